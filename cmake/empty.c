@@ -1,0 +1,2 @@
+/* A room with no source yet. */
+typedef int manta_empty_room;

@@ -1,0 +1,20 @@
+# tests/unit/test_<room>_<what>.c: one program each, linked with its room; cmocka prints, ctest counts.
+file(GLOB unit_tests CONFIGURE_DEPENDS tests/unit/test_*.c)
+foreach(source ${unit_tests})
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_([a-z]+).*" "\\1" room ${name})
+    add_executable(${name} ${source})
+    target_include_directories(${name} PRIVATE tests/unit)
+    target_link_libraries(${name} PRIVATE manta_flags manta_${room} PkgConfig::CMOCKA)
+    add_test(NAME unit.${name} COMMAND ${name})
+    set_tests_properties(unit.${name} PROPERTIES TIMEOUT 60 LABELS unit)
+endforeach()
+
+# tests/sim: the real head and agent machines in virtual time.
+file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
+if(sim_sources)
+    add_executable(manta-sim ${sim_sources})
+    target_link_libraries(manta-sim PRIVATE manta_flags manta_cluster)
+    add_test(NAME sim.seeds COMMAND manta-sim --seeds 1..20 --workers 200 --minutes 2)
+    set_tests_properties(sim.seeds PROPERTIES TIMEOUT 300 LABELS sim)
+endif()

@@ -1,0 +1,42 @@
+/* Find things by a 64-bit id, and walk them in the order of their ids.
+ *
+ * Ids must be added in rising order (they are counters), so the walk is the same
+ * for the same story, whatever the addresses: simulator runs repeat byte for byte. */
+#ifndef MANTA_BASE_IDTAB_H
+#define MANTA_BASE_IDTAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct id_node {
+    uint64_t id;          /* key; never changes while linked */
+    struct id_node *next; /* next in the same bucket */
+    struct list order;    /* link in idtab.order */
+};
+
+struct idtab {
+    struct id_node **buckets; /* owned */
+    size_t buckets_n;         /* power of two, or 0 before the first add */
+    size_t n;                 /* items in the table */
+    struct list order;        /* id_node.order, rising ids */
+};
+
+#define id_item(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+/* for each node, in rising order of ids; the body may remove `pos` */
+#define IDTAB_EACH(pos, tab)                                                                        \
+    for (struct list *pos##_l = (tab)->order.next, *pos##_n = pos##_l->next; pos##_l != &(tab)->order; \
+         pos##_l = pos##_n, pos##_n = pos##_l->next)                                                   \
+        for (struct id_node *pos = list_item(pos##_l, struct id_node, order); pos != NULL; pos = NULL)
+
+void idtab_init(struct idtab *t);
+/* Frees the table's own memory, not the items. */
+void idtab_fini(struct idtab *t);
+/* Adds node under id; MUST be greater than every id added before. */
+void idtab_add(struct idtab *t, struct id_node *node, uint64_t id);
+/* The node of that id, or NULL. */
+struct id_node *idtab_get(const struct idtab *t, uint64_t id);
+void idtab_remove(struct idtab *t, struct id_node *node);
+
+#endif

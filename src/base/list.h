@@ -1,0 +1,61 @@
+/* Intrusive doubly linked list: the link lives inside the item, nothing is allocated. */
+#ifndef MANTA_BASE_LIST_H
+#define MANTA_BASE_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct list {
+    struct list *prev, *next; /* a head points to itself while empty; an item not on a list holds NULLs */
+};
+
+#define list_item(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
+#define LIST_EACH(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
+/* Safe when the loop's body removes `pos`. */
+#define LIST_EACH_SAFE(pos, nxt, head) \
+    for (struct list *pos = (head)->next, *nxt = pos->next; pos != (head); pos = nxt, nxt = pos->next)
+
+static inline void list_init(struct list *head)
+{
+    head->prev = head->next = head;
+}
+
+static inline bool list_empty(const struct list *head)
+{
+    return head->next == head;
+}
+
+static inline bool list_linked(const struct list *item)
+{
+    return item->next != NULL;
+}
+
+static inline void list_add_before(struct list *at, struct list *item)
+{
+    item->prev = at->prev;
+    item->next = at;
+    at->prev->next = item;
+    at->prev = item;
+}
+
+static inline void list_push(struct list *head, struct list *item)
+{
+    list_add_before(head, item);
+}
+
+static inline void list_push_front(struct list *head, struct list *item)
+{
+    list_add_before(head->next, item);
+}
+
+/* Harmless when the item is on no list. */
+static inline void list_remove(struct list *item)
+{
+    if (item->next == NULL)
+        return;
+    item->prev->next = item->next;
+    item->next->prev = item->prev;
+    item->prev = item->next = NULL;
+}
+
+#endif

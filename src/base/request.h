@@ -1,0 +1,84 @@
+/* What a client asks of a model: the one struct that api/ fills, cluster/ routes, wire/ carries and engine/ obeys.
+ *
+ * All text is borrowed. request_clone() makes one owned block of everything. */
+#ifndef MANTA_BASE_REQUEST_H
+#define MANTA_BASE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum request_kind {
+    REQUEST_CHAT = 1,  /* turns, rendered by the model's chat template */
+    REQUEST_TEXT = 2,  /* text, completed as it stands */
+    REQUEST_EMBED = 3, /* text, answered by a vector */
+};
+
+/* How an answer ended. Sent on the wire: only add at the end. */
+enum finish {
+    FINISH_NONE = 0,
+    FINISH_STOP = 1,   /* end-of-text token or a stop string */
+    FINISH_LENGTH = 2, /* max_tokens or the context was reached */
+    FINISH_CANCELLED = 3,
+    FINISH_ERROR = 4,
+};
+
+struct turn {
+    struct str role;    /* "system", "user", "assistant", … */
+    struct str content; /* UTF-8 */
+};
+
+struct logit_bias {
+    int32_t token;
+    float bias; /* -100 … 100; added to the logit */
+};
+
+/* Sampling, each field as the OpenAI API or llama-server names it. sampling_default() fills it. */
+struct sampling {
+    float temperature;       /* 0: greedy; 0 … 5 */
+    float top_p;             /* 1: off; 0 < p <= 1 */
+    float min_p;             /* 0: off; 0 … 1 */
+    int32_t top_k;           /* 0: off */
+    float repeat_penalty;    /* 1: off */
+    float presence_penalty;  /* 0: off; -2 … 2 */
+    float frequency_penalty; /* 0: off; -2 … 2 */
+    int32_t penalty_last_n;  /* tokens the penalties look back on; -1: the whole context */
+    uint64_t seed;           /* key of the counter-based draws; the head picks one when the client gave none */
+    uint32_t max_tokens;     /* 0: until the context is full */
+    uint8_t ignore_eos;      /* 1: generate on past the end-of-text token (benchmarks) */
+    uint8_t logprobs;        /* 1: report the log-probability of each token */
+};
+
+struct request {
+    uint8_t kind;               /* enum request_kind */
+    struct str model;           /* name the client gave; empty: any */
+    struct turn *turns;         /* REQUEST_CHAT */
+    uint32_t turns_n;
+    struct str text;            /* REQUEST_TEXT, REQUEST_EMBED */
+    struct sampling sampling;
+    struct str *stops;          /* stop strings; not part of the answer */
+    uint32_t stops_n;           /* at most REQUEST_STOPS_MAX */
+    struct logit_bias *biases;
+    uint32_t biases_n;          /* at most REQUEST_BIASES_MAX */
+    struct str affinity;        /* session key for routing; may be empty */
+};
+
+enum {
+    REQUEST_STOPS_MAX = 16,
+    REQUEST_STOP_BYTES_MAX = 256,
+    REQUEST_BIASES_MAX = 1024,
+    REQUEST_TURNS_MAX = 4096,
+};
+
+/* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalties over 64 tokens: llama-server's defaults. */
+struct sampling sampling_default(void);
+/* One heap block holding a copy of everything r points to; the caller frees it with free(). */
+struct request *request_clone(const struct request *r);
+/* Bytes such a clone takes: what the head's memory budget counts. */
+size_t request_bytes(const struct request *r);
+/* Bytes of prompt text in it (turns and text), for estimates of tokens. */
+size_t request_prompt_bytes(const struct request *r);
+
+#endif

@@ -1,0 +1,39 @@
+/* A borrowed piece of text: pointer and length, not terminated.
+ *
+ * Whoever hands one out says how long the bytes live; nothing here frees them. */
+#ifndef MANTA_BASE_STR_H
+#define MANTA_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct str {
+    const char *p; /* borrowed; may be NULL only when n is 0 */
+    size_t n;      /* bytes */
+};
+
+/* For printf: printf("%.*s", STR_ARG(s)). */
+#define STR_ARG(s) (int)(s).n, ((s).p != NULL ? (s).p : "")
+
+static inline struct str str_of(const char *cstr)
+{
+    return (struct str){.p = cstr, .n = cstr != NULL ? strlen(cstr) : 0};
+}
+
+static inline struct str str_n(const char *p, size_t n)
+{
+    return (struct str){.p = p, .n = n};
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool str_is(struct str a, const char *cstr)
+{
+    return str_eq(a, str_of(cstr));
+}
+
+#endif

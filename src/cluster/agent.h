@@ -1,0 +1,96 @@
+/* The worker's brain: dials heads, registers actors, turns `run` into engine jobs and engine events into messages.
+ *
+ * Pure like head.h. A *ticket* is the agent's own number for an engine job; (head, job, attempt) is the head's. The
+ * happy path: AGENT_START -> AG_DIAL -> AGENT_LINKED -> hello -> welcome -> `actor` per model -> actor_ack -> run ->
+ * AG_RUN -> AGENT_ENGINE events -> prefilled/tokens/done. It can fail by: dial fails or the link breaks (redial with
+ * back-off and jitter; what runs for that head is cancelled), `refuse` with final (AG_EXIT with the head's words). */
+#ifndef MANTA_CLUSTER_AGENT_H
+#define MANTA_CLUSTER_AGENT_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/request.h"
+#include "wire/wire.h"
+
+enum { AGENT_HEADS_MAX = 8, AGENT_ACTORS_MAX = 16, AGENT_JOBS_MAX = 4096 };
+
+struct agent;
+
+struct agent_config {
+    uint64_t seed;
+    uint32_t heads_n;            /* heads to dial; 1 … AGENT_HEADS_MAX */
+    struct wire_hello hello;     /* what to say; borrowed for the agent's life */
+    uint32_t redial_first_ms;    /* 100 */
+    uint32_t redial_max_ms;      /* 5000 */
+    uint32_t dial_ms;            /* 5000: a dial with no welcome by then has failed */
+};
+struct agent_config agent_config_default(void);
+
+enum agent_event_kind {
+    AGENT_START = 1,
+    AGENT_TICK,
+    AGENT_LINKED,     /* the link to `head` is up (upgraded) */
+    AGENT_LINK_LOST,  /* dial failed or link broke: text says why */
+    AGENT_LINK_MSG,   /* msg from `head` */
+    AGENT_ACTOR,      /* `actor`: the state of one of our actors, whole; first time: creates it */
+    AGENT_PREFILLED,  /* engine: `ticket`, `prefilled` (job, attempt are filled in by the agent) */
+    AGENT_TOKENS,     /* engine: `ticket`, `tokens` */
+    AGENT_DONE,       /* engine: `ticket`, `done`; exactly once per AG_RUN, also after AG_CANCEL */
+    AGENT_BEAT,       /* answer to AG_MEASURE: `beat` with rss, cpu and loads */
+    AGENT_STOP,       /* leave: bye to all heads, then AG_EXIT */
+};
+
+struct agent_event {
+    enum agent_event_kind kind;
+    uint64_t now_us;
+    uint32_t head;                 /* index into the heads */
+    struct str text;
+    const struct wire_msg *msg;    /* LINK_MSG */
+    uint64_t ticket;
+    const struct wire_actor *actor;
+    const struct wire_prefilled *prefilled;
+    const struct wire_tokens *tokens;
+    const struct wire_done *done;
+    const struct wire_beat *beat;
+};
+
+enum ag_kind {
+    AG_DIAL = 1, /* head */
+    AG_HANG_UP,  /* head; AGENT_LINK_LOST follows unless it was lost already */
+    AG_SEND,     /* head, msg */
+    AG_MEASURE,  /* feed AGENT_BEAT for `head` */
+    AG_RUN,      /* key, ticket, msg.run: give to that actor's mailbox */
+    AG_CANCEL,   /* key, ticket */
+    AG_LOG,      /* level, tag, text */
+    AG_EXIT,     /* fault: the reason; err 0 when asked to stop */
+};
+
+struct ag {
+    enum ag_kind kind;
+    uint32_t head;
+    uint32_t key;          /* actor, our number */
+    uint64_t ticket;
+    struct wire_msg msg;   /* SEND, RUN: borrowed until the next agent_step() */
+    enum log_level level;
+    const char *tag;       /* static */
+    struct str text;       /* borrowed until the next agent_step() */
+    struct fault fault;
+};
+
+struct ag_effects {
+    struct ag *ag; /* owned */
+    size_t n, cap;
+};
+void ag_effects_reset(struct ag_effects *e);
+void ag_effects_fini(struct ag_effects *e);
+
+struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us);
+void agent_free(struct agent *a);
+void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects *fx);
+uint64_t agent_deadline(const struct agent *a);
+/* Heads that have welcomed us. */
+uint32_t agent_joined(const struct agent *a);
+/* Invariants at the top of agent.c; for the simulator. */
+void agent_check(const struct agent *a);
+
+#endif

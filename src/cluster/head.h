@@ -1,0 +1,120 @@
+/* The head's brain: links, workers, actors, calls, jobs, queue. Event in, effects out; no I/O, no clock, no threads.
+ *
+ * A *call* is one request of a client; a *job* is one run of it on an actor (a call with fan-out or n > 1 has several,
+ * its *branches*). Time and the seed are given, tables iterate by id: the same events give the same effects.
+ *
+ * The happy path of a call: PROMPT -> job queued -> actor with a free slot picked (router.h) -> FX_SEND run ->
+ * `prefilled`, `tokens`, `done` from the worker -> FX_STARTED, FX_TOKENS, FX_BRANCH_DONE -> FX_CALL_END.
+ * It can fail by: no such model (FX_CALL_FAILED ERR_NOT_FOUND, with the names there are), queue full (ERR_BUSY),
+ * deadline (ERR_TIMEOUT, ERR_UNAVAILABLE when no worker was there at all), the worker dying (the job goes to another actor when none
+ * of its tokens were delivered yet; else FX_BRANCH_DONE with ERR_WORKER_LOST — mid-stream failover will resume it). */
+#ifndef MANTA_CLUSTER_HEAD_H
+#define MANTA_CLUSTER_HEAD_H
+
+#include "base/request.h"
+#include "cluster/effects.h"
+#include "wire/wire.h"
+
+struct head;
+
+enum balance { BALANCE_PREDICTED = 0, BALANCE_LEAST_BUSY, BALANCE_ROUND_ROBIN, BALANCE_RANDOM };
+
+/* Every limit has a name and a default: head_config_default(). `manta status --limits` shows them. */
+struct head_config {
+    uint64_t seed;
+    enum balance balance;
+    struct str join_token;       /* borrowed for the head's life; empty: nobody is asked for one */
+    struct str version;          /* manta's version, compared with diallers' for a warning; borrowed */
+    uint32_t beat_ms;            /* 1000: workers' heartbeat */
+    uint32_t lost_after_ms;      /* 3500: silence after which a worker is lost */
+    uint32_t hello_ms;           /* 5000: a link that has not said hello by then is closed */
+    uint32_t token_stall_ms;     /* 30000: an actor busy without a token for this long is hung */
+    uint32_t queue_jobs_max;     /* 1024 */
+    uint64_t queue_bytes_max;    /* 64 MiB of request clones, queued and running */
+    uint32_t queue_deadline_ms;  /* 120000: default deadline of a job for leaving the queue */
+    uint32_t attempts_max;       /* 4 actors are tried for a job */
+    uint32_t links_max;          /* 4096 */
+    uint32_t actors_max;         /* 4096 */
+    uint32_t fanout_max;         /* 64 branches of one call */
+    uint32_t status_every_ms;    /* 30000: periodic [ACTOR STATUS] lines, also written on change */
+};
+struct head_config head_config_default(void);
+
+enum head_event_kind {
+    HEAD_TICK = 1,    /* head_deadline() has come; harmless at any time */
+    HEAD_LINK_OPEN,   /* somebody dialled and the upgrade is done */
+    HEAD_LINK_MSG,    /* a decoded message came */
+    HEAD_LINK_CLOSED, /* the link is gone: `text` says why. Sent once per link, also after FX_CLOSE_LINK */
+    HEAD_PROMPT,      /* a client wants an answer */
+    HEAD_CALL_GONE,   /* the client of `call` has gone or cancelled; no effects for it follow */
+    HEAD_SCALE,       /* somebody wants `count` local workers; answered by FX_CALL_END / FX_CALL_FAILED for `call` */
+};
+
+struct head_event {
+    enum head_event_kind kind;
+    uint64_t now_us;            /* monotonic; never falls */
+    uint64_t link;              /* LINK_*: rising numbers given by the program */
+    struct str peer;            /* LINK_OPEN: address of the dialler, "127.0.0.1:4312" */
+    struct str text;            /* LINK_CLOSED */
+    const struct wire_msg *msg; /* LINK_MSG; borrowed for the call */
+    uint64_t call;              /* PROMPT, CALL_GONE, SCALE: rising numbers given by the program */
+    const struct request *request; /* PROMPT; borrowed, cloned when kept */
+    uint32_t count;             /* PROMPT: branches, see spread; SCALE: workers wanted */
+    bool spread;                /* PROMPT: branches go to different actors (fan-out); count 0 = all of the model.
+                                   false: `count` answers, wherever there is room (OpenAI's n) */
+    uint32_t deadline_ms;       /* PROMPT: time to leave the queue; 0: the default */
+};
+
+struct head *head_new(const struct head_config *cfg, uint64_t now_us);
+void head_free(struct head *h);
+/* Appends to fx what is to be done now. What the effects point to is valid until the next head_step(). */
+void head_step(struct head *h, const struct head_event *ev, struct effects *fx);
+/* When HEAD_TICK is due, in now_us; UINT64_MAX: never. */
+uint64_t head_deadline(const struct head *h);
+
+/* ---- what people are shown (status, actors, metrics); borrowed until the next head_step() ---- */
+
+enum worker_state { WORKER_OK = 0, WORKER_SLOW, WORKER_HUNG, WORKER_DRAINING, WORKER_LOST };
+
+struct head_worker_view {
+    uint64_t id;
+    struct str node, address, version, engine, cpu_features;
+    enum worker_state state;
+    struct str reason;               /* of the state; empty while ok */
+    uint32_t pid;
+    float cpus, cpu_load;
+    uint64_t memory_bytes, rss_bytes;
+    uint32_t actors;                 /* ready ones */
+    uint64_t joined_us, beat_age_us; /* since the last heartbeat */
+    uint32_t rtt_us;
+};
+struct head_actor_view {
+    uint32_t id;                     /* 0, 1, 2, … */
+    uint64_t worker;
+    struct str node, address, model, digest, note;
+    uint8_t state;                   /* enum wire_actor_state */
+    uint8_t kind;                    /* enum request_kind */
+    bool exact, has_template;
+    uint32_t slots, context, in_flight;
+    float progress, prefill_tps, decode_tps;
+    uint64_t weights_bytes, private_bytes;
+    uint64_t jobs_done, jobs_failed, tokens;
+};
+struct head_totals {
+    uint32_t links, workers, actors_ready, queued, running, calls;
+    float cpus;                      /* of the workers */
+    uint64_t memory_bytes;           /* of the workers */
+    uint64_t queue_bytes;            /* request clones held */
+    uint64_t calls_total, calls_failed, jobs_rerouted, prompt_tokens, cached_tokens, answer_tokens;
+    bool launcher;                   /* `manta scale` has somebody to talk to */
+    uint32_t scale_running, scale_target;
+};
+/* The first of each kind with an id >= `from`; false when there is none. Walk with from = view.id + 1. */
+bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct head_worker_view *out);
+bool head_actor_at(const struct head *h, uint32_t from, struct head_actor_view *out);
+void head_totals(const struct head *h, struct head_totals *out);
+
+/* Checks every invariant listed at the top of head.c; MUST() fails on the first broken one. For the simulator. */
+void head_check(const struct head *h, uint64_t now_us);
+
+#endif

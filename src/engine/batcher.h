@@ -1,0 +1,74 @@
+/* Decide which rows run next, so that many streams share one model and none of them stands still.
+ *
+ * Continuous batching over an engine's slots: prompt chunks are sized by measured time and mixed with decoding; a
+ * prefix that another slot holds, or is computing, is copied and not computed again. One thread owns a batcher and its
+ * engine. Time is read through `now_us`, so tests tell it.
+ *
+ * The happy path of a job: batcher_submit -> (waits for a slot) -> prompt rows -> BATCHER_PREFILLED -> BATCHER_TOKENS …
+ * -> BATCHER_DONE. It can fail by: prompt longer than the context (DONE with ERR_CONTEXT, at once), cancel (DONE with
+ * FINISH_CANCELLED), engine failure (DONE with ERR_FAILED for every job). DONE comes exactly once per job. */
+#ifndef MANTA_ENGINE_BATCHER_H
+#define MANTA_ENGINE_BATCHER_H
+
+#include "engine/engine.h"
+
+struct batcher;
+
+struct batcher_config {
+    const struct engine_ops *ops;
+    struct engine *engine;      /* borrowed; outlives the batcher */
+    uint32_t step_ms;           /* aim for the length of a step in which streams decode while prompts wait */
+    uint32_t queue_max;         /* jobs beyond the slots; more are refused with ERR_BUSY */
+    uint64_t (*now_us)(void *user_data);
+    void *now_user_data;
+};
+
+enum batcher_event_kind { BATCHER_PREFILLED, BATCHER_TOKENS, BATCHER_DONE };
+
+struct batcher_event {
+    enum batcher_event_kind kind;
+    uint64_t ticket;            /* from batcher_submit */
+    /* PREFILLED and DONE */
+    uint32_t prompt_tokens, cached_tokens;
+    float queue_ms, prefill_ms;
+    /* TOKENS; borrowed until the callback returns */
+    uint32_t first;             /* index of ids[0] in the answer */
+    struct str text;            /* whole UTF-8 characters, stop strings held back; may be empty */
+    const int32_t *ids;
+    const float *logprobs;      /* NULL unless asked for */
+    uint32_t ids_n;
+    /* DONE */
+    uint8_t finish;             /* enum finish */
+    struct fault fault;         /* when finish is FINISH_ERROR */
+    uint32_t completion_tokens;
+    float decode_ms;
+    double logprob_sum;
+    const float *embedding;     /* borrowed, REQUEST_EMBED */
+    uint32_t embedding_n;
+};
+
+typedef void batcher_event_fn(const struct batcher_event *ev, void *user_data);
+
+struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *on_event, void *user_data);
+/* Ends without events for what is still running. */
+void batcher_free(struct batcher *b);
+
+/* Takes a job; r is copied. `resume` are tokens of its answer that were delivered before (failover): they are
+ * replayed, not reported again. Errors come as DONE events, from within this call or a later step. */
+void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
+                    uint32_t resume_n);
+/* Ends a job with FINISH_CANCELLED before the next decode call; unknown tickets are ignored. */
+void batcher_cancel(struct batcher *b, uint64_t ticket);
+/* Runs one decode call. Returns false when there was nothing to do: then wait for the next submit. */
+bool batcher_step(struct batcher *b);
+
+struct batcher_load {
+    uint32_t busy, waiting;
+    float prefill_tps;      /* measured on this machine, one stream; 0 until known */
+    float decode_tps;       /* same, of one stream alone */
+    uint64_t last_token_us; /* now_us of the last token */
+    uint64_t prompt_tokens, cached_tokens, answer_tokens; /* totals */
+};
+void batcher_load(const struct batcher *b, struct batcher_load *out);
+
+#endif

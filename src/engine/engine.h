@@ -1,0 +1,126 @@
+/* What a model can do, seen from C: load it, turn text into tokens, run rows, draw the next token.
+ *
+ * An engine is a module behind one table of functions. `llama` (manta-engine-llama.so, the only code that knows
+ * libllama) is loaded with dlopen by the worker; `echo` (a scripted, seeded fake) is part of the program, so that
+ * everything above is tested without a model. One thread at a time may use an engine; loads may run side by side.
+ * What to run when is not decided here but in batcher.h. */
+#ifndef MANTA_ENGINE_ENGINE_H
+#define MANTA_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/request.h"
+
+enum { ENGINE_ABI = 1, ENGINE_SLOTS_MAX = 64 };
+
+/* Name of the symbol a module exports: const struct engine_ops *manta_engine(void). */
+#define ENGINE_SYMBOL "manta_engine"
+
+enum engine_kv { ENGINE_KV_F16 = 0, ENGINE_KV_Q8_0 = 1, ENGINE_KV_F32 = 2 };
+
+struct engine; /* a loaded model with its context; opaque, one per actor */
+
+/* What to load and how. */
+struct engine_load {
+    const char *path;         /* model file; for echo: the script, see echo.h */
+    uint32_t slots;           /* sequences, 1 … ENGINE_SLOTS_MAX */
+    uint32_t context;         /* tokens per slot; 0: chosen to fit memory_bytes, at most the model's own */
+    uint32_t threads;         /* compute threads */
+    uint8_t kv;               /* enum engine_kv */
+    bool exact;               /* batch-invariant: q8_0 KV and flash attention (ARCHITECTURE.md, "Exactness") */
+    bool repack;              /* let the CPU backend repack weights (faster for Q4_0, but not shared between workers) */
+    uint64_t memory_bytes;    /* limit for weights + KV + compute; 0: none */
+};
+
+/* What such a load needs; computed from the file before anything is loaded. */
+struct engine_needs {
+    uint64_t weights_bytes; /* mapped */
+    uint64_t repack_bytes;  /* private copy of repacked weights */
+    uint64_t kv_bytes;      /* for the context chosen */
+    uint64_t compute_bytes; /* estimate of the compute buffers */
+    uint32_t context;       /* tokens per slot that were chosen */
+};
+
+/* What was loaded. */
+struct engine_info {
+    uint8_t kind;            /* REQUEST_CHAT or REQUEST_EMBED */
+    bool has_template;       /* the file carries a chat template */
+    uint32_t slots;
+    uint32_t context;        /* tokens per slot */
+    uint32_t vocab;          /* tokens in the vocabulary */
+    uint32_t batch_rows_max; /* rows one decode call takes */
+    struct engine_needs memory;
+    char describe[96];       /* "llama 135M Q4_1" */
+};
+
+/* One row of a batch. */
+struct engine_row {
+    int32_t token;
+    int32_t position; /* in its sequence, from 0 */
+    uint32_t seq;     /* slot */
+    bool want;        /* its logits will be drawn from */
+};
+
+struct engine_sampler; /* penalties and filters of one stream; opaque */
+
+/* Called now and then while loading, 0 … 1; returning false stops the load with ERR_CANCELLED. */
+typedef bool engine_progress_fn(float progress, void *user_data);
+
+struct engine_ops {
+    uint32_t abi;        /* ENGINE_ABI */
+    const char *name;    /* "llama", "echo" */
+    const char *version; /* of the library behind */
+
+    /* CPU feature set that decides the bits of a result, e.g. "AVX512,AVX2,F16C"; static. */
+    const char *(*features)(void);
+    /* Compares what the load would need with load->memory_bytes. ERR_MODEL: not a usable model file; ERR_MEMORY: does
+     * not fit. Both say the numbers in f. *out is filled as far as known also on ERR_MEMORY. */
+    int (*probe)(const struct engine_load *load, struct engine_needs *out, struct fault *f);
+    int (*load)(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
+                struct fault *f);
+    void (*free)(struct engine *e); /* NULL is fine */
+    const struct engine_info *(*info)(const struct engine *e);
+
+    /* The prompt of a request as text: the chat template for turns (models without one: the contents joined by
+     * newlines). ERR_INVALID with the template's own complaint. Appends to out. */
+    int (*render)(struct engine *e, const struct request *r, struct buf *out, struct fault *f);
+    /* Token ids of text. Returns the count, or the negative of the count needed when it is more than cap.
+     * `special`: parse control tokens in the text, as a rendered template needs; a beginning-of-text token is added
+     * where the model wants one and the text does not have it. */
+    int32_t (*tokenize)(struct engine *e, struct str text, bool special, int32_t *out, int32_t cap);
+    /* Bytes of a token (often not whole UTF-8). Returns how many were written, at most cap; control tokens give 0. */
+    int32_t (*piece)(const struct engine *e, int32_t token, char *out, int32_t cap);
+    bool (*is_end)(const struct engine *e, int32_t token); /* end of text or of turn */
+
+    /* Runs the rows. Rows of one sequence follow each other in rising position, directly after what the sequence
+     * holds. ERR_FAILED: the context is as before, or the engine must be freed (then f says so). */
+    int (*decode)(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f);
+    /* Forgets positions >= from of a sequence. */
+    void (*seq_trim)(struct engine *e, uint32_t seq, int32_t from);
+    /* Makes dst hold the first `upto` positions of src, whatever dst held before. */
+    void (*seq_copy)(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
+
+    struct engine_sampler *(*sampler_new)(struct engine *e, const struct request *r);
+    void (*sampler_free)(struct engine_sampler *s);
+    /* Tells the sampler of a token that is part of the text: prompt, resumed and drawn ones alike. */
+    void (*sampler_accept)(struct engine_sampler *s, int32_t token);
+    /* Draws from the logits of batch row `row` of the last decode, with u in [0, 1) as the randomness.
+     * *out_logprob: natural logarithm of the token's probability before penalties, filters and temperature. */
+    int32_t (*sampler_draw)(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob);
+
+    /* The pooled embedding of tokens, for REQUEST_EMBED models: writes info->embedding floats… NULL: cannot. */
+    int (*embed)(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
+                 struct fault *f);
+};
+
+/* The scripted, seeded fake. */
+const struct engine_ops *engine_echo(void);
+/* Loads a module; NULL path: manta-engine-<name>.so beside the program, then in MANTA_ENGINE_DIR. The module stays
+ * loaded until the process ends. ERR_NOT_FOUND, ERR_VERSION (another ENGINE_ABI). */
+int engine_open(const char *name, const struct engine_ops **out, struct fault *f);
+
+#endif

@@ -1,0 +1,123 @@
+/* HTTP/1.1, both sides: bytes in -> requests, responses -> bytes out. llhttp parses.
+ *
+ * Server: http_server_new() on a listener; every request arrives whole (body bounded) at on_request; the answer is one
+ * http_reply(), or a stream: http_stream_begin(), http_stream_write() …, http_stream_end(). A request object lives until
+ * it was answered whole or on_gone was called for it, whichever is first. Requests on one connection are answered in
+ * order (pipelining waits). Bad requests never reach on_request: they are answered here with the error body of
+ * `error_body`. */
+#ifndef MANTA_HTTP_HTTP_H
+#define MANTA_HTTP_HTTP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/net.h"
+
+enum {
+    HTTP_HEAD_BYTES_MAX = 32 << 10,     /* request line and headers: 431 */
+    HTTP_HEADERS_MAX = 64,
+    HTTP_BODY_BYTES_MAX = 4 << 20,      /* 413, answered before the body is read */
+    HTTP_CONNS_MAX = 16384,             /* 503 and closed */
+    HTTP_IDLE_MS = 75000,               /* a connection without a request */
+    HTTP_REQUEST_MS = 30000,            /* from the first byte of a request to its last: 408 */
+    HTTP_STREAM_HIGH_BYTES = 64 << 10,  /* http_stream_full() from here on */
+};
+
+struct http_header { struct str name, value; }; /* name in lower case */
+
+/* ---- server ---- */
+struct http_server;
+struct http_request;
+
+struct http_server_calls {
+    void (*on_request)(struct http_request *r, void *user_data);
+    /* The client went away before the answer was whole. r is freed after it returns. Not called for answered ones. */
+    void (*on_gone)(struct http_request *r, void *user_data);
+    /* A stream that was full has drained. */
+    void (*on_drain)(struct http_request *r, void *user_data);
+    /* Writes the JSON error body for an error found here; `f` says what. */
+    void (*error_body)(struct buf *out, const struct fault *f, void *user_data);
+};
+int http_server_new(struct net_loop *l, const char *host, uint16_t port, const struct http_server_calls *calls,
+                    void *user_data, struct http_server **out, struct fault *f);
+uint16_t http_server_port(const struct http_server *s);
+uint32_t http_server_conns(const struct http_server *s);
+/* Stops listening; open requests go on. */
+void http_server_close(struct http_server *s);
+
+struct str http_method(const struct http_request *r);
+struct str http_path(const struct http_request *r);               /* without the query, still %-encoded */
+struct str http_query(const struct http_request *r, const char *name); /* value of a query parameter, or empty */
+struct str http_header(const struct http_request *r, const char *lower_name); /* or empty */
+struct str http_body(const struct http_request *r);
+const char *http_peer(const struct http_request *r);
+void http_set_user_data(struct http_request *r, void *p);
+void *http_user_data(const struct http_request *r);
+
+/* The whole answer. `extra` are header lines each ending in \r\n, or NULL. r is freed. */
+void http_reply(struct http_request *r, int status, const char *content_type, const char *extra, struct str body);
+/* Begins a chunked answer of unknown length. */
+void http_stream_begin(struct http_request *r, int status, const char *content_type, const char *extra);
+void http_stream_write(struct http_request *r, struct str bytes);
+/* The client reads slower than we write: keep new bytes back until on_drain. */
+bool http_stream_full(const struct http_request *r);
+/* Ends the answer; r is freed. */
+void http_stream_end(struct http_request *r);
+/* For a request with `Connection: Upgrade`: answers 101 for `protocol` and hands the connection over, with the bytes
+ * that came behind the request in *out_rest (borrowed until the next loop turn). The caller must net_conn_set(). r is freed. */
+struct net_conn *http_upgrade(struct http_request *r, const char *protocol, struct str *out_rest);
+/* True when the request asks for an upgrade to that protocol. */
+bool http_wants_upgrade(const struct http_request *r, const char *protocol);
+
+/* ---- client ---- */
+struct http_call;
+struct http_call_config {
+    const char *host;
+    uint16_t port;
+    const char *method, *path;
+    const char *headers;        /* lines each ending in \r\n, or NULL */
+    struct str body;            /* copied */
+    uint32_t timeout_ms;        /* until the response head; 0: 30 s */
+    void (*on_head)(struct http_call *c, int status, void *user_data);
+    void (*on_body)(struct http_call *c, struct str bytes, void *user_data);
+    /* Once, last: 0 when the response was whole. c is freed after it returns. */
+    void (*on_end)(struct http_call *c, int err, const char *why, void *user_data);
+    void *user_data;
+};
+/* One request on a fresh connection. */
+struct http_call *http_call_start(struct net_loop *l, const struct http_call_config *cfg);
+/* Value of a response header after on_head; empty when absent. */
+struct str http_call_header(const struct http_call *c, const char *lower_name);
+/* Gives up: on_end follows with ERR_CANCELLED. */
+void http_call_cancel(struct http_call *c);
+
+/* Dials and upgrades: on_up gets the connection (set its calls in it) and the bytes already read behind the 101;
+ * else on_fail with the status (0: no HTTP answer) and a sentence. Exactly one of them is called. */
+struct http_dial_config {
+    const char *host;
+    uint16_t port;
+    const char *path, *protocol, *headers;
+    uint32_t timeout_ms;
+    void (*on_up)(struct net_conn *c, struct str rest, void *user_data);
+    void (*on_fail)(int status, const char *why, void *user_data);
+    void *user_data;
+};
+struct http_dial *http_dial_start(struct net_loop *l, const struct http_dial_config *cfg);
+void http_dial_cancel(struct http_dial *d);
+
+/* ---- server-sent events, client side ---- */
+enum { SSE_EVENT_BYTES_MAX = 1 << 20 };
+struct sse {
+    struct buf line, data, event, id; /* owned */
+    bool cr;
+};
+/* For each whole event: its fields (event empty: "message"). Comments come with event ":" and the comment as data. */
+typedef void sse_event_fn(struct str event, struct str data, struct str id, void *user_data);
+void sse_init(struct sse *s);
+void sse_fini(struct sse *s);
+/* ERR_TOO_LARGE when a line or an event passes SSE_EVENT_BYTES_MAX. */
+int sse_feed(struct sse *s, struct str bytes, sse_event_fn *fn, void *user_data);
+
+/* "http://host:port" or "host:port" or "host" -> parts; default_port where none is given. ERR_INVALID with f. */
+int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port, struct fault *f);
+
+#endif

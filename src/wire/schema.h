@@ -1,0 +1,167 @@
+/* Every message between a head and those who dial it, in one table.
+ *
+ * F(KIND, name, remark) is a field, L(schema, name, remark) a list of structs (struct wire_<schema> *name
+ * and uint32_t name_n), S(schema, name, remark) one struct inside. wire.h makes the structs of it, wire.c the
+ * encoder, decoder and printer. Fields travel in this order, little-endian; text and arrays carry a 32-bit
+ * count before them. A change here is a new WIRE_VERSION.
+ *
+ * Kinds: U8 U16 U32 U64 I32 F32 F64, STR (bytes, UTF-8 by convention), I32S / F32S (arrays), STRS (array of text). */
+#ifndef MANTA_WIRE_SCHEMA_H
+#define MANTA_WIRE_SCHEMA_H
+
+/* ---- parts ---- */
+
+#define WIRE_PART_turn(F, L, S) \
+    F(STR, role, "system, user, assistant, ...") \
+    F(STR, content, "UTF-8")
+
+#define WIRE_PART_bias(F, L, S) \
+    F(I32, token, "token id") \
+    F(F32, bias, "added to the logit")
+
+#define WIRE_PART_sampling(F, L, S) \
+    F(F32, temperature, "0: greedy") \
+    F(F32, top_p, "1: off") \
+    F(F32, min_p, "0: off") \
+    F(I32, top_k, "0: off") \
+    F(F32, repeat_penalty, "1: off") \
+    F(F32, presence_penalty, "0: off") \
+    F(F32, frequency_penalty, "0: off") \
+    F(I32, penalty_last_n, "tokens looked back on") \
+    F(U64, seed, "key of the counter-based draws") \
+    F(U32, max_tokens, "0: until the context is full") \
+    F(U8, ignore_eos, "1: generate past end of text") \
+    F(U8, logprobs, "1: report log-probabilities")
+
+#define WIRE_PART_load(F, L, S) \
+    F(U32, key, "actor, by the worker's own number") \
+    F(U32, busy, "slots in use") \
+    F(U32, waiting, "jobs accepted and not in a slot yet") \
+    F(F32, prefill_tps, "measured prompt tokens per second, one stream; 0: unknown") \
+    F(F32, decode_tps, "measured tokens per second of one stream alone; 0: unknown") \
+    F(U32, token_age_ms, "since the last token while busy; 0 when idle")
+
+/* ---- dialler -> head ---- */
+
+#define WIRE_MSG_hello(F, L, S) \
+    F(U32, proto, "WIRE_VERSION of the sender") \
+    F(STR, version, "manta's version, for people") \
+    F(U8, role, "enum wire_role") \
+    F(STR, token, "join token; empty when the head wants none") \
+    F(STR, node, "node name, unique by intention: worker-laptop-1") \
+    F(STR, address, "address of the node as it sees itself; empty: take the peer's") \
+    F(U64, epoch, "random per process start: fences old lives of one node") \
+    F(U32, pid, "process id, for people") \
+    F(F32, cpus, "processors it may use") \
+    F(U64, memory_bytes, "memory limit of the worker") \
+    F(STR, cpu_features, "instruction sets the engine uses, for exactness") \
+    F(STR, engine, "engine and its version")
+
+#define WIRE_MSG_actor(F, L, S) \
+    F(U32, key, "the worker's own number for the actor, from 0") \
+    F(U8, state, "enum wire_actor_state") \
+    F(U8, kind, "enum request_kind it answers: REQUEST_CHAT (chat and text) or REQUEST_EMBED") \
+    F(STR, model, "name requests select it by") \
+    F(STR, digest, "SHA-256 of the model file, hex") \
+    F(U32, slots, "streams it runs at once") \
+    F(U32, context, "tokens per slot") \
+    F(U8, exact, "1: batch-invariant mode") \
+    F(U8, has_template, "1: the model has a chat template") \
+    F(U64, weights_bytes, "mapped from the file, shared between workers of one machine") \
+    F(U64, private_bytes, "KV cache and compute buffers") \
+    F(F32, progress, "0 ... 1 while loading") \
+    F(F32, prefill_tps, "as in load") \
+    F(F32, decode_tps, "as in load") \
+    F(STR, note, "why it failed, while state is failed")
+
+#define WIRE_MSG_beat(F, L, S) \
+    F(U64, sent_us, "sender's clock, comes back in beat_ack") \
+    F(U64, rss_bytes, "resident memory of the worker") \
+    F(F32, cpu_load, "processors in use over the last interval") \
+    L(load, loads, "one per ready actor")
+
+#define WIRE_MSG_prefilled(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt this belongs to") \
+    F(U32, prompt_tokens, "tokens of the prompt") \
+    F(U32, cached_tokens, "of those, taken from the prefix cache") \
+    F(F32, queue_ms, "from arrival at the actor to the first prompt row") \
+    F(F32, prefill_ms, "from then to the first token")
+
+#define WIRE_MSG_tokens(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt this belongs to") \
+    F(U32, first, "index of ids[0] in the answer, from 0") \
+    F(STR, text, "whole UTF-8 characters; may lag behind ids (held back for stop strings) or be empty") \
+    F(I32S, ids, "token ids") \
+    F(F32S, logprobs, "one per id when asked for, else empty")
+
+#define WIRE_MSG_done(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt this belongs to") \
+    F(U8, finish, "enum finish") \
+    F(U16, error, "-(enum err) when finish is FINISH_ERROR, else 0") \
+    F(STR, message, "the error in a sentence") \
+    F(U32, prompt_tokens, "tokens of the prompt") \
+    F(U32, cached_tokens, "of those, from the prefix cache") \
+    F(U32, completion_tokens, "tokens generated, the end-of-text token not counted") \
+    F(F32, prefill_ms, "") \
+    F(F32, decode_ms, "first token to last") \
+    F(F64, logprob_sum, "sum over the answer's tokens; for the best-of choice") \
+    F(F32S, embedding, "the vector, for REQUEST_EMBED")
+
+#define WIRE_MSG_bye(F, L, S) \
+    F(STR, reason, "why the node leaves; its jobs go elsewhere")
+
+#define WIRE_MSG_scale_state(F, L, S) \
+    F(U32, running, "worker processes alive") \
+    F(U32, target, "how many it keeps up") \
+    F(STR, note, "last problem, or empty")
+
+/* ---- head -> dialler ---- */
+
+#define WIRE_MSG_welcome(F, L, S) \
+    F(U64, worker, "id the head gave the worker") \
+    F(STR, version, "manta's version of the head") \
+    F(U32, beat_ms, "send a beat this often") \
+    F(U32, lost_after_ms, "silence after which either side gives the link up")
+
+#define WIRE_MSG_refuse(F, L, S) \
+    F(U16, error, "-(enum err)") \
+    F(STR, message, "what was wrong and what would be right") \
+    F(U8, final, "1: dialling again will not help")
+
+#define WIRE_MSG_actor_ack(F, L, S) \
+    F(U32, key, "the worker's number") \
+    F(U32, id, "the head's id for the actor: 0, 1, 2, ...")
+
+#define WIRE_MSG_beat_ack(F, L, S) \
+    F(U64, sent_us, "from the beat")
+
+#define WIRE_MSG_run(F, L, S) \
+    F(U64, job, "job id, unique in this head's life") \
+    F(U32, attempt, "1 for the first actor tried") \
+    F(U32, key, "actor, by the worker's number") \
+    F(U8, kind, "enum request_kind") \
+    L(turn, turns, "for REQUEST_CHAT") \
+    F(STR, text, "for REQUEST_TEXT and REQUEST_EMBED") \
+    S(sampling, sampling, "") \
+    F(STRS, stops, "stop strings") \
+    L(bias, biases, "") \
+    F(I32S, resume, "tokens of the answer already delivered: go on after them")
+
+#define WIRE_MSG_cancel(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt to stop")
+
+#define WIRE_MSG_scale(F, L, S) \
+    F(U32, workers, "keep this many worker processes up")
+
+#define WIRE_PARTS(P) P(turn) P(bias) P(sampling) P(load)
+
+/* number, name: numbers never change their meaning */
+#define WIRE_MESSAGES(M) \
+    M(1, hello) M(2, actor) M(3, beat) M(4, prefilled) M(5, tokens) M(6, done) M(7, bye) M(8, scale_state) \
+    M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale)
+
+#endif
