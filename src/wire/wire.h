@@ -98,7 +98,7 @@ const char *wire_name(enum wire_type type);
 void wire_print(struct buf *out, const struct wire_msg *msg);
 
 /* Fills the prompt part of a `run` from a request, and the other way; everything stays borrowed from the source.
- * The scratch arrays live in the arena. */
+ * The lists live in `arena`, which must not be the one `run` was decoded into, and are valid until its next use. */
 void wire_run_from_request(struct wire_run *run, const struct request *req, struct wire_arena *arena);
 void wire_run_to_request(const struct wire_run *run, struct request *out, struct wire_arena *arena);
 

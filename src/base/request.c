@@ -1,0 +1,75 @@
+#include "base/request.h"
+
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+
+struct sampling sampling_default(void)
+{
+    return (struct sampling){
+        .temperature = 0.8f,
+        .top_p = 0.95f,
+        .min_p = 0.05f,
+        .top_k = 40,
+        .repeat_penalty = 1.0f,
+        .penalty_last_n = 64,
+    };
+}
+
+size_t request_prompt_bytes(const struct request *r)
+{
+    size_t n = r->text.n;
+    for (uint32_t i = 0; i < r->turns_n; i++)
+        n += r->turns[i].role.n + r->turns[i].content.n;
+    return n;
+}
+
+static size_t text_bytes(const struct request *r)
+{
+    size_t n = request_prompt_bytes(r) + r->model.n + r->affinity.n;
+    for (uint32_t i = 0; i < r->stops_n; i++)
+        n += r->stops[i].n;
+    return n;
+}
+
+size_t request_bytes(const struct request *r)
+{
+    return sizeof *r + r->turns_n * sizeof *r->turns + r->stops_n * sizeof *r->stops + r->biases_n * sizeof *r->biases +
+           text_bytes(r);
+}
+
+/* Copies s to *at and moves *at behind it. */
+static struct str put_text(char **at, struct str s)
+{
+    struct str copy = str_n(*at, s.n);
+    if (s.n > 0)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
+struct request *request_clone(const struct request *r)
+{
+    size_t bytes = request_bytes(r);
+    struct request *c = xalloc(bytes);
+    *c = *r;
+    /* In the block: the struct, then the arrays from the most to the least aligned, then text. */
+    c->turns = (struct turn *)(void *)(c + 1);
+    c->stops = (struct str *)(void *)(c->turns + r->turns_n);
+    c->biases = (struct logit_bias *)(void *)(c->stops + r->stops_n);
+    char *at = (char *)(c->biases + r->biases_n);
+    if (r->biases_n > 0)
+        memcpy(c->biases, r->biases, r->biases_n * sizeof *r->biases);
+    for (uint32_t i = 0; i < r->turns_n; i++) {
+        c->turns[i].role = put_text(&at, r->turns[i].role);
+        c->turns[i].content = put_text(&at, r->turns[i].content);
+    }
+    for (uint32_t i = 0; i < r->stops_n; i++)
+        c->stops[i] = put_text(&at, r->stops[i]);
+    c->model = put_text(&at, r->model);
+    c->text = put_text(&at, r->text);
+    c->affinity = put_text(&at, r->affinity);
+    MUST(at == (char *)c + bytes);
+    return c;
+}

@@ -1,0 +1,60 @@
+#include "wire/wire.h"
+
+/* One line per message, the fields that a person follows a story by. */
+
+static void print_job(struct buf *out, uint64_t job, uint32_t attempt)
+{
+    buf_printf(out, " job=%llu attempt=%u", (unsigned long long)job, attempt);
+}
+
+static void print_text(struct buf *out, const char *name, struct str s)
+{
+    buf_printf(out, " %s=", name);
+    buf_add_str(out, str_n(s.p, s.n < 60 ? s.n : 60));
+}
+
+static void print_actor(struct buf *out, const struct wire_actor *a)
+{
+    static const char *const states[] = {"?", "loading", "ready", "failed", "gone"};
+    buf_printf(out, " key=%u state=%s slots=%u", a->key, states[a->state < 5 ? a->state : 0], a->slots);
+    print_text(out, "model", a->model);
+}
+
+void wire_print(struct buf *out, const struct wire_msg *m)
+{
+    buf_puts(out, wire_name(m->type));
+    switch (m->type) {
+    case WIRE_hello: print_text(out, "node", m->hello.node); break;
+    case WIRE_actor: print_actor(out, &m->actor); break;
+    case WIRE_prefilled:
+        print_job(out, m->prefilled.job, m->prefilled.attempt);
+        buf_printf(out, " prompt=%u cached=%u", m->prefilled.prompt_tokens, m->prefilled.cached_tokens);
+        break;
+    case WIRE_tokens:
+        print_job(out, m->tokens.job, m->tokens.attempt);
+        buf_printf(out, " first=%u text=%zuB ids=%u", m->tokens.first, m->tokens.text.n, m->tokens.ids.n);
+        break;
+    case WIRE_done:
+        print_job(out, m->done.job, m->done.attempt);
+        buf_printf(out, " finish=%u tokens=%u", m->done.finish, m->done.completion_tokens);
+        if (m->done.message.n > 0)
+            print_text(out, "message", m->done.message);
+        break;
+    case WIRE_bye: print_text(out, "reason", m->bye.reason); break;
+    case WIRE_scale_state: buf_printf(out, " running=%u target=%u", m->scale_state.running, m->scale_state.target); break;
+    case WIRE_welcome: buf_printf(out, " worker=%llu", (unsigned long long)m->welcome.worker); break;
+    case WIRE_refuse:
+        print_text(out, "message", m->refuse.message);
+        buf_printf(out, " final=%u", m->refuse.final);
+        break;
+    case WIRE_actor_ack: buf_printf(out, " key=%u id=%u", m->actor_ack.key, m->actor_ack.id); break;
+    case WIRE_run:
+        print_job(out, m->run.job, m->run.attempt);
+        buf_printf(out, " key=%u resume=%u", m->run.key, m->run.resume.n);
+        break;
+    case WIRE_cancel: print_job(out, m->cancel.job, m->cancel.attempt); break;
+    case WIRE_scale: buf_printf(out, " workers=%u", m->scale.workers); break;
+    case WIRE_beat:
+    case WIRE_beat_ack: break;
+    }
+}

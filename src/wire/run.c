@@ -1,0 +1,101 @@
+#include "wire/wire.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+/* The prompt part of `run` and struct request say the same; these two functions are the only place that knows both. */
+
+static struct wire_sampling sampling_to_wire(const struct sampling *s)
+{
+    return (struct wire_sampling){
+        .temperature = s->temperature,
+        .top_p = s->top_p,
+        .min_p = s->min_p,
+        .top_k = s->top_k,
+        .repeat_penalty = s->repeat_penalty,
+        .presence_penalty = s->presence_penalty,
+        .frequency_penalty = s->frequency_penalty,
+        .penalty_last_n = s->penalty_last_n,
+        .seed = s->seed,
+        .max_tokens = s->max_tokens,
+        .ignore_eos = s->ignore_eos,
+        .logprobs = s->logprobs,
+    };
+}
+
+static struct sampling sampling_from_wire(const struct wire_sampling *s)
+{
+    return (struct sampling){
+        .temperature = s->temperature,
+        .top_p = s->top_p,
+        .min_p = s->min_p,
+        .top_k = s->top_k,
+        .repeat_penalty = s->repeat_penalty,
+        .presence_penalty = s->presence_penalty,
+        .frequency_penalty = s->frequency_penalty,
+        .penalty_last_n = s->penalty_last_n,
+        .seed = s->seed,
+        .max_tokens = s->max_tokens,
+        .ignore_eos = s->ignore_eos,
+        .logprobs = s->logprobs,
+    };
+}
+
+/* Turns and biases, in one block of the arena, which both directions fill from scratch. */
+static void *lists_room(struct wire_arena *arena, size_t bytes)
+{
+    if (arena->cap < bytes) {
+        free(arena->p);
+        arena->p = xalloc(bytes);
+        arena->cap = bytes;
+    }
+    arena->n = bytes;
+    return arena->p;
+}
+
+void wire_run_from_request(struct wire_run *run, const struct request *req, struct wire_arena *arena)
+{
+    size_t turns_bytes = req->turns_n * sizeof(struct wire_turn);
+    char *room = lists_room(arena, turns_bytes + req->biases_n * sizeof(struct wire_bias));
+    struct wire_turn *turns = (struct wire_turn *)(void *)room;
+    struct wire_bias *biases = (struct wire_bias *)(void *)(room + turns_bytes);
+    for (uint32_t i = 0; i < req->turns_n; i++)
+        turns[i] = (struct wire_turn){.role = req->turns[i].role, .content = req->turns[i].content};
+    for (uint32_t i = 0; i < req->biases_n; i++)
+        biases[i] = (struct wire_bias){.token = req->biases[i].token, .bias = req->biases[i].bias};
+    run->kind = req->kind;
+    run->turns = turns;
+    run->turns_n = req->turns_n;
+    run->text = req->text;
+    run->sampling = sampling_to_wire(&req->sampling);
+    run->stops = (struct wire_strs){.p = req->stops, .n = req->stops_n};
+    run->biases = biases;
+    run->biases_n = req->biases_n;
+}
+
+void wire_run_to_request(const struct wire_run *run, struct request *out, struct wire_arena *arena)
+{
+    size_t turns_bytes = run->turns_n * sizeof(struct turn), stops_bytes = run->stops.n * sizeof(struct str);
+    char *room = lists_room(arena, turns_bytes + stops_bytes + run->biases_n * sizeof(struct logit_bias));
+    struct turn *turns = (struct turn *)(void *)room;
+    struct str *stops = (struct str *)(void *)(room + turns_bytes);
+    struct logit_bias *biases = (struct logit_bias *)(void *)(room + turns_bytes + stops_bytes);
+    for (uint32_t i = 0; i < run->turns_n; i++)
+        turns[i] = (struct turn){.role = run->turns[i].role, .content = run->turns[i].content};
+    for (uint32_t i = 0; i < run->stops.n; i++)
+        stops[i] = run->stops.p[i];
+    for (uint32_t i = 0; i < run->biases_n; i++)
+        biases[i] = (struct logit_bias){.token = run->biases[i].token, .bias = run->biases[i].bias};
+    *out = (struct request){
+        .kind = run->kind,
+        .turns = turns,
+        .turns_n = run->turns_n,
+        .text = run->text,
+        .sampling = sampling_from_wire(&run->sampling),
+        .stops = stops,
+        .stops_n = run->stops.n,
+        .biases = biases,
+        .biases_n = run->biases_n,
+    };
+}

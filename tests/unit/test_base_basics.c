@@ -1,0 +1,147 @@
+/* The small things everything stands on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/idtab.h"
+#include "base/nearest.h"
+#include "base/request.h"
+#include "base/rng.h"
+
+static void a_buffer_refuses_to_pass_its_maximum_and_remembers(void **state)
+{
+    (void)state;
+    struct buf b = buf_max(8);
+    assert_int_equal(buf_puts(&b, "12345"), 0);
+    assert_int_equal(buf_puts(&b, "6789"), ERR_TOO_LARGE);
+    assert_true(b.overflowed);
+    assert_string_equal(buf_cstr(&b), "12345");
+    assert_int_equal(buf_printf(&b, "%d", 678), 0);
+    assert_string_equal(buf_cstr(&b), "12345678");
+    buf_consume(&b, 3);
+    assert_string_equal(buf_cstr(&b), "45678");
+    buf_fini(&b);
+}
+
+static void long_formatted_text_arrives_whole(void **state)
+{
+    (void)state;
+    struct buf b = buf_max(4096);
+    char text[1001];
+    memset(text, 'x', 1000);
+    text[1000] = '\0';
+    assert_int_equal(buf_printf(&b, "<%s>", text), 0);
+    assert_int_equal(b.n, 1002);
+    assert_int_equal(b.p[1001], '>');
+    buf_fini(&b);
+}
+
+struct thing {
+    struct id_node node;
+    int payload;
+};
+
+/* Given 1,000 things, when every third goes, then the walk shows the rest in the order of their ids. */
+static void an_id_table_walks_in_order_and_survives_removal_in_the_walk(void **state)
+{
+    (void)state;
+    static struct thing things[1000];
+    struct idtab t;
+    idtab_init(&t);
+    for (int i = 0; i < 1000; i++) {
+        things[i].payload = i;
+        idtab_add(&t, &things[i].node, (uint64_t)i * 7 + 1);
+    }
+    IDTAB_EACH(pos, &t)
+    {
+        struct thing *x = id_item(pos, struct thing, node);
+        if (x->payload % 3 == 0)
+            idtab_remove(&t, pos);
+    }
+    int seen = 0, last = -1;
+    IDTAB_EACH(pos, &t)
+    {
+        struct thing *x = id_item(pos, struct thing, node);
+        assert_true(x->payload > last && x->payload % 3 != 0);
+        last = x->payload;
+        seen++;
+    }
+    assert_int_equal(seen, 666);
+    assert_int_equal(t.n, 666);
+    assert_null(idtab_get(&t, 1));
+    assert_ptr_equal(idtab_get(&t, 8), &things[1].node);
+    idtab_fini(&t);
+}
+
+static void the_nearest_word_is_offered_and_a_far_one_is_not(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"--port", "--workers", "--no-prompt"};
+    assert_string_equal(nearest_word("--wrokers", words, 3), "--workers");
+    assert_string_equal(nearest_word("--prot", words, 3), "--port");
+    assert_null(nearest_word("--quantum", words, 3));
+}
+
+static void a_clone_owns_everything_it_points_to(void **state)
+{
+    (void)state;
+    char text[] = "hello";
+    struct turn turns[] = {{.role = str_of("user"), .content = str_of(text)}};
+    struct str stops[] = {str_of(text)};
+    struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 1, .stops = stops, .stops_n = 1, .model = str_of(text)};
+    struct request *c = request_clone(&r);
+    memset(text, '?', 5);
+    assert_true(str_is(c->turns[0].content, "hello"));
+    assert_true(str_is(c->stops[0], "hello"));
+    assert_true(str_is(c->model, "hello"));
+    assert_int_equal(request_prompt_bytes(c), 9);
+    free(c);
+}
+
+static void the_same_seed_and_position_give_the_same_number(void **state)
+{
+    (void)state;
+    struct rng a = {.seed = 5};
+    uint64_t third = 0;
+    for (int i = 0; i < 3; i++)
+        third = rng_next(&a);
+    assert_true(third == rng_at(5, 2));
+    double sum = 0;
+    for (uint64_t i = 0; i < 10000; i++)
+        sum += rng_unit(1, i);
+    assert_true(sum > 4800 && sum < 5200);
+}
+
+static void every_error_has_words_and_statuses(void **state)
+{
+    (void)state;
+    assert_int_equal(err_http(ERR_NOT_FOUND), 404);
+    assert_int_equal(err_exit(ERR_UNAVAILABLE), 4);
+    assert_string_equal(err_name(ERR_CONTEXT), "ERR_CONTEXT");
+    assert_string_equal(err_text(-9999), "unknown error");
+    struct fault f = {0};
+    assert_int_equal(fault_set(&f, ERR_MODEL, "a: %s", "b"), ERR_MODEL);
+    assert_int_equal(fault_set(&f, ERR_MODEL, "cannot load: %s", f.text), ERR_MODEL);
+    assert_string_equal(f.text, "cannot load: a: b");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_buffer_refuses_to_pass_its_maximum_and_remembers),
+        cmocka_unit_test(long_formatted_text_arrives_whole),
+        cmocka_unit_test(an_id_table_walks_in_order_and_survives_removal_in_the_walk),
+        cmocka_unit_test(the_nearest_word_is_offered_and_a_far_one_is_not),
+        cmocka_unit_test(a_clone_owns_everything_it_points_to),
+        cmocka_unit_test(the_same_seed_and_position_give_the_same_number),
+        cmocka_unit_test(every_error_has_words_and_statuses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
