@@ -1,0 +1,79 @@
+# The llama engine: manta-engine-llama.so, a module that only workers load (dlopen, engine/engine.h). All C++ of the
+# project ends here: the manta binary links neither this nor libstdc++.
+#
+# Where llama.cpp comes from: an installed one whose version fits, else the pinned source that scripts/fetch brings.
+# llama.cpp's C API moves between its minor versions, so the one that fits is 0.5.x (the pinned one is 0.5.0), and our
+# own sources must compile against its header. An installed llama.cpp has no headers of `common` (Jinja templates), so
+# then the fixed list of templates of its C API is used (template_builtin.c) instead of the bridge (bridge.cpp).
+enable_language(CXX)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+option(MANTA_LLAMA_SYSTEM "Use an installed llama.cpp where its version fits" ON)
+option(MANTA_NATIVE "Compile llama.cpp for exactly this machine's CPU" ON)
+set(LLAMA_CPP_DIR ${MANTA_DEPS_DIR}/llama.cpp)
+
+file(GLOB llama_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.c)
+list(FILTER llama_sources EXCLUDE REGEX template_builtin)
+
+set(llama_libraries "")
+if(MANTA_LLAMA_SYSTEM)
+    find_package(llama 0.5...<0.6 CONFIG QUIET)
+    if(llama_FOUND)
+        set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+        try_compile(llama_fits ${CMAKE_BINARY_DIR}/llama_fits SOURCES ${llama_sources}
+            CMAKE_FLAGS -DINCLUDE_DIRECTORIES=${CMAKE_SOURCE_DIR}/src
+            COMPILE_DEFINITIONS -D_GNU_SOURCE -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
+            LINK_LIBRARIES llama C_STANDARD 11 C_EXTENSIONS ON)
+        unset(CMAKE_TRY_COMPILE_TARGET_TYPE)
+    endif()
+    if(llama_FOUND AND llama_fits)
+        message(STATUS "llama.cpp: the installed ${llama_VERSION}")
+        set(llama_libraries llama)
+        set(template_source ${CMAKE_SOURCE_DIR}/src/engine/llama/template_builtin.c)
+    elseif(llama_FOUND)
+        message(STATUS "llama.cpp: the installed ${llama_VERSION} does not fit, using the pinned source")
+    endif()
+endif()
+
+# The pinned source, as static libraries. All its targets are known to ninja (`ninja llama-server` for the bench), but
+# only those that ours need are built.
+function(add_llama_cpp)
+    set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
+    set(CMAKE_EXPORT_COMPILE_COMMANDS OFF)
+    foreach(off BUILD_SHARED_LIBS GGML_CCACHE LLAMA_OPENSSL LLAMA_BUILD_TESTS LLAMA_BUILD_EXAMPLES LLAMA_BUILD_APP
+            LLAMA_BUILD_UI LLAMA_USE_PREBUILT_UI LLAMA_ALL_WARNINGS)
+        set(${off} OFF)
+    endforeach()
+    foreach(on LLAMA_BUILD_COMMON LLAMA_BUILD_TOOLS LLAMA_BUILD_SERVER)
+        set(${on} ON)
+    endforeach()
+    set(GGML_NATIVE ${MANTA_NATIVE})
+    set(GIT_EXECUTABLE false) # it would ask git for a version of whatever repository the folder happens to be in
+    set(LLAMA_BUILD_NUMBER 0)
+    set(LLAMA_BUILD_COMMIT pinned)
+    add_subdirectory(${LLAMA_CPP_DIR} ${CMAKE_BINARY_DIR}/llama.cpp EXCLUDE_FROM_ALL)
+endfunction()
+
+if(NOT llama_libraries)
+    if(NOT EXISTS ${LLAMA_CPP_DIR}/CMakeLists.txt)
+        message(FATAL_ERROR "llama.cpp is not in ${LLAMA_CPP_DIR}. Run 'MANTA_LLAMA_SYSTEM=OFF scripts/fetch llama'.")
+    endif()
+    file(STRINGS ${LLAMA_CPP_DIR}/.pin pinned REGEX "^llama-cpp-python==")
+    string(REPLACE " \\" "" pinned "${pinned}")
+    message(STATUS "llama.cpp: the pinned source (${pinned})")
+    add_llama_cpp()
+    set(llama_libraries llama llama-common)
+    file(GLOB template_source CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.cpp)
+endif()
+
+add_library(manta_engine_llama MODULE ${llama_sources} ${template_source})
+target_include_directories(manta_engine_llama PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(manta_engine_llama PRIVATE manta_flags manta_base ${llama_libraries})
+# One symbol goes out; what the module needs must be inside it or in a library it names.
+target_link_options(manta_engine_llama PRIVATE
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/engine.map -Wl,--exclude-libs,ALL -Wl,-z,defs)
+set_target_properties(manta_engine_llama PROPERTIES
+    PREFIX "" OUTPUT_NAME manta-engine-llama SUFFIX .so
+    C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
+    LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/engine.map)
