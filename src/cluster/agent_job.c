@@ -1,0 +1,184 @@
+/* Jobs: `run` becomes a ticket, engine events become messages, each job ends with exactly one `done`.
+ *
+ * The happy path: run -> AG_RUN -> PREFILLED -> TOKENS … -> DONE. It can fail by: an actor that is not there, too many
+ * jobs, or a number that is running already (`done` with an error at once, no ticket); cancel (DONE with
+ * FINISH_CANCELLED follows from the engine); the link breaks (the job becomes an orphan: it is cancelled, its events
+ * are dropped, its ticket lives until the engine's DONE). */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/agent_state.h"
+
+static struct agent_job **bucket(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt)
+{
+    return &a->by_name[rng_mix(job ^ rng_mix(((uint64_t)head << 32) | attempt)) % AGENT_JOB_BUCKETS];
+}
+
+static struct agent_job *job_find(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt)
+{
+    struct agent_job *j = *bucket(a, head, job, attempt);
+    while (j != NULL && (j->head != head || j->job != job || j->attempt != attempt))
+        j = j->next;
+    return j;
+}
+
+/* From now on the head's number means nothing; the ticket stays. */
+static void job_unname(struct agent *a, struct agent_job *j)
+{
+    struct agent_job **at = bucket(a, j->head, j->job, j->attempt);
+    while (*at != j)
+        at = &(*at)->next;
+    *at = j->next;
+    j->next = NULL;
+}
+
+static void job_cancel(struct agent *a, struct agent_job *j)
+{
+    if (j->cancelled)
+        return;
+    j->cancelled = true;
+    struct ag *ag = agent_add(a, AG_CANCEL);
+    ag->head = j->head;
+    ag->key = j->key;
+    ag->ticket = j->node.id;
+}
+
+static void job_orphan(struct agent *a, struct agent_job *j)
+{
+    if (j->orphan)
+        return;
+    job_cancel(a, j);
+    job_unname(a, j);
+    j->orphan = true;
+}
+
+static void job_refuse(struct agent *a, uint32_t head, const struct wire_run *run, int err, const char *why)
+{
+    struct wire_msg *msg = agent_send(a, head, WIRE_done);
+    msg->done = (struct wire_done){.job = run->job,
+                                   .attempt = run->attempt,
+                                   .finish = FINISH_ERROR,
+                                   .error = (uint16_t)-err,
+                                   .message = str_of(why)};
+}
+
+void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
+{
+    struct agent_job *twin = job_find(a, head, run->job, run->attempt);
+    const struct agent_actor *actor = agent_actor_find(a, run->key);
+    if (twin != NULL) {
+        job_orphan(a, twin); /* which of the two is meant nobody can tell: one `done` ends both */
+        job_refuse(a, head, run, ERR_IN_USE, "a job of this number and attempt is running already");
+        return;
+    }
+    if (actor == NULL) {
+        job_refuse(a, head, run, ERR_NOT_FOUND, "this worker has no actor of that number");
+        return;
+    }
+    if (actor->is.state != WIRE_ACTOR_READY) {
+        job_refuse(a, head, run, ERR_UNAVAILABLE, "the actor is not ready");
+        return;
+    }
+    if (a->jobs.n >= AGENT_JOBS_MAX) {
+        job_refuse(a, head, run, ERR_BUSY, "this worker holds as many jobs as it can");
+        return;
+    }
+    struct agent_job *j = xalloc(sizeof *j);
+    *j = (struct agent_job){.head = head, .job = run->job, .attempt = run->attempt, .key = run->key};
+    struct agent_job **at = bucket(a, head, run->job, run->attempt);
+    j->next = *at;
+    *at = j;
+    idtab_add(&a->jobs, &j->node, ++a->tickets);
+    struct ag *ag = agent_add(a, AG_RUN);
+    ag->head = head;
+    ag->key = run->key;
+    ag->ticket = j->node.id;
+    ag->msg.type = WIRE_run;
+    ag->msg.run = *run;
+}
+
+void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *cancel)
+{
+    struct agent_job *j = job_find(a, head, cancel->job, cancel->attempt);
+    if (j != NULL) /* else its `done` and this crossed on the way */
+        job_cancel(a, j);
+}
+
+static void job_done(struct agent *a, struct agent_job *j, const struct wire_done *done)
+{
+    if (!j->orphan) {
+        struct wire_msg *msg = agent_send(a, j->head, WIRE_done);
+        msg->done = *done;
+        msg->done.job = j->job;
+        msg->done.attempt = j->attempt;
+        job_unname(a, j);
+    }
+    idtab_remove(&a->jobs, &j->node);
+    free(j);
+}
+
+void agent_job_event(struct agent *a, const struct agent_event *ev)
+{
+    struct id_node *node = idtab_get(&a->jobs, ev->ticket);
+    MUST(node != NULL); /* DONE comes once per AG_RUN, and nothing after it */
+    struct agent_job *j = id_item(node, struct agent_job, node);
+    if (ev->kind == AGENT_DONE) {
+        job_done(a, j, ev->done);
+        return;
+    }
+    if (j->cancelled)
+        return;
+    if (ev->kind == AGENT_PREFILLED) {
+        struct wire_msg *msg = agent_send(a, j->head, WIRE_prefilled);
+        msg->prefilled = *ev->prefilled;
+        msg->prefilled.job = j->job;
+        msg->prefilled.attempt = j->attempt;
+    } else {
+        struct wire_msg *msg = agent_send(a, j->head, WIRE_tokens);
+        msg->tokens = *ev->tokens;
+        msg->tokens.job = j->job;
+        msg->tokens.attempt = j->attempt;
+    }
+}
+
+void agent_jobs_orphan(struct agent *a, uint32_t head)
+{
+    IDTAB_EACH(node, &a->jobs)
+    {
+        struct agent_job *j = id_item(node, struct agent_job, node);
+        if (j->head == head)
+            job_orphan(a, j);
+    }
+}
+
+void agent_jobs_check(const struct agent *a)
+{
+    size_t named = 0, orphans = 0;
+    for (size_t i = 0; i < AGENT_JOB_BUCKETS; i++)
+        for (const struct agent_job *j = a->by_name[i]; j != NULL; j = j->next) {
+            MUST(!j->orphan);
+            named++;
+        }
+    IDTAB_EACH(node, &a->jobs)
+    {
+        const struct agent_job *j = id_item(node, struct agent_job, node);
+        MUST(j->node.id <= a->tickets);                                          /* 4 */
+        MUST(j->orphan || a->uplinks[j->head].state == UPLINK_WELCOMED);         /* 1 */
+        MUST(!j->orphan || j->cancelled);                                        /* 1 */
+        orphans += j->orphan;
+    }
+    MUST(named + orphans == a->jobs.n); /* 2 */
+    MUST(a->jobs.n <= AGENT_JOBS_MAX);  /* 3 */
+}
+
+void agent_jobs_free(struct agent *a)
+{
+    IDTAB_EACH(node, &a->jobs)
+    {
+        struct agent_job *j = id_item(node, struct agent_job, node);
+        idtab_remove(&a->jobs, &j->node);
+        free(j);
+    }
+    idtab_fini(&a->jobs);
+}

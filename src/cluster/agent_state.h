@@ -1,0 +1,133 @@
+/* What the files of the agent share; only agent*.c include it. */
+#ifndef MANTA_CLUSTER_AGENT_STATE_H
+#define MANTA_CLUSTER_AGENT_STATE_H
+
+#include "base/idtab.h"
+#include "base/rng.h"
+#include "cluster/agent.h"
+
+#define AGENT_NEVER UINT64_MAX
+
+enum {
+    AGENT_BEAT_MS_MIN = 20, /* what a head may ask for in `welcome`; anything else is brought into this range */
+    AGENT_BEAT_MS_MAX = 60000,
+    AGENT_LOST_BEATS_MIN = 2, /* a head is given at least this many beats before it counts as silent */
+    AGENT_JOB_BUCKETS = 256,
+};
+
+/* The link to one head.
+ *
+ *            start             linked            welcome
+ *     IDLE ────────▶ DIALLING ────────▶ HELLO ────────────▶ WELCOMED
+ *                     ▲     │ lost        │ lost                │ lost
+ *                back-off   ▼             ▼                     ▼
+ *                     └── WAITING ◀───────┴─────────────────────┘
+ *                              ▲ lost
+ *     too slow, silent, refused: CLOSING (we hung up and wait to be told that the link is gone)
+ *
+ * Leaving goes to IDLE from anywhere, for good. */
+enum uplink_state {
+    UPLINK_IDLE = 0,
+    UPLINK_DIALLING,
+    UPLINK_HELLO, /* up, our hello is sent */
+    UPLINK_WELCOMED,
+    UPLINK_CLOSING,
+    UPLINK_WAITING,
+};
+
+struct uplink {
+    enum uplink_state state;
+    uint64_t due_us;        /* DIALLING, HELLO: give up; WELCOMED: next beat; WAITING: dial again */
+    uint64_t heard_us;      /* WELCOMED: the last message from the head */
+    uint64_t welcomed_us;   /* when it was welcomed last */
+    uint32_t tries;         /* dials since the last link that held */
+    uint32_t beat_ms;       /* from welcome, brought into range */
+    uint32_t lost_after_ms; /* same */
+    uint64_t worker;        /* the id this head gave us */
+    bool ready;             /* every actor is acknowledged and ready: said once */
+};
+
+/* One of our actors, as the program described it last. */
+struct agent_actor {
+    bool used;
+    struct wire_actor is;        /* its text lives in `text` */
+    char *text;                  /* owned: model, digest and note behind each other */
+    bool acked[AGENT_HEADS_MAX]; /* that head gave it an id on the present link */
+    uint32_t id[AGENT_HEADS_MAX];
+};
+
+/* One run of an engine. */
+struct agent_job {
+    struct id_node node;    /* in agent.jobs, by ticket */
+    struct agent_job *next; /* in the same bucket of agent.by_name */
+    uint32_t head;
+    uint64_t job;     /* the head's number */
+    uint32_t attempt; /* the head's number */
+    uint32_t key;     /* actor */
+    bool cancelled;   /* AG_CANCEL was given: only its DONE is still of interest */
+    bool orphan;      /* its link is gone: nobody is told of it. (A resumable worker would go on into a ring here.) */
+};
+
+/* Text of an effect: lives until the next step. */
+struct agent_text {
+    struct agent_text *next;
+    char text[];
+};
+
+struct agent {
+    struct agent_config cfg;
+    struct rng rng;      /* jitter */
+    uint64_t now_us;     /* our time: never falls */
+    uint64_t shift_us;   /* our time is the program's plus this: grows when the program's clock falls */
+    bool left;           /* AG_EXIT was given */
+    struct uplink uplinks[AGENT_HEADS_MAX];
+    struct agent_actor actors[AGENT_ACTORS_MAX];
+    struct idtab jobs;   /* agent_job.node */
+    struct agent_job *by_name[AGENT_JOB_BUCKETS]; /* (head, job, attempt) of those that are no orphans */
+    uint64_t tickets;    /* given so far */
+    struct agent_text *texts; /* owned: of the effects of this step */
+    struct ag_effects *fx;    /* borrowed: where this step's effects go */
+};
+
+/* ---- agent_effects.c ---- */
+/* A zeroed effect at the end of this step's list; valid until the next add. */
+struct ag *agent_add(struct agent *a, enum ag_kind kind);
+void agent_log(struct agent *a, enum log_level level, const char *tag, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The message to fill of a new AG_SEND. */
+struct wire_msg *agent_send(struct agent *a, uint32_t head, enum wire_type type);
+void agent_texts_free(struct agent *a);
+
+/* ---- agent_uplink.c ---- */
+void uplink_start(struct agent *a, uint32_t head);
+void uplink_linked(struct agent *a, uint32_t head);
+void uplink_lost(struct agent *a, uint32_t head, struct str why);
+void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg);
+void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat);
+/* Carries out what is due. */
+void uplink_tick(struct agent *a, uint32_t head);
+uint64_t uplink_deadline(const struct agent *a, uint32_t head);
+/* For good; says bye first where that makes sense. */
+void uplink_leave(struct agent *a, uint32_t head, const char *bye);
+
+/* ---- agent_actor.c ---- */
+void agent_actor_is(struct agent *a, const struct wire_actor *is);
+/* Registers all actors with a head that has just welcomed us. */
+void agent_actors_register(struct agent *a, uint32_t head);
+void agent_actor_acked(struct agent *a, uint32_t head, const struct wire_actor_ack *ack);
+/* The ids a head gave end with its link. */
+void agent_actors_forget_acks(struct agent *a, uint32_t head);
+/* NULL when there is none of that number. */
+const struct agent_actor *agent_actor_find(const struct agent *a, uint32_t key);
+void agent_actors_free(struct agent *a);
+
+/* ---- agent_job.c ---- */
+void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run);
+void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *cancel);
+void agent_job_event(struct agent *a, const struct agent_event *ev);
+/* The link to `head` is gone: what runs for it is cancelled and nobody is told how it ended. */
+void agent_jobs_orphan(struct agent *a, uint32_t head);
+void agent_jobs_check(const struct agent *a);
+void agent_jobs_free(struct agent *a);
+
+#endif
