@@ -1,8 +1,9 @@
 /* The event loop: timers, TCP, signals, child processes, and mailboxes from other threads. libuv behind.
  *
  * One thread runs a loop and owns everything made from it; only net_mail_post() may be called from elsewhere.
- * Callbacks run from net_loop_run(), never from within the call that set them up. A closing thing stays valid until
- * its close callback. Writes are collected and sent once per loop turn, so ten small writes are one send(). */
+ * Callbacks run from net_loop_run() or net_loop_free(), never from within the call that set them up. A closing thing
+ * stays valid until its close callback. Writes are collected and sent once per loop turn, so ten small writes are one
+ * send(). Making the first loop also ignores SIGPIPE and raises the soft limit on open files, process-wide. */
 #ifndef MANTA_NET_NET_H
 #define MANTA_NET_NET_H
 
@@ -21,20 +22,22 @@ enum {
 
 struct net_loop;
 struct net_loop *net_loop_new(void);
-/* Closes whatever is still open, runs the close callbacks, frees. */
+/* Closes whatever is still open, runs the close callbacks, frees. Children still running are killed with SIGKILL.
+ * Nothing made from the loop may be touched afterwards, also not to free it: timers and mailboxes left are freed here. */
 void net_loop_free(struct net_loop *l);
 /* Until net_loop_stop(), or nothing is left to wait for. */
 void net_loop_run(struct net_loop *l);
 void net_loop_stop(struct net_loop *l);
-/* The loop's idea of now, monotonic microseconds; read once per turn. */
+/* Monotonic microseconds, as clock_us(). */
 uint64_t net_now_us(const struct net_loop *l);
 
 /* ---- timers ---- */
 struct net_timer;
 typedef void net_timer_fn(struct net_timer *t, void *user_data);
 struct net_timer *net_timer_new(struct net_loop *l, net_timer_fn *fn, void *user_data);
-/* (Re)arms it, once, at `at_us`; UINT64_MAX disarms. */
+/* (Re)arms it, once, at `at_us` of net_now_us(), never earlier; UINT64_MAX disarms. A time gone by: in the next turn. */
 void net_timer_set(struct net_timer *t, uint64_t at_us);
+/* Also from its own callback, and while armed: it does not fire any more. */
 void net_timer_free(struct net_timer *t);
 
 /* ---- TCP ---- */
@@ -42,7 +45,7 @@ struct net_conn;
 struct net_conn_calls {
     void (*on_open)(struct net_conn *c, void *user_data);               /* dialled ones: connected */
     void (*on_data)(struct net_conn *c, struct str bytes, void *user_data); /* borrowed for the call */
-    void (*on_drain)(struct net_conn *c, void *user_data);              /* pending fell to half of what it was asked at, see net_conn_pending */
+    void (*on_drain)(struct net_conn *c, void *user_data);              /* pending fell to half of its peak since the last call, or less */
     /* Once, last: `err` 0 for an orderly end, `why` in words. The net_conn is freed after it returns. */
     void (*on_close)(struct net_conn *c, int err, const char *why, void *user_data);
 };
@@ -58,15 +61,18 @@ void net_listener_close(struct net_listener *l);
 struct net_conn *net_dial(struct net_loop *l, const char *host, uint16_t port, const struct net_conn_calls *calls,
                           void *user_data);
 void net_conn_set(struct net_conn *c, const struct net_conn_calls *calls, void *user_data);
-/* Copies the bytes. ERR_TOO_LARGE: NET_PENDING_BYTES_MAX reached, nothing was taken. ERR_NET: closing or closed. */
+/* Copies the bytes; sent at the end of the turn, or when dialling has succeeded. ERR_TOO_LARGE: NET_PENDING_BYTES_MAX
+ * would be passed, nothing was taken. ERR_NET: closing or closed; the peer's end of stream closes it, too. */
 int net_write(struct net_conn *c, struct str bytes);
 /* Bytes not yet given to the kernel. A caller that sees too many stops writing and waits for on_drain. */
 size_t net_conn_pending(const struct net_conn *c);
-void net_conn_pause(struct net_conn *c);  /* no more on_data until resumed */
+/* No more on_data until resumed; the peer's end is not noticed meanwhile. */
+void net_conn_pause(struct net_conn *c);
 void net_conn_resume(struct net_conn *c);
-/* After what was written was sent (at most 2 s later). on_close follows. Idempotent. */
+/* Ends it orderly: no more on_data; what was written is sent (for as long as the peer goes on taking it, with 2 s of
+ * patience), then on_close follows, at the latest 2 s after the last byte. Idempotent. */
 void net_conn_close(struct net_conn *c);
-/* At once. on_close follows in the next turn. */
+/* At once, unsent bytes are dropped. on_close follows with ERR_CANCELLED. Idempotent. */
 void net_conn_abort(struct net_conn *c);
 /* "127.0.0.1:4312"; valid while the connection is. */
 const char *net_conn_peer(const struct net_conn *c);
@@ -78,23 +84,31 @@ struct net_mail_item { struct net_mail_item *next; }; /* embed it first in a mes
 /* All items posted since the last call, oldest first; the callee owns them. */
 typedef void net_mail_fn(struct net_mail *m, struct net_mail_item *items, void *user_data);
 struct net_mail *net_mail_new(struct net_loop *l, net_mail_fn *fn, void *user_data);
-/* From any thread. */
+/* From any thread; the item is the mailbox's until it is delivered. */
 void net_mail_post(struct net_mail *m, struct net_mail_item *item);
-void net_mail_free(struct net_mail *m);
+/* Nobody may post any more. Returns what was posted and not delivered, oldest first, for the caller to free. */
+struct net_mail_item *net_mail_free(struct net_mail *m);
 
 /* ---- signals and children ---- */
 typedef void net_signal_fn(int signum, void *user_data);
+/* From now on this signal is a call of fn; the last one set counts. NULL: back to what the system does by itself.
+ * Watching a signal does not keep the loop running. */
 void net_signal(struct net_loop *l, int signum, net_signal_fn *fn, void *user_data);
+
 struct net_child;
 struct net_child_config {
     const char *const *argv;   /* argv[0] is the program; NULL-terminated */
     const char *const *env_add; /* "NAME=value" on top of ours; NULL-terminated or NULL */
-    void (*on_line)(struct net_child *c, struct str line, void *user_data); /* its stdout and stderr, by line; NULL: inherited */
-    void (*on_exit)(struct net_child *c, int64_t status, int signum, void *user_data); /* freed after it returns */
+    /* Its stdout and stderr, merged, line by line without the line end (over 8 KiB: in pieces); NULL: inherited. */
+    void (*on_line)(struct net_child *c, struct str line, void *user_data);
+    /* After its last line; signum is 0, or what killed it. Freed after it returns. */
+    void (*on_exit)(struct net_child *c, int64_t status, int signum, void *user_data);
     void *user_data;
 };
+/* Starts it with stdin from /dev/null. NULL with f when that fails (no such program, …): no callback follows then. */
 struct net_child *net_spawn(struct net_loop *l, const struct net_child_config *cfg, struct fault *f);
 int net_child_pid(const struct net_child *c);
+/* Harmless when it has ended and on_exit is still to come. */
 void net_child_kill(struct net_child *c, int signum);
 
 #endif

@@ -1,0 +1,92 @@
+/* Inside of a TCP connection, shared by conn.c (its life), write.c (its bytes out), dial.c and listen.c (its birth).
+ *
+ *     net_dial()              accept
+ *        |                      |
+ *        v                      v        close(), peer's end            all sent
+ *     DIALLING --connected--> OPEN -----------------------> FLUSHING -------------> LINGERING
+ *        |                      |                               |                       |
+ *        | failed               | abort(), reset                | reset, no progress    | peer's end, deadline
+ *        +----------------------+-------------> CLOSED <--------+-----------------------+
+ *                                               on_close, then freed
+ *
+ * LINGERING: our end is sent and what still comes is thrown away. Closing at once with unread bytes in the kernel
+ * would reset the connection, and the peer could lose the answer it has not read yet. */
+#ifndef MANTA_NET_CONN_H
+#define MANTA_NET_CONN_H
+
+#include "base/buf.h"
+#include "net/loop.h"
+
+enum {
+    CLOSE_MS = 2000,   /* a closing connection that makes no progress for this long is cut */
+    CONNECT_MS = 5000, /* for one address; then the next one is tried */
+    SWEEP_MS = 100,    /* how often the deadlines above are looked at, while there are any */
+};
+
+enum conn_state { CONN_DIALLING, CONN_OPEN, CONN_FLUSHING, CONN_LINGERING, CONN_CLOSED, CONN_STATES };
+
+/* Thousands may be idle: what only some need hangs off a pointer. */
+struct net_conn {
+    struct net_object object;   /* first */
+    uv_tcp_t tcp;
+    struct net_loop *loop;      /* borrowed */
+    struct net_conn_calls calls;
+    void *user_data;            /* borrowed */
+    struct list dirty;          /* in net_loop.dirty while `out` waits for the end of the turn */
+    struct list timed;          /* in net_loop.timed while it has a deadline */
+    uint64_t deadline_ms;       /* in uv_now() time; holds while timed */
+    size_t deadline_pending;    /* unsent bytes when the deadline was set: fewer now is progress */
+    struct buf out;             /* owned; written, not yet given to libuv */
+    size_t pending_peak;        /* most that was pending since the last on_drain */
+    struct flight *flight;      /* owned; bytes libuv is sending; NULL: none */
+    struct dialling *dialling;  /* owned; NULL once connected, or when a resolve in progress outlives us */
+    char *peer;                 /* owned */
+    char *why;                  /* owned; first reason for closing, NULL while there is none */
+    int err;                    /* goes with why */
+    enum conn_state state;
+    bool paused;
+    bool peer_ended;            /* nothing more will come */
+    bool given_calls;           /* net_conn_set() was called */
+};
+
+/* loop.c */
+void loop_flush_soon(struct net_loop *l);
+
+/* conn.c */
+struct net_conn *conn_new(struct net_loop *l, enum conn_state state);
+/* Notes why it closes; the first reason stays. */
+void conn_reason(struct net_conn *c, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* -> CLOSED; a reason must have been noted. */
+void conn_shut(struct net_conn *c);
+/* A read or write failed: -> CLOSED. */
+void conn_lost(struct net_conn *c, int uv_err);
+/* FLUSHING and nothing is pending any more. */
+void conn_all_sent(struct net_conn *c);
+/* Newly connected or accepted: OPEN from here on. */
+void conn_opened(struct net_conn *c);
+void conn_read_start(struct net_conn *c);
+void conn_deadline(struct net_conn *c, unsigned ms);
+/* The uv handle is closed for good: tells the owner, frees. */
+void conn_closed(struct net_conn *c);
+void conns_sweep(struct net_loop *l);
+
+/* write.c */
+/* Unsent bytes are worth a flush at the end of the turn. */
+void conn_touch(struct net_conn *c);
+void conns_flush(struct net_loop *l);
+
+/* dial.c */
+/* The address being tried does not answer. */
+void dialling_timeout(struct net_conn *c);
+/* The connection ends: stops a resolve in progress. */
+void dialling_abandon(struct net_conn *c);
+/* Only when libuv holds no request of it any more. */
+void dialling_free(struct net_conn *c);
+
+/* address.c */
+/* "127.0.0.1:80", "[::1]:80". */
+void address_text(const struct sockaddr_storage *a, char out[static NET_ADDRESS_BYTES]);
+/* A numeric address; false when `host` is a name. */
+bool address_parse(const char *host, uint16_t port, struct sockaddr_storage *out);
+
+#endif

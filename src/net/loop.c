@@ -1,0 +1,118 @@
+/* The loop: what is ready is called, then what was written in the turn is sent, then it sleeps. */
+#include "net/loop.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "net/conn.h"
+
+enum {
+    OPEN_FILES_WANTED = 65536, /* HTTP_CONNS_MAX connections and the rest, with room */
+    END_ROUNDS_MAX = 100000,   /* a close callback that opens something new each time would never let us end */
+};
+
+/* A network program's manners, process-wide: a peer that is gone is an error code, not a signal, and the soft limit
+ * on open files, often 1024 for the sake of select(), goes up to what is allowed. */
+static void prepare_process(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= OPEN_FILES_WANTED)
+        return;
+    files.rlim_cur = files.rlim_max < OPEN_FILES_WANTED ? files.rlim_max : OPEN_FILES_WANTED;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static void on_flush(uv_idle_t *idle)
+{
+    conns_flush(loop_of((uv_handle_t *)idle));
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    conns_sweep(loop_of((uv_handle_t *)timer));
+}
+
+struct net_loop *net_loop_new(void)
+{
+    prepare_process();
+    struct net_loop *l = xalloc(sizeof *l);
+    list_init(&l->dirty);
+    list_init(&l->timed);
+    list_init(&l->signals);
+    l->read_bytes = xalloc(NET_READ_BYTES);
+    MUST(uv_loop_init(&l->uv) == 0);
+    l->uv.data = l;
+    MUST(uv_idle_init(&l->uv, &l->flush) == 0);
+    MUST(uv_timer_init(&l->uv, &l->sweep) == 0);
+    MUST(uv_timer_start(&l->sweep, on_sweep, SWEEP_MS, SWEEP_MS) == 0);
+    uv_timer_stop(&l->sweep);
+    return l;
+}
+
+struct net_loop *loop_of(const uv_handle_t *h)
+{
+    return h->loop->data;
+}
+
+void loop_flush_soon(struct net_loop *l)
+{
+    if (!uv_is_active((uv_handle_t *)&l->flush))
+        MUST(uv_idle_start(&l->flush, on_flush) == 0);
+}
+
+void net_loop_run(struct net_loop *l)
+{
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+}
+
+void net_loop_stop(struct net_loop *l)
+{
+    uv_stop(&l->uv);
+}
+
+uint64_t net_now_us(const struct net_loop *l)
+{
+    (void)l;
+    return clock_us();
+}
+
+static void end_object(uv_handle_t *h, void *count)
+{
+    struct net_object *o = h->data;
+    if (o == NULL)
+        return; /* the loop's own */
+    ++*(size_t *)count;
+    o->end(o);
+}
+
+/* Close callbacks may open new things, so ending takes rounds until a walk finds nothing. */
+static void end_objects(struct net_loop *l)
+{
+    for (int round = 0;; round++) {
+        MUST(round < END_ROUNDS_MAX);
+        size_t count = 0;
+        uv_walk(&l->uv, end_object, &count);
+        if (count == 0 && !uv_loop_alive(&l->uv))
+            return;
+        uv_run(&l->uv, UV_RUN_ONCE);
+    }
+}
+
+void net_loop_free(struct net_loop *l)
+{
+    if (l == NULL)
+        return;
+    conns_flush(l); /* the last words of the last turn */
+    end_objects(l);
+    uv_close((uv_handle_t *)&l->flush, NULL);
+    uv_close((uv_handle_t *)&l->sweep, NULL);
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+    MUST(uv_loop_close(&l->uv) == 0);
+    free(l->read_bytes);
+    free(l);
+}

@@ -1,0 +1,28 @@
+/* What the files of this room share: the inside of a loop, and how its objects are ended. */
+#ifndef MANTA_NET_LOOP_H
+#define MANTA_NET_LOOP_H
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "net/net.h"
+
+/* First member of whatever owns a uv handle; the handle's data points to it. */
+struct net_object {
+    void (*end)(struct net_object *o); /* closes it at once; for net_loop_free(), harmless when it is closing already */
+};
+
+struct net_loop {
+    uv_loop_t uv;
+    uv_idle_t flush;  /* runs just before the loop sleeps; active while `dirty` holds a connection */
+    uv_timer_t sweep; /* active while `timed` holds a connection */
+    struct list dirty; /* net_conn.dirty: written to since the last flush */
+    struct list timed; /* net_conn.timed: connecting or closing, with a deadline */
+    struct list signals; /* net_signal.link */
+    char *read_bytes;  /* owned; NET_READ_BYTES that every connection reads into */
+};
+
+/* The loop a uv handle belongs to. */
+struct net_loop *loop_of(const uv_handle_t *h);
+
+#endif
