@@ -21,9 +21,16 @@ enum api_shape {
 enum api_final { API_FINAL_FIRST = 0, API_FINAL_BEST, API_FINAL_VOTE };
 
 enum {
+    API_BODY_BYTES_MAX = 16 << 20,
     API_JSON_DEPTH_MAX = 64,
+    API_JSON_VALUES_MAX = 65536, /* in one body: bounds what a parsed tree takes */
     API_N_MAX = 16,              /* "n" */
+    API_ACTORS_MAX = 4096,       /* "actors"; the head has a lower limit of its own (head_config.fanout_max) */
+    API_LAST_N_MAX = 65536,      /* "repeat_last_n" */
+    API_TIMEOUT_S_MAX = 86400,   /* "timeout_s" */
     API_FIELD_BYTES_MAX = 256,   /* model names, user, ids */
+    API_COMPLETION_TOKENS = 16,  /* max_tokens of /v1/completions when not given, as OpenAI has it */
+    API_PROCESS_PROMPT_TOKENS = 256, /* same, of process_prompt; a chat goes on until the context is full */
 };
 
 /* A parsed request. api_call_fini() frees what it owns. */
@@ -34,12 +41,13 @@ struct api_call {
     bool include_usage;          /* stream_options.include_usage */
     uint32_t n;                  /* answers wanted; process_prompt: actors, 0 = all */
     bool spread;                 /* process_prompt: on different actors */
+    bool seed_given;             /* false: request.sampling.seed is 0, draw one */
     enum api_final final;        /* process_prompt */
     uint32_t timeout_ms;         /* 0: default; process_prompt "timeout_s" */
     void *owned;                 /* private */
 };
 
-/* The error's body parts; status is err_http(fault.err). */
+/* The error's body parts; status is err_http(fault.err). The text begins with the field: "temperature: 7 is out of range, 0 … 5". */
 struct api_error {
     struct fault fault;
     char param[64];              /* "messages[2].content"; empty: none */
@@ -56,31 +64,80 @@ void api_write_fault(struct buf *out, const struct fault *f);
 /* JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void api_write_string(struct buf *out, struct str s);
 
+/* All writers append to out; out's maximum bounds them: check out->overflowed once at the end. */
+
 /* What stays the same in all chunks of an answer. */
 struct api_head {
     enum api_shape shape;
-    uint64_t id;                 /* printed as "chatcmpl-<16 hex>" / "cmpl-<16 hex>" */
+    uint64_t id;                 /* printed as "chatcmpl-<16 hex>" / "cmpl-<16 hex>" / "manta-<16 hex>" */
     int64_t created;             /* unix seconds */
     struct str model;            /* name as registered */
     bool include_usage;
+    struct str fingerprint;      /* "system_fingerprint": what must be equal for equal answers; empty: "manta" */
 };
-struct api_usage { uint32_t prompt_tokens, cached_tokens, completion_tokens; };
-/* One piece of logprobs per token; texts are the token's own bytes when known. */
+struct api_usage {
+    uint32_t prompt_tokens, cached_tokens, completion_tokens;
+};
+/* An answer, or the next piece of it. */
 struct api_choice {
     uint32_t index;
     struct str text;
     uint8_t finish;              /* enum finish; FINISH_NONE while it goes on */
     const int32_t *ids;          /* for logprobs; NULL: none */
     const float *logprobs;
-    uint32_t tokens_n;
+    const struct str *pieces;    /* text of each token, where known; NULL: a single token is taken to be `text`,
+                                    of several each is named "token_id:<id>" */
+    uint32_t tokens_n;           /* of ids, logprobs, pieces */
+    uint32_t text_offset;        /* completions' logprobs: characters of the answer before `text` */
 };
 /* One SSE event, "data: {…}\n\n". `first`: chat's delta carries the role. */
 void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c, bool first);
 void api_write_usage_chunk(struct buf *out, const struct api_head *h, const struct api_usage *u);
 void api_write_sse_error(struct buf *out, const struct fault *f); /* data: {"error":…} */
 void api_write_sse_done(struct buf *out);                         /* data: [DONE] */
+/* A line that every SSE client skips (": text"): keep-alive, place in the queue. Line breaks become spaces. */
+void api_write_sse_comment(struct buf *out, struct str text);
 /* The whole answer of a call that does not stream. */
 void api_write_answer(struct buf *out, const struct api_head *h, const struct api_choice *choices, uint32_t choices_n,
                       const struct api_usage *u);
+/* "stop", "length", …; NULL for FINISH_NONE. Static. */
+const char *api_finish_name(uint8_t finish);
+
+/* ---- GET /v1/models ---- */
+struct api_model {
+    struct str id;
+    int64_t created;             /* unix seconds */
+};
+void api_write_models(struct buf *out, const struct api_model *models, size_t n);
+/* GET /v1/models/{id} */
+void api_write_model(struct buf *out, const struct api_model *m);
+
+/* ---- process_prompt: manta's own answer ---- */
+
+/* What one actor made of the prompt. */
+struct api_response {
+    uint32_t actor;              /* its id; UINT32_MAX: none was reached */
+    struct str model, node, address;
+    float time_s;                /* from the call to the end of this response */
+    struct str text;             /* UTF-8; whatever there was, when it failed */
+    uint8_t finish;              /* enum finish */
+    struct fault fault;          /* when finish is FINISH_ERROR */
+    struct api_usage usage;
+    double logprob_sum;          /* over completion_tokens; for the best-of choice */
+};
+struct api_cluster {
+    uint32_t nodes, actors;      /* in the cluster now */
+};
+/* Index of the response that counts, or n when none succeeded. first: the least time_s; best: the greatest mean
+ * log-probability; vote: the text most of them gave (white space at the ends aside), the best of those. */
+size_t api_final_pick(enum api_final rule, const struct api_response *responses, size_t n);
+/* {"responses":[…],"final_response","answered_by":{…},"cluster_info":{…}}. `final` is the index that counts, n: none. */
+void api_write_process_prompt(struct buf *out, const struct api_head *h, const struct api_response *responses,
+                              size_t n, enum api_final rule, size_t final, const struct api_cluster *cluster);
+/* Streaming: one `started` event per branch as its actor begins, api_write_chunk() events, the whole answer as an
+ * event, then api_write_sse_done(). */
+void api_write_prompt_started(struct buf *out, const struct api_head *h, uint32_t index, const struct api_response *who);
+void api_write_prompt_event(struct buf *out, const struct api_head *h, const struct api_response *responses, size_t n,
+                            enum api_final rule, size_t final, const struct api_cluster *cluster);
 
 #endif

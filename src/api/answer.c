@@ -1,0 +1,192 @@
+/* Answers in OpenAI's shapes: whole, and in chunks. */
+#include "api/answer.h"
+
+#include "api/logprobs.h"
+
+static const char *id_prefix(enum api_shape shape)
+{
+    switch (shape) {
+    case API_CHAT: return "chatcmpl-";
+    case API_COMPLETION: return "cmpl-";
+    case API_PROCESS_PROMPT: break;
+    }
+    return "manta-";
+}
+
+static void write_id(struct jout *j, const struct api_head *h)
+{
+    static const char hex[] = "0123456789abcdef";
+    char id[32];
+    size_t n = 0;
+    for (const char *p = id_prefix(h->shape); *p != '\0'; p++)
+        id[n++] = *p;
+    for (int shift = 60; shift >= 0; shift -= 4)
+        id[n++] = hex[(h->id >> shift) & 15];
+    jout_put_str(j, "id", str_n(id, n));
+}
+
+void api_write_head(struct jout *j, const struct api_head *h, const char *object)
+{
+    write_id(j, h);
+    jout_put_cstr(j, "object", object);
+    jout_put_int(j, "created", h->created);
+    jout_put_str(j, "model", h->model);
+}
+
+static void write_openai_head(struct jout *j, const struct api_head *h, const char *object)
+{
+    api_write_head(j, h, object);
+    jout_put_str(j, "system_fingerprint", h->fingerprint.n > 0 ? h->fingerprint : str_of("manta"));
+}
+
+void api_write_usage(struct jout *j, const struct api_usage *u)
+{
+    jout_put_uint(j, "prompt_tokens", u->prompt_tokens);
+    jout_put_uint(j, "completion_tokens", u->completion_tokens);
+    jout_put_uint(j, "total_tokens", (uint64_t)u->prompt_tokens + u->completion_tokens);
+    jout_key(j, "prompt_tokens_details");
+    jout_object(j);
+    jout_put_uint(j, "cached_tokens", u->cached_tokens);
+    jout_object_end(j);
+}
+
+static void put_usage(struct jout *j, const struct api_usage *u)
+{
+    jout_key(j, "usage");
+    jout_object(j);
+    api_write_usage(j, u);
+    jout_object_end(j);
+}
+
+const char *api_finish_name(uint8_t finish)
+{
+    switch ((enum finish)finish) {
+    case FINISH_NONE: return NULL;
+    case FINISH_STOP: return "stop";
+    case FINISH_LENGTH: return "length";
+    case FINISH_CANCELLED: return "cancelled";
+    case FINISH_ERROR: break;
+    }
+    return "error";
+}
+
+void api_write_finish(struct jout *j, uint8_t finish)
+{
+    const char *name = api_finish_name(finish);
+    if (name != NULL)
+        jout_str(j, str_of(name));
+    else
+        jout_null(j);
+}
+
+/* The members that end every choice. */
+static void put_choice_end(struct jout *j, const struct api_head *h, const struct api_choice *c)
+{
+    jout_key(j, "logprobs");
+    api_write_logprobs(j, h->shape, c);
+    jout_key(j, "finish_reason");
+    api_write_finish(j, c->finish);
+}
+
+static void put_delta(struct jout *j, const struct api_choice *c, bool first)
+{
+    jout_key(j, "delta");
+    jout_object(j);
+    if (first)
+        jout_put_cstr(j, "role", "assistant");
+    if (first || c->text.n > 0 || c->finish == FINISH_NONE)
+        jout_put_str(j, "content", c->text);
+    jout_object_end(j);
+}
+
+static void put_chunk_choice(struct jout *j, const struct api_head *h, const struct api_choice *c, bool first)
+{
+    jout_key(j, "choices");
+    jout_array(j);
+    jout_object(j);
+    jout_put_uint(j, "index", c->index);
+    if (h->shape == API_CHAT)
+        put_delta(j, c, first);
+    else
+        jout_put_str(j, "text", c->text);
+    put_choice_end(j, h, c);
+    jout_object_end(j);
+    jout_array_end(j);
+}
+
+void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c, bool first)
+{
+    struct jout j = jout_to(out);
+    buf_puts(out, "data: ");
+    if (h->shape == API_PROCESS_PROMPT) {
+        api_write_prompt_chunk(&j, h, c);
+    } else {
+        jout_object(&j);
+        write_openai_head(&j, h, h->shape == API_CHAT ? "chat.completion.chunk" : "text_completion");
+        put_chunk_choice(&j, h, c, first);
+        if (h->include_usage)
+            jout_put_null(&j, "usage");
+        jout_object_end(&j);
+    }
+    buf_puts(out, "\n\n");
+}
+
+void api_write_usage_chunk(struct buf *out, const struct api_head *h, const struct api_usage *u)
+{
+    struct jout j = jout_to(out);
+    buf_puts(out, "data: ");
+    jout_object(&j);
+    write_openai_head(&j, h, h->shape == API_CHAT ? "chat.completion.chunk" : "text_completion");
+    jout_key(&j, "choices");
+    jout_array(&j);
+    jout_array_end(&j);
+    put_usage(&j, u);
+    jout_object_end(&j);
+    buf_puts(out, "\n\n");
+}
+
+void api_write_sse_done(struct buf *out)
+{
+    buf_puts(out, "data: [DONE]\n\n");
+}
+
+void api_write_sse_comment(struct buf *out, struct str text)
+{
+    buf_puts(out, ": ");
+    for (size_t i = 0; i < text.n; i++)
+        buf_putc(out, text.p[i] == '\n' || text.p[i] == '\r' ? ' ' : text.p[i]);
+    buf_puts(out, "\n\n");
+}
+
+static void write_whole_choice(struct jout *j, const struct api_head *h, const struct api_choice *c)
+{
+    jout_object(j);
+    jout_put_uint(j, "index", c->index);
+    if (h->shape == API_CHAT) {
+        jout_key(j, "message");
+        jout_object(j);
+        jout_put_cstr(j, "role", "assistant");
+        jout_put_str(j, "content", c->text);
+        jout_put_null(j, "refusal");
+        jout_object_end(j);
+    } else {
+        jout_put_str(j, "text", c->text);
+    }
+    put_choice_end(j, h, c);
+    jout_object_end(j);
+}
+
+void api_write_answer(struct buf *out, const struct api_head *h, const struct api_choice *choices, uint32_t choices_n,
+                      const struct api_usage *u)
+{
+    struct jout j = jout_to(out);
+    jout_object(&j);
+    write_openai_head(&j, h, h->shape == API_CHAT ? "chat.completion" : "text_completion");
+    jout_key(&j, "choices");
+    jout_array(&j);
+    for (uint32_t i = 0; i < choices_n; i++)
+        write_whole_choice(&j, h, &choices[i]);
+    jout_array_end(&j);
+    put_usage(&j, u);
+    jout_object_end(&j);
+}

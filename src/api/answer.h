@@ -1,0 +1,22 @@
+/* Parts of an answer that OpenAI's shapes and manta's own share. */
+#ifndef MANTA_API_ANSWER_H
+#define MANTA_API_ANSWER_H
+
+#include "api/api.h"
+#include "api/json_out.h"
+
+/* The members "id", "object", "created", "model" of an open object. */
+void api_write_head(struct jout *j, const struct api_head *h, const char *object);
+/* The members of an open usage object. */
+void api_write_usage(struct jout *j, const struct api_usage *u);
+/* The value of "finish_reason". */
+void api_write_finish(struct jout *j, uint8_t finish);
+/* True when a response ended as it should. */
+static inline bool api_response_ok(const struct api_response *r)
+{
+    return r->finish == FINISH_STOP || r->finish == FINISH_LENGTH;
+}
+/* manta.c: one event with a piece of a response. */
+void api_write_prompt_chunk(struct jout *j, const struct api_head *h, const struct api_choice *c);
+
+#endif

@@ -1,0 +1,94 @@
+/* Options of the answer's form, and what manta does not do.
+ *
+ * A field that asks for something manta lacks is refused, not ignored: a client that wanted JSON or a tool call would
+ * take whatever came for it. The same field set to its harmless value is fine; SDKs send those. */
+#include "api/json_in.h"
+#include "api/readers.h"
+#include "api/refuse.h"
+
+int api_read_stream_options(struct api_reader *r, const char *path, const json_t *v)
+{
+    if (!json_is_object(v))
+        return api_refuse_type(r, path, "an object", v);
+    const json_t *usage = json_object_get(v, "include_usage");
+    if (usage == NULL || json_is_null(usage))
+        return 0;
+    return api_read_bool(r, "stream_options.include_usage", usage, &r->call->include_usage);
+}
+
+int api_read_logprobs_count(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    if (json_is_boolean(v)) {
+        r->call->request.sampling.logprobs = json_is_true(v) ? 1 : 0;
+        return 0;
+    }
+    int err = api_read_integer(r, path, v, 0, 5, &n);
+    if (!err)
+        r->call->request.sampling.logprobs = 1; /* also for 0: OpenAI's 0 asks for the chosen token alone */
+    return err;
+}
+
+int api_read_top_logprobs(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    int err = api_read_integer(r, path, v, 0, 20, &n);
+    if (!err && n > 0)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path,
+                          "only the chosen token's log-probability is known: send 0 or leave it out");
+    return err;
+}
+
+int api_read_response_format(struct api_reader *r, const char *path, const json_t *v)
+{
+    if (!json_is_object(v))
+        return api_refuse_type(r, path, "an object", v);
+    const json_t *type = json_object_get(v, "type");
+    if (!json_is_string(type))
+        return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"text\"");
+    if (!str_is(api_json_str(type), "text"))
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "'%.40s' is not supported yet, only 'text'",
+                          json_string_value(type));
+    return 0;
+}
+
+int api_read_tools(struct api_reader *r, const char *path, const json_t *v)
+{
+    if (!json_is_array(v))
+        return api_refuse_type(r, path, "an array", v);
+    const json_t *choice = json_object_get(r->root, "tool_choice");
+    bool unused = json_is_string(choice) && str_is(api_json_str(choice), "none");
+    if (json_array_size(v) > 0 && !unused)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path,
+                          "tool calls are not supported yet: leave the tools out, or send \"tool_choice\": \"none\"");
+    return 0;
+}
+
+int api_read_suffix(struct api_reader *r, const char *path, const json_t *v)
+{
+    if (!json_is_string(v))
+        return api_refuse_type(r, path, "a string", v);
+    if (json_string_length(v) > 0)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "text after the answer is not supported");
+    return 0;
+}
+
+int api_read_echo(struct api_reader *r, const char *path, const json_t *v)
+{
+    bool on;
+    int err = api_read_bool(r, path, v, &on);
+    if (!err && on)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "repeating the prompt in the answer is not supported");
+    return err;
+}
+
+int api_read_best_of(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    int err = api_read_integer(r, path, v, 1, 20, &n);
+    if (!err && n > 1)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path,
+                          "%lld answers to choose from are not supported: use n, or process_prompt with final \"best\"",
+                          (long long)n);
+    return err;
+}

@@ -1,0 +1,58 @@
+/* Read a JSON object by a table: one row per field says its name, type, range and where it goes.
+ *
+ * So every field is checked the same way and every error reads the same: "temperature: 7 is out of range, 0 … 5",
+ * "stream: expected true or false, got a string". A field that is null counts as not given. */
+#ifndef MANTA_API_FIELD_H
+#define MANTA_API_FIELD_H
+
+#include <jansson.h>
+
+#include "api/api.h"
+#include "api/arena.h"
+
+/* One request while it is read. */
+struct api_reader {
+    struct api_call *call;   /* filled */
+    struct api_arena *arena; /* owns what the call points to */
+    const json_t *root;      /* borrowed: the body */
+    struct api_error *e;     /* filled when a read fails */
+};
+
+enum field_kind {
+    FIELD_FLOAT, /* float, min … max */
+    FIELD_INT,   /* int32_t, min … max; 3.0 counts as 3 */
+    FIELD_COUNT, /* uint32_t, min … max */
+    FIELD_BOOL,  /* bool */
+    FIELD_FLAG,  /* uint8_t 0 or 1, from true or false */
+    FIELD_TEXT,  /* struct str, at most max bytes */
+    FIELD_OTHER, /* whatever `read` makes of it */
+};
+
+typedef int api_field_fn(struct api_reader *r, const char *path, const json_t *v);
+
+struct field {
+    const char *name;
+    unsigned shapes; /* FIELD_FOR() of each shape that has it */
+    enum field_kind kind;
+    double min, max;
+    size_t at; /* offset in struct api_call */
+    api_field_fn *read; /* FIELD_OTHER */
+};
+
+#define FIELD_FOR(shape) (1u << (shape))
+
+/* Reads every field of the table that the body has and that r->call->shape knows. Stops at the first error. */
+int api_fields_read(struct api_reader *r, const struct field *fields, size_t n);
+
+/* For the `read` functions. Each returns 0 or an error with r->e filled. */
+int api_read_number(struct api_reader *r, const char *path, const json_t *v, double min, double max, double *out);
+int api_read_integer(struct api_reader *r, const char *path, const json_t *v, int64_t min, int64_t max, int64_t *out);
+int api_read_bool(struct api_reader *r, const char *path, const json_t *v, bool *out);
+/* The copy in *out lives as long as the arena. */
+int api_read_text(struct api_reader *r, const char *path, const json_t *v, size_t bytes_max, struct str *out);
+/* ERR_INVALID "<path>: expected <wanted>, got a number". */
+int api_refuse_type(struct api_reader *r, const char *path, const char *wanted, const json_t *v);
+/* The string's bytes; borrowed from v. */
+struct str api_json_str(const json_t *v);
+
+#endif

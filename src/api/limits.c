@@ -1,0 +1,166 @@
+/* Fields that bound or steer an answer: max_tokens, seed, stop strings, logit biases, fan-out. */
+#include <stdlib.h>
+
+#include "api/json_in.h"
+#include "api/readers.h"
+#include "api/refuse.h"
+
+int api_read_max_tokens(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    if (json_is_integer(v) && json_integer_value(v) == -1) { /* llama-server's "no limit" */
+        r->call->request.sampling.max_tokens = 0;
+        return 0;
+    }
+    int err = api_read_integer(r, path, v, 1, INT32_MAX, &n);
+    if (!err)
+        r->call->request.sampling.max_tokens = (uint32_t)n;
+    return err;
+}
+
+int api_read_top_k(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    int err = api_read_integer(r, path, v, -1, INT32_MAX, &n);
+    if (!err)
+        r->call->request.sampling.top_k = n < 0 ? 0 : (int32_t)n;
+    return err;
+}
+
+int api_read_seed(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    int err = api_read_integer(r, path, v, INT64_MIN, INT64_MAX, &n);
+    if (err)
+        return err;
+    r->call->request.sampling.seed = (uint64_t)n;
+    r->call->seed_given = true;
+    return 0;
+}
+
+static int read_stop_string(struct api_reader *r, const char *path, const json_t *v)
+{
+    struct request *q = &r->call->request;
+    struct str s;
+    int err = api_read_text(r, path, v, REQUEST_STOP_BYTES_MAX, &s);
+    if (!err && s.n > 0) /* an empty one would end every answer at once; clients mean "none" by it */
+        q->stops[q->stops_n++] = s;
+    return err;
+}
+
+int api_read_stop(struct api_reader *r, const char *path, const json_t *v)
+{
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (n > REQUEST_STOPS_MAX)
+        return api_refuse(r->e, ERR_INVALID, path, "has %zu strings, at most %d are taken", n, REQUEST_STOPS_MAX);
+    r->call->request.stops = api_arena_alloc(r->arena, n * sizeof(struct str));
+    if (json_is_string(v))
+        return read_stop_string(r, path, v);
+    if (!json_is_array(v))
+        return api_refuse_type(r, path, "a string or an array of strings", v);
+    for (size_t i = 0; i < n; i++) {
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        int err = read_stop_string(r, at, json_array_get(v, i));
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* Adds one pair; `false` for a bias means never, as llama-server has it. */
+static int add_bias(struct api_reader *r, const char *path, int64_t token, const json_t *v)
+{
+    struct request *q = &r->call->request;
+    double bias = -100;
+    int err = json_is_false(v) ? 0 : api_read_number(r, path, v, -100, 100, &bias);
+    if (!err)
+        q->biases[q->biases_n++] = (struct logit_bias){.token = (int32_t)token, .bias = (float)bias};
+    return err;
+}
+
+static int read_bias_object(struct api_reader *r, const char *path, const json_t *v)
+{
+    for (void *at = json_object_iter((json_t *)v); at != NULL; at = json_object_iter_next((json_t *)v, at)) {
+        const char *key = json_object_iter_key(at);
+        char *end = NULL;
+        long long token = strtoll(key, &end, 10);
+        if (*key < '0' || *key > '9' || *end != '\0' || token > INT32_MAX)
+            return api_refuse(r->e, ERR_INVALID, path, "'%.40s' is not a token id", key);
+        char pair[API_PATH_BYTES];
+        api_path(pair, "%s[%lld]", path, token);
+        int err = add_bias(r, pair, token, json_object_iter_value(at));
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int read_bias_array(struct api_reader *r, const char *path, const json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        const json_t *pair = json_array_get(v, i);
+        if (!json_is_array(pair) || json_array_size(pair) != 2)
+            return api_refuse_type(r, at, "a pair of token id and bias", pair);
+        int64_t token;
+        int err = api_read_integer(r, at, json_array_get(pair, 0), 0, INT32_MAX, &token);
+        if (!err)
+            err = add_bias(r, at, token, json_array_get(pair, 1));
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int api_read_logit_bias(struct api_reader *r, const char *path, const json_t *v)
+{
+    size_t n = json_is_array(v) ? json_array_size(v) : json_object_size(v);
+    if (!json_is_array(v) && !json_is_object(v))
+        return api_refuse_type(r, path, "an object of token ids and biases", v);
+    if (n > REQUEST_BIASES_MAX)
+        return api_refuse(r->e, ERR_INVALID, path, "has %zu biases, at most %d are taken", n, REQUEST_BIASES_MAX);
+    r->call->request.biases = api_arena_alloc(r->arena, n * sizeof(struct logit_bias));
+    return json_is_array(v) ? read_bias_array(r, path, v) : read_bias_object(r, path, v);
+}
+
+int api_read_actors(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    if (json_is_string(v) && str_is(api_json_str(v), "all")) {
+        r->call->n = 0;
+        return 0;
+    }
+    if (!json_is_number(v))
+        return api_refuse_type(r, path, "a number or \"all\"", v);
+    int err = api_read_integer(r, path, v, 1, API_ACTORS_MAX, &n);
+    if (!err)
+        r->call->n = (uint32_t)n;
+    return err;
+}
+
+int api_read_final(struct api_reader *r, const char *path, const json_t *v)
+{
+    static const char *const words[] = {
+        [API_FINAL_FIRST] = "first", [API_FINAL_BEST] = "best", [API_FINAL_VOTE] = "vote"};
+    if (!json_is_string(v))
+        return api_refuse_type(r, path, "\"first\", \"best\" or \"vote\"", v);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (str_is(api_json_str(v), words[i])) {
+            r->call->final = (enum api_final)i;
+            return 0;
+        }
+    }
+    return api_refuse(r->e, ERR_INVALID, path, "'%.40s' is not one of \"first\", \"best\", \"vote\"",
+                      json_string_value(v));
+}
+
+int api_read_timeout(struct api_reader *r, const char *path, const json_t *v)
+{
+    double seconds;
+    int err = api_read_number(r, path, v, 0.001, API_TIMEOUT_S_MAX, &seconds);
+    if (!err)
+        r->call->timeout_ms = (uint32_t)(seconds * 1000);
+    return err;
+}

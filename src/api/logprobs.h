@@ -1,0 +1,11 @@
+/* The log-probabilities of a choice, in the shape its API has for them. */
+#ifndef MANTA_API_LOGPROBS_H
+#define MANTA_API_LOGPROBS_H
+
+#include "api/api.h"
+#include "api/json_out.h"
+
+/* The value of "logprobs"; null when c has none. */
+void api_write_logprobs(struct jout *j, enum api_shape shape, const struct api_choice *c);
+
+#endif

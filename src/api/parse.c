@@ -1,0 +1,123 @@
+/* A request body -> struct api_call: the table of fields, and what must be there. */
+#include "api/field.h"
+#include "api/json_in.h"
+#include "api/readers.h"
+#include "api/refuse.h"
+#include "base/alloc.h"
+#include "base/must.h"
+
+#define CHAT FIELD_FOR(API_CHAT)
+#define TEXT FIELD_FOR(API_COMPLETION)
+#define ASK FIELD_FOR(API_PROCESS_PROMPT)
+#define OPENAI (CHAT | TEXT)
+#define ALL (CHAT | TEXT | ASK)
+
+#define TO(member) .at = offsetof(struct api_call, member)
+#define TO_SAMPLING(member) .at = offsetof(struct api_call, request.sampling.member)
+
+/* Read from top to bottom: of two names for one thing the lower wins. What is not here is ignored. */
+static const struct field fields[] = {
+    {"model", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
+    {"messages", CHAT | ASK, FIELD_OTHER, .read = api_read_messages},
+    {"prompt", TEXT, FIELD_OTHER, .read = api_read_prompt},
+    {"prompt", ASK, FIELD_OTHER, .read = api_read_question},
+    {"stream", ALL, FIELD_BOOL, TO(stream)},
+    {"stream_options", OPENAI, FIELD_OTHER, .read = api_read_stream_options},
+    {"n", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
+
+    {"n_predict", TEXT, FIELD_OTHER, .read = api_read_max_tokens},
+    {"max_tokens", ALL, FIELD_OTHER, .read = api_read_max_tokens},
+    {"max_completion_tokens", CHAT | ASK, FIELD_OTHER, .read = api_read_max_tokens},
+    {"stop", ALL, FIELD_OTHER, .read = api_read_stop},
+    {"ignore_eos", ALL, FIELD_FLAG, TO_SAMPLING(ignore_eos)},
+
+    {"temperature", ALL, FIELD_FLOAT, 0, 5, TO_SAMPLING(temperature)},
+    {"top_p", ALL, FIELD_FLOAT, 0, 1, TO_SAMPLING(top_p)},
+    {"min_p", ALL, FIELD_FLOAT, 0, 1, TO_SAMPLING(min_p)},
+    {"top_k", ALL, FIELD_OTHER, .read = api_read_top_k},
+    {"repetition_penalty", ALL, FIELD_FLOAT, 0.01, 10, TO_SAMPLING(repeat_penalty)},
+    {"repeat_penalty", ALL, FIELD_FLOAT, 0.01, 10, TO_SAMPLING(repeat_penalty)},
+    {"presence_penalty", ALL, FIELD_FLOAT, -2, 2, TO_SAMPLING(presence_penalty)},
+    {"frequency_penalty", ALL, FIELD_FLOAT, -2, 2, TO_SAMPLING(frequency_penalty)},
+    {"repeat_last_n", ALL, FIELD_INT, -1, API_LAST_N_MAX, TO_SAMPLING(penalty_last_n)},
+    {"seed", ALL, FIELD_OTHER, .read = api_read_seed},
+    {"logit_bias", ALL, FIELD_OTHER, .read = api_read_logit_bias},
+
+    {"logprobs", CHAT, FIELD_FLAG, TO_SAMPLING(logprobs)},
+    {"logprobs", TEXT, FIELD_OTHER, .read = api_read_logprobs_count},
+    {"top_logprobs", CHAT, FIELD_OTHER, .read = api_read_top_logprobs},
+
+    {"user", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
+    {"prompt_cache_key", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
+
+    {"actors", ASK, FIELD_OTHER, .read = api_read_actors},
+    {"final", ASK, FIELD_OTHER, .read = api_read_final},
+    {"timeout_s", ASK, FIELD_OTHER, .read = api_read_timeout},
+
+    {"response_format", ALL, FIELD_OTHER, .read = api_read_response_format},
+    {"tools", CHAT, FIELD_OTHER, .read = api_read_tools},
+    {"functions", CHAT, FIELD_OTHER, .read = api_read_tools},
+    {"suffix", TEXT, FIELD_OTHER, .read = api_read_suffix},
+    {"echo", TEXT, FIELD_OTHER, .read = api_read_echo},
+    {"best_of", TEXT, FIELD_OTHER, .read = api_read_best_of},
+};
+
+static struct api_call call_default(enum api_shape shape)
+{
+    struct api_call c = {.shape = shape, .n = 1};
+    c.request.kind = shape == API_COMPLETION ? REQUEST_TEXT : REQUEST_CHAT;
+    c.request.sampling = sampling_default();
+    if (shape == API_COMPLETION)
+        c.request.sampling.max_tokens = API_COMPLETION_TOKENS;
+    if (shape == API_PROCESS_PROMPT)
+        c.request.sampling.max_tokens = API_PROCESS_PROMPT_TOKENS;
+    c.spread = shape == API_PROCESS_PROMPT;
+    return c;
+}
+
+/* What no single field can say. */
+static int check_whole(struct api_reader *r)
+{
+    struct request *q = &r->call->request;
+    if (q->kind == REQUEST_CHAT && q->turns_n == 0) {
+        if (r->call->shape == API_PROCESS_PROMPT)
+            return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to answer");
+        return api_refuse(r->e, ERR_INVALID, "messages", "is missing: an array of {\"role\", \"content\"}");
+    }
+    if (q->kind == REQUEST_TEXT && q->text.p == NULL)
+        return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to go on from");
+    if (q->sampling.top_p == 0) /* clients mean "only the best token"; an engine wants p > 0 */
+        q->sampling.top_p = 1e-6f;
+    if (r->call->final != API_FINAL_FIRST)
+        q->sampling.logprobs = 1; /* "best" compares them, and "vote" breaks ties by them */
+    return 0;
+}
+
+int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)
+{
+    MUST(shape >= API_CHAT && shape <= API_PROCESS_PROMPT);
+    json_t *root = NULL;
+    int err = api_json_parse(body, &root, e);
+    if (err)
+        return err;
+    struct api_call call = call_default(shape);
+    struct api_arena *arena = api_arena_new();
+    struct api_reader r = {.call = &call, .arena = arena, .root = root, .e = e};
+    err = api_fields_read(&r, fields, sizeof fields / sizeof fields[0]);
+    if (!err)
+        err = check_whole(&r);
+    json_decref(root);
+    if (err) {
+        api_arena_free(arena);
+        return err;
+    }
+    call.owned = arena;
+    *out = call;
+    return 0;
+}
+
+void api_call_fini(struct api_call *c)
+{
+    api_arena_free(c->owned);
+    *c = (struct api_call){0};
+}

@@ -1,0 +1,34 @@
+/* The fields that are more than one number or text: their readers, named in parse.c's table (FIELD_OTHER).
+ *
+ * Each fills its part of r->call and returns 0, or an error with r->e filled. */
+#ifndef MANTA_API_READERS_H
+#define MANTA_API_READERS_H
+
+#include "api/field.h"
+
+/* messages.c: who said what */
+api_field_fn api_read_messages; /* array of {role, content} -> turns */
+api_field_fn api_read_prompt;   /* completions: string, or array of one string -> text */
+api_field_fn api_read_question; /* process_prompt: string -> one user turn */
+
+/* limits.c: how long, how often, until what */
+api_field_fn api_read_max_tokens; /* 1 …, or -1: until the context is full */
+api_field_fn api_read_top_k;      /* 0 and -1: off */
+api_field_fn api_read_seed;       /* any integer */
+api_field_fn api_read_stop;       /* string or array of strings */
+api_field_fn api_read_logit_bias; /* {"42": -100} or [[42, -100]] */
+api_field_fn api_read_actors;     /* a number or "all" */
+api_field_fn api_read_final;      /* "first", "best", "vote" */
+api_field_fn api_read_timeout;    /* seconds */
+
+/* extras.c: options of an answer, and what manta does not do: named, so that nobody believes it was done */
+api_field_fn api_read_stream_options;
+api_field_fn api_read_logprobs_count; /* completions: 0 … 5 */
+api_field_fn api_read_top_logprobs;
+api_field_fn api_read_response_format;
+api_field_fn api_read_tools; /* tools and functions */
+api_field_fn api_read_suffix;
+api_field_fn api_read_echo;
+api_field_fn api_read_best_of;
+
+#endif

@@ -1,0 +1,30 @@
+#include "api/utf8.h"
+
+#include <stdbool.h>
+
+static bool between(unsigned char c, unsigned char low, unsigned char high)
+{
+    return c >= low && c <= high;
+}
+
+/* Table 3-7 of the Unicode standard: only the second byte's range depends on the first. */
+size_t api_utf8_len(const char *p, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    unsigned char c = s[0];
+    if (c < 0x80)
+        return 1;
+    if (between(c, 0xc2, 0xdf))
+        return n >= 2 && between(s[1], 0x80, 0xbf) ? 2 : 0;
+    if (between(c, 0xe0, 0xef)) {
+        unsigned char low = c == 0xe0 ? 0xa0 : 0x80;  /* no overlong forms */
+        unsigned char high = c == 0xed ? 0x9f : 0xbf; /* no surrogates */
+        return n >= 3 && between(s[1], low, high) && between(s[2], 0x80, 0xbf) ? 3 : 0;
+    }
+    if (between(c, 0xf0, 0xf4)) {
+        unsigned char low = c == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = c == 0xf4 ? 0x8f : 0xbf; /* nothing above U+10FFFF */
+        return n >= 4 && between(s[1], low, high) && between(s[2], 0x80, 0xbf) && between(s[3], 0x80, 0xbf) ? 4 : 0;
+    }
+    return 0;
+}
