@@ -4,7 +4,10 @@
  * http_reply(), or a stream: http_stream_begin(), http_stream_write() …, http_stream_end(). A request object lives until
  * it was answered whole or on_gone was called for it, whichever is first. Requests on one connection are answered in
  * order (pipelining waits). Bad requests never reach on_request: they are answered here with the error body of
- * `error_body`. */
+ * `error_body`.
+ *
+ * Memory: an idle connection is 250 bytes here, an open stream 600: http_stream_begin() forgets the request's text. A
+ * handler that waits long before it answers does the same with http_forget(). */
 #ifndef MANTA_HTTP_HTTP_H
 #define MANTA_HTTP_HTTP_H
 
@@ -20,6 +23,9 @@ enum {
     HTTP_IDLE_MS = 75000,               /* a connection without a request */
     HTTP_REQUEST_MS = 30000,            /* from the first byte of a request to its last: 408 */
     HTTP_STREAM_HIGH_BYTES = 64 << 10,  /* http_stream_full() from here on */
+    HTTP_DRAIN_MS = 120000,             /* a full stream whose client reads nothing at all is cut */
+    HTTP_BEHIND_BYTES = 16 << 10,       /* pipelined behind an open request: then reading pauses */
+    HTTP_HELD_BYTES_MAX = 64 << 20,     /* heads, bodies and pipelined bytes of all connections together: 503 */
 };
 
 struct http_header { struct str name, value; }; /* name in lower case */
@@ -30,7 +36,8 @@ struct http_request;
 
 struct http_server_calls {
     void (*on_request)(struct http_request *r, void *user_data);
-    /* The client went away before the answer was whole. r is freed after it returns. Not called for answered ones. */
+    /* The client went away before the answer was whole, once; do not answer. r is freed after it returns. Not called for
+     * answered ones. A client that ends its sending side has gone. */
     void (*on_gone)(struct http_request *r, void *user_data);
     /* A stream that was full has drained. */
     void (*on_drain)(struct http_request *r, void *user_data);
@@ -41,22 +48,32 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
                     void *user_data, struct http_server **out, struct fault *f);
 uint16_t http_server_port(const struct http_server *s);
 uint32_t http_server_conns(const struct http_server *s);
-/* Stops listening; open requests go on. */
+/* Stops listening; open requests go on, and each ends its connection. The server frees itself with the last of them.
+ * To be called before net_loop_free(). */
 void http_server_close(struct http_server *s);
 
 struct str http_method(const struct http_request *r);
 struct str http_path(const struct http_request *r);               /* without the query, still %-encoded */
-struct str http_query(const struct http_request *r, const char *name); /* value of a query parameter, or empty */
+/* Value of a query parameter, still %-encoded, or empty. */
+struct str http_query(const struct http_request *r, const char *name);
 struct str http_header(const struct http_request *r, const char *lower_name); /* or empty */
 struct str http_body(const struct http_request *r);
+/* Appends s with %41 and, in queries, '+' decoded. ERR_INVALID: a '%' without two hex digits. ERR_TOO_LARGE: out is full. */
+int http_decode(struct buf *out, struct str s, bool in_query);
 const char *http_peer(const struct http_request *r);
 void http_set_user_data(struct http_request *r, void *p);
 void *http_user_data(const struct http_request *r);
 
+/* The handler has all it needs: frees head and body now. What http_path(), http_header(), http_body()… gave ends here;
+ * from now on they are empty. */
+void http_forget(struct http_request *r);
+
 /* The whole answer. `extra` are header lines each ending in \r\n, or NULL. r is freed. */
 void http_reply(struct http_request *r, int status, const char *content_type, const char *extra, struct str body);
-/* Begins a chunked answer of unknown length. */
+/* Begins an answer of unknown length (in chunks; to an HTTP/1.0 client: until the connection's end) and forgets the
+ * request's text, as http_forget(). */
 void http_stream_begin(struct http_request *r, int status, const char *content_type, const char *extra);
+/* One chunk per call; nothing when empty. Cheap: any number of them goes out with one send() per loop turn. */
 void http_stream_write(struct http_request *r, struct str bytes);
 /* The client reads slower than we write: keep new bytes back until on_drain. */
 bool http_stream_full(const struct http_request *r);
@@ -83,15 +100,17 @@ struct http_call_config {
     void (*on_end)(struct http_call *c, int err, const char *why, void *user_data);
     void *user_data;
 };
-/* One request on a fresh connection. */
+/* One request on a fresh connection. Every failure comes through on_end, never before this returns: no connection,
+ * no answer in time (ERR_TIMEOUT), an answer that is not HTTP (ERR_PROTOCOL), one that breaks off (ERR_NET). */
 struct http_call *http_call_start(struct net_loop *l, const struct http_call_config *cfg);
 /* Value of a response header after on_head; empty when absent. */
 struct str http_call_header(const struct http_call *c, const char *lower_name);
-/* Gives up: on_end follows with ERR_CANCELLED. */
+/* Gives up: on_end follows, in a later turn, with ERR_CANCELLED; no other callback comes before it. */
 void http_call_cancel(struct http_call *c);
 
 /* Dials and upgrades: on_up gets the connection (set its calls in it) and the bytes already read behind the 101;
- * else on_fail with the status (0: no HTTP answer) and a sentence. Exactly one of them is called. */
+ * else on_fail with the status (0: no HTTP answer) and a sentence. Exactly one of them is called, once, never before
+ * http_dial_start() returns; the http_dial is freed after it returns. */
 struct http_dial_config {
     const char *host;
     uint16_t port;
@@ -102,19 +121,21 @@ struct http_dial_config {
     void *user_data;
 };
 struct http_dial *http_dial_start(struct net_loop *l, const struct http_dial_config *cfg);
+/* Gives up: on_fail follows, in a later turn, with status 0 and "cancelled". */
 void http_dial_cancel(struct http_dial *d);
 
 /* ---- server-sent events, client side ---- */
 enum { SSE_EVENT_BYTES_MAX = 1 << 20 };
 struct sse {
     struct buf line, data, event, id; /* owned */
-    bool cr;
+    bool cr;    /* the last byte was a CR: an LF now belongs to it */
+    bool begun; /* the first line is behind us, where a byte order mark may be */
 };
-/* For each whole event: its fields (event empty: "message"). Comments come with event ":" and the comment as data. */
+/* For each whole event: its fields (event empty: "message"; id: the last one sent, also by an earlier event). Comments come with event ":" and the comment as data. */
 typedef void sse_event_fn(struct str event, struct str data, struct str id, void *user_data);
 void sse_init(struct sse *s);
 void sse_fini(struct sse *s);
-/* ERR_TOO_LARGE when a line or an event passes SSE_EVENT_BYTES_MAX. */
+/* ERR_TOO_LARGE when a line or an event passes SSE_EVENT_BYTES_MAX; the stream is then of no more use. */
 int sse_feed(struct sse *s, struct str bytes, sse_event_fn *fn, void *user_data);
 
 /* "http://host:port" or "host:port" or "host" -> parts; default_port where none is given. ERR_INVALID with f. */

@@ -1,0 +1,80 @@
+/* Where to dial, from what people type: "head", "head:8470", "http://10.0.0.4:8470/", "[::1]:8470". */
+#include <stdlib.h>
+
+#include "http/http.h"
+#include "http/text.h"
+
+#define SHAPE "use host, host:port or http://host:port"
+
+static bool begins(struct str s, const char *with)
+{
+    size_t n = strlen(with);
+    return s.n >= n && str_is_nocase(str_n(s.p, n), with);
+}
+
+/* "8470" -> 8470; 0 for anything else. */
+static uint16_t port_of(struct str digits)
+{
+    uint32_t port = 0;
+    if (digits.n == 0 || digits.n > 5)
+        return 0;
+    for (size_t i = 0; i < digits.n; i++) {
+        if (digits.p[i] < '0' || digits.p[i] > '9')
+            return 0;
+        port = port * 10 + (uint32_t)(digits.p[i] - '0');
+    }
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+static bool host_is_sound(struct str host)
+{
+    for (size_t i = 0; i < host.n; i++) {
+        unsigned char c = (unsigned char)host.p[i];
+        if (c <= ' ' || c == 0x7f || strchr("/?#@[]\\\"'<>,;", c) != NULL)
+            return false;
+    }
+    return host.n > 0;
+}
+
+/* Splits host from port; false when the brackets of an IPv6 address do not fit. */
+static bool split(struct str s, struct str *host, struct str *port, bool *has_port)
+{
+    const char *close = NULL, *colon = s.n > 0 ? memrchr(s.p, ':', s.n) : NULL;
+    if (s.n > 0 && s.p[0] == '[') {
+        close = memchr(s.p, ']', s.n);
+        if (close == NULL || (close + 1 != s.p + s.n && close[1] != ':'))
+            return false;
+        *host = str_n(s.p + 1, (size_t)(close - s.p - 1));
+        *has_port = close + 1 != s.p + s.n;
+        *port = *has_port ? str_n(close + 2, (size_t)(s.p + s.n - close - 2)) : (struct str){0};
+        return true;
+    }
+    /* more than one colon and no brackets: all of it is an IPv6 address */
+    *has_port = colon != NULL && memchr(s.p, ':', (size_t)(colon - s.p)) == NULL;
+    *host = *has_port ? str_n(s.p, (size_t)(colon - s.p)) : s;
+    *port = *has_port ? str_n(colon + 1, (size_t)(s.p + s.n - colon - 1)) : (struct str){0};
+    return true;
+}
+
+int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port, struct fault *f)
+{
+    struct str s = str_trim(str_of(text)), name = {0}, digits = {0};
+    bool has_port = false;
+    if (begins(s, "https://"))
+        return fault_set(f, ERR_UNSUPPORTED, "'%s': TLS is not supported: use http://host:port", text);
+    if (begins(s, "http://"))
+        s = str_n(s.p + 7, s.n - 7);
+    if (s.n > 0 && s.p[s.n - 1] == '/')
+        s.n--;
+    if (!split(s, &name, &digits, &has_port) || !host_is_sound(name))
+        return fault_set(f, ERR_INVALID, "'%s' is not an address: " SHAPE, text);
+    if (name.n >= host_cap)
+        return fault_set(f, ERR_INVALID, "the host name in '%.60s…' is longer than %zu bytes", text, host_cap - 1);
+    uint16_t number = has_port ? port_of(digits) : default_port;
+    if (number == 0)
+        return fault_set(f, ERR_INVALID, "'%.*s' in '%s' is not a port: use a number from 1 to 65535", STR_ARG(digits), text);
+    memcpy(host, name.p, name.n);
+    host[name.n] = '\0';
+    *port = number;
+    return 0;
+}

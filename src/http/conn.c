@@ -1,0 +1,286 @@
+/* One connection of the server: requests come one behind the other, each is answered before the next is looked at.
+ *
+ * Invariants:
+ *  1. A request is answered or on_gone was called for it, never both: only http_conn_answered() and http_conn_closed() end one.
+ *  2. on_request is never called from within an http_ call of a handler: what waits in `behind` is parsed by conn_parse()
+ *     further up on the stack, or in the next turn.
+ *  3. What a client can make us hold is bounded: one request (its limits), HTTP_BEHIND_BYTES and one read behind it, and
+ *     server.held_max for all connections together. */
+#include "http/conn.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+
+#define CAN(state) (1u << (state))
+static const unsigned moves[CONN_STATES_N] = {
+    [CONN_IDLE] = CAN(CONN_READING) | CAN(CONN_CLOSING),
+    [CONN_READING] = CAN(CONN_ANSWERING) | CAN(CONN_CLOSING),
+    [CONN_ANSWERING] = CAN(CONN_IDLE) | CAN(CONN_CLOSING) | CAN(CONN_HANDED),
+};
+
+static const enum wait wait_of[CONN_STATES_N] = {
+    [CONN_IDLE] = WAIT_IDLE,  [CONN_READING] = WAIT_REQUEST, [CONN_ANSWERING] = WAITS_N,
+    [CONN_CLOSING] = WAITS_N, [CONN_HANDED] = WAITS_N,
+};
+
+static void conn_move(struct http_conn *c, enum http_conn_state to)
+{
+    MUST(moves[c->state] & CAN(to));
+    c->state = (uint8_t)to;
+    http_conn_wait(c, wait_of[to]);
+}
+
+void http_conn_wait(struct http_conn *c, enum wait what)
+{
+    list_remove(&c->wait);
+    if (what == WAITS_N)
+        return;
+    c->since_us = http_server_now_us(c->server);
+    list_push(&c->server->waiting[what], &c->wait);
+}
+
+void http_conn_count(struct http_conn *c)
+{
+    size_t held = c->behind.cap;
+    if (c->request != NULL)
+        held += c->request->body.cap + c->request->fields.text.cap;
+    c->server->held += held - c->held;
+    c->held = held;
+}
+
+/* ---- going out ---- */
+
+void http_conn_write(struct http_conn *c, struct str bytes)
+{
+    if (c->broken || bytes.n == 0 || c->calls->write(c->link, bytes) == 0)
+        return;
+    /* Half an answer is worth nothing: the client learns from the cut, we from http_conn_closed(). */
+    c->broken = true;
+    c->calls->abort(c->link);
+}
+
+static void conn_drop_request(struct http_conn *c)
+{
+    http_request_free(c->request);
+    c->request = NULL;
+    c->full = false;
+    http_conn_count(c);
+}
+
+void http_conn_close(struct http_conn *c)
+{
+    if (c->request != NULL)
+        conn_drop_request(c);
+    list_remove(&c->ready);
+    conn_move(c, CONN_CLOSING);
+    c->calls->close(c->link);
+}
+
+/* Bytes that wait are parsed by conn_parse() when it is on the stack, else in the next turn. */
+static void conn_go_on(struct http_conn *c)
+{
+    if (c->parsing || c->behind.n == 0 || list_linked(&c->ready))
+        return;
+    list_push(&c->server->ready, &c->ready);
+    http_server_wake(c->server);
+}
+
+void http_conn_answered(struct http_conn *c)
+{
+    MUST(c->state == CONN_ANSWERING);
+    bool keep = c->request->keep_alive && !c->broken && !c->server->closed;
+    conn_drop_request(c);
+    if (!keep) {
+        http_conn_close(c);
+        return;
+    }
+    conn_move(c, CONN_IDLE);
+    conn_go_on(c);
+}
+
+static void conn_refuse(struct http_conn *c, const struct refusal *no)
+{
+    struct buf out = buf_max(64 << 10);
+    reply_refusal(c->server, &out, no, c->request->head_only);
+    http_conn_write(c, buf_str(&out));
+    buf_fini(&out);
+    http_conn_close(c);
+}
+
+void http_conn_hand_over(struct http_conn *c)
+{
+    MUST(c->state == CONN_ANSWERING);
+    if (c->rest.n > 0) /* nothing is in `behind` while that request's own bytes are being parsed */
+        MUST(buf_add_str(&c->behind, c->rest) == 0);
+    if (c->paused)
+        c->calls->resume(c->link);
+    conn_drop_request(c);
+    conn_move(c, CONN_HANDED);
+    list_remove(&c->all);
+    c->server->conns_n--;
+    list_push(&c->server->handed, &c->all);
+    http_server_wake(c->server);
+}
+
+/* ---- coming in ---- */
+
+/* Replies the client does not read must not pile up: the next pipelined request waits for the client. */
+static bool conn_hungry(const struct http_conn *c)
+{
+    return c->state == CONN_READING ||
+           (c->state == CONN_IDLE && c->calls->pending(c->link) < HTTP_STREAM_HIGH_BYTES);
+}
+
+/* What was not parsed now. */
+static void conn_keep(struct http_conn *c, struct str bytes)
+{
+    if (bytes.n == 0 || c->state == CONN_CLOSING || c->state == CONN_HANDED)
+        return;
+    int err = buf_add_str(&c->behind, bytes);
+    http_conn_count(c);
+    if (err != 0 || c->server->held > c->server->held_max) {
+        c->broken = true;
+        c->calls->abort(c->link);
+    } else if (c->behind.n >= HTTP_BEHIND_BYTES && !c->paused) {
+        c->paused = true;
+        c->calls->pause(c->link);
+    }
+}
+
+static void conn_take(struct http_conn *c, struct str rest)
+{
+    conn_move(c, CONN_ANSWERING);
+    c->rest = rest;
+    c->server->calls.on_request(c->request, c->server->user_data);
+    c->rest = (struct str){0};
+}
+
+/* One step of parsing; returns the bytes left. */
+static struct str conn_step(struct http_conn *c, struct str bytes)
+{
+    if (c->state == CONN_IDLE) {
+        c->request = http_request_new(c);
+        conn_move(c, CONN_READING);
+    }
+    struct refusal no;
+    size_t used = 0;
+    enum request_step step = http_request_feed(c->request, bytes, &used, &no);
+    struct str rest = str_n(bytes.p + used, bytes.n - used);
+    http_conn_count(c);
+    if (step != REQUEST_REFUSED && c->server->held > c->server->held_max) {
+        no.status = 503;
+        fault_set(&no.fault, ERR_UNAVAILABLE, "too many request bytes in memory: try again in a moment");
+        step = REQUEST_REFUSED;
+    }
+    if (step != REQUEST_REFUSED && c->request->expects) {
+        c->request->expects = false;
+        http_conn_write(c, str_of("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    if (step == REQUEST_REFUSED)
+        conn_refuse(c, &no);
+    else if (step == REQUEST_WHOLE)
+        conn_take(c, rest);
+    return rest;
+}
+
+static void conn_parse(struct http_conn *c, struct str bytes)
+{
+    struct http_server *s = c->server;
+    s->depth++;
+    c->parsing = true;
+    while (bytes.n > 0 && !c->broken && conn_hungry(c))
+        bytes = conn_step(c, bytes);
+    c->parsing = false;
+    conn_keep(c, bytes);
+    s->depth--;
+    http_server_settle(s);
+}
+
+void http_conn_data(struct http_conn *c, struct str bytes)
+{
+    if (c->behind.n > 0) /* those come first */
+        conn_keep(c, bytes);
+    else
+        conn_parse(c, bytes);
+}
+
+void http_conn_again(struct http_conn *c)
+{
+    struct buf taken = c->behind;
+    c->behind = buf_max(taken.max);
+    http_conn_count(c);
+    conn_parse(c, buf_str(&taken));
+    buf_fini(&taken);
+    /* Still too long: a pipelined request is being answered, or the client does not read its answers. */
+    if (c->paused && c->behind.n < HTTP_BEHIND_BYTES && c->state != CONN_HANDED) {
+        c->paused = false;
+        c->calls->resume(c->link);
+    }
+}
+
+void http_conn_drained(struct http_conn *c)
+{
+    if (c->state == CONN_IDLE)
+        conn_go_on(c);
+    /* Asking again re-arms on_drain when it came too early for us. */
+    if (!c->full || c->calls->pending(c->link) > HTTP_STREAM_HIGH_BYTES / 2)
+        return;
+    c->full = false;
+    http_conn_wait(c, WAITS_N);
+    if (c->server->calls.on_drain != NULL)
+        c->server->calls.on_drain(c->request, c->server->user_data);
+}
+
+/* ---- ends ---- */
+
+static void conn_drain_over(struct http_conn *c)
+{
+    size_t pending = c->calls->pending(c->link);
+    if (pending < c->seen) {
+        c->seen = pending;
+        http_conn_wait(c, WAIT_DRAIN);
+        return;
+    }
+    http_conn_wait(c, WAITS_N);
+    c->broken = true;
+    c->calls->abort(c->link);
+}
+
+void http_conn_wait_over(struct http_conn *c, enum wait what)
+{
+    if (what == WAIT_REQUEST) {
+        struct refusal no = {.status = 408};
+        fault_set(&no.fault, ERR_TIMEOUT, "the request was not whole after %d s", HTTP_REQUEST_MS / 1000);
+        conn_refuse(c, &no);
+    } else if (what == WAIT_DRAIN) {
+        conn_drain_over(c);
+    } else {
+        http_conn_close(c);
+    }
+}
+
+void http_conn_closed(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    s->depth++;
+    c->broken = true;
+    if (c->state == CONN_ANSWERING && s->calls.on_gone != NULL)
+        s->calls.on_gone(c->request, s->user_data);
+    s->conns_n--;
+    http_conn_free(c);
+    s->depth--;
+    http_server_settle(s);
+}
+
+void http_conn_free(struct http_conn *c)
+{
+    c->server->held -= c->held;
+    list_remove(&c->all);
+    list_remove(&c->wait);
+    list_remove(&c->ready);
+    http_request_free(c->request);
+    buf_fini(&c->behind);
+    free(c);
+}

@@ -1,0 +1,146 @@
+/* The inside of the server: the server, its connections, the request on each. Not for other rooms. */
+#ifndef MANTA_HTTP_CONN_H
+#define MANTA_HTTP_CONN_H
+
+#include <llhttp.h>
+
+#include "base/list.h"
+#include "http/fields.h"
+#include "http/http.h"
+#include "http/link.h"
+
+/*               first byte              whole                 answered, kept alive
+ *        IDLE ─────────────▶ READING ──────────▶ ANSWERING ─────────────────────────▶ IDLE
+ *          │ 75 s              │ bad, 30 s          │  │ answered, not kept alive
+ *          └────▶ CLOSING ◀────┘                    │  └──────────────▶ CLOSING
+ *                                                   └──▶ HANDED (http_upgrade)
+ *
+ * From every state but HANDED the link may close: http_conn_closed() frees the connection. A closing link of net/ still
+ * reads what comes for a while and throws it away, so that a client gets to read why its large body was refused. */
+enum http_conn_state {
+    CONN_IDLE,      /* nothing of a request yet; bytes may wait in `behind` for the next turn */
+    CONN_READING,   /* a request is coming in */
+    CONN_ANSWERING, /* the handler has it; bytes that come now are kept in `behind` */
+    CONN_CLOSING,   /* the link was told to close */
+    CONN_HANDED,    /* the link belongs to somebody else; freed in the next turn */
+    CONN_STATES_N,
+};
+
+/* What a connection waits for. Each has one duration, so each queue is in the order of its deadlines. */
+enum wait { WAIT_IDLE, WAIT_REQUEST, WAIT_DRAIN, WAITS_N };
+
+struct http_conn {
+    struct http_server *server;
+    const struct link_calls *calls; /* static */
+    void *link;                     /* borrowed; the net_conn, or a loopback */
+    struct list all;                /* in server.conns, or server.handed */
+    struct list wait;               /* in server.waiting[…], or in none */
+    struct list ready;              /* in server.ready while `behind` is to be parsed next turn */
+    uint64_t since_us;              /* when the wait began */
+    struct http_request *request;   /* owned; being read or answered */
+    struct buf behind;              /* owned; came behind the request that is being answered */
+    struct str rest;                /* during on_request: what is behind that request in the bytes being parsed */
+    size_t held;                    /* bytes of buffers counted in server.held */
+    size_t seen;                    /* WAIT_DRAIN: pending when last looked at */
+    uint8_t state;                  /* enum http_conn_state */
+    bool parsing;                   /* conn_parse() is on the stack */
+    bool paused;                    /* reading is, `behind` is long enough */
+    bool full;                      /* http_stream_full() said so and on_drain is owed */
+    bool broken;                    /* a write failed: nothing more is written */
+};
+
+struct http_request {
+    struct http_conn *conn;     /* borrowed */
+    void *user_data;       /* borrowed; the handler's */
+    llhttp_t parser;
+    struct fields fields;  /* text begins with the request target */
+    struct buf body;       /* owned */
+    struct refusal *no;    /* where to say why it is refused; set while being fed */
+    uint32_t head_bytes;   /* of the head, as they came */
+    uint16_t target_n;     /* bytes of the target at the start of fields.text */
+    uint16_t path, path_n; /* in fields.text; path_n 0: "/" */
+    uint16_t query, query_n;
+    bool head_whole;
+    bool expects;          /* "100 Continue" is due */
+    bool keep_alive;
+    bool old;              /* HTTP/1.0: no chunks */
+    bool head_only;        /* HEAD: no body in the answer */
+    bool upgrade;          /* Connection: Upgrade */
+    bool streaming;        /* http_stream_begin() was called */
+};
+
+/* Why a request does not reach the handler. */
+struct refusal {
+    int status;
+    struct fault fault;
+};
+
+enum request_step { REQUEST_MORE, REQUEST_WHOLE, REQUEST_REFUSED };
+
+struct http_server {
+    struct http_server_calls calls;
+    void *user_data;
+    struct net_loop *loop;         /* borrowed; NULL: a server in memory */
+    struct net_listener *listener; /* owned; NULL once closed */
+    struct net_timer *sweep;       /* owned: looks at the queues of `waiting` once a second */
+    struct net_timer *turn;        /* owned: http_server_turn() in the next loop turn */
+    uint64_t memory_now_us;        /* the time, for a server in memory */
+    struct list conns;             /* conn.all */
+    struct list handed;            /* conn.all of those upgraded in this turn */
+    struct list ready;             /* conn.ready */
+    struct list waiting[WAITS_N];  /* conn.wait, oldest first */
+    uint32_t conns_n, conns_max;
+    size_t held, held_max;         /* bytes of requests in memory, of all connections */
+    uint32_t depth;                /* conn_parse() calls on the stack: nothing is freed below them */
+    bool closed;                   /* freed with its last connection */
+    int64_t date_s;                /* of `date` */
+    char date[40];                 /* the Date header's value */
+};
+
+/* ---- server.c ---- */
+uint64_t http_server_now_us(const struct http_server *s);
+/* A server without a listener and timers, for loopback.c; free it with http_server_close(). */
+struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data);
+/* A connection over that link, or NULL: too many, an error was written and the link told to close. */
+struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link);
+/* Asks for http_server_turn(). */
+void http_server_wake(struct http_server *s);
+/* Parses what waits in `behind` of ready connections; frees those handed over. */
+void http_server_turn(struct http_server *s);
+/* Ends the waits that took too long. */
+void http_server_sweep(struct http_server *s);
+/* Frees a closed server when nothing needs it any more; call it last, before returning to the loop. */
+void http_server_settle(struct http_server *s);
+
+/* ---- conn.c: what the link calls ---- */
+void http_conn_data(struct http_conn *c, struct str bytes);
+void http_conn_drained(struct http_conn *c);
+void http_conn_closed(struct http_conn *c);
+/* ---- conn.c: what server.c and reply.c call ---- */
+void http_conn_again(struct http_conn *c);
+void http_conn_wait_over(struct http_conn *c, enum wait what);
+void http_conn_write(struct http_conn *c, struct str bytes);
+void http_conn_close(struct http_conn *c);
+void http_conn_free(struct http_conn *c);
+/* The answer is whole: frees the request, closes or goes on to the next. */
+void http_conn_answered(struct http_conn *c);
+/* Takes the connection out of the server's hands; what came behind its request is in c->behind until the next turn. */
+void http_conn_hand_over(struct http_conn *c);
+/* Counts the buffers of c into server.held. */
+void http_conn_count(struct http_conn *c);
+/* Puts c into a queue; WAITS_N: into none. */
+void http_conn_wait(struct http_conn *c, enum wait what);
+
+/* ---- request.c ---- */
+struct http_request *http_request_new(struct http_conn *c);
+void http_request_free(struct http_request *r);
+/* Parses bytes up to the end of this request; *out_used of them were taken. REQUEST_REFUSED fills `no`. */
+enum request_step http_request_feed(struct http_request *r, struct str bytes, size_t *out_used, struct refusal *no);
+
+/* ---- reply.c ---- */
+/* Appends a whole error answer that ends the connection. */
+void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, bool head_only);
+/* "Not Found"; "" for a status nobody knows. */
+const char *http_reason(int status);
+
+#endif

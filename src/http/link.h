@@ -1,0 +1,20 @@
+/* What the server needs of a transport: a TCP connection of net/, or bytes in memory (loopback.h) for tests and fuzzing. */
+#ifndef MANTA_HTTP_LINK_H
+#define MANTA_HTTP_LINK_H
+
+#include <stddef.h>
+
+#include "base/str.h"
+
+/* Each as the net_conn_ function of that name. http_conn_closed() follows close and abort, later, never from within. */
+struct link_calls {
+    int (*write)(void *link, struct str bytes);
+    size_t (*pending)(const void *link);
+    void (*pause)(void *link);
+    void (*resume)(void *link);
+    void (*close)(void *link);
+    void (*abort)(void *link);
+    const char *(*peer)(const void *link);
+};
+
+#endif

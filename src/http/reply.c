@@ -1,0 +1,192 @@
+/* Answers: the head, the body, chunks of a stream, errors found by the server itself. */
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "http/conn.h"
+
+enum { REPLY_HEAD_BYTES_MAX = 64 << 10 }; /* ours, so a MUST; `extra` may echo a header of the client */
+
+const char *http_reason(int status)
+{
+    static const struct { int status; const char *text; } reasons[] = {
+#define R(number, name, text) {number, #text},
+        HTTP_STATUS_MAP(R)
+#undef R
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    }
+    return "";
+}
+
+/* ---- the head ---- */
+
+/* Formatted once a second, not once a reply. */
+static const char *server_date(struct http_server *s)
+{
+    int64_t now_s = clock_unix_s();
+    if (now_s == s->date_s)
+        return s->date;
+    time_t t = (time_t)now_s;
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    strftime(s->date, sizeof s->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    s->date_s = now_s;
+    return s->date;
+}
+
+static void add_status_line(struct http_server *s, struct buf *out, int status)
+{
+    buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_reason(status), server_date(s));
+}
+
+static bool may_have_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+/* Everything up to the framing header: status, date, type, connection. */
+static void add_head(const struct http_request *r, struct buf *out, int status, const char *content_type, const char *extra)
+{
+    struct http_server *s = r->conn->server;
+    add_status_line(s, out, status);
+    if (content_type != NULL)
+        buf_printf(out, "Content-Type: %s\r\n", content_type);
+    if (!r->keep_alive || s->closed)
+        buf_puts(out, "Connection: close\r\n");
+    else if (r->old)
+        buf_puts(out, "Connection: keep-alive\r\n");
+    if (extra != NULL)
+        buf_puts(out, extra);
+}
+
+static void send_head(struct http_conn *c, struct buf *head)
+{
+    buf_puts(head, "\r\n");
+    MUST(!head->overflowed);
+    http_conn_write(c, buf_str(head));
+    buf_fini(head);
+}
+
+void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, bool head_only)
+{
+    struct buf body = buf_max(16 << 10);
+    if (s->calls.error_body != NULL)
+        s->calls.error_body(&body, &no->fault, s->user_data);
+    add_status_line(s, out, no->status);
+    if (body.n > 0)
+        buf_puts(out, "Content-Type: application/json\r\n");
+    if (no->status == 503)
+        buf_puts(out, "Retry-After: 1\r\n");
+    buf_printf(out, "Content-Length: %zu\r\nConnection: close\r\n\r\n", body.n);
+    if (!head_only)
+        buf_add_str(out, buf_str(&body));
+    buf_fini(&body);
+}
+
+/* ---- whole answers ---- */
+
+void http_reply(struct http_request *r, int status, const char *content_type, const char *extra, struct str body)
+{
+    struct http_conn *c = r->conn;
+    MUST(c->request == r);
+    MUST(!r->streaming);
+    struct buf head = buf_max(REPLY_HEAD_BYTES_MAX);
+    add_head(r, &head, status, content_type, extra);
+    if (may_have_body(status))
+        buf_printf(&head, "Content-Length: %zu\r\n", body.n);
+    send_head(c, &head);
+    if (may_have_body(status) && !r->head_only)
+        http_conn_write(c, body);
+    http_conn_answered(c);
+}
+
+/* ---- streams ---- */
+
+void http_stream_begin(struct http_request *r, int status, const char *content_type, const char *extra)
+{
+    struct http_conn *c = r->conn;
+    MUST(c->request == r);
+    MUST(!r->streaming);
+    MUST(may_have_body(status));
+    r->streaming = true;
+    if (r->old) /* no chunks in HTTP/1.0: the end of the connection is the end of the answer */
+        r->keep_alive = false;
+    struct buf head = buf_max(REPLY_HEAD_BYTES_MAX);
+    add_head(r, &head, status, content_type, extra);
+    if (!r->old)
+        buf_puts(&head, "Transfer-Encoding: chunked\r\n");
+    send_head(c, &head);
+    http_forget(r);
+}
+
+/* "1f4\r\n" into out; returns its length. */
+static size_t chunk_size(char out[20], size_t n)
+{
+    char digits[16];
+    size_t len = 0, used = 0;
+    for (; n > 0; n >>= 4)
+        digits[len++] = "0123456789abcdef"[n & 15];
+    while (len > 0)
+        out[used++] = digits[--len];
+    out[used++] = '\r';
+    out[used++] = '\n';
+    return used;
+}
+
+void http_stream_write(struct http_request *r, struct str bytes)
+{
+    struct http_conn *c = r->conn;
+    MUST(r->streaming);
+    if (bytes.n == 0 || r->head_only) /* an empty chunk would end the answer */
+        return;
+    if (r->old) {
+        http_conn_write(c, bytes);
+        return;
+    }
+    char size[20];
+    http_conn_write(c, str_n(size, chunk_size(size, bytes.n)));
+    http_conn_write(c, bytes);
+    http_conn_write(c, str_n("\r\n", 2));
+}
+
+bool http_stream_full(const struct http_request *r)
+{
+    struct http_conn *c = r->conn;
+    if (c->full)
+        return true;
+    if (c->broken || c->calls->pending(c->link) < HTTP_STREAM_HIGH_BYTES)
+        return false;
+    c->full = true;
+    c->seen = c->calls->pending(c->link);
+    http_conn_wait(c, WAIT_DRAIN);
+    return true;
+}
+
+void http_stream_end(struct http_request *r)
+{
+    MUST(r->streaming);
+    if (!r->old && !r->head_only)
+        http_conn_write(r->conn, str_n("0\r\n\r\n", 5));
+    http_conn_answered(r->conn);
+}
+
+/* ---- another protocol from here on ---- */
+
+struct net_conn *http_upgrade(struct http_request *r, const char *protocol, struct str *out_rest)
+{
+    struct http_conn *c = r->conn;
+    MUST(c->request == r);
+    MUST(!r->streaming);
+    struct buf head = buf_max(REPLY_HEAD_BYTES_MAX);
+    add_status_line(c->server, &head, 101);
+    buf_printf(&head, "Connection: Upgrade\r\nUpgrade: %s\r\n", protocol);
+    send_head(c, &head);
+    struct net_conn *link = c->link;
+    http_conn_hand_over(c);
+    *out_rest = c->server->closed ? (struct str){0} : buf_str(&c->behind); /* a closed server has no next turn */
+    http_server_settle(c->server);
+    return link;
+}

@@ -1,0 +1,219 @@
+/* The server as a whole: the listener, the limit on connections, the two timers, and its end.
+ *
+ * One timer looks once a second at the fronts of three queues, so ten thousand slow connections cost as much as one. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "http/conn.h"
+
+enum {
+    SWEEP_US = 1000000,
+    BEHIND_BYTES_MAX = 128 << 10, /* pipelined bytes of one connection: reading pauses long before, at HTTP_BEHIND_BYTES */
+};
+
+static const uint64_t wait_us[WAITS_N] = {
+    [WAIT_IDLE] = HTTP_IDLE_MS * 1000ull,
+    [WAIT_REQUEST] = HTTP_REQUEST_MS * 1000ull,
+    [WAIT_DRAIN] = HTTP_DRAIN_MS * 1000ull,
+};
+
+uint64_t http_server_now_us(const struct http_server *s)
+{
+    return s->loop != NULL ? net_now_us(s->loop) : s->memory_now_us;
+}
+
+/* ---- turns and sweeps ---- */
+
+void http_server_wake(struct http_server *s)
+{
+    if (s->turn != NULL)
+        net_timer_set(s->turn, http_server_now_us(s));
+}
+
+void http_server_turn(struct http_server *s)
+{
+    s->depth++;
+    while (!list_empty(&s->ready)) {
+        struct http_conn *c = list_item(s->ready.next, struct http_conn, ready);
+        list_remove(&c->ready);
+        http_conn_again(c);
+    }
+    s->depth--;
+    LIST_EACH_SAFE(pos, next, &s->handed)
+        http_conn_free(list_item(pos, struct http_conn, all));
+    http_server_settle(s);
+}
+
+void http_server_sweep(struct http_server *s)
+{
+    uint64_t now_us = http_server_now_us(s);
+    for (int what = 0; what < WAITS_N; what++) {
+        struct list *queue = &s->waiting[what];
+        while (!list_empty(queue)) {
+            struct http_conn *c = list_item(queue->next, struct http_conn, wait);
+            if (now_us - c->since_us < wait_us[what])
+                break;
+            http_conn_wait_over(c, (enum wait)what);
+        }
+    }
+}
+
+static void on_turn(struct net_timer *t, void *user_data)
+{
+    (void)t;
+    http_server_turn(user_data);
+}
+
+static void on_sweep(struct net_timer *t, void *user_data)
+{
+    struct http_server *s = user_data;
+    net_timer_set(t, http_server_now_us(s) + SWEEP_US);
+    http_server_sweep(s);
+}
+
+/* ---- connections ---- */
+
+struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link)
+{
+    if (s->conns_n >= s->conns_max || s->closed) {
+        struct refusal no = {.status = 503};
+        fault_set(&no.fault, ERR_UNAVAILABLE, "%u connections are open, which is the limit", s->conns_n);
+        struct buf out = buf_max(64 << 10);
+        reply_refusal(s, &out, &no, false);
+        (void)calls->write(link, buf_str(&out)); /* it is closed next, written or not */
+        buf_fini(&out);
+        calls->close(link);
+        return NULL;
+    }
+    struct http_conn *c = xalloc(sizeof *c);
+    c->server = s;
+    c->calls = calls;
+    c->link = link;
+    c->behind = buf_max(BEHIND_BYTES_MAX);
+    list_push(&s->conns, &c->all);
+    s->conns_n++;
+    http_conn_wait(c, WAIT_IDLE);
+    return c;
+}
+
+/* ---- over net/ ---- */
+
+static int tcp_write(void *link, struct str bytes) { return net_write(link, bytes); }
+static size_t tcp_pending(const void *link) { return net_conn_pending(link); }
+static void tcp_pause(void *link) { net_conn_pause(link); }
+static void tcp_resume(void *link) { net_conn_resume(link); }
+static void tcp_close(void *link) { net_conn_close(link); }
+static void tcp_abort(void *link) { net_conn_abort(link); }
+static const char *tcp_peer(const void *link) { return net_conn_peer(link); }
+
+static const struct link_calls tcp = {
+    .write = tcp_write, .pending = tcp_pending, .pause = tcp_pause, .resume = tcp_resume,
+    .close = tcp_close, .abort = tcp_abort,     .peer = tcp_peer,
+};
+
+static void on_data(struct net_conn *link, struct str bytes, void *user_data)
+{
+    (void)link;
+    http_conn_data(user_data, bytes);
+}
+
+static void on_drain(struct net_conn *link, void *user_data)
+{
+    (void)link;
+    http_conn_drained(user_data);
+}
+
+static void on_close(struct net_conn *link, int err, const char *why, void *user_data)
+{
+    (void)link, (void)err, (void)why;
+    http_conn_closed(user_data);
+}
+
+static const struct net_conn_calls conn_calls = {.on_data = on_data, .on_drain = on_drain, .on_close = on_close};
+/* For a connection that nobody listens to any more. */
+static const struct net_conn_calls deaf_calls = {0};
+
+static void on_accept(struct net_conn *link, void *user_data)
+{
+    struct http_server *s = user_data;
+    net_conn_set(link, &deaf_calls, NULL);
+    struct http_conn *c = http_server_accept(s, &tcp, link);
+    if (c != NULL)
+        net_conn_set(link, &conn_calls, c);
+}
+
+/* ---- beginning and end ---- */
+
+struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data)
+{
+    struct http_server *s = xalloc(sizeof *s);
+    s->calls = *calls;
+    s->user_data = user_data;
+    s->conns_max = HTTP_CONNS_MAX;
+    s->held_max = HTTP_HELD_BYTES_MAX;
+    list_init(&s->conns);
+    list_init(&s->handed);
+    list_init(&s->ready);
+    for (int what = 0; what < WAITS_N; what++)
+        list_init(&s->waiting[what]);
+    return s;
+}
+
+int http_server_new(struct net_loop *l, const char *host, uint16_t port, const struct http_server_calls *calls,
+                    void *user_data, struct http_server **out, struct fault *f)
+{
+    struct http_server *s = http_server_new_in_memory(calls, user_data);
+    int err = net_listen(l, host, port, on_accept, s, &s->listener, f);
+    if (err != 0) {
+        free(s);
+        return err;
+    }
+    s->loop = l;
+    s->turn = net_timer_new(l, on_turn, s);
+    s->sweep = net_timer_new(l, on_sweep, s);
+    net_timer_set(s->sweep, net_now_us(l) + SWEEP_US);
+    *out = s;
+    return 0;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->listener != NULL ? net_listener_port(s->listener) : 0;
+}
+
+uint32_t http_server_conns(const struct http_server *s)
+{
+    return s->conns_n;
+}
+
+void http_server_close(struct http_server *s)
+{
+    MUST(!s->closed);
+    s->closed = true;
+    if (s->listener != NULL)
+        net_listener_close(s->listener);
+    s->listener = NULL;
+    /* Only what a handler works on goes on. So no wait but WAIT_DRAIN is left, and the loop may end without our timers. */
+    LIST_EACH_SAFE(pos, next, &s->conns) {
+        struct http_conn *c = list_item(pos, struct http_conn, all);
+        if (c->state != CONN_ANSWERING && c->state != CONN_CLOSING)
+            http_conn_close(c);
+    }
+    if (s->loop != NULL) {
+        net_timer_free(s->sweep);
+        net_timer_free(s->turn);
+        s->sweep = s->turn = NULL;
+    }
+    http_server_settle(s);
+}
+
+void http_server_settle(struct http_server *s)
+{
+    if (!s->closed || s->depth > 0)
+        return;
+    LIST_EACH_SAFE(pos, next, &s->handed)
+        http_conn_free(list_item(pos, struct http_conn, all));
+    if (s->conns_n == 0)
+        free(s);
+}
