@@ -18,3 +18,19 @@ if(sim_sources)
     add_test(NAME sim.seeds COMMAND manta-sim --seeds 1..20 --workers 200 --minutes 2)
     set_tests_properties(sim.seeds PROPERTIES TIMEOUT 300 LABELS sim)
 endif()
+
+# tests/fuzz/fuzz_<room>_<what>.c: here each meets its corpus again, tests/fuzz/corpus/<its name>/, without clang.
+# cmake/fuzz.cmake builds the same files for libFuzzer.
+file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
+if(NOT MANTA_FUZZ)
+    foreach(source ${fuzz_sources})
+        get_filename_component(name ${source} NAME_WE)
+        string(REGEX REPLACE "^fuzz_([a-z]+).*" "\\1" room ${name})
+        add_executable(replay_${name} ${source} tests/fuzz/replay_main.c)
+        target_link_libraries(replay_${name} PRIVATE manta_flags manta_${room})
+        add_test(NAME fuzz.replay_${name} COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+        set_tests_properties(fuzz.replay_${name} PROPERTIES TIMEOUT 60 LABELS fuzz)
+    endforeach()
+endif()
+
+include(cmake/checks.cmake)

@@ -1,0 +1,92 @@
+# manta for people: `make run` asks a model a question. The build itself is CMakeLists.txt; this only sets it in motion.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+# What a user may give: make run ARGS="--workers 5", make fuzz SECONDS=600, make install PREFIX=/usr DESTDIR=/tmp/x
+ARGS ?=
+SECONDS ?= 60
+PREFIX ?= /usr/local
+DESTDIR ?=
+unexport SECONDS
+
+program := build/release/manta
+e2e_requirements := tests/e2e/requirements.txt
+# ThreadSanitizer of older compilers cannot live with every address layout: switch its randomisation off.
+fixed_addresses := $(shell command -v setarch >/dev/null && echo "setarch $$(uname -m) -R")
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'Arguments: make run ARGS="--workers 5"; make fuzz SECONDS=600; make install PREFIX=/usr'
+
+.PHONY: setup
+setup: ## Install missing system packages; fetch llama.cpp, llhttp and the default model
+	@scripts/setup
+	@scripts/fetch
+
+.PHONY: release
+release: setup ## Build build/release/manta and the llama engine
+	@scripts/build release manta manta_engine_llama
+
+.PHONY: run
+run: release ## Start a head and three workers here, then a prompt (without a terminal: one test prompt)
+	@if [[ -t 0 ]]; then exec $(program) up $(ARGS); else exec $(program) up --test $(ARGS); fi
+
+.PHONY: test
+test: ## Everything that must be green: unit, simulator, checks, end to end
+	@scripts/setup --tests
+	@scripts/fetch
+	@$(MAKE) test-unit
+	@scripts/build release manta manta_engine_llama
+	@tests/check_binary build/release
+	@$(MAKE) test-e2e
+
+.PHONY: test-unit
+test-unit: ## Unit tests, simulator, corpora and checks with ASan and UBSan; no model, no network
+	@scripts/setup
+	@scripts/fetch llhttp
+	@scripts/build dev
+	@ctest --test-dir build/dev --output-on-failure --no-tests=error -j "$$(nproc)" $(ARGS)
+
+.PHONY: test-e2e
+test-e2e: ## The real program with the real model, asked by real clients (pytest)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@venv=$$(scripts/venv $(e2e_requirements)); \
+		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
+
+.PHONY: tsan
+tsan: ## Unit tests and simulator with ThreadSanitizer
+	@scripts/setup
+	@scripts/fetch llhttp
+	@scripts/build tsan
+	@$(fixed_addresses) ctest --test-dir build/tsan --output-on-failure -LE check -j "$$(nproc)" $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for SECONDS (needs clang)
+	@scripts/setup
+	@scripts/fetch llhttp
+	@scripts/build fuzz fuzzers
+	@tests/fuzz/run build/fuzz $(SECONDS)
+
+.PHONY: bench
+bench: setup ## manta and llama-server side by side: time to first token, tokens/s, memory
+	@scripts/build release manta manta_engine_llama llama-server llama-quantize
+	@bench/run $(ARGS)
+
+.PHONY: install
+install: release ## Install to PREFIX
+	@install -d $(DESTDIR)$(PREFIX)/{bin,lib/manta,share/manta,share/doc/manta}
+	@install -m 755 $(program) build/release/manta-engine-llama.so $(DESTDIR)$(PREFIX)/lib/manta
+	@ln -sfn ../lib/manta/manta $(DESTDIR)$(PREFIX)/bin/manta
+	@install -m 644 config/*.yaml $(DESTDIR)$(PREFIX)/share/manta
+	@install -m 644 LICENSE THIRD_PARTY.md $(DESTDIR)$(PREFIX)/share/doc/manta
+	@echo "installed $(DESTDIR)$(PREFIX)/bin/manta"
+
+.PHONY: clean
+clean: ## Remove build/ (what was fetched stays in the cache)
+	@rm -rf build

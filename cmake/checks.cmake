@@ -1,0 +1,20 @@
+# tests/check_*: what the rooms promise of themselves. Each check also proves that it can fail (its --self-test).
+foreach(check includes headers source purity binary)
+    add_test(NAME check.${check}.self_test COMMAND ${CMAKE_SOURCE_DIR}/tests/check_${check} --self-test)
+    list(APPEND checks check.${check}.self_test)
+endforeach()
+
+foreach(check includes headers source)
+    add_test(NAME check.${check} COMMAND ${CMAKE_SOURCE_DIR}/tests/check_${check} ${CMAKE_SOURCE_DIR})
+    list(APPEND checks check.${check})
+endforeach()
+add_test(NAME check.purity
+    COMMAND ${CMAKE_SOURCE_DIR}/tests/check_purity $<TARGET_FILE:manta_cluster> $<TARGET_FILE:manta_wire>)
+list(APPEND checks check.purity)
+if(TARGET manta)
+    add_test(NAME check.binary COMMAND ${CMAKE_SOURCE_DIR}/tests/check_binary ${CMAKE_BINARY_DIR})
+    list(APPEND checks check.binary)
+endif()
+
+set_tests_properties(${checks} PROPERTIES TIMEOUT 60 LABELS check
+    ENVIRONMENT "CC=${CMAKE_C_COMPILER};C_INCLUDE_PATH=${LLHTTP_DIR}/include")
