@@ -1,0 +1,299 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "head/call.h"
+
+/* What a client is sent, in the shape it asked for: events as they come, or one JSON text at the end.
+ *
+ * A slow reader holds back only its own stream: what comes meanwhile is kept as plain text in branch.held, at most
+ * REPLY_TEXT_BYTES_MAX of it, and leaves as one event when the socket has drained. */
+
+static void doom(struct head_program *p, struct call *c, const char *why)
+{
+    if (list_linked(&c->doomed))
+        return;
+    fault_set(&c->doom, ERR_TOO_LARGE, "%s", why);
+    list_push(&p->doomed, &c->doomed);
+}
+
+static void write_events(struct head_program *p, struct call *c)
+{
+    if (p->json.overflowed)
+        doom(p, c, "the answer grew over the limit of one answer");
+    else
+        http_stream_write(c->r, buf_str(&p->json));
+}
+
+static const char *id_prefix(enum api_shape shape)
+{
+    return shape == API_CHAT ? "chatcmpl" : shape == API_COMPLETION ? "cmpl" : "manta";
+}
+
+static void extra_headers(const struct call *c, uint32_t retry_after_s, bool stream, char *out, size_t cap)
+{
+    int n = snprintf(out, cap, "x-request-id: %s-%016llx\r\n%s", id_prefix(c->api.shape), (unsigned long long)c->node.id,
+                     stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "");
+    if (retry_after_s > 0)
+        snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
+}
+
+void answer_begin_stream(struct head_program *p, struct call *c)
+{
+    (void)p;
+    if (c->streaming)
+        return;
+    char extra[256];
+    extra_headers(c, 0, true, extra, sizeof extra);
+    http_stream_begin(c->r, 200, "text/event-stream; charset=utf-8", extra);
+    c->streaming = true;
+}
+
+void answer_started(struct head_program *p, struct call *c, uint32_t index)
+{
+    if (!c->api.stream)
+        return;
+    answer_begin_stream(p, c);
+    if (c->api.shape != API_PROCESS_PROMPT)
+        return;
+    buf_reset(&p->json);
+    api_write_prompt_started(&p->json, &c->head, index, &c->branches[index].response);
+    write_events(p, c);
+}
+
+/* ---- pieces ---- */
+
+static uint32_t utf8_chars(struct str s)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct str text, const int32_t *ids,
+                        const float *logprobs, uint32_t ids_n)
+{
+    struct branch *b = &c->branches[index];
+    struct api_choice choice = {.index = index, .text = text, .text_offset = b->chars};
+    if (c->api.request.sampling.logprobs && logprobs != NULL) {
+        choice.ids = ids;
+        choice.logprobs = logprobs;
+        choice.tokens_n = ids_n;
+    }
+    api_write_chunk(&p->json, &c->head, &choice, !b->first_sent);
+    b->first_sent = true;
+    b->chars += utf8_chars(text);
+}
+
+static bool hold(struct buf *text, struct buf *ids, struct buf *logprobs, const struct fx *fx, bool with_logprobs)
+{
+    int err = buf_add_str(text, fx->text);
+    if (err == 0 && with_logprobs && fx->logprobs.n == fx->ids.n) {
+        err = buf_add(ids, fx->ids.p, fx->ids.n * sizeof *fx->ids.p);
+        if (err == 0)
+            err = buf_add(logprobs, fx->logprobs.p, fx->logprobs.n * sizeof *fx->logprobs.p);
+    }
+    return err == 0;
+}
+
+void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
+{
+    struct branch *b = call_branch(c, index);
+    bool with_logprobs = c->api.request.sampling.logprobs != 0;
+    if (call_keeps_text(c) && !hold(&b->text, &b->ids, &b->logprobs, fx, with_logprobs && !c->api.stream)) {
+        doom(p, c, "the answer grew over the limit of one answer");
+        return;
+    }
+    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs))
+        return;
+    if (http_stream_full(c->r)) {
+        if (!hold(&b->held, &b->held_ids, &b->held_logprobs, fx, with_logprobs))
+            doom(p, c, "the client reads too slowly: more of its answer waits than may be kept");
+        return;
+    }
+    buf_reset(&p->json);
+    write_chunk(p, c, index, fx->text, fx->ids.p, fx->logprobs.n == fx->ids.n ? fx->logprobs.p : NULL, fx->ids.n);
+    write_events(p, c);
+}
+
+/* Appends what was held back of a branch to p->json. */
+static void release(struct head_program *p, struct call *c, uint32_t index)
+{
+    struct branch *b = &c->branches[index];
+    if (b->held.n == 0 && b->held_ids.n == 0)
+        return;
+    write_chunk(p, c, index, buf_str(&b->held), (const int32_t *)(const void *)b->held_ids.p,
+                (const float *)(const void *)b->held_logprobs.p, (uint32_t)(b->held_ids.n / sizeof(int32_t)));
+    buf_fini(&b->held);
+    buf_fini(&b->held_ids);
+    buf_fini(&b->held_logprobs);
+}
+
+void answer_drained(struct head_program *p, struct call *c)
+{
+    if (!c->streaming || list_linked(&c->doomed))
+        return;
+    buf_reset(&p->json);
+    for (uint32_t i = 0; i < c->branches_n; i++)
+        release(p, c, i);
+    if (p->json.n > 0)
+        write_events(p, c);
+}
+
+void answer_branch_done(struct head_program *p, struct call *c, uint32_t index)
+{
+    struct branch *b = &c->branches[index];
+    if (!c->streaming || b->response.finish == FINISH_ERROR)
+        return;
+    buf_reset(&p->json);
+    release(p, c, index);
+    struct api_choice end = {.index = index, .finish = b->response.finish};
+    api_write_chunk(&p->json, &c->head, &end, !b->first_sent);
+    b->first_sent = true;
+    write_events(p, c);
+}
+
+/* ---- the end ---- */
+
+static const struct fault *first_fault(const struct call *c)
+{
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        if (c->branches[i].response.finish == FINISH_ERROR)
+            return &c->branches[i].response.fault;
+    }
+    return NULL;
+}
+
+static struct api_usage usage_of(const struct call *c)
+{
+    struct api_usage sum = {0};
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        const struct api_usage *u = &c->branches[i].response.usage;
+        /* n answers share one prompt */
+        sum.prompt_tokens = u->prompt_tokens > sum.prompt_tokens ? u->prompt_tokens : sum.prompt_tokens;
+        sum.cached_tokens = u->cached_tokens > sum.cached_tokens ? u->cached_tokens : sum.cached_tokens;
+        sum.completion_tokens += u->completion_tokens;
+    }
+    return sum;
+}
+
+static void write_prompt_answer(struct head_program *p, struct call *c, bool event)
+{
+    struct api_response *responses = xalloc_array(c->branches_n, sizeof *responses);
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        responses[i] = c->branches[i].response;
+        responses[i].text = buf_str(&c->branches[i].text);
+    }
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    struct api_cluster cluster = {.nodes = t.workers + 1, .actors = t.actors_ready};
+    size_t final = api_final_pick(c->api.final, responses, c->branches_n);
+    if (event)
+        api_write_prompt_event(&p->json, &c->head, responses, c->branches_n, c->api.final, final, &cluster);
+    else
+        api_write_process_prompt(&p->json, &c->head, responses, c->branches_n, c->api.final, final, &cluster);
+    free(responses);
+}
+
+static void write_openai_answer(struct head_program *p, struct call *c)
+{
+    struct api_choice choices[API_N_MAX] = {0};
+    uint32_t n = c->branches_n < API_N_MAX ? c->branches_n : API_N_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct branch *b = &c->branches[i];
+        choices[i] = (struct api_choice){.index = i, .text = buf_str(&b->text), .finish = b->response.finish};
+        if (c->api.request.sampling.logprobs && b->ids.n > 0) {
+            choices[i].ids = (const int32_t *)(const void *)b->ids.p;
+            choices[i].logprobs = (const float *)(const void *)b->logprobs.p;
+            choices[i].tokens_n = (uint32_t)(b->ids.n / sizeof(int32_t));
+        }
+    }
+    struct api_usage usage = usage_of(c);
+    api_write_answer(&p->json, &c->head, choices, n, &usage);
+}
+
+static void end_stream(struct head_program *p, struct call *c)
+{
+    const struct fault *fault = first_fault(c);
+    buf_reset(&p->json);
+    if (c->api.shape == API_PROCESS_PROMPT) {
+        write_prompt_answer(p, c, true);
+    } else if (fault != NULL) {
+        for (uint32_t i = 0; i < c->branches_n; i++)
+            release(p, c, i);
+        api_write_sse_error(&p->json, fault);
+    } else if (c->api.include_usage) {
+        struct api_usage usage = usage_of(c);
+        api_write_usage_chunk(&p->json, &c->head, &usage);
+    }
+    if (fault == NULL || c->api.shape == API_PROCESS_PROMPT)
+        api_write_sse_done(&p->json);
+    http_stream_write(c->r, buf_str(&p->json));
+    http_stream_end(c->r);
+    c->r = NULL;
+}
+
+/* A scale command was passed on to the launcher. */
+static void end_scale(struct head_program *p, struct call *c)
+{
+    buf_reset(&p->json);
+    buf_printf(&p->json, "{\"target\":%u}", c->scale_to);
+    reply_json(p, c->r, 200, NULL);
+    c->r = NULL;
+}
+
+static bool all_failed(const struct call *c)
+{
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        if (c->branches[i].response.finish != FINISH_ERROR)
+            return false;
+    }
+    return true;
+}
+
+void answer_end(struct head_program *p, struct call *c)
+{
+    if (c->scale) {
+        end_scale(p, c);
+        return;
+    }
+    const struct fault *fault = first_fault(c);
+    bool failed = fault != NULL && (c->api.shape != API_PROCESS_PROMPT || all_failed(c));
+    if (failed && !c->streaming) {
+        answer_fault(p, c, fault, 0);
+        return;
+    }
+    if (c->api.stream) {
+        answer_begin_stream(p, c);
+        end_stream(p, c);
+        return;
+    }
+    buf_reset(&p->json);
+    if (c->api.shape == API_PROCESS_PROMPT)
+        write_prompt_answer(p, c, false);
+    else
+        write_openai_answer(p, c);
+    char extra[256];
+    extra_headers(c, 0, false, extra, sizeof extra);
+    reply_json(p, c->r, 200, extra);
+    c->r = NULL;
+}
+
+void answer_fault(struct head_program *p, struct call *c, const struct fault *f, uint32_t retry_after_s)
+{
+    buf_reset(&p->json);
+    if (c->streaming) {
+        api_write_sse_error(&p->json, f);
+        http_stream_write(c->r, buf_str(&p->json));
+        http_stream_end(c->r);
+    } else {
+        struct api_error e = {.fault = *f};
+        e.code = f->err == ERR_NOT_FOUND ? "model_not_found" : f->err == ERR_CONTEXT ? "context_length_exceeded" : NULL;
+        char extra[256];
+        extra_headers(c, retry_after_s, false, extra, sizeof extra);
+        api_write_error(&p->json, &e);
+        reply_json(p, c->r, err_http(f->err), extra);
+    }
+    c->r = NULL;
+}

@@ -1,0 +1,59 @@
+/* One client's request and what has come of it so far. Private to the room. */
+#ifndef MANTA_HEAD_CALL_H
+#define MANTA_HEAD_CALL_H
+
+#include "head/state.h"
+
+/* One run of the prompt: an actor's answer. */
+struct branch {
+    struct api_response response;  /* model, node, address, text are owned by this struct: see below */
+    struct buf text;               /* the whole answer, when it is needed at the end */
+    struct buf ids, logprobs;      /* int32_t, float; when log-probabilities were asked for */
+    struct buf held;               /* text not sent yet, because the client reads slowly */
+    struct buf held_ids, held_logprobs;
+    char *model, *node, *address;  /* owned */
+    uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
+    bool first_sent, done;
+};
+
+struct call {
+    struct id_node node;           /* in program->calls */
+    struct list doomed;            /* in program->doomed */
+    struct http_request *r;        /* NULL once answered or gone */
+    struct api_call api;
+    struct api_head head;
+    struct branch *branches;       /* owned */
+    uint32_t branches_n;           /* known so far */
+    uint64_t started_us;
+    bool scale;                    /* a scale command: the end is the answer */
+    uint32_t scale_to;
+    bool streaming;                /* the stream's head is sent */
+    bool begun;                    /* something of the answer has come */
+    struct fault doom;             /* why, when on the doomed list */
+};
+
+/* True when whole texts are needed at the end. */
+static inline bool call_keeps_text(const struct call *c)
+{
+    return !c->api.stream || c->api.shape == API_PROCESS_PROMPT;
+}
+
+/* The branch of that number; there are at most as many as the brain's fan-out allows. */
+struct branch *call_branch(struct call *c, uint32_t index);
+void call_free(struct head_program *p, struct call *c);
+
+/* ---- answer.c: what the client is sent ---- */
+void answer_started(struct head_program *p, struct call *c, uint32_t index);
+/* A piece of a branch's answer: sent, held back while the client is slow, or kept for the end. */
+void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx);
+void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);
+/* Sends what was held back. */
+void answer_drained(struct head_program *p, struct call *c);
+/* The end of it all; c->r is gone afterwards. */
+void answer_end(struct head_program *p, struct call *c);
+/* The call failed before or in its stream. */
+void answer_fault(struct head_program *p, struct call *c, const struct fault *f, uint32_t retry_after_s);
+/* Sends the stream's head if that was not done yet. */
+void answer_begin_stream(struct head_program *p, struct call *c);
+
+#endif

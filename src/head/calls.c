@@ -1,0 +1,225 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "head/call.h"
+
+/* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
+ *
+ * Happy path: call_start -> HEAD_PROMPT -> FX_STARTED, FX_TOKENS …, FX_BRANCH_DONE per branch -> FX_CALL_END -> answered.
+ * It can fail by: FX_CALL_FAILED at any time before, the client going away (HEAD_CALL_GONE), a client that reads too
+ * slowly for too long (doomed: told so, then HEAD_CALL_GONE). */
+
+static struct call *find(struct head_program *p, uint64_t id)
+{
+    struct id_node *n = idtab_get(&p->calls, id);
+    return n != NULL ? id_item(n, struct call, node) : NULL;
+}
+
+static void branch_fini(struct branch *b)
+{
+    buf_fini(&b->text);
+    buf_fini(&b->ids);
+    buf_fini(&b->logprobs);
+    buf_fini(&b->held);
+    buf_fini(&b->held_ids);
+    buf_fini(&b->held_logprobs);
+    free(b->model);
+    free(b->node);
+    free(b->address);
+}
+
+void call_free(struct head_program *p, struct call *c)
+{
+    idtab_remove(&p->calls, &c->node);
+    list_remove(&c->doomed);
+    for (uint32_t i = 0; i < c->branches_n; i++)
+        branch_fini(&c->branches[i]);
+    free(c->branches);
+    api_call_fini(&c->api);
+    free(c);
+}
+
+struct branch *call_branch(struct call *c, uint32_t index)
+{
+    if (index >= c->branches_n) {
+        c->branches = xrealloc(c->branches, (index + 1) * sizeof *c->branches);
+        for (uint32_t i = c->branches_n; i <= index; i++) {
+            struct buf room = buf_max(REPLY_TEXT_BYTES_MAX);
+            c->branches[i] = (struct branch){.text = room, .ids = room, .logprobs = room, .held = room, .held_ids = room,
+                                             .held_logprobs = room, .response = {.actor = UINT32_MAX}};
+        }
+        c->branches_n = index + 1;
+    }
+    return &c->branches[index];
+}
+
+/* ---- from clients ---- */
+
+static struct call *call_new(struct head_program *p, struct http_request *r)
+{
+    struct call *c = xalloc(sizeof *c);
+    c->r = r;
+    c->started_us = net_now_us(p->loop);
+    http_set_user_data(r, c);
+    idtab_add(&p->calls, &c->node, p->next_call++);
+    return c;
+}
+
+static void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e)
+{
+    buf_reset(&p->json);
+    api_write_error(&p->json, e);
+    reply_json(p, r, err_http(e->fault.err), NULL);
+}
+
+void call_start(struct head_program *p, struct http_request *r, enum api_shape shape)
+{
+    struct api_error e = {0};
+    struct api_call api;
+    if (api_parse(shape, http_body(r), &api, &e) != 0) {
+        reply_api_error(p, r, &e);
+        return;
+    }
+    struct str session = http_header(r, "x-session-id");
+    if (session.n > 0 && session.n <= API_FIELD_BYTES_MAX)
+        api.request.affinity = session;
+    if (!api.seed_given)
+        api.request.sampling.seed = rng_next(&p->seeds);
+    struct call *c = call_new(p, r);
+    c->api = api;
+    c->head = (struct api_head){.shape = shape, .id = c->node.id, .created = clock_unix_s(), .model = api.request.model,
+                                .include_usage = api.include_usage};
+    struct head_event ev = {
+        .kind = HEAD_PROMPT,
+        .call = c->node.id,
+        .request = &c->api.request,
+        .count = api.n,
+        .spread = api.spread,
+        .deadline_ms = api.timeout_ms,
+    };
+    uint64_t id = c->node.id;
+    program_feed(p, ev); /* may have answered already */
+    c = find(p, id);
+    if (c != NULL) {
+        c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is forgotten now */
+        http_forget(c->r);
+    }
+}
+
+void call_start_scale(struct head_program *p, struct http_request *r, uint32_t workers)
+{
+    struct call *c = call_new(p, r);
+    c->scale = true;
+    c->scale_to = workers;
+    program_feed(p, (struct head_event){.kind = HEAD_SCALE, .call = c->node.id, .count = workers});
+}
+
+void call_gone(struct head_program *p, struct http_request *r)
+{
+    struct call *c = http_user_data(r);
+    if (c == NULL)
+        return;
+    uint64_t id = c->node.id;
+    call_free(p, c);
+    program_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+}
+
+void call_drained(struct head_program *p, struct http_request *r)
+{
+    struct call *c = http_user_data(r);
+    if (c != NULL)
+        answer_drained(p, c);
+    calls_reap(p);
+}
+
+/* ---- from the brain ---- */
+
+static char *keep(char **owned, struct str s)
+{
+    free(*owned);
+    *owned = xstr_dup(s);
+    return *owned;
+}
+
+static void on_started(struct head_program *p, struct call *c, const struct fx *fx)
+{
+    struct branch *b = call_branch(c, fx->branch);
+    if (!c->begun) {
+        histogram_add(&p->ttft, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
+        histogram_add(&p->queue, (double)fx->usage.wait_ms / 1e3);
+    }
+    c->begun = true;
+    b->response.actor = fx->actor;
+    b->response.model = str_of(keep(&b->model, fx->model));
+    b->response.node = str_of(keep(&b->node, fx->node));
+    b->response.address = str_of(keep(&b->address, fx->address));
+    if (fx->branch == 0)
+        c->head.model = b->response.model;
+    answer_started(p, c, fx->branch);
+}
+
+static void on_branch_done(struct head_program *p, struct call *c, const struct fx *fx)
+{
+    struct branch *b = call_branch(c, fx->branch);
+    b->done = true;
+    b->response.time_s = (float)((double)(net_now_us(p->loop) - c->started_us) / 1e6);
+    b->response.finish = fx->finish;
+    b->response.fault = fx->fault;
+    b->response.logprob_sum = fx->usage.logprob_sum;
+    b->response.usage = (struct api_usage){.prompt_tokens = fx->usage.prompt_tokens, .cached_tokens = fx->usage.cached_tokens,
+                                           .completion_tokens = fx->usage.completion_tokens};
+    answer_branch_done(p, c, fx->branch);
+}
+
+static void on_end(struct head_program *p, struct call *c)
+{
+    histogram_add(&p->e2e, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
+    answer_end(p, c);
+    call_free(p, c);
+}
+
+void call_effect(struct head_program *p, const struct fx *fx)
+{
+    struct call *c = find(p, fx->call);
+    if (c == NULL || list_linked(&c->doomed))
+        return;
+    switch (fx->kind) {
+    case FX_STARTED: on_started(p, c, fx); break;
+    case FX_TOKENS: answer_piece(p, c, fx->branch, fx); break;
+    case FX_BRANCH_DONE: on_branch_done(p, c, fx); break;
+    case FX_CALL_END: on_end(p, c); break;
+    case FX_CALL_FAILED:
+        answer_fault(p, c, &fx->fault, fx->retry_after_s);
+        call_free(p, c);
+        break;
+    default: break;
+    }
+}
+
+void calls_reap(struct head_program *p)
+{
+    while (!list_empty(&p->doomed)) {
+        struct call *c = list_item(p->doomed.next, struct call, doomed);
+        uint64_t id = c->node.id;
+        answer_fault(p, c, &c->doom, 0);
+        call_free(p, c);
+        program_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+    }
+}
+
+void calls_keep_alive(struct head_program *p)
+{
+    uint64_t now = net_now_us(p->loop);
+    IDTAB_EACH(pos, &p->calls)
+    {
+        struct call *c = id_item(pos, struct call, node);
+        if (!c->api.stream || c->begun || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
+            continue;
+        answer_begin_stream(p, c);
+        buf_reset(&p->json);
+        api_write_sse_comment(&p->json, str_of("manta waiting"));
+        http_stream_write(c->r, buf_str(&p->json));
+    }
+}

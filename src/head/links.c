@@ -1,0 +1,141 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "head/state.h"
+
+/* One connection of a worker or a launcher: bytes <-> frames. Happy path: link_accept -> LINK_OPEN -> frames both ways ->
+ * closed -> LINK_CLOSED. It can fail by: a bad or over-long frame (told to the peer, then closed), a peer that reads
+ * nothing (its pending bytes reach their limit: closed). */
+
+struct link {
+    struct id_node node;             /* in program->links */
+    struct head_program *program;    /* borrowed */
+    struct net_conn *conn;           /* NULL once it is closed */
+    struct buf in;                   /* bytes of an unfinished frame */
+    bool welcomed;                   /* said a valid hello: may send long frames */
+    bool closing;
+};
+
+static struct link *find(struct head_program *p, uint64_t id)
+{
+    struct id_node *n = idtab_get(&p->links, id);
+    return n != NULL ? id_item(n, struct link, node) : NULL;
+}
+
+static void forget(struct link *l)
+{
+    idtab_remove(&l->program->links, &l->node);
+    buf_fini(&l->in);
+    free(l);
+}
+
+void link_send(struct head_program *p, uint64_t id, const struct wire_msg *msg)
+{
+    struct link *l = find(p, id);
+    if (l == NULL || l->conn == NULL || l->closing)
+        return;
+    if (log_traces("wire")) {
+        struct buf line = buf_max(LOG_LINE_BYTES_MAX);
+        wire_print(&line, msg);
+        log_line(LOG_TRACE, "wire", "-> link=%llu %s", (unsigned long long)id, buf_cstr(&line));
+        buf_fini(&line);
+    }
+    if (msg->type == WIRE_welcome)
+        l->welcomed = true;
+    buf_reset(&p->frame);
+    if (wire_encode(&p->frame, msg) != 0 || net_write(l->conn, buf_str(&p->frame)) != 0)
+        net_conn_abort(l->conn);
+}
+
+void link_close(struct head_program *p, uint64_t id)
+{
+    struct link *l = find(p, id);
+    if (l == NULL || l->conn == NULL)
+        return;
+    l->closing = true;
+    net_conn_close(l->conn);
+}
+
+/* Says why before it hangs up, so that the other side's log has the reason. */
+static void refuse(struct link *l, const char *why)
+{
+    struct head_program *p = l->program;
+    log_warn("CLUSTER CONNECTION", "link=%llu peer=%s sent what is not a manta message, closing it: %s",
+             (unsigned long long)l->node.id, net_conn_peer(l->conn), why);
+    struct wire_msg msg = {.type = WIRE_refuse};
+    msg.refuse = (struct wire_refuse){.error = -ERR_PROTOCOL, .message = str_of(why)};
+    link_send(p, l->node.id, &msg);
+    link_close(p, l->node.id);
+}
+
+static void on_frame(struct link *l, struct str frame)
+{
+    struct head_program *p = l->program;
+    struct wire_msg msg;
+    struct fault f = {0};
+    if (wire_decode(&msg, &p->arena, frame, &f) != 0) {
+        refuse(l, f.text);
+        return;
+    }
+    if (log_traces("wire")) {
+        struct buf line = buf_max(LOG_LINE_BYTES_MAX);
+        wire_print(&line, &msg);
+        log_line(LOG_TRACE, "wire", "<- link=%llu %s", (unsigned long long)l->node.id, buf_cstr(&line));
+        buf_fini(&line);
+    }
+    program_feed(p, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->node.id, .msg = &msg});
+}
+
+static void on_data(struct net_conn *c, struct str bytes, void *user_data)
+{
+    (void)c;
+    struct link *l = user_data;
+    if (l->closing)
+        return;
+    if (buf_add_str(&l->in, bytes) != 0) {
+        refuse(l, "a frame over the limit");
+        return;
+    }
+    size_t at = 0;
+    while (!l->closing) {
+        size_t frame = 0, max = l->welcomed ? WIRE_FRAME_BYTES_MAX : WIRE_HELLO_BYTES_MAX;
+        if (wire_frame(str_n(l->in.p + at, l->in.n - at), max, &frame) != 0) {
+            refuse(l, "a frame over the limit");
+            return;
+        }
+        if (frame == 0)
+            break;
+        on_frame(l, str_n(l->in.p + at, frame));
+        at += frame;
+    }
+    buf_consume(&l->in, at);
+    if (l->in.n == 0 && l->in.cap > NET_READ_BYTES)
+        buf_fini(&l->in); /* one long frame must not keep its room for ever */
+}
+
+static void on_close(struct net_conn *c, int err, const char *why, void *user_data)
+{
+    (void)c;
+    (void)err;
+    struct link *l = user_data;
+    struct head_program *p = l->program;
+    l->conn = NULL;
+    program_feed(p, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = l->node.id, .text = str_of(why)});
+    forget(l);
+}
+
+void link_accept(struct head_program *p, struct http_request *r)
+{
+    static const struct net_conn_calls calls = {.on_data = on_data, .on_close = on_close};
+    struct link *l = xalloc(sizeof *l);
+    l->program = p;
+    l->in = buf_max(WIRE_FRAME_BYTES_MAX + NET_READ_BYTES);
+    idtab_add(&p->links, &l->node, p->next_link++);
+    struct str rest;
+    l->conn = http_upgrade(r, WIRE_UPGRADE, &rest);
+    net_conn_set(l->conn, &calls, l);
+    program_feed(p, (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->node.id, .peer = str_of(net_conn_peer(l->conn))});
+    if (rest.n > 0)
+        on_data(l->conn, rest, l);
+}

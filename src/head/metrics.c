@@ -1,0 +1,112 @@
+#include <stdio.h>
+#include <unistd.h>
+
+#include "head/state.h"
+
+/* Prometheus text. Where vLLM has a name that dashboards and gateways already read, it is used beside ours. */
+
+static void metric(struct buf *out, const char *type, const char *name, const char *help, double value)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, type, name, value);
+}
+
+static void gauge(struct buf *out, const char *name, const char *help, double value)
+{
+    metric(out, "gauge", name, help, value);
+}
+
+static void counter(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+    metric(out, "counter", name, help, (double)value);
+}
+
+static void write_totals(struct head_program *p)
+{
+    struct buf *out = &p->json;
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    gauge(out, "manta_workers", "worker nodes joined", t.workers);
+    gauge(out, "manta_actors_ready", "actors that take prompts", t.actors_ready);
+    gauge(out, "manta_connections", "HTTP connections open", http_server_conns(p->server));
+    gauge(out, "manta_jobs_queued", "jobs waiting for a slot", t.queued);
+    gauge(out, "manta_jobs_running", "jobs running on actors", t.running);
+    gauge(out, "manta_queue_bytes", "memory of prompts queued and running", (double)t.queue_bytes);
+    counter(out, "manta_calls_total", "client requests accepted", t.calls_total);
+    counter(out, "manta_calls_failed_total", "client requests that ended with an error", t.calls_failed);
+    counter(out, "manta_jobs_rerouted_total", "jobs given to another actor after theirs was lost", t.jobs_rerouted);
+    counter(out, "manta_prompt_tokens_total", "prompt tokens of finished jobs", t.prompt_tokens);
+    counter(out, "manta_cached_tokens_total", "of those, taken from a prefix cache", t.cached_tokens);
+    counter(out, "manta_answer_tokens_total", "tokens generated", t.answer_tokens);
+    gauge(out, "vllm:num_requests_running", "jobs running on actors", t.running);
+    gauge(out, "vllm:num_requests_waiting", "jobs waiting for a slot", t.queued);
+    counter(out, "vllm:prompt_tokens_total", "prompt tokens of finished jobs", t.prompt_tokens);
+    counter(out, "vllm:generation_tokens_total", "tokens generated", t.answer_tokens);
+    gauge(out, "manta_uptime_seconds", "since the head started", (double)(net_now_us(p->loop) - p->started_us) / 1e6);
+}
+
+/* A label's value: quotes and backslashes escaped. */
+static void put_label(struct buf *out, const char *name, struct str value)
+{
+    buf_printf(out, "%s=\"", name);
+    for (size_t i = 0; i < value.n && i < 64; i++) {
+        if (value.p[i] == '"' || value.p[i] == '\\')
+            buf_putc(out, '\\');
+        buf_putc(out, value.p[i] == '\n' ? ' ' : value.p[i]);
+    }
+    buf_putc(out, '"');
+}
+
+static void actor_line(struct buf *out, const char *name, const struct head_actor_view *a, double value)
+{
+    buf_printf(out, "%s{actor=\"%u\",", name, a->id);
+    put_label(out, "node", a->node);
+    buf_putc(out, ',');
+    put_label(out, "model", a->model);
+    buf_printf(out, "} %.15g\n", value);
+}
+
+typedef double actor_value_fn(const struct head_actor_view *a);
+
+static double in_flight(const struct head_actor_view *a)
+{
+    return a->in_flight;
+}
+static double slots(const struct head_actor_view *a)
+{
+    return a->slots;
+}
+static double tokens(const struct head_actor_view *a)
+{
+    return (double)a->tokens;
+}
+static double decode_tps(const struct head_actor_view *a)
+{
+    return (double)a->decode_tps;
+}
+static double prefill_tps(const struct head_actor_view *a)
+{
+    return (double)a->prefill_tps;
+}
+
+static void write_actor_metric(struct head_program *p, const char *type, const char *name, const char *help, actor_value_fn *fn)
+{
+    struct head_actor_view a;
+    buf_printf(&p->json, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    for (uint32_t from = 0; head_actor_at(p->brain, from, &a); from = a.id + 1) {
+        if (a.state == WIRE_ACTOR_READY)
+            actor_line(&p->json, name, &a, fn(&a));
+    }
+}
+
+void write_metrics(struct head_program *p)
+{
+    write_totals(p);
+    write_actor_metric(p, "gauge", "manta_actor_in_flight", "jobs running on the actor", in_flight);
+    write_actor_metric(p, "gauge", "manta_actor_slots", "jobs it can run at once", slots);
+    write_actor_metric(p, "counter", "manta_actor_tokens_total", "tokens it generated", tokens);
+    write_actor_metric(p, "gauge", "manta_actor_decode_tokens_per_second", "measured speed of one stream", decode_tps);
+    write_actor_metric(p, "gauge", "manta_actor_prefill_tokens_per_second", "measured speed of a prompt", prefill_tps);
+    histogram_write(&p->json, &p->ttft, "vllm:time_to_first_token_seconds", "from the request to its first token");
+    histogram_write(&p->json, &p->e2e, "vllm:e2e_request_latency_seconds", "from the request to its end");
+    histogram_write(&p->json, &p->queue, "vllm:request_queue_time_seconds", "in the head's queue");
+}

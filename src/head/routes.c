@@ -1,0 +1,259 @@
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "head/state.h"
+
+/* Which path is answered by what. One table; unknown paths and wrong methods get errors that say what there is. */
+
+typedef void handler_fn(struct head_program *p, struct http_request *r);
+
+enum { OPEN = 1 }; /* needs no API key */
+
+struct route {
+    const char *method, *path; /* a path ending in '/' stands for everything below it */
+    handler_fn *handler;
+    int flags;
+};
+
+void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra)
+{
+    if (p->json.overflowed) {
+        struct fault f;
+        fault_set(&f, ERR_TOO_LARGE, "the answer is larger than %d bytes", REPLY_JSON_BYTES_MAX);
+        buf_reset(&p->json);
+        api_write_fault(&p->json, &f);
+        status = 500;
+    }
+    http_reply(r, status, "application/json; charset=utf-8", extra, buf_str(&p->json));
+    if (p->json.cap > (1 << 20))
+        buf_fini(&p->json); /* one huge answer must not stay in memory */
+}
+
+void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f)
+{
+    buf_reset(&p->json);
+    api_write_fault(&p->json, f);
+    reply_json(p, r, err_http(f->err), NULL);
+}
+
+/* ---- handlers ---- */
+
+static void on_chat(struct head_program *p, struct http_request *r)
+{
+    call_start(p, r, API_CHAT);
+}
+
+static void on_completion(struct head_program *p, struct http_request *r)
+{
+    call_start(p, r, API_COMPLETION);
+}
+
+static void on_process_prompt(struct head_program *p, struct http_request *r)
+{
+    call_start(p, r, API_PROCESS_PROMPT);
+}
+
+static void on_models(struct head_program *p, struct http_request *r)
+{
+    buf_reset(&p->json);
+    write_models(p);
+    reply_json(p, r, 200, NULL);
+}
+
+static void on_model(struct head_program *p, struct http_request *r)
+{
+    struct str path = http_path(r), id = str_n(path.p + strlen("/v1/models/"), path.n - strlen("/v1/models/"));
+    struct buf name = buf_max(API_FIELD_BYTES_MAX);
+    buf_reset(&p->json);
+    if (http_decode(&name, id, false) == 0 && write_model(p, buf_str(&name))) {
+        reply_json(p, r, 200, NULL);
+    } else {
+        struct fault f;
+        fault_set(&f, ERR_NOT_FOUND, "no model '%.*s': GET /v1/models lists what there is", STR_ARG(id));
+        reply_fault(p, r, &f);
+    }
+    buf_fini(&name);
+}
+
+static void on_health(struct head_program *p, struct http_request *r)
+{
+    buf_reset(&p->json);
+    buf_puts(&p->json, "{\"status\":\"ok\"}");
+    reply_json(p, r, 200, NULL);
+}
+
+/* Ready: a prompt sent now would find an actor. */
+static void on_ready(struct head_program *p, struct http_request *r)
+{
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    buf_reset(&p->json);
+    buf_printf(&p->json, "{\"status\":\"%s\",\"actors\":%u,\"workers\":%u}", t.actors_ready > 0 ? "ready" : "no actor is ready yet",
+               t.actors_ready, t.workers);
+    reply_json(p, r, t.actors_ready > 0 ? 200 : 503, NULL);
+}
+
+static void on_metrics(struct head_program *p, struct http_request *r)
+{
+    buf_reset(&p->json);
+    write_metrics(p);
+    http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, buf_str(&p->json));
+}
+
+static void on_status(struct head_program *p, struct http_request *r)
+{
+    buf_reset(&p->json);
+    write_status(p);
+    reply_json(p, r, 200, NULL);
+}
+
+static void on_actors(struct head_program *p, struct http_request *r)
+{
+    buf_reset(&p->json);
+    write_actors(p);
+    reply_json(p, r, 200, NULL);
+}
+
+/* POST /manta/scale?workers=N or {"workers":N}: so small a body needs no parser of its own. */
+static void on_scale(struct head_program *p, struct http_request *r)
+{
+    unsigned workers = 0;
+    int end = 0;
+    char text[64];
+    struct str query = http_query(r, "workers"), body = http_body(r);
+    struct str from = query.n > 0 ? query : body;
+    snprintf(text, sizeof text, "%.*s", (int)(from.n < sizeof text ? from.n : sizeof text - 1), from.n > 0 ? from.p : "");
+    int got = query.n > 0 ? sscanf(text, "%9u%n", &workers, &end)
+                          : sscanf(text, " { \"workers\" : %9u } %n", &workers, &end);
+    if (got < 1 || end == 0 || text[end] != '\0' || workers > 1024) {
+        struct fault f;
+        fault_set(&f, ERR_INVALID, "scale: expected {\"workers\": N} with N from 0 to 1024, got '%s'", text);
+        reply_fault(p, r, &f);
+        return;
+    }
+    call_start_scale(p, r, workers);
+}
+
+static void on_link(struct head_program *p, struct http_request *r)
+{
+    if (http_wants_upgrade(r, WIRE_UPGRADE)) {
+        link_accept(p, r);
+        return;
+    }
+    struct fault f;
+    fault_set(&f, ERR_VERSION, "%s is where workers join: it takes 'Upgrade: %s' of a manta worker, nothing else", WIRE_PATH, WIRE_UPGRADE);
+    reply_fault(p, r, &f);
+}
+
+static void on_root(struct head_program *p, struct http_request *r)
+{
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    buf_reset(&p->json);
+    buf_printf(&p->json,
+               "manta head %s: %u workers, %u actors ready.\n\n"
+               "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  GET /v1/models\n"
+               "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
+               "operations:  GET /health  GET /readyz  GET /metrics\n",
+               p->o->version, t.workers, t.actors_ready);
+    http_reply(r, 200, "text/plain; charset=utf-8", NULL, buf_str(&p->json));
+}
+
+static const struct route routes[] = {
+    {"POST", "/v1/chat/completions", on_chat, 0},
+    {"POST", "/v1/completions", on_completion, 0},
+    {"GET", "/v1/models", on_models, 0},
+    {"GET", "/v1/models/", on_model, 0},
+    {"POST", "/manta/process_prompt", on_process_prompt, 0},
+    {"GET", "/manta/status", on_status, 0},
+    {"GET", "/manta/actors", on_actors, 0},
+    {"POST", "/manta/scale", on_scale, 0},
+    {"GET", WIRE_PATH, on_link, OPEN}, /* has the join token instead */
+    {"GET", "/metrics", on_metrics, 0},
+    {"GET", "/health", on_health, OPEN},
+    {"GET", "/healthz", on_health, OPEN},
+    {"GET", "/livez", on_health, OPEN},
+    {"GET", "/v1/health", on_health, OPEN},
+    {"GET", "/readyz", on_ready, OPEN},
+    {"GET", "/", on_root, OPEN},
+};
+
+/* ---- dispatch ---- */
+
+static bool path_matches(const struct route *route, struct str path)
+{
+    size_t n = strlen(route->path);
+    if (n > 1 && route->path[n - 1] == '/')
+        return path.n > n && memcmp(path.p, route->path, n) == 0;
+    return path.n == n && memcmp(path.p, route->path, n) == 0;
+}
+
+static bool method_matches(const struct route *route, struct str method)
+{
+    return str_is(method, route->method) || (str_is(method, "HEAD") && strcmp(route->method, "GET") == 0);
+}
+
+/* Compares in a time that does not tell how much of the key was right. */
+static bool same_key(struct str given, const char *key)
+{
+    size_t n = strlen(key);
+    unsigned char differ = given.n != n;
+    for (size_t i = 0; i < given.n; i++)
+        differ |= (unsigned char)(given.p[i] ^ key[n > 0 ? i % n : 0]);
+    return differ == 0;
+}
+
+static bool has_key(const struct head_program *p, const struct http_request *r)
+{
+    if (p->o->api_key[0] == '\0')
+        return true;
+    struct str auth = http_header(r, "authorization");
+    if (auth.n > 7 && strncasecmp(auth.p, "bearer ", 7) == 0)
+        return same_key(str_n(auth.p + 7, auth.n - 7), p->o->api_key);
+    return same_key(http_header(r, "x-api-key"), p->o->api_key);
+}
+
+static void reply_not_here(struct head_program *p, struct http_request *r, const struct route *other_method)
+{
+    struct fault f;
+    struct str path = http_path(r), method = http_method(r);
+    if (path.n > 100)
+        path.n = 100;
+    if (other_method == NULL) {
+        fault_set(&f, ERR_NOT_FOUND, "no such path: %.*s (GET / lists what there is)", STR_ARG(path));
+        reply_fault(p, r, &f);
+        return;
+    }
+    char allow[64];
+    snprintf(allow, sizeof allow, "allow: %s\r\n", other_method->method);
+    fault_set(&f, ERR_METHOD, "%.*s takes %s, not %.*s", STR_ARG(path), other_method->method, STR_ARG(method));
+    buf_reset(&p->json);
+    api_write_fault(&p->json, &f);
+    reply_json(p, r, err_http(f.err), allow);
+}
+
+void route(struct head_program *p, struct http_request *r)
+{
+    const struct route *other_method = NULL;
+    struct str path = http_path(r), method = http_method(r);
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        const struct route *route = &routes[i];
+        if (!path_matches(route, path))
+            continue;
+        if (!method_matches(route, method)) {
+            other_method = route;
+            continue;
+        }
+        if ((route->flags & OPEN) == 0 && !has_key(p, r)) {
+            struct fault f;
+            fault_set(&f, ERR_AUTH, "missing or wrong API key: send 'Authorization: Bearer <key>' with the head's --api-key");
+            reply_fault(p, r, &f);
+            return;
+        }
+        route->handler(p, r);
+        return;
+    }
+    reply_not_here(p, r, other_method);
+}

@@ -1,0 +1,172 @@
+#include "head/serve.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "head/state.h"
+
+/* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
+ * here, in order, before the next event. */
+
+static void carry_out(struct head_program *p, const struct fx *fx)
+{
+    switch (fx->kind) {
+    case FX_SEND: link_send(p, fx->link, &fx->msg); break;
+    case FX_CLOSE_LINK: link_close(p, fx->link); break;
+    case FX_LOG: log_line(fx->level, fx->tag, "%.*s", STR_ARG(fx->text)); break;
+    case FX_STARTED:
+    case FX_TOKENS:
+    case FX_BRANCH_DONE:
+    case FX_CALL_END:
+    case FX_CALL_FAILED: call_effect(p, fx); break;
+    }
+}
+
+void program_feed(struct head_program *p, struct head_event ev)
+{
+    if (p->stopping)
+        return;
+    MUST(!p->feeding);
+    p->feeding = true;
+    ev.now_us = net_now_us(p->loop);
+    effects_reset(&p->fx);
+    head_step(p->brain, &ev, &p->fx);
+    for (size_t i = 0; i < p->fx.n; i++)
+        carry_out(p, &p->fx.fx[i]);
+    p->feeding = false;
+    calls_reap(p);
+    net_timer_set(p->timer, head_deadline(p->brain));
+}
+
+static void on_timer(struct net_timer *t, void *user_data)
+{
+    (void)t;
+    program_feed(user_data, (struct head_event){.kind = HEAD_TICK});
+}
+
+static void on_keep_alive(struct net_timer *t, void *user_data)
+{
+    struct head_program *p = user_data;
+    calls_keep_alive(p);
+    net_timer_set(t, net_now_us(p->loop) + KEEP_ALIVE_MS * 1000ull / 2);
+}
+
+static void on_signal(int signum, void *user_data)
+{
+    struct head_program *p = user_data;
+    log_info("CLUSTER STATUS", "head stops (signal %d)", signum);
+    net_loop_stop(p->loop);
+}
+
+/* ---- HTTP ---- */
+
+static void on_request(struct http_request *r, void *user_data)
+{
+    route(user_data, r);
+}
+
+static void on_gone(struct http_request *r, void *user_data)
+{
+    call_gone(user_data, r);
+}
+
+static void on_drain(struct http_request *r, void *user_data)
+{
+    call_drained(user_data, r);
+}
+
+static void on_error_body(struct buf *out, const struct fault *f, void *user_data)
+{
+    (void)user_data;
+    api_write_fault(out, f);
+}
+
+/* ---- start and end ---- */
+
+/* Anyone who reaches an open port can use it: beyond this machine, only with a key. */
+static int check_exposure(const struct head_options *o, struct fault *f)
+{
+    bool loopback = strncmp(o->host, "127.", 4) == 0 || strcmp(o->host, "::1") == 0 || strcmp(o->host, "localhost") == 0;
+    if (loopback || (o->api_key[0] != '\0' && o->join_token[0] != '\0'))
+        return 0;
+    return fault_set(f, ERR_USAGE,
+                     "--host %s opens the head to other machines: give --api-key (for clients) and --join-token (for workers), "
+                     "or listen on 127.0.0.1",
+                     o->host);
+}
+
+static void say_started(struct head_program *p)
+{
+    log_info("CLUSTER STATUS", "cluster started on http://%s:%u", p->o->host, http_server_port(p->server));
+    log_info("COORDINATOR MODE", "head is coordinator only: waiting for worker nodes to join and register models; no models loaded here");
+    log_info("REALTIME PROMPT SYSTEM", "initializing; coordinator created and registered as 'prompt_coordinator'");
+    log_info("CLUSTER RUNNING", "ready for worker nodes");
+}
+
+static int start(struct head_program *p, struct fault *f)
+{
+    static const struct http_server_calls calls = {
+        .on_request = on_request, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
+    int err = check_exposure(p->o, f);
+    if (err != 0)
+        return err;
+    return http_server_new(p->loop, p->o->host, p->o->port, &calls, p, &p->server, f);
+}
+
+static void run(struct head_program *p)
+{
+    struct head_config cfg = p->o->brain;
+    cfg.seed = p->seeds.seed;
+    cfg.join_token = str_of(p->o->join_token);
+    cfg.version = str_of(p->o->version);
+    p->started_us = net_now_us(p->loop);
+    p->brain = head_new(&cfg, p->started_us);
+    p->timer = net_timer_new(p->loop, on_timer, p);
+    p->keep_alive = net_timer_new(p->loop, on_keep_alive, p);
+    net_signal(p->loop, SIGTERM, on_signal, p);
+    net_signal(p->loop, SIGINT, on_signal, p);
+    say_started(p);
+    program_feed(p, (struct head_event){.kind = HEAD_TICK});
+    on_keep_alive(p->keep_alive, p);
+    net_loop_run(p->loop);
+    http_server_close(p->server);
+}
+
+int head_main(const struct head_options *o)
+{
+    struct head_program p = {.o = o,
+                             .next_link = 1,
+                             .next_call = 1,
+                             .frame = buf_max(WIRE_FRAME_BYTES_MAX),
+                             .json = buf_max(REPLY_JSON_BYTES_MAX),
+                             .started_unix_s = clock_unix_s(),
+                             .seeds = {.seed = rng_at(clock_us(), (uint64_t)clock_unix_s() ^ (uint64_t)getpid() << 32)}};
+    struct fault f = {0};
+    idtab_init(&p.links);
+    idtab_init(&p.calls);
+    list_init(&p.doomed);
+    p.loop = net_loop_new();
+    log_info("HEAD NODE STARTING", "coordinator");
+    int err = start(&p, &f);
+    if (err != 0)
+        log_error("HEAD NODE STARTING", "cannot start the head: %s", f.text);
+    else
+        run(&p);
+    p.stopping = true; /* from here on, closing connections only free what is theirs */
+    net_timer_free(p.timer);
+    net_timer_free(p.keep_alive);
+    net_loop_free(p.loop);
+    head_free(p.brain);
+    effects_fini(&p.fx);
+    idtab_fini(&p.links);
+    idtab_fini(&p.calls);
+    wire_arena_fini(&p.arena);
+    buf_fini(&p.frame);
+    buf_fini(&p.json);
+    return err_exit(err);
+}

@@ -1,0 +1,22 @@
+/* The head program: one port for API, status, metrics and worker links; the brain in cluster/ decides, this room acts.
+ *
+ * head_main() owns its loop and returns the process's exit status; main/ calls it once. */
+#ifndef MANTA_HEAD_SERVE_H
+#define MANTA_HEAD_SERVE_H
+
+#include <stdint.h>
+
+#include "cluster/head.h"
+
+struct head_options {
+    const char *host;           /* address to listen on */
+    uint16_t port;              /* 0: any; the log says which */
+    const char *api_key;        /* empty: nobody is asked for one */
+    const char *join_token;     /* empty: same */
+    const char *version;        /* manta's */
+    struct head_config brain;   /* limits and balance; the seed, the token and the version are filled in here */
+};
+
+int head_main(const struct head_options *o);
+
+#endif

@@ -1,0 +1,78 @@
+/* The head program's own struct, shared by the files of this room and nobody else. */
+#ifndef MANTA_HEAD_STATE_H
+#define MANTA_HEAD_STATE_H
+
+#include "api/api.h"
+#include "base/idtab.h"
+#include "base/rng.h"
+#include "cluster/head.h"
+#include "head/histogram.h"
+#include "head/serve.h"
+#include "http/http.h"
+#include "net/net.h"
+#include "wire/wire.h"
+
+enum {
+    REPLY_TEXT_BYTES_MAX = 8 << 20,   /* text of one branch that is kept: whole answers, slow readers */
+    REPLY_JSON_BYTES_MAX = 64 << 20,  /* one answer as JSON */
+    STATUS_JSON_BYTES_MAX = 16 << 20,
+    KEEP_ALIVE_MS = 10000,            /* a stream that waits this long for its first token gets a comment line */
+};
+
+struct head_program {
+    const struct head_options *o;
+    struct net_loop *loop;
+    struct net_timer *timer;      /* head_deadline() */
+    struct net_timer *keep_alive;
+    struct http_server *server;
+    struct head *brain;
+    struct effects fx;
+    struct idtab links;           /* struct link */
+    struct idtab calls;           /* struct call */
+    uint64_t next_link, next_call;
+    struct rng seeds;             /* for requests that bring none */
+    struct buf frame;             /* one frame being written */
+    struct buf json;              /* one answer being written */
+    struct wire_arena arena;
+    struct list doomed;           /* calls to be ended after this round of effects */
+    struct histogram ttft, e2e, queue; /* seconds */
+    uint64_t started_us;
+    int64_t started_unix_s;
+    bool feeding;                 /* an event is being handled: no second one within it */
+    bool stopping;                /* the loop is being taken down */
+};
+
+/* Hands an event to the brain and carries out the effects. now_us is filled in. */
+void program_feed(struct head_program *p, struct head_event ev);
+
+/* ---- links.c: those who dialled ---- */
+void link_accept(struct head_program *p, struct http_request *r);
+void link_send(struct head_program *p, uint64_t link, const struct wire_msg *msg);
+void link_close(struct head_program *p, uint64_t link);
+
+/* ---- calls.c: clients waiting for answers ---- */
+void call_start(struct head_program *p, struct http_request *r, enum api_shape shape);
+void call_start_scale(struct head_program *p, struct http_request *r, uint32_t workers);
+void call_gone(struct head_program *p, struct http_request *r);
+void call_drained(struct head_program *p, struct http_request *r);
+void call_effect(struct head_program *p, const struct fx *fx);
+/* Ends the calls on p->doomed. */
+void calls_reap(struct head_program *p);
+/* Comment lines for streams that still wait. */
+void calls_keep_alive(struct head_program *p);
+
+/* ---- routes.c ---- */
+void route(struct head_program *p, struct http_request *r);
+void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
+/* Sends p->json as the answer. */
+void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra);
+
+/* ---- status.c, metrics.c: write into p->json ---- */
+void write_status(struct head_program *p);
+void write_actors(struct head_program *p);
+void write_models(struct head_program *p);
+/* False when there is no such model. */
+bool write_model(struct head_program *p, struct str id);
+void write_metrics(struct head_program *p);
+
+#endif

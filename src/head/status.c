@@ -1,0 +1,250 @@
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/json_out.h"
+#include "base/clock.h"
+#include "head/state.h"
+
+/* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
+
+static const char *worker_state_name(enum worker_state s)
+{
+    static const char *const names[] = {"ok", "slow", "hung", "draining", "lost"};
+    return names[s];
+}
+
+static const char *actor_state_name(uint8_t s)
+{
+    static const char *const names[] = {"?", "loading", "ready", "failed", "gone"};
+    return names[s < 5 ? s : 0];
+}
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long long total = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f == NULL)
+        return 0;
+    int got = fscanf(f, "%llu %llu", &total, &resident);
+    fclose(f);
+    return got == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* Model files and engine modules mapped into this process: `manta verify` wants to see none. */
+static unsigned mapped_models(void)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512];
+    unsigned n = 0;
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        if (strstr(line, ".gguf") != NULL || strstr(line, "manta-engine-") != NULL || strstr(line, "libllama") != NULL)
+            n++;
+    }
+    if (f != NULL)
+        fclose(f);
+    return n;
+}
+
+static void put_head(struct head_program *p, struct jout *j)
+{
+    jout_key(j, "head");
+    jout_object(j);
+    jout_put_cstr(j, "version", p->o->version);
+    jout_put_cstr(j, "coordinator", "prompt_coordinator");
+    jout_put_uint(j, "pid", (uint64_t)getpid());
+    jout_put_uint(j, "uptime_s", (net_now_us(p->loop) - p->started_us) / 1000000);
+    jout_put_uint(j, "rss_bytes", resident_bytes());
+    jout_put_uint(j, "models_mapped", mapped_models());
+    jout_put_uint(j, "connections", http_server_conns(p->server));
+    jout_object_end(j);
+}
+
+static void put_totals(const struct head_totals *t, struct jout *j)
+{
+    jout_put_uint(j, "nodes", t->workers + 1);
+    jout_put_uint(j, "workers", t->workers);
+    jout_put_uint(j, "actors", t->actors_ready);
+    jout_key(j, "resources");
+    jout_object(j);
+    jout_put_fixed(j, "CPU", (double)t->cpus, 1);
+    jout_put_uint(j, "memory", t->memory_bytes);
+    jout_object_end(j);
+    jout_put_uint(j, "queued", t->queued);
+    jout_put_uint(j, "running", t->running);
+    jout_put_uint(j, "queue_bytes", t->queue_bytes);
+    jout_put_uint(j, "calls_total", t->calls_total);
+    jout_put_uint(j, "calls_failed", t->calls_failed);
+    jout_put_uint(j, "jobs_rerouted", t->jobs_rerouted);
+    jout_key(j, "scale");
+    jout_object(j);
+    jout_put_bool(j, "launcher", t->launcher);
+    jout_put_uint(j, "running", t->scale_running);
+    jout_put_uint(j, "target", t->scale_target);
+    jout_object_end(j);
+}
+
+static void put_worker(const struct head_worker_view *w, struct jout *j)
+{
+    jout_object(j);
+    jout_put_uint(j, "id", w->id);
+    jout_put_str(j, "node", w->node);
+    jout_put_str(j, "address", w->address);
+    jout_put_cstr(j, "state", worker_state_name(w->state));
+    jout_put_str(j, "reason", w->reason);
+    jout_put_str(j, "version", w->version);
+    jout_put_str(j, "engine", w->engine);
+    jout_put_str(j, "cpu_features", w->cpu_features);
+    jout_put_uint(j, "pid", w->pid);
+    jout_put_fixed(j, "cpus", (double)w->cpus, 1);
+    jout_put_fixed(j, "cpu_load", (double)w->cpu_load, 2);
+    jout_put_uint(j, "memory_bytes", w->memory_bytes);
+    jout_put_uint(j, "rss_bytes", w->rss_bytes);
+    jout_put_uint(j, "actors", w->actors);
+    jout_put_uint(j, "beat_age_ms", w->beat_age_us / 1000);
+    jout_put_uint(j, "rtt_us", w->rtt_us);
+    jout_object_end(j);
+}
+
+static void put_workers(struct head_program *p, struct jout *j)
+{
+    struct head_worker_view w;
+    jout_key(j, "worker_nodes");
+    jout_array(j);
+    for (uint64_t from = 0; head_worker_at(p->brain, from, net_now_us(p->loop), &w); from = w.id + 1)
+        put_worker(&w, j);
+    jout_array_end(j);
+}
+
+static void put_actor(const struct head_actor_view *a, struct jout *j)
+{
+    jout_object(j);
+    jout_put_uint(j, "id", a->id);
+    jout_put_str(j, "model", a->model);
+    jout_put_str(j, "node", a->node);
+    jout_put_str(j, "address", a->address);
+    jout_put_uint(j, "worker", a->worker);
+    jout_put_cstr(j, "state", actor_state_name(a->state));
+    jout_put_fixed(j, "progress", (double)a->progress, 2);
+    jout_put_str(j, "note", a->note);
+    jout_put_cstr(j, "kind", a->kind == REQUEST_EMBED ? "embed" : "generate");
+    jout_put_bool(j, "exact", a->exact);
+    jout_put_bool(j, "chat_template", a->has_template);
+    jout_put_uint(j, "slots", a->slots);
+    jout_put_uint(j, "in_flight", a->in_flight);
+    jout_put_uint(j, "context", a->context);
+    jout_put_fixed(j, "prefill_tps", (double)a->prefill_tps, 1);
+    jout_put_fixed(j, "decode_tps", (double)a->decode_tps, 1);
+    jout_put_uint(j, "weights_bytes", a->weights_bytes);
+    jout_put_uint(j, "private_bytes", a->private_bytes);
+    jout_put_uint(j, "jobs_done", a->jobs_done);
+    jout_put_uint(j, "jobs_failed", a->jobs_failed);
+    jout_put_uint(j, "tokens", a->tokens);
+    jout_put_str(j, "digest", a->digest);
+    jout_object_end(j);
+}
+
+static void put_actors(struct head_program *p, struct jout *j)
+{
+    struct head_actor_view a;
+    jout_key(j, "actor_list");
+    jout_array(j);
+    for (uint32_t from = 0; head_actor_at(p->brain, from, &a); from = a.id + 1)
+        put_actor(&a, j);
+    jout_array_end(j);
+}
+
+static void put_limit(struct jout *j, const char *name, uint64_t value)
+{
+    jout_put_uint(j, name, value);
+}
+
+static void put_limits(struct head_program *p, struct jout *j)
+{
+    const struct head_config *c = &p->o->brain;
+    jout_key(j, "limits");
+    jout_object(j);
+    put_limit(j, "queue_jobs_max", c->queue_jobs_max);
+    put_limit(j, "queue_bytes_max", c->queue_bytes_max);
+    put_limit(j, "queue_deadline_ms", c->queue_deadline_ms);
+    put_limit(j, "attempts_max", c->attempts_max);
+    put_limit(j, "links_max", c->links_max);
+    put_limit(j, "actors_max", c->actors_max);
+    put_limit(j, "fanout_max", c->fanout_max);
+    put_limit(j, "beat_ms", c->beat_ms);
+    put_limit(j, "lost_after_ms", c->lost_after_ms);
+    put_limit(j, "hello_ms", c->hello_ms);
+    put_limit(j, "token_stall_ms", c->token_stall_ms);
+    put_limit(j, "http_body_bytes_max", HTTP_BODY_BYTES_MAX);
+    put_limit(j, "http_head_bytes_max", HTTP_HEAD_BYTES_MAX);
+    put_limit(j, "http_connections_max", HTTP_CONNS_MAX);
+    put_limit(j, "http_request_ms", HTTP_REQUEST_MS);
+    put_limit(j, "json_depth_max", API_JSON_DEPTH_MAX);
+    put_limit(j, "reply_text_bytes_max", REPLY_TEXT_BYTES_MAX);
+    put_limit(j, "wire_frame_bytes_max", WIRE_FRAME_BYTES_MAX);
+    put_limit(j, "connection_pending_bytes_max", NET_PENDING_BYTES_MAX);
+    jout_object_end(j);
+}
+
+void write_status(struct head_program *p)
+{
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    struct jout j = jout_to(&p->json);
+    jout_object(&j);
+    put_head(p, &j);
+    put_totals(&t, &j);
+    put_workers(p, &j);
+    put_actors(p, &j);
+    put_limits(p, &j);
+    jout_object_end(&j);
+}
+
+void write_actors(struct head_program *p)
+{
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    struct jout j = jout_to(&p->json);
+    jout_object(&j);
+    jout_put_uint(&j, "actors", t.actors_ready);
+    put_actors(p, &j);
+    jout_object_end(&j);
+}
+
+/* ---- models: the names of ready actors, each once ---- */
+
+enum { MODELS_LISTED_MAX = 256 };
+
+static size_t collect_models(struct head_program *p, struct api_model *out)
+{
+    struct head_actor_view a;
+    size_t n = 0;
+    for (uint32_t from = 0; n < MODELS_LISTED_MAX && head_actor_at(p->brain, from, &a); from = a.id + 1) {
+        size_t i = 0;
+        while (i < n && !str_eq(out[i].id, a.model))
+            i++;
+        if (a.state == WIRE_ACTOR_READY && i == n)
+            out[n++] = (struct api_model){.id = a.model, .created = p->started_unix_s};
+    }
+    return n;
+}
+
+void write_models(struct head_program *p)
+{
+    struct api_model models[MODELS_LISTED_MAX];
+    size_t n = collect_models(p, models);
+    api_write_models(&p->json, models, n);
+}
+
+bool write_model(struct head_program *p, struct str id)
+{
+    struct api_model models[MODELS_LISTED_MAX];
+    size_t n = collect_models(p, models);
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(models[i].id, id)) {
+            api_write_model(&p->json, &models[i]);
+            return true;
+        }
+    }
+    return false;
+}

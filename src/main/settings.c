@@ -1,0 +1,300 @@
+#include "main/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "base/nearest.h"
+
+struct setting {
+    const char *flag, *key;
+    enum setting_kind kind;
+    const char *fallback;
+    uint64_t lowest, highest;
+    const char *choices; /* "a|b|c" */
+    unsigned uses;
+    const char *help;    /* NULL: hidden */
+};
+
+static const struct setting table[SETTINGS_N] = {
+#define S(id, flag, key, kind, fallback, lowest, highest, choices, uses, help) \
+    [SET_##id] = {flag, key, kind, fallback, lowest, highest, choices, uses, help},
+    SETTINGS(S)
+#undef S
+};
+
+const char *setting_text(const struct settings *s, enum setting_id id)
+{
+    return s->values[id].text;
+}
+
+uint64_t setting_number(const struct settings *s, enum setting_id id)
+{
+    return s->values[id].number;
+}
+
+/* ---- values ---- */
+
+static int parse_number(const struct setting *t, const char *value, uint64_t *out)
+{
+    if (value[0] < '0' || value[0] > '9')
+        return ERR_INVALID;
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(value, &end, 10);
+    uint64_t unit = 1;
+    if (t->kind == SETTING_BYTES && *end != '\0') {
+        const char *units = "kmgt";
+        const char *u = strchr(units, *end | 0x20);
+        if (u == NULL)
+            return ERR_INVALID;
+        unit = (uint64_t)1 << (10 * (u - units + 1));
+        end++;
+        if (strcasecmp(end, "b") == 0 || strcasecmp(end, "ib") == 0)
+            end += strlen(end);
+    }
+    if (*end != '\0' || errno != 0 || v > UINT64_MAX / unit)
+        return ERR_INVALID;
+    *out = v * unit;
+    return *out < t->lowest || *out > t->highest ? ERR_INVALID : 0;
+}
+
+static int parse_switch(const char *value, uint64_t *out)
+{
+    static const char *const words[] = {"off", "on", "false", "true", "no", "yes", "0", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(value, words[i]) == 0) {
+            *out = i % 2;
+            return 0;
+        }
+    }
+    return ERR_INVALID;
+}
+
+static int parse_choice(const char *choices, const char *value, uint64_t *out)
+{
+    size_t n = strlen(value), index = 0;
+    for (const char *at = choices; *at != '\0'; index++) {
+        size_t word = strcspn(at, "|");
+        if (word == n && memcmp(at, value, n) == 0) {
+            *out = index;
+            return 0;
+        }
+        at += word + (at[word] == '|');
+    }
+    return ERR_INVALID;
+}
+
+static int complain(const struct setting *t, const char *value, const char *where, struct fault *f)
+{
+    switch (t->kind) {
+    case SETTING_NUMBER:
+        return fault_set(f, ERR_USAGE, "%s: '%.80s' is not a whole number from %llu to %llu", where, value,
+                         (unsigned long long)t->lowest, (unsigned long long)t->highest);
+    case SETTING_BYTES:
+        return fault_set(f, ERR_USAGE, "%s: '%.80s' is not a size: write it like 500m or 2g", where, value);
+    case SETTING_SWITCH: return fault_set(f, ERR_USAGE, "%s: '%.80s' is neither on nor off", where, value);
+    case SETTING_CHOICE: return fault_set(f, ERR_USAGE, "%s: '%.80s' is not one of %s", where, value, t->choices);
+    default: return fault_set(f, ERR_USAGE, "%s: '%.80s' cannot be used", where, value);
+    }
+}
+
+int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
+                struct fault *f)
+{
+    const struct setting *t = &table[id];
+    uint64_t number = 0;
+    int err = 0;
+    switch (t->kind) {
+    case SETTING_TEXT: break;
+    case SETTING_NUMBER:
+    case SETTING_BYTES: err = parse_number(t, value, &number); break;
+    case SETTING_SWITCH: err = parse_switch(value, &number); break;
+    case SETTING_CHOICE: err = parse_choice(t->choices, value, &number); break;
+    }
+    if (err != 0)
+        return complain(t, value, where, f);
+    struct setting_value *v = &s->values[id];
+    if (v->text != NULL && v->source > source)
+        return 0; /* a stronger source has spoken */
+    free(v->text);
+    *v = (struct setting_value){.text = xstrdup(value), .number = number, .source = source};
+    return 0;
+}
+
+int setting_by_key(const char *key, const char **out_nearest)
+{
+    const char *keys[SETTINGS_N];
+    size_t n = 0;
+    for (int i = 0; i < SETTINGS_N; i++) {
+        if (table[i].key == NULL)
+            continue;
+        if (strcmp(table[i].key, key) == 0)
+            return i;
+        keys[n++] = table[i].key;
+    }
+    *out_nearest = nearest_word(key, keys, n);
+    return -1;
+}
+
+/* ---- sources ---- */
+
+static int put_defaults(struct settings *s, struct fault *f)
+{
+    for (int i = 0; i < SETTINGS_N; i++) {
+        int err = setting_put(s, (enum setting_id)i, table[i].fallback, FROM_DEFAULT, table[i].flag, f);
+        MUST(err == 0);
+    }
+    return 0;
+}
+
+/* "--join-token" is MANTA_JOIN_TOKEN. */
+static void env_name(const char *flag, char *out, size_t cap)
+{
+    size_t n = (size_t)snprintf(out, cap, "MANTA_%s", flag);
+    for (size_t i = 6; i < n && i < cap; i++)
+        out[i] = out[i] == '-' ? '_' : (char)(out[i] >= 'a' && out[i] <= 'z' ? out[i] - 32 : out[i]);
+}
+
+static int put_env(struct settings *s, struct fault *f)
+{
+    for (int i = 0; i < SETTINGS_N; i++) {
+        char name[64];
+        env_name(table[i].flag, name, sizeof name);
+        const char *value = getenv(name);
+        if (value == NULL || value[0] == '\0' || table[i].help == NULL)
+            continue;
+        int err = setting_put(s, (enum setting_id)i, value, FROM_ENV, name, f);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int unknown_flag(const char *flag, unsigned uses, struct fault *f)
+{
+    const char *flags[SETTINGS_N + 1];
+    size_t n = 0;
+    for (int i = 0; i < SETTINGS_N; i++) {
+        if ((table[i].uses & uses) != 0 && table[i].help != NULL)
+            flags[n++] = table[i].flag;
+    }
+    flags[n++] = "help";
+    const char *near = nearest_word(flag, flags, n);
+    if (near != NULL)
+        return fault_set(f, ERR_USAGE, "unknown flag '--%s': did you mean '--%s'?", flag, near);
+    return fault_set(f, ERR_USAGE, "unknown flag '--%s': see --help for the flags there are", flag);
+}
+
+static int find_flag(const char *flag, size_t n, unsigned uses)
+{
+    for (int i = 0; i < SETTINGS_N; i++) {
+        if (strlen(table[i].flag) == n && memcmp(table[i].flag, flag, n) == 0 && (table[i].uses & uses) != 0)
+            return i;
+    }
+    return -1;
+}
+
+/* One flag at argv[*i]; moves *i over its value. */
+static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned uses, struct fault *f)
+{
+    const char *arg = argv[*i];
+    const char *flag = strcmp(arg, "-o") == 0 ? "output" : strcmp(arg, "-m") == 0 ? "model" : arg + 2;
+    size_t n = strcspn(flag, "=");
+    int id = find_flag(flag, n, uses);
+    if (id < 0)
+        return unknown_flag(flag, uses, f);
+    const char *value = flag[n] == '=' ? flag + n + 1 : NULL;
+    if (value == NULL && table[id].kind == SETTING_SWITCH)
+        value = "on";
+    if (value == NULL && *i + 1 < argc)
+        value = argv[++*i];
+    if (value == NULL)
+        return fault_set(f, ERR_USAGE, "%s needs a value", arg);
+    char where[64];
+    snprintf(where, sizeof where, "--%s", table[id].flag);
+    return setting_put(s, (enum setting_id)id, value, FROM_FLAG, where, f);
+}
+
+static int put_flags(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f)
+{
+    bool only_args = false;
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i];
+        if (only_args || arg[0] != '-' || arg[1] == '\0') {
+            s->args[s->args_n++] = argv[i];
+            continue;
+        }
+        if (strcmp(arg, "--") == 0) {
+            only_args = true;
+            continue;
+        }
+        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+            s->help = true;
+            continue;
+        }
+        if (arg[1] != '-' && strcmp(arg, "-o") != 0 && strcmp(arg, "-m") != 0)
+            return fault_set(f, ERR_USAGE, "unknown flag '%s': see --help for the flags there are", arg);
+        int err = put_flag(s, argc, argv, &i, uses, f);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f)
+{
+    *s = (struct settings){0};
+    s->args = xalloc_array((size_t)argc + 1, sizeof *s->args);
+    int err = put_defaults(s, f);
+    if (err == 0)
+        err = put_env(s, f);
+    if (err == 0)
+        err = put_flags(s, argc, argv, uses, f);
+    if (err == 0 && setting_text(s, SET_CONFIG)[0] != '\0')
+        err = settings_read_file(s, setting_text(s, SET_CONFIG), f);
+    return err;
+}
+
+void settings_fini(struct settings *s)
+{
+    for (int i = 0; i < SETTINGS_N; i++)
+        free(s->values[i].text);
+    free(s->args);
+    *s = (struct settings){0};
+}
+
+/* ---- help ---- */
+
+static const char *value_word(enum setting_kind kind)
+{
+    switch (kind) {
+    case SETTING_NUMBER: return " N";
+    case SETTING_BYTES: return " SIZE";
+    case SETTING_TEXT: return " TEXT";
+    case SETTING_CHOICE: return " WORD";
+    default: return "";
+    }
+}
+
+void settings_print_help(unsigned uses)
+{
+    for (int i = 0; i < SETTINGS_N; i++) {
+        const struct setting *t = &table[i];
+        if ((t->uses & uses) == 0 || t->help == NULL)
+            continue;
+        char head[64];
+        snprintf(head, sizeof head, "--%s%s", t->flag, value_word(t->kind));
+        printf("  %-26s %s", head, t->help);
+        if (t->choices != NULL)
+            printf(" (%s)", t->choices);
+        if (t->kind != SETTING_SWITCH && t->fallback[0] != '\0')
+            printf(" [%s]", t->fallback);
+        printf("\n");
+    }
+    printf("  %-26s %s\n", "--help", "this page");
+}

@@ -1,0 +1,107 @@
+/* Every setting of manta in one table: flag, environment variable, key in the YAML file, default, help.
+ *
+ * Order of strength: flag > environment > file > default. A value that does not fit its kind, an unknown flag and an
+ * unknown key are errors that name the nearest right one. */
+#ifndef MANTA_MAIN_SETTINGS_H
+#define MANTA_MAIN_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Which commands a setting belongs to; a command accepts the flags of its group only. */
+enum setting_use {
+    USE_HEAD = 1 << 0,   /* head, up */
+    USE_WORKER = 1 << 1, /* worker, up */
+    USE_UP = 1 << 2,     /* up */
+    USE_CLIENT = 1 << 3, /* prompt, status, actors, scale, verify */
+    USE_ALL = 0xff,
+};
+
+enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH, SETTING_CHOICE };
+
+/* clang-format off
+   id, flag, YAML key, kind, default, lowest, highest (or choices), uses, help */
+#define SETTINGS(S) \
+    S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings") \
+    S(HOST, "host", "head.host", SETTING_TEXT, "127.0.0.1", 0, 0, NULL, USE_HEAD, "address the head listens on; other than loopback needs --api-key and --join-token") \
+    S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD, "port of the head: API, status, metrics and worker links; 0: any") \
+    S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...)") \
+    S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring") \
+    S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random", USE_HEAD, "how prompts are routed to actors") \
+    S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "1024", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
+    S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
+    S(QUEUE_DEADLINE, "queue-deadline-ms", "head.queue_deadline_ms", SETTING_NUMBER, "120000", 1, 86400000, NULL, USE_HEAD, "how long a prompt may wait for an actor") \
+    S(STALL, "token-stall-ms", "head.token_stall_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "an actor busy without a token for this long is hung") \
+    S(BEAT, "beat-ms", "head.beat_ms", SETTING_NUMBER, "1000", 50, 60000, NULL, USE_HEAD, "heartbeat of the workers") \
+    S(LOST, "lost-after-ms", "head.lost_after_ms", SETTING_NUMBER, "3500", 100, 600000, NULL, USE_HEAD, "silence after which a worker is lost") \
+    S(STATUS_EVERY, "status-every-ms", "head.status_every_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "how often the head logs its status") \
+    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; a worker may be given several, a:1,b:2") \
+    S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, "name of this worker; default worker-<host name>") \
+    S(MODEL, "model", "worker.model", SETTING_TEXT, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file or a name of `manta models`") \
+    S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
+    S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_WORKER, "streams an actor runs at once") \
+    S(CONTEXT, "context", "worker.context", SETTING_NUMBER, "0", 0, 1048576, NULL, USE_WORKER, "tokens per stream; 0: what fits, up to the model's own") \
+    S(THREADS, "threads", "worker.threads", SETTING_NUMBER, "0", 0, 512, NULL, USE_WORKER, "compute threads per worker; 0: its share of the processors") \
+    S(KV, "kv", "worker.kv", SETTING_CHOICE, "f16", 0, 0, "f16|q8_0|f32", USE_WORKER, "type of the KV cache") \
+    S(EXACT, "exact", "worker.exact", SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, "same prompt and seed, same bytes, under any load (q8_0 KV cache)") \
+    S(REPACK, "repack", "worker.repack", SETTING_SWITCH, "on", 0, 0, NULL, USE_WORKER, "let the CPU backend repack weights: faster for some files, but not shared between workers") \
+    S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory limit of a worker; a model that needs more is refused; 0: none") \
+    S(STEP_MS, "step-ms", "worker.step_ms", SETTING_NUMBER, "0", 0, 10000, NULL, USE_WORKER, "aim for a step that mixes decoding and prompt chunks; 0: the engine's choice") \
+    S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP, "worker processes to keep up") \
+    S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \
+    S(TEST, "test", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "ask the test prompt once, then end") \
+    S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
+    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT, "form of the output; -o for short") \
+    S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
+    S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER, NULL)
+/* clang-format on */
+
+enum setting_id {
+#define S(id, ...) SET_##id,
+    SETTINGS(S)
+#undef S
+    SETTINGS_N
+};
+
+enum setting_source { FROM_DEFAULT, FROM_FILE, FROM_ENV, FROM_FLAG };
+
+struct setting_value {
+    char *text;                 /* owned; as given */
+    uint64_t number;            /* NUMBER, BYTES, SWITCH (0, 1), CHOICE (index) */
+    enum setting_source source; /* where it came from */
+};
+
+struct settings {
+    struct setting_value values[SETTINGS_N];
+    char **args;                /* positional arguments; borrowed from argv */
+    int args_n;
+    bool help;                  /* --help was given */
+};
+
+/* Defaults, then the file named by --config or MANTA_CONFIG, then MANTA_* variables, then flags. `uses` are the
+ * setting_use bits of the command: other flags are refused. argv starts behind the command's name. */
+int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f);
+void settings_fini(struct settings *s);
+
+const char *setting_text(const struct settings *s, enum setting_id id);
+uint64_t setting_number(const struct settings *s, enum setting_id id);
+static inline bool setting_on(const struct settings *s, enum setting_id id)
+{
+    return setting_number(s, id) != 0;
+}
+
+/* The flags of a command, one per line, for --help. */
+void settings_print_help(unsigned uses);
+
+/* For settings_file.c: sets a value by id, checking it. `where` begins the error: "--port", "config/laptop.yaml:3". */
+int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
+                struct fault *f);
+/* Reads a YAML file into the settings that no stronger source gives. */
+int settings_read_file(struct settings *s, const char *path, struct fault *f);
+/* The id with that YAML key, or -1; *out_nearest: the nearest key there is, or NULL. */
+int setting_by_key(const char *key, const char **out_nearest);
+
+#endif

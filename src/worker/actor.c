@@ -1,0 +1,313 @@
+#include "worker/actor.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/must.h"
+
+/* The thread owns the engine and the batcher; the loop owns the news. Between them: a locked list of commands one way,
+ * net_mail the other. The load figures are copied under the same lock, after each step. */
+
+enum command_kind { CMD_RUN, CMD_CANCEL };
+
+struct command {
+    struct list link;        /* in actor.commands */
+    enum command_kind kind;
+    uint64_t ticket;
+    struct request *request; /* owned */
+    int32_t *resume;         /* owned */
+    uint32_t resume_n;
+};
+
+/* News on its way to the loop, with room behind it for what it points to. */
+struct letter {
+    struct net_mail_item item;
+    struct actor_news news;
+    struct batcher_event event;
+    struct letter *next; /* further events of the same step */
+};
+
+struct actor {
+    struct actor_config cfg;
+    struct net_mail *mail;
+    pthread_t thread;
+    pthread_mutex_t lock;  /* commands, stop, load */
+    pthread_cond_t wake;
+    struct list commands;
+    bool stop;
+    struct batcher_load load;
+    uint64_t progress_us; /* end of the last step, or of the wait before it */
+    /* the thread's own */
+    struct engine *engine;
+    struct batcher *batcher;
+    struct letter *step_first, *step_last; /* events of the current step */
+    int last_percent;
+};
+
+/* ---- thread -> loop ---- */
+
+static void post(struct actor *a, struct letter *l)
+{
+    l->news.key = a->cfg.key;
+    net_mail_post(a->mail, &l->item);
+}
+
+static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_data)
+{
+    (void)m;
+    struct actor *a = user_data;
+    while (items != NULL) {
+        struct letter *l = (struct letter *)(void *)items;
+        items = items->next;
+        while (l != NULL) {
+            struct letter *next = l->next;
+            a->cfg.on_news(&l->news, a->cfg.user_data);
+            free(l);
+            l = next;
+        }
+    }
+}
+
+static void *put_copy(char **at, const void *p, size_t bytes)
+{
+    void *copy = *at;
+    memcpy(copy, p, bytes);
+    *at += bytes;
+    return copy;
+}
+
+/* Called by the batcher within a step: the event and what it points to, in one block. */
+static void on_batcher_event(const struct batcher_event *ev, void *user_data)
+{
+    struct actor *a = user_data;
+    size_t words = (size_t)ev->ids_n * 4 * (ev->logprobs != NULL ? 2 : 1) + (size_t)ev->embedding_n * 4;
+    struct letter *l = xalloc(sizeof *l + words + ev->text.n);
+    l->news.kind = ACTOR_EVENT;
+    l->news.key = a->cfg.key;
+    l->event = *ev;
+    l->news.event = &l->event;
+    char *at = (char *)(l + 1);
+    if (ev->ids_n > 0)
+        l->event.ids = put_copy(&at, ev->ids, (size_t)ev->ids_n * 4);
+    if (ev->ids_n > 0 && ev->logprobs != NULL)
+        l->event.logprobs = put_copy(&at, ev->logprobs, (size_t)ev->ids_n * 4);
+    if (ev->embedding_n > 0)
+        l->event.embedding = put_copy(&at, ev->embedding, (size_t)ev->embedding_n * 4);
+    if (ev->text.n > 0)
+        l->event.text = str_n(put_copy(&at, ev->text.p, ev->text.n), ev->text.n);
+    if (a->step_last != NULL)
+        a->step_last->next = l;
+    else
+        a->step_first = l;
+    a->step_last = l;
+}
+
+/* All events of a step are one piece of mail, so that they leave as one write. */
+static void post_step(struct actor *a)
+{
+    struct letter *first = a->step_first;
+    a->step_first = a->step_last = NULL;
+    if (first != NULL)
+        net_mail_post(a->mail, &first->item);
+}
+
+/* ---- the thread ---- */
+
+static bool stopping(struct actor *a)
+{
+    pthread_mutex_lock(&a->lock);
+    bool stop = a->stop;
+    pthread_mutex_unlock(&a->lock);
+    return stop;
+}
+
+static bool on_progress(float progress, void *user_data)
+{
+    struct actor *a = user_data;
+    int percent = (int)(progress * 100.0f);
+    if (percent >= a->last_percent + 5) {
+        a->last_percent = percent;
+        struct letter *l = xalloc(sizeof *l);
+        l->news.kind = ACTOR_LOADING;
+        l->news.progress = progress;
+        post(a, l);
+    }
+    return !stopping(a);
+}
+
+static int load(struct actor *a)
+{
+    struct letter *l = xalloc(sizeof *l);
+    struct engine_needs needs;
+    int err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
+    if (err == 0)
+        err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->news.fault);
+    if (err == 0)
+        l->news.info = *a->cfg.ops->info(a->engine);
+    l->news.kind = err == 0 ? ACTOR_LOADED : ACTOR_FAILED;
+    post(a, l);
+    return err;
+}
+
+static uint64_t now(void *user_data)
+{
+    (void)user_data;
+    return clock_us();
+}
+
+static void command_free(struct command *c)
+{
+    free(c->request);
+    free(c->resume);
+    free(c);
+}
+
+/* Waits for commands when `idle`; moves them all to `out`. False: stop. */
+static bool take_commands(struct actor *a, bool idle, struct list *out)
+{
+    pthread_mutex_lock(&a->lock);
+    batcher_load(a->batcher, &a->load);
+    while (idle && !a->stop && list_empty(&a->commands))
+        pthread_cond_wait(&a->wake, &a->lock);
+    a->progress_us = clock_us();
+    LIST_EACH_SAFE(pos, nxt, &a->commands)
+    {
+        list_remove(pos);
+        list_push(out, pos);
+    }
+    bool go_on = !a->stop;
+    pthread_mutex_unlock(&a->lock);
+    return go_on;
+}
+
+static void obey(struct actor *a, struct command *c)
+{
+    switch (c->kind) {
+    case CMD_RUN: batcher_submit(a->batcher, c->ticket, c->request, c->resume, c->resume_n); break;
+    case CMD_CANCEL: batcher_cancel(a->batcher, c->ticket); break;
+    }
+}
+
+static void serve(struct actor *a)
+{
+    bool idle = true;
+    struct list commands;
+    list_init(&commands);
+    while (take_commands(a, idle, &commands)) {
+        LIST_EACH_SAFE(pos, nxt, &commands)
+        {
+            struct command *c = list_item(pos, struct command, link);
+            list_remove(pos);
+            obey(a, c);
+            command_free(c);
+        }
+        /* before the step, so that an engine that hangs in it is seen to be busy */
+        pthread_mutex_lock(&a->lock);
+        batcher_load(a->batcher, &a->load);
+        pthread_mutex_unlock(&a->lock);
+        idle = !batcher_step(a->batcher);
+        post_step(a);
+    }
+    LIST_EACH_SAFE(pos, nxt, &commands)
+    {
+        list_remove(pos);
+        command_free(list_item(pos, struct command, link));
+    }
+}
+
+static void *actor_thread(void *arg)
+{
+    struct actor *a = arg;
+    if (load(a) != 0)
+        return NULL;
+    struct batcher_config cfg = {
+        .ops = a->cfg.ops,
+        .engine = a->engine,
+        .step_ms = a->cfg.step_ms,
+        .queue_max = a->cfg.load.slots,
+        .now_us = now,
+    };
+    a->batcher = batcher_new(&cfg, on_batcher_event, a);
+    serve(a);
+    batcher_free(a->batcher);
+    a->cfg.ops->free(a->engine);
+    return NULL;
+}
+
+/* ---- loop -> thread ---- */
+
+struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg)
+{
+    struct actor *a = xalloc(sizeof *a);
+    a->cfg = *cfg;
+    list_init(&a->commands);
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->wake, NULL);
+    a->mail = net_mail_new(loop, on_mail, a);
+    MUST(pthread_create(&a->thread, NULL, actor_thread, a) == 0);
+    return a;
+}
+
+static void command(struct actor *a, struct command c)
+{
+    struct command *copy = xalloc(sizeof *copy);
+    *copy = c;
+    pthread_mutex_lock(&a->lock);
+    list_push(&a->commands, &copy->link);
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n)
+{
+    struct command c = {.kind = CMD_RUN, .ticket = ticket, .request = request, .resume_n = resume_n};
+    if (resume_n > 0) {
+        c.resume = xalloc_array(resume_n, sizeof *resume);
+        memcpy(c.resume, resume, resume_n * sizeof *resume);
+    }
+    command(a, c);
+}
+
+void actor_cancel(struct actor *a, uint64_t ticket)
+{
+    command(a, (struct command){.kind = CMD_CANCEL, .ticket = ticket});
+}
+
+void actor_load(struct actor *a, struct batcher_load *out)
+{
+    pthread_mutex_lock(&a->lock);
+    *out = a->load;
+    out->last_token_us = a->progress_us;
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void drop_mail(const struct actor_news *news, void *user_data)
+{
+    (void)news;
+    (void)user_data;
+}
+
+void actor_free(struct actor *a)
+{
+    if (a == NULL)
+        return;
+    pthread_mutex_lock(&a->lock);
+    a->stop = true;
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->lock);
+    pthread_join(a->thread, NULL);
+    a->cfg.on_news = drop_mail;
+    net_mail_free(a->mail);
+    LIST_EACH_SAFE(pos, nxt, &a->commands)
+    {
+        list_remove(pos);
+        command_free(list_item(pos, struct command, link));
+    }
+    pthread_mutex_destroy(&a->lock);
+    pthread_cond_destroy(&a->wake);
+    free(a);
+}

@@ -1,0 +1,46 @@
+/* One actor: a thread around one model. Commands go in by mailbox, events come out by mail to the loop.
+ *
+ * The happy path: actor_start -> ACTOR_LOADING … -> ACTOR_LOADED -> actor_run -> PREFILLED, TOKENS …, DONE. It can fail by:
+ * the model does not load (ACTOR_FAILED, the thread ends; commands after it are answered by nobody, so the program must not send any). */
+#ifndef MANTA_WORKER_ACTOR_H
+#define MANTA_WORKER_ACTOR_H
+
+#include "engine/batcher.h"
+#include "net/net.h"
+#include "worker/worker.h"
+
+struct actor;
+
+enum actor_news_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_EVENT };
+
+struct actor_news {
+    enum actor_news_kind kind;
+    uint32_t key;
+    float progress;                  /* LOADING */
+    struct engine_info info;         /* LOADED */
+    struct fault fault;              /* FAILED */
+    const struct batcher_event *event; /* EVENT; borrowed until the callback returns */
+};
+
+typedef void actor_news_fn(const struct actor_news *news, void *user_data);
+
+struct actor_config {
+    uint32_t key;
+    const struct engine_ops *ops;
+    struct engine_load load;         /* path borrowed for the actor's life */
+    uint32_t step_ms;
+    actor_news_fn *on_news;          /* on the loop's thread */
+    void *user_data;
+};
+
+struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg);
+/* Any time after LOADED, from the loop's thread. `request` is taken over and freed; `resume` is copied. */
+void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n);
+void actor_cancel(struct actor *a, uint64_t ticket);
+/* A copy of the batcher's figures as of its last step; last_token_us is the end of that step, token or not: a long
+ * prompt is progress, a hung engine is not. */
+void actor_load(struct actor *a, struct batcher_load *out);
+/* Stops the thread (after the decode call it is in), frees everything. No news afterwards. */
+void actor_free(struct actor *a);
+
+#endif

@@ -1,0 +1,146 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/must.h"
+#include "worker/program.h"
+
+/* Bytes of one link to a head. Happy path: uplink_dial -> on_up -> LINKED -> frames both ways -> closed -> LINK_LOST.
+ * It can fail by: no answer or not a manta head (LINK_LOST with words), a bad frame (closed, LINK_LOST). */
+
+static void lost(struct uplink *u, const char *why)
+{
+    u->dial = NULL;
+    u->conn = NULL;
+    buf_reset(&u->in);
+    program_feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
+}
+
+/* ---- frames in ---- */
+
+static void bad_frame(struct uplink *u, const char *why)
+{
+    log_warn("CLUSTER CONNECTION", "the head at %s:%u sent something that is not a manta message: %s", u->host, u->port, why);
+    net_conn_abort(u->conn);
+    buf_reset(&u->in);
+}
+
+static void on_frame(struct uplink *u, struct str frame)
+{
+    struct worker_program *p = u->program;
+    struct wire_msg msg;
+    struct fault f = {0};
+    if (wire_decode(&msg, &p->arena, frame, &f) != 0) {
+        bad_frame(u, f.text);
+        return;
+    }
+    if (log_traces("wire")) {
+        struct buf line = buf_max(LOG_LINE_BYTES_MAX);
+        wire_print(&line, &msg);
+        log_line(LOG_TRACE, "wire", "<- %s", buf_cstr(&line));
+        buf_fini(&line);
+    }
+    program_feed(p, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = &msg});
+}
+
+static void on_data(struct net_conn *c, struct str bytes, void *user_data)
+{
+    struct uplink *u = user_data;
+    if (buf_add_str(&u->in, bytes) != 0) {
+        bad_frame(u, "a frame over the limit");
+        return;
+    }
+    size_t at = 0;
+    while (u->conn == c) {
+        size_t frame = 0;
+        if (wire_frame(str_n(u->in.p + at, u->in.n - at), WIRE_FRAME_BYTES_MAX, &frame) != 0) {
+            bad_frame(u, "a frame over the limit");
+            return;
+        }
+        if (frame == 0)
+            break;
+        on_frame(u, str_n(u->in.p + at, frame));
+        at += frame;
+    }
+    if (u->conn == c && at <= u->in.n)
+        buf_consume(&u->in, at);
+}
+
+static void on_close(struct net_conn *c, int err, const char *why, void *user_data)
+{
+    (void)err;
+    struct uplink *u = user_data;
+    if (u->conn == c)
+        lost(u, why);
+}
+
+/* ---- dialling ---- */
+
+static void on_up(struct net_conn *c, struct str rest, void *user_data)
+{
+    static const struct net_conn_calls calls = {.on_data = on_data, .on_close = on_close};
+    struct uplink *u = user_data;
+    u->dial = NULL;
+    u->conn = c;
+    net_conn_set(c, &calls, u);
+    program_feed(u->program, (struct agent_event){.kind = AGENT_LINKED, .head = u->index});
+    if (rest.n > 0 && u->conn == c)
+        on_data(c, rest, u);
+}
+
+static void on_fail(int status, const char *why, void *user_data)
+{
+    struct uplink *u = user_data;
+    u->dial = NULL;
+    char text[400];
+    if (status != 0)
+        snprintf(text, sizeof text, "%s:%u answered with HTTP %d, so it is not a manta head of this version: is --head right?",
+                 u->host, u->port, status);
+    else
+        snprintf(text, sizeof text, "%s:%u: %s", u->host, u->port, why);
+    lost(u, text);
+}
+
+void uplink_dial(struct uplink *u)
+{
+    MUST(u->dial == NULL && u->conn == NULL);
+    struct http_dial_config cfg = {
+        .host = u->host,
+        .port = u->port,
+        .path = WIRE_PATH,
+        .protocol = WIRE_UPGRADE,
+        .on_up = on_up,
+        .on_fail = on_fail,
+        .user_data = u,
+    };
+    u->dial = http_dial_start(u->program->loop, &cfg);
+}
+
+/* ---- frames out ---- */
+
+void uplink_send(struct uplink *u, const struct wire_msg *msg)
+{
+    if (u->conn == NULL)
+        return;
+    struct buf *out = &u->program->out;
+    buf_reset(out);
+    /* Both fail only for a head that reads nothing any more: then the link is given up, and heard of through on_close. */
+    if (wire_encode(out, msg) != 0 || net_write(u->conn, buf_str(out)) != 0)
+        net_conn_abort(u->conn);
+}
+
+void uplink_hang_up(struct uplink *u)
+{
+    if (u->conn != NULL) {
+        net_conn_close(u->conn);
+    } else if (u->dial != NULL) {
+        http_dial_cancel(u->dial); /* no callback comes after this, so the loss is told by program_feed() */
+        u->dial = NULL;
+        u->lost_silently = true;
+    }
+}
+
+void uplink_fini(struct uplink *u)
+{
+    buf_fini(&u->in);
+}

@@ -1,0 +1,25 @@
+/* The worker program: loads models, runs one engine thread per actor, and serves the heads it dials.
+ *
+ * worker_main() owns its loop and returns the process's exit status; main/ calls it once. */
+#ifndef MANTA_WORKER_WORKER_H
+#define MANTA_WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct worker_options {
+    const char *heads;      /* "host:port[,host:port]…" */
+    const char *node;       /* name; empty: worker-<host name> */
+    const char *join_token; /* empty: none */
+    const char *model;      /* reference, see models.h; with the echo engine: its script */
+    const char *engine;     /* "llama", "echo" */
+    const char *version;    /* manta's */
+    uint32_t slots, context, threads, step_ms;
+    uint8_t kv;             /* enum engine_kv */
+    bool exact, repack;
+    uint64_t memory_bytes;  /* 0: no limit */
+};
+
+int worker_main(const struct worker_options *o);
+
+#endif
