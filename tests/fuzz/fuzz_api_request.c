@@ -1,0 +1,49 @@
+/* Any bytes as a request body: refused with a sentence, or a call whose every part can be read and cloned. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/must.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Reads every byte the call points to (ASan watches) and holds it against its limits. */
+static void check_call(const struct api_call *c)
+{
+    const struct request *q = &c->request;
+    MUST(q->turns_n <= REQUEST_TURNS_MAX);
+    MUST(q->stops_n <= REQUEST_STOPS_MAX);
+    MUST(q->biases_n <= REQUEST_BIASES_MAX);
+    MUST(q->sampling.temperature >= 0 && q->sampling.temperature <= 5);
+    MUST(q->sampling.top_p > 0 && q->sampling.top_p <= 1);
+    MUST(q->kind == REQUEST_TEXT ? q->text.p != NULL : q->turns_n > 0);
+    struct buf out = buf_max(64 << 20);
+    for (uint32_t i = 0; i < q->turns_n; i++)
+        api_write_string(&out, q->turns[i].content);
+    api_write_string(&out, q->text);
+    buf_fini(&out);
+    free(request_clone(q));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (int shape = API_CHAT; shape <= API_PROCESS_PROMPT; shape++) {
+        struct api_call c = {0};
+        struct api_error e = {0};
+        int err = api_parse((enum api_shape)shape, str_n((const char *)data, size), &c, &e);
+        MUST(err == e.fault.err);
+        if (err == 0) {
+            check_call(&c);
+            api_call_fini(&c);
+        } else {
+            MUST(err < 0);
+            MUST(e.fault.text[0] != '\0');
+            struct buf out = buf_max(1 << 16);
+            api_write_error(&out, &e);
+            MUST(!out.overflowed);
+            buf_fini(&out);
+        }
+    }
+    return 0;
+}
