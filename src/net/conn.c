@@ -62,7 +62,7 @@ static void forget_reason(struct net_conn *c)
 
 void conn_lost(struct net_conn *c, int uv_err)
 {
-    if (c->state == CONN_FLUSHING && net_conn_pending(c) > 0)
+    if (c->state == CONN_FLUSHING)
         forget_reason(c); /* it was to end orderly and does not */
     conn_reason(c, ERR_NET, "connection to %s lost: %s", c->peer, uv_strerror(uv_err));
     conn_shut(c);
