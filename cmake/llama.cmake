@@ -15,24 +15,11 @@ set(LLAMA_CPP_DIR ${MANTA_DEPS_DIR}/llama.cpp)
 file(GLOB llama_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.c)
 list(FILTER llama_sources EXCLUDE REGEX template_builtin)
 
-set(llama_libraries "")
+set(llama_range 0.5...<0.6) # scripts/fetch asks pkg-config for the same
 if(MANTA_LLAMA_SYSTEM)
-    find_package(llama 0.5...<0.6 CONFIG QUIET)
-    if(llama_FOUND)
-        set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
-        try_compile(llama_fits ${CMAKE_BINARY_DIR}/llama_fits SOURCES ${llama_sources}
-            CMAKE_FLAGS -DINCLUDE_DIRECTORIES=${CMAKE_SOURCE_DIR}/src
-            COMPILE_DEFINITIONS -D_GNU_SOURCE -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
-            LINK_LIBRARIES llama C_STANDARD 11 C_EXTENSIONS ON)
-        unset(CMAKE_TRY_COMPILE_TARGET_TYPE)
-    endif()
-    if(llama_FOUND AND llama_fits)
-        message(STATUS "llama.cpp: the installed ${llama_VERSION}")
-        set(llama_libraries llama)
-        set(template_source ${CMAKE_SOURCE_DIR}/src/engine/llama/template_builtin.c)
-    elseif(llama_FOUND)
-        message(STATUS "llama.cpp: the installed ${llama_VERSION} does not fit, using the pinned source")
-    endif()
+    try_compile(llama_fits ${CMAKE_BINARY_DIR}/llama_fits ${CMAKE_SOURCE_DIR}/cmake/llama_fits llama_fits
+        CMAKE_FLAGS -DLLAMA_RANGE=${llama_range} -DMANTA_SRC=${CMAKE_SOURCE_DIR}/src
+            "-DCMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH}")
 endif()
 
 # The pinned source, as static libraries. All its targets are known to ninja (`ninja llama-server` for the bench), but
@@ -54,7 +41,12 @@ function(add_llama_cpp)
     add_subdirectory(${LLAMA_CPP_DIR} ${CMAKE_BINARY_DIR}/llama.cpp EXCLUDE_FROM_ALL)
 endfunction()
 
-if(NOT llama_libraries)
+if(MANTA_LLAMA_SYSTEM AND llama_fits)
+    find_package(llama ${llama_range} CONFIG REQUIRED)
+    message(STATUS "llama.cpp: the installed ${llama_VERSION}")
+    set(llama_libraries llama)
+    set(template_source ${CMAKE_SOURCE_DIR}/src/engine/llama/template_builtin.c)
+else()
     if(NOT EXISTS ${LLAMA_CPP_DIR}/CMakeLists.txt)
         message(FATAL_ERROR "llama.cpp is not in ${LLAMA_CPP_DIR}. Run 'MANTA_LLAMA_SYSTEM=OFF scripts/fetch llama'.")
     endif()
