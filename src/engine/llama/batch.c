@@ -1,0 +1,184 @@
+/* Run rows, and keep the cells of the sequences.
+ *
+ * One decode becomes one libllama call for the sequences that run one row, and one call for each that runs several.
+ * libllama would cut a mixed batch into pieces of equally many rows per sequence, so that a chunk of 64 rows beside
+ * decoding streams became 1 + 63: one more pass over the weights, and below the 64 rows from which flash attention
+ * works in tiles. Sequences that run one row are handed over in rising order, because libllama computes only
+ * neighbouring slots together. The rows' logits stay where libllama put them; those of earlier calls are copied. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "engine/llama/module.h"
+
+void batch_open(struct engine *e)
+{
+    e->batch = llama_batch_init(BATCH_ROWS_MAX, 0, 1);
+    e->row_logits = xalloc_array(BATCH_ROWS_MAX, sizeof *e->row_logits);
+}
+
+void batch_close(struct engine *e)
+{
+    if (e->row_logits == NULL)
+        return;
+    llama_batch_free(e->batch);
+    free(e->row_logits);
+    free(e->kept);
+}
+
+static void add_row(struct engine *e, const struct engine_row *row)
+{
+    int32_t i = e->batch.n_tokens++;
+    e->batch.token[i] = row->token;
+    e->batch.pos[i] = row->position;
+    e->batch.n_seq_id[i] = 1;
+    e->batch.seq_id[i][0] = (llama_seq_id)row->seq;
+    e->batch.logits[i] = row->want;
+}
+
+static const char *decode_words(int32_t result)
+{
+    if (result == 1)
+        return "no free cells in the KV cache";
+    return words_last()[0] != '\0' ? words_last() : "libllama failed";
+}
+
+static int run(struct engine *e, struct fault *f)
+{
+    words_forget();
+    int32_t result = llama_decode(e->ctx, e->batch);
+    return result == 0 ? 0 : fault_set(f, ERR_FAILED, "decoding %d rows: %s", e->batch.n_tokens, decode_words(result));
+}
+
+/* Where the wanted rows' logits are; indices[i] is the caller's number of batch row i. */
+static void find_logits(struct engine *e, const uint32_t *indices)
+{
+    for (int32_t i = 0; i < e->batch.n_tokens; i++) {
+        if (e->batch.logits[i])
+            e->row_logits[indices[i]] = llama_get_logits_ith(e->ctx, i);
+    }
+}
+
+/* Copies the logits of the batch's wanted rows out of the way of the next call. */
+static void keep_logits(struct engine *e, const uint32_t *indices, uint32_t *inout_kept)
+{
+    size_t vocab = e->info.vocab;
+    for (int32_t i = 0; i < e->batch.n_tokens; i++) {
+        if (!e->batch.logits[i])
+            continue;
+        float *to = e->kept + vocab * (*inout_kept)++;
+        memcpy(to, e->row_logits[indices[i]], vocab * sizeof *to);
+        e->row_logits[indices[i]] = to;
+    }
+}
+
+/* A decode in the making. */
+struct plan {
+    const struct engine_row *rows;
+    uint32_t rows_n;
+    uint32_t count[ENGINE_SLOTS_MAX]; /* rows per sequence */
+    uint32_t single[ENGINE_SLOTS_MAX]; /* for sequences with one row: its number */
+    uint32_t singles;                 /* sequences with one row */
+    uint32_t chunk_wants;             /* wanted rows of the others */
+};
+
+static struct plan plan_make(const struct engine *e, const struct engine_row *rows, uint32_t rows_n)
+{
+    struct plan p = {.rows = rows, .rows_n = rows_n};
+    MUST(rows_n > 0 && rows_n <= e->info.batch_rows_max);
+    for (uint32_t i = 0; i < rows_n; i++) {
+        MUST(rows[i].seq < e->info.slots);
+        p.count[rows[i].seq]++;
+        p.single[rows[i].seq] = i;
+    }
+    for (uint32_t i = 0; i < rows_n; i++)
+        p.chunk_wants += p.count[rows[i].seq] > 1 && rows[i].want;
+    for (uint32_t seq = 0; seq < e->info.slots; seq++)
+        p.singles += p.count[seq] == 1;
+    return p;
+}
+
+static int run_chunk(struct engine *e, const struct plan *p, uint32_t seq, bool last, uint32_t *inout_kept,
+                     struct fault *f)
+{
+    uint32_t indices[BATCH_ROWS_MAX];
+    e->batch.n_tokens = 0;
+    for (uint32_t i = 0; i < p->rows_n; i++) {
+        if (p->rows[i].seq != seq)
+            continue;
+        indices[e->batch.n_tokens] = i;
+        add_row(e, &p->rows[i]);
+    }
+    int err = run(e, f);
+    if (err != 0)
+        return err;
+    find_logits(e, indices);
+    if (!last)
+        keep_logits(e, indices, inout_kept);
+    return 0;
+}
+
+static int run_singles(struct engine *e, const struct plan *p, struct fault *f)
+{
+    uint32_t indices[ENGINE_SLOTS_MAX];
+    e->batch.n_tokens = 0;
+    for (uint32_t seq = 0; seq < e->info.slots; seq++) {
+        if (p->count[seq] != 1)
+            continue;
+        indices[e->batch.n_tokens] = p->single[seq];
+        add_row(e, &p->rows[p->single[seq]]);
+    }
+    int err = run(e, f);
+    if (err == 0)
+        find_logits(e, indices);
+    return err;
+}
+
+static void make_room(struct engine *e, uint32_t rows)
+{
+    if (rows <= e->kept_rows)
+        return;
+    free(e->kept);
+    e->kept = xalloc_array((size_t)rows * e->info.vocab, sizeof *e->kept);
+    e->kept_rows = rows;
+}
+
+/* The first calls of a decode may have succeeded: every sequence goes back to where it was. */
+static void undo(struct engine *e, const struct plan *p)
+{
+    for (uint32_t i = p->rows_n; i-- > 0;)
+        llama_memory_seq_rm(e->memory, (llama_seq_id)p->rows[i].seq, p->rows[i].position, -1);
+}
+
+int batch_decode(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f)
+{
+    struct plan p = plan_make(e, rows, rows_n);
+    memset(e->row_logits, 0, BATCH_ROWS_MAX * sizeof *e->row_logits);
+    make_room(e, p.chunk_wants);
+    uint32_t kept = 0, left = rows_n;
+    int err = 0;
+    for (uint32_t seq = 0; seq < e->info.slots && err == 0; seq++) {
+        if (p.count[seq] <= 1)
+            continue;
+        left -= p.count[seq];
+        err = run_chunk(e, &p, seq, left == 0, &kept, f);
+    }
+    if (err == 0 && p.singles != 0)
+        err = run_singles(e, &p, f);
+    if (err != 0)
+        undo(e, &p);
+    return err;
+}
+
+void batch_seq_trim(struct engine *e, uint32_t seq, int32_t from)
+{
+    llama_memory_seq_rm(e->memory, (llama_seq_id)seq, from, -1);
+}
+
+void batch_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t upto)
+{
+    if (src != dst)
+        llama_memory_seq_cp(e->memory, (llama_seq_id)src, (llama_seq_id)dst, -1, -1);
+    batch_seq_trim(e, dst, upto);
+}

@@ -1,0 +1,60 @@
+/* The one C++ file: it turns C arguments into common/'s types and its exceptions into words. */
+#include "engine/llama/bridge.h"
+
+#include <cstdio>
+#include <exception>
+
+#include "chat.h"
+#include "log.h"
+
+struct bridge_template {
+    common_chat_templates_ptr templates;
+};
+
+static void say(char *why, size_t cap, const char *text)
+{
+    snprintf(why, cap, "%s", text);
+}
+
+bridge_template *bridge_template_new(const llama_model *model, char *why, size_t why_cap)
+{
+    /* common/ logs through a thread of its own; nothing below output level may wake it */
+    common_log_set_verbosity_thold(-1);
+    try {
+        return new bridge_template{common_chat_templates_init(model, "")};
+    } catch (const std::exception &e) {
+        say(why, why_cap, e.what());
+    } catch (...) {
+        say(why, why_cap, "not a chat template");
+    }
+    return nullptr;
+}
+
+void bridge_template_free(bridge_template *t)
+{
+    delete t;
+}
+
+int bridge_template_render(bridge_template *t, const bridge_turn *turns, size_t turns_n, bridge_text_fn *take,
+                           void *user_data, char *why, size_t why_cap)
+{
+    try {
+        common_chat_templates_inputs in;
+        for (size_t i = 0; i < turns_n; i++) {
+            common_chat_msg message;
+            message.role.assign(turns[i].role, turns[i].role_n);
+            message.content.assign(turns[i].content, turns[i].content_n);
+            in.messages.push_back(std::move(message));
+        }
+        in.add_generation_prompt = true;
+        in.use_jinja = true;
+        const std::string prompt = common_chat_templates_apply(t->templates.get(), in).prompt;
+        take(prompt.data(), prompt.size(), user_data);
+        return 1;
+    } catch (const std::exception &e) {
+        say(why, why_cap, e.what());
+    } catch (...) {
+        say(why, why_cap, "unknown complaint");
+    }
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* The C++ of llama.cpp's common/, seen from C: Jinja chat templates. The one place that a change of that unstable
+ * interface can touch. Two implementations: bridge.cpp, and template_builtin.c where common/ is not at hand. */
+#ifndef MANTA_ENGINE_LLAMA_BRIDGE_H
+#define MANTA_ENGINE_LLAMA_BRIDGE_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct llama_model;
+struct bridge_template; /* a parsed chat template */
+
+struct bridge_turn {
+    const char *role, *content; /* borrowed, not terminated */
+    size_t role_n, content_n;   /* bytes */
+};
+
+/* Called once with the rendered text. */
+typedef void bridge_text_fn(const char *text, size_t n, void *user_data);
+
+/* The chat template that the model's file carries. NULL: it cannot be parsed, with the complaint in why. */
+struct bridge_template *bridge_template_new(const struct llama_model *model, char *why, size_t why_cap);
+void bridge_template_free(struct bridge_template *t);
+/* Renders the turns and the beginning of the assistant's answer. False: the template's complaint is in why. */
+int bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
+                           bridge_text_fn *take, void *user_data, char *why, size_t why_cap);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,173 @@
+/* Load a model and make the context its streams share.
+ *
+ * The happy path: the header is checked and the memory compared with the limit (probe.c), the weights are mapped, a
+ * context of slots x cells is made. It can fail by: a file libllama does not understand (ERR_MODEL with its words), a
+ * kind of model whose cache cannot go back to a prefix (ERR_UNSUPPORTED), no memory (ERR_MEMORY), the caller's no
+ * (ERR_CANCELLED). Nothing is left behind then. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "engine/llama/meta.h"
+#include "engine/llama/module.h"
+
+struct loading {
+    engine_progress_fn *progress; /* may be NULL */
+    void *user_data;
+    bool stopped; /* progress said no */
+};
+
+static bool loading_progress(float progress, void *user_data)
+{
+    struct loading *l = user_data;
+    if (l->progress != NULL && !l->progress(progress, l->user_data))
+        l->stopped = true;
+    return !l->stopped;
+}
+
+static int open_model(struct engine *e, const struct engine_load *load, struct loading *l, struct fault *f)
+{
+    struct llama_model_params p = llama_model_default_params();
+    p.load_mode = LLAMA_LOAD_MODE_MMAP;
+    p.use_extra_bufts = load->repack;
+    p.progress_callback = loading_progress;
+    p.progress_callback_user_data = l;
+    words_forget();
+    e->model = llama_model_load_from_file(load->path, p);
+    if (e->model == NULL && l->stopped)
+        return fault_set(f, ERR_CANCELLED, "loading '%s' was stopped", load->path);
+    if (e->model == NULL)
+        return fault_set(f, ERR_MODEL, "llama.cpp cannot load '%s': %s", load->path, words_last());
+    e->vocab = llama_model_get_vocab(e->model);
+    return 0;
+}
+
+/* An answer can be resumed, and a prefix shared, only where the cache can be cut at any position. */
+static int check_kind(const struct engine *e, const struct engine_load *load, struct fault *f)
+{
+    if (llama_model_is_recurrent(e->model) || llama_model_is_hybrid(e->model) || llama_model_is_diffusion(e->model))
+        return fault_set(f, ERR_UNSUPPORTED, "'%s' is a recurrent or diffusion model; only attention models are supported",
+                         load->path);
+    if (llama_model_has_encoder(e->model) && llama_model_has_decoder(e->model))
+        return fault_set(f, ERR_UNSUPPORTED, "'%s' is an encoder-decoder model; those are not supported", load->path);
+    return 0;
+}
+
+/* BERT and its kin: every row sees every other, the result is a vector. */
+static bool is_embedder(const char *path)
+{
+    struct gguf_context *g = meta_open(path, NULL);
+    if (g == NULL)
+        return false;
+    bool yes = meta_number(g, "attention.causal", 1) == 0 || meta_number(g, "pooling_type", LLAMA_POOLING_TYPE_NONE) != LLAMA_POOLING_TYPE_NONE;
+    gguf_free(g);
+    return yes;
+}
+
+static struct llama_context_params context_params(const struct engine_load *load, uint32_t context, bool embedder)
+{
+    struct llama_context_params p = llama_context_default_params();
+    p.n_ctx = context * load->slots;
+    p.n_seq_max = load->slots;
+    p.n_batch = BATCH_ROWS_MAX;
+    p.n_ubatch = BATCH_ROWS_MAX;
+    /* logits of one row are vocabulary x 4 bytes: without this line there would be room for 512 of them, 100 MB */
+    p.n_outputs_max = embedder ? 0 : load->slots;
+    p.n_threads = p.n_threads_batch = (int32_t)load->threads;
+    p.type_k = p.type_v = kv_type(load);
+    p.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    /* A stream of cells per slot: row i of a sequence lies in cell i whatever the others do, which exactness needs;
+     * and attention reads a slot's own cells only. */
+    p.kv_unified = false;
+    p.swa_full = true; /* else a sliding-window cache could not be cut back to a prefix */
+    p.no_perf = true;
+    p.embeddings = embedder;
+    return p;
+}
+
+/* Without a pool of its own a context would start and end its threads with every graph. */
+static void open_pool(struct engine *e, uint32_t threads)
+{
+    ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
+    ggml_threadpool_t (*pool_new)(struct ggml_threadpool_params *) =
+        (ggml_threadpool_t(*)(struct ggml_threadpool_params *))ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_new");
+    struct ggml_threadpool_params p = ggml_threadpool_params_default((int)threads);
+    e->pool = pool_new != NULL ? pool_new(&p) : NULL;
+    if (e->pool != NULL)
+        llama_attach_threadpool(e->ctx, e->pool, e->pool);
+}
+
+static void close_pool(struct engine *e)
+{
+    if (e->pool == NULL)
+        return;
+    ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
+    void (*pool_free)(ggml_threadpool_t) =
+        (void (*)(ggml_threadpool_t))ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_free");
+    pool_free(e->pool);
+}
+
+static int open_context(struct engine *e, const struct engine_load *load, uint32_t context, struct fault *f)
+{
+    bool embedder = is_embedder(load->path);
+    e->info.kind = embedder ? REQUEST_EMBED : REQUEST_CHAT;
+    words_forget();
+    e->ctx = llama_init_from_model(e->model, context_params(load, context, embedder));
+    if (e->ctx == NULL)
+        return fault_set(f, ERR_MEMORY, "no context of %u slots x %u tokens for '%s': %s", load->slots, context,
+                         load->path, words_last());
+    e->memory = llama_get_memory(e->ctx);
+    open_pool(e, load->threads);
+    return 0;
+}
+
+static void fill_info(struct engine *e, const struct engine_load *load)
+{
+    struct engine_info *info = &e->info;
+    uint32_t trained = (uint32_t)llama_model_n_ctx_train(e->model), cells = llama_n_ctx_seq(e->ctx);
+    info->slots = load->slots;
+    info->context = cells < trained ? cells : trained;
+    info->vocab = (uint32_t)llama_vocab_n_tokens(e->vocab);
+    info->batch_rows_max = llama_n_batch(e->ctx);
+    char architecture[48] = "";
+    llama_model_meta_val_str(e->model, "general.architecture", architecture, sizeof architecture);
+    snprintf(info->describe, sizeof info->describe, "%s %.0fM %s", architecture,
+             (double)llama_model_n_params(e->model) / 1e6, llama_ftype_name(llama_model_ftype(e->model)));
+}
+
+int load_model(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
+               struct fault *f)
+{
+    struct engine_needs needs;
+    int err = probe_file(load, &needs, f);
+    if (err != 0)
+        return err;
+    if (load->slots == 0 || load->slots > ENGINE_SLOTS_MAX || load->threads == 0)
+        return fault_set(f, ERR_INVALID, "%u slots and %u threads: slots may be 1 to %d, threads at least 1", load->slots,
+                         load->threads, ENGINE_SLOTS_MAX);
+    struct engine *e = xalloc(sizeof *e);
+    struct loading l = {.progress = progress, .user_data = user_data};
+    e->info.memory = needs;
+    if ((err = open_model(e, load, &l, f)) != 0 || (err = check_kind(e, load, f)) != 0 ||
+        (err = open_context(e, load, needs.context, f)) != 0) {
+        unload_model(e);
+        return err;
+    }
+    text_open(e);
+    batch_open(e);
+    fill_info(e, load);
+    *out = e;
+    return 0;
+}
+
+void unload_model(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    text_close(e);
+    batch_close(e);
+    llama_free(e->ctx);
+    close_pool(e);
+    llama_model_free(e->model);
+    free(e);
+}

@@ -1,0 +1,161 @@
+#include "engine/llama/logits.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+enum { LANES = 16 };
+
+/* The library is built for the machine, this file for any: let the loader choose. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define WIDE
+#endif
+
+/* Greatest of x[0..LANES). `a > b ? a : b` and not fmaxf: it is one vector instruction, and drops NaN in a. */
+static inline float block_max(const float *x)
+{
+    float m[LANES];
+    for (int i = 0; i < LANES; i++)
+        m[i] = x[i];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            m[i] = m[i + half] > m[i] ? m[i + half] : m[i];
+    return m[0];
+}
+
+WIDE static float row_max(const float *x, int32_t n)
+{
+    float m[LANES];
+    for (int i = 0; i < LANES; i++)
+        m[i] = -INFINITY;
+    int32_t at = 0;
+    for (; at + LANES <= n; at += LANES)
+        for (int i = 0; i < LANES; i++)
+            m[i] = x[at + i] > m[i] ? x[at + i] : m[i];
+    for (; at < n; at++)
+        m[0] = x[at] > m[0] ? x[at] : m[0];
+    return block_max(m);
+}
+
+int32_t logits_argmax(const float *logits, int32_t n)
+{
+    float max = row_max(logits, n);
+    for (int32_t i = 0; i < n; i++)
+        if (logits[i] == max)
+            return i;
+    return 0;
+}
+
+/* exp(x) for x <= 0: 2^k by its exponent bits, the rest by a polynomial (Cephes' expf coefficients). */
+static inline float exp_below_one(float x)
+{
+    x = x < -87.0f ? -87.0f : x;
+    float k = (float)(int32_t)(x * 1.44269504f - 0.5f);
+    float r = x - k * 0.693359375f + k * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    union {
+        int32_t i;
+        float f;
+    } scale = {.i = ((int32_t)k + 127) << 23};
+    return p * scale.f;
+}
+
+WIDE static double sum_exp(const float *logits, int32_t n, float max)
+{
+    float sum[LANES] = {0};
+    int32_t at = 0;
+    for (; at + LANES <= n; at += LANES)
+        for (int i = 0; i < LANES; i++)
+            sum[i] += exp_below_one(logits[at + i] - max);
+    for (; at < n; at++)
+        sum[0] += exp_below_one(logits[at] - max);
+    double total = 0;
+    for (int i = 0; i < LANES; i++)
+        total += (double)sum[i];
+    return total;
+}
+
+double logits_sum_exp(const float *logits, int32_t n, float max)
+{
+    return sum_exp(logits, n, max);
+}
+
+/* Does a come before b in the sorted order? */
+static bool before(struct candidate a, struct candidate b)
+{
+    return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
+}
+
+/* The heap's root is its last in the sorted order: the one that the next better candidate replaces. */
+static void sift(struct candidate *heap, int32_t n, int32_t at)
+{
+    for (int32_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && before(heap[child], heap[child + 1]))
+            child++;
+        if (!before(heap[at], heap[child]))
+            return;
+        struct candidate swap = heap[at];
+        heap[at] = heap[child];
+        heap[child] = swap;
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return before(*x, *y) ? -1 : before(*y, *x);
+}
+
+void logits_sort(struct candidate *c, int32_t n)
+{
+    qsort(c, (size_t)n, sizeof *c, compare);
+}
+
+/* Leaves the k greatest in out, as a heap. */
+WIDE static void top(const float *logits, int32_t n, int32_t k, struct candidate *out)
+{
+    int32_t at = 0;
+    for (; at < k; at++)
+        out[at] = (struct candidate){.token = at, .logit = logits[at]};
+    for (int32_t i = k / 2; i-- > 0;)
+        sift(out, k, i);
+    while (at < n) {
+        /* nearly all blocks hold nothing better than what is there already */
+        if (at + LANES <= n && !(block_max(logits + at) > out[0].logit)) {
+            at += LANES;
+            continue;
+        }
+        for (int32_t end = at + LANES < n ? at + LANES : n; at < end; at++) {
+            if (!(logits[at] > out[0].logit))
+                continue;
+            out[0] = (struct candidate){.token = at, .logit = logits[at]};
+            sift(out, k, 0);
+        }
+    }
+}
+
+int32_t logits_top(const float *logits, int32_t n, int32_t k, struct candidate *out)
+{
+    if (k > n)
+        k = n;
+    top(logits, n, k, out);
+    logits_sort(out, k);
+    return k;
+}
+
+int32_t logits_above(const float *logits, int32_t n, float least, struct candidate *out)
+{
+    int32_t found = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (logits[i] >= least)
+            out[found++] = (struct candidate){.token = i, .logit = logits[i]};
+    return found;
+}

@@ -1,0 +1,75 @@
+/* What the files of this module share: the loaded model, and who does what.
+ *
+ * Only this folder knows llama.h. Everything here runs on the actor's one engine thread, except that loads of several
+ * models may run side by side. */
+#ifndef MANTA_ENGINE_LLAMA_MODULE_H
+#define MANTA_ENGINE_LLAMA_MODULE_H
+
+#include <llama.h>
+
+#include "engine/engine.h"
+
+enum {
+    BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so a long chunk stays whole */
+    CELLS_STEP = 256,     /* libllama rounds a sequence's cells up to this */
+    WORDS_BYTES_MAX = 320,
+};
+
+struct bridge_template; /* bridge.h: the parsed chat template */
+
+struct engine {
+    struct engine_info info;
+    struct llama_model *model;       /* owned */
+    struct llama_context *ctx;       /* owned */
+    const struct llama_vocab *vocab; /* borrowed from model */
+    llama_memory_t memory;           /* borrowed from ctx; NULL for encoders */
+    ggml_threadpool_t pool;          /* owned; NULL with one thread */
+    struct llama_batch batch;        /* owned; room for BATCH_ROWS_MAX rows */
+    float **row_logits;              /* owned; per row of the last decode, NULL where none was wanted */
+    float *kept;                     /* owned; logits of rows whose libllama call was not the last of a decode */
+    uint32_t kept_rows;              /* rows that `kept` has room for */
+    int32_t *ends;                   /* owned; the tokens that end an answer */
+    uint32_t ends_n;
+    struct bridge_template *template; /* owned; NULL when the file carries none, or one that cannot be used */
+    struct fault template_fault;     /* why the template cannot be used, when it cannot */
+};
+
+/* words.c: libllama's own words. */
+void words_init(void);
+/* The last error libllama logged on this thread since words_forget(), one line; "" when none. */
+const char *words_last(void);
+void words_forget(void);
+
+/* probe.c, load.c */
+int probe_file(const struct engine_load *load, struct engine_needs *out, struct fault *f);
+int load_model(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
+               struct fault *f);
+void unload_model(struct engine *e);
+enum ggml_type kv_type(const struct engine_load *load);
+
+/* text.c */
+void text_open(struct engine *e);
+void text_close(struct engine *e);
+int text_render(struct engine *e, const struct request *r, struct buf *out, struct fault *f);
+int32_t text_tokenize(struct engine *e, struct str text, bool special, int32_t *out, int32_t cap);
+int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap);
+bool text_is_end(const struct engine *e, int32_t token);
+
+/* batch.c */
+void batch_open(struct engine *e);
+void batch_close(struct engine *e);
+int batch_decode(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f);
+void batch_seq_trim(struct engine *e, uint32_t seq, int32_t from);
+void batch_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
+
+/* embed.c */
+int batch_embed(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
+                struct fault *f);
+
+/* sampler.c */
+struct engine_sampler *sampler_new(struct engine *e, const struct request *r);
+void sampler_free(struct engine_sampler *s);
+void sampler_accept(struct engine_sampler *s, int32_t token);
+int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob);
+
+#endif

@@ -1,0 +1,174 @@
+/* What would loading this file need? Answered from its header, before any of it is loaded.
+ *
+ * Weights are mapped from the file, the KV cache is exact for every model with plain or grouped attention, and the
+ * compute buffers are an estimate fitted to what libllama reports (see COMPUTE below). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/llama/meta.h"
+#include "engine/llama/module.h"
+
+enum {
+    CONTEXT_MAX = 8192,  /* without a wish: more than this per stream is rarely used, and libllama fills all of it */
+    CONTEXT_MIN = 1024,  /* without a wish and with memory to spare */
+};
+static const uint64_t KV_BYTES = 512u << 20; /* without a wish: the KV cache stays under this, or under the weights */
+
+/* What of the file decides the memory. */
+struct shape {
+    uint64_t mapped_bytes;    /* tensors used where they lie */
+    uint64_t repack_bytes;    /* tensors that are copied into another layout */
+    uint64_t kv_cell_bytes;   /* one token's K and V over all layers */
+    uint64_t context_trained; /* tokens */
+    uint64_t embd, ff, vocab;
+};
+
+enum ggml_type kv_type(const struct engine_load *load)
+{
+    if (load->exact)
+        return GGML_TYPE_Q8_0;
+    switch ((enum engine_kv)load->kv) {
+    case ENGINE_KV_Q8_0: return GGML_TYPE_Q8_0;
+    case ENGINE_KV_F32: return GGML_TYPE_F32;
+    default: return GGML_TYPE_F16;
+    }
+}
+
+/* The formats that ggml's CPU backend keeps in another layout on one CPU or another. */
+static bool is_repacked(enum ggml_type type)
+{
+    switch (type) {
+    case GGML_TYPE_Q4_0:
+    case GGML_TYPE_Q8_0:
+    case GGML_TYPE_IQ4_NL:
+    case GGML_TYPE_MXFP4:
+    case GGML_TYPE_Q2_K:
+    case GGML_TYPE_Q4_K:
+    case GGML_TYPE_Q5_K:
+    case GGML_TYPE_Q6_K: return true;
+    default: return false;
+    }
+}
+
+static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
+{
+    uint64_t heads = meta_number(g, "attention.head_count", 1);
+    uint64_t embd = meta_number(g, "embedding_length", 0);
+    uint64_t each = heads > 0 ? embd / heads : 0;
+    uint64_t k = meta_number(g, "attention.key_length", each), v = meta_number(g, "attention.value_length", each);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < meta_number(g, "block_count", 0) && i < 4096; i++) {
+        uint64_t kv_heads = meta_number_at(g, "attention.head_count_kv", i, meta_number_at(g, "attention.head_count", i, heads));
+        bytes += ggml_row_size(type, (int64_t)(k * kv_heads)) + ggml_row_size(type, (int64_t)(v * kv_heads));
+    }
+    return bytes;
+}
+
+static struct shape shape_read(const struct gguf_context *g, const struct engine_load *load)
+{
+    struct shape s = {
+        .context_trained = meta_number(g, "context_length", 2048),
+        .embd = meta_number(g, "embedding_length", 0),
+        .ff = meta_number(g, "feed_forward_length", 0),
+        .vocab = gguf_get_arr_n(g, gguf_find_key(g, "tokenizer.ggml.tokens")),
+        .kv_cell_bytes = kv_cell_bytes(g, kv_type(load)),
+    };
+    for (int64_t i = 0; i < gguf_get_n_tensors(g); i++) {
+        bool copied = load->repack && gguf_get_tensor_ne(g, i)[1] > 1 && is_repacked(gguf_get_tensor_type(g, i));
+        *(copied ? &s.repack_bytes : &s.mapped_bytes) += gguf_get_tensor_size(g, i);
+    }
+    return s;
+}
+
+/* COMPUTE: activations of a micro-batch, its attention mask, the logits twice (graph and output buffer), and what the
+ * library keeps besides (vocabulary, graphs). SmolLM2-135M with 8 x 2048 cells: COMPUTE_MEASURED. */
+static uint64_t compute_bytes(const struct shape *s, const struct engine_load *load, uint64_t context)
+{
+    uint64_t rows = BATCH_ROWS_MAX;
+    uint64_t activations = rows * (3 * s->ff + 6 * s->embd) * sizeof(float);
+    uint64_t mask = rows * context * (sizeof(float) + sizeof(ggml_fp16_t));
+    uint64_t logits = 2 * s->vocab * load->slots * sizeof(float);
+    uint64_t vocabulary = s->vocab * 400;
+    return activations + mask + logits + vocabulary + (8u << 20);
+}
+
+static uint64_t total(const struct engine_needs *n)
+{
+    return n->weights_bytes + n->repack_bytes + n->kv_bytes + n->compute_bytes;
+}
+
+static struct engine_needs needs_at(const struct shape *s, const struct engine_load *load, uint64_t context)
+{
+    uint64_t cells = (context + CELLS_STEP - 1) / CELLS_STEP * CELLS_STEP;
+    return (struct engine_needs){
+        .weights_bytes = s->mapped_bytes,
+        .repack_bytes = s->repack_bytes,
+        .kv_bytes = cells * load->slots * s->kv_cell_bytes,
+        .compute_bytes = compute_bytes(s, load, cells),
+        .context = (uint32_t)cells,
+    };
+}
+
+static bool fits(const struct engine_needs *n, const struct engine_load *load)
+{
+    return load->memory_bytes == 0 || total(n) <= load->memory_bytes;
+}
+
+/* Halves the context from `from` until it fits; CELLS_STEP when nothing does. */
+static uint64_t context_fitting(const struct shape *s, const struct engine_load *load, uint64_t from)
+{
+    uint64_t context = from;
+    while (context > CELLS_STEP) {
+        struct engine_needs n = needs_at(s, load, context);
+        if (fits(&n, load))
+            break;
+        context /= 2;
+    }
+    return context >= CELLS_STEP ? context : CELLS_STEP;
+}
+
+static uint64_t context_choose(const struct shape *s, const struct engine_load *load)
+{
+    if (load->context != 0)
+        return load->context;
+    uint64_t context = CELLS_STEP, most = s->context_trained < CONTEXT_MAX ? s->context_trained : CONTEXT_MAX;
+    uint64_t weights = s->mapped_bytes + s->repack_bytes, kv_most = weights > KV_BYTES ? weights : KV_BYTES;
+    while (context * 2 <= most && (context < CONTEXT_MIN || context * 2 * load->slots * s->kv_cell_bytes <= kv_most))
+        context *= 2;
+    return context_fitting(s, load, context);
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static int too_big(const struct shape *s, const struct engine_load *load, const struct engine_needs *n, struct fault *f)
+{
+    char advice[96];
+    uint64_t context = context_fitting(s, load, n->context);
+    struct engine_needs less = needs_at(s, load, context);
+    if (fits(&less, load))
+        snprintf(advice, sizeof advice, "%u slots of %u tokens would fit", load->slots, less.context);
+    else
+        snprintf(advice, sizeof advice, "give it at least %.0f MiB", mib(total(&less)));
+    return fault_set(f, ERR_MEMORY,
+                     "'%s' needs %.0f MiB: %.0f weights + %.0f KV (%u slots x %u tokens) + %.0f compute; the limit is "
+                     "%.0f MiB; %s",
+                     load->path, mib(total(n)), mib(n->weights_bytes + n->repack_bytes), mib(n->kv_bytes), load->slots,
+                     n->context, mib(n->compute_bytes), mib(load->memory_bytes), advice);
+}
+
+int probe_file(const struct engine_load *load, struct engine_needs *out, struct fault *f)
+{
+    struct gguf_context *g = meta_open(load->path, f);
+    if (g == NULL)
+        return ERR_MODEL;
+    struct shape s = shape_read(g, load);
+    gguf_free(g);
+    if (load->context > s.context_trained)
+        return fault_set(f, ERR_INVALID, "'%s' was trained on %llu tokens of context; %u were asked for", load->path,
+                         (unsigned long long)s.context_trained, load->context);
+    *out = needs_at(&s, load, context_choose(&s, load));
+    return fits(out, load) ? 0 : too_big(&s, load, out, f);
+}

@@ -1,0 +1,229 @@
+/* Draw the next token from a row of logits.
+ *
+ * The order is llama-server's: bias, penalties, top_k, top_p, min_p, temperature, draw. Each of the three filters keeps
+ * a prefix of the tokens sorted by logit, so only those that can be in it are ever sorted: 40 of 49,152 for the usual
+ * top_k, and all penalties touch a few tokens of the row itself, which are put back afterwards. A draw costs about 40
+ * microseconds for 49,152 tokens where building and sorting a candidate array costs ten times that.
+ *
+ * The draw walks the kept tokens by rising id, not by falling probability: two near-equal logits that swap places (on
+ * another machine, in another batch) then do not change which token the same u falls on. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "engine/llama/logits.h"
+#include "engine/llama/module.h"
+
+/* A logit that was changed in place, and what it was. */
+struct patch {
+    int32_t token;
+    float was;
+};
+
+struct engine_sampler {
+    struct sampling s;
+    int32_t vocab;
+    struct logit_bias *biases;    /* owned */
+    uint32_t biases_n;
+    int32_t *recent;              /* owned ring of the last tokens; NULL without penalties */
+    uint32_t recent_max;
+    uint64_t accepted;            /* tokens ever accepted */
+    uint32_t *count;              /* owned; per token of the vocabulary, how often it is in the ring */
+    struct patch *patches;        /* owned; room for all biases and recent tokens */
+    uint32_t patches_n;
+    struct candidate *candidates; /* owned; room for top_k, or for the whole vocabulary */
+};
+
+static bool penalises(const struct sampling *s)
+{
+    return s->penalty_last_n != 0 &&
+           (s->repeat_penalty != 1.0f || s->presence_penalty != 0.0f || s->frequency_penalty != 0.0f);
+}
+
+static void copy_biases(struct engine_sampler *s, const struct engine *e, const struct request *r)
+{
+    int32_t suppressed_n = 0;
+    const llama_token *suppressed = llama_vocab_get_suppress_tokens(e->vocab, &suppressed_n);
+    uint32_t ends_n = r->sampling.ignore_eos ? e->ends_n : 0;
+    s->biases = xalloc_array(r->biases_n + ends_n + (uint32_t)suppressed_n + 1, sizeof *s->biases);
+    for (uint32_t i = 0; i < r->biases_n; i++)
+        if (r->biases[i].token >= 0 && r->biases[i].token < s->vocab)
+            s->biases[s->biases_n++] = r->biases[i];
+    for (uint32_t i = 0; i < ends_n; i++)
+        s->biases[s->biases_n++] = (struct logit_bias){.token = e->ends[i], .bias = -INFINITY};
+    for (int32_t i = 0; i < suppressed_n; i++)
+        s->biases[s->biases_n++] = (struct logit_bias){.token = suppressed[i], .bias = -INFINITY};
+}
+
+struct engine_sampler *sampler_new(struct engine *e, const struct request *r)
+{
+    struct engine_sampler *s = xalloc(sizeof *s);
+    s->s = r->sampling;
+    s->vocab = (int32_t)e->info.vocab;
+    copy_biases(s, e, r);
+    if (penalises(&s->s)) {
+        uint32_t n = s->s.penalty_last_n < 0 ? e->info.context : (uint32_t)s->s.penalty_last_n;
+        s->recent_max = n < e->info.context ? n : e->info.context;
+        s->recent = xalloc_array(s->recent_max, sizeof *s->recent);
+        s->count = xalloc_array(e->info.vocab, sizeof *s->count);
+    }
+    s->patches = xalloc_array(s->biases_n + s->recent_max + 1, sizeof *s->patches);
+    if (s->s.temperature > 0) {
+        bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
+        s->candidates = xalloc_array((size_t)(few ? s->s.top_k : s->vocab), sizeof *s->candidates);
+    }
+    return s;
+}
+
+void sampler_free(struct engine_sampler *s)
+{
+    if (s == NULL)
+        return;
+    free(s->biases);
+    free(s->recent);
+    free(s->count);
+    free(s->patches);
+    free(s->candidates);
+    free(s);
+}
+
+void sampler_accept(struct engine_sampler *s, int32_t token)
+{
+    if (s->recent == NULL || token < 0 || token >= s->vocab)
+        return;
+    int32_t *place = &s->recent[s->accepted % s->recent_max];
+    if (s->accepted >= s->recent_max)
+        s->count[*place]--;
+    *place = token;
+    s->count[token]++;
+    s->accepted++;
+}
+
+static void patch(struct engine_sampler *s, float *logits, int32_t token, float value)
+{
+    s->patches[s->patches_n++] = (struct patch){.token = token, .was = logits[token]};
+    logits[token] = value;
+}
+
+static float penalised(const struct sampling *s, float logit, uint32_t count)
+{
+    logit = logit <= 0 ? logit * s->repeat_penalty : logit / s->repeat_penalty;
+    return logit - (float)count * s->frequency_penalty - s->presence_penalty;
+}
+
+static void patch_row(struct engine_sampler *s, float *logits)
+{
+    uint64_t held = s->accepted < s->recent_max ? s->accepted : s->recent_max;
+    s->patches_n = 0;
+    for (uint32_t i = 0; i < s->biases_n; i++)
+        patch(s, logits, s->biases[i].token, logits[s->biases[i].token] + s->biases[i].bias);
+    for (uint64_t i = 0; i < held; i++) {
+        uint32_t count = s->count[s->recent[i]];
+        if (count == 0)
+            continue; /* done already, at an earlier place in the ring */
+        patch(s, logits, s->recent[i], penalised(&s->s, logits[s->recent[i]], count));
+        s->count[s->recent[i]] = 0;
+    }
+    for (uint64_t i = 0; i < held; i++)
+        s->count[s->recent[i]]++;
+}
+
+static void unpatch_row(struct engine_sampler *s, float *logits)
+{
+    while (s->patches_n > 0) {
+        s->patches_n--;
+        logits[s->patches[s->patches_n].token] = s->patches[s->patches_n].was;
+    }
+}
+
+/* How many of the sorted candidates carry the fraction top_p of `mass`. */
+static int32_t keep_top_p(const struct engine_sampler *s, int32_t n, double mass)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < n; i++) {
+        sum += exp((double)s->candidates[i].logit - (double)s->candidates[0].logit);
+        if (sum >= (double)s->s.top_p * mass)
+            return i + 1;
+    }
+    return n;
+}
+
+static int32_t keep_min_p(const struct engine_sampler *s, int32_t n)
+{
+    float least = s->candidates[0].logit + logf(s->s.min_p);
+    int32_t kept = 1;
+    while (kept < n && s->candidates[kept].logit >= least)
+        kept++;
+    return kept;
+}
+
+/* With top_k: sort k, cut. */
+static int32_t keep_of_top_k(struct engine_sampler *s, const float *logits)
+{
+    int32_t n = logits_top(logits, s->vocab, s->s.top_k, s->candidates);
+    int32_t kept = n;
+    if (s->s.top_p < 1) {
+        double mass = 0;
+        for (int32_t i = 0; i < n; i++)
+            mass += exp((double)s->candidates[i].logit - (double)s->candidates[0].logit);
+        kept = keep_top_p(s, n, mass);
+    }
+    return s->s.min_p > 0 ? keep_min_p(s, kept) : kept;
+}
+
+/* Without top_k: min_p first, since it needs no sorting and cuts the same tail. */
+static int32_t keep_of_all(struct engine_sampler *s, const float *logits)
+{
+    float max = logits[logits_argmax(logits, s->vocab)];
+    int32_t n = logits_above(logits, s->vocab, s->s.min_p > 0 ? max + logf(s->s.min_p) : -INFINITY, s->candidates);
+    if (s->s.top_p >= 1)
+        return n;
+    logits_sort(s->candidates, n);
+    return keep_top_p(s, n, logits_sum_exp(logits, s->vocab, max));
+}
+
+static int by_token(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return x->token < y->token ? -1 : x->token > y->token;
+}
+
+static int32_t draw(struct engine_sampler *s, const float *logits, double u)
+{
+    bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
+    int32_t n = few ? keep_of_top_k(s, logits) : keep_of_all(s, logits);
+    if (n <= 0) /* all NaN or minus infinity: there is nothing to choose from */
+        return logits_argmax(logits, s->vocab);
+    qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
+    double max = -INFINITY, total = 0, sum = 0;
+    for (int32_t i = 0; i < n; i++)
+        max = fmax(max, (double)s->candidates[i].logit);
+    for (int32_t i = 0; i < n; i++)
+        total += exp(((double)s->candidates[i].logit - max) / (double)s->s.temperature);
+    for (int32_t i = 0; i < n; i++) {
+        sum += exp(((double)s->candidates[i].logit - max) / (double)s->s.temperature);
+        if (sum > u * total)
+            return s->candidates[i].token;
+    }
+    return s->candidates[n - 1].token;
+}
+
+static float logprob(const float *logits, int32_t vocab, int32_t token)
+{
+    float max = logits[logits_argmax(logits, vocab)];
+    return (float)((double)logits[token] - (double)max - log(logits_sum_exp(logits, vocab, max)));
+}
+
+int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob)
+{
+    MUST(row < e->info.batch_rows_max);
+    float *logits = e->row_logits[row];
+    MUST(logits != NULL);
+    patch_row(s, logits);
+    int32_t token = s->s.temperature > 0 ? draw(s, logits, u) : logits_argmax(logits, s->vocab);
+    unpatch_row(s, logits);
+    if (out_logprob != NULL)
+        *out_logprob = logprob(logits, s->vocab, token);
+    return token;
+}

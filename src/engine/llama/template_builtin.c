@@ -1,0 +1,66 @@
+/* Chat templates where llama.cpp's common/ is not at hand (an installed libllama): the fixed list of well-known
+ * templates that libllama recognises by their text. Without Jinja, an unknown template is refused, not guessed. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "engine/llama/bridge.h"
+#include "engine/llama/module.h"
+
+struct bridge_template {
+    char *source; /* owned */
+};
+
+struct bridge_template *bridge_template_new(const struct llama_model *model, char *why, size_t why_cap)
+{
+    const char *source = llama_model_chat_template(model, NULL);
+    struct llama_chat_message probe = {.role = "user", .content = "hello"};
+    if (source == NULL || llama_chat_apply_template(source, &probe, 1, true, NULL, 0) < 0) {
+        snprintf(why, why_cap, "it needs Jinja, which this build of the engine module lacks");
+        return NULL;
+    }
+    struct bridge_template *t = xalloc(sizeof *t);
+    t->source = xstrdup(source);
+    return t;
+}
+
+void bridge_template_free(struct bridge_template *t)
+{
+    if (t == NULL)
+        return;
+    free(t->source);
+    free(t);
+}
+
+static void messages_free(struct llama_chat_message *messages, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free((char *)(uintptr_t)messages[i].role);
+        free((char *)(uintptr_t)messages[i].content);
+    }
+    free(messages);
+}
+
+int bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
+                           bridge_text_fn *take, void *user_data, char *why, size_t why_cap)
+{
+    struct llama_chat_message *messages = xalloc_array(turns_n + 1, sizeof *messages);
+    for (size_t i = 0; i < turns_n; i++) {
+        messages[i].role = xstr_dup(str_n(turns[i].role, turns[i].role_n));
+        messages[i].content = xstr_dup(str_n(turns[i].content, turns[i].content_n));
+    }
+    char *text = NULL;
+    int32_t n = llama_chat_apply_template(t->source, messages, turns_n, true, NULL, 0);
+    if (n > 0) {
+        text = xalloc((size_t)n + 1);
+        n = llama_chat_apply_template(t->source, messages, turns_n, true, text, n);
+    }
+    if (n >= 0)
+        take(text != NULL ? text : "", (size_t)n, user_data);
+    else
+        snprintf(why, why_cap, "libllama's built-in version of it does not know such messages");
+    free(text);
+    messages_free(messages, turns_n);
+    return n >= 0;
+}
