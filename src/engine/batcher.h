@@ -14,6 +14,11 @@
 
 struct batcher;
 
+enum {
+    BATCHER_STEP_MS = 100,        /* a good step_ms: streams stay fluent, and a long prompt keeps most of the machine */
+    BATCHER_EMBEDDING_MAX = 8192, /* numbers in a vector */
+};
+
 struct batcher_config {
     const struct engine_ops *ops;
     struct engine *engine;      /* borrowed; outlives the batcher */
@@ -40,26 +45,30 @@ struct batcher_event {
     /* DONE */
     uint8_t finish;             /* enum finish */
     struct fault fault;         /* when finish is FINISH_ERROR */
-    uint32_t completion_tokens;
+    uint32_t completion_tokens; /* resumed ones included, the end-of-text token not */
     float decode_ms;
-    double logprob_sum;
+    double logprob_sum;         /* of the tokens drawn here: without resumed ones */
     const float *embedding;     /* borrowed, REQUEST_EMBED */
     uint32_t embedding_n;
 };
 
+/* Must not call the batcher. One TOKENS event per job and step at most. */
 typedef void batcher_event_fn(const struct batcher_event *ev, void *user_data);
 
 struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *on_event, void *user_data);
-/* Ends without events for what is still running. */
+/* Ends without events for what is still running. NULL is fine. */
 void batcher_free(struct batcher *b);
 
 /* Takes a job; r is copied. `resume` are tokens of its answer that were delivered before (failover): they are
- * replayed, not reported again. Errors come as DONE events, from within this call or a later step. */
+ * replayed, not reported again. Errors come as DONE events, from within this call or a later step.
+ *
+ * An end-of-text token is not part of the answer and normally not reported. When text was held back until then, that
+ * text comes with the end token's id, so that whoever resumes from the ids sent neither repeats nor loses it. */
 void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
                     uint32_t resume_n);
 /* Ends a job with FINISH_CANCELLED before the next decode call; unknown tickets are ignored. */
 void batcher_cancel(struct batcher *b, uint64_t ticket);
-/* Runs one decode call. Returns false when there was nothing to do: then wait for the next submit. */
+/* Makes one call into the engine. Returns false when there was nothing to do: then wait for the next submit. */
 bool batcher_step(struct batcher *b);
 
 struct batcher_load {

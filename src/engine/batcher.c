@@ -1,0 +1,210 @@
+/* The door and the cycle: admit, plan, one call into the engine. state.h has the invariants.
+ *
+ *     submit ──▶ queue ──slot free──▶ prompt ──last row──▶ answering ──finish──▶ (slot free, keeps its tokens)
+ */
+#include "engine/batcher.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "engine/plan.h"
+#include "engine/state.h"
+
+struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *on_event, void *user_data)
+{
+    struct batcher *b = xalloc(sizeof *b);
+    *b = (struct batcher){.cfg = *cfg, .ops = cfg->ops, .engine = cfg->engine, .on_event = on_event,
+                          .user_data = user_data};
+    b->info = b->ops->info(b->engine);
+    MUST(b->info->batch_rows_max >= b->info->slots);
+    slots_init(&b->slots, b->info->slots, b->info->context);
+    list_init(&b->queue);
+    b->rows = xalloc_array(b->info->batch_rows_max, sizeof *b->rows);
+    return b;
+}
+
+static struct job *leave_queue(struct batcher *b, struct job *j)
+{
+    list_remove(&j->link);
+    b->queued--;
+    return j;
+}
+
+static struct job *queue_head(const struct batcher *b)
+{
+    return list_empty(&b->queue) ? NULL : list_item(b->queue.next, struct job, link);
+}
+
+void batcher_free(struct batcher *b)
+{
+    if (b == NULL)
+        return;
+    MUST(!b->reporting);
+    for (struct job *j = queue_head(b); j != NULL; j = queue_head(b))
+        job_free(leave_queue(b, j));
+    for (uint32_t i = 0; i < b->slots.n; i++)
+        job_free(b->slots.slot[i].job);
+    slots_fini(&b->slots);
+    free(b->rows);
+    free(b->embedding);
+    free(b);
+}
+
+/* ---- jobs come and go ---- */
+
+static int check_room(const struct batcher *b, struct fault *f)
+{
+    if (b->slots.busy + b->queued < b->slots.n + b->cfg.queue_max)
+        return 0; /* B4 */
+    return fault_set(f, ERR_BUSY, "all %u slots are busy and %u requests wait for one; try again later", b->slots.n,
+                     b->queued);
+}
+
+static int check_embed(const struct batcher *b, const struct job *j, struct fault *f)
+{
+    if (j->r->kind != REQUEST_EMBED || b->ops->embed != NULL)
+        return 0;
+    return fault_set(f, ERR_UNSUPPORTED, "the %s engine makes no embeddings", b->ops->name);
+}
+
+void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
+                    uint32_t resume_n)
+{
+    MUST(!b->reporting);
+    struct fault f = {0};
+    enum finish finish = FINISH_NONE;
+    struct job *j = job_new(b->ops, b->engine, ticket, r);
+    j->submitted_us = batcher_now(b);
+    j->order = ++b->submitted;
+    if (check_room(b, &f) != 0 || check_embed(b, j, &f) != 0 || job_prepare(j, &f) != 0 ||
+        job_resume(j, resume, resume_n, &finish, &f) != 0) {
+        report_fault(b, j, &f);
+        return;
+    }
+    if (finish != FINISH_NONE) {
+        report_end(b, j, finish);
+        return;
+    }
+    list_push(&b->queue, &j->link);
+    b->queued++;
+}
+
+void batcher_cancel(struct batcher *b, uint64_t ticket)
+{
+    MUST(!b->reporting);
+    LIST_EACH(at, &b->queue) {
+        struct job *j = list_item(at, struct job, link);
+        if (j->ticket == ticket) {
+            report_end(b, leave_queue(b, j), FINISH_CANCELLED);
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < b->slots.n; i++) {
+        struct job *j = b->slots.slot[i].job;
+        if (j != NULL && j->ticket == ticket) {
+            slots_release(&b->slots, i);
+            report_end(b, j, FINISH_CANCELLED);
+            return;
+        }
+    }
+}
+
+/* First come, first served. An embedding needs no slot, but waits for its turn like a prompt. */
+static void admit(struct batcher *b)
+{
+    struct job *j;
+    while (b->slots.busy < b->slots.n && (j = queue_head(b)) != NULL && j->r->kind != REQUEST_EMBED) {
+        leave_queue(b, j);
+        slots_take(&b->slots, slots_pick(&b->slots, j->tokens, job_tokens(j)), j);
+        b->hints_old = true;
+    }
+}
+
+/* ---- what next ---- */
+
+/* The prompts in slots, oldest first. Returns how many. */
+static uint32_t sort_prompts(const struct batcher *b, struct plan_prompt out[ENGINE_SLOTS_MAX])
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < b->slots.n; i++) {
+        const struct job *j = b->slots.slot[i].job;
+        if (j == NULL || j->answering)
+            continue;
+        uint32_t at = n++;
+        for (; at > 0 && b->slots.slot[out[at - 1].slot].job->order > j->order; at--)
+            out[at] = out[at - 1];
+        out[at] = (struct plan_prompt){.slot = i};
+    }
+    return n;
+}
+
+/* Looking for prefixes compares tokens with every slot's, so those of waiting prompts are looked up only when slots
+ * changed what they hold; the plan is exact for the oldest prompt and an estimate for the others. */
+static void count_rows(struct batcher *b, struct plan_prompt *prompts, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        struct job *j = b->slots.slot[prompts[i].slot].job;
+        if (i == 0 || b->hints_old || b->slots.slot[prompts[i].slot].begun)
+            j->rows_hint = turn_rows_left(b, prompts[i].slot);
+        prompts[i].rows = j->rows_hint;
+    }
+    b->hints_old = false;
+}
+
+static void count_streams(const struct batcher *b, struct plan_input *in)
+{
+    uint64_t now_us = batcher_now(b);
+    for (uint32_t i = 0; i < b->slots.n; i++) {
+        const struct job *j = b->slots.slot[i].job;
+        if (j == NULL || !j->answering)
+            continue;
+        in->streams++;
+        if (now_us - j->last_us > in->waited_us)
+            in->waited_us = now_us - j->last_us;
+    }
+}
+
+static bool embed_has_turn(const struct batcher *b, const struct plan_input *in)
+{
+    const struct job *j = queue_head(b);
+    return j != NULL && j->r->kind == REQUEST_EMBED && (in->streams == 0 || !b->prompt_ran);
+}
+
+bool batcher_step(struct batcher *b)
+{
+    MUST(!b->reporting);
+    struct plan_prompt prompts[ENGINE_SLOTS_MAX];
+    struct plan_input in = {.cost = &b->cost, .step_us = b->cfg.step_ms * 1000, .prompts = prompts,
+                            .rows_max = b->info->batch_rows_max, .prompt_ran = b->prompt_ran,
+                            .last_slot = b->last_slot};
+    admit(b);
+    count_streams(b, &in);
+    if (embed_has_turn(b, &in)) {
+        turn_embed(b, leave_queue(b, queue_head(b)));
+        return true;
+    }
+    in.prompts_n = sort_prompts(b, prompts);
+    count_rows(b, prompts, in.prompts_n);
+    struct plan plan = plan_next(&in);
+    if (plan.kind == PLAN_STREAMS)
+        turn_streams(b);
+    else if (plan.kind == PLAN_PROMPT)
+        turn_prompt(b, plan.slot, plan.rows);
+    else
+        MUST(b->slots.busy == 0 && b->queued == 0); /* B7 */
+    return plan.kind != PLAN_NOTHING;
+}
+
+void batcher_load(const struct batcher *b, struct batcher_load *out)
+{
+    *out = (struct batcher_load){
+        .busy = b->slots.busy,
+        .waiting = b->queued,
+        .prefill_tps = cost_prefill_tps(&b->cost),
+        .decode_tps = cost_decode_tps(&b->cost),
+        .last_token_us = b->last_token_us,
+        .prompt_tokens = b->prompt_tokens,
+        .cached_tokens = b->cached_tokens,
+        .answer_tokens = b->answer_tokens,
+    };
+}

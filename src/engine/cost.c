@@ -1,0 +1,112 @@
+#include "engine/cost.h"
+
+#include "base/must.h"
+
+/* One call may be slow because the machine did something else: it counts, but not for more than this times the average. */
+static const float OUTLIER = 3.0f;
+static const float WEIGHT = 0.2f; /* of the newest sample */
+
+static void average(float *known, float sample)
+{
+    if (*known <= 0) {
+        *known = sample;
+        return;
+    }
+    if (sample > OUTLIER * *known)
+        sample = OUTLIER * *known;
+    *known += WEIGHT * (sample - *known);
+}
+
+static uint32_t class_of(uint32_t rows)
+{
+    uint32_t class = 0;
+    while ((1u << class) < rows && class < COST_CLASSES - 1)
+        class++;
+    return class;
+}
+
+void cost_saw_decode(struct cost *c, uint32_t streams, uint64_t us)
+{
+    MUST(streams > 0 && streams <= ENGINE_SLOTS_MAX);
+    average(&c->decode_us[streams], (float)us);
+}
+
+void cost_saw_prompt(struct cost *c, uint32_t rows, uint64_t us)
+{
+    MUST(rows > 0);
+    average(&c->row_us[class_of(rows)], (float)us / (float)rows);
+}
+
+void cost_saw_copy(struct cost *c, uint64_t us)
+{
+    average(&c->copy_us, (float)us);
+}
+
+/* The value of known[at], or between its known neighbours, or the nearest one; 0 when nothing is known. */
+static float read_off(const float *known, uint32_t n, uint32_t at)
+{
+    uint32_t below = at, above = at;
+    while (below > 0 && known[below] <= 0)
+        below--;
+    while (above < n - 1 && known[above] <= 0)
+        above++;
+    if (known[below] <= 0)
+        return known[above];
+    if (known[above] <= 0 || above == below)
+        return known[below];
+    float part = (float)(at - below) / (float)(above - below);
+    return known[below] + part * (known[above] - known[below]);
+}
+
+uint64_t cost_decode(const struct cost *c, uint32_t streams)
+{
+    if (streams == 0)
+        return 0;
+    MUST(streams <= ENGINE_SLOTS_MAX);
+    float us = read_off(c->decode_us + 1, ENGINE_SLOTS_MAX, streams - 1);
+    return us > 0 ? (uint64_t)us : COST_DECODE_US_GUESS;
+}
+
+uint64_t cost_prompt(const struct cost *c, uint32_t rows)
+{
+    if (rows == 0)
+        return 0;
+    float us = read_off(c->row_us, COST_CLASSES, class_of(rows));
+    return (uint64_t)((us > 0 ? us : COST_ROW_US_GUESS) * (float)rows);
+}
+
+uint64_t cost_copy(const struct cost *c)
+{
+    return c->copy_us > 0 ? (uint64_t)c->copy_us : COST_COPY_US_GUESS;
+}
+
+/* Per-row costs fall as calls grow, and classes are steps, so the cost is not monotonic: look class by class, from the
+ * largest, for the first that has a number of rows that fits. */
+uint32_t cost_rows_within(const struct cost *c, uint32_t rows, uint64_t us)
+{
+    if (rows == 0)
+        return 0;
+    for (uint32_t class = class_of(rows) + 1; class-- > 0;) {
+        uint32_t most = class == COST_CLASSES - 1 || (1u << class) > rows ? rows : 1u << class;
+        uint32_t least = class == 0 ? 1 : (1u << (class - 1)) + 1;
+        uint64_t row_us = cost_prompt(c, most) / most;
+        uint64_t fit = row_us > 0 ? us / row_us : most;
+        if (fit >= least)
+            return fit < most ? (uint32_t)fit : most;
+    }
+    return 0;
+}
+
+float cost_prefill_tps(const struct cost *c)
+{
+    for (uint32_t class = COST_CLASSES; class-- > 0;)
+        if (c->row_us[class] > 0)
+            return 1e6f / c->row_us[class];
+    return 0;
+}
+
+float cost_decode_tps(const struct cost *c)
+{
+    float us = read_off(c->decode_us + 1, ENGINE_SLOTS_MAX, 0);
+    return us > 0 ? 1e6f / us : 0;
+}

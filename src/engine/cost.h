@@ -1,0 +1,40 @@
+/* Know what a decode call will take, from what earlier ones took. Pure: times are told.
+ *
+ * Two tables of running averages: decode calls by their number of streams, prompt calls by their number of rows (in
+ * classes that double). What was never seen is read off its neighbours. */
+#ifndef MANTA_ENGINE_COST_H
+#define MANTA_ENGINE_COST_H
+
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+enum {
+    COST_CLASSES = 13,          /* prompt rows 1, 2, 3-4, 5-8 … 2049-4096 */
+    COST_ROW_US_GUESS = 1000,   /* per prompt row, before anything was measured: a small model on a laptop */
+    COST_DECODE_US_GUESS = 10000,
+    COST_COPY_US_GUESS = 5000,
+};
+
+struct cost {
+    float decode_us[ENGINE_SLOTS_MAX + 1]; /* one call with so many streams; 0: never seen */
+    float row_us[COST_CLASSES];            /* one row of a prompt call of that class; 0: never seen */
+    float copy_us;                         /* making one sequence hold what another holds; 0: never seen */
+};
+
+void cost_saw_decode(struct cost *c, uint32_t streams, uint64_t us);
+void cost_saw_prompt(struct cost *c, uint32_t rows, uint64_t us);
+void cost_saw_copy(struct cost *c, uint64_t us);
+
+/* Expected microseconds of a call. */
+uint64_t cost_decode(const struct cost *c, uint32_t streams);
+uint64_t cost_prompt(const struct cost *c, uint32_t rows);
+uint64_t cost_copy(const struct cost *c);
+/* How many of `rows` prompt rows fit into us; 0 when not even one does. */
+uint32_t cost_rows_within(const struct cost *c, uint32_t rows, uint64_t us);
+
+/* Measured speeds for the router, tokens per second; 0 until known. */
+float cost_prefill_tps(const struct cost *c);
+float cost_decode_tps(const struct cost *c);
+
+#endif

@@ -1,0 +1,59 @@
+/* A scripted, seeded engine without a model: what everything above the engine is tested with.
+ *
+ * Its answers depend on the tokens that the sequence holds, the request's seed and the place in the answer, and on
+ * nothing else. So the same request has the same answer on every echo engine with the same options, a resumed answer
+ * goes on where it stopped, and a prefix that was reused wrongly shows in the text. Rows at wrong positions, copies of
+ * cells that are not there and draws from rows without logits are MUSTs.
+ *
+ * The "model file" is the list of options, all with defaults: "echo", "echo:tokens=200,decode_us=500,seed=7". A script
+ * takes the rest of the line: "echo:tokens=8,script=Yes, and no.". Sizes may end in k, m or g (powers of 1024).
+ *
+ *   tokens=N       answers have N tokens (default 32); with a script: as many as it has
+ *   script=TEXT    every answer is TEXT
+ *   seed=N         the answers of another "model"
+ *   context=N      the model's own context (2048)
+ *   rows=N         rows of one decode call at most (512)
+ *   embed=N        a model that makes vectors of N numbers instead of answers
+ *   load_ms=N      loading takes so long
+ *   prefill_us=N   time per row of a prompt
+ *   decode_us=N    time per decode call in which streams take part
+ *   stream_us=N    … and for each of these streams
+ *   copy_us=N      time per sequence copied
+ *   weights=SIZE   bytes of weights (1m), kv=SIZE bytes per token of context (1k), compute=SIZE (1m)
+ *   fail_load=1    loading fails (ERR_MODEL)
+ *   fail_decode_at=N  the N-th decode call fails (ERR_FAILED), later ones work again
+ *   freeze_at=N    the N-th token drawn takes freeze_ms=MS (default an hour)
+ *   crash_at=N     the N-th token drawn aborts the process */
+#ifndef MANTA_ENGINE_ECHO_H
+#define MANTA_ENGINE_ECHO_H
+
+#include "engine/engine.h"
+
+struct echo_options {
+    uint32_t tokens;
+    struct str script; /* borrowed from the path; p is NULL without one */
+    uint64_t seed;
+    uint32_t context, rows, embed;
+    uint32_t load_ms, prefill_us, decode_us, stream_us, copy_us;
+    uint64_t weights, kv, compute;
+    uint32_t fail_load, fail_decode_at, freeze_at, freeze_ms, crash_at;
+};
+
+/* ERR_MODEL: not an echo path, an unknown option (f names the nearest) or a bad value; *out is untouched then. */
+int echo_options_parse(const char *path, struct echo_options *out, struct fault *f);
+
+/* How an engine lets time pass, instead of sleeping: tests with a told clock move it forward. */
+typedef void echo_sleep_fn(uint64_t us, void *user_data);
+void echo_sleep_with(struct engine *e, echo_sleep_fn *sleep_us, void *user_data);
+
+/* The vocabulary: 256 bytes, some words and pieces of characters, and two control tokens. */
+enum { ECHO_END = 0, ECHO_BEGIN = 1, ECHO_BYTES = 2, ECHO_WORDS = ECHO_BYTES + 256 };
+uint32_t echo_vocab(void);
+/* As engine_ops.tokenize and engine_ops.piece. */
+int32_t echo_tokenize(struct str text, bool special, int32_t *out, int32_t cap);
+int32_t echo_piece(int32_t token, char *out, int32_t cap);
+/* The k-th choice for the token after `last`, in a story that has come to `state`. Half a character is always followed
+ * by its other half; `whole`: do not begin one. */
+int32_t echo_word(int32_t last, uint64_t state, uint32_t k, bool whole);
+
+#endif

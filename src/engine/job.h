@@ -1,0 +1,56 @@
+/* One request on its way through the batcher: its tokens, its answer so far, and when it is over. */
+#ifndef MANTA_ENGINE_JOB_H
+#define MANTA_ENGINE_JOB_H
+
+#include "base/list.h"
+#include "engine/engine.h"
+#include "engine/text.h"
+
+enum {
+    JOB_RENDER_BYTES_MAX = 64 * 1024 * 1024, /* of a rendered prompt */
+    JOB_PROBE_BYTES_PER_TOKEN = 32, /* a prompt with more bytes than this per token of context is surely too long … */
+    JOB_PROBE_BYTES_MIN = 64 * 1024, /* … and tokenizing it whole to say so would make every stream wait */
+};
+
+struct job {
+    struct list link;      /* in the batcher's queue while it has no slot */
+    uint64_t ticket;
+    uint64_t order;        /* of arrival */
+    const struct engine_ops *ops;
+    struct engine *engine; /* borrowed */
+    struct request *r;     /* owned */
+    int32_t *tokens;       /* owned; the prompt, then the answer so far */
+    uint32_t cap;          /* room in tokens */
+    uint32_t prompt_n;
+    uint32_t answer_n;     /* tokens of the answer, resumed ones included */
+    uint32_t answer_max;   /* it ends with so many: max_tokens, or what the context leaves */
+    uint32_t rows_hint;    /* rows its prompt will take, as far as known; for planning */
+    uint32_t cached;       /* prompt tokens that were not computed */
+    bool answering;        /* the prompt is computed, tokens are drawn */
+    struct engine_sampler *sampler; /* owned; from job_begin() on */
+    struct text text;
+    double logprob_sum;    /* of the tokens drawn here */
+    uint64_t submitted_us, started_us, first_us, last_us;
+};
+
+/* r is copied. Never NULL. */
+struct job *job_new(const struct engine_ops *ops, struct engine *e, uint64_t ticket, const struct request *r);
+void job_free(struct job *j);
+/* Renders and tokenizes the prompt. ERR_INVALID, ERR_CONTEXT, ERR_UNSUPPORTED: the job cannot run, f says why. */
+int job_prepare(struct job *j, struct fault *f);
+/* Replays tokens of the answer that were delivered before. *out_finish: how the answer ended with them, if it did.
+ * ERR_INVALID: they are no tokens of this model. */
+int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_finish, struct fault *f);
+/* Makes the sampler, and tells it of all tokens so far. ERR_FAILED. */
+int job_begin(struct job *j, struct fault *f);
+/* Adds one token to the answer; what it adds to the text is then in text_take(). Returns how the answer ended, or
+ * FINISH_NONE. An end-of-text token ends it and is not part of it. */
+enum finish job_add(struct job *j, int32_t id);
+
+/* Tokens of prompt and answer together. */
+static inline uint32_t job_tokens(const struct job *j)
+{
+    return j->prompt_n + j->answer_n;
+}
+
+#endif

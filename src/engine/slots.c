@@ -1,0 +1,112 @@
+#include "engine/slots.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+
+void slots_init(struct slots *s, uint32_t n, uint32_t context)
+{
+    MUST(n > 0 && n <= ENGINE_SLOTS_MAX);
+    *s = (struct slots){.n = n, .context = context};
+    for (uint32_t i = 0; i < n; i++)
+        s->slot[i].tokens = xalloc_array(context, sizeof *s->slot[i].tokens);
+}
+
+void slots_fini(struct slots *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        free(s->slot[i].tokens);
+    *s = (struct slots){0};
+}
+
+uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t b_n)
+{
+    uint32_t n = a_n < b_n ? a_n : b_n, i = 0;
+    while (i < n && a[i] == b[i])
+        i++;
+    return i;
+}
+
+static uint32_t oldest_free(const struct slots *s)
+{
+    uint32_t oldest = s->n;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->slot[i].job == NULL && (oldest == s->n || s->slot[i].freed < s->slot[oldest].freed))
+            oldest = i;
+    MUST(oldest < s->n);
+    return oldest;
+}
+
+/* A new conversation shares its system prompt with every old one. Taking over an old one's slot for these few tokens
+ * would cost that conversation its next first token, so the shared part must be half of what the slot holds. */
+uint32_t slots_pick(const struct slots *s, const int32_t *tokens, uint32_t n)
+{
+    uint32_t best = s->n, best_common = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->slot[i].job != NULL)
+            continue;
+        uint32_t common = slots_common(s->slot[i].tokens, s->slot[i].n, tokens, n);
+        if (common > best_common && common >= s->slot[i].n / 2) {
+            best = i;
+            best_common = common;
+        }
+    }
+    return best < s->n ? best : oldest_free(s);
+}
+
+void slots_take(struct slots *s, uint32_t slot, struct job *job)
+{
+    MUST(slot < s->n && s->slot[slot].job == NULL);
+    s->slot[slot].job = job;
+    s->slot[slot].begun = false;
+    s->busy++;
+}
+
+void slots_release(struct slots *s, uint32_t slot)
+{
+    MUST(slot < s->n && s->slot[slot].job != NULL);
+    s->slot[slot].job = NULL;
+    s->slot[slot].begun = false;
+    s->slot[slot].freed = ++s->frees;
+    s->busy--;
+}
+
+struct slots_prefix slots_find_prefix(const struct slots *s, uint32_t slot, const int32_t *tokens, uint32_t n,
+                                      uint32_t copy_tokens)
+{
+    MUST(n > 0);
+    struct slots_prefix own = {.n = slots_common(s->slot[slot].tokens, s->slot[slot].n, tokens, n - 1)};
+    struct slots_prefix other = {.copy = true};
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t common = i != slot ? slots_common(s->slot[i].tokens, s->slot[i].n, tokens, n - 1) : 0;
+        if (common > other.n) {
+            other.n = common;
+            other.src = i;
+        }
+    }
+    uint32_t gain = other.n > own.n ? other.n - own.n : 0;
+    return gain >= SLOTS_COPY_TOKENS_MIN && gain >= SLOTS_COPY_GAIN * copy_tokens ? other : own;
+}
+
+void slots_append(struct slots *s, uint32_t slot, const int32_t *tokens, uint32_t n)
+{
+    struct slot *at = &s->slot[slot];
+    MUST(n <= s->context - at->n);
+    memcpy(at->tokens + at->n, tokens, n * sizeof *tokens);
+    at->n += n;
+}
+
+void slots_cut(struct slots *s, uint32_t slot, uint32_t n)
+{
+    MUST(n <= s->slot[slot].n);
+    s->slot[slot].n = n;
+}
+
+void slots_copy(struct slots *s, uint32_t src, uint32_t dst, uint32_t n)
+{
+    MUST(src != dst && n <= s->slot[src].n);
+    s->slot[dst].n = 0;
+    slots_append(s, dst, s->slot[src].tokens, n);
+}

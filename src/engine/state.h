@@ -1,0 +1,70 @@
+/* The batcher's own struct, and the parts of its cycle: report.c tells, turn.c runs, batcher.c decides.
+ *
+ * Invariants:
+ * B1  every ticket that was submitted gets exactly one DONE: submitted == done + in slots + queued.
+ * B2  what a slot says it holds is what the engine's sequence holds: rows go in at slot.n, and slot.n follows.
+ * B3  the ids of a job are reported gap-free and once, from the number of resumed ones on.
+ * B4  a slot has at most one job; the queue holds at most queue_max beyond the free slots.
+ * B5  a decode call has 1 … batch_rows_max rows.
+ * B6  text is reported only together with ids, so what was delivered is known from the ids (text.h).
+ * B7  while jobs are in slots there is always a decode call to make: nobody waits for nobody. */
+#ifndef MANTA_ENGINE_STATE_H
+#define MANTA_ENGINE_STATE_H
+
+#include "base/list.h"
+#include "base/must.h"
+#include "engine/batcher.h"
+#include "engine/cost.h"
+#include "engine/job.h"
+#include "engine/slots.h"
+
+struct batcher {
+    struct batcher_config cfg;
+    const struct engine_ops *ops;    /* cfg.ops */
+    struct engine *engine;           /* cfg.engine, borrowed */
+    const struct engine_info *info;  /* the engine's */
+    batcher_event_fn *on_event;
+    void *user_data;
+    struct slots slots;
+    struct list queue;               /* job.link, in the order of arrival */
+    uint32_t queued;
+    struct cost cost;
+    struct engine_row *rows;         /* owned; room for batch_rows_max */
+    float *embedding;                /* owned; room for BATCHER_EMBEDDING_MAX; made on first use */
+    uint32_t last_slot;              /* whose prompt ran last */
+    bool prompt_ran;                 /* a prompt call ran since the streams' last turn */
+    bool hints_old;                  /* slots changed what they hold: rows_hint of waiting prompts may be too high */
+    bool reporting;                  /* on_event runs: it must not call back */
+    uint64_t submitted, done;        /* tickets, for B1 */
+    uint64_t last_token_us;
+    uint64_t prompt_tokens, cached_tokens, answer_tokens;
+};
+
+static inline uint64_t batcher_now(const struct batcher *b)
+{
+    return b->cfg.now_us(b->cfg.now_user_data);
+}
+
+/* report.c: each calls on_event once, unless it says otherwise. */
+
+/* The prompt of j is computed, or the embedding about to be reported. */
+void report_prefilled(struct batcher *b, const struct job *j);
+/* Token number `first` of the answer, with the text that can be sent now. */
+void report_token(struct batcher *b, struct job *j, uint32_t first, int32_t id, float logprob);
+/* The end of a job that is in no slot and in no queue any more; frees it. */
+void report_end(struct batcher *b, struct job *j, enum finish finish);
+void report_fault(struct batcher *b, struct job *j, const struct fault *f);
+void report_embedding(struct batcher *b, struct job *j, const float *v, uint32_t n);
+
+/* turn.c: one call into the engine each. A call that fails ends the jobs that took part in it, and nobody else's. */
+
+/* The next token of every running stream. */
+void turn_streams(struct batcher *b);
+/* Up to `rows` rows of the prompt in `slot`, and its first token when these are the last ones. */
+void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows);
+/* The vector of a job that is in no slot and in no queue. */
+void turn_embed(struct batcher *b, struct job *j);
+/* Rows of the prompt in `slot` that are still to compute; its prefix may be in any slot. */
+uint32_t turn_rows_left(const struct batcher *b, uint32_t slot);
+
+#endif

@@ -1,0 +1,195 @@
+/* What one call into the engine does to slots and jobs. */
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "engine/state.h"
+
+static struct job *leave_slot(struct batcher *b, uint32_t slot)
+{
+    struct job *j = b->slots.slot[slot].job;
+    slots_release(&b->slots, slot);
+    return j;
+}
+
+/* After a failed call nobody knows for sure what the sequence holds: it starts anew. */
+static void fail_slot(struct batcher *b, uint32_t slot, const struct fault *f)
+{
+    b->ops->seq_trim(b->engine, slot, 0);
+    slots_cut(&b->slots, slot, 0);
+    report_fault(b, leave_slot(b, slot), f);
+}
+
+/* ---- prompts ---- */
+
+/* What computing as many rows would take as long as one copy. */
+static uint32_t copy_tokens(const struct batcher *b)
+{
+    uint64_t row_us = cost_prompt(&b->cost, 64) / 64;
+    return (uint32_t)(cost_copy(&b->cost) / (row_us > 0 ? row_us : 1));
+}
+
+static struct slots_prefix find_prefix(const struct batcher *b, uint32_t slot)
+{
+    const struct job *j = b->slots.slot[slot].job;
+    return slots_find_prefix(&b->slots, slot, j->tokens, job_tokens(j), copy_tokens(b));
+}
+
+/* Puts the beginning of the prompt in place. Prompts start one after another, so a prefix that arrived several times at
+ * once is computed by the first and copied by the others. Returns the time a copy took, 0 without one. */
+static uint64_t start_prompt(struct batcher *b, uint32_t slot)
+{
+    struct slot *at = &b->slots.slot[slot];
+    struct slots_prefix prefix = find_prefix(b, slot);
+    uint64_t start_us = batcher_now(b);
+    if (prefix.copy) {
+        b->ops->seq_copy(b->engine, prefix.src, slot, (int32_t)prefix.n);
+        slots_copy(&b->slots, prefix.src, slot, prefix.n);
+    } else if (prefix.n < at->n) {
+        b->ops->seq_trim(b->engine, slot, (int32_t)prefix.n);
+        slots_cut(&b->slots, slot, prefix.n);
+    }
+    at->begun = true;
+    at->job->cached = prefix.n < at->job->prompt_n ? prefix.n : at->job->prompt_n;
+    at->job->started_us = start_us;
+    return prefix.copy ? batcher_now(b) - start_us + 1 : 0;
+}
+
+uint32_t turn_rows_left(const struct batcher *b, uint32_t slot)
+{
+    const struct slot *at = &b->slots.slot[slot];
+    return job_tokens(at->job) - (at->begun ? at->n : find_prefix(b, slot).n);
+}
+
+/* ---- one decode call ---- */
+
+/* Draws the next token of a job from row `row` of the last call, and reports it. */
+static void draw(struct batcher *b, uint32_t slot, uint32_t row)
+{
+    struct job *j = b->slots.slot[slot].job;
+    uint32_t index = j->answer_n;
+    float logprob = 0;
+    int32_t id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index), &logprob);
+    MUST(id >= 0 && (uint32_t)id < b->info->vocab);
+    j->last_us = batcher_now(b);
+    if (j->first_us == 0)
+        j->first_us = j->last_us;
+    enum finish finish = job_add(j, id);
+    bool is_end_token = j->answer_n == index;
+    if (!j->answering) {
+        j->answering = true;
+        report_prefilled(b, j);
+    }
+    if (!is_end_token) {
+        MUST(j->answer_n == index + 1); /* B3 */
+        j->logprob_sum += logprob;
+        b->answer_tokens++;
+        b->last_token_us = j->last_us;
+    }
+    /* B6: text that was held back until the end goes out with the end token, so that a resumed job knows it did. */
+    if (!is_end_token || text_waits(&j->text))
+        report_token(b, j, index, id, logprob);
+    if (finish != FINISH_NONE)
+        report_end(b, leave_slot(b, slot), finish);
+}
+
+static void put_row(struct batcher *b, uint32_t i, uint32_t slot, uint32_t position, bool want)
+{
+    MUST(i < b->info->batch_rows_max); /* B5 */
+    const struct job *j = b->slots.slot[slot].job;
+    b->rows[i] = (struct engine_row){
+        .token = j->tokens[position], .position = (int32_t)position, .seq = slot, .want = want};
+}
+
+/* The next token of every running stream. */
+void turn_streams(struct batcher *b)
+{
+    uint32_t n = 0;
+    uint64_t start_us = batcher_now(b);
+    for (uint32_t i = 0; i < b->slots.n; i++) {
+        const struct slot *at = &b->slots.slot[i];
+        if (at->job == NULL || !at->job->answering)
+            continue;
+        MUST(at->n + 1 == job_tokens(at->job)); /* B2 */
+        put_row(b, n++, i, at->n, true);
+    }
+    struct fault f = {0};
+    int rc = b->ops->decode(b->engine, b->rows, n, &f);
+    b->prompt_ran = false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t slot = b->rows[i].seq;
+        if (rc != 0) {
+            fail_slot(b, slot, &f);
+            continue;
+        }
+        slots_append(&b->slots, slot, &b->rows[i].token, 1);
+        draw(b, slot, i);
+    }
+    if (rc == 0)
+        cost_saw_decode(&b->cost, n, batcher_now(b) - start_us);
+}
+
+/* The engine may put a copy off until its next call, so what that took too long counts as the copy's. */
+static void saw_copy(struct batcher *b, uint32_t rows, uint64_t copy_us, uint64_t call_us)
+{
+    uint64_t expected_us = cost_prompt(&b->cost, rows);
+    cost_saw_copy(&b->cost, copy_us + (call_us > expected_us ? call_us - expected_us : 0));
+}
+
+static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
+{
+    struct job *j = b->slots.slot[slot].job;
+    b->prompt_tokens += j->prompt_n;
+    b->cached_tokens += j->cached;
+    b->hints_old = true;
+    draw(b, slot, last_row);
+}
+
+/* Up to `rows` rows of the prompt in `slot`; its first token when these are the last ones. */
+void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
+{
+    struct slot *at = &b->slots.slot[slot];
+    struct fault f = {0};
+    b->last_slot = slot;
+    b->prompt_ran = true;
+    uint64_t copy_us = at->begun ? 0 : start_prompt(b, slot);
+    if (at->job->sampler == NULL && job_begin(at->job, &f) != 0) {
+        fail_slot(b, slot, &f);
+        return;
+    }
+    uint32_t from = at->n, total = job_tokens(at->job), n = total - from < rows ? total - from : rows;
+    for (uint32_t i = 0; i < n; i++)
+        put_row(b, i, slot, from + i, from + i + 1 == total);
+    uint64_t start_us = batcher_now(b);
+    if (b->ops->decode(b->engine, b->rows, n, &f) != 0) {
+        fail_slot(b, slot, &f);
+        return;
+    }
+    slots_append(&b->slots, slot, at->job->tokens + from, n);
+    uint64_t took_us = batcher_now(b) - start_us;
+    if (copy_us == 0)
+        cost_saw_prompt(&b->cost, n, took_us);
+    else
+        saw_copy(b, n, copy_us, took_us);
+    if (at->n == total)
+        prompt_is_done(b, slot, n - 1);
+}
+
+/* ---- vectors ---- */
+
+void turn_embed(struct batcher *b, struct job *j)
+{
+    struct fault f = {0};
+    uint32_t n = BATCHER_EMBEDDING_MAX;
+    if (b->embedding == NULL)
+        b->embedding = xalloc_array(n, sizeof *b->embedding);
+    j->started_us = batcher_now(b);
+    b->prompt_ran = true;
+    int rc = b->ops->embed(b->engine, j->tokens, j->prompt_n, b->embedding, &n, &f);
+    j->first_us = j->last_us = batcher_now(b);
+    if (rc != 0) {
+        report_fault(b, j, &f);
+        return;
+    }
+    b->prompt_tokens += j->prompt_n;
+    report_prefilled(b, j);
+    report_embedding(b, j, b->embedding, n);
+}
