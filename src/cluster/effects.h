@@ -13,10 +13,11 @@
 enum fx_kind {
     FX_SEND = 1,    /* msg over link */
     FX_CLOSE_LINK,  /* after what was sent; LINK_CLOSED follows */
-    FX_STARTED,     /* a branch's prompt is computed and its first token is near: `actor`, `usage` prompt part */
+    FX_STARTED,     /* a branch's prompt is computed and its first token is near: `actor`, `usage` prompt part.
+                       At most once per branch and before its tokens; after a failover BRANCH_DONE names another actor */
     FX_TOKENS,      /* more of a branch's answer: text, ids, logprobs */
     FX_BRANCH_DONE, /* a branch ended: finish, usage, fault when finish is FINISH_ERROR */
-    FX_CALL_END,    /* every branch ended; the call is forgotten */
+    FX_CALL_END,    /* every branch ended (`branches`: how many there were); the call is forgotten */
     FX_CALL_FAILED, /* the call never ran: fault, retry_after_s; the call is forgotten */
     FX_LOG,         /* a line: level, tag, text */
 };

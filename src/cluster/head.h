@@ -17,6 +17,19 @@
 
 struct head;
 
+/* Limits that are part of the protocol and not of a configuration: what a dialler says beyond them ends its link. */
+enum {
+    HEAD_WORKER_ACTORS_MAX = 16,      /* actors of one worker; keys are below it */
+    HEAD_NAME_BYTES_MAX = 128,        /* node and model names, addresses */
+    HEAD_LINE_BYTES_MAX = 512,        /* versions, engine, features, notes, reasons */
+    HEAD_DIGEST_BYTES_MAX = 128,
+    HEAD_SLOTS_MAX = 4096,            /* of one actor */
+    HEAD_CONTEXT_MAX = 1 << 24,       /* tokens of one slot */
+    HEAD_MODELS_MAX = 1024,           /* names remembered after their last actor has gone */
+    HEAD_REQUEST_BYTES_MAX = 6 << 20, /* one prompt with everything: must fit a frame */
+    HEAD_SCALE_MAX = 256,             /* local workers one may ask a launcher for */
+};
+
 enum balance { BALANCE_PREDICTED = 0, BALANCE_LEAST_BUSY, BALANCE_ROUND_ROBIN, BALANCE_RANDOM };
 
 /* Every limit has a name and a default: head_config_default(). `manta status --limits` shows them. */
@@ -67,7 +80,8 @@ struct head_event {
 
 struct head *head_new(const struct head_config *cfg, uint64_t now_us);
 void head_free(struct head *h);
-/* Appends to fx what is to be done now. What the effects point to is valid until the next head_step(). */
+/* Appends to fx what is to be done now. What the effects point to is the head's until the next head_step(), or the
+ * event's own message: carry them out before either goes. */
 void head_step(struct head *h, const struct head_event *ev, struct effects *fx);
 /* When HEAD_TICK is due, in now_us; UINT64_MAX: never. */
 uint64_t head_deadline(const struct head *h);
@@ -86,7 +100,7 @@ struct head_worker_view {
     uint64_t memory_bytes, rss_bytes;
     uint32_t actors;                 /* ready ones */
     uint64_t joined_us, beat_age_us; /* since the last heartbeat */
-    uint32_t rtt_us;
+    uint32_t rtt_us;                 /* 0: not known */
 };
 struct head_actor_view {
     uint32_t id;                     /* 0, 1, 2, … */

@@ -1,0 +1,272 @@
+/* Actors of the registry: what workers say of them, checked, and whether they may get jobs.
+ *
+ *      first word      loaded
+ *    (none) ──▶ LOADING ─────▶ READY          any state ──▶ GONE: forgotten
+ *                  │  ▲          │
+ *                  ▼  │ again    │
+ *                 FAILED ◀───────┘
+ *
+ * Model, kind and (once known) digest stay what they are for an actor's life; slots and context stay while it is ready. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+#define TAG "ACTOR REGISTRATION"
+
+static const char *state_name(uint8_t state)
+{
+    switch (state) {
+    case WIRE_ACTOR_LOADING: return "loading";
+    case WIRE_ACTOR_READY: return "ready";
+    case WIRE_ACTOR_FAILED: return "failed";
+    default: return "gone";
+    }
+}
+
+/* ---- what a worker may say ---- */
+
+static int check_values(const struct wire_actor *m, struct fault *f)
+{
+    if (m->key >= HEAD_WORKER_ACTORS_MAX)
+        return fault_set(f, ERR_PROTOCOL, "actor key %u: a worker has at most %d actors, keys from 0", m->key,
+                         HEAD_WORKER_ACTORS_MAX);
+    if (m->state < WIRE_ACTOR_LOADING || m->state > WIRE_ACTOR_GONE)
+        return fault_set(f, ERR_PROTOCOL, "actor %u: unknown state %u", m->key, m->state);
+    if (m->state == WIRE_ACTOR_GONE)
+        return 0; /* nothing else of it matters */
+    if (m->kind != REQUEST_CHAT && m->kind != REQUEST_EMBED)
+        return fault_set(f, ERR_PROTOCOL, "actor %u: kind %u is neither chat (%d) nor embedding (%d)", m->key, m->kind,
+                         REQUEST_CHAT, REQUEST_EMBED);
+    if (!text_is_name(m->model, HEAD_NAME_BYTES_MAX))
+        return fault_set(f, ERR_PROTOCOL, "actor %u: the model name must have 1 to %d printable bytes", m->key,
+                         HEAD_NAME_BYTES_MAX);
+    if (!text_is_line(m->digest, HEAD_DIGEST_BYTES_MAX))
+        return fault_set(f, ERR_PROTOCOL, "actor %u: the digest must have at most %d printable bytes", m->key,
+                         HEAD_DIGEST_BYTES_MAX);
+    if (m->state != WIRE_ACTOR_READY)
+        return 0; /* slots and context are known once it is loaded */
+    if (m->slots == 0 || m->slots > HEAD_SLOTS_MAX)
+        return fault_set(f, ERR_PROTOCOL, "actor %u is ready with %u slots: 1 to %d can be", m->key, m->slots,
+                         HEAD_SLOTS_MAX);
+    if (m->context == 0 || m->context > HEAD_CONTEXT_MAX)
+        return fault_set(f, ERR_PROTOCOL, "actor %u is ready with a context of %u tokens: 1 to %d can be", m->key,
+                         m->context, HEAD_CONTEXT_MAX);
+    return 0;
+}
+
+static int check_change(const struct actor *a, const struct wire_actor *m, struct fault *f)
+{
+    if (m->state == WIRE_ACTOR_GONE)
+        return 0;
+    if (!str_is(m->model, a->seats[SEAT_MODEL].pool->name) || m->kind != a->kind)
+        return fault_set(f, ERR_PROTOCOL, "actor %u has model '%s': another model or kind is another actor", m->key,
+                         a->seats[SEAT_MODEL].pool->name);
+    if (m->digest.n > 0 && a->digest[0] != '\0' && !str_is(m->digest, a->digest))
+        return fault_set(f, ERR_PROTOCOL, "actor %u changed its model's digest", m->key);
+    if (a->state != WIRE_ACTOR_READY || m->state != WIRE_ACTOR_READY)
+        return 0;
+    if (m->slots != a->slots || m->context != a->context)
+        return fault_set(f, ERR_PROTOCOL, "actor %u changed slots or context while ready", m->key);
+    return 0;
+}
+
+static int check_new(const struct head *h, const struct wire_actor *m, struct fault *f)
+{
+    if (m->state == WIRE_ACTOR_GONE)
+        return fault_set(f, ERR_PROTOCOL, "actor %u is gone, but was never registered", m->key);
+    if (h->actors.n >= h->cfg.actors_max)
+        return fault_set(f, ERR_BUSY, "this head has its %u actors already (actors_max)", h->cfg.actors_max);
+    return 0;
+}
+
+/* ---- records ---- */
+
+static float speed_of(float said)
+{
+    return isfinite(said) && said > 0 ? said : 0; /* 0: unknown */
+}
+
+static void set_string(char **field, char *value)
+{
+    free(*field);
+    *field = value;
+}
+
+static void actor_is(struct actor *a, uint8_t state)
+{
+    for (int s = 0; s < SEATS; s++) {
+        struct pool *p = a->seats[s].pool;
+        p->loading_n = p->loading_n + (state == WIRE_ACTOR_LOADING) - (a->state == WIRE_ACTOR_LOADING);
+        p->failed_n = p->failed_n + (state == WIRE_ACTOR_FAILED) - (a->state == WIRE_ACTOR_FAILED);
+        if (state == WIRE_ACTOR_FAILED)
+            set_string(&p->note, xstrdup(a->note));
+    }
+    a->state = state;
+}
+
+/* Takes over all that may change. */
+static void actor_set(struct actor *a, const struct wire_actor *m)
+{
+    set_string(&a->note, text_line_dup(m->note, HEAD_LINE_BYTES_MAX));
+    actor_is(a, m->state);
+    if (m->digest.n > 0)
+        set_string(&a->digest, xstr_dup(m->digest));
+    a->slots = m->slots;
+    a->context = m->context;
+    a->exact = m->exact != 0;
+    a->has_template = m->has_template != 0;
+    a->weights_bytes = m->weights_bytes;
+    a->private_bytes = m->private_bytes;
+    a->progress = isfinite(m->progress) ? fminf(fmaxf(m->progress, 0), 1) : 0;
+    a->prefill_tps = speed_of(m->prefill_tps);
+    a->decode_tps = speed_of(m->decode_tps);
+}
+
+static struct pool *pool_for(struct head *h, const struct wire_actor *m)
+{
+    bool embeds = m->kind == REQUEST_EMBED;
+    struct pool *p = head_pool_find(h, m->model, embeds);
+    if (p == NULL)
+        p = head_pool_new(h, m->model, embeds);
+    p->registered = true;
+    return p;
+}
+
+static struct actor *actor_new(struct head *h, struct worker *w, const struct wire_actor *m)
+{
+    struct actor *a = xalloc(sizeof *a);
+    a->worker = w;
+    a->key = m->key;
+    a->kind = m->kind;
+    a->digest = xstrdup("");
+    a->note = xstrdup("");
+    a->seats[SEAT_MODEL] = (struct seat){pool_for(h, m), NOT_SEATED, NOT_SEATED};
+    a->seats[SEAT_ANY] = (struct seat){h->any[m->kind == REQUEST_EMBED], NOT_SEATED, NOT_SEATED};
+    a->seats[SEAT_MODEL].pool->actors_n++;
+    a->seats[SEAT_ANY].pool->actors_n++;
+    list_init(&a->flights);
+    list_init(&a->orphans);
+    list_init(&a->bound);
+    a->rest.kind = TIMER_REST;
+    idtab_add(&h->actors, &a->node, h->next_actor++);
+    w->actors[m->key] = a;
+    w->keys_known |= 1u << m->key;
+    w->actors_n++;
+    return a;
+}
+
+void head_actor_free(struct actor *a)
+{
+    struct list *lists[] = {&a->flights, &a->orphans};
+    for (size_t i = 0; i < 2; i++) {
+        LIST_EACH_SAFE(pos, nxt, lists[i])
+            free(list_item(pos, struct flight, in_actor));
+    }
+    free(a->digest);
+    free(a->note);
+    free(a);
+}
+
+static void bury_actor(struct grave *g)
+{
+    head_actor_free(list_item(g, struct actor, grave));
+}
+
+void head_actor_drop(struct head *h, struct actor *a)
+{
+    MUST(list_empty(&a->flights) && list_empty(&a->bound));
+    actor_is(a, WIRE_ACTOR_GONE);
+    head_actor_refresh(h, a);
+    timers_clear(&h->timers, &a->rest);
+    list_remove(&a->dirty);
+    idtab_remove(&h->actors, &a->node);
+    a->worker->actors[a->key] = NULL;
+    a->worker->actors_n--;
+    for (int s = 0; s < SEATS; s++)
+        a->seats[s].pool->actors_n--;
+    head_bury(h, &a->grave, bury_actor);
+}
+
+/* ---- ready and open ---- */
+
+bool head_actor_is_open(const struct actor *a)
+{
+    bool worker_well = a->worker->state == WORKER_OK || a->worker->state == WORKER_HUNG; /* another actor of it hangs */
+    return a->state == WIRE_ACTOR_READY && worker_well && !a->hung && !timer_is_set(&a->rest) && a->in_flight < a->slots;
+}
+
+void head_actor_refresh(struct head *h, struct actor *a)
+{
+    bool was_ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED, was_open = a->seats[SEAT_MODEL].open_at != NOT_SEATED;
+    bool ready = a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST, open = head_actor_is_open(a);
+    for (int s = 0; s < SEATS; s++)
+        head_pool_set(a, s, ready, open);
+    h->actors_ready = h->actors_ready + ready - was_ready;
+    if (open && !was_open && !list_linked(&a->dirty))
+        list_push(&h->dirty_actors, &a->dirty);
+}
+
+/* ---- the message ---- */
+
+static void say_state(struct head *h, const struct actor *a)
+{
+    const char *model = a->seats[SEAT_MODEL].pool->name;
+    if (a->state == WIRE_ACTOR_FAILED)
+        head_log(h, LOG_WARN, TAG, "actor %u (%s) failed: %s node=%s", (unsigned)a->node.id, model, a->note,
+                 a->worker->name);
+    else
+        head_log(h, LOG_INFO, TAG, "actor %u (%s) %s node=%s slots=%u context=%u", (unsigned)a->node.id, model,
+                 state_name(a->state), a->worker->name, a->slots, a->context);
+}
+
+static void actor_registers(struct head *h, struct worker *w, const struct wire_actor *m)
+{
+    struct actor *a = actor_new(h, w, m);
+    actor_set(a, m);
+    head_send(h, w->link, WIRE_actor_ack)->actor_ack =
+        (struct wire_actor_ack){.key = m->key, .id = (uint32_t)a->node.id};
+    head_log(h, LOG_INFO, TAG, "registered actor %u (%s) %s node=%s", (unsigned)a->node.id,
+             a->seats[SEAT_MODEL].pool->name, state_name(a->state), w->name);
+    if (a->state != WIRE_ACTOR_LOADING)
+        say_state(h, a);
+    head_actor_refresh(h, a);
+}
+
+/* An actor that is ready no longer gives its jobs back. */
+static void actor_changes(struct head *h, struct actor *a, const struct wire_actor *m)
+{
+    bool leaves = a->state == WIRE_ACTOR_READY && m->state != WIRE_ACTOR_READY, moves = a->state != m->state;
+    if (m->state == WIRE_ACTOR_GONE)
+        actor_is(a, WIRE_ACTOR_GONE);
+    else
+        actor_set(a, m);
+    head_actor_refresh(h, a);
+    if (moves)
+        say_state(h, a);
+    if (leaves) {
+        struct fault f = {0};
+        fault_set(&f, ERR_WORKER_LOST, "actor %u of worker '%s' is %s", (unsigned)a->node.id, a->worker->name,
+                  state_name(m->state));
+        head_actor_evacuate(h, a, false, &f);
+    }
+    if (m->state == WIRE_ACTOR_GONE)
+        head_actor_drop(h, a);
+}
+
+void head_actor_msg(struct head *h, struct worker *w, const struct wire_actor *m)
+{
+    struct fault f = {0};
+    int err = check_values(m, &f);
+    struct actor *a = err == 0 ? w->actors[m->key] : NULL;
+    if (err == 0)
+        err = a != NULL ? check_change(a, m, &f) : check_new(h, m, &f);
+    if (err != 0)
+        head_link_refuse(h, w->link, f.err, false, "%s", f.text);
+    else if (a != NULL)
+        actor_changes(h, a, m);
+    else
+        actor_registers(h, w, m);
+}

@@ -1,0 +1,240 @@
+/* A client's request: checked, given its branches, and forgotten when the last of them has ended. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/hash.h"
+#include "cluster/head_state.h"
+
+/* ---- which model ---- */
+
+static bool embeds(const struct request *r)
+{
+    return r->kind == REQUEST_EMBED;
+}
+
+static struct str printable(struct str name)
+{
+    return text_is_name(name, HEAD_NAME_BYTES_MAX) ? name : str_of("(no printable name)");
+}
+
+static int unknown_fault(struct head *h, const struct request *r, struct fault *f)
+{
+    const struct pool *other = head_pool_find(h, r->model, !embeds(r));
+    if (other != NULL && other->registered)
+        return fault_set(f, ERR_UNSUPPORTED, "model '%s' %s", other->name,
+                         embeds(r) ? "generates text, it makes no embeddings" : "makes embeddings, it generates no text");
+    struct str names = head_pool_names(h, embeds(r));
+    if (names.n == 0)
+        names = str_of("none of that kind");
+    return fault_set(f, ERR_NOT_FOUND, "there is no model '%.*s'; there is: %.*s", STR_ARG(printable(r->model)),
+                     STR_ARG(names));
+}
+
+/* A model that some worker has (or had: it may come back) is waited for; so is any while no worker is there at all. */
+static int find_pool(struct head *h, const struct request *r, struct pool **out, struct fault *f)
+{
+    struct pool *p = head_pool_find(h, r->model, embeds(r));
+    bool known = p != NULL && (p->registered || p->seat == SEAT_ANY);
+    if (!known && (!text_is_name(r->model, HEAD_NAME_BYTES_MAX) || (h->workers.n > 0 && h->next_actor > 0)))
+        return unknown_fault(h, r, f);
+    if (known && p->ready_n == 0 && p->loading_n == 0 && p->failed_n > 0)
+        return fault_set(f, ERR_UNAVAILABLE, "%s%s%s cannot be loaded: %s", p->seat == SEAT_ANY ? "the model" : "model '",
+                         p->name, p->seat == SEAT_ANY ? "" : "'", p->note);
+    *out = p != NULL ? p : head_pool_new(h, r->model, embeds(r));
+    return 0;
+}
+
+/* ---- checks before anything is kept ---- */
+
+static int check(const struct head *h, const struct head_event *ev, struct fault *f)
+{
+    if (ev->count > h->cfg.fanout_max)
+        return fault_set(f, ERR_INVALID, "%u answers were asked for, at most %u can be (fanout_max)", ev->count,
+                         h->cfg.fanout_max);
+    size_t bytes = request_bytes(ev->request);
+    if (bytes > HEAD_REQUEST_BYTES_MAX)
+        return fault_set(f, ERR_TOO_LARGE, "the request takes %zu bytes, at most %d can be sent to a worker", bytes,
+                         HEAD_REQUEST_BYTES_MAX);
+    return 0;
+}
+
+static void refuse(struct head *h, uint64_t call, const struct fault *f, uint32_t retry_s)
+{
+    struct fx *fx = head_fx(h, FX_CALL_FAILED);
+    fx->call = call;
+    fx->fault = *f;
+    fx->retry_after_s = retry_s;
+    h->calls_failed++;
+}
+
+/* ---- branches ---- */
+
+/* Actors a spread call gets: each their own. NULL: no actor is ready, one job waits for all. */
+static struct actor **pick_actors(struct head *h, const struct call *call, uint32_t *out_n)
+{
+    uint32_t n = call->wanted != 0 ? call->wanted : call->pool->ready_n;
+    if (n > call->pool->ready_n)
+        n = call->pool->ready_n;
+    if (n > h->cfg.fanout_max)
+        n = h->cfg.fanout_max;
+    *out_n = n;
+    if (n == 0)
+        return NULL;
+    struct actor **actors = xalloc_array(n, sizeof(struct actor *));
+    *out_n = head_pick_spread(h, call, n, actors);
+    return actors;
+}
+
+static void make_branches(struct head *h, struct call *call, struct actor **actors, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        head_job_new(h, call, actors != NULL ? actors[i] : NULL);
+}
+
+void head_call_spread(struct head *h, struct job *first, struct actor *a)
+{
+    struct call *call = first->call;
+    uint32_t n = 0;
+    struct actor **actors = pick_actors(h, call, &n);
+    uint32_t room = h->cfg.queue_jobs_max > h->queued ? h->cfg.queue_jobs_max - h->queued : 0;
+    call->spread_pending = false;
+    head_job_send(h, first, a);
+    if (n > 1)
+        first->bound = a;
+    for (uint32_t i = 0; i < n && call->branches < n && call->branches < room; i++) {
+        if (actors[i] != a)
+            head_job_new(h, call, actors[i]);
+    }
+    free(actors);
+}
+
+/* ---- life ---- */
+
+static struct call *call_new(struct head *h, const struct head_event *ev, struct pool *pool)
+{
+    struct call *call = xalloc(sizeof *call);
+    call->request = request_clone(ev->request);
+    wire_run_from_request(&call->run, call->request, &call->arena);
+    call->bytes = request_bytes(ev->request);
+    call->prompt_bytes = request_prompt_bytes(ev->request);
+    call->pool = pool;
+    call->created_us = h->now_us;
+    call->seq = h->next_seq++;
+    call->deadline_ms = ev->deadline_ms != 0 ? ev->deadline_ms : h->cfg.queue_deadline_ms;
+    call->spread = ev->spread && ev->count != 1;
+    call->wanted = ev->count;
+    list_init(&call->jobs);
+    if (ev->request->affinity.n > 0)
+        call->session = hash_text(h->cfg.seed, ev->request->affinity) | 1;
+    uint64_t blocks[PREFIX_BLOCKS_MAX];
+    call->blocks_n = h->cfg.balance == BALANCE_PREDICTED && !embeds(ev->request)
+                         ? (uint32_t)prefix_blocks(h->cfg.seed, ev->request, blocks)
+                         : 0;
+    call->blocks = xalloc_array(call->blocks_n + 1, sizeof *blocks);
+    memcpy(call->blocks, blocks, call->blocks_n * sizeof *blocks);
+    return call;
+}
+
+void head_call_free(struct call *call)
+{
+    LIST_EACH_SAFE(pos, nxt, &call->jobs)
+    {
+        struct job *job = list_item(pos, struct job, in_call);
+        free(job->ids);
+        free(job);
+    }
+    free(call->request);
+    wire_arena_fini(&call->arena);
+    free(call->blocks);
+    free(call);
+}
+
+static void bury_call(struct grave *g)
+{
+    head_call_free(list_item(g, struct call, grave));
+}
+
+static void call_forget(struct head *h, struct call *call)
+{
+    MUST(call->open == 0 && list_empty(&call->jobs));
+    h->queue_bytes -= call->bytes;
+    idtab_remove(&h->calls, &call->node);
+    head_pool_tidy(h, call->pool);
+    head_bury(h, &call->grave, bury_call);
+}
+
+static void end_jobs(struct head *h, struct call *call)
+{
+    LIST_EACH_SAFE(pos, nxt, &call->jobs)
+        head_job_end(h, list_item(pos, struct job, in_call));
+}
+
+void head_call_fail(struct head *h, struct call *call, const struct fault *f, uint32_t retry_s)
+{
+    MUST(!call->reported);
+    refuse(h, call->node.id, f, retry_s);
+    end_jobs(h, call);
+    call_forget(h, call);
+}
+
+void head_call_branch_ended(struct head *h, struct call *call)
+{
+    if (call->open > 0)
+        return;
+    struct fx *fx = head_fx(h, FX_CALL_END);
+    fx->call = call->node.id;
+    fx->branches = call->branches;
+    call_forget(h, call);
+}
+
+void head_call_gone(struct head *h, uint64_t id)
+{
+    struct id_node *node = idtab_get(&h->calls, id);
+    if (node == NULL)
+        return; /* it ended while the client was leaving */
+    struct call *call = id_item(node, struct call, node);
+    end_jobs(h, call);
+    call_forget(h, call);
+}
+
+/* ---- the event ---- */
+
+/* Jobs that will have to wait, as far as one can tell before they are there. */
+static uint32_t will_wait(const struct call *call, struct actor **actors, uint32_t n)
+{
+    const struct pool *p = call->pool;
+    if (actors == NULL)
+        return list_empty(&p->queue) && p->open_n >= n ? 0 : n;
+    uint32_t wait = 0;
+    for (uint32_t i = 0; i < n; i++)
+        wait += actors[i]->seats[p->seat].open_at == NOT_SEATED;
+    return wait;
+}
+
+void head_prompt(struct head *h, const struct head_event *ev)
+{
+    struct fault f = {0};
+    struct pool *pool = NULL;
+    h->calls_total++;
+    if (check(h, ev, &f) != 0 || find_pool(h, ev->request, &pool, &f) != 0) {
+        refuse(h, ev->call, &f, f.err == ERR_UNAVAILABLE ? head_queue_retry_s(h) : 0);
+        return;
+    }
+    struct call *call = call_new(h, ev, pool);
+    uint32_t n = ev->count > 0 ? ev->count : 1, retry_s = 0;
+    struct actor **actors = call->spread ? pick_actors(h, call, &n) : NULL;
+    call->spread_pending = call->spread && actors == NULL;
+    if (call->spread_pending)
+        n = 1;
+    if (head_queue_admit(h, will_wait(call, actors, n), call->bytes, &f, &retry_s) != 0) {
+        refuse(h, ev->call, &f, retry_s);
+        head_pool_tidy(h, pool);
+        head_call_free(call);
+    } else {
+        h->queue_bytes += call->bytes;
+        idtab_add(&h->calls, &call->node, ev->call);
+        make_branches(h, call, actors, n);
+    }
+    free(actors);
+}

@@ -1,0 +1,142 @@
+/* The invariants of head.c, checked from scratch: for the simulator and tests, too slow for anything else. */
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+static uint32_t length(const struct list *l)
+{
+    uint32_t n = 0;
+    LIST_EACH(pos, l)
+        n++;
+    return n;
+}
+
+struct sums {
+    uint32_t queued, fresh, running, ready;
+    uint64_t bytes, memory, cpus_milli;
+};
+
+static void check_job(const struct head *h, const struct job *job, struct sums *sum)
+{
+    bool waits = job->state == JOB_QUEUED, flies = job->state != JOB_QUEUED && job->state != JOB_ENDED;
+    MUST(waits || flies);                                    /* H1: what has ended is not in the table */
+    MUST(idtab_get(&h->calls, job->call->node.id) == &job->call->node);
+    MUST(waits == list_linked(&job->queued) && waits == timer_is_set(&job->timer));
+    MUST(flies == (job->flight != NULL));
+    MUST(job->ids_n <= job->ids_cap || job->ids_n == 0);     /* H2 */
+    MUST(job->ids_n == 0 || job->state == JOB_STREAMING);    /* H2: only one attempt ever delivers */
+    if (flies) {
+        const struct actor *a = job->flight->actor;
+        MUST(job->flight->job == job && job->flight->attempt == job->attempt);
+        MUST(idtab_get(&h->actors, a->node.id) == &a->node); /* H4 */
+        MUST(job->ids_n <= a->context);                      /* H6 */
+    }
+    sum->queued += waits;
+    sum->fresh += waits && job->attempt == 0;
+    sum->running += flies;
+}
+
+static void check_call(const struct call *call, struct sums *sum)
+{
+    MUST(call->open > 0 && call->open == length(&call->jobs)); /* H1 */
+    MUST(call->open <= call->branches);
+    sum->bytes += call->bytes;
+}
+
+static void check_seats(const struct actor *a)
+{
+    bool ready = a->state == WIRE_ACTOR_READY, open = head_actor_is_open(a);
+    for (int s = 0; s < SEATS; s++) { /* H9 */
+        const struct seat *seat = &a->seats[s];
+        MUST(ready == (seat->ready_at != NOT_SEATED) && open == (seat->open_at != NOT_SEATED));
+        MUST(!ready || seat->pool->ready[seat->ready_at] == a);
+        MUST(!open || seat->pool->open[seat->open_at] == a);
+    }
+}
+
+static void check_actor(const struct head *h, const struct actor *a, struct sums *sum)
+{
+    const struct worker *w = a->worker;
+    MUST(idtab_get(&h->workers, w->node.id) == &w->node && w->actors[a->key] == a);
+    MUST(a->in_flight == length(&a->flights) + length(&a->orphans));
+    MUST(a->state != WIRE_ACTOR_READY || a->in_flight <= a->slots); /* H3 */
+    MUST(a->state == WIRE_ACTOR_READY || a->in_flight == 0);        /* H4 */
+    uint64_t waiting_bytes = 0;
+    LIST_EACH(pos, &a->flights)
+    {
+        const struct flight *f = list_item(pos, struct flight, in_actor);
+        MUST(f->actor == a && f->job != NULL && f->job->flight == f); /* H4 */
+        waiting_bytes += f->prompt_bytes;
+    }
+    LIST_EACH(pos, &a->orphans)
+        waiting_bytes += list_item(pos, struct flight, in_actor)->prompt_bytes;
+    MUST(waiting_bytes == a->waiting_bytes);
+    MUST(!head_actor_is_open(a) || list_empty(&a->bound)); /* H8 */
+    check_seats(a);
+    sum->ready += a->state == WIRE_ACTOR_READY;
+}
+
+static void check_worker(const struct head *h, const struct worker *w, struct sums *sum)
+{
+    MUST(w->link->worker == w && w->link->state == LINK_WORKER); /* H7 */
+    MUST(idtab_get(&h->links, w->link->node.id) == &w->link->node);
+    MUST(timer_is_set(&w->timer));
+    sum->memory += w->memory_bytes;
+    sum->cpus_milli += head_cpus_milli(w);
+}
+
+static void check_pool(const struct pool *p)
+{
+    MUST(p->open_n == 0 || list_empty(&p->queue)); /* H8 */
+    MUST(p->open_n <= p->ready_n && p->ready_n <= p->actors_n);
+    MUST(!list_linked(&p->dirty));
+    uint64_t seq = 0;
+    LIST_EACH(pos, &p->queue)
+    {
+        const struct job *job = list_item(pos, struct job, queued);
+        MUST(job->call->pool == p && job->bound == NULL && job->seq >= seq);
+        seq = job->seq;
+    }
+}
+
+static void check_links(const struct head *h)
+{
+    IDTAB_EACH(n, &h->links)
+    {
+        const struct link *link = id_item(n, struct link, node);
+        MUST((link->state == LINK_WORKER) == (link->worker != NULL)); /* H7 */
+        MUST((link->state == LINK_NEW) == timer_is_set(&link->timer));
+    }
+}
+
+static void check_tables(const struct head *h, struct sums *sum)
+{
+    IDTAB_EACH(n, &h->jobs)
+        check_job(h, id_item(n, struct job, node), sum);
+    IDTAB_EACH(n, &h->calls)
+        check_call(id_item(n, struct call, node), sum);
+    IDTAB_EACH(n, &h->actors)
+        check_actor(h, id_item(n, struct actor, node), sum);
+    IDTAB_EACH(n, &h->workers)
+        check_worker(h, id_item(n, struct worker, node), sum);
+    check_links(h);
+    LIST_EACH(pos, &h->pools)
+        check_pool(list_item(pos, struct pool, order));
+    check_pool(h->any[0]);
+    check_pool(h->any[1]);
+}
+
+void head_check(const struct head *h, uint64_t now_us)
+{
+    struct sums sum = {0};
+    check_tables(h, &sum);
+    MUST(h->jobs_begun == h->jobs_ended + h->jobs.n); /* H1 */
+    MUST(sum.queued == h->queued && sum.queued - sum.fresh == h->requeued);
+    MUST(sum.fresh <= h->cfg.queue_jobs_max); /* H5 */
+    MUST(sum.running == h->running && sum.ready == h->actors_ready);
+    MUST(sum.bytes == h->queue_bytes && h->queue_bytes <= h->cfg.queue_bytes_max); /* H6 */
+    MUST(sum.memory == h->memory_bytes && sum.cpus_milli == h->cpus_milli);
+    MUST(h->pools_n <= HEAD_MODELS_MAX + h->actors.n + h->jobs.n); /* H6 */
+    timers_check(&h->timers);
+    MUST(h->timers.n == 0 || timers_first(&h->timers)->due_us > h->ticked_us || h->ticked_us == 0); /* H7 */
+    MUST(h->now_us <= now_us);
+}

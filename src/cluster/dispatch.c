@@ -1,0 +1,194 @@
+/* From the queue to the actors: the end of every step.
+ *
+ * Before a step nobody waits beside a free slot (H8). So only two kinds of change matter, and both were noted down
+ * while the step ran: jobs that came into a pool's queue, and actors that opened. Work is done for those alone, which
+ * keeps a step's cost independent of how many workers and jobs there are. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "cluster/head_state.h"
+
+/* ---- candidates ---- */
+
+static struct candidate candidate_of(const struct actor *a, const struct call *call, const struct job *job)
+{
+    return (struct candidate){
+        .actor = (uint32_t)a->node.id,
+        .busy = a->in_flight + a->foreign,
+        .slots = a->slots,
+        .prefill_tps = (double)a->prefill_tps,
+        .decode_tps = (double)a->decode_tps,
+        .waiting_bytes = a->waiting_bytes,
+        .prompt_bytes = call->prompt_bytes,
+        .last_pick = a->last_pick,
+        .avoid = job != NULL && job->avoid == a->node.id,
+    };
+}
+
+/* What lies in an actor's cache is overwritten after as much text again as its slots hold. */
+static uint64_t still_cached(const struct actor *a, const struct prefix_holder *holder)
+{
+    uint64_t room = (uint64_t)a->slots * a->context * ROUTER_BYTES_PER_TOKEN;
+    return a->prompt_bytes - holder->stamp <= room ? (uint64_t)holder->blocks * PREFIX_BLOCK_BYTES : 0;
+}
+
+struct sample {
+    struct candidate *c; /* owned */
+    struct actor **who;  /* owned; same index */
+    size_t n, cap;
+};
+
+static void sample_add(struct sample *s, struct actor *a, const struct call *call, const struct job *job)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->who[i] == a)
+            return;
+    }
+    s->who[s->n] = a;
+    s->c[s->n++] = candidate_of(a, call, job);
+}
+
+/* Actors that are known to hold the beginning of the prompt, or the session, belong into the sample whatever the draw. */
+static void sample_holders(struct head *h, struct sample *s, const struct call *call, const struct job *job)
+{
+    struct prefix_holder found[2][PREFIX_HOLDERS_MAX];
+    size_t n[2] = {
+        prefix_find(h->prefix, call->blocks, call->blocks_n, found[0]),
+        prefix_find(h->sessions, &call->session, call->session != 0, found[1]),
+    };
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < n[k]; i++) {
+            struct id_node *node = idtab_get(&h->actors, found[k][i].actor);
+            struct actor *a = node != NULL ? id_item(node, struct actor, node) : NULL;
+            const struct seat *seat = a != NULL ? &a->seats[call->pool->seat] : NULL;
+            if (seat == NULL || seat->pool != call->pool || seat->open_at == NOT_SEATED)
+                continue;
+            if (s->n < s->cap)
+                sample_add(s, a, call, job);
+            for (size_t j = 0; j < s->n; j++) {
+                if (s->who[j] == a && k == 0)
+                    s->c[j].cached_bytes = still_cached(a, &found[0][i]);
+                else if (s->who[j] == a)
+                    s->c[j].affine = true;
+            }
+        }
+    }
+}
+
+/* Open actors of the pool: all, or with many of them a window of max at a random place. */
+static void sample_open(struct head *h, struct sample *s, const struct call *call, const struct job *job, uint32_t max)
+{
+    const struct pool *p = call->pool;
+    uint32_t n = p->open_n < max ? p->open_n : max;
+    uint64_t from = p->open_n > max ? rng_below(&h->rng, p->open_n) : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct actor *a = p->open[(from + i) % p->open_n];
+        s->who[s->n] = a;
+        s->c[s->n++] = candidate_of(a, call, job);
+    }
+    sample_holders(h, s, call, job);
+}
+
+static struct actor *pick(struct head *h, const struct job *job)
+{
+    struct candidate c[ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX];
+    struct actor *who[ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX];
+    struct sample s = {.c = c, .who = who, .cap = sizeof c / sizeof c[0]};
+    sample_open(h, &s, job->call, job, ROUTER_SAMPLE_MAX);
+    return who[router_pick(h->cfg.balance, c, s.n, &h->rng)];
+}
+
+/* ---- several actors for one call ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct actor *const *x = a, *const *y = b;
+    return ((*x)->node.id > (*y)->node.id) - ((*x)->node.id < (*y)->node.id);
+}
+
+/* The n best of the open ones, one after the other. */
+static uint32_t pick_open(struct head *h, const struct call *call, uint32_t n, struct actor **out)
+{
+    size_t cap = (size_t)n * 2 + ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX;
+    struct sample s = {.c = xalloc_array(cap, sizeof *s.c), .who = xalloc_array(cap, sizeof *s.who), .cap = cap};
+    sample_open(h, &s, call, NULL, n * 2 + ROUTER_SAMPLE_MAX);
+    uint32_t picked = 0;
+    while (picked < n && s.n > 0) {
+        size_t best = router_pick(h->cfg.balance, s.c, s.n, &h->rng);
+        out[picked++] = s.who[best];
+        s.n--;
+        s.c[best] = s.c[s.n];
+        s.who[best] = s.who[s.n];
+    }
+    free(s.c);
+    free(s.who);
+    return picked;
+}
+
+uint32_t head_pick_spread(struct head *h, const struct call *call, uint32_t n, struct actor **out)
+{
+    const struct pool *p = call->pool;
+    uint32_t picked = n > 0 ? pick_open(h, call, n, out) : 0;
+    for (uint32_t i = 0; picked < n && i < p->ready_n; i++) {
+        if (p->ready[i]->seats[p->seat].open_at == NOT_SEATED)
+            out[picked++] = p->ready[i];
+    }
+    qsort(out, picked, sizeof(struct actor *), by_id);
+    return picked;
+}
+
+/* ---- sending ---- */
+
+static struct job *front(struct list *queue)
+{
+    return list_empty(queue) ? NULL : list_item(queue->next, struct job, queued);
+}
+
+static void start(struct head *h, struct job *job, struct actor *a)
+{
+    if (job->call->spread_pending)
+        head_call_spread(h, job, a);
+    else
+        head_job_send(h, job, a);
+}
+
+static void pool_drain(struct head *h, struct pool *p)
+{
+    for (struct job *job; p->open_n > 0 && (job = front(&p->queue)) != NULL;)
+        start(h, job, pick(h, job));
+}
+
+/* Three lists may feed an actor; the oldest job among their fronts comes first. */
+static struct job *oldest_for(struct actor *a)
+{
+    struct list *queues[] = {&a->bound, &a->seats[SEAT_MODEL].pool->queue, &a->seats[SEAT_ANY].pool->queue};
+    struct job *oldest = NULL;
+    for (size_t i = 0; i < sizeof queues / sizeof queues[0]; i++) {
+        struct job *job = front(queues[i]);
+        if (job != NULL && (oldest == NULL || job->seq < oldest->seq))
+            oldest = job;
+    }
+    return oldest;
+}
+
+static void actor_fill(struct head *h, struct actor *a)
+{
+    for (struct job *job; head_actor_is_open(a) && (job = oldest_for(a)) != NULL;)
+        start(h, job, a);
+}
+
+void head_dispatch(struct head *h)
+{
+    while (!list_empty(&h->dirty_pools) || !list_empty(&h->dirty_actors)) {
+        /* Pools first: the router chooses among all that are open, where filling an actor knows only that one. */
+        if (!list_empty(&h->dirty_pools)) {
+            struct pool *p = list_item(h->dirty_pools.next, struct pool, dirty);
+            list_remove(&p->dirty);
+            pool_drain(h, p);
+        } else {
+            struct actor *a = list_item(h->dirty_actors.next, struct actor, dirty);
+            list_remove(&a->dirty);
+            actor_fill(h, a);
+        }
+    }
+}

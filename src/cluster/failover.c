@@ -1,0 +1,105 @@
+/* A flight that cannot go on: another actor takes the job, or its client is told.
+ *
+ * The happy path is: the actor is lost before the job's first token -> the job takes its old place in the queue, which
+ * is the front -> the next open actor gets it with attempt + 1. It can fail by: tokens were delivered already (they
+ * are kept with the digest of their model, for the resume that `run` has a field for), attempts_max actors were
+ * tried, or the branch wanted an actor of its own and there is no other. */
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+#define TAG "FAILOVER"
+
+/* ---- branches that want an actor each ---- */
+
+static bool used_by_sibling(const struct job *job, const struct actor *a)
+{
+    LIST_EACH(pos, &job->call->jobs)
+    {
+        const struct job *other = list_item(pos, struct job, in_call);
+        if (other != job && other->bound == a)
+            return true;
+    }
+    return false;
+}
+
+/* A ready actor that no other branch of the call has. At most fanout_max of them are taken, so the walk is short. */
+static struct actor *other_actor(const struct job *job)
+{
+    const struct pool *p = job->call->pool;
+    for (uint32_t i = 0; i < p->ready_n; i++) {
+        if (p->ready[i] != job->bound && !used_by_sibling(job, p->ready[i]))
+            return p->ready[i];
+    }
+    return NULL;
+}
+
+/* ---- one job ---- */
+
+static void fail_with(struct head *h, struct job *job, const struct fault *why, const char *and)
+{
+    struct fault f = {0};
+    fault_set(&f, why->err, "%s%s", why->text, and);
+    head_job_fail(h, job, &f);
+}
+
+static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
+{
+    if (job->state == JOB_STREAMING) {
+        fail_with(h, job, why, ", in the middle of the answer");
+        return false;
+    }
+    if (job->attempt >= h->cfg.attempts_max) {
+        fail_with(h, job, why, "; no actor is left to try (attempts_max)");
+        return false;
+    }
+    if (job->bound == NULL)
+        return true;
+    job->bound = other_actor(job);
+    if (job->bound == NULL)
+        fail_with(h, job, why, ", and each other actor has its own branch of this call");
+    return job->bound != NULL;
+}
+
+void head_job_failover(struct head *h, struct job *job, const struct fault *why)
+{
+    MUST(job->flight == NULL && job->state != JOB_QUEUED);
+    if (!may_go_on(h, job, why))
+        return;
+    head_job_move(job, JOB_QUEUED);
+    h->jobs_rerouted++;
+    head_queue_put(h, job);
+}
+
+/* ---- a whole actor ---- */
+
+static void move_bound(struct head *h, struct job *job, const struct fault *why)
+{
+    if (!may_go_on(h, job, why)) /* which binds it to another actor */
+        return;
+    head_queue_take(h, job);
+    head_queue_put(h, job);
+}
+
+void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why)
+{
+    MUST(!head_actor_is_open(a));
+    uint64_t before = h->jobs_rerouted;
+    /* Last sent first: each goes to the front, so the first sent ends up foremost without a search. */
+    while (!list_empty(&a->flights)) {
+        struct flight *f = list_item(a->flights.prev, struct flight, in_actor);
+        struct job *job = f->job;
+        job->avoid = (uint32_t)a->node.id;
+        if (link_alive)
+            head_job_abandon(h, job);
+        else
+            head_flight_end(h, f);
+        head_job_failover(h, job, why);
+    }
+    while (!link_alive && !list_empty(&a->orphans))
+        head_flight_end(h, list_item(a->orphans.prev, struct flight, in_actor));
+    while (!list_empty(&a->bound))
+        move_bound(h, list_item(a->bound.prev, struct job, queued), why);
+    if (h->jobs_rerouted > before)
+        head_log(h, LOG_WARN, TAG, "%llu jobs of actor %u go to other actors: %s",
+                 (unsigned long long)(h->jobs_rerouted - before), (unsigned)a->node.id, why->text);
+}

@@ -1,0 +1,231 @@
+/* The head's brain: one event in, effects out.
+ *
+ * Invariants; head_check() holds the state against each of them (cluster/check.c):
+ *  H1 every accepted job ends exactly once: begun = ended + those in the table, and a call's open branches are its jobs
+ *  H2 token indexes of a job are gap-free and never repeat: the next index is the count of ids kept, and each of
+ *     them was delivered once
+ *  H3 an actor has at most as many flights as slots
+ *  H4 no flight on a dead worker: its actor is ready and registered, its worker's link is up and points back
+ *  H5 every queue within its limit: jobs waiting, all lists together, are what is counted, and those never sent before
+ *     are at most queue_jobs_max
+ *  H6 memory within the budget: bytes of requests held are what is counted and at most queue_bytes_max; ids kept per
+ *     job are bounded by the actor's context
+ *  H7 the registry equals the live links: every worker has its link and the other way, and no timer that was due at
+ *     the last tick is still waiting (so: no silent worker, no nameless link)
+ *  H8 nobody waits beside a free slot: a pool with an open actor has an empty queue, an open actor has no bound jobs
+ *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state */
+#include "cluster/head.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+struct head_config head_config_default(void)
+{
+    return (struct head_config){
+        .balance = BALANCE_PREDICTED,
+        .beat_ms = 1000,
+        .lost_after_ms = 3500,
+        .hello_ms = 5000,
+        .token_stall_ms = 30000,
+        .queue_jobs_max = 1024,
+        .queue_bytes_max = 64u << 20,
+        .queue_deadline_ms = 120000,
+        .attempts_max = 4,
+        .links_max = 4096,
+        .actors_max = 4096,
+        .fanout_max = 64,
+        .status_every_ms = 30000,
+    };
+}
+
+/* ---- memory and words of a step ---- */
+
+void head_bury(struct head *h, struct grave *g, void (*bury)(struct grave *g))
+{
+    g->bury = bury;
+    g->next = h->graves;
+    h->graves = g;
+}
+
+static void graves_clear(struct head *h)
+{
+    while (h->graves != NULL) {
+        struct grave *g = h->graves;
+        h->graves = g->next;
+        g->bury(g);
+    }
+}
+
+struct step_text {
+    struct grave grave;
+    char text[];
+};
+
+static void bury_text(struct grave *g)
+{
+    free(g);
+}
+
+static struct str step_text(struct head *h, const char *fmt, va_list ap)
+{
+    char line[LOG_LINE_BYTES_MAX];
+    int n = vsnprintf(line, sizeof line, fmt, ap);
+    MUST(n >= 0);
+    size_t bytes = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    struct step_text *t = xalloc(sizeof *t + bytes + 1);
+    for (size_t i = 0; i < bytes; i++)
+        t->text[i] = text_is_line(str_n(&line[i], 1), 1) ? line[i] : ' '; /* a peer's words may not forge lines */
+    head_bury(h, &t->grave, bury_text);
+    return str_n(t->text, bytes);
+}
+
+struct str head_text(struct head *h, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct str s = step_text(h, fmt, ap);
+    va_end(ap);
+    return s;
+}
+
+struct fx *head_fx(struct head *h, enum fx_kind kind)
+{
+    return effects_add(h->fx, kind);
+}
+
+struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_type type)
+{
+    struct fx *fx = head_fx(h, FX_SEND);
+    fx->link = link->node.id;
+    fx->msg.type = type;
+    return &fx->msg;
+}
+
+void head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct str line = step_text(h, fmt, ap);
+    va_end(ap);
+    struct fx *fx = head_fx(h, FX_LOG);
+    fx->level = level;
+    fx->tag = tag;
+    fx->text = line;
+}
+
+/* ---- life ---- */
+
+struct head *head_new(const struct head_config *cfg, uint64_t now_us)
+{
+    struct head *h = xalloc(sizeof *h);
+    h->cfg = *cfg;
+    h->now_us = h->ticked_us = now_us;
+    h->rng.seed = cfg->seed;
+    idtab_init(&h->links);
+    idtab_init(&h->workers);
+    idtab_init(&h->actors);
+    idtab_init(&h->calls);
+    idtab_init(&h->jobs);
+    h->worker_names.seed = h->worker_lives.seed = h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
+    list_init(&h->pools);
+    list_init(&h->dirty_pools);
+    list_init(&h->dirty_actors);
+    for (int embeds = 0; embeds < 2; embeds++)
+        h->any[embeds] = head_pool_new(h, str_n("", 0), embeds != 0);
+    h->prefix = prefix_new();
+    h->sessions = prefix_new();
+    h->next_worker = h->next_job = h->next_seq = 1;
+    h->status.kind = TIMER_STATUS;
+    if (cfg->status_every_ms > 0)
+        timers_set(&h->timers, &h->status, head_after_ms(h, cfg->status_every_ms));
+    return h;
+}
+
+void head_free(struct head *h)
+{
+    if (h == NULL)
+        return;
+    graves_clear(h);
+    IDTAB_EACH(n, &h->calls)
+        head_call_free(id_item(n, struct call, node));
+    IDTAB_EACH(n, &h->actors)
+        head_actor_free(id_item(n, struct actor, node));
+    IDTAB_EACH(n, &h->workers)
+        head_worker_free(id_item(n, struct worker, node));
+    IDTAB_EACH(n, &h->links)
+        head_link_free(id_item(n, struct link, node));
+    LIST_EACH_SAFE(pos, nxt, &h->pools)
+        head_pool_free(list_item(pos, struct pool, order));
+    head_pool_free(h->any[0]);
+    head_pool_free(h->any[1]);
+    idtab_fini(&h->links);
+    idtab_fini(&h->workers);
+    idtab_fini(&h->actors);
+    idtab_fini(&h->calls);
+    idtab_fini(&h->jobs);
+    names_fini(&h->worker_names);
+    names_fini(&h->worker_lives);
+    names_fini(&h->pool_names[0]);
+    names_fini(&h->pool_names[1]);
+    timers_fini(&h->timers);
+    prefix_free(h->prefix);
+    prefix_free(h->sessions);
+    free(h);
+}
+
+/* ---- time ---- */
+
+static void timer_rings(struct head *h, struct timer *t)
+{
+    switch ((enum timer_kind)t->kind) {
+    case TIMER_HELLO: head_link_overdue(h, list_item(t, struct link, timer)); break;
+    case TIMER_WORKER: head_worker_overdue(h, list_item(t, struct worker, timer), t->due_us); break;
+    case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
+    case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
+    case TIMER_STATUS:
+        timers_set(&h->timers, t, head_after_ms(h, h->cfg.status_every_ms));
+        h->status_due = true;
+        break;
+    }
+}
+
+static void tick(struct head *h)
+{
+    h->ticked_us = h->now_us;
+    for (struct timer *t; (t = timers_first(&h->timers)) != NULL && t->due_us <= h->now_us;) {
+        timers_clear(&h->timers, t);
+        timer_rings(h, t);
+    }
+}
+
+uint64_t head_deadline(const struct head *h)
+{
+    const struct timer *t = timers_first(&h->timers);
+    return t != NULL ? t->due_us : UINT64_MAX;
+}
+
+void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
+{
+    graves_clear(h);
+    h->fx = fx;
+    if (ev->now_us > h->now_us)
+        h->now_us = ev->now_us;
+    switch (ev->kind) {
+    case HEAD_TICK: tick(h); break;
+    case HEAD_LINK_OPEN: head_link_open(h, ev->link, ev->peer); break;
+    case HEAD_LINK_MSG: head_link_msg(h, ev->link, ev->msg); break;
+    case HEAD_LINK_CLOSED: head_link_closed(h, ev->link, ev->text); break;
+    case HEAD_PROMPT: head_prompt(h, ev); break;
+    case HEAD_CALL_GONE: head_call_gone(h, ev->call); break;
+    case HEAD_SCALE: head_scale(h, ev->call, ev->count); break;
+    }
+    head_dispatch(h);
+    head_status_lines(h, h->status_due);
+    h->status_due = false;
+    h->fx = NULL;
+}

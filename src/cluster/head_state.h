@@ -1,0 +1,339 @@
+/* What the files of the head's brain share; only they include it.
+ *
+ * Who owns whom: head -> links, workers -> actors -> flights; head -> calls -> jobs. Pools (one per model, one for "any
+ * model") borrow actors and queued jobs. A *flight* is one attempt of a job on an actor: it holds the slot, and may
+ * outlive its job (cancelled: the slot stays taken until the worker says `done` or its link dies). */
+#ifndef MANTA_CLUSTER_HEAD_STATE_H
+#define MANTA_CLUSTER_HEAD_STATE_H
+
+#include "base/idtab.h"
+#include "base/rng.h"
+#include "cluster/head.h"
+#include "cluster/names.h"
+#include "cluster/prefix.h"
+#include "cluster/router.h"
+#include "cluster/timers.h"
+
+enum { NOT_SEATED = UINT32_MAX };
+
+/* Something that effects of this step may still point to: freed when the next step begins. First member of its owner. */
+struct grave {
+    struct grave *next;
+    void (*bury)(struct grave *g);
+};
+
+enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS };
+
+/*            hello, welcomed        nonsense, silence, bye
+ *    NEW ─────────────▶ WORKER ───────────────▶ CLOSING ──▶ (LINK_CLOSED: forgotten)
+ *      │ ───────────▶ LAUNCHER ──────────────────▲
+ *      └── refused, no hello in time ────────────┘             */
+enum link_state { LINK_NEW = 0, LINK_WORKER, LINK_LAUNCHER, LINK_CLOSING };
+
+struct link {
+    struct id_node node;         /* head.links */
+    enum link_state state;
+    struct timer timer;          /* NEW: hello must have come */
+    char *peer;                  /* owned; address of the dialler */
+    char *name;                  /* owned; node name it said, once it did; else NULL */
+    struct worker *worker;       /* WORKER: borrowed */
+    uint32_t scale_running, scale_target; /* LAUNCHER: as it said last */
+};
+
+struct worker {
+    struct grave grave;
+    struct id_node node;         /* head.workers */
+    struct name_node by_name;    /* head.worker_names; name is unique, with a suffix where needed */
+    struct name_node by_life;    /* head.worker_lives: node name and epoch as they were said */
+    struct link *link;           /* borrowed; the worker's end is the link's end */
+    char *name, *life, *address, *version, *engine, *cpu_features; /* owned */
+    enum worker_state state;
+    char reason[160];            /* of the state; empty while ok */
+    uint32_t pid;
+    float cpus, cpu_load;
+    uint64_t memory_bytes, rss_bytes;
+    uint64_t joined_us, beat_us; /* beat_us: last heartbeat, or joined_us */
+    uint64_t heard_us;           /* last message of any kind */
+    struct timer timer;          /* to look whether it has fallen silent */
+    struct actor *actors[HEAD_WORKER_ACTORS_MAX]; /* by key; NULL: none now */
+    uint32_t keys_known;         /* bit per key that was ever registered on this link */
+    uint32_t actors_n;
+};
+
+/* An actor's place in a pool. */
+struct seat {
+    struct pool *pool;
+    uint32_t ready_at, open_at;  /* index in pool.ready and pool.open, or NOT_SEATED */
+};
+
+enum { SEAT_MODEL = 0, SEAT_ANY = 1, SEATS = 2 };
+
+struct actor {
+    struct grave grave;
+    struct id_node node;         /* head.actors */
+    struct worker *worker;
+    uint32_t key;                /* the worker's number for it */
+    uint8_t state, kind;         /* enum wire_actor_state, enum request_kind */
+    struct seat seats[SEATS];
+    char *digest, *note;         /* owned */
+    uint32_t slots, context;
+    bool exact, has_template;
+    bool hung;                   /* busy without a token for too long */
+    uint32_t rests;              /* failures in a row: it rests after each, longer each time */
+    struct timer rest;           /* set: it gets no jobs until then */
+    struct list flights;         /* flight.in_actor: live ones, oldest first */
+    struct list orphans;         /* flight.in_actor: of jobs that were cancelled or went elsewhere */
+    uint32_t in_flight;          /* both lists; <= slots */
+    struct list bound;           /* job.queued: jobs that want this actor and no other */
+    struct list dirty;           /* head.dirty_actors */
+    uint32_t foreign;            /* streams other heads run there, from its loads */
+    uint64_t waiting_bytes;      /* prompt text of flights not prefilled yet */
+    uint64_t prompt_bytes;       /* prompt text ever sent there: the age of its prefix cache */
+    uint64_t progress_us;        /* last sign that it works: a send while idle, prefilled, tokens, done */
+    uint64_t last_pick;          /* head.picks when it got its last job */
+    float progress, prefill_tps, decode_tps;
+    uint64_t weights_bytes, private_bytes;
+    uint64_t jobs_done, jobs_failed, tokens;
+};
+
+/* The actors that answer to one model name (or, name empty, to any of their kind), and the jobs that wait for them. */
+struct pool {
+    struct grave grave;
+    struct list order;           /* head.pools */
+    struct name_node by_name;    /* head.pool_names[embeds]; not for the two pools of any model */
+    char *name;                  /* owned */
+    char *note;                  /* owned; why an actor of it failed last */
+    bool embeds;                 /* kind REQUEST_EMBED; else chat and text */
+    bool registered;             /* a worker ever had it; false: only requests that wait speak of it */
+    int seat;                    /* SEAT_MODEL or SEAT_ANY: which seat of its actors is here */
+    struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
+    uint32_t ready_n, ready_cap, open_n, open_cap;
+    uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
+    struct list queue;           /* job.queued: by job.seq */
+    struct list dirty;           /* head.dirty_pools: jobs came; may run at the end of the step */
+};
+
+struct call {
+    struct grave grave;
+    struct id_node node;         /* head.calls */
+    struct request *request;     /* owned clone */
+    struct wire_run run;         /* made from it once; borrows request and arena */
+    struct wire_arena arena;     /* owned */
+    uint64_t bytes;              /* counted in head.queue_bytes */
+    uint64_t prompt_bytes;
+    struct pool *pool;
+    uint64_t created_us, seq;
+    uint32_t deadline_ms;
+    struct list jobs;            /* job.in_call, by branch */
+    uint32_t branches;           /* made */
+    uint32_t open;               /* not ended */
+    uint32_t wanted;             /* spread: actors asked for, 0: all */
+    bool spread;
+    bool spread_pending;         /* spread, and no actor was ready yet: one job stands for all */
+    bool reported;               /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
+    uint64_t session;            /* hash of request.affinity; 0: none */
+    uint64_t *blocks;            /* owned; see prefix.h */
+    uint32_t blocks_n;
+};
+
+/*             send            prefilled            tokens
+ *    QUEUED ───────▶ SENT ──────────────▶ STARTED ────────▶ STREAMING
+ *       ▲             │ failover            │ failover          │
+ *       └─────────────┴─────────────────────┘                   │
+ *     from each of them: ENDED (done, error, deadline, cancelled) ◀┘     */
+enum job_state { JOB_QUEUED = 0, JOB_SENT, JOB_STARTED, JOB_STREAMING, JOB_ENDED };
+
+struct job {
+    struct grave grave;
+    struct id_node node;         /* head.jobs */
+    enum job_state state;
+    struct call *call;
+    struct list in_call;
+    uint32_t branch;
+    uint32_t attempt;            /* 0 before the first send */
+    uint64_t seq;                /* place in the queue: arrival of its call */
+    struct list queued;          /* QUEUED: in pool.queue or bound->bound */
+    struct actor *bound;         /* this one or none; NULL: any of the pool */
+    uint32_t avoid;              /* id of the actor that failed it last; UINT32_MAX: none */
+    struct timer timer;          /* QUEUED: must have left the queue */
+    struct flight *flight;       /* SENT, STARTED, STREAMING */
+    float wait_ms;               /* from the call's arrival to the last send */
+    bool started;                /* FX_STARTED was given */
+    char digest[HEAD_DIGEST_BYTES_MAX + 1]; /* of the model that began the answer */
+    int32_t *ids;                /* owned: token ids delivered, which another actor would resume after */
+    uint32_t ids_n, ids_cap;
+};
+
+struct flight {
+    struct list in_actor;        /* actor.flights, or actor.orphans when job is NULL */
+    struct actor *actor;
+    struct job *job;             /* NULL: nobody waits for it any more */
+    uint64_t job_id;
+    uint32_t attempt;
+    uint64_t prompt_bytes;       /* counted in actor.waiting_bytes; 0 once prefilled */
+};
+
+struct head {
+    struct head_config cfg;
+    uint64_t now_us;
+    uint64_t ticked_us;          /* last HEAD_TICK */
+    struct rng rng;
+    struct effects *fx;          /* borrowed: of the present step */
+    struct grave *graves;
+    struct timers timers;
+    struct idtab links, workers, actors, calls, jobs;
+    struct names worker_names, worker_lives, pool_names[2];
+    struct list pools;           /* pool.order: oldest first, any-pools not among them */
+    uint32_t pools_n;
+    struct pool *any[2];         /* [embeds] */
+    struct prefix *prefix, *sessions;
+    uint64_t next_worker, next_job, next_seq, picks;
+    uint32_t next_actor;
+    struct list dirty_pools, dirty_actors;
+    /* queue */
+    uint32_t queued, requeued;   /* jobs waiting; of those, ones that were sent before (they pass the limit) */
+    uint64_t queue_bytes;
+    uint64_t drain_from_us;      /* when a job last left the queue, or when the queue began */
+    double drain_s;              /* smoothed time between jobs leaving the queue; 0: not measured yet */
+    /* status */
+    struct timer status;
+    bool status_due;
+    uint32_t status_actors;      /* as written last */
+    uint64_t cpus_milli, status_cpus_milli; /* whole numbers: what joins and leaves cancels out exactly */
+    uint64_t memory_bytes, status_memory;
+    uint32_t actors_ready, running;
+    uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted;
+    uint64_t prompt_tokens, cached_tokens, answer_tokens;
+};
+
+/* ---- head.c: memory and words of a step ---- */
+void head_bury(struct head *h, struct grave *g, void (*bury)(struct grave *g));
+struct fx *head_fx(struct head *h, enum fx_kind kind);
+struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_type type);
+void head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Text that lives as long as this step's effects. */
+struct str head_text(struct head *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline uint64_t head_after_ms(const struct head *h, uint64_t ms)
+{
+    return h->now_us + ms * 1000;
+}
+
+/* ---- text.c: what peers may call themselves ---- */
+/* Not empty, at most max bytes, no control characters: fit for names, logs and one line of a table. */
+bool text_is_name(struct str s, size_t max);
+/* Same, but may be empty. */
+bool text_is_line(struct str s, size_t max);
+/* An owned copy of at most max bytes, control characters replaced by spaces. */
+char *text_line_dup(struct str s, size_t max);
+
+/* ---- link.c, hello.c ---- */
+void head_link_open(struct head *h, uint64_t id, struct str peer);
+void head_link_msg(struct head *h, uint64_t id, const struct wire_msg *msg);
+void head_link_closed(struct head *h, uint64_t id, struct str why);
+void head_link_overdue(struct head *h, struct link *link); /* no hello in time */
+/* Tells the other side why, closes, and loses the worker with all that hangs on it. The caller returns at once. */
+void head_link_refuse(struct head *h, struct link *link, int err, bool final, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Closes without a word to the other side. */
+void head_link_close(struct head *h, struct link *link, struct str why);
+void head_hello(struct head *h, struct link *link, const struct wire_hello *hello);
+void head_link_free(struct link *link);
+
+/* ---- worker.c ---- */
+struct worker *head_worker_new(struct head *h, struct link *link, const struct wire_hello *hello);
+/* Takes it off the registry; its jobs go elsewhere. The link is the caller's. */
+void head_worker_lose(struct head *h, struct worker *w, enum log_level level, struct str why);
+/* Its state changed: its actors open or close. */
+void head_worker_is(struct head *h, struct worker *w, enum worker_state state, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+struct worker *head_worker_by_life(const struct head *h, const struct wire_hello *hello);
+void head_worker_free(struct worker *w);
+static inline uint64_t head_cpus_milli(const struct worker *w)
+{
+    return (uint64_t)((double)w->cpus * 1000 + 0.5);
+}
+
+/* ---- actor.c ---- */
+void head_actor_msg(struct head *h, struct worker *w, const struct wire_actor *m);
+/* Out of the registry; its flights MUST have been taken off it. */
+void head_actor_drop(struct head *h, struct actor *a);
+/* Recomputes whether it is ready and open; call after each change of what that depends on. */
+void head_actor_refresh(struct head *h, struct actor *a);
+bool head_actor_is_open(const struct actor *a);
+void head_actor_free(struct actor *a);
+
+/* ---- health.c ---- */
+void head_beat(struct head *h, struct worker *w, const struct wire_beat *beat);
+void head_worker_watch(struct head *h, struct worker *w); /* sets its timer */
+void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us);
+/* It failed a job: it rests before it gets another one. */
+void head_actor_rest(struct head *h, struct actor *a);
+void head_actor_rested(struct head *h, struct actor *a);
+
+/* ---- pool.c ---- */
+struct pool *head_pool_new(struct head *h, struct str name, bool embeds);
+struct pool *head_pool_find(const struct head *h, struct str name, bool embeds);
+/* Forgets it when nobody speaks of it any more. */
+void head_pool_tidy(struct head *h, struct pool *p);
+void head_pool_free(struct pool *p);
+void head_pool_set(struct actor *a, int seat, bool ready, bool open);
+/* "'gpt2', 'smollm2'": models that workers have, or had, for error texts. */
+struct str head_pool_names(struct head *h, bool embeds);
+
+/* ---- queue.c ---- */
+/* Room for n more jobs and that many bytes: 0, or ERR_BUSY with f and the seconds to come back in. */
+int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f, uint32_t *out_retry_s);
+void head_queue_put(struct head *h, struct job *job);
+void head_queue_take(struct head *h, struct job *job);
+void head_queue_overdue(struct head *h, struct job *job);
+uint32_t head_queue_retry_s(const struct head *h);
+
+/* ---- dispatch.c ---- */
+/* Sends what can be sent now; the end of each step. */
+void head_dispatch(struct head *h);
+/* The n best actors of the pool that are ready, open ones first, in the order of ids. Returns how many. */
+uint32_t head_pick_spread(struct head *h, const struct call *call, uint32_t n, struct actor **out);
+
+/* ---- call.c ---- */
+void head_prompt(struct head *h, const struct head_event *ev);
+void head_call_gone(struct head *h, uint64_t id);
+/* Makes the other branches of a call that was waiting for its first actor; `first` has it. */
+void head_call_spread(struct head *h, struct job *first, struct actor *a);
+void head_call_fail(struct head *h, struct call *call, const struct fault *f, uint32_t retry_s);
+void head_call_branch_ended(struct head *h, struct call *call);
+void head_call_free(struct call *call);
+
+/* ---- job.c ---- */
+struct job *head_job_new(struct head *h, struct call *call, struct actor *bound);
+void head_job_move(struct job *job, enum job_state to);
+void head_job_send(struct head *h, struct job *job, struct actor *a);
+/* FX_BRANCH_DONE with that fault (or, when nothing of the call was reported yet, FX_CALL_FAILED). */
+void head_job_fail(struct head *h, struct job *job, const struct fault *f);
+/* Forgets it; what it still runs is cancelled. No effect for the client. */
+void head_job_end(struct head *h, struct job *job);
+/* The job leaves its flight, which is cancelled and keeps the slot until the worker says done. */
+void head_job_abandon(struct head *h, struct job *job);
+/* The flight is over: the slot is free. */
+void head_flight_end(struct head *h, struct flight *f);
+
+/* ---- failover.c ---- */
+/* Its flight cannot go on (and is off it already): to the front of the queue, or to its end with that fault. */
+void head_job_failover(struct head *h, struct job *job, const struct fault *why);
+/* The same for all flights and bound jobs of an actor that nobody may wait for any longer. */
+void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why);
+
+/* ---- stream.c ---- */
+void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m);
+void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m);
+void head_done(struct head *h, struct worker *w, const struct wire_done *m);
+
+/* ---- scale.c ---- */
+void head_scale(struct head *h, uint64_t call, uint32_t count);
+void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m);
+const struct link *head_launcher(const struct head *h);
+
+/* ---- status.c ---- */
+void head_status_lines(struct head *h, bool periodic);
+
+#endif

@@ -1,0 +1,167 @@
+/* Heartbeats: who has fallen silent, who hangs although it beats, who failed and rests.
+ *
+ *            silent > 2.5 beats        silent > lost_after
+ *      OK ─────────────────────▶ SLOW ────────────────────▶ LOST (link closed)
+ *      ▲ ◀───────────────────────┘ beat
+ *      └──▶ HUNG while one of its actors is busy without a token for token_stall_ms */
+#include <math.h>
+
+#include "cluster/head_state.h"
+
+#define TAG "WORKER HEALTH"
+
+enum { REST_FIRST_MS = 250, REST_DOUBLINGS_MAX = 5 };
+
+/* ---- silence ---- */
+
+static uint64_t lost_after_us(const struct head *h)
+{
+    return (uint64_t)h->cfg.lost_after_ms * 1000;
+}
+
+static uint64_t slow_after_us(const struct head *h)
+{
+    uint64_t slow_us = (uint64_t)h->cfg.beat_ms * 2500;
+    return slow_us < lost_after_us(h) ? slow_us : lost_after_us(h);
+}
+
+void head_worker_watch(struct head *h, struct worker *w)
+{
+    bool slow = w->state == WORKER_SLOW;
+    timers_set(&h->timers, &w->timer, w->heard_us + (slow ? lost_after_us(h) : slow_after_us(h)));
+}
+
+void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
+{
+    /* When this timer itself comes late, the head was asleep (a suspended laptop, a stopped process): what the worker
+     * sent meanwhile still lies in the socket. Time in which nobody listened does not count as silence. */
+    uint64_t late_us = h->now_us - due_us;
+    if (late_us > (uint64_t)h->cfg.beat_ms * 1000 && w->heard_us + late_us <= h->now_us)
+        w->heard_us += late_us;
+    uint64_t silent_us = h->now_us - w->heard_us;
+    if (silent_us >= lost_after_us(h)) {
+        head_link_close(h, w->link, head_text(h, "no sign of life for %u ms", h->cfg.lost_after_ms));
+        return;
+    }
+    if (silent_us >= slow_after_us(h) && w->state != WORKER_SLOW) {
+        head_worker_is(h, w, WORKER_SLOW, "no heartbeat for %u ms", (unsigned)(silent_us / 1000));
+        head_log(h, LOG_WARN, TAG, "slow: %s node=%s", w->reason, w->name);
+    }
+    head_worker_watch(h, w);
+}
+
+/* ---- hanging ---- */
+
+/* A long prompt gives no token for a while and is no reason to give an actor up: it gets twice the time its
+ * prompts should take, on top. */
+static uint64_t stall_ms(const struct head *h, const struct actor *a)
+{
+    double tokens = (double)a->waiting_bytes / ROUTER_BYTES_PER_TOKEN;
+    double tps = a->prefill_tps > 1 ? (double)a->prefill_tps : 50;
+    return h->cfg.token_stall_ms + (uint64_t)(2000 * tokens / tps);
+}
+
+static void actor_hangs(struct head *h, struct actor *a, const struct wire_load *load)
+{
+    struct worker *w = a->worker;
+    struct fault f = {0};
+    fault_set(&f, ERR_WORKER_LOST, "actor %u on worker '%s' hangs: busy without a token for %u ms", (unsigned)a->node.id,
+              w->name, load->token_age_ms);
+    head_log(h, LOG_WARN, TAG, "%s", f.text);
+    a->hung = true;
+    head_actor_refresh(h, a);
+    head_actor_evacuate(h, a, true, &f);
+}
+
+static void actor_recovers(struct head *h, struct actor *a)
+{
+    head_log(h, LOG_INFO, TAG, "actor %u works again node=%s", (unsigned)a->node.id, a->worker->name);
+    a->hung = false;
+    head_actor_refresh(h, a);
+}
+
+static void worker_state(struct head *h, struct worker *w)
+{
+    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
+        if (w->actors[key] != NULL && w->actors[key]->hung) {
+            head_worker_is(h, w, WORKER_HUNG, "actor %u is busy without a token", (unsigned)w->actors[key]->node.id);
+            return;
+        }
+    }
+    if (w->state == WORKER_SLOW)
+        head_log(h, LOG_INFO, TAG, "heartbeats again node=%s", w->name);
+    head_worker_is(h, w, WORKER_OK, "%s", "");
+}
+
+/* ---- the beat ---- */
+
+static float measured(float said, float before)
+{
+    return isfinite(said) && said > 0 ? said : before;
+}
+
+/* False when the worker lost track of our jobs: then only a fresh link puts both sides right again. */
+static bool load_says(struct head *h, struct actor *a, const struct wire_load *load)
+{
+    a->prefill_tps = measured(load->prefill_tps, a->prefill_tps);
+    a->decode_tps = measured(load->decode_tps, a->decode_tps);
+    uint64_t there = (uint64_t)load->busy + load->waiting;
+    a->foreign = there > a->in_flight && there <= HEAD_SLOTS_MAX ? (uint32_t)there - a->in_flight : 0;
+    uint64_t patience_ms = stall_ms(h, a);
+    bool hangs = load->busy > 0 && load->token_age_ms >= patience_ms;
+    if (hangs && !a->hung)
+        actor_hangs(h, a, load);
+    else if (!hangs && a->hung)
+        actor_recovers(h, a);
+    return there > 0 || a->in_flight == 0 || h->now_us - a->progress_us < patience_ms * 1000;
+}
+
+static int check_loads(const struct worker *w, const struct wire_beat *m, struct fault *f)
+{
+    if (m->loads_n > HEAD_WORKER_ACTORS_MAX)
+        return fault_set(f, ERR_PROTOCOL, "a beat with %u loads: a worker has at most %d actors", m->loads_n,
+                         HEAD_WORKER_ACTORS_MAX);
+    for (uint32_t i = 0; i < m->loads_n; i++) {
+        uint32_t key = m->loads[i].key;
+        if (key >= HEAD_WORKER_ACTORS_MAX || (w->keys_known & (1u << key)) == 0)
+            return fault_set(f, ERR_PROTOCOL, "a beat with the load of actor %u, which was never registered", key);
+    }
+    return 0;
+}
+
+void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
+{
+    struct fault f = {0};
+    if (check_loads(w, m, &f) != 0) {
+        head_link_refuse(h, w->link, f.err, false, "%s", f.text);
+        return;
+    }
+    w->beat_us = h->now_us;
+    w->rss_bytes = m->rss_bytes;
+    w->cpu_load = isfinite(m->cpu_load) && m->cpu_load > 0 ? m->cpu_load : 0;
+    head_send(h, w->link, WIRE_beat_ack)->beat_ack.sent_us = m->sent_us;
+    for (uint32_t i = 0; i < m->loads_n; i++) {
+        struct actor *a = w->actors[m->loads[i].key]; /* NULL: unloaded since this was measured */
+        if (a == NULL || a->state != WIRE_ACTOR_READY || load_says(h, a, &m->loads[i]))
+            continue;
+        head_link_refuse(h, w->link, ERR_PROTOCOL, false,
+                         "actor %u says that it is idle, but has not ended the jobs it was sent", (unsigned)a->node.id);
+        return;
+    }
+    worker_state(h, w);
+}
+
+/* ---- resting: an actor that fails at once would else draw all jobs, being always free ---- */
+
+void head_actor_rest(struct head *h, struct actor *a)
+{
+    uint32_t doublings = a->rests < REST_DOUBLINGS_MAX ? a->rests : REST_DOUBLINGS_MAX;
+    a->rests++;
+    timers_set(&h->timers, &a->rest, head_after_ms(h, (uint64_t)REST_FIRST_MS << doublings));
+    head_actor_refresh(h, a);
+}
+
+void head_actor_rested(struct head *h, struct actor *a)
+{
+    head_actor_refresh(h, a);
+}

@@ -1,0 +1,169 @@
+/* One run of a call on one actor: its states, and the flight that holds the actor's slot. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+#define BIT(state) (1u << (state))
+
+static const unsigned moves[] = {
+    [JOB_QUEUED] = BIT(JOB_SENT) | BIT(JOB_ENDED),
+    [JOB_SENT] = BIT(JOB_STARTED) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
+    [JOB_STARTED] = BIT(JOB_STREAMING) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
+    [JOB_STREAMING] = BIT(JOB_STREAMING) | BIT(JOB_ENDED),
+    [JOB_ENDED] = 0,
+};
+
+void head_job_move(struct job *job, enum job_state to)
+{
+    MUST((moves[job->state] & BIT(to)) != 0);
+    job->state = to;
+}
+
+struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
+{
+    struct job *job = xalloc(sizeof *job);
+    job->call = call;
+    job->branch = call->branches++;
+    job->seq = call->seq;
+    job->bound = bound;
+    job->avoid = UINT32_MAX;
+    job->timer.kind = TIMER_JOB;
+    idtab_add(&h->jobs, &job->node, h->next_job++);
+    list_push(&call->jobs, &job->in_call);
+    call->open++;
+    h->jobs_begun++;
+    head_queue_put(h, job);
+    return job;
+}
+
+/* ---- flights ---- */
+
+static struct flight *flight_new(struct head *h, struct job *job, struct actor *a)
+{
+    struct flight *f = xalloc(sizeof *f);
+    f->actor = a;
+    f->job = job;
+    f->job_id = job->node.id;
+    f->attempt = job->attempt;
+    f->prompt_bytes = job->call->prompt_bytes;
+    list_push(&a->flights, &f->in_actor);
+    if (a->in_flight++ == 0)
+        a->progress_us = h->now_us;
+    a->waiting_bytes += f->prompt_bytes;
+    a->prompt_bytes += f->prompt_bytes;
+    a->last_pick = ++h->picks;
+    h->running++;
+    job->flight = f;
+    head_actor_refresh(h, a);
+    return f;
+}
+
+void head_flight_end(struct head *h, struct flight *f)
+{
+    struct actor *a = f->actor;
+    list_remove(&f->in_actor);
+    a->in_flight--;
+    a->waiting_bytes -= f->prompt_bytes;
+    if (f->job != NULL) {
+        f->job->flight = NULL;
+        h->running--;
+    }
+    free(f);
+    head_actor_refresh(h, a);
+}
+
+void head_job_abandon(struct head *h, struct job *job)
+{
+    struct flight *f = job->flight;
+    job->flight = NULL;
+    f->job = NULL;
+    h->running--;
+    list_remove(&f->in_actor);
+    list_push(&f->actor->orphans, &f->in_actor);
+    head_send(h, f->actor->worker->link, WIRE_cancel)->cancel =
+        (struct wire_cancel){.job = f->job_id, .attempt = f->attempt};
+}
+
+/* ---- sending ---- */
+
+/* The next job with the same beginning, or of the same session, will be predicted to be quick here. */
+static void remember_prefix(struct head *h, const struct call *call, const struct actor *a)
+{
+    uint32_t id = (uint32_t)a->node.id;
+    prefix_add(h->prefix, call->blocks, call->blocks_n, id, a->prompt_bytes);
+    if (call->session != 0)
+        prefix_add(h->sessions, &call->session, 1, id, 0);
+}
+
+static void send_run(struct head *h, const struct job *job, const struct actor *a)
+{
+    struct wire_msg *msg = head_send(h, a->worker->link, WIRE_run);
+    msg->run = job->call->run;
+    msg->run.job = job->node.id;
+    msg->run.attempt = job->attempt;
+    msg->run.key = a->key;
+    msg->run.sampling.seed += job->branch; /* so that n answers to one prompt differ */
+    msg->run.resume = (struct wire_i32s){.p = job->ids, .n = job->ids_n};
+}
+
+void head_job_send(struct head *h, struct job *job, struct actor *a)
+{
+    MUST(head_actor_is_open(a));
+    head_queue_take(h, job);
+    head_job_move(job, JOB_SENT);
+    job->attempt++;
+    job->wait_ms = (float)(h->now_us - job->call->created_us) / 1000;
+    memcpy(job->digest, a->digest, strlen(a->digest) + 1); /* its length was checked when the actor registered */
+    flight_new(h, job, a);
+    remember_prefix(h, job->call, a);
+    send_run(h, job, a);
+}
+
+/* ---- ending ---- */
+
+static void bury_job(struct grave *g)
+{
+    struct job *job = list_item(g, struct job, grave);
+    free(job->ids);
+    free(job);
+}
+
+void head_job_end(struct head *h, struct job *job)
+{
+    if (job->state == JOB_QUEUED)
+        head_queue_take(h, job);
+    if (job->flight != NULL)
+        head_job_abandon(h, job);
+    head_job_move(job, JOB_ENDED);
+    idtab_remove(&h->jobs, &job->node);
+    list_remove(&job->in_call);
+    job->call->open--;
+    h->jobs_ended++;
+    head_bury(h, &job->grave, bury_job);
+}
+
+void head_job_fail(struct head *h, struct job *job, const struct fault *f)
+{
+    struct call *call = job->call;
+    struct fx *fx = head_fx(h, FX_BRANCH_DONE);
+    fx->call = call->node.id;
+    fx->branch = job->branch;
+    fx->actor = job->avoid; /* where it failed last */
+    fx->finish = FINISH_ERROR;
+    fx->fault = *f;
+    fx->usage.completion_tokens = job->ids_n;
+    fx->usage.wait_ms = job->wait_ms;
+    struct id_node *node = idtab_get(&h->actors, job->avoid);
+    if (node != NULL) {
+        const struct actor *a = id_item(node, struct actor, node);
+        fx->model = str_of(a->seats[SEAT_MODEL].pool->name);
+        fx->node = str_of(a->worker->name);
+        fx->address = str_of(a->worker->address);
+    }
+    call->reported = true;
+    h->calls_failed++;
+    head_job_end(h, job);
+    head_call_branch_ended(h, call);
+}

@@ -1,0 +1,146 @@
+/* One pool per model name: its actors, and the jobs that wait for one of them. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+struct pool *head_pool_find(const struct head *h, struct str name, bool embeds)
+{
+    if (name.n == 0)
+        return h->any[embeds];
+    struct name_node *node = names_get(&h->pool_names[embeds], name);
+    return node != NULL ? id_item(node, struct pool, by_name) : NULL;
+}
+
+static bool in_use(const struct pool *p)
+{
+    return p->actors_n > 0 || !list_empty(&p->queue);
+}
+
+static void bury_pool(struct grave *g)
+{
+    head_pool_free(list_item(g, struct pool, grave));
+}
+
+static void pool_drop(struct head *h, struct pool *p)
+{
+    list_remove(&p->order);
+    list_remove(&p->dirty);
+    names_remove(&h->pool_names[p->embeds], &p->by_name);
+    h->pools_n--;
+    head_bury(h, &p->grave, bury_pool);
+}
+
+/* Names are remembered so that a model whose worker restarts is waited for, not unknown; but not without end. */
+static void forget_oldest(struct head *h)
+{
+    LIST_EACH(pos, &h->pools)
+    {
+        struct pool *p = list_item(pos, struct pool, order);
+        if (in_use(p))
+            continue;
+        pool_drop(h, p);
+        return;
+    }
+}
+
+struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
+{
+    struct pool *p = xalloc(sizeof *p);
+    p->name = xstr_dup(name);
+    p->note = xstrdup("");
+    p->embeds = embeds;
+    p->seat = name.n == 0 ? SEAT_ANY : SEAT_MODEL;
+    list_init(&p->queue);
+    if (name.n == 0)
+        return p;
+    if (h->pools_n >= HEAD_MODELS_MAX)
+        forget_oldest(h);
+    list_push(&h->pools, &p->order);
+    names_add(&h->pool_names[embeds], &p->by_name, str_of(p->name));
+    h->pools_n++;
+    return p;
+}
+
+void head_pool_tidy(struct head *h, struct pool *p)
+{
+    if (p->seat == SEAT_MODEL && !p->registered && !in_use(p))
+        pool_drop(h, p);
+}
+
+void head_pool_free(struct pool *p)
+{
+    free(p->name);
+    free(p->note);
+    free(p->ready);
+    free(p->open);
+    free(p);
+}
+
+/* ---- the ready and the open list: unordered arrays, so that a member leaves in one move ---- */
+
+static void array_add(struct actor ***items, uint32_t *n, uint32_t *cap, struct actor *a)
+{
+    if (*n == *cap) {
+        *cap = *cap == 0 ? 4 : *cap * 2;
+        *items = xrealloc(*items, *cap * sizeof(struct actor *));
+    }
+    (*items)[(*n)++] = a;
+}
+
+static void ready_set(struct pool *p, struct actor *a, bool ready)
+{
+    struct seat *seat = &a->seats[p->seat];
+    if (ready && seat->ready_at == NOT_SEATED) {
+        seat->ready_at = p->ready_n;
+        array_add(&p->ready, &p->ready_n, &p->ready_cap, a);
+    } else if (!ready && seat->ready_at != NOT_SEATED) {
+        struct actor *last = p->ready[--p->ready_n];
+        p->ready[seat->ready_at] = last;
+        last->seats[p->seat].ready_at = seat->ready_at;
+        seat->ready_at = NOT_SEATED;
+    }
+}
+
+static void open_set(struct pool *p, struct actor *a, bool open)
+{
+    struct seat *seat = &a->seats[p->seat];
+    if (open && seat->open_at == NOT_SEATED) {
+        seat->open_at = p->open_n;
+        array_add(&p->open, &p->open_n, &p->open_cap, a);
+    } else if (!open && seat->open_at != NOT_SEATED) {
+        struct actor *last = p->open[--p->open_n];
+        p->open[seat->open_at] = last;
+        last->seats[p->seat].open_at = seat->open_at;
+        seat->open_at = NOT_SEATED;
+    }
+}
+
+void head_pool_set(struct actor *a, int seat, bool ready, bool open)
+{
+    ready_set(a->seats[seat].pool, a, ready);
+    open_set(a->seats[seat].pool, a, open);
+}
+
+/* ---- for people ---- */
+
+struct str head_pool_names(struct head *h, bool embeds)
+{
+    char text[320];
+    struct buf names = buf_max(sizeof text - 1);
+    uint32_t left = 0;
+    LIST_EACH(pos, &h->pools)
+    {
+        const struct pool *p = list_item(pos, struct pool, order);
+        if (!p->registered || p->embeds != embeds)
+            continue;
+        if (left > 0 || buf_printf(&names, "%s'%s'", names.n > 0 ? ", " : "", p->name) != 0)
+            left++;
+    }
+    snprintf(text, sizeof text, "%s", buf_cstr(&names));
+    buf_fini(&names);
+    return left > 0 ? head_text(h, "%s and %u more", text, left) : head_text(h, "%s", text);
+}

@@ -1,0 +1,141 @@
+/* Jobs that wait for a slot: one list per model, and one per actor for branches that want just that one.
+ *
+ * Lists are in the order of arrival. A job that comes back from a lost worker keeps its place, which is before all that
+ * came later: the front. So a full model never blocks another one, and nobody is overtaken within a model. */
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+enum {
+    RETRY_GUESS_S = 5, /* to come back in, before a pace was measured */
+    RETRY_MAX_S = 60,
+};
+static const double PACE_SMOOTHING = 0.2;
+
+static struct list *list_of(struct job *job)
+{
+    return job->bound != NULL ? &job->bound->bound : &job->call->pool->queue;
+}
+
+static struct job *job_at(struct list *pos)
+{
+    return list_item(pos, struct job, queued);
+}
+
+uint32_t head_queue_retry_s(const struct head *h)
+{
+    if (h->drain_s <= 0)
+        return RETRY_GUESS_S;
+    double s = h->drain_s * (h->queued + 1);
+    return s >= RETRY_MAX_S ? RETRY_MAX_S : s < 1 ? 1 : (uint32_t)(s + 0.999);
+}
+
+int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f, uint32_t *out_retry_s)
+{
+    uint32_t fresh = h->queued - h->requeued;
+    if (n > 0 && fresh + n > h->cfg.queue_jobs_max) {
+        *out_retry_s = head_queue_retry_s(h);
+        return fault_set(f, ERR_BUSY, "the queue is full: %u of %u requests wait (queue_jobs_max); come back in %u s", fresh,
+                         h->cfg.queue_jobs_max, *out_retry_s);
+    }
+    if (h->queue_bytes + bytes > h->cfg.queue_bytes_max) {
+        *out_retry_s = head_queue_retry_s(h);
+        return fault_set(f, ERR_BUSY,
+                         "the requests held take %llu bytes, this one %llu more, the limit is %llu (queue_bytes_max); "
+                         "come back in %u s",
+                         (unsigned long long)h->queue_bytes, (unsigned long long)bytes,
+                         (unsigned long long)h->cfg.queue_bytes_max, *out_retry_s);
+    }
+    return 0;
+}
+
+/* Behind all that came before it. Newcomers go to the end at once; those that come back find their place near the front. */
+static void insert(struct list *queue, struct job *job)
+{
+    if (list_empty(queue) || job_at(queue->prev)->seq <= job->seq) {
+        list_push(queue, &job->queued);
+        return;
+    }
+    struct list *at = queue->next;
+    while (job_at(at)->seq <= job->seq)
+        at = at->next;
+    list_add_before(at, &job->queued);
+}
+
+void head_queue_put(struct head *h, struct job *job)
+{
+    MUST(job->state == JOB_QUEUED && !list_linked(&job->queued));
+    insert(list_of(job), job);
+    if (h->queued++ == 0)
+        h->drain_from_us = h->now_us;
+    h->requeued += job->attempt > 0;
+    timers_set(&h->timers, &job->timer, head_after_ms(h, job->call->deadline_ms));
+    struct pool *p = job->call->pool;
+    if (job->bound == NULL && !list_linked(&p->dirty))
+        list_push(&h->dirty_pools, &p->dirty);
+    if (job->bound != NULL && !list_linked(&job->bound->dirty))
+        list_push(&h->dirty_actors, &job->bound->dirty);
+}
+
+void head_queue_take(struct head *h, struct job *job)
+{
+    MUST(list_linked(&job->queued));
+    list_remove(&job->queued);
+    timers_clear(&h->timers, &job->timer);
+    h->queued--;
+    h->requeued -= job->attempt > 0;
+    /* How fast the queue moves: only what really waited says something about it. */
+    double s = (double)(h->now_us - h->drain_from_us) / 1e6;
+    if (s > 0)
+        h->drain_s = h->drain_s <= 0 ? s : h->drain_s + PACE_SMOOTHING * (s - h->drain_s);
+    h->drain_from_us = h->now_us;
+}
+
+/* ---- the deadline: say what was missing ---- */
+
+static int nobody_fault(const struct head *h, const struct pool *p, unsigned waited_s, struct fault *f)
+{
+    const char *what = p->name[0] != '\0' ? p->name : p->embeds ? "any embedding model" : "any model";
+    if (h->workers.n == 0)
+        return fault_set(f, ERR_UNAVAILABLE,
+                         "no worker was there for %u s. Check: is a worker running, is the head's address that it dials "
+                         "right, and what does its log say?",
+                         waited_s);
+    if (p->loading_n > 0)
+        return fault_set(f, ERR_UNAVAILABLE, "'%s' is still loading after %u s on %u actors: try again later", what,
+                         waited_s, p->loading_n);
+    if (p->failed_n > 0)
+        return fault_set(f, ERR_UNAVAILABLE, "'%s' cannot be loaded: %s", what, p->note);
+    return fault_set(f, ERR_UNAVAILABLE,
+                     "no actor of '%s' was ready for %u s. Check: has a worker with that model joined, and is its model "
+                     "loaded?",
+                     what, waited_s);
+}
+
+static void overdue_fault(struct head *h, const struct job *job, struct fault *f)
+{
+    const struct pool *p = job->call->pool;
+    unsigned waited_s = (job->call->deadline_ms + 999) / 1000;
+    if (p->seat == SEAT_MODEL && !p->registered && h->pools_n > 1 && h->workers.n > 0) {
+        struct str names = head_pool_names(h, p->embeds);
+        fault_set(f, ERR_NOT_FOUND, "no worker brought a model '%s'; there is: %.*s", p->name, STR_ARG(names));
+    } else if (p->ready_n == 0) {
+        nobody_fault(h, p, waited_s, f);
+    } else {
+        fault_set(f, ERR_TIMEOUT, "no slot became free within %u s: %u actors are busy and %u requests wait; try later or add workers",
+                  waited_s, p->ready_n, h->queued);
+    }
+}
+
+void head_queue_overdue(struct head *h, struct job *job)
+{
+    struct call *call = job->call;
+    struct fault f = {0};
+    overdue_fault(h, job, &f);
+    bool ran = call->reported;
+    LIST_EACH(pos, &call->jobs)
+        ran = ran || list_item(pos, struct job, in_call)->flight != NULL;
+    if (ran)
+        head_job_fail(h, job, &f);
+    else
+        head_call_fail(h, call, &f, head_queue_retry_s(h));
+}

@@ -1,0 +1,88 @@
+/* The unit is seconds: how long until the first token of this job, were it sent there now. */
+#include "cluster/router.h"
+
+#include "base/must.h"
+
+/* Until a worker has measured itself it counts as a slow one of today's laptops (FACTS: 300 and 120 tokens/s for a
+ * tiny model on 2 cores; bigger models are slower): a guess on the slow side sends the first jobs elsewhere only
+ * while somebody measured is idle. */
+static const double PREFILL_TPS_GUESS = 200, DECODE_TPS_GUESS = 30;
+/* A session goes back to where it was as long as this costs at most so much against the best. */
+static const double AFFINITY_PATIENCE_S = 0.5;
+
+double router_ttft_s(const struct candidate *c)
+{
+    double prefill_tps = c->prefill_tps > 0 ? c->prefill_tps : PREFILL_TPS_GUESS;
+    double decode_tps = c->decode_tps > 0 ? c->decode_tps : DECODE_TPS_GUESS;
+    uint64_t cached_bytes = c->cached_bytes < c->prompt_bytes ? c->cached_bytes : c->prompt_bytes;
+    double tokens = (double)(c->waiting_bytes + c->prompt_bytes - cached_bytes) / ROUTER_BYTES_PER_TOKEN;
+    /* Prompt chunks share each step with the rows of decoding streams: a full actor computes prompts at about half
+     * its speed, and the first token itself is one row among those of the others. */
+    double contention = 1.0 + (double)c->busy / c->slots;
+    return tokens / prefill_tps * contention + (1.0 + c->busy) / decode_tps;
+}
+
+static double fullness(const struct candidate *c)
+{
+    return (double)c->busy / c->slots;
+}
+
+/* Lower is better. */
+static double cost(enum balance balance, const struct candidate *c)
+{
+    switch (balance) {
+    case BALANCE_PREDICTED: return router_ttft_s(c);
+    case BALANCE_LEAST_BUSY: return fullness(c);
+    case BALANCE_ROUND_ROBIN:
+    case BALANCE_RANDOM: break;
+    }
+    return 0; /* all alike: the tie-break below is round-robin */
+}
+
+/* Of equally good ones: the less busy, then the one that waited longest for a job, then the lower id. */
+static bool tie_better(const struct candidate *a, const struct candidate *b, bool by_load)
+{
+    if (by_load && fullness(a) != fullness(b))
+        return fullness(a) < fullness(b);
+    return a->last_pick != b->last_pick ? a->last_pick < b->last_pick : a->actor < b->actor;
+}
+
+static bool better(enum balance balance, const struct candidate *a, const struct candidate *b)
+{
+    if (a->avoid != b->avoid)
+        return b->avoid;
+    double ca = cost(balance, a), cb = cost(balance, b);
+    if (ca != cb)
+        return ca < cb;
+    return tie_better(a, b, balance != BALANCE_ROUND_ROBIN);
+}
+
+/* The candidate the session knows, when it is worth going back there; else n. */
+static size_t affine_one(enum balance balance, const struct candidate *c, size_t n, size_t best)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!c[i].affine || c[i].avoid)
+            continue;
+        if (balance != BALANCE_PREDICTED || router_ttft_s(&c[i]) <= router_ttft_s(&c[best]) + AFFINITY_PATIENCE_S)
+            return i;
+    }
+    return n;
+}
+
+size_t router_pick(enum balance balance, const struct candidate *c, size_t n, struct rng *rng)
+{
+    MUST(n > 0);
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++) {
+        if (better(balance, &c[i], &c[best]))
+            best = i;
+    }
+    size_t affine = affine_one(balance, c, n, best);
+    if (affine < n)
+        return affine;
+    if (balance == BALANCE_RANDOM && !c[best].avoid) {
+        size_t drawn = (size_t)rng_below(rng, n);
+        return c[drawn].avoid ? best : drawn;
+    }
+    return best;
+}

@@ -1,0 +1,266 @@
+/* What workers say about jobs: prefilled, tokens, done.
+ *
+ * Everything is fenced: a message counts only when its job's present attempt runs on an actor of the link it came over.
+ * What belongs to an older attempt or a cancelled job is ignored (its `done` frees the slot); what no job of this head
+ * ever was, a token index that leaves a gap or comes twice, and an order that cannot be, end the link. */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "cluster/head_state.h"
+
+enum { IDS_FIRST = 32 };
+
+/* ---- the fence ---- */
+
+static struct flight *orphan_of(const struct worker *w, uint64_t job, uint32_t attempt)
+{
+    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
+        if (w->actors[key] == NULL)
+            continue;
+        LIST_EACH(pos, &w->actors[key]->orphans)
+        {
+            struct flight *f = list_item(pos, struct flight, in_actor);
+            if (f->job_id == job && f->attempt == attempt)
+                return f;
+        }
+    }
+    return NULL;
+}
+
+/* The flight it speaks of, also one that nobody waits for (job NULL). NULL: stale, or nonsense and the link is closed. */
+static struct flight *flight_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
+{
+    if (id >= h->next_job || id == 0) {
+        head_link_refuse(h, w->link, ERR_PROTOCOL, false, "it speaks of job %llu, which never was",
+                         (unsigned long long)id);
+        return NULL;
+    }
+    struct id_node *node = idtab_get(&h->jobs, id);
+    const struct job *job = node != NULL ? id_item(node, struct job, node) : NULL;
+    struct flight *f = job != NULL ? job->flight : NULL;
+    if (f == NULL || f->attempt != attempt || f->actor->worker != w)
+        f = orphan_of(w, id, attempt);
+    if (f != NULL)
+        f->actor->progress_us = h->now_us;
+    return f;
+}
+
+/* A job whose messages must make sense: NULL when nobody waits for it. */
+static struct job *job_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
+{
+    struct flight *f = flight_of(h, w, id, attempt);
+    return f != NULL ? f->job : NULL;
+}
+
+/* ---- effects ---- */
+
+static struct fx *branch_fx(struct head *h, const struct job *job, enum fx_kind kind)
+{
+    struct fx *fx = head_fx(h, kind);
+    fx->call = job->call->node.id;
+    fx->branch = job->branch;
+    fx->branches = job->call->branches;
+    return fx;
+}
+
+static void name_actor(struct fx *fx, const struct actor *a)
+{
+    fx->actor = (uint32_t)a->node.id;
+    fx->model = str_of(a->seats[SEAT_MODEL].pool->name);
+    fx->node = str_of(a->worker->name);
+    fx->address = str_of(a->worker->address);
+}
+
+static float time_ms(float said)
+{
+    return isfinite(said) && said > 0 ? said : 0;
+}
+
+/* ---- prefilled ---- */
+
+static void flight_prefilled(struct flight *f)
+{
+    f->actor->waiting_bytes -= f->prompt_bytes;
+    f->prompt_bytes = 0;
+}
+
+void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m)
+{
+    struct flight *f = flight_of(h, w, m->job, m->attempt);
+    if (f == NULL)
+        return;
+    if (f->job == NULL) {
+        flight_prefilled(f);
+        return;
+    }
+    struct job *job = f->job;
+    if (job->state != JOB_SENT || m->cached_tokens > m->prompt_tokens) {
+        head_link_refuse(h, w->link, ERR_PROTOCOL, false,
+                         "job %llu: prefilled %s", (unsigned long long)m->job,
+                         job->state != JOB_SENT ? "came twice" : "counts more cached tokens than the prompt has");
+        return;
+    }
+    flight_prefilled(f);
+    head_job_move(job, JOB_STARTED);
+    if (job->started)
+        return; /* by an actor that was lost then */
+    struct fx *fx = branch_fx(h, job, FX_STARTED);
+    name_actor(fx, f->actor);
+    fx->usage = (struct fx_usage){
+        .prompt_tokens = m->prompt_tokens,
+        .cached_tokens = m->cached_tokens,
+        .wait_ms = job->wait_ms,
+        .prefill_ms = time_ms(m->prefill_ms),
+    };
+    job->started = job->call->reported = true;
+}
+
+/* ---- tokens ---- */
+
+static int check_tokens(const struct job *job, const struct wire_tokens *m, struct fault *f)
+{
+    unsigned long long id = job->node.id;
+    uint32_t context = job->flight->actor->context;
+    if (job->state != JOB_STARTED && job->state != JOB_STREAMING)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: tokens before prefilled", id);
+    if (m->first != job->ids_n)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: token %u came where token %u was due", id, m->first, job->ids_n);
+    if (m->logprobs.n != 0 && m->logprobs.n != m->ids.n)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: %u log-probabilities for %u tokens", id, m->logprobs.n, m->ids.n);
+    if (m->ids.n > context || job->ids_n > context - m->ids.n)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: more tokens than the context of %u has", id, context);
+    return 0;
+}
+
+static void keep_ids(struct job *job, struct wire_i32s ids)
+{
+    if (ids.n > job->ids_cap - job->ids_n) {
+        uint32_t cap = job->ids_cap == 0 ? IDS_FIRST : job->ids_cap * 2;
+        job->ids_cap = cap < job->ids_n + ids.n ? job->ids_n + ids.n : cap;
+        job->ids = xrealloc(job->ids, job->ids_cap * sizeof *job->ids);
+    }
+    if (ids.n > 0)
+        memcpy(job->ids + job->ids_n, ids.p, ids.n * sizeof *job->ids);
+    job->ids_n += ids.n;
+}
+
+void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
+{
+    struct job *job = job_of(h, w, m->job, m->attempt);
+    if (job == NULL)
+        return;
+    struct fault f = {0};
+    if (check_tokens(job, m, &f) != 0) {
+        head_link_refuse(h, w->link, f.err, false, "%s", f.text);
+        return;
+    }
+    if (m->ids.n == 0 && m->text.n == 0)
+        return;
+    head_job_move(job, JOB_STREAMING);
+    keep_ids(job, m->ids);
+    struct fx *fx = branch_fx(h, job, FX_TOKENS);
+    fx->first = m->first;
+    fx->text = m->text;
+    fx->ids = m->ids;
+    fx->logprobs = m->logprobs;
+}
+
+/* ---- done ---- */
+
+/* Another actor may do better: it was full, out of memory, leaving, or its engine broke. */
+static bool worth_another_try(const struct job *job, const struct wire_done *m, int err)
+{
+    if (job->state == JOB_STREAMING)
+        return false;
+    if (m->finish == FINISH_CANCELLED)
+        return true; /* not by us: the worker stops */
+    return m->finish == FINISH_ERROR && (err == ERR_BUSY || err == ERR_UNAVAILABLE || err == ERR_MEMORY ||
+                                         err == ERR_FAILED || err == ERR_IO || err == ERR_WORKER_LOST);
+}
+
+static void done_fault(const struct job *job, const struct wire_done *m, struct fault *f)
+{
+    const struct actor *a = job->flight->actor;
+    int err = m->error == 0 || m->error > -ERR_FORBIDDEN ? ERR_FAILED : -(int)m->error;
+    if (m->finish == FINISH_CANCELLED)
+        fault_set(f, ERR_WORKER_LOST, "actor %u on worker '%s' stopped", (unsigned)a->node.id, a->worker->name);
+    else if (!text_is_name(m->message, HEAD_LINE_BYTES_MAX))
+        fault_set(f, err, "%s on actor %u of worker '%s'", err_text(err), (unsigned)a->node.id, a->worker->name);
+    else
+        fault_set(f, err, "%.*s", STR_ARG(m->message));
+}
+
+static void done_fx(struct head *h, const struct job *job, const struct wire_done *m, const struct fault *fault)
+{
+    struct fx *fx = branch_fx(h, job, FX_BRANCH_DONE);
+    name_actor(fx, job->flight->actor);
+    fx->finish = fault->err != 0 ? FINISH_ERROR : m->finish;
+    fx->fault = *fault;
+    fx->embedding = m->embedding;
+    fx->usage = (struct fx_usage){
+        .prompt_tokens = m->prompt_tokens,
+        .cached_tokens = m->cached_tokens,
+        .completion_tokens = m->completion_tokens,
+        .wait_ms = job->wait_ms,
+        .prefill_ms = time_ms(m->prefill_ms),
+        .decode_ms = time_ms(m->decode_ms),
+        .logprob_sum = isfinite(m->logprob_sum) ? m->logprob_sum : 0,
+    };
+    job->call->reported = true;
+}
+
+static void count_done(struct head *h, struct actor *a, const struct wire_done *m, bool failed)
+{
+    a->jobs_failed += failed;
+    a->jobs_done += !failed;
+    a->tokens += m->completion_tokens;
+    h->calls_failed += failed;
+    h->prompt_tokens += m->prompt_tokens;
+    h->cached_tokens += m->cached_tokens;
+    h->answer_tokens += m->completion_tokens;
+    if (!failed)
+        a->rests = 0;
+}
+
+static void try_elsewhere(struct head *h, struct flight *f, const struct fault *fault)
+{
+    struct job *job = f->job;
+    struct actor *a = f->actor;
+    job->avoid = (uint32_t)a->node.id;
+    a->jobs_failed++;
+    head_log(h, LOG_WARN, "FAILOVER", "job %llu failed: %s actor=%u node=%s", (unsigned long long)job->node.id,
+             fault->text, (unsigned)a->node.id, a->worker->name);
+    head_actor_rest(h, a);
+    head_flight_end(h, f);
+    head_job_failover(h, job, fault);
+}
+
+void head_done(struct head *h, struct worker *w, const struct wire_done *m)
+{
+    struct flight *f = flight_of(h, w, m->job, m->attempt);
+    if (f == NULL)
+        return;
+    if (m->finish <= FINISH_NONE || m->finish > FINISH_ERROR) {
+        head_link_refuse(h, w->link, ERR_PROTOCOL, false, "job %llu: done with the unknown finish %u",
+                         (unsigned long long)m->job, m->finish);
+        return;
+    }
+    struct job *job = f->job;
+    if (job == NULL) {
+        head_flight_end(h, f); /* cancelled, or it went elsewhere: now the slot is free */
+        return;
+    }
+    struct fault fault = {0};
+    if (m->finish >= FINISH_CANCELLED)
+        done_fault(job, m, &fault);
+    if (worth_another_try(job, m, fault.err)) {
+        try_elsewhere(h, f, &fault);
+        return;
+    }
+    struct call *call = job->call;
+    done_fx(h, job, m, &fault);
+    count_done(h, f->actor, m, fault.err != 0);
+    head_flight_end(h, f);
+    head_job_end(h, job);
+    head_call_branch_ended(h, call);
+}

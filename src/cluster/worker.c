@@ -1,0 +1,124 @@
+/* Workers of the registry: one per link that was welcomed as one. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+#define TAG "CLUSTER CONNECTION"
+
+/* One life of one node: the name it says and the number it drew when its process started. */
+static struct str life_text(const struct wire_hello *m, char *out, size_t cap)
+{
+    int n = snprintf(out, cap, "%016llx %.*s", (unsigned long long)m->epoch, STR_ARG(m->node));
+    MUST(n > 0 && (size_t)n < cap);
+    return str_n(out, (size_t)n);
+}
+
+struct worker *head_worker_by_life(const struct head *h, const struct wire_hello *m)
+{
+    char text[HEAD_NAME_BYTES_MAX + 32];
+    struct name_node *node = names_get(&h->worker_lives, life_text(m, text, sizeof text));
+    return node != NULL ? id_item(node, struct worker, by_life) : NULL;
+}
+
+/* The name it says; where another worker has that one already: laptop#2, laptop#3, … */
+static char *unique_name(const struct head *h, struct str said)
+{
+    char name[HEAD_NAME_BYTES_MAX + 32];
+    snprintf(name, sizeof name, "%.*s", STR_ARG(said));
+    for (unsigned i = 2; names_get(&h->worker_names, str_of(name)) != NULL; i++)
+        snprintf(name, sizeof name, "%.*s#%u", STR_ARG(said), i);
+    return xstrdup(name);
+}
+
+/* "10.0.0.7:4312" and "[::1]:4312" without the port: what people know a node by. */
+static char *address_of(const struct wire_hello *m, const char *peer)
+{
+    if (m->address.n > 0)
+        return xstr_dup(m->address);
+    const char *colon = strrchr(peer, ':');
+    return xstr_dup(colon != NULL ? str_n(peer, (size_t)(colon - peer)) : str_of(peer));
+}
+
+struct worker *head_worker_new(struct head *h, struct link *link, const struct wire_hello *m)
+{
+    char life[HEAD_NAME_BYTES_MAX + 32];
+    struct worker *w = xalloc(sizeof *w);
+    w->link = link;
+    w->name = unique_name(h, m->node);
+    w->life = xstr_dup(life_text(m, life, sizeof life));
+    w->address = address_of(m, link->peer);
+    w->version = xstr_dup(m->version);
+    w->engine = xstr_dup(m->engine);
+    w->cpu_features = xstr_dup(m->cpu_features);
+    w->pid = m->pid;
+    w->cpus = m->cpus;
+    w->memory_bytes = m->memory_bytes;
+    w->joined_us = w->beat_us = w->heard_us = h->now_us;
+    w->timer.kind = TIMER_WORKER;
+    idtab_add(&h->workers, &w->node, h->next_worker++);
+    names_add(&h->worker_names, &w->by_name, str_of(w->name));
+    names_add(&h->worker_lives, &w->by_life, str_of(w->life));
+    h->memory_bytes += w->memory_bytes;
+    h->cpus_milli += head_cpus_milli(w);
+    head_worker_watch(h, w);
+    return w;
+}
+
+void head_worker_free(struct worker *w)
+{
+    free(w->name);
+    free(w->life);
+    free(w->address);
+    free(w->version);
+    free(w->engine);
+    free(w->cpu_features);
+    free(w);
+}
+
+static void bury_worker(struct grave *g)
+{
+    head_worker_free(list_item(g, struct worker, grave));
+}
+
+void head_worker_is(struct head *h, struct worker *w, enum worker_state state, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(w->reason, sizeof w->reason, fmt, ap);
+    va_end(ap);
+    if (w->state == state)
+        return;
+    w->state = state;
+    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
+        if (w->actors[key] != NULL)
+            head_actor_refresh(h, w->actors[key]);
+    }
+}
+
+void head_worker_lose(struct head *h, struct worker *w, enum log_level level, struct str why)
+{
+    head_log(h, level, TAG, "worker left: %.*s node=%s worker=%llu actors=%u", STR_ARG(why), w->name,
+             (unsigned long long)w->node.id, w->actors_n);
+    struct fault f = {0};
+    fault_set(&f, ERR_WORKER_LOST, "worker '%s' was lost: %.*s", w->name, STR_ARG(why));
+    /* All its actors close before any job looks for another actor: none may go from one of them to the next. */
+    head_worker_is(h, w, WORKER_LOST, "%.*s", STR_ARG(why));
+    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
+        struct actor *a = w->actors[key];
+        if (a == NULL)
+            continue;
+        head_actor_evacuate(h, a, false, &f);
+        head_actor_drop(h, a);
+    }
+    timers_clear(&h->timers, &w->timer);
+    idtab_remove(&h->workers, &w->node);
+    names_remove(&h->worker_names, &w->by_name);
+    names_remove(&h->worker_lives, &w->by_life);
+    h->memory_bytes -= w->memory_bytes;
+    h->cpus_milli -= head_cpus_milli(w);
+    head_bury(h, &w->grave, bury_worker);
+}
