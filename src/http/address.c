@@ -66,7 +66,8 @@ int http_parse_address(const char *text, uint16_t default_port, char *host, size
         s = str_n(s.p + 7, s.n - 7);
     if (s.n > 0 && s.p[s.n - 1] == '/')
         s.n--;
-    if (!split(s, &name, &digits, &has_port) || !host_is_sound(name))
+    bool other_scheme = s.n > 0 && memmem(s.p, s.n, "://", 3) != NULL;
+    if (other_scheme || !split(s, &name, &digits, &has_port) || !host_is_sound(name))
         return fault_set(f, ERR_INVALID, "'%s' is not an address: " SHAPE, text);
     if (name.n >= host_cap)
         return fault_set(f, ERR_INVALID, "the host name in '%.60s…' is longer than %zu bytes", text, host_cap - 1);

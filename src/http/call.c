@@ -69,8 +69,10 @@ static void on_close(struct net_conn *link, int err, const char *why, void *user
     struct http_call *c = user_data;
     (void)link;
     /* A body without a length ends with its connection, if that ended orderly. */
-    if (!c->ending && err == 0 && c->head_whole && llhttp_finish(&c->parser) == HPE_OK)
-        c->ending = true;
+    if (!c->ending && err == 0 && c->head_whole) {
+        (void)llhttp_finish(&c->parser); /* calls on_whole() if it is one */
+        c->ending = c->whole;
+    }
     if (!c->ending) {
         c->err = err != 0 ? err : ERR_NET;
         if (err != 0)
@@ -201,7 +203,7 @@ static void parser_failed(struct http_call *c, struct str bytes, bool first)
     if (c->fields.text.overflowed || c->fields.n == HTTP_HEADERS_MAX || c->head_bytes >= HTTP_HEAD_BYTES_MAX)
         call_end(c, ERR_TOO_LARGE, "the headers of the answer from %s are over the limit (%d bytes, %d headers)", c->where,
                  HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX);
-    else if (first)
+    else if (first && (bytes.n < 5 || memcmp(bytes.p, "HTTP/", 5) != 0))
         not_http(c, bytes);
     else
         call_end(c, ERR_PROTOCOL, "malformed answer from %s: %s", c->where, llhttp_get_error_reason(&c->parser));

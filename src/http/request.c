@@ -213,7 +213,7 @@ static void explain(struct http_request *r, llhttp_errno_t err, bool first, char
         return;
     if (first && begins_with == 0x16)
         refuse(r, 400, ERR_PROTOCOL, "this port speaks plain HTTP, not TLS: use http://");
-    else if (err == HPE_INVALID_VERSION || err == HPE_PAUSED_H2_UPGRADE)
+    else if (err == HPE_PAUSED_H2_UPGRADE || (reason != NULL && strcmp(reason, "Invalid HTTP version") == 0))
         refuse(r, 505, ERR_VERSION, "this HTTP version is not spoken here: use HTTP/1.1");
     else
         refuse(r, 400, ERR_PROTOCOL, "malformed request: %s", reason != NULL ? reason : "not HTTP");

@@ -1,0 +1,66 @@
+/* Addresses as people type them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "http/http.h"
+
+static void good_ones(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *host; uint16_t port; } good[] = {
+        {"head", "head", 8470}, {"head:80", "head", 80}, {"http://head", "head", 8470}, {"http://head/", "head", 8470},
+        {"HTTP://Head:65535/", "Head", 65535}, {"127.0.0.1:8471", "127.0.0.1", 8471}, {" head:1 ", "head", 1},
+        {"[::1]:8471", "::1", 8471}, {"[::1]", "::1", 8470}, {"::1", "::1", 8470}, {"fe80::1:2", "fe80::1:2", 8470},
+        {"http://[fe80::1]:80/", "fe80::1", 80}, {"my_head.local:9", "my_head.local", 9},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        char host[64];
+        uint16_t port = 0;
+        struct fault f = {0};
+        int err = http_parse_address(good[i].text, 8470, host, sizeof host, &port, &f);
+        if (err != 0)
+            fail_msg("'%s': %s", good[i].text, f.text);
+        assert_string_equal(host, good[i].host);
+        assert_int_equal(port, good[i].port);
+    }
+}
+
+static void bad_ones_say_what_would_be_right(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *says; } bad[] = {
+        {"", "use host, host:port or http://host:port"}, {"http://", "is not an address"}, {":80", "is not an address"},
+        {"head:", "is not a port: use a number from 1 to 65535"}, {"head:0", "'0' in 'head:0' is not a port"},
+        {"head:65536", "is not a port"}, {"head:8x", "is not a port"}, {"head:-1", "is not a port"},
+        {"head:000080", "is not a port"}, {"https://head", "TLS is not supported: use http://"},
+        {"http://head/v1", "is not an address"}, {"user@head", "is not an address"}, {"he ad", "is not an address"},
+        {"[::1", "is not an address"}, {"[::1]x", "is not an address"}, {"[]:80", "is not an address"},
+        {"ftp://head", "is not an address"}, {"head?x", "is not an address"},
+        {"a-name-of-more-than-thirty-one-bytes", "longer than 31 bytes"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char host[32] = "untouched";
+        uint16_t port = 7;
+        struct fault f = {0};
+        assert_true(http_parse_address(bad[i].text, 8470, host, sizeof host, &port, &f) < 0);
+        if (strstr(f.text, bad[i].says) == NULL)
+            fail_msg("'%s' says: %s", bad[i].text, f.text);
+        assert_string_equal(host, "untouched");
+        assert_int_equal(port, 7);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_ones),
+        cmocka_unit_test(bad_ones_say_what_would_be_right),
+    };
+    return cmocka_run_group_tests_name("http_address", tests, NULL, NULL);
+}
