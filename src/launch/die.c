@@ -1,0 +1,17 @@
+/* A child that does not outlive its parent, however that ends. */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "launch/launch.h"
+
+void launch_die_with_parent(int parent, bool own_group)
+{
+    if (parent <= 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it died before we asked for the signal: none would come */
+        _exit(1);
+    if (own_group)
+        setpgid(0, 0);
+}

@@ -1,0 +1,267 @@
+/* The launcher's link to its head: takes `scale`, tells how many workers run.
+ *
+ * The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and scale_state at each change. It can fail
+ * by: no head there yet, or it dies (dial again, with a pause that doubles), silence for lost_after_ms (hang up, dial again), a
+ * frame that is not manta's (the same), `refuse` (said to the user; final: no further try). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "base/rng.h"
+#include "http/http.h"
+#include "launch/state.h"
+#include "wire/wire.h"
+
+enum {
+    ANSWER_MS = 5000,        /* for the upgrade, and again for the welcome */
+    OUT_BYTES_MAX = 4 << 10, /* one frame of ours: all are small */
+};
+
+enum link_state { LINK_DIALLING, LINK_HELLO, LINK_WELCOMED, LINK_WAITING, LINK_REFUSED };
+
+struct head_link {
+    struct launch *launch;     /* borrowed */
+    enum link_state state;
+    struct http_dial *dial;    /* while DIALLING */
+    struct net_conn *conn;     /* in HELLO and WELCOMED, and until it is closed */
+    struct net_timer *timer;   /* owned; what it is for depends on the state */
+    struct buf in;             /* owned; bytes of an unfinished frame */
+    struct wire_arena arena;   /* owned */
+    uint64_t epoch;            /* of this process */
+    uint64_t heard_us;         /* the head's last frame */
+    uint32_t beat_ms, lost_after_ms; /* as welcomed */
+    uint32_t pause_ms;         /* before the next dial */
+    bool stopping;
+};
+
+static void dial(struct head_link *k);
+
+static void set_timer(struct head_link *k, uint32_t ms)
+{
+    net_timer_set(k->timer, net_now_us(k->launch->loop) + ms * (uint64_t)1000);
+}
+
+/* ---- out ---- */
+
+static void send_msg(struct head_link *k, const struct wire_msg *msg)
+{
+    struct buf out = buf_max(OUT_BYTES_MAX);
+    if (wire_encode(&out, msg) != 0 || net_write(k->conn, buf_str(&out)) != 0)
+        net_conn_abort(k->conn); /* it reads nothing any more; on_close goes on from there */
+    buf_fini(&out);
+}
+
+static void send_hello(struct head_link *k)
+{
+    const struct launch_config *cfg = &k->launch->cfg;
+    send_msg(k, &(struct wire_msg){.type = WIRE_hello, .hello = {
+        .proto = WIRE_VERSION,
+        .version = str_of(cfg->version),
+        .role = WIRE_ROLE_LAUNCHER,
+        .token = str_of(cfg->join_token),
+        .node = str_of("launcher"),
+        .epoch = k->epoch,
+        .pid = (uint32_t)getpid(),
+    }});
+}
+
+static void send_beat(struct head_link *k)
+{
+    send_msg(k, &(struct wire_msg){.type = WIRE_beat, .beat.sent_us = net_now_us(k->launch->loop)});
+    set_timer(k, k->beat_ms);
+}
+
+void head_link_scale_state(struct head_link *k, const char *note)
+{
+    if (k->state != LINK_WELCOMED || k->conn == NULL)
+        return;
+    send_msg(k, &(struct wire_msg){.type = WIRE_scale_state, .scale_state = {
+        .running = launch_running(k->launch),
+        .target = k->launch->target,
+        .note = str_of(note),
+    }});
+}
+
+/* ---- in ---- */
+
+static void on_welcome(struct head_link *k, const struct wire_welcome *m)
+{
+    if (k->state != LINK_HELLO)
+        return;
+    k->state = LINK_WELCOMED;
+    k->beat_ms = m->beat_ms > 0 ? m->beat_ms : 1000;
+    k->lost_after_ms = m->lost_after_ms;
+    k->pause_ms = k->launch->cfg.times.redial_first_ms;
+    launch_say(k->launch, LOG_INFO, "the launcher has joined the head");
+    head_link_scale_state(k, "");
+    send_beat(k);
+}
+
+static void on_refuse(struct head_link *k, const struct wire_refuse *m)
+{
+    launch_say(k->launch, LOG_ERROR, "the head refused the launcher: %.*s", STR_ARG(m->message));
+    if (m->final)
+        k->state = LINK_REFUSED;
+    net_conn_close(k->conn);
+}
+
+static void on_frame(struct head_link *k, struct str frame)
+{
+    struct wire_msg msg;
+    struct fault f = {0};
+    if (wire_decode(&msg, &k->arena, frame, &f) != 0) {
+        launch_say(k->launch, LOG_WARN, "the head sent something that is not a manta message: %s", f.text);
+        net_conn_abort(k->conn);
+        return;
+    }
+    k->heard_us = net_now_us(k->launch->loop);
+    switch (msg.type) {
+    case WIRE_welcome: on_welcome(k, &msg.welcome); break;
+    case WIRE_refuse: on_refuse(k, &msg.refuse); break;
+    case WIRE_scale: launch_scale(k->launch, msg.scale.workers); break;
+    default: break; /* beat_ack has done its work by being heard */
+    }
+}
+
+static void on_data(struct net_conn *c, struct str bytes, void *user_data)
+{
+    struct head_link *k = user_data;
+    int err = buf_add_str(&k->in, bytes);
+    size_t at = 0, frame = 1;
+    while (err == 0 && frame > 0 && k->state != LINK_REFUSED) {
+        err = wire_frame(str_n(k->in.p + at, k->in.n - at), WIRE_HELLO_BYTES_MAX, &frame);
+        if (err == 0 && frame > 0)
+            on_frame(k, str_n(k->in.p + at, frame));
+        at += err == 0 ? frame : 0;
+    }
+    buf_consume(&k->in, at);
+    if (err != 0)
+        net_conn_abort(c); /* no message to a launcher is that long */
+}
+
+/* ---- its life ---- */
+
+static void over(struct head_link *k)
+{
+    struct launch *a = k->launch;
+    net_timer_free(k->timer);
+    buf_fini(&k->in);
+    wire_arena_fini(&k->arena);
+    free(k);
+    a->link = NULL;
+    launch_changed(a);
+}
+
+static void lost(struct head_link *k)
+{
+    k->dial = NULL;
+    k->conn = NULL;
+    buf_reset(&k->in);
+    if (k->stopping) {
+        over(k);
+        return;
+    }
+    net_timer_set(k->timer, UINT64_MAX);
+    if (k->state == LINK_REFUSED)
+        return;
+    uint32_t max_ms = k->launch->cfg.times.redial_max_ms;
+    k->state = LINK_WAITING;
+    set_timer(k, k->pause_ms);
+    k->pause_ms = k->pause_ms * 2 < max_ms ? k->pause_ms * 2 : max_ms;
+}
+
+static void on_close(struct net_conn *c, int err, const char *why, void *user_data)
+{
+    (void)c;
+    (void)err;
+    struct head_link *k = user_data;
+    if (k->state == LINK_WELCOMED && !k->stopping)
+        launch_say(k->launch, LOG_WARN, "the launcher lost the head (%s): dialling again", why);
+    lost(k);
+}
+
+static void on_up(struct net_conn *c, struct str rest, void *user_data)
+{
+    static const struct net_conn_calls calls = {.on_data = on_data, .on_close = on_close};
+    struct head_link *k = user_data;
+    k->dial = NULL;
+    k->conn = c;
+    net_conn_set(c, &calls, k);
+    if (k->stopping) {
+        net_conn_abort(c);
+        return;
+    }
+    k->state = LINK_HELLO;
+    set_timer(k, ANSWER_MS);
+    send_hello(k);
+    if (rest.n > 0)
+        on_data(c, rest, k);
+}
+
+/* Not said to anyone: while the head starts, or restarts, it is as it should be. */
+static void on_fail(int status, const char *why, void *user_data)
+{
+    (void)status;
+    (void)why;
+    lost(user_data);
+}
+
+static void dial(struct head_link *k)
+{
+    const struct launch_config *cfg = &k->launch->cfg;
+    k->state = LINK_DIALLING;
+    k->dial = http_dial_start(k->launch->loop, &(struct http_dial_config){
+        .host = cfg->host,
+        .port = cfg->port,
+        .path = WIRE_PATH,
+        .protocol = WIRE_UPGRADE,
+        .timeout_ms = ANSWER_MS,
+        .on_up = on_up,
+        .on_fail = on_fail,
+        .user_data = k,
+    });
+}
+
+static void on_timer(struct net_timer *t, void *user_data)
+{
+    (void)t;
+    struct head_link *k = user_data;
+    uint64_t silent_us = net_now_us(k->launch->loop) - k->heard_us;
+    if (k->stopping && k->conn == NULL && k->dial == NULL)
+        over(k);
+    else if (k->state == LINK_WAITING)
+        dial(k);
+    else if (k->state == LINK_HELLO)
+        net_conn_abort(k->conn);
+    else if (k->state == LINK_WELCOMED && silent_us > k->lost_after_ms * (uint64_t)1000)
+        net_conn_abort(k->conn);
+    else if (k->state == LINK_WELCOMED)
+        send_beat(k);
+}
+
+struct head_link *head_link_new(struct launch *a)
+{
+    struct head_link *k = xalloc(sizeof *k);
+    k->launch = a;
+    k->in = buf_max(WIRE_HELLO_BYTES_MAX + NET_READ_BYTES);
+    k->timer = net_timer_new(a->loop, on_timer, k);
+    k->epoch = rng_at(net_now_us(a->loop), (uint64_t)getpid());
+    k->pause_ms = a->cfg.times.redial_first_ms;
+    dial(k);
+    return k;
+}
+
+void head_link_stop(struct head_link *k)
+{
+    k->stopping = true;
+    if (k->conn != NULL && k->state == LINK_WELCOMED)
+        send_msg(k, &(struct wire_msg){.type = WIRE_bye, .bye.reason = str_of("the launcher is stopping")});
+    if (k->conn != NULL)
+        net_conn_close(k->conn);
+    else if (k->dial != NULL)
+        http_dial_cancel(k->dial);
+    else
+        set_timer(k, 0);
+}

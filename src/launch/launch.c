@@ -1,0 +1,216 @@
+/* The launch as a whole: which parts are to be there, and the order of the end. */
+#include "launch/launch.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "launch/state.h"
+
+struct launch_config launch_config_default(void)
+{
+    return (struct launch_config){.times = {
+        .restart_first_ms = 250,
+        .restart_max_ms = 10000,
+        .stable_ms = 60000,
+        .grace_ms = 5000,
+        .redial_first_ms = 100,
+        .redial_max_ms = 5000,
+    }};
+}
+
+void launch_say(struct launch *a, enum log_level level, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (a->cfg.on_event != NULL)
+        a->cfg.on_event(level, text, a->cfg.user_data);
+}
+
+void launch_prefix(struct buf *out, const char *who, struct str line)
+{
+    buf_printf(out, "%s | %.*s", who, STR_ARG(line));
+}
+
+uint32_t launch_running(const struct launch *a)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++)
+        n += a->workers[i] != NULL && part_has_process(a->workers[i]);
+    return n;
+}
+
+static const struct part *find_part(const struct launch *a, const char *who)
+{
+    if (strcmp(a->head.name, who) == 0)
+        return &a->head;
+    for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
+        if (a->workers[i] != NULL && strcmp(a->workers[i]->name, who) == 0)
+            return a->workers[i];
+    }
+    return NULL;
+}
+
+int launch_pid(const struct launch *a, const char *who)
+{
+    const struct part *p = find_part(a, who);
+    return p != NULL && part_has_process(p) ? net_child_pid(p->child) : 0;
+}
+
+/* ---- how many ---- */
+
+static void want_worker(struct launch *a, uint32_t i)
+{
+    if (a->workers[i] == NULL) {
+        a->workers[i] = xalloc(sizeof *a->workers[i]);
+        part_init(a->workers[i], a, i + 1);
+    }
+    if (a->workers[i]->state == PART_IDLE)
+        part_keep_up(a->workers[i]);
+}
+
+/* Makes what runs agree with the target. A worker that is wanted again while it is still leaving is started when it has left. */
+static void match_target(struct launch *a)
+{
+    for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
+        if (i < a->target)
+            want_worker(a, i);
+        else if (a->workers[i] != NULL)
+            part_stop(a->workers[i]);
+    }
+}
+
+/* A new order is a new chance for those given up. */
+static void forgive(struct launch *a)
+{
+    for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
+        if (a->workers[i] != NULL && a->workers[i]->state == PART_GIVEN_UP)
+            part_stop(a->workers[i]);
+    }
+}
+
+uint32_t launch_scale(struct launch *a, uint32_t workers)
+{
+    if (a->stopping)
+        return 0;
+    bool too_many = workers > LAUNCH_WORKERS_MAX;
+    a->target = too_many ? LAUNCH_WORKERS_MAX : workers;
+    launch_say(a, LOG_INFO, "keeping up %u workers", a->target);
+    forgive(a);
+    match_target(a);
+    char note[64] = "";
+    if (too_many)
+        snprintf(note, sizeof note, "at most %d workers on one machine", LAUNCH_WORKERS_MAX);
+    head_link_scale_state(a->link, note);
+    return a->target;
+}
+
+/* ---- the end ---- */
+
+static void stop_head_when_alone(struct launch *a)
+{
+    if (launch_running(a) == 0 || a->in_a_hurry || !part_has_process(&a->head))
+        part_stop(&a->head);
+}
+
+static void kill_all(struct launch *a)
+{
+    part_kill(&a->head);
+    for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
+        if (a->workers[i] != NULL)
+            part_kill(a->workers[i]);
+    }
+}
+
+void launch_changed(struct launch *a)
+{
+    if (!a->stopping) {
+        match_target(a);
+        head_link_scale_state(a->link, "");
+        return;
+    }
+    stop_head_when_alone(a);
+    if (launch_running(a) > 0 || part_has_process(&a->head) || a->link != NULL)
+        return;
+    a->cfg.on_ended(&a->fault, a->cfg.user_data);
+}
+
+void launch_stop(struct launch *a)
+{
+    if (a->stopping) {
+        a->in_a_hurry = true;
+        stop_head_when_alone(a);
+        kill_all(a);
+        return;
+    }
+    a->stopping = true;
+    a->target = 0;
+    match_target(a);
+    stop_head_when_alone(a);
+    if (a->link != NULL)
+        head_link_stop(a->link);
+}
+
+static bool is_hope_left(const struct launch *a)
+{
+    if (a->head.state == PART_GIVEN_UP)
+        return false;
+    for (uint32_t i = 0; i < a->target; i++) {
+        if (a->workers[i]->state != PART_GIVEN_UP)
+            return true;
+    }
+    return a->target == 0;
+}
+
+void launch_given_up(struct launch *a, const struct fault *f)
+{
+    if (!a->stopping && !is_hope_left(a)) {
+        a->fault = *f;
+        launch_stop(a);
+    } else if (!a->stopping) {
+        head_link_scale_state(a->link, f->text);
+    }
+    if (a->stopping)
+        launch_changed(a);
+}
+
+/* ---- the start ---- */
+
+struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg, struct fault *f)
+{
+    MUST(cfg->on_ended != NULL);
+    struct launch *a = xalloc(sizeof *a);
+    a->cfg = *cfg;
+    a->loop = l;
+    if (cfg->program != NULL)
+        snprintf(a->program, sizeof a->program, "%s", cfg->program);
+    else
+        command_own_program(a->program, sizeof a->program);
+    part_init(&a->head, a, 0);
+    if (part_start(&a->head, f) != 0) {
+        launch_free(a);
+        return NULL;
+    }
+    a->link = head_link_new(a);
+    a->target = cfg->workers < LAUNCH_WORKERS_MAX ? cfg->workers : LAUNCH_WORKERS_MAX;
+    match_target(a);
+    return a;
+}
+
+void launch_free(struct launch *a)
+{
+    MUST(a->link == NULL);
+    part_fini(&a->head);
+    for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
+        if (a->workers[i] == NULL)
+            continue;
+        part_fini(a->workers[i]);
+        free(a->workers[i]);
+    }
+    free(a);
+}

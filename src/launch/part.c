@@ -1,0 +1,192 @@
+/* One child process that is to be there: started, started again when it dies, stopped with patience. The drawing is in state.h. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "launch/state.h"
+
+enum {
+    HEAD_PROVES_ITSELF_MS = 3000, /* a head that ends by itself sooner has a reason that stays: its port is taken, … */
+};
+
+#define BIT(state) (1u << (state))
+
+static const unsigned moves[] = {
+    [PART_IDLE] = BIT(PART_RUNNING) | BIT(PART_WAITING),
+    [PART_RUNNING] = BIT(PART_IDLE) | BIT(PART_WAITING) | BIT(PART_STOPPING) | BIT(PART_GIVEN_UP),
+    [PART_WAITING] = BIT(PART_RUNNING) | BIT(PART_WAITING) | BIT(PART_IDLE),
+    [PART_STOPPING] = BIT(PART_IDLE),
+    [PART_GIVEN_UP] = BIT(PART_RUNNING) | BIT(PART_WAITING) | BIT(PART_IDLE),
+};
+
+static void move(struct part *p, enum part_state to)
+{
+    MUST((moves[p->state] & BIT(to)) != 0);
+    p->state = to;
+}
+
+static void set_timer(struct part *p, uint32_t ms)
+{
+    net_timer_set(p->timer, net_now_us(p->launch->loop) + ms * (uint64_t)1000);
+}
+
+/* ---- its end ---- */
+
+static uint64_t ran_ms(const struct part *p)
+{
+    return (net_now_us(p->launch->loop) - p->started_us) / 1000;
+}
+
+static void describe_exit(char *out, size_t cap, int64_t status, int signum)
+{
+    if (signum != 0)
+        snprintf(out, cap, "was killed by signal %d (%s)", signum, strsignal(signum));
+    else
+        snprintf(out, cap, "ended with status %lld", (long long)status);
+}
+
+/* True when another try would end the same way. */
+static bool is_hopeless(const struct part *p, int64_t status, int signum)
+{
+    if (signum != 0 || status == 0)
+        return false;
+    if (p->index == 0 && p->starts == 1 && ran_ms(p) < HEAD_PROVES_ITSELF_MS)
+        return true;
+    return status == err_exit(ERR_USAGE) || status == err_exit(ERR_AUTH) || status == err_exit(ERR_MEMORY) ||
+           status == err_exit(ERR_MODEL);
+}
+
+static void give_up(struct part *p, const char *how)
+{
+    struct fault f;
+    move(p, PART_GIVEN_UP);
+    fault_set(&f, ERR_FAILED, "%s %s%s%s", p->name, how, p->last_line[0] != '\0' ? ": " : "", p->last_line);
+    launch_say(p->launch, LOG_ERROR, "%s; not starting it again", f.text);
+    launch_given_up(p->launch, &f);
+}
+
+static void wait_and_try_again(struct part *p, const char *how)
+{
+    const struct launch_times *t = &p->launch->cfg.times;
+    if (p->pause_ms == 0 || ran_ms(p) >= t->stable_ms)
+        p->pause_ms = t->restart_first_ms;
+    move(p, PART_WAITING);
+    set_timer(p, p->pause_ms);
+    launch_say(p->launch, LOG_WARN, "%s %s: starting it again in %u ms", p->name, how, p->pause_ms);
+    p->pause_ms = p->pause_ms * 2 < t->restart_max_ms ? p->pause_ms * 2 : t->restart_max_ms;
+    launch_changed(p->launch);
+}
+
+static void on_exit_of(struct net_child *c, int64_t status, int signum, void *user_data)
+{
+    (void)c;
+    struct part *p = user_data;
+    char how[96];
+    describe_exit(how, sizeof how, status, signum);
+    p->child = NULL;
+    net_timer_set(p->timer, UINT64_MAX);
+    if (p->state == PART_STOPPING || p->launch->stopping) {
+        move(p, PART_IDLE);
+        p->pause_ms = 0;
+        launch_say(p->launch, LOG_INFO, "%s stopped", p->name);
+        launch_changed(p->launch);
+    } else if (is_hopeless(p, status, signum)) {
+        give_up(p, how);
+    } else {
+        wait_and_try_again(p, how);
+    }
+}
+
+/* ---- its life ---- */
+
+static void on_line(struct net_child *c, struct str line, void *user_data)
+{
+    (void)c;
+    struct part *p = user_data;
+    if (line.n > 0)
+        snprintf(p->last_line, sizeof p->last_line, "%.*s", STR_ARG(line));
+    if (p->launch->cfg.on_line != NULL)
+        p->launch->cfg.on_line(p->name, line, p->launch->cfg.user_data);
+}
+
+int part_start(struct part *p, struct fault *f)
+{
+    struct launch *a = p->launch;
+    struct command command;
+    int err = command_make(&command, p, f);
+    if (err != 0)
+        return err;
+    p->last_line[0] = '\0';
+    p->child = net_spawn(a->loop,
+                         &(struct net_child_config){.argv = command.argv, .env_add = a->cfg.env_add, .on_line = on_line,
+                                                    .on_exit = on_exit_of, .user_data = p}, f);
+    if (p->child == NULL)
+        return ERR_IO;
+    move(p, PART_RUNNING);
+    p->starts++;
+    p->started_us = net_now_us(a->loop);
+    launch_say(a, LOG_INFO, "%s started, pid %d", p->name, net_child_pid(p->child));
+    return 0;
+}
+
+void part_keep_up(struct part *p)
+{
+    struct fault f = {0};
+    if (part_start(p, &f) != 0)
+        wait_and_try_again(p, f.text);
+}
+
+static void on_timer(struct net_timer *t, void *user_data)
+{
+    (void)t;
+    struct part *p = user_data;
+    if (p->state == PART_WAITING) {
+        part_keep_up(p);
+        if (p->state == PART_RUNNING)
+            launch_changed(p->launch);
+    } else if (p->state == PART_STOPPING) {
+        launch_say(p->launch, LOG_WARN, "%s did not stop within %u ms: killing it", p->name,
+                   p->launch->cfg.times.grace_ms);
+        part_kill(p);
+    }
+}
+
+void part_stop(struct part *p)
+{
+    switch (p->state) {
+    case PART_RUNNING:
+        move(p, PART_STOPPING);
+        net_child_kill(p->child, SIGTERM);
+        set_timer(p, p->launch->cfg.times.grace_ms);
+        break;
+    case PART_WAITING:
+    case PART_GIVEN_UP:
+        move(p, PART_IDLE);
+        net_timer_set(p->timer, UINT64_MAX);
+        break;
+    case PART_IDLE:
+    case PART_STOPPING: break;
+    }
+}
+
+void part_kill(struct part *p)
+{
+    if (p->child != NULL)
+        net_child_kill(p->child, SIGKILL);
+}
+
+void part_init(struct part *p, struct launch *a, uint32_t index)
+{
+    *p = (struct part){.launch = a, .index = index, .timer = net_timer_new(a->loop, on_timer, p)};
+    if (index == 0)
+        snprintf(p->name, sizeof p->name, "head");
+    else
+        snprintf(p->name, sizeof p->name, "worker-%u", index);
+}
+
+void part_fini(struct part *p)
+{
+    MUST(p->child == NULL);
+    net_timer_free(p->timer);
+}

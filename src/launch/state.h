@@ -1,0 +1,83 @@
+/* Private to the room: the launch as a whole, one supervised child (a *part*), and the link to the head. */
+#ifndef MANTA_LAUNCH_STATE_H
+#define MANTA_LAUNCH_STATE_H
+
+#include "launch/launch.h"
+
+/*                 start                 stop: SIGTERM                 exit
+ *     IDLE ---------------> RUNNING ------------------> STOPPING ------------> IDLE
+ *                           |  ^   |                    (after the grace: SIGKILL)
+ *                 it dies   |  |   | it ends with a status that another try would not change
+ *                           v  |   v
+ *                        WAITING   GIVEN_UP
+ *          (pause, then RUNNING again)
+ * WAITING and GIVEN_UP have no process: stopping them is IDLE at once. */
+enum part_state { PART_IDLE, PART_RUNNING, PART_WAITING, PART_STOPPING, PART_GIVEN_UP };
+
+struct part {
+    struct launch *launch;   /* borrowed */
+    char name[24];           /* "head", "worker-1" */
+    uint32_t index;          /* 0: the head; K: worker-K */
+    enum part_state state;
+    struct net_child *child; /* while RUNNING or STOPPING */
+    struct net_timer *timer; /* owned; end of the pause or of the grace */
+    uint64_t started_us;     /* of the last start */
+    uint32_t starts;         /* so far */
+    uint32_t pause_ms;       /* before the next restart */
+    char last_line[200];     /* of its output: often why it ended */
+};
+
+struct head_link;
+
+struct launch {
+    struct launch_config cfg;
+    struct net_loop *loop;    /* borrowed */
+    char program[512];
+    struct part head;
+    struct part *workers[LAUNCH_WORKERS_MAX]; /* owned; [0] is worker-1; NULL: never needed so far */
+    uint32_t target;          /* workers to keep up */
+    struct head_link *link;   /* owned; NULL once it is over */
+    bool stopping;
+    bool in_a_hurry;          /* stop was asked for twice */
+    struct fault fault;       /* why it ends by itself */
+};
+
+/* ---- launch.c ---- */
+void launch_say(struct launch *a, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A part's process came or went, or the link is over. May end the launch: touch nothing after it. */
+void launch_changed(struct launch *a);
+/* The part is not tried any more: ends the launch when nothing is left to hope for. */
+void launch_given_up(struct launch *a, const struct fault *f);
+
+/* ---- part.c ---- */
+void part_init(struct part *p, struct launch *a, uint32_t index);
+void part_fini(struct part *p);
+/* IDLE, WAITING or GIVEN_UP -> RUNNING; when it cannot be started: the error with f, and the state stays. */
+int part_start(struct part *p, struct fault *f);
+/* As part_start, but a failure is said and tried again later. */
+void part_keep_up(struct part *p);
+void part_stop(struct part *p);
+void part_kill(struct part *p);
+static inline bool part_has_process(const struct part *p)
+{
+    return p->child != NULL;
+}
+
+/* ---- command.c ---- */
+struct command {
+    const char *argv[LAUNCH_ARGS_MAX + 1]; /* borrowed from the config and from below */
+    char pid[16], threads[16];
+};
+/* ERR_USAGE with f when there are too many arguments. */
+int command_make(struct command *c, const struct part *p, struct fault *f);
+/* Path of this binary. */
+void command_own_program(char *out, size_t cap);
+
+/* ---- head_link.c ---- */
+struct head_link *head_link_new(struct launch *a);
+/* Tells the head how many workers run. */
+void head_link_scale_state(struct head_link *k, const char *note);
+/* Says bye and hangs up; launch->link is NULL when it is over. */
+void head_link_stop(struct head_link *k);
+
+#endif
