@@ -7,7 +7,7 @@
 
 /* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
  *
- * Happy path: call_start -> HEAD_PROMPT -> FX_STARTED, FX_TOKENS …, FX_BRANCH_DONE per branch -> FX_CALL_END -> answered.
+ * Happy path: call_begin -> HEAD_PROMPT -> FX_STARTED, FX_TOKENS …, FX_BRANCH_DONE per branch -> FX_CALL_END -> answered.
  * It can fail by: FX_CALL_FAILED at any time before, the client going away (HEAD_CALL_GONE), a client that reads too
  * slowly for too long (doomed: told so, then HEAD_CALL_GONE). */
 
@@ -74,7 +74,7 @@ static void reply_api_error(struct head_program *p, struct http_request *r, cons
     reply_json(p, r, err_http(e->fault.err), NULL);
 }
 
-void call_start(struct head_program *p, struct http_request *r, enum api_shape shape)
+void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape)
 {
     struct api_error e = {0};
     struct api_call api;
@@ -100,7 +100,7 @@ void call_start(struct head_program *p, struct http_request *r, enum api_shape s
         .deadline_ms = api.timeout_ms,
     };
     uint64_t id = c->node.id;
-    program_feed(p, ev); /* may have answered already */
+    head_feed(p, ev); /* may have answered already */
     c = find(p, id);
     if (c != NULL) {
         c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is forgotten now */
@@ -108,12 +108,12 @@ void call_start(struct head_program *p, struct http_request *r, enum api_shape s
     }
 }
 
-void call_start_scale(struct head_program *p, struct http_request *r, uint32_t workers)
+void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t workers)
 {
     struct call *c = call_new(p, r);
     c->scale = true;
     c->scale_to = workers;
-    program_feed(p, (struct head_event){.kind = HEAD_SCALE, .call = c->node.id, .count = workers});
+    head_feed(p, (struct head_event){.kind = HEAD_SCALE, .call = c->node.id, .count = workers});
 }
 
 void call_gone(struct head_program *p, struct http_request *r)
@@ -123,7 +123,7 @@ void call_gone(struct head_program *p, struct http_request *r)
         return;
     uint64_t id = c->node.id;
     call_free(p, c);
-    program_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+    head_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
 }
 
 void call_drained(struct head_program *p, struct http_request *r)
@@ -205,7 +205,7 @@ void calls_reap(struct head_program *p)
         uint64_t id = c->node.id;
         answer_fault(p, c, &c->doom, 0);
         call_free(p, c);
-        program_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+        head_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
     }
 }
 

@@ -84,7 +84,7 @@ static void on_frame(struct link *l, struct str frame)
         log_line(LOG_TRACE, "wire", "<- link=%llu %s", (unsigned long long)l->node.id, buf_cstr(&line));
         buf_fini(&line);
     }
-    program_feed(p, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->node.id, .msg = &msg});
+    head_feed(p, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->node.id, .msg = &msg});
 }
 
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
@@ -121,7 +121,7 @@ static void on_close(struct net_conn *c, int err, const char *why, void *user_da
     struct link *l = user_data;
     struct head_program *p = l->program;
     l->conn = NULL;
-    program_feed(p, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = l->node.id, .text = str_of(why)});
+    head_feed(p, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = l->node.id, .text = str_of(why)});
     forget(l);
 }
 
@@ -135,7 +135,7 @@ void link_accept(struct head_program *p, struct http_request *r)
     struct str rest;
     l->conn = http_upgrade(r, WIRE_UPGRADE, &rest);
     net_conn_set(l->conn, &calls, l);
-    program_feed(p, (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->node.id, .peer = str_of(net_conn_peer(l->conn))});
+    head_feed(p, (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->node.id, .peer = str_of(net_conn_peer(l->conn))});
     if (rest.n > 0)
         on_data(l->conn, rest, l);
 }

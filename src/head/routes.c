@@ -42,17 +42,17 @@ void reply_fault(struct head_program *p, struct http_request *r, const struct fa
 
 static void on_chat(struct head_program *p, struct http_request *r)
 {
-    call_start(p, r, API_CHAT);
+    call_begin(p, r, API_CHAT);
 }
 
 static void on_completion(struct head_program *p, struct http_request *r)
 {
-    call_start(p, r, API_COMPLETION);
+    call_begin(p, r, API_COMPLETION);
 }
 
 static void on_process_prompt(struct head_program *p, struct http_request *r)
 {
-    call_start(p, r, API_PROCESS_PROMPT);
+    call_begin(p, r, API_PROCESS_PROMPT);
 }
 
 static void on_models(struct head_program *p, struct http_request *r)
@@ -133,7 +133,7 @@ static void on_scale(struct head_program *p, struct http_request *r)
         reply_fault(p, r, &f);
         return;
     }
-    call_start_scale(p, r, workers);
+    call_begin_scale(p, r, workers);
 }
 
 static void on_link(struct head_program *p, struct http_request *r)

@@ -27,7 +27,7 @@ static void carry_out(struct head_program *p, const struct fx *fx)
     }
 }
 
-void program_feed(struct head_program *p, struct head_event ev)
+void head_feed(struct head_program *p, struct head_event ev)
 {
     if (p->stopping)
         return;
@@ -46,7 +46,7 @@ void program_feed(struct head_program *p, struct head_event ev)
 static void on_timer(struct net_timer *t, void *user_data)
 {
     (void)t;
-    program_feed(user_data, (struct head_event){.kind = HEAD_TICK});
+    head_feed(user_data, (struct head_event){.kind = HEAD_TICK});
 }
 
 static void on_keep_alive(struct net_timer *t, void *user_data)
@@ -131,7 +131,7 @@ static void run(struct head_program *p)
     net_signal(p->loop, SIGTERM, on_signal, p);
     net_signal(p->loop, SIGINT, on_signal, p);
     say_started(p);
-    program_feed(p, (struct head_event){.kind = HEAD_TICK});
+    head_feed(p, (struct head_event){.kind = HEAD_TICK});
     on_keep_alive(p->keep_alive, p);
     net_loop_run(p->loop);
     http_server_close(p->server);

@@ -43,7 +43,7 @@ struct head_program {
 };
 
 /* Hands an event to the brain and carries out the effects. now_us is filled in. */
-void program_feed(struct head_program *p, struct head_event ev);
+void head_feed(struct head_program *p, struct head_event ev);
 
 /* ---- links.c: those who dialled ---- */
 void link_accept(struct head_program *p, struct http_request *r);
@@ -51,8 +51,8 @@ void link_send(struct head_program *p, uint64_t link, const struct wire_msg *msg
 void link_close(struct head_program *p, uint64_t link);
 
 /* ---- calls.c: clients waiting for answers ---- */
-void call_start(struct head_program *p, struct http_request *r, enum api_shape shape);
-void call_start_scale(struct head_program *p, struct http_request *r, uint32_t workers);
+void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
+void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t workers);
 void call_gone(struct head_program *p, struct http_request *r);
 void call_drained(struct head_program *p, struct http_request *r);
 void call_effect(struct head_program *p, const struct fx *fx);

@@ -66,7 +66,7 @@ struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg,
 uint32_t launch_scale(struct launch *a, uint32_t workers);
 /* Ends all of it: workers, then the head, each with SIGTERM and a grace. A second call does not wait any longer: SIGKILL. */
 void launch_stop(struct launch *a);
-/* Only after on_ended, or in it. */
+/* After on_ended, or in it. Earlier: children that still run are killed with SIGKILL, and no callback follows. */
 void launch_free(struct launch *a);
 /* Worker processes running. */
 uint32_t launch_running(const struct launch *a);

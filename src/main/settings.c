@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/must.h"
 #include "base/nearest.h"
 
@@ -35,6 +36,19 @@ const char *setting_text(const struct settings *s, enum setting_id id)
 uint64_t setting_number(const struct settings *s, enum setting_id id)
 {
     return s->values[id].number;
+}
+
+unsigned setting_uses(enum setting_id id)
+{
+    return table[id].uses;
+}
+
+char *setting_as_flag(const struct settings *s, enum setting_id id)
+{
+    struct buf flag = buf_max(SIZE_MAX / 2);
+    buf_printf(&flag, "--%s=%s", table[id].flag, s->values[id].text);
+    buf_cstr(&flag);
+    return flag.p;
 }
 
 /* ---- values ---- */

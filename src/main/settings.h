@@ -56,7 +56,7 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
     S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT, "form of the output; -o for short") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
-    S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER, NULL)
+    S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER | USE_CLIENT, NULL)
 /* clang-format on */
 
 enum setting_id {
@@ -92,6 +92,11 @@ static inline bool setting_on(const struct settings *s, enum setting_id id)
 {
     return setting_number(s, id) != 0;
 }
+
+/* The setting_use bits of a setting. */
+unsigned setting_uses(enum setting_id id);
+/* "--port=8470": how another manta is told the same. The caller frees it. */
+char *setting_as_flag(const struct settings *s, enum setting_id id);
 
 /* The flags of a command, one per line, for --help. */
 void settings_print_help(unsigned uses);

@@ -30,6 +30,7 @@ struct net_child {
     int signum;
     bool running;             /* its pid is ours: not reaped yet */
     bool started;             /* on_exit is owed */
+    bool abandoned;           /* nobody listens any more */
 };
 
 /* ---- lines ---- */
@@ -38,7 +39,8 @@ static void give_line(struct net_child *c)
 {
     if (c->line.n > 0 && c->line.p[c->line.n - 1] == '\r')
         c->line.n--;
-    c->cfg.on_line(c, buf_str(&c->line), c->cfg.user_data);
+    if (!c->abandoned)
+        c->cfg.on_line(c, buf_str(&c->line), c->cfg.user_data);
     buf_reset(&c->line);
 }
 
@@ -91,7 +93,7 @@ static void on_child_closed(uv_handle_t *h)
     struct net_child *c = h->data;
     if (--c->open_handles > 0)
         return;
-    if (c->started && c->cfg.on_exit != NULL)
+    if (c->started && !c->abandoned && c->cfg.on_exit != NULL)
         c->cfg.on_exit(c, c->status, c->signum, c->cfg.user_data);
     buf_fini(&c->line);
     free(c);
@@ -154,7 +156,7 @@ static int spawn(struct net_child *c, const struct net_child_config *cfg, int ou
 {
     const char **env = cfg->env_add != NULL ? make_env(cfg->env_add) : NULL;
     uv_stdio_container_t stdio[3] = {
-        {.flags = UV_IGNORE},
+        {.flags = cfg->keep_input ? UV_INHERIT_FD : UV_IGNORE, .data.fd = STDIN_FILENO},
         {.flags = UV_INHERIT_FD, .data.fd = output_fd >= 0 ? output_fd : STDOUT_FILENO},
         {.flags = UV_INHERIT_FD, .data.fd = output_fd >= 0 ? output_fd : STDERR_FILENO},
     };
@@ -224,4 +226,10 @@ void net_child_kill(struct net_child *c, int signum)
 {
     if (c->running)
         uv_process_kill(&c->process, signum);
+}
+
+void net_child_abandon(struct net_child *c)
+{
+    c->abandoned = true;
+    net_child_kill(c, SIGKILL);
 }

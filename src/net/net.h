@@ -103,12 +103,15 @@ struct net_child_config {
     void (*on_line)(struct net_child *c, struct str line, void *user_data);
     /* After its last line; signum is 0, or what killed it. Freed after it returns. */
     void (*on_exit)(struct net_child *c, int64_t status, int signum, void *user_data);
+    bool keep_input;           /* stdin is ours, too: for a child that talks to the person at the terminal */
     void *user_data;
 };
-/* Starts it with stdin from /dev/null. NULL with f when that fails (no such program, …): no callback follows then. */
+/* Starts it, with stdin from /dev/null unless told otherwise. NULL with f when that fails (no such program, …): no callback follows then. */
 struct net_child *net_spawn(struct net_loop *l, const struct net_child_config *cfg, struct fault *f);
 int net_child_pid(const struct net_child *c);
 /* Harmless when it has ended and on_exit is still to come. */
 void net_child_kill(struct net_child *c, int signum);
+/* Its owner goes: SIGKILL, and no callback follows. */
+void net_child_abandon(struct net_child *c);
 
 #endif

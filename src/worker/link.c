@@ -13,7 +13,7 @@ static void lost(struct uplink *u, const char *why)
     u->dial = NULL;
     u->conn = NULL;
     buf_reset(&u->in);
-    program_feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
+    worker_feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
 }
 
 /* ---- frames in ---- */
@@ -40,7 +40,7 @@ static void on_frame(struct uplink *u, struct str frame)
         log_line(LOG_TRACE, "wire", "<- %s", buf_cstr(&line));
         buf_fini(&line);
     }
-    program_feed(p, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = &msg});
+    worker_feed(p, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = &msg});
 }
 
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
@@ -83,7 +83,7 @@ static void on_up(struct net_conn *c, struct str rest, void *user_data)
     u->dial = NULL;
     u->conn = c;
     net_conn_set(c, &calls, u);
-    program_feed(u->program, (struct agent_event){.kind = AGENT_LINKED, .head = u->index});
+    worker_feed(u->program, (struct agent_event){.kind = AGENT_LINKED, .head = u->index});
     if (rest.n > 0 && u->conn == c)
         on_data(c, rest, u);
 }
@@ -134,9 +134,7 @@ void uplink_hang_up(struct uplink *u)
     if (u->conn != NULL) {
         net_conn_close(u->conn);
     } else if (u->dial != NULL) {
-        http_dial_cancel(u->dial); /* no callback comes after this, so the loss is told by program_feed() */
-        u->dial = NULL;
-        u->lost_silently = true;
+        http_dial_cancel(u->dial); /* on_fail follows */
     }
 }
 

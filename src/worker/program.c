@@ -90,8 +90,10 @@ static void feed_beat(struct worker_program *p, uint32_t head, uint32_t *out_bea
     step(p, (struct agent_event){.kind = AGENT_BEAT, .head = head, .beat = &beat}, out_beats);
 }
 
-void program_feed(struct worker_program *p, struct agent_event ev)
+void worker_feed(struct worker_program *p, struct agent_event ev)
 {
+    if (p->stopping)
+        return;
     MUST(!p->feeding);
     p->feeding = true;
     uint32_t beats = 0;
@@ -99,11 +101,6 @@ void program_feed(struct worker_program *p, struct agent_event ev)
     for (uint32_t h = 0; h < p->uplinks_n; h++) {
         if ((beats & (1u << h)) != 0)
             feed_beat(p, h, &beats);
-        if (!p->uplinks[h].lost_silently)
-            continue;
-        p->uplinks[h].lost_silently = false;
-        step(p, (struct agent_event){.kind = AGENT_LINK_LOST, .head = h, .text = str_of("the head did not answer in time")},
-             &beats);
     }
     p->feeding = false;
     net_timer_set(p->timer, agent_deadline(p->agent));
@@ -113,7 +110,7 @@ void program_feed(struct worker_program *p, struct agent_event ev)
 
 static void feed_actor_state(struct worker_program *p)
 {
-    program_feed(p, (struct agent_event){.kind = AGENT_ACTOR, .actor = &p->actor_state});
+    worker_feed(p, (struct agent_event){.kind = AGENT_ACTOR, .actor = &p->actor_state});
 }
 
 static void on_loaded(struct worker_program *p, const struct engine_info *info)
@@ -142,7 +139,7 @@ static void on_failed(struct worker_program *p, const struct fault *f)
     log_error("MODEL DEPLOYMENT", "cannot load model '%s': %s", p->model.name, f->text);
     feed_actor_state(p);
     p->exit_status = err_exit(f->err);
-    program_feed(p, (struct agent_event){.kind = AGENT_STOP});
+    worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
 }
 
 static void on_engine_event(struct worker_program *p, const struct batcher_event *e)
@@ -174,7 +171,7 @@ static void on_engine_event(struct worker_program *p, const struct batcher_event
         ev.done = &done;
         break;
     }
-    program_feed(p, ev);
+    worker_feed(p, ev);
 }
 
 static void on_news(const struct actor_news *n, void *user_data)
@@ -196,13 +193,13 @@ static void on_news(const struct actor_news *n, void *user_data)
 static void on_timer(struct net_timer *t, void *user_data)
 {
     (void)t;
-    program_feed(user_data, (struct agent_event){.kind = AGENT_TICK});
+    worker_feed(user_data, (struct agent_event){.kind = AGENT_TICK});
 }
 
 static void on_signal(int signum, void *user_data)
 {
     (void)signum;
-    program_feed(user_data, (struct agent_event){.kind = AGENT_STOP});
+    worker_feed(user_data, (struct agent_event){.kind = AGENT_STOP});
 }
 
 static int parse_heads(struct worker_program *p, struct fault *f)
@@ -322,9 +319,10 @@ int worker_main(const struct worker_options *o)
     p.cpu_at_us = clock_us();
     start_agent(&p);
     start_actor(&p);
-    program_feed(&p, (struct agent_event){.kind = AGENT_START});
+    worker_feed(&p, (struct agent_event){.kind = AGENT_START});
     net_loop_run(p.loop);
 
+    p.stopping = true; /* from here on, closing connections only free what is theirs */
     actor_free(p.actor);
     net_timer_free(p.timer);
     net_loop_free(p.loop);

@@ -20,7 +20,6 @@ struct uplink {
     struct http_dial *dial;         /* while dialling */
     struct net_conn *conn;          /* while linked */
     struct buf in;                  /* bytes of an unfinished frame */
-    bool lost_silently;             /* a dial was given up; the agent is still to be told */
 };
 
 struct worker_program {
@@ -40,12 +39,13 @@ struct worker_program {
     struct buf out;                  /* one frame being written */
     struct wire_arena arena, scratch; /* decoding a message; building a request from it */
     uint64_t cpu_us, cpu_at_us;      /* processor time at the last beat */
-    bool feeding;                    /* an event is being handled */
+    bool feeding;                    /* an event is being handled: no second one within it */
+    bool stopping;                   /* the loop is being taken down */
     int exit_status;
 };
 
 /* Hands an event to the agent and carries out what it wants. now_us is filled in. */
-void program_feed(struct worker_program *p, struct agent_event ev);
+void worker_feed(struct worker_program *p, struct agent_event ev);
 
 /* ---- link.c ---- */
 void uplink_dial(struct uplink *u);

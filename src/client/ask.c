@@ -1,0 +1,146 @@
+#include "client/ask.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "client/fetch.h"
+#include "client/show.h"
+
+struct asking {
+    const struct client_options *o;
+    bool live;           /* text is shown as it comes */
+    bool wrote;          /* some was */
+    char last;           /* last character shown */
+    uint64_t start_us;
+    bool finished;       /* the final event came */
+    bool answered;       /* and some actor succeeded */
+    struct fault fault;  /* of the actors, when none did */
+};
+
+static void show_piece(struct asking *a, const json_t *event)
+{
+    const char *text = json_text(event, "text", "");
+    size_t n = strlen(text);
+    if (!a->live || n == 0)
+        return;
+    fwrite(text, 1, n, stdout);
+    fflush(stdout);
+    a->wrote = true;
+    a->last = text[n - 1];
+}
+
+/* Text on one line, cut where a list would become unreadable. */
+static void print_short(const char *text)
+{
+    enum { CHARS = 100 };
+    int n = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        bool begins = ((unsigned char)*at & 0xc0) != 0x80;
+        if (begins && n++ == CHARS) {
+            printf(" ...");
+            break;
+        }
+        putchar(*at == '\n' || *at == '\r' ? ' ' : *at);
+    }
+}
+
+static void show_response(struct asking *a, const json_t *r)
+{
+    const json_t *error = json_object_get(r, "error");
+    bool whole = !a->live && json_is_null(json_object_get(r, "error"));
+    if (json_is_integer(json_object_get(r, "actor_id")))
+        printf("  actor %.0f (%s); node: %s (%s); processing time %.2f s; ", json_num(r, "actor_id"), json_text(r, "model", "?"),
+               json_text(r, "node", "?"), json_text(r, "address", "?"), json_num(r, "processing_time_s"));
+    else
+        printf("  no actor; ");
+    if (json_is_object(error)) {
+        printf("failed: %s\n", json_text(error, "message", "?"));
+        fault_set(&a->fault, ERR_FAILED, "%s", json_text(error, "message", "?"));
+        return;
+    }
+    printf("%.0f tokens; response: ", json_num(r, "tokens"));
+    if (whole)
+        printf("%s", json_text(r, "response", ""));
+    else
+        print_short(json_text(r, "response", ""));
+    printf("\n");
+}
+
+static void show_end(struct asking *a, const json_t *answer)
+{
+    size_t i;
+    json_t *r;
+    const json_t *info = json_object_get(answer, "cluster_info"), *by = json_object_get(answer, "answered_by");
+    if (a->wrote && a->last != '\n')
+        printf("\n");
+    a->finished = true;
+    a->answered = json_is_object(by);
+    printf("%s received in %.2f s\n", show_tag("RESPONSE"), (double)(clock_us() - a->start_us) / 1e6);
+    printf("%s total nodes %.0f, total actors %.0f, successful responses %.0f\n", show_tag("CLUSTER INFO"), json_num(info, "total_nodes"),
+           json_num(info, "total_actors"), json_num(info, "successful_responses"));
+    printf("%s\n", show_tag("RESPONSES"));
+    json_array_foreach(json_object_get(answer, "responses"), i, r)
+        show_response(a, r);
+    if (!a->answered)
+        return;
+    printf("%s node: %s (%s); model: %s; processing time %.2f s\n", show_tag("ANSWERED BY"), json_text(by, "node", "?"),
+           json_text(by, "address", "?"), json_text(by, "model", "?"), json_num(by, "processing_time_s"));
+    printf("%s %s\n", show_tag("FINAL RESPONSE"), a->wrote ? "(as shown above)" : json_text(answer, "final_response", ""));
+}
+
+static void on_event(const json_t *event, void *user_data)
+{
+    struct asking *a = user_data;
+    const char *object = json_text(event, "object", "");
+    if (strcmp(object, "manta.process_prompt.chunk") == 0) {
+        show_piece(a, event);
+    } else if (strcmp(object, "manta.process_prompt") == 0 && a->o->json) {
+        json_dumpf(event, stdout, JSON_INDENT(2));
+        printf("\n");
+        a->finished = true;
+        a->answered = json_is_object(json_object_get(event, "answered_by"));
+    } else if (strcmp(object, "manta.process_prompt") == 0) {
+        show_end(a, event);
+    }
+}
+
+static char *body_of(const struct client_options *o, const char *prompt, bool all)
+{
+    json_t *body = json_pack("{s:s, s:b}", "prompt", prompt, "stream", 1);
+    if (body == NULL)
+        return NULL;
+    json_object_set_new(body, "actors", all ? json_string("all") : json_integer(1));
+    if (o->model[0] != '\0')
+        json_object_set_new(body, "model", json_string(o->model));
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    return text;
+}
+
+int ask(const struct client_options *o, const char *prompt, bool all)
+{
+    struct asking a = {.o = o, .live = !o->json && !all && show_on_terminal(), .start_us = clock_us()};
+    struct fault f = {0};
+    char *body = body_of(o, prompt, all);
+    if (body == NULL) {
+        fault_set(&f, ERR_INVALID, "the prompt is not UTF-8 text");
+        show_fault(&f);
+        return f.err;
+    }
+    if (!o->json)
+        printf("%s sending to coordinator...\n", show_tag("SENDING"));
+    fflush(stdout);
+    int err = fetch_events(o, "/manta/process_prompt", body, on_event, &a, &f);
+    free(body);
+    if (a.wrote && !a.finished)
+        printf("\n");
+    if (err == 0 && !a.finished)
+        err = fault_set(&f, ERR_PROTOCOL, "the answer ended before it was whole");
+    else if (err == 0 && !a.answered)
+        err = fault_set(&f, ERR_FAILED, "no actor answered: %s", a.fault.text);
+    if (err != 0)
+        show_fault(&f);
+    fflush(stdout);
+    return err;
+}

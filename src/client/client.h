@@ -1,0 +1,43 @@
+/* Everything that talks to a head from outside: one function per command, each returns the process's exit status. */
+#ifndef MANTA_CLIENT_CLIENT_H
+#define MANTA_CLIENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/net.h"
+
+struct client_options {
+    const char *head;     /* "host:port" */
+    const char *api_key;  /* empty: none */
+    const char *model;    /* model to ask for; empty: any */
+    bool json;            /* -o json: what the head said, as it said it */
+    bool limits;          /* status: also the limits */
+};
+
+int client_status(const struct client_options *o);
+int client_actors(const struct client_options *o);
+int client_scale(const struct client_options *o, uint32_t workers);
+int client_models(const struct client_options *o);
+/* The architecture test: cluster, coordinator, inference, and that the head loads no model. 0, or 1 and what failed. */
+int client_verify(const struct client_options *o);
+/* The real-time client: a prompt on a terminal, lines of prompts from a pipe. `words` not NULL: that prompt, then the end. */
+int client_prompt(const struct client_options *o, const char *words);
+/* What a watch tells: how far the cluster has come. */
+struct client_news {
+    uint32_t workers, ready, loading, failed;
+};
+typedef void client_news_fn(const struct client_news *news, void *user_data);
+struct client_watch;
+/* Asks the head a few times a second and tells each answer, beside whatever else the loop does; a head that does not
+ * answer yet is asked again. NULL with f when the address cannot be used. What o points to is borrowed. */
+struct client_watch *client_watch_start(struct net_loop *loop, const struct client_options *o, client_news_fn *on_news, void *user_data,
+                                        struct fault *f);
+/* Also from within on_news. NULL is fine. */
+void client_watch_free(struct client_watch *w);
+
+/* What `test` asks, in the prompt and in `manta up --test`. */
+#define CLIENT_TEST_PROMPT "What is machine learning?"
+
+#endif

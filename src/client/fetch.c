@@ -1,0 +1,175 @@
+#include "client/fetch.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/http.h"
+
+/* One request, one answer. Happy path: http_call_start -> on_head(200) -> on_body … -> on_end(0). It can fail by: nobody
+ * there, an HTTP error with the head's message in its body, Ctrl-C (the call is cancelled, and with it the generation). */
+
+struct fetch {
+    struct net_loop *loop;
+    struct http_call *call;
+    int status;
+    struct buf body;             /* the whole answer; for event streams only while the status is an error */
+    fetch_event_fn *on_event;    /* NULL: not a stream */
+    void *user_data;
+    struct sse sse;
+    bool interrupted, ended;
+    struct fault fault;          /* what went wrong, also an error event's */
+    const struct client_options *o;
+};
+
+/* {"error":{"message":…}} of an answer or of an event; false when there is none. */
+static bool read_error(const json_t *answer, struct fault *f)
+{
+    const json_t *error = json_object_get(answer, "error");
+    if (!json_is_object(error))
+        return false;
+    fault_set(f, ERR_FAILED, "%s", json_text(error, "message", "the head reports an error without a message"));
+    return true;
+}
+
+static void on_sse(struct str event, struct str data, struct str id, void *user_data)
+{
+    struct fetch *q = user_data;
+    (void)id;
+    if (str_is(event, ":") || str_is(data, "[DONE]"))
+        return;
+    json_t *parsed = json_loadb(data.p, data.n, 0, NULL);
+    if (parsed != NULL && !read_error(parsed, &q->fault))
+        q->on_event(parsed, q->user_data);
+    json_decref(parsed);
+}
+
+static void on_head(struct http_call *c, int status, void *user_data)
+{
+    (void)c;
+    ((struct fetch *)user_data)->status = status;
+}
+
+static void on_body(struct http_call *c, struct str bytes, void *user_data)
+{
+    struct fetch *q = user_data;
+    int err = q->on_event != NULL && q->status == 200 ? sse_feed(&q->sse, bytes, on_sse, q) : buf_add_str(&q->body, bytes);
+    if (err != 0) {
+        fault_set(&q->fault, err, "the answer is larger than this client takes");
+        http_call_cancel(c);
+    }
+}
+
+static void on_end(struct http_call *c, int err, const char *why, void *user_data)
+{
+    struct fetch *q = user_data;
+    (void)c;
+    q->call = NULL;
+    q->ended = true;
+    if (err != 0 && q->fault.err == 0 && q->interrupted)
+        fault_set(&q->fault, ERR_CANCELLED, "interrupted");
+    else if (err != 0 && q->fault.err == 0)
+        fault_set(&q->fault, ERR_UNAVAILABLE,
+                  "no answer from a manta head at %s: %s. Is it running (manta up, or manta head)? Is its address right (--head host:port)?",
+                  q->o->head, why);
+    net_loop_stop(q->loop);
+}
+
+static void on_interrupt(int signum, void *user_data)
+{
+    struct fetch *q = user_data;
+    (void)signum;
+    q->interrupted = true;
+    if (q->call != NULL)
+        http_call_cancel(q->call);
+}
+
+static void read_http_error(struct fetch *q)
+{
+    json_t *answer = json_loadb(q->body.p, q->body.n, 0, NULL);
+    if (!read_error(answer, &q->fault))
+        fault_set(&q->fault, ERR_PROTOCOL, "%s answered with HTTP %d and no manta error: is it a manta head?", q->o->head, q->status);
+    q->fault.err = q->status == 503 ? ERR_UNAVAILABLE : q->status == 401 ? ERR_AUTH : q->status == 404 ? ERR_NOT_FOUND : q->fault.err;
+    json_decref(answer);
+}
+
+static int run(struct fetch *q, const char *path, const char *body)
+{
+    char host[256], headers[512] = "content-type: application/json\r\n";
+    uint16_t port;
+    int err = http_parse_address(q->o->head, 8470, host, sizeof host, &port, &q->fault);
+    if (err != 0)
+        return err;
+    if (q->o->api_key[0] != '\0')
+        snprintf(headers, sizeof headers, "content-type: application/json\r\nauthorization: Bearer %s\r\n", q->o->api_key);
+    q->loop = net_loop_new();
+    net_signal(q->loop, SIGINT, on_interrupt, q);
+    struct http_call_config cfg = {
+        .host = host,
+        .port = port,
+        .method = body != NULL ? "POST" : "GET",
+        .path = path,
+        .headers = headers,
+        .body = body != NULL ? str_of(body) : str_n(NULL, 0),
+        .timeout_ms = 600000, /* the head has deadlines of its own, and says so */
+        .on_head = on_head,
+        .on_body = on_body,
+        .on_end = on_end,
+        .user_data = q,
+    };
+    q->call = http_call_start(q->loop, &cfg);
+    net_loop_run(q->loop);
+    net_loop_free(q->loop);
+    if (q->fault.err == 0 && q->status != 200)
+        read_http_error(q);
+    return q->fault.err;
+}
+
+int fetch_json(const struct client_options *o, const char *path, const char *body, json_t **out, char **out_text, struct fault *f)
+{
+    struct fetch q = {.o = o, .body = buf_max(FETCH_BYTES_MAX)};
+    int err = run(&q, path, body);
+    json_t *answer = err == 0 ? json_loadb(q.body.p, q.body.n, 0, NULL) : NULL;
+    if (err == 0 && answer == NULL)
+        err = fault_set(&q.fault, ERR_PROTOCOL, "%s answered with something that is not JSON: is it a manta head?", o->head);
+    if (err == 0) {
+        *out = answer;
+        if (out_text != NULL)
+            *out_text = strdup(buf_cstr(&q.body));
+    } else {
+        *f = q.fault;
+    }
+    buf_fini(&q.body);
+    return err;
+}
+
+int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
+                 struct fault *f)
+{
+    struct fetch q = {.o = o, .body = buf_max(FETCH_BYTES_MAX), .on_event = on_event, .user_data = user_data};
+    sse_init(&q.sse);
+    int err = run(&q, path, body);
+    if (err != 0)
+        *f = q.fault;
+    sse_fini(&q.sse);
+    buf_fini(&q.body);
+    return err;
+}
+
+const char *json_text(const json_t *object, const char *key, const char *fallback)
+{
+    const json_t *v = json_object_get(object, key);
+    return json_is_string(v) ? json_string_value(v) : fallback;
+}
+
+double json_num(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+    return json_is_number(v) ? json_number_value(v) : 0.0;
+}
+
+const json_t *json_at(const json_t *object, const char *key, const char *inner)
+{
+    return json_object_get(json_object_get(object, key), inner);
+}

@@ -1,0 +1,33 @@
+/* Ask a head something and wait for the answer. Private to the room.
+ *
+ * Each call runs a loop of its own until the answer is whole: commands are short-lived and do one thing at a time. */
+#ifndef MANTA_CLIENT_FETCH_H
+#define MANTA_CLIENT_FETCH_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "client/client.h"
+
+enum { FETCH_BYTES_MAX = 64 << 20 };
+
+/* GET (body NULL) or POST. *out: the parsed answer, for the caller to json_decref(). A status other than 200 is an error
+ * with the head's own message; nobody there, or not a manta head, says what to check. *out_text (may be NULL): the
+ * answer as text, to be freed. */
+int fetch_json(const struct client_options *o, const char *path, const char *body, json_t **out, char **out_text,
+               struct fault *f);
+
+/* POST, and the answer as server-sent events. on_event gets each event's data parsed (borrowed). Ctrl-C ends it with
+ * ERR_CANCELLED. */
+typedef void fetch_event_fn(const json_t *data, void *user_data);
+int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
+                 struct fault *f);
+
+/* ---- reading what came: absent or of another type gives the fallback ---- */
+const char *json_text(const json_t *object, const char *key, const char *fallback);
+double json_num(const json_t *object, const char *key);
+/* Member of member: json_at(status, "resources", "CPU"). */
+const json_t *json_at(const json_t *object, const char *key, const char *inner);
+
+#endif

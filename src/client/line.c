@@ -1,0 +1,110 @@
+#include "client/line.h"
+
+#include <histedit.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/dirs.h"
+
+enum { HISTORY_LINES = 500, PATH_BYTES = 1024 };
+
+struct line_reader {
+    const char *prompt;   /* borrowed */
+    EditLine *el;         /* NULL when input is not a terminal */
+    History *history;
+    char *line;           /* owned; of getline() or a copy of the editor's */
+    size_t line_cap;
+    char history_path[PATH_BYTES];
+};
+
+static char *show_prompt(EditLine *el)
+{
+    struct line_reader *r = NULL;
+    el_get(el, EL_CLIENTDATA, &r);
+    return (char *)(uintptr_t)r->prompt;
+}
+
+static void find_history(struct line_reader *r)
+{
+    char dir[PATH_BYTES - 16];
+    if (dirs_state(dir, sizeof dir) == 0)
+        snprintf(r->history_path, sizeof r->history_path, "%s/history", dir);
+}
+
+static void open_editor(struct line_reader *r)
+{
+    HistEvent ev;
+    r->el = el_init("manta", stdin, stdout, stderr);
+    r->history = history_init();
+    find_history(r);
+    history(r->history, &ev, H_SETSIZE, HISTORY_LINES);
+    history(r->history, &ev, H_SETUNIQUE, 1);
+    if (r->history_path[0] != '\0')
+        history(r->history, &ev, H_LOAD, r->history_path);
+    el_set(r->el, EL_CLIENTDATA, r);
+    el_set(r->el, EL_PROMPT, show_prompt);
+    el_set(r->el, EL_EDITOR, "emacs");
+    el_set(r->el, EL_HIST, history, r->history);
+    el_set(r->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    /* While a line is edited Ctrl-C empties it; while an answer streams it is a signal, which cancels the answer. */
+    el_set(r->el, EL_SETTY, "-d", "-isig", NULL);
+    el_set(r->el, EL_BIND, "^C", "em-kill-line", NULL);
+}
+
+struct line_reader *line_open(const char *prompt)
+{
+    struct line_reader *r = xalloc(sizeof *r);
+    r->prompt = prompt;
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        open_editor(r);
+    return r;
+}
+
+bool line_on_terminal(const struct line_reader *r)
+{
+    return r->el != NULL;
+}
+
+static const char *edited_line(struct line_reader *r)
+{
+    int n = 0;
+    HistEvent ev;
+    const char *line = el_gets(r->el, &n);
+    if (line == NULL || n <= 0)
+        return NULL;
+    free(r->line);
+    r->line = xstrdup(line);
+    r->line[strcspn(r->line, "\r\n")] = '\0';
+    if (r->line[0] != '\0')
+        history(r->history, &ev, H_ENTER, r->line);
+    return r->line;
+}
+
+const char *line_next(struct line_reader *r)
+{
+    if (r->el != NULL)
+        return edited_line(r);
+    if (getline(&r->line, &r->line_cap, stdin) < 0)
+        return NULL;
+    r->line[strcspn(r->line, "\r\n")] = '\0';
+    return r->line;
+}
+
+void line_close(struct line_reader *r)
+{
+    if (r == NULL)
+        return;
+    HistEvent ev;
+    if (r->el != NULL) {
+        if (r->history_path[0] != '\0')
+            history(r->history, &ev, H_SAVE, r->history_path);
+        history_end(r->history);
+        el_end(r->el);
+    }
+    free(r->line);
+    free(r);
+}

@@ -1,0 +1,24 @@
+/* How things look: tags, sizes, errors; colour only on a terminal that wants it. Private to the room. */
+#ifndef MANTA_CLIENT_SHOW_H
+#define MANTA_CLIENT_SHOW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* "[PROMPT]", in colour on a terminal. Static, valid until the eighth call after it. */
+const char *show_tag(const char *tag);
+/* True when stdout is a terminal. */
+bool show_on_terminal(void);
+/* "error: …" on stderr. */
+void show_fault(const struct fault *f);
+
+struct shown_size { char text[24]; };
+/* "1.9 GB", "0" for nothing known. */
+struct shown_size show_size(double bytes);
+
+/* The whole of /manta/status, for `manta status` and the prompt's `status`. */
+void show_status(const json_t *status);
+
+#endif

@@ -1,0 +1,110 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/fetch.h"
+#include "client/show.h"
+
+/* `manta status` and `manta actors`: the head's own account, for people or, with -o json, as it came. */
+
+static void show_worker(const json_t *w)
+{
+    const char *reason = json_text(w, "reason", "");
+    printf("  %-8s %s (%s); actors %.0f; CPU %.1f, load %.2f; memory %s of %s%s%s\n", json_text(w, "state", "?"), json_text(w, "node", "?"),
+           json_text(w, "address", "?"), json_num(w, "actors"), json_num(w, "cpus"), json_num(w, "cpu_load"),
+           show_size(json_num(w, "rss_bytes")).text, show_size(json_num(w, "memory_bytes")).text, reason[0] != '\0' ? "; " : "", reason);
+}
+
+static void show_actor(const json_t *a)
+{
+    const char *state = json_text(a, "state", "?");
+    printf("  actor %.0f: %s on %s (%s); %s", json_num(a, "id"), json_text(a, "model", "?"), json_text(a, "node", "?"),
+           json_text(a, "address", "?"), state);
+    if (strcmp(state, "loading") == 0)
+        printf(" %.0f %%", json_num(a, "progress") * 100.0);
+    if (strcmp(state, "ready") == 0)
+        printf("; %.0f of %.0f slots busy, %.0f tokens each%s; %.0f tokens/s prompt, %.0f tokens/s answer", json_num(a, "in_flight"),
+               json_num(a, "slots"), json_num(a, "context"), json_is_true(json_object_get(a, "exact")) ? ", exact" : "",
+               json_num(a, "prefill_tps"), json_num(a, "decode_tps"));
+    if (strcmp(state, "failed") == 0)
+        printf(": %s", json_text(a, "note", ""));
+    printf("\n");
+}
+
+static void show_actors(const json_t *answer)
+{
+    size_t i;
+    json_t *a;
+    printf("%s total %.0f ready\n", show_tag("ACTORS"), json_num(answer, "actors"));
+    json_array_foreach(json_object_get(answer, "actor_list"), i, a)
+        show_actor(a);
+}
+
+static void show_limits(const json_t *limits)
+{
+    const char *name;
+    json_t *value;
+    printf("%s\n", show_tag("LIMITS"));
+    json_object_foreach((json_t *)(uintptr_t)limits, name, value)
+        printf("  %-30s %lld\n", name, (long long)json_integer_value(value));
+}
+
+void show_status(const json_t *s)
+{
+    size_t i;
+    json_t *w;
+    const json_t *head = json_object_get(s, "head"), *r = json_object_get(s, "resources");
+    printf("%s CPU: %.1f; memory: %s\n", show_tag("RESOURCES"), json_num(r, "CPU"), show_size(json_num(r, "memory")).text);
+    printf("%s total %.0f\n", show_tag("NODES"), json_num(s, "nodes"));
+    printf("  %-8s head: coordinator '%s', no models; version %s, pid %.0f; memory %s; up %.0f s\n", "ok",
+           json_text(head, "coordinator", "?"), json_text(head, "version", "?"), json_num(head, "pid"),
+           show_size(json_num(head, "rss_bytes")).text, json_num(head, "uptime_s"));
+    json_array_foreach(json_object_get(s, "worker_nodes"), i, w)
+        show_worker(w);
+    show_actors(s);
+    printf("%s running %.0f, queued %.0f; %.0f prompts so far, %.0f failed, %.0f moved to another actor\n", show_tag("PROMPTS"),
+           json_num(s, "running"), json_num(s, "queued"), json_num(s, "calls_total"), json_num(s, "calls_failed"),
+           json_num(s, "jobs_rerouted"));
+}
+
+static int ask(const struct client_options *o, const char *path, void (*show)(const struct client_options *, const json_t *))
+{
+    struct fault f = {0};
+    json_t *answer = NULL;
+    char *text = NULL;
+    int err = fetch_json(o, path, NULL, &answer, &text, &f);
+    if (err != 0) {
+        show_fault(&f);
+        return err_exit(err);
+    }
+    if (o->json)
+        printf("%s\n", text);
+    else
+        show(o, answer);
+    json_decref(answer);
+    free(text);
+    return 0;
+}
+
+static void show_status_page(const struct client_options *o, const json_t *answer)
+{
+    show_status(answer);
+    if (o->limits)
+        show_limits(json_object_get(answer, "limits"));
+}
+
+static void show_actors_page(const struct client_options *o, const json_t *answer)
+{
+    (void)o;
+    show_actors(answer);
+}
+
+int client_status(const struct client_options *o)
+{
+    return ask(o, "/manta/status", show_status_page);
+}
+
+int client_actors(const struct client_options *o)
+{
+    return ask(o, "/manta/actors", show_actors_page);
+}

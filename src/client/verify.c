@@ -1,0 +1,93 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "client/fetch.h"
+#include "client/show.h"
+
+/* The architecture test: what the cluster claims to be is looked at from outside, with a real prompt. */
+
+struct verify {
+    const struct client_options *o;
+    json_t *status;  /* owned */
+    unsigned failed;
+};
+
+static void fail(struct verify *v, const char *what)
+{
+    v->failed++;
+    printf("  FAILED: %s\n", what);
+}
+
+static void test_resources(struct verify *v)
+{
+    const json_t *r = json_object_get(v->status, "resources");
+    printf("%s cluster resources: found %.0f nodes, CPU: %.1f, Memory: %.1f GB\n", show_tag("TEST 1"), json_num(v->status, "nodes"),
+           json_num(r, "CPU"), json_num(r, "memory") / 1e9);
+    if (json_num(v->status, "workers") < 1)
+        fail(v, "no worker has joined: start one with `manta worker --head HOST:PORT`, or all of it with `manta up`");
+}
+
+static void test_coordinator(struct verify *v)
+{
+    const json_t *head = json_object_get(v->status, "head");
+    double actors = json_num(v->status, "actors");
+    printf("%s prompt coordinator: found '%s'; available inference actors: %.0f; %s\n", show_tag("TEST 2"), json_text(head, "coordinator", "?"),
+           actors, actors > 0 ? "workers have registered their actors" : "no worker has registered a ready actor");
+    if (strcmp(json_text(head, "coordinator", ""), "prompt_coordinator") != 0)
+        fail(v, "the head has no coordinator 'prompt_coordinator'");
+    if (actors < 1)
+        fail(v, "no actor is ready: is a model still loading (`manta actors`)?");
+    printf("  head: pid %.0f, memory %s, model files and engine modules mapped: %.0f\n", json_num(head, "pid"),
+           show_size(json_num(head, "rss_bytes")).text, json_num(head, "models_mapped"));
+    if (!json_is_integer(json_object_get(head, "models_mapped")) || json_num(head, "models_mapped") > 0)
+        fail(v, "the head maps a model or an engine into its memory: it must be a coordinator only");
+}
+
+static void test_inference(struct verify *v)
+{
+    double actors = json_num(v->status, "actors");
+    if (actors < 1) {
+        printf("%s inference: not possible without an actor\n", show_tag("TEST 3"));
+        return;
+    }
+    struct fault f = {0};
+    json_t *answer = NULL;
+    uint64_t start_us = clock_us();
+    int err = fetch_json(v->o, "/manta/process_prompt",
+                         "{\"prompt\":\"" CLIENT_TEST_PROMPT "\",\"actors\":\"all\",\"max_tokens\":32,\"temperature\":0}", &answer, NULL, &f);
+    printf("%s inference: testing with %.0f actors; ", show_tag("TEST 3"), actors);
+    if (err != 0) {
+        printf("failed\n");
+        fail(v, f.text);
+        return;
+    }
+    double good = json_num(json_object_get(answer, "cluster_info"), "successful_responses");
+    const char *text = json_text(answer, "final_response", "");
+    printf("completed in %.2f s; used %.0f/%.0f actors; response: %s\n", (double)(clock_us() - start_us) / 1e6, good, actors, text);
+    if (good < actors)
+        fail(v, "not every actor answered: see `manta actors` and the workers' logs");
+    if (strspn(text, " \t\r\n") == strlen(text))
+        fail(v, "the answer is empty");
+    json_decref(answer);
+}
+
+int client_verify(const struct client_options *o)
+{
+    struct verify v = {.o = o};
+    struct fault f = {0};
+    int err = fetch_json(o, "/manta/status", NULL, &v.status, NULL, &f);
+    if (err != 0) {
+        show_fault(&f);
+        return 1;
+    }
+    test_resources(&v);
+    test_coordinator(&v);
+    test_inference(&v);
+    json_decref(v.status);
+    if (v.failed == 0)
+        printf("%s architecture verified\n", show_tag("TEST COMPLETE"));
+    else
+        printf("%s %u checks failed\n", show_tag("TEST FAILED"), v.failed);
+    return v.failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,46 @@
+#include "main/crash.h"
+
+#include <execinfo.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static const char *crash_version;
+
+static void say(const char *text)
+{
+    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+    (void)ignored;
+}
+
+/* Only calls that are safe in a signal handler. */
+static void on_crash(int signum)
+{
+    void *frames[64];
+    say("\n=== manta crash report: cut from here ===\nversion ");
+    say(crash_version);
+    say(", signal ");
+    char digits[3] = {(char)('0' + signum / 10), (char)('0' + signum % 10), '\0'};
+    say(digits);
+    say("\nstack:\n");
+    backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
+    say("last log lines:\n");
+    log_dump(STDERR_FILENO);
+    say("=== to here, and please report it ===\n");
+    raise(signum); /* SA_RESETHAND: this time it kills */
+}
+
+void crash_report_init(const char *version)
+{
+    static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
+    void *warm[1];
+    crash_version = version;
+    backtrace(warm, 1); /* the first call loads a library, which a handler must not */
+    struct sigaction sa = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
+    sigemptyset(&sa.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaction(signals[i], &sa, NULL);
+}

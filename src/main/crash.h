@@ -1,0 +1,8 @@
+/* A crash says what happened: version, signal, stack, the last log lines. */
+#ifndef MANTA_MAIN_CRASH_H
+#define MANTA_MAIN_CRASH_H
+
+/* Installs the handlers for SIGSEGV, SIGABRT, SIGBUS, SIGFPE and SIGILL; the process still dies of the signal. */
+void crash_report_init(const char *version);
+
+#endif

@@ -1,0 +1,188 @@
+/* manta: one program, many parts. Finds the command in the table, reads its settings, calls the room that does it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/nearest.h"
+#include "client/client.h"
+#include "head/serve.h"
+#include "launch/launch.h"
+#include "main/crash.h"
+#include "main/options.h"
+#include "main/settings.h"
+#include "main/up.h"
+#include "worker/worker.h"
+
+struct command {
+    const char *name, *args, *about, *example;
+    unsigned uses;     /* settings it takes */
+    int args_min, args_max;
+    int (*run)(const struct settings *s);
+};
+
+/* ---- one function per command ---- */
+
+static int run_up(const struct settings *s)
+{
+    return up_main(s);
+}
+
+static int run_head(const struct settings *s)
+{
+    struct head_options o = options_head(s);
+    launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    return head_main(&o);
+}
+
+static int run_worker(const struct settings *s)
+{
+    struct worker_options o = options_worker(s);
+    launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    return worker_main(&o);
+}
+
+/* The words of a prompt given as arguments are one prompt. */
+static int run_prompt(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    char words[16384] = "";
+    size_t n = 0;
+    launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), false);
+    for (int i = 0; i < s->args_n; i++) {
+        n += (size_t)snprintf(words + n, sizeof words - n, "%s%s", i > 0 ? " " : "", s->args[i]);
+        if (n >= sizeof words) {
+            fprintf(stderr, "error: the prompt is longer than %zu bytes: give it on standard input\n", sizeof words);
+            return 2;
+        }
+    }
+    return client_prompt(&o, s->args_n > 0 ? words : NULL);
+}
+
+static int run_status(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_status(&o);
+}
+
+static int run_actors(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_actors(&o);
+}
+
+static int run_scale(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    char *end;
+    unsigned long n = strtoul(s->args[0], &end, 10);
+    if (*end != '\0' || s->args[0][0] < '0' || s->args[0][0] > '9' || n > 256) {
+        fprintf(stderr, "error: scale: '%s' is not a number of workers from 0 to 256\n", s->args[0]);
+        return 2;
+    }
+    return client_scale(&o, (uint32_t)n);
+}
+
+static int run_verify(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_verify(&o);
+}
+
+static int run_models(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_models(&o);
+}
+
+static const struct command commands[] = {
+    {"up", "", "a head and workers on this machine, then a prompt", "manta up --workers 3 --model smollm2", USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up},
+    {"head", "", "a coordinator: registry, routing, API; loads no model", "manta head --port 8470", USE_HEAD, 0, 0, run_head},
+    {"worker", "", "a worker: loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker},
+    {"prompt", "[WORDS...]", "the real-time client; with words, one prompt", "manta prompt What is machine learning?", USE_CLIENT, 0, 4096, run_prompt},
+    {"status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status},
+    {"actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors},
+    {"scale", "N", "keep N workers up (a cluster of `manta up`)", "manta scale 5", USE_CLIENT, 1, 1, run_scale},
+    {"verify", "", "the architecture test, against a running cluster", "manta verify --head 127.0.0.1:8470", USE_CLIENT, 0, 0, run_verify},
+    {"models", "", "models by name, here and in the cluster", "manta models", USE_CLIENT, 0, 0, run_models},
+};
+enum { COMMANDS_N = sizeof commands / sizeof commands[0] };
+
+/* ---- help ---- */
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "manta %s: one LLM service out of the machines you have\n\nusage: manta COMMAND [FLAGS]\n\n", MANTA_VERSION);
+    for (int i = 0; i < COMMANDS_N; i++) {
+        char head[40];
+        snprintf(head, sizeof head, "%s %s", commands[i].name, commands[i].args);
+        fprintf(out, "  %-18s %s\n", head, commands[i].about);
+    }
+    fprintf(out, "\n  manta COMMAND --help   flags and an example\n  manta --version        version\n\n"
+                 "example: manta up                # head, three workers, a prompt\n");
+}
+
+static void print_command_help(const struct command *c)
+{
+    printf("manta %s: %s\n\nusage: manta %s %s%s[FLAGS]\n\n", c->name, c->about, c->name, c->args, c->args[0] != '\0' ? " " : "");
+    settings_print_help(c->uses);
+    printf("\nEach flag has an environment variable (--join-token is MANTA_JOIN_TOKEN) and most a key in the --config file.\n"
+           "\nexample: %s\n", c->example);
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[COMMANDS_N];
+    for (int i = 0; i < COMMANDS_N; i++)
+        names[i] = commands[i].name;
+    const char *near = nearest_word(name, names, COMMANDS_N);
+    fprintf(stderr, "error: unknown command '%.60s'%s%s%s\n", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
+            near != NULL ? near : "", near != NULL ? "'?" : "");
+    return 2;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    struct settings s;
+    struct fault f = {0};
+    int status = 0;
+    if (settings_load(&s, argc, argv, c->uses, &f) != 0) {
+        fprintf(stderr, "error: %s\n", f.text);
+        status = err_exit(f.err);
+    } else if (s.help) {
+        print_command_help(c);
+    } else if (s.args_n < c->args_min || s.args_n > c->args_max) {
+        fprintf(stderr, "error: manta %s takes %s; example: %s\n", c->name, c->args[0] != '\0' ? c->args : "no arguments", c->example);
+        status = 2;
+    } else {
+        options_log(&s);
+        status = c->run(&s);
+    }
+    settings_fini(&s);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    crash_report_init(MANTA_VERSION);
+    log_init();
+    if (argc < 2) {
+        print_help(stderr);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+        printf("manta %s\n", MANTA_VERSION);
+        return 0;
+    }
+    for (int i = 0; i < COMMANDS_N; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return run_command(&commands[i], argc - 2, argv + 2);
+    }
+    return unknown_command(name);
+}

@@ -1,0 +1,63 @@
+#include "main/options.h"
+
+#include "base/log.h"
+
+struct head_options options_head(const struct settings *s)
+{
+    struct head_config c = head_config_default();
+    c.balance = (enum balance)setting_number(s, SET_BALANCE);
+    c.queue_jobs_max = (uint32_t)setting_number(s, SET_QUEUE_JOBS);
+    c.queue_bytes_max = setting_number(s, SET_QUEUE_BYTES);
+    c.queue_deadline_ms = (uint32_t)setting_number(s, SET_QUEUE_DEADLINE);
+    c.token_stall_ms = (uint32_t)setting_number(s, SET_STALL);
+    c.beat_ms = (uint32_t)setting_number(s, SET_BEAT);
+    c.lost_after_ms = (uint32_t)setting_number(s, SET_LOST);
+    c.status_every_ms = (uint32_t)setting_number(s, SET_STATUS_EVERY);
+    return (struct head_options){
+        .host = setting_text(s, SET_HOST),
+        .port = (uint16_t)setting_number(s, SET_PORT),
+        .api_key = setting_text(s, SET_API_KEY),
+        .join_token = setting_text(s, SET_JOIN_TOKEN),
+        .version = MANTA_VERSION,
+        .brain = c,
+    };
+}
+
+struct worker_options options_worker(const struct settings *s)
+{
+    return (struct worker_options){
+        .heads = setting_text(s, SET_HEAD),
+        .node = setting_text(s, SET_NODE),
+        .join_token = setting_text(s, SET_JOIN_TOKEN),
+        .model = setting_text(s, SET_MODEL),
+        .engine = setting_text(s, SET_ENGINE),
+        .version = MANTA_VERSION,
+        .slots = (uint32_t)setting_number(s, SET_SLOTS),
+        .context = (uint32_t)setting_number(s, SET_CONTEXT),
+        .threads = (uint32_t)setting_number(s, SET_THREADS),
+        .step_ms = (uint32_t)setting_number(s, SET_STEP_MS),
+        .kv = (uint8_t)setting_number(s, SET_KV),
+        .exact = setting_on(s, SET_EXACT),
+        .repack = setting_on(s, SET_REPACK),
+        .memory_bytes = setting_number(s, SET_MEMORY),
+    };
+}
+
+struct client_options options_client(const struct settings *s)
+{
+    /* A client asks for a model only when a person named one: the default is for workers. */
+    bool named = s->values[SET_MODEL].source == FROM_FLAG;
+    return (struct client_options){
+        .head = setting_text(s, SET_HEAD),
+        .api_key = setting_text(s, SET_API_KEY),
+        .model = named ? setting_text(s, SET_MODEL) : "",
+        .json = setting_number(s, SET_OUTPUT) == 1,
+        .limits = setting_on(s, SET_LIMITS),
+    };
+}
+
+void options_log(const struct settings *s)
+{
+    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_INFO, LOG_TRACE};
+    log_set_level(levels[setting_number(s, SET_LOG)]);
+}

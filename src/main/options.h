@@ -1,0 +1,16 @@
+/* Settings -> the options struct of each program. What they point to lives as long as the settings. */
+#ifndef MANTA_MAIN_OPTIONS_H
+#define MANTA_MAIN_OPTIONS_H
+
+#include "client/client.h"
+#include "head/serve.h"
+#include "main/settings.h"
+#include "worker/worker.h"
+
+struct head_options options_head(const struct settings *s);
+struct worker_options options_worker(const struct settings *s);
+struct client_options options_client(const struct settings *s);
+/* Applies --log. */
+void options_log(const struct settings *s);
+
+#endif

@@ -1,0 +1,271 @@
+#include "main/up.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/dirs.h"
+#include "base/log.h"
+#include "client/client.h"
+#include "launch/launch.h"
+#include "main/options.h"
+
+/* The embedded cluster. Happy path: children start -> the head answers -> all actors are ready -> the prompt (a child that
+ * owns the terminal) -> the person quits -> everything ends. It can fail by: a child that cannot run at all (its reason,
+ * and the end), actors that do not become ready (said; the prompt comes all the same, it explains). Lines of head and workers
+ * are shown until the prompt takes the terminal, then they go to a file. */
+
+enum { ARGS_MAX = 80, READY_MS = 300000 };
+
+enum phase { STARTING, SERVING, ENDING };
+
+struct up {
+    const struct settings *s;
+    struct net_loop *loop;
+    struct launch *launch;
+    struct client_watch *watch;
+    struct client_options client;
+    struct net_timer *patience;
+    struct net_child *prompt;
+    enum phase phase;
+    uint32_t workers;
+    struct client_news last;
+    FILE *log;                     /* NULL: lines are shown */
+    bool quiet;                    /* the terminal belongs to the prompt */
+    const char *head_args[ARGS_MAX], *worker_args[ARGS_MAX], *env[3];
+    char *owned[2 * SETTINGS_N];   /* texts of those arguments */
+    size_t owned_n;
+    char head_address[300], api_key_env[600], token_env[600], log_path[1024], pid[16];
+    int exit_status;
+};
+
+/* ---- arguments of the children ---- */
+
+/* Every setting that a person gave, again as a flag; secrets go by environment, which other users cannot read. */
+static void pass_on(struct up *u, unsigned uses, const char **args, size_t n)
+{
+    for (int i = 0; i < SETTINGS_N && n < ARGS_MAX - 1; i++) {
+        enum setting_id id = (enum setting_id)i;
+        bool ours = id == SET_CONFIG || id == SET_API_KEY || id == SET_JOIN_TOKEN || id == SET_HEAD || id == SET_NODE || id == SET_THREADS;
+        if (ours || (setting_uses(id) & uses) == 0 || u->s->values[i].source == FROM_DEFAULT)
+            continue;
+        char *flag = setting_as_flag(u->s, id);
+        args[n++] = u->owned[u->owned_n++] = flag;
+    }
+    args[n] = NULL;
+}
+
+static const char *reachable_host(const char *host)
+{
+    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ? "127.0.0.1" : host;
+}
+
+static void make_args(struct up *u)
+{
+    const char *host = reachable_host(setting_text(u->s, SET_HOST));
+    snprintf(u->head_address, sizeof u->head_address, "%s:%llu", host, (unsigned long long)setting_number(u->s, SET_PORT));
+    u->head_args[0] = "head";
+    pass_on(u, USE_HEAD, u->head_args, 1);
+    u->worker_args[0] = "worker";
+    u->worker_args[1] = "--head";
+    u->worker_args[2] = u->head_address;
+    pass_on(u, USE_WORKER, u->worker_args, 3);
+    snprintf(u->api_key_env, sizeof u->api_key_env, "MANTA_API_KEY=%s", setting_text(u->s, SET_API_KEY));
+    snprintf(u->token_env, sizeof u->token_env, "MANTA_JOIN_TOKEN=%s", setting_text(u->s, SET_JOIN_TOKEN));
+    u->env[0] = u->api_key_env;
+    u->env[1] = u->token_env;
+}
+
+/* ---- lines ---- */
+
+static void show_line(const char *who, struct str line, void *user_data)
+{
+    struct up *u = user_data;
+    struct buf out = buf_max(16384);
+    launch_prefix(&out, who, line);
+    if (u->log != NULL)
+        fprintf(u->log, "%s\n", buf_cstr(&out));
+    if (!u->quiet)
+        fprintf(stderr, "%s\n", buf_cstr(&out));
+    buf_fini(&out);
+}
+
+static void show_event(enum log_level level, const char *text, void *user_data)
+{
+    struct up *u = user_data;
+    (void)level;
+    show_line("up", str_of(text), u);
+}
+
+static void open_log(struct up *u)
+{
+    char dir[900];
+    if (dirs_state(dir, sizeof dir) != 0)
+        return;
+    snprintf(u->log_path, sizeof u->log_path, "%s/up.log", dir);
+    u->log = fopen(u->log_path, "we");
+    if (u->log != NULL)
+        setlinebuf(u->log);
+}
+
+/* ---- the prompt ---- */
+
+static void stop(struct up *u)
+{
+    if (u->phase != ENDING) {
+        u->phase = ENDING;
+        u->quiet = setting_on(u->s, SET_TEST) || u->prompt != NULL || u->quiet;
+        client_watch_free(u->watch);
+        u->watch = NULL;
+        net_timer_set(u->patience, UINT64_MAX);
+    }
+    launch_stop(u->launch);
+}
+
+static void on_prompt_exit(struct net_child *c, int64_t status, int signum, void *user_data)
+{
+    struct up *u = user_data;
+    (void)c;
+    u->prompt = NULL;
+    u->exit_status = signum != 0 ? 1 : (int)status;
+    stop(u);
+}
+
+static void start_prompt(struct up *u)
+{
+    struct fault f = {0};
+    bool test = setting_on(u->s, SET_TEST);
+    const char *argv[] = {"/proc/self/exe", "prompt", "--head", u->head_address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
+    struct net_child_config cfg = {.argv = argv, .env_add = u->env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
+    u->phase = SERVING;
+    u->quiet = true;
+    if (u->log != NULL)
+        fprintf(stderr, "up | log of head and workers: %s\n", u->log_path);
+    u->prompt = net_spawn(u->loop, &cfg, &f);
+    if (u->prompt == NULL) {
+        fprintf(stderr, "error: cannot start the prompt: %s\n", f.text);
+        u->exit_status = 1;
+        stop(u);
+    }
+}
+
+/* All that can be ready is: go on. */
+static void serve(struct up *u)
+{
+    client_watch_free(u->watch);
+    u->watch = NULL;
+    net_timer_set(u->patience, UINT64_MAX);
+    u->phase = SERVING;
+    if (setting_on(u->s, SET_NO_PROMPT))
+        fprintf(stderr, "up | ready: http://%s (Ctrl-C ends it)\n", u->head_address);
+    else
+        start_prompt(u);
+}
+
+static void on_news(const struct client_news *n, void *user_data)
+{
+    struct up *u = user_data;
+    if (u->phase != STARTING)
+        return;
+    if (n->workers != u->last.workers || n->ready != u->last.ready)
+        fprintf(stderr, "up | %u of %u workers joined, %u actors ready\n", n->workers, u->workers, n->ready);
+    u->last = *n;
+    if (n->ready >= u->workers)
+        serve(u);
+}
+
+static void on_patience(struct net_timer *t, void *user_data)
+{
+    struct up *u = user_data;
+    (void)t;
+    fprintf(stderr, "up | only %u of %u actors became ready in %d s: going on with them\n", u->last.ready, u->workers, READY_MS / 1000);
+    serve(u);
+}
+
+/* ---- start and end ---- */
+
+static void on_signal(int signum, void *user_data)
+{
+    struct up *u = user_data;
+    /* While a prompt owns the terminal, Ctrl-C is its business: it cancels the running answer. */
+    if (signum == SIGINT && u->prompt != NULL && u->phase == SERVING)
+        return;
+    u->exit_status = signum == SIGINT && setting_on(u->s, SET_NO_PROMPT) ? 0 : 128 + signum;
+    if (signum == SIGTERM)
+        u->exit_status = 0;
+    if (u->prompt != NULL)
+        net_child_kill(u->prompt, SIGTERM);
+    stop(u);
+}
+
+static void on_ended(const struct fault *f, void *user_data)
+{
+    struct up *u = user_data;
+    if (f->err != 0) {
+        fprintf(stderr, "error: %s\n", f->text);
+        u->exit_status = err_exit(f->err);
+        if (u->prompt != NULL)
+            net_child_kill(u->prompt, SIGTERM);
+    }
+    net_loop_stop(u->loop);
+}
+
+static int start(struct up *u, struct fault *f)
+{
+    struct launch_config cfg = launch_config_default();
+    cfg.head_args = u->head_args;
+    cfg.worker_args = u->worker_args;
+    cfg.env_add = u->env;
+    cfg.workers = u->workers;
+    cfg.worker_threads = (uint32_t)setting_number(u->s, SET_THREADS);
+    cfg.host = reachable_host(setting_text(u->s, SET_HOST));
+    cfg.port = (uint16_t)setting_number(u->s, SET_PORT);
+    cfg.join_token = setting_text(u->s, SET_JOIN_TOKEN);
+    cfg.version = MANTA_VERSION;
+    cfg.on_line = show_line;
+    cfg.on_event = show_event;
+    cfg.on_ended = on_ended;
+    cfg.user_data = u;
+    u->launch = launch_start(u->loop, &cfg, f);
+    if (u->launch == NULL)
+        return f->err;
+    u->client = (struct client_options){.head = u->head_address, .api_key = setting_text(u->s, SET_API_KEY), .model = ""};
+    u->watch = client_watch_start(u->loop, &u->client, on_news, u, f);
+    return u->watch != NULL ? 0 : f->err;
+}
+
+int up_main(const struct settings *s)
+{
+    struct up u = {.s = s, .workers = (uint32_t)setting_number(s, SET_WORKERS)};
+    struct fault f = {0};
+    if (setting_number(s, SET_PORT) == 0) {
+        fprintf(stderr, "error: manta up needs a port that its workers can be told: --port 0 is for `manta head`\n");
+        return 2;
+    }
+    snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
+    make_args(&u);
+    open_log(&u);
+    u.loop = net_loop_new();
+    u.patience = net_timer_new(u.loop, on_patience, &u);
+    net_timer_set(u.patience, net_now_us(u.loop) + READY_MS * 1000ull);
+    net_signal(u.loop, SIGINT, on_signal, &u);
+    net_signal(u.loop, SIGTERM, on_signal, &u);
+    net_signal(u.loop, SIGHUP, on_signal, &u);
+    if (start(&u, &f) == 0) {
+        net_loop_run(u.loop);
+        launch_free(u.launch);
+    } else {
+        fprintf(stderr, "error: %s\n", f.text);
+        u.exit_status = err_exit(f.err);
+    }
+    client_watch_free(u.watch);
+    net_timer_free(u.patience);
+    net_loop_free(u.loop);
+    if (u.log != NULL)
+        fclose(u.log);
+    while (u.owned_n > 0)
+        free(u.owned[--u.owned_n]);
+    return u.exit_status;
+}
