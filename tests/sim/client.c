@@ -1,0 +1,163 @@
+/* People who ask: at random moments, alone and in crowds, for one answer or many, and sometimes they go away. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "sim.h"
+
+static void client_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c);
+
+static void client_next(struct sim *s)
+{
+    double mean_us = (double)SIM_S / s->mood.calls_per_s;
+    double u = (double)(rng_next(&s->rng) >> 11) * 0x1.0p-53;
+    sim_in(s, (uint64_t)(-log(1 - u) * mean_us), client_arrives, 0, 0, 0);
+}
+
+static void client_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a, (void)b, (void)c;
+    if (s->now_us >= s->end_us)
+        return;
+    client_ask(s);
+    client_next(s);
+}
+
+/* A crowd: more at once than all queues of the head take. */
+static void crowd_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a, (void)b, (void)c;
+    uint64_t n = s->head.cfg.queue_jobs_max / 2 + sim_between(s, 0, 800);
+    for (uint64_t i = 0; i < n; i++)
+        client_ask(s);
+}
+
+void client_start(struct sim *s)
+{
+    client_next(s);
+    uint64_t run_us = s->end_us - s->now_us;
+    sim_in(s, sim_between(s, run_us / 4, run_us - 1), crowd_arrives, 0, 0, 0);
+}
+
+/* ---- one call ---- */
+
+static void client_goes(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
+{
+    (void)b, (void)x;
+    struct call *c = table_get(&s->calls, id);
+    uint64_t until_us;
+    if (c->state != CALL_OPEN)
+        return;
+    if (coordinator_asleep(s, &until_us)) {
+        sim_at(s, until_us, client_goes, id, 0, 0);
+        return;
+    }
+    if (c->runs_n == 0)
+        PROBE(s, cancelled_queued);
+    else if (c->branches[0].tokens > 0)
+        PROBE(s, cancelled_running);
+    c->state = CALL_GONE;
+    s->calls_open--;
+    sim_trace(s, "client goes", "", id, 0, 0);
+    coordinator_feed(s, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+}
+
+static struct call *call_new(struct sim *s)
+{
+    struct call *c = xalloc(sizeof *c);
+    c->id = table_add(&s->calls, c);
+    c->state = CALL_OPEN;
+    c->asked_us = s->now_us;
+    c->runs = xalloc_array(SIM_BRANCHES_MAX, sizeof *c->runs);
+    c->count = 1;
+    s->calls_open++;
+    return c;
+}
+
+void call_free(struct call *c)
+{
+    free(c->runs);
+    free(c);
+}
+
+static void call_dream_up(struct sim *s, struct call *c)
+{
+    uint64_t dice = sim_between(s, 0, 99);
+    c->kind = dice < 70 ? REQUEST_CHAT : dice < 92 ? REQUEST_TEXT : REQUEST_EMBED;
+    c->model = c->kind == REQUEST_EMBED ? "nomic" : sim_chance(s, 70) ? "smollm2" : sim_chance(s, 70) ? "gpt2" : "";
+    if (sim_chance(s, 1))
+        c->model = "no-such-model";
+    if (c->kind != REQUEST_EMBED && sim_chance(s, 6)) {
+        c->spread = sim_chance(s, 50);
+        c->count = (uint32_t)sim_between(s, c->spread ? 0 : 2, 5);
+        if (c->count == 0 && s->opt.workers > 20)
+            c->count = 8; /* "all" of hundreds is asked of small clusters only */
+    }
+    c->seed = rng_next(&s->rng);
+    c->max_tokens = sim_chance(s, 80) ? 256 : (uint32_t)sim_between(s, 1, 20);
+    c->logprobs = sim_chance(s, 10);
+    c->too_long = c->kind != REQUEST_EMBED && sim_chance(s, 1);
+    c->deadline_ms = sim_chance(s, 90) ? 0 : (uint32_t)sim_between(s, 200, 5000);
+    c->early = true;
+    for (size_t i = 0; i < s->workers.n && c->early; i++)
+        c->early = !((struct worker *)s->workers.p[i])->was_joined;
+}
+
+static void call_send(struct sim *s, const struct call *c)
+{
+    char prompt[600];
+    int n = snprintf(prompt, sizeof prompt, "call=%llu ", (unsigned long long)c->id);
+    size_t bytes = (size_t)n + sim_between(s, 0, sizeof prompt - 40);
+    for (size_t i = (size_t)n; i < bytes; i++)
+        prompt[i] = (char)('a' + i % 26);
+    struct turn turns[] = {{str_of("system"), str_of("You are a simulation.")}, {str_of("user"), str_n(prompt, bytes)}};
+    struct request r = {.kind = c->kind, .model = str_of(c->model), .sampling = sampling_default()};
+    if (c->kind == REQUEST_CHAT) {
+        r.turns = turns;
+        r.turns_n = 2;
+    } else {
+        r.text = str_n(prompt, bytes);
+    }
+    r.sampling.seed = c->seed;
+    r.sampling.max_tokens = c->max_tokens;
+    r.sampling.logprobs = c->logprobs;
+    coordinator_feed(s, (struct head_event){.kind = HEAD_PROMPT,
+                                            .call = c->id,
+                                            .request = &r,
+                                            .count = c->count,
+                                            .spread = c->spread,
+                                            .deadline_ms = c->deadline_ms});
+}
+
+static void client_asks_again(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a, (void)b, (void)c;
+    client_ask(s);
+}
+
+void client_ask(struct sim *s)
+{
+    uint64_t until_us;
+    if (coordinator_asleep(s, &until_us)) {
+        sim_at(s, until_us, client_asks_again, 0, 0, 0);
+        return;
+    }
+    if (s->head.head == NULL)
+        return; /* connection refused: nothing was accepted */
+    struct call *c = call_new(s);
+    call_dream_up(s, c);
+    sim_trace(s, "client asks", c->model, c->id, c->count, c->spread);
+    if (sim_chance(s, s->mood.cancel_percent))
+        sim_in(s, sim_between(s, 0, 3 * SIM_S), client_goes, c->id, 0, 0);
+    call_send(s, c);
+}
+
+void client_scale(struct sim *s, uint32_t workers)
+{
+    struct call *c = call_new(s);
+    c->scale = true;
+    sim_trace(s, "scale", "", c->id, workers, 0);
+    coordinator_feed(s, (struct head_event){.kind = HEAD_SCALE, .call = c->id, .count = workers});
+    SIM_MUST(s, c->state != CALL_OPEN, "nobody answered `scale`");
+}

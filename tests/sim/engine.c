@@ -1,0 +1,263 @@
+/* The engine threads of a worker: slots, speeds, and answers that everybody can compute (oracle.c).
+ *
+ * A job waits for a slot, is prefilled, says its tokens in chunks and ends. Text lags one token behind the ids, as it
+ * does when stop strings are held back. Each event of a job carries its `turn`: a cancel makes the others stale. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "sim.h"
+
+static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn);
+
+static struct engine_job *job_find(struct worker *w, uint64_t ticket, struct engine_sim **out_engine)
+{
+    for (uint32_t i = 0; i < w->actors_n; i++)
+        for (struct engine_job *j = w->actors[i].jobs; j != NULL; j = j->next)
+            if (j->ticket == ticket) {
+                *out_engine = &w->actors[i];
+                return j;
+            }
+    return NULL;
+}
+
+static void job_next(struct sim *s, struct worker *w, struct engine_job *j, double in_s)
+{
+    sim_in(s, 1 + (uint64_t)(in_s * SIM_S), job_turn, w->id, j->ticket, ++j->turn);
+}
+
+static void job_begin(struct sim *s, struct worker *w, struct engine_sim *e, struct engine_job *j)
+{
+    j->running = true;
+    e->waiting--;
+    if (e->busy++ == 0)
+        e->last_token_us = s->now_us;
+    job_next(s, w, j, (double)j->prompt_tokens / (double)e->prefill_tps);
+}
+
+static void slots_fill(struct sim *s, struct worker *w, struct engine_sim *e)
+{
+    for (struct engine_job *j = e->jobs; j != NULL && e->busy < e->slots; j = j->next)
+        if (!j->running)
+            job_begin(s, w, e, j);
+}
+
+/* The agent is told last: its answer may be that the worker has ended. */
+static void job_end(struct sim *s, struct worker *w, struct engine_sim *e, struct engine_job *j, uint8_t finish,
+                    int err)
+{
+    struct engine_job **at = &e->jobs;
+    while (*at != j)
+        at = &(*at)->next;
+    *at = j->next;
+    if (j->running)
+        e->busy--;
+    else
+        e->waiting--;
+    if (!j->cancelled)
+        e->jobs_wanted--;
+    float vector[ORACLE_EMBEDDING];
+    for (uint32_t i = 0; i < ORACLE_EMBEDDING; i++)
+        vector[i] = oracle_embedding(j->call, i);
+    struct wire_done done = {
+        .finish = finish,
+        .error = (uint16_t)-err,
+        .message = str_of(err == 0 ? "" : err_text(err)),
+        .prompt_tokens = j->prompt_tokens,
+        .completion_tokens = j->at,
+        .embedding = {vector, finish == FINISH_STOP && j->embed ? ORACLE_EMBEDDING : 0},
+    };
+    uint64_t ticket = j->ticket;
+    free(j);
+    slots_fill(s, w, e);
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_DONE, .ticket = ticket, .done = &done});
+    if (w->fx.n == 0)
+        PROBE(s, late_engine_event);
+}
+
+static void job_say(struct sim *s, struct worker *w, struct engine_sim *e, struct engine_job *j)
+{
+    enum { CHUNK_MAX = 16 };
+    int32_t ids[CHUNK_MAX];
+    float logprobs[CHUNK_MAX];
+    char text[4 * (CHUNK_MAX + 1)];
+    uint32_t n = j->n - j->at < e->chunk ? j->n - j->at : e->chunk;
+    for (uint32_t i = 0; i < n; i++) {
+        ids[i] = oracle_token(j->seed, j->at + i);
+        logprobs[i] = oracle_logprob(j->seed, j->at + i);
+    }
+    struct wire_tokens tokens = {.first = j->at, .ids = {ids, n}, .logprobs = {logprobs, j->logprobs ? n : 0}};
+    j->at += n;
+    uint32_t text_to = j->at == j->n ? j->n : j->at - 1, pieces = 0;
+    while (j->text_at < text_to)
+        oracle_text(j->seed, j->text_at++, &text[4 * pieces++]);
+    tokens.text = str_n(text, 4 * pieces);
+    e->last_token_us = s->now_us;
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_TOKENS, .ticket = j->ticket, .tokens = &tokens});
+}
+
+static bool engine_stands_still(struct sim *s, const struct worker *w, const struct engine_sim *e, uint64_t *until_us)
+{
+    uint64_t frozen_us = w->frozen_until_us, stuck_us = e->stuck_until_us;
+    *until_us = frozen_us > stuck_us ? frozen_us : stuck_us;
+    return *until_us > s->now_us;
+}
+
+static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn)
+{
+    struct worker *w = table_get(&s->workers, id);
+    struct engine_sim *e = NULL;
+    struct engine_job *j = w->agent != NULL ? job_find(w, ticket, &e) : NULL;
+    uint64_t until_us;
+    if (j == NULL || j->turn != turn)
+        return;
+    if (engine_stands_still(s, w, e, &until_us)) {
+        sim_at(s, until_us, job_turn, id, ticket, turn);
+    } else if (j->cancelled) {
+        job_end(s, w, e, j, FINISH_CANCELLED, 0);
+    } else if (j->prompt_tokens > 4096) {
+        PROBE(s, prompt_too_long);
+        job_end(s, w, e, j, FINISH_ERROR, ERR_CONTEXT);
+    } else if (j->embed) {
+        job_end(s, w, e, j, FINISH_STOP, 0);
+    } else if (!j->prefilled) {
+        struct wire_prefilled prefilled = {.prompt_tokens = j->prompt_tokens, .prefill_ms = 1};
+        j->prefilled = true;
+        job_next(s, w, j, 1 / (double)e->decode_tps);
+        worker_feed(s, w, (struct agent_event){.kind = AGENT_PREFILLED, .ticket = ticket, .prefilled = &prefilled});
+    } else if (j->at < j->n) {
+        job_next(s, w, j, (double)e->chunk / (double)e->decode_tps);
+        job_say(s, w, e, j);
+    } else {
+        job_end(s, w, e, j, oracle_finish(j->seed, j->max_tokens), 0);
+    }
+}
+
+void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, const struct wire_run *run)
+{
+    struct engine_sim *e = &w->actors[key];
+    struct engine_job **end = &e->jobs, *j = xalloc(sizeof *j);
+    SIM_MUST(s, e->state == WIRE_ACTOR_READY, "%s runs a job on an actor that is not ready", w->node);
+    *j = (struct engine_job){
+        .ticket = ticket,
+        .call = oracle_call_of(run),
+        .seed = run->sampling.seed,
+        .max_tokens = run->sampling.max_tokens,
+        .prompt_tokens = (uint32_t)sim_between(s, 20, 300),
+        .logprobs = run->sampling.logprobs,
+        .embed = run->kind == REQUEST_EMBED,
+    };
+    const struct call *c = table_get(&s->calls, j->call);
+    SIM_MUST(s, c != NULL, "%s runs a prompt nobody asked", w->node);
+    if (c->too_long)
+        j->prompt_tokens = 5000;
+    j->n = oracle_tokens(j->seed, j->max_tokens);
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = j;
+    e->waiting++;
+    e->jobs_wanted++;
+    SIM_MUST(s, e->jobs_wanted <= e->slots, "%s actor %u has %u slots and was given %u jobs", w->node, key, e->slots,
+             e->jobs_wanted);
+    slots_fill(s, w, e);
+}
+
+void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket)
+{
+    struct engine_sim *e = &w->actors[key];
+    struct engine_job *j = job_find(w, ticket, &e);
+    SIM_MUST(s, j != NULL && !j->cancelled, "%s cancels a job it does not have", w->node);
+    j->cancelled = true;
+    e->jobs_wanted--;
+    job_next(s, w, j, 1 / (double)e->decode_tps); /* after the decode call that is running */
+}
+
+/* ---- loading and breaking ---- */
+
+static void engine_tell(struct sim *s, struct worker *w, const struct engine_sim *e, float progress)
+{
+    struct wire_actor is = {
+        .key = e->key,
+        .state = (uint8_t)e->state,
+        .kind = e->kind,
+        .model = str_of(e->model),
+        .digest = str_of(e->model),
+        .slots = e->slots,
+        .context = 4096,
+        .has_template = e->kind == REQUEST_CHAT,
+        .progress = progress,
+        .prefill_tps = e->prefill_tps,
+        .decode_tps = e->decode_tps,
+        .note = str_of(e->state == WIRE_ACTOR_FAILED ? "out of luck" : ""),
+    };
+    sim_trace(s, "actor is", e->model, w->id, e->key, e->state);
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_ACTOR, .actor = &is});
+}
+
+static void engine_loads(struct sim *s, uint64_t id, uint64_t key, uint64_t percent)
+{
+    struct worker *w = table_get(&s->workers, id);
+    struct engine_sim *e = &w->actors[key];
+    uint64_t until_us;
+    if (w->agent == NULL)
+        return;
+    if (worker_asleep(s, w, &until_us)) {
+        sim_at(s, until_us, engine_loads, id, key, percent);
+        return;
+    }
+    if (percent < 100) {
+        e->state = WIRE_ACTOR_LOADING;
+        sim_in(s, sim_between(s, 100 * SIM_MS, 1500 * SIM_MS), engine_loads, id, key, percent + 50);
+    } else if (sim_chance(s, 2)) {
+        PROBE(s, actor_failed);
+        e->state = WIRE_ACTOR_FAILED;
+    } else {
+        e->state = WIRE_ACTOR_READY;
+    }
+    engine_tell(s, w, e, (float)percent / 100);
+}
+
+void engine_load(struct sim *s, struct worker *w, uint32_t key)
+{
+    struct engine_sim *e = &w->actors[key];
+    uint64_t dice = sim_between(s, 0, 99);
+    *e = (struct engine_sim){
+        .key = key,
+        .state = WIRE_ACTOR_LOADING,
+        .kind = dice < 90 ? REQUEST_CHAT : REQUEST_EMBED,
+        .model = dice < 70 ? "smollm2" : dice < 90 ? "gpt2" : "nomic",
+        .slots = (uint32_t)sim_between(s, 1, 3),
+        .prefill_tps = (float)sim_between(s, 200, 2000),
+        .decode_tps = (float)sim_between(s, 10, 60),
+        .chunk = (uint32_t)sim_between(s, 4, 16),
+    };
+    sim_in(s, 1, engine_loads, w->id, key, 0);
+}
+
+void engine_break(struct sim *s, struct worker *w, uint32_t key, bool unload)
+{
+    struct engine_sim *e = &w->actors[key];
+    if (e->state != WIRE_ACTOR_READY)
+        return;
+    if (unload) {
+        PROBE(s, actor_unloaded);
+        e->state = WIRE_ACTOR_GONE;
+        engine_tell(s, w, e, 0);
+        sim_in(s, sim_between(s, SIM_S, 5 * SIM_S), engine_loads, w->id, key, 0);
+    }
+    while (w->agent != NULL && e->jobs != NULL) {
+        struct engine_job *j = e->jobs;
+        struct call *c = table_get(&s->calls, j->call);
+        PROBE(s, engine_failed);
+        c->engine_failed = true;
+        job_end(s, w, e, j, FINISH_ERROR, ERR_FAILED);
+    }
+}
+
+void engine_free(struct engine_sim *e)
+{
+    while (e->jobs != NULL) {
+        struct engine_job *j = e->jobs;
+        e->jobs = j->next;
+        free(j);
+    }
+}

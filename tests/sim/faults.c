@@ -1,0 +1,321 @@
+/* What goes wrong, when, and to whom: one fault after the other, drawn from those that are switched on.
+ *
+ * Every fault ends by itself before the run does, so that "it settles afterwards" can be required of all of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sim.h"
+
+typedef void fault_fn(struct sim *s, struct worker *w);
+
+bool faults_parse(const char *names, uint32_t *out, const char **bad)
+{
+    static const char *const known[] = {
+#define NAME(name, text) #name,
+        SIM_FAULTS(NAME)
+#undef NAME
+    };
+    *out = 0;
+    while (*names != '\0') {
+        size_t n = strcspn(names, ",");
+        uint32_t bits = 0;
+        for (size_t i = 0; i < FAULT_COUNT; i++)
+            if (str_is(str_n(names, n), known[i]) || str_is(str_n(names, n), "all"))
+                bits |= 1u << i;
+        if (bits == 0 && !str_is(str_n(names, n), "none")) {
+            *bad = names;
+            return false;
+        }
+        *out |= bits;
+        names += n + (names[n] == ',');
+    }
+    return true;
+}
+
+/* A moment from now, but before the run ends. */
+static uint64_t soon(struct sim *s, uint64_t least_ms, uint64_t most_ms)
+{
+    uint64_t until_us = s->now_us + sim_between(s, least_ms * SIM_MS, most_ms * SIM_MS);
+    return until_us < s->end_us ? until_us : s->end_us;
+}
+
+/* ---- workers ---- */
+
+static void again(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    const struct worker *dead = table_get(&s->workers, id);
+    worker_start(s, dead->node);
+}
+
+/* A dead worker is started again, as systemd or people do: the same node, another life. */
+static void fault_kill(struct sim *s, struct worker *w)
+{
+    worker_end(s, w, WORKER_KILLED);
+    sim_at(s, soon(s, 200, 10000), again, w->id, 0, 0);
+}
+
+static void fault_power(struct sim *s, struct worker *w)
+{
+    worker_end(s, w, WORKER_POWER_LOST);
+    sim_at(s, soon(s, 1000, 20000), again, w->id, 0, 0);
+}
+
+static void thawed(struct sim *s, uint64_t id, uint64_t link, uint64_t c)
+{
+    (void)c;
+    const struct worker *w = table_get(&s->workers, id);
+    const struct link *l = table_get(&s->links, link);
+    if (w->agent == NULL || l == NULL)
+        return;
+    if (l->given_up)
+        PROBE(s, frozen_came_back);
+    else
+        PROBE(s, frozen_in_time);
+}
+
+static void fault_freeze(struct sim *s, struct worker *w)
+{
+    w->frozen_until_us = soon(s, 500, 12000);
+    sim_at(s, w->frozen_until_us, thawed, w->id, w->link, 0);
+}
+
+static void healed(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    const struct worker *w = table_get(&s->workers, id);
+    if (w->agent != NULL)
+        PROBE(s, partition_healed);
+}
+
+static void fault_partition(struct sim *s, struct worker *w)
+{
+    w->cut_until_us = soon(s, 500, 15000);
+    sim_at(s, w->cut_until_us, healed, w->id, 0, 0);
+}
+
+static void fault_slow(struct sim *s, struct worker *w)
+{
+    w->slow_until_us = soon(s, 2000, 20000);
+}
+
+static void fault_clock(struct sim *s, struct worker *w)
+{
+    int64_t leap_us = (int64_t)sim_between(s, 0, 60 * (uint64_t)SIM_S) - 30 * (int64_t)SIM_S;
+    w->clock_us += leap_us;
+    w->tick_at_us = SIM_NEVER; /* the timer was set by the clock */
+    if (leap_us > 0)
+        PROBE(s, clock_forward);
+    else
+        PROBE(s, clock_backward);
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_TICK});
+}
+
+/* ---- messages ---- */
+
+static struct wire_msg nonsense(struct sim *s)
+{
+    static const int32_t ids[] = {1, 2, 3};
+    uint64_t job = sim_between(s, 1, 1000000);
+    switch (sim_between(s, 0, 6)) {
+    case 0:
+        return (struct wire_msg){.type = WIRE_actor, .actor = {.key = (uint32_t)rng_next(&s->rng), .slots = 1}};
+    case 1:
+        return (struct wire_msg){.type = WIRE_actor,
+                                 .actor = {.state = (uint8_t)sim_between(s, 0, 255), .kind = 9, .slots = UINT32_MAX}};
+    case 2:
+        return (struct wire_msg){.type = WIRE_hello, .hello = {.proto = WIRE_VERSION, .role = WIRE_ROLE_WORKER}};
+    case 3:
+        return (struct wire_msg){.type = WIRE_run, .run = {.job = job}};
+    case 4:
+        return (struct wire_msg){.type = WIRE_welcome};
+    case 5:
+        return (struct wire_msg){.type = WIRE_tokens,
+                                 .tokens = {.job = UINT64_MAX, .attempt = 1, .first = 7, .ids = {ids, 3}}};
+    default:
+        return (struct wire_msg){.type = WIRE_scale_state, .scale_state = {.running = UINT32_MAX}};
+    }
+}
+
+/* It speaks of a job that runs somewhere else: the head may believe only the worker it gave the job to. */
+static struct wire_msg forged(struct sim *s, const struct worker *w)
+{
+    static const int32_t ids[] = {1, 2, 3};
+    for (int tries = 0; tries < 50 && s->calls.n > 0; tries++) {
+        uint64_t recent = s->calls.n > 100 ? s->calls.n - 100 : 1;
+        const struct call *c = table_get(&s->calls, sim_between(s, recent, s->calls.n));
+        if (c->state != CALL_OPEN || c->runs_n == 0)
+            continue;
+        bool own = false;
+        for (uint32_t k = 0; k < w->actors_n; k++)
+            for (const struct engine_job *j = w->actors[k].jobs; j != NULL; j = j->next)
+                own |= j->call == c->id;
+        if (own)
+            continue;
+        PROBE(s, forged_job);
+        const struct run_seen *r = &c->runs[0];
+        if (sim_chance(s, 50))
+            return (struct wire_msg){.type = WIRE_done,
+                                     .done = {.job = r->job, .attempt = r->attempt, .finish = FINISH_STOP}};
+        return (struct wire_msg){.type = WIRE_tokens,
+                                 .tokens = {.job = r->job, .attempt = r->attempt, .ids = {ids, 3}}};
+    }
+    return (struct wire_msg){.type = WIRE_done, .done = {.job = UINT64_MAX, .attempt = 1, .finish = FINISH_STOP}};
+}
+
+/* A frame of a real worker with one byte changed: it may well decode, and then lies. So only its header is broken. */
+static void broken_frame(struct sim *s, struct link *l)
+{
+    char bytes[] = {4, 0, 0, 0, 99, 99, 1, 2};
+    link_send_bytes(s, l, TO_HEAD, bytes, sizeof bytes);
+}
+
+static void fault_garbage(struct sim *s, struct worker *w)
+{
+    struct link *l = table_get(&s->links, w->link);
+    uint64_t dice = sim_between(s, 0, 3);
+    if (dice == 0 || l == NULL || !l->near_up || agent_joined(w->agent) == 0) {
+        stranger_start_nonsense(s);
+    } else if (dice == 1) {
+        broken_frame(s, l);
+    } else if (dice == 2) {
+        struct wire_msg msg = nonsense(s);
+        PROBE(s, nonsense_message);
+        link_send(s, l, TO_HEAD, &msg);
+    } else {
+        struct wire_msg msg = forged(s, w);
+        link_send(s, l, TO_HEAD, &msg);
+    }
+}
+
+/* ---- engines ---- */
+
+static void fault_hang(struct sim *s, struct worker *w)
+{
+    struct engine_sim *e = &w->actors[sim_between(s, 0, w->actors_n - 1)];
+    if (e->busy > 0)
+        PROBE(s, engine_hung);
+    e->stuck_until_us = soon(s, 3000, 20000);
+}
+
+static void fault_engine(struct sim *s, struct worker *w)
+{
+    engine_break(s, w, (uint32_t)sim_between(s, 0, w->actors_n - 1), sim_chance(s, 30));
+}
+
+/* ---- the head ---- */
+
+static void head_returns(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a, (void)b, (void)c;
+    if (s->head.head == NULL)
+        coordinator_start(s);
+}
+
+static void fault_head(struct sim *s, struct worker *w)
+{
+    (void)w;
+    if (s->head.head == NULL || !sim_chance(s, 20))
+        return;
+    PROBE(s, head_restarted);
+    sim_trace(s, "head dies", "", s->head.life, 0, 0);
+    coordinator_stop(s);
+    for (uint64_t id = 1; id <= s->links.n; id++) {
+        struct link *l = table_get(&s->links, id);
+        if (l->far_up)
+            link_reset(s, l);
+    }
+    for (uint64_t id = 1; id <= s->calls.n; id++) {
+        struct call *c = table_get(&s->calls, id);
+        if (c->state != CALL_OPEN)
+            continue;
+        PROBE(s, calls_lost_with_head);
+        c->state = CALL_LOST;
+        s->calls_open--;
+    }
+    sim_at(s, soon(s, 50, 6000), head_returns, 0, 0, 0);
+}
+
+static void fault_stall(struct sim *s, struct worker *w)
+{
+    (void)w;
+    if (!sim_chance(s, 10))
+        return;
+    PROBE(s, head_stalled);
+    s->head.stalled_until_us = soon(s, 200, 8000);
+}
+
+/* ---- joining, leaving, scaling ---- */
+
+static void leaves(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    struct worker *w = table_get(&s->workers, id);
+    uint64_t until_us;
+    if (w->agent == NULL)
+        return;
+    if (worker_asleep(s, w, &until_us))
+        sim_at(s, until_us, leaves, id, 0, 0);
+    else
+        worker_feed(s, w, (struct agent_event){.kind = AGENT_STOP});
+}
+
+/* Somebody new, who leaves again; sometimes under the name of somebody who is there. */
+static void fault_join(struct sim *s, struct worker *w)
+{
+    bool twin = sim_chance(s, 30);
+    if (twin)
+        PROBE(s, duplicate_node);
+    if (sim_chance(s, 30)) {
+        leaves(s, w->id, 0, 0);
+        sim_at(s, soon(s, 200, 10000), again, w->id, 0, 0);
+        return;
+    }
+    struct worker *guest = worker_start(s, twin ? w->node : NULL);
+    sim_at(s, soon(s, 5000, 30000), leaves, guest->id, 0, 0);
+}
+
+static void fault_launcher(struct sim *s, struct worker *w)
+{
+    (void)w;
+    uint64_t until_us;
+    if (s->head.head == NULL || coordinator_asleep(s, &until_us))
+        return;
+    client_scale(s, (uint32_t)sim_between(s, 0, 5));
+    if (s->launcher == 0)
+        stranger_start_launcher(s);
+}
+
+/* ---- when ---- */
+
+static fault_fn *const faults[] = {
+#define FN(name, text) fault_##name,
+    SIM_FAULTS(FN)
+#undef FN
+};
+
+static const char *const fault_names[] = {
+#define NAME(name, text) #name,
+    SIM_FAULTS(NAME)
+#undef NAME
+};
+
+static void fault_strikes(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a, (void)b, (void)c;
+    if (s->now_us + SIM_S >= s->end_us)
+        return;
+    uint64_t kind = sim_between(s, 0, FAULT_COUNT - 1), until_us;
+    struct worker *w = worker_any(s);
+    if ((s->opt.faults & (1u << kind)) != 0 && w != NULL && !worker_asleep(s, w, &until_us)) {
+        sim_trace(s, "FAULT", fault_names[kind], w->id, 0, 0);
+        faults[kind](s, w);
+    }
+    sim_in(s, sim_between(s, 1, 2ull * s->mood.fault_every_ms * SIM_MS), fault_strikes, 0, 0, 0);
+}
+
+void faults_start(struct sim *s)
+{
+    sim_in(s, SIM_S, fault_strikes, 0, 0, 0);
+}

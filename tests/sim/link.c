@@ -1,0 +1,267 @@
+/* What TCP does between a dialler and the head: order, latency, silence when cut, and an end that both sides see
+ * at different times.
+ *
+ * A packet waits in its pipe; an event per packet says "one more is due". While the network is cut or the receiver is
+ * not run, that event is put off, so nothing overtakes and nothing is lost while both ends live. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sim.h"
+
+static void link_deliver(struct sim *s, uint64_t id, uint64_t dir, uint64_t c);
+
+/* ---- sending ---- */
+
+static uint64_t latency_us(struct sim *s, const struct link *l)
+{
+    const struct worker *w = table_get(&s->workers, l->worker);
+    uint64_t us = l->latency_us + sim_between(s, 0, l->latency_us);
+    if (w != NULL && w->slow_until_us > s->now_us)
+        us += sim_between(s, 100 * SIM_MS, 1500 * SIM_MS);
+    return us;
+}
+
+static struct packet *link_push(struct sim *s, struct link *l, enum link_dir dir, enum packet_kind kind, size_t n)
+{
+    struct pipe *p = &l->pipe[dir];
+    struct packet *k = xalloc(sizeof *k + n);
+    k->kind = kind;
+    k->n = n;
+    if (p->first == NULL)
+        p->end = &p->first;
+    *p->end = k;
+    p->end = &k->next;
+    uint64_t due_us = s->now_us + latency_us(s, l);
+    if (due_us > p->due_us)
+        p->due_us = due_us;
+    sim_at(s, p->due_us, link_deliver, l->id, dir, 0);
+    return k;
+}
+
+void link_send_bytes(struct sim *s, struct link *l, enum link_dir dir, const char *bytes, size_t n)
+{
+    memcpy(link_push(s, l, dir, PACKET_DATA, n)->bytes, bytes, n);
+}
+
+void link_send(struct sim *s, struct link *l, enum link_dir dir, const struct wire_msg *msg)
+{
+    buf_reset(&s->bytes);
+    int err = wire_encode(&s->bytes, msg);
+    SIM_MUST(s, err == 0, "%s does not encode: %s", wire_name(msg->type), err_name(err));
+    sim_trace(s, dir == TO_HEAD ? "send to head" : "send", wire_name(msg->type), l->id, s->bytes.n, 0);
+    link_send_bytes(s, l, dir, s->bytes.p, s->bytes.n);
+}
+
+static void pipe_clear(struct pipe *p)
+{
+    while (p->first != NULL) {
+        struct packet *k = p->first;
+        p->first = k->next;
+        free(k);
+    }
+}
+
+/* ---- opening and ending ---- */
+
+static void link_arrive(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    struct link *l = table_get(&s->links, id);
+    const struct worker *w = table_get(&s->workers, l->worker);
+    uint64_t until_us = 0;
+    if (!l->near_up)
+        return;
+    if ((w != NULL && (until_us = w->cut_until_us) > s->now_us) || coordinator_asleep(s, &until_us)) {
+        sim_at(s, until_us, link_arrive, id, 0, 0); /* the first packet is sent again and again */
+        return;
+    }
+    if (s->head.head == NULL) {
+        PROBE(s, dial_refused);
+        link_push(s, l, TO_DIALLER, PACKET_FIN, 0);
+        return;
+    }
+    l->far_up = true;
+    l->far_id = table_add(&s->arrivals, l);
+    link_push(s, l, TO_DIALLER, PACKET_OPEN, 0);
+    coordinator_feed(s, (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->far_id, .peer = str_of("10.0.0.1:4312")});
+}
+
+uint64_t link_dial(struct sim *s, uint64_t worker, uint64_t stranger)
+{
+    struct link *l = xalloc(sizeof *l);
+    l->worker = worker;
+    l->stranger = stranger;
+    l->near_up = true;
+    l->latency_us = sim_between(s, 50, 5 * SIM_MS);
+    l->id = table_add(&s->links, l);
+    sim_in(s, latency_us(s, l), link_arrive, l->id, 0, 0);
+    return l->id;
+}
+
+static void dialler_lost(struct sim *s, struct link *l, const char *why)
+{
+    l->near_up = false;
+    struct worker *w = table_get(&s->workers, l->worker);
+    sim_trace(s, "link lost", why, l->id, l->worker, l->stranger);
+    if (w == NULL) {
+        stranger_lost(s, l->stranger);
+    } else if (w->agent != NULL) {
+        w->link = 0;
+        worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_LOST, .text = str_of(why)});
+    }
+}
+
+static void hung_up(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    struct link *l = table_get(&s->links, id);
+    const struct worker *w = table_get(&s->workers, l->worker);
+    uint64_t until_us;
+    if (w != NULL && worker_asleep(s, w, &until_us))
+        sim_at(s, until_us, hung_up, id, 0, 0);
+    else if (w == NULL || (w->agent != NULL && w->link == id))
+        dialler_lost(s, l, "hung up");
+}
+
+void link_hang_up(struct sim *s, struct link *l)
+{
+    if (!l->near_up)
+        return;
+    link_orphan(s, l, true);
+    sim_in(s, sim_between(s, 0, SIM_MS), hung_up, l->id, 0, 0);
+}
+
+void link_orphan(struct sim *s, struct link *l, bool fin)
+{
+    l->near_up = false;
+    pipe_clear(&l->pipe[TO_DIALLER]);
+    if (fin)
+        link_push(s, l, TO_HEAD, PACKET_FIN, 0);
+}
+
+static void head_closed(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    struct link *l = table_get(&s->links, id);
+    uint64_t until_us;
+    if (coordinator_asleep(s, &until_us)) {
+        sim_at(s, until_us, head_closed, id, 0, 0);
+        return;
+    }
+    if (!l->far_up)
+        return; /* its end was seen meanwhile, or the head is another one now */
+    l->far_up = false;
+    coordinator_feed(
+        s, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = l->far_id, .text = str_of("connection closed")});
+}
+
+/* What was sent before still arrives; what comes until the loop gets round to it may still be read. */
+void link_close(struct sim *s, struct link *l)
+{
+    l->closing = true;
+    link_push(s, l, TO_DIALLER, PACKET_FIN, 0);
+    sim_in(s, sim_between(s, 0, 2 * SIM_MS), head_closed, l->id, 0, 0);
+}
+
+void link_reset(struct sim *s, struct link *l)
+{
+    l->far_up = false;
+    pipe_clear(&l->pipe[TO_HEAD]);
+    if (l->near_up)
+        link_push(s, l, TO_DIALLER, PACKET_FIN, 0);
+}
+
+void link_free(struct link *l)
+{
+    pipe_clear(&l->pipe[TO_HEAD]);
+    pipe_clear(&l->pipe[TO_DIALLER]);
+    free(l);
+}
+
+/* ---- receiving ---- */
+
+static void head_receive(struct sim *s, struct link *l, const struct packet *k)
+{
+    struct wire_msg msg;
+    if (!l->far_up) {
+        if (l->near_up && k->kind == PACKET_DATA)
+            link_push(s, l, TO_DIALLER, PACKET_FIN, 0); /* no such connection here: reset */
+        return;
+    }
+    if (k->kind == PACKET_FIN) {
+        sim_trace(s, "head sees end", "", l->id, 0, 0);
+        head_closed(s, l->id, 0, 0);
+        return;
+    }
+    if (wire_decode(&msg, &s->arena, str_n(k->bytes, k->n), NULL) != 0) {
+        PROBE(s, garbage_frame);
+        sim_trace(s, "head gets", "garbage", l->id, k->n, 0);
+        if (!l->closing)
+            link_close(s, l);
+        return;
+    }
+    sim_trace(s, "head gets", wire_name(msg.type), l->id, 0, 0);
+    if (msg.type == WIRE_actor)
+        coordinator_registered(s, msg.actor.model);
+    coordinator_feed(s, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->far_id, .msg = &msg});
+}
+
+static void dialler_receive(struct sim *s, struct link *l, const struct packet *k)
+{
+    struct worker *w = table_get(&s->workers, l->worker);
+    struct wire_msg msg;
+    if (!l->near_up)
+        return;
+    if (k->kind == PACKET_FIN) {
+        dialler_lost(s, l, "closed");
+    } else if (k->kind == PACKET_OPEN) {
+        sim_trace(s, "linked", "", l->id, l->worker, l->stranger);
+        if (w != NULL)
+            worker_feed(s, w, (struct agent_event){.kind = AGENT_LINKED});
+        else
+            stranger_opened(s, l->stranger);
+    } else {
+        int err = wire_decode(&msg, &s->arena, str_n(k->bytes, k->n), NULL);
+        SIM_MUST(s, err == 0, "what the head sent does not decode: %s", err_name(err));
+        sim_trace(s, "gets", wire_name(msg.type), l->id, l->worker, l->stranger);
+        if (w != NULL)
+            worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_MSG, .msg = &msg});
+        else
+            stranger_heard(s, l->stranger, &msg);
+    }
+}
+
+/* The receiver, or the way to it, is not there for the moment. */
+static bool held_up(struct sim *s, const struct link *l, enum link_dir dir, uint64_t *until_us)
+{
+    const struct worker *w = table_get(&s->workers, l->worker);
+    if (w != NULL && w->cut_until_us > s->now_us) {
+        *until_us = w->cut_until_us;
+        return true;
+    }
+    if (dir == TO_HEAD)
+        return coordinator_asleep(s, until_us);
+    return w != NULL && worker_asleep(s, w, until_us);
+}
+
+static void link_deliver(struct sim *s, uint64_t id, uint64_t dir, uint64_t c)
+{
+    (void)c;
+    struct link *l = table_get(&s->links, id);
+    struct pipe *p = &l->pipe[dir];
+    uint64_t until_us;
+    if (p->first == NULL)
+        return; /* cleared meanwhile */
+    if (held_up(s, l, (enum link_dir)dir, &until_us)) {
+        sim_at(s, until_us, link_deliver, id, dir, 0);
+        return;
+    }
+    struct packet *k = p->first;
+    p->first = k->next;
+    if (dir == TO_HEAD)
+        head_receive(s, l, k);
+    else
+        dialler_receive(s, l, k);
+    free(k);
+}

@@ -1,0 +1,320 @@
+/* What the right answer to every call is, and whether the head gives that and nothing else.
+ *
+ * O1  every accepted call ends exactly once: CALL_END, CALL_FAILED, or its client or its head has gone
+ * O2  nothing is said of a call that has ended or that nobody made
+ * O3  a branch's tokens follow each other without gap or repetition and are exactly those of its seed; so is its text
+ * O4  a whole answer is whole: as many tokens as its seed makes, the right way to end
+ * O5  a branch fails only for a reason that happened: no actor for its deadline, or none that could load, attempts used up, worker lost after
+ *     its first token, an engine that broke, a prompt that is too long
+ * O6  attempts of a job count 1, 2, … up to the limit, all of one seed and one prompt */
+#include <stdlib.h>
+
+#include "sim.h"
+
+/* ---- answers ---- */
+
+int32_t oracle_token(uint64_t seed, uint32_t i)
+{
+    return (int32_t)(rng_at(seed, i) & 0x7fffffff);
+}
+
+void oracle_text(uint64_t seed, uint32_t i, char out[4])
+{
+    uint64_t x = rng_at(seed ^ 1, i);
+    for (int k = 0; k < 4; k++, x >>= 8)
+        out[k] = (char)('a' + x % 26);
+}
+
+float oracle_logprob(uint64_t seed, uint32_t i)
+{
+    return -(float)rng_unit(seed ^ 2, i);
+}
+
+uint32_t oracle_tokens(uint64_t seed, uint32_t max_tokens)
+{
+    uint32_t n = 1 + (uint32_t)(rng_at(seed ^ 3, 0) % 80);
+    return n < max_tokens ? n : max_tokens;
+}
+
+uint8_t oracle_finish(uint64_t seed, uint32_t max_tokens)
+{
+    return oracle_tokens(seed, UINT32_MAX) < max_tokens ? FINISH_STOP : FINISH_LENGTH;
+}
+
+float oracle_embedding(uint64_t call, uint32_t i)
+{
+    return (float)rng_unit(call, i);
+}
+
+uint64_t oracle_call_of(const struct wire_run *run)
+{
+    struct str text = run->turns_n > 0 ? run->turns[run->turns_n - 1].content : run->text;
+    return text.n > 5 && memcmp(text.p, "call=", 5) == 0 ? strtoull(text.p + 5, NULL, 10) : 0;
+}
+
+/* ---- runs ---- */
+
+static struct run_seen *run_find(struct call *c, uint64_t job)
+{
+    for (uint32_t i = 0; i < c->runs_n; i++)
+        if (c->runs[i].job == job)
+            return &c->runs[i];
+    return NULL;
+}
+
+void oracle_run(struct sim *s, const struct wire_run *run)
+{
+    struct call *c = table_get(&s->calls, oracle_call_of(run));
+    SIM_MUST(s, c != NULL && c->state == CALL_OPEN, "O2: a job runs for a call that is not there");
+    struct run_seen *seen = run_find(c, run->job);
+    if (seen == NULL) {
+        SIM_MUST(s, c->runs_n < SIM_BRANCHES_MAX, "call %llu has too many jobs", (unsigned long long)c->id);
+        seen = &c->runs[c->runs_n++];
+        *seen = (struct run_seen){.job = run->job, .seed = run->sampling.seed};
+    }
+    sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
+    SIM_MUST(s, run->attempt == seen->attempt + 1, "O6: attempt %u after %u", run->attempt, seen->attempt);
+    SIM_MUST(s, run->attempt <= s->head.cfg.attempts_max, "O6: attempt %u is over the limit", run->attempt);
+    SIM_MUST(s, run->sampling.seed == seen->seed, "O6: another seed in attempt %u", run->attempt);
+    SIM_MUST(s, c->count != 1 || run->sampling.seed == c->seed, "O6: not the seed the client gave");
+    SIM_MUST(s, run->kind == c->kind && run->sampling.max_tokens == c->max_tokens, "O6: not what the client asked");
+    SIM_MUST(s, run->resume.n == 0 || run->attempt > 1, "resumed before it was ever run");
+    seen->attempt = run->attempt;
+    if (run->attempt > 1)
+        PROBE(s, rerouted);
+}
+
+/* ---- answers, piece by piece ---- */
+
+static struct branch *branch_of(struct sim *s, struct call *c, uint32_t i)
+{
+    SIM_MUST(s, i < SIM_BRANCHES_MAX && (c->spread || i < c->count), "call %llu has no branch %u",
+             (unsigned long long)c->id, i);
+    SIM_MUST(s, !c->branches[i].done, "O1: branch %u of call %llu goes on after its end", i, (unsigned long long)c->id);
+    return &c->branches[i];
+}
+
+/* The head does not say which job a branch is, but each branch has a seed of its own: that of the call plus its number.
+ * NULL: it was never run. */
+static struct run_seen *branch_run(const struct call *c, uint32_t branch)
+{
+    for (uint32_t i = 0; i < c->runs_n; i++)
+        if (c->runs[i].seed == c->seed + branch)
+            return &c->runs[i];
+    return NULL;
+}
+
+static void text_check(struct sim *s, struct branch *b, struct str text)
+{
+    char want[4];
+    for (size_t i = 0; i < text.n; i++, b->text_bytes++) {
+        oracle_text(b->run->seed, b->text_bytes / 4, want);
+        SIM_MUST(s, text.p[i] == want[b->text_bytes % 4], "O3: wrong text at byte %u", b->text_bytes);
+    }
+    SIM_MUST(s, b->text_bytes <= 4 * b->tokens, "O3: text of tokens that were not said");
+}
+
+static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
+{
+    struct branch *b = branch_of(s, c, fx->branch);
+    SIM_MUST(s, b->started, "tokens before FX_STARTED");
+    SIM_MUST(s, fx->first == b->tokens, "O3: token %u after %u", fx->first, b->tokens);
+    if (b->run == NULL) {
+        b->run = branch_run(c, fx->branch);
+        SIM_MUST(s, b->run != NULL, "O3: tokens of a branch that never ran");
+        b->rerouted = b->run->attempt > 1;
+    }
+    for (uint32_t i = 0; i < fx->ids.n; i++) {
+        uint32_t at = b->tokens++;
+        SIM_MUST(s, fx->ids.p[i] == oracle_token(b->run->seed, at), "O3: wrong token %u", at);
+        SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= oracle_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
+    }
+    SIM_MUST(s, !c->logprobs || fx->logprobs.n == fx->ids.n, "O3: %u logprobs for %u tokens", fx->logprobs.n, fx->ids.n);
+    s->tokens += fx->ids.n;
+    text_check(s, b, fx->text);
+}
+
+/* ---- ends ---- */
+
+static uint64_t waited_ms(const struct sim *s, const struct call *c)
+{
+    return (s->now_us - c->asked_us) / SIM_MS;
+}
+
+static bool attempts_used_up(struct sim *s, const struct call *c, uint32_t branch)
+{
+    const struct run_seen *run = branch_run(c, branch);
+    if (run == NULL || run->attempt < s->head.cfg.attempts_max)
+        return false;
+    PROBE(s, attempts_ran_out);
+    return true;
+}
+
+/* Branches of a fan-out go to actors that no other branch has: when those are all, there is nowhere to go. */
+static bool nobody_else(struct sim *s, const struct call *c)
+{
+    struct head_actor_view v;
+    uint32_t ready = 0;
+    for (uint32_t from = 0; c->spread && head_actor_at(s->head.head, from, &v); from = v.id + 1)
+        ready += v.state == WIRE_ACTOR_READY && v.kind != REQUEST_EMBED && (c->model[0] == '\0' || str_is(v.model, c->model));
+    if (c->spread && (c->count == 0 || ready <= c->count))
+        PROBE(s, fanout_ran_out);
+    return c->spread && (c->count == 0 || ready <= c->count);
+}
+
+/* Some actors of its model are registered, and none of them will ever come. */
+static bool model_has_failed(struct sim *s, const struct call *c)
+{
+    struct head_actor_view v;
+    bool failed = false;
+    for (uint32_t from = 0; head_actor_at(s->head.head, from, &v); from = v.id + 1) {
+        bool embeds = v.kind == REQUEST_EMBED;
+        if (embeds != (c->kind == REQUEST_EMBED) || (c->model[0] != '\0' && !str_is(v.model, c->model)))
+            continue;
+        if (v.state != WIRE_ACTOR_FAILED)
+            return false;
+        failed = true;
+    }
+    if (failed)
+        PROBE(s, model_failed);
+    return failed;
+}
+
+/* O5 */
+static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch, int err)
+{
+    uint32_t deadline_ms = c->deadline_ms != 0 ? c->deadline_ms : s->head.cfg.queue_deadline_ms;
+    uint32_t tokens = c->branches[branch].tokens;
+    switch (err) {
+    case ERR_UNAVAILABLE:
+        if (tokens == 0 && model_has_failed(s, c))
+            return true;
+        /* fallthrough */
+    case ERR_TIMEOUT:
+        PROBE(s, queue_deadline);
+        return tokens == 0 && waited_ms(s, c) >= deadline_ms;
+    case ERR_WORKER_LOST:
+        if (tokens > 0)
+            PROBE(s, lost_mid_stream);
+        return tokens > 0 || attempts_used_up(s, c, branch) || nobody_else(s, c);
+    case ERR_FAILED:
+        return c->engine_failed;
+    case ERR_CONTEXT:
+        return c->too_long;
+    default:
+        return false;
+    }
+}
+
+static bool failure_is_true(struct sim *s, const struct call *c, int err)
+{
+    struct head_totals t;
+    head_totals(s->head.head, &t);
+    switch (err) {
+    case ERR_NOT_FOUND:
+        PROBE(s, no_such_model);
+        return !coordinator_knows(s, str_of(c->model));
+    case ERR_BUSY:
+        PROBE(s, queue_full);
+        return t.queued + (c->count != 0 ? c->count : s->head.cfg.fanout_max) > s->head.cfg.queue_jobs_max;
+    default:
+        return c->runs_n == 0 && reason_is_true(s, c, 0, err);
+    }
+}
+
+static void embedding_check(struct sim *s, const struct call *c, const struct fx *fx)
+{
+    SIM_MUST(s, fx->embedding.n == ORACLE_EMBEDDING, "a vector of %u numbers", fx->embedding.n);
+    for (uint32_t i = 0; i < fx->embedding.n; i++)
+        SIM_MUST(s, fx->embedding.p[i] <= oracle_embedding(c->id, i) && fx->embedding.p[i] >= oracle_embedding(c->id, i),
+                 "wrong vector");
+    PROBE(s, answered_embedding);
+}
+
+static void answer_check(struct sim *s, const struct call *c, const struct branch *b, const struct fx *fx)
+{
+    if (c->kind == REQUEST_EMBED) {
+        embedding_check(s, c, fx);
+        return;
+    }
+    SIM_MUST(s, b->run != NULL, "O4: an empty answer");
+    uint32_t n = oracle_tokens(b->run->seed, c->max_tokens);
+    SIM_MUST(s, b->tokens == n && fx->usage.completion_tokens == n, "O4: %u tokens said, %u counted, %u made", b->tokens,
+             fx->usage.completion_tokens, n);
+    SIM_MUST(s, b->text_bytes == 4 * n, "O4: %u bytes of text, %u made", b->text_bytes, 4 * n);
+    SIM_MUST(s, fx->finish == oracle_finish(b->run->seed, c->max_tokens), "O4: finish %u", fx->finish);
+    if (b->rerouted)
+        PROBE(s, rerouted_answered);
+    if (c->early)
+        PROBE(s, waited_for_workers);
+}
+
+static void branch_ends(struct sim *s, struct call *c, const struct fx *fx)
+{
+    struct branch *b = branch_of(s, c, fx->branch);
+    b->done = true;
+    if (fx->finish == FINISH_ERROR)
+        SIM_MUST(s, reason_is_true(s, c, fx->branch, fx->fault.err), "O5: branch %u of call %llu failed after %u tokens: %s %s",
+                 fx->branch, (unsigned long long)c->id, b->tokens, err_name(fx->fault.err), fx->fault.text);
+    else if (fx->finish == FINISH_CANCELLED)
+        sim_fail(s, "O5: call %llu was cancelled by nobody", (unsigned long long)c->id);
+    else
+        answer_check(s, c, b, fx);
+}
+
+static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
+{
+    SIM_MUST(s, c->scale || (fx->branches > 0 && fx->branches <= SIM_BRANCHES_MAX), "%u branches", fx->branches);
+    SIM_MUST(s, c->scale || c->spread || fx->branches == c->count, "%u branches of %u", fx->branches, c->count);
+    for (uint32_t i = 0; i < fx->branches && !c->scale; i++)
+        SIM_MUST(s, c->branches[i].done, "O1: call %llu ended before its branch %u", (unsigned long long)c->id, i);
+    c->state = CALL_ENDED;
+    s->calls_open--;
+    s->calls_answered++;
+    if (fx->branches > 1 && c->spread)
+        PROBE(s, answered_fanout);
+    else if (fx->branches > 1)
+        PROBE(s, answered_choices);
+    if (c->scale)
+        PROBE(s, scaled);
+}
+
+static void call_fails(struct sim *s, struct call *c, const struct fx *fx)
+{
+    for (uint32_t i = 0; i < SIM_BRANCHES_MAX; i++)
+        SIM_MUST(s, !c->branches[i].started && !c->branches[i].done, "O1: call %llu failed after it had begun",
+                 (unsigned long long)c->id);
+    if (c->scale)
+        PROBE(s, scaled_by_nobody);
+    else
+        SIM_MUST(s, failure_is_true(s, c, fx->fault.err), "O5: call %llu failed: %s %s", (unsigned long long)c->id,
+                 err_name(fx->fault.err), fx->fault.text);
+    c->state = CALL_FAILED;
+    s->calls_open--;
+}
+
+void oracle_effect(struct sim *s, const struct fx *fx)
+{
+    static const char *const verbs[] = {[FX_STARTED] = "started",
+                                        [FX_TOKENS] = "tokens",
+                                        [FX_BRANCH_DONE] = "branch done",
+                                        [FX_CALL_END] = "call end",
+                                        [FX_CALL_FAILED] = "call failed"};
+    struct call *c = table_get(&s->calls, fx->call);
+    sim_trace(s, verbs[fx->kind], fx->fault.err != 0 ? err_name(fx->fault.err) : "", fx->call, fx->branch, fx->ids.n);
+    SIM_MUST(s, c != NULL && c->state == CALL_OPEN, "O2: an effect for call %llu, which has ended",
+             (unsigned long long)fx->call);
+    if (fx->kind == FX_STARTED) {
+        struct branch *b = branch_of(s, c, fx->branch);
+        SIM_MUST(s, !b->started, "branch %u started twice", fx->branch);
+        b->started = true;
+    } else if (fx->kind == FX_TOKENS) {
+        tokens_check(s, c, fx);
+    } else if (fx->kind == FX_BRANCH_DONE) {
+        branch_ends(s, c, fx);
+    } else if (fx->kind == FX_CALL_END) {
+        call_ends(s, c, fx);
+    } else {
+        call_fails(s, c, fx);
+    }
+}

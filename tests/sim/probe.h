@@ -1,0 +1,59 @@
+/* The rare branches a run over the standard seeds must have been through, each at least once.
+ *
+ * A simulator that never kills a worker at the wrong moment proves nothing: a probe that stays at zero fails the run. */
+#ifndef MANTA_SIM_PROBE_H
+#define MANTA_SIM_PROBE_H
+
+#define PROBES(P) \
+    P(worker_joined, "a worker was welcomed and has a ready actor") \
+    P(worker_rejoined, "a worker was welcomed again after its link broke") \
+    P(dial_refused, "a worker dialled while no head was there") \
+    P(dial_gave_up, "a dial or hello took too long and the worker hung up") \
+    P(head_silent, "a worker left a head that had fallen silent") \
+    P(late_engine_event, "an engine still spoke of a job whose link was gone") \
+    P(lost_by_silence, "the head gave up a worker it had not heard of") \
+    P(lost_by_close, "a worker's link closed while it had jobs") \
+    P(rerouted, "a job was sent to a second actor") \
+    P(rerouted_answered, "and its client got the whole answer") \
+    P(attempts_ran_out, "no token came from as many actors as are tried") \
+    P(fanout_ran_out, "a branch of a fan-out lost its actor, and every other one had a branch already") \
+    P(lost_mid_stream, "a worker died in the middle of an answer") \
+    P(frozen_came_back, "a frozen worker went on after the head had given it up") \
+    P(frozen_in_time, "a frozen worker went on before the head gave it up") \
+    P(partition_healed, "a worker's network came back") \
+    P(clock_forward, "a worker's clock leapt forward") \
+    P(clock_backward, "a worker's clock fell back") \
+    P(engine_hung, "an engine stood still while its worker went on beating") \
+    P(engine_failed, "an engine ended its jobs with an error") \
+    P(actor_failed, "an actor could not load") \
+    P(actor_unloaded, "an actor went away while its worker stayed") \
+    P(prompt_too_long, "a prompt did not fit the context") \
+    P(head_restarted, "the head died and came back knowing nothing") \
+    P(head_stalled, "the head was not run for seconds") \
+    P(calls_lost_with_head, "clients lost their calls with it") \
+    P(waited_for_workers, "a prompt came before any worker and was answered") \
+    P(queue_full, "a call was turned away because the queue was full") \
+    P(queue_deadline, "a job waited longer than its deadline") \
+    P(no_such_model, "a call named a model nobody has") \
+    P(model_failed, "a call named a model that no actor could load") \
+    P(cancelled_queued, "a client went while its job was queued") \
+    P(cancelled_running, "a client went while its answer streamed") \
+    P(answered_choices, "a call with n > 1 was answered") \
+    P(answered_fanout, "a prompt was answered by several actors") \
+    P(answered_embedding, "an embedding was answered") \
+    P(duplicate_node, "two workers went by one name") \
+    P(refused_version, "a dialler of another wire version was refused") \
+    P(refused_token, "a dialler with a wrong join token was refused") \
+    P(hello_never_came, "a link that said nothing was closed by the head") \
+    P(garbage_frame, "bytes that are no message came over a link") \
+    P(nonsense_message, "a message came that makes no sense there") \
+    P(forged_job, "a worker spoke of a job that is not its own") \
+    P(left_politely, "a worker said bye while it had jobs") \
+    P(scaled, "the launcher was asked for another number of workers") \
+    P(scaled_by_nobody, "somebody asked for workers while no launcher was there")
+
+#define PROBE_ENUM(name, text) PROBE_##name,
+enum probe { PROBES(PROBE_ENUM) PROBE_COUNT };
+#undef PROBE_ENUM
+
+#endif

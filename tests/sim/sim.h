@@ -1,0 +1,312 @@
+/* A whole cluster in virtual time: the real head and hundreds of real agents, everything around them simulated.
+ *
+ * Nothing here reads a clock or a random device: one seed, one story, byte for byte. */
+#ifndef MANTA_SIM_H
+#define MANTA_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "cluster/agent.h"
+#include "cluster/head.h"
+#include "probe.h"
+
+struct sim;
+
+enum {
+    SIM_MS = 1000, /* microseconds */
+    SIM_S = 1000000,
+    SIM_TRACE_LINES = 50,
+    SIM_NODE_BYTES = 24,
+    SIM_BRANCHES_MAX = 64,
+    SIM_ACTORS_MAX = 2, /* of one worker */
+};
+#define SIM_NEVER UINT64_MAX
+
+/* Faults by name, for --faults. */
+#define SIM_FAULTS(F) \
+    F(kill, "a worker's process dies: its links close") \
+    F(power, "a worker's machine dies: nothing is heard of it any more") \
+    F(freeze, "a worker stands still for a while, then goes on") \
+    F(partition, "a worker's network is cut for a while") \
+    F(slow, "a worker's network gets slow for a while") \
+    F(clock, "a worker's clock leaps or falls") \
+    F(garbage, "broken frames and nonsense reach the head") \
+    F(hang, "an engine stands still while its worker goes on") \
+    F(engine, "engines fail, actors are unloaded") \
+    F(head, "the head dies and comes back knowing nothing") \
+    F(stall, "the head is not run for seconds") \
+    F(join, "workers join and leave, also under a name that is taken") \
+    F(launcher, "a launcher is asked for more and fewer workers")
+#define SIM_FAULT_ENUM(name, text) FAULT_##name,
+enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
+#undef SIM_FAULT_ENUM
+
+struct sim_options {
+    uint64_t seed;
+    uint32_t workers;
+    double minutes;
+    uint32_t faults;   /* bit per enum sim_fault */
+    bool trace;        /* print every line */
+    uint64_t *probes;  /* PROBE_COUNT counters; borrowed */
+};
+
+/* Models there are. */
+enum sim_model { MODEL_smollm2, MODEL_gpt2, MODEL_nomic, MODEL_COUNT };
+
+/* What the seed makes of a run, so that twenty seeds are twenty different days. */
+struct mood {
+    uint32_t calls_per_s;
+    uint32_t cancel_percent;
+    uint32_t fault_every_ms;
+    uint32_t deadline_ms;
+    bool token; /* the head asks for a join token */
+};
+
+/* ---- world.c: virtual time ---- */
+typedef void sim_fn(struct sim *s, uint64_t a, uint64_t b, uint64_t c);
+struct sim_event {
+    uint64_t at_us, no; /* ties go by `no`: first come, first served */
+    sim_fn *fn;
+    uint64_t a, b, c;
+};
+/* Things by a number from 1; numbers are not used twice. */
+struct table {
+    void **p;
+    size_t n, cap;
+};
+uint64_t table_add(struct table *t, void *item);
+void *table_get(const struct table *t, uint64_t id); /* NULL: no such number */
+
+void sim_at(struct sim *s, uint64_t at_us, sim_fn *fn, uint64_t a, uint64_t b, uint64_t c);
+void sim_in(struct sim *s, uint64_t in_us, sim_fn *fn, uint64_t a, uint64_t b, uint64_t c);
+uint64_t sim_between(struct sim *s, uint64_t least, uint64_t most);
+bool sim_chance(struct sim *s, uint32_t percent);
+
+/* ---- trace.c ---- */
+struct trace_line {
+    uint64_t at_us;
+    const char *verb, *noun; /* static */
+    uint64_t a, b, c;
+};
+struct trace {
+    struct trace_line ring[SIM_TRACE_LINES];
+    uint64_t lines;
+    uint64_t hash; /* of every line so far */
+};
+void sim_trace(struct sim *s, const char *verb, const char *noun, uint64_t a, uint64_t b, uint64_t c);
+/* Prints what is broken, the seed, the time and the last lines, and ends the program with 1. */
+_Noreturn void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_dump(struct sim *s);
+/* A log line of a brain, for --trace. */
+void sim_say(const char *tag, struct str line);
+#define SIM_MUST(s, expr, ...) ((expr) ? (void)0 : sim_fail(s, __VA_ARGS__))
+#define PROBE(s, name) ((void)(s)->opt.probes[PROBE_##name]++)
+
+/* ---- link.c: what TCP does ---- */
+enum link_dir { TO_HEAD, TO_DIALLER };
+enum packet_kind { PACKET_DATA, PACKET_OPEN, PACKET_FIN };
+struct packet {
+    struct packet *next;
+    enum packet_kind kind;
+    size_t n;
+    char bytes[];
+};
+struct pipe {
+    struct packet *first, **end;
+    uint64_t due_us; /* of the last packet: later ones do not overtake it */
+};
+struct link {
+    uint64_t id;
+    uint64_t far_id;    /* the head's number for it: they rise in the order of arrival; 0 before */
+    uint64_t worker;    /* who dialled; 0: a stranger */
+    uint64_t stranger;  /* who dialled; 0: a worker */
+    bool near_up;       /* the dialler has not hung up, died, or been told that it is gone */
+    bool far_up;        /* the head was told of it and not of its end */
+    bool welcomed;      /* the dialler has registered over it */
+    bool closing;       /* the head's program is closing it */
+    bool given_up;      /* the head's brain wants it closed: it may not speak of it again */
+    uint64_t latency_us;
+    struct pipe pipe[2];
+};
+uint64_t link_dial(struct sim *s, uint64_t worker, uint64_t stranger);
+void link_send(struct sim *s, struct link *l, enum link_dir dir, const struct wire_msg *msg);
+void link_send_bytes(struct sim *s, struct link *l, enum link_dir dir, const char *bytes, size_t n);
+/* The dialler hangs up: it is told LINK_LOST soon. */
+void link_hang_up(struct sim *s, struct link *l);
+/* The dialler's process is gone; `fin`: its machine lives and says so. */
+void link_orphan(struct sim *s, struct link *l, bool fin);
+/* The head closes it: both sides are told. */
+void link_close(struct sim *s, struct link *l);
+/* The head's process is gone. */
+void link_reset(struct sim *s, struct link *l);
+void link_free(struct link *l);
+
+/* ---- coordinator.c: the program around struct head ---- */
+struct coordinator {
+    struct head *head; /* NULL while it is down */
+    struct head_config cfg;
+    uint64_t life, steps, tick_at_us;
+    uint64_t stalled_until_us;
+    uint32_t models;       /* bit per enum sim_model that was registered in this life */
+    struct effects fx;
+};
+void coordinator_start(struct sim *s);
+void coordinator_stop(struct sim *s);
+void coordinator_feed(struct sim *s, struct head_event ev);
+/* A worker has registered an actor of that model. */
+void coordinator_registered(struct sim *s, struct str model);
+/* Somebody registered that model in the present life of the head. */
+bool coordinator_knows(const struct sim *s, struct str model);
+/* Not run at present; *until_us says until when. */
+bool coordinator_asleep(struct sim *s, uint64_t *until_us);
+
+/* ---- engine.c: the engine threads of a worker ---- */
+struct engine_job {
+    struct engine_job *next;
+    uint64_t ticket, call, seed;
+    uint32_t prompt_tokens, n, at; /* answer: all tokens, tokens said */
+    uint32_t max_tokens;
+    uint32_t text_at;              /* tokens whose text was said */
+    uint64_t turn;                 /* events of another turn are stale */
+    bool running, prefilled, cancelled, logprobs, embed;
+};
+struct engine_sim {
+    uint32_t key;
+    enum wire_actor_state state;
+    uint8_t kind;
+    const char *model;
+    uint32_t slots, busy, waiting;
+    float prefill_tps, decode_tps;
+    uint32_t chunk;          /* tokens said at once */
+    uint32_t jobs_wanted;    /* runs that were neither done nor cancelled: at most `slots` */
+    uint64_t stuck_until_us, last_token_us;
+    struct engine_job *jobs; /* owned, oldest first */
+};
+struct worker;
+void engine_load(struct sim *s, struct worker *w, uint32_t key);
+void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, const struct wire_run *run);
+void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket);
+/* Ends all its jobs with an error; `unload`: and goes away. */
+void engine_break(struct sim *s, struct worker *w, uint32_t key, bool unload);
+void engine_free(struct engine_sim *e);
+
+/* ---- worker.c: the program around struct agent ---- */
+struct worker {
+    uint64_t id;
+    char node[SIM_NODE_BYTES];
+    struct agent *agent; /* NULL: dead */
+    struct ag_effects fx;
+    bool exited, was_joined, power_lost;
+    bool launched;       /* by the launcher */
+    uint64_t link;       /* the present one, or 0 */
+    int64_t clock_us;    /* its clock is virtual time plus this */
+    uint64_t tick_at_us;
+    uint64_t frozen_until_us, cut_until_us, slow_until_us;
+    uint32_t actors_n;
+    struct engine_sim actors[SIM_ACTORS_MAX];
+};
+/* A new process of that node name; NULL: a fresh name. */
+struct worker *worker_start(struct sim *s, const char *node);
+void worker_feed(struct sim *s, struct worker *w, struct agent_event ev);
+bool worker_asleep(struct sim *s, const struct worker *w, uint64_t *until_us);
+enum worker_end { WORKER_KILLED, WORKER_POWER_LOST, WORKER_EXITED };
+void worker_end(struct sim *s, struct worker *w, enum worker_end how);
+/* A living one, drawn; NULL: there is none. */
+struct worker *worker_any(struct sim *s);
+void worker_free(struct worker *w);
+
+/* ---- client.c: who asks what ---- */
+enum call_state { CALL_OPEN = 1, CALL_ENDED, CALL_FAILED, CALL_GONE, CALL_LOST };
+struct run_seen {
+    uint64_t job, seed;
+    uint32_t attempt;
+};
+struct branch {
+    bool started, done, rerouted;
+    struct run_seen *run; /* whose tokens these are; NULL before the first; borrowed from the call */
+    uint32_t tokens, text_bytes;
+};
+struct call {
+    uint64_t id;
+    enum call_state state;
+    uint64_t asked_us;
+    uint8_t kind;
+    const char *model;
+    uint64_t seed;
+    uint32_t count, max_tokens, deadline_ms;
+    bool spread, logprobs, scale;
+    bool too_long;      /* the engine will say so */
+    bool early;         /* came before any worker */
+    bool engine_failed; /* a run of it was ended by a broken engine */
+    uint32_t runs_n;
+    struct run_seen *runs; /* owned; one per job, room for SIM_BRANCHES_MAX */
+    struct branch branches[SIM_BRANCHES_MAX];
+};
+void client_start(struct sim *s);
+void client_ask(struct sim *s);
+void client_scale(struct sim *s, uint32_t workers);
+void call_free(struct call *c);
+
+/* ---- oracle.c: what the right answer is, and whether it came ---- */
+int32_t oracle_token(uint64_t seed, uint32_t i);
+void oracle_text(uint64_t seed, uint32_t i, char out[4]);
+float oracle_logprob(uint64_t seed, uint32_t i);
+uint32_t oracle_tokens(uint64_t seed, uint32_t max_tokens);
+uint8_t oracle_finish(uint64_t seed, uint32_t max_tokens);
+float oracle_embedding(uint64_t call, uint32_t i);
+enum { ORACLE_EMBEDDING = 4 };
+/* The call that a `run` is for: its prompt begins with its number. */
+uint64_t oracle_call_of(const struct wire_run *run);
+/* The head sends a run. */
+void oracle_run(struct sim *s, const struct wire_run *run);
+/* The head says something to a client. */
+void oracle_effect(struct sim *s, const struct fx *fx);
+
+/* ---- stranger.c: diallers that are no workers: the launcher and people who talk nonsense ---- */
+void stranger_start_launcher(struct sim *s);
+void stranger_start_nonsense(struct sim *s);
+void stranger_opened(struct sim *s, uint64_t stranger);
+void stranger_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg);
+void stranger_lost(struct sim *s, uint64_t stranger);
+struct stranger;
+void stranger_free(struct stranger *x);
+
+/* ---- faults.c ---- */
+void faults_start(struct sim *s);
+/* Bits of the names in "kill,freeze"; "all", "none". False: *bad is the name nobody knows. */
+bool faults_parse(const char *names, uint32_t *out, const char **bad);
+
+/* ---- settle.c: what must be true in the end ---- */
+/* Nothing is left to do and the head knows exactly who is there; why not, in words, otherwise. */
+bool settled(struct sim *s, const char **why_not);
+
+struct sim {
+    struct sim_options opt;
+    struct mood mood;
+    uint64_t now_us, end_us; /* faults and clients stop at end_us */
+    struct rng rng;
+    struct sim_event *heap; /* owned */
+    size_t heap_n, heap_cap;
+    uint64_t events;
+    struct trace trace;
+    struct coordinator head;
+    struct table workers, links, calls, strangers; /* owned items */
+    struct table arrivals; /* links by far_id; borrowed items */
+    uint64_t launcher;   /* stranger, or 0 */
+    uint32_t nodes;      /* names given */
+    struct wire_arena arena;
+    struct buf bytes;    /* a frame being encoded */
+    uint64_t calls_open, calls_answered, tokens;
+    bool ended;          /* faults and clients have stopped */
+};
+
+struct sim_result {
+    uint64_t hash, events, calls, answered, tokens;
+};
+/* One seed from beginning to end. */
+struct sim_result sim_run(const struct sim_options *opt);
+
+#endif

@@ -1,0 +1,239 @@
+/* The program around struct agent: one process on one machine, with its clock, its network and its engines. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "sim.h"
+
+enum { AGENT_CHECK_PERCENT = 10 };
+
+static void worker_tick(struct sim *s, uint64_t id, uint64_t at_us, uint64_t c);
+static void worker_measured(struct sim *s, uint64_t id, uint64_t b, uint64_t c);
+
+static void worker_wake(struct sim *s, struct worker *w)
+{
+    uint64_t due = agent_deadline(w->agent);
+    if (due == SIM_NEVER)
+        return;
+    uint64_t due_us = (uint64_t)((int64_t)due - w->clock_us);
+    due_us = due_us < s->now_us ? s->now_us : due_us;
+    if (due_us >= w->tick_at_us)
+        return;
+    w->tick_at_us = due_us;
+    sim_at(s, due_us, worker_tick, w->id, due_us, 0);
+}
+
+bool worker_asleep(struct sim *s, const struct worker *w, uint64_t *until_us)
+{
+    *until_us = w->frozen_until_us;
+    return *until_us > s->now_us;
+}
+
+static void worker_tick(struct sim *s, uint64_t id, uint64_t at_us, uint64_t c)
+{
+    (void)c;
+    struct worker *w = table_get(&s->workers, id);
+    uint64_t until_us;
+    if (w->agent == NULL || w->tick_at_us != at_us)
+        return;
+    if (worker_asleep(s, w, &until_us)) {
+        w->tick_at_us = until_us;
+        sim_at(s, until_us, worker_tick, id, until_us, 0);
+        return;
+    }
+    w->tick_at_us = SIM_NEVER;
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_TICK});
+}
+
+static void worker_measured(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    struct worker *w = table_get(&s->workers, id);
+    struct wire_load loads[SIM_ACTORS_MAX];
+    struct wire_beat beat = {.rss_bytes = 500u << 20, .cpu_load = 1.5f, .loads = loads};
+    uint64_t until_us;
+    if (w->agent == NULL || worker_asleep(s, w, &until_us))
+        return;
+    for (uint32_t i = 0; i < w->actors_n; i++) {
+        const struct engine_sim *e = &w->actors[i];
+        if (e->state != WIRE_ACTOR_READY)
+            continue;
+        loads[beat.loads_n++] = (struct wire_load){
+            .key = e->key,
+            .busy = e->busy,
+            .waiting = e->waiting,
+            .prefill_tps = e->prefill_tps,
+            .decode_tps = e->decode_tps,
+            .token_age_ms = e->busy == 0 ? 0 : (uint32_t)((s->now_us - e->last_token_us) / SIM_MS),
+        };
+    }
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_BEAT, .beat = &beat});
+}
+
+static void joined_probe(struct sim *s, struct worker *w, struct link *l)
+{
+    if (l->welcomed)
+        return;
+    l->welcomed = true;
+    if (w->was_joined)
+        PROBE(s, worker_rejoined);
+    w->was_joined = true;
+    PROBE(s, worker_joined);
+}
+
+static void hang_up_probe(struct sim *s, const struct worker *w, const struct link *l)
+{
+    if (w->fx.ag[w->fx.n - 1].kind == AG_EXIT)
+        return; /* on its way out */
+    if (l->welcomed)
+        PROBE(s, head_silent);
+    else
+        PROBE(s, dial_gave_up);
+}
+
+static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
+{
+    struct link *l = table_get(&s->links, w->link);
+    switch (ag->kind) {
+    case AG_DIAL:
+        SIM_MUST(s, l == NULL, "%s dials while its link %llu is there", w->node, (unsigned long long)w->link);
+        w->link = link_dial(s, w->id, 0);
+        sim_trace(s, "dials", w->node, w->id, w->link, 0);
+        break;
+    case AG_HANG_UP:
+        SIM_MUST(s, l != NULL, "%s hangs up on nobody", w->node);
+        sim_trace(s, "hangs up", w->node, w->id, w->link, 0);
+        hang_up_probe(s, w, l);
+        link_hang_up(s, l);
+        break;
+    case AG_SEND:
+        SIM_MUST(s, l != NULL && l->near_up, "%s sends %s to nobody", w->node, wire_name(ag->msg.type));
+        link_send(s, l, TO_HEAD, &ag->msg);
+        if (ag->msg.type == WIRE_actor)
+            joined_probe(s, w, l);
+        break;
+    case AG_MEASURE:
+        sim_in(s, 10, worker_measured, w->id, 0, 0);
+        break;
+    case AG_RUN:
+        engine_run(s, w, ag->key, ag->ticket, &ag->msg.run);
+        break;
+    case AG_CANCEL:
+        engine_cancel(s, w, ag->key, ag->ticket);
+        break;
+    case AG_LOG:
+        sim_trace(s, "worker logs", ag->tag, w->id, ag->text.n, 0);
+        if (s->opt.trace)
+            sim_say(ag->tag, ag->text);
+        break;
+    case AG_EXIT:
+        SIM_MUST(s, ag->fault.err == 0, "%s was refused for good: %s", w->node, ag->fault.text);
+        w->exited = true;
+        break;
+    }
+}
+
+void worker_feed(struct sim *s, struct worker *w, struct agent_event ev)
+{
+    ev.now_us = (uint64_t)((int64_t)s->now_us + w->clock_us);
+    ag_effects_reset(&w->fx);
+    agent_step(w->agent, &ev, &w->fx);
+    for (size_t i = 0; i < w->fx.n; i++)
+        carry_out(s, w, &w->fx.ag[i]);
+    if (w->exited) {
+        worker_end(s, w, WORKER_EXITED);
+        return;
+    }
+    if (sim_chance(s, AGENT_CHECK_PERCENT))
+        agent_check(w->agent);
+    worker_wake(s, w);
+}
+
+/* ---- life and death ---- */
+
+static void worker_begins(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    struct worker *w = table_get(&s->workers, id);
+    if (w->agent == NULL)
+        return;
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_START});
+    for (uint32_t key = 0; key < w->actors_n; key++)
+        engine_load(s, w, key);
+}
+
+struct worker *worker_start(struct sim *s, const char *node)
+{
+    struct worker *w = xalloc(sizeof *w);
+    w->id = table_add(&s->workers, w);
+    if (node != NULL)
+        snprintf(w->node, sizeof w->node, "%s", node);
+    else
+        snprintf(w->node, sizeof w->node, "w%u", ++s->nodes);
+    w->clock_us = (int64_t)sim_between(s, 0, 1000 * (uint64_t)SIM_S) - 500 * (int64_t)SIM_S;
+    w->tick_at_us = SIM_NEVER;
+    w->actors_n = sim_chance(s, 80) ? 1 : SIM_ACTORS_MAX;
+    struct agent_config cfg = agent_config_default();
+    cfg.seed = rng_next(&s->rng);
+    cfg.hello = (struct wire_hello){
+        .proto = WIRE_VERSION,
+        .version = str_of("sim"),
+        .role = WIRE_ROLE_WORKER,
+        .token = s->head.cfg.join_token,
+        .node = str_of(w->node),
+        .epoch = rng_next(&s->rng),
+        .pid = (uint32_t)w->id,
+        .cpus = 2,
+        .memory_bytes = (uint64_t)2 << 30,
+        .engine = str_of("sim"),
+    };
+    w->agent = agent_new(&cfg, (uint64_t)((int64_t)s->now_us + w->clock_us));
+    sim_trace(s, "worker starts", "", w->id, 0, 0);
+    sim_in(s, 1, worker_begins, w->id, 0, 0); /* not from inside the step of somebody else */
+    return w;
+}
+
+static uint32_t jobs_of(const struct worker *w)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->actors_n; i++)
+        n += w->actors[i].busy;
+    return n;
+}
+
+void worker_end(struct sim *s, struct worker *w, enum worker_end how)
+{
+    struct link *l = table_get(&s->links, w->link);
+    sim_trace(s, "worker ends", how == WORKER_EXITED ? "exit" : how == WORKER_KILLED ? "kill" : "power", w->id, 0, 0);
+    if (how == WORKER_KILLED && jobs_of(w) > 0)
+        PROBE(s, lost_by_close);
+    if (how == WORKER_EXITED && jobs_of(w) > 0)
+        PROBE(s, left_politely);
+    w->power_lost = how == WORKER_POWER_LOST;
+    if (l != NULL && l->near_up)
+        link_orphan(s, l, how != WORKER_POWER_LOST);
+    agent_free(w->agent);
+    w->agent = NULL;
+    w->link = 0;
+    for (uint32_t i = 0; i < w->actors_n; i++)
+        engine_free(&w->actors[i]);
+}
+
+struct worker *worker_any(struct sim *s)
+{
+    for (int tries = 0; tries < 20 && s->workers.n > 0; tries++) {
+        struct worker *w = table_get(&s->workers, sim_between(s, 1, s->workers.n));
+        if (w->agent != NULL)
+            return w;
+    }
+    return NULL;
+}
+
+void worker_free(struct worker *w)
+{
+    agent_free(w->agent);
+    ag_effects_fini(&w->fx);
+    for (uint32_t i = 0; i < w->actors_n; i++)
+        engine_free(&w->actors[i]);
+    free(w);
+}
