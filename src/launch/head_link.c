@@ -22,7 +22,7 @@ enum {
 enum link_state { LINK_DIALLING, LINK_HELLO, LINK_WELCOMED, LINK_WAITING, LINK_REFUSED };
 
 struct head_link {
-    struct launch *launch;     /* borrowed */
+    struct launch *launch;     /* borrowed; NULL once abandoned */
     enum link_state state;
     struct http_dial *dial;    /* while DIALLING */
     struct net_conn *conn;     /* in HELLO and WELCOMED, and until it is closed */
@@ -150,6 +150,8 @@ static void over(struct head_link *k)
     buf_fini(&k->in);
     wire_arena_fini(&k->arena);
     free(k);
+    if (a == NULL)
+        return;
     a->link = NULL;
     launch_changed(a);
 }
@@ -264,4 +266,17 @@ void head_link_stop(struct head_link *k)
         http_dial_cancel(k->dial);
     else
         set_timer(k, 0);
+}
+
+void head_link_abandon(struct head_link *k)
+{
+    k->stopping = true;
+    k->launch = NULL;
+    net_timer_set(k->timer, UINT64_MAX);
+    if (k->conn != NULL)
+        net_conn_abort(k->conn);
+    else if (k->dial != NULL)
+        http_dial_cancel(k->dial);
+    else
+        over(k);
 }

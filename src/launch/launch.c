@@ -204,7 +204,8 @@ struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg,
 
 void launch_free(struct launch *a)
 {
-    MUST(a->link == NULL);
+    if (a->link != NULL)
+        head_link_abandon(a->link);
     part_fini(&a->head);
     for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
         if (a->workers[i] == NULL)

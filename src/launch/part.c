@@ -187,6 +187,7 @@ void part_init(struct part *p, struct launch *a, uint32_t index)
 
 void part_fini(struct part *p)
 {
-    MUST(p->child == NULL);
+    if (p->child != NULL)
+        net_child_abandon(p->child);
     net_timer_free(p->timer);
 }

@@ -77,7 +77,9 @@ void command_own_program(char *out, size_t cap);
 struct head_link *head_link_new(struct launch *a);
 /* Tells the head how many workers run. */
 void head_link_scale_state(struct head_link *k, const char *note);
-/* Says bye and hangs up; launch->link is NULL when it is over. */
+/* Says bye and hangs up; never within the call, launch->link is NULL when it is over. */
 void head_link_stop(struct head_link *k);
+/* The launch goes: hangs up, frees itself when it can. */
+void head_link_abandon(struct head_link *k);
 
 #endif

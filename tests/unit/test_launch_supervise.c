@@ -282,6 +282,25 @@ static void test_a_second_stop_does_not_wait(void **state)
     assert_true(net_now_us(s->loop) - start_us < 10000000);
 }
 
+static void leave(struct story *s)
+{
+    launch_free(s->launch);
+    s->launch = NULL;
+}
+
+/* Freed while all runs: the children are killed, nothing is heard of them, and the loop has nothing left to wait for. */
+static void test_free_while_running(void **state)
+{
+    struct story *s = *state;
+    struct fault f = {0};
+    s->act_at = "worker-1 | up";
+    s->act = leave;
+    s->launch = launch_start(s->loop, &s->cfg, &f);
+    net_loop_run(s->loop);
+    assert_int_equal(s->ended, 0);
+    assert_int_equal(count(&s->events, "killed"), 0);
+}
+
 static void test_no_such_program(void **state)
 {
     struct story *s = *state;
@@ -388,6 +407,7 @@ int main(int argc, char **argv)
         STORY(test_scale_up_and_down),
         STORY(test_a_deaf_worker_is_killed),
         STORY(test_a_second_stop_does_not_wait),
+        STORY(test_free_while_running),
         STORY(test_no_such_program),
         STORY(test_no_orphans_of_a_killed_parent),
     };
