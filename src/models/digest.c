@@ -1,0 +1,159 @@
+#include "models/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "models/folders.h"
+#include "models/show.h"
+
+enum {
+    READ_BYTES = 1 << 20,
+    NOTE_BYTES = 2048, /* a remembered digest with its key */
+};
+
+/* What a file is recognised by. A change of its bytes changes the times, and ctime cannot be set back. */
+struct identity {
+    char text[NOTE_BYTES]; /* "<size> <mtime> <ctime> <device> <inode> <path>\n" */
+};
+
+static bool identity_of(int fd, const char *path, struct identity *out)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return false;
+    int n = snprintf(out->text, sizeof out->text, "%lld %lld.%09ld %lld.%09ld %llu %llu %s\n", (long long)st.st_size,
+                     (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
+                     st.st_ctim.tv_nsec, (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, path);
+    return n > 0 && (size_t)n < sizeof out->text;
+}
+
+/* ---- hashing ---- */
+
+static EVP_MD_CTX *hash_new(void)
+{
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    MUST(c != NULL);
+    MUST(EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1);
+    return c;
+}
+
+static void hash_end(EVP_MD_CTX *c, char out[DIGEST_BYTES])
+{
+    unsigned char raw[EVP_MAX_MD_SIZE];
+    unsigned int n = 0;
+    MUST(EVP_DigestFinal_ex(c, raw, &n) == 1);
+    MUST(n == 32);
+    for (unsigned int i = 0; i < n; i++)
+        snprintf(out + 2 * i, 3, "%02x", raw[i]);
+    EVP_MD_CTX_free(c);
+}
+
+void digest_of_bytes(const void *p, size_t n, char out[DIGEST_BYTES])
+{
+    EVP_MD_CTX *c = hash_new();
+    EVP_DigestUpdate(c, p, n);
+    hash_end(c, out);
+}
+
+/* 0, or an errno. */
+static int hash_fd(int fd, char out[DIGEST_BYTES])
+{
+    EVP_MD_CTX *c = hash_new();
+    char *bytes = xalloc(READ_BYTES);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    ssize_t n;
+    while ((n = read(fd, bytes, READ_BYTES)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            EVP_DigestUpdate(c, bytes, (size_t)n);
+    int problem = n < 0 ? errno : 0;
+    hash_end(c, out);
+    free(bytes);
+    return problem;
+}
+
+/* ---- remembering: a problem here costs time, never an answer ---- */
+
+static bool note_path(const char *path, char *out, size_t cap)
+{
+    char dir[FOLDER_BYTES], name[DIGEST_BYTES];
+    if (folder_cache("digests", dir, sizeof dir, NULL) || folder_make(dir))
+        return false;
+    digest_of_bytes(path, strlen(path), name);
+    int n = snprintf(out, cap, "%s/%.32s", dir, name);
+    return n > 0 && (size_t)n < cap;
+}
+
+static bool is_hex(const char *s, size_t n)
+{
+    return strspn(s, "0123456789abcdef") >= n;
+}
+
+/* The digest remembered for exactly this identity. */
+static bool recall(const char *note, const struct identity *id, char out[DIGEST_BYTES])
+{
+    char text[NOTE_BYTES + DIGEST_BYTES] = {0};
+    FILE *file = fopen(note, "re");
+    if (file == NULL)
+        return false;
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    bool same = n > DIGEST_BYTES && is_hex(text, DIGEST_BYTES - 1) && text[DIGEST_BYTES - 1] == ' ' &&
+                strcmp(text + DIGEST_BYTES, id->text) == 0;
+    if (same)
+        snprintf(out, DIGEST_BYTES, "%.64s", text);
+    return same;
+}
+
+/* Written beside its place and renamed: three workers may start at once. */
+static void remember(const char *note, const struct identity *id, const char *digest)
+{
+    char part[FOLDER_BYTES + 64];
+    snprintf(part, sizeof part, "%s.XXXXXX", note);
+    int fd = mkostemp(part, O_CLOEXEC);
+    if (fd < 0)
+        return;
+    FILE *file = fdopen(fd, "w");
+    MUST(file != NULL);
+    bool ok = fprintf(file, "%s %s", digest, id->text) > 0;
+    ok = fclose(file) == 0 && ok;
+    if (!ok || rename(part, note) != 0)
+        unlink(part);
+}
+
+static int digest_of_fd(int fd, const char *path, char out[DIGEST_BYTES], struct fault *f)
+{
+    char note[FOLDER_BYTES + 48];
+    struct identity before, after;
+    bool noted = identity_of(fd, path, &before) && note_path(path, note, sizeof note);
+    if (noted && recall(note, &before, out))
+        return 0;
+    char digest[DIGEST_BYTES];
+    int problem = hash_fd(fd, digest);
+    if (problem != 0)
+        return fault_set(f, ERR_IO, "model file '%s' cannot be read: %s", show_path(path).text, strerror(problem));
+    if (noted && (!identity_of(fd, path, &after) || strcmp(before.text, after.text) != 0))
+        return fault_set(f, ERR_IO, "model file '%s' changed while it was read", show_path(path).text);
+    if (noted)
+        remember(note, &before, digest);
+    memcpy(out, digest, DIGEST_BYTES);
+    return 0;
+}
+
+int digest_of_file(const char *path, char out[DIGEST_BYTES], struct fault *f)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fault_set(f, ERR_IO, "model file '%s' cannot be opened: %s", show_path(path).text, strerror(errno));
+    int err = digest_of_fd(fd, path, out, f);
+    close(fd);
+    return err;
+}
