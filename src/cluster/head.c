@@ -35,6 +35,7 @@ struct head_config head_config_default(void)
         .queue_jobs_max = 1024,
         .queue_bytes_max = 64u << 20,
         .queue_deadline_ms = 120000,
+        .settle_ms = 10000,
         .attempts_max = 4,
         .links_max = 4096,
         .actors_max = 4096,
@@ -124,7 +125,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
 {
     struct head *h = xalloc(sizeof *h);
     h->cfg = *cfg;
-    h->now_us = h->ticked_us = now_us;
+    h->now_us = h->ticked_us = h->began_us = now_us;
     h->rng.seed = cfg->seed;
     idtab_init(&h->links);
     idtab_init(&h->workers);

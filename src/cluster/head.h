@@ -5,7 +5,8 @@
  *
  * The happy path of a call: PROMPT -> job queued -> actor with a free slot picked (router.h) -> FX_SEND run ->
  * `prefilled`, `tokens`, `done` from the worker -> FX_STARTED, FX_TOKENS, FX_BRANCH_DONE -> FX_CALL_END.
- * It can fail by: no such model (FX_CALL_FAILED ERR_NOT_FOUND, with the names there are), queue full (ERR_BUSY),
+ * It can fail by: no such model (FX_CALL_FAILED ERR_NOT_FOUND, with the names there are; not while no worker is there
+ * or the head has only just begun: then it waits), queue full (ERR_BUSY),
  * deadline (ERR_TIMEOUT, ERR_UNAVAILABLE when no worker was there at all), the worker dying (the job goes to another actor when none
  * of its tokens were delivered yet; else FX_BRANCH_DONE with ERR_WORKER_LOST — mid-stream failover will resume it). */
 #ifndef MANTA_CLUSTER_HEAD_H
@@ -45,6 +46,7 @@ struct head_config {
     uint32_t queue_jobs_max;     /* 1024 */
     uint64_t queue_bytes_max;    /* 64 MiB of request clones, queued and running */
     uint32_t queue_deadline_ms;  /* 120000: default deadline of a job for leaving the queue */
+    uint32_t settle_ms;          /* 10000: after a (re)start of the head, so long an unknown model may still be on its way */
     uint32_t attempts_max;       /* 4 actors are tried for a job */
     uint32_t links_max;          /* 4096 */
     uint32_t actors_max;         /* 4096 */

@@ -155,7 +155,8 @@ struct job {
     struct list queued;          /* QUEUED: in pool.queue or bound->bound */
     struct actor *bound;         /* this one or none; NULL: any of the pool */
     uint32_t avoid;              /* id of the actor that failed it last; UINT32_MAX: none */
-    struct timer timer;          /* QUEUED: must have left the queue */
+    uint64_t due_us;             /* QUEUED: must have left the queue */
+    struct timer timer;          /* QUEUED: at due_us, or earlier to look whether its model is known by now */
     struct flight *flight;       /* SENT, STARTED, STREAMING */
     float wait_ms;               /* from the call's arrival to the last send */
     bool started;                /* FX_STARTED was given */
@@ -175,7 +176,7 @@ struct flight {
 
 struct head {
     struct head_config cfg;
-    uint64_t now_us;
+    uint64_t now_us, began_us;
     uint64_t ticked_us;          /* last HEAD_TICK */
     struct rng rng;
     struct effects *fx;          /* borrowed: of the present step */
@@ -281,11 +282,18 @@ void head_pool_set(struct actor *a, int seat, bool ready, bool open);
 /* "'gpt2', 'smollm2'": models that workers have, or had, for error texts. */
 struct str head_pool_names(struct head *h, bool embeds);
 
+/* Nobody ever registered this model, and it is time to say so. */
+bool head_pool_is_unknown(const struct head *h, const struct pool *p);
+/* When an unknown model is no longer on its way. */
+uint64_t head_settled_us(const struct head *h);
+
 /* ---- queue.c ---- */
 /* Room for n more jobs and that many bytes: 0, or ERR_BUSY with f and the seconds to come back in. */
 int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f, uint32_t *out_retry_s);
 void head_queue_put(struct head *h, struct job *job);
 void head_queue_take(struct head *h, struct job *job);
+/* A job was sent: how fast the queue moves is what retry_after_s is made of. Jobs that did not wait do not count. */
+void head_queue_moved(struct head *h);
 void head_queue_overdue(struct head *h, struct job *job);
 uint32_t head_queue_retry_s(const struct head *h);
 

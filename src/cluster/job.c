@@ -112,6 +112,7 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
 {
     MUST(head_actor_is_open(a));
     head_queue_take(h, job);
+    head_queue_moved(h);
     head_job_move(job, JOB_SENT);
     job->attempt++;
     job->wait_ms = (float)(h->now_us - job->call->created_us) / 1000;

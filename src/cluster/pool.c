@@ -15,6 +15,18 @@ struct pool *head_pool_find(const struct head *h, struct str name, bool embeds)
     return node != NULL ? id_item(node, struct pool, by_name) : NULL;
 }
 
+uint64_t head_settled_us(const struct head *h)
+{
+    return h->began_us + (uint64_t)h->cfg.settle_ms * 1000;
+}
+
+bool head_pool_is_unknown(const struct head *h, const struct pool *p)
+{
+    if (p != NULL && (p->seat == SEAT_ANY || p->registered))
+        return false;
+    return h->workers.n > 0 && h->next_actor > 0 && h->now_us >= head_settled_us(h);
+}
+
 static bool in_use(const struct pool *p)
 {
     return p->actors_n > 0 || !list_empty(&p->queue);

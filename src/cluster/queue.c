@@ -68,8 +68,11 @@ void head_queue_put(struct head *h, struct job *job)
     if (h->queued++ == 0)
         h->drain_from_us = h->now_us;
     h->requeued += job->attempt > 0;
-    timers_set(&h->timers, &job->timer, head_after_ms(h, job->call->deadline_ms));
     struct pool *p = job->call->pool;
+    job->due_us = head_after_ms(h, job->call->deadline_ms);
+    bool early = !p->registered && p->seat == SEAT_MODEL && head_settled_us(h) > h->now_us &&
+                 head_settled_us(h) < job->due_us;
+    timers_set(&h->timers, &job->timer, early ? head_settled_us(h) : job->due_us);
     if (job->bound == NULL && !list_linked(&p->dirty))
         list_push(&h->dirty_pools, &p->dirty);
     if (job->bound != NULL && !list_linked(&job->bound->dirty))
@@ -83,7 +86,10 @@ void head_queue_take(struct head *h, struct job *job)
     timers_clear(&h->timers, &job->timer);
     h->queued--;
     h->requeued -= job->attempt > 0;
-    /* How fast the queue moves: only what really waited says something about it. */
+}
+
+void head_queue_moved(struct head *h)
+{
     double s = (double)(h->now_us - h->drain_from_us) / 1e6;
     if (s > 0)
         h->drain_s = h->drain_s <= 0 ? s : h->drain_s + PACE_SMOOTHING * (s - h->drain_s);
@@ -115,9 +121,9 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
 {
     const struct pool *p = job->call->pool;
     unsigned waited_s = (job->call->deadline_ms + 999) / 1000;
-    if (p->seat == SEAT_MODEL && !p->registered && h->pools_n > 1 && h->workers.n > 0) {
+    if (head_pool_is_unknown(h, p)) {
         struct str names = head_pool_names(h, p->embeds);
-        fault_set(f, ERR_NOT_FOUND, "no worker brought a model '%s'; there is: %.*s", p->name, STR_ARG(names));
+        fault_set(f, ERR_NOT_FOUND, "no worker has a model '%s'; there is: %.*s", p->name, STR_ARG(names));
     } else if (p->ready_n == 0) {
         nobody_fault(h, p, waited_s, f);
     } else {
@@ -129,6 +135,10 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
 void head_queue_overdue(struct head *h, struct job *job)
 {
     struct call *call = job->call;
+    if (h->now_us < job->due_us && !head_pool_is_unknown(h, call->pool)) {
+        timers_set(&h->timers, &job->timer, job->due_us);
+        return;
+    }
     struct fault f = {0};
     overdue_fault(h, job, &f);
     bool ran = call->reported;
@@ -137,5 +147,5 @@ void head_queue_overdue(struct head *h, struct job *job)
     if (ran)
         head_job_fail(h, job, &f);
     else
-        head_call_fail(h, call, &f, head_queue_retry_s(h));
+        head_call_fail(h, call, &f, f.err == ERR_NOT_FOUND ? 0 : head_queue_retry_s(h));
 }

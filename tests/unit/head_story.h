@@ -1,0 +1,361 @@
+/* Tell the head a story and read what it does: one text with both.
+ *
+ *     story(&s, "> open 1\n"
+ *               "> hello 1 node=a\n"
+ *               "send 1 welcome worker=1\n");
+ *
+ * Lines with > are events, all others are the effects that must follow, to the letter. `> wait 500` lets 500 ms pass,
+ * with a tick at each deadline. After each event the head's invariants are checked. Log lines are left out unless
+ * s.logs is set. A value is what stands between `name=` and the next space. */
+#ifndef MANTA_TESTS_HEAD_STORY_H
+#define MANTA_TESTS_HEAD_STORY_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "cluster/head.h"
+
+struct story {
+    struct head *head;
+    struct head_config cfg; /* change it before the first event */
+    uint64_t now_us;
+    struct effects fx;
+    struct buf said;
+    bool logs;
+};
+
+/* ---- effects -> lines ---- */
+
+static inline void line_of_msg(struct buf *b, const struct wire_msg *m)
+{
+    buf_printf(b, "%s", wire_name(m->type));
+    switch (m->type) {
+    case WIRE_welcome: buf_printf(b, " worker=%llu", (unsigned long long)m->welcome.worker); break;
+    case WIRE_refuse:
+        buf_printf(b, " %s%s: %.*s", err_name(-(int)m->refuse.error), m->refuse.final ? " final" : "",
+                   STR_ARG(m->refuse.message));
+        break;
+    case WIRE_actor_ack: buf_printf(b, " key=%u id=%u", m->actor_ack.key, m->actor_ack.id); break;
+    case WIRE_beat_ack: buf_printf(b, " %llu", (unsigned long long)m->beat_ack.sent_us); break;
+    case WIRE_run:
+        buf_printf(b, " job=%llu.%u key=%u seed=%llu %.*s", (unsigned long long)m->run.job, m->run.attempt, m->run.key,
+                   (unsigned long long)m->run.sampling.seed, STR_ARG(m->run.text));
+        break;
+    case WIRE_cancel: buf_printf(b, " job=%llu.%u", (unsigned long long)m->cancel.job, m->cancel.attempt); break;
+    case WIRE_scale: buf_printf(b, " workers=%u", m->scale.workers); break;
+    default: break;
+    }
+}
+
+static inline void line_of_done(struct buf *b, const struct fx *fx)
+{
+    buf_printf(b, "done %llu.%u finish=%u", (unsigned long long)fx->call, fx->branch, fx->finish);
+    if (fx->actor != UINT32_MAX)
+        buf_printf(b, " actor=%u node=%.*s", fx->actor, STR_ARG(fx->node));
+    if (fx->usage.completion_tokens > 0)
+        buf_printf(b, " tokens=%u", fx->usage.completion_tokens);
+    if (fx->embedding.n > 0)
+        buf_printf(b, " vector=%u", fx->embedding.n);
+    if (fx->fault.err != 0)
+        buf_printf(b, " %s: %s", err_name(fx->fault.err), fx->fault.text);
+}
+
+static inline void line_of(struct story *s, const struct fx *fx)
+{
+    struct buf *b = &s->said;
+    unsigned long long call = fx->call;
+    switch (fx->kind) {
+    case FX_SEND:
+        buf_printf(b, "send %llu ", (unsigned long long)fx->link);
+        line_of_msg(b, &fx->msg);
+        break;
+    case FX_CLOSE_LINK: buf_printf(b, "close %llu: %.*s", (unsigned long long)fx->link, STR_ARG(fx->text)); break;
+    case FX_STARTED: buf_printf(b, "started %llu.%u actor=%u node=%.*s", call, fx->branch, fx->actor, STR_ARG(fx->node)); break;
+    case FX_TOKENS:
+        buf_printf(b, "tokens %llu.%u first=%u n=%u %.*s", call, fx->branch, fx->first, fx->ids.n, STR_ARG(fx->text));
+        break;
+    case FX_BRANCH_DONE: line_of_done(b, fx); break;
+    case FX_CALL_END: buf_printf(b, "end %llu of %u", call, fx->branches); break;
+    case FX_CALL_FAILED:
+        buf_printf(b, "failed %llu %s: %s", call, err_name(fx->fault.err), fx->fault.text);
+        if (fx->retry_after_s > 0)
+            buf_printf(b, " retry=%u", fx->retry_after_s);
+        break;
+    case FX_LOG:
+        if (!s->logs)
+            return;
+        buf_printf(b, "[%s] %.*s", fx->tag, STR_ARG(fx->text));
+        break;
+    }
+    buf_puts(b, "\n");
+}
+
+/* ---- lines -> events ---- */
+
+/* The value of `name=` in line, or fallback. */
+static inline struct str word(const char *line, const char *name, const char *fallback)
+{
+    size_t n = strlen(name);
+    for (const char *p = strchr(line, ' '); p != NULL; p = strchr(p + 1, ' ')) {
+        if (strncmp(p + 1, name, n) == 0 && p[1 + n] == '=')
+            return str_n(p + 2 + n, strcspn(p + 2 + n, " "));
+    }
+    return str_of(fallback);
+}
+
+static inline uint32_t number(const char *line, const char *name, uint32_t fallback)
+{
+    struct str s = word(line, name, "");
+    return s.n > 0 ? (uint32_t)strtoul(s.p, NULL, 10) : fallback;
+}
+
+static inline float decimal(const char *line, const char *name, float fallback)
+{
+    struct str s = word(line, name, "");
+    return s.n > 0 ? strtof(s.p, NULL) : fallback;
+}
+
+static inline void step(struct story *s, struct head_event ev)
+{
+    if (s->head == NULL)
+        s->head = head_new(&s->cfg, s->now_us);
+    ev.now_us = s->now_us;
+    effects_reset(&s->fx);
+    head_step(s->head, &ev, &s->fx);
+    for (size_t i = 0; i < s->fx.n; i++)
+        line_of(s, &s->fx.fx[i]);
+    head_check(s->head, s->now_us);
+}
+
+static inline void msg_step(struct story *s, uint64_t link, struct wire_msg *m)
+{
+    step(s, (struct head_event){.kind = HEAD_LINK_MSG, .link = link, .msg = m});
+}
+
+static inline void wait_ms(struct story *s, uint64_t ms)
+{
+    uint64_t end_us = s->now_us + ms * 1000;
+    while (s->head != NULL && head_deadline(s->head) <= end_us) {
+        s->now_us = head_deadline(s->head);
+        step(s, (struct head_event){.kind = HEAD_TICK});
+    }
+    s->now_us = end_us;
+}
+
+static inline void event_hello(struct story *s, uint64_t link, const char *line)
+{
+    struct wire_msg m = {.type = WIRE_hello};
+    m.hello = (struct wire_hello){
+        .proto = number(line, "proto", WIRE_VERSION),
+        .version = word(line, "version", "0.1.0"),
+        .role = (uint8_t)number(line, "role", WIRE_ROLE_WORKER),
+        .token = word(line, "token", ""),
+        .node = word(line, "node", ""),
+        .epoch = number(line, "epoch", (uint32_t)link),
+        .cpus = decimal(line, "cpus", 2),
+        .memory_bytes = 3000000000u,
+    };
+    msg_step(s, link, &m);
+}
+
+static inline void event_actor(struct story *s, uint64_t link, const char *line)
+{
+    static const char *const states[] = {"", "loading", "ready", "failed", "gone"};
+    struct wire_msg m = {.type = WIRE_actor};
+    m.actor = (struct wire_actor){
+        .key = number(line, "key", 0),
+        .kind = (uint8_t)number(line, "kind", REQUEST_CHAT),
+        .model = word(line, "model", "m"),
+        .digest = word(line, "digest", "d1"),
+        .slots = number(line, "slots", 1),
+        .context = number(line, "context", 1000),
+        .prefill_tps = decimal(line, "prefill", 0),
+        .decode_tps = decimal(line, "decode", 0),
+        .note = word(line, "note", ""),
+    };
+    for (uint8_t i = 1; i < 5; i++) {
+        if (str_is(word(line, "state", "ready"), states[i]))
+            m.actor.state = i;
+    }
+    msg_step(s, link, &m);
+}
+
+static inline void event_beat(struct story *s, uint64_t link, const char *line)
+{
+    struct wire_load load = {
+        .key = number(line, "key", 0),
+        .busy = number(line, "busy", 0),
+        .waiting = number(line, "waiting", 0),
+        .token_age_ms = number(line, "age", 0),
+    };
+    struct wire_msg m = {.type = WIRE_beat};
+    m.beat = (struct wire_beat){.sent_us = s->now_us / 1000, .loads = &load, .loads_n = number(line, "loads", 1)};
+    msg_step(s, link, &m);
+}
+
+/* job=4 is attempt 1 of job 4, job=4.2 its second attempt */
+static inline uint32_t attempt_of(const char *line)
+{
+    struct str s = word(line, "job", "");
+    const char *dot = s.n > 0 ? memchr(s.p, '.', s.n) : NULL;
+    return dot != NULL ? (uint32_t)strtoul(dot + 1, NULL, 10) : 1;
+}
+
+static inline void event_prefilled(struct story *s, uint64_t link, const char *line)
+{
+    struct wire_msg m = {.type = WIRE_prefilled};
+    m.prefilled = (struct wire_prefilled){.job = number(line, "job", 0),
+                                          .attempt = attempt_of(line),
+                                          .prompt_tokens = 10,
+                                          .cached_tokens = number(line, "cached", 0)};
+    msg_step(s, link, &m);
+}
+
+static inline void event_tokens(struct story *s, uint64_t link, const char *line)
+{
+    static const int32_t ids[64] = {7, 8, 9};
+    static const float logprobs[64] = {0};
+    struct wire_msg m = {.type = WIRE_tokens};
+    m.tokens = (struct wire_tokens){.job = number(line, "job", 0),
+                                    .attempt = attempt_of(line),
+                                    .first = number(line, "first", 0),
+                                    .text = word(line, "text", ""),
+                                    .ids = {ids, number(line, "n", 1)},
+                                    .logprobs = {logprobs, number(line, "logprobs", 0)}};
+    msg_step(s, link, &m);
+}
+
+static inline void event_done(struct story *s, uint64_t link, const char *line)
+{
+    static const float vector[8] = {1};
+    struct wire_msg m = {.type = WIRE_done};
+    m.done = (struct wire_done){.job = number(line, "job", 0),
+                                .attempt = attempt_of(line),
+                                .finish = (uint8_t)number(line, "finish", FINISH_STOP),
+                                .error = (uint16_t)number(line, "error", 0),
+                                .message = word(line, "message", ""),
+                                .completion_tokens = number(line, "tokens", 0),
+                                .embedding = {vector, number(line, "vector", 0)}};
+    msg_step(s, link, &m);
+}
+
+static inline void event_prompt(struct story *s, uint64_t call, const char *line)
+{
+    struct request r = {.kind = (uint8_t)number(line, "kind", REQUEST_TEXT), .sampling = sampling_default()};
+    char padding[8192];
+    uint32_t pad = number(line, "pad", 0);
+    struct str text = word(line, "text", "hi");
+    memset(padding, 'x', sizeof padding);
+    memcpy(padding, text.p, text.n);
+    r.model = word(line, "model", "");
+    r.text = str_n(padding, text.n > pad ? text.n : pad);
+    r.affinity = word(line, "session", "");
+    r.sampling.seed = number(line, "seed", 0);
+    step(s, (struct head_event){.kind = HEAD_PROMPT,
+                                .call = call,
+                                .request = &r,
+                                .count = number(line, "count", 1),
+                                .spread = number(line, "spread", 0) != 0,
+                                .deadline_ms = number(line, "deadline", 0)});
+}
+
+static inline void event(struct story *s, const char *line)
+{
+    char verb[16] = "";
+    unsigned long long id = 0;
+    struct wire_msg m = {0};
+    sscanf(line, "%15s %llu", verb, &id);
+    struct str v = str_of(verb);
+    if (str_is(v, "wait"))
+        wait_ms(s, id);
+    else if (str_is(v, "sleep")) /* the head's process is stopped: time passes, no tick comes */
+        s->now_us += id * 1000;
+    else if (str_is(v, "tick"))
+        step(s, (struct head_event){.kind = HEAD_TICK});
+    else if (str_is(v, "open"))
+        step(s, (struct head_event){.kind = HEAD_LINK_OPEN, .link = id, .peer = str_of("10.0.0.1:4312")});
+    else if (str_is(v, "closed"))
+        step(s, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = id, .text = str_of("connection reset")});
+    else if (str_is(v, "hello"))
+        event_hello(s, id, line);
+    else if (str_is(v, "actor"))
+        event_actor(s, id, line);
+    else if (str_is(v, "beat"))
+        event_beat(s, id, line);
+    else if (str_is(v, "prefilled"))
+        event_prefilled(s, id, line);
+    else if (str_is(v, "tokens"))
+        event_tokens(s, id, line);
+    else if (str_is(v, "done"))
+        event_done(s, id, line);
+    else if (str_is(v, "bye"))
+        msg_step(s, id, (m = (struct wire_msg){.type = WIRE_bye, .bye.reason = word(line, "reason", "stopping")}, &m));
+    else if (str_is(v, "run")) /* what only a head says */
+        msg_step(s, id, (m = (struct wire_msg){.type = WIRE_run}, &m));
+    else if (str_is(v, "scaled"))
+        msg_step(s, id, (m = (struct wire_msg){.type = WIRE_scale_state, .scale_state = {.running = number(line, "running", 0), .target = number(line, "target", 0)}}, &m));
+    else if (str_is(v, "prompt"))
+        event_prompt(s, id, line);
+    else if (str_is(v, "gone"))
+        step(s, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+    else if (str_is(v, "scale"))
+        step(s, (struct head_event){.kind = HEAD_SCALE, .call = id, .count = number(line, "workers", 1)});
+    else
+        fail_msg("no such event: %s", line);
+}
+
+/* ---- the story ---- */
+
+static inline void story(struct story *s, const char *text)
+{
+    buf_reset(&s->said);
+    for (const char *p = text; *p != '\0';) {
+        char line[512];
+        size_t n = strcspn(p, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)n, p);
+        p += n + (p[n] == '\n');
+        if (line[0] != '>')
+            continue;
+        buf_printf(&s->said, "%s\n", line);
+        event(s, line + 2);
+    }
+    assert_string_equal(buf_cstr(&s->said), text);
+}
+
+/* The same events without looking at what follows: the setting of a story. */
+static inline void given(struct story *s, const char *text)
+{
+    for (const char *p = text; *p != '\0';) {
+        char line[512];
+        size_t n = strcspn(p, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)n, p);
+        p += n + (p[n] == '\n');
+        event(s, line);
+    }
+}
+
+static inline struct story story_begin(void)
+{
+    struct story s = {.now_us = 1000000000, .said = buf_max(1 << 20), .cfg = head_config_default()};
+    s.cfg.version = str_of("0.1.0");
+    s.cfg.status_every_ms = 0;
+    s.cfg.settle_ms = 0;
+    return s;
+}
+
+static inline void story_end(struct story *s)
+{
+    head_free(s->head);
+    effects_fini(&s->fx);
+    buf_fini(&s->said);
+}
+
+#endif

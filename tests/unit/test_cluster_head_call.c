@@ -1,0 +1,337 @@
+/* Calls: which model, how many branches, the queue and its limits, deadlines, clients that go away. */
+#include "head_story.h"
+
+static void a_prompt_is_answered(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\n");
+    story(&s, "> prompt 7 text=hello seed=5\n"
+              "send 1 run job=1.1 key=0 seed=5 hello\n"
+              "> prefilled 1 job=1\n"
+              "started 7.0 actor=0 node=a\n"
+              "> tokens 1 job=1 first=0 n=2 text=good\n"
+              "tokens 7.0 first=0 n=2 good\n"
+              "> tokens 1 job=1 first=2 n=1 text=bye\n"
+              "tokens 7.0 first=2 n=1 bye\n"
+              "> tokens 1 job=1 first=3 n=0 text=!\n" /* what was held back for a stop string */
+              "tokens 7.0 first=3 n=0 !\n"
+              "> done 1 job=1 tokens=3\n"
+              "done 7.0 finish=1 actor=0 node=a tokens=3\n"
+              "end 7 of 1\n");
+    struct head_totals t;
+    head_totals(s.head, &t);
+    assert_true(t.calls == 0 && t.calls_total == 1 && t.answer_tokens == 3 && t.queue_bytes == 0 && t.running == 0);
+    story_end(&s);
+}
+
+static void an_embedding_is_answered_by_an_actor_of_that_kind(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 key=0 model=gpt\nactor 1 key=1 model=minilm kind=3\n");
+    story(&s, "> prompt 1 kind=3 text=cat\n"
+              "send 1 run job=1.1 key=1 seed=0 cat\n"
+              "> prefilled 1 job=1\n"
+              "started 1.0 actor=1 node=a\n"
+              "> done 1 job=1 vector=8\n"
+              "done 1.0 finish=1 actor=1 node=a vector=8\n"
+              "end 1 of 1\n"
+              "> prompt 2 kind=3 model=gpt\n"
+              "failed 2 ERR_UNSUPPORTED: model 'gpt' generates text, it makes no embeddings\n"
+              "> prompt 3 model=minilm\n"
+              "failed 3 ERR_UNSUPPORTED: model 'minilm' makes embeddings, it generates no text\n");
+    story_end(&s);
+}
+
+static void an_unknown_model_is_not_found_and_the_known_ones_are_named(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 key=0 model=gpt2\nactor 1 key=1 model=smol state=loading\n");
+    story(&s, "> prompt 1 model=gpt9\n"
+              "failed 1 ERR_NOT_FOUND: there is no model 'gpt9'; there is: 'gpt2', 'smol'\n");
+    story_end(&s);
+}
+
+static void without_a_worker_a_prompt_waits_and_then_says_what_to_check(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    story(&s, "> prompt 1 model=any-name\n"
+              "> prompt 2 deadline=500\n"
+              "> wait 499\n"
+              "> wait 1\n"
+              "failed 2 ERR_UNAVAILABLE: no worker was there for 1 s. Check: is a worker running, is the head's address that "
+              "it dials right, and what does its log say? retry=5\n"
+              "> wait 119500\n"
+              "failed 1 ERR_UNAVAILABLE: no worker was there for 120 s. Check: is a worker running, is the head's address "
+              "that it dials right, and what does its log say? retry=5\n");
+    story_end(&s);
+}
+
+static void the_first_worker_gets_what_waited(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "prompt 1 model=m text=one\nprompt 2 text=two\nprompt 3 model=m text=three\nprompt 4 model=x deadline=1000\n");
+    story(&s, "> open 1\n"
+              "> hello 1 node=a\n"
+              "send 1 welcome worker=1\n"
+              "> actor 1 state=loading\n"
+              "send 1 actor_ack key=0 id=0\n"
+              "> actor 1 slots=3\n"
+              "send 1 run job=1.1 key=0 seed=0 one\n"
+              "send 1 run job=2.1 key=0 seed=0 two\n"
+              "send 1 run job=3.1 key=0 seed=0 three\n"
+              "> wait 1000\n"
+              "failed 4 ERR_NOT_FOUND: no worker has a model 'x'; there is: 'm'\n");
+    story_end(&s);
+}
+
+static void while_a_head_settles_an_unknown_model_may_be_on_its_way(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.settle_ms = 10000;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=gpt2\n");
+    story(&s, "> prompt 1 model=smol text=late\n"
+              "> prompt 2 model=typo\n"
+              "> beat 1\n"
+              "send 1 beat_ack 1000000\n"
+              "> wait 2000\n"
+              "> actor 1 key=1 model=smol\n"
+              "send 1 actor_ack key=1 id=1\n"
+              "send 1 run job=1.1 key=1 seed=0 late\n");
+    for (int i = 0; i < 4; i++)
+        given(&s, "wait 1999\nbeat 1 loads=0\n");
+    story(&s, "> wait 4\n"
+              "failed 2 ERR_NOT_FOUND: no worker has a model 'typo'; there is: 'gpt2', 'smol'\n"
+              "> prompt 3 model=typo\n"
+              "failed 3 ERR_NOT_FOUND: there is no model 'typo'; there is: 'gpt2', 'smol'\n");
+    story_end(&s);
+}
+
+static void a_known_model_is_waited_for_while_its_worker_restarts(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=gpt2\nopen 2\nhello 2 node=b\nactor 2 model=smol\nclosed 1\n");
+    story(&s, "> prompt 1 model=gpt2\n"
+              "> open 3\n"
+              "> hello 3 node=a\n"
+              "send 3 welcome worker=3\n"
+              "> actor 3 model=gpt2\n"
+              "send 3 actor_ack key=0 id=2\n"
+              "send 3 run job=1.1 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
+static void a_full_model_does_not_block_another_one(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 key=0 model=gpt2\nactor 1 key=1 model=smol\nprompt 1 model=gpt2\n");
+    story(&s, "> prompt 2 model=gpt2 text=waits\n"
+              "> prompt 3 model=smol text=passes\n"
+              "send 1 run job=3.1 key=1 seed=0 passes\n"
+              "> prompt 4 text=anybody\n"
+              "> done 1 job=3\n" /* smol's slot is free: the one that takes any model goes there */
+              "done 3.0 finish=1 actor=1 node=a\n"
+              "end 3 of 1\n"
+              "send 1 run job=4.1 key=1 seed=0 anybody\n"
+              "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "end 1 of 1\n"
+              "send 1 run job=2.1 key=0 seed=0 waits\n");
+    story_end(&s);
+}
+
+static void first_come_first_served_across_any_and_named(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1 model=m\n");
+    given(&s, "prompt 2 text=2\nprompt 3 model=m text=3\nprompt 4 text=4\n");
+    story(&s, "> done 1 job=1\ndone 1.0 finish=1 actor=0 node=a\nend 1 of 1\nsend 1 run job=2.1 key=0 seed=0 2\n"
+              "> done 1 job=2\ndone 2.0 finish=1 actor=0 node=a\nend 2 of 1\nsend 1 run job=3.1 key=0 seed=0 3\n"
+              "> done 1 job=3\ndone 3.0 finish=1 actor=0 node=a\nend 3 of 1\nsend 1 run job=4.1 key=0 seed=0 4\n");
+    story_end(&s);
+}
+
+static void a_full_queue_says_when_to_come_back(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.queue_jobs_max = 2;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 key=0\nactor 1 key=1 model=free\nprompt 1 model=m\nprompt 2 model=m\nprompt 3 model=m\n");
+    story(&s, "> prompt 4 model=m\n"
+              "failed 4 ERR_BUSY: the queue is full: 2 of 2 requests wait (queue_jobs_max); come back in 5 s retry=5\n"
+              "> prompt 5 model=free\n" /* needs no place in the queue */
+              "send 1 run job=4.1 key=1 seed=0 hi\n"
+              "> wait 2000\n"
+              "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "end 1 of 1\n"
+              "send 1 run job=2.1 key=0 seed=0 hi\n"
+              "> prompt 6 model=m\n"
+              "> prompt 7 model=m\n" /* one left the queue in 2 s: three times that for three of them */
+              "failed 7 ERR_BUSY: the queue is full: 2 of 2 requests wait (queue_jobs_max); come back in 6 s retry=6\n");
+    story_end(&s);
+}
+
+static void a_request_over_a_limit_changes_nothing(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.queue_bytes_max = 1000;
+    struct head_totals t;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=8\n");
+    story(&s, "> prompt 1 count=65\n"
+              "failed 1 ERR_INVALID: 65 answers were asked for, at most 64 can be (fanout_max)\n");
+    given(&s, "prompt 2 pad=4000\n");
+    assert_int_equal(s.fx.n, 1);
+    assert_true(s.fx.fx[0].kind == FX_CALL_FAILED && s.fx.fx[0].fault.err == ERR_BUSY);
+    head_totals(s.head, &t);
+    assert_true(t.calls == 0 && t.queue_bytes == 0 && t.running == 0 && t.calls_failed == 2);
+    story_end(&s);
+}
+
+static void several_answers_have_seeds_of_their_own(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=2\n");
+    story(&s, "> prompt 1 count=3 seed=100\n"
+              "send 1 run job=1.1 key=0 seed=100 hi\n"
+              "send 1 run job=2.1 key=0 seed=101 hi\n"
+              "> done 1 job=2 finish=2\n"
+              "done 1.1 finish=2 actor=0 node=a\n"
+              "send 1 run job=3.1 key=0 seed=102 hi\n"
+              "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "> done 1 job=3\n"
+              "done 1.2 finish=1 actor=0 node=a\n"
+              "end 1 of 3\n");
+    story_end(&s);
+}
+
+static void a_prompt_to_all_goes_to_each_ready_actor(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nopen 3\nhello 3 node=c\nactor 3 state=loading\n");
+    given(&s, "prompt 1\n"); /* takes actor 0 */
+    story(&s, "> prompt 2 spread=1 count=0\n"
+              "send 2 run job=3.1 key=0 seed=1 hi\n"
+              "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "end 1 of 1\n"
+              "send 1 run job=2.1 key=0 seed=0 hi\n"
+              "> done 2 job=3\n"
+              "done 2.1 finish=1 actor=1 node=b\n"
+              "> done 1 job=2\n"
+              "done 2.0 finish=1 actor=0 node=a\n"
+              "end 2 of 2\n");
+    story_end(&s);
+}
+
+static void more_actors_than_there_are_is_as_many_as_there_are(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=9\nopen 2\nhello 2 node=b\nactor 2 slots=9\n");
+    story(&s, "> prompt 1 spread=1 count=5\n"
+              "send 1 run job=1.1 key=0 seed=0 hi\n"
+              "send 2 run job=2.1 key=0 seed=1 hi\n"
+              "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "> done 2 job=2\n"
+              "done 1.1 finish=1 actor=1 node=b\n"
+              "end 1 of 2\n");
+    story_end(&s);
+}
+
+static void a_prompt_to_all_waits_for_the_first_actor(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "prompt 1 spread=1 count=0\nopen 1\nhello 1 node=a\nactor 1 key=0 state=loading\nactor 1 key=1 state=loading\n");
+    story(&s, "> actor 1 key=1\n"
+              "send 1 run job=1.1 key=1 seed=0 hi\n"
+              "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=1 node=a\n"
+              "end 1 of 1\n");
+    story_end(&s);
+}
+
+static void a_client_that_goes_frees_the_queue_at_once_and_the_slot_when_the_worker_says_so(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2\nprompt 3 text=next\nprefilled 1 job=1\n");
+    story(&s, "> gone 2\n"
+              "> gone 1\n"
+              "send 1 cancel job=1.1\n"
+              "> tokens 1 job=1 first=0 n=1 text=x\n" /* it was on its way */
+              "> done 1 job=1 finish=3\n"
+              "send 1 run job=3.1 key=0 seed=0 next\n"
+              "> gone 99\n"
+              "> done 1 job=1 finish=3\n"); /* nobody's any more: ignored */
+    struct head_totals t;
+    head_totals(s.head, &t);
+    assert_true(t.running == 1 && t.queued == 0 && t.calls == 1);
+    story_end(&s);
+}
+
+static void a_busy_cluster_answers_with_timeout_at_the_deadline(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2 deadline=2000\nprompt 3 deadline=1000\n");
+    story(&s, "> wait 1000\n"
+              "failed 3 ERR_TIMEOUT: no slot became free within 1 s: 1 actors are busy and 2 requests wait; try later or add "
+              "workers retry=5\n"
+              "> wait 1000\n"
+              "failed 2 ERR_TIMEOUT: no slot became free within 2 s: 1 actors are busy and 1 requests wait; try later or add "
+              "workers retry=5\n");
+    story_end(&s);
+}
+
+static void the_worker_s_own_words_reach_the_client(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\n");
+    story(&s, "> prompt 1\n"
+              "send 1 run job=1.1 key=0 seed=0 hi\n"
+              "> done 1 job=1 finish=4 error=6 message=2000-tokens-into-1000\n"
+              "done 1.0 finish=4 actor=0 node=a ERR_CONTEXT: 2000-tokens-into-1000\n"
+              "end 1 of 1\n");
+    story_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_prompt_is_answered),
+        cmocka_unit_test(an_embedding_is_answered_by_an_actor_of_that_kind),
+        cmocka_unit_test(an_unknown_model_is_not_found_and_the_known_ones_are_named),
+        cmocka_unit_test(without_a_worker_a_prompt_waits_and_then_says_what_to_check),
+        cmocka_unit_test(the_first_worker_gets_what_waited),
+        cmocka_unit_test(while_a_head_settles_an_unknown_model_may_be_on_its_way),
+        cmocka_unit_test(a_known_model_is_waited_for_while_its_worker_restarts),
+        cmocka_unit_test(a_full_model_does_not_block_another_one),
+        cmocka_unit_test(first_come_first_served_across_any_and_named),
+        cmocka_unit_test(a_full_queue_says_when_to_come_back),
+        cmocka_unit_test(a_request_over_a_limit_changes_nothing),
+        cmocka_unit_test(several_answers_have_seeds_of_their_own),
+        cmocka_unit_test(a_prompt_to_all_goes_to_each_ready_actor),
+        cmocka_unit_test(more_actors_than_there_are_is_as_many_as_there_are),
+        cmocka_unit_test(a_prompt_to_all_waits_for_the_first_actor),
+        cmocka_unit_test(a_client_that_goes_frees_the_queue_at_once_and_the_slot_when_the_worker_says_so),
+        cmocka_unit_test(a_busy_cluster_answers_with_timeout_at_the_deadline),
+        cmocka_unit_test(the_worker_s_own_words_reach_the_client),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,341 @@
+/* Links of the head: hello, versions, tokens, names, epochs, silence, and what nobody may say. */
+#include "head_story.h"
+
+static void a_worker_joins_and_registers_its_actor(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.logs = true;
+    story(&s, "> open 1\n"
+              "> hello 1 node=laptop\n"
+              "send 1 welcome worker=1\n"
+              "[CLUSTER CONNECTION] worker joined node=laptop address=10.0.0.1 worker=1 pid=0 cpus=2.0 memory=3000000000 engine=\n"
+              "[CLUSTER STATUS] Resources: {'CPU': 2.0, 'memory': 3000000000.0}\n"
+              "> actor 1 key=0 model=gpt2 state=loading\n"
+              "send 1 actor_ack key=0 id=0\n"
+              "[ACTOR REGISTRATION] registered actor 0 (gpt2) loading node=laptop\n"
+              "> actor 1 key=0 model=gpt2 slots=4\n"
+              "[ACTOR REGISTRATION] actor 0 (gpt2) ready node=laptop slots=4 context=1000\n"
+              "[ACTOR STATUS] Available inference actors: 1\n"
+              "[CLUSTER STATUS] Resources: {'CPU': 2.0, 'memory': 3000000000.0}\n"
+              "> closed 1\n"
+              "[CLUSTER CONNECTION] worker left: connection reset node=laptop worker=1 actors=1\n"
+              "[ACTOR STATUS] Available inference actors: 0\n"
+              "[CLUSTER STATUS] Resources: {'CPU': 0.0, 'memory': 0.0}\n");
+    story_end(&s);
+}
+
+static void actors_get_ids_in_the_order_of_registration(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nopen 2\nhello 2 node=b\n");
+    story(&s, "> actor 2 key=0\nsend 2 actor_ack key=0 id=0\n"
+              "> actor 1 key=3\nsend 1 actor_ack key=3 id=1\n"
+              "> actor 2 key=1 model=n\nsend 2 actor_ack key=1 id=2\n"
+              "> actor 2 key=1 model=n state=gone\n"
+              "> actor 2 key=1 model=n\nsend 2 actor_ack key=1 id=3\n"); /* another life, another id */
+    story_end(&s);
+}
+
+static void status_lines_come_back_without_a_change(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.status_every_ms = 30000;
+    given(&s, "open 1\nhello 1 node=a role=2\n");
+    s.logs = true;
+    story(&s, "> wait 29999\n"
+              "> wait 1\n"
+              "[ACTOR STATUS] Available inference actors: 0\n"
+              "[CLUSTER STATUS] Resources: {'CPU': 0.0, 'memory': 0.0}\n");
+    story_end(&s);
+}
+
+static void another_protocol_is_refused_for_good(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    story(&s, "> open 1\n"
+              "> hello 1 node=a proto=9 version=7.0.0\n"
+              "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 1 "
+              "(manta 0.1.0): run the same version of manta on both sides\n"
+              "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 1 (manta 0.1.0): run the same "
+              "version of manta on both sides\n"
+              "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
+              "> closed 1\n");
+    story_end(&s);
+}
+
+static void another_version_of_the_same_protocol_is_a_warning(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.logs = true;
+    story(&s, "> open 1\n"
+              "> hello 1 node=a version=0.0.9 cpus=1\n"
+              "send 1 welcome worker=1\n"
+              "[CLUSTER CONNECTION] worker joined node=a address=10.0.0.1 worker=1 pid=0 cpus=1.0 memory=3000000000 engine=\n"
+              "[CLUSTER CONNECTION] worker runs manta 0.0.9, this head 0.1.0: they understand each other, but upgrade one "
+              "node=a\n"
+              "[CLUSTER STATUS] Resources: {'CPU': 1.0, 'memory': 3000000000.0}\n");
+    story_end(&s);
+}
+
+static void a_wrong_or_missing_token_is_refused(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.join_token = str_of("secret");
+    story(&s, "> open 1\n"
+              "> hello 1 node=a token=secreT\n"
+              "send 1 refuse ERR_AUTH final: wrong join token: start it with the token that the head was started with\n"
+              "close 1: wrong join token: start it with the token that the head was started with\n"
+              "> open 2\n"
+              "> hello 2 node=a\n"
+              "send 2 refuse ERR_AUTH final: no join token: start it with the token that the head was started with\n"
+              "close 2: no join token: start it with the token that the head was started with\n"
+              "> open 3\n"
+              "> hello 3 node=a token=secret\n"
+              "send 3 welcome worker=1\n");
+    story_end(&s);
+}
+
+static void nonsense_in_hello_is_refused(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    story(&s, "> open 1\n"
+              "> hello 1 node=a role=9\n"
+              "send 1 refuse ERR_INVALID final: role 9 is neither worker (1) nor launcher (2)\n"
+              "close 1: role 9 is neither worker (1) nor launcher (2)\n"
+              "> open 2\n"
+              "> hello 2 node=\n"
+              "send 2 refuse ERR_INVALID final: the node name must have 1 to 128 printable bytes\n"
+              "close 2: the node name must have 1 to 128 printable bytes\n"
+              "> open 3\n"
+              "> hello 3 node=a cpus=nan\n"
+              "send 3 refuse ERR_INVALID final: nan is no number of processors\n"
+              "close 3: nan is no number of processors\n");
+    story_end(&s);
+}
+
+static void who_does_not_say_hello_is_closed(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    story(&s, "> open 1\n"
+              "> wait 4999\n"
+              "> wait 1\n"
+              "send 1 refuse ERR_TIMEOUT: no hello within 5000 ms of dialling\n"
+              "close 1: no hello within 5000 ms of dialling\n"
+              "> open 2\n"
+              "> beat 2\n"
+              "send 2 refuse ERR_PROTOCOL: the first message must be 'hello', not 'beat'\n"
+              "close 2: the first message must be 'hello', not 'beat'\n");
+    story_end(&s);
+}
+
+static void more_links_than_the_limit_are_refused(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.links_max = 1;
+    story(&s, "> open 1\n"
+              "> open 2\n"
+              "send 2 refuse ERR_BUSY: this head has its 1 links already (links_max)\n"
+              "close 2: this head has its 1 links already (links_max)\n"
+              "> closed 2\n"
+              "> closed 1\n"
+              "> open 3\n");
+    story_end(&s);
+}
+
+static void one_name_for_two_nodes_is_told_apart(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    struct head_worker_view v;
+    given(&s, "open 1\nhello 1 node=pc epoch=1\nopen 2\nhello 2 node=pc epoch=2\nopen 3\nhello 3 node=pc epoch=3\n");
+    const char *names[] = {"pc", "pc#2", "pc#3"};
+    uint64_t from = 0;
+    for (int i = 0; i < 3; i++, from = v.id + 1) {
+        assert_true(head_worker_at(s.head, from, s.now_us, &v));
+        assert_true(str_is(v.node, names[i]));
+    }
+    assert_false(head_worker_at(s.head, from, s.now_us, &v));
+    given(&s, "closed 2\nopen 4\nhello 4 node=pc epoch=4\n"); /* the free name is taken again */
+    assert_true(head_worker_at(s.head, 4, s.now_us, &v));
+    assert_true(str_is(v.node, "pc#2"));
+    story_end(&s);
+}
+
+static void a_worker_that_comes_back_replaces_its_old_link(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a epoch=5\nactor 1\n");
+    story(&s, "> open 2\n"
+              "> hello 2 node=a epoch=5\n"
+              "close 1: the worker came back on a new link\n"
+              "send 2 welcome worker=2\n"
+              "> actor 2\n"
+              "send 2 actor_ack key=0 id=1\n"
+              "> closed 1\n"
+              "> prompt 1 text=hi\n"
+              "send 2 run job=1.1 key=0 seed=0 hi\n");
+    struct head_worker_view v;
+    assert_true(head_worker_at(s.head, 0, s.now_us, &v));
+    assert_true(str_is(v.node, "a")); /* no suffix: it is the same one */
+    story_end(&s);
+}
+
+static void silence_makes_a_worker_slow_then_lost(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.logs = true;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\n");
+    story(&s, "> wait 2500\n"
+              "[WORKER HEALTH] slow: no heartbeat for 2500 ms node=a\n"
+              "> prompt 1 text=hi\n" /* a slow worker gets nothing new */
+              "> beat 1 loads=0\n"
+              "send 1 beat_ack 1002500\n"
+              "[WORKER HEALTH] heartbeats again node=a\n"
+              "send 1 run job=1.1 key=0 seed=0 hi\n"
+              "> wait 2500\n"
+              "[WORKER HEALTH] slow: no heartbeat for 2500 ms node=a\n"
+              "> wait 1000\n"
+              "[CLUSTER CONNECTION] worker left: no sign of life for 3500 ms node=a worker=1 actors=1\n"
+              "[FAILOVER] 1 jobs of actor 0 go to other actors: worker 'a' was lost: no sign of life for 3500 ms\n"
+              "close 1: no sign of life for 3500 ms\n"
+              "[ACTOR STATUS] Available inference actors: 0\n"
+              "[CLUSTER STATUS] Resources: {'CPU': 0.0, 'memory': 0.0}\n");
+    story_end(&s);
+}
+
+static void a_head_that_slept_does_not_blame_its_workers(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\n");
+    story(&s, "> sleep 600000\n"
+              "> tick\n"
+              "> beat 1 loads=0\n"
+              "send 1 beat_ack 1600000\n"
+              "> wait 3499\n"
+              "> wait 1\n"
+              "close 1: no sign of life for 3500 ms\n");
+    story_end(&s);
+}
+
+static void what_a_worker_may_not_say_ends_its_link(void **state)
+{
+    (void)state;
+    static const struct { const char *says, *why; } cases[] = {
+        {"actor 1 key=16", "actor key 16: a worker has at most 16 actors, keys from 0"},
+        {"actor 1 state=unheard-of", "actor 0: unknown state 0"},
+        {"actor 1 slots=0", "actor 0 is ready with 0 slots: 1 to 4096 can be"},
+        {"actor 1 slots=5000", "actor 0 is ready with 5000 slots: 1 to 4096 can be"},
+        {"actor 1 context=0", "actor 0 is ready with a context of 0 tokens: 1 to 16777216 can be"},
+        {"actor 1 kind=7", "actor 0: kind 7 is neither chat (1) nor embedding (3)"},
+        {"actor 1 model=", "actor 0: the model name must have 1 to 128 printable bytes"},
+        {"actor 1 state=gone", "actor 0 is gone, but was never registered"},
+        {"beat 1 key=0", "a beat with the load of actor 0, which was never registered"},
+        {"beat 1 loads=17", "a beat with 17 loads: a worker has at most 16 actors"},
+        {"run 1", "a worker does not send 'run'"},
+        {"hello 1 node=a", "a worker does not send 'hello'"},
+        {"scaled 1", "a worker does not send 'scale_state'"},
+        {"done 1 job=5", "it speaks of job 5, which never was"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct story s = story_begin();
+        char text[512];
+        given(&s, "open 1\nhello 1 node=a\n");
+        snprintf(text, sizeof text, "> %s\nsend 1 refuse ERR_PROTOCOL: %s\nclose 1: %s\n", cases[i].says, cases[i].why,
+                 cases[i].why);
+        story(&s, text);
+        story_end(&s);
+    }
+}
+
+static void a_ready_actor_stays_what_it_is(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {"model=other", "kind=3", "digest=d2", "slots=2", "context=7"};
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        struct story s = story_begin();
+        char line[64];
+        given(&s, "open 1\nhello 1 node=a\nactor 1\n");
+        snprintf(line, sizeof line, "actor 1 %s\n", changes[i]);
+        given(&s, line);
+        struct head_worker_view v;
+        assert_false(head_worker_at(s.head, 0, s.now_us, &v));
+        story_end(&s);
+    }
+}
+
+static void a_launcher_is_asked_for_workers(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    story(&s, "> scale 1 workers=3\n"
+              "failed 1 ERR_UNAVAILABLE: nobody here can start workers: a head that `manta up` started has a launcher, "
+              "this one has none\n"
+              "> open 1\n"
+              "> hello 1 node=up role=2\n"
+              "send 1 welcome worker=0\n"
+              "> scale 2 workers=3\n"
+              "send 1 scale workers=3\n"
+              "end 2 of 0\n"
+              "> scale 3 workers=257\n"
+              "failed 3 ERR_INVALID: 257 workers were asked for, at most 256 can be\n"
+              "> scaled 1 running=2 target=3\n");
+    struct head_totals t;
+    head_totals(s.head, &t);
+    assert_true(t.launcher && t.scale_running == 2 && t.scale_target == 3 && t.workers == 0);
+    story(&s, "> actor 1\n"
+              "send 1 refuse ERR_PROTOCOL: a launcher does not send 'actor'\n"
+              "close 1: a launcher does not send 'actor'\n");
+    story_end(&s);
+}
+
+static void a_failed_actor_says_why_and_may_come_back(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 state=loading\nactor 1 state=failed note=too-big\n");
+    struct head_actor_view v;
+    assert_true(head_actor_at(s.head, 0, &v) && v.state == WIRE_ACTOR_FAILED && str_is(v.note, "too-big"));
+    story(&s, "> prompt 1 model=m\n"
+              "failed 1 ERR_UNAVAILABLE: model 'm' cannot be loaded: too-big retry=5\n"
+              "> actor 1 state=loading\n"
+              "> prompt 2 model=m\n"
+              "> actor 1\n"
+              "send 1 run job=1.1 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_joins_and_registers_its_actor),
+        cmocka_unit_test(actors_get_ids_in_the_order_of_registration),
+        cmocka_unit_test(status_lines_come_back_without_a_change),
+        cmocka_unit_test(another_protocol_is_refused_for_good),
+        cmocka_unit_test(another_version_of_the_same_protocol_is_a_warning),
+        cmocka_unit_test(a_wrong_or_missing_token_is_refused),
+        cmocka_unit_test(nonsense_in_hello_is_refused),
+        cmocka_unit_test(who_does_not_say_hello_is_closed),
+        cmocka_unit_test(more_links_than_the_limit_are_refused),
+        cmocka_unit_test(one_name_for_two_nodes_is_told_apart),
+        cmocka_unit_test(a_worker_that_comes_back_replaces_its_old_link),
+        cmocka_unit_test(silence_makes_a_worker_slow_then_lost),
+        cmocka_unit_test(a_head_that_slept_does_not_blame_its_workers),
+        cmocka_unit_test(what_a_worker_may_not_say_ends_its_link),
+        cmocka_unit_test(a_ready_actor_stays_what_it_is),
+        cmocka_unit_test(a_launcher_is_asked_for_workers),
+        cmocka_unit_test(a_failed_actor_says_why_and_may_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
