@@ -100,12 +100,21 @@ static void on_exit_of(struct net_child *c, int64_t status, int signum, void *us
 
 /* ---- its life ---- */
 
+/* Why it ended is most often its last line, or the last one that says error. */
+static void note_words(struct part *p, struct str line)
+{
+    bool says_error = memmem(line.p, line.n, "error", 5) != NULL;
+    if (line.n == 0 || (p->says_error && !says_error))
+        return;
+    p->says_error = says_error;
+    snprintf(p->last_line, sizeof p->last_line, "%.*s", STR_ARG(line));
+}
+
 static void on_line(struct net_child *c, struct str line, void *user_data)
 {
     (void)c;
     struct part *p = user_data;
-    if (line.n > 0)
-        snprintf(p->last_line, sizeof p->last_line, "%.*s", STR_ARG(line));
+    note_words(p, line);
     if (p->launch->cfg.on_line != NULL)
         p->launch->cfg.on_line(p->name, line, p->launch->cfg.user_data);
 }
@@ -118,6 +127,7 @@ int part_start(struct part *p, struct fault *f)
     if (err != 0)
         return err;
     p->last_line[0] = '\0';
+    p->says_error = false;
     p->child = net_spawn(a->loop,
                          &(struct net_child_config){.argv = command.argv, .env_add = a->cfg.env_add, .on_line = on_line,
                                                     .on_exit = on_exit_of, .user_data = p}, f);

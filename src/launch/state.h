@@ -24,7 +24,8 @@ struct part {
     uint64_t started_us;     /* of the last start */
     uint32_t starts;         /* so far */
     uint32_t pause_ms;       /* before the next restart */
-    char last_line[200];     /* of its output: often why it ended */
+    char last_line[200];     /* of its output, of this life: often why it ended */
+    bool says_error;         /* last_line does: lines that do not will not replace it */
 };
 
 struct head_link;

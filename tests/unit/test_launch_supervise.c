@@ -210,10 +210,10 @@ static void test_hopeless_workers_end_all(void **state)
 {
     struct story *s = *state;
     s->cfg.workers = 2;
-    s->worker[1] = "echo 'x.gguf is not a GGUF file'; exit 6";
+    s->worker[1] = "echo 'error: x.gguf is not a GGUF file'; echo bye; exit 6";
     run(s);
     assert_int_equal(count(&s->events, "started, pid"), 3);
-    assert_non_null(strstr(s->fault.text, "ended with status 6: x.gguf is not a GGUF file"));
+    assert_non_null(strstr(s->fault.text, "ended with status 6: error: x.gguf is not a GGUF file"));
 }
 
 /* worker-1 up: to three. worker-3 up: back to one. */
