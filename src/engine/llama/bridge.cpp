@@ -48,6 +48,8 @@ int bridge_template_render(bridge_template *t, const bridge_turn *turns, size_t 
         }
         in.add_generation_prompt = true;
         in.use_jinja = true;
+        /* without this, common/ works out how to parse tool calls by rendering the template dozens of times */
+        in.force_pure_content = true;
         const std::string prompt = common_chat_templates_apply(t->templates.get(), in).prompt;
         take(prompt.data(), prompt.size(), user_data);
         return 1;

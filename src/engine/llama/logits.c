@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LANES = 16 };
 
@@ -48,38 +49,42 @@ int32_t logits_argmax(const float *logits, int32_t n)
     return 0;
 }
 
-/* exp(x) for x <= 0: 2^k by its exponent bits, the rest by a polynomial (Cephes' expf coefficients). */
-static inline float exp_below_one(float x)
+/* exp(x) of LANES floats x <= 0, added to *sum: 2^k by its exponent bits, the rest by a polynomial (the coefficients of
+ * Cephes' expf). With vector types spelled out, since the clamp keeps compilers from making vector code of a loop. */
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t ints __attribute__((vector_size(LANES * sizeof(int32_t))));
+
+static inline __attribute__((always_inline)) void add_exp(lanes *sum, const lanes *row, float max)
 {
-    x = x < -87.0f ? -87.0f : x;
-    float k = (float)(int32_t)(x * 1.44269504f - 0.5f);
-    float r = x - k * 0.693359375f + k * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
+    lanes x = *row - max;
+    ints fits = x > -87.0f; /* below that, and for NaN, the sum gains nothing */
+    x = (lanes)((ints)x & fits);
+    ints k = __builtin_convertvector(x * 1.44269504f - 0.5f, ints);
+    lanes whole = __builtin_convertvector(k, lanes);
+    lanes r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+    lanes p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    union {
-        int32_t i;
-        float f;
-    } scale = {.i = ((int32_t)k + 127) << 23};
-    return p * scale.f;
+    p *= (lanes)((k + 127) << 23);
+    *sum += (lanes)((ints)p & fits);
 }
 
-WIDE static double sum_exp(const float *logits, int32_t n, float max)
+WIDE static double sum_exp(const float *x, int32_t n, float max)
 {
-    float sum[LANES] = {0};
+    lanes sum = {0}, block;
     int32_t at = 0;
-    for (; at + LANES <= n; at += LANES)
-        for (int i = 0; i < LANES; i++)
-            sum[i] += exp_below_one(logits[at + i] - max);
-    for (; at < n; at++)
-        sum[0] += exp_below_one(logits[at] - max);
+    for (; at + LANES <= n; at += LANES) {
+        memcpy(&block, x + at, sizeof block);
+        add_exp(&sum, &block, max);
+    }
     double total = 0;
     for (int i = 0; i < LANES; i++)
         total += (double)sum[i];
+    for (; at < n; at++)
+        total += exp((double)(x[at] - max));
     return total;
 }
 

@@ -172,15 +172,23 @@ static int32_t keep_of_top_k(struct engine_sampler *s, const float *logits)
     return s->s.min_p > 0 ? keep_min_p(s, kept) : kept;
 }
 
-/* Without top_k: min_p first, since it needs no sorting and cuts the same tail. */
+/* Without top_k: min_p first, since it needs no sorting and cuts the same tail. Then ever more of the row is sorted
+ * until what is sorted carries top_p: mostly a few hundred tokens. */
 static int32_t keep_of_all(struct engine_sampler *s, const float *logits)
 {
     float max = logits[logits_argmax(logits, s->vocab)];
-    int32_t n = logits_above(logits, s->vocab, s->s.min_p > 0 ? max + logf(s->s.min_p) : -INFINITY, s->candidates);
+    float least = s->s.min_p > 0 ? max + logf(s->s.min_p) : -INFINITY;
     if (s->s.top_p >= 1)
-        return n;
-    logits_sort(s->candidates, n);
-    return keep_top_p(s, n, logits_sum_exp(logits, s->vocab, max));
+        return logits_above(logits, s->vocab, least, s->candidates);
+    double mass = logits_sum_exp(logits, s->vocab, max);
+    for (float depth = 6;; depth *= 2) {
+        bool all = depth > 64 || max - depth <= least;
+        int32_t n = logits_above(logits, s->vocab, all ? least : max - depth, s->candidates);
+        logits_sort(s->candidates, n);
+        int32_t kept = keep_top_p(s, n, mass);
+        if (all || kept < n)
+            return kept;
+    }
 }
 
 static int by_token(const void *a, const void *b)
@@ -195,7 +203,8 @@ static int32_t draw(struct engine_sampler *s, const float *logits, double u)
     int32_t n = few ? keep_of_top_k(s, logits) : keep_of_all(s, logits);
     if (n <= 0) /* all NaN or minus infinity: there is nothing to choose from */
         return logits_argmax(logits, s->vocab);
-    qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
+    if (few || s->s.top_p < 1) /* otherwise they never left the order of their ids */
+        qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
     double max = -INFINITY, total = 0, sum = 0;
     for (int32_t i = 0; i < n; i++)
         max = fmax(max, (double)s->candidates[i].logit);
