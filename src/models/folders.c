@@ -43,9 +43,10 @@ int models_dir(char *out, size_t cap, struct fault *f)
 int folder_make(const char *path)
 {
     char part[FOLDER_BYTES];
-    if (strlen(path) >= sizeof part)
+    size_t n = strlen(path);
+    if (n >= sizeof part)
         return ERR_IO;
-    strcpy(part, path);
+    memcpy(part, path, n + 1);
     for (char *p = part + 1; *p != '\0'; p++) {
         if (*p != '/')
             continue;

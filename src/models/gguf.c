@@ -3,6 +3,7 @@
  * Everything here may be wrong: a web page saved under a model's name, half a download, bytes made to break us. So
  * every count is held against the bytes that are left before it is believed, and nothing is allocated by it. */
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "models/gguf_scan.h"
@@ -145,7 +146,7 @@ static void name_mix(struct gguf *g)
 {
     const char *name = g->mix < UINT32_MAX ? gguf_mix_name((uint32_t)g->mix) : NULL;
     if (name != NULL)
-        strcpy(g->facts.quantisation, name); /* all names are short */
+        snprintf(g->facts.quantisation, sizeof g->facts.quantisation, "%s", name);
 }
 
 int gguf_read(const char *path, struct gguf_facts *out, struct fault *f)

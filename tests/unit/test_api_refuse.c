@@ -63,7 +63,8 @@ static const struct bad bads[] = {
     {API_CHAT, "{\"messages\":[{\"role\":\"user\"}]}", ERR_INVALID,
      "messages[0].content", "messages[0].content: is missing: a string or an array of text parts"},
     {API_CHAT,
-     "{\"messages\":[{\"role\":\"system\",\"content\":\"\"},{\"role\":\"user\",\"content\":\"\"},{\"role\":\"user\",\"content\":5}]}", ERR_INVALID,
+     "{\"messages\":[{\"role\":\"system\",\"content\":\"\"},{\"role\":\"user\",\"content\":\"\"},"
+     "{\"role\":\"user\",\"content\":5}]}", ERR_INVALID,
      "messages[2].content", "messages[2].content: expected a string or an array of text parts, got a number"},
     {API_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[\"Hi\"]}]}", ERR_INVALID,
      "messages[0].content[0]", "messages[0].content[0]: expected a text part like {\"type\": \"text\", \"text\": \"…\"}, got a string"},
@@ -71,7 +72,8 @@ static const struct bad bads[] = {
      "messages[0].content[0]", "messages[0].content[0]: a part needs \"type\": \"text\""},
     {API_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}", ERR_INVALID,
      "messages[0].content[0]", "messages[0].content[0]: a text part needs \"text\": \"…\""},
-    {API_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"\"},{\"type\":\"image_url\"}]}]}", ERR_UNSUPPORTED,
+    {API_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"\"},"
+     "{\"type\":\"image_url\"}]}]}", ERR_UNSUPPORTED,
      "messages[0].content[1]", "messages[0].content[1]: parts of type 'image_url' are not supported, only 'text'"},
 
     /* each number: wrong type, below, above */
