@@ -56,7 +56,8 @@ static bool split(struct str s, struct str *host, struct str *port, bool *has_po
     return true;
 }
 
-int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port, struct fault *f)
+int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port,
+                       struct fault *f)
 {
     struct str s = str_trim(str_of(text)), name = {0}, digits = {0};
     bool has_port = false;
@@ -73,7 +74,8 @@ int http_parse_address(const char *text, uint16_t default_port, char *host, size
         return fault_set(f, ERR_INVALID, "the host name in '%.60s…' is longer than %zu bytes", text, host_cap - 1);
     uint16_t number = has_port ? port_of(digits) : default_port;
     if (number == 0)
-        return fault_set(f, ERR_INVALID, "'%.*s' in '%s' is not a port: use a number from 1 to 65535", STR_ARG(digits), text);
+        return fault_set(f, ERR_INVALID, "'%.*s' in '%s' is not a port: use a number from 1 to 65535",
+                         STR_ARG(digits), text);
     memcpy(host, name.p, name.n);
     host[name.n] = '\0';
     *port = number;

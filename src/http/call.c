@@ -1,9 +1,9 @@
 /* One request of a client, on a connection of its own.
  *
  * The happy path is: net_dial -> on_open: the request is written -> answer head (on_head) -> body (on_body)… -> the
- * message is whole -> the connection is closed -> on_end(0). It can fail by: no connection; silence until timeout_ms; an
- * answer that is not HTTP; a head over its limit; the connection ending too early; http_call_cancel(). Each notes why
- * (call_end) and cuts the connection. All of them come together in on_close, the only place that calls on_end and frees. */
+ * message is whole -> the connection is cut -> on_end(0). It can fail by: no connection; silence until timeout_ms;
+ * an answer that is not HTTP; a head over its limit; the connection ending too early; http_call_cancel(). Each notes
+ * why (call_end) and cuts the connection. All come together in on_close, the only place that calls on_end and frees. */
 #include "http/call.h"
 
 #include <llhttp.h>
@@ -201,8 +201,8 @@ static void not_http(struct http_call *c, struct str bytes)
 static void parser_failed(struct http_call *c, struct str bytes, bool first)
 {
     if (c->fields.text.overflowed || c->fields.n == HTTP_HEADERS_MAX || c->head_bytes >= HTTP_HEAD_BYTES_MAX)
-        call_end(c, ERR_TOO_LARGE, "the headers of the answer from %s are over the limit (%d bytes, %d headers)", c->where,
-                 HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX);
+        call_end(c, ERR_TOO_LARGE, "the headers of the answer from %s are over the limit (%d bytes, %d headers)",
+                 c->where, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX);
     else if (first && (bytes.n < 5 || memcmp(bytes.p, "HTTP/", 5) != 0))
         not_http(c, bytes);
     else
@@ -288,7 +288,8 @@ static void write_request(struct http_call *c, const struct http_call_config *cf
     buf_add_str(out, cfg->body);
 }
 
-struct http_call *call_start(struct net_loop *l, const struct http_call_config *cfg, const char *protocol, call_up_fn *up)
+struct http_call *call_start(struct net_loop *l, const struct http_call_config *cfg, const char *protocol,
+                             call_up_fn *up)
 {
     struct http_call *c = xalloc(sizeof *c);
     c->cfg = *cfg;

@@ -9,7 +9,8 @@
 typedef void call_up_fn(struct net_conn *link, struct str rest, void *user_data);
 
 /* As http_call_start(); with a protocol, asks for an upgrade to it. */
-struct http_call *call_start(struct net_loop *l, const struct http_call_config *cfg, const char *protocol, call_up_fn *up);
+struct http_call *call_start(struct net_loop *l, const struct http_call_config *cfg, const char *protocol,
+                             call_up_fn *up);
 /* "127.0.0.1:8470", for sentences. */
 const char *call_where(const struct http_call *c);
 

@@ -1,11 +1,12 @@
 /* One connection of the server: requests come one behind the other, each is answered before the next is looked at.
  *
  * Invariants:
- *  1. A request is answered or on_gone was called for it, never both: only http_conn_answered() and http_conn_closed() end one.
- *  2. on_request is never called from within an http_ call of a handler: what waits in `behind` is parsed by conn_parse()
- *     further up on the stack, or in the next turn.
- *  3. What a client can make us hold is bounded: one request (its limits), HTTP_BEHIND_BYTES and one read behind it, and
- *     server.held_max for all connections together. */
+ *  1. A request is answered or on_gone was called for it, never both: only http_conn_answered() and
+ *     http_conn_closed() end one that the handler has.
+ *  2. on_request is never called from within an http_ call of a handler: what waits in `behind` is parsed by
+ *     conn_parse() further up on the stack, or in the next turn.
+ *  3. What a client can make us hold is bounded: one request (its limits), HTTP_BEHIND_BYTES and one read behind it,
+ *     and server.held_max for all connections together. */
 #include "http/conn.h"
 
 #include <stdlib.h>
@@ -89,7 +90,7 @@ static void conn_go_on(struct http_conn *c)
 
 void http_conn_answered(struct http_conn *c)
 {
-    MUST(c->state == CONN_ANSWERING);
+    MUST(c->state == CONN_ANSWERING); /* 1 */
     bool keep = c->request->keep_alive && !c->broken && !c->server->closed;
     conn_drop_request(c);
     if (!keep) {
@@ -151,6 +152,7 @@ static void conn_keep(struct http_conn *c, struct str bytes)
 
 static void conn_take(struct http_conn *c, struct str rest)
 {
+    MUST(c->parsing && c->rest.n == 0); /* 2 */
     conn_move(c, CONN_ANSWERING);
     c->rest = rest;
     c->server->calls.on_request(c->request, c->server->user_data);

@@ -6,7 +6,7 @@
  * order (pipelining waits). Bad requests never reach on_request: they are answered here with the error body of
  * `error_body`.
  *
- * Memory: an idle connection is 250 bytes here, an open stream 600: http_stream_begin() forgets the request's text. A
+ * Memory: an idle connection is 170 bytes here, an open stream 420: http_stream_begin() forgets the request's text. A
  * handler that waits long before it answers does the same with http_forget(). */
 #ifndef MANTA_HTTP_HTTP_H
 #define MANTA_HTTP_HTTP_H
@@ -28,16 +28,14 @@ enum {
     HTTP_HELD_BYTES_MAX = 64 << 20,     /* heads, bodies and pipelined bytes of all connections together: 503 */
 };
 
-struct http_header { struct str name, value; }; /* name in lower case */
-
 /* ---- server ---- */
 struct http_server;
 struct http_request;
 
 struct http_server_calls {
     void (*on_request)(struct http_request *r, void *user_data);
-    /* The client went away before the answer was whole, once; do not answer. r is freed after it returns. Not called for
-     * answered ones. A client that ends its sending side has gone. */
+    /* The client went away before the answer was whole, once; do not answer. r is freed after it returns. Not called
+     * for answered ones. A client that ends its sending side has gone. */
     void (*on_gone)(struct http_request *r, void *user_data);
     /* A stream that was full has drained. */
     void (*on_drain)(struct http_request *r, void *user_data);
@@ -58,7 +56,8 @@ struct str http_path(const struct http_request *r);               /* without the
 struct str http_query(const struct http_request *r, const char *name);
 struct str http_header(const struct http_request *r, const char *lower_name); /* or empty */
 struct str http_body(const struct http_request *r);
-/* Appends s with %41 and, in queries, '+' decoded. ERR_INVALID: a '%' without two hex digits. ERR_TOO_LARGE: out is full. */
+/* Appends s with %41 and, in queries, '+' decoded. ERR_INVALID: a '%' without two hex digits. ERR_TOO_LARGE: out is
+ * full. */
 int http_decode(struct buf *out, struct str s, bool in_query);
 const char *http_peer(const struct http_request *r);
 void http_set_user_data(struct http_request *r, void *p);
@@ -80,7 +79,8 @@ bool http_stream_full(const struct http_request *r);
 /* Ends the answer; r is freed. */
 void http_stream_end(struct http_request *r);
 /* For a request with `Connection: Upgrade`: answers 101 for `protocol` and hands the connection over, with the bytes
- * that came behind the request in *out_rest (borrowed until the next loop turn). The caller must net_conn_set(). r is freed. */
+ * that came behind the request in *out_rest (borrowed until the next loop turn). The caller must net_conn_set(). r is
+ * freed. */
 struct net_conn *http_upgrade(struct http_request *r, const char *protocol, struct str *out_rest);
 /* True when the request asks for an upgrade to that protocol. */
 bool http_wants_upgrade(const struct http_request *r, const char *protocol);
@@ -131,7 +131,8 @@ struct sse {
     bool cr;    /* the last byte was a CR: an LF now belongs to it */
     bool begun; /* the first line is behind us, where a byte order mark may be */
 };
-/* For each whole event: its fields (event empty: "message"; id: the last one sent, also by an earlier event). Comments come with event ":" and the comment as data. */
+/* For each whole event: its fields (event empty: "message"; id: the last one sent, also by an earlier event). Comments
+ * come with event ":" and the comment as data. */
 typedef void sse_event_fn(struct str event, struct str data, struct str id, void *user_data);
 void sse_init(struct sse *s);
 void sse_fini(struct sse *s);
@@ -139,6 +140,7 @@ void sse_fini(struct sse *s);
 int sse_feed(struct sse *s, struct str bytes, sse_event_fn *fn, void *user_data);
 
 /* "http://host:port" or "host:port" or "host" -> parts; default_port where none is given. ERR_INVALID with f. */
-int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port, struct fault *f);
+int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port,
+                       struct fault *f);
 
 #endif

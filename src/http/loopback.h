@@ -35,7 +35,7 @@ void loopback_read(struct loopback *l, struct http_server *s);
 void loopback_hang_up(struct loopback *l);
 /* Time passes. */
 void loopback_wait(struct loopback *l, struct http_server *s, uint32_t ms);
-/* The rest of a loop turn: ready connections, bytes held back, the close callback. After it s may be gone, if it was closed. */
+/* The rest of a loop turn: ready connections, bytes held back, the close callback. A closed server may be gone then. */
 void loopback_turn(struct loopback *l, struct http_server *s);
 
 #endif

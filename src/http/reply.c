@@ -14,8 +14,8 @@ const char *http_reason(int status)
         {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"},
         {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"}, {304, "Not Modified"},
         {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
-        {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-        {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"}, {411, "Length Required"},
+        {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
+        {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"}, {411, "Length Required"},
         {413, "Content Too Large"}, {414, "URI Too Long"}, {415, "Unsupported Media Type"}, {417, "Expectation Failed"},
         {422, "Unprocessable Content"}, {426, "Upgrade Required"}, {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"}, {499, "Client Closed Request"},
@@ -56,7 +56,8 @@ static bool may_have_body(int status)
 }
 
 /* Everything up to the framing header: status, date, type, connection. */
-static void add_head(const struct http_request *r, struct buf *out, int status, const char *content_type, const char *extra)
+static void add_head(const struct http_request *r, struct buf *out, int status, const char *content_type,
+                     const char *extra)
 {
     struct http_server *s = r->conn->server;
     add_status_line(s, out, status);

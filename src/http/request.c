@@ -10,7 +10,8 @@
 /* ---- refusing ---- */
 
 /* Says why; its result, returned from a parser callback, stops the parser. */
-__attribute__((format(printf, 4, 5))) static int refuse(struct http_request *r, int status, int err, const char *fmt, ...)
+__attribute__((format(printf, 4, 5)))
+static int refuse(struct http_request *r, int status, int err, const char *fmt, ...)
 {
     char text[256];
     va_list ap;

@@ -9,7 +9,7 @@
 
 enum {
     SWEEP_US = 1000000,
-    BEHIND_BYTES_MAX = 128 << 10, /* pipelined bytes of one connection: reading pauses long before, at HTTP_BEHIND_BYTES */
+    BEHIND_BYTES_MAX = 128 << 10, /* pipelined bytes of one connection; reading pauses at HTTP_BEHIND_BYTES */
 };
 
 static const uint64_t wait_us[WAITS_N] = {
@@ -194,7 +194,8 @@ void http_server_close(struct http_server *s)
     if (s->listener != NULL)
         net_listener_close(s->listener);
     s->listener = NULL;
-    /* Only what a handler works on goes on. So no wait but WAIT_DRAIN is left, and the loop may end without our timers. */
+    /* Only what a handler works on goes on. So no wait but WAIT_DRAIN is left, and the timers can go now: nobody knows
+     * whether the last connection or the loop ends first. */
     LIST_EACH_SAFE(pos, next, &s->conns) {
         struct http_conn *c = list_item(pos, struct http_conn, all);
         if (c->state != CONN_ANSWERING && c->state != CONN_CLOSING)
