@@ -75,7 +75,7 @@ int api_read_suffix(struct api_reader *r, const char *path, const json_t *v)
 
 int api_read_echo(struct api_reader *r, const char *path, const json_t *v)
 {
-    bool on;
+    bool on = false;
     int err = api_read_bool(r, path, v, &on);
     if (!err && on)
         return api_refuse(r->e, ERR_UNSUPPORTED, path, "repeating the prompt in the answer is not supported");

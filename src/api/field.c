@@ -99,7 +99,7 @@ static int read_int32(struct api_reader *r, const struct field *f, const json_t 
 
 static int read_flag(struct api_reader *r, const struct field *f, const json_t *v, uint8_t *out)
 {
-    bool on;
+    bool on = false;
     int err = api_read_bool(r, f->name, v, &on);
     if (!err)
         *out = on ? 1 : 0;
