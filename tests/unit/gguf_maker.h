@@ -93,6 +93,7 @@ static inline struct buf whole_gguf(void)
 
 static inline void write_file(const char *path, const void *p, size_t n)
 {
+    remove(path); /* writing over an old file is slow: ext4 then waits for the disk */
     FILE *f = fopen(path, "wb");
     if (f == NULL || fwrite(p, 1, n, f) != n || fclose(f) != 0)
         abort();
