@@ -1,8 +1,8 @@
 /* The launcher's link to its head: takes `scale`, tells how many workers run.
  *
- * The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and scale_state at each change. It can fail
- * by: no head there yet, or it dies (dial again, with a pause that doubles), silence for lost_after_ms (hang up, dial again), a
- * frame that is not manta's (the same), `refuse` (said to the user; final: no further try). */
+ * The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and scale_state at each change.
+ * It can fail by: no head there yet, or it dies (dial again, with a pause that doubles), silence for lost_after_ms (hang
+ * up, dial again), a frame that is not manta's (the same), `refuse` (said to the user; final: no further try). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

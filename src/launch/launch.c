@@ -74,7 +74,7 @@ static void want_worker(struct launch *a, uint32_t i)
         part_keep_up(a->workers[i]);
 }
 
-/* Makes what runs agree with the target. A worker that is wanted again while it is still leaving is started when it has left. */
+/* Makes what runs agree with the target. A worker wanted again while it is still leaving is started when it has left. */
 static void match_target(struct launch *a)
 {
     for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {

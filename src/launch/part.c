@@ -1,4 +1,5 @@
-/* One child process that is to be there: started, started again when it dies, stopped with patience. The drawing is in state.h. */
+/* One child process that is to be there: started, started again when it dies, stopped with patience.
+ * Its states are drawn in state.h. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

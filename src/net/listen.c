@@ -115,7 +115,7 @@ static int listen_fault(struct fault *f, int uv_err, const char *host, uint16_t 
     }
 }
 
-/* Binds and listens. libuv sets SO_REUSEADDR (a port in TIME_WAIT is free) and not SO_REUSEPORT (a port is shared with nobody). */
+/* libuv sets SO_REUSEADDR (a port in TIME_WAIT is free) and not SO_REUSEPORT (a port is shared with nobody). */
 static int start_listening(struct net_listener *s, const struct sockaddr_storage *address)
 {
     int r = uv_tcp_bind(&s->tcp, (const struct sockaddr *)address, 0);

@@ -43,9 +43,9 @@ void net_timer_free(struct net_timer *t);
 /* ---- TCP ---- */
 struct net_conn;
 struct net_conn_calls {
-    void (*on_open)(struct net_conn *c, void *user_data);               /* dialled ones: connected */
+    void (*on_open)(struct net_conn *c, void *user_data); /* dialled ones: connected */
     void (*on_data)(struct net_conn *c, struct str bytes, void *user_data); /* borrowed for the call */
-    void (*on_drain)(struct net_conn *c, void *user_data);              /* pending fell to half of its peak since the last call, or less */
+    void (*on_drain)(struct net_conn *c, void *user_data); /* pending fell to half of its peak since the last call, or less */
     /* Once, last: `err` 0 for an orderly end, `why` in words. The net_conn is freed after it returns. */
     void (*on_close)(struct net_conn *c, int err, const char *why, void *user_data);
 };
@@ -106,7 +106,8 @@ struct net_child_config {
     bool keep_input;           /* stdin is ours, too: for a child that talks to the person at the terminal */
     void *user_data;
 };
-/* Starts it, with stdin from /dev/null unless told otherwise. NULL with f when that fails (no such program, …): no callback follows then. */
+/* Starts it, with stdin from /dev/null unless told otherwise. NULL with f when that fails (no such program, …): no
+ * callback follows then. */
 struct net_child *net_spawn(struct net_loop *l, const struct net_child_config *cfg, struct fault *f);
 int net_child_pid(const struct net_child *c);
 /* Harmless when it has ended and on_exit is still to come. */
