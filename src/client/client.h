@@ -26,6 +26,7 @@ int client_verify(const struct client_options *o);
 int client_prompt(const struct client_options *o, const char *words);
 /* What a watch tells: how far the cluster has come. */
 struct client_news {
+    int head_pid; /* whose news this is */
     uint32_t workers, ready, loading, failed;
 };
 typedef void client_news_fn(const struct client_news *news, void *user_data);

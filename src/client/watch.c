@@ -31,6 +31,7 @@ static void count(const json_t *status, struct client_news *n)
 {
     size_t i;
     json_t *a;
+    n->head_pid = (int)json_num(json_object_get(status, "head"), "pid");
     n->workers = (uint32_t)json_num(status, "workers");
     json_array_foreach(json_object_get(status, "actor_list"), i, a)
     {

@@ -129,6 +129,8 @@ static void on_prompt_exit(struct net_child *c, int64_t status, int signum, void
     struct up *u = user_data;
     (void)c;
     u->prompt = NULL;
+    if (u->phase == ENDING)
+        return;
     u->exit_status = signum != 0 ? 1 : (int)status;
     stop(u);
 }
@@ -167,7 +169,8 @@ static void serve(struct up *u)
 static void on_news(const struct client_news *n, void *user_data)
 {
     struct up *u = user_data;
-    if (u->phase != STARTING)
+    /* somebody else's head may hold our port: then ours is about to say so and end */
+    if (u->phase != STARTING || n->head_pid != launch_pid(u->launch, "head"))
         return;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
         fprintf(stderr, "up | %u of %u workers joined, %u actors ready\n", n->workers, u->workers, n->ready);
@@ -203,6 +206,7 @@ static void on_signal(int signum, void *user_data)
 static void on_ended(const struct fault *f, void *user_data)
 {
     struct up *u = user_data;
+    u->phase = ENDING;
     if (f->err != 0) {
         fprintf(stderr, "error: %s\n", f->text);
         u->exit_status = err_exit(f->err);
@@ -255,13 +259,14 @@ int up_main(const struct settings *s)
     net_signal(u.loop, SIGHUP, on_signal, &u);
     if (start(&u, &f) == 0) {
         net_loop_run(u.loop);
-        launch_free(u.launch);
     } else {
         fprintf(stderr, "error: %s\n", f.text);
         u.exit_status = err_exit(f.err);
     }
+    u.phase = ENDING;
     client_watch_free(u.watch);
     net_timer_free(u.patience);
+    launch_free(u.launch);
     net_loop_free(u.loop);
     if (u.log != NULL)
         fclose(u.log);

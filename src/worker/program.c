@@ -29,7 +29,8 @@ static void leave(struct worker_program *p, const struct fault *why)
         log_error("WORKER NODE STOPPED", "%s", why->text);
     else
         log_info("WORKER NODE STOPPED", "left the cluster");
-    p->exit_status = err_exit(why->err);
+    if (why->err != 0)
+        p->exit_status = err_exit(why->err); /* else it stays what made us leave: a model that cannot be loaded, or 0 */
     net_loop_stop(p->loop);
 }
 
