@@ -1,5 +1,6 @@
 #include "base/nearest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { WORD_BYTES_MAX = 63 };
@@ -10,22 +11,23 @@ static size_t min3(size_t a, size_t b, size_t c)
     return m < c ? m : c;
 }
 
-/* Levenshtein distance, one row at a time. */
+/* Edit distance in which two neighbouring letters that changed places count once, as typing fingers do it. */
 static size_t distance(const char *a, size_t a_n, const char *b, size_t b_n)
 {
-    size_t row[WORD_BYTES_MAX + 1];
+    size_t d[WORD_BYTES_MAX + 1][WORD_BYTES_MAX + 1];
+    for (size_t i = 0; i <= a_n; i++)
+        d[i][0] = i;
     for (size_t j = 0; j <= b_n; j++)
-        row[j] = j;
+        d[0][j] = j;
     for (size_t i = 1; i <= a_n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
         for (size_t j = 1; j <= b_n; j++) {
-            size_t above = row[j];
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
+            d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && d[i - 2][j - 2] + 1 < d[i][j])
+                d[i][j] = d[i - 2][j - 2] + 1;
         }
     }
-    return row[b_n];
+    return d[a_n][b_n];
 }
 
 const char *nearest_word(const char *word, const char *const *words, size_t n)

@@ -204,6 +204,8 @@ struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg,
 
 void launch_free(struct launch *a)
 {
+    if (a == NULL)
+        return;
     if (a->link != NULL)
         head_link_abandon(a->link);
     part_fini(&a->head);
