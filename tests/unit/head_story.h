@@ -30,6 +30,7 @@ struct story {
     struct effects fx;
     struct buf said;
     bool logs;
+    void (*heard)(struct story *s); /* called after each step, or NULL */
 };
 
 /* ---- effects -> lines ---- */
@@ -133,6 +134,8 @@ static inline void step(struct story *s, struct head_event ev)
     for (size_t i = 0; i < s->fx.n; i++)
         line_of(s, &s->fx.fx[i]);
     head_check(s->head, s->now_us);
+    if (s->heard != NULL)
+        s->heard(s);
 }
 
 static inline void msg_step(struct story *s, uint64_t link, struct wire_msg *m)
