@@ -79,10 +79,10 @@ void http_conn_close(struct http_conn *c)
     c->calls->close(c->link);
 }
 
-/* Bytes that wait are parsed by conn_parse() when it is on the stack, else in the next turn. */
+/* Bytes that wait are parsed in the next turn. None wait while conn_parse() is on the stack: it has them. */
 static void conn_go_on(struct http_conn *c)
 {
-    if (c->parsing || c->behind.n == 0 || list_linked(&c->ready))
+    if (c->behind.n == 0 || list_linked(&c->ready))
         return;
     list_push(&c->server->ready, &c->ready);
     http_server_wake(c->server);
@@ -152,7 +152,7 @@ static void conn_keep(struct http_conn *c, struct str bytes)
 
 static void conn_take(struct http_conn *c, struct str rest)
 {
-    MUST(c->parsing && c->rest.n == 0); /* 2 */
+    MUST(c->behind.n == 0 && c->rest.n == 0); /* 2: nothing older waits */
     conn_move(c, CONN_ANSWERING);
     c->rest = rest;
     c->server->calls.on_request(c->request, c->server->user_data);
@@ -191,10 +191,8 @@ static void conn_parse(struct http_conn *c, struct str bytes)
 {
     struct http_server *s = c->server;
     s->depth++;
-    c->parsing = true;
     while (bytes.n > 0 && !c->broken && conn_hungry(c))
         bytes = conn_step(c, bytes);
-    c->parsing = false;
     conn_keep(c, bytes);
     s->depth--;
     http_server_settle(s);

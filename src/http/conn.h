@@ -43,7 +43,6 @@ struct http_conn {
     size_t held;                    /* bytes of buffers counted in server.held */
     size_t seen;                    /* WAIT_DRAIN: pending when last looked at */
     uint8_t state;                  /* enum http_conn_state */
-    bool parsing;                   /* conn_parse() is on the stack */
     bool paused;                    /* reading is, `behind` is long enough */
     bool full;                      /* http_stream_full() said so and on_drain is owed */
     bool broken;                    /* a write failed: nothing more is written */

@@ -117,9 +117,9 @@ void loopback_send(struct loopback *l, struct http_server *s, struct str bytes)
     loopback_turn(l, s);
 }
 
-void loopback_read(struct loopback *l, struct http_server *s)
+void loopback_read(struct loopback *l, struct http_server *s, size_t left)
 {
-    l->unread = 0;
+    l->unread = left;
     if (l->conn != NULL)
         http_conn_drained(l->conn);
     loopback_turn(l, s);

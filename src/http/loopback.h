@@ -29,8 +29,8 @@ void loopback_open(struct loopback *l, struct http_server *s);
 void loopback_fini(struct loopback *l);
 /* The client sends; then the rest of this loop turn happens. */
 void loopback_send(struct loopback *l, struct http_server *s, struct str bytes);
-/* The client reads all it was sent. */
-void loopback_read(struct loopback *l, struct http_server *s);
+/* The client reads what it was sent, but for the last `left` bytes. */
+void loopback_read(struct loopback *l, struct http_server *s, size_t left);
 /* The client goes away. */
 void loopback_hang_up(struct loopback *l);
 /* Time passes. */

@@ -254,6 +254,24 @@ static void silence_ends_in_time(void **state)
     end(&t);
 }
 
+static void on_late(struct net_timer *timer, void *user_data)
+{
+    (void)timer;
+    http_call_cancel(((struct scene *)user_data)->call);
+}
+
+static void the_timeout_is_for_the_head_not_for_a_stream(void **state)
+{
+    (void)state;
+    struct scene t;
+    begin(&t, NULL);
+    struct http_call_config cfg = ask(&t, "GET", "/endless");
+    cfg.timeout_ms = 100;
+    net_timer_set(net_timer_new(t.loop, on_late, &t), net_now_us(t.loop) + 250000);
+    assert_string_equal(saw(&t, &cfg), "200 text/event-stream;data: 1\n\nERR_CANCELLED: cancelled");
+    end(&t);
+}
+
 static void nobody_there(void **state)
 {
     (void)state;
@@ -465,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_client_that_cancels_is_gone_for_the_server),
         cmocka_unit_test(a_cancel_before_the_connection_is_there),
         cmocka_unit_test(silence_ends_in_time),
+        cmocka_unit_test(the_timeout_is_for_the_head_not_for_a_stream),
         cmocka_unit_test(nobody_there),
         cmocka_unit_test(what_is_sent),
         cmocka_unit_test(odd_answers),

@@ -43,6 +43,7 @@ static const struct sample samples[] = {
     {": keep-alive\n\ndata: x\n\n", "[:|keep-alive|][|x|]"},
     {":\n:tight\n\n", "[:||][:|tight|]"},
     {"\xef\xbb\xbf" "data: bom\n\n", "[|bom|]"},
+    {"data: a\n\n\xef\xbb\xbf" "data: late bom\n\n", "[|a|]"},
     {"\n\n\ndata: x\n\n\n\n", "[|x|]"},
     {"event: alone\n\ndata: x\n\n", "[|x|]"},
     {"event: a\nevent: b\ndata: x\n\n", "[b|x|]"},
