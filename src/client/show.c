@@ -28,6 +28,10 @@ const char *show_tag(const char *tag)
 void show_fault(const struct fault *f)
 {
     fflush(stdout);
+    if (f->err == ERR_CANCELLED) {
+        fprintf(stderr, "cancelled\n"); /* by the person who reads this: no error */
+        return;
+    }
     fprintf(stderr, "%serror:%s %s\n", colours(STDERR_FILENO) ? "\033[1;31m" : "", colours(STDERR_FILENO) ? "\033[0m" : "",
             f->text[0] != '\0' ? f->text : err_text(f->err));
 }
