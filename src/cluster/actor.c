@@ -6,7 +6,7 @@
  *                  ▼  │ again    │
  *                 FAILED ◀───────┘
  *
- * Model, kind and (once known) digest stay what they are for an actor's life; slots and context stay while it is ready. */
+ * Model, kind and (once known) digest stay what they are for an actor's life; slots and context while it is ready. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -195,7 +195,8 @@ void head_actor_drop(struct head *h, struct actor *a)
 bool head_actor_is_open(const struct actor *a)
 {
     bool worker_well = a->worker->state == WORKER_OK || a->worker->state == WORKER_HUNG; /* another actor of it hangs */
-    return a->state == WIRE_ACTOR_READY && worker_well && !a->hung && !timer_is_set(&a->rest) && a->in_flight < a->slots;
+    return a->state == WIRE_ACTOR_READY && worker_well && !a->hung && !timer_is_set(&a->rest) &&
+           a->in_flight < a->slots;
 }
 
 void head_actor_refresh(struct head *h, struct actor *a)

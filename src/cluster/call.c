@@ -23,7 +23,8 @@ static int unknown_fault(struct head *h, const struct request *r, struct fault *
     const struct pool *other = head_pool_find(h, r->model, !embeds(r));
     if (other != NULL && other->registered)
         return fault_set(f, ERR_UNSUPPORTED, "model '%s' %s", other->name,
-                         embeds(r) ? "generates text, it makes no embeddings" : "makes embeddings, it generates no text");
+                         embeds(r) ? "generates text, it makes no embeddings"
+                                   : "makes embeddings, it generates no text");
     struct str names = head_pool_names(h, embeds(r));
     if (names.n == 0)
         names = str_of("none of that kind");
@@ -40,8 +41,9 @@ static int find_pool(struct head *h, const struct request *r, struct pool **out,
     if (!known && (!text_is_name(r->model, HEAD_NAME_BYTES_MAX) || head_pool_is_unknown(h, p)))
         return unknown_fault(h, r, f);
     if (known && p->ready_n == 0 && p->loading_n == 0 && p->failed_n > 0)
-        return fault_set(f, ERR_UNAVAILABLE, "%s%s%s cannot be loaded: %s", p->seat == SEAT_ANY ? "the model" : "model '",
-                         p->name, p->seat == SEAT_ANY ? "" : "'", p->note);
+        return fault_set(f, ERR_UNAVAILABLE, "%s%s%s cannot be loaded: %s",
+                         p->seat == SEAT_ANY ? "the model" : "model '", p->name, p->seat == SEAT_ANY ? "" : "'",
+                         p->note);
     *out = p != NULL ? p : head_pool_new(h, r->model, embeds(r));
     return 0;
 }
@@ -139,8 +141,7 @@ static struct call *call_new(struct head *h, const struct head_event *ev, struct
 
 void head_call_free(struct call *call)
 {
-    LIST_EACH_SAFE(pos, nxt, &call->jobs)
-    {
+    LIST_EACH_SAFE(pos, nxt, &call->jobs) {
         struct job *job = list_item(pos, struct job, in_call);
         free(job->ids);
         free(job);

@@ -18,12 +18,12 @@ struct sums {
 static void check_job(const struct head *h, const struct job *job, struct sums *sum)
 {
     bool waits = job->state == JOB_QUEUED, flies = job->state != JOB_QUEUED && job->state != JOB_ENDED;
-    MUST(waits || flies);                                    /* H1: what has ended is not in the table */
+    MUST(waits || flies); /* H1: what has ended is not in the table */
     MUST(idtab_get(&h->calls, job->call->node.id) == &job->call->node);
     MUST(waits == list_linked(&job->queued) && waits == timer_is_set(&job->timer));
     MUST(flies == (job->flight != NULL));
-    MUST(job->ids_n <= job->ids_cap || job->ids_n == 0);     /* H2 */
-    MUST(job->ids_n == 0 || job->state == JOB_STREAMING);    /* H2: only one attempt ever delivers */
+    MUST(job->ids_n <= job->ids_cap || job->ids_n == 0);  /* H2 */
+    MUST(job->ids_n == 0 || job->state == JOB_STREAMING); /* H2: only one attempt ever delivers */
     if (flies) {
         const struct actor *a = job->flight->actor;
         MUST(job->flight->job == job && job->flight->attempt == job->attempt);
@@ -61,8 +61,7 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     MUST(a->state != WIRE_ACTOR_READY || a->in_flight <= a->slots); /* H3 */
     MUST(a->state == WIRE_ACTOR_READY || a->in_flight == 0);        /* H4 */
     uint64_t waiting_bytes = 0;
-    LIST_EACH(pos, &a->flights)
-    {
+    LIST_EACH(pos, &a->flights) {
         const struct flight *f = list_item(pos, struct flight, in_actor);
         MUST(f->actor == a && f->job != NULL && f->job->flight == f); /* H4 */
         waiting_bytes += f->prompt_bytes;
@@ -90,8 +89,7 @@ static void check_pool(const struct pool *p)
     MUST(p->open_n <= p->ready_n && p->ready_n <= p->actors_n);
     MUST(!list_linked(&p->dirty));
     uint64_t seq = 0;
-    LIST_EACH(pos, &p->queue)
-    {
+    LIST_EACH(pos, &p->queue) {
         const struct job *job = list_item(pos, struct job, queued);
         MUST(job->call->pool == p && job->bound == NULL && job->seq >= seq);
         seq = job->seq;
@@ -100,8 +98,7 @@ static void check_pool(const struct pool *p)
 
 static void check_links(const struct head *h)
 {
-    IDTAB_EACH(n, &h->links)
-    {
+    IDTAB_EACH(n, &h->links) {
         const struct link *link = id_item(n, struct link, node);
         MUST((link->state == LINK_WORKER) == (link->worker != NULL)); /* H7 */
         MUST((link->state == LINK_NEW) == timer_is_set(&link->timer));

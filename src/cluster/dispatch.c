@@ -48,7 +48,7 @@ static void sample_add(struct sample *s, struct actor *a, const struct call *cal
     s->c[s->n++] = candidate_of(a, call, job);
 }
 
-/* Actors that are known to hold the beginning of the prompt, or the session, belong into the sample whatever the draw. */
+/* Actors that are known to hold the beginning of the prompt, or the session, belong into the sample in any case. */
 static void sample_holders(struct head *h, struct sample *s, const struct call *call, const struct job *job)
 {
     struct prefix_holder found[2][PREFIX_HOLDERS_MAX];

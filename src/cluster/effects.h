@@ -24,31 +24,31 @@ enum fx_kind {
 
 struct fx_usage {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
-    float wait_ms;             /* in the head's queue */
+    float wait_ms; /* in the head's queue */
     float prefill_ms, decode_ms;
     double logprob_sum;
 };
 
 struct fx {
     enum fx_kind kind;
-    uint64_t link;             /* SEND, CLOSE_LINK */
-    struct wire_msg msg;       /* SEND; what it points to is valid until the next head_step() */
+    uint64_t link;       /* SEND, CLOSE_LINK */
+    struct wire_msg msg; /* SEND; what it points to is valid until the next head_step() */
     uint64_t call;
-    uint32_t branch;           /* 0 … count-1 */
-    uint32_t branches;         /* STARTED, CALL_END: how many the call has */
-    uint32_t actor;            /* STARTED, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
+    uint32_t branch;                 /* 0 … count-1 */
+    uint32_t branches;               /* STARTED, CALL_END: how many the call has */
+    uint32_t actor;                  /* STARTED, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
     struct str model, node, address; /* STARTED, BRANCH_DONE: of that actor */
-    uint32_t first;            /* TOKENS: index of the first id */
-    struct str text;           /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why */
-    struct wire_i32s ids;      /* TOKENS */
-    struct wire_f32s logprobs; /* TOKENS; empty unless asked for */
-    struct wire_f32s embedding; /* BRANCH_DONE of REQUEST_EMBED */
-    uint8_t finish;            /* BRANCH_DONE: enum finish */
-    struct fx_usage usage;     /* STARTED, BRANCH_DONE */
-    struct fault fault;        /* CALL_FAILED; BRANCH_DONE with FINISH_ERROR */
-    uint32_t retry_after_s;    /* CALL_FAILED; 0: no hint */
-    enum log_level level;      /* LOG */
-    const char *tag;           /* LOG; static */
+    uint32_t first;                  /* TOKENS: index of the first id */
+    struct str text;                 /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why */
+    struct wire_i32s ids;            /* TOKENS */
+    struct wire_f32s logprobs;       /* TOKENS; empty unless asked for */
+    struct wire_f32s embedding;      /* BRANCH_DONE of REQUEST_EMBED */
+    uint8_t finish;                  /* BRANCH_DONE: enum finish */
+    struct fx_usage usage;           /* STARTED, BRANCH_DONE */
+    struct fault fault;              /* CALL_FAILED; BRANCH_DONE with FINISH_ERROR */
+    uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */
+    enum log_level level;            /* LOG */
+    const char *tag;                 /* LOG; static */
 };
 
 struct effects {

@@ -13,8 +13,7 @@
 
 static bool used_by_sibling(const struct job *job, const struct actor *a)
 {
-    LIST_EACH(pos, &job->call->jobs)
-    {
+    LIST_EACH(pos, &job->call->jobs) {
         const struct job *other = list_item(pos, struct job, in_call);
         if (other != job && other->bound == a)
             return true;

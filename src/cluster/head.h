@@ -6,9 +6,9 @@
  * The happy path of a call: PROMPT -> job queued -> actor with a free slot picked (router.h) -> FX_SEND run ->
  * `prefilled`, `tokens`, `done` from the worker -> FX_STARTED, FX_TOKENS, FX_BRANCH_DONE -> FX_CALL_END.
  * It can fail by: no such model (FX_CALL_FAILED ERR_NOT_FOUND, with the names there are; not while no worker is there
- * or the head has only just begun: then it waits), queue full (ERR_BUSY),
- * deadline (ERR_TIMEOUT, ERR_UNAVAILABLE when no worker was there at all), the worker dying (the job goes to another actor when none
- * of its tokens were delivered yet; else FX_BRANCH_DONE with ERR_WORKER_LOST — mid-stream failover will resume it). */
+ * or the head has only just begun: then it waits), queue full (ERR_BUSY), deadline (ERR_TIMEOUT, or ERR_UNAVAILABLE
+ * when no actor was there at all), the worker dying (the job goes to another actor when none of its tokens were
+ * delivered yet; else FX_BRANCH_DONE with ERR_WORKER_LOST — mid-stream failover will resume it). */
 #ifndef MANTA_CLUSTER_HEAD_H
 #define MANTA_CLUSTER_HEAD_H
 
@@ -20,9 +20,9 @@ struct head;
 
 /* Limits that are part of the protocol and not of a configuration: what a dialler says beyond them ends its link. */
 enum {
-    HEAD_WORKER_ACTORS_MAX = 16,      /* actors of one worker; keys are below it */
-    HEAD_NAME_BYTES_MAX = 128,        /* node and model names, addresses */
-    HEAD_LINE_BYTES_MAX = 512,        /* versions, engine, features, notes, reasons */
+    HEAD_WORKER_ACTORS_MAX = 16, /* actors of one worker; keys are below it */
+    HEAD_NAME_BYTES_MAX = 128,   /* node and model names, addresses */
+    HEAD_LINE_BYTES_MAX = 512,   /* versions, engine, features, notes, reasons */
     HEAD_DIGEST_BYTES_MAX = 128,
     HEAD_SLOTS_MAX = 4096,            /* of one actor */
     HEAD_CONTEXT_MAX = 1 << 24,       /* tokens of one slot */
@@ -37,21 +37,21 @@ enum balance { BALANCE_PREDICTED = 0, BALANCE_LEAST_BUSY, BALANCE_ROUND_ROBIN, B
 struct head_config {
     uint64_t seed;
     enum balance balance;
-    struct str join_token;       /* borrowed for the head's life; empty: nobody is asked for one */
-    struct str version;          /* manta's version, compared with diallers' for a warning; borrowed */
-    uint32_t beat_ms;            /* 1000: workers' heartbeat */
-    uint32_t lost_after_ms;      /* 3500: silence after which a worker is lost */
-    uint32_t hello_ms;           /* 5000: a link that has not said hello by then is closed */
-    uint32_t token_stall_ms;     /* 30000: an actor busy without a token for this long is hung */
-    uint32_t queue_jobs_max;     /* 1024 */
-    uint64_t queue_bytes_max;    /* 64 MiB of request clones, queued and running */
-    uint32_t queue_deadline_ms;  /* 120000: default deadline of a job for leaving the queue */
-    uint32_t settle_ms;          /* 10000: after a (re)start of the head, so long an unknown model may still be on its way */
-    uint32_t attempts_max;       /* 4 actors are tried for a job */
-    uint32_t links_max;          /* 4096 */
-    uint32_t actors_max;         /* 4096 */
-    uint32_t fanout_max;         /* 64 branches of one call */
-    uint32_t status_every_ms;    /* 30000: periodic [ACTOR STATUS] lines, also written on change */
+    struct str join_token;      /* borrowed for the head's life; empty: nobody is asked for one */
+    struct str version;         /* manta's version, compared with diallers' for a warning; borrowed */
+    uint32_t beat_ms;           /* 1000: workers' heartbeat */
+    uint32_t lost_after_ms;     /* 3500: silence after which a worker is lost */
+    uint32_t hello_ms;          /* 5000: a link that has not said hello by then is closed */
+    uint32_t token_stall_ms;    /* 30000: an actor busy without a token for this long is hung */
+    uint32_t queue_jobs_max;    /* 1024 */
+    uint64_t queue_bytes_max;   /* 64 MiB of request clones, queued and running */
+    uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
+    uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
+    uint32_t attempts_max;      /* 4 actors are tried for a job */
+    uint32_t links_max;         /* 4096 */
+    uint32_t actors_max;        /* 4096 */
+    uint32_t fanout_max;        /* 64 branches of one call */
+    uint32_t status_every_ms;   /* 30000: periodic [ACTOR STATUS] lines, also written on change */
 };
 struct head_config head_config_default(void);
 
@@ -67,17 +67,17 @@ enum head_event_kind {
 
 struct head_event {
     enum head_event_kind kind;
-    uint64_t now_us;            /* monotonic; never falls */
-    uint64_t link;              /* LINK_*: rising numbers given by the program */
-    struct str peer;            /* LINK_OPEN: address of the dialler, "127.0.0.1:4312" */
-    struct str text;            /* LINK_CLOSED */
-    const struct wire_msg *msg; /* LINK_MSG; borrowed for the call */
-    uint64_t call;              /* PROMPT, CALL_GONE, SCALE: rising numbers given by the program */
+    uint64_t now_us;               /* monotonic; never falls */
+    uint64_t link;                 /* LINK_*: rising numbers given by the program */
+    struct str peer;               /* LINK_OPEN: address of the dialler, "127.0.0.1:4312" */
+    struct str text;               /* LINK_CLOSED */
+    const struct wire_msg *msg;    /* LINK_MSG; borrowed for the call */
+    uint64_t call;                 /* PROMPT, CALL_GONE, SCALE: rising numbers given by the program */
     const struct request *request; /* PROMPT; borrowed, cloned when kept */
-    uint32_t count;             /* PROMPT: branches, see spread; SCALE: workers wanted */
-    bool spread;                /* PROMPT: branches go to different actors (fan-out); count 0 = all of the model.
+    uint32_t count;                /* PROMPT: branches, see spread; SCALE: workers wanted */
+    bool spread;                   /* PROMPT: branches go to different actors (fan-out); count 0 = all of the model.
                                    false: `count` answers, wherever there is room (OpenAI's n) */
-    uint32_t deadline_ms;       /* PROMPT: time to leave the queue; 0: the default */
+    uint32_t deadline_ms;          /* PROMPT: time to leave the queue; 0: the default */
 };
 
 struct head *head_new(const struct head_config *cfg, uint64_t now_us);
@@ -96,7 +96,7 @@ struct head_worker_view {
     uint64_t id;
     struct str node, address, version, engine, cpu_features;
     enum worker_state state;
-    struct str reason;               /* of the state; empty while ok */
+    struct str reason; /* of the state; empty while ok */
     uint32_t pid;
     float cpus, cpu_load;
     uint64_t memory_bytes, rss_bytes;
@@ -105,11 +105,11 @@ struct head_worker_view {
     uint32_t rtt_us;                 /* 0: not known */
 };
 struct head_actor_view {
-    uint32_t id;                     /* 0, 1, 2, … */
+    uint32_t id; /* 0, 1, 2, … */
     uint64_t worker;
     struct str node, address, model, digest, note;
-    uint8_t state;                   /* enum wire_actor_state */
-    uint8_t kind;                    /* enum request_kind */
+    uint8_t state; /* enum wire_actor_state */
+    uint8_t kind;  /* enum request_kind */
     bool exact, has_template;
     uint32_t slots, context, in_flight;
     float progress, prefill_tps, decode_tps;
@@ -118,11 +118,11 @@ struct head_actor_view {
 };
 struct head_totals {
     uint32_t links, workers, actors_ready, queued, running, calls;
-    float cpus;                      /* of the workers */
-    uint64_t memory_bytes;           /* of the workers */
-    uint64_t queue_bytes;            /* request clones held */
+    float cpus;            /* of the workers */
+    uint64_t memory_bytes; /* of the workers */
+    uint64_t queue_bytes;  /* request clones held */
     uint64_t calls_total, calls_failed, jobs_rerouted, prompt_tokens, cached_tokens, answer_tokens;
-    bool launcher;                   /* `manta scale` has somebody to talk to */
+    bool launcher; /* `manta scale` has somebody to talk to */
     uint32_t scale_running, scale_target;
 };
 /* The first of each kind with an id >= `from`; false when there is none. Walk with from = view.id + 1. */

@@ -16,7 +16,7 @@
 
 enum { NOT_SEATED = UINT32_MAX };
 
-/* Something that effects of this step may still point to: freed when the next step begins. First member of its owner. */
+/* Something that effects of this step may still point to: freed when the next step begins. */
 struct grave {
     struct grave *next;
     void (*bury)(struct grave *g);
@@ -31,66 +31,66 @@ enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS
 enum link_state { LINK_NEW = 0, LINK_WORKER, LINK_LAUNCHER, LINK_CLOSING };
 
 struct link {
-    struct id_node node;         /* head.links */
+    struct id_node node; /* head.links */
     enum link_state state;
-    struct timer timer;          /* NEW: hello must have come */
-    char *peer;                  /* owned; address of the dialler */
-    char *name;                  /* owned; node name it said, once it did; else NULL */
-    struct worker *worker;       /* WORKER: borrowed */
+    struct timer timer;                   /* NEW: hello must have come */
+    char *peer;                           /* owned; address of the dialler */
+    char *name;                           /* owned; node name it said, once it did; else NULL */
+    struct worker *worker;                /* WORKER: borrowed */
     uint32_t scale_running, scale_target; /* LAUNCHER: as it said last */
 };
 
 struct worker {
     struct grave grave;
-    struct id_node node;         /* head.workers */
-    struct name_node by_name;    /* head.worker_names; name is unique, with a suffix where needed */
-    struct name_node by_life;    /* head.worker_lives: node name and epoch as they were said */
-    struct link *link;           /* borrowed; the worker's end is the link's end */
+    struct id_node node;      /* head.workers */
+    struct name_node by_name; /* head.worker_names; name is unique, with a suffix where needed */
+    struct name_node by_life; /* head.worker_lives: node name and epoch as they were said */
+    struct link *link;        /* borrowed; the worker's end is the link's end */
     char *name, *life, *address, *version, *engine, *cpu_features; /* owned */
     enum worker_state state;
-    char reason[160];            /* of the state; empty while ok */
+    char reason[160]; /* of the state; empty while ok */
     uint32_t pid;
     float cpus, cpu_load;
     uint64_t memory_bytes, rss_bytes;
-    uint64_t joined_us, beat_us; /* beat_us: last heartbeat, or joined_us */
-    uint64_t heard_us;           /* last message of any kind */
-    struct timer timer;          /* to look whether it has fallen silent */
+    uint64_t joined_us, beat_us;                  /* beat_us: last heartbeat, or joined_us */
+    uint64_t heard_us;                            /* last message of any kind */
+    struct timer timer;                           /* to look whether it has fallen silent */
     struct actor *actors[HEAD_WORKER_ACTORS_MAX]; /* by key; NULL: none now */
-    uint32_t keys_known;         /* bit per key that was ever registered on this link */
+    uint32_t keys_known;                          /* bit per key that was ever registered on this link */
     uint32_t actors_n;
 };
 
 /* An actor's place in a pool. */
 struct seat {
     struct pool *pool;
-    uint32_t ready_at, open_at;  /* index in pool.ready and pool.open, or NOT_SEATED */
+    uint32_t ready_at, open_at; /* index in pool.ready and pool.open, or NOT_SEATED */
 };
 
 enum { SEAT_MODEL = 0, SEAT_ANY = 1, SEATS = 2 };
 
 struct actor {
     struct grave grave;
-    struct id_node node;         /* head.actors */
+    struct id_node node; /* head.actors */
     struct worker *worker;
-    uint32_t key;                /* the worker's number for it */
-    uint8_t state, kind;         /* enum wire_actor_state, enum request_kind */
+    uint32_t key;        /* the worker's number for it */
+    uint8_t state, kind; /* enum wire_actor_state, enum request_kind */
     struct seat seats[SEATS];
-    char *digest, *note;         /* owned */
+    char *digest, *note; /* owned */
     uint32_t slots, context;
     bool exact, has_template;
-    bool hung;                   /* busy without a token for too long */
-    uint32_t rests;              /* failures in a row: it rests after each, longer each time */
-    struct timer rest;           /* set: it gets no jobs until then */
-    struct list flights;         /* flight.in_actor: live ones, oldest first */
-    struct list orphans;         /* flight.in_actor: of jobs that were cancelled or went elsewhere */
-    uint32_t in_flight;          /* both lists; <= slots */
-    struct list bound;           /* job.queued: jobs that want this actor and no other */
-    struct list dirty;           /* head.dirty_actors */
-    uint32_t foreign;            /* streams other heads run there, from its loads */
-    uint64_t waiting_bytes;      /* prompt text of flights not prefilled yet */
-    uint64_t prompt_bytes;       /* prompt text ever sent there: the age of its prefix cache */
-    uint64_t progress_us;        /* last sign that it works: a send while idle, prefilled, tokens, done */
-    uint64_t last_pick;          /* head.picks when it got its last job */
+    bool hung;              /* busy without a token for too long */
+    uint32_t rests;         /* failures in a row: it rests after each, longer each time */
+    struct timer rest;      /* set: it gets no jobs until then */
+    struct list flights;    /* flight.in_actor: live ones, oldest first */
+    struct list orphans;    /* flight.in_actor: of jobs that were cancelled or went elsewhere */
+    uint32_t in_flight;     /* both lists; <= slots */
+    struct list bound;      /* job.queued: jobs that want this actor and no other */
+    struct list dirty;      /* head.dirty_actors */
+    uint32_t foreign;       /* streams other heads run there, from its loads */
+    uint64_t waiting_bytes; /* prompt text of flights not prefilled yet */
+    uint64_t prompt_bytes;  /* prompt text ever sent there: the age of its prefix cache */
+    uint64_t progress_us;   /* last sign that it works: a send while idle, prefilled, tokens, done */
+    uint64_t last_pick;     /* head.picks when it got its last job */
     float progress, prefill_tps, decode_tps;
     uint64_t weights_bytes, private_bytes;
     uint64_t jobs_done, jobs_failed, tokens;
@@ -99,40 +99,40 @@ struct actor {
 /* The actors that answer to one model name (or, name empty, to any of their kind), and the jobs that wait for them. */
 struct pool {
     struct grave grave;
-    struct list order;           /* head.pools */
-    struct name_node by_name;    /* head.pool_names[embeds]; not for the two pools of any model */
-    char *name;                  /* owned */
-    char *note;                  /* owned; why an actor of it failed last */
-    bool embeds;                 /* kind REQUEST_EMBED; else chat and text */
-    bool registered;             /* a worker ever had it; false: only requests that wait speak of it */
-    int seat;                    /* SEAT_MODEL or SEAT_ANY: which seat of its actors is here */
+    struct list order;            /* head.pools */
+    struct name_node by_name;     /* head.pool_names[embeds]; not for the two pools of any model */
+    char *name;                   /* owned */
+    char *note;                   /* owned; why an actor of it failed last */
+    bool embeds;                  /* kind REQUEST_EMBED; else chat and text */
+    bool registered;              /* a worker ever had it; false: only requests that wait speak of it */
+    int seat;                     /* SEAT_MODEL or SEAT_ANY: which seat of its actors is here */
     struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
     uint32_t ready_n, ready_cap, open_n, open_cap;
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
-    struct list queue;           /* job.queued: by job.seq */
-    struct list dirty;           /* head.dirty_pools: jobs came; may run at the end of the step */
+    struct list queue;                      /* job.queued: by job.seq */
+    struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */
 };
 
 struct call {
     struct grave grave;
-    struct id_node node;         /* head.calls */
-    struct request *request;     /* owned clone */
-    struct wire_run run;         /* made from it once; borrows request and arena */
-    struct wire_arena arena;     /* owned */
-    uint64_t bytes;              /* counted in head.queue_bytes */
+    struct id_node node;     /* head.calls */
+    struct request *request; /* owned clone */
+    struct wire_run run;     /* made from it once; borrows request and arena */
+    struct wire_arena arena; /* owned */
+    uint64_t bytes;          /* counted in head.queue_bytes */
     uint64_t prompt_bytes;
     struct pool *pool;
     uint64_t created_us, seq;
     uint32_t deadline_ms;
-    struct list jobs;            /* job.in_call, by branch */
-    uint32_t branches;           /* made */
-    uint32_t open;               /* not ended */
-    uint32_t wanted;             /* spread: actors asked for, 0: all */
+    struct list jobs;  /* job.in_call, by branch */
+    uint32_t branches; /* made */
+    uint32_t open;     /* not ended */
+    uint32_t wanted;   /* spread: actors asked for, 0: all */
     bool spread;
-    bool spread_pending;         /* spread, and no actor was ready yet: one job stands for all */
-    bool reported;               /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
-    uint64_t session;            /* hash of request.affinity; 0: none */
-    uint64_t *blocks;            /* owned; see prefix.h */
+    bool spread_pending; /* spread, and no actor was ready yet: one job stands for all */
+    bool reported;       /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
+    uint64_t session;    /* hash of request.affinity; 0: none */
+    uint64_t *blocks;    /* owned; see prefix.h */
     uint32_t blocks_n;
 };
 
@@ -145,61 +145,61 @@ enum job_state { JOB_QUEUED = 0, JOB_SENT, JOB_STARTED, JOB_STREAMING, JOB_ENDED
 
 struct job {
     struct grave grave;
-    struct id_node node;         /* head.jobs */
+    struct id_node node; /* head.jobs */
     enum job_state state;
     struct call *call;
     struct list in_call;
     uint32_t branch;
-    uint32_t attempt;            /* 0 before the first send */
-    uint64_t seq;                /* place in the queue: arrival of its call */
-    struct list queued;          /* QUEUED: in pool.queue or bound->bound */
-    struct actor *bound;         /* this one or none; NULL: any of the pool */
-    uint32_t avoid;              /* id of the actor that failed it last; UINT32_MAX: none */
-    uint64_t due_us;             /* QUEUED: must have left the queue */
-    struct timer timer;          /* QUEUED: at due_us, or earlier to look whether its model is known by now */
-    struct flight *flight;       /* SENT, STARTED, STREAMING */
-    float wait_ms;               /* from the call's arrival to the last send */
-    bool started;                /* FX_STARTED was given */
+    uint32_t attempt;      /* 0 before the first send */
+    uint64_t seq;          /* place in the queue: arrival of its call */
+    struct list queued;    /* QUEUED: in pool.queue or bound->bound */
+    struct actor *bound;   /* this one or none; NULL: any of the pool */
+    uint32_t avoid;        /* id of the actor that failed it last; UINT32_MAX: none */
+    uint64_t due_us;       /* QUEUED: must have left the queue */
+    struct timer timer;    /* QUEUED: at due_us, or earlier to look whether its model is known by now */
+    struct flight *flight; /* SENT, STARTED, STREAMING */
+    float wait_ms;         /* from the call's arrival to the last send */
+    bool started;          /* FX_STARTED was given */
     char digest[HEAD_DIGEST_BYTES_MAX + 1]; /* of the model that began the answer */
-    int32_t *ids;                /* owned: token ids delivered, which another actor would resume after */
+    int32_t *ids;                           /* owned: token ids delivered, which another actor would resume after */
     uint32_t ids_n, ids_cap;
 };
 
 struct flight {
-    struct list in_actor;        /* actor.flights, or actor.orphans when job is NULL */
+    struct list in_actor; /* actor.flights, or actor.orphans when job is NULL */
     struct actor *actor;
-    struct job *job;             /* NULL: nobody waits for it any more */
+    struct job *job; /* NULL: nobody waits for it any more */
     uint64_t job_id;
     uint32_t attempt;
-    uint64_t prompt_bytes;       /* counted in actor.waiting_bytes; 0 once prefilled */
+    uint64_t prompt_bytes; /* counted in actor.waiting_bytes; 0 once prefilled */
 };
 
 struct head {
     struct head_config cfg;
     uint64_t now_us, began_us;
-    uint64_t ticked_us;          /* last HEAD_TICK */
+    uint64_t ticked_us; /* last HEAD_TICK */
     struct rng rng;
-    struct effects *fx;          /* borrowed: of the present step */
+    struct effects *fx; /* borrowed: of the present step */
     struct grave *graves;
     struct timers timers;
     struct idtab links, workers, actors, calls, jobs;
     struct names worker_names, worker_lives, pool_names[2];
-    struct list pools;           /* pool.order: oldest first, any-pools not among them */
+    struct list pools; /* pool.order: oldest first, any-pools not among them */
     uint32_t pools_n;
-    struct pool *any[2];         /* [embeds] */
+    struct pool *any[2]; /* [embeds] */
     struct prefix *prefix, *sessions;
     uint64_t next_worker, next_job, next_seq, picks;
     uint32_t next_actor;
     struct list dirty_pools, dirty_actors;
     /* queue */
-    uint32_t queued, requeued;   /* jobs waiting; of those, ones that were sent before (they pass the limit) */
+    uint32_t queued, requeued; /* jobs waiting; of those, ones that were sent before (they pass the limit) */
     uint64_t queue_bytes;
-    uint64_t drain_from_us;      /* when a job last left the queue, or when the queue began */
-    double drain_s;              /* smoothed time between jobs leaving the queue; 0: not measured yet */
+    uint64_t drain_from_us; /* when a job last left the queue, or when the queue began */
+    double drain_s;         /* smoothed time between jobs leaving the queue; 0: not measured yet */
     /* status */
     struct timer status;
     bool status_due;
-    uint32_t status_actors;      /* as written last */
+    uint32_t status_actors;                 /* as written last */
     uint64_t cpus_milli, status_cpus_milli; /* whole numbers: what joins and leaves cancels out exactly */
     uint64_t memory_bytes, status_memory;
     uint32_t actors_ready, running;

@@ -65,8 +65,8 @@ static void actor_hangs(struct head *h, struct actor *a, const struct wire_load 
 {
     struct worker *w = a->worker;
     struct fault f = {0};
-    fault_set(&f, ERR_WORKER_LOST, "actor %u on worker '%s' hangs: busy without a token for %u ms", (unsigned)a->node.id,
-              w->name, load->token_age_ms);
+    fault_set(&f, ERR_WORKER_LOST, "actor %u on worker '%s' hangs: busy without a token for %u ms",
+              (unsigned)a->node.id, w->name, load->token_age_ms);
     head_log(h, LOG_WARN, TAG, "%s", f.text);
     a->hung = true;
     head_actor_refresh(h, a);

@@ -104,7 +104,8 @@ static void worker_joins(struct head *h, struct link *link, const struct wire_he
              w->name, w->address, (unsigned long long)w->node.id, w->pid, (double)w->cpus,
              (unsigned long long)w->memory_bytes, w->engine);
     if (!str_eq(m->version, h->cfg.version))
-        head_log(h, LOG_WARN, TAG, "worker runs manta %s, this head %.*s: they understand each other, but upgrade one node=%s",
+        head_log(h, LOG_WARN, TAG,
+                 "worker runs manta %s, this head %.*s: they understand each other, but upgrade one node=%s",
                  w->version, STR_ARG(h->cfg.version), w->name);
 }
 

@@ -102,8 +102,7 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
     case WIRE_tokens: head_tokens(h, w, &msg->tokens); return;
     case WIRE_done: head_done(h, w, &msg->done); return;
     case WIRE_bye: link_shut(h, w->link, LOG_INFO, head_text(h, "it said bye: %.*s", STR_ARG(msg->bye.reason))); return;
-    default:
-        head_link_refuse(h, w->link, ERR_PROTOCOL, false, "a worker does not send '%s'", wire_name(msg->type));
+    default: head_link_refuse(h, w->link, ERR_PROTOCOL, false, "a worker does not send '%s'", wire_name(msg->type));
     }
 }
 
@@ -113,8 +112,7 @@ static void launcher_says(struct head *h, struct link *link, const struct wire_m
     case WIRE_scale_state: head_scale_state(h, link, &msg->scale_state); return;
     case WIRE_beat: head_send(h, link, WIRE_beat_ack)->beat_ack.sent_us = msg->beat.sent_us; return;
     case WIRE_bye: link_shut(h, link, LOG_INFO, head_text(h, "it said bye: %.*s", STR_ARG(msg->bye.reason))); return;
-    default:
-        head_link_refuse(h, link, ERR_PROTOCOL, false, "a launcher does not send '%s'", wire_name(msg->type));
+    default: head_link_refuse(h, link, ERR_PROTOCOL, false, "a launcher does not send '%s'", wire_name(msg->type));
     }
 }
 

@@ -17,7 +17,7 @@ struct names {
     struct name_node **buckets; /* owned */
     size_t buckets_n;           /* power of two, or 0 before the first add */
     size_t n;
-    uint64_t seed;              /* of the hash */
+    uint64_t seed; /* of the hash */
 };
 
 void names_fini(struct names *t);

@@ -49,8 +49,7 @@ static void pool_drop(struct head *h, struct pool *p)
 /* Names are remembered so that a model whose worker restarts is waited for, not unknown; but not without end. */
 static void forget_oldest(struct head *h)
 {
-    LIST_EACH(pos, &h->pools)
-    {
+    LIST_EACH(pos, &h->pools) {
         struct pool *p = list_item(pos, struct pool, order);
         if (in_use(p))
             continue;
@@ -144,8 +143,7 @@ struct str head_pool_names(struct head *h, bool embeds)
     char text[320];
     struct buf names = buf_max(sizeof text - 1);
     uint32_t left = 0;
-    LIST_EACH(pos, &h->pools)
-    {
+    LIST_EACH(pos, &h->pools) {
         const struct pool *p = list_item(pos, struct pool, order);
         if (!p->registered || p->embeds != embeds)
             continue;

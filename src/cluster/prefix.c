@@ -13,7 +13,7 @@ struct entry {
     uint64_t block; /* hash; 0: free */
     uint64_t stamp;
     uint32_t actor;
-    uint32_t age;   /* prefix.clock when it was added or refreshed */
+    uint32_t age; /* prefix.clock when it was added or refreshed */
 };
 
 struct prefix {

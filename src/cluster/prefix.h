@@ -11,9 +11,9 @@
 #include "base/request.h"
 
 enum {
-    PREFIX_BLOCK_BYTES = 256,  /* about 60 tokens */
-    PREFIX_BLOCKS_MAX = 64,    /* of one prompt: its first 16 KiB count */
-    PREFIX_HOLDERS_MAX = 8,    /* actors told apart for one prompt */
+    PREFIX_BLOCK_BYTES = 256,   /* about 60 tokens */
+    PREFIX_BLOCKS_MAX = 64,     /* of one prompt: its first 16 KiB count */
+    PREFIX_HOLDERS_MAX = 8,     /* actors told apart for one prompt */
     PREFIX_ENTRIES_MAX = 32768, /* (block, actor) pairs remembered; 24 bytes each */
 };
 

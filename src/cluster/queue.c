@@ -34,8 +34,8 @@ int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f
     uint32_t fresh = h->queued - h->requeued;
     if (n > 0 && fresh + n > h->cfg.queue_jobs_max) {
         *out_retry_s = head_queue_retry_s(h);
-        return fault_set(f, ERR_BUSY, "the queue is full: %u of %u requests wait (queue_jobs_max); come back in %u s", fresh,
-                         h->cfg.queue_jobs_max, *out_retry_s);
+        return fault_set(f, ERR_BUSY, "the queue is full: %u of %u requests wait (queue_jobs_max); come back in %u s",
+                         fresh, h->cfg.queue_jobs_max, *out_retry_s);
     }
     if (h->queue_bytes + bytes > h->cfg.queue_bytes_max) {
         *out_retry_s = head_queue_retry_s(h);
@@ -48,7 +48,7 @@ int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f
     return 0;
 }
 
-/* Behind all that came before it. Newcomers go to the end at once; those that come back find their place near the front. */
+/* Behind all that came before it. Newcomers go to the end at once; who comes back finds its place near the front. */
 static void insert(struct list *queue, struct job *job)
 {
     if (list_empty(queue) || job_at(queue->prev)->seq <= job->seq) {
@@ -70,8 +70,8 @@ void head_queue_put(struct head *h, struct job *job)
     h->requeued += job->attempt > 0;
     struct pool *p = job->call->pool;
     job->due_us = head_after_ms(h, job->call->deadline_ms);
-    bool early = !p->registered && p->seat == SEAT_MODEL && head_settled_us(h) > h->now_us &&
-                 head_settled_us(h) < job->due_us;
+    bool early =
+        !p->registered && p->seat == SEAT_MODEL && head_settled_us(h) > h->now_us && head_settled_us(h) < job->due_us;
     timers_set(&h->timers, &job->timer, early ? head_settled_us(h) : job->due_us);
     if (job->bound == NULL && !list_linked(&p->dirty))
         list_push(&h->dirty_pools, &p->dirty);
@@ -102,19 +102,21 @@ static int nobody_fault(const struct head *h, const struct pool *p, unsigned wai
 {
     const char *what = p->name[0] != '\0' ? p->name : p->embeds ? "any embedding model" : "any model";
     if (h->workers.n == 0)
-        return fault_set(f, ERR_UNAVAILABLE,
-                         "no worker was there for %u s. Check: is a worker running, is the head's address that it dials "
-                         "right, and what does its log say?",
-                         waited_s);
+        return fault_set(
+            f, ERR_UNAVAILABLE,
+            "no worker was there for %u s. Check: is a worker running, is the head's address that it dials "
+            "right, and what does its log say?",
+            waited_s);
     if (p->loading_n > 0)
         return fault_set(f, ERR_UNAVAILABLE, "'%s' is still loading after %u s on %u actors: try again later", what,
                          waited_s, p->loading_n);
     if (p->failed_n > 0)
         return fault_set(f, ERR_UNAVAILABLE, "'%s' cannot be loaded: %s", what, p->note);
-    return fault_set(f, ERR_UNAVAILABLE,
-                     "no actor of '%s' was ready for %u s. Check: has a worker with that model joined, and is its model "
-                     "loaded?",
-                     what, waited_s);
+    return fault_set(
+        f, ERR_UNAVAILABLE,
+        "no actor of '%s' was ready for %u s. Check: has a worker with that model joined, and is its model "
+        "loaded?",
+        what, waited_s);
 }
 
 static void overdue_fault(struct head *h, const struct job *job, struct fault *f)
@@ -127,7 +129,8 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
     } else if (p->ready_n == 0) {
         nobody_fault(h, p, waited_s, f);
     } else {
-        fault_set(f, ERR_TIMEOUT, "no slot became free within %u s: %u actors are busy and %u requests wait; try later or add workers",
+        fault_set(f, ERR_TIMEOUT,
+                  "no slot became free within %u s: %u actors are busy and %u requests wait; try later or add workers",
                   waited_s, p->ready_n, h->queued);
     }
 }

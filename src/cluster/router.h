@@ -17,17 +17,17 @@ enum {
 };
 
 struct candidate {
-    uint32_t actor;        /* id; breaks the last tie */
-    uint32_t busy;         /* streams it runs or has accepted, also those of other heads */
-    uint32_t slots;        /* streams it can run at once; > 0 */
-    double prefill_tps;    /* measured; 0: unknown */
-    double decode_tps;     /* of one stream alone, measured; 0: unknown */
+    uint32_t actor;         /* id; breaks the last tie */
+    uint32_t busy;          /* streams it runs or has accepted, also those of other heads */
+    uint32_t slots;         /* streams it can run at once; > 0 */
+    double prefill_tps;     /* measured; 0: unknown */
+    double decode_tps;      /* of one stream alone, measured; 0: unknown */
     uint64_t waiting_bytes; /* prompt text it has accepted and not computed yet */
-    uint64_t prompt_bytes; /* of this job */
-    uint64_t cached_bytes; /* of those, in its prefix cache as far as the head can guess */
-    uint64_t last_pick;    /* counts picks; 0: never picked */
-    bool affine;           /* the session of this job was here before */
-    bool avoid;            /* this job failed here before */
+    uint64_t prompt_bytes;  /* of this job */
+    uint64_t cached_bytes;  /* of those, in its prefix cache as far as the head can guess */
+    uint64_t last_pick;     /* counts picks; 0: never picked */
+    bool affine;            /* the session of this job was here before */
+    bool avoid;             /* this job failed here before */
 };
 
 /* Predicted seconds to the first token, if the job went there now. */

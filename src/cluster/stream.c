@@ -17,8 +17,7 @@ static struct flight *orphan_of(const struct worker *w, uint64_t job, uint32_t a
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
         if (w->actors[key] == NULL)
             continue;
-        LIST_EACH(pos, &w->actors[key]->orphans)
-        {
+        LIST_EACH(pos, &w->actors[key]->orphans) {
             struct flight *f = list_item(pos, struct flight, in_actor);
             if (f->job_id == job && f->attempt == attempt)
                 return f;
@@ -27,7 +26,7 @@ static struct flight *orphan_of(const struct worker *w, uint64_t job, uint32_t a
     return NULL;
 }
 
-/* The flight it speaks of, also one that nobody waits for (job NULL). NULL: stale, or nonsense and the link is closed. */
+/* The flight it speaks of, also one that nobody waits for (job NULL). NULL: stale, or nonsense: the link is closed. */
 static struct flight *flight_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
 {
     if (id >= h->next_job || id == 0) {
@@ -95,8 +94,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
     }
     struct job *job = f->job;
     if (job->state != JOB_SENT || m->cached_tokens > m->prompt_tokens) {
-        head_link_refuse(h, w->link, ERR_PROTOCOL, false,
-                         "job %llu: prefilled %s", (unsigned long long)m->job,
+        head_link_refuse(h, w->link, ERR_PROTOCOL, false, "job %llu: prefilled %s", (unsigned long long)m->job,
                          job->state != JOB_SENT ? "came twice" : "counts more cached tokens than the prompt has");
         return;
     }

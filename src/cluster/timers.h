@@ -18,7 +18,7 @@ struct timer {
 struct timers {
     struct timer **heap; /* owned; the timers are borrowed */
     size_t n, cap;
-    uint64_t set_n;      /* timers set so far */
+    uint64_t set_n; /* timers set so far */
 };
 
 void timers_fini(struct timers *t);

@@ -79,7 +79,9 @@ static inline void line_of(struct story *s, const struct fx *fx)
         line_of_msg(b, &fx->msg);
         break;
     case FX_CLOSE_LINK: buf_printf(b, "close %llu: %.*s", (unsigned long long)fx->link, STR_ARG(fx->text)); break;
-    case FX_STARTED: buf_printf(b, "started %llu.%u actor=%u node=%.*s", call, fx->branch, fx->actor, STR_ARG(fx->node)); break;
+    case FX_STARTED:
+        buf_printf(b, "started %llu.%u actor=%u node=%.*s", call, fx->branch, fx->actor, STR_ARG(fx->node));
+        break;
     case FX_TOKENS:
         buf_printf(b, "tokens %llu.%u first=%u n=%u %.*s", call, fx->branch, fx->first, fx->ids.n, STR_ARG(fx->text));
         break;
@@ -304,7 +306,11 @@ static inline void event(struct story *s, const char *line)
     else if (str_is(v, "run")) /* what only a head says */
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_run}, &m));
     else if (str_is(v, "scaled"))
-        msg_step(s, id, (m = (struct wire_msg){.type = WIRE_scale_state, .scale_state = {.running = number(line, "running", 0), .target = number(line, "target", 0)}}, &m));
+        msg_step(s, id,
+                 (m = (struct wire_msg){.type = WIRE_scale_state,
+                                        .scale_state = {.running = number(line, "running", 0),
+                                                        .target = number(line, "target", 0)}},
+                  &m));
     else if (str_is(v, "prompt"))
         event_prompt(s, id, line);
     else if (str_is(v, "gone"))

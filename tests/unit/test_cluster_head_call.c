@@ -58,15 +58,17 @@ static void without_a_worker_a_prompt_waits_and_then_says_what_to_check(void **s
 {
     (void)state;
     struct story s = story_begin();
-    story(&s, "> prompt 1 model=any-name\n"
-              "> prompt 2 deadline=500\n"
-              "> wait 499\n"
-              "> wait 1\n"
-              "failed 2 ERR_UNAVAILABLE: no worker was there for 1 s. Check: is a worker running, is the head's address that "
-              "it dials right, and what does its log say? retry=5\n"
-              "> wait 119500\n"
-              "failed 1 ERR_UNAVAILABLE: no worker was there for 120 s. Check: is a worker running, is the head's address "
-              "that it dials right, and what does its log say? retry=5\n");
+    story(
+        &s,
+        "> prompt 1 model=any-name\n"
+        "> prompt 2 deadline=500\n"
+        "> wait 499\n"
+        "> wait 1\n"
+        "failed 2 ERR_UNAVAILABLE: no worker was there for 1 s. Check: is a worker running, is the head's address that "
+        "it dials right, and what does its log say? retry=5\n"
+        "> wait 119500\n"
+        "failed 1 ERR_UNAVAILABLE: no worker was there for 120 s. Check: is a worker running, is the head's address "
+        "that it dials right, and what does its log say? retry=5\n");
     story_end(&s);
 }
 
@@ -74,7 +76,9 @@ static void the_first_worker_gets_what_waited(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "prompt 1 model=m text=one\nprompt 2 text=two\nprompt 3 model=m text=three\nprompt 4 model=x deadline=1000\n");
+    given(
+        &s,
+        "prompt 1 model=m text=one\nprompt 2 text=two\nprompt 3 model=m text=three\nprompt 4 model=x deadline=1000\n");
     story(&s, "> open 1\n"
               "> hello 1 node=a\n"
               "send 1 welcome worker=1\n"
@@ -164,19 +168,21 @@ static void a_full_queue_says_when_to_come_back(void **state)
     (void)state;
     struct story s = story_begin();
     s.cfg.queue_jobs_max = 2;
-    given(&s, "open 1\nhello 1 node=a\nactor 1 key=0\nactor 1 key=1 model=free\nprompt 1 model=m\nprompt 2 model=m\nprompt 3 model=m\n");
-    story(&s, "> prompt 4 model=m\n"
-              "failed 4 ERR_BUSY: the queue is full: 2 of 2 requests wait (queue_jobs_max); come back in 5 s retry=5\n"
-              "> prompt 5 model=free\n" /* needs no place in the queue */
-              "send 1 run job=4.1 key=1 seed=0 hi\n"
-              "> wait 2000\n"
-              "> done 1 job=1\n"
-              "done 1.0 finish=1 actor=0 node=a\n"
-              "end 1 of 1\n"
-              "send 1 run job=2.1 key=0 seed=0 hi\n"
-              "> prompt 6 model=m\n"
-              "> prompt 7 model=m\n" /* one left the queue in 2 s: three times that for three of them */
-              "failed 7 ERR_BUSY: the queue is full: 2 of 2 requests wait (queue_jobs_max); come back in 6 s retry=6\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1 key=0\nactor 1 key=1 model=free\nprompt 1 model=m\nprompt 2 "
+              "model=m\nprompt 3 model=m\n");
+    story(&s,
+          "> prompt 4 model=m\n"
+          "failed 4 ERR_BUSY: the queue is full: 2 of 2 requests wait (queue_jobs_max); come back in 5 s retry=5\n"
+          "> prompt 5 model=free\n" /* needs no place in the queue */
+          "send 1 run job=4.1 key=1 seed=0 hi\n"
+          "> wait 2000\n"
+          "> done 1 job=1\n"
+          "done 1.0 finish=1 actor=0 node=a\n"
+          "end 1 of 1\n"
+          "send 1 run job=2.1 key=0 seed=0 hi\n"
+          "> prompt 6 model=m\n"
+          "> prompt 7 model=m\n" /* one left the queue in 2 s: three times that for three of them */
+          "failed 7 ERR_BUSY: the queue is full: 2 of 2 requests wait (queue_jobs_max); come back in 6 s retry=6\n");
     story_end(&s);
 }
 
@@ -220,7 +226,8 @@ static void a_prompt_to_all_goes_to_each_ready_actor(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nopen 3\nhello 3 node=c\nactor 3 state=loading\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nopen 3\nhello 3 node=c\nactor 3 "
+              "state=loading\n");
     given(&s, "prompt 1\n"); /* takes actor 0 */
     story(&s, "> prompt 2 spread=1 count=0\n"
               "send 2 run job=3.1 key=0 seed=1 hi\n"
@@ -256,7 +263,8 @@ static void a_prompt_to_all_waits_for_the_first_actor(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "prompt 1 spread=1 count=0\nopen 1\nhello 1 node=a\nactor 1 key=0 state=loading\nactor 1 key=1 state=loading\n");
+    given(&s, "prompt 1 spread=1 count=0\nopen 1\nhello 1 node=a\nactor 1 key=0 state=loading\nactor 1 key=1 "
+              "state=loading\n");
     story(&s, "> actor 1 key=1\n"
               "send 1 run job=1.1 key=1 seed=0 hi\n"
               "> done 1 job=1\n"
@@ -289,12 +297,14 @@ static void a_busy_cluster_answers_with_timeout_at_the_deadline(void **state)
     (void)state;
     struct story s = story_begin();
     given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2 deadline=2000\nprompt 3 deadline=1000\n");
-    story(&s, "> wait 1000\n"
-              "failed 3 ERR_TIMEOUT: no slot became free within 1 s: 1 actors are busy and 2 requests wait; try later or add "
-              "workers retry=5\n"
-              "> wait 1000\n"
-              "failed 2 ERR_TIMEOUT: no slot became free within 2 s: 1 actors are busy and 1 requests wait; try later or add "
-              "workers retry=5\n");
+    story(
+        &s,
+        "> wait 1000\n"
+        "failed 3 ERR_TIMEOUT: no slot became free within 1 s: 1 actors are busy and 2 requests wait; try later or add "
+        "workers retry=5\n"
+        "> wait 1000\n"
+        "failed 2 ERR_TIMEOUT: no slot became free within 2 s: 1 actors are busy and 1 requests wait; try later or add "
+        "workers retry=5\n");
     story_end(&s);
 }
 

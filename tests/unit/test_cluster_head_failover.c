@@ -101,10 +101,11 @@ static void after_the_first_token_the_client_is_told(void **state)
     (void)state;
     struct story s = two_workers();
     given(&s, "prompt 1\nprefilled 1 job=1\ntokens 1 job=1 n=3 text=abc\n");
-    story(&s, "> closed 1\n"
-              "done 1.0 finish=4 actor=0 node=a tokens=3 ERR_WORKER_LOST: worker 'a' was lost: connection reset, in the "
-              "middle of the answer\n"
-              "end 1 of 1\n");
+    story(&s,
+          "> closed 1\n"
+          "done 1.0 finish=4 actor=0 node=a tokens=3 ERR_WORKER_LOST: worker 'a' was lost: connection reset, in the "
+          "middle of the answer\n"
+          "end 1 of 1\n");
     story_end(&s);
 }
 
@@ -113,13 +114,16 @@ static void a_job_is_tried_attempts_max_times(void **state)
     (void)state;
     struct story s = story_begin();
     s.cfg.attempts_max = 2;
-    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nopen 3\nhello 3 node=c\nactor 3\nprompt 1\n");
-    story(&s, "> closed 1\n"
-              "send 2 run job=1.2 key=0 seed=0 hi\n"
-              "> closed 2\n"
-              "done 1.0 finish=4 actor=1 node=b ERR_WORKER_LOST: worker 'b' was lost: connection reset; no actor is left to "
-              "try (attempts_max)\n"
-              "end 1 of 1\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nopen 3\nhello 3 node=c\nactor "
+              "3\nprompt 1\n");
+    story(
+        &s,
+        "> closed 1\n"
+        "send 2 run job=1.2 key=0 seed=0 hi\n"
+        "> closed 2\n"
+        "done 1.0 finish=4 actor=1 node=b ERR_WORKER_LOST: worker 'b' was lost: connection reset; no actor is left to "
+        "try (attempts_max)\n"
+        "end 1 of 1\n");
     story_end(&s);
 }
 
@@ -163,7 +167,8 @@ static void a_hung_actor_loses_its_jobs_and_gets_new_ones_when_it_works_again(vo
               "send 1 beat_ack 1000000\n"
               "[WORKER HEALTH] actor 0 on worker 'a' hangs: busy without a token for 30000 ms\n"
               "send 1 cancel job=1.1\n"
-              "[FAILOVER] 1 jobs of actor 0 go to other actors: actor 0 on worker 'a' hangs: busy without a token for 30000 ms\n"
+              "[FAILOVER] 1 jobs of actor 0 go to other actors: actor 0 on worker 'a' hangs: busy without a token for "
+              "30000 ms\n"
               "> prompt 2\n");
     struct head_worker_view v;
     assert_true(head_worker_at(s.head, 0, s.now_us, &v) && v.state == WORKER_HUNG);
@@ -181,7 +186,9 @@ static void a_long_prompt_is_given_time(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1 prefill=50\nprompt 1 pad=8000\n"); /* 2,000 tokens: 40 s, twice that on top */
+    given(
+        &s,
+        "open 1\nhello 1 node=a\nactor 1 prefill=50\nprompt 1 pad=8000\n"); /* 2,000 tokens: 40 s, twice that on top */
     story(&s, "> beat 1 busy=1 age=109999\n"
               "send 1 beat_ack 1000000\n"
               "> beat 1 busy=1 age=110000\n"
@@ -242,30 +249,36 @@ static void a_branch_of_a_fan_out_takes_an_actor_that_no_sibling_has(void **stat
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=9\nopen 2\nhello 2 node=b\nactor 2 slots=9\nopen 3\nhello 3 node=c\nactor 3 slots=9\n");
-    story(&s, "> prompt 1 spread=1 count=2\n"
-              "send 1 run job=1.1 key=0 seed=0 hi\n"
-              "send 2 run job=2.1 key=0 seed=1 hi\n"
-              "> closed 1\n"
-              "send 3 run job=1.2 key=0 seed=0 hi\n"
-              "> closed 3\n"
-              "done 1.0 finish=4 actor=2 node=c ERR_WORKER_LOST: worker 'c' was lost: connection reset, and each other actor "
-              "has its own branch of this call\n"
-              "> done 2 job=2\n"
-              "done 1.1 finish=1 actor=1 node=b\n"
-              "end 1 of 2\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=9\nopen 2\nhello 2 node=b\nactor 2 slots=9\nopen 3\nhello 3 "
+              "node=c\nactor 3 slots=9\n");
+    story(
+        &s,
+        "> prompt 1 spread=1 count=2\n"
+        "send 1 run job=1.1 key=0 seed=0 hi\n"
+        "send 2 run job=2.1 key=0 seed=1 hi\n"
+        "> closed 1\n"
+        "send 3 run job=1.2 key=0 seed=0 hi\n"
+        "> closed 3\n"
+        "done 1.0 finish=4 actor=2 node=c ERR_WORKER_LOST: worker 'c' was lost: connection reset, and each other actor "
+        "has its own branch of this call\n"
+        "> done 2 job=2\n"
+        "done 1.1 finish=1 actor=1 node=b\n"
+        "end 1 of 2\n");
     story_end(&s);
 }
 
 static void what_cannot_be_said_of_a_job_ends_the_link(void **state)
 {
     (void)state;
-    static const struct { const char *given, *says, *why; } cases[] = {
+    static const struct {
+        const char *given, *says, *why;
+    } cases[] = {
         {"", "tokens 1 job=1", "job 1: tokens before prefilled"},
         {"prefilled 1 job=1\n", "prefilled 1 job=1", "job 1: prefilled came twice"},
         {"", "prefilled 1 job=1 cached=11", "job 1: prefilled counts more cached tokens than the prompt has"},
         {"prefilled 1 job=1\n", "tokens 1 job=1 first=1", "job 1: token 1 came where token 0 was due"},
-        {"prefilled 1 job=1\ntokens 1 job=1 n=3\n", "tokens 1 job=1 first=2", "job 1: token 2 came where token 3 was due"},
+        {"prefilled 1 job=1\ntokens 1 job=1 n=3\n", "tokens 1 job=1 first=2",
+         "job 1: token 2 came where token 3 was due"},
         {"prefilled 1 job=1\n", "tokens 1 job=1 n=3 logprobs=2", "job 1: 2 log-probabilities for 3 tokens"},
         {"prefilled 1 job=1\n", "tokens 1 job=1 n=21", "job 1: more tokens than the context of 20 has"},
         {"", "done 1 job=1 finish=9", "job 1: done with the unknown finish 9"},

@@ -9,7 +9,8 @@ static void a_worker_joins_and_registers_its_actor(void **state)
     story(&s, "> open 1\n"
               "> hello 1 node=laptop\n"
               "send 1 welcome worker=1\n"
-              "[CLUSTER CONNECTION] worker joined node=laptop address=10.0.0.1 worker=1 pid=0 cpus=2.0 memory=3000000000 engine=\n"
+              "[CLUSTER CONNECTION] worker joined node=laptop address=10.0.0.1 worker=1 pid=0 cpus=2.0 "
+              "memory=3000000000 engine=\n"
               "[CLUSTER STATUS] Resources: {'CPU': 2.0, 'memory': 3000000000.0}\n"
               "> actor 1 key=0 model=gpt2 state=loading\n"
               "send 1 actor_ack key=0 id=0\n"
@@ -56,14 +57,15 @@ static void another_protocol_is_refused_for_good(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    story(&s, "> open 1\n"
-              "> hello 1 node=a proto=9 version=7.0.0\n"
-              "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 1 "
-              "(manta 0.1.0): run the same version of manta on both sides\n"
-              "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 1 (manta 0.1.0): run the same "
-              "version of manta on both sides\n"
-              "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
-              "> closed 1\n");
+    story(&s,
+          "> open 1\n"
+          "> hello 1 node=a proto=9 version=7.0.0\n"
+          "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 1 "
+          "(manta 0.1.0): run the same version of manta on both sides\n"
+          "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 1 (manta 0.1.0): run the same "
+          "version of manta on both sides\n"
+          "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
+          "> closed 1\n");
     story_end(&s);
 }
 
@@ -72,13 +74,15 @@ static void another_version_of_the_same_protocol_is_a_warning(void **state)
     (void)state;
     struct story s = story_begin();
     s.logs = true;
-    story(&s, "> open 1\n"
-              "> hello 1 node=a version=0.0.9 cpus=1\n"
-              "send 1 welcome worker=1\n"
-              "[CLUSTER CONNECTION] worker joined node=a address=10.0.0.1 worker=1 pid=0 cpus=1.0 memory=3000000000 engine=\n"
-              "[CLUSTER CONNECTION] worker runs manta 0.0.9, this head 0.1.0: they understand each other, but upgrade one "
-              "node=a\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 1.0, 'memory': 3000000000.0}\n");
+    story(
+        &s,
+        "> open 1\n"
+        "> hello 1 node=a version=0.0.9 cpus=1\n"
+        "send 1 welcome worker=1\n"
+        "[CLUSTER CONNECTION] worker joined node=a address=10.0.0.1 worker=1 pid=0 cpus=1.0 memory=3000000000 engine=\n"
+        "[CLUSTER CONNECTION] worker runs manta 0.0.9, this head 0.1.0: they understand each other, but upgrade one "
+        "node=a\n"
+        "[CLUSTER STATUS] Resources: {'CPU': 1.0, 'memory': 3000000000.0}\n");
     story_end(&s);
 }
 
@@ -232,7 +236,9 @@ static void a_head_that_slept_does_not_blame_its_workers(void **state)
 static void what_a_worker_may_not_say_ends_its_link(void **state)
 {
     (void)state;
-    static const struct { const char *says, *why; } cases[] = {
+    static const struct {
+        const char *says, *why;
+    } cases[] = {
         {"actor 1 key=16", "actor key 16: a worker has at most 16 actors, keys from 0"},
         {"actor 1 state=unheard-of", "actor 0: unknown state 0"},
         {"actor 1 slots=0", "actor 0 is ready with 0 slots: 1 to 4096 can be"},

@@ -23,7 +23,7 @@ static uint32_t below(struct storm *st, uint32_t n)
 
 static struct storm storm;
 
-/* What the head wants: each call ends once, and nothing is said of it afterwards. Links to close are closed by says(). */
+/* Each call ends once, and nothing is said of it afterwards. Links that are to close are closed by says(). */
 static void hear(struct story *s)
 {
     struct storm *st = &storm;
@@ -79,7 +79,9 @@ static void a_worker_speaks(struct storm *st, unsigned long long id)
     unsigned long long j = job;
     uint32_t attempt = 1 + below(st, 2);
     switch (below(st, 12)) {
-    case 0: says(st, "beat %llu key=%u busy=%u age=%u", id, below(st, 3), below(st, 3), below(st, 20) == 0 ? 90000 : 5); break;
+    case 0:
+        says(st, "beat %llu key=%u busy=%u age=%u", id, below(st, 3), below(st, 3), below(st, 20) == 0 ? 90000 : 5);
+        break;
     case 1: says(st, "bye %llu", id); break;
     case 2:
         for (int k = 0; k < LINKS; k++)
@@ -91,7 +93,9 @@ static void a_worker_speaks(struct storm *st, unsigned long long id)
     case 5:
     case 6:
     case 7: says(st, "prefilled %llu job=%llu.%u", id, j, attempt); break;
-    default: says(st, "done %llu job=%llu.%u finish=%u error=%u", id, j, attempt, 1 + below(st, 4), below(st, 10)); break;
+    default:
+        says(st, "done %llu job=%llu.%u finish=%u error=%u", id, j, attempt, 1 + below(st, 4), below(st, 10));
+        break;
     }
 }
 
@@ -144,7 +148,8 @@ static void a_storm_breaks_nothing(void **state)
         says(&storm, "wait 600000");
         struct head_totals t;
         head_totals(storm.s.head, &t);
-        assert_true(t.calls == 0 && t.queued == 0 && t.running == 0 && t.workers == 0 && t.links == 0 && t.queue_bytes == 0);
+        assert_true(t.calls == 0 && t.queued == 0 && t.running == 0 && t.workers == 0 && t.links == 0 &&
+                    t.queue_bytes == 0);
         for (uint64_t call = 1; call <= storm.next_call; call++)
             assert_int_equal(storm.ends[call], 1);
         rerouted += t.jobs_rerouted;

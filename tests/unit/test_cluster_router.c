@@ -174,8 +174,11 @@ static void a_prompt_goes_where_its_beginning_is_cached(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4 context=100000\nopen 2\nhello 2 node=b\nactor 2 slots=4 context=100000\n");
-    given(&s, "prompt 1 text=b pad=8000\nprompt 2 text=a pad=8000\ndone 1 job=1\ndone 2 job=2\n"); /* each on its own actor */
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4 context=100000\nopen 2\nhello 2 node=b\nactor 2 slots=4 "
+              "context=100000\n");
+    given(
+        &s,
+        "prompt 1 text=b pad=8000\nprompt 2 text=a pad=8000\ndone 1 job=1\ndone 2 job=2\n"); /* each on its own actor */
     for (int i = 0; i < 3; i++) {
         char line[64];
         snprintf(line, sizeof line, "prompt %d text=a pad=8000", 3 + i);
@@ -193,7 +196,8 @@ static void a_prompt_goes_where_its_beginning_is_cached(void **state)
 static uint64_t goes_back_after(const char *others)
 {
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=1 context=2100 prefill=100\nprompt 1 text=a pad=8000\ndone 1 job=1\n");
+    given(&s,
+          "open 1\nhello 1 node=a\nactor 1 slots=1 context=2100 prefill=100\nprompt 1 text=a pad=8000\ndone 1 job=1\n");
     given(&s, others);
     given(&s, "open 2\nhello 2 node=b\nactor 2 slots=1 context=2100 prefill=110\n");
     event(&s, "prompt 9 text=a pad=8000");
@@ -206,14 +210,16 @@ static void a_cache_that_was_overwritten_since_counts_for_nothing(void **state)
 {
     (void)state;
     assert_int_equal(goes_back_after(""), 1);
-    assert_int_equal(goes_back_after("prompt 2 text=b pad=8000\ndone 1 job=2\nprompt 3 text=c pad=8000\ndone 1 job=3\n"), 2);
+    assert_int_equal(
+        goes_back_after("prompt 2 text=b pad=8000\ndone 1 job=2\nprompt 3 text=c pad=8000\ndone 1 job=3\n"), 2);
 }
 
 static void a_session_goes_back_to_its_actor(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4\nopen 2\nhello 2 node=b\nactor 2 slots=4\nopen 3\nhello 3 node=c\nactor 3 slots=4\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4\nopen 2\nhello 2 node=b\nactor 2 slots=4\nopen 3\nhello 3 "
+              "node=c\nactor 3 slots=4\n");
     event(&s, "prompt 1 text=x session=anna");
     uint64_t home = s.fx.fx[0].link;
     given(&s, "done 1 job=1\n");
