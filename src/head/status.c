@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "api/json_out.h"
-#include "base/clock.h"
+#include "base/memory.h"
 #include "head/state.h"
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
@@ -18,17 +18,6 @@ static const char *actor_state_name(uint8_t s)
 {
     static const char *const names[] = {"?", "loading", "ready", "failed", "gone"};
     return names[s < 5 ? s : 0];
-}
-
-static uint64_t resident_bytes(void)
-{
-    unsigned long long total = 0, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f == NULL)
-        return 0;
-    int got = fscanf(f, "%llu %llu", &total, &resident);
-    fclose(f);
-    return got == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 /* Model files and engine modules mapped into this process: `manta verify` wants to see none. */
@@ -54,7 +43,7 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_put_cstr(j, "coordinator", "prompt_coordinator");
     jout_put_uint(j, "pid", (uint64_t)getpid());
     jout_put_uint(j, "uptime_s", (net_now_us(p->loop) - p->started_us) / 1000000);
-    jout_put_uint(j, "rss_bytes", resident_bytes());
+    jout_put_uint(j, "rss_bytes", memory_resident_bytes());
     jout_put_uint(j, "models_mapped", mapped_models());
     jout_put_uint(j, "connections", http_server_conns(p->server));
     jout_object_end(j);

@@ -6,40 +6,18 @@
 
 /* The prompt part of `run` and struct request say the same; these two functions are the only place that knows both. */
 
+/* Both structs have the fields of WIRE_PART_sampling, under the same names. */
+#define COPY_FIELD(kind, name, remark) .name = s->name,
+#define NO_LIST(part, name, remark)
+
 static struct wire_sampling sampling_to_wire(const struct sampling *s)
 {
-    return (struct wire_sampling){
-        .temperature = s->temperature,
-        .top_p = s->top_p,
-        .min_p = s->min_p,
-        .top_k = s->top_k,
-        .repeat_penalty = s->repeat_penalty,
-        .presence_penalty = s->presence_penalty,
-        .frequency_penalty = s->frequency_penalty,
-        .penalty_last_n = s->penalty_last_n,
-        .seed = s->seed,
-        .max_tokens = s->max_tokens,
-        .ignore_eos = s->ignore_eos,
-        .logprobs = s->logprobs,
-    };
+    return (struct wire_sampling){WIRE_PART_sampling(COPY_FIELD, NO_LIST, NO_LIST)};
 }
 
 static struct sampling sampling_from_wire(const struct wire_sampling *s)
 {
-    return (struct sampling){
-        .temperature = s->temperature,
-        .top_p = s->top_p,
-        .min_p = s->min_p,
-        .top_k = s->top_k,
-        .repeat_penalty = s->repeat_penalty,
-        .presence_penalty = s->presence_penalty,
-        .frequency_penalty = s->frequency_penalty,
-        .penalty_last_n = s->penalty_last_n,
-        .seed = s->seed,
-        .max_tokens = s->max_tokens,
-        .ignore_eos = s->ignore_eos,
-        .logprobs = s->logprobs,
-    };
+    return (struct sampling){WIRE_PART_sampling(COPY_FIELD, NO_LIST, NO_LIST)};
 }
 
 /* Turns and biases, in one block of the arena, which both directions fill from scratch. */

@@ -1,20 +1,7 @@
 #include <sched.h>
-#include <stdio.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "worker/program.h"
-
-uint64_t measure_rss_bytes(void)
-{
-    unsigned long long total = 0, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f == NULL)
-        return 0;
-    int got = fscanf(f, "%llu %llu", &total, &resident);
-    fclose(f);
-    return got == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
 
 uint64_t measure_cpu_us(void)
 {

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/must.h"
 #include "base/rng.h"
 #include "worker/program.h"
@@ -73,7 +74,7 @@ static void step(struct worker_program *p, struct agent_event ev, uint32_t *out_
 static void feed_beat(struct worker_program *p, uint32_t head, uint32_t *out_beats)
 {
     struct wire_load load = {.key = 0};
-    struct wire_beat beat = {.rss_bytes = measure_rss_bytes(), .cpu_load = cpu_load_since_last_beat(p)};
+    struct wire_beat beat = {.rss_bytes = memory_resident_bytes(), .cpu_load = cpu_load_since_last_beat(p)};
     if (p->actor_state.state == WIRE_ACTOR_READY) {
         struct batcher_load l;
         actor_load(p->actor, &l);

@@ -54,7 +54,6 @@ void uplink_hang_up(struct uplink *u);
 void uplink_fini(struct uplink *u);
 
 /* ---- measure.c ---- */
-uint64_t measure_rss_bytes(void);
 /* Processor time of this process so far. */
 uint64_t measure_cpu_us(void);
 /* Processors this process may run on. */

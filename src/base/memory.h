@@ -1,0 +1,10 @@
+/* What this process takes of the machine's memory. */
+#ifndef MANTA_BASE_MEMORY_H
+#define MANTA_BASE_MEMORY_H
+
+#include <stdint.h>
+
+/* Resident set, from /proc/self/statm; 0 where there is none. */
+uint64_t memory_resident_bytes(void);
+
+#endif
