@@ -96,6 +96,7 @@ static void end_objects(struct net_loop *l)
     for (int round = 0;; round++) {
         MUST(round < END_ROUNDS_MAX);
         size_t count = 0;
+        uv_timer_stop(&l->sweep); /* patience is over: the rounds must not wait for it */
         uv_walk(&l->uv, end_object, &count);
         if (count == 0 && !uv_loop_alive(&l->uv))
             return;
