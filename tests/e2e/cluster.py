@@ -1,0 +1,255 @@
+"""Real manta processes for a test: started, waited for, ended by their pid, with everything they printed.
+
+    with Cluster(folder) as c:
+        head = c.head()
+        c.worker(head, "--engine", "echo", "--model", "echo:tokens=20")
+        c.wait_ready(head, actors=1)
+        head.get("/manta/status")
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+PROGRAM = os.environ.get("MANTA", str(pathlib.Path(__file__).parents[2] / "build/release/manta"))
+REAL = ("--model", "smollm2", "--context", "1024", "--slots", "2", "--threads", "1")
+TEST_TIMEOUT_S = 30
+
+open_clusters = []  # of all running tests; conftest.py prints their logs when one fails
+
+
+def wait_for(what, condition, timeout_s=TEST_TIMEOUT_S):
+    """Asks `condition` until it gives something true, and returns that. `what` completes: 'waited in vain for ...'."""
+    end = time.monotonic() + timeout_s
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout_s} s in vain for {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def alive(pid):
+    """A zombie is not alive: it only waits for its parent to look."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def children(pid):
+    """Pids of the living children of a process."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(word) for word in task.read_text().split()]
+    return [child for child in found if alive(child)]
+
+
+def environment(folder, **more):
+    """Ours without what would steer manta or the clients, and with a place of its own for logs and history."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MANTA", "OPENAI_", "XDG_STATE"))}
+    return {**env, "XDG_STATE_HOME": str(folder), "NO_COLOR": "1", **more}
+
+
+class Process:
+    """One manta process; its output goes to a file."""
+
+    def __init__(self, name, args, folder, env=None, **popen):
+        self.name = name
+        self.log_path = pathlib.Path(folder) / f"{name}.log"
+        with open(self.log_path, "ab") as log:
+            self.popen = subprocess.Popen(
+                [PROGRAM, *map(str, args)], stdin=popen.pop("stdin", subprocess.DEVNULL), stdout=log, stderr=log,
+                env=environment(folder, **(env or {})), **popen)
+        self.pid = self.popen.pid
+
+    @property
+    def log(self):
+        """The whole lines it has printed."""
+        text = self.log_path.read_text(errors="replace")
+        return text if not self.running() else text[:text.rfind("\n") + 1]
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def send(self, number):
+        if self.running():
+            os.kill(self.pid, number)
+
+    def kill(self):
+        """kill -9, and it is gone when this returns."""
+        self.send(signal.SIGKILL)
+        return self.popen.wait(10)
+
+    def stop(self, number=signal.SIGTERM, timeout_s=15):
+        """Asks it to end; returns its exit status."""
+        self.send(number)
+        return self.popen.wait(timeout_s)
+
+    def wait(self, timeout_s=TEST_TIMEOUT_S):
+        return self.popen.wait(timeout_s)
+
+    def wait_line(self, pattern, timeout_s=TEST_TIMEOUT_S):
+        """The match of a line that it has printed or will print."""
+        def look():
+            found = re.search(pattern, self.log)
+            assert found or self.running() or re.search(pattern, self.log), \
+                f"{self.name} ended with status {self.popen.returncode} without the line /{pattern}/"
+            return found
+        return wait_for(f"/{pattern}/ from {self.name}", look, timeout_s)
+
+    def rss_bytes(self):
+        return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{self.pid}/status").read_text())[1]) * 1024
+
+    def maps(self):
+        return pathlib.Path(f"/proc/{self.pid}/maps").read_text()
+
+
+class Api:
+    """What can be asked of a head that listens on self.port."""
+
+    port = 0
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"http://{self.address}"
+
+    def request(self, method, path, body=None, headers=None, timeout_s=60):
+        """One request on a connection of its own: (status, headers, text)."""
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        try:
+            conn.request(method, path, body, headers or {})
+            answer = conn.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            conn.close()
+
+    def get(self, path, **options):
+        """The JSON of a GET that must succeed."""
+        status, _, text = self.request("GET", path, **options)
+        assert status == 200, f"GET {path}: {status} {text}"
+        return json.loads(text)
+
+    def post(self, path, body, **options):
+        """(status, JSON) of a POST; `body` is a value, or bytes as they are."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        status, _, text = self.request("POST", path, raw, {"content-type": "application/json"}, **options)
+        return status, json.loads(text)
+
+    def ask(self, prompt, **fields):
+        """process_prompt that must succeed."""
+        status, answer = self.post("/manta/process_prompt", {"prompt": prompt, **fields})
+        assert status == 200, f"process_prompt: {status} {answer}"
+        return answer
+
+    def status(self):
+        return self.get("/manta/status")
+
+    def answers(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.request("GET", "/health", timeout_s=5)[0] == 200
+
+    def ready_actors(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return [a for a in self.get("/manta/actors", timeout_s=5)["actor_list"] if a["state"] == "ready"]
+        return []
+
+    def wait_ready(self, actors, timeout_s=60):
+        wait_for(f"{actors} ready actors at {self.address}", lambda: len(self.ready_actors()) == actors, timeout_s)
+
+    def wait_idle(self, timeout_s=TEST_TIMEOUT_S):
+        def idle():
+            s = self.status()
+            return s["running"] == 0 and s["queued"] == 0 and all(a["in_flight"] == 0 for a in s["actor_list"])
+        wait_for("no running and no queued job", idle, timeout_s)
+
+
+class Head(Process, Api):
+    pass
+
+
+class Up(Process, Api):
+    def child(self, name):
+        """Pid of 'head' or 'worker-2', as its last 'started' line says."""
+        return int(re.findall(rf"up \| {name} started(?: again)?, pid (\d+)", self.log)[-1])
+
+
+class Cluster:
+    """The processes of one test. Leaving it ends those that still run."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.processes = []
+
+    def __enter__(self):
+        open_clusters.append(self)
+        return self
+
+    def __exit__(self, failed, *exc):
+        if failed:
+            print(self.logs())
+        for p in reversed(self.processes):
+            p.send(signal.SIGCONT)
+            p.send(signal.SIGTERM)
+        for p in self.processes:
+            try:
+                p.popen.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+        open_clusters.remove(self)
+
+    def add(self, kind, args, **options):
+        name = f"{args[0]}-{len(self.processes)}"
+        process = kind(name, args, self.folder, **options)
+        self.processes.append(process)
+        return process
+
+    def head(self, *flags, port=0, **options):
+        """A head that listens: on a port of its own choice, or on `port`."""
+        head = self.add(Head, ["head", "--port", port, *flags], **options)
+        head.port = int(head.wait_line(r"cluster started on http://\S+?:(\d+)")[1])
+        return head
+
+    def worker(self, head, *flags, **options):
+        """A worker of that head, or of the address `head`; it may not have joined yet."""
+        address = head if isinstance(head, str) else head.address
+        return self.add(Process, ["worker", "--head", address, *flags], **options)
+
+    def echo_worker(self, head, script="echo:tokens=20", *flags, **options):
+        return self.worker(head, "--engine", "echo", "--model", script, *flags, **options)
+
+    def up(self, *flags, **options):
+        port = free_port()
+        up = self.add(Up, ["up", "--port", port, *flags], **options)
+        up.port = port
+        return up
+
+    def logs(self):
+        return "\n".join(f"---- {p.name} (pid {p.pid}, status {p.popen.poll()}) ----\n{p.log[-8000:]}" for p in self.processes)
+
+
+def manta(*args, folder, env=None, stdin="", timeout_s=60):
+    """Runs a manta command to its end: .returncode, .stdout, .stderr."""
+    return subprocess.run([PROGRAM, *map(str, args)], input=stdin, capture_output=True, text=True, timeout=timeout_s,
+                          env=environment(folder, **(env or {})), check=False)

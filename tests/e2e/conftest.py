@@ -1,0 +1,56 @@
+"""Clusters for tests, and the logs of their processes when a test fails."""
+
+import openai
+import pytest
+
+from cluster import REAL, Cluster, manta, open_clusters
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """An empty cluster of this test's own: start in it what the story needs."""
+    with Cluster(tmp_path) as c:
+        yield c
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a manta command to its end."""
+    return lambda *args, **options: manta(*args, folder=tmp_path, **options)
+
+
+@pytest.fixture(scope="session")
+def smol(tmp_path_factory):
+    """One head with two workers that run the real model, for stories that change nothing."""
+    with Cluster(tmp_path_factory.mktemp("smol")) as c:
+        head = c.head()
+        for node in ("oak", "elm"):
+            c.worker(head, *REAL, "--exact", "--node", node)
+        head.wait_ready(actors=2)
+        yield head
+
+
+@pytest.fixture(scope="session")
+def echo(tmp_path_factory):
+    """One head with three workers that run the scripted engine, for stories that change nothing."""
+    with Cluster(tmp_path_factory.mktemp("echo")) as c:
+        head = c.head()
+        for node in ("ash", "fir", "yew"):
+            c.echo_worker(head, "echo:tokens=12", "--node", node)
+        head.wait_ready(actors=3)
+        yield head
+
+
+@pytest.fixture
+def client(smol):
+    """The real openai client. No retries: what the head says first is what the test sees."""
+    return openai.OpenAI(base_url=f"{smol.url}/v1", api_key="none", max_retries=0, timeout=60)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        for c in open_clusters:
+            report.sections.append((f"manta processes in {c.folder.name}", c.logs()))
+    return report
