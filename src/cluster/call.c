@@ -180,6 +180,12 @@ void head_call_fail(struct head *h, struct call *call, const struct fault *f, ui
     call_forget(h, call);
 }
 
+void head_call_count_failed(struct head *h, struct call *call)
+{
+    h->calls_failed += !call->failed;
+    call->failed = true;
+}
+
 void head_call_branch_ended(struct head *h, struct call *call)
 {
     if (call->open > 0)

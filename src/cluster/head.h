@@ -75,7 +75,8 @@ struct head_event {
     uint64_t call;                 /* PROMPT, CALL_GONE, SCALE: rising numbers given by the program */
     const struct request *request; /* PROMPT; borrowed, cloned when kept */
     uint32_t count;                /* PROMPT: branches, see spread; SCALE: workers wanted */
-    bool spread;                   /* PROMPT: branches go to different actors (fan-out); count 0 = all of the model.
+    bool spread;                   /* PROMPT: branches go to different actors (fan-out); count 0 = all of the model,
+                                      at most fanout_max; count 1 is as without.
                                    false: `count` answers, wherever there is room (OpenAI's n) */
     uint32_t deadline_ms;          /* PROMPT: time to leave the queue; 0: the default */
 };

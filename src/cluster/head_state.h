@@ -130,6 +130,7 @@ struct call {
     uint32_t wanted;   /* spread: actors asked for, 0: all */
     bool spread;
     bool spread_pending; /* spread, and no actor was ready yet: one job stands for all */
+    bool failed;                 /* counted in head.calls_failed */
     bool reported;       /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
     uint64_t session;    /* hash of request.affinity; 0: none */
     uint64_t *blocks;    /* owned; see prefix.h */
@@ -310,6 +311,8 @@ void head_call_gone(struct head *h, uint64_t id);
 void head_call_spread(struct head *h, struct job *first, struct actor *a);
 void head_call_fail(struct head *h, struct call *call, const struct fault *f, uint32_t retry_s);
 void head_call_branch_ended(struct head *h, struct call *call);
+/* A branch of it failed: counts the call, once. */
+void head_call_count_failed(struct head *h, struct call *call);
 void head_call_free(struct call *call);
 
 /* ---- job.c ---- */

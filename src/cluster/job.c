@@ -164,7 +164,7 @@ void head_job_fail(struct head *h, struct job *job, const struct fault *f)
         fx->address = str_of(a->worker->address);
     }
     call->reported = true;
-    h->calls_failed++;
+    head_call_count_failed(h, call);
     head_job_end(h, job);
     head_call_branch_ended(h, call);
 }

@@ -125,7 +125,7 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
     unsigned waited_s = (job->call->deadline_ms + 999) / 1000;
     if (head_pool_is_unknown(h, p)) {
         struct str names = head_pool_names(h, p->embeds);
-        fault_set(f, ERR_NOT_FOUND, "no worker has a model '%s'; there is: %.*s", p->name, STR_ARG(names));
+        fault_set(f, ERR_NOT_FOUND, "there is no model '%s'; there is: %.*s", p->name, STR_ARG(names));
     } else if (p->ready_n == 0) {
         nobody_fault(h, p, waited_s, f);
     } else {

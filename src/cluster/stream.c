@@ -207,12 +207,13 @@ static void done_fx(struct head *h, const struct job *job, const struct wire_don
     job->call->reported = true;
 }
 
-static void count_done(struct head *h, struct actor *a, const struct wire_done *m, bool failed)
+static void count_done(struct head *h, struct actor *a, struct call *call, const struct wire_done *m, bool failed)
 {
     a->jobs_failed += failed;
     a->jobs_done += !failed;
     a->tokens += m->completion_tokens;
-    h->calls_failed += failed;
+    if (failed)
+        head_call_count_failed(h, call);
     h->prompt_tokens += m->prompt_tokens;
     h->cached_tokens += m->cached_tokens;
     h->answer_tokens += m->completion_tokens;
@@ -257,7 +258,7 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *m)
     }
     struct call *call = job->call;
     done_fx(h, job, m, &fault);
-    count_done(h, f->actor, m, fault.err != 0);
+    count_done(h, f->actor, call, m, fault.err != 0);
     head_flight_end(h, f);
     head_job_end(h, job);
     head_call_branch_ended(h, call);

@@ -89,7 +89,7 @@ static void the_first_worker_gets_what_waited(void **state)
               "send 1 run job=2.1 key=0 seed=0 two\n"
               "send 1 run job=3.1 key=0 seed=0 three\n"
               "> wait 1000\n"
-              "failed 4 ERR_NOT_FOUND: no worker has a model 'x'; there is: 'm'\n");
+              "failed 4 ERR_NOT_FOUND: there is no model 'x'; there is: 'm'\n");
     story_end(&s);
 }
 
@@ -110,7 +110,7 @@ static void while_a_head_settles_an_unknown_model_may_be_on_its_way(void **state
     for (int i = 0; i < 4; i++)
         given(&s, "wait 1999\nbeat 1 loads=0\n");
     story(&s, "> wait 4\n"
-              "failed 2 ERR_NOT_FOUND: no worker has a model 'typo'; there is: 'gpt2', 'smol'\n"
+              "failed 2 ERR_NOT_FOUND: there is no model 'typo'; there is: 'gpt2', 'smol'\n"
               "> prompt 3 model=typo\n"
               "failed 3 ERR_NOT_FOUND: there is no model 'typo'; there is: 'gpt2', 'smol'\n");
     story_end(&s);
