@@ -13,6 +13,7 @@ DESTDIR ?=
 unexport SECONDS
 
 program := build/release/manta
+model := $(or $(MANTA_MODELS_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/manta/models)/SmolLM2-135M-Instruct.Q4_1.gguf
 e2e_requirements := tests/e2e/requirements.txt
 # ThreadSanitizer of older compilers cannot live with every address layout: switch its randomisation off.
 fixed_addresses := $(shell command -v setarch >/dev/null && echo "setarch $$(uname -m) -R")
@@ -42,6 +43,7 @@ test: ## Everything that must be green: unit, simulator, checks, end to end
 	@$(MAKE) test-unit
 	@scripts/build release manta manta_engine_llama
 	@tests/check_binary build/release
+	@$(MAKE) test-engine
 	@$(MAKE) test-e2e
 
 .PHONY: test-unit
@@ -50,6 +52,13 @@ test-unit: ## Unit tests, simulator, corpora and checks with ASan and UBSan; no 
 	@scripts/fetch llhttp
 	@scripts/build dev
 	@ctest --test-dir build/dev --output-on-failure --no-tests=error -j "$$(nproc)" $(ARGS)
+
+.PHONY: test-engine
+test-engine: ## The llama module with the real model: exactness, loading, sampling
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta_engine_llama engine_tests
+	@MANTA_TEST_MODEL=$(model) ctest --test-dir build/release --output-on-failure --no-tests=error -L model $(ARGS)
 
 .PHONY: test-e2e
 test-e2e: ## The real program with the real model, asked by real clients (pytest)
@@ -75,7 +84,7 @@ fuzz: ## Run each fuzz target for SECONDS (needs clang)
 
 .PHONY: bench
 bench: setup ## manta and llama-server side by side: time to first token, tokens/s, memory
-	@scripts/build release manta manta_engine_llama llama-server llama-quantize
+	@scripts/build release manta manta_engine_llama bench_streams bench_servers
 	@bench/run $(ARGS)
 
 .PHONY: install

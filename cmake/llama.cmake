@@ -69,3 +69,5 @@ set_target_properties(manta_engine_llama PROPERTIES
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
     LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/engine.map)
+
+include(cmake/engine_tests.cmake)

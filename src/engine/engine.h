@@ -97,7 +97,7 @@ struct engine_ops {
     bool (*is_end)(const struct engine *e, int32_t token); /* end of text or of turn */
 
     /* Runs the rows. Rows of one sequence follow each other in rising position, directly after what the sequence
-     * holds. ERR_FAILED: the context is as before, or the engine must be freed (then f says so). */
+     * holds. Rows of many sequences with one row each are computed together, fastest when their slots are neighbours. ERR_FAILED: the context is as before, or the engine must be freed (then f says so). */
     int (*decode)(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f);
     /* Forgets positions >= from of a sequence. */
     void (*seq_trim)(struct engine *e, uint32_t seq, int32_t from);
@@ -109,18 +109,21 @@ struct engine_ops {
     /* Tells the sampler of a token that is part of the text: prompt, resumed and drawn ones alike. */
     void (*sampler_accept)(struct engine_sampler *s, int32_t token);
     /* Draws from the logits of batch row `row` of the last decode, with u in [0, 1) as the randomness.
-     * *out_logprob: natural logarithm of the token's probability before penalties, filters and temperature. */
+     * *out_logprob: natural logarithm of the token's probability before penalties, filters and temperature; NULL where
+     * nobody asked, which saves half of a draw's time. */
     int32_t (*sampler_draw)(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob);
 
-    /* The pooled embedding of tokens, for REQUEST_EMBED models: writes info->embedding floats… NULL: cannot. */
+    /* The pooled embedding of tokens, of length 1, for REQUEST_EMBED models. *inout_n: room in floats, then how many were
+     * written. ERR_CONTEXT, ERR_TOO_LARGE (no room). NULL: this engine cannot. */
     int (*embed)(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
                  struct fault *f);
 };
 
 /* The scripted, seeded fake. */
 const struct engine_ops *engine_echo(void);
-/* Loads a module; NULL path: manta-engine-<name>.so beside the program, then in MANTA_ENGINE_DIR. The module stays
- * loaded until the process ends. ERR_NOT_FOUND, ERR_VERSION (another ENGINE_ABI). */
+/* The engine of that name: "echo", or the module manta-engine-<name>.so beside the program, then in MANTA_ENGINE_DIR; a
+ * name with a '/' is the module's path. A module stays loaded until the process ends. ERR_NOT_FOUND, ERR_FAILED (the
+ * loader's reason), ERR_VERSION (another ENGINE_ABI, or no engine). */
 int engine_open(const char *name, const struct engine_ops **out, struct fault *f);
 
 #endif

@@ -79,10 +79,14 @@ static void control_tokens_are_parsed_only_when_asked(void **state)
 /* The next token after `text` for these parameters, with u as the randomness. */
 static int32_t drawn(const char *text, const struct request *r, double u, float *out_logprob)
 {
+    static const char *computed; /* the text whose logits the engine still has */
     int32_t tokens[128];
     uint32_t n = tokens_of(text, tokens, 128);
-    ops->seq_trim(engine, 0, 0);
-    story_prefill(ops, engine, 0, tokens, 0, n, 512);
+    if (text != computed) {
+        ops->seq_trim(engine, 0, 0);
+        story_prefill(ops, engine, 0, tokens, 0, n, 512);
+        computed = text;
+    }
     struct engine_sampler *s = ops->sampler_new(engine, r);
     for (uint32_t i = 0; i < n; i++)
         ops->sampler_accept(s, tokens[i]);

@@ -1,0 +1,16 @@
+# tests/engine/test_llama_<what>.c: the llama module with a real model; bench/engine_<what>.c: its measures. Target
+# engine_tests builds both. The tests find the module beside them, and the model through MANTA_TEST_MODEL.
+add_custom_target(engine_tests)
+file(GLOB engine_sources CONFIGURE_DEPENDS tests/engine/test_*.c bench/engine_*.c)
+foreach(source ${engine_sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(${name} PRIVATE manta_flags manta_engine)
+    add_dependencies(${name} manta_engine_llama)
+    add_dependencies(engine_tests ${name})
+    if(name MATCHES "^test_")
+        target_link_libraries(${name} PRIVATE PkgConfig::CMOCKA)
+        add_test(NAME model.${name} COMMAND ${name})
+        set_tests_properties(model.${name} PROPERTIES TIMEOUT 300 LABELS model)
+    endif()
+endforeach()
