@@ -273,6 +273,20 @@ static void a_prompt_to_all_waits_for_the_first_actor(void **state)
     story_end(&s);
 }
 
+static void a_prompt_to_all_is_spread_only_once(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "prompt 1 spread=1 count=0\nopen 1\nhello 1 node=a\nactor 1\n");
+    given(&s, "open 2\nhello 2 node=b\nactor 2\nactor 2 key=1\n");
+    story(&s, "> closed 1\n" /* two are ready now, but the call has the one branch it began with */
+              "send 2 run job=1.2 key=0 seed=0 hi\n"
+              "> done 2 job=1.2\n"
+              "done 1.0 finish=1 actor=1 node=b\n"
+              "end 1 of 1\n");
+    story_end(&s);
+}
+
 static void a_client_that_goes_frees_the_queue_at_once_and_the_slot_when_the_worker_says_so(void **state)
 {
     (void)state;
@@ -339,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_prompt_to_all_goes_to_each_ready_actor),
         cmocka_unit_test(more_actors_than_there_are_is_as_many_as_there_are),
         cmocka_unit_test(a_prompt_to_all_waits_for_the_first_actor),
+        cmocka_unit_test(a_prompt_to_all_is_spread_only_once),
         cmocka_unit_test(a_client_that_goes_frees_the_queue_at_once_and_the_slot_when_the_worker_says_so),
         cmocka_unit_test(a_busy_cluster_answers_with_timeout_at_the_deadline),
         cmocka_unit_test(the_worker_s_own_words_reach_the_client),

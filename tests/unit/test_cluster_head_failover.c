@@ -245,6 +245,23 @@ static void an_engine_error_is_tried_elsewhere_and_the_actor_rests(void **state)
     story_end(&s);
 }
 
+static void a_job_its_worker_cancelled_by_itself_goes_elsewhere(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "prompt 1\n");
+    story(&s, "> done 1 job=1 finish=3\n"
+              "send 2 run job=1.2 key=0 seed=0 hi\n"
+              "> prefilled 2 job=1.2\n"
+              "started 1.0 actor=1 node=b\n"
+              "> tokens 2 job=1.2 text=x\n"
+              "tokens 1.0 first=0 n=1 x\n"
+              "> done 2 job=1.2 finish=3 tokens=1\n"
+              "done 1.0 finish=4 actor=1 node=b tokens=1 ERR_WORKER_LOST: actor 1 on worker 'b' stopped\n"
+              "end 1 of 1\n");
+    story_end(&s);
+}
+
 static void a_branch_of_a_fan_out_takes_an_actor_that_no_sibling_has(void **state)
 {
     (void)state;
@@ -319,6 +336,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_forgot_a_job_gets_a_fresh_link),
         cmocka_unit_test(an_actor_that_goes_away_gives_its_jobs_back),
         cmocka_unit_test(an_engine_error_is_tried_elsewhere_and_the_actor_rests),
+        cmocka_unit_test(a_job_its_worker_cancelled_by_itself_goes_elsewhere),
         cmocka_unit_test(a_branch_of_a_fan_out_takes_an_actor_that_no_sibling_has),
         cmocka_unit_test(what_cannot_be_said_of_a_job_ends_the_link),
     };

@@ -155,6 +155,18 @@ static void more_links_than_the_limit_are_refused(void **state)
     story_end(&s);
 }
 
+static void more_actors_than_the_limit_are_refused(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.actors_max = 1;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\n");
+    story(&s, "> actor 2\n"
+              "send 2 refuse ERR_BUSY: this head has its 1 actors already (actors_max)\n"
+              "close 2: this head has its 1 actors already (actors_max)\n");
+    story_end(&s);
+}
+
 static void one_name_for_two_nodes_is_told_apart(void **state)
 {
     (void)state;
@@ -334,6 +346,7 @@ int main(void)
         cmocka_unit_test(nonsense_in_hello_is_refused),
         cmocka_unit_test(who_does_not_say_hello_is_closed),
         cmocka_unit_test(more_links_than_the_limit_are_refused),
+        cmocka_unit_test(more_actors_than_the_limit_are_refused),
         cmocka_unit_test(one_name_for_two_nodes_is_told_apart),
         cmocka_unit_test(a_worker_that_comes_back_replaces_its_old_link),
         cmocka_unit_test(silence_makes_a_worker_slow_then_lost),
