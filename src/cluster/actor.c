@@ -212,15 +212,17 @@ void head_actor_refresh(struct head *h, struct actor *a)
 
 /* ---- the message ---- */
 
-static void say_state(struct head *h, const struct actor *a)
+static void say_state(struct head *h, const struct actor *a, const char *verb)
 {
-    const char *model = a->seats[SEAT_MODEL].pool->name;
+    unsigned id = (unsigned)a->node.id;
+    const char *model = a->seats[SEAT_MODEL].pool->name, *node = a->worker->name;
     if (a->state == WIRE_ACTOR_FAILED)
-        head_log(h, LOG_WARN, TAG, "actor %u (%s) failed: %s node=%s", (unsigned)a->node.id, model, a->note,
-                 a->worker->name);
+        head_log(h, LOG_WARN, TAG, "%sactor %u (%s) failed: %s node=%s", verb, id, model, a->note, node);
+    else if (a->state == WIRE_ACTOR_READY)
+        head_log(h, LOG_INFO, TAG, "%sactor %u (%s) ready node=%s slots=%u context=%u", verb, id, model, node, a->slots,
+                 a->context);
     else
-        head_log(h, LOG_INFO, TAG, "actor %u (%s) %s node=%s slots=%u context=%u", (unsigned)a->node.id, model,
-                 state_name(a->state), a->worker->name, a->slots, a->context);
+        head_log(h, LOG_INFO, TAG, "%sactor %u (%s) %s node=%s", verb, id, model, state_name(a->state), node);
 }
 
 static void actor_registers(struct head *h, struct worker *w, const struct wire_actor *m)
@@ -229,10 +231,7 @@ static void actor_registers(struct head *h, struct worker *w, const struct wire_
     actor_set(a, m);
     head_send(h, w->link, WIRE_actor_ack)->actor_ack =
         (struct wire_actor_ack){.key = m->key, .id = (uint32_t)a->node.id};
-    head_log(h, LOG_INFO, TAG, "registered actor %u (%s) %s node=%s", (unsigned)a->node.id,
-             a->seats[SEAT_MODEL].pool->name, state_name(a->state), w->name);
-    if (a->state != WIRE_ACTOR_LOADING)
-        say_state(h, a);
+    say_state(h, a, "registered ");
     head_actor_refresh(h, a);
 }
 
@@ -246,7 +245,7 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
         actor_set(a, m);
     head_actor_refresh(h, a);
     if (moves)
-        say_state(h, a);
+        say_state(h, a, "");
     if (leaves) {
         struct fault f = {0};
         fault_set(&f, ERR_WORKER_LOST, "actor %u of worker '%s' is %s", (unsigned)a->node.id, a->worker->name,
