@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 PROGRAM = os.environ.get("MANTA", str(pathlib.Path(__file__).parents[2] / "build/release/manta"))
@@ -35,6 +36,20 @@ def wait_for(what, condition, timeout_s=TEST_TIMEOUT_S):
         if time.monotonic() > end:
             raise AssertionError(f"waited {timeout_s} s in vain for {what}")
         time.sleep(0.02)
+
+
+def together(n, ask):
+    """Runs ask(0) ... ask(n-1) at the same time; their results in order, None for one that raised or hangs."""
+    results = [None] * n
+
+    def one(i):
+        results[i] = ask(i)
+    threads = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(90)
+    return results
 
 
 def free_port():
@@ -177,6 +192,10 @@ class Api:
     def wait_ready(self, actors, timeout_s=60):
         wait_for(f"{actors} ready actors at {self.address}", lambda: len(self.ready_actors()) == actors, timeout_s)
 
+    def wait_status(self, **wanted):
+        """Waits until these members of the status have these values: wait_status(queued=2)."""
+        wait_for(f"status {wanted}", lambda: all(self.status()[name] == value for name, value in wanted.items()))
+
     def wait_idle(self, timeout_s=TEST_TIMEOUT_S):
         def idle():
             s = self.status()
@@ -197,7 +216,8 @@ class Up(Process, Api):
 class Cluster:
     """The processes of one test. Leaving it ends those that still run."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, fixture="cluster"):
+        self.fixture = fixture  # whose it is: its logs are shown when a test with that fixture fails
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.processes = []

@@ -22,7 +22,7 @@ def run(tmp_path):
 @pytest.fixture(scope="session")
 def smol(tmp_path_factory):
     """One head with two workers that run the real model, for stories that change nothing."""
-    with Cluster(tmp_path_factory.mktemp("smol")) as c:
+    with Cluster(tmp_path_factory.mktemp("smol"), "smol") as c:
         head = c.head()
         for node in ("oak", "elm"):
             c.worker(head, *REAL, "--exact", "--node", node)
@@ -33,7 +33,7 @@ def smol(tmp_path_factory):
 @pytest.fixture(scope="session")
 def echo(tmp_path_factory):
     """One head with three workers that run the scripted engine, for stories that change nothing."""
-    with Cluster(tmp_path_factory.mktemp("echo")) as c:
+    with Cluster(tmp_path_factory.mktemp("echo"), "echo") as c:
         head = c.head()
         for node in ("ash", "fir", "yew"):
             c.echo_worker(head, "echo:tokens=12", "--node", node)
@@ -51,6 +51,6 @@ def client(smol):
 def pytest_runtest_makereport(item, call):
     report = yield
     if report.failed:
-        for c in open_clusters:
+        for c in [c for c in open_clusters if c.fixture in item.fixturenames]:
             report.sections.append((f"manta processes in {c.folder.name}", c.logs()))
     return report

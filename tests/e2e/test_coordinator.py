@@ -1,0 +1,170 @@
+"""The head's own pages, and process_prompt: which actors answer, and which answer counts."""
+
+import json
+import re
+import threading
+
+import pytest
+
+from cluster import together
+
+
+def test_health_and_readiness(cluster):
+    """Given a head alone; when it is asked; then it is healthy but not ready. When a worker has joined and loaded, it is
+    ready; when that worker leaves, it is not."""
+    head = cluster.head()
+    assert head.get("/health") == {"status": "ok"}
+    status, _, text = head.request("GET", "/readyz")
+    assert status == 503 and json.loads(text)["actors"] == 0
+    worker = cluster.echo_worker(head, "echo:load_ms=300")
+    head.wait_ready(actors=1)
+    assert head.get("/readyz")["status"] == "ready"
+    assert worker.stop() == 0
+    head.wait_ready(actors=0)
+    assert head.request("GET", "/readyz")[0] == 503
+
+
+def test_status_tells_what_is_there(echo):
+    """Given a head and three workers; when status and actors are asked for; then both agree with what was started."""
+    status, actors = echo.status(), echo.get("/manta/actors")
+    assert (status["nodes"], status["workers"], status["actors"]) == (4, 3, 3)
+    assert status["head"]["coordinator"] == "prompt_coordinator" and status["head"]["pid"] == echo.pid
+    assert status["head"]["models_mapped"] == 0
+    assert {w["node"]: w["state"] for w in status["worker_nodes"]} == {"ash": "ok", "fir": "ok", "yew": "ok"}
+    assert status["resources"]["memory"] == sum(w["memory_bytes"] for w in status["worker_nodes"]) == 3 * (2 << 30)
+    assert sorted(a["id"] for a in actors["actor_list"]) == [0, 1, 2] and actors["actors"] == 3
+    assert {a["model"] for a in actors["actor_list"]} == {"echo"}
+    assert status["limits"]["http_body_bytes_max"] == 4 << 20
+
+
+def metrics(head):
+    """Every sample of /metrics, {name{labels}: value}; checks the text's form on the way."""
+    status, headers, text = head.request("GET", "/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4") and text.endswith("\n")
+    typed, samples = set(), {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            word, name = re.fullmatch(r"# (HELP|TYPE) ([a-zA-Z_:][\w:]*) .+", line).groups()
+            assert word == "HELP" or name not in typed, f"two types of {name}"
+            typed |= {name} if word == "TYPE" else set()
+            continue
+        name, labels, value = re.fullmatch(r'([a-zA-Z_:][\w:]*)(\{(?:\w+="[^"\n]*",?)+\})? (\S+)', line).groups()
+        assert name in typed or re.sub("_(bucket|sum|count)$", "", name) in typed, f"{name} has no type"
+        assert name + (labels or "") not in samples, f"{line} comes twice"
+        samples[name + (labels or "")] = float(value)
+    return samples
+
+
+def test_metrics_are_prometheus_text(echo):
+    """Given a cluster; when one prompt is answered between two looks at the metrics; then they are well formed, and
+    calls, tokens and latencies have grown by that prompt."""
+    before = metrics(echo)
+    tokens = echo.ask("count me")["responses"][0]["tokens"]
+    after = metrics(echo)
+    assert after["manta_actors_ready"] == after["manta_workers"] == 3
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert grown["manta_calls_total"] == 1 and grown["manta_calls_failed_total"] == 0
+    assert grown["manta_answer_tokens_total"] == grown["vllm:generation_tokens_total"] == tokens
+    assert grown["vllm:time_to_first_token_seconds_count"] == grown["vllm:e2e_request_latency_seconds_count"] == 1
+    assert after['vllm:e2e_request_latency_seconds_bucket{le="+Inf"}'] == after["vllm:e2e_request_latency_seconds_count"]
+
+
+@pytest.mark.parametrize("wanted, answers", [(1, 1), (2, 2), (3, 3), ("all", 3), (50, 3)])
+def test_prompt_goes_to_as_many_actors_as_wanted(echo, wanted, answers):
+    """Given three actors; when a prompt is for N of them, for all, or for more than there are; then so many different
+    actors answer, each with its name, and one answer counts."""
+    answer = echo.ask("hello", actors=wanted)
+    responses = answer["responses"]
+    assert len({r["actor_id"] for r in responses}) == len(responses) == answers
+    assert all(r["response"] and r["model"] == "echo" and r["address"] and r["processing_time_s"] >= 0 for r in responses)
+    assert answer["cluster_info"] == {"total_nodes": 4, "total_actors": 3, "successful_responses": answers}
+    assert answer["final_response"] in [r["response"] for r in responses]
+    assert answer["answered_by"]["node"] in ("ash", "fir", "yew")
+
+
+def test_which_answer_counts(cluster):
+    """Given a quick actor that says No, and two slow ones that say Yes; when all are asked; then `first` is the quick
+    one's answer, `vote` what most said, and `best` the one with the highest mean log-probability."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:script=No.", "--node", "quick")
+    for node in ("slow-1", "slow-2"):
+        cluster.echo_worker(head, "echo:decode_us=30000,script=Yes indeed.", "--node", node)
+    head.wait_ready(actors=3)
+    first = head.ask("Well?", actors="all", final="first")
+    assert (first["final_response"].strip(), first["answered_by"]["node"]) == ("No.", "quick")
+    assert head.ask("Well?", actors="all", final="vote")["final_response"].strip() == "Yes indeed."
+    best = head.ask("Well?", actors="all", final="best")
+    by_mean = max(best["responses"], key=lambda r: r["mean_logprob"])
+    assert best["final_response"] == by_mean["response"]
+
+
+def test_process_prompt_streams(echo):
+    """Given three actors; when a prompt for all of them streams; then each answer is announced with its actor, comes in
+    pieces, and the last event is the whole answer that the pieces add up to."""
+    status, headers, text = echo.request("POST", "/manta/process_prompt",
+                                         json.dumps({"prompt": "hello", "actors": "all", "stream": True}))
+    assert status == 200 and headers["content-type"].startswith("text/event-stream")
+    lines = [line[6:] for line in text.split("\n\n") if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]"
+    events = [json.loads(line) for line in lines[:-1]]
+    started = {e["index"]: e["actor"]["actor_id"] for e in events if e["object"] == "manta.process_prompt.started"}
+    pieces = {i: "" for i in started}
+    for e in events:
+        if e["object"] == "manta.process_prompt.chunk":
+            pieces[e["index"]] += e["text"]
+    whole = events[-1]
+    assert whole["object"] == "manta.process_prompt" and len(started) == 3
+    assert {r["actor_id"]: r["response"] for r in whole["responses"]} == {started[i]: pieces[i] for i in started}
+
+
+def test_load_is_shared(cluster):
+    """Given three actors with two slots each, busy for a while with every prompt; when 30 prompts come at once; then all
+    are answered and every actor has had its part."""
+    head = cluster.head()
+    for _ in range(3):
+        cluster.echo_worker(head, "echo:tokens=10,decode_us=5000", "--slots", 2)
+    head.wait_ready(actors=3)
+    answers = together(30, lambda i: head.ask(f"prompt {i}"))
+    by = [a["answered_by"]["actor_id"] for a in answers]
+    assert len(by) == 30 and all(by.count(actor) >= 5 for actor in (0, 1, 2)), by
+
+
+def test_prompt_waits_for_the_first_worker(cluster):
+    """Given a head without workers; when a prompt comes, and only then a worker; then the prompt is answered."""
+    head = cluster.head()
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(head.ask("anybody there?")))
+    asking.start()
+    head.wait_status(queued=1)
+    cluster.echo_worker(head)
+    asking.join(30)
+    assert answers and answers[0]["final_response"]
+
+
+def test_prompt_without_workers_ends_at_its_deadline(cluster):
+    """Given a head without workers; when a prompt may wait for half a second; then it fails after that, and the error
+    says what to check."""
+    head = cluster.head()
+    status, answer = head.post("/manta/process_prompt", {"prompt": "anybody?", "timeout_s": 0.5})
+    assert status == 503 and "worker" in answer["error"]["message"]
+
+
+def test_queue_is_bounded(cluster):
+    """Given one busy slot and a queue for two; when a fourth prompt comes; then it is told to come back later, and the
+    three others are answered."""
+    head = cluster.head("--queue-jobs", 2)
+    cluster.echo_worker(head, "echo:tokens=20,decode_us=50000", "--slots", 1)
+    head.wait_ready(actors=1)
+    answers = []
+    asking = [threading.Thread(target=lambda: answers.append(head.ask("please"))) for _ in range(3)]
+    asking[0].start()
+    head.wait_status(running=1)
+    for t in asking[1:]:
+        t.start()
+    head.wait_status(queued=2)
+    status, headers, text = head.request("POST", "/manta/process_prompt", '{"prompt": "me too"}')
+    assert status == 429 and int(headers["retry-after"]) >= 1
+    assert json.loads(text)["error"]["type"] == "rate_limit_error" and "queue_jobs_max" in text
+    for t in asking:
+        t.join(30)
+    assert len(answers) == 3

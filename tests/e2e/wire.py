@@ -1,0 +1,69 @@
+"""A worker that is not manta: speaks the head's link by hand, rightly or as wrongly as a test wants.
+
+Frames as in src/wire/wire.h: u32 length of what follows, u16 message number, fields in the order of src/wire/schema.h."""
+
+import socket
+import struct
+
+VERSION = 1
+HELLO, ACTOR, BEAT = 1, 2, 3
+WELCOME, REFUSE = 33, 34
+UPGRADE = b"GET /manta/link HTTP/1.1\r\nhost: test\r\nconnection: Upgrade\r\nupgrade: manta\r\n\r\n"
+
+
+def text(s):
+    raw = s.encode()
+    return struct.pack("<I", len(raw)) + raw
+
+
+def frame(number, fields):
+    return struct.pack("<IH", 2 + len(fields), number) + fields
+
+
+def hello(proto=VERSION, role=1, node="by-hand", token="", cpus=1.0):
+    return frame(HELLO, struct.pack("<I", proto) + text("0.0.1") + struct.pack("<B", role) + text(token) + text(node) + text("")
+                 + struct.pack("<QIfQ", 4711, 1, cpus, 1 << 30) + text("") + text("by hand"))
+
+
+class Link:
+    """A connection to the head that has been upgraded to the worker link."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket.sendall(UPGRADE)
+        self.rest = b""
+        while b"\r\n\r\n" not in self.rest:
+            self.rest += self.socket.recv(4096)
+        head, _, self.rest = self.rest.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 "), head
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.socket.close()
+
+    def send(self, raw):
+        self.socket.sendall(raw)
+
+    def receive(self):
+        """The next frame as (number, fields), or None when the head has hung up."""
+        while len(self.rest) < 4 or len(self.rest) < 4 + struct.unpack_from("<I", self.rest)[0]:
+            try:
+                more = self.socket.recv(4096)
+            except ConnectionResetError:
+                more = b""
+            if not more:
+                return None
+            self.rest += more
+        size, number = struct.unpack_from("<IH", self.rest)
+        fields, self.rest = self.rest[6:4 + size], self.rest[4 + size:]
+        return number, fields
+
+    def refusal(self):
+        """(sentence, final) of the refuse that must come next, behind which the head hangs up."""
+        number, fields = self.receive() or (None, b"")
+        assert number == REFUSE, f"not refused, but answered with message {number}"
+        _, size = struct.unpack_from("<HI", fields)
+        assert self.receive() is None, "refused, but not hung up"
+        return fields[6:6 + size].decode(), fields[-1] == 1
