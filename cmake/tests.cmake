@@ -17,8 +17,9 @@ if(sim_sources)
     add_executable(manta-sim ${sim_sources})
     target_link_libraries(manta-sim PRIVATE manta_flags manta_cluster)
     add_test(NAME sim.seeds COMMAND manta-sim --seeds 1..20 --workers 200 --minutes 2)
+    add_test(NAME sim.small COMMAND manta-sim --seeds 101..160 --workers 3 --minutes 2)
     add_test(NAME sim.regressions COMMAND manta-sim --file ${CMAKE_SOURCE_DIR}/tests/sim/seeds.txt)
-    set_tests_properties(sim.seeds sim.regressions PROPERTIES TIMEOUT 300 LABELS sim)
+    set_tests_properties(sim.seeds sim.small sim.regressions PROPERTIES TIMEOUT 300 LABELS sim)
 endif()
 
 # tests/fuzz/fuzz_<room>_<what>.c: here each meets its corpus again, tests/fuzz/corpus/<its name>/, without clang.

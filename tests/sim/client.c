@@ -58,6 +58,7 @@ static void client_goes(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
     else if (c->branches[0].tokens > 0)
         PROBE(s, cancelled_running);
     c->state = CALL_GONE;
+    c->ended_us = s->now_us;
     s->calls_open--;
     sim_trace(s, "client goes", "", id, 0, 0);
     coordinator_feed(s, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
@@ -87,7 +88,7 @@ static void call_dream_up(struct sim *s, struct call *c)
     c->kind = dice < 70 ? REQUEST_CHAT : dice < 92 ? REQUEST_TEXT : REQUEST_EMBED;
     c->model = c->kind == REQUEST_EMBED ? "nomic" : sim_chance(s, 70) ? "smollm2" : sim_chance(s, 70) ? "gpt2" : "";
     if (sim_chance(s, 1))
-        c->model = "no-such-model";
+        c->model = sim_chance(s, 50) ? "no-such-model" : "broken";
     if (c->kind != REQUEST_EMBED && sim_chance(s, 6)) {
         c->spread = sim_chance(s, 50);
         c->count = (uint32_t)sim_between(s, c->spread ? 0 : 2, 5);

@@ -62,7 +62,7 @@ void coordinator_start(struct sim *s)
 static uint32_t model_bit(struct str model)
 {
     static const char *const names[] = {
-        [MODEL_smollm2] = "smollm2", [MODEL_gpt2] = "gpt2", [MODEL_nomic] = "nomic"};
+        [MODEL_smollm2] = "smollm2", [MODEL_gpt2] = "gpt2", [MODEL_nomic] = "nomic", [MODEL_broken] = "broken"};
     for (uint32_t i = 0; i < MODEL_COUNT; i++)
         if (str_is(model, names[i]))
             return 1u << i;
@@ -121,7 +121,7 @@ static void carry_out(struct sim *s, const struct fx *fx)
     case FX_SEND:
         l = link_of(s, fx);
         if (fx->msg.type == WIRE_run)
-            oracle_run(s, &fx->msg.run);
+            oracle_run(s, l->worker, &fx->msg.run);
         else if (fx->msg.type == WIRE_refuse)
             refused_probe(s, l, &fx->msg.refuse);
         link_send(s, l, TO_DIALLER, &fx->msg);

@@ -92,6 +92,7 @@ static void job_say(struct sim *s, struct worker *w, struct engine_sim *e, struc
         oracle_text(j->seed, j->text_at++, &text[4 * pieces++]);
     tokens.text = str_n(text, 4 * pieces);
     e->last_token_us = s->now_us;
+    oracle_works(s, w, j->call);
     worker_feed(s, w, (struct agent_event){.kind = AGENT_TOKENS, .ticket = j->ticket, .tokens = &tokens});
 }
 
@@ -207,7 +208,7 @@ static void engine_loads(struct sim *s, uint64_t id, uint64_t key, uint64_t perc
     if (percent < 100) {
         e->state = WIRE_ACTOR_LOADING;
         sim_in(s, sim_between(s, 100 * SIM_MS, 1500 * SIM_MS), engine_loads, id, key, percent + 50);
-    } else if (sim_chance(s, 2)) {
+    } else if (sim_chance(s, 2) || str_is(str_of(e->model), "broken")) {
         PROBE(s, actor_failed);
         e->state = WIRE_ACTOR_FAILED;
     } else {
@@ -224,7 +225,7 @@ void engine_load(struct sim *s, struct worker *w, uint32_t key)
         .key = key,
         .state = WIRE_ACTOR_LOADING,
         .kind = dice < 90 ? REQUEST_CHAT : REQUEST_EMBED,
-        .model = dice < 70 ? "smollm2" : dice < 90 ? "gpt2" : "nomic",
+        .model = dice < 70 ? "smollm2" : dice < 88 ? "gpt2" : dice < 90 ? "broken" : "nomic",
         .slots = (uint32_t)sim_between(s, 1, 3),
         .prefill_tps = (float)sim_between(s, 200, 2000),
         .decode_tps = (float)sim_between(s, 10, 60),

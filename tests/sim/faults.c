@@ -123,7 +123,7 @@ static struct wire_msg nonsense(struct sim *s)
         return (struct wire_msg){.type = WIRE_actor, .actor = {.key = (uint32_t)rng_next(&s->rng), .slots = 1}};
     case 1:
         return (struct wire_msg){.type = WIRE_actor,
-                                 .actor = {.state = (uint8_t)sim_between(s, 0, 255), .kind = 9, .slots = UINT32_MAX}};
+                                 .actor = {.state = (uint8_t)sim_between(s, WIRE_ACTOR_GONE + 1, 255), .kind = 9, .slots = UINT32_MAX}};
     case 2:
         return (struct wire_msg){.type = WIRE_hello, .hello = {.proto = WIRE_VERSION, .role = WIRE_ROLE_WORKER}};
     case 3:
@@ -145,13 +145,7 @@ static struct wire_msg forged(struct sim *s, const struct worker *w)
     for (int tries = 0; tries < 50 && s->calls.n > 0; tries++) {
         uint64_t recent = s->calls.n > 100 ? s->calls.n - 100 : 1;
         const struct call *c = table_get(&s->calls, sim_between(s, recent, s->calls.n));
-        if (c->state != CALL_OPEN || c->runs_n == 0)
-            continue;
-        bool own = false;
-        for (uint32_t k = 0; k < w->actors_n; k++)
-            for (const struct engine_job *j = w->actors[k].jobs; j != NULL; j = j->next)
-                own |= j->call == c->id;
-        if (own)
+        if (c->state != CALL_OPEN || c->runs_n == 0 || c->runs[0].worker == w->id)
             continue;
         PROBE(s, forged_job);
         const struct run_seen *r = &c->runs[0];
@@ -164,6 +158,24 @@ static struct wire_msg forged(struct sim *s, const struct worker *w)
     return (struct wire_msg){.type = WIRE_done, .done = {.job = UINT64_MAX, .attempt = 1, .finish = FINISH_STOP}};
 }
 
+/* It repeats tokens of a job that is its own, or leaves some out: the head may believe neither. */
+static bool stutter(struct sim *s, const struct worker *w, struct wire_msg *out)
+{
+    static const int32_t ids[] = {1, 2, 3};
+    for (uint64_t id = s->calls.n > 200 ? s->calls.n - 200 : 1; id <= s->calls.n; id++) {
+        const struct call *c = table_get(&s->calls, id);
+        const struct branch *b = &c->branches[0];
+        if (c->state != CALL_OPEN || b->run == NULL || b->done || b->run->worker != w->id || b->tokens == 0)
+            continue;
+        PROBE(s, stuttered);
+        *out = (struct wire_msg){.type = WIRE_tokens,
+                                 .tokens = {.job = b->run->job, .attempt = b->run->attempt, .ids = {ids, 3}}};
+        out->tokens.first = sim_chance(s, 50) ? b->tokens - 1 : b->tokens + 200;
+        return true;
+    }
+    return false;
+}
+
 /* A frame of a real worker with one byte changed: it may well decode, and then lies. So only its header is broken. */
 static void broken_frame(struct sim *s, struct link *l)
 {
@@ -174,17 +186,20 @@ static void broken_frame(struct sim *s, struct link *l)
 static void fault_garbage(struct sim *s, struct worker *w)
 {
     struct link *l = table_get(&s->links, w->link);
-    uint64_t dice = sim_between(s, 0, 3);
+    uint64_t dice = sim_between(s, 0, 4);
+    struct wire_msg msg;
     if (dice == 0 || l == NULL || !l->near_up || agent_joined(w->agent) == 0) {
         stranger_start_nonsense(s);
     } else if (dice == 1) {
         broken_frame(s, l);
     } else if (dice == 2) {
-        struct wire_msg msg = nonsense(s);
+        msg = nonsense(s);
         PROBE(s, nonsense_message);
         link_send(s, l, TO_HEAD, &msg);
+    } else if (dice == 3 && stutter(s, w, &msg)) {
+        link_send(s, l, TO_HEAD, &msg);
     } else {
-        struct wire_msg msg = forged(s, w);
+        msg = forged(s, w);
         link_send(s, l, TO_HEAD, &msg);
     }
 }

@@ -6,7 +6,8 @@
  * O4  a whole answer is whole: as many tokens as its seed makes, the right way to end
  * O5  a branch fails only for a reason that happened: no actor for its deadline, or none that could load, attempts used up, worker lost after
  *     its first token, an engine that broke, a prompt that is too long
- * O6  attempts of a job count 1, 2, … up to the limit, all of one seed and one prompt */
+ * O6  attempts of a job count 1, 2, … up to the limit, all of one seed and one prompt
+ * O7  no engine works on for a call that has ended */
 #include <stdlib.h>
 
 #include "sim.h"
@@ -62,7 +63,7 @@ static struct run_seen *run_find(struct call *c, uint64_t job)
     return NULL;
 }
 
-void oracle_run(struct sim *s, const struct wire_run *run)
+void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run)
 {
     struct call *c = table_get(&s->calls, oracle_call_of(run));
     SIM_MUST(s, c != NULL && c->state == CALL_OPEN, "O2: a job runs for a call that is not there");
@@ -80,8 +81,22 @@ void oracle_run(struct sim *s, const struct wire_run *run)
     SIM_MUST(s, run->kind == c->kind && run->sampling.max_tokens == c->max_tokens, "O6: not what the client asked");
     SIM_MUST(s, run->resume.n == 0 || run->attempt > 1, "resumed before it was ever run");
     seen->attempt = run->attempt;
+    seen->worker = worker;
     if (run->attempt > 1)
         PROBE(s, rerouted);
+}
+
+enum { CANCEL_S = 2 }; /* a cancel reaches the engine within this when nothing is in its way */
+
+void oracle_works(struct sim *s, const struct worker *w, uint64_t call)
+{
+    const struct call *c = table_get(&s->calls, call);
+    if (c->state == CALL_OPEN || c->state == CALL_LOST || s->now_us < c->ended_us + (uint64_t)CANCEL_S * SIM_S)
+        return;
+    bool delayed = w->frozen_until_us > c->ended_us || w->cut_until_us > c->ended_us ||
+                   w->slow_until_us > c->ended_us || s->head.stalled_until_us > c->ended_us;
+    SIM_MUST(s, delayed, "O7: %s still works on call %llu, which ended %llu ms ago", w->node, (unsigned long long)call,
+             (unsigned long long)(s->now_us - c->ended_us) / SIM_MS);
 }
 
 /* ---- answers, piece by piece ---- */
@@ -124,12 +139,12 @@ static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
         SIM_MUST(s, b->run != NULL, "O3: tokens of a branch that never ran");
         b->rerouted = b->run->attempt > 1;
     }
+    SIM_MUST(s, !c->logprobs || fx->logprobs.n == fx->ids.n, "O3: %u logprobs for %u tokens", fx->logprobs.n, fx->ids.n);
     for (uint32_t i = 0; i < fx->ids.n; i++) {
         uint32_t at = b->tokens++;
         SIM_MUST(s, fx->ids.p[i] == oracle_token(b->run->seed, at), "O3: wrong token %u", at);
         SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= oracle_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
     }
-    SIM_MUST(s, !c->logprobs || fx->logprobs.n == fx->ids.n, "O3: %u logprobs for %u tokens", fx->logprobs.n, fx->ids.n);
     s->tokens += fx->ids.n;
     text_check(s, b, fx->text);
 }
@@ -206,6 +221,12 @@ static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch,
     }
 }
 
+/* An embedding is asked of a model that makes text. */
+static bool wrong_kind(const struct call *c)
+{
+    return c->kind == REQUEST_EMBED && !str_is(str_of(c->model), "nomic");
+}
+
 static bool failure_is_true(struct sim *s, const struct call *c, int err)
 {
     struct head_totals t;
@@ -213,12 +234,15 @@ static bool failure_is_true(struct sim *s, const struct call *c, int err)
     switch (err) {
     case ERR_NOT_FOUND:
         PROBE(s, no_such_model);
-        return !coordinator_knows(s, str_of(c->model));
+        return !coordinator_knows(s, str_of(c->model)) || wrong_kind(c);
+    case ERR_UNSUPPORTED:
+        PROBE(s, wrong_kind);
+        return wrong_kind(c);
     case ERR_BUSY:
         PROBE(s, queue_full);
         return t.queued + (c->count != 0 ? c->count : s->head.cfg.fanout_max) > s->head.cfg.queue_jobs_max;
     default:
-        return c->runs_n == 0 && reason_is_true(s, c, 0, err);
+        return reason_is_true(s, c, 0, err);
     }
 }
 
@@ -269,6 +293,7 @@ static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
     for (uint32_t i = 0; i < fx->branches && !c->scale; i++)
         SIM_MUST(s, c->branches[i].done, "O1: call %llu ended before its branch %u", (unsigned long long)c->id, i);
     c->state = CALL_ENDED;
+    c->ended_us = s->now_us;
     s->calls_open--;
     s->calls_answered++;
     if (fx->branches > 1 && c->spread)
@@ -290,6 +315,7 @@ static void call_fails(struct sim *s, struct call *c, const struct fx *fx)
         SIM_MUST(s, failure_is_true(s, c, fx->fault.err), "O5: call %llu failed: %s %s", (unsigned long long)c->id,
                  err_name(fx->fault.err), fx->fault.text);
     c->state = CALL_FAILED;
+    c->ended_us = s->now_us;
     s->calls_open--;
 }
 

@@ -36,6 +36,7 @@
     P(queue_deadline, "a job waited longer than its deadline") \
     P(no_such_model, "a call named a model nobody has") \
     P(model_failed, "a call named a model that no actor could load") \
+    P(wrong_kind, "an embedding was asked of a model that makes text") \
     P(cancelled_queued, "a client went while its job was queued") \
     P(cancelled_running, "a client went while its answer streamed") \
     P(answered_choices, "a call with n > 1 was answered") \
@@ -48,6 +49,7 @@
     P(garbage_frame, "bytes that are no message came over a link") \
     P(nonsense_message, "a message came that makes no sense there") \
     P(forged_job, "a worker spoke of a job that is not its own") \
+    P(stuttered, "a worker repeated or left out tokens") \
     P(left_politely, "a worker said bye while it had jobs") \
     P(scaled, "the launcher was asked for another number of workers") \
     P(scaled_by_nobody, "somebody asked for workers while no launcher was there")

@@ -53,8 +53,8 @@ struct sim_options {
     uint64_t *probes;  /* PROBE_COUNT counters; borrowed */
 };
 
-/* Models there are. */
-enum sim_model { MODEL_smollm2, MODEL_gpt2, MODEL_nomic, MODEL_COUNT };
+/* Models there are; the last one never loads. */
+enum sim_model { MODEL_smollm2, MODEL_gpt2, MODEL_nomic, MODEL_broken, MODEL_COUNT };
 
 /* What the seed makes of a run, so that twenty seeds are twenty different days. */
 struct mood {
@@ -222,6 +222,7 @@ void worker_free(struct worker *w);
 enum call_state { CALL_OPEN = 1, CALL_ENDED, CALL_FAILED, CALL_GONE, CALL_LOST };
 struct run_seen {
     uint64_t job, seed;
+    uint64_t worker; /* it was sent to last */
     uint32_t attempt;
 };
 struct branch {
@@ -232,7 +233,7 @@ struct branch {
 struct call {
     uint64_t id;
     enum call_state state;
-    uint64_t asked_us;
+    uint64_t asked_us, ended_us;
     uint8_t kind;
     const char *model;
     uint64_t seed;
@@ -260,8 +261,10 @@ float oracle_embedding(uint64_t call, uint32_t i);
 enum { ORACLE_EMBEDDING = 4 };
 /* The call that a `run` is for: its prompt begins with its number. */
 uint64_t oracle_call_of(const struct wire_run *run);
-/* The head sends a run. */
-void oracle_run(struct sim *s, const struct wire_run *run);
+/* The head sends a run to a worker. */
+void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run);
+/* An engine works on a call: it may, while the call is open and a little longer. */
+void oracle_works(struct sim *s, const struct worker *w, uint64_t call);
 /* The head says something to a client. */
 void oracle_effect(struct sim *s, const struct fx *fx);
 

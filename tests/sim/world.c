@@ -74,10 +74,15 @@ bool sim_chance(struct sim *s, uint32_t percent)
 
 /* ---- one run ---- */
 
+enum { EVENTS_AT_ONCE_MAX = 1000000 }; /* more in one microsecond: something feeds itself */
+
 static void run_until(struct sim *s, uint64_t until_us)
 {
+    uint64_t at_once = 0;
     while (s->heap_n > 0 && s->heap[0].at_us <= until_us) {
         struct sim_event ev = heap_pop(s);
+        at_once = ev.at_us == s->now_us ? at_once + 1 : 0;
+        SIM_MUST(s, at_once < EVENTS_AT_ONCE_MAX, "time stands still");
         s->now_us = ev.at_us;
         ev.fn(s, ev.a, ev.b, ev.c);
     }
