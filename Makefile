@@ -69,11 +69,11 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
 
 .PHONY: tsan
-tsan: ## Unit tests and simulator with ThreadSanitizer
+tsan: ## Unit tests with ThreadSanitizer (the simulator has no threads)
 	@scripts/setup
 	@scripts/fetch llhttp
 	@scripts/build tsan
-	@$(fixed_addresses) ctest --test-dir build/tsan --output-on-failure -LE check -j "$$(nproc)" $(ARGS)
+	@$(fixed_addresses) ctest --test-dir build/tsan --output-on-failure -LE "check|sim" -j "$$(nproc)" $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for SECONDS (needs clang)
