@@ -189,8 +189,10 @@ static int put_env(struct settings *s, struct fault *f)
     return 0;
 }
 
-static int unknown_flag(const char *flag, unsigned uses, struct fault *f)
+static int unknown_flag(struct str name, unsigned uses, struct fault *f)
 {
+    char flag[64];
+    snprintf(flag, sizeof flag, "%.*s", STR_ARG(name));
     const char *flags[SETTINGS_N + 1];
     size_t n = 0;
     for (int i = 0; i < SETTINGS_N; i++) {
@@ -221,7 +223,7 @@ static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned 
     size_t n = strcspn(flag, "=");
     int id = find_flag(flag, n, uses);
     if (id < 0)
-        return unknown_flag(flag, uses, f);
+        return unknown_flag(str_n(flag, n), uses, f);
     const char *value = flag[n] == '=' ? flag + n + 1 : NULL;
     if (value == NULL && table[id].kind == SETTING_SWITCH)
         value = "on";
