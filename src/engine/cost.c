@@ -3,8 +3,8 @@
 #include "base/must.h"
 
 /* One call may be slow because the machine did something else: it counts, but not for more than this times the average. */
-static const float OUTLIER = 3.0f;
-static const float WEIGHT = 0.2f; /* of the newest sample */
+static const float OUTLIER = 2.0f;
+static const float WEIGHT = 0.4f; /* of the newest sample; rows of a long prompt cost more with every chunk */
 
 static void average(float *known, float sample)
 {

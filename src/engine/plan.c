@@ -7,17 +7,28 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* Rows of a prompt call that fit before the streams must have their next token. A prompt goes forward once per turn,
- * also where the streams alone take all of the step. */
+/* The chunk of a turn in which little or no time is left for one: a prompt goes forward once per turn, also where the
+ * streams alone take all of the step. Half of the engine's favourite size costs nearly as much as the whole (64 rows at
+ * 1,000 cells: 192 ms, 32 rows: 146), so that one is taken where it is not all too long. */
+static uint32_t least_chunk(const struct plan_input *in)
+{
+    uint32_t whole = min_u32(in->chunk_rows, in->rows_max);
+    if (whole > PLAN_CHUNK_ROWS_MIN && cost_prompt(in->cost, whole) <= (uint64_t)PLAN_STRETCH * in->step_us)
+        return whole;
+    return min_u32(PLAN_CHUNK_ROWS_MIN, in->rows_max);
+}
+
+/* Rows of a prompt call that fit before the streams must have their next token. */
 static uint32_t rows_that_fit(const struct plan_input *in)
 {
     if (in->streams == 0)
         return in->rows_max;
     uint64_t spent_us = in->waited_us + cost_decode(in->cost, in->streams);
     uint32_t rows = spent_us < in->step_us ? cost_rows_within(in->cost, in->rows_max, in->step_us - spent_us) : 0;
-    if (!in->prompt_ran && rows < PLAN_CHUNK_ROWS_MIN)
-        return min_u32(PLAN_CHUNK_ROWS_MIN, in->rows_max);
-    return rows;
+    uint32_t least = least_chunk(in);
+    if (!in->prompt_ran && rows < least)
+        return least;
+    return in->chunk_rows > 1 && rows > in->chunk_rows ? rows - rows % in->chunk_rows : rows;
 }
 
 /* Cuts the rest of a prompt into equal chunks, and leaves no crumb that would cost a call of its own. */
@@ -25,8 +36,8 @@ static uint32_t chunk_of(const struct plan_input *in, uint32_t rest, uint32_t fi
 {
     if (rest <= fit || (in->streams > 0 && rest <= fit + fit / 2 && rest <= in->rows_max))
         return rest;
-    if (in->streams == 0)
-        return fit; /* whole batches are what the backend likes best */
+    if (in->streams == 0 || (in->chunk_rows > 1 && fit % in->chunk_rows == 0))
+        return fit; /* whole batches, or multiples of chunk_rows, are what the backend likes best */
     uint32_t chunks = (rest + fit - 1) / fit;
     return (rest + chunks - 1) / chunks;
 }

@@ -14,6 +14,7 @@
 
 enum {
     PLAN_CHUNK_ROWS_MIN = 32, /* a smaller chunk costs almost as much: the weights are read all the same */
+    PLAN_STRETCH = 2,         /* a chunk of the engine's favourite size may take this many times step_us */
 };
 
 /* A prompt that sits in a slot. */
@@ -26,6 +27,7 @@ struct plan_input {
     const struct cost *cost;
     uint32_t step_us;     /* how long a stream may wait for its next token */
     uint32_t rows_max;    /* of one call */
+    uint32_t chunk_rows;  /* engine_info.chunk_rows */
     uint32_t streams;     /* running: each needs one row */
     uint64_t waited_us;   /* since the stream that waits the longest had its last token */
     bool prompt_ran;      /* a prompt chunk ran since the streams' last turn */

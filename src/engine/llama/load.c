@@ -129,6 +129,7 @@ static void fill_info(struct engine *e, const struct engine_load *load)
     info->context = cells < trained ? cells : trained;
     info->vocab = (uint32_t)llama_vocab_n_tokens(e->vocab);
     info->batch_rows_max = llama_n_batch(e->ctx);
+    info->chunk_rows = kv_type(load) == GGML_TYPE_Q8_0 ? 1 : TILE_ROWS;
     char architecture[48] = "";
     llama_model_meta_val_str(e->model, "general.architecture", architecture, sizeof architecture);
     snprintf(info->describe, sizeof info->describe, "%s %.0fM %s", architecture,

@@ -12,6 +12,7 @@
 enum {
     BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so a long chunk stays whole */
     CELLS_STEP = 256,     /* libllama rounds a sequence's cells up to this */
+    TILE_ROWS = 64,       /* rows from which ggml's flash attention works in tiles, with f16 and f32 KV */
     WORDS_BYTES_MAX = 320,
 };
 
