@@ -312,7 +312,8 @@ int worker_main(const struct worker_options *o)
     log_info("WORKER NODE STARTING", "joining the cluster at %s", o->heads);
     if (prepare(&p, &f) != 0) {
         log_error("WORKER NODE STARTING", "cannot start the worker: %s", f.text);
-        return err_exit(f.err);
+        /* a model or an engine that is not there is as unusable as a broken one: who started us need not try again */
+        return err_exit(f.err == ERR_NOT_FOUND ? ERR_MODEL : f.err);
     }
     p.loop = net_loop_new();
     p.timer = net_timer_new(p.loop, on_timer, &p);
