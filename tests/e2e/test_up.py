@@ -1,0 +1,116 @@
+"""`manta up`: head and workers as children of one process, and nothing left behind when it ends, however it ends."""
+
+import os
+import signal
+
+import pytest
+
+from cluster import REAL, alive, children, free_port, wait_for
+
+ECHO = ("--engine", "echo", "--model", "echo:tokens=20")
+
+
+@pytest.mark.model
+def test_up_test_answers_and_ends(run, tmp_path):
+    """Given a fresh start without a terminal; when `manta up --test` runs; then it shows a real answer with all its tags,
+    ends by itself with status 0, and every line of head and workers is in the log."""
+    up = run("up", "--test", "--port", free_port(), "--workers", 2, *REAL)
+    assert up.returncode == 0, up.stderr
+    tags = ["[PROMPT] What is machine learning?", "[SENDING]", "[RESPONSE] received in", "[CLUSTER INFO] total nodes 3, total actors 2",
+            "[RESPONSES]", "[ANSWERED BY] node: worker-", "[FINAL RESPONSE] "]
+    places = [up.stdout.find(tag) for tag in tags]
+    assert -1 not in places and places == sorted(places), up.stdout
+    assert "learn" in up.stdout[places[-1]:].lower()
+    log = (tmp_path / "manta" / "up.log").read_text()
+    assert "head | " in log and "worker-1 | " in log and "worker-2 | " in log
+    for words in "HEAD NODE STARTING", "COORDINATOR MODE", "MODEL DEPLOYMENT", "WORKER NODE READY":
+        assert words in log
+
+
+@pytest.fixture
+def up(cluster):
+    """A cluster of three scripted workers, ready."""
+    up = cluster.up("--no-prompt", *ECHO)
+    up.wait_line(r"up \| ready: http://127.0.0.1:")
+    assert len(up.ready_actors()) == 3
+    return up
+
+
+def everybody(up):
+    return children(up.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_everything(up, number):
+    """Given a cluster; when its parent gets SIGTERM, SIGINT or SIGHUP; then it ends in order and no process is left."""
+    pids = everybody(up)
+    assert len(pids) == 4
+    assert up.stop(number) == (0 if number != signal.SIGHUP else 128 + signal.SIGHUP)
+    assert not any(alive(pid) for pid in pids)
+    assert "left the cluster" in up.log
+
+
+def test_a_killed_parent_leaves_no_orphan(up):
+    """Given a cluster; when its parent is killed with -9; then all its children end at once."""
+    pids = everybody(up)
+    up.kill()
+    wait_for("the end of all children", lambda: not any(alive(pid) for pid in pids), 5)
+
+
+def test_a_killed_worker_comes_back(up):
+    """Given a cluster; when a worker is killed with -9; then it is started again, under its name, and answers."""
+    pid = up.child("worker-2")
+    os.kill(pid, signal.SIGKILL)
+    up.wait_line(r"up \| worker-2 was killed by signal 9")
+    wait_for("a new worker-2", lambda: up.child("worker-2") != pid)
+    up.wait_ready(actors=3)
+    assert len(up.ask("all there?", actors="all")["responses"]) == 3
+    assert not alive(pid)
+
+
+def test_a_killed_head_comes_back(up):
+    """Given a cluster; when its head is killed with -9; then it is started again and the workers, which went on running,
+    join it."""
+    workers = [up.child(f"worker-{i}") for i in (1, 2, 3)]
+    os.kill(up.child("head"), signal.SIGKILL)
+    up.wait_line(r"up \| head was killed by signal 9")
+    wait_for("the head to answer again", up.answers)
+    up.wait_ready(actors=3)
+    assert [up.child(f"worker-{i}") for i in (1, 2, 3)] == workers and all(map(alive, workers))
+    assert len(up.ask("all there?", actors="all")["responses"]) == 3
+
+
+def test_scale(up, run):
+    """Given three workers; when `manta scale 5` is given, then `scale 2`, then `scale 0`; then so many actors are ready
+    each time, the head is the same, and those who left are gone."""
+    head = up.child("head")
+    for n in 5, 2, 0, 1:
+        before = everybody(up)
+        scale = run("scale", n, "--head", up.address)
+        assert scale.returncode == 0, scale.stderr
+        up.wait_ready(actors=n)
+        wait_for(f"{n} workers and the head", lambda: len(everybody(up)) == n + 1)
+        assert up.status()["scale"] == {"launcher": True, "running": n, "target": n}
+        assert up.child("head") == head and head in before
+    assert up.ask("the last one?")["answered_by"]["node"] == "worker-1"
+
+
+def test_a_worker_that_cannot_run_ends_the_cluster(run):
+    """Given a model that is not there; when a cluster is to run it; then `manta up` ends with the model's error."""
+    up = run("up", "--no-prompt", "--port", free_port(), "--model", "/nowhere/model.gguf")
+    assert up.returncode not in (0, None) and "/nowhere/model.gguf" in up.stderr.strip().splitlines()[-1], up.stderr
+
+
+def test_somebody_elses_head_on_the_port(cluster, run):
+    """Given a head that listens on the port already; when a cluster is to use that port; then it ends with an error, and
+    the other head is as before, without strange workers."""
+    head = cluster.head()
+    up = run("up", "--test", "--port", head.port, *ECHO)
+    assert up.returncode != 0 and str(head.port) in up.stderr and "[FINAL RESPONSE]" not in up.stdout
+    head.wait_status(workers=0)
+
+
+def test_processors_are_shared_out(up):
+    """Given a cluster of three workers; when they run; then each was given its share of the processors, at least one."""
+    share = max(1, len(os.sched_getaffinity(0)) // 3)
+    assert [w["cpus"] for w in up.status()["worker_nodes"]] == [share] * 3
