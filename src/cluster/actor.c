@@ -269,4 +269,8 @@ void head_actor_msg(struct head *h, struct worker *w, const struct wire_actor *m
         actor_changes(h, a, m);
     else
         actor_registers(h, w, m);
+    if (err == 0 && m->state == WIRE_ACTOR_FAILED && (a = w->actors[m->key]) != NULL) {
+        for (int s = 0; s < SEATS; s++)
+            head_queue_hurry(h, a->seats[s].pool);
+    }
 }

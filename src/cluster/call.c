@@ -32,15 +32,16 @@ static int unknown_fault(struct head *h, const struct request *r, struct fault *
                      STR_ARG(names));
 }
 
-/* A model that some worker has (or had: it may come back) is waited for; so is any while no worker is there at all, or
- * while the workers of a head that has just been restarted are still coming back. */
+/* A model that some worker has (or had: it may come back) is waited for, unless all it ever did was fail to load; so
+ * is any while no worker is there at all, or while the workers of a head that has just been restarted are still coming
+ * back. */
 static int find_pool(struct head *h, const struct request *r, struct pool **out, struct fault *f)
 {
     struct pool *p = head_pool_find(h, r->model, embeds(r));
     bool known = p != NULL && (p->registered || p->seat == SEAT_ANY);
     if (!known && (!text_is_name(r->model, HEAD_NAME_BYTES_MAX) || head_pool_is_unknown(h, p)))
         return unknown_fault(h, r, f);
-    if (known && p->ready_n == 0 && p->loading_n == 0 && p->failed_n > 0)
+    if (known && head_pool_has_failed(h, p))
         return fault_set(f, ERR_UNAVAILABLE, "%s%s%s cannot be loaded: %s",
                          p->seat == SEAT_ANY ? "the model" : "model '", p->name, p->seat == SEAT_ANY ? "" : "'",
                          p->note);

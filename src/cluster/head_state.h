@@ -104,6 +104,7 @@ struct pool {
     char *name;                   /* owned */
     char *note;                   /* owned; why an actor of it failed last */
     bool embeds;                  /* kind REQUEST_EMBED; else chat and text */
+    bool was_ready;               /* an actor of it ever was: it may come back */
     bool registered;              /* a worker ever had it; false: only requests that wait speak of it */
     int seat;                     /* SEAT_MODEL or SEAT_ANY: which seat of its actors is here */
     struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
@@ -285,7 +286,9 @@ struct str head_pool_names(struct head *h, bool embeds);
 
 /* Nobody ever registered this model, and it is time to say so. */
 bool head_pool_is_unknown(const struct head *h, const struct pool *p);
-/* When an unknown model is no longer on its way. */
+/* Every actor that should answer to it has failed to load, none ever did load, and it is time to say so. */
+bool head_pool_has_failed(const struct head *h, const struct pool *p);
+/* When what is not there is no longer on its way. */
 uint64_t head_settled_us(const struct head *h);
 
 /* ---- queue.c ---- */
@@ -296,6 +299,8 @@ void head_queue_take(struct head *h, struct job *job);
 /* A job was sent: how fast the queue moves is what retry_after_s is made of. Jobs that did not wait do not count. */
 void head_queue_moved(struct head *h);
 void head_queue_overdue(struct head *h, struct job *job);
+/* One of the pool's actors has failed: those that wait look whether there is still something to wait for. */
+void head_queue_hurry(struct head *h, struct pool *p);
 uint32_t head_queue_retry_s(const struct head *h);
 
 /* ---- dispatch.c ---- */

@@ -27,6 +27,12 @@ bool head_pool_is_unknown(const struct head *h, const struct pool *p)
     return h->workers.n > 0 && h->next_actor > 0 && h->now_us >= head_settled_us(h);
 }
 
+bool head_pool_has_failed(const struct head *h, const struct pool *p)
+{
+    bool hope = p->was_ready || p->ready_n > 0 || p->loading_n > 0 || p->failed_n == 0;
+    return !hope && h->now_us >= head_settled_us(h);
+}
+
 static bool in_use(const struct pool *p)
 {
     return p->actors_n > 0 || !list_empty(&p->queue);
@@ -107,6 +113,7 @@ static void ready_set(struct pool *p, struct actor *a, bool ready)
     struct seat *seat = &a->seats[p->seat];
     if (ready && seat->ready_at == NOT_SEATED) {
         seat->ready_at = p->ready_n;
+        p->was_ready = true;
         array_add(&p->ready, &p->ready_n, &p->ready_cap, a);
     } else if (!ready && seat->ready_at != NOT_SEATED) {
         struct actor *last = p->ready[--p->ready_n];

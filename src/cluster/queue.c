@@ -61,6 +61,13 @@ static void insert(struct list *queue, struct job *job)
     list_add_before(at, &job->queued);
 }
 
+/* At its deadline; before, when the head has settled: what it waits for may turn out not to come. */
+static uint64_t next_look_us(const struct head *h, const struct job *job)
+{
+    uint64_t settled_us = head_settled_us(h);
+    return settled_us > h->now_us && settled_us < job->due_us ? settled_us : job->due_us;
+}
+
 void head_queue_put(struct head *h, struct job *job)
 {
     MUST(job->state == JOB_QUEUED && !list_linked(&job->queued));
@@ -70,9 +77,7 @@ void head_queue_put(struct head *h, struct job *job)
     h->requeued += job->attempt > 0;
     struct pool *p = job->call->pool;
     job->due_us = head_after_ms(h, job->call->deadline_ms);
-    bool early =
-        !p->registered && p->seat == SEAT_MODEL && head_settled_us(h) > h->now_us && head_settled_us(h) < job->due_us;
-    timers_set(&h->timers, &job->timer, early ? head_settled_us(h) : job->due_us);
+    timers_set(&h->timers, &job->timer, next_look_us(h, job));
     if (job->bound == NULL && !list_linked(&p->dirty))
         list_push(&h->dirty_pools, &p->dirty);
     if (job->bound != NULL && !list_linked(&job->bound->dirty))
@@ -138,8 +143,9 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
 void head_queue_overdue(struct head *h, struct job *job)
 {
     struct call *call = job->call;
-    if (h->now_us < job->due_us && !head_pool_is_unknown(h, call->pool)) {
-        timers_set(&h->timers, &job->timer, job->due_us);
+    bool hope = !head_pool_is_unknown(h, call->pool) && !head_pool_has_failed(h, call->pool);
+    if (h->now_us < job->due_us && hope) {
+        timers_set(&h->timers, &job->timer, next_look_us(h, job));
         return;
     }
     struct fault f = {0};
@@ -151,4 +157,13 @@ void head_queue_overdue(struct head *h, struct job *job)
         head_job_fail(h, job, &f);
     else
         head_call_fail(h, call, &f, f.err == ERR_NOT_FOUND ? 0 : head_queue_retry_s(h));
+}
+
+void head_queue_hurry(struct head *h, struct pool *p)
+{
+    if (!head_pool_has_failed(h, p))
+        return;
+    LIST_EACH(pos, &p->queue) {
+        timers_set(&h->timers, &job_at(pos)->timer, h->now_us + 1); /* after this step, whatever it still changes */
+    }
 }

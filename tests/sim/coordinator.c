@@ -54,7 +54,8 @@ void coordinator_start(struct sim *s)
     c->cfg.seed = rng_next(&s->rng);
     c->head = head_new(&c->cfg, s->now_us);
     c->tick_at_us = SIM_NEVER;
-    c->models = 0;
+    c->models = c->models_ready = 0;
+    c->began_us = s->now_us;
     sim_trace(s, "head starts", "", c->life, 0, 0);
     coordinator_wake(s);
 }
@@ -69,14 +70,23 @@ static uint32_t model_bit(struct str model)
     return 0;
 }
 
-void coordinator_registered(struct sim *s, struct str model)
+void coordinator_hears(struct sim *s, const struct wire_actor *is)
 {
-    s->head.models |= model_bit(model);
+    s->head.models |= model_bit(is->model);
+    if (is->state == WIRE_ACTOR_READY)
+        s->head.models_ready |= model_bit(is->model);
 }
 
-bool coordinator_knows(const struct sim *s, struct str model)
+bool coordinator_knows(const struct sim *s, struct str model, bool ready)
 {
-    return model.n == 0 ? s->head.models != 0 : (s->head.models & model_bit(model)) != 0;
+    uint32_t known = ready ? s->head.models_ready : s->head.models;
+    uint32_t wanted = model.n != 0 ? model_bit(model) : ~(1u << MODEL_nomic); /* any that makes text */
+    return (known & wanted) != 0;
+}
+
+bool coordinator_settled(const struct sim *s)
+{
+    return s->now_us >= s->head.began_us + (uint64_t)s->head.cfg.settle_ms * SIM_MS;
 }
 
 void coordinator_stop(struct sim *s)

@@ -177,19 +177,11 @@ static bool nobody_else(struct sim *s, const struct call *c)
     return c->spread && (c->count == 0 || ready <= c->count);
 }
 
-/* Some actors of its model are registered, and none of them will ever come. */
+/* Somebody has its model, and nobody ever got it loaded. */
 static bool model_has_failed(struct sim *s, const struct call *c)
 {
-    struct head_actor_view v;
-    bool failed = false;
-    for (uint32_t from = 0; head_actor_at(s->head.head, from, &v); from = v.id + 1) {
-        bool embeds = v.kind == REQUEST_EMBED;
-        if (embeds != (c->kind == REQUEST_EMBED) || (c->model[0] != '\0' && !str_is(v.model, c->model)))
-            continue;
-        if (v.state != WIRE_ACTOR_FAILED)
-            return false;
-        failed = true;
-    }
+    struct str model = str_of(c->model);
+    bool failed = coordinator_settled(s) && coordinator_knows(s, model, false) && !coordinator_knows(s, model, true);
     if (failed)
         PROBE(s, model_failed);
     return failed;
@@ -234,7 +226,7 @@ static bool failure_is_true(struct sim *s, const struct call *c, int err)
     switch (err) {
     case ERR_NOT_FOUND:
         PROBE(s, no_such_model);
-        return !coordinator_knows(s, str_of(c->model)) || wrong_kind(c);
+        return coordinator_settled(s) && (!coordinator_knows(s, str_of(c->model), false) || wrong_kind(c));
     case ERR_UNSUPPORTED:
         PROBE(s, wrong_kind);
         return wrong_kind(c);

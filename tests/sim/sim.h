@@ -149,17 +149,20 @@ struct coordinator {
     struct head *head; /* NULL while it is down */
     struct head_config cfg;
     uint64_t life, steps, tick_at_us;
-    uint64_t stalled_until_us;
+    uint64_t stalled_until_us, began_us;
     uint32_t models;       /* bit per enum sim_model that was registered in this life */
+    uint32_t models_ready; /* same, and was ready */
     struct effects fx;
 };
 void coordinator_start(struct sim *s);
 void coordinator_stop(struct sim *s);
 void coordinator_feed(struct sim *s, struct head_event ev);
-/* A worker has registered an actor of that model. */
-void coordinator_registered(struct sim *s, struct str model);
-/* Somebody registered that model in the present life of the head. */
-bool coordinator_knows(const struct sim *s, struct str model);
+/* A worker tells of an actor. */
+void coordinator_hears(struct sim *s, const struct wire_actor *is);
+/* Somebody registered that model in the present life of the head; `ready`: and it was ready. */
+bool coordinator_knows(const struct sim *s, struct str model, bool ready);
+/* It has run for long enough that every worker had time to come back: what is not there will not come. */
+bool coordinator_settled(const struct sim *s);
 /* Not run at present; *until_us says until when. */
 bool coordinator_asleep(struct sim *s, uint64_t *until_us);
 

@@ -318,6 +318,33 @@ static void a_launcher_is_asked_for_workers(void **state)
     story_end(&s);
 }
 
+static void a_model_that_never_loaded_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 state=loading\n");
+    story(&s, "> prompt 1 model=m\n"
+              "> actor 1 state=failed note=too-big\n"
+              "> wait 1\n"
+              "failed 1 ERR_UNAVAILABLE: 'm' cannot be loaded: too-big retry=5\n");
+    story_end(&s);
+}
+
+static void a_model_that_failed_here_may_come_back_elsewhere(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 state=failed note=too-big\n"
+              "open 2\nhello 2 node=b\nactor 2\nclosed 2\n");
+    story(&s, "> prompt 1 model=m\n" /* node b is being restarted */
+              "> wait 2000\n");
+    given(&s, "open 3\nhello 3 node=b\n");
+    story(&s, "> actor 3\n"
+              "send 3 actor_ack key=0 id=2\n"
+              "send 3 run job=1.1 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
 static void a_failed_actor_says_why_and_may_come_back(void **state)
 {
     (void)state;
@@ -354,6 +381,8 @@ int main(void)
         cmocka_unit_test(what_a_worker_may_not_say_ends_its_link),
         cmocka_unit_test(a_ready_actor_stays_what_it_is),
         cmocka_unit_test(a_launcher_is_asked_for_workers),
+        cmocka_unit_test(a_model_that_never_loaded_is_not_waited_for),
+        cmocka_unit_test(a_model_that_failed_here_may_come_back_elsewhere),
         cmocka_unit_test(a_failed_actor_says_why_and_may_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
