@@ -175,8 +175,8 @@ bool batcher_step(struct batcher *b)
     MUST(!b->reporting);
     struct plan_prompt prompts[ENGINE_SLOTS_MAX];
     struct plan_input in = {.cost = &b->cost, .step_us = b->cfg.step_ms * 1000, .prompts = prompts,
-                            .rows_max = b->info->batch_rows_max, .chunk_rows = b->info->chunk_rows, .prompt_ran = b->prompt_ran,
-                            .last_slot = b->last_slot};
+                            .rows_max = b->info->batch_rows_max, .chunk_rows = b->info->chunk_rows,
+                            .prompt_ran = b->prompt_ran, .last_slot = b->last_slot};
     admit(b);
     count_streams(b, &in);
     if (embed_has_turn(b, &in)) {

@@ -143,7 +143,8 @@ static int echo_load(const struct engine_load *load, engine_progress_fn *progres
     read_script(e);
     e->info = (struct engine_info){.kind = e->options.embed > 0 ? REQUEST_EMBED : REQUEST_CHAT, .has_template = true,
                                    .slots = load->slots, .context = needs.context, .vocab = echo_vocab(),
-                                   .batch_rows_max = e->options.rows, .memory = needs, .describe = "echo"};
+                                   .batch_rows_max = e->options.rows,
+                                   .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo"};
     e->seqs = xalloc_array(load->slots, sizeof *e->seqs);
     for (uint32_t i = 0; i < load->slots; i++)
         e->seqs[i].tokens = xalloc_array(needs.context, sizeof(int32_t));

@@ -13,6 +13,7 @@
  *   seed=N         the answers of another "model"
  *   context=N      the model's own context (2048)
  *   rows=N         rows of one decode call at most (512)
+ *   chunk=N        rows that a prompt's chunks should have (0: any number)
  *   embed=N        a model that makes vectors of N numbers instead of answers
  *   load_ms=N      loading takes so long
  *   prefill_us=N   time per row of a prompt
@@ -33,7 +34,7 @@ struct echo_options {
     uint32_t tokens;
     struct str script; /* borrowed from the path; p is NULL without one */
     uint64_t seed;
-    uint32_t context, rows, embed;
+    uint32_t context, rows, chunk, embed;
     uint32_t load_ms, prefill_us, decode_us, stream_us, copy_us;
     uint64_t weights, kv, compute;
     uint32_t fail_load, fail_decode_at, freeze_at, freeze_ms, crash_at;

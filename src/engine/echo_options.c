@@ -18,7 +18,7 @@ static const struct option table[] = {
     NARROW(tokens),     NARROW(context),   NARROW(rows),    NARROW(embed),   NARROW(load_ms),
     NARROW(prefill_us), NARROW(decode_us), NARROW(copy_us), NARROW(fail_load), NARROW(fail_decode_at),
     NARROW(freeze_at),  NARROW(freeze_ms), NARROW(crash_at), NARROW(stream_us), WIDE(seed),
-    WIDE(weights),      WIDE(kv),          WIDE(compute),
+    WIDE(weights),      WIDE(kv),          WIDE(compute),       NARROW(chunk),
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 

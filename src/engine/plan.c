@@ -9,7 +9,8 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 
 /* The chunk of a turn in which little or no time is left for one: a prompt goes forward once per turn, also where the
  * streams alone take all of the step. Half of the engine's favourite size costs nearly as much as the whole (64 rows at
- * 1,000 cells: 192 ms, 32 rows: 146), so that one is taken where it is not all too long. */
+ * 1,000 cells: 192 ms, 32 rows: 146), so that one is taken where it is not all too long, as it would be with a large
+ * model. */
 static uint32_t least_chunk(const struct plan_input *in)
 {
     uint32_t whole = min_u32(in->chunk_rows, in->rows_max);
@@ -31,15 +32,11 @@ static uint32_t rows_that_fit(const struct plan_input *in)
     return in->chunk_rows > 1 && rows > in->chunk_rows ? rows - rows % in->chunk_rows : rows;
 }
 
-/* Cuts the rest of a prompt into equal chunks, and leaves no crumb that would cost a call of its own. */
+/* Leaves no crumb behind that would cost a call of its own. */
 static uint32_t chunk_of(const struct plan_input *in, uint32_t rest, uint32_t fit)
 {
-    if (rest <= fit || (in->streams > 0 && rest <= fit + fit / 2 && rest <= in->rows_max))
-        return rest;
-    if (in->streams == 0 || (in->chunk_rows > 1 && fit % in->chunk_rows == 0))
-        return fit; /* whole batches, or multiples of chunk_rows, are what the backend likes best */
-    uint32_t chunks = (rest + fit - 1) / fit;
-    return (rest + chunks - 1) / chunks;
+    bool crumb = in->streams > 0 && rest <= fit + fit / 4 && rest <= in->rows_max;
+    return rest <= fit || crumb ? rest : fit;
 }
 
 /* The oldest prompt; after a chunk of it that was not its last, a younger one that fits whole has a turn. */
@@ -63,7 +60,7 @@ struct plan plan_next(const struct plan_input *in)
     if (fit == 0)
         return (struct plan){.kind = PLAN_STREAMS};
     const struct plan_prompt *prompt = pick_prompt(in, fit);
-    if (fit < PLAN_CHUNK_ROWS_MIN && fit < in->rows_max && prompt->rows > fit)
+    if (fit < least_chunk(in) && prompt->rows > fit)
         return (struct plan){.kind = PLAN_STREAMS}; /* too little time left for a chunk that pays */
     return (struct plan){.kind = PLAN_PROMPT, .slot = prompt->slot, .rows = chunk_of(in, prompt->rows, fit)};
 }

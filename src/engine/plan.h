@@ -13,8 +13,8 @@
 #include "engine/cost.h"
 
 enum {
-    PLAN_CHUNK_ROWS_MIN = 32, /* a smaller chunk costs almost as much: the weights are read all the same */
-    PLAN_STRETCH = 2,         /* a chunk of the engine's favourite size may take this many times step_us */
+    PLAN_CHUNK_ROWS_MIN = 16, /* a smaller chunk costs almost as much: the weights are read all the same */
+    PLAN_STRETCH = 3,         /* a chunk of the engine's favourite size may take this many times step_us */
 };
 
 /* A prompt that sits in a slot. */

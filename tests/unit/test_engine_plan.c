@@ -95,6 +95,23 @@ static void the_longest_prefix_wins_the_oldest_otherwise(void **state)
     slots_fini(&s);
 }
 
+static void streams_stay_side_by_side(void **state)
+{
+    (void)state;
+    struct slots s;
+    int32_t a[4] = {1, 2, 3, 4}, b[4] = {5, 6, 7, 8}, stranger[1] = {9};
+    slots_init(&s, 6, 64);
+    for (uint32_t i = 6; i-- > 0;)
+        fill(&s, i, i == 5 ? b : a, 4); /* slot 5 was freed first */
+    assert_int_equal(slots_pick(&s, stranger, 1), 5);
+    slots_take(&s, 1, (struct job *)&s);
+    assert_int_equal(slots_pick(&s, stranger, 1), 2); /* beside slot 1, and freed before slot 0 */
+    slots_take(&s, 3, (struct job *)&s);
+    assert_int_equal(slots_pick(&s, stranger, 1), 2); /* joins 1 and 3 */
+    assert_int_equal(slots_pick(&s, b, 4), 5); /* but a prefix at hand is worth more */
+    slots_fini(&s);
+}
+
 static void prefixes_are_kept_copied_or_computed(void **state)
 {
     (void)state;
@@ -159,18 +176,22 @@ static void with_streams_prompts_are_cut_by_time(void **state)
     (void)state;
     struct cost c = laptop();
     struct plan_prompt prompts[] = {{.slot = 2, .rows = 1000}};
-    struct plan_input in = {.cost = &c, .step_us = 200000, .rows_max = 512, .streams = 1, .prompts = prompts,
-                            .prompts_n = 1};
+    struct plan_input in = {.cost = &c, .step_us = 500000, .rows_max = 512, .chunk_rows = 64, .streams = 1,
+                            .prompts = prompts, .prompts_n = 1};
     struct plan p = plan_next(&in);
     assert_int_equal(p.kind, PLAN_PROMPT);
-    assert_in_range(p.rows, 55, 64); /* (200 - 8) ms of 3 ms rows, in equal parts */
+    assert_int_equal(p.rows, 128); /* (500 - 8) ms of 3 ms rows, in whole tiles */
     in.prompt_ran = true;
-    in.waited_us = 190000; /* the chunk took its time: the stream is next */
+    in.waited_us = 490000; /* the chunk took its time: the stream is next */
     assert_int_equal(plan_next(&in).kind, PLAN_STREAMS);
+    in.waited_us = 400000;
+    assert_int_equal(plan_next(&in).kind, PLAN_STREAMS); /* 30 rows would fit: no chunk that pays … */
+    prompts[0].rows = 25;
+    assert_int_equal(plan_next(&in).rows, 25); /* … but a whole prompt */
     in.waited_us = 0;
     in.prompt_ran = false;
-    prompts[0].rows = 80; /* 64 would fit; no crumb of 16 is left behind */
-    assert_int_equal(plan_next(&in).rows, 80);
+    prompts[0].rows = 150; /* no crumb of 20 is left behind */
+    assert_int_equal(plan_next(&in).rows, 150);
 }
 
 /* Streams that take longer than a step alone must not starve a prompt, nor it them. */
@@ -179,10 +200,13 @@ static void both_go_forward_when_the_step_is_too_short(void **state)
     (void)state;
     struct cost c = laptop();
     struct plan_prompt prompts[] = {{.slot = 2, .rows = 1000}};
-    struct plan_input in = {.cost = &c, .step_us = 10000, .rows_max = 512, .streams = 8, .prompts = prompts,
-                            .prompts_n = 1};
+    struct plan_input in = {.cost = &c, .step_us = 100000, .rows_max = 512, .chunk_rows = 64, .streams = 8,
+                            .prompts = prompts, .prompts_n = 1};
     struct plan p = plan_next(&in);
-    assert_true(p.kind == PLAN_PROMPT && p.rows <= PLAN_CHUNK_ROWS_MIN && p.rows > PLAN_CHUNK_ROWS_MIN / 2);
+    assert_true(p.kind == PLAN_PROMPT && p.rows == 64); /* two steps long, but twice as fast */
+    in.step_us = 30000;
+    p = plan_next(&in);
+    assert_true(p.kind == PLAN_PROMPT && p.rows == PLAN_CHUNK_ROWS_MIN);
     in.prompt_ran = true;
     assert_int_equal(plan_next(&in).kind, PLAN_STREAMS);
 }
@@ -209,6 +233,7 @@ int main(void)
         cmocka_unit_test(one_slow_call_does_not_spoil_the_average),
         cmocka_unit_test(rows_within_a_time),
         cmocka_unit_test(the_longest_prefix_wins_the_oldest_otherwise),
+        cmocka_unit_test(streams_stay_side_by_side),
         cmocka_unit_test(prefixes_are_kept_copied_or_computed),
         cmocka_unit_test(nothing_or_streams_only),
         cmocka_unit_test(without_streams_prompts_go_whole),
