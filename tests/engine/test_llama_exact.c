@@ -87,6 +87,28 @@ static void a_copied_prefix_changes_no_bit(void **state)
     ops->free(e);
 }
 
+/* Given two streams with an idle slot between them, when they run many tokens together, so that the module bridges the
+ * gap with rows of the idle slot, then neither they nor the idle slot's text change a bit. */
+static void a_bridged_gap_changes_no_bit(void **state)
+{
+    (void)state;
+    struct engine *e = story_load(ops, (struct engine_load){.slots = 4, .context = 512, .exact = true});
+    int32_t other[256];
+    story_tokens(other, 256, 20);
+    story_prefill(ops, e, 0, prompt, 0, 100, 64);
+    story_prefill(ops, e, 1, prompt, 0, 90, 64);
+    story_prefill(ops, e, 2, other, 0, 120, 64);
+    for (uint32_t i = 100; i < PROMPT; i++) {
+        struct engine_row rows[2];
+        uint32_t n = story_rows(rows, 0, 2, other, i + 20, i + 21, true);
+        story_decode(ops, e, rows, story_rows(rows, n, 0, prompt, i, i + 1, true));
+    }
+    expect_same(e, 1);
+    story_prefill(ops, e, 1, prompt, 90, PROMPT, 7);
+    expect_same(e, (PROMPT - 90 - 1) % 7);
+    ops->free(e);
+}
+
 /* Given a slot that held a longer text, when it is cut back and goes on with ours, then nothing of it is left. */
 static void a_cut_slot_changes_no_bit(void **state)
 {
@@ -107,7 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_change_no_bit),           cmocka_unit_test(company_changes_no_bit),
         cmocka_unit_test(threads_change_no_bit),          cmocka_unit_test(a_copied_prefix_changes_no_bit),
-        cmocka_unit_test(a_cut_slot_changes_no_bit),
+        cmocka_unit_test(a_bridged_gap_changes_no_bit),   cmocka_unit_test(a_cut_slot_changes_no_bit),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

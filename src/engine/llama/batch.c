@@ -3,12 +3,14 @@
  * One decode becomes one libllama call for the sequences that run one row, and one call for each that runs several.
  * libllama would cut a mixed batch into pieces of equally many rows per sequence, so that a chunk of 64 rows beside
  * decoding streams became 1 + 63: one more pass over the weights, and below the 64 rows from which flash attention
- * works in tiles. Sequences that run one row are handed over in rising order, because libllama computes only
- * neighbouring slots together. The rows' logits stay where libllama put them; those of earlier calls are copied. */
+ * works in tiles. Sequences that run one row are handed over in rising order and with small gaps bridged (join.h),
+ * because libllama computes only neighbouring slots together. The rows' logits stay where libllama put them; those of
+ * earlier calls are copied. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "engine/llama/module.h"
 
@@ -119,19 +121,66 @@ static int run_chunk(struct engine *e, const struct plan *p, uint32_t seq, bool 
     return 0;
 }
 
-static int run_singles(struct engine *e, const struct plan *p, struct fault *f)
+/* The cells a sequence holds. */
+static int32_t held(const struct engine *e, uint32_t seq)
 {
-    uint32_t indices[ENGINE_SLOTS_MAX];
+    return llama_memory_seq_pos_max(e->memory, (llama_seq_id)seq) + 1;
+}
+
+/* Rows of the idle slots in [from, to), where that is cheaper than a group more. A deep one would lengthen attention for
+ * the whole group. They follow the wanted rows in no list: nobody asks for them. */
+static bool bridge(struct engine *e, uint32_t from, uint32_t to, int32_t deepest)
+{
+    for (uint32_t seq = from; seq < to; seq++)
+        if (held(e, seq) > deepest || held(e, seq) >= (int32_t)e->info.context)
+            return false;
+    for (uint32_t seq = from; seq < to; seq++)
+        add_row(e, &(struct engine_row){.position = held(e, seq), .seq = seq});
+    return true;
+}
+
+/* Fills the batch with the sequences of one row, bridging small gaps. indices[i] is the caller's number of batch row i.
+ * Returns how many groups of neighbours there are. */
+static uint32_t fill_singles(struct engine *e, const struct plan *p, uint32_t *indices)
+{
+    uint32_t groups = 0, gap_max = join_gap_max(&e->join), next = 0; /* the slot after the last one in the batch */
+    int32_t deepest = 0;
+    for (uint32_t seq = 0; seq < e->info.slots; seq++)
+        if (p->count[seq] == 1 && held(e, seq) > deepest)
+            deepest = held(e, seq);
     e->batch.n_tokens = 0;
     for (uint32_t seq = 0; seq < e->info.slots; seq++) {
         if (p->count[seq] != 1)
             continue;
+        uint32_t gap = seq - next;
+        if (groups == 0 || (gap > 0 && (gap > gap_max || !bridge(e, next, seq, deepest))))
+            groups++;
         indices[e->batch.n_tokens] = p->single[seq];
         add_row(e, &p->rows[p->single[seq]]);
+        next = seq + 1;
     }
+    return groups;
+}
+
+/* Cuts the bridging rows off again; so does undo() for the others when the call failed. */
+static void cut_bridges(struct engine *e, const struct plan *p)
+{
+    for (int32_t i = 0; i < e->batch.n_tokens; i++)
+        if (p->count[e->batch.seq_id[i][0]] != 1)
+            llama_memory_seq_rm(e->memory, e->batch.seq_id[i][0], e->batch.pos[i], -1);
+}
+
+static int run_singles(struct engine *e, const struct plan *p, struct fault *f)
+{
+    uint32_t indices[ENGINE_SLOTS_MAX];
+    uint32_t groups = fill_singles(e, p, indices);
+    uint64_t start_us = clock_us();
     int err = run(e, f);
-    if (err == 0)
+    if (err == 0) {
+        join_saw(&e->join, groups, (uint32_t)e->batch.n_tokens, clock_us() - start_us);
         find_logits(e, indices);
+    }
+    cut_bridges(e, p);
     return err;
 }
 

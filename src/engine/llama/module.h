@@ -8,6 +8,7 @@
 #include <llama.h>
 
 #include "engine/engine.h"
+#include "engine/llama/join.h"
 
 enum {
     BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so a long chunk stays whole */
@@ -26,6 +27,7 @@ struct engine {
     llama_memory_t memory;           /* borrowed from ctx; NULL for encoders */
     ggml_threadpool_t pool;          /* owned; NULL with one thread */
     struct llama_batch batch;        /* owned; room for BATCH_ROWS_MAX rows */
+    struct join join;                /* what it costs to run slots together or apart */
     float **row_logits;              /* owned; per row of the last decode, NULL where none was wanted */
     float *kept;                     /* owned; logits of rows whose libllama call was not the last of a decode */
     uint32_t kept_rows;              /* rows that `kept` has room for */
