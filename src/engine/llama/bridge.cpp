@@ -4,8 +4,16 @@
 #include <cstdio>
 #include <exception>
 
+/* their headers, their warnings */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wfloat-conversion"
+#pragma GCC diagnostic ignored "-Wunused-function"
 #include "chat.h"
 #include "log.h"
+#pragma GCC diagnostic pop
 
 struct bridge_template {
     common_chat_templates_ptr templates;
