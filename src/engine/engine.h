@@ -98,7 +98,8 @@ struct engine_ops {
     bool (*is_end)(const struct engine *e, int32_t token); /* end of text or of turn */
 
     /* Runs the rows. Rows of one sequence follow each other in rising position, directly after what the sequence
-     * holds. Rows of many sequences with one row each are computed together, fastest when their slots are neighbours. ERR_FAILED: the context is as before, or the engine must be freed (then f says so). */
+     * holds. Rows of many sequences with one row each are computed together, fastest when their slots are neighbours.
+     * ERR_FAILED: the context is as before, or the engine must be freed (then f says so). */
     int (*decode)(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f);
     /* Forgets positions >= from of a sequence. */
     void (*seq_trim)(struct engine *e, uint32_t seq, int32_t from);
