@@ -67,6 +67,8 @@ static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
     uint64_t each = heads > 0 ? embd / heads : 0;
     uint64_t k = meta_number(g, "attention.key_length", each), v = meta_number(g, "attention.value_length", each);
     uint64_t bytes = 0;
+    if (meta_number(g, "attention.causal", 1) == 0)
+        return 0; /* an encoder keeps nothing */
     for (uint32_t i = 0; i < meta_number(g, "block_count", 0) && i < 4096; i++) {
         uint64_t kv_heads = meta_number_at(g, "attention.head_count_kv", i, meta_number_at(g, "attention.head_count", i, heads));
         bytes += ggml_row_size(type, (int64_t)(k * kv_heads)) + ggml_row_size(type, (int64_t)(v * kv_heads));
