@@ -2,8 +2,10 @@
  *
  * Pure like head.h. A *ticket* is the agent's own number for an engine job; (head, job, attempt) is the head's. The
  * happy path: AGENT_START -> AG_DIAL -> AGENT_LINKED -> hello -> welcome -> `actor` per model -> actor_ack -> run ->
- * AG_RUN -> AGENT_ENGINE events -> prefilled/tokens/done. It can fail by: dial fails or the link breaks (redial with
- * back-off and jitter; what runs for that head is cancelled), `refuse` with final (AG_EXIT with the head's words). */
+ * AG_RUN -> AGENT_PREFILLED, AGENT_TOKENS, AGENT_DONE -> prefilled/tokens/done. It can fail by: the dial fails, the
+ * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head is
+ * cancelled and its late events are dropped), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
+ * be (no such actor, not ready, too many jobs, a number that is running already: `done` with an error). */
 #ifndef MANTA_CLUSTER_AGENT_H
 #define MANTA_CLUSTER_AGENT_H
 
@@ -70,7 +72,7 @@ struct ag {
     uint32_t head;
     uint32_t key;          /* actor, our number */
     uint64_t ticket;
-    struct wire_msg msg;   /* SEND, RUN: borrowed until the next agent_step() */
+    struct wire_msg msg;   /* SEND, RUN: what it points to is the agent's until the next agent_step(), or the event's own */
     enum log_level level;
     const char *tag;       /* static */
     struct str text;       /* borrowed until the next agent_step() */

@@ -163,9 +163,9 @@ void agent_jobs_check(const struct agent *a)
     IDTAB_EACH(node, &a->jobs)
     {
         const struct agent_job *j = id_item(node, struct agent_job, node);
-        MUST(j->node.id <= a->tickets);                                          /* 4 */
-        MUST(j->orphan || a->uplinks[j->head].state == UPLINK_WELCOMED);         /* 1 */
-        MUST(!j->orphan || j->cancelled);                                        /* 1 */
+        MUST(j->node.id <= a->tickets);                                  /* 4 */
+        MUST(j->orphan || a->uplinks[j->head].state == UPLINK_WELCOMED); /* 1 */
+        MUST(!j->orphan || j->cancelled);                                /* 1 */
         orphans += j->orphan;
     }
     MUST(named + orphans == a->jobs.n); /* 2 */

@@ -6,8 +6,8 @@
 #include "base/must.h"
 #include "cluster/agent_state.h"
 
-#define TAG "CLUSTER CONNECTION"
-#define MS 1000u /* microseconds */
+#define TAG        "CLUSTER CONNECTION"
+#define MS         1000u /* microseconds */
 #define BIT(state) (1u << (state))
 
 static const unsigned moves[] = {
@@ -155,8 +155,9 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
     else if (msg->type == WIRE_cancel && welcomed)
         agent_job_cancel(a, head, &msg->cancel);
     else if (msg->type != WIRE_beat_ack || !welcomed)
-        uplink_hang_up(a, head, str_of(welcomed ? "the head said what no worker expects"
-                                                : "the other side answered hello with neither welcome nor refuse"));
+        uplink_hang_up(a, head,
+                       str_of(welcomed ? "the head said what no worker expects"
+                                       : "the other side answered hello with neither welcome nor refuse"));
 }
 
 void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat)

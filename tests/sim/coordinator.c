@@ -165,7 +165,8 @@ static void limits_check(struct sim *s)
     const struct head_config *cfg = &s->head.cfg;
     head_check(s->head.head, s->now_us);
     head_totals(s->head.head, &t);
-    SIM_MUST(s, t.queue_bytes <= cfg->queue_bytes_max, "%llu bytes of requests held", (unsigned long long)t.queue_bytes);
+    SIM_MUST(s, t.queue_bytes <= cfg->queue_bytes_max, "%llu bytes of requests held",
+             (unsigned long long)t.queue_bytes);
     SIM_MUST(s, t.calls == s->calls_open, "the head knows %u calls, %llu are open", t.calls,
              (unsigned long long)s->calls_open);
 }

@@ -1,4 +1,4 @@
-/* The engine threads of a worker: slots, speeds, and answers that everybody can compute (oracle.c).
+/* The engine threads of a worker: slots, speeds, and answers that everybody can compute (answer.c).
  *
  * A job waits for a slot, is prefilled, says its tokens in chunks and ends. Text lags one token behind the ids, as it
  * does when stop strings are held back. Each event of a job carries its `turn`: a cancel makes the others stale. */
@@ -55,16 +55,16 @@ static void job_end(struct sim *s, struct worker *w, struct engine_sim *e, struc
         e->waiting--;
     if (!j->cancelled)
         e->jobs_wanted--;
-    float vector[ORACLE_EMBEDDING];
-    for (uint32_t i = 0; i < ORACLE_EMBEDDING; i++)
-        vector[i] = oracle_embedding(j->call, i);
+    float vector[ANSWER_EMBEDDING];
+    for (uint32_t i = 0; i < ANSWER_EMBEDDING; i++)
+        vector[i] = answer_embedding(j->call, i);
     struct wire_done done = {
         .finish = finish,
         .error = (uint16_t)-err,
         .message = str_of(err == 0 ? "" : err_text(err)),
         .prompt_tokens = j->prompt_tokens,
         .completion_tokens = j->at,
-        .embedding = {vector, finish == FINISH_STOP && j->embed ? ORACLE_EMBEDDING : 0},
+        .embedding = {vector, finish == FINISH_STOP && j->embed ? ANSWER_EMBEDDING : 0},
     };
     uint64_t ticket = j->ticket;
     free(j);
@@ -82,14 +82,14 @@ static void job_say(struct sim *s, struct worker *w, struct engine_sim *e, struc
     char text[4 * (CHUNK_MAX + 1)];
     uint32_t n = j->n - j->at < e->chunk ? j->n - j->at : e->chunk;
     for (uint32_t i = 0; i < n; i++) {
-        ids[i] = oracle_token(j->seed, j->at + i);
-        logprobs[i] = oracle_logprob(j->seed, j->at + i);
+        ids[i] = answer_token(j->seed, j->at + i);
+        logprobs[i] = answer_logprob(j->seed, j->at + i);
     }
     struct wire_tokens tokens = {.first = j->at, .ids = {ids, n}, .logprobs = {logprobs, j->logprobs ? n : 0}};
     j->at += n;
     uint32_t text_to = j->at == j->n ? j->n : j->at - 1, pieces = 0;
     while (j->text_at < text_to)
-        oracle_text(j->seed, j->text_at++, &text[4 * pieces++]);
+        answer_text(j->seed, j->text_at++, &text[4 * pieces++]);
     tokens.text = str_n(text, 4 * pieces);
     e->last_token_us = s->now_us;
     oracle_works(s, w, j->call);
@@ -129,7 +129,7 @@ static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn)
         job_next(s, w, j, (double)e->chunk / (double)e->decode_tps);
         job_say(s, w, e, j);
     } else {
-        job_end(s, w, e, j, oracle_finish(j->seed, j->max_tokens), 0);
+        job_end(s, w, e, j, answer_finish(j->seed, j->max_tokens), 0);
     }
 }
 
@@ -140,7 +140,7 @@ void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, 
     SIM_MUST(s, e->state == WIRE_ACTOR_READY, "%s runs a job on an actor that is not ready", w->node);
     *j = (struct engine_job){
         .ticket = ticket,
-        .call = oracle_call_of(run),
+        .call = answer_call_of(run),
         .seed = run->sampling.seed,
         .max_tokens = run->sampling.max_tokens,
         .prompt_tokens = (uint32_t)sim_between(s, 20, 300),
@@ -151,7 +151,7 @@ void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, 
     SIM_MUST(s, c != NULL, "%s runs a prompt nobody asked", w->node);
     if (c->too_long)
         j->prompt_tokens = 5000;
-    j->n = oracle_tokens(j->seed, j->max_tokens);
+    j->n = answer_tokens(j->seed, j->max_tokens);
     while (*end != NULL)
         end = &(*end)->next;
     *end = j;
@@ -225,7 +225,10 @@ void engine_load(struct sim *s, struct worker *w, uint32_t key)
         .key = key,
         .state = WIRE_ACTOR_LOADING,
         .kind = dice < 90 ? REQUEST_CHAT : REQUEST_EMBED,
-        .model = dice < 70 ? "smollm2" : dice < 88 ? "gpt2" : dice < 90 ? "broken" : "nomic",
+        .model = dice < 70   ? "smollm2"
+                 : dice < 88 ? "gpt2"
+                 : dice < 90 ? "broken"
+                             : "nomic",
         .slots = (uint32_t)sim_between(s, 1, 3),
         .prefill_tps = (float)sim_between(s, 200, 2000),
         .decode_tps = (float)sim_between(s, 10, 60),

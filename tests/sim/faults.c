@@ -122,8 +122,9 @@ static struct wire_msg nonsense(struct sim *s)
     case 0:
         return (struct wire_msg){.type = WIRE_actor, .actor = {.key = (uint32_t)rng_next(&s->rng), .slots = 1}};
     case 1:
-        return (struct wire_msg){.type = WIRE_actor,
-                                 .actor = {.state = (uint8_t)sim_between(s, WIRE_ACTOR_GONE + 1, 255), .kind = 9, .slots = UINT32_MAX}};
+        return (struct wire_msg){
+            .type = WIRE_actor,
+            .actor = {.state = (uint8_t)sim_between(s, WIRE_ACTOR_GONE + 1, 255), .kind = 9, .slots = UINT32_MAX}};
     case 2:
         return (struct wire_msg){.type = WIRE_hello, .hello = {.proto = WIRE_VERSION, .role = WIRE_ROLE_WORKER}};
     case 3:

@@ -84,7 +84,8 @@ static void link_arrive(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
     l->far_up = true;
     l->far_id = table_add(&s->arrivals, l);
     link_push(s, l, TO_DIALLER, PACKET_OPEN, 0);
-    coordinator_feed(s, (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->far_id, .peer = str_of("10.0.0.1:4312")});
+    coordinator_feed(s,
+                     (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->far_id, .peer = str_of("10.0.0.1:4312")});
 }
 
 uint64_t link_dial(struct sim *s, uint64_t worker, uint64_t stranger)

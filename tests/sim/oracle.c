@@ -8,50 +8,7 @@
  *     its first token, an engine that broke, a prompt that is too long
  * O6  attempts of a job count 1, 2, … up to the limit, all of one seed and one prompt
  * O7  no engine works on for a call that has ended */
-#include <stdlib.h>
-
 #include "sim.h"
-
-/* ---- answers ---- */
-
-int32_t oracle_token(uint64_t seed, uint32_t i)
-{
-    return (int32_t)(rng_at(seed, i) & 0x7fffffff);
-}
-
-void oracle_text(uint64_t seed, uint32_t i, char out[4])
-{
-    uint64_t x = rng_at(seed ^ 1, i);
-    for (int k = 0; k < 4; k++, x >>= 8)
-        out[k] = (char)('a' + x % 26);
-}
-
-float oracle_logprob(uint64_t seed, uint32_t i)
-{
-    return -(float)rng_unit(seed ^ 2, i);
-}
-
-uint32_t oracle_tokens(uint64_t seed, uint32_t max_tokens)
-{
-    uint32_t n = 1 + (uint32_t)(rng_at(seed ^ 3, 0) % 80);
-    return n < max_tokens ? n : max_tokens;
-}
-
-uint8_t oracle_finish(uint64_t seed, uint32_t max_tokens)
-{
-    return oracle_tokens(seed, UINT32_MAX) < max_tokens ? FINISH_STOP : FINISH_LENGTH;
-}
-
-float oracle_embedding(uint64_t call, uint32_t i)
-{
-    return (float)rng_unit(call, i);
-}
-
-uint64_t oracle_call_of(const struct wire_run *run)
-{
-    struct str text = run->turns_n > 0 ? run->turns[run->turns_n - 1].content : run->text;
-    return text.n > 5 && memcmp(text.p, "call=", 5) == 0 ? strtoull(text.p + 5, NULL, 10) : 0;
-}
 
 /* ---- runs ---- */
 
@@ -65,7 +22,7 @@ static struct run_seen *run_find(struct call *c, uint64_t job)
 
 void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run)
 {
-    struct call *c = table_get(&s->calls, oracle_call_of(run));
+    struct call *c = table_get(&s->calls, answer_call_of(run));
     SIM_MUST(s, c != NULL && c->state == CALL_OPEN, "O2: a job runs for a call that is not there");
     struct run_seen *seen = run_find(c, run->job);
     if (seen == NULL) {
@@ -123,7 +80,7 @@ static void text_check(struct sim *s, struct branch *b, struct str text)
 {
     char want[4];
     for (size_t i = 0; i < text.n; i++, b->text_bytes++) {
-        oracle_text(b->run->seed, b->text_bytes / 4, want);
+        answer_text(b->run->seed, b->text_bytes / 4, want);
         SIM_MUST(s, text.p[i] == want[b->text_bytes % 4], "O3: wrong text at byte %u", b->text_bytes);
     }
     SIM_MUST(s, b->text_bytes <= 4 * b->tokens, "O3: text of tokens that were not said");
@@ -139,11 +96,12 @@ static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
         SIM_MUST(s, b->run != NULL, "O3: tokens of a branch that never ran");
         b->rerouted = b->run->attempt > 1;
     }
-    SIM_MUST(s, !c->logprobs || fx->logprobs.n == fx->ids.n, "O3: %u logprobs for %u tokens", fx->logprobs.n, fx->ids.n);
+    SIM_MUST(s, !c->logprobs || fx->logprobs.n == fx->ids.n, "O3: %u logprobs for %u tokens", fx->logprobs.n,
+             fx->ids.n);
     for (uint32_t i = 0; i < fx->ids.n; i++) {
         uint32_t at = b->tokens++;
-        SIM_MUST(s, fx->ids.p[i] == oracle_token(b->run->seed, at), "O3: wrong token %u", at);
-        SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= oracle_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
+        SIM_MUST(s, fx->ids.p[i] == answer_token(b->run->seed, at), "O3: wrong token %u", at);
+        SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= answer_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
     }
     s->tokens += fx->ids.n;
     text_check(s, b, fx->text);
@@ -171,7 +129,8 @@ static bool nobody_else(struct sim *s, const struct call *c)
     struct head_actor_view v;
     uint32_t ready = 0;
     for (uint32_t from = 0; c->spread && head_actor_at(s->head.head, from, &v); from = v.id + 1)
-        ready += v.state == WIRE_ACTOR_READY && v.kind != REQUEST_EMBED && (c->model[0] == '\0' || str_is(v.model, c->model));
+        ready += v.state == WIRE_ACTOR_READY && v.kind != REQUEST_EMBED &&
+                 (c->model[0] == '\0' || str_is(v.model, c->model));
     if (c->spread && (c->count == 0 || ready <= c->count))
         PROBE(s, fanout_ran_out);
     return c->spread && (c->count == 0 || ready <= c->count);
@@ -240,9 +199,10 @@ static bool failure_is_true(struct sim *s, const struct call *c, int err)
 
 static void embedding_check(struct sim *s, const struct call *c, const struct fx *fx)
 {
-    SIM_MUST(s, fx->embedding.n == ORACLE_EMBEDDING, "a vector of %u numbers", fx->embedding.n);
+    SIM_MUST(s, fx->embedding.n == ANSWER_EMBEDDING, "a vector of %u numbers", fx->embedding.n);
     for (uint32_t i = 0; i < fx->embedding.n; i++)
-        SIM_MUST(s, fx->embedding.p[i] <= oracle_embedding(c->id, i) && fx->embedding.p[i] >= oracle_embedding(c->id, i),
+        SIM_MUST(s,
+                 fx->embedding.p[i] <= answer_embedding(c->id, i) && fx->embedding.p[i] >= answer_embedding(c->id, i),
                  "wrong vector");
     PROBE(s, answered_embedding);
 }
@@ -254,11 +214,11 @@ static void answer_check(struct sim *s, const struct call *c, const struct branc
         return;
     }
     SIM_MUST(s, b->run != NULL, "O4: an empty answer");
-    uint32_t n = oracle_tokens(b->run->seed, c->max_tokens);
-    SIM_MUST(s, b->tokens == n && fx->usage.completion_tokens == n, "O4: %u tokens said, %u counted, %u made", b->tokens,
-             fx->usage.completion_tokens, n);
+    uint32_t n = answer_tokens(b->run->seed, c->max_tokens);
+    SIM_MUST(s, b->tokens == n && fx->usage.completion_tokens == n, "O4: %u tokens said, %u counted, %u made",
+             b->tokens, fx->usage.completion_tokens, n);
     SIM_MUST(s, b->text_bytes == 4 * n, "O4: %u bytes of text, %u made", b->text_bytes, 4 * n);
-    SIM_MUST(s, fx->finish == oracle_finish(b->run->seed, c->max_tokens), "O4: finish %u", fx->finish);
+    SIM_MUST(s, fx->finish == answer_finish(b->run->seed, c->max_tokens), "O4: finish %u", fx->finish);
     if (b->rerouted)
         PROBE(s, rerouted_answered);
     if (c->early)
@@ -270,8 +230,9 @@ static void branch_ends(struct sim *s, struct call *c, const struct fx *fx)
     struct branch *b = branch_of(s, c, fx->branch);
     b->done = true;
     if (fx->finish == FINISH_ERROR)
-        SIM_MUST(s, reason_is_true(s, c, fx->branch, fx->fault.err), "O5: branch %u of call %llu failed after %u tokens: %s %s",
-                 fx->branch, (unsigned long long)c->id, b->tokens, err_name(fx->fault.err), fx->fault.text);
+        SIM_MUST(s, reason_is_true(s, c, fx->branch, fx->fault.err),
+                 "O5: branch %u of call %llu failed after %u tokens: %s %s", fx->branch, (unsigned long long)c->id,
+                 b->tokens, err_name(fx->fault.err), fx->fault.text);
     else if (fx->finish == FINISH_CANCELLED)
         sim_fail(s, "O5: call %llu was cancelled by nobody", (unsigned long long)c->id);
     else

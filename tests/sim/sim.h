@@ -254,16 +254,18 @@ void client_ask(struct sim *s);
 void client_scale(struct sim *s, uint32_t workers);
 void call_free(struct call *c);
 
-/* ---- oracle.c: what the right answer is, and whether it came ---- */
-int32_t oracle_token(uint64_t seed, uint32_t i);
-void oracle_text(uint64_t seed, uint32_t i, char out[4]);
-float oracle_logprob(uint64_t seed, uint32_t i);
-uint32_t oracle_tokens(uint64_t seed, uint32_t max_tokens);
-uint8_t oracle_finish(uint64_t seed, uint32_t max_tokens);
-float oracle_embedding(uint64_t call, uint32_t i);
-enum { ORACLE_EMBEDDING = 4 };
+/* ---- answer.c: what the right answer is ---- */
+int32_t answer_token(uint64_t seed, uint32_t i);
+void answer_text(uint64_t seed, uint32_t i, char out[4]);
+float answer_logprob(uint64_t seed, uint32_t i);
+uint32_t answer_tokens(uint64_t seed, uint32_t max_tokens);
+uint8_t answer_finish(uint64_t seed, uint32_t max_tokens);
+float answer_embedding(uint64_t call, uint32_t i);
+enum { ANSWER_EMBEDDING = 4 };
 /* The call that a `run` is for: its prompt begins with its number. */
-uint64_t oracle_call_of(const struct wire_run *run);
+uint64_t answer_call_of(const struct wire_run *run);
+
+/* ---- oracle.c: whether it came ---- */
 /* The head sends a run to a worker. */
 void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run);
 /* An engine works on a call: it may, while the call is open and a little longer. */

@@ -59,8 +59,9 @@ static void launcher_beats(struct sim *s, uint64_t id, uint64_t link, uint64_t c
 
 static void launcher_says(struct sim *s, const struct stranger *x)
 {
-    say(s, x, (struct wire_msg){.type = WIRE_scale_state,
-                                .scale_state = {.running = x->running, .target = x->target, .note = str_of("")}});
+    say(s, x,
+        (struct wire_msg){.type = WIRE_scale_state,
+                          .scale_state = {.running = x->running, .target = x->target, .note = str_of("")}});
 }
 
 static void launcher_scales(struct sim *s, struct stranger *x, uint32_t workers)

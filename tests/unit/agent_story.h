@@ -41,8 +41,7 @@ static inline void story_line(struct story *s, const struct ag *ag)
         buf_printf(b, "measure %u\n", ag->head);
         break;
     case AG_RUN:
-        buf_printf(b, "run actor=%u ticket=%llu %.*s\n", ag->key, (unsigned long long)ag->ticket,
-                   STR_ARG(m->run.text));
+        buf_printf(b, "run actor=%u ticket=%llu %.*s\n", ag->key, (unsigned long long)ag->ticket, STR_ARG(m->run.text));
         break;
     case AG_CANCEL:
         buf_printf(b, "cancel actor=%u ticket=%llu\n", ag->key, (unsigned long long)ag->ticket);
@@ -144,15 +143,19 @@ static inline void story_msg(struct story *s, uint32_t head, struct wire_msg msg
 static inline void story_welcome(struct story *s, uint32_t head)
 {
     story_msg(s, head,
-              (struct wire_msg){.type = WIRE_welcome,
-                                .welcome = {.worker = 17, .beat_ms = 1000, .lost_after_ms = 3500,
-                                            .version = str_of("0.1.0")}});
+              (struct wire_msg){
+                  .type = WIRE_welcome,
+                  .welcome = {.worker = 17, .beat_ms = 1000, .lost_after_ms = 3500, .version = str_of("0.1.0")}});
 }
 
 static inline void story_actor(struct story *s, uint32_t key, enum wire_actor_state state)
 {
-    struct wire_actor is = {.key = key, .state = (uint8_t)state, .kind = REQUEST_CHAT, .model = str_of("smollm2"),
-                            .digest = str_of("ab"), .slots = 4};
+    struct wire_actor is = {.key = key,
+                            .state = (uint8_t)state,
+                            .kind = REQUEST_CHAT,
+                            .model = str_of("smollm2"),
+                            .digest = str_of("ab"),
+                            .slots = 4};
     story_step(s, (struct agent_event){.kind = AGENT_ACTOR, .actor = &is});
 }
 
@@ -163,9 +166,9 @@ static inline void story_ack(struct story *s, uint32_t head, uint32_t key, uint3
 
 static inline void story_run(struct story *s, uint32_t head, uint64_t job, uint32_t attempt, uint32_t key)
 {
-    story_msg(s, head,
-              (struct wire_msg){.type = WIRE_run,
-                                .run = {.job = job, .attempt = attempt, .key = key, .text = str_of("hi")}});
+    story_msg(
+        s, head,
+        (struct wire_msg){.type = WIRE_run, .run = {.job = job, .attempt = attempt, .key = key, .text = str_of("hi")}});
 }
 
 static inline void story_cancel(struct story *s, uint32_t head, uint64_t job, uint32_t attempt)

@@ -49,6 +49,24 @@ static void an_actor_that_gets_ready_later_makes_the_worker_ready(void **state)
     story_end(&s);
 }
 
+static void an_actor_too_many_is_left_out_and_said(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    for (uint32_t key = 1; key < AGENT_ACTORS_MAX; key++)
+        story_actor(&s, key, WIRE_ACTOR_LOADING);
+    story_forget(&s);
+    s.quiet = false;
+    story_actor(&s, 99, WIRE_ACTOR_LOADING);
+    story_is(&s, "[ACTOR REGISTRATION] cannot register actor 99: a worker has at most 16\n");
+    s.quiet = true;
+    story_actor(&s, 1, WIRE_ACTOR_GONE); /* one leaves: there is room again */
+    story_forget(&s);
+    story_actor(&s, 99, WIRE_ACTOR_LOADING);
+    story_is(&s, "send 0 actor key=99 state=1 model=smollm2\n");
+    story_end(&s);
+}
+
 static void failed_dials_are_spaced_out_up_to_the_maximum(void **state)
 {
     (void)state;
@@ -308,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_joins_and_registers),
         cmocka_unit_test(an_actor_that_gets_ready_later_makes_the_worker_ready),
+        cmocka_unit_test(an_actor_too_many_is_left_out_and_said),
         cmocka_unit_test(failed_dials_are_spaced_out_up_to_the_maximum),
         cmocka_unit_test(two_workers_do_not_redial_in_the_same_millisecond),
         cmocka_unit_test(a_dial_nobody_welcomes_is_given_up),
