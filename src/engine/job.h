@@ -8,8 +8,8 @@
 
 enum {
     JOB_RENDER_BYTES_MAX = 64 * 1024 * 1024, /* of a rendered prompt */
-    JOB_PROBE_BYTES_PER_TOKEN = 32, /* a prompt with more bytes than this per token of context is surely too long … */
-    JOB_PROBE_BYTES_MIN = 64 * 1024, /* … and tokenizing it whole to say so would make every stream wait */
+    JOB_PROBE_BYTES_PER_TOKEN = 16, /* a prompt with more bytes than this per token of context is surely too long … */
+    JOB_PROBE_BYTES_MIN = 16 * 1024,   /* … and streams would wait while it is tokenized whole (1 MB: 0.7 s) */
 };
 
 struct job {
