@@ -15,6 +15,8 @@ struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *
     struct batcher *b = xalloc(sizeof *b);
     *b = (struct batcher){.cfg = *cfg, .ops = cfg->ops, .engine = cfg->engine, .on_event = on_event,
                           .user_data = user_data};
+    if (cfg->step_ms == 0)
+        b->cfg.step_ms = BATCHER_STEP_MS;
     b->info = b->ops->info(b->engine);
     MUST(b->info->batch_rows_max >= b->info->slots);
     slots_init(&b->slots, b->info->slots, b->info->context);

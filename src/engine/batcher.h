@@ -22,7 +22,7 @@ enum {
 struct batcher_config {
     const struct engine_ops *ops;
     struct engine *engine;      /* borrowed; outlives the batcher */
-    uint32_t step_ms;           /* aim for the length of a step in which streams decode while prompts wait */
+    uint32_t step_ms;           /* how long a stream may wait for a token while prompts run; 0: BATCHER_STEP_MS */
     uint32_t queue_max;         /* jobs beyond the slots; more are refused with ERR_BUSY */
     uint64_t (*now_us)(void *user_data);
     void *now_user_data;

@@ -5,8 +5,9 @@
 /* One call may be slow because the machine did something else: it counts, but not for more than this times the average. */
 static const float OUTLIER = 2.0f;
 static const float WEIGHT = 0.4f; /* of the newest sample; rows of a long prompt cost more with every chunk */
+static const float WEIGHT_COPY_UP = 0.05f;
 
-static void average(float *known, float sample)
+static void average(float *known, float sample, float weight)
 {
     if (*known <= 0) {
         *known = sample;
@@ -14,7 +15,7 @@ static void average(float *known, float sample)
     }
     if (sample > OUTLIER * *known)
         sample = OUTLIER * *known;
-    *known += WEIGHT * (sample - *known);
+    *known += weight * (sample - *known);
 }
 
 static uint32_t class_of(uint32_t rows)
@@ -28,18 +29,20 @@ static uint32_t class_of(uint32_t rows)
 void cost_saw_decode(struct cost *c, uint32_t streams, uint64_t us)
 {
     MUST(streams > 0 && streams <= ENGINE_SLOTS_MAX);
-    average(&c->decode_us[streams], (float)us);
+    average(&c->decode_us[streams], (float)us, WEIGHT);
 }
 
 void cost_saw_prompt(struct cost *c, uint32_t rows, uint64_t us)
 {
     MUST(rows > 0);
-    average(&c->row_us[class_of(rows)], (float)us / (float)rows);
+    average(&c->row_us[class_of(rows)], (float)us / (float)rows, WEIGHT);
 }
 
+/* What a copy took is often seen together with the call after it, which may have been slow for reasons of its own: so a
+ * low sample is believed at once and a high one slowly. */
 void cost_saw_copy(struct cost *c, uint64_t us)
 {
-    average(&c->copy_us, (float)us);
+    average(&c->copy_us, (float)us + 1, (float)us < c->copy_us ? 1.0f : WEIGHT_COPY_UP);
 }
 
 /* The value of known[at], or between its known neighbours, or the nearest one; 0 when nothing is known. */

@@ -42,6 +42,18 @@ static void one_slow_call_does_not_spoil_the_average(void **state)
     assert_in_range(cost_decode(&c, 1), 19000, 20000);
 }
 
+static void copies_are_believed_to_be_cheap(void **state)
+{
+    (void)state;
+    struct cost c = {0};
+    assert_int_equal(cost_copy(&c), COST_COPY_US_GUESS);
+    cost_saw_copy(&c, 90000); /* the call after it was slow */
+    cost_saw_copy(&c, 3000);
+    assert_in_range(cost_copy(&c), 3000, 3001);
+    cost_saw_copy(&c, 90000);
+    assert_in_range(cost_copy(&c), 3000, 3200);
+}
+
 static void rows_within_a_time(void **state)
 {
     (void)state;
@@ -231,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(costs_are_learned_and_read_off_neighbours),
         cmocka_unit_test(one_slow_call_does_not_spoil_the_average),
+        cmocka_unit_test(copies_are_believed_to_be_cheap),
         cmocka_unit_test(rows_within_a_time),
         cmocka_unit_test(the_longest_prefix_wins_the_oldest_otherwise),
         cmocka_unit_test(streams_stay_side_by_side),
