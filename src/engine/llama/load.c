@@ -140,12 +140,12 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
                struct fault *f)
 {
     struct engine_needs needs;
-    int err = probe_file(load, &needs, f);
-    if (err != 0)
-        return err;
     if (load->slots == 0 || load->slots > ENGINE_SLOTS_MAX || load->threads == 0)
         return fault_set(f, ERR_INVALID, "%u slots and %u threads: slots may be 1 to %d, threads at least 1", load->slots,
                          load->threads, ENGINE_SLOTS_MAX);
+    int err = probe_file(load, &needs, f);
+    if (err != 0)
+        return err;
     struct engine *e = xalloc(sizeof *e);
     struct loading l = {.progress = progress, .user_data = user_data};
     e->info.memory = needs;
