@@ -121,7 +121,7 @@ int main(int argc, char **argv)
     printf("%s, %s, features %s: loaded in %.0f ms\n", ops->info(engine)->describe, ops->version, ops->features(),
            (double)(clock_us() - t0) / 1e3);
     fill();
-    for (uint32_t n = 1; n <= slots; n *= 2)
+    for (uint32_t n = 1; n <= slots; n += n < 8 ? 1 : 4)
         measure_shape(n, 1, 0, 0);
     for (uint32_t n = 2; n <= slots / 2; n *= 2)
         measure_shape(n, 2, 0, 0);
