@@ -250,6 +250,9 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
         struct fault f = {0};
         fault_set(&f, ERR_WORKER_LOST, "actor %u of worker '%s' is %s", (unsigned)a->node.id, a->worker->name,
                   state_name(m->state));
+        /* A run that is still on its way would be taken by the actor's next life, which has the same key. */
+        LIST_EACH(pos, &a->flights)
+            head_flight_cancel(h, list_item(pos, struct flight, in_actor));
         head_actor_evacuate(h, a, false, &f);
     }
     if (m->state == WIRE_ACTOR_GONE)

@@ -51,6 +51,7 @@ struct worker {
     char reason[160]; /* of the state; empty while ok */
     uint32_t pid;
     float cpus, cpu_load;
+    uint32_t rtt_us;                 /* of the link, as the worker measures it; 0: not known */
     uint64_t memory_bytes, rss_bytes;
     uint64_t joined_us, beat_us;                  /* beat_us: last heartbeat, or joined_us */
     uint64_t heard_us;                            /* last message of any kind */
@@ -330,6 +331,8 @@ void head_job_fail(struct head *h, struct job *job, const struct fault *f);
 void head_job_end(struct head *h, struct job *job);
 /* The job leaves its flight, which is cancelled and keeps the slot until the worker says done. */
 void head_job_abandon(struct head *h, struct job *job);
+/* Tells the worker to stop it. */
+void head_flight_cancel(struct head *h, const struct flight *f);
 /* The flight is over: the slot is free. */
 void head_flight_end(struct head *h, struct flight *f);
 

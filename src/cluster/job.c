@@ -74,6 +74,12 @@ void head_flight_end(struct head *h, struct flight *f)
     head_actor_refresh(h, a);
 }
 
+void head_flight_cancel(struct head *h, const struct flight *f)
+{
+    head_send(h, f->actor->worker->link, WIRE_cancel)->cancel =
+        (struct wire_cancel){.job = f->job_id, .attempt = f->attempt};
+}
+
 void head_job_abandon(struct head *h, struct job *job)
 {
     struct flight *f = job->flight;
@@ -82,8 +88,7 @@ void head_job_abandon(struct head *h, struct job *job)
     h->running--;
     list_remove(&f->in_actor);
     list_push(&f->actor->orphans, &f->in_actor);
-    head_send(h, f->actor->worker->link, WIRE_cancel)->cancel =
-        (struct wire_cancel){.job = f->job_id, .attempt = f->attempt};
+    head_flight_cancel(h, f);
 }
 
 /* ---- sending ---- */

@@ -217,6 +217,7 @@ static void an_actor_that_goes_away_gives_its_jobs_back(void **state)
     struct story s = story_begin();
     given(&s, "open 1\nhello 1 node=a\nactor 1 key=0\nactor 1 key=1\nprompt 1\n");
     story(&s, "> actor 1 key=0 state=gone\n"
+              "send 1 cancel job=1.1\n" /* the run may still be on its way, and the next actor 0 would take it */
               "send 1 run job=1.2 key=1 seed=0 hi\n"
               "> done 1 job=1.1 finish=4 error=1\n" /* of the attempt that was given up */
               "> beat 1 key=0\n"                    /* measured before it went */
