@@ -44,8 +44,8 @@ def facts_table(facts):
 def remarks(all_pairs):
     """What a reader must know before believing the ratios."""
     for pairs in all_pairs:
-        counts = pairs.prompt_tokens
-        if counts["manta"] != counts["llama-server"]:
+        counts = pairs.prompt_tokens  # 0: the streams were cut short, before the server had counted
+        if all(counts.values()) and counts["manta"] != counts["llama-server"]:
             yield f"{pairs.case.title}: the prompts had {counts['manta']} tokens in manta and {counts['llama-server']} in llama-server"
         for server, share in pairs.idle_cpu.items():
             if share > 0.02:
