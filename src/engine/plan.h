@@ -14,7 +14,8 @@
 
 enum {
     PLAN_CHUNK_ROWS_MIN = 16, /* a smaller chunk costs almost as much: the weights are read all the same */
-    PLAN_STRETCH = 4,         /* a chunk of the engine's favourite size may take this many times step_us */
+    PLAN_STRETCH = 8,         /* a chunk of the engine's favourite size may take this many times step_us: a slow
+                               * machine would serve nobody by cutting prompts into crumbs */
 };
 
 /* A prompt that sits in a slot. */

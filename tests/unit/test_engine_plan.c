@@ -216,7 +216,7 @@ static void both_go_forward_when_the_step_is_too_short(void **state)
                             .prompts = prompts, .prompts_n = 1};
     struct plan p = plan_next(&in);
     assert_true(p.kind == PLAN_PROMPT && p.rows == 64); /* two steps long, but twice as fast */
-    in.step_us = 20000;
+    in.step_us = 10000;
     p = plan_next(&in);
     assert_true(p.kind == PLAN_PROMPT && p.rows == PLAN_CHUNK_ROWS_MIN);
     in.prompt_ran = true;
