@@ -41,6 +41,7 @@ struct uplink {
     uint64_t heard_us;      /* WELCOMED: the last message from the head */
     uint64_t welcomed_us;   /* when it was welcomed last */
     uint32_t tries;         /* dials since the last link that held */
+    uint32_t rtt_us;        /* of the last beat that came back; 0: none yet */
     uint32_t beat_ms;       /* from welcome, brought into range */
     uint32_t lost_after_ms; /* same */
     uint64_t worker;        /* the id this head gave us */

@@ -137,6 +137,13 @@ static void uplink_refused(struct agent *a, uint32_t head, const struct wire_ref
     a->left = true;
 }
 
+/* Our own clock on both ends of the measurement; a head that makes up times is not believed. */
+static void uplink_beat_back(const struct agent *a, struct uplink *u, const struct wire_beat_ack *ack)
+{
+    if (ack->sent_us <= a->now_us && a->now_us - ack->sent_us < (uint64_t)u->lost_after_ms * MS)
+        u->rtt_us = (uint32_t)(a->now_us - ack->sent_us);
+}
+
 void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
 {
     struct uplink *u = &a->uplinks[head];
@@ -154,7 +161,9 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
         agent_job_run(a, head, &msg->run);
     else if (msg->type == WIRE_cancel && welcomed)
         agent_job_cancel(a, head, &msg->cancel);
-    else if (msg->type != WIRE_beat_ack || !welcomed)
+    else if (msg->type == WIRE_beat_ack && welcomed)
+        uplink_beat_back(a, u, &msg->beat_ack);
+    else
         uplink_hang_up(a, head,
                        str_of(welcomed ? "the head said what no worker expects"
                                        : "the other side answered hello with neither welcome nor refuse"));
@@ -167,6 +176,7 @@ void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat)
     struct wire_msg *msg = agent_send(a, head, WIRE_beat);
     msg->beat = *beat;
     msg->beat.sent_us = a->now_us;
+    msg->beat.rtt_us = a->uplinks[head].rtt_us;
 }
 
 void uplink_tick(struct agent *a, uint32_t head)

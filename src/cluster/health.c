@@ -137,6 +137,7 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
         return;
     }
     w->beat_us = h->now_us;
+    w->rtt_us = m->rtt_us;
     w->rss_bytes = m->rss_bytes;
     w->cpu_load = isfinite(m->cpu_load) && m->cpu_load > 0 ? m->cpu_load : 0;
     head_send(h, w->link, WIRE_beat_ack)->beat_ack.sent_us = m->sent_us;

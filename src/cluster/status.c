@@ -61,6 +61,7 @@ bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct
         .cpu_load = w->cpu_load,
         .memory_bytes = w->memory_bytes,
         .rss_bytes = w->rss_bytes,
+        .rtt_us = w->rtt_us,
         .actors = ready_actors(w),
         .joined_us = w->joined_us,
         .beat_age_us = now_us > w->beat_us ? now_us - w->beat_us : 0,

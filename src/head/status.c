@@ -164,6 +164,12 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "lost_after_ms", c->lost_after_ms);
     put_limit(j, "hello_ms", c->hello_ms);
     put_limit(j, "token_stall_ms", c->token_stall_ms);
+    put_limit(j, "worker_actors_max", HEAD_WORKER_ACTORS_MAX);
+    put_limit(j, "actor_slots_max", HEAD_SLOTS_MAX);
+    put_limit(j, "model_names_max", HEAD_MODELS_MAX);
+    put_limit(j, "request_bytes_max", HEAD_REQUEST_BYTES_MAX);
+    put_limit(j, "scale_max", HEAD_SCALE_MAX);
+    put_limit(j, "http_held_bytes_max", HTTP_HELD_BYTES_MAX);
     put_limit(j, "http_body_bytes_max", HTTP_BODY_BYTES_MAX);
     put_limit(j, "http_head_bytes_max", HTTP_HEAD_BYTES_MAX);
     put_limit(j, "http_connections_max", HTTP_CONNS_MAX);
