@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -192,6 +193,20 @@ static void obey(struct actor *a, struct command *c)
     }
 }
 
+/* Before the step, so that an engine that hangs in it is seen to be busy: jobs that wait get the free slots in it. */
+static void note_load_of_step(struct actor *a)
+{
+    struct batcher_load l;
+    batcher_load(a->batcher, &l);
+    uint32_t free_slots = l.busy < a->cfg.load.slots ? a->cfg.load.slots - l.busy : 0;
+    uint32_t admitted = l.waiting < free_slots ? l.waiting : free_slots;
+    l.busy += admitted;
+    l.waiting -= admitted;
+    pthread_mutex_lock(&a->lock);
+    a->load = l;
+    pthread_mutex_unlock(&a->lock);
+}
+
 static void serve(struct actor *a)
 {
     bool idle = true;
@@ -205,10 +220,7 @@ static void serve(struct actor *a)
             obey(a, c);
             command_free(c);
         }
-        /* before the step, so that an engine that hangs in it is seen to be busy */
-        pthread_mutex_lock(&a->lock);
-        batcher_load(a->batcher, &a->load);
-        pthread_mutex_unlock(&a->lock);
+        note_load_of_step(a);
         idle = !batcher_step(a->batcher);
         post_step(a);
     }
@@ -291,15 +303,25 @@ static void drop_mail(const struct actor_news *news, void *user_data)
     (void)user_data;
 }
 
-void actor_free(struct actor *a)
+/* False: the thread stands in a call of the engine that does not end. */
+static bool join_thread(struct actor *a)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ACTOR_STOP_S;
+    return pthread_timedjoin_np(a->thread, NULL, &until) == 0;
+}
+
+bool actor_free(struct actor *a)
 {
     if (a == NULL)
-        return;
+        return true;
     pthread_mutex_lock(&a->lock);
     a->stop = true;
     pthread_cond_signal(&a->wake);
     pthread_mutex_unlock(&a->lock);
-    pthread_join(a->thread, NULL);
+    if (!join_thread(a))
+        return false;
     a->cfg.on_news = drop_mail;
     net_mail_free(a->mail);
     LIST_EACH_SAFE(pos, nxt, &a->commands)
@@ -310,4 +332,5 @@ void actor_free(struct actor *a)
     pthread_mutex_destroy(&a->lock);
     pthread_cond_destroy(&a->wake);
     free(a);
+    return true;
 }

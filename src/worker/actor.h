@@ -11,6 +11,8 @@
 
 struct actor;
 
+enum { ACTOR_STOP_S = 3 }; /* less than the grace of a launcher */
+
 enum actor_news_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_EVENT };
 
 struct actor_news {
@@ -40,7 +42,8 @@ void actor_cancel(struct actor *a, uint64_t ticket);
 /* A copy of the batcher's figures as of its last step; last_token_us is the end of that step, token or not: a long
  * prompt is progress, a hung engine is not. */
 void actor_load(struct actor *a, struct batcher_load *out);
-/* Stops the thread (after the decode call it is in), frees everything. No news afterwards. */
-void actor_free(struct actor *a);
+/* Stops the thread (after the decode call it is in), frees everything. No news afterwards. False: that call did not end
+ * within ACTOR_STOP_S; the thread still runs, and only the end of the process is the end of it. */
+bool actor_free(struct actor *a);
 
 #endif

@@ -326,7 +326,10 @@ int worker_main(const struct worker_options *o)
     net_loop_run(p.loop);
 
     p.stopping = true; /* from here on, closing connections only free what is theirs */
-    actor_free(p.actor);
+    if (!actor_free(p.actor)) {
+        log_warn("WORKER NODE STOPPED", "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);
+        _exit(p.exit_status);
+    }
     net_timer_free(p.timer);
     net_loop_free(p.loop);
     agent_free(p.agent);
