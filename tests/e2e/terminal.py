@@ -1,0 +1,78 @@
+"""A person at a terminal: manta on a pty, what it shows, and keys that are pressed."""
+
+import fcntl
+import os
+import pty
+import re
+import subprocess
+import termios
+import threading
+import time
+
+from cluster import PROGRAM, environment, wait_for
+
+CTRL_C, CTRL_D, ENTER, UP = "\x03", "\x04", "\r", "\x1b[A"
+
+
+class Terminal:
+    def __init__(self, *args, folder):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120
+        self.fd = ours
+        self.seen = b""
+        self.popen = subprocess.Popen(
+            [PROGRAM, *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(folder, TERM="xterm"),
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(theirs)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *exc):
+        if failed:
+            print("---- terminal ----\n" + self.text())
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait(10)
+        self.reader.join(5)
+        os.close(self.fd)
+
+    def _read(self):
+        while True:
+            try:
+                more = os.read(self.fd, 65536)
+            except OSError:  # the other side is closed
+                return
+            if not more:
+                return
+            self.seen += more
+
+    def text(self):
+        """What was shown, without escape sequences."""
+        text = self.seen.decode(errors="replace")
+        return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|[=>])", "", text).replace("\r\n", "\n")
+
+    def press(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def mark(self):
+        """Here; for wait_text(after=...)."""
+        return len(self.text())
+
+    def wait_text(self, pattern, after=0, timeout_s=30):
+        return wait_for(f"/{pattern}/ on the terminal", lambda: re.search(pattern, self.text()[after:]), timeout_s)
+
+    def wait_end(self, timeout_s=20):
+        """The exit status."""
+        return self.popen.wait(timeout_s)
+
+
+def sizes_over_time(look, until, every_s=0.05):
+    """The lengths that look() has until `until()`: does something come in pieces?"""
+    sizes = []
+    while not until():
+        sizes.append(len(look()))
+        time.sleep(every_s)
+    return sizes

@@ -1,0 +1,159 @@
+"""Workers that are killed, hang or freeze: what had no token yet is answered by others, and the rest ends with an error."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from cluster import REAL, together, wait_for
+
+
+def answered(answers):
+    return [a for a in answers if a and a["final_response"]]
+
+
+def survive(head, victim, ask):
+    """30 requests come while `victim` is stopped, so that none of those it gets can have a first token; when every slot
+    of the cluster is taken, it is killed with -9. The answers."""
+    victim.send(signal.SIGSTOP)
+    slots = sum(a["slots"] for a in head.ready_actors())
+
+    def one(i):
+        if i < 30:
+            return ask(i)
+        head.wait_status(running=slots, queued=30 - slots)
+        return victim.kill() and None
+    return together(31, one)[:30]
+
+
+def test_30_requests_survive_a_killed_worker(cluster):
+    """Given three workers and 30 requests that wait for their first token; when one worker is killed with -9; then all 30
+    are answered by the other two, and those that it had were moved."""
+    head = cluster.head("--lost-after-ms", 60000)
+    victim, *_ = [cluster.echo_worker(head, "echo:tokens=5,prefill_us=500", "--node", n) for n in ("victim", "a", "b")]
+    head.wait_ready(actors=3)
+    answers = survive(head, victim, lambda i: head.ask(f"{i} " + "word " * 50))
+    assert len(answered(answers)) == 30
+    assert {a["answered_by"]["node"] for a in answers} == {"a", "b"}
+    status = head.status()
+    assert (status["jobs_rerouted"], status["calls_failed"], status["workers"]) == (4, 0, 2)
+
+
+@pytest.mark.model
+def test_30_real_requests_survive_a_killed_worker(cluster):
+    """Given three workers with the real model and 30 requests that wait for their first token; when one worker is killed
+    with -9; then all 30 are answered, with the text of an undisturbed cluster."""
+    head = cluster.head("--lost-after-ms", 60000)
+    victim, *_ = [cluster.worker(head, *REAL, "--exact") for _ in range(3)]
+    head.wait_ready(actors=3)
+    prompts = [f"Count from {i} to {i + 9}." for i in range(5)]
+    expected = [head.ask(p, max_tokens=4, temperature=0)["final_response"] for p in prompts]
+    answers = survive(head, victim, lambda i: head.ask(prompts[i % 5], max_tokens=4, temperature=0))
+    assert [a and a["final_response"] for a in answers] == expected * 6
+    assert head.status()["workers"] == 2
+
+
+def test_stream_of_a_killed_worker_ends_with_an_error(cluster):
+    """Given a stream that has begun; when its worker is killed; then its client is told so in the stream, in the form
+    that SDKs raise, and the next request is answered by another worker."""
+    import openai
+    head = cluster.head()
+    first = cluster.echo_worker(head, "echo:tokens=500,decode_us=10000")
+    head.wait_ready(actors=1)
+    client = openai.OpenAI(base_url=f"{head.url}/v1", api_key="none", max_retries=0)
+    stream = client.chat.completions.create(model="echo", messages=[{"role": "user", "content": "go"}], stream=True)
+    next(stream)
+    cluster.echo_worker(head, "echo:tokens=20")
+    head.wait_ready(actors=2)
+    first.kill()
+    with pytest.raises(openai.APIError) as error:
+        list(stream)
+    assert "worker" in str(error.value)
+    assert head.ask("go on")["final_response"]
+
+
+def test_hung_worker_is_lost(cluster):
+    """Given two workers and jobs that wait for their first token; when one worker is stopped with SIGSTOP (it hangs, its
+    connection stays open); then it is noticed within the time for lost workers, and its jobs are answered by the other.
+    When it goes on, it joins again."""
+    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 1000)
+    hung, _ = [cluster.echo_worker(head, "echo:tokens=5,prefill_us=2000,rows=64", "--slots", 2, "--node", n) for n in ("hung", "well")]
+    head.wait_ready(actors=2)
+
+    def ask(i):
+        if i == 8:
+            wait_for("all slots busy", lambda: all(a["in_flight"] == 2 for a in head.ready_actors()))
+            return hung.send(signal.SIGSTOP)
+        return head.ask(f"{i} " + "word " * 20)
+    answers = together(9, ask)[:8]
+    assert len(answered(answers)) == 8
+    head.wait_status(workers=1)
+    assert re.search("hung.*(silen|no beat|lost)|(silen|no beat|lost).*hung", head.log, re.IGNORECASE)
+    hung.send(signal.SIGCONT)
+    head.wait_ready(actors=2)
+
+
+def test_frozen_engine_is_noticed(cluster):
+    """Given an actor whose engine freezes at its fourth token while the worker itself lives and sends its beats; when a
+    prompt is on it; then after the time for stalls the client has an error instead of waiting for ever, the worker is
+    shown as hung, and new prompts go to the other worker."""
+    head = cluster.head("--beat-ms", 100, "--token-stall-ms", 800)
+    cluster.echo_worker(head, "echo:tokens=20,freeze_at=4", "--node", "frozen")
+    head.wait_ready(actors=1)
+    status, answer = head.post("/v1/completions", {"prompt": "hello", "max_tokens": 20}, timeout_s=20)
+    assert status in (502, 503, 504) and "error" in answer
+    cluster.echo_worker(head, "echo", "--node", "well")
+    wait_for("the well one", lambda: any(a["node"] == "well" for a in head.ready_actors()))
+    states = {w["node"]: w["state"] for w in head.status()["worker_nodes"]}
+    assert states.get("frozen", "gone") in ("hung", "gone", "lost") and states["well"] == "ok"
+    for i in range(4):
+        assert head.ask(f"who? {i}")["answered_by"]["node"] == "well"
+
+
+def test_frozen_before_the_first_token(cluster):
+    """Given two actors of which one freezes at its first token; when prompts come; then all are answered: those on the
+    frozen one are moved when it is noticed."""
+    head = cluster.head("--beat-ms", 100, "--token-stall-ms", 800)
+    cluster.echo_worker(head, "echo:tokens=10,freeze_at=1", "--node", "frozen")
+    cluster.echo_worker(head, "echo:tokens=10", "--node", "well")
+    head.wait_ready(actors=2)
+    answers = together(8, lambda i: head.ask(f"hello {i}"))
+    assert len(answered(answers)) == 8
+    assert {a["answered_by"]["node"] for a in answers} == {"well"}
+
+
+def test_frozen_worker_can_be_stopped(cluster):
+    """Given a worker whose engine does not come back from a call; when it is asked to end; then it ends, after a few
+    seconds, and says why it took so long."""
+    head = cluster.head()
+    worker = cluster.echo_worker(head, "echo:freeze_at=1")
+    head.wait_ready(actors=1)
+    with pytest.raises(TimeoutError):
+        head.post("/v1/completions", {"prompt": "hello"}, timeout_s=0.5)
+    assert worker.stop() == 0
+    assert "the engine has not come back" in worker.log
+
+
+def test_crash_report(cluster):
+    """Given a worker that crashes; when its log is read; then it has the version, the signal and a stack."""
+    head = cluster.head()
+    worker = cluster.echo_worker(head, "echo:crash_at=5,decode_us=20000")
+    head.wait_ready(actors=1)
+    head.post("/v1/completions", {"prompt": "hello"})
+    assert worker.wait() == -signal.SIGABRT
+    assert "version 0." in worker.log and "signal 06" in worker.log and "stack:\n" in worker.log
+
+
+def test_worker_that_stops_reading_is_let_go(cluster):
+    """Given a stopped worker; when far more is sent to it than a connection holds; then the head gives it up and its
+    memory stays small."""
+    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 2000)
+    worker = cluster.echo_worker(head, "echo:tokens=5", "--slots", 64)
+    head.wait_ready(actors=1)
+    rss = head.rss_bytes()
+    os.kill(worker.pid, signal.SIGSTOP)
+    together(20, lambda i: head.post("/manta/process_prompt", {"prompt": "x" * 1_000_000, "timeout_s": 1}))
+    head.wait_status(workers=0)
+    head.wait_idle()
+    assert head.answers() and head.rss_bytes() - rss < 100 << 20

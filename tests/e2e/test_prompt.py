@@ -1,0 +1,162 @@
+"""`manta prompt`, the real-time client: at a terminal, in a pipe, and with its words as arguments."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from cluster import PROGRAM, alive, children, environment, free_port, wait_for
+from terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal, sizes_over_time
+
+
+@pytest.fixture
+def slow(cluster):
+    """A head whose only actor says 100 words, one every 20 ms."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=100,decode_us=20000")
+    head.wait_ready(actors=1)
+    return head
+
+
+@pytest.fixture
+def terminal(slow, tmp_path):
+    """A person at the prompt of that head."""
+    with Terminal("prompt", "--head", slow.address, folder=tmp_path) as t:
+        t.wait_text(r"\[PROMPT\] $")
+        yield t
+
+
+def test_answer_streams_to_the_terminal(terminal):
+    """Given a person at the prompt; when a prompt is typed; then the text appears piece by piece while it is generated,
+    and behind it who answered."""
+    assert "Available inference actors: 1" in terminal.text() and "Commands: any prompt" in terminal.text()
+    here = terminal.mark()
+    terminal.press("tell me something" + ENTER)
+    terminal.wait_text(r"\[SENDING\]", here)
+    sizes = sizes_over_time(terminal.text, lambda: "[RESPONSE]" in terminal.text()[here:])
+    assert len(set(sizes)) > 5, f"the text came at once: {sizes}"
+    terminal.wait_text(r"\[RESPONSE\] received in \d.*(?s:.*)\[ANSWERED BY\] node: .*(?s:.*)\[FINAL RESPONSE\]", here)
+    terminal.wait_text(r"\[PROMPT\] $", here)
+
+
+def test_ctrl_c_cancels_the_answer(terminal, slow):
+    """Given an answer that is coming; when Ctrl-C is pressed; then it stops, its slot is free, and the prompt is back and
+    answers the next one; an empty line does nothing."""
+    here = terminal.mark()
+    terminal.press("a long story" + ENTER)
+    wait_for("a running job", lambda: slow.status()["running"] == 1)
+    terminal.wait_text(r"\[SENDING\].*\n.*\w", here)
+    terminal.press(CTRL_C)
+    terminal.wait_text(r"cancelled\s+\[PROMPT\] $", here)
+    assert "[RESPONSE]" not in terminal.text()[here:]
+    slow.wait_idle(timeout_s=2)
+    here = terminal.mark()
+    terminal.press(ENTER + "another one" + ENTER)
+    terminal.wait_text(r"\[FINAL RESPONSE\]", here)
+
+
+def test_ctrl_c_empties_the_line(terminal):
+    """Given a line that is half typed; when Ctrl-C is pressed and another line typed; then only the second is sent."""
+    here = terminal.mark()
+    terminal.press("never mi" + CTRL_C + "actors" + ENTER)
+    terminal.wait_text(r"\[ACTORS\] total 1 ready", here)
+    assert "[SENDING]" not in terminal.text()[here:]
+
+
+def test_history(terminal):
+    """Given a command that was typed; when the up key and Enter are pressed; then it is run again."""
+    here = terminal.mark()
+    terminal.press("actors" + ENTER)
+    terminal.wait_text(r"\[ACTORS\] total 1 ready(?s:.*)\[PROMPT\] $", here)
+    here = terminal.mark()
+    terminal.press(UP + ENTER)
+    terminal.wait_text(r"\[ACTORS\] total 1 ready", here)
+
+
+@pytest.mark.parametrize("keys", ["quit" + ENTER, "exit" + ENTER, CTRL_D], ids=["quit", "exit", "ctrl-d"])
+def test_leaving(terminal, keys):
+    """Given a person at the prompt; when quit or exit is typed, or Ctrl-D pressed; then it ends with status 0."""
+    terminal.press(keys)
+    assert terminal.wait_end() == 0
+
+
+def test_up_with_its_prompt(tmp_path, cluster):
+    """Given a person who types `manta up` at a terminal; when the cluster is ready; then there is a prompt that answers;
+    Ctrl-C cancels an answer without ending the cluster, and quit ends all of it with status 0."""
+    with Terminal("up", "--port", free_port(), "--workers", 2, "--engine", "echo", "--model", "echo:tokens=100,decode_us=20000",
+                  folder=tmp_path) as t:
+        t.wait_text(r"\[PROMPT\] $")
+        pids = children(t.popen.pid)
+        assert len(pids) == 4  # head, two workers, the prompt
+        here = t.mark()
+        t.press("hello" + ENTER)
+        t.wait_text(r"\[SENDING\].*\n.*\w", here)
+        t.press(CTRL_C)
+        t.wait_text(r"cancelled\s+\[PROMPT\] $", here)
+        here = t.mark()
+        t.press("actors" + ENTER)
+        t.wait_text(r"\[ACTORS\] total 2 ready(?s:.*)\[PROMPT\] $", here)
+        t.press("quit" + ENTER)
+        assert t.wait_end() == 0
+        assert not any(map(alive, pids))
+
+
+def test_in_a_pipe(run, echo):
+    """Given commands and prompts in a pipe, some odd ones among them; when manta prompt reads them; then each is done, in
+    order, and it ends with status 0."""
+    lines = "test\n\n   \nstatus\nactors\nall How many are you?\nžluťoučký kůň 🐎\nhelp\nquit\nnever read\n"
+    out = run("prompt", "--head", echo.address, stdin=lines)
+    assert out.returncode == 0 and out.stderr == ""
+    places = [out.stdout.index(words) for words in (
+        "looking for prompt coordinator... found 'prompt_coordinator'".capitalize(), "[PROMPT] What is machine learning?",
+        "[FINAL RESPONSE]", "[RESOURCES]", "[NODES] total 4", "[ACTORS] total 3", "[PROMPT] How many are you?",
+        "successful responses 3", "[PROMPT] žluťoučký kůň 🐎")]
+    assert places == sorted(places)
+    assert "never read" not in out.stdout
+    assert out.stdout.count("[FINAL RESPONSE]") == 3
+
+
+@pytest.mark.model
+def test_real_answer_in_a_pipe(run, smol):
+    """Given the real model; when `test` comes through a pipe; then a real answer is the final response."""
+    out = run("prompt", "--head", smol.address, stdin="test\n")
+    assert out.returncode == 0, out.stderr
+    assert "machine" in out.stdout[out.stdout.index("[FINAL RESPONSE]"):].lower()
+
+
+def test_words_as_arguments(run, echo):
+    """Given a prompt as arguments; when it is asked; then there is one answer and the end, also as JSON."""
+    out = run("prompt", "--head", echo.address, "How", "are", "you?")
+    assert out.returncode == 0 and "[PROMPT] How are you?" in out.stdout and "[FINAL RESPONSE]" in out.stdout
+    answer = json.loads(run("prompt", "--head", echo.address, "-o", "json", "How", "are", "you?").stdout)
+    assert answer["answered_by"]["node"] and answer["final_response"]
+
+
+def test_without_an_actor(cluster, run):
+    """Given a head without workers; when the prompt connects; then it says what to check, and quit still works."""
+    head = cluster.head()
+    out = run("prompt", "--head", head.address, stdin="status\nquit\n")
+    assert out.returncode == 0
+    assert "No actor is ready" in out.stdout and "have workers joined" in out.stdout and "[NODES] total 1" in out.stdout
+
+
+def test_failed_prompt_is_told_to_scripts(cluster, run):
+    """Given an actor that crashes in the middle of its answer; when a prompt comes through a pipe; then the error is on
+    the standard error output and the exit status is not 0."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:crash_at=5,decode_us=20000")
+    head.wait_ready(actors=1)
+    out = run("prompt", "--head", head.address, stdin="hello\n")
+    assert out.returncode != 0 and "error:" in out.stderr
+
+
+def test_sigint_without_a_terminal(slow, tmp_path):
+    """Given an answer on its way to a script; when SIGINT comes; then the generation is cancelled and the status is 130."""
+    asking = subprocess.Popen([PROGRAM, "prompt", "--head", slow.address, "a", "story"], env=environment(tmp_path),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for("a running job", lambda: slow.status()["running"] == 1)
+    asking.send_signal(signal.SIGINT)
+    assert asking.wait(10) == 130 and "cancelled" in asking.stderr.read()
+    asking.stderr.close()
+    slow.wait_idle(timeout_s=2)
