@@ -1,6 +1,6 @@
 /* Decide which rows run next, so that many streams share one model and none of them stands still.
  *
- * Continuous batching over an engine's slots: prompt chunks are sized by measured time and mixed with decoding; a
+ * Continuous batching over an engine's slots: prompt chunks are sized by measured time and take turns with decoding; a
  * prefix that another slot holds, or is computing, is copied and not computed again. One thread owns a batcher and its
  * engine. Time is read through `now_us`, so tests tell it.
  *

@@ -2,7 +2,7 @@
 
 #include "base/must.h"
 
-/* One call may be slow because the machine did something else: it counts, but not for more than this times the average. */
+/* One call may be slow because the machine did something else: it counts for no more than this times the average. */
 static const float OUTLIER = 2.0f;
 static const float WEIGHT = 0.4f; /* of the newest sample; rows of a long prompt cost more with every chunk */
 static const float WEIGHT_COPY_UP = 0.05f;

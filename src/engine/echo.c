@@ -5,166 +5,24 @@
  * E4  tokens are drawn only from rows of the last call that asked for logits. */
 #include "engine/echo.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
 #include "base/rng.h"
+#include "engine/echo_state.h"
 
-enum { CONTEXT_STEP = 256, PROGRESS_STEPS = 20, RENDER_BYTES_MAX = 64 * 1024 * 1024 };
-
-struct sequence {
-    int32_t *tokens; /* owned; room for context */
-    uint32_t n;
-};
-
-struct engine {
-    struct engine_info info;
-    struct echo_options options;
-    char *path;               /* owned; options.script points into it */
-    int32_t *script;          /* owned; tokens of the script, without the beginning-of-text token */
-    uint32_t script_n;
-    struct sequence *seqs;    /* owned; info.slots of them */
-    struct engine_row *rows;  /* owned; the last call's */
-    uint32_t rows_n;
-    uint32_t decodes, draws;  /* so far, for the failure knobs */
-    echo_sleep_fn *sleep_us;
-    void *sleep_data;
-};
+enum { RENDER_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct engine_sampler {
     const struct request *r; /* borrowed; outlives the sampler */
     uint32_t prompt_n;       /* where the answer begins */
 };
 
-/* ---- load ---- */
-
-static void sleep_really(uint64_t us, void *user_data)
-{
-    (void)user_data;
-    struct timespec t = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
-    while (us > 0 && nanosleep(&t, &t) != 0)
-        ;
-}
-
-void echo_sleep_with(struct engine *e, echo_sleep_fn *sleep_us, void *user_data)
-{
-    e->sleep_us = sleep_us;
-    e->sleep_data = user_data;
-}
-
 static const char *echo_features(void)
 {
     return "echo";
-}
-
-static uint64_t needs_total(const struct engine_needs *n)
-{
-    return n->weights_bytes + n->kv_bytes + n->compute_bytes;
-}
-
-/* Fills in the needs for the context asked for, or for the largest that fits. */
-static void choose_context(const struct engine_load *load, const struct echo_options *o, struct engine_needs *out)
-{
-    *out = (struct engine_needs){.weights_bytes = o->weights, .compute_bytes = o->compute};
-    out->context = load->context > 0 ? load->context : o->context;
-    for (;;) {
-        out->kv_bytes = o->kv * out->context * load->slots;
-        if (load->memory_bytes == 0 || needs_total(out) <= load->memory_bytes || load->context > 0 ||
-            out->context <= CONTEXT_STEP)
-            return;
-        out->context -= (out->context - 1) % CONTEXT_STEP + 1; /* the next lower multiple */
-    }
-}
-
-static int echo_probe(const struct engine_load *load, struct engine_needs *out, struct fault *f)
-{
-    struct echo_options o;
-    int rc = echo_options_parse(load->path, &o, f);
-    if (rc != 0)
-        return rc;
-    MUST(load->slots > 0 && load->slots <= ENGINE_SLOTS_MAX);
-    choose_context(load, &o, out);
-    if (load->memory_bytes == 0 || needs_total(out) <= load->memory_bytes)
-        return 0;
-    return fault_set(f, ERR_MEMORY,
-                     "the model needs %" PRIu64 " bytes (weights %" PRIu64 ", KV %" PRIu64 " for %u slots of %u tokens, "
-                     "compute %" PRIu64 "), the limit is %" PRIu64,
-                     needs_total(out), out->weights_bytes, out->kv_bytes, load->slots, out->context, out->compute_bytes,
-                     load->memory_bytes);
-}
-
-static int pretend_to_load(const struct echo_options *o, engine_progress_fn *progress, void *user_data,
-                           struct fault *f)
-{
-    for (int i = 0; i <= PROGRESS_STEPS; i++) {
-        if (progress != NULL && !progress((float)i / PROGRESS_STEPS, user_data))
-            return fault_set(f, ERR_CANCELLED, "loading was stopped");
-        if (i < PROGRESS_STEPS)
-            sleep_really((uint64_t)o->load_ms * 1000 / PROGRESS_STEPS, NULL);
-    }
-    return o->fail_load ? fault_set(f, ERR_MODEL, "the echo engine was told to fail loading (fail_load)") : 0;
-}
-
-static void read_script(struct engine *e)
-{
-    struct str script = e->options.script;
-    if (script.p == NULL)
-        return;
-    int32_t cap = (int32_t)script.n + 1;
-    int32_t *tokens = xalloc_array((size_t)cap, sizeof *tokens);
-    int32_t n = echo_tokenize(script, false, tokens, cap);
-    memmove(tokens, tokens + 1, (size_t)(n - 1) * sizeof *tokens);
-    e->script = tokens;
-    e->script_n = (uint32_t)n - 1;
-    e->options.tokens = e->script_n;
-}
-
-static int echo_load(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
-                     struct fault *f)
-{
-    struct engine_needs needs;
-    int rc = echo_probe(load, &needs, f);
-    if (rc != 0)
-        return rc;
-    struct engine *e = xalloc(sizeof *e);
-    e->path = xstrdup(load->path);
-    MUST(echo_options_parse(e->path, &e->options, NULL) == 0);
-    rc = pretend_to_load(&e->options, progress, user_data, f);
-    if (rc != 0) {
-        free(e->path);
-        free(e);
-        return rc;
-    }
-    read_script(e);
-    e->info = (struct engine_info){.kind = e->options.embed > 0 ? REQUEST_EMBED : REQUEST_CHAT, .has_template = true,
-                                   .slots = load->slots, .context = needs.context, .vocab = echo_vocab(),
-                                   .batch_rows_max = e->options.rows,
-                                   .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo"};
-    e->seqs = xalloc_array(load->slots, sizeof *e->seqs);
-    for (uint32_t i = 0; i < load->slots; i++)
-        e->seqs[i].tokens = xalloc_array(needs.context, sizeof(int32_t));
-    e->rows = xalloc_array(e->options.rows, sizeof *e->rows);
-    echo_sleep_with(e, sleep_really, NULL);
-    *out = e;
-    return 0;
-}
-
-static void echo_free(struct engine *e)
-{
-    if (e == NULL)
-        return;
-    for (uint32_t i = 0; i < e->info.slots; i++)
-        free(e->seqs[i].tokens);
-    free(e->seqs);
-    free(e->rows);
-    free(e->script);
-    free(e->path);
-    free(e);
 }
 
 static const struct engine_info *echo_info(const struct engine *e)

@@ -37,8 +37,9 @@ static int unknown(const char *name, struct fault *f)
         names[i] = table[i].name;
     names[OPTIONS] = "script";
     const char *near = nearest_word(name, names, OPTIONS + 1);
-    return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'%s%s%s", name, near != NULL ? "; did you mean '" : "",
-                     near != NULL ? near : "", near != NULL ? "'?" : "");
+    if (near == NULL)
+        return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'", name);
+    return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'; did you mean '%s'?", name, near);
 }
 
 static bool parse_size(const char *text, const char **end, uint64_t *out)
@@ -83,7 +84,7 @@ int echo_options_parse(const char *path, struct echo_options *out, struct fault 
                              .weights = 1 << 20, .kv = 1 << 10, .compute = 1 << 20};
     const char *at = path;
     if (strncmp(at, "echo", 4) != 0 || (at[4] != '\0' && at[4] != ':'))
-        return fault_set(f, ERR_MODEL, "'%s' is not for the echo engine; an example: echo:tokens=20,decode_us=500", path);
+        return fault_set(f, ERR_MODEL, "'%s' is not for the echo engine; an example: echo:tokens=20,seed=7", path);
     at += at[4] == ':' ? 5 : 4;
     while (*at != '\0') {
         char name[NAME_BYTES_MAX] = {0};

@@ -43,8 +43,8 @@ void slots_init(struct slots *s, uint32_t n, uint32_t context);
 void slots_fini(struct slots *s);
 /* Length of the common beginning. */
 uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t b_n);
-/* The free slot that `tokens` should go to: the one that holds the most of their beginning, unless that would throw away
- * more than it saves; else one beside busy ones, or the one that was freed the longest ago. There MUST be a free one. */
+/* The free slot that `tokens` should go to: the one that holds the most of their beginning, unless that would throw
+ * away more than it saves; else one beside busy ones, or the one that was freed the longest ago. There MUST be one. */
 uint32_t slots_pick(const struct slots *s, const int32_t *tokens, uint32_t n);
 /* Gives the slot to a job; what it holds stays until the job begins. */
 void slots_take(struct slots *s, uint32_t slot, struct job *job);

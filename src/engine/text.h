@@ -1,4 +1,4 @@
-/* Turn the bytes of tokens into text that can be sent: whole UTF-8 characters, and nothing that may yet be a stop string.
+/* Turn the bytes of tokens into text that can be sent: whole UTF-8 characters, nothing that may yet be a stop string.
  *
  * What is released after n tokens depends on those n tokens alone. A job that is resumed elsewhere with the same tokens
  * therefore stands at the same byte, and nothing is sent twice. */
