@@ -203,7 +203,7 @@ static void head_receive(struct sim *s, struct link *l, const struct packet *k)
         return;
     }
     sim_trace(s, "head gets", wire_name(msg.type), l->id, 0, 0);
-    if (msg.type == WIRE_actor)
+    if (msg.type == WIRE_actor && !l->given_up) /* what comes after that is not listened to */
         coordinator_hears(s, &msg.actor);
     coordinator_feed(s, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->far_id, .msg = &msg});
 }
