@@ -57,20 +57,26 @@ static void post(struct actor *a, struct letter *l)
     net_mail_post(a->mail, &l->item);
 }
 
-static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_data)
+/* Hands each letter to fn, oldest first, and frees it. */
+static void open_letters(struct net_mail_item *items, actor_news_fn *fn, void *user_data)
 {
-    (void)m;
-    struct actor *a = user_data;
     while (items != NULL) {
         struct letter *l = (struct letter *)(void *)items;
         items = items->next;
         while (l != NULL) {
             struct letter *next = l->next;
-            a->cfg.on_news(&l->news, a->cfg.user_data);
+            fn(&l->news, user_data);
             free(l);
             l = next;
         }
     }
+}
+
+static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_data)
+{
+    (void)m;
+    struct actor *a = user_data;
+    open_letters(items, a->cfg.on_news, a->cfg.user_data);
 }
 
 static void *put_copy(char **at, const void *p, size_t bytes)
@@ -297,7 +303,7 @@ void actor_load(struct actor *a, struct batcher_load *out)
     pthread_mutex_unlock(&a->lock);
 }
 
-static void drop_mail(const struct actor_news *news, void *user_data)
+static void ignore(const struct actor_news *news, void *user_data)
 {
     (void)news;
     (void)user_data;
@@ -322,8 +328,7 @@ bool actor_free(struct actor *a)
     pthread_mutex_unlock(&a->lock);
     if (!join_thread(a))
         return false;
-    a->cfg.on_news = drop_mail;
-    net_mail_free(a->mail);
+    open_letters(net_mail_free(a->mail), ignore, NULL);
     LIST_EACH_SAFE(pos, nxt, &a->commands)
     {
         list_remove(pos);
