@@ -28,6 +28,7 @@ int client_prompt(const struct client_options *o, const char *words);
 struct client_news {
     int head_pid; /* whose news this is */
     uint32_t workers, ready, loading, failed;
+    bool launcher; /* somebody is there for `manta scale` */
 };
 typedef void client_news_fn(const struct client_news *news, void *user_data);
 struct client_watch;

@@ -33,6 +33,7 @@ static void count(const json_t *status, struct client_news *n)
     json_t *a;
     n->head_pid = (int)json_num(json_object_get(status, "head"), "pid");
     n->workers = (uint32_t)json_num(status, "workers");
+    n->launcher = json_is_true(json_at(status, "scale", "launcher"));
     json_array_foreach(json_object_get(status, "actor_list"), i, a)
     {
         const char *state = json_text(a, "state", "");

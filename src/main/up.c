@@ -175,7 +175,7 @@ static void on_news(const struct client_news *n, void *user_data)
     if (n->workers != u->last.workers || n->ready != u->last.ready)
         fprintf(stderr, "up | %u of %u workers joined, %u actors ready\n", n->workers, u->workers, n->ready);
     u->last = *n;
-    if (n->ready >= u->workers)
+    if (n->ready >= u->workers && n->launcher) /* who reads "ready" may scale at once */
         serve(u);
 }
 
