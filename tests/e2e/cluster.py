@@ -22,6 +22,8 @@ import time
 PROGRAM = os.environ.get("MANTA", str(pathlib.Path(__file__).parents[2] / "build/release/manta"))
 REAL = ("--model", "smollm2", "--context", "1024", "--slots", "2", "--threads", "1")
 TEST_TIMEOUT_S = 30
+SANITIZER_REPORT = re.compile("Sanitizer: |runtime error: ")
+SANITIZED = re.search(b"__[at]san_init", pathlib.Path(PROGRAM).read_bytes())  # its memory says nothing about manta's
 
 open_clusters = []  # of all running tests; conftest.py prints their logs when one fails
 
@@ -132,6 +134,10 @@ class Process:
     def rss_bytes(self):
         return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{self.pid}/status").read_text())[1]) * 1024
 
+    def has_grown(self, since_bytes, limit_bytes):
+        """More than a limit allows, since rss_bytes() was `since_bytes`?"""
+        return not SANITIZED and self.rss_bytes() - since_bytes > limit_bytes
+
     def maps(self):
         return pathlib.Path(f"/proc/{self.pid}/maps").read_text()
 
@@ -229,6 +235,11 @@ class Cluster:
     def __exit__(self, failed, *exc):
         if failed:
             print(self.logs())
+        self.end()
+        for p in self.processes:
+            assert not SANITIZER_REPORT.search(p.log), p.log
+
+    def end(self):
         for p in reversed(self.processes):
             p.send(signal.SIGCONT)
             p.send(signal.SIGTERM)
@@ -271,5 +282,7 @@ class Cluster:
 
 def manta(*args, folder, env=None, stdin="", timeout_s=60):
     """Runs a manta command to its end: .returncode, .stdout, .stderr."""
-    return subprocess.run([PROGRAM, *map(str, args)], input=stdin, capture_output=True, text=True, timeout=timeout_s,
-                          env=environment(folder, **(env or {})), check=False)
+    end = subprocess.run([PROGRAM, *map(str, args)], input=stdin, capture_output=True, text=True, timeout=timeout_s,
+                         env=environment(folder, **(env or {})), check=False)
+    assert not SANITIZER_REPORT.search(end.stderr), end.stderr
+    return end

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from cluster import wait_for
+from cluster import SANITIZED, wait_for
 
 MIB = 1 << 20
 
@@ -18,6 +18,7 @@ def open_stream(head, prompt):
     return s
 
 
+@pytest.mark.skipif(SANITIZED, reason="sanitizers take memory of their own")
 def test_head_with_100_streams(cluster):
     """Given three workers; when 100 streams are open and all of them flow; then the head's resident memory is below
     16 MiB, and neither a model nor an engine is mapped into it."""
@@ -67,4 +68,4 @@ def test_head_after_many_requests(cluster):
     rss = head.rss_bytes()
     ask_many(1000)
     wait_for("closed connections", lambda: head.status()["head"]["connections"] <= 1)
-    assert head.rss_bytes() - rss < MIB
+    assert not head.has_grown(rss, MIB)

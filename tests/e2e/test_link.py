@@ -31,7 +31,7 @@ def head(cluster):
     (wire.frame(wire.HELLO, b"\x01\x00\x00\x00\xff\xff\xff\xff"), "hello"),
     (wire.frame(wire.HELLO, wire.hello()[6:-1]), "hello"),
     (wire.frame(wire.HELLO, wire.hello()[6:] + b"more"), "hello"),
-    (wire.frame(wire.BEAT, struct.pack("<QQfI", 0, 0, 0, 0)), "hello"),
+    (wire.frame(wire.BYE, wire.text("never came")), "hello"),
 ], ids=["garbage", "http", "empty-frame", "one-byte-frame", "endless-frame", "long-first-frame", "unknown-message", "text-past-the-end",
         "text-past-the-frame", "too-many-bytes", "no-hello-first"])
 def test_garbage_is_refused(head, raw, said):
