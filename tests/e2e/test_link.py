@@ -101,3 +101,29 @@ def test_connections_that_never_finish(head):
     assert head.ask("me first")["final_response"]
     for link in links:
         link.close()
+
+
+def test_worker_that_is_refused_for_good(cluster):
+    """Given a head of another version; when it refuses a worker for good; then the worker ends with the head's words and
+    does not dial again."""
+    with wire.FakeHead(wire.refuse("this head speaks protocol 99: upgrade")) as other:
+        worker = cluster.echo_worker(other.address)
+        assert worker.wait() == 1
+        assert "the head refused this worker: this head speaks protocol 99: upgrade" in worker.log
+        assert other.dials == 1
+
+
+@pytest.mark.parametrize("frames", [b"\xff" * 64, b"\x10\x00\x00\x00" + b"\xff" * 16, wire.frame(wire.HELLO, b""), wire.refuse("busy", final=False)],
+                         ids=["endless-frame", "garbage", "broken-hello", "not-now"])
+def test_worker_whose_head_talks_nonsense(cluster, frames):
+    """Given something that takes the worker's upgrade and then talks nonsense, or refuses it for now; when a worker dials
+    it; then the worker logs what was wrong, dials again, each time later, and serves its other head meanwhile."""
+    head = cluster.head()
+    with wire.FakeHead(frames) as other:
+        worker = cluster.echo_worker(f"{other.address},{head.address}")
+        head.wait_ready(actors=1)
+        wait_for("a third dial", lambda: other.dials >= 3)
+        assert "not joined: " in worker.log
+        assert head.ask("and you?")["final_response"]
+        assert other.dials < 20
+        assert worker.stop() == 0

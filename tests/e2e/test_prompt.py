@@ -102,6 +102,16 @@ def test_up_with_its_prompt(tmp_path, cluster):
         assert not any(map(alive, pids))
 
 
+def test_killed_up_takes_its_prompt_along(tmp_path):
+    """Given `manta up` at a terminal with its prompt; when it is killed with -9; then head, workers and prompt all end."""
+    with Terminal("up", "--port", free_port(), "--workers", 1, "--engine", "echo", "--model", "echo", folder=tmp_path) as t:
+        t.wait_text(r"\[PROMPT\] $")
+        pids = children(t.popen.pid)
+        t.popen.kill()
+        t.popen.wait()
+        wait_for("the end of all children", lambda: len(pids) == 3 and not any(map(alive, pids)), 5)
+
+
 def test_in_a_pipe(run, echo):
     """Given commands and prompts in a pipe, some odd ones among them; when manta prompt reads them; then each is done, in
     order, and it ends with status 0."""

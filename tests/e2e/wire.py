@@ -4,6 +4,7 @@ Frames as in src/wire/wire.h: u32 length of what follows, u16 message number, fi
 
 import socket
 import struct
+import threading
 
 VERSION = 1
 HELLO, BYE = 1, 7
@@ -23,6 +24,42 @@ def frame(number, fields):
 def hello(proto=VERSION, role=1, node="by-hand", token="", cpus=1.0):
     return frame(HELLO, struct.pack("<I", proto) + text("0.0.1") + struct.pack("<B", role) + text(token) + text(node) + text("")
                  + struct.pack("<QIfQ", 4711, 1, cpus, 1 << 30) + text("") + text("by hand"))
+
+
+def refuse(message, error=15, final=True):
+    return frame(REFUSE, struct.pack("<H", error) + text(message) + struct.pack("<B", final))
+
+
+class FakeHead:
+    """Listens, accepts every worker that dials its link, says `frames` to each, and keeps the connections."""
+
+    def __init__(self, frames):
+        self.frames = frames
+        self.dials = 0
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.server.getsockname()[1]}"
+        self.connections = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.server.close()
+        for c in self.connections:
+            c.close()
+
+    def _serve(self):
+        while True:
+            try:
+                c, _ = self.server.accept()
+            except OSError:
+                return
+            self.connections.append(c)
+            while b"\r\n\r\n" not in c.recv(65536):
+                pass
+            self.dials += 1
+            c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: manta\r\n\r\n" + self.frames)
 
 
 class Link:
