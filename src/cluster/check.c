@@ -22,6 +22,7 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
     MUST(idtab_get(&h->calls, job->call->node.id) == &job->call->node);
     MUST(waits == list_linked(&job->queued) && waits == timer_is_set(&job->timer));
     MUST(flies == (job->flight != NULL));
+    MUST(!job->regroups || (waits && job->bound == NULL));
     MUST(job->ids_n <= job->ids_cap || job->ids_n == 0);  /* H2 */
     MUST(job->ids_n == 0 || job->state == JOB_STREAMING); /* H2: only one attempt ever delivers */
     if (flies) {

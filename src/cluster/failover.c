@@ -1,7 +1,7 @@
 /* A flight that cannot go on: another actor takes the job, or its client is told.
  *
- * The happy path is: the actor is lost before the job's first token -> the job takes its old place in the queue, which
- * is the front -> the next open actor gets it with attempt + 1. It can fail by: tokens were delivered already (they
+ * The happy path is: the actor is lost before the job's first token -> the job waits for regroup_ms, takes its old
+ * place in the queue, which is the front -> the next open actor gets it with attempt + 1. It can fail by: tokens were delivered already (they
  * are kept with the digest of their model, for the resume that `run` has a field for), attempts_max actors were
  * tried, or the branch wanted an actor of its own and there is no other. */
 #include "base/must.h"
@@ -66,7 +66,7 @@ void head_job_failover(struct head *h, struct job *job, const struct fault *why)
         return;
     head_job_move(job, JOB_QUEUED);
     h->jobs_rerouted++;
-    head_queue_put(h, job);
+    head_queue_regroup(h, job);
 }
 
 /* ---- a whole actor ---- */

@@ -13,6 +13,7 @@
  *  H7 the registry equals the live links: every worker has its link and the other way, and no timer that was due at
  *     the last tick is still waiting (so: no silent worker, no nameless link)
  *  H8 nobody waits beside a free slot: a pool with an open actor has an empty queue, an open actor has no bound jobs
+ *     (jobs that lost their actor a moment ago are in no queue: they regroup)
  *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state */
 #include "cluster/head.h"
 
@@ -37,6 +38,7 @@ struct head_config head_config_default(void)
         .queue_deadline_ms = 120000,
         .settle_ms = 10000,
         .attempts_max = 4,
+        .regroup_ms = 25,
         .links_max = 4096,
         .actors_max = 4096,
         .fanout_max = 64,

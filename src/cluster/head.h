@@ -48,6 +48,7 @@ struct head_config {
     uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
     uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
     uint32_t attempts_max;      /* 4 actors are tried for a job */
+    uint32_t regroup_ms;        /* 25: a job that lost its actor waits this long: workers often die in bunches */
     uint32_t links_max;         /* 4096 */
     uint32_t actors_max;        /* 4096 */
     uint32_t fanout_max;        /* 64 branches of one call */

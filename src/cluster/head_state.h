@@ -112,6 +112,7 @@ struct pool {
     uint32_t ready_n, ready_cap, open_n, open_cap;
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
     struct list queue;                      /* job.queued: by job.seq */
+    struct list regroup;                    /* job.queued: they lost their actor a moment ago */
     struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */
 };
 
@@ -132,7 +133,7 @@ struct call {
     uint32_t wanted;   /* spread: actors asked for, 0: all */
     bool spread;
     bool spread_pending; /* spread, and no actor was ready yet: one job stands for all */
-    bool failed;                 /* counted in head.calls_failed */
+    bool failed;         /* counted in head.calls_failed */
     bool reported;       /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
     uint64_t session;    /* hash of request.affinity; 0: none */
     uint64_t *blocks;    /* owned; see prefix.h */
@@ -155,7 +156,8 @@ struct job {
     uint32_t branch;
     uint32_t attempt;      /* 0 before the first send */
     uint64_t seq;          /* place in the queue: arrival of its call */
-    struct list queued;    /* QUEUED: in pool.queue or bound->bound */
+    struct list queued;    /* QUEUED: in pool.queue, bound->bound or pool.regroup */
+    bool regroups;         /* QUEUED: in pool.regroup; its timer takes it to the queue */
     struct actor *bound;   /* this one or none; NULL: any of the pool */
     uint32_t avoid;        /* id of the actor that failed it last; UINT32_MAX: none */
     uint64_t due_us;       /* QUEUED: must have left the queue */
@@ -296,6 +298,8 @@ uint64_t head_settled_us(const struct head *h);
 /* Room for n more jobs and that many bytes: 0, or ERR_BUSY with f and the seconds to come back in. */
 int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f, uint32_t *out_retry_s);
 void head_queue_put(struct head *h, struct job *job);
+/* The same, a moment later. */
+void head_queue_regroup(struct head *h, struct job *job);
 void head_queue_take(struct head *h, struct job *job);
 /* A job was sent: how fast the queue moves is what retry_after_s is made of. Jobs that did not wait do not count. */
 void head_queue_moved(struct head *h);

@@ -35,7 +35,7 @@ bool head_pool_has_failed(const struct head *h, const struct pool *p)
 
 static bool in_use(const struct pool *p)
 {
-    return p->actors_n > 0 || !list_empty(&p->queue);
+    return p->actors_n > 0 || !list_empty(&p->queue) || !list_empty(&p->regroup);
 }
 
 static void bury_pool(struct grave *g)
@@ -72,6 +72,7 @@ struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
     p->embeds = embeds;
     p->seat = name.n == 0 ? SEAT_ANY : SEAT_MODEL;
     list_init(&p->queue);
+    list_init(&p->regroup);
     if (name.n == 0)
         return p;
     if (h->pools_n >= HEAD_MODELS_MAX)

@@ -68,15 +68,20 @@ static uint64_t next_look_us(const struct head *h, const struct job *job)
     return settled_us > h->now_us && settled_us < job->due_us ? settled_us : job->due_us;
 }
 
-void head_queue_put(struct head *h, struct job *job)
+static void count_in(struct head *h, struct job *job)
 {
     MUST(job->state == JOB_QUEUED && !list_linked(&job->queued));
-    insert(list_of(job), job);
     if (h->queued++ == 0)
         h->drain_from_us = h->now_us;
     h->requeued += job->attempt > 0;
-    struct pool *p = job->call->pool;
     job->due_us = head_after_ms(h, job->call->deadline_ms);
+}
+
+void head_queue_put(struct head *h, struct job *job)
+{
+    struct pool *p = job->call->pool;
+    count_in(h, job);
+    insert(list_of(job), job);
     timers_set(&h->timers, &job->timer, next_look_us(h, job));
     if (job->bound == NULL && !list_linked(&p->dirty))
         list_push(&h->dirty_pools, &p->dirty);
@@ -84,9 +89,25 @@ void head_queue_put(struct head *h, struct job *job)
         list_push(&h->dirty_actors, &job->bound->dirty);
 }
 
+/* When a rack of workers dies, or the head comes back from a pause, links end one by one within milliseconds. A job
+ * that went on at once would go to workers that are as dead, and use up its attempts on them. One that is bound to an
+ * actor goes at once: it has no other choice. */
+void head_queue_regroup(struct head *h, struct job *job)
+{
+    if (h->cfg.regroup_ms == 0 || job->bound != NULL) {
+        head_queue_put(h, job);
+        return;
+    }
+    count_in(h, job);
+    job->regroups = true;
+    list_push(&job->call->pool->regroup, &job->queued);
+    timers_set(&h->timers, &job->timer, head_after_ms(h, h->cfg.regroup_ms));
+}
+
 void head_queue_take(struct head *h, struct job *job)
 {
     MUST(list_linked(&job->queued));
+    job->regroups = false;
     list_remove(&job->queued);
     timers_clear(&h->timers, &job->timer);
     h->queued--;
@@ -143,6 +164,10 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
 void head_queue_overdue(struct head *h, struct job *job)
 {
     struct call *call = job->call;
+    if (job->regroups) {
+        head_queue_take(h, job);
+        head_queue_put(h, job);
+    }
     bool hope = !head_pool_is_unknown(h, call->pool) && !head_pool_has_failed(h, call->pool);
     if (h->now_us < job->due_us && hope) {
         timers_set(&h->timers, &job->timer, next_look_us(h, job));

@@ -157,6 +157,7 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "queue_bytes_max", c->queue_bytes_max);
     put_limit(j, "queue_deadline_ms", c->queue_deadline_ms);
     put_limit(j, "attempts_max", c->attempts_max);
+    put_limit(j, "regroup_ms", c->regroup_ms);
     put_limit(j, "links_max", c->links_max);
     put_limit(j, "actors_max", c->actors_max);
     put_limit(j, "fanout_max", c->fanout_max);

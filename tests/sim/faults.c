@@ -56,6 +56,25 @@ static void fault_kill(struct sim *s, struct worker *w)
     sim_at(s, soon(s, 200, 10000), again, w->id, 0, 0);
 }
 
+static void dies(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    struct worker *w = table_get(&s->workers, id);
+    if (w->agent != NULL)
+        fault_kill(s, w);
+}
+
+static void fault_rack(struct sim *s, struct worker *w)
+{
+    (void)w;
+    if (!sim_chance(s, 20))
+        return;
+    PROBE(s, rack_died);
+    for (uint64_t id = 1; id <= s->workers.n; id++)
+        if (sim_chance(s, 70))
+            sim_in(s, sim_between(s, 0, 5 * SIM_MS), dies, id, 0, 0);
+}
+
 static void fault_power(struct sim *s, struct worker *w)
 {
     worker_end(s, w, WORKER_POWER_LOST);

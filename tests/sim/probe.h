@@ -12,6 +12,7 @@
     P(head_silent, "a worker left a head that had fallen silent") \
     P(late_engine_event, "an engine still spoke of a job whose link was gone") \
     P(lost_by_silence, "the head gave up a worker it had not heard of") \
+    P(rack_died, "many workers died at once") \
     P(lost_by_close, "a worker's link closed while it had jobs") \
     P(rerouted, "a job was sent to a second actor") \
     P(rerouted_answered, "and its client got the whole answer") \

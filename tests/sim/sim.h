@@ -28,6 +28,7 @@ enum {
 /* Faults by name, for --faults. */
 #define SIM_FAULTS(F) \
     F(kill, "a worker's process dies: its links close") \
+    F(rack, "many workers' processes die within milliseconds") \
     F(power, "a worker's machine dies: nothing is heard of it any more") \
     F(freeze, "a worker stands still for a while, then goes on") \
     F(partition, "a worker's network is cut for a while") \

@@ -357,6 +357,7 @@ static inline struct story story_begin(void)
     s.cfg.version = str_of("0.1.0");
     s.cfg.status_every_ms = 0;
     s.cfg.settle_ms = 0;
+    s.cfg.regroup_ms = 0;
     return s;
 }
 

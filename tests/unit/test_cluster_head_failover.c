@@ -211,6 +211,30 @@ static void a_worker_that_forgot_a_job_gets_a_fresh_link(void **state)
     story_end(&s);
 }
 
+static void a_rack_that_dies_does_not_use_up_the_attempts(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.regroup_ms = 25;
+    s.cfg.attempts_max = 2;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nopen 3\nhello 3 node=c\nactor 3\n"
+              "prompt 1\n");
+    story(&s, "> closed 1\n"
+              "> wait 10\n"
+              "> closed 2\n" /* it would have been the next to get the job */
+              "> wait 14\n"
+              "> prompt 2\n"
+              "send 3 run job=2.1 key=0 seed=0 hi\n"
+              "> wait 1\n" /* now job 1 is in the queue again: nobody is free */
+              "> prefilled 3 job=2\n"
+              "started 2.0 actor=2 node=c\n"
+              "> done 3 job=2\n"
+              "done 2.0 finish=1 actor=2 node=c\n"
+              "end 2 of 1\n"
+              "send 3 run job=1.2 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
 static void an_actor_that_goes_away_gives_its_jobs_back(void **state)
 {
     (void)state;
@@ -335,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_hung_actor_loses_its_jobs_and_gets_new_ones_when_it_works_again),
         cmocka_unit_test(a_long_prompt_is_given_time),
         cmocka_unit_test(a_worker_that_forgot_a_job_gets_a_fresh_link),
+        cmocka_unit_test(a_rack_that_dies_does_not_use_up_the_attempts),
         cmocka_unit_test(an_actor_that_goes_away_gives_its_jobs_back),
         cmocka_unit_test(an_engine_error_is_tried_elsewhere_and_the_actor_rests),
         cmocka_unit_test(a_job_its_worker_cancelled_by_itself_goes_elsewhere),
