@@ -127,14 +127,6 @@ def test_in_a_pipe(run, echo):
     assert out.stdout.count("[FINAL RESPONSE]") == 3
 
 
-@pytest.mark.model
-def test_real_answer_in_a_pipe(run, smol):
-    """Given the real model; when `test` comes through a pipe; then a real answer is the final response."""
-    out = run("prompt", "--head", smol.address, stdin="test\n")
-    assert out.returncode == 0, out.stderr
-    assert "machine" in out.stdout[out.stdout.index("[FINAL RESPONSE]"):].lower()
-
-
 def test_words_as_arguments(run, echo):
     """Given a prompt as arguments; when it is asked; then there is one answer and the end, also as JSON."""
     out = run("prompt", "--head", echo.address, "How", "are", "you?")
