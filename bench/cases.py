@@ -54,6 +54,7 @@ class Case:
     context: int
     numbers: tuple
     measure: object  # (server, seed) -> (Load, values in the order of numbers)
+    reps: int = 5   # where --reps does not say; fewer where a run is long and the difference large
 
 
 def percentile(values, p):
@@ -105,5 +106,5 @@ def all_cases(quick):
     prefix_numbers = (Number("last first token", "ms", ("<=", 0.25)), Number("first token p50", "ms"))
     bursts = [burst(n) for n in ((1, 8) if quick else (1, 4, 8, 16))]
     return [*bursts,
-            Case("b", f"{LONG_STREAMS} streams, then {LONG_WORDS} tokens", 8, 2048, long_numbers, long_prompt),
-            Case("c", f"{PREFIX_STREAMS} with one new {PREFIX_WORDS}-token prefix", 8, 1024, prefix_numbers, new_prefix)]
+            Case("b", f"{LONG_STREAMS} streams, then {LONG_WORDS} tokens", 8, 2048, long_numbers, long_prompt, 3),
+            Case("c", f"{PREFIX_STREAMS} with one new {PREFIX_WORDS}-token prefix", 8, 1024, prefix_numbers, new_prefix, 3)]
