@@ -56,8 +56,8 @@ void show_status(const json_t *s)
     const json_t *head = json_object_get(s, "head"), *r = json_object_get(s, "resources");
     printf("%s CPU: %.1f; memory: %s\n", show_tag("RESOURCES"), json_num(r, "CPU"), show_size(json_num(r, "memory")).text);
     printf("%s total %.0f\n", show_tag("NODES"), json_num(s, "nodes"));
-    printf("  %-8s head: coordinator '%s', no models; version %s, pid %.0f; memory %s; up %.0f s\n", "ok",
-           json_text(head, "coordinator", "?"), json_text(head, "version", "?"), json_num(head, "pid"),
+    printf("  %-8s head: coordinator '%s', no models; balance %s; version %s, pid %.0f; memory %s; up %.0f s\n", "ok",
+           json_text(head, "coordinator", "?"), json_text(head, "balance", "?"), json_text(head, "version", "?"), json_num(head, "pid"),
            show_size(json_num(head, "rss_bytes")).text, json_num(head, "uptime_s"));
     json_array_foreach(json_object_get(s, "worker_nodes"), i, w)
         show_worker(w);

@@ -132,9 +132,9 @@ static struct call *call_new(struct head *h, const struct head_event *ev, struct
     if (ev->request->affinity.n > 0)
         call->session = hash_text(h->cfg.seed, ev->request->affinity) | 1;
     uint64_t blocks[PREFIX_BLOCKS_MAX];
-    call->blocks_n = h->cfg.balance == BALANCE_PREDICTED && !embeds(ev->request)
-                         ? (uint32_t)prefix_blocks(h->cfg.seed, ev->request, blocks)
-                         : 0;
+    bool asks_prefix = h->cfg.balance == BALANCE_PREDICTED || h->cfg.balance == BALANCE_PREFIX;
+    if (asks_prefix && !embeds(ev->request))
+        call->blocks_n = (uint32_t)prefix_blocks(h->cfg.seed, ev->request, blocks);
     call->blocks = xalloc_array(call->blocks_n + 1, sizeof *blocks);
     memcpy(call->blocks, blocks, call->blocks_n * sizeof *blocks);
     return call;

@@ -31,7 +31,17 @@ enum {
     HEAD_SCALE_MAX = 256,             /* local workers one may ask a launcher for */
 };
 
-enum balance { BALANCE_PREDICTED = 0, BALANCE_LEAST_BUSY, BALANCE_ROUND_ROBIN, BALANCE_RANDOM };
+/* How an actor is chosen among those with a free slot; router.c has the reasons. In the order of --balance. */
+enum balance {
+    BALANCE_PREDICTED = 0, /* least predicted time */
+    BALANCE_LEAST_BUSY,    /* least of its slots in use */
+    BALANCE_ROUND_ROBIN,   /* the one that waited longest for a job */
+    BALANCE_RANDOM,
+    BALANCE_PREFIX,        /* holds the most of the prompt's beginning, then the least busy */
+    BALANCE_COUNT,
+};
+/* "predicted", "least-busy", …: as --balance takes it. */
+const char *balance_name(enum balance balance);
 
 /* Every limit has a name and a default: head_config_default(). `manta status --limits` shows them. */
 struct head_config {

@@ -10,6 +10,14 @@ static const double PREFILL_TPS_GUESS = 200, DECODE_TPS_GUESS = 30;
 /* A session goes back to where it was as long as this costs at most so much against the best. */
 static const double AFFINITY_PATIENCE_S = 0.5;
 
+const char *balance_name(enum balance balance)
+{
+    static const char *const names[] = {"predicted", "least-busy", "round-robin", "random", "prefix"};
+    _Static_assert(sizeof names / sizeof names[0] == BALANCE_COUNT, "each strategy has a name");
+    MUST(balance < BALANCE_COUNT);
+    return names[balance];
+}
+
 double router_ttft_s(const struct candidate *c)
 {
     double prefill_tps = c->prefill_tps > 0 ? c->prefill_tps : PREFILL_TPS_GUESS;
@@ -33,8 +41,10 @@ static double cost(enum balance balance, const struct candidate *c)
     switch (balance) {
     case BALANCE_PREDICTED: return router_ttft_s(c);
     case BALANCE_LEAST_BUSY: return fullness(c);
+    case BALANCE_PREFIX: return -(double)c->cached_bytes;
     case BALANCE_ROUND_ROBIN:
-    case BALANCE_RANDOM: break;
+    case BALANCE_RANDOM:
+    case BALANCE_COUNT: break;
     }
     return 0; /* all alike: the tie-break below is round-robin */
 }

@@ -74,6 +74,19 @@ static void reply_api_error(struct head_program *p, struct http_request *r, cons
     reply_json(p, r, err_http(e->fault.err), NULL);
 }
 
+/* Requests with the same value go to the same actor while that costs little: its cache knows the conversation. The
+ * first name is ours; the others are what clients of other routers send already. */
+static struct str session_header(const struct http_request *r)
+{
+    static const char *const names[] = {"x-session-id", "x-smg-routing-key", "x-dynamo-session-id"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct str session = http_header(r, names[i]);
+        if (session.n > 0 && session.n <= API_FIELD_BYTES_MAX)
+            return session;
+    }
+    return str_n(NULL, 0);
+}
+
 void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape)
 {
     struct api_error e = {0};
@@ -82,9 +95,9 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
         reply_api_error(p, r, &e);
         return;
     }
-    struct str session = http_header(r, "x-session-id");
-    if (session.n > 0 && session.n <= API_FIELD_BYTES_MAX)
-        api.request.affinity = session;
+    struct str session = session_header(r);
+    if (session.n > 0)
+        api.request.affinity = session; /* says more than `prompt_cache_key` and `user` do */
     if (!api.seed_given)
         api.request.sampling.seed = rng_next(&p->seeds);
     struct call *c = call_new(p, r);

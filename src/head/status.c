@@ -41,6 +41,7 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_object(j);
     jout_put_cstr(j, "version", p->o->version);
     jout_put_cstr(j, "coordinator", "prompt_coordinator");
+    jout_put_cstr(j, "balance", balance_name(p->o->brain.balance));
     jout_put_uint(j, "pid", (uint64_t)getpid());
     jout_put_uint(j, "uptime_s", (net_now_us(p->loop) - p->started_us) / 1000000);
     jout_put_uint(j, "rss_bytes", memory_resident_bytes());

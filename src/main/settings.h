@@ -30,7 +30,7 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD, "port of the head: API, status, metrics and worker links; 0: any") \
     S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...)") \
     S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring") \
-    S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random", USE_HEAD, "how prompts are routed to actors") \
+    S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
     S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "1024", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
     S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
     S(QUEUE_DEADLINE, "queue-deadline-ms", "head.queue_deadline_ms", SETTING_NUMBER, "120000", 1, 86400000, NULL, USE_HEAD, "how long a prompt may wait for an actor") \

@@ -43,7 +43,7 @@ void coordinator_start(struct sim *s)
     static const uint32_t queues[] = {32, 200, 1024}, attempts[] = {2, 3, 4};
     if (c->life++ == 0) {
         c->cfg = head_config_default();
-        c->cfg.balance = (enum balance)sim_between(s, BALANCE_PREDICTED, BALANCE_RANDOM);
+        c->cfg.balance = (enum balance)sim_between(s, 0, BALANCE_COUNT - 1);
         c->cfg.queue_jobs_max = queues[sim_between(s, 0, 2)];
         c->cfg.attempts_max = attempts[sim_between(s, 0, 2)];
         c->cfg.token_stall_ms = 6000;

@@ -74,13 +74,27 @@ static void each_strategy_looks_at_its_own_thing(void **state)
     assert_in_range(hits[0], 400, 600);
 }
 
+static void prefix_goes_by_what_is_cached_and_then_by_load(void **state)
+{
+    (void)state;
+    struct candidate c[3] = {fast(0), fast(1), fast(2)};
+    c[0].cached_bytes = 512;
+    c[0].prefill_tps = 10; /* slow and busy: all the same to this one */
+    c[0].busy = 3;
+    c[1].cached_bytes = 256;
+    assert_int_equal(best_of(BALANCE_PREFIX, c, 3), 0);
+    c[0].cached_bytes = c[1].cached_bytes = 0;
+    c[1].busy = 1;
+    assert_int_equal(best_of(BALANCE_PREFIX, c, 3), 2);
+}
+
 static void where_it_failed_is_the_last_choice(void **state)
 {
     (void)state;
     struct candidate c[2] = {fast(0), fast(1)};
     c[0].avoid = true;
     c[1].busy = 3;
-    for (int b = BALANCE_PREDICTED; b <= BALANCE_RANDOM; b++)
+    for (int b = BALANCE_PREDICTED; b < BALANCE_COUNT; b++)
         assert_int_equal(best_of((enum balance)b, c, 2), 1);
     assert_int_equal(best_of(BALANCE_PREDICTED, c, 1), 0); /* better than nobody */
 }
@@ -170,10 +184,10 @@ static void the_table_forgets_the_oldest(void **state)
 
 /* ---- through the head ---- */
 
-static void a_prompt_goes_where_its_beginning_is_cached(void **state)
+static void goes_where_its_beginning_is_cached(enum balance balance)
 {
-    (void)state;
     struct story s = story_begin();
+    s.cfg.balance = balance;
     given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4 context=100000\nopen 2\nhello 2 node=b\nactor 2 slots=4 "
               "context=100000\n");
     given(
@@ -190,6 +204,13 @@ static void a_prompt_goes_where_its_beginning_is_cached(void **state)
     event(&s, "prompt 9 text=b pad=8000");
     assert_int_equal(s.fx.fx[0].link, 1);
     story_end(&s);
+}
+
+static void a_prompt_goes_where_its_beginning_is_cached(void **state)
+{
+    (void)state;
+    goes_where_its_beginning_is_cached(BALANCE_PREDICTED);
+    goes_where_its_beginning_is_cached(BALANCE_PREFIX);
 }
 
 /* Prompts of 2,000 tokens, one after the other, to an actor whose one slot holds 2,100; then a faster one joins. */
@@ -292,6 +313,7 @@ int main(void)
         cmocka_unit_test(predicted_prefers_the_fast_machine_until_it_is_busy),
         cmocka_unit_test(ties_go_to_the_one_that_waited_longest),
         cmocka_unit_test(each_strategy_looks_at_its_own_thing),
+        cmocka_unit_test(prefix_goes_by_what_is_cached_and_then_by_load),
         cmocka_unit_test(where_it_failed_is_the_last_choice),
         cmocka_unit_test(a_session_goes_home_unless_that_costs_too_much),
         cmocka_unit_test(equal_beginnings_have_equal_blocks),

@@ -66,7 +66,7 @@ static void wrong_flags_name_the_right_ones(void **state)
         {{"--port", "70000"}, 2, "--port: '70000' is not a whole number from 0 to 65535"},
         {{"--port", "-1"}, 2, "--port: '-1' is not a whole number from 0 to 65535"},
         {{"--port"}, 1, "--port needs a value"},
-        {{"--balance=fair"}, 1, "--balance: 'fair' is not one of predicted|least-busy|round-robin|random"},
+        {{"--balance=fair"}, 1, "--balance: 'fair' is not one of predicted|least-busy|round-robin|random|prefix"},
         {{"--queue-bytes", "12q"}, 2, "--queue-bytes: '12q' is not a size: write it like 500m or 2g"},
         {{"-x"}, 1, "unknown flag '-x': see --help for the flags there are"},
     };

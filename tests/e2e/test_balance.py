@@ -1,0 +1,63 @@
+"""Who gets which prompt: strategies and sessions."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(name="three")
+def three_fixture(cluster):
+    """Starts a head with these flags, and three idle workers that are alike."""
+    def start(*flags):
+        head = cluster.head(*flags)
+        for _ in range(3):
+            cluster.echo_worker(head, "echo:tokens=4")
+        head.wait_ready(3)
+        return head
+    return start
+
+
+def actors_of(head, prompts, headers=None, **fields):
+    """Which actor answered each of the prompts, asked one after the other."""
+    actors = []
+    for prompt in prompts:
+        body = json.dumps({"prompt": prompt, "actors": 1, **fields})
+        status, _, text = head.request("POST", "/manta/process_prompt", body, headers)
+        assert status == 200, text
+        actors.append(json.loads(text)["answered_by"]["actor_id"])
+    return actors
+
+
+QUESTIONS = [f"question {i}" for i in range(6)]
+BOOK = "It was a bright cold day in April, and the clocks were striking thirteen. " * 20
+
+
+def test_a_session_goes_back_to_its_actor(three):
+    """Given three idle workers; when different prompts come, then they go round; when they come with one session's name, in
+    any of the headers and fields that clients use, then each goes where the first went; and a header says more than a field."""
+    head = three()
+    assert set(actors_of(head, QUESTIONS)) == {0, 1, 2}
+    for header in ("X-Session-Id", "X-SMG-Routing-Key", "X-Dynamo-Session-ID"):
+        assert len(set(actors_of(head, QUESTIONS, {header: f"anna by {header}"}))) == 1
+    for field in ("prompt_cache_key", "user"):
+        assert len(set(actors_of(head, QUESTIONS, **{field: f"bert by {field}"}))) == 1
+    home = actors_of(head, QUESTIONS[:1], {"X-Session-Id": "carl"})
+    for i in range(5):
+        assert actors_of(head, QUESTIONS[:1], {"X-Session-Id": "carl"}, prompt_cache_key=f"another {i}") == home
+
+
+@pytest.mark.parametrize("strategy", ["predicted", "prefix"])
+def test_a_known_beginning_is_followed(three, strategy):
+    """Given a head that looks at prefixes; when prompts with one long beginning come, then they all go to the actor that
+    computed it first, and prompts without it go to the others as well."""
+    head = three("--balance", strategy)
+    assert head.status()["head"]["balance"] == strategy
+    assert len(set(actors_of(head, [BOOK + q for q in QUESTIONS]))) == 1
+    assert set(actors_of(head, QUESTIONS)) == {0, 1, 2}
+
+
+def test_round_robin_goes_round(three):
+    """Given a head told to go round; when prompts with one long beginning come, then each actor gets its turn."""
+    head = three("--balance", "round-robin")
+    actors = actors_of(head, [BOOK + q for q in QUESTIONS])
+    assert actors[:3] == actors[3:] and set(actors) == {0, 1, 2}
