@@ -123,7 +123,7 @@ struct api_response {
     uint8_t finish;              /* enum finish */
     struct fault fault;          /* when finish is FINISH_ERROR */
     struct api_usage usage;
-    double logprob_sum;          /* over completion_tokens; for the best-of choice */
+    double logprob_sum;          /* over completion_tokens, where logprobs were asked for; for the best-of choice */
 };
 struct api_cluster {
     uint32_t nodes, actors;      /* in the cluster now */

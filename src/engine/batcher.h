@@ -15,7 +15,8 @@
 struct batcher;
 
 enum {
-    BATCHER_STEP_MS = 100,        /* a good step_ms: streams stay fluent, and a long prompt keeps most of the machine */
+    BATCHER_STEP_MS = 200,        /* a good step_ms: streams go on about as fast as people read, and a long prompt keeps
+                                   * three quarters of a laptop (docs/bench.md: at 100 it took 1.8 x its time alone) */
     BATCHER_EMBEDDING_MAX = 8192, /* numbers in a vector */
 };
 
@@ -47,7 +48,7 @@ struct batcher_event {
     struct fault fault;         /* when finish is FINISH_ERROR */
     uint32_t completion_tokens; /* resumed ones included, the end-of-text token not */
     float decode_ms;
-    double logprob_sum;         /* of the tokens drawn here: without resumed ones */
+    double logprob_sum;         /* of the tokens drawn here: without resumed ones; 0 unless asked for */
     const float *embedding;     /* borrowed, REQUEST_EMBED */
     uint32_t embedding_n;
 };

@@ -188,7 +188,8 @@ static int32_t echo_sampler_draw(struct engine *e, struct engine_sampler *s, uin
     uint64_t state = e->options.seed;
     for (uint32_t i = 0; i < held; i++)
         state = rng_mix(state ^ (uint64_t)(uint32_t)seq->tokens[i]);
-    *out_logprob = -(float)(state % 1000) / 500.0f;
+    if (out_logprob != NULL)
+        *out_logprob = -(float)(state % 1000) / 500.0f;
     for (uint32_t i = 0; i < s->r->biases_n; i++)
         if (s->r->biases[i].bias >= 100)
             return s->r->biases[i].token;

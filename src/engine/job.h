@@ -29,7 +29,7 @@ struct job {
     bool answering;        /* the prompt is computed, tokens are drawn */
     struct engine_sampler *sampler; /* owned; from job_begin() on */
     struct text text;
-    double logprob_sum;    /* of the tokens drawn here */
+    double logprob_sum;    /* of the tokens drawn here; 0 where sampling.logprobs is off */
     uint64_t submitted_us, started_us, first_us, last_us;
 };
 

@@ -66,8 +66,9 @@ static void draw(struct batcher *b, uint32_t slot, uint32_t row)
 {
     struct job *j = b->slots.slot[slot].job;
     uint32_t index = j->answer_n;
-    float logprob = 0;
-    int32_t id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index), &logprob);
+    float logprob = 0; /* a pass over the vocabulary, during which all but one compute thread wait: only for who asked */
+    int32_t id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index),
+                                      j->r->sampling.logprobs ? &logprob : NULL);
     MUST(id >= 0 && (uint32_t)id < b->info->vocab);
     j->last_us = batcher_now(b);
     if (j->first_us == 0)

@@ -108,7 +108,7 @@
     F(U32, completion_tokens, "tokens generated, the end-of-text token not counted") \
     F(F32, prefill_ms, "") \
     F(F32, decode_ms, "first token to last") \
-    F(F64, logprob_sum, "sum over the answer's tokens; for the best-of choice") \
+    F(F64, logprob_sum, "sum over the tokens drawn, for the best-of choice; 0 unless sampling.logprobs") \
     F(F32S, embedding, "the vector, for REQUEST_EMBED")
 
 #define WIRE_MSG_bye(F, L, S) \

@@ -19,6 +19,7 @@ static void one_stream_is_answered(void **state)
     struct world *w = world_new("echo:tokens=20", 2, 512);
     struct request r = completion("Tell me of the sea", 0);
     struct answer want;
+    r.sampling.logprobs = 1;
     expect_answer("echo:tokens=20", 512, &r, &want);
     uint64_t t = world_submit(w, &r);
     world_finish(w);
