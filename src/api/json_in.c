@@ -3,7 +3,7 @@
 #include <limits.h>
 
 #include "api/refuse.h"
-#include "api/utf8.h"
+#include "base/utf8.h"
 
 /* Why a scan of our own before jansson's: its depth limit is fixed at 2048, it does not say where UTF-8 breaks, and an
  * empty object costs it some 250 bytes for 3 bytes of body, so 4 MB of "{},{},…" would take 300 MB of the head. */
@@ -40,7 +40,7 @@ static int scan_char(struct scan *s, size_t *out_bytes, struct api_error *e)
     const char *p = s->body.p + s->at;
     if (*p == '\0')
         return api_refuse(e, ERR_INVALID, "", "the body holds a NUL byte, at byte %zu", s->at);
-    *out_bytes = api_utf8_len(p, s->body.n - s->at);
+    *out_bytes = utf8_len(p, s->body.n - s->at);
     if (*out_bytes == 0)
         return api_refuse(e, ERR_INVALID, "", "the body is not valid UTF-8: 0x%02x at byte %zu", (unsigned char)*p,
                           s->at);

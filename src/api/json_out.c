@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "api/utf8.h"
+#include "base/utf8.h"
 
 /* What stands after the backslash; 0: the byte is written as it is; 'u': \u00XX. The one escape table. */
 static const char escapes[256] = {
@@ -29,7 +29,7 @@ void api_write_string(struct buf *out, struct str s)
     size_t done = 0; /* bytes already in out */
     for (size_t i = 0; i < s.n;) {
         unsigned char c = (unsigned char)s.p[i];
-        size_t len = c < 0x80 ? 1 : api_utf8_len(s.p + i, s.n - i);
+        size_t len = c < 0x80 ? 1 : utf8_len(s.p + i, s.n - i);
         if (len > 0 && escapes[c] == 0) {
             i += len;
             continue;

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 static struct {
     pthread_mutex_t lock;                          /* the ring and the order of lines */
     char lines[LOG_RING_LINES][LOG_LINE_BYTES_MAX]; /* each terminated, newline included */
@@ -74,6 +76,18 @@ static size_t put_head(char *out, size_t cap, enum log_level level, const char *
     return n;
 }
 
+/* A line is a line, no escape sequence, and UTF-8, whatever a peer's text holds. */
+static void make_plain(char *text, size_t n)
+{
+    for (size_t i = 0, len; i < n; i += len > 0 ? len : 1) {
+        len = utf8_len(text + i, n - i);
+        if (len == 0)
+            text[i] = '?';
+        else if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = ' ';
+    }
+}
+
 void log_line(enum log_level level, const char *tag, const char *fmt, ...)
 {
     char line[LOG_LINE_BYTES_MAX];
@@ -86,11 +100,7 @@ void log_line(enum log_level level, const char *tag, const char *fmt, ...)
     n += more > 0 ? (size_t)more : 0;
     if (n > sizeof line - 2)
         n = sizeof line - 2;
-    /* a line is a line, and no escape sequence, whatever a peer's text holds */
-    for (size_t i = text_at; i < n; i++) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = ' ';
-    }
+    make_plain(line + text_at, n - text_at);
     line[n++] = '\n';
     line[n] = '\0';
     pthread_mutex_lock(&ring.lock);

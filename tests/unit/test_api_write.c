@@ -12,7 +12,7 @@
 
 #include "api/api.h"
 #include "api/json_out.h"
-#include "api/utf8.h"
+#include "base/utf8.h"
 #include "base/rng.h"
 
 enum { OUT_MAX = 1 << 20 };
@@ -209,7 +209,7 @@ static void test_random_text(void **state)
         for (size_t i = 0; i < n; i++)
             in[i] = (char)(rng_below(&r, 4) == 0 ? rng_below(&r, 256) : rng_below(&r, 128));
         for (size_t len = 1; good < n && len > 0; good += len)
-            len = api_utf8_len(in + good, n - good);
+            len = utf8_len(in + good, n - good);
         api_write_string(&b, str_n(in, n));
         json_t *v = parsed(&b);
         if (good == n) {

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -11,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/idtab.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "base/request.h"
 #include "base/rng.h"
@@ -132,6 +135,25 @@ static void every_error_has_words_and_statuses(void **state)
     assert_string_equal(f.text, "cannot load: a: b");
 }
 
+/* Given a peer's text with a line end, an escape sequence and broken UTF-8, when it is logged, then one clean line is. */
+static void a_log_line_is_one_line_of_plain_utf8(void **state)
+{
+    (void)state;
+    log_set_level(LOG_ERROR);
+    log_line(LOG_INFO, "TEST", "a\nb\033[2Jc\xff d\xc3\xa9 \xf0\x9f");
+    log_set_level(LOG_INFO);
+    int ends[2];
+    char text[LOG_LINE_BYTES_MAX];
+    assert_int_equal(pipe(ends), 0);
+    log_dump(ends[1]);
+    ssize_t n = read(ends[0], text, sizeof text - 1);
+    assert_true(n > 0);
+    text[n] = '\0';
+    assert_non_null(strstr(text, "[TEST] a b [2Jc? d\xc3\xa9 ??\n"));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_clone_owns_everything_it_points_to),
         cmocka_unit_test(the_same_seed_and_position_give_the_same_number),
         cmocka_unit_test(every_error_has_words_and_statuses),
+        cmocka_unit_test(a_log_line_is_one_line_of_plain_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "api/utf8.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 
@@ -8,7 +8,7 @@ static bool between(unsigned char c, unsigned char low, unsigned char high)
 }
 
 /* Table 3-7 of the Unicode standard: only the second byte's range depends on the first. */
-size_t api_utf8_len(const char *p, size_t n)
+size_t utf8_len(const char *p, size_t n)
 {
     const unsigned char *s = (const unsigned char *)p;
     unsigned char c = s[0];

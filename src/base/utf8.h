@@ -1,11 +1,11 @@
 /* Is this UTF-8? One character at a time. */
-#ifndef MANTA_API_UTF8_H
-#define MANTA_API_UTF8_H
+#ifndef MANTA_BASE_UTF8_H
+#define MANTA_BASE_UTF8_H
 
 #include <stddef.h>
 
 /* Length (1 … 4) of the well-formed character at p[0..n), n > 0; 0 when there is none: a stray or missing continuation
  * byte, an overlong form, a surrogate, or a value above U+10FFFF. */
-size_t api_utf8_len(const char *p, size_t n);
+size_t utf8_len(const char *p, size_t n);
 
 #endif
