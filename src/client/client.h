@@ -12,6 +12,7 @@ struct client_options {
     const char *head;     /* "host:port" */
     const char *api_key;  /* empty: none */
     const char *model;    /* model to ask for; empty: any */
+    const char *node;     /* health: name of the worker; empty: the one of this host */
     bool json;            /* -o json: what the head said, as it said it */
     bool limits;          /* status: also the limits */
 };
@@ -19,6 +20,8 @@ struct client_options {
 int client_status(const struct client_options *o);
 int client_actors(const struct client_options *o);
 int client_scale(const struct client_options *o, uint32_t workers);
+/* For health checks: 0 when the head answers, and with `worker`, when o->node has joined it and is ready; else 1. */
+int client_health(const struct client_options *o, bool worker);
 int client_models(const struct client_options *o);
 /* The architecture test: cluster, coordinator, inference, and that the head loads no model. 0, or 1 and what failed. */
 int client_verify(const struct client_options *o);

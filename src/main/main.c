@@ -10,6 +10,7 @@
 #include "head/serve.h"
 #include "launch/launch.h"
 #include "main/crash.h"
+#include "main/limits.h"
 #include "main/options.h"
 #include "main/settings.h"
 #include "main/up.h"
@@ -33,6 +34,7 @@ static int run_head(const struct settings *s)
 {
     struct head_options o = options_head(s);
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    limits_apply(setting_number(s, SET_HEAD_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_HEAD_LIMIT_CPUS));
     return head_main(&o);
 }
 
@@ -40,6 +42,8 @@ static int run_worker(const struct settings *s)
 {
     struct worker_options o = options_worker(s);
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    limits_apply(setting_number(s, SET_WORKER_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_WORKER_LIMIT_CPUS));
+    o.memory_bytes = limits_memory(o.memory_bytes);
     return worker_main(&o);
 }
 
@@ -90,6 +94,16 @@ static int run_verify(const struct settings *s)
     return client_verify(&o);
 }
 
+static int run_health(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    if (s->args_n > 0 && strcmp(s->args[0], "worker") != 0) {
+        fprintf(stderr, "error: health: '%.60s' is not 'worker': without a word it asks for the head's health\n", s->args[0]);
+        return 2;
+    }
+    return client_health(&o, s->args_n > 0);
+}
+
 static int run_models(const struct settings *s)
 {
     struct client_options o = options_client(s);
@@ -105,6 +119,7 @@ static const struct command commands[] = {
     {"actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors},
     {"scale", "N", "keep N workers up (a cluster of `manta up`)", "manta scale 5", USE_CLIENT, 1, 1, run_scale},
     {"verify", "", "the architecture test, against a running cluster", "manta verify --head 127.0.0.1:8470", USE_CLIENT, 0, 0, run_verify},
+    {"health", "[worker]", "for health checks: is the head there, has the worker of this host joined", "manta health worker", USE_CLIENT, 0, 1, run_health},
     {"models", "", "models by name, here and in the cluster", "manta models", USE_CLIENT, 0, 0, run_models},
 };
 enum { COMMANDS_N = sizeof commands / sizeof commands[0] };

@@ -51,6 +51,7 @@ struct client_options options_client(const struct settings *s)
         .head = setting_text(s, SET_HEAD),
         .api_key = setting_text(s, SET_API_KEY),
         .model = named ? setting_text(s, SET_MODEL) : "",
+        .node = setting_text(s, SET_NODE),
         .json = setting_number(s, SET_OUTPUT) == 1,
         .limits = setting_on(s, SET_LIMITS),
     };

@@ -31,6 +31,8 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...)") \
     S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring") \
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
+    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file with that key in its first line") \
+    S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file with that token in its first line") \
     S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "1024", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
     S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
     S(QUEUE_DEADLINE, "queue-deadline-ms", "head.queue_deadline_ms", SETTING_NUMBER, "120000", 1, 86400000, NULL, USE_HEAD, "how long a prompt may wait for an actor") \
@@ -38,8 +40,10 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(BEAT, "beat-ms", "head.beat_ms", SETTING_NUMBER, "1000", 50, 60000, NULL, USE_HEAD, "heartbeat of the workers") \
     S(LOST, "lost-after-ms", "head.lost_after_ms", SETTING_NUMBER, "3500", 100, 600000, NULL, USE_HEAD, "silence after which a worker is lost") \
     S(STATUS_EVERY, "status-every-ms", "head.status_every_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "how often the head logs its status") \
+    S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "memory the system lets the head have (control group, RLIMIT_DATA); 0: any") \
+    S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; a worker may be given several, a:1,b:2") \
-    S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, "name of this worker; default worker-<host name>") \
+    S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
     S(MODEL, "model", "worker.model", SETTING_TEXT, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file or a name of `manta models`") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
     S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_WORKER, "streams an actor runs at once") \
@@ -49,6 +53,8 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(EXACT, "exact", "worker.exact", SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, "same prompt and seed, same bytes, under any load (q8_0 KV cache)") \
     S(REPACK, "repack", "worker.repack", SETTING_SWITCH, "on", 0, 0, NULL, USE_WORKER, "let the CPU backend repack weights: faster for some files, but not shared between workers") \
     S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory limit of a worker; a model that needs more is refused; 0: none") \
+    S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "memory the system lets a worker have, should it pass --memory; 0: any") \
+    S(WORKER_LIMIT_CPUS, "worker-limit-cpus", "worker.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_WORKER, "processors' time the system lets a worker have; 0: any") \
     S(STEP_MS, "step-ms", "worker.step_ms", SETTING_NUMBER, "0", 0, 10000, NULL, USE_WORKER, "aim for a step that mixes decoding and prompt chunks; 0: the engine's choice") \
     S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP, "worker processes to keep up") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -75,6 +76,7 @@ static void feed_beat(struct worker_program *p, uint32_t head, uint32_t *out_bea
 {
     struct wire_load load = {.key = 0};
     struct wire_beat beat = {.rss_bytes = memory_resident_bytes(), .cpu_load = cpu_load_since_last_beat(p)};
+    last_run_note(p->last_run, p->group_limited ? cgroup_memory_used() : beat.rss_bytes);
     if (p->actor_state.state == WIRE_ACTOR_READY) {
         struct batcher_load l;
         actor_load(p->actor, &l);
@@ -269,6 +271,18 @@ static void start_agent(struct worker_program *p)
     p->agent = agent_new(&cfg, net_now_us(p->loop));
 }
 
+/* What killed the last run of this worker could not be told by itself. */
+static void tell_last_run(struct worker_program *p)
+{
+    struct cgroup_limits limits;
+    char text[300];
+    cgroup_read(&limits);
+    p->group_limited = limits.memory_bytes > 0;
+    p->last_run = last_run_begin(p->node, limits.memory_bytes, text, sizeof text);
+    if (text[0] != '\0')
+        log_warn("WORKER NODE STARTING", "%s: %s", p->node, text);
+}
+
 static void start_actor(struct worker_program *p)
 {
     const struct worker_options *o = p->o;
@@ -321,11 +335,13 @@ int worker_main(const struct worker_options *o)
     net_signal(p.loop, SIGINT, on_signal, &p);
     p.cpu_at_us = clock_us();
     start_agent(&p);
+    tell_last_run(&p);
     start_actor(&p);
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
     net_loop_run(p.loop);
 
     p.stopping = true; /* from here on, closing connections only free what is theirs */
+    last_run_end(p.last_run);
     if (!actor_free(p.actor)) {
         log_warn("WORKER NODE STOPPED", "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);
         _exit(p.exit_status);

@@ -7,6 +7,7 @@
 #include "models/models.h"
 #include "net/net.h"
 #include "worker/actor.h"
+#include "worker/last_run.h"
 #include "worker/worker.h"
 
 struct worker_program;
@@ -38,6 +39,8 @@ struct worker_program {
     char node[128], engine[96];
     struct buf out;                  /* one frame being written */
     struct wire_arena arena, scratch; /* decoding a message; building a request from it */
+    bool group_limited;              /* our control group has a memory limit */
+    struct last_run *last_run;       /* owned; NULL: not recorded */
     uint64_t cpu_us, cpu_at_us;      /* processor time at the last beat */
     bool feeding;                    /* an event is being handled: no second one within it */
     bool stopping;                   /* the loop is being taken down */

@@ -1,0 +1,65 @@
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/fetch.h"
+#include "client/show.h"
+
+/* `manta health`: a status for machines, made for the health check of a container. */
+
+static const json_t *find_node(const json_t *status, const char *node)
+{
+    size_t i;
+    json_t *w;
+    json_array_foreach(json_object_get(status, "worker_nodes"), i, w)
+    {
+        if (strcmp(json_text(w, "node", ""), node) == 0)
+            return w;
+    }
+    return NULL;
+}
+
+static bool is_ready(const json_t *status, const char *node)
+{
+    size_t i;
+    json_t *a;
+    json_array_foreach(json_object_get(status, "actor_list"), i, a)
+    {
+        if (strcmp(json_text(a, "node", ""), node) == 0 && strcmp(json_text(a, "state", ""), "ready") == 0)
+            return true;
+    }
+    return false;
+}
+
+static int judge_worker(const json_t *status, const char *node, struct fault *f)
+{
+    const json_t *w = find_node(status, node);
+    if (w == NULL)
+        return fault_set(f, ERR_UNAVAILABLE, "%s has not joined the head", node);
+    const char *state = json_text(w, "state", "?");
+    if (strcmp(state, "ok") != 0 && strcmp(state, "slow") != 0)
+        return fault_set(f, ERR_UNAVAILABLE, "%s is %s: %s", node, state, json_text(w, "reason", ""));
+    if (!is_ready(status, node))
+        return fault_set(f, ERR_UNAVAILABLE, "%s has no actor that is ready: is its model still loading?", node);
+    printf("ok: %s has joined and is ready\n", node);
+    return 0;
+}
+
+int client_health(const struct client_options *o, bool worker)
+{
+    char host[64] = "host", node[128];
+    struct fault f = {0};
+    json_t *status = NULL;
+    int err = fetch_json(o, "/manta/status", NULL, &status, NULL, &f);
+    if (err == 0 && worker) {
+        gethostname(host, sizeof host - 1);
+        snprintf(node, sizeof node, "%s%s", o->node[0] != '\0' ? o->node : "worker-", o->node[0] != '\0' ? "" : host);
+        err = judge_worker(status, node, &f);
+    } else if (err == 0) {
+        printf("ok: the head answers; %.0f workers, %.0f actors ready\n", json_num(status, "workers"), json_num(status, "actors"));
+    }
+    json_decref(status);
+    if (err != 0)
+        show_fault(&f);
+    return err == 0 ? 0 : 1;
+}

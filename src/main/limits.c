@@ -1,0 +1,65 @@
+#include "main/limits.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <errno.h>
+
+#include "base/cgroup.h"
+#include "base/log.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool data_can_be_limited = false; /* a sanitizer maps terabytes */
+#else
+static const bool data_can_be_limited = true;
+#endif
+
+/* RLIMIT_DATA counts what is private and writable, so the weights, which are mapped from their file, stay out of it. */
+static bool limit_data(uint64_t bytes)
+{
+    if (!data_can_be_limited)
+        return false;
+    struct rlimit r;
+    if (getrlimit(RLIMIT_DATA, &r) != 0)
+        return false;
+    if (r.rlim_max != RLIM_INFINITY && bytes > r.rlim_max)
+        return true; /* it is tighter already */
+    r.rlim_cur = bytes;
+    return setrlimit(RLIMIT_DATA, &r) == 0;
+}
+
+void limits_apply(uint64_t memory_bytes, uint32_t cpus)
+{
+    struct cgroup_limits now;
+    struct fault f = {0};
+    if (memory_bytes == 0 && cpus == 0)
+        return;
+    cgroup_read(&now);
+    bool has_memory = memory_bytes == 0 || (now.memory_bytes > 0 && now.memory_bytes <= memory_bytes);
+    bool has_cpus = cpus == 0 || (now.cpus > 0 && now.cpus <= (double)cpus);
+    bool data = memory_bytes > 0 && limit_data(memory_bytes);
+    int err = cgroup_enter(has_memory ? 0 : memory_bytes, has_cpus ? 0 : cpus, &f);
+    cgroup_read(&now);
+    bool memory_held = memory_bytes > 0 && now.memory_bytes > 0 && now.memory_bytes <= memory_bytes;
+    bool cpus_held = cpus > 0 && now.cpus > 0 && now.cpus <= (double)cpus;
+    if (memory_bytes > 0)
+        log_info("LIMITS", "memory %.1f GB: control group %s, data segment (RLIMIT_DATA) %s", (double)memory_bytes / 1e9,
+                 memory_held ? "applied" : "not applied", data ? "applied" : "not applied");
+    if (cpus > 0)
+        log_info("LIMITS", "processors %u: control group %s", cpus, cpus_held ? "applied" : "not applied, only the number of threads");
+    if (err != 0)
+        log_info("LIMITS", "the system does not let this process limit itself by a control group: %s", f.text);
+}
+
+uint64_t limits_memory(uint64_t wanted)
+{
+    struct cgroup_limits now;
+    cgroup_read(&now);
+    if (now.memory_bytes == 0 || (wanted > 0 && now.memory_bytes >= wanted))
+        return wanted;
+    log_warn("LIMITS", "the control group of this worker (its container?) allows %.1f GB of memory: planning with that, not with %.1f GB",
+             (double)now.memory_bytes / 1e9, (double)wanted / 1e9);
+    return now.memory_bytes;
+}

@@ -1,0 +1,92 @@
+#include "worker/last_run.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/dirs.h"
+
+enum { MAGIC = 0x6d6e7472, NEAR_THE_LIMIT_PERCENT = 80 };
+
+struct record {
+    uint32_t magic;
+    uint32_t pid;        /* of the run; 0: it ended by itself */
+    uint64_t used_bytes; /* last seen */
+    uint64_t limit_bytes; /* 0: none */
+};
+
+struct last_run {
+    int fd;              /* locked while the worker lives: the kernel unlocks it when it dies */
+    struct record *record;
+};
+
+static bool path_of(const char *node, char *out, size_t cap)
+{
+    char dir[900];
+    if (dirs_state(dir, sizeof dir) != 0)
+        return false;
+    int n = snprintf(out, cap, "%s/run-%s", dir, node);
+    for (char *at = out + strlen(dir) + 1; *at != '\0'; at++)
+        *at = *at == '/' ? '_' : *at; /* a name is anything */
+    return n > 0 && (size_t)n < cap;
+}
+
+static void tell(const struct record *r, char *out, size_t cap)
+{
+    double used = (double)r->used_bytes / 1e6, limit = (double)r->limit_bytes / 1e6;
+    bool near = r->limit_bytes > 0 && r->used_bytes > r->limit_bytes / 100 * NEAR_THE_LIMIT_PERCENT;
+    if (near)
+        snprintf(out, cap, "its last run (pid %u) was killed, most likely by the kernel at its memory limit: it used %.0f of %.0f MB; "
+                           "a smaller --context or fewer --slots need less",
+                 r->pid, used, limit);
+    else if (r->limit_bytes > 0)
+        snprintf(out, cap, "its last run (pid %u) was killed or crashed, it did not end by itself; last seen with %.0f of %.0f MB of memory",
+                 r->pid, used, limit);
+    else
+        snprintf(out, cap, "its last run (pid %u) was killed or crashed, it did not end by itself; last seen with %.0f MB of memory", r->pid, used);
+}
+
+struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *out, size_t cap)
+{
+    char path[1200];
+    out[0] = '\0';
+    if (!path_of(node, path, sizeof path))
+        return NULL;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return NULL;
+    struct record *r = MAP_FAILED;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, sizeof *r) == 0)
+        r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (r == MAP_FAILED) {
+        close(fd);
+        return NULL;
+    }
+    if (r->magic == MAGIC && r->pid != 0)
+        tell(r, out, cap);
+    *r = (struct record){.magic = MAGIC, .pid = (uint32_t)getpid(), .limit_bytes = limit_bytes};
+    struct last_run *run = xalloc(sizeof *run);
+    *run = (struct last_run){.fd = fd, .record = r};
+    return run;
+}
+
+void last_run_note(struct last_run *r, uint64_t used_bytes)
+{
+    if (r != NULL)
+        r->record->used_bytes = used_bytes;
+}
+
+void last_run_end(struct last_run *r)
+{
+    if (r == NULL)
+        return;
+    r->record->pid = 0;
+    munmap(r->record, sizeof *r->record);
+    close(r->fd);
+    free(r);
+}

@@ -1,0 +1,63 @@
+"""Limits without containers, keys in files, and health checks."""
+
+import json
+import pathlib
+import re
+
+import pytest
+
+from cluster import SANITIZED, wait_for
+
+
+def test_a_worker_limits_itself_where_it_may(cluster, run):
+    """Given a worker told its share of the machine; when it starts; then the log says for each limit whether it was applied, and
+    where it says so the kernel agrees."""
+    worker = cluster.echo_worker("127.0.0.1:1", "echo", "--worker-limit-cpus", 1, "--worker-limit-memory", "1g")
+    memory = worker.wait_line(r"\[LIMITS\] memory 1\.1 GB: control group (applied|not applied), data segment \(RLIMIT_DATA\) (applied|not applied)")
+    cpus = worker.wait_line(r"\[LIMITS\] processors 1: control group (applied|not applied)")
+    if not SANITIZED:
+        assert memory[2] == "applied"
+        assert re.search(r"Max data size +1073741824 ", pathlib.Path(f"/proc/{worker.pid}/limits").read_text())
+    groups = pathlib.Path(f"/proc/{worker.pid}/cgroup").read_text()
+    assert (f"manta-{worker.pid}" in groups) == ("applied" in (memory[1], cpus[1])), worker.log + groups
+    if "not applied" in (memory[1], cpus[1]):
+        worker.wait_line(r"does not let this process limit itself by a control group: .+: .+")
+
+
+def test_keys_in_files(cluster, run, tmp_path):
+    """Given key and token in files, in no command line; when head, worker and client are told the files; then they know each other."""
+    (tmp_path / "key").write_text("a-key\n")
+    (tmp_path / "token").write_text("a-token\n")
+    token = ("--join-token-file", tmp_path / "token")
+    head = cluster.head("--api-key-file", tmp_path / "key", *token)
+    cluster.echo_worker(head, "echo", *token)
+    client = {"MANTA_API_KEY_FILE": str(tmp_path / "key"), "MANTA_HEAD": head.address}
+    wait_for("the worker", lambda: '"actors":1' in run("status", "-o", "json", env=client).stdout.replace(" ", ""))
+    assert run("status", env={"MANTA_HEAD": head.address}).returncode == 3
+    assert b"a-key" not in pathlib.Path(f"/proc/{head.pid}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize("content, says", [(None, "cannot read"), ("", "first line")])
+def test_bad_key_files(run, tmp_path, content, says):
+    """Given a key file that is not there, or empty; then the head says which setting and which file, and does not start open."""
+    if content is not None:
+        (tmp_path / "key").write_text(content)
+    out = run("head", "--port", 0, "--api-key-file", tmp_path / "key")
+    assert out.returncode == 2 and "--api-key-file" in out.stderr and says in out.stderr, out.stderr
+
+
+def test_health(cluster, run):
+    """Given a head; its health is good at once, a worker's only when it has joined and its model is loaded."""
+    assert run("health", "--head", "127.0.0.1:1").returncode == 1
+    head = cluster.head()
+    assert run("health", "--head", head.address).returncode == 0
+    out = run("health", "worker", "--node", "oak", "--head", head.address)
+    assert out.returncode == 1 and "oak has not joined" in out.stderr
+    cluster.echo_worker(head, "echo:load_ms=20000", "--node", "oak")
+    head.wait_status(workers=1)
+    out = run("health", "worker", "--node", "oak", "--head", head.address)
+    assert out.returncode == 1 and "still loading" in out.stderr
+    cluster.echo_worker(head, "echo", "--node", "elm")
+    head.wait_ready(actors=1)
+    assert run("health", "worker", "--node", "elm", "--head", head.address).returncode == 0
+    assert json.loads(run("status", "-o", "json", "--head", head.address).stdout)["workers"] == 2
