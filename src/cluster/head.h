@@ -142,6 +142,16 @@ bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct
 bool head_actor_at(const struct head *h, uint32_t from, struct head_actor_view *out);
 void head_totals(const struct head *h, struct head_totals *out);
 
+/* What a call waits for while its next job is in the queue. */
+struct head_wait {
+    uint32_t place;  /* in the queue of its model, from 1 */
+    double eta_s;    /* until it is sent, by the pace of the queue so far; 0: not known */
+    uint32_t ready;  /* actors of its model that are ready: busy ones */
+    float loading;   /* 0 … 1: how far the best of those that load has come; < 0: none loads */
+};
+/* False when nothing of it is queued. Walks the queue. */
+bool head_call_waits(const struct head *h, uint64_t call, struct head_wait *out);
+
 /* Checks every invariant listed at the top of head.c; MUST() fails on the first broken one. For the simulator. */
 void head_check(const struct head *h, uint64_t now_us);
 

@@ -38,9 +38,8 @@ static void extra_headers(const struct call *c, uint32_t retry_after_s, bool str
         snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
 }
 
-void answer_begin_stream(struct head_program *p, struct call *c)
+void answer_begin_stream(struct call *c)
 {
-    (void)p;
     if (c->streaming)
         return;
     char extra[256];
@@ -53,7 +52,7 @@ void answer_started(struct head_program *p, struct call *c, uint32_t index)
 {
     if (!c->api.stream)
         return;
-    answer_begin_stream(p, c);
+    answer_begin_stream(c);
     if (c->api.shape != API_PROCESS_PROMPT)
         return;
     buf_reset(&p->json);
@@ -265,7 +264,7 @@ void answer_end(struct head_program *p, struct call *c)
         return;
     }
     if (c->api.stream) {
-        answer_begin_stream(p, c);
+        answer_begin_stream(c);
         end_stream(p, c);
         return;
     }

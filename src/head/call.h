@@ -54,6 +54,6 @@ void answer_end(struct head_program *p, struct call *c);
 /* The call failed before or in its stream. */
 void answer_fault(struct head_program *p, struct call *c, const struct fault *f, uint32_t retry_after_s);
 /* Sends the stream's head if that was not done yet. */
-void answer_begin_stream(struct head_program *p, struct call *c);
+void answer_begin_stream(struct call *c);
 
 #endif

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -222,6 +223,23 @@ void calls_reap(struct head_program *p)
     }
 }
 
+/* ": manta queue=3 eta=4.2s", ": manta loading=42%", ": manta no worker yet", or ": manta prefill". */
+static void write_waiting(struct head_program *p, const struct call *c, const struct head_wait *w)
+{
+    char text[96] = "manta prefill"; /* it runs, and its first token is not there yet */
+    if (w->place > 0 && w->ready == 0 && w->loading < 0)
+        snprintf(text, sizeof text, "manta no worker yet");
+    else if (w->place > 0 && w->ready == 0)
+        snprintf(text, sizeof text, "manta loading=%.0f%%", 100 * (double)w->loading);
+    else if (w->place > 0 && w->eta_s > 0)
+        snprintf(text, sizeof text, "manta queue=%u eta=%.1fs", w->place, w->eta_s);
+    else if (w->place > 0)
+        snprintf(text, sizeof text, "manta queue=%u", w->place);
+    buf_reset(&p->json);
+    api_write_sse_comment(&p->json, str_of(text));
+    http_stream_write(c->r, buf_str(&p->json));
+}
+
 void calls_keep_alive(struct head_program *p)
 {
     uint64_t now = net_now_us(p->loop);
@@ -230,9 +248,12 @@ void calls_keep_alive(struct head_program *p)
         struct call *c = id_item(pos, struct call, node);
         if (!c->api.stream || c->begun || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
             continue;
-        answer_begin_stream(p, c);
-        buf_reset(&p->json);
-        api_write_sse_comment(&p->json, str_of("manta waiting"));
-        http_stream_write(c->r, buf_str(&p->json));
+        struct head_wait w = {0};
+        bool stranded = head_call_waits(p->brain, c->node.id, &w) && w.ready == 0 && w.loading < 0;
+        if (stranded && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)
+            continue;
+        answer_begin_stream(c);
+        if (!http_stream_full(c->r))
+            write_waiting(p, c, &w);
     }
 }

@@ -15,8 +15,8 @@
 enum {
     REPLY_TEXT_BYTES_MAX = 8 << 20,   /* text of one branch that is kept: whole answers, slow readers */
     REPLY_JSON_BYTES_MAX = 64 << 20,  /* one answer as JSON */
-    STATUS_JSON_BYTES_MAX = 16 << 20,
-    KEEP_ALIVE_MS = 10000,            /* a stream that waits this long for its first token gets a comment line */
+    KEEP_ALIVE_MS = 2000,             /* a stream that waits this long for its first token is told what for, in a comment */
+    KEEP_ALIVE_STRANDED_MS = 12000,   /* the same where no actor is in sight: until then an error may still have its status */
 };
 
 struct head_program {

@@ -168,3 +168,17 @@ def test_queue_is_bounded(cluster):
     for t in asking:
         t.join(30)
     assert len(answers) == 3
+
+
+def test_a_stream_that_waits_is_told_what_for(cluster):
+    """Given one slot, busy for some seconds; when two streams wait behind it; then comments tell each its place in the
+    queue, and its answer follows."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=20,decode_us=250000", "--slots", 1)
+    head.wait_ready(actors=1)
+    body = json.dumps({"model": "echo", "prompt": "please", "stream": True})
+    texts = together(3, lambda i: head.request("POST", "/v1/completions", body)[2])
+    waited = [sorted(set(re.findall(r"^: manta queue=(\d+)", text, re.M))) for text in texts]
+    assert sorted(waited) == [[], ["1"], ["1", "2"]], waited
+    assert re.search(r"^: manta queue=1 eta=\d+\.\ds$", "".join(texts), re.M)
+    assert all(text.rstrip().endswith("data: [DONE]") for text in texts)

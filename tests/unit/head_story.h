@@ -182,6 +182,7 @@ static inline void event_actor(struct story *s, uint64_t link, const char *line)
         .digest = word(line, "digest", "d1"),
         .slots = number(line, "slots", 1),
         .context = number(line, "context", 1000),
+        .progress = decimal(line, "progress", 0),
         .prefill_tps = decimal(line, "prefill", 0),
         .decode_tps = decimal(line, "decode", 0),
         .note = word(line, "note", ""),

@@ -186,6 +186,36 @@ static void a_full_queue_says_when_to_come_back(void **state)
     story_end(&s);
 }
 
+static struct head_wait waits(const struct story *s, uint64_t call)
+{
+    struct head_wait w = {0};
+    assert_true(head_call_waits(s->head, call, &w));
+    return w;
+}
+
+/* Given a model on its way and one busy actor, when prompts wait, then each knows its place, its time, and what for. */
+static void who_waits_can_be_told_what_for(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 key=0\nprompt 1 model=m\nprompt 2 model=m\nprompt 3 model=m\n"
+              "actor 1 key=1 model=late state=loading progress=0.25\nprompt 4 model=late\n");
+    struct head_wait w;
+    assert_false(head_call_waits(s.head, 1, &w)); /* it runs */
+    assert_false(head_call_waits(s.head, 99, &w));
+    w = waits(&s, 3);
+    assert_true(w.place == 2 && w.ready == 1 && w.eta_s == 0 && w.loading < 0); /* no pace is known yet */
+    w = waits(&s, 4);
+    assert_true(w.place == 1 && w.ready == 0 && w.eta_s == 0);
+    assert_float_equal(w.loading, 0.25, 0.001);
+    given(&s, "wait 2000\ndone 1 job=1\n");
+    assert_false(head_call_waits(s.head, 2, &w));
+    w = waits(&s, 3);
+    assert_int_equal(w.place, 1);
+    assert_float_equal(w.eta_s, 2, 0.01); /* one left the queue in 2 s */
+    story_end(&s);
+}
+
 static void a_request_over_a_limit_changes_nothing(void **state)
 {
     (void)state;
@@ -348,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_full_model_does_not_block_another_one),
         cmocka_unit_test(first_come_first_served_across_any_and_named),
         cmocka_unit_test(a_full_queue_says_when_to_come_back),
+        cmocka_unit_test(who_waits_can_be_told_what_for),
         cmocka_unit_test(a_request_over_a_limit_changes_nothing),
         cmocka_unit_test(several_answers_have_seeds_of_their_own),
         cmocka_unit_test(a_prompt_to_all_goes_to_each_ready_actor),
