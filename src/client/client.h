@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "models/models.h"
 #include "net/net.h"
 
 struct client_options {
@@ -23,6 +24,11 @@ int client_scale(const struct client_options *o, uint32_t workers);
 /* For health checks: 0 when the head answers, and with `worker`, when o->node has joined it and is ready; else 1. */
 int client_health(const struct client_options *o, bool worker);
 int client_models(const struct client_options *o);
+int client_catalogue(const struct client_options *o);
+/* Brings n models to this machine. */
+int client_pull(const struct client_options *o, const struct models_pull *how, const char *const *names, int n);
+/* models_obtain() that shows its progress and its error on stderr. */
+int client_obtain(const char *reference, const struct models_pull *how, struct model_file *out);
 /* The architecture test: cluster, coordinator, inference, and that the head loads no model. 0, or 1 and what failed. */
 int client_verify(const struct client_options *o);
 /* The real-time client: a prompt on a terminal, lines of prompts from a pipe. `words` not NULL: that prompt, then the end. */

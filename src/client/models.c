@@ -2,24 +2,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "client/catalogue.h"
 #include "client/client.h"
 #include "client/fetch.h"
 #include "client/show.h"
 
 /* `manta models`: the catalogue, what of it lies on this machine, and which models the cluster answers for. */
-
-static bool is_here(const struct catalogue_entry *e)
-{
-    char dir[900], path[1300];
-    struct fault f;
-    struct stat st;
-    if (models_dir(dir, sizeof dir, &f) != 0)
-        return false;
-    snprintf(path, sizeof path, "%s/%s", dir, e->file);
-    return stat(path, &st) == 0 && (uint64_t)st.st_size == e->bytes;
-}
 
 static uint32_t ready_actors(const json_t *actors, const char *model)
 {
@@ -33,8 +22,9 @@ static uint32_t ready_actors(const json_t *actors, const char *model)
 
 static json_t *describe(const struct catalogue_entry *e, const json_t *actors)
 {
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:i}", "name", e->name, "bytes", (json_int_t)e->bytes, "licence", e->licence,
-                     "about", e->about, "sha256", e->sha256, "here", is_here(e), "actors", (int)ready_actors(actors, e->name));
+    json_t *m = catalogue_describe(e);
+    json_object_set_new(m, "actors", json_integer(ready_actors(actors, e->name)));
+    return m;
 }
 
 int client_models(const struct client_options *o)
@@ -51,7 +41,7 @@ int client_models(const struct client_options *o)
         size_t i;
         json_t *m;
         json_array_foreach(list, i, m)
-            printf("%-12s %9s  %-12s %-14s %s\n", json_text(m, "name", ""), show_size(json_num(m, "bytes")).text,
+            printf("%-15s %9s  %-12s %-15s %s\n", json_text(m, "name", ""), show_size(json_num(m, "bytes")).text,
                    json_text(m, "licence", ""), json_is_true(json_object_get(m, "here")) ? "on this machine" : "not here",
                    json_text(m, "about", ""));
         if (head)

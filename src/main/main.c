@@ -107,7 +107,15 @@ static int run_health(const struct settings *s)
 static int run_models(const struct settings *s)
 {
     struct client_options o = options_client(s);
-    return client_models(&o);
+    if (s->args_n == 0)
+        return client_models(&o);
+    if (strcmp(s->args[0], "catalogue") == 0 && s->args_n == 1)
+        return client_catalogue(&o);
+    struct models_pull how = options_pull(s);
+    if (strcmp(s->args[0], "pull") == 0 && s->args_n > 1)
+        return client_pull(&o, &how, (const char *const *)s->args + 1, s->args_n - 1);
+    fprintf(stderr, "error: manta models takes nothing, or catalogue, or pull NAME..., not '%.60s'\n", s->args[0]);
+    return 2;
 }
 
 static const struct command commands[] = {
@@ -120,7 +128,7 @@ static const struct command commands[] = {
     {"scale", "N", "keep N workers up (a cluster of `manta up`)", "manta scale 5", USE_CLIENT, 1, 1, run_scale},
     {"verify", "", "the architecture test, against a running cluster", "manta verify --head 127.0.0.1:8470", USE_CLIENT, 0, 0, run_verify},
     {"health", "[worker]", "for health checks: is the head there, has the worker of this host joined", "manta health worker", USE_CLIENT, 0, 1, run_health},
-    {"models", "", "models by name, here and in the cluster", "manta models", USE_CLIENT, 0, 0, run_models},
+    {"models", "[pull NAME]", "models by name; also: models catalogue", "manta models pull gpt2", USE_CLIENT | USE_MODELS, 0, 64, run_models},
 };
 enum { COMMANDS_N = sizeof commands / sizeof commands[0] };
 

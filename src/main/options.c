@@ -40,7 +40,17 @@ struct worker_options options_worker(const struct settings *s)
         .exact = setting_on(s, SET_EXACT),
         .repack = setting_on(s, SET_REPACK),
         .memory_bytes = setting_number(s, SET_MEMORY),
+        .pull = options_pull(s),
     };
+}
+
+struct models_pull options_pull(const struct settings *s)
+{
+    struct models_pull how = models_pull_default();
+    how.offline = setting_on(s, SET_OFFLINE);
+    how.bytes_max = setting_number(s, SET_PULL_LIMIT);
+    how.stall_s = (uint32_t)setting_number(s, SET_PULL_STALL);
+    return how;
 }
 
 struct client_options options_client(const struct settings *s)

@@ -5,11 +5,13 @@
 #include "client/client.h"
 #include "head/serve.h"
 #include "main/settings.h"
+#include "models/models.h"
 #include "worker/worker.h"
 
 struct head_options options_head(const struct settings *s);
 struct worker_options options_worker(const struct settings *s);
 struct client_options options_client(const struct settings *s);
+struct models_pull options_pull(const struct settings *s);
 /* Applies --log. */
 void options_log(const struct settings *s);
 

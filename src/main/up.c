@@ -240,10 +240,26 @@ static int start(struct up *u, struct fault *f)
     return u->watch != NULL ? 0 : f->err;
 }
 
+/* A model that is not here is brought before anything starts: one bar instead of a line from each worker, and as long as it
+ * takes. Whatever else is wrong with it, the workers say. */
+static int bring_model(const struct settings *s)
+{
+    struct models_pull how = options_pull(s);
+    struct model_file m;
+    const char *model = setting_text(s, SET_MODEL);
+    if (strcmp(setting_text(s, SET_ENGINE), "llama") != 0 || models_resolve(model, &m, NULL) != ERR_NOT_FOUND)
+        return 0;
+    int err = client_obtain(model, &how, &m);
+    return err_exit(err == ERR_NOT_FOUND ? ERR_MODEL : err);
+}
+
 int up_main(const struct settings *s)
 {
     struct up u = {.s = s, .workers = (uint32_t)setting_number(s, SET_WORKERS)};
     struct fault f = {0};
+    int status = bring_model(s);
+    if (status != 0)
+        return status;
     if (setting_number(s, SET_PORT) == 0) {
         fprintf(stderr, "error: manta up needs a port that its workers can be told: --port 0 is for `manta head`\n");
         return 2;

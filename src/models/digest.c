@@ -38,44 +38,54 @@ static bool identity_of(int fd, const char *path, struct identity *out)
 
 /* ---- hashing ---- */
 
-static EVP_MD_CTX *hash_new(void)
+struct digest *digest_new(void)
 {
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     MUST(c != NULL);
     MUST(EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1);
-    return c;
+    return (struct digest *)c;
 }
 
-static void hash_end(EVP_MD_CTX *c, char out[DIGEST_BYTES])
+void digest_add(struct digest *d, const void *p, size_t n)
+{
+    MUST(EVP_DigestUpdate((EVP_MD_CTX *)d, p, n) == 1);
+}
+
+void digest_end(struct digest *d, char out[DIGEST_BYTES])
 {
     unsigned char raw[EVP_MAX_MD_SIZE];
     unsigned int n = 0;
-    MUST(EVP_DigestFinal_ex(c, raw, &n) == 1);
+    MUST(EVP_DigestFinal_ex((EVP_MD_CTX *)d, raw, &n) == 1);
     MUST(n == 32);
     for (unsigned int i = 0; i < n; i++)
         snprintf(out + 2 * i, 3, "%02x", raw[i]);
-    EVP_MD_CTX_free(c);
+    digest_free(d);
+}
+
+void digest_free(struct digest *d)
+{
+    EVP_MD_CTX_free((EVP_MD_CTX *)d);
 }
 
 void digest_of_bytes(const void *p, size_t n, char out[DIGEST_BYTES])
 {
-    EVP_MD_CTX *c = hash_new();
-    EVP_DigestUpdate(c, p, n);
-    hash_end(c, out);
+    struct digest *d = digest_new();
+    digest_add(d, p, n);
+    digest_end(d, out);
 }
 
 /* 0, or an errno. */
 static int hash_fd(int fd, char out[DIGEST_BYTES])
 {
-    EVP_MD_CTX *c = hash_new();
+    struct digest *d = digest_new();
     char *bytes = xalloc(READ_BYTES);
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     ssize_t n;
     while ((n = read(fd, bytes, READ_BYTES)) > 0 || (n < 0 && errno == EINTR))
         if (n > 0)
-            EVP_DigestUpdate(c, bytes, (size_t)n);
+            digest_add(d, bytes, (size_t)n);
     int problem = n < 0 ? errno : 0;
-    hash_end(c, out);
+    digest_end(d, out);
     free(bytes);
     return problem;
 }
@@ -146,6 +156,18 @@ static int digest_of_fd(int fd, const char *path, char out[DIGEST_BYTES], struct
         remember(note, &before, digest);
     memcpy(out, digest, DIGEST_BYTES);
     return 0;
+}
+
+void digest_remember(const char *path, const char *digest)
+{
+    char note[FOLDER_BYTES + 48];
+    struct identity id;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (identity_of(fd, path, &id) && note_path(path, note, sizeof note))
+        remember(note, &id, digest);
+    close(fd);
 }
 
 int digest_of_file(const char *path, char out[DIGEST_BYTES], struct fault *f)

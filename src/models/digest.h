@@ -15,6 +15,15 @@ enum { DIGEST_BYTES = 65 }; /* 64 hex digits and the end */
 
 /* SHA-256 of n bytes. */
 void digest_of_bytes(const void *p, size_t n, char out[DIGEST_BYTES]);
+/* SHA-256 of bytes as they come: new, add, then end (which frees it) or free. */
+struct digest;
+struct digest *digest_new(void);
+void digest_add(struct digest *d, const void *p, size_t n);
+void digest_end(struct digest *d, char out[DIGEST_BYTES]);
+/* NULL is fine. */
+void digest_free(struct digest *d);
+/* Remembers what digest_of_file() would find out for the file: of one that was just written, and hashed on its way. */
+void digest_remember(const char *path, const char *digest);
 /* SHA-256 of the file; path is absolute, without links. ERR_IO. */
 int digest_of_file(const char *path, char out[DIGEST_BYTES], struct fault *f);
 

@@ -225,11 +225,31 @@ static int parse_heads(struct worker_program *p, struct fault *f)
     return p->uplinks_n > 0 ? 0 : fault_set(f, ERR_USAGE, "--head: no address given, expected host:port");
 }
 
+/* A download in lines: what happens at once, how far it is every ten seconds. */
+static void on_pull(const struct models_progress *progress, void *user_data)
+{
+    char text[700];
+    uint64_t *said_us = user_data, now = clock_us();
+    if (progress->kind == MODELS_LOADING && now - *said_us < 10000000)
+        return;
+    *said_us = now;
+    log_info("MODEL DOWNLOAD", "%s", models_progress_text(progress, text, sizeof text));
+}
+
+static int obtain_model(const struct worker_options *o, const char *reference, struct model_file *out, struct fault *f)
+{
+    uint64_t said_us = 0;
+    struct models_pull how = o->pull;
+    how.on_progress = on_pull;
+    how.user_data = &said_us;
+    return models_obtain(reference, &how, out, f);
+}
+
 /* With the echo engine the reference is its script, and the digest is of the script's text. */
 static int resolve_model(struct worker_program *p, struct fault *f)
 {
     if (strcmp(p->o->engine, "echo") != 0)
-        return models_resolve(p->o->model, &p->model, f);
+        return obtain_model(p->o, p->o->model, &p->model, f);
     snprintf(p->model.name, sizeof p->model.name, "%s", "echo");
     snprintf(p->model.path, sizeof p->model.path, "%s", p->o->model);
     uint64_t hash = 0;

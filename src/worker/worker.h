@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "models/models.h"
+
 struct worker_options {
     const char *heads;      /* "host:port[,host:port]…" */
     const char *node;       /* name; empty: worker-<host name> */
@@ -18,6 +20,7 @@ struct worker_options {
     uint8_t kv;             /* enum engine_kv */
     bool exact, repack;
     uint64_t memory_bytes;  /* 0: no limit */
+    struct models_pull pull; /* how a model that is not here is downloaded; its on_progress is the worker's */
 };
 
 int worker_main(const struct worker_options *o);

@@ -28,6 +28,12 @@ SANITIZED = re.search(b"__[at]san_init", pathlib.Path(PROGRAM).read_bytes())  # 
 open_clusters = []  # of all running tests; conftest.py prints their logs when one fails
 
 
+def smollm2():
+    """Path of the default model, where scripts/fetch puts it."""
+    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(os.environ.get("MANTA_MODELS_DIR") or pathlib.Path(cache) / "manta/models") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
 def wait_for(what, condition, timeout_s=TEST_TIMEOUT_S):
     """Asks `condition` until it gives something true, and returns that. `what` completes: 'waited in vain for ...'."""
     end = time.monotonic() + timeout_s

@@ -1,19 +1,13 @@
 """Models that cannot be loaded: the worker says what is wrong, with the numbers, and ends with a status that tells it."""
 
-import os
-import pathlib
 import re
 import struct
 
 import pytest
 
-FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+from cluster import smollm2
+
 MODEL_UNUSABLE, TOO_LITTLE_MEMORY = 6, 5
-
-
-def smollm2():
-    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(os.environ.get("MANTA_MODELS_DIR") or pathlib.Path(cache) / "manta/models") / FILE
 
 
 @pytest.fixture
@@ -46,7 +40,7 @@ def test_missing_model(load, tmp_path):
         assert worker.returncode == MODEL_UNUSABLE and str(path) in worker.stderr, worker.stderr
 
 
-@pytest.mark.parametrize("name, near", [("smolm2", "smollm2"), ("smolml2", "smollm2"), ("gpt-17", None)])
+@pytest.mark.parametrize("name, near", [("smolm2", "smollm2"), ("smolml2", "smollm2"), ("mixtral", None)])
 def test_unknown_name(load, name, near):
     """Given a name that is not in the catalogue; when a worker is to load it; then the error names the nearest one there
     is, or where to see them all."""

@@ -14,6 +14,7 @@
 #include "gguf_maker.h"
 #include "models/digest.h"
 #include "models/models.h"
+#include "models/reference.h"
 #include "models/show.h"
 
 #define SMOLLM2_FILE "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -123,9 +124,9 @@ static void test_missing(void **state)
     snprintf(text, sizeof text, "model file '%s': No such file or directory", in_root("no.gguf"));
     assert_refused(in_root("no.gguf"), ERR_NOT_FOUND, text);
     assert_refused("smolm2", ERR_NOT_FOUND, "no model 'smolm2': did you mean 'smollm2'?");
-    assert_refused("gpt5", ERR_NOT_FOUND,
-                   "no model 'gpt5': give the path of a GGUF file, or a name that 'manta models' lists");
-    snprintf(text, sizeof text, "model 'smollm2' is not on this machine yet ('%s'): 'make setup' brings it",
+    assert_refused("mixtral", ERR_NOT_FOUND,
+                   "no model 'mixtral': give the path of a GGUF file, a name that 'manta models catalogue' lists, or hf:owner/repo/file.gguf");
+    snprintf(text, sizeof text, "model 'smollm2' is not on this machine yet ('%s'): 'manta models pull smollm2' brings it",
              in_root("models/" SMOLLM2_FILE));
     assert_refused("smollm2", ERR_NOT_FOUND, text);
 }
@@ -140,7 +141,7 @@ static void test_wrong_catalogue_file(void **state)
     assert_string_equal(by_path.name, "SmolLM2-135M-Instruct.Q4_1");
     snprintf(text, sizeof text,
              "model file '%s' is not smollm2: its SHA-256 begins %.12s and should begin b179c9523d0e. Remove it and run "
-             "'make setup', or give its path to use it as it is",
+             "'manta models pull', or give its path to use it as it is",
              by_path.path, by_path.digest);
     assert_refused("smollm2", ERR_MODEL, text);
 
@@ -203,8 +204,17 @@ static void test_catalogue(void **state)
     const struct catalogue_entry *e = models_catalogue();
     assert_string_equal(e->name, "smollm2");
     for (; e->name != NULL; e++) {
-        assert_int_equal(strlen(e->sha256), 64);
-        assert_true(e->bytes > 0 && e->file != NULL && e->licence != NULL && e->about != NULL);
+        struct reference r;
+        assert_true(e->sha256 == NULL || (strlen(e->sha256) == 64 && strspn(e->sha256, "0123456789abcdef") == 64));
+        assert_true((e->sha256 == NULL) == (e->bytes == 0));
+        assert_true(e->licence != NULL && e->about != NULL);
+        assert_int_equal(reference_parse(e->name, &r, NULL), 0);
+        assert_ptr_equal(r.entry, e);
+        char hub[2 * HUB_NAME_BYTES];
+        snprintf(hub, sizeof hub, "%s/%s", r.owner, r.repo);
+        assert_string_equal(hub, e->hub);
+        for (const struct catalogue_entry *other = models_catalogue(); other < e; other++)
+            assert_true(strcmp(other->name, e->name) != 0 && strcmp(other->file, e->file) != 0);
     }
 }
 

@@ -1,0 +1,50 @@
+/* `manta models catalogue`: the models known by name, where they come from, and whether they are here. Asks no head. */
+#include "client/catalogue.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "client/client.h"
+#include "client/fetch.h"
+#include "client/show.h"
+
+bool catalogue_is_here(const struct catalogue_entry *e)
+{
+    char dir[900], path[1300];
+    struct fault f;
+    struct stat st;
+    if (models_dir(dir, sizeof dir, &f) != 0)
+        return false;
+    snprintf(path, sizeof path, "%s/%s", dir, e->file);
+    return stat(path, &st) == 0 && (e->bytes == 0 || (uint64_t)st.st_size == e->bytes);
+}
+
+json_t *catalogue_describe(const struct catalogue_entry *e)
+{
+    char address[600];
+    snprintf(address, sizeof address, "hf:%s@%s/%s", e->hub, e->revision, e->file);
+    return json_pack("{s:s, s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:b}", "name", e->name, "bytes", (json_int_t)e->bytes, "licence", e->licence,
+                     "about", e->about, "sha256", e->sha256, "file", e->file, "hub", e->hub, "address", address, "here",
+                     catalogue_is_here(e));
+}
+
+int client_catalogue(const struct client_options *o)
+{
+    json_t *list = json_array(), *m;
+    size_t i;
+    for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++)
+        json_array_append_new(list, catalogue_describe(e));
+    if (o->json) {
+        json_dumpf(list, stdout, JSON_INDENT(2));
+        printf("\n");
+    } else {
+        printf("%-15s %9s  %-10s  %-12s  %-8s  %s\n", "NAME", "SIZE", "LICENCE", "SHA-256", "HERE", "HUB");
+        json_array_foreach(list, i, m)
+            printf("%-15s %9s  %-10s  %-12.12s  %-8s  %s\n", json_text(m, "name", ""),
+                   json_num(m, "bytes") > 0 ? show_size(json_num(m, "bytes")).text : "unknown", json_text(m, "licence", ""),
+                   json_text(m, "sha256", "at download"), json_is_true(json_object_get(m, "here")) ? "yes" : "no", json_text(m, "hub", ""));
+        printf("\nmanta models pull NAME brings one; hf:owner/repo/file.gguf and owner/repo:Q4_K_M any other; -o json has whole digests\n");
+    }
+    json_decref(list);
+    return 0;
+}

@@ -1,0 +1,39 @@
+#include "models/curl.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* ISO C has no way from an object's pointer to a function's; POSIX promises that the bytes are the same. */
+static bool look_up(void *library, const char *name, void *out_function)
+{
+    void *found = dlsym(library, name);
+    memcpy(out_function, &found, sizeof found);
+    return found != NULL;
+}
+
+static bool fill(void *library, struct curl_functions *c)
+{
+    CURLcode (*init)(long) = NULL;
+    return look_up(library, "curl_easy_init", &c->open) && look_up(library, "curl_easy_cleanup", &c->close) &&
+           look_up(library, "curl_easy_setopt", &c->set) && look_up(library, "curl_easy_getinfo", &c->get) &&
+           look_up(library, "curl_easy_perform", &c->run) && look_up(library, "curl_easy_strerror", &c->words) &&
+           look_up(library, "curl_slist_append", &c->list_add) && look_up(library, "curl_slist_free_all", &c->list_free) &&
+           look_up(library, "curl_global_init", &init) && init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+int curl_functions(const struct curl_functions **out, struct fault *f)
+{
+    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"}; /* the interface is the same */
+    static struct curl_functions functions;
+    static bool open;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !open; i++) {
+        void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+        open = library != NULL && fill(library, &functions);
+    }
+    if (!open)
+        return fault_set(f, ERR_UNSUPPORTED, "downloading needs libcurl, which is not on this machine (Debian and Ubuntu: apt-get install libcurl4)");
+    *out = &functions;
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* libcurl, opened only when something is downloaded.
+ *
+ * Linked in the usual way it brings some twenty libraries into every process, the head among them, for a thing that is done
+ * once per model: so its few functions are looked up with dlopen. A machine that never downloads needs no libcurl at all. */
+#ifndef MANTA_MODELS_CURL_H
+#define MANTA_MODELS_CURL_H
+
+#include <curl/curl.h>
+
+#include "base/err.h"
+
+struct curl_functions {
+    CURL *(*open)(void);
+    void (*close)(CURL *);
+    CURLcode (*set)(CURL *, CURLoption, ...);
+    CURLcode (*get)(CURL *, CURLINFO, ...);
+    CURLcode (*run)(CURL *);
+    const char *(*words)(CURLcode);
+    struct curl_slist *(*list_add)(struct curl_slist *, const char *);
+    void (*list_free)(struct curl_slist *);
+};
+/* The functions, for the life of the process. ERR_UNSUPPORTED when there is no libcurl, with the package's name. To be called
+ * while the process has one thread. */
+int curl_functions(const struct curl_functions **out, struct fault *f);
+
+#endif
