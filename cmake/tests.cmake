@@ -22,6 +22,13 @@ if(sim_sources)
     set_tests_properties(sim.seeds sim.small sim.regressions PROPERTIES TIMEOUT 300 LABELS sim)
 endif()
 
+# tests/balance: the head's strategies side by side in told time; the real head over real batchers of echo engines.
+file(GLOB balance_sources CONFIGURE_DEPENDS tests/balance/*.c)
+add_executable(manta-balance ${balance_sources})
+target_link_libraries(manta-balance PRIVATE manta_flags manta_cluster manta_engine)
+add_test(NAME sim.balance COMMAND manta-balance)
+set_tests_properties(sim.balance PROPERTIES TIMEOUT 300 LABELS sim)
+
 # tests/fuzz/fuzz_<room>_<what>.c: here each meets its corpus again, tests/fuzz/corpus/<its name>/, without clang.
 # cmake/fuzz.cmake builds the same files for libFuzzer.
 file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)

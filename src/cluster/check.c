@@ -61,15 +61,19 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     MUST(a->in_flight == length(&a->flights) + length(&a->orphans));
     MUST(a->state != WIRE_ACTOR_READY || a->in_flight <= a->slots); /* H3 */
     MUST(a->state == WIRE_ACTOR_READY || a->in_flight == 0);        /* H4 */
-    uint64_t waiting_bytes = 0;
+    uint64_t waiting_bytes = 0, fresh_bytes = 0;
     LIST_EACH(pos, &a->flights) {
         const struct flight *f = list_item(pos, struct flight, in_actor);
         MUST(f->actor == a && f->job != NULL && f->job->flight == f); /* H4 */
         waiting_bytes += f->prompt_bytes;
+        fresh_bytes += f->fresh_bytes;
     }
-    LIST_EACH(pos, &a->orphans)
+    LIST_EACH(pos, &a->orphans) {
         waiting_bytes += list_item(pos, struct flight, in_actor)->prompt_bytes;
+        fresh_bytes += list_item(pos, struct flight, in_actor)->fresh_bytes;
+    }
     MUST(waiting_bytes == a->waiting_bytes);
+    MUST(fresh_bytes == a->fresh_bytes);
     MUST(!head_actor_is_open(a) || list_empty(&a->bound)); /* H8 */
     check_seats(a);
     sum->ready += a->state == WIRE_ACTOR_READY;

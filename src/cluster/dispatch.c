@@ -10,6 +10,14 @@
 
 /* ---- candidates ---- */
 
+/* How long the answer will be: as long as those before it, but no longer than it may get. */
+static double answer_tokens(const struct actor *a, const struct call *call)
+{
+    uint32_t most = call->request->sampling.max_tokens;
+    double mean = (double)a->answer_tokens;
+    return most > 0 && (mean <= 0 || mean > most) ? most : mean;
+}
+
 static struct candidate candidate_of(const struct actor *a, const struct call *call, const struct job *job)
 {
     return (struct candidate){
@@ -18,18 +26,30 @@ static struct candidate candidate_of(const struct actor *a, const struct call *c
         .slots = a->slots,
         .prefill_tps = (double)a->prefill_tps,
         .decode_tps = (double)a->decode_tps,
-        .waiting_bytes = a->waiting_bytes,
+        .bytes_per_token = (double)a->bytes_per_token,
+        .fresh_bytes = a->fresh_bytes,
         .prompt_bytes = call->prompt_bytes,
+        .answer_tokens = answer_tokens(a, call),
         .last_pick = a->last_pick,
         .avoid = job != NULL && job->avoid == a->node.id,
     };
 }
 
-/* What lies in an actor's cache is overwritten after as much text again as its slots hold. */
+/* An actor's cache is what its slots held last: a slot's prompt is gone once as many others have come as there are slots. */
 static uint64_t still_cached(const struct actor *a, const struct prefix_holder *holder)
 {
-    uint64_t room = (uint64_t)a->slots * a->context * ROUTER_BYTES_PER_TOKEN;
-    return a->prompt_bytes - holder->stamp <= room ? (uint64_t)holder->blocks * PREFIX_BLOCK_BYTES : 0;
+    return a->cache_fills - holder->stamp < a->slots ? (uint64_t)holder->blocks * PREFIX_BLOCK_BYTES : 0;
+}
+
+uint64_t head_cached_bytes(const struct head *h, const struct call *call, const struct actor *a)
+{
+    struct prefix_holder found[PREFIX_HOLDERS_MAX];
+    size_t n = prefix_find(h->prefix, call->blocks, call->blocks_n, found);
+    for (size_t i = 0; i < n; i++) {
+        if (found[i].actor == a->node.id)
+            return still_cached(a, &found[i]);
+    }
+    return 0;
 }
 
 struct sample {

@@ -89,7 +89,10 @@ struct actor {
     struct list dirty;      /* head.dirty_actors */
     uint32_t foreign;       /* streams other heads run there, from its loads */
     uint64_t waiting_bytes; /* prompt text of flights not prefilled yet */
-    uint64_t prompt_bytes;  /* prompt text ever sent there: the age of its prefix cache */
+    uint64_t fresh_bytes;   /* of those, what its cache should not hold */
+    uint64_t cache_fills;   /* slots whose cache was overwritten by another prompt, as far as one can guess */
+    float bytes_per_token;  /* of prompts, learned from what it says; 0: unknown */
+    float answer_tokens;    /* of an answer, learned; 0: unknown */
     uint64_t progress_us;   /* last sign that it works: a send while idle, prefilled, tokens, done */
     uint64_t last_pick;     /* head.picks when it got its last job */
     float progress, prefill_tps, decode_tps;
@@ -177,6 +180,7 @@ struct flight {
     uint64_t job_id;
     uint32_t attempt;
     uint64_t prompt_bytes; /* counted in actor.waiting_bytes; 0 once prefilled */
+    uint64_t fresh_bytes;  /* the same in actor.fresh_bytes */
 };
 
 struct head {
@@ -311,6 +315,8 @@ uint32_t head_queue_retry_s(const struct head *h);
 /* ---- dispatch.c ---- */
 /* Sends what can be sent now; the end of each step. */
 void head_dispatch(struct head *h);
+/* How much of the call's prompt the actor should have in its cache. */
+uint64_t head_cached_bytes(const struct head *h, const struct call *call, const struct actor *a);
 /* The n best actors of the pool that are ready, open ones first, in the order of ids. Returns how many. */
 uint32_t head_pick_spread(struct head *h, const struct call *call, uint32_t n, struct actor **out);
 

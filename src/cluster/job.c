@@ -40,6 +40,27 @@ struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
 
 /* ---- flights ---- */
 
+/* Another flight there began with the same text: its slot is taken, this one's must be another. */
+static bool twin_runs(const struct call *call, const struct actor *a)
+{
+    LIST_EACH(pos, &a->flights) {
+        const struct job *job = list_item(pos, struct flight, in_actor)->job;
+        if (job->call->blocks_n > 0 && job->call->blocks[0] == call->blocks[0])
+            return true;
+    }
+    return false;
+}
+
+/* What of the prompt is to be computed there. Also counts what the actor's cache loses by it: a prompt that goes on from
+ * what a free slot holds takes that slot; any other one takes a slot from a prompt before it. */
+static uint64_t fresh_bytes(struct head *h, const struct call *call, struct actor *a)
+{
+    uint64_t cached = head_cached_bytes(h, call, a);
+    if (cached * 2 < call->prompt_bytes || twin_runs(call, a))
+        a->cache_fills++;
+    return cached < call->prompt_bytes ? call->prompt_bytes - cached : 0;
+}
+
 static struct flight *flight_new(struct head *h, struct job *job, struct actor *a)
 {
     struct flight *f = xalloc(sizeof *f);
@@ -51,8 +72,9 @@ static struct flight *flight_new(struct head *h, struct job *job, struct actor *
     list_push(&a->flights, &f->in_actor);
     if (a->in_flight++ == 0)
         a->progress_us = h->now_us;
+    f->fresh_bytes = fresh_bytes(h, job->call, a);
     a->waiting_bytes += f->prompt_bytes;
-    a->prompt_bytes += f->prompt_bytes;
+    a->fresh_bytes += f->fresh_bytes;
     a->last_pick = ++h->picks;
     h->running++;
     job->flight = f;
@@ -66,6 +88,7 @@ void head_flight_end(struct head *h, struct flight *f)
     list_remove(&f->in_actor);
     a->in_flight--;
     a->waiting_bytes -= f->prompt_bytes;
+    a->fresh_bytes -= f->fresh_bytes;
     if (f->job != NULL) {
         f->job->flight = NULL;
         h->running--;
@@ -97,7 +120,7 @@ void head_job_abandon(struct head *h, struct job *job)
 static void remember_prefix(struct head *h, const struct call *call, const struct actor *a)
 {
     uint32_t id = (uint32_t)a->node.id;
-    prefix_add(h->prefix, call->blocks, call->blocks_n, id, a->prompt_bytes);
+    prefix_add(h->prefix, call->blocks, call->blocks_n, id, a->cache_fills);
     if (call->session != 0)
         prefix_add(h->sessions, &call->session, 1, id, 0);
 }

@@ -7,6 +7,12 @@
  * tiny model on 2 cores; bigger models are slower): a guess on the slow side sends the first jobs elsewhere only
  * while somebody measured is idle. */
 static const double PREFILL_TPS_GUESS = 200, DECODE_TPS_GUESS = 30;
+/* The first token is what people wait for, so it counts in full. Of the rest of the answer a part does: it holds a slot
+ * of the actor for so long, and a slow actor must not fill up with answers that never end. */
+static const double ANSWER_PART = 0.25;
+/* Computing a prompt holds up the streams beside it and overwrites what the cache held for somebody else: what one actor
+ * knows already is worth some waiting there. */
+static const double WORK_PART = 1.0;
 /* A session goes back to where it was as long as this costs at most so much against the best. */
 static const double AFFINITY_PATIENCE_S = 0.5;
 
@@ -18,16 +24,36 @@ const char *balance_name(enum balance balance)
     return names[balance];
 }
 
+static double decode_tps(const struct candidate *c)
+{
+    return c->decode_tps > 0 ? c->decode_tps : DECODE_TPS_GUESS;
+}
+
+static double prompt_s(const struct candidate *c, uint64_t bytes)
+{
+    double bytes_per_token = c->bytes_per_token > 0 ? c->bytes_per_token : ROUTER_BYTES_PER_TOKEN;
+    return (double)bytes / bytes_per_token / (c->prefill_tps > 0 ? c->prefill_tps : PREFILL_TPS_GUESS);
+}
+
+/* What of the job's own prompt is to be computed. */
+static uint64_t own_bytes(const struct candidate *c)
+{
+    return c->cached_bytes < c->prompt_bytes ? c->prompt_bytes - c->cached_bytes : 0;
+}
+
 double router_ttft_s(const struct candidate *c)
 {
-    double prefill_tps = c->prefill_tps > 0 ? c->prefill_tps : PREFILL_TPS_GUESS;
-    double decode_tps = c->decode_tps > 0 ? c->decode_tps : DECODE_TPS_GUESS;
-    uint64_t cached_bytes = c->cached_bytes < c->prompt_bytes ? c->cached_bytes : c->prompt_bytes;
-    double tokens = (double)(c->waiting_bytes + c->prompt_bytes - cached_bytes) / ROUTER_BYTES_PER_TOKEN;
     /* Prompt chunks share each step with the rows of decoding streams: a full actor computes prompts at about half
      * its speed, and the first token itself is one row among those of the others. */
     double contention = 1.0 + (double)c->busy / c->slots;
-    return tokens / prefill_tps * contention + (1.0 + c->busy) / decode_tps;
+    return prompt_s(c, c->fresh_bytes + own_bytes(c)) * contention + (1.0 + c->busy) / decode_tps(c);
+}
+
+/* A stream beside others is about half as slow again for each of them (FACTS: 124 tokens/s alone, 52 each of four). */
+double router_cost_s(const struct candidate *c)
+{
+    double answer_s = c->answer_tokens * (1.0 + 0.5 * c->busy) / decode_tps(c);
+    return router_ttft_s(c) + ANSWER_PART * answer_s + WORK_PART * prompt_s(c, own_bytes(c));
 }
 
 static double fullness(const struct candidate *c)
@@ -39,7 +65,7 @@ static double fullness(const struct candidate *c)
 static double cost(enum balance balance, const struct candidate *c)
 {
     switch (balance) {
-    case BALANCE_PREDICTED: return router_ttft_s(c);
+    case BALANCE_PREDICTED: return router_cost_s(c);
     case BALANCE_LEAST_BUSY: return fullness(c);
     case BALANCE_PREFIX: return -(double)c->cached_bytes;
     case BALANCE_ROUND_ROBIN:
@@ -73,7 +99,7 @@ static size_t affine_one(enum balance balance, const struct candidate *c, size_t
     for (size_t i = 0; i < n; i++) {
         if (!c[i].affine || c[i].avoid)
             continue;
-        if (balance != BALANCE_PREDICTED || router_ttft_s(&c[i]) <= router_ttft_s(&c[best]) + AFFINITY_PATIENCE_S)
+        if (balance != BALANCE_PREDICTED || router_cost_s(&c[i]) <= router_cost_s(&c[best]) + AFFINITY_PATIENCE_S)
             return i;
     }
     return n;

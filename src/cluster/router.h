@@ -22,7 +22,9 @@ struct candidate {
     uint32_t slots;         /* streams it can run at once; > 0 */
     double prefill_tps;     /* measured; 0: unknown */
     double decode_tps;      /* of one stream alone, measured; 0: unknown */
-    uint64_t waiting_bytes; /* prompt text it has accepted and not computed yet */
+    double bytes_per_token; /* of prompts, learned; 0: unknown */
+    double answer_tokens;   /* expected; 0: unknown */
+    uint64_t fresh_bytes;   /* prompt text it has accepted and must still compute */
     uint64_t prompt_bytes;  /* of this job */
     uint64_t cached_bytes;  /* of those, in its prefix cache as far as the head can guess */
     uint64_t last_pick;     /* counts picks; 0: never picked */
@@ -32,6 +34,8 @@ struct candidate {
 
 /* Predicted seconds to the first token, if the job went there now. */
 double router_ttft_s(const struct candidate *c);
+/* What BALANCE_PREDICTED makes as small as it can: those seconds, and a part of those that the rest of the answer takes. */
+double router_cost_s(const struct candidate *c);
 /* Index of the best of c[0..n); n > 0. Only BALANCE_RANDOM draws from rng. */
 size_t router_pick(enum balance balance, const struct candidate *c, size_t n, struct rng *rng);
 

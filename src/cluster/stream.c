@@ -80,7 +80,23 @@ static float time_ms(float said)
 static void flight_prefilled(struct flight *f)
 {
     f->actor->waiting_bytes -= f->prompt_bytes;
-    f->prompt_bytes = 0;
+    f->actor->fresh_bytes -= f->fresh_bytes;
+    f->prompt_bytes = f->fresh_bytes = 0;
+}
+
+static const float LEARN = 0.2f; /* weight of the newest */
+
+static void learn(float *known, float seen)
+{
+    *known = *known > 0 ? *known + LEARN * (seen - *known) : seen;
+}
+
+/* English has four bytes to a token, other languages and other tokenizers one or ten. */
+static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
+{
+    static const float LEAST = 0.25f, MOST = 16;
+    if (f->prompt_bytes > 0 && prompt_tokens > 0)
+        learn(&f->actor->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
 }
 
 void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m)
@@ -98,6 +114,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
                          job->state != JOB_SENT ? "came twice" : "counts more cached tokens than the prompt has");
         return;
     }
+    learn_tokens(f, m->prompt_tokens);
     flight_prefilled(f);
     head_job_move(job, JOB_STARTED);
     if (job->started)
@@ -217,8 +234,11 @@ static void count_done(struct head *h, struct actor *a, struct call *call, const
     h->prompt_tokens += m->prompt_tokens;
     h->cached_tokens += m->cached_tokens;
     h->answer_tokens += m->completion_tokens;
-    if (!failed)
-        a->rests = 0;
+    if (failed)
+        return;
+    a->rests = 0;
+    if (m->completion_tokens > 0 && m->completion_tokens <= a->context)
+        learn(&a->answer_tokens, (float)m->completion_tokens);
 }
 
 static void try_elsewhere(struct head *h, struct flight *f, const struct fault *fault)

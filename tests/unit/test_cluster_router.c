@@ -22,7 +22,7 @@ static void predicted_time_is_queue_plus_own_prompt_plus_contention(void **state
     (void)state;
     struct candidate c = fast(0);
     assert_float_equal(router_ttft_s(&c), 1.01, 1e-6); /* 1,000 tokens at 1,000/s, one token at 100/s */
-    c.waiting_bytes = 4000;
+    c.fresh_bytes = 4000;
     assert_float_equal(router_ttft_s(&c), 2.01, 1e-6);
     c.cached_bytes = 3000;
     assert_float_equal(router_ttft_s(&c), 1.26, 1e-6);
@@ -38,11 +38,42 @@ static void predicted_prefers_the_fast_machine_until_it_is_busy(void **state)
     struct candidate c[2] = {fast(0), fast(1)};
     c[0].prefill_tps = 250;
     assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 1);
-    c[1].waiting_bytes = 16000;
+    c[1].fresh_bytes = 40000;
     assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 0);
-    c[1].waiting_bytes = 0;
+    c[1].fresh_bytes = 0;
     c[0].cached_bytes = 3900; /* knows nearly all of it already */
     assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 0);
+}
+
+static void a_slow_stream_is_a_cost_as_long_as_the_answer(void **state)
+{
+    (void)state;
+    struct candidate c[2] = {fast(0), fast(1)};
+    c[0].decode_tps = 25;
+    c[1].fresh_bytes = 1000; /* a quarter of a second */
+    assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 0);
+    c[0].answer_tokens = c[1].answer_tokens = 100;
+    assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 1);
+}
+
+static void what_is_cached_is_worth_some_waiting(void **state)
+{
+    (void)state;
+    struct candidate c[2] = {fast(0), fast(1)};
+    c[0].cached_bytes = 3900;
+    c[0].fresh_bytes = 6000; /* the first token comes later there, but nobody's work is done twice */
+    assert_true(router_ttft_s(&c[0]) > router_ttft_s(&c[1]));
+    assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 0);
+    c[0].fresh_bytes = 10000;
+    assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 1);
+}
+
+static void tokens_are_counted_as_the_model_counts_them(void **state)
+{
+    (void)state;
+    struct candidate c = fast(0);
+    c.bytes_per_token = 1; /* each letter of another alphabet is one */
+    assert_float_equal(router_ttft_s(&c), 4.01, 1e-6);
 }
 
 static void ties_go_to_the_one_that_waited_longest(void **state)
@@ -106,7 +137,7 @@ static void a_session_goes_home_unless_that_costs_too_much(void **state)
     c[1].affine = true;
     c[1].busy = 1;
     assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 1);
-    c[1].waiting_bytes = 40000; /* ten seconds */
+    c[1].fresh_bytes = 40000; /* ten seconds */
     assert_int_equal(best_of(BALANCE_PREDICTED, c, 2), 0);
     assert_int_equal(best_of(BALANCE_LEAST_BUSY, c, 2), 1);
 }
@@ -235,6 +266,20 @@ static void a_cache_that_was_overwritten_since_counts_for_nothing(void **state)
         goes_back_after("prompt 2 text=b pad=8000\ndone 1 job=2\nprompt 3 text=c pad=8000\ndone 1 job=3\n"), 2);
 }
 
+/* Worker 1 has computed a text. A second prompt with it waits there, and is no work: it does not send the third away. */
+static void waiting_prompts_count_by_what_is_new_in_them(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4 context=4000 prefill=1000 decode=100\n"
+              "open 2\nhello 2 node=b\nactor 2 slots=4 context=4000 prefill=1000 decode=100\n"
+              "prompt 1 text=a pad=8000\nprefilled 1 job=1\ndone 1 job=1\n"
+              "prompt 2 text=a pad=8000\n");
+    event(&s, "prompt 3 text=a pad=8000"); /* prompt 2 is not prefilled yet */
+    assert_int_equal(s.fx.fx[0].link, 1);
+    story_end(&s);
+}
+
 static void a_session_goes_back_to_its_actor(void **state)
 {
     (void)state;
@@ -311,6 +356,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(predicted_time_is_queue_plus_own_prompt_plus_contention),
         cmocka_unit_test(predicted_prefers_the_fast_machine_until_it_is_busy),
+        cmocka_unit_test(a_slow_stream_is_a_cost_as_long_as_the_answer),
+        cmocka_unit_test(what_is_cached_is_worth_some_waiting),
+        cmocka_unit_test(tokens_are_counted_as_the_model_counts_them),
         cmocka_unit_test(ties_go_to_the_one_that_waited_longest),
         cmocka_unit_test(each_strategy_looks_at_its_own_thing),
         cmocka_unit_test(prefix_goes_by_what_is_cached_and_then_by_load),
@@ -322,6 +370,7 @@ int main(void)
         cmocka_unit_test(the_table_forgets_the_oldest),
         cmocka_unit_test(a_prompt_goes_where_its_beginning_is_cached),
         cmocka_unit_test(a_cache_that_was_overwritten_since_counts_for_nothing),
+        cmocka_unit_test(waiting_prompts_count_by_what_is_new_in_them),
         cmocka_unit_test(a_session_goes_back_to_its_actor),
         cmocka_unit_test(hundreds_of_actors_share_the_work),
         cmocka_unit_test(timers_come_in_order_and_ties_as_they_were_set),
