@@ -14,7 +14,7 @@
 static double answer_tokens(const struct actor *a, const struct call *call)
 {
     uint32_t most = call->request->sampling.max_tokens;
-    double mean = (double)a->answer_tokens;
+    double mean = (double)a->seats[SEAT_MODEL].pool->answer_tokens;
     return most > 0 && (mean <= 0 || mean > most) ? most : mean;
 }
 
@@ -26,7 +26,7 @@ static struct candidate candidate_of(const struct actor *a, const struct call *c
         .slots = a->slots,
         .prefill_tps = (double)a->prefill_tps,
         .decode_tps = (double)a->decode_tps,
-        .bytes_per_token = (double)a->bytes_per_token,
+        .bytes_per_token = (double)a->seats[SEAT_MODEL].pool->bytes_per_token,
         .fresh_bytes = a->fresh_bytes,
         .prompt_bytes = call->prompt_bytes,
         .answer_tokens = answer_tokens(a, call),
@@ -95,6 +95,22 @@ static void sample_holders(struct head *h, struct sample *s, const struct call *
     }
 }
 
+/* Who has not measured himself yet counts as the fastest of those who have: he is tried soon, and then it is known. */
+static void guess_speeds(struct sample *s)
+{
+    double prefill = 0, decode = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        prefill = s->c[i].prefill_tps > prefill ? s->c[i].prefill_tps : prefill;
+        decode = s->c[i].decode_tps > decode ? s->c[i].decode_tps : decode;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->c[i].prefill_tps <= 0)
+            s->c[i].prefill_tps = prefill;
+        if (s->c[i].decode_tps <= 0)
+            s->c[i].decode_tps = decode;
+    }
+}
+
 /* Open actors of the pool: all, or with many of them a window of max at a random place. */
 static void sample_open(struct head *h, struct sample *s, const struct call *call, const struct job *job, uint32_t max)
 {
@@ -107,6 +123,7 @@ static void sample_open(struct head *h, struct sample *s, const struct call *cal
         s->c[s->n++] = candidate_of(a, call, job);
     }
     sample_holders(h, s, call, job);
+    guess_speeds(s);
 }
 
 static struct actor *pick(struct head *h, const struct job *job)

@@ -91,8 +91,6 @@ struct actor {
     uint64_t waiting_bytes; /* prompt text of flights not prefilled yet */
     uint64_t fresh_bytes;   /* of those, what its cache should not hold */
     uint64_t cache_fills;   /* slots whose cache was overwritten by another prompt, as far as one can guess */
-    float bytes_per_token;  /* of prompts, learned from what it says; 0: unknown */
-    float answer_tokens;    /* of an answer, learned; 0: unknown */
     uint64_t progress_us;   /* last sign that it works: a send while idle, prefilled, tokens, done */
     uint64_t last_pick;     /* head.picks when it got its last job */
     float progress, prefill_tps, decode_tps;
@@ -114,6 +112,8 @@ struct pool {
     struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
     uint32_t ready_n, ready_cap, open_n, open_cap;
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
+    float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
+    float answer_tokens;   /* of an answer, learned; 0: unknown */
     struct list queue;                      /* job.queued: by job.seq */
     struct list regroup;                    /* job.queued: they lost their actor a moment ago */
     struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */

@@ -3,9 +3,8 @@
 
 #include "base/must.h"
 
-/* Until a worker has measured itself it counts as a slow one of today's laptops (FACTS: 300 and 120 tokens/s for a
- * tiny model on 2 cores; bigger models are slower): a guess on the slow side sends the first jobs elsewhere only
- * while somebody measured is idle. */
+/* Until any worker has measured itself all count as slow ones of today's laptops (FACTS: 300 and 120 tokens/s for a tiny
+ * model on 2 cores; bigger models are slower). */
 static const double PREFILL_TPS_GUESS = 200, DECODE_TPS_GUESS = 30;
 /* The first token is what people wait for, so it counts in full. Of the rest of the answer a part does: it holds a slot
  * of the actor for so long, and a slow actor must not fill up with answers that never end. */

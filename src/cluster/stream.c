@@ -96,7 +96,7 @@ static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
 {
     static const float LEAST = 0.25f, MOST = 16;
     if (f->prompt_bytes > 0 && prompt_tokens > 0)
-        learn(&f->actor->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
+        learn(&f->actor->seats[SEAT_MODEL].pool->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
 }
 
 void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m)
@@ -238,7 +238,7 @@ static void count_done(struct head *h, struct actor *a, struct call *call, const
         return;
     a->rests = 0;
     if (m->completion_tokens > 0 && m->completion_tokens <= a->context)
-        learn(&a->answer_tokens, (float)m->completion_tokens);
+        learn(&a->seats[SEAT_MODEL].pool->answer_tokens, (float)m->completion_tokens);
 }
 
 static void try_elsewhere(struct head *h, struct flight *f, const struct fault *fault)

@@ -266,6 +266,18 @@ static void a_cache_that_was_overwritten_since_counts_for_nothing(void **state)
         goes_back_after("prompt 2 text=b pad=8000\ndone 1 job=2\nprompt 3 text=c pad=8000\ndone 1 job=3\n"), 2);
 }
 
+/* Worker 1 has measured itself and is idle; worker 2 is new. The next prompt finds out how fast that one is. */
+static void who_has_not_measured_himself_is_tried(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4 prefill=1000 decode=100\nprompt 1 text=x\nprefilled 1 job=1\ndone 1 job=1\n"
+              "open 2\nhello 2 node=b\nactor 2 slots=4\n");
+    event(&s, "prompt 2 text=y");
+    assert_int_equal(s.fx.fx[0].link, 2);
+    story_end(&s);
+}
+
 /* Worker 1 has computed a text. A second prompt with it waits there, and is no work: it does not send the third away. */
 static void waiting_prompts_count_by_what_is_new_in_them(void **state)
 {
@@ -370,6 +382,7 @@ int main(void)
         cmocka_unit_test(the_table_forgets_the_oldest),
         cmocka_unit_test(a_prompt_goes_where_its_beginning_is_cached),
         cmocka_unit_test(a_cache_that_was_overwritten_since_counts_for_nothing),
+        cmocka_unit_test(who_has_not_measured_himself_is_tried),
         cmocka_unit_test(waiting_prompts_count_by_what_is_new_in_them),
         cmocka_unit_test(a_session_goes_back_to_its_actor),
         cmocka_unit_test(hundreds_of_actors_share_the_work),
