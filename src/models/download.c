@@ -118,6 +118,9 @@ static int on_head(const struct transfer_head *h, void *user_data, struct fault 
     }
     if (h->status == 416) { /* what is here is not the beginning of what is there */
         t->fresh = true;
+        if (t->total != 0 && h->range_total < t->total)
+            return fault_set(f, ERR_MODEL, "%s announced %s bytes, and has %s: refused", transfer_show(t->d->url).text, show_count(t->total).text,
+                             show_count(h->range_total).text);
         return fault_set(f, ERR_MODEL, "%s has %s bytes, of which %s are here already: they are not of one file", transfer_show(t->d->url).text,
                          h->range_total != TRANSFER_UNKNOWN ? show_count(h->range_total).text : "fewer", show_count(t->part.bytes).text);
     }

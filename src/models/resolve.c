@@ -55,7 +55,11 @@ static int find_path(const char *path, struct model_file *m, struct fault *f)
 /* Of the catalogue, the hub or the web: in our models folder, else in the cache of the hub's own tools. */
 static int find_stored(const char *text, struct reference *r, struct model_file *m, struct fault *f)
 {
-    char path[STORE_PATH_BYTES];
+    char path[STORE_PATH_BYTES], address[REFERENCE_BYTES_MAX + 1];
+    if (r->kind == REFERENCE_URL) { /* what is behind the ? may be a secret */
+        snprintf(address, sizeof address, "%.*s", (int)strcspn(r->url, "?"), r->url);
+        text = address;
+    }
     if (r->file[0] == '\0' && !store_recall_pick(r))
         return fault_set(f, ERR_NOT_FOUND, "model '%s' is not on this machine yet: 'manta models pull %s' brings it", show_path(text).text,
                          show_path(text).text);

@@ -13,6 +13,7 @@ import pytest
 
 from cluster import PROGRAM, REAL, environment, free_port, smollm2, together, wait_for
 from hub import Hub, gguf, sha256
+from terminal import Terminal
 
 PET = "hf:ann/pet-GGUF/pet.Q8_0.gguf"
 UNREACHABLE, UNUSABLE, NO_KEY = 4, 6, 3
@@ -77,6 +78,16 @@ def test_a_file(pull, hub, place):
     assert "downloading 0.0 of 0.3 MB" in end.stderr and "done" in end.stderr
     assert not parts(place)
     assert pull(PET).returncode == 0 and len(hub.requests) == 2
+
+
+def test_bar(hub, place, tmp_path):
+    """Given a person at a terminal; when a file is pulled; then one line shows how far it is, and is drawn over and over."""
+    hub.files["ann/pet-GGUF"]["pet.Q8_0.gguf"], hub.trickle_s = gguf(6000), 0.05
+    with Terminal("models", "pull", PET, folder=tmp_path, env=at(hub, place)) as t:
+        assert t.popen.wait(30) == 0
+        t.reader.join(5)
+        bars = re.findall(rb"\r\[([#.]{24})\] hf:ann/pet-GGUF/pet.Q8_0.gguf: 0.0 of 0.0 MB \((\d+) %\)", t.seen)
+    assert len(bars) > 3 and bars[0][0].count(b"#") < bars[-1][0].count(b"#"), t.seen
 
 
 @pytest.mark.parametrize("reference", ["ann/pet-GGUF:Q8_0", "hf.co/ann/pet-GGUF:q8_0", "ann/pet-GGUF", "hf:ann/pet-GGUF:latest"])
@@ -217,7 +228,8 @@ def test_length_that_only_the_storage_lies_about(pull, hub, place):
     """Given an address elsewhere that announces more than it has; when it is pulled; then that is found out, with both numbers."""
     hub.lie_length = 1000
     end = pull(f"{hub.url('storage')}/ann/pet-GGUF/pet.Q8_0.gguf")
-    assert end.returncode != 0 and not finals(place), end.stderr
+    assert end.returncode == UNUSABLE and re.search(r"announced 301,\d+ bytes, and has 300,\d+", end.stderr), end.stderr
+    assert not finals(place)
 
 
 def test_nothing_announced(pull, hub, place):
@@ -279,6 +291,15 @@ def test_token(pull, hub, place):
     assert "hf_" not in end.stderr and "secret" not in end.stderr
     assert pull(f"{hub.url('storage')}/ann/pet-GGUF/pet.Q8_0.gguf", env={"HF_TOKEN": "hf_right"}).returncode == 0
     assert "authorization" not in hub.requests[-1].headers
+
+
+def test_signed_address(pull, hub, place):
+    """Given an address with a signature in it; when it is pulled, or may not be; then the file comes, and nothing that is printed has
+    the signature."""
+    url = f"{hub.url('storage')}/ann/pet-GGUF/pet.Q8_0.gguf?Signature=topsecret"
+    ends = [pull(url, "--offline"), pull(url), pull(url.replace("pet.Q8", "no"))]
+    assert [e.returncode for e in ends] == [1, 0, UNUSABLE], ends
+    assert not [e for e in ends if "topsecret" in e.stdout + e.stderr] and "Signature=topsecret" in hub.requests[0].path
 
 
 def test_slow_hub(pull, hub):
