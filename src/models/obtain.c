@@ -37,7 +37,14 @@ static int bring(const char *name, struct reference *r, const struct models_pull
         return err;
     hub_token(url, token);
     struct transfer_text shown = transfer_show(r->url); /* without what may be a secret */
-    struct download d = {.name = r->kind == REFERENCE_URL ? shown.text : name, .url = url, .token = token, .path = path, .bytes = r->entry != NULL ? r->entry->bytes : 0, .how = how};
+    struct download d = {
+        .name = r->kind == REFERENCE_URL ? shown.text : name,
+        .url = url,
+        .token = token,
+        .path = path,
+        .bytes = r->entry != NULL ? r->entry->bytes : 0,
+        .how = how,
+    };
     memcpy(d.sha256, r->sha256, sizeof d.sha256);
     err = download(&d, digest, f);
     if (err != 0)
