@@ -68,6 +68,14 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 	@venv=$$(scripts/venv $(e2e_requirements)); \
 		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
 
+.PHONY: test-compose
+test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
+	@tests/compose/run $(ARGS)
+
+.PHONY: docs-transcripts
+docs-transcripts: release ## Write what a real cluster prints into docs/laptop.md (in containers where Docker runs)
+	@scripts/transcripts $(ARGS)
+
 .PHONY: tsan
 tsan: ## Unit tests with ThreadSanitizer (the simulator has no threads)
 	@scripts/setup

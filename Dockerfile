@@ -1,0 +1,62 @@
+# The images of the laptop cluster (docker-compose.laptop.yml): head (no libllama), worker, and setup, which fills the volumes.
+#
+# The order of the layers is the order of change: tools, third-party sources, llama.cpp (some minutes, once), our program.
+# Built by BuildKit or by the classic builder. The base images can be replaced, for mirrors and for machines without a hub.
+ARG MANTA_BUILD_IMAGE=debian:bookworm
+ARG MANTA_RUN_IMAGE=debian:bookworm-slim
+
+# ---- what the build needs ----
+FROM ${MANTA_BUILD_IMAGE} AS tools
+ENV DEBIAN_FRONTEND=noninteractive MANTA_LLAMA_SYSTEM=OFF MANTA_DEPS_DIR=/deps MANTA_MODELS_DIR=/models
+WORKDIR /manta
+COPY scripts/setup scripts/fetch scripts/
+COPY scripts/pins scripts/pins
+COPY scripts/pip_stub scripts/pip_stub
+RUN scripts/setup && rm -rf /var/lib/apt/lists/*
+
+FROM tools AS model
+RUN scripts/fetch smollm2
+
+FROM tools AS llama
+RUN scripts/fetch llhttp llama
+COPY CMakeLists.txt CMakePresets.json ./
+COPY cmake cmake
+# ON: for exactly the CPU that builds, which is right for a laptop. OFF: for any CPU of the architecture, and slower.
+ARG MANTA_NATIVE=ON
+RUN cmake --preset release -DMANTA_LLAMA_ONLY=ON -DMANTA_LLAMA_SYSTEM=OFF -DMANTA_NATIVE=${MANTA_NATIVE} >/dev/null \
+    && ninja -C build/release -j "$(nproc)" llama llama-common
+
+FROM llama AS build
+COPY . .
+RUN cmake --preset release -DMANTA_LLAMA_ONLY=OFF >/dev/null \
+    && ninja -C build/release -j "$(nproc)" manta manta_engine_llama \
+    && docker/collect build/release /out
+
+# ---- what runs ----
+FROM ${MANTA_RUN_IMAGE} AS head
+COPY --from=build /out/packages.head /out/packages.head
+COPY docker/install /out/install
+RUN /out/install head
+COPY --from=build /out/manta /usr/lib/manta/manta
+ENV HOME=/var/lib/manta MANTA_MODELS_DIR=/models
+USER manta
+WORKDIR /var/lib/manta
+EXPOSE 8470
+ENTRYPOINT ["/usr/bin/manta"]
+CMD ["head"]
+
+FROM ${MANTA_RUN_IMAGE} AS worker
+COPY --from=build /out/packages.worker /out/packages.worker
+COPY docker/install /out/install
+RUN /out/install worker
+COPY --from=build /out/manta /out/manta-engine-llama.so /usr/lib/manta/
+ENV HOME=/var/lib/manta MANTA_MODELS_DIR=/models
+USER manta
+WORKDIR /var/lib/manta
+ENTRYPOINT ["/usr/bin/manta"]
+CMD ["worker"]
+
+FROM ${MANTA_RUN_IMAGE} AS setup
+COPY --from=model /models /seed
+COPY docker/fill /usr/bin/fill
+ENTRYPOINT ["/usr/bin/fill"]
