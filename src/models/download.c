@@ -263,6 +263,8 @@ static int bring(struct task *t, char out[DIGEST_BYTES], struct fault *f)
             return err;
         err = check_whole(t, out, f);
         if (err == 0)
+            err = store_pin(t->d->path, out, f); /* before the name: whoever sees the file sees its digest */
+        if (err == 0)
             return part_finish(&t->part, f);
         if (!t->resumed || t->restarted || round > 0)
             break;

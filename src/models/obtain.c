@@ -57,7 +57,7 @@ static int bring(const char *name, struct reference *r, const struct models_pull
     if (real != NULL)
         digest_remember(real, digest);
     free(real);
-    return store_pin(path, digest, f);
+    return 0;
 }
 
 int models_obtain(const char *reference, const struct models_pull *how, struct model_file *out, struct fault *f)
