@@ -58,7 +58,9 @@ test-engine: ## The llama module with the real model: exactness, loading, sampli
 	@scripts/setup --tests
 	@scripts/fetch
 	@scripts/build release manta_engine_llama engine_tests
-	@MANTA_TEST_MODEL=$(model) ctest --test-dir build/release --output-on-failure --no-tests=error -L model $(ARGS)
+	@venv=$$(scripts/venv $(e2e_requirements)); \
+		MANTA_TEST_FIXTURES=$$("$$venv/bin/python" tests/fixtures/fixtures.py) MANTA_TEST_MODEL=$(model) \
+		ctest --test-dir build/release --output-on-failure --no-tests=error -L model $(ARGS)
 
 .PHONY: test-e2e
 test-e2e: ## The real program with the real model, asked by real clients (pytest)

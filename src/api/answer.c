@@ -8,6 +8,7 @@ static const char *id_prefix(enum api_shape shape)
     switch (shape) {
     case API_CHAT: return "chatcmpl-";
     case API_COMPLETION: return "cmpl-";
+    case API_EMBEDDINGS: return "embd-";
     case API_PROCESS_PROMPT: break;
     }
     return "manta-";
@@ -79,9 +80,20 @@ void api_write_finish(struct jout *j, uint8_t finish)
         jout_null(j);
 }
 
+void api_write_ids(struct jout *j, const char *key, const int32_t *ids, uint32_t n)
+{
+    jout_key(j, key);
+    jout_array(j);
+    for (uint32_t i = 0; i < n; i++)
+        jout_int(j, ids[i]);
+    jout_array_end(j);
+}
+
 /* The members that end every choice. */
 static void put_choice_end(struct jout *j, const struct api_head *h, const struct api_choice *c)
 {
+    if (c->with_ids)
+        api_write_ids(j, "token_ids", c->ids, c->tokens_n);
     jout_key(j, "logprobs");
     api_write_logprobs(j, h->shape, c);
     jout_key(j, "finish_reason");
@@ -187,6 +199,8 @@ void api_write_answer(struct buf *out, const struct api_head *h, const struct ap
     for (uint32_t i = 0; i < choices_n; i++)
         write_whole_choice(&j, h, &choices[i]);
     jout_array_end(&j);
+    if (h->prompt_ids != NULL)
+        api_write_ids(&j, "prompt_token_ids", h->prompt_ids, h->prompt_ids_n);
     put_usage(&j, u);
     jout_object_end(&j);
 }

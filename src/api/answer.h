@@ -9,6 +9,8 @@
 void api_write_head(struct jout *j, const struct api_head *h, const char *object);
 /* The members of an open usage object. */
 void api_write_usage(struct jout *j, const struct api_usage *u);
+/* Member `key`, an array of token ids. */
+void api_write_ids(struct jout *j, const char *key, const int32_t *ids, uint32_t n);
 /* The value of "finish_reason". */
 void api_write_finish(struct jout *j, uint8_t finish);
 /* True when a response ended as it should. */

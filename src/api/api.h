@@ -16,6 +16,7 @@ enum api_shape {
     API_CHAT = 1,        /* POST /v1/chat/completions */
     API_COMPLETION,      /* POST /v1/completions */
     API_PROCESS_PROMPT,  /* POST /manta/process_prompt */
+    API_EMBEDDINGS,      /* POST /v1/embeddings: request.inputs */
 };
 
 enum api_final { API_FINAL_FIRST = 0, API_FINAL_BEST, API_FINAL_VOTE };
@@ -30,6 +31,7 @@ enum {
     API_TIMEOUT_S_MAX = 86400,   /* "timeout_s" */
     API_FIELD_BYTES_MAX = 256,   /* model names, user, ids */
     API_COMPLETION_TOKENS = 16,  /* max_tokens of /v1/completions when not given, as OpenAI has it */
+    API_DIMENSIONS_MAX = 65536,  /* "dimensions"; a model has fewer */
     API_PROCESS_PROMPT_TOKENS = 256, /* same, of process_prompt; a chat goes on until the context is full */
 };
 
@@ -43,6 +45,8 @@ struct api_call {
     bool spread;                 /* process_prompt: on different actors */
     bool seed_given;             /* false: request.sampling.seed is 0, draw one */
     enum api_final final;        /* process_prompt */
+    bool base64;                 /* embeddings: encoding_format */
+    uint32_t dimensions;         /* embeddings: numbers of a vector to send; 0: all */
     uint32_t timeout_ms;         /* 0: default; process_prompt "timeout_s" */
     void *owned;                 /* private */
 };
@@ -73,6 +77,8 @@ struct api_head {
     int64_t created;             /* unix seconds */
     struct str model;            /* name as registered */
     bool include_usage;
+    const int32_t *prompt_ids;   /* whole answers: the prompt's token ids; NULL unless asked for */
+    uint32_t prompt_ids_n;
     struct str fingerprint;      /* "system_fingerprint": what must be equal for equal answers; empty: "manta" */
 };
 struct api_usage {
@@ -85,9 +91,13 @@ struct api_choice {
     uint8_t finish;              /* enum finish; FINISH_NONE while it goes on */
     const int32_t *ids;          /* for logprobs; NULL: none */
     const float *logprobs;
-    const struct str *pieces;    /* text of each token, where known; NULL: a single token is taken to be `text`,
-                                    of several each is named "token_id:<id>" */
-    uint32_t tokens_n;           /* of ids, logprobs, pieces */
+    const int32_t *top_ids;      /* per token `top_n` most likely ones, the likeliest first */
+    const float *top_logprobs;   /* of these */
+    uint32_t top_n;
+    const struct str *pieces;    /* bytes of each token followed by those of its top_n likely ones, where known; NULL: a
+                                    single token is taken to be `text`, of several each is named "token_id:<id>" */
+    uint32_t tokens_n;           /* of ids, logprobs */
+    bool with_ids;               /* show the ids: return_token_ids */
     uint32_t text_offset;        /* completions' logprobs: characters of the answer before `text` */
 };
 /* One SSE event, "data: {…}\n\n". `first`: chat's delta carries the role. */
@@ -102,6 +112,18 @@ void api_write_answer(struct buf *out, const struct api_head *h, const struct ap
                       const struct api_usage *u);
 /* "stop", "length", …; NULL for FINISH_NONE. Static. */
 const char *api_finish_name(uint8_t finish);
+
+/* ---- POST /v1/embeddings ---- */
+struct api_vector {
+    const float *p;              /* of length 1 */
+    uint32_t n;
+    const int32_t *ids;          /* token ids of its text; NULL unless asked for */
+    uint32_t ids_n;
+};
+/* The whole answer. `dimensions` as in api_call: only so many numbers of each vector, which are brought back to length
+ * 1; it MUST NOT be more than a vector has. */
+void api_write_embeddings(struct buf *out, const struct api_head *h, const struct api_vector *vectors, uint32_t n,
+                          uint32_t dimensions, bool base64, const struct api_usage *u);
 
 /* ---- GET /v1/models ---- */
 struct api_model {

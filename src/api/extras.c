@@ -18,24 +18,30 @@ int api_read_stream_options(struct api_reader *r, const char *path, const json_t
 
 int api_read_logprobs_count(struct api_reader *r, const char *path, const json_t *v)
 {
+    struct sampling *s = &r->call->request.sampling;
     int64_t n;
     if (json_is_boolean(v)) {
-        r->call->request.sampling.logprobs = json_is_true(v) ? 1 : 0;
+        s->logprobs = json_is_true(v) ? 1 : 0;
         return 0;
     }
-    int err = api_read_integer(r, path, v, 0, 5, &n);
-    if (!err)
-        r->call->request.sampling.logprobs = 1; /* also for 0: OpenAI's 0 asks for the chosen token alone */
+    int err = api_read_integer(r, path, v, 0, REQUEST_TOP_LOGPROBS_MAX, &n);
+    if (!err) {
+        s->logprobs = 1; /* also for 0: OpenAI's 0 asks for the chosen token alone */
+        s->top_logprobs = (uint8_t)n;
+    }
     return err;
 }
 
+/* Read after "logprobs". */
 int api_read_top_logprobs(struct api_reader *r, const char *path, const json_t *v)
 {
+    struct sampling *s = &r->call->request.sampling;
     int64_t n;
-    int err = api_read_integer(r, path, v, 0, 20, &n);
-    if (!err && n > 0)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path,
-                          "only the chosen token's log-probability is known: send 0 or leave it out");
+    int err = api_read_integer(r, path, v, 0, REQUEST_TOP_LOGPROBS_MAX, &n);
+    if (!err && n > 0 && !s->logprobs)
+        return api_refuse(r->e, ERR_INVALID, path, "needs \"logprobs\": true beside it");
+    if (!err)
+        s->top_logprobs = (uint8_t)n;
     return err;
 }
 

@@ -95,6 +95,14 @@ void jout_key(struct jout *j, const char *key)
     j->comma = false;
 }
 
+void jout_key_str(struct jout *j, struct str key)
+{
+    begin_value(j);
+    api_write_string(j->buf, key);
+    buf_putc(j->buf, ':');
+    j->comma = false;
+}
+
 void jout_str(struct jout *j, struct str s)
 {
     begin_value(j);

@@ -34,6 +34,8 @@ void jout_object_end(struct jout *j);
 void jout_array(struct jout *j);
 void jout_array_end(struct jout *j);
 void jout_key(struct jout *j, const char *key);
+/* A key that is not ours: escaped. */
+void jout_key_str(struct jout *j, struct str key);
 
 /* Quoted and escaped; what is not UTF-8 becomes U+FFFD. */
 void jout_str(struct jout *j, struct str s);

@@ -3,21 +3,67 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
+
 /* OpenAI's number for "as good as impossible": -inf is not JSON. */
 #define LOGPROB_LOWEST (-9999.0f)
 
-enum { NAME_BYTES = 24 }; /* "token_id:-2147483648" */
+enum { NAME_BYTES = 4 * 256 + 16 }; /* "token_id:-2147483648", or "bytes:\\x80…" of a piece of up to 256 bytes */
 
-/* The head has no vocabulary. A chunk of one token carries that token's text; of several only the ids are sure. */
-static bool token_text(const struct api_choice *c, uint32_t i, char name[NAME_BYTES], struct str *out)
+/* A token as clients are told it. */
+struct told {
+    int32_t id;
+    float logprob;
+    struct str bytes; /* of its text; p NULL where nobody knows them */
+    struct str name;  /* its text, or what stands for it */
+    char room[NAME_BYTES];
+};
+
+static bool is_utf8(struct str s)
 {
-    if (c->pieces != NULL || (c->tokens_n == 1 && c->text.n > 0)) {
-        *out = c->pieces != NULL ? c->pieces[i] : c->text;
-        return true;
+    for (size_t at = 0; at < s.n;) {
+        size_t n = utf8_len(s.p + at, s.n - at);
+        if (n == 0)
+            return false;
+        at += n;
     }
-    int n = snprintf(name, NAME_BYTES, "token_id:%d", (int)c->ids[i]);
-    *out = str_n(name, (size_t)n);
-    return false;
+    return true;
+}
+
+/* Half a character has no text of its own: OpenAI names it "bytes:\xe2\x80". Two such must not have one name, since names
+ * are keys in a completion's top_logprobs. */
+static struct str name_bytes(struct str bytes, char room[NAME_BYTES])
+{
+    size_t n = (size_t)snprintf(room, NAME_BYTES, "bytes:");
+    for (size_t i = 0; i < bytes.n && n + 5 < NAME_BYTES; i++)
+        n += (size_t)snprintf(room + n, NAME_BYTES - n, "\\x%02x", (unsigned char)bytes.p[i]);
+    return str_n(room, n);
+}
+
+static void name_token(struct told *t)
+{
+    if (t->bytes.n == 0) /* unknown, or a control token, which has no text */
+        t->name = str_n(t->room, (size_t)snprintf(t->room, sizeof t->room, "token_id:%d", (int)t->id));
+    else
+        t->name = is_utf8(t->bytes) ? t->bytes : name_bytes(t->bytes, t->room);
+}
+
+/* Token i of the choice. The head has no vocabulary: a chunk of one token carries that token's text, of several only the
+ * ids are sure, unless the worker sent their bytes. */
+static void tell_token(const struct api_choice *c, uint32_t i, struct told *out)
+{
+    out->id = c->ids[i];
+    out->logprob = c->logprobs[i];
+    out->bytes = c->pieces != NULL ? c->pieces[i * (1 + c->top_n)] : c->tokens_n == 1 && c->text.n > 0 ? c->text : str_n(NULL, 0);
+    name_token(out);
+}
+
+static void tell_likely(const struct api_choice *c, uint32_t i, uint32_t k, struct told *out)
+{
+    out->id = c->top_ids[i * c->top_n + k];
+    out->logprob = c->top_logprobs[i * c->top_n + k];
+    out->bytes = c->pieces != NULL ? c->pieces[i * (1 + c->top_n) + 1 + k] : str_n(NULL, 0);
+    name_token(out);
 }
 
 static void write_logprob(struct jout *j, float v)
@@ -25,37 +71,45 @@ static void write_logprob(struct jout *j, float v)
     jout_float(j, isfinite(v) ? v : LOGPROB_LOWEST);
 }
 
-static void write_chat_token(struct jout *j, const struct api_choice *c, uint32_t i)
+/* The members of an open token object. "id" is llama-server's addition. */
+static void write_chat_token(struct jout *j, const struct told *t)
 {
-    char name[NAME_BYTES];
-    struct str text;
-    bool known = token_text(c, i, name, &text);
-    jout_object(j);
-    jout_put_str(j, "token", text);
+    jout_put_int(j, "id", t->id);
+    jout_put_str(j, "token", t->name);
     jout_key(j, "logprob");
-    write_logprob(j, c->logprobs[i]);
+    write_logprob(j, t->logprob);
     jout_key(j, "bytes");
-    if (known) {
-        jout_array(j);
-        for (size_t b = 0; b < text.n; b++)
-            jout_uint(j, (unsigned char)text.p[b]);
-        jout_array_end(j);
-    } else {
+    if (t->bytes.p == NULL) {
         jout_null(j);
+        return;
     }
-    jout_key(j, "top_logprobs");
     jout_array(j);
+    for (size_t b = 0; b < t->bytes.n; b++)
+        jout_uint(j, (unsigned char)t->bytes.p[b]);
     jout_array_end(j);
-    jout_object_end(j);
 }
 
 static void write_chat(struct jout *j, const struct api_choice *c)
 {
+    struct told t;
     jout_object(j);
     jout_key(j, "content");
     jout_array(j);
-    for (uint32_t i = 0; i < c->tokens_n; i++)
-        write_chat_token(j, c, i);
+    for (uint32_t i = 0; i < c->tokens_n; i++) {
+        tell_token(c, i, &t);
+        jout_object(j);
+        write_chat_token(j, &t);
+        jout_key(j, "top_logprobs");
+        jout_array(j);
+        for (uint32_t k = 0; k < c->top_n; k++) {
+            tell_likely(c, i, k, &t);
+            jout_object(j);
+            write_chat_token(j, &t);
+            jout_object_end(j);
+        }
+        jout_array_end(j);
+        jout_object_end(j);
+    }
     jout_array_end(j);
     jout_put_null(j, "refusal");
     jout_object_end(j);
@@ -69,16 +123,37 @@ static uint32_t characters(struct str s)
     return n;
 }
 
+/* One object per token: {" the": -0.5, …}. */
+static void write_completion_top(struct jout *j, const struct api_choice *c)
+{
+    struct told t;
+    jout_key(j, "top_logprobs");
+    if (c->top_n == 0) {
+        jout_null(j);
+        return;
+    }
+    jout_array(j);
+    for (uint32_t i = 0; i < c->tokens_n; i++) {
+        jout_object(j);
+        for (uint32_t k = 0; k < c->top_n; k++) {
+            tell_likely(c, i, k, &t);
+            jout_key_str(j, t.name);
+            write_logprob(j, t.logprob);
+        }
+        jout_object_end(j);
+    }
+    jout_array_end(j);
+}
+
 static void write_completion(struct jout *j, const struct api_choice *c)
 {
-    char name[NAME_BYTES];
-    struct str text;
+    struct told t;
     jout_object(j);
     jout_key(j, "tokens");
     jout_array(j);
     for (uint32_t i = 0; i < c->tokens_n; i++) {
-        token_text(c, i, name, &text);
-        jout_str(j, text);
+        tell_token(c, i, &t);
+        jout_str(j, t.name);
     }
     jout_array_end(j);
     jout_key(j, "token_logprobs");
@@ -86,14 +161,14 @@ static void write_completion(struct jout *j, const struct api_choice *c)
     for (uint32_t i = 0; i < c->tokens_n; i++)
         write_logprob(j, c->logprobs[i]);
     jout_array_end(j);
-    jout_put_null(j, "top_logprobs");
+    write_completion_top(j, c);
     jout_key(j, "text_offset");
     jout_array(j);
     uint32_t offset = c->text_offset;
     for (uint32_t i = 0; i < c->tokens_n; i++) {
         jout_uint(j, offset);
-        if (token_text(c, i, name, &text))
-            offset += characters(text);
+        tell_token(c, i, &t);
+        offset += characters(t.bytes);
     }
     jout_array_end(j);
     jout_object_end(j);

@@ -11,16 +11,20 @@
 #define ASK FIELD_FOR(API_PROCESS_PROMPT)
 #define OPENAI (CHAT | TEXT)
 #define ALL (CHAT | TEXT | ASK)
+#define EMBED FIELD_FOR(API_EMBEDDINGS)
 
 #define TO(member) .at = offsetof(struct api_call, member)
 #define TO_SAMPLING(member) .at = offsetof(struct api_call, request.sampling.member)
 
 /* Read from top to bottom: of two names for one thing the lower wins. What is not here is ignored. */
 static const struct field fields[] = {
-    {"model", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
+    {"model", ALL | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
     {"messages", CHAT | ASK, FIELD_OTHER, .read = api_read_messages},
     {"prompt", TEXT, FIELD_OTHER, .read = api_read_prompt},
     {"prompt", ASK, FIELD_OTHER, .read = api_read_question},
+    {"input", EMBED, FIELD_OTHER, .read = api_read_input},
+    {"encoding_format", EMBED, FIELD_OTHER, .read = api_read_encoding_format},
+    {"dimensions", EMBED, FIELD_COUNT, 1, API_DIMENSIONS_MAX, TO(dimensions)},
     {"stream", ALL, FIELD_BOOL, TO(stream)},
     {"stream_options", OPENAI, FIELD_OTHER, .read = api_read_stream_options},
     {"n", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
@@ -46,13 +50,14 @@ static const struct field fields[] = {
     {"logprobs", CHAT, FIELD_FLAG, TO_SAMPLING(logprobs)},
     {"logprobs", TEXT, FIELD_OTHER, .read = api_read_logprobs_count},
     {"top_logprobs", CHAT, FIELD_OTHER, .read = api_read_top_logprobs},
+    {"return_token_ids", OPENAI | EMBED, FIELD_FLAG, TO_SAMPLING(prompt_ids)},
 
-    {"user", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
+    {"user", ALL | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
     {"prompt_cache_key", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
 
     {"actors", ASK, FIELD_OTHER, .read = api_read_actors},
     {"final", ASK, FIELD_OTHER, .read = api_read_final},
-    {"timeout_s", ASK, FIELD_OTHER, .read = api_read_timeout},
+    {"timeout_s", ASK | EMBED, FIELD_OTHER, .read = api_read_timeout},
 
     {"response_format", ALL, FIELD_OTHER, .read = api_read_response_format},
     {"tools", CHAT, FIELD_OTHER, .read = api_read_tools},
@@ -65,7 +70,7 @@ static const struct field fields[] = {
 static struct api_call call_default(enum api_shape shape)
 {
     struct api_call c = {.shape = shape, .n = 1};
-    c.request.kind = shape == API_COMPLETION ? REQUEST_TEXT : REQUEST_CHAT;
+    c.request.kind = shape == API_COMPLETION ? REQUEST_TEXT : shape == API_EMBEDDINGS ? REQUEST_EMBED : REQUEST_CHAT;
     c.request.sampling = sampling_default();
     if (shape == API_COMPLETION)
         c.request.sampling.max_tokens = API_COMPLETION_TOKENS;
@@ -86,6 +91,10 @@ static int check_whole(struct api_reader *r)
     }
     if (q->kind == REQUEST_TEXT && q->text.p == NULL)
         return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to go on from");
+    if (q->kind == REQUEST_EMBED && q->inputs_n == 0)
+        return api_refuse(r->e, ERR_INVALID, "input", "is missing: a text, or an array of texts");
+    if (q->sampling.prompt_ids && r->call->stream)
+        return api_refuse(r->e, ERR_UNSUPPORTED, "return_token_ids", "is only for answers that do not stream");
     if (q->sampling.top_p == 0) /* clients mean "only the best token"; an engine wants p > 0 */
         q->sampling.top_p = 1e-6f;
     if (r->call->final != API_FINAL_FIRST)
@@ -95,7 +104,7 @@ static int check_whole(struct api_reader *r)
 
 int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)
 {
-    MUST(shape >= API_CHAT && shape <= API_PROCESS_PROMPT);
+    MUST(shape >= API_CHAT && shape <= API_EMBEDDINGS);
     json_t *root = NULL;
     int err = api_json_parse(body, &root, e);
     if (err)

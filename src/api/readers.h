@@ -11,6 +11,10 @@ api_field_fn api_read_messages; /* array of {role, content} -> turns */
 api_field_fn api_read_prompt;   /* completions: string, or array of one string -> text */
 api_field_fn api_read_question; /* process_prompt: string -> one user turn */
 
+/* inputs.c: what to make vectors of, and how to send them */
+api_field_fn api_read_input;           /* string, strings, token ids, arrays of token ids */
+api_field_fn api_read_encoding_format; /* "float", "base64" */
+
 /* limits.c: how long, how often, until what */
 api_field_fn api_read_max_tokens; /* 1 …, or -1: until the context is full */
 api_field_fn api_read_top_k;      /* 0 and -1: off */
@@ -23,7 +27,7 @@ api_field_fn api_read_timeout;    /* seconds */
 
 /* extras.c: options of an answer, and what manta does not do: named, so that nobody believes it was done */
 api_field_fn api_read_stream_options;
-api_field_fn api_read_logprobs_count; /* completions: 0 … 5 */
+api_field_fn api_read_logprobs_count; /* completions: 0 … 20, OpenAI has 5 */
 api_field_fn api_read_top_logprobs;
 api_field_fn api_read_response_format;
 api_field_fn api_read_tools; /* tools and functions */

@@ -19,9 +19,11 @@ struct sampling sampling_default(void)
 
 size_t request_prompt_bytes(const struct request *r)
 {
-    size_t n = r->text.n;
+    size_t n = r->text.n + r->tokens_n * sizeof *r->tokens;
     for (uint32_t i = 0; i < r->turns_n; i++)
         n += r->turns[i].role.n + r->turns[i].content.n;
+    for (uint32_t i = 0; i < r->inputs_n; i++)
+        n += r->inputs[i].text.n + r->inputs[i].tokens_n * sizeof *r->inputs[i].tokens;
     return n;
 }
 
@@ -35,8 +37,8 @@ static size_t text_bytes(const struct request *r)
 
 size_t request_bytes(const struct request *r)
 {
-    return sizeof *r + r->turns_n * sizeof *r->turns + r->stops_n * sizeof *r->stops + r->biases_n * sizeof *r->biases +
-           text_bytes(r);
+    return sizeof *r + r->turns_n * sizeof *r->turns + r->stops_n * sizeof *r->stops +
+           r->inputs_n * sizeof *r->inputs + r->biases_n * sizeof *r->biases + text_bytes(r);
 }
 
 /* Copies s to *at and moves *at behind it. */
@@ -49,6 +51,16 @@ static struct str put_text(char **at, struct str s)
     return copy;
 }
 
+/* The same for token ids, which come before the text: they must be aligned. */
+static const int32_t *put_tokens(char **at, const int32_t *tokens, uint32_t n)
+{
+    const int32_t *copy = (const int32_t *)(void *)*at;
+    if (n > 0)
+        memcpy(*at, tokens, n * sizeof *tokens);
+    *at += n * sizeof *tokens;
+    return copy;
+}
+
 struct request *request_clone(const struct request *r)
 {
     size_t bytes = request_bytes(r);
@@ -57,10 +69,18 @@ struct request *request_clone(const struct request *r)
     /* In the block: the struct, then the arrays from the most to the least aligned, then text. */
     c->turns = (struct turn *)(void *)(c + 1);
     c->stops = (struct str *)(void *)(c->turns + r->turns_n);
-    c->biases = (struct logit_bias *)(void *)(c->stops + r->stops_n);
+    c->inputs = (struct input *)(void *)(c->stops + r->stops_n);
+    c->biases = (struct logit_bias *)(void *)(c->inputs + r->inputs_n);
     char *at = (char *)(c->biases + r->biases_n);
     if (r->biases_n > 0)
         memcpy(c->biases, r->biases, r->biases_n * sizeof *r->biases);
+    c->tokens = put_tokens(&at, r->tokens, r->tokens_n);
+    for (uint32_t i = 0; i < r->inputs_n; i++) {
+        c->inputs[i].tokens = put_tokens(&at, r->inputs[i].tokens, r->inputs[i].tokens_n);
+        c->inputs[i].tokens_n = r->inputs[i].tokens_n;
+    }
+    for (uint32_t i = 0; i < r->inputs_n; i++)
+        c->inputs[i].text = put_text(&at, r->inputs[i].text);
     for (uint32_t i = 0; i < r->turns_n; i++) {
         c->turns[i].role = put_text(&at, r->turns[i].role);
         c->turns[i].content = put_text(&at, r->turns[i].content);

@@ -48,7 +48,16 @@ struct sampling {
     uint64_t seed;           /* key of the counter-based draws; the head picks one when the client gave none */
     uint32_t max_tokens;     /* 0: until the context is full */
     uint8_t ignore_eos;      /* 1: generate on past the end-of-text token (benchmarks) */
-    uint8_t logprobs;        /* 1: report the log-probability of each token */
+    uint8_t logprobs;        /* 1: report the log-probability of each token, and its bytes */
+    uint8_t top_logprobs;    /* … and of so many most likely ones at its place; at most REQUEST_TOP_LOGPROBS_MAX */
+    uint8_t prompt_ids;      /* 1: report the prompt's token ids */
+};
+
+/* One of several texts of a REQUEST_EMBED: as text, or as token ids that are taken as they are. */
+struct input {
+    struct str text;
+    const int32_t *tokens;
+    uint32_t tokens_n;          /* 0: it is the text that counts */
 };
 
 struct request {
@@ -57,6 +66,11 @@ struct request {
     struct turn *turns;         /* REQUEST_CHAT */
     uint32_t turns_n;
     struct str text;            /* REQUEST_TEXT, REQUEST_EMBED */
+    const int32_t *tokens;      /* REQUEST_EMBED: instead of the text, token ids as they are */
+    uint32_t tokens_n;
+    struct input *inputs;       /* REQUEST_EMBED: one job each, with its input as text or tokens; the head's own, a
+                                   worker never sees it */
+    uint32_t inputs_n;          /* at most REQUEST_INPUTS_MAX; 0: `text` or `tokens` is the only one */
     struct sampling sampling;
     struct str *stops;          /* stop strings; not part of the answer */
     uint32_t stops_n;           /* at most REQUEST_STOPS_MAX */
@@ -66,10 +80,12 @@ struct request {
 };
 
 enum {
+    REQUEST_TOP_LOGPROBS_MAX = 20, /* as OpenAI has it */
     REQUEST_STOPS_MAX = 16,
     REQUEST_STOP_BYTES_MAX = 256,
     REQUEST_BIASES_MAX = 1024,
     REQUEST_TURNS_MAX = 4096,
+    REQUEST_INPUTS_MAX = 1024, /* as many jobs as the head's queue takes by default (queue_jobs_max) */
 };
 
 /* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalties over 64 tokens: llama-server's defaults. */
@@ -78,7 +94,7 @@ struct sampling sampling_default(void);
 struct request *request_clone(const struct request *r);
 /* Bytes such a clone takes: what the head's memory budget counts. */
 size_t request_bytes(const struct request *r);
-/* Bytes of prompt text in it (turns and text), for estimates of tokens. */
+/* Bytes of prompt text in it (turns, text, inputs), for estimates of tokens. */
 size_t request_prompt_bytes(const struct request *r);
 
 #endif

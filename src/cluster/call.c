@@ -18,13 +18,21 @@ static struct str printable(struct str name)
     return text_is_name(name, HEAD_NAME_BYTES_MAX) ? name : str_of("(no printable name)");
 }
 
+/* There are models, but none that does what is asked. */
+static int kind_fault(struct head *h, const struct request *r, const char *name, struct fault *f)
+{
+    struct str names = head_pool_names(h, embeds(r));
+    if (name[0] == '\0')
+        return fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s; there is: %.*s",
+                         embeds(r) ? "makes embeddings" : "generates text", STR_ARG(head_pool_names(h, !embeds(r))));
+    return fault_set(f, ERR_UNSUPPORTED, "model '%s' %s; %s: %.*s", name,
+                     embeds(r) ? "generates text, it makes no embeddings" : "makes embeddings, it generates no text",
+                     embeds(r) ? "models for embeddings" : "models for text",
+                     STR_ARG(names.n > 0 ? names : str_of("none here")));
+}
+
 static int unknown_fault(struct head *h, const struct request *r, struct fault *f)
 {
-    const struct pool *other = head_pool_find(h, r->model, !embeds(r));
-    if (other != NULL && other->registered)
-        return fault_set(f, ERR_UNSUPPORTED, "model '%s' %s", other->name,
-                         embeds(r) ? "generates text, it makes no embeddings"
-                                   : "makes embeddings, it generates no text");
     struct str names = head_pool_names(h, embeds(r));
     if (names.n == 0)
         names = str_of("none of that kind");
@@ -39,6 +47,8 @@ static int find_pool(struct head *h, const struct request *r, struct pool **out,
 {
     struct pool *p = head_pool_find(h, r->model, embeds(r));
     bool known = p != NULL && (p->registered || p->seat == SEAT_ANY);
+    if (head_pool_is_other_kind(h, r->model, embeds(r)))
+        return kind_fault(h, r, r->model.n > 0 ? head_pool_find(h, r->model, !embeds(r))->name : "", f);
     if (!known && (!text_is_name(r->model, HEAD_NAME_BYTES_MAX) || head_pool_is_unknown(h, p)))
         return unknown_fault(h, r, f);
     if (known && head_pool_has_failed(h, p))
@@ -53,7 +63,10 @@ static int find_pool(struct head *h, const struct request *r, struct pool **out,
 
 static int check(const struct head *h, const struct head_event *ev, struct fault *f)
 {
-    if (ev->count > h->cfg.fanout_max)
+    if (ev->request->inputs_n > REQUEST_INPUTS_MAX)
+        return fault_set(f, ERR_INVALID, "%u inputs, at most %d can be in one request", ev->request->inputs_n,
+                         REQUEST_INPUTS_MAX);
+    if (ev->request->inputs_n == 0 && ev->count > h->cfg.fanout_max)
         return fault_set(f, ERR_INVALID, "%u answers were asked for, at most %u can be (fanout_max)", ev->count,
                          h->cfg.fanout_max);
     size_t bytes = request_bytes(ev->request);
@@ -121,12 +134,12 @@ static struct call *call_new(struct head *h, const struct head_event *ev, struct
     call->request = request_clone(ev->request);
     wire_run_from_request(&call->run, call->request, &call->arena);
     call->bytes = request_bytes(ev->request);
-    call->prompt_bytes = request_prompt_bytes(ev->request);
+    call->prompt_bytes = request_prompt_bytes(ev->request) / (ev->request->inputs_n > 0 ? ev->request->inputs_n : 1);
     call->pool = pool;
     call->created_us = h->now_us;
     call->seq = h->next_seq++;
     call->deadline_ms = ev->deadline_ms != 0 ? ev->deadline_ms : h->cfg.queue_deadline_ms;
-    call->spread = ev->spread && ev->count != 1;
+    call->spread = ev->spread && ev->count != 1 && ev->request->inputs_n == 0;
     call->wanted = ev->count;
     list_init(&call->jobs);
     if (ev->request->affinity.n > 0)
@@ -231,7 +244,7 @@ void head_prompt(struct head *h, const struct head_event *ev)
         return;
     }
     struct call *call = call_new(h, ev, pool);
-    uint32_t n = ev->count > 0 ? ev->count : 1, retry_s = 0;
+    uint32_t n = ev->request->inputs_n > 0 ? ev->request->inputs_n : ev->count > 0 ? ev->count : 1, retry_s = 0;
     struct actor **actors = call->spread ? pick_actors(h, call, &n) : NULL;
     call->spread_pending = call->spread && actors == NULL;
     if (call->spread_pending)

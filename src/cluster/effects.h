@@ -40,8 +40,11 @@ struct fx {
     struct str model, node, address; /* STARTED, BRANCH_DONE: of that actor */
     uint32_t first;                  /* TOKENS: index of the first id */
     struct str text;                 /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why */
-    struct wire_i32s ids;            /* TOKENS */
+    struct wire_i32s ids;            /* TOKENS; STARTED: the prompt's, when asked for */
     struct wire_f32s logprobs;       /* TOKENS; empty unless asked for */
+    struct wire_i32s top_ids;        /* TOKENS: per id the same number of most likely tokens; empty unless asked for */
+    struct wire_f32s top_logprobs;   /* TOKENS: one per top id */
+    struct wire_strs pieces;         /* TOKENS: bytes of each id, followed by those of its top ids; or empty */
     struct wire_f32s embedding;      /* BRANCH_DONE of REQUEST_EMBED */
     uint8_t finish;                  /* BRANCH_DONE: enum finish */
     struct fx_usage usage;           /* STARTED, BRANCH_DONE */

@@ -85,7 +85,8 @@ struct head_event {
     const struct wire_msg *msg;    /* LINK_MSG; borrowed for the call */
     uint64_t call;                 /* PROMPT, CALL_GONE, SCALE: rising numbers given by the program */
     const struct request *request; /* PROMPT; borrowed, cloned when kept */
-    uint32_t count;                /* PROMPT: branches, see spread; SCALE: workers wanted */
+    uint32_t count;                /* PROMPT: branches, see spread (with request.inputs: one for each, in their order,
+                                      whatever is said here); SCALE: workers wanted */
     bool spread;                   /* PROMPT: branches go to different actors (fan-out); count 0 = all of the model,
                                       at most fanout_max; count 1 is as without.
                                    false: `count` answers, wherever there is room (OpenAI's n) */

@@ -126,7 +126,7 @@ struct call {
     struct wire_run run;     /* made from it once; borrows request and arena */
     struct wire_arena arena; /* owned */
     uint64_t bytes;          /* counted in head.queue_bytes */
-    uint64_t prompt_bytes;
+    uint64_t prompt_bytes;   /* of one job: inputs are taken to be of one length, for routing */
     struct pool *pool;
     uint64_t created_us, seq;
     uint32_t deadline_ms;
@@ -291,6 +291,8 @@ void head_pool_set(struct actor *a, int seat, bool ready, bool open);
 /* "'gpt2', 'smollm2'": models that workers have, or had, for error texts. */
 struct str head_pool_names(struct head *h, bool embeds);
 
+/* The name (or, empty, whatever there is) stands for models of the other kind only: nothing to wait for. */
+bool head_pool_is_other_kind(const struct head *h, struct str name, bool embeds);
 /* Nobody ever registered this model, and it is time to say so. */
 bool head_pool_is_unknown(const struct head *h, const struct pool *p);
 /* Every actor that should answer to it has failed to load, none ever did load, and it is time to say so. */

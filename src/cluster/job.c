@@ -132,6 +132,11 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
     msg->run.job = job->node.id;
     msg->run.attempt = job->attempt;
     msg->run.key = a->key;
+    if (job->call->request->inputs_n > 0) {
+        const struct input *in = &job->call->request->inputs[job->branch];
+        msg->run.text = in->text;
+        msg->run.tokens = (struct wire_i32s){.p = in->tokens, .n = in->tokens_n};
+    }
     msg->run.sampling.seed += job->branch; /* so that n answers to one prompt differ */
     msg->run.resume = (struct wire_i32s){.p = job->ids, .n = job->ids_n};
 }

@@ -27,6 +27,14 @@ bool head_pool_is_unknown(const struct head *h, const struct pool *p)
     return h->workers.n > 0 && h->next_actor > 0 && h->now_us >= head_settled_us(h);
 }
 
+bool head_pool_is_other_kind(const struct head *h, struct str name, bool embeds)
+{
+    const struct pool *p = head_pool_find(h, name, embeds), *other = head_pool_find(h, name, !embeds);
+    if (name.n > 0)
+        return (p == NULL || !p->registered) && other != NULL && other->registered;
+    return p->actors_n == 0 && !p->was_ready && other->ready_n > 0 && h->now_us >= head_settled_us(h);
+}
+
 bool head_pool_has_failed(const struct head *h, const struct pool *p)
 {
     bool hope = p->was_ready || p->ready_n > 0 || p->loading_n > 0 || p->failed_n == 0;

@@ -149,7 +149,9 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
 {
     const struct pool *p = job->call->pool;
     unsigned waited_s = (job->call->deadline_ms + 999) / 1000;
-    if (head_pool_is_unknown(h, p)) {
+    if (head_pool_is_other_kind(h, str_of(p->name), p->embeds)) {
+        fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s", p->embeds ? "makes embeddings" : "generates text");
+    } else if (head_pool_is_unknown(h, p)) {
         struct str names = head_pool_names(h, p->embeds);
         fault_set(f, ERR_NOT_FOUND, "there is no model '%s'; there is: %.*s", p->name, STR_ARG(names));
     } else if (p->ready_n == 0) {
@@ -168,7 +170,9 @@ void head_queue_overdue(struct head *h, struct job *job)
         head_queue_take(h, job);
         head_queue_put(h, job);
     }
-    bool hope = !head_pool_is_unknown(h, call->pool) && !head_pool_has_failed(h, call->pool);
+    const struct pool *p = call->pool;
+    bool hope = !head_pool_is_unknown(h, p) && !head_pool_has_failed(h, p) &&
+                !head_pool_is_other_kind(h, str_of(p->name), p->embeds);
     if (h->now_us < job->due_us && hope) {
         timers_set(&h->timers, &job->timer, next_look_us(h, job));
         return;
@@ -181,7 +185,7 @@ void head_queue_overdue(struct head *h, struct job *job)
     if (ran)
         head_job_fail(h, job, &f);
     else
-        head_call_fail(h, call, &f, f.err == ERR_NOT_FOUND ? 0 : head_queue_retry_s(h));
+        head_call_fail(h, call, &f, f.err == ERR_NOT_FOUND || f.err == ERR_UNSUPPORTED ? 0 : head_queue_retry_s(h));
 }
 
 void head_queue_hurry(struct head *h, struct pool *p)

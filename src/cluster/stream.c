@@ -109,9 +109,12 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
         return;
     }
     struct job *job = f->job;
-    if (job->state != JOB_SENT || m->cached_tokens > m->prompt_tokens) {
-        head_link_refuse(h, w->link, ERR_PROTOCOL, false, "job %llu: prefilled %s", (unsigned long long)m->job,
-                         job->state != JOB_SENT ? "came twice" : "counts more cached tokens than the prompt has");
+    const char *wrong = job->state != JOB_SENT                 ? "came twice"
+                        : m->cached_tokens > m->prompt_tokens ? "counts more cached tokens than the prompt has"
+                        : m->ids.n != 0 && m->ids.n != m->prompt_tokens ? "has other ids than the prompt"
+                                                                       : NULL;
+    if (wrong != NULL) {
+        head_link_refuse(h, w->link, ERR_PROTOCOL, false, "job %llu: prefilled %s", (unsigned long long)m->job, wrong);
         return;
     }
     learn_tokens(f, m->prompt_tokens);
@@ -121,6 +124,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
         return; /* by an actor that was lost then */
     struct fx *fx = branch_fx(h, job, FX_STARTED);
     name_actor(fx, f->actor);
+    fx->ids = m->ids;
     fx->usage = (struct fx_usage){
         .prompt_tokens = m->prompt_tokens,
         .cached_tokens = m->cached_tokens,
@@ -142,6 +146,13 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
         return fault_set(f, ERR_PROTOCOL, "job %llu: token %u came where token %u was due", id, m->first, job->ids_n);
     if (m->logprobs.n != 0 && m->logprobs.n != m->ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: %u log-probabilities for %u tokens", id, m->logprobs.n, m->ids.n);
+    uint32_t top = m->ids.n > 0 ? m->top_ids.n / m->ids.n : 0;
+    if (m->top_ids.n != top * m->ids.n || m->top_ids.n != m->top_logprobs.n || top > REQUEST_TOP_LOGPROBS_MAX)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: %u likely tokens with %u log-probabilities for %u tokens", id,
+                         m->top_ids.n, m->top_logprobs.n, m->ids.n);
+    if (m->pieces.n != 0 && m->pieces.n != m->ids.n + m->top_ids.n)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: %u pieces of text for %u tokens", id, m->pieces.n,
+                         m->ids.n + m->top_ids.n);
     if (m->ids.n > context || job->ids_n > context - m->ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: more tokens than the context of %u has", id, context);
     return 0;
@@ -178,6 +189,9 @@ void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
     fx->text = m->text;
     fx->ids = m->ids;
     fx->logprobs = m->logprobs;
+    fx->top_ids = m->top_ids;
+    fx->top_logprobs = m->top_logprobs;
+    fx->pieces = m->pieces;
 }
 
 /* ---- done ---- */

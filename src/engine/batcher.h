@@ -34,6 +34,7 @@ enum batcher_event_kind { BATCHER_PREFILLED, BATCHER_TOKENS, BATCHER_DONE };
 struct batcher_event {
     enum batcher_event_kind kind;
     uint64_t ticket;            /* from batcher_submit */
+    const int32_t *prompt_ids;  /* PREFILLED: prompt_tokens of them, borrowed; NULL unless asked for */
     /* PREFILLED and DONE */
     uint32_t prompt_tokens, cached_tokens;
     float queue_ms, prefill_ms;
@@ -43,6 +44,9 @@ struct batcher_event {
     const int32_t *ids;
     const float *logprobs;      /* NULL unless asked for */
     uint32_t ids_n;
+    uint32_t top_n;             /* most likely tokens of each id; 0 unless asked for */
+    const struct engine_likely *top; /* ids_n * top_n */
+    const struct str *pieces;   /* with logprobs: bytes of each id, followed by those of its `top` */
     /* DONE */
     uint8_t finish;             /* enum finish */
     struct fault fault;         /* when finish is FINISH_ERROR */

@@ -200,6 +200,19 @@ static int32_t echo_sampler_draw(struct engine *e, struct engine_sampler *s, uin
     return token;
 }
 
+/* What it would have drawn is not told here: likeliest is the token after the last one, then the one after that … */
+static uint32_t echo_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out)
+{
+    MUST(row < e->rows_n && e->rows[row].want); /* E4 */
+    if (n > e->info.vocab)
+        n = e->info.vocab;
+    for (uint32_t i = 0; i < n; i++) {
+        out[i].token = (int32_t)(((uint32_t)e->rows[row].token + 1 + i) % e->info.vocab);
+        out[i].logprob = -0.25f * (float)(i + 1);
+    }
+    return n;
+}
+
 static int echo_embed(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
                       struct fault *f)
 {
@@ -242,6 +255,7 @@ const struct engine_ops *engine_echo(void)
         .sampler_free = echo_sampler_free,
         .sampler_accept = echo_sampler_accept,
         .sampler_draw = echo_sampler_draw,
+        .likely = echo_likely,
         .embed = echo_embed,
     };
     return &ops;

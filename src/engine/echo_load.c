@@ -30,7 +30,8 @@ static uint64_t needs_total(const struct engine_needs *n)
 /* Fills in the needs for the context asked for, or for the largest that fits. */
 static void choose_context(const struct engine_load *load, const struct echo_options *o, struct engine_needs *out)
 {
-    *out = (struct engine_needs){.weights_bytes = o->weights, .compute_bytes = o->compute};
+    *out = (struct engine_needs){.weights_bytes = o->weights, .compute_bytes = o->compute,
+                                 .kind = o->embed > 0 ? REQUEST_EMBED : REQUEST_CHAT};
     out->context = load->context > 0 ? load->context : o->context;
     for (;;) {
         out->kv_bytes = o->kv * out->context * load->slots;
@@ -100,7 +101,7 @@ int echo_load(const struct engine_load *load, engine_progress_fn *progress, void
         return rc;
     }
     read_script(e);
-    e->info = (struct engine_info){.kind = e->options.embed > 0 ? REQUEST_EMBED : REQUEST_CHAT, .has_template = true,
+    e->info = (struct engine_info){.kind = needs.kind, .has_template = true,
                                    .slots = load->slots, .context = needs.context, .vocab = echo_vocab(),
                                    .batch_rows_max = e->options.rows,
                                    .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo"};

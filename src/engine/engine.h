@@ -15,12 +15,12 @@
 #include "base/err.h"
 #include "base/request.h"
 
-enum { ENGINE_ABI = 1, ENGINE_SLOTS_MAX = 64 };
+enum { ENGINE_ABI = 3, ENGINE_SLOTS_MAX = 64 };
 
 /* Name of the symbol a module exports: const struct engine_ops *manta_engine(void). */
 #define ENGINE_SYMBOL "manta_engine"
 
-enum engine_kv { ENGINE_KV_F16 = 0, ENGINE_KV_Q8_0 = 1, ENGINE_KV_F32 = 2 };
+enum engine_kv { ENGINE_KV_F16 = 0, ENGINE_KV_Q8_0 = 1, ENGINE_KV_F32 = 2 }; /* f32: without flash attention */
 
 struct engine; /* a loaded model with its context; opaque, one per actor */
 
@@ -43,6 +43,7 @@ struct engine_needs {
     uint64_t kv_bytes;      /* for the context chosen */
     uint64_t compute_bytes; /* estimate of the compute buffers */
     uint32_t context;       /* tokens per slot that were chosen */
+    uint8_t kind;           /* what it will be: REQUEST_CHAT or REQUEST_EMBED */
 };
 
 /* What was loaded. */
@@ -64,6 +65,12 @@ struct engine_row {
     int32_t position; /* in its sequence, from 0 */
     uint32_t seq;     /* slot */
     bool want;        /* its logits will be drawn from */
+};
+
+/* A token that could have been drawn. */
+struct engine_likely {
+    int32_t token;
+    float logprob; /* as *out_logprob of sampler_draw */
 };
 
 struct engine_sampler; /* penalties and filters of one stream; opaque */
@@ -114,6 +121,10 @@ struct engine_ops {
      * *out_logprob: natural logarithm of the token's probability before penalties, filters and temperature; NULL where
      * nobody asked, which saves half of a draw's time. */
     int32_t (*sampler_draw)(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob);
+
+    /* The n most likely tokens of a row that can be drawn from, the likeliest first. Returns how many: n, or the
+     * vocabulary. */
+    uint32_t (*likely)(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
 
     /* The pooled embedding of tokens, of length 1, for REQUEST_EMBED models. *inout_n: room in floats, then how many were
      * written. ERR_CONTEXT, ERR_TOO_LARGE (no room). NULL: this engine cannot. */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
@@ -89,6 +90,10 @@ static int check_request(const struct request *r, const struct engine_info *info
 {
     if (r->kind != REQUEST_EMBED && info->kind == REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "this model turns text into vectors, it does not answer prompts");
+    if (r->kind == REQUEST_EMBED && info->kind != REQUEST_EMBED)
+        return fault_set(f, ERR_UNSUPPORTED, "this model writes text, it makes no embeddings");
+    if (r->tokens_n > 0 && r->kind != REQUEST_EMBED)
+        return fault_set(f, ERR_UNSUPPORTED, "only embeddings can be asked for by token ids");
     if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
     if (r->stops_n > REQUEST_STOPS_MAX)
@@ -97,6 +102,21 @@ static int check_request(const struct request *r, const struct engine_info *info
         if (r->stops[i].n > REQUEST_STOP_BYTES_MAX)
             return fault_set(f, ERR_INVALID, "a stop string of %zu bytes, at most %d are possible", r->stops[i].n,
                              REQUEST_STOP_BYTES_MAX);
+    return 0;
+}
+
+/* A text for an embedding that came as token ids: taken as they are, without the model's own first and last token. */
+static int take_tokens(struct job *j, const struct engine_info *info, struct fault *f)
+{
+    const struct request *r = j->r;
+    if (r->tokens_n > info->context)
+        return too_long("", r->tokens_n, info->context, f);
+    for (uint32_t i = 0; i < r->tokens_n; i++)
+        if (r->tokens[i] < 0 || (uint32_t)r->tokens[i] >= info->vocab)
+            return fault_set(f, ERR_INVALID, "token %d is not one of this model's %u", r->tokens[i], info->vocab);
+    j->prompt_n = j->cap = r->tokens_n;
+    j->tokens = xalloc_array(r->tokens_n, sizeof *j->tokens);
+    memcpy(j->tokens, r->tokens, r->tokens_n * sizeof *j->tokens);
     return 0;
 }
 
@@ -113,7 +133,7 @@ int job_prepare(struct job *j, struct fault *f)
         text = buf_str(&rendered);
     }
     if (rc == 0)
-        rc = tokenize_prompt(j, text, info->context, f);
+        rc = j->r->tokens_n > 0 ? take_tokens(j, info, f) : tokenize_prompt(j, text, info->context, f);
     buf_fini(&rendered);
     if (rc != 0)
         return rc;

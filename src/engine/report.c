@@ -1,5 +1,7 @@
 #include "engine/state.h"
 
+enum { PIECE_BYTES = 256 }; /* of one token, as clients are told them; longer ones are cut */
+
 static void report(struct batcher *b, const struct batcher_event *ev)
 {
     MUST(!b->reporting);
@@ -28,17 +30,47 @@ static struct batcher_event event_of(const struct job *j, enum batcher_event_kin
 void report_prefilled(struct batcher *b, const struct job *j)
 {
     struct batcher_event ev = event_of(j, BATCHER_PREFILLED);
+    ev.prompt_ids = j->r->sampling.prompt_ids ? j->tokens : NULL;
     report(b, &ev);
 }
 
-void report_token(struct batcher *b, struct job *j, uint32_t first, int32_t id, float logprob)
+/* What clients are told of a token besides its text: the head has no vocabulary to look bytes up in. */
+struct about {
+    struct engine_likely top[REQUEST_TOP_LOGPROBS_MAX];
+    struct str pieces[1 + REQUEST_TOP_LOGPROBS_MAX];
+    char bytes[1 + REQUEST_TOP_LOGPROBS_MAX][PIECE_BYTES];
+};
+
+static void add_piece(struct batcher *b, struct about *a, uint32_t i, int32_t id)
+{
+    int32_t n = b->ops->piece(b->engine, id, a->bytes[i], PIECE_BYTES);
+    a->pieces[i] = str_n(a->bytes[i], (size_t)n);
+}
+
+static void tell_about(struct batcher *b, const struct job *j, uint32_t row, struct about *a, struct batcher_event *ev)
+{
+    uint32_t n = j->r->sampling.top_logprobs;
+    n = n < REQUEST_TOP_LOGPROBS_MAX ? n : REQUEST_TOP_LOGPROBS_MAX;
+    ev->top_n = n > 0 ? b->ops->likely(b->engine, row, n, a->top) : 0;
+    ev->top = a->top;
+    ev->pieces = a->pieces;
+    add_piece(b, a, 0, ev->ids[0]);
+    for (uint32_t i = 0; i < ev->top_n; i++)
+        add_piece(b, a, i + 1, a->top[i].token);
+}
+
+void report_token(struct batcher *b, struct job *j, uint32_t row, uint32_t first, int32_t id, float logprob)
 {
     struct batcher_event ev = event_of(j, BATCHER_TOKENS);
+    struct about about;
     ev.first = first;
     ev.text = text_take(&j->text);
     ev.ids = &id;
     ev.ids_n = 1;
-    ev.logprobs = j->r->sampling.logprobs ? &logprob : NULL;
+    if (j->r->sampling.logprobs) {
+        ev.logprobs = &logprob;
+        tell_about(b, j, row, &about, &ev);
+    }
     report(b, &ev);
 }
 

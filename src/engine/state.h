@@ -49,8 +49,8 @@ static inline uint64_t batcher_now(const struct batcher *b)
 
 /* The prompt of j is computed, or the embedding about to be reported. */
 void report_prefilled(struct batcher *b, const struct job *j);
-/* Token number `first` of the answer, with the text that can be sent now. */
-void report_token(struct batcher *b, struct job *j, uint32_t first, int32_t id, float logprob);
+/* Token number `first` of the answer, drawn from `row` of the last call, with the text that can be sent now. */
+void report_token(struct batcher *b, struct job *j, uint32_t row, uint32_t first, int32_t id, float logprob);
 /* The end of a job that is in no slot and in no queue any more; frees it. */
 void report_end(struct batcher *b, struct job *j, enum finish finish);
 void report_fault(struct batcher *b, struct job *j, const struct fault *f);

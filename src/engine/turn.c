@@ -87,7 +87,7 @@ static void draw(struct batcher *b, uint32_t slot, uint32_t row)
     }
     /* B6: text that was held back until the end goes out with the end token, so that a resumed job knows it did. */
     if (!is_end_token || text_waits(&j->text))
-        report_token(b, j, index, id, logprob);
+        report_token(b, j, row, index, id, logprob);
     if (finish != FINISH_NONE)
         report_end(b, leave_slot(b, slot), finish);
 }

@@ -27,7 +27,13 @@ static void write_events(struct head_program *p, struct call *c)
 
 static const char *id_prefix(enum api_shape shape)
 {
-    return shape == API_CHAT ? "chatcmpl" : shape == API_COMPLETION ? "cmpl" : "manta";
+    switch (shape) {
+    case API_CHAT: return "chatcmpl";
+    case API_COMPLETION: return "cmpl";
+    case API_EMBEDDINGS: return "embd";
+    case API_PROCESS_PROMPT: break;
+    }
+    return "manta";
 }
 
 static void extra_headers(const struct call *c, uint32_t retry_after_s, bool stream, char *out, size_t cap)
@@ -70,49 +76,50 @@ static uint32_t utf8_chars(struct str s)
     return n;
 }
 
-static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct str text, const int32_t *ids,
-                        const float *logprobs, uint32_t ids_n)
+/* Fills in what every chunk of a branch has, and appends it to p->json. */
+static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice)
 {
     struct branch *b = &c->branches[index];
-    struct api_choice choice = {.index = index, .text = text, .text_offset = b->chars};
-    if (c->api.request.sampling.logprobs && logprobs != NULL) {
-        choice.ids = ids;
-        choice.logprobs = logprobs;
-        choice.tokens_n = ids_n;
-    }
+    choice.index = index;
+    choice.text_offset = b->chars;
     api_write_chunk(&p->json, &c->head, &choice, !b->first_sent);
     b->first_sent = true;
-    b->chars += utf8_chars(text);
+    b->chars += utf8_chars(choice.text);
 }
 
-static bool hold(struct buf *text, struct buf *ids, struct buf *logprobs, const struct fx *fx, bool with_logprobs)
+/* The cluster has checked that the numbers of all these fit each other. */
+static struct api_choice choice_of(const struct fx *fx, bool with_logprobs)
 {
-    int err = buf_add_str(text, fx->text);
-    if (err == 0 && with_logprobs && fx->logprobs.n == fx->ids.n) {
-        err = buf_add(ids, fx->ids.p, fx->ids.n * sizeof *fx->ids.p);
-        if (err == 0)
-            err = buf_add(logprobs, fx->logprobs.p, fx->logprobs.n * sizeof *fx->logprobs.p);
-    }
-    return err == 0;
+    struct api_choice choice = {.text = fx->text};
+    if (!with_logprobs || fx->ids.n == 0 || fx->logprobs.n != fx->ids.n)
+        return choice;
+    choice.ids = fx->ids.p;
+    choice.tokens_n = fx->ids.n;
+    choice.logprobs = fx->logprobs.p;
+    choice.top_ids = fx->top_ids.p;
+    choice.top_logprobs = fx->top_logprobs.p;
+    choice.top_n = fx->top_ids.n / fx->ids.n;
+    choice.pieces = fx->pieces.n > 0 ? fx->pieces.p : NULL;
+    return choice;
 }
 
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
 {
     struct branch *b = call_branch(c, index);
     bool with_logprobs = c->api.request.sampling.logprobs != 0;
-    if (call_keeps_text(c) && !hold(&b->text, &b->ids, &b->logprobs, fx, with_logprobs && !c->api.stream)) {
+    if (call_keeps_text(c) && !kept_add(&b->whole, fx, call_wants_ids(c) && !c->api.stream)) {
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
     if (!c->api.stream || (fx->text.n == 0 && !with_logprobs))
         return;
     if (http_stream_full(c->r)) {
-        if (!hold(&b->held, &b->held_ids, &b->held_logprobs, fx, with_logprobs))
+        if (!kept_add(&b->held, fx, with_logprobs))
             doom(p, c, "the client reads too slowly: more of its answer waits than may be kept");
         return;
     }
     buf_reset(&p->json);
-    write_chunk(p, c, index, fx->text, fx->ids.p, fx->logprobs.n == fx->ids.n ? fx->logprobs.p : NULL, fx->ids.n);
+    write_chunk(p, c, index, choice_of(fx, with_logprobs));
     write_events(p, c);
 }
 
@@ -120,13 +127,13 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
 static void release(struct head_program *p, struct call *c, uint32_t index)
 {
     struct branch *b = &c->branches[index];
-    if (b->held.n == 0 && b->held_ids.n == 0)
+    if (kept_is_empty(&b->held))
         return;
-    write_chunk(p, c, index, buf_str(&b->held), (const int32_t *)(const void *)b->held_ids.p,
-                (const float *)(const void *)b->held_logprobs.p, (uint32_t)(b->held_ids.n / sizeof(int32_t)));
-    buf_fini(&b->held);
-    buf_fini(&b->held_ids);
-    buf_fini(&b->held_logprobs);
+    struct api_choice choice = {0};
+    struct str *pieces = kept_show(&b->held, &choice);
+    write_chunk(p, c, index, choice);
+    free(pieces);
+    kept_fini(&b->held);
 }
 
 void answer_drained(struct head_program *p, struct call *c)
@@ -182,7 +189,7 @@ static void write_prompt_answer(struct head_program *p, struct call *c, bool eve
     struct api_response *responses = xalloc_array(c->branches_n, sizeof *responses);
     for (uint32_t i = 0; i < c->branches_n; i++) {
         responses[i] = c->branches[i].response;
-        responses[i].text = buf_str(&c->branches[i].text);
+        responses[i].text = buf_str(&c->branches[i].whole.text);
     }
     struct head_totals t;
     head_totals(p->brain, &t);
@@ -198,18 +205,22 @@ static void write_prompt_answer(struct head_program *p, struct call *c, bool eve
 static void write_openai_answer(struct head_program *p, struct call *c)
 {
     struct api_choice choices[API_N_MAX] = {0};
+    struct str *pieces[API_N_MAX] = {0};
     uint32_t n = c->branches_n < API_N_MAX ? c->branches_n : API_N_MAX;
     for (uint32_t i = 0; i < n; i++) {
-        const struct branch *b = &c->branches[i];
-        choices[i] = (struct api_choice){.index = i, .text = buf_str(&b->text), .finish = b->response.finish};
-        if (c->api.request.sampling.logprobs && b->ids.n > 0) {
-            choices[i].ids = (const int32_t *)(const void *)b->ids.p;
-            choices[i].logprobs = (const float *)(const void *)b->logprobs.p;
-            choices[i].tokens_n = (uint32_t)(b->ids.n / sizeof(int32_t));
+        choices[i].index = i;
+        choices[i].finish = c->branches[i].response.finish;
+        choices[i].with_ids = c->api.request.sampling.prompt_ids != 0;
+        pieces[i] = kept_show(&c->branches[i].whole, &choices[i]);
+        if (c->head.prompt_ids == NULL) {
+            c->head.prompt_ids = c->branches[i].prompt_ids;
+            c->head.prompt_ids_n = c->branches[i].prompt_ids_n;
         }
     }
     struct api_usage usage = usage_of(c);
     api_write_answer(&p->json, &c->head, choices, n, &usage);
+    for (uint32_t i = 0; i < n; i++)
+        free(pieces[i]);
 }
 
 static void end_stream(struct head_program *p, struct call *c)
@@ -271,6 +282,8 @@ void answer_end(struct head_program *p, struct call *c)
     buf_reset(&p->json);
     if (c->api.shape == API_PROCESS_PROMPT)
         write_prompt_answer(p, c, false);
+    else if (c->api.shape == API_EMBEDDINGS)
+        write_embeddings(p, c);
     else
         write_openai_answer(p, c);
     char extra[256];
@@ -289,6 +302,7 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
     } else {
         struct api_error e = {.fault = *f};
         e.code = f->err == ERR_NOT_FOUND ? "model_not_found" : f->err == ERR_CONTEXT ? "context_length_exceeded" : NULL;
+        snprintf(e.param, sizeof e.param, "%s", c->param);
         char extra[256];
         extra_headers(c, retry_after_s, false, extra, sizeof extra);
         api_write_error(&p->json, &e);

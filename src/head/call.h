@@ -4,13 +4,32 @@
 
 #include "head/state.h"
 
+/* ---- kept.c: a part of an answer that cannot leave yet: all of it until the end, or what a slow reader left waiting ---- */
+struct kept {
+    struct buf text;
+    struct buf ids, logprobs;         /* int32_t, float; per token, when wanted */
+    struct buf top_ids, top_logprobs; /* same, per token the same number */
+    struct buf lengths, pieces;       /* uint32_t per piece; the pieces' bytes, one behind the other */
+};
+void kept_init(struct kept *k);
+/* Empties it, and frees what it holds. */
+void kept_fini(struct kept *k);
+bool kept_is_empty(const struct kept *k);
+/* False: it would hold more than REPLY_TEXT_BYTES_MAX. with_ids: the tokens, too; with their log-probabilities where
+ * these came along. */
+bool kept_add(struct kept *k, const struct fx *fx, bool with_ids);
+/* Points the choice to what is kept. The caller frees the result, which is part of it. */
+struct str *kept_show(const struct kept *k, struct api_choice *out);
+
 /* One run of the prompt: an actor's answer. */
 struct branch {
     struct api_response response;  /* model, node, address, text are owned by this struct: see below */
-    struct buf text;               /* the whole answer, when it is needed at the end */
-    struct buf ids, logprobs;      /* int32_t, float; when log-probabilities were asked for */
-    struct buf held;               /* text not sent yet, because the client reads slowly */
-    struct buf held_ids, held_logprobs;
+    struct kept whole;             /* the answer, when it is needed at the end */
+    float *vector;                 /* owned; embeddings */
+    uint32_t vector_n;
+    struct kept held;              /* not sent yet, because the client reads slowly */
+    int32_t *prompt_ids;           /* owned; when asked for */
+    uint32_t prompt_ids_n;
     char *model, *node, *address;  /* owned */
     uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
     bool first_sent, done;
@@ -30,7 +49,14 @@ struct call {
     bool streaming;                /* the stream's head is sent */
     bool begun;                    /* something of the answer has come */
     struct fault doom;             /* why, when on the doomed list */
+    char param[24];                /* field of the request that doom is about; empty: none */
 };
+
+/* True when the client wants to know the tokens of an answer, not just its text. */
+static inline bool call_wants_ids(const struct call *c)
+{
+    return c->api.request.sampling.logprobs != 0 || c->api.request.sampling.prompt_ids != 0;
+}
 
 /* True when whole texts are needed at the end. */
 static inline bool call_keeps_text(const struct call *c)
@@ -47,6 +73,10 @@ void answer_started(struct head_program *p, struct call *c, uint32_t index);
 /* A piece of a branch's answer: sent, held back while the client is slow, or kept for the end. */
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx);
 void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);
+/* embeddings.c: a vector has come, or failed to. One that failed fails the call at once: the others would be in vain. */
+void answer_vector_done(struct head_program *p, struct call *c, uint32_t index);
+/* Writes the whole answer of an embeddings call into p->json. */
+void write_embeddings(struct head_program *p, struct call *c);
 /* Sends what was held back. */
 void answer_drained(struct head_program *p, struct call *c);
 /* The end of it all; c->r is gone afterwards. */

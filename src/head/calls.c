@@ -20,12 +20,10 @@ static struct call *find(struct head_program *p, uint64_t id)
 
 static void branch_fini(struct branch *b)
 {
-    buf_fini(&b->text);
-    buf_fini(&b->ids);
-    buf_fini(&b->logprobs);
-    buf_fini(&b->held);
-    buf_fini(&b->held_ids);
-    buf_fini(&b->held_logprobs);
+    kept_fini(&b->whole);
+    kept_fini(&b->held);
+    free(b->vector);
+    free(b->prompt_ids);
     free(b->model);
     free(b->node);
     free(b->address);
@@ -47,9 +45,9 @@ struct branch *call_branch(struct call *c, uint32_t index)
     if (index >= c->branches_n) {
         c->branches = xrealloc(c->branches, (index + 1) * sizeof *c->branches);
         for (uint32_t i = c->branches_n; i <= index; i++) {
-            struct buf room = buf_max(REPLY_TEXT_BYTES_MAX);
-            c->branches[i] = (struct branch){.text = room, .ids = room, .logprobs = room, .held = room, .held_ids = room,
-                                             .held_logprobs = room, .response = {.actor = UINT32_MAX}};
+            c->branches[i] = (struct branch){.response = {.actor = UINT32_MAX}};
+            kept_init(&c->branches[i].whole);
+            kept_init(&c->branches[i].held);
         }
         c->branches_n = index + 1;
     }
@@ -169,6 +167,11 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
     b->response.model = str_of(keep(&b->model, fx->model));
     b->response.node = str_of(keep(&b->node, fx->node));
     b->response.address = str_of(keep(&b->address, fx->address));
+    if (fx->ids.n > 0 && b->prompt_ids == NULL) {
+        b->prompt_ids = xalloc_array(fx->ids.n, sizeof *b->prompt_ids);
+        memcpy(b->prompt_ids, fx->ids.p, fx->ids.n * sizeof *b->prompt_ids);
+        b->prompt_ids_n = fx->ids.n;
+    }
     if (fx->branch == 0)
         c->head.model = b->response.model;
     answer_started(p, c, fx->branch);
@@ -184,7 +187,15 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
     b->response.logprob_sum = fx->usage.logprob_sum;
     b->response.usage = (struct api_usage){.prompt_tokens = fx->usage.prompt_tokens, .cached_tokens = fx->usage.cached_tokens,
                                            .completion_tokens = fx->usage.completion_tokens};
-    answer_branch_done(p, c, fx->branch);
+    if (fx->embedding.n > 0) {
+        b->vector = xalloc_array(fx->embedding.n, sizeof *b->vector);
+        memcpy(b->vector, fx->embedding.p, fx->embedding.n * sizeof *b->vector);
+        b->vector_n = fx->embedding.n;
+    }
+    if (c->api.shape == API_EMBEDDINGS)
+        answer_vector_done(p, c, fx->branch);
+    else
+        answer_branch_done(p, c, fx->branch);
 }
 
 static void on_end(struct head_program *p, struct call *c)

@@ -50,6 +50,11 @@ static void on_completion(struct head_program *p, struct http_request *r)
     call_begin(p, r, API_COMPLETION);
 }
 
+static void on_embeddings(struct head_program *p, struct http_request *r)
+{
+    call_begin(p, r, API_EMBEDDINGS);
+}
+
 static void on_process_prompt(struct head_program *p, struct http_request *r)
 {
     call_begin(p, r, API_PROCESS_PROMPT);
@@ -154,7 +159,7 @@ static void on_root(struct head_program *p, struct http_request *r)
     buf_reset(&p->json);
     buf_printf(&p->json,
                "manta head %s: %u workers, %u actors ready.\n\n"
-               "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  GET /v1/models\n"
+               "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  POST /v1/embeddings  GET /v1/models\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "operations:  GET /health  GET /readyz  GET /metrics\n",
                p->o->version, t.workers, t.actors_ready);
@@ -164,6 +169,7 @@ static void on_root(struct head_program *p, struct http_request *r)
 static const struct route routes[] = {
     {"POST", "/v1/chat/completions", on_chat, 0},
     {"POST", "/v1/completions", on_completion, 0},
+    {"POST", "/v1/embeddings", on_embeddings, 0},
     {"GET", "/v1/models", on_models, 0},
     {"GET", "/v1/models/", on_model, 0},
     {"POST", "/manta/process_prompt", on_process_prompt, 0},

@@ -46,6 +46,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     run->turns = turns;
     run->turns_n = req->turns_n;
     run->text = req->text;
+    run->tokens = (struct wire_i32s){.p = req->tokens, .n = req->tokens_n};
     run->sampling = sampling_to_wire(&req->sampling);
     run->stops = (struct wire_strs){.p = req->stops, .n = req->stops_n};
     run->biases = biases;
@@ -70,6 +71,8 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
         .turns = turns,
         .turns_n = run->turns_n,
         .text = run->text,
+        .tokens = run->tokens.p,
+        .tokens_n = run->tokens.n,
         .sampling = sampling_from_wire(&run->sampling),
         .stops = stops,
         .stops_n = run->stops.n,

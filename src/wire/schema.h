@@ -31,7 +31,9 @@
     F(U64, seed, "key of the counter-based draws") \
     F(U32, max_tokens, "0: until the context is full") \
     F(U8, ignore_eos, "1: generate past end of text") \
-    F(U8, logprobs, "1: report log-probabilities")
+    F(U8, logprobs, "1: report log-probabilities") \
+    F(U8, top_logprobs, "of so many most likely tokens, too") \
+    F(U8, prompt_ids, "1: report the prompt's token ids")
 
 #define WIRE_PART_load(F, L, S) \
     F(U32, key, "actor, by the worker's own number") \
@@ -87,7 +89,8 @@
     F(U32, prompt_tokens, "tokens of the prompt") \
     F(U32, cached_tokens, "of those, taken from the prefix cache") \
     F(F32, queue_ms, "from arrival at the actor to the first prompt row") \
-    F(F32, prefill_ms, "from then to the first token")
+    F(F32, prefill_ms, "from then to the first token") \
+    F(I32S, ids, "the prompt's token ids when asked for, else empty")
 
 #define WIRE_MSG_tokens(F, L, S) \
     F(U64, job, "job id") \
@@ -95,7 +98,10 @@
     F(U32, first, "index of ids[0] in the answer, from 0") \
     F(STR, text, "whole UTF-8 characters; may lag behind ids (held back for stop strings) or be empty") \
     F(I32S, ids, "token ids") \
-    F(F32S, logprobs, "one per id when asked for, else empty")
+    F(F32S, logprobs, "one per id when asked for, else empty") \
+    F(I32S, top_ids, "per id the same number of most likely tokens when asked for, the likeliest first") \
+    F(F32S, top_logprobs, "one per top id") \
+    F(STRS, pieces, "bytes of each id, followed by those of its top ids; with logprobs, else empty")
 
 #define WIRE_MSG_done(F, L, S) \
     F(U64, job, "job id") \
@@ -146,6 +152,7 @@
     F(U8, kind, "enum request_kind") \
     L(turn, turns, "for REQUEST_CHAT") \
     F(STR, text, "for REQUEST_TEXT and REQUEST_EMBED") \
+    F(I32S, tokens, "for REQUEST_EMBED: instead of the text, token ids as they are") \
     S(sampling, sampling, "") \
     F(STRS, stops, "stop strings") \
     L(bias, biases, "") \

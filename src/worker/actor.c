@@ -87,25 +87,55 @@ static void *put_copy(char **at, const void *p, size_t bytes)
     return copy;
 }
 
+/* Bytes behind a letter for all that its event points to. */
+static size_t event_bytes(const struct batcher_event *ev)
+{
+    uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
+    size_t n = pieces_n * sizeof *ev->pieces + top_n * sizeof *ev->top + ev->ids_n * sizeof *ev->ids +
+               ev->embedding_n * sizeof *ev->embedding + ev->text.n;
+    n += ev->logprobs != NULL ? ev->ids_n * sizeof *ev->logprobs : 0;
+    n += ev->prompt_ids != NULL ? ev->prompt_tokens * sizeof *ev->prompt_ids : 0;
+    for (uint32_t i = 0; i < pieces_n; i++)
+        n += ev->pieces[i].n;
+    return n;
+}
+
+static struct str put_text(char **at, struct str s)
+{
+    return s.n > 0 ? str_n(put_copy(at, s.p, s.n), s.n) : s;
+}
+
+/* Copies what the event points to behind the letter: the most aligned first, text last. */
+static void put_event(char *at, struct batcher_event *ev)
+{
+    uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
+    struct str *pieces = pieces_n > 0 ? put_copy(&at, ev->pieces, pieces_n * sizeof *pieces) : NULL;
+    ev->pieces = pieces;
+    if (top_n > 0)
+        ev->top = put_copy(&at, ev->top, top_n * sizeof *ev->top);
+    if (ev->ids_n > 0)
+        ev->ids = put_copy(&at, ev->ids, ev->ids_n * sizeof *ev->ids);
+    if (ev->ids_n > 0 && ev->logprobs != NULL)
+        ev->logprobs = put_copy(&at, ev->logprobs, ev->ids_n * sizeof *ev->logprobs);
+    if (ev->embedding_n > 0)
+        ev->embedding = put_copy(&at, ev->embedding, ev->embedding_n * sizeof *ev->embedding);
+    if (ev->prompt_ids != NULL)
+        ev->prompt_ids = put_copy(&at, ev->prompt_ids, ev->prompt_tokens * sizeof *ev->prompt_ids);
+    ev->text = put_text(&at, ev->text);
+    for (uint32_t i = 0; i < pieces_n; i++)
+        pieces[i] = put_text(&at, pieces[i]);
+}
+
 /* Called by the batcher within a step: the event and what it points to, in one block. */
 static void on_batcher_event(const struct batcher_event *ev, void *user_data)
 {
     struct actor *a = user_data;
-    size_t words = (size_t)ev->ids_n * 4 * (ev->logprobs != NULL ? 2 : 1) + (size_t)ev->embedding_n * 4;
-    struct letter *l = xalloc(sizeof *l + words + ev->text.n);
+    struct letter *l = xalloc(sizeof *l + event_bytes(ev));
     l->news.kind = ACTOR_EVENT;
     l->news.key = a->cfg.key;
     l->event = *ev;
     l->news.event = &l->event;
-    char *at = (char *)(l + 1);
-    if (ev->ids_n > 0)
-        l->event.ids = put_copy(&at, ev->ids, (size_t)ev->ids_n * 4);
-    if (ev->ids_n > 0 && ev->logprobs != NULL)
-        l->event.logprobs = put_copy(&at, ev->logprobs, (size_t)ev->ids_n * 4);
-    if (ev->embedding_n > 0)
-        l->event.embedding = put_copy(&at, ev->embedding, (size_t)ev->embedding_n * 4);
-    if (ev->text.n > 0)
-        l->event.text = str_n(put_copy(&at, ev->text.p, ev->text.n), ev->text.n);
+    put_event((char *)(l + 1), &l->event);
     if (a->step_last != NULL)
         a->step_last->next = l;
     else

@@ -146,25 +146,56 @@ static void on_failed(struct worker_program *p, const struct fault *f)
     worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
 }
 
+/* The likely tokens of an event as the wire has them, in two arrays. One token per event is the rule, several are few. */
+struct top_lists {
+    int32_t *ids;    /* owned */
+    float *logprobs; /* owned */
+};
+
+static struct top_lists split_top(const struct batcher_event *e, uint32_t n)
+{
+    struct top_lists lists = {xalloc_array(n + 1, sizeof *lists.ids), xalloc_array(n + 1, sizeof *lists.logprobs)};
+    for (uint32_t i = 0; i < n; i++) {
+        lists.ids[i] = e->top[i].token;
+        lists.logprobs[i] = e->top[i].logprob;
+    }
+    return lists;
+}
+
+static void feed_tokens(struct worker_program *p, const struct batcher_event *e)
+{
+    uint32_t top_n = e->ids_n * e->top_n;
+    struct top_lists top = split_top(e, top_n);
+    struct wire_tokens tokens = {
+        .first = e->first,
+        .text = e->text,
+        .ids = {e->ids, e->ids_n},
+        .logprobs = {e->logprobs, e->logprobs != NULL ? e->ids_n : 0},
+        .top_ids = {top.ids, top_n},
+        .top_logprobs = {top.logprobs, top_n},
+        .pieces = {e->pieces, e->pieces != NULL ? e->ids_n + top_n : 0},
+    };
+    worker_feed(p, (struct agent_event){.kind = AGENT_TOKENS, .ticket = e->ticket, .tokens = &tokens});
+    free(top.ids);
+    free(top.logprobs);
+}
+
 static void on_engine_event(struct worker_program *p, const struct batcher_event *e)
 {
     struct agent_event ev = {.ticket = e->ticket};
     struct wire_prefilled prefilled;
-    struct wire_tokens tokens;
     struct wire_done done;
     switch (e->kind) {
     case BATCHER_PREFILLED:
         prefilled = (struct wire_prefilled){.prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens,
-                                            .queue_ms = e->queue_ms, .prefill_ms = e->prefill_ms};
+                                            .queue_ms = e->queue_ms, .prefill_ms = e->prefill_ms,
+                                            .ids = {e->prompt_ids, e->prompt_ids != NULL ? e->prompt_tokens : 0}};
         ev.kind = AGENT_PREFILLED;
         ev.prefilled = &prefilled;
         break;
     case BATCHER_TOKENS:
-        tokens = (struct wire_tokens){.first = e->first, .text = e->text, .ids = {e->ids, e->ids_n},
-                                      .logprobs = {e->logprobs, e->logprobs != NULL ? e->ids_n : 0}};
-        ev.kind = AGENT_TOKENS;
-        ev.tokens = &tokens;
-        break;
+        feed_tokens(p, e);
+        return;
     case BATCHER_DONE:
         done = (struct wire_done){.finish = e->finish, .error = (uint16_t)-e->fault.err, .message = str_of(e->fault.text),
                                   .prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens,
@@ -245,6 +276,14 @@ static int obtain_model(const struct worker_options *o, const char *reference, s
     return models_obtain(reference, &how, out, f);
 }
 
+/* What the model will do is registered before it is loaded. A file that cannot be used says so when it is. */
+static uint8_t kind_of(const struct engine_ops *ops, const struct engine_load *load)
+{
+    struct engine_needs needs = {0};
+    ops->probe(load, &needs, NULL);
+    return needs.kind == REQUEST_EMBED ? REQUEST_EMBED : REQUEST_CHAT;
+}
+
 /* With the echo engine the reference is its script, and the digest is of the script's text. */
 static int resolve_model(struct worker_program *p, struct fault *f)
 {
@@ -306,15 +345,6 @@ static void tell_last_run(struct worker_program *p)
 static void start_actor(struct worker_program *p)
 {
     const struct worker_options *o = p->o;
-    p->actor_state = (struct wire_actor){
-        .key = 0,
-        .state = WIRE_ACTOR_LOADING,
-        .kind = REQUEST_CHAT,
-        .model = str_of(p->model.name),
-        .digest = str_of(p->model.digest),
-        .slots = o->slots,
-        .exact = o->exact,
-    };
     struct actor_config cfg = {
         .key = 0,
         .ops = p->ops,
@@ -323,6 +353,15 @@ static void start_actor(struct worker_program *p)
         .step_ms = o->step_ms,
         .on_news = on_news,
         .user_data = p,
+    };
+    p->actor_state = (struct wire_actor){
+        .key = 0,
+        .state = WIRE_ACTOR_LOADING,
+        .kind = kind_of(p->ops, &cfg.load),
+        .model = str_of(p->model.name),
+        .digest = str_of(p->model.digest),
+        .slots = o->slots,
+        .exact = o->exact,
     };
     log_info("MODEL DEPLOYMENT", "creating model instances: loading %s from %s", p->model.name, p->model.path);
     p->actor = actor_start(p->loop, &cfg);

@@ -17,7 +17,10 @@ static void check_call(const struct api_call *c)
     MUST(q->biases_n <= REQUEST_BIASES_MAX);
     MUST(q->sampling.temperature >= 0 && q->sampling.temperature <= 5);
     MUST(q->sampling.top_p > 0 && q->sampling.top_p <= 1);
-    MUST(q->kind == REQUEST_TEXT ? q->text.p != NULL : q->turns_n > 0);
+    MUST(q->inputs_n <= REQUEST_INPUTS_MAX);
+    MUST(q->kind == REQUEST_TEXT ? q->text.p != NULL : q->kind == REQUEST_EMBED ? q->inputs_n > 0 : q->turns_n > 0);
+    for (uint32_t i = 0; i < q->inputs_n; i++)
+        MUST(q->inputs[i].text.n > 0 || q->inputs[i].tokens_n > 0);
     struct buf out = buf_max(64 << 20);
     for (uint32_t i = 0; i < q->turns_n; i++)
         api_write_string(&out, q->turns[i].content);
@@ -28,7 +31,7 @@ static void check_call(const struct api_call *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    for (int shape = API_CHAT; shape <= API_PROCESS_PROMPT; shape++) {
+    for (int shape = API_CHAT; shape <= API_EMBEDDINGS; shape++) {
         struct api_call c = {0};
         struct api_error e = {0};
         int err = api_parse((enum api_shape)shape, str_n((const char *)data, size), &c, &e);

@@ -188,7 +188,7 @@ static bool failure_is_true(struct sim *s, const struct call *c, int err)
         return coordinator_settled(s) && (!coordinator_knows(s, str_of(c->model), false) || wrong_kind(c));
     case ERR_UNSUPPORTED:
         PROBE(s, wrong_kind);
-        return wrong_kind(c);
+        return wrong_kind(c) || (c->model[0] == '\0' && coordinator_settled(s) && !coordinator_knows(s, str_of(""), true));
     case ERR_BUSY:
         PROBE(s, queue_full);
         return t.queued + (c->count != 0 ? c->count : s->head.cfg.fanout_max) > s->head.cfg.queue_jobs_max;

@@ -265,6 +265,9 @@ static inline void event_prompt(struct story *s, uint64_t call, const char *line
     r.text = str_n(padding, text.n > pad ? text.n : pad);
     r.affinity = word(line, "session", "");
     r.sampling.seed = number(line, "seed", 0);
+    struct input inputs[8] = {{.text = str_of("one")}, {.text = str_of("two")}, {.text = str_of("three")}};
+    r.inputs = inputs;
+    r.inputs_n = number(line, "inputs", 0);
     step(s, (struct head_event){.kind = HEAD_PROMPT,
                                 .call = call,
                                 .request = &r,

@@ -60,7 +60,7 @@ static void test_every_chat_field(void **state)
         "{\"model\":\"smollm2\"," HELLO ",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"n\":3,"
         "\"max_tokens\":7,\"max_completion_tokens\":9,\"temperature\":0,\"top_p\":0.5,\"top_k\":17,\"min_p\":0.25,"
         "\"presence_penalty\":-1.5,\"frequency_penalty\":2,\"repeat_penalty\":1.25,\"repeat_last_n\":-1,"
-        "\"seed\":-42,\"stop\":[\"\\n\\n\",\"END\"],\"logprobs\":true,\"top_logprobs\":0,\"ignore_eos\":true,"
+        "\"seed\":-42,\"stop\":[\"\\n\\n\",\"END\"],\"logprobs\":true,\"top_logprobs\":20,\"ignore_eos\":true,"
         "\"logit_bias\":{\"50\":-100,\"7\":1.5},\"user\":\"ann\",\"cache_prompt\":true,\"response_format\":"
         "{\"type\":\"text\"},\"tools\":[],\"tool_choice\":\"none\",\"store\":false,\"something_new\":{\"a\":[1]}}");
     const struct sampling *s = &c.request.sampling;
@@ -82,6 +82,7 @@ static void test_every_chat_field(void **state)
     assert_str(c.request.stops[0], "\n\n");
     assert_str(c.request.stops[1], "END");
     assert_int_equal(s->logprobs, 1);
+    assert_int_equal(s->top_logprobs, 20);
     assert_int_equal(s->ignore_eos, 1);
     assert_int_equal(c.request.biases_n, 2);
     assert_int_equal(c.request.biases[0].token, 50);

@@ -150,9 +150,10 @@ static const struct bad bads[] = {
 
     /* what manta does not do */
     {CHAT "\"logprobs\":2}", ERR_INVALID, "logprobs", "logprobs: expected true or false, got a number"},
-    {TEXT "\"logprobs\":6}", ERR_INVALID, "logprobs", "logprobs: 6 is out of range, 0 … 5"},
-    {CHAT "\"top_logprobs\":3}", ERR_UNSUPPORTED,
-     "top_logprobs", "top_logprobs: only the chosen token's log-probability is known: send 0 or leave it out"},
+    {TEXT "\"logprobs\":21}", ERR_INVALID, "logprobs", "logprobs: 21 is out of range, 0 … 20"},
+    {CHAT "\"top_logprobs\":3}", ERR_INVALID, "top_logprobs", "top_logprobs: needs \"logprobs\": true beside it"},
+    {CHAT "\"return_token_ids\":true,\"stream\":true}", ERR_UNSUPPORTED,
+     "return_token_ids", "return_token_ids: is only for answers that do not stream"},
     {CHAT "\"top_logprobs\":21}", ERR_INVALID, "top_logprobs", "top_logprobs: 21 is out of range, 0 … 20"},
     {CHAT "\"response_format\":{\"type\":\"json_object\"}}", ERR_UNSUPPORTED,
      "response_format", "response_format: 'json_object' is not supported yet, only 'text'"},

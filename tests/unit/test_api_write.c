@@ -93,34 +93,6 @@ static void test_whole_answers(void **state)
     buf_fini(&b);
 }
 
-/* Given logprobs, a lone token is named by the chunk's text, several by their ids unless their texts are known. */
-static void test_logprobs(void **state)
-{
-    (void)state;
-    struct buf b = buf_max(OUT_MAX);
-    const int32_t ids[] = {5, 77};
-    const float lps[] = {-0.25f, -INFINITY};
-    struct api_choice c = {.text = str_of("\xc3\xa9"), .ids = ids, .logprobs = lps, .tokens_n = 1};
-    api_write_chunk(&b, &chat, &c, false);
-    assert_out(&b, CHUNK "{\"content\":\"\xc3\xa9\"},\"logprobs\":{\"content\":[{\"token\":\"\xc3\xa9\",\"logprob\":-0.25,"
-                         "\"bytes\":[195,169],\"top_logprobs\":[]}],\"refusal\":null},\"finish_reason\":null}]}\n\n");
-
-    c = (struct api_choice){.text = str_of("xy"), .ids = ids, .logprobs = lps, .tokens_n = 2};
-    api_write_chunk(&b, &text, &c, false);
-    assert_out(&b, "data: {" TEXT_HEAD ",\"choices\":[{\"index\":0,\"text\":\"xy\",\"logprobs\":{\"tokens\":["
-                   "\"token_id:5\",\"token_id:77\"],\"token_logprobs\":[-0.25,-9999],\"top_logprobs\":null,"
-                   "\"text_offset\":[0,0]},\"finish_reason\":null}]}\n\n");
-
-    const struct str pieces[] = {str_of("\xc3\xa9x"), str_of("y")};
-    c.pieces = pieces;
-    c.text_offset = 10;
-    api_write_chunk(&b, &text, &c, false);
-    assert_out(&b, "data: {" TEXT_HEAD ",\"choices\":[{\"index\":0,\"text\":\"xy\",\"logprobs\":{\"tokens\":["
-                   "\"\xc3\xa9x\",\"y\"],\"token_logprobs\":[-0.25,-9999],\"top_logprobs\":null,"
-                   "\"text_offset\":[10,12]},\"finish_reason\":null}]}\n\n");
-    buf_fini(&b);
-}
-
 static void test_errors(void **state)
 {
     (void)state;
@@ -306,7 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chat_chunks), cmocka_unit_test(test_completion_chunk),
-        cmocka_unit_test(test_whole_answers), cmocka_unit_test(test_logprobs), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_whole_answers), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_every_byte), cmocka_unit_test(test_utf8), cmocka_unit_test(test_random_text),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_nesting), cmocka_unit_test(test_overflow),
     };

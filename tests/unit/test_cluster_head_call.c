@@ -38,9 +38,50 @@ static void an_embedding_is_answered_by_an_actor_of_that_kind(void **state)
               "done 1.0 finish=1 actor=1 node=a vector=8\n"
               "end 1 of 1\n"
               "> prompt 2 kind=3 model=gpt\n"
-              "failed 2 ERR_UNSUPPORTED: model 'gpt' generates text, it makes no embeddings\n"
+              "failed 2 ERR_UNSUPPORTED: model 'gpt' generates text, it makes no embeddings; models for embeddings: 'minilm'\n"
               "> prompt 3 model=minilm\n"
-              "failed 3 ERR_UNSUPPORTED: model 'minilm' makes embeddings, it generates no text\n");
+              "failed 3 ERR_UNSUPPORTED: model 'minilm' makes embeddings, it generates no text; models for text: 'gpt'\n");
+    story_end(&s);
+}
+
+static void each_input_of_an_embedding_is_a_job_of_its_own(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=minilm kind=3 slots=2\n");
+    story(&s, "> prompt 1 kind=3 inputs=3\n"
+              "send 1 run job=1.1 key=0 seed=0 one\n"
+              "send 1 run job=2.1 key=0 seed=1 two\n"
+              "> prefilled 1 job=2\n"
+              "started 1.1 actor=0 node=a\n"
+              "> done 1 job=2 vector=8\n"
+              "done 1.1 finish=1 actor=0 node=a vector=8\n"
+              "send 1 run job=3.1 key=0 seed=2 three\n"
+              "> closed 1\n" /* both go on elsewhere, with their own texts */
+              "> open 2\n"
+              "> hello 2 node=b\n"
+              "send 2 welcome worker=2\n"
+              "> actor 2 model=minilm kind=3 slots=2\n"
+              "send 2 actor_ack key=0 id=1\n"
+              "send 2 run job=3.2 key=0 seed=2 three\n"
+              "send 2 run job=1.2 key=0 seed=0 one\n");
+    story_end(&s);
+}
+
+static void any_model_means_one_of_the_right_kind(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=minilm kind=3\n");
+    story(&s, "> prompt 1 text=hello\n"
+              "failed 1 ERR_UNSUPPORTED: there is no model here that generates text; there is: 'minilm'\n");
+    story_end(&s);
+    s = story_begin();
+    s.cfg.settle_ms = 1000;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=gpt\n");
+    story(&s, "> prompt 1 kind=3 text=hello\n"
+              "> wait 1000\n"
+              "failed 1 ERR_UNSUPPORTED: there is no model here that makes embeddings\n");
     story_end(&s);
 }
 
@@ -370,6 +411,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prompt_is_answered),
         cmocka_unit_test(an_embedding_is_answered_by_an_actor_of_that_kind),
+        cmocka_unit_test(each_input_of_an_embedding_is_a_job_of_its_own),
+        cmocka_unit_test(any_model_means_one_of_the_right_kind),
         cmocka_unit_test(an_unknown_model_is_not_found_and_the_known_ones_are_named),
         cmocka_unit_test(without_a_worker_a_prompt_waits_and_then_says_what_to_check),
         cmocka_unit_test(the_first_worker_gets_what_waited),

@@ -379,29 +379,6 @@ static void a_full_queue_refuses(void **state)
     world_free(w);
 }
 
-static void embeddings(void **state)
-{
-    (void)state;
-    struct world *w = world_new("echo:embed=8", 2, 128);
-    struct request r = completion("some text", 0), chat = completion("hello", 0);
-    r.kind = REQUEST_EMBED;
-    uint64_t t = world_submit(w, &r), odd = world_submit(w, &chat);
-    world_finish(w);
-    assert_int_equal(w->answers[t].finish, FINISH_STOP);
-    assert_int_equal(w->answers[t].embedding_n, 8);
-    float square = 0;
-    for (int i = 0; i < 8; i++)
-        square += w->answers[t].embedding[i] * w->answers[t].embedding[i];
-    assert_float_equal(square, 1, 1e-5);
-    assert_int_equal(w->answers[odd].fault.err, ERR_UNSUPPORTED);
-    world_free(w);
-    w = world_new("echo", 2, 128);
-    t = world_submit(w, &r);
-    world_finish(w);
-    assert_int_equal(w->answers[t].fault.err, ERR_UNSUPPORTED);
-    world_free(w);
-}
-
 static void bad_peers_get_errors(void **state)
 {
     (void)state;
@@ -577,7 +554,6 @@ int main(void)
         cmocka_unit_test(cancel_at_each_stage),
         cmocka_unit_test(a_failed_call_ends_those_in_it_and_no_others),
         cmocka_unit_test(a_full_queue_refuses),
-        cmocka_unit_test(embeddings),
         cmocka_unit_test(bad_peers_get_errors),
         cmocka_unit_test(resumed_answers_equal_undisturbed_ones),
         cmocka_unit_test(seeds_make_different_answers),

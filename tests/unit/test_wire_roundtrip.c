@@ -73,6 +73,9 @@ static void a_request_survives_the_way_through_run(void **state)
     struct logit_bias b[] = {{.token = 5, .bias = 2.0f}};
     struct request r = {.kind = REQUEST_CHAT, .turns = t, .turns_n = 1, .stops = s, .stops_n = 1, .biases = b, .biases_n = 1,
                         .sampling = sampling_default()};
+    int32_t ids[] = {101, 102};
+    r.tokens = ids;
+    r.tokens_n = 2;
     r.sampling.seed = 99;
     struct wire_msg m = {.type = WIRE_run}, got;
     struct wire_arena scratch = {0}, arena = {0}, back = {0};
@@ -85,6 +88,8 @@ static void a_request_survives_the_way_through_run(void **state)
     assert_true(str_is(q.turns[0].content, "hi"));
     assert_true(str_is(q.stops[0], "END"));
     assert_int_equal(q.biases[0].token, 5);
+    assert_int_equal(q.tokens_n, 2);
+    assert_memory_equal(q.tokens, ids, sizeof ids);
     assert_memory_equal(&q.sampling, &r.sampling, sizeof r.sampling);
     wire_arena_fini(&scratch);
     wire_arena_fini(&arena);

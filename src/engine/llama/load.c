@@ -53,17 +53,6 @@ static int check_kind(const struct engine *e, const struct engine_load *load, st
     return 0;
 }
 
-/* BERT and its kin: every row sees every other, the result is a vector. */
-static bool is_embedder(const char *path)
-{
-    struct gguf_context *g = meta_open(path, NULL);
-    if (g == NULL)
-        return false;
-    bool yes = meta_number(g, "attention.causal", 1) == 0 || meta_number(g, "pooling_type", LLAMA_POOLING_TYPE_NONE) != LLAMA_POOLING_TYPE_NONE;
-    gguf_free(g);
-    return yes;
-}
-
 static struct llama_context_params context_params(const struct engine_load *load, uint32_t context, bool embedder)
 {
     struct llama_context_params p = llama_context_default_params();
@@ -75,7 +64,8 @@ static struct llama_context_params context_params(const struct engine_load *load
     p.n_outputs_max = embedder ? 0 : load->slots;
     p.n_threads = p.n_threads_batch = (int32_t)load->threads;
     p.type_k = p.type_v = kv_type(load);
-    p.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    /* It would round f32 to f16 first, which is not what somebody who asks for f32 wants. */
+    p.flash_attn_type = p.type_k == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_ENABLED;
     /* A stream of cells per slot: row i of a sequence lies in cell i whatever the others do, which exactness needs;
      * and attention reads a slot's own cells only. */
     p.kv_unified = false;
@@ -109,10 +99,8 @@ static void close_pool(struct engine *e)
 
 static int open_context(struct engine *e, const struct engine_load *load, uint32_t context, struct fault *f)
 {
-    bool embedder = is_embedder(load->path);
-    e->info.kind = embedder ? REQUEST_EMBED : REQUEST_CHAT;
     words_forget();
-    e->ctx = llama_init_from_model(e->model, context_params(load, context, embedder));
+    e->ctx = llama_init_from_model(e->model, context_params(load, context, e->info.kind == REQUEST_EMBED));
     if (e->ctx == NULL)
         return fault_set(f, ERR_MEMORY, "no context of %u slots x %u tokens for '%s': %s", load->slots, context,
                          load->path, words_last());
@@ -129,6 +117,9 @@ static void fill_info(struct engine *e, const struct engine_load *load)
     info->context = cells < trained ? cells : trained;
     info->vocab = (uint32_t)llama_vocab_n_tokens(e->vocab);
     info->batch_rows_max = llama_n_batch(e->ctx);
+    /* A text is embedded in one call, and libllama ends the process when an encoder's call is longer than that. */
+    if (info->kind == REQUEST_EMBED && info->context > llama_n_ubatch(e->ctx))
+        info->context = llama_n_ubatch(e->ctx);
     info->chunk_rows = kv_type(load) == GGML_TYPE_Q8_0 ? 1 : TILE_ROWS;
     char architecture[48] = "";
     llama_model_meta_val_str(e->model, "general.architecture", architecture, sizeof architecture);
@@ -149,6 +140,7 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
     struct engine *e = xalloc(sizeof *e);
     struct loading l = {.progress = progress, .user_data = user_data};
     e->info.memory = needs;
+    e->info.kind = needs.kind;
     if ((err = open_model(e, load, &l, f)) != 0 || (err = check_kind(e, load, f)) != 0 ||
         (err = open_context(e, load, needs.context, f)) != 0) {
         unload_model(e);

@@ -59,6 +59,7 @@ static struct engine_ops ops = {
     .sampler_free = sampler_free,
     .sampler_accept = sampler_accept,
     .sampler_draw = sampler_draw,
+    .likely = sampler_likely,
     .embed = batch_embed,
 };
 

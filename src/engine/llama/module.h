@@ -74,5 +74,6 @@ struct engine_sampler *sampler_new(struct engine *e, const struct request *r);
 void sampler_free(struct engine_sampler *s);
 void sampler_accept(struct engine_sampler *s, int32_t token);
 int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob);
+uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
 
 #endif

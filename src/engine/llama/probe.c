@@ -22,6 +22,7 @@ struct shape {
     uint64_t kv_cell_bytes;   /* one token's K and V over all layers */
     uint64_t context_trained; /* tokens */
     uint64_t embd, ff, vocab;
+    uint8_t kind;             /* enum request_kind */
 };
 
 enum ggml_type kv_type(const struct engine_load *load)
@@ -76,6 +77,13 @@ static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
     return bytes;
 }
 
+/* BERT and its kin: every row sees every other, the result is a vector. */
+static uint8_t kind_of(const struct gguf_context *g)
+{
+    bool pools = meta_number(g, "pooling_type", LLAMA_POOLING_TYPE_NONE) != LLAMA_POOLING_TYPE_NONE;
+    return pools || meta_number(g, "attention.causal", 1) == 0 ? REQUEST_EMBED : REQUEST_CHAT;
+}
+
 static struct shape shape_read(const struct gguf_context *g, const struct engine_load *load)
 {
     struct shape s = {
@@ -84,6 +92,7 @@ static struct shape shape_read(const struct gguf_context *g, const struct engine
         .ff = meta_number(g, "feed_forward_length", 0),
         .vocab = gguf_get_arr_n(g, gguf_find_key(g, "tokenizer.ggml.tokens")),
         .kv_cell_bytes = kv_cell_bytes(g, kv_type(load)),
+        .kind = kind_of(g),
     };
     for (int64_t i = 0; i < gguf_get_n_tensors(g); i++) {
         *(load->repack && is_copied(g, i) ? &s.repack_bytes : &s.mapped_bytes) += gguf_get_tensor_size(g, i);
@@ -118,6 +127,7 @@ static struct engine_needs needs_at(const struct shape *s, const struct engine_l
         .kv_bytes = cells * load->slots * s->kv_cell_bytes,
         .compute_bytes = compute_bytes(s, load, cells),
         .context = (uint32_t)cells,
+        .kind = s->kind,
     };
 }
 

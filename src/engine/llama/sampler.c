@@ -15,6 +15,8 @@
 #include "engine/llama/logits.h"
 #include "engine/llama/module.h"
 
+enum { LIKELY_MAX = REQUEST_TOP_LOGPROBS_MAX };
+
 /* A logit that was changed in place, and what it was. */
 struct patch {
     int32_t token;
@@ -235,4 +237,19 @@ int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, d
     if (out_logprob != NULL)
         *out_logprob = logprob(logits, s->vocab, token);
     return token;
+}
+
+uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out)
+{
+    MUST(row < e->info.batch_rows_max);
+    MUST(n > 0 && n <= LIKELY_MAX);
+    struct candidate top[LIKELY_MAX];
+    const float *logits = e->row_logits[row];
+    MUST(logits != NULL);
+    int32_t vocab = (int32_t)e->info.vocab, found = logits_top(logits, vocab, (int32_t)n, top);
+    double all = log(logits_sum_exp(logits, vocab, top[0].logit));
+    for (int32_t i = 0; i < found; i++)
+        out[i] = (struct engine_likely){.token = top[i].token,
+                                        .logprob = (float)((double)top[i].logit - (double)top[0].logit - all)};
+    return (uint32_t)found;
 }

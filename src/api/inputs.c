@@ -1,0 +1,85 @@
+/* Fields of /v1/embeddings: what to make vectors of, and how to send them.
+ *
+ * An input is a text or an array of token ids. One array of numbers is one input, as OpenAI has it; an empty text is
+ * refused, as there. */
+#include "api/json_in.h"
+#include "api/readers.h"
+#include "api/refuse.h"
+
+static int read_text(struct api_reader *r, const char *path, const json_t *v, struct input *out)
+{
+    struct str text = api_json_str(v);
+    if (text.n == 0)
+        return api_refuse(r->e, ERR_INVALID, path, "is empty: expected a text to make a vector of");
+    out->text = api_arena_str(r->arena, text);
+    return 0;
+}
+
+static int read_tokens(struct api_reader *r, const char *path, const json_t *v, struct input *out)
+{
+    size_t n = json_array_size(v);
+    if (n == 0)
+        return api_refuse(r->e, ERR_INVALID, path, "is empty: expected at least one token id");
+    int32_t *tokens = api_arena_alloc(r->arena, n * sizeof *tokens);
+    for (size_t i = 0; i < n; i++) {
+        char at[API_PATH_BYTES];
+        int64_t token;
+        api_path(at, "%s[%zu]", path, i);
+        int err = api_read_integer(r, at, json_array_get(v, i), 0, INT32_MAX, &token);
+        if (err)
+            return err;
+        tokens[i] = (int32_t)token;
+    }
+    out->tokens = tokens;
+    out->tokens_n = (uint32_t)n; /* at most API_JSON_VALUES_MAX */
+    return 0;
+}
+
+static int read_one(struct api_reader *r, const char *path, const json_t *v, struct input *out)
+{
+    if (json_is_string(v))
+        return read_text(r, path, v, out);
+    if (json_is_array(v))
+        return read_tokens(r, path, v, out);
+    return api_refuse_type(r, path, "a string or an array of token ids", v);
+}
+
+static int read_many(struct api_reader *r, const char *path, const json_t *v, size_t n)
+{
+    struct input *inputs = r->call->request.inputs;
+    for (size_t i = 0; i < n; i++) {
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        int err = read_one(r, at, json_array_get(v, i), &inputs[i]);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int api_read_input(struct api_reader *r, const char *path, const json_t *v)
+{
+    struct request *q = &r->call->request;
+    if (!json_is_string(v) && !json_is_array(v))
+        return api_refuse_type(r, path, "a string, an array of strings, or token ids", v);
+    size_t n = json_array_size(v);
+    if (json_is_array(v) && n == 0)
+        return api_refuse(r->e, ERR_INVALID, path, "is empty: expected at least one text");
+    bool many = json_is_array(v) && !json_is_number(json_array_get(v, 0));
+    if (many && n > REQUEST_INPUTS_MAX)
+        return api_refuse(r->e, ERR_INVALID, path, "has %zu texts, at most %d are taken in one request: send the rest in others",
+                          n, REQUEST_INPUTS_MAX);
+    q->inputs_n = many ? (uint32_t)n : 1;
+    q->inputs = api_arena_alloc(r->arena, q->inputs_n * sizeof *q->inputs);
+    return many ? read_many(r, path, v, n) : read_one(r, path, v, &q->inputs[0]);
+}
+
+int api_read_encoding_format(struct api_reader *r, const char *path, const json_t *v)
+{
+    if (!json_is_string(v))
+        return api_refuse_type(r, path, "\"float\" or \"base64\"", v);
+    r->call->base64 = str_is(api_json_str(v), "base64");
+    if (!r->call->base64 && !str_is(api_json_str(v), "float"))
+        return api_refuse(r->e, ERR_INVALID, path, "'%.40s' is not one of \"float\", \"base64\"", json_string_value(v));
+    return 0;
+}

@@ -1,0 +1,81 @@
+/* The answer of /v1/embeddings: a vector per input, as numbers or as base64 of little-endian floats. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "api/answer.h"
+#include "base/alloc.h"
+#include "base/must.h"
+
+/* Three bytes become four characters. A float has four bytes, so the border of a group lies anywhere in it. */
+static void write_base64(struct jout *j, const unsigned char *p, size_t n)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct buf *b = j->buf;
+    buf_putc(b, '"');
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+        char group[4] = {letters[v >> 18], letters[v >> 12 & 63], i + 1 < n ? letters[v >> 6 & 63] : '=',
+                         i + 2 < n ? letters[v & 63] : '='};
+        buf_add(b, group, sizeof group);
+    }
+    buf_putc(b, '"');
+    j->comma = true;
+}
+
+/* What is left of a vector after a cut is shorter than 1, which cosine distances would not mind but products would. */
+static float scale_of(const struct api_vector *v, uint32_t n)
+{
+    if (n == v->n)
+        return 1;
+    double square = 0;
+    for (uint32_t i = 0; i < n; i++)
+        square += (double)v->p[i] * (double)v->p[i];
+    return square > 0 ? (float)(1 / sqrt(square)) : 0;
+}
+
+static void write_vector(struct jout *j, const struct api_vector *v, uint32_t dimensions, bool base64)
+{
+    uint32_t n = dimensions > 0 ? dimensions : v->n;
+    MUST(n <= v->n);
+    float scale = scale_of(v, n);
+    jout_key(j, "embedding");
+    if (!base64) {
+        jout_array(j);
+        for (uint32_t i = 0; i < n; i++)
+            jout_float(j, v->p[i] * scale);
+        jout_array_end(j);
+        return;
+    }
+    float *scaled = xalloc_array(n, sizeof *scaled);
+    for (uint32_t i = 0; i < n; i++)
+        scaled[i] = v->p[i] * scale;
+    write_base64(j, (const unsigned char *)scaled, n * sizeof *scaled);
+    free(scaled);
+}
+
+void api_write_embeddings(struct buf *out, const struct api_head *h, const struct api_vector *vectors, uint32_t n,
+                          uint32_t dimensions, bool base64, const struct api_usage *u)
+{
+    struct jout j = jout_to(out);
+    jout_object(&j);
+    jout_put_cstr(&j, "object", "list");
+    jout_key(&j, "data");
+    jout_array(&j);
+    for (uint32_t i = 0; i < n; i++) {
+        jout_object(&j);
+        jout_put_cstr(&j, "object", "embedding");
+        jout_put_uint(&j, "index", i);
+        write_vector(&j, &vectors[i], dimensions, base64);
+        if (vectors[i].ids != NULL)
+            api_write_ids(&j, "prompt_token_ids", vectors[i].ids, vectors[i].ids_n);
+        jout_object_end(&j);
+    }
+    jout_array_end(&j);
+    jout_put_str(&j, "model", h->model);
+    jout_key(&j, "usage");
+    jout_object(&j);
+    jout_put_uint(&j, "prompt_tokens", u->prompt_tokens);
+    jout_put_uint(&j, "total_tokens", u->prompt_tokens);
+    jout_object_end(&j);
+    jout_object_end(&j);
+}

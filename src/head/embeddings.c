@@ -1,0 +1,55 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "head/call.h"
+
+/* The end of an embeddings call: one branch per input, each with a vector. */
+
+static void doom(struct head_program *p, struct call *c, const struct fault *why)
+{
+    if (list_linked(&c->doomed))
+        return;
+    c->doom = *why;
+    list_push(&p->doomed, &c->doomed);
+}
+
+/* One of several inputs is at fault: say which. */
+static void name_input(struct call *c, uint32_t index, struct fault *f)
+{
+    if (c->api.request.inputs_n < 2)
+        return;
+    snprintf(c->param, sizeof c->param, "input[%u]", index);
+    fault_set(f, f->err, "%s: %s", c->param, f->text);
+}
+
+void answer_vector_done(struct head_program *p, struct call *c, uint32_t index)
+{
+    const struct branch *b = &c->branches[index];
+    struct fault f = b->response.fault;
+    if (b->response.finish == FINISH_ERROR) {
+        name_input(c, index, &f);
+        doom(p, c, &f);
+    } else if (b->vector_n == 0) {
+        fault_set(&f, ERR_FAILED, "the worker sent no vector");
+        doom(p, c, &f);
+    } else if (c->api.dimensions > b->vector_n) {
+        fault_set(&f, ERR_INVALID, "dimensions: %u were asked for, the model's vectors have %u", c->api.dimensions,
+                  b->vector_n);
+        snprintf(c->param, sizeof c->param, "dimensions");
+        doom(p, c, &f);
+    }
+}
+
+void write_embeddings(struct head_program *p, struct call *c)
+{
+    struct api_vector *vectors = xalloc_array(c->branches_n, sizeof *vectors);
+    struct api_usage usage = {0};
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        const struct branch *b = &c->branches[i];
+        vectors[i] = (struct api_vector){.p = b->vector, .n = b->vector_n, .ids = b->prompt_ids, .ids_n = b->prompt_ids_n};
+        usage.prompt_tokens += c->branches[i].response.usage.prompt_tokens;
+    }
+    api_write_embeddings(&p->json, &c->head, vectors, c->branches_n, c->api.dimensions, c->api.base64, &usage);
+    free(vectors);
+}

@@ -1,0 +1,85 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "head/call.h"
+
+void kept_init(struct kept *k)
+{
+    struct buf room = buf_max(REPLY_TEXT_BYTES_MAX);
+    *k = (struct kept){room, room, room, room, room, room, room};
+}
+
+void kept_fini(struct kept *k)
+{
+    struct buf *all[] = {&k->text, &k->ids, &k->logprobs, &k->top_ids, &k->top_logprobs, &k->lengths, &k->pieces};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        buf_fini(all[i]);
+}
+
+bool kept_is_empty(const struct kept *k)
+{
+    return k->text.n == 0 && k->ids.n == 0;
+}
+
+/* Each piece of an answer has log-probabilities or none has, so that the arrays stay of one length. */
+static int add_tokens(struct kept *k, const struct fx *fx)
+{
+    int err = buf_add(&k->ids, fx->ids.p, fx->ids.n * sizeof *fx->ids.p);
+    if (err == 0)
+        err = buf_add(&k->logprobs, fx->logprobs.p, fx->logprobs.n * sizeof *fx->logprobs.p);
+    if (err == 0)
+        err = buf_add(&k->top_ids, fx->top_ids.p, fx->top_ids.n * sizeof *fx->top_ids.p);
+    if (err == 0)
+        err = buf_add(&k->top_logprobs, fx->top_logprobs.p, fx->top_logprobs.n * sizeof *fx->top_logprobs.p);
+    for (uint32_t i = 0; i < fx->pieces.n && err == 0; i++) {
+        uint32_t n = (uint32_t)fx->pieces.p[i].n;
+        err = buf_add(&k->lengths, &n, sizeof n);
+        if (err == 0)
+            err = buf_add_str(&k->pieces, fx->pieces.p[i]);
+    }
+    return err;
+}
+
+bool kept_add(struct kept *k, const struct fx *fx, bool with_ids)
+{
+    int err = buf_add_str(&k->text, fx->text);
+    if (err == 0 && with_ids)
+        err = add_tokens(k, fx);
+    return err == 0;
+}
+
+static struct str *show_pieces(const struct kept *k, uint32_t n)
+{
+    struct str *pieces = xalloc_array(n + 1, sizeof *pieces);
+    const uint32_t *lengths = (const uint32_t *)(const void *)k->lengths.p;
+    const char *at = k->pieces.p;
+    for (uint32_t i = 0; i < n; i++) {
+        pieces[i] = str_n(at, lengths[i]);
+        at += lengths[i];
+    }
+    return pieces;
+}
+
+struct str *kept_show(const struct kept *k, struct api_choice *out)
+{
+    uint32_t ids_n = (uint32_t)(k->ids.n / sizeof(int32_t)), top_n = (uint32_t)(k->top_ids.n / sizeof(int32_t));
+    uint32_t pieces_n = (uint32_t)(k->lengths.n / sizeof(uint32_t));
+    out->text = buf_str(&k->text);
+    if (ids_n == 0)
+        return NULL;
+    out->ids = (const int32_t *)(const void *)k->ids.p;
+    out->tokens_n = ids_n;
+    if (k->logprobs.n != k->ids.n) /* both are of four bytes */
+        return NULL;
+    out->logprobs = (const float *)(const void *)k->logprobs.p;
+    if (top_n % ids_n == 0 && k->top_logprobs.n == k->top_ids.n) {
+        out->top_ids = (const int32_t *)(const void *)k->top_ids.p;
+        out->top_logprobs = (const float *)(const void *)k->top_logprobs.p;
+        out->top_n = top_n / ids_n;
+    }
+    if (pieces_n != ids_n * (1 + out->top_n))
+        return NULL;
+    struct str *pieces = show_pieces(k, pieces_n);
+    out->pieces = pieces;
+    return pieces;
+}
