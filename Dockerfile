@@ -20,7 +20,7 @@ RUN scripts/fetch smollm2
 FROM tools AS llama
 RUN scripts/fetch llhttp llama
 COPY CMakeLists.txt CMakePresets.json ./
-COPY cmake cmake
+COPY cmake/flags.cmake cmake/deps.cmake cmake/llama.cmake cmake/
 # ON: for exactly the CPU that builds, which is right for a laptop. OFF: for any CPU of the architecture, and slower.
 ARG MANTA_NATIVE=ON
 RUN cmake --preset release -DMANTA_LLAMA_ONLY=ON -DMANTA_LLAMA_SYSTEM=OFF -DMANTA_NATIVE=${MANTA_NATIVE} >/dev/null \

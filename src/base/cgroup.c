@@ -17,6 +17,8 @@
 enum { PATH_BYTES = 1024, CPU_PERIOD_US = 100000 };
 static const uint64_t no_memory_limit = 1ull << 60; /* version 1 writes "none" as a very large number */
 
+static char entered[2][PATH_BYTES]; /* groups that cgroup_enter() made, or "" */
+
 static const char *mounts_at = "/sys/fs/cgroup", *own_at = "/proc/self/cgroup";
 
 void cgroup_set_root(const char *mounts, const char *own)
@@ -226,11 +228,35 @@ static int make_group(const struct tree *t, const char *controller, char *out, s
     return mkdir(out, 0755) == 0 || errno == EEXIST ? 0 : ERR_FORBIDDEN;
 }
 
-static int enter(const char *group)
+static int move_to(const char *group)
 {
     char pid[16];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
     return write_text(group, "cgroup.procs", pid);
+}
+
+static int enter(const char *group)
+{
+    int err = move_to(group);
+    char *note = entered[0][0] == '\0' ? entered[0] : entered[1];
+    if (err == 0 && strcmp(entered[0], group) != 0)
+        snprintf(note, PATH_BYTES, "%s", group);
+    return err;
+}
+
+void cgroup_leave(void)
+{
+    for (int i = 0; i < 2; i++) {
+        char above[PATH_BYTES], *slash;
+        memcpy(above, entered[i], sizeof above);
+        slash = strrchr(above, '/');
+        if (slash == NULL)
+            continue;
+        *slash = '\0';
+        if (move_to(above) == 0)
+            rmdir(entered[i]);
+        entered[i][0] = '\0';
+    }
 }
 
 static int refuse(const char *what, const char *where, struct fault *f)

@@ -24,6 +24,10 @@ uint64_t cgroup_memory_used(void);
  * could be applied stays (memory first). */
 int cgroup_enter(uint64_t memory_bytes, uint32_t cpus, struct fault *f);
 
+/* Back out of the groups of cgroup_enter() and removes them; harmless when there are none. A process that is killed leaves
+ * its groups behind, empty: the next one that enters any removes them. */
+void cgroup_leave(void);
+
 /* For tests: as cgroup_read() and cgroup_enter() with other places than /sys/fs/cgroup and /proc/self/cgroup. */
 void cgroup_set_root(const char *mounts, const char *own);
 

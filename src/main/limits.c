@@ -53,6 +53,11 @@ void limits_apply(uint64_t memory_bytes, uint32_t cpus)
         log_info("LIMITS", "the system does not let this process limit itself by a control group: %s", f.text);
 }
 
+void limits_end(void)
+{
+    cgroup_leave();
+}
+
 uint64_t limits_memory(uint64_t wanted)
 {
     struct cgroup_limits now;

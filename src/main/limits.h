@@ -8,6 +8,8 @@
  * control group; 0: no limit wanted. Logs which was applied and which was not, and why: not being allowed to is no error.
  * A container's own limits are recognised and left alone. */
 void limits_apply(uint64_t memory_bytes, uint32_t cpus);
+/* The end of what limits_apply() began: control groups of this process are removed. */
+void limits_end(void);
 /* The memory a worker may plan with: `wanted` (0: no limit), or what its control group allows if that is less; said then. */
 uint64_t limits_memory(uint64_t wanted);
 

@@ -35,7 +35,9 @@ static int run_head(const struct settings *s)
     struct head_options o = options_head(s);
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
     limits_apply(setting_number(s, SET_HEAD_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_HEAD_LIMIT_CPUS));
-    return head_main(&o);
+    int status = head_main(&o);
+    limits_end();
+    return status;
 }
 
 static int run_worker(const struct settings *s)
@@ -44,7 +46,9 @@ static int run_worker(const struct settings *s)
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
     limits_apply(setting_number(s, SET_WORKER_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_WORKER_LIMIT_CPUS));
     o.memory_bytes = limits_memory(o.memory_bytes);
-    return worker_main(&o);
+    int status = worker_main(&o);
+    limits_end();
+    return status;
 }
 
 /* The words of a prompt given as arguments are one prompt. */

@@ -149,6 +149,14 @@ def test_a_worker_that_would_not_fit_refuses_early(compose):
     assert "planning with that" in end.stdout and "needs" in end.stdout, end.stdout
 
 
+def test_a_worker_can_download(compose):
+    """Given a worker's container; when it is told a web address where nobody is; then it is the network that fails: libcurl is there, and
+    the volume can be written."""
+    worker = compose.containers("worker")[0]
+    out = compose.inside(worker, "manta models pull http://127.0.0.1:1/some.gguf 2>&1; touch /models/.try && rm /models/.try && echo writable")
+    assert "onnect" in out and "needs libcurl" not in out and "writable" in out, out
+
+
 def test_two_workers_more(compose):
     """Given three workers; when add_workers.sh adds two; then there are five, the head was not restarted, and its log shows them."""
     head = compose.containers("head")[0]

@@ -11,7 +11,7 @@ from cluster import SANITIZED, wait_for
 
 def test_a_worker_limits_itself_where_it_may(cluster, run):
     """Given a worker told its share of the machine; when it starts; then the log says for each limit whether it was applied, and
-    where it says so the kernel agrees."""
+    where it says so the kernel agrees; when it ends, its control groups are gone."""
     worker = cluster.echo_worker("127.0.0.1:1", "echo", "--worker-limit-cpus", 1, "--worker-limit-memory", "1g")
     memory = worker.wait_line(r"\[LIMITS\] memory 1\.1 GB: control group (applied|not applied), data segment \(RLIMIT_DATA\) (applied|not applied)")
     cpus = worker.wait_line(r"\[LIMITS\] processors 1: control group (applied|not applied)")
@@ -22,6 +22,10 @@ def test_a_worker_limits_itself_where_it_may(cluster, run):
     assert (f"manta-{worker.pid}" in groups) == ("applied" in (memory[1], cpus[1])), worker.log + groups
     if "not applied" in (memory[1], cpus[1]):
         worker.wait_line(r"does not let this process limit itself by a control group: .+: .+")
+    worker.stop()
+    left = [path for _, names, group in (line.split(":", 2) for line in groups.splitlines())
+            if f"manta-{worker.pid}" in group and (path := pathlib.Path("/sys/fs/cgroup", names, group.lstrip("/"))).exists()]
+    assert not left, left
 
 
 def test_keys_in_files(cluster, run, tmp_path):
