@@ -36,6 +36,7 @@ struct worker_options options_worker(const struct settings *s)
         .context = (uint32_t)setting_number(s, SET_CONTEXT),
         .threads = (uint32_t)setting_number(s, SET_THREADS),
         .step_ms = (uint32_t)setting_number(s, SET_STEP_MS),
+        .throttle = (uint32_t)setting_number(s, SET_THROTTLE),
         .kv = (uint8_t)setting_number(s, SET_KV),
         .exact = setting_on(s, SET_EXACT),
         .repack = setting_on(s, SET_REPACK),

@@ -18,6 +18,7 @@ enum setting_use {
     USE_UP = 1 << 2,     /* up */
     USE_CLIENT = 1 << 3, /* prompt, status, actors, scale, verify */
     USE_MODELS = 1 << 4, /* models */
+    USE_BENCH = 1 << 4,  /* bench */
     USE_ALL = 0xff,
 };
 
@@ -45,9 +46,9 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; a worker may be given several, a:1,b:2") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
-    S(MODEL, "model", "worker.model", SETTING_TEXT, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf") \
-    S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
-    S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_WORKER, "streams an actor runs at once") \
+    S(MODEL, "model", "worker.model", SETTING_TEXT, "smollm2", 0, 0, NULL, USE_BENCH | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf") \
+    S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_BENCH | USE_WORKER, "inference engine (echo: scripted fake for tests)") \
+    S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_WORKER, "streams an actor runs at once") \
     S(CONTEXT, "context", "worker.context", SETTING_NUMBER, "0", 0, 1048576, NULL, USE_WORKER, "tokens per stream; 0: what fits, up to the model's own") \
     S(THREADS, "threads", "worker.threads", SETTING_NUMBER, "0", 0, 512, NULL, USE_WORKER, "compute threads per worker; 0: its share of the processors") \
     S(KV, "kv", "worker.kv", SETTING_CHOICE, "f16", 0, 0, "f16|q8_0|f32", USE_WORKER, "type of the KV cache") \
@@ -60,11 +61,16 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(OFFLINE, "offline", "models.offline", SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER | USE_MODELS, "download no model; HF_HUB_OFFLINE=1 does the same") \
     S(PULL_LIMIT, "pull-limit", "models.pull_limit", SETTING_BYTES, "60g", 0, 1ull << 50, NULL, USE_WORKER | USE_MODELS, "largest model file that is downloaded") \
     S(PULL_STALL, "pull-stall-s", "models.pull_stall_s", SETTING_NUMBER, "30", 1, 3600, NULL, USE_WORKER | USE_MODELS, "a download below 1 kB/s for this long is tried anew") \
+    S(THROTTLE, "throttle", "worker.throttle", SETTING_NUMBER, "1", 1, 1000, NULL, USE_WORKER, "the engine computes so many times slower: to see an uneven cluster") \
+    S(COMPARE_BALANCE, "compare-balance", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_BENCH, "each --balance on an even, an uneven and a shared-prefix load") \
+    S(BENCH_CALLS, "calls", NULL, SETTING_NUMBER, "100", 6, 100000, NULL, USE_BENCH, "prompts that count, of each load and strategy") \
+    S(BENCH_STREAMS, "streams", NULL, SETTING_NUMBER, "6", 1, 256, NULL, USE_BENCH, "clients that ask at the same time") \
+    S(BENCH_SEED, "seed", NULL, SETTING_NUMBER, "1", 0, 1ull << 62, NULL, USE_BENCH, "other prompts for each seed") \
     S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP, "worker processes to keep up") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \
     S(TEST, "test", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "ask the test prompt once, then end") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
-    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT, "form of the output; -o for short") \
+    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH, "form of the output; -o for short") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
     S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER | USE_CLIENT, NULL)
 /* clang-format on */

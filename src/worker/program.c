@@ -375,6 +375,8 @@ static int prepare(struct worker_program *p, struct fault *f)
         err = resolve_model(p, f);
     if (err == 0)
         err = engine_open(p->o->engine, &p->ops, f);
+    if (err == 0)
+        p->ops = engine_throttle(p->ops, p->o->throttle);
     return err;
 }
 

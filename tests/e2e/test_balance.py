@@ -61,3 +61,26 @@ def test_round_robin_goes_round(three):
     head = three("--balance", "round-robin")
     actors = actors_of(head, [BOOK + q for q in QUESTIONS])
     assert actors[:3] == actors[3:] and set(actors) == {0, 1, 2}
+
+
+def test_bench_compares_the_strategies(run):
+    """Given a bench with an engine that takes no time; when it compares the strategies, then each had the same prompts on each
+    load, all answers are counted, and where prompts share their beginnings those that look at prefixes computed the least."""
+    end = run("bench", "--compare-balance", "--calls", "24", "--model", "echo:tokens=4096,context=4096", "-o", "json")
+    assert end.returncode == 0, end.stderr
+    rows = json.loads(end.stdout)["results"]
+    strategies = ["predicted", "least-busy", "round-robin", "random", "prefix"]
+    assert [(r["load"], r["balance"]) for r in rows] == [(name, s) for name in ("even", "uneven", "shared") for s in strategies]
+    for r in rows:
+        assert r["calls"] == 24 and r["tokens_per_s"] > 0 and r["ttft_p95_ms"] >= r["ttft_p50_ms"] > 0, r
+        assert sorted(r["shares"]) == ["worker-1", "worker-2", "worker-3"] and abs(sum(r["shares"].values()) - 1) < 0.01, r
+    cached = {r["balance"]: r["cached_share"] for r in rows if r["load"] == "shared"}
+    assert min(cached["predicted"], cached["prefix"]) > max(cached["round-robin"], cached["random"])
+
+
+def test_bench_says_what_is_wrong(run):
+    """Given a bench without a comparison, or of a model that cannot be loaded; then it ends with the reason."""
+    end = run("bench")
+    assert end.returncode == 2 and "--compare-balance" in end.stderr
+    end = run("bench", "--compare-balance", "--model", "echo:tokns=3")
+    assert end.returncode == 1 and "did you mean 'tokens'" in end.stderr
