@@ -6,7 +6,8 @@
  *                  ▼  │ again    │
  *                 FAILED ◀───────┘
  *
- * Model, kind and (once known) digest stay what they are for an actor's life; slots and context while it is ready. */
+ * Model, kind and (once known) digest stay what they are for an actor's life; slots, context and exactness while it is
+ * ready. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -68,8 +69,8 @@ static int check_change(const struct actor *a, const struct wire_actor *m, struc
         return fault_set(f, ERR_PROTOCOL, "actor %u changed its model's digest", m->key);
     if (a->state != WIRE_ACTOR_READY || m->state != WIRE_ACTOR_READY)
         return 0;
-    if (m->slots != a->slots || m->context != a->context)
-        return fault_set(f, ERR_PROTOCOL, "actor %u changed slots or context while ready", m->key);
+    if (m->slots != a->slots || m->context != a->context || (m->exact != 0) != a->exact)
+        return fault_set(f, ERR_PROTOCOL, "actor %u changed slots, context or exactness while ready", m->key);
     return 0;
 }
 
@@ -97,7 +98,7 @@ static void set_string(char **field, char *value)
 
 static void actor_is(struct actor *a, uint8_t state)
 {
-    for (int s = 0; s < SEATS; s++) {
+    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
         struct pool *p = a->seats[s].pool;
         p->loading_n = p->loading_n + (state == WIRE_ACTOR_LOADING) - (a->state == WIRE_ACTOR_LOADING);
         p->failed_n = p->failed_n + (state == WIRE_ACTOR_FAILED) - (a->state == WIRE_ACTOR_FAILED);
@@ -180,13 +181,14 @@ void head_actor_drop(struct head *h, struct actor *a)
     MUST(list_empty(&a->flights) && list_empty(&a->bound));
     actor_is(a, WIRE_ACTOR_GONE);
     head_actor_refresh(h, a);
+    head_kin_unseat(h, a);
     timers_clear(&h->timers, &a->rest);
     list_remove(&a->dirty);
     idtab_remove(&h->actors, &a->node);
     a->worker->actors[a->key] = NULL;
     a->worker->actors_n--;
-    for (int s = 0; s < SEATS; s++)
-        a->seats[s].pool->actors_n--;
+    a->seats[SEAT_MODEL].pool->actors_n--;
+    a->seats[SEAT_ANY].pool->actors_n--;
     head_bury(h, &a->grave, bury_actor);
 }
 
@@ -205,6 +207,8 @@ void head_actor_refresh(struct head *h, struct actor *a)
     bool ready = a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST, open = head_actor_is_open(a);
     for (int s = 0; s < SEATS; s++)
         head_pool_set(a, s, ready, open);
+    if (was_ready && !ready && a->seats[SEAT_TWIN].pool != NULL)
+        head_kin_left(h, a->seats[SEAT_TWIN].pool);
     h->actors_ready = h->actors_ready + ready - was_ready;
     if (open && !was_open && !list_linked(&a->dirty))
         list_push(&h->dirty_actors, &a->dirty);
@@ -232,6 +236,8 @@ static void actor_registers(struct head *h, struct worker *w, const struct wire_
     head_send(h, w->link, WIRE_actor_ack)->actor_ack =
         (struct wire_actor_ack){.key = m->key, .id = (uint32_t)a->node.id};
     say_state(h, a, "registered ");
+    if (a->state == WIRE_ACTOR_READY)
+        head_kin_seat(h, a);
     head_actor_refresh(h, a);
 }
 
@@ -243,7 +249,11 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
         actor_is(a, WIRE_ACTOR_GONE);
     else
         actor_set(a, m);
+    if (a->state == WIRE_ACTOR_READY)
+        head_kin_seat(h, a);
     head_actor_refresh(h, a);
+    if (leaves)
+        head_kin_unseat(h, a);
     if (moves)
         say_state(h, a, "");
     if (leaves) {
@@ -273,7 +283,7 @@ void head_actor_msg(struct head *h, struct worker *w, const struct wire_actor *m
     else
         actor_registers(h, w, m);
     if (err == 0 && m->state == WIRE_ACTOR_FAILED && (a = w->actors[m->key]) != NULL) {
-        for (int s = 0; s < SEATS; s++)
-            head_queue_hurry(h, a->seats[s].pool);
+        head_queue_hurry(h, a->seats[SEAT_MODEL].pool);
+        head_queue_hurry(h, a->seats[SEAT_ANY].pool);
     }
 }

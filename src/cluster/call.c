@@ -155,11 +155,8 @@ static struct call *call_new(struct head *h, const struct head_event *ev, struct
 
 void head_call_free(struct call *call)
 {
-    LIST_EACH_SAFE(pos, nxt, &call->jobs) {
-        struct job *job = list_item(pos, struct job, in_call);
-        free(job->ids);
-        free(job);
-    }
+    LIST_EACH_SAFE(pos, nxt, &call->jobs)
+        head_job_free(list_item(pos, struct job, in_call));
     free(call->request);
     wire_arena_fini(&call->arena);
     free(call->blocks);

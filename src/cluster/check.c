@@ -12,7 +12,7 @@ static uint32_t length(const struct list *l)
 
 struct sums {
     uint32_t queued, fresh, running, ready;
-    uint64_t bytes, memory, cpus_milli;
+    uint64_t bytes, memory, cpus_milli, resume_bytes;
 };
 
 static void check_job(const struct head *h, const struct job *job, struct sums *sum)
@@ -23,14 +23,18 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
     MUST(waits == list_linked(&job->queued) && waits == timer_is_set(&job->timer));
     MUST(flies == (job->flight != NULL));
     MUST(!job->regroups || (waits && job->bound == NULL));
-    MUST(job->ids_n <= job->ids_cap || job->ids_n == 0);  /* H2 */
-    MUST(job->ids_n == 0 || job->state == JOB_STREAMING); /* H2: only one attempt ever delivers */
+    MUST(job->forgot ? job->ids == NULL : job->said <= job->ids_cap); /* H2 */
+    MUST(job->said == 0 || job->started);                             /* H2 */
+    MUST(job->ids_cap <= 2 * HEAD_RESUME_TOKENS_MAX);                 /* H6 */
+    MUST(job->started == (job->kin != NULL));                         /* H10 */
+    MUST(!waits || job->kin == NULL || job->pool == job->kin || job->pool == job->twins);
     if (flies) {
         const struct actor *a = job->flight->actor;
         MUST(job->flight->job == job && job->flight->attempt == job->attempt);
         MUST(idtab_get(&h->actors, a->node.id) == &a->node); /* H4 */
-        MUST(job->ids_n <= a->context);                      /* H6 */
+        MUST(job->kin == NULL || a->seats[SEAT_DIGEST].pool == job->kin); /* H10 */
     }
+    sum->resume_bytes += job->ids_cap * sizeof *job->ids;
     sum->queued += waits;
     sum->fresh += waits && job->attempt == 0;
     sum->running += flies;
@@ -48,6 +52,10 @@ static void check_seats(const struct actor *a)
     bool ready = a->state == WIRE_ACTOR_READY, open = head_actor_is_open(a);
     for (int s = 0; s < SEATS; s++) { /* H9 */
         const struct seat *seat = &a->seats[s];
+        bool sits = seat->pool != NULL, may = s < SEAT_DIGEST || (ready && (s == SEAT_DIGEST || a->exact));
+        MUST(sits == may && (!sits || seat->pool->seat == s));
+        if (!sits)
+            continue;
         MUST(ready == (seat->ready_at != NOT_SEATED) && open == (seat->open_at != NOT_SEATED));
         MUST(!ready || seat->pool->ready[seat->ready_at] == a);
         MUST(!open || seat->pool->open[seat->open_at] == a);
@@ -96,7 +104,7 @@ static void check_pool(const struct pool *p)
     uint64_t seq = 0;
     LIST_EACH(pos, &p->queue) {
         const struct job *job = list_item(pos, struct job, queued);
-        MUST(job->call->pool == p && job->bound == NULL && job->seq >= seq);
+        MUST(job->pool == p && job->bound == NULL && job->seq >= seq);
         seq = job->seq;
     }
 }
@@ -123,6 +131,12 @@ static void check_tables(const struct head *h, struct sums *sum)
     check_links(h);
     LIST_EACH(pos, &h->pools)
         check_pool(list_item(pos, struct pool, order));
+    LIST_EACH(pos, &h->kin_pools) {
+        const struct pool *p = list_item(pos, struct pool, order);
+        check_pool(p);
+        MUST(p->actors_n > 0 || p->jobs_n > 0);
+        MUST(p->seat == SEAT_DIGEST || p->ready_n > 0 || list_empty(&p->queue)); /* H10 */
+    }
     check_pool(h->any[0]);
     check_pool(h->any[1]);
 }
@@ -136,6 +150,7 @@ void head_check(const struct head *h, uint64_t now_us)
     MUST(sum.fresh <= h->cfg.queue_jobs_max); /* H5 */
     MUST(sum.running == h->running && sum.ready == h->actors_ready);
     MUST(sum.bytes == h->queue_bytes && h->queue_bytes <= h->cfg.queue_bytes_max); /* H6 */
+    MUST(sum.resume_bytes == h->resume_bytes && h->resume_bytes <= h->cfg.resume_bytes_max); /* H6 */
     MUST(sum.memory == h->memory_bytes && sum.cpus_milli == h->cpus_milli);
     MUST(h->pools_n <= HEAD_MODELS_MAX + h->actors.n + h->jobs.n); /* H6 */
     timers_check(&h->timers);

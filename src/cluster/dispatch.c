@@ -28,7 +28,7 @@ static struct candidate candidate_of(const struct actor *a, const struct call *c
         .decode_tps = (double)a->decode_tps,
         .bytes_per_token = (double)a->seats[SEAT_MODEL].pool->bytes_per_token,
         .fresh_bytes = a->fresh_bytes,
-        .prompt_bytes = call->prompt_bytes,
+        .prompt_bytes = call->prompt_bytes + (job != NULL ? head_replay_bytes(job) : 0),
         .answer_tokens = answer_tokens(a, call),
         .last_pick = a->last_pick,
         .avoid = job != NULL && job->avoid == a->node.id,
@@ -53,6 +53,7 @@ uint64_t head_cached_bytes(const struct head *h, const struct call *call, const 
 }
 
 struct sample {
+    const struct pool *pool;
     struct candidate *c; /* owned */
     struct actor **who;  /* owned; same index */
     size_t n, cap;
@@ -80,8 +81,8 @@ static void sample_holders(struct head *h, struct sample *s, const struct call *
         for (size_t i = 0; i < n[k]; i++) {
             struct id_node *node = idtab_get(&h->actors, found[k][i].actor);
             struct actor *a = node != NULL ? id_item(node, struct actor, node) : NULL;
-            const struct seat *seat = a != NULL ? &a->seats[call->pool->seat] : NULL;
-            if (seat == NULL || seat->pool != call->pool || seat->open_at == NOT_SEATED)
+            const struct seat *seat = a != NULL ? &a->seats[s->pool->seat] : NULL;
+            if (seat == NULL || seat->pool != s->pool || seat->open_at == NOT_SEATED)
                 continue;
             if (s->n < s->cap)
                 sample_add(s, a, call, job);
@@ -114,7 +115,7 @@ static void guess_speeds(struct sample *s)
 /* Open actors of the pool: all, or with many of them a window of max at a random place. */
 static void sample_open(struct head *h, struct sample *s, const struct call *call, const struct job *job, uint32_t max)
 {
-    const struct pool *p = call->pool;
+    const struct pool *p = s->pool;
     uint32_t n = p->open_n < max ? p->open_n : max;
     uint64_t from = p->open_n > max ? rng_below(&h->rng, p->open_n) : 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -130,7 +131,7 @@ static struct actor *pick(struct head *h, const struct job *job)
 {
     struct candidate c[ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX];
     struct actor *who[ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX];
-    struct sample s = {.c = c, .who = who, .cap = sizeof c / sizeof c[0]};
+    struct sample s = {.pool = job->pool, .c = c, .who = who, .cap = sizeof c / sizeof c[0]};
     sample_open(h, &s, job->call, job, ROUTER_SAMPLE_MAX);
     return who[router_pick(h->cfg.balance, c, s.n, &h->rng)];
 }
@@ -147,7 +148,8 @@ static int by_id(const void *a, const void *b)
 static uint32_t pick_open(struct head *h, const struct call *call, uint32_t n, struct actor **out)
 {
     size_t cap = (size_t)n * 2 + ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX;
-    struct sample s = {.c = xalloc_array(cap, sizeof *s.c), .who = xalloc_array(cap, sizeof *s.who), .cap = cap};
+    struct sample s = {
+        .pool = call->pool, .c = xalloc_array(cap, sizeof *s.c), .who = xalloc_array(cap, sizeof *s.who), .cap = cap};
     sample_open(h, &s, call, NULL, n * 2 + ROUTER_SAMPLE_MAX);
     uint32_t picked = 0;
     while (picked < n && s.n > 0) {
@@ -195,13 +197,13 @@ static void pool_drain(struct head *h, struct pool *p)
         start(h, job, pick(h, job));
 }
 
-/* Three lists may feed an actor; the oldest job among their fronts comes first. */
+/* Its own list and those of its pools may feed an actor; the oldest job among their fronts comes first. */
 static struct job *oldest_for(struct actor *a)
 {
-    struct list *queues[] = {&a->bound, &a->seats[SEAT_MODEL].pool->queue, &a->seats[SEAT_ANY].pool->queue};
-    struct job *oldest = NULL;
-    for (size_t i = 0; i < sizeof queues / sizeof queues[0]; i++) {
-        struct job *job = front(queues[i]);
+    struct job *oldest = front(&a->bound);
+    for (int s = 0; s < SEATS; s++) {
+        struct pool *p = a->seats[s].pool;
+        struct job *job = p != NULL ? front(&p->queue) : NULL;
         if (job != NULL && (oldest == NULL || job->seq < oldest->seq))
             oldest = job;
     }

@@ -1,9 +1,12 @@
 /* A flight that cannot go on: another actor takes the job, or its client is told.
  *
- * The happy path is: the actor is lost before the job's first token -> the job waits for regroup_ms, takes its old
- * place in the queue, which is the front -> the next open actor gets it with attempt + 1. It can fail by: tokens were delivered already (they
- * are kept with the digest of their model, for the resume that `run` has a field for), attempts_max actors were
- * tried, or the branch wanted an actor of its own and there is no other. */
+ * The happy path is: the actor is lost -> the job waits for regroup_ms, takes its old place in the queue, which is the
+ * front -> the next open actor (once the client has heard something of the answer: of its kin, kin.c) gets it with
+ * attempt + 1 and the ids that were delivered, and goes on after them. It can fail by: attempts_max attempts in a row
+ * brought no token, moves_max were made in all, or more tokens were delivered than are kept. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "base/must.h"
 #include "cluster/head_state.h"
 
@@ -15,16 +18,17 @@ static bool used_by_sibling(const struct job *job, const struct actor *a)
 {
     LIST_EACH(pos, &job->call->jobs) {
         const struct job *other = list_item(pos, struct job, in_call);
-        if (other != job && other->bound == a)
+        if (other != job && (other->bound == a || (other->flight != NULL && other->flight->actor == a)))
             return true;
     }
     return false;
 }
 
-/* A ready actor that no other branch of the call has. At most fanout_max of them are taken, so the walk is short. */
+/* A ready actor that no other branch of the call has. At most fanout_max of them are taken, so the walk is short.
+ * NULL: there is none, so it will share one, whichever is free first. */
 static struct actor *other_actor(const struct job *job)
 {
-    const struct pool *p = job->call->pool;
+    const struct pool *p = head_job_pool(job);
     for (uint32_t i = 0; i < p->ready_n; i++) {
         if (p->ready[i] != job->bound && !used_by_sibling(job, p->ready[i]))
             return p->ready[i];
@@ -43,20 +47,21 @@ static void fail_with(struct head *h, struct job *job, const struct fault *why, 
 
 static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
 {
-    if (job->state == JOB_STREAMING) {
-        fail_with(h, job, why, ", in the middle of the answer");
+    if (job->forgot) {
+        fail_with(h, job, why, ", and the answer was too long to be kept for another one (resume_tokens_max)");
         return false;
     }
-    if (job->attempt >= h->cfg.attempts_max) {
+    if (job->in_vain >= h->cfg.attempts_max) {
         fail_with(h, job, why, "; no actor is left to try (attempts_max)");
         return false;
     }
-    if (job->bound == NULL)
-        return true;
-    job->bound = other_actor(job);
-    if (job->bound == NULL)
-        fail_with(h, job, why, ", and each other actor has its own branch of this call");
-    return job->bound != NULL;
+    if (job->attempt >= h->cfg.moves_max) {
+        fail_with(h, job, why, "; the answer was moved too often (moves_max)");
+        return false;
+    }
+    if (job->bound != NULL)
+        job->bound = other_actor(job);
+    return true;
 }
 
 void head_job_failover(struct head *h, struct job *job, const struct fault *why)
@@ -65,6 +70,8 @@ void head_job_failover(struct head *h, struct job *job, const struct fault *why)
     if (!may_go_on(h, job, why))
         return;
     head_job_move(job, JOB_QUEUED);
+    free(job->why);
+    job->why = xstrdup(why->text);
     h->jobs_rerouted++;
     head_queue_regroup(h, job);
 }

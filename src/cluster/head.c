@@ -2,19 +2,20 @@
  *
  * Invariants; head_check() holds the state against each of them (cluster/check.c):
  *  H1 every accepted job ends exactly once: begun = ended + those in the table, and a call's open branches are its jobs
- *  H2 token indexes of a job are gap-free and never repeat: the next index is the count of ids kept, and each of
- *     them was delivered once
+ *  H2 token indexes of a job are gap-free and never repeat, over all its attempts: the next index is the count of tokens
+ *     delivered, and the ids of all of them are kept unless there were too many
  *  H3 an actor has at most as many flights as slots
  *  H4 no flight on a dead worker: its actor is ready and registered, its worker's link is up and points back
  *  H5 every queue within its limit: jobs waiting, all lists together, are what is counted, and those never sent before
  *     are at most queue_jobs_max
- *  H6 memory within the budget: bytes of requests held are what is counted and at most queue_bytes_max; ids kept per
- *     job are bounded by the actor's context
+ *  H6 memory within the budget: bytes of requests held are what is counted and at most queue_bytes_max; ids kept are at
+ *     most HEAD_RESUME_TOKENS_MAX per job, and of all jobs what is counted and at most resume_bytes_max
  *  H7 the registry equals the live links: every worker has its link and the other way, and no timer that was due at
  *     the last tick is still waiting (so: no silent worker, no nameless link)
  *  H8 nobody waits beside a free slot: a pool with an open actor has an empty queue, an open actor has no bound jobs
  *     (jobs that lost their actor a moment ago are in no queue: they regroup)
- *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state */
+ *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state
+ *  H10 an answer that has begun waits for its kin and runs on nobody else: the actor's digest pool is the job's */
 #include "cluster/head.h"
 
 #include <stdarg.h>
@@ -38,6 +39,8 @@ struct head_config head_config_default(void)
         .queue_deadline_ms = 120000,
         .settle_ms = 10000,
         .attempts_max = 4,
+        .moves_max = 32,
+        .resume_bytes_max = 64u << 20,
         .regroup_ms = 25,
         .links_max = 4096,
         .actors_max = 4096,
@@ -134,8 +137,10 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     idtab_init(&h->actors);
     idtab_init(&h->calls);
     idtab_init(&h->jobs);
-    h->worker_names.seed = h->worker_lives.seed = h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
+    h->worker_names.seed = h->worker_lives.seed = h->kin_names.seed = rng_mix(cfg->seed);
+    h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
     list_init(&h->pools);
+    list_init(&h->kin_pools);
     list_init(&h->dirty_pools);
     list_init(&h->dirty_actors);
     for (int embeds = 0; embeds < 2; embeds++)
@@ -164,6 +169,8 @@ void head_free(struct head *h)
         head_link_free(id_item(n, struct link, node));
     LIST_EACH_SAFE(pos, nxt, &h->pools)
         head_pool_free(list_item(pos, struct pool, order));
+    LIST_EACH_SAFE(kin, after, &h->kin_pools)
+        head_pool_free(list_item(kin, struct pool, order));
     head_pool_free(h->any[0]);
     head_pool_free(h->any[1]);
     idtab_fini(&h->links);
@@ -175,6 +182,7 @@ void head_free(struct head *h)
     names_fini(&h->worker_lives);
     names_fini(&h->pool_names[0]);
     names_fini(&h->pool_names[1]);
+    names_fini(&h->kin_names);
     timers_fini(&h->timers);
     prefix_free(h->prefix);
     prefix_free(h->sessions);

@@ -7,8 +7,9 @@
  * `prefilled`, `tokens`, `done` from the worker -> FX_STARTED, FX_TOKENS, FX_BRANCH_DONE -> FX_CALL_END.
  * It can fail by: no such model (FX_CALL_FAILED ERR_NOT_FOUND, with the names there are; not while no worker is there
  * or the head has only just begun: then it waits), queue full (ERR_BUSY), deadline (ERR_TIMEOUT, or ERR_UNAVAILABLE
- * when no actor was there at all), the worker dying (the job goes to another actor when none of its tokens were
- * delivered yet; else FX_BRANCH_DONE with ERR_WORKER_LOST — mid-stream failover will resume it). */
+ * when no actor was there at all), the worker dying, hanging or leaving (the job goes to another actor, which goes on
+ * after the tokens that were delivered, so the client sees a pause; it waits for one if need be. FX_BRANCH_DONE with an
+ * error when attempts_max or moves_max are reached, or no actor with the model's file came within the deadline). */
 #ifndef MANTA_CLUSTER_HEAD_H
 #define MANTA_CLUSTER_HEAD_H
 
@@ -29,6 +30,7 @@ enum {
     HEAD_MODELS_MAX = 1024,           /* names remembered after their last actor has gone */
     HEAD_REQUEST_BYTES_MAX = 6 << 20, /* one prompt with everything: must fit a frame */
     HEAD_SCALE_MAX = 256,             /* local workers one may ask a launcher for */
+    HEAD_RESUME_TOKENS_MAX = 1 << 18, /* tokens of one answer that are kept for going on elsewhere: must fit a `run` */
 };
 
 /* How an actor is chosen among those with a free slot; router.c has the reasons. In the order of --balance. */
@@ -57,7 +59,9 @@ struct head_config {
     uint64_t queue_bytes_max;   /* 64 MiB of request clones, queued and running */
     uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
     uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
-    uint32_t attempts_max;      /* 4 actors are tried for a job */
+    uint32_t attempts_max;      /* 4 attempts in a row that bring no token end a job */
+    uint32_t moves_max;         /* 32 attempts in all */
+    uint64_t resume_bytes_max;  /* 64 MiB of delivered token ids, of all running jobs */
     uint32_t regroup_ms;        /* 25: a job that lost its actor waits this long: workers often die in bunches */
     uint32_t links_max;         /* 4096 */
     uint32_t actors_max;        /* 4096 */
@@ -134,7 +138,8 @@ struct head_totals {
     float cpus;            /* of the workers */
     uint64_t memory_bytes; /* of the workers */
     uint64_t queue_bytes;  /* request clones held */
-    uint64_t calls_total, calls_failed, jobs_rerouted, prompt_tokens, cached_tokens, answer_tokens;
+    uint64_t resume_bytes; /* delivered token ids held */
+    uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, prompt_tokens, cached_tokens, answer_tokens;
     bool launcher; /* `manta scale` has somebody to talk to */
     uint32_t scale_running, scale_target;
 };

@@ -63,11 +63,12 @@ struct worker {
 
 /* An actor's place in a pool. */
 struct seat {
-    struct pool *pool;
+    struct pool *pool;          /* NULL: none; only kin (kin.c) while the actor is not ready */
     uint32_t ready_at, open_at; /* index in pool.ready and pool.open, or NOT_SEATED */
 };
 
-enum { SEAT_MODEL = 0, SEAT_ANY = 1, SEATS = 2 };
+/* Requests name a model or none; answers that lost their actor need its kin: see kin.c. */
+enum { SEAT_MODEL = 0, SEAT_ANY = 1, SEAT_DIGEST = 2, SEAT_TWIN = 3, SEATS = 4 };
 
 struct actor {
     struct grave grave;
@@ -98,17 +99,19 @@ struct actor {
     uint64_t jobs_done, jobs_failed, tokens;
 };
 
-/* The actors that answer to one model name (or, name empty, to any of their kind), and the jobs that wait for them. */
+/* The actors that answer to one model name (or, name empty, to any of their kind; or that are kin), and the jobs that
+ * wait for them. */
 struct pool {
     struct grave grave;
-    struct list order;            /* head.pools */
-    struct name_node by_name;     /* head.pool_names[embeds]; not for the two pools of any model */
+    struct list order;            /* head.pools, or head.kin_pools */
+    struct name_node by_name;     /* head.pool_names[embeds] or head.kin_names; not for the two pools of any model */
     char *name;                   /* owned */
     char *note;                   /* owned; why an actor of it failed last */
     bool embeds;                  /* kind REQUEST_EMBED; else chat and text */
     bool was_ready;               /* an actor of it ever was: it may come back */
     bool registered;              /* a worker ever had it; false: only requests that wait speak of it */
-    int seat;                     /* SEAT_MODEL or SEAT_ANY: which seat of its actors is here */
+    int seat;                     /* SEAT_*: which seat of its actors is here */
+    uint32_t jobs_n;              /* kin: running jobs that would come here */
     struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
     uint32_t ready_n, ready_cap, open_n, open_cap;
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
@@ -145,9 +148,9 @@ struct call {
 
 /*             send            prefilled            tokens
  *    QUEUED ───────▶ SENT ──────────────▶ STARTED ────────▶ STREAMING
- *       ▲             │ failover            │ failover          │
- *       └─────────────┴─────────────────────┘                   │
- *     from each of them: ENDED (done, error, deadline, cancelled) ◀┘     */
+ *       ▲             │ failover            │ failover          │ failover
+ *       └─────────────┴─────────────────────┴───────────────────┘
+ *     from each of them: ENDED (done, error, deadline, cancelled)     */
 enum job_state { JOB_QUEUED = 0, JOB_SENT, JOB_STARTED, JOB_STREAMING, JOB_ENDED };
 
 struct job {
@@ -158,8 +161,10 @@ struct job {
     struct list in_call;
     uint32_t branch;
     uint32_t attempt;      /* 0 before the first send */
+    uint32_t in_vain;      /* attempts since the last one that brought a token */
     uint64_t seq;          /* place in the queue: arrival of its call */
     struct list queued;    /* QUEUED: in pool.queue, bound->bound or pool.regroup */
+    struct pool *pool;     /* QUEUED: where; see head_job_pool() */
     bool regroups;         /* QUEUED: in pool.regroup; its timer takes it to the queue */
     struct actor *bound;   /* this one or none; NULL: any of the pool */
     uint32_t avoid;        /* id of the actor that failed it last; UINT32_MAX: none */
@@ -168,9 +173,16 @@ struct job {
     struct flight *flight; /* SENT, STARTED, STREAMING */
     float wait_ms;         /* from the call's arrival to the last send */
     bool started;          /* FX_STARTED was given */
-    char digest[HEAD_DIGEST_BYTES_MAX + 1]; /* of the model that began the answer */
-    int32_t *ids;                           /* owned: token ids delivered, which another actor would resume after */
-    uint32_t ids_n, ids_cap;
+    struct pool *kin;      /* once started: actors of the same model file; only they may go on */
+    struct pool *twins;    /* once started on an exact actor: those that go on with the same bits */
+    char *why;             /* owned; why it lost its last actor, or NULL */
+    uint32_t said;         /* tokens delivered */
+    int32_t *ids;          /* owned: their ids, which another actor resumes after; NULL when forgot */
+    uint32_t ids_cap;
+    bool forgot;           /* there were too many of them to keep: it cannot go on elsewhere */
+    uint64_t token_us;     /* when the last of them came */
+    double logprob_sum;    /* of tokens delivered, where asked for */
+    float logprob_last;    /* of the last one */
 };
 
 struct flight {
@@ -181,6 +193,8 @@ struct flight {
     uint32_t attempt;
     uint64_t prompt_bytes; /* counted in actor.waiting_bytes; 0 once prefilled */
     uint64_t fresh_bytes;  /* the same in actor.fresh_bytes */
+    uint32_t from;         /* tokens that were delivered before */
+    double logprob_from;   /* their log-probabilities */
 };
 
 struct head {
@@ -192,8 +206,9 @@ struct head {
     struct grave *graves;
     struct timers timers;
     struct idtab links, workers, actors, calls, jobs;
-    struct names worker_names, worker_lives, pool_names[2];
+    struct names worker_names, worker_lives, pool_names[2], kin_names;
     struct list pools; /* pool.order: oldest first, any-pools not among them */
+    struct list kin_pools; /* pool.order */
     uint32_t pools_n;
     struct pool *any[2]; /* [embeds] */
     struct prefix *prefix, *sessions;
@@ -203,6 +218,7 @@ struct head {
     /* queue */
     uint32_t queued, requeued; /* jobs waiting; of those, ones that were sent before (they pass the limit) */
     uint64_t queue_bytes;
+    uint64_t resume_bytes; /* job.ids, together */
     uint64_t drain_from_us; /* when a job last left the queue, or when the queue began */
     double drain_s;         /* smoothed time between jobs leaving the queue; 0: not measured yet */
     /* status */
@@ -212,7 +228,7 @@ struct head {
     uint64_t cpus_milli, status_cpus_milli; /* whole numbers: what joins and leaves cancels out exactly */
     uint64_t memory_bytes, status_memory;
     uint32_t actors_ready, running;
-    uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted;
+    uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted, jobs_resumed;
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
 
@@ -284,6 +300,8 @@ void head_actor_rested(struct head *h, struct actor *a);
 /* ---- pool.c ---- */
 struct pool *head_pool_new(struct head *h, struct str name, bool embeds);
 struct pool *head_pool_find(const struct head *h, struct str name, bool embeds);
+/* The pool of kin of that name; made when there is none. */
+struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int seat);
 /* Forgets it when nobody speaks of it any more. */
 void head_pool_tidy(struct head *h, struct pool *p);
 void head_pool_free(struct pool *p);
@@ -339,6 +357,14 @@ void head_job_move(struct job *job, enum job_state to);
 void head_job_send(struct head *h, struct job *job, struct actor *a);
 /* FX_BRANCH_DONE with that fault (or, when nothing of the call was reported yet, FX_CALL_FAILED). */
 void head_job_fail(struct head *h, struct job *job, const struct fault *f);
+/* Tokens of its answer are delivered: they are kept, as far as the limits allow, for the actor that goes on if need be. */
+void head_job_says(struct head *h, struct job *job, struct wire_i32s ids);
+/* What another actor has to read besides the prompt, in bytes of text about. */
+static inline uint64_t head_replay_bytes(const struct job *job)
+{
+    return (uint64_t)job->said * ROUTER_BYTES_PER_TOKEN;
+}
+void head_job_free(struct job *job);
 /* Forgets it; what it still runs is cancelled. No effect for the client. */
 void head_job_end(struct head *h, struct job *job);
 /* The job leaves its flight, which is cancelled and keeps the slot until the worker says done. */
@@ -347,6 +373,20 @@ void head_job_abandon(struct head *h, struct job *job);
 void head_flight_cancel(struct head *h, const struct flight *f);
 /* The flight is over: the slot is free. */
 void head_flight_end(struct head *h, struct flight *f);
+
+/* ---- kin.c ---- */
+/* A ready actor takes its seats among its kin; one that is no longer ready leaves them. */
+void head_kin_seat(struct head *h, struct actor *a);
+void head_kin_unseat(struct head *h, struct actor *a);
+/* The last ready one of these twins may have left: who waits for them looks elsewhere. */
+void head_kin_left(struct head *h, struct pool *twins);
+/* The client hears of a job's answer: from now on only kin of `a` may go on with it. */
+void head_kin_join(struct head *h, struct job *job, const struct actor *a);
+void head_kin_leave(struct head *h, struct job *job);
+/* Whom the job waits for: its call's pool, or its kin. */
+struct pool *head_job_pool(const struct job *job);
+/* Says so when an exact answer goes on where its bits may differ. */
+void head_kin_sent(struct head *h, const struct job *job, const struct actor *a);
 
 /* ---- failover.c ---- */
 /* Its flight cannot go on (and is off it already): to the front of the queue, or to its end with that fault. */

@@ -7,11 +7,13 @@
 
 #define BIT(state) (1u << (state))
 
+enum { IDS_FIRST = 32 };
+
 static const unsigned moves[] = {
     [JOB_QUEUED] = BIT(JOB_SENT) | BIT(JOB_ENDED),
     [JOB_SENT] = BIT(JOB_STARTED) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
     [JOB_STARTED] = BIT(JOB_STREAMING) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
-    [JOB_STREAMING] = BIT(JOB_STREAMING) | BIT(JOB_ENDED),
+    [JOB_STREAMING] = BIT(JOB_STREAMING) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
     [JOB_ENDED] = 0,
 };
 
@@ -68,7 +70,9 @@ static struct flight *flight_new(struct head *h, struct job *job, struct actor *
     f->job = job;
     f->job_id = job->node.id;
     f->attempt = job->attempt;
-    f->prompt_bytes = job->call->prompt_bytes;
+    f->prompt_bytes = job->call->prompt_bytes + head_replay_bytes(job);
+    f->from = job->said;
+    f->logprob_from = job->logprob_sum;
     list_push(&a->flights, &f->in_actor);
     if (a->in_flight++ == 0)
         a->progress_us = h->now_us;
@@ -114,6 +118,49 @@ void head_job_abandon(struct head *h, struct job *job)
     head_flight_cancel(h, f);
 }
 
+/* ---- what was delivered ---- */
+
+static void forget_ids(struct head *h, struct job *job)
+{
+    h->resume_bytes -= job->ids_cap * sizeof *job->ids;
+    free(job->ids);
+    job->ids = NULL;
+    job->ids_cap = 0;
+    job->forgot = true;
+    head_log(h, LOG_WARN, "FAILOVER", "job %llu cannot go on elsewhere any more: too many tokens to keep (%u of it, "
+             "%llu bytes of all jobs; resume_tokens_max %d, resume_bytes_max %llu)",
+             (unsigned long long)job->node.id, job->said, (unsigned long long)h->resume_bytes, HEAD_RESUME_TOKENS_MAX,
+             (unsigned long long)h->cfg.resume_bytes_max);
+}
+
+/* False when the limits do not allow it. */
+static bool make_room(struct head *h, struct job *job, uint32_t n)
+{
+    if (n <= job->ids_cap)
+        return true;
+    uint32_t cap = job->ids_cap == 0 ? IDS_FIRST : job->ids_cap * 2;
+    cap = cap < n ? n : cap;
+    uint64_t more = (uint64_t)(cap - job->ids_cap) * sizeof *job->ids;
+    if (n > HEAD_RESUME_TOKENS_MAX || h->resume_bytes + more > h->cfg.resume_bytes_max)
+        return false;
+    h->resume_bytes += more;
+    job->ids_cap = cap;
+    job->ids = xrealloc(job->ids, cap * sizeof *job->ids);
+    return true;
+}
+
+void head_job_says(struct head *h, struct job *job, struct wire_i32s ids)
+{
+    if (!job->forgot && !make_room(h, job, job->said + ids.n))
+        forget_ids(h, job);
+    if (!job->forgot && ids.n > 0)
+        memcpy(job->ids + job->said, ids.p, ids.n * sizeof *job->ids);
+    job->said += ids.n;
+    if (ids.n > 0)
+        job->in_vain = 0;
+    job->token_us = h->now_us;
+}
+
 /* ---- sending ---- */
 
 /* The next job with the same beginning, or of the same session, will be predicted to be quick here. */
@@ -138,7 +185,7 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
         msg->run.tokens = (struct wire_i32s){.p = in->tokens, .n = in->tokens_n};
     }
     msg->run.sampling.seed += job->branch; /* so that n answers to one prompt differ */
-    msg->run.resume = (struct wire_i32s){.p = job->ids, .n = job->ids_n};
+    msg->run.resume = (struct wire_i32s){.p = job->ids, .n = job->said};
 }
 
 void head_job_send(struct head *h, struct job *job, struct actor *a)
@@ -147,21 +194,28 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
     head_queue_take(h, job);
     head_queue_moved(h);
     head_job_move(job, JOB_SENT);
+    MUST(!job->forgot);
     job->attempt++;
+    job->in_vain++;
     job->wait_ms = (float)(h->now_us - job->call->created_us) / 1000;
-    memcpy(job->digest, a->digest, strlen(a->digest) + 1); /* its length was checked when the actor registered */
     flight_new(h, job, a);
+    head_kin_sent(h, job, a);
     remember_prefix(h, job->call, a);
     send_run(h, job, a);
 }
 
 /* ---- ending ---- */
 
+void head_job_free(struct job *job)
+{
+    free(job->ids);
+    free(job->why);
+    free(job);
+}
+
 static void bury_job(struct grave *g)
 {
-    struct job *job = list_item(g, struct job, grave);
-    free(job->ids);
-    free(job);
+    head_job_free(list_item(g, struct job, grave));
 }
 
 void head_job_end(struct head *h, struct job *job)
@@ -171,6 +225,8 @@ void head_job_end(struct head *h, struct job *job)
     if (job->flight != NULL)
         head_job_abandon(h, job);
     head_job_move(job, JOB_ENDED);
+    head_kin_leave(h, job);
+    h->resume_bytes -= job->ids_cap * sizeof *job->ids;
     idtab_remove(&h->jobs, &job->node);
     list_remove(&job->in_call);
     job->call->open--;
@@ -187,7 +243,7 @@ void head_job_fail(struct head *h, struct job *job, const struct fault *f)
     fx->actor = job->avoid; /* where it failed last */
     fx->finish = FINISH_ERROR;
     fx->fault = *f;
-    fx->usage.completion_tokens = job->ids_n;
+    fx->usage.completion_tokens = job->said;
     fx->usage.wait_ms = job->wait_ms;
     struct id_node *node = idtab_get(&h->actors, job->avoid);
     if (node != NULL) {

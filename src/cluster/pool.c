@@ -43,7 +43,7 @@ bool head_pool_has_failed(const struct head *h, const struct pool *p)
 
 static bool in_use(const struct pool *p)
 {
-    return p->actors_n > 0 || !list_empty(&p->queue) || !list_empty(&p->regroup);
+    return p->actors_n > 0 || p->jobs_n > 0 || !list_empty(&p->queue) || !list_empty(&p->regroup);
 }
 
 static void bury_pool(struct grave *g)
@@ -53,10 +53,11 @@ static void bury_pool(struct grave *g)
 
 static void pool_drop(struct head *h, struct pool *p)
 {
+    bool kin = p->seat >= SEAT_DIGEST;
     list_remove(&p->order);
     list_remove(&p->dirty);
-    names_remove(&h->pool_names[p->embeds], &p->by_name);
-    h->pools_n--;
+    names_remove(kin ? &h->kin_names : &h->pool_names[p->embeds], &p->by_name);
+    h->pools_n -= !kin;
     head_bury(h, &p->grave, bury_pool);
 }
 
@@ -72,15 +73,33 @@ static void forget_oldest(struct head *h)
     }
 }
 
-struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
+static struct pool *pool_new(struct str name, bool embeds, int seat)
 {
     struct pool *p = xalloc(sizeof *p);
     p->name = xstr_dup(name);
     p->note = xstrdup("");
     p->embeds = embeds;
-    p->seat = name.n == 0 ? SEAT_ANY : SEAT_MODEL;
+    p->seat = seat;
     list_init(&p->queue);
     list_init(&p->regroup);
+    return p;
+}
+
+struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int seat)
+{
+    struct name_node *node = names_get(&h->kin_names, name);
+    if (node != NULL)
+        return id_item(node, struct pool, by_name);
+    struct pool *p = pool_new(name, embeds, seat);
+    p->registered = p->was_ready = true; /* an actor of it was there, it may come back */
+    list_push(&h->kin_pools, &p->order);
+    names_add(&h->kin_names, &p->by_name, str_of(p->name));
+    return p;
+}
+
+struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
+{
+    struct pool *p = pool_new(name, embeds, name.n == 0 ? SEAT_ANY : SEAT_MODEL);
     if (name.n == 0)
         return p;
     if (h->pools_n >= HEAD_MODELS_MAX)
@@ -93,7 +112,8 @@ struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
 
 void head_pool_tidy(struct head *h, struct pool *p)
 {
-    if (p->seat == SEAT_MODEL && !p->registered && !in_use(p))
+    bool kept = p->seat == SEAT_ANY || (p->seat == SEAT_MODEL && p->registered);
+    if (!kept && !in_use(p))
         pool_drop(h, p);
 }
 
@@ -148,6 +168,8 @@ static void open_set(struct pool *p, struct actor *a, bool open)
 
 void head_pool_set(struct actor *a, int seat, bool ready, bool open)
 {
+    if (a->seats[seat].pool == NULL)
+        return;
     ready_set(a->seats[seat].pool, a, ready);
     open_set(a->seats[seat].pool, a, open);
 }

@@ -13,7 +13,7 @@ static const double PACE_SMOOTHING = 0.2;
 
 static struct list *list_of(struct job *job)
 {
-    return job->bound != NULL ? &job->bound->bound : &job->call->pool->queue;
+    return job->bound != NULL ? &job->bound->bound : &job->pool->queue;
 }
 
 static struct job *job_at(struct list *pos)
@@ -74,13 +74,14 @@ static void count_in(struct head *h, struct job *job)
     if (h->queued++ == 0)
         h->drain_from_us = h->now_us;
     h->requeued += job->attempt > 0;
+    job->pool = head_job_pool(job);
     job->due_us = head_after_ms(h, job->call->deadline_ms);
 }
 
 void head_queue_put(struct head *h, struct job *job)
 {
-    struct pool *p = job->call->pool;
     count_in(h, job);
+    struct pool *p = job->pool;
     insert(list_of(job), job);
     timers_set(&h->timers, &job->timer, next_look_us(h, job));
     if (job->bound == NULL && !list_linked(&p->dirty))
@@ -100,7 +101,7 @@ void head_queue_regroup(struct head *h, struct job *job)
     }
     count_in(h, job);
     job->regroups = true;
-    list_push(&job->call->pool->regroup, &job->queued);
+    list_push(&job->pool->regroup, &job->queued);
     timers_set(&h->timers, &job->timer, head_after_ms(h, h->cfg.regroup_ms));
 }
 
@@ -145,11 +146,28 @@ static int nobody_fault(const struct head *h, const struct pool *p, unsigned wai
         what, waited_s);
 }
 
+/* A part of its answer was delivered, so it cannot wait for just any model. */
+static void stranded_fault(const struct job *job, unsigned waited_s, struct fault *f)
+{
+    const struct pool *p = job->pool;
+    const char *why = job->why != NULL ? job->why : "its actor was lost";
+    if (p->ready_n == 0)
+        fault_set(f, ERR_UNAVAILABLE,
+                  "%s, in the middle of the answer; no actor with the same model file was ready within %u s to go on", why,
+                  waited_s);
+    else
+        fault_set(f, ERR_TIMEOUT,
+                  "%s, in the middle of the answer; the %u actors with the same model file were busy for %u s", why,
+                  p->ready_n, waited_s);
+}
+
 static void overdue_fault(struct head *h, const struct job *job, struct fault *f)
 {
-    const struct pool *p = job->call->pool;
+    const struct pool *p = job->pool;
     unsigned waited_s = (job->call->deadline_ms + 999) / 1000;
-    if (head_pool_is_other_kind(h, str_of(p->name), p->embeds)) {
+    if (job->kin != NULL) {
+        stranded_fault(job, waited_s, f);
+    } else if (head_pool_is_other_kind(h, str_of(p->name), p->embeds)) {
         fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s", p->embeds ? "makes embeddings" : "generates text");
     } else if (head_pool_is_unknown(h, p)) {
         struct str names = head_pool_names(h, p->embeds);
@@ -170,9 +188,9 @@ void head_queue_overdue(struct head *h, struct job *job)
         head_queue_take(h, job);
         head_queue_put(h, job);
     }
-    const struct pool *p = call->pool;
-    bool hope = !head_pool_is_unknown(h, p) && !head_pool_has_failed(h, p) &&
-                !head_pool_is_other_kind(h, str_of(p->name), p->embeds);
+    const struct pool *p = job->pool;
+    bool hope = job->kin != NULL || (!head_pool_is_unknown(h, p) && !head_pool_has_failed(h, p) &&
+                                     !head_pool_is_other_kind(h, str_of(p->name), p->embeds));
     if (h->now_us < job->due_us && hope) {
         timers_set(&h->timers, &job->timer, next_look_us(h, job));
         return;

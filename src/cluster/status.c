@@ -118,6 +118,8 @@ void head_totals(const struct head *h, struct head_totals *out)
         .calls_total = h->calls_total,
         .calls_failed = h->calls_failed,
         .jobs_rerouted = h->jobs_rerouted,
+        .jobs_resumed = h->jobs_resumed,
+        .resume_bytes = h->resume_bytes,
         .prompt_tokens = h->prompt_tokens,
         .cached_tokens = h->cached_tokens,
         .answer_tokens = h->answer_tokens,

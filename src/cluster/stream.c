@@ -8,8 +8,6 @@
 #include "base/alloc.h"
 #include "cluster/head_state.h"
 
-enum { IDS_FIRST = 32 };
-
 /* ---- the fence ---- */
 
 static struct flight *orphan_of(const struct worker *w, uint64_t job, uint32_t attempt)
@@ -122,6 +120,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
     head_job_move(job, JOB_STARTED);
     if (job->started)
         return; /* by an actor that was lost then */
+    head_kin_join(h, job, f->actor);
     struct fx *fx = branch_fx(h, job, FX_STARTED);
     name_actor(fx, f->actor);
     fx->ids = m->ids;
@@ -142,8 +141,8 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
     uint32_t context = job->flight->actor->context;
     if (job->state != JOB_STARTED && job->state != JOB_STREAMING)
         return fault_set(f, ERR_PROTOCOL, "job %llu: tokens before prefilled", id);
-    if (m->first != job->ids_n)
-        return fault_set(f, ERR_PROTOCOL, "job %llu: token %u came where token %u was due", id, m->first, job->ids_n);
+    if (m->first != job->said)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: token %u came where token %u was due", id, m->first, job->said);
     if (m->logprobs.n != 0 && m->logprobs.n != m->ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: %u log-probabilities for %u tokens", id, m->logprobs.n, m->ids.n);
     uint32_t top = m->ids.n > 0 ? m->top_ids.n / m->ids.n : 0;
@@ -153,21 +152,27 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
     if (m->pieces.n != 0 && m->pieces.n != m->ids.n + m->top_ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: %u pieces of text for %u tokens", id, m->pieces.n,
                          m->ids.n + m->top_ids.n);
-    if (m->ids.n > context || job->ids_n > context - m->ids.n)
+    if (m->ids.n > context || job->said > context - m->ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: more tokens than the context of %u has", id, context);
     return 0;
 }
 
-static void keep_ids(struct job *job, struct wire_i32s ids)
+/* The first tokens after a failover: how long the client waited for them. */
+static void goes_on(struct head *h, const struct job *job)
 {
-    if (ids.n > job->ids_cap - job->ids_n) {
-        uint32_t cap = job->ids_cap == 0 ? IDS_FIRST : job->ids_cap * 2;
-        job->ids_cap = cap < job->ids_n + ids.n ? job->ids_n + ids.n : cap;
-        job->ids = xrealloc(job->ids, job->ids_cap * sizeof *job->ids);
+    const struct actor *a = job->flight->actor;
+    h->jobs_resumed++;
+    head_log(h, LOG_INFO, "FAILOVER", "job %llu goes on at token %u after %llu ms actor=%u node=%s",
+             (unsigned long long)job->node.id, job->said, (unsigned long long)((h->now_us - job->token_us) / 1000),
+             (unsigned)a->node.id, a->worker->name);
+}
+
+static void add_logprobs(struct job *job, struct wire_f32s logprobs)
+{
+    for (uint32_t i = 0; i < logprobs.n; i++) {
+        job->logprob_last = isfinite(logprobs.p[i]) ? logprobs.p[i] : 0;
+        job->logprob_sum += (double)job->logprob_last;
     }
-    if (ids.n > 0)
-        memcpy(job->ids + job->ids_n, ids.p, ids.n * sizeof *job->ids);
-    job->ids_n += ids.n;
 }
 
 void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
@@ -182,8 +187,11 @@ void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
     }
     if (m->ids.n == 0 && m->text.n == 0)
         return;
+    if (job->state == JOB_STARTED && job->said > 0)
+        goes_on(h, job);
     head_job_move(job, JOB_STREAMING);
-    keep_ids(job, m->ids);
+    head_job_says(h, job, m->ids);
+    add_logprobs(job, m->logprobs);
     struct fx *fx = branch_fx(h, job, FX_TOKENS);
     fx->first = m->first;
     fx->text = m->text;
@@ -196,13 +204,14 @@ void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
 
 /* ---- done ---- */
 
-/* Another actor may do better: it was full, out of memory, leaving, or its engine broke. */
+/* Another actor may do better: it was full, out of memory, leaving, its engine broke, or its context is too small for
+ * what another one began. */
 static bool worth_another_try(const struct job *job, const struct wire_done *m, int err)
 {
-    if (job->state == JOB_STREAMING)
-        return false;
     if (m->finish == FINISH_CANCELLED)
         return true; /* not by us: the worker stops */
+    if (err == ERR_CONTEXT)
+        return job->said > 0;
     return m->finish == FINISH_ERROR && (err == ERR_BUSY || err == ERR_UNAVAILABLE || err == ERR_MEMORY ||
                                          err == ERR_FAILED || err == ERR_IO || err == ERR_WORKER_LOST);
 }
@@ -219,6 +228,15 @@ static void done_fault(const struct job *job, const struct wire_done *m, struct 
         fault_set(f, err, "%.*s", STR_ARG(m->message));
 }
 
+/* The worker counts what it drew itself; what others drew before, we have counted. An end token that came with held-back
+ * text is reported with the tokens but is none of the answer. */
+static double logprob_sum(const struct job *job, const struct wire_done *m)
+{
+    const struct flight *f = job->flight;
+    double before = f->logprob_from - (m->completion_tokens < f->from ? (double)job->logprob_last : 0);
+    return before + (isfinite(m->logprob_sum) ? m->logprob_sum : 0);
+}
+
 static void done_fx(struct head *h, const struct job *job, const struct wire_done *m, const struct fault *fault)
 {
     struct fx *fx = branch_fx(h, job, FX_BRANCH_DONE);
@@ -233,16 +251,17 @@ static void done_fx(struct head *h, const struct job *job, const struct wire_don
         .wait_ms = job->wait_ms,
         .prefill_ms = time_ms(m->prefill_ms),
         .decode_ms = time_ms(m->decode_ms),
-        .logprob_sum = isfinite(m->logprob_sum) ? m->logprob_sum : 0,
+        .logprob_sum = logprob_sum(job, m),
     };
     job->call->reported = true;
 }
 
-static void count_done(struct head *h, struct actor *a, struct call *call, const struct wire_done *m, bool failed)
+static void count_done(struct head *h, const struct flight *f, struct call *call, const struct wire_done *m, bool failed)
 {
+    struct actor *a = f->actor;
     a->jobs_failed += failed;
     a->jobs_done += !failed;
-    a->tokens += m->completion_tokens;
+    a->tokens += m->completion_tokens > f->from ? m->completion_tokens - f->from : 0;
     if (failed)
         head_call_count_failed(h, call);
     h->prompt_tokens += m->prompt_tokens;
@@ -292,7 +311,7 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *m)
     }
     struct call *call = job->call;
     done_fx(h, job, m, &fault);
-    count_done(h, f->actor, call, m, fault.err != 0);
+    count_done(h, f, call, m, fault.err != 0);
     head_flight_end(h, f);
     head_job_end(h, job);
     head_call_branch_ended(h, call);

@@ -66,6 +66,7 @@ static void put_totals(const struct head_totals *t, struct jout *j)
     jout_put_uint(j, "calls_total", t->calls_total);
     jout_put_uint(j, "calls_failed", t->calls_failed);
     jout_put_uint(j, "jobs_rerouted", t->jobs_rerouted);
+    jout_put_uint(j, "jobs_resumed", t->jobs_resumed);
     jout_key(j, "scale");
     jout_object(j);
     jout_put_bool(j, "launcher", t->launcher);
@@ -158,6 +159,9 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "queue_bytes_max", c->queue_bytes_max);
     put_limit(j, "queue_deadline_ms", c->queue_deadline_ms);
     put_limit(j, "attempts_max", c->attempts_max);
+    put_limit(j, "moves_max", c->moves_max);
+    put_limit(j, "resume_bytes_max", c->resume_bytes_max);
+    put_limit(j, "resume_tokens_max", HEAD_RESUME_TOKENS_MAX);
     put_limit(j, "regroup_ms", c->regroup_ms);
     put_limit(j, "links_max", c->links_max);
     put_limit(j, "actors_max", c->actors_max);

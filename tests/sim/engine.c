@@ -1,7 +1,7 @@
 /* The engine threads of a worker: slots, speeds, and answers that everybody can compute (answer.c).
  *
- * A job waits for a slot, is prefilled, says its tokens in chunks and ends. Text lags one token behind the ids, as it
- * does when stop strings are held back. Each event of a job carries its `turn`: a cancel makes the others stale. */
+ * A job waits for a slot, is prefilled, says its tokens in chunks and ends; one that another actor began goes on after
+ * the tokens that were delivered. Text lags one token behind the ids, as it does when stop strings are held back. Each event of a job carries its `turn`: a cancel makes the others stale. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -133,6 +133,18 @@ static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn)
     }
 }
 
+/* Text that was said with these ids: all but the last one's, unless that was the end. */
+static void job_resume(struct sim *s, const struct worker *w, struct engine_job *j, struct wire_i32s ids)
+{
+    SIM_MUST(s, ids.n <= j->n, "%s goes on after token %u of %u", w->node, ids.n, j->n);
+    for (uint32_t i = 0; i < ids.n; i++)
+        SIM_MUST(s, ids.p[i] == answer_token(j->seed, i), "%s is told the wrong token %u", w->node, i);
+    j->at = ids.n;
+    j->text_at = ids.n == j->n || ids.n == 0 ? ids.n : ids.n - 1;
+    if (ids.n == j->n)
+        PROBE(s, resumed_at_the_end);
+}
+
 void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, const struct wire_run *run)
 {
     struct engine_sim *e = &w->actors[key];
@@ -152,6 +164,7 @@ void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, 
     if (c->too_long)
         j->prompt_tokens = 5000;
     j->n = answer_tokens(j->seed, j->max_tokens);
+    job_resume(s, w, j, run->resume);
     while (*end != NULL)
         end = &(*end)->next;
     *end = j;
@@ -184,6 +197,7 @@ static void engine_tell(struct sim *s, struct worker *w, const struct engine_sim
         .digest = str_of(e->model),
         .slots = e->slots,
         .context = 4096,
+        .exact = 1,
         .has_template = e->kind == REQUEST_CHAT,
         .progress = progress,
         .prefill_tps = e->prefill_tps,

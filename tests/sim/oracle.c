@@ -4,9 +4,10 @@
  * O2  nothing is said of a call that has ended or that nobody made
  * O3  a branch's tokens follow each other without gap or repetition and are exactly those of its seed; so is its text
  * O4  a whole answer is whole: as many tokens as its seed makes, the right way to end
- * O5  a branch fails only for a reason that happened: no actor for its deadline, or none that could load, attempts used up, worker lost after
- *     its first token, an engine that broke, a prompt that is too long
- * O6  attempts of a job count 1, 2, … up to the limit, all of one seed and one prompt
+ * O5  a branch fails only for a reason that happened: no actor for its deadline, or none that could load, attempts used
+ *     up, a prompt that is too long. That a worker was lost, hung or broke is none
+ * O6  attempts of a job count 1, 2, … up to the limits, all of one seed and one prompt, each after the tokens that were
+ *     delivered by then
  * O7  no engine works on for a call that has ended */
 #include "sim.h"
 
@@ -18,6 +19,37 @@ static struct run_seen *run_find(struct call *c, uint64_t job)
         if (c->runs[i].job == job)
             return &c->runs[i];
     return NULL;
+}
+
+/* The branch of a run: each has a seed of its own. */
+static struct branch *run_branch(struct sim *s, struct call *c, const struct wire_run *run)
+{
+    uint64_t i = run->sampling.seed - c->seed;
+    SIM_MUST(s, i < SIM_BRANCHES_MAX, "O6: a seed of no branch");
+    return &c->branches[i];
+}
+
+static void resume_check(struct sim *s, struct call *c, struct run_seen *seen, const struct wire_run *run)
+{
+    const struct branch *b = run_branch(s, c, run);
+    SIM_MUST(s, !b->done, "O6: a branch that has ended runs again");
+    SIM_MUST(s, run->resume.n == b->tokens, "O6: it goes on after %u tokens, the client has %u", run->resume.n, b->tokens);
+    seen->in_vain = b->tokens > seen->from ? 1 : seen->in_vain + 1;
+    seen->from = b->tokens;
+    SIM_MUST(s, seen->in_vain <= s->head.cfg.attempts_max, "O6: %u attempts in vain", seen->in_vain);
+    if (b->tokens > 0)
+        PROBE(s, resumed);
+    if (b->tokens > 0 && s->now_us > b->token_us + 5 * (uint64_t)SIM_S)
+        PROBE(s, resumed_late);
+    c->resumed = c->resumed || b->tokens > 0;
+}
+
+/* Branches of a fan-out have an actor each, as far as there are enough. */
+static void share_probe(struct sim *s, const struct call *c, uint64_t worker, const struct wire_run *run)
+{
+    for (uint32_t i = 0; c->spread && i < c->runs_n; i++)
+        if (c->runs[i].job != run->job && c->runs[i].worker == worker && c->runs[i].key == run->key)
+            PROBE(s, fanout_shared);
 }
 
 void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run)
@@ -32,15 +64,17 @@ void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run)
     }
     sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
     SIM_MUST(s, run->attempt == seen->attempt + 1, "O6: attempt %u after %u", run->attempt, seen->attempt);
-    SIM_MUST(s, run->attempt <= s->head.cfg.attempts_max, "O6: attempt %u is over the limit", run->attempt);
+    SIM_MUST(s, run->attempt <= s->head.cfg.moves_max, "O6: attempt %u is over the limit", run->attempt);
     SIM_MUST(s, run->sampling.seed == seen->seed, "O6: another seed in attempt %u", run->attempt);
     SIM_MUST(s, c->count != 1 || run->sampling.seed == c->seed, "O6: not the seed the client gave");
     SIM_MUST(s, run->kind == c->kind && run->sampling.max_tokens == c->max_tokens, "O6: not what the client asked");
-    SIM_MUST(s, run->resume.n == 0 || run->attempt > 1, "resumed before it was ever run");
+    resume_check(s, c, seen, run);
     seen->attempt = run->attempt;
     seen->worker = worker;
+    seen->key = run->key;
     if (run->attempt > 1)
         PROBE(s, rerouted);
+    share_probe(s, c, worker, run);
 }
 
 enum { CANCEL_S = 2 }; /* a cancel reaches the engine within this when nothing is in its way */
@@ -104,6 +138,7 @@ static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
         SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= answer_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
     }
     s->tokens += fx->ids.n;
+    b->token_us = s->now_us;
     text_check(s, b, fx->text);
 }
 
@@ -117,23 +152,13 @@ static uint64_t waited_ms(const struct sim *s, const struct call *c)
 static bool attempts_used_up(struct sim *s, const struct call *c, uint32_t branch)
 {
     const struct run_seen *run = branch_run(c, branch);
-    if (run == NULL || run->attempt < s->head.cfg.attempts_max)
+    bool in_vain = run != NULL && run->in_vain >= s->head.cfg.attempts_max && c->branches[branch].tokens == run->from;
+    if (!in_vain && (run == NULL || run->attempt < s->head.cfg.moves_max))
         return false;
     PROBE(s, attempts_ran_out);
+    if (c->branches[branch].tokens > 0)
+        PROBE(s, lost_mid_stream);
     return true;
-}
-
-/* Branches of a fan-out go to actors that no other branch has: when those are all, there is nowhere to go. */
-static bool nobody_else(struct sim *s, const struct call *c)
-{
-    struct head_actor_view v;
-    uint32_t ready = 0;
-    for (uint32_t from = 0; c->spread && head_actor_at(s->head.head, from, &v); from = v.id + 1)
-        ready += v.state == WIRE_ACTOR_READY && v.kind != REQUEST_EMBED &&
-                 (c->model[0] == '\0' || str_is(v.model, c->model));
-    if (c->spread && (c->count == 0 || ready <= c->count))
-        PROBE(s, fanout_ran_out);
-    return c->spread && (c->count == 0 || ready <= c->count);
 }
 
 /* Somebody has its model, and nobody ever got it loaded. */
@@ -150,21 +175,21 @@ static bool model_has_failed(struct sim *s, const struct call *c)
 static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch, int err)
 {
     uint32_t deadline_ms = c->deadline_ms != 0 ? c->deadline_ms : s->head.cfg.queue_deadline_ms;
-    uint32_t tokens = c->branches[branch].tokens;
+    const struct branch *b = &c->branches[branch];
     switch (err) {
     case ERR_UNAVAILABLE:
-        if (tokens == 0 && model_has_failed(s, c))
+        if (b->tokens == 0 && model_has_failed(s, c))
             return true;
         /* fallthrough */
     case ERR_TIMEOUT:
         PROBE(s, queue_deadline);
-        return tokens == 0 && waited_ms(s, c) >= deadline_ms;
+        if (b->tokens > 0)
+            PROBE(s, resume_deadline);
+        return waited_ms(s, c) >= deadline_ms && s->now_us >= b->token_us + (uint64_t)deadline_ms * SIM_MS;
     case ERR_WORKER_LOST:
-        if (tokens > 0)
-            PROBE(s, lost_mid_stream);
-        return tokens > 0 || attempts_used_up(s, c, branch) || nobody_else(s, c);
+        return attempts_used_up(s, c, branch);
     case ERR_FAILED:
-        return c->engine_failed;
+        return c->engine_failed && attempts_used_up(s, c, branch);
     case ERR_CONTEXT:
         return c->too_long;
     default:
@@ -221,6 +246,8 @@ static void answer_check(struct sim *s, const struct call *c, const struct branc
     SIM_MUST(s, fx->finish == answer_finish(b->run->seed, c->max_tokens), "O4: finish %u", fx->finish);
     if (b->rerouted)
         PROBE(s, rerouted_answered);
+    if (c->resumed)
+        PROBE(s, resumed_answered);
     if (c->early)
         PROBE(s, waited_for_workers);
 }

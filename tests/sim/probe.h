@@ -16,9 +16,14 @@
     P(lost_by_close, "a worker's link closed while it had jobs") \
     P(rerouted, "a job was sent to a second actor") \
     P(rerouted_answered, "and its client got the whole answer") \
+    P(resumed, "an answer went on with another actor where its own had stopped") \
+    P(resumed_answered, "and its client got the whole of it") \
+    P(resumed_late, "an answer waited for seconds for somebody to go on with it") \
+    P(resumed_at_the_end, "an actor died when only the end of an answer was left to say") \
+    P(resume_deadline, "nobody came within the deadline to go on with an answer") \
     P(attempts_ran_out, "no token came from as many actors as are tried") \
-    P(fanout_ran_out, "a branch of a fan-out lost its actor, and every other one had a branch already") \
-    P(lost_mid_stream, "a worker died in the middle of an answer") \
+    P(lost_mid_stream, "the same in the middle of an answer") \
+    P(fanout_shared, "a branch of a fan-out lost its actor, and every other one had a branch already") \
     P(frozen_came_back, "a frozen worker went on after the head had given it up") \
     P(frozen_in_time, "a frozen worker went on before the head gave it up") \
     P(partition_healed, "a worker's network came back") \

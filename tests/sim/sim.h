@@ -227,12 +227,16 @@ enum call_state { CALL_OPEN = 1, CALL_ENDED, CALL_FAILED, CALL_GONE, CALL_LOST }
 struct run_seen {
     uint64_t job, seed;
     uint64_t worker; /* it was sent to last */
+    uint32_t key;    /* to that actor of it */
     uint32_t attempt;
+    uint32_t in_vain; /* attempts since the last one that brought a token, the present one counted */
+    uint32_t from;    /* tokens that were delivered before the present one */
 };
 struct branch {
     bool started, done, rerouted;
     struct run_seen *run; /* whose tokens these are; NULL before the first; borrowed from the call */
     uint32_t tokens, text_bytes;
+    uint64_t token_us; /* when the last of them came */
 };
 struct call {
     uint64_t id;
@@ -246,6 +250,7 @@ struct call {
     bool too_long;      /* the engine will say so */
     bool early;         /* came before any worker */
     bool engine_failed; /* a run of it was ended by a broken engine */
+    bool resumed;       /* a run of it went on where another actor had stopped */
     uint32_t runs_n;
     struct run_seen *runs; /* owned; one per job, room for SIM_BRANCHES_MAX */
     struct branch branches[SIM_BRANCHES_MAX];

@@ -49,6 +49,8 @@ static inline void line_of_msg(struct buf *b, const struct wire_msg *m)
     case WIRE_run:
         buf_printf(b, " job=%llu.%u key=%u seed=%llu %.*s", (unsigned long long)m->run.job, m->run.attempt, m->run.key,
                    (unsigned long long)m->run.sampling.seed, STR_ARG(m->run.text));
+        for (uint32_t i = 0; i < m->run.resume.n; i++)
+            buf_printf(b, "%s%d", i == 0 ? " resume=" : ",", m->run.resume.p[i]);
         break;
     case WIRE_cancel: buf_printf(b, " job=%llu.%u", (unsigned long long)m->cancel.job, m->cancel.attempt); break;
     case WIRE_scale: buf_printf(b, " workers=%u", m->scale.workers); break;
@@ -63,6 +65,8 @@ static inline void line_of_done(struct buf *b, const struct fx *fx)
         buf_printf(b, " actor=%u node=%.*s", fx->actor, STR_ARG(fx->node));
     if (fx->usage.completion_tokens > 0)
         buf_printf(b, " tokens=%u", fx->usage.completion_tokens);
+    if (fx->usage.logprob_sum < 0)
+        buf_printf(b, " logprob=%g", fx->usage.logprob_sum);
     if (fx->embedding.n > 0)
         buf_printf(b, " vector=%u", fx->embedding.n);
     if (fx->fault.err != 0)
@@ -166,6 +170,8 @@ static inline void event_hello(struct story *s, uint64_t link, const char *line)
         .node = word(line, "node", ""),
         .epoch = number(line, "epoch", (uint32_t)link),
         .cpus = decimal(line, "cpus", 2),
+        .engine = word(line, "engine", "e 1"),
+        .cpu_features = word(line, "features", "f"),
         .memory_bytes = 3000000000u,
     };
     msg_step(s, link, &m);
@@ -186,6 +192,7 @@ static inline void event_actor(struct story *s, uint64_t link, const char *line)
         .prefill_tps = decimal(line, "prefill", 0),
         .decode_tps = decimal(line, "decode", 0),
         .note = word(line, "note", ""),
+        .exact = number(line, "exact", 0) != 0,
     };
     for (uint8_t i = 1; i < 5; i++) {
         if (str_is(word(line, "state", "ready"), states[i]))
@@ -228,7 +235,7 @@ static inline void event_prefilled(struct story *s, uint64_t link, const char *l
 static inline void event_tokens(struct story *s, uint64_t link, const char *line)
 {
     static const int32_t ids[64] = {7, 8, 9};
-    static const float logprobs[64] = {0};
+    static const float logprobs[64] = {-1, -2, -4};
     struct wire_msg m = {.type = WIRE_tokens};
     m.tokens = (struct wire_tokens){.job = number(line, "job", 0),
                                     .attempt = attempt_of(line),
@@ -249,6 +256,7 @@ static inline void event_done(struct story *s, uint64_t link, const char *line)
                                 .error = (uint16_t)number(line, "error", 0),
                                 .message = word(line, "message", ""),
                                 .completion_tokens = number(line, "tokens", 0),
+                                .logprob_sum = (double)decimal(line, "logprob", 0),
                                 .embedding = {vector, number(line, "vector", 0)}};
     msg_step(s, link, &m);
 }

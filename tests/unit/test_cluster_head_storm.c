@@ -196,7 +196,7 @@ static void a_storm_breaks_nothing(void **state)
     }
     print_message("answered=%llu rerouted=%llu tokens=%llu\n", (unsigned long long)answered,
                   (unsigned long long)rerouted, (unsigned long long)tokens);
-    assert_true(rerouted > 100 && answered > 1000); /* it did rain */
+    assert_true(rerouted > 100 && answered > 500); /* it did rain */
 }
 
 int main(void)
