@@ -54,7 +54,8 @@ struct head_config {
     uint32_t beat_ms;           /* 1000: workers' heartbeat */
     uint32_t lost_after_ms;     /* 3500: silence after which a worker is lost */
     uint32_t hello_ms;          /* 5000: a link that has not said hello by then is closed */
-    uint32_t token_stall_ms;    /* 30000: an actor busy without a token for this long is hung */
+    uint32_t token_stall_ms;    /* 30000: an actor busy without a token for this long is hung, whatever its speed */
+    uint32_t token_floor_ms;    /* 5000: … and one whose speed is known not before this */
     uint32_t queue_jobs_max;    /* 1024 */
     uint64_t queue_bytes_max;   /* 64 MiB of request clones, queued and running */
     uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */

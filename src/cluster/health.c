@@ -3,14 +3,18 @@
  *            silent > 2.5 beats        silent > lost_after
  *      OK ─────────────────────▶ SLOW ────────────────────▶ LOST (link closed)
  *      ▲ ◀───────────────────────┘ beat
- *      └──▶ HUNG while one of its actors is busy without a token for token_stall_ms */
+ *      └──▶ HUNG while one of its actors is busy without a token for too long by its own measure */
 #include <math.h>
 
 #include "cluster/head_state.h"
 
 #define TAG "WORKER HEALTH"
 
-enum { REST_FIRST_MS = 250, REST_DOUBLINGS_MAX = 5 };
+enum {
+    REST_FIRST_MS = 250,
+    REST_DOUBLINGS_MAX = 5,
+    STALL_STEPS = 20, /* an actor hangs after so many times what a token should take; a busy machine is no reason */
+};
 
 /* ---- silence ---- */
 
@@ -52,13 +56,20 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
 
 /* ---- hanging ---- */
 
-/* A long prompt gives no token for a while and is no reason to give an actor up: it gets twice the time its
- * prompts should take, on top. */
+/* How long an actor may be busy without a token. Its own speed says so: many times what its next step should take, at
+ * least token_floor_ms, at most token_stall_ms (which is also for actors whose speed is not known yet, and for those that
+ * work for other heads, too, whose prompts nobody here knows). A long prompt gives no token for a while and is no reason
+ * to give an actor up: it gets twice the time its prompts should take, on top. */
 static uint64_t stall_ms(const struct head *h, const struct actor *a)
 {
+    double ms = h->cfg.token_stall_ms;
+    if (a->decode_tps > 0 && a->foreign == 0)
+        ms = STALL_STEPS * 1000.0 * (a->in_flight + 1) / (double)a->decode_tps;
+    ms = ms < h->cfg.token_floor_ms ? h->cfg.token_floor_ms : ms;
+    ms = ms > h->cfg.token_stall_ms ? h->cfg.token_stall_ms : ms;
     double tokens = (double)a->waiting_bytes / ROUTER_BYTES_PER_TOKEN;
     double tps = a->prefill_tps > 1 ? (double)a->prefill_tps : 50;
-    return h->cfg.token_stall_ms + (uint64_t)(2000 * tokens / tps);
+    return (uint64_t)(ms + 2000 * tokens / tps);
 }
 
 static void actor_hangs(struct head *h, struct actor *a, const struct wire_load *load)

@@ -38,12 +38,13 @@ bool head_call_waits(const struct head *h, uint64_t id, struct head_wait *out)
         const struct job *job = list_item(pos, struct job, in_call);
         if (job->state != JOB_QUEUED)
             continue;
-        uint32_t place = place_of(call->pool, job);
+        const struct pool *p = job->pool;
+        uint32_t place = place_of(p, job);
         *out = (struct head_wait){
             .place = place,
-            .eta_s = call->pool->ready_n > 0 ? h->drain_s * place : 0,
-            .ready = call->pool->ready_n,
-            .loading = loading(h, call->pool),
+            .eta_s = p->ready_n > 0 ? h->drain_s * place : 0,
+            .ready = p->ready_n,
+            .loading = loading(h, p),
         };
         return true;
     }

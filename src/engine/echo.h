@@ -42,6 +42,9 @@ struct echo_options {
 
 /* ERR_MODEL: not an echo path, an unknown option (f names the nearest) or a bad value; *out is untouched then. */
 int echo_options_parse(const char *path, struct echo_options *out, struct fault *f);
+/* What stands for the digest of a model file: equal where all answers are (tokens, script, seed, embed, context), however
+ * fast or faulty the engine is. */
+uint64_t echo_digest(const char *path);
 
 /* How an engine lets time pass, instead of sleeping: tests with a told clock move it forward. */
 typedef void echo_sleep_fn(uint64_t us, void *user_data);

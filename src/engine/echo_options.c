@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/nearest.h"
+#include "base/rng.h"
 #include "engine/echo.h"
 
 enum { NAME_BYTES_MAX = 32 };
@@ -106,4 +107,18 @@ int echo_options_parse(const char *path, struct echo_options *out, struct fault 
     if (rc == 0)
         *out = o;
     return rc;
+}
+
+uint64_t echo_digest(const char *path)
+{
+    struct echo_options o = {0};
+    if (echo_options_parse(path, &o, NULL) != 0)
+        o.script = str_of(path); /* it will fail to load */
+    uint64_t hash = rng_mix(o.seed);
+    hash = rng_mix(hash ^ o.tokens);
+    hash = rng_mix(hash ^ o.embed);
+    hash = rng_mix(hash ^ o.context);
+    for (size_t i = 0; i < o.script.n; i++)
+        hash = rng_at(hash, (unsigned char)o.script.p[i]);
+    return hash;
 }

@@ -182,6 +182,9 @@ int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_f
 {
     uint32_t vocab = j->ops->info(j->engine)->vocab;
     *out_finish = FINISH_NONE;
+    if (n > j->answer_max)
+        return fault_set(f, ERR_CONTEXT, "the answer to go on with has %u tokens already, here it can have %u", n,
+                         j->answer_max);
     for (uint32_t i = 0; i < n && *out_finish == FINISH_NONE; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab)
             return fault_set(f, ERR_INVALID, "token %d to resume from is not one of this model's %u", ids[i], vocab);

@@ -39,7 +39,7 @@ void job_free(struct job *j);
 /* Renders and tokenizes the prompt. ERR_INVALID, ERR_CONTEXT, ERR_UNSUPPORTED: the job cannot run, f says why. */
 int job_prepare(struct job *j, struct fault *f);
 /* Replays tokens of the answer that were delivered before. *out_finish: how the answer ended with them, if it did.
- * ERR_INVALID: they are no tokens of this model. */
+ * ERR_INVALID: they are no tokens of this model. ERR_CONTEXT: an answer of that length has no place here. */
 int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_finish, struct fault *f);
 /* Makes the sampler, and tells it of all tokens so far. ERR_FAILED. */
 int job_begin(struct job *j, struct fault *f);

@@ -144,6 +144,18 @@ static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
     draw(b, slot, last_row);
 }
 
+/* A resumed answer is computed once more in the shape it had: its prompt like a prompt, its tokens like a stream's. An
+ * engine with a favourite chunk takes another kernel for calls of that size, whose bits differ a little. */
+static uint32_t replay_rows(const struct batcher *b, const struct job *j, uint32_t from, uint32_t rows)
+{
+    uint32_t tile = b->info->chunk_rows;
+    if (tile <= 1 || j->answer_n == 0)
+        return rows;
+    if (from < j->prompt_n)
+        return from + rows > j->prompt_n ? j->prompt_n - from : rows;
+    return rows < tile ? rows : tile - 1;
+}
+
 /* Up to `rows` rows of the prompt in `slot`; its first token when these are the last ones. */
 void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
 {
@@ -157,6 +169,7 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
         return;
     }
     uint32_t from = at->n, total = job_tokens(at->job), n = total - from < rows ? total - from : rows;
+    n = replay_rows(b, at->job, from, n);
     for (uint32_t i = 0; i < n; i++)
         put_row(b, i, slot, from + i, from + i + 1 == total);
     uint64_t start_us = batcher_now(b);

@@ -155,6 +155,14 @@ static char *keep(char **owned, struct str s)
     return *owned;
 }
 
+/* The actor that said the last of the answer; another one may have begun it. The model is the same. */
+static void name_actor(struct branch *b, const struct fx *fx)
+{
+    b->response.actor = fx->actor;
+    b->response.node = str_of(keep(&b->node, fx->node));
+    b->response.address = str_of(keep(&b->address, fx->address));
+}
+
 static void on_started(struct head_program *p, struct call *c, const struct fx *fx)
 {
     struct branch *b = call_branch(c, fx->branch);
@@ -163,10 +171,8 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
         histogram_add(&p->queue, (double)fx->usage.wait_ms / 1e3);
     }
     c->begun = true;
-    b->response.actor = fx->actor;
     b->response.model = str_of(keep(&b->model, fx->model));
-    b->response.node = str_of(keep(&b->node, fx->node));
-    b->response.address = str_of(keep(&b->address, fx->address));
+    name_actor(b, fx);
     if (fx->ids.n > 0 && b->prompt_ids == NULL) {
         b->prompt_ids = xalloc_array(fx->ids.n, sizeof *b->prompt_ids);
         memcpy(b->prompt_ids, fx->ids.p, fx->ids.n * sizeof *b->prompt_ids);
@@ -181,6 +187,8 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
 {
     struct branch *b = call_branch(c, fx->branch);
     b->done = true;
+    if (fx->finish != FINISH_ERROR)
+        name_actor(b, fx);
     b->response.time_s = (float)((double)(net_now_us(p->loop) - c->started_us) / 1e6);
     b->response.finish = fx->finish;
     b->response.fault = fx->fault;

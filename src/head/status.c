@@ -170,6 +170,7 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "lost_after_ms", c->lost_after_ms);
     put_limit(j, "hello_ms", c->hello_ms);
     put_limit(j, "token_stall_ms", c->token_stall_ms);
+    put_limit(j, "token_floor_ms", c->token_floor_ms);
     put_limit(j, "worker_actors_max", HEAD_WORKER_ACTORS_MAX);
     put_limit(j, "actor_slots_max", HEAD_SLOTS_MAX);
     put_limit(j, "model_names_max", HEAD_MODELS_MAX);

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "base/rng.h"
+#include "engine/echo.h"
 #include "worker/program.h"
 
 /* The edges of the worker: news of the actor, messages of heads, timers and signals become agent events; the agent's
@@ -284,17 +285,14 @@ static uint8_t kind_of(const struct engine_ops *ops, const struct engine_load *l
     return needs.kind == REQUEST_EMBED ? REQUEST_EMBED : REQUEST_CHAT;
 }
 
-/* With the echo engine the reference is its script, and the digest is of the script's text. */
+/* With the echo engine the reference is its script, and the digest is of what its answers depend on. */
 static int resolve_model(struct worker_program *p, struct fault *f)
 {
     if (strcmp(p->o->engine, "echo") != 0)
         return obtain_model(p->o, p->o->model, &p->model, f);
     snprintf(p->model.name, sizeof p->model.name, "%s", "echo");
     snprintf(p->model.path, sizeof p->model.path, "%s", p->o->model);
-    uint64_t hash = 0;
-    for (const char *at = p->o->model; *at != '\0'; at++)
-        hash = rng_at(hash, (unsigned char)*at);
-    snprintf(p->model.digest, sizeof p->model.digest, "echo%016llx", (unsigned long long)hash);
+    snprintf(p->model.digest, sizeof p->model.digest, "echo%016llx", (unsigned long long)echo_digest(p->o->model));
     return 0;
 }
 

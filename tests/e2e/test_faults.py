@@ -1,4 +1,4 @@
-"""Workers that are killed, hang or freeze: what had no token yet is answered by others, and the rest ends with an error."""
+"""Workers that are killed, hang or freeze before the first token: others answer. (In mid-stream: test_failover.py.)"""
 
 import os
 import re
@@ -54,25 +54,6 @@ def test_30_real_requests_survive_a_killed_worker(cluster):
     assert head.status()["workers"] == 2
 
 
-def test_stream_of_a_killed_worker_ends_with_an_error(cluster):
-    """Given a stream that has begun; when its worker is killed; then its client is told so in the stream, in the form
-    that SDKs raise, and the next request is answered by another worker."""
-    import openai
-    head = cluster.head()
-    first = cluster.echo_worker(head, "echo:tokens=500,decode_us=10000")
-    head.wait_ready(actors=1)
-    client = openai.OpenAI(base_url=f"{head.url}/v1", api_key="none", max_retries=0)
-    stream = client.chat.completions.create(model="echo", messages=[{"role": "user", "content": "go"}], stream=True)
-    next(stream)
-    cluster.echo_worker(head, "echo:tokens=20")
-    head.wait_ready(actors=2)
-    first.kill()
-    with pytest.raises(openai.APIError) as error:
-        list(stream)
-    assert "worker" in str(error.value)
-    assert head.ask("go on")["final_response"]
-
-
 def test_hung_worker_is_lost(cluster):
     """Given two workers and jobs that wait for their first token; when one worker is stopped with SIGSTOP (it hangs, its
     connection stays open); then it is noticed within the time for lost workers, and its jobs are answered by the other.
@@ -92,23 +73,6 @@ def test_hung_worker_is_lost(cluster):
     assert re.search("hung.*(silen|no beat|lost)|(silen|no beat|lost).*hung", head.log, re.IGNORECASE)
     hung.send(signal.SIGCONT)
     head.wait_ready(actors=2)
-
-
-def test_frozen_engine_is_noticed(cluster):
-    """Given an actor whose engine freezes at its fourth token while the worker itself lives and sends its beats; when a
-    prompt is on it; then after the time for stalls the client has an error instead of waiting for ever, the worker is
-    shown as hung, and new prompts go to the other worker."""
-    head = cluster.head("--beat-ms", 100, "--token-stall-ms", 800)
-    cluster.echo_worker(head, "echo:tokens=20,freeze_at=4", "--node", "frozen")
-    head.wait_ready(actors=1)
-    status, answer = head.post("/v1/completions", {"prompt": "hello", "max_tokens": 20}, timeout_s=20)
-    assert status in (502, 503, 504) and "error" in answer
-    cluster.echo_worker(head, "echo", "--node", "well")
-    wait_for("the well one", lambda: any(a["node"] == "well" for a in head.ready_actors()))
-    states = {w["node"]: w["state"] for w in head.status()["worker_nodes"]}
-    assert states.get("frozen", "gone") in ("hung", "gone", "lost") and states["well"] == "ok"
-    for i in range(4):
-        assert head.ask(f"who? {i}")["answered_by"]["node"] == "well"
 
 
 def test_frozen_before_the_first_token(cluster):
@@ -140,7 +104,8 @@ def test_crash_report(cluster):
     head = cluster.head()
     worker = cluster.echo_worker(head, "echo:crash_at=5,decode_us=20000")
     head.wait_ready(actors=1)
-    head.post("/v1/completions", {"prompt": "hello"})
+    with pytest.raises(TimeoutError):  # its client waits for somebody to go on
+        head.post("/v1/completions", {"prompt": "hello"}, timeout_s=0.5)
     assert worker.wait() == -signal.SIGABRT
     assert "version 0." in worker.log and "signal 06" in worker.log and "stack:\n" in worker.log
 

@@ -47,6 +47,7 @@ void coordinator_start(struct sim *s)
         c->cfg.queue_jobs_max = queues[sim_between(s, 0, 2)];
         c->cfg.attempts_max = attempts[sim_between(s, 0, 2)];
         c->cfg.token_stall_ms = 6000;
+        c->cfg.token_floor_ms = 3000;
         c->cfg.queue_deadline_ms = s->mood.deadline_ms;
         c->cfg.version = str_of("sim");
         c->cfg.join_token = str_of(s->mood.token ? "let me in" : "");

@@ -169,6 +169,30 @@ static void a_hung_actor_loses_its_jobs_and_gets_new_ones_when_it_works_again(vo
     story_end(&s);
 }
 
+static void an_actor_of_known_speed_hangs_sooner_and_takes_more_streams_as_a_reason(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.token_floor_ms = 2000;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=9 decode=100\nprompt 1\nprefilled 1 job=1\n");
+    story(&s, "> beat 1 busy=1 age=1999\n" /* 20 steps of 20 ms are less than the floor */
+              "send 1 beat_ack 1000000\n"
+              "> beat 1 busy=1 age=2000\n"
+              "send 1 beat_ack 1000000\n"
+              "send 1 cancel job=1.1\n");
+    story_end(&s);
+    s = story_begin();
+    s.cfg.token_floor_ms = 2000;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=9 decode=4\nprompt 1\nprefilled 1 job=1\nprompt 2\nprefilled 1 job=2\n");
+    story(&s, "> beat 1 busy=2 age=14999\n" /* 20 steps of (2 + 1) / 4 s */
+              "send 1 beat_ack 1000000\n"
+              "> beat 1 busy=2 age=15000\n"
+              "send 1 beat_ack 1000000\n"
+              "send 1 cancel job=2.1\n"
+              "send 1 cancel job=1.1\n");
+    story_end(&s);
+}
+
 static void a_long_prompt_is_given_time(void **state)
 {
     (void)state;
@@ -344,6 +368,7 @@ int main(void)
         cmocka_unit_test(with_no_other_worker_a_job_waits_for_one_to_come),
         cmocka_unit_test(a_worker_that_says_bye_leaves_its_jobs_to_others),
         cmocka_unit_test(a_hung_actor_loses_its_jobs_and_gets_new_ones_when_it_works_again),
+        cmocka_unit_test(an_actor_of_known_speed_hangs_sooner_and_takes_more_streams_as_a_reason),
         cmocka_unit_test(a_long_prompt_is_given_time),
         cmocka_unit_test(a_worker_that_forgot_a_job_gets_a_fresh_link),
         cmocka_unit_test(a_rack_that_dies_does_not_use_up_the_attempts),
