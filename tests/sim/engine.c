@@ -1,7 +1,8 @@
 /* The engine threads of a worker: slots, speeds, and answers that everybody can compute (answer.c).
  *
  * A job waits for a slot, is prefilled, says its tokens in chunks and ends; one that another actor began goes on after
- * the tokens that were delivered. Text lags one token behind the ids, as it does when stop strings are held back. Each event of a job carries its `turn`: a cancel makes the others stale. */
+ * the tokens that were delivered. Text lags one token behind the ids, as it does when stop strings are held back. Each
+ * event of a job carries its `turn`: a cancel makes the others stale. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -170,8 +170,8 @@ static inline void event_hello(struct story *s, uint64_t link, const char *line)
         .node = word(line, "node", ""),
         .epoch = number(line, "epoch", (uint32_t)link),
         .cpus = decimal(line, "cpus", 2),
-        .engine = word(line, "engine", "e 1"),
-        .cpu_features = word(line, "features", "f"),
+        .engine = word(line, "engine", ""),
+        .cpu_features = word(line, "features", ""),
         .memory_bytes = 3000000000u,
     };
     msg_step(s, link, &m);
