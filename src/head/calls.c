@@ -265,11 +265,13 @@ void calls_keep_alive(struct head_program *p)
     IDTAB_EACH(pos, &p->calls)
     {
         struct call *c = id_item(pos, struct call, node);
-        if (!c->api.stream || c->begun || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
+        if (!c->api.stream || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
             continue;
         struct head_wait w = {0};
-        bool stranded = head_call_waits(p->brain, c->node.id, &w) && w.ready == 0 && w.loading < 0;
-        if (stranded && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)
+        bool waits = head_call_waits(p->brain, c->node.id, &w), stranded = waits && w.ready == 0 && w.loading < 0;
+        if (c->begun && !waits) /* a branch of it may have lost its actor */
+            continue;
+        if (stranded && !c->begun && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)
             continue;
         answer_begin_stream(c);
         if (!http_stream_full(c->r))
