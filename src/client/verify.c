@@ -44,6 +44,21 @@ static void test_coordinator(struct verify *v)
         fail(v, "the head maps a model or an engine into its memory: it must be a coordinator only");
 }
 
+/* Different actors that answered: a branch whose actor was lost is answered by another one, who then has two. */
+static double actors_used(const json_t *answer)
+{
+    const json_t *responses = json_object_get(answer, "responses");
+    size_t used = 0;
+    for (size_t i = 0; i < json_array_size(responses); i++) {
+        const json_t *r = json_array_get(responses, i);
+        bool fresh = json_object_get(r, "error") == NULL;
+        for (size_t k = 0; k < i && fresh; k++)
+            fresh = !json_equal(json_object_get(json_array_get(responses, k), "actor_id"), json_object_get(r, "actor_id"));
+        used += fresh;
+    }
+    return (double)used;
+}
+
 static void test_inference(struct verify *v)
 {
     double actors = json_num(v->status, "actors");
@@ -62,7 +77,7 @@ static void test_inference(struct verify *v)
         fail(v, f.text);
         return;
     }
-    double good = json_num(json_object_get(answer, "cluster_info"), "successful_responses");
+    double good = actors_used(answer);
     const char *text = json_text(answer, "final_response", "");
     printf("completed in %.2f s; used %.0f/%.0f actors; response: %s\n", (double)(clock_us() - start_us) / 1e6, good, actors, text);
     if (good < actors)
