@@ -51,7 +51,7 @@ static double actors_used(const json_t *answer)
     size_t used = 0;
     for (size_t i = 0; i < json_array_size(responses); i++) {
         const json_t *r = json_array_get(responses, i);
-        bool fresh = json_object_get(r, "error") == NULL;
+        bool fresh = !json_is_object(json_object_get(r, "error"));
         for (size_t k = 0; k < i && fresh; k++)
             fresh = !json_equal(json_object_get(json_array_get(responses, k), "actor_id"), json_object_get(r, "actor_id"));
         used += fresh;
