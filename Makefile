@@ -20,7 +20,7 @@ fixed_addresses := $(shell command -v setarch >/dev/null && echo "setarch $$(una
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 	@echo 'Arguments: make run ARGS="--workers 5"; make fuzz SECONDS=600; make install PREFIX=/usr'
 
 .PHONY: setup
