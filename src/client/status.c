@@ -10,9 +10,13 @@
 static void show_worker(const json_t *w)
 {
     const char *reason = json_text(w, "reason", "");
-    printf("  %-8s %s (%s); actors %.0f; CPU %.1f, load %.2f; memory %s of %s%s%s\n", json_text(w, "state", "?"), json_text(w, "node", "?"),
+    double celsius = json_num(w, "temperature_c");
+    char heat[24] = "";
+    if (celsius > 0)
+        snprintf(heat, sizeof heat, "; %.0f °C", celsius);
+    printf("  %-8s %s (%s); actors %.0f; CPU %.1f, load %.2f; memory %s of %s%s%s%s\n", json_text(w, "state", "?"), json_text(w, "node", "?"),
            json_text(w, "address", "?"), json_num(w, "actors"), json_num(w, "cpus"), json_num(w, "cpu_load"),
-           show_size(json_num(w, "rss_bytes")).text, show_size(json_num(w, "memory_bytes")).text, reason[0] != '\0' ? "; " : "", reason);
+           show_size(json_num(w, "rss_bytes")).text, show_size(json_num(w, "memory_bytes")).text, heat, reason[0] != '\0' ? "; " : "", reason);
 }
 
 static void show_actor(const json_t *a)
@@ -28,6 +32,9 @@ static void show_actor(const json_t *a)
                json_num(a, "prefill_tps"), json_num(a, "decode_tps"));
     if (strcmp(state, "failed") == 0)
         printf(": %s", json_text(a, "note", ""));
+    const char *worker = json_text(a, "worker_state", "ok");
+    if (strcmp(worker, "ok") != 0)
+        printf("; its worker is %s: %s", worker, json_text(a, "worker_reason", ""));
     printf("\n");
 }
 

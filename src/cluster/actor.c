@@ -196,7 +196,8 @@ void head_actor_drop(struct head *h, struct actor *a)
 
 bool head_actor_is_open(const struct actor *a)
 {
-    bool worker_well = a->worker->state == WORKER_OK || a->worker->state == WORKER_HUNG; /* another actor of it hangs */
+    enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
+    bool worker_well = !a->worker->silent && (w == WORKER_OK || w == WORKER_SLOW || w == WORKER_HUNG);
     return a->state == WIRE_ACTOR_READY && worker_well && !a->hung && !timer_is_set(&a->rest) &&
            a->in_flight < a->slots;
 }

@@ -108,7 +108,7 @@ uint64_t head_deadline(const struct head *h);
 
 /* ---- what people are shown (status, actors, metrics); borrowed until the next head_step() ---- */
 
-enum worker_state { WORKER_OK = 0, WORKER_SLOW, WORKER_HUNG, WORKER_DRAINING, WORKER_LOST };
+enum worker_state { WORKER_OK = 0, WORKER_SLOW, WORKER_HUNG, WORKER_DRAINING, WORKER_LOST, WORKER_STATES };
 
 struct head_worker_view {
     uint64_t id;
@@ -118,6 +118,7 @@ struct head_worker_view {
     uint32_t pid;
     float cpus, cpu_load;
     uint64_t memory_bytes, rss_bytes;
+    float temperature_c;             /* 0: its machine does not tell */
     uint32_t actors;                 /* ready ones */
     uint64_t joined_us, beat_age_us; /* since the last heartbeat */
     uint32_t rtt_us;                 /* 0: not known */
@@ -129,7 +130,10 @@ struct head_actor_view {
     uint8_t state; /* enum wire_actor_state */
     uint8_t kind;  /* enum request_kind */
     bool exact, has_template;
+    enum worker_state worker_state;
+    struct str worker_reason;
     uint32_t slots, context, in_flight;
+    uint32_t token_age_ms; /* since its last step, while busy */
     float progress, prefill_tps, decode_tps;
     uint64_t weights_bytes, private_bytes;
     uint64_t jobs_done, jobs_failed, tokens;

@@ -49,10 +49,12 @@ struct worker {
     char *name, *life, *address, *version, *engine, *cpu_features; /* owned */
     enum worker_state state;
     char reason[160]; /* of the state; empty while ok */
+    bool silent;      /* SLOW because nothing is heard of it: it gets no jobs. Slow in computing: it gets them, as routing sees fit */
     uint32_t pid;
     float cpus, cpu_load;
     uint32_t rtt_us;                 /* of the link, as the worker measures it; 0: not known */
     uint64_t memory_bytes, rss_bytes;
+    float temperature_c; /* of its machine; 0: not told */
     uint64_t joined_us, beat_us;                  /* beat_us: last heartbeat, or joined_us */
     uint64_t heard_us;                            /* last message of any kind */
     struct timer timer;                           /* to look whether it has fallen silent */
@@ -81,6 +83,9 @@ struct actor {
     uint32_t slots, context;
     bool exact, has_template;
     bool hung;              /* busy without a token for too long */
+    bool slow;              /* makes far fewer tokens than others of its model, or than lately */
+    uint32_t token_age_ms;  /* since its last step while busy, as it said last */
+    float decode_best;      /* tokens/s, the most of late */
     uint32_t rests;         /* failures in a row: it rests after each, longer each time */
     struct timer rest;      /* set: it gets no jobs until then */
     struct list flights;    /* flight.in_actor: live ones, oldest first */
@@ -273,6 +278,8 @@ void head_worker_lose(struct head *h, struct worker *w, enum log_level level, st
 /* Its state changed: its actors open or close. */
 void head_worker_is(struct head *h, struct worker *w, enum worker_state state, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* What decides whether its actors are open has changed. */
+void head_worker_refresh(struct head *h, struct worker *w);
 struct worker *head_worker_by_life(const struct head *h, const struct wire_hello *hello);
 void head_worker_free(struct worker *w);
 static inline uint64_t head_cpus_milli(const struct worker *w)

@@ -1,8 +1,9 @@
-/* Heartbeats: who has fallen silent, who hangs although it beats, who failed and rests.
+/* Heartbeats: who has fallen silent, who hangs although it beats, who computes slowly, who failed and rests.
  *
  *            silent > 2.5 beats        silent > lost_after
  *      OK ─────────────────────▶ SLOW ────────────────────▶ LOST (link closed)
  *      ▲ ◀───────────────────────┘ beat
+ *      ├──▶ SLOW while one of its actors makes less than SLOW_BELOW of what others of its model make, or it did lately
  *      └──▶ HUNG while one of its actors is busy without a token for too long by its own measure */
 #include <math.h>
 
@@ -31,8 +32,7 @@ static uint64_t slow_after_us(const struct head *h)
 
 void head_worker_watch(struct head *h, struct worker *w)
 {
-    bool slow = w->state == WORKER_SLOW;
-    timers_set(&h->timers, &w->timer, w->heard_us + (slow ? lost_after_us(h) : slow_after_us(h)));
+    timers_set(&h->timers, &w->timer, w->heard_us + (w->silent ? lost_after_us(h) : slow_after_us(h)));
 }
 
 void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
@@ -47,7 +47,9 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
         head_link_close(h, w->link, head_text(h, "no sign of life for %u ms", h->cfg.lost_after_ms));
         return;
     }
-    if (silent_us >= slow_after_us(h) && w->state != WORKER_SLOW) {
+    if (silent_us >= slow_after_us(h) && !w->silent) {
+        w->silent = true;
+        head_worker_refresh(h, w);
         head_worker_is(h, w, WORKER_SLOW, "no heartbeat for %u ms", (unsigned)(silent_us / 1000));
         head_log(h, LOG_WARN, TAG, "slow: %s node=%s", w->reason, w->name);
     }
@@ -91,17 +93,60 @@ static void actor_recovers(struct head *h, struct actor *a)
     head_actor_refresh(h, a);
 }
 
+/* ---- computing slowly: a machine that is hot, throttled or has other work. It is said, and routing knows by the speeds ---- */
+
+enum { PEERS_MAX = 64 }; /* actors of the model that one is compared with */
+static const float SLOW_BELOW = 0.4f, WELL_ABOVE = 0.5f;
+static const float FORGET = 0.999f; /* of the best speed, each beat: half of it in 12 minutes */
+
+static float best_peer(const struct actor *a)
+{
+    const struct pool *p = a->seats[SEAT_MODEL].pool;
+    float best = 0;
+    for (uint32_t i = 0; i < p->ready_n && i < PEERS_MAX; i++)
+        best = p->ready[i] != a ? fmaxf(best, p->ready[i]->decode_tps) : best;
+    return best;
+}
+
+static void actor_speed(struct head *h, struct actor *a)
+{
+    float peer = best_peer(a), now = a->decode_tps;
+    a->decode_best = fmaxf(now, a->decode_best * FORGET);
+    float should = fmaxf(peer, a->decode_best);
+    if (!a->slow && now < should * SLOW_BELOW) {
+        a->slow = true;
+        head_log(h, LOG_WARN, TAG, "slow: actor %u makes %.1f tokens/s, %s %.1f node=%s", (unsigned)a->node.id, (double)now,
+                 peer >= a->decode_best ? "another of its model" : "it made", (double)should, a->worker->name);
+    } else if (a->slow && now > should * WELL_ABOVE) {
+        a->slow = false;
+        head_log(h, LOG_INFO, TAG, "actor %u is no longer slow: %.1f tokens/s node=%s", (unsigned)a->node.id, (double)now,
+                 a->worker->name);
+    }
+}
+
+/* The worst of what its actors are. */
 static void worker_state(struct head *h, struct worker *w)
 {
+    const struct actor *hung = NULL, *slow = NULL;
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
-        if (w->actors[key] != NULL && w->actors[key]->hung) {
-            head_worker_is(h, w, WORKER_HUNG, "actor %u is busy without a token", (unsigned)w->actors[key]->node.id);
-            return;
-        }
+        const struct actor *a = w->actors[key];
+        if (a != NULL && a->hung && hung == NULL)
+            hung = a;
+        if (a != NULL && a->slow && slow == NULL)
+            slow = a;
     }
-    if (w->state == WORKER_SLOW)
+    if (w->silent) {
+        w->silent = false;
         head_log(h, LOG_INFO, TAG, "heartbeats again node=%s", w->name);
-    head_worker_is(h, w, WORKER_OK, "%s", "");
+        head_worker_refresh(h, w);
+    }
+    if (hung != NULL)
+        head_worker_is(h, w, WORKER_HUNG, "actor %u is busy without a token", (unsigned)hung->node.id);
+    else if (slow != NULL)
+        head_worker_is(h, w, WORKER_SLOW, "actor %u makes %.1f tokens/s; others of its model, or itself lately, %.1f",
+                       (unsigned)slow->node.id, (double)slow->decode_tps, (double)fmaxf(best_peer(slow), slow->decode_best));
+    else
+        head_worker_is(h, w, WORKER_OK, "%s", "");
 }
 
 /* ---- the beat ---- */
@@ -116,6 +161,9 @@ static bool load_says(struct head *h, struct actor *a, const struct wire_load *l
 {
     a->prefill_tps = measured(load->prefill_tps, a->prefill_tps);
     a->decode_tps = measured(load->decode_tps, a->decode_tps);
+    a->token_age_ms = load->busy > 0 ? load->token_age_ms : 0;
+    if (a->decode_tps > 0)
+        actor_speed(h, a);
     uint64_t there = (uint64_t)load->busy + load->waiting;
     a->foreign = there > a->in_flight && there <= HEAD_SLOTS_MAX ? (uint32_t)there - a->in_flight : 0;
     uint64_t patience_ms = stall_ms(h, a);
@@ -151,6 +199,7 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
     w->rtt_us = m->rtt_us;
     w->rss_bytes = m->rss_bytes;
     w->cpu_load = isfinite(m->cpu_load) && m->cpu_load > 0 ? m->cpu_load : 0;
+    w->temperature_c = isfinite(m->temperature_c) && m->temperature_c > 0 ? m->temperature_c : 0;
     head_send(h, w->link, WIRE_beat_ack)->beat_ack.sent_us = m->sent_us;
     for (uint32_t i = 0; i < m->loads_n; i++) {
         struct actor *a = w->actors[m->loads[i].key]; /* NULL: unloaded since this was measured */

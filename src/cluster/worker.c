@@ -84,6 +84,14 @@ static void bury_worker(struct grave *g)
     head_worker_free(list_item(g, struct worker, grave));
 }
 
+void head_worker_refresh(struct head *h, struct worker *w)
+{
+    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
+        if (w->actors[key] != NULL)
+            head_actor_refresh(h, w->actors[key]);
+    }
+}
+
 void head_worker_is(struct head *h, struct worker *w, enum worker_state state, const char *fmt, ...)
 {
     va_list ap;
@@ -93,10 +101,7 @@ void head_worker_is(struct head *h, struct worker *w, enum worker_state state, c
     if (w->state == state)
         return;
     w->state = state;
-    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
-        if (w->actors[key] != NULL)
-            head_actor_refresh(h, w->actors[key]);
-    }
+    head_worker_refresh(h, w);
 }
 
 void head_worker_lose(struct head *h, struct worker *w, enum log_level level, struct str why)

@@ -65,6 +65,51 @@ static void actor_line(struct buf *out, const char *name, const struct head_acto
     buf_printf(out, "} %.15g\n", value);
 }
 
+/* One line per state, also of those nobody is in, so that an alarm need not know about gaps. */
+static void write_worker_states(struct head_program *p)
+{
+    uint32_t n[WORKER_STATES] = {0};
+    struct head_worker_view w;
+    for (uint64_t from = 0; head_worker_at(p->brain, from, net_now_us(p->loop), &w); from = w.id + 1)
+        n[w.state]++;
+    buf_printf(&p->json, "# HELP manta_workers_in_state workers by how they are\n# TYPE manta_workers_in_state gauge\n");
+    for (uint32_t s = 0; s < WORKER_STATES; s++)
+        buf_printf(&p->json, "manta_workers_in_state{state=\"%s\"} %u\n", worker_state_name((enum worker_state)s), n[s]);
+}
+
+typedef double worker_value_fn(const struct head_worker_view *w);
+
+static double rss_bytes(const struct head_worker_view *w)
+{
+    return (double)w->rss_bytes;
+}
+static double cpu_load(const struct head_worker_view *w)
+{
+    return (double)w->cpu_load;
+}
+static double beat_age_s(const struct head_worker_view *w)
+{
+    return (double)w->beat_age_us / 1e6;
+}
+static double temperature(const struct head_worker_view *w)
+{
+    return w->temperature_c > 0 ? (double)w->temperature_c : -1;
+}
+
+/* A line per worker; values below 0 are not known and left out. */
+static void write_worker_metric(struct head_program *p, const char *name, const char *help, worker_value_fn *fn)
+{
+    struct head_worker_view w;
+    buf_printf(&p->json, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+    for (uint64_t from = 0; head_worker_at(p->brain, from, net_now_us(p->loop), &w); from = w.id + 1) {
+        if (fn(&w) < 0)
+            continue;
+        buf_printf(&p->json, "%s{", name);
+        put_label(&p->json, "node", w.node);
+        buf_printf(&p->json, "} %.15g\n", fn(&w));
+    }
+}
+
 typedef double actor_value_fn(const struct head_actor_view *a);
 
 static double in_flight(const struct head_actor_view *a)
@@ -78,6 +123,10 @@ static double slots(const struct head_actor_view *a)
 static double tokens(const struct head_actor_view *a)
 {
     return (double)a->tokens;
+}
+static double token_age_s(const struct head_actor_view *a)
+{
+    return a->token_age_ms / 1e3;
 }
 static double decode_tps(const struct head_actor_view *a)
 {
@@ -101,7 +150,13 @@ static void write_actor_metric(struct head_program *p, const char *type, const c
 void write_metrics(struct head_program *p)
 {
     write_totals(p);
+    write_worker_states(p);
+    write_worker_metric(p, "manta_worker_memory_bytes", "resident memory", rss_bytes);
+    write_worker_metric(p, "manta_worker_cpu_load", "processors in use", cpu_load);
+    write_worker_metric(p, "manta_worker_beat_age_seconds", "since its last heartbeat", beat_age_s);
+    write_worker_metric(p, "manta_worker_temperature_celsius", "the hottest sensor, where the machine tells", temperature);
     write_actor_metric(p, "gauge", "manta_actor_in_flight", "jobs running on the actor", in_flight);
+    write_actor_metric(p, "gauge", "manta_actor_token_age_seconds", "since its last step, while busy", token_age_s);
     write_actor_metric(p, "gauge", "manta_actor_slots", "jobs it can run at once", slots);
     write_actor_metric(p, "counter", "manta_actor_tokens_total", "tokens it generated", tokens);
     write_actor_metric(p, "gauge", "manta_actor_decode_tokens_per_second", "measured speed of one stream", decode_tps);

@@ -68,6 +68,7 @@ void reply_fault(struct head_program *p, struct http_request *r, const struct fa
 void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra);
 
 /* ---- status.c, metrics.c: write into p->json ---- */
+const char *worker_state_name(enum worker_state s);
 void write_status(struct head_program *p);
 void write_actors(struct head_program *p);
 void write_models(struct head_program *p);

@@ -8,9 +8,9 @@
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
 
-static const char *worker_state_name(enum worker_state s)
+const char *worker_state_name(enum worker_state s)
 {
-    static const char *const names[] = {"ok", "slow", "hung", "draining", "lost"};
+    static const char *const names[WORKER_STATES] = {"ok", "slow", "hung", "draining", "lost"};
     return names[s];
 }
 
@@ -91,6 +91,8 @@ static void put_worker(const struct head_worker_view *w, struct jout *j)
     jout_put_fixed(j, "cpu_load", (double)w->cpu_load, 2);
     jout_put_uint(j, "memory_bytes", w->memory_bytes);
     jout_put_uint(j, "rss_bytes", w->rss_bytes);
+    if (w->temperature_c > 0)
+        jout_put_fixed(j, "temperature_c", (double)w->temperature_c, 1);
     jout_put_uint(j, "actors", w->actors);
     jout_put_uint(j, "beat_age_ms", w->beat_age_us / 1000);
     jout_put_uint(j, "rtt_us", w->rtt_us);
@@ -115,6 +117,8 @@ static void put_actor(const struct head_actor_view *a, struct jout *j)
     jout_put_str(j, "node", a->node);
     jout_put_str(j, "address", a->address);
     jout_put_uint(j, "worker", a->worker);
+    jout_put_cstr(j, "worker_state", worker_state_name(a->worker_state));
+    jout_put_str(j, "worker_reason", a->worker_reason);
     jout_put_cstr(j, "state", actor_state_name(a->state));
     jout_put_fixed(j, "progress", (double)a->progress, 2);
     jout_put_str(j, "note", a->note);
@@ -123,6 +127,7 @@ static void put_actor(const struct head_actor_view *a, struct jout *j)
     jout_put_bool(j, "chat_template", a->has_template);
     jout_put_uint(j, "slots", a->slots);
     jout_put_uint(j, "in_flight", a->in_flight);
+    jout_put_uint(j, "token_age_ms", a->token_age_ms);
     jout_put_uint(j, "context", a->context);
     jout_put_fixed(j, "prefill_tps", (double)a->prefill_tps, 1);
     jout_put_fixed(j, "decode_tps", (double)a->decode_tps, 1);

@@ -81,6 +81,7 @@
     F(U64, rss_bytes, "resident memory of the worker") \
     F(F32, cpu_load, "processors in use over the last interval") \
     F(U32, rtt_us, "round trip of the last beat that came back; 0: none yet") \
+    F(F32, temperature_c, "hottest sensor of the machine; 0: it does not tell") \
     L(load, loads, "one per ready actor")
 
 #define WIRE_MSG_prefilled(F, L, S) \

@@ -76,7 +76,8 @@ static void step(struct worker_program *p, struct agent_event ev, uint32_t *out_
 static void feed_beat(struct worker_program *p, uint32_t head, uint32_t *out_beats)
 {
     struct wire_load load = {.key = 0};
-    struct wire_beat beat = {.rss_bytes = memory_resident_bytes(), .cpu_load = cpu_load_since_last_beat(p)};
+    struct wire_beat beat = {.rss_bytes = memory_resident_bytes(), .cpu_load = cpu_load_since_last_beat(p),
+                             .temperature_c = measure_temperature_c("/sys")};
     last_run_note(p->last_run, p->group_limited ? cgroup_memory_used() : beat.rss_bytes);
     if (p->actor_state.state == WIRE_ACTOR_READY) {
         struct batcher_load l;

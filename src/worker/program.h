@@ -59,6 +59,8 @@ void uplink_fini(struct uplink *u);
 /* ---- measure.c ---- */
 /* Processor time of this process so far. */
 uint64_t measure_cpu_us(void);
+/* Degrees Celsius of the hottest sensor, or 0 where the machine does not tell. `root`: "/sys", tests have another. */
+float measure_temperature_c(const char *root);
 /* Processors this process may run on. */
 uint32_t measure_cpus(void);
 

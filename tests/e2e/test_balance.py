@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from cluster import wait_for
+
 
 @pytest.fixture(name="three")
 def three_fixture(cluster):
@@ -61,6 +63,25 @@ def test_round_robin_goes_round(three):
     head = three("--balance", "round-robin")
     actors = actors_of(head, [BOOK + q for q in QUESTIONS])
     assert actors[:3] == actors[3:] and set(actors) == {0, 1, 2}
+
+
+def test_a_slow_worker_is_told_apart(cluster):
+    """Given three workers of which one computes at an eighth of the speed; when all have answered, then its state is slow and
+    says why: in the status, with its actor, in the metrics and in the log. The others are ok, and it still answers."""
+    head = cluster.head("--beat-ms", 100)
+    for i in range(3):
+        cluster.echo_worker(head, "echo:tokens=30,decode_us=4000", "--node", f"w{i}", *(["--throttle", 8] if i == 2 else []))
+    head.wait_ready(3)
+    assert len(head.ask("how fast are you?", actors="all")["responses"]) == 3
+    wait_for("w2 to be slow", lambda: {w["node"]: w["state"] for w in head.status()["worker_nodes"]} == {"w0": "ok", "w1": "ok", "w2": "slow"})
+    worker = next(w for w in head.status()["worker_nodes"] if w["node"] == "w2")
+    actor = next(a for a in head.get("/manta/actors")["actor_list"] if a["node"] == "w2")
+    assert "tokens/s" in worker["reason"] and (actor["worker_state"], actor["worker_reason"]) == ("slow", worker["reason"])
+    metrics = head.request("GET", "/metrics")[2]
+    assert 'manta_workers_in_state{state="ok"} 2\n' in metrics and 'manta_workers_in_state{state="slow"} 1\n' in metrics
+    assert 'manta_worker_memory_bytes{node="w2"}' in metrics and "manta_actor_token_age_seconds{" in metrics
+    assert head.wait_line(r"WORKER HEALTH\] warning: slow: actor \d makes \S+ tokens/s, another of its model \S+ node=w2")
+    assert len(head.ask("and now?", actors="all")["responses"]) == 3
 
 
 def test_bench_compares_the_strategies(run):

@@ -207,6 +207,8 @@ static inline void event_beat(struct story *s, uint64_t link, const char *line)
         .key = number(line, "key", 0),
         .busy = number(line, "busy", 0),
         .waiting = number(line, "waiting", 0),
+        .prefill_tps = decimal(line, "prefill", 0),
+        .decode_tps = decimal(line, "decode", 0),
         .token_age_ms = number(line, "age", 0),
     };
     struct wire_msg m = {.type = WIRE_beat};

@@ -60,9 +60,9 @@ static void another_protocol_is_refused_for_good(void **state)
     story(&s,
           "> open 1\n"
           "> hello 1 node=a proto=9 version=7.0.0\n"
-          "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 2 "
+          "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 3 "
           "(manta 0.1.0): run the same version of manta on both sides\n"
-          "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 2 (manta 0.1.0): run the same "
+          "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 3 (manta 0.1.0): run the same "
           "version of manta on both sides\n"
           "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
           "> closed 1\n");
@@ -230,6 +230,49 @@ static void silence_makes_a_worker_slow_then_lost(void **state)
     story_end(&s);
 }
 
+/* Two actors of one model. One falls to a quarter of the other's speed: it is said once, with the reason, and it still gets what
+ * nobody else can take. When it is back at half, that is said, too. */
+static void a_worker_far_slower_than_its_peers_is_slow(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.logs = true;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nbeat 1 decode=100\n");
+    story(&s, "> beat 2 decode=41\nsend 2 beat_ack 1000000\n"
+              "> beat 2 decode=25\nsend 2 beat_ack 1000000\n"
+              "[WORKER HEALTH] slow: actor 1 makes 25.0 tokens/s, another of its model 100.0 node=b\n"
+              "> beat 2 decode=45\nsend 2 beat_ack 1000000\n");
+    struct head_worker_view w;
+    struct head_actor_view a;
+    assert_true(head_worker_at(s.head, 2, s.now_us, &w) && w.state == WORKER_SLOW);
+    assert_true(str_is(w.reason, "actor 1 makes 45.0 tokens/s; others of its model, or itself lately, 100.0"));
+    assert_true(head_actor_at(s.head, 1, &a) && a.worker_state == WORKER_SLOW && a.worker_reason.n == w.reason.n);
+    story(&s, "> prompt 1 text=x\nsend 1 run job=1.1 key=0 seed=0 x\n"
+              "> prompt 2 text=y\nsend 2 run job=2.1 key=0 seed=0 y\n"
+              "> done 2 job=2\ndone 2.0 finish=1 actor=1 node=b\nend 2 of 1\n"
+              "> beat 2 decode=60\nsend 2 beat_ack 1000000\n"
+              "[WORKER HEALTH] actor 1 is no longer slow: 60.0 tokens/s node=b\n");
+    assert_true(head_worker_at(s.head, 2, s.now_us, &w) && w.state == WORKER_OK);
+    story_end(&s);
+}
+
+static void a_worker_far_slower_than_it_was_is_slow(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.logs = true;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nbeat 1 decode=100\n");
+    story(&s, "> beat 1 decode=30\nsend 1 beat_ack 1000000\n"
+              "[WORKER HEALTH] slow: actor 0 makes 30.0 tokens/s, it made 99.9 node=a\n"
+              "> wait 2500\n" /* and then it falls silent: now it gets nothing new */
+              "[WORKER HEALTH] slow: no heartbeat for 2500 ms node=a\n"
+              "> prompt 1 text=x\n"
+              "> beat 1 decode=30\nsend 1 beat_ack 1002500\n"
+              "[WORKER HEALTH] heartbeats again node=a\n"
+              "send 1 run job=1.1 key=0 seed=0 x\n");
+    story_end(&s);
+}
+
 static void a_head_that_slept_does_not_blame_its_workers(void **state)
 {
     (void)state;
@@ -376,6 +419,8 @@ int main(void)
         cmocka_unit_test(more_actors_than_the_limit_are_refused),
         cmocka_unit_test(one_name_for_two_nodes_is_told_apart),
         cmocka_unit_test(a_worker_that_comes_back_replaces_its_old_link),
+        cmocka_unit_test(a_worker_far_slower_than_its_peers_is_slow),
+        cmocka_unit_test(a_worker_far_slower_than_it_was_is_slow),
         cmocka_unit_test(silence_makes_a_worker_slow_then_lost),
         cmocka_unit_test(a_head_that_slept_does_not_blame_its_workers),
         cmocka_unit_test(what_a_worker_may_not_say_ends_its_link),
