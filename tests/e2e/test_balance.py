@@ -87,13 +87,13 @@ def test_a_slow_worker_is_told_apart(cluster):
 def test_bench_compares_the_strategies(run):
     """Given a bench with an engine that takes no time; when it compares the strategies, then each had the same prompts on each
     load, all answers are counted, and where prompts share their beginnings those that look at prefixes computed the least."""
-    end = run("bench", "--compare-balance", "--calls", "24", "--model", "echo:tokens=4096,context=4096", "-o", "json")
+    end = run("bench", "--compare-balance", "--calls", "96", "--model", "echo:tokens=4096,context=4096", "-o", "json")
     assert end.returncode == 0, end.stderr
     rows = json.loads(end.stdout)["results"]
     strategies = ["predicted", "least-busy", "round-robin", "random", "prefix"]
     assert [(r["load"], r["balance"]) for r in rows] == [(name, s) for name in ("even", "uneven", "shared") for s in strategies]
     for r in rows:
-        assert r["calls"] == 24 and r["tokens_per_s"] > 0 and r["ttft_p95_ms"] >= r["ttft_p50_ms"] > 0, r
+        assert r["calls"] == 96 and r["tokens_per_s"] > 0 and r["ttft_p95_ms"] >= r["ttft_p50_ms"] > 0, r
         assert sorted(r["shares"]) == ["worker-1", "worker-2", "worker-3"] and abs(sum(r["shares"].values()) - 1) < 0.01, r
     cached = {r["balance"]: r["cached_share"] for r in rows if r["load"] == "shared"}
     assert min(cached["predicted"], cached["prefix"]) > max(cached["round-robin"], cached["random"])
