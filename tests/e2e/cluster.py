@@ -93,12 +93,13 @@ def environment(folder, **more):
 class Process:
     """One manta process; its output goes to a file."""
 
-    def __init__(self, name, args, folder, env=None, **popen):
+    def __init__(self, name, args, folder, env=None, through=(), **popen):
+        """`through`: a command that becomes this one, such as nsenter."""
         self.name = name
         self.log_path = pathlib.Path(folder) / f"{name}.log"
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
-                [PROGRAM, *map(str, args)], stdin=popen.pop("stdin", subprocess.DEVNULL), stdout=log, stderr=log,
+                [*through, PROGRAM, *map(str, args)], stdin=popen.pop("stdin", subprocess.DEVNULL), stdout=log, stderr=log,
                 env=environment(folder, **(env or {})), **popen)
         self.pid = self.popen.pid
 

@@ -1,5 +1,11 @@
 """`manta verify`, the architecture test: it passes on a good cluster and says what is wrong with others."""
 
+import contextlib
+import os
+import pathlib
+import subprocess
+import uuid
+
 import pytest
 
 
@@ -46,3 +52,52 @@ def test_wrong_address(run):
     """Given an address where nothing listens; when it is verified; then it fails with status 1 and says what to check."""
     out = run("verify", "--head", "127.0.0.1:1")
     assert out.returncode == 1 and "127.0.0.1:1" in out.stderr and "--head" in out.stderr
+
+
+def test_model_forced_into_the_head(run, cluster):
+    """Given a head that maps a model file, by a switch for this test; when the cluster is verified; then it fails, although all
+    actors answer, and says why."""
+    model = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"), "manta/models/SmolLM2-135M-Instruct.Q4_1.gguf")
+    head = cluster.head("--debug-map", model)
+    cluster.echo_worker(head)
+    head.wait_ready(actors=1)
+    out = run("verify", "--head", head.address)
+    assert out.returncode == 1 and "used 1/1 actors" in out.stdout
+    assert "FAILED: the head maps a model or an engine into its memory: it must be a coordinator only" in out.stdout, out.stdout
+
+
+@contextlib.contextmanager
+def another_host():
+    """A network namespace with a cable to ours; gives (nsenter command, our address, its address)."""
+    name = "manta" + uuid.uuid4().hex[:6]  # an interface's name has at most 15 bytes
+    net = f"10.{203 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
+
+    def ip(*words, check=True):
+        return subprocess.run(["ip", *words], capture_output=True, text=True, check=check)
+    try:
+        if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
+            pytest.skip("this process may not make network namespaces (it takes root)")
+        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
+        ip("addr", "add", f"{net}.1/30", "dev", f"{name}a")
+        ip("link", "set", f"{name}a", "up")
+        ip("-n", name, "addr", "add", f"{net}.2/30", "dev", f"{name}b")
+        ip("-n", name, "link", "set", f"{name}b", "up")
+        yield ["nsenter", f"--net=/run/netns/{name}"], f"{net}.1", f"{net}.2"
+    finally:
+        ip("link", "del", f"{name}a", check=False)
+        ip("netns", "del", name, check=False)
+
+
+def test_workers_of_another_host(run, cluster):
+    """Given a head that listens to the network, with keys, and two workers on another host (a network namespace); when the
+    cluster is verified; then it passes, and the workers have that host's address."""
+    with another_host() as (there, ours, theirs):
+        head = cluster.head("--host", ours, "--api-key", "k", "--join-token", "t")
+        for node in ("oak", "elm"):
+            cluster.echo_worker(f"{ours}:{head.port}", "echo", "--node", node, "--join-token", "t", through=there)
+        head.wait_line("Available inference actors: 2")
+        out = run("verify", "--head", f"{ours}:{head.port}", "--api-key", "k")
+        assert out.returncode == 0, out.stdout + out.stderr
+        assert "found 3 nodes" in out.stdout and "used 2/2 actors" in out.stdout and "[TEST COMPLETE]" in out.stdout
+        actors = run("actors", "--head", f"{ours}:{head.port}", "--api-key", "k").stdout
+        assert actors.count(f"({theirs})") == 2, actors
