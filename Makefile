@@ -70,6 +70,20 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 	@venv=$$(scripts/venv $(e2e_requirements)); \
 		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
 
+.PHONY: test-exact
+test-exact: ## 50 prompts, greedy and drawn, alone and in company, on one and two threads: the same bytes? (minutes)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@MANTA=$(CURDIR)/$(program) python3 tests/exact/run $(ARGS)
+
+.PHONY: test-chaos
+test-chaos: ## 200 streams while workers are killed, frozen and asked to leave: are all of them as if undisturbed? (minutes)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@MANTA=$(CURDIR)/$(program) python3 tests/chaos/run $(ARGS)
+
 .PHONY: test-compose
 test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
 	@tests/compose/run $(ARGS)

@@ -385,7 +385,7 @@ void head_flight_end(struct head *h, struct flight *f);
 /* A ready actor takes its seats among its kin; one that is no longer ready leaves them. */
 void head_kin_seat(struct head *h, struct actor *a);
 void head_kin_unseat(struct head *h, struct actor *a);
-/* The last ready one of these twins may have left: who waits for them looks elsewhere. */
+/* The last ready and well one of these twins may have left: who waits for them looks elsewhere. */
 void head_kin_left(struct head *h, struct pool *twins);
 /* The client hears of a job's answer: from now on only kin of `a` may go on with it. */
 void head_kin_join(struct head *h, struct job *job, const struct actor *a);

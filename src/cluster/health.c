@@ -83,6 +83,8 @@ static void actor_hangs(struct head *h, struct actor *a, const struct wire_load 
     head_log(h, LOG_WARN, TAG, "%s", f.text);
     a->hung = true;
     head_actor_refresh(h, a);
+    if (a->seats[SEAT_TWIN].pool != NULL)
+        head_kin_left(h, a->seats[SEAT_TWIN].pool);
     head_actor_evacuate(h, a, true, &f);
 }
 

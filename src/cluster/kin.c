@@ -3,7 +3,7 @@
  * The client has heard a part of the answer, and only the same model can say the rest. So every ready actor also sits in
  * the pool of its model file (by digest), and an exact one in the pool of its *twins*: same file, context, engine and
  * processor features, where the same prompt and seed give the same bytes. A job joins the kin of the actor that
- * the client heard of, and waits in one of the two pools from then on: in the twins' while one of them is ready, else
+ * the client heard of, and waits in one of the two pools from then on: in the twins' while one of them is ready and well, else
  * in the digest's, which is told in the log because the text may go another way there. */
 #include <stdio.h>
 
@@ -58,10 +58,20 @@ void head_kin_unseat(struct head *h, struct actor *a)
     }
 }
 
+/* One that hangs may never come back: nobody waits for it alone. */
+static bool has_well(const struct pool *p)
+{
+    for (uint32_t i = 0; i < p->ready_n; i++) {
+        if (!p->ready[i]->hung)
+            return true;
+    }
+    return false;
+}
+
 /* Those that wait for twins wait for anybody with the file now. Their deadline stays. */
 void head_kin_left(struct head *h, struct pool *twins)
 {
-    while (twins->ready_n == 0 && !list_empty(&twins->queue)) {
+    while (!list_empty(&twins->queue) && !has_well(twins)) {
         struct job *job = list_item(twins->queue.next, struct job, queued);
         uint64_t due_us = job->due_us;
         head_queue_take(h, job);
@@ -100,7 +110,7 @@ struct pool *head_job_pool(const struct job *job)
 {
     if (job->kin == NULL)
         return job->call->pool;
-    return job->twins != NULL && job->twins->ready_n > 0 ? job->twins : job->kin;
+    return job->twins != NULL && has_well(job->twins) ? job->twins : job->kin;
 }
 
 void head_kin_sent(struct head *h, const struct job *job, const struct actor *a)

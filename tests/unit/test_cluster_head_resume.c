@@ -188,6 +188,21 @@ static void who_waits_for_the_last_twin_waits_for_anybody_when_it_dies(void **st
     story_end(&s);
 }
 
+static void a_twin_that_hangs_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 exact=1\nopen 2\nhello 2 node=b\nactor 2 exact=1\n"
+              "prompt 1\nprompt 2\nprefilled 1 job=1\ntokens 1 job=1 text=a\nprefilled 2 job=2\ntokens 2 job=2 text=b\n"
+              "open 3\nhello 3 node=c features=old\nactor 3 exact=1 slots=2\nclosed 1\nwait 500\n");
+    story(&s, "> beat 2 busy=1 age=30000\n"
+              "send 2 beat_ack 1000500\n"
+              "send 2 cancel job=2.1\n"
+              "send 3 run job=1.2 key=0 seed=0 hi resume=7\n"
+              "send 3 run job=2.2 key=0 seed=0 hi resume=7\n");
+    story_end(&s);
+}
+
 static void attempts_count_only_while_they_bring_nothing(void **state)
 {
     (void)state;
@@ -293,6 +308,7 @@ int main(void)
         cmocka_unit_test(an_exact_answer_goes_to_a_twin_even_if_it_has_to_wait_for_it),
         cmocka_unit_test(an_exact_answer_without_twins_goes_on_and_the_log_says_so),
         cmocka_unit_test(who_waits_for_the_last_twin_waits_for_anybody_when_it_dies),
+        cmocka_unit_test(a_twin_that_hangs_is_not_waited_for),
         cmocka_unit_test(attempts_count_only_while_they_bring_nothing),
         cmocka_unit_test(moves_end_where_each_brings_a_token_and_dies),
         cmocka_unit_test(an_answer_that_is_too_long_to_be_kept_ends_with_its_worker),
