@@ -39,11 +39,10 @@ void show_fault(const struct fault *f)
 struct shown_size show_size(double bytes)
 {
     struct shown_size s;
-    if (bytes >= 1e9)
-        snprintf(s.text, sizeof s.text, "%.1f GB", bytes / 1e9);
-    else if (bytes >= 1e6)
-        snprintf(s.text, sizeof s.text, "%.1f MB", bytes / 1e6);
-    else
-        snprintf(s.text, sizeof s.text, "%.0f", bytes);
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    for (; bytes >= 1024 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+        bytes /= 1024;
+    snprintf(s.text, sizeof s.text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
     return s;
 }

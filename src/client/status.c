@@ -14,9 +14,19 @@ static void show_worker(const json_t *w)
     char heat[24] = "";
     if (celsius > 0)
         snprintf(heat, sizeof heat, "; %.0f °C", celsius);
-    printf("  %-8s %s (%s); actors %.0f; CPU %.1f, load %.2f; memory %s of %s%s%s%s\n", json_text(w, "state", "?"), json_text(w, "node", "?"),
+    printf("  %-8s %s (%s); actors %.0f; CPU %.1f, load %.2f; memory %s used, limit %s%s%s%s\n", json_text(w, "state", "?"), json_text(w, "node", "?"),
            json_text(w, "address", "?"), json_num(w, "actors"), json_num(w, "cpus"), json_num(w, "cpu_load"),
            show_size(json_num(w, "rss_bytes")).text, show_size(json_num(w, "memory_bytes")).text, heat, reason[0] != '\0' ? "; " : "", reason);
+}
+
+static void show_memory(const json_t *a)
+{
+    double repacked = json_num(a, "repack_bytes");
+    printf("    memory: weights %s", show_size(json_num(a, "weights_bytes")).text);
+    if (repacked > 0)
+        printf(" + %s repacked, not shared", show_size(repacked).text);
+    printf("; KV cache %s", show_size(json_num(a, "kv_bytes")).text);
+    printf("; compute %s\n", show_size(json_num(a, "compute_bytes")).text);
 }
 
 static void show_actor(const json_t *a)
@@ -36,6 +46,8 @@ static void show_actor(const json_t *a)
     if (strcmp(worker, "ok") != 0)
         printf("; its worker is %s: %s", worker, json_text(a, "worker_reason", ""));
     printf("\n");
+    if (strcmp(state, "ready") == 0)
+        show_memory(a);
 }
 
 static void show_actors(const json_t *answer)

@@ -62,11 +62,13 @@ static int check_change(const struct actor *a, const struct wire_actor *m, struc
 {
     if (m->state == WIRE_ACTOR_GONE)
         return 0;
-    if (!str_is(m->model, a->seats[SEAT_MODEL].pool->name) || m->kind != a->kind)
-        return fault_set(f, ERR_PROTOCOL, "actor %u has model '%s': another model or kind is another actor", m->key,
-                         a->seats[SEAT_MODEL].pool->name);
+    if (!str_is(m->model, a->model) || m->kind != a->kind)
+        return fault_set(f, ERR_PROTOCOL, "actor %u has model '%s': another model or kind is another actor", m->key, a->model);
     if (m->digest.n > 0 && a->digest[0] != '\0' && !str_is(m->digest, a->digest))
         return fault_set(f, ERR_PROTOCOL, "actor %u changed its model's digest", m->key);
+    const char *here = a->seats[SEAT_MODEL].pool->digest; /* what the other actors of that name have */
+    if (m->digest.n > 0 && here[0] != '\0' && !str_is(m->digest, here))
+        return fault_set(f, ERR_PROTOCOL, "actor %u tells its digest late, and '%s' is another file: tell it from the first", m->key, a->model);
     if (a->state != WIRE_ACTOR_READY || m->state != WIRE_ACTOR_READY)
         return 0;
     if (m->slots != a->slots || m->context != a->context || (m->exact != 0) != a->exact)
@@ -115,36 +117,33 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
     actor_is(a, m->state);
     if (m->digest.n > 0)
         set_string(&a->digest, xstr_dup(m->digest));
+    if (a->seats[SEAT_MODEL].pool->digest[0] == '\0')
+        head_pool_digest(a->seats[SEAT_MODEL].pool, m->digest);
     a->slots = m->slots;
     a->context = m->context;
     a->exact = m->exact != 0;
     a->has_template = m->has_template != 0;
     a->weights_bytes = m->weights_bytes;
-    a->private_bytes = m->private_bytes;
+    a->repack_bytes = m->repack_bytes;
+    a->kv_bytes = m->kv_bytes;
+    a->compute_bytes = m->compute_bytes;
     a->progress = isfinite(m->progress) ? fminf(fmaxf(m->progress, 0), 1) : 0;
     a->prefill_tps = speed_of(m->prefill_tps);
     a->decode_tps = speed_of(m->decode_tps);
 }
 
-static struct pool *pool_for(struct head *h, const struct wire_actor *m)
-{
-    bool embeds = m->kind == REQUEST_EMBED;
-    struct pool *p = head_pool_find(h, m->model, embeds);
-    if (p == NULL)
-        p = head_pool_new(h, m->model, embeds);
-    p->registered = true;
-    return p;
-}
-
 static struct actor *actor_new(struct head *h, struct worker *w, const struct wire_actor *m)
 {
     struct actor *a = xalloc(sizeof *a);
+    struct pool *pool = head_namesake_pool(h, w, m);
+    pool->registered = true;
     a->worker = w;
     a->key = m->key;
     a->kind = m->kind;
+    a->model = xstr_dup(m->model);
     a->digest = xstrdup("");
     a->note = xstrdup("");
-    a->seats[SEAT_MODEL] = (struct seat){pool_for(h, m), NOT_SEATED, NOT_SEATED};
+    a->seats[SEAT_MODEL] = (struct seat){pool, NOT_SEATED, NOT_SEATED};
     a->seats[SEAT_ANY] = (struct seat){h->any[m->kind == REQUEST_EMBED], NOT_SEATED, NOT_SEATED};
     a->seats[SEAT_MODEL].pool->actors_n++;
     a->seats[SEAT_ANY].pool->actors_n++;
@@ -166,6 +165,7 @@ void head_actor_free(struct actor *a)
         LIST_EACH_SAFE(pos, nxt, lists[i])
             free(list_item(pos, struct flight, in_actor));
     }
+    free(a->model);
     free(a->digest);
     free(a->note);
     free(a);
@@ -189,6 +189,7 @@ void head_actor_drop(struct head *h, struct actor *a)
     a->worker->actors_n--;
     a->seats[SEAT_MODEL].pool->actors_n--;
     a->seats[SEAT_ANY].pool->actors_n--;
+    head_namesake_inherit(h, a->seats[SEAT_MODEL].pool);
     head_bury(h, &a->grave, bury_actor);
 }
 
@@ -210,9 +211,30 @@ void head_actor_refresh(struct head *h, struct actor *a)
         head_pool_set(a, s, ready, open);
     if (was_ready && !ready && a->seats[SEAT_TWIN].pool != NULL)
         head_kin_left(h, a->seats[SEAT_TWIN].pool);
+    struct pool *plain = ready && !was_ready ? head_pool_find_exact(h, str_of(a->model), a->kind == REQUEST_EMBED) : NULL;
+    if (plain != NULL)
+        plain->was_ready = true; /* also when another file has the plain name now: it will be this one's again */
     h->actors_ready = h->actors_ready + ready - was_ready;
     if (open && !was_open && !list_linked(&a->dirty))
         list_push(&h->dirty_actors, &a->dirty);
+}
+
+void head_actor_reseat(struct head *h, struct actor *a, struct pool *to)
+{
+    struct pool *from = a->seats[SEAT_MODEL].pool;
+    uint8_t state = a->state;
+    bool ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED, open = a->seats[SEAT_MODEL].open_at != NOT_SEATED;
+    head_pool_set(a, SEAT_MODEL, false, false);
+    from->actors_n--;
+    from->loading_n -= state == WIRE_ACTOR_LOADING;
+    from->failed_n -= state == WIRE_ACTOR_FAILED;
+    a->seats[SEAT_MODEL] = (struct seat){to, NOT_SEATED, NOT_SEATED};
+    to->actors_n++;
+    to->loading_n += state == WIRE_ACTOR_LOADING;
+    to->failed_n += state == WIRE_ACTOR_FAILED;
+    head_pool_set(a, SEAT_MODEL, ready, open);
+    if (open && !list_linked(&a->dirty))
+        list_push(&h->dirty_actors, &a->dirty); /* jobs of the new pool may wait */
 }
 
 /* ---- the message ---- */
@@ -284,6 +306,7 @@ void head_actor_msg(struct head *h, struct worker *w, const struct wire_actor *m
     else
         actor_registers(h, w, m);
     if (err == 0 && m->state == WIRE_ACTOR_FAILED && (a = w->actors[m->key]) != NULL) {
+        head_namesake_inherit(h, a->seats[SEAT_MODEL].pool);
         head_queue_hurry(h, a->seats[SEAT_MODEL].pool);
         head_queue_hurry(h, a->seats[SEAT_ANY].pool);
     }

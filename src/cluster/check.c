@@ -84,6 +84,8 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     MUST(fresh_bytes == a->fresh_bytes);
     MUST(!head_actor_is_open(a) || list_empty(&a->bound)); /* H8 */
     check_seats(a);
+    const struct pool *p = a->seats[SEAT_MODEL].pool;
+    MUST(a->digest[0] == '\0' || p->digest[0] == '\0' || strcmp(a->digest, p->digest) == 0); /* H11 */
     sum->ready += a->state == WIRE_ACTOR_READY;
 }
 

@@ -15,7 +15,8 @@
  *  H8 nobody waits beside a free slot: a pool with an open actor has an empty queue, an open actor has no bound jobs
  *     (jobs that lost their actor a moment ago are in no queue: they regroup)
  *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state
- *  H10 an answer that has begun waits for its kin and runs on nobody else: the actor's digest pool is the job's */
+ *  H10 an answer that has begun waits for its kin and runs on nobody else: the actor's digest pool is the job's
+ *  H11 the actors of a model's pool have one and the same model file */
 #include "cluster/head.h"
 
 #include <stdarg.h>

@@ -135,7 +135,7 @@ struct head_actor_view {
     uint32_t slots, context, in_flight;
     uint32_t token_age_ms; /* since its last step, while busy */
     float progress, prefill_tps, decode_tps;
-    uint64_t weights_bytes, private_bytes;
+    uint64_t weights_bytes, repack_bytes, kv_bytes, compute_bytes; /* as measured when it was loaded */
     uint64_t jobs_done, jobs_failed, tokens;
 };
 struct head_totals {

@@ -15,6 +15,7 @@
 #include "cluster/timers.h"
 
 enum { NOT_SEATED = UINT32_MAX };
+enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
 /* Something that effects of this step may still point to: freed when the next step begins. */
 struct grave {
@@ -79,7 +80,7 @@ struct actor {
     uint32_t key;        /* the worker's number for it */
     uint8_t state, kind; /* enum wire_actor_state, enum request_kind */
     struct seat seats[SEATS];
-    char *digest, *note; /* owned */
+    char *model, *digest, *note; /* owned; model: as the worker says it, pools may have another name for it */
     uint32_t slots, context;
     bool exact, has_template;
     bool hung;              /* busy without a token for too long */
@@ -100,7 +101,7 @@ struct actor {
     uint64_t progress_us;   /* last sign that it works: a send while idle, prefilled, tokens, done */
     uint64_t last_pick;     /* head.picks when it got its last job */
     float progress, prefill_tps, decode_tps;
-    uint64_t weights_bytes, private_bytes;
+    uint64_t weights_bytes, repack_bytes, kv_bytes, compute_bytes;
     uint64_t jobs_done, jobs_failed, tokens;
 };
 
@@ -112,6 +113,8 @@ struct pool {
     struct name_node by_name;     /* head.pool_names[embeds] or head.kin_names; not for the two pools of any model */
     char *name;                   /* owned */
     char *note;                   /* owned; why an actor of it failed last */
+    char *digest;                 /* owned; of the file whose actors these are; empty: not told yet */
+    size_t plain_n;               /* told apart: so many bytes of the name are what workers say; else 0 */
     bool embeds;                  /* kind REQUEST_EMBED; else chat and text */
     bool was_ready;               /* an actor of it ever was: it may come back */
     bool registered;              /* a worker ever had it; false: only requests that wait speak of it */
@@ -294,6 +297,8 @@ void head_actor_drop(struct head *h, struct actor *a);
 /* Recomputes whether it is ready and open; call after each change of what that depends on. */
 void head_actor_refresh(struct head *h, struct actor *a);
 bool head_actor_is_open(const struct actor *a);
+/* Gives it another pool of its model. */
+void head_actor_reseat(struct head *h, struct actor *a, struct pool *to);
 void head_actor_free(struct actor *a);
 
 /* ---- health.c ---- */
@@ -306,7 +311,11 @@ void head_actor_rested(struct head *h, struct actor *a);
 
 /* ---- pool.c ---- */
 struct pool *head_pool_new(struct head *h, struct str name, bool embeds);
+/* As requests name it: also name@digits. Empty: the pool of any model. */
 struct pool *head_pool_find(const struct head *h, struct str name, bool embeds);
+struct pool *head_pool_find_exact(const struct head *h, struct str name, bool embeds);
+void head_pool_digest(struct pool *p, struct str digest);
+void head_pool_drop(struct head *h, struct pool *p);
 /* The pool of kin of that name; made when there is none. */
 struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int seat);
 /* Forgets it when nobody speaks of it any more. */
@@ -325,7 +334,17 @@ bool head_pool_has_failed(const struct head *h, const struct pool *p);
 /* When what is not there is no longer on its way. */
 uint64_t head_settled_us(const struct head *h);
 
+/* ---- namesake.c: two files under one name ---- */
+/* Where an actor that registers belongs; made when there is none yet. */
+struct pool *head_namesake_pool(struct head *h, const struct worker *w, const struct wire_actor *m);
+/* "name@digits" of a file that has the plain name; NULL: no such. */
+struct pool *head_namesake_find(const struct head *h, struct str name, bool embeds);
+/* An actor of p has left or failed: when none is left that might answer, another file's actors take over. */
+void head_namesake_inherit(struct head *h, struct pool *p);
+
 /* ---- queue.c ---- */
+/* All that waits in `from` waits in `to` from now on; the jobs say so already. */
+void head_queue_merge(struct head *h, struct pool *from, struct pool *to);
 /* Room for n more jobs and that many bytes: 0, or ERR_BUSY with f and the seconds to come back in. */
 int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f, uint32_t *out_retry_s);
 void head_queue_put(struct head *h, struct job *job);

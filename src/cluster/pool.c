@@ -7,12 +7,18 @@
 #include "base/must.h"
 #include "cluster/head_state.h"
 
+struct pool *head_pool_find_exact(const struct head *h, struct str name, bool embeds)
+{
+    struct name_node *node = names_get(&h->pool_names[embeds], name);
+    return node != NULL ? id_item(node, struct pool, by_name) : NULL;
+}
+
 struct pool *head_pool_find(const struct head *h, struct str name, bool embeds)
 {
     if (name.n == 0)
         return h->any[embeds];
-    struct name_node *node = names_get(&h->pool_names[embeds], name);
-    return node != NULL ? id_item(node, struct pool, by_name) : NULL;
+    struct pool *p = head_pool_find_exact(h, name, embeds);
+    return p != NULL ? p : head_namesake_find(h, name, embeds);
 }
 
 uint64_t head_settled_us(const struct head *h)
@@ -51,7 +57,13 @@ static void bury_pool(struct grave *g)
     head_pool_free(list_item(g, struct pool, grave));
 }
 
-static void pool_drop(struct head *h, struct pool *p)
+void head_pool_digest(struct pool *p, struct str digest)
+{
+    free(p->digest);
+    p->digest = xstr_dup(digest);
+}
+
+void head_pool_drop(struct head *h, struct pool *p)
 {
     bool kin = p->seat >= SEAT_DIGEST;
     list_remove(&p->order);
@@ -68,7 +80,7 @@ static void forget_oldest(struct head *h)
         struct pool *p = list_item(pos, struct pool, order);
         if (in_use(p))
             continue;
-        pool_drop(h, p);
+        head_pool_drop(h, p);
         return;
     }
 }
@@ -78,6 +90,7 @@ static struct pool *pool_new(struct str name, bool embeds, int seat)
     struct pool *p = xalloc(sizeof *p);
     p->name = xstr_dup(name);
     p->note = xstrdup("");
+    p->digest = xstrdup("");
     p->embeds = embeds;
     p->seat = seat;
     list_init(&p->queue);
@@ -114,13 +127,14 @@ void head_pool_tidy(struct head *h, struct pool *p)
 {
     bool kept = p->seat == SEAT_ANY || (p->seat == SEAT_MODEL && p->registered);
     if (!kept && !in_use(p))
-        pool_drop(h, p);
+        head_pool_drop(h, p);
 }
 
 void head_pool_free(struct pool *p)
 {
     free(p->name);
     free(p->note);
+    free(p->digest);
     free(p->ready);
     free(p->open);
     free(p);

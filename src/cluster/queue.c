@@ -105,6 +105,20 @@ void head_queue_regroup(struct head *h, struct job *job)
     timers_set(&h->timers, &job->timer, head_after_ms(h, h->cfg.regroup_ms));
 }
 
+void head_queue_merge(struct head *h, struct pool *from, struct pool *to)
+{
+    LIST_EACH_SAFE(pos, nxt, &from->queue) {
+        list_remove(pos);
+        insert(&to->queue, job_at(pos));
+    }
+    LIST_EACH_SAFE(pos, nxt, &from->regroup) {
+        list_remove(pos);
+        list_push(&to->regroup, pos);
+    }
+    if (!list_empty(&to->queue) && !list_linked(&to->dirty))
+        list_push(&h->dirty_pools, &to->dirty);
+}
+
 void head_queue_take(struct head *h, struct job *job)
 {
     MUST(list_linked(&job->queued));

@@ -8,6 +8,7 @@
  * The "model file" is the list of options, all with defaults: "echo", "echo:tokens=200,decode_us=500,seed=7". A script
  * takes the rest of the line: "echo:tokens=8,script=Yes, and no.". Sizes may end in k, m or g (powers of 1024).
  *
+ *   name=WORD      the model's name for requests (default "echo"), so that a worker can have several
  *   tokens=N       answers have N tokens (default 32); with a script: as many as it has
  *   script=TEXT    every answer is TEXT
  *   seed=N         the answers of another "model"
@@ -32,7 +33,8 @@
 
 struct echo_options {
     uint32_t tokens;
-    struct str script; /* borrowed from the path; p is NULL without one */
+    struct str name;   /* borrowed from the path; never empty */
+    struct str script; /* same; p is NULL without one */
     uint64_t seed;
     uint32_t context, rows, chunk, embed;
     uint32_t load_ms, prefill_us, decode_us, stream_us, copy_us;

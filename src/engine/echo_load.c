@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -42,6 +41,11 @@ static void choose_context(const struct engine_load *load, const struct echo_opt
     }
 }
 
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
 int echo_probe(const struct engine_load *load, struct engine_needs *out, struct fault *f)
 {
     struct echo_options o;
@@ -53,10 +57,10 @@ int echo_probe(const struct engine_load *load, struct engine_needs *out, struct 
     if (load->memory_bytes == 0 || needs_total(out) <= load->memory_bytes)
         return 0;
     return fault_set(f, ERR_MEMORY,
-                     "the model needs %" PRIu64 " bytes (weights %" PRIu64 ", KV %" PRIu64 " for %u slots of %u tokens, "
-                     "compute %" PRIu64 "), the limit is %" PRIu64,
-                     needs_total(out), out->weights_bytes, out->kv_bytes, load->slots, out->context, out->compute_bytes,
-                     load->memory_bytes);
+                     "the model needs %.1f MiB: weights %.1f + KV %.1f (%u slots x %u tokens) + compute %.1f; the limit "
+                     "is %.1f MiB (--memory)",
+                     mib(needs_total(out)), mib(out->weights_bytes), mib(out->kv_bytes), load->slots, out->context,
+                     mib(out->compute_bytes), mib(load->memory_bytes));
 }
 
 static int pretend_to_load(const struct echo_options *o, engine_progress_fn *progress, void *user_data, struct fault *f)

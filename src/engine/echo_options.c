@@ -33,11 +33,12 @@ static const struct option *find(const char *name)
 
 static int unknown(const char *name, struct fault *f)
 {
-    const char *names[OPTIONS + 1];
+    const char *names[OPTIONS + 2];
     for (size_t i = 0; i < OPTIONS; i++)
         names[i] = table[i].name;
     names[OPTIONS] = "script";
-    const char *near = nearest_word(name, names, OPTIONS + 1);
+    names[OPTIONS + 1] = "name";
+    const char *near = nearest_word(name, names, OPTIONS + 2);
     if (near == NULL)
         return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'", name);
     return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'; did you mean '%s'?", name, near);
@@ -72,6 +73,13 @@ static int set(struct echo_options *o, const char *name, const char *value, cons
     return 0;
 }
 
+static int set_name(struct echo_options *o, const char *value, const char **end, struct fault *f)
+{
+    o->name = str_n(value, strcspn(value, ","));
+    *end = value + o->name.n;
+    return o->name.n > 0 ? 0 : fault_set(f, ERR_MODEL, "the echo engine's option 'name' is empty");
+}
+
 static int check(const struct echo_options *o, struct fault *f)
 {
     if (o->context == 0 || o->rows < ENGINE_SLOTS_MAX)
@@ -81,7 +89,7 @@ static int check(const struct echo_options *o, struct fault *f)
 
 int echo_options_parse(const char *path, struct echo_options *out, struct fault *f)
 {
-    struct echo_options o = {.tokens = 32, .seed = 1, .context = 2048, .rows = 512, .freeze_ms = 3600 * 1000,
+    struct echo_options o = {.name = str_of("echo"), .tokens = 32, .seed = 1, .context = 2048, .rows = 512, .freeze_ms = 3600 * 1000,
                              .weights = 1 << 20, .kv = 1 << 10, .compute = 1 << 20};
     const char *at = path;
     if (strncmp(at, "echo", 4) != 0 || (at[4] != '\0' && at[4] != ':'))
@@ -98,7 +106,8 @@ int echo_options_parse(const char *path, struct echo_options *out, struct fault 
             o.script = str_of(at);
             break;
         }
-        int rc = set(&o, name, at, &at, f);
+        bool is_name = strcmp(name, "name") == 0;
+        int rc = is_name ? set_name(&o, at, &at, f) : set(&o, name, at, &at, f);
         if (rc != 0)
             return rc;
         at += *at == ',';

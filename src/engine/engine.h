@@ -55,7 +55,7 @@ struct engine_info {
     uint32_t vocab;          /* tokens in the vocabulary */
     uint32_t batch_rows_max; /* rows one decode call takes */
     uint32_t chunk_rows;     /* a prompt's rows are cheapest in multiples of this; 0 or 1: any number */
-    struct engine_needs memory;
+    struct engine_needs memory; /* as measured after loading, where the engine can tell */
     char describe[96];       /* "llama 135M Q4_1" */
 };
 

@@ -96,6 +96,11 @@ static double temperature(const struct head_worker_view *w)
     return w->temperature_c > 0 ? (double)w->temperature_c : -1;
 }
 
+static double memory_limit(const struct head_worker_view *w)
+{
+    return (double)w->memory_bytes;
+}
+
 /* A line per worker; values below 0 are not known and left out. */
 static void write_worker_metric(struct head_program *p, const char *name, const char *help, worker_value_fn *fn)
 {
@@ -137,6 +142,23 @@ static double prefill_tps(const struct head_actor_view *a)
     return (double)a->prefill_tps;
 }
 
+static double weights_bytes(const struct head_actor_view *a)
+{
+    return (double)a->weights_bytes;
+}
+static double repack_bytes(const struct head_actor_view *a)
+{
+    return (double)a->repack_bytes;
+}
+static double kv_bytes(const struct head_actor_view *a)
+{
+    return (double)a->kv_bytes;
+}
+static double compute_bytes(const struct head_actor_view *a)
+{
+    return (double)a->compute_bytes;
+}
+
 static void write_actor_metric(struct head_program *p, const char *type, const char *name, const char *help, actor_value_fn *fn)
 {
     struct head_actor_view a;
@@ -155,6 +177,11 @@ void write_metrics(struct head_program *p)
     write_worker_metric(p, "manta_worker_cpu_load", "processors in use", cpu_load);
     write_worker_metric(p, "manta_worker_beat_age_seconds", "since its last heartbeat", beat_age_s);
     write_worker_metric(p, "manta_worker_temperature_celsius", "the hottest sensor, where the machine tells", temperature);
+    write_worker_metric(p, "manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", memory_limit);
+    write_actor_metric(p, "gauge", "manta_actor_weights_bytes", "weights mapped from the file, shared on one machine", weights_bytes);
+    write_actor_metric(p, "gauge", "manta_actor_repacked_bytes", "weights in another layout, a copy of the worker's own", repack_bytes);
+    write_actor_metric(p, "gauge", "manta_actor_kv_bytes", "KV cache", kv_bytes);
+    write_actor_metric(p, "gauge", "manta_actor_compute_bytes", "compute buffers", compute_bytes);
     write_actor_metric(p, "gauge", "manta_actor_in_flight", "jobs running on the actor", in_flight);
     write_actor_metric(p, "gauge", "manta_actor_token_age_seconds", "since its last step, while busy", token_age_s);
     write_actor_metric(p, "gauge", "manta_actor_slots", "jobs it can run at once", slots);

@@ -132,7 +132,9 @@ static void put_actor(const struct head_actor_view *a, struct jout *j)
     jout_put_fixed(j, "prefill_tps", (double)a->prefill_tps, 1);
     jout_put_fixed(j, "decode_tps", (double)a->decode_tps, 1);
     jout_put_uint(j, "weights_bytes", a->weights_bytes);
-    jout_put_uint(j, "private_bytes", a->private_bytes);
+    jout_put_uint(j, "repack_bytes", a->repack_bytes);
+    jout_put_uint(j, "kv_bytes", a->kv_bytes);
+    jout_put_uint(j, "compute_bytes", a->compute_bytes);
     jout_put_uint(j, "jobs_done", a->jobs_done);
     jout_put_uint(j, "jobs_failed", a->jobs_failed);
     jout_put_uint(j, "tokens", a->tokens);

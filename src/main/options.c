@@ -25,11 +25,14 @@ struct head_options options_head(const struct settings *s)
 
 struct worker_options options_worker(const struct settings *s)
 {
+    uint32_t models_n;
+    const char *const *models = setting_items(s, SET_MODEL, &models_n);
     return (struct worker_options){
         .heads = setting_text(s, SET_HEAD),
         .node = setting_text(s, SET_NODE),
         .join_token = setting_text(s, SET_JOIN_TOKEN),
-        .model = setting_text(s, SET_MODEL),
+        .models = models,
+        .models_n = models_n,
         .engine = setting_text(s, SET_ENGINE),
         .version = MANTA_VERSION,
         .slots = (uint32_t)setting_number(s, SET_SLOTS),

@@ -43,10 +43,25 @@ unsigned setting_uses(enum setting_id id)
     return table[id].uses;
 }
 
-char *setting_as_flag(const struct settings *s, enum setting_id id)
+bool setting_is_list(enum setting_id id)
 {
+    return table[id].kind == SETTING_LIST;
+}
+
+const char *const *setting_items(const struct settings *s, enum setting_id id, uint32_t *out_n)
+{
+    MUST(table[id].kind == SETTING_LIST);
+    *out_n = s->values[id].items_n;
+    return (const char *const *)s->values[id].items;
+}
+
+char *setting_as_flag(const struct settings *s, enum setting_id id, uint32_t i)
+{
+    const struct setting_value *v = &s->values[id];
+    if (i >= (table[id].kind == SETTING_LIST ? v->items_n : 1))
+        return NULL;
     struct buf flag = buf_max(SIZE_MAX / 2);
-    buf_printf(&flag, "--%s=%s", table[id].flag, s->values[id].text);
+    buf_printf(&flag, "--%s=%s", table[id].flag, table[id].kind == SETTING_LIST ? v->items[i] : v->text);
     buf_cstr(&flag);
     return flag.p;
 }
@@ -117,6 +132,65 @@ static int complain(const struct setting *t, const char *value, const char *wher
     }
 }
 
+/* ---- lists ---- */
+
+static void value_fini(struct setting_value *v)
+{
+    for (uint32_t i = 0; i < v->items_n; i++)
+        free(v->items[i]);
+    free(v->items);
+    free(v->text);
+    *v = (struct setting_value){0};
+}
+
+static int add_item(struct setting_value *v, struct str item, const char *where, struct fault *f)
+{
+    if (item.n == 0)
+        return fault_set(f, ERR_USAGE, "%s: an item of the list is empty", where);
+    if (v->items_n == SETTING_ITEMS_MAX)
+        return fault_set(f, ERR_USAGE, "%s: '%.*s' is one too many, at most %d can be given", where, STR_ARG(item), SETTING_ITEMS_MAX);
+    for (uint32_t i = 0; i < v->items_n; i++)
+        if (str_is(item, v->items[i]))
+            return fault_set(f, ERR_USAGE, "%s: '%.*s' is given twice", where, STR_ARG(item));
+    if (v->items == NULL)
+        v->items = xalloc_array(SETTING_ITEMS_MAX, sizeof *v->items);
+    v->items[v->items_n++] = xstr_dup(item);
+    struct buf text = buf_max(SIZE_MAX / 2);
+    buf_printf(&text, "%s%s%.*s", v->text != NULL ? v->text : "", v->text != NULL ? "," : "", STR_ARG(item));
+    buf_cstr(&text);
+    free(v->text);
+    v->text = text.p;
+    return 0;
+}
+
+/* Only the environment has no other way to give several: elsewhere a comma is part of a file's name. A script of the
+ * echo engine is full of commas; several of them have line ends between. */
+static int add_items(struct setting_value *v, const char *value, const char *where, struct fault *f)
+{
+    bool split = v->source == FROM_ENV;
+    const char *ends = !split ? "" : strchr(value, '\n') != NULL || strncmp(value, "echo:", 5) == 0 ? "\n" : ",";
+    for (const char *at = value;;) {
+        size_t n = strcspn(at, ends);
+        int err = add_item(v, str_n(at, n), where, f);
+        if (err != 0 || at[n] == '\0')
+            return err;
+        at += n + 1;
+    }
+}
+
+static int put_list(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
+                    struct fault *f)
+{
+    struct setting_value *v = &s->values[id];
+    if (v->text != NULL && v->source > source)
+        return 0; /* a stronger source has spoken */
+    if (v->text == NULL || v->source < source) {
+        value_fini(v);
+        v->source = source;
+    }
+    return add_items(v, value, where, f);
+}
+
 int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
                 struct fault *f)
 {
@@ -129,13 +203,14 @@ int setting_put(struct settings *s, enum setting_id id, const char *value, enum 
     case SETTING_BYTES: err = parse_number(t, value, &number); break;
     case SETTING_SWITCH: err = parse_switch(value, &number); break;
     case SETTING_CHOICE: err = parse_choice(t->choices, value, &number); break;
+    case SETTING_LIST: return put_list(s, id, value, source, where, f);
     }
     if (err != 0)
         return complain(t, value, where, f);
     struct setting_value *v = &s->values[id];
     if (v->text != NULL && v->source > source)
         return 0; /* a stronger source has spoken */
-    free(v->text);
+    value_fini(v);
     *v = (struct setting_value){.text = xstrdup(value), .number = number, .source = source};
     return 0;
 }
@@ -309,7 +384,7 @@ int settings_load(struct settings *s, int argc, char **argv, unsigned uses, stru
 void settings_fini(struct settings *s)
 {
     for (int i = 0; i < SETTINGS_N; i++)
-        free(s->values[i].text);
+        value_fini(&s->values[i]);
     free(s->args);
     *s = (struct settings){0};
 }
@@ -321,7 +396,8 @@ static const char *value_word(enum setting_kind kind)
     switch (kind) {
     case SETTING_NUMBER: return " N";
     case SETTING_BYTES: return " SIZE";
-    case SETTING_TEXT: return " TEXT";
+    case SETTING_TEXT:
+    case SETTING_LIST: return " TEXT";
     case SETTING_CHOICE: return " WORD";
     default: return "";
     }

@@ -22,7 +22,10 @@ enum setting_use {
     USE_ALL = 0xff,
 };
 
-enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH, SETTING_CHOICE };
+/* A LIST is given by its flag once per item, as a YAML list, or in the environment with commas between the items. */
+enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH, SETTING_CHOICE, SETTING_LIST };
+
+enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
 
 /* clang-format off
    id, flag, YAML key, kind, default, lowest, highest (or choices), uses, help */
@@ -46,7 +49,7 @@ enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH,
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; a worker may be given several, a:1,b:2") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
-    S(MODEL, "model", "worker.model", SETTING_TEXT, "smollm2", 0, 0, NULL, USE_BENCH | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf") \
+    S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_BENCH | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_BENCH | USE_WORKER, "inference engine (echo: scripted fake for tests)") \
     S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_WORKER, "streams an actor runs at once") \
     S(CONTEXT, "context", "worker.context", SETTING_NUMBER, "0", 0, 1048576, NULL, USE_WORKER, "tokens per stream; 0: what fits, up to the model's own") \
@@ -86,7 +89,9 @@ enum setting_id {
 enum setting_source { FROM_DEFAULT, FROM_FILE, FROM_ENV, FROM_FLAG };
 
 struct setting_value {
-    char *text;                 /* owned; as given */
+    char *text;                 /* owned; as given; LIST: the items with commas between */
+    char **items;               /* LIST: owned, and so is each; else NULL */
+    uint32_t items_n;
     uint64_t number;            /* NUMBER, BYTES, SWITCH (0, 1), CHOICE (index) */
     enum setting_source source; /* where it came from */
 };
@@ -105,20 +110,23 @@ void settings_fini(struct settings *s);
 
 const char *setting_text(const struct settings *s, enum setting_id id);
 uint64_t setting_number(const struct settings *s, enum setting_id id);
+/* The items of a LIST, 1 to SETTING_ITEMS_MAX; borrowed. */
+const char *const *setting_items(const struct settings *s, enum setting_id id, uint32_t *out_n);
 static inline bool setting_on(const struct settings *s, enum setting_id id)
 {
     return setting_number(s, id) != 0;
 }
 
+bool setting_is_list(enum setting_id id);
 /* The setting_use bits of a setting. */
 unsigned setting_uses(enum setting_id id);
-/* "--port=8470": how another manta is told the same. The caller frees it. */
-char *setting_as_flag(const struct settings *s, enum setting_id id);
+/* "--port=8470": how another manta is told the same; of a LIST the i-th item. NULL: there is no i-th. The caller frees it. */
+char *setting_as_flag(const struct settings *s, enum setting_id id, uint32_t i);
 
 /* The flags of a command, one per line, for --help. */
 void settings_print_help(unsigned uses);
 
-/* For settings_file.c: sets a value by id, checking it. `where` begins the error: "--port", "config/laptop.yaml:3". */
+/* For settings_file.c: sets a value by id, checking it; a LIST grows by it. `where` begins the error: "--port", "config/laptop.yaml:3". */
 int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
                 struct fault *f);
 /* Reads a YAML file into the settings that no stronger source gives. */

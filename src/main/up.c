@@ -30,12 +30,12 @@ struct up {
     struct net_timer *patience;
     struct net_child *prompt;
     enum phase phase;
-    uint32_t workers;
+    uint32_t workers, actors;      /* that are to come */
     struct client_news last;
     FILE *log;                     /* NULL: lines are shown */
     bool quiet;                    /* the terminal belongs to the prompt */
     const char *head_args[ARGS_MAX], *worker_args[ARGS_MAX], *env[3];
-    char *owned[2 * SETTINGS_N];   /* texts of those arguments */
+    char *owned[2 * ARGS_MAX];     /* texts of those arguments */
     size_t owned_n;
     char head_address[300], api_key_env[600], token_env[600], log_path[1024], pid[16];
     int exit_status;
@@ -51,8 +51,9 @@ static void pass_on(struct up *u, unsigned uses, const char **args, size_t n)
         bool ours = id == SET_CONFIG || id == SET_API_KEY || id == SET_JOIN_TOKEN || id == SET_HEAD || id == SET_NODE || id == SET_THREADS;
         if (ours || (setting_uses(id) & uses) == 0 || u->s->values[i].source == FROM_DEFAULT)
             continue;
-        char *flag = setting_as_flag(u->s, id);
-        args[n++] = u->owned[u->owned_n++] = flag;
+        char *flag;
+        for (uint32_t item = 0; n < ARGS_MAX - 1 && (flag = setting_as_flag(u->s, id, item)) != NULL; item++)
+            args[n++] = u->owned[u->owned_n++] = flag;
     }
     args[n] = NULL;
 }
@@ -175,7 +176,8 @@ static void on_news(const struct client_news *n, void *user_data)
     if (n->workers != u->last.workers || n->ready != u->last.ready)
         fprintf(stderr, "up | %u of %u workers joined, %u actors ready\n", n->workers, u->workers, n->ready);
     u->last = *n;
-    if (n->ready >= u->workers && n->launcher) /* who reads "ready" may scale at once */
+    /* A model of several that cannot be loaded does not hold up the others; who reads "ready" may scale at once. */
+    if (n->ready + n->failed >= u->actors && (n->ready > 0 || u->actors == 0) && n->launcher)
         serve(u);
 }
 
@@ -183,7 +185,7 @@ static void on_patience(struct net_timer *t, void *user_data)
 {
     struct up *u = user_data;
     (void)t;
-    fprintf(stderr, "up | only %u of %u actors became ready in %d s: going on with them\n", u->last.ready, u->workers, READY_MS / 1000);
+    fprintf(stderr, "up | only %u of %u actors became ready in %d s: going on with them\n", u->last.ready, u->actors, READY_MS / 1000);
     serve(u);
 }
 
@@ -240,26 +242,36 @@ static int start(struct up *u, struct fault *f)
     return u->watch != NULL ? 0 : f->err;
 }
 
-/* A model that is not here is brought before anything starts: one bar instead of a line from each worker, and as long as it
- * takes. Whatever else is wrong with it, the workers say. */
-static int bring_model(const struct settings *s)
+/* Models that are not here are brought before anything starts: one bar instead of a line from each worker, and as long as it
+ * takes. Whatever else is wrong with them, the workers say; also that one of several could not be had. */
+static int bring_models(const struct settings *s)
 {
     struct models_pull how = options_pull(s);
     struct model_file m;
-    const char *model = setting_text(s, SET_MODEL);
-    if (strcmp(setting_text(s, SET_ENGINE), "llama") != 0 || models_resolve(model, &m, NULL) != ERR_NOT_FOUND)
+    uint32_t n, missing = 0;
+    int err = 0;
+    const char *const *models = setting_items(s, SET_MODEL, &n);
+    if (strcmp(setting_text(s, SET_ENGINE), "llama") != 0)
         return 0;
-    int err = client_obtain(model, &how, &m);
-    return err_exit(err == ERR_NOT_FOUND ? ERR_MODEL : err);
+    for (uint32_t i = 0; i < n; i++) {
+        if (models_resolve(models[i], &m, NULL) != ERR_NOT_FOUND)
+            continue;
+        int failed = client_obtain(models[i], &how, &m);
+        err = failed != 0 ? failed : err;
+        missing += failed != 0;
+    }
+    return missing < n ? 0 : err_exit(err == ERR_NOT_FOUND ? ERR_MODEL : err);
 }
 
 int up_main(const struct settings *s)
 {
     struct up u = {.s = s, .workers = (uint32_t)setting_number(s, SET_WORKERS)};
     struct fault f = {0};
-    int status = bring_model(s);
+    int status = bring_models(s);
     if (status != 0)
         return status;
+    setting_items(s, SET_MODEL, &u.actors);
+    u.actors *= u.workers;
     if (setting_number(s, SET_PORT) == 0) {
         fprintf(stderr, "error: manta up needs a port that its workers can be told: --port 0 is for `manta head`\n");
         return 2;

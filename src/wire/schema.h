@@ -70,7 +70,9 @@
     F(U8, exact, "1: batch-invariant mode") \
     F(U8, has_template, "1: the model has a chat template") \
     F(U64, weights_bytes, "mapped from the file, shared between workers of one machine") \
-    F(U64, private_bytes, "KV cache and compute buffers") \
+    F(U64, repack_bytes, "weights in another layout, a copy of this worker's own") \
+    F(U64, kv_bytes, "KV cache") \
+    F(U64, compute_bytes, "compute buffers") \
     F(F32, progress, "0 ... 1 while loading") \
     F(F32, prefill_tps, "as in load") \
     F(F32, decode_tps, "as in load") \

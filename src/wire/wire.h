@@ -19,7 +19,7 @@
 #define WIRE_PATH "/manta/link"
 
 enum {
-    WIRE_VERSION = 3,
+    WIRE_VERSION = 4,
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */
     WIRE_ARENA_BYTES_MAX = 16 << 20,  /* decoded lists of one message */

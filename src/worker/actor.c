@@ -40,6 +40,7 @@ struct actor {
     pthread_cond_t wake;
     struct list commands;
     bool stop;
+    struct timespec give_up;  /* once it is to stop: when we wait no longer */
     struct batcher_load load;
     uint64_t progress_us; /* end of the last step, or of the wait before it */
     /* the thread's own */
@@ -339,25 +340,27 @@ static void ignore(const struct actor_news *news, void *user_data)
     (void)user_data;
 }
 
-/* False: the thread stands in a call of the engine that does not end. */
-static bool join_thread(struct actor *a)
+void actor_stop(struct actor *a)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ACTOR_STOP_S;
-    return pthread_timedjoin_np(a->thread, NULL, &until) == 0;
+    if (a == NULL)
+        return;
+    pthread_mutex_lock(&a->lock);
+    if (!a->stop) {
+        clock_gettime(CLOCK_REALTIME, &a->give_up);
+        a->give_up.tv_sec += ACTOR_STOP_S;
+    }
+    a->stop = true;
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->lock);
 }
 
 bool actor_free(struct actor *a)
 {
     if (a == NULL)
         return true;
-    pthread_mutex_lock(&a->lock);
-    a->stop = true;
-    pthread_cond_signal(&a->wake);
-    pthread_mutex_unlock(&a->lock);
-    if (!join_thread(a))
-        return false;
+    actor_stop(a);
+    if (pthread_timedjoin_np(a->thread, NULL, &a->give_up) != 0)
+        return false; /* it stands in a call of the engine that does not end */
     open_letters(net_mail_free(a->mail), ignore, NULL);
     LIST_EACH_SAFE(pos, nxt, &a->commands)
     {

@@ -42,8 +42,10 @@ void actor_cancel(struct actor *a, uint64_t ticket);
 /* A copy of the batcher's figures as of its last step; last_token_us is the end of that step, token or not: a long
  * prompt is progress, a hung engine is not. */
 void actor_load(struct actor *a, struct batcher_load *out);
-/* Stops the thread (after the decode call it is in), frees everything. No news afterwards. False: that call did not end
- * within ACTOR_STOP_S; the thread still runs, and only the end of the process is the end of it. */
+/* Tells the thread to stop after the decode call it is in, and returns at once. NULL is fine. */
+void actor_stop(struct actor *a);
+/* Waits until the thread has stopped, frees everything. No news afterwards. False: the call it is in did not end within
+ * ACTOR_STOP_S of actor_stop(); the thread still runs, and only the end of the process is the end of it. */
 bool actor_free(struct actor *a);
 
 #endif

@@ -1,4 +1,4 @@
-/* The worker program's own struct, shared by program.c and link.c. Private to the room. */
+/* The worker program's own struct, shared by the files of the room. Private to it. */
 #ifndef MANTA_WORKER_PROGRAM_H
 #define MANTA_WORKER_PROGRAM_H
 
@@ -23,6 +23,17 @@ struct uplink {
     struct buf in;                  /* bytes of an unfinished frame */
 };
 
+/* One model of ours: what was asked for, what it will take, and the actor that runs it. */
+struct role {
+    const char *reference;     /* borrowed from the options */
+    struct model_file model;   /* once resolved; before, only its name */
+    struct engine_load load;   /* memory_bytes: its share */
+    struct engine_needs needs; /* as planned */
+    struct actor *actor;       /* NULL: not started */
+    struct wire_actor is;      /* what heads are told of it */
+    struct fault fault;        /* why it failed, if it did; keeps is.note's text */
+};
+
 struct worker_program {
     const struct worker_options *o;
     struct net_loop *loop;
@@ -31,11 +42,9 @@ struct worker_program {
     struct ag_effects fx;
     struct uplink uplinks[AGENT_HEADS_MAX];
     uint32_t uplinks_n;
-    struct model_file model;
     const struct engine_ops *ops;
-    struct actor *actor;
-    struct wire_actor actor_state;   /* what heads are told of it */
-    struct fault actor_fault;        /* keeps actor_state.note's text */
+    struct role roles[AGENT_ACTORS_MAX]; /* by the actor's key */
+    uint32_t roles_n;
     char node[128], engine[96];
     struct buf out;                  /* one frame being written */
     struct wire_arena arena, scratch; /* decoding a message; building a request from it */
@@ -47,6 +56,29 @@ struct worker_program {
     int exit_status;
 };
 
+/* ---- roster.c: which models, and how much of this worker is each one's ---- */
+/* Finds every model, opens the engine and shares the memory out; nothing is loaded yet. A model that cannot be had or does not fit has its
+ * fault, which was logged. Fails when none is left, with the first one's fault. */
+int roster_prepare(struct worker_program *p, struct fault *f);
+/* Starts an actor for each model, and tells the agent of all of them. */
+void roster_start(struct worker_program *p);
+/* Ends all actors. False: one of them is in a call that does not end. */
+bool roster_stop(struct worker_program *p);
+/* Compute threads of each actor. */
+uint32_t roster_threads(const struct worker_program *p);
+
+/* ---- resolve.c ---- */
+/* Finds the role's model, downloading it where that is allowed; sets its fault when it cannot be had. */
+void role_resolve(struct worker_program *p, struct role *r);
+
+/* ---- news.c: what actors say -> events of the agent; the actor_news_fn of all of them ---- */
+void worker_on_news(const struct actor_news *n, void *user_data);
+/* The role has its fault: heads are told, and when it was the last hope, the worker leaves. */
+void role_failed(struct worker_program *p, struct role *r);
+/* Tells heads what the role is now. */
+void role_tell(struct worker_program *p, struct role *r);
+
+/* ---- feed.c ---- */
 /* Hands an event to the agent and carries out what it wants. now_us is filled in. */
 void worker_feed(struct worker_program *p, struct agent_event ev);
 

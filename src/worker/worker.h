@@ -13,7 +13,8 @@ struct worker_options {
     const char *heads;      /* "host:port[,host:port]…" */
     const char *node;       /* name; empty: worker-<host name> */
     const char *join_token; /* empty: none */
-    const char *model;      /* reference, see models.h; with the echo engine: its script */
+    const char *const *models; /* references, see models.h; with the echo engine: its scripts */
+    uint32_t models_n;      /* 1 ... AGENT_ACTORS_MAX */
     const char *engine;     /* "llama", "echo" */
     const char *version;    /* manta's */
     uint32_t slots, context, threads, step_ms;

@@ -125,6 +125,14 @@ static void refused_probe(struct sim *s, const struct link *l, const struct wire
         PROBE(s, hello_never_came);
 }
 
+static void namesake_probe(struct sim *s, struct str line)
+{
+    if (memmem(line.p, line.n, "is another file here", 20) != NULL)
+        PROBE(s, told_apart);
+    if (memmem(line.p, line.n, "is from now on what was", 23) != NULL)
+        PROBE(s, name_passed_on);
+}
+
 static void carry_out(struct sim *s, const struct fx *fx)
 {
     struct link *l;
@@ -146,6 +154,7 @@ static void carry_out(struct sim *s, const struct fx *fx)
             link_close(s, l);
         break;
     case FX_LOG:
+        namesake_probe(s, fx->text);
         sim_trace(s, "head logs", fx->tag != NULL ? fx->tag : "", fx->level, fx->text.n, 0);
         if (s->opt.trace)
             sim_say(fx->tag, fx->text);

@@ -8,7 +8,8 @@
  *     up, a prompt that is too long. That a worker was lost, hung or broke is none
  * O6  attempts of a job count 1, 2, … up to the limits, all of one seed and one prompt, each after the tokens that were
  *     delivered by then
- * O7  no engine works on for a call that has ended */
+ * O7  no engine works on for a call that has ended
+ * O8  a job runs on the model that its call named */
 #include "sim.h"
 
 /* ---- runs ---- */

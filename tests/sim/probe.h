@@ -42,6 +42,8 @@
     P(queue_deadline, "a job waited longer than its deadline") \
     P(no_such_model, "a call named a model nobody has") \
     P(model_failed, "a call named a model that no actor could load") \
+    P(told_apart, "a worker brought another model file under a name that was taken") \
+    P(name_passed_on, "the last actor of a name's file left, and another file took over the name") \
     P(wrong_kind, "an embedding was asked of a model that makes text") \
     P(cancelled_queued, "a client went while its job was queued") \
     P(cancelled_running, "a client went while its answer streamed") \

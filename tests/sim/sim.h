@@ -21,7 +21,7 @@ enum {
     SIM_TRACE_LINES = 50,
     SIM_NODE_BYTES = 24,
     SIM_BRANCHES_MAX = 64,
-    SIM_ACTORS_MAX = 2, /* of one worker */
+    SIM_ACTORS_MAX = 3, /* of one worker */
 };
 #define SIM_NEVER UINT64_MAX
 
@@ -181,7 +181,7 @@ struct engine_sim {
     uint32_t key;
     enum wire_actor_state state;
     uint8_t kind;
-    const char *model;
+    const char *model, *digest;
     uint32_t slots, busy, waiting;
     float prefill_tps, decode_tps;
     uint32_t chunk;          /* tokens said at once */

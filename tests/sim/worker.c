@@ -172,7 +172,7 @@ struct worker *worker_start(struct sim *s, const char *node)
         snprintf(w->node, sizeof w->node, "w%u", ++s->nodes);
     w->clock_us = (int64_t)sim_between(s, 0, 1000 * (uint64_t)SIM_S) - 500 * (int64_t)SIM_S;
     w->tick_at_us = SIM_NEVER;
-    w->actors_n = sim_chance(s, 80) ? 1 : SIM_ACTORS_MAX;
+    w->actors_n = sim_chance(s, 70) ? 1 : (uint32_t)sim_between(s, 2, SIM_ACTORS_MAX);
     struct agent_config cfg = agent_config_default();
     cfg.seed = rng_next(&s->rng);
     cfg.hello = (struct wire_hello){

@@ -18,7 +18,10 @@ static void options(void **state)
     assert_int_equal(o.tokens, 32);
     assert_int_equal(parse("echo:tokens=7,weights=100m,kv=2k,seed=18446744073709551615,script=a, b=c", &o, &f), 0);
     assert_true(o.tokens == 7 && o.weights == 100u << 20 && o.kv == 2048 && o.seed == UINT64_MAX);
-    assert_true(str_is(o.script, "a, b=c"));
+    assert_true(str_is(o.script, "a, b=c") && str_is(o.name, "echo"));
+    assert_int_equal(parse("echo:name=foo-2,tokens=9", &o, &f), 0);
+    assert_true(str_is(o.name, "foo-2") && o.tokens == 9);
+    assert_int_equal(parse("echo:name=,tokens=9", &o, &f), ERR_MODEL);
     assert_int_equal(parse("model.gguf", &o, &f), ERR_MODEL);
     assert_int_equal(parse("echo:tokns=5", &o, &f), ERR_MODEL);
     assert_non_null(strstr(f.text, "did you mean 'tokens'?"));
@@ -39,7 +42,7 @@ static void what_does_not_fit_is_refused_with_the_numbers(void **state)
     assert_int_equal(needs.context, 2048); /* the largest that fits: 100 + 4 x 2048 x 1k */
     load.context = 4096;
     assert_int_equal(engine_echo()->probe(&load, &needs, &f), ERR_MEMORY);
-    assert_non_null(strstr(f.text, "113246208"));
+    assert_non_null(strstr(f.text, "needs 116.0 MiB: weights 100.0 + KV 16.0 (4 slots x 4096 tokens) + compute 0.0; the limit is 108.0 MiB"));
     load.context = 0;
     load.memory_bytes = 50u << 20;
     struct engine *e = NULL;

@@ -106,6 +106,9 @@ static void a_wrong_file_is_told_with_its_line_and_the_nearest_key(void **state)
         {"head:\n  prot: 1\n", ":2:9: unknown key 'head.prot': did you mean 'head.port'"},
         {"head:\n  port: many\n", ":2: head.port: 'many' is not a whole number from 0 to 65535"},
         {"head:\n  port: [1, 2]\n", ":2:9: no list belongs under 'port'"},
+        {"head:\n  port: 1\n  port: 2\n", ":3:9: given already in line 2: 'head.port'"},
+        {"worker:\n  model: [a, [b]]\n", ":2:14: no list belongs under 'model'"},
+        {"worker:\n  model: [a, {b: 1}]\n", "no map belongs under 'model'"},
         {"head: {port: {x: 1}}\n", ":1:14: no map belongs under 'port'"},
         {"just words\n", ":1:1: expected a map of settings, got 'just words'"},
         {"head:\n  port: 1\n bad\n", "did not find expected"},
@@ -135,6 +138,73 @@ static void the_laptop_file_is_understood(void **state)
     settings_fini(&s);
 }
 
+static void models_are(const struct settings *s, const char *want)
+{
+    uint32_t n;
+    const char *const *items = setting_items(s, SET_MODEL, &n);
+    char got[200] = "";
+    for (uint32_t i = 0; i < n; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i > 0 ? " " : "", items[i]);
+    assert_string_equal(got, want);
+}
+
+/* Given several models as flags, in the file, or in the environment, each source replaces the weaker one's whole list. */
+static void several_models_are_a_list(void **state)
+{
+    (void)state;
+    struct settings s;
+    struct fault f = {0};
+    const char *path = file_with("worker:\n  model:\n    - a\n    - b,c.gguf\n  slots: 2\n");
+    const char *args[] = {"--config", path, "--model", "x", "--model=y"};
+    assert_int_equal(load(&s, &f, USE_WORKER, 0, NULL), 0);
+    models_are(&s, "smollm2");
+    settings_fini(&s);
+    assert_int_equal(load(&s, &f, USE_WORKER, 2, args), 0);
+    models_are(&s, "a b,c.gguf");
+    assert_int_equal(setting_number(&s, SET_SLOTS), 2);
+    settings_fini(&s);
+    setenv("MANTA_MODEL", "p,q", 1);
+    assert_int_equal(load(&s, &f, USE_WORKER, 2, args), 0);
+    models_are(&s, "p q");
+    settings_fini(&s);
+    assert_int_equal(load(&s, &f, USE_WORKER, 5, args), 0);
+    models_are(&s, "x y");
+    char *flag = setting_as_flag(&s, SET_MODEL, 1);
+    assert_string_equal(flag, "--model=y");
+    assert_null(setting_as_flag(&s, SET_MODEL, 2));
+    free(flag);
+    settings_fini(&s);
+    setenv("MANTA_MODEL", "echo:tokens=1,seed=2\necho:name=b,script=Yes, no", 1);
+    assert_int_equal(load(&s, &f, USE_WORKER, 0, NULL), 0);
+    models_are(&s, "echo:tokens=1,seed=2 echo:name=b,script=Yes, no");
+    settings_fini(&s);
+    unsetenv("MANTA_MODEL");
+    unlink(path);
+}
+
+static void a_list_has_no_empty_or_double_item_and_an_end(void **state)
+{
+    (void)state;
+    struct settings s;
+    struct fault f = {0};
+    assert_int_equal(load(&s, &f, USE_WORKER, 2, (const char *[]){"--model=a", "--model=a"}), ERR_USAGE);
+    assert_string_equal(f.text, "--model: 'a' is given twice");
+    settings_fini(&s);
+    assert_int_equal(load(&s, &f, USE_WORKER, 1, (const char *[]){"--model="}), ERR_USAGE);
+    settings_fini(&s);
+    char flags[SETTING_ITEMS_MAX + 1][16];
+    const char *args[SETTING_ITEMS_MAX + 1];
+    for (int i = 0; i <= SETTING_ITEMS_MAX; i++) {
+        snprintf(flags[i], sizeof flags[i], "--model=m%d", i);
+        args[i] = flags[i];
+    }
+    assert_int_equal(load(&s, &f, USE_WORKER, SETTING_ITEMS_MAX, args), 0);
+    settings_fini(&s);
+    assert_int_equal(load(&s, &f, USE_WORKER, SETTING_ITEMS_MAX + 1, args), ERR_USAGE);
+    assert_non_null(strstr(f.text, "'m16' is one too many, at most 16"));
+    settings_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +213,8 @@ int main(void)
         cmocka_unit_test(sizes_and_switches_are_read_as_people_write_them),
         cmocka_unit_test(a_wrong_file_is_told_with_its_line_and_the_nearest_key),
         cmocka_unit_test(the_laptop_file_is_understood),
+        cmocka_unit_test(several_models_are_a_list),
+        cmocka_unit_test(a_list_has_no_empty_or_double_item_and_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "engine/llama/bridge.h"
 
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 /* their headers, their warnings */
@@ -13,6 +14,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "chat.h"
 #include "log.h"
+#include "../src/llama-ext.h"
 #pragma GCC diagnostic pop
 
 struct bridge_template {
@@ -67,4 +69,20 @@ int bridge_template_render(bridge_template *t, const bridge_turn *turns, size_t 
         say(why, why_cap, "unknown complaint");
     }
     return 0;
+}
+
+int bridge_memory_of(const llama_context *ctx, bridge_memory *out)
+{
+    try {
+        *out = bridge_memory{};
+        for (const auto &[type, bytes] : llama_get_memory_breakdown(ctx)) {
+            const bool mapped = std::strstr(ggml_backend_buft_name(type), "Mapped") != nullptr;
+            (mapped ? out->mapped : out->copied) += bytes.model;
+            out->context += bytes.context;
+            out->compute += bytes.compute;
+        }
+        return 1;
+    } catch (...) {
+        return 0;
+    }
 }

@@ -1,9 +1,10 @@
-/* The C++ of llama.cpp's common/, seen from C: Jinja chat templates. The one place that a change of that unstable
- * interface can touch. Two implementations: bridge.cpp, and template_builtin.c where common/ is not at hand. */
+/* The C++ of llama.cpp, seen from C: Jinja chat templates (its common/), and what its buffers take. The one place that a
+ * change of those unstable interfaces can touch. Two implementations: bridge.cpp, and template_builtin.c where common/ is not at hand. */
 #ifndef MANTA_ENGINE_LLAMA_BRIDGE_H
 #define MANTA_ENGINE_LLAMA_BRIDGE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +27,17 @@ void bridge_template_free(struct bridge_template *t);
 /* Renders the turns and the beginning of the assistant's answer. False: the template's complaint is in why. */
 int bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
                            bridge_text_fn *take, void *user_data, char *why, size_t why_cap);
+
+struct llama_context;
+
+/* Bytes of the buffers that libllama has made for a context and its model. */
+struct bridge_memory {
+    uint64_t mapped; /* of the model's file */
+    uint64_t copied; /* weights that were copied, into another layout or because they cannot be mapped */
+    uint64_t context, compute;
+};
+/* False: this libllama cannot be asked. */
+int bridge_memory_of(const struct llama_context *ctx, struct bridge_memory *out);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "engine/llama/bridge.h"
 #include "engine/llama/meta.h"
 #include "engine/llama/module.h"
 
@@ -109,6 +110,20 @@ static int open_context(struct engine *e, const struct engine_load *load, uint32
     return 0;
 }
 
+/* From here on what was measured counts, not what probe_file() expected. The file's mapping also holds the tensors that
+ * were copied into another layout: those are not counted twice. */
+static void measure(struct engine *e)
+{
+    struct engine_needs *m = &e->info.memory;
+    struct bridge_memory b;
+    if (!bridge_memory_of(e->ctx, &b))
+        return;
+    m->repack_bytes = b.copied;
+    m->weights_bytes = b.mapped > m->repack_bytes ? b.mapped - m->repack_bytes : 0;
+    m->kv_bytes = b.context;
+    m->compute_bytes = b.compute;
+}
+
 static void fill_info(struct engine *e, const struct engine_load *load)
 {
     struct engine_info *info = &e->info;
@@ -149,6 +164,7 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
     text_open(e);
     batch_open(e);
     fill_info(e, load);
+    measure(e);
     *out = e;
     return 0;
 }

@@ -2,6 +2,7 @@
  *
  * Weights are mapped from the file, the KV cache is exact for every model with plain or grouped attention, and the
  * compute buffers are an estimate fitted to what libllama reports (see COMPUTE below). */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct shape {
     uint64_t mapped_bytes;    /* tensors used where they lie */
     uint64_t repack_bytes;    /* tensors that are copied into another layout */
     uint64_t kv_cell_bytes;   /* one token's K and V over all layers */
+    uint64_t kv_cell_q8_bytes; /* the same with a q8_0 cache */
     uint64_t context_trained; /* tokens */
     uint64_t embd, ff, vocab;
     uint8_t kind;             /* enum request_kind */
@@ -92,6 +94,7 @@ static struct shape shape_read(const struct gguf_context *g, const struct engine
         .ff = meta_number(g, "feed_forward_length", 0),
         .vocab = gguf_get_arr_n(g, gguf_find_key(g, "tokenizer.ggml.tokens")),
         .kv_cell_bytes = kv_cell_bytes(g, kv_type(load)),
+        .kv_cell_q8_bytes = kv_cell_bytes(g, GGML_TYPE_Q8_0),
         .kind = kind_of(g),
     };
     for (int64_t i = 0; i < gguf_get_n_tensors(g); i++) {
@@ -162,23 +165,45 @@ static uint64_t context_choose(const struct shape *s, const struct engine_load *
 
 static double mib(uint64_t bytes)
 {
-    return (double)bytes / (1 << 20);
+    return ceil((double)bytes / (1 << 20));
+}
+
+/* Every smaller wish that would fit, as its flag: "--context 512, --kv q8_0, --slots 2 or --memory 600m". */
+static void advise(const struct shape *s, const struct engine_load *load, const struct engine_needs *n, struct buf *out)
+{
+    struct shape q8 = *s;
+    struct engine_load fewer = *load;
+    struct engine_needs less = needs_at(s, load, context_fitting(s, load, n->context));
+    if (less.context < n->context && fits(&less, load))
+        buf_printf(out, "--context %u, ", less.context);
+    q8.kv_cell_bytes = s->kv_cell_q8_bytes;
+    less = needs_at(&q8, load, n->context);
+    if (q8.kv_cell_bytes < s->kv_cell_bytes && fits(&less, load))
+        buf_puts(out, "--kv q8_0, ");
+    while (--fewer.slots > 0) {
+        less = needs_at(s, &fewer, n->context);
+        if (!fits(&less, &fewer))
+            continue;
+        buf_printf(out, "--slots %u, ", fewer.slots);
+        break;
+    }
+    if (out->n >= 2)
+        out->n -= 2; /* the last comma */
+    buf_printf(out, "%s--memory %.0fm", out->n > 0 ? " or " : "", mib(total(n)));
 }
 
 static int too_big(const struct shape *s, const struct engine_load *load, const struct engine_needs *n, struct fault *f)
 {
-    char advice[96];
-    uint64_t context = context_fitting(s, load, n->context);
-    struct engine_needs less = needs_at(s, load, context);
-    if (fits(&less, load))
-        snprintf(advice, sizeof advice, "%u slots of %u tokens would fit", load->slots, less.context);
-    else
-        snprintf(advice, sizeof advice, "give it at least %.0f MiB", mib(total(&less)));
+    char advice[120];
+    struct buf out = buf_max(sizeof advice - 1);
+    advise(s, load, n, &out);
+    snprintf(advice, sizeof advice, "%s", buf_cstr(&out));
+    buf_fini(&out);
     return fault_set(f, ERR_MEMORY,
-                     "'%s' needs %.0f MiB: %.0f weights + %.0f KV (%u slots x %u tokens) + %.0f compute; the limit is "
-                     "%.0f MiB; %s",
+                     "'%s' needs %.0f MiB: weights %.0f + KV %.0f (%u slots x %u tokens) + compute %.0f; the limit is "
+                     "%.0f MiB (--memory); what would fit: %s",
                      load->path, mib(total(n)), mib(n->weights_bytes + n->repack_bytes), mib(n->kv_bytes), load->slots,
-                     n->context, mib(n->compute_bytes), mib(load->memory_bytes), advice);
+                     n->context, mib(n->compute_bytes), (double)load->memory_bytes / (1 << 20), advice);
 }
 
 int probe_file(const struct engine_load *load, struct engine_needs *out, struct fault *f)

@@ -64,3 +64,10 @@ int bridge_template_render(struct bridge_template *t, const struct bridge_turn *
     messages_free(messages, turns_n);
     return n >= 0;
 }
+
+int bridge_memory_of(const struct llama_context *ctx, struct bridge_memory *out)
+{
+    (void)ctx;
+    (void)out;
+    return 0;
+}

@@ -1,0 +1,147 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "worker/program.h"
+
+#define TAG "MODEL DEPLOYMENT"
+
+/* News of the actors: loading, loaded, failed, and what their engines answer. */
+
+void role_tell(struct worker_program *p, struct role *r)
+{
+    worker_feed(p, (struct agent_event){.kind = AGENT_ACTOR, .actor = &r->is});
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static void on_loaded(struct worker_program *p, struct role *r, const struct engine_info *info)
+{
+    struct wire_actor *a = &r->is;
+    const struct engine_needs *m = &info->memory;
+    a->state = WIRE_ACTOR_READY;
+    a->progress = 1.0f;
+    a->slots = info->slots;
+    a->context = info->context;
+    a->has_template = info->has_template;
+    a->weights_bytes = m->weights_bytes;
+    a->repack_bytes = m->repack_bytes;
+    a->kv_bytes = m->kv_bytes;
+    a->compute_bytes = m->compute_bytes;
+    log_info(TAG,
+             "created actor for model: %s (%s, %u slots of %u tokens, %u threads; weights %.0f MiB + %.0f MiB repacked, KV cache %.0f MiB, "
+             "compute %.0f MiB)",
+             r->model.name, info->describe, info->slots, info->context, r->load.threads, mib(m->weights_bytes), mib(m->repack_bytes),
+             mib(m->kv_bytes), mib(m->compute_bytes));
+    if (m->repack_bytes > 0)
+        log_info(TAG, "%s: %.0f MiB of weights were repacked for speed and are not shared with other workers; --repack=off shares them",
+                 r->model.name, mib(m->repack_bytes));
+    role_tell(p, r);
+}
+
+static bool any_hope(const struct worker_program *p)
+{
+    for (uint32_t key = 0; key < p->roles_n; key++) {
+        if (p->roles[key].is.state != WIRE_ACTOR_FAILED)
+            return true;
+    }
+    return false;
+}
+
+/* One model of several is missed, and the others go on. A worker none of whose models can be loaded has nothing to
+ * offer: it says so to the heads, then ends. */
+void role_failed(struct worker_program *p, struct role *r)
+{
+    r->is.state = WIRE_ACTOR_FAILED;
+    r->is.note = str_of(r->fault.text);
+    role_tell(p, r);
+    if (any_hope(p))
+        return;
+    p->exit_status = err_exit(p->roles[0].fault.err);
+    worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
+}
+
+/* The likely tokens of an event as the wire has them, in two arrays. One token per event is the rule, several are few. */
+struct top_lists {
+    int32_t *ids;    /* owned */
+    float *logprobs; /* owned */
+};
+
+static struct top_lists split_top(const struct batcher_event *e, uint32_t n)
+{
+    struct top_lists lists = {xalloc_array(n + 1, sizeof *lists.ids), xalloc_array(n + 1, sizeof *lists.logprobs)};
+    for (uint32_t i = 0; i < n; i++) {
+        lists.ids[i] = e->top[i].token;
+        lists.logprobs[i] = e->top[i].logprob;
+    }
+    return lists;
+}
+
+static void feed_tokens(struct worker_program *p, const struct batcher_event *e)
+{
+    uint32_t top_n = e->ids_n * e->top_n;
+    struct top_lists top = split_top(e, top_n);
+    struct wire_tokens tokens = {
+        .first = e->first,
+        .text = e->text,
+        .ids = {e->ids, e->ids_n},
+        .logprobs = {e->logprobs, e->logprobs != NULL ? e->ids_n : 0},
+        .top_ids = {top.ids, top_n},
+        .top_logprobs = {top.logprobs, top_n},
+        .pieces = {e->pieces, e->pieces != NULL ? e->ids_n + top_n : 0},
+    };
+    worker_feed(p, (struct agent_event){.kind = AGENT_TOKENS, .ticket = e->ticket, .tokens = &tokens});
+    free(top.ids);
+    free(top.logprobs);
+}
+
+static void on_engine_event(struct worker_program *p, const struct batcher_event *e)
+{
+    struct agent_event ev = {.ticket = e->ticket};
+    struct wire_prefilled prefilled;
+    struct wire_done done;
+    switch (e->kind) {
+    case BATCHER_PREFILLED:
+        prefilled = (struct wire_prefilled){.prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens,
+                                            .queue_ms = e->queue_ms, .prefill_ms = e->prefill_ms,
+                                            .ids = {e->prompt_ids, e->prompt_ids != NULL ? e->prompt_tokens : 0}};
+        ev.kind = AGENT_PREFILLED;
+        ev.prefilled = &prefilled;
+        break;
+    case BATCHER_TOKENS:
+        feed_tokens(p, e);
+        return;
+    case BATCHER_DONE:
+        done = (struct wire_done){.finish = e->finish, .error = (uint16_t)-e->fault.err, .message = str_of(e->fault.text),
+                                  .prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens,
+                                  .completion_tokens = e->completion_tokens, .prefill_ms = e->prefill_ms,
+                                  .decode_ms = e->decode_ms, .logprob_sum = e->logprob_sum,
+                                  .embedding = {e->embedding, e->embedding_n}};
+        ev.kind = AGENT_DONE;
+        ev.done = &done;
+        break;
+    }
+    worker_feed(p, ev);
+}
+
+void worker_on_news(const struct actor_news *n, void *user_data)
+{
+    struct worker_program *p = user_data;
+    struct role *r = &p->roles[n->key];
+    switch (n->kind) {
+    case ACTOR_LOADING:
+        r->is.progress = n->progress;
+        role_tell(p, r);
+        break;
+    case ACTOR_LOADED: on_loaded(p, r, &n->info); break;
+    case ACTOR_FAILED:
+        r->fault = n->fault;
+        log_error(TAG, "cannot load model '%s': %s", r->model.name, n->fault.text);
+        role_failed(p, r);
+        break;
+    case ACTOR_EVENT: on_engine_event(p, n->event); break;
+    }
+}

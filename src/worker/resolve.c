@@ -1,0 +1,75 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/echo.h"
+#include "worker/program.h"
+
+/* What was asked for -> the model that is meant, downloaded when it is not here. */
+
+enum { SAY_EVERY_US = 10000000 };
+
+/* A download in lines: what happens at once, how far it is every ten seconds. */
+static void on_pull(const struct models_progress *progress, void *user_data)
+{
+    char text[700];
+    uint64_t *said_us = user_data, now = clock_us();
+    if (progress->kind == MODELS_LOADING && now - *said_us < SAY_EVERY_US)
+        return;
+    *said_us = now;
+    log_info("MODEL DOWNLOAD", "%s", models_progress_text(progress, text, sizeof text));
+}
+
+static int obtain(const struct worker_options *o, const char *reference, struct model_file *out, struct fault *f)
+{
+    uint64_t said_us = 0;
+    struct models_pull how = o->pull;
+    how.on_progress = on_pull;
+    how.user_data = &said_us;
+    return models_obtain(reference, &how, out, f);
+}
+
+/* With the echo engine the reference is its script, and the digest is of what its answers depend on. */
+static int resolve_echo(const char *script, struct model_file *m, struct fault *f)
+{
+    struct echo_options options;
+    int err = echo_options_parse(script, &options, f);
+    if (err != 0)
+        return err;
+    snprintf(m->name, sizeof m->name, "%.*s", STR_ARG(options.name));
+    snprintf(m->path, sizeof m->path, "%s", script);
+    snprintf(m->digest, sizeof m->digest, "echo%016llx", (unsigned long long)echo_digest(script));
+    return 0;
+}
+
+/* Something to call a model by that could not be found. */
+static void name_by_reference(struct role *r)
+{
+    const char *slash = strrchr(r->reference, '/');
+    snprintf(r->model.name, sizeof r->model.name, "%s", slash != NULL && slash[1] != '\0' ? slash + 1 : r->reference);
+    for (char *c = r->model.name; *c != '\0'; c++)
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c; /* a head takes no name with control characters */
+}
+
+static struct role *twin_of(struct worker_program *p, const struct role *r)
+{
+    for (struct role *other = p->roles; other < r; other++) {
+        if (other->fault.err == 0 && strcmp(other->model.name, r->model.name) == 0 &&
+            strcmp(other->model.digest, r->model.digest) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+void role_resolve(struct worker_program *p, struct role *r)
+{
+    struct fault *f = &r->fault;
+    bool echo = strcmp(p->o->engine, "echo") == 0;
+    int err = echo ? resolve_echo(r->reference, &r->model, f) : obtain(p->o, r->reference, &r->model, f);
+    if (err != 0)
+        name_by_reference(r);
+    else if (twin_of(p, r) != NULL)
+        fault_set(f, ERR_USAGE, "'%s' is the same model as '%s', which this worker has already: give it more --slots instead",
+                  r->reference, twin_of(p, r)->reference);
+}

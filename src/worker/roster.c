@@ -1,0 +1,150 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "worker/program.h"
+#include "worker/share.h"
+
+#define TAG "MODEL DEPLOYMENT"
+
+/* From the list of models to actors. Happy path: each reference is resolved -> what each would take at least and at
+ * most is probed -> the memory limit is shared out -> an actor is started for each. It can fail by: a reference that
+ * leads nowhere, a file that is no model, no room in the memory limit. Then that role has its fault and the others go on;
+ * with none left there is no worker.
+ *
+ * Threads: each actor has all the worker's (roster_threads says why). */
+
+/* ---- memory ---- */
+
+static uint64_t total(const struct engine_needs *n)
+{
+    return n->weights_bytes + n->repack_bytes + n->kv_bytes + n->compute_bytes;
+}
+
+static int probe(const struct worker_program *p, const struct role *r, uint64_t memory_bytes, struct engine_needs *out, struct fault *f)
+{
+    struct engine_load load = r->load;
+    load.memory_bytes = memory_bytes;
+    return p->ops->probe(&load, out, f);
+}
+
+/* The most it would take is known without a limit; the least, by asking with a limit that nothing fits in. */
+static struct share needs_of(const struct worker_program *p, struct role *r)
+{
+    struct engine_needs least = {0}, most = {0};
+    struct fault too_little;
+    if (r->fault.err != 0 || probe(p, r, 0, &most, &r->fault) != 0)
+        return (struct share){0};
+    probe(p, r, 1, &least, &too_little);
+    r->is.kind = most.kind;
+    return (struct share){.least = total(&least), .want = total(&most)};
+}
+
+/* What this one finds free, told with its own numbers. */
+static void refuse(const struct worker_program *p, struct role *r, uint64_t taken)
+{
+    struct engine_needs needs;
+    uint64_t budget = p->o->memory_bytes, left = budget > taken ? budget - taken : 1;
+    if (probe(p, r, left, &needs, &r->fault) == 0 || taken == 0)
+        return;
+    size_t n = strlen(r->fault.text);
+    snprintf(r->fault.text + n, sizeof r->fault.text - n, "; that is what the models before it leave of %.0f MiB", (double)budget / (1 << 20));
+}
+
+/* Contexts come in steps: what one leaves of its share, the next may have. */
+static void plan(struct worker_program *p)
+{
+    struct share shares[AGENT_ACTORS_MAX];
+    uint64_t budget = p->o->memory_bytes, taken = 0, spare = 0;
+    for (uint32_t i = 0; i < p->roles_n; i++)
+        shares[i] = needs_of(p, &p->roles[i]);
+    if (budget == 0)
+        return;
+    share_out(shares, p->roles_n, budget);
+    for (uint32_t i = 0; i < p->roles_n; i++) {
+        struct role *r = &p->roles[i];
+        if (r->fault.err == 0 && shares[i].given == 0)
+            refuse(p, r, taken);
+        if (r->fault.err != 0 || probe(p, r, shares[i].given + spare, &r->needs, &r->fault) != 0)
+            continue;
+        r->load.memory_bytes = total(&r->needs);
+        spare = shares[i].given + spare - r->load.memory_bytes;
+        taken += shares[i].least;
+    }
+}
+
+/* ---- from the options to roles ---- */
+
+/* All actors may use all the worker's threads: most of the time one of them is busy, and it should be as fast as the
+ * machine; when several are, the kernel shares the processors out. */
+uint32_t roster_threads(const struct worker_program *p)
+{
+    return p->o->threads != 0 ? p->o->threads : measure_cpus();
+}
+
+static void fill(struct worker_program *p, struct role *r, uint32_t key)
+{
+    const struct worker_options *o = p->o;
+    r->reference = o->models[key];
+    r->is = (struct wire_actor){.key = key, .state = WIRE_ACTOR_LOADING, .kind = REQUEST_CHAT, .slots = o->slots, .exact = o->exact};
+    role_resolve(p, r);
+    r->is.model = str_of(r->model.name);
+    r->is.digest = str_of(r->model.digest);
+    r->load = (struct engine_load){.path = r->model.path, .slots = o->slots, .context = o->context, .threads = roster_threads(p),
+                                   .kv = o->kv, .exact = o->exact, .repack = o->repack, .memory_bytes = o->memory_bytes};
+}
+
+/* Says what is wrong with the roles that are out since the last look; fails when none is left. */
+static int sort_out(const struct worker_program *p, bool already_out[AGENT_ACTORS_MAX], struct fault *f)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < p->roles_n; i++) {
+        const struct role *r = &p->roles[i];
+        left += r->fault.err == 0;
+        if (r->fault.err != 0 && !already_out[i])
+            log_error(TAG, "cannot load model '%s': %s", r->model.name, r->fault.text);
+        already_out[i] = r->fault.err != 0;
+    }
+    return left > 0 ? 0 : fault_set(f, p->roles[0].fault.err, "%s", p->roles[0].fault.text);
+}
+
+int roster_prepare(struct worker_program *p, struct fault *f)
+{
+    bool out[AGENT_ACTORS_MAX] = {false};
+    for (p->roles_n = 0; p->roles_n < p->o->models_n && p->roles_n < AGENT_ACTORS_MAX; p->roles_n++)
+        fill(p, &p->roles[p->roles_n], p->roles_n);
+    int err = sort_out(p, out, f);
+    if (err == 0)
+        err = engine_open(p->o->engine, &p->ops, f);
+    if (err != 0)
+        return err;
+    p->ops = engine_throttle(p->ops, p->o->throttle);
+    plan(p);
+    return sort_out(p, out, f);
+}
+
+void roster_start(struct worker_program *p)
+{
+    for (uint32_t key = 0; key < p->roles_n; key++) {
+        struct role *r = &p->roles[key];
+        if (r->fault.err != 0) {
+            role_failed(p, r);
+            continue;
+        }
+        struct actor_config cfg = {.key = key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .on_news = worker_on_news, .user_data = p};
+        log_info(TAG, "creating model instances: loading %s from %s", r->model.name, r->model.path);
+        r->actor = actor_start(p->loop, &cfg);
+        role_tell(p, r);
+    }
+}
+
+bool roster_stop(struct worker_program *p)
+{
+    for (uint32_t key = 0; key < p->roles_n; key++)
+        actor_stop(p->roles[key].actor);
+    for (uint32_t key = 0; key < p->roles_n; key++) {
+        if (!actor_free(p->roles[key].actor))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,26 @@
+#include "worker/share.h"
+
+static uint64_t admit(struct share *s, uint32_t n, uint64_t budget)
+{
+    uint64_t left = budget;
+    for (uint32_t i = 0; i < n; i++) {
+        s[i].given = s[i].least <= left ? s[i].least : 0;
+        left -= s[i].given;
+    }
+    return left;
+}
+
+void share_out(struct share *s, uint32_t n, uint64_t budget)
+{
+    uint64_t left = admit(s, n, budget), wanted = 0;
+    for (uint32_t i = 0; i < n; i++)
+        wanted += s[i].given > 0 ? s[i].want - s[i].least : 0;
+    double part = wanted > left ? (double)left / (double)wanted : 1;
+    for (uint32_t i = 0; i < n; i++) {
+        if (s[i].given == 0)
+            continue;
+        uint64_t more = part < 1 ? (uint64_t)((double)(s[i].want - s[i].least) * part) : s[i].want - s[i].least;
+        s[i].given += more < left ? more : left;
+        left -= more < left ? more : left;
+    }
+}

@@ -1,0 +1,18 @@
+/* Share a worker's memory out among its models. Pure. */
+#ifndef MANTA_WORKER_SHARE_H
+#define MANTA_WORKER_SHARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct share {
+    uint64_t least; /* bytes without which it cannot run: weights, compute, the smallest KV cache */
+    uint64_t want;  /* bytes it would take if there were no limit; >= least */
+    uint64_t given; /* result: its share, least ... want; 0 when it does not fit */
+};
+
+/* First come, first served, down to the least that each needs: who finds no room any more gets nothing, and those
+ * behind it may still fit. What is left after that goes to all that fit, in proportion to what they want beyond it. */
+void share_out(struct share *s, uint32_t n, uint64_t budget);
+
+#endif
