@@ -3,7 +3,8 @@
  * The happy path is: the actor is lost -> the job waits for regroup_ms, takes its old place in the queue, which is the
  * front -> the next open actor (once the client has heard something of the answer: of its kin, kin.c) gets it with
  * attempt + 1 and the ids that were delivered, and goes on after them. It can fail by: attempts_max attempts in a row
- * brought no token, moves_max were made in all, or more tokens were delivered than are kept. */
+ * brought no token (those on workers that left or fell silent do not count: no prompt does that), moves_max were made in
+ * all, or more tokens were delivered than are kept. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -95,6 +96,7 @@ void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const
         struct flight *f = list_item(a->flights.prev, struct flight, in_actor);
         struct job *job = f->job;
         job->avoid = (uint32_t)a->node.id;
+        job->in_vain -= a->worker->blameless && job->in_vain > 0;
         if (link_alive)
             head_job_abandon(h, job);
         else

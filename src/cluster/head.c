@@ -40,7 +40,7 @@ struct head_config head_config_default(void)
         .queue_bytes_max = 64u << 20,
         .queue_deadline_ms = 120000,
         .settle_ms = 10000,
-        .attempts_max = 4,
+        .attempts_max = 8,
         .moves_max = 32,
         .resume_bytes_max = 64u << 20,
         .regroup_ms = 25,

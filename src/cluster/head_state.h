@@ -51,6 +51,7 @@ struct worker {
     enum worker_state state;
     char reason[160]; /* of the state; empty while ok */
     bool silent;      /* SLOW because nothing is heard of it: it gets no jobs. Slow in computing: it gets them, as routing sees fit */
+    bool blameless;   /* it left or fell silent: no job can have killed it */
     uint32_t pid;
     float cpus, cpu_load;
     uint32_t rtt_us;                 /* of the link, as the worker measures it; 0: not known */
@@ -169,7 +170,7 @@ struct job {
     struct list in_call;
     uint32_t branch;
     uint32_t attempt;      /* 0 before the first send */
-    uint32_t in_vain;      /* attempts since the last one that brought a token */
+    uint32_t in_vain;      /* attempts since the last one that brought a token, without those on blameless workers */
     uint64_t seq;          /* place in the queue: arrival of its call */
     struct list queued;    /* QUEUED: in pool.queue, bound->bound or pool.regroup */
     struct pool *pool;     /* QUEUED: where; see head_job_pool() */

@@ -101,7 +101,10 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
     case WIRE_prefilled: head_prefilled(h, w, &msg->prefilled); return;
     case WIRE_tokens: head_tokens(h, w, &msg->tokens); return;
     case WIRE_done: head_done(h, w, &msg->done); return;
-    case WIRE_bye: link_shut(h, w->link, LOG_INFO, head_text(h, "it said bye: %.*s", STR_ARG(msg->bye.reason))); return;
+    case WIRE_bye:
+        w->blameless = true;
+        link_shut(h, w->link, LOG_INFO, head_text(h, "it said bye: %.*s", STR_ARG(msg->bye.reason)));
+        return;
     default: head_link_refuse(h, w->link, ERR_PROTOCOL, false, "a worker does not send '%s'", wire_name(msg->type));
     }
 }

@@ -203,9 +203,9 @@ def test_a_stream_that_kills_its_workers_ends_with_an_error(cluster):
     client.start()
     assert first.wait(10)
     good.kill()
-    for k in range(4):
+    for k in range(8):
         crashing = cluster.echo_worker(head, SCRIPT + ",crash_at=1", "--node", f"bad{k}")
-        if k < 3:
+        if k < 7:
             crashing.wait()
     client.join(30)
     answer, = answers

@@ -37,7 +37,6 @@ static void resume_check(struct sim *s, struct call *c, struct run_seen *seen, c
     SIM_MUST(s, run->resume.n == b->tokens, "O6: it goes on after %u tokens, the client has %u", run->resume.n, b->tokens);
     seen->in_vain = b->tokens > seen->from ? 1 : seen->in_vain + 1;
     seen->from = b->tokens;
-    SIM_MUST(s, seen->in_vain <= s->head.cfg.attempts_max, "O6: %u attempts in vain", seen->in_vain);
     if (b->tokens > 0)
         PROBE(s, resumed);
     if (b->tokens > 0 && s->now_us > b->token_us + 5 * (uint64_t)SIM_S)

@@ -228,6 +228,35 @@ static void attempts_count_only_while_they_bring_nothing(void **state)
     story_end(&s);
 }
 
+static void workers_that_leave_or_fall_silent_are_not_held_against_a_job(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.attempts_max = 1;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\n");
+    story(&s, "> bye 1 reason=drained\n"
+              "close 1: it said bye: drained\n"
+              "> open 2\n"
+              "> hello 2 node=b\n"
+              "send 2 welcome worker=2\n"
+              "> actor 2\n"
+              "send 2 actor_ack key=0 id=1\n"
+              "send 2 run job=1.2 key=0 seed=0 hi\n"
+              "> wait 3500\n"
+              "close 2: no sign of life for 3500 ms\n"
+              "> open 3\n"
+              "> hello 3 node=c\n"
+              "send 3 welcome worker=3\n"
+              "> actor 3\n"
+              "send 3 actor_ack key=0 id=2\n"
+              "send 3 run job=1.3 key=0 seed=0 hi\n"
+              "> closed 3\n" /* it may have crashed, and the prompt may be why */
+              "done 1.0 finish=4 actor=2 node=c ERR_WORKER_LOST: worker 'c' was lost: connection reset; no actor is left to "
+              "try (attempts_max)\n"
+              "end 1 of 1\n");
+    story_end(&s);
+}
+
 static void moves_end_where_each_brings_a_token_and_dies(void **state)
 {
     (void)state;
@@ -310,6 +339,7 @@ int main(void)
         cmocka_unit_test(who_waits_for_the_last_twin_waits_for_anybody_when_it_dies),
         cmocka_unit_test(a_twin_that_hangs_is_not_waited_for),
         cmocka_unit_test(attempts_count_only_while_they_bring_nothing),
+        cmocka_unit_test(workers_that_leave_or_fall_silent_are_not_held_against_a_job),
         cmocka_unit_test(moves_end_where_each_brings_a_token_and_dies),
         cmocka_unit_test(an_answer_that_is_too_long_to_be_kept_ends_with_its_worker),
         cmocka_unit_test(choices_go_on_each_from_its_own_place_and_seed),
