@@ -72,17 +72,20 @@ def another_host():
     name = "manta" + uuid.uuid4().hex[:6]  # an interface's name has at most 15 bytes
     net = f"10.{203 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
 
-    def ip(*words, check=True):
-        return subprocess.run(["ip", *words], capture_output=True, text=True, check=check)
+    there = ["nsenter", f"--net=/run/netns/{name}"]  # `ip -n` would mount /sys anew, which a chroot does not let it
+
+    def ip(*words, through=(), check=True):
+        done = subprocess.run([*through, "ip", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or not check, done
     try:
         if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
             pytest.skip("this process may not make network namespaces (it takes root)")
         ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
         ip("addr", "add", f"{net}.1/30", "dev", f"{name}a")
         ip("link", "set", f"{name}a", "up")
-        ip("-n", name, "addr", "add", f"{net}.2/30", "dev", f"{name}b")
-        ip("-n", name, "link", "set", f"{name}b", "up")
-        yield ["nsenter", f"--net=/run/netns/{name}"], f"{net}.1", f"{net}.2"
+        ip("addr", "add", f"{net}.2/30", "dev", f"{name}b", through=there)
+        ip("link", "set", f"{name}b", "up", through=there)
+        yield there, f"{net}.1", f"{net}.2"
     finally:
         ip("link", "del", f"{name}a", check=False)
         ip("netns", "del", name, check=False)
