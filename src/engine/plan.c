@@ -32,10 +32,10 @@ static uint32_t rows_that_fit(const struct plan_input *in)
     return in->chunk_rows > 1 && rows > in->chunk_rows ? rows - rows % in->chunk_rows : rows;
 }
 
-/* Leaves no crumb behind that would cost a call of its own. */
+/* Leaves no crumb behind that would cost a call of its own; a larger one would make the streams wait longer for less. */
 static uint32_t chunk_of(const struct plan_input *in, uint32_t rest, uint32_t fit)
 {
-    bool crumb = in->streams > 0 && rest <= fit + fit / 4 && rest <= in->rows_max;
+    bool crumb = in->streams > 0 && rest <= fit + fit / 8 && rest <= in->rows_max;
     return rest <= fit || crumb ? rest : fit;
 }
 

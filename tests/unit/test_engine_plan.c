@@ -202,8 +202,10 @@ static void with_streams_prompts_are_cut_by_time(void **state)
     assert_int_equal(plan_next(&in).rows, 25); /* … but a whole prompt */
     in.waited_us = 0;
     in.prompt_ran = false;
-    prompts[0].rows = 150; /* no crumb of 20 is left behind */
-    assert_int_equal(plan_next(&in).rows, 150);
+    prompts[0].rows = 140; /* no crumb of 12 is left behind … */
+    assert_int_equal(plan_next(&in).rows, 140);
+    prompts[0].rows = 150; /* … but 22 rows more would be felt by the stream */
+    assert_int_equal(plan_next(&in).rows, 128);
 }
 
 /* Streams that take longer than a step alone must not starve a prompt, nor it them. */
