@@ -84,6 +84,14 @@ test-chaos: ## 200 streams while workers are killed, frozen and asked to leave: 
 	@scripts/build release manta manta_engine_llama
 	@MANTA=$(CURDIR)/$(program) python3 tests/chaos/run $(ARGS)
 
+.PHONY: test-mixed
+test-mixed: ## One worker with three models under mixed load: memory flat and in its limit, answers right? (10 minutes)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@venv=$$(scripts/venv $(e2e_requirements)); \
+		MANTA=$(CURDIR)/$(program) tests/soak/mixed --fixtures "$$("$$venv/bin/python" tests/fixtures/fixtures.py)" $(ARGS)
+
 .PHONY: test-compose
 test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
 	@tests/compose/run $(ARGS)

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/request.h"
 
-enum { ENGINE_ABI = 3, ENGINE_SLOTS_MAX = 64 };
+enum { ENGINE_ABI = 4, ENGINE_SLOTS_MAX = 64 };
 
 /* Name of the symbol a module exports: const struct engine_ops *manta_engine(void). */
 #define ENGINE_SYMBOL "manta_engine"
@@ -125,6 +125,9 @@ struct engine_ops {
     /* The n most likely tokens of a row that can be drawn from, the likeliest first. Returns how many: n, or the
      * vocabulary. */
     uint32_t (*likely)(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
+
+    /* From the next call on, computes with so many threads, 1 or more; those it has besides end. NULL: this engine cannot. */
+    void (*set_threads)(struct engine *e, uint32_t threads);
 
     /* The pooled embedding of tokens, of length 1, for REQUEST_EMBED models. *inout_n: room in floats, then how many were
      * written. ERR_CONTEXT, ERR_TOO_LARGE (no room). NULL: this engine cannot. */

@@ -140,6 +140,7 @@ static void value_fini(struct setting_value *v)
         free(v->items[i]);
     free(v->items);
     free(v->text);
+    free(v->where);
     *v = (struct setting_value){0};
 }
 
@@ -187,6 +188,7 @@ static int put_list(struct settings *s, enum setting_id id, const char *value, e
     if (v->text == NULL || v->source < source) {
         value_fini(v);
         v->source = source;
+        v->where = xstrdup(where);
     }
     return add_items(v, value, where, f);
 }
@@ -211,7 +213,7 @@ int setting_put(struct settings *s, enum setting_id id, const char *value, enum 
     if (v->text != NULL && v->source > source)
         return 0; /* a stronger source has spoken */
     value_fini(v);
-    *v = (struct setting_value){.text = xstrdup(value), .number = number, .source = source};
+    *v = (struct setting_value){.text = xstrdup(value), .number = number, .source = source, .where = xstrdup(where)};
     return 0;
 }
 
@@ -235,7 +237,9 @@ int setting_by_key(const char *key, const char **out_nearest)
 static int put_defaults(struct settings *s, struct fault *f)
 {
     for (int i = 0; i < SETTINGS_N; i++) {
-        int err = setting_put(s, (enum setting_id)i, table[i].fallback, FROM_DEFAULT, table[i].flag, f);
+        char where[64];
+        snprintf(where, sizeof where, "--%s (default)", table[i].flag);
+        int err = setting_put(s, (enum setting_id)i, table[i].fallback, FROM_DEFAULT, where, f);
         MUST(err == 0);
     }
     return 0;
@@ -378,6 +382,8 @@ int settings_load(struct settings *s, int argc, char **argv, unsigned uses, stru
         err = settings_read_file(s, setting_text(s, SET_CONFIG), f);
     if (err == 0 && !s->help)
         err = put_keys_from_files(s, uses, f);
+    if (err == 0 && !s->help)
+        err = settings_check(s, uses, f);
     return err;
 }
 

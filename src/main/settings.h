@@ -18,7 +18,7 @@ enum setting_use {
     USE_UP = 1 << 2,     /* up */
     USE_CLIENT = 1 << 3, /* prompt, status, actors, scale, verify */
     USE_MODELS = 1 << 4, /* models */
-    USE_BENCH = 1 << 4,  /* bench */
+    USE_BENCH = 1 << 5,  /* bench */
     USE_ALL = 0xff,
 };
 
@@ -94,6 +94,7 @@ struct setting_value {
     uint32_t items_n;
     uint64_t number;            /* NUMBER, BYTES, SWITCH (0, 1), CHOICE (index) */
     enum setting_source source; /* where it came from */
+    char *where;                /* owned; the same for people: "--port", "config/laptop.yaml:3: head.port" */
 };
 
 struct settings {
@@ -118,6 +119,8 @@ static inline bool setting_on(const struct settings *s, enum setting_id id)
 }
 
 bool setting_is_list(enum setting_id id);
+/* For settings_load(): ERR_USAGE when two values that are fine by themselves contradict each other. */
+int settings_check(const struct settings *s, unsigned uses, struct fault *f);
 /* The setting_use bits of a setting. */
 unsigned setting_uses(enum setting_id id);
 /* "--port=8470": how another manta is told the same; of a LIST the i-th item. NULL: there is no i-th. The caller frees it. */

@@ -48,6 +48,8 @@ struct actor {
     struct batcher *batcher;
     struct letter *step_first, *step_last; /* events of the current step */
     int last_percent;
+    bool works;       /* counted in crew.busy */
+    uint32_t threads; /* the engine has */
 };
 
 /* ---- thread -> loop ---- */
@@ -244,12 +246,45 @@ static void note_load_of_step(struct actor *a)
     pthread_mutex_unlock(&a->lock);
 }
 
+static void use_threads(struct actor *a, uint32_t threads)
+{
+    if (threads == a->threads || a->cfg.ops->set_threads == NULL)
+        return;
+    a->cfg.ops->set_threads(a->engine, threads);
+    a->threads = threads;
+}
+
+/* An actor that rests has no threads that spin beside those of the others. */
+static void rest(struct actor *a)
+{
+    if (!a->works || a->cfg.crew->actors == 1)
+        return;
+    a->works = false;
+    atomic_fetch_sub(&a->cfg.crew->busy, 1);
+    use_threads(a, 1);
+}
+
+/* Before each step: how many work may have changed. */
+static void work(struct actor *a)
+{
+    struct actor_crew *crew = a->cfg.crew;
+    if (crew->actors == 1)
+        return;
+    if (!a->works)
+        atomic_fetch_add(&crew->busy, 1);
+    a->works = true;
+    unsigned busy = atomic_load(&crew->busy);
+    use_threads(a, crew->threads > busy ? crew->threads / busy : 1);
+}
+
 static void serve(struct actor *a)
 {
     bool idle = true;
     struct list commands;
     list_init(&commands);
+    a->threads = a->cfg.load.threads;
     while (take_commands(a, idle, &commands)) {
+        work(a);
         LIST_EACH_SAFE(pos, nxt, &commands)
         {
             struct command *c = list_item(pos, struct command, link);
@@ -260,7 +295,10 @@ static void serve(struct actor *a)
         note_load_of_step(a);
         idle = !batcher_step(a->batcher);
         post_step(a);
+        if (idle)
+            rest(a);
     }
+    rest(a);
     LIST_EACH_SAFE(pos, nxt, &commands)
     {
         list_remove(pos);

@@ -45,6 +45,7 @@ struct worker_program {
     const struct engine_ops *ops;
     struct role roles[AGENT_ACTORS_MAX]; /* by the actor's key */
     uint32_t roles_n;
+    struct actor_crew crew;              /* of their actors */
     char node[128], engine[96];
     struct buf out;                  /* one frame being written */
     struct wire_arena arena, scratch; /* decoding a message; building a request from it */
@@ -64,7 +65,7 @@ int roster_prepare(struct worker_program *p, struct fault *f);
 void roster_start(struct worker_program *p);
 /* Ends all actors. False: one of them is in a call that does not end. */
 bool roster_stop(struct worker_program *p);
-/* Compute threads of each actor. */
+/* Compute threads of the worker. */
 uint32_t roster_threads(const struct worker_program *p);
 
 /* ---- resolve.c ---- */

@@ -12,7 +12,7 @@
  * leads nowhere, a file that is no model, no room in the memory limit. Then that role has its fault and the others go on;
  * with none left there is no worker.
  *
- * Threads: each actor has all the worker's (roster_threads says why). */
+ * Threads: those of the worker are shared by the actors that work at the moment (actor.h, struct actor_crew). */
 
 /* ---- memory ---- */
 
@@ -28,12 +28,28 @@ static int probe(const struct worker_program *p, const struct role *r, uint64_t 
     return p->ops->probe(&load, out, f);
 }
 
+/* One --context is for all models of a worker, and some may not have been trained for so long a one. */
+static bool has_shorter_context(const struct worker_program *p, struct role *r)
+{
+    if (p->roles_n == 1 || r->load.context == 0 || r->fault.err != ERR_INVALID)
+        return false;
+    log_info(TAG, "%s: its context is shorter than --context %u, it gets what it was made for", r->model.name, r->load.context);
+    r->load.context = 0;
+    r->fault = (struct fault){0};
+    return true;
+}
+
 /* The most it would take is known without a limit; the least, by asking with a limit that nothing fits in. */
 static struct share needs_of(const struct worker_program *p, struct role *r)
 {
     struct engine_needs least = {0}, most = {0};
     struct fault too_little;
-    if (r->fault.err != 0 || probe(p, r, 0, &most, &r->fault) != 0)
+    if (r->fault.err != 0)
+        return (struct share){0};
+    int err = probe(p, r, 0, &most, &r->fault);
+    if (err != 0 && has_shorter_context(p, r))
+        err = probe(p, r, 0, &most, &r->fault);
+    if (err != 0)
         return (struct share){0};
     probe(p, r, 1, &least, &too_little);
     r->is.kind = most.kind;
@@ -75,8 +91,6 @@ static void plan(struct worker_program *p)
 
 /* ---- from the options to roles ---- */
 
-/* All actors may use all the worker's threads: most of the time one of them is busy, and it should be as fast as the
- * machine; when several are, the kernel shares the processors out. */
 uint32_t roster_threads(const struct worker_program *p)
 {
     return p->o->threads != 0 ? p->o->threads : measure_cpus();
@@ -125,13 +139,16 @@ int roster_prepare(struct worker_program *p, struct fault *f)
 
 void roster_start(struct worker_program *p)
 {
+    p->crew.threads = roster_threads(p);
+    for (uint32_t key = 0; key < p->roles_n; key++)
+        p->crew.actors += p->roles[key].fault.err == 0;
     for (uint32_t key = 0; key < p->roles_n; key++) {
         struct role *r = &p->roles[key];
         if (r->fault.err != 0) {
             role_failed(p, r);
             continue;
         }
-        struct actor_config cfg = {.key = key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .on_news = worker_on_news, .user_data = p};
+        struct actor_config cfg = {.key = key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew, .on_news = worker_on_news, .user_data = p};
         log_info(TAG, "creating model instances: loading %s from %s", r->model.name, r->model.path);
         r->actor = actor_start(p->loop, &cfg);
         role_tell(p, r);

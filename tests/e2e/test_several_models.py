@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from cluster import free_port, together
+import fixtures
+from cluster import REAL, free_port, together
 
 MODEL_UNUSABLE, TOO_LITTLE_MEMORY = 6, 5
 
@@ -157,6 +158,54 @@ def test_up_with_a_model_that_fails(cluster):
     up = cluster.up("--no-prompt", "--workers", 2, "--engine", "echo", *models("echo:name=good", "echo:name=bad,fail_load=1"))
     up.wait_line(r"up \| ready: http://127.0.0.1:")
     assert [a["model"] for a in up.ready_actors()] == ["good", "good"]
+
+
+@pytest.mark.model
+def test_kv_cache_type_of_each_worker(cluster):
+    """Given three workers with KV caches in f16, q8_0 and f32; when they are ready; then the measured caches are as large
+    as the type says, status and metrics show them, and each worker answers."""
+    head = cluster.head()
+    for kv in ("f16", "q8_0", "f32"):
+        cluster.worker(head, *REAL, "--kv", kv, "--node", kv)
+    head.wait_ready(actors=3)
+    took = {a["node"]: a["kv_bytes"] for a in head.ready_actors()}
+    assert took["q8_0"] / took["f16"] == pytest.approx(34 / 64, abs=0.01) and took["f32"] == 2 * took["f16"]
+    assert all(a["weights_bytes"] + a["repack_bytes"] > 90 << 20 and a["compute_bytes"] > 1 << 20 for a in head.ready_actors())
+    metrics = head.request("GET", "/metrics")[2]
+    assert 'manta_actor_kv_bytes{actor="' in metrics and 'manta_worker_memory_limit_bytes{node="f32"} 2147483648' in metrics
+    answers = head.ask("Say hi", actors="all", max_tokens=8)["responses"]
+    assert len(answers) == 3 and all(r["response"] for r in answers)
+
+
+def test_two_files_of_one_name(cluster):
+    """Given two workers with different files under one name; when prompts name it plainly, or with the digits of a file;
+    then the plain name is the first file's, the second is listed apart, and the log warns; when the first worker goes,
+    the name is the second's."""
+    head = cluster.head()
+    first = echo_models(cluster, head, "echo:name=foo,script=First.")
+    head.wait_ready(actors=1)
+    echo_models(cluster, head, "echo:name=foo,script=Second.")
+    head.wait_ready(actors=2)
+    head.wait_line("'foo' is another file here than on the workers before")
+    names = sorted(m["id"] for m in head.get("/v1/models")["data"])
+    assert names[0] == "foo" and re.fullmatch("foo@echo[0-9a-f]{4}", names[1])
+    assert head.get(f"/v1/models/{names[1]}")["id"] == names[1]
+    assert {chat(head, "foo")[1]["choices"][0]["message"]["content"].strip() for _ in range(6)} == {"First."}
+    assert chat(head, names[1])[1]["choices"][0]["message"]["content"].strip() == "Second."
+    assert first.stop() == 0
+    head.wait_ready(actors=1)
+    assert chat(head, "foo")[1]["choices"][0]["message"]["content"].strip() == "Second."
+
+
+@pytest.mark.model
+def test_a_context_for_all_models(cluster):
+    """Given smollm2 and a GPT-2 that was made for 256 tokens; when one --context of 1024 is given; then each has as much of
+    it as it was made for."""
+    head = cluster.head()
+    worker = cluster.worker(head, *models("smollm2", fixtures.file("gpt2-tiny")), "--context", 1024, "--slots", 1, "--threads", 1)
+    head.wait_ready(actors=2)
+    assert {m: a["context"] for m, a in actors(head).items()} == {"smollm2": 1024, "gpt2-tiny": 256}
+    worker.wait_line("gpt2-tiny: its context is shorter than --context 1024")
 
 
 @pytest.mark.model

@@ -205,6 +205,47 @@ static void a_list_has_no_empty_or_double_item_and_an_end(void **state)
     settings_fini(&s);
 }
 
+static void sizes_that_contradict_each_other_are_refused_with_their_lines(void **state)
+{
+    (void)state;
+    static const struct bad_file cases[] = {
+        {"worker:\n  memory: 2g\n  slots: 64\n  context: 65536\n", ":2: worker.memory: 2g cannot hold 64 streams ("},
+        {"worker:\n  memory: 2g\n  slots: 64\n  context: 65536\n", ":4: worker.context): their KV cache alone takes more than 4096 MiB"},
+        {"worker:\n  memory: 4g\n  limit_memory: 3g\n", ":2: worker.memory: 4g is more than 3g ("},
+        {"worker:\n  memory: 4g\n  limit_memory: 3g\n", ":3: worker.limit_memory): the system would end the worker"},
+        {"worker:\n  exact: on\n  kv: f16\n", ":3: worker.kv: f16 does not go with "},
+        {"head:\n  beat_ms: 3000\n", "--lost-after-ms (default): 3500 is less than twice 3000 ("},
+        {"head:\n  beat_ms: 3000\n", ":2: head.beat_ms): a worker would be lost"},
+        {"head:\n  token_stall_ms: 400\n", ":2: head.token_stall_ms: 400 is less than 1000 (--beat-ms"},
+        {"head:\n  limit_memory: 64m\n", "--queue-bytes (default): 64m is not less than 64m ("},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings s;
+        struct fault f = {0};
+        const char *path = file_with(cases[i].text);
+        assert_int_equal(load(&s, &f, USE_HEAD | USE_WORKER, 2, (const char *[]){"--config", path}), ERR_USAGE);
+        if (strstr(f.text, cases[i].says) == NULL)
+            fail_msg("'%s' lacks '%s'", f.text, cases[i].says);
+        settings_fini(&s);
+        unlink(path);
+    }
+}
+
+/* Given sizes that agree, or a contradiction between settings of another command, nobody complains. */
+static void sizes_that_agree_are_not_refused(void **state)
+{
+    (void)state;
+    struct settings s;
+    struct fault f = {0};
+    const char *args[] = {"--memory=3g", "--worker-limit-memory=3g", "--exact", "--kv=q8_0", "--slots=64", "--context=32768"};
+    assert_int_equal(load(&s, &f, USE_WORKER, 6, args), 0);
+    settings_fini(&s);
+    const char *path = file_with("head:\n  beat_ms: 3000\n");
+    assert_int_equal(load(&s, &f, USE_WORKER, 2, (const char *[]){"--config", path}), 0);
+    settings_fini(&s);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_wrong_file_is_told_with_its_line_and_the_nearest_key),
         cmocka_unit_test(the_laptop_file_is_understood),
         cmocka_unit_test(several_models_are_a_list),
+        cmocka_unit_test(sizes_that_contradict_each_other_are_refused_with_their_lines),
+        cmocka_unit_test(sizes_that_agree_are_not_refused),
         cmocka_unit_test(a_list_has_no_empty_or_double_item_and_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,16 @@ static void close_pool(struct engine *e)
     void (*pool_free)(ggml_threadpool_t) =
         (void (*)(ggml_threadpool_t))ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_free");
     pool_free(e->pool);
+    e->pool = NULL;
+}
+
+/* A new pool rather than fewer threads of the old one: those that are not wanted would spin between the graphs. */
+void load_set_threads(struct engine *e, uint32_t threads)
+{
+    llama_detach_threadpool(e->ctx);
+    close_pool(e);
+    llama_set_n_threads(e->ctx, (int32_t)threads, (int32_t)threads);
+    open_pool(e, threads);
 }
 
 static int open_context(struct engine *e, const struct engine_load *load, uint32_t context, struct fault *f)

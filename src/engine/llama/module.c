@@ -60,6 +60,7 @@ static struct engine_ops ops = {
     .sampler_accept = sampler_accept,
     .sampler_draw = sampler_draw,
     .likely = sampler_likely,
+    .set_threads = load_set_threads,
     .embed = batch_embed,
 };
 

@@ -48,6 +48,7 @@ int probe_file(const struct engine_load *load, struct engine_needs *out, struct 
 int load_model(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
                struct fault *f);
 void unload_model(struct engine *e);
+void load_set_threads(struct engine *e, uint32_t threads);
 enum ggml_type kv_type(const struct engine_load *load);
 
 /* text.c */
