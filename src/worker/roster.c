@@ -148,7 +148,8 @@ void roster_start(struct worker_program *p)
             role_failed(p, r);
             continue;
         }
-        struct actor_config cfg = {.key = key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew, .on_news = worker_on_news, .user_data = p};
+        struct actor_config cfg = {.key = key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
+                                   .on_news = worker_on_news, .user_data = p};
         log_info(TAG, "creating model instances: loading %s from %s", r->model.name, r->model.path);
         r->actor = actor_start(p->loop, &cfg);
         role_tell(p, r);
