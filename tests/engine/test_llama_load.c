@@ -112,7 +112,7 @@ static void a_model_over_the_limit_is_refused_with_the_numbers(void **state)
     assert_true(needs.kv_bytes > load.memory_bytes);
     load.memory_bytes = 10u << 20;
     assert_int_equal(ops->probe(&load, &needs, &f), ERR_MEMORY);
-    assert_non_null(strstr(f.text, "give it at least"));
+    assert_non_null(strstr(f.text, "what would fit: --memory "));
 }
 
 static void without_a_wish_the_context_fits_the_limit(void **state)
