@@ -175,6 +175,8 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
     batch_open(e);
     fill_info(e, load);
     measure(e);
+    if (e->info.memory.repack_bytes > 0)
+        pages_let_go(load->path);
     *out = e;
     return 0;
 }

@@ -51,6 +51,9 @@ void unload_model(struct engine *e);
 void load_set_threads(struct engine *e, uint32_t threads);
 enum ggml_type kv_type(const struct engine_load *load);
 
+/* pages.c: the mapped pages of a file need not be resident any more. */
+void pages_let_go(const char *path);
+
 /* text.c */
 void text_open(struct engine *e);
 void text_close(struct engine *e);
