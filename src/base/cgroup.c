@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 /* Version 1 has a tree of groups for each controller, /sys/fs/cgroup/memory/…; version 2 has one, /sys/fs/cgroup/…
  * Which path in the tree is ours, /proc/self/cgroup says, a line each: "4:memory:/path" or "0::/path". A container
  * often sees that path as the host does, and only its own group mounted: a path that is not there is the root then. */
@@ -39,13 +41,7 @@ static bool read_text(const char *folder, const char *name, char *out, size_t ca
 {
     char path[PATH_BYTES + 64];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return false;
-    size_t n = fread(out, 1, cap - 1, f);
-    fclose(f);
-    out[n] = '\0';
-    return n > 0;
+    return file_read_text(path, out, cap) > 0;
 }
 
 static int write_text(const char *folder, const char *name, const char *text)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/must.h"
 #include "models/folders.h"
 #include "models/show.h"
@@ -110,12 +111,8 @@ static bool is_hex(const char *s, size_t n)
 /* The digest remembered for exactly this identity. */
 static bool recall(const char *note, const struct identity *id, char out[DIGEST_BYTES])
 {
-    char text[NOTE_BYTES + DIGEST_BYTES] = {0};
-    FILE *file = fopen(note, "re");
-    if (file == NULL)
-        return false;
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
+    char text[NOTE_BYTES + DIGEST_BYTES];
+    size_t n = file_read_text(note, text, sizeof text);
     bool same = n > DIGEST_BYTES && is_hex(text, DIGEST_BYTES - 1) && text[DIGEST_BYTES - 1] == ' ' &&
                 strcmp(text + DIGEST_BYTES, id->text) == 0;
     if (same)

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/file.h"
 #include "models/folders.h"
 #include "models/show.h"
 
@@ -64,11 +65,7 @@ static void read_token(char out[HUB_TOKEN_BYTES])
     if (given != NULL) {
         snprintf(out, HUB_TOKEN_BYTES, "%s", given);
     } else if (token_file(path, sizeof path)) {
-        FILE *file = fopen(path, "re");
-        size_t n = file != NULL ? fread(out, 1, HUB_TOKEN_BYTES - 1, file) : 0;
-        out[n] = '\0';
-        if (file != NULL)
-            fclose(file);
+        file_read_text(path, out, HUB_TOKEN_BYTES);
     }
     for (char *p = out; *p != '\0'; p++) /* up to the line's end; anything that could begin another header is the end, too */
         if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "models/show.h"
 
 enum { NOTE_TEXT_BYTES = 512 };
@@ -42,12 +43,7 @@ int store_path(const struct reference *r, char out[STORE_PATH_BYTES], struct fau
 
 static bool read_note(const char *path, char out[NOTE_TEXT_BYTES])
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    size_t n = fread(out, 1, NOTE_TEXT_BYTES - 1, file);
-    fclose(file);
-    out[n] = '\0';
+    size_t n = file_read_text(path, out, NOTE_TEXT_BYTES);
     out[strcspn(out, "\n")] = '\0';
     return n > 0;
 }

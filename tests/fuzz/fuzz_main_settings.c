@@ -1,28 +1,16 @@
 /* Any bytes as a settings file: settings in their ranges, or a sentence that names the file. */
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/must.h"
+#include "as_file.h"
 #include "main/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static int fd = -1;
-    static char path[64];
-    if (fd < 0) {
-        fd = memfd_create("settings", MFD_CLOEXEC);
-        MUST(fd >= 0);
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    }
-    MUST(ftruncate(fd, (off_t)size) == 0);
-    MUST(pwrite(fd, data, size, 0) == (ssize_t)size);
-
+    char *path = as_file(data, size);
     char flag[] = "--config", *argv[] = {flag, path, NULL};
     struct settings s;
     struct fault f = {0};
