@@ -54,6 +54,21 @@ void wire_print(struct buf *out, const struct wire_msg *m)
         break;
     case WIRE_cancel: print_job(out, m->cancel.job, m->cancel.attempt); break;
     case WIRE_scale: buf_printf(out, " workers=%u", m->scale.workers); break;
+    case WIRE_duty:
+        buf_printf(out, " duty=%u", m->duty.duty);
+        print_text(out, "reason", m->duty.reason);
+        break;
+    case WIRE_seek: buf_printf(out, " stream=%016llx branches=%u", (unsigned long long)m->seek.stream, m->seek.said.n); break;
+    case WIRE_held:
+        buf_printf(out, " stream=%016llx branch=%u found=%u ids=%u", (unsigned long long)m->held.stream, m->held.branch,
+                   m->held.found, m->held.ids.n);
+        break;
+    case WIRE_adopt:
+        print_job(out, m->adopt.job, m->adopt.attempt);
+        buf_printf(out, " stream=%016llx branch=%u said=%u", (unsigned long long)m->adopt.stream, m->adopt.branch, m->adopt.said);
+        break;
+    case WIRE_cordon: buf_printf(out, " on=%u", m->cordon.on); break;
+    case WIRE_drain: buf_printf(out, " grace_ms=%u", m->drain.grace_ms); break;
     case WIRE_beat:
     case WIRE_beat_ack: break;
     }

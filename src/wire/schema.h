@@ -123,6 +123,18 @@
 #define WIRE_MSG_bye(F, L, S) \
     F(STR, reason, "why the node leaves; its jobs go elsewhere")
 
+#define WIRE_MSG_duty(F, L, S) \
+    F(U8, duty, "enum wire_duties: whether it takes new jobs") \
+    F(STR, reason, "in a few words, for people")
+
+#define WIRE_MSG_held(F, L, S) \
+    F(U64, stream, "from the seek") \
+    F(U32, branch, "which of its answers this is about") \
+    F(U8, found, "0: nothing of that stream is here, the fields below are empty") \
+    F(U32, key, "actor that has it, by the worker's number") \
+    F(I32S, ids, "the tokens that the client has, as many as `said` had for the branch, or as there are") \
+    F(STR, run, "the `run` it came with, one whole frame")
+
 #define WIRE_MSG_scale_state(F, L, S) \
     F(U32, running, "worker processes alive") \
     F(U32, target, "how many it keeps up") \
@@ -132,6 +144,7 @@
 
 #define WIRE_MSG_welcome(F, L, S) \
     F(U64, worker, "id the head gave the worker") \
+    F(U64, epoch, "random per head process: the jobs of another one at this address are not its own") \
     F(STR, version, "manta's version of the head") \
     F(U32, beat_ms, "send a beat this often") \
     F(U32, lost_after_ms, "silence after which either side gives the link up")
@@ -159,11 +172,31 @@
     S(sampling, sampling, "") \
     F(STRS, stops, "stop strings") \
     L(bias, biases, "") \
+    F(U64, stream, "name of the answer's stream for whoever wants it to go on; the same at every head; 0: none") \
+    F(U32, branch, "which of the stream's answers") \
+    F(STR, client, "what a head needs to go on with the stream: kept and given back by the worker, never read") \
     F(I32S, resume, "tokens of the answer already delivered: go on after them")
 
 #define WIRE_MSG_cancel(F, L, S) \
     F(U64, job, "job id") \
     F(U32, attempt, "attempt to stop")
+
+#define WIRE_MSG_seek(F, L, S) \
+    F(U64, stream, "whose stream is not here: what do you have of it?") \
+    F(I32S, said, "per branch: tokens that the client has")
+
+#define WIRE_MSG_adopt(F, L, S) \
+    F(U64, stream, "go on for this head with what `held` told of") \
+    F(U32, branch, "") \
+    F(U64, job, "its number here from now on") \
+    F(U32, attempt, "") \
+    F(U32, said, "tokens that the client has: tell what comes after them")
+
+#define WIRE_MSG_cordon(F, L, S) \
+    F(U8, on, "1: take no new jobs; 0: take them again")
+
+#define WIRE_MSG_drain(F, L, S) \
+    F(U32, grace_ms, "take no new jobs, end those that run or give them up after so long, then leave")
 
 #define WIRE_MSG_scale(F, L, S) \
     F(U32, workers, "keep this many worker processes up")
@@ -173,6 +206,8 @@
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \
     M(1, hello) M(2, actor) M(3, beat) M(4, prefilled) M(5, tokens) M(6, done) M(7, bye) M(8, scale_state) \
-    M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale)
+    M(9, duty) M(10, held) \
+    M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
+    M(40, seek) M(41, adopt) M(42, cordon) M(43, drain)
 
 #endif

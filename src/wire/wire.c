@@ -89,6 +89,12 @@ SCHEMA(MSG, bye)
 #define THIS wire_scale_state
 SCHEMA(MSG, scale_state)
 #undef THIS
+#define THIS wire_duty
+SCHEMA(MSG, duty)
+#undef THIS
+#define THIS wire_held
+SCHEMA(MSG, held)
+#undef THIS
 #define THIS wire_welcome
 SCHEMA(MSG, welcome)
 #undef THIS
@@ -109,6 +115,18 @@ SCHEMA(MSG, cancel)
 #undef THIS
 #define THIS wire_scale
 SCHEMA(MSG, scale)
+#undef THIS
+#define THIS wire_seek
+SCHEMA(MSG, seek)
+#undef THIS
+#define THIS wire_adopt
+SCHEMA(MSG, adopt)
+#undef THIS
+#define THIS wire_cordon
+SCHEMA(MSG, cordon)
+#undef THIS
+#define THIS wire_drain
+SCHEMA(MSG, drain)
 #undef THIS
 /* clang-format on */
 

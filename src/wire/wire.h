@@ -19,7 +19,7 @@
 #define WIRE_PATH "/manta/link"
 
 enum {
-    WIRE_VERSION = 4,
+    WIRE_VERSION = 5,
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */
     WIRE_ARENA_BYTES_MAX = 16 << 20,  /* decoded lists of one message */
@@ -34,6 +34,9 @@ enum wire_actor_state {
     WIRE_ACTOR_FAILED = 3, /* will not come; `note` says why */
     WIRE_ACTOR_GONE = 4,   /* unloaded */
 };
+
+/* Whether a worker takes new jobs; what runs goes on in any case. */
+enum wire_duties { WIRE_DUTY_SERVES = 0, WIRE_DUTY_CORDONED = 1, WIRE_DUTY_DRAINS = 2 };
 
 struct wire_i32s { const int32_t *p; uint32_t n; };    /* borrowed */
 struct wire_f32s { const float *p; uint32_t n; };      /* borrowed */
