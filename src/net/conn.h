@@ -83,6 +83,10 @@ void dialling_abandon(struct net_conn *c);
 /* Only when libuv holds no request of it any more. */
 void dialling_free(struct net_conn *c);
 
+/* listen.c */
+/* Its socket; a caller that was held back is handed over first. */
+int listener_fd(struct net_listener *s);
+
 /* address.c */
 /* "127.0.0.1:80", "[::1]:80". */
 void address_text(const struct sockaddr_storage *a, char out[static NET_ADDRESS_BYTES]);

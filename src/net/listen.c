@@ -115,19 +115,30 @@ static int listen_fault(struct fault *f, int uv_err, const char *host, uint16_t 
     }
 }
 
-/* libuv sets SO_REUSEADDR (a port in TIME_WAIT is free) and not SO_REUSEPORT (a port is shared with nobody). */
-static int start_listening(struct net_listener *s, const struct sockaddr_storage *address)
+static struct net_listener *listener_new(struct net_loop *l, net_accept_fn *fn, void *user_data)
 {
-    int r = uv_tcp_bind(&s->tcp, (const struct sockaddr *)address, 0);
-    if (r == 0)
-        r = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
-    if (r < 0)
-        return r;
+    struct net_listener *s = xalloc(sizeof *s);
+    *s = (struct net_listener){.object.end = end_listener, .open_handles = 2, .fn = fn, .user_data = user_data};
+    MUST(uv_tcp_init(&l->uv, &s->tcp) == 0);
+    MUST(uv_prepare_init(&l->uv, &s->turn) == 0);
+    s->tcp.data = s->turn.data = s;
+    return s;
+}
+
+/* Its socket has an address. */
+static int listener_start(struct net_listener *s)
+{
+    int r = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
     struct sockaddr_storage bound = {0};
     int n = sizeof bound;
-    MUST(uv_tcp_getsockname(&s->tcp, (struct sockaddr *)&bound, &n) == 0);
+    if (r == 0)
+        r = uv_tcp_getsockname(&s->tcp, (struct sockaddr *)&bound, &n);
+    if (r < 0)
+        return r;
     /* sin_port and sin6_port lie at the same place */
     s->port = ntohs(((const struct sockaddr_in *)&bound)->sin_port);
+    MUST(uv_prepare_start(&s->turn, on_turn) == 0);
+    uv_unref((uv_handle_t *)&s->turn);
     return 0;
 }
 
@@ -138,18 +149,45 @@ int net_listen(struct net_loop *l, const char *host, uint16_t port, net_accept_f
     int err = find_address(l, host, port, &address, f);
     if (err != 0)
         return err;
-    struct net_listener *s = xalloc(sizeof *s);
-    *s = (struct net_listener){.object.end = end_listener, .open_handles = 2, .fn = fn, .user_data = user_data};
-    MUST(uv_tcp_init(&l->uv, &s->tcp) == 0);
-    MUST(uv_prepare_init(&l->uv, &s->turn) == 0);
-    s->tcp.data = s->turn.data = s;
-    int r = start_listening(s, &address);
+    struct net_listener *s = listener_new(l, fn, user_data);
+    /* libuv sets SO_REUSEADDR (a port in TIME_WAIT is free) and not SO_REUSEPORT (a port is shared with nobody). */
+    int r = uv_tcp_bind(&s->tcp, (const struct sockaddr *)&address, 0);
+    if (r == 0)
+        r = listener_start(s);
     if (r < 0) {
         end_listener(&s->object);
         return listen_fault(f, r, host, port);
     }
-    MUST(uv_prepare_start(&s->turn, on_turn) == 0);
-    uv_unref((uv_handle_t *)&s->turn);
+    *out = s;
+    return 0;
+}
+
+/* ---- between two processes ---- */
+
+int listener_fd(struct net_listener *s)
+{
+    uv_os_fd_t fd;
+    if (s->held_back) { /* it is ours by now, not the socket's */
+        s->held_back = false;
+        accept_one(s);
+    }
+    MUST(uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0);
+    return fd;
+}
+
+int net_listener_take(struct net_loop *l, int cargo, net_accept_fn *fn, void *user_data, struct net_listener **out,
+                      struct fault *f)
+{
+    struct net_listener *s = listener_new(l, fn, user_data);
+    int r = uv_tcp_open(&s->tcp, cargo);
+    if (r < 0)
+        net_cargo_drop(cargo);
+    else
+        r = listener_start(s);
+    if (r < 0) {
+        end_listener(&s->object);
+        return fault_set(f, ERR_NET, "taking the port over failed: %s", uv_strerror(r));
+    }
     *out = s;
     return 0;
 }

@@ -23,6 +23,15 @@ size_t net_conn_pending(const struct net_conn *c)
     return c->out.n + uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
 }
 
+int net_conn_unsent(const struct net_conn *c, struct buf *out)
+{
+    /* libuv says of its flight how much is left, which is the end of it */
+    size_t left = uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+    if (c->flight != NULL && buf_add(out, c->flight->bytes.p + c->flight->bytes.n - left, left) != 0)
+        return ERR_TOO_LARGE;
+    return buf_add_str(out, buf_str(&c->out));
+}
+
 void conn_touch(struct net_conn *c)
 {
     if (c->out.n == 0 || c->flight != NULL || list_linked(&c->dirty))

@@ -1,0 +1,461 @@
+/* A unix socket between two processes of one user, over which bytes and open connections cross.
+ *
+ * The happy path is: a landing waits at a path -> somebody dials it -> is he of our user? -> his first bytes are there:
+ * on_call gets the ferry -> both sides send and receive frames until one lets go. It can fail by: a stranger dials (he is
+ * hung up on), a side is silent for longer than the ferry's patience (ERR_TIMEOUT), or goes (ERR_NET).
+ *
+ * Sending and receiving wait, so that nothing else of the process happens in between: what is told of a thousand
+ * connections is told of one moment. That is why a ferry has one deadline for all it does.
+ *
+ * A frame is: u32 bytes that follow, its highest bit set when a descriptor comes with it; the bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "net/conn.h"
+
+enum { LANDING_BACKLOG = 4, LANDING_CALLERS_MAX = 4 };
+
+static const uint32_t WITH_DESCRIPTOR = 1u << 31;
+
+struct net_ferry {
+    int fd;
+    int carried;          /* descriptor of the last frame; -1: none, or taken */
+    uint64_t deadline_us; /* of everything */
+    struct buf in;        /* owned; the last frame */
+};
+
+/* ---- a ferry ---- */
+
+static struct net_ferry *ferry_new(int fd, uint32_t patience_ms)
+{
+    struct net_ferry *f = xalloc(sizeof *f);
+    *f = (struct net_ferry){.fd = fd, .carried = -1, .deadline_us = clock_us() + patience_ms * 1000ull,
+                            .in = buf_max(NET_FERRY_BYTES_MAX)};
+    return f;
+}
+
+static void drop_carried(struct net_ferry *f)
+{
+    if (f->carried >= 0)
+        close(f->carried);
+    f->carried = -1;
+}
+
+void net_ferry_free(struct net_ferry *f)
+{
+    if (f == NULL)
+        return;
+    drop_carried(f);
+    buf_fini(&f->in);
+    close(f->fd);
+    free(f);
+}
+
+static int wait_for(struct net_ferry *f, short what, struct fault *fault)
+{
+    for (;;) {
+        uint64_t now_us = clock_us();
+        struct pollfd p = {.fd = f->fd, .events = what};
+        int ms = now_us < f->deadline_us ? (int)((f->deadline_us - now_us + 999) / 1000) : 0;
+        int n = poll(&p, 1, ms);
+        if (n > 0)
+            return 0;
+        if (n == 0)
+            return fault_set(fault, ERR_TIMEOUT, "the other process was silent for too long");
+        if (errno != EINTR)
+            return fault_set(fault, ERR_NET, "waiting for the other process failed: %s", strerror(errno));
+    }
+}
+
+/* Some bytes of `parts`, with the descriptor if there is one. */
+static int send_some(struct net_ferry *f, struct iovec *parts, size_t parts_n, int fd, size_t *out_n, struct fault *fault)
+{
+    union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = {0};
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = parts_n};
+    if (fd >= 0) {
+        m.msg_control = &control;
+        m.msg_controllen = sizeof control.room;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    for (;;) {
+        ssize_t n = sendmsg(f->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            *out_n = (size_t)n;
+            return 0;
+        }
+        if (errno != EAGAIN && errno != EINTR)
+            return fault_set(fault, ERR_NET, "the other process does not take what it is sent: %s", strerror(errno));
+        int err = wait_for(f, POLLOUT, fault);
+        if (err != 0)
+            return err;
+    }
+}
+
+static int send_frame(struct net_ferry *f, struct str bytes, int fd, struct fault *fault)
+{
+    if (bytes.n > NET_FERRY_BYTES_MAX)
+        return fault_set(fault, ERR_TOO_LARGE, "a frame of %zu bytes, at most %d can be sent to another process", bytes.n,
+                         NET_FERRY_BYTES_MAX);
+    uint32_t head = (uint32_t)bytes.n | (fd >= 0 ? WITH_DESCRIPTOR : 0);
+    for (size_t sent = 0; sent < sizeof head + bytes.n;) {
+        struct iovec parts[2];
+        size_t n = 0, of_head = sent < sizeof head ? sent : sizeof head, of_bytes = sent - of_head;
+        if (of_head < sizeof head)
+            parts[n++] = (struct iovec){.iov_base = (char *)&head + of_head, .iov_len = sizeof head - of_head};
+        if (of_bytes < bytes.n)
+            parts[n++] = (struct iovec){.iov_base = (char *)(uintptr_t)bytes.p + of_bytes, .iov_len = bytes.n - of_bytes};
+        size_t more = 0;
+        int err = send_some(f, parts, n, sent == 0 ? fd : -1, &more, fault);
+        if (err != 0)
+            return err;
+        sent += more;
+    }
+    return 0;
+}
+
+int net_ferry_send(struct net_ferry *f, struct str bytes, struct fault *fault)
+{
+    return send_frame(f, bytes, -1, fault);
+}
+
+int net_ferry_send_conn(struct net_ferry *f, struct str bytes, const struct net_conn *c, struct fault *fault)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0)
+        return fault_set(fault, ERR_NET, "the connection to %s has no socket any more", c->peer);
+    return send_frame(f, bytes, fd, fault);
+}
+
+int net_ferry_send_listener(struct net_ferry *f, struct str bytes, struct net_listener *s, struct fault *fault)
+{
+    return send_frame(f, bytes, listener_fd(s), fault);
+}
+
+/* ---- receiving ---- */
+
+static void take_descriptor(struct net_ferry *f, struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+            continue;
+        drop_carried(f);
+        memcpy(&f->carried, CMSG_DATA(c), sizeof f->carried);
+    }
+}
+
+/* Exactly n bytes. A descriptor can only come with the first of a frame: elsewhere the kernel closes it. */
+static int receive_all(struct net_ferry *f, char *p, size_t n, bool with_descriptor, struct fault *fault)
+{
+    while (n > 0) {
+        union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
+        struct iovec part = {.iov_base = p, .iov_len = n};
+        struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+        if (with_descriptor) {
+            m.msg_control = &control;
+            m.msg_controllen = sizeof control.room;
+        }
+        ssize_t got = recvmsg(f->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (got == 0)
+            return fault_set(fault, ERR_NET, "the other process has hung up");
+        if (got > 0) {
+            take_descriptor(f, &m);
+            if ((m.msg_flags & MSG_CTRUNC) != 0 && with_descriptor)
+                return fault_set(fault, ERR_NET, "a connection did not come across: this process may open too few files");
+            p += got;
+            n -= (size_t)got;
+        } else if (errno == EAGAIN) {
+            int err = wait_for(f, POLLIN, fault);
+            if (err != 0)
+                return err;
+        } else if (errno != EINTR) {
+            return fault_set(fault, ERR_NET, "the other process is lost: %s", strerror(errno));
+        }
+    }
+    return 0;
+}
+
+int net_ferry_receive(struct net_ferry *f, struct str *out, struct fault *fault)
+{
+    uint32_t head = 0;
+    drop_carried(f);
+    buf_reset(&f->in);
+    int err = receive_all(f, (char *)&head, sizeof head, true, fault);
+    if (err != 0)
+        return err;
+    size_t n = head & ~WITH_DESCRIPTOR;
+    if (n > NET_FERRY_BYTES_MAX || ((head & WITH_DESCRIPTOR) != 0) != (f->carried >= 0))
+        return fault_set(fault, ERR_PROTOCOL, "what the other process says is no frame of a hand-over");
+    MUST(buf_reserve(&f->in, n) == 0);
+    err = receive_all(f, f->in.p, n, false, fault);
+    if (err != 0)
+        return err;
+    f->in.n = n;
+    *out = buf_str(&f->in);
+    return 0;
+}
+
+bool net_ferry_carries(const struct net_ferry *f)
+{
+    return f->carried >= 0;
+}
+
+void net_ferry_wait(struct net_ferry *f, uint32_t ms)
+{
+    f->deadline_us = clock_us() + ms * 1000ull;
+}
+
+/* ---- what came across ---- */
+
+int net_ferry_keep(struct net_ferry *f)
+{
+    int fd = f->carried;
+    f->carried = -1;
+    return fd;
+}
+
+void net_cargo_drop(int cargo)
+{
+    if (cargo >= 0)
+        close(cargo);
+}
+
+/* libuv would not survive the waiting for a file. */
+static bool is_stream_socket(int fd)
+{
+    int type = 0;
+    socklen_t n = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
+}
+
+struct net_conn *net_conn_take(struct net_loop *l, int cargo)
+{
+    struct net_conn *c = conn_new(l, CONN_OPEN);
+    int r = is_stream_socket(cargo) ? uv_tcp_open(&c->tcp, cargo) : UV_ENOTSOCK;
+    if (r < 0) {
+        net_cargo_drop(cargo);
+        conn_reason(c, ERR_NET, "taking a connection over failed: %s", uv_strerror(r));
+        conn_shut(c); /* its calls come next; they hear of it in the next turn */
+        c->peer = xstrdup("?");
+        return c;
+    }
+    conn_opened(c);
+    return c;
+}
+
+/* ---- a landing ---- */
+
+/* Somebody who has dialled and said nothing yet. */
+struct caller {
+    struct net_object object; /* first */
+    uv_poll_t poll;
+    int fd;                   /* -1: it is a ferry by now, or closed */
+    struct list link;         /* in landing.callers */
+    struct net_landing *landing; /* borrowed */
+};
+
+struct net_landing {
+    struct net_object object; /* first */
+    uv_poll_t poll;
+    int fd;
+    char *path;               /* owned */
+    uint32_t patience_ms;
+    struct list callers;
+    uint32_t callers_n;
+    net_call_fn *fn;
+    void *user_data;          /* borrowed */
+};
+
+static bool same_user(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == geteuid();
+}
+
+static void free_caller(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+/* Its socket stays open when it is a ferry now. */
+static void caller_end(struct caller *c, bool hang_up)
+{
+    if (uv_is_closing((uv_handle_t *)&c->poll))
+        return;
+    uv_poll_stop(&c->poll);
+    uv_close((uv_handle_t *)&c->poll, free_caller);
+    list_remove(&c->link);
+    c->landing->callers_n--;
+    if (hang_up)
+        close(c->fd);
+}
+
+static void end_caller(struct net_object *o)
+{
+    caller_end((struct caller *)o, true);
+}
+
+static void on_words(uv_poll_t *poll, int status, int events)
+{
+    struct caller *c = poll->data;
+    struct net_landing *s = c->landing;
+    int fd = c->fd;
+    (void)events;
+    caller_end(c, status < 0);
+    if (status == 0)
+        s->fn(ferry_new(fd, s->patience_ms), s->user_data);
+}
+
+static void on_caller(uv_poll_t *poll, int status, int events)
+{
+    struct net_landing *s = poll->data;
+    (void)events;
+    int fd = status < 0 ? -1 : accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    if (!same_user(fd) || s->callers_n >= LANDING_CALLERS_MAX) {
+        close(fd);
+        return;
+    }
+    struct caller *c = xalloc(sizeof *c);
+    *c = (struct caller){.object.end = end_caller, .fd = fd, .landing = s};
+    MUST(uv_poll_init(poll->loop, &c->poll, fd) == 0);
+    c->poll.data = c;
+    list_push(&s->callers, &c->link);
+    s->callers_n++;
+    MUST(uv_poll_start(&c->poll, UV_READABLE, on_words) == 0);
+}
+
+static void free_landing(uv_handle_t *h)
+{
+    struct net_landing *s = h->data;
+    free(s->path);
+    free(s);
+}
+
+static void landing_end(struct net_landing *s)
+{
+    if (uv_is_closing((uv_handle_t *)&s->poll))
+        return;
+    LIST_EACH_SAFE(pos, next, &s->callers)
+        caller_end(list_item(pos, struct caller, link), true);
+    uv_poll_stop(&s->poll);
+    uv_close((uv_handle_t *)&s->poll, free_landing);
+    close(s->fd);
+}
+
+static void end_landing(struct net_object *o)
+{
+    landing_end((struct net_landing *)o);
+}
+
+void net_landing_close(struct net_landing *s, bool forget_path)
+{
+    if (s == NULL)
+        return;
+    if (forget_path)
+        unlink(s->path);
+    landing_end(s);
+}
+
+static int unix_address(const char *path, struct sockaddr_un *out, struct fault *f)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof out->sun_path)
+        return fault_set(f, ERR_TOO_LARGE, "'%s' is too long for a unix socket, which takes %zu bytes", path,
+                         sizeof out->sun_path - 1);
+    snprintf(out->sun_path, sizeof out->sun_path, "%s", path);
+    return 0;
+}
+
+static int unix_dial(const struct sockaddr_un *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof *a) == 0)
+        return fd;
+    int err = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = err;
+    return -1;
+}
+
+/* Whoever left the file there has gone. */
+static bool is_stale(const struct sockaddr_un *a)
+{
+    int fd = unix_dial(a);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 && errno == ECONNREFUSED;
+}
+
+static int unix_listen(const struct sockaddr_un *a, bool over)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (over || is_stale(a))
+        unlink(a->sun_path);
+    /* The file gets the socket's own mode: nobody else may dial, not even for a moment. */
+    if (fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)a, sizeof *a) == 0 && listen(fd, LANDING_BACKLOG) == 0)
+        return fd;
+    int err = errno;
+    close(fd);
+    errno = err;
+    return -1;
+}
+
+int net_landing_open(struct net_loop *l, const char *path, bool over, uint32_t patience_ms, net_call_fn *fn, void *user_data,
+                     struct net_landing **out, struct fault *f)
+{
+    struct sockaddr_un a;
+    int err = unix_address(path, &a, f);
+    if (err != 0)
+        return err;
+    int fd = unix_listen(&a, over);
+    if (fd < 0 && errno == EADDRINUSE)
+        return fault_set(f, ERR_IN_USE, "somebody else listens at '%s'", path);
+    if (fd < 0)
+        return fault_set(f, ERR_IO, "cannot listen at '%s': %s", path, strerror(errno));
+    struct net_landing *s = xalloc(sizeof *s);
+    *s = (struct net_landing){.object.end = end_landing, .fd = fd, .path = xstrdup(path), .patience_ms = patience_ms,
+                              .fn = fn, .user_data = user_data};
+    list_init(&s->callers);
+    MUST(uv_poll_init(&l->uv, &s->poll, fd) == 0);
+    s->poll.data = s;
+    MUST(uv_poll_start(&s->poll, UV_READABLE, on_caller) == 0);
+    *out = s;
+    return 0;
+}
+
+int net_ferry_dial(const char *path, uint32_t patience_ms, struct net_ferry **out, struct fault *f)
+{
+    struct sockaddr_un a;
+    int err = unix_address(path, &a, f);
+    if (err != 0)
+        return err;
+    int fd = unix_dial(&a);
+    if (fd < 0 && (errno == ENOENT || errno == ECONNREFUSED))
+        return fault_set(f, ERR_NOT_FOUND, "nobody listens at '%s'", path);
+    if (fd < 0)
+        return fault_set(f, ERR_NET, "cannot connect to '%s': %s", path, strerror(errno));
+    if (!same_user(fd)) {
+        close(fd);
+        return fault_set(f, ERR_FORBIDDEN, "who listens at '%s' is of another user", path);
+    }
+    *out = ferry_new(fd, patience_ms);
+    return 0;
+}
