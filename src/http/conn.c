@@ -46,7 +46,7 @@ void http_conn_count(struct http_conn *c)
 {
     size_t held = c->behind.cap;
     if (c->request != NULL)
-        held += c->request->body.cap + c->request->fields.text.cap;
+        held += c->request->body.cap + c->request->fields.text.cap + c->request->came.cap;
     c->server->held += held - c->held;
     c->held = held;
 }
@@ -154,6 +154,7 @@ static void conn_take(struct http_conn *c, struct str rest)
 {
     MUST(c->behind.n == 0 && c->rest.n == 0); /* 2: nothing older waits */
     conn_move(c, CONN_ANSWERING);
+    c->continued = false;
     c->rest = rest;
     c->server->calls.on_request(c->request, c->server->user_data);
     c->rest = (struct str){0};
@@ -178,7 +179,9 @@ static struct str conn_step(struct http_conn *c, struct str bytes)
     }
     if (step != REQUEST_REFUSED && c->request->expects) {
         c->request->expects = false;
-        http_conn_write(c, str_of("HTTP/1.1 100 Continue\r\n\r\n"));
+        c->request->continued = true;
+        if (!c->continued)
+            http_conn_write(c, str_of("HTTP/1.1 100 Continue\r\n\r\n"));
     }
     if (step == REQUEST_REFUSED)
         conn_refuse(c, &no);
@@ -209,7 +212,7 @@ void http_conn_data(struct http_conn *c, struct str bytes)
 void http_conn_again(struct http_conn *c)
 {
     struct buf taken = c->behind;
-    c->behind = buf_max(taken.max);
+    c->behind = buf_max(BEHIND_BYTES_MAX);
     http_conn_count(c);
     conn_parse(c, buf_str(&taken));
     buf_fini(&taken);
@@ -231,6 +234,35 @@ void http_conn_drained(struct http_conn *c)
     http_conn_wait(c, WAITS_N);
     if (c->server->calls.on_drain != NULL)
         c->server->calls.on_drain(c->request, c->server->user_data);
+}
+
+/* ---- from another process ---- */
+
+/* In the next turn it is parsed as if it had just been read, and what has come by then behind it. */
+static void conn_came(struct http_conn *c, struct str came)
+{
+    c->behind.max = came.n + BEHIND_BYTES_MAX;
+    MUST(buf_add_str(&c->behind, came) == 0);
+    http_conn_count(c);
+}
+
+void http_conn_begins(struct http_conn *c, const struct http_state *is)
+{
+    c->continued = is->continued;
+    conn_came(c, is->came);
+    conn_go_on(c);
+}
+
+void http_conn_answers(struct http_conn *c, struct http_request *r, const struct http_state *is)
+{
+    c->request = r;
+    conn_move(c, CONN_READING);
+    conn_move(c, CONN_ANSWERING);
+    conn_came(c, is->came);
+    if (c->behind.n < HTTP_BEHIND_BYTES)
+        return;
+    c->paused = true;
+    c->calls->pause(c->link);
 }
 
 /* ---- ends ---- */

@@ -9,6 +9,8 @@
 #include "http/http.h"
 #include "http/link.h"
 
+enum { BEHIND_BYTES_MAX = 128 << 10 }; /* pipelined bytes of one connection; reading pauses at HTTP_BEHIND_BYTES */
+
 /*               first byte              whole                 answered, kept alive
  *        IDLE ─────────────▶ READING ──────────▶ ANSWERING ─────────────────────────▶ IDLE
  *          │ 75 s              │ bad, 30 s          │  │ answered, not kept alive
@@ -46,6 +48,7 @@ struct http_conn {
     bool paused;                    /* reading is, `behind` is long enough */
     bool full;                      /* http_stream_full() said so and on_drain is owed */
     bool broken;                    /* a write failed: nothing more is written */
+    bool continued;                 /* "100 Continue" was said by another process */
 };
 
 struct http_request {
@@ -54,6 +57,8 @@ struct http_request {
     llhttp_t parser;
     struct fields fields;  /* text begins with the request target */
     struct buf body;       /* owned */
+    struct buf came;       /* owned; its bytes so far, while it is not whole: another process would begin with them */
+    size_t came_body;      /* bytes of `body` that are in `came`; those behind are as they came */
     struct refusal *no;    /* where to say why it is refused; set while being fed */
     uint32_t head_bytes;   /* of the head, as they came */
     uint16_t target_n;     /* bytes of the target at the start of fields.text */
@@ -61,6 +66,7 @@ struct http_request {
     uint16_t query, query_n;
     bool head_whole;
     bool expects;          /* "100 Continue" is due */
+    bool continued;        /* … and was said */
     bool keep_alive;
     bool old;              /* HTTP/1.0: no chunks */
     bool head_only;        /* HEAD: no body in the answer */
@@ -111,6 +117,11 @@ void http_server_sweep(struct http_server *s);
 /* Frees a closed server when nothing needs it any more; call it last, before returning to the loop. */
 void http_server_settle(struct http_server *s);
 
+/* A connection over net/. NULL: as above. */
+struct http_conn *http_server_connect(struct http_server *s, struct net_conn *link);
+/* Lets go of it without a word to the peer, and frees it. */
+void http_server_disconnect(struct http_conn *c);
+
 /* ---- conn.c: what the link calls ---- */
 void http_conn_data(struct http_conn *c, struct str bytes);
 void http_conn_drained(struct http_conn *c);
@@ -121,6 +132,10 @@ void http_conn_wait_over(struct http_conn *c, enum wait what);
 void http_conn_write(struct http_conn *c, struct str bytes);
 void http_conn_close(struct http_conn *c);
 void http_conn_free(struct http_conn *c);
+/* For a connection from another process, newly accepted here: what came of requests that are not begun, … */
+void http_conn_begins(struct http_conn *c, const struct http_state *is);
+/* … or the request that is being answered, which the caller fills, with what came behind it. */
+void http_conn_answers(struct http_conn *c, struct http_request *r, const struct http_state *is);
 /* The answer is whole: frees the request, closes or goes on to the next. */
 void http_conn_answered(struct http_conn *c);
 /* Takes the connection out of the server's hands; what came behind its request is in c->behind until the next turn. */
@@ -133,6 +148,8 @@ void http_conn_wait(struct http_conn *c, enum wait what);
 /* ---- request.c ---- */
 struct http_request *http_request_new(struct http_conn *c);
 void http_request_free(struct http_request *r);
+/* Appends the bytes of an unfinished request, from its first one. ERR_TOO_LARGE: out is full. */
+int http_request_came(const struct http_request *r, struct buf *out);
 /* Parses bytes up to the end of this request; *out_used of them were taken. REQUEST_REFUSED fills `no`. */
 enum request_step http_request_feed(struct http_request *r, struct str bytes, size_t *out_used, struct refusal *no);
 

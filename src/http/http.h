@@ -6,7 +6,7 @@
  * order (pipelining waits). Bad requests never reach on_request: they are answered here with the error body of
  * `error_body`.
  *
- * Memory: an idle connection is 170 bytes here, an open stream 420: http_stream_begin() forgets the request's text. A
+ * Memory: an idle connection is 170 bytes here, an open stream 470: http_stream_begin() forgets the request's text. A
  * handler that waits long before it answers does the same with http_forget(). */
 #ifndef MANTA_HTTP_HTTP_H
 #define MANTA_HTTP_HTTP_H
@@ -50,6 +50,39 @@ uint32_t http_server_conns(const struct http_server *s);
  * To be called before net_loop_free(). */
 void http_server_close(struct http_server *s);
 
+/* ---- server: another process goes on with it ---- */
+enum http_stage {
+    HTTP_IDLE = 1,  /* no request, or one that is not whole yet */
+    HTTP_ANSWERING, /* the handler has one */
+    HTTP_STREAMING, /* … and its answer has begun */
+    HTTP_CLOSING,   /* nothing but what is unsent */
+};
+/* What another process must know of a connection to go on with it. */
+struct http_state {
+    uint8_t stage;     /* enum http_stage */
+    bool keep_alive;   /* ANSWERING, STREAMING: as in the request */
+    bool old;          /* same: HTTP/1.0 */
+    bool head_only;    /* same: HEAD */
+    bool continued;    /* IDLE: "100 Continue" was said to the request in `came` */
+    struct str came;   /* IDLE: from the first byte of a request on; else behind the one that is being answered */
+    struct str unsent; /* written, and not yet given to the kernel */
+};
+/* `r`: the open request, or NULL. */
+typedef int http_state_fn(struct net_conn *link, struct http_request *r, const struct http_state *is, void *user_data);
+/* Shows every connection of a server on net/, oldest first; nothing changes. Ends with the first result but 0. */
+int http_server_each(struct http_server *s, http_state_fn *fn, void *user_data);
+/* Borrowed. */
+struct net_listener *http_server_listener(struct http_server *s);
+/* It is another process's now: listener and connections are let go of without a word to the peers, open requests without
+ * on_gone; those are freed, and so is s. Not from within a call of the server. */
+void http_server_let_go(struct http_server *s);
+/* The other process: a server on a listener that came over a ferry (net.h), which is used up in any case … */
+int http_server_take(struct net_loop *l, int cargo, const struct http_server_calls *calls, void *user_data,
+                     struct http_server **out, struct fault *f);
+/* … and each of its connections. Returns the open request for the handler to go on with, or NULL where there is none. */
+struct http_request *http_server_take_conn(struct http_server *s, int cargo, const struct http_state *is);
+
+/* ---- server: requests ---- */
 struct str http_method(const struct http_request *r);
 struct str http_path(const struct http_request *r);               /* without the query, still %-encoded */
 /* Value of a query parameter, still %-encoded, or empty. */

@@ -7,6 +7,8 @@
 #include "http/conn.h"
 #include "http/text.h"
 
+enum { CAME_BYTES_MAX = HTTP_HEAD_BYTES_MAX + 7 * HTTP_BODY_BYTES_MAX }; /* with the frames of its chunks, were each of one byte */
+
 /* ---- refusing ---- */
 
 /* Says why; its result, returned from a parser callback, stops the parser. */
@@ -192,6 +194,7 @@ struct http_request *http_request_new(struct http_conn *c)
     r->conn = c;
     fields_init(&r->fields);
     r->body = buf_max(HTTP_BODY_BYTES_MAX);
+    r->came = buf_max(CAME_BYTES_MAX);
     llhttp_init(&r->parser, HTTP_REQUEST, &settings);
     r->parser.data = r;
     return r;
@@ -203,6 +206,7 @@ void http_request_free(struct http_request *r)
         return;
     fields_fini(&r->fields);
     buf_fini(&r->body);
+    buf_fini(&r->came);
     free(r);
 }
 
@@ -220,11 +224,29 @@ static void explain(struct http_request *r, llhttp_errno_t err, bool first, char
         refuse(r, 400, ERR_PROTOCOL, "malformed request: %s", reason != NULL ? reason : "not HTTP");
 }
 
+/* A request that is whole with its first bytes, as most are, keeps nothing; the body of one that says its length is kept
+ * only once. False: too much of it is framing. */
+static bool keep_came(struct http_request *r, struct str bytes, bool head_was_whole)
+{
+    if (head_was_whole && (r->parser.flags & F_CHUNKED) == 0)
+        return true;
+    if (buf_add_str(&r->came, bytes) != 0)
+        return false;
+    r->came_body = r->body.n;
+    return true;
+}
+
+int http_request_came(const struct http_request *r, struct buf *out)
+{
+    int err = buf_add_str(out, buf_str(&r->came));
+    return err != 0 ? err : buf_add(out, r->body.p + r->came_body, r->body.n - r->came_body);
+}
+
 enum request_step http_request_feed(struct http_request *r, struct str bytes, size_t *out_used, struct refusal *no)
 {
     no->status = 0;
     r->no = no;
-    bool first = r->head_bytes == 0;
+    bool first = r->head_bytes == 0, head_was_whole = r->head_whole;
     /* While the head is not whole, no more is looked at than it may have: so its limit holds to the byte, however the
      * bytes arrive, and also for blanks and line ends the parser skips. */
     size_t n = bytes.n;
@@ -240,7 +262,14 @@ enum request_step http_request_feed(struct http_request *r, struct str bytes, si
                 return REQUEST_REFUSED;
             }
         }
-        return err == HPE_PAUSED ? REQUEST_WHOLE : REQUEST_MORE;
+        if (err == HPE_PAUSED) {
+            buf_fini(&r->came);
+            return REQUEST_WHOLE;
+        }
+        if (keep_came(r, str_n(bytes.p, n), head_was_whole))
+            return REQUEST_MORE;
+        refuse(r, 413, ERR_TOO_LARGE, "the body comes in too many small chunks");
+        return REQUEST_REFUSED;
     }
     explain(r, err, first, bytes.p[0]);
     *out_used = bytes.n;

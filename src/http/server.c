@@ -7,10 +7,7 @@
 #include "base/must.h"
 #include "http/conn.h"
 
-enum {
-    SWEEP_US = 1000000,
-    BEHIND_BYTES_MAX = 128 << 10, /* pipelined bytes of one connection; reading pauses at HTTP_BEHIND_BYTES */
-};
+enum { SWEEP_US = 1000000 };
 
 static const uint64_t wait_us[WAITS_N] = {
     [WAIT_IDLE] = HTTP_IDLE_MS * 1000ull,
@@ -134,13 +131,26 @@ static const struct net_conn_calls conn_calls = {.on_data = on_data, .on_drain =
 /* For a connection that nobody listens to any more. */
 static const struct net_conn_calls deaf_calls = {0};
 
-static void on_accept(struct net_conn *link, void *user_data)
+struct http_conn *http_server_connect(struct http_server *s, struct net_conn *link)
 {
-    struct http_server *s = user_data;
     net_conn_set(link, &deaf_calls, NULL);
     struct http_conn *c = http_server_accept(s, &tcp, link);
     if (c != NULL)
         net_conn_set(link, &conn_calls, c);
+    return c;
+}
+
+void http_server_disconnect(struct http_conn *c)
+{
+    net_conn_set(c->link, &deaf_calls, NULL);
+    net_conn_abort(c->link);
+    c->server->conns_n--;
+    http_conn_free(c);
+}
+
+static void on_accept(struct net_conn *link, void *user_data)
+{
+    http_server_connect(user_data, link);
 }
 
 /* ---- beginning and end ---- */
@@ -160,6 +170,14 @@ struct http_server *http_server_new_in_memory(const struct http_server_calls *ca
     return s;
 }
 
+static void server_start(struct http_server *s, struct net_loop *l)
+{
+    s->loop = l;
+    s->turn = net_timer_new(l, on_turn, s);
+    s->sweep = net_timer_new(l, on_sweep, s);
+    net_timer_set(s->sweep, net_now_us(l) + SWEEP_US);
+}
+
 int http_server_new(struct net_loop *l, const char *host, uint16_t port, const struct http_server_calls *calls,
                     void *user_data, struct http_server **out, struct fault *f)
 {
@@ -169,10 +187,21 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
         free(s);
         return err;
     }
-    s->loop = l;
-    s->turn = net_timer_new(l, on_turn, s);
-    s->sweep = net_timer_new(l, on_sweep, s);
-    net_timer_set(s->sweep, net_now_us(l) + SWEEP_US);
+    server_start(s, l);
+    *out = s;
+    return 0;
+}
+
+int http_server_take(struct net_loop *l, int cargo, const struct http_server_calls *calls, void *user_data,
+                     struct http_server **out, struct fault *f)
+{
+    struct http_server *s = http_server_new_in_memory(calls, user_data);
+    int err = net_listener_take(l, cargo, on_accept, s, &s->listener, f);
+    if (err != 0) {
+        free(s);
+        return err;
+    }
+    server_start(s, l);
     *out = s;
     return 0;
 }
@@ -185,6 +214,15 @@ uint16_t http_server_port(const struct http_server *s)
 uint32_t http_server_conns(const struct http_server *s)
 {
     return s->conns_n;
+}
+
+static void end_timers(struct http_server *s)
+{
+    if (s->loop == NULL)
+        return;
+    net_timer_free(s->sweep);
+    net_timer_free(s->turn);
+    s->sweep = s->turn = NULL;
 }
 
 void http_server_close(struct http_server *s)
@@ -201,11 +239,19 @@ void http_server_close(struct http_server *s)
         if (c->state != CONN_ANSWERING && c->state != CONN_CLOSING)
             http_conn_close(c);
     }
-    if (s->loop != NULL) {
-        net_timer_free(s->sweep);
-        net_timer_free(s->turn);
-        s->sweep = s->turn = NULL;
-    }
+    end_timers(s);
+    http_server_settle(s);
+}
+
+void http_server_let_go(struct http_server *s)
+{
+    MUST(!s->closed && s->depth == 0);
+    s->closed = true;
+    net_listener_close(s->listener);
+    s->listener = NULL;
+    LIST_EACH_SAFE(pos, next, &s->conns)
+        http_server_disconnect(list_item(pos, struct http_conn, all));
+    end_timers(s);
     http_server_settle(s);
 }
 
