@@ -19,7 +19,7 @@
 #include "base/must.h"
 #include "net/net.h"
 
-enum { PATIENCE_MS = 5000, BIG = 12 << 20 };
+enum { PATIENCE_MS = 20000, BIG = 12 << 20 };
 
 /* This process: a server with one connection and the client at its other end. */
 struct world {
@@ -474,7 +474,8 @@ static int raw_caller(const void *bytes, size_t n)
     snprintf(a.sun_path, sizeof a.sun_path, "%s", W.path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(write(fd, bytes, n), n);
+    if (n > 0)
+        assert_int_equal(write(fd, bytes, n), n);
     return fd;
 }
 
