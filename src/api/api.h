@@ -125,6 +125,19 @@ struct api_vector {
 void api_write_embeddings(struct buf *out, const struct api_head *h, const struct api_vector *vectors, uint32_t n,
                           uint32_t dimensions, bool base64, const struct api_usage *u);
 
+/* ---- POST /manta/drain, /manta/cordon, /manta/uncordon: {"worker":"NAME"}, drain also "grace_s" ---- */
+enum {
+    API_WORKER_BYTES_MAX = 160,  /* a worker's name; heads allow less */
+    API_GRACE_S = 30,            /* when not given */
+    API_GRACE_S_MAX = 86400,
+};
+struct api_duty {
+    char worker[API_WORKER_BYTES_MAX + 1];
+    uint32_t grace_s;
+};
+/* ERR_INVALID with `e` filled; *out untouched then. `graced`: it may have "grace_s". */
+int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct api_error *e);
+
 /* ---- GET /v1/models ---- */
 struct api_model {
     struct str id;

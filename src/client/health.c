@@ -37,7 +37,8 @@ static int judge_worker(const json_t *status, const char *node, struct fault *f)
     if (w == NULL)
         return fault_set(f, ERR_UNAVAILABLE, "%s has not joined the head", node);
     const char *state = json_text(w, "state", "?");
-    if (strcmp(state, "ok") != 0 && strcmp(state, "slow") != 0)
+    bool asked = strcmp(state, "cordoned") == 0 || strcmp(state, "draining") == 0; /* somebody wants it so */
+    if (strcmp(state, "ok") != 0 && strcmp(state, "slow") != 0 && !asked)
         return fault_set(f, ERR_UNAVAILABLE, "%s is %s: %s", node, state, json_text(w, "reason", ""));
     if (!is_ready(status, node))
         return fault_set(f, ERR_UNAVAILABLE, "%s has no actor that is ready: is its model still loading?", node);

@@ -198,8 +198,8 @@ void head_actor_drop(struct head *h, struct actor *a)
 bool head_actor_is_open(const struct actor *a)
 {
     enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
-    bool worker_well = !a->worker->silent && (w == WORKER_OK || w == WORKER_SLOW || w == WORKER_HUNG);
-    return a->state == WIRE_ACTOR_READY && worker_well && !a->hung && !timer_is_set(&a->rest) &&
+    bool worker_well = !a->worker->silent && w != WORKER_LOST;
+    return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && !a->hung && !timer_is_set(&a->rest) &&
            a->in_flight < a->slots;
 }
 
@@ -215,6 +215,9 @@ void head_actor_refresh(struct head *h, struct actor *a)
     if (plain != NULL)
         plain->was_ready = true; /* also when another file has the plain name now: it will be this one's again */
     h->actors_ready = h->actors_ready + ready - was_ready;
+    bool serves = ready && !head_worker_is_off(a->worker);
+    h->actors_serving = h->actors_serving + serves - a->serves;
+    a->serves = serves;
     if (open && !was_open && !list_linked(&a->dirty))
         list_push(&h->dirty_actors, &a->dirty);
 }

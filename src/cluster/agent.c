@@ -7,7 +7,8 @@
  *  4. A ticket is given once.
  *  5. A link that waits for something has a deadline; one that waits for nothing has none.
  *  6. Ids of actors end with the link they were given on.
- *  7. After AG_EXIT no link is up or wanted, and every job is an orphan. */
+ *  7. After AG_EXIT no link is up or wanted, and every job is an orphan.
+ *  8. A worker that drains has a deadline, no other one has. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -28,6 +29,7 @@ struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
     a->cfg = *cfg;
     a->rng.seed = cfg->seed;
     a->now_us = now_us;
+    a->drain_us = AGENT_NEVER;
     idtab_init(&a->jobs);
     return a;
 }
@@ -57,10 +59,10 @@ static void agent_time(struct agent *a, uint64_t program_us)
     }
 }
 
-static void agent_leave(struct agent *a)
+static void agent_leave(struct agent *a, const char *why)
 {
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
-        uplink_leave(a, h, "the worker was asked to stop");
+        uplink_leave(a, h, why);
     agent_add(a, AG_EXIT);
     a->left = true;
 }
@@ -94,8 +96,11 @@ static void agent_event_handle(struct agent *a, const struct agent_event *ev)
     case AGENT_BEAT:
         uplink_beat(a, ev->head, ev->beat);
         break;
+    case AGENT_DRAIN:
+        agent_drain(a, ev->grace_ms, true, ev->text);
+        break;
     case AGENT_STOP:
-        agent_leave(a);
+        agent_leave(a, "the worker was asked to stop");
         break;
     }
 }
@@ -108,6 +113,9 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
     agent_time(a, ev->now_us);
     if (!a->left || ev->kind == AGENT_DONE) /* after AG_EXIT only tickets still end */
         agent_event_handle(a, ev);
+    const char *drained = a->left ? NULL : agent_drained(a);
+    if (drained != NULL)
+        agent_leave(a, drained);
     for (uint32_t h = 0; h < a->cfg.heads_n && !a->left; h++)
         uplink_tick(a, h);
     a->fx = NULL;
@@ -115,7 +123,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
 
 uint64_t agent_deadline(const struct agent *a)
 {
-    uint64_t due = AGENT_NEVER;
+    uint64_t due = a->left ? AGENT_NEVER : agent_duty_deadline(a);
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
         uint64_t d = uplink_deadline(a, h);
         due = d < due ? d : due;
@@ -136,6 +144,7 @@ uint32_t agent_joined(const struct agent *a)
 void agent_check(const struct agent *a)
 {
     agent_jobs_check(a); /* 1, 2, 3, 4 */
+    MUST((a->duty == WIRE_DUTY_DRAINS) == (a->drain_us != AGENT_NEVER)); /* 8 */
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
         const struct uplink *u = &a->uplinks[h];
         bool waits = u->state != UPLINK_IDLE && u->state != UPLINK_CLOSING;

@@ -5,7 +5,8 @@
  * AG_RUN -> AGENT_PREFILLED, AGENT_TOKENS, AGENT_DONE -> prefilled/tokens/done. It can fail by: the dial fails, the
  * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head is
  * cancelled and its late events are dropped), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
- * be (no such actor, not ready, too many jobs, a number that is running already: `done` with an error). */
+ * be (no such actor, not ready, too many jobs, a number that is running already, a worker that is cordoned or drains:
+ * `done` with an error). */
 #ifndef MANTA_CLUSTER_AGENT_H
 #define MANTA_CLUSTER_AGENT_H
 
@@ -39,13 +40,16 @@ enum agent_event_kind {
     AGENT_TOKENS,     /* engine: `ticket`, `tokens` */
     AGENT_DONE,       /* engine: `ticket`, `done`; exactly once per AG_RUN, also after AG_CANCEL */
     AGENT_BEAT,       /* answer to AG_MEASURE: `beat` with rss, cpu and loads */
-    AGENT_STOP,       /* leave: bye to all heads, then AG_EXIT */
+    AGENT_DRAIN,      /* a signal: take no new jobs, leave when what runs has ended, at the latest after grace_ms; `text`
+                         says why. The second time: at once */
+    AGENT_STOP,       /* leave at once: bye to all heads, then AG_EXIT */
 };
 
 struct agent_event {
     enum agent_event_kind kind;
     uint64_t now_us;
     uint32_t head;                 /* index into the heads */
+    uint32_t grace_ms;             /* DRAIN */
     struct str text;
     const struct wire_msg *msg;    /* LINK_MSG */
     uint64_t ticket;

@@ -72,6 +72,10 @@ void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
         job_refuse(a, head, run, ERR_IN_USE, "a job of this number and attempt is running already");
         return;
     }
+    if (a->duty != WIRE_DUTY_SERVES) { /* it was on its way when we told the head */
+        job_refuse(a, head, run, ERR_UNAVAILABLE, "this worker takes no new jobs");
+        return;
+    }
     if (actor == NULL) {
         job_refuse(a, head, run, ERR_NOT_FOUND, "this worker has no actor of that number");
         return;
@@ -150,6 +154,14 @@ void agent_jobs_orphan(struct agent *a, uint32_t head)
         if (j->head == head)
             job_orphan(a, j);
     }
+}
+
+uint32_t agent_jobs_running(const struct agent *a)
+{
+    uint32_t n = 0;
+    IDTAB_EACH(node, &a->jobs)
+        n += !id_item(node, struct agent_job, node)->orphan;
+    return n;
 }
 
 void agent_jobs_check(const struct agent *a)

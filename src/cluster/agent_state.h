@@ -13,6 +13,7 @@ enum {
     AGENT_BEAT_MS_MAX = 60000,
     AGENT_LOST_BEATS_MIN = 2, /* a head is given at least this many beats before it counts as silent */
     AGENT_JOB_BUCKETS = 256,
+    AGENT_REASON_BYTES = 128,
 };
 
 /* The link to one head.
@@ -81,6 +82,10 @@ struct agent {
     uint64_t now_us;     /* our time: never falls */
     uint64_t shift_us;   /* our time is the program's plus this: grows when the program's clock falls */
     bool left;           /* AG_EXIT was given */
+    uint8_t duty;        /* enum wire_duties */
+    char duty_reason[AGENT_REASON_BYTES]; /* in a few words; empty while it serves */
+    uint64_t drain_us;   /* DRAINS: what still runs then is left to others; else AGENT_NEVER */
+    bool signalled;      /* a signal asked it to drain: the next one is not waited for */
     struct uplink uplinks[AGENT_HEADS_MAX];
     struct agent_actor actors[AGENT_ACTORS_MAX];
     struct idtab jobs;   /* agent_job.node */
@@ -128,7 +133,18 @@ void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *
 void agent_job_event(struct agent *a, const struct agent_event *ev);
 /* The link to `head` is gone: what runs for it is cancelled and nobody is told how it ended. */
 void agent_jobs_orphan(struct agent *a, uint32_t head);
+/* Jobs that somebody waits for. */
+uint32_t agent_jobs_running(const struct agent *a);
 void agent_jobs_check(const struct agent *a);
 void agent_jobs_free(struct agent *a);
+
+/* ---- agent_duty.c ---- */
+/* Says whether we take new jobs. */
+void agent_duty_tell(struct agent *a, uint32_t head);
+void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *cordon);
+void agent_drain(struct agent *a, uint32_t grace_ms, bool by_signal, struct str reason);
+/* Why it is time to leave, or NULL: it is not. */
+const char *agent_drained(const struct agent *a);
+uint64_t agent_duty_deadline(const struct agent *a);
 
 #endif

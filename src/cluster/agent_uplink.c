@@ -120,6 +120,8 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     uplink_move(u, UPLINK_WELCOMED, a->now_us + (uint64_t)u->beat_ms * MS);
     agent_log(a, LOG_INFO, TAG, "joined head=%u worker=%llu version=%.*s", head, (unsigned long long)w->worker,
               STR_ARG(w->version));
+    if (a->duty != WIRE_DUTY_SERVES)
+        agent_duty_tell(a, head); /* before it hears of an actor that it could send jobs to */
     agent_actors_register(a, head);
 }
 
@@ -161,6 +163,10 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
         agent_job_run(a, head, &msg->run);
     else if (msg->type == WIRE_cancel && welcomed)
         agent_job_cancel(a, head, &msg->cancel);
+    else if (msg->type == WIRE_cordon && welcomed)
+        agent_cordon(a, head, &msg->cordon);
+    else if (msg->type == WIRE_drain && welcomed)
+        agent_drain(a, msg->drain.grace_ms, false, str_of("a head asked for it"));
     else if (msg->type == WIRE_beat_ack && welcomed)
         uplink_beat_back(a, u, &msg->beat_ack);
     else

@@ -87,7 +87,7 @@ static void refuse(struct head *h, uint64_t call, const struct fault *f, uint32_
 
 /* ---- branches ---- */
 
-/* Actors a spread call gets: each their own. NULL: no actor is ready, one job waits for all. */
+/* Actors a spread call gets: each their own. NULL: no actor is ready and takes jobs, one job waits for all. */
 static struct actor **pick_actors(struct head *h, const struct call *call, uint32_t *out_n)
 {
     uint32_t n = call->wanted != 0 ? call->wanted : call->pool->ready_n;
@@ -100,7 +100,10 @@ static struct actor **pick_actors(struct head *h, const struct call *call, uint3
         return NULL;
     struct actor **actors = xalloc_array(n, sizeof(struct actor *));
     *out_n = head_pick_spread(h, call, n, actors);
-    return actors;
+    if (*out_n > 0)
+        return actors;
+    free(actors);
+    return NULL;
 }
 
 static void make_branches(struct head *h, struct call *call, struct actor **actors, uint32_t n)

@@ -11,7 +11,7 @@ static uint32_t length(const struct list *l)
 }
 
 struct sums {
-    uint32_t queued, fresh, running, ready;
+    uint32_t queued, fresh, running, ready, serving;
     uint64_t bytes, memory, cpus_milli, resume_bytes;
 };
 
@@ -87,6 +87,9 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     const struct pool *p = a->seats[SEAT_MODEL].pool;
     MUST(a->digest[0] == '\0' || p->digest[0] == '\0' || strcmp(a->digest, p->digest) == 0); /* H11 */
     sum->ready += a->state == WIRE_ACTOR_READY;
+    MUST(a->serves == (a->state == WIRE_ACTOR_READY && !head_worker_is_off(w)));
+    MUST(a->serves || list_empty(&a->bound)); /* H12 */
+    sum->serving += a->serves;
 }
 
 static void check_worker(const struct head *h, const struct worker *w, struct sums *sum)
@@ -150,7 +153,7 @@ void head_check(const struct head *h, uint64_t now_us)
     MUST(h->jobs_begun == h->jobs_ended + h->jobs.n); /* H1 */
     MUST(sum.queued == h->queued && sum.queued - sum.fresh == h->requeued);
     MUST(sum.fresh <= h->cfg.queue_jobs_max); /* H5 */
-    MUST(sum.running == h->running && sum.ready == h->actors_ready);
+    MUST(sum.running == h->running && sum.ready == h->actors_ready && sum.serving == h->actors_serving);
     MUST(sum.bytes == h->queue_bytes && h->queue_bytes <= h->cfg.queue_bytes_max); /* H6 */
     MUST(sum.resume_bytes == h->resume_bytes && h->resume_bytes <= h->cfg.resume_bytes_max); /* H6 */
     MUST(sum.memory == h->memory_bytes && sum.cpus_milli == h->cpus_milli);

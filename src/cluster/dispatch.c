@@ -169,7 +169,7 @@ uint32_t head_pick_spread(struct head *h, const struct call *call, uint32_t n, s
     const struct pool *p = call->pool;
     uint32_t picked = n > 0 ? pick_open(h, call, n, out) : 0;
     for (uint32_t i = 0; picked < n && i < p->ready_n; i++) {
-        if (p->ready[i]->seats[p->seat].open_at == NOT_SEATED)
+        if (p->ready[i]->seats[p->seat].open_at == NOT_SEATED && p->ready[i]->serves)
             out[picked++] = p->ready[i];
     }
     qsort(out, picked, sizeof(struct actor *), by_id);

@@ -25,13 +25,13 @@ static bool used_by_sibling(const struct job *job, const struct actor *a)
     return false;
 }
 
-/* A ready actor that no other branch of the call has. At most fanout_max of them are taken, so the walk is short.
+/* A ready actor that takes jobs and that no other branch of the call has. At most fanout_max of them are taken, so the walk is short.
  * NULL: there is none, so it will share one, whichever is free first. */
 static struct actor *other_actor(const struct job *job)
 {
     const struct pool *p = head_job_pool(job);
     for (uint32_t i = 0; i < p->ready_n; i++) {
-        if (p->ready[i] != job->bound && !used_by_sibling(job, p->ready[i]))
+        if (p->ready[i] != job->bound && p->ready[i]->serves && !used_by_sibling(job, p->ready[i]))
             return p->ready[i];
     }
     return NULL;
@@ -87,6 +87,12 @@ static void move_bound(struct head *h, struct job *job, const struct fault *why)
     head_queue_put(h, job);
 }
 
+void head_actor_unbind(struct head *h, struct actor *a, const struct fault *why)
+{
+    while (!list_empty(&a->bound))
+        move_bound(h, list_item(a->bound.prev, struct job, queued), why);
+}
+
 void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why)
 {
     MUST(!head_actor_is_open(a));
@@ -105,8 +111,7 @@ void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const
     }
     while (!link_alive && !list_empty(&a->orphans))
         head_flight_end(h, list_item(a->orphans.prev, struct flight, in_actor));
-    while (!list_empty(&a->bound))
-        move_bound(h, list_item(a->bound.prev, struct job, queued), why);
+    head_actor_unbind(h, a, why);
     if (h->jobs_rerouted > before)
         head_log(h, LOG_WARN, TAG, "%llu jobs of actor %u go to other actors: %s",
                  (unsigned long long)(h->jobs_rerouted - before), (unsigned)a->node.id, why->text);

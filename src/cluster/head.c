@@ -16,7 +16,8 @@
  *     (jobs that lost their actor a moment ago are in no queue: they regroup)
  *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state
  *  H10 an answer that has begun waits for its kin and runs on nobody else: the actor's digest pool is the job's
- *  H11 the actors of a model's pool have one and the same model file */
+ *  H11 the actors of a model's pool have one and the same model file
+ *  H12 nobody waits for one actor and no other while its worker takes no new jobs */
 #include "cluster/head.h"
 
 #include <stdarg.h>
@@ -236,6 +237,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_PROMPT: head_prompt(h, ev); break;
     case HEAD_CALL_GONE: head_call_gone(h, ev->call); break;
     case HEAD_SCALE: head_scale(h, ev->call, ev->count); break;
+    case HEAD_DUTY: head_duty_ask(h, ev); break;
     }
     head_dispatch(h);
     head_status_lines(h, h->status_due);

@@ -80,6 +80,8 @@ enum head_event_kind {
     HEAD_PROMPT,      /* a client wants an answer */
     HEAD_CALL_GONE,   /* the client of `call` has gone or cancelled; no effects for it follow */
     HEAD_SCALE,       /* somebody wants `count` local workers; answered by FX_CALL_END / FX_CALL_FAILED for `call` */
+    HEAD_DUTY,        /* somebody wants the worker of the name `text` to serve, be cordoned, or drain; answered likewise:
+                         ERR_NOT_FOUND with the names there are, ERR_IN_USE when it drains already */
 };
 
 struct head_event {
@@ -87,9 +89,9 @@ struct head_event {
     uint64_t now_us;               /* monotonic; never falls */
     uint64_t link;                 /* LINK_*: rising numbers given by the program */
     struct str peer;               /* LINK_OPEN: address of the dialler, "127.0.0.1:4312" */
-    struct str text;               /* LINK_CLOSED */
+    struct str text;               /* LINK_CLOSED; DUTY: the worker's name */
     const struct wire_msg *msg;    /* LINK_MSG; borrowed for the call */
-    uint64_t call;                 /* PROMPT, CALL_GONE, SCALE: rising numbers given by the program */
+    uint64_t call;                 /* PROMPT, CALL_GONE, SCALE, DUTY: rising numbers given by the program */
     const struct request *request; /* PROMPT; borrowed, cloned when kept */
     uint32_t count;                /* PROMPT: branches, see spread (with request.inputs: one for each, in their order,
                                       whatever is said here); SCALE: workers wanted */
@@ -97,6 +99,8 @@ struct head_event {
                                       at most fanout_max; count 1 is as without.
                                    false: `count` answers, wherever there is room (OpenAI's n) */
     uint32_t deadline_ms;          /* PROMPT: time to leave the queue; 0: the default */
+    uint8_t duty;                  /* DUTY: enum wire_duties */
+    uint32_t grace_ms;             /* DUTY of a drain: what still runs then goes on elsewhere */
 };
 
 struct head *head_new(const struct head_config *cfg, uint64_t now_us);
@@ -109,13 +113,14 @@ uint64_t head_deadline(const struct head *h);
 
 /* ---- what people are shown (status, actors, metrics); borrowed until the next head_step() ---- */
 
-enum worker_state { WORKER_OK = 0, WORKER_SLOW, WORKER_HUNG, WORKER_DRAINING, WORKER_LOST, WORKER_STATES };
+enum worker_state { WORKER_OK = 0, WORKER_SLOW, WORKER_HUNG, WORKER_CORDONED, WORKER_DRAINING, WORKER_LOST, WORKER_STATES };
 
 struct head_worker_view {
     uint64_t id;
     struct str node, address, version, engine, cpu_features;
     enum worker_state state;
     struct str reason; /* of the state; empty while ok */
+    uint8_t duty;      /* enum wire_duties: also while something else is wrong with it */
     uint32_t pid;
     float cpus, cpu_load;
     uint64_t memory_bytes, rss_bytes;
@@ -141,6 +146,7 @@ struct head_actor_view {
 };
 struct head_totals {
     uint32_t links, workers, actors_ready, queued, running, calls;
+    uint32_t actors_serving; /* of the ready ones, those whose workers take new jobs */
     float cpus;            /* of the workers */
     uint64_t memory_bytes; /* of the workers */
     uint64_t queue_bytes;  /* request clones held */

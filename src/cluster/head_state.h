@@ -52,6 +52,8 @@ struct worker {
     char reason[160]; /* of the state; empty while ok */
     bool silent;      /* SLOW because nothing is heard of it: it gets no jobs. Slow in computing: it gets them, as routing sees fit */
     bool blameless;   /* it left or fell silent: no job can have killed it */
+    uint8_t duty;     /* enum wire_duties, as it said last, or was asked for by this head */
+    char duty_reason[128]; /* empty while it serves */
     uint32_t pid;
     float cpus, cpu_load;
     uint32_t rtt_us;                 /* of the link, as the worker measures it; 0: not known */
@@ -84,6 +86,7 @@ struct actor {
     char *model, *digest, *note; /* owned; model: as the worker says it, pools may have another name for it */
     uint32_t slots, context;
     bool exact, has_template;
+    bool serves;            /* ready, and its worker takes new jobs: counted in head.actors_serving */
     bool hung;              /* busy without a token for too long */
     bool slow;              /* makes far fewer tokens than others of its model, or than lately */
     uint32_t token_age_ms;  /* since its last step while busy, as it said last */
@@ -236,7 +239,7 @@ struct head {
     uint32_t status_actors;                 /* as written last */
     uint64_t cpus_milli, status_cpus_milli; /* whole numbers: what joins and leaves cancels out exactly */
     uint64_t memory_bytes, status_memory;
-    uint32_t actors_ready, running;
+    uint32_t actors_ready, actors_serving, running;
     uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted, jobs_resumed;
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
@@ -286,6 +289,11 @@ void head_worker_is(struct head *h, struct worker *w, enum worker_state state, c
 void head_worker_refresh(struct head *h, struct worker *w);
 struct worker *head_worker_by_life(const struct head *h, const struct wire_hello *hello);
 void head_worker_free(struct worker *w);
+/* It takes no new jobs. */
+static inline bool head_worker_is_off(const struct worker *w)
+{
+    return w->duty != WIRE_DUTY_SERVES;
+}
 static inline uint64_t head_cpus_milli(const struct worker *w)
 {
     return (uint64_t)((double)w->cpus * 1000 + 0.5);
@@ -304,6 +312,8 @@ void head_actor_free(struct actor *a);
 
 /* ---- health.c ---- */
 void head_beat(struct head *h, struct worker *w, const struct wire_beat *beat);
+/* Sets its state to the worst of what is known of it. */
+void head_worker_judge(struct head *h, struct worker *w);
 void head_worker_watch(struct head *h, struct worker *w); /* sets its timer */
 void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us);
 /* It failed a job: it rests before it gets another one. */
@@ -332,6 +342,8 @@ bool head_pool_is_other_kind(const struct head *h, struct str name, bool embeds)
 bool head_pool_is_unknown(const struct head *h, const struct pool *p);
 /* Every actor that should answer to it has failed to load, none ever did load, and it is time to say so. */
 bool head_pool_has_failed(const struct head *h, const struct pool *p);
+/* One of its ready actors, at least, takes new jobs. */
+bool head_pool_serves(const struct pool *p);
 /* When what is not there is no longer on its way. */
 uint64_t head_settled_us(const struct head *h);
 
@@ -364,7 +376,7 @@ uint32_t head_queue_retry_s(const struct head *h);
 void head_dispatch(struct head *h);
 /* How much of the call's prompt the actor should have in its cache. */
 uint64_t head_cached_bytes(const struct head *h, const struct call *call, const struct actor *a);
-/* The n best actors of the pool that are ready, open ones first, in the order of ids. Returns how many. */
+/* The n best actors of the pool that are ready and take jobs, open ones first, in the order of ids. Returns how many. */
 uint32_t head_pick_spread(struct head *h, const struct call *call, uint32_t n, struct actor **out);
 
 /* ---- call.c ---- */
@@ -420,13 +432,21 @@ void head_kin_sent(struct head *h, const struct job *job, const struct actor *a)
 void head_job_failover(struct head *h, struct job *job, const struct fault *why);
 /* The same for all flights and bound jobs of an actor that nobody may wait for any longer. */
 void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why);
+/* Jobs that wait for it alone wait for another one. */
+void head_actor_unbind(struct head *h, struct actor *a, const struct fault *why);
 
 /* ---- stream.c ---- */
 void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m);
 void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m);
 void head_done(struct head *h, struct worker *w, const struct wire_done *m);
 
+/* ---- duty.c ---- */
+void head_duty(struct head *h, struct worker *w, const struct wire_duty *m);
+void head_duty_ask(struct head *h, const struct head_event *ev);
+
 /* ---- scale.c ---- */
+/* To somebody who asked for something other than a prompt. */
+void head_answer(struct head *h, uint64_t call, const struct fault *f);
 void head_scale(struct head *h, uint64_t call, uint32_t count);
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m);
 const struct link *head_launcher(const struct head *h);

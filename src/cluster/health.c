@@ -4,6 +4,7 @@
  *      OK ─────────────────────▶ SLOW ────────────────────▶ LOST (link closed)
  *      ▲ ◀───────────────────────┘ beat
  *      ├──▶ SLOW while one of its actors makes less than SLOW_BELOW of what others of its model make, or it did lately
+ *      ├──▶ CORDONED, DRAINING while it takes no new jobs (duty.c)
  *      └──▶ HUNG while one of its actors is busy without a token for too long by its own measure */
 #include <math.h>
 
@@ -127,9 +128,11 @@ static void actor_speed(struct head *h, struct actor *a)
     }
 }
 
-/* The worst of what its actors are. */
-static void worker_state(struct head *h, struct worker *w)
+/* The worst of what its actors are; before that they are slow, that it takes no jobs. */
+void head_worker_judge(struct head *h, struct worker *w)
 {
+    if (w->silent)
+        return; /* that is worse, until it is heard of */
     const struct actor *hung = NULL, *slow = NULL;
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
         const struct actor *a = w->actors[key];
@@ -138,13 +141,10 @@ static void worker_state(struct head *h, struct worker *w)
         if (a != NULL && a->slow && slow == NULL)
             slow = a;
     }
-    if (w->silent) {
-        w->silent = false;
-        head_log(h, LOG_INFO, TAG, "heartbeats again node=%s", w->name);
-        head_worker_refresh(h, w);
-    }
     if (hung != NULL)
         head_worker_is(h, w, WORKER_HUNG, "actor %u is busy without a token", (unsigned)hung->node.id);
+    else if (head_worker_is_off(w))
+        head_worker_is(h, w, w->duty == WIRE_DUTY_DRAINS ? WORKER_DRAINING : WORKER_CORDONED, "%s", w->duty_reason);
     else if (slow != NULL)
         head_worker_is(h, w, WORKER_SLOW, "actor %u makes %.1f tokens/s; others of its model, or itself lately, %.1f",
                        (unsigned)slow->node.id, (double)slow->decode_tps, (double)fmaxf(best_peer(slow), slow->decode_best));
@@ -212,7 +212,12 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
                          "actor %u says that it is idle, but has not ended the jobs it was sent", (unsigned)a->node.id);
         return;
     }
-    worker_state(h, w);
+    if (w->silent) {
+        w->silent = false;
+        head_log(h, LOG_INFO, TAG, "heartbeats again node=%s", w->name);
+        head_worker_refresh(h, w);
+    }
+    head_worker_judge(h, w);
 }
 
 /* ---- resting: an actor that fails at once would else draw all jobs, being always free ---- */

@@ -58,11 +58,11 @@ void head_kin_unseat(struct head *h, struct actor *a)
     }
 }
 
-/* One that hangs may never come back: nobody waits for it alone. */
+/* One that hangs may never come back, one whose worker takes no jobs may leave: nobody waits for it alone. */
 static bool has_well(const struct pool *p)
 {
     for (uint32_t i = 0; i < p->ready_n; i++) {
-        if (!p->ready[i]->hung)
+        if (!p->ready[i]->hung && p->ready[i]->serves)
             return true;
     }
     return false;

@@ -101,6 +101,7 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
     case WIRE_prefilled: head_prefilled(h, w, &msg->prefilled); return;
     case WIRE_tokens: head_tokens(h, w, &msg->tokens); return;
     case WIRE_done: head_done(h, w, &msg->done); return;
+    case WIRE_duty: head_duty(h, w, &msg->duty); return;
     case WIRE_bye:
         w->blameless = true;
         link_shut(h, w->link, LOG_INFO, head_text(h, "it said bye: %.*s", STR_ARG(msg->bye.reason)));

@@ -33,6 +33,15 @@ bool head_pool_is_unknown(const struct head *h, const struct pool *p)
     return h->workers.n > 0 && h->next_actor > 0 && h->now_us >= head_settled_us(h);
 }
 
+bool head_pool_serves(const struct pool *p)
+{
+    for (uint32_t i = 0; i < p->ready_n; i++) {
+        if (p->ready[i]->serves)
+            return true;
+    }
+    return false;
+}
+
 bool head_pool_is_other_kind(const struct head *h, struct str name, bool embeds)
 {
     const struct pool *p = head_pool_find(h, name, embeds), *other = head_pool_find(h, name, !embeds);

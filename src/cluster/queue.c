@@ -151,6 +151,9 @@ static int nobody_fault(const struct head *h, const struct pool *p, unsigned wai
     if (p->loading_n > 0)
         return fault_set(f, ERR_UNAVAILABLE, "'%s' is still loading after %u s on %u actors: try again later", what,
                          waited_s, p->loading_n);
+    if (p->ready_n > 0)
+        return fault_set(f, ERR_UNAVAILABLE, "for %u s the workers of '%s' took no new jobs: they are cordoned or drain (`manta status`)",
+                         waited_s, what);
     if (p->failed_n > 0)
         return fault_set(f, ERR_UNAVAILABLE, "'%s' cannot be loaded: %s", what, p->note);
     return fault_set(
@@ -165,7 +168,7 @@ static void stranded_fault(const struct job *job, unsigned waited_s, struct faul
 {
     const struct pool *p = job->pool;
     const char *why = job->why != NULL ? job->why : "its actor was lost";
-    if (p->ready_n == 0)
+    if (!head_pool_serves(p))
         fault_set(f, ERR_UNAVAILABLE,
                   "%s, in the middle of the answer; no actor with the same model file was ready within %u s to go on", why,
                   waited_s);
@@ -186,7 +189,7 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
     } else if (head_pool_is_unknown(h, p)) {
         struct str names = head_pool_names(h, p->embeds);
         fault_set(f, ERR_NOT_FOUND, "there is no model '%s'; there is: %.*s", p->name, STR_ARG(names));
-    } else if (p->ready_n == 0) {
+    } else if (!head_pool_serves(p)) {
         nobody_fault(h, p, waited_s, f);
     } else {
         fault_set(f, ERR_TIMEOUT,

@@ -14,7 +14,7 @@ const struct link *head_launcher(const struct head *h)
     return NULL;
 }
 
-static void answer(struct head *h, uint64_t call, const struct fault *f)
+void head_answer(struct head *h, uint64_t call, const struct fault *f)
 {
     struct fx *fx = head_fx(h, f->err != 0 ? FX_CALL_FAILED : FX_CALL_END);
     fx->call = call;
@@ -34,7 +34,7 @@ void head_scale(struct head *h, uint64_t call, uint32_t count)
         head_send(h, launcher, WIRE_scale)->scale.workers = count;
         head_log(h, LOG_INFO, TAG, "asked for %u workers launcher=%s", count, launcher->name);
     }
-    answer(h, call, &f);
+    head_answer(h, call, &f);
 }
 
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m)

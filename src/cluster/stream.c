@@ -274,6 +274,20 @@ static void count_done(struct head *h, const struct flight *f, struct call *call
         learn(&a->seats[SEAT_MODEL].pool->answer_tokens, (float)m->completion_tokens);
 }
 
+/* The worker stopped taking jobs while this one was on its way to it: nobody has failed. */
+static bool crossed(const struct job *job, int err)
+{
+    return err == ERR_UNAVAILABLE && job->state == JOB_SENT && head_worker_is_off(job->flight->actor->worker);
+}
+
+static void goes_elsewhere(struct head *h, struct flight *f, const struct fault *fault)
+{
+    struct job *job = f->job;
+    job->in_vain -= job->in_vain > 0;
+    head_flight_end(h, f);
+    head_job_failover(h, job, fault);
+}
+
 static void try_elsewhere(struct head *h, struct flight *f, const struct fault *fault)
 {
     struct job *job = f->job;
@@ -305,6 +319,10 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *m)
     struct fault fault = {0};
     if (m->finish >= FINISH_CANCELLED)
         done_fault(job, m, &fault);
+    if (m->finish == FINISH_ERROR && crossed(job, fault.err)) {
+        goes_elsewhere(h, f, &fault);
+        return;
+    }
     if (worth_another_try(job, m, fault.err)) {
         try_elsewhere(h, f, &fault);
         return;

@@ -253,6 +253,20 @@ static void end_scale(struct head_program *p, struct call *c)
     c->r = NULL;
 }
 
+/* A worker was asked to change its duty. */
+static void end_duty(struct head_program *p, struct call *c)
+{
+    buf_reset(&p->json);
+    buf_puts(&p->json, "{\"worker\":");
+    api_write_string(&p->json, str_of(c->duty->worker));
+    buf_printf(&p->json, ",\"duty\":\"%s\"", duty_name(c->duty_to));
+    if (c->duty_to == WIRE_DUTY_DRAINS)
+        buf_printf(&p->json, ",\"grace_s\":%u", c->duty->grace_s);
+    buf_puts(&p->json, "}");
+    reply_json(p, c->r, 200, NULL);
+    c->r = NULL;
+}
+
 static bool all_failed(const struct call *c)
 {
     for (uint32_t i = 0; i < c->branches_n; i++) {
@@ -266,6 +280,10 @@ void answer_end(struct head_program *p, struct call *c)
 {
     if (c->scale) {
         end_scale(p, c);
+        return;
+    }
+    if (c->duty != NULL) {
+        end_duty(p, c);
         return;
     }
     const struct fault *fault = first_fault(c);
@@ -301,7 +319,7 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
         http_stream_end(c->r);
     } else {
         struct api_error e = {.fault = *f};
-        e.code = f->err == ERR_NOT_FOUND ? "model_not_found" : f->err == ERR_CONTEXT ? "context_length_exceeded" : NULL;
+        e.code = f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found" : f->err == ERR_CONTEXT ? "context_length_exceeded" : NULL;
         snprintf(e.param, sizeof e.param, "%s", c->param);
         char extra[256];
         extra_headers(c, retry_after_s, false, extra, sizeof extra);

@@ -46,6 +46,8 @@ struct call {
     uint64_t started_us;
     bool scale;                    /* a scale command: the end is the answer */
     uint32_t scale_to;
+    struct api_duty *duty;         /* owned; not NULL: a worker was asked to change its duty, the end is the answer */
+    uint8_t duty_to;               /* enum wire_duties */
     bool streaming;                /* the stream's head is sent */
     bool begun;                    /* something of the answer has come */
     struct fault doom;             /* why, when on the doomed list */

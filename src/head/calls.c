@@ -37,6 +37,7 @@ void call_free(struct head_program *p, struct call *c)
         branch_fini(&c->branches[i]);
     free(c->branches);
     api_call_fini(&c->api);
+    free(c->duty);
     free(c);
 }
 
@@ -90,6 +91,12 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
 {
     struct api_error e = {0};
     struct api_call api;
+    if (p->leaving) {
+        struct fault f;
+        fault_set(&f, ERR_UNAVAILABLE, "this head is stopping: ask another one, or again when it is back");
+        reply_fault(p, r, &f);
+        return;
+    }
     if (api_parse(shape, http_body(r), &api, &e) != 0) {
         reply_api_error(p, r, &e);
         return;
@@ -126,6 +133,16 @@ void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t w
     c->scale = true;
     c->scale_to = workers;
     head_feed(p, (struct head_event){.kind = HEAD_SCALE, .call = c->node.id, .count = workers});
+}
+
+void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what)
+{
+    struct call *c = call_new(p, r);
+    c->duty = xalloc(sizeof *c->duty);
+    *c->duty = *what;
+    c->duty_to = duty;
+    head_feed(p, (struct head_event){.kind = HEAD_DUTY, .call = c->node.id, .text = str_of(c->duty->worker), .duty = duty,
+                                     .grace_ms = what->grace_s * 1000});
 }
 
 void call_gone(struct head_program *p, struct http_request *r)

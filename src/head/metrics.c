@@ -26,7 +26,8 @@ static void write_totals(struct head_program *p)
     struct head_totals t;
     head_totals(p->brain, &t);
     gauge(out, "manta_workers", "worker nodes joined", t.workers);
-    gauge(out, "manta_actors_ready", "actors that take prompts", t.actors_ready);
+    gauge(out, "manta_actors_ready", "actors whose model is loaded", t.actors_ready);
+    gauge(out, "manta_actors_serving", "of those, the ones whose workers take new prompts", t.actors_serving);
     gauge(out, "manta_connections", "HTTP connections open", http_server_conns(p->server));
     gauge(out, "manta_jobs_queued", "jobs waiting for a slot", t.queued);
     gauge(out, "manta_jobs_running", "jobs running on actors", t.running);

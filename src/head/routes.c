@@ -89,15 +89,19 @@ static void on_health(struct head_program *p, struct http_request *r)
     reply_json(p, r, 200, NULL);
 }
 
-/* Ready: a prompt sent now would find an actor. */
+/* Ready: a prompt sent now would find an actor, and this head takes it. */
 static void on_ready(struct head_program *p, struct http_request *r)
 {
     struct head_totals t;
     head_totals(p->brain, &t);
     buf_reset(&p->json);
-    buf_printf(&p->json, "{\"status\":\"%s\",\"actors\":%u,\"workers\":%u}", t.actors_ready > 0 ? "ready" : "no actor is ready yet",
-               t.actors_ready, t.workers);
-    reply_json(p, r, t.actors_ready > 0 ? 200 : 503, NULL);
+    const char *status = p->leaving              ? "this head is stopping"
+                         : t.actors_serving > 0 ? "ready"
+                         : t.actors_ready > 0   ? "every worker is cordoned or drains"
+                                                : "no actor is ready yet";
+    bool ready = !p->leaving && t.actors_serving > 0;
+    buf_printf(&p->json, "{\"status\":\"%s\",\"actors\":%u,\"workers\":%u}", status, t.actors_serving, t.workers);
+    reply_json(p, r, ready ? 200 : 503, NULL);
 }
 
 static void on_metrics(struct head_program *p, struct http_request *r)
@@ -141,6 +145,34 @@ static void on_scale(struct head_program *p, struct http_request *r)
     call_begin_scale(p, r, workers);
 }
 
+static void duty(struct head_program *p, struct http_request *r, uint8_t to)
+{
+    struct api_error e = {0};
+    struct api_duty what;
+    if (api_parse_duty(http_body(r), to == WIRE_DUTY_DRAINS, &what, &e) == 0) {
+        call_begin_duty(p, r, to, &what);
+        return;
+    }
+    buf_reset(&p->json);
+    api_write_error(&p->json, &e);
+    reply_json(p, r, err_http(e.fault.err), NULL);
+}
+
+static void on_drain(struct head_program *p, struct http_request *r)
+{
+    duty(p, r, WIRE_DUTY_DRAINS);
+}
+
+static void on_cordon(struct head_program *p, struct http_request *r)
+{
+    duty(p, r, WIRE_DUTY_CORDONED);
+}
+
+static void on_uncordon(struct head_program *p, struct http_request *r)
+{
+    duty(p, r, WIRE_DUTY_SERVES);
+}
+
 static void on_link(struct head_program *p, struct http_request *r)
 {
     if (http_wants_upgrade(r, WIRE_UPGRADE)) {
@@ -161,6 +193,7 @@ static void on_root(struct head_program *p, struct http_request *r)
                "manta head %s: %u workers, %u actors ready.\n\n"
                "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  POST /v1/embeddings  GET /v1/models\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
+               "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
                "operations:  GET /health  GET /readyz  GET /metrics\n",
                p->o->version, t.workers, t.actors_ready);
     http_reply(r, 200, "text/plain; charset=utf-8", NULL, buf_str(&p->json));
@@ -176,6 +209,9 @@ static const struct route routes[] = {
     {"GET", "/manta/status", on_status, 0},
     {"GET", "/manta/actors", on_actors, 0},
     {"POST", "/manta/scale", on_scale, 0},
+    {"POST", "/manta/drain", on_drain, 0},
+    {"POST", "/manta/cordon", on_cordon, 0},
+    {"POST", "/manta/uncordon", on_uncordon, 0},
     {"GET", WIRE_PATH, on_link, OPEN}, /* has the join token instead */
     {"GET", "/metrics", on_metrics, 0},
     {"GET", "/health", on_health, OPEN},

@@ -40,6 +40,8 @@ void head_feed(struct head_program *p, struct head_event ev)
         carry_out(p, &p->fx.fx[i]);
     p->feeding = false;
     calls_reap(p);
+    if (p->leaving && p->calls.n == 0)
+        net_loop_stop(p->loop);
     net_timer_set(p->timer, head_deadline(p->brain));
 }
 
@@ -59,7 +61,23 @@ static void on_keep_alive(struct net_timer *t, void *user_data)
 static void on_signal(int signum, void *user_data)
 {
     struct head_program *p = user_data;
-    log_info("CLUSTER STATUS", "head stops (signal %d)", signum);
+    bool waits = signum == SIGTERM && !p->leaving && p->calls.n > 0 && p->o->drain_grace_s > 0;
+    if (!waits) {
+        log_info("CLUSTER STATUS", "head stops (signal %d)", signum);
+        net_loop_stop(p->loop);
+        return;
+    }
+    p->leaving = true;
+    log_info("CLUSTER STATUS", "head stops when its %zu requests have ended, at the latest in %u s, and takes no new ones (signal %d)",
+             p->calls.n, p->o->drain_grace_s, signum);
+    net_timer_set(p->leave, net_now_us(p->loop) + p->o->drain_grace_s * 1000000ull);
+}
+
+static void on_leave(struct net_timer *t, void *user_data)
+{
+    struct head_program *p = user_data;
+    (void)t;
+    log_warn("CLUSTER STATUS", "head stops with %zu requests unanswered: the time for them is over", p->calls.n);
     net_loop_stop(p->loop);
 }
 
@@ -128,6 +146,7 @@ static void run(struct head_program *p)
     p->brain = head_new(&cfg, p->started_us);
     p->timer = net_timer_new(p->loop, on_timer, p);
     p->keep_alive = net_timer_new(p->loop, on_keep_alive, p);
+    p->leave = net_timer_new(p->loop, on_leave, p);
     net_signal(p->loop, SIGTERM, on_signal, p);
     net_signal(p->loop, SIGINT, on_signal, p);
     say_started(p);
@@ -160,6 +179,7 @@ int head_main(const struct head_options *o)
     p.stopping = true; /* from here on, closing connections only free what is theirs */
     net_timer_free(p.timer);
     net_timer_free(p.keep_alive);
+    net_timer_free(p.leave);
     net_loop_free(p.loop);
     head_free(p.brain);
     effects_fini(&p.fx);

@@ -14,6 +14,7 @@ struct head_options {
     const char *api_key;        /* empty: nobody is asked for one */
     const char *join_token;     /* empty: same */
     const char *version;        /* manta's */
+    uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */
     struct head_config brain;   /* limits and balance; the seed, the token and the version are filled in here */
 };
 

@@ -39,6 +39,8 @@ struct head_program {
     uint64_t started_us;
     int64_t started_unix_s;
     bool feeding;                 /* an event is being handled: no second one within it */
+    bool leaving;                 /* asked to stop: takes no new prompts, ends when none is left, or when: */
+    struct net_timer *leave;
     bool stopping;                /* the loop is being taken down */
 };
 
@@ -53,6 +55,7 @@ void link_close(struct head_program *p, uint64_t link);
 /* ---- calls.c: clients waiting for answers ---- */
 void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
 void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t workers);
+void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what);
 void call_gone(struct head_program *p, struct http_request *r);
 void call_drained(struct head_program *p, struct http_request *r);
 void call_effect(struct head_program *p, const struct fx *fx);
@@ -69,6 +72,7 @@ void reply_json(struct head_program *p, struct http_request *r, int status, cons
 
 /* ---- status.c, metrics.c: write into p->json ---- */
 const char *worker_state_name(enum worker_state s);
+const char *duty_name(uint8_t duty);
 void write_status(struct head_program *p);
 void write_actors(struct head_program *p);
 void write_models(struct head_program *p);

@@ -10,8 +10,14 @@
 
 const char *worker_state_name(enum worker_state s)
 {
-    static const char *const names[WORKER_STATES] = {"ok", "slow", "hung", "draining", "lost"};
+    static const char *const names[WORKER_STATES] = {"ok", "slow", "hung", "cordoned", "draining", "lost"};
     return names[s];
+}
+
+const char *duty_name(uint8_t duty)
+{
+    static const char *const names[] = {"serves", "cordoned", "drains"};
+    return names[duty];
 }
 
 static const char *actor_state_name(uint8_t s)
@@ -41,6 +47,7 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_object(j);
     jout_put_cstr(j, "version", p->o->version);
     jout_put_cstr(j, "coordinator", "prompt_coordinator");
+    jout_put_bool(j, "stopping", p->leaving);
     jout_put_cstr(j, "balance", balance_name(p->o->brain.balance));
     jout_put_uint(j, "pid", (uint64_t)getpid());
     jout_put_uint(j, "uptime_s", (net_now_us(p->loop) - p->started_us) / 1000000);
@@ -55,6 +62,7 @@ static void put_totals(const struct head_totals *t, struct jout *j)
     jout_put_uint(j, "nodes", t->workers + 1);
     jout_put_uint(j, "workers", t->workers);
     jout_put_uint(j, "actors", t->actors_ready);
+    jout_put_uint(j, "actors_serving", t->actors_serving);
     jout_key(j, "resources");
     jout_object(j);
     jout_put_fixed(j, "CPU", (double)t->cpus, 1);
@@ -83,6 +91,7 @@ static void put_worker(const struct head_worker_view *w, struct jout *j)
     jout_put_str(j, "address", w->address);
     jout_put_cstr(j, "state", worker_state_name(w->state));
     jout_put_str(j, "reason", w->reason);
+    jout_put_cstr(j, "duty", duty_name(w->duty));
     jout_put_str(j, "version", w->version);
     jout_put_str(j, "engine", w->engine);
     jout_put_str(j, "cpu_features", w->cpu_features);
@@ -183,6 +192,8 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "model_names_max", HEAD_MODELS_MAX);
     put_limit(j, "request_bytes_max", HEAD_REQUEST_BYTES_MAX);
     put_limit(j, "scale_max", HEAD_SCALE_MAX);
+    put_limit(j, "drain_grace_s", p->o->drain_grace_s);
+    put_limit(j, "drain_grace_s_max", API_GRACE_S_MAX);
     put_limit(j, "http_held_bytes_max", HTTP_HELD_BYTES_MAX);
     put_limit(j, "http_body_bytes_max", HTTP_BODY_BYTES_MAX);
     put_limit(j, "http_head_bytes_max", HTTP_HEAD_BYTES_MAX);

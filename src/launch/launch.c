@@ -16,6 +16,7 @@ struct launch_config launch_config_default(void)
         .restart_max_ms = 10000,
         .stable_ms = 60000,
         .grace_ms = 5000,
+        .drain_ms = 8000,
         .redial_first_ms = 100,
         .redial_max_ms = 5000,
     }};
@@ -81,7 +82,7 @@ static void match_target(struct launch *a)
         if (i < a->target)
             want_worker(a, i);
         else if (a->workers[i] != NULL)
-            part_stop(a->workers[i]);
+            part_stop(a->workers[i], !a->stopping);
     }
 }
 
@@ -90,7 +91,7 @@ static void forgive(struct launch *a)
 {
     for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
         if (a->workers[i] != NULL && a->workers[i]->state == PART_GIVEN_UP)
-            part_stop(a->workers[i]);
+            part_stop(a->workers[i], false);
     }
 }
 
@@ -115,7 +116,7 @@ uint32_t launch_scale(struct launch *a, uint32_t workers)
 static void stop_head_when_alone(struct launch *a)
 {
     if (launch_running(a) == 0 || a->in_a_hurry || !part_has_process(&a->head))
-        part_stop(&a->head);
+        part_stop(&a->head, false);
 }
 
 static void kill_all(struct launch *a)

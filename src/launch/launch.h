@@ -4,7 +4,7 @@
  * workers there are -> launch_stop -> workers end, then the head -> on_ended. It can fail by: a child dies (it is started
  * again, after a pause that grows until it has run for a stable minute); a child ends by itself with a status that
  * says another try would end the same way (it is given up; when it was the head or the last worker, everything ends and
- * on_ended has the fault); a child ignores SIGTERM (SIGKILL after the grace); this process is killed (each child asked the
+ * on_ended has the fault); a child ignores the signal (SIGKILL after the grace); this process is killed (each child asked the
  * kernel to be killed with it: launch_die_with_parent). */
 #ifndef MANTA_LAUNCH_LAUNCH_H
 #define MANTA_LAUNCH_LAUNCH_H
@@ -27,7 +27,8 @@ struct launch_times {
     uint32_t restart_first_ms;  /* 250: pause before a dead child is started again; doubles each time ... */
     uint32_t restart_max_ms;    /* 10000: ... up to this */
     uint32_t stable_ms;         /* 60000: a child that ran for this long starts again from the first pause */
-    uint32_t grace_ms;          /* 5000: from SIGTERM to SIGKILL */
+    uint32_t grace_ms;          /* 5000: from SIGINT to SIGKILL */
+    uint32_t drain_ms;          /* 8000: on top of it for a worker that is too many: its --drain-grace */
     uint32_t redial_first_ms;   /* 100: to the head; doubles ... */
     uint32_t redial_max_ms;     /* 5000 */
 };
@@ -62,9 +63,10 @@ struct launch;
  * NULL with f when a child cannot even be started. */
 struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg, struct fault *f);
 /* Keeps this many workers up from now on: new ones get the lowest free names, surplus ones with the highest names are
- * asked to leave with SIGTERM. Returns the number it was bounded to. */
+ * asked to drain with SIGTERM. Returns the number it was bounded to. */
 uint32_t launch_scale(struct launch *a, uint32_t workers);
-/* Ends all of it: workers, then the head, each with SIGTERM and a grace. A second call does not wait any longer: SIGKILL. */
+/* Ends all of it: workers, then the head, each with SIGINT and a grace: nobody is left to go on with what runs, so nothing
+ * is waited for. A second call does not wait any longer: SIGKILL. */
 void launch_stop(struct launch *a);
 /* After on_ended, or in it. Earlier: children that still run are killed with SIGKILL, and no callback follows. */
 void launch_free(struct launch *a);

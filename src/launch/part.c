@@ -157,27 +157,37 @@ static void on_timer(struct net_timer *t, void *user_data)
         if (p->state == PART_RUNNING)
             launch_changed(p->launch);
     } else if (p->state == PART_STOPPING) {
-        launch_say(p->launch, LOG_WARN, "%s did not stop within %u ms: killing it", p->name,
-                   p->launch->cfg.times.grace_ms);
+        launch_say(p->launch, LOG_WARN, "%s did not stop within %u ms: killing it", p->name, p->grace_ms);
         part_kill(p);
     }
 }
 
-void part_stop(struct part *p)
+static void ask_to_end(struct part *p, bool drain)
+{
+    const struct launch_times *t = &p->launch->cfg.times;
+    net_child_kill(p->child, drain ? SIGTERM : SIGINT);
+    p->drains = drain;
+    p->grace_ms = t->grace_ms + (drain ? t->drain_ms : 0);
+    set_timer(p, p->grace_ms);
+}
+
+void part_stop(struct part *p, bool drain)
 {
     switch (p->state) {
     case PART_RUNNING:
         move(p, PART_STOPPING);
-        net_child_kill(p->child, SIGTERM);
-        set_timer(p, p->launch->cfg.times.grace_ms);
+        ask_to_end(p, drain);
+        break;
+    case PART_STOPPING:
+        if (p->drains && !drain)
+            ask_to_end(p, false); /* it all ends now */
         break;
     case PART_WAITING:
     case PART_GIVEN_UP:
         move(p, PART_IDLE);
         net_timer_set(p->timer, UINT64_MAX);
         break;
-    case PART_IDLE:
-    case PART_STOPPING: break;
+    case PART_IDLE: break;
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "launch/launch.h"
 
-/*                 start                 stop: SIGTERM                 exit
+/*                 start                 stop: SIGINT (drain: SIGTERM) exit
  *     IDLE ---------------> RUNNING ------------------> STOPPING ------------> IDLE
  *                           |  ^   |                    (after the grace: SIGKILL)
  *                 it dies   |  |   | it ends with a status that another try would not change
@@ -24,6 +24,8 @@ struct part {
     uint64_t started_us;     /* of the last start */
     uint32_t starts;         /* so far */
     uint32_t pause_ms;       /* before the next restart */
+    bool drains;             /* STOPPING: asked to end what runs first */
+    uint32_t grace_ms;       /* STOPPING: before it is killed */
     char last_line[200];     /* of its output, of this life: often why it ended */
     bool says_error;         /* last_line does: lines that do not will not replace it */
 };
@@ -57,7 +59,8 @@ void part_fini(struct part *p);
 int part_start(struct part *p, struct fault *f);
 /* As part_start, but a failure is said and tried again later. */
 void part_keep_up(struct part *p);
-void part_stop(struct part *p);
+/* `drain`: it may end what runs first; called again without, it may not any more. */
+void part_stop(struct part *p, bool drain);
 void part_kill(struct part *p);
 static inline bool part_has_process(const struct part *p)
 {

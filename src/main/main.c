@@ -107,6 +107,24 @@ static int run_scale(const struct settings *s)
     return client_scale(&o, (uint32_t)n);
 }
 
+static int run_drain(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_drain(&o, s->args[0], (uint32_t)setting_number(s, SET_GRACE));
+}
+
+static int run_cordon(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_cordon(&o, s->args[0], true);
+}
+
+static int run_uncordon(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_cordon(&o, s->args[0], false);
+}
+
 static int run_verify(const struct settings *s)
 {
     struct client_options o = options_client(s);
@@ -150,6 +168,9 @@ static const struct command commands[] = {
     {"status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status},
     {"actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors},
     {"scale", "N", "keep N workers up (a cluster of `manta up`)", "manta scale 5", USE_CLIENT, 1, 1, run_scale},
+    {"drain", "WORKER", "a worker ends what runs, then leaves; waits for that", "manta drain worker-2 --grace 60", USE_CLIENT | USE_DRAIN, 1, 1, run_drain},
+    {"cordon", "WORKER", "a worker gets no new prompts", "manta cordon worker-2", USE_CLIENT, 1, 1, run_cordon},
+    {"uncordon", "WORKER", "it gets prompts again", "manta uncordon worker-2", USE_CLIENT, 1, 1, run_uncordon},
     {"verify", "", "the architecture test, against a running cluster", "manta verify --head 127.0.0.1:8470", USE_CLIENT, 0, 0, run_verify},
     {"health", "[worker]", "for health checks: is the head there, has the worker of this host joined", "manta health worker", USE_CLIENT, 0, 1, run_health},
     {"bench", "", "comparisons: each --balance on small clusters of this machine", "manta bench --compare-balance", USE_BENCH, 0, 0, run_bench},

@@ -19,6 +19,7 @@ struct head_options options_head(const struct settings *s)
         .api_key = setting_text(s, SET_API_KEY),
         .join_token = setting_text(s, SET_JOIN_TOKEN),
         .version = MANTA_VERSION,
+        .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),
         .brain = c,
     };
 }
@@ -44,6 +45,7 @@ struct worker_options options_worker(const struct settings *s)
         .exact = setting_on(s, SET_EXACT),
         .repack = setting_on(s, SET_REPACK),
         .memory_bytes = setting_number(s, SET_MEMORY),
+        .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),
         .pull = options_pull(s),
     };
 }

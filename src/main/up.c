@@ -230,6 +230,7 @@ static int start(struct up *u, struct fault *f)
     cfg.port = (uint16_t)setting_number(u->s, SET_PORT);
     cfg.join_token = setting_text(u->s, SET_JOIN_TOKEN);
     cfg.version = MANTA_VERSION;
+    cfg.times.drain_ms = (uint32_t)setting_number(u->s, SET_DRAIN_GRACE) * 1000;
     cfg.on_line = show_line;
     cfg.on_event = show_event;
     cfg.on_ended = on_ended;

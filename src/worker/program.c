@@ -20,8 +20,11 @@ static void on_timer(struct net_timer *t, void *user_data)
 
 static void on_signal(int signum, void *user_data)
 {
-    (void)signum;
-    worker_feed(user_data, (struct agent_event){.kind = AGENT_STOP});
+    struct worker_program *p = user_data;
+    if (signum == SIGTERM)
+        worker_feed(p, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = p->o->drain_grace_s * 1000, .text = str_of("SIGTERM")});
+    else
+        worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
 }
 
 static int parse_heads(struct worker_program *p, struct fault *f)

@@ -1,0 +1,104 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "client/fetch.h"
+#include "client/show.h"
+
+/* `manta drain`, `manta cordon`, `manta uncordon`: tell the head, then watch until it is so. */
+
+enum {
+    LOOK_MS = 200,
+    PATIENCE_S = 30, /* beyond the grace time: for the last words of a worker, and for the head to notice that it is gone */
+};
+
+/* The worker as the status shows it; NULL: it is not there. */
+static const json_t *find_worker(const json_t *status, const char *node, unsigned *out_running)
+{
+    size_t i;
+    json_t *w, *a, *found = NULL;
+    *out_running = 0;
+    json_array_foreach(json_object_get(status, "worker_nodes"), i, w)
+        found = strcmp(json_text(w, "node", ""), node) == 0 ? w : found;
+    json_array_foreach(json_object_get(status, "actor_list"), i, a)
+        *out_running += strcmp(json_text(a, "node", ""), node) == 0 ? (unsigned)json_num(a, "in_flight") : 0;
+    return found;
+}
+
+static int ask(const struct client_options *o, const char *path, const char *node, uint32_t grace_s, struct fault *f)
+{
+    json_t *body = json_pack("{s:s}", "worker", node), *answer = NULL;
+    if (body == NULL)
+        return fault_set(f, ERR_INVALID, "the worker's name is not UTF-8");
+    if (strcmp(path, "/manta/drain") == 0)
+        json_object_set_new(body, "grace_s", json_integer(grace_s));
+    char *text = json_dumps(body, JSON_COMPACT);
+    int err = fetch_json(o, path, text, &answer, NULL, f);
+    free(text);
+    json_decref(body);
+    json_decref(answer);
+    return err;
+}
+
+/* Asks the status until the worker's duty is `wanted`, or, NULL, it drains no longer: it has left (another one of its name
+ * may be there by then). */
+static int watch(const struct client_options *o, const char *node, const char *wanted, uint32_t patience_s, struct fault *f)
+{
+    uint64_t until_us = clock_us() + patience_s * 1000000ull;
+    unsigned said = UINT32_MAX, running;
+    for (;;) {
+        json_t *status = NULL;
+        int err = fetch_json(o, "/manta/status", NULL, &status, NULL, f);
+        if (err != 0)
+            return err;
+        const json_t *w = find_worker(status, node, &running);
+        bool there = w != NULL, is = there && strcmp(json_text(w, "duty", ""), wanted != NULL ? wanted : "drains") == 0;
+        json_decref(status);
+        if (wanted != NULL ? is : !is)
+            return 0;
+        if (wanted != NULL && !there)
+            return fault_set(f, ERR_UNAVAILABLE, "worker '%s' has left", node);
+        if (clock_us() >= until_us)
+            return fault_set(f, ERR_TIMEOUT, "worker '%s' %s for %u s: what does `manta status` say of it?", node,
+                             wanted != NULL ? "did not answer" : "is still there", patience_s);
+        if (wanted == NULL && running != said && !o->json)
+            printf("%s %s: %u running\n", show_tag("DRAIN"), node, said = running);
+        fflush(stdout);
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000l}, NULL);
+    }
+}
+
+int client_drain(const struct client_options *o, const char *node, uint32_t grace_s)
+{
+    struct fault f = {0};
+    uint64_t start_us = clock_us();
+    int err = ask(o, "/manta/drain", node, grace_s, &f);
+    if (err == 0)
+        err = watch(o, node, NULL, grace_s + PATIENCE_S, &f);
+    double s = (double)(clock_us() - start_us) / 1e6;
+    if (err != 0)
+        show_fault(&f);
+    else if (o->json)
+        printf("{\"left\":true,\"seconds\":%.1f}\n", s);
+    else
+        printf("%s %s has left after %.1f s\n", show_tag("DRAIN"), node, s);
+    return err_exit(err);
+}
+
+int client_cordon(const struct client_options *o, const char *node, bool on)
+{
+    struct fault f = {0};
+    int err = ask(o, on ? "/manta/cordon" : "/manta/uncordon", node, 0, &f);
+    if (err == 0)
+        err = watch(o, node, on ? "cordoned" : "serves", PATIENCE_S, &f);
+    if (err != 0)
+        show_fault(&f);
+    else if (o->json)
+        printf("{\"duty\":\"%s\"}\n", on ? "cordoned" : "serves");
+    else
+        printf("%s %s %s\n", show_tag(on ? "CORDON" : "UNCORDON"), node,
+               on ? "gets no new prompts; what runs there goes on" : "gets prompts again");
+    return err_exit(err);
+}
