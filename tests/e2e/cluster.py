@@ -249,7 +249,7 @@ class Cluster:
     def end(self):
         for p in reversed(self.processes):
             p.send(signal.SIGCONT)
-            p.send(signal.SIGTERM)
+            p.send(signal.SIGTERM if isinstance(p, Up) else signal.SIGINT)  # what runs there is not waited for
         for p in self.processes:
             try:
                 p.popen.wait(10)

@@ -154,6 +154,31 @@ void client_ask(struct sim *s)
     call_send(s, c);
 }
 
+/* The name the head knows it by: that of its node, or with a number behind it. Its pid is our number. */
+static struct str name_of(struct sim *s, const struct worker *w)
+{
+    struct head_worker_view v;
+    for (uint64_t from = 0; head_worker_at(s->head.head, from, s->now_us, &v); from = v.id + 1)
+        if (v.pid == w->id)
+            return v.node;
+    return str_of("nobody");
+}
+
+bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms)
+{
+    uint64_t until_us;
+    if (s->head.head == NULL || coordinator_asleep(s, &until_us))
+        return false;
+    struct call *c = call_new(s);
+    char name[2 * SIM_NODE_BYTES];
+    snprintf(name, sizeof name, "%.*s", STR_ARG(name_of(s, w)));
+    c->duty = true;
+    sim_trace(s, "duty", "", c->id, w->id, duty);
+    coordinator_feed(s, (struct head_event){.kind = HEAD_DUTY, .call = c->id, .text = str_of(name), .duty = duty, .grace_ms = grace_ms});
+    SIM_MUST(s, c->state != CALL_OPEN, "nobody answered a question of duty");
+    return c->state == CALL_ENDED;
+}
+
 void client_scale(struct sim *s, uint32_t workers)
 {
     struct call *c = call_new(s);

@@ -311,6 +311,53 @@ static void fault_join(struct sim *s, struct worker *w)
     sim_at(s, soon(s, 5000, 30000), leaves, guest->id, 0, 0);
 }
 
+/* ---- duty ---- */
+
+static void drain_again(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    const struct worker *w = table_get(&s->workers, id);
+    if (w->agent == NULL)
+        again(s, id, 0, 0);
+    else
+        sim_in(s, SIM_S, drain_again, id, 0, 0); /* it still ends what it has */
+}
+
+/* Docker stops it, or somebody drains it; then it is started anew. */
+static void fault_drain(struct sim *s, struct worker *w)
+{
+    uint32_t grace_ms = (uint32_t)sim_between(s, 0, 6000);
+    w->drains_jobs = worker_jobs(w) > 0;
+    if (sim_chance(s, 50))
+        worker_feed(s, w, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = grace_ms, .text = str_of("SIGTERM")});
+    else if (!client_duty(s, w, WIRE_DUTY_DRAINS, grace_ms))
+        return;
+    sim_at(s, soon(s, 200, 10000), drain_again, w->id, 0, 0);
+}
+
+/* Until it has heard: its link may be down, its head may be new. */
+static void uncordons(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
+{
+    (void)b, (void)c;
+    const struct worker *w = table_get(&s->workers, id);
+    if (w->agent == NULL || w->duty != WIRE_DUTY_CORDONED) {
+        PROBE(s, uncordoned);
+        return;
+    }
+    if (!client_duty(s, w, WIRE_DUTY_SERVES, 0))
+        PROBE(s, duty_of_nobody);
+    sim_in(s, SIM_S, uncordons, id, 0, 0);
+}
+
+static void fault_cordon(struct sim *s, struct worker *w)
+{
+    if (!client_duty(s, w, WIRE_DUTY_CORDONED, 0))
+        return;
+    if (worker_jobs(w) > 0)
+        PROBE(s, cordoned);
+    sim_at(s, soon(s, 500, 15000), uncordons, w->id, 0, 0);
+}
+
 static void fault_launcher(struct sim *s, struct worker *w)
 {
     (void)w;

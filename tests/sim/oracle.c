@@ -268,9 +268,9 @@ static void branch_ends(struct sim *s, struct call *c, const struct fx *fx)
 
 static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
 {
-    SIM_MUST(s, c->scale || (fx->branches > 0 && fx->branches <= SIM_BRANCHES_MAX), "%u branches", fx->branches);
-    SIM_MUST(s, c->scale || c->spread || fx->branches == c->count, "%u branches of %u", fx->branches, c->count);
-    for (uint32_t i = 0; i < fx->branches && !c->scale; i++)
+    SIM_MUST(s, c->scale || c->duty || (fx->branches > 0 && fx->branches <= SIM_BRANCHES_MAX), "%u branches", fx->branches);
+    SIM_MUST(s, c->scale || c->duty || c->spread || fx->branches == c->count, "%u branches of %u", fx->branches, c->count);
+    for (uint32_t i = 0; i < fx->branches && !c->scale && !c->duty; i++)
         SIM_MUST(s, c->branches[i].done, "O1: call %llu ended before its branch %u", (unsigned long long)c->id, i);
     c->state = CALL_ENDED;
     c->ended_us = s->now_us;
@@ -291,6 +291,9 @@ static void call_fails(struct sim *s, struct call *c, const struct fx *fx)
                  (unsigned long long)c->id);
     if (c->scale)
         PROBE(s, scaled_by_nobody);
+    else if (c->duty)
+        SIM_MUST(s, fx->fault.err == ERR_NOT_FOUND || fx->fault.err == ERR_IN_USE, "O5: a question of duty failed: %s %s", err_name(fx->fault.err),
+                 fx->fault.text);
     else
         SIM_MUST(s, failure_is_true(s, c, fx->fault.err), "O5: call %llu failed: %s %s", (unsigned long long)c->id,
                  err_name(fx->fault.err), fx->fault.text);

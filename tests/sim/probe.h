@@ -59,6 +59,12 @@
     P(forged_job, "a worker spoke of a job that is not its own") \
     P(stuttered, "a worker repeated or left out tokens") \
     P(left_politely, "a worker said bye while it had jobs") \
+    P(drained, "a worker that was asked to drain ended what it had and left") \
+    P(drained_late, "the grace time of a drain was over while jobs ran") \
+    P(run_crossed, "a job was on its way to a worker that took no new ones") \
+    P(cordoned, "a worker was cordoned while it had jobs") \
+    P(uncordoned, "and asked to serve again") \
+    P(duty_of_nobody, "somebody asked for the duty of a worker that had left") \
     P(scaled, "the launcher was asked for another number of workers") \
     P(scaled_by_nobody, "somebody asked for workers while no launcher was there")
 

@@ -40,7 +40,9 @@ enum {
     F(head, "the head dies and comes back knowing nothing") \
     F(stall, "the head is not run for seconds") \
     F(join, "workers join and leave, also under a name that is taken") \
-    F(launcher, "a launcher is asked for more and fewer workers")
+    F(launcher, "a launcher is asked for more and fewer workers") \
+    F(drain, "a worker is asked to end what it has and leave, by its head or a signal") \
+    F(cordon, "a worker is asked to take no new jobs, for a while")
 #define SIM_FAULT_ENUM(name, text) FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
 #undef SIM_FAULT_ENUM
@@ -205,6 +207,8 @@ struct worker {
     struct ag_effects fx;
     bool exited, was_joined, power_lost;
     bool launched;       /* by the launcher */
+    uint8_t duty;        /* enum wire_duties, as it said last */
+    bool drains_jobs;    /* it was asked to drain while it had jobs */
     uint64_t link;       /* the present one, or 0 */
     int64_t clock_us;    /* its clock is virtual time plus this */
     uint64_t tick_at_us;
@@ -218,6 +222,8 @@ void worker_feed(struct sim *s, struct worker *w, struct agent_event ev);
 bool worker_asleep(struct sim *s, const struct worker *w, uint64_t *until_us);
 enum worker_end { WORKER_KILLED, WORKER_POWER_LOST, WORKER_EXITED };
 void worker_end(struct sim *s, struct worker *w, enum worker_end how);
+/* Jobs its engines work on. */
+uint32_t worker_jobs(const struct worker *w);
 /* A living one, drawn; NULL: there is none. */
 struct worker *worker_any(struct sim *s);
 void worker_free(struct worker *w);
@@ -247,6 +253,7 @@ struct call {
     uint64_t seed;
     uint32_t count, max_tokens, deadline_ms;
     bool spread, logprobs, scale;
+    bool duty;          /* a worker is asked to serve, be cordoned, or drain */
     bool too_long;      /* the engine will say so */
     bool early;         /* came before any worker */
     bool engine_failed; /* a run of it was ended by a broken engine */
@@ -258,6 +265,8 @@ struct call {
 void client_start(struct sim *s);
 void client_ask(struct sim *s);
 void client_scale(struct sim *s, uint32_t workers);
+/* Asks the head that a worker does so; false: it has no such worker, or one that drains. */
+bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms);
 void call_free(struct call *c);
 
 /* ---- answer.c: what the right answer is ---- */

@@ -111,11 +111,16 @@ static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
         link_send(s, l, TO_HEAD, &ag->msg);
         if (ag->msg.type == WIRE_actor)
             joined_probe(s, w, l);
+        if (ag->msg.type == WIRE_duty)
+            w->duty = ag->msg.duty.duty;
+        if (ag->msg.type == WIRE_done && ag->msg.done.error == -ERR_UNAVAILABLE && w->duty != WIRE_DUTY_SERVES)
+            PROBE(s, run_crossed);
         break;
     case AG_MEASURE:
         sim_in(s, 10, worker_measured, w->id, 0, 0);
         break;
     case AG_RUN:
+        SIM_MUST(s, w->duty == WIRE_DUTY_SERVES, "%s runs a job although it said that it takes none", w->node);
         engine_run(s, w, ag->key, ag->ticket, &ag->msg.run);
         break;
     case AG_CANCEL:
@@ -193,7 +198,7 @@ struct worker *worker_start(struct sim *s, const char *node)
     return w;
 }
 
-static uint32_t jobs_of(const struct worker *w)
+uint32_t worker_jobs(const struct worker *w)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < w->actors_n; i++)
@@ -205,10 +210,14 @@ void worker_end(struct sim *s, struct worker *w, enum worker_end how)
 {
     struct link *l = table_get(&s->links, w->link);
     sim_trace(s, "worker ends", how == WORKER_EXITED ? "exit" : how == WORKER_KILLED ? "kill" : "power", w->id, 0, 0);
-    if (how == WORKER_KILLED && jobs_of(w) > 0)
+    if (how == WORKER_KILLED && worker_jobs(w) > 0)
         PROBE(s, lost_by_close);
-    if (how == WORKER_EXITED && jobs_of(w) > 0)
+    if (how == WORKER_EXITED && worker_jobs(w) > 0)
         PROBE(s, left_politely);
+    if (how == WORKER_EXITED && w->drains_jobs && worker_jobs(w) > 0)
+        PROBE(s, drained_late);
+    else if (how == WORKER_EXITED && w->drains_jobs)
+        PROBE(s, drained);
     w->power_lost = how == WORKER_POWER_LOST;
     if (l != NULL && l->near_up)
         link_orphan(s, l, how != WORKER_POWER_LOST);

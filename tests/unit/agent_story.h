@@ -66,6 +66,8 @@ static inline void story_line(struct story *s, const struct ag *ag)
         else if (m->type == WIRE_tokens)
             buf_printf(b, " job=%llu.%u first=%u text=%.*s", (unsigned long long)m->tokens.job, m->tokens.attempt,
                        m->tokens.first, STR_ARG(m->tokens.text));
+        else if (m->type == WIRE_duty)
+            buf_printf(b, " %u: %.*s", m->duty.duty, STR_ARG(m->duty.reason));
         else if (m->type == WIRE_done)
             buf_printf(b, " job=%llu.%u finish=%u error=%u", (unsigned long long)m->done.job, m->done.attempt,
                        m->done.finish, m->done.error);
@@ -169,6 +171,22 @@ static inline void story_run(struct story *s, uint32_t head, uint64_t job, uint3
     story_msg(
         s, head,
         (struct wire_msg){.type = WIRE_run, .run = {.job = job, .attempt = attempt, .key = key, .text = str_of("hi")}});
+}
+
+static inline void story_cordon(struct story *s, uint32_t head, uint8_t on)
+{
+    story_msg(s, head, (struct wire_msg){.type = WIRE_cordon, .cordon.on = on});
+}
+
+static inline void story_drain(struct story *s, uint32_t head, uint32_t grace_ms)
+{
+    story_msg(s, head, (struct wire_msg){.type = WIRE_drain, .drain.grace_ms = grace_ms});
+}
+
+/* The first signal, or the second one. */
+static inline void story_signal(struct story *s, uint32_t grace_ms)
+{
+    story_step(s, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = grace_ms, .text = str_of("SIGTERM")});
 }
 
 static inline void story_cancel(struct story *s, uint32_t head, uint64_t job, uint32_t attempt)

@@ -54,6 +54,8 @@ static inline void line_of_msg(struct buf *b, const struct wire_msg *m)
         break;
     case WIRE_cancel: buf_printf(b, " job=%llu.%u", (unsigned long long)m->cancel.job, m->cancel.attempt); break;
     case WIRE_scale: buf_printf(b, " workers=%u", m->scale.workers); break;
+    case WIRE_cordon: buf_printf(b, " on=%u", m->cordon.on); break;
+    case WIRE_drain: buf_printf(b, " grace=%u", m->drain.grace_ms); break;
     default: break;
     }
 }
@@ -317,6 +319,11 @@ static inline void event(struct story *s, const char *line)
         event_done(s, id, line);
     else if (str_is(v, "bye"))
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_bye, .bye.reason = word(line, "reason", "stopping")}, &m));
+    else if (str_is(v, "duty"))
+        msg_step(s, id, (m = (struct wire_msg){.type = WIRE_duty, .duty = {.duty = (uint8_t)number(line, "duty", 0), .reason = word(line, "reason", "")}}, &m));
+    else if (str_is(v, "ask")) /* somebody asks for a worker's duty */
+        step(s, (struct head_event){.kind = HEAD_DUTY, .call = id, .text = word(line, "worker", ""), .duty = (uint8_t)number(line, "duty", 0),
+                                    .grace_ms = number(line, "grace", 0)});
     else if (str_is(v, "run")) /* what only a head says */
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_run}, &m));
     else if (str_is(v, "scaled"))

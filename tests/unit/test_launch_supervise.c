@@ -253,15 +253,52 @@ static void test_scale_up_and_down(void **state)
     assert_int_equal(count(&s->events, "worker-3 stopped"), 1);
 }
 
-/* A worker deaf to SIGTERM is killed after the grace. */
+/* A worker deaf to signals is killed after the grace. */
 static void test_a_deaf_worker_is_killed(void **state)
 {
     struct story *s = *state;
-    s->worker[1] = "trap '' TERM; echo up; while :; do sleep 1; done";
+    s->worker[1] = "trap '' TERM INT; echo up; while :; do sleep 1; done";
     s->act_at = "worker-1 | up";
     s->act = stop;
     run(s);
     assert_int_equal(count(&s->events, "worker-1 did not stop within 200 ms: killing it"), 1);
+}
+
+/* Scales to none when the worker is up; with `stop` ends it all when the worker has been told. */
+static void scale_to_none(const char *who, struct str line, void *user_data)
+{
+    struct story *s = user_data;
+    on_line(who, line, user_data);
+    if (str_is(line, "up"))
+        launch_scale(s->launch, 0);
+    else if (str_is(line, "drained") || str_is(line, s->act_at != NULL ? s->act_at : ""))
+        launch_stop(s->launch);
+}
+
+/* Given a worker with something running; when it is one too many; then it is asked to drain and has its time for that. */
+static void test_a_surplus_worker_drains(void **state)
+{
+    struct story *s = *state;
+    s->cfg.times.drain_ms = 20000;
+    s->cfg.on_line = scale_to_none;
+    s->worker[1] = "trap 'sleep 0.4; echo drained; exit 0' TERM; echo up; while :; do sleep 0.05; done"; /* more than the grace of 0.2 s */
+    run(s);
+    assert_int_equal(count(&s->lines, "worker-1 | drained"), 1);
+    assert_int_equal(count(&s->events, "did not stop"), 0);
+}
+
+/* Given a worker that drains for long; when all of it is to end; then nothing is waited for any more. */
+static void test_the_end_of_all_does_not_wait_for_a_drain(void **state)
+{
+    struct story *s = *state;
+    s->cfg.times.drain_ms = 20000;
+    s->cfg.on_line = scale_to_none;
+    s->act_at = "drains";
+    s->worker[1] = "trap 'exit 0' INT; trap 'echo drains' TERM; echo up; while :; do sleep 0.05; done";
+    uint64_t start_us = net_now_us(s->loop);
+    run(s);
+    assert_int_equal(count(&s->events, "worker-1 stopped"), 1);
+    assert_true(net_now_us(s->loop) - start_us < 10000000);
 }
 
 static void stop_twice(struct story *s)
@@ -274,7 +311,7 @@ static void test_a_second_stop_does_not_wait(void **state)
 {
     struct story *s = *state;
     s->cfg.times.grace_ms = 30000;
-    s->worker[1] = "trap '' TERM; echo up; while :; do sleep 1; done";
+    s->worker[1] = "trap '' TERM INT; echo up; while :; do sleep 1; done";
     s->act_at = "worker-1 | up";
     s->act = stop_twice;
     uint64_t start_us = net_now_us(s->loop);
@@ -406,6 +443,8 @@ int main(int argc, char **argv)
         STORY(test_hopeless_workers_end_all),
         STORY(test_scale_up_and_down),
         STORY(test_a_deaf_worker_is_killed),
+        STORY(test_a_surplus_worker_drains),
+        STORY(test_the_end_of_all_does_not_wait_for_a_drain),
         STORY(test_a_second_stop_does_not_wait),
         STORY(test_free_while_running),
         STORY(test_no_such_program),

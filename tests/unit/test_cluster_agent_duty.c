@@ -1,0 +1,173 @@
+/* Whether a worker takes new jobs: told by heads and signals, and told to all heads. */
+#include "agent_story.h"
+
+static void the_engine_ends(struct story *s, uint64_t ticket)
+{
+    struct wire_done done = {.finish = FINISH_STOP};
+    story_step(s, (struct agent_event){.kind = AGENT_DONE, .ticket = ticket, .done = &done});
+}
+
+/* Two heads have welcomed it. */
+static struct story story_of_two(void)
+{
+    struct story s = story_begin(2);
+    story_actor(&s, 0, WIRE_ACTOR_READY);
+    story_simple(&s, AGENT_START, 0);
+    for (uint32_t h = 0; h < 2; h++) {
+        story_simple(&s, AGENT_LINKED, h);
+        story_welcome(&s, h);
+    }
+    story_forget(&s);
+    return s;
+}
+
+static void a_signal_lets_what_runs_end_and_refuses_the_rest(void **state)
+{
+    (void)state;
+    struct story s = story_of_two();
+    story_run(&s, 0, 1, 1, 0);
+    story_run(&s, 1, 1, 1, 0);
+    story_forget(&s);
+    story_signal(&s, 8000);
+    story_is(&s, "send 0 duty 2: SIGTERM\nsend 1 duty 2: SIGTERM\n");
+    story_run(&s, 0, 2, 1, 0); /* it was on its way */
+    story_is(&s, "send 0 done job=2.1 finish=4 error=9\n");
+    the_engine_ends(&s, 1);
+    story_is(&s, "send 0 done job=1.1 finish=1 error=0\n");
+    the_engine_ends(&s, 2); /* the last one, of the other head */
+    story_is(&s, "send 1 done job=1.1 finish=1 error=0\n"
+                 "send 0 bye\nhang up 0\nsend 1 bye\nhang up 1\nexit 0 \n");
+    story_end(&s);
+}
+
+static void with_nothing_running_it_leaves_at_once(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    story_signal(&s, 8000);
+    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 bye\nhang up 0\nexit 0 \n");
+    story_end(&s);
+}
+
+static void with_no_head_it_leaves_at_once(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    story_run(&s, 0, 1, 1, 0);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    story_forget(&s);
+    story_signal(&s, 8000);
+    story_is(&s, "exit 0 \n");
+    story_end(&s);
+}
+
+static void after_the_grace_time_it_leaves_with_jobs_running(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    story_run(&s, 0, 1, 1, 0);
+    story_signal(&s, 800);
+    story_forget(&s);
+    story_wait(&s, 799);
+    story_is(&s, "");
+    story_wait(&s, 1);
+    story_is(&s, "send 0 bye\ncancel actor=0 ticket=1\nhang up 0\nexit 0 \n");
+    story_end(&s);
+}
+
+static void a_second_signal_does_not_wait(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    story_run(&s, 0, 1, 1, 0);
+    story_signal(&s, 8000);
+    story_forget(&s);
+    story_signal(&s, 8000);
+    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 bye\ncancel actor=0 ticket=1\nhang up 0\nexit 0 \n");
+    story_end(&s);
+}
+
+static void a_head_may_change_the_grace_time_of_a_drain_but_not_make_a_signal_wait(void **state)
+{
+    (void)state;
+    struct story s = story_of_two();
+    story_run(&s, 0, 1, 1, 0);
+    story_forget(&s);
+    story_drain(&s, 0, 500);
+    story_is(&s, "send 0 duty 2: a head asked for it\nsend 1 duty 2: a head asked for it\n");
+    story_drain(&s, 1, 60000); /* the other head gives more time */
+    story_forget(&s);
+    story_tick(&s, 10000);
+    story_wait(&s, 500);
+    story_forget(&s);
+    assert_true(agent_joined(s.agent) == 2);
+    story_signal(&s, 800); /* now somebody waits */
+    story_drain(&s, 1, 60000);
+    story_forget(&s);
+    story_wait(&s, 800);
+    assert_true(agent_joined(s.agent) == 0);
+    story_end(&s);
+}
+
+static void a_cordon_is_told_to_all_heads_and_taken_back(void **state)
+{
+    (void)state;
+    struct story s = story_of_two();
+    story_run(&s, 0, 1, 1, 0);
+    story_forget(&s);
+    story_cordon(&s, 0, 1);
+    story_is(&s, "send 0 duty 1: a head asked for it\nsend 1 duty 1: a head asked for it\n");
+    story_run(&s, 1, 7, 1, 0);
+    story_is(&s, "send 1 done job=7.1 finish=4 error=9\n");
+    the_engine_ends(&s, 1); /* and it stays */
+    story_is(&s, "send 0 done job=1.1 finish=1 error=0\n");
+    story_cordon(&s, 1, 1); /* who asks for what is so hears it */
+    story_is(&s, "send 1 duty 1: a head asked for it\n");
+    story_cordon(&s, 1, 0);
+    story_is(&s, "send 0 duty 0: \nsend 1 duty 0: \n");
+    story_run(&s, 1, 7, 1, 0);
+    story_is(&s, "run actor=0 ticket=2 hi\n");
+    story_end(&s);
+}
+
+static void a_drain_is_not_taken_back(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    story_run(&s, 0, 1, 1, 0);
+    story_drain(&s, 0, 5000);
+    story_forget(&s);
+    story_cordon(&s, 0, 0);
+    story_is(&s, "send 0 duty 2: a head asked for it\n");
+    story_end(&s);
+}
+
+static void a_head_that_welcomes_it_again_hears_of_it_first(void **state)
+{
+    (void)state;
+    struct story s = story_of_two();
+    story_cordon(&s, 0, 1);
+    story_simple(&s, AGENT_LINK_LOST, 1);
+    story_wait(&s, 100);
+    story_simple(&s, AGENT_LINKED, 1);
+    story_forget(&s);
+    story_welcome(&s, 1);
+    story_is(&s, "send 1 duty 1: a head asked for it\nsend 1 actor key=0 state=2 model=smollm2\n");
+    story_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_signal_lets_what_runs_end_and_refuses_the_rest),
+        cmocka_unit_test(with_nothing_running_it_leaves_at_once),
+        cmocka_unit_test(with_no_head_it_leaves_at_once),
+        cmocka_unit_test(after_the_grace_time_it_leaves_with_jobs_running),
+        cmocka_unit_test(a_second_signal_does_not_wait),
+        cmocka_unit_test(a_head_may_change_the_grace_time_of_a_drain_but_not_make_a_signal_wait),
+        cmocka_unit_test(a_cordon_is_told_to_all_heads_and_taken_back),
+        cmocka_unit_test(a_drain_is_not_taken_back),
+        cmocka_unit_test(a_head_that_welcomes_it_again_hears_of_it_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
