@@ -42,6 +42,8 @@ static void show_actor(const json_t *a)
                json_num(a, "prefill_tps"), json_num(a, "decode_tps"));
     if (strcmp(state, "failed") == 0)
         printf(": %s", json_text(a, "note", ""));
+    if (json_num(a, "failures_in_a_row") > 0)
+        printf("; %s after %.0f failures in a row: %s", json_text(a, "health", "?"), json_num(a, "failures_in_a_row"), json_text(a, "trouble", ""));
     const char *worker = json_text(a, "worker_state", "ok");
     if (strcmp(worker, "ok") != 0)
         printf("; its worker is %s: %s", worker, json_text(a, "worker_reason", ""));

@@ -168,6 +168,7 @@ void head_actor_free(struct actor *a)
     free(a->model);
     free(a->digest);
     free(a->note);
+    free(a->trouble);
     free(a);
 }
 
@@ -199,8 +200,9 @@ bool head_actor_is_open(const struct actor *a)
 {
     enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
     bool worker_well = !a->worker->silent && w != WORKER_LOST;
+    uint32_t most = head_actor_health(a) == ACTOR_PROBED ? 1 : a->slots;
     return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && !a->hung && !timer_is_set(&a->rest) &&
-           a->in_flight < a->slots;
+           a->in_flight < most;
 }
 
 void head_actor_refresh(struct head *h, struct actor *a)

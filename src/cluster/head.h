@@ -30,6 +30,9 @@ enum {
     HEAD_MODELS_MAX = 1024,           /* names remembered after their last actor has gone */
     HEAD_REQUEST_BYTES_MAX = 6 << 20, /* one prompt with everything: must fit a frame */
     HEAD_SCALE_MAX = 256,             /* local workers one may ask a launcher for */
+    HEAD_EJECT_AFTER = 3,             /* failures in a row: from then on an actor is probed with one job at a time */
+    HEAD_REST_FIRST_MS = 250,         /* an actor rests after a failure; twice as long after the next … */
+    HEAD_REST_MAX_MS = 8000,          /* … up to this */
     HEAD_RESUME_TOKENS_MAX = 1 << 18, /* tokens of one answer that are kept for going on elsewhere: must fit a `run` */
 };
 
@@ -115,6 +118,10 @@ uint64_t head_deadline(const struct head *h);
 
 enum worker_state { WORKER_OK = 0, WORKER_SLOW, WORKER_HUNG, WORKER_CORDONED, WORKER_DRAINING, WORKER_LOST, WORKER_STATES };
 
+/* RESTING: it failed a job, and gets none for a moment. EJECTED: it failed several in a row and rests. PROBED: it did, and gets one
+ * job at a time until one ends well. */
+enum actor_health { ACTOR_WELL = 0, ACTOR_RESTING, ACTOR_EJECTED, ACTOR_PROBED, ACTOR_HEALTHS };
+
 struct head_worker_view {
     uint64_t id;
     struct str node, address, version, engine, cpu_features;
@@ -136,6 +143,9 @@ struct head_actor_view {
     uint8_t state; /* enum wire_actor_state */
     uint8_t kind;  /* enum request_kind */
     bool exact, has_template;
+    enum actor_health health;
+    uint32_t failures;  /* in a row */
+    struct str trouble; /* how the last of them went; empty without one */
     enum worker_state worker_state;
     struct str worker_reason;
     uint32_t slots, context, in_flight;

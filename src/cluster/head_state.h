@@ -91,7 +91,8 @@ struct actor {
     bool slow;              /* makes far fewer tokens than others of its model, or than lately */
     uint32_t token_age_ms;  /* since its last step while busy, as it said last */
     float decode_best;      /* tokens/s, the most of late */
-    uint32_t rests;         /* failures in a row: it rests after each, longer each time */
+    uint32_t failures;      /* in a row: it rests after each, longer each time */
+    char *trouble;          /* owned; how the last of them went, or NULL */
     struct timer rest;      /* set: it gets no jobs until then */
     struct list flights;    /* flight.in_actor: live ones, oldest first */
     struct list orphans;    /* flight.in_actor: of jobs that were cancelled or went elsewhere */
@@ -316,8 +317,13 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *beat);
 void head_worker_judge(struct head *h, struct worker *w);
 void head_worker_watch(struct head *h, struct worker *w); /* sets its timer */
 void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us);
-/* It failed a job: it rests before it gets another one. */
+/* It failed a job: it rests before it gets another one, and after HEAD_EJECT_AFTER of them in a row it is ejected. */
+void head_actor_fails(struct head *h, struct actor *a, const char *how);
+/* It had no room: the same pause, and nothing is held against it. */
 void head_actor_rest(struct head *h, struct actor *a);
+/* A job ended well there. */
+void head_actor_succeeds(struct head *h, struct actor *a);
+enum actor_health head_actor_health(const struct actor *a);
 void head_actor_rested(struct head *h, struct actor *a);
 
 /* ---- pool.c ---- */

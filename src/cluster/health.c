@@ -1,4 +1,4 @@
-/* Heartbeats: who has fallen silent, who hangs although it beats, who computes slowly, who failed and rests.
+/* Who has fallen silent, who hangs although it beats, who computes slowly; who fails jobs, rests, is ejected and probed.
  *
  *            silent > 2.5 beats        silent > lost_after
  *      OK ─────────────────────▶ SLOW ────────────────────▶ LOST (link closed)
@@ -7,14 +7,13 @@
  *      ├──▶ CORDONED, DRAINING while it takes no new jobs (duty.c)
  *      └──▶ HUNG while one of its actors is busy without a token for too long by its own measure */
 #include <math.h>
+#include <stdlib.h>
 
 #include "cluster/head_state.h"
 
 #define TAG "WORKER HEALTH"
 
 enum {
-    REST_FIRST_MS = 250,
-    REST_DOUBLINGS_MAX = 5,
     STALL_STEPS = 20, /* an actor hangs after so many times what a token should take; a busy machine is no reason */
 };
 
@@ -220,14 +219,62 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
     head_worker_judge(h, w);
 }
 
-/* ---- resting: an actor that fails at once would else draw all jobs, being always free ---- */
+/* ---- failing: an actor that fails at once would else draw all jobs, being always free ----
+ *
+ *            fails: rests             time
+ *      WELL ───────────────▶ RESTING ──────▶ WELL                    HEAD_EJECT_AFTER failures in a row:
+ *        ▲                      │ fails again, HEAD_EJECT_AFTER times in a row
+ *        │ a job ends well      ▼            time
+ *        └──────── PROBED ◀── EJECTED        one job at a time; if it fails: EJECTED, for longer
+ *
+ * Only what ends a job there counts, not what was wrong with the job itself, nor a worker that left or had no room (other heads
+ * send jobs, too). */
+
+enum actor_health head_actor_health(const struct actor *a)
+{
+    bool ejected = a->failures >= HEAD_EJECT_AFTER, rests = timer_is_set(&a->rest);
+    if (rests)
+        return ejected ? ACTOR_EJECTED : ACTOR_RESTING;
+    return ejected ? ACTOR_PROBED : ACTOR_WELL;
+}
+
+static uint64_t rest_ms(const struct actor *a)
+{
+    uint64_t ms = HEAD_REST_FIRST_MS;
+    for (uint32_t i = 1; i < a->failures && ms < HEAD_REST_MAX_MS; i++)
+        ms *= 2;
+    return ms < HEAD_REST_MAX_MS ? ms : HEAD_REST_MAX_MS;
+}
 
 void head_actor_rest(struct head *h, struct actor *a)
 {
-    uint32_t doublings = a->rests < REST_DOUBLINGS_MAX ? a->rests : REST_DOUBLINGS_MAX;
-    a->rests++;
-    timers_set(&h->timers, &a->rest, head_after_ms(h, (uint64_t)REST_FIRST_MS << doublings));
+    timers_set(&h->timers, &a->rest, head_after_ms(h, HEAD_REST_FIRST_MS));
     head_actor_refresh(h, a);
+}
+
+void head_actor_fails(struct head *h, struct actor *a, const char *how)
+{
+    if (timer_is_set(&a->rest))
+        return; /* several jobs of one call that failed, or one from before: it is one failure */
+    a->failures++;
+    free(a->trouble);
+    a->trouble = text_line_dup(str_of(how), HEAD_LINE_BYTES_MAX);
+    timers_set(&h->timers, &a->rest, head_after_ms(h, rest_ms(a)));
+    head_actor_refresh(h, a);
+    if (a->failures >= HEAD_EJECT_AFTER)
+        head_log(h, LOG_WARN, TAG, "actor %u is ejected after %u failures in a row: %s; in %llu ms it gets one job, to see node=%s",
+                 (unsigned)a->node.id, a->failures, a->trouble, (unsigned long long)rest_ms(a), a->worker->name);
+}
+
+void head_actor_succeeds(struct head *h, struct actor *a)
+{
+    bool ejected = a->failures >= HEAD_EJECT_AFTER;
+    a->failures = 0;
+    if (!ejected)
+        return;
+    timers_clear(&h->timers, &a->rest); /* a job from before it was ejected may be what ended well */
+    head_actor_refresh(h, a);
+    head_log(h, LOG_INFO, TAG, "actor %u is back: a job ended well there node=%s", (unsigned)a->node.id, a->worker->name);
 }
 
 void head_actor_rested(struct head *h, struct actor *a)

@@ -269,7 +269,7 @@ static void count_done(struct head *h, const struct flight *f, struct call *call
     h->answer_tokens += m->completion_tokens;
     if (failed)
         return;
-    a->rests = 0;
+    head_actor_succeeds(h, a);
     if (m->completion_tokens > 0 && m->completion_tokens <= a->context)
         learn(&a->seats[SEAT_MODEL].pool->answer_tokens, (float)m->completion_tokens);
 }
@@ -296,7 +296,10 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
     a->jobs_failed++;
     head_log(h, LOG_WARN, "FAILOVER", "job %llu failed: %s actor=%u node=%s", (unsigned long long)job->node.id,
              fault->text, (unsigned)a->node.id, a->worker->name);
-    head_actor_rest(h, a);
+    if (fault->err == ERR_BUSY)
+        head_actor_rest(h, a);
+    else
+        head_actor_fails(h, a, fault->text);
     head_flight_end(h, f);
     head_job_failover(h, job, fault);
 }

@@ -143,6 +143,15 @@ static double prefill_tps(const struct head_actor_view *a)
     return (double)a->prefill_tps;
 }
 
+static double ejected(const struct head_actor_view *a)
+{
+    return a->health == ACTOR_EJECTED || a->health == ACTOR_PROBED;
+}
+static double jobs_failed(const struct head_actor_view *a)
+{
+    return (double)a->jobs_failed;
+}
+
 static double weights_bytes(const struct head_actor_view *a)
 {
     return (double)a->weights_bytes;
@@ -185,6 +194,8 @@ void write_metrics(struct head_program *p)
     write_actor_metric(p, "gauge", "manta_actor_compute_bytes", "compute buffers", compute_bytes);
     write_actor_metric(p, "gauge", "manta_actor_in_flight", "jobs running on the actor", in_flight);
     write_actor_metric(p, "gauge", "manta_actor_token_age_seconds", "since its last step, while busy", token_age_s);
+    write_actor_metric(p, "gauge", "manta_actor_ejected", "1: it failed several jobs in a row, and gets none, or one to see", ejected);
+    write_actor_metric(p, "counter", "manta_actor_jobs_failed_total", "jobs that failed there", jobs_failed);
     write_actor_metric(p, "gauge", "manta_actor_slots", "jobs it can run at once", slots);
     write_actor_metric(p, "counter", "manta_actor_tokens_total", "tokens it generated", tokens);
     write_actor_metric(p, "gauge", "manta_actor_decode_tokens_per_second", "measured speed of one stream", decode_tps);

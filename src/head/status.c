@@ -20,6 +20,12 @@ const char *duty_name(uint8_t duty)
     return names[duty];
 }
 
+static const char *health_name(enum actor_health health)
+{
+    static const char *const names[ACTOR_HEALTHS] = {"well", "resting", "ejected", "probed"};
+    return names[health];
+}
+
 static const char *actor_state_name(uint8_t s)
 {
     static const char *const names[] = {"?", "loading", "ready", "failed", "gone"};
@@ -134,6 +140,9 @@ static void put_actor(const struct head_actor_view *a, struct jout *j)
     jout_put_cstr(j, "kind", a->kind == REQUEST_EMBED ? "embed" : "generate");
     jout_put_bool(j, "exact", a->exact);
     jout_put_bool(j, "chat_template", a->has_template);
+    jout_put_cstr(j, "health", health_name(a->health));
+    jout_put_uint(j, "failures_in_a_row", a->failures);
+    jout_put_str(j, "trouble", a->trouble);
     jout_put_uint(j, "slots", a->slots);
     jout_put_uint(j, "in_flight", a->in_flight);
     jout_put_uint(j, "token_age_ms", a->token_age_ms);
@@ -176,6 +185,9 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "queue_deadline_ms", c->queue_deadline_ms);
     put_limit(j, "attempts_max", c->attempts_max);
     put_limit(j, "moves_max", c->moves_max);
+    put_limit(j, "eject_after_failures", HEAD_EJECT_AFTER);
+    put_limit(j, "rest_first_ms", HEAD_REST_FIRST_MS);
+    put_limit(j, "rest_max_ms", HEAD_REST_MAX_MS);
     put_limit(j, "resume_bytes_max", c->resume_bytes_max);
     put_limit(j, "resume_tokens_max", HEAD_RESUME_TOKENS_MAX);
     put_limit(j, "regroup_ms", c->regroup_ms);

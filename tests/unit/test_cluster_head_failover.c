@@ -281,6 +281,73 @@ static void an_engine_error_is_tried_elsewhere_and_the_actor_rests(void **state)
     story_end(&s);
 }
 
+/* The only actor there is, one job after the other. */
+static void fails(struct story *s, unsigned job, unsigned attempt, uint64_t rest_ms)
+{
+    char text[200];
+    snprintf(text, sizeof text,
+             "> done 1 job=%u.%u finish=4 error=1 message=engine-broke\n"
+             "> wait %llu\n"
+             "> wait 1\n"
+             "send 1 run job=%u.%u key=0 seed=0 hi\n", job, attempt, (unsigned long long)rest_ms - 1, job, attempt + 1);
+    story(s, text);
+}
+
+static struct head_actor_view actor_view(const struct story *s)
+{
+    struct head_actor_view v;
+    assert_true(head_actor_at(s->head, 0, &v));
+    return v;
+}
+
+static void an_actor_that_fails_again_and_again_is_ejected_and_probed(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4\nprompt 1\n");
+    fails(&s, 1, 1, 250);
+    fails(&s, 1, 2, 500);
+    assert_int_equal(actor_view(&s).health, ACTOR_WELL);
+    s.logs = true;
+    story(&s, "> done 1 job=1.3 finish=4 error=1 message=engine-broke\n"
+              "[FAILOVER] job 1 failed: engine-broke actor=0 node=a\n"
+              "[WORKER HEALTH] actor 0 is ejected after 3 failures in a row: engine-broke; in 1000 ms it gets one job, to see node=a\n");
+    s.logs = false;
+    assert_int_equal(actor_view(&s).health, ACTOR_EJECTED);
+    assert_int_equal(actor_view(&s).failures, 3);
+    assert_true(str_is(actor_view(&s).trouble, "engine-broke"));
+    given(&s, "prompt 2\nprompt 3\n");
+    story(&s, "> wait 1000\nsend 1 run job=1.4 key=0 seed=0 hi\n"); /* one, although four slots are free */
+    assert_int_equal(actor_view(&s).health, ACTOR_PROBED);
+    story(&s, "> done 1 job=1.4 finish=4 error=1\n" /* the probe fails: twice as long */
+              "> wait 1999\n"
+              "> wait 1\n"
+              "send 1 run job=1.5 key=0 seed=0 hi\n");
+    s.logs = true;
+    story(&s, "> done 1 job=1.5\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "[WORKER HEALTH] actor 0 is back: a job ended well there node=a\n"
+              "end 1 of 1\n"
+              "send 1 run job=2.1 key=0 seed=0 hi\n"
+              "send 1 run job=3.1 key=0 seed=0 hi\n");
+    assert_int_equal(actor_view(&s).health, ACTOR_WELL);
+    assert_int_equal(actor_view(&s).failures, 0);
+    story_end(&s);
+}
+
+static void jobs_that_fail_together_are_one_failure_and_no_room_is_none(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=4\nprompt 1\nprompt 2\nprompt 3\nprompt 4\n");
+    given(&s, "done 1 job=1 finish=4 error=1\ndone 1 job=2 finish=4 error=1\ndone 1 job=3 finish=4 error=1\n");
+    assert_int_equal(actor_view(&s).failures, 1);
+    given(&s, "wait 250\ndone 1 job=4 finish=4 error=8\nwait 250\ndone 1 job=4.2 finish=4 error=8\nwait 250\n");
+    assert_int_equal(actor_view(&s).failures, 1);
+    assert_int_equal(actor_view(&s).health, ACTOR_WELL);
+    story_end(&s);
+}
+
 static void a_job_its_worker_cancelled_by_itself_goes_elsewhere(void **state)
 {
     (void)state;
@@ -374,6 +441,8 @@ int main(void)
         cmocka_unit_test(a_rack_that_dies_does_not_use_up_the_attempts),
         cmocka_unit_test(an_actor_that_goes_away_gives_its_jobs_back),
         cmocka_unit_test(an_engine_error_is_tried_elsewhere_and_the_actor_rests),
+        cmocka_unit_test(an_actor_that_fails_again_and_again_is_ejected_and_probed),
+        cmocka_unit_test(jobs_that_fail_together_are_one_failure_and_no_room_is_none),
         cmocka_unit_test(a_job_its_worker_cancelled_by_itself_goes_elsewhere),
         cmocka_unit_test(a_branch_of_a_fan_out_takes_an_actor_that_no_sibling_has),
         cmocka_unit_test(what_cannot_be_said_of_a_job_ends_the_link),
