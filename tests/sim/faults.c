@@ -328,6 +328,8 @@ static void fault_drain(struct sim *s, struct worker *w)
 {
     uint32_t grace_ms = (uint32_t)sim_between(s, 0, 6000);
     w->drains_jobs = worker_jobs(w) > 0;
+    for (int i = 0; i < 4; i++)
+        client_ask(s); /* somebody's prompt is on its way to it, perhaps */
     if (sim_chance(s, 50))
         worker_feed(s, w, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = grace_ms, .text = str_of("SIGTERM")});
     else if (!client_duty(s, w, WIRE_DUTY_DRAINS, grace_ms))
