@@ -129,7 +129,7 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
     a->compute_bytes = m->compute_bytes;
     a->progress = isfinite(m->progress) ? fminf(fmaxf(m->progress, 0), 1) : 0;
     a->prefill_tps = speed_of(m->prefill_tps);
-    a->decode_tps = speed_of(m->decode_tps);
+    head_pool_paced(a, speed_of(m->decode_tps));
 }
 
 static struct actor *actor_new(struct head *h, struct worker *w, const struct wire_actor *m)

@@ -107,6 +107,7 @@ static void check_pool(const struct pool *p)
     MUST(p->open_n == 0 || list_empty(&p->queue)); /* H8 */
     MUST(p->open_n <= p->ready_n && p->ready_n <= p->actors_n);
     MUST(!list_linked(&p->dirty));
+    MUST(p->fastest == NULL || (p->seat == SEAT_MODEL && p->ready[p->fastest->seats[SEAT_MODEL].ready_at] == p->fastest));
     uint64_t seq = 0;
     LIST_EACH(pos, &p->queue) {
         const struct job *job = list_item(pos, struct job, queued);
@@ -121,6 +122,7 @@ static void check_links(const struct head *h)
         const struct link *link = id_item(n, struct link, node);
         MUST((link->state == LINK_WORKER) == (link->worker != NULL)); /* H7 */
         MUST((link->state == LINK_NEW) == timer_is_set(&link->timer));
+        MUST((link->state == LINK_LAUNCHER) == list_linked(&link->launches));
     }
 }
 

@@ -142,6 +142,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     idtab_init(&h->jobs);
     h->worker_names.seed = h->worker_lives.seed = h->kin_names.seed = rng_mix(cfg->seed);
     h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
+    list_init(&h->launchers);
     list_init(&h->pools);
     list_init(&h->kin_pools);
     list_init(&h->dirty_pools);

@@ -15,6 +15,7 @@
 #include "cluster/timers.h"
 
 enum { NOT_SEATED = UINT32_MAX };
+enum { POOL_PEERS_MAX = 64 }; /* actors looked at for the fastest */
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
 /* Something that effects of this step may still point to: freed when the next step begins. */
@@ -38,6 +39,7 @@ struct link {
     char *peer;                           /* owned; address of the dialler */
     char *name;                           /* owned; node name it said, once it did; else NULL */
     struct worker *worker;                /* WORKER: borrowed */
+    struct list launches;                 /* head.launchers, while LAUNCHER */
     uint32_t scale_running, scale_target; /* LAUNCHER: as it said last */
 };
 
@@ -128,6 +130,7 @@ struct pool {
     struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
     uint32_t ready_n, ready_cap, open_n, open_cap;
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
+    struct actor *fastest; /* of those ready that were looked at; NULL: look again */
     float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
     float answer_tokens;   /* of an answer, learned; 0: unknown */
     struct list queue;                      /* job.queued: by job.seq */
@@ -219,6 +222,7 @@ struct head {
     struct grave *graves;
     struct timers timers;
     struct idtab links, workers, actors, calls, jobs;
+    struct list launchers; /* link.launches, the oldest first */
     struct names worker_names, worker_lives, pool_names[2], kin_names;
     struct list pools; /* pool.order: oldest first, any-pools not among them */
     struct list kin_pools; /* pool.order */
@@ -335,6 +339,10 @@ void head_pool_digest(struct pool *p, struct str digest);
 void head_pool_drop(struct head *h, struct pool *p);
 /* The pool of kin of that name; made when there is none. */
 struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int seat);
+/* The most tokens/s of its ready actors; of a great many, of some of them. 0: none has told. */
+float head_pool_pace(struct pool *p);
+/* An actor tells of its speed. */
+void head_pool_paced(struct actor *a, float decode_tps);
 /* Forgets it when nobody speaks of it any more. */
 void head_pool_tidy(struct head *h, struct pool *p);
 void head_pool_free(struct pool *p);

@@ -98,17 +98,13 @@ static void actor_recovers(struct head *h, struct actor *a)
 
 /* ---- computing slowly: a machine that is hot, throttled or has other work. It is said, and routing knows by the speeds ---- */
 
-enum { PEERS_MAX = 64 }; /* actors of the model that one is compared with */
 static const float SLOW_BELOW = 0.4f, WELL_ABOVE = 0.5f;
 static const float FORGET = 0.999f; /* of the best speed, each beat: half of it in 12 minutes */
 
+/* Its own speed among them does no harm: that is never so much less than itself. */
 static float best_peer(const struct actor *a)
 {
-    const struct pool *p = a->seats[SEAT_MODEL].pool;
-    float best = 0;
-    for (uint32_t i = 0; i < p->ready_n && i < PEERS_MAX; i++)
-        best = p->ready[i] != a ? fmaxf(best, p->ready[i]->decode_tps) : best;
-    return best;
+    return head_pool_pace(a->seats[SEAT_MODEL].pool);
 }
 
 static void actor_speed(struct head *h, struct actor *a)
@@ -147,7 +143,7 @@ void head_worker_judge(struct head *h, struct worker *w)
     else if (slow != NULL)
         head_worker_is(h, w, WORKER_SLOW, "actor %u makes %.1f tokens/s; others of its model, or itself lately, %.1f",
                        (unsigned)slow->node.id, (double)slow->decode_tps, (double)fmaxf(best_peer(slow), slow->decode_best));
-    else
+    else if (w->state != WORKER_OK)
         head_worker_is(h, w, WORKER_OK, "%s", "");
 }
 
@@ -162,7 +158,7 @@ static float measured(float said, float before)
 static bool load_says(struct head *h, struct actor *a, const struct wire_load *load)
 {
     a->prefill_tps = measured(load->prefill_tps, a->prefill_tps);
-    a->decode_tps = measured(load->decode_tps, a->decode_tps);
+    head_pool_paced(a, measured(load->decode_tps, a->decode_tps));
     a->token_age_ms = load->busy > 0 ? load->token_age_ms : 0;
     if (a->decode_tps > 0)
         actor_speed(h, a);

@@ -124,6 +124,7 @@ void head_hello(struct head *h, struct link *link, const struct wire_hello *m)
         return;
     }
     link->state = LINK_LAUNCHER;
+    list_push(&h->launchers, &link->launches);
     welcome(h, link, 0);
     head_log(h, LOG_INFO, TAG, "launcher joined node=%s peer=%s", link->name, link->peer);
 }

@@ -49,6 +49,7 @@ static void link_shut(struct head *h, struct link *link, enum log_level level, s
     link->worker = NULL;
     link->state = LINK_CLOSING;
     timers_clear(&h->timers, &link->timer);
+    list_remove(&link->launches);
     if (w != NULL)
         head_worker_lose(h, w, level, why);
     struct fx *fx = head_fx(h, FX_CLOSE_LINK);
@@ -88,6 +89,7 @@ void head_link_closed(struct head *h, uint64_t id, struct str why)
     } else if (link->state == LINK_LAUNCHER) {
         head_log(h, LOG_INFO, TAG, "launcher left: %.*s node=%s", STR_ARG(why), link->name);
     }
+    list_remove(&link->launches);
     idtab_remove(&h->links, &link->node);
     head_link_free(link);
 }

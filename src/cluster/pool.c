@@ -167,11 +167,14 @@ static void ready_set(struct pool *p, struct actor *a, bool ready)
         seat->ready_at = p->ready_n;
         p->was_ready = true;
         array_add(&p->ready, &p->ready_n, &p->ready_cap, a);
+        if (p->fastest != NULL && a->decode_tps > p->fastest->decode_tps)
+            p->fastest = a;
     } else if (!ready && seat->ready_at != NOT_SEATED) {
         struct actor *last = p->ready[--p->ready_n];
         p->ready[seat->ready_at] = last;
         last->seats[p->seat].ready_at = seat->ready_at;
         seat->ready_at = NOT_SEATED;
+        p->fastest = p->fastest != a ? p->fastest : NULL;
     }
 }
 
@@ -195,6 +198,30 @@ void head_pool_set(struct actor *a, int seat, bool ready, bool open)
         return;
     ready_set(a->seats[seat].pool, a, ready);
     open_set(a->seats[seat].pool, a, open);
+}
+
+/* ---- the fastest: asked with every heartbeat, so it is looked for only when the one that was it has left or slowed down ---- */
+
+float head_pool_pace(struct pool *p)
+{
+    struct actor *best = p->fastest;
+    for (uint32_t i = 0; p->fastest == NULL && i < p->ready_n && i < POOL_PEERS_MAX; i++) {
+        if (best == NULL || p->ready[i]->decode_tps > best->decode_tps)
+            best = p->ready[i];
+    }
+    p->fastest = best;
+    return best != NULL ? best->decode_tps : 0;
+}
+
+void head_pool_paced(struct actor *a, float decode_tps)
+{
+    struct pool *p = a->seats[SEAT_MODEL].pool;
+    bool slower = decode_tps < a->decode_tps, ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED;
+    a->decode_tps = decode_tps;
+    if (p->fastest == a && slower)
+        p->fastest = NULL;
+    else if (p->fastest != NULL && ready && decode_tps > p->fastest->decode_tps)
+        p->fastest = a;
 }
 
 /* ---- for people ---- */

@@ -6,12 +6,7 @@
 /* The one that joined last: an older one that is still listed may be a connection nobody has noticed to be dead. */
 const struct link *head_launcher(const struct head *h)
 {
-    for (struct list *pos = h->links.order.prev; pos != &h->links.order; pos = pos->prev) {
-        const struct link *link = id_item(list_item(pos, struct id_node, order), struct link, node);
-        if (link->state == LINK_LAUNCHER)
-            return link;
-    }
-    return NULL;
+    return list_empty(&h->launchers) ? NULL : list_item(h->launchers.prev, struct link, launches);
 }
 
 void head_answer(struct head *h, uint64_t call, const struct fault *f)

@@ -24,13 +24,17 @@ struct worker *head_worker_by_life(const struct head *h, const struct wire_hello
     return node != NULL ? id_item(node, struct worker, by_life) : NULL;
 }
 
-/* The name it says; where another worker has that one already: laptop#2, laptop#3, … */
-static char *unique_name(const struct head *h, struct str said)
+/* The name it says; where another worker has that one already: laptop#2, laptop#3, … Where a great many share a name, the
+ * number is drawn: a search in order would get longer with each of them. */
+static char *unique_name(struct head *h, struct str said)
 {
+    enum { IN_ORDER = 16 };
     char name[HEAD_NAME_BYTES_MAX + 32];
     snprintf(name, sizeof name, "%.*s", STR_ARG(said));
-    for (unsigned i = 2; names_get(&h->worker_names, str_of(name)) != NULL; i++)
-        snprintf(name, sizeof name, "%.*s#%u", STR_ARG(said), i);
+    for (uint64_t i = 2; names_get(&h->worker_names, str_of(name)) != NULL; i++) {
+        uint64_t no = i <= IN_ORDER ? i : IN_ORDER + 1 + rng_below(&h->rng, 4 * (h->workers.n + 1));
+        snprintf(name, sizeof name, "%.*s#%llu", STR_ARG(said), (unsigned long long)no);
+    }
     return xstrdup(name);
 }
 

@@ -186,6 +186,25 @@ static void one_name_for_two_nodes_is_told_apart(void **state)
     story_end(&s);
 }
 
+/* Containers that all call themselves "worker": the names stay apart, and joining does not take longer with each of them. */
+static void one_name_for_forty_nodes_is_told_apart(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    struct head_worker_view v, w;
+    char join[80];
+    for (int i = 1; i <= 40; i++) {
+        snprintf(join, sizeof join, "open %d\nhello %d node=pc epoch=%d\n", i, i, i);
+        given(&s, join);
+    }
+    uint32_t pairs = 0;
+    for (uint64_t from = 0; head_worker_at(s.head, from, s.now_us, &v); from = v.id + 1)
+        for (uint64_t other = v.id + 1; head_worker_at(s.head, other, s.now_us, &w); other = w.id + 1, pairs++)
+            assert_false(str_eq(v.node, w.node));
+    assert_int_equal(pairs, 40 * 39 / 2);
+    story_end(&s);
+}
+
 static void a_worker_that_comes_back_replaces_its_old_link(void **state)
 {
     (void)state;
@@ -418,6 +437,7 @@ int main(void)
         cmocka_unit_test(more_links_than_the_limit_are_refused),
         cmocka_unit_test(more_actors_than_the_limit_are_refused),
         cmocka_unit_test(one_name_for_two_nodes_is_told_apart),
+        cmocka_unit_test(one_name_for_forty_nodes_is_told_apart),
         cmocka_unit_test(a_worker_that_comes_back_replaces_its_old_link),
         cmocka_unit_test(a_worker_far_slower_than_its_peers_is_slow),
         cmocka_unit_test(a_worker_far_slower_than_it_was_is_slow),
