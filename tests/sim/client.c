@@ -20,17 +20,22 @@ static void client_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
     (void)a, (void)b, (void)c;
     if (s->now_us >= s->end_us)
         return;
-    client_ask(s);
+    client_ask(s, sim_between(s, 0, s->heads_n - 1));
     client_next(s);
 }
 
-/* A crowd: more at once than all queues of the head take. */
+/* More at once than all queues of the head take. */
+void client_crowd(struct sim *s, uint32_t head)
+{
+    uint64_t n = s->heads[head].cfg.queue_jobs_max / 2 + sim_between(s, 0, 800);
+    for (uint64_t i = 0; i < n; i++)
+        client_ask(s, head);
+}
+
 static void crowd_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
 {
     (void)a, (void)b, (void)c;
-    uint64_t n = s->head.cfg.queue_jobs_max / 2 + sim_between(s, 0, 800);
-    for (uint64_t i = 0; i < n; i++)
-        client_ask(s);
+    client_crowd(s, (uint32_t)sim_between(s, 0, s->heads_n - 1));
 }
 
 void client_start(struct sim *s)
@@ -49,7 +54,7 @@ static void client_goes(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
     uint64_t until_us;
     if (c->state != CALL_OPEN)
         return;
-    if (coordinator_asleep(s, &until_us)) {
+    if (coordinator_asleep(s, c->head, &until_us)) {
         sim_at(s, until_us, client_goes, id, 0, 0);
         return;
     }
@@ -57,28 +62,48 @@ static void client_goes(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
         PROBE(s, cancelled_queued);
     else if (c->branches[0].tokens > 0)
         PROBE(s, cancelled_running);
-    c->state = CALL_GONE;
-    c->ended_us = s->now_us;
-    s->calls_open--;
+    struct coordinator *head = c->head;
+    call_end(s, c, CALL_GONE);
     sim_trace(s, "client goes", "", id, 0, 0);
-    coordinator_feed(s, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+    coordinator_feed(s, head, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
 }
 
-static struct call *call_new(struct sim *s)
+static struct call *call_new(struct sim *s, struct coordinator *head)
 {
     struct call *c = xalloc(sizeof *c);
     c->id = table_add(&s->calls, c);
     c->state = CALL_OPEN;
-    c->asked_us = s->now_us;
-    c->runs = xalloc_array(SIM_BRANCHES_MAX, sizeof *c->runs);
+    c->head = head;
+    c->asked_us = coordinator_now(s, head);
     c->count = 1;
-    s->calls_open++;
+    list_push(&head->calls, &c->in_head);
+    head->calls_open++;
     return c;
+}
+
+static void call_room(struct call *c, uint32_t branches)
+{
+    c->branches_n = branches;
+    c->runs = xalloc_array(branches, sizeof *c->runs);
+    c->branches = xalloc_array(branches, sizeof *c->branches);
+}
+
+void call_end(struct sim *s, struct call *c, enum call_state how)
+{
+    c->state = how;
+    c->ended_us = s->now_us;
+    c->head->calls_open--;
+    list_remove(&c->in_head);
+    free(c->runs);
+    free(c->branches);
+    c->runs = NULL;
+    c->branches = NULL;
 }
 
 void call_free(struct call *c)
 {
     free(c->runs);
+    free(c->branches);
     free(c);
 }
 
@@ -95,6 +120,7 @@ static void call_dream_up(struct sim *s, struct call *c)
         if (c->count == 0 && s->opt.workers > 20)
             c->count = 8; /* "all" of hundreds is asked of small clusters only */
     }
+    call_room(c, c->spread ? SIM_BRANCHES_MAX : c->count);
     c->seed = rng_next(&s->rng);
     c->max_tokens = sim_chance(s, 80) ? 256 : (uint32_t)sim_between(s, 1, 20);
     c->logprobs = sim_chance(s, 10);
@@ -123,42 +149,57 @@ static void call_send(struct sim *s, const struct call *c)
     r.sampling.seed = c->seed;
     r.sampling.max_tokens = c->max_tokens;
     r.sampling.logprobs = c->logprobs;
-    coordinator_feed(s, (struct head_event){.kind = HEAD_PROMPT,
-                                            .call = c->id,
-                                            .request = &r,
-                                            .count = c->count,
-                                            .spread = c->spread,
-                                            .deadline_ms = c->deadline_ms});
+    coordinator_feed(s, c->head, (struct head_event){.kind = HEAD_PROMPT,
+                                                     .call = c->id,
+                                                     .request = &r,
+                                                     .count = c->count,
+                                                     .spread = c->spread,
+                                                     .deadline_ms = c->deadline_ms});
 }
 
-static void client_asks_again(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+static void client_asks_again(struct sim *s, uint64_t head, uint64_t b, uint64_t c)
 {
-    (void)a, (void)b, (void)c;
-    client_ask(s);
+    (void)b, (void)c;
+    client_ask(s, head);
 }
 
-void client_ask(struct sim *s)
+/* The head that one meant to ask, or the next one that is there. NULL: connection refused, nothing was accepted. */
+static struct coordinator *head_that_answers(struct sim *s, uint64_t head)
 {
+    for (uint64_t i = 0; i < s->heads_n; i++) {
+        struct coordinator *c = &s->heads[(head + i) % s->heads_n];
+        if (c->head == NULL)
+            continue;
+        if (i > 0)
+            PROBE(s, asked_another_head);
+        return c;
+    }
+    return NULL;
+}
+
+void client_ask(struct sim *s, uint64_t no)
+{
+    struct coordinator *head = head_that_answers(s, no);
     uint64_t until_us;
-    if (coordinator_asleep(s, &until_us)) {
-        sim_at(s, until_us, client_asks_again, 0, 0, 0);
+    if (head == NULL)
+        return;
+    if (coordinator_asleep(s, head, &until_us)) {
+        sim_at(s, until_us, client_asks_again, head->no, 0, 0);
         return;
     }
-    if (s->head.head == NULL)
-        return; /* connection refused: nothing was accepted */
-    struct call *c = call_new(s);
+    struct call *c = call_new(s, head);
     call_dream_up(s, c);
-    sim_trace(s, "client asks", c->model, c->id, c->count, c->spread);
+    sim_trace(s, "client asks", c->model, c->id, c->count, head->no);
     if (sim_chance(s, s->mood.cancel_percent))
         sim_in(s, sim_between(s, 0, 3 * SIM_S), client_goes, c->id, 0, 0);
     call_send(s, c);
 }
 
 /* The name the head knows it by: that of its node, or with a number behind it. Its pid is our number. */
-static struct str name_of(struct sim *s, const struct worker *w)
+static struct str name_of(struct sim *s, const struct coordinator *at, const struct worker *w)
 {
     struct head_worker_view v;
-    for (uint64_t from = 0; head_worker_at(s->head.head, from, s->now_us, &v); from = v.id + 1)
+    for (uint64_t from = 0; head_worker_at(at->head, from, coordinator_now(s, at), &v); from = v.id + 1)
         if (v.pid == w->id)
             return v.node;
     return str_of("nobody");
@@ -166,24 +207,24 @@ static struct str name_of(struct sim *s, const struct worker *w)
 
 bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms)
 {
-    uint64_t until_us;
-    if (s->head.head == NULL || coordinator_asleep(s, &until_us))
+    struct coordinator *at = coordinator_any(s);
+    if (at == NULL)
         return false;
-    struct call *c = call_new(s);
+    struct call *c = call_new(s, at);
     char name[2 * SIM_NODE_BYTES];
-    snprintf(name, sizeof name, "%.*s", STR_ARG(name_of(s, w)));
+    snprintf(name, sizeof name, "%.*s", STR_ARG(name_of(s, at, w)));
     c->duty = true;
     sim_trace(s, "duty", "", c->id, w->id, duty);
-    coordinator_feed(s, (struct head_event){.kind = HEAD_DUTY, .call = c->id, .text = str_of(name), .duty = duty, .grace_ms = grace_ms});
+    coordinator_feed(s, at, (struct head_event){.kind = HEAD_DUTY, .call = c->id, .text = str_of(name), .duty = duty, .grace_ms = grace_ms});
     SIM_MUST(s, c->state != CALL_OPEN, "nobody answered a question of duty");
     return c->state == CALL_ENDED;
 }
 
-void client_scale(struct sim *s, uint32_t workers)
+void client_scale(struct sim *s, struct coordinator *at, uint32_t workers)
 {
-    struct call *c = call_new(s);
+    struct call *c = call_new(s, at);
     c->scale = true;
     sim_trace(s, "scale", "", c->id, workers, 0);
-    coordinator_feed(s, (struct head_event){.kind = HEAD_SCALE, .call = c->id, .count = workers});
+    coordinator_feed(s, at, (struct head_event){.kind = HEAD_SCALE, .call = c->id, .count = workers});
     SIM_MUST(s, c->state != CALL_OPEN, "nobody answered `scale`");
 }

@@ -1,64 +1,113 @@
 /* The program around struct head: feeds it, carries its effects out, checks it. */
 #include "sim.h"
 
-enum { CHECK_EVERY_STEPS = 64 }; /* head_check() walks everything it has: too long for every step */
+/* head_check() walks everything it has: too long for every step, and the longer the more there is. While it settles all
+ * steps of small clusters are checked. */
+enum { CHECK_EVERY_STEPS = 64, SMALL = 50, GREAT = 300 };
 
-static void coordinator_tick(struct sim *s, uint64_t life, uint64_t at_us, uint64_t x);
+static void coordinator_tick(struct sim *s, uint64_t no, uint64_t life, uint64_t at_us);
 
-static void coordinator_wake(struct sim *s)
+uint64_t coordinator_now(const struct sim *s, const struct coordinator *c)
 {
-    struct coordinator *c = &s->head;
-    uint64_t due_us = head_deadline(c->head);
-    if (due_us == SIM_NEVER || due_us >= c->tick_at_us)
-        return;
-    c->tick_at_us = due_us;
-    sim_at(s, due_us, coordinator_tick, c->life, due_us, 0);
+    return s->now_us + c->clock_us;
 }
 
-static void coordinator_tick(struct sim *s, uint64_t life, uint64_t at_us, uint64_t x)
+static void coordinator_wake(struct sim *s, struct coordinator *c)
 {
-    (void)x;
-    struct coordinator *c = &s->head;
+    uint64_t due_us = head_deadline(c->head);
+    if (due_us == SIM_NEVER)
+        return;
+    due_us = due_us > coordinator_now(s, c) ? due_us - c->clock_us : s->now_us;
+    if (due_us >= c->tick_at_us)
+        return;
+    c->tick_at_us = due_us;
+    sim_at(s, due_us, coordinator_tick, c->no, c->life, due_us);
+}
+
+static void coordinator_tick(struct sim *s, uint64_t no, uint64_t life, uint64_t at_us)
+{
+    struct coordinator *c = &s->heads[no];
     uint64_t until_us;
     if (c->head == NULL || c->life != life || c->tick_at_us != at_us)
         return;
-    if (coordinator_asleep(s, &until_us)) {
+    if (coordinator_asleep(s, c, &until_us)) {
         c->tick_at_us = until_us;
-        sim_at(s, until_us, coordinator_tick, life, until_us, 0);
+        sim_at(s, until_us, coordinator_tick, no, life, until_us);
         return;
     }
     c->tick_at_us = SIM_NEVER;
-    coordinator_feed(s, (struct head_event){.kind = HEAD_TICK});
+    coordinator_feed(s, c, (struct head_event){.kind = HEAD_TICK});
 }
 
-bool coordinator_asleep(struct sim *s, uint64_t *until_us)
+bool coordinator_asleep(const struct sim *s, const struct coordinator *c, uint64_t *until_us)
 {
-    *until_us = s->head.stalled_until_us;
+    *until_us = c->stalled_until_us;
     return *until_us > s->now_us;
 }
 
-void coordinator_start(struct sim *s)
+struct coordinator *coordinator_any(struct sim *s)
 {
-    struct coordinator *c = &s->head;
+    uint64_t first = sim_between(s, 0, s->heads_n - 1), until_us;
+    for (uint64_t i = 0; i < s->heads_n; i++) {
+        struct coordinator *c = &s->heads[(first + i) % s->heads_n];
+        if (c->head != NULL && !coordinator_asleep(s, c, &until_us))
+            return c;
+    }
+    return NULL;
+}
+
+/* All heads are alike, as people who run several would have it. */
+static struct head_config config_of(struct sim *s)
+{
     static const uint32_t queues[] = {32, 200, 1024}, attempts[] = {2, 3, 4};
+    struct head_config cfg = head_config_default();
+    cfg.balance = (enum balance)sim_between(s, 0, BALANCE_COUNT - 1);
+    cfg.queue_jobs_max = queues[sim_between(s, 0, 2)];
+    cfg.attempts_max = attempts[sim_between(s, 0, 2)];
+    cfg.token_stall_ms = 6000;
+    cfg.token_floor_ms = 3000;
+    cfg.queue_deadline_ms = s->mood.deadline_ms;
+    cfg.links_max = cfg.actors_max = 4096 + 8 * s->opt.workers;
+    cfg.version = str_of("sim");
+    cfg.join_token = str_of(s->mood.token ? "let me in" : "");
+    return cfg;
+}
+
+void coordinator_start(struct sim *s, struct coordinator *c)
+{
     if (c->life++ == 0) {
-        c->cfg = head_config_default();
-        c->cfg.balance = (enum balance)sim_between(s, 0, BALANCE_COUNT - 1);
-        c->cfg.queue_jobs_max = queues[sim_between(s, 0, 2)];
-        c->cfg.attempts_max = attempts[sim_between(s, 0, 2)];
-        c->cfg.token_stall_ms = 6000;
-        c->cfg.token_floor_ms = 3000;
-        c->cfg.queue_deadline_ms = s->mood.deadline_ms;
-        c->cfg.version = str_of("sim");
-        c->cfg.join_token = str_of(s->mood.token ? "let me in" : "");
+        c->no = (uint32_t)(c - s->heads);
+        c->cfg = c->no == 0 ? config_of(s) : s->heads[0].cfg;
+        list_init(&c->links);
+        list_init(&c->calls);
     }
     c->cfg.seed = rng_next(&s->rng);
-    c->head = head_new(&c->cfg, s->now_us);
+    c->clock_us = sim_between(s, 0, 1000 * (uint64_t)SIM_S);
+    c->head = head_new(&c->cfg, coordinator_now(s, c));
     c->tick_at_us = SIM_NEVER;
     c->models = c->models_ready = 0;
-    c->began_us = s->now_us;
-    sim_trace(s, "head starts", "", c->life, 0, 0);
-    coordinator_wake(s);
+    c->began_us = coordinator_now(s, c);
+    sim_trace(s, "head starts", "", c->no, c->life, 0);
+    coordinator_wake(s, c);
+}
+
+void coordinator_dies(struct sim *s, struct coordinator *c)
+{
+    sim_trace(s, "head dies", "", c->no, c->life, 0);
+    head_free(c->head);
+    c->head = NULL;
+    while (!list_empty(&c->links))
+        link_reset(s, list_item(c->links.next, struct link, in_head));
+    while (!list_empty(&c->calls)) {
+        PROBE(s, calls_lost_with_head);
+        call_end(s, list_item(c->calls.next, struct call, in_head), CALL_LOST);
+    }
+}
+
+void coordinator_fini(struct coordinator *c)
+{
+    head_free(c->head);
+    effects_fini(&c->fx);
 }
 
 static uint32_t model_bit(struct str model)
@@ -71,37 +120,31 @@ static uint32_t model_bit(struct str model)
     return 0;
 }
 
-void coordinator_hears(struct sim *s, const struct wire_actor *is)
+void coordinator_hears(struct coordinator *c, const struct wire_actor *is)
 {
-    s->head.models |= model_bit(is->model);
+    c->models |= model_bit(is->model);
     if (is->state == WIRE_ACTOR_READY)
-        s->head.models_ready |= model_bit(is->model);
+        c->models_ready |= model_bit(is->model);
 }
 
-bool coordinator_knows(const struct sim *s, struct str model, bool ready)
+bool coordinator_knows(const struct coordinator *c, struct str model, bool ready)
 {
-    uint32_t known = ready ? s->head.models_ready : s->head.models;
+    uint32_t known = ready ? c->models_ready : c->models;
     uint32_t wanted = model.n != 0 ? model_bit(model) : ~(1u << MODEL_nomic); /* any that makes text */
     return (known & wanted) != 0;
 }
 
-bool coordinator_settled(const struct sim *s)
+bool coordinator_settled(const struct sim *s, const struct coordinator *c)
 {
-    return s->now_us >= s->head.began_us + (uint64_t)s->head.cfg.settle_ms * SIM_MS;
-}
-
-void coordinator_stop(struct sim *s)
-{
-    head_free(s->head.head);
-    s->head.head = NULL;
+    return coordinator_now(s, c) >= c->began_us + (uint64_t)c->cfg.settle_ms * SIM_MS;
 }
 
 /* ---- effects ---- */
 
-static struct link *link_of(struct sim *s, const struct fx *fx)
+static struct link *link_of(struct sim *s, const struct coordinator *c, const struct fx *fx)
 {
     struct link *l = table_get(&s->arrivals, fx->link);
-    SIM_MUST(s, l != NULL && l->far_up, "an effect for link %llu, which is not there", (unsigned long long)fx->link);
+    SIM_MUST(s, l != NULL && l->far_up && l->far == c, "an effect for link %llu, which is not there", (unsigned long long)fx->link);
     SIM_MUST(s, !l->given_up, "an effect for link %llu, which the head has closed", (unsigned long long)fx->link);
     return l;
 }
@@ -111,8 +154,11 @@ static void lost_probe(struct sim *s, const struct link *l)
     const struct worker *w = table_get(&s->workers, l->worker);
     if (w == NULL)
         return;
-    if (w->power_lost || w->frozen_until_us > s->now_us || w->cut_until_us > s->now_us)
+    bool one = worker_cut_until(w, l->far, TO_HEAD) > s->now_us, other = worker_cut_until(w, l->far, TO_DIALLER) > s->now_us;
+    if (w->power_lost || w->frozen_until_us > s->now_us || one)
         PROBE(s, lost_by_silence);
+    if (one != other)
+        PROBE(s, lost_half_open);
 }
 
 static void refused_probe(struct sim *s, const struct link *l, const struct wire_refuse *r)
@@ -133,20 +179,20 @@ static void namesake_probe(struct sim *s, struct str line)
         PROBE(s, name_passed_on);
 }
 
-static void carry_out(struct sim *s, const struct fx *fx)
+static void carry_out(struct sim *s, const struct coordinator *c, const struct fx *fx)
 {
     struct link *l;
     switch (fx->kind) {
     case FX_SEND:
-        l = link_of(s, fx);
+        l = link_of(s, c, fx);
         if (fx->msg.type == WIRE_run)
-            oracle_run(s, l->worker, &fx->msg.run);
+            oracle_run(s, c, l->worker, &fx->msg.run);
         else if (fx->msg.type == WIRE_refuse)
             refused_probe(s, l, &fx->msg.refuse);
         link_send(s, l, TO_DIALLER, &fx->msg);
         break;
     case FX_CLOSE_LINK:
-        l = link_of(s, fx);
+        l = link_of(s, c, fx);
         sim_trace(s, "head closes", "", l->id, l->worker, l->stranger);
         lost_probe(s, l);
         l->given_up = true;
@@ -164,32 +210,38 @@ static void carry_out(struct sim *s, const struct fx *fx)
     case FX_BRANCH_DONE:
     case FX_CALL_END:
     case FX_CALL_FAILED:
-        oracle_effect(s, fx);
+        oracle_effect(s, c, fx);
         break;
     }
 }
 
-static void limits_check(struct sim *s)
+static void limits_check(struct sim *s, const struct coordinator *c)
 {
     struct head_totals t;
-    const struct head_config *cfg = &s->head.cfg;
-    head_check(s->head.head, s->now_us);
-    head_totals(s->head.head, &t);
-    SIM_MUST(s, t.queue_bytes <= cfg->queue_bytes_max, "%llu bytes of requests held",
-             (unsigned long long)t.queue_bytes);
-    SIM_MUST(s, t.calls == s->calls_open, "the head knows %u calls, %llu are open", t.calls,
-             (unsigned long long)s->calls_open);
+    head_check(c->head, coordinator_now(s, c));
+    head_totals(c->head, &t);
+    SIM_MUST(s, t.queue_bytes <= c->cfg.queue_bytes_max, "%llu bytes of requests held", (unsigned long long)t.queue_bytes);
+    SIM_MUST(s, t.calls == c->calls_open, "head %u knows %u calls, %llu are open", c->no, t.calls,
+             (unsigned long long)c->calls_open);
 }
 
-void coordinator_feed(struct sim *s, struct head_event ev)
+static bool check_is_due(const struct sim *s, const struct coordinator *c)
 {
-    struct coordinator *c = &s->head;
-    ev.now_us = s->now_us;
+    uint64_t every = CHECK_EVERY_STEPS + (s->living.n > GREAT ? 2 * s->living.n : 0);
+    if (s->ended)
+        every = s->living.n <= SMALL ? 1 : every / 8;
+    return c->steps % every == 0;
+}
+
+void coordinator_feed(struct sim *s, struct coordinator *c, struct head_event ev)
+{
+    ev.now_us = coordinator_now(s, c);
     effects_reset(&c->fx);
     head_step(c->head, &ev, &c->fx);
     for (size_t i = 0; i < c->fx.n; i++)
-        carry_out(s, &c->fx.fx[i]);
-    if (++c->steps % CHECK_EVERY_STEPS == 0 || s->ended)
-        limits_check(s);
-    coordinator_wake(s);
+        carry_out(s, c, &c->fx.fx[i]);
+    c->steps++;
+    if (check_is_due(s, c))
+        limits_check(s, c);
+    coordinator_wake(s, c);
 }

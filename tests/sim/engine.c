@@ -38,7 +38,7 @@ static void job_begin(struct sim *s, struct worker *w, struct engine_sim *e, str
 static void slots_fill(struct sim *s, struct worker *w, struct engine_sim *e)
 {
     for (struct engine_job *j = e->jobs; j != NULL && e->busy < e->slots; j = j->next)
-        if (!j->running)
+        if (!j->running && !j->full)
             job_begin(s, w, e, j);
 }
 
@@ -54,8 +54,6 @@ static void job_end(struct sim *s, struct worker *w, struct engine_sim *e, struc
         e->busy--;
     else
         e->waiting--;
-    if (!j->cancelled)
-        e->jobs_wanted--;
     float vector[ANSWER_EMBEDDING];
     for (uint32_t i = 0; i < ANSWER_EMBEDDING; i++)
         vector[i] = answer_embedding(j->call, i);
@@ -71,7 +69,7 @@ static void job_end(struct sim *s, struct worker *w, struct engine_sim *e, struc
     free(j);
     slots_fill(s, w, e);
     worker_feed(s, w, (struct agent_event){.kind = AGENT_DONE, .ticket = ticket, .done = &done});
-    if (w->fx.n == 0)
+    if (worker_was_silent(s))
         PROBE(s, late_engine_event);
 }
 
@@ -116,6 +114,8 @@ static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn)
         sim_at(s, until_us, job_turn, id, ticket, turn);
     } else if (j->cancelled) {
         job_end(s, w, e, j, FINISH_CANCELLED, 0);
+    } else if (j->full) {
+        job_end(s, w, e, j, FINISH_ERROR, ERR_BUSY);
     } else if (j->prompt_tokens > 4096) {
         PROBE(s, prompt_too_long);
         job_end(s, w, e, j, FINISH_ERROR, ERR_CONTEXT);
@@ -146,13 +146,26 @@ static void job_resume(struct sim *s, const struct worker *w, struct engine_job 
         PROBE(s, resumed_at_the_end);
 }
 
-void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, const struct wire_run *run)
+/* A head gives an actor no more jobs than it has slots. The actor takes as many again, for the other heads
+ * (engine/batcher.h, queue_max); what comes then is refused. */
+static bool engine_is_full(struct sim *s, const struct worker *w, const struct engine_sim *e, uint64_t link)
+{
+    uint32_t wanted = 1;
+    for (const struct engine_job *j = e->jobs; j != NULL; j = j->next)
+        wanted += j->link == link && !j->cancelled;
+    SIM_MUST(s, wanted <= e->slots, "%s actor %u has %u slots and was given %u jobs", w->node, e->key, e->slots, wanted);
+    return e->busy + e->waiting >= 2 * e->slots;
+}
+
+void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, uint64_t ticket, const struct wire_run *run)
 {
     struct engine_sim *e = &w->actors[key];
     struct engine_job **end = &e->jobs, *j = xalloc(sizeof *j);
     SIM_MUST(s, e->state == WIRE_ACTOR_READY, "%s runs a job on an actor that is not ready", w->node);
     *j = (struct engine_job){
         .ticket = ticket,
+        .link = link,
+        .full = engine_is_full(s, w, e, link),
         .call = answer_call_of(run),
         .seed = run->sampling.seed,
         .max_tokens = run->sampling.max_tokens,
@@ -160,7 +173,7 @@ void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, 
         .logprobs = run->sampling.logprobs,
         .embed = run->kind == REQUEST_EMBED,
     };
-    const struct call *c = table_get(&s->calls, j->call);
+    struct call *c = table_get(&s->calls, j->call);
     SIM_MUST(s, c != NULL, "%s runs a prompt nobody asked", w->node);
     SIM_MUST(s, c->model[0] == '\0' || str_is(str_of(c->model), e->model), "O8: '%s' runs a prompt for '%s'", e->model, c->model);
     if (c->too_long)
@@ -171,10 +184,13 @@ void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, 
         end = &(*end)->next;
     *end = j;
     e->waiting++;
-    e->jobs_wanted++;
-    SIM_MUST(s, e->jobs_wanted <= e->slots, "%s actor %u has %u slots and was given %u jobs", w->node, key, e->slots,
-             e->jobs_wanted);
-    slots_fill(s, w, e);
+    if (j->full) {
+        PROBE(s, actor_full);
+        c->found_full = true;
+        job_next(s, w, j, 0);
+    } else {
+        slots_fill(s, w, e);
+    }
 }
 
 void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket)
@@ -183,7 +199,6 @@ void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticke
     struct engine_job *j = job_find(w, ticket, &e);
     SIM_MUST(s, j != NULL && !j->cancelled, "%s cancels a job it does not have", w->node);
     j->cancelled = true;
-    e->jobs_wanted--;
     job_next(s, w, j, 1 / (double)e->decode_tps); /* after the decode call that is running */
 }
 

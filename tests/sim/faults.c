@@ -64,15 +64,18 @@ static void dies(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
         fault_kill(s, w);
 }
 
+enum { RACK = 200 }; /* workers; all of a small cluster */
+
 static void fault_rack(struct sim *s, struct worker *w)
 {
-    (void)w;
     if (!sim_chance(s, 20))
         return;
     PROBE(s, rack_died);
-    for (uint64_t id = 1; id <= s->workers.n; id++)
+    for (size_t i = 0; i < s->living.n && i < RACK; i++) {
+        const struct worker *x = s->living.p[(w->living_at + i) % s->living.n];
         if (sim_chance(s, 70))
-            sim_in(s, sim_between(s, 0, 5 * SIM_MS), dies, id, 0, 0);
+            sim_in(s, sim_between(s, 0, 5 * SIM_MS), dies, x->id, 0, 0);
+    }
 }
 
 static void fault_power(struct sim *s, struct worker *w)
@@ -97,7 +100,8 @@ static void thawed(struct sim *s, uint64_t id, uint64_t link, uint64_t c)
 static void fault_freeze(struct sim *s, struct worker *w)
 {
     w->frozen_until_us = soon(s, 500, 12000);
-    sim_at(s, w->frozen_until_us, thawed, w->id, w->link, 0);
+    for (uint32_t head = 0; head < s->heads_n; head++)
+        sim_at(s, w->frozen_until_us, thawed, w->id, w->ways[head].link, 0);
 }
 
 static void healed(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
@@ -119,8 +123,24 @@ static void fault_slow(struct sim *s, struct worker *w)
     w->slow_until_us = soon(s, 2000, 20000);
 }
 
+/* A head's clock never falls (it is monotonic); it leaps when its machine was suspended. */
+static void head_leaps(struct sim *s)
+{
+    struct coordinator *c = coordinator_any(s);
+    if (c == NULL)
+        return;
+    PROBE(s, head_leapt);
+    c->clock_us += sim_between(s, 0, 30 * (uint64_t)SIM_S);
+    c->tick_at_us = SIM_NEVER; /* the timer was set by the clock */
+    coordinator_feed(s, c, (struct head_event){.kind = HEAD_TICK});
+}
+
 static void fault_clock(struct sim *s, struct worker *w)
 {
+    if (sim_chance(s, 10)) {
+        head_leaps(s);
+        return;
+    }
     int64_t leap_us = (int64_t)sim_between(s, 0, 60 * (uint64_t)SIM_S) - 30 * (int64_t)SIM_S;
     w->clock_us += leap_us;
     w->tick_at_us = SIM_NEVER; /* the timer was set by the clock */
@@ -129,6 +149,44 @@ static void fault_clock(struct sim *s, struct worker *w)
     else
         PROBE(s, clock_backward);
     worker_feed(s, w, (struct agent_event){.kind = AGENT_TICK});
+}
+
+/* ---- ways between workers and heads ---- */
+
+static void fault_split(struct sim *s, struct worker *w)
+{
+    uint32_t percent = (uint32_t)sim_between(s, 1, 100);
+    uint64_t head = sim_between(s, 0, s->heads_n - 1), until_us = soon(s, 500, 15000);
+    if (!sim_chance(s, 25))
+        return;
+    if (percent >= 50 && s->heads_n > 1)
+        PROBE(s, head_cut_off);
+    for (size_t i = 0; i < s->living.n; i++) {
+        struct way *way = &((struct worker *)s->living.p[i])->ways[head];
+        if (s->living.p[i] == w || sim_chance(s, percent))
+            way->cut_until_us[TO_HEAD] = way->cut_until_us[TO_DIALLER] = until_us;
+    }
+}
+
+static void fault_oneway(struct sim *s, struct worker *w)
+{
+    uint64_t head = sim_between(s, 0, s->heads_n - 1), dir = sim_between(s, TO_HEAD, TO_DIALLER);
+    w->ways[head].cut_until_us[dir] = soon(s, 500, 15000);
+}
+
+static void fault_delay(struct sim *s, struct worker *w)
+{
+    struct way *way = &w->ways[sim_between(s, 0, s->heads_n - 1)];
+    struct link *l = table_get(&s->links, way->link);
+    if (l == NULL)
+        return;
+    PROBE(s, link_stuck);
+    if (sim_chance(s, 50)) {
+        l->stuck_until_us = soon(s, 500, 9000);
+        return;
+    }
+    way->next_is_late = true;
+    link_break(s, l);
 }
 
 /* ---- messages ---- */
@@ -159,13 +217,13 @@ static struct wire_msg nonsense(struct sim *s)
 }
 
 /* It speaks of a job that runs somewhere else: the head may believe only the worker it gave the job to. */
-static struct wire_msg forged(struct sim *s, const struct worker *w)
+static struct wire_msg forged(struct sim *s, const struct worker *w, const struct coordinator *to)
 {
     static const int32_t ids[] = {1, 2, 3};
     for (int tries = 0; tries < 50 && s->calls.n > 0; tries++) {
         uint64_t recent = s->calls.n > 100 ? s->calls.n - 100 : 1;
         const struct call *c = table_get(&s->calls, sim_between(s, recent, s->calls.n));
-        if (c->state != CALL_OPEN || c->runs_n == 0 || c->runs[0].worker == w->id)
+        if (c->state != CALL_OPEN || c->head != to || c->runs_n == 0 || c->runs[0].worker == w->id)
             continue;
         PROBE(s, forged_job);
         const struct run_seen *r = &c->runs[0];
@@ -179,13 +237,13 @@ static struct wire_msg forged(struct sim *s, const struct worker *w)
 }
 
 /* It repeats tokens of a job that is its own, or leaves some out: the head may believe neither. */
-static bool stutter(struct sim *s, const struct worker *w, struct wire_msg *out)
+static bool stutter(struct sim *s, const struct worker *w, const struct coordinator *to, struct wire_msg *out)
 {
     static const int32_t ids[] = {1, 2, 3};
     for (uint64_t id = s->calls.n > 200 ? s->calls.n - 200 : 1; id <= s->calls.n; id++) {
         const struct call *c = table_get(&s->calls, id);
-        const struct branch *b = &c->branches[0];
-        if (c->state != CALL_OPEN || b->run == NULL || b->done || b->run->worker != w->id || b->tokens == 0)
+        const struct branch *b = c->branches;
+        if (c->state != CALL_OPEN || c->head != to || b->run == NULL || b->done || b->run->worker != w->id || b->tokens == 0)
             continue;
         PROBE(s, stuttered);
         *out = (struct wire_msg){.type = WIRE_tokens,
@@ -205,10 +263,10 @@ static void broken_frame(struct sim *s, struct link *l)
 
 static void fault_garbage(struct sim *s, struct worker *w)
 {
-    struct link *l = table_get(&s->links, w->link);
-    uint64_t dice = sim_between(s, 0, 4);
+    struct link *l = table_get(&s->links, w->ways[sim_between(s, 0, s->heads_n - 1)].link);
+    uint64_t dice = sim_between(s, 0, 5);
     struct wire_msg msg;
-    if (dice == 0 || l == NULL || !l->near_up || agent_joined(w->agent) == 0) {
+    if (dice == 0 || l == NULL || !l->near_up || !l->welcomed) {
         stranger_start_nonsense(s);
     } else if (dice == 1) {
         broken_frame(s, l);
@@ -216,10 +274,12 @@ static void fault_garbage(struct sim *s, struct worker *w)
         msg = nonsense(s);
         PROBE(s, nonsense_message);
         link_send(s, l, TO_HEAD, &msg);
-    } else if (dice == 3 && stutter(s, w, &msg)) {
+    } else if (dice == 3 && stutter(s, w, l->far, &msg)) {
         link_send(s, l, TO_HEAD, &msg);
+    } else if (dice == 4) {
+        link_send_noise(s, l);
     } else {
-        msg = forged(s, w);
+        msg = forged(s, w, l->far);
         link_send(s, l, TO_HEAD, &msg);
     }
 }
@@ -241,35 +301,22 @@ static void fault_engine(struct sim *s, struct worker *w)
 
 /* ---- the head ---- */
 
-static void head_returns(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+static void head_returns(struct sim *s, uint64_t no, uint64_t b, uint64_t c)
 {
-    (void)a, (void)b, (void)c;
-    if (s->head.head == NULL)
-        coordinator_start(s);
+    (void)b, (void)c;
+    if (s->heads[no].head == NULL)
+        coordinator_start(s, &s->heads[no]);
 }
 
 static void fault_head(struct sim *s, struct worker *w)
 {
     (void)w;
-    if (s->head.head == NULL || !sim_chance(s, 20))
+    struct coordinator *c = &s->heads[sim_between(s, 0, s->heads_n - 1)];
+    if (c->head == NULL || !sim_chance(s, 20))
         return;
     PROBE(s, head_restarted);
-    sim_trace(s, "head dies", "", s->head.life, 0, 0);
-    coordinator_stop(s);
-    for (uint64_t id = 1; id <= s->links.n; id++) {
-        struct link *l = table_get(&s->links, id);
-        if (l->far_up)
-            link_reset(s, l);
-    }
-    for (uint64_t id = 1; id <= s->calls.n; id++) {
-        struct call *c = table_get(&s->calls, id);
-        if (c->state != CALL_OPEN)
-            continue;
-        PROBE(s, calls_lost_with_head);
-        c->state = CALL_LOST;
-        s->calls_open--;
-    }
-    sim_at(s, soon(s, 50, 6000), head_returns, 0, 0, 0);
+    coordinator_dies(s, c);
+    sim_at(s, soon(s, 50, 6000), head_returns, c->no, 0, 0);
 }
 
 static void fault_stall(struct sim *s, struct worker *w)
@@ -278,7 +325,7 @@ static void fault_stall(struct sim *s, struct worker *w)
     if (!sim_chance(s, 10))
         return;
     PROBE(s, head_stalled);
-    s->head.stalled_until_us = soon(s, 200, 8000);
+    s->heads[sim_between(s, 0, s->heads_n - 1)].stalled_until_us = soon(s, 200, 8000);
 }
 
 /* ---- joining, leaving, scaling ---- */
@@ -329,7 +376,7 @@ static void fault_drain(struct sim *s, struct worker *w)
     uint32_t grace_ms = (uint32_t)sim_between(s, 0, 6000);
     w->drains_jobs = worker_jobs(w) > 0;
     for (int i = 0; i < 4; i++)
-        client_ask(s); /* somebody's prompt is on its way to it, perhaps */
+        client_ask(s, sim_between(s, 0, s->heads_n - 1)); /* somebody's prompt is on its way to it, perhaps */
     if (sim_chance(s, 50))
         worker_feed(s, w, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = grace_ms, .text = str_of("SIGTERM")});
     else if (!client_duty(s, w, WIRE_DUTY_DRAINS, grace_ms))
@@ -363,12 +410,19 @@ static void fault_cordon(struct sim *s, struct worker *w)
 static void fault_launcher(struct sim *s, struct worker *w)
 {
     (void)w;
-    uint64_t until_us;
-    if (s->head.head == NULL || coordinator_asleep(s, &until_us))
+    struct coordinator *c = coordinator_any(s);
+    if (c == NULL)
         return;
-    client_scale(s, (uint32_t)sim_between(s, 0, 5));
+    client_scale(s, c, (uint32_t)sim_between(s, 0, 5));
     if (s->launcher == 0)
-        stranger_start_launcher(s);
+        stranger_start_launcher(s, c);
+}
+
+static void fault_burst(struct sim *s, struct worker *w)
+{
+    (void)w;
+    if (sim_chance(s, 3))
+        client_crowd(s, (uint32_t)sim_between(s, 0, s->heads_n - 1));
 }
 
 /* ---- when ---- */
@@ -385,21 +439,25 @@ static const char *const fault_names[] = {
 #undef NAME
 };
 
-static void fault_strikes(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
+enum { PACE = 14 }; /* kinds of faults that share mood.fault_every_ms */
+
+static void fault_strikes(struct sim *s, uint64_t kind, uint64_t no, uint64_t c)
 {
-    (void)a, (void)b, (void)c;
+    (void)c;
+    uint64_t until_us, most_us = 2ull * PACE * s->mood.fault_every_ms * SIM_MS;
     if (s->now_us + SIM_S >= s->end_us)
         return;
-    uint64_t kind = sim_between(s, 0, FAULT_COUNT - 1), until_us;
-    struct worker *w = worker_any(s);
-    if ((s->opt.faults & (1u << kind)) != 0 && w != NULL && !worker_asleep(s, w, &until_us)) {
+    struct worker *w = no > 0 ? worker_any(s) : NULL;
+    if (w != NULL && !worker_asleep(s, w, &until_us)) {
         sim_trace(s, "FAULT", fault_names[kind], w->id, 0, 0);
         faults[kind](s, w);
     }
-    sim_in(s, sim_between(s, 1, 2ull * s->mood.fault_every_ms * SIM_MS), fault_strikes, 0, 0, 0);
+    sim_in(s, 1 + rng_at(s->opt.seed + kind, no) % most_us, fault_strikes, kind, no + 1, 0);
 }
 
 void faults_start(struct sim *s)
 {
-    sim_in(s, SIM_S, fault_strikes, 0, 0, 0);
+    for (uint64_t kind = 0; kind < FAULT_COUNT; kind++)
+        if ((s->opt.faults & (1u << kind)) != 0)
+            sim_in(s, SIM_S, fault_strikes, kind, 0, 0);
 }

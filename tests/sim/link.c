@@ -1,4 +1,4 @@
-/* What TCP does between a dialler and the head: order, latency, silence when cut, and an end that both sides see
+/* What TCP does between a dialler and a head: order, latency, silence when cut, and an end that both sides see
  * at different times.
  *
  * A packet waits in its pipe; an event per packet says "one more is due". While the network is cut or the receiver is
@@ -16,7 +16,7 @@ static void link_deliver(struct sim *s, uint64_t id, uint64_t dir, uint64_t c);
 static uint64_t latency_us(struct sim *s, const struct link *l)
 {
     const struct worker *w = table_get(&s->workers, l->worker);
-    uint64_t us = l->latency_us + sim_between(s, 0, l->latency_us);
+    uint64_t us = l->latency_us + sim_between(s, 0, l->latency_us > SIM_S ? 100 * SIM_MS : l->latency_us);
     if (w != NULL && w->slow_until_us > s->now_us)
         us += sim_between(s, 100 * SIM_MS, 1500 * SIM_MS);
     return us;
@@ -37,6 +37,11 @@ static struct packet *link_push(struct sim *s, struct link *l, enum link_dir dir
         p->due_us = due_us;
     sim_at(s, p->due_us, link_deliver, l->id, dir, 0);
     return k;
+}
+
+void link_send_noise(struct sim *s, struct link *l)
+{
+    link_push(s, l, TO_DIALLER, PACKET_NOISE, 0);
 }
 
 void link_send_bytes(struct sim *s, struct link *l, enum link_dir dir, const char *bytes, size_t n)
@@ -72,30 +77,38 @@ static void link_arrive(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
     uint64_t until_us = 0;
     if (!l->near_up)
         return;
-    if ((w != NULL && (until_us = w->cut_until_us) > s->now_us) || coordinator_asleep(s, &until_us)) {
+    if ((w != NULL && (until_us = worker_cut_until(w, l->far, TO_HEAD)) > s->now_us) ||
+        coordinator_asleep(s, l->far, &until_us)) {
         sim_at(s, until_us, link_arrive, id, 0, 0); /* the first packet is sent again and again */
         return;
     }
-    if (s->head.head == NULL) {
+    if (l->far->head == NULL) {
         PROBE(s, dial_refused);
         link_push(s, l, TO_DIALLER, PACKET_FIN, 0);
         return;
     }
     l->far_up = true;
+    list_push(&l->far->links, &l->in_head);
     l->far_id = table_add(&s->arrivals, l);
     link_push(s, l, TO_DIALLER, PACKET_OPEN, 0);
-    coordinator_feed(s,
+    coordinator_feed(s, l->far,
                      (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->far_id, .peer = str_of("10.0.0.1:4312")});
 }
 
-uint64_t link_dial(struct sim *s, uint64_t worker, uint64_t stranger)
+uint64_t link_dial(struct sim *s, struct coordinator *to, uint64_t worker, uint64_t stranger)
 {
     struct link *l = xalloc(sizeof *l);
+    l->far = to;
     l->worker = worker;
     l->stranger = stranger;
     l->near_up = true;
     l->latency_us = sim_between(s, 50, 5 * SIM_MS);
     l->id = table_add(&s->links, l);
+    struct worker *w = table_get(&s->workers, worker);
+    if (w != NULL && w->ways[to->no].next_is_late) {
+        w->ways[to->no].next_is_late = false;
+        l->latency_us = sim_between(s, 1300 * SIM_MS, 2300 * SIM_MS);
+    }
     sim_in(s, latency_us(s, l), link_arrive, l->id, 0, 0);
     return l->id;
 }
@@ -108,8 +121,8 @@ static void dialler_lost(struct sim *s, struct link *l, const char *why)
     if (w == NULL) {
         stranger_lost(s, l->stranger);
     } else if (w->agent != NULL) {
-        w->link = 0;
-        worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_LOST, .text = str_of(why)});
+        w->ways[l->far->no].link = 0;
+        worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_LOST, .head = l->far->no, .text = str_of(why)});
     }
 }
 
@@ -121,7 +134,7 @@ static void hung_up(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
     uint64_t until_us;
     if (w != NULL && worker_asleep(s, w, &until_us))
         sim_at(s, until_us, hung_up, id, 0, 0);
-    else if (w == NULL || (w->agent != NULL && w->link == id))
+    else if (w == NULL || (w->agent != NULL && w->ways[l->far->no].link == id))
         dialler_lost(s, l, "hung up");
 }
 
@@ -146,15 +159,16 @@ static void head_closed(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
     (void)b, (void)c;
     struct link *l = table_get(&s->links, id);
     uint64_t until_us;
-    if (coordinator_asleep(s, &until_us)) {
+    if (coordinator_asleep(s, l->far, &until_us)) {
         sim_at(s, until_us, head_closed, id, 0, 0);
         return;
     }
     if (!l->far_up)
         return; /* its end was seen meanwhile, or the head is another one now */
     l->far_up = false;
+    list_remove(&l->in_head);
     coordinator_feed(
-        s, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = l->far_id, .text = str_of("connection closed")});
+        s, l->far, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = l->far_id, .text = str_of("connection closed")});
 }
 
 /* What was sent before still arrives; what comes until the loop gets round to it may still be read. */
@@ -165,9 +179,17 @@ void link_close(struct sim *s, struct link *l)
     sim_in(s, sim_between(s, 0, 2 * SIM_MS), head_closed, l->id, 0, 0);
 }
 
+void link_break(struct sim *s, struct link *l)
+{
+    if (l->near_up)
+        link_push(s, l, TO_DIALLER, PACKET_FIN, 0);
+    link_push(s, l, TO_HEAD, PACKET_FIN, 0);
+}
+
 void link_reset(struct sim *s, struct link *l)
 {
     l->far_up = false;
+    list_remove(&l->in_head);
     pipe_clear(&l->pipe[TO_HEAD]);
     if (l->near_up)
         link_push(s, l, TO_DIALLER, PACKET_FIN, 0);
@@ -181,6 +203,14 @@ void link_free(struct link *l)
 }
 
 /* ---- receiving ---- */
+
+static void overtaken_probe(struct sim *s, const struct link *l)
+{
+    const struct worker *w = table_get(&s->workers, l->worker);
+    const struct link *present = w != NULL ? table_get(&s->links, w->ways[l->far->no].link) : NULL;
+    if (present != NULL && present != l && present->welcomed)
+        PROBE(s, overtaken);
+}
 
 static void head_receive(struct sim *s, struct link *l, const struct packet *k)
 {
@@ -204,8 +234,10 @@ static void head_receive(struct sim *s, struct link *l, const struct packet *k)
     }
     sim_trace(s, "head gets", wire_name(msg.type), l->id, 0, 0);
     if (msg.type == WIRE_actor && !l->given_up) /* what comes after that is not listened to */
-        coordinator_hears(s, &msg.actor);
-    coordinator_feed(s, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->far_id, .msg = &msg});
+        coordinator_hears(l->far, &msg.actor);
+    if (msg.type == WIRE_hello)
+        overtaken_probe(s, l);
+    coordinator_feed(s, l->far, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->far_id, .msg = &msg});
 }
 
 static void dialler_receive(struct sim *s, struct link *l, const struct packet *k)
@@ -216,10 +248,14 @@ static void dialler_receive(struct sim *s, struct link *l, const struct packet *
         return;
     if (k->kind == PACKET_FIN) {
         dialler_lost(s, l, "closed");
+    } else if (k->kind == PACKET_NOISE) { /* the worker's program closes it (worker/link.c) */
+        PROBE(s, garbage_to_worker);
+        link_orphan(s, l, true);
+        dialler_lost(s, l, "no message");
     } else if (k->kind == PACKET_OPEN) {
         sim_trace(s, "linked", "", l->id, l->worker, l->stranger);
         if (w != NULL)
-            worker_feed(s, w, (struct agent_event){.kind = AGENT_LINKED});
+            worker_feed(s, w, (struct agent_event){.kind = AGENT_LINKED, .head = l->far->no});
         else
             stranger_opened(s, l->stranger);
     } else {
@@ -227,22 +263,23 @@ static void dialler_receive(struct sim *s, struct link *l, const struct packet *
         SIM_MUST(s, err == 0, "what the head sent does not decode: %s", err_name(err));
         sim_trace(s, "gets", wire_name(msg.type), l->id, l->worker, l->stranger);
         if (w != NULL)
-            worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_MSG, .msg = &msg});
+            worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_MSG, .head = l->far->no, .msg = &msg});
         else
             stranger_heard(s, l->stranger, &msg);
     }
 }
 
 /* The receiver, or the way to it, is not there for the moment. */
-static bool held_up(struct sim *s, const struct link *l, enum link_dir dir, uint64_t *until_us)
+static bool held_up(const struct sim *s, const struct link *l, enum link_dir dir, uint64_t *until_us)
 {
     const struct worker *w = table_get(&s->workers, l->worker);
-    if (w != NULL && w->cut_until_us > s->now_us) {
-        *until_us = w->cut_until_us;
+    *until_us = l->stuck_until_us;
+    if (w != NULL && worker_cut_until(w, l->far, dir) > *until_us)
+        *until_us = worker_cut_until(w, l->far, dir);
+    if (*until_us > s->now_us)
         return true;
-    }
     if (dir == TO_HEAD)
-        return coordinator_asleep(s, until_us);
+        return coordinator_asleep(s, l->far, until_us);
     return w != NULL && worker_asleep(s, w, until_us);
 }
 

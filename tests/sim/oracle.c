@@ -26,12 +26,13 @@ static struct run_seen *run_find(struct call *c, uint64_t job)
 static struct branch *run_branch(struct sim *s, struct call *c, const struct wire_run *run)
 {
     uint64_t i = run->sampling.seed - c->seed;
-    SIM_MUST(s, i < SIM_BRANCHES_MAX, "O6: a seed of no branch");
+    SIM_MUST(s, i < c->branches_n, "O6: a seed of no branch");
     return &c->branches[i];
 }
 
 static void resume_check(struct sim *s, struct call *c, struct run_seen *seen, const struct wire_run *run)
 {
+    uint64_t now_us = coordinator_now(s, c->head);
     const struct branch *b = run_branch(s, c, run);
     SIM_MUST(s, !b->done, "O6: a branch that has ended runs again");
     SIM_MUST(s, run->resume.n == b->tokens, "O6: it goes on after %u tokens, the client has %u", run->resume.n, b->tokens);
@@ -39,7 +40,7 @@ static void resume_check(struct sim *s, struct call *c, struct run_seen *seen, c
     seen->from = b->tokens;
     if (b->tokens > 0)
         PROBE(s, resumed);
-    if (b->tokens > 0 && s->now_us > b->token_us + 5 * (uint64_t)SIM_S)
+    if (b->tokens > 0 && now_us > b->token_us + 5 * (uint64_t)SIM_S)
         PROBE(s, resumed_late);
     c->resumed = c->resumed || b->tokens > 0;
 }
@@ -52,19 +53,19 @@ static void share_probe(struct sim *s, const struct call *c, uint64_t worker, co
             PROBE(s, fanout_shared);
 }
 
-void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run)
+void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_run *run)
 {
     struct call *c = table_get(&s->calls, answer_call_of(run));
-    SIM_MUST(s, c != NULL && c->state == CALL_OPEN, "O2: a job runs for a call that is not there");
+    SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->head == by, "O2: a job runs for a call that is not there");
     struct run_seen *seen = run_find(c, run->job);
     if (seen == NULL) {
-        SIM_MUST(s, c->runs_n < SIM_BRANCHES_MAX, "call %llu has too many jobs", (unsigned long long)c->id);
+        SIM_MUST(s, c->runs_n < c->branches_n, "call %llu has too many jobs", (unsigned long long)c->id);
         seen = &c->runs[c->runs_n++];
         *seen = (struct run_seen){.job = run->job, .seed = run->sampling.seed};
     }
     sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
     SIM_MUST(s, run->attempt == seen->attempt + 1, "O6: attempt %u after %u", run->attempt, seen->attempt);
-    SIM_MUST(s, run->attempt <= s->head.cfg.moves_max, "O6: attempt %u is over the limit", run->attempt);
+    SIM_MUST(s, run->attempt <= c->head->cfg.moves_max, "O6: attempt %u is over the limit", run->attempt);
     SIM_MUST(s, run->sampling.seed == seen->seed, "O6: another seed in attempt %u", run->attempt);
     SIM_MUST(s, c->count != 1 || run->sampling.seed == c->seed, "O6: not the seed the client gave");
     SIM_MUST(s, run->kind == c->kind && run->sampling.max_tokens == c->max_tokens, "O6: not what the client asked");
@@ -84,8 +85,11 @@ void oracle_works(struct sim *s, const struct worker *w, uint64_t call)
     const struct call *c = table_get(&s->calls, call);
     if (c->state == CALL_OPEN || c->state == CALL_LOST || s->now_us < c->ended_us + (uint64_t)CANCEL_S * SIM_S)
         return;
-    bool delayed = w->frozen_until_us > c->ended_us || w->cut_until_us > c->ended_us ||
-                   w->slow_until_us > c->ended_us || s->head.stalled_until_us > c->ended_us;
+    const struct link *l = table_get(&s->links, w->ways[c->head->no].link);
+    bool stuck = l != NULL && (l->stuck_until_us > c->ended_us || l->latency_us > SIM_S);
+    bool delayed = w->frozen_until_us > c->ended_us || worker_cut_until(w, c->head, TO_DIALLER) > c->ended_us || stuck ||
+                   worker_cut_until(w, c->head, TO_HEAD) > c->ended_us || w->slow_until_us > c->ended_us ||
+                   c->head->stalled_until_us > c->ended_us;
     SIM_MUST(s, delayed, "O7: %s still works on call %llu, which ended %llu ms ago", w->node, (unsigned long long)call,
              (unsigned long long)(s->now_us - c->ended_us) / SIM_MS);
 }
@@ -94,7 +98,7 @@ void oracle_works(struct sim *s, const struct worker *w, uint64_t call)
 
 static struct branch *branch_of(struct sim *s, struct call *c, uint32_t i)
 {
-    SIM_MUST(s, i < SIM_BRANCHES_MAX && (c->spread || i < c->count), "call %llu has no branch %u",
+    SIM_MUST(s, i < c->branches_n, "call %llu has no branch %u",
              (unsigned long long)c->id, i);
     SIM_MUST(s, !c->branches[i].done, "O1: branch %u of call %llu goes on after its end", i, (unsigned long long)c->id);
     return &c->branches[i];
@@ -138,7 +142,7 @@ static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
         SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= answer_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
     }
     s->tokens += fx->ids.n;
-    b->token_us = s->now_us;
+    b->token_us = coordinator_now(s, c->head);
     text_check(s, b, fx->text);
 }
 
@@ -146,14 +150,14 @@ static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
 
 static uint64_t waited_ms(const struct sim *s, const struct call *c)
 {
-    return (s->now_us - c->asked_us) / SIM_MS;
+    return (coordinator_now(s, c->head) - c->asked_us) / SIM_MS;
 }
 
 static bool attempts_used_up(struct sim *s, const struct call *c, uint32_t branch)
 {
     const struct run_seen *run = branch_run(c, branch);
-    bool in_vain = run != NULL && run->in_vain >= s->head.cfg.attempts_max && c->branches[branch].tokens == run->from;
-    if (!in_vain && (run == NULL || run->attempt < s->head.cfg.moves_max))
+    bool in_vain = run != NULL && run->in_vain >= c->head->cfg.attempts_max && c->branches[branch].tokens == run->from;
+    if (!in_vain && (run == NULL || run->attempt < c->head->cfg.moves_max))
         return false;
     PROBE(s, attempts_ran_out);
     if (c->branches[branch].tokens > 0)
@@ -165,7 +169,8 @@ static bool attempts_used_up(struct sim *s, const struct call *c, uint32_t branc
 static bool model_has_failed(struct sim *s, const struct call *c)
 {
     struct str model = str_of(c->model);
-    bool failed = coordinator_settled(s) && coordinator_knows(s, model, false) && !coordinator_knows(s, model, true);
+    bool failed = coordinator_settled(s, c->head) && coordinator_knows(c->head, model, false) &&
+                  !coordinator_knows(c->head, model, true);
     if (failed)
         PROBE(s, model_failed);
     return failed;
@@ -174,7 +179,7 @@ static bool model_has_failed(struct sim *s, const struct call *c)
 /* O5 */
 static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch, int err)
 {
-    uint32_t deadline_ms = c->deadline_ms != 0 ? c->deadline_ms : s->head.cfg.queue_deadline_ms;
+    uint32_t deadline_ms = c->deadline_ms != 0 ? c->deadline_ms : c->head->cfg.queue_deadline_ms;
     const struct branch *b = &c->branches[branch];
     switch (err) {
     case ERR_UNAVAILABLE:
@@ -185,11 +190,13 @@ static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch,
         PROBE(s, queue_deadline);
         if (b->tokens > 0)
             PROBE(s, resume_deadline);
-        return waited_ms(s, c) >= deadline_ms && s->now_us >= b->token_us + (uint64_t)deadline_ms * SIM_MS;
+        return waited_ms(s, c) >= deadline_ms && coordinator_now(s, c->head) >= b->token_us + (uint64_t)deadline_ms * SIM_MS;
     case ERR_WORKER_LOST:
         return attempts_used_up(s, c, branch);
     case ERR_FAILED:
         return c->engine_failed && attempts_used_up(s, c, branch);
+    case ERR_BUSY:
+        return c->found_full && attempts_used_up(s, c, branch);
     case ERR_CONTEXT:
         return c->too_long;
     default:
@@ -206,17 +213,18 @@ static bool wrong_kind(const struct call *c)
 static bool failure_is_true(struct sim *s, const struct call *c, int err)
 {
     struct head_totals t;
-    head_totals(s->head.head, &t);
+    head_totals(c->head->head, &t);
     switch (err) {
     case ERR_NOT_FOUND:
         PROBE(s, no_such_model);
-        return coordinator_settled(s) && (!coordinator_knows(s, str_of(c->model), false) || wrong_kind(c));
+        return coordinator_settled(s, c->head) && (!coordinator_knows(c->head, str_of(c->model), false) || wrong_kind(c));
     case ERR_UNSUPPORTED:
         PROBE(s, wrong_kind);
-        return wrong_kind(c) || (c->model[0] == '\0' && coordinator_settled(s) && !coordinator_knows(s, str_of(""), true));
+        return wrong_kind(c) || (c->model[0] == '\0' && coordinator_settled(s, c->head) &&
+                                 !coordinator_knows(c->head, str_of(""), true));
     case ERR_BUSY:
         PROBE(s, queue_full);
-        return t.queued + (c->count != 0 ? c->count : s->head.cfg.fanout_max) > s->head.cfg.queue_jobs_max;
+        return t.queued + (c->count != 0 ? c->count : c->head->cfg.fanout_max) > c->head->cfg.queue_jobs_max;
     default:
         return reason_is_true(s, c, 0, err);
     }
@@ -268,13 +276,11 @@ static void branch_ends(struct sim *s, struct call *c, const struct fx *fx)
 
 static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
 {
-    SIM_MUST(s, c->scale || c->duty || (fx->branches > 0 && fx->branches <= SIM_BRANCHES_MAX), "%u branches", fx->branches);
+    SIM_MUST(s, c->scale || c->duty || (fx->branches > 0 && fx->branches <= c->branches_n), "%u branches", fx->branches);
     SIM_MUST(s, c->scale || c->duty || c->spread || fx->branches == c->count, "%u branches of %u", fx->branches, c->count);
     for (uint32_t i = 0; i < fx->branches && !c->scale && !c->duty; i++)
         SIM_MUST(s, c->branches[i].done, "O1: call %llu ended before its branch %u", (unsigned long long)c->id, i);
-    c->state = CALL_ENDED;
-    c->ended_us = s->now_us;
-    s->calls_open--;
+    call_end(s, c, CALL_ENDED);
     s->calls_answered++;
     if (fx->branches > 1 && c->spread)
         PROBE(s, answered_fanout);
@@ -286,7 +292,7 @@ static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
 
 static void call_fails(struct sim *s, struct call *c, const struct fx *fx)
 {
-    for (uint32_t i = 0; i < SIM_BRANCHES_MAX; i++)
+    for (uint32_t i = 0; i < c->branches_n; i++)
         SIM_MUST(s, !c->branches[i].started && !c->branches[i].done, "O1: call %llu failed after it had begun",
                  (unsigned long long)c->id);
     if (c->scale)
@@ -297,12 +303,10 @@ static void call_fails(struct sim *s, struct call *c, const struct fx *fx)
     else
         SIM_MUST(s, failure_is_true(s, c, fx->fault.err), "O5: call %llu failed: %s %s", (unsigned long long)c->id,
                  err_name(fx->fault.err), fx->fault.text);
-    c->state = CALL_FAILED;
-    c->ended_us = s->now_us;
-    s->calls_open--;
+    call_end(s, c, CALL_FAILED);
 }
 
-void oracle_effect(struct sim *s, const struct fx *fx)
+void oracle_effect(struct sim *s, const struct coordinator *by, const struct fx *fx)
 {
     static const char *const verbs[] = {[FX_STARTED] = "started",
                                         [FX_TOKENS] = "tokens",
@@ -311,7 +315,7 @@ void oracle_effect(struct sim *s, const struct fx *fx)
                                         [FX_CALL_FAILED] = "call failed"};
     struct call *c = table_get(&s->calls, fx->call);
     sim_trace(s, verbs[fx->kind], fx->fault.err != 0 ? err_name(fx->fault.err) : "", fx->call, fx->branch, fx->ids.n);
-    SIM_MUST(s, c != NULL && c->state == CALL_OPEN, "O2: an effect for call %llu, which has ended",
+    SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->head == by, "O2: an effect for call %llu, which has ended",
              (unsigned long long)fx->call);
     if (fx->kind == FX_STARTED) {
         struct branch *b = branch_of(s, c, fx->branch);

@@ -66,10 +66,21 @@
     P(uncordoned, "and asked to serve again") \
     P(duty_of_nobody, "somebody asked for the duty of a worker that had left") \
     P(scaled, "the launcher was asked for another number of workers") \
-    P(scaled_by_nobody, "somebody asked for workers while no launcher was there")
+    P(scaled_by_nobody, "somebody asked for workers while no launcher was there") \
+    P(head_leapt, "a head's clock leapt forward") \
+    P(lost_half_open, "a head gave up a worker while one direction between them still worked") \
+    P(link_stuck, "a connection got stuck") \
+    P(overtaken, "a hello came over a connection after the worker had joined over a later one") \
+    P(garbage_to_worker, "bytes that are no message came to a worker")
+
+/* Takes more than one head. */
+#define PROBES_OF_TWO(P) \
+    P(asked_another_head, "a client found its head down and asked another one") \
+    P(head_cut_off, "a head lost the half of its workers or more, while another one had them") \
+    P(actor_full, "an actor was given more jobs by its heads than it takes")
 
 #define PROBE_ENUM(name, text) PROBE_##name,
-enum probe { PROBES(PROBE_ENUM) PROBE_COUNT };
+enum probe { PROBES(PROBE_ENUM) PROBES_OF_TWO(PROBE_ENUM) PROBE_COUNT };
 #undef PROBE_ENUM
 
 #endif

@@ -1,7 +1,9 @@
 /* What must be true when the faults have stopped and time has passed. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "sim.h"
 
 static char reason[200];
@@ -14,94 +16,105 @@ static uint32_t actors_ready(const struct worker *w)
     return n;
 }
 
-static uint32_t actors_known(const struct sim *s, uint64_t worker)
+/* What a head's registry says of one worker. */
+struct entry {
+    uint64_t id;  /* the head's number for it */
+    uint64_t pid; /* our number for it */
+    uint32_t ready, taken;
+    char node[SIM_NODE_BYTES + 8];
+};
+struct registry {
+    struct entry *e; /* owned, by id */
+    size_t n;
+};
+
+static int by_id(const void *a, const void *b)
 {
-    struct head_actor_view v;
-    uint32_t n = 0;
-    for (uint32_t from = 0; head_actor_at(s->head.head, from, &v); from = v.id + 1)
-        n += v.worker == worker && v.state == WIRE_ACTOR_READY;
-    return n;
+    const struct entry *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
 }
 
-static uint32_t slots_taken(const struct sim *s, uint64_t worker)
+static struct registry registry_read(const struct sim *s, const struct coordinator *c)
 {
-    struct head_actor_view v;
-    uint32_t n = 0;
-    for (uint32_t from = 0; head_actor_at(s->head.head, from, &v); from = v.id + 1)
-        n += v.worker == worker ? v.in_flight : 0;
-    return n;
+    struct head_totals t;
+    head_totals(c->head, &t);
+    struct registry r = {.e = xalloc_array(t.workers + 1, sizeof *r.e)};
+    struct head_worker_view w;
+    for (uint64_t from = 0; head_worker_at(c->head, from, coordinator_now(s, c), &w); from = w.id + 1) {
+        struct entry *e = &r.e[r.n++];
+        *e = (struct entry){.id = w.id, .pid = w.pid};
+        snprintf(e->node, sizeof e->node, "%.*s", STR_ARG(w.node));
+    }
+    struct head_actor_view a;
+    for (uint32_t from = 0; head_actor_at(c->head, from, &a); from = a.id + 1) {
+        struct entry *e = bsearch(&(struct entry){.id = a.worker}, r.e, r.n, sizeof *r.e, by_id);
+        e->ready += a.state == WIRE_ACTOR_READY;
+        e->taken += a.in_flight;
+    }
+    return r;
 }
 
-static uint32_t workers_alive(const struct sim *s)
+static bool entry_is_true(const struct sim *s, const struct coordinator *c, const struct entry *e)
 {
-    uint32_t n = 0;
-    for (size_t i = 0; i < s->workers.n; i++)
-        n += ((const struct worker *)s->workers.p[i])->agent != NULL;
-    return n;
-}
-
-/* What the registry says of one worker; its pid is our number for it. */
-static bool worker_is_true(struct sim *s, const struct head_worker_view *v)
-{
-    const struct worker *w = table_get(&s->workers, v->pid);
-    if (w == NULL || w->agent == NULL || v->node.n < strlen(w->node) ||
-        memcmp(v->node.p, w->node, strlen(w->node)) != 0) {
-        snprintf(reason, sizeof reason, "worker %.*s is in the registry and dead", STR_ARG(v->node));
+    const struct worker *w = table_get(&s->workers, e->pid);
+    if (w == NULL || w->agent == NULL || strncmp(e->node, w->node, strlen(w->node)) != 0) {
+        snprintf(reason, sizeof reason, "worker %s is in the registry of head %u and dead", e->node, c->no);
         return false;
     }
-    if (slots_taken(s, v->id) != 0) {
-        snprintf(reason, sizeof reason, "worker %.*s does nothing, the head counts %u slots of it as taken",
-                 STR_ARG(v->node), slots_taken(s, v->id));
+    if (e->taken != 0) {
+        snprintf(reason, sizeof reason, "worker %s does nothing, head %u counts %u slots of it as taken", e->node, c->no,
+                 e->taken);
         return false;
     }
-    if (actors_known(s, v->id) == actors_ready(w))
+    if (e->ready == actors_ready(w))
         return true;
-    snprintf(reason, sizeof reason, "worker %.*s (%u) has %u ready actors, the head knows %u", STR_ARG(v->node), v->pid,
-             actors_ready(w), actors_known(s, v->id));
+    snprintf(reason, sizeof reason, "worker %s (%llu) has %u ready actors, head %u knows %u", e->node,
+             (unsigned long long)e->pid, actors_ready(w), c->no, e->ready);
     return false;
 }
 
 /* Every worker in the registry lives, and there are as many as live: so they are the same. */
-static bool registry_is_true(struct sim *s)
+static bool registry_is_true(const struct sim *s, const struct coordinator *c)
 {
-    uint32_t known = 0, alive = workers_alive(s);
-    struct head_worker_view v;
-    for (uint64_t from = 0; head_worker_at(s->head.head, from, s->now_us, &v); from = v.id + 1, known++)
-        if (!worker_is_true(s, &v))
-            return false;
-    snprintf(reason, sizeof reason, "the registry has %u workers, alive are %u", known, alive);
-    return known == alive;
+    struct registry r = registry_read(s, c);
+    bool ok = true;
+    for (size_t i = 0; i < r.n && ok; i++)
+        ok = entry_is_true(s, c, &r.e[i]);
+    if (ok && r.n != s->living.n) {
+        snprintf(reason, sizeof reason, "the registry of head %u has %zu workers, alive are %zu", c->no, r.n, s->living.n);
+        ok = false;
+    }
+    free(r.e);
+    return ok;
 }
 
-static const struct call *call_open(const struct sim *s)
+static bool head_is_settled(const struct sim *s, const struct coordinator *c)
 {
-    for (size_t i = 0; i < s->calls.n; i++) {
-        const struct call *c = s->calls.p[i];
-        if (c->state == CALL_OPEN)
-            return c;
+    struct head_totals t;
+    if (c->head == NULL) {
+        snprintf(reason, sizeof reason, "head %u is down", c->no);
+        return false;
     }
-    return NULL;
+    if (!list_empty(&c->calls)) {
+        const struct call *call = list_item(c->calls.next, struct call, in_head);
+        snprintf(reason, sizeof reason, "call %llu is still open", (unsigned long long)call->id);
+        return false;
+    }
+    head_check(c->head, coordinator_now(s, c));
+    head_totals(c->head, &t);
+    if (t.calls != 0 || t.queued != 0 || t.queue_bytes != 0 || t.running != 0) {
+        snprintf(reason, sizeof reason, "head %u still counts %u calls, %u queued, %u running, %llu bytes", c->no, t.calls,
+                 t.queued, t.running, (unsigned long long)t.queue_bytes);
+        return false;
+    }
+    return registry_is_true(s, c);
 }
 
 bool settled(struct sim *s, const char **why_not)
 {
-    struct head_totals t;
-    const struct call *c = call_open(s);
     *why_not = reason;
-    if (s->head.head == NULL) {
-        snprintf(reason, sizeof reason, "the head is down");
-        return false;
-    }
-    if (c != NULL) {
-        snprintf(reason, sizeof reason, "call %llu is still open", (unsigned long long)c->id);
-        return false;
-    }
-    head_check(s->head.head, s->now_us);
-    head_totals(s->head.head, &t);
-    if (t.calls != 0 || t.queued != 0 || t.queue_bytes != 0 || t.running != 0) {
-        snprintf(reason, sizeof reason, "the head still counts %u calls, %u queued, %u running, %llu bytes", t.calls,
-                 t.queued, t.running, (unsigned long long)t.queue_bytes);
-        return false;
-    }
-    return registry_is_true(s);
+    for (uint32_t i = 0; i < s->heads_n; i++)
+        if (!head_is_settled(s, &s->heads[i]))
+            return false;
+    return true;
 }

@@ -1,4 +1,4 @@
-/* A whole cluster in virtual time: the real head and hundreds of real agents, everything around them simulated.
+/* A whole cluster in virtual time: real heads and thousands of real agents, everything around them simulated.
  *
  * Nothing here reads a clock or a random device: one seed, one story, byte for byte. */
 #ifndef MANTA_SIM_H
@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "base/rng.h"
 #include "cluster/agent.h"
 #include "cluster/head.h"
@@ -22,10 +23,12 @@ enum {
     SIM_NODE_BYTES = 24,
     SIM_BRANCHES_MAX = 64,
     SIM_ACTORS_MAX = 3, /* of one worker */
+    SIM_HEADS_MAX = 4,
 };
 #define SIM_NEVER UINT64_MAX
 
-/* Faults by name, for --faults. */
+/* Faults by name, for --faults. Each has random numbers of its own for when it strikes, by its place here: a new one goes
+ * to the end, and runs without it stay what they were. */
 #define SIM_FAULTS(F) \
     F(kill, "a worker's process dies: its links close") \
     F(rack, "many workers' processes die within milliseconds") \
@@ -33,23 +36,27 @@ enum {
     F(freeze, "a worker stands still for a while, then goes on") \
     F(partition, "a worker's network is cut for a while") \
     F(slow, "a worker's network gets slow for a while") \
-    F(clock, "a worker's clock leaps or falls") \
-    F(garbage, "broken frames and nonsense reach the head") \
+    F(clock, "a worker's clock leaps or falls, a head's leaps") \
+    F(garbage, "broken frames and nonsense reach a head or a worker") \
     F(hang, "an engine stands still while its worker goes on") \
     F(engine, "engines fail, actors are unloaded") \
-    F(head, "the head dies and comes back knowing nothing") \
-    F(stall, "the head is not run for seconds") \
+    F(head, "a head dies and comes back knowing nothing") \
+    F(stall, "a head is not run for seconds") \
     F(join, "workers join and leave, also under a name that is taken") \
     F(launcher, "a launcher is asked for more and fewer workers") \
     F(drain, "a worker is asked to end what it has and leave, by its head or a signal") \
-    F(cordon, "a worker is asked to take no new jobs, for a while")
+    F(cordon, "a worker is asked to take no new jobs, for a while") \
+    F(split, "a head and some of the workers are cut from each other for a while") \
+    F(oneway, "between a worker and a head only one direction works for a while") \
+    F(delay, "a connection gets stuck for seconds: one that is dialled later overtakes it") \
+    F(burst, "a crowd asks a head at once")
 #define SIM_FAULT_ENUM(name, text) FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
 #undef SIM_FAULT_ENUM
 
 struct sim_options {
     uint64_t seed;
-    uint32_t workers;
+    uint32_t workers, heads;
     double minutes;
     uint32_t faults;   /* bit per enum sim_fault */
     bool trace;        /* print every line */
@@ -65,7 +72,7 @@ struct mood {
     uint32_t cancel_percent;
     uint32_t fault_every_ms;
     uint32_t deadline_ms;
-    bool token; /* the head asks for a join token */
+    bool token; /* the heads ask for a join token */
 };
 
 /* ---- world.c: virtual time ---- */
@@ -110,7 +117,7 @@ void sim_say(const char *tag, struct str line);
 
 /* ---- link.c: what TCP does ---- */
 enum link_dir { TO_HEAD, TO_DIALLER };
-enum packet_kind { PACKET_DATA, PACKET_OPEN, PACKET_FIN };
+enum packet_kind { PACKET_DATA, PACKET_OPEN, PACKET_FIN, PACKET_NOISE };
 struct packet {
     struct packet *next;
     enum packet_kind kind;
@@ -121,8 +128,11 @@ struct pipe {
     struct packet *first, **end;
     uint64_t due_us; /* of the last packet: later ones do not overtake it */
 };
+struct coordinator;
 struct link {
     uint64_t id;
+    struct coordinator *far; /* the head that was dialled */
+    struct list in_head;     /* coordinator.links, while far_up */
     uint64_t far_id;    /* the head's number for it: they rise in the order of arrival; 0 before */
     uint64_t worker;    /* who dialled; 0: a stranger */
     uint64_t stranger;  /* who dialled; 0: a worker */
@@ -131,10 +141,10 @@ struct link {
     bool welcomed;      /* the dialler has registered over it */
     bool closing;       /* the head's program is closing it */
     bool given_up;      /* the head's brain wants it closed: it may not speak of it again */
-    uint64_t latency_us;
+    uint64_t latency_us, stuck_until_us;
     struct pipe pipe[2];
 };
-uint64_t link_dial(struct sim *s, uint64_t worker, uint64_t stranger);
+uint64_t link_dial(struct sim *s, struct coordinator *to, uint64_t worker, uint64_t stranger);
 void link_send(struct sim *s, struct link *l, enum link_dir dir, const struct wire_msg *msg);
 void link_send_bytes(struct sim *s, struct link *l, enum link_dir dir, const char *bytes, size_t n);
 /* The dialler hangs up: it is told LINK_LOST soon. */
@@ -143,31 +153,45 @@ void link_hang_up(struct sim *s, struct link *l);
 void link_orphan(struct sim *s, struct link *l, bool fin);
 /* The head closes it: both sides are told. */
 void link_close(struct sim *s, struct link *l);
+/* Something on the way ends it for both. */
+void link_break(struct sim *s, struct link *l);
+/* To the dialler: bytes that are no message. */
+void link_send_noise(struct sim *s, struct link *l);
 /* The head's process is gone. */
 void link_reset(struct sim *s, struct link *l);
 void link_free(struct link *l);
 
 /* ---- coordinator.c: the program around struct head ---- */
 struct coordinator {
+    uint32_t no;       /* 0 ... heads - 1; workers call it by that */
     struct head *head; /* NULL while it is down */
     struct head_config cfg;
     uint64_t life, steps, tick_at_us;
+    uint64_t clock_us; /* its clock is virtual time plus this */
     uint64_t stalled_until_us, began_us;
     uint32_t models;       /* bit per enum sim_model that was registered in this life */
     uint32_t models_ready; /* same, and was ready */
+    struct list links; /* link.in_head, in the order of arrival */
+    struct list calls; /* call.in_head: open ones, in the order of arrival */
+    uint64_t calls_open;
     struct effects fx;
 };
-void coordinator_start(struct sim *s);
-void coordinator_stop(struct sim *s);
-void coordinator_feed(struct sim *s, struct head_event ev);
+void coordinator_start(struct sim *s, struct coordinator *c);
+/* Its process is gone: links break, calls are lost. */
+void coordinator_dies(struct sim *s, struct coordinator *c);
+void coordinator_fini(struct coordinator *c);
+void coordinator_feed(struct sim *s, struct coordinator *c, struct head_event ev);
+uint64_t coordinator_now(const struct sim *s, const struct coordinator *c);
 /* A worker tells of an actor. */
-void coordinator_hears(struct sim *s, const struct wire_actor *is);
+void coordinator_hears(struct coordinator *c, const struct wire_actor *is);
 /* Somebody registered that model in the present life of the head; `ready`: and it was ready. */
-bool coordinator_knows(const struct sim *s, struct str model, bool ready);
+bool coordinator_knows(const struct coordinator *c, struct str model, bool ready);
 /* It has run for long enough that every worker had time to come back: what is not there will not come. */
-bool coordinator_settled(const struct sim *s);
+bool coordinator_settled(const struct sim *s, const struct coordinator *c);
 /* Not run at present; *until_us says until when. */
-bool coordinator_asleep(struct sim *s, uint64_t *until_us);
+bool coordinator_asleep(const struct sim *s, const struct coordinator *c, uint64_t *until_us);
+/* One that runs, drawn; NULL: none does. */
+struct coordinator *coordinator_any(struct sim *s);
 
 /* ---- engine.c: the engine threads of a worker ---- */
 struct engine_job {
@@ -177,7 +201,9 @@ struct engine_job {
     uint32_t max_tokens;
     uint32_t text_at;              /* tokens whose text was said */
     uint64_t turn;                 /* events of another turn are stale */
+    uint64_t link;                 /* that it came over */
     bool running, prefilled, cancelled, logprobs, embed;
+    bool full; /* there was no place left: it is refused */
 };
 struct engine_sim {
     uint32_t key;
@@ -187,39 +213,50 @@ struct engine_sim {
     uint32_t slots, busy, waiting;
     float prefill_tps, decode_tps;
     uint32_t chunk;          /* tokens said at once */
-    uint32_t jobs_wanted;    /* runs that were neither done nor cancelled: at most `slots` */
     uint64_t stuck_until_us, last_token_us;
     struct engine_job *jobs; /* owned, oldest first */
 };
 struct worker;
 void engine_load(struct sim *s, struct worker *w, uint32_t key);
-void engine_run(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket, const struct wire_run *run);
+/* `link`: that it came over. */
+void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, uint64_t ticket, const struct wire_run *run);
 void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket);
 /* Ends all its jobs with an error; `unload`: and goes away. */
 void engine_break(struct sim *s, struct worker *w, uint32_t key, bool unload);
 void engine_free(struct engine_sim *e);
 
 /* ---- worker.c: the program around struct agent ---- */
+/* From a worker to a head and back. */
+struct way {
+    uint64_t link;            /* the present one, or 0 */
+    uint64_t cut_until_us[2]; /* by enum link_dir */
+    bool next_is_late;        /* the next one takes seconds for every packet */
+};
 struct worker {
     uint64_t id;
     char node[SIM_NODE_BYTES];
     struct agent *agent; /* NULL: dead */
-    struct ag_effects fx;
+    size_t living_at;    /* its place in sim.living, while it lives */
     bool exited, was_joined, power_lost;
     bool launched;       /* by the launcher */
     uint8_t duty;        /* enum wire_duties, as it said last */
     bool drains_jobs;    /* it was asked to drain while it had jobs */
-    uint64_t link;       /* the present one, or 0 */
+    struct way ways[SIM_HEADS_MAX];
     int64_t clock_us;    /* its clock is virtual time plus this */
     uint64_t tick_at_us;
-    uint64_t frozen_until_us, cut_until_us, slow_until_us;
+    uint64_t frozen_until_us, slow_until_us;
+    uint64_t cut_until_us; /* all its ways */
     uint32_t actors_n;
     struct engine_sim actors[SIM_ACTORS_MAX];
 };
 /* A new process of that node name; NULL: a fresh name. */
 struct worker *worker_start(struct sim *s, const char *node);
 void worker_feed(struct sim *s, struct worker *w, struct agent_event ev);
-bool worker_asleep(struct sim *s, const struct worker *w, uint64_t *until_us);
+bool worker_asleep(const struct sim *s, const struct worker *w, uint64_t *until_us);
+/* When what it and that head say to each other in that direction arrives again. */
+uint64_t worker_cut_until(const struct worker *w, const struct coordinator *c, enum link_dir dir);
+/* Effects of the step that was fed last: whether there were any. */
+bool worker_was_silent(const struct sim *s);
 enum worker_end { WORKER_KILLED, WORKER_POWER_LOST, WORKER_EXITED };
 void worker_end(struct sim *s, struct worker *w, enum worker_end how);
 /* Jobs its engines work on. */
@@ -242,12 +279,15 @@ struct branch {
     bool started, done, rerouted;
     struct run_seen *run; /* whose tokens these are; NULL before the first; borrowed from the call */
     uint32_t tokens, text_bytes;
-    uint64_t token_us; /* when the last of them came */
+    uint64_t token_us; /* when the last of them came, by the head's clock */
 };
 struct call {
     uint64_t id;
     enum call_state state;
-    uint64_t asked_us, ended_us;
+    struct coordinator *head; /* where it was asked */
+    struct list in_head;      /* coordinator.calls, while it is open */
+    uint64_t asked_us;        /* by the head's clock */
+    uint64_t ended_us;
     uint8_t kind;
     const char *model;
     uint64_t seed;
@@ -257,15 +297,20 @@ struct call {
     bool too_long;      /* the engine will say so */
     bool early;         /* came before any worker */
     bool engine_failed; /* a run of it was ended by a broken engine */
+    bool found_full;    /* a run of it met an engine that had no place left */
     bool resumed;       /* a run of it went on where another actor had stopped */
-    uint32_t runs_n;
-    struct run_seen *runs; /* owned; one per job, room for SIM_BRANCHES_MAX */
-    struct branch branches[SIM_BRANCHES_MAX];
+    uint32_t runs_n, branches_n; /* branches: that it may have */
+    struct run_seen *runs;       /* owned, NULL once it has ended; one per job, room for branches_n */
+    struct branch *branches;     /* same */
 };
 void client_start(struct sim *s);
-void client_ask(struct sim *s);
-void client_scale(struct sim *s, uint32_t workers);
-/* Asks the head that a worker does so; false: it has no such worker, or one that drains. */
+/* One prompt for that head, or another one that is there. */
+void client_ask(struct sim *s, uint64_t head);
+void client_crowd(struct sim *s, uint32_t head);
+void client_scale(struct sim *s, struct coordinator *at, uint32_t workers);
+/* It is over: what was said of it is forgotten. */
+void call_end(struct sim *s, struct call *c, enum call_state how);
+/* Asks a head that a worker does so; false: it has no such worker, or one that drains. */
 bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms);
 void call_free(struct call *c);
 
@@ -282,14 +327,14 @@ uint64_t answer_call_of(const struct wire_run *run);
 
 /* ---- oracle.c: whether it came ---- */
 /* The head sends a run to a worker. */
-void oracle_run(struct sim *s, uint64_t worker, const struct wire_run *run);
+void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_run *run);
 /* An engine works on a call: it may, while the call is open and a little longer. */
 void oracle_works(struct sim *s, const struct worker *w, uint64_t call);
 /* The head says something to a client. */
-void oracle_effect(struct sim *s, const struct fx *fx);
+void oracle_effect(struct sim *s, const struct coordinator *by, const struct fx *fx);
 
 /* ---- stranger.c: diallers that are no workers: the launcher and people who talk nonsense ---- */
-void stranger_start_launcher(struct sim *s);
+void stranger_start_launcher(struct sim *s, struct coordinator *of);
 void stranger_start_nonsense(struct sim *s);
 void stranger_opened(struct sim *s, uint64_t stranger);
 void stranger_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg);
@@ -315,14 +360,17 @@ struct sim {
     size_t heap_n, heap_cap;
     uint64_t events;
     struct trace trace;
-    struct coordinator head;
+    struct coordinator heads[SIM_HEADS_MAX];
+    uint32_t heads_n;
     struct table workers, links, calls, strangers; /* owned items */
+    struct table living;   /* workers; borrowed items, in no order */
     struct table arrivals; /* links by far_id; borrowed items */
+    struct ag_effects ag;  /* of the worker that is fed */
     uint64_t launcher;   /* stranger, or 0 */
     uint32_t nodes;      /* names given */
     struct wire_arena arena;
     struct buf bytes;    /* a frame being encoded */
-    uint64_t calls_open, calls_answered, tokens;
+    uint64_t calls_answered, tokens, worker_steps;
     bool ended;          /* faults and clients have stopped */
 };
 

@@ -9,16 +9,18 @@ enum nonsense { NONE, SAYS_NOTHING, WRONG_VERSION, WRONG_TOKEN, WRONG_ORDER, GAR
 
 struct stranger {
     uint64_t id, link;
+    struct coordinator *head; /* that it dials */
     enum nonsense kind; /* NONE: it is the launcher */
     uint32_t running, target;
 };
 
-static struct stranger *stranger_new(struct sim *s, enum nonsense kind)
+static struct stranger *stranger_new(struct sim *s, struct coordinator *head, enum nonsense kind)
 {
     struct stranger *x = xalloc(sizeof *x);
     x->kind = kind;
+    x->head = head;
     x->id = table_add(&s->strangers, x);
-    x->link = link_dial(s, 0, x->id);
+    x->link = link_dial(s, head, 0, x->id);
     return x;
 }
 
@@ -42,7 +44,7 @@ static struct wire_msg hello_of(struct sim *s, enum wire_role role)
                                        .role = (uint8_t)role,
                                        .node = str_of("stranger"),
                                        .epoch = rng_next(&s->rng),
-                                       .token = s->head.cfg.join_token}};
+                                       .token = s->heads[0].cfg.join_token}};
 }
 
 /* ---- the launcher: keeps as many workers up as it is told, and says so ---- */
@@ -67,10 +69,10 @@ static void launcher_says(struct sim *s, const struct stranger *x)
 static void launcher_scales(struct sim *s, struct stranger *x, uint32_t workers)
 {
     x->target = workers;
-    for (uint64_t id = 1; id <= s->workers.n && x->running > x->target; id++) {
-        struct worker *w = table_get(&s->workers, id);
+    for (size_t i = s->living.n; i-- > 0 && x->running > x->target;) { /* who leaves is replaced by one behind it */
+        struct worker *w = s->living.p[i];
         uint64_t until_us;
-        if (w->agent != NULL && w->launched && !worker_asleep(s, w, &until_us)) {
+        if (w->launched && !worker_asleep(s, w, &until_us)) {
             w->launched = false;
             x->running--;
             worker_feed(s, w, (struct agent_event){.kind = AGENT_STOP});
@@ -85,19 +87,20 @@ static void launcher_redials(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 {
     (void)b, (void)c;
     struct stranger *x = table_get(&s->strangers, id);
-    x->link = link_dial(s, 0, id);
+    x->link = link_dial(s, x->head, 0, id);
 }
 
-void stranger_start_launcher(struct sim *s)
+void stranger_start_launcher(struct sim *s, struct coordinator *of)
 {
-    s->launcher = stranger_new(s, NONE)->id;
+    s->launcher = stranger_new(s, of, NONE)->id;
 }
 
 /* ---- nonsense ---- */
 
 void stranger_start_nonsense(struct sim *s)
 {
-    stranger_new(s, (enum nonsense)sim_between(s, SAYS_NOTHING, NONSENSE_COUNT - 1));
+    struct coordinator *head = &s->heads[sim_between(s, 0, s->heads_n - 1)];
+    stranger_new(s, head, (enum nonsense)sim_between(s, SAYS_NOTHING, NONSENSE_COUNT - 1));
 }
 
 static void say_garbage(struct sim *s, const struct stranger *x)

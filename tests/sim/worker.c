@@ -5,10 +5,9 @@
 #include "base/alloc.h"
 #include "sim.h"
 
-enum { AGENT_CHECK_PERCENT = 10 };
+enum { AGENT_CHECK_STEPS = 10 }; /* of all workers together, per so many; rarer where there are thousands of them */
 
 static void worker_tick(struct sim *s, uint64_t id, uint64_t at_us, uint64_t c);
-static void worker_measured(struct sim *s, uint64_t id, uint64_t b, uint64_t c);
 
 static void worker_wake(struct sim *s, struct worker *w)
 {
@@ -23,10 +22,16 @@ static void worker_wake(struct sim *s, struct worker *w)
     sim_at(s, due_us, worker_tick, w->id, due_us, 0);
 }
 
-bool worker_asleep(struct sim *s, const struct worker *w, uint64_t *until_us)
+bool worker_asleep(const struct sim *s, const struct worker *w, uint64_t *until_us)
 {
     *until_us = w->frozen_until_us;
     return *until_us > s->now_us;
+}
+
+uint64_t worker_cut_until(const struct worker *w, const struct coordinator *c, enum link_dir dir)
+{
+    uint64_t way_us = w->ways[c->no].cut_until_us[dir];
+    return way_us > w->cut_until_us ? way_us : w->cut_until_us;
 }
 
 static void worker_tick(struct sim *s, uint64_t id, uint64_t at_us, uint64_t c)
@@ -45,30 +50,7 @@ static void worker_tick(struct sim *s, uint64_t id, uint64_t at_us, uint64_t c)
     worker_feed(s, w, (struct agent_event){.kind = AGENT_TICK});
 }
 
-static void worker_measured(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
-{
-    (void)b, (void)c;
-    struct worker *w = table_get(&s->workers, id);
-    struct wire_load loads[SIM_ACTORS_MAX];
-    struct wire_beat beat = {.rss_bytes = 500u << 20, .cpu_load = 1.5f, .loads = loads};
-    uint64_t until_us;
-    if (w->agent == NULL || worker_asleep(s, w, &until_us))
-        return;
-    for (uint32_t i = 0; i < w->actors_n; i++) {
-        const struct engine_sim *e = &w->actors[i];
-        if (e->state != WIRE_ACTOR_READY)
-            continue;
-        loads[beat.loads_n++] = (struct wire_load){
-            .key = e->key,
-            .busy = e->busy,
-            .waiting = e->waiting,
-            .prefill_tps = e->prefill_tps,
-            .decode_tps = e->decode_tps,
-            .token_age_ms = e->busy == 0 ? 0 : (uint32_t)((s->now_us - e->last_token_us) / SIM_MS),
-        };
-    }
-    worker_feed(s, w, (struct agent_event){.kind = AGENT_BEAT, .beat = &beat});
-}
+/* ---- effects ---- */
 
 static void joined_probe(struct sim *s, struct worker *w, struct link *l)
 {
@@ -81,9 +63,9 @@ static void joined_probe(struct sim *s, struct worker *w, struct link *l)
     PROBE(s, worker_joined);
 }
 
-static void hang_up_probe(struct sim *s, const struct worker *w, const struct link *l)
+static void hang_up_probe(struct sim *s, const struct link *l)
 {
-    if (w->fx.ag[w->fx.n - 1].kind == AG_EXIT)
+    if (s->ag.ag[s->ag.n - 1].kind == AG_EXIT)
         return; /* on its way out */
     if (l->welcomed)
         PROBE(s, head_silent);
@@ -93,17 +75,18 @@ static void hang_up_probe(struct sim *s, const struct worker *w, const struct li
 
 static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
 {
-    struct link *l = table_get(&s->links, w->link);
+    struct way *way = &w->ways[ag->head];
+    struct link *l = table_get(&s->links, way->link);
     switch (ag->kind) {
     case AG_DIAL:
-        SIM_MUST(s, l == NULL, "%s dials while its link %llu is there", w->node, (unsigned long long)w->link);
-        w->link = link_dial(s, w->id, 0);
-        sim_trace(s, "dials", w->node, w->id, w->link, 0);
+        SIM_MUST(s, l == NULL, "%s dials while its link %llu is there", w->node, (unsigned long long)way->link);
+        way->link = link_dial(s, &s->heads[ag->head], w->id, 0);
+        sim_trace(s, "dials", w->node, w->id, way->link, ag->head);
         break;
     case AG_HANG_UP:
         SIM_MUST(s, l != NULL, "%s hangs up on nobody", w->node);
-        sim_trace(s, "hangs up", w->node, w->id, w->link, 0);
-        hang_up_probe(s, w, l);
+        sim_trace(s, "hangs up", w->node, w->id, way->link, ag->head);
+        hang_up_probe(s, l);
         link_hang_up(s, l);
         break;
     case AG_SEND:
@@ -117,11 +100,10 @@ static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
             PROBE(s, run_crossed);
         break;
     case AG_MEASURE:
-        sim_in(s, 10, worker_measured, w->id, 0, 0);
-        break;
+        break; /* worker_feed() does it when all else is done */
     case AG_RUN:
         SIM_MUST(s, w->duty == WIRE_DUTY_SERVES, "%s runs a job although it said that it takes none", w->node);
-        engine_run(s, w, ag->key, ag->ticket, &ag->msg.run);
+        engine_run(s, w, way->link, ag->key, ag->ticket, &ag->msg.run);
         break;
     case AG_CANCEL:
         engine_cancel(s, w, ag->key, ag->ticket);
@@ -138,18 +120,57 @@ static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
     }
 }
 
+/* Returns the heads that want a beat, a bit each. */
+static uint32_t worker_step(struct sim *s, struct worker *w, struct agent_event ev)
+{
+    uint32_t beats = 0;
+    ev.now_us = (uint64_t)((int64_t)s->now_us + w->clock_us);
+    ag_effects_reset(&s->ag);
+    agent_step(w->agent, &ev, &s->ag);
+    for (size_t i = 0; i < s->ag.n; i++) {
+        const struct ag *ag = &s->ag.ag[i];
+        carry_out(s, w, ag);
+        beats |= ag->kind == AG_MEASURE ? 1u << ag->head : 0;
+    }
+    return beats;
+}
+
+bool worker_was_silent(const struct sim *s)
+{
+    return s->ag.n == 0;
+}
+
+static void worker_beats(struct sim *s, struct worker *w, uint32_t head)
+{
+    struct wire_load loads[SIM_ACTORS_MAX];
+    struct wire_beat beat = {.rss_bytes = 500u << 20, .cpu_load = 1.5f, .loads = loads};
+    for (uint32_t i = 0; i < w->actors_n; i++) {
+        const struct engine_sim *e = &w->actors[i];
+        if (e->state != WIRE_ACTOR_READY)
+            continue;
+        loads[beat.loads_n++] = (struct wire_load){
+            .key = e->key,
+            .busy = e->busy,
+            .waiting = e->waiting,
+            .prefill_tps = e->prefill_tps,
+            .decode_tps = e->decode_tps,
+            .token_age_ms = e->busy == 0 ? 0 : (uint32_t)((s->now_us - e->last_token_us) / SIM_MS),
+        };
+    }
+    worker_step(s, w, (struct agent_event){.kind = AGENT_BEAT, .head = head, .beat = &beat});
+}
+
 void worker_feed(struct sim *s, struct worker *w, struct agent_event ev)
 {
-    ev.now_us = (uint64_t)((int64_t)s->now_us + w->clock_us);
-    ag_effects_reset(&w->fx);
-    agent_step(w->agent, &ev, &w->fx);
-    for (size_t i = 0; i < w->fx.n; i++)
-        carry_out(s, w, &w->fx.ag[i]);
+    uint32_t beats = worker_step(s, w, ev);
+    for (uint32_t head = 0; head < s->heads_n && beats != 0 && !w->exited; head++)
+        if ((beats & (1u << head)) != 0)
+            worker_beats(s, w, head);
     if (w->exited) {
         worker_end(s, w, WORKER_EXITED);
         return;
     }
-    if (sim_chance(s, AGENT_CHECK_PERCENT))
+    if (++s->worker_steps % (AGENT_CHECK_STEPS + s->living.n / 16) == 0)
         agent_check(w->agent);
     worker_wake(s, w);
 }
@@ -171,6 +192,7 @@ struct worker *worker_start(struct sim *s, const char *node)
 {
     struct worker *w = xalloc(sizeof *w);
     w->id = table_add(&s->workers, w);
+    w->living_at = table_add(&s->living, w) - 1;
     if (node != NULL)
         snprintf(w->node, sizeof w->node, "%s", node);
     else
@@ -179,12 +201,13 @@ struct worker *worker_start(struct sim *s, const char *node)
     w->tick_at_us = SIM_NEVER;
     w->actors_n = sim_chance(s, 70) ? 1 : (uint32_t)sim_between(s, 2, SIM_ACTORS_MAX);
     struct agent_config cfg = agent_config_default();
+    cfg.heads_n = s->heads_n;
     cfg.seed = rng_next(&s->rng);
     cfg.hello = (struct wire_hello){
         .proto = WIRE_VERSION,
         .version = str_of("sim"),
         .role = WIRE_ROLE_WORKER,
-        .token = s->head.cfg.join_token,
+        .token = s->heads[0].cfg.join_token,
         .node = str_of(w->node),
         .epoch = rng_next(&s->rng),
         .pid = (uint32_t)w->id,
@@ -206,9 +229,15 @@ uint32_t worker_jobs(const struct worker *w)
     return n;
 }
 
+static void leave_the_living(struct sim *s, struct worker *w)
+{
+    struct worker *last = s->living.p[--s->living.n];
+    s->living.p[w->living_at] = last;
+    last->living_at = w->living_at;
+}
+
 void worker_end(struct sim *s, struct worker *w, enum worker_end how)
 {
-    struct link *l = table_get(&s->links, w->link);
     sim_trace(s, "worker ends", how == WORKER_EXITED ? "exit" : how == WORKER_KILLED ? "kill" : "power", w->id, 0, 0);
     if (how == WORKER_KILLED && worker_jobs(w) > 0)
         PROBE(s, lost_by_close);
@@ -219,29 +248,27 @@ void worker_end(struct sim *s, struct worker *w, enum worker_end how)
     else if (how == WORKER_EXITED && w->drains_jobs)
         PROBE(s, drained);
     w->power_lost = how == WORKER_POWER_LOST;
-    if (l != NULL && l->near_up)
-        link_orphan(s, l, how != WORKER_POWER_LOST);
+    for (uint32_t head = 0; head < s->heads_n; head++) {
+        struct link *l = table_get(&s->links, w->ways[head].link);
+        if (l != NULL && l->near_up)
+            link_orphan(s, l, how != WORKER_POWER_LOST);
+        w->ways[head].link = 0;
+    }
     agent_free(w->agent);
     w->agent = NULL;
-    w->link = 0;
+    leave_the_living(s, w);
     for (uint32_t i = 0; i < w->actors_n; i++)
         engine_free(&w->actors[i]);
 }
 
 struct worker *worker_any(struct sim *s)
 {
-    for (int tries = 0; tries < 20 && s->workers.n > 0; tries++) {
-        struct worker *w = table_get(&s->workers, sim_between(s, 1, s->workers.n));
-        if (w->agent != NULL)
-            return w;
-    }
-    return NULL;
+    return s->living.n > 0 ? s->living.p[sim_between(s, 0, s->living.n - 1)] : NULL;
 }
 
 void worker_free(struct worker *w)
 {
     agent_free(w->agent);
-    ag_effects_fini(&w->fx);
     for (uint32_t i = 0; i < w->actors_n; i++)
         engine_free(&w->actors[i]);
     free(w);

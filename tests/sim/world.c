@@ -107,7 +107,7 @@ static struct mood mood_of(struct sim *s)
     };
 }
 
-/* After the faults: everything ends and the head knows who is there, within this. A frozen worker may first have to
+/* After the faults: everything ends and each head knows who is there, within this. A frozen worker may first have to
  * come back, be found lost and redial; a job may have to wait out its deadline and a stalled token. */
 enum { SETTLE_S = 120, LEAVE_S = 10 };
 
@@ -120,20 +120,18 @@ static void settle(struct sim *s)
         SIM_MUST(s, s->now_us < limit_us, "not settled %d s after the last fault: %s", SETTLE_S, why_not);
         run_until(s, s->now_us + SIM_S);
     }
-    /* All leave: the registry must be empty at once, not after a timeout. */
-    for (uint64_t id = 1; id <= s->workers.n; id++) {
-        struct worker *w = table_get(&s->workers, id);
-        if (w->agent != NULL)
-            worker_feed(s, w, (struct agent_event){.kind = AGENT_STOP});
-    }
+    /* All leave: the registries must be empty at once, not after a timeout. */
+    while (s->living.n > 0)
+        worker_feed(s, s->living.p[0], (struct agent_event){.kind = AGENT_STOP});
     run_until(s, s->now_us + (uint64_t)LEAVE_S * SIM_S);
     SIM_MUST(s, settled(s, &why_not), "all workers have left, but %s", why_not);
 }
 
 static void sim_fini(struct sim *s)
 {
-    coordinator_stop(s);
-    effects_fini(&s->head.fx);
+    for (uint32_t i = 0; i < s->heads_n; i++)
+        coordinator_fini(&s->heads[i]);
+    ag_effects_fini(&s->ag);
     for (size_t i = 0; i < s->workers.n; i++)
         worker_free(s->workers.p[i]);
     for (size_t i = 0; i < s->links.n; i++)
@@ -145,6 +143,7 @@ static void sim_fini(struct sim *s)
     free(s->workers.p);
     free(s->links.p);
     free(s->arrivals.p);
+    free(s->living.p);
     free(s->calls.p);
     free(s->strangers.p);
     free(s->heap);
@@ -154,12 +153,13 @@ static void sim_fini(struct sim *s)
 
 struct sim_result sim_run(const struct sim_options *opt)
 {
-    struct sim s = {.opt = *opt, .rng = {.seed = opt->seed}, .bytes = buf_max(WIRE_FRAME_BYTES_MAX)};
+    struct sim s = {.opt = *opt, .heads_n = opt->heads, .rng = {.seed = opt->seed}, .bytes = buf_max(WIRE_FRAME_BYTES_MAX)};
     s.now_us = (uint64_t)1000 * SIM_S; /* so that clocks have room to fall */
     s.end_us = s.now_us + (uint64_t)llround(opt->minutes * 60 * SIM_S);
     s.mood = mood_of(&s);
     sim_trace(&s, "begin", "", opt->seed, opt->workers, opt->faults);
-    coordinator_start(&s);
+    for (uint32_t i = 0; i < s.heads_n; i++)
+        coordinator_start(&s, &s.heads[i]);
     for (uint32_t i = 0; i < opt->workers; i++)
         sim_in(&s, sim_between(&s, 500 * SIM_MS, 8 * SIM_S), worker_arrives, 0, 0, 0);
     client_start(&s);
