@@ -1,21 +1,17 @@
 #include "main/bench.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "client/client.h"
 #include "client/load.h"
 #include "cluster/head.h"
+#include "main/trial.h"
 
-/* One cell of the table is one fresh cluster: a head with a strategy, three workers, one load. Happy path: head's port is read
- * from its log -> workers -> three actors ready -> load -> its result -> all of them are killed, nothing of them is needed.
- * It can fail by: a child that ends, actors that do not become ready in time, a prompt that fails. */
+/* One cell of the table is one fresh cluster: a head with a strategy, three workers, one load. Happy path: trial -> ready ->
+ * load -> its result -> all of it is killed, nothing of it is needed. It can fail by: the trial, a prompt that fails. */
 
-enum { WORKERS = 3, SLOW_TIMES = 4, READY_S = 120, WARM_CALLS = 18 };
+enum { WORKERS = 3, SLOW_TIMES = 4, WARM_CALLS = 18 };
 
 /* Half as slow as a small model on two cores: 2,000 prompt tokens/s, 200 tokens/s for one stream. Sleeping needs no processor,
  * so three of them are three machines. */
@@ -24,7 +20,7 @@ enum { WORKERS = 3, SLOW_TIMES = 4, READY_S = 120, WARM_CALLS = 18 };
 struct shape {
     const char *name, *about;
     bool uneven;
-    struct load_config load;
+    struct load_prompts prompts;
 };
 
 static const struct shape shapes[] = {
@@ -42,14 +38,9 @@ struct bench {
     struct net_loop *loop;
     const struct shape *shape;
     enum balance balance;
-    struct net_child *children[WORKERS + 1]; /* [0]: the head */
-    uint32_t children_n;
-    struct client_options client;
-    struct client_watch *watch;
-    struct net_timer *patience;
-    char address[64], model[512];
-    char reason[256]; /* the first line of a child that says that it cannot, or the last one of all */
-    bool loading, over;
+    struct trial *trial;
+    struct load *load;         /* while it runs */
+    char model[512];
     struct load_result result;
     struct fault fault;
 };
@@ -59,61 +50,23 @@ static bool on_terminal(void)
     return isatty(STDERR_FILENO) != 0;
 }
 
-/* ---- a cluster ---- */
+/* ---- a cell ---- */
 
-static void give_up(struct bench *b, const char *what)
+static void give_up(const char *what, void *user_data)
 {
+    struct bench *b = user_data;
     if (b->fault.err == 0)
         fault_set(&b->fault, ERR_FAILED, "%s load, %s: %s", b->shape->name, balance_name(b->balance), what);
-    b->over = true;
     net_loop_stop(b->loop);
-}
-
-static void on_child_exit(struct net_child *c, int64_t status, int signum, void *user_data)
-{
-    struct bench *b = user_data;
-    char what[300];
-    for (uint32_t i = 0; i < b->children_n; i++) {
-        if (b->children[i] == c)
-            b->children[i] = NULL;
-    }
-    snprintf(what, sizeof what, "a child ended (status %lld, signal %d): %.200s", (long long)status, signum, b->reason);
-    give_up(b, what);
-}
-
-static void start_workers(struct bench *b);
-
-static void on_child_line(struct net_child *c, struct str line, void *user_data)
-{
-    struct bench *b = user_data;
-    static const char begins[] = "cluster started on http://";
-    char text[256];
-    snprintf(text, sizeof text, "%.*s", STR_ARG(line));
-    if (strstr(b->reason, "cannot") == NULL)
-        snprintf(b->reason, sizeof b->reason, "%s", text);
-    const char *at = strstr(text, begins);
-    if (c != b->children[0] || at == NULL || b->address[0] != '\0')
-        return;
-    snprintf(b->address, sizeof b->address, "%.*s", (int)strcspn(at + strlen(begins), " "), at + strlen(begins));
-    start_workers(b);
-}
-
-static void spawn(struct bench *b, const char *const *argv)
-{
-    struct net_child_config cfg = {.argv = argv, .on_line = on_child_line, .on_exit = on_child_exit, .user_data = b};
-    struct net_child *c = net_spawn(b->loop, &cfg, &b->fault);
-    if (c == NULL)
-        give_up(b, b->fault.text);
-    else
-        b->children[b->children_n++] = c;
 }
 
 static void on_load_end(const struct load_result *r, const struct fault *f, void *user_data)
 {
     struct bench *b = user_data;
+    b->load = NULL;
     b->result = *r;
-    b->fault = *f;
-    b->over = true;
+    if (b->fault.err == 0)
+        b->fault = *f;
     net_loop_stop(b->loop);
 }
 
@@ -124,102 +77,49 @@ static void on_progress(uint32_t done, uint32_t of, void *user_data)
         fprintf(stderr, "\r%s load, %s: %u of %u prompts ", b->shape->name, balance_name(b->balance), done, of);
 }
 
-static void on_news(const struct client_news *n, void *user_data)
+static void on_ready(void *user_data)
 {
     struct bench *b = user_data;
-    if (n->ready < WORKERS || b->loading)
-        return;
-    b->loading = true;
-    net_timer_set(b->patience, UINT64_MAX);
-    struct load_config cfg = b->shape->load;
-    cfg.head = b->address;
-    cfg.seed = setting_number(b->s, SET_BENCH_SEED);
-    cfg.streams = (uint32_t)setting_number(b->s, SET_BENCH_STREAMS);
-    cfg.calls = (uint32_t)setting_number(b->s, SET_BENCH_CALLS);
-    cfg.warm = WARM_CALLS;
-    cfg.on_progress = on_progress;
-    cfg.on_end = on_load_end;
-    cfg.user_data = b;
-    if (load_start(b->loop, &cfg, &b->fault) != 0)
-        give_up(b, b->fault.text);
-}
-
-static void on_patience(struct net_timer *t, void *user_data)
-{
-    (void)t;
-    give_up(user_data, "the actors did not become ready in time");
-}
-
-static void start_workers(struct bench *b)
-{
-    char pid[16], node[16], throttle[16], slots[16];
-    snprintf(pid, sizeof pid, "%d", (int)getpid());
-    snprintf(slots, sizeof slots, "%llu", (unsigned long long)setting_number(b->s, SET_SLOTS));
-    for (int i = 1; i <= WORKERS && !b->over; i++) {
-        bool echo = strncmp(b->model, "echo", 4) == 0;
-        snprintf(node, sizeof node, "worker-%d", i);
-        snprintf(throttle, sizeof throttle, "%d", b->shape->uneven && i == WORKERS ? SLOW_TIMES : 1);
-        const char *argv[] = {"/proc/self/exe", "worker", "--head", b->address, "--node", node, "--engine", echo ? "echo" : "llama", "--model",
-                              b->model, "--slots", slots, "--context", "2048", "--threads", "1", "--throttle", throttle,
-                              "--die-with-parent", pid, NULL};
-        spawn(b, argv);
-    }
-    b->client = (struct client_options){.head = b->address, .api_key = "", .model = ""};
-    if (!b->over)
-        b->watch = client_watch_start(b->loop, &b->client, on_news, b, &b->fault);
-}
-
-static void on_signal(int signum, void *user_data)
-{
-    (void)signum;
-    give_up(user_data, "interrupted");
+    struct load_config cfg = {
+        .heads = trial_heads(b->trial),
+        .prompts = b->shape->prompts,
+        .seed = setting_number(b->s, SET_BENCH_SEED),
+        .streams = (uint32_t)setting_number(b->s, SET_BENCH_STREAMS),
+        .calls = (uint32_t)setting_number(b->s, SET_BENCH_CALLS),
+        .warm = WARM_CALLS,
+        .on_progress = on_progress,
+        .on_end = on_load_end,
+        .user_data = b,
+    };
+    b->load = load_start(b->loop, &cfg, &b->fault);
+    if (b->load == NULL)
+        net_loop_stop(b->loop);
 }
 
 /* Runs one cell; b->fault when it failed. */
 static void run_cell(struct bench *b, const struct shape *shape, enum balance balance)
 {
-    char pid[16];
+    char slots[16];
+    bool echo = strncmp(b->model, "echo", 4) == 0;
+    snprintf(slots, sizeof slots, "%llu", (unsigned long long)setting_number(b->s, SET_SLOTS));
+    const char *head_flags[] = {"--balance", balance_name(balance), NULL};
+    const char *worker_flags[] = {"--engine", echo ? "echo" : "llama", "--model", b->model, "--slots", slots, "--context", "2048",
+                                  "--threads", "1", NULL};
+    struct trial_config cfg = {.heads = 1, .workers = WORKERS, .head_flags = head_flags, .worker_flags = worker_flags,
+                               .slow_times = shape->uneven ? SLOW_TIMES : 1, .on_ready = on_ready, .on_failed = give_up, .user_data = b};
     b->shape = shape;
     b->balance = balance;
-    b->children_n = 0;
-    b->address[0] = b->reason[0] = '\0';
-    b->loading = b->over = false;
-    b->watch = NULL;
     b->loop = net_loop_new();
-    b->patience = net_timer_new(b->loop, on_patience, b);
-    net_timer_set(b->patience, net_now_us(b->loop) + READY_S * 1000000ull);
-    net_signal(b->loop, SIGINT, on_signal, b);
-    net_signal(b->loop, SIGTERM, on_signal, b);
-    snprintf(pid, sizeof pid, "%d", (int)getpid());
-    const char *argv[] = {"/proc/self/exe", "head", "--port", "0", "--balance", balance_name(balance), "--die-with-parent", pid, NULL};
-    spawn(b, argv);
-    if (!b->over)
+    b->trial = trial_start(b->loop, &cfg, &b->fault);
+    if (b->fault.err == 0)
         net_loop_run(b->loop);
-    for (uint32_t i = 0; i < b->children_n; i++) {
-        if (b->children[i] != NULL)
-            net_child_abandon(b->children[i]);
-    }
-    client_watch_free(b->watch);
+    trial_end(b->trial);
+    if (b->load != NULL)
+        load_cancel(b->load);
     net_loop_free(b->loop);
 }
 
 /* ---- the table ---- */
-
-static void put_machine(FILE *out)
-{
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
-            fprintf(out, "%.*s, ", (int)strcspn(colon + 2, "\n"), colon + 2);
-            break;
-        }
-    }
-    if (f != NULL)
-        fclose(f);
-    fprintf(out, "%ld processors", sysconf(_SC_NPROCESSORS_ONLN));
-}
 
 static void put_row(const struct bench *b)
 {
@@ -250,11 +150,11 @@ static void put_head(const struct bench *b, bool json)
 {
     if (json) {
         printf("{\"model\":\"%s\",\"machine\":\"", b->model);
-        put_machine(stdout);
+        trial_put_machine(stdout);
         printf("\",\"results\":[");
         return;
     }
-    put_machine(stdout);
+    trial_put_machine(stdout);
     printf("; %d workers of %llu slots, %llu clients, %llu prompts of each load; model %s\n", WORKERS,
            (unsigned long long)setting_number(b->s, SET_SLOTS), (unsigned long long)setting_number(b->s, SET_BENCH_STREAMS),
            (unsigned long long)setting_number(b->s, SET_BENCH_CALLS), b->model);
@@ -272,20 +172,11 @@ static void put_result(const struct bench *b, bool json, bool first)
         put_row(b);
 }
 
-/* A model or an engine that a person named; else the echo engine, which needs no processor to be three machines. */
-static void choose_model(struct bench *b)
-{
-    const struct settings *s = b->s;
-    bool named = s->values[SET_MODEL].source == FROM_FLAG, engine = s->values[SET_ENGINE].source == FROM_FLAG;
-    bool echo = engine ? setting_number(s, SET_ENGINE) == 1 : !named;
-    snprintf(b->model, sizeof b->model, "%s", echo && !named ? ECHO_MODEL : setting_text(s, SET_MODEL));
-}
-
 int bench_main(const struct settings *s)
 {
     struct bench b = {.s = s};
     bool json = setting_number(s, SET_OUTPUT) == 1;
-    choose_model(&b);
+    trial_model(s, ECHO_MODEL, b.model, sizeof b.model);
     if (!setting_on(s, SET_COMPARE_BALANCE)) {
         fprintf(stderr, "error: manta bench: say what to compare; there is --compare-balance\n");
         return 2;

@@ -1,0 +1,312 @@
+#include "main/trial.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "client/client.h"
+
+/* Happy path: each head is started and says its address -> the workers, with all of them -> every head counts enough ready
+ * actors -> on_ready -> the owner strikes parts, which are started again -> trial_end. It can fail by: a part that ends unasked,
+ * actors that do not become ready in time, an interrupt. */
+
+enum { ARGS_MAX = 40, PARTS_MAX = TRIAL_HEADS_MAX + TRIAL_WORKERS_MAX };
+
+struct part {
+    struct trial *trial;
+    struct net_child *child;   /* NULL: it has ended */
+    struct net_timer *again;
+    uint32_t again_ms;
+    bool struck;               /* its end is wanted */
+    char name[24];             /* "head", "worker-2" */
+    char address[64];          /* of a head; empty until it said it */
+    struct client_options client;
+    struct client_watch *watch; /* of a head, until all are ready */
+    bool ready;                /* a head with enough ready actors */
+};
+
+struct trial {
+    struct net_loop *loop;
+    struct trial_config cfg;
+    struct part parts[PARTS_MAX];
+    uint32_t parts_n;
+    struct net_timer *patience;
+    char heads[TRIAL_HEADS_MAX * 64], pid[16];
+    char reason[256];          /* the last line a part said, or the first one that says what it cannot */
+    bool ready, failed;
+};
+
+static bool is_head(const struct part *p)
+{
+    return p - p->trial->parts < (ptrdiff_t)p->trial->cfg.heads;
+}
+
+static void fail(struct trial *t, const char *why)
+{
+    if (t->failed)
+        return;
+    t->failed = true;
+    t->cfg.on_failed(why, t->cfg.user_data);
+}
+
+/* ---- getting ready ---- */
+
+static void stop_watching(struct trial *t)
+{
+    for (uint32_t i = 0; i < t->cfg.heads; i++) {
+        client_watch_free(t->parts[i].watch);
+        t->parts[i].watch = NULL;
+    }
+}
+
+static void on_news(const struct client_news *n, void *user_data)
+{
+    struct part *p = user_data;
+    struct trial *t = p->trial;
+    p->ready = n->ready >= t->cfg.workers;
+    for (uint32_t i = 0; i < t->cfg.heads; i++) {
+        if (!t->parts[i].ready)
+            return;
+    }
+    if (t->ready || t->failed)
+        return;
+    t->ready = true;
+    net_timer_set(t->patience, UINT64_MAX);
+    stop_watching(t);
+    t->cfg.on_ready(t->cfg.user_data);
+}
+
+static void part_start(struct part *p);
+
+static void start_workers(struct trial *t)
+{
+    struct fault f = {0};
+    size_t n = 0;
+    for (uint32_t i = 0; i < t->cfg.heads; i++)
+        n += (size_t)snprintf(t->heads + n, sizeof t->heads - n, "%s%s", i > 0 ? "," : "", t->parts[i].address);
+    for (uint32_t i = t->cfg.heads; i < t->parts_n; i++)
+        part_start(&t->parts[i]);
+    for (uint32_t i = 0; i < t->cfg.heads && !t->failed; i++) {
+        struct part *p = &t->parts[i];
+        p->client = (struct client_options){.head = p->address, .api_key = "", .model = ""};
+        p->watch = client_watch_start(t->loop, &p->client, on_news, p, &f);
+        if (p->watch == NULL)
+            fail(t, f.text);
+    }
+}
+
+static void note_address(struct part *p, const char *line)
+{
+    static const char begins[] = "cluster started on http://";
+    const char *at = strstr(line, begins);
+    if (at == NULL || p->address[0] != '\0')
+        return;
+    snprintf(p->address, sizeof p->address, "%.*s", (int)strcspn(at + strlen(begins), " "), at + strlen(begins));
+    for (uint32_t i = 0; i < p->trial->cfg.heads; i++) {
+        if (p->trial->parts[i].address[0] == '\0')
+            return;
+    }
+    start_workers(p->trial);
+}
+
+static void on_patience(struct net_timer *timer, void *user_data)
+{
+    (void)timer;
+    fail(user_data, "the actors did not become ready in time");
+}
+
+static void on_signal(int signum, void *user_data)
+{
+    (void)signum;
+    fail(user_data, "interrupted");
+}
+
+/* ---- one part ---- */
+
+static void on_line(struct net_child *c, struct str line, void *user_data)
+{
+    struct part *p = user_data;
+    struct trial *t = p->trial;
+    char text[256];
+    (void)c;
+    snprintf(text, sizeof text, "%.*s", STR_ARG(line));
+    if (strstr(t->reason, "cannot") == NULL && line.n > 0)
+        snprintf(t->reason, sizeof t->reason, "%s", text);
+    if (is_head(p))
+        note_address(p, text);
+    if (t->cfg.on_line != NULL && !t->failed)
+        t->cfg.on_line((uint32_t)(p - t->parts), line, t->cfg.user_data);
+}
+
+static void on_exit_of(struct net_child *c, int64_t status, int signum, void *user_data)
+{
+    struct part *p = user_data;
+    char why[400];
+    (void)c;
+    p->child = NULL;
+    if (p->struck) {
+        net_timer_set(p->again, net_now_us(p->trial->loop) + p->again_ms * 1000ull);
+        return;
+    }
+    snprintf(why, sizeof why, "%s ended (status %lld, signal %d): %s", p->name, (long long)status, signum, p->trial->reason);
+    fail(p->trial, why);
+}
+
+static void on_again(struct net_timer *timer, void *user_data)
+{
+    struct part *p = user_data;
+    struct trial *t = p->trial;
+    (void)timer;
+    p->struck = false;
+    part_start(p);
+    if (!t->failed && t->cfg.on_again != NULL)
+        t->cfg.on_again((uint32_t)(p - t->parts), t->cfg.user_data);
+}
+
+static void part_start(struct part *p)
+{
+    struct trial *t = p->trial;
+    const char *argv[ARGS_MAX], *const *more = is_head(p) ? t->cfg.head_flags : t->cfg.worker_flags;
+    const char *colon = strrchr(p->address, ':');
+    char slow[16];
+    uint32_t n = 0;
+    struct fault f = {0};
+    argv[n++] = "/proc/self/exe";
+    argv[n++] = is_head(p) ? "head" : "worker";
+    argv[n++] = is_head(p) ? "--port" : "--head";
+    argv[n++] = !is_head(p) ? t->heads : colon != NULL ? colon + 1 : "0";
+    if (!is_head(p)) {
+        argv[n++] = "--node";
+        argv[n++] = p->name;
+    }
+    if (!is_head(p) && t->cfg.slow_times > 1 && p == &t->parts[t->parts_n - 1]) {
+        snprintf(slow, sizeof slow, "%u", t->cfg.slow_times);
+        argv[n++] = "--throttle";
+        argv[n++] = slow;
+    }
+    argv[n++] = "--die-with-parent";
+    argv[n++] = t->pid;
+    for (; *more != NULL; more++) {
+        MUST(n < ARGS_MAX - 1);
+        argv[n++] = *more;
+    }
+    argv[n] = NULL;
+    struct net_child_config cfg = {.argv = argv, .on_line = on_line, .on_exit = on_exit_of, .user_data = p};
+    p->child = net_spawn(t->loop, &cfg, &f);
+    if (p->child == NULL)
+        fail(t, f.text);
+}
+
+void trial_strike(struct trial *t, uint32_t part, int signum, uint32_t again_ms)
+{
+    MUST(part < t->parts_n);
+    struct part *p = &t->parts[part];
+    if (p->child == NULL)
+        return; /* it is struck already */
+    p->struck = true;
+    p->again_ms = again_ms;
+    net_child_kill(p->child, signum);
+}
+
+void trial_signal(struct trial *t, uint32_t part, int signum)
+{
+    MUST(part < t->parts_n);
+    if (t->parts[part].child != NULL)
+        net_child_kill(t->parts[part].child, signum);
+}
+
+/* ---- all of it ---- */
+
+static void part_init(struct trial *t, uint32_t i)
+{
+    struct part *p = &t->parts[i];
+    *p = (struct part){.trial = t, .again = net_timer_new(t->loop, on_again, p)};
+    if (i >= t->cfg.heads)
+        snprintf(p->name, sizeof p->name, "worker-%u", i - t->cfg.heads + 1);
+    else if (t->cfg.heads > 1)
+        snprintf(p->name, sizeof p->name, "head-%u", i + 1);
+    else
+        snprintf(p->name, sizeof p->name, "head");
+}
+
+struct trial *trial_start(struct net_loop *loop, const struct trial_config *cfg, struct fault *f)
+{
+    if (cfg->heads == 0 || cfg->heads > TRIAL_HEADS_MAX || cfg->workers == 0 || cfg->workers > TRIAL_WORKERS_MAX) {
+        fault_set(f, ERR_INVALID, "%u heads and %u workers: there may be 1 to %d heads and 1 to %d workers", cfg->heads, cfg->workers,
+                  TRIAL_HEADS_MAX, TRIAL_WORKERS_MAX);
+        return NULL;
+    }
+    struct trial *t = xalloc(sizeof *t);
+    t->loop = loop;
+    t->cfg = *cfg;
+    t->parts_n = cfg->heads + cfg->workers;
+    snprintf(t->pid, sizeof t->pid, "%d", (int)getpid());
+    for (uint32_t i = 0; i < t->parts_n; i++)
+        part_init(t, i);
+    t->patience = net_timer_new(loop, on_patience, t);
+    net_timer_set(t->patience, net_now_us(loop) + TRIAL_READY_S * 1000000ull);
+    net_signal(loop, SIGINT, on_signal, t);
+    net_signal(loop, SIGTERM, on_signal, t);
+    for (uint32_t i = 0; i < cfg->heads; i++)
+        part_start(&t->parts[i]);
+    return t;
+}
+
+void trial_end(struct trial *t)
+{
+    if (t == NULL)
+        return;
+    stop_watching(t);
+    net_timer_free(t->patience);
+    for (uint32_t i = 0; i < t->parts_n; i++) {
+        if (t->parts[i].child != NULL)
+            net_child_abandon(t->parts[i].child);
+        net_timer_free(t->parts[i].again);
+    }
+    net_signal(t->loop, SIGINT, NULL, NULL);
+    net_signal(t->loop, SIGTERM, NULL, NULL);
+    free(t);
+}
+
+const char *trial_heads(const struct trial *t)
+{
+    return t->heads;
+}
+
+uint32_t trial_part_of_worker(const struct trial *t, uint32_t worker)
+{
+    return t->cfg.heads + worker;
+}
+
+const char *trial_part_name(const struct trial *t, uint32_t part)
+{
+    return t->parts[part].name;
+}
+
+/* ---- what it runs on ---- */
+
+void trial_model(const struct settings *s, const char *echo, char *out, size_t cap)
+{
+    bool named = s->values[SET_MODEL].source == FROM_FLAG, engine = s->values[SET_ENGINE].source == FROM_FLAG;
+    bool is_echo = engine ? setting_number(s, SET_ENGINE) == 1 : !named;
+    snprintf(out, cap, "%s", is_echo && !named ? echo : setting_text(s, SET_MODEL));
+}
+
+void trial_put_machine(FILE *out)
+{
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
+            fprintf(out, "%.*s, ", (int)strcspn(colon + 2, "\n"), colon + 2);
+            break;
+        }
+    }
+    if (f != NULL)
+        fclose(f);
+    fprintf(out, "%ld processors", sysconf(_SC_NPROCESSORS_ONLN));
+}

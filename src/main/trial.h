@@ -1,0 +1,48 @@
+/* A cluster of this machine for one measurement: heads and workers of this program, that end with their owner. */
+#ifndef MANTA_MAIN_TRIAL_H
+#define MANTA_MAIN_TRIAL_H
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "main/settings.h"
+#include "net/net.h"
+
+enum { TRIAL_HEADS_MAX = 4, TRIAL_WORKERS_MAX = 64, TRIAL_READY_S = 120 };
+
+struct trial;
+struct trial_config {
+    uint32_t heads, workers;             /* 1 to the limits; each worker joins all heads */
+    const char *const *head_flags;       /* NULL-terminated; borrowed until the end, as are all of these */
+    const char *const *worker_flags;     /* engine, model, slots, …; not --head, --node */
+    uint32_t slow_times;                 /* the last worker computes so many times slower; 0, 1: as the others */
+    void (*on_ready)(void *user_data);   /* once: every head has as many ready actors as there are workers */
+    /* A part was struck, has ended, and was started again. NULL: nobody strikes. */
+    void (*on_again)(uint32_t part, void *user_data);
+    void (*on_line)(uint32_t part, struct str line, void *user_data); /* what a part prints; NULL: nobody reads it */
+    /* Once: a part ended that should not, or was not ready in TRIAL_READY_S, or SIGINT or SIGTERM came. */
+    void (*on_failed)(const char *why, void *user_data);
+    void *user_data;
+};
+
+/* Parts are numbered: heads from 0, then the workers, whose nodes are worker-1, worker-2, …
+ * NULL with f when a process cannot be started or the numbers are beyond the limits. */
+struct trial *trial_start(struct net_loop *loop, const struct trial_config *cfg, struct fault *f);
+/* Kills all of it; no callback follows. Before net_loop_free(). NULL is fine. */
+void trial_end(struct trial *t);
+/* "127.0.0.1:4312,127.0.0.1:4313"; known when it is ready. */
+const char *trial_heads(const struct trial *t);
+uint32_t trial_part_of_worker(const struct trial *t, uint32_t worker);
+const char *trial_part_name(const struct trial *t, uint32_t part);
+/* Sends a signal that should end the part; so many ms after its end it is started again, at the same address, and on_again
+ * comes. */
+void trial_strike(struct trial *t, uint32_t part, int signum, uint32_t again_ms);
+/* Sends a signal that does not end it. */
+void trial_signal(struct trial *t, uint32_t part, int signum);
+
+/* The model a measurement runs: the one that a person named, else `echo`. */
+void trial_model(const struct settings *s, const char *echo, char *out, size_t cap);
+/* "AMD EPYC …, 2 processors" */
+void trial_put_machine(FILE *out);
+
+#endif
