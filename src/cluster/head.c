@@ -33,7 +33,7 @@ struct head_config head_config_default(void)
     return (struct head_config){
         .balance = BALANCE_PREDICTED,
         .beat_ms = 1000,
-        .lost_after_ms = 3500,
+        .lost_after_ms = 3000, /* three heartbeats: the last one heard came before the link was cut, so the third is never waited out */
         .hello_ms = 5000,
         .token_stall_ms = 30000,
         .token_floor_ms = 5000,

@@ -55,7 +55,7 @@ struct head_config {
     struct str join_token;      /* borrowed for the head's life; empty: nobody is asked for one */
     struct str version;         /* manta's version, compared with diallers' for a warning; borrowed */
     uint32_t beat_ms;           /* 1000: workers' heartbeat */
-    uint32_t lost_after_ms;     /* 3500: silence after which a worker is lost */
+    uint32_t lost_after_ms;     /* 3000: silence after which a worker is lost */
     uint32_t hello_ms;          /* 5000: a link that has not said hello by then is closed */
     uint32_t token_stall_ms;    /* 30000: an actor busy without a token for this long is hung, whatever its speed */
     uint32_t token_floor_ms;    /* 5000: … and one whose speed is known not before this */

@@ -157,13 +157,16 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
     return 0;
 }
 
-/* The first tokens after a failover: how long the client waited for them. */
+/* The first tokens after a failover: how long the client waited for them, and how much of that the actor that goes on took
+ * for the prompt and the tokens again. */
 static void goes_on(struct head *h, const struct job *job)
 {
     const struct actor *a = job->flight->actor;
+    double sent_ms = (double)job->call->created_us / 1000 + (double)job->wait_ms;
     h->jobs_resumed++;
-    head_log(h, LOG_INFO, "FAILOVER", "job %llu goes on at token %u after %llu ms actor=%u node=%s",
+    head_log(h, LOG_INFO, "FAILOVER", "job %llu goes on at token %u after %llu ms, %.0f of them replaying actor=%u node=%s",
              (unsigned long long)job->node.id, job->said, (unsigned long long)((h->now_us - job->token_us) / 1000),
+             fmax((double)h->now_us / 1000 - sent_ms, 0),
              (unsigned)a->node.id, a->worker->name);
 }
 

@@ -153,6 +153,7 @@ class Api:
     """What can be asked of a head that listens on self.port."""
 
     port = 0
+    key = None  # its API key, where it has one
 
     @property
     def address(self):
@@ -162,11 +163,14 @@ class Api:
     def url(self):
         return f"http://{self.address}"
 
+    def authorization(self):
+        return {"authorization": f"Bearer {self.key}"} if self.key else {}
+
     def request(self, method, path, body=None, headers=None, timeout_s=60):
         """One request on a connection of its own: (status, headers, text)."""
         conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         try:
-            conn.request(method, path, body, headers or {})
+            conn.request(method, path, body, {**self.authorization(), **(headers or {})})
             answer = conn.getresponse()
             return answer.status, answer.headers, answer.read().decode()
         finally:

@@ -62,7 +62,7 @@ def ask(head, body, path="/v1/completions", timeout_s=100, on_event=None):
     answer = Answer()
     conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=timeout_s)
     try:
-        conn.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+        conn.request("POST", path, json.dumps(body), {"content-type": "application/json", **head.authorization()})
         reply = conn.getresponse()
         answer.status = reply.status
         if not body.get("stream"):

@@ -1,12 +1,11 @@
 """`manta verify`, the architecture test: it passes on a good cluster and says what is wrong with others."""
 
-import contextlib
 import os
 import pathlib
-import subprocess
-import uuid
 
 import pytest
+
+from hosts import Host
 
 
 @pytest.mark.model
@@ -66,41 +65,17 @@ def test_model_forced_into_the_head(run, cluster):
     assert "FAILED: the head maps a model or an engine into its memory: it must be a coordinator only" in out.stdout, out.stdout
 
 
-@contextlib.contextmanager
-def another_host():
-    """A network namespace with a cable to ours; gives (nsenter command, our address, its address)."""
-    name = "manta" + uuid.uuid4().hex[:6]  # an interface's name has at most 15 bytes
-    net = f"10.{203 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
-
-    there = ["nsenter", f"--net=/run/netns/{name}"]  # `ip -n` would mount /sys anew, which a chroot does not let it
-
-    def ip(*words, through=(), check=True):
-        done = subprocess.run([*through, "ip", *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 0 or not check, done
-    try:
-        if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
-            pytest.skip("this process may not make network namespaces (it takes root)")
-        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
-        ip("addr", "add", f"{net}.1/30", "dev", f"{name}a")
-        ip("link", "set", f"{name}a", "up")
-        ip("addr", "add", f"{net}.2/30", "dev", f"{name}b", through=there)
-        ip("link", "set", f"{name}b", "up", through=there)
-        yield there, f"{net}.1", f"{net}.2"
-    finally:
-        ip("link", "del", f"{name}a", check=False)
-        ip("netns", "del", name, check=False)
-
-
 def test_workers_of_another_host(run, cluster):
     """Given a head that listens to the network, with keys, and two workers on another host (a network namespace); when the
     cluster is verified; then it passes, and the workers have that host's address."""
-    with another_host() as (there, ours, theirs):
+    with Host() as host:
+        ours = host.ours
         head = cluster.head("--host", ours, "--api-key", "k", "--join-token", "t")
         for node in ("oak", "elm"):
-            cluster.echo_worker(f"{ours}:{head.port}", "echo", "--node", node, "--join-token", "t", through=there)
+            cluster.echo_worker(f"{ours}:{head.port}", "echo", "--node", node, "--join-token", "t", through=host.through)
         head.wait_line("Available inference actors: 2")
         out = run("verify", "--head", f"{ours}:{head.port}", "--api-key", "k")
         assert out.returncode == 0, out.stdout + out.stderr
         assert "found 3 nodes" in out.stdout and "used 2/2 actors" in out.stdout and "[TEST COMPLETE]" in out.stdout
         actors = run("actors", "--head", f"{ours}:{head.port}", "--api-key", "k").stdout
-        assert actors.count(f"({theirs})") == 2, actors
+        assert actors.count(f"({host.theirs})") == 2, actors

@@ -147,7 +147,7 @@ static inline void story_welcome(struct story *s, uint32_t head)
     story_msg(s, head,
               (struct wire_msg){
                   .type = WIRE_welcome,
-                  .welcome = {.worker = 17, .beat_ms = 1000, .lost_after_ms = 3500, .version = str_of("0.1.0")}});
+                  .welcome = {.worker = 17, .beat_ms = 1000, .lost_after_ms = 3000, .version = str_of("0.1.0")}});
 }
 
 static inline void story_actor(struct story *s, uint32_t key, enum wire_actor_state state)

@@ -165,8 +165,8 @@ static void a_silent_head_is_left_and_dialled_again(void **state)
 {
     (void)state;
     struct story s = story_joined();
-    story_wait(&s, 3499);
-    story_is(&s, "measure 0\nmeasure 0\nmeasure 0\n");
+    story_wait(&s, 2999);
+    story_is(&s, "measure 0\nmeasure 0\n");
     s.quiet = false;
     story_wait(&s, 1);
     story_is(&s, "[CLUSTER CONNECTION] lost: the head has fallen silent head=0 worker=17\nhang up 0\n");
@@ -182,7 +182,7 @@ static void any_word_of_the_head_counts_as_life(void **state)
     (void)state;
     struct story s = story_joined();
     for (int i = 0; i < 5; i++) {
-        story_wait(&s, 3000);
+        story_wait(&s, 2900);
         story_ack(&s, 0, 0, 0);
     }
     assert_int_equal(agent_joined(s.agent), 1);
@@ -195,7 +195,7 @@ static void a_laptop_that_slept_does_not_blame_the_head(void **state)
     struct story s = story_joined();
     story_tick(&s, 60000); /* not one step in a minute: we were not running */
     story_is(&s, "measure 0\n");
-    story_wait(&s, 3499); /* now we are, and there is still no word */
+    story_wait(&s, 2999); /* now we are, and there is still no word */
     story_forget(&s);
     story_wait(&s, 1);
     story_is(&s, "hang up 0\n");

@@ -240,10 +240,10 @@ static void silence_makes_a_worker_slow_then_lost(void **state)
               "send 1 run job=1.1 key=0 seed=0 hi\n"
               "> wait 2500\n"
               "[WORKER HEALTH] slow: no heartbeat for 2500 ms node=a\n"
-              "> wait 1000\n"
-              "[CLUSTER CONNECTION] worker left: no sign of life for 3500 ms node=a worker=1 actors=1\n"
-              "[FAILOVER] 1 jobs of actor 0 go to other actors: worker 'a' was lost: no sign of life for 3500 ms\n"
-              "close 1: no sign of life for 3500 ms\n"
+              "> wait 500\n"
+              "[CLUSTER CONNECTION] worker left: no sign of life for 3000 ms node=a worker=1 actors=1\n"
+              "[FAILOVER] 1 jobs of actor 0 go to other actors: worker 'a' was lost: no sign of life for 3000 ms\n"
+              "close 1: no sign of life for 3000 ms\n"
               "[ACTOR STATUS] Available inference actors: 0\n"
               "[CLUSTER STATUS] Resources: {'CPU': 0.0, 'memory': 0.0}\n");
     story_end(&s);
@@ -301,9 +301,9 @@ static void a_head_that_slept_does_not_blame_its_workers(void **state)
               "> tick\n"
               "> beat 1 loads=0\n"
               "send 1 beat_ack 1600000\n"
-              "> wait 3499\n"
+              "> wait 2999\n"
               "> wait 1\n"
-              "close 1: no sign of life for 3500 ms\n");
+              "close 1: no sign of life for 3000 ms\n");
     story_end(&s);
 }
 

@@ -100,7 +100,7 @@ static void only_an_actor_with_the_same_file_goes_on(void **state)
               "send 3 run job=1.2 key=0 seed=0 hi resume=7\n"
               "> closed 3\n"
               "> wait 119999\n"
-              "close 2: no sign of life for 3500 ms\n"
+              "close 2: no sign of life for 3000 ms\n"
               "> wait 1\n"
               "done 1.0 finish=4 actor=2 node= tokens=1 ERR_UNAVAILABLE: worker 'c' was lost: connection reset, in the "
               "middle of the answer; no actor with the same model file was ready within 120 s to go on\n"
@@ -165,7 +165,7 @@ static void an_exact_answer_without_twins_goes_on_and_the_log_says_so(void **sta
               "> wait 40\n"
               "> prefilled 2 job=1.2\n"
               "> tokens 2 job=1.2 first=1 text=b\n"
-              "[FAILOVER] job 1 goes on at token 1 after 40 ms actor=1 node=b\n"
+              "[FAILOVER] job 1 goes on at token 1 after 40 ms, 40 of them replaying actor=1 node=b\n"
               "tokens 1.0 first=1 n=1 b\n");
     story_end(&s);
 }
@@ -242,8 +242,8 @@ static void workers_that_leave_or_fall_silent_are_not_held_against_a_job(void **
               "> actor 2\n"
               "send 2 actor_ack key=0 id=1\n"
               "send 2 run job=1.2 key=0 seed=0 hi\n"
-              "> wait 3500\n"
-              "close 2: no sign of life for 3500 ms\n"
+              "> wait 3000\n"
+              "close 2: no sign of life for 3000 ms\n"
               "> open 3\n"
               "> hello 3 node=c\n"
               "send 3 welcome worker=3\n"
