@@ -79,10 +79,10 @@ test-exact: ## 50 prompts, greedy and drawn, alone and in company, on one and tw
 
 .PHONY: test-chaos
 test-chaos: ## 200 streams while workers are killed, frozen and asked to leave: are all of them as if undisturbed? (minutes)
-	@scripts/setup --tests
+	@scripts/setup
 	@scripts/fetch
 	@scripts/build release manta manta_engine_llama
-	@MANTA=$(CURDIR)/$(program) python3 tests/chaos/run $(ARGS)
+	@$(program) chaos --model smollm2 --exact $(ARGS)
 
 .PHONY: test-mixed
 test-mixed: ## One worker with three models under mixed load: memory flat and in its limit, answers right? (10 minutes)

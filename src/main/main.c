@@ -12,6 +12,7 @@
 #include "head/serve.h"
 #include "launch/launch.h"
 #include "main/bench.h"
+#include "main/chaos.h"
 #include "main/crash.h"
 #include "main/limits.h"
 #include "main/options.h"
@@ -160,6 +161,11 @@ static int run_bench(const struct settings *s)
     return bench_main(s);
 }
 
+static int run_chaos(const struct settings *s)
+{
+    return chaos_main(s);
+}
+
 static const struct command commands[] = {
     {"up", "", "a head and workers on this machine, then a prompt", "manta up --workers 3 --model smollm2", USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up},
     {"head", "", "a coordinator: registry, routing, API; loads no model", "manta head --port 8470", USE_HEAD, 0, 0, run_head},
@@ -174,6 +180,8 @@ static const struct command commands[] = {
     {"verify", "", "the architecture test, against a running cluster", "manta verify --head 127.0.0.1:8470", USE_CLIENT, 0, 0, run_verify},
     {"health", "[worker]", "for health checks: is the head there, has the worker of this host joined", "manta health worker", USE_CLIENT, 0, 1, run_health},
     {"bench", "", "comparisons: each --balance on small clusters of this machine", "manta bench --compare-balance", USE_BENCH, 0, 0, run_bench},
+    {"chaos", "", "kills workers under streams on a cluster of its own, and compares each stream with its undisturbed twin",
+     "manta chaos --model smollm2 --exact --streams 200 --faults 60", USE_CHAOS, 0, 0, run_chaos},
     {"models", "[pull NAME]", "models by name; also: models catalogue", "manta models pull gpt2", USE_CLIENT | USE_MODELS, 0, 64, run_models},
 };
 enum { COMMANDS_N = sizeof commands / sizeof commands[0] };

@@ -20,7 +20,8 @@ enum setting_use {
     USE_MODELS = 1 << 4, /* models */
     USE_BENCH = 1 << 5,  /* bench */
     USE_DRAIN = 1 << 6,  /* drain */
-    USE_ALL = 0xff,
+    USE_CHAOS = 1 << 7,  /* chaos */
+    USE_ALL = 0xffff,
 };
 
 /* A LIST is given by its flag once per item, as a YAML list, or in the environment with commas between the items. */
@@ -44,7 +45,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(QUEUE_DEADLINE, "queue-deadline-ms", "head.queue_deadline_ms", SETTING_NUMBER, "120000", 1, 86400000, NULL, USE_HEAD, "how long a prompt may wait for an actor") \
     S(STALL, "token-stall-ms", "head.token_stall_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "an actor busy without a token for this long is hung") \
     S(BEAT, "beat-ms", "head.beat_ms", SETTING_NUMBER, "1000", 50, 60000, NULL, USE_HEAD, "heartbeat of the workers") \
-    S(LOST, "lost-after-ms", "head.lost_after_ms", SETTING_NUMBER, "3500", 100, 600000, NULL, USE_HEAD, "silence after which a worker is lost") \
+    S(LOST, "lost-after-ms", "head.lost_after_ms", SETTING_NUMBER, "3000", 100, 600000, NULL, USE_HEAD, "silence after which a worker is lost") \
     S(STATUS_EVERY, "status-every-ms", "head.status_every_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "how often the head logs its status") \
     S(DRAIN_GRACE, "drain-grace", "drain_grace", SETTING_NUMBER, "8", 0, 86400, NULL, USE_HEAD | USE_WORKER, "after SIGTERM: seconds for what runs to end; then a worker's answers go on elsewhere; 0: at once") \
     S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it goes on elsewhere") \
@@ -52,13 +53,13 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; a worker may be given several, a:1,b:2") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
-    S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_BENCH | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
-    S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_BENCH | USE_WORKER, "inference engine (echo: scripted fake for tests)") \
-    S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_WORKER, "streams an actor runs at once") \
+    S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_BENCH | USE_CHAOS | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
+    S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_BENCH | USE_CHAOS | USE_WORKER, "inference engine (echo: scripted fake for tests)") \
+    S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_CHAOS | USE_WORKER, "streams an actor runs at once") \
     S(CONTEXT, "context", "worker.context", SETTING_NUMBER, "0", 0, 1048576, NULL, USE_WORKER, "tokens per stream; 0: what fits, up to the model's own") \
     S(THREADS, "threads", "worker.threads", SETTING_NUMBER, "0", 0, 512, NULL, USE_WORKER, "compute threads per worker; 0: its share of the processors") \
     S(KV, "kv", "worker.kv", SETTING_CHOICE, "f16", 0, 0, "f16|q8_0|f32", USE_WORKER, "type of the KV cache") \
-    S(EXACT, "exact", "worker.exact", SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, "same prompt and seed, same bytes, under any load (q8_0 KV cache)") \
+    S(EXACT, "exact", "worker.exact", SETTING_SWITCH, "off", 0, 0, NULL, USE_CHAOS | USE_WORKER, "same prompt and seed, same bytes, under any load (q8_0 KV cache)") \
     S(REPACK, "repack", "worker.repack", SETTING_SWITCH, "on", 0, 0, NULL, USE_WORKER, "let the CPU backend repack weights: faster for some files, but not shared between workers") \
     S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory limit of a worker; a model that needs more is refused; 0: none") \
     S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "memory the system lets a worker have, should it pass --memory; 0: any") \
@@ -70,13 +71,19 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(THROTTLE, "throttle", "worker.throttle", SETTING_NUMBER, "1", 1, 1000, NULL, USE_WORKER, "the engine computes so many times slower: to see an uneven cluster") \
     S(COMPARE_BALANCE, "compare-balance", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_BENCH, "each --balance on an even, an uneven and a shared-prefix load") \
     S(BENCH_CALLS, "calls", NULL, SETTING_NUMBER, "100", 6, 100000, NULL, USE_BENCH, "prompts that count, of each load and strategy") \
-    S(BENCH_STREAMS, "streams", NULL, SETTING_NUMBER, "6", 1, 256, NULL, USE_BENCH, "clients that ask at the same time") \
-    S(BENCH_SEED, "seed", NULL, SETTING_NUMBER, "1", 0, 1ull << 62, NULL, USE_BENCH, "other prompts for each seed") \
-    S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP, "worker processes to keep up") \
+    S(BENCH_STREAMS, "streams", NULL, SETTING_NUMBER, "6", 1, 100000, NULL, USE_BENCH, "clients that ask at the same time") \
+    S(BENCH_SEED, "seed", NULL, SETTING_NUMBER, "1", 0, 1ull << 62, NULL, USE_BENCH | USE_CHAOS, "other prompts, other faults for each seed") \
+    S(CHAOS_STREAMS, "streams", NULL, SETTING_NUMBER, "200", 1, 100000, NULL, USE_CHAOS, "answers that are compared, each with its undisturbed twin") \
+    S(CHAOS_FAULTS, "faults", NULL, SETTING_NUMBER, "60", 0, 100000, NULL, USE_CHAOS, "faults, spread over the streams") \
+    S(CHAOS_KINDS, "kinds", NULL, SETTING_TEXT, "kill,freeze,leave", 0, 0, NULL, USE_CHAOS, "which of kill,freeze,leave,head: kill -9 or freeze a worker, ask one to leave, kill -9 a head") \
+    S(CHAOS_AT_ONCE, "at-once", NULL, SETTING_NUMBER, "8", 1, 1024, NULL, USE_CHAOS, "clients that ask at the same time") \
+    S(CHAOS_HEADS, "heads", NULL, SETTING_NUMBER, "1", 1, 4, NULL, USE_CHAOS, "heads; each worker joins all of them") \
+    S(CHAOS_SPOIL, "debug-spoil", NULL, SETTING_CHOICE, "none", 0, 0, "none|lose|double|change", USE_CHAOS, NULL) /* one answer, to see that it is found */ \
+    S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP | USE_CHAOS, "worker processes to keep up") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \
     S(TEST, "test", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "ask the test prompt once, then end") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
-    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH, "form of the output; -o for short") \
+    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS, "form of the output; -o for short") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
     S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER | USE_CLIENT, NULL)

@@ -214,8 +214,8 @@ static void sizes_that_contradict_each_other_are_refused_with_their_lines(void *
         {"worker:\n  memory: 4g\n  limit_memory: 3g\n", ":2: worker.memory: 4g is more than 3g ("},
         {"worker:\n  memory: 4g\n  limit_memory: 3g\n", ":3: worker.limit_memory): the system would end the worker"},
         {"worker:\n  exact: on\n  kv: f16\n", ":3: worker.kv: f16 does not go with "},
-        {"head:\n  beat_ms: 3000\n", "--lost-after-ms (default): 3500 is less than twice 3000 ("},
-        {"head:\n  beat_ms: 3000\n", ":2: head.beat_ms): a worker would be lost"},
+        {"head:\n  beat_ms: 2000\n", "--lost-after-ms (default): 3000 is less than twice 2000 ("},
+        {"head:\n  beat_ms: 2000\n", ":2: head.beat_ms): a worker would be lost"},
         {"head:\n  token_stall_ms: 400\n", ":2: head.token_stall_ms: 400 is less than 1000 (--beat-ms"},
         {"head:\n  limit_memory: 64m\n", "--queue-bytes (default): 64m is not less than 64m ("},
     };

@@ -1,0 +1,369 @@
+#include "main/chaos.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/utf8.h"
+#include "client/judge.h"
+#include "client/load.h"
+#include "main/trial.h"
+#include "main/weather.h"
+
+/* Happy path: trial -> ready -> every stream once, undisturbed: the twins -> the same streams again, and again until the storm
+ * is over, each judged against its twin -> the sums. It can fail by: the trial, an undisturbed stream that is not whole, a
+ * worker that does not leave. */
+
+enum { AWAY_MS = 60000, COMPLAINTS_MAX = 10, ANSWER_TOKENS = 64 };
+
+/* About 2 seconds an answer of 64 tokens, whose characters are cut between tokens. */
+#define ECHO_MODEL "echo:tokens=200,prefill_us=300,decode_us=20000,stream_us=500"
+
+/* Every stream is of one of these, in turn. */
+static const struct shape {
+    const char *name, *fields;
+    bool stops;
+} shapes[] = {
+    {"greedy", "\"temperature\":0", false},
+    {"drawn", "\"temperature\":0.9", false},
+    {"greedy with stop strings", "\"temperature\":0,\"stop\":[\"\\n\\n\",\" the sea\"]", true},
+    {"drawn with a stop string", "\"temperature\":0.9,\"stop\":[\". \"]", true},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+struct sums {
+    uint32_t streams, lost, malformed, errors, changed, returned; /* streams */
+    struct judge_bytes bytes;
+    uint64_t gap_us;           /* the longest of all */
+};
+
+struct chaos {
+    const struct settings *s;
+    struct net_loop *loop;
+    struct trial *trial;
+    struct load *load;         /* while it runs */
+    struct weather weather;
+    struct answer *twins;      /* owned; one for each of storm.streams */
+    uint32_t twins_n;          /* that have come */
+    bool exact, disturbed;
+    char model[512];
+    struct sums sums;
+    struct fault fault;
+};
+
+static bool on_terminal(void)
+{
+    return isatty(STDERR_FILENO) != 0;
+}
+
+static void give_up(const char *why, void *user_data)
+{
+    struct chaos *c = user_data;
+    if (c->fault.err == 0)
+        fault_set(&c->fault, ERR_FAILED, "%s", why);
+    net_loop_stop(c->loop);
+}
+
+/* ---- streams ---- */
+
+static uint32_t stream_of(const struct chaos *c, uint32_t number)
+{
+    return number % c->weather.storm.streams;
+}
+
+static void put_body(struct buf *out, uint32_t number, void *user_data)
+{
+    const struct chaos *c = user_data;
+    uint32_t i = stream_of(c, number);
+    buf_printf(out, "{\"messages\":[{\"role\":\"user\",\"content\":\"Story %u: what happened at the harbour?\"}],\"seed\":%llu,"
+                    "\"max_tokens\":%d,\"stream\":true,\"stream_options\":{\"include_usage\":true},\"logprobs\":true,%s}",
+               i, (unsigned long long)(c->weather.storm.seed + i), ANSWER_TOKENS, shapes[i % SHAPES].fields);
+}
+
+static void keep_twin(struct chaos *c, uint32_t i, const struct answer *a)
+{
+    char why[400];
+    if (!answer_is_whole(a)) {
+        snprintf(why, sizeof why, "stream %u (%s), undisturbed: %s", i, shapes[i % SHAPES].name, a->why[0] != '\0' ? a->why : "it has no end");
+        give_up(why, c);
+        return;
+    }
+    c->twins[i] = *a;
+    c->twins[i].text = buf_max(FOLLOW_TEXT_BYTES_MAX);
+    buf_add_str(&c->twins[i].text, buf_str(&a->text));
+    c->twins_n++;
+}
+
+/* For the tests of this command: one answer becomes what it would be if something were wrong. */
+static void spoil(struct buf *text, uint64_t how)
+{
+    struct buf was = *text;
+    size_t half = was.n / 2, part = was.n / 4;
+    *text = buf_max(was.max);
+    buf_add(text, was.p, half);
+    if (how == 2)
+        buf_add(text, was.p + half - part, part);
+    if (how == 3)
+        buf_putc(text, '#');
+    half += how == 1 ? part : how == 3 ? 1 : 0;
+    buf_add(text, was.p + half, was.n - half);
+    buf_fini(&was);
+}
+
+/* Whole characters around byte `at`, on one line. */
+static void put_excerpt(const char *what, const struct buf *text, size_t at)
+{
+    enum { BEFORE = 30, SHOWN = 60 };
+    size_t i = at > BEFORE ? at - BEFORE : 0, n;
+    fprintf(stderr, "    %s", what);
+    for (size_t shown = 0; i < text->n && shown < SHOWN; i += n > 0 ? n : 1, shown++) {
+        n = utf8_len(text->p + i, text->n - i);
+        if (n > 0)
+            fprintf(stderr, "%.*s", (int)n, (unsigned char)text->p[i] < ' ' ? " " : text->p + i);
+    }
+    fprintf(stderr, "\n");
+}
+
+static void complain(const struct chaos *c, uint32_t i, const struct answer *a, const struct judgement *j)
+{
+    fprintf(stderr, "%sstream %u (%s): %s; %zu bytes as they should be\n", on_terminal() ? "\r\033[K" : "", i, shapes[i % SHAPES].name,
+            j->why, j->bytes.at);
+    if (j->bytes.lost + j->bytes.duplicated + j->bytes.changed == 0)
+        return;
+    put_excerpt("undisturbed: ", &c->twins[i].text, j->bytes.at);
+    put_excerpt("it was:      ", &a->text, j->bytes.at);
+}
+
+static void judge(struct chaos *c, uint32_t i, const struct answer *a)
+{
+    struct sums *s = &c->sums;
+    struct judgement j = judge_answer(&c->twins[i], a, shapes[i % SHAPES].stops, c->exact);
+    s->streams++;
+    s->lost += j.lost;
+    s->malformed += j.malformed;
+    s->errors += j.error;
+    s->changed += j.changed;
+    s->returned += a->returns > 0;
+    s->bytes.lost += j.bytes.lost;
+    s->bytes.duplicated += j.bytes.duplicated;
+    s->bytes.changed += j.bytes.changed;
+    s->gap_us = a->gap_us > s->gap_us ? a->gap_us : s->gap_us;
+    bool wrong = j.lost || j.malformed || j.bytes.duplicated > 0 || (j.changed && c->exact);
+    if (wrong && s->lost + s->malformed + s->changed <= COMPLAINTS_MAX)
+        complain(c, i, a, &j);
+}
+
+static void on_answer(uint32_t number, const struct answer *a, void *user_data)
+{
+    struct chaos *c = user_data;
+    uint32_t i = stream_of(c, number);
+    if (!c->disturbed) {
+        keep_twin(c, i, a);
+        return;
+    }
+    struct answer copy = *a;
+    uint64_t how = number == 0 ? setting_number(c->s, SET_CHAOS_SPOIL) : 0;
+    copy.text = buf_max(FOLLOW_TEXT_BYTES_MAX);
+    buf_add_str(&copy.text, buf_str(&a->text));
+    if (how > 0)
+        spoil(&copy.text, how);
+    judge(c, i, &copy);
+    answer_fini(&copy);
+    weather_ended(&c->weather, c->sums.streams);
+}
+
+static bool more(void *user_data)
+{
+    const struct chaos *c = user_data;
+    return c->disturbed && !weather_is_calm(&c->weather);
+}
+
+static void on_progress(uint32_t done, uint32_t of, void *user_data)
+{
+    const struct chaos *c = user_data;
+    if (on_terminal())
+        fprintf(stderr, "\r%s: %u of %u streams, %u faults ", c->disturbed ? "disturbed" : "undisturbed", done, of, c->weather.next);
+}
+
+/* ---- the two runs ---- */
+
+static void run_streams(struct chaos *c);
+
+static void on_load_end(const struct load_result *r, const struct fault *f, void *user_data)
+{
+    struct chaos *c = user_data;
+    (void)r;
+    c->load = NULL;
+    if (c->fault.err == 0)
+        c->fault = *f;
+    if (c->disturbed || c->fault.err != 0) {
+        net_loop_stop(c->loop);
+        return;
+    }
+    c->disturbed = true;
+    weather_start(&c->weather);
+    run_streams(c);
+}
+
+static void run_streams(struct chaos *c)
+{
+    uint32_t streams = c->weather.storm.streams, at_once = (uint32_t)setting_number(c->s, SET_CHAOS_AT_ONCE);
+    struct load_config cfg = {
+        .heads = trial_heads(c->trial),
+        .streams = at_once < streams ? at_once : streams,
+        .calls = streams,
+        .away_ms = AWAY_MS,
+        .put_body = put_body,
+        .on_answer = on_answer,
+        .more = more,
+        .on_progress = on_progress,
+        .on_end = on_load_end,
+        .user_data = c,
+    };
+    c->load = load_start(c->loop, &cfg, &c->fault);
+    if (c->load == NULL)
+        net_loop_stop(c->loop);
+}
+
+static void on_ready(void *user_data)
+{
+    run_streams(user_data);
+}
+
+static void on_again(uint32_t part, void *user_data)
+{
+    (void)part;
+    weather_again(&((struct chaos *)user_data)->weather);
+}
+
+static void on_line(uint32_t part, struct str line, void *user_data)
+{
+    struct chaos *c = user_data;
+    if (c->disturbed && part < c->weather.storm.heads)
+        weather_line(&c->weather, line);
+}
+
+static void run(struct chaos *c)
+{
+    char slots[16];
+    bool echo = strncmp(c->model, "echo", 4) == 0;
+    snprintf(slots, sizeof slots, "%llu", (unsigned long long)setting_number(c->s, SET_SLOTS));
+    static const char *const head_flags[] = {NULL};
+    const char *worker_flags[] = {"--engine", echo ? "echo" : "llama", "--model", c->model, "--slots", slots, "--context", "1024",
+                                  "--threads", "1", c->exact ? "--exact" : NULL, NULL};
+    struct trial_config cfg = {.heads = c->weather.storm.heads, .workers = c->weather.storm.workers, .head_flags = head_flags,
+                               .worker_flags = worker_flags, .on_ready = on_ready, .on_again = on_again, .on_line = on_line,
+                               .on_failed = give_up, .user_data = c};
+    c->loop = c->weather.loop = net_loop_new();
+    c->trial = c->weather.trial = trial_start(c->loop, &cfg, &c->fault);
+    c->weather.on_failed = give_up;
+    c->weather.user_data = c;
+    if (c->fault.err == 0)
+        net_loop_run(c->loop);
+    weather_end(&c->weather);
+    trial_end(c->trial);
+    if (c->load != NULL)
+        load_cancel(c->load);
+    net_loop_free(c->loop);
+    if (on_terminal())
+        fprintf(stderr, "\r\033[K");
+}
+
+/* ---- the sums ---- */
+
+static bool is_well(const struct chaos *c)
+{
+    const struct sums *s = &c->sums;
+    return s->lost == 0 && s->malformed == 0 && s->errors == 0 && s->bytes.duplicated == 0 && (!c->exact || s->changed == 0);
+}
+
+static void put_times(const char *what, struct weather_times *t)
+{
+    if (t->n > 0)
+        printf("%s: median %.0f ms, longest %.0f ms\n", what, weather_median_ms(t), weather_longest_ms(t));
+}
+
+static void put_text(struct chaos *c)
+{
+    const struct sums *s = &c->sums;
+    struct weather *w = &c->weather;
+    trial_put_machine(stdout);
+    printf("; %u workers of %llu slots, %u head%s, %llu clients; model %s%s; seed %llu\nfaults %u:", w->storm.workers,
+           (unsigned long long)setting_number(c->s, SET_SLOTS), w->storm.heads, w->storm.heads > 1 ? "s" : "",
+           (unsigned long long)setting_number(c->s, SET_CHAOS_AT_ONCE), c->model, c->exact ? ", exact" : "", (unsigned long long)w->storm.seed,
+           w->next);
+    for (int k = 0; k < STORM_KINDS; k++)
+        printf("%s %s %u", k > 0 ? "," : "", storm_kind_name((enum storm_kind)k), w->faults[k]);
+    printf("; answers that went on elsewhere %u; streams asked for again at a head %u\n", w->resumed, s->returned);
+    put_times("killed worker, until its head knew", &w->detected[STORM_KILL]);
+    put_times("frozen worker, until its head gave it up", &w->detected[STORM_FREEZE]);
+    put_times("answers that went on, replay", &w->replays);
+    put_times("answers that went on, from token to token", &w->waits);
+    printf("malformed %u, changed streams %u, lost bytes %llu\n", s->malformed, s->changed, (unsigned long long)s->bytes.lost);
+    printf("streams %u, lost %u, duplicated bytes %llu, changed bytes %llu, longest gap %.0f ms, errors %u\n", s->streams, s->lost,
+           (unsigned long long)s->bytes.duplicated, (unsigned long long)s->bytes.changed, (double)s->gap_us / 1000, s->errors);
+}
+
+static void put_json_times(const char *name, struct weather_times *t)
+{
+    printf(",\"%s_median_ms\":%.1f,\"%s_longest_ms\":%.1f", name, weather_median_ms(t), name, weather_longest_ms(t));
+}
+
+static void put_json(struct chaos *c)
+{
+    const struct sums *s = &c->sums;
+    struct weather *w = &c->weather;
+    printf("{\"machine\":\"");
+    trial_put_machine(stdout);
+    printf("\",\"model\":\"%s\",\"exact\":%s,\"seed\":%llu,\"workers\":%u,\"heads\":%u,\"faults\":{", c->model, c->exact ? "true" : "false",
+           (unsigned long long)w->storm.seed, w->storm.workers, w->storm.heads);
+    for (int k = 0; k < STORM_KINDS; k++)
+        printf("%s\"%s\":%u", k > 0 ? "," : "", storm_kind_name((enum storm_kind)k), w->faults[k]);
+    printf("},\"streams\":%u,\"lost\":%u,\"malformed\":%u,\"errors\":%u,\"changed\":%u,\"lost_bytes\":%llu,\"duplicated_bytes\":%llu,"
+           "\"changed_bytes\":%llu,\"longest_gap_ms\":%.1f,\"went_on_elsewhere\":%u,\"asked_again\":%u",
+           s->streams, s->lost, s->malformed, s->errors, s->changed, (unsigned long long)s->bytes.lost, (unsigned long long)s->bytes.duplicated,
+           (unsigned long long)s->bytes.changed, (double)s->gap_us / 1000, w->resumed, s->returned);
+    put_json_times("kill_seen", &w->detected[STORM_KILL]);
+    put_json_times("freeze_seen", &w->detected[STORM_FREEZE]);
+    put_json_times("replay", &w->replays);
+    put_json_times("wait", &w->waits);
+    printf(",\"well\":%s}\n", is_well(c) ? "true" : "false");
+}
+
+static int storm_of(const struct settings *s, struct storm *out, struct fault *f)
+{
+    *out = (struct storm){
+        .seed = setting_number(s, SET_BENCH_SEED),
+        .workers = (uint32_t)setting_number(s, SET_WORKERS),
+        .heads = (uint32_t)setting_number(s, SET_CHAOS_HEADS),
+        .faults = (uint32_t)setting_number(s, SET_CHAOS_FAULTS),
+        .streams = (uint32_t)setting_number(s, SET_CHAOS_STREAMS),
+    };
+    return storm_parse_kinds(setting_text(s, SET_CHAOS_KINDS), &out->kinds, f);
+}
+
+int chaos_main(const struct settings *s)
+{
+    struct chaos *c = xalloc(sizeof *c); /* the samples are too large for the stack */
+    *c = (struct chaos){.s = s, .exact = setting_on(s, SET_EXACT)};
+    int status = 2;
+    if (storm_of(s, &c->weather.storm, &c->fault) == 0) {
+        trial_model(s, ECHO_MODEL, c->model, sizeof c->model);
+        c->twins = xalloc_array(c->weather.storm.streams, sizeof *c->twins);
+        run(c);
+        status = c->fault.err == 0 && is_well(c) ? 0 : 1;
+    }
+    if (c->fault.err != 0)
+        fprintf(stderr, "error: manta chaos: %s\n", c->fault.text);
+    else if (setting_number(s, SET_OUTPUT) == 1)
+        put_json(c);
+    else
+        put_text(c);
+    for (uint32_t i = 0; c->twins != NULL && i < c->weather.storm.streams; i++)
+        answer_fini(&c->twins[i]);
+    free(c->twins);
+    free(c);
+    return status;
+}

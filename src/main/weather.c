@@ -1,0 +1,176 @@
+#include "main/weather.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* One fault after the other:
+ *
+ *     WAITS ──its share of the streams ended, or patience──▶ PAUSES ──▶ strike ──▶ STRUCK ──started again──▶ the next
+ *                                                                        └───────▶ FROZEN ──lasts_ms──────▶ the next
+ * and CALM behind the last one. What the heads saw is read from their lines. */
+
+/* ---- times ---- */
+
+static void add(struct weather_times *t, double ms)
+{
+    if (t->n < WEATHER_SAMPLES_MAX)
+        t->ms[t->n++] = (float)ms;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+double weather_median_ms(struct weather_times *t)
+{
+    qsort(t->ms, t->n, sizeof t->ms[0], by_size);
+    return t->n > 0 ? (double)t->ms[t->n / 2] : 0;
+}
+
+double weather_longest_ms(const struct weather_times *t)
+{
+    float longest = 0;
+    for (uint32_t i = 0; i < t->n; i++)
+        longest = t->ms[i] > longest ? t->ms[i] : longest;
+    return (double)longest;
+}
+
+/* ---- faults ---- */
+
+static void set_timer(struct weather *w, uint32_t ms)
+{
+    net_timer_set(w->timer, net_now_us(w->loop) + ms * 1000ull);
+}
+
+static void next_fault(struct weather *w)
+{
+    if (w->next == w->storm.faults) {
+        w->state = WEATHER_CALM;
+        net_timer_set(w->timer, UINT64_MAX);
+        return;
+    }
+    w->fault = storm_fault(&w->storm, w->next++);
+    w->state = WEATHER_WAITS;
+    set_timer(w, w->ended >= w->fault.ended ? 0 : w->fault.patience_ms);
+}
+
+static void pause_then_strike(struct weather *w)
+{
+    w->state = WEATHER_PAUSES;
+    set_timer(w, w->fault.pause_ms);
+}
+
+static void strike(struct weather *w)
+{
+    const struct storm_fault *f = &w->fault;
+    bool head = f->kind == STORM_HEAD;
+    uint32_t part = head ? f->victim : trial_part_of_worker(w->trial, f->victim);
+    w->faults[f->kind]++;
+    if (!head) {
+        w->struck[f->victim].at_us = net_now_us(w->loop);
+        w->struck[f->victim].kind = f->kind;
+    }
+    if (f->kind == STORM_FREEZE) {
+        w->state = WEATHER_FROZEN;
+        set_timer(w, f->lasts_ms);
+        trial_signal(w->trial, part, SIGSTOP);
+        return;
+    }
+    w->state = WEATHER_STRUCK;
+    set_timer(w, WEATHER_LEAVE_S * 1000);
+    trial_strike(w->trial, part, f->kind == STORM_LEAVE ? SIGTERM : SIGKILL, f->lasts_ms);
+}
+
+static void thaw(struct weather *w)
+{
+    trial_signal(w->trial, trial_part_of_worker(w->trial, w->fault.victim), SIGCONT);
+    w->struck[w->fault.victim].at_us = 0;
+    next_fault(w);
+}
+
+static void on_timer(struct net_timer *t, void *user_data)
+{
+    struct weather *w = user_data;
+    (void)t;
+    switch (w->state) {
+    case WEATHER_WAITS: pause_then_strike(w); break;
+    case WEATHER_PAUSES: strike(w); break;
+    case WEATHER_FROZEN: thaw(w); break;
+    case WEATHER_STRUCK: w->on_failed("a worker that was asked to leave is still there", w->user_data); break;
+    case WEATHER_CALM: break;
+    }
+}
+
+void weather_again(struct weather *w)
+{
+    if (w->state == WEATHER_STRUCK)
+        next_fault(w);
+}
+
+void weather_ended(struct weather *w, uint32_t ended)
+{
+    w->ended = ended;
+    if (w->state == WEATHER_WAITS && ended >= w->fault.ended)
+        pause_then_strike(w);
+}
+
+bool weather_is_calm(const struct weather *w)
+{
+    return w->state == WEATHER_CALM;
+}
+
+void weather_start(struct weather *w)
+{
+    w->timer = net_timer_new(w->loop, on_timer, w);
+    next_fault(w);
+}
+
+void weather_end(struct weather *w)
+{
+    if (w->timer != NULL)
+        net_timer_free(w->timer);
+    w->timer = NULL;
+}
+
+/* ---- what the heads say ---- */
+
+/* "[CLUSTER CONNECTION] worker left: connection closed node=worker-2 worker=5 actors=1"; a second one of a name is worker-2#2. */
+static void someone_left(struct weather *w, const char *line)
+{
+    const char *node = strstr(line, " node=");
+    for (uint32_t i = 0; node != NULL && i < w->storm.workers; i++) {
+        const char *name = trial_part_name(w->trial, trial_part_of_worker(w->trial, i));
+        size_t n = strlen(name);
+        if (strncmp(node + 6, name, n) != 0 || (node[6 + n] != ' ' && node[6 + n] != '#') || w->struck[i].at_us == 0)
+            continue;
+        add(&w->detected[w->struck[i].kind], (double)(net_now_us(w->loop) - w->struck[i].at_us) / 1000);
+        w->struck[i].at_us = 0;
+    }
+}
+
+/* "[FAILOVER] job 7 goes on at token 12 after 634 ms, 590 of them replaying actor=1 node=worker-1" */
+static void went_on(struct weather *w, const char *from)
+{
+    const char *after = strstr(from, " after "), *comma = after != NULL ? strstr(after, " ms, ") : NULL;
+    w->resumed++;
+    if (comma == NULL)
+        return;
+    add(&w->waits, strtod(after + 7, NULL));
+    add(&w->replays, strtod(comma + 5, NULL));
+}
+
+void weather_line(struct weather *w, struct str line)
+{
+    char text[LOG_LINE_BYTES_MAX];
+    snprintf(text, sizeof text, "%.*s", STR_ARG(line));
+    const char *on = strstr(text, " goes on at token ");
+    if (strstr(text, "worker left: ") != NULL)
+        someone_left(w, text);
+    else if (on != NULL && strstr(on, " after ") != NULL)
+        went_on(w, on);
+}

@@ -1,0 +1,107 @@
+"""`manta chaos`: streams under a storm of faults, each compared with its undisturbed twin; and the same with cables that are pulled."""
+
+import itertools
+import json
+import re
+import threading
+import time
+
+import pytest
+
+from cluster import together
+from hosts import Host
+from streams import ask
+
+SHORT = ("chaos", "--streams", 16, "--faults", 6, "--seed", 5)
+
+
+def test_chaos_finds_nothing_wrong(run):
+    """Given a cluster of the scripted engine under a short storm of kills, freezes and leavings; when its streams are compared
+    with their undisturbed twins; then nothing is lost, doubled or changed, answers did go on elsewhere, and the status is 0."""
+    end = run(*SHORT, "--exact", "-o", "json", timeout_s=120)
+    assert end.returncode == 0, end.stdout + end.stderr
+    sums = json.loads(end.stdout)
+    assert sums["well"] and sums["streams"] >= 16 and sum(sums["faults"].values()) == 6 and sums["faults"]["kill"] > 0, sums
+    wrong = ("lost", "malformed", "errors", "changed", "lost_bytes", "duplicated_bytes", "changed_bytes")
+    assert [sums[name] for name in wrong] == [0] * len(wrong), sums
+    assert sums["went_on_elsewhere"] > 0 and 0 < sums["kill_seen_median_ms"] < 1000, sums
+    assert 0 < sums["replay_median_ms"] <= sums["wait_longest_ms"] <= sums["longest_gap_ms"] + 1000, sums
+
+
+def test_chaos_says_it_in_one_line(run):
+    """Given a storm of no faults at all; when it is over; then each stream came once, and the last line has the sums."""
+    end = run("chaos", "--streams", 8, "--faults", 0, timeout_s=120)
+    assert end.returncode == 0, end.stdout + end.stderr
+    assert re.fullmatch(r"streams 8, lost 0, duplicated bytes 0, changed bytes 0, longest gap \d+ ms, errors 0", end.stdout.splitlines()[-1]), end.stdout
+
+
+@pytest.mark.parametrize("spoil, found", [("lose", "lost_bytes"), ("double", "duplicated_bytes"), ("change", "changed_bytes")])
+def test_chaos_finds_what_is_wrong(run, spoil, found):
+    """Given one answer that was spoiled on purpose: a piece left out, a piece twice, another byte; when it is compared; then the
+    sums say so and nothing else, the stream is shown beside its twin, and the status is 1."""
+    end = run("chaos", "--streams", 4, "--faults", 0, "--exact", "--debug-spoil", spoil, "-o", "json", timeout_s=120)
+    sums = json.loads(end.stdout)
+    assert end.returncode == 1 and not sums["well"], sums
+    assert {name for name in ("lost_bytes", "duplicated_bytes", "changed_bytes") if sums[name] > 0} == {found}, sums
+    assert "stream 0 (greedy)" in end.stderr and "undisturbed: " in end.stderr, end.stderr
+
+
+def test_chaos_says_why_it_cannot_run(run):
+    """Given kinds of faults that are none, too many workers, or a model that cannot be loaded; then it ends with the reason."""
+    end = run("chaos", "--kinds", "kill,freze")
+    assert end.returncode == 2 and "did you mean 'freeze'?" in end.stderr, end.stderr
+    end = run("chaos", "--workers", 200)
+    assert end.returncode == 1 and "1 to 64 workers" in end.stderr, end.stderr
+    end = run("chaos", "--model", "echo:tokns=3")
+    assert end.returncode == 1 and "did you mean 'tokens'" in end.stderr, end.stderr
+
+
+def requests():
+    kinds = [{"temperature": 0}, {"temperature": 1}, {"temperature": 1, "stop": [" reef reef reef"]}, {"temperature": 1, "n": 2}]
+    return [{"prompt": f"{i}: tell me of cables", "seed": i, "max_tokens": 140, "stream": True, "stream_options": {"include_usage": True}, **kind}
+            for i, kind in zip(range(16), itertools.cycle(kinds))]
+
+
+def test_cables_are_pulled_without_a_word(cluster, capsys):
+    """Given three workers, each on a host of its own, and clients that ask without a pause; when one host's cable after the other
+    is pulled, so that neither FIN nor RST is heard, and put back later; then the head gives each up within three heartbeats,
+    every answer is the undisturbed one, and all workers are there again at the end."""
+    bodies = requests()
+    with Host() as a, Host() as b, Host() as c:
+        head = cluster.head("--host", "0.0.0.0", "--api-key", "k", "--join-token", "t")
+        head.key = "k"
+        hosts = {"w0": a, "w1": b, "w2": c}
+        for node, host in hosts.items():
+            cluster.echo_worker(f"{host.ours}:{head.port}", "echo:tokens=160,decode_us=10000", "--node", node, "--slots", 8, "--join-token", "t",
+                                through=host.through)
+        head.wait_ready(actors=3)
+        expected = [a.what() for a in together(16, lambda i: ask(head, bodies[i]))]
+        calm = threading.Event()
+        answers, wrong = [], []
+
+        def client(i):
+            while not calm.is_set():
+                answer = ask(head, bodies[i])
+                answers.append(answer)
+                wrong.extend([] if answer.what() == expected[i] else [(i, answer.what())])
+        clients = [threading.Thread(target=client, args=(i,)) for i in range(16)]
+        for t in clients:
+            t.start()
+        seen_ms = []
+        for node, host in hosts.items():
+            time.sleep(0.5)
+            began = time.monotonic()
+            host.cut()
+            head.wait_line(rf"worker left: no sign of life for 3000 ms node={node} ", timeout_s=10)
+            seen_ms.append((time.monotonic() - began) * 1000)
+            host.mend()
+        head.wait_ready(actors=3)
+        calm.set()
+        for t in clients:
+            t.join(60)
+        status = head.status()
+    assert not wrong and len(answers) >= 16 and status["calls_failed"] == 0 and status["jobs_resumed"] > 0
+    assert max(seen_ms) < 3000 + 300  # the head's patience, and what this test needs to see it
+    with capsys.disabled():
+        print(f"\n    cables pulled: given up after {', '.join(f'{ms:.0f}' for ms in seen_ms)} ms; {len(answers)} answers, "
+              f"{status['jobs_resumed']} went on elsewhere, longest gap {max(a.gap_s for a in answers) * 1000:.0f} ms")
