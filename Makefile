@@ -70,6 +70,13 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 	@venv=$$(scripts/venv $(e2e_requirements)); \
 		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
 
+.PHONY: test-sim
+test-sim: ## The simulator for long: 200 seeds of two heads, then 2,000 workers for an hour (minutes)
+	@scripts/setup
+	@scripts/fetch llhttp
+	@scripts/build sim manta-sim
+	@tests/sim/nightly build/sim/manta-sim $(ARGS)
+
 .PHONY: test-exact
 test-exact: ## 50 prompts, greedy and drawn, alone and in company, on one and two threads: the same bytes? (minutes)
 	@scripts/setup --tests

@@ -8,3 +8,7 @@ add_custom_target(bench_servers)
 if(TARGET llama-server)
     add_dependencies(bench_servers llama-server llama-quantize)
 endif()
+
+# What an event costs the head's brain, and how that grows with the number of workers (docs/head.md).
+add_executable(bench_head_steps bench/head_steps.c)
+target_link_libraries(bench_head_steps PRIVATE manta_flags manta_cluster)

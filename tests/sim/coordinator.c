@@ -227,9 +227,9 @@ static void limits_check(struct sim *s, const struct coordinator *c)
 
 static bool check_is_due(const struct sim *s, const struct coordinator *c)
 {
-    uint64_t every = CHECK_EVERY_STEPS + (s->living.n > GREAT ? 2 * s->living.n : 0);
-    if (s->ended)
-        every = s->living.n <= SMALL ? 1 : every / 8;
+    uint64_t every = s->opt.workers > GREAT ? 4ull * s->opt.workers : CHECK_EVERY_STEPS;
+    if (s->ended && s->opt.workers <= GREAT)
+        every = s->opt.workers <= SMALL ? 1 : CHECK_EVERY_STEPS / 8;
     return c->steps % every == 0;
 }
 

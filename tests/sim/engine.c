@@ -262,7 +262,7 @@ void engine_load(struct sim *s, struct worker *w, uint32_t key)
                              : "nomic",
         .slots = (uint32_t)sim_between(s, 1, 3),
         .prefill_tps = (float)sim_between(s, 200, 2000),
-        .decode_tps = (float)sim_between(s, 10, 60),
+        .decode_tps = (float)sim_between(s, 20, 60),
         .chunk = (uint32_t)sim_between(s, 4, 16),
     };
     bool other = str_is(str_of(e->model), "gpt2") && dice % 3 == 0; /* another file that goes by the same name */
