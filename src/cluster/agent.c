@@ -1,14 +1,17 @@
 /* The worker's brain: one step per event. Links are in agent_uplink.c, actors in agent_actor.c, jobs in agent_job.c.
  *
  * Invariants, checked by agent_check():
- *  1. A job runs for a head that has welcomed us, or it is an orphan: cancelled, and nobody hears of it.
- *  2. Every job that is no orphan is found by (head, job, attempt), exactly once.
+ *  1. A job runs for a head that has welcomed us, or it is adrift: kept, its head gone; or it is an orphan: cancelled,
+ *     and nobody hears of it.
+ *  2. Every job that is neither is found by (head, job, attempt), exactly once.
  *  3. There are at most AGENT_JOBS_MAX jobs, orphans counted.
  *  4. A ticket is given once.
  *  5. A link that waits for something has a deadline; one that waits for nothing has none.
  *  6. Ids of actors end with the link they were given on.
  *  7. After AG_EXIT no link is up or wanted, and every job is an orphan.
- *  8. A worker that drains has a deadline, no other one has. */
+ *  8. A worker that drains has a deadline, no other one has.
+ *  9. What is kept is at most kept_bytes_max, and what is counted.
+ * 10. What is kept and read by nobody is forgotten in time: it runs for a head, or it expires. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -18,7 +21,8 @@
 struct agent_config agent_config_default(void)
 {
     return (struct agent_config){
-        .seed = 1, .heads_n = 1, .redial_first_ms = 100, .redial_max_ms = 5000, .dial_ms = 5000};
+        .seed = 1, .heads_n = 1, .redial_first_ms = 100, .redial_max_ms = 5000, .dial_ms = 5000,
+        .adrift_ms = 60000, .kept_bytes_max = 32u << 20};
 }
 
 struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
@@ -31,6 +35,8 @@ struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
     a->now_us = now_us;
     a->drain_us = AGENT_NEVER;
     idtab_init(&a->jobs);
+    list_init(&a->kept);
+    list_init(&a->expiring);
     return a;
 }
 
@@ -38,8 +44,10 @@ void agent_free(struct agent *a)
 {
     if (a == NULL)
         return;
+    agent_kept_free_all(a);
     agent_jobs_free(a);
     agent_actors_free(a);
+    wire_arena_fini(&a->arena);
     agent_texts_free(a);
     free(a);
 }
@@ -63,6 +71,7 @@ static void agent_leave(struct agent *a, const char *why)
 {
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
         uplink_leave(a, h, why);
+    agent_jobs_orphan(a);
     agent_add(a, AG_EXIT);
     a->left = true;
 }
@@ -118,12 +127,15 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
         agent_leave(a, drained);
     for (uint32_t h = 0; h < a->cfg.heads_n && !a->left; h++)
         uplink_tick(a, h);
+    if (!a->left)
+        agent_kept_tick(a);
     a->fx = NULL;
 }
 
 uint64_t agent_deadline(const struct agent *a)
 {
-    uint64_t due = a->left ? AGENT_NEVER : agent_duty_deadline(a);
+    uint64_t duty_us = agent_duty_deadline(a), kept_us = agent_kept_deadline(a);
+    uint64_t due = a->left ? AGENT_NEVER : duty_us < kept_us ? duty_us : kept_us;
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
         uint64_t d = uplink_deadline(a, h);
         due = d < due ? d : due;
@@ -145,6 +157,7 @@ void agent_check(const struct agent *a)
 {
     agent_jobs_check(a); /* 1, 2, 3, 4 */
     MUST((a->duty == WIRE_DUTY_DRAINS) == (a->drain_us != AGENT_NEVER)); /* 8 */
+    agent_kept_check(a);                                                 /* 9, 10 */
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
         const struct uplink *u = &a->uplinks[h];
         bool waits = u->state != UPLINK_IDLE && u->state != UPLINK_CLOSING;

@@ -3,8 +3,8 @@
  * Pure like head.h. A *ticket* is the agent's own number for an engine job; (head, job, attempt) is the head's. The
  * happy path: AGENT_START -> AG_DIAL -> AGENT_LINKED -> hello -> welcome -> `actor` per model -> actor_ack -> run ->
  * AG_RUN -> AGENT_PREFILLED, AGENT_TOKENS, AGENT_DONE -> prefilled/tokens/done. It can fail by: the dial fails, the
- * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head is
- * cancelled and its late events are dropped), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
+ * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head goes on
+ * adrift until a head adopts it, agent_kept.c), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
  * be (no such actor, not ready, too many jobs, a number that is running already, a worker that is cordoned or drains:
  * `done` with an error). */
 #ifndef MANTA_CLUSTER_AGENT_H
@@ -26,6 +26,8 @@ struct agent_config {
     uint32_t redial_first_ms;    /* 100 */
     uint32_t redial_max_ms;      /* 5000 */
     uint32_t dial_ms;            /* 5000: a dial with no welcome by then has failed */
+    uint32_t adrift_ms;          /* 60000: so long a job whose head is lost goes on, and what was said of one is kept */
+    uint64_t kept_bytes_max;     /* 32 MiB of requests and answers kept for heads that take streams over */
 };
 struct agent_config agent_config_default(void);
 
@@ -64,6 +66,7 @@ enum ag_kind {
     AG_DIAL = 1, /* head */
     AG_HANG_UP,  /* head; AGENT_LINK_LOST follows unless it was lost already */
     AG_SEND,     /* head, msg */
+    AG_SEND_FRAMES, /* head, text: whole frames, as they are */
     AG_MEASURE,  /* feed AGENT_BEAT for `head` */
     AG_RUN,      /* key, ticket, msg.run: give to that actor's mailbox */
     AG_CANCEL,   /* key, ticket */
@@ -79,7 +82,7 @@ struct ag {
     struct wire_msg msg;   /* SEND, RUN: what it points to is the agent's until the next agent_step(), or the event's own */
     enum log_level level;
     const char *tag;       /* static */
-    struct str text;       /* borrowed until the next agent_step() */
+    struct str text;       /* LOG, SEND_FRAMES: borrowed until the next agent_step() */
     struct fault fault;
 };
 

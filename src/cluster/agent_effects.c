@@ -59,6 +59,13 @@ void agent_log(struct agent *a, enum log_level level, const char *tag, const cha
     ag->text = str_of(line);
 }
 
+void agent_add_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
+{
+    struct ag *ag = agent_add(a, AG_SEND);
+    ag->head = head;
+    ag->msg = *msg;
+}
+
 struct wire_msg *agent_send(struct agent *a, uint32_t head, enum wire_type type)
 {
     struct ag *ag = agent_add(a, AG_SEND);

@@ -14,6 +14,7 @@ enum {
     AGENT_LOST_BEATS_MIN = 2, /* a head is given at least this many beats before it counts as silent */
     AGENT_JOB_BUCKETS = 256,
     AGENT_REASON_BYTES = 128,
+    AGENT_KEPT_BUCKETS = 1024,
 };
 
 /* The link to one head.
@@ -46,6 +47,7 @@ struct uplink {
     uint32_t beat_ms;       /* from welcome, brought into range */
     uint32_t lost_after_ms; /* same */
     uint64_t worker;        /* the id this head gave us */
+    uint64_t epoch;         /* which life of that head welcomed us last */
     bool ready;             /* every actor is acknowledged and ready: said once */
 };
 
@@ -58,6 +60,8 @@ struct agent_actor {
     uint32_t id[AGENT_HEADS_MAX];
 };
 
+struct kept;
+
 /* One run of an engine. */
 struct agent_job {
     struct id_node node;    /* in agent.jobs, by ticket */
@@ -67,7 +71,26 @@ struct agent_job {
     uint32_t attempt; /* the head's number */
     uint32_t key;     /* actor */
     bool cancelled;   /* AG_CANCEL was given: only its DONE is still of interest */
-    bool orphan;      /* its link is gone: nobody is told of it. (A resumable worker would go on into a ring here.) */
+    uint64_t epoch;   /* the life of the head it runs for */
+    struct kept *kept; /* borrowed; what is kept of it for whoever goes on; NULL: nothing */
+    bool adrift;      /* its head is gone; it goes on into `kept` until another one adopts it */
+    bool orphan;      /* nobody is told of it, it was cancelled */
+};
+
+/* What is kept of one answer; see agent_kept.c. */
+struct kept {
+    struct kept *next;      /* in the same bucket of agent.kept_by_stream */
+    struct list all;        /* agent.kept, oldest first */
+    struct list expiring;   /* agent.expiring: nobody reads it at present */
+    uint64_t stream;
+    uint32_t branch, key;   /* key: the actor */
+    struct agent_job *job;  /* borrowed: while it runs and was not cancelled; else NULL */
+    bool done;              /* `done` is in the log */
+    uint64_t due_us;        /* expiring: forgotten then */
+    uint64_t bytes;         /* counted in agent.kept_bytes */
+    struct buf run;         /* the `run` it came with, one frame, without `resume` */
+    struct buf log;         /* frames of prefilled, tokens, done */
+    struct buf ids;         /* int32_t: the tokens of the answer so far */
 };
 
 /* Text of an effect: lives until the next step. */
@@ -91,6 +114,10 @@ struct agent {
     struct idtab jobs;   /* agent_job.node */
     struct agent_job *by_name[AGENT_JOB_BUCKETS]; /* (head, job, attempt) of those that are no orphans */
     uint64_t tickets;    /* given so far */
+    struct kept *kept_by_stream[AGENT_KEPT_BUCKETS];
+    struct list kept, expiring; /* kept.all; kept.expiring, by due_us */
+    uint64_t kept_bytes;
+    struct wire_arena arena; /* owned: of a frame out of kept */
     struct agent_text *texts; /* owned: of the effects of this step */
     struct ag_effects *fx;    /* borrowed: where this step's effects go */
 };
@@ -102,6 +129,8 @@ void agent_log(struct agent *a, enum log_level level, const char *tag, const cha
     __attribute__((format(printf, 4, 5)));
 /* The message to fill of a new AG_SEND. */
 struct wire_msg *agent_send(struct agent *a, uint32_t head, enum wire_type type);
+/* The same with a message that is there already. */
+void agent_add_msg(struct agent *a, uint32_t head, const struct wire_msg *msg);
 void agent_texts_free(struct agent *a);
 
 /* ---- agent_uplink.c ---- */
@@ -131,12 +160,40 @@ void agent_actors_free(struct agent *a);
 void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run);
 void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *cancel);
 void agent_job_event(struct agent *a, const struct agent_event *ev);
-/* The link to `head` is gone: what runs for it is cancelled and nobody is told how it ended. */
-void agent_jobs_orphan(struct agent *a, uint32_t head);
-/* Jobs that somebody waits for. */
+/* Gives it to its actor as a new ticket. kept: what is kept of it; NULL: a fresh record where it has a stream. */
+void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run, struct kept *kept);
+/* The link to `head` is gone: what is kept goes on adrift, the rest is cancelled. */
+void agent_jobs_adrift(struct agent *a, uint32_t head);
+/* The same process welcomed us again: what runs adrift for it was given to others. */
+void agent_jobs_moved(struct agent *a, uint32_t head, uint64_t epoch);
+/* We leave: all is cancelled and nobody is told how it ended. */
+void agent_jobs_orphan(struct agent *a);
+/* One job: it was cancelled, nobody hears of it; what is kept of it stays for a while. */
+void agent_job_orphan(struct agent *a, struct agent_job *j);
+/* Its head does not want it any more, another one may. */
+void agent_job_adrift(struct agent *a, struct agent_job *j);
+/* It goes on for that head, under that number. */
+void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint64_t job, uint32_t attempt);
+bool agent_job_is_known(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt);
+/* Jobs that somebody waits for, or may come back to. */
 uint32_t agent_jobs_running(const struct agent *a);
 void agent_jobs_check(const struct agent *a);
 void agent_jobs_free(struct agent *a);
+
+/* ---- agent_kept.c ---- */
+/* A record for j, which gets it; NULL when it has no stream or does not fit. */
+struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct agent_job *j);
+/* A message about its job: kept for whoever goes on. May drop the record. */
+void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg);
+/* Nobody reads it from now on: it is forgotten after adrift_ms. */
+void agent_kept_expire_later(struct agent *a, struct kept *k);
+void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek);
+void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m);
+/* Forgets what is due. */
+void agent_kept_tick(struct agent *a);
+uint64_t agent_kept_deadline(const struct agent *a);
+void agent_kept_check(const struct agent *a);
+void agent_kept_free_all(struct agent *a);
 
 /* ---- agent_duty.c ---- */
 /* Says whether we take new jobs. */

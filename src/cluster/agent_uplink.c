@@ -78,7 +78,7 @@ static void uplink_down(struct agent *a, uint32_t head, struct str why)
     if (a->now_us - u->welcomed_us >= (uint64_t)a->cfg.redial_max_ms * MS)
         u->tries = 0;
     u->ready = false;
-    agent_jobs_orphan(a, head);
+    agent_jobs_adrift(a, head);
     agent_actors_forget_acks(a, head);
 }
 
@@ -116,10 +116,12 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     uint32_t patience = u->beat_ms * AGENT_LOST_BEATS_MIN;
     u->lost_after_ms = w->lost_after_ms < patience ? patience : w->lost_after_ms;
     u->worker = w->worker;
+    u->epoch = w->epoch;
     u->heard_us = u->welcomed_us = a->now_us;
     uplink_move(u, UPLINK_WELCOMED, a->now_us + (uint64_t)u->beat_ms * MS);
     agent_log(a, LOG_INFO, TAG, "joined head=%u worker=%llu version=%.*s", head, (unsigned long long)w->worker,
               STR_ARG(w->version));
+    agent_jobs_moved(a, head, w->epoch);
     if (a->duty != WIRE_DUTY_SERVES)
         agent_duty_tell(a, head); /* before it hears of an actor that it could send jobs to */
     agent_actors_register(a, head);
@@ -136,6 +138,7 @@ static void uplink_refused(struct agent *a, uint32_t head, const struct wire_ref
     struct ag *exit = agent_add(a, AG_EXIT);
     fault_set(&exit->fault, r->error != 0 ? -(int)r->error : ERR_FAILED, "the head refused this worker: %.*s",
               STR_ARG(r->message));
+    agent_jobs_orphan(a);
     a->left = true;
 }
 
@@ -167,6 +170,10 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
         agent_cordon(a, head, &msg->cordon);
     else if (msg->type == WIRE_drain && welcomed)
         agent_drain(a, msg->drain.grace_ms, false, str_of("a head asked for it"));
+    else if (msg->type == WIRE_seek && welcomed)
+        agent_kept_seek(a, head, &msg->seek);
+    else if (msg->type == WIRE_adopt && welcomed)
+        agent_kept_adopt(a, head, &msg->adopt);
     else if (msg->type == WIRE_beat_ack && welcomed)
         uplink_beat_back(a, u, &msg->beat_ack);
     else
@@ -225,7 +232,7 @@ void uplink_leave(struct agent *a, uint32_t head, const char *bye)
     if (u->state == UPLINK_WELCOMED) {
         if (bye != NULL)
             agent_send(a, head, WIRE_bye)->bye.reason = str_of(bye);
-        agent_jobs_orphan(a, head);
+        agent_jobs_adrift(a, head);
         agent_actors_forget_acks(a, head);
     }
     if (u->state != UPLINK_WAITING && u->state != UPLINK_CLOSING)

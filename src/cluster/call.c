@@ -76,7 +76,7 @@ static int check(const struct head *h, const struct head_event *ev, struct fault
     return 0;
 }
 
-static void refuse(struct head *h, uint64_t call, const struct fault *f, uint32_t retry_s)
+void head_call_refuse(struct head *h, uint64_t call, const struct fault *f, uint32_t retry_s)
 {
     struct fx *fx = head_fx(h, FX_CALL_FAILED);
     fx->call = call;
@@ -131,12 +131,50 @@ void head_call_spread(struct head *h, struct job *first, struct actor *a)
 
 /* ---- life ---- */
 
-static struct call *call_new(struct head *h, const struct head_event *ev, struct pool *pool)
+static struct stream_node **bucket(struct head *h, uint64_t stream)
+{
+    return &h->streams[stream % STREAM_BUCKETS]; /* names are random already */
+}
+
+struct call *head_call_by_stream(const struct head *h, uint64_t stream)
+{
+    const struct stream_node *n = stream != 0 ? h->streams[stream % STREAM_BUCKETS] : NULL;
+    while (n != NULL && n->stream != stream)
+        n = n->next;
+    return n != NULL ? id_item(n, struct call, by_stream) : NULL;
+}
+
+static void stream_forget(struct head *h, struct call *call)
+{
+    if (call->by_stream.stream == 0)
+        return;
+    struct stream_node **at = bucket(h, call->by_stream.stream);
+    while (*at != &call->by_stream)
+        at = &(*at)->next;
+    *at = call->by_stream.next;
+    call->by_stream.stream = 0;
+}
+
+void head_call_add(struct head *h, struct call *call, uint64_t id)
+{
+    h->queue_bytes += call->bytes;
+    idtab_add(&h->calls, &call->node, id);
+    if (call->stream == 0)
+        return;
+    struct stream_node **at = bucket(h, call->stream);
+    call->by_stream = (struct stream_node){.next = *at, .stream = call->stream};
+    *at = &call->by_stream;
+}
+
+struct call *head_call_new(struct head *h, const struct head_event *ev, struct pool *pool)
 {
     struct call *call = xalloc(sizeof *call);
     call->request = request_clone(ev->request);
     wire_run_from_request(&call->run, call->request, &call->arena);
-    call->bytes = request_bytes(ev->request);
+    call->stream = ev->stream;
+    call->client = xstr_dup(ev->client);
+    call->client_n = ev->client.n;
+    call->bytes = request_bytes(ev->request) + ev->client.n;
     call->prompt_bytes = request_prompt_bytes(ev->request) / (ev->request->inputs_n > 0 ? ev->request->inputs_n : 1);
     call->pool = pool;
     call->created_us = h->now_us;
@@ -163,6 +201,7 @@ void head_call_free(struct call *call)
     free(call->request);
     wire_arena_fini(&call->arena);
     free(call->blocks);
+    free(call->client);
     free(call);
 }
 
@@ -175,6 +214,7 @@ static void call_forget(struct head *h, struct call *call)
 {
     MUST(call->open == 0 && list_empty(&call->jobs));
     h->queue_bytes -= call->bytes;
+    stream_forget(h, call);
     idtab_remove(&h->calls, &call->node);
     head_pool_tidy(h, call->pool);
     head_bury(h, &call->grave, bury_call);
@@ -189,7 +229,16 @@ static void end_jobs(struct head *h, struct call *call)
 void head_call_fail(struct head *h, struct call *call, const struct fault *f, uint32_t retry_s)
 {
     MUST(!call->reported);
-    refuse(h, call->node.id, f, retry_s);
+    head_call_refuse(h, call->node.id, f, retry_s);
+    end_jobs(h, call);
+    call_forget(h, call);
+}
+
+void head_call_taken(struct head *h, struct call *call)
+{
+    struct fault f = {0};
+    fault_set(&f, ERR_CANCELLED, "the client went on with this stream on another connection");
+    head_call_refuse(h, call->node.id, &f, 0);
     end_jobs(h, call);
     call_forget(h, call);
 }
@@ -213,6 +262,8 @@ void head_call_branch_ended(struct head *h, struct call *call)
 void head_call_gone(struct head *h, uint64_t id)
 {
     struct id_node *node = idtab_get(&h->calls, id);
+    if (node == NULL && head_seek_gone(h, id))
+        return;
     if (node == NULL)
         return; /* it ended while the client was leaving */
     struct call *call = id_item(node, struct call, node);
@@ -240,22 +291,26 @@ void head_prompt(struct head *h, const struct head_event *ev)
     struct pool *pool = NULL;
     h->calls_total++;
     if (check(h, ev, &f) != 0 || find_pool(h, ev->request, &pool, &f) != 0) {
-        refuse(h, ev->call, &f, f.err == ERR_UNAVAILABLE ? head_queue_retry_s(h) : 0);
+        head_call_refuse(h, ev->call, &f, f.err == ERR_UNAVAILABLE ? head_queue_retry_s(h) : 0);
         return;
     }
-    struct call *call = call_new(h, ev, pool);
+    if (head_call_by_stream(h, ev->stream) != NULL) {
+        fault_set(&f, ERR_IN_USE, "the stream %016llx is being answered already", (unsigned long long)ev->stream);
+        head_call_refuse(h, ev->call, &f, 0);
+        return;
+    }
+    struct call *call = head_call_new(h, ev, pool);
     uint32_t n = ev->request->inputs_n > 0 ? ev->request->inputs_n : ev->count > 0 ? ev->count : 1, retry_s = 0;
     struct actor **actors = call->spread ? pick_actors(h, call, &n) : NULL;
     call->spread_pending = call->spread && actors == NULL;
     if (call->spread_pending)
         n = 1;
     if (head_queue_admit(h, will_wait(call, actors, n), call->bytes, &f, &retry_s) != 0) {
-        refuse(h, ev->call, &f, retry_s);
+        head_call_refuse(h, ev->call, &f, retry_s);
         head_pool_tidy(h, pool);
         head_call_free(call);
     } else {
-        h->queue_bytes += call->bytes;
-        idtab_add(&h->calls, &call->node, ev->call);
+        head_call_add(h, call, ev->call);
         make_branches(h, call, actors, n);
     }
     free(actors);

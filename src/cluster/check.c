@@ -24,9 +24,10 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
     MUST(flies == (job->flight != NULL));
     MUST(!job->regroups || (waits && job->bound == NULL));
     MUST(job->forgot ? job->ids == NULL : job->said <= job->ids_cap); /* H2 */
-    MUST(job->said == 0 || job->started);                             /* H2 */
+    MUST(job->said == 0 || job->kin != NULL);                         /* H2 */
     MUST(job->ids_cap <= 2 * HEAD_RESUME_TOKENS_MAX);                 /* H6 */
-    MUST(job->started == (job->kin != NULL));                         /* H10 */
+    MUST(!job->started || job->kin != NULL);                          /* H10 */
+    MUST(!job->adopts || (waits && job->bound != NULL));
     MUST(!waits || job->kin == NULL || job->pool == job->kin || job->pool == job->twins);
     if (flies) {
         const struct actor *a = job->flight->actor;
@@ -157,7 +158,7 @@ void head_check(const struct head *h, uint64_t now_us)
     MUST(sum.queued == h->queued && sum.queued - sum.fresh == h->requeued);
     MUST(sum.fresh <= h->cfg.queue_jobs_max); /* H5 */
     MUST(sum.running == h->running && sum.ready == h->actors_ready && sum.serving == h->actors_serving);
-    MUST(sum.bytes == h->queue_bytes && h->queue_bytes <= h->cfg.queue_bytes_max); /* H6 */
+    MUST(sum.bytes + head_seeks_bytes(h) == h->queue_bytes && h->queue_bytes <= h->cfg.queue_bytes_max); /* H6 */
     MUST(sum.resume_bytes == h->resume_bytes && h->resume_bytes <= h->cfg.resume_bytes_max); /* H6 */
     MUST(sum.memory == h->memory_bytes && sum.cpus_milli == h->cpus_milli);
     MUST(h->pools_n <= HEAD_MODELS_MAX + h->actors.n + h->jobs.n); /* H6 */

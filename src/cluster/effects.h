@@ -17,6 +17,8 @@ enum fx_kind {
                        At most once per branch and before its tokens; after a failover BRANCH_DONE names another actor */
     FX_TOKENS,      /* more of a branch's answer: text, ids, logprobs */
     FX_BRANCH_DONE, /* a branch ended: finish, usage, fault when finish is FINISH_ERROR */
+    FX_RESUMED,     /* a stream was found: `text` is what its first head noted of the client's request, `branches` how many
+                       answers it has; STARTED, TOKENS from where the client is, … follow */
     FX_CALL_END,    /* every branch ended (`branches`: how many there were); the call is forgotten */
     FX_CALL_FAILED, /* the call never ran: fault, retry_after_s; the call is forgotten */
     FX_LOG,         /* a line: level, tag, text */
@@ -35,11 +37,11 @@ struct fx {
     struct wire_msg msg; /* SEND; what it points to is valid until the next head_step() */
     uint64_t call;
     uint32_t branch;                 /* 0 … count-1 */
-    uint32_t branches;               /* STARTED, CALL_END: how many the call has */
+    uint32_t branches;               /* STARTED, RESUMED, CALL_END: how many the call has */
     uint32_t actor;                  /* STARTED, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
     struct str model, node, address; /* STARTED, BRANCH_DONE: of that actor */
     uint32_t first;                  /* TOKENS: index of the first id */
-    struct str text;                 /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why */
+    struct str text;                 /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why; RESUMED */
     struct wire_i32s ids;            /* TOKENS; STARTED: the prompt's, when asked for */
     struct wire_f32s logprobs;       /* TOKENS; empty unless asked for */
     struct wire_i32s top_ids;        /* TOKENS: per id the same number of most likely tokens; empty unless asked for */

@@ -61,7 +61,8 @@ static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
         return false;
     }
     if (job->bound != NULL)
-        job->bound = other_actor(job);
+        job->bound = job->adopts ? NULL : other_actor(job);
+    job->adopts = false;
     return true;
 }
 

@@ -48,6 +48,9 @@ struct head_config head_config_default(void)
         .links_max = 4096,
         .actors_max = 4096,
         .fanout_max = 64,
+        .seeks_max = 1024,
+        .seek_ms = 10000,
+        .gather_ms = 100,
         .status_every_ms = 30000,
     };
 }
@@ -140,6 +143,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     idtab_init(&h->actors);
     idtab_init(&h->calls);
     idtab_init(&h->jobs);
+    idtab_init(&h->seeks);
     h->worker_names.seed = h->worker_lives.seed = h->kin_names.seed = rng_mix(cfg->seed);
     h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
     list_init(&h->launchers);
@@ -151,7 +155,8 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
         h->any[embeds] = head_pool_new(h, str_n("", 0), embeds != 0);
     h->prefix = prefix_new();
     h->sessions = prefix_new();
-    h->next_worker = h->next_job = h->next_seq = 1;
+    h->next_worker = h->next_job = h->next_seq = h->next_seek = 1;
+    h->epoch = rng_mix(cfg->seed ^ now_us);
     h->status.kind = TIMER_STATUS;
     if (cfg->status_every_ms > 0)
         timers_set(&h->timers, &h->status, head_after_ms(h, cfg->status_every_ms));
@@ -163,6 +168,7 @@ void head_free(struct head *h)
     if (h == NULL)
         return;
     graves_clear(h);
+    head_seeks_free(h);
     IDTAB_EACH(n, &h->calls)
         head_call_free(id_item(n, struct call, node));
     IDTAB_EACH(n, &h->actors)
@@ -201,6 +207,7 @@ static void timer_rings(struct head *h, struct timer *t)
     case TIMER_HELLO: head_link_overdue(h, list_item(t, struct link, timer)); break;
     case TIMER_WORKER: head_worker_overdue(h, list_item(t, struct worker, timer), t->due_us); break;
     case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
+    case TIMER_SEEK: head_seek_overdue(h, t); break;
     case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
     case TIMER_STATUS:
         timers_set(&h->timers, t, head_after_ms(h, h->cfg.status_every_ms));
@@ -236,6 +243,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_LINK_MSG: head_link_msg(h, ev->link, ev->msg); break;
     case HEAD_LINK_CLOSED: head_link_closed(h, ev->link, ev->text); break;
     case HEAD_PROMPT: head_prompt(h, ev); break;
+    case HEAD_RESUME: head_resume(h, ev); break;
     case HEAD_CALL_GONE: head_call_gone(h, ev->call); break;
     case HEAD_SCALE: head_scale(h, ev->call, ev->count); break;
     case HEAD_DUTY: head_duty_ask(h, ev); break;

@@ -9,7 +9,9 @@
  * or the head has only just begun: then it waits), queue full (ERR_BUSY), deadline (ERR_TIMEOUT, or ERR_UNAVAILABLE
  * when no actor was there at all), the worker dying, hanging or leaving (the job goes to another actor, which goes on
  * after the tokens that were delivered, so the client sees a pause; it waits for one if need be. FX_BRANCH_DONE with an
- * error when attempts_max or moves_max are reached, or no actor with the model's file came within the deadline). */
+ * error when attempts_max or moves_max are reached, or no actor with the model's file came within the deadline).
+ *
+ * A stream whose head is gone goes on here when its client comes with its name (RESUME): see seek.c. */
 #ifndef MANTA_CLUSTER_HEAD_H
 #define MANTA_CLUSTER_HEAD_H
 
@@ -71,6 +73,9 @@ struct head_config {
     uint32_t links_max;         /* 4096 */
     uint32_t actors_max;        /* 4096 */
     uint32_t fanout_max;        /* 64 branches of one call */
+    uint32_t seeks_max;         /* 1024 streams that are looked for at the workers */
+    uint32_t seek_ms;           /* 10000: until then a worker that has the stream may still join */
+    uint32_t gather_ms;         /* 100: once a worker has told of it, so long others may tell of more */
     uint32_t status_every_ms;   /* 30000: periodic [ACTOR STATUS] lines, also written on change */
 };
 struct head_config head_config_default(void);
@@ -82,6 +87,8 @@ enum head_event_kind {
     HEAD_LINK_CLOSED, /* the link is gone: `text` says why. Sent once per link, also after FX_CLOSE_LINK */
     HEAD_PROMPT,      /* a client wants an answer */
     HEAD_CALL_GONE,   /* the client of `call` has gone or cancelled; no effects for it follow */
+    HEAD_RESUME,      /* a client wants to go on with a stream that is not here: workers are asked. FX_RESUMED and then the
+                         call's effects follow, or FX_CALL_FAILED with ERR_NOT_FOUND when no worker has anything of it */
     HEAD_SCALE,       /* somebody wants `count` local workers; answered by FX_CALL_END / FX_CALL_FAILED for `call` */
     HEAD_DUTY,        /* somebody wants the worker of the name `text` to serve, be cordoned, or drain; answered likewise:
                          ERR_NOT_FOUND with the names there are, ERR_IN_USE when it drains already */
@@ -94,14 +101,17 @@ struct head_event {
     struct str peer;               /* LINK_OPEN: address of the dialler, "127.0.0.1:4312" */
     struct str text;               /* LINK_CLOSED; DUTY: the worker's name */
     const struct wire_msg *msg;    /* LINK_MSG; borrowed for the call */
-    uint64_t call;                 /* PROMPT, CALL_GONE, SCALE, DUTY: rising numbers given by the program */
+    uint64_t call;                 /* PROMPT, RESUME, CALL_GONE, SCALE, DUTY: rising numbers given by the program */
     const struct request *request; /* PROMPT; borrowed, cloned when kept */
     uint32_t count;                /* PROMPT: branches, see spread (with request.inputs: one for each, in their order,
                                       whatever is said here); SCALE: workers wanted */
     bool spread;                   /* PROMPT: branches go to different actors (fan-out); count 0 = all of the model,
                                       at most fanout_max; count 1 is as without.
                                    false: `count` answers, wherever there is room (OpenAI's n) */
-    uint32_t deadline_ms;          /* PROMPT: time to leave the queue; 0: the default */
+    uint64_t stream;               /* PROMPT, RESUME: name of the answer's stream, random; 0 (PROMPT): cannot be resumed */
+    struct str client;             /* PROMPT: what another head needs to know of the client's request; cloned */
+    struct wire_i32s said;         /* RESUME: per branch the tokens that the client has; empty: none of any */
+    uint32_t deadline_ms;          /* PROMPT, RESUME: time to leave the queue; 0: the default */
     uint8_t duty;                  /* DUTY: enum wire_duties */
     uint32_t grace_ms;             /* DUTY of a drain: what still runs then goes on elsewhere */
 };

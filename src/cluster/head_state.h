@@ -24,7 +24,7 @@ struct grave {
     void (*bury)(struct grave *g);
 };
 
-enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS };
+enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK };
 
 /*            hello, welcomed        nonsense, silence, bye
  *    NEW ─────────────▶ WORKER ───────────────▶ CLOSING ──▶ (LINK_CLOSED: forgotten)
@@ -67,6 +67,7 @@ struct worker {
     struct actor *actors[HEAD_WORKER_ACTORS_MAX]; /* by key; NULL: none now */
     uint32_t keys_known;                          /* bit per key that was ever registered on this link */
     uint32_t actors_n;
+    uint64_t answered; /* the last seek it has answered whole */
 };
 
 /* An actor's place in a pool. */
@@ -138,6 +139,13 @@ struct pool {
     struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */
 };
 
+/* Streams by their names, which are random. */
+struct stream_node {
+    struct stream_node *next; /* in the same bucket */
+    uint64_t stream;          /* 0: in no bucket */
+};
+enum { STREAM_BUCKETS = 1024 };
+
 struct call {
     struct grave grave;
     struct id_node node;     /* head.calls */
@@ -158,6 +166,10 @@ struct call {
     bool failed;         /* counted in head.calls_failed */
     bool reported;       /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
     uint64_t session;    /* hash of request.affinity; 0: none */
+    uint64_t stream;     /* its name for other heads; 0: none */
+    struct stream_node by_stream; /* head.streams, where it has a name */
+    char *client;        /* owned; what another head needs to know of the client's request */
+    size_t client_n;
     uint64_t *blocks;    /* owned; see prefix.h */
     uint32_t blocks_n;
 };
@@ -189,6 +201,7 @@ struct job {
     struct flight *flight; /* SENT, STARTED, STREAMING */
     float wait_ms;         /* from the call's arrival to the last send */
     bool started;          /* FX_STARTED was given */
+    bool adopts;           /* QUEUED, bound: that actor has it already, and is told to go on with it here */
     struct pool *kin;      /* once started: actors of the same model file; only they may go on */
     struct pool *twins;    /* once started on an exact actor: those that go on with the same bits */
     char *why;             /* owned; why it lost its last actor, or NULL */
@@ -229,6 +242,9 @@ struct head {
     uint32_t pools_n;
     struct pool *any[2]; /* [embeds] */
     struct prefix *prefix, *sessions;
+    struct stream_node *streams[STREAM_BUCKETS]; /* call.by_stream */
+    struct idtab seeks;                          /* seek.node */
+    uint64_t next_seek, epoch;                   /* epoch: of this process, for workers */
     uint64_t next_worker, next_job, next_seq, picks;
     uint32_t next_actor;
     struct list dirty_pools, dirty_actors;
@@ -404,7 +420,34 @@ void head_call_branch_ended(struct head *h, struct call *call);
 void head_call_count_failed(struct head *h, struct call *call);
 void head_call_free(struct call *call);
 
+/* A call with everything but its jobs. */
+struct call *head_call_new(struct head *h, const struct head_event *ev, struct pool *pool);
+/* It is kept from now on, under its number and its stream's name. */
+void head_call_add(struct head *h, struct call *call, uint64_t id);
+void head_call_refuse(struct head *h, uint64_t call, const struct fault *f, uint32_t retry_s);
+/* Its client goes on with it on another connection: this one is told so and the call ends; workers keep what it has. */
+void head_call_taken(struct head *h, struct call *call);
+/* The call that answers under this name here; NULL: none. */
+struct call *head_call_by_stream(const struct head *h, uint64_t stream);
+
+/* ---- seek.c ---- */
+void head_resume(struct head *h, const struct head_event *ev);
+/* The client that looked for it has gone. False: no such call is looking for anything. */
+bool head_seek_gone(struct head *h, uint64_t call);
+/* A worker has joined: it is asked what others were asked. */
+void head_seek_ask(struct head *h, struct worker *w);
+/* It has left without an answer. */
+void head_seek_lost(struct head *h, const struct worker *w);
+void head_held(struct head *h, struct worker *w, const struct wire_held *m);
+void head_seek_overdue(struct head *h, struct timer *timer);
+void head_seeks_free(struct head *h);
+/* What they hold of queue_bytes. */
+uint64_t head_seeks_bytes(const struct head *h);
+
 /* ---- job.c ---- */
+/* A branch whose first tokens the client has from elsewhere; `a` has the rest of it, or began it. */
+struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, struct actor *a, uint32_t attempt,
+                           struct wire_i32s ids);
 struct job *head_job_new(struct head *h, struct call *call, struct actor *bound);
 void head_job_move(struct job *job, enum job_state to);
 void head_job_send(struct head *h, struct job *job, struct actor *a);

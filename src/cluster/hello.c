@@ -87,6 +87,7 @@ static void welcome(struct head *h, struct link *link, uint64_t worker)
 {
     head_send(h, link, WIRE_welcome)->welcome = (struct wire_welcome){
         .worker = worker,
+        .epoch = h->epoch,
         .version = h->cfg.version,
         .beat_ms = h->cfg.beat_ms,
         .lost_after_ms = h->cfg.lost_after_ms,
@@ -100,6 +101,7 @@ static void worker_joins(struct head *h, struct link *link, const struct wire_he
     link->state = LINK_WORKER;
     link->worker = w;
     welcome(h, link, w->node.id);
+    head_seek_ask(h, w);
     head_log(h, LOG_INFO, TAG, "worker joined node=%s address=%s worker=%llu pid=%u cpus=%.1f memory=%llu engine=%s",
              w->name, w->address, (unsigned long long)w->node.id, w->pid, (double)w->cpus,
              (unsigned long long)w->memory_bytes, w->engine);

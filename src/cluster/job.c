@@ -23,11 +23,11 @@ void head_job_move(struct job *job, enum job_state to)
     job->state = to;
 }
 
-struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
+static struct job *job_new(struct head *h, struct call *call, uint32_t branch, struct actor *bound)
 {
     struct job *job = xalloc(sizeof *job);
     job->call = call;
-    job->branch = call->branches++;
+    job->branch = branch;
     job->seq = call->seq;
     job->bound = bound;
     job->avoid = UINT32_MAX;
@@ -36,6 +36,25 @@ struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
     list_push(&call->jobs, &job->in_call);
     call->open++;
     h->jobs_begun++;
+    return job;
+}
+
+struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
+{
+    struct job *job = job_new(h, call, call->branches++, bound);
+    head_queue_put(h, job);
+    return job;
+}
+
+struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, struct actor *a, uint32_t attempt,
+                           struct wire_i32s ids)
+{
+    struct job *job = job_new(h, call, branch, a);
+    job->attempt = attempt;
+    job->adopts = true;
+    job->token_us = h->now_us;
+    head_kin_join(h, job, a);
+    head_job_says(h, job, ids);
     head_queue_put(h, job);
     return job;
 }
@@ -179,6 +198,9 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
     msg->run.job = job->node.id;
     msg->run.attempt = job->attempt;
     msg->run.key = a->key;
+    msg->run.stream = job->call->stream;
+    msg->run.branch = job->branch;
+    msg->run.client = str_n(job->call->client, job->call->client_n);
     if (job->call->request->inputs_n > 0) {
         const struct input *in = &job->call->request->inputs[job->branch];
         msg->run.text = in->text;
@@ -186,6 +208,17 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
     }
     msg->run.sampling.seed += job->branch; /* so that n answers to one prompt differ */
     msg->run.resume = (struct wire_i32s){.p = job->ids, .n = job->said};
+}
+
+static void send_adopt(struct head *h, const struct job *job, const struct actor *a)
+{
+    head_send(h, a->worker->link, WIRE_adopt)->adopt = (struct wire_adopt){
+        .stream = job->call->stream,
+        .branch = job->branch,
+        .job = job->node.id,
+        .attempt = job->attempt,
+        .said = job->said,
+    };
 }
 
 void head_job_send(struct head *h, struct job *job, struct actor *a)
@@ -201,7 +234,11 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
     flight_new(h, job, a);
     head_kin_sent(h, job, a);
     remember_prefix(h, job->call, a);
-    send_run(h, job, a);
+    if (job->adopts)
+        send_adopt(h, job, a);
+    else
+        send_run(h, job, a);
+    job->adopts = false;
 }
 
 /* ---- ending ---- */

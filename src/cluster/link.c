@@ -102,6 +102,7 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
     case WIRE_beat: head_beat(h, w, &msg->beat); return;
     case WIRE_prefilled: head_prefilled(h, w, &msg->prefilled); return;
     case WIRE_tokens: head_tokens(h, w, &msg->tokens); return;
+    case WIRE_held: head_held(h, w, &msg->held); return;
     case WIRE_done: head_done(h, w, &msg->done); return;
     case WIRE_duty: head_duty(h, w, &msg->duty); return;
     case WIRE_bye:

@@ -120,7 +120,8 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
     head_job_move(job, JOB_STARTED);
     if (job->started)
         return; /* by an actor that was lost then */
-    head_kin_join(h, job, f->actor);
+    if (job->kin == NULL) /* else it was found with a part of its answer, and its kin with it */
+        head_kin_join(h, job, f->actor);
     struct fx *fx = branch_fx(h, job, FX_STARTED);
     name_actor(fx, f->actor);
     fx->ids = m->ids;

@@ -123,6 +123,7 @@ void head_worker_lose(struct head *h, struct worker *w, enum log_level level, st
         head_actor_evacuate(h, a, false, &f);
         head_actor_drop(h, a);
     }
+    head_seek_lost(h, w);
     timers_clear(&h->timers, &w->timer);
     idtab_remove(&h->workers, &w->node);
     names_remove(&h->worker_names, &w->by_name);

@@ -1,5 +1,7 @@
 #include "worker/actor.h"
 
+#include "cluster/agent.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,7 +317,8 @@ static void *actor_thread(void *arg)
         .ops = a->cfg.ops,
         .engine = a->engine,
         .step_ms = a->cfg.step_ms,
-        .queue_max = a->cfg.load.slots,
+        /* A head never sends more than there are slots, but several heads do, and what runs adrift has slots, too. */
+        .queue_max = a->cfg.load.slots * AGENT_HEADS_MAX,
         .now_us = now,
     };
     a->batcher = batcher_new(&cfg, on_batcher_event, a);

@@ -36,6 +36,7 @@ static bool carry_out(struct worker_program *p, const struct ag *ag)
     case AG_DIAL: uplink_dial(&p->uplinks[ag->head]); break;
     case AG_HANG_UP: uplink_hang_up(&p->uplinks[ag->head]); break;
     case AG_SEND: uplink_send(&p->uplinks[ag->head], &ag->msg); break;
+    case AG_SEND_FRAMES: uplink_send_frames(&p->uplinks[ag->head], ag->text); break;
     case AG_MEASURE: return true;
     case AG_RUN: run_job(p, ag); break;
     case AG_CANCEL: actor_cancel(p->roles[ag->key].actor, ag->ticket); break;

@@ -129,6 +129,12 @@ void uplink_send(struct uplink *u, const struct wire_msg *msg)
         net_conn_abort(u->conn);
 }
 
+void uplink_send_frames(struct uplink *u, struct str frames)
+{
+    if (u->conn != NULL && net_write(u->conn, frames) != 0)
+        net_conn_abort(u->conn);
+}
+
 void uplink_hang_up(struct uplink *u)
 {
     if (u->conn != NULL) {

@@ -86,6 +86,8 @@ void worker_feed(struct worker_program *p, struct agent_event ev);
 /* ---- link.c ---- */
 void uplink_dial(struct uplink *u);
 void uplink_send(struct uplink *u, const struct wire_msg *msg);
+/* Frames that are whole already. */
+void uplink_send_frames(struct uplink *u, struct str frames);
 void uplink_hang_up(struct uplink *u);
 void uplink_fini(struct uplink *u);
 

@@ -99,6 +99,14 @@ static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
         if (ag->msg.type == WIRE_done && ag->msg.done.error == -ERR_UNAVAILABLE && w->duty != WIRE_DUTY_SERVES)
             PROBE(s, run_crossed);
         break;
+    case AG_SEND_FRAMES:
+        SIM_MUST(s, l != NULL && l->near_up, "%s sends frames to nobody", w->node);
+        for (size_t at = 0, n; at < ag->text.n; at += n) {
+            SIM_MUST(s, wire_frame(str_n(ag->text.p + at, ag->text.n - at), WIRE_FRAME_BYTES_MAX, &n) == 0 && n > 0,
+                     "%s sends what is no frame", w->node);
+            link_send_bytes(s, l, TO_HEAD, ag->text.p + at, n);
+        }
+        break;
     case AG_MEASURE:
         break; /* worker_feed() does it when all else is done */
     case AG_RUN:

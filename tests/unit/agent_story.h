@@ -26,6 +26,44 @@ struct story {
     bool quiet;      /* leave log lines out */
 };
 
+static inline void story_msg(struct buf *b, uint32_t head, const struct wire_msg *m)
+{
+    buf_printf(b, "send %u %s", head, wire_name(m->type));
+    if (m->type == WIRE_hello)
+        buf_printf(b, " node=%.*s", STR_ARG(m->hello.node));
+    else if (m->type == WIRE_actor)
+        buf_printf(b, " key=%u state=%u model=%.*s", m->actor.key, m->actor.state, STR_ARG(m->actor.model));
+    else if (m->type == WIRE_beat)
+        buf_printf(b, " rss=%llu", (unsigned long long)m->beat.rss_bytes);
+    else if (m->type == WIRE_prefilled)
+        buf_printf(b, " job=%llu.%u", (unsigned long long)m->prefilled.job, m->prefilled.attempt);
+    else if (m->type == WIRE_tokens)
+        buf_printf(b, " job=%llu.%u first=%u text=%.*s", (unsigned long long)m->tokens.job, m->tokens.attempt,
+                   m->tokens.first, STR_ARG(m->tokens.text));
+    else if (m->type == WIRE_done)
+        buf_printf(b, " job=%llu.%u finish=%u error=%u", (unsigned long long)m->done.job, m->done.attempt,
+                   m->done.finish, m->done.error);
+    else if (m->type == WIRE_duty)
+        buf_printf(b, " %u: %.*s", m->duty.duty, STR_ARG(m->duty.reason));
+    else if (m->type == WIRE_held)
+        buf_printf(b, " stream=%llx.%u found=%u key=%u ids=%u", (unsigned long long)m->held.stream, m->held.branch,
+                   m->held.found, m->held.key, m->held.ids.n);
+    buf_puts(b, "\n");
+}
+
+/* Frames that leave as they are, one line each. */
+static inline void story_frames(struct buf *b, uint32_t head, struct str frames)
+{
+    struct wire_arena arena = {0};
+    for (size_t n; frames.n > 0; frames = str_n(frames.p + n, frames.n - n)) {
+        struct wire_msg m;
+        assert_int_equal(wire_frame(frames, WIRE_FRAME_BYTES_MAX, &n), 0);
+        assert_int_equal(wire_decode(&m, &arena, str_n(frames.p, n), NULL), 0);
+        story_msg(b, head, &m);
+    }
+    wire_arena_fini(&arena);
+}
+
 static inline void story_line(struct story *s, const struct ag *ag)
 {
     const struct wire_msg *m = &ag->msg;
@@ -54,24 +92,10 @@ static inline void story_line(struct story *s, const struct ag *ag)
         buf_printf(b, "exit %d %s\n", ag->fault.err, ag->fault.text);
         break;
     case AG_SEND:
-        buf_printf(b, "send %u %s", ag->head, wire_name(m->type));
-        if (m->type == WIRE_hello)
-            buf_printf(b, " node=%.*s", STR_ARG(m->hello.node));
-        else if (m->type == WIRE_actor)
-            buf_printf(b, " key=%u state=%u model=%.*s", m->actor.key, m->actor.state, STR_ARG(m->actor.model));
-        else if (m->type == WIRE_beat)
-            buf_printf(b, " rss=%llu", (unsigned long long)m->beat.rss_bytes);
-        else if (m->type == WIRE_prefilled)
-            buf_printf(b, " job=%llu.%u", (unsigned long long)m->prefilled.job, m->prefilled.attempt);
-        else if (m->type == WIRE_tokens)
-            buf_printf(b, " job=%llu.%u first=%u text=%.*s", (unsigned long long)m->tokens.job, m->tokens.attempt,
-                       m->tokens.first, STR_ARG(m->tokens.text));
-        else if (m->type == WIRE_duty)
-            buf_printf(b, " %u: %.*s", m->duty.duty, STR_ARG(m->duty.reason));
-        else if (m->type == WIRE_done)
-            buf_printf(b, " job=%llu.%u finish=%u error=%u", (unsigned long long)m->done.job, m->done.attempt,
-                       m->done.finish, m->done.error);
-        buf_puts(b, "\n");
+        story_msg(b, ag->head, m);
+        break;
+    case AG_SEND_FRAMES:
+        story_frames(b, ag->head, ag->text);
         break;
     }
 }

@@ -1,0 +1,356 @@
+/* What a worker keeps of its jobs for whoever goes on with them: the request, the ids, and everything that was said.
+ *
+ *              run                     its link is lost             nobody asked for adrift_ms
+ *    (none) ────────▶ RUNS ─────────────────────────────▶ ADRIFT ────────────────────▶ (forgotten, cancelled)
+ *                      ▲ │ done, cancelled                 │  │ done
+ *                      │ ▼                                 │  ▼
+ *                      │ OVER ◀────────────────────────────┘  OVER ──────────────────▶ (forgotten)
+ *                      └───┴──── adopt ◀──────────────────────┘
+ *
+ * A head that was lost may have been killed; its clients come to another one, or to its next life, with the number of
+ * tokens they have, and that head seeks and adopts. A head that is the same process as before has given the job to
+ * another worker meanwhile: what runs for it is cancelled, what was said of it is kept.
+ *
+ * `adopt` is answered out of the log where the log has the token that the client lacks first; else the job runs again
+ * after the tokens that the client has. Both are gap-free; what the client never saw may be said in another way.
+ *
+ * The log is whole frames, one behind the other, with the job's old number: it is written over when they leave again. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/agent_state.h"
+
+#define TAG "FAILOVER"
+
+enum { JOB_AT = WIRE_HEADER_BYTES, ATTEMPT_AT = JOB_AT + 8 }; /* in frames of prefilled, tokens and done */
+
+static struct kept *kept_at(struct list *pos)
+{
+    return list_item(pos, struct kept, all);
+}
+
+static struct kept **bucket(struct agent *a, uint64_t stream)
+{
+    return &a->kept_by_stream[rng_mix(stream) % AGENT_KEPT_BUCKETS];
+}
+
+static struct kept *find(struct agent *a, uint64_t stream, uint32_t branch)
+{
+    struct kept *k = *bucket(a, stream);
+    while (k != NULL && (k->stream != stream || k->branch != branch))
+        k = k->next;
+    return k;
+}
+
+/* ---- memory ---- */
+
+static uint64_t bytes_of(const struct kept *k)
+{
+    return sizeof *k + k->run.cap + k->log.cap + k->ids.cap;
+}
+
+static void count(struct agent *a, struct kept *k)
+{
+    a->kept_bytes += bytes_of(k) - k->bytes;
+    k->bytes = bytes_of(k);
+}
+
+static void kept_free(struct agent *a, struct kept *k)
+{
+    if (k == NULL)
+        return;
+    struct kept **at = bucket(a, k->stream);
+    while (*at != k)
+        at = &(*at)->next;
+    *at = k->next;
+    if (k->job != NULL)
+        k->job->kept = NULL;
+    a->kept_bytes -= k->bytes;
+    list_remove(&k->all);
+    list_remove(&k->expiring);
+    buf_fini(&k->run);
+    buf_fini(&k->log);
+    buf_fini(&k->ids);
+    free(k);
+}
+
+static void drop(struct agent *a, struct kept *k)
+{
+    struct agent_job *j = k->job;
+    if (j != NULL)
+        agent_log(a, LOG_WARN, TAG, "the stream %016llx cannot be taken over any more: %llu bytes are kept (kept_bytes_max %llu)",
+                  (unsigned long long)k->stream, (unsigned long long)a->kept_bytes,
+                  (unsigned long long)a->cfg.kept_bytes_max);
+    kept_free(a, k);
+    if (j != NULL && j->adrift)
+        agent_job_orphan(a, j);
+}
+
+/* The oldest that nobody reads at present goes first; when there is none, this one is no longer kept. */
+static void make_room(struct agent *a, struct kept *k)
+{
+    while (a->kept_bytes > a->cfg.kept_bytes_max && !list_empty(&a->expiring)) {
+        struct kept *oldest = list_item(a->expiring.next, struct kept, expiring);
+        if (oldest == k)
+            break;
+        drop(a, oldest);
+    }
+    if (a->kept_bytes > a->cfg.kept_bytes_max)
+        drop(a, k);
+}
+
+/* ---- writing ---- */
+
+struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct agent_job *j)
+{
+    struct kept *old = find(a, run->stream, run->branch);
+    if (run->stream == 0)
+        return NULL;
+    if (old != NULL && old->job != NULL && old->job->adrift)
+        agent_job_orphan(a, old->job); /* its head came back without asking for it */
+    kept_free(a, old);
+    struct kept *k = xalloc(sizeof *k);
+    *k = (struct kept){.stream = run->stream,
+                       .branch = run->branch,
+                       .key = run->key,
+                       .job = j,
+                       .run = buf_max(WIRE_FRAME_BYTES_MAX),
+                       .log = buf_max(a->cfg.kept_bytes_max),
+                       .ids = buf_max(a->cfg.kept_bytes_max)};
+    k->next = *bucket(a, k->stream);
+    *bucket(a, k->stream) = k;
+    list_push(&a->kept, &k->all);
+    struct wire_msg msg = {.type = WIRE_run, .run = *run};
+    msg.run.resume = (struct wire_i32s){0};
+    buf_add(&k->ids, run->resume.p, run->resume.n * sizeof *run->resume.p);
+    if (wire_encode(&k->run, &msg) != 0 || k->ids.overflowed) {
+        kept_free(a, k);
+        return NULL;
+    }
+    j->kept = k;
+    count(a, k);
+    make_room(a, k);
+    return j->kept;
+}
+
+void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg)
+{
+    int err = wire_encode(&k->log, msg);
+    if (msg->type == WIRE_tokens && err == 0)
+        err = buf_add(&k->ids, msg->tokens.ids.p, msg->tokens.ids.n * sizeof *msg->tokens.ids.p);
+    if (msg->type == WIRE_done && msg->done.finish != FINISH_CANCELLED)
+        k->done = true;
+    count(a, k);
+    if (err != 0)
+        drop(a, k);
+    else
+        make_room(a, k);
+}
+
+void agent_kept_expire_later(struct agent *a, struct kept *k)
+{
+    list_remove(&k->expiring);
+    k->due_us = a->now_us + (uint64_t)a->cfg.adrift_ms * 1000;
+    list_push(&a->expiring, &k->expiring);
+}
+
+void agent_kept_tick(struct agent *a)
+{
+    while (!list_empty(&a->expiring)) {
+        struct kept *k = list_item(a->expiring.next, struct kept, expiring);
+        if (k->due_us > a->now_us)
+            return;
+        struct agent_job *j = k->job;
+        kept_free(a, k);
+        if (j != NULL) {
+            agent_log(a, LOG_INFO, TAG, "nobody went on with the stream %016llx within %u ms: it ends",
+                      (unsigned long long)k->stream, a->cfg.adrift_ms);
+            agent_job_orphan(a, j);
+        }
+    }
+}
+
+uint64_t agent_kept_deadline(const struct agent *a)
+{
+    return list_empty(&a->expiring) ? AGENT_NEVER : list_item(a->expiring.next, struct kept, expiring)->due_us;
+}
+
+/* ---- seek ---- */
+
+static uint32_t ids_n(const struct kept *k)
+{
+    return (uint32_t)(k->ids.n / sizeof(int32_t));
+}
+
+void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek)
+{
+    for (const struct kept *k = *bucket(a, seek->stream); k != NULL; k = k->next) {
+        if (k->stream != seek->stream)
+            continue;
+        uint32_t said = k->branch < seek->said.n && seek->said.p[k->branch] > 0 ? (uint32_t)seek->said.p[k->branch] : 0;
+        struct wire_msg *msg = agent_send(a, head, WIRE_held);
+        msg->held = (struct wire_held){
+            .stream = k->stream,
+            .branch = k->branch,
+            .found = 1,
+            .key = k->key,
+            .ids = {.p = (const int32_t *)(const void *)k->ids.p, .n = said < ids_n(k) ? said : ids_n(k)},
+            .run = buf_str(&k->run),
+        };
+    }
+    agent_send(a, head, WIRE_held)->held = (struct wire_held){.stream = seek->stream}; /* that is all */
+}
+
+/* ---- adopt ---- */
+
+static void refuse(struct agent *a, uint32_t head, const struct wire_adopt *m, const char *why)
+{
+    agent_send(a, head, WIRE_done)->done = (struct wire_done){.job = m->job,
+                                                              .attempt = m->attempt,
+                                                              .finish = FINISH_ERROR,
+                                                              .error = (uint16_t)-ERR_UNAVAILABLE,
+                                                              .message = str_of(why)};
+}
+
+static void put_le(char *at, uint64_t v, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        at[i] = (char)(v >> (8 * i));
+}
+
+static struct str frame_at(const struct kept *k, size_t at)
+{
+    size_t bytes = 0;
+    MUST(wire_frame(str_n(k->log.p + at, k->log.n - at), WIRE_FRAME_BYTES_MAX, &bytes) == 0 && bytes > 0);
+    return str_n(k->log.p + at, bytes);
+}
+
+/* Where in the log the frame begins whose first token is number `said` (or the end, or `done`, when all before it was
+ * said). SIZE_MAX: the log does not have it: it begins later, or no frame begins there. */
+static size_t log_find(struct agent *a, const struct kept *k, uint32_t said)
+{
+    bool prefilled = false;
+    uint32_t next = ids_n(k); /* of what the log will say next */
+    for (size_t at = 0; at < k->log.n;) {
+        struct str frame = frame_at(k, at);
+        struct wire_msg msg;
+        MUST(wire_decode(&msg, &a->arena, frame, NULL) == 0);
+        if (msg.type == WIRE_done || (msg.type == WIRE_tokens && msg.tokens.first == said && msg.tokens.ids.n > 0))
+            return prefilled && (msg.type != WIRE_done || next == said) ? at : SIZE_MAX;
+        if (msg.type == WIRE_tokens)
+            next = msg.tokens.first + msg.tokens.ids.n;
+        prefilled = prefilled || msg.type == WIRE_prefilled;
+        at += frame.n;
+    }
+    return prefilled && next == said ? k->log.n : SIZE_MAX;
+}
+
+static void send_frames(struct agent *a, uint32_t head, struct str frames)
+{
+    struct ag *ag = agent_add(a, AG_SEND_FRAMES);
+    ag->head = head;
+    ag->text = frames;
+}
+
+/* The frames leave as they are, under the job's new number. */
+static void replay(struct agent *a, struct kept *k, uint32_t head, const struct wire_adopt *m, size_t from)
+{
+    for (size_t at = 0; at < k->log.n; at += frame_at(k, at).n) {
+        put_le(k->log.p + at + JOB_AT, m->job, 8);
+        put_le(k->log.p + at + ATTEMPT_AT, m->attempt, 4);
+    }
+    size_t first = frame_at(k, 0).n; /* prefilled */
+    send_frames(a, head, str_n(k->log.p, first));
+    if (from < first)
+        from = first;
+    if (k->log.n > from)
+        send_frames(a, head, str_n(k->log.p + from, k->log.n - from));
+}
+
+/* Computes it again after the tokens that the client has. */
+static void rewind_to(struct agent *a, struct kept *k, uint32_t head, const struct wire_adopt *m)
+{
+    struct wire_msg msg;
+    if (k->job != NULL)
+        agent_job_orphan(a, k->job);
+    list_remove(&k->expiring); /* where that put it */
+    k->done = false;
+    buf_reset(&k->log);
+    k->ids.n = m->said * sizeof(int32_t);
+    MUST(wire_decode(&msg, &a->arena, buf_str(&k->run), NULL) == 0);
+    msg.run.job = m->job;
+    msg.run.attempt = m->attempt;
+    msg.run.resume = (struct wire_i32s){.p = (const int32_t *)(const void *)k->ids.p, .n = m->said};
+    agent_job_start(a, head, &msg.run, k);
+}
+
+/* Another head still has it, whose client has come here: nothing more of it goes there. */
+static void take_from(struct agent *a, struct kept *k)
+{
+    struct agent_job *j = k->job;
+    if (j == NULL || j->adrift)
+        return;
+    agent_send(a, j->head, WIRE_done)->done = (struct wire_done){.job = j->job,
+                                                                 .attempt = j->attempt,
+                                                                 .finish = FINISH_ERROR,
+                                                                 .error = (uint16_t)-ERR_CANCELLED,
+                                                                 .message = str_of("the client went on with this stream elsewhere")};
+    agent_job_adrift(a, j);
+}
+
+void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m)
+{
+    struct kept *k = find(a, m->stream, m->branch);
+    const struct agent_actor *actor = k != NULL ? agent_actor_find(a, k->key) : NULL;
+    if (agent_job_is_known(a, head, m->job, m->attempt)) {
+        refuse(a, head, m, "a job of this number and attempt is running already");
+        return;
+    }
+    if (k == NULL || m->stream == 0 || m->said > ids_n(k)) {
+        refuse(a, head, m, "nothing is kept any more of that stream");
+        return;
+    }
+    size_t from = log_find(a, k, m->said);
+    bool replays = from != SIZE_MAX && (k->done || k->job != NULL);
+    bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX;
+    if (!replays && !may_run) {
+        refuse(a, head, m, "the actor that began the stream takes no jobs now");
+        return;
+    }
+    take_from(a, k);
+    list_remove(&k->expiring);
+    agent_log(a, LOG_INFO, TAG, "going on with the stream %016llx at token %u of %u%s head=%u", (unsigned long long)k->stream,
+              m->said, ids_n(k), replays ? "" : ", computed again", head);
+    if (!replays) {
+        rewind_to(a, k, head, m);
+        return;
+    }
+    replay(a, k, head, m, from);
+    if (k->job != NULL)
+        agent_job_rename(a, k->job, head, m->job, m->attempt);
+    else
+        agent_kept_expire_later(a, k); /* it is over, and all of it was told */
+}
+
+void agent_kept_free_all(struct agent *a)
+{
+    LIST_EACH_SAFE(pos, nxt, &a->kept)
+        kept_free(a, kept_at(pos));
+}
+
+/* ---- invariants ---- */
+
+void agent_kept_check(const struct agent *a)
+{
+    uint64_t bytes = 0;
+    LIST_EACH(pos, &a->kept) {
+        const struct kept *k = kept_at(pos);
+        bytes += k->bytes;
+        MUST(k->job == NULL || k->job->kept == k);
+        bool runs = k->job != NULL && !k->job->adrift;
+        MUST(runs != list_linked(&k->expiring)); /* 10 */
+    }
+    MUST(bytes == a->kept_bytes); /* 9 */
+    MUST(bytes <= a->cfg.kept_bytes_max);
+}

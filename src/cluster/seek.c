@@ -1,0 +1,374 @@
+/* A client comes with the name of a stream that another head was answering: whose worker has it?
+ *
+ * The happy path: RESUME -> `seek` to every worker, and to those that join meanwhile -> `held` for each branch from whoever has
+ * it, and an empty one behind them -> all have answered, or gather_ms after the first find -> FX_RESUMED, and a job for each
+ * branch that is bound to the actor that has it and waits for a slot there -> `adopt`. From then on it is a job like any
+ * other, whose first tokens were delivered; when the actor dies before that, another one of its kin replays them.
+ * It can fail by: nobody has it, and no worker is to be expected any more (ERR_NOT_FOUND), or seek_ms are over; a branch of
+ * which the client has tokens is missing; no room (seeks_max, queue_bytes_max: ERR_BUSY).
+ *
+ * This is the one step whose cost grows with the number of workers: a small message to each. It is paid once for each stream
+ * that lost its head, and keeps heads free of any table of what workers once did. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+#define TAG "FAILOVER"
+
+enum { RETRY_S = 1 };
+
+/* A branch as the best of those who have it told. */
+struct found {
+    bool there;
+    uint32_t actor, attempt;
+    int32_t *ids; /* owned */
+    uint32_t ids_n;
+};
+
+struct seek {
+    struct id_node node;     /* head.seeks, by the order of asking */
+    uint64_t call, stream;
+    uint32_t deadline_ms;
+    uint32_t pending;        /* workers that have not answered */
+    int32_t *said;           /* owned: per branch what the client has */
+    uint32_t said_n;
+    struct found *found;     /* owned; per branch */
+    uint32_t found_n;
+    struct request *request; /* owned; NULL: nothing is found */
+    char *client;            /* owned */
+    size_t client_n;
+    uint64_t bytes;          /* counted in head.queue_bytes */
+    bool gathered;           /* gather_ms are over since the first find */
+    uint64_t end_us;         /* given up then */
+    uint64_t gather_us;      /* once something is found */
+    struct timer timer;
+};
+
+static struct seek *seek_at(struct id_node *node)
+{
+    return id_item(node, struct seek, node);
+}
+
+static struct seek *seek_by_stream(const struct head *h, uint64_t stream)
+{
+    IDTAB_EACH(n, &h->seeks) {
+        if (seek_at(n)->stream == stream)
+            return seek_at(n);
+    }
+    return NULL;
+}
+
+static void seek_free(struct head *h, struct seek *s)
+{
+    timers_clear(&h->timers, &s->timer);
+    idtab_remove(&h->seeks, &s->node);
+    h->queue_bytes -= s->bytes;
+    for (uint32_t i = 0; i < s->found_n; i++)
+        free(s->found[i].ids);
+    free(s->found);
+    free(s->said);
+    free(s->request);
+    free(s->client);
+    free(s);
+}
+
+void head_seeks_free(struct head *h)
+{
+    IDTAB_EACH(n, &h->seeks)
+        seek_free(h, seek_at(n));
+    idtab_fini(&h->seeks);
+}
+
+static void seek_fail(struct head *h, struct seek *s, int err, const char *why)
+{
+    struct fault f = {0};
+    fault_set(&f, err, "the stream %016llx cannot go on here: %s", (unsigned long long)s->stream, why);
+    head_call_refuse(h, s->call, &f, err == ERR_BUSY ? RETRY_S : 0);
+    seek_free(h, s);
+}
+
+/* ---- asking ---- */
+
+static void ask(struct head *h, struct seek *s, const struct worker *w)
+{
+    s->pending++;
+    head_send(h, w->link, WIRE_seek)->seek =
+        (struct wire_seek){.stream = s->stream, .said = {.p = s->said, .n = s->said_n}};
+}
+
+void head_seek_ask(struct head *h, struct worker *w)
+{
+    IDTAB_EACH(n, &h->seeks)
+        ask(h, seek_at(n), w);
+}
+
+static struct actor *actor_of(const struct head *h, const struct found *f)
+{
+    struct id_node *node = f->there ? idtab_get(&h->actors, f->actor) : NULL;
+    struct actor *a = node != NULL ? id_item(node, struct actor, node) : NULL;
+    return a != NULL && a->state == WIRE_ACTOR_READY ? a : NULL;
+}
+
+/* Branches that the client has heard of and nobody has told of. */
+static uint32_t missing(const struct head *h, const struct seek *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->said_n; i++)
+        n += s->said[i] > 0 && (i >= s->found_n || actor_of(h, &s->found[i]) == NULL);
+    return n;
+}
+
+/* ---- found ---- */
+
+static struct pool *pool_of(const struct head *h, const struct seek *s)
+{
+    for (uint32_t i = 0; i < s->found_n; i++) {
+        const struct actor *a = actor_of(h, &s->found[i]);
+        if (a != NULL)
+            return a->seats[SEAT_MODEL].pool;
+    }
+    return NULL;
+}
+
+static void make_jobs(struct head *h, struct call *call, const struct seek *s)
+{
+    static const struct fault too_long = {ERR_TOO_LARGE, "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
+    uint32_t n = s->said_n > s->found_n ? s->said_n : s->found_n;
+    for (; call->branches < n; call->branches++) {
+        const struct found *f = call->branches < s->found_n ? &s->found[call->branches] : NULL;
+        struct actor *a = f != NULL ? actor_of(h, f) : NULL;
+        if (a == NULL) { /* its turn had not come when the head died */
+            head_job_new(h, call, NULL);
+            call->branches--;
+            continue;
+        }
+        struct job *job = head_job_found(h, call, call->branches, a, f->attempt,
+                                         (struct wire_i32s){.p = f->ids, .n = f->ids_n});
+        if (job->forgot)
+            head_job_fail(h, job, &too_long);
+    }
+}
+
+static void go_on(struct head *h, struct seek *s)
+{
+    struct pool *pool = pool_of(h, s);
+    MUST(pool != NULL);
+    struct head_event ev = {.request = s->request,
+                            .stream = s->stream,
+                            .client = str_n(s->client, s->client_n),
+                            .deadline_ms = s->deadline_ms};
+    struct call *call = head_call_new(h, &ev, pool);
+    h->queue_bytes -= s->bytes; /* it is the call's from now on */
+    s->bytes = 0;
+    head_call_add(h, call, s->call);
+    call->reported = true;
+    struct fx *fx = head_fx(h, FX_RESUMED);
+    fx->call = s->call;
+    fx->text = str_n(call->client, call->client_n);
+    fx->branches = s->said_n > s->found_n ? s->said_n : s->found_n;
+    head_log(h, LOG_INFO, TAG, "the stream %016llx goes on here call=%llu branches=%u", (unsigned long long)s->stream,
+             (unsigned long long)s->call, fx->branches);
+    make_jobs(h, call, s);
+    seek_free(h, s);
+}
+
+/* Goes on, gives up, or waits for more. */
+static void look(struct head *h, struct seek *s)
+{
+    bool overdue = h->now_us >= s->end_us;
+    bool found = s->request != NULL && pool_of(h, s) != NULL, whole = found && missing(h, s) == 0;
+    bool settled = h->now_us >= head_settled_us(h);
+    if (whole && (s->pending == 0 || s->gathered || overdue))
+        go_on(h, s);
+    else if (overdue || (settled && s->pending == 0))
+        seek_fail(h, s, ERR_NOT_FOUND, found ? "a part of it is kept by no worker" : "no worker has anything of it");
+}
+
+/* It is looked at when the first find has waited for others, when no more workers are expected, and in the end. */
+static void set_timer(struct head *h, struct seek *s)
+{
+    uint64_t due_us = s->end_us, settled_us = head_settled_us(h);
+    if (settled_us > h->now_us && settled_us < due_us)
+        due_us = settled_us;
+    if (s->request != NULL && !s->gathered && s->gather_us < due_us)
+        due_us = s->gather_us;
+    timers_set(&h->timers, &s->timer, due_us);
+}
+
+void head_seek_overdue(struct head *h, struct timer *timer)
+{
+    struct seek *s = list_item(timer, struct seek, timer);
+    uint64_t id = s->node.id;
+    s->gathered = s->gathered || (s->request != NULL && h->now_us >= s->gather_us);
+    look(h, s);
+    struct id_node *left = idtab_get(&h->seeks, id);
+    if (left != NULL)
+        set_timer(h, seek_at(left));
+}
+
+/* ---- answers ---- */
+
+static void take_request(struct head *h, struct seek *s, const struct wire_run *run)
+{
+    struct request borrowed;
+    struct wire_arena arena = {0};
+    wire_run_to_request(run, &borrowed, &arena);
+    borrowed.sampling.seed -= run->branch; /* each branch was sent with its own */
+    uint64_t bytes = request_bytes(&borrowed) + run->client.n;
+    if (h->queue_bytes + bytes <= h->cfg.queue_bytes_max) {
+        s->request = request_clone(&borrowed);
+        s->client = xstr_dup(run->client);
+        s->client_n = run->client.n;
+        s->bytes += bytes;
+        h->queue_bytes += bytes;
+    }
+    wire_arena_fini(&arena);
+}
+
+static void take_branch(struct seek *s, uint32_t branch, const struct actor *a, uint32_t attempt, struct wire_i32s ids)
+{
+    if (branch >= s->found_n) {
+        s->found = xrealloc(s->found, (branch + 1) * sizeof *s->found);
+        for (; s->found_n <= branch; s->found_n++)
+            s->found[s->found_n] = (struct found){0};
+    }
+    struct found *f = &s->found[branch];
+    uint32_t wanted = branch < s->said_n ? (uint32_t)s->said[branch] : 0;
+    if (ids.n != wanted || (f->there && f->attempt >= attempt))
+        return; /* it has less than the client, or is an older copy */
+    free(f->ids);
+    *f = (struct found){.there = true, .actor = (uint32_t)a->node.id, .attempt = attempt, .ids_n = ids.n};
+    f->ids = xalloc_array(ids.n + 1, sizeof *f->ids);
+    memcpy(f->ids, ids.p, ids.n * sizeof *f->ids);
+}
+
+static int check_held(const struct head *h, const struct worker *w, const struct wire_held *m, const struct wire_run *run,
+                      struct fault *f)
+{
+    if (m->branch >= h->cfg.fanout_max || run->branch != m->branch || run->stream != m->stream)
+        return fault_set(f, ERR_PROTOCOL, "held: branch %u of the stream %016llx comes with the run of another one", m->branch,
+                         (unsigned long long)m->stream);
+    if (m->key >= HEAD_WORKER_ACTORS_MAX || w->actors[m->key] == NULL)
+        return fault_set(f, ERR_PROTOCOL, "held: there is no actor %u", m->key);
+    if (run->attempt == 0 || run->kind == REQUEST_EMBED || m->ids.n > HEAD_RESUME_TOKENS_MAX)
+        return fault_set(f, ERR_PROTOCOL, "held: attempt %u of kind %u with %u tokens is no stream", run->attempt, run->kind,
+                         m->ids.n);
+    return 0;
+}
+
+static void seek_found(struct head *h, struct seek *s, struct worker *w, const struct wire_held *m)
+{
+    struct wire_arena arena = {0};
+    struct wire_msg msg;
+    struct fault f = {0};
+    int err = wire_decode(&msg, &arena, m->run, &f);
+    if (err == 0 && msg.type != WIRE_run)
+        err = fault_set(&f, ERR_PROTOCOL, "held: its run is '%s'", wire_name(msg.type));
+    if (err == 0)
+        err = check_held(h, w, m, &msg.run, &f);
+    if (err != 0) {
+        head_link_refuse(h, w->link, ERR_PROTOCOL, false, "%s", f.text);
+    } else {
+        bool first = s->request == NULL;
+        take_branch(s, m->branch, w->actors[m->key], msg.run.attempt, m->ids);
+        if (first)
+            take_request(h, s, &msg.run);
+        if (first && s->request != NULL) {
+            s->gather_us = head_after_ms(h, h->cfg.gather_ms);
+            set_timer(h, s);
+        }
+    }
+    wire_arena_fini(&arena);
+}
+
+void head_held(struct head *h, struct worker *w, const struct wire_held *m)
+{
+    struct seek *s = seek_by_stream(h, m->stream);
+    if (s == NULL)
+        return; /* it has ended meanwhile */
+    if (m->found != 0) {
+        seek_found(h, s, w, m);
+        return;
+    }
+    if (w->answered < s->node.id) {
+        w->answered = s->node.id;
+        s->pending--;
+    }
+    look(h, s);
+}
+
+void head_seek_lost(struct head *h, const struct worker *w)
+{
+    IDTAB_EACH(n, &h->seeks) {
+        struct seek *s = seek_at(n);
+        if (s->node.id <= w->answered)
+            continue;
+        s->pending--;
+        look(h, s);
+    }
+}
+
+/* ---- clients ---- */
+
+bool head_seek_gone(struct head *h, uint64_t call)
+{
+    IDTAB_EACH(n, &h->seeks) {
+        if (seek_at(n)->call != call)
+            continue;
+        seek_free(h, seek_at(n));
+        return true;
+    }
+    return false;
+}
+
+/* Its client comes again on another connection: the one before is of no use any more. */
+static void take_over(struct head *h, uint64_t stream)
+{
+    struct call *call = head_call_by_stream(h, stream);
+    struct seek *s = seek_by_stream(h, stream);
+    if (call != NULL)
+        head_call_taken(h, call);
+    if (s != NULL)
+        seek_fail(h, s, ERR_CANCELLED, "its client has come again");
+}
+
+void head_resume(struct head *h, const struct head_event *ev)
+{
+    struct fault f = {0};
+    h->calls_total++;
+    if (ev->said.n > h->cfg.fanout_max || ev->stream == 0) {
+        fault_set(&f, ERR_INVALID, "no stream has that name, or %u branches", ev->said.n);
+        head_call_refuse(h, ev->call, &f, 0);
+        return;
+    }
+    take_over(h, ev->stream);
+    if (h->seeks.n >= h->cfg.seeks_max) {
+        fault_set(&f, ERR_BUSY, "%u streams are looked for already (seeks_max); come back in %d s", h->cfg.seeks_max, RETRY_S);
+        head_call_refuse(h, ev->call, &f, RETRY_S);
+        return;
+    }
+    struct seek *s = xalloc(sizeof *s);
+    s->call = ev->call;
+    s->stream = ev->stream;
+    s->deadline_ms = ev->deadline_ms;
+    s->said_n = ev->said.n;
+    s->said = xalloc_array(s->said_n + 1, sizeof *s->said);
+    memcpy(s->said, ev->said.p, s->said_n * sizeof *s->said);
+    s->timer.kind = TIMER_SEEK;
+    idtab_add(&h->seeks, &s->node, h->next_seek++);
+    IDTAB_EACH(n, &h->workers)
+        ask(h, s, id_item(n, struct worker, node));
+    s->end_us = head_after_ms(h, h->cfg.seek_ms);
+    set_timer(h, s);
+    look(h, s);
+}
+
+uint64_t head_seeks_bytes(const struct head *h)
+{
+    uint64_t bytes = 0;
+    IDTAB_EACH(n, &h->seeks)
+        bytes += seek_at(n)->bytes;
+    return bytes;
+}
