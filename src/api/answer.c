@@ -167,7 +167,7 @@ void api_write_sse_comment(struct buf *out, struct str text)
     buf_puts(out, ": ");
     for (size_t i = 0; i < text.n; i++)
         buf_putc(out, text.p[i] == '\n' || text.p[i] == '\r' ? ' ' : text.p[i]);
-    buf_puts(out, "\n\n");
+    buf_putc(out, '\n');
 }
 
 static void write_whole_choice(struct jout *j, const struct api_head *h, const struct api_choice *c)

@@ -26,6 +26,7 @@ enum {
     API_JSON_DEPTH_MAX = 64,
     API_JSON_VALUES_MAX = 65536, /* in one body: bounds what a parsed tree takes */
     API_N_MAX = 16,              /* "n" */
+    API_BRANCHES_MAX = 64,       /* answers of one stream that an event id tells of: head_config.fanout_max */
     API_ACTORS_MAX = 4096,       /* "actors"; the head has a lower limit of its own (head_config.fanout_max) */
     API_LAST_N_MAX = 65536,      /* "repeat_last_n" */
     API_TIMEOUT_S_MAX = 86400,   /* "timeout_s" */
@@ -105,13 +106,32 @@ void api_write_chunk(struct buf *out, const struct api_head *h, const struct api
 void api_write_usage_chunk(struct buf *out, const struct api_head *h, const struct api_usage *u);
 void api_write_sse_error(struct buf *out, const struct fault *f); /* data: {"error":…} */
 void api_write_sse_done(struct buf *out);                         /* data: [DONE] */
-/* A line that every SSE client skips (": text"): keep-alive, place in the queue. Line breaks become spaces. */
+/* A line that every SSE client skips (": text"): keep-alive, place in the queue. Line breaks become spaces. No empty line
+ * follows: where an event had an id, clients (openai-python among them) would take one for another event. */
 void api_write_sse_comment(struct buf *out, struct str text);
 /* The whole answer of a call that does not stream. */
 void api_write_answer(struct buf *out, const struct api_head *h, const struct api_choice *choices, uint32_t choices_n,
                       const struct api_usage *u);
 /* "stop", "length", …; NULL for FINISH_NONE. Static. */
 const char *api_finish_name(uint8_t finish);
+
+/* ---- event ids: how far a client has come in a stream ---- */
+struct api_place {
+    uint32_t tokens;             /* of the answer, delivered */
+    uint32_t chars;              /* of it, where the next piece of log-probabilities must know them; else 0 */
+    bool done;                   /* its last chunk was sent */
+};
+struct api_stream_id {
+    uint64_t stream;             /* its name; never 0 */
+    bool whole;                  /* the stream ends with something made of all of it */
+    bool ended;                  /* all but [DONE] was sent */
+    uint32_t n;                  /* branches; 0: a name alone */
+    struct api_place at[API_BRANCHES_MAX];
+};
+/* As after "id: ". */
+void api_write_stream_id(struct buf *out, const struct api_stream_id *id);
+/* An event's id, or an answer's id ("chatcmpl-<16 hex>") for a stream from its beginning. ERR_INVALID with f. */
+int api_parse_stream_id(struct str text, struct api_stream_id *out, struct fault *f);
 
 /* ---- POST /v1/embeddings ---- */
 struct api_vector {

@@ -41,14 +41,17 @@ static void grow(struct idtab *t)
 
 void idtab_add(struct idtab *t, struct id_node *node, uint64_t id)
 {
-    MUST(list_empty(&t->order) || list_item(t->order.prev, struct id_node, order)->id < id);
+    struct list *after = t->order.prev; /* the last one below id */
+    while (after != &t->order && list_item(after, struct id_node, order)->id > id)
+        after = after->prev;
+    MUST(after == &t->order || list_item(after, struct id_node, order)->id < id);
     if (t->n >= t->buckets_n)
         grow(t);
     node->id = id;
     struct id_node **slot = bucket_of(t, id);
     node->next = *slot;
     *slot = node;
-    list_push(&t->order, &node->order);
+    list_add_before(after->next, &node->order);
     t->n++;
 }
 

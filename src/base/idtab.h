@@ -1,7 +1,7 @@
 /* Find things by a 64-bit id, and walk them in the order of their ids.
  *
- * Ids must be added in rising order (they are counters), so the walk is the same
- * for the same story, whatever the addresses: simulator runs repeat byte for byte. */
+ * Ids are counters: most are added in rising order, which costs nothing; one that comes late walks back to its place. So
+ * the walk is the same for the same story, whatever the addresses: simulator runs repeat byte for byte. */
 #ifndef MANTA_BASE_IDTAB_H
 #define MANTA_BASE_IDTAB_H
 
@@ -33,7 +33,7 @@ struct idtab {
 void idtab_init(struct idtab *t);
 /* Frees the table's own memory, not the items. */
 void idtab_fini(struct idtab *t);
-/* Adds node under id; MUST be greater than every id added before. */
+/* Adds node under id, which MUST NOT be in the table. */
 void idtab_add(struct idtab *t, struct id_node *node, uint64_t id);
 /* The node of that id, or NULL. */
 struct id_node *idtab_get(const struct idtab *t, uint64_t id);

@@ -162,12 +162,12 @@ void agent_kept_tick(struct agent *a)
         if (k->due_us > a->now_us)
             return;
         struct agent_job *j = k->job;
-        kept_free(a, k);
-        if (j != NULL) {
+        if (j != NULL)
             agent_log(a, LOG_INFO, TAG, "nobody went on with the stream %016llx within %u ms: it ends",
                       (unsigned long long)k->stream, a->cfg.adrift_ms);
+        kept_free(a, k);
+        if (j != NULL)
             agent_job_orphan(a, j);
-        }
     }
 }
 

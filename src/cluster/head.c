@@ -50,6 +50,7 @@ struct head_config head_config_default(void)
         .fanout_max = 64,
         .seeks_max = 1024,
         .seek_ms = 10000,
+        .anew_ms = 2000,
         .gather_ms = 100,
         .status_every_ms = 30000,
     };

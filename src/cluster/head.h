@@ -75,6 +75,7 @@ struct head_config {
     uint32_t fanout_max;        /* 64 branches of one call */
     uint32_t seeks_max;         /* 1024 streams that are looked for at the workers */
     uint32_t seek_ms;           /* 10000: until then a worker that has the stream may still join */
+    uint32_t anew_ms;           /* 2000: the same where the client has nothing of it and brought its request */
     uint32_t gather_ms;         /* 100: once a worker has told of it, so long others may tell of more */
     uint32_t status_every_ms;   /* 30000: periodic [ACTOR STATUS] lines, also written on change */
 };
@@ -111,6 +112,7 @@ struct head_event {
     uint64_t stream;               /* PROMPT, RESUME: name of the answer's stream, random; 0 (PROMPT): cannot be resumed */
     struct str client;             /* PROMPT: what another head needs to know of the client's request; cloned */
     struct wire_i32s said;         /* RESUME: per branch the tokens that the client has; empty: none of any */
+    bool anew;                     /* RESUME: nothing is lost when nobody has it: the program will begin it anew */
     uint32_t deadline_ms;          /* PROMPT, RESUME: time to leave the queue; 0: the default */
     uint8_t duty;                  /* DUTY: enum wire_duties */
     uint32_t grace_ms;             /* DUTY of a drain: what still runs then goes on elsewhere */

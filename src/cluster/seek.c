@@ -360,7 +360,7 @@ void head_resume(struct head *h, const struct head_event *ev)
     idtab_add(&h->seeks, &s->node, h->next_seek++);
     IDTAB_EACH(n, &h->workers)
         ask(h, s, id_item(n, struct worker, node));
-    s->end_us = head_after_ms(h, h->cfg.seek_ms);
+    s->end_us = head_after_ms(h, ev->anew ? h->cfg.anew_ms : h->cfg.seek_ms);
     set_timer(h, s);
     look(h, s);
 }

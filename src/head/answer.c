@@ -38,7 +38,7 @@ static const char *id_prefix(enum api_shape shape)
 
 static void extra_headers(const struct call *c, uint32_t retry_after_s, bool stream, char *out, size_t cap)
 {
-    int n = snprintf(out, cap, "x-request-id: %s-%016llx\r\n%s", id_prefix(c->api.shape), (unsigned long long)c->node.id,
+    int n = snprintf(out, cap, "x-request-id: %s-%016llx\r\n%s", id_prefix(c->api.shape), (unsigned long long)c->head.id,
                      stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "");
     if (retry_after_s > 0)
         snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
@@ -76,15 +76,37 @@ static uint32_t utf8_chars(struct str s)
     return n;
 }
 
+/* How far the client is once it has the event that follows. `ended`: then only [DONE] is left. */
+static void write_id(struct head_program *p, const struct call *c, bool ended)
+{
+    struct api_stream_id id = {.stream = c->stream, .whole = call_keeps_text(c), .ended = ended};
+    bool with_chars = c->api.shape == API_COMPLETION && c->api.request.sampling.logprobs != 0;
+    uint32_t n = c->total > c->branches_n ? c->total : c->branches_n;
+    for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
+        const struct branch *b = id.n < c->branches_n ? &c->branches[id.n] : NULL;
+        if (b != NULL)
+            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->finish_sent};
+    }
+    if (id.n == 0)
+        id.n = 1;
+    buf_puts(&p->json, "id: ");
+    api_write_stream_id(&p->json, &id);
+    buf_putc(&p->json, '\n');
+}
+
 /* Fills in what every chunk of a branch has, and appends it to p->json. */
 static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice)
 {
     struct branch *b = &c->branches[index];
+    uint32_t chars = b->chars + utf8_chars(choice.text);
     choice.index = index;
     choice.text_offset = b->chars;
+    b->chars = chars;
+    b->sent = b->heard;
+    b->finish_sent = choice.finish != FINISH_NONE;
+    write_id(p, c, false);
     api_write_chunk(&p->json, &c->head, &choice, !b->first_sent);
     b->first_sent = true;
-    b->chars += utf8_chars(choice.text);
 }
 
 /* The cluster has checked that the numbers of all these fit each other. */
@@ -106,12 +128,13 @@ static struct api_choice choice_of(const struct fx *fx, bool with_logprobs)
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
 {
     struct branch *b = call_branch(c, index);
+    b->heard = fx->first + fx->ids.n;
     bool with_logprobs = c->api.request.sampling.logprobs != 0;
     if (call_keeps_text(c) && !kept_add(&b->whole, fx, call_wants_ids(c) && !c->api.stream)) {
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
-    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs))
+    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute)
         return;
     if (http_stream_full(c->r)) {
         if (!kept_add(&b->held, fx, with_logprobs))
@@ -150,13 +173,11 @@ void answer_drained(struct head_program *p, struct call *c)
 void answer_branch_done(struct head_program *p, struct call *c, uint32_t index)
 {
     struct branch *b = &c->branches[index];
-    if (!c->streaming || b->response.finish == FINISH_ERROR)
+    if (!c->streaming || b->response.finish == FINISH_ERROR || b->finish_sent)
         return;
     buf_reset(&p->json);
     release(p, c, index);
-    struct api_choice end = {.index = index, .finish = b->response.finish};
-    api_write_chunk(&p->json, &c->head, &end, !b->first_sent);
-    b->first_sent = true;
+    write_chunk(p, c, index, (struct api_choice){.finish = b->response.finish});
     write_events(p, c);
 }
 
@@ -227,13 +248,15 @@ static void end_stream(struct head_program *p, struct call *c)
 {
     const struct fault *fault = first_fault(c);
     buf_reset(&p->json);
-    if (c->api.shape == API_PROCESS_PROMPT) {
+    if (c->api.shape == API_PROCESS_PROMPT && !c->ended_sent) {
+        write_id(p, c, true);
         write_prompt_answer(p, c, true);
     } else if (fault != NULL) {
         for (uint32_t i = 0; i < c->branches_n; i++)
             release(p, c, i);
         api_write_sse_error(&p->json, fault);
-    } else if (c->api.include_usage) {
+    } else if (c->api.include_usage && !c->ended_sent) {
+        write_id(p, c, true);
         struct api_usage usage = usage_of(c);
         api_write_usage_chunk(&p->json, &c->head, &usage);
     }

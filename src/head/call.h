@@ -32,7 +32,9 @@ struct branch {
     uint32_t prompt_ids_n;
     char *model, *node, *address;  /* owned */
     uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
-    bool first_sent, done;
+    uint32_t heard, sent;          /* tokens: that have come; that the client has been sent */
+    uint32_t mute;                 /* the client has so many from another head: they are kept, not sent */
+    bool first_sent, finish_sent, done;
 };
 
 struct call {
@@ -44,6 +46,12 @@ struct call {
     struct branch *branches;       /* owned */
     uint32_t branches_n;           /* known so far */
     uint64_t started_us;
+    uint64_t stream;               /* the answer's name for whoever goes on with it; 0: it has none */
+    uint32_t total;                /* branches there will be, as far as is known */
+    struct api_stream_id *from;    /* owned; where a client that comes from another head is; NULL: it begins here */
+    bool has_body;                 /* it brought its request again: when nobody has the stream, it begins anew */
+    bool again;                    /* on the doomed list: it begins anew */
+    bool ended_sent;               /* all but [DONE] was sent, by another head */
     bool scale;                    /* a scale command: the end is the answer */
     uint32_t scale_to;
     struct api_duty *duty;         /* owned; not NULL: a worker was asked to change its duty, the end is the answer */
@@ -69,6 +77,11 @@ static inline bool call_keeps_text(const struct call *c)
 /* The branch of that number; there are at most as many as the brain's fan-out allows. */
 struct branch *call_branch(struct call *c, uint32_t index);
 void call_free(struct head_program *p, struct call *c);
+
+/* ---- note.c ---- */
+void note_write(struct buf *out, const struct call *c);
+/* Fills in what a note tells of the client's request. False: it is no note. */
+bool note_read(struct str note, struct call *c);
 
 /* ---- answer.c: what the client is sent ---- */
 void answer_started(struct head_program *p, struct call *c, uint32_t index);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -9,6 +10,8 @@
 /* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
  *
  * Happy path: call_begin -> HEAD_PROMPT -> FX_STARTED, FX_TOKENS …, FX_BRANCH_DONE per branch -> FX_CALL_END -> answered.
+ * A client that comes with Last-Event-ID: HEAD_RESUME -> FX_RESUMED -> as above, from where it is; when nobody has the
+ * stream and it brought its request, it begins anew.
  * It can fail by: FX_CALL_FAILED at any time before, the client going away (HEAD_CALL_GONE), a client that reads too
  * slowly for too long (doomed: told so, then HEAD_CALL_GONE). */
 
@@ -36,6 +39,7 @@ void call_free(struct head_program *p, struct call *c)
     for (uint32_t i = 0; i < c->branches_n; i++)
         branch_fini(&c->branches[i]);
     free(c->branches);
+    free(c->from);
     api_call_fini(&c->api);
     free(c->duty);
     free(c);
@@ -56,6 +60,15 @@ struct branch *call_branch(struct call *c, uint32_t index)
 }
 
 /* ---- from clients ---- */
+
+/* Who knows a stream's name can go on with it, so it is not to be guessed. */
+static uint64_t stream_name(struct head_program *p)
+{
+    uint64_t name = 0;
+    if (getrandom(&name, sizeof name, GRND_NONBLOCK) != sizeof name || name == 0)
+        name = rng_next(&p->seeds) | 1; /* a kernel that has only just started */
+    return name;
+}
 
 static struct call *call_new(struct head_program *p, struct http_request *r)
 {
@@ -87,14 +100,64 @@ static struct str session_header(const struct http_request *r)
     return str_n(NULL, 0);
 }
 
+static void prompt(struct head_program *p, struct call *c)
+{
+    struct buf note = buf_max(64);
+    note_write(&note, c);
+    struct head_event ev = {
+        .kind = HEAD_PROMPT,
+        .call = c->node.id,
+        .request = &c->api.request,
+        .count = c->api.n,
+        .spread = c->api.spread,
+        .stream = c->api.shape != API_EMBEDDINGS ? c->stream : 0,
+        .client = buf_str(&note),
+        .deadline_ms = c->api.timeout_ms,
+    };
+    head_feed(p, ev);
+    buf_fini(&note);
+}
+
+/* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
+static bool may_begin_anew(const struct call *c)
+{
+    if (c->from == NULL || !c->has_body)
+        return false;
+    for (uint32_t i = 0; i < c->from->n; i++) {
+        if (c->from->at[i].tokens > 0 || c->from->at[i].done)
+            return false;
+    }
+    return true;
+}
+
+/* Asks for what comes after the places of `from`; all of it where the end is made of the whole. */
+static void resume(struct head_program *p, struct call *c, const struct api_stream_id *from)
+{
+    int32_t said[API_BRANCHES_MAX] = {0};
+    c->from = xalloc(sizeof *c->from);
+    *c->from = *from;
+    for (uint32_t i = 0; i < from->n && !from->whole; i++)
+        said[i] = (int32_t)from->at[i].tokens;
+    head_feed(p, (struct head_event){.kind = HEAD_RESUME,
+                                     .call = c->node.id,
+                                     .stream = from->stream,
+                                     .said = {.p = said, .n = from->n},
+                                     .anew = may_begin_anew(c),
+                                     .deadline_ms = c->api.timeout_ms});
+}
+
 void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape)
 {
     struct api_error e = {0};
     struct api_call api;
-    if (p->leaving) {
-        struct fault f;
-        fault_set(&f, ERR_UNAVAILABLE, "this head is stopping: ask another one, or again when it is back");
-        reply_fault(p, r, &f);
+    struct api_stream_id from = {0};
+    struct str last = http_header(r, "last-event-id");
+    if (p->leaving)
+        fault_set(&e.fault, ERR_UNAVAILABLE, "this head is stopping: ask another one, or again when it is back");
+    else if (last.n > 0 && shape != API_EMBEDDINGS)
+        api_parse_stream_id(last, &from, &e.fault);
+    if (e.fault.err != 0) {
+        reply_fault(p, r, &e.fault);
         return;
     }
     if (api_parse(shape, http_body(r), &api, &e) != 0) {
@@ -107,24 +170,42 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
     if (!api.seed_given)
         api.request.sampling.seed = rng_next(&p->seeds);
     struct call *c = call_new(p, r);
-    c->api = api;
-    c->head = (struct api_head){.shape = shape, .id = c->node.id, .created = clock_unix_s(), .model = api.request.model,
-                                .include_usage = api.include_usage};
-    struct head_event ev = {
-        .kind = HEAD_PROMPT,
-        .call = c->node.id,
-        .request = &c->api.request,
-        .count = api.n,
-        .spread = api.spread,
-        .deadline_ms = api.timeout_ms,
-    };
     uint64_t id = c->node.id;
-    head_feed(p, ev); /* may have answered already */
+    c->api = api;
+    c->stream = from.stream != 0 ? from.stream : stream_name(p);
+    c->total = api.spread ? 0 : api.n;
+    c->has_body = true;
+    c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = api.request.model,
+                                .include_usage = api.include_usage};
+    if (from.stream != 0)
+        resume(p, c, &from);
+    else
+        prompt(p, c); /* may have answered already */
     c = find(p, id);
     if (c != NULL) {
         c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is forgotten now */
         http_forget(c->r);
     }
+}
+
+void call_begin_resume(struct head_program *p, struct http_request *r, struct str text)
+{
+    struct api_stream_id from;
+    struct fault f = {0};
+    struct str last = http_header(r, "last-event-id");
+    if (api_parse_stream_id(text, &from, &f) != 0 || (last.n > 0 && api_parse_stream_id(last, &from, &f) != 0)) {
+        reply_fault(p, r, &f);
+        return;
+    }
+    struct call *c = call_new(p, r);
+    uint64_t id = c->node.id;
+    c->stream = from.stream;
+    c->api.shape = API_CHAT; /* until its note is found */
+    c->head = (struct api_head){.shape = API_CHAT, .id = c->stream};
+    resume(p, c, &from);
+    c = find(p, id);
+    if (c != NULL)
+        http_forget(c->r);
 }
 
 void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t workers)
@@ -180,9 +261,36 @@ static void name_actor(struct branch *b, const struct fx *fx)
     b->response.address = str_of(keep(&b->address, fx->address));
 }
 
+/* The stream of another head was found: its client's place in it, and what kind of request it was. */
+static void on_resumed(struct head_program *p, struct call *c, const struct fx *fx)
+{
+    if (!note_read(fx->text, c) || fx->branches > API_BRANCHES_MAX) {
+        fault_set(&c->doom, ERR_PROTOCOL, "a worker keeps this stream with a note that no head of this version wrote");
+        list_push(&p->doomed, &c->doomed);
+        return;
+    }
+    const struct api_stream_id *from = c->from;
+    c->begun = true; /* elsewhere: its first token is none of ours */
+    c->ended_sent = from->ended;
+    c->total = fx->branches;
+    for (uint32_t i = 0; i < from->n; i++) {
+        struct branch *b = call_branch(c, i);
+        b->sent = from->at[i].tokens;
+        b->heard = from->whole ? 0 : b->sent;
+        b->mute = from->whole ? b->sent : 0;
+        b->chars = from->at[i].chars;
+        b->finish_sent = from->at[i].done;
+        b->first_sent = b->sent > 0 || b->finish_sent;
+    }
+    if (c->api.stream)
+        answer_begin_stream(c);
+}
+
 static void on_started(struct head_program *p, struct call *c, const struct fx *fx)
 {
     struct branch *b = call_branch(c, fx->branch);
+    if (fx->branches > c->total)
+        c->total = fx->branches;
     if (!c->begun) {
         histogram_add(&p->ttft, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
         histogram_add(&p->queue, (double)fx->usage.wait_ms / 1e3);
@@ -230,17 +338,34 @@ static void on_end(struct head_program *p, struct call *c)
     call_free(p, c);
 }
 
+static void begin_anew(struct head_program *p, struct call *c)
+{
+    list_remove(&c->doomed);
+    idtab_remove(&p->calls, &c->node);
+    idtab_add(&p->calls, &c->node, p->next_call++);
+    free(c->from);
+    c->from = NULL;
+    c->again = false;
+    prompt(p, c);
+}
+
 void call_effect(struct head_program *p, const struct fx *fx)
 {
     struct call *c = find(p, fx->call);
     if (c == NULL || list_linked(&c->doomed))
         return;
     switch (fx->kind) {
+    case FX_RESUMED: on_resumed(p, c, fx); break;
     case FX_STARTED: on_started(p, c, fx); break;
     case FX_TOKENS: answer_piece(p, c, fx->branch, fx); break;
     case FX_BRANCH_DONE: on_branch_done(p, c, fx); break;
     case FX_CALL_END: on_end(p, c); break;
     case FX_CALL_FAILED:
+        if (fx->fault.err == ERR_NOT_FOUND && may_begin_anew(c)) {
+            c->again = true;
+            list_push(&p->doomed, &c->doomed);
+            break;
+        }
         answer_fault(p, c, &fx->fault, fx->retry_after_s);
         call_free(p, c);
         break;
@@ -252,6 +377,10 @@ void calls_reap(struct head_program *p)
 {
     while (!list_empty(&p->doomed)) {
         struct call *c = list_item(p->doomed.next, struct call, doomed);
+        if (c->again) {
+            begin_anew(p, c);
+            continue;
+        }
         uint64_t id = c->node.id;
         answer_fault(p, c, &c->doom, 0);
         call_free(p, c);

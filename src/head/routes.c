@@ -82,6 +82,13 @@ static void on_model(struct head_program *p, struct http_request *r)
     buf_fini(&name);
 }
 
+/* A stream that another head, or another life of this one, was answering. */
+static void on_stream(struct head_program *p, struct http_request *r)
+{
+    struct str path = http_path(r), id = str_n(path.p + strlen("/v1/streams/"), path.n - strlen("/v1/streams/"));
+    call_begin_resume(p, r, id);
+}
+
 static void on_health(struct head_program *p, struct http_request *r)
 {
     buf_reset(&p->json);
@@ -192,6 +199,7 @@ static void on_root(struct head_program *p, struct http_request *r)
     buf_printf(&p->json,
                "manta head %s: %u workers, %u actors ready.\n\n"
                "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  POST /v1/embeddings  GET /v1/models\n"
+               "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
                "operations:  GET /health  GET /readyz  GET /metrics\n",
@@ -205,6 +213,7 @@ static const struct route routes[] = {
     {"POST", "/v1/embeddings", on_embeddings, 0},
     {"GET", "/v1/models", on_models, 0},
     {"GET", "/v1/models/", on_model, 0},
+    {"GET", "/v1/streams/", on_stream, 0},
     {"POST", "/manta/process_prompt", on_process_prompt, 0},
     {"GET", "/manta/status", on_status, 0},
     {"GET", "/manta/actors", on_actors, 0},

@@ -19,6 +19,7 @@ static void carry_out(struct head_program *p, const struct fx *fx)
     case FX_SEND: link_send(p, fx->link, &fx->msg); break;
     case FX_CLOSE_LINK: link_close(p, fx->link); break;
     case FX_LOG: log_line(fx->level, fx->tag, "%.*s", STR_ARG(fx->text)); break;
+    case FX_RESUMED:
     case FX_STARTED:
     case FX_TOKENS:
     case FX_BRANCH_DONE:

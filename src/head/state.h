@@ -54,6 +54,8 @@ void link_close(struct head_program *p, uint64_t link);
 
 /* ---- calls.c: clients waiting for answers ---- */
 void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
+/* GET of a stream by the id of an event, or of the answer. */
+void call_begin_resume(struct head_program *p, struct http_request *r, struct str id);
 void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t workers);
 void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what);
 void call_gone(struct head_program *p, struct http_request *r);

@@ -78,10 +78,80 @@ def ask(head, body, path="/v1/completions", timeout_s=100, on_event=None):
                 if on_event:
                     on_event(answer)
             else:
-                assert line == b"" or line.startswith(b":") or reply.status != 200, line
+                assert line == b"" or line.startswith((b":", b"id: ")) or reply.status != 200, line
         return answer
     finally:
         conn.close()
+
+
+class Traveller:
+    """A client that goes on with its stream wherever a head answers: it gives back the last event id it has seen whole."""
+
+    def __init__(self, heads, body, path="/v1/completions", method="POST"):
+        self.heads, self.body, self.path, self.method = heads, body, path, method
+        self.answer = Answer()
+        self.last_id = None
+        self.tries = 0
+        self.cut_after = None  # it hangs up once after so many events
+
+    def once(self, head, timeout_s):
+        conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=timeout_s)
+        headers = {"content-type": "application/json", **({"Last-Event-ID": self.last_id} if self.last_id else {})}
+        try:
+            if self.last_id and self.method == "GET":
+                conn.request("GET", f"/v1/streams/{self.last_id}", headers=headers)
+            else:
+                conn.request("POST", self.path, json.dumps(self.body), headers)
+            reply = conn.getresponse()
+            self.answer.status = reply.status
+            if reply.status != 200:
+                self.answer.error = json.loads(reply.read())["error"]
+                return True
+            self.last_id = self.last_id or reply.headers["x-request-id"]
+            if not self.body.get("stream"):
+                value = json.loads(reply.read())
+                self.answer.usage = value.get("usage")
+                for c in value.get("choices", []):
+                    self.answer.choice(c)
+                return True
+            return self.read(reply)
+        finally:
+            conn.close()
+
+    def read(self, reply):
+        """Events that are whole; True when the last one has come."""
+        data, event_id = None, None
+        for line in reply:
+            if not line.endswith(b"\n"):
+                return False  # cut in its middle
+            line = line.rstrip(b"\r\n").decode()
+            if line.startswith("data: "):
+                data = line[6:]
+            elif line.startswith("id: "):
+                event_id = line[4:]
+            elif line == "" and data is not None:
+                self.answer.event(data)
+                self.last_id, data = event_id or self.last_id, None
+                if self.answer.done or self.answer.error:
+                    return True
+                if self.cut_after is not None and len(self.answer.times) >= self.cut_after:
+                    self.cut_after = None
+                    return False
+            else:
+                assert line == "" or line.startswith(":"), line
+        return False
+
+    def go(self, timeout_s=60):
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            head = self.heads[self.tries % len(self.heads)]
+            self.tries += 1
+            try:
+                if self.once(head, timeout_s):
+                    return self.answer
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.05)
+        raise AssertionError(f"not whole after {timeout_s} s and {self.tries} connections: {self.answer.what()}")
 
 
 class Cable:

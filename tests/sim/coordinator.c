@@ -205,6 +205,7 @@ static void carry_out(struct sim *s, const struct coordinator *c, const struct f
         if (s->opt.trace)
             sim_say(fx->tag, fx->text);
         break;
+    case FX_RESUMED:
     case FX_STARTED:
     case FX_TOKENS:
     case FX_BRANCH_DONE:

@@ -23,10 +23,11 @@ struct story {
     uint64_t now_ms;
     struct ag_effects fx;
     struct buf said; /* lines since the last story_is() */
+    uint64_t epoch;  /* of the heads that welcome it from now on */
     bool quiet;      /* leave log lines out */
 };
 
-static inline void story_msg(struct buf *b, uint32_t head, const struct wire_msg *m)
+static inline void story_says(struct buf *b, uint32_t head, const struct wire_msg *m)
 {
     buf_printf(b, "send %u %s", head, wire_name(m->type));
     if (m->type == WIRE_hello)
@@ -59,7 +60,7 @@ static inline void story_frames(struct buf *b, uint32_t head, struct str frames)
         struct wire_msg m;
         assert_int_equal(wire_frame(frames, WIRE_FRAME_BYTES_MAX, &n), 0);
         assert_int_equal(wire_decode(&m, &arena, str_n(frames.p, n), NULL), 0);
-        story_msg(b, head, &m);
+        story_says(b, head, &m);
     }
     wire_arena_fini(&arena);
 }
@@ -92,7 +93,7 @@ static inline void story_line(struct story *s, const struct ag *ag)
         buf_printf(b, "exit %d %s\n", ag->fault.err, ag->fault.text);
         break;
     case AG_SEND:
-        story_msg(b, ag->head, m);
+        story_says(b, ag->head, m);
         break;
     case AG_SEND_FRAMES:
         story_frames(b, ag->head, ag->text);
@@ -171,7 +172,7 @@ static inline void story_welcome(struct story *s, uint32_t head)
     story_msg(s, head,
               (struct wire_msg){
                   .type = WIRE_welcome,
-                  .welcome = {.worker = 17, .beat_ms = 1000, .lost_after_ms = 3000, .version = str_of("0.1.0")}});
+                  .welcome = {.worker = 17, .epoch = s->epoch, .beat_ms = 1000, .lost_after_ms = 3000, .version = str_of("0.1.0")}});
 }
 
 static inline void story_actor(struct story *s, uint32_t key, enum wire_actor_state state)

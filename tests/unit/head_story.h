@@ -56,6 +56,15 @@ static inline void line_of_msg(struct buf *b, const struct wire_msg *m)
     case WIRE_scale: buf_printf(b, " workers=%u", m->scale.workers); break;
     case WIRE_cordon: buf_printf(b, " on=%u", m->cordon.on); break;
     case WIRE_drain: buf_printf(b, " grace=%u", m->drain.grace_ms); break;
+    case WIRE_seek:
+        buf_printf(b, " stream=%llu", (unsigned long long)m->seek.stream);
+        for (uint32_t i = 0; i < m->seek.said.n; i++)
+            buf_printf(b, "%s%d", i == 0 ? " said=" : ",", m->seek.said.p[i]);
+        break;
+    case WIRE_adopt:
+        buf_printf(b, " stream=%llu.%u job=%llu.%u said=%u", (unsigned long long)m->adopt.stream, m->adopt.branch,
+                   (unsigned long long)m->adopt.job, m->adopt.attempt, m->adopt.said);
+        break;
     default: break;
     }
 }
@@ -92,6 +101,7 @@ static inline void line_of(struct story *s, const struct fx *fx)
         buf_printf(b, "tokens %llu.%u first=%u n=%u %.*s", call, fx->branch, fx->first, fx->ids.n, STR_ARG(fx->text));
         break;
     case FX_BRANCH_DONE: line_of_done(b, fx); break;
+    case FX_RESUMED: buf_printf(b, "resumed %llu of %u note=%.*s", call, fx->branches, STR_ARG(fx->text)); break;
     case FX_CALL_END: buf_printf(b, "end %llu of %u", call, fx->branches); break;
     case FX_CALL_FAILED:
         buf_printf(b, "failed %llu %s: %s", call, err_name(fx->fault.err), fx->fault.text);
@@ -285,7 +295,52 @@ static inline void event_prompt(struct story *s, uint64_t call, const char *line
                                 .request = &r,
                                 .count = number(line, "count", 1),
                                 .spread = number(line, "spread", 0) != 0,
+                                .stream = number(line, "stream", 0),
+                                .client = word(line, "note", ""),
                                 .deadline_ms = number(line, "deadline", 0)});
+}
+
+/* said=2,0: tokens that the client has of each branch */
+static inline void event_resume(struct story *s, uint64_t call, const char *line)
+{
+    int32_t said[8];
+    uint32_t n = 0;
+    for (struct str list = word(line, "said", ""); list.n > 0 && n < 8; n++) {
+        said[n] = (int32_t)strtol(list.p, NULL, 10);
+        size_t one = strcspn(list.p, ", \n");
+        list = one < list.n ? str_n(list.p + one + 1, list.n - one - 1) : str_n(NULL, 0);
+    }
+    step(s, (struct head_event){.kind = HEAD_RESUME,
+                                .call = call,
+                                .stream = number(line, "stream", 0),
+                                .said = {said, n},
+                                .deadline_ms = number(line, "deadline", 0)});
+}
+
+/* Without found=1: the worker has nothing (more) of that stream. */
+static inline void event_held(struct story *s, uint64_t link, const char *line)
+{
+    static const int32_t ids[8] = {7, 8, 9};
+    struct buf frame = buf_max(4096);
+    struct wire_msg run = {.type = WIRE_run}, m = {.type = WIRE_held};
+    run.run = (struct wire_run){.job = 99,
+                                .attempt = number(line, "attempt", 1),
+                                .kind = REQUEST_TEXT,
+                                .text = str_of("hi"),
+                                .sampling = {.seed = number(line, "seed", 0)},
+                                .stream = number(line, "was", number(line, "stream", 0)),
+                                .branch = number(line, "branch", 0),
+                                .client = word(line, "note", "")};
+    wire_encode(&frame, &run);
+    m.held = (struct wire_held){.stream = number(line, "stream", 0), .branch = number(line, "branch", 0)};
+    if (number(line, "found", 0) != 0) {
+        m.held.found = 1;
+        m.held.key = number(line, "key", 0);
+        m.held.ids = (struct wire_i32s){ids, number(line, "ids", 0)};
+        m.held.run = buf_str(&frame);
+    }
+    msg_step(s, link, &m);
+    buf_fini(&frame);
 }
 
 static inline void event(struct story *s, const char *line)
@@ -332,6 +387,10 @@ static inline void event(struct story *s, const char *line)
                                         .scale_state = {.running = number(line, "running", 0),
                                                         .target = number(line, "target", 0)}},
                   &m));
+    else if (str_is(v, "held"))
+        event_held(s, id, line);
+    else if (str_is(v, "resume"))
+        event_resume(s, id, line);
     else if (str_is(v, "prompt"))
         event_prompt(s, id, line);
     else if (str_is(v, "gone"))

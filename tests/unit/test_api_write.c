@@ -107,7 +107,7 @@ static void test_errors(void **state)
     assert_out(&b, "data: {\"error\":{\"message\":\"the worker was lost\",\"type\":\"unavailable_error\",\"param\":null,"
                    "\"code\":null}}\n\n");
     api_write_sse_comment(&b, str_of("queued\nat 3"));
-    assert_out(&b, ": queued at 3\n\n");
+    assert_out(&b, ": queued at 3\n");
     buf_fini(&b);
 }
 

@@ -80,6 +80,13 @@ static void an_id_table_walks_in_order_and_survives_removal_in_the_walk(void **s
     assert_int_equal(t.n, 666);
     assert_null(idtab_get(&t, 1));
     assert_ptr_equal(idtab_get(&t, 8), &things[1].node);
+    idtab_add(&t, &things[0].node, 3); /* late */
+    uint64_t before = 0;
+    IDTAB_EACH(node, &t) {
+        assert_true(node->id > before);
+        before = node->id;
+    }
+    assert_ptr_equal(idtab_get(&t, 3), &things[0].node);
     idtab_fini(&t);
 }
 

@@ -1,0 +1,103 @@
+#include <string.h>
+
+#include "api/api.h"
+
+/* "0123456789abcdef-12,0.7d,5e": the stream's name, per branch the tokens that were sent, and what else must not come twice.
+ *
+ *     id      = name [ "w" ] "-" place { "," place } [ "e" ]
+ *     place   = tokens [ "." characters ] [ "d" ]
+ *
+ * Clients treat it as they treat every event id: they give it back as it was. So what comes back may be anything. */
+
+enum { NAME_DIGITS = 16, PLACE_MAX = 1 << 30 };
+
+void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
+{
+    buf_printf(out, "%016llx%s-", (unsigned long long)id->stream, id->whole ? "w" : "");
+    for (uint32_t i = 0; i < id->n; i++) {
+        const struct api_place *at = &id->at[i];
+        buf_printf(out, "%s%u", i > 0 ? "," : "", at->tokens);
+        if (at->chars > 0)
+            buf_printf(out, ".%u", at->chars);
+        if (at->done)
+            buf_putc(out, 'd');
+    }
+    if (id->ended)
+        buf_putc(out, 'e');
+}
+
+static bool take_char(struct str *s, char c)
+{
+    if (s->n == 0 || s->p[0] != c)
+        return false;
+    *s = str_n(s->p + 1, s->n - 1);
+    return true;
+}
+
+static bool take_number(struct str *s, uint32_t *out)
+{
+    uint32_t v = 0;
+    size_t digits = 0;
+    for (; s->n > 0 && s->p[0] >= '0' && s->p[0] <= '9' && v <= PLACE_MAX / 10; digits++) {
+        v = v * 10 + (uint32_t)(s->p[0] - '0');
+        *s = str_n(s->p + 1, s->n - 1);
+    }
+    *out = v;
+    return digits > 0;
+}
+
+static bool take_name(struct str *s, uint64_t *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t v = 0;
+    if (s->n < NAME_DIGITS)
+        return false;
+    for (int i = 0; i < NAME_DIGITS; i++) {
+        const char *at = s->p[i] != '\0' ? strchr(digits, s->p[i]) : NULL;
+        if (at == NULL)
+            return false;
+        v = v << 4 | (uint64_t)(at - digits);
+    }
+    *s = str_n(s->p + NAME_DIGITS, s->n - NAME_DIGITS);
+    *out = v;
+    return v != 0;
+}
+
+static bool take_place(struct str *s, struct api_place *out)
+{
+    if (!take_number(s, &out->tokens) || (take_char(s, '.') && !take_number(s, &out->chars)))
+        return false;
+    out->done = take_char(s, 'd');
+    return true;
+}
+
+/* "chatcmpl-" and the like, as an answer's id and x-request-id have it. */
+static void skip_prefix(struct str *s)
+{
+    size_t n = 0;
+    while (n < s->n && s->p[n] >= 'a' && s->p[n] <= 'z')
+        n++;
+    if (n < s->n && s->p[n] == '-' && s->n - n - 1 == NAME_DIGITS)
+        *s = str_n(s->p + n + 1, s->n - n - 1);
+}
+
+int api_parse_stream_id(struct str text, struct api_stream_id *out, struct fault *f)
+{
+    struct api_stream_id id = {0};
+    struct str s = text;
+    skip_prefix(&s);
+    bool right = take_name(&s, &id.stream);
+    if (right && s.n > 0) {
+        id.whole = take_char(&s, 'w');
+        right = take_char(&s, '-');
+        do
+            right = right && id.n < API_BRANCHES_MAX && take_place(&s, &id.at[id.n++]);
+        while (right && take_char(&s, ','));
+        id.ended = take_char(&s, 'e');
+    }
+    if (!right || s.n > 0)
+        return fault_set(f, ERR_INVALID, "'%.*s' names no stream: give the last `id:` that came in it, or the answer's id", (int)(text.n < 80 ? text.n : 80),
+                         text.n > 0 ? text.p : "");
+    *out = id;
+    return 0;
+}

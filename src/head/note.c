@@ -1,0 +1,58 @@
+#include <string.h>
+
+#include "head/call.h"
+
+/* What another head must know of a client's request besides the request itself, so that the stream it goes on with is the
+ * same to the letter. Workers keep it and give it back (`run.client`). It comes back from a peer, so it is checked. */
+
+enum { NOTE_VERSION = 1, NOTE_BYTES = 20 };
+enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4 };
+
+static void put(struct buf *out, uint64_t v, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        buf_putc(out, (char)(v >> (8 * i)));
+}
+
+static uint64_t take(const char **at, size_t bytes)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < bytes; i++)
+        v |= (uint64_t)(unsigned char)(*at)[i] << (8 * i);
+    *at += bytes;
+    return v;
+}
+
+void note_write(struct buf *out, const struct call *c)
+{
+    put(out, NOTE_VERSION, 1);
+    put(out, c->api.shape, 1);
+    put(out, (c->api.stream ? NOTE_STREAM : 0) | (c->api.include_usage ? NOTE_USAGE : 0) | (c->api.spread ? NOTE_SPREAD : 0), 1);
+    put(out, c->api.final, 1);
+    put(out, c->api.n, 4);
+    put(out, (uint64_t)c->head.created, 8);
+    put(out, c->api.request.sampling.logprobs | c->api.request.sampling.prompt_ids << 1, 4);
+}
+
+bool note_read(struct str note, struct call *c)
+{
+    const char *at = note.p;
+    if (note.n != NOTE_BYTES || take(&at, 1) != NOTE_VERSION)
+        return false;
+    uint64_t shape = take(&at, 1), flags = take(&at, 1), final = take(&at, 1), n = take(&at, 4), created = take(&at, 8);
+    uint64_t tells = take(&at, 4);
+    if (shape < API_CHAT || shape > API_PROCESS_PROMPT || final > API_FINAL_VOTE || n > API_BRANCHES_MAX)
+        return false;
+    c->api.shape = (enum api_shape)shape;
+    c->api.stream = (flags & NOTE_STREAM) != 0;
+    c->api.include_usage = (flags & NOTE_USAGE) != 0;
+    c->api.spread = (flags & NOTE_SPREAD) != 0;
+    c->api.final = (enum api_final)final;
+    c->api.n = (uint32_t)n;
+    c->api.request.sampling.logprobs = tells & 1;
+    c->api.request.sampling.prompt_ids = tells >> 1 & 1;
+    c->head.shape = c->api.shape;
+    c->head.created = (int64_t)created;
+    c->head.include_usage = c->api.include_usage;
+    return true;
+}

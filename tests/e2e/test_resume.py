@@ -1,0 +1,249 @@
+"""Streams outlive heads: the head is killed, another one is asked, the client's connection breaks; whoever comes with the last event id
+it has seen gets the rest, byte for byte."""
+
+import itertools
+import json
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from cluster import REAL, free_port, together, wait_for
+from streams import Traveller, ask
+
+SCRIPT = "echo:tokens=160,decode_us=12000,prefill_us=200"
+PLAIN = SCRIPT.split(",", maxsplit=1)[0]
+STREAM = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def bodies(n):
+    kinds = [
+        {"temperature": 0},
+        {"temperature": 1},
+        {"temperature": 1, "stop": ["light, the", " reef reef reef", "水 glide"]},
+        {"temperature": 1, "n": 3},
+        {"temperature": 1, "logprobs": 1},
+    ]
+    return [{"prompt": f"{i}: tell me of rays", "seed": i, "max_tokens": 140, **STREAM, **kind}
+            for i, kind in zip(range(n), itertools.cycle(kinds))]
+
+
+def undisturbed(cluster, asked, *flags):
+    head = cluster.head()
+    cluster.echo_worker(head, PLAIN, *flags)
+    head.wait_ready(actors=1)
+    return [ask(head, body).what() for body in asked]
+
+
+def compare(answers, expected):
+    for answer, want in zip(answers, expected):
+        assert answer is not None, "a client raised or hangs"
+        assert answer.what() == want
+
+
+def running(head, n):
+    return wait_for(f"{n} running jobs", lambda: (s := head.status())["running"] >= n and s)
+
+
+def test_every_event_says_where_the_client_is(cluster):
+    """Given a stream of two answers, each event has an id with the stream's name and the tokens of both so far."""
+    head = cluster.head()
+    cluster.echo_worker(head)
+    head.wait_ready(actors=1)
+    status, headers, text = head.request("POST", "/v1/chat/completions", '{"messages":[{"role":"user","content":"hi"}],"n":2,"stream":true,"max_tokens":5}')
+    assert status == 200
+    name = re.fullmatch(r"chatcmpl-([0-9a-f]{16})", headers["x-request-id"])[1]
+    events = [e for e in text.split("\n\n") if e]
+    ids = [re.fullmatch(rf"id: {name}-(\d+)(d?),(\d+)(d?)\ndata: {{.*}}", e) for e in events[:-1]]
+    assert all(ids), events
+    assert events[-1] == "data: [DONE]"
+    places = [(int(m[1]), int(m[3])) for m in ids]
+    assert places == sorted(places) and places[-1] == (5, 5) and ids[-1][2] == ids[-1][4] == "d"
+
+
+def test_the_head_is_killed_and_comes_back(cluster, capsys):
+    """Given 24 streams of all kinds, more than run at once, when the head is killed with -9 and started again on its port,
+    each client that comes back with its last event id gets the rest: what was running went on meanwhile."""
+    asked = bodies(24)
+    expected = undisturbed(cluster, asked)
+    port = free_port()
+    head = cluster.head(port=port)
+    for _ in range(2):
+        cluster.echo_worker(head, SCRIPT, "--slots", 8)
+    head.wait_ready(actors=2)
+    heads = [head]
+
+    def fault():
+        running(head, 16)
+        time.sleep(0.5)
+        head.kill()
+        time.sleep(0.4)
+        heads.append(cluster.head(port=port))
+    strike = threading.Thread(target=fault)
+    strike.start()
+    travellers = [Traveller([head], body) for body in asked]  # the same port again
+    answers = together(len(asked), lambda i: travellers[i].go())
+    strike.join()
+    compare(answers, expected)
+    taken = len(re.findall("goes on here", heads[1].log))
+    with capsys.disabled():
+        print(f"\n    {taken} of {len(asked)} streams were taken over, the others had not begun; longest gap "
+              f"{max(a.gap_s for a in answers) * 1000:.0f} ms")
+    assert taken >= 8
+    workers = [p for p in cluster.processes if p.name.startswith("worker")]
+    assert sum(len(re.findall("going on with the stream", w.log)) for w in workers) >= 8
+
+
+def test_two_heads_and_one_dies(cluster, capsys):
+    """Given workers that joined two heads, when one head is killed, its clients go on at the other one, by POST or by GET."""
+    asked = bodies(16)
+    expected = undisturbed(cluster, asked)
+    first, second = cluster.head(), cluster.head()
+    for _ in range(2):
+        cluster.echo_worker(f"{first.address},{second.address}", SCRIPT, "--slots", 8)
+    for head in (first, second):
+        head.wait_ready(actors=2)
+
+    def fault():
+        running(first, 16)
+        time.sleep(0.6)
+        first.kill()
+    strike = threading.Thread(target=fault)
+    strike.start()
+    travellers = [Traveller([first, second], body, method=("POST", "GET")[i % 2]) for i, body in enumerate(asked)]
+    answers = together(len(asked), lambda i: travellers[i].go())
+    strike.join()
+    compare(answers, expected)
+    with capsys.disabled():
+        print(f"\n    {len(re.findall('goes on here', second.log))} streams went on at the second head; longest gap "
+              f"{max(a.gap_s for a in answers) * 1000:.0f} ms")
+    second.wait_idle()
+
+
+def test_a_client_hangs_up_and_comes_back(cluster):
+    """Given one head, when a client's connection breaks in the middle, generating stops; when it comes back, the rest is generated."""
+    asked = bodies(10)
+    expected = undisturbed(cluster, asked)
+    head = cluster.head()
+    cluster.echo_worker(head, SCRIPT, "--slots", 16)
+    head.wait_ready(actors=1)
+    travellers = [Traveller([head], body) for body in asked]
+    for i, t in enumerate(travellers):
+        t.cut_after = 5 + 9 * i
+    answers = together(len(asked), lambda i: travellers[i].go())
+    compare(answers, expected)
+    assert all(t.tries == 2 for t in travellers)
+
+
+def test_the_end_comes_again_and_nothing_else(cluster):
+    """Given a stream that was read to its end, when its client asks for what comes after an event, it gets just that."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=20")
+    head.wait_ready(actors=1)
+    body = {"prompt": "hi", "max_tokens": 6, "seed": 3, **STREAM}
+    _, _, text = head.request("POST", "/v1/completions", json.dumps(body))
+    events = text.split("\n\n")
+    for i, event in enumerate(events[:-2]):
+        last = re.match("id: (.*)", event)[1]
+        status, _, rest = head.request("GET", f"/v1/streams/{last}")
+        assert status == 200
+        assert rest.split("\n\n") == events[i + 1:], f"after event {i}"
+
+
+def test_process_prompt_goes_on_too(cluster):
+    """Given a fan-out to two actors as a stream, when its client comes back, it gets the rest and the final answer of all of it."""
+    port = free_port()
+    head = cluster.head(port=port)
+    for _ in range(2):
+        cluster.echo_worker(head, SCRIPT)
+    head.wait_ready(actors=2)
+    body = json.dumps({"prompt": "tell", "actors": "all", "stream": True, "max_tokens": 60, "seed": 5})
+    _, _, whole = head.request("POST", "/manta/process_prompt", body)
+    final = [e for e in whole.split("\n\n") if "final_response" in e][0]
+    t = Traveller([head], json.loads(body), path="/manta/process_prompt")
+    seen = []
+    t.answer.event = lambda data: (seen.append(data), t.answer.times.append(time.monotonic()), setattr(t.answer, "done", data == "[DONE]"))
+    t.cut_after = 40
+    t.go()
+    value = [json.loads(d) for d in seen if "final_response" in d]
+    assert len(value) == 1
+    want = json.loads(re.search("data: (.*)", final)[1])
+    said = [json.loads(d) for d in seen if ".chunk" in d]
+    for branch in (0, 1):
+        text = "".join(d["text"] for d in said if d["index"] == branch)
+        assert text == value[0]["responses"][branch]["response"] == want["responses"][branch]["response"] != ""
+
+
+@pytest.mark.parametrize("last", ["nonsense", "0123456789abcdef-", "0123456789abcdef-1,", "0000000000000000-1", "0123456789abcdef-99999999999",
+                                  "0123456789abcdef-" + ",".join(["1"] * 65)])
+def test_ids_that_are_none(cluster, last):
+    """Given what no event ever had as its id, the answer is 400 and says what would be right."""
+    head = cluster.head()
+    for method, path, body in (("GET", "/v1/streams/" + last, None), ("POST", "/v1/completions", '{"prompt":"hi"}')):
+        status, _, text = head.request(method, path, body, {"Last-Event-ID": last})
+        assert status == 400 and "id:" in text
+
+
+def test_a_stream_that_nobody_has(cluster):
+    """Given a name that no worker knows: a client that has tokens of it is told so, one that has none begins anew."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=20")
+    head.wait_ready(actors=1)
+    status, _, text = head.request("GET", "/v1/streams/0123456789abcdef-3")
+    assert status == 404 and "no worker has anything of it" in text
+    body = '{"prompt":"hi","stream":true,"max_tokens":3}'
+    status, _, text = head.request("POST", "/v1/completions", body, {"Last-Event-ID": "0123456789abcdef-3"})
+    assert status == 404
+    status, headers, text = head.request("POST", "/v1/completions", body, {"Last-Event-ID": "0123456789abcdef-0"})
+    assert status == 200 and headers["x-request-id"] == "cmpl-0123456789abcdef" and text.endswith("data: [DONE]\n\n")
+
+
+def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):
+    """Given a head that is stopped for longer than its workers wait, when it goes on, its streams end well: other workers take them."""
+    asked = bodies(6)
+    expected = undisturbed(cluster, asked)
+    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 500)
+    for _ in range(2):
+        cluster.echo_worker(head, SCRIPT, "--slots", 8)
+    head.wait_ready(actors=2)
+
+    def fault():
+        running(head, 6)
+        time.sleep(0.3)
+        head.send(signal.SIGSTOP)
+        time.sleep(1.2)
+        head.send(signal.SIGCONT)
+    strike = threading.Thread(target=fault)
+    strike.start()
+    answers = together(len(asked), lambda i: ask(head, asked[i]))
+    strike.join()
+    compare(answers, expected)
+
+
+def test_exact_answers_of_the_real_model_outlive_their_head(cluster, capsys):
+    """Given the real model in exact mode, when the head is killed in the middle, the rest is the same to the byte."""
+    port = free_port()
+    head = cluster.head(port=port)
+    for _ in range(2):
+        cluster.worker(head, *REAL, "--exact")
+    head.wait_ready(actors=2)
+    asked = [{"messages": [{"role": "user", "content": f"Story {i}: what happened at sea?"}], "seed": i, "max_tokens": 48, "temperature": 0.8 * (i % 2),
+              "logprobs": True, **STREAM} for i in range(6)]
+    path = "/v1/chat/completions"
+    expected = [ask(head, body, path).what() for body in asked]
+
+    def fault():
+        running(head, 4)
+        time.sleep(0.8)
+        head.kill()
+        cluster.head(port=port)
+    strike = threading.Thread(target=fault)
+    strike.start()
+    travellers = [Traveller([head], body, path) for body in asked]
+    answers = together(len(asked), lambda i: travellers[i].go())
+    strike.join()
+    compare(answers, expected)
+    with capsys.disabled():
+        print(f"\n    longest gap {max(a.gap_s for a in answers) * 1000:.0f} ms")

@@ -1,0 +1,233 @@
+/* A client comes with the name of a stream that another head was answering. */
+#include "head_story.h"
+
+/* A head whose workers are all there, and no others are to be expected (settle_ms is 0 in stories): two workers of one slot each. */
+static struct story two_workers(void)
+{
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\n");
+    return s;
+}
+
+static void the_worker_that_has_it_goes_on_with_it(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    story(&s, "> resume 5 stream=77 said=2\n"
+              "send 1 seek stream=77 said=2\n"
+              "send 2 seek stream=77 said=2\n"
+              "> held 2 stream=77 found=1 ids=2 seed=9 note=chat\n"
+              "> held 2 stream=77\n"
+              "> held 1 stream=77\n"
+              "resumed 5 of 1 note=chat\n"
+              "send 2 adopt stream=77.0 job=1.2 said=2\n"
+              "> prefilled 2 job=1.2\n"
+              "started 5.0 actor=1 node=b\n"
+              "> tokens 2 job=1.2 first=2 text=c\n"
+              "tokens 5.0 first=2 n=1 c\n"
+              "> done 2 job=1.2 tokens=3\n"
+              "done 5.0 finish=1 actor=1 node=b tokens=3\n"
+              "end 5 of 1\n");
+    story_end(&s);
+}
+
+static void when_that_worker_dies_too_another_one_replays(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "resume 5 stream=77 said=2\nheld 2 stream=77 found=1 ids=2 seed=9\nheld 2 stream=77\nheld 1 stream=77\n");
+    story(&s, "> closed 2\n"
+              "send 1 run job=1.3 key=0 seed=9 hi resume=7,8\n"
+              "> prefilled 1 job=1.3\n"
+              "started 5.0 actor=0 node=a\n"
+              "> tokens 1 job=1.3 first=2 text=c\n"
+              "tokens 5.0 first=2 n=1 c\n");
+    story_end(&s);
+}
+
+static void nobody_has_it(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    story(&s, "> resume 5 stream=77 said=2\n"
+              "send 1 seek stream=77 said=2\n"
+              "send 2 seek stream=77 said=2\n"
+              "> held 1 stream=77\n"
+              "> held 2 stream=77\n"
+              "failed 5 ERR_NOT_FOUND: the stream 000000000000004d cannot go on here: no worker has anything of it\n");
+    story_end(&s);
+}
+
+/* A head that was restarted: its workers come back one by one. */
+static void a_new_head_waits_for_its_workers(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.settle_ms = 10000;
+    story(&s, "> resume 5 stream=77 said=1\n"
+              "> open 1\n"
+              "> hello 1 node=a\n"
+              "send 1 welcome worker=1\n"
+              "send 1 seek stream=77 said=1\n"
+              "> actor 1\n"
+              "send 1 actor_ack key=0 id=0\n"
+              "> held 1 stream=77\n"
+              "> open 2\n"
+              "> hello 2 node=b\n"
+              "send 2 welcome worker=2\n"
+              "send 2 seek stream=77 said=1\n"
+              "> actor 2\n"
+              "send 2 actor_ack key=0 id=1\n"
+              "> held 2 stream=77 found=1 ids=1\n"
+              "> held 2 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "send 2 adopt stream=77.0 job=1.2 said=1\n");
+    story_end(&s);
+}
+
+static void a_new_head_gives_up_when_its_workers_should_be_back(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.settle_ms = 10000;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nresume 5 stream=77 said=1\nheld 1 stream=77\nwait 2000\nbeat 1\nwait 2000\nbeat 1\n"
+              "wait 2000\nbeat 1\nwait 2000\nbeat 1\nwait 1900\nbeat 1\n");
+    story(&s, "> wait 200\n"
+              "failed 5 ERR_NOT_FOUND: the stream 000000000000004d cannot go on here: no worker has anything of it\n");
+    story_end(&s);
+}
+
+/* The worker from which it was moved still has what it said of it; the one to which it was moved says more. */
+static void of_two_copies_the_later_attempt_counts(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    story(&s, "> resume 5 stream=77 said=2\n"
+              "send 1 seek stream=77 said=2\n"
+              "send 2 seek stream=77 said=2\n"
+              "> held 1 stream=77 found=1 ids=2 attempt=1\n"
+              "> held 1 stream=77\n"
+              "> held 2 stream=77 found=1 ids=2 attempt=2\n"
+              "> held 2 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "send 2 adopt stream=77.0 job=1.3 said=2\n");
+    story_end(&s);
+}
+
+static void a_worker_that_does_not_answer_is_not_waited_for_when_another_has_it(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "resume 5 stream=77 said=2\nheld 1 stream=77 found=1 ids=2\nheld 1 stream=77\n");
+    story(&s, "> wait 99\n"
+              "> wait 1\n"
+              "resumed 5 of 1 note=\n"
+              "send 1 adopt stream=77.0 job=1.2 said=2\n");
+    story_end(&s);
+}
+
+/* n = 2: the second answer had not begun when its head died. */
+static void a_branch_that_nobody_has_heard_of_begins(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "resume 5 stream=77 said=2,0\nheld 1 stream=77\nheld 2 stream=77 found=1 ids=2 seed=9\n");
+    story(&s, "> held 2 stream=77\n"
+              "resumed 5 of 2 note=\n"
+              "send 1 run job=2.1 key=0 seed=10 hi\n"
+              "send 2 adopt stream=77.0 job=1.2 said=2\n");
+    story_end(&s);
+}
+
+static void a_branch_of_which_the_client_has_a_part_must_be_there(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "resume 5 stream=77 said=2,1\nheld 1 stream=77\nheld 2 stream=77 found=1 ids=2 seed=9\n");
+    story(&s, "> held 2 stream=77\n"
+              "failed 5 ERR_NOT_FOUND: the stream 000000000000004d cannot go on here: a part of it is kept by no worker\n");
+    story_end(&s);
+}
+
+/* The head has not noticed that the connection is dead. */
+static void a_stream_of_this_head_is_taken_from_its_old_connection(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "prompt 1 seed=9 stream=77\nprefilled 1 job=1\ntokens 1 job=1 n=2 text=ab\n");
+    story(&s, "> resume 5 stream=77 said=1\n"
+              "failed 1 ERR_CANCELLED: the client went on with this stream on another connection\n"
+              "send 1 cancel job=1.1\n"
+              "send 1 seek stream=77 said=1\n"
+              "send 2 seek stream=77 said=1\n"
+              "> held 2 stream=77\n"
+              "> held 1 stream=77 found=1 ids=1 seed=9\n"
+              "> held 1 stream=77\n" /* its slot is taken until the cancelled job is done */
+              "resumed 5 of 1 note=\n"
+              "> done 1 job=1 finish=3\n"
+              "send 1 adopt stream=77.0 job=2.2 said=1\n");
+    story_end(&s);
+}
+
+static void a_client_that_goes_while_it_is_looked_for_is_forgotten(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "resume 5 stream=77 said=2\ngone 5\n");
+    story(&s, "> held 2 stream=77 found=1 ids=2\n"
+              "> held 2 stream=77\n"
+              "> held 1 stream=77\n");
+    story_end(&s);
+}
+
+static void workers_that_talk_nonsense_of_streams_are_hung_up_on(void **state)
+{
+    (void)state;
+    static const char *const says[] = {
+        "held 1 stream=77 found=1 ids=2 was=78\n",     /* the run of another stream */
+        "held 1 stream=77 found=1 ids=2 key=3\n",      /* an actor that is not there */
+        "held 1 stream=77 found=1 ids=2 branch=70\n",  /* more branches than a call has */
+        "held 1 stream=77 found=1 ids=2 attempt=0\n",
+    };
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
+        struct story s = two_workers();
+        given(&s, "resume 5 stream=77 said=2\n");
+        given(&s, says[i]);
+        assert_non_null(strstr(buf_cstr(&s.said), "close 1"));
+        story_end(&s);
+    }
+}
+
+static void streams_that_are_looked_for_are_bounded(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.seeks_max = 1;
+    s.cfg.settle_ms = 10000;
+    story(&s, "> resume 5 stream=77 said=1\n"
+              "> resume 6 stream=78 said=1\n"
+              "failed 6 ERR_BUSY: 1 streams are looked for already (seeks_max); come back in 1 s retry=1\n"
+              "> resume 7 stream=77 said=1\n" /* the same client again */
+              "failed 5 ERR_CANCELLED: the stream 000000000000004d cannot go on here: its client has come again\n");
+    story_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_worker_that_has_it_goes_on_with_it),
+        cmocka_unit_test(when_that_worker_dies_too_another_one_replays),
+        cmocka_unit_test(nobody_has_it),
+        cmocka_unit_test(a_new_head_waits_for_its_workers),
+        cmocka_unit_test(a_new_head_gives_up_when_its_workers_should_be_back),
+        cmocka_unit_test(of_two_copies_the_later_attempt_counts),
+        cmocka_unit_test(a_worker_that_does_not_answer_is_not_waited_for_when_another_has_it),
+        cmocka_unit_test(a_branch_that_nobody_has_heard_of_begins),
+        cmocka_unit_test(a_branch_of_which_the_client_has_a_part_must_be_there),
+        cmocka_unit_test(a_stream_of_this_head_is_taken_from_its_old_connection),
+        cmocka_unit_test(a_client_that_goes_while_it_is_looked_for_is_forgotten),
+        cmocka_unit_test(workers_that_talk_nonsense_of_streams_are_hung_up_on),
+        cmocka_unit_test(streams_that_are_looked_for_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
