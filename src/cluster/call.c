@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "cluster/hash.h"
 #include "cluster/head_state.h"
+#include "cluster/seek.h"
 
 /* ---- which model ---- */
 

@@ -27,6 +27,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "cluster/head_state.h"
+#include "cluster/seek.h"
 
 struct head_config head_config_default(void)
 {

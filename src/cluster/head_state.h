@@ -430,20 +430,6 @@ void head_call_taken(struct head *h, struct call *call);
 /* The call that answers under this name here; NULL: none. */
 struct call *head_call_by_stream(const struct head *h, uint64_t stream);
 
-/* ---- seek.c ---- */
-void head_resume(struct head *h, const struct head_event *ev);
-/* The client that looked for it has gone. False: no such call is looking for anything. */
-bool head_seek_gone(struct head *h, uint64_t call);
-/* A worker has joined: it is asked what others were asked. */
-void head_seek_ask(struct head *h, struct worker *w);
-/* It has left without an answer. */
-void head_seek_lost(struct head *h, const struct worker *w);
-void head_held(struct head *h, struct worker *w, const struct wire_held *m);
-void head_seek_overdue(struct head *h, struct timer *timer);
-void head_seeks_free(struct head *h);
-/* What they hold of queue_bytes. */
-uint64_t head_seeks_bytes(const struct head *h);
-
 /* ---- job.c ---- */
 /* A branch whose first tokens the client has from elsewhere; `a` has the rest of it, or began it. */
 struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, struct actor *a, uint32_t attempt,

@@ -105,7 +105,7 @@ def test_process_prompt_streams(echo):
     status, headers, text = echo.request("POST", "/manta/process_prompt",
                                          json.dumps({"prompt": "hello", "actors": "all", "stream": True}))
     assert status == 200 and headers["content-type"].startswith("text/event-stream")
-    lines = [line[6:] for line in text.split("\n\n") if line.startswith("data: ")]
+    lines = [line[6:] for line in text.split("\n") if line.startswith("data: ")]
     assert lines[-1] == "[DONE]"
     events = [json.loads(line) for line in lines[:-1]]
     started = {e["index"]: e["actor"]["actor_id"] for e in events if e["object"] == "manta.process_prompt.started"}
