@@ -10,7 +10,7 @@
 #include "net/net.h"
 
 struct client_options {
-    const char *head;     /* "host:port" */
+    const char *head;     /* "host:port[,host:port]…": the first that answers is taken */
     const char *api_key;  /* empty: none */
     const char *model;    /* model to ask for; empty: any */
     const char *node;     /* health: name of the worker; empty: the one of this host */

@@ -4,11 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
+#include "client/follow.h"
+#include "client/show.h"
 #include "http/http.h"
 
-/* One request, one answer. Happy path: http_call_start -> on_head(200) -> on_body … -> on_end(0). It can fail by: nobody
- * there, an HTTP error with the head's message in its body, Ctrl-C (the call is cancelled, and with it the generation). */
+/* One request, one answer. Happy path: http_call_start -> on_head(200) -> on_body … -> on_end(0). When a stream breaks off,
+ * the head may have been killed: the request goes out again with the last event's id, to the next head of the list, until
+ * one goes on with it. It can fail by: nobody there (each head is tried once, or for AWAY_S when a part of the answer has
+ * come), an HTTP error with the head's message in its body, Ctrl-C (the call is cancelled, and with it the generation). */
+
+enum { AWAY_S = 60, PAUSE_MS = 100, ID_BYTES = 1024 };
 
 struct fetch {
     struct net_loop *loop;
@@ -18,7 +26,9 @@ struct fetch {
     fetch_event_fn *on_event;    /* NULL: not a stream */
     void *user_data;
     struct sse sse;
-    bool interrupted, ended;
+    bool interrupted, lost;      /* lost: nobody answered, or the answer broke off */
+    char id[ID_BYTES];           /* of the last event; empty: none has come */
+    char head[280];              /* that is asked */
     struct fault fault;          /* what went wrong, also an error event's */
     const struct client_options *o;
 };
@@ -36,9 +46,10 @@ static bool read_error(const json_t *answer, struct fault *f)
 static void on_sse(struct str event, struct str data, struct str id, void *user_data)
 {
     struct fetch *q = user_data;
-    (void)id;
     if (str_is(event, ":") || str_is(data, "[DONE]"))
         return;
+    if (id.n > 0 && id.n < sizeof q->id)
+        snprintf(q->id, sizeof q->id, "%.*s", STR_ARG(id));
     json_t *parsed = json_loadb(data.p, data.n, 0, NULL);
     if (parsed != NULL && !read_error(parsed, &q->fault))
         q->on_event(parsed, q->user_data);
@@ -66,13 +77,13 @@ static void on_end(struct http_call *c, int err, const char *why, void *user_dat
     struct fetch *q = user_data;
     (void)c;
     q->call = NULL;
-    q->ended = true;
+    q->lost = err != 0 && q->fault.err == 0 && !q->interrupted;
     if (err != 0 && q->fault.err == 0 && q->interrupted)
         fault_set(&q->fault, ERR_CANCELLED, "interrupted");
     else if (err != 0 && q->fault.err == 0)
         fault_set(&q->fault, ERR_UNAVAILABLE,
                   "no answer from a manta head at %s: %s. Is it running (manta up, or manta head)? Is its address right (--head host:port)?",
-                  q->o->head, why);
+                  q->head, why);
     net_loop_stop(q->loop);
 }
 
@@ -89,25 +100,29 @@ static void read_http_error(struct fetch *q)
 {
     json_t *answer = json_loadb(q->body.p, q->body.n, 0, NULL);
     if (!read_error(answer, &q->fault))
-        fault_set(&q->fault, ERR_PROTOCOL, "%s answered with HTTP %d and no manta error: is it a manta head?", q->o->head, q->status);
+        fault_set(&q->fault, ERR_PROTOCOL, "%s answered with HTTP %d and no manta error: is it a manta head?", q->head, q->status);
     q->fault.err = q->status == 503 ? ERR_UNAVAILABLE : q->status == 401 ? ERR_AUTH : q->status == 404 ? ERR_NOT_FOUND : q->fault.err;
     json_decref(answer);
 }
 
-static int run(struct fetch *q, const char *path, const char *body)
+static void ask_one(struct fetch *q, const struct follow_head *head, const char *path, const char *body)
 {
-    char host[256], headers[512] = "content-type: application/json\r\n";
-    uint16_t port;
-    int err = http_parse_address(q->o->head, 8470, host, sizeof host, &port, &q->fault);
-    if (err != 0)
-        return err;
+    char headers[512 + ID_BYTES];
+    int n = snprintf(headers, sizeof headers, "content-type: application/json\r\n");
     if (q->o->api_key[0] != '\0')
-        snprintf(headers, sizeof headers, "content-type: application/json\r\nauthorization: Bearer %s\r\n", q->o->api_key);
+        n += snprintf(headers + n, sizeof headers - (size_t)n, "authorization: Bearer %.400s\r\n", q->o->api_key);
+    if (q->id[0] != '\0')
+        snprintf(headers + n, sizeof headers - (size_t)n, "last-event-id: %s\r\n", q->id);
+    snprintf(q->head, sizeof q->head, "%s:%u", head->host, head->port);
+    q->fault = (struct fault){0};
+    q->lost = false;
+    q->status = 0;
+    buf_reset(&q->body);
     q->loop = net_loop_new();
     net_signal(q->loop, SIGINT, on_interrupt, q);
     struct http_call_config cfg = {
-        .host = host,
-        .port = port,
+        .host = head->host,
+        .port = head->port,
         .method = body != NULL ? "POST" : "GET",
         .path = path,
         .headers = headers,
@@ -123,7 +138,37 @@ static int run(struct fetch *q, const char *path, const char *body)
     net_loop_free(q->loop);
     if (q->fault.err == 0 && q->status != 200)
         read_http_error(q);
-    return q->fault.err;
+}
+
+static void wait_a_moment(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000l}, NULL);
+}
+
+static int run(struct fetch *q, const char *path, const char *body)
+{
+    struct follow_heads heads;
+    int err = follow_heads_parse(q->o->head, &heads, &q->fault);
+    if (err != 0)
+        return err;
+    uint64_t give_up_us = 0;
+    for (uint32_t i = 0;; i++) {
+        bool begun = q->id[0] != '\0';
+        ask_one(q, &heads.at[i % heads.n], path, body);
+        if (!q->lost)
+            return q->fault.err;
+        if (q->id[0] == '\0' && i + 1 < heads.n)
+            continue; /* perhaps another one is there */
+        if (q->id[0] == '\0' || (begun && give_up_us != 0 && clock_us() > give_up_us))
+            return q->fault.err;
+        if (give_up_us == 0) {
+            fprintf(stderr, "\n%s the head is gone; going on with the answer as soon as one is there\n", show_tag("RECONNECTING"));
+            give_up_us = clock_us() + AWAY_S * 1000000ull;
+        }
+        sse_fini(&q->sse); /* with the half of an event that may have come */
+        sse_init(&q->sse);
+        wait_a_moment();
+    }
 }
 
 int fetch_json(const struct client_options *o, const char *path, const char *body, json_t **out, char **out_text, struct fault *f)

@@ -191,6 +191,11 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "resume_bytes_max", c->resume_bytes_max);
     put_limit(j, "resume_tokens_max", HEAD_RESUME_TOKENS_MAX);
     put_limit(j, "regroup_ms", c->regroup_ms);
+    put_limit(j, "seeks_max", c->seeks_max);
+    put_limit(j, "seek_ms", c->seek_ms);
+    put_limit(j, "seek_anew_ms", c->anew_ms);
+    put_limit(j, "seek_gather_ms", c->gather_ms);
+    put_limit(j, "settle_ms", c->settle_ms);
     put_limit(j, "links_max", c->links_max);
     put_limit(j, "actors_max", c->actors_max);
     put_limit(j, "fanout_max", c->fanout_max);

@@ -298,7 +298,7 @@ static int find_flag(const char *flag, size_t n, unsigned uses)
 static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned uses, struct fault *f)
 {
     const char *arg = argv[*i];
-    const char *flag = strcmp(arg, "-o") == 0 ? "output" : strcmp(arg, "-m") == 0 ? "model" : arg + 2;
+    const char *flag = strcmp(arg, "-o") == 0 ? "output" : strcmp(arg, "-m") == 0 ? "model" : strcmp(arg, "--join") == 0 ? "head" : arg + 2;
     size_t n = strcspn(flag, "=");
     int id = find_flag(flag, n, uses);
     if (id < 0)

@@ -51,7 +51,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it goes on elsewhere") \
     S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "memory the system lets the head have (control group, RLIMIT_DATA); 0: any") \
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
-    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; a worker may be given several, a:1,b:2") \
+    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; several, a:1,b:2, for a worker that joins them all, and for a client that asks the first that is there") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
     S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_BENCH | USE_CHAOS | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_BENCH | USE_CHAOS | USE_WORKER, "inference engine (echo: scripted fake for tests)") \
