@@ -49,9 +49,9 @@ struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
 struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, struct actor *a, uint32_t attempt,
                            struct wire_i32s ids)
 {
-    struct job *job = job_new(h, call, branch, a);
+    struct job *job = job_new(h, call, branch, a->serves ? a : NULL); /* one that takes no jobs is not waited for */
     job->attempt = attempt;
-    job->adopts = true;
+    job->adopts = a->serves;
     job->token_us = h->now_us;
     head_kin_join(h, job, a);
     head_job_says(h, job, ids);

@@ -152,10 +152,25 @@ static void make_jobs(struct head *h, struct call *call, const struct seek *s)
     }
 }
 
+/* Branches whose turn had not come: they wait as new ones do, and need room in the queue. */
+static uint32_t not_begun(const struct head *h, const struct seek *s)
+{
+    uint32_t n = s->said_n > s->found_n ? s->said_n : s->found_n, fresh = 0;
+    for (uint32_t i = 0; i < n; i++)
+        fresh += i >= s->found_n || actor_of(h, &s->found[i]) == NULL;
+    return fresh;
+}
+
 static void go_on(struct head *h, struct seek *s)
 {
     struct pool *pool = pool_of(h, s);
+    struct fault f = {0};
+    uint32_t retry_s;
     MUST(pool != NULL);
+    if (head_queue_admit(h, not_begun(h, s), 0, &f, &retry_s) != 0) {
+        seek_fail(h, s, f.err, f.text);
+        return;
+    }
     struct head_event ev = {.request = s->request,
                             .stream = s->stream,
                             .client = str_n(s->client, s->client_n),

@@ -45,6 +45,30 @@ static void when_that_worker_dies_too_another_one_replays(void **state)
     story_end(&s);
 }
 
+/* The worker that has it was cordoned, or drains: no job waits for a slot of it. */
+static void a_worker_that_takes_no_jobs_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "duty 2 duty=1 reason=asked\nresume 5 stream=77 said=2\nheld 2 stream=77 found=1 ids=2 seed=9\nheld 2 stream=77\n");
+    story(&s, "> held 1 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "send 1 run job=1.2 key=0 seed=9 hi resume=7,8\n");
+    story_end(&s);
+}
+
+/* Two answers, of which one had not begun anywhere: it waits like a new one, and the queue has its limit. */
+static void a_part_that_had_not_begun_needs_room_in_the_queue(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.queue_jobs_max = 1;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2\nresume 5 stream=77 said=1,0\nheld 1 stream=77 found=1 ids=1 seed=9\n");
+    story(&s, "> held 1 stream=77\n"
+              "failed 5 ERR_BUSY: the stream 000000000000004d cannot go on here: the queue is full: 1 of 1 requests wait (queue_jobs_max); come back in 5 s retry=1\n");
+    story_end(&s);
+}
+
 static void nobody_has_it(void **state)
 {
     (void)state;
@@ -217,6 +241,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_worker_that_has_it_goes_on_with_it),
         cmocka_unit_test(when_that_worker_dies_too_another_one_replays),
+        cmocka_unit_test(a_worker_that_takes_no_jobs_is_not_waited_for),
+        cmocka_unit_test(a_part_that_had_not_begun_needs_room_in_the_queue),
         cmocka_unit_test(nobody_has_it),
         cmocka_unit_test(a_new_head_waits_for_its_workers),
         cmocka_unit_test(a_new_head_gives_up_when_its_workers_should_be_back),
