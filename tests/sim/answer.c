@@ -43,3 +43,13 @@ uint64_t answer_call_of(const struct wire_run *run)
     struct str text = run->turns_n > 0 ? run->turns[run->turns_n - 1].content : run->text;
     return text.n > 5 && memcmp(text.p, "call=", 5) == 0 ? strtoull(text.p + 5, NULL, 10) : 0;
 }
+
+uint64_t answer_stream(uint64_t call)
+{
+    return (rng_mix(call) << 32) | call;
+}
+
+uint64_t answer_call_of_stream(uint64_t stream)
+{
+    return stream & UINT32_MAX;
+}

@@ -54,6 +54,11 @@ static void client_goes(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
     uint64_t until_us;
     if (c->state != CALL_OPEN)
         return;
+    if (c->asking == NULL) {
+        sim_trace(s, "client goes", "away", id, 0, 0);
+        call_end(s, c, CALL_GONE); /* it does not come again */
+        return;
+    }
     if (coordinator_asleep(s, c->head, &until_us)) {
         sim_at(s, until_us, client_goes, id, 0, 0);
         return;
@@ -62,22 +67,51 @@ static void client_goes(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
         PROBE(s, cancelled_queued);
     else if (c->branches[0].tokens > 0)
         PROBE(s, cancelled_running);
-    struct coordinator *head = c->head;
+    const struct asking *k = c->asking;
     call_end(s, c, CALL_GONE);
-    sim_trace(s, "client goes", "", id, 0, 0);
-    coordinator_feed(s, head, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
+    sim_trace(s, "client goes", "", id, k->no, 0);
+    coordinator_feed(s, k->head, (struct head_event){.kind = HEAD_CALL_GONE, .call = k->no});
 }
 
-static struct call *call_new(struct sim *s, struct coordinator *head)
+struct asking *asking_new(struct sim *s, struct call *c, struct coordinator *head, bool seeks)
+{
+    struct asking *k = xalloc(sizeof *k);
+    k->no = table_add(&s->askings, k);
+    k->call = c;
+    k->head = head;
+    k->seeks = seeks;
+    k->asked_us = s->now_us;
+    list_push(&head->askings, &k->in_head);
+    head->askings_n++;
+    head->seeks_n += seeks;
+    c->asking = k;
+    c->head = head;
+    c->asked_us = coordinator_now(s, head);
+    return k;
+}
+
+void asking_found(struct asking *k)
+{
+    k->head->seeks_n -= k->seeks;
+    k->seeks = false;
+}
+
+void asking_end(struct asking *k)
+{
+    asking_found(k);
+    k->head->askings_n--;
+    list_remove(&k->in_head);
+    if (k->call->asking == k)
+        k->call->asking = NULL;
+}
+
+static struct call *call_new(struct sim *s)
 {
     struct call *c = xalloc(sizeof *c);
     c->id = table_add(&s->calls, c);
     c->state = CALL_OPEN;
-    c->head = head;
-    c->asked_us = coordinator_now(s, head);
+    c->born_us = s->now_us;
     c->count = 1;
-    list_push(&head->calls, &c->in_head);
-    head->calls_open++;
     return c;
 }
 
@@ -92,8 +126,10 @@ void call_end(struct sim *s, struct call *c, enum call_state how)
 {
     c->state = how;
     c->ended_us = s->now_us;
-    c->head->calls_open--;
-    list_remove(&c->in_head);
+    if (c->asking != NULL)
+        asking_end(c->asking);
+    else
+        s->away--;
     free(c->runs);
     free(c->branches);
     c->runs = NULL;
@@ -126,13 +162,15 @@ static void call_dream_up(struct sim *s, struct call *c)
     c->logprobs = sim_chance(s, 10);
     c->too_long = c->kind != REQUEST_EMBED && sim_chance(s, 1);
     c->deadline_ms = sim_chance(s, 90) ? 0 : (uint32_t)sim_between(s, 200, 5000);
+    c->stream = c->kind != REQUEST_EMBED && sim_chance(s, 80) ? answer_stream(c->id) : 0; /* others wait for a whole answer */
     c->early = true;
     for (size_t i = 0; i < s->workers.n && c->early; i++)
         c->early = !((struct worker *)s->workers.p[i])->was_joined;
 }
 
-static void call_send(struct sim *s, const struct call *c)
+void client_prompts(struct sim *s, struct call *c, struct coordinator *head)
 {
+    const struct asking *k = asking_new(s, c, head, false);
     char prompt[600];
     int n = snprintf(prompt, sizeof prompt, "call=%llu ", (unsigned long long)c->id);
     size_t bytes = (size_t)n + sim_between(s, 0, sizeof prompt - 40);
@@ -149,12 +187,14 @@ static void call_send(struct sim *s, const struct call *c)
     r.sampling.seed = c->seed;
     r.sampling.max_tokens = c->max_tokens;
     r.sampling.logprobs = c->logprobs;
-    coordinator_feed(s, c->head, (struct head_event){.kind = HEAD_PROMPT,
-                                                     .call = c->id,
-                                                     .request = &r,
-                                                     .count = c->count,
-                                                     .spread = c->spread,
-                                                     .deadline_ms = c->deadline_ms});
+    coordinator_feed(s, head, (struct head_event){.kind = HEAD_PROMPT,
+                                                  .call = k->no,
+                                                  .request = &r,
+                                                  .count = c->count,
+                                                  .spread = c->spread,
+                                                  .stream = c->stream,
+                                                  .client = str_n(prompt, (size_t)n),
+                                                  .deadline_ms = c->deadline_ms});
 }
 
 static void client_asks_again(struct sim *s, uint64_t head, uint64_t b, uint64_t c)
@@ -163,8 +203,7 @@ static void client_asks_again(struct sim *s, uint64_t head, uint64_t b, uint64_t
     client_ask(s, head);
 }
 
-/* The head that one meant to ask, or the next one that is there. NULL: connection refused, nothing was accepted. */
-static struct coordinator *head_that_answers(struct sim *s, uint64_t head)
+struct coordinator *client_head(struct sim *s, uint64_t head)
 {
     for (uint64_t i = 0; i < s->heads_n; i++) {
         struct coordinator *c = &s->heads[(head + i) % s->heads_n];
@@ -179,7 +218,7 @@ static struct coordinator *head_that_answers(struct sim *s, uint64_t head)
 
 void client_ask(struct sim *s, uint64_t no)
 {
-    struct coordinator *head = head_that_answers(s, no);
+    struct coordinator *head = client_head(s, no);
     uint64_t until_us;
     if (head == NULL)
         return;
@@ -187,12 +226,12 @@ void client_ask(struct sim *s, uint64_t no)
         sim_at(s, until_us, client_asks_again, head->no, 0, 0);
         return;
     }
-    struct call *c = call_new(s, head);
+    struct call *c = call_new(s);
     call_dream_up(s, c);
     sim_trace(s, "client asks", c->model, c->id, c->count, head->no);
     if (sim_chance(s, s->mood.cancel_percent))
         sim_in(s, sim_between(s, 0, 3 * SIM_S), client_goes, c->id, 0, 0);
-    call_send(s, c);
+    client_prompts(s, c, head);
 }
 
 /* The name the head knows it by: that of its node, or with a number behind it. Its pid is our number. */
@@ -210,21 +249,23 @@ bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t g
     struct coordinator *at = coordinator_any(s);
     if (at == NULL)
         return false;
-    struct call *c = call_new(s, at);
+    struct call *c = call_new(s);
     char name[2 * SIM_NODE_BYTES];
     snprintf(name, sizeof name, "%.*s", STR_ARG(name_of(s, at, w)));
     c->duty = true;
     sim_trace(s, "duty", "", c->id, w->id, duty);
-    coordinator_feed(s, at, (struct head_event){.kind = HEAD_DUTY, .call = c->id, .text = str_of(name), .duty = duty, .grace_ms = grace_ms});
+    const struct asking *k = asking_new(s, c, at, false);
+    coordinator_feed(s, at, (struct head_event){.kind = HEAD_DUTY, .call = k->no, .text = str_of(name), .duty = duty, .grace_ms = grace_ms});
     SIM_MUST(s, c->state != CALL_OPEN, "nobody answered a question of duty");
     return c->state == CALL_ENDED;
 }
 
 void client_scale(struct sim *s, struct coordinator *at, uint32_t workers)
 {
-    struct call *c = call_new(s, at);
+    struct call *c = call_new(s);
+    const struct asking *k = asking_new(s, c, at, false);
     c->scale = true;
     sim_trace(s, "scale", "", c->id, workers, 0);
-    coordinator_feed(s, at, (struct head_event){.kind = HEAD_SCALE, .call = c->id, .count = workers});
+    coordinator_feed(s, at, (struct head_event){.kind = HEAD_SCALE, .call = k->no, .count = workers});
     SIM_MUST(s, c->state != CALL_OPEN, "nobody answered `scale`");
 }

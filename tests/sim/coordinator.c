@@ -79,7 +79,7 @@ void coordinator_start(struct sim *s, struct coordinator *c)
         c->no = (uint32_t)(c - s->heads);
         c->cfg = c->no == 0 ? config_of(s) : s->heads[0].cfg;
         list_init(&c->links);
-        list_init(&c->calls);
+        list_init(&c->askings);
     }
     c->cfg.seed = rng_next(&s->rng);
     c->clock_us = sim_between(s, 0, 1000 * (uint64_t)SIM_S);
@@ -98,10 +98,8 @@ void coordinator_dies(struct sim *s, struct coordinator *c)
     c->head = NULL;
     while (!list_empty(&c->links))
         link_reset(s, list_item(c->links.next, struct link, in_head));
-    while (!list_empty(&c->calls)) {
-        PROBE(s, calls_lost_with_head);
-        call_end(s, list_item(c->calls.next, struct call, in_head), CALL_LOST);
-    }
+    while (!list_empty(&c->askings))
+        client_loses_head(s, list_item(c->askings.next, struct asking, in_head));
 }
 
 void coordinator_fini(struct coordinator *c)
@@ -187,6 +185,8 @@ static void carry_out(struct sim *s, const struct coordinator *c, const struct f
         l = link_of(s, c, fx);
         if (fx->msg.type == WIRE_run)
             oracle_run(s, c, l->worker, &fx->msg.run);
+        else if (fx->msg.type == WIRE_adopt)
+            oracle_adopt(s, c, l->worker, &fx->msg.adopt);
         else if (fx->msg.type == WIRE_refuse)
             refused_probe(s, l, &fx->msg.refuse);
         link_send(s, l, TO_DIALLER, &fx->msg);
@@ -222,8 +222,8 @@ static void limits_check(struct sim *s, const struct coordinator *c)
     head_check(c->head, coordinator_now(s, c));
     head_totals(c->head, &t);
     SIM_MUST(s, t.queue_bytes <= c->cfg.queue_bytes_max, "%llu bytes of requests held", (unsigned long long)t.queue_bytes);
-    SIM_MUST(s, t.calls == c->calls_open, "head %u knows %u calls, %llu are open", c->no, t.calls,
-             (unsigned long long)c->calls_open);
+    uint64_t open = c->askings_n - c->seeks_n;
+    SIM_MUST(s, t.calls == open, "head %u knows %u calls, %llu are open", c->no, t.calls, (unsigned long long)open);
 }
 
 static bool check_is_due(const struct sim *s, const struct coordinator *c)

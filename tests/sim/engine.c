@@ -91,7 +91,7 @@ static void job_say(struct sim *s, struct worker *w, struct engine_sim *e, struc
         answer_text(j->seed, j->text_at++, &text[4 * pieces++]);
     tokens.text = str_n(text, 4 * pieces);
     e->last_token_us = s->now_us;
-    oracle_works(s, w, j->call);
+    oracle_works(s, w, j);
     worker_feed(s, w, (struct agent_event){.kind = AGENT_TOKENS, .ticket = j->ticket, .tokens = &tokens});
 }
 
@@ -167,6 +167,7 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
         .link = link,
         .full = engine_is_full(s, w, e, link),
         .call = answer_call_of(run),
+        .branch = run->branch,
         .seed = run->sampling.seed,
         .max_tokens = run->sampling.max_tokens,
         .prompt_tokens = (uint32_t)sim_between(s, 20, 300),
@@ -189,6 +190,8 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
         c->found_full = true;
         job_next(s, w, j, 0);
     } else {
+        if (c->branches != NULL && run->branch < c->branches_n)
+            c->branches[run->branch].holder = w->id;
         slots_fill(s, w, e);
     }
 }
@@ -200,6 +203,14 @@ void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticke
     SIM_MUST(s, j != NULL && !j->cancelled, "%s cancels a job it does not have", w->node);
     j->cancelled = true;
     job_next(s, w, j, 1 / (double)e->decode_tps); /* after the decode call that is running */
+}
+
+void engine_adopted(struct worker *w, uint64_t link, uint64_t call, uint32_t branch)
+{
+    for (uint32_t i = 0; i < w->actors_n; i++)
+        for (struct engine_job *j = w->actors[i].jobs; j != NULL; j = j->next)
+            if (j->call == call && j->branch == branch && !j->cancelled)
+                j->link = link;
 }
 
 /* ---- loading and breaking ---- */
@@ -275,6 +286,7 @@ void engine_break(struct sim *s, struct worker *w, uint32_t key, bool unload)
     struct engine_sim *e = &w->actors[key];
     if (e->state != WIRE_ACTOR_READY)
         return;
+    w->broken_us = s->now_us;
     if (unload) {
         PROBE(s, actor_unloaded);
         e->state = WIRE_ACTOR_GONE;

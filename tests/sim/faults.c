@@ -223,7 +223,7 @@ static struct wire_msg forged(struct sim *s, const struct worker *w, const struc
     for (int tries = 0; tries < 50 && s->calls.n > 0; tries++) {
         uint64_t recent = s->calls.n > 100 ? s->calls.n - 100 : 1;
         const struct call *c = table_get(&s->calls, sim_between(s, recent, s->calls.n));
-        if (c->state != CALL_OPEN || c->head != to || c->runs_n == 0 || c->runs[0].worker == w->id)
+        if (c->state != CALL_OPEN || c->asking == NULL || c->head != to || c->runs_n == 0 || c->runs[0].worker == w->id)
             continue;
         PROBE(s, forged_job);
         const struct run_seen *r = &c->runs[0];
@@ -243,7 +243,7 @@ static bool stutter(struct sim *s, const struct worker *w, const struct coordina
     for (uint64_t id = s->calls.n > 200 ? s->calls.n - 200 : 1; id <= s->calls.n; id++) {
         const struct call *c = table_get(&s->calls, id);
         const struct branch *b = c->branches;
-        if (c->state != CALL_OPEN || c->head != to || b->run == NULL || b->done || b->run->worker != w->id || b->tokens == 0)
+        if (c->state != CALL_OPEN || c->asking == NULL || c->head != to || b->run == NULL || b->done || b->run->worker != w->id || b->tokens == 0)
             continue;
         PROBE(s, stuttered);
         *out = (struct wire_msg){.type = WIRE_tokens,
@@ -416,6 +416,19 @@ static void fault_launcher(struct sim *s, struct worker *w)
     client_scale(s, c, (uint32_t)sim_between(s, 0, 5));
     if (s->launcher == 0)
         stranger_start_launcher(s, c);
+}
+
+static void fault_hop(struct sim *s, struct worker *w)
+{
+    (void)w;
+    for (int tries = 0; tries < 50 && s->calls.n > 0; tries++) {
+        uint64_t recent = s->calls.n > 100 ? s->calls.n - 100 : 1;
+        struct call *c = table_get(&s->calls, sim_between(s, recent, s->calls.n));
+        if (c->state != CALL_OPEN || c->asking == NULL || c->asking->seeks || c->stream == 0)
+            continue;
+        client_hops(s, c);
+        return;
+    }
 }
 
 static void fault_burst(struct sim *s, struct worker *w)

@@ -9,7 +9,8 @@
  * O6  attempts of a job count 1, 2, … up to the limits, all of one seed and one prompt, each after the tokens that were
  *     delivered by then
  * O7  no engine works on for a call that has ended
- * O8  a job runs on the model that its call named */
+ * O8  a job runs on the model that its call named
+ * O9  a stream that lost its head goes on at any head whose workers have it, after the tokens that its client has */
 #include "sim.h"
 
 /* ---- runs ---- */
@@ -26,7 +27,7 @@ static struct run_seen *run_find(struct call *c, uint64_t job)
 static struct branch *run_branch(struct sim *s, struct call *c, const struct wire_run *run)
 {
     uint64_t i = run->sampling.seed - c->seed;
-    SIM_MUST(s, i < c->branches_n, "O6: a seed of no branch");
+    SIM_MUST(s, i < c->branches_n && i == run->branch, "O6: a seed of another branch than %u", run->branch);
     return &c->branches[i];
 }
 
@@ -35,7 +36,8 @@ static void resume_check(struct sim *s, struct call *c, struct run_seen *seen, c
     uint64_t now_us = coordinator_now(s, c->head);
     const struct branch *b = run_branch(s, c, run);
     SIM_MUST(s, !b->done, "O6: a branch that has ended runs again");
-    SIM_MUST(s, run->resume.n == b->tokens, "O6: it goes on after %u tokens, the client has %u", run->resume.n, b->tokens);
+    SIM_MUST(s, run->resume.n == b->tokens, "O6: branch %u goes on after %u tokens, the client has %u", run->branch, run->resume.n,
+             b->tokens);
     seen->in_vain = b->tokens > seen->from ? 1 : seen->in_vain + 1;
     seen->from = b->tokens;
     if (b->tokens > 0)
@@ -53,19 +55,56 @@ static void share_probe(struct sim *s, const struct call *c, uint64_t worker, co
             PROBE(s, fanout_shared);
 }
 
+/* A head that was not told yet that its client came again elsewhere goes on with it. */
+static bool is_ghosts(const struct call *c, const struct coordinator *by)
+{
+    return c->hops > 0 && (c->state != CALL_OPEN || c->asking == NULL || c->head != by);
+}
+
+/* Attempts count on where a stream is found, a number for each time its client came again. */
+static struct run_seen *run_seen(struct sim *s, struct call *c, uint64_t job, uint64_t seed, uint32_t attempt)
+{
+    struct run_seen *seen = run_find(c, job);
+    bool fresh = seen == NULL;
+    if (fresh) {
+        SIM_MUST(s, c->runs_n < c->branches_n, "call %llu has too many jobs", (unsigned long long)c->id);
+        seen = &c->runs[c->runs_n++];
+        *seen = (struct run_seen){.job = job, .seed = seed};
+    }
+    bool follows = attempt == seen->attempt + 1 || (fresh && c->returns > 0 && attempt > 0);
+    SIM_MUST(s, follows, "O6: attempt %u after %u", attempt, seen->attempt);
+    SIM_MUST(s, attempt <= c->head->cfg.moves_max + c->returns, "O6: attempt %u is over the limit", attempt);
+    return seen;
+}
+
+void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_adopt *m)
+{
+    struct call *c = table_get(&s->calls, answer_call_of_stream(m->stream));
+    if (c != NULL && is_ghosts(c, by))
+        return;
+    SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->asking != NULL && c->head == by && c->stream == m->stream,
+             "O2: a stream goes on for a call that is not there");
+    SIM_MUST(s, m->branch < c->branches_n && m->said == c->branches[m->branch].tokens, "O9: branch %u goes on after %u tokens, the client has %u",
+             m->branch, m->said, c->branches[m->branch].tokens);
+    struct run_seen *seen = run_seen(s, c, m->job, c->seed + m->branch, m->attempt);
+    sim_trace(s, "adopt", c->model, c->id, m->job, m->attempt);
+    seen->in_vain++;
+    seen->from = m->said;
+    seen->attempt = m->attempt;
+    seen->worker = worker;
+    PROBE(s, adopted);
+}
+
 void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_run *run)
 {
     struct call *c = table_get(&s->calls, answer_call_of(run));
-    SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->head == by, "O2: a job runs for a call that is not there");
-    struct run_seen *seen = run_find(c, run->job);
-    if (seen == NULL) {
-        SIM_MUST(s, c->runs_n < c->branches_n, "call %llu has too many jobs", (unsigned long long)c->id);
-        seen = &c->runs[c->runs_n++];
-        *seen = (struct run_seen){.job = run->job, .seed = run->sampling.seed};
-    }
+    if (c != NULL && is_ghosts(c, by))
+        return;
+    SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->asking != NULL && c->head == by,
+             "O2: a job runs for a call that is not there");
+    SIM_MUST(s, run->stream == c->stream, "O6: a run of another stream");
+    struct run_seen *seen = run_seen(s, c, run->job, run->sampling.seed, run->attempt);
     sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
-    SIM_MUST(s, run->attempt == seen->attempt + 1, "O6: attempt %u after %u", run->attempt, seen->attempt);
-    SIM_MUST(s, run->attempt <= c->head->cfg.moves_max, "O6: attempt %u is over the limit", run->attempt);
     SIM_MUST(s, run->sampling.seed == seen->seed, "O6: another seed in attempt %u", run->attempt);
     SIM_MUST(s, c->count != 1 || run->sampling.seed == c->seed, "O6: not the seed the client gave");
     SIM_MUST(s, run->kind == c->kind && run->sampling.max_tokens == c->max_tokens, "O6: not what the client asked");
@@ -78,19 +117,24 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
     share_probe(s, c, worker, run);
 }
 
-enum { CANCEL_S = 2 }; /* a cancel reaches the engine within this when nothing is in its way */
+enum { ADRIFT_S = 62 }; /* agent_config.adrift_ms and a little */
+enum { CANCEL_S = 2 };  /* a cancel reaches the engine within this when nothing is in its way */
 
-void oracle_works(struct sim *s, const struct worker *w, uint64_t call)
+void oracle_works(struct sim *s, const struct worker *w, const struct engine_job *j)
 {
-    const struct call *c = table_get(&s->calls, call);
+    const struct call *c = table_get(&s->calls, j->call);
     if (c->state == CALL_OPEN || c->state == CALL_LOST || s->now_us < c->ended_us + (uint64_t)CANCEL_S * SIM_S)
+        return;
+    const struct link *came_over = table_get(&s->links, j->link);
+    bool adrift = c->hops > 0 || c->returns > 0 || !came_over->near_up;
+    if (adrift && s->now_us < c->ended_us + ADRIFT_S * (uint64_t)SIM_S)
         return;
     const struct link *l = table_get(&s->links, w->ways[c->head->no].link);
     bool stuck = l != NULL && (l->stuck_until_us > c->ended_us || l->latency_us > SIM_S);
     bool delayed = w->frozen_until_us > c->ended_us || worker_cut_until(w, c->head, TO_DIALLER) > c->ended_us || stuck ||
                    worker_cut_until(w, c->head, TO_HEAD) > c->ended_us || w->slow_until_us > c->ended_us ||
                    c->head->stalled_until_us > c->ended_us;
-    SIM_MUST(s, delayed, "O7: %s still works on call %llu, which ended %llu ms ago", w->node, (unsigned long long)call,
+    SIM_MUST(s, delayed, "O7: %s still works on call %llu, which ended %llu ms ago", w->node, (unsigned long long)c->id,
              (unsigned long long)(s->now_us - c->ended_us) / SIM_MS);
 }
 
@@ -246,16 +290,18 @@ static void answer_check(struct sim *s, const struct call *c, const struct branc
         embedding_check(s, c, fx);
         return;
     }
-    SIM_MUST(s, b->run != NULL, "O4: an empty answer");
-    uint32_t n = answer_tokens(b->run->seed, c->max_tokens);
+    uint64_t seed = c->seed + fx->branch;
+    uint32_t n = answer_tokens(seed, c->max_tokens);
     SIM_MUST(s, b->tokens == n && fx->usage.completion_tokens == n, "O4: %u tokens said, %u counted, %u made",
              b->tokens, fx->usage.completion_tokens, n);
     SIM_MUST(s, b->text_bytes == 4 * n, "O4: %u bytes of text, %u made", b->text_bytes, 4 * n);
-    SIM_MUST(s, fx->finish == answer_finish(b->run->seed, c->max_tokens), "O4: finish %u", fx->finish);
+    SIM_MUST(s, fx->finish == answer_finish(seed, c->max_tokens), "O4: finish %u", fx->finish);
     if (b->rerouted)
         PROBE(s, rerouted_answered);
     if (c->resumed)
         PROBE(s, resumed_answered);
+    if (c->returns > 0)
+        PROBE(s, came_again_answered);
     if (c->early)
         PROBE(s, waited_for_workers);
 }
@@ -311,16 +357,26 @@ void oracle_effect(struct sim *s, const struct coordinator *by, const struct fx 
     static const char *const verbs[] = {[FX_STARTED] = "started",
                                         [FX_TOKENS] = "tokens",
                                         [FX_BRANCH_DONE] = "branch done",
+                                        [FX_RESUMED] = "resumed",
                                         [FX_CALL_END] = "call end",
                                         [FX_CALL_FAILED] = "call failed"};
-    struct call *c = table_get(&s->calls, fx->call);
-    sim_trace(s, verbs[fx->kind], fx->fault.err != 0 ? err_name(fx->fault.err) : "", fx->call, fx->branch, fx->ids.n);
-    SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->head == by, "O2: an effect for call %llu, which has ended",
+    struct asking *k = table_get(&s->askings, fx->call);
+    SIM_MUST(s, k != NULL && list_linked(&k->in_head) && k->head == by, "O2: an effect for call %llu, which has ended",
              (unsigned long long)fx->call);
-    if (fx->kind == FX_STARTED) {
+    struct call *c = k->call;
+    sim_trace(s, verbs[fx->kind], fx->fault.err != 0 ? err_name(fx->fault.err) : c->asking != k ? "for a ghost" : "", c->id, fx->branch, fx->ids.n);
+    if (c->asking != k) {
+        if (fx->kind == FX_CALL_END || fx->kind == FX_CALL_FAILED)
+            asking_end(k);
+    } else if (fx->kind == FX_RESUMED) {
+        client_resumed(s, k, fx);
+    } else if (k->seeks) {
+        SIM_MUST(s, fx->kind == FX_CALL_FAILED, "O2: an effect for a call whose stream was not found yet");
+        client_not_resumed(s, k, fx);
+    } else if (fx->kind == FX_STARTED) {
         struct branch *b = branch_of(s, c, fx->branch);
         SIM_MUST(s, !b->started, "branch %u started twice", fx->branch);
-        b->started = true;
+        b->started = b->heard = true;
     } else if (fx->kind == FX_TOKENS) {
         tokens_check(s, c, fx);
     } else if (fx->kind == FX_BRANCH_DONE) {

@@ -71,10 +71,17 @@
     P(lost_half_open, "a head gave up a worker while one direction between them still worked") \
     P(link_stuck, "a connection got stuck") \
     P(overtaken, "a hello came over a connection after the worker had joined over a later one") \
+    P(came_again, "a client whose head had died came again and its stream went on") \
+    P(came_again_anew, "its call had not begun anywhere, and began anew") \
+    P(came_again_lost, "the worker that had its stream was gone, too") \
+    P(came_again_answered, "a call that lost its head was answered to the end") \
+    P(adopted, "a worker went on with a stream for another head, or the next life of its own") \
+    P(hopped, "a client's connection broke while its answer streamed, and it came again") \
     P(garbage_to_worker, "bytes that are no message came to a worker")
 
 /* Takes more than one head. */
 #define PROBES_OF_TWO(P) \
+    P(came_to_another_head, "a client whose head had died went on with its stream at another head") \
     P(asked_another_head, "a client found its head down and asked another one") \
     P(head_cut_off, "a head lost the half of its workers or more, while another one had them") \
     P(actor_full, "an actor was given more jobs by its heads than it takes")

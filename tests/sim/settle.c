@@ -95,9 +95,10 @@ static bool head_is_settled(const struct sim *s, const struct coordinator *c)
         snprintf(reason, sizeof reason, "head %u is down", c->no);
         return false;
     }
-    if (!list_empty(&c->calls)) {
-        const struct call *call = list_item(c->calls.next, struct call, in_head);
-        snprintf(reason, sizeof reason, "call %llu is still open", (unsigned long long)call->id);
+    if (!list_empty(&c->askings)) {
+        const struct asking *k = list_item(c->askings.next, struct asking, in_head);
+        snprintf(reason, sizeof reason, "call %llu is still open at head %u%s", (unsigned long long)k->call->id, c->no,
+                 k->call->asking == k ? "" : ", its client came again elsewhere");
         return false;
     }
     head_check(c->head, coordinator_now(s, c));
@@ -113,6 +114,9 @@ static bool head_is_settled(const struct sim *s, const struct coordinator *c)
 bool settled(struct sim *s, const char **why_not)
 {
     *why_not = reason;
+    snprintf(reason, sizeof reason, "%llu clients have not come again", (unsigned long long)s->away);
+    if (s->away > 0)
+        return false;
     for (uint32_t i = 0; i < s->heads_n; i++)
         if (!head_is_settled(s, &s->heads[i]))
             return false;

@@ -49,7 +49,8 @@ enum {
     F(split, "a head and some of the workers are cut from each other for a while") \
     F(oneway, "between a worker and a head only one direction works for a while") \
     F(delay, "a connection gets stuck for seconds: one that is dialled later overtakes it") \
-    F(burst, "a crowd asks a head at once")
+    F(burst, "a crowd asks a head at once") \
+    F(hop, "a client's connection breaks, and it comes again, here or there")
 #define SIM_FAULT_ENUM(name, text) FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
 #undef SIM_FAULT_ENUM
@@ -139,6 +140,7 @@ struct link {
     bool near_up;       /* the dialler has not hung up, died, or been told that it is gone */
     bool far_up;        /* the head was told of it and not of its end */
     bool welcomed;      /* the dialler has registered over it */
+    uint64_t welcomed_us;
     bool closing;       /* the head's program is closing it */
     bool given_up;      /* the head's brain wants it closed: it may not speak of it again */
     uint64_t latency_us, stuck_until_us;
@@ -171,9 +173,9 @@ struct coordinator {
     uint64_t stalled_until_us, began_us;
     uint32_t models;       /* bit per enum sim_model that was registered in this life */
     uint32_t models_ready; /* same, and was ready */
-    struct list links; /* link.in_head, in the order of arrival */
-    struct list calls; /* call.in_head: open ones, in the order of arrival */
-    uint64_t calls_open;
+    struct list links;   /* link.in_head, in the order of arrival */
+    struct list askings; /* asking.in_head: open ones, in the order of arrival */
+    uint64_t askings_n, seeks_n; /* all of them; those that look for a stream */
     struct effects fx;
 };
 void coordinator_start(struct sim *s, struct coordinator *c);
@@ -201,7 +203,8 @@ struct engine_job {
     uint32_t max_tokens;
     uint32_t text_at;              /* tokens whose text was said */
     uint64_t turn;                 /* events of another turn are stale */
-    uint64_t link;                 /* that it came over */
+    uint64_t link;                 /* that it came over, or that of the head that adopted it */
+    uint32_t branch;
     bool running, prefilled, cancelled, logprobs, embed;
     bool full; /* there was no place left: it is refused */
 };
@@ -221,6 +224,8 @@ void engine_load(struct sim *s, struct worker *w, uint32_t key);
 /* `link`: that it came over. */
 void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, uint64_t ticket, const struct wire_run *run);
 void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket);
+/* A head goes on with a stream over that link: its job there is for that head now. */
+void engine_adopted(struct worker *w, uint64_t link, uint64_t call, uint32_t branch);
 /* Ends all its jobs with an error; `unload`: and goes away. */
 void engine_break(struct sim *s, struct worker *w, uint32_t key, bool unload);
 void engine_free(struct engine_sim *e);
@@ -245,6 +250,7 @@ struct worker {
     int64_t clock_us;    /* its clock is virtual time plus this */
     uint64_t tick_at_us;
     uint64_t frozen_until_us, slow_until_us;
+    uint64_t broken_us;    /* when an engine of it broke or was unloaded last */
     uint64_t cut_until_us; /* all its ways */
     uint32_t actors_n;
     struct engine_sim actors[SIM_ACTORS_MAX];
@@ -277,17 +283,34 @@ struct run_seen {
 };
 struct branch {
     bool started, done, rerouted;
+    bool heard; /* it started once, perhaps at a head that has died */
     struct run_seen *run; /* whose tokens these are; NULL before the first; borrowed from the call */
     uint32_t tokens, text_bytes;
+    uint64_t holder;   /* the worker that took its last run */
     uint64_t token_us; /* when the last of them came, by the head's clock */
+};
+/* One request of a client at a head. A call whose client came again has several: the last one counts, the others are ghosts,
+ * which their heads take for clients until they are told. */
+struct asking {
+    uint64_t no; /* the head's number for it */
+    struct call *call;
+    struct coordinator *head;
+    struct list in_head; /* coordinator.askings, until it has ended */
+    bool seeks;          /* it asked for a stream and was not answered yet */
+    uint64_t asked_us;
 };
 struct call {
     uint64_t id;
     enum call_state state;
-    struct coordinator *head; /* where it was asked */
-    struct list in_head;      /* coordinator.calls, while it is open */
-    uint64_t asked_us;        /* by the head's clock */
-    uint64_t ended_us;
+    struct asking *asking;    /* the one that counts; NULL while its client is away, and in the end; borrowed */
+    struct coordinator *head; /* where it was asked last */
+    uint64_t asked_us;        /* by that head's clock */
+    uint64_t born_us, ended_us;
+    uint64_t stream;          /* its name; 0: it cannot be taken up again */
+    uint64_t left_us;         /* when its client lost its connection last */
+    struct coordinator *left_head; /* and to which head */
+    uint32_t returns, hops;   /* how often its client came again; of those, from a head that lived */
+    uint32_t tries;           /* to come again, since then */
     uint8_t kind;
     const char *model;
     uint64_t seed;
@@ -307,12 +330,29 @@ void client_start(struct sim *s);
 /* One prompt for that head, or another one that is there. */
 void client_ask(struct sim *s, uint64_t head);
 void client_crowd(struct sim *s, uint32_t head);
+/* Its prompt, as often as it takes: with that, the stream begins. */
+void client_prompts(struct sim *s, struct call *c, struct coordinator *head);
+struct asking *asking_new(struct sim *s, struct call *c, struct coordinator *head, bool seeks);
+void asking_end(struct asking *k);
+/* It found its stream. */
+void asking_found(struct asking *k);
+/* The head that one meant to ask, or the next one that is there. NULL: connection refused. */
+struct coordinator *client_head(struct sim *s, uint64_t head);
 void client_scale(struct sim *s, struct coordinator *at, uint32_t workers);
 /* It is over: what was said of it is forgotten. */
 void call_end(struct sim *s, struct call *c, enum call_state how);
 /* Asks a head that a worker does so; false: it has no such worker, or one that drains. */
 bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms);
 void call_free(struct call *c);
+
+/* ---- return.c: clients that come again ---- */
+/* The head of that asking has died. */
+void client_loses_head(struct sim *s, struct asking *k);
+/* Its connection breaks, and its head may not notice. */
+void client_hops(struct sim *s, struct call *c);
+/* The head says of a stream that it goes on, or why not. */
+void client_resumed(struct sim *s, struct asking *k, const struct fx *fx);
+void client_not_resumed(struct sim *s, struct asking *k, const struct fx *fx);
 
 /* ---- answer.c: what the right answer is ---- */
 int32_t answer_token(uint64_t seed, uint32_t i);
@@ -324,12 +364,16 @@ float answer_embedding(uint64_t call, uint32_t i);
 enum { ANSWER_EMBEDDING = 4 };
 /* The call that a `run` is for: its prompt begins with its number. */
 uint64_t answer_call_of(const struct wire_run *run);
+/* The name of a call's stream, and back. */
+uint64_t answer_stream(uint64_t call);
+uint64_t answer_call_of_stream(uint64_t stream);
 
 /* ---- oracle.c: whether it came ---- */
 /* The head sends a run to a worker. */
 void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_run *run);
-/* An engine works on a call: it may, while the call is open and a little longer. */
-void oracle_works(struct sim *s, const struct worker *w, uint64_t call);
+void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_adopt *adopt);
+/* An engine works on a call: it may, while the call is open and a little longer; adrift, as long as it is kept. */
+void oracle_works(struct sim *s, const struct worker *w, const struct engine_job *j);
 /* The head says something to a client. */
 void oracle_effect(struct sim *s, const struct coordinator *by, const struct fx *fx);
 
@@ -362,7 +406,8 @@ struct sim {
     struct trace trace;
     struct coordinator heads[SIM_HEADS_MAX];
     uint32_t heads_n;
-    struct table workers, links, calls, strangers; /* owned items */
+    struct table workers, links, calls, askings, strangers; /* owned items */
+    uint64_t away;         /* open calls whose client has no connection */
     struct table living;   /* workers; borrowed items, in no order */
     struct table arrivals; /* links by far_id; borrowed items */
     struct ag_effects ag;  /* of the worker that is fed */

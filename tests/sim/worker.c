@@ -57,6 +57,7 @@ static void joined_probe(struct sim *s, struct worker *w, struct link *l)
     if (l->welcomed)
         return;
     l->welcomed = true;
+    l->welcomed_us = s->now_us;
     if (w->was_joined)
         PROBE(s, worker_rejoined);
     w->was_joined = true;

@@ -138,6 +138,8 @@ static void sim_fini(struct sim *s)
         link_free(s->links.p[i]);
     for (size_t i = 0; i < s->calls.n; i++)
         call_free(s->calls.p[i]);
+    for (size_t i = 0; i < s->askings.n; i++)
+        free(s->askings.p[i]);
     for (size_t i = 0; i < s->strangers.n; i++)
         stranger_free(s->strangers.p[i]);
     free(s->workers.p);
@@ -145,6 +147,7 @@ static void sim_fini(struct sim *s)
     free(s->arrivals.p);
     free(s->living.p);
     free(s->calls.p);
+    free(s->askings.p);
     free(s->strangers.p);
     free(s->heap);
     wire_arena_fini(&s->arena);
