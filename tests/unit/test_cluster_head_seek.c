@@ -65,7 +65,8 @@ static void a_part_that_had_not_begun_needs_room_in_the_queue(void **state)
     s.cfg.queue_jobs_max = 1;
     given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2\nresume 5 stream=77 said=1,0\nheld 1 stream=77 found=1 ids=1 seed=9\n");
     story(&s, "> held 1 stream=77\n"
-              "failed 5 ERR_BUSY: the stream 000000000000004d cannot go on here: the queue is full: 1 of 1 requests wait (queue_jobs_max); come back in 5 s retry=1\n");
+              "failed 5 ERR_BUSY: the stream 000000000000004d cannot go on here: the queue is full: 1 of 1 requests wait "
+              "(queue_jobs_max); come back in 5 s retry=1\n");
     story_end(&s);
 }
 
