@@ -15,7 +15,7 @@
  * fail by: an error of the head (which is an answer, and the end), an event that is not what it should be, a break in an
  * answer whose events have no id. */
 
-enum { ID_BYTES = 256, HEADERS_BYTES = 512, CALL_TIMEOUT_MS = 600000, WHY_BODY_BYTES_MAX = 64 << 10 };
+enum { ID_BYTES = 256, HEADERS_BYTES = 1024, CALL_TIMEOUT_MS = 600000, WHY_BODY_BYTES_MAX = 64 << 10 };
 
 struct follow {
     struct net_loop *loop;
@@ -262,6 +262,9 @@ static void ask(struct follow *w)
     const struct follow_head *h = &w->cfg.heads->at[w->head];
     char headers[HEADERS_BYTES];
     int n = snprintf(headers, sizeof headers, "content-type: application/json\r\n");
+    if (w->cfg.key != NULL && w->cfg.key[0] != '\0')
+        n += snprintf(headers + n, sizeof headers - (size_t)n, "authorization: Bearer %s\r\n", w->cfg.key);
+    MUST((size_t)n < sizeof headers - ID_BYTES - 20);
     if (w->id[0] != '\0')
         snprintf(headers + n, sizeof headers - (size_t)n, "last-event-id: %s\r\n", w->id);
     sse_fini(&w->sse);

@@ -53,6 +53,7 @@ struct follow_config {
     uint32_t head;               /* which of them is asked first */
     const char *path;            /* "/v1/chat/completions"; lives until the end */
     struct str body;             /* copied; asks for one choice, streamed, with its usage */
+    const char *key;             /* API key; NULL or empty: none */
     uint32_t away_ms;            /* how long heads that are gone are asked again; 0: the first break is the end */
     /* Each piece with text; since_us: the time since the piece before it, or since it was asked for when it is the first.
      * NULL: nobody wants to know. */

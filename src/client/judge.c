@@ -94,7 +94,8 @@ struct judgement judge_answer(const struct answer *twin, const struct answer *go
         return j;
     }
     uint64_t bytes = j.bytes.lost + j.bytes.duplicated + j.bytes.changed;
-    if (!exact && bytes > 0)
+    bool same_length = twin->completion_tokens == got->completion_tokens && strcmp(twin->finish, got->finish) == 0;
+    if (!exact && (j.bytes.changed > 0 || !same_length))
         j.bytes = (struct judge_bytes){.changed = bytes, .at = j.bytes.at};
     j.lost = j.bytes.lost > 0;
     j.changed = bytes > 0 || !same_facts(twin, got);

@@ -34,7 +34,8 @@ struct judgement {
 
 /* Both were asked for with log-probabilities, so each token is told exactly once; with `stops` (stop strings) perhaps also the
  * token at which the answer ended. `exact`: what differs must be a fault. Otherwise a whole answer whose tokens were told once
- * each may have gone another way, so its differences are changes and no losses. */
+ * each may have gone another way, and its differences are changes; but where nothing else differs than that pieces are missing
+ * or came twice, of as many tokens with the same end, that is no other way. */
 struct judgement judge_answer(const struct answer *twin, const struct answer *got, bool stops, bool exact);
 
 #endif

@@ -220,7 +220,7 @@ static void stream_ask(struct stream *s)
         put_prompt(&body, &l->cfg.prompts, l->cfg.seed, s->number);
     if (s->number == l->cfg.warm)
         l->from_us = net_now_us(l->loop);
-    struct follow_config cfg = {.heads = &l->heads, .head = s->head, .body = buf_str(&body), .away_ms = l->cfg.away_ms,
+    struct follow_config cfg = {.heads = &l->heads, .head = s->head, .body = buf_str(&body), .away_ms = l->cfg.away_ms, .key = l->cfg.key,
                                 .path = l->cfg.put_body != NULL ? "/v1/chat/completions" : "/v1/completions",
                                 .on_piece = on_piece, .on_end = on_answer, .user_data = s};
     l->open++;

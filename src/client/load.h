@@ -29,6 +29,7 @@ struct load_prompts {
 
 struct load_config {
     const char *heads;                        /* "127.0.0.1:8470", or several; borrowed until the end. Clients begin at each in turn */
+    const char *key;                          /* API key; NULL or empty: none. Borrowed as well */
     uint64_t seed;
     uint32_t streams, calls, warm;            /* clients at once; prompts that count; prompts before them that do not */
     uint32_t away_ms;                         /* how long heads that are gone are asked again */

@@ -7,8 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/utf8.h"
-#include "client/judge.h"
 #include "client/load.h"
+#include "main/tally.h"
 #include "main/trial.h"
 #include "main/weather.h"
 
@@ -33,12 +33,6 @@ static const struct shape {
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
-struct sums {
-    uint32_t streams, lost, malformed, errors, changed, returned; /* streams */
-    struct judge_bytes bytes;
-    uint64_t gap_us;           /* the longest of all */
-};
-
 struct chaos {
     const struct settings *s;
     struct net_loop *loop;
@@ -46,10 +40,10 @@ struct chaos {
     struct load *load;         /* while it runs */
     struct weather weather;
     struct answer *twins;      /* owned; one for each of storm.streams */
-    uint32_t twins_n;          /* that have come */
-    bool exact, disturbed;
+    uint32_t complaints;       /* that were made */
+    bool disturbed;
     char model[512];
-    struct sums sums;
+    struct tally tally;
     struct fault fault;
 };
 
@@ -93,7 +87,6 @@ static void keep_twin(struct chaos *c, uint32_t i, const struct answer *a)
     c->twins[i] = *a;
     c->twins[i].text = buf_max(FOLLOW_TEXT_BYTES_MAX);
     buf_add_str(&c->twins[i].text, buf_str(&a->text));
-    c->twins_n++;
 }
 
 /* For the tests of this command: one answer becomes what it would be if something were wrong. */
@@ -138,20 +131,9 @@ static void complain(const struct chaos *c, uint32_t i, const struct answer *a, 
 
 static void judge(struct chaos *c, uint32_t i, const struct answer *a)
 {
-    struct sums *s = &c->sums;
-    struct judgement j = judge_answer(&c->twins[i], a, shapes[i % SHAPES].stops, c->exact);
-    s->streams++;
-    s->lost += j.lost;
-    s->malformed += j.malformed;
-    s->errors += j.error;
-    s->changed += j.changed;
-    s->returned += a->returns > 0;
-    s->bytes.lost += j.bytes.lost;
-    s->bytes.duplicated += j.bytes.duplicated;
-    s->bytes.changed += j.bytes.changed;
-    s->gap_us = a->gap_us > s->gap_us ? a->gap_us : s->gap_us;
-    bool wrong = j.lost || j.malformed || j.bytes.duplicated > 0 || (j.changed && c->exact);
-    if (wrong && s->lost + s->malformed + s->changed <= COMPLAINTS_MAX)
+    struct judgement j = judge_answer(&c->twins[i], a, shapes[i % SHAPES].stops, c->tally.exact);
+    tally_add(&c->tally, a, &j);
+    if (!tally_accepts(&c->tally, &j) && c->complaints++ < COMPLAINTS_MAX)
         complain(c, i, a, &j);
 }
 
@@ -171,7 +153,7 @@ static void on_answer(uint32_t number, const struct answer *a, void *user_data)
         spoil(&copy.text, how);
     judge(c, i, &copy);
     answer_fini(&copy);
-    weather_ended(&c->weather, c->sums.streams);
+    weather_ended(&c->weather, c->tally.streams);
 }
 
 static bool more(void *user_data)
@@ -212,6 +194,7 @@ static void run_streams(struct chaos *c)
     uint32_t streams = c->weather.storm.streams, at_once = (uint32_t)setting_number(c->s, SET_CHAOS_AT_ONCE);
     struct load_config cfg = {
         .heads = trial_heads(c->trial),
+        .key = trial_key(c->trial),
         .streams = at_once < streams ? at_once : streams,
         .calls = streams,
         .away_ms = AWAY_MS,
@@ -252,9 +235,10 @@ static void run(struct chaos *c)
     snprintf(slots, sizeof slots, "%llu", (unsigned long long)setting_number(c->s, SET_SLOTS));
     static const char *const head_flags[] = {NULL};
     const char *worker_flags[] = {"--engine", echo ? "echo" : "llama", "--model", c->model, "--slots", slots, "--context", "1024",
-                                  "--threads", "1", c->exact ? "--exact" : NULL, NULL};
+                                  "--threads", "1", c->tally.exact ? "--exact" : NULL, NULL};
     struct trial_config cfg = {.heads = c->weather.storm.heads, .workers = c->weather.storm.workers, .head_flags = head_flags,
-                               .worker_flags = worker_flags, .on_ready = on_ready, .on_again = on_again, .on_line = on_line,
+                               .worker_flags = worker_flags, .apart = (c->weather.storm.kinds & 1u << STORM_CUT) != 0,
+                               .on_ready = on_ready, .on_again = on_again, .on_line = on_line,
                                .on_failed = give_up, .user_data = c};
     c->loop = c->weather.loop = net_loop_new();
     c->trial = c->weather.trial = trial_start(c->loop, &cfg, &c->fault);
@@ -271,66 +255,7 @@ static void run(struct chaos *c)
         fprintf(stderr, "\r\033[K");
 }
 
-/* ---- the sums ---- */
-
-static bool is_well(const struct chaos *c)
-{
-    const struct sums *s = &c->sums;
-    return s->lost == 0 && s->malformed == 0 && s->errors == 0 && s->bytes.duplicated == 0 && (!c->exact || s->changed == 0);
-}
-
-static void put_times(const char *what, struct weather_times *t)
-{
-    if (t->n > 0)
-        printf("%s: median %.0f ms, longest %.0f ms\n", what, weather_median_ms(t), weather_longest_ms(t));
-}
-
-static void put_text(struct chaos *c)
-{
-    const struct sums *s = &c->sums;
-    struct weather *w = &c->weather;
-    trial_put_machine(stdout);
-    printf("; %u workers of %llu slots, %u head%s, %llu clients; model %s%s; seed %llu\nfaults %u:", w->storm.workers,
-           (unsigned long long)setting_number(c->s, SET_SLOTS), w->storm.heads, w->storm.heads > 1 ? "s" : "",
-           (unsigned long long)setting_number(c->s, SET_CHAOS_AT_ONCE), c->model, c->exact ? ", exact" : "", (unsigned long long)w->storm.seed,
-           w->next);
-    for (int k = 0; k < STORM_KINDS; k++)
-        printf("%s %s %u", k > 0 ? "," : "", storm_kind_name((enum storm_kind)k), w->faults[k]);
-    printf("; answers that went on elsewhere %u; streams asked for again at a head %u\n", w->resumed, s->returned);
-    put_times("killed worker, until its head knew", &w->detected[STORM_KILL]);
-    put_times("frozen worker, until its head gave it up", &w->detected[STORM_FREEZE]);
-    put_times("answers that went on, replay", &w->replays);
-    put_times("answers that went on, from token to token", &w->waits);
-    printf("malformed %u, changed streams %u, lost bytes %llu\n", s->malformed, s->changed, (unsigned long long)s->bytes.lost);
-    printf("streams %u, lost %u, duplicated bytes %llu, changed bytes %llu, longest gap %.0f ms, errors %u\n", s->streams, s->lost,
-           (unsigned long long)s->bytes.duplicated, (unsigned long long)s->bytes.changed, (double)s->gap_us / 1000, s->errors);
-}
-
-static void put_json_times(const char *name, struct weather_times *t)
-{
-    printf(",\"%s_median_ms\":%.1f,\"%s_longest_ms\":%.1f", name, weather_median_ms(t), name, weather_longest_ms(t));
-}
-
-static void put_json(struct chaos *c)
-{
-    const struct sums *s = &c->sums;
-    struct weather *w = &c->weather;
-    printf("{\"machine\":\"");
-    trial_put_machine(stdout);
-    printf("\",\"model\":\"%s\",\"exact\":%s,\"seed\":%llu,\"workers\":%u,\"heads\":%u,\"faults\":{", c->model, c->exact ? "true" : "false",
-           (unsigned long long)w->storm.seed, w->storm.workers, w->storm.heads);
-    for (int k = 0; k < STORM_KINDS; k++)
-        printf("%s\"%s\":%u", k > 0 ? "," : "", storm_kind_name((enum storm_kind)k), w->faults[k]);
-    printf("},\"streams\":%u,\"lost\":%u,\"malformed\":%u,\"errors\":%u,\"changed\":%u,\"lost_bytes\":%llu,\"duplicated_bytes\":%llu,"
-           "\"changed_bytes\":%llu,\"longest_gap_ms\":%.1f,\"went_on_elsewhere\":%u,\"asked_again\":%u",
-           s->streams, s->lost, s->malformed, s->errors, s->changed, (unsigned long long)s->bytes.lost, (unsigned long long)s->bytes.duplicated,
-           (unsigned long long)s->bytes.changed, (double)s->gap_us / 1000, w->resumed, s->returned);
-    put_json_times("kill_seen", &w->detected[STORM_KILL]);
-    put_json_times("freeze_seen", &w->detected[STORM_FREEZE]);
-    put_json_times("replay", &w->replays);
-    put_json_times("wait", &w->waits);
-    printf(",\"well\":%s}\n", is_well(c) ? "true" : "false");
-}
+/* ---- the command ---- */
 
 static int storm_of(const struct settings *s, struct storm *out, struct fault *f)
 {
@@ -347,20 +272,22 @@ static int storm_of(const struct settings *s, struct storm *out, struct fault *f
 int chaos_main(const struct settings *s)
 {
     struct chaos *c = xalloc(sizeof *c); /* the samples are too large for the stack */
-    *c = (struct chaos){.s = s, .exact = setting_on(s, SET_EXACT)};
+    *c = (struct chaos){.s = s, .tally.exact = setting_on(s, SET_EXACT)};
+    struct tally_about about = {.model = c->model, .slots = (uint32_t)setting_number(s, SET_SLOTS),
+                                .at_once = (uint32_t)setting_number(s, SET_CHAOS_AT_ONCE)};
     int status = 2;
     if (storm_of(s, &c->weather.storm, &c->fault) == 0) {
         trial_model(s, ECHO_MODEL, c->model, sizeof c->model);
         c->twins = xalloc_array(c->weather.storm.streams, sizeof *c->twins);
         run(c);
-        status = c->fault.err == 0 && is_well(c) ? 0 : 1;
+        status = c->fault.err == 0 && tally_is_well(&c->tally) ? 0 : 1;
     }
     if (c->fault.err != 0)
         fprintf(stderr, "error: manta chaos: %s\n", c->fault.text);
     else if (setting_number(s, SET_OUTPUT) == 1)
-        put_json(c);
+        tally_put_json(&c->tally, &c->weather, &about);
     else
-        put_text(c);
+        tally_put_text(&c->tally, &c->weather, &about);
     for (uint32_t i = 0; c->twins != NULL && i < c->weather.storm.streams; i++)
         answer_fini(&c->twins[i]);
     free(c->twins);

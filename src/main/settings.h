@@ -75,7 +75,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(BENCH_SEED, "seed", NULL, SETTING_NUMBER, "1", 0, 1ull << 62, NULL, USE_BENCH | USE_CHAOS, "other prompts, other faults for each seed") \
     S(CHAOS_STREAMS, "streams", NULL, SETTING_NUMBER, "200", 1, 100000, NULL, USE_CHAOS, "answers that are compared, each with its undisturbed twin") \
     S(CHAOS_FAULTS, "faults", NULL, SETTING_NUMBER, "60", 0, 100000, NULL, USE_CHAOS, "faults, spread over the streams") \
-    S(CHAOS_KINDS, "kinds", NULL, SETTING_TEXT, "kill,freeze,leave", 0, 0, NULL, USE_CHAOS, "which of kill,freeze,leave,head: kill -9 or freeze a worker, ask one to leave, kill -9 a head") \
+    S(CHAOS_KINDS, "kinds", NULL, SETTING_TEXT, "kill,freeze,leave", 0, 0, NULL, USE_CHAOS, "which of kill,freeze,leave,cut,head: kill -9 or freeze a worker, ask one to leave, pull the cable of one (each is on a host of its own then; root), kill -9 a head") \
     S(CHAOS_AT_ONCE, "at-once", NULL, SETTING_NUMBER, "8", 1, 1024, NULL, USE_CHAOS, "clients that ask at the same time") \
     S(CHAOS_HEADS, "heads", NULL, SETTING_NUMBER, "1", 1, 4, NULL, USE_CHAOS, "heads; each worker joins all of them") \
     S(CHAOS_SPOIL, "debug-spoil", NULL, SETTING_CHOICE, "none", 0, 0, "none|lose|double|change", USE_CHAOS, NULL) /* one answer, to see that it is found */ \

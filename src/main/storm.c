@@ -14,6 +14,7 @@ static const struct kind {
     [STORM_KILL] = {"kill", 2, 0, 0},
     [STORM_FREEZE] = {"freeze", 1, 200, 5000}, /* on both sides of lost_after_ms */
     [STORM_LEAVE] = {"leave", 1, 0, 0},
+    [STORM_CUT] = {"cut", 1, 200, 6000},
     [STORM_HEAD] = {"head", 1, 0, 2000},
 };
 
@@ -34,7 +35,7 @@ static int unknown_kind(const char *word, size_t n, struct fault *f)
     for (size_t i = 0; i < STORM_KINDS; i++)
         names[i] = kinds[i].name;
     const char *near = nearest_word(text, names, STORM_KINDS);
-    return fault_set(f, ERR_USAGE, "--kinds: '%s' is not one of kill, freeze, leave, head%s%s%s", text, near != NULL ? "; did you mean '" : "",
+    return fault_set(f, ERR_USAGE, "--kinds: '%s' is not one of kill, freeze, leave, cut, head%s%s%s", text, near != NULL ? "; did you mean '" : "",
                      near != NULL ? near : "", near != NULL ? "'?" : "");
 }
 

@@ -10,6 +10,7 @@ enum storm_kind {
     STORM_KILL,   /* a worker gets SIGKILL, and is started again */
     STORM_FREEZE, /* a worker gets SIGSTOP, and SIGCONT later */
     STORM_LEAVE,  /* a worker gets SIGTERM, and is started again when it has ended */
+    STORM_CUT,    /* the cable of a worker's host is pulled, and put back later */
     STORM_HEAD,   /* a head gets SIGKILL, and is started again at its port */
     STORM_KINDS,
 };
@@ -30,7 +31,7 @@ struct storm_fault {
     uint32_t ended;             /* it is due when so many streams have ended, … */
     uint32_t patience_ms;       /* … or after so long: streams may be waiting for somebody who would never be struck */
     uint32_t pause_ms;          /* from then on until it strikes, so that it meets streams anywhere */
-    uint32_t lasts_ms;          /* freeze: until it goes on; head: until it is started again */
+    uint32_t lasts_ms;          /* freeze, cut: until it goes on; head: until it is started again */
 };
 /* The n-th fault, n < s->faults: always the same for one seed. */
 struct storm_fault storm_fault(const struct storm *s, uint32_t n);

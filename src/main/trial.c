@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
 #include "client/client.h"
+#include "main/hosts.h"
 
 /* Happy path: each head is started and says its address -> the workers, with all of them -> every head counts enough ready
  * actors -> on_ready -> the owner strikes parts, which are started again -> trial_end. It can fail by: a part that ends unasked,
@@ -34,7 +36,9 @@ struct trial {
     struct part parts[PARTS_MAX];
     uint32_t parts_n;
     struct net_timer *patience;
-    char heads[TRIAL_HEADS_MAX * 64], pid[16];
+    struct hosts *hosts;       /* where workers are apart; else NULL */
+    char heads[TRIAL_HEADS_MAX * 64], pid[16], program[512];
+    char key[40], key_env[64], token_env[64]; /* a head that others reach wants both; empty where nobody does */
     char reason[256];          /* the last line a part said, or the first one that says what it cannot */
     bool ready, failed;
 };
@@ -91,7 +95,7 @@ static void start_workers(struct trial *t)
         part_start(&t->parts[i]);
     for (uint32_t i = 0; i < t->cfg.heads && !t->failed; i++) {
         struct part *p = &t->parts[i];
-        p->client = (struct client_options){.head = p->address, .api_key = "", .model = ""};
+        p->client = (struct client_options){.head = p->address, .api_key = t->key, .model = ""};
         p->watch = client_watch_start(t->loop, &p->client, on_news, p, &f);
         if (p->watch == NULL)
             fail(t, f.text);
@@ -166,21 +170,33 @@ static void on_again(struct net_timer *timer, void *user_data)
         t->cfg.on_again((uint32_t)(p - t->parts), t->cfg.user_data);
 }
 
+static uint32_t worker_of(const struct part *p)
+{
+    return (uint32_t)(p - p->trial->parts) - p->trial->cfg.heads;
+}
+
 static void part_start(struct part *p)
 {
     struct trial *t = p->trial;
-    const char *argv[ARGS_MAX], *const *more = is_head(p) ? t->cfg.head_flags : t->cfg.worker_flags;
+    const char *argv[ARGS_MAX], *env[] = {t->key_env, t->token_env, NULL}, *const *more = is_head(p) ? t->cfg.head_flags : t->cfg.worker_flags;
     const char *colon = strrchr(p->address, ':');
     char slow[16];
     uint32_t n = 0;
     struct fault f = {0};
-    argv[n++] = "/proc/self/exe";
+    if (t->hosts != NULL && !is_head(p)) {
+        argv[n++] = "nsenter";
+        argv[n++] = hosts_flag(t->hosts, worker_of(p));
+    }
+    argv[n++] = t->program;
     argv[n++] = is_head(p) ? "head" : "worker";
     argv[n++] = is_head(p) ? "--port" : "--head";
     argv[n++] = !is_head(p) ? t->heads : colon != NULL ? colon + 1 : "0";
     if (!is_head(p)) {
         argv[n++] = "--node";
         argv[n++] = p->name;
+    } else if (t->hosts != NULL) {
+        argv[n++] = "--host";
+        argv[n++] = hosts_address(t->hosts);
     }
     if (!is_head(p) && t->cfg.slow_times > 1 && p == &t->parts[t->parts_n - 1]) {
         snprintf(slow, sizeof slow, "%u", t->cfg.slow_times);
@@ -194,7 +210,8 @@ static void part_start(struct part *p)
         argv[n++] = *more;
     }
     argv[n] = NULL;
-    struct net_child_config cfg = {.argv = argv, .on_line = on_line, .on_exit = on_exit_of, .user_data = p};
+    struct net_child_config cfg = {.argv = argv, .env_add = t->key[0] != '\0' ? env : NULL, .on_line = on_line, .on_exit = on_exit_of,
+                                   .user_data = p};
     p->child = net_spawn(t->loop, &cfg, &f);
     if (p->child == NULL)
         fail(t, f.text);
@@ -218,7 +235,43 @@ void trial_signal(struct trial *t, uint32_t part, int signum)
         net_child_kill(t->parts[part].child, signum);
 }
 
+static void on_cable_set(struct net_child *c, int64_t status, int signum, void *user_data)
+{
+    (void)c;
+    if (status != 0 || signum != 0)
+        fail(user_data, "a cable could not be pulled or put back");
+}
+
+void trial_cable(struct trial *t, uint32_t worker, bool in)
+{
+    struct fault f = {0};
+    MUST(t->hosts != NULL);
+    if (hosts_cable(t->hosts, worker, in, t->loop, on_cable_set, t, &f) != 0)
+        fail(t, f.text);
+}
+
 /* ---- all of it ---- */
+
+/* The other hosts, and what a head that they reach asks for. */
+static int go_apart(struct trial *t, struct fault *f)
+{
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return fault_set(f, ERR_IO, "no random numbers for a key: %m");
+    snprintf(t->key, sizeof t->key, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+    snprintf(t->key_env, sizeof t->key_env, "MANTA_API_KEY=%s", t->key);
+    snprintf(t->token_env, sizeof t->token_env, "MANTA_JOIN_TOKEN=%s", t->key);
+    t->hosts = hosts_new(t->cfg.workers, f);
+    return t->hosts == NULL ? f->err : 0;
+}
+
+/* nsenter has a /proc/self/exe of its own. */
+static void find_program(char *out, size_t cap)
+{
+    ssize_t n = readlink("/proc/self/exe", out, cap - 1);
+    MUST(n > 0);
+    out[n] = '\0';
+}
 
 static void part_init(struct trial *t, uint32_t i)
 {
@@ -244,6 +297,11 @@ struct trial *trial_start(struct net_loop *loop, const struct trial_config *cfg,
     t->cfg = *cfg;
     t->parts_n = cfg->heads + cfg->workers;
     snprintf(t->pid, sizeof t->pid, "%d", (int)getpid());
+    find_program(t->program, sizeof t->program);
+    if (cfg->apart && go_apart(t, f) != 0) {
+        free(t);
+        return NULL;
+    }
     for (uint32_t i = 0; i < t->parts_n; i++)
         part_init(t, i);
     t->patience = net_timer_new(loop, on_patience, t);
@@ -268,7 +326,13 @@ void trial_end(struct trial *t)
     }
     net_signal(t->loop, SIGINT, NULL, NULL);
     net_signal(t->loop, SIGTERM, NULL, NULL);
+    hosts_free(t->hosts);
     free(t);
+}
+
+const char *trial_key(const struct trial *t)
+{
+    return t->key;
 }
 
 const char *trial_heads(const struct trial *t)

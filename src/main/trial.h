@@ -15,6 +15,7 @@ struct trial_config {
     uint32_t heads, workers;             /* 1 to the limits; each worker joins all heads */
     const char *const *head_flags;       /* NULL-terminated; borrowed until the end, as are all of these */
     const char *const *worker_flags;     /* engine, model, slots, …; not --head, --node */
+    bool apart;                          /* each worker on a host of its own, whose cable can be pulled (hosts.h) */
     uint32_t slow_times;                 /* the last worker computes so many times slower; 0, 1: as the others */
     void (*on_ready)(void *user_data);   /* once: every head has as many ready actors as there are workers */
     /* A part was struck, has ended, and was started again. NULL: nobody strikes. */
@@ -26,7 +27,7 @@ struct trial_config {
 };
 
 /* Parts are numbered: heads from 0, then the workers, whose nodes are worker-1, worker-2, …
- * NULL with f when a process cannot be started or the numbers are beyond the limits. */
+ * NULL with f when the numbers are beyond the limits, or other hosts cannot be made. */
 struct trial *trial_start(struct net_loop *loop, const struct trial_config *cfg, struct fault *f);
 /* Kills all of it; no callback follows. Before net_loop_free(). NULL is fine. */
 void trial_end(struct trial *t);
@@ -39,6 +40,11 @@ const char *trial_part_name(const struct trial *t, uint32_t part);
 void trial_strike(struct trial *t, uint32_t part, int signum, uint32_t again_ms);
 /* Sends a signal that does not end it. */
 void trial_signal(struct trial *t, uint32_t part, int signum);
+
+/* Pulls the cable of a worker's host, or puts it back. Only where workers are apart. */
+void trial_cable(struct trial *t, uint32_t worker, bool in);
+/* The key that its heads want from clients; empty: none. */
+const char *trial_key(const struct trial *t);
 
 /* The model a measurement runs: the one that a person named, else `echo`. */
 void trial_model(const struct settings *s, const char *echo, char *out, size_t cap);

@@ -9,7 +9,7 @@
 /* One fault after the other:
  *
  *     WAITS ──its share of the streams ended, or patience──▶ PAUSES ──▶ strike ──▶ STRUCK ──started again──▶ the next
- *                                                                        └───────▶ FROZEN ──lasts_ms──────▶ the next
+ *                                                                        └───────▶ AWAY ────lasts_ms──────▶ the next
  * and CALM behind the last one. What the heads saw is read from their lines. */
 
 /* ---- times ---- */
@@ -75,10 +75,13 @@ static void strike(struct weather *w)
         w->struck[f->victim].at_us = net_now_us(w->loop);
         w->struck[f->victim].kind = f->kind;
     }
-    if (f->kind == STORM_FREEZE) {
-        w->state = WEATHER_FROZEN;
+    if (f->kind == STORM_FREEZE || f->kind == STORM_CUT) {
+        w->state = WEATHER_AWAY;
         set_timer(w, f->lasts_ms);
-        trial_signal(w->trial, part, SIGSTOP);
+        if (f->kind == STORM_FREEZE)
+            trial_signal(w->trial, part, SIGSTOP);
+        else
+            trial_cable(w->trial, f->victim, false);
         return;
     }
     w->state = WEATHER_STRUCK;
@@ -86,9 +89,12 @@ static void strike(struct weather *w)
     trial_strike(w->trial, part, f->kind == STORM_LEAVE ? SIGTERM : SIGKILL, f->lasts_ms);
 }
 
-static void thaw(struct weather *w)
+static void come_back(struct weather *w)
 {
-    trial_signal(w->trial, trial_part_of_worker(w->trial, w->fault.victim), SIGCONT);
+    if (w->fault.kind == STORM_FREEZE)
+        trial_signal(w->trial, trial_part_of_worker(w->trial, w->fault.victim), SIGCONT);
+    else
+        trial_cable(w->trial, w->fault.victim, true);
     w->struck[w->fault.victim].at_us = 0;
     next_fault(w);
 }
@@ -100,7 +106,7 @@ static void on_timer(struct net_timer *t, void *user_data)
     switch (w->state) {
     case WEATHER_WAITS: pause_then_strike(w); break;
     case WEATHER_PAUSES: strike(w); break;
-    case WEATHER_FROZEN: thaw(w); break;
+    case WEATHER_AWAY: come_back(w); break;
     case WEATHER_STRUCK: w->on_failed("a worker that was asked to leave is still there", w->user_data); break;
     case WEATHER_CALM: break;
     }

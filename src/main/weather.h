@@ -25,7 +25,7 @@ struct weather {
     void (*on_failed)(const char *why, void *user_data); /* a worker that was asked to leave does not */
     void *user_data;
     struct net_timer *timer;
-    enum { WEATHER_CALM, WEATHER_WAITS, WEATHER_PAUSES, WEATHER_STRUCK, WEATHER_FROZEN } state;
+    enum { WEATHER_CALM, WEATHER_WAITS, WEATHER_PAUSES, WEATHER_STRUCK, WEATHER_AWAY } state;
     uint32_t next, ended;             /* fault; streams that have ended */
     struct storm_fault fault;         /* the present one */
     struct {
@@ -34,7 +34,7 @@ struct weather {
     } struck[TRIAL_WORKERS_MAX];
     /* what was seen */
     uint32_t faults[STORM_KINDS];
-    struct weather_times detected[STORM_KINDS]; /* from the fault until a head said that the worker left; frozen ones only when it did */
+    struct weather_times detected[STORM_KINDS]; /* from the fault until a head said that the worker left; of those frozen or cut off only when it did */
     struct weather_times replays;     /* of answers that went on elsewhere: from the run sent there to the first new token */
     struct weather_times waits;       /* of those: from the last token before to the first one after */
     uint32_t resumed;                 /* how many they were */

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import subprocess
 import threading
 import time
 
@@ -44,6 +45,20 @@ def test_chaos_finds_what_is_wrong(run, spoil, found):
     assert end.returncode == 1 and not sums["well"], sums
     assert {name for name in ("lost_bytes", "duplicated_bytes", "changed_bytes") if sums[name] > 0} == {found}, sums
     assert "stream 0 (greedy)" in end.stderr and "undisturbed: " in end.stderr, end.stderr
+
+
+def test_chaos_pulls_cables(run):
+    """Given workers on hosts of their own, which the command makes and removes; when their cables are pulled and put back; then
+    nothing is lost, doubled or changed, and whom the head gave up it gave up within three heartbeats."""
+    end = run("chaos", "--streams", 12, "--faults", 3, "--seed", 1, "--kinds", "cut", "--exact", "-o", "json", timeout_s=120)
+    if "cannot make network namespaces" in end.stderr:
+        pytest.skip(f"no root here: {end.stderr}")
+    assert end.returncode == 0, end.stdout + end.stderr
+    sums = json.loads(end.stdout)
+    assert sums["well"] and sums["faults"] == {"kill": 0, "freeze": 0, "leave": 0, "cut": 3, "head": 0}, sums
+    assert 2000 < sums["cut_seen_longest_ms"] < 3000 + 500 and sums["went_on_elsewhere"] > 0, sums
+    links = subprocess.run(["ip", "link"], capture_output=True, text=True, check=True).stdout
+    assert not re.search(rf"\bmc{sums['pid']}\b", links), links
 
 
 def test_chaos_says_why_it_cannot_run(run):

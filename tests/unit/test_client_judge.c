@@ -115,14 +115,19 @@ static void tokens_told_must_be_those_counted(void **state)
     }
 }
 
-/* Given an answer that went another way: on exact workers it lacks bytes; on others it is whole, and changed. */
+/* Given an answer of fewer tokens that went another way: on exact workers it lacks bytes; on others it is whole, and changed.
+ * Given one of as many tokens, with the same end, that lacks a piece or has one twice: that is no other way anywhere. */
 static void another_way_is_a_loss_only_where_answers_are_exact(void **state)
 {
     (void)state;
     struct answer a = answer("The boats that night, and nobody in the harbour slept before the last of them was tied up."), b = answer(buf_cstr(&a.text));
+    a.told = a.completion_tokens = b.told = b.completion_tokens = 7;
     struct judgement exact = judged(&a, false, true), fast = judged(&b, false, false);
     assert_true(exact.lost && exact.bytes.lost == 15);
     assert_true(!fast.lost && fast.changed && fast.bytes.lost == 0 && fast.bytes.changed == 15);
+    struct answer gap = answer("The boats that night, and nobody in the harbour slept before the last of them was tied up."), twice = answer(STORY " tied up.");
+    assert_true(judged(&gap, false, false).lost);
+    assert_int_equal(judged(&twice, false, false).bytes.duplicated, 9);
 }
 
 static void other_numbers_are_a_change(void **state)

@@ -1,0 +1,81 @@
+#include "main/tally.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "main/trial.h"
+
+bool tally_accepts(const struct tally *t, const struct judgement *j)
+{
+    return !j->lost && !j->malformed && !j->error && j->bytes.duplicated == 0 && (!j->changed || !t->exact);
+}
+
+bool tally_is_well(const struct tally *t)
+{
+    return t->lost == 0 && t->malformed == 0 && t->errors == 0 && t->bytes.duplicated == 0 && (t->changed == 0 || !t->exact);
+}
+
+void tally_add(struct tally *t, const struct answer *a, const struct judgement *j)
+{
+    t->streams++;
+    t->lost += j->lost;
+    t->malformed += j->malformed;
+    t->errors += j->error;
+    t->changed += j->changed;
+    t->returned += a->returns > 0;
+    t->bytes.lost += j->bytes.lost;
+    t->bytes.duplicated += j->bytes.duplicated;
+    t->bytes.changed += j->bytes.changed;
+    t->gap_us = a->gap_us > t->gap_us ? a->gap_us : t->gap_us;
+}
+
+static void put_times(const char *what, struct weather_times *t)
+{
+    if (t->n > 0)
+        printf("%s: median %.0f ms, longest %.0f ms\n", what, weather_median_ms(t), weather_longest_ms(t));
+}
+
+void tally_put_text(const struct tally *t, struct weather *w, const struct tally_about *about)
+{
+    trial_put_machine(stdout);
+    printf("; %u workers of %u slots, %u head%s, %u clients; model %s%s; seed %llu\n", w->storm.workers, about->slots, w->storm.heads,
+           w->storm.heads > 1 ? "s" : "", about->at_once, about->model, t->exact ? ", exact" : "", (unsigned long long)w->storm.seed);
+    printf("faults %u:", w->next);
+    for (int k = 0; k < STORM_KINDS; k++)
+        printf("%s %s %u", k > 0 ? "," : "", storm_kind_name((enum storm_kind)k), w->faults[k]);
+    printf("; answers that went on elsewhere %u; streams asked for again at a head %u\n", w->resumed, t->returned);
+    put_times("killed worker, until its head knew", &w->detected[STORM_KILL]);
+    put_times("frozen worker, until its head gave it up", &w->detected[STORM_FREEZE]);
+    put_times("cable pulled, until the head gave the worker up", &w->detected[STORM_CUT]);
+    put_times("answers that went on, replay", &w->replays);
+    put_times("answers that went on, from token to token", &w->waits);
+    printf("malformed %u, changed streams %u, lost bytes %llu\n", t->malformed, t->changed, (unsigned long long)t->bytes.lost);
+    printf("streams %u, lost %u, duplicated bytes %llu, changed bytes %llu, longest gap %.0f ms, errors %u\n", t->streams, t->lost,
+           (unsigned long long)t->bytes.duplicated, (unsigned long long)t->bytes.changed, (double)t->gap_us / 1000, t->errors);
+}
+
+static void put_json_times(const char *name, struct weather_times *t)
+{
+    printf(",\"%s_median_ms\":%.1f,\"%s_longest_ms\":%.1f", name, weather_median_ms(t), name, weather_longest_ms(t));
+}
+
+void tally_put_json(const struct tally *t, struct weather *w, const struct tally_about *about)
+{
+    printf("{\"machine\":\"");
+    trial_put_machine(stdout);
+    printf("\",\"pid\":%d,\"model\":\"%s\",\"exact\":%s,\"seed\":%llu,\"workers\":%u,\"heads\":%u,\"slots\":%u,\"at_once\":%u,\"faults\":{",
+           (int)getpid(), about->model, t->exact ? "true" : "false", (unsigned long long)w->storm.seed, w->storm.workers, w->storm.heads,
+           about->slots, about->at_once);
+    for (int k = 0; k < STORM_KINDS; k++)
+        printf("%s\"%s\":%u", k > 0 ? "," : "", storm_kind_name((enum storm_kind)k), w->faults[k]);
+    printf("},\"streams\":%u,\"lost\":%u,\"malformed\":%u,\"errors\":%u,\"changed\":%u,\"lost_bytes\":%llu,\"duplicated_bytes\":%llu,"
+           "\"changed_bytes\":%llu,\"longest_gap_ms\":%.1f,\"went_on_elsewhere\":%u,\"asked_again\":%u",
+           t->streams, t->lost, t->malformed, t->errors, t->changed, (unsigned long long)t->bytes.lost, (unsigned long long)t->bytes.duplicated,
+           (unsigned long long)t->bytes.changed, (double)t->gap_us / 1000, w->resumed, t->returned);
+    put_json_times("kill_seen", &w->detected[STORM_KILL]);
+    put_json_times("freeze_seen", &w->detected[STORM_FREEZE]);
+    put_json_times("cut_seen", &w->detected[STORM_CUT]);
+    put_json_times("replay", &w->replays);
+    put_json_times("wait", &w->waits);
+    printf(",\"well\":%s}\n", tally_is_well(t) ? "true" : "false");
+}
