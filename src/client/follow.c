@@ -156,6 +156,8 @@ static void on_event(struct str event, struct str data, struct str id, void *use
         return;
     if (a->done || a->refused)
         malformed(a, a->done ? "something after [DONE]" : "something after an error", data);
+    if (w->away_us > 0 && net_now_us(w->loop) - w->away_us > a->away_us)
+        a->away_us = net_now_us(w->loop) - w->away_us;
     w->away_us = 0;
     if (id.n > 0 && id.n < sizeof w->id)
         snprintf(w->id, sizeof w->id, "%.*s", STR_ARG(id));
@@ -282,6 +284,11 @@ static void on_pause(struct net_timer *t, void *user_data)
     (void)t;
     w->answer.returns++;
     ask(w);
+}
+
+bool follow_is_settled(const struct follow *w, uint64_t since_us)
+{
+    return w->answer.first_us == 0 || w->answer.last_us > since_us;
 }
 
 void follow_cancel(struct follow *w)

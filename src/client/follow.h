@@ -43,6 +43,7 @@ struct answer {
     uint32_t returns;            /* times it was asked for again with Last-Event-ID, or anew while nothing of it had come */
     uint64_t asked_us, first_us, last_us; /* of pieces with text; first_us 0: there was none */
     uint64_t gap_us;             /* the longest between two of them */
+    uint64_t away_us;            /* the longest from a break until an event came again */
 };
 void answer_fini(struct answer *a);
 /* Status 200, every part of it, its end, and nothing wrong. */
@@ -65,6 +66,8 @@ struct follow_config {
 struct follow;
 /* Asks; whatever happens is told by on_end, with which the follow is gone. */
 struct follow *follow_start(struct net_loop *loop, const struct follow_config *cfg);
+/* Has nothing of it come yet, or something since then (in net_now_us() of its loop)? */
+bool follow_is_settled(const struct follow *w, uint64_t since_us);
 /* Gives up: on_end comes, now or in a later turn, with a broken answer. */
 void follow_cancel(struct follow *w);
 

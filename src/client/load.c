@@ -228,6 +228,15 @@ static void stream_ask(struct stream *s)
     buf_fini(&body);
 }
 
+bool load_is_settled(const struct load *l, uint64_t since_us)
+{
+    for (uint32_t i = 0; i < l->cfg.streams; i++) {
+        if (l->streams[i].follow != NULL && !follow_is_settled(l->streams[i].follow, since_us))
+            return false;
+    }
+    return true;
+}
+
 void load_cancel(struct load *l)
 {
     l->cancelled = true;

@@ -48,6 +48,8 @@ struct load_config {
 struct load;
 /* Beside whatever else the loop does. NULL with f (ERR_INVALID) for sizes beyond the limits or an address that is none. */
 struct load *load_start(struct net_loop *loop, const struct load_config *cfg, struct fault *f);
+/* Has each answer that is under way got a piece since then? Those that have not begun do not count. */
+bool load_is_settled(const struct load *l, uint64_t since_us);
 /* Gives up: on_end comes, now or in a later turn. */
 void load_cancel(struct load *l);
 

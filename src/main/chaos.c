@@ -162,6 +162,12 @@ static bool more(void *user_data)
     return c->disturbed && !weather_is_calm(&c->weather);
 }
 
+static bool is_settled(uint64_t since_us, void *user_data)
+{
+    const struct chaos *c = user_data;
+    return c->load == NULL || load_is_settled(c->load, since_us);
+}
+
 static void on_progress(uint32_t done, uint32_t of, void *user_data)
 {
     const struct chaos *c = user_data;
@@ -242,6 +248,7 @@ static void run(struct chaos *c)
                                .on_failed = give_up, .user_data = c};
     c->loop = c->weather.loop = net_loop_new();
     c->trial = c->weather.trial = trial_start(c->loop, &cfg, &c->fault);
+    c->weather.is_settled = is_settled;
     c->weather.on_failed = give_up;
     c->weather.user_data = c;
     if (c->fault.err == 0)

@@ -26,6 +26,8 @@ void tally_add(struct tally *t, const struct answer *a, const struct judgement *
     t->bytes.lost += j->bytes.lost;
     t->bytes.duplicated += j->bytes.duplicated;
     t->bytes.changed += j->bytes.changed;
+    if (a->away_us > 0)
+        weather_times_add(&t->aways, (double)a->away_us / 1000);
     t->gap_us = a->gap_us > t->gap_us ? a->gap_us : t->gap_us;
 }
 
@@ -35,7 +37,7 @@ static void put_times(const char *what, struct weather_times *t)
         printf("%s: median %.0f ms, longest %.0f ms\n", what, weather_median_ms(t), weather_longest_ms(t));
 }
 
-void tally_put_text(const struct tally *t, struct weather *w, const struct tally_about *about)
+void tally_put_text(struct tally *t, struct weather *w, const struct tally_about *about)
 {
     trial_put_machine(stdout);
     printf("; %u workers of %u slots, %u head%s, %u clients; model %s%s; seed %llu\n", w->storm.workers, about->slots, w->storm.heads,
@@ -47,6 +49,7 @@ void tally_put_text(const struct tally *t, struct weather *w, const struct tally
     put_times("killed worker, until its head knew", &w->detected[STORM_KILL]);
     put_times("frozen worker, until its head gave it up", &w->detected[STORM_FREEZE]);
     put_times("cable pulled, until the head gave the worker up", &w->detected[STORM_CUT]);
+    put_times("head killed under a stream, until it went on", &t->aways);
     put_times("answers that went on, replay", &w->replays);
     put_times("answers that went on, from token to token", &w->waits);
     printf("malformed %u, changed streams %u, lost bytes %llu\n", t->malformed, t->changed, (unsigned long long)t->bytes.lost);
@@ -59,7 +62,7 @@ static void put_json_times(const char *name, struct weather_times *t)
     printf(",\"%s_median_ms\":%.1f,\"%s_longest_ms\":%.1f", name, weather_median_ms(t), name, weather_longest_ms(t));
 }
 
-void tally_put_json(const struct tally *t, struct weather *w, const struct tally_about *about)
+void tally_put_json(struct tally *t, struct weather *w, const struct tally_about *about)
 {
     printf("{\"machine\":\"");
     trial_put_machine(stdout);
@@ -75,6 +78,7 @@ void tally_put_json(const struct tally *t, struct weather *w, const struct tally
     put_json_times("kill_seen", &w->detected[STORM_KILL]);
     put_json_times("freeze_seen", &w->detected[STORM_FREEZE]);
     put_json_times("cut_seen", &w->detected[STORM_CUT]);
+    put_json_times("away", &t->aways);
     put_json_times("replay", &w->replays);
     put_json_times("wait", &w->waits);
     printf(",\"well\":%s}\n", tally_is_well(t) ? "true" : "false");

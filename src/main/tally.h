@@ -12,6 +12,7 @@ struct tally {
     uint32_t streams, lost, malformed, errors, changed, returned; /* streams; returned: asked for again at a head */
     struct judge_bytes bytes;
     uint64_t gap_us;            /* the longest of all */
+    struct weather_times aways; /* of streams whose head died: until they went on */
     bool exact;                 /* what changed is wrong, too */
 };
 
@@ -26,8 +27,8 @@ struct tally_about {
     const char *model;
     uint32_t slots, at_once;
 };
-/* To stdout: several lines for people, the last of them with the sums; or one JSON object. Sort the times of `w`. */
-void tally_put_text(const struct tally *t, struct weather *w, const struct tally_about *about);
-void tally_put_json(const struct tally *t, struct weather *w, const struct tally_about *about);
+/* To stdout: several lines for people, the last of them with the sums; or one JSON object. They sort the times. */
+void tally_put_text(struct tally *t, struct weather *w, const struct tally_about *about);
+void tally_put_json(struct tally *t, struct weather *w, const struct tally_about *about);
 
 #endif

@@ -10,11 +10,16 @@
  *
  *     WAITS ──its share of the streams ended, or patience──▶ PAUSES ──▶ strike ──▶ STRUCK ──started again──▶ the next
  *                                                                        └───────▶ AWAY ────lasts_ms──────▶ the next
- * and CALM behind the last one. What the heads saw is read from their lines. */
+ * and CALM behind the last one. What the heads saw is read from their lines.
+ *
+ * A stream lives in its head and in its worker, and either may die, but not both at once: before and after the death of a head,
+ * PAUSES lasts until each stream has heard something since the last fault, at most WEATHER_SETTLE_S. */
+
+enum { LOOK_EVERY_MS = 20 };
 
 /* ---- times ---- */
 
-static void add(struct weather_times *t, double ms)
+void weather_times_add(struct weather_times *t, double ms)
 {
     if (t->n < WEATHER_SAMPLES_MAX)
         t->ms[t->n++] = (float)ms;
@@ -49,6 +54,8 @@ static void set_timer(struct weather *w, uint32_t ms)
 
 static void next_fault(struct weather *w)
 {
+    w->over_us = net_now_us(w->loop);
+    w->before = w->fault.kind;
     if (w->next == w->storm.faults) {
         w->state = WEATHER_CALM;
         net_timer_set(w->timer, UINT64_MAX);
@@ -62,6 +69,7 @@ static void next_fault(struct weather *w)
 static void pause_then_strike(struct weather *w)
 {
     w->state = WEATHER_PAUSES;
+    w->patient_us = net_now_us(w->loop) + WEATHER_SETTLE_S * 1000000ull;
     set_timer(w, w->fault.pause_ms);
 }
 
@@ -99,13 +107,22 @@ static void come_back(struct weather *w)
     next_fault(w);
 }
 
+static void strike_when_settled(struct weather *w)
+{
+    bool head = w->fault.kind == STORM_HEAD || w->before == STORM_HEAD;
+    if (head && net_now_us(w->loop) < w->patient_us && !w->is_settled(w->over_us, w->user_data))
+        set_timer(w, LOOK_EVERY_MS);
+    else
+        strike(w);
+}
+
 static void on_timer(struct net_timer *t, void *user_data)
 {
     struct weather *w = user_data;
     (void)t;
     switch (w->state) {
     case WEATHER_WAITS: pause_then_strike(w); break;
-    case WEATHER_PAUSES: strike(w); break;
+    case WEATHER_PAUSES: strike_when_settled(w); break;
     case WEATHER_AWAY: come_back(w); break;
     case WEATHER_STRUCK: w->on_failed("a worker that was asked to leave is still there", w->user_data); break;
     case WEATHER_CALM: break;
@@ -154,7 +171,7 @@ static void someone_left(struct weather *w, const char *line)
         size_t n = strlen(name);
         if (strncmp(node + 6, name, n) != 0 || (node[6 + n] != ' ' && node[6 + n] != '#') || w->struck[i].at_us == 0)
             continue;
-        add(&w->detected[w->struck[i].kind], (double)(net_now_us(w->loop) - w->struck[i].at_us) / 1000);
+        weather_times_add(&w->detected[w->struck[i].kind], (double)(net_now_us(w->loop) - w->struck[i].at_us) / 1000);
         w->struck[i].at_us = 0;
     }
 }
@@ -166,8 +183,8 @@ static void went_on(struct weather *w, const char *from)
     w->resumed++;
     if (comma == NULL)
         return;
-    add(&w->waits, strtod(after + 7, NULL));
-    add(&w->replays, strtod(comma + 5, NULL));
+    weather_times_add(&w->waits, strtod(after + 7, NULL));
+    weather_times_add(&w->replays, strtod(comma + 5, NULL));
 }
 
 void weather_line(struct weather *w, struct str line)

@@ -47,6 +47,17 @@ def test_chaos_finds_what_is_wrong(run, spoil, found):
     assert "stream 0 (greedy)" in end.stderr and "undisturbed: " in end.stderr, end.stderr
 
 
+@pytest.mark.parametrize("heads", [1, 2])
+def test_chaos_kills_heads(run, heads):
+    """Given streams at one head, or at two; when heads and workers are killed and started again; then each client that comes back with
+    the id of its last event, to the same head or to the other one, gets the rest, byte for byte."""
+    end = run("chaos", "--streams", 24, "--faults", 5, "--seed", 4, "--kinds", "head,kill", "--heads", heads, "--exact", "-o", "json", timeout_s=120)
+    assert end.returncode == 0, end.stdout + end.stderr
+    sums = json.loads(end.stdout)
+    assert sums["well"] and sums["faults"]["head"] > 0 and sums["faults"]["kill"] > 0 and sums["asked_again"] > 0, sums
+    assert 0 < sums["away_median_ms"] <= sums["away_longest_ms"], sums
+
+
 def test_chaos_pulls_cables(run):
     """Given workers on hosts of their own, which the command makes and removes; when their cables are pulled and put back; then
     nothing is lost, doubled or changed, and whom the head gave up it gave up within three heartbeats."""
