@@ -109,17 +109,17 @@ struct agent {
     char duty_reason[AGENT_REASON_BYTES]; /* in a few words; empty while it serves */
     uint64_t drain_us;   /* DRAINS: what still runs then is left to others; else AGENT_NEVER */
     bool signalled;      /* a signal asked it to drain: the next one is not waited for */
-    struct uplink uplinks[AGENT_HEADS_MAX];
-    struct agent_actor actors[AGENT_ACTORS_MAX];
-    struct idtab jobs;   /* agent_job.node */
-    struct agent_job *by_name[AGENT_JOB_BUCKETS]; /* (head, job, attempt) of those that are no orphans */
-    uint64_t tickets;    /* given so far */
-    struct kept *kept_by_stream[AGENT_KEPT_BUCKETS];
     struct list kept, expiring; /* kept.all; kept.expiring, by due_us */
+    struct agent_text *texts;   /* owned: of the effects of this step */
+    struct ag_effects *fx;      /* borrowed: where this step's effects go */
     uint64_t kept_bytes;
+    uint64_t tickets;    /* given so far */
+    struct idtab jobs;   /* agent_job.node */
     struct wire_arena arena; /* owned: of a frame out of kept */
-    struct agent_text *texts; /* owned: of the effects of this step */
-    struct ag_effects *fx;    /* borrowed: where this step's effects go */
+    struct uplink uplinks[AGENT_HEADS_MAX];
+    struct agent_actor actors[AGENT_ACTORS_MAX]; /* what every step looks at is before these: a worker's heartbeat touches few cache lines */
+    struct agent_job *by_name[AGENT_JOB_BUCKETS]; /* (head, job, attempt) of those that are no orphans */
+    struct kept *kept_by_stream[AGENT_KEPT_BUCKETS];
 };
 
 /* ---- agent_effects.c ---- */

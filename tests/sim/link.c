@@ -22,12 +22,34 @@ static uint64_t latency_us(struct sim *s, const struct link *l)
     return us;
 }
 
+/* Most packets are small, and there are tens of millions of them: those come from a list. */
+static struct packet *packet_new(struct sim *s, size_t n)
+{
+    struct packet *k = n <= PACKET_SMALL ? s->packets : NULL;
+    if (k != NULL)
+        s->packets = k->next;
+    else
+        k = xalloc(sizeof *k + (n <= PACKET_SMALL ? PACKET_SMALL : n));
+    k->next = NULL;
+    k->n = n;
+    return k;
+}
+
+static void packet_free(struct sim *s, struct packet *k)
+{
+    if (k->n > PACKET_SMALL) {
+        free(k);
+        return;
+    }
+    k->next = s->packets;
+    s->packets = k;
+}
+
 static struct packet *link_push(struct sim *s, struct link *l, enum link_dir dir, enum packet_kind kind, size_t n)
 {
     struct pipe *p = &l->pipe[dir];
-    struct packet *k = xalloc(sizeof *k + n);
+    struct packet *k = packet_new(s, n);
     k->kind = kind;
-    k->n = n;
     if (p->first == NULL)
         p->end = &p->first;
     *p->end = k;
@@ -58,12 +80,12 @@ void link_send(struct sim *s, struct link *l, enum link_dir dir, const struct wi
     link_send_bytes(s, l, dir, s->bytes.p, s->bytes.n);
 }
 
-static void pipe_clear(struct pipe *p)
+static void pipe_clear(struct sim *s, struct pipe *p)
 {
     while (p->first != NULL) {
         struct packet *k = p->first;
         p->first = k->next;
-        free(k);
+        packet_free(s, k);
     }
 }
 
@@ -149,7 +171,7 @@ void link_hang_up(struct sim *s, struct link *l)
 void link_orphan(struct sim *s, struct link *l, bool fin)
 {
     l->near_up = false;
-    pipe_clear(&l->pipe[TO_DIALLER]);
+    pipe_clear(s, &l->pipe[TO_DIALLER]);
     if (fin)
         link_push(s, l, TO_HEAD, PACKET_FIN, 0);
 }
@@ -190,15 +212,23 @@ void link_reset(struct sim *s, struct link *l)
 {
     l->far_up = false;
     list_remove(&l->in_head);
-    pipe_clear(&l->pipe[TO_HEAD]);
+    pipe_clear(s, &l->pipe[TO_HEAD]);
     if (l->near_up)
         link_push(s, l, TO_DIALLER, PACKET_FIN, 0);
 }
 
-void link_free(struct link *l)
+void packets_free(struct sim *s)
 {
-    pipe_clear(&l->pipe[TO_HEAD]);
-    pipe_clear(&l->pipe[TO_DIALLER]);
+    for (struct packet *k = s->packets, *next; k != NULL; k = next) {
+        next = k->next;
+        free(k);
+    }
+}
+
+void link_free(struct sim *s, struct link *l)
+{
+    pipe_clear(s, &l->pipe[TO_HEAD]);
+    pipe_clear(s, &l->pipe[TO_DIALLER]);
     free(l);
 }
 
@@ -303,5 +333,5 @@ static void link_deliver(struct sim *s, uint64_t id, uint64_t dir, uint64_t c)
         head_receive(s, l, k);
     else
         dialler_receive(s, l, k);
-    free(k);
+    packet_free(s, k);
 }

@@ -118,6 +118,7 @@ void sim_say(const char *tag, struct str line);
 
 /* ---- link.c: what TCP does ---- */
 enum link_dir { TO_HEAD, TO_DIALLER };
+enum { PACKET_SMALL = 160 }; /* bytes: a heartbeat of three actors */
 enum packet_kind { PACKET_DATA, PACKET_OPEN, PACKET_FIN, PACKET_NOISE };
 struct packet {
     struct packet *next;
@@ -161,7 +162,8 @@ void link_break(struct sim *s, struct link *l);
 void link_send_noise(struct sim *s, struct link *l);
 /* The head's process is gone. */
 void link_reset(struct sim *s, struct link *l);
-void link_free(struct link *l);
+void link_free(struct sim *s, struct link *l);
+void packets_free(struct sim *s); /* those that wait to be used again */
 
 /* ---- coordinator.c: the program around struct head ---- */
 struct coordinator {
@@ -413,6 +415,7 @@ struct sim {
     struct ag_effects ag;  /* of the worker that is fed */
     uint64_t launcher;   /* stranger, or 0 */
     uint32_t nodes;      /* names given */
+    struct packet *packets; /* owned; small ones to be used again */
     struct wire_arena arena;
     struct buf bytes;    /* a frame being encoded */
     uint64_t calls_answered, tokens, worker_steps;

@@ -135,7 +135,8 @@ static void sim_fini(struct sim *s)
     for (size_t i = 0; i < s->workers.n; i++)
         worker_free(s->workers.p[i]);
     for (size_t i = 0; i < s->links.n; i++)
-        link_free(s->links.p[i]);
+        link_free(s, s->links.p[i]);
+    packets_free(s);
     for (size_t i = 0; i < s->calls.n; i++)
         call_free(s->calls.p[i]);
     for (size_t i = 0; i < s->askings.n; i++)
