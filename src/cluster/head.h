@@ -65,8 +65,8 @@ struct head_config {
     uint64_t queue_bytes_max;   /* 64 MiB of request clones, queued and running */
     uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
     uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
-    uint32_t attempts_max;      /* 8 attempts in a row that bring no token end a job; workers that left or fell silent
-                                   do not count */
+    uint32_t attempts_max;      /* 8 attempts in a row that bring no token end a job; workers that left, fell silent
+                                   or were full of other heads' jobs do not count */
     uint32_t moves_max;         /* 32 attempts in all */
     uint64_t resume_bytes_max;  /* 64 MiB of delivered token ids, of all running jobs */
     uint32_t regroup_ms;        /* 25: a job that lost its actor waits this long: workers often die in bunches */

@@ -300,10 +300,12 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
     a->jobs_failed++;
     head_log(h, LOG_WARN, "FAILOVER", "job %llu failed: %s actor=%u node=%s", (unsigned long long)job->node.id,
              fault->text, (unsigned)a->node.id, a->worker->name);
-    if (fault->err == ERR_BUSY)
+    if (fault->err == ERR_BUSY) { /* other heads filled it: that says nothing of this job */
+        job->in_vain -= job->in_vain > 0;
         head_actor_rest(h, a);
-    else
+    } else {
         head_actor_fails(h, a, fault->text);
+    }
     head_flight_end(h, f);
     head_job_failover(h, job, fault);
 }

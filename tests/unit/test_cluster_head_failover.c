@@ -114,6 +114,25 @@ static void a_job_is_tried_attempts_max_times(void **state)
     story_end(&s);
 }
 
+/* Two heads use one worker: what the other one has there is no fault of this job. */
+static void an_actor_that_another_head_filled_is_asked_again(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.attempts_max = 1;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\n");
+    story(&s, "> done 1 job=1.1 finish=4 error=8\n"
+              "> wait 249\n"
+              "> wait 1\n"
+              "send 1 run job=1.2 key=0 seed=0 hi\n"
+              "> done 1 job=1.2 finish=4 error=8\n"
+              "> wait 250\n"
+              "send 1 run job=1.3 key=0 seed=0 hi\n"
+              "> prefilled 1 job=1.3\n"
+              "started 1.0 actor=0 node=a\n");
+    story_end(&s);
+}
+
 static void with_no_other_worker_a_job_waits_for_one_to_come(void **state)
 {
     (void)state;
@@ -432,6 +451,7 @@ int main(void)
         cmocka_unit_test(thirty_prompts_outlive_the_death_of_one_worker_of_three),
         cmocka_unit_test(messages_of_an_older_attempt_are_ignored),
         cmocka_unit_test(a_job_is_tried_attempts_max_times),
+        cmocka_unit_test(an_actor_that_another_head_filled_is_asked_again),
         cmocka_unit_test(with_no_other_worker_a_job_waits_for_one_to_come),
         cmocka_unit_test(a_worker_that_says_bye_leaves_its_jobs_to_others),
         cmocka_unit_test(a_hung_actor_loses_its_jobs_and_gets_new_ones_when_it_works_again),
