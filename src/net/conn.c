@@ -91,6 +91,8 @@ void conn_shut(struct net_conn *c)
         return;
     MUST(c->why != NULL);
     move(c, CONN_CLOSED);
+    buf_fini(&c->out);
+    conn_count(c);
     list_remove(&c->dirty);
     list_remove(&c->timed);
     dialling_abandon(c);
@@ -246,6 +248,21 @@ void conns_sweep(struct net_loop *l)
     }
     if (list_empty(&l->timed))
         uv_timer_stop(&l->sweep);
+}
+
+static void compare(uv_handle_t *h, void *user_data)
+{
+    struct net_conn **most = user_data, *c = h->data;
+    const struct net_object *o = h->data; /* NULL: the loop's own */
+    if (o != NULL && o->end == end_conn && c->counted > (*most != NULL ? (*most)->counted : 0))
+        *most = c;
+}
+
+struct net_conn *conns_greediest(struct net_loop *l)
+{
+    struct net_conn *most = NULL;
+    uv_walk(&l->uv, compare, &most);
+    return most;
 }
 
 /* ---- small questions ---- */

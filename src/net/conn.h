@@ -39,6 +39,7 @@ struct net_conn {
     struct buf out;             /* owned; written, not yet given to libuv */
     size_t pending_peak;        /* most that was pending since the last on_drain */
     struct flight *flight;      /* owned; bytes libuv is sending; NULL: none */
+    size_t counted;             /* memory of `out` and `flight`, as counted in net_loop.pending */
     struct dialling *dialling;  /* owned; NULL once connected, or when a resolve in progress outlives us */
     char *peer;                 /* owned */
     char *why;                  /* owned; first reason for closing, NULL while there is none */
@@ -70,7 +71,12 @@ void conn_deadline(struct net_conn *c, unsigned ms);
 void conn_closed(struct net_conn *c);
 void conns_sweep(struct net_loop *l);
 
+/* The connection with the most unsent bytes, NULL: none has any. */
+struct net_conn *conns_greediest(struct net_loop *l);
+
 /* write.c */
+/* Counts the memory of its unsent bytes anew. */
+void conn_count(struct net_conn *c);
 /* Unsent bytes are worth a flush at the end of the turn. */
 void conn_touch(struct net_conn *c);
 void conns_flush(struct net_loop *l);

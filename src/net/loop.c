@@ -44,6 +44,7 @@ struct net_loop *net_loop_new(void)
     list_init(&l->dirty);
     list_init(&l->timed);
     list_init(&l->signals);
+    l->pending_max = SIZE_MAX;
     l->read_bytes = xalloc(NET_READ_BYTES);
     MUST(uv_loop_init(&l->uv) == 0);
     l->uv.data = l;
@@ -73,6 +74,16 @@ void net_loop_run(struct net_loop *l)
 void net_loop_stop(struct net_loop *l)
 {
     uv_stop(&l->uv);
+}
+
+void net_loop_pending_max(struct net_loop *l, size_t bytes)
+{
+    l->pending_max = bytes;
+}
+
+size_t net_loop_pending(const struct net_loop *l)
+{
+    return l->pending;
 }
 
 uint64_t net_now_us(const struct net_loop *l)

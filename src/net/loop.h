@@ -19,6 +19,8 @@ struct net_loop {
     struct list dirty; /* net_conn.dirty: written to since the last flush */
     struct list timed; /* net_conn.timed: connecting or closing, with a deadline */
     struct list signals; /* net_signal.link */
+    size_t pending;      /* memory of the unsent bytes of all connections */
+    size_t pending_max;  /* net_loop_pending_max() */
     char *read_bytes;  /* owned; NET_READ_BYTES that every connection reads into */
 };
 

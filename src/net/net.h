@@ -29,6 +29,11 @@ void net_loop_free(struct net_loop *l);
 /* Until net_loop_stop(), or nothing is left to wait for. */
 void net_loop_run(struct net_loop *l);
 void net_loop_stop(struct net_loop *l);
+/* From now on the unsent bytes of all connections together may take so much memory. When more is needed, the connection that
+ * has the most of them is aborted, and so on; who reads what it is sent has next to none. Without this: no limit. */
+void net_loop_pending_max(struct net_loop *l, size_t bytes);
+/* Memory they take now. */
+size_t net_loop_pending(const struct net_loop *l);
 /* Monotonic microseconds, as clock_us(). */
 uint64_t net_now_us(const struct net_loop *l);
 
@@ -63,7 +68,8 @@ struct net_conn *net_dial(struct net_loop *l, const char *host, uint16_t port, c
                           void *user_data);
 void net_conn_set(struct net_conn *c, const struct net_conn_calls *calls, void *user_data);
 /* Copies the bytes; sent at the end of the turn, or when dialling has succeeded. ERR_TOO_LARGE: NET_PENDING_BYTES_MAX
- * would be passed, nothing was taken. ERR_NET: closing or closed; the peer's end of stream closes it, too. */
+ * would be passed, nothing was taken; or the loop's limit, and this connection has the most: it is closing then. ERR_NET:
+ * closing or closed; the peer's end of stream closes it, too. */
 int net_write(struct net_conn *c, struct str bytes);
 /* Bytes not yet given to the kernel. A caller that sees too many stops writing and waits for on_drain. */
 size_t net_conn_pending(const struct net_conn *c);

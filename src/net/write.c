@@ -40,6 +40,25 @@ void conn_touch(struct net_conn *c)
     loop_flush_soon(c->loop);
 }
 
+void conn_count(struct net_conn *c)
+{
+    size_t now = c->state == CONN_CLOSED ? 0 : c->out.cap + (c->flight != NULL ? c->flight->bytes.cap : 0);
+    c->loop->pending = c->loop->pending - c->counted + now;
+    c->counted = now;
+}
+
+/* Looking at all connections is dear, but each look ends one that held more than its share. */
+static void relieve(struct net_loop *l)
+{
+    while (l->pending > l->pending_max) {
+        struct net_conn *c = conns_greediest(l);
+        MUST(c != NULL);
+        conn_reason(c, ERR_TOO_LARGE, "%s had the most unsent bytes, %zu, when all together took more than %zu", c->peer != NULL ? c->peer : "a peer",
+                    net_conn_pending(c), l->pending_max);
+        conn_shut(c);
+    }
+}
+
 int net_write(struct net_conn *c, struct str bytes)
 {
     if (c->state > CONN_OPEN)
@@ -50,6 +69,10 @@ int net_write(struct net_conn *c, struct str bytes)
     MUST(buf_add_str(&c->out, bytes) == 0);
     if (pending + bytes.n > c->pending_peak)
         c->pending_peak = pending + bytes.n;
+    conn_count(c);
+    relieve(c->loop);
+    if (c->state == CONN_CLOSED)
+        return ERR_TOO_LARGE;
     if (c->state == CONN_OPEN)
         conn_touch(c);
     return 0;
@@ -62,6 +85,7 @@ static void on_written(uv_write_t *req, int status)
     c->flight = NULL;
     buf_fini(&flight->bytes);
     free(flight);
+    conn_count(c);
     if (c->state == CONN_CLOSED)
         return;
     if (status < 0)
@@ -114,6 +138,7 @@ static void flush(struct net_conn *c)
             buf_fini(&c->out); /* thousands may be idle: none keeps a buffer, malloc is cheap beside send() */
         else
             start_flight(c, r > 0 ? (size_t)r : 0);
+        conn_count(c);
     }
     after_progress(c);
 }
