@@ -35,6 +35,8 @@ enum {
     HEAD_EJECT_AFTER = 3,             /* failures in a row: from then on an actor is probed with one job at a time */
     HEAD_REST_FIRST_MS = 250,         /* an actor rests after a failure; twice as long after the next … */
     HEAD_REST_MAX_MS = 8000,          /* … up to this */
+    HEAD_CALL_BYTES = 1024,           /* records of a call besides its request: these count as memory of the queue, too … */
+    HEAD_JOB_BYTES = 2048,            /* … and those of each of its jobs, with what the program keeps of a branch */
     HEAD_RESUME_TOKENS_MAX = 1 << 18, /* tokens of one answer that are kept for going on elsewhere: must fit a `run` */
 };
 
@@ -62,7 +64,7 @@ struct head_config {
     uint32_t token_stall_ms;    /* 30000: an actor busy without a token for this long is hung, whatever its speed */
     uint32_t token_floor_ms;    /* 5000: … and one whose speed is known not before this */
     uint32_t queue_jobs_max;    /* 1024 */
-    uint64_t queue_bytes_max;   /* 64 MiB of request clones, queued and running */
+    uint64_t queue_bytes_max;   /* 64 MiB of requests queued and running, with the records of their jobs */
     uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
     uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
     uint32_t attempts_max;      /* 8 attempts in a row that bring no token end a job; workers that left, fell silent
@@ -171,7 +173,7 @@ struct head_totals {
     uint32_t actors_serving; /* of the ready ones, those whose workers take new jobs */
     float cpus;            /* of the workers */
     uint64_t memory_bytes; /* of the workers */
-    uint64_t queue_bytes;  /* request clones held */
+    uint64_t queue_bytes;  /* requests held, with the records of their jobs */
     uint64_t resume_bytes; /* delivered token ids held */
     uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, prompt_tokens, cached_tokens, answer_tokens;
     bool launcher; /* `manta scale` has somebody to talk to */

@@ -261,7 +261,7 @@ static void a_request_over_a_limit_changes_nothing(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    s.cfg.queue_bytes_max = 1000;
+    s.cfg.queue_bytes_max = 1000 + HEAD_CALL_BYTES + HEAD_JOB_BYTES;
     struct head_totals t;
     given(&s, "open 1\nhello 1 node=a\nactor 1 slots=8\n");
     story(&s, "> prompt 1 count=65\n"
@@ -271,6 +271,25 @@ static void a_request_over_a_limit_changes_nothing(void **state)
     assert_true(s.fx.fx[0].kind == FX_CALL_FAILED && s.fx.fx[0].fault.err == ERR_BUSY);
     head_totals(s.head, &t);
     assert_true(t.calls == 0 && t.queue_bytes == 0 && t.running == 0 && t.calls_failed == 2);
+    story_end(&s);
+}
+
+/* Given prompts of a few bytes, when more of them come than the limit holds with their records, then the next one is
+ * refused; once one has ended there is room again. */
+static void records_count_as_memory(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.queue_bytes_max = 4 * (HEAD_CALL_BYTES + HEAD_JOB_BYTES) - 1;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=8\nprompt 1\nprompt 2\nprompt 3\n");
+    struct head_totals t;
+    head_totals(s.head, &t);
+    assert_true(t.running == 3 && t.queue_bytes > 3 * (HEAD_CALL_BYTES + HEAD_JOB_BYTES));
+    given(&s, "prompt 4\n");
+    assert_true(s.fx.n == 1 && s.fx.fx[0].kind == FX_CALL_FAILED && s.fx.fx[0].fault.err == ERR_BUSY);
+    given(&s, "done 1 job=1.1\nprompt 5\n");
+    head_totals(s.head, &t);
+    assert_int_equal(t.running, 3);
     story_end(&s);
 }
 
@@ -423,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_says_when_to_come_back),
         cmocka_unit_test(who_waits_can_be_told_what_for),
         cmocka_unit_test(a_request_over_a_limit_changes_nothing),
+        cmocka_unit_test(records_count_as_memory),
         cmocka_unit_test(several_answers_have_seeds_of_their_own),
         cmocka_unit_test(a_prompt_to_all_goes_to_each_ready_actor),
         cmocka_unit_test(more_actors_than_there_are_is_as_many_as_there_are),

@@ -173,7 +173,7 @@ static void a_storm_breaks_nothing(void **state)
         storm = (struct storm){.s = story_begin(), .rng = {.seed = seed}};
         storm.s.heard = hear;
         storm.s.cfg.queue_jobs_max = 12;
-        storm.s.cfg.queue_bytes_max = 6000;
+        storm.s.cfg.queue_bytes_max = 6000 + 10 * (HEAD_CALL_BYTES + HEAD_JOB_BYTES);
         storm.s.cfg.balance = (enum balance)(seed % BALANCE_COUNT);
         storm.s.cfg.settle_ms = seed % 2 ? 5000 : 0;
         for (int i = 0; i < STEPS && storm.next_call < CALLS_MAX - 1; i++)
