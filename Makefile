@@ -99,6 +99,14 @@ test-mixed: ## One worker with three models under mixed load: memory flat and in
 	@venv=$$(scripts/venv $(e2e_requirements)); \
 		MANTA=$(CURDIR)/$(program) tests/soak/mixed --fixtures "$$("$$venv/bin/python" tests/fixtures/fixtures.py)" $(ARGS)
 
+.PHONY: test-memory
+test-memory: ## The head with 10,000 idle streams and 1,000 workers, every part of its memory flooded: within its budget? (minutes)
+	@scripts/setup --tests
+	@scripts/fetch llhttp
+	@scripts/build release manta
+	@venv=$$(scripts/venv $(e2e_requirements)); \
+		MANTA=$(CURDIR)/$(program) MANTA_STREAMS=10000 MANTA_WORKERS=1000 "$$venv/bin/python" -m pytest -s tests/e2e/test_head_memory.py $(ARGS)
+
 .PHONY: test-compose
 test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
 	@tests/compose/run $(ARGS)

@@ -62,6 +62,8 @@ struct api_error {
 /* ERR_INVALID (400), ERR_UNSUPPORTED (a field asks for what manta lacks), … with `e` filled; *out untouched then. */
 int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e);
 void api_call_fini(struct api_call *c);
+/* Frees the request's texts, which somebody else has a copy of by now; numbers, also of what there was, stay. */
+void api_call_forget(struct api_call *c);
 
 /* {"error":{"message","type","param","code"}} */
 void api_write_error(struct buf *out, const struct api_error *e);

@@ -125,6 +125,19 @@ int api_parse(enum api_shape shape, struct str body, struct api_call *out, struc
     return 0;
 }
 
+void api_call_forget(struct api_call *c)
+{
+    struct request *q = &c->request;
+    api_arena_free(c->owned);
+    c->owned = NULL;
+    q->model = q->text = q->affinity = (struct str){0};
+    q->turns = NULL;
+    q->tokens = NULL;
+    q->inputs = NULL;
+    q->stops = NULL;
+    q->biases = NULL;
+}
+
 void api_call_fini(struct api_call *c)
 {
     api_arena_free(c->owned);

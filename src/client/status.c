@@ -70,6 +70,16 @@ static void show_limits(const json_t *limits)
         printf("  %-30s %lld\n", name, (long long)json_integer_value(value));
 }
 
+static void show_budget(const json_t *memory)
+{
+    size_t i;
+    json_t *part;
+    printf("%s the head takes at most %s\n", show_tag("MEMORY"), show_size(json_num(memory, "bytes_max")).text);
+    json_array_foreach(json_object_get(memory, "parts"), i, part)
+        printf("  %-22s %9s of %9s; %s\n", json_text(part, "name", "?"), show_size(json_num(part, "bytes")).text,
+               show_size(json_num(part, "bytes_max")).text, json_text(part, "then", ""));
+}
+
 void show_status(const json_t *s)
 {
     size_t i;
@@ -110,8 +120,10 @@ static int ask(const struct client_options *o, const char *path, void (*show)(co
 static void show_status_page(const struct client_options *o, const json_t *answer)
 {
     show_status(answer);
-    if (o->limits)
-        show_limits(json_object_get(answer, "limits"));
+    if (!o->limits)
+        return;
+    show_limits(json_object_get(answer, "limits"));
+    show_budget(json_object_get(answer, "memory"));
 }
 
 static void show_actors_page(const struct client_options *o, const json_t *answer)

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "head/call.h"
+#include "head/memory.h"
 
 /* What a client is sent, in the shape it asked for: events as they come, or one JSON text at the end.
  *
@@ -125,19 +126,28 @@ static struct api_choice choice_of(const struct fx *fx, bool with_logprobs)
     return choice;
 }
 
+/* False: one of its parts would be over the limit of one answer. */
+static bool keep(struct head_program *p, struct call *c, struct kept *k, const struct fx *fx, bool with_ids)
+{
+    size_t before = kept_bytes(k);
+    bool kept = kept_add(k, fx, with_ids);
+    memory_of_call(p, c, (int64_t)(kept_bytes(k) - before));
+    return kept;
+}
+
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
 {
     struct branch *b = call_branch(c, index);
     b->heard = fx->first + fx->ids.n;
     bool with_logprobs = c->api.request.sampling.logprobs != 0;
-    if (call_keeps_text(c) && !kept_add(&b->whole, fx, call_wants_ids(c) && !c->api.stream)) {
+    if (call_keeps_text(c) && !keep(p, c, &b->whole, fx, call_wants_ids(c) && !c->api.stream)) {
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
     if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute)
         return;
     if (http_stream_full(c->r)) {
-        if (!kept_add(&b->held, fx, with_logprobs))
+        if (!keep(p, c, &b->held, fx, with_logprobs))
             doom(p, c, "the client reads too slowly: more of its answer waits than may be kept");
         return;
     }
@@ -156,6 +166,7 @@ static void release(struct head_program *p, struct call *c, uint32_t index)
     struct str *pieces = kept_show(&b->held, &choice);
     write_chunk(p, c, index, choice);
     free(pieces);
+    memory_of_call(p, c, -(int64_t)kept_bytes(&b->held));
     kept_fini(&b->held);
 }
 

@@ -15,6 +15,8 @@ void kept_init(struct kept *k);
 /* Empties it, and frees what it holds. */
 void kept_fini(struct kept *k);
 bool kept_is_empty(const struct kept *k);
+/* Memory it takes. */
+size_t kept_bytes(const struct kept *k);
 /* False: it would hold more than REPLY_TEXT_BYTES_MAX. with_ids: the tokens, too; with their log-probabilities where
  * these came along. */
 bool kept_add(struct kept *k, const struct fx *fx, bool with_ids);
@@ -43,6 +45,7 @@ struct call {
     struct http_request *r;        /* NULL once answered or gone */
     struct api_call api;
     struct api_head head;
+    char *model;                   /* owned; as the client named it */
     struct branch *branches;       /* owned */
     uint32_t branches_n;           /* known so far */
     uint64_t started_us;
@@ -59,6 +62,7 @@ struct call {
     bool streaming;                /* the stream's head is sent */
     bool begun;                    /* something of the answer has come */
     struct fault doom;             /* why, when on the doomed list */
+    uint64_t bytes;                /* counted in program->answer_bytes */
     char param[24];                /* field of the request that doom is about; empty: none */
 };
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "head/call.h"
+#include "head/memory.h"
 
 /* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
  *
@@ -40,8 +41,10 @@ void call_free(struct head_program *p, struct call *c)
         branch_fini(&c->branches[i]);
     free(c->branches);
     free(c->from);
+    memory_of_call(p, c, -(int64_t)c->bytes);
     api_call_fini(&c->api);
     free(c->duty);
+    free(c->model);
     free(c);
 }
 
@@ -114,8 +117,12 @@ static void prompt(struct head_program *p, struct call *c)
         .client = buf_str(&note),
         .deadline_ms = c->api.timeout_ms,
     };
-    head_feed(p, ev);
+    uint64_t id = c->node.id;
+    head_feed(p, ev); /* may have answered already */
     buf_fini(&note);
+    c = find(p, id);
+    if (c != NULL)
+        api_call_forget(&c->api); /* the brain has its own copy of what runs */
 }
 
 /* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
@@ -172,15 +179,16 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
     struct call *c = call_new(p, r);
     uint64_t id = c->node.id;
     c->api = api;
+    c->model = xstr_dup(api.request.model);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
     c->total = api.spread ? 0 : api.n;
     c->has_body = true;
-    c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = api.request.model,
+    c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = str_of(c->model),
                                 .include_usage = api.include_usage};
     if (from.stream != 0)
         resume(p, c, &from);
     else
-        prompt(p, c); /* may have answered already */
+        prompt(p, c);
     c = find(p, id);
     if (c != NULL) {
         c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is forgotten now */
@@ -301,6 +309,7 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
     if (fx->ids.n > 0 && b->prompt_ids == NULL) {
         b->prompt_ids = xalloc_array(fx->ids.n, sizeof *b->prompt_ids);
         memcpy(b->prompt_ids, fx->ids.p, fx->ids.n * sizeof *b->prompt_ids);
+        memory_of_call(p, c, fx->ids.n * (int64_t)sizeof *b->prompt_ids);
         b->prompt_ids_n = fx->ids.n;
     }
     if (fx->branch == 0)
@@ -323,6 +332,7 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
     if (fx->embedding.n > 0) {
         b->vector = xalloc_array(fx->embedding.n, sizeof *b->vector);
         memcpy(b->vector, fx->embedding.p, fx->embedding.n * sizeof *b->vector);
+        memory_of_call(p, c, fx->embedding.n * (int64_t)sizeof *b->vector);
         b->vector_n = fx->embedding.n;
     }
     if (c->api.shape == API_EMBEDDINGS)

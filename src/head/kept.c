@@ -21,6 +21,11 @@ bool kept_is_empty(const struct kept *k)
     return k->text.n == 0 && k->ids.n == 0;
 }
 
+size_t kept_bytes(const struct kept *k)
+{
+    return k->text.cap + k->ids.cap + k->logprobs.cap + k->top_ids.cap + k->top_logprobs.cap + k->lengths.cap + k->pieces.cap;
+}
+
 /* Each piece of an answer has log-probabilities or none has, so that the arrays stay of one length. */
 static int add_tokens(struct kept *k, const struct fx *fx)
 {

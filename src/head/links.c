@@ -6,13 +6,15 @@
 
 /* One connection of a worker or a launcher: bytes <-> frames. Happy path: link_accept -> LINK_OPEN -> frames both ways ->
  * closed -> LINK_CLOSED. It can fail by: a bad or over-long frame (told to the peer, then closed), a peer that reads
- * nothing (its pending bytes reach their limit: closed). */
+ * nothing (its pending bytes reach their limit: closed), unfinished frames that take too much memory together (the link
+ * with the longest is told, then closed). */
 
 struct link {
     struct id_node node;             /* in program->links */
     struct head_program *program;    /* borrowed */
     struct net_conn *conn;           /* NULL once it is closed */
     struct buf in;                   /* bytes of an unfinished frame */
+    size_t bytes;                    /* of `in`, counted in program->link_bytes */
     bool welcomed;                   /* said a valid hello: may send long frames */
     bool closing;
 };
@@ -26,6 +28,7 @@ static struct link *find(struct head_program *p, uint64_t id)
 static void forget(struct link *l)
 {
     idtab_remove(&l->program->links, &l->node);
+    l->program->link_bytes -= l->bytes;
     buf_fini(&l->in);
     free(l);
 }
@@ -87,31 +90,76 @@ static void on_frame(struct link *l, struct str frame)
     head_feed(p, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->node.id, .msg = &msg});
 }
 
+/* Handles the whole frames at the beginning of `bytes`, and returns how many bytes they were. */
+static size_t take_frames(struct link *l, struct str bytes)
+{
+    size_t at = 0;
+    while (!l->closing) {
+        size_t frame = 0, max = l->welcomed ? WIRE_FRAME_BYTES_MAX : WIRE_HELLO_BYTES_MAX;
+        if (wire_frame(str_n(bytes.p + at, bytes.n - at), max, &frame) != 0) {
+            refuse(l, "a frame over the limit");
+            break;
+        }
+        if (frame == 0)
+            break;
+        on_frame(l, str_n(bytes.p + at, frame));
+        at += frame;
+    }
+    return at;
+}
+
+static void count(struct link *l)
+{
+    size_t now = l->in.cap > LINK_OWN_BYTES ? l->in.cap : 0;
+    l->program->link_bytes = l->program->link_bytes - l->bytes + now;
+    l->bytes = now;
+}
+
+static void let_go(struct link *l)
+{
+    buf_fini(&l->in);
+    count(l);
+}
+
+/* Many long frames at once, none of them whole: whoever has the longest begun. */
+static void relieve(struct head_program *p)
+{
+    while (p->link_bytes > HEAD_LINKS_BYTES_MAX) {
+        struct link *most = NULL;
+        IDTAB_EACH(pos, &p->links)
+        {
+            struct link *l = id_item(pos, struct link, node);
+            if (l->bytes > (most != NULL ? most->bytes : 0))
+                most = l;
+        }
+        refuse(most, "the unfinished frames of all links take too much memory, and this one's the most");
+        let_go(most);
+    }
+}
+
+/* Whole frames are handled where they lie: a link between two of them, as nearly all are, holds nothing. */
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
 {
     (void)c;
     struct link *l = user_data;
     if (l->closing)
         return;
+    if (l->in.n == 0) {
+        size_t taken = take_frames(l, bytes);
+        bytes = str_n(bytes.p + taken, bytes.n - taken);
+    }
+    if (l->closing || bytes.n == 0)
+        return;
     if (buf_add_str(&l->in, bytes) != 0) {
         refuse(l, "a frame over the limit");
+        let_go(l);
         return;
     }
-    size_t at = 0;
-    while (!l->closing) {
-        size_t frame = 0, max = l->welcomed ? WIRE_FRAME_BYTES_MAX : WIRE_HELLO_BYTES_MAX;
-        if (wire_frame(str_n(l->in.p + at, l->in.n - at), max, &frame) != 0) {
-            refuse(l, "a frame over the limit");
-            return;
-        }
-        if (frame == 0)
-            break;
-        on_frame(l, str_n(l->in.p + at, frame));
-        at += frame;
-    }
-    buf_consume(&l->in, at);
-    if (l->in.n == 0 && l->in.cap > NET_READ_BYTES)
-        buf_fini(&l->in); /* one long frame must not keep its room for ever */
+    buf_consume(&l->in, take_frames(l, buf_str(&l->in)));
+    if (l->in.n == 0 || l->closing)
+        buf_fini(&l->in);
+    count(l);
+    relieve(l->program);
 }
 
 static void on_close(struct net_conn *c, int err, const char *why, void *user_data)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "head/memory.h"
 #include "head/state.h"
 
 /* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
@@ -56,6 +57,7 @@ static void on_keep_alive(struct net_timer *t, void *user_data)
 {
     struct head_program *p = user_data;
     calls_keep_alive(p);
+    memory_tend(p);
     net_timer_set(t, net_now_us(p->loop) + KEEP_ALIVE_MS * 1000ull / 2);
 }
 
@@ -151,6 +153,7 @@ static void run(struct head_program *p)
     net_signal(p->loop, SIGTERM, on_signal, p);
     net_signal(p->loop, SIGINT, on_signal, p);
     say_started(p);
+    memory_begin(p);
     head_feed(p, (struct head_event){.kind = HEAD_TICK});
     on_keep_alive(p->keep_alive, p);
     net_loop_run(p->loop);

@@ -15,6 +15,7 @@ struct head_options {
     const char *join_token;     /* empty: same */
     const char *version;        /* manta's */
     uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */
+    uint64_t answer_bytes_max;  /* of answers that are not sent yet, all together */
     struct head_config brain;   /* limits and balance; the seed, the token and the version are filled in here */
 };
 

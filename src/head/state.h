@@ -14,7 +14,10 @@
 
 enum {
     REPLY_TEXT_BYTES_MAX = 8 << 20,   /* text of one branch that is kept: whole answers, slow readers */
-    REPLY_JSON_BYTES_MAX = 64 << 20,  /* one answer as JSON */
+    REPLY_JSON_BYTES_MAX = 31 << 20,  /* one answer as JSON: with its head it must fit NET_PENDING_BYTES_MAX */
+    HEAD_PENDING_BYTES_MAX = 64 << 20, /* unsent bytes of all connections */
+    HEAD_LINKS_BYTES_MAX = 64 << 20,  /* frames that are not whole yet, of all links … */
+    LINK_OWN_BYTES = 4 << 10,         /* … but a link may always hold so much of one */
     KEEP_ALIVE_MS = 2000,             /* a stream that waits this long for its first token is told what for, in a comment */
     KEEP_ALIVE_STRANDED_MS = 12000,   /* the same where no actor is in sight: until then an error may still have its status */
 };
@@ -35,6 +38,9 @@ struct head_program {
     struct buf json;              /* one answer being written */
     struct wire_arena arena;
     struct list doomed;           /* calls to be ended after this round of effects */
+    uint64_t answer_bytes;        /* what calls keep of answers: call.bytes, together */
+    uint64_t link_bytes;          /* link.bytes, together */
+    uint64_t memory_peak;         /* the most of what memory.c counts, since it last gave memory back */
     struct histogram ttft, e2e, queue; /* seconds */
     uint64_t started_us;
     int64_t started_unix_s;

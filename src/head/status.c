@@ -4,6 +4,7 @@
 
 #include "api/json_out.h"
 #include "base/memory.h"
+#include "head/memory.h"
 #include "head/state.h"
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
@@ -196,6 +197,10 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "seek_anew_ms", c->anew_ms);
     put_limit(j, "seek_gather_ms", c->gather_ms);
     put_limit(j, "settle_ms", c->settle_ms);
+    put_limit(j, "memory_bytes_max", memory_bytes_max(p));
+    put_limit(j, "answer_bytes_max", p->o->answer_bytes_max);
+    put_limit(j, "pending_bytes_max", HEAD_PENDING_BYTES_MAX);
+    put_limit(j, "link_bytes_max", HEAD_LINKS_BYTES_MAX);
     put_limit(j, "links_max", c->links_max);
     put_limit(j, "actors_max", c->actors_max);
     put_limit(j, "fanout_max", c->fanout_max);
@@ -218,8 +223,31 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "http_request_ms", HTTP_REQUEST_MS);
     put_limit(j, "json_depth_max", API_JSON_DEPTH_MAX);
     put_limit(j, "reply_text_bytes_max", REPLY_TEXT_BYTES_MAX);
+    put_limit(j, "reply_json_bytes_max", REPLY_JSON_BYTES_MAX);
     put_limit(j, "wire_frame_bytes_max", WIRE_FRAME_BYTES_MAX);
     put_limit(j, "connection_pending_bytes_max", NET_PENDING_BYTES_MAX);
+    jout_object_end(j);
+}
+
+/* The budget: which limits add up to memory_bytes_max, what they hold now, and who gives way at each. */
+static void put_memory(struct head_program *p, struct jout *j)
+{
+    struct memory_part parts[MEMORY_PARTS_MAX];
+    size_t n = memory_parts(p, parts);
+    jout_key(j, "memory");
+    jout_object(j);
+    jout_put_uint(j, "bytes_max", memory_bytes_max(p));
+    jout_key(j, "parts");
+    jout_array(j);
+    for (size_t i = 0; i < n; i++) {
+        jout_object(j);
+        jout_put_cstr(j, "name", parts[i].name);
+        jout_put_uint(j, "bytes_max", parts[i].bytes_max);
+        jout_put_uint(j, "bytes", parts[i].bytes);
+        jout_put_cstr(j, "then", parts[i].then);
+        jout_object_end(j);
+    }
+    jout_array_end(j);
     jout_object_end(j);
 }
 
@@ -234,6 +262,7 @@ void write_status(struct head_program *p)
     put_workers(p, &j);
     put_actors(p, &j);
     put_limits(p, &j);
+    put_memory(p, &j);
     jout_object_end(&j);
 }
 

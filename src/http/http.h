@@ -46,6 +46,8 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
                     void *user_data, struct http_server **out, struct fault *f);
 uint16_t http_server_port(const struct http_server *s);
 uint32_t http_server_conns(const struct http_server *s);
+/* Bytes of requests in memory, of all connections; at most HTTP_HELD_BYTES_MAX. */
+size_t http_server_held(const struct http_server *s);
 /* Stops listening; open requests go on, and each ends its connection. The server frees itself with the last of them.
  * To be called before net_loop_free(). */
 void http_server_close(struct http_server *s);

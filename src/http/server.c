@@ -211,6 +211,11 @@ uint16_t http_server_port(const struct http_server *s)
     return s->listener != NULL ? net_listener_port(s->listener) : 0;
 }
 
+size_t http_server_held(const struct http_server *s)
+{
+    return s->held;
+}
+
 uint32_t http_server_conns(const struct http_server *s)
 {
     return s->conns_n;

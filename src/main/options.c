@@ -20,6 +20,7 @@ struct head_options options_head(const struct settings *s)
         .join_token = setting_text(s, SET_JOIN_TOKEN),
         .version = MANTA_VERSION,
         .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),
+        .answer_bytes_max = setting_number(s, SET_ANSWER_BYTES),
         .brain = c,
     };
 }

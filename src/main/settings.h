@@ -42,6 +42,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file with that token in its first line") \
     S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "1024", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
     S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
+    S(ANSWER_BYTES, "answer-bytes", "head.answer_bytes", SETTING_BYTES, "64m", 1048576, 1ull << 40, NULL, USE_HEAD, "memory for answers that are not sent yet; the call with the most of them ends") \
     S(QUEUE_DEADLINE, "queue-deadline-ms", "head.queue_deadline_ms", SETTING_NUMBER, "120000", 1, 86400000, NULL, USE_HEAD, "how long a prompt may wait for an actor") \
     S(STALL, "token-stall-ms", "head.token_stall_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "an actor busy without a token for this long is hung") \
     S(BEAT, "beat-ms", "head.beat_ms", SETTING_NUMBER, "1000", 50, 60000, NULL, USE_HEAD, "heartbeat of the workers") \

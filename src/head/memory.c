@@ -1,0 +1,162 @@
+#include "head/memory.h"
+
+#include <sys/resource.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "base/cgroup.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "cluster/prefix.h"
+#include "head/call.h"
+
+/* Whatever a peer can size is in one of these parts; tests/e2e/test_head_memory.py fills them all at once. What cannot be
+ * counted byte by byte is a number of things times what one takes at most. */
+enum {
+    PROGRAM_BYTES = 16 << 20,    /* code, libraries, the loop, the last log lines, both tables of prefixes */
+    PARSE_BYTES = 24 << 20,      /* one request body as a tree (API_JSON_VALUES_MAX) and what is made of it */
+    CONNECTION_BYTES = 2048,     /* net's, http's and libuv's records; the call's are in queue_bytes */
+    WORKER_BYTES = 4096,         /* a worker's record with all it says of itself, its link's record */
+    ACTOR_BYTES = 2048,          /* an actor's record with all texts, its seats in pools */
+    MODEL_BYTES = 1024,          /* a name that is remembered */
+    ALLOCATOR_PART = 8,          /* the allocator's own and what lies between: so much of all the others */
+    GIVE_BACK_BYTES = 256 << 10, /* what is larger is a mapping of its own, and gone when it is freed */
+    TEND_BYTES = 4 << 20,        /* of the rest, so much must have been freed to make it worth the while */
+};
+
+#define MIB(bytes) ((double)(bytes) / (1 << 20))
+
+static size_t add(struct memory_part *out, size_t n, struct memory_part part)
+{
+    MUST(n < MEMORY_PARTS_MAX);
+    out[n] = part;
+    return n + 1;
+}
+
+static size_t add_counted(const struct head_program *p, struct memory_part *out, size_t n)
+{
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    n = add(out, n, (struct memory_part){"http_held_bytes_max", HTTP_HELD_BYTES_MAX, http_server_held(p->server),
+                                         "requests that are coming in: the next one is refused, 503"});
+    n = add(out, n, (struct memory_part){"queue_bytes_max", p->o->brain.queue_bytes_max, t.queue_bytes,
+                                         "requests that wait or run: the next one is refused, 429"});
+    n = add(out, n, (struct memory_part){"resume_bytes_max", p->o->brain.resume_bytes_max, t.resume_bytes,
+                                         "tokens that were delivered: that answer cannot go on elsewhere any more"});
+    n = add(out, n, (struct memory_part){"answer_bytes_max", p->o->answer_bytes_max, p->answer_bytes,
+                                         "answers that are not sent yet: the call with the most of them ends, 429"});
+    n = add(out, n, (struct memory_part){"pending_bytes_max", HEAD_PENDING_BYTES_MAX, net_loop_pending(p->loop),
+                                         "bytes not taken by the network: the connection with the most is cut"});
+    return add(out, n, (struct memory_part){"link_bytes_max", HEAD_LINKS_BYTES_MAX, p->link_bytes,
+                                            "frames that are not whole: the link with the longest is closed"});
+}
+
+static size_t add_numbers(const struct head_program *p, struct memory_part *out, size_t n)
+{
+    const struct head_config *c = &p->o->brain;
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    n = add(out, n, (struct memory_part){"http_connections_max", (uint64_t)HTTP_CONNS_MAX * CONNECTION_BYTES,
+                                         (uint64_t)http_server_conns(p->server) * CONNECTION_BYTES, "connections: the next one is refused, 503"});
+    n = add(out, n, (struct memory_part){"links_max", (uint64_t)c->links_max * (WORKER_BYTES + LINK_OWN_BYTES),
+                                         (uint64_t)t.links * (WORKER_BYTES + LINK_OWN_BYTES), "workers: the next one is refused"});
+    n = add(out, n, (struct memory_part){"actors_max", (uint64_t)c->actors_max * ACTOR_BYTES, (uint64_t)t.actors_ready * ACTOR_BYTES,
+                                         "actors: the next one is refused"});
+    n = add(out, n, (struct memory_part){"model_names_max", (uint64_t)HEAD_MODELS_MAX * MODEL_BYTES, 0, "names: the oldest are forgotten"});
+    n = add(out, n, (struct memory_part){"one_message_bytes_max", (uint64_t)PARSE_BYTES + REPLY_JSON_BYTES_MAX + WIRE_FRAME_BYTES_MAX + WIRE_ARENA_BYTES_MAX,
+                                         0, "the one request, answer or frame at hand: it is refused, 413 or 500"});
+    return add(out, n, (struct memory_part){"program_bytes", PROGRAM_BYTES, 0, "fixed; of prefixes the oldest are forgotten"});
+}
+
+size_t memory_parts(const struct head_program *p, struct memory_part out[MEMORY_PARTS_MAX])
+{
+    uint64_t sum = 0;
+    size_t n = add_numbers(p, out, add_counted(p, out, 0));
+    for (size_t i = 0; i < n; i++)
+        sum += out[i].bytes_max;
+    return add(out, n, (struct memory_part){"allocator_bytes", sum / ALLOCATOR_PART, 0, "what lies between the others"});
+}
+
+uint64_t memory_bytes_max(const struct head_program *p)
+{
+    struct memory_part parts[MEMORY_PARTS_MAX];
+    uint64_t sum = 0;
+    for (size_t i = memory_parts(p, parts); i > 0; i--)
+        sum += parts[i - 1].bytes_max;
+    return sum;
+}
+
+static uint64_t allowed(void)
+{
+    struct cgroup_limits group;
+    struct rlimit data;
+    cgroup_read(&group);
+    uint64_t bytes = group.memory_bytes > 0 ? group.memory_bytes : UINT64_MAX;
+    if (getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY && data.rlim_cur < bytes)
+        bytes = data.rlim_cur;
+    return bytes;
+}
+
+void memory_begin(struct head_program *p)
+{
+#ifdef __GLIBC__
+    /* Else every large piece that is freed raises the size from which the next is a mapping, and memory of one bad minute
+     * is kept for ever. */
+    mallopt(M_MMAP_THRESHOLD, GIVE_BACK_BYTES);
+    mallopt(M_TRIM_THRESHOLD, GIVE_BACK_BYTES);
+#endif
+    net_loop_pending_max(p->loop, HEAD_PENDING_BYTES_MAX);
+    uint64_t ours = memory_bytes_max(p), theirs = allowed();
+    if (theirs < ours)
+        log_warn("LIMITS", "the system allows the head %.0f MiB of memory, under a flood it may take %.0f (memory_bytes_max): give it that, or "
+                 "less --queue-bytes and --answer-bytes", MIB(theirs), MIB(ours));
+}
+
+/* Pieces of a bad minute lie between others that live on, so the heap's end does not fall by itself. Looking through the
+ * heap takes some milliseconds. */
+void memory_tend(struct head_program *p)
+{
+    struct memory_part parts[MEMORY_PARTS_MAX];
+    uint64_t now = 0;
+    for (size_t i = add_counted(p, parts, 0); i > 0; i--)
+        now += parts[i - 1].bytes;
+    if (now > p->memory_peak)
+        p->memory_peak = now;
+    if (p->memory_peak - now < TEND_BYTES || now > p->memory_peak / 2)
+        return;
+    p->memory_peak = now;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
+/* The doomed keep nothing that counts: they are ended in this turn. */
+static struct call *greediest(struct head_program *p)
+{
+    struct call *most = NULL;
+    IDTAB_EACH(pos, &p->calls)
+    {
+        struct call *c = id_item(pos, struct call, node);
+        if (!list_linked(&c->doomed) && c->bytes > (most != NULL ? most->bytes : 0))
+            most = c;
+    }
+    return most;
+}
+
+void memory_of_call(struct head_program *p, struct call *c, int64_t more)
+{
+    MUST(more >= 0 || c->bytes >= (uint64_t)-more);
+    c->bytes += (uint64_t)more;
+    p->answer_bytes += (uint64_t)more;
+    while (more > 0 && p->answer_bytes > p->o->answer_bytes_max) {
+        struct call *most = greediest(p);
+        if (most == NULL)
+            return;
+        p->answer_bytes -= most->bytes;
+        most->bytes = 0;
+        fault_set(&most->doom, ERR_BUSY, "this answer had the most that was not sent yet when all together took more than %llu bytes "
+                  "(answer_bytes_max); read faster, or ask for less at a time", (unsigned long long)p->o->answer_bytes_max);
+        list_push(&p->doomed, &most->doomed);
+    }
+}
