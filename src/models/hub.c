@@ -184,6 +184,16 @@ static int choose(struct reference *r, const json_t *files, struct fault *f)
     return err;
 }
 
+int hub_read(struct reference *r, struct str json, const char *url, struct fault *f)
+{
+    json_error_t why;
+    json_t *files = json_loadb(json.n > 0 ? json.p : "", json.n, 0, &why);
+    int err = json_is_array(files) ? choose(r, files, f)
+                                   : fault_set(f, ERR_PROTOCOL, "%s is no model hub: its list of files cannot be read", transfer_show(url).text);
+    json_decref(files);
+    return err;
+}
+
 int hub_choose(struct reference *r, uint32_t stall_s, struct fault *f)
 {
     struct str hub;
@@ -196,13 +206,8 @@ int hub_choose(struct reference *r, uint32_t stall_s, struct fault *f)
     struct listing l = {.text = buf_max(HUB_ANSWER_BYTES_MAX), .url = url, .token = token[0] != '\0'};
     struct transfer t = {.url = url, .token = token, .stall_s = stall_s, .on_head = on_head, .on_body = on_body, .user_data = &l};
     err = transfer_run(&t, f);
-    json_error_t why;
-    json_t *files = err == 0 ? json_loadb(l.text.p != NULL ? l.text.p : "", l.text.n, 0, &why) : NULL;
-    if (err == 0 && !json_is_array(files))
-        err = fault_set(f, ERR_PROTOCOL, "%s is no model hub: its list of files cannot be read", transfer_show(url).text);
     if (err == 0)
-        err = choose(r, files, f);
-    json_decref(files);
+        err = hub_read(r, buf_str(&l.text), url, f);
     buf_fini(&l.text);
     return err;
 }

@@ -20,6 +20,8 @@ void hub_token(const char *url, char out[HUB_TOKEN_BYTES]);
 /* Asks which files the repository has, and fills r->file (and r->sha256, where none was given) with the one that r->quant
  * names. ERR_NOT_FOUND: none fits, with those there are; ERR_AUTH, ERR_NET, … */
 int hub_choose(struct reference *r, uint32_t stall_s, struct fault *f);
+/* The part of it that reads the hub's answer, the list of files. Pure. */
+int hub_read(struct reference *r, struct str json, const char *url, struct fault *f);
 /* An answer that is not 2xx, in words. */
 int hub_refusal(const char *url, const struct transfer_head *head, bool token, struct fault *f);
 /* True when the environment forbids to ask the hub. */

@@ -67,18 +67,26 @@ static void parse_range(struct transfer_head *h, struct str s)
         h->range_start = parse_size(str_n(s.p + 6, (size_t)(dash - s.p - 6)));
 }
 
+/* A header's text has no terminator behind it. */
+static bool is_hex(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (memchr("0123456789abcdef", s.p[i], 16) == NULL)
+            return false;
+    return true;
+}
+
 /* A digest in quotes, or not; an MD5 or a git id is none. */
 static void parse_linked(struct transfer_head *h, struct str s)
 {
     if (s.n >= 2 && s.p[0] == '"')
         s = str_n(s.p + 1, s.n - 2);
-    if (s.n == 64 && strspn(s.p, "0123456789abcdef") >= 64)
+    if (s.n == 64 && is_hex(s))
         keep(h->linked_sha256, sizeof h->linked_sha256, s);
 }
 
-static void take_header(struct hop *hop, struct str name, struct str value)
+static void take_header(struct transfer_head *h, struct str name, struct str value, bool hub)
 {
-    struct transfer_head *h = &hop->t->head;
     char key[32];
     snprintf(key, sizeof key, "%.*s", STR_ARG(name));
     if (strcasecmp(key, "content-length") == 0)
@@ -94,9 +102,9 @@ static void take_header(struct hop *hop, struct str name, struct str value)
         h->retry_after_s = parse_size(value) < 86400 ? (uint32_t)parse_size(value) : 0;
     else if (strcasecmp(key, "x-error-message") == 0)
         keep(h->message, sizeof h->message, value);
-    else if (strcasecmp(key, "x-linked-size") == 0 && hop->hub)
+    else if (strcasecmp(key, "x-linked-size") == 0 && hub)
         h->linked_size = parse_size(value);
-    else if (strcasecmp(key, "x-linked-etag") == 0 && hop->hub)
+    else if (strcasecmp(key, "x-linked-etag") == 0 && hub)
         parse_linked(h, value);
 }
 
@@ -108,25 +116,29 @@ static void begin_answer(struct transfer_head *h)
     h->retry_after_s = 0;
 }
 
-static size_t on_header(char *p, size_t size, size_t n, void *user_data)
+void transfer_header(struct transfer_head *h, struct str line, bool hub)
 {
-    struct hop *hop = user_data;
-    struct str line = str_n(p, n * size);
     while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r' || line.p[line.n - 1] == ' '))
         line.n--;
-    if (line.n > HEADER_BYTES_MAX)
-        return n * size;
+    if (line.n == 0 || line.n > HEADER_BYTES_MAX)
+        return;
     if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) {
-        begin_answer(&hop->t->head);
-        return n * size;
+        begin_answer(h);
+        return;
     }
     const char *colon = memchr(line.p, ':', line.n);
     if (colon == NULL)
-        return n * size;
+        return;
     struct str value = str_n(colon + 1, line.n - (size_t)(colon + 1 - line.p));
     while (value.n > 0 && value.p[0] == ' ')
         value = str_n(value.p + 1, value.n - 1);
-    take_header(hop, str_n(line.p, (size_t)(colon - line.p)), value);
+    take_header(h, str_n(line.p, (size_t)(colon - line.p)), value, hub);
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *user_data)
+{
+    struct hop *hop = user_data;
+    transfer_header(&hop->t->head, str_n(p, n * size), hop->hub);
     return n * size;
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 enum {
     TRANSFER_REDIRECTS_MAX = 8,
@@ -51,6 +52,8 @@ struct transfer {
     struct transfer_head head;
     bool again; /* after an error: worth another try */
 };
+/* One line of an answer's head, with or without its end; `hub`: from the host that was asked first. Pure. */
+void transfer_header(struct transfer_head *h, struct str line, bool hub);
 /* Blocks. 0, or ERR_NET, ERR_TIMEOUT, ERR_PROTOCOL, ERR_UNSUPPORTED (no libcurl), or the error of a callback. */
 int transfer_run(struct transfer *t, struct fault *f);
 

@@ -23,9 +23,9 @@ static struct sampling sampling_from_wire(const struct wire_sampling *s)
 /* Turns and biases, in one block of the arena, which both directions fill from scratch. */
 static void *lists_room(struct wire_arena *arena, size_t bytes)
 {
-    if (arena->cap < bytes) {
+    if (arena->p == NULL || arena->cap < bytes) { /* also for nothing: what is counted from NULL is undefined */
         free(arena->p);
-        arena->p = xalloc(bytes);
+        arena->p = xalloc(bytes + 1);
         arena->cap = bytes;
     }
     arena->n = bytes;
