@@ -48,7 +48,7 @@ void batcher_free(struct batcher *b)
         job_free(b->slots.slot[i].job);
     slots_fini(&b->slots);
     free(b->rows);
-    free(b->embedding);
+    free(b->vectors);
     free(b);
 }
 
@@ -172,17 +172,34 @@ static bool embed_has_turn(const struct batcher *b, const struct plan_input *in)
     return j != NULL && j->r->kind == REQUEST_EMBED && (in->streams == 0 || !b->prompt_ran);
 }
 
+/* Takes the texts of one call from the head of the queue, in their order; at least one. They count as queued until they
+ * are told of. */
+static uint32_t take_texts(struct batcher *b, struct job *out[ENGINE_SLOTS_MAX])
+{
+    uint32_t n = 0, rows = 0, most = BATCHER_TEXT_ROWS < b->info->batch_rows_max ? BATCHER_TEXT_ROWS : b->info->batch_rows_max;
+    struct job *j;
+    while (n < b->slots.n && (j = queue_head(b)) != NULL && j->r->kind == REQUEST_EMBED) {
+        if (n > 0 && rows + j->prompt_n > most)
+            break;
+        rows += j->prompt_n;
+        list_remove(&j->link);
+        out[n++] = j;
+    }
+    return n;
+}
+
 bool batcher_step(struct batcher *b)
 {
     MUST(!b->reporting);
     struct plan_prompt prompts[ENGINE_SLOTS_MAX];
+    struct job *texts[ENGINE_SLOTS_MAX];
     struct plan_input in = {.cost = &b->cost, .step_us = b->cfg.step_ms * 1000, .prompts = prompts,
                             .rows_max = b->info->batch_rows_max, .chunk_rows = b->info->chunk_rows,
                             .prompt_ran = b->prompt_ran, .last_slot = b->last_slot};
     admit(b);
     count_streams(b, &in);
     if (embed_has_turn(b, &in)) {
-        turn_embed(b, leave_queue(b, queue_head(b)));
+        turn_embed(b, texts, take_texts(b, texts));
         return true;
     }
     in.prompts_n = sort_prompts(b, prompts);

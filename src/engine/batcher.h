@@ -17,7 +17,8 @@ struct batcher;
 enum {
     BATCHER_STEP_MS = 200,        /* a good step_ms: streams go on about as fast as people read, and a long prompt keeps
                                    * three quarters of a laptop (docs/bench.md: at 100 it took 1.8 x its time alone) */
-    BATCHER_EMBEDDING_MAX = 8192, /* numbers in a vector */
+    BATCHER_TEXT_ROWS = 512,      /* texts share a call up to so many tokens; one that has more goes alone. The attention of
+                                   * a call grows with the square of its rows, and what a call costs besides is paid by then */
 };
 
 struct batcher_config {

@@ -213,23 +213,34 @@ static uint32_t echo_likely(struct engine *e, uint32_t row, uint32_t n, struct e
     return n;
 }
 
-static int echo_embed(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
-                      struct fault *f)
+static void vector_of(const struct engine *e, const struct engine_text *text, float *out)
 {
-    uint32_t n = e->options.embed;
-    if (n == 0)
-        return fault_set(f, ERR_UNSUPPORTED, "this model answers prompts, it makes no embeddings");
-    MUST(*inout_n >= n);
+    uint32_t n = e->info.width;
     double square = 0;
     memset(out, 0, n * sizeof *out);
-    for (uint32_t i = 0; i < tokens_n; i++)
-        out[rng_mix((uint64_t)(uint32_t)tokens[i] ^ e->options.seed) % n] += 1.0f;
+    for (uint32_t i = 0; i < text->n; i++)
+        out[rng_mix((uint64_t)(uint32_t)text->tokens[i] ^ e->options.seed) % n] += 1.0f;
     for (uint32_t i = 0; i < n; i++)
         square += (double)out[i] * (double)out[i];
     for (uint32_t i = 0; i < n; i++)
         out[i] /= (float)sqrt(square);
-    e->sleep_us((uint64_t)tokens_n * e->options.prefill_us, e->sleep_data);
-    *inout_n = n;
+}
+
+static int echo_embed(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f)
+{
+    uint32_t rows = 0;
+    if (e->info.width == 0)
+        return fault_set(f, ERR_UNSUPPORTED, "this model answers prompts, it makes no embeddings");
+    MUST(texts_n > 0 && texts_n <= e->info.slots);
+    for (uint32_t i = 0; i < texts_n; i++) {
+        MUST(texts[i].n > 0 && texts[i].n <= e->info.context);
+        vector_of(e, &texts[i], out + (size_t)i * e->info.width);
+        rows += texts[i].n;
+    }
+    MUST(rows <= e->info.batch_rows_max); /* E2 */
+    if (++e->decodes == e->options.fail_decode_at)
+        return fault_set(f, ERR_FAILED, "the echo engine was told to fail call %u", e->decodes);
+    e->sleep_us(e->options.decode_us + (uint64_t)rows * e->options.prefill_us, e->sleep_data);
     return 0;
 }
 

@@ -18,7 +18,7 @@
  *   embed=N        a model that makes vectors of N numbers instead of answers
  *   load_ms=N      loading takes so long
  *   prefill_us=N   time per row of a prompt
- *   decode_us=N    time per decode call in which streams take part
+ *   decode_us=N    time per decode call in which streams take part, and per call that makes vectors
  *   stream_us=N    … and for each of these streams
  *   copy_us=N      time per sequence copied
  *   weights=SIZE   bytes of weights (1m), kv=SIZE bytes per token of context (1k), compute=SIZE (1m)

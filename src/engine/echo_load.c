@@ -105,9 +105,11 @@ int echo_load(const struct engine_load *load, engine_progress_fn *progress, void
         return rc;
     }
     read_script(e);
+    /* a text becomes a vector in one call, however long it is */
+    uint32_t rows = e->options.embed > 0 && needs.context > e->options.rows ? needs.context : e->options.rows;
     e->info = (struct engine_info){.kind = needs.kind, .has_template = true,
                                    .slots = load->slots, .context = needs.context, .vocab = echo_vocab(),
-                                   .batch_rows_max = e->options.rows,
+                                   .batch_rows_max = rows, .width = e->options.embed,
                                    .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo"};
     e->seqs = xalloc_array(load->slots, sizeof *e->seqs);
     for (uint32_t i = 0; i < load->slots; i++)

@@ -82,6 +82,8 @@ static int set_name(struct echo_options *o, const char *value, const char **end,
 
 static int check(const struct echo_options *o, struct fault *f)
 {
+    if (o->embed > ENGINE_WIDTH_MAX)
+        return fault_set(f, ERR_MODEL, "the echo engine's vectors have at most %d numbers, not %u", ENGINE_WIDTH_MAX, o->embed);
     if (o->context == 0 || o->rows < ENGINE_SLOTS_MAX)
         return fault_set(f, ERR_MODEL, "the echo engine needs context=1 or more and rows=%d or more", ENGINE_SLOTS_MAX);
     return 0;

@@ -15,7 +15,11 @@
 #include "base/err.h"
 #include "base/request.h"
 
-enum { ENGINE_ABI = 4, ENGINE_SLOTS_MAX = 64 };
+enum {
+    ENGINE_ABI = 5,
+    ENGINE_SLOTS_MAX = 64,
+    ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
+};
 
 /* Name of the symbol a module exports: const struct engine_ops *manta_engine(void). */
 #define ENGINE_SYMBOL "manta_engine"
@@ -27,7 +31,7 @@ struct engine; /* a loaded model with its context; opaque, one per actor */
 /* What to load and how. */
 struct engine_load {
     const char *path;         /* model file; for echo: the script, see echo.h */
-    uint32_t slots;           /* sequences, 1 … ENGINE_SLOTS_MAX */
+    uint32_t slots;           /* sequences, 1 … ENGINE_SLOTS_MAX; an engine that keeps nothing between calls may have more */
     uint32_t context;         /* tokens per slot; 0: chosen to fit memory_bytes, at most the model's own */
     uint32_t threads;         /* compute threads */
     uint8_t kv;               /* enum engine_kv */
@@ -54,6 +58,7 @@ struct engine_info {
     uint32_t context;        /* tokens per slot */
     uint32_t vocab;          /* tokens in the vocabulary */
     uint32_t batch_rows_max; /* rows one decode call takes */
+    uint32_t width;          /* numbers in a vector, for REQUEST_EMBED; at most ENGINE_WIDTH_MAX */
     uint32_t chunk_rows;     /* a prompt's rows are cheapest in multiples of this; 0 or 1: any number */
     struct engine_needs memory; /* as measured after loading, where the engine can tell */
     char describe[96];       /* "llama 135M Q4_1" */
@@ -65,6 +70,12 @@ struct engine_row {
     int32_t position; /* in its sequence, from 0 */
     uint32_t seq;     /* slot */
     bool want;        /* its logits will be drawn from */
+};
+
+/* A text that is to become a vector. */
+struct engine_text {
+    const int32_t *tokens; /* borrowed */
+    uint32_t n;            /* 1 … info.context */
 };
 
 /* A token that could have been drawn. */
@@ -129,10 +140,10 @@ struct engine_ops {
     /* From the next call on, computes with so many threads, 1 or more; those it has besides end. NULL: this engine cannot. */
     void (*set_threads)(struct engine *e, uint32_t threads);
 
-    /* The pooled embedding of tokens, of length 1, for REQUEST_EMBED models. *inout_n: room in floats, then how many were
-     * written. ERR_CONTEXT, ERR_TOO_LARGE (no room). NULL: this engine cannot. */
-    int (*embed)(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
-                 struct fault *f);
+    /* The pooled embeddings of up to info.slots texts, of length 1, for REQUEST_EMBED models; out has room for info.width
+     * numbers of each, in their order. Computed in one call: together the texts have at most info.batch_rows_max tokens.
+     * ERR_CONTEXT, ERR_FAILED, ERR_UNSUPPORTED. NULL: this engine cannot. */
+    int (*embed)(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f);
 };
 
 /* The scripted, seeded fake. */

@@ -5,7 +5,7 @@
  * B2  what a slot says it holds is what the engine's sequence holds: rows go in at slot.n, and slot.n follows.
  * B3  the ids of a job are reported gap-free and once, from the number of resumed ones on.
  * B4  a slot has at most one job; the queue holds at most queue_max beyond the free slots.
- * B5  a decode call has 1 … batch_rows_max rows.
+ * B5  a call has 1 … batch_rows_max rows; one for vectors has 1 … slots texts.
  * B6  text is reported only together with ids, so what was delivered is known from the ids (text.h).
  * B7  while jobs are in slots there is always a decode call to make: nobody waits for nobody. */
 #ifndef MANTA_ENGINE_STATE_H
@@ -30,7 +30,7 @@ struct batcher {
     uint32_t queued;
     struct cost cost;
     struct engine_row *rows;         /* owned; room for batch_rows_max */
-    float *embedding;                /* owned; room for BATCHER_EMBEDDING_MAX; made on first use */
+    float *vectors;                  /* owned; room for info.slots vectors; made on first use */
     uint32_t last_slot;              /* whose prompt ran last */
     bool prompt_ran;                 /* a prompt call ran since the streams' last turn */
     bool hints_old;                  /* slots changed what they hold: rows_hint of waiting prompts may be too high */
@@ -62,8 +62,9 @@ void report_embedding(struct batcher *b, struct job *j, const float *v, uint32_t
 void turn_streams(struct batcher *b);
 /* Up to `rows` rows of the prompt in `slot`, and its first token when these are the last ones. */
 void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows);
-/* The vector of a job that is in no slot and in no queue. */
-void turn_embed(struct batcher *b, struct job *j);
+/* The vectors of 1 … info.slots jobs that were taken from the queue, but are still counted in `queued`; their tokens are
+ * no more than one call may have. */
+void turn_embed(struct batcher *b, struct job *const *jobs, uint32_t n);
 /* Rows of the prompt in `slot` that are still to compute; its prefix may be in any slot. */
 uint32_t turn_rows_left(const struct batcher *b, uint32_t slot);
 

@@ -26,10 +26,10 @@ static int decode(struct engine *e, const struct engine_row *rows, uint32_t rows
     return err;
 }
 
-static int embed(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n, struct fault *f)
+static int embed(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f)
 {
     uint64_t since_us = clock_us();
-    int err = fast->embed(e, tokens, tokens_n, out, inout_n, f);
+    int err = fast->embed(e, texts, texts_n, out, f);
     sleep_on(since_us);
     return err;
 }

@@ -189,21 +189,40 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
 
 /* ---- vectors ---- */
 
-void turn_embed(struct batcher *b, struct job *j)
+static void tell_vector(struct batcher *b, struct job *j, const float *vector, int rc, const struct fault *f)
 {
-    struct fault f = {0};
-    uint32_t n = BATCHER_EMBEDDING_MAX;
-    if (b->embedding == NULL)
-        b->embedding = xalloc_array(n, sizeof *b->embedding);
-    j->started_us = batcher_now(b);
-    b->prompt_ran = true;
-    int rc = b->ops->embed(b->engine, j->tokens, j->prompt_n, b->embedding, &n, &f);
-    j->first_us = j->last_us = batcher_now(b);
+    b->queued--;
     if (rc != 0) {
-        report_fault(b, j, &f);
+        report_fault(b, j, f);
         return;
     }
     b->prompt_tokens += j->prompt_n;
     report_prefilled(b, j);
-    report_embedding(b, j, b->embedding, n);
+    report_embedding(b, j, vector, b->info->width);
+}
+
+void turn_embed(struct batcher *b, struct job *const *jobs, uint32_t n)
+{
+    struct fault f = {0};
+    struct engine_text texts[ENGINE_SLOTS_MAX];
+    uint32_t rows = 0;
+    MUST(n > 0 && n <= b->info->slots); /* B5 */
+    if (b->vectors == NULL)
+        b->vectors = xalloc_array((size_t)b->info->slots * b->info->width, sizeof *b->vectors);
+    uint64_t start_us = batcher_now(b);
+    for (uint32_t i = 0; i < n; i++) {
+        jobs[i]->started_us = start_us;
+        texts[i] = (struct engine_text){.tokens = jobs[i]->tokens, .n = jobs[i]->prompt_n};
+        rows += jobs[i]->prompt_n;
+    }
+    MUST(rows > 0 && rows <= b->info->batch_rows_max); /* B5 */
+    b->prompt_ran = true;
+    int rc = b->ops->embed(b->engine, texts, n, b->vectors, &f);
+    uint64_t end_us = batcher_now(b);
+    if (rc == 0)
+        cost_saw_prompt(&b->cost, rows, end_us - start_us);
+    for (uint32_t i = 0; i < n; i++) {
+        jobs[i]->first_us = jobs[i]->last_us = end_us;
+        tell_vector(b, jobs[i], b->vectors + (size_t)i * b->info->width, rc, &f);
+    }
 }

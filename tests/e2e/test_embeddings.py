@@ -1,9 +1,11 @@
 """Embeddings: what the openai client gets from embedding models, and that the vectors are the right ones."""
 
 import base64
+import concurrent.futures
 import struct
 import sys
 import threading
+import time
 
 import openai
 import pytest
@@ -22,7 +24,9 @@ MODELS = {
     "all-minilm-l6-v2": (weights.minilm, "mean"),
     "distilbert-tiny": (weights.distilbert, "mean"),
     "bert-cls-tiny": (weights.distilbert, "cls"),
+    "bert-long-tiny": (weights.bert_long, "mean"),
 }
+LAST = "gpt2-last-tiny"
 MINILM = "all-minilm-l6-v2"
 
 
@@ -34,8 +38,9 @@ def vectors(tmp_path_factory):
         for model in MODELS:
             exact = () if model == MINILM else ("--kv", "f32")  # without the rounding of flash attention
             c.worker(head, "--model", fixtures.file(model), "--slots", 4, "--threads", 1, "--node", model, *exact)
+        c.worker(head, "--model", fixtures.file(LAST), "--threads", 1, "--kv", "f32")
         c.echo_worker(head, "echo:tokens=4")
-        head.wait_ready(actors=len(MODELS) + 1)
+        head.wait_ready(actors=len(MODELS) + 2)
         yield head
 
 
@@ -76,6 +81,42 @@ def test_vectors_are_the_references(embedder, model):
     assert worst[0] <= 2e-4 and worst[1] <= 1e-3
     assert answer.usage.prompt_tokens == sum(len(weights.bert_tokenizer().encode(t).ids) for t in TEXTS)
     assert answer.usage.total_tokens == answer.usage.prompt_tokens
+
+
+def test_vectors_of_the_last_token(embedder):
+    """Given a decoder whose file says that the last token's state is the vector; when ten texts are sent together; then
+    each is within 2e-4 of an independent forward pass."""
+    answer = embedder.embeddings.create(model=LAST, input=TEXTS, extra_body={"return_token_ids": True})
+    worst = max(difference(item.embedding, reference.gpt2_embedding(weights.gpt2(), item.prompt_token_ids)) for item in answer.data)
+    print(f"{LAST}: largest difference {worst:.1e}", file=sys.stderr)
+    assert worst <= 2e-4
+
+
+def test_a_long_text_is_taken_whole(embedder):
+    """Given a model whose file says 2,048 tokens of context; when a text of 1,602 tokens is sent between short ones; then
+    its vector, and theirs, are those of an independent forward pass."""
+    texts = ["kitten", "word " * 1600, "The cat sits on the mat."]
+    answer = embedder.embeddings.create(model="bert-long-tiny", input=texts)
+    for text, item in zip(texts, answer.data, strict=True):
+        tokens = weights.bert_tokenizer().encode(text).ids
+        assert difference(item.embedding, reference.bert_embedding(weights.bert_long(), tokens)) <= 2e-4
+    assert answer.usage.prompt_tokens > 1600
+
+
+def test_many_texts_share_a_call(cluster):
+    """Given an engine that takes 100 ms for a call, whatever is in it; when 64 texts are sent in one request, and then 64 in
+    as many requests; then both take a fraction of 64 calls."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:embed=16,decode_us=100000", "--slots", 64)
+    head.wait_ready(actors=1)
+    began = time.monotonic()
+    assert len(embed(head, input=[f"text {i}" for i in range(64)])["data"]) == 64
+    together = time.monotonic() - began
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        began = time.monotonic()
+        assert all(len(a["data"]) == 1 for a in pool.map(lambda i: embed(head, input=f"text {i}"), range(64)))
+        side_by_side = time.monotonic() - began
+    assert together < 2 and side_by_side < 3.2, f"{together:.2f} s, {side_by_side:.2f} s"
 
 
 def test_meaning_is_near(embedder):
@@ -177,7 +218,7 @@ def test_embeddings_from_a_chat_model(vectors):
     """Given a model that generates text; when embeddings are asked of it; then it is refused, and the error names the
     embedding models there are."""
     message = embed(vectors, 400, model="echo", input="Hi")["message"]
-    assert "makes no embeddings" in message and all(f"'{model}'" in message for model in MODELS), message
+    assert "makes no embeddings" in message and all(f"'{model}'" in message for model in [*MODELS, LAST]), message
 
 
 def test_unknown_embedding_model(vectors):

@@ -1,9 +1,10 @@
-/* Vectors from the llama module: mean and first-token pooling, texts that are too long, two models side by side. */
+/* Vectors from the llama module: mean, first-token and last-token pooling, many texts in a call, texts that are too long, two
+ * models side by side. */
 #include <math.h>
 
 #include "llama_story.h"
 
-enum { WIDTH_MAX = 512, TOKENS_MAX = 600 };
+enum { WIDTH_MAX = 512, TOKENS_MAX = 2100, TEXTS = 24 };
 
 static const struct engine_ops *ops;
 
@@ -14,27 +15,41 @@ static int set_up(void **state)
     return 0;
 }
 
-/* A fixture by its name (tests/fixtures). */
-static struct engine *load(const char *name)
+/* The path of a fixture by its name (tests/fixtures); static. */
+static const char *fixture(const char *name)
 {
+    static char path[512];
     const char *folder = getenv("MANTA_TEST_FIXTURES");
-    char path[512];
     if (folder == NULL)
         fail_msg("set MANTA_TEST_FIXTURES to the folder that tests/fixtures/fixtures.py prints");
     snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
-    return story_load(ops, (struct engine_load){.path = path, .slots = 2});
+    return path;
+}
+
+static struct engine *load_with(const char *name, uint8_t kv)
+{
+    return story_load(ops, (struct engine_load){.path = fixture(name), .slots = 2, .kv = kv});
+}
+
+static struct engine *load(const char *name)
+{
+    return load_with(name, ENGINE_KV_F16);
 }
 
 static uint32_t embed(struct engine *e, const char *text, float *out)
 {
     int32_t tokens[TOKENS_MAX];
     int32_t n = ops->tokenize(e, str_of(text), true, tokens, TOKENS_MAX);
-    uint32_t width = WIDTH_MAX;
     struct fault f = {0};
-    assert_true(n > 0);
-    if (ops->embed(e, tokens, (uint32_t)n, out, &width, &f) != 0)
+    assert_true(n > 0 && ops->info(e)->width <= WIDTH_MAX);
+    if (ops->embed(e, &(struct engine_text){tokens, (uint32_t)n}, 1, out, &f) != 0)
         fail_msg("%s", f.text);
-    return width;
+    return ops->info(e)->width;
+}
+
+static int embed_tokens(struct engine *e, const int32_t *tokens, uint32_t n, float *out, struct fault *f)
+{
+    return ops->embed(e, &(struct engine_text){tokens, n}, 1, out, f);
 }
 
 static double product(const float *a, const float *b, uint32_t n)
@@ -76,16 +91,86 @@ static void a_text_that_is_too_long_is_refused(void **state)
     for (uint32_t i = 0; i < TOKENS_MAX; i++)
         tokens[i] = 1000;
     struct fault f = {0};
-    uint32_t width = WIDTH_MAX, most = ops->info(e)->context;
+    uint32_t most = ops->info(e)->context;
     assert_int_equal(most, 512);
-    assert_int_equal(ops->embed(e, tokens, most + 1, out, &width, &f), ERR_CONTEXT);
+    assert_int_equal(embed_tokens(e, tokens, most + 1, out, &f), ERR_CONTEXT);
     assert_non_null(strstr(f.text, "513 tokens"));
     assert_non_null(strstr(f.text, "512"));
-    assert_int_equal(ops->embed(e, tokens, 0, out, &width, &f), ERR_CONTEXT);
-    assert_int_equal(ops->embed(e, tokens, most, out, &width, &f), 0);
-    width = 127;
-    assert_int_equal(ops->embed(e, tokens, 5, out, &width, &f), ERR_TOO_LARGE);
+    assert_int_equal(embed_tokens(e, tokens, 0, out, &f), ERR_CONTEXT);
+    struct engine_text two[] = {{tokens, 300}, {tokens, 300}};
+    assert_int_equal(ops->embed(e, two, 2, out, &f), ERR_CONTEXT);
+    assert_non_null(strstr(f.text, "600 tokens"));
+    assert_int_equal(embed_tokens(e, tokens, most, out, &f), 0);
     ops->free(e);
+}
+
+/* Given texts of many lengths, when all of them are computed in one call, then each vector is the one it has alone, but
+ * for rounding: with f32 to the sixth decimal, with the f16 of flash attention to the fourth; and whoever was in the call before does not show. */
+static void company_changes_nothing(void **state)
+{
+    (void)state;
+    static const struct { const char *file; uint8_t kv; float most; } cases[] = {
+        {"all-minilm-l6-v2", ENGINE_KV_F32, 2e-6f}, {"all-minilm-l6-v2", ENGINE_KV_F16, 2e-4f}, {"bert-cls-tiny", ENGINE_KV_F32, 2e-6f},
+        {"gpt2-last-tiny", ENGINE_KV_F32, 2e-6f}, {"gpt2-last-tiny", ENGINE_KV_F16, 2e-4f}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct engine *e = load_with(cases[c].file, cases[c].kv);
+        static int32_t tokens[TEXTS][64];
+        static float together[TEXTS * WIDTH_MAX], alone[WIDTH_MAX];
+        struct engine_text texts[TEXTS];
+        struct fault f = {0};
+        uint32_t width = ops->info(e)->width;
+        float worst = 0;
+        for (uint32_t i = 0; i < TEXTS; i++) {
+            texts[i] = (struct engine_text){tokens[i], 1 + (i * 7) % 40};
+            for (uint32_t k = 0; k < texts[i].n; k++)
+                tokens[i][k] = (int32_t)(rng_at(i, k) % 29000 + 1000);
+        }
+        for (int again = 0; again < 2; again++) {
+            if (ops->embed(e, texts, TEXTS, together, &f) != 0)
+                fail_msg("%s", f.text);
+            for (uint32_t i = 0; i < TEXTS; i++) {
+                assert_int_equal(embed_tokens(e, texts[i].tokens, texts[i].n, alone, &f), 0);
+                for (uint32_t k = 0; k < width; k++)
+                    worst = fmaxf(worst, fabsf(alone[k] - together[i * width + k]));
+            }
+        }
+        print_message("%s, %s: largest difference %.1e\n", cases[c].file, cases[c].kv == ENGINE_KV_F32 ? "f32" : "f16", (double)worst);
+        assert_true(worst <= cases[c].most);
+        ops->free(e);
+    }
+}
+
+/* Given a file whose context is 2,048, then a text of so many tokens is taken whole, what it needs was in the plan, and with
+ * less memory than that the context is shorter instead. */
+static void a_long_context_is_had(void **state)
+{
+    (void)state;
+    struct engine *e = load("bert-long-tiny");
+    static int32_t tokens[TOKENS_MAX];
+    float whole[WIDTH_MAX], part[WIDTH_MAX];
+    struct fault f = {0};
+    for (uint32_t i = 0; i < TOKENS_MAX; i++)
+        tokens[i] = (int32_t)(rng_at(1, i) % 29000 + 1000);
+    assert_int_equal(ops->info(e)->context, 2048);
+    assert_int_equal(embed_tokens(e, tokens, 2048, whole, &f), 0);
+    assert_int_equal(embed_tokens(e, tokens, 1024, part, &f), 0);
+    assert_true(product(whole, part, 128) < 0.9999);
+    assert_int_equal(embed_tokens(e, tokens, 2049, whole, &f), ERR_CONTEXT);
+    ops->free(e);
+    for (uint8_t kv = ENGINE_KV_F16; kv <= ENGINE_KV_F32; kv = (uint8_t)(kv + 2)) {
+        struct engine_load load = {.path = fixture("bert-long-tiny"), .slots = 2, .threads = 1, .kv = kv};
+        struct engine_needs roomy, tight;
+        assert_int_equal(ops->probe(&load, &roomy, NULL), 0);
+        struct engine *again = load_with("bert-long-tiny", kv);
+        uint64_t measured = ops->info(again)->memory.compute_bytes;
+        print_message("compute, %s: %.1f MiB planned, %.1f measured\n", kv == ENGINE_KV_F32 ? "f32" : "f16",
+                      (double)roomy.compute_bytes / (1 << 20), (double)measured / (1 << 20));
+        assert_true(measured <= roomy.compute_bytes && roomy.compute_bytes <= 2 * measured + (32u << 20));
+        ops->free(again);
+        load.memory_bytes = roomy.weights_bytes + roomy.compute_bytes - 1;
+        assert_int_equal(ops->probe(&load, &tight, NULL), 0);
+        assert_int_equal(tight.context, 1024);
+    }
 }
 
 /* Given an embedding and a text model in one process, when they work in turns, then each has the results it has alone;
@@ -111,8 +196,7 @@ static void two_models_work_side_by_side(void **state)
     for (int i = 0; i < STORY_PROBES; i++)
         assert_true(fabsf(alone[i] - beside[i]) < 1e-2f); /* another chunk size: the same but for rounding */
     struct fault f = {0};
-    uint32_t width = WIDTH_MAX;
-    assert_int_equal(ops->embed(text, tokens, 8, first, &width, &f), ERR_UNSUPPORTED);
+    assert_int_equal(embed_tokens(text, tokens, 8, first, &f), ERR_UNSUPPORTED);
     ops->free(vectors);
     ops->free(text);
 }
@@ -144,6 +228,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_is_the_files),
         cmocka_unit_test(a_text_that_is_too_long_is_refused),
+        cmocka_unit_test(company_changes_nothing),
+        cmocka_unit_test(a_long_context_is_had),
         cmocka_unit_test(two_models_work_side_by_side),
         cmocka_unit_test(likely_tokens_are_those_of_the_row),
     };

@@ -51,10 +51,93 @@ static void a_text_becomes_a_vector_of_length_1(void **state)
     world_free(w);
 }
 
+/* Submits n texts of about `bytes` bytes each; returns the first ticket. */
+static uint64_t submit_texts(struct world *w, uint32_t n, int bytes)
+{
+    uint64_t first = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "%u %0*d", i, bytes, 0);
+        struct request r = completion(text, 0);
+        r.kind = REQUEST_EMBED;
+        uint64_t ticket = world_submit(w, &r);
+        first = i == 0 ? ticket : first;
+    }
+    return first;
+}
+
+/* Given an engine that takes 50 ms for a call, when 64 short texts come together, then they are done in the time of three
+ * calls, in their order, and each has the vector it has alone. */
+static void texts_share_a_call(void **state)
+{
+    (void)state;
+    struct world *w = world_new("echo:embed=8,decode_us=50000", 64, 128);
+    uint64_t first = submit_texts(w, 64, 12), start_us = w->now_us;
+    world_finish(w);
+    assert_true(w->now_us - start_us <= 3 * 50000);
+    for (uint32_t i = 0; i < 64; i++)
+        assert_true(w->answers[first + i].done == 1 && w->answers[first + i].done_us >= w->answers[first].done_us);
+    uint64_t alone = submit_texts(w, 1, 12);
+    world_finish(w);
+    assert_memory_equal(w->answers[alone].embedding, w->answers[first].embedding, 8 * sizeof(float));
+    world_free(w);
+}
+
+/* Given room for 512 tokens in a shared call and 4 texts at a time, when texts come, then no call has more: of 300 tokens
+ * each has its own, of 10 four share one, and one of 1,500 goes alone and whole. */
+static void a_call_has_its_limits(void **state)
+{
+    (void)state;
+    static const struct { uint32_t texts; int bytes; uint64_t calls; } cases[] = {{6, 300, 6}, {8, 10, 2}, {1, 900, 1}, {9, 200, 5}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_new("echo:embed=8,decode_us=1000", 4, 1500);
+        submit_texts(w, cases[i].texts, cases[i].bytes);
+        world_finish(w);
+        assert_int_equal(w->now_us - 1000000, cases[i].calls * 1000);
+        world_free(w);
+    }
+}
+
+/* Given 6 texts in two calls, when the first call fails, then its 4 texts are told so and the others have their vectors. */
+static void a_call_that_fails_ends_its_own_texts(void **state)
+{
+    (void)state;
+    struct world *w = world_new("echo:embed=8,fail_decode_at=1", 4, 128);
+    uint64_t first = submit_texts(w, 6, 10);
+    world_finish(w);
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(w->answers[first + i].done, 1);
+        assert_int_equal(w->answers[first + i].fault.err, i < 4 ? ERR_FAILED : 0);
+        assert_int_equal(w->answers[first + i].embedding_n, i < 4 ? 0 : 8);
+    }
+    world_free(w);
+}
+
+/* Given an embedder that has worked, then its measured speed is known, for the router; one that was cancelled while it
+ * waited was not computed. */
+static void texts_are_measured_and_cancelled(void **state)
+{
+    (void)state;
+    struct world *w = world_new("echo:embed=8,prefill_us=1000", 4, 128);
+    uint64_t first = submit_texts(w, 2, 10);
+    batcher_cancel(w->batcher, first + 1);
+    world_finish(w);
+    struct batcher_load load;
+    batcher_load(w->batcher, &load);
+    assert_int_equal(w->answers[first + 1].finish, FINISH_CANCELLED);
+    assert_int_equal(load.prompt_tokens, w->answers[first].prompt_tokens);
+    assert_float_equal(load.prefill_tps, 1000, 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_becomes_a_vector_of_length_1),
+        cmocka_unit_test(texts_share_a_call),
+        cmocka_unit_test(a_call_has_its_limits),
+        cmocka_unit_test(a_call_that_fails_ends_its_own_texts),
+        cmocka_unit_test(texts_are_measured_and_cancelled),
         cmocka_unit_test(token_ids_are_taken_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@
 
 void batch_open(struct engine *e)
 {
-    e->batch = llama_batch_init(BATCH_ROWS_MAX, 0, 1);
+    e->batch = llama_batch_init((int32_t)e->info.batch_rows_max, 0, 1);
     e->row_logits = xalloc_array(BATCH_ROWS_MAX, sizeof *e->row_logits);
 }
 

@@ -1,18 +1,22 @@
-/* One vector for a text, from models made for that (BERT and its kin). */
+/* One vector for each of several texts, from models made for that (BERT and its kin).
+ *
+ * Each text is a sequence of its own in one batch. Attention is masked between them, so company changes a vector by no more
+ * than the rounding of sums. */
 #include <math.h>
 
+#include "base/must.h"
 #include "engine/llama/module.h"
 
-/* The rows of one text; all of them are wanted, pooling needs them. */
-static void fill(struct engine *e, const int32_t *tokens, uint32_t tokens_n)
+/* All rows are wanted, pooling needs them. */
+static void add_text(struct engine *e, const struct engine_text *text, llama_seq_id seq)
 {
-    e->batch.n_tokens = (int32_t)tokens_n;
-    for (uint32_t i = 0; i < tokens_n; i++) {
-        e->batch.token[i] = tokens[i];
-        e->batch.pos[i] = (llama_pos)i;
-        e->batch.n_seq_id[i] = 1;
-        e->batch.seq_id[i][0] = 0;
-        e->batch.logits[i] = 1;
+    for (uint32_t i = 0; i < text->n; i++) {
+        int32_t row = e->batch.n_tokens++;
+        e->batch.token[row] = text->tokens[i];
+        e->batch.pos[row] = (llama_pos)i;
+        e->batch.n_seq_id[row] = 1;
+        e->batch.seq_id[row][0] = seq;
+        e->batch.logits[row] = 1;
     }
 }
 
@@ -27,28 +31,43 @@ static void normalise(const float *in, float *out, uint32_t n)
         out[i] = (float)(in[i] * scale);
 }
 
-int batch_embed(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
-                struct fault *f)
+/* Of a call with more rows than n_ubatch libllama would end the process. */
+static int check(const struct engine *e, const struct engine_text *texts, uint32_t texts_n, struct fault *f)
 {
-    uint32_t width = (uint32_t)llama_model_n_embd_out(e->model);
+    enum llama_pooling_type pooling = llama_pooling_type(e->ctx);
+    uint32_t rows = 0;
     if (e->info.kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "this model writes text; it gives no embeddings");
-    if (llama_pooling_type(e->ctx) == LLAMA_POOLING_TYPE_NONE || llama_pooling_type(e->ctx) == LLAMA_POOLING_TYPE_RANK)
+    if (pooling == LLAMA_POOLING_TYPE_NONE || pooling == LLAMA_POOLING_TYPE_RANK)
         return fault_set(f, ERR_UNSUPPORTED, "this model's file names no pooling that makes one vector of a text");
-    if (tokens_n == 0 || tokens_n > e->info.batch_rows_max || tokens_n > e->info.context)
-        return fault_set(f, ERR_CONTEXT, "the text has %u tokens; this model takes 1 to %u", tokens_n,
-                         e->info.context < e->info.batch_rows_max ? e->info.context : e->info.batch_rows_max);
-    if (*inout_n < width)
-        return fault_set(f, ERR_TOO_LARGE, "an embedding has %u numbers, there is room for %u", width, *inout_n);
+    MUST(texts_n > 0 && texts_n <= e->info.slots);
+    for (uint32_t i = 0; i < texts_n; i++) {
+        if (texts[i].n == 0 || texts[i].n > e->info.context)
+            return fault_set(f, ERR_CONTEXT, "the text has %u tokens; this model takes 1 to %u", texts[i].n, e->info.context);
+        rows += texts[i].n;
+    }
+    if (rows > e->info.batch_rows_max)
+        return fault_set(f, ERR_CONTEXT, "%u texts have %u tokens; one call takes %u", texts_n, rows, e->info.batch_rows_max);
+    return 0;
+}
+
+int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f)
+{
+    int err = check(e, texts, texts_n, f);
+    if (err != 0)
+        return err;
     if (e->memory != NULL)
-        llama_memory_seq_rm(e->memory, 0, -1, -1);
-    fill(e, tokens, tokens_n);
+        llama_memory_clear(e->memory, false);
+    e->batch.n_tokens = 0;
+    for (uint32_t i = 0; i < texts_n; i++)
+        add_text(e, &texts[i], (llama_seq_id)i);
     words_forget();
     int32_t result = e->memory != NULL ? llama_decode(e->ctx, e->batch) : llama_encode(e->ctx, e->batch);
-    const float *vector = result == 0 ? llama_get_embeddings_seq(e->ctx, 0) : NULL;
-    if (vector == NULL)
-        return fault_set(f, ERR_FAILED, "embedding %u tokens: %s", tokens_n, words_last());
-    normalise(vector, out, width);
-    *inout_n = width;
+    for (uint32_t i = 0; i < texts_n; i++) {
+        const float *vector = result == 0 ? llama_get_embeddings_seq(e->ctx, (llama_seq_id)i) : NULL;
+        if (vector == NULL)
+            return fault_set(f, ERR_FAILED, "embedding %d tokens of %u texts: %s", e->batch.n_tokens, texts_n, words_last());
+        normalise(vector, out + (size_t)i * e->info.width, e->info.width);
+    }
     return 0;
 }

@@ -51,7 +51,21 @@ static int check_kind(const struct engine *e, const struct engine_load *load, st
                          load->path);
     if (llama_model_has_encoder(e->model) && llama_model_has_decoder(e->model))
         return fault_set(f, ERR_UNSUPPORTED, "'%s' is an encoder-decoder model; those are not supported", load->path);
+    if (e->info.kind == REQUEST_EMBED && llama_model_n_embd_out(e->model) > ENGINE_WIDTH_MAX)
+        return fault_set(f, ERR_UNSUPPORTED, "the vectors of '%s' have %d numbers; at most %d are supported", load->path,
+                         llama_model_n_embd_out(e->model), ENGINE_WIDTH_MAX);
     return 0;
+}
+
+/* Texts become vectors many in one call, each a sequence. Nothing is kept between calls, so all share the cells of one
+ * call, where there are any, and a place more costs nothing. A text cannot be cut, nor can what is computed with it. */
+static void take_texts(struct llama_context_params *p, uint32_t context)
+{
+    p->n_seq_max = ENGINE_SLOTS_MAX;
+    p->n_ctx = p->n_batch = p->n_ubatch = context > BATCH_ROWS_MAX ? context : BATCH_ROWS_MAX;
+    p->n_outputs_max = 0;
+    p->kv_unified = true;
+    p->embeddings = true;
 }
 
 static struct llama_context_params context_params(const struct engine_load *load, uint32_t context, bool embedder)
@@ -62,7 +76,7 @@ static struct llama_context_params context_params(const struct engine_load *load
     p.n_batch = BATCH_ROWS_MAX;
     p.n_ubatch = BATCH_ROWS_MAX;
     /* logits of one row are vocabulary x 4 bytes: without this line there would be room for 512 of them, 100 MB */
-    p.n_outputs_max = embedder ? 0 : load->slots;
+    p.n_outputs_max = load->slots;
     p.n_threads = p.n_threads_batch = (int32_t)load->threads;
     p.type_k = p.type_v = kv_type(load);
     /* It would round f32 to f16 first, which is not what somebody who asks for f32 wants. */
@@ -72,7 +86,8 @@ static struct llama_context_params context_params(const struct engine_load *load
     p.kv_unified = false;
     p.swa_full = true; /* else a sliding-window cache could not be cut back to a prefix */
     p.no_perf = true;
-    p.embeddings = embedder;
+    if (embedder)
+        take_texts(&p, context);
     return p;
 }
 
@@ -138,13 +153,14 @@ static void fill_info(struct engine *e, const struct engine_load *load)
 {
     struct engine_info *info = &e->info;
     uint32_t trained = (uint32_t)llama_model_n_ctx_train(e->model), cells = llama_n_ctx_seq(e->ctx);
-    info->slots = load->slots;
+    info->slots = llama_n_seq_max(e->ctx);
     info->context = cells < trained ? cells : trained;
     info->vocab = (uint32_t)llama_vocab_n_tokens(e->vocab);
     info->batch_rows_max = llama_n_batch(e->ctx);
-    /* A text is embedded in one call, and libllama ends the process when an encoder's call is longer than that. */
-    if (info->kind == REQUEST_EMBED && info->context > llama_n_ubatch(e->ctx))
-        info->context = llama_n_ubatch(e->ctx);
+    if (info->kind == REQUEST_EMBED) {
+        info->width = (uint32_t)llama_model_n_embd_out(e->model);
+        info->context = info->context < e->info.memory.context ? info->context : e->info.memory.context;
+    }
     info->chunk_rows = kv_type(load) == GGML_TYPE_Q8_0 ? 1 : TILE_ROWS;
     char architecture[48] = "";
     llama_model_meta_val_str(e->model, "general.architecture", architecture, sizeof architecture);
@@ -172,8 +188,8 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
         return err;
     }
     text_open(e);
-    batch_open(e);
     fill_info(e, load);
+    batch_open(e);
     measure(e);
     if (e->info.memory.repack_bytes > 0)
         pages_let_go(load->path);

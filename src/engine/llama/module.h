@@ -11,7 +11,8 @@
 #include "engine/llama/join.h"
 
 enum {
-    BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so a long chunk stays whole */
+    BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so a long chunk stays whole. Of a model that
+                           * makes vectors a call has as many rows as its context, if that is more (load.c) */
     CELLS_STEP = 256,     /* libllama rounds a sequence's cells up to this */
     TILE_ROWS = 64,       /* rows from which ggml's flash attention works in tiles, with f16 and f32 KV */
     WORDS_BYTES_MAX = 320,
@@ -26,7 +27,7 @@ struct engine {
     const struct llama_vocab *vocab; /* borrowed from model */
     llama_memory_t memory;           /* borrowed from ctx; NULL for encoders */
     ggml_threadpool_t pool;          /* owned; NULL with one thread */
-    struct llama_batch batch;        /* owned; room for BATCH_ROWS_MAX rows */
+    struct llama_batch batch;        /* owned; room for info.batch_rows_max rows */
     struct join join;                /* what it costs to run slots together or apart */
     float **row_logits;              /* owned; per row of the last decode, NULL where none was wanted */
     float *kept;                     /* owned; logits of rows whose libllama call was not the last of a decode */
@@ -70,8 +71,7 @@ void batch_seq_trim(struct engine *e, uint32_t seq, int32_t from);
 void batch_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
 
 /* embed.c */
-int batch_embed(struct engine *e, const int32_t *tokens, uint32_t tokens_n, float *out, uint32_t *inout_n,
-                struct fault *f);
+int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f);
 
 /* sampler.c */
 struct engine_sampler *sampler_new(struct engine *e, const struct request *r);

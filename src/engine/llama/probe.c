@@ -23,7 +23,7 @@ struct shape {
     uint64_t kv_cell_bytes;   /* one token's K and V over all layers */
     uint64_t kv_cell_q8_bytes; /* the same with a q8_0 cache */
     uint64_t context_trained; /* tokens */
-    uint64_t embd, ff, vocab;
+    uint64_t embd, ff, vocab, heads;
     uint8_t kind;             /* enum request_kind */
 };
 
@@ -63,6 +63,14 @@ static bool is_copied(const struct gguf_context *g, int64_t i)
            strcmp(gguf_get_tensor_name(g, i), "token_embd.weight") != 0;
 }
 
+/* BERT and its kin, for which libllama keeps no cells. There are others whose rows all see each other, but in a cache. */
+static bool is_encoder(const struct gguf_context *g)
+{
+    const char *architecture = meta_architecture(g);
+    return meta_number(g, "attention.causal", 1) == 0 &&
+           (strstr(architecture, "bert") != NULL || strcmp(architecture, "gemma-embedding") == 0);
+}
+
 static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
 {
     uint64_t heads = meta_number(g, "attention.head_count", 1);
@@ -70,8 +78,8 @@ static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
     uint64_t each = heads > 0 ? embd / heads : 0;
     uint64_t k = meta_number(g, "attention.key_length", each), v = meta_number(g, "attention.value_length", each);
     uint64_t bytes = 0;
-    if (meta_number(g, "attention.causal", 1) == 0)
-        return 0; /* an encoder keeps nothing */
+    if (is_encoder(g))
+        return 0;
     for (uint32_t i = 0; i < meta_number(g, "block_count", 0) && i < 4096; i++) {
         uint64_t kv_heads = meta_number_at(g, "attention.head_count_kv", i, meta_number_at(g, "attention.head_count", i, heads));
         bytes += ggml_row_size(type, (int64_t)(k * kv_heads)) + ggml_row_size(type, (int64_t)(v * kv_heads));
@@ -79,7 +87,7 @@ static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
     return bytes;
 }
 
-/* BERT and its kin: every row sees every other, the result is a vector. */
+/* Every row sees every other, or the file says how to make one vector of all: the result is a vector. */
 static uint8_t kind_of(const struct gguf_context *g)
 {
     bool pools = meta_number(g, "pooling_type", LLAMA_POOLING_TYPE_NONE) != LLAMA_POOLING_TYPE_NONE;
@@ -92,6 +100,7 @@ static struct shape shape_read(const struct gguf_context *g, const struct engine
         .context_trained = meta_number(g, "context_length", 2048),
         .embd = meta_number(g, "embedding_length", 0),
         .ff = meta_number(g, "feed_forward_length", 0),
+        .heads = meta_number(g, "attention.head_count", 1),
         .vocab = gguf_get_arr_n(g, gguf_find_key(g, "tokenizer.ggml.tokens")),
         .kv_cell_bytes = kv_cell_bytes(g, kv_type(load)),
         .kv_cell_q8_bytes = kv_cell_bytes(g, GGML_TYPE_Q8_0),
@@ -116,6 +125,16 @@ static uint64_t compute_bytes(const struct shape *s, const struct engine_load *l
     return activations + mask + logits + vocabulary + (8u << 20);
 }
 
+/* A call of an embedder: its rows all see each other, and a vector comes out of each before they are pooled. Without flash
+ * attention, which f32 switches off, every head has its table of all pairs. MiniLM with 512 rows: 30 MiB here, … */
+static uint64_t compute_bytes_embedder(const struct shape *s, const struct engine_load *load, uint64_t rows)
+{
+    uint64_t activations = rows * (2 * s->ff + 6 * s->embd) * sizeof(float);
+    uint64_t pairs = rows * rows * (kv_type(load) == GGML_TYPE_F32 ? (1 + 2 * s->heads) * sizeof(float) : sizeof(float) + sizeof(ggml_fp16_t));
+    uint64_t vectors = rows * s->embd * sizeof(float);
+    return activations + pairs + vectors + s->vocab * 400 + (8u << 20);
+}
+
 static uint64_t total(const struct engine_needs *n)
 {
     return n->weights_bytes + n->repack_bytes + n->kv_bytes + n->compute_bytes;
@@ -124,11 +143,13 @@ static uint64_t total(const struct engine_needs *n)
 static struct engine_needs needs_at(const struct shape *s, const struct engine_load *load, uint64_t context)
 {
     uint64_t cells = (context + CELLS_STEP - 1) / CELLS_STEP * CELLS_STEP;
+    uint64_t rows = cells > BATCH_ROWS_MAX ? cells : BATCH_ROWS_MAX; /* of an embedder's call, load.c */
+    bool embeds = s->kind == REQUEST_EMBED;
     return (struct engine_needs){
         .weights_bytes = s->mapped_bytes,
         .repack_bytes = s->repack_bytes,
-        .kv_bytes = cells * load->slots * s->kv_cell_bytes,
-        .compute_bytes = compute_bytes(s, load, cells),
+        .kv_bytes = (embeds ? rows : cells * load->slots) * s->kv_cell_bytes,
+        .compute_bytes = embeds ? compute_bytes_embedder(s, load, rows) : compute_bytes(s, load, cells),
         .context = (uint32_t)cells,
         .kind = s->kind,
     };
@@ -158,6 +179,8 @@ static uint64_t context_choose(const struct shape *s, const struct engine_load *
         return load->context;
     uint64_t context = CELLS_STEP, most = s->context_trained < CONTEXT_MAX ? s->context_trained : CONTEXT_MAX;
     uint64_t weights = s->mapped_bytes + s->repack_bytes, kv_most = weights > KV_BYTES ? weights : KV_BYTES;
+    if (s->kind == REQUEST_EMBED) /* a text that has more is refused, and memory is touched only for those that come */
+        return context_fitting(s, load, most);
     while (context * 2 <= most && (context < CONTEXT_MIN || context * 2 * load->slots * s->kv_cell_bytes <= kv_most))
         context *= 2;
     return context_fitting(s, load, context);
