@@ -139,13 +139,14 @@ def test_one_text_or_many_as_text_or_ids(vectors):
 
 
 def test_many_inputs_come_in_their_order(vectors):
-    """Given 300 short texts, more than there are slots; when they are sent together; then each index has the vector that
-    the text has alone."""
+    """Given 300 short texts, more than go into one call; when they are sent together; then each index has the vector that
+    the text has alone, but for the rounding of sums (test_llama_embed.c), and far from any other's."""
     answer = embed(vectors, model=MINILM, input=[f"text number {i % 7}" for i in range(300)])
     assert [d["index"] for d in answer["data"]] == list(range(300))
     for i in range(7):
         alone = embed(vectors, model=MINILM, input=f"text number {i}")["data"][0]["embedding"]
-        assert all(difference(d["embedding"], alone) < 1e-5 for d in answer["data"][i::7])
+        assert all(difference(d["embedding"], alone) < 5e-4 for d in answer["data"][i::7])
+        assert all(difference(d["embedding"], alone) > 5e-3 for d in answer["data"][i + 1::7])
 
 
 def test_base64_is_the_same_numbers(vectors):

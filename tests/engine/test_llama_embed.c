@@ -104,14 +104,15 @@ static void a_text_that_is_too_long_is_refused(void **state)
     ops->free(e);
 }
 
-/* Given texts of many lengths, when all of them are computed in one call, then each vector is the one it has alone, but
- * for rounding: with f32 to the sixth decimal, with the f16 of flash attention to the fourth; and whoever was in the call before does not show. */
+/* Given texts of many lengths, when all of them are computed in one call, twice, then each vector is the one it has alone but
+ * for rounding. Sums are added up in another order, and GELU's table and flash attention round to f16: seen are 4e-5 with f32,
+ * 1.5e-4 (MiniLM) and 9e-4 (the loud weights of the small GPT-2) with f16. */
 static void company_changes_nothing(void **state)
 {
     (void)state;
     static const struct { const char *file; uint8_t kv; float most; } cases[] = {
-        {"all-minilm-l6-v2", ENGINE_KV_F32, 2e-6f}, {"all-minilm-l6-v2", ENGINE_KV_F16, 2e-4f}, {"bert-cls-tiny", ENGINE_KV_F32, 2e-6f},
-        {"gpt2-last-tiny", ENGINE_KV_F32, 2e-6f}, {"gpt2-last-tiny", ENGINE_KV_F16, 2e-4f}};
+        {"all-minilm-l6-v2", ENGINE_KV_F32, 1e-4f}, {"all-minilm-l6-v2", ENGINE_KV_F16, 5e-4f}, {"bert-cls-tiny", ENGINE_KV_F32, 1e-4f},
+        {"gpt2-last-tiny", ENGINE_KV_F32, 1e-4f}, {"gpt2-last-tiny", ENGINE_KV_F16, 2e-3f}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct engine *e = load_with(cases[c].file, cases[c].kv);
         static int32_t tokens[TEXTS][64];

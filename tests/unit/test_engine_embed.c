@@ -84,7 +84,7 @@ static void texts_share_a_call(void **state)
 }
 
 /* Given room for 512 tokens in a shared call and 4 texts at a time, when texts come, then no call has more: of 300 tokens
- * each has its own, of 10 four share one, and one of 1,500 goes alone and whole. */
+ * each has its own, of 10 four share one, of 200 two, and one of 900 goes alone and whole. */
 static void a_call_has_its_limits(void **state)
 {
     (void)state;

@@ -126,7 +126,8 @@ static uint64_t compute_bytes(const struct shape *s, const struct engine_load *l
 }
 
 /* A call of an embedder: its rows all see each other, and a vector comes out of each before they are pooled. Without flash
- * attention, which f32 switches off, every head has its table of all pairs. MiniLM with 512 rows: 30 MiB here, … */
+ * attention, which f32 switches off, every head has its table of all pairs. 2,048 rows of a small BERT: 59 MiB here and 16
+ * measured, without flash attention 179 and 87; MiniLM with 512 rows: 32 and 6. */
 static uint64_t compute_bytes_embedder(const struct shape *s, const struct engine_load *load, uint64_t rows)
 {
     uint64_t activations = rows * (2 * s->ff + 6 * s->embd) * sizeof(float);
