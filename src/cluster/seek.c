@@ -174,10 +174,14 @@ static void go_on(struct head *h, struct seek *s)
     struct head_event ev = {.request = s->request,
                             .stream = s->stream,
                             .client = str_n(s->client, s->client_n),
+                            .count = s->said_n > s->found_n ? s->said_n : s->found_n,
                             .deadline_ms = s->deadline_ms};
     struct call *call = head_call_new(h, &ev, pool);
     h->queue_bytes -= s->bytes; /* it is the call's from now on */
     s->bytes = 0;
+    /* The seek counted the branches that the client knows; workers may know of more. It was let in and is not refused now. */
+    if (call->bytes > h->cfg.queue_bytes_max - h->queue_bytes)
+        call->bytes = h->cfg.queue_bytes_max - h->queue_bytes;
     head_call_add(h, call, s->call);
     call->reported = true;
     struct fx *fx = head_fx(h, FX_RESUMED);
@@ -232,7 +236,7 @@ static void take_request(struct head *h, struct seek *s, const struct wire_run *
     struct wire_arena arena = {0};
     wire_run_to_request(run, &borrowed, &arena);
     borrowed.sampling.seed -= run->branch; /* each branch was sent with its own */
-    uint64_t bytes = request_bytes(&borrowed) + run->client.n;
+    uint64_t bytes = request_bytes(&borrowed) + run->client.n + HEAD_CALL_BYTES + (s->said_n > 0 ? s->said_n : 1) * HEAD_JOB_BYTES;
     if (h->queue_bytes + bytes <= h->cfg.queue_bytes_max) {
         s->request = request_clone(&borrowed);
         s->client = xstr_dup(run->client);
