@@ -56,7 +56,8 @@ static void obey(const struct ag *ag)
     case AG_HANG_UP:
         w.lose[ag->head] = w.linked[ag->head] || w.dialling[ag->head];
         break;
-    case AG_SEND: MUST(w.linked[ag->head]); break;
+    case AG_SEND:
+    case AG_SEND_FRAMES: MUST(w.linked[ag->head]); break;
     case AG_MEASURE: w.measure[ag->head] = true; break;
     case AG_RUN:
         MUST(ag->key < ACTORS && ag->ticket != 0 && find(ag->ticket) == NULL);
