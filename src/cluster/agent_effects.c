@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "cluster/agent_state.h"
@@ -48,11 +49,14 @@ void agent_texts_free(struct agent *a)
 
 void agent_log(struct agent *a, enum log_level level, const char *tag, const char *fmt, ...)
 {
-    char *line = text_new(a, LOG_LINE_BYTES_MAX);
+    char text[LOG_LINE_BYTES_MAX];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(line, LOG_LINE_BYTES_MAX, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    size_t bytes = strlen(text) + 1;
+    char *line = text_new(a, bytes);
+    memcpy(line, text, bytes);
     struct ag *ag = agent_add(a, AG_LOG);
     ag->level = level;
     ag->tag = tag;

@@ -11,6 +11,9 @@
  * tokens they have, and that head seeks and adopts. A head that is the same process as before has given the job to
  * another worker meanwhile: what runs for it is cancelled, what was said of it is kept.
  *
+ * A client is where it asked last: only the head that was the last to seek a stream may adopt it. A head that does not know
+ * yet that its client went to another one would else take the stream from there.
+ *
  * `adopt` is answered out of the log where the log has the token that the client lacks first; else the job runs again
  * after the tokens that the client has. Both are gap-free; what the client never saw may be said in another way.
  *
@@ -112,6 +115,7 @@ struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct 
     kept_free(a, old);
     struct kept *k = xalloc(sizeof *k);
     *k = (struct kept){.stream = run->stream,
+                       .seeker = AGENT_HEADS_MAX,
                        .branch = run->branch,
                        .key = run->key,
                        .job = j,
@@ -185,9 +189,10 @@ static uint32_t ids_n(const struct kept *k)
 
 void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek)
 {
-    for (const struct kept *k = *bucket(a, seek->stream); k != NULL; k = k->next) {
+    for (struct kept *k = *bucket(a, seek->stream); k != NULL; k = k->next) {
         if (k->stream != seek->stream)
             continue;
+        k->seeker = head;
         uint32_t said = k->branch < seek->said.n && seek->said.p[k->branch] > 0 ? (uint32_t)seek->said.p[k->branch] : 0;
         struct wire_msg *msg = agent_send(a, head, WIRE_held);
         msg->held = (struct wire_held){
@@ -204,12 +209,14 @@ void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *see
 
 /* ---- adopt ---- */
 
-static void refuse(struct agent *a, uint32_t head, const struct wire_adopt *m, const char *why)
+static const char moved_on[] = "the client went on with this stream elsewhere";
+
+static void refuse(struct agent *a, uint32_t head, const struct wire_adopt *m, int err, const char *why)
 {
     agent_send(a, head, WIRE_done)->done = (struct wire_done){.job = m->job,
                                                               .attempt = m->attempt,
                                                               .finish = FINISH_ERROR,
-                                                              .error = (uint16_t)-ERR_UNAVAILABLE,
+                                                              .error = (uint16_t)-err,
                                                               .message = str_of(why)};
 }
 
@@ -295,7 +302,7 @@ static void take_from(struct agent *a, struct kept *k)
                                                                  .attempt = j->attempt,
                                                                  .finish = FINISH_ERROR,
                                                                  .error = (uint16_t)-ERR_CANCELLED,
-                                                                 .message = str_of("the client went on with this stream elsewhere")};
+                                                                 .message = str_of(moved_on)};
     agent_job_adrift(a, j);
 }
 
@@ -304,18 +311,22 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     struct kept *k = find(a, m->stream, m->branch);
     const struct agent_actor *actor = k != NULL ? agent_actor_find(a, k->key) : NULL;
     if (agent_job_is_known(a, head, m->job, m->attempt)) {
-        refuse(a, head, m, "a job of this number and attempt is running already");
+        refuse(a, head, m, ERR_UNAVAILABLE, "a job of this number and attempt is running already");
         return;
     }
     if (k == NULL || m->stream == 0 || m->said > ids_n(k)) {
-        refuse(a, head, m, "nothing is kept any more of that stream");
+        refuse(a, head, m, ERR_UNAVAILABLE, "nothing is kept any more of that stream");
+        return;
+    }
+    if (k->seeker != AGENT_HEADS_MAX && k->seeker != head) {
+        refuse(a, head, m, ERR_CANCELLED, moved_on);
         return;
     }
     size_t from = log_find(a, k, m->said);
     bool replays = from != SIZE_MAX && (k->done || k->job != NULL);
     bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX;
     if (!replays && !may_run) {
-        refuse(a, head, m, "the actor that began the stream takes no jobs now");
+        refuse(a, head, m, ERR_UNAVAILABLE, "the actor that began the stream takes no jobs now");
         return;
     }
     take_from(a, k);

@@ -84,6 +84,7 @@ struct kept {
     struct list expiring;   /* agent.expiring: nobody reads it at present */
     uint64_t stream;
     uint32_t branch, key;   /* key: the actor */
+    uint32_t seeker;        /* the head that asked for it last; AGENT_HEADS_MAX: none did */
     struct agent_job *job;  /* borrowed: while it runs and was not cancelled; else NULL */
     bool done;              /* `done` is in the log */
     uint64_t due_us;        /* expiring: forgotten then */

@@ -292,12 +292,13 @@ static void dialler_receive(struct sim *s, struct link *l, const struct packet *
         int err = wire_decode(&msg, &s->arena, str_n(k->bytes, k->n), NULL);
         SIM_MUST(s, err == 0, "what the head sent does not decode: %s", err_name(err));
         sim_trace(s, "gets", wire_name(msg.type), l->id, l->worker, l->stranger);
-        if (w != NULL && msg.type == WIRE_adopt)
-            engine_adopted(w, l->id, answer_call_of_stream(msg.adopt.stream), msg.adopt.branch);
+        s->refused_job = 0;
         if (w != NULL)
             worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_MSG, .head = l->far->no, .msg = &msg});
         else
             stranger_heard(s, l->stranger, &msg);
+        if (w != NULL && msg.type == WIRE_adopt && s->refused_job != msg.adopt.job)
+            engine_adopted(w, l->id, answer_call_of_stream(msg.adopt.stream), msg.adopt.branch);
     }
 }
 

@@ -220,6 +220,19 @@ static bool model_has_failed(struct sim *s, const struct call *c)
     return failed;
 }
 
+/* What another head asked of the worker, before the client came here, reached it only afterwards. */
+static bool ghost_was_late(const struct sim *s, const struct call *c, const struct branch *b)
+{
+    const struct worker *w = table_get(&s->workers, b->holder);
+    bool late = w != NULL && (w->frozen_until_us > c->left_us || w->slow_until_us > c->left_us);
+    for (uint32_t head = 0; head < s->heads_n && w != NULL; head++) {
+        const struct link *l = table_get(&s->links, w->ways[head].link);
+        late = late || worker_cut_until(w, &s->heads[head], TO_DIALLER) > c->left_us ||
+               (l != NULL && (l->stuck_until_us > c->left_us || l->latency_us > SIM_S));
+    }
+    return late;
+}
+
 /* O5 */
 static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch, int err)
 {
@@ -239,6 +252,8 @@ static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch,
         return attempts_used_up(s, c, branch);
     case ERR_FAILED:
         return c->engine_failed && attempts_used_up(s, c, branch);
+    case ERR_CANCELLED:
+        return c->hops > 0 && ghost_was_late(s, c, b);
     case ERR_BUSY:
         return c->found_full && attempts_used_up(s, c, branch);
     case ERR_CONTEXT:

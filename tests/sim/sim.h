@@ -413,6 +413,7 @@ struct sim {
     struct table living;   /* workers; borrowed items, in no order */
     struct table arrivals; /* links by far_id; borrowed items */
     struct ag_effects ag;  /* of the worker that is fed */
+    uint64_t refused_job;  /* `done` with an error was said of it while a message was fed to a worker; 0: of none */
     uint64_t launcher;   /* stranger, or 0 */
     uint32_t nodes;      /* names given */
     struct packet *packets; /* owned; small ones to be used again */

@@ -192,9 +192,8 @@ static void a_client_from_before_the_stream_came_here_is_computed_again(void **s
     story_end(&s);
 }
 
-static void another_head_takes_it_while_the_first_still_has_it(void **state)
+static struct story two_heads(void)
 {
-    (void)state;
     struct story s = story_begin(2);
     story_actor(&s, 0, WIRE_ACTOR_READY);
     story_simple(&s, AGENT_START, 0);
@@ -203,6 +202,13 @@ static void another_head_takes_it_while_the_first_still_has_it(void **state)
         story_welcome(&s, h);
         story_ack(&s, h, 0, 0);
     }
+    return s;
+}
+
+static void another_head_takes_it_while_the_first_still_has_it(void **state)
+{
+    (void)state;
+    struct story s = two_heads();
     run_stream(&s, 0, 5, STREAM, 0);
     prefilled(&s, 1);
     token(&s, 1, 0, "a");
@@ -210,6 +216,27 @@ static void another_head_takes_it_while_the_first_still_has_it(void **state)
     adopt(&s, 1, 9, 1);
     story_is(&s, "send 0 done job=5.1 finish=4 error=11\n"
                  "send 1 prefilled job=9.2\n");
+    token(&s, 1, 1, "b");
+    story_is(&s, "send 1 tokens job=9.2 first=1 text=b\n");
+    story_end(&s);
+}
+
+/* Its client came to the second head while the first one was still waiting for a slot to go on with it. */
+static void a_head_that_asked_before_another_one_does_not_get_it(void **state)
+{
+    (void)state;
+    struct story s = two_heads();
+    run_stream(&s, 0, 5, STREAM, 0);
+    prefilled(&s, 1);
+    token(&s, 1, 0, "a");
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    head_is_back(&s, 2);
+    seek(&s, 0, STREAM, 1);
+    seek(&s, 1, STREAM, 1);
+    adopt(&s, 1, 9, 1);
+    story_forget(&s);
+    adopt(&s, 0, 7, 1);
+    story_is(&s, "send 0 done job=7.2 finish=4 error=11\n");
     token(&s, 1, 1, "b");
     story_is(&s, "send 1 tokens job=9.2 first=1 text=b\n");
     story_end(&s);
@@ -270,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_stream_is_computed_again_after_what_the_client_has),
         cmocka_unit_test(a_client_from_before_the_stream_came_here_is_computed_again),
         cmocka_unit_test(another_head_takes_it_while_the_first_still_has_it),
+        cmocka_unit_test(a_head_that_asked_before_another_one_does_not_get_it),
         cmocka_unit_test(what_is_not_kept_cannot_be_adopted),
         cmocka_unit_test(memory_is_bounded_and_the_oldest_goes_first),
         cmocka_unit_test(a_worker_that_leaves_takes_nothing_with_it),
