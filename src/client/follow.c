@@ -156,7 +156,7 @@ static void on_event(struct str event, struct str data, struct str id, void *use
         return;
     if (a->done || a->refused)
         malformed(a, a->done ? "something after [DONE]" : "something after an error", data);
-    if (w->away_us > 0 && net_now_us(w->loop) - w->away_us > a->away_us)
+    if (w->away_us > 0 && a->first_us > 0 && net_now_us(w->loop) - w->away_us > a->away_us)
         a->away_us = net_now_us(w->loop) - w->away_us;
     w->away_us = 0;
     if (id.n > 0 && id.n < sizeof w->id)

@@ -43,7 +43,7 @@ struct answer {
     uint32_t returns;            /* times it was asked for again with Last-Event-ID, or anew while nothing of it had come */
     uint64_t asked_us, first_us, last_us; /* of pieces with text; first_us 0: there was none */
     uint64_t gap_us;             /* the longest between two of them */
-    uint64_t away_us;            /* the longest from a break until an event came again */
+    uint64_t away_us;            /* the longest from a break, once it had begun, until an event came again */
 };
 void answer_fini(struct answer *a);
 /* Status 200, every part of it, its end, and nothing wrong. */

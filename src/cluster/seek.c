@@ -177,6 +177,7 @@ static void go_on(struct head *h, struct seek *s)
                             .count = s->said_n > s->found_n ? s->said_n : s->found_n,
                             .deadline_ms = s->deadline_ms};
     struct call *call = head_call_new(h, &ev, pool);
+    call->seq = 0; /* it began before all that wait here: by arrival it would let a hundred new prompts go first */
     h->queue_bytes -= s->bytes; /* it is the call's from now on */
     s->bytes = 0;
     /* The seek counted the branches that the client knows; workers may know of more. It was let in and is not refused now. */

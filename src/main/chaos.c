@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "client/load.h"
 #include "main/tally.h"
@@ -230,6 +231,8 @@ static void on_again(uint32_t part, void *user_data)
 static void on_line(uint32_t part, struct str line, void *user_data)
 {
     struct chaos *c = user_data;
+    if (setting_number(c->s, SET_LOG) == LOG_TRACE)
+        fprintf(stderr, "%s | %.*s\n", trial_part_name(c->trial, part), STR_ARG(line));
     if (c->disturbed && part < c->weather.storm.heads)
         weather_line(&c->weather, line);
 }

@@ -70,6 +70,21 @@ static void a_part_that_had_not_begun_needs_room_in_the_queue(void **state)
     story_end(&s);
 }
 
+/* A hundred clients come back at once, and those whose prompts had not begun are sooner in the queue than the worker can tell what
+ * it has: a stream that had begun does not wait behind them. */
+static void it_began_before_all_that_wait(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2\nprompt 3\nresume 5 stream=77 said=2\n"
+              "held 1 stream=77 found=1 ids=2 seed=9\nheld 1 stream=77\n");
+    story(&s, "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "end 1 of 1\n"
+              "send 1 adopt stream=77.0 job=4.2 said=2\n");
+    story_end(&s);
+}
+
 static void nobody_has_it(void **state)
 {
     (void)state;
@@ -244,6 +259,7 @@ int main(void)
         cmocka_unit_test(when_that_worker_dies_too_another_one_replays),
         cmocka_unit_test(a_worker_that_takes_no_jobs_is_not_waited_for),
         cmocka_unit_test(a_part_that_had_not_begun_needs_room_in_the_queue),
+        cmocka_unit_test(it_began_before_all_that_wait),
         cmocka_unit_test(nobody_has_it),
         cmocka_unit_test(a_new_head_waits_for_its_workers),
         cmocka_unit_test(a_new_head_gives_up_when_its_workers_should_be_back),
