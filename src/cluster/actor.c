@@ -201,7 +201,7 @@ bool head_actor_is_open(const struct actor *a)
     enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
     bool worker_well = !a->worker->silent && w != WORKER_LOST;
     uint32_t most = head_actor_health(a) == ACTOR_PROBED ? 1 : a->slots;
-    return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && !a->hung && !timer_is_set(&a->rest) &&
+    return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && a->worker->owes == 0 && !a->hung && !timer_is_set(&a->rest) &&
            a->in_flight < most;
 }
 

@@ -65,9 +65,9 @@ struct worker {
     uint64_t heard_us;                            /* last message of any kind */
     struct timer timer;                           /* to look whether it has fallen silent */
     struct actor *actors[HEAD_WORKER_ACTORS_MAX]; /* by key; NULL: none now */
-    uint32_t keys_known;                          /* bit per key that was ever registered on this link */
-    uint32_t actors_n;
+    uint32_t keys_known, actors_n;                /* keys_known: bit per key that was ever registered on this link */
     uint64_t answered; /* the last seek it has answered whole */
+    uint32_t owes;     /* answers to what was looked for when it joined; until then its actors are not open */
 };
 
 /* An actor's place in a pool. */

@@ -101,8 +101,17 @@ static void ask(struct head *h, struct seek *s, const struct worker *w)
 
 void head_seek_ask(struct head *h, struct worker *w)
 {
+    w->owes = (uint32_t)h->seeks.n;
     IDTAB_EACH(n, &h->seeks)
         ask(h, seek_at(n), w);
+}
+
+/* When a head is there again, clients are sooner than workers: prompts that wait would take the slots in which streams run that
+ * the worker is about to tell of. */
+static void owes_one_less(struct head *h, struct worker *w)
+{
+    if (w->owes > 0 && --w->owes == 0)
+        head_worker_refresh(h, w);
 }
 
 static struct actor *actor_of(const struct head *h, const struct found *f)
@@ -306,18 +315,18 @@ static void seek_found(struct head *h, struct seek *s, struct worker *w, const s
 
 void head_held(struct head *h, struct worker *w, const struct wire_held *m)
 {
-    struct seek *s = seek_by_stream(h, m->stream);
-    if (s == NULL)
-        return; /* it has ended meanwhile */
-    if (m->found != 0) {
+    struct seek *s = seek_by_stream(h, m->stream); /* NULL: it has ended meanwhile */
+    if (s != NULL && m->found != 0) {
         seek_found(h, s, w, m);
-        return;
+    } else if (s != NULL) {
+        if (w->answered < s->node.id) {
+            w->answered = s->node.id;
+            s->pending--;
+        }
+        look(h, s);
     }
-    if (w->answered < s->node.id) {
-        w->answered = s->node.id;
-        s->pending--;
-    }
-    look(h, s);
+    if (m->found == 0)
+        owes_one_less(h, w); /* now: what was found waits for its slot */
 }
 
 void head_seek_lost(struct head *h, const struct worker *w)

@@ -85,6 +85,36 @@ static void it_began_before_all_that_wait(void **state)
     story_end(&s);
 }
 
+/* Given a head that was restarted, a client that looks for its stream and one with a new prompt, both there before the worker; when
+ * that joins; then it gets nothing new until it has told what it has, and the stream has its slot. */
+static void a_worker_that_joins_tells_first_what_it_has(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.settle_ms = 10000;
+    story(&s, "> resume 5 stream=77 said=2\n"
+              "> resume 6 stream=78 said=1\n"
+              "> prompt 1\n"
+              "> open 1\n"
+              "> hello 1 node=a\n"
+              "send 1 welcome worker=1\n"
+              "send 1 seek stream=77 said=2\n"
+              "send 1 seek stream=78 said=1\n"
+              "> actor 1\n"
+              "send 1 actor_ack key=0 id=0\n"
+              "> held 1 stream=77 found=1 ids=2 seed=9\n"
+              "> held 1 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "> gone 6\n"
+              "> held 1 stream=78\n"
+              "send 1 adopt stream=77.0 job=2.2 said=2\n"
+              "> done 1 job=2.2 tokens=3\n"
+              "done 5.0 finish=1 actor=0 node=a tokens=3\n"
+              "end 5 of 1\n"
+              "send 1 run job=1.1 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
 static void nobody_has_it(void **state)
 {
     (void)state;
@@ -260,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_takes_no_jobs_is_not_waited_for),
         cmocka_unit_test(a_part_that_had_not_begun_needs_room_in_the_queue),
         cmocka_unit_test(it_began_before_all_that_wait),
+        cmocka_unit_test(a_worker_that_joins_tells_first_what_it_has),
         cmocka_unit_test(nobody_has_it),
         cmocka_unit_test(a_new_head_waits_for_its_workers),
         cmocka_unit_test(a_new_head_gives_up_when_its_workers_should_be_back),
