@@ -179,7 +179,7 @@ static void bury_actor(struct grave *g)
 
 void head_actor_drop(struct head *h, struct actor *a)
 {
-    MUST(list_empty(&a->flights) && list_empty(&a->bound));
+    MUST(list_empty(&a->flights) && list_empty(&a->bound) && a->guest == NULL);
     actor_is(a, WIRE_ACTOR_GONE);
     head_actor_refresh(h, a);
     head_kin_unseat(h, a);
@@ -196,13 +196,18 @@ void head_actor_drop(struct head *h, struct actor *a)
 
 /* ---- ready and open ---- */
 
-bool head_actor_is_open(const struct actor *a)
+bool head_actor_is_able(const struct actor *a)
 {
     enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
     bool worker_well = !a->worker->silent && w != WORKER_LOST;
     uint32_t most = head_actor_health(a) == ACTOR_PROBED ? 1 : a->slots;
     return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && a->worker->owes == 0 && !a->hung && !timer_is_set(&a->rest) &&
            a->in_flight < most;
+}
+
+bool head_actor_is_open(const struct actor *a)
+{
+    return a->guest == NULL && head_actor_is_able(a);
 }
 
 void head_actor_refresh(struct head *h, struct actor *a)
@@ -220,7 +225,7 @@ void head_actor_refresh(struct head *h, struct actor *a)
     bool serves = ready && !head_worker_is_off(a->worker);
     h->actors_serving = h->actors_serving + serves - a->serves;
     a->serves = serves;
-    if (open && !was_open && !list_linked(&a->dirty))
+    if (((open && !was_open) || head_actor_takes_guest(a)) && !list_linked(&a->dirty))
         list_push(&h->dirty_actors, &a->dirty);
 }
 

@@ -212,6 +212,8 @@ static struct job *oldest_for(struct actor *a)
 
 static void actor_fill(struct head *h, struct actor *a)
 {
+    if (head_actor_takes_guest(a))
+        head_job_send(h, a->guest, a);
     for (struct job *job; head_actor_is_open(a) && (job = oldest_for(a)) != NULL;)
         start(h, job, a);
 }

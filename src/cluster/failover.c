@@ -46,8 +46,21 @@ static void fail_with(struct head *h, struct job *job, const struct fault *why, 
     head_job_fail(h, job, &f);
 }
 
+static void condemn(struct head *h, struct job *job)
+{
+    struct fault f = {0};
+    head_poison_fault(job->call, &f);
+    head_log(h, LOG_ERROR, TAG, "call %llu: %s", (unsigned long long)job->call->node.id, f.text);
+    head_call_condemn(h, job->call, job);
+    head_job_fail(h, job, &f);
+}
+
 static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
 {
+    if (head_call_is_poison(job->call)) {
+        condemn(h, job);
+        return false;
+    }
     if (job->forgot) {
         fail_with(h, job, why, ", and the answer was too long to be kept for another one (resume_tokens_max)");
         return false;
@@ -60,7 +73,7 @@ static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
         fail_with(h, job, why, "; the answer was moved too often (moves_max)");
         return false;
     }
-    if (job->bound != NULL)
+    if (!head_job_quarantine(h, job) && job->bound != NULL)
         job->bound = job->adopts ? NULL : other_actor(job);
     job->adopts = false;
     return true;

@@ -32,6 +32,8 @@ enum {
     HEAD_MODELS_MAX = 1024,           /* names remembered after their last actor has gone */
     HEAD_REQUEST_BYTES_MAX = 6 << 20, /* one prompt with everything: must fit a frame */
     HEAD_SCALE_MAX = 256,             /* local workers one may ask a launcher for */
+    HEAD_POISON_CRASHES = 2,          /* workers that crash in computing a request, the last one in computing nothing else: no more */
+    HEAD_ACQUIT_TOKENS = 8,           /* beyond the place of a crash: it was not this request's doing */
     HEAD_EJECT_AFTER = 3,             /* failures in a row: from then on an actor is probed with one job at a time */
     HEAD_REST_FIRST_MS = 250,         /* an actor rests after a failure; twice as long after the next … */
     HEAD_REST_MAX_MS = 8000,          /* … up to this */

@@ -96,6 +96,7 @@ struct actor {
     float decode_best;      /* tokens/s, the most of late */
     uint32_t failures;      /* in a row: it rests after each, longer each time */
     char *trouble;          /* owned; how the last of them went, or NULL */
+    struct job *guest;      /* borrowed, bound to it: it may be poison and runs here alone, so nothing else is sent; or NULL */
     struct timer rest;      /* set: it gets no jobs until then */
     struct list flights;    /* flight.in_actor: live ones, oldest first */
     struct list orphans;    /* flight.in_actor: of jobs that were cancelled or went elsewhere */
@@ -170,6 +171,10 @@ struct call {
     struct stream_node by_stream; /* head.streams, where it has a name */
     char *client;        /* owned; what another head needs to know of the client's request */
     size_t client_n;
+    uint64_t suspect, crashed_worker; /* ids: its job that was computed when a worker crashed; that worker; 0: none */
+    uint32_t suspect_from;            /* tokens the suspect had said then */
+    uint32_t crashes;                 /* workers that crashed so, since it was cleared last */
+    bool crashed_alone;               /* the last of them computed nothing else */
     uint64_t *blocks;    /* owned; see prefix.h */
     uint32_t blocks_n;
 };
@@ -326,6 +331,8 @@ void head_actor_msg(struct head *h, struct worker *w, const struct wire_actor *m
 void head_actor_drop(struct head *h, struct actor *a);
 /* Recomputes whether it is ready and open; call after each change of what that depends on. */
 void head_actor_refresh(struct head *h, struct actor *a);
+/* May get jobs, but for a guest. */
+bool head_actor_is_able(const struct actor *a);
 bool head_actor_is_open(const struct actor *a);
 /* Gives it another pool of its model. */
 void head_actor_reseat(struct head *h, struct actor *a, struct pool *to);
@@ -478,7 +485,27 @@ void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const
 /* Jobs that wait for it alone wait for another one. */
 void head_actor_unbind(struct head *h, struct actor *a, const struct fault *why);
 
+/* ---- poison.c: requests that crash workers ---- */
+void head_crashed(struct head *h, struct worker *w, const struct wire_crashed *m);
+/* It is given to nobody any more. */
+bool head_call_is_poison(const struct call *call);
+void head_poison_fault(const struct call *call, struct fault *f);
+/* Ends its jobs with that fault, but this one, and those on workers that are being lost. */
+void head_call_condemn(struct head *h, struct call *call, const struct job *but);
+/* A suspect that lost its actor is bound to a quiet one, whose guest it is. False: it is none, or there is no such actor. */
+bool head_job_quarantine(struct head *h, struct job *job);
+/* A guest leaves, if it is one. */
+void head_guest_leave(struct head *h, struct job *job);
+/* More of a job was said: a suspect may be cleared. */
+void head_suspect_says(struct head *h, struct job *job);
+/* It ended well. */
+void head_job_acquit(struct job *job);
+/* Its guest can be sent now. */
+bool head_actor_takes_guest(const struct actor *a);
+
 /* ---- stream.c ---- */
+/* The job whose present attempt it is, on that worker. NULL: nobody waits for it, or nonsense: the link is closed. */
+struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt);
 void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m);
 void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m);
 void head_done(struct head *h, struct worker *w, const struct wire_done *m);

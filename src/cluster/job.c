@@ -178,6 +178,7 @@ void head_job_says(struct head *h, struct job *job, struct wire_i32s ids)
     if (ids.n > 0)
         job->in_vain = 0;
     job->token_us = h->now_us;
+    head_suspect_says(h, job);
 }
 
 /* ---- sending ---- */
@@ -223,7 +224,7 @@ static void send_adopt(struct head *h, const struct job *job, const struct actor
 
 void head_job_send(struct head *h, struct job *job, struct actor *a)
 {
-    MUST(head_actor_is_open(a));
+    MUST(head_actor_is_open(a) || (a->guest == job && head_actor_takes_guest(a)));
     head_queue_take(h, job);
     head_queue_moved(h);
     head_job_move(job, JOB_SENT);
@@ -261,6 +262,7 @@ void head_job_end(struct head *h, struct job *job)
         head_queue_take(h, job);
     if (job->flight != NULL)
         head_job_abandon(h, job);
+    head_guest_leave(h, job);
     head_job_move(job, JOB_ENDED);
     head_kin_leave(h, job);
     h->resume_bytes -= job->ids_cap * sizeof *job->ids;

@@ -105,6 +105,7 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
     case WIRE_tokens: head_tokens(h, w, &msg->tokens); return;
     case WIRE_held: head_held(h, w, &msg->held); return;
     case WIRE_done: head_done(h, w, &msg->done); return;
+    case WIRE_crashed: head_crashed(h, w, &msg->crashed); return;
     case WIRE_duty: head_duty(h, w, &msg->duty); return;
     case WIRE_bye:
         w->blameless = true;

@@ -42,8 +42,7 @@ static struct flight *flight_of(struct head *h, struct worker *w, uint64_t id, u
     return f;
 }
 
-/* A job whose messages must make sense: NULL when nobody waits for it. */
-static struct job *job_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
+struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
 {
     struct flight *f = flight_of(h, w, id, attempt);
     return f != NULL ? f->job : NULL;
@@ -181,7 +180,7 @@ static void add_logprobs(struct job *job, struct wire_f32s logprobs)
 
 void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
 {
-    struct job *job = job_of(h, w, m->job, m->attempt);
+    struct job *job = head_job_of(h, w, m->job, m->attempt);
     if (job == NULL)
         return;
     struct fault f = {0};
@@ -223,7 +222,7 @@ static bool worth_another_try(const struct job *job, const struct wire_done *m, 
 static void done_fault(const struct job *job, const struct wire_done *m, struct fault *f)
 {
     const struct actor *a = job->flight->actor;
-    int err = m->error == 0 || m->error > -ERR_FORBIDDEN ? ERR_FAILED : -(int)m->error;
+    int err = m->error == 0 || m->error > -ERR_LAST ? ERR_FAILED : -(int)m->error;
     if (m->finish == FINISH_CANCELLED)
         fault_set(f, ERR_WORKER_LOST, "actor %u on worker '%s' stopped", (unsigned)a->node.id, a->worker->name);
     else if (!text_is_name(m->message, HEAD_LINE_BYTES_MAX))
@@ -339,6 +338,8 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *m)
     struct call *call = job->call;
     done_fx(h, job, m, &fault);
     count_done(h, f, call, m, fault.err != 0);
+    if (fault.err == 0)
+        head_job_acquit(job);
     head_flight_end(h, f);
     head_job_end(h, job);
     head_call_branch_ended(h, call);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/last_words.h"
 #include "engine/plan.h"
 #include "engine/state.h"
 
@@ -78,6 +79,7 @@ void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r,
     struct job *j = job_new(b->ops, b->engine, ticket, r);
     j->submitted_us = batcher_now(b);
     j->order = ++b->submitted;
+    last_words_computing(&ticket, 1);
     if (check_room(b, &f) != 0 || check_embed(b, j, &f) != 0 || job_prepare(j, &f) != 0 ||
         job_resume(j, resume, resume_n, &finish, &f) != 0) {
         report_fault(b, j, &f);
@@ -200,6 +202,7 @@ bool batcher_step(struct batcher *b)
     count_streams(b, &in);
     if (embed_has_turn(b, &in)) {
         turn_embed(b, texts, take_texts(b, texts));
+        last_words_computing(NULL, 0);
         return true;
     }
     in.prompts_n = sort_prompts(b, prompts);
@@ -211,6 +214,7 @@ bool batcher_step(struct batcher *b)
         turn_prompt(b, plan.slot, plan.rows);
     else
         MUST(b->slots.busy == 0 && b->queued == 0); /* B7 */
+    last_words_computing(NULL, 0);
     return plan.kind != PLAN_NOTHING;
 }
 

@@ -25,7 +25,8 @@
  *   fail_load=1    loading fails (ERR_MODEL)
  *   fail_decode_at=N  the N-th decode call fails (ERR_FAILED), later ones work again
  *   freeze_at=N    the N-th token drawn takes freeze_ms=MS (default an hour)
- *   crash_at=N     the N-th token drawn aborts the process */
+ *   crash_at=N     the N-th token drawn aborts the process
+ *   poison=WORD    a sequence that holds WORD and poison_after=N more tokens (default 0: in the prompt) aborts the process */
 #ifndef MANTA_ENGINE_ECHO_H
 #define MANTA_ENGINE_ECHO_H
 
@@ -35,11 +36,12 @@ struct echo_options {
     uint32_t tokens;
     struct str name;   /* borrowed from the path; never empty */
     struct str script; /* same; p is NULL without one */
+    struct str poison; /* same; empty: none */
     uint64_t seed;
     uint32_t context, rows, chunk, embed;
     uint32_t load_ms, prefill_us, decode_us, stream_us, copy_us;
     uint64_t weights, kv, compute;
-    uint32_t fail_load, fail_decode_at, freeze_at, freeze_ms, crash_at;
+    uint32_t fail_load, fail_decode_at, freeze_at, freeze_ms, crash_at, poison_after;
 };
 
 /* ERR_MODEL: not an echo path, an unknown option (f names the nearest) or a bad value; *out is untouched then. */

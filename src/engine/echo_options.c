@@ -20,6 +20,7 @@ static const struct option table[] = {
     NARROW(prefill_us), NARROW(decode_us), NARROW(copy_us), NARROW(fail_load), NARROW(fail_decode_at),
     NARROW(freeze_at),  NARROW(freeze_ms), NARROW(crash_at), NARROW(stream_us), WIDE(seed),
     WIDE(weights),      WIDE(kv),          WIDE(compute),       NARROW(chunk),
+    NARROW(poison_after),
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 
@@ -33,12 +34,13 @@ static const struct option *find(const char *name)
 
 static int unknown(const char *name, struct fault *f)
 {
-    const char *names[OPTIONS + 2];
+    const char *names[OPTIONS + 3];
     for (size_t i = 0; i < OPTIONS; i++)
         names[i] = table[i].name;
     names[OPTIONS] = "script";
     names[OPTIONS + 1] = "name";
-    const char *near = nearest_word(name, names, OPTIONS + 2);
+    names[OPTIONS + 2] = "poison";
+    const char *near = nearest_word(name, names, OPTIONS + 3);
     if (near == NULL)
         return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'", name);
     return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'; did you mean '%s'?", name, near);
@@ -73,11 +75,11 @@ static int set(struct echo_options *o, const char *name, const char *value, cons
     return 0;
 }
 
-static int set_name(struct echo_options *o, const char *value, const char **end, struct fault *f)
+static int set_word(struct str *word, const char *name, const char *value, const char **end, struct fault *f)
 {
-    o->name = str_n(value, strcspn(value, ","));
-    *end = value + o->name.n;
-    return o->name.n > 0 ? 0 : fault_set(f, ERR_MODEL, "the echo engine's option 'name' is empty");
+    *word = str_n(value, strcspn(value, ","));
+    *end = value + word->n;
+    return word->n > 0 ? 0 : fault_set(f, ERR_MODEL, "the echo engine's option '%s' is empty", name);
 }
 
 static int check(const struct echo_options *o, struct fault *f)
@@ -108,8 +110,8 @@ int echo_options_parse(const char *path, struct echo_options *out, struct fault 
             o.script = str_of(at);
             break;
         }
-        bool is_name = strcmp(name, "name") == 0;
-        int rc = is_name ? set_name(&o, at, &at, f) : set(&o, name, at, &at, f);
+        struct str *word = strcmp(name, "name") == 0 ? &o.name : strcmp(name, "poison") == 0 ? &o.poison : NULL;
+        int rc = word != NULL ? set_word(word, name, at, &at, f) : set(&o, name, at, &at, f);
         if (rc != 0)
             return rc;
         at += *at == ',';

@@ -1,5 +1,6 @@
 /* What one call into the engine does to slots and jobs. */
 #include "base/alloc.h"
+#include "base/last_words.h"
 #include "base/rng.h"
 #include "engine/state.h"
 
@@ -66,6 +67,7 @@ static void draw(struct batcher *b, uint32_t slot, uint32_t row)
 {
     struct job *j = b->slots.slot[slot].job;
     uint32_t index = j->answer_n;
+    last_words_computing(&j->ticket, 1);
     float logprob = 0; /* a pass over the vocabulary, during which all but one compute thread wait: only for who asked */
     int32_t id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index),
                                       j->r->sampling.logprobs ? &logprob : NULL);
@@ -104,15 +106,17 @@ static void put_row(struct batcher *b, uint32_t i, uint32_t slot, uint32_t posit
 void turn_streams(struct batcher *b)
 {
     uint32_t n = 0;
-    uint64_t start_us = batcher_now(b);
+    uint64_t start_us = batcher_now(b), tickets[ENGINE_SLOTS_MAX];
     for (uint32_t i = 0; i < b->slots.n; i++) {
         const struct slot *at = &b->slots.slot[i];
         if (at->job == NULL || !at->job->answering)
             continue;
         MUST(at->n + 1 == job_tokens(at->job)); /* B2 */
+        tickets[n] = at->job->ticket;
         put_row(b, n++, i, at->n, true);
     }
     struct fault f = {0};
+    last_words_computing(tickets, n);
     int rc = b->ops->decode(b->engine, b->rows, n, &f);
     b->prompt_ran = false;
     for (uint32_t i = 0; i < n; i++) {
@@ -163,6 +167,7 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
     struct fault f = {0};
     b->last_slot = slot;
     b->prompt_ran = true;
+    last_words_computing(&at->job->ticket, 1);
     uint64_t copy_us = at->begun ? 0 : start_prompt(b, slot);
     if (at->job->sampler == NULL && job_begin(at->job, &f) != 0) {
         fail_slot(b, slot, &f);
@@ -205,6 +210,7 @@ void turn_embed(struct batcher *b, struct job *const *jobs, uint32_t n)
 {
     struct fault f = {0};
     struct engine_text texts[ENGINE_SLOTS_MAX];
+    uint64_t tickets[ENGINE_SLOTS_MAX];
     uint32_t rows = 0;
     MUST(n > 0 && n <= b->info->slots); /* B5 */
     if (b->vectors == NULL)
@@ -213,8 +219,10 @@ void turn_embed(struct batcher *b, struct job *const *jobs, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         jobs[i]->started_us = start_us;
         texts[i] = (struct engine_text){.tokens = jobs[i]->tokens, .n = jobs[i]->prompt_n};
+        tickets[i] = jobs[i]->ticket;
         rows += jobs[i]->prompt_n;
     }
+    last_words_computing(tickets, n);
     MUST(rows > 0 && rows <= b->info->batch_rows_max); /* B5 */
     b->prompt_ran = true;
     int rc = b->ops->embed(b->engine, texts, n, b->vectors, &f);

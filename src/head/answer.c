@@ -37,9 +37,29 @@ static const char *id_prefix(enum api_shape shape)
     return "manta";
 }
 
+enum { REQUEST_ID_BYTES = 48 };
+
+static void request_id(const struct call *c, char out[REQUEST_ID_BYTES])
+{
+    snprintf(out, REQUEST_ID_BYTES, "%s-%016llx", id_prefix(c->api.shape), (unsigned long long)c->head.id);
+}
+
+/* Somebody will want to look for a request that crashes workers: the error names it. */
+static struct fault named_fault(const struct call *c, const struct fault *f)
+{
+    struct fault named = *f;
+    char id[REQUEST_ID_BYTES];
+    request_id(c, id);
+    if (f->err == ERR_POISON)
+        fault_set(&named, f->err, "%s (request %s)", f->text, id);
+    return named;
+}
+
 static void extra_headers(const struct call *c, uint32_t retry_after_s, bool stream, char *out, size_t cap)
 {
-    int n = snprintf(out, cap, "x-request-id: %s-%016llx\r\n%s", id_prefix(c->api.shape), (unsigned long long)c->head.id,
+    char id[REQUEST_ID_BYTES];
+    request_id(c, id);
+    int n = snprintf(out, cap, "x-request-id: %s\r\n%s", id,
                      stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "");
     if (retry_after_s > 0)
         snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
@@ -265,7 +285,8 @@ static void end_stream(struct head_program *p, struct call *c)
     } else if (fault != NULL) {
         for (uint32_t i = 0; i < c->branches_n; i++)
             release(p, c, i);
-        api_write_sse_error(&p->json, fault);
+        struct fault named = named_fault(c, fault);
+        api_write_sse_error(&p->json, &named);
     } else if (c->api.include_usage && !c->ended_sent) {
         write_id(p, c, true);
         struct api_usage usage = usage_of(c);
@@ -348,12 +369,13 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
 {
     buf_reset(&p->json);
     if (c->streaming) {
-        api_write_sse_error(&p->json, f);
+        struct fault named = named_fault(c, f);
+        api_write_sse_error(&p->json, &named);
         http_stream_write(c->r, buf_str(&p->json));
         http_stream_end(c->r);
     } else {
-        struct api_error e = {.fault = *f};
-        e.code = f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found" : f->err == ERR_CONTEXT ? "context_length_exceeded" : NULL;
+        struct api_error e = {.fault = named_fault(c, f)};
+        e.code = f->err == ERR_POISON ? "request_crashes_workers" : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found" : f->err == ERR_CONTEXT ? "context_length_exceeded" : NULL;
         snprintf(e.param, sizeof e.param, "%s", c->param);
         char extra[256];
         extra_headers(c, retry_after_s, false, extra, sizeof extra);

@@ -186,6 +186,8 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "queue_deadline_ms", c->queue_deadline_ms);
     put_limit(j, "attempts_max", c->attempts_max);
     put_limit(j, "moves_max", c->moves_max);
+    put_limit(j, "poison_crashes", HEAD_POISON_CRASHES);
+    put_limit(j, "acquit_tokens", HEAD_ACQUIT_TOKENS);
     put_limit(j, "eject_after_failures", HEAD_EJECT_AFTER);
     put_limit(j, "rest_first_ms", HEAD_REST_FIRST_MS);
     put_limit(j, "rest_max_ms", HEAD_REST_MAX_MS);

@@ -2,10 +2,12 @@
 
 #include <execinfo.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/last_words.h"
 #include "base/log.h"
 
 static const char *crash_version;
@@ -16,16 +18,26 @@ static void say(const char *text)
     (void)ignored;
 }
 
-/* Only calls that are safe in a signal handler. */
-static void on_crash(int signum)
+/* Raised by the kernel or by abort(), not by `kill -SEGV`. */
+static bool own_fault(const siginfo_t *info)
 {
+    return info->si_code > 0 || (info->si_code == SI_TKILL && info->si_pid == getpid());
+}
+
+/* Only calls that are safe in a signal handler. */
+static void on_crash(int signum, siginfo_t *info, void *context)
+{
+    (void)context;
     void *frames[64];
     say("\n=== manta crash report: cut from here ===\nversion ");
     say(crash_version);
     say(", signal ");
     char digits[3] = {(char)('0' + signum / 10), (char)('0' + signum % 10), '\0'};
     say(digits);
-    say("\nstack:\n");
+    say("\n");
+    if (own_fault(info))
+        last_words_say(signum);
+    say("stack:\n");
     backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
     say("last log lines:\n");
     log_dump(STDERR_FILENO);
@@ -39,7 +51,7 @@ void crash_report_init(const char *version)
     void *warm[1];
     crash_version = version;
     backtrace(warm, 1); /* the first call loads a library, which a handler must not */
-    struct sigaction sa = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
+    struct sigaction sa = {.sa_sigaction = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_SIGINFO)};
     sigemptyset(&sa.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         sigaction(signals[i], &sa, NULL);

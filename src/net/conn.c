@@ -142,6 +142,12 @@ void net_conn_abort(struct net_conn *c)
     conn_shut(c);
 }
 
+int net_conn_descriptor(const struct net_conn *c)
+{
+    uv_os_fd_t fd;
+    return c->state == CONN_OPEN && uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 ? fd : -1;
+}
+
 /* ---- reading ---- */
 
 /* libuv asks, reads and calls back in one go, so one buffer serves all connections. */

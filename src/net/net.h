@@ -86,6 +86,8 @@ int net_conn_unsent(const struct net_conn *c, struct buf *out);
 /* "127.0.0.1:4312"; valid while the connection is. */
 const char *net_conn_peer(const struct net_conn *c);
 struct net_loop *net_conn_loop(const struct net_conn *c);
+/* For the last words of a crashing process only; -1 while it is not open. */
+int net_conn_descriptor(const struct net_conn *c);
 
 /* ---- ferries: frames and open connections, to another process of the same user on this machine ---- */
 enum { NET_FERRY_BYTES_MAX = 8 << 20 }; /* of a frame */

@@ -40,6 +40,10 @@ void wire_print(struct buf *out, const struct wire_msg *m)
         if (m->done.message.n > 0)
             print_text(out, "message", m->done.message);
         break;
+    case WIRE_crashed:
+        print_job(out, m->crashed.job, m->crashed.attempt);
+        buf_printf(out, " signal=%u company=%u", m->crashed.signal, m->crashed.company);
+        break;
     case WIRE_bye: print_text(out, "reason", m->bye.reason); break;
     case WIRE_scale_state: buf_printf(out, " running=%u target=%u", m->scale_state.running, m->scale_state.target); break;
     case WIRE_welcome: buf_printf(out, " worker=%llu", (unsigned long long)m->welcome.worker); break;

@@ -127,6 +127,12 @@
     F(U8, duty, "enum wire_duties: whether it takes new jobs") \
     F(STR, reason, "in a few words, for people")
 
+#define WIRE_MSG_crashed(F, L, S) \
+    F(U64, job, "job that an engine was computing when the process crashed: its last words") \
+    F(U32, attempt, "attempt this belongs to") \
+    F(U8, signal, "what it died of") \
+    F(U32, company, "jobs that were computed in the same call, this one counted")
+
 #define WIRE_MSG_held(F, L, S) \
     F(U64, stream, "from the seek") \
     F(U32, branch, "which of its answers this is about") \
@@ -206,7 +212,7 @@
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \
     M(1, hello) M(2, actor) M(3, beat) M(4, prefilled) M(5, tokens) M(6, done) M(7, bye) M(8, scale_state) \
-    M(9, duty) M(10, held) \
+    M(9, duty) M(10, held) M(20, crashed) \
     M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
     M(40, seek) M(41, adopt) M(42, cordon) M(43, drain)
 

@@ -92,6 +92,9 @@ SCHEMA(MSG, scale_state)
 #define THIS wire_duty
 SCHEMA(MSG, duty)
 #undef THIS
+#define THIS wire_crashed
+SCHEMA(MSG, crashed)
+#undef THIS
 #define THIS wire_held
 SCHEMA(MSG, held)
 #undef THIS

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "worker/program.h"
+#include "worker/words.h"
 
 /* The agent's events go in here, its effects become frames, engine commands and log lines. What to do is decided in
  * cluster/agent.c alone. */
@@ -14,6 +15,7 @@ static void run_job(struct worker_program *p, const struct ag *ag)
 {
     struct request borrowed;
     MUST(ag->key < p->roles_n && p->roles[ag->key].actor != NULL); /* the agent runs jobs on actors that are ready */
+    words_job(ag->ticket, ag->head, ag->msg.run.job, ag->msg.run.attempt);
     wire_run_to_request(&ag->msg.run, &borrowed, &p->scratch);
     actor_run(p->roles[ag->key].actor, ag->ticket, request_clone(&borrowed), ag->msg.run.resume.p, ag->msg.run.resume.n);
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "worker/program.h"
+#include "worker/words.h"
 
 /* Bytes of one link to a head. Happy path: uplink_dial -> on_up -> LINKED -> frames both ways -> closed -> LINK_LOST.
  * It can fail by: no answer or not a manta head (LINK_LOST with words), a bad frame (closed, LINK_LOST). */
@@ -12,6 +13,7 @@ static void lost(struct uplink *u, const char *why)
 {
     u->dial = NULL;
     u->conn = NULL;
+    words_link(u->index, -1);
     buf_reset(&u->in);
     worker_feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
 }
@@ -83,6 +85,7 @@ static void on_up(struct net_conn *c, struct str rest, void *user_data)
     u->dial = NULL;
     u->conn = c;
     net_conn_set(c, &calls, u);
+    words_link(u->index, net_conn_descriptor(c));
     worker_feed(u->program, (struct agent_event){.kind = AGENT_LINKED, .head = u->index});
     if (rest.n > 0 && u->conn == c)
         on_data(c, rest, u);

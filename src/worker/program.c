@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "worker/program.h"
+#include "worker/words.h"
 
 /* The worker from its start to its end. Happy path: heads and models are looked at -> agent and actors are started ->
  * the loop runs -> a signal or the agent ends it. */
@@ -119,6 +120,7 @@ int worker_main(const struct worker_options *o)
     net_signal(p.loop, SIGTERM, on_signal, &p);
     net_signal(p.loop, SIGINT, on_signal, &p);
     p.cpu_at_us = clock_us();
+    words_begin();
     start_agent(&p);
     tell_last_run(&p);
     roster_start(&p);

@@ -163,6 +163,8 @@ static void call_dream_up(struct sim *s, struct call *c)
     c->too_long = c->kind != REQUEST_EMBED && sim_chance(s, 1);
     c->deadline_ms = sim_chance(s, 90) ? 0 : (uint32_t)sim_between(s, 200, 5000);
     c->stream = c->kind != REQUEST_EMBED && sim_chance(s, 80) ? answer_stream(c->id) : 0; /* others wait for a whole answer */
+    c->poison = s->poisons;
+    c->poison_at = sim_chance(s, 50) ? 0 : (uint32_t)sim_between(s, 1, 40);
     c->early = true;
     for (size_t i = 0; i < s->workers.n && c->early; i++)
         c->early = !((struct worker *)s->workers.p[i])->was_joined;
@@ -201,6 +203,13 @@ static void client_asks_again(struct sim *s, uint64_t head, uint64_t b, uint64_t
 {
     (void)b, (void)c;
     client_ask(s, head);
+}
+
+void client_ask_poison(struct sim *s)
+{
+    s->poisons = true;
+    client_ask(s, sim_between(s, 0, s->heads_n - 1));
+    s->poisons = false;
 }
 
 struct coordinator *client_head(struct sim *s, uint64_t head)

@@ -102,6 +102,36 @@ static bool engine_stands_still(struct sim *s, const struct worker *w, const str
     return *until_us > s->now_us;
 }
 
+static void job_named(struct sim *s, const struct engine_job *j, uint32_t company)
+{
+    struct wire_msg msg = {.type = WIRE_crashed, .crashed = {.job = j->job, .attempt = j->attempt, .signal = 6, .company = company}};
+    struct link *l = table_get(&s->links, j->link);
+    if (l != NULL && l->near_up)
+        link_send(s, l, TO_HEAD, &msg);
+}
+
+/* A prompt is computed for itself, the streams of an engine together. Some die without a word. */
+static void engine_crash(struct sim *s, struct worker *w, struct engine_sim *e, const struct engine_job *j)
+{
+    uint32_t company = 0;
+    for (const struct engine_job *o = e->jobs; o != NULL; o = o->next)
+        company += j->prefilled ? o->prefilled : o == j;
+    sim_trace(s, "crashes", w->node, w->id, j->call, company);
+    bool speaks = sim_chance(s, 90);
+    if (!speaks)
+        PROBE(s, crashed_silently);
+    for (const struct engine_job *o = e->jobs; o != NULL && speaks; o = o->next)
+        if (j->prefilled ? o->prefilled : o == j)
+            job_named(s, o, company);
+    worker_crash(s, w);
+}
+
+static bool is_poison(const struct sim *s, const struct engine_job *j)
+{
+    const struct call *c = table_get(&s->calls, j->call);
+    return c->poison && (j->prefilled ? j->at >= c->poison_at || j->at == j->n : c->poison_at == 0);
+}
+
 static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn)
 {
     struct worker *w = table_get(&s->workers, id);
@@ -119,6 +149,8 @@ static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn)
     } else if (j->prompt_tokens > 4096) {
         PROBE(s, prompt_too_long);
         job_end(s, w, e, j, FINISH_ERROR, ERR_CONTEXT);
+    } else if (is_poison(s, j)) {
+        engine_crash(s, w, e, j);
     } else if (j->embed) {
         job_end(s, w, e, j, FINISH_STOP, 0);
     } else if (!j->prefilled) {
@@ -169,6 +201,8 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
         .call = answer_call_of(run),
         .branch = run->branch,
         .seed = run->sampling.seed,
+        .job = run->job,
+        .attempt = run->attempt,
         .max_tokens = run->sampling.max_tokens,
         .prompt_tokens = (uint32_t)sim_between(s, 20, 300),
         .logprobs = run->sampling.logprobs,

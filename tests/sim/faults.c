@@ -56,6 +56,18 @@ static void fault_kill(struct sim *s, struct worker *w)
     sim_at(s, soon(s, 200, 10000), again, w->id, 0, 0);
 }
 
+void worker_crash(struct sim *s, struct worker *w)
+{
+    fault_kill(s, w);
+}
+
+static void fault_poison(struct sim *s, struct worker *w)
+{
+    (void)w;
+    if (sim_chance(s, 30))
+        client_ask_poison(s);
+}
+
 static void dies(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 {
     (void)b, (void)c;

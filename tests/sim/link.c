@@ -265,6 +265,8 @@ static void head_receive(struct sim *s, struct link *l, const struct packet *k)
     sim_trace(s, "head gets", wire_name(msg.type), l->id, 0, 0);
     if (msg.type == WIRE_actor && !l->given_up) /* what comes after that is not listened to */
         coordinator_hears(l->far, &msg.actor);
+    if (msg.type == WIRE_crashed && !l->given_up)
+        oracle_crashed(s, l->far, &msg.crashed);
     if (msg.type == WIRE_hello)
         overtaken_probe(s, l);
     coordinator_feed(s, l->far, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->far_id, .msg = &msg});

@@ -5,7 +5,7 @@
  * O3  a branch's tokens follow each other without gap or repetition and are exactly those of its seed; so is its text
  * O4  a whole answer is whole: as many tokens as its seed makes, the right way to end
  * O5  a branch fails only for a reason that happened: no actor for its deadline, or none that could load, attempts used
- *     up, a prompt that is too long. That a worker was lost, hung or broke is none
+ *     up, a prompt that is too long, poison that crashed two workers, alone the second time. That a worker was lost, hung or broke is none
  * O6  attempts of a job count 1, 2, … up to the limits, all of one seed and one prompt, each after the tokens that were
  *     delivered by then
  * O7  no engine works on for a call that has ended
@@ -105,6 +105,7 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
     SIM_MUST(s, run->stream == c->stream, "O6: a run of another stream");
     struct run_seen *seen = run_seen(s, c, run->job, run->sampling.seed, run->attempt);
     sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
+    SIM_MUST(s, c->crashes < 2 || !c->crashed_alone, "O5: what crashed %u workers is given to another one", c->crashes);
     SIM_MUST(s, run->sampling.seed == seen->seed, "O6: another seed in attempt %u", run->attempt);
     SIM_MUST(s, c->count != 1 || run->sampling.seed == c->seed, "O6: not the seed the client gave");
     SIM_MUST(s, run->kind == c->kind && run->sampling.max_tokens == c->max_tokens, "O6: not what the client asked");
@@ -115,6 +116,29 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
     if (run->attempt > 1)
         PROBE(s, rerouted);
     share_probe(s, c, worker, run);
+}
+
+/* The call whose job that was, in the present life of the head; crashes are rare. */
+static struct call *call_of_job(const struct sim *s, const struct coordinator *by, uint64_t job, uint32_t attempt)
+{
+    for (uint64_t id = s->calls.n; id > 0; id--) {
+        struct call *c = table_get(&s->calls, id);
+        const struct run_seen *seen = c->state == CALL_OPEN && c->head == by ? run_find(c, job) : NULL;
+        if (seen != NULL && seen->attempt == attempt)
+            return c;
+    }
+    return NULL;
+}
+
+void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wire_crashed *m)
+{
+    struct call *c = call_of_job(s, by, m->job, m->attempt);
+    if (c == NULL)
+        return;
+    if (!c->poison)
+        PROBE(s, named_beside_poison);
+    c->crashes++;
+    c->crashed_alone = m->company == 1;
 }
 
 enum { ADRIFT_S = 62 }; /* agent_config.adrift_ms and a little */
@@ -256,6 +280,9 @@ static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch,
         return c->hops > 0 && ghost_was_late(s, c, b);
     case ERR_BUSY:
         return c->found_full && attempts_used_up(s, c, branch);
+    case ERR_POISON:
+        PROBE(s, poison_condemned);
+        return c->poison && c->crashes >= 2 && c->crashed_alone;
     case ERR_CONTEXT:
         return c->too_long;
     default:

@@ -59,6 +59,9 @@
     P(forged_job, "a worker spoke of a job that is not its own") \
     P(stuttered, "a worker repeated or left out tokens") \
     P(left_politely, "a worker said bye while it had jobs") \
+    P(poison_condemned, "a request that crashed two workers was given to no other one") \
+    P(named_beside_poison, "an innocent one was computed in the call that crashed") \
+    P(crashed_silently, "a worker crashed without a word") \
     P(drained, "a worker that was asked to drain ended what it had and left") \
     P(drained_late, "the grace time of a drain was over while jobs ran") \
     P(run_crossed, "a job was on its way to a worker that took no new ones") \

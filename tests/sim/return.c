@@ -97,6 +97,7 @@ static void asks_for_stream(struct sim *s, struct call *c, struct coordinator *h
         said[i] = (int32_t)c->branches[i].tokens;
     const struct asking *k = asking_new(s, c, head, true);
     c->returns++;
+    c->crashes = 0; /* of which another head knows nothing */
     s->away--;
     sim_trace(s, "client returns", c->left_head == head ? "" : "elsewhere", c->id, k->no, head->no);
     coordinator_feed(s, head,

@@ -50,7 +50,8 @@ enum {
     F(oneway, "between a worker and a head only one direction works for a while") \
     F(delay, "a connection gets stuck for seconds: one that is dialled later overtakes it") \
     F(burst, "a crowd asks a head at once") \
-    F(hop, "a client's connection breaks, and it comes again, here or there")
+    F(hop, "a client's connection breaks, and it comes again, here or there") \
+    F(poison, "somebody asks what crashes each worker that computes it")
 #define SIM_FAULT_ENUM(name, text) FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
 #undef SIM_FAULT_ENUM
@@ -200,7 +201,8 @@ struct coordinator *coordinator_any(struct sim *s);
 /* ---- engine.c: the engine threads of a worker ---- */
 struct engine_job {
     struct engine_job *next;
-    uint64_t ticket, call, seed;
+    uint64_t ticket, call, seed, job;
+    uint32_t attempt;
     uint32_t prompt_tokens, n, at; /* answer: all tokens, tokens said */
     uint32_t max_tokens;
     uint32_t text_at;              /* tokens whose text was said */
@@ -269,6 +271,8 @@ enum worker_end { WORKER_KILLED, WORKER_POWER_LOST, WORKER_EXITED };
 void worker_end(struct sim *s, struct worker *w, enum worker_end how);
 /* Jobs its engines work on. */
 uint32_t worker_jobs(const struct worker *w);
+/* Its process crashes; it is started anew. */
+void worker_crash(struct sim *s, struct worker *w);
 /* A living one, drawn; NULL: there is none. */
 struct worker *worker_any(struct sim *s);
 void worker_free(struct worker *w);
@@ -324,6 +328,10 @@ struct call {
     bool engine_failed; /* a run of it was ended by a broken engine */
     bool found_full;    /* a run of it met an engine that had no place left */
     bool resumed;       /* a run of it went on where another actor had stopped */
+    bool poison;        /* it crashes the worker that computes its prompt or, of its answer, … */
+    uint32_t poison_at; /* … this token; 0: the prompt */
+    uint32_t crashes;   /* the head has heard of */
+    bool crashed_alone; /* in the last of them */
     uint32_t runs_n, branches_n; /* branches: that it may have */
     struct run_seen *runs;       /* owned, NULL once it has ended; one per job, room for branches_n */
     struct branch *branches;     /* same */
@@ -343,6 +351,7 @@ struct coordinator *client_head(struct sim *s, uint64_t head);
 void client_scale(struct sim *s, struct coordinator *at, uint32_t workers);
 /* It is over: what was said of it is forgotten. */
 void call_end(struct sim *s, struct call *c, enum call_state how);
+void client_ask_poison(struct sim *s);
 /* Asks a head that a worker does so; false: it has no such worker, or one that drains. */
 bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms);
 void call_free(struct call *c);
@@ -373,6 +382,8 @@ uint64_t answer_call_of_stream(uint64_t stream);
 /* ---- oracle.c: whether it came ---- */
 /* The head sends a run to a worker. */
 void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_run *run);
+/* That head hears that it was computed when a worker crashed. */
+void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wire_crashed *m);
 void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_adopt *adopt);
 /* An engine works on a call: it may, while the call is open and a little longer; adrift, as long as it is kept. */
 void oracle_works(struct sim *s, const struct worker *w, const struct engine_job *j);
@@ -421,6 +432,7 @@ struct sim {
     struct buf bytes;    /* a frame being encoded */
     uint64_t calls_answered, tokens, worker_steps;
     bool ended;          /* faults and clients have stopped */
+    bool poisons;        /* whoever asks now asks for poison */
 };
 
 struct sim_result {

@@ -376,6 +376,11 @@ static inline void event(struct story *s, const char *line)
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_bye, .bye.reason = word(line, "reason", "stopping")}, &m));
     else if (str_is(v, "duty"))
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_duty, .duty = {.duty = (uint8_t)number(line, "duty", 0), .reason = word(line, "reason", "")}}, &m));
+    else if (str_is(v, "crashed"))
+        msg_step(s, id,
+                 (m = (struct wire_msg){.type = WIRE_crashed,
+                                        .crashed = {.job = number(line, "job", 0), .attempt = attempt_of(line), .signal = 11, .company = number(line, "company", 1)}},
+                  &m));
     else if (str_is(v, "ask")) /* somebody asks for a worker's duty */
         step(s, (struct head_event){.kind = HEAD_DUTY, .call = id, .text = word(line, "worker", ""), .duty = (uint8_t)number(line, "duty", 0),
                                     .grace_ms = number(line, "grace", 0)});

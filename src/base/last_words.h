@@ -1,0 +1,27 @@
+/* What was being computed when a process crashed, for those who must know.
+ *
+ * A thread notes what it computes before it begins; a crash handler asks. A thread may compute with the help of others that
+ * noted nothing (an engine's own): a crash in one of them is taken to be a crash of all that was noted anywhere. The thread
+ * that the process began with computes nothing: a crash there says nothing of what runs elsewhere. */
+#ifndef MANTA_BASE_LAST_WORDS_H
+#define MANTA_BASE_LAST_WORDS_H
+
+#include <stdint.h>
+
+enum {
+    LAST_WORDS_THREADS_MAX = 16, /* that note something; further ones are not listened to */
+    LAST_WORDS_NOTES_MAX = 64,   /* things that one thread computes at once */
+};
+
+/* Called by the crash handler with all that was being computed: only what is safe in a signal handler may be done. */
+typedef void last_words_fn(int signum, const uint64_t *what, uint32_t n);
+/* One for the process; NULL: none. */
+void last_words_to(last_words_fn *fn);
+
+/* This thread computes these from now on; n 0: nothing. Copied; those beyond the maximum are left out. */
+void last_words_computing(const uint64_t *what, uint32_t n);
+
+/* From the handler of a signal that a fault of the calling thread raised. */
+void last_words_say(int signum);
+
+#endif

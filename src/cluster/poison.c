@@ -1,0 +1,131 @@
+/* Requests that crash the workers that compute them.
+ *
+ * The evidence is what a crashing worker says with its last words: `crashed`, for each job that its engine was computing in that
+ * very call. A prompt's piece and the draw of a token are computed for one job alone, a step of streams for all that run. That a
+ * process just ends is no evidence: workers are killed (kill -9, out of memory, power), and with 60 of them killed under innocent
+ * streams some stream will have had two of its workers die under it without a token in between, alone. Such deaths are what
+ * attempts_max is for.
+ *
+ *     named in a crash ──▶ suspect ──▶ a quiet actor: it runs there alone ──▶ HEAD_ACQUIT_TOKENS tokens further, or ended: cleared
+ *                                                                        └──▶ named again, alone: condemned (ERR_POISON)
+ *
+ * So poison kills two workers, whatever ran beside it; who was named with it the first time is cleared soon, and never condemned for
+ * what happened in company. Evidence counts for the call: its branches have one prompt, and go to several workers at once. */
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "cluster/head_state.h"
+
+#define TAG "FAILOVER"
+
+/* ---- evidence ---- */
+
+void head_crashed(struct head *h, struct worker *w, const struct wire_crashed *m)
+{
+    struct job *job = head_job_of(h, w, m->job, m->attempt);
+    if (job == NULL)
+        return;
+    struct call *call = job->call;
+    head_log(h, LOG_WARN, TAG, "job %llu was computed, with %u others, when its worker crashed (signal %u) call=%llu actor=%u node=%s",
+             (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0, m->signal, (unsigned long long)call->node.id,
+             (unsigned)job->flight->actor->node.id, w->name);
+    if (call->crashed_worker == w->node.id)
+        return; /* two branches of it, or said twice */
+    call->crashed_worker = w->node.id;
+    call->crashes++;
+    call->crashed_alone = m->company <= 1;
+    call->suspect = job->node.id;
+    call->suspect_from = job->said;
+}
+
+bool head_call_is_poison(const struct call *call)
+{
+    return call->crashes >= HEAD_POISON_CRASHES && call->crashed_alone;
+}
+
+void head_poison_fault(const struct call *call, struct fault *f)
+{
+    fault_set(f, ERR_POISON, "this request crashed %u workers that computed it, one after the other: it is not given to another one",
+              call->crashes);
+}
+
+/* Of a call that is condemned all ends: what waits, and what runs on workers that live. Those of the worker that just died come
+ * one by one. */
+void head_call_condemn(struct head *h, struct call *call, const struct job *but)
+{
+    struct fault f = {0};
+    head_poison_fault(call, &f);
+    LIST_EACH_SAFE(pos, nxt, &call->jobs) {
+        struct job *job = list_item(pos, struct job, in_call);
+        bool dying = job->flight != NULL && job->flight->actor->worker->state == WORKER_LOST;
+        if (job != but && !dying)
+            head_job_fail(h, job, &f);
+    }
+}
+
+/* ---- quarantine ---- */
+
+/* Ready, takes jobs, and has no other guest; rather not the one it failed on, rather one that does not rest, rather one with little
+ * to end first. The walk is as long as the pool, once per crash. */
+static struct actor *quiet_actor(const struct job *job)
+{
+    const struct pool *p = head_job_pool(job);
+    struct actor *best = NULL;
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < p->ready_n; i++) {
+        struct actor *a = p->ready[i];
+        uint64_t cost = a->in_flight + (timer_is_set(&a->rest) || a->hung ? 1ull << 32 : 0) + (a->node.id == job->avoid ? 1ull << 33 : 0);
+        bool better = cost < least || (cost == least && a->node.id < best->node.id);
+        if (!a->serves || a->guest != NULL || !better)
+            continue;
+        best = a;
+        least = cost;
+    }
+    return best;
+}
+
+void head_guest_leave(struct head *h, struct job *job)
+{
+    struct actor *a = job->bound;
+    if (a == NULL || a->guest != job)
+        return;
+    a->guest = NULL;
+    if (!job->call->spread)
+        job->bound = NULL;
+    head_actor_refresh(h, a);
+}
+
+bool head_job_quarantine(struct head *h, struct job *job)
+{
+    head_guest_leave(h, job);
+    if (job->call->suspect != job->node.id)
+        return false;
+    struct actor *a = quiet_actor(job);
+    if (a == NULL)
+        return false; /* all have guests already: then in company */
+    job->bound = a;
+    a->guest = job;
+    head_log(h, LOG_INFO, TAG, "job %llu is tried alone actor=%u node=%s", (unsigned long long)job->node.id, (unsigned)a->node.id, a->worker->name);
+    head_actor_refresh(h, a);
+    return true;
+}
+
+void head_suspect_says(struct head *h, struct job *job)
+{
+    struct call *call = job->call;
+    if (call->suspect != job->node.id || job->said < call->suspect_from + HEAD_ACQUIT_TOKENS)
+        return;
+    head_job_acquit(job);
+    head_guest_leave(h, job);
+}
+
+void head_job_acquit(struct job *job)
+{
+    if (job->call->suspect == job->node.id)
+        job->call->suspect = job->call->crashes = 0;
+}
+
+bool head_actor_takes_guest(const struct actor *a)
+{
+    return a->guest != NULL && a->guest->state == JOB_QUEUED && a->in_flight == 0 && head_actor_is_able(a);
+}

@@ -1,0 +1,87 @@
+"""A request that crashes each worker that computes it: two workers, not a third, and nobody else's answer."""
+
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from cluster import together, wait_for
+from streams import ask
+
+SCRIPT = "echo:tokens=200,decode_us=8000"
+STREAM = {"stream": True, "stream_options": {"include_usage": True}, "temperature": 1}
+
+
+def bodies(n):
+    return [{"prompt": f"{i}: tell me of rays", "seed": i, "max_tokens": 200, **STREAM} for i in range(n)]
+
+
+def dead(workers):
+    return [w for w in workers if not w.running()]
+
+
+@pytest.mark.parametrize("options, stream", [("poison=hemlock", False), ("poison=hemlock,poison_after=30", True)], ids=["prompt", "answer"])
+def test_poison_gets_two_workers_and_no_third(cluster, options, stream):
+    """Given twenty streams on four workers; when a request comes that crashes whoever computes its prompt, or the thirtieth token of
+    its answer in one call with the others; then two workers crash, its client is told so with 422 and the request's id (in mid-stream:
+    by an error event), and the twenty answers are the undisturbed ones."""
+    asked = bodies(20)
+    calm = cluster.head()
+    cluster.echo_worker(calm, SCRIPT, "--slots", 20)
+    calm.wait_ready(actors=1)
+    expected = [a.what() for a in together(20, lambda i: ask(calm, asked[i]))]
+    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 3000)
+    workers = [cluster.echo_worker(head, f"{SCRIPT},{options}", "--slots", 16, "--node", f"w{k}") for k in range(4)]
+    head.wait_ready(actors=4)
+    answers = [None] * 20
+    threads = [threading.Thread(target=lambda i=i: answers.__setitem__(i, ask(head, asked[i]))) for i in range(20)]
+    for t in threads:
+        t.start()
+    head.wait_status(running=20)
+    body = {"prompt": "drink this hemlock", "max_tokens": 200, "temperature": 0}
+    if stream:
+        poisoned = ask(head, {**body, **STREAM})
+        assert poisoned.status == 200 and not poisoned.done and poisoned.after_error == 0 and poisoned.text[0]
+        error = poisoned.error
+    else:
+        code, headers, text = head.request("POST", "/v1/completions", json.dumps(body), {"content-type": "application/json"})
+        assert code == 422 and headers["x-request-id"].startswith("cmpl-")
+        error = json.loads(text)["error"]
+        assert error["code"] == "request_crashes_workers" and headers["x-request-id"] in error["message"]
+    for t in threads:
+        t.join(60)
+    assert [a.what() for a in answers] == expected
+    wait_for("two crashed workers", lambda: len(dead(workers)) == 2)
+    assert [w.popen.returncode for w in dead(workers)] == [-signal.SIGABRT] * 2
+    assert all("manta crash report" in w.log for w in dead(workers))
+    status = head.status()
+    assert status["calls_failed"] == 1 and status["workers"] == 2
+    assert "crashed 2 workers that computed it" in head.log
+    assert "crashed 2 workers" in error["message"] and "(request cmpl-" in error["message"] and error["type"] == "invalid_request_error"
+    assert head.ask("and now?", max_tokens=2)["final_response"]
+
+
+def test_workers_killed_from_outside_condemn_nobody(cluster):
+    """Given one stream alone on its worker; when that worker is killed with -9, or told to crash by a signal from outside, four times before
+    a new token comes; then the request is not held to be poison: the fifth worker ends the answer, to the byte."""
+    slow = "echo:tokens=40,decode_us=2000,prefill_us=60000"  # a second and more before the first token
+    body = bodies(1)[0]
+    calm = cluster.head()
+    cluster.echo_worker(calm, "echo:tokens=40")
+    calm.wait_ready(actors=1)
+    expected = ask(calm, body).what()
+    head = cluster.head("--beat-ms", 100)
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(ask(head, body)))
+    client.start()
+    for number in signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL:
+        worker = cluster.echo_worker(head, slow)
+        head.wait_status(running=1)
+        time.sleep(0.2)  # it computes the prompt
+        worker.send(number)
+        assert worker.wait() == -number
+    cluster.echo_worker(head, slow)
+    client.join(60)
+    assert [a.what() for a in answers] == [expected]
