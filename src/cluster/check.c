@@ -86,7 +86,7 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     MUST(fresh_bytes == a->fresh_bytes);
     MUST(!head_actor_is_open(a) || list_empty(&a->bound)); /* H8 */
     MUST(!head_actor_takes_guest(a));                      /* H8 */
-    MUST(a->guest == NULL || (a->guest->bound == a && a->serves));
+    MUST(a->guest == NULL || (a->guest->bound == a && (a->guest->state != JOB_QUEUED || a->serves)));
     MUST(head_actor_health(a) != ACTOR_PROBED || a->in_flight == 0 || !head_actor_is_open(a));
     check_seats(a);
     const struct pool *p = a->seats[SEAT_MODEL].pool;

@@ -141,6 +141,23 @@ static void a_guest_moves_on_when_its_quiet_actor_takes_no_more_jobs(void **stat
     story_end(&s);
 }
 
+static void a_guest_that_runs_goes_on_under_a_cordon(void **state)
+{
+    (void)state;
+    struct story s = workers(2, 4);
+    given(&s, "prompt 1\ncrashed 1 job=1 company=2\nclosed 1\n"); /* it runs on w2, alone */
+    story(&s, "> duty 2 duty=1\n"
+              "> prefilled 2 job=1.2\n"
+              "started 1.0 actor=1 node=w2\n"
+              "> done 2 job=1.2 tokens=1\n"
+              "done 1.0 finish=1 actor=1 node=w2 tokens=1\n"
+              "end 1 of 1\n"
+              "> prompt 2\n"
+              "> duty 2 duty=0\n"
+              "send 2 run job=2.1 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +166,7 @@ int main(void)
         cmocka_unit_test(who_sat_beside_the_poison_is_tried_alone_and_cleared),
         cmocka_unit_test(two_crashes_in_company_condemn_nobody),
         cmocka_unit_test(all_answers_of_a_condemned_request_end),
+        cmocka_unit_test(a_guest_that_runs_goes_on_under_a_cordon),
         cmocka_unit_test(a_guest_moves_on_when_its_quiet_actor_takes_no_more_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
