@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "cluster/head_state.h"
+#include "cluster/poison.h"
 
 #define TAG "FAILOVER"
 

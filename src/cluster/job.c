@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "cluster/head_state.h"
+#include "cluster/poison.h"
 
 #define BIT(state) (1u << (state))
 

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cluster/head_state.h"
+#include "cluster/poison.h"
 #include "cluster/seek.h"
 
 #define TAG "CLUSTER CONNECTION"

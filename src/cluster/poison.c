@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "cluster/head_state.h"
+#include "cluster/poison.h"
 
 #define TAG "FAILOVER"
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "cluster/head_state.h"
+#include "cluster/poison.h"
 
 /* ---- the fence ---- */
 

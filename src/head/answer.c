@@ -375,7 +375,10 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
         http_stream_end(c->r);
     } else {
         struct api_error e = {.fault = named_fault(c, f)};
-        e.code = f->err == ERR_POISON ? "request_crashes_workers" : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found" : f->err == ERR_CONTEXT ? "context_length_exceeded" : NULL;
+        e.code = f->err == ERR_POISON                         ? "request_crashes_workers"
+                 : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found"
+                 : f->err == ERR_CONTEXT                      ? "context_length_exceeded"
+                                                              : NULL;
         snprintf(e.param, sizeof e.param, "%s", c->param);
         char extra[256];
         extra_headers(c, retry_after_s, false, extra, sizeof extra);

@@ -14,11 +14,12 @@ enum { FRAME_BYTES = WIRE_HEADER_BYTES + 8 + 4 + 1 + 4 }; /* `crashed`: the last
 /* By the ticket's last digits: of two jobs with the same ones, which can hardly live at once, the older is not named. */
 static struct entry {
     _Atomic uint64_t ticket;
-    uint32_t head;
+    uint32_t head, life; /* of its link: on the next one the numbers mean nothing */
     char frame[FRAME_BYTES];
 } entries[AGENT_JOBS_MAX];
 
 static atomic_int fds[AGENT_HEADS_MAX];
+static atomic_uint lives[AGENT_HEADS_MAX];
 
 /* In the handler of a signal. */
 static void say(int signum, const uint64_t *tickets, uint32_t n)
@@ -26,7 +27,7 @@ static void say(int signum, const uint64_t *tickets, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         struct entry *e = &entries[tickets[i] % AGENT_JOBS_MAX];
         int fd = atomic_load(&fds[e->head]);
-        if (atomic_load(&e->ticket) != tickets[i] || fd < 0)
+        if (atomic_load(&e->ticket) != tickets[i] || fd < 0 || e->life != atomic_load(&lives[e->head]))
             continue;
         char *tail = &e->frame[FRAME_BYTES - 5];
         *tail++ = (char)signum;
@@ -47,6 +48,7 @@ void words_begin(void)
 void words_link(uint32_t head, int fd)
 {
     atomic_store(&fds[head], fd);
+    atomic_fetch_add(&lives[head], 1);
 }
 
 void words_job(uint64_t ticket, uint32_t head, uint64_t job, uint32_t attempt)
@@ -58,6 +60,7 @@ void words_job(uint64_t ticket, uint32_t head, uint64_t job, uint32_t attempt)
     MUST(wire_encode(&frame, &msg) == 0 && frame.n == FRAME_BYTES);
     memcpy(e->frame, frame.p, FRAME_BYTES);
     e->head = head;
+    e->life = atomic_load(&lives[head]);
     atomic_store(&e->ticket, ticket);
     buf_fini(&frame);
 }

@@ -11,7 +11,7 @@
 void words_begin(void);
 /* The link to that head is up, on this file descriptor; -1: it is down. */
 void words_link(uint32_t head, int fd);
-/* An engine is about to get that ticket; it is this job of that head. */
+/* An engine is about to get that ticket; it is this job of that head, for as long as the link is up. */
 void words_job(uint64_t ticket, uint32_t head, uint64_t job, uint32_t attempt);
 
 #endif

@@ -379,7 +379,10 @@ static inline void event(struct story *s, const char *line)
     else if (str_is(v, "crashed"))
         msg_step(s, id,
                  (m = (struct wire_msg){.type = WIRE_crashed,
-                                        .crashed = {.job = number(line, "job", 0), .attempt = attempt_of(line), .signal = 11, .company = number(line, "company", 1)}},
+                                        .crashed = {.job = number(line, "job", 0),
+                                                    .attempt = attempt_of(line),
+                                                    .signal = 11,
+                                                    .company = number(line, "company", 1)}},
                   &m));
     else if (str_is(v, "ask")) /* somebody asks for a worker's duty */
         step(s, (struct head_event){.kind = HEAD_DUTY, .call = id, .text = word(line, "worker", ""), .duty = (uint8_t)number(line, "duty", 0),
