@@ -1,5 +1,6 @@
 /* The invariants of head.c, checked from scratch: for the simulator and tests, too slow for anything else. */
 #include "base/must.h"
+#include "cluster/duty.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 #include "cluster/seek.h"

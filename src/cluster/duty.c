@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "cluster/duty.h"
 #include "cluster/head_state.h"
 
 #define TAG "WORKER DUTY"

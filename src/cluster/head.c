@@ -26,6 +26,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/duty.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
 

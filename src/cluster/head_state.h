@@ -315,11 +315,6 @@ void head_worker_is(struct head *h, struct worker *w, enum worker_state state, c
 void head_worker_refresh(struct head *h, struct worker *w);
 struct worker *head_worker_by_life(const struct head *h, const struct wire_hello *hello);
 void head_worker_free(struct worker *w);
-/* It takes no new jobs. */
-static inline bool head_worker_is_off(const struct worker *w)
-{
-    return w->duty != WIRE_DUTY_SERVES;
-}
 static inline uint64_t head_cpus_milli(const struct worker *w)
 {
     return (uint64_t)((double)w->cpus * 1000 + 0.5);
@@ -491,10 +486,6 @@ struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t 
 void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m);
 void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m);
 void head_done(struct head *h, struct worker *w, const struct wire_done *m);
-
-/* ---- duty.c ---- */
-void head_duty(struct head *h, struct worker *w, const struct wire_duty *m);
-void head_duty_ask(struct head *h, const struct head_event *ev);
 
 /* ---- scale.c ---- */
 /* To somebody who asked for something other than a prompt. */

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "cluster/duty.h"
 #include "cluster/head_state.h"
 
 #define TAG "WORKER HEALTH"

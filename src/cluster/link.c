@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "cluster/duty.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 #include "cluster/seek.h"

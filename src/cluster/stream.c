@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "cluster/duty.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 
