@@ -74,9 +74,9 @@ static struct actor *quiet_actor(const struct job *job)
     uint64_t least = UINT64_MAX;
     for (uint32_t i = 0; i < p->ready_n; i++) {
         struct actor *a = p->ready[i];
-        uint64_t cost = a->in_flight + (timer_is_set(&a->rest) || a->hung ? 1ull << 32 : 0) + (a->node.id == job->avoid ? 1ull << 33 : 0);
+        uint64_t cost = a->in_flight + (timer_is_set(&a->rest) ? 1ull << 32 : 0) + (a->node.id == job->avoid ? 1ull << 33 : 0);
         bool better = cost < least || (cost == least && a->node.id < best->node.id);
-        if (!a->serves || a->guest != NULL || !better)
+        if (!a->serves || a->hung || a->guest != NULL || !better) /* hung: it is being left, maybe by this very job */
             continue;
         best = a;
         least = cost;

@@ -158,6 +158,24 @@ static void a_guest_that_runs_goes_on_under_a_cordon(void **state)
     story_end(&s);
 }
 
+static void a_guest_does_not_wait_for_an_actor_that_hangs(void **state)
+{
+    (void)state;
+    struct story s = workers(2, 4);
+    given(&s, "prompt 1\nprompt 2\nprefilled 2 job=2\ncrashed 1 job=1 company=2\nclosed 1\n"); /* it waits for w2 to be quiet */
+    story(&s, "> beat 2 busy=1 age=30000\n"
+              "send 2 beat_ack 1000000\n"
+              "send 2 cancel job=2.1\n"
+              "> open 3\n"
+              "> hello 3 node=w3\n"
+              "send 3 welcome worker=3\n"
+              "> actor 3 slots=4\n"
+              "send 3 actor_ack key=0 id=2\n"
+              "send 3 run job=1.2 key=0 seed=0 hi\n"
+              "send 3 run job=2.2 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +185,7 @@ int main(void)
         cmocka_unit_test(two_crashes_in_company_condemn_nobody),
         cmocka_unit_test(all_answers_of_a_condemned_request_end),
         cmocka_unit_test(a_guest_that_runs_goes_on_under_a_cordon),
+        cmocka_unit_test(a_guest_does_not_wait_for_an_actor_that_hangs),
         cmocka_unit_test(a_guest_moves_on_when_its_quiet_actor_takes_no_more_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
