@@ -17,8 +17,9 @@ struct batcher;
 enum {
     BATCHER_STEP_MS = 200,        /* a good step_ms: streams go on about as fast as people read, and a long prompt keeps
                                    * three quarters of a laptop (docs/bench.md: at 100 it took 1.8 x its time alone) */
-    BATCHER_TEXT_ROWS = 512,      /* texts share a call up to so many tokens; one that has more goes alone. The attention of
-                                   * a call grows with the square of its rows, and what a call costs besides is paid by then */
+    BATCHER_TEXT_ROWS = 128,      /* texts share a call up to so many tokens; one that has more goes alone. All rows of a call
+                                   * look at all others, so the next text gets dearer (docs/bench.md: at 512, texts of 100
+                                   * tokens took 1.13 x the time they take alone) */
 };
 
 struct batcher_config {
