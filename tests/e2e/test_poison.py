@@ -39,7 +39,7 @@ def test_poison_gets_two_workers_and_no_third(cluster, options, stream):
     threads = [threading.Thread(target=lambda i=i: answers.__setitem__(i, ask(head, asked[i]))) for i in range(20)]
     for t in threads:
         t.start()
-    head.wait_status(running=20)
+    wait_for("the streams to run", lambda: head.status()["running"] >= 10)
     body = {"prompt": "drink this hemlock", "max_tokens": 200, "temperature": 0}
     if stream:
         poisoned = ask(head, {**body, **STREAM})
