@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/last_words.h"
+#include "engine/carry.h"
 #include "engine/plan.h"
 #include "engine/state.h"
 
@@ -36,6 +37,16 @@ static struct job *leave_queue(struct batcher *b, struct job *j)
 static struct job *queue_head(const struct batcher *b)
 {
     return list_empty(&b->queue) ? NULL : list_item(b->queue.next, struct job, link);
+}
+
+/* The oldest that waits for nothing but a slot. */
+static struct job *queue_ready(const struct batcher *b)
+{
+    LIST_EACH(at, &b->queue) {
+        if (!list_item(at, struct job, link)->held)
+            return list_item(at, struct job, link);
+    }
+    return NULL;
 }
 
 void batcher_free(struct batcher *b)
@@ -93,35 +104,86 @@ void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r,
     b->queued++;
 }
 
+static struct job *find_queued(const struct batcher *b, uint64_t ticket)
+{
+    LIST_EACH(at, &b->queue) {
+        if (list_item(at, struct job, link)->ticket == ticket)
+            return list_item(at, struct job, link);
+    }
+    return NULL;
+}
+
+/* The slot that has the job; b->slots.n: none has. */
+static uint32_t find_slot(const struct batcher *b, uint64_t ticket)
+{
+    uint32_t i = 0;
+    while (i < b->slots.n && (b->slots.slot[i].job == NULL || b->slots.slot[i].job->ticket != ticket))
+        i++;
+    return i;
+}
+
+static void cancel_in_slot(struct batcher *b, uint32_t slot)
+{
+    struct job *j = b->slots.slot[slot].job;
+    slots_release(&b->slots, slot);
+    report_end(b, j, FINISH_CANCELLED);
+}
+
 void batcher_cancel(struct batcher *b, uint64_t ticket)
 {
     MUST(!b->reporting);
-    LIST_EACH(at, &b->queue) {
-        struct job *j = list_item(at, struct job, link);
-        if (j->ticket == ticket) {
-            report_end(b, leave_queue(b, j), FINISH_CANCELLED);
-            return;
-        }
-    }
-    for (uint32_t i = 0; i < b->slots.n; i++) {
-        struct job *j = b->slots.slot[i].job;
-        if (j != NULL && j->ticket == ticket) {
-            slots_release(&b->slots, i);
-            report_end(b, j, FINISH_CANCELLED);
-            return;
-        }
-    }
+    struct job *queued = find_queued(b, ticket);
+    uint32_t slot = find_slot(b, ticket);
+    if (queued != NULL)
+        report_end(b, leave_queue(b, queued), FINISH_CANCELLED);
+    else if (slot < b->slots.n)
+        cancel_in_slot(b, slot);
 }
 
 /* First come, first served. An embedding needs no slot, but waits for its turn like a prompt. */
 static void admit(struct batcher *b)
 {
     struct job *j;
-    while (b->slots.busy < b->slots.n && (j = queue_head(b)) != NULL && j->r->kind != REQUEST_EMBED) {
+    while (b->slots.busy < b->slots.n && (j = queue_ready(b)) != NULL && j->r->kind != REQUEST_EMBED) {
         leave_queue(b, j);
-        slots_take(&b->slots, slots_pick(&b->slots, j->tokens, job_tokens(j)), j);
+        uint32_t slot = slots_pick(&b->slots, j->tokens, job_tokens(j));
+        slots_take(&b->slots, slot, j);
+        turn_carry(b, slot);
         b->hints_old = true;
     }
+}
+
+/* ---- jobs move from one batcher to another ---- */
+
+void batcher_hold(struct batcher *b, uint64_t ticket)
+{
+    struct job *j = find_queued(b, ticket);
+    if (j != NULL)
+        j->held = true;
+}
+
+void batcher_give(struct batcher *b, uint64_t ticket, struct buf *carry)
+{
+    struct job *j = find_queued(b, ticket);
+    if (j == NULL)
+        return;
+    j->held = false;
+    buf_fini(&j->carry);
+    j->carry = *carry;
+    *carry = buf_max(carry->max);
+}
+
+int batcher_save(struct batcher *b, uint64_t ticket, struct buf *out, struct fault *f)
+{
+    MUST(!b->reporting);
+    uint32_t slot = find_slot(b, ticket);
+    const struct slot *at = &b->slots.slot[slot];
+    if (slot == b->slots.n || !at->begun || at->n == 0)
+        return fault_set(f, ERR_NOT_FOUND, "nothing of the job is computed here");
+    int err = carry_pack(b->ops, b->engine, slot, at->tokens, at->n, out, f);
+    if (err == 0)
+        cancel_in_slot(b, slot);
+    return err;
 }
 
 /* ---- what next ---- */
@@ -170,7 +232,7 @@ static void count_streams(const struct batcher *b, struct plan_input *in)
 
 static bool embed_has_turn(const struct batcher *b, const struct plan_input *in)
 {
-    const struct job *j = queue_head(b);
+    const struct job *j = queue_ready(b);
     return j != NULL && j->r->kind == REQUEST_EMBED && (in->streams == 0 || !b->prompt_ran);
 }
 
@@ -213,9 +275,17 @@ bool batcher_step(struct batcher *b)
     else if (plan.kind == PLAN_PROMPT)
         turn_prompt(b, plan.slot, plan.rows);
     else
-        MUST(b->slots.busy == 0 && b->queued == 0); /* B7 */
+        MUST(b->slots.busy == 0 && queue_ready(b) == NULL); /* B7 */
     last_words_computing(NULL, 0);
     return plan.kind != PLAN_NOTHING;
+}
+
+static uint32_t count_held(const struct batcher *b)
+{
+    uint32_t n = 0;
+    LIST_EACH(at, &b->queue)
+        n += list_item(at, struct job, link)->held;
+    return n;
 }
 
 void batcher_load(const struct batcher *b, struct batcher_load *out)
@@ -223,6 +293,7 @@ void batcher_load(const struct batcher *b, struct batcher_load *out)
     *out = (struct batcher_load){
         .busy = b->slots.busy,
         .waiting = b->queued,
+        .held = count_held(b),
         .prefill_tps = cost_prefill_tps(&b->cost),
         .decode_tps = cost_decode_tps(&b->cost),
         .last_token_us = b->last_token_us,

@@ -73,6 +73,15 @@ void batcher_free(struct batcher *b);
  * text comes with the end token's id, so that whoever resumes from the ids sent neither repeats nor loses it. */
 void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
                     uint32_t resume_n);
+/* Holds a job back that was just submitted, until batcher_give(): what it needs is on its way. Unknown tickets are ignored. */
+void batcher_hold(struct batcher *b, uint64_t ticket);
+/* What batcher_save() of another batcher wrote about the same request: the job need not compute that again. Its bytes are
+ * taken over. Empty, of another prompt, or in another way not fit for it: it computes all. Unknown tickets are ignored. */
+void batcher_give(struct batcher *b, uint64_t ticket, struct buf *carry);
+/* Appends what is computed of a job to `out` and ends it with FINISH_CANCELLED: another batcher will go on with it.
+ * ERR_NOT_FOUND: no such job, or nothing of it is computed; ERR_TOO_LARGE: that is more than out may have; ERR_UNSUPPORTED:
+ * not with this engine. Then it goes on here. */
+int batcher_save(struct batcher *b, uint64_t ticket, struct buf *out, struct fault *f);
 /* Ends a job with FINISH_CANCELLED before the next decode call; unknown tickets are ignored. */
 void batcher_cancel(struct batcher *b, uint64_t ticket);
 /* Makes one call into the engine. Returns false when there was nothing to do: then wait for the next submit. */
@@ -80,6 +89,7 @@ bool batcher_step(struct batcher *b);
 
 struct batcher_load {
     uint32_t busy, waiting;
+    uint32_t held;          /* of those waiting, how many wait for batcher_give() */
     float prefill_tps;      /* measured on this machine, one stream; 0 until known */
     float decode_tps;       /* same, of one stream alone */
     uint64_t last_token_us; /* now_us of the last token */

@@ -136,6 +136,56 @@ static void echo_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t 
     e->sleep_us(e->options.copy_us, e->sleep_data);
 }
 
+/* Its cells are its tokens and which model made them; padding up to `kv` bytes per token, so that moving them takes its time. */
+struct saved {
+    uint64_t model; /* what its answers depend on besides the tokens */
+    uint64_t cell_bytes;
+};
+
+static struct saved saved_by(const struct engine *e)
+{
+    uint64_t least = sizeof(int32_t);
+    return (struct saved){.model = rng_mix(e->options.seed ^ e->info.context),
+                          .cell_bytes = e->options.kv > least ? e->options.kv : least};
+}
+
+static int echo_seq_save(struct engine *e, uint32_t seq, struct buf *out, struct fault *f)
+{
+    MUST(seq < e->info.slots);
+    const struct sequence *s = &e->seqs[seq];
+    struct saved head = saved_by(e);
+    if (buf_reserve(out, sizeof head + s->n * head.cell_bytes) != 0)
+        return fault_set(f, ERR_TOO_LARGE, "a state of %u tokens takes more than %zu bytes", s->n, out->max);
+    buf_add(out, &head, sizeof head);
+    for (uint32_t i = 0; i < s->n; i++) {
+        char *cell = out->p + out->n;
+        memset(cell, 0, head.cell_bytes);
+        memcpy(cell, &s->tokens[i], sizeof s->tokens[i]);
+        out->n += head.cell_bytes;
+    }
+    return 0;
+}
+
+static int echo_seq_load(struct engine *e, uint32_t seq, struct str state, int32_t n, struct fault *f)
+{
+    MUST(seq < e->info.slots);
+    struct sequence *s = &e->seqs[seq];
+    struct saved head, mine = saved_by(e);
+    s->n = 0;
+    if (state.n < sizeof head)
+        return fault_set(f, ERR_INVALID, "a state of %zu bytes is none", state.n);
+    memcpy(&head, state.p, sizeof head);
+    if (head.model != mine.model || head.cell_bytes != mine.cell_bytes)
+        return fault_set(f, ERR_INVALID, "the state is of another model or another kind of cache");
+    uint64_t bytes = sizeof head + (uint64_t)(uint32_t)n * head.cell_bytes;
+    if (n < 0 || (uint32_t)n > e->info.context || state.n != bytes)
+        return fault_set(f, ERR_INVALID, "a state of %zu bytes is not one of %d tokens", state.n, n);
+    for (int32_t i = 0; i < n; i++)
+        memcpy(&s->tokens[i], state.p + sizeof head + (uint64_t)i * head.cell_bytes, sizeof s->tokens[i]);
+    s->n = (uint32_t)n;
+    return 0;
+}
+
 /* ---- draws ---- */
 
 static struct engine_sampler *echo_sampler_new(struct engine *e, const struct request *r)
@@ -277,6 +327,8 @@ const struct engine_ops *engine_echo(void)
         .decode = echo_decode,
         .seq_trim = echo_seq_trim,
         .seq_copy = echo_seq_copy,
+        .seq_save = echo_seq_save,
+        .seq_load = echo_seq_load,
         .sampler_new = echo_sampler_new,
         .sampler_free = echo_sampler_free,
         .sampler_accept = echo_sampler_accept,

@@ -16,7 +16,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 5,
+    ENGINE_ABI = 6,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
 };
@@ -123,6 +123,12 @@ struct engine_ops {
     void (*seq_trim)(struct engine *e, uint32_t seq, int32_t from);
     /* Makes dst hold the first `upto` positions of src, whatever dst held before. */
     void (*seq_copy)(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
+    /* Appends what a sequence holds to out, in the engine's own form: its cells, not its tokens. ERR_TOO_LARGE: that is more
+     * than out may have. NULL: this engine cannot, nor can it load. */
+    int (*seq_save)(struct engine *e, uint32_t seq, struct buf *out, struct fault *f);
+    /* Makes a sequence hold the n positions that seq_save() wrote, here or in another process with the same model file and
+     * kind of cache; what it held before is gone. ERR_INVALID: they do not fit here; then the sequence is empty. */
+    int (*seq_load)(struct engine *e, uint32_t seq, struct str state, int32_t n, struct fault *f);
 
     struct engine_sampler *(*sampler_new)(struct engine *e, const struct request *r);
     void (*sampler_free)(struct engine_sampler *s);

@@ -25,6 +25,7 @@ void job_free(struct job *j)
     if (j->sampler != NULL)
         j->ops->sampler_free(j->sampler);
     text_fini(&j->text);
+    buf_fini(&j->carry);
     free(j->tokens);
     free(j->r);
     free(j);

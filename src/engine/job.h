@@ -27,6 +27,8 @@ struct job {
     uint32_t rows_hint;    /* rows its prompt will take, as far as known; for planning */
     uint32_t cached;       /* prompt tokens that were not computed */
     bool answering;        /* the prompt is computed, tokens are drawn */
+    bool held;             /* waits for batcher_give() */
+    struct buf carry;      /* owned; what another engine computed of it, until it has a slot; empty: nothing */
     struct engine_sampler *sampler; /* owned; from job_begin() on */
     struct text text;
     double logprob_sum;    /* of the tokens drawn here; 0 where sampling.logprobs is off */

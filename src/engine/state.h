@@ -7,7 +7,8 @@
  * B4  a slot has at most one job; the queue holds at most queue_max beyond the free slots.
  * B5  a call has 1 … batch_rows_max rows; one for vectors has 1 … slots texts.
  * B6  text is reported only together with ids, so what was delivered is known from the ids (text.h).
- * B7  while jobs are in slots there is always a decode call to make: nobody waits for nobody. */
+ * B7  while jobs are in slots there is always a decode call to make: nobody waits for nobody. Jobs that are held (they wait
+ *     for what another engine computed of them) wait in the queue, and nobody behind them waits for them. */
 #ifndef MANTA_ENGINE_STATE_H
 #define MANTA_ENGINE_STATE_H
 
@@ -65,6 +66,9 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows);
 /* The vectors of 1 … info.slots jobs that were taken from the queue, but are still counted in `queued`; their tokens are
  * no more than one call may have. */
 void turn_embed(struct batcher *b, struct job *const *jobs, uint32_t n);
+/* What another engine computed of the slot's job, if it brought that, is put into the slot; a job that brought something
+ * unfit computes it. */
+void turn_carry(struct batcher *b, uint32_t slot);
 /* Rows of the prompt in `slot` that are still to compute; its prefix may be in any slot. */
 uint32_t turn_rows_left(const struct batcher *b, uint32_t slot);
 

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/last_words.h"
 #include "base/rng.h"
+#include "engine/carry.h"
 #include "engine/state.h"
 
 static struct job *leave_slot(struct batcher *b, uint32_t slot)
@@ -20,6 +21,21 @@ static void fail_slot(struct batcher *b, uint32_t slot, const struct fault *f)
 }
 
 /* ---- prompts ---- */
+
+void turn_carry(struct batcher *b, uint32_t slot)
+{
+    struct job *j = b->slots.slot[slot].job;
+    struct carry c;
+    struct fault f = {0};
+    uint32_t held = slots_common(b->slots.slot[slot].tokens, b->slots.slot[slot].n, j->tokens, job_tokens(j));
+    if (j->carry.n > 0 && b->ops->seq_load != NULL && carry_open(buf_str(&j->carry), &c, &f) == 0 && c.tokens_n > held &&
+        carry_common(&c, j->tokens, job_tokens(j)) == c.tokens_n) {
+        int err = b->ops->seq_load(b->engine, slot, c.cells, (int32_t)c.tokens_n, &f);
+        slots_cut(&b->slots, slot, 0);
+        slots_append(&b->slots, slot, j->tokens, err == 0 ? c.tokens_n : 0);
+    }
+    buf_fini(&j->carry);
+}
 
 /* What computing as many rows would take as long as one copy. */
 static uint32_t copy_tokens(const struct batcher *b)

@@ -17,6 +17,7 @@
 #include "base/nearest.h"
 #include "base/request.h"
 #include "base/rng.h"
+#include "base/sum.h"
 
 static void a_buffer_refuses_to_pass_its_maximum_and_remembers(void **state)
 {
@@ -161,6 +162,16 @@ static void a_log_line_is_one_line_of_plain_utf8(void **state)
     close(ends[1]);
 }
 
+/* Numbers that other implementations of XXH64 print, of texts that take each of its ways. */
+static void a_checksum_is_everybodys(void **state)
+{
+    (void)state;
+    assert_true(sum_of(str_of("")) == 0xef46db3751d8e999u);
+    assert_true(sum_of(str_of("a")) == 0xd24ec4f1a98c6e5bu);
+    assert_true(sum_of(str_of("abc")) == 0x44bc2cf5ad770999u);
+    assert_true(sum_of(str_of("Nobody inspects the spammish repetition")) == 0xfbcea83c8a378bf1u);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +181,7 @@ int main(void)
         cmocka_unit_test(the_nearest_word_is_offered_and_a_far_one_is_not),
         cmocka_unit_test(a_clone_owns_everything_it_points_to),
         cmocka_unit_test(the_same_seed_and_position_give_the_same_number),
+        cmocka_unit_test(a_checksum_is_everybodys),
         cmocka_unit_test(every_error_has_words_and_statuses),
         cmocka_unit_test(a_log_line_is_one_line_of_plain_utf8),
     };

@@ -70,6 +70,10 @@ int batch_decode(struct engine *e, const struct engine_row *rows, uint32_t rows_
 void batch_seq_trim(struct engine *e, uint32_t seq, int32_t from);
 void batch_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
 
+/* state.c */
+int state_save(struct engine *e, uint32_t seq, struct buf *out, struct fault *f);
+int state_load(struct engine *e, uint32_t seq, struct str state, int32_t n, struct fault *f);
+
 /* embed.c */
 int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f);
 

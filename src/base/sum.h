@@ -1,0 +1,13 @@
+/* A checksum of many bytes, quick to compute: was anything changed on the way?
+ *
+ * XXH64 by Yann Collet with seed 0: some gigabytes per second. Against accidents, not against people. */
+#ifndef MANTA_BASE_SUM_H
+#define MANTA_BASE_SUM_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+uint64_t sum_of(struct str bytes);
+
+#endif
