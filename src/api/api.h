@@ -147,7 +147,7 @@ struct api_vector {
 void api_write_embeddings(struct buf *out, const struct api_head *h, const struct api_vector *vectors, uint32_t n,
                           uint32_t dimensions, bool base64, const struct api_usage *u);
 
-/* ---- POST /manta/drain, /manta/cordon, /manta/uncordon: {"worker":"NAME"}, drain also "grace_s" ---- */
+/* ---- POST /manta/drain, /manta/cordon, /manta/uncordon: {"worker":"NAME"}, drain also "grace_s" and "move" ---- */
 enum {
     API_WORKER_BYTES_MAX = 160,  /* a worker's name; heads allow less */
     API_GRACE_S = 30,            /* when not given */
@@ -156,8 +156,9 @@ enum {
 struct api_duty {
     char worker[API_WORKER_BYTES_MAX + 1];
     uint32_t grace_s;
+    bool move; /* what runs goes on elsewhere at once */
 };
-/* ERR_INVALID with `e` filled; *out untouched then. `graced`: it may have "grace_s". */
+/* ERR_INVALID with `e` filled; *out untouched then. `graced`: it may have "grace_s" and "move". */
 int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct api_error *e);
 
 /* ---- GET /v1/models ---- */

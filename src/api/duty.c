@@ -24,6 +24,14 @@ static int read_grace(const json_t *v, struct api_duty *d, struct api_error *e)
     return 0;
 }
 
+static int read_move(const json_t *v, struct api_duty *d, struct api_error *e)
+{
+    if (v != NULL && !json_is_boolean(v))
+        return api_refuse(e, ERR_INVALID, "move", "expected true or false, got %s", api_json_kind(v));
+    d->move = v != NULL && json_is_true(v);
+    return 0;
+}
+
 int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct api_error *e)
 {
     json_t *root;
@@ -34,6 +42,8 @@ int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct ap
     err = read_worker(json_object_get(root, "worker"), &d, e);
     if (err == 0 && graced)
         err = read_grace(json_object_get(root, "grace_s"), &d, e);
+    if (err == 0 && graced)
+        err = read_move(json_object_get(root, "move"), &d, e);
     if (err == 0)
         *out = d;
     json_decref(root);

@@ -21,8 +21,9 @@ struct client_options {
 int client_status(const struct client_options *o);
 int client_actors(const struct client_options *o);
 int client_scale(const struct client_options *o, uint32_t workers);
-/* Asks the worker of that name to leave: no new jobs, grace_s for those that run; returns when it has left. */
-int client_drain(const struct client_options *o, const char *node, uint32_t grace_s);
+/* Asks the worker of that name to leave: no new jobs, grace_s for those that run, or, `move`, those go on elsewhere at once;
+ * returns when it has left. */
+int client_drain(const struct client_options *o, const char *node, uint32_t grace_s, bool move);
 /* Whether the worker of that name gets new jobs; returns when it is so. */
 int client_cordon(const struct client_options *o, const char *node, bool on);
 /* For health checks: 0 when the head answers, and with `worker`, when o->node has joined it and is ready; else 1. */

@@ -27,13 +27,15 @@ static const json_t *find_worker(const json_t *status, const char *node, unsigne
     return found;
 }
 
-static int ask(const struct client_options *o, const char *path, const char *node, uint32_t grace_s, struct fault *f)
+static int ask(const struct client_options *o, const char *path, const char *node, uint32_t grace_s, bool move, struct fault *f)
 {
     json_t *body = json_pack("{s:s}", "worker", node), *answer = NULL;
     if (body == NULL)
         return fault_set(f, ERR_INVALID, "the worker's name is not UTF-8");
     if (strcmp(path, "/manta/drain") == 0)
         json_object_set_new(body, "grace_s", json_integer(grace_s));
+    if (move)
+        json_object_set_new(body, "move", json_true());
     char *text = json_dumps(body, JSON_COMPACT);
     int err = fetch_json(o, path, text, &answer, NULL, f);
     free(text);
@@ -70,11 +72,11 @@ static int watch(const struct client_options *o, const char *node, const char *w
     }
 }
 
-int client_drain(const struct client_options *o, const char *node, uint32_t grace_s)
+int client_drain(const struct client_options *o, const char *node, uint32_t grace_s, bool move)
 {
     struct fault f = {0};
     uint64_t start_us = clock_us();
-    int err = ask(o, "/manta/drain", node, grace_s, &f);
+    int err = ask(o, "/manta/drain", node, grace_s, move, &f);
     if (err == 0)
         err = watch(o, node, NULL, grace_s + PATIENCE_S, &f);
     double s = (double)(clock_us() - start_us) / 1e6;
@@ -90,7 +92,7 @@ int client_drain(const struct client_options *o, const char *node, uint32_t grac
 int client_cordon(const struct client_options *o, const char *node, bool on)
 {
     struct fault f = {0};
-    int err = ask(o, on ? "/manta/cordon" : "/manta/uncordon", node, 0, &f);
+    int err = ask(o, on ? "/manta/cordon" : "/manta/uncordon", node, 0, false, &f);
     if (err == 0)
         err = watch(o, node, on ? "cordoned" : "serves", PATIENCE_S, &f);
     if (err != 0)

@@ -116,6 +116,7 @@ static void actor_is(struct actor *a, uint8_t state)
 static void actor_set(struct actor *a, const struct wire_actor *m)
 {
     set_string(&a->note, text_line_dup(m->note, HEAD_LINE_BYTES_MAX));
+    set_string(&a->kv, text_line_dup(m->kv, HEAD_NAME_BYTES_MAX));
     actor_is(a, m->state);
     if (m->digest.n > 0)
         set_string(&a->digest, xstr_dup(m->digest));
@@ -144,6 +145,7 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->kind = m->kind;
     a->model = xstr_dup(m->model);
     a->digest = xstrdup("");
+    a->kv = xstrdup("");
     a->note = xstrdup("");
     a->seats[SEAT_MODEL] = (struct seat){pool, NOT_SEATED, NOT_SEATED};
     a->seats[SEAT_ANY] = (struct seat){h->any[m->kind == REQUEST_EMBED], NOT_SEATED, NOT_SEATED};
@@ -169,6 +171,7 @@ void head_actor_free(struct actor *a)
     }
     free(a->model);
     free(a->digest);
+    free(a->kv);
     free(a->note);
     free(a->trouble);
     free(a);

@@ -11,7 +11,8 @@
  *  7. After AG_EXIT no link is up or wanted, and every job is an orphan.
  *  8. A worker that drains has a deadline, no other one has.
  *  9. What is kept is at most kept_bytes_max, and what is counted.
- * 10. What is kept and read by nobody is forgotten in time: it runs for a head, or it expires. */
+ * 10. What is kept and read by nobody is forgotten in time: it runs for a head, or it expires.
+ * 11. What is computed of jobs is kept for, or comes from, heads that have welcomed us, of AGENT_CARRIES_MAX at most each. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -37,6 +38,7 @@ struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
     idtab_init(&a->jobs);
     list_init(&a->kept);
     list_init(&a->expiring);
+    list_init(&a->carries);
     return a;
 }
 
@@ -45,6 +47,7 @@ void agent_free(struct agent *a)
     if (a == NULL)
         return;
     agent_kept_free_all(a);
+    agent_kv_free(a);
     agent_jobs_free(a);
     agent_actors_free(a);
     wire_arena_fini(&a->arena);
@@ -102,11 +105,14 @@ static void agent_event_handle(struct agent *a, const struct agent_event *ev)
     case AGENT_DONE:
         agent_job_event(a, ev);
         break;
+    case AGENT_SAVED:
+        agent_kv_saved(a, ev->ticket, ev->carry, ev->text);
+        break;
     case AGENT_BEAT:
         uplink_beat(a, ev->head, ev->beat);
         break;
     case AGENT_DRAIN:
-        agent_drain(a, ev->grace_ms, true, ev->text);
+        agent_drain(a, ev->grace_ms, false, true, ev->text);
         break;
     case AGENT_STOP:
         agent_leave(a, "the worker was asked to stop");
@@ -122,6 +128,8 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
     agent_time(a, ev->now_us);
     if (!a->left || ev->kind == AGENT_DONE) /* after AG_EXIT only tickets still end */
         agent_event_handle(a, ev);
+    if (!a->left)
+        agent_duty_tick(a);
     const char *drained = a->left ? NULL : agent_drained(a);
     if (drained != NULL)
         agent_leave(a, drained);
@@ -129,13 +137,16 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
         uplink_tick(a, h);
     if (!a->left)
         agent_kept_tick(a);
+    if (!a->left)
+        agent_kv_tick(a);
     a->fx = NULL;
 }
 
 uint64_t agent_deadline(const struct agent *a)
 {
-    uint64_t duty_us = agent_duty_deadline(a), kept_us = agent_kept_deadline(a);
-    uint64_t due = a->left ? AGENT_NEVER : duty_us < kept_us ? duty_us : kept_us;
+    uint64_t due = AGENT_NEVER, own[] = {agent_duty_deadline(a), agent_kept_deadline(a), agent_kv_deadline(a)};
+    for (size_t i = 0; i < sizeof own / sizeof *own && !a->left; i++)
+        due = own[i] < due ? own[i] : due;
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
         uint64_t d = uplink_deadline(a, h);
         due = d < due ? d : due;
@@ -158,6 +169,7 @@ void agent_check(const struct agent *a)
     agent_jobs_check(a); /* 1, 2, 3, 4 */
     MUST((a->duty == WIRE_DUTY_DRAINS) == (a->drain_us != AGENT_NEVER)); /* 8 */
     agent_kept_check(a);                                                 /* 9, 10 */
+    agent_kv_check(a);                                                   /* 11 */
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
         const struct uplink *u = &a->uplinks[h];
         bool waits = u->state != UPLINK_IDLE && u->state != UPLINK_CLOSING;

@@ -15,7 +15,12 @@
 #include "base/request.h"
 #include "wire/wire.h"
 
-enum { AGENT_HEADS_MAX = 8, AGENT_ACTORS_MAX = 16, AGENT_JOBS_MAX = 4096 };
+enum {
+    AGENT_HEADS_MAX = 8,
+    AGENT_ACTORS_MAX = 16,
+    AGENT_JOBS_MAX = 4096,
+    AGENT_CARRIES_MAX = 2, /* jobs that leave at once with what is computed of them (at most WIRE_KV_BYTES_MAX each), and that come */
+};
 
 struct agent;
 
@@ -41,6 +46,7 @@ enum agent_event_kind {
     AGENT_PREFILLED,  /* engine: `ticket`, `prefilled` (job, attempt are filled in by the agent) */
     AGENT_TOKENS,     /* engine: `ticket`, `tokens` */
     AGENT_DONE,       /* engine: `ticket`, `done`; exactly once per AG_RUN, also after AG_CANCEL */
+    AGENT_SAVED,      /* engine, answer to AG_SAVE: `ticket`, `carry`; nothing in it: `text` says why. Before the ticket's DONE */
     AGENT_BEAT,       /* answer to AG_MEASURE: `beat` with rss, cpu and loads */
     AGENT_DRAIN,      /* a signal: take no new jobs, leave when what runs has ended, at the latest after grace_ms; `text`
                          says why. The second time: at once */
@@ -60,6 +66,7 @@ struct agent_event {
     const struct wire_tokens *tokens;
     const struct wire_done *done;
     const struct wire_beat *beat;
+    struct buf *carry;             /* SAVED; its bytes are taken over, or left */
 };
 
 enum ag_kind {
@@ -68,8 +75,10 @@ enum ag_kind {
     AG_SEND,     /* head, msg */
     AG_SEND_FRAMES, /* head, text: whole frames, as they are */
     AG_MEASURE,  /* feed AGENT_BEAT for `head` */
-    AG_RUN,      /* key, ticket, msg.run: give to that actor's mailbox */
+    AG_RUN,      /* key, ticket, msg.run: give to that actor's mailbox; with kv_bytes it is held there until AG_GIVE */
     AG_CANCEL,   /* key, ticket */
+    AG_SAVE,     /* key, ticket: end it, with what is computed of it in AGENT_SAVED */
+    AG_GIVE,     /* key, ticket, carry: what is computed of it, perhaps nothing */
     AG_LOG,      /* level, tag, text */
     AG_EXIT,     /* fault: the reason; err 0 when asked to stop */
 };
@@ -84,6 +93,7 @@ struct ag {
     const char *tag;       /* static */
     struct str text;       /* LOG, SEND_FRAMES: borrowed until the next agent_step() */
     struct fault fault;
+    struct buf carry;      /* GIVE: owned by whoever carries it out */
 };
 
 struct ag_effects {

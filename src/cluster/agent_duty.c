@@ -6,9 +6,11 @@
  *       └────────────────────────────────────────────────────┘
  *
  * The happy path of a drain: heads are told -> they send nothing new -> what runs ends within the grace time -> bye ->
- * AG_EXIT. It can fail by: a `run` that crossed on the way (refused; the head, which has read of the drain by then, blames
- * nobody), the grace time is over (bye all the same: heads let others go on with what is left), no head is linked (nobody
- * hears what runs: at once), asked a second time by a signal (at once). */
+ * AG_EXIT. What still runs AGENT_MOVE_LEAD_MS before that time is over (or after half of it, or at once where that was asked
+ * for) shall go on elsewhere: heads are told, and take with it what is computed of it (agent_kv.c). It can fail by: a `run` that
+ * crossed on the way (refused; the head, which has read of the drain by then, blames nobody), the grace time is over (bye all
+ * the same: heads let others go on with what is left), no head is linked (nobody hears what runs: at once), asked a second time
+ * by a signal (at once). */
 #include <stdio.h>
 
 #include "cluster/agent_state.h"
@@ -24,7 +26,8 @@ static const char *duty_name(uint8_t duty)
 
 void agent_duty_tell(struct agent *a, uint32_t head)
 {
-    agent_send(a, head, WIRE_duty)->duty = (struct wire_duty){.duty = a->duty, .reason = str_of(a->duty_reason)};
+    agent_send(a, head, WIRE_duty)->duty = (struct wire_duty){
+        .duty = a->duty, .moves = a->moves, .reason = str_of(a->duty_reason)};
 }
 
 static void duty_tell_all(struct agent *a)
@@ -52,28 +55,40 @@ void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *m)
 }
 
 /* A later word of a head counts, be it more or less time; after a signal somebody waits who will not wait for longer. */
-void agent_drain(struct agent *a, uint32_t grace_ms, bool by_signal, struct str reason)
+void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, struct str reason)
 {
     uint64_t due_us = a->now_us + (uint64_t)grace_ms * MS;
     if (a->signalled && by_signal)
         due_us = a->now_us;
     if ((a->signalled || by_signal) && a->drain_us < due_us)
         due_us = a->drain_us;
+    uint64_t left_us = due_us > a->now_us ? due_us - a->now_us : 0, lead_us = AGENT_MOVE_LEAD_MS * (uint64_t)MS;
     a->drain_us = due_us;
+    a->move_us = move ? a->now_us : due_us - (lead_us < left_us / 2 ? lead_us : left_us / 2);
+    a->moves = a->now_us >= a->move_us;
     a->signalled = a->signalled || by_signal;
     duty_is(a, WIRE_DUTY_DRAINS, reason);
+}
+
+void agent_duty_tick(struct agent *a)
+{
+    if (a->duty != WIRE_DUTY_DRAINS || a->moves || a->now_us < a->move_us)
+        return;
+    a->moves = true;
+    agent_log(a, LOG_INFO, TAG, "the grace time is nearly over: %u jobs shall go on elsewhere", agent_jobs_running(a));
+    duty_tell_all(a);
 }
 
 const char *agent_drained(const struct agent *a)
 {
     if (a->duty != WIRE_DUTY_DRAINS)
         return NULL;
-    if (agent_jobs_running(a) == 0)
+    if (agent_jobs_running(a) == 0 && a->carries_n == 0) /* what was computed of those that left is still wanted */
         return "drained: nothing runs here any more";
     return a->now_us >= a->drain_us ? "drained: the grace time is over" : NULL;
 }
 
 uint64_t agent_duty_deadline(const struct agent *a)
 {
-    return a->drain_us;
+    return a->duty == WIRE_DUTY_DRAINS && !a->moves && a->move_us < a->drain_us ? a->move_us : a->drain_us;
 }

@@ -15,7 +15,7 @@ static struct agent_job **bucket(struct agent *a, uint32_t head, uint64_t job, u
     return &a->by_name[rng_mix(job ^ rng_mix(((uint64_t)head << 32) | attempt)) % AGENT_JOB_BUCKETS];
 }
 
-static struct agent_job *job_find(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt)
+struct agent_job *agent_job_find(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt)
 {
     struct agent_job *j = *bucket(a, head, job, attempt);
     while (j != NULL && (j->head != head || j->job != job || j->attempt != attempt))
@@ -40,20 +40,27 @@ static void job_name(struct agent *a, struct agent_job *j)
     *at = j;
 }
 
+/* What was said so far may still be asked for. */
+static void job_unkeep(struct agent *a, struct agent_job *j)
+{
+    if (j->kept == NULL)
+        return;
+    j->kept->job = NULL;
+    agent_kept_expire_later(a, j->kept);
+    j->kept = NULL;
+}
+
 static void job_cancel(struct agent *a, struct agent_job *j)
 {
     if (j->cancelled)
         return;
     j->cancelled = true;
+    agent_kv_forget(a, j);
     struct ag *ag = agent_add(a, AG_CANCEL);
     ag->head = j->head;
     ag->key = j->key;
     ag->ticket = j->node.id;
-    if (j->kept == NULL)
-        return;
-    j->kept->job = NULL; /* what was said so far may still be asked for */
-    agent_kept_expire_later(a, j->kept);
-    j->kept = NULL;
+    job_unkeep(a, j);
 }
 
 void agent_job_orphan(struct agent *a, struct agent_job *j)
@@ -95,7 +102,17 @@ void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint6
 
 bool agent_job_is_known(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt)
 {
-    return job_find(a, head, job, attempt) != NULL;
+    return agent_job_find(a, head, job, attempt) != NULL;
+}
+
+void agent_job_left(struct agent *a, struct agent_job *j)
+{
+    j->cancelled = true;
+    job_unkeep(a, j);
+    if (!j->adrift)
+        job_unname(a, j);
+    j->adrift = false;
+    j->orphan = true;
 }
 
 static void job_refuse(struct agent *a, uint32_t head, const struct wire_run *run, int err, const char *why)
@@ -110,7 +127,7 @@ static void job_refuse(struct agent *a, uint32_t head, const struct wire_run *ru
 
 void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
 {
-    struct agent_job *twin = job_find(a, head, run->job, run->attempt);
+    struct agent_job *twin = agent_job_find(a, head, run->job, run->attempt);
     const struct agent_actor *actor = agent_actor_find(a, run->key);
     if (twin != NULL) {
         agent_job_orphan(a, twin); /* which of the two is meant nobody can tell: one `done` ends both */
@@ -146,17 +163,19 @@ void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run,
     j->kept = kept != NULL ? kept : agent_kept_new(a, run, j);
     if (j->kept != NULL)
         j->kept->job = j;
+    bool held = agent_kv_expect(a, j, run);
     struct ag *ag = agent_add(a, AG_RUN);
     ag->head = head;
     ag->key = run->key;
     ag->ticket = j->node.id;
     ag->msg.type = WIRE_run;
     ag->msg.run = *run;
+    ag->msg.run.kv_bytes = held ? run->kv_bytes : 0;
 }
 
 void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *cancel)
 {
-    struct agent_job *j = job_find(a, head, cancel->job, cancel->attempt);
+    struct agent_job *j = agent_job_find(a, head, cancel->job, cancel->attempt);
     if (j != NULL) /* else its `done` and this crossed on the way */
         job_cancel(a, j);
 }
@@ -182,6 +201,7 @@ static void job_done(struct agent *a, struct agent_job *j, const struct wire_don
     }
     if (!j->adrift && !j->orphan)
         job_unname(a, j);
+    agent_kv_forget(a, j);
     idtab_remove(&a->jobs, &j->node);
     free(j);
 }

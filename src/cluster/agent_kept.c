@@ -127,6 +127,7 @@ struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct 
     list_push(&a->kept, &k->all);
     struct wire_msg msg = {.type = WIRE_run, .run = *run};
     msg.run.resume = (struct wire_i32s){0};
+    msg.run.kv_bytes = 0; /* comes once and not again */
     buf_add(&k->ids, run->resume.p, run->resume.n * sizeof *run->resume.p);
     if (wire_encode(&k->run, &msg) != 0 || k->ids.overflowed) {
         kept_free(a, k);

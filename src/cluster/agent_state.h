@@ -15,6 +15,8 @@ enum {
     AGENT_JOB_BUCKETS = 256,
     AGENT_REASON_BYTES = 128,
     AGENT_KEPT_BUCKETS = 1024,
+    AGENT_MOVE_LEAD_MS = 3000, /* before the grace time of a drain is over, or half of it: jobs go elsewhere from then on */
+    AGENT_CARRY_MS = 10000, /* what is computed of a job that left is kept so long after the last pull */
 };
 
 /* The link to one head.
@@ -55,7 +57,7 @@ struct uplink {
 struct agent_actor {
     bool used;
     struct wire_actor is;        /* its text lives in `text` */
-    char *text;                  /* owned: model, digest and note behind each other */
+    char *text;                  /* owned: model, digest, kv and note behind each other */
     bool acked[AGENT_HEADS_MAX]; /* that head gave it an id on the present link */
     uint32_t id[AGENT_HEADS_MAX];
 };
@@ -75,6 +77,9 @@ struct agent_job {
     struct kept *kept; /* borrowed; what is kept of it for whoever goes on; NULL: nothing */
     bool adrift;      /* its head is gone; it goes on into `kept` until another one adopts it */
     bool orphan;      /* nobody is told of it, it was cancelled */
+    uint64_t kv_bytes; /* so much that is computed of it is to come: the engine holds it; 0: it runs */
+    uint64_t kv_sum;   /* checksum of that */
+    struct buf kv;     /* owned; what came of it so far */
 };
 
 /* What is kept of one answer; see agent_kept.c. */
@@ -94,6 +99,16 @@ struct kept {
     struct buf ids;         /* int32_t: the tokens of the answer so far */
 };
 
+/* What is computed of a job that went elsewhere, until its head has had it; see agent_kv.c. */
+struct agent_carry {
+    struct list link; /* agent.carries */
+    uint32_t head;
+    uint64_t job;
+    uint32_t attempt;
+    struct buf bytes; /* owned */
+    uint64_t due_us;  /* forgotten then */
+};
+
 /* Text of an effect: lives until the next step. */
 struct agent_text {
     struct agent_text *next;
@@ -109,6 +124,8 @@ struct agent {
     uint8_t duty;        /* enum wire_duties */
     char duty_reason[AGENT_REASON_BYTES]; /* in a few words; empty while it serves */
     uint64_t drain_us;   /* DRAINS: what still runs then is left to others; else AGENT_NEVER */
+    uint64_t move_us;    /* DRAINS: what still runs then shall go on elsewhere */
+    bool moves;          /* heads were told so */
     bool signalled;      /* a signal asked it to drain: the next one is not waited for */
     struct list kept, expiring; /* kept.all; kept.expiring, by due_us */
     struct agent_text *texts;   /* owned: of the effects of this step */
@@ -117,6 +134,8 @@ struct agent {
     uint64_t tickets;    /* given so far */
     struct idtab jobs;   /* agent_job.node */
     struct wire_arena arena; /* owned: of a frame out of kept */
+    struct list carries; /* agent_carry.link */
+    uint32_t carries_n, coming_n; /* coming: jobs with kv_bytes */
     struct uplink uplinks[AGENT_HEADS_MAX];
     struct agent_actor actors[AGENT_ACTORS_MAX]; /* what every step looks at is before these: a worker's heartbeat touches few cache lines */
     struct agent_job *by_name[AGENT_JOB_BUCKETS]; /* (head, job, attempt) of those that are no orphans */
@@ -178,6 +197,10 @@ void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint6
 bool agent_job_is_known(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt);
 /* Jobs that somebody waits for, or may come back to. */
 uint32_t agent_jobs_running(const struct agent *a);
+/* NULL when none runs under that name. */
+struct agent_job *agent_job_find(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt);
+/* The engine ended it so that it can go on elsewhere: only its DONE is still to come, which nobody hears of. */
+void agent_job_left(struct agent *a, struct agent_job *j);
 void agent_jobs_check(const struct agent *a);
 void agent_jobs_free(struct agent *a);
 
@@ -200,9 +223,30 @@ void agent_kept_free_all(struct agent *a);
 /* Says whether we take new jobs. */
 void agent_duty_tell(struct agent *a, uint32_t head);
 void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *cordon);
-void agent_drain(struct agent *a, uint32_t grace_ms, bool by_signal, struct str reason);
+/* `move`: what runs shall go on elsewhere at once, not only when the grace time is nearly over. */
+void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, struct str reason);
+/* Tells heads when it is time for jobs to go elsewhere. */
+void agent_duty_tick(struct agent *a);
 /* Why it is time to leave, or NULL: it is not. */
 const char *agent_drained(const struct agent *a);
 uint64_t agent_duty_deadline(const struct agent *a);
+
+/* ---- agent_kv.c ---- */
+void agent_kv_save(struct agent *a, uint32_t head, const struct wire_kv_save *m);
+/* The engine's answer; *carry is taken over unless it is of no use. */
+void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct str why);
+void agent_kv_pull(struct agent *a, uint32_t head, const struct wire_kv_pull *m);
+/* True when j, which starts, shall be held until what is computed of it has come. */
+bool agent_kv_expect(struct agent *a, struct agent_job *j, const struct wire_run *run);
+void agent_kv_part(struct agent *a, uint32_t head, const struct wire_kv_part *m);
+void agent_kv_drop(struct agent *a, uint32_t head, const struct wire_kv_drop *m);
+/* j has ended or will: what came for it is of no use. */
+void agent_kv_forget(struct agent *a, struct agent_job *j);
+/* The link to `head` is gone: nothing comes any more, nothing is pulled. */
+void agent_kv_lost(struct agent *a, uint32_t head);
+void agent_kv_tick(struct agent *a);
+uint64_t agent_kv_deadline(const struct agent *a);
+void agent_kv_check(const struct agent *a);
+void agent_kv_free(struct agent *a);
 
 #endif

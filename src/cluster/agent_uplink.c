@@ -78,6 +78,7 @@ static void uplink_down(struct agent *a, uint32_t head, struct str why)
     if (a->now_us - u->welcomed_us >= (uint64_t)a->cfg.redial_max_ms * MS)
         u->tries = 0;
     u->ready = false;
+    agent_kv_lost(a, head);
     agent_jobs_adrift(a, head);
     agent_actors_forget_acks(a, head);
 }
@@ -169,13 +170,21 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
     else if (msg->type == WIRE_cordon && welcomed)
         agent_cordon(a, head, &msg->cordon);
     else if (msg->type == WIRE_drain && welcomed)
-        agent_drain(a, msg->drain.grace_ms, false, str_of("a head asked for it"));
+        agent_drain(a, msg->drain.grace_ms, msg->drain.move != 0, false, str_of("a head asked for it"));
     else if (msg->type == WIRE_seek && welcomed)
         agent_kept_seek(a, head, &msg->seek);
     else if (msg->type == WIRE_adopt && welcomed)
         agent_kept_adopt(a, head, &msg->adopt);
     else if (msg->type == WIRE_beat_ack && welcomed)
         uplink_beat_back(a, u, &msg->beat_ack);
+    else if (msg->type == WIRE_kv_save && welcomed)
+        agent_kv_save(a, head, &msg->kv_save);
+    else if (msg->type == WIRE_kv_pull && welcomed)
+        agent_kv_pull(a, head, &msg->kv_pull);
+    else if (msg->type == WIRE_kv_part && welcomed)
+        agent_kv_part(a, head, &msg->kv_part);
+    else if (msg->type == WIRE_kv_drop && welcomed)
+        agent_kv_drop(a, head, &msg->kv_drop);
     else
         uplink_hang_up(a, head,
                        str_of(welcomed ? "the head said what no worker expects"
@@ -232,6 +241,7 @@ void uplink_leave(struct agent *a, uint32_t head, const char *bye)
     if (u->state == UPLINK_WELCOMED) {
         if (bye != NULL)
             agent_send(a, head, WIRE_bye)->bye.reason = str_of(bye);
+        agent_kv_lost(a, head);
         agent_jobs_adrift(a, head);
         agent_actors_forget_acks(a, head);
     }

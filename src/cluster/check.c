@@ -1,6 +1,7 @@
 /* The invariants of head.c, checked from scratch: for the simulator and tests, too slow for anything else. */
 #include "base/must.h"
 #include "cluster/duty.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 #include "cluster/seek.h"
@@ -122,6 +123,25 @@ static void check_pool(const struct pool *p)
     }
 }
 
+static void check_handovers(const struct head *h)
+{
+    uint32_t n = 0;
+    LIST_EACH(pos, &h->handovers) { /* H13 */
+        const struct handover *ho = list_item(pos, struct handover, link);
+        const struct job *job = ho->job;
+        MUST(job->handover == ho && idtab_get(&h->jobs, job->node.id) == &job->node && job->flight != NULL);
+        MUST(ho->from->kv_out == ho && idtab_get(&h->workers, ho->from->node.id) == &ho->from->node);
+        MUST((ho->state == HANDOVER_MOVING) == (ho->to != NULL));
+        MUST(job->flight->actor->worker == (ho->to != NULL ? ho->to : ho->from));
+        MUST(ho->to == NULL || ho->to->kv_in == ho);
+        MUST(ho->to != NULL || job->attempt == ho->from_attempt);
+        MUST(ho->acked <= ho->came && ho->came <= ho->bytes && ho->pulled - ho->acked <= HANDOVER_WINDOW * (uint64_t)WIRE_KV_PART_BYTES);
+        MUST(timer_is_set(&ho->timer));
+        n++;
+    }
+    MUST(n == h->handovers_n && n <= h->cfg.kv_moves_max);
+}
+
 static void check_links(const struct head *h)
 {
     IDTAB_EACH(n, &h->links) {
@@ -143,6 +163,7 @@ static void check_tables(const struct head *h, struct sums *sum)
     IDTAB_EACH(n, &h->workers)
         check_worker(h, id_item(n, struct worker, node), sum);
     check_links(h);
+    check_handovers(h);
     LIST_EACH(pos, &h->pools)
         check_pool(list_item(pos, struct pool, order));
     LIST_EACH(pos, &h->kin_pools) {

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "cluster/duty.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 
 #define TAG "WORKER DUTY"
@@ -56,6 +57,7 @@ void head_duty(struct head *h, struct worker *w, const struct wire_duty *m)
         return;
     }
     duty_is(h, w, m->duty, m->reason);
+    head_moves(h, w, m->duty == WIRE_DUTY_DRAINS && m->moves != 0);
 }
 
 /* ---- asking ---- */
@@ -91,10 +93,10 @@ static int find(struct head *h, struct str name, uint8_t duty, struct worker **o
 }
 
 /* What it says now counts; a worker that serves again says so itself, before anything is sent to it. */
-static void ask(struct head *h, struct worker *w, uint8_t duty, uint32_t grace_ms)
+static void ask(struct head *h, struct worker *w, uint8_t duty, uint32_t grace_ms, bool move)
 {
     if (duty == WIRE_DUTY_DRAINS)
-        head_send(h, w->link, WIRE_drain)->drain.grace_ms = grace_ms;
+        head_send(h, w->link, WIRE_drain)->drain = (struct wire_drain){.grace_ms = grace_ms, .move = move};
     else
         head_send(h, w->link, WIRE_cordon)->cordon.on = duty == WIRE_DUTY_CORDONED;
     if (duty != WIRE_DUTY_SERVES)
@@ -106,6 +108,6 @@ void head_duty_ask(struct head *h, const struct head_event *ev)
     struct fault f = {0};
     struct worker *w = NULL;
     if (find(h, ev->text, ev->duty, &w, &f) == 0)
-        ask(h, w, ev->duty, ev->grace_ms);
+        ask(h, w, ev->duty, ev->grace_ms, ev->move);
     head_answer(h, ev->call, &f);
 }

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 
@@ -83,6 +84,7 @@ static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
 void head_job_failover(struct head *h, struct job *job, const struct fault *why)
 {
     MUST(job->flight == NULL && job->state != JOB_QUEUED);
+    head_handover_drop(h, job);
     if (!may_go_on(h, job, why))
         return;
     head_job_move(job, JOB_QUEUED);

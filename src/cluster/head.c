@@ -17,7 +17,9 @@
  *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state
  *  H10 an answer that has begun waits for its kin and runs on nobody else: the actor's digest pool is the job's
  *  H11 the actors of a model's pool have one and the same model file
- *  H12 nobody waits for one actor and no other while its worker takes no new jobs */
+ *  H12 nobody waits for one actor and no other while its worker takes no new jobs
+ *  H13 what is computed of a job moves only while the job runs: where it leaves (saving), or where it goes (moving); one
+ *     from each worker and one to each at a time, kv_moves_max of all */
 #include "cluster/head.h"
 
 #include <stdarg.h>
@@ -27,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "cluster/duty.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
 
@@ -47,6 +50,8 @@ struct head_config head_config_default(void)
         .moves_max = 32,
         .resume_bytes_max = 64u << 20,
         .regroup_ms = 25,
+        .kv_moves_max = 8,
+        .kv_stall_ms = 3000,
         .links_max = 4096,
         .actors_max = 4096,
         .fanout_max = 64,
@@ -154,6 +159,8 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     list_init(&h->kin_pools);
     list_init(&h->dirty_pools);
     list_init(&h->dirty_actors);
+    list_init(&h->movers);
+    list_init(&h->handovers);
     for (int embeds = 0; embeds < 2; embeds++)
         h->any[embeds] = head_pool_new(h, str_n("", 0), embeds != 0);
     h->prefix = prefix_new();
@@ -172,6 +179,8 @@ void head_free(struct head *h)
         return;
     graves_clear(h);
     head_seeks_free(h);
+    LIST_EACH_SAFE(at, next, &h->handovers)
+        free(list_item(at, struct handover, link));
     IDTAB_EACH(n, &h->calls)
         head_call_free(id_item(n, struct call, node));
     IDTAB_EACH(n, &h->actors)
@@ -212,6 +221,7 @@ static void timer_rings(struct head *h, struct timer *t)
     case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
     case TIMER_SEEK: head_seek_overdue(h, t); break;
     case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
+    case TIMER_HANDOVER: head_handover_overdue(h, list_item(t, struct handover, timer)); break;
     case TIMER_STATUS:
         timers_set(&h->timers, t, head_after_ms(h, h->cfg.status_every_ms));
         h->status_due = true;
@@ -251,6 +261,8 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_SCALE: head_scale(h, ev->call, ev->count); break;
     case HEAD_DUTY: head_duty_ask(h, ev); break;
     }
+    head_dispatch(h);
+    head_handover_more(h); /* after those who wait have got what became free */
     head_dispatch(h);
     head_status_lines(h, h->status_due);
     h->status_due = false;

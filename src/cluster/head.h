@@ -74,6 +74,8 @@ struct head_config {
     uint32_t moves_max;         /* 32 attempts in all */
     uint64_t resume_bytes_max;  /* 64 MiB of delivered token ids, of all running jobs */
     uint32_t regroup_ms;        /* 25: a job that lost its actor waits this long: workers often die in bunches */
+    uint32_t kv_moves_max;      /* 8 jobs that move at once with what is computed of them, 1 MiB of the head's memory each */
+    uint32_t kv_stall_ms;       /* 3000: when nothing of one moved for so long, it is computed */
     uint32_t links_max;         /* 4096 */
     uint32_t actors_max;        /* 4096 */
     uint32_t fanout_max;        /* 64 branches of one call */
@@ -120,6 +122,7 @@ struct head_event {
     uint32_t deadline_ms;          /* PROMPT, RESUME: time to leave the queue; 0: the default */
     uint8_t duty;                  /* DUTY: enum wire_duties */
     uint32_t grace_ms;             /* DUTY of a drain: what still runs then goes on elsewhere */
+    bool move;                     /* DUTY of a drain: it goes on elsewhere at once */
 };
 
 struct head *head_new(const struct head_config *cfg, uint64_t now_us);
@@ -177,7 +180,7 @@ struct head_totals {
     uint64_t memory_bytes; /* of the workers */
     uint64_t queue_bytes;  /* requests held, with the records of their jobs */
     uint64_t resume_bytes; /* delivered token ids held */
-    uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, prompt_tokens, cached_tokens, answer_tokens;
+    uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes, prompt_tokens, cached_tokens, answer_tokens;
     bool launcher; /* `manta scale` has somebody to talk to */
     uint32_t scale_running, scale_target;
 };

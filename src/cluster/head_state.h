@@ -12,6 +12,7 @@
 #include "cluster/names.h"
 #include "cluster/prefix.h"
 #include "cluster/router.h"
+#include "cluster/text.h"
 #include "cluster/timers.h"
 
 enum { NOT_SEATED = UINT32_MAX };
@@ -24,7 +25,7 @@ struct grave {
     void (*bury)(struct grave *g);
 };
 
-enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK };
+enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER };
 
 /*            hello, welcomed        nonsense, silence, bye
  *    NEW ─────────────▶ WORKER ───────────────▶ CLOSING ──▶ (LINK_CLOSED: forgotten)
@@ -65,6 +66,9 @@ struct worker {
     uint64_t heard_us;                            /* last message of any kind */
     struct timer timer;                           /* to look whether it has fallen silent */
     struct actor *actors[HEAD_WORKER_ACTORS_MAX]; /* by key; NULL: none now */
+    struct list moving;                           /* head.movers: its jobs shall go elsewhere */
+    struct handover *kv_out, *kv_in;              /* borrowed; the job that leaves it, or comes, with what is computed of it */
+    double kv_bps;                                /* bytes/s at which such moved, smoothed; 0: none yet */
     uint32_t keys_known, actors_n;                /* keys_known: bit per key that was ever registered on this link */
     uint64_t answered; /* the last seek it has answered whole */
     uint32_t owes;     /* answers to what was looked for when it joined; until then its actors are not open */
@@ -87,6 +91,7 @@ struct actor {
     uint8_t state, kind; /* enum wire_actor_state, enum request_kind */
     struct seat seats[SEATS];
     char *model, *digest, *note; /* owned; model: as the worker says it, pools may have another name for it */
+    char *kv;            /* owned; what its streams' cells are like; empty: they cannot be moved */
     uint32_t slots, context;
     bool exact, has_template;
     bool serves;            /* ready, and its worker takes new jobs: counted in head.actors_serving */
@@ -204,6 +209,9 @@ struct job {
     uint64_t due_us;       /* QUEUED: must have left the queue */
     struct timer timer;    /* QUEUED: at due_us, or earlier to look whether its model is known by now */
     struct flight *flight; /* SENT, STARTED, STREAMING */
+    struct handover *handover; /* owned; while it moves with what is computed of it */
+    uint32_t saved_attempt;    /* the last one for which that was tried */
+    uint32_t prompt_tokens;    /* once an actor has told */
     float wait_ms;         /* from the call's arrival to the last send */
     bool started;          /* FX_STARTED was given */
     bool adopts;           /* QUEUED, bound: that actor has it already, and is told to go on with it here */
@@ -253,6 +261,8 @@ struct head {
     uint64_t next_worker, next_job, next_seq, picks;
     uint32_t next_actor;
     struct list dirty_pools, dirty_actors;
+    struct list movers, handovers; /* worker.moving; handover.link: see handover.h */
+    uint32_t handovers_n;
     /* queue */
     uint32_t queued, requeued; /* jobs waiting; of those, ones that were sent before (they pass the limit) */
     uint64_t queue_bytes;
@@ -266,7 +276,7 @@ struct head {
     uint64_t cpus_milli, status_cpus_milli; /* whole numbers: what joins and leaves cancels out exactly */
     uint64_t memory_bytes, status_memory;
     uint32_t actors_ready, actors_serving, running;
-    uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted, jobs_resumed;
+    uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes;
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
 
@@ -282,14 +292,6 @@ static inline uint64_t head_after_ms(const struct head *h, uint64_t ms)
 {
     return h->now_us + ms * 1000;
 }
-
-/* ---- text.c: what peers may call themselves ---- */
-/* Not empty, at most max bytes, no control characters: fit for names, logs and one line of a table. */
-bool text_is_name(struct str s, size_t max);
-/* Same, but may be empty. */
-bool text_is_line(struct str s, size_t max);
-/* An owned copy of at most max bytes, control characters replaced by spaces. */
-char *text_line_dup(struct str s, size_t max);
 
 /* ---- link.c, hello.c ---- */
 void head_link_open(struct head *h, uint64_t id, struct str peer);
@@ -487,14 +489,12 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
 void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m);
 void head_done(struct head *h, struct worker *w, const struct wire_done *m);
 
-/* ---- scale.c ---- */
+/* ---- scale.c, status.c ---- */
 /* To somebody who asked for something other than a prompt. */
 void head_answer(struct head *h, uint64_t call, const struct fault *f);
 void head_scale(struct head *h, uint64_t call, uint32_t count);
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m);
 const struct link *head_launcher(const struct head *h);
-
-/* ---- status.c ---- */
 void head_status_lines(struct head *h, bool periodic);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 
@@ -210,6 +211,10 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
     }
     msg->run.sampling.seed += job->branch; /* so that n answers to one prompt differ */
     msg->run.resume = (struct wire_i32s){.p = job->ids, .n = job->said};
+    if (job->handover != NULL) {
+        msg->run.kv_bytes = job->handover->bytes;
+        msg->run.kv_sum = job->handover->sum;
+    }
 }
 
 static void send_adopt(struct head *h, const struct job *job, const struct actor *a)
@@ -259,6 +264,7 @@ static void bury_job(struct grave *g)
 
 void head_job_end(struct head *h, struct job *job)
 {
+    head_handover_drop(h, job);
     if (job->state == JOB_QUEUED)
         head_queue_take(h, job);
     if (job->flight != NULL)

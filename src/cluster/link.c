@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cluster/duty.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 #include "cluster/seek.h"
@@ -109,6 +110,9 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
     case WIRE_done: head_done(h, w, &msg->done); return;
     case WIRE_crashed: head_crashed(h, w, &msg->crashed); return;
     case WIRE_duty: head_duty(h, w, &msg->duty); return;
+    case WIRE_kv_saved: head_kv_saved(h, w, &msg->kv_saved); return;
+    case WIRE_kv_part: head_kv_part(h, w, &msg->kv_part); return;
+    case WIRE_kv_ack: head_kv_ack(h, w, &msg->kv_ack); return;
     case WIRE_bye:
         w->blameless = true;
         link_shut(h, w->link, LOG_INFO, head_text(h, "it said bye: %.*s", STR_ARG(msg->bye.reason)));

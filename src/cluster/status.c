@@ -130,6 +130,8 @@ void head_totals(const struct head *h, struct head_totals *out)
         .calls_failed = h->calls_failed,
         .jobs_rerouted = h->jobs_rerouted,
         .jobs_resumed = h->jobs_resumed,
+        .jobs_moved = h->jobs_moved,
+        .moved_bytes = h->moved_bytes,
         .resume_bytes = h->resume_bytes,
         .prompt_tokens = h->prompt_tokens,
         .cached_tokens = h->cached_tokens,

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "cluster/duty.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 
@@ -26,8 +27,7 @@ static struct flight *orphan_of(const struct worker *w, uint64_t job, uint32_t a
     return NULL;
 }
 
-/* The flight it speaks of, also one that nobody waits for (job NULL). NULL: stale, or nonsense: the link is closed. */
-static struct flight *flight_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
+struct flight *head_flight_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
 {
     if (id >= h->next_job || id == 0) {
         head_link_refuse(h, w->link, ERR_PROTOCOL, false, "it speaks of job %llu, which never was",
@@ -46,7 +46,7 @@ static struct flight *flight_of(struct head *h, struct worker *w, uint64_t id, u
 
 struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt)
 {
-    struct flight *f = flight_of(h, w, id, attempt);
+    struct flight *f = head_flight_of(h, w, id, attempt);
     return f != NULL ? f->job : NULL;
 }
 
@@ -100,7 +100,7 @@ static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
 
 void head_prefilled(struct head *h, struct worker *w, const struct wire_prefilled *m)
 {
-    struct flight *f = flight_of(h, w, m->job, m->attempt);
+    struct flight *f = head_flight_of(h, w, m->job, m->attempt);
     if (f == NULL)
         return;
     if (f->job == NULL) {
@@ -117,6 +117,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
         return;
     }
     learn_tokens(f, m->prompt_tokens);
+    job->prompt_tokens = m->prompt_tokens;
     flight_prefilled(f);
     head_job_move(job, JOB_STARTED);
     if (job->started)
@@ -313,7 +314,7 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
 
 void head_done(struct head *h, struct worker *w, const struct wire_done *m)
 {
-    struct flight *f = flight_of(h, w, m->job, m->attempt);
+    struct flight *f = head_flight_of(h, w, m->job, m->attempt);
     if (f == NULL)
         return;
     if (m->finish <= FINISH_NONE || m->finish > FINISH_ERROR) {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
 
@@ -117,6 +118,8 @@ void head_worker_lose(struct head *h, struct worker *w, enum log_level level, st
     fault_set(&f, ERR_WORKER_LOST, "worker '%s' was lost: %.*s", w->name, STR_ARG(why));
     /* All its actors close before any job looks for another actor: none may go from one of them to the next. */
     head_worker_is(h, w, WORKER_LOST, "%.*s", STR_ARG(why));
+    head_moves(h, w, false);
+    head_handover_lost(h, w);
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
         struct actor *a = w->actors[key];
         if (a == NULL)

@@ -231,7 +231,7 @@ void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t dut
     *c->duty = *what;
     c->duty_to = duty;
     head_feed(p, (struct head_event){.kind = HEAD_DUTY, .call = c->node.id, .text = str_of(c->duty->worker), .duty = duty,
-                                     .grace_ms = what->grace_s * 1000});
+                                     .grace_ms = what->grace_s * 1000, .move = what->move});
 }
 
 void call_gone(struct head_program *p, struct http_request *r)

@@ -111,7 +111,7 @@ static int run_scale(const struct settings *s)
 static int run_drain(const struct settings *s)
 {
     struct client_options o = options_client(s);
-    return client_drain(&o, s->args[0], (uint32_t)setting_number(s, SET_GRACE));
+    return client_drain(&o, s->args[0], (uint32_t)setting_number(s, SET_GRACE), setting_on(s, SET_MOVE));
 }
 
 static int run_cordon(const struct settings *s)

@@ -71,6 +71,25 @@ void wire_print(struct buf *out, const struct wire_msg *m)
         print_job(out, m->adopt.job, m->adopt.attempt);
         buf_printf(out, " stream=%016llx branch=%u said=%u", (unsigned long long)m->adopt.stream, m->adopt.branch, m->adopt.said);
         break;
+    case WIRE_kv_saved:
+        print_job(out, m->kv_saved.job, m->kv_saved.attempt);
+        buf_printf(out, " bytes=%llu", (unsigned long long)m->kv_saved.bytes);
+        print_text(out, "message", m->kv_saved.message);
+        break;
+    case WIRE_kv_part:
+        print_job(out, m->kv_part.job, m->kv_part.attempt);
+        buf_printf(out, " offset=%llu bytes=%zu", (unsigned long long)m->kv_part.offset, m->kv_part.bytes.n);
+        break;
+    case WIRE_kv_ack:
+        print_job(out, m->kv_ack.job, m->kv_ack.attempt);
+        buf_printf(out, " bytes=%llu refused=%u", (unsigned long long)m->kv_ack.bytes, m->kv_ack.refused);
+        break;
+    case WIRE_kv_save: print_job(out, m->kv_save.job, m->kv_save.attempt); break;
+    case WIRE_kv_pull:
+        print_job(out, m->kv_pull.job, m->kv_pull.attempt);
+        buf_printf(out, " offset=%llu bytes=%u", (unsigned long long)m->kv_pull.offset, m->kv_pull.bytes);
+        break;
+    case WIRE_kv_drop: print_job(out, m->kv_drop.job, m->kv_drop.attempt); break;
     case WIRE_cordon: buf_printf(out, " on=%u", m->cordon.on); break;
     case WIRE_drain: buf_printf(out, " grace_ms=%u", m->drain.grace_ms); break;
     case WIRE_beat:

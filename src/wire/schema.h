@@ -76,6 +76,7 @@
     F(F32, progress, "0 ... 1 while loading") \
     F(F32, prefill_tps, "as in load") \
     F(F32, decode_tps, "as in load") \
+    F(STR, kv, "what its streams' cells are like: actors of one file whose words agree can go on with each other's; empty: with none") \
     F(STR, note, "why it failed, while state is failed")
 
 #define WIRE_MSG_beat(F, L, S) \
@@ -125,6 +126,7 @@
 
 #define WIRE_MSG_duty(F, L, S) \
     F(U8, duty, "enum wire_duties: whether it takes new jobs") \
+    F(U8, moves, "1: what runs shall go elsewhere now") \
     F(STR, reason, "in a few words, for people")
 
 #define WIRE_MSG_crashed(F, L, S) \
@@ -140,6 +142,25 @@
     F(U32, key, "actor that has it, by the worker's number") \
     F(I32S, ids, "the tokens that the client has, as many as `said` had for the branch, or as there are") \
     F(STR, run, "the `run` it came with, one whole frame")
+
+#define WIRE_MSG_kv_saved(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt this belongs to; it has ended with this, unless bytes is 0: then it goes on") \
+    F(U64, bytes, "what is computed of it, to be pulled; 0: nothing can be moved") \
+    F(U64, sum, "checksum of it (base/sum.h)") \
+    F(STR, message, "why nothing can be moved")
+
+#define WIRE_MSG_kv_part(F, L, S) \
+    F(U64, job, "job id; this message goes both ways") \
+    F(U32, attempt, "attempt this belongs to") \
+    F(U64, offset, "of the first byte") \
+    F(STR, bytes, "empty: it is not here any more")
+
+#define WIRE_MSG_kv_ack(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt this belongs to") \
+    F(U64, bytes, "of what is to come are here") \
+    F(U8, refused, "1: they are not what they should be, and the job computes them")
 
 #define WIRE_MSG_scale_state(F, L, S) \
     F(U32, running, "worker processes alive") \
@@ -181,11 +202,27 @@
     F(U64, stream, "name of the answer's stream for whoever wants it to go on; the same at every head; 0: none") \
     F(U32, branch, "which of the stream's answers") \
     F(STR, client, "what a head needs to go on with the stream: kept and given back by the worker, never read") \
-    F(I32S, resume, "tokens of the answer already delivered: go on after them")
+    F(I32S, resume, "tokens of the answer already delivered: go on after them") \
+    F(U64, kv_bytes, "so much of what another actor computed of it comes in kv_parts: wait for that; 0: nothing") \
+    F(U64, kv_sum, "checksum of it")
 
 #define WIRE_MSG_cancel(F, L, S) \
     F(U64, job, "job id") \
     F(U32, attempt, "attempt to stop")
+
+#define WIRE_MSG_kv_save(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt that shall stop here and be kept: another actor goes on with what is computed of it")
+
+#define WIRE_MSG_kv_pull(F, L, S) \
+    F(U64, job, "job id, of a kv_saved") \
+    F(U32, attempt, "") \
+    F(U64, offset, "from here") \
+    F(U32, bytes, "so many, or as many as there are")
+
+#define WIRE_MSG_kv_drop(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "what was kept of it is not wanted any more; where it waits for it: no more comes, compute it")
 
 #define WIRE_MSG_seek(F, L, S) \
     F(U64, stream, "whose stream is not here: what do you have of it?") \
@@ -202,7 +239,8 @@
     F(U8, on, "1: take no new jobs; 0: take them again")
 
 #define WIRE_MSG_drain(F, L, S) \
-    F(U32, grace_ms, "take no new jobs, end those that run or give them up after so long, then leave")
+    F(U32, grace_ms, "take no new jobs, end those that run or give them up after so long, then leave") \
+    F(U8, move, "1: those that run shall go on elsewhere at once")
 
 #define WIRE_MSG_scale(F, L, S) \
     F(U32, workers, "keep this many worker processes up")
@@ -212,8 +250,9 @@
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \
     M(1, hello) M(2, actor) M(3, beat) M(4, prefilled) M(5, tokens) M(6, done) M(7, bye) M(8, scale_state) \
-    M(9, duty) M(10, held) M(20, crashed) \
+    M(9, duty) M(10, held) M(16, kv_saved) M(17, kv_part) M(18, kv_ack) M(20, crashed) \
     M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
-    M(40, seek) M(41, adopt) M(42, cordon) M(43, drain)
+    M(40, seek) M(41, adopt) M(42, cordon) M(43, drain) \
+    M(48, kv_save) M(49, kv_pull) M(50, kv_drop)
 
 #endif

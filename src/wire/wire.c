@@ -131,6 +131,24 @@ SCHEMA(MSG, cordon)
 #define THIS wire_drain
 SCHEMA(MSG, drain)
 #undef THIS
+#define THIS wire_kv_saved
+SCHEMA(MSG, kv_saved)
+#undef THIS
+#define THIS wire_kv_part
+SCHEMA(MSG, kv_part)
+#undef THIS
+#define THIS wire_kv_ack
+SCHEMA(MSG, kv_ack)
+#undef THIS
+#define THIS wire_kv_save
+SCHEMA(MSG, kv_save)
+#undef THIS
+#define THIS wire_kv_pull
+SCHEMA(MSG, kv_pull)
+#undef THIS
+#define THIS wire_kv_drop
+SCHEMA(MSG, kv_drop)
+#undef THIS
 /* clang-format on */
 
 static const struct schema *schema_of(enum wire_type type)

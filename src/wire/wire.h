@@ -24,6 +24,8 @@ enum {
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */
     WIRE_ARENA_BYTES_MAX = 16 << 20,  /* decoded lists of one message */
     WIRE_HEADER_BYTES = 6,
+    WIRE_KV_PART_BYTES = 256 << 10,   /* of what is computed of a job, in one frame: others wait 2 ms for it at 1 Gbit/s */
+    WIRE_KV_BYTES_MAX = 256 << 20,    /* of one job; more is computed again */
 };
 
 enum wire_role { WIRE_ROLE_WORKER = 1, WIRE_ROLE_LAUNCHER = 2 };

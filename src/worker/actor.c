@@ -11,11 +11,12 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/must.h"
+#include "wire/wire.h"
 
 /* The thread owns the engine and the batcher; the loop owns the news. Between them: a locked list of commands one way,
  * net_mail the other. The load figures are copied under the same lock, after each step. */
 
-enum command_kind { CMD_RUN, CMD_CANCEL };
+enum command_kind { CMD_RUN, CMD_CANCEL, CMD_SAVE, CMD_GIVE };
 
 struct command {
     struct list link;        /* in actor.commands */
@@ -24,6 +25,8 @@ struct command {
     struct request *request; /* owned */
     int32_t *resume;         /* owned */
     uint32_t resume_n;
+    bool held;               /* RUN */
+    struct buf carry;        /* GIVE; owned */
 };
 
 /* News on its way to the loop, with room behind it for what it points to. */
@@ -31,6 +34,7 @@ struct letter {
     struct net_mail_item item;
     struct actor_news news;
     struct batcher_event event;
+    struct buf carry;    /* owned */
     struct letter *next; /* further events of the same step */
 };
 
@@ -71,6 +75,7 @@ static void open_letters(struct net_mail_item *items, actor_news_fn *fn, void *u
         while (l != NULL) {
             struct letter *next = l->next;
             fn(&l->news, user_data);
+            buf_fini(&l->carry);
             free(l);
             l = next;
         }
@@ -131,21 +136,26 @@ static void put_event(char *at, struct batcher_event *ev)
         pieces[i] = put_text(&at, pieces[i]);
 }
 
+static void add_to_step(struct actor *a, struct letter *l)
+{
+    l->news.key = a->cfg.key;
+    if (a->step_last != NULL)
+        a->step_last->next = l;
+    else
+        a->step_first = l;
+    a->step_last = l;
+}
+
 /* Called by the batcher within a step: the event and what it points to, in one block. */
 static void on_batcher_event(const struct batcher_event *ev, void *user_data)
 {
     struct actor *a = user_data;
     struct letter *l = xalloc(sizeof *l + event_bytes(ev));
     l->news.kind = ACTOR_EVENT;
-    l->news.key = a->cfg.key;
     l->event = *ev;
     l->news.event = &l->event;
     put_event((char *)(l + 1), &l->event);
-    if (a->step_last != NULL)
-        a->step_last->next = l;
-    else
-        a->step_first = l;
-    a->step_last = l;
+    add_to_step(a, l);
 }
 
 /* All events of a step are one piece of mail, so that they leave as one write. */
@@ -203,6 +213,7 @@ static uint64_t now(void *user_data)
 
 static void command_free(struct command *c)
 {
+    buf_fini(&c->carry);
     free(c->request);
     free(c->resume);
     free(c);
@@ -226,11 +237,33 @@ static bool take_commands(struct actor *a, bool idle, struct list *out)
     return go_on;
 }
 
+static void run(struct actor *a, const struct command *c)
+{
+    batcher_submit(a->batcher, c->ticket, c->request, c->resume, c->resume_n);
+    if (c->held)
+        batcher_hold(a->batcher, c->ticket);
+}
+
+/* The letter goes before the DONE that saving brings about: who hears DONE first would tell it. */
+static void save(struct actor *a, uint64_t ticket)
+{
+    struct letter *l = xalloc(sizeof *l);
+    l->carry = buf_max(WIRE_KV_BYTES_MAX);
+    l->news.kind = ACTOR_SAVED;
+    l->news.ticket = ticket;
+    l->news.carry = &l->carry;
+    add_to_step(a, l);
+    if (batcher_save(a->batcher, ticket, &l->carry, &l->news.fault) != 0)
+        buf_fini(&l->carry); /* perhaps half of it */
+}
+
 static void obey(struct actor *a, struct command *c)
 {
     switch (c->kind) {
-    case CMD_RUN: batcher_submit(a->batcher, c->ticket, c->request, c->resume, c->resume_n); break;
+    case CMD_RUN: run(a, c); break;
     case CMD_CANCEL: batcher_cancel(a->batcher, c->ticket); break;
+    case CMD_SAVE: save(a, c->ticket); break;
+    case CMD_GIVE: batcher_give(a->batcher, c->ticket, &c->carry); break;
     }
 }
 
@@ -240,7 +273,8 @@ static void note_load_of_step(struct actor *a)
     struct batcher_load l;
     batcher_load(a->batcher, &l);
     uint32_t free_slots = l.busy < a->cfg.load.slots ? a->cfg.load.slots - l.busy : 0;
-    uint32_t admitted = l.waiting < free_slots ? l.waiting : free_slots;
+    uint32_t ready = l.waiting - l.held; /* the held ones wait for another worker, not for this engine */
+    uint32_t admitted = ready < free_slots ? ready : free_slots;
     l.busy += admitted;
     l.waiting -= admitted;
     pthread_mutex_lock(&a->lock);
@@ -352,9 +386,9 @@ static void command(struct actor *a, struct command c)
     pthread_mutex_unlock(&a->lock);
 }
 
-void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n)
+void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n, bool held)
 {
-    struct command c = {.kind = CMD_RUN, .ticket = ticket, .request = request, .resume_n = resume_n};
+    struct command c = {.kind = CMD_RUN, .ticket = ticket, .request = request, .resume_n = resume_n, .held = held};
     if (resume_n > 0) {
         c.resume = xalloc_array(resume_n, sizeof *resume);
         memcpy(c.resume, resume, resume_n * sizeof *resume);
@@ -365,6 +399,17 @@ void actor_run(struct actor *a, uint64_t ticket, struct request *request, const 
 void actor_cancel(struct actor *a, uint64_t ticket)
 {
     command(a, (struct command){.kind = CMD_CANCEL, .ticket = ticket});
+}
+
+void actor_save(struct actor *a, uint64_t ticket)
+{
+    command(a, (struct command){.kind = CMD_SAVE, .ticket = ticket});
+}
+
+void actor_give(struct actor *a, uint64_t ticket, struct buf *carry)
+{
+    command(a, (struct command){.kind = CMD_GIVE, .ticket = ticket, .carry = *carry});
+    *carry = buf_max(0);
 }
 
 void actor_load(struct actor *a, struct batcher_load *out)

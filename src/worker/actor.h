@@ -25,15 +25,17 @@ struct actor_crew {
 
 enum { ACTOR_STOP_S = 3 }; /* less than the grace of a launcher */
 
-enum actor_news_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_EVENT };
+enum actor_news_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_EVENT, ACTOR_SAVED };
 
 struct actor_news {
     enum actor_news_kind kind;
     uint32_t key;
     float progress;                  /* LOADING */
     struct engine_info info;         /* LOADED */
-    struct fault fault;              /* FAILED */
+    struct fault fault;              /* FAILED; SAVED: why nothing was saved */
     const struct batcher_event *event; /* EVENT; borrowed until the callback returns */
+    uint64_t ticket;                 /* SAVED */
+    struct buf *carry;               /* SAVED; its bytes may be taken over until the callback returns */
 };
 
 typedef void actor_news_fn(const struct actor_news *news, void *user_data);
@@ -49,9 +51,14 @@ struct actor_config {
 };
 
 struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg);
-/* Any time after LOADED, from the loop's thread. `request` is taken over and freed; `resume` is copied. */
-void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n);
+/* Any time after LOADED, from the loop's thread. `request` is taken over and freed; `resume` is copied. `held`: it waits for
+ * actor_give(). */
+void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n, bool held);
 void actor_cancel(struct actor *a, uint64_t ticket);
+/* Ends it, and what is computed of it comes as ACTOR_SAVED; nothing comes when it had ended by itself. */
+void actor_save(struct actor *a, uint64_t ticket);
+/* What is computed of a held one, perhaps nothing; its bytes are taken over. */
+void actor_give(struct actor *a, uint64_t ticket, struct buf *carry);
 /* A copy of the batcher's figures as of its last step; last_token_us is the end of that step, token or not: a long
  * prompt is progress, a hung engine is not. */
 void actor_load(struct actor *a, struct batcher_load *out);

@@ -17,7 +17,8 @@ static void run_job(struct worker_program *p, const struct ag *ag)
     MUST(ag->key < p->roles_n && p->roles[ag->key].actor != NULL); /* the agent runs jobs on actors that are ready */
     words_job(ag->ticket, ag->head, ag->msg.run.job, ag->msg.run.attempt);
     wire_run_to_request(&ag->msg.run, &borrowed, &p->scratch);
-    actor_run(p->roles[ag->key].actor, ag->ticket, request_clone(&borrowed), ag->msg.run.resume.p, ag->msg.run.resume.n);
+    actor_run(p->roles[ag->key].actor, ag->ticket, request_clone(&borrowed), ag->msg.run.resume.p, ag->msg.run.resume.n,
+              ag->msg.run.kv_bytes > 0);
 }
 
 static void leave(struct worker_program *p, const struct fault *why)
@@ -32,7 +33,7 @@ static void leave(struct worker_program *p, const struct fault *why)
 }
 
 /* True when a beat is wanted: it is fed after this round of effects, not within it. */
-static bool carry_out(struct worker_program *p, const struct ag *ag)
+static bool carry_out(struct worker_program *p, struct ag *ag)
 {
     switch (ag->kind) {
     case AG_DIAL: uplink_dial(&p->uplinks[ag->head]); break;
@@ -42,6 +43,8 @@ static bool carry_out(struct worker_program *p, const struct ag *ag)
     case AG_MEASURE: return true;
     case AG_RUN: run_job(p, ag); break;
     case AG_CANCEL: actor_cancel(p->roles[ag->key].actor, ag->ticket); break;
+    case AG_SAVE: actor_save(p->roles[ag->key].actor, ag->ticket); break;
+    case AG_GIVE: actor_give(p->roles[ag->key].actor, ag->ticket, &ag->carry); break;
     case AG_LOG: log_line(ag->level, ag->tag, "%.*s", STR_ARG(ag->text)); break;
     case AG_EXIT: leave(p, &ag->fault); break;
     }

@@ -18,6 +18,14 @@ static double mib(uint64_t bytes)
     return (double)bytes / (1 << 20);
 }
 
+/* Who can go on with whose cells: engine and processor are told in hello, file and context with the actor. */
+static struct str kv_words(const struct worker_program *p, const struct role *r, const struct engine_info *info)
+{
+    static const char *const names[] = {[ENGINE_KV_F16] = "f16", [ENGINE_KV_Q8_0] = "q8_0", [ENGINE_KV_F32] = "f32"};
+    bool can = p->ops->seq_save != NULL && p->ops->seq_load != NULL && info->kind != REQUEST_EMBED;
+    return str_of(!can ? "" : names[r->load.exact ? ENGINE_KV_Q8_0 : r->load.kv]);
+}
+
 static void on_loaded(struct worker_program *p, struct role *r, const struct engine_info *info)
 {
     struct wire_actor *a = &r->is;
@@ -27,6 +35,7 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
     a->slots = info->slots;
     a->context = info->context;
     a->has_template = info->has_template;
+    a->kv = kv_words(p, r, info);
     a->weights_bytes = m->weights_bytes;
     a->repack_bytes = m->repack_bytes;
     a->kv_bytes = m->kv_bytes;
@@ -143,5 +152,8 @@ void worker_on_news(const struct actor_news *n, void *user_data)
         role_failed(p, r);
         break;
     case ACTOR_EVENT: on_engine_event(p, n->event); break;
+    case ACTOR_SAVED:
+        worker_feed(p, (struct agent_event){.kind = AGENT_SAVED, .ticket = n->ticket, .carry = n->carry, .text = str_of(n->fault.text)});
+        break;
     }
 }

@@ -32,13 +32,13 @@ static void job_begin(struct sim *s, struct worker *w, struct engine_sim *e, str
     e->waiting--;
     if (e->busy++ == 0)
         e->last_token_us = s->now_us;
-    job_next(s, w, j, (double)j->prompt_tokens / (double)e->prefill_tps);
+    job_next(s, w, j, j->moved ? 0.001 : (double)j->prompt_tokens / (double)e->prefill_tps);
 }
 
 static void slots_fill(struct sim *s, struct worker *w, struct engine_sim *e)
 {
     for (struct engine_job *j = e->jobs; j != NULL && e->busy < e->slots; j = j->next)
-        if (!j->running && !j->full)
+        if (!j->running && !j->full && !j->held)
             job_begin(s, w, e, j);
 }
 
@@ -215,6 +215,7 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
         j->prompt_tokens = 5000;
     j->n = answer_tokens(j->seed, j->max_tokens);
     job_resume(s, w, j, run->resume);
+    j->held = run->kv_bytes > 0;
     while (*end != NULL)
         end = &(*end)->next;
     *end = j;
@@ -247,6 +248,66 @@ void engine_adopted(struct worker *w, uint64_t link, uint64_t call, uint32_t bra
                 j->link = link;
 }
 
+/* ---- moving ---- */
+
+enum { CELL_BYTES = 1024 };
+
+/* What is computed of a job is a function of it, too: an engine notices when it gets another one's. */
+static void cells_of(const struct engine_job *j, struct buf *out)
+{
+    uint64_t head[] = {j->call, j->seed, j->at};
+    buf_add(out, head, sizeof head);
+    for (uint32_t i = 0; i < j->at + 100; i++) {
+        char cell[CELL_BYTES];
+        memset(cell, (int)(i + j->seed), sizeof cell);
+        buf_add(out, cell, sizeof cell);
+    }
+}
+
+static void job_saved(struct sim *s, uint64_t id, uint64_t ticket, uint64_t c)
+{
+    (void)c;
+    struct worker *w = table_get(&s->workers, id);
+    struct engine_sim *e = NULL;
+    struct engine_job *j = w->agent != NULL ? job_find(w, ticket, &e) : NULL;
+    uint64_t until_us;
+    if (j == NULL || j->cancelled)
+        return;
+    if (engine_stands_still(s, w, e, &until_us)) {
+        sim_at(s, until_us, job_saved, id, ticket, 0);
+        return;
+    }
+    struct buf carry = buf_max(WIRE_KV_BYTES_MAX);
+    if (!j->embed && j->running && j->prefilled)
+        cells_of(j, &carry);
+    bool goes = carry.n > 0;
+    worker_feed(s, w, (struct agent_event){.kind = AGENT_SAVED, .ticket = ticket, .carry = &carry, .text = str_of("nothing computed")});
+    buf_fini(&carry);
+    if (goes)
+        job_end(s, w, e, j, FINISH_CANCELLED, 0);
+}
+
+void engine_save(struct sim *s, struct worker *w, uint64_t ticket)
+{
+    sim_in(s, 2 * SIM_MS, job_saved, w->id, ticket, 0); /* after the decode call that is running */
+}
+
+void engine_give(struct sim *s, struct worker *w, uint64_t ticket, struct buf *carry)
+{
+    struct engine_sim *e = NULL;
+    struct engine_job *j = job_find(w, ticket, &e);
+    SIM_MUST(s, j != NULL && j->held, "%s is given something for a job that does not wait for it", w->node);
+    struct buf want = buf_max(WIRE_KV_BYTES_MAX);
+    cells_of(j, &want);
+    SIM_MUST(s, carry->n == 0 || str_eq(buf_str(carry), buf_str(&want)), "%s is given another job's cells", w->node);
+    buf_fini(&want);
+    j->held = false;
+    j->moved = carry->n > 0;
+    if (j->moved)
+        PROBE(s, moved);
+    slots_fill(s, w, e);
+}
+
 /* ---- loading and breaking ---- */
 
 static void engine_tell(struct sim *s, struct worker *w, const struct engine_sim *e, float progress)
@@ -259,6 +320,8 @@ static void engine_tell(struct sim *s, struct worker *w, const struct engine_sim
         .digest = str_of(e->digest),
         .slots = e->slots,
         .context = 4096,
+        .kv = str_of(e->kind == REQUEST_CHAT ? "f16" : ""),
+        .kv_bytes = (uint64_t)e->slots * 4096 * CELL_BYTES,
         .exact = 1,
         .has_template = e->kind == REQUEST_CHAT,
         .progress = progress,

@@ -68,6 +68,8 @@
     P(cordoned, "a worker was cordoned while it had jobs") \
     P(uncordoned, "and asked to serve again") \
     P(duty_of_nobody, "somebody asked for the duty of a worker that had left") \
+    P(moved, "an answer went on elsewhere with what was computed of it") \
+    P(moved_damaged, "what was computed of an answer was damaged on the way, and computed once more") \
     P(scaled, "the launcher was asked for another number of workers") \
     P(scaled_by_nobody, "somebody asked for workers while no launcher was there") \
     P(head_leapt, "a head's clock leapt forward") \

@@ -211,6 +211,7 @@ struct engine_job {
     uint32_t branch;
     bool running, prefilled, cancelled, logprobs, embed;
     bool full; /* there was no place left: it is refused */
+    bool held, moved;              /* waits for what another engine computed of it; has it */
 };
 struct engine_sim {
     uint32_t key;
@@ -230,6 +231,9 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
 void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket);
 /* A head goes on with a stream over that link: its job there is for that head now. */
 void engine_adopted(struct worker *w, uint64_t link, uint64_t call, uint32_t branch);
+/* Ends it, with what is computed of it, a moment later. */
+void engine_save(struct sim *s, struct worker *w, uint64_t ticket);
+void engine_give(struct sim *s, struct worker *w, uint64_t ticket, struct buf *carry);
 /* Ends all its jobs with an error; `unload`: and goes away. */
 void engine_break(struct sim *s, struct worker *w, uint32_t key, bool unload);
 void engine_free(struct engine_sim *e);

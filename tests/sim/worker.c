@@ -74,7 +74,23 @@ static void hang_up_probe(struct sim *s, const struct link *l)
         PROBE(s, dial_gave_up);
 }
 
-static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
+/* Most get there as they are. */
+static void send(struct sim *s, struct link *l, const struct wire_msg *msg)
+{
+    if (msg->type != WIRE_kv_part || msg->kv_part.bytes.n == 0 || !sim_chance(s, 10)) {
+        link_send(s, l, TO_HEAD, msg);
+        return;
+    }
+    struct buf damaged = buf_max(WIRE_KV_PART_BYTES);
+    struct wire_msg copy = *msg;
+    buf_add_str(&damaged, msg->kv_part.bytes);
+    damaged.p[sim_between(s, 0, damaged.n - 1)] ^= (char)(1 << sim_between(s, 0, 7));
+    copy.kv_part.bytes = buf_str(&damaged);
+    link_send(s, l, TO_HEAD, &copy);
+    buf_fini(&damaged);
+}
+
+static void carry_out(struct sim *s, struct worker *w, struct ag *ag)
 {
     struct way *way = &w->ways[ag->head];
     struct link *l = table_get(&s->links, way->link);
@@ -92,7 +108,9 @@ static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
         break;
     case AG_SEND:
         SIM_MUST(s, l != NULL && l->near_up, "%s sends %s to nobody", w->node, wire_name(ag->msg.type));
-        link_send(s, l, TO_HEAD, &ag->msg);
+        send(s, l, &ag->msg);
+        if (ag->msg.type == WIRE_kv_ack && ag->msg.kv_ack.refused)
+            PROBE(s, moved_damaged);
         if (ag->msg.type == WIRE_actor)
             joined_probe(s, w, l);
         if (ag->msg.type == WIRE_done && ag->msg.done.finish == FINISH_ERROR)
@@ -119,6 +137,13 @@ static void carry_out(struct sim *s, struct worker *w, const struct ag *ag)
     case AG_CANCEL:
         engine_cancel(s, w, ag->key, ag->ticket);
         break;
+    case AG_SAVE:
+        engine_save(s, w, ag->ticket);
+        break;
+    case AG_GIVE:
+        engine_give(s, w, ag->ticket, &ag->carry);
+        buf_fini(&ag->carry);
+        break;
     case AG_LOG:
         sim_trace(s, "worker logs", ag->tag, w->id, ag->text.n, 0);
         if (s->opt.trace)
@@ -139,7 +164,7 @@ static uint32_t worker_step(struct sim *s, struct worker *w, struct agent_event 
     ag_effects_reset(&s->ag);
     agent_step(w->agent, &ev, &s->ag);
     for (size_t i = 0; i < s->ag.n; i++) {
-        const struct ag *ag = &s->ag.ag[i];
+        struct ag *ag = &s->ag.ag[i];
         carry_out(s, w, ag);
         beats |= ag->kind == AG_MEASURE ? 1u << ag->head : 0;
     }

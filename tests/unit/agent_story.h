@@ -45,7 +45,16 @@ static inline void story_says(struct buf *b, uint32_t head, const struct wire_ms
         buf_printf(b, " job=%llu.%u finish=%u error=%u", (unsigned long long)m->done.job, m->done.attempt,
                    m->done.finish, m->done.error);
     else if (m->type == WIRE_duty)
-        buf_printf(b, " %u: %.*s", m->duty.duty, STR_ARG(m->duty.reason));
+        buf_printf(b, " %u: %.*s%s", m->duty.duty, STR_ARG(m->duty.reason), m->duty.moves ? " moves" : "");
+    else if (m->type == WIRE_kv_saved)
+        buf_printf(b, " job=%llu.%u bytes=%llu%s%.*s", (unsigned long long)m->kv_saved.job, m->kv_saved.attempt,
+                   (unsigned long long)m->kv_saved.bytes, m->kv_saved.message.n > 0 ? " " : "", STR_ARG(m->kv_saved.message));
+    else if (m->type == WIRE_kv_part)
+        buf_printf(b, " job=%llu.%u offset=%llu bytes=%zu", (unsigned long long)m->kv_part.job, m->kv_part.attempt,
+                   (unsigned long long)m->kv_part.offset, m->kv_part.bytes.n);
+    else if (m->type == WIRE_kv_ack)
+        buf_printf(b, " job=%llu.%u bytes=%llu%s", (unsigned long long)m->kv_ack.job, m->kv_ack.attempt,
+                   (unsigned long long)m->kv_ack.bytes, m->kv_ack.refused ? " refused" : "");
     else if (m->type == WIRE_held)
         buf_printf(b, " stream=%llx.%u found=%u key=%u ids=%u", (unsigned long long)m->held.stream, m->held.branch,
                    m->held.found, m->held.key, m->held.ids.n);
@@ -65,7 +74,7 @@ static inline void story_frames(struct buf *b, uint32_t head, struct str frames)
     wire_arena_fini(&arena);
 }
 
-static inline void story_line(struct story *s, const struct ag *ag)
+static inline void story_line(struct story *s, struct ag *ag)
 {
     const struct wire_msg *m = &ag->msg;
     struct buf *b = &s->said;
@@ -84,6 +93,13 @@ static inline void story_line(struct story *s, const struct ag *ag)
         break;
     case AG_CANCEL:
         buf_printf(b, "cancel actor=%u ticket=%llu\n", ag->key, (unsigned long long)ag->ticket);
+        break;
+    case AG_SAVE:
+        buf_printf(b, "save actor=%u ticket=%llu\n", ag->key, (unsigned long long)ag->ticket);
+        break;
+    case AG_GIVE:
+        buf_printf(b, "give actor=%u ticket=%llu bytes=%zu\n", ag->key, (unsigned long long)ag->ticket, ag->carry.n);
+        buf_fini(&ag->carry);
         break;
     case AG_LOG:
         if (!s->quiet)

@@ -51,11 +51,23 @@ static inline void line_of_msg(struct buf *b, const struct wire_msg *m)
                    (unsigned long long)m->run.sampling.seed, STR_ARG(m->run.text));
         for (uint32_t i = 0; i < m->run.resume.n; i++)
             buf_printf(b, "%s%d", i == 0 ? " resume=" : ",", m->run.resume.p[i]);
+        if (m->run.kv_bytes > 0)
+            buf_printf(b, " kv=%llu", (unsigned long long)m->run.kv_bytes);
+        break;
+    case WIRE_kv_save: buf_printf(b, " job=%llu.%u", (unsigned long long)m->kv_save.job, m->kv_save.attempt); break;
+    case WIRE_kv_drop: buf_printf(b, " job=%llu.%u", (unsigned long long)m->kv_drop.job, m->kv_drop.attempt); break;
+    case WIRE_kv_pull:
+        buf_printf(b, " job=%llu.%u offset=%llu", (unsigned long long)m->kv_pull.job, m->kv_pull.attempt,
+                   (unsigned long long)m->kv_pull.offset);
+        break;
+    case WIRE_kv_part:
+        buf_printf(b, " job=%llu.%u offset=%llu bytes=%zu", (unsigned long long)m->kv_part.job, m->kv_part.attempt,
+                   (unsigned long long)m->kv_part.offset, m->kv_part.bytes.n);
         break;
     case WIRE_cancel: buf_printf(b, " job=%llu.%u", (unsigned long long)m->cancel.job, m->cancel.attempt); break;
     case WIRE_scale: buf_printf(b, " workers=%u", m->scale.workers); break;
     case WIRE_cordon: buf_printf(b, " on=%u", m->cordon.on); break;
-    case WIRE_drain: buf_printf(b, " grace=%u", m->drain.grace_ms); break;
+    case WIRE_drain: buf_printf(b, " grace=%u%s", m->drain.grace_ms, m->drain.move ? " move" : ""); break;
     case WIRE_seek:
         buf_printf(b, " stream=%llu", (unsigned long long)m->seek.stream);
         for (uint32_t i = 0; i < m->seek.said.n; i++)
@@ -204,6 +216,8 @@ static inline void event_actor(struct story *s, uint64_t link, const char *line)
         .prefill_tps = decimal(line, "prefill", 0),
         .decode_tps = decimal(line, "decode", 0),
         .note = word(line, "note", ""),
+        .kv = word(line, "kv", ""),
+        .kv_bytes = (uint64_t)number(line, "cells", 0) * number(line, "slots", 1) * number(line, "context", 1000),
         .exact = number(line, "exact", 0) != 0,
     };
     for (uint8_t i = 1; i < 5; i++) {
@@ -241,7 +255,7 @@ static inline void event_prefilled(struct story *s, uint64_t link, const char *l
     struct wire_msg m = {.type = WIRE_prefilled};
     m.prefilled = (struct wire_prefilled){.job = number(line, "job", 0),
                                           .attempt = attempt_of(line),
-                                          .prompt_tokens = 10,
+                                          .prompt_tokens = number(line, "prompt", 10),
                                           .cached_tokens = number(line, "cached", 0)};
     msg_step(s, link, &m);
 }
@@ -272,6 +286,39 @@ static inline void event_done(struct story *s, uint64_t link, const char *line)
                                 .completion_tokens = number(line, "tokens", 0),
                                 .logprob_sum = (double)decimal(line, "logprob", 0),
                                 .embedding = {vector, number(line, "vector", 0)}};
+    msg_step(s, link, &m);
+}
+
+static inline void event_saved(struct story *s, uint64_t link, const char *line)
+{
+    struct wire_msg m = {.type = WIRE_kv_saved};
+    m.kv_saved = (struct wire_kv_saved){.job = number(line, "job", 0), .attempt = attempt_of(line),
+                                        .bytes = number(line, "bytes", 0), .sum = 4711, .message = word(line, "message", "")};
+    msg_step(s, link, &m);
+}
+
+static inline void event_part(struct story *s, uint64_t link, const char *line)
+{
+    static const char bytes[WIRE_KV_PART_BYTES + 1];
+    struct wire_msg m = {.type = WIRE_kv_part};
+    m.kv_part = (struct wire_kv_part){.job = number(line, "job", 0), .attempt = attempt_of(line),
+                                      .offset = number(line, "offset", 0),
+                                      .bytes = str_n(bytes, number(line, "bytes", WIRE_KV_PART_BYTES))};
+    msg_step(s, link, &m);
+}
+
+static inline void event_ack(struct story *s, uint64_t link, const char *line)
+{
+    struct wire_msg m = {.type = WIRE_kv_ack};
+    m.kv_ack = (struct wire_kv_ack){.job = number(line, "job", 0), .attempt = attempt_of(line), .bytes = number(line, "bytes", 0),
+                                    .refused = number(line, "refused", 0) != 0};
+    msg_step(s, link, &m);
+}
+
+static inline void event_moves(struct story *s, uint64_t link, const char *line)
+{
+    struct wire_msg m = {.type = WIRE_duty};
+    m.duty = (struct wire_duty){.duty = WIRE_DUTY_DRAINS, .moves = (uint8_t)number(line, "moves", 1), .reason = str_of("SIGTERM")};
     msg_step(s, link, &m);
 }
 
@@ -370,6 +417,14 @@ static inline void event(struct story *s, const char *line)
         event_prefilled(s, id, line);
     else if (str_is(v, "tokens"))
         event_tokens(s, id, line);
+    else if (str_is(v, "saved"))
+        event_saved(s, id, line);
+    else if (str_is(v, "part"))
+        event_part(s, id, line);
+    else if (str_is(v, "ack"))
+        event_ack(s, id, line);
+    else if (str_is(v, "drains"))
+        event_moves(s, id, line);
     else if (str_is(v, "done"))
         event_done(s, id, line);
     else if (str_is(v, "bye"))
@@ -386,7 +441,7 @@ static inline void event(struct story *s, const char *line)
                   &m));
     else if (str_is(v, "ask")) /* somebody asks for a worker's duty */
         step(s, (struct head_event){.kind = HEAD_DUTY, .call = id, .text = word(line, "worker", ""), .duty = (uint8_t)number(line, "duty", 0),
-                                    .grace_ms = number(line, "grace", 0)});
+                                    .grace_ms = number(line, "grace", 0), .move = number(line, "move", 0) != 0});
     else if (str_is(v, "run")) /* what only a head says */
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_run}, &m));
     else if (str_is(v, "scaled"))

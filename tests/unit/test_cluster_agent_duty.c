@@ -68,10 +68,50 @@ static void after_the_grace_time_it_leaves_with_jobs_running(void **state)
     story_run(&s, 0, 1, 1, 0);
     story_signal(&s, 800);
     story_forget(&s);
-    story_wait(&s, 799);
+    story_wait(&s, 399);
+    story_is(&s, "");
+    story_wait(&s, 1); /* half of a short time: what runs shall go elsewhere */
+    story_is(&s, "send 0 duty 2: SIGTERM moves\n");
+    story_wait(&s, 399);
     story_is(&s, "");
     story_wait(&s, 1);
     story_is(&s, "send 0 bye\ncancel actor=0 ticket=1\nhang up 0\nexit 0 \n");
+    story_end(&s);
+}
+
+static void what_runs_goes_elsewhere_when_the_time_is_nearly_over(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    story_run(&s, 0, 1, 1, 0);
+    story_drain(&s, 0, 60000);
+    for (int i = 0; i < 57; i++) {
+        story_is(&s, i == 0 ? "run actor=0 ticket=1 hi\nsend 0 duty 2: a head asked for it\n" : "measure 0\n");
+        story_wait(&s, 1000);
+        story_msg(&s, 0, (struct wire_msg){.type = WIRE_beat_ack});
+    }
+    story_is(&s, "send 0 duty 2: a head asked for it moves\nmeasure 0\n"); /* three seconds are left */
+
+    story_msg(&s, 0, (struct wire_msg){.type = WIRE_kv_save, .kv_save = {.job = 1, .attempt = 1}});
+    struct buf carry = buf_max(100);
+    buf_puts(&carry, "what is computed of it");
+    story_step(&s, (struct agent_event){.kind = AGENT_SAVED, .ticket = 1, .carry = &carry});
+    story_step(&s, (struct agent_event){.kind = AGENT_DONE, .ticket = 1, .done = &(struct wire_done){.finish = FINISH_CANCELLED}});
+    story_is(&s, "save actor=0 ticket=1\nsend 0 kv_saved job=1.1 bytes=22\n"); /* nothing runs, but this is wanted yet */
+    story_msg(&s, 0, (struct wire_msg){.type = WIRE_kv_pull, .kv_pull = {.job = 1, .attempt = 1, .bytes = 100}});
+    story_msg(&s, 0, (struct wire_msg){.type = WIRE_kv_drop, .kv_drop = {.job = 1, .attempt = 1}});
+    story_is(&s, "send 0 kv_part job=1.1 offset=0 bytes=22\nsend 0 bye\nhang up 0\nexit 0 \n");
+    story_end(&s);
+}
+
+static void what_runs_goes_elsewhere_at_once_when_that_is_asked_for(void **state)
+{
+    (void)state;
+    struct story s = story_joined();
+    story_run(&s, 0, 1, 1, 0);
+    story_forget(&s);
+    story_msg(&s, 0, (struct wire_msg){.type = WIRE_drain, .drain = {.grace_ms = 60000, .move = 1}});
+    story_is(&s, "send 0 duty 2: a head asked for it moves\n");
     story_end(&s);
 }
 
@@ -83,7 +123,7 @@ static void a_second_signal_does_not_wait(void **state)
     story_signal(&s, 8000);
     story_forget(&s);
     story_signal(&s, 8000);
-    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 bye\ncancel actor=0 ticket=1\nhang up 0\nexit 0 \n");
+    story_is(&s, "send 0 duty 2: SIGTERM moves\nsend 0 bye\ncancel actor=0 ticket=1\nhang up 0\nexit 0 \n");
     story_end(&s);
 }
 
@@ -163,6 +203,8 @@ int main(void)
         cmocka_unit_test(with_nothing_running_it_leaves_at_once),
         cmocka_unit_test(with_no_head_it_leaves_at_once),
         cmocka_unit_test(after_the_grace_time_it_leaves_with_jobs_running),
+        cmocka_unit_test(what_runs_goes_elsewhere_when_the_time_is_nearly_over),
+        cmocka_unit_test(what_runs_goes_elsewhere_at_once_when_that_is_asked_for),
         cmocka_unit_test(a_second_signal_does_not_wait),
         cmocka_unit_test(a_head_may_change_the_grace_time_of_a_drain_but_not_make_a_signal_wait),
         cmocka_unit_test(a_cordon_is_told_to_all_heads_and_taken_back),

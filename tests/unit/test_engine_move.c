@@ -3,7 +3,7 @@
 
 #include "engine/carry.h"
 
-static const char MODEL[] = "echo:tokens=60,prefill_us=1000,decode_us=10000";
+static const char MODEL[] = "echo:tokens=60,prefill_us=1000,decode_us=10000", ANSWERS[] = "echo:tokens=60"; /* the same, without time */
 enum { CONTEXT = 1024, PROMPT = 400, CARRY_MAX = 1 << 20 };
 
 /* "xxx…": one token each, and one for the beginning. */
@@ -69,11 +69,11 @@ static uint64_t goes_on(struct world *w, const struct request *r, const struct a
     return t;
 }
 
-static void is_whole(const struct world *w, uint64_t t, const char *path, const struct request *r)
+static void is_whole(const struct world *w, uint64_t t, const struct request *r)
 {
     struct answer want;
     const struct answer *a = &w->answers[t];
-    expect_answer(path, CONTEXT, r, &want);
+    expect_answer(ANSWERS, CONTEXT, r, &want);
     assert_int_equal(a->done, 1);
     assert_int_equal(a->finish, want.finish);
     assert_int_equal(a->ids_n, want.ids_n);
@@ -92,7 +92,7 @@ static void what_was_computed_is_not_computed_again(void **state)
     struct world *w = counted_world(MODEL, 2);
     uint64_t t = goes_on(w, &r, &so_far, &carry);
     world_finish(w);
-    is_whole(w, t, MODEL, &r);
+    is_whole(w, t, &r);
     assert_int_equal(w->answers[t].cached_tokens, w->answers[t].prompt_tokens);
     assert_int_equal(rows, 30); /* one for each token that was missing */
     assert_null(carry.p);       /* taken over */
@@ -123,7 +123,7 @@ static void half_a_prompt_moves_as_well(void **state)
     w = counted_world(MODEL, 1);
     t = goes_on(w, &r, &nothing_yet, &carry);
     world_finish(w);
-    is_whole(w, t, MODEL, &r);
+    is_whole(w, t, &r);
     assert_int_equal(rows, w->answers[t].prompt_tokens - computed + 49);
     assert_int_equal(w->answers[t].cached_tokens, computed);
     world_free(w);
@@ -135,7 +135,7 @@ static void computes_all_with(struct buf *carry, const struct request *r, const 
     struct world *w = counted_world(MODEL, 2);
     uint64_t t = goes_on(w, r, so_far, carry);
     world_finish(w);
-    is_whole(w, t, MODEL, r);
+    is_whole(w, t, r);
     assert_int_equal(w->answers[t].cached_tokens, 0);
     assert_true(rows > PROMPT);
     world_free(w);
@@ -178,13 +178,13 @@ static void who_is_held_stands_in_nobodys_way(void **state)
     struct batcher_load load;
     uint64_t held = goes_on(w, &r, &so_far, NULL), t = world_submit(w, &other);
     world_finish(w); /* returns although one waits */
-    is_whole(w, t, MODEL, &other);
+    is_whole(w, t, &other);
     assert_int_equal(w->answers[held].done, 0);
     batcher_load(w->batcher, &load);
     assert_true(load.waiting == 1 && load.held == 1 && load.busy == 0);
     batcher_give(w->batcher, held, &carry);
     world_finish(w);
-    is_whole(w, held, MODEL, &r);
+    is_whole(w, held, &r);
     assert_int_equal(w->answers[held].cached_tokens, w->answers[held].prompt_tokens);
 
     held = goes_on(w, &r, &so_far, NULL);
@@ -214,8 +214,8 @@ static void what_cannot_be_saved_goes_on(void **state)
     assert_int_equal(batcher_save(w->batcher, t, &little, &f), ERR_TOO_LARGE);
     assert_non_null(strstr(f.text, "1000 bytes"));
     world_finish(w);
-    is_whole(w, t, MODEL, &r);
-    is_whole(w, waits, MODEL, &r);
+    is_whole(w, t, &r);
+    is_whole(w, waits, &r);
     buf_fini(&little);
     world_free(w);
 }

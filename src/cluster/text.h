@@ -1,0 +1,17 @@
+/* What peers may call themselves. */
+#ifndef MANTA_CLUSTER_TEXT_H
+#define MANTA_CLUSTER_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+/* Not empty, at most max bytes, no control characters: fit for names, logs and one line of a table. */
+bool text_is_name(struct str s, size_t max);
+/* Same, but may be empty. */
+bool text_is_line(struct str s, size_t max);
+/* An owned copy of at most max bytes, control characters replaced by spaces. */
+char *text_line_dup(struct str s, size_t max);
+
+#endif

@@ -1,0 +1,170 @@
+"""A worker that leaves hands over what is computed of its answers: they go on elsewhere and nobody computes the prompt again."""
+
+import re
+import signal
+import threading
+
+import pytest
+
+from cluster import wait_for
+from streams import Cable, ask
+
+STREAM = {"stream": True, "stream_options": {"include_usage": True}, "seed": 3, "max_tokens": 200}
+# 1,365 tokens of prompt take 4.1 s to compute; with 4 KiB of cells per token they are 5.6 MB, which take some hundredths of one to move.
+SCRIPT = "echo:tokens=200,decode_us=10000,prefill_us=3000,kv=4k"
+PROMPT = "a long way " * 136 + "!" * 4
+
+
+class Stream:
+    """One answer in the making; `at` tokens of it are there."""
+
+    def __init__(self, head, body):
+        self.answer, self.events = None, 0
+        self.thread = threading.Thread(target=self.run, args=(head, body))
+        self.thread.start()
+
+    def run(self, head, body):
+        self.answer = ask(head, body, on_event=self.heard)
+
+    def heard(self, answer):
+        self.events = len(answer.times)
+
+    def wait(self, events):
+        wait_for(f"{events} events", lambda: self.events >= events)
+
+    def end(self):
+        self.thread.join(60)
+        return self.answer
+
+
+def undisturbed(cluster, script, body):
+    head = cluster.head()
+    worker = cluster.echo_worker(head, script)
+    head.wait_ready(actors=1)
+    answer = ask(head, body)
+    worker.stop(signal.SIGINT)
+    head.stop(signal.SIGINT)
+    return answer
+
+
+def serving(head):
+    """Node of the worker that has the only job."""
+    return next(a["node"] for a in head.status()["actor_list"] if a["in_flight"] > 0)
+
+
+def totals(head):
+    return head.status()
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_an_answer_moves_with_what_is_computed_of_it(cluster, temperature):
+    """Given an answer to a long prompt, in its middle; when its worker is told to go (SIGTERM); then it goes on with the other
+    worker within a moment, which computes nothing of it again, and the client has the undisturbed answer."""
+    body = {**STREAM, "prompt": PROMPT, "temperature": temperature}
+    expected = undisturbed(cluster, SCRIPT, body)
+    head = cluster.head()
+    workers = {n: cluster.echo_worker(head, SCRIPT, "--node", n, "--drain-grace", 1) for n in "ab"}
+    head.wait_ready(actors=2)
+    stream = Stream(head, body)
+    stream.wait(10)
+    leaves = workers[serving(head)]
+    leaves.send(signal.SIGTERM)
+    assert leaves.wait(10) == 0
+    answer = stream.end()
+    assert answer.what() == expected.what()
+    assert answer.usage["prompt_tokens_details"]["cached_tokens"] == answer.usage["prompt_tokens"] > 1300
+    assert answer.gap_s < 2.5  # computing it again takes 4.1 s
+    assert re.search(r"job 1 has moved: 5\.\d MB in \d+ ms", head.log)
+    assert (totals(head)["jobs_moved"], totals(head)["jobs_rerouted"]) == (1, 1)
+    assert totals(head)["moved_bytes"] > 5500000
+    assert "\nmanta_jobs_moved_total 1\n" in head.request("GET", "/metrics")[2]
+
+
+def test_a_short_prompt_is_computed_again(cluster):
+    """Given an answer to a few words; when its worker is told to go; then it is computed elsewhere, and the log says why."""
+    script = "echo:tokens=200,decode_us=10000,prefill_us=100,kv=1m"
+    body = {**STREAM, "prompt": "a short way", "temperature": 1}
+    expected = undisturbed(cluster, script, body)
+    head = cluster.head("--beat-ms", 50)
+    workers = {n: cluster.echo_worker(head, script, "--node", n, "--drain-grace", 1) for n in "ab"}
+    head.wait_ready(actors=2)
+    stream = Stream(head, body)
+    stream.wait(10)
+    workers[serving(head)].send(signal.SIGTERM)
+    assert stream.end().what() == expected.what()
+    assert re.search(r"job 1 goes elsewhere and is computed there: that takes about 0\.\d+ s, moving \d+\.\d MB at 100\.0 MB/s", head.log)
+    assert totals(head)["jobs_moved"] == 0
+
+
+class BadCable(Cable):
+    """Changes one bit of what a worker hands over; on the other worker's cable it would be changed back."""
+
+    def __init__(self, port):
+        super().__init__(port)
+        self.damaged = 0
+
+    def pump(self, source, sink):
+        from_worker = any(source is near for near, _ in self.pairs)
+
+        class Sink:
+            def sendall(_, data):
+                at = data.find(b"mantakv1")
+                if from_worker and at >= 0 and at + 2000 < len(data):
+                    data = data[:at + 1999] + bytes([data[at + 1999] ^ 1]) + data[at + 2000:]
+                    self.damaged += 1
+                sink.sendall(data)
+
+            def shutdown(_, how):
+                sink.shutdown(how)
+
+        super().pump(source, Sink())
+
+
+def test_damaged_on_the_way_it_is_computed_again(cluster):
+    """Given workers behind cables that change a bit of what is moved; when one is told to go; then the other one notices, computes,
+    and the client has the undisturbed answer."""
+    script = SCRIPT.replace("prefill_us=3000", "prefill_us=600")
+    body = {**STREAM, "prompt": PROMPT, "temperature": 1}
+    expected = undisturbed(cluster, script, body)
+    head = cluster.head()
+    cables = [BadCable(head.port) for _ in "ab"]
+    workers = {n: cluster.echo_worker(c.address, script, "--node", n, "--drain-grace", 1) for n, c in zip("ab", cables)}
+    head.wait_ready(actors=2)
+    stream = Stream(head, body)
+    stream.wait(10)
+    workers[serving(head)].send(signal.SIGTERM)
+    answer = stream.end()
+    assert answer.what() == expected.what()
+    assert sum(c.damaged for c in cables) >= 1
+    assert re.search(r"job 1: what is computed of it is not moved: it came with an error \(checksum\)", head.log)
+    assert totals(head)["jobs_moved"] == 0
+    assert answer.usage["prompt_tokens_details"]["cached_tokens"] == 0
+    for c in cables:
+        c.close()
+
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("how", ["moved", "computed again"])
+def test_a_real_answer_moves(cluster, how, capsys):
+    """Given a drawn answer to a prompt of some 1,800 tokens with the real model, exact; when its worker is told to go, or is killed;
+    then it goes on elsewhere with the bytes of the undisturbed one, and the pause is told."""
+    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 180, "temperature": 1, "max_tokens": 60, "ignore_eos": True}
+    flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048, "--drain-grace", 1)
+    head = cluster.head()
+    workers = {"a": cluster.worker(head, "--node", "a", *flags)}
+    head.wait_ready(actors=1)
+    expected = ask(head, body)
+    workers["a"].stop(signal.SIGINT)
+    workers = {n: cluster.worker(head, "--node", n, *flags) for n in "bc"}
+    head.wait_ready(actors=2)
+    stream = Stream(head, body)
+    stream.wait(8)
+    node = serving(head)
+    workers[node].send(signal.SIGTERM if how == "moved" else signal.SIGKILL)
+    answer = stream.end()
+    assert answer.what() == expected.what()
+    assert totals(head)["jobs_moved"] == (how == "moved")
+    with capsys.disabled():
+        moved = re.findall(r"job \d+ has moved: .*?MB/s", head.log)
+        print(f"\n    {answer.usage['prompt_tokens']} tokens {how}: longest gap {answer.gap_s * 1000:.0f} ms; {moved}")
