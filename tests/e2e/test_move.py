@@ -96,6 +96,27 @@ def test_a_short_prompt_is_computed_again(cluster):
     assert totals(head)["jobs_moved"] == 0
 
 
+def test_a_drain_may_move_answers_at_once(cluster, run):
+    """Given three answers to long prompts on a worker of three slots; when another one is there and the first is drained with
+    --move; then one after the other moves, the worker has left long before its grace time is over, and nothing is lost."""
+    bodies = [{**STREAM, "prompt": f"{i} {PROMPT}", "temperature": 1} for i in range(3)]
+    script = SCRIPT.replace("prefill_us=3000", "prefill_us=1000")
+    expected = [undisturbed(cluster, script, body).what() for body in bodies]
+    head = cluster.head("--beat-ms", 50)
+    cluster.echo_worker(head, script, "--node", "a", "--slots", 3)
+    head.wait_ready(actors=1)
+    streams = [Stream(head, body) for body in bodies]
+    cluster.echo_worker(head, script, "--node", "b", "--slots", 3)
+    head.wait_ready(actors=2)
+    for s in streams:
+        s.wait(5)
+    drained = run("drain", "a", "--move", "--grace", 60, "--head", head.address)
+    assert drained.returncode == 0, drained
+    assert float(re.search(r"a has left after (\d+\.\d) s", drained.stdout)[1]) < 20
+    assert [s.end().what() for s in streams] == expected
+    assert totals(head)["jobs_moved"] == 3 and totals(head)["calls_failed"] == 0
+
+
 class BadCable(Cable):
     """Changes one bit of what a worker hands over; on the other worker's cable it would be changed back."""
 
