@@ -43,10 +43,14 @@ void agent_kv_save(struct agent *a, uint32_t head, const struct wire_kv_save *m)
     struct agent_job *j = agent_job_find(a, head, m->job, m->attempt);
     if (j == NULL || j->cancelled)
         return; /* its `done` and this crossed on the way */
-    if (a->carries_n >= AGENT_CARRIES_MAX || j->kv_bytes > 0) {
+    if (j->saving)
+        return; /* asked for twice */
+    if (a->carries_n + a->saving_n >= AGENT_CARRIES_MAX || j->kv_bytes > 0) {
         say_nothing_saved(a, j, str_of(j->kv_bytes > 0 ? "it is only just coming here" : "others are being moved"));
         return;
     }
+    j->saving = true;
+    a->saving_n++;
     struct ag *ag = agent_add(a, AG_SAVE);
     ag->head = head;
     ag->key = j->key;
@@ -59,6 +63,7 @@ void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct 
     struct agent_job *j = node != NULL ? id_item(node, struct agent_job, node) : NULL;
     if (j == NULL || j->cancelled)
         return; /* it ended, or nobody wants it any more */
+    agent_kv_forget(a, j);
     if (j->adrift) { /* its head was lost meanwhile: who asks for it begins from what was said */
         if (carry->n > 0)
             agent_job_left(a, j);
@@ -151,7 +156,9 @@ void agent_kv_part(struct agent *a, uint32_t head, const struct wire_kv_part *m)
 
 void agent_kv_forget(struct agent *a, struct agent_job *j)
 {
+    a->saving_n -= j->saving;
     a->coming_n -= j->kv_bytes > 0;
+    j->saving = false;
     j->kv_bytes = 0;
     buf_fini(&j->kv);
 }
@@ -204,7 +211,7 @@ uint64_t agent_kv_deadline(const struct agent *a)
 
 void agent_kv_check(const struct agent *a)
 {
-    uint32_t carries = 0, coming = 0;
+    uint32_t carries = 0, saving = 0, coming = 0;
     LIST_EACH(at, &a->carries) {
         const struct agent_carry *c = list_item(at, struct agent_carry, link);
         MUST(c->bytes.n > 0);
@@ -215,9 +222,10 @@ void agent_kv_check(const struct agent *a)
     {
         const struct agent_job *j = id_item(node, struct agent_job, node);
         MUST(j->kv.n <= j->kv_bytes && (j->kv_bytes == 0 || !j->cancelled));
+        saving += j->saving;
         coming += j->kv_bytes > 0;
     }
-    MUST(carries == a->carries_n && carries <= AGENT_CARRIES_MAX);
+    MUST(carries == a->carries_n && saving == a->saving_n && carries + saving <= AGENT_CARRIES_MAX);
     MUST(coming == a->coming_n && coming <= AGENT_CARRIES_MAX);
 }
 

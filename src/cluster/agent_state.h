@@ -77,6 +77,7 @@ struct agent_job {
     struct kept *kept; /* borrowed; what is kept of it for whoever goes on; NULL: nothing */
     bool adrift;      /* its head is gone; it goes on into `kept` until another one adopts it */
     bool orphan;      /* nobody is told of it, it was cancelled */
+    bool saving;       /* AG_SAVE was given, counted in agent.saving_n */
     uint64_t kv_bytes; /* so much that is computed of it is to come: the engine holds it; 0: it runs */
     uint64_t kv_sum;   /* checksum of that */
     struct buf kv;     /* owned; what came of it so far */
@@ -135,7 +136,7 @@ struct agent {
     struct idtab jobs;   /* agent_job.node */
     struct wire_arena arena; /* owned: of a frame out of kept */
     struct list carries; /* agent_carry.link */
-    uint32_t carries_n, coming_n; /* coming: jobs with kv_bytes */
+    uint32_t carries_n, saving_n, coming_n; /* saving, coming: jobs with `saving`, with kv_bytes */
     struct uplink uplinks[AGENT_HEADS_MAX];
     struct agent_actor actors[AGENT_ACTORS_MAX]; /* what every step looks at is before these: a worker's heartbeat touches few cache lines */
     struct agent_job *by_name[AGENT_JOB_BUCKETS]; /* (head, job, attempt) of those that are no orphans */

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "engine/batcher.h"
 
-enum { PROMPT = 700, ANSWER = 40, AFTER = 15, CONTEXT = 1024, CARRY_MAX = 256 << 20, TICKETS = 8 };
+enum { SHORT = 150, LONG = 600, ANSWER = 24, AFTER = 10, CONTEXT = 1024, CARRY_MAX = 256 << 20, TICKETS = 8 };
 
 static const struct engine_ops *ops;
 
@@ -46,13 +46,13 @@ static void on_event(const struct batcher_event *ev, void *user_data)
     }
 }
 
-static void submit(struct batcher *b, uint64_t ticket, float temperature, const struct answer *so_far)
+static void submit(struct batcher *b, uint64_t ticket, uint32_t words, float temperature, const struct answer *so_far)
 {
-    static char text[PROMPT * 6];
+    static char text[LONG * 6];
     size_t n = 0;
-    for (int i = 0; i < PROMPT; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, " %c%d", 'a' + (int)(rng_at(ticket, (uint64_t)i) % 26), i % 9);
-    struct request r = {.kind = REQUEST_TEXT, .text = str_n(text, n / 2), .sampling = sampling_default()};
+    for (uint32_t i = 0; i < words / 2; i++) /* two tokens each */
+        n += (size_t)snprintf(text + n, sizeof text - n, " %c%d", 'a' + (int)(rng_at(ticket, i) % 26), (int)(i % 9));
+    struct request r = {.kind = REQUEST_TEXT, .text = str_n(text, n), .sampling = sampling_default()};
     r.sampling.seed = 5;
     r.sampling.temperature = temperature;
     r.sampling.max_tokens = ANSWER;
@@ -76,7 +76,7 @@ static void finish(struct batcher *b)
 
 /* Given an answer made alone, when the same request is stopped after AFTER tokens and moved to another engine, into a slot
  * that held another prompt before, then tokens and log-probabilities are the same to the last bit. */
-static void moved(struct engine_load load, float temperature)
+static void moved(struct engine_load load, uint32_t prompt, float temperature)
 {
     struct buf carry = buf_max(CARRY_MAX);
     struct fault f = {0};
@@ -84,19 +84,18 @@ static void moved(struct engine_load load, float temperature)
     load.slots = 2;
     struct engine *first = story_load(ops, load), *second = story_load(ops, load);
     struct batcher *from = open_batcher(first), *to = open_batcher(second);
-    submit(from, 0, temperature, NULL);
+    submit(from, 0, prompt, temperature, NULL);
     finish(from);
     struct answer whole = answers[0];
     assert_int_equal(whole.ids_n, ANSWER);
 
-    submit(from, 1, temperature, NULL); /* other prompts are in both slots of both engines */
-    submit(from, 2, temperature, NULL);
-    submit(to, 3, temperature, NULL);
-    submit(to, 4, temperature, NULL);
+    submit(from, 1, SHORT, temperature, NULL); /* other prompts are in the slots */
+    submit(to, 3, SHORT, temperature, NULL);
+    submit(to, 4, SHORT, temperature, NULL);
     finish(from);
     finish(to);
 
-    submit(from, 0, temperature, NULL);
+    submit(from, 0, prompt, temperature, NULL);
     while (answers[0].ids_n < AFTER)
         assert_true(batcher_step(from));
     uint64_t start_us = clock_us();
@@ -105,7 +104,7 @@ static void moved(struct engine_load load, float temperature)
     uint64_t saved_us = clock_us();
     struct answer so_far = answers[0];
     size_t bytes = carry.n;
-    submit(to, 0, temperature, &so_far);
+    submit(to, 0, prompt, temperature, &so_far);
     batcher_hold(to, 0);
     batcher_give(to, 0, &carry);
     batcher_step(to);
@@ -125,21 +124,21 @@ static void moved(struct engine_load load, float temperature)
 static void exact_answers_move(void **state)
 {
     (void)state;
-    moved((struct engine_load){.exact = true, .kv = ENGINE_KV_Q8_0}, 0);
-    moved((struct engine_load){.exact = true, .kv = ENGINE_KV_Q8_0}, 1.1f);
+    moved((struct engine_load){.exact = true, .kv = ENGINE_KV_Q8_0}, SHORT, 0);
+    moved((struct engine_load){.exact = true, .kv = ENGINE_KV_Q8_0}, LONG, 1.1f);
 }
 
 static void fast_answers_move(void **state)
 {
     (void)state;
-    moved((struct engine_load){.kv = ENGINE_KV_F16}, 0);
-    moved((struct engine_load){.kv = ENGINE_KV_F16}, 1.1f);
+    moved((struct engine_load){.kv = ENGINE_KV_F16}, SHORT, 0);
+    moved((struct engine_load){.kv = ENGINE_KV_F16}, LONG, 1.1f);
 }
 
 static void answers_move_without_flash_attention(void **state)
 {
     (void)state;
-    moved((struct engine_load){.kv = ENGINE_KV_F32}, 1.1f); /* V lies transposed there */
+    moved((struct engine_load){.kv = ENGINE_KV_F32}, SHORT, 1.1f); /* V lies transposed there */
 }
 
 /* Given cells of another kind of cache, or half of them, then they are refused and the sequence is empty and usable. */

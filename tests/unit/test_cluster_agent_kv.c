@@ -152,6 +152,29 @@ static void only_so_many_leave_at_once(void **arg)
     story_end(&s);
 }
 
+/* Given several jobs that are to be saved before the engine has saved the first, then no more are than may be kept. */
+static void no_more_are_saved_than_can_be_kept(void **arg)
+{
+    (void)arg;
+    struct story s = story_joined();
+    for (uint64_t job = 1; job <= AGENT_CARRIES_MAX + 1; job++)
+        story_run(&s, 0, job, 1, 0);
+    story_forget(&s);
+    for (uint64_t job = 1; job <= AGENT_CARRIES_MAX + 1; job++)
+        head_saves(&s, job);
+    head_saves(&s, 1); /* once more: it is on its way */
+    story_is(&s, "save actor=0 ticket=1\n"
+                 "save actor=0 ticket=2\n"
+                 "send 0 kv_saved job=3.1 bytes=0 others are being moved\n");
+    engine_saved(&s, 1, STATE);
+    engine_done(&s, 1);
+    engine_saved(&s, 2, 0); /* which makes room */
+    story_forget(&s);
+    head_saves(&s, 3);
+    story_is(&s, "save actor=0 ticket=3\n");
+    story_end(&s);
+}
+
 /* ---- coming ---- */
 
 static void comes(struct story *s, uint64_t job, uint64_t bytes)
@@ -260,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_job_that_was_cancelled_meanwhile_is_forgotten),
         cmocka_unit_test(what_nobody_pulls_is_forgotten),
         cmocka_unit_test(only_so_many_leave_at_once),
+        cmocka_unit_test(no_more_are_saved_than_can_be_kept),
         cmocka_unit_test(what_is_computed_comes_in_parts),
         cmocka_unit_test(what_is_wrong_is_refused_and_computed),
         cmocka_unit_test(when_no_more_comes_it_is_computed),
