@@ -242,7 +242,7 @@ static uint32_t take_texts(struct batcher *b, struct job *out[ENGINE_SLOTS_MAX])
 {
     uint32_t n = 0, rows = 0, most = BATCHER_TEXT_ROWS < b->info->batch_rows_max ? BATCHER_TEXT_ROWS : b->info->batch_rows_max;
     struct job *j;
-    while (n < b->slots.n && (j = queue_head(b)) != NULL && j->r->kind == REQUEST_EMBED) {
+    while (n < b->slots.n && (j = queue_ready(b)) != NULL && j->r->kind == REQUEST_EMBED) {
         if (n > 0 && rows + j->prompt_n > most)
             break;
         rows += j->prompt_n;

@@ -23,6 +23,7 @@ static struct {
     struct wire_arena arena;
     uint64_t now_us;
     bool dialling[HEADS], linked[HEADS], measure[HEADS], lose[HEADS], ended;
+    uint64_t saves; /* a ticket whose cells are wanted; 0: none */
     struct ticket tickets[TICKETS];
 } w;
 
@@ -44,7 +45,7 @@ static void look_at(const struct ag *ag)
     buf_fini(&line);
 }
 
-static void obey(const struct ag *ag)
+static void obey(struct ag *ag)
 {
     struct ticket *t;
     look_at(ag);
@@ -66,6 +67,8 @@ static void obey(const struct ag *ag)
             *t = (struct ticket){.ticket = ag->ticket, .said = ag->msg.run.resume.n};
         break;
     case AG_CANCEL: MUST(ag->key < ACTORS); break;
+    case AG_SAVE: w.saves = ag->ticket; break;
+    case AG_GIVE: buf_fini(&ag->carry); break;
     case AG_LOG: break;
     case AG_EXIT: w.ended = true; break;
     }
@@ -81,6 +84,14 @@ static void step(struct agent_event ev)
     for (size_t i = 0; i < w.fx.n; i++)
         obey(&w.fx.ag[i]);
     agent_check(w.agent);
+    uint64_t ticket = w.saves;
+    if (ticket == 0)
+        return;
+    struct buf carry = buf_max(8);
+    buf_add(&carry, "cells", ticket % 4 == 0 ? 0 : 5); /* sometimes there are none */
+    w.saves = 0;
+    step((struct agent_event){.kind = AGENT_SAVED, .ticket = ticket, .carry = &carry, .text = str_of("none")});
+    buf_fini(&carry);
 }
 
 static void lose(uint32_t head)
