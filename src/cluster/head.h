@@ -176,6 +176,7 @@ struct head_actor_view {
     uint64_t jobs_done, jobs_failed, tokens;
 };
 struct head_totals {
+    uint32_t tenants; /* remembered */
     uint32_t links, workers, actors_ready, queued, running, calls;
     uint32_t actors_serving; /* of the ready ones, those whose workers take new jobs */
     float cpus;            /* of the workers */

@@ -101,6 +101,7 @@ void head_totals(const struct head *h, struct head_totals *out)
 {
     const struct link *launcher = head_launcher(h);
     *out = (struct head_totals){
+        .tenants = (uint32_t)h->tenants.n,
         .links = (uint32_t)h->links.n,
         .workers = (uint32_t)h->workers.n,
         .actors_ready = h->actors_ready,
