@@ -55,6 +55,8 @@ static const struct field fields[] = {
     {"user", ALL | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
     {"prompt_cache_key", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
 
+    {"priority", ALL | EMBED, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)},
+
     {"actors", ASK, FIELD_OTHER, .read = api_read_actors},
     {"final", ASK, FIELD_OTHER, .read = api_read_final},
     {"timeout_s", ASK | EMBED, FIELD_OTHER, .read = api_read_timeout},

@@ -78,3 +78,17 @@ void idtab_remove(struct idtab *t, struct id_node *node)
     list_remove(&node->order);
     t->n--;
 }
+
+struct id_node *idtab_from(const struct idtab *t, uint64_t from)
+{
+    struct id_node *node = idtab_get(t, from);
+    if (node != NULL)
+        return node;
+    struct id_node *before = from > 0 ? idtab_get(t, from - 1) : NULL;
+    for (struct list *pos = before != NULL ? before->order.next : t->order.next; pos != &t->order; pos = pos->next) {
+        node = list_item(pos, struct id_node, order);
+        if (node->id >= from)
+            return node;
+    }
+    return NULL;
+}

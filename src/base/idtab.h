@@ -37,6 +37,8 @@ void idtab_fini(struct idtab *t);
 void idtab_add(struct idtab *t, struct id_node *node, uint64_t id);
 /* The node of that id, or NULL. */
 struct id_node *idtab_get(const struct idtab *t, uint64_t id);
+/* The first node with an id >= from, or NULL. For walks that ask for the one behind the last, which is found at once. */
+struct id_node *idtab_from(const struct idtab *t, uint64_t from);
 void idtab_remove(struct idtab *t, struct id_node *node);
 
 #endif

@@ -29,7 +29,7 @@ size_t request_prompt_bytes(const struct request *r)
 
 static size_t text_bytes(const struct request *r)
 {
-    size_t n = request_prompt_bytes(r) + r->model.n + r->affinity.n;
+    size_t n = request_prompt_bytes(r) + r->model.n + r->affinity.n + r->tenant.n;
     for (uint32_t i = 0; i < r->stops_n; i++)
         n += r->stops[i].n;
     return n;
@@ -90,6 +90,7 @@ struct request *request_clone(const struct request *r)
     c->model = put_text(&at, r->model);
     c->text = put_text(&at, r->text);
     c->affinity = put_text(&at, r->affinity);
+    c->tenant = put_text(&at, r->tenant);
     MUST(at == (char *)c + bytes);
     return c;
 }

@@ -77,6 +77,8 @@ struct request {
     struct logit_bias *biases;
     uint32_t biases_n;          /* at most REQUEST_BIASES_MAX */
     struct str affinity;        /* session key for routing; may be empty */
+    struct str tenant;          /* whose request it is, for a fair queue; may be empty. The head's own, as is the next */
+    int32_t priority;           /* the lower, the earlier: -REQUEST_PRIORITY_MAX … REQUEST_PRIORITY_MAX */
 };
 
 enum {
@@ -85,6 +87,7 @@ enum {
     REQUEST_STOP_BYTES_MAX = 256,
     REQUEST_BIASES_MAX = 1024,
     REQUEST_TURNS_MAX = 4096,
+    REQUEST_PRIORITY_MAX = 100,
     REQUEST_INPUTS_MAX = 1024, /* as many jobs as the head's queue takes by default (queue_jobs_max) */
 };
 

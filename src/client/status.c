@@ -80,6 +80,25 @@ static void show_budget(const json_t *memory)
                show_size(json_num(part, "bytes_max")).text, json_text(part, "then", ""));
 }
 
+enum { TENANTS_SHOWN_MAX = 20 };
+
+/* Who shares the queue; nothing where nobody is told apart. */
+static void show_tenants(const json_t *s)
+{
+    size_t i;
+    json_t *t;
+    const json_t *tenants = json_object_get(s, "tenants");
+    if (json_num(s, "tenants_known") < 2)
+        return;
+    printf("%s known %.0f\n", show_tag("TENANTS"), json_num(s, "tenants_known"));
+    json_array_foreach(tenants, i, t) {
+        if (i < TENANTS_SHOWN_MAX)
+            printf("  %s: running %.0f, queued %.0f; %.0f prompts so far, %.0f refused; %.0f tokens\n", json_text(t, "name", "?"),
+                   json_num(t, "running"), json_num(t, "queued"), json_num(t, "calls_total"), json_num(t, "calls_refused"),
+                   json_num(t, "answer_tokens"));
+    }
+}
+
 void show_status(const json_t *s)
 {
     size_t i;
@@ -96,6 +115,7 @@ void show_status(const json_t *s)
     printf("%s running %.0f, queued %.0f; %.0f prompts so far, %.0f failed, %.0f moved to another actor\n", show_tag("PROMPTS"),
            json_num(s, "running"), json_num(s, "queued"), json_num(s, "calls_total"), json_num(s, "calls_failed"),
            json_num(s, "jobs_rerouted"));
+    show_tenants(s);
 }
 
 static int ask(const struct client_options *o, const char *path, void (*show)(const struct client_options *, const json_t *))

@@ -153,7 +153,7 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->seats[SEAT_ANY].pool->actors_n++;
     list_init(&a->flights);
     list_init(&a->orphans);
-    list_init(&a->bound);
+    queue_init(h, &a->bound);
     a->rest.kind = TIMER_REST;
     idtab_add(&h->actors, &a->node, h->next_actor++);
     w->actors[m->key] = a;
@@ -184,7 +184,7 @@ static void bury_actor(struct grave *g)
 
 void head_actor_drop(struct head *h, struct actor *a)
 {
-    MUST(list_empty(&a->flights) && list_empty(&a->bound) && a->guest == NULL);
+    MUST(list_empty(&a->flights) && queue_is_empty(&a->bound) && a->guest == NULL);
     actor_is(a, WIRE_ACTOR_GONE);
     head_actor_refresh(h, a);
     head_kin_unseat(h, a);

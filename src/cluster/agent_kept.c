@@ -307,6 +307,18 @@ static void take_from(struct agent *a, struct kept *k)
     agent_job_adrift(a, j);
 }
 
+/* The head counts on the actor of which it was told. Meanwhile the stream may have run on another one, for a head that did not
+ * know yet that its client had left; and there the slots may be taken by this head's other jobs. */
+static bool has_slot(const struct agent *a, uint32_t head, const struct kept *k, const struct agent_actor *actor)
+{
+    uint32_t taken = 0;
+    IDTAB_EACH(node, &a->jobs) {
+        const struct agent_job *j = id_item(node, struct agent_job, node);
+        taken += j->head == head && j->key == k->key && j != k->job && !j->cancelled && !j->adrift;
+    }
+    return taken < actor->is.slots;
+}
+
 void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m)
 {
     struct kept *k = find(a, m->stream, m->branch);
@@ -325,7 +337,8 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     }
     size_t from = log_find(a, k, m->said);
     bool replays = from != SIZE_MAX && (k->done || k->job != NULL);
-    bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX;
+    bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX &&
+                   has_slot(a, head, k, actor);
     if (!replays && !may_run) {
         refuse(a, head, m, ERR_UNAVAILABLE, "the actor that began the stream takes no jobs now");
         return;

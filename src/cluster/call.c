@@ -70,6 +70,9 @@ static int check(const struct head *h, const struct head_event *ev, struct fault
     if (ev->request->inputs_n == 0 && ev->count > h->cfg.fanout_max)
         return fault_set(f, ERR_INVALID, "%u answers were asked for, at most %u can be (fanout_max)", ev->count,
                          h->cfg.fanout_max);
+    if (ev->request->priority < -REQUEST_PRIORITY_MAX || ev->request->priority > REQUEST_PRIORITY_MAX)
+        return fault_set(f, ERR_INVALID, "priority %d is out of range, %d … %d", ev->request->priority, -REQUEST_PRIORITY_MAX,
+                         REQUEST_PRIORITY_MAX);
     size_t bytes = request_bytes(ev->request);
     if (bytes > HEAD_REQUEST_BYTES_MAX)
         return fault_set(f, ERR_TOO_LARGE, "the request takes %zu bytes, at most %d can be sent to a worker", bytes,
@@ -159,6 +162,8 @@ static void stream_forget(struct head *h, struct call *call)
 void head_call_add(struct head *h, struct call *call, uint64_t id)
 {
     h->queue_bytes += call->bytes;
+    call->tenant->bytes += call->bytes;
+    head_tenant_hold(h, call->tenant);
     idtab_add(&h->calls, &call->node, id);
     if (call->stream == 0)
         return;
@@ -185,6 +190,7 @@ struct call *head_call_new(struct head *h, const struct head_event *ev, struct p
     call->client = xstr_dup(ev->client);
     call->client_n = ev->client.n;
     call->bytes = call_bytes(h, ev);
+    call->tenant = head_tenant_of(h, ev->request->tenant);
     call->prompt_bytes = request_prompt_bytes(ev->request) / (ev->request->inputs_n > 0 ? ev->request->inputs_n : 1);
     call->pool = pool;
     call->created_us = h->now_us;
@@ -224,6 +230,8 @@ static void call_forget(struct head *h, struct call *call)
 {
     MUST(call->open == 0 && list_empty(&call->jobs));
     h->queue_bytes -= call->bytes;
+    call->tenant->bytes -= call->bytes;
+    head_tenant_leave(h, call->tenant);
     stream_forget(h, call);
     idtab_remove(&h->calls, &call->node);
     head_pool_tidy(h, call->pool);
@@ -288,7 +296,7 @@ static uint32_t will_wait(const struct call *call, struct actor **actors, uint32
 {
     const struct pool *p = call->pool;
     if (actors == NULL)
-        return list_empty(&p->queue) && p->open_n >= n ? 0 : n;
+        return queue_is_empty(&p->queue) && p->open_n >= n ? 0 : n;
     uint32_t wait = 0;
     for (uint32_t i = 0; i < n; i++)
         wait += actors[i]->seats[p->seat].open_at == NOT_SEATED;
@@ -301,7 +309,7 @@ void head_prompt(struct head *h, const struct head_event *ev)
     struct pool *pool = NULL;
     h->calls_total++;
     if (check(h, ev, &f) != 0 || find_pool(h, ev->request, &pool, &f) != 0) {
-        head_call_refuse(h, ev->call, &f, f.err == ERR_UNAVAILABLE ? head_queue_retry_s(h) : 0);
+        head_call_refuse(h, ev->call, &f, f.err == ERR_UNAVAILABLE ? head_retry_s(h, NULL, h->common) : 0);
         return;
     }
     if (head_call_by_stream(h, ev->stream) != NULL) {
@@ -315,7 +323,9 @@ void head_prompt(struct head *h, const struct head_event *ev)
     call->spread_pending = call->spread && actors == NULL;
     if (call->spread_pending)
         n = 1;
-    if (head_queue_admit(h, will_wait(call, actors, n), call->bytes, &f, &retry_s) != 0) {
+    call->tenant->calls_total++;
+    struct admission wants = {.jobs = will_wait(call, actors, n), .bytes = call->bytes};
+    if (head_admit(h, pool, call->tenant, wants, &f, &retry_s) != 0) {
         head_call_refuse(h, ev->call, &f, retry_s);
         head_pool_tidy(h, pool);
         head_call_free(call);

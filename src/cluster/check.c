@@ -17,6 +17,7 @@ static uint32_t length(const struct list *l)
 struct sums {
     uint32_t queued, fresh, running, ready, serving;
     uint64_t bytes, memory, cpus_milli, resume_bytes;
+    uint32_t lanes;
 };
 
 static void check_job(const struct head *h, const struct job *job, struct sums *sum)
@@ -27,6 +28,9 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
     MUST(waits == list_linked(&job->queued) && waits == timer_is_set(&job->timer));
     MUST(flies == (job->flight != NULL));
     MUST(!job->regroups || (waits && job->bound == NULL));
+    MUST((job->queue != NULL) == (waits && !job->regroups));
+    MUST((job->lane != NULL) == (waits && job->attempt == 0)); /* H14 */
+    MUST(job->queue == NULL || job->queue == (job->bound != NULL ? &job->bound->bound : &job->pool->queue));
     MUST(job->forgot ? job->ids == NULL : job->said <= job->ids_cap); /* H2 */
     MUST(job->said == 0 || job->kin != NULL);                         /* H2 */
     MUST(job->ids_cap <= 2 * HEAD_RESUME_TOKENS_MAX);                 /* H6 */
@@ -47,9 +51,57 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
 
 static void check_call(const struct call *call, struct sums *sum)
 {
+    MUST(call->tenant->calls_n > 0 && !list_linked(&call->tenant->idle));
     MUST(call->open > 0 && call->open == length(&call->jobs)); /* H1 */
     MUST(call->open <= call->branches);
     sum->bytes += call->bytes;
+}
+
+/* H14 */
+static void check_lane(const struct queue *q, const struct lane *lane, const struct job *job)
+{
+    const struct rank *first = lane->jobs.first;
+    MUST(lane->queue == q && lane->key.queue == q->id && lane->tenant == job->call->tenant);
+    MUST(lane->n > 0 && first != NULL && !rank_is_before(&job->turn, first));
+    MUST(lane->turn.key == lane->base + list_item(first, struct job, turn)->cost && lane->base <= q->clock);
+    MUST(!rank_is_before(&lane->turn, q->lanes.first));
+}
+
+static void check_queue(const struct queue *q, struct sums *sum)
+{
+    uint32_t n = 0, back = 0, firsts = 0;
+    LIST_EACH(pos, &q->jobs) {
+        const struct job *job = list_item(pos, struct job, queued);
+        MUST(job->queue == q);
+        n++;
+        if (job->lane == NULL) {
+            back++;
+            MUST(job->attempt > 0 && !rank_is_before(&job->turn, q->back.first));
+            continue;
+        }
+        check_lane(q, job->lane, job);
+        firsts += job->lane->jobs.first == &job->turn;
+    }
+    MUST(n == q->n && firsts == q->lanes_n && (back > 0) == (q->back.first != NULL));
+    sum->lanes += q->lanes_n;
+}
+
+static void check_tenants(const struct head *h)
+{
+    uint32_t queued = 0, requeued = 0, running = 0, calls = 0;
+    uint64_t bytes = 0;
+    IDTAB_EACH(node, &h->tenants) {
+        const struct tenant *t = id_item(node, struct tenant, node);
+        MUST(list_linked(&t->idle) == (t->calls_n == 0 && !t->labelled));
+        MUST(t->calls_n > 0 || (t->queued == 0 && t->running == 0 && t->bytes == 0));
+        queued += t->queued;
+        requeued += t->requeued;
+        running += t->running;
+        calls += t->calls_n;
+        bytes += t->bytes;
+    }
+    MUST(queued == h->queued && requeued == h->requeued && running == h->running);
+    MUST(calls == h->calls.n && bytes + head_seeks_bytes(h) == h->queue_bytes);
 }
 
 static void check_seats(const struct actor *a)
@@ -87,16 +139,17 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     }
     MUST(waiting_bytes == a->waiting_bytes);
     MUST(fresh_bytes == a->fresh_bytes);
-    MUST(!head_actor_is_open(a) || list_empty(&a->bound)); /* H8 */
+    MUST(!head_actor_is_open(a) || queue_is_empty(&a->bound)); /* H8 */
     MUST(!head_actor_takes_guest(a));                      /* H8 */
     MUST(a->guest == NULL || (a->guest->bound == a && (a->guest->state != JOB_QUEUED || a->serves)));
     MUST(head_actor_health(a) != ACTOR_PROBED || a->in_flight == 0 || !head_actor_is_open(a));
+    check_queue(&a->bound, sum);
     check_seats(a);
     const struct pool *p = a->seats[SEAT_MODEL].pool;
     MUST(a->digest[0] == '\0' || p->digest[0] == '\0' || strcmp(a->digest, p->digest) == 0); /* H11 */
     sum->ready += a->state == WIRE_ACTOR_READY;
     MUST(a->serves == (a->state == WIRE_ACTOR_READY && !head_worker_is_off(w)));
-    MUST(a->serves || list_empty(&a->bound)); /* H12 */
+    MUST(a->serves || queue_is_empty(&a->bound)); /* H12 */
     sum->serving += a->serves;
 }
 
@@ -109,18 +162,17 @@ static void check_worker(const struct head *h, const struct worker *w, struct su
     sum->cpus_milli += head_cpus_milli(w);
 }
 
-static void check_pool(const struct pool *p)
+static void check_pool(const struct pool *p, struct sums *sum)
 {
-    MUST(p->open_n == 0 || list_empty(&p->queue)); /* H8 */
+    MUST(p->open_n == 0 || queue_is_empty(&p->queue)); /* H8 */
     MUST(p->open_n <= p->ready_n && p->ready_n <= p->actors_n);
     MUST(!list_linked(&p->dirty));
     MUST(p->fastest == NULL || (p->seat == SEAT_MODEL && p->ready[p->fastest->seats[SEAT_MODEL].ready_at] == p->fastest));
-    uint64_t seq = 0;
-    LIST_EACH(pos, &p->queue) {
+    LIST_EACH(pos, &p->queue.jobs) {
         const struct job *job = list_item(pos, struct job, queued);
-        MUST(job->pool == p && job->bound == NULL && job->seq >= seq);
-        seq = job->seq;
+        MUST(job->pool == p && job->bound == NULL);
     }
+    check_queue(&p->queue, sum);
 }
 
 static void check_handovers(const struct head *h)
@@ -165,15 +217,16 @@ static void check_tables(const struct head *h, struct sums *sum)
     check_links(h);
     check_handovers(h);
     LIST_EACH(pos, &h->pools)
-        check_pool(list_item(pos, struct pool, order));
+        check_pool(list_item(pos, struct pool, order), sum);
     LIST_EACH(pos, &h->kin_pools) {
         const struct pool *p = list_item(pos, struct pool, order);
-        check_pool(p);
+        check_pool(p, sum);
         MUST(p->actors_n > 0 || p->jobs_n > 0);
-        MUST(p->seat == SEAT_DIGEST || p->ready_n > 0 || list_empty(&p->queue)); /* H10 */
+        MUST(p->seat == SEAT_DIGEST || p->ready_n > 0 || queue_is_empty(&p->queue)); /* H10 */
     }
-    check_pool(h->any[0]);
-    check_pool(h->any[1]);
+    check_pool(h->any[0], sum);
+    check_pool(h->any[1], sum);
+    check_tenants(h);
 }
 
 void head_check(const struct head *h, uint64_t now_us)
@@ -183,6 +236,7 @@ void head_check(const struct head *h, uint64_t now_us)
     MUST(h->jobs_begun == h->jobs_ended + h->jobs.n); /* H1 */
     MUST(sum.queued == h->queued && sum.queued - sum.fresh == h->requeued);
     MUST(sum.fresh <= h->cfg.queue_jobs_max); /* H5 */
+    MUST(sum.lanes == h->lane_names.n && h->tenants.n <= h->cfg.tenants_max); /* H14 */
     MUST(sum.running == h->running && sum.ready == h->actors_ready && sum.serving == h->actors_serving);
     MUST(sum.bytes + head_seeks_bytes(h) == h->queue_bytes && h->queue_bytes <= h->cfg.queue_bytes_max); /* H6 */
     MUST(sum.resume_bytes == h->resume_bytes && h->resume_bytes <= h->cfg.resume_bytes_max); /* H6 */

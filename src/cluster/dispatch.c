@@ -179,11 +179,6 @@ uint32_t head_pick_spread(struct head *h, const struct call *call, uint32_t n, s
 
 /* ---- sending ---- */
 
-static struct job *front(struct list *queue)
-{
-    return list_empty(queue) ? NULL : list_item(queue->next, struct job, queued);
-}
-
 static void start(struct head *h, struct job *job, struct actor *a)
 {
     if (job->call->spread_pending)
@@ -194,28 +189,29 @@ static void start(struct head *h, struct job *job, struct actor *a)
 
 static void pool_drain(struct head *h, struct pool *p)
 {
-    for (struct job *job; p->open_n > 0 && (job = front(&p->queue)) != NULL;)
+    for (struct job *job; p->open_n > 0 && (job = queue_first(&p->queue)) != NULL;)
         start(h, job, pick(h, job));
 }
 
-/* Its own list and those of its pools may feed an actor; the oldest job among their fronts comes first. */
-static struct job *oldest_for(struct actor *a)
+/* Its own queue and those of its pools may feed an actor: the tenant that had no turn for longest goes first, of one tenant
+ * the job that is first in its order. */
+static struct job *first_for(struct actor *a)
 {
-    struct job *oldest = front(&a->bound);
+    struct job *first = queue_first(&a->bound);
     for (int s = 0; s < SEATS; s++) {
         struct pool *p = a->seats[s].pool;
-        struct job *job = p != NULL ? front(&p->queue) : NULL;
-        if (job != NULL && (oldest == NULL || job->seq < oldest->seq))
-            oldest = job;
+        struct job *job = p != NULL ? queue_first(&p->queue) : NULL;
+        if (job != NULL && (first == NULL || queue_goes_first(job, first)))
+            first = job;
     }
-    return oldest;
+    return first;
 }
 
 static void actor_fill(struct head *h, struct actor *a)
 {
     if (head_actor_takes_guest(a))
         head_job_send(h, a->guest, a);
-    for (struct job *job; head_actor_is_open(a) && (job = oldest_for(a)) != NULL;)
+    for (struct job *job; head_actor_is_open(a) && (job = first_for(a)) != NULL;)
         start(h, job, a);
 }
 

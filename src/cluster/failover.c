@@ -106,15 +106,14 @@ static void move_bound(struct head *h, struct job *job, const struct fault *why)
 
 void head_actor_unbind(struct head *h, struct actor *a, const struct fault *why)
 {
-    while (!list_empty(&a->bound))
-        move_bound(h, list_item(a->bound.prev, struct job, queued), why);
+    while (!queue_is_empty(&a->bound))
+        move_bound(h, list_item(a->bound.jobs.prev, struct job, queued), why);
 }
 
 void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why)
 {
     MUST(!head_actor_is_open(a));
     uint64_t before = h->jobs_rerouted;
-    /* Last sent first: each goes to the front, so the first sent ends up foremost without a search. */
     while (!list_empty(&a->flights)) {
         struct flight *f = list_item(a->flights.prev, struct flight, in_actor);
         struct job *job = f->job;

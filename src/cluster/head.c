@@ -19,7 +19,10 @@
  *  H11 the actors of a model's pool have one and the same model file
  *  H12 nobody waits for one actor and no other while its worker takes no new jobs
  *  H13 what is computed of a job moves only while the job runs: where it leaves (saving), or where it goes (moving); one
- *     from each worker and one to each at a time, kv_moves_max of all */
+ *     from each worker and one to each at a time, kv_moves_max of all
+ *  H14 what waits and was never sent is in its tenant's lane; a lane is of one tenant in one queue, is never empty, and its
+ *     tag is its base and the cost of its first job; what is counted of each tenant is what there is, and tenants are at
+ *     most tenants_max */
 #include "cluster/head.h"
 
 #include <stdarg.h>
@@ -45,6 +48,8 @@ struct head_config head_config_default(void)
         .queue_jobs_max = 1024,
         .queue_bytes_max = 64u << 20,
         .queue_deadline_ms = 120000,
+        .priority_step_ms = 10000,
+        .tenants_max = 1024,
         .settle_ms = 10000,
         .attempts_max = 8,
         .moves_max = 32,
@@ -155,6 +160,9 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     h->worker_names.seed = h->worker_lives.seed = h->kin_names.seed = rng_mix(cfg->seed);
     h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
     list_init(&h->launchers);
+    h->tenant_names.seed = h->lane_names.seed = rng_mix(cfg->seed);
+    idtab_init(&h->tenants);
+    list_init(&h->tenants_idle);
     list_init(&h->pools);
     list_init(&h->kin_pools);
     list_init(&h->dirty_pools);
@@ -165,8 +173,9 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
         h->any[embeds] = head_pool_new(h, str_n("", 0), embeds != 0);
     h->prefix = prefix_new();
     h->sessions = prefix_new();
-    h->next_worker = h->next_job = h->next_seq = h->next_seek = 1;
+    h->next_worker = h->next_job = h->next_seq = h->next_seek = h->next_tenant = 1;
     h->epoch = rng_mix(cfg->seed ^ now_us);
+    h->common = head_tenant_of(h, str_n("", 0));
     h->status.kind = TIMER_STATUS;
     if (cfg->status_every_ms > 0)
         timers_set(&h->timers, &h->status, head_after_ms(h, cfg->status_every_ms));
@@ -179,6 +188,11 @@ void head_free(struct head *h)
         return;
     graves_clear(h);
     head_seeks_free(h);
+    IDTAB_EACH(j, &h->jobs) {
+        struct job *job = id_item(j, struct job, node);
+        if (job->queue != NULL)
+            queue_remove(h, job, false); /* and with the last its lane */
+    }
     LIST_EACH_SAFE(at, next, &h->handovers)
         free(list_item(at, struct handover, link));
     IDTAB_EACH(n, &h->calls)
@@ -195,11 +209,16 @@ void head_free(struct head *h)
         head_pool_free(list_item(kin, struct pool, order));
     head_pool_free(h->any[0]);
     head_pool_free(h->any[1]);
+    IDTAB_EACH(t, &h->tenants)
+        head_tenant_free(id_item(t, struct tenant, node));
     idtab_fini(&h->links);
     idtab_fini(&h->workers);
     idtab_fini(&h->actors);
     idtab_fini(&h->calls);
     idtab_fini(&h->jobs);
+    idtab_fini(&h->tenants);
+    names_fini(&h->tenant_names);
+    names_fini(&h->lane_names);
     names_fini(&h->worker_names);
     names_fini(&h->worker_lives);
     names_fini(&h->pool_names[0]);
@@ -248,6 +267,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
 {
     graves_clear(h);
     h->fx = fx;
+    h->steps++;
     if (ev->now_us > h->now_us)
         h->now_us = ev->now_us;
     switch (ev->kind) {

@@ -40,6 +40,9 @@ enum {
     HEAD_CALL_BYTES = 1024,           /* records of a call besides its request: these count as memory of the queue, too … */
     HEAD_JOB_BYTES = 2048,            /* … and those of each of its jobs, with what the program keeps of a branch */
     HEAD_RESUME_TOKENS_MAX = 1 << 18, /* tokens of one answer that are kept for going on elsewhere: must fit a `run` */
+    HEAD_TENANT_SHARE = 4,            /* a tenant may have so many times as much waiting as there is room left for others */
+    HEAD_TENANT_NAME_BYTES_MAX = 64,
+    HEAD_TENANT_LABELS = 64,          /* tenants with lines of their own in metrics and status, the first that came */
 };
 
 /* How an actor is chosen among those with a free slot; router.c has the reasons. In the order of --balance. */
@@ -68,6 +71,8 @@ struct head_config {
     uint32_t queue_jobs_max;    /* 1024 */
     uint64_t queue_bytes_max;   /* 64 MiB of requests queued and running, with the records of their jobs */
     uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
+    uint32_t priority_step_ms;  /* 10000: one step of priority is worth so much waiting */
+    uint32_t tenants_max;       /* 1024 names remembered; when all are in use, newcomers share the common tenant */
     uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
     uint32_t attempts_max;      /* 8 attempts in a row that bring no token end a job; workers that left, fell silent
                                    or were full of other heads' jobs do not count */
@@ -174,6 +179,7 @@ struct head_actor_view {
     uint64_t jobs_done, jobs_failed, tokens;
 };
 struct head_totals {
+    uint32_t tenants; /* remembered */
     uint32_t links, workers, actors_ready, queued, running, calls;
     uint32_t actors_serving; /* of the ready ones, those whose workers take new jobs */
     float cpus;            /* of the workers */
@@ -191,13 +197,38 @@ void head_totals(const struct head *h, struct head_totals *out);
 
 /* What a call waits for while its next job is in the queue. */
 struct head_wait {
-    uint32_t place;  /* in the queue of its model, from 1 */
-    double eta_s;    /* until it is sent, by the pace of the queue so far; 0: not known */
+    uint32_t place;  /* in the queue of its model, from 1: how many would be sent until it is, if nobody else came */
+    double eta_s;    /* until it is sent, by the pace of its queue so far; 0: not known */
     uint32_t ready;  /* actors of its model that are ready: busy ones */
     float loading;   /* 0 … 1: how far the best of those that load has come; < 0: none loads */
 };
-/* False when nothing of it is queued. Walks the queue. */
-bool head_call_waits(const struct head *h, uint64_t call, struct head_wait *out);
+/* False when nothing of it is queued. The first such question after a step sorts the queue, the others take what is there. */
+bool head_call_waits(struct head *h, uint64_t call, struct head_wait *out);
+
+/* What has become of a call. */
+struct head_call_view {
+    struct str model;              /* that it asked for, or that answers; empty: any */
+    struct str tenant;
+    int32_t priority;
+    uint32_t branches, ended;      /* made so far, and of those ended */
+    uint32_t running, prefilled;   /* on an actor, and of those with their prompt computed */
+    uint32_t tokens;               /* delivered of the branches that have not ended */
+    uint32_t actor;                /* of the first one running; UINT32_MAX: none */
+    struct str node;               /* same */
+    struct head_wait wait;         /* of the first one that waits; place 0: none */
+};
+bool head_call_view(struct head *h, uint64_t call, struct head_call_view *out);
+
+/* Those who share the queue: walked like workers. At most tenants_max. */
+struct head_tenant_view {
+    uint64_t id;
+    struct str name;
+    bool labelled;                 /* one of the first HEAD_TENANT_LABELS, never forgotten */
+    uint32_t queued, running;      /* jobs */
+    uint64_t bytes;                /* of requests held */
+    uint64_t calls_total, calls_refused, prompt_tokens, answer_tokens; /* since the head has known it */
+};
+bool head_tenant_at(const struct head *h, uint64_t from, struct head_tenant_view *out);
 
 /* Checks every invariant listed at the top of head.c; MUST() fails on the first broken one. For the simulator. */
 void head_check(const struct head *h, uint64_t now_us);

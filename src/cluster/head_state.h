@@ -8,6 +8,7 @@
 
 #include "base/idtab.h"
 #include "base/rng.h"
+#include "cluster/fair.h"
 #include "cluster/head.h"
 #include "cluster/names.h"
 #include "cluster/prefix.h"
@@ -18,12 +19,6 @@
 enum { NOT_SEATED = UINT32_MAX };
 enum { POOL_PEERS_MAX = 64 }; /* actors looked at for the fastest */
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
-
-/* Something that effects of this step may still point to: freed when the next step begins. */
-struct grave {
-    struct grave *next;
-    void (*bury)(struct grave *g);
-};
 
 enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER };
 
@@ -106,7 +101,7 @@ struct actor {
     struct list flights;    /* flight.in_actor: live ones, oldest first */
     struct list orphans;    /* flight.in_actor: of jobs that were cancelled or went elsewhere */
     uint32_t in_flight;     /* both lists; <= slots */
-    struct list bound;      /* job.queued: jobs that want this actor and no other */
+    struct queue bound;     /* jobs that want this actor and no other */
     struct list dirty;      /* head.dirty_actors */
     uint32_t foreign;       /* streams other heads run there, from its loads */
     uint64_t waiting_bytes; /* prompt text of flights not prefilled yet */
@@ -140,7 +135,7 @@ struct pool {
     struct actor *fastest; /* of those ready that were looked at; NULL: look again */
     float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
     float answer_tokens;   /* of an answer, learned; 0: unknown */
-    struct list queue;                      /* job.queued: by job.seq */
+    struct queue queue;
     struct list regroup;                    /* job.queued: they lost their actor a moment ago */
     struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */
 };
@@ -158,7 +153,8 @@ struct call {
     struct request *request; /* owned clone */
     struct wire_run run;     /* made from it once; borrows request and arena */
     struct wire_arena arena; /* owned */
-    uint64_t bytes;          /* counted in head.queue_bytes */
+    struct tenant *tenant;   /* held */
+    uint64_t bytes;          /* counted in head.queue_bytes and tenant.bytes */
     uint64_t prompt_bytes;   /* of one job: inputs are taken to be of one length, for routing */
     struct pool *pool;
     uint64_t created_us, seq;
@@ -201,7 +197,13 @@ struct job {
     uint32_t attempt;      /* 0 before the first send */
     uint32_t in_vain;      /* attempts since the last one that brought a token, without those on blameless workers */
     uint64_t seq;          /* place in the queue: arrival of its call */
-    struct list queued;    /* QUEUED: in pool.queue, bound->bound or pool.regroup */
+    struct list queued;    /* QUEUED: in queue.jobs of its pool or actor, or in pool.regroup */
+    struct queue *queue;   /* QUEUED: that queue; NULL: it regroups */
+    struct lane *lane;     /* QUEUED: in that queue, NULL: in queue.back */
+    struct rank turn;      /* in lane.jobs or queue.back */
+    uint64_t cost;         /* QUEUED: of the lane's turn */
+    uint64_t put_us;       /* QUEUED: since then */
+    uint32_t place;        /* QUEUED: as worked out last; see queue.places_at */
     struct pool *pool;     /* QUEUED: where; see head_job_pool() */
     bool regroups;         /* QUEUED: in pool.regroup; its timer takes it to the queue */
     struct actor *bound;   /* this one or none; NULL: any of the pool */
@@ -249,7 +251,11 @@ struct head {
     struct timers timers;
     struct idtab links, workers, actors, calls, jobs;
     struct list launchers; /* link.launches, the oldest first */
-    struct names worker_names, worker_lives, pool_names[2], kin_names;
+    struct names worker_names, worker_lives, pool_names[2], kin_names, tenant_names, lane_names;
+    struct idtab tenants;
+    struct list tenants_idle; /* tenant.idle: the longest idle first */
+    struct tenant *common;    /* of requests that say nothing of a tenant */
+    uint32_t tenants_labelled;
     struct list pools; /* pool.order: oldest first, any-pools not among them */
     struct list kin_pools; /* pool.order */
     uint32_t pools_n;
@@ -258,7 +264,7 @@ struct head {
     struct stream_node *streams[STREAM_BUCKETS]; /* call.by_stream */
     struct idtab seeks;                          /* seek.node */
     uint64_t next_seek, epoch;                   /* epoch: of this process, for workers */
-    uint64_t next_worker, next_job, next_seq, picks;
+    uint64_t next_worker, next_job, next_seq, next_queue, next_tenant, picks, steps;
     uint32_t next_actor;
     struct list dirty_pools, dirty_actors;
     struct list movers, handovers; /* worker.moving; handover.link: see handover.h */
@@ -267,8 +273,7 @@ struct head {
     uint32_t queued, requeued; /* jobs waiting; of those, ones that were sent before (they pass the limit) */
     uint64_t queue_bytes;
     uint64_t resume_bytes; /* job.ids, together */
-    uint64_t drain_from_us; /* when a job last left the queue, or when the queue began */
-    double drain_s;         /* smoothed time between jobs leaving the queue; 0: not measured yet */
+    struct pace pace;      /* of all queues together */
     /* status */
     struct timer status;
     bool status_due;
@@ -388,22 +393,6 @@ struct pool *head_namesake_pool(struct head *h, const struct worker *w, const st
 struct pool *head_namesake_find(const struct head *h, struct str name, bool embeds);
 /* An actor of p has left or failed: when none is left that might answer, another file's actors take over. */
 void head_namesake_inherit(struct head *h, struct pool *p);
-
-/* ---- queue.c ---- */
-/* All that waits in `from` waits in `to` from now on; the jobs say so already. */
-void head_queue_merge(struct head *h, struct pool *from, struct pool *to);
-/* Room for n more jobs and that many bytes: 0, or ERR_BUSY with f and the seconds to come back in. */
-int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f, uint32_t *out_retry_s);
-void head_queue_put(struct head *h, struct job *job);
-/* The same, a moment later. */
-void head_queue_regroup(struct head *h, struct job *job);
-void head_queue_take(struct head *h, struct job *job);
-/* A job was sent: how fast the queue moves is what retry_after_s is made of. Jobs that did not wait do not count. */
-void head_queue_moved(struct head *h);
-void head_queue_overdue(struct head *h, struct job *job);
-/* One of the pool's actors has failed: those that wait look whether there is still something to wait for. */
-void head_queue_hurry(struct head *h, struct pool *p);
-uint32_t head_queue_retry_s(const struct head *h);
 
 /* ---- dispatch.c ---- */
 /* Sends what can be sent now; the end of each step. */

@@ -63,6 +63,12 @@ struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, s
 
 /* ---- flights ---- */
 
+static void count_running(struct head *h, const struct job *job, int more)
+{
+    h->running += (uint32_t)more;
+    job->call->tenant->running += (uint32_t)more;
+}
+
 /* Another flight there began with the same text: its slot is taken, this one's must be another. */
 static bool twin_runs(const struct call *call, const struct actor *a)
 {
@@ -101,7 +107,7 @@ static struct flight *flight_new(struct head *h, struct job *job, struct actor *
     a->waiting_bytes += f->prompt_bytes;
     a->fresh_bytes += f->fresh_bytes;
     a->last_pick = ++h->picks;
-    h->running++;
+    count_running(h, job, 1);
     job->flight = f;
     head_actor_refresh(h, a);
     return f;
@@ -116,7 +122,7 @@ void head_flight_end(struct head *h, struct flight *f)
     a->fresh_bytes -= f->fresh_bytes;
     if (f->job != NULL) {
         f->job->flight = NULL;
-        h->running--;
+        count_running(h, f->job, -1);
     }
     free(f);
     head_actor_refresh(h, a);
@@ -133,7 +139,7 @@ void head_job_abandon(struct head *h, struct job *job)
     struct flight *f = job->flight;
     job->flight = NULL;
     f->job = NULL;
-    h->running--;
+    count_running(h, job, -1);
     list_remove(&f->in_actor);
     list_push(&f->actor->orphans, &f->in_actor);
     head_flight_cancel(h, f);
@@ -231,14 +237,14 @@ static void send_adopt(struct head *h, const struct job *job, const struct actor
 void head_job_send(struct head *h, struct job *job, struct actor *a)
 {
     MUST(head_actor_is_open(a) || (a->guest == job && head_actor_takes_guest(a)));
-    head_queue_take(h, job);
-    head_queue_moved(h);
+    head_queue_serve(h, job);
     head_job_move(job, JOB_SENT);
     MUST(!job->forgot);
     job->attempt++;
     job->in_vain++;
     job->wait_ms = (float)(h->now_us - job->call->created_us) / 1000;
     flight_new(h, job, a);
+    job->call->tenant->since = h->picks;
     head_kin_sent(h, job, a);
     remember_prefix(h, job->call, a);
     if (job->adopts)

@@ -71,8 +71,8 @@ static bool has_well(const struct pool *p)
 /* Those that wait for twins wait for anybody with the file now. Their deadline stays. */
 void head_kin_left(struct head *h, struct pool *twins)
 {
-    while (!list_empty(&twins->queue) && !has_well(twins)) {
-        struct job *job = list_item(twins->queue.next, struct job, queued);
+    while (!queue_is_empty(&twins->queue) && !has_well(twins)) {
+        struct job *job = queue_first(&twins->queue);
         uint64_t due_us = job->due_us;
         head_queue_take(h, job);
         head_queue_put(h, job);

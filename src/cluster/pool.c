@@ -58,7 +58,7 @@ bool head_pool_has_failed(const struct head *h, const struct pool *p)
 
 static bool in_use(const struct pool *p)
 {
-    return p->actors_n > 0 || p->jobs_n > 0 || !list_empty(&p->queue) || !list_empty(&p->regroup);
+    return p->actors_n > 0 || p->jobs_n > 0 || !queue_is_empty(&p->queue) || !list_empty(&p->regroup);
 }
 
 static void bury_pool(struct grave *g)
@@ -94,7 +94,7 @@ static void forget_oldest(struct head *h)
     }
 }
 
-static struct pool *pool_new(struct str name, bool embeds, int seat)
+static struct pool *pool_new(struct head *h, struct str name, bool embeds, int seat)
 {
     struct pool *p = xalloc(sizeof *p);
     p->name = xstr_dup(name);
@@ -102,7 +102,7 @@ static struct pool *pool_new(struct str name, bool embeds, int seat)
     p->digest = xstrdup("");
     p->embeds = embeds;
     p->seat = seat;
-    list_init(&p->queue);
+    queue_init(h, &p->queue);
     list_init(&p->regroup);
     return p;
 }
@@ -112,7 +112,7 @@ struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int sea
     struct name_node *node = names_get(&h->kin_names, name);
     if (node != NULL)
         return id_item(node, struct pool, by_name);
-    struct pool *p = pool_new(name, embeds, seat);
+    struct pool *p = pool_new(h, name, embeds, seat);
     p->registered = p->was_ready = true; /* an actor of it was there, it may come back */
     list_push(&h->kin_pools, &p->order);
     names_add(&h->kin_names, &p->by_name, str_of(p->name));
@@ -121,7 +121,7 @@ struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int sea
 
 struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
 {
-    struct pool *p = pool_new(name, embeds, name.n == 0 ? SEAT_ANY : SEAT_MODEL);
+    struct pool *p = pool_new(h, name, embeds, name.n == 0 ? SEAT_ANY : SEAT_MODEL);
     if (name.n == 0)
         return p;
     if (h->pools_n >= HEAD_MODELS_MAX)

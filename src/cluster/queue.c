@@ -1,65 +1,9 @@
-/* Jobs that wait for a slot: one list per model, and one per actor for branches that want just that one.
+/* Jobs that wait for a slot: one queue per model, and one per actor for branches that want just that one.
  *
- * Lists are in the order of arrival. A job that comes back from a lost worker keeps its place, which is before all that
- * came later: the front. So a full model never blocks another one, and nobody is overtaken within a model. */
+ * So a full model never blocks another one. Whose turn it is within a queue is fair.c's. A job that comes back from a lost
+ * worker goes to the front: it goes before all that were never sent, and keeps its place among those that were. */
 #include "base/must.h"
 #include "cluster/head_state.h"
-
-enum {
-    RETRY_GUESS_S = 5, /* to come back in, before a pace was measured */
-    RETRY_MAX_S = 60,
-};
-static const double PACE_SMOOTHING = 0.2;
-
-static struct list *list_of(struct job *job)
-{
-    return job->bound != NULL ? &job->bound->bound : &job->pool->queue;
-}
-
-static struct job *job_at(struct list *pos)
-{
-    return list_item(pos, struct job, queued);
-}
-
-uint32_t head_queue_retry_s(const struct head *h)
-{
-    if (h->drain_s <= 0)
-        return RETRY_GUESS_S;
-    double s = h->drain_s * (h->queued + 1);
-    return s >= RETRY_MAX_S ? RETRY_MAX_S : s < 1 ? 1 : (uint32_t)(s + 0.999);
-}
-
-int head_queue_admit(struct head *h, uint32_t n, uint64_t bytes, struct fault *f, uint32_t *out_retry_s)
-{
-    uint32_t fresh = h->queued - h->requeued;
-    if (n > 0 && fresh + n > h->cfg.queue_jobs_max) {
-        *out_retry_s = head_queue_retry_s(h);
-        return fault_set(f, ERR_BUSY, "the queue is full: %u of %u requests wait (queue_jobs_max); come back in %u s",
-                         fresh, h->cfg.queue_jobs_max, *out_retry_s);
-    }
-    if (h->queue_bytes + bytes > h->cfg.queue_bytes_max) {
-        *out_retry_s = head_queue_retry_s(h);
-        return fault_set(f, ERR_BUSY,
-                         "the requests held take %llu bytes, this one %llu more, the limit is %llu (queue_bytes_max); "
-                         "come back in %u s",
-                         (unsigned long long)h->queue_bytes, (unsigned long long)bytes,
-                         (unsigned long long)h->cfg.queue_bytes_max, *out_retry_s);
-    }
-    return 0;
-}
-
-/* Behind all that came before it. Newcomers go to the end at once; who comes back finds its place near the front. */
-static void insert(struct list *queue, struct job *job)
-{
-    if (list_empty(queue) || job_at(queue->prev)->seq <= job->seq) {
-        list_push(queue, &job->queued);
-        return;
-    }
-    struct list *at = queue->next;
-    while (job_at(at)->seq <= job->seq)
-        at = at->next;
-    list_add_before(at, &job->queued);
-}
 
 /* At its deadline; before, when the head has settled: what it waits for may turn out not to come. */
 static uint64_t next_look_us(const struct head *h, const struct job *job)
@@ -70,10 +14,15 @@ static uint64_t next_look_us(const struct head *h, const struct job *job)
 
 static void count_in(struct head *h, struct job *job)
 {
+    struct tenant *t = job->call->tenant;
     MUST(job->state == JOB_QUEUED && !list_linked(&job->queued));
     if (h->queued++ == 0)
-        h->drain_from_us = h->now_us;
+        pace_begins(&h->pace, h->now_us);
+    if (t->queued++ == 0)
+        t->since = h->picks;
     h->requeued += job->attempt > 0;
+    t->requeued += job->attempt > 0;
+    job->put_us = h->now_us;
     job->pool = head_job_pool(job);
     job->due_us = head_after_ms(h, job->call->deadline_ms);
 }
@@ -82,7 +31,7 @@ void head_queue_put(struct head *h, struct job *job)
 {
     count_in(h, job);
     struct pool *p = job->pool;
-    insert(list_of(job), job);
+    queue_add(h, job->bound != NULL ? &job->bound->bound : &p->queue, job);
     timers_set(&h->timers, &job->timer, next_look_us(h, job));
     if (job->bound == NULL && !list_linked(&p->dirty))
         list_push(&h->dirty_pools, &p->dirty);
@@ -107,34 +56,46 @@ void head_queue_regroup(struct head *h, struct job *job)
 
 void head_queue_merge(struct head *h, struct pool *from, struct pool *to)
 {
-    LIST_EACH_SAFE(pos, nxt, &from->queue) {
-        list_remove(pos);
-        insert(&to->queue, job_at(pos));
+    LIST_EACH_SAFE(pos, nxt, &from->queue.jobs) {
+        struct job *job = list_item(pos, struct job, queued);
+        queue_remove(h, job, false);
+        queue_add(h, &to->queue, job);
     }
     LIST_EACH_SAFE(pos, nxt, &from->regroup) {
         list_remove(pos);
         list_push(&to->regroup, pos);
     }
-    if (!list_empty(&to->queue) && !list_linked(&to->dirty))
+    if (!queue_is_empty(&to->queue) && !list_linked(&to->dirty))
         list_push(&h->dirty_pools, &to->dirty);
+}
+
+static void take(struct head *h, struct job *job, bool served)
+{
+    struct tenant *t = job->call->tenant;
+    MUST(list_linked(&job->queued));
+    if (job->queue != NULL)
+        queue_remove(h, job, served);
+    else
+        list_remove(&job->queued);
+    job->regroups = false;
+    timers_clear(&h->timers, &job->timer);
+    h->queued--;
+    t->queued--;
+    h->requeued -= job->attempt > 0;
+    t->requeued -= job->attempt > 0;
 }
 
 void head_queue_take(struct head *h, struct job *job)
 {
-    MUST(list_linked(&job->queued));
-    job->regroups = false;
-    list_remove(&job->queued);
-    timers_clear(&h->timers, &job->timer);
-    h->queued--;
-    h->requeued -= job->attempt > 0;
+    take(h, job, false);
 }
 
-void head_queue_moved(struct head *h)
+/* Jobs that did not wait say nothing of the queue's pace. */
+void head_queue_serve(struct head *h, struct job *job)
 {
-    double s = (double)(h->now_us - h->drain_from_us) / 1e6;
-    if (s > 0)
-        h->drain_s = h->drain_s <= 0 ? s : h->drain_s + PACE_SMOOTHING * (s - h->drain_s);
-    h->drain_from_us = h->now_us;
+    if (job->put_us < h->now_us)
+        pace_moved(&h->pace, h->now_us);
+    take(h, job, true);
 }
 
 /* ---- the deadline: say what was missing ---- */
@@ -220,14 +181,15 @@ void head_queue_overdue(struct head *h, struct job *job)
     if (ran)
         head_job_fail(h, job, &f);
     else
-        head_call_fail(h, call, &f, f.err == ERR_NOT_FOUND || f.err == ERR_UNSUPPORTED ? 0 : head_queue_retry_s(h));
+        head_call_fail(h, call, &f, f.err == ERR_NOT_FOUND || f.err == ERR_UNSUPPORTED ? 0 : head_retry_s(h, p, call->tenant));
 }
 
 void head_queue_hurry(struct head *h, struct pool *p)
 {
     if (!head_pool_has_failed(h, p))
         return;
-    LIST_EACH(pos, &p->queue) {
-        timers_set(&h->timers, &job_at(pos)->timer, h->now_us + 1); /* after this step, whatever it still changes */
+    LIST_EACH(pos, &p->queue.jobs) {
+        struct job *job = list_item(pos, struct job, queued);
+        timers_set(&h->timers, &job->timer, h->now_us + 1); /* after this step, whatever it still changes */
     }
 }

@@ -176,7 +176,7 @@ static void go_on(struct head *h, struct seek *s)
     struct fault f = {0};
     uint32_t retry_s;
     MUST(pool != NULL);
-    if (head_queue_admit(h, not_begun(h, s), 0, &f, &retry_s) != 0) {
+    if (head_admit(h, pool, h->common, (struct admission){.jobs = not_begun(h, s)}, &f, &retry_s) != 0) {
         seek_fail(h, s, f.err, f.text);
         return;
     }

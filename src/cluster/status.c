@@ -18,21 +18,6 @@ void head_status_lines(struct head *h, bool periodic)
 
 /* ---- views ---- */
 
-/* The first node with an id >= from. The usual walk asks for the one behind the last: that is found at once. */
-static struct id_node *at_or_after(const struct idtab *t, uint64_t from)
-{
-    struct id_node *node = idtab_get(t, from);
-    if (node != NULL)
-        return node;
-    struct id_node *before = from > 0 ? idtab_get(t, from - 1) : NULL;
-    for (struct list *pos = before != NULL ? before->order.next : t->order.next; pos != &t->order; pos = pos->next) {
-        node = list_item(pos, struct id_node, order);
-        if (node->id >= from)
-            return node;
-    }
-    return NULL;
-}
-
 static uint32_t ready_actors(const struct worker *w)
 {
     uint32_t n = 0;
@@ -43,7 +28,7 @@ static uint32_t ready_actors(const struct worker *w)
 
 bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct head_worker_view *out)
 {
-    struct id_node *node = at_or_after(&h->workers, from);
+    struct id_node *node = idtab_from(&h->workers, from);
     if (node == NULL)
         return false;
     const struct worker *w = id_item(node, struct worker, node);
@@ -73,7 +58,7 @@ bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct
 
 bool head_actor_at(const struct head *h, uint32_t from, struct head_actor_view *out)
 {
-    struct id_node *node = at_or_after(&h->actors, from);
+    struct id_node *node = idtab_from(&h->actors, from);
     if (node == NULL)
         return false;
     const struct actor *a = id_item(node, struct actor, node);
@@ -116,6 +101,7 @@ void head_totals(const struct head *h, struct head_totals *out)
 {
     const struct link *launcher = head_launcher(h);
     *out = (struct head_totals){
+        .tenants = (uint32_t)h->tenants.n,
         .links = (uint32_t)h->links.n,
         .workers = (uint32_t)h->workers.n,
         .actors_ready = h->actors_ready,

@@ -273,11 +273,15 @@ static void count_done(struct head *h, const struct flight *f, struct call *call
     h->prompt_tokens += m->prompt_tokens;
     h->cached_tokens += m->cached_tokens;
     h->answer_tokens += m->completion_tokens;
+    call->tenant->prompt_tokens += m->prompt_tokens;
+    call->tenant->answered_tokens += m->completion_tokens;
     if (failed)
         return;
     head_actor_succeeds(h, a);
-    if (m->completion_tokens > 0 && m->completion_tokens <= a->context)
+    if (m->completion_tokens > 0 && m->completion_tokens <= a->context) {
         learn(&a->seats[SEAT_MODEL].pool->answer_tokens, (float)m->completion_tokens);
+        learn(&call->tenant->answer_tokens, (float)m->completion_tokens);
+    }
 }
 
 /* The worker stopped taking jobs while this one was on its way to it: nobody has failed. */

@@ -1,18 +1,5 @@
-/* What a call waits for, for those who watch it wait. */
+/* What has become of a call, for those who watch it: what it waits for, or how far its answer is. */
 #include "cluster/head_state.h"
-
-/* Jobs of its model that are sent before this one, and itself. */
-static uint32_t place_of(const struct pool *p, const struct job *job)
-{
-    uint32_t place = 1;
-    LIST_EACH(pos, &p->queue) {
-        const struct job *before = list_item(pos, struct job, queued);
-        if (before->seq >= job->seq)
-            break;
-        place++;
-    }
-    return place;
-}
 
 /* How far the actor that is nearest to being ready has come; negative when none is loading. */
 static float loading(const struct head *h, const struct pool *p)
@@ -28,25 +15,99 @@ static float loading(const struct head *h, const struct pool *p)
     return most;
 }
 
-bool head_call_waits(const struct head *h, uint64_t id, struct head_wait *out)
+static void view_queued(struct head *h, const struct job *job, struct head_wait *out)
+{
+    const struct pool *p = job->pool;
+    double pace = job->queue != NULL ? pace_s(&job->queue->pace) : 0;
+    uint32_t place = 1; /* of one that regroups */
+    if (job->queue != NULL) {
+        queue_work_out_places(h, job->queue);
+        place = job->place;
+    }
+    *out = (struct head_wait){
+        .place = place,
+        .eta_s = p->ready_n > 0 ? (pace > 0 ? pace : pace_s(&h->pace)) * place : 0,
+        .ready = p->ready_n,
+        .loading = loading(h, p),
+    };
+}
+
+static struct call *call_of(const struct head *h, uint64_t id)
 {
     struct id_node *node = idtab_get(&h->calls, id);
-    if (node == NULL)
-        return false;
-    const struct call *call = id_item(node, struct call, node);
+    return node != NULL ? id_item(node, struct call, node) : NULL;
+}
+
+/* Its first branch that waits, or NULL. */
+static const struct job *waiting(const struct call *call)
+{
     LIST_EACH(pos, &call->jobs) {
         const struct job *job = list_item(pos, struct job, in_call);
-        if (job->state != JOB_QUEUED)
-            continue;
-        const struct pool *p = job->pool;
-        uint32_t place = place_of(p, job);
-        *out = (struct head_wait){
-            .place = place,
-            .eta_s = p->ready_n > 0 ? h->drain_s * place : 0,
-            .ready = p->ready_n,
-            .loading = loading(h, p),
-        };
-        return true;
+        if (job->state == JOB_QUEUED)
+            return job;
     }
-    return false;
+    return NULL;
+}
+
+bool head_call_waits(struct head *h, uint64_t id, struct head_wait *out)
+{
+    const struct call *call = call_of(h, id);
+    const struct job *job = call != NULL ? waiting(call) : NULL;
+    if (job != NULL)
+        view_queued(h, job, out);
+    return job != NULL;
+}
+
+bool head_call_view(struct head *h, uint64_t id, struct head_call_view *out)
+{
+    const struct call *call = call_of(h, id);
+    if (call == NULL)
+        return false;
+    *out = (struct head_call_view){
+        .model = str_of(call->pool->name),
+        .tenant = str_of(call->tenant->name),
+        .priority = call->request->priority,
+        .branches = call->branches,
+        .ended = call->branches - call->open,
+        .actor = UINT32_MAX,
+    };
+    LIST_EACH(pos, &call->jobs) {
+        const struct job *job = list_item(pos, struct job, in_call);
+        out->tokens += job->said;
+        if (job->flight == NULL)
+            continue;
+        const struct actor *a = job->flight->actor;
+        out->running++;
+        out->prefilled += job->state >= JOB_STARTED;
+        if (out->actor == UINT32_MAX) {
+            out->actor = (uint32_t)a->node.id;
+            out->node = str_of(a->worker->name);
+            out->model = str_of(a->seats[SEAT_MODEL].pool->name);
+        }
+    }
+    const struct job *job = waiting(call);
+    if (job != NULL)
+        view_queued(h, job, &out->wait);
+    return true;
+}
+
+bool head_tenant_at(const struct head *h, uint64_t from, struct head_tenant_view *out)
+{
+    struct id_node *node = idtab_from(&h->tenants, from);
+    if (node == NULL)
+        return false;
+    const struct tenant *t = id_item(node, struct tenant, node);
+    *out = (struct head_tenant_view){
+        .id = t->node.id,
+        .name = str_of(t->name),
+        .labelled = t->labelled,
+        .queued = t->queued,
+        .running = t->running,
+        .bytes = t->bytes,
+        .calls_total = t->calls_total,
+        .calls_refused = t->calls_refused,
+        .prompt_tokens = t->prompt_tokens,
+        .answer_tokens = t->answered_tokens,
+    };
+    return true;
 }

@@ -37,19 +37,17 @@ static const char *id_prefix(enum api_shape shape)
     return "manta";
 }
 
-enum { REQUEST_ID_BYTES = 48 };
-
-static void request_id(const struct call *c, char out[REQUEST_ID_BYTES])
+void call_name(const struct call *c, char *out, size_t cap)
 {
-    snprintf(out, REQUEST_ID_BYTES, "%s-%016llx", id_prefix(c->api.shape), (unsigned long long)c->head.id);
+    snprintf(out, cap, "%s-%016llx", id_prefix(c->api.shape), (unsigned long long)c->head.id);
 }
 
 /* Somebody will want to look for a request that crashes workers: the error names it. */
 static struct fault named_fault(const struct call *c, const struct fault *f)
 {
     struct fault named = *f;
-    char id[REQUEST_ID_BYTES];
-    request_id(c, id);
+    char id[CALL_NAME_BYTES];
+    call_name(c, id, sizeof id);
     if (f->err == ERR_POISON)
         fault_set(&named, f->err, "%s (request %s)", f->text, id);
     return named;
@@ -57,10 +55,9 @@ static struct fault named_fault(const struct call *c, const struct fault *f)
 
 static void extra_headers(const struct call *c, uint32_t retry_after_s, bool stream, char *out, size_t cap)
 {
-    char id[REQUEST_ID_BYTES];
-    request_id(c, id);
-    int n = snprintf(out, cap, "x-request-id: %s\r\n%s", id,
-                     stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "");
+    char name[CALL_NAME_BYTES];
+    call_name(c, name, sizeof name);
+    int n = snprintf(out, cap, "x-request-id: %s\r\n%s", name, stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "");
     if (retry_after_s > 0)
         snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
 }

@@ -61,10 +61,19 @@ struct call {
     uint8_t duty_to;               /* enum wire_duties */
     bool streaming;                /* the stream's head is sent */
     bool begun;                    /* something of the answer has come */
+    char *tenant;                  /* owned; what the request says of it */
+    char *client_id;               /* owned; the X-Request-Id that the client sent, or NULL */
     struct fault doom;             /* why, when on the doomed list */
     uint64_t bytes;                /* counted in program->answer_bytes */
     char param[24];                /* field of the request that doom is about; empty: none */
 };
+
+enum {
+    CALL_NAME_BYTES = 40,
+    CLIENT_ID_BYTES_MAX = 128, /* longer ones are not kept: their requests cannot be asked for by them */
+};
+/* The answer's x-request-id. */
+void call_name(const struct call *c, char *out, size_t cap);
 
 /* True when the client wants to know the tokens of an answer, not just its text. */
 static inline bool call_wants_ids(const struct call *c)

@@ -42,6 +42,8 @@ void call_free(struct head_program *p, struct call *c)
     free(c->branches);
     free(c->from);
     memory_of_call(p, c, -(int64_t)c->bytes);
+    free(c->client_id);
+    free(c->tenant);
     api_call_fini(&c->api);
     free(c->duty);
     free(c->model);
@@ -171,6 +173,12 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
         reply_api_error(p, r, &e);
         return;
     }
+    char tenant[HEAD_TENANT_NAME_BYTES_MAX + 1];
+    if (request_tenant(p, r, tenant, sizeof tenant, &e.fault) != 0) {
+        api_call_fini(&api);
+        reply_api_error(p, r, &e);
+        return;
+    }
     struct str session = session_header(r);
     if (session.n > 0)
         api.request.affinity = session; /* says more than `prompt_cache_key` and `user` do */
@@ -180,6 +188,9 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
     uint64_t id = c->node.id;
     c->api = api;
     c->model = xstr_dup(api.request.model);
+    c->client_id = request_client_id(r);
+    c->tenant = xstrdup(tenant);
+    c->api.request.tenant = str_of(c->tenant);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
     c->total = api.spread ? 0 : api.n;
     c->has_body = true;

@@ -20,6 +20,7 @@ enum {
     WORKER_BYTES = 4096,         /* a worker's record with all it says of itself, its link's record */
     ACTOR_BYTES = 2048,          /* an actor's record with all texts, its seats in pools */
     MODEL_BYTES = 1024,          /* a name that is remembered */
+    TENANT_BYTES = 512,          /* the same of a tenant, with its counts */
     ALLOCATOR_PART = 8,          /* the allocator's own and what lies between: so much of all the others */
     GIVE_BACK_BYTES = 256 << 10, /* what is larger is a mapping of its own, and gone when it is freed */
     TEND_BYTES = 4 << 20,        /* of the rest, so much must have been freed to make it worth the while */
@@ -64,6 +65,8 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
     n = add(out, n, (struct memory_part){"actors_max", (uint64_t)c->actors_max * ACTOR_BYTES, (uint64_t)t.actors_ready * ACTOR_BYTES,
                                          "actors: the next one is refused"});
     n = add(out, n, (struct memory_part){"model_names_max", (uint64_t)HEAD_MODELS_MAX * MODEL_BYTES, 0, "names: the oldest are forgotten"});
+    n = add(out, n, (struct memory_part){"tenants_max", (uint64_t)c->tenants_max * TENANT_BYTES, (uint64_t)t.tenants * TENANT_BYTES,
+                                         "tenants: those that were idle longest are forgotten"});
     n = add(out, n, (struct memory_part){"one_message_bytes_max", (uint64_t)PARSE_BYTES + REPLY_JSON_BYTES_MAX + WIRE_FRAME_BYTES_MAX + WIRE_ARENA_BYTES_MAX,
                                          0, "the one request, answer or frame at hand: it is refused, 413 or 500"});
     return add(out, n, (struct memory_part){"program_bytes", PROGRAM_BYTES, 0, "fixed; of prefixes the oldest are forgotten"});

@@ -132,6 +132,29 @@ static void on_actors(struct head_program *p, struct http_request *r)
     reply_json(p, r, 200, NULL);
 }
 
+static void on_requests(struct head_program *p, struct http_request *r)
+{
+    buf_reset(&p->json);
+    write_requests(p);
+    reply_json(p, r, 200, NULL);
+}
+
+static void on_request_by_id(struct head_program *p, struct http_request *r)
+{
+    struct str path = http_path(r), id = str_n(path.p + strlen("/manta/requests/"), path.n - strlen("/manta/requests/"));
+    struct buf name = buf_max(API_FIELD_BYTES_MAX);
+    buf_reset(&p->json);
+    if (http_decode(&name, id, false) == 0 && write_request(p, buf_str(&name))) {
+        reply_json(p, r, 200, NULL);
+    } else {
+        struct fault f;
+        fault_set(&f, ERR_NOT_FOUND, "no request '%.*s' is here now: it has ended, or it never was; GET /manta/requests lists those there are",
+                  (int)(id.n < 128 ? id.n : 128), id.p);
+        reply_fault(p, r, &f);
+    }
+    buf_fini(&name);
+}
+
 /* POST /manta/scale?workers=N or {"workers":N}: so small a body needs no parser of its own. */
 static void on_scale(struct head_program *p, struct http_request *r)
 {
@@ -202,6 +225,7 @@ static void on_root(struct head_program *p, struct http_request *r)
                "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
+               "             GET /manta/requests  GET /manta/requests/{x-request-id}\n"
                "operations:  GET /health  GET /readyz  GET /metrics\n",
                p->o->version, t.workers, t.actors_ready);
     http_reply(r, 200, "text/plain; charset=utf-8", NULL, buf_str(&p->json));
@@ -217,6 +241,8 @@ static const struct route routes[] = {
     {"POST", "/manta/process_prompt", on_process_prompt, 0},
     {"GET", "/manta/status", on_status, 0},
     {"GET", "/manta/actors", on_actors, 0},
+    {"GET", "/manta/requests", on_requests, 0},
+    {"GET", "/manta/requests/", on_request_by_id, 0},
     {"POST", "/manta/scale", on_scale, 0},
     {"POST", "/manta/drain", on_drain, 0},
     {"POST", "/manta/cordon", on_cordon, 0},
@@ -246,24 +272,12 @@ static bool method_matches(const struct route *route, struct str method)
     return str_is(method, route->method) || (str_is(method, "HEAD") && strcmp(route->method, "GET") == 0);
 }
 
-/* Compares in a time that does not tell how much of the key was right. */
-static bool same_key(struct str given, const char *key)
+const struct api_key *route_key(const struct head_program *p, const struct http_request *r)
 {
-    size_t n = strlen(key);
-    unsigned char differ = given.n != n;
-    for (size_t i = 0; i < given.n; i++)
-        differ |= (unsigned char)(given.p[i] ^ key[n > 0 ? i % n : 0]);
-    return differ == 0;
-}
-
-static bool has_key(const struct head_program *p, const struct http_request *r)
-{
-    if (p->o->api_key[0] == '\0')
-        return true;
     struct str auth = http_header(r, "authorization");
     if (auth.n > 7 && strncasecmp(auth.p, "bearer ", 7) == 0)
-        return same_key(str_n(auth.p + 7, auth.n - 7), p->o->api_key);
-    return same_key(http_header(r, "x-api-key"), p->o->api_key);
+        return keys_find(&p->keys, str_n(auth.p + 7, auth.n - 7));
+    return keys_find(&p->keys, http_header(r, "x-api-key"));
 }
 
 static void reply_not_here(struct head_program *p, struct http_request *r, const struct route *other_method)
@@ -297,7 +311,7 @@ void route(struct head_program *p, struct http_request *r)
             other_method = route;
             continue;
         }
-        if ((route->flags & OPEN) == 0 && !has_key(p, r)) {
+        if ((route->flags & OPEN) == 0 && p->keys.n > 0 && route_key(p, r) == NULL) {
             struct fault f;
             fault_set(&f, ERR_AUTH, "missing or wrong API key: send 'Authorization: Bearer <key>' with the head's --api-key");
             reply_fault(p, r, &f);

@@ -133,7 +133,9 @@ static int start(struct head_program *p, struct fault *f)
 {
     static const struct http_server_calls calls = {
         .on_request = on_request, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
-    int err = check_exposure(p->o, f);
+    int err = keys_parse(&p->keys, p->o->api_key, f);
+    if (err == 0)
+        err = check_exposure(p->o, f);
     if (err != 0)
         return err;
     return http_server_new(p->loop, p->o->host, p->o->port, &calls, p, &p->server, f);
@@ -189,6 +191,7 @@ int head_main(const struct head_options *o)
     effects_fini(&p.fx);
     idtab_fini(&p.links);
     idtab_fini(&p.calls);
+    keys_fini(&p.keys);
     wire_arena_fini(&p.arena);
     buf_fini(&p.frame);
     buf_fini(&p.json);

@@ -11,7 +11,7 @@
 struct head_options {
     const char *host;           /* address to listen on */
     uint16_t port;              /* 0: any; the log says which */
-    const char *api_key;        /* empty: nobody is asked for one */
+    const char *api_key;        /* empty: nobody is asked for one; several and names: see keys.h */
     const char *join_token;     /* empty: same */
     const char *version;        /* manta's */
     uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */

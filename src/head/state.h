@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "cluster/head.h"
 #include "head/histogram.h"
+#include "head/keys.h"
 #include "head/serve.h"
 #include "http/http.h"
 #include "net/net.h"
@@ -24,6 +25,7 @@ enum {
 
 struct head_program {
     const struct head_options *o;
+    struct keys keys;
     struct net_loop *loop;
     struct net_timer *timer;      /* head_deadline() */
     struct net_timer *keep_alive;
@@ -74,9 +76,23 @@ void calls_keep_alive(struct head_program *p);
 
 /* ---- routes.c ---- */
 void route(struct head_program *p, struct http_request *r);
+/* The key it came with; NULL: none, or a wrong one. */
+const struct api_key *route_key(const struct head_program *p, const struct http_request *r);
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
 /* Sends p->json as the answer. */
 void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra);
+
+/* ---- requests.c ---- */
+struct jout;
+/* Whose request this is; empty: nobody says. ERR_INVALID: the header is no name. */
+int request_tenant(struct head_program *p, const struct http_request *r, char *name, size_t cap, struct fault *f);
+/* The X-Request-Id that came with it, owned, or NULL. */
+char *request_client_id(const struct http_request *r);
+void put_tenants(struct head_program *p, struct jout *j);
+/* Into p->json: all of them, at most REQUESTS_LISTED_MAX. */
+void write_requests(struct head_program *p);
+/* The one with that x-request-id, the head's or the client's; false when there is none. */
+bool write_request(struct head_program *p, struct str name);
 
 /* ---- status.c, metrics.c: write into p->json ---- */
 const char *worker_state_name(enum worker_state s);

@@ -4,8 +4,8 @@
 
 #include "api/json_out.h"
 #include "base/memory.h"
+#include "head/call.h"
 #include "head/memory.h"
-#include "head/state.h"
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
 
@@ -186,6 +186,14 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "queue_jobs_max", c->queue_jobs_max);
     put_limit(j, "queue_bytes_max", c->queue_bytes_max);
     put_limit(j, "queue_deadline_ms", c->queue_deadline_ms);
+    put_limit(j, "priority_max", REQUEST_PRIORITY_MAX);
+    put_limit(j, "priority_step_ms", c->priority_step_ms);
+    put_limit(j, "tenants_max", c->tenants_max);
+    put_limit(j, "tenant_name_bytes_max", HEAD_TENANT_NAME_BYTES_MAX);
+    put_limit(j, "tenant_share", HEAD_TENANT_SHARE);
+    put_limit(j, "tenant_labels", HEAD_TENANT_LABELS);
+    put_limit(j, "api_keys_max", KEYS_MAX);
+    put_limit(j, "client_request_id_bytes_max", CLIENT_ID_BYTES_MAX);
     put_limit(j, "attempts_max", c->attempts_max);
     put_limit(j, "moves_max", c->moves_max);
     put_limit(j, "poison_crashes", HEAD_POISON_CRASHES);
@@ -267,6 +275,7 @@ void write_status(struct head_program *p)
     jout_object(&j);
     put_head(p, &j);
     put_totals(&t, &j);
+    put_tenants(p, &j);
     put_workers(p, &j);
     put_actors(p, &j);
     put_limits(p, &j);

@@ -1,6 +1,9 @@
 #include "main/options.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
+#include "head/keys.h"
 
 struct head_options options_head(const struct settings *s)
 {
@@ -62,11 +65,14 @@ struct models_pull options_pull(const struct settings *s)
 
 struct client_options options_client(const struct settings *s)
 {
+    static char key[KEY_BYTES_MAX + 1]; /* of the only settings there are */
+    struct str first = keys_first(setting_text(s, SET_API_KEY));
+    snprintf(key, sizeof key, "%.*s", STR_ARG(first));
     /* A client asks for a model only when a person named one: the default is for workers. */
     bool named = s->values[SET_MODEL].source == FROM_FLAG;
     return (struct client_options){
         .head = setting_text(s, SET_HEAD),
-        .api_key = setting_text(s, SET_API_KEY),
+        .api_key = key,
         .model = named ? setting_text(s, SET_MODEL) : "",
         .node = setting_text(s, SET_NODE),
         .json = setting_number(s, SET_OUTPUT) == 1,

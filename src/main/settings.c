@@ -341,34 +341,6 @@ static int put_flags(struct settings *s, int argc, char **argv, unsigned uses, s
     return 0;
 }
 
-/* A key that lies in a file, so that it stands in no command line and no environment. */
-static int put_key_from_file(struct settings *s, enum setting_id key, enum setting_id file, struct fault *f)
-{
-    const struct setting_value *from = &s->values[file];
-    char line[600] = "";
-    if (from->text[0] == '\0' || (s->values[key].text[0] != '\0' && s->values[key].source >= from->source))
-        return 0;
-    FILE *in = fopen(from->text, "re");
-    if (in == NULL)
-        return fault_set(f, ERR_USAGE, "--%s: cannot read '%.200s': %m", table[file].flag, from->text);
-    bool read = fgets(line, sizeof line, in) != NULL;
-    fclose(in);
-    line[strcspn(line, "\r\n")] = '\0';
-    if (!read || line[0] == '\0' || strlen(line) >= 512)
-        return fault_set(f, ERR_USAGE, "--%s: the first line of '%.200s' should be the key, at most 511 bytes", table[file].flag, from->text);
-    return setting_put(s, key, line, from->source, table[file].flag, f);
-}
-
-static int put_keys_from_files(struct settings *s, unsigned uses, struct fault *f)
-{
-    int err = 0;
-    if ((table[SET_API_KEY_FILE].uses & uses) != 0)
-        err = put_key_from_file(s, SET_API_KEY, SET_API_KEY_FILE, f);
-    if (err == 0 && (table[SET_JOIN_TOKEN_FILE].uses & uses) != 0)
-        err = put_key_from_file(s, SET_JOIN_TOKEN, SET_JOIN_TOKEN_FILE, f);
-    return err;
-}
-
 int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f)
 {
     *s = (struct settings){0};
@@ -381,7 +353,7 @@ int settings_load(struct settings *s, int argc, char **argv, unsigned uses, stru
     if (err == 0 && setting_text(s, SET_CONFIG)[0] != '\0')
         err = settings_read_file(s, setting_text(s, SET_CONFIG), f);
     if (err == 0 && !s->help)
-        err = put_keys_from_files(s, uses, f);
+        err = settings_read_keys(s, uses, f);
     if (err == 0 && !s->help)
         err = settings_check(s, uses, f);
     return err;

@@ -35,10 +35,10 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings") \
     S(HOST, "host", "head.host", SETTING_TEXT, "127.0.0.1", 0, 0, NULL, USE_HEAD, "address the head listens on; other than loopback needs --api-key and --join-token") \
     S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD, "port of the head: API, status, metrics and worker links; 0: any") \
-    S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...)") \
+    S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name: KEY") \
     S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring") \
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
-    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file with that key in its first line") \
+    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file with that key in its first line, or with several, each in a line `name: key`") \
     S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file with that token in its first line") \
     S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "1024", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
     S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
@@ -144,6 +144,8 @@ void settings_print_help(unsigned uses);
 /* For settings_file.c: sets a value by id, checking it; a LIST grows by it. `where` begins the error: "--port", "config/laptop.yaml:3". */
 int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
                 struct fault *f);
+/* Reads the files with keys, where no stronger source gives the key itself. */
+int settings_read_keys(struct settings *s, unsigned uses, struct fault *f);
 /* Reads a YAML file into the settings that no stronger source gives. */
 int settings_read_file(struct settings *s, const char *path, struct fault *f);
 /* The id with that YAML key, or -1; *out_nearest: the nearest key there is, or NULL. */

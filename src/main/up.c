@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/dirs.h"
 #include "base/log.h"
 #include "client/client.h"
@@ -37,7 +38,8 @@ struct up {
     const char *head_args[ARGS_MAX], *worker_args[ARGS_MAX], *env[3];
     char *owned[2 * ARGS_MAX];     /* texts of those arguments */
     size_t owned_n;
-    char head_address[300], api_key_env[600], token_env[600], log_path[1024], pid[16];
+    struct buf api_key_env;        /* all keys: for the head */
+    char head_address[300], token_env[600], log_path[1024], pid[16];
     int exit_status;
 };
 
@@ -73,9 +75,10 @@ static void make_args(struct up *u)
     u->worker_args[1] = "--head";
     u->worker_args[2] = u->head_address;
     pass_on(u, USE_WORKER, u->worker_args, 3);
-    snprintf(u->api_key_env, sizeof u->api_key_env, "MANTA_API_KEY=%s", setting_text(u->s, SET_API_KEY));
+    u->api_key_env = buf_max(SIZE_MAX / 2);
+    buf_printf(&u->api_key_env, "MANTA_API_KEY=%s", setting_text(u->s, SET_API_KEY));
     snprintf(u->token_env, sizeof u->token_env, "MANTA_JOIN_TOKEN=%s", setting_text(u->s, SET_JOIN_TOKEN));
-    u->env[0] = u->api_key_env;
+    u->env[0] = buf_cstr(&u->api_key_env);
     u->env[1] = u->token_env;
 }
 
@@ -238,7 +241,7 @@ static int start(struct up *u, struct fault *f)
     u->launch = launch_start(u->loop, &cfg, f);
     if (u->launch == NULL)
         return f->err;
-    u->client = (struct client_options){.head = u->head_address, .api_key = setting_text(u->s, SET_API_KEY), .model = ""};
+    u->client = (struct client_options){.head = u->head_address, .api_key = options_client(u->s).api_key, .model = ""};
     u->watch = client_watch_start(u->loop, &u->client, on_news, u, f);
     return u->watch != NULL ? 0 : f->err;
 }
@@ -301,5 +304,6 @@ int up_main(const struct settings *s)
         fclose(u.log);
     while (u.owned_n > 0)
         free(u.owned[--u.owned_n]);
+    buf_fini(&u.api_key_env);
     return u.exit_status;
 }

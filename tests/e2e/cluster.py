@@ -182,10 +182,10 @@ class Api:
         assert status == 200, f"GET {path}: {status} {text}"
         return json.loads(text)
 
-    def post(self, path, body, **options):
+    def post(self, path, body, headers=None, **options):
         """(status, JSON) of a POST; `body` is a value, or bytes as they are."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        status, _, text = self.request("POST", path, raw, {"content-type": "application/json"}, **options)
+        status, _, text = self.request("POST", path, raw, {"content-type": "application/json", **(headers or {})}, **options)
         return status, json.loads(text)
 
     def ask(self, prompt, **fields):

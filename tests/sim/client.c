@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "sim.h"
@@ -28,8 +29,10 @@ static void client_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
 void client_crowd(struct sim *s, uint32_t head)
 {
     uint64_t n = s->heads[head].cfg.queue_jobs_max / 2 + sim_between(s, 0, 800);
+    s->crowding = true;
     for (uint64_t i = 0; i < n; i++)
         client_ask(s, head);
+    s->crowding = false;
 }
 
 static void crowd_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
@@ -143,6 +146,27 @@ void call_free(struct call *c)
     free(c);
 }
 
+const char *client_tenant(uint32_t tenant)
+{
+    static const char *const names[SIM_TENANTS] = {"quiet", "crowd", "", "ann", "ben", "eve"};
+    return names[tenant];
+}
+
+/* Who it is, from the seed: the quiet one's calls are as small as calls can be. */
+static void call_signs(struct call *c, bool crowd)
+{
+    static const char *const models[SIM_ASKED_MODELS] = {"smollm2", "gpt2", "nomic", "", "no-such-model", "broken"};
+    while (strcmp(models[c->asked], c->model) != 0)
+        c->asked++;
+    c->tenant = crowd ? 1 : (uint32_t)(c->seed >> 8) % SIM_TENANTS;
+    if (c->tenant > 1 && (c->seed >> 16) % 5 == 0)
+        c->priority = (int32_t)((c->seed >> 20) % 201) - REQUEST_PRIORITY_MAX;
+    if (c->tenant != 0)
+        return;
+    c->spread = false;
+    c->count = c->max_tokens = 1;
+}
+
 static void call_dream_up(struct sim *s, struct call *c)
 {
     uint64_t dice = sim_between(s, 0, 99);
@@ -176,6 +200,8 @@ void client_prompts(struct sim *s, struct call *c, struct coordinator *head)
     char prompt[600];
     int n = snprintf(prompt, sizeof prompt, "call=%llu ", (unsigned long long)c->id);
     size_t bytes = (size_t)n + sim_between(s, 0, sizeof prompt - 40);
+    if (c->tenant == 0)
+        bytes = (size_t)n;
     for (size_t i = (size_t)n; i < bytes; i++)
         prompt[i] = (char)('a' + i % 26);
     struct turn turns[] = {{str_of("system"), str_of("You are a simulation.")}, {str_of("user"), str_n(prompt, bytes)}};
@@ -189,6 +215,12 @@ void client_prompts(struct sim *s, struct call *c, struct coordinator *head)
     r.sampling.seed = c->seed;
     r.sampling.max_tokens = c->max_tokens;
     r.sampling.logprobs = c->logprobs;
+    r.tenant = str_of(client_tenant(c->tenant));
+    r.priority = c->priority;
+    struct head_totals t;
+    head_totals(head->head, &t);
+    c->ahead = t.queued;
+    memcpy(c->sent_before, head->sent[c->asked], sizeof c->sent_before);
     coordinator_feed(s, head, (struct head_event){.kind = HEAD_PROMPT,
                                                   .call = k->no,
                                                   .request = &r,
@@ -237,6 +269,7 @@ void client_ask(struct sim *s, uint64_t no)
     }
     struct call *c = call_new(s);
     call_dream_up(s, c);
+    call_signs(c, s->crowding);
     sim_trace(s, "client asks", c->model, c->id, c->count, head->no);
     if (sim_chance(s, s->mood.cancel_percent))
         sim_in(s, sim_between(s, 0, 3 * SIM_S), client_goes, c->id, 0, 0);

@@ -10,7 +10,8 @@
  *     delivered by then
  * O7  no engine works on for a call that has ended
  * O8  a job runs on the model that its call named
- * O9  a stream that lost its head goes on at any head whose workers have it, after the tokens that its client has */
+ * O9  a stream that lost its head goes on at any head whose workers have it, after the tokens that its client has
+ * O10 a tenant with a small job waits for no more than a few of any other tenant, however many wait */
 #include "sim.h"
 
 /* ---- runs ---- */
@@ -95,6 +96,23 @@ void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, 
     PROBE(s, adopted);
 }
 
+enum { FAIR_JOBS = 4 }; /* no job is smaller than the quiet tenant's by more than a rounding; a queue may be merged into another meanwhile */
+
+/* O10. Those for another model, and branches of a fan-out, are in other queues. */
+static void fair_check(struct sim *s, const struct call *c)
+{
+    if (c->tenant != 0 || c->count != 1 || c->hops > 0 || c->returns > 0)
+        return;
+    uint64_t own = c->head->sent[c->asked][0] - c->sent_before[0];
+    for (uint32_t i = 1; i < SIM_TENANTS; i++) {
+        uint64_t others = c->head->sent[c->asked][i] - c->sent_before[i];
+        SIM_MUST(s, others <= FAIR_JOBS * (own + 1), "O10: call %llu of '%s' waited for %llu jobs of '%s' and %llu of its own", (unsigned long long)c->id,
+                 client_tenant(0), (unsigned long long)others, client_tenant(i), (unsigned long long)own);
+    }
+    if (c->ahead > 50 && coordinator_now(s, c->head) > c->asked_us)
+        PROBE(s, went_past_a_crowd);
+}
+
 void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_run *run)
 {
     struct call *c = table_get(&s->calls, answer_call_of(run));
@@ -103,7 +121,12 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
     SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->asking != NULL && c->head == by,
              "O2: a job runs for a call that is not there");
     SIM_MUST(s, run->stream == c->stream, "O6: a run of another stream");
+    bool first = run_find(c, run->job) == NULL && run->attempt == 1;
     struct run_seen *seen = run_seen(s, c, run->job, run->sampling.seed, run->attempt);
+    if (first) {
+        fair_check(s, c);
+        c->head->sent[c->asked][c->tenant] += !c->spread;
+    }
     sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
     SIM_MUST(s, c->crashes < 2 || !c->crashed_alone, "O5: what crashed %u workers is given to another one", c->crashes);
     SIM_MUST(s, run->sampling.seed == seen->seed, "O6: another seed in attempt %u", run->attempt);
@@ -296,6 +319,23 @@ static bool wrong_kind(const struct call *c)
     return c->kind == REQUEST_EMBED && !str_is(str_of(c->model), "nomic");
 }
 
+/* The queue is full, or what is left of it is kept for other tenants. */
+static bool no_room(struct sim *s, const struct call *c, const struct head_totals *t)
+{
+    uint32_t n = c->count != 0 ? c->count : c->head->cfg.fanout_max, most = c->head->cfg.queue_jobs_max;
+    struct head_tenant_view v;
+    if (t->queued + n > most) {
+        PROBE(s, queue_full);
+        return true;
+    }
+    const char *name = client_tenant(c->tenant);
+    uint64_t own = 0;
+    for (uint64_t from = 0; head_tenant_at(c->head->head, from, &v); from = v.id + 1)
+        own = str_is(v.name, name[0] != '\0' ? name : "common") ? v.queued : own;
+    PROBE(s, room_was_kept);
+    return own > 0 && own + n > (uint64_t)HEAD_TENANT_SHARE * (most - t->queued - n + 1);
+}
+
 static bool failure_is_true(struct sim *s, const struct call *c, int err)
 {
     struct head_totals t;
@@ -309,8 +349,7 @@ static bool failure_is_true(struct sim *s, const struct call *c, int err)
         return wrong_kind(c) || (c->model[0] == '\0' && coordinator_settled(s, c->head) &&
                                  !coordinator_knows(c->head, str_of(""), true));
     case ERR_BUSY:
-        PROBE(s, queue_full);
-        return t.queued + (c->count != 0 ? c->count : c->head->cfg.fanout_max) > c->head->cfg.queue_jobs_max;
+        return no_room(s, c, &t);
     default:
         return reason_is_true(s, c, 0, err);
     }

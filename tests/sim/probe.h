@@ -39,6 +39,8 @@
     P(calls_lost_with_head, "clients lost their calls with it") \
     P(waited_for_workers, "a prompt came before any worker and was answered") \
     P(queue_full, "a call was turned away because the queue was full") \
+    P(room_was_kept, "a call was turned away because what was left of the queue is kept for other tenants") \
+    P(went_past_a_crowd, "a call of a tenant with nothing else waiting was sent before the many of another") \
     P(queue_deadline, "a job waited longer than its deadline") \
     P(no_such_model, "a call named a model nobody has") \
     P(model_failed, "a call named a model that no actor could load") \

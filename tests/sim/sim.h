@@ -24,6 +24,8 @@ enum {
     SIM_BRANCHES_MAX = 64,
     SIM_ACTORS_MAX = 3, /* of one worker */
     SIM_HEADS_MAX = 4,
+    SIM_TENANTS = 6,    /* who asks: 0 has but small prompts, 1 comes in crowds */
+    SIM_ASKED_MODELS = 6, /* names that calls have for what they want */
 };
 #define SIM_NEVER UINT64_MAX
 
@@ -179,6 +181,7 @@ struct coordinator {
     struct list links;   /* link.in_head, in the order of arrival */
     struct list askings; /* asking.in_head: open ones, in the order of arrival */
     uint64_t askings_n, seeks_n; /* all of them; those that look for a stream */
+    uint64_t sent[SIM_ASKED_MODELS][SIM_TENANTS]; /* jobs sent for the first time */
     struct effects fx;
 };
 void coordinator_start(struct sim *s, struct coordinator *c);
@@ -325,6 +328,10 @@ struct call {
     const char *model;
     uint64_t seed;
     uint32_t count, max_tokens, deadline_ms;
+    uint32_t tenant, asked;  /* below SIM_TENANTS, SIM_ASKED_MODELS */
+    int32_t priority;
+    uint32_t ahead;          /* jobs that waited when it came */
+    uint64_t sent_before[SIM_TENANTS]; /* of head.sent, for its model, when it came */
     bool spread, logprobs, scale;
     bool duty;          /* a worker is asked to serve, be cordoned, or drain */
     bool too_long;      /* the engine will say so */
@@ -357,6 +364,7 @@ void client_scale(struct sim *s, struct coordinator *at, uint32_t workers);
 void call_end(struct sim *s, struct call *c, enum call_state how);
 void client_ask_poison(struct sim *s);
 /* Asks a head that a worker does so; false: it has no such worker, or one that drains. */
+const char *client_tenant(uint32_t tenant);
 bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms);
 void call_free(struct call *c);
 
@@ -434,6 +442,7 @@ struct sim {
     struct packet *packets; /* owned; small ones to be used again */
     struct wire_arena arena;
     struct buf bytes;    /* a frame being encoded */
+    bool crowding;       /* those who ask now come in a crowd */
     uint64_t calls_answered, tokens, worker_steps;
     bool ended;          /* faults and clients have stopped */
     bool poisons;        /* whoever asks now asks for poison */

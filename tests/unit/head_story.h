@@ -333,6 +333,9 @@ static inline void event_prompt(struct story *s, uint64_t call, const char *line
     r.model = word(line, "model", "");
     r.text = str_n(padding, text.n > pad ? text.n : pad);
     r.affinity = word(line, "session", "");
+    r.tenant = word(line, "tenant", "");
+    r.priority = (int32_t)strtol(word(line, "priority", "0").p, NULL, 10);
+    r.sampling.max_tokens = number(line, "max", 0);
     r.sampling.seed = number(line, "seed", 0);
     struct input inputs[8] = {{.text = str_of("one")}, {.text = str_of("two")}, {.text = str_of("three")}};
     r.inputs = inputs;

@@ -242,6 +242,26 @@ static void a_head_that_asked_before_another_one_does_not_get_it(void **state)
     story_end(&s);
 }
 
+/* What is kept may be of another actor than the head was told of a moment ago: the stream ran again meanwhile, for a head that
+ * did not know yet that its client had left. The head gives that actor as many jobs as it has slots all the same. */
+static void what_must_be_computed_again_needs_a_slot_of_its_head(void **state)
+{
+    (void)state;
+    struct story s = in_the_middle();
+    story_cancel(&s, 0, 5, 1);
+    done(&s, 1, FINISH_CANCELLED);
+    for (uint64_t job = 20; job < 24; job++)
+        run_stream(&s, 0, job, 0x100 + job, 0);
+    story_forget(&s);
+    adopt(&s, 0, 9, 1);
+    story_is(&s, "send 0 done job=9.2 finish=4 error=9\n");
+    done(&s, 2, FINISH_STOP);
+    story_forget(&s);
+    adopt(&s, 0, 10, 1);
+    story_is(&s, "run actor=0 ticket=6 hi\n");
+    story_end(&s);
+}
+
 static void what_is_not_kept_cannot_be_adopted(void **state)
 {
     (void)state;
@@ -298,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_client_from_before_the_stream_came_here_is_computed_again),
         cmocka_unit_test(another_head_takes_it_while_the_first_still_has_it),
         cmocka_unit_test(a_head_that_asked_before_another_one_does_not_get_it),
+        cmocka_unit_test(what_must_be_computed_again_needs_a_slot_of_its_head),
         cmocka_unit_test(what_is_not_kept_cannot_be_adopted),
         cmocka_unit_test(memory_is_bounded_and_the_oldest_goes_first),
         cmocka_unit_test(a_worker_that_leaves_takes_nothing_with_it),

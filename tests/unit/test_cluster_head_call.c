@@ -63,8 +63,8 @@ static void each_input_of_an_embedding_is_a_job_of_its_own(void **state)
               "send 2 welcome worker=2\n"
               "> actor 2 model=minilm kind=3 slots=2\n"
               "send 2 actor_ack key=0 id=1\n"
-              "send 2 run job=3.2 key=0 seed=2 three\n"
-              "send 2 run job=1.2 key=0 seed=0 one\n");
+              "send 2 run job=1.2 key=0 seed=0 one\n"
+              "send 2 run job=3.2 key=0 seed=2 three\n");
     story_end(&s);
 }
 

@@ -296,9 +296,9 @@ static void choices_go_on_each_from_its_own_place_and_seed(void **state)
               "prompt 1 count=3 seed=5\nprefilled 1 job=1\nprefilled 1 job=2\nprefilled 1 job=3\n"
               "tokens 1 job=1 n=3\ntokens 1 job=3 n=1\nopen 2\nhello 2 node=b\nactor 2 slots=3\n");
     story(&s, "> closed 1\n"
-              "send 2 run job=3.2 key=0 seed=7 hi resume=7\n"
+              "send 2 run job=1.2 key=0 seed=5 hi resume=7,8,9\n"
               "send 2 run job=2.2 key=0 seed=6 hi\n"
-              "send 2 run job=1.2 key=0 seed=5 hi resume=7,8,9\n");
+              "send 2 run job=3.2 key=0 seed=7 hi resume=7\n");
     story_end(&s);
 }
 

@@ -1,0 +1,173 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "api/json_out.h"
+#include "base/alloc.h"
+#include "base/utf8.h"
+#include "head/call.h"
+
+/* Whose a request is, and what those who sent it can see of it while it waits or runs: /manta/requests. */
+
+enum { REQUESTS_LISTED_MAX = 256 };
+
+/* ---- whose ---- */
+
+static bool is_text(struct str s)
+{
+    size_t i = 0;
+    for (size_t n; i < s.n && (unsigned char)s.p[i] >= 32 && (n = utf8_len(s.p + i, s.n - i)) > 0;)
+        i += n;
+    return i == s.n;
+}
+
+/* With several keys the key says it. Else a header may: ours, or the one that llm-d's gateway sets. */
+int request_tenant(struct head_program *p, const struct http_request *r, char *name, size_t cap, struct fault *f)
+{
+    static const char *const names[] = {"x-tenant-id", "x-llm-d-inference-fairness-id"};
+    const struct api_key *key = route_key(p, r);
+    name[0] = '\0';
+    if (key != NULL && p->keys.n > 1) {
+        if (key->name.n > 0)
+            snprintf(name, cap, "%.*s", STR_ARG(key->name));
+        else
+            snprintf(name, cap, "key-%u", (unsigned)(key - p->keys.at) + 1);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct str s = http_header(r, names[i]);
+        if (s.n == 0)
+            continue;
+        if (s.n >= cap || !is_text(s))
+            return fault_set(f, ERR_INVALID, "%s: %zu bytes, expected a name of at most %zu bytes of UTF-8", names[i], s.n, cap - 1);
+        snprintf(name, cap, "%.*s", STR_ARG(s));
+        return 0;
+    }
+    return 0;
+}
+
+/* ---- what has become of it ---- */
+
+static const char *state_of(const struct head_call_view *v)
+{
+    if (v->running > 0)
+        return v->prefilled > 0 ? "running" : "prefill";
+    if (v->wait.place > 0 && v->wait.ready == 0)
+        return v->wait.loading < 0 ? "no worker yet" : "loading";
+    return "queued";
+}
+
+static void put_wait(const struct head_wait *w, struct jout *j)
+{
+    if (w->place == 0)
+        return;
+    jout_put_uint(j, "place", w->place);
+    if (w->eta_s > 0)
+        jout_put_fixed(j, "eta_s", w->eta_s, 1);
+    if (w->loading >= 0)
+        jout_put_fixed(j, "loading", (double)w->loading, 2);
+}
+
+static void put_request(struct head_program *p, const struct call *c, const struct head_call_view *v, struct jout *j)
+{
+    char id[CALL_NAME_BYTES];
+    call_name(c, id, sizeof id);
+    jout_object(j);
+    jout_put_cstr(j, "id", id);
+    if (c->client_id != NULL)
+        jout_put_cstr(j, "client_id", c->client_id);
+    jout_put_cstr(j, "state", state_of(v));
+    put_wait(&v->wait, j);
+    if (v->actor != UINT32_MAX) {
+        jout_put_uint(j, "actor", v->actor);
+        jout_put_str(j, "node", v->node);
+    }
+    jout_put_uint(j, "tokens", v->tokens);
+    jout_put_uint(j, "answers", v->branches);
+    jout_put_uint(j, "answers_ended", v->ended);
+    jout_put_fixed(j, "age_s", (double)(net_now_us(p->loop) - c->started_us) / 1e6, 2);
+    jout_put_str(j, "model", v->model);
+    jout_put_str(j, "tenant", v->tenant);
+    jout_put_int(j, "priority", v->priority);
+    jout_put_bool(j, "stream", c->api.stream);
+    jout_object_end(j);
+}
+
+void write_requests(struct head_program *p)
+{
+    struct jout j = jout_to(&p->json);
+    struct head_call_view v;
+    struct head_totals t;
+    uint32_t listed = 0;
+    head_totals(p->brain, &t);
+    jout_object(&j);
+    jout_put_uint(&j, "requests", t.calls);
+    jout_put_uint(&j, "queued", t.queued);
+    jout_put_uint(&j, "running", t.running);
+    jout_key(&j, "request_list"); /* the oldest first */
+    jout_array(&j);
+    IDTAB_EACH(pos, &p->calls)
+    {
+        const struct call *c = id_item(pos, struct call, node);
+        if (listed < REQUESTS_LISTED_MAX && head_call_view(p->brain, c->node.id, &v)) {
+            put_request(p, c, &v, &j);
+            listed++;
+        }
+    }
+    jout_array_end(&j);
+    jout_object_end(&j);
+}
+
+static bool goes_by(const struct call *c, struct str name)
+{
+    char id[CALL_NAME_BYTES];
+    call_name(c, id, sizeof id);
+    return str_is(name, id) || (c->client_id != NULL && str_is(name, c->client_id));
+}
+
+bool write_request(struct head_program *p, struct str name)
+{
+    struct jout j = jout_to(&p->json);
+    struct head_call_view v;
+    IDTAB_EACH(pos, &p->calls)
+    {
+        const struct call *c = id_item(pos, struct call, node);
+        if (goes_by(c, name) && head_call_view(p->brain, c->node.id, &v)) {
+            put_request(p, c, &v, &j);
+            return true;
+        }
+    }
+    return false;
+}
+
+char *request_client_id(const struct http_request *r)
+{
+    struct str s = http_header(r, "x-request-id");
+    return s.n > 0 && s.n <= CLIENT_ID_BYTES_MAX ? xstr_dup(s) : NULL;
+}
+
+/* ---- who shares the queue ---- */
+
+void put_tenants(struct head_program *p, struct jout *j)
+{
+    struct head_tenant_view v;
+    uint32_t known = 0;
+    jout_key(j, "tenants");
+    jout_array(j);
+    for (uint64_t from = 0; head_tenant_at(p->brain, from, &v); from = v.id + 1) {
+        known++;
+        if (!v.labelled)
+            continue;
+        jout_object(j);
+        jout_put_str(j, "name", v.name);
+        jout_put_uint(j, "queued", v.queued);
+        jout_put_uint(j, "running", v.running);
+        jout_put_uint(j, "bytes", v.bytes);
+        jout_put_uint(j, "calls_total", v.calls_total);
+        jout_put_uint(j, "calls_refused", v.calls_refused);
+        jout_put_uint(j, "prompt_tokens", v.prompt_tokens);
+        jout_put_uint(j, "answer_tokens", v.answer_tokens);
+        jout_object_end(j);
+    }
+    jout_array_end(j);
+    jout_put_uint(j, "tenants_known", known);
+}
