@@ -14,6 +14,8 @@ STREAM = {"stream": True, "stream_options": {"include_usage": True}, "seed": 3, 
 SCRIPT = "echo:tokens=200,decode_us=10000,prefill_us=3000,kv=4k"
 PROMPT = "a long way " * 136 + "!" * 4
 
+PATIENCE_S = 150  # the real model needs some 15 s for its prompts, on a busy machine several times that
+
 
 class Stream:
     """One answer in the making; `at` tokens of it are there."""
@@ -30,10 +32,10 @@ class Stream:
         self.events = len(answer.times)
 
     def wait(self, events):
-        wait_for(f"{events} events", lambda: self.events >= events)
+        wait_for(f"{events} events", lambda: self.events >= events, PATIENCE_S)
 
     def end(self):
-        self.thread.join(60)
+        self.thread.join(PATIENCE_S)
         return self.answer
 
 
@@ -168,9 +170,9 @@ def test_damaged_on_the_way_it_is_computed_again(cluster):
 @pytest.mark.model
 @pytest.mark.parametrize("how", ["moved", "computed again"])
 def test_a_real_answer_moves(cluster, how, capsys):
-    """Given a drawn answer to a prompt of some 1,800 tokens with the real model, exact; when its worker is told to go, or is killed;
+    """Given a drawn answer to a prompt of some 600 tokens with the real model, exact; when its worker is told to go, or is killed;
     then it goes on elsewhere with the bytes of the undisturbed one, and the pause is told."""
-    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 180, "temperature": 1, "max_tokens": 60, "ignore_eos": True}
+    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 60, "temperature": 1, "max_tokens": 60, "ignore_eos": True}
     flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048, "--drain-grace", 1)
     head = cluster.head()
     workers = {"a": cluster.worker(head, "--node", "a", *flags)}
