@@ -298,7 +298,7 @@ bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t g
     sim_trace(s, "duty", "", c->id, w->id, duty);
     const struct asking *k = asking_new(s, c, at, false);
     coordinator_feed(s, at, (struct head_event){.kind = HEAD_DUTY, .call = k->no, .text = str_of(name), .duty = duty, .grace_ms = grace_ms,
-                                                 .move = duty == WIRE_DUTY_DRAINS && sim_chance(s, 30)});
+                                                 .move = duty == WIRE_DUTY_DRAINS && sim_chance(s, 60)});
     SIM_MUST(s, c->state != CALL_OPEN, "nobody answered a question of duty");
     return c->state == CALL_ENDED;
 }
