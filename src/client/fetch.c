@@ -16,7 +16,7 @@
  * one goes on with it. It can fail by: nobody there (each head is tried once, or for AWAY_S when a part of the answer has
  * come), an HTTP error with the head's message in its body, Ctrl-C (the call is cancelled, and with it the generation). */
 
-enum { AWAY_S = 60, PAUSE_MS = 100, ID_BYTES = 1024 };
+enum { AWAY_S = 60, PAUSE_MS = 100 };
 
 struct fetch {
     struct net_loop *loop;
@@ -27,7 +27,7 @@ struct fetch {
     void *user_data;
     struct sse sse;
     bool interrupted, lost;      /* lost: nobody answered, or the answer broke off */
-    char id[ID_BYTES];           /* of the last event; empty: none has come */
+    char id[FETCH_ID_BYTES];     /* of the last event; empty: none has come */
     char head[280];              /* that is asked */
     struct fault fault;          /* what went wrong, also an error event's */
     const struct client_options *o;
@@ -105,14 +105,20 @@ static void read_http_error(struct fetch *q)
     json_decref(answer);
 }
 
+void fetch_headers(char out[FETCH_HEADERS_BYTES], const char *key, const char *last_id)
+{
+    size_t cap = FETCH_HEADERS_BYTES;
+    int n = snprintf(out, cap, "content-type: application/json\r\n");
+    if (key != NULL && key[0] != '\0')
+        n += snprintf(out + n, cap - (size_t)n, "authorization: Bearer %.800s\r\n", key); /* a head takes shorter ones only */
+    if (last_id != NULL && last_id[0] != '\0')
+        snprintf(out + n, cap - (size_t)n, "last-event-id: %s\r\n", last_id);
+}
+
 static void ask_one(struct fetch *q, const struct follow_head *head, const char *path, const char *body)
 {
-    char headers[512 + ID_BYTES];
-    int n = snprintf(headers, sizeof headers, "content-type: application/json\r\n");
-    if (q->o->api_key[0] != '\0')
-        n += snprintf(headers + n, sizeof headers - (size_t)n, "authorization: Bearer %.400s\r\n", q->o->api_key);
-    if (q->id[0] != '\0')
-        snprintf(headers + n, sizeof headers - (size_t)n, "last-event-id: %s\r\n", q->id);
+    char headers[FETCH_HEADERS_BYTES];
+    fetch_headers(headers, q->o->api_key, q->id);
     snprintf(q->head, sizeof q->head, "%s:%u", head->host, head->port);
     q->fault = (struct fault){0};
     q->lost = false;
@@ -153,13 +159,12 @@ static int run(struct fetch *q, const char *path, const char *body)
         return err;
     uint64_t give_up_us = 0;
     for (uint32_t i = 0;; i++) {
-        bool begun = q->id[0] != '\0';
         ask_one(q, &heads.at[i % heads.n], path, body);
         if (!q->lost)
             return q->fault.err;
         if (q->id[0] == '\0' && i + 1 < heads.n)
             continue; /* perhaps another one is there */
-        if (q->id[0] == '\0' || (begun && give_up_us != 0 && clock_us() > give_up_us))
+        if (q->id[0] == '\0' || (give_up_us != 0 && clock_us() > give_up_us))
             return q->fault.err;
         if (give_up_us == 0) {
             fprintf(stderr, "\n%s the head is gone; going on with the answer as soon as one is there\n", show_tag("RECONNECTING"));

@@ -24,6 +24,10 @@ typedef void fetch_event_fn(const json_t *data, void *user_data);
 int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
                  struct fault *f);
 
+enum { FETCH_ID_BYTES = 1024, FETCH_HEADERS_BYTES = FETCH_ID_BYTES + 1024 };
+/* Header lines of a request: JSON, the key and the id of the last event, where there are any (else empty or NULL). */
+void fetch_headers(char out[FETCH_HEADERS_BYTES], const char *key, const char *last_id);
+
 /* ---- reading what came: absent or of another type gives the fallback ---- */
 const char *json_text(const json_t *object, const char *key, const char *fallback);
 double json_num(const json_t *object, const char *key);

@@ -15,7 +15,7 @@
  * fail by: an error of the head (which is an answer, and the end), an event that is not what it should be, a break in an
  * answer whose events have no id. */
 
-enum { ID_BYTES = 256, HEADERS_BYTES = 1024, CALL_TIMEOUT_MS = 600000, WHY_BODY_BYTES_MAX = 64 << 10 };
+enum { CALL_TIMEOUT_MS = 600000, WHY_BODY_BYTES_MAX = 64 << 10 };
 
 struct follow {
     struct net_loop *loop;
@@ -29,7 +29,7 @@ struct follow {
     int status;               /* of this call */
     uint64_t away_us;         /* since when nothing came; 0: something comes */
     bool cancelled;
-    char id[ID_BYTES];        /* of the last event */
+    char id[FETCH_ID_BYTES];  /* of the last event */
     struct answer answer;
 };
 
@@ -262,13 +262,8 @@ static void on_end(struct http_call *c, int err, const char *why, void *user_dat
 static void ask(struct follow *w)
 {
     const struct follow_head *h = &w->cfg.heads->at[w->head];
-    char headers[HEADERS_BYTES];
-    int n = snprintf(headers, sizeof headers, "content-type: application/json\r\n");
-    if (w->cfg.key != NULL && w->cfg.key[0] != '\0')
-        n += snprintf(headers + n, sizeof headers - (size_t)n, "authorization: Bearer %s\r\n", w->cfg.key);
-    MUST((size_t)n < sizeof headers - ID_BYTES - 20);
-    if (w->id[0] != '\0')
-        snprintf(headers + n, sizeof headers - (size_t)n, "last-event-id: %s\r\n", w->id);
+    char headers[FETCH_HEADERS_BYTES];
+    fetch_headers(headers, w->cfg.key, w->id);
     sse_fini(&w->sse);
     buf_reset(&w->refusal);
     w->status = 0;

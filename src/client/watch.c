@@ -22,7 +22,7 @@ struct client_watch {
     struct http_call *call;       /* while one is under way */
     struct buf body;
     int status;
-    char host[256], headers[512];
+    char host[256], headers[FETCH_HEADERS_BYTES];
     uint16_t port;
     bool freed;                   /* by its owner, while a call was under way */
 };
@@ -117,8 +117,7 @@ struct client_watch *client_watch_start(struct net_loop *loop, const struct clie
         free(w);
         return NULL;
     }
-    if (o->api_key[0] != '\0')
-        snprintf(w->headers, sizeof w->headers, "authorization: Bearer %s\r\n", o->api_key);
+    fetch_headers(w->headers, o->api_key, NULL);
     w->timer = net_timer_new(loop, on_timer, w);
     net_timer_set(w->timer, net_now_us(loop));
     return w;

@@ -100,11 +100,6 @@ void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint6
     job_name(a, j);
 }
 
-bool agent_job_is_known(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt)
-{
-    return agent_job_find(a, head, job, attempt) != NULL;
-}
-
 void agent_job_left(struct agent *a, struct agent_job *j)
 {
     j->cancelled = true;
@@ -115,14 +110,13 @@ void agent_job_left(struct agent *a, struct agent_job *j)
     j->orphan = true;
 }
 
-static void job_refuse(struct agent *a, uint32_t head, const struct wire_run *run, int err, const char *why)
+void agent_job_refuse(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt, int err, const char *why)
 {
-    struct wire_msg *msg = agent_send(a, head, WIRE_done);
-    msg->done = (struct wire_done){.job = run->job,
-                                   .attempt = run->attempt,
-                                   .finish = FINISH_ERROR,
-                                   .error = (uint16_t)-err,
-                                   .message = str_of(why)};
+    agent_send(a, head, WIRE_done)->done = (struct wire_done){.job = job,
+                                                              .attempt = attempt,
+                                                              .finish = FINISH_ERROR,
+                                                              .error = (uint16_t)-err,
+                                                              .message = str_of(why)};
 }
 
 void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
@@ -131,23 +125,23 @@ void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
     const struct agent_actor *actor = agent_actor_find(a, run->key);
     if (twin != NULL) {
         agent_job_orphan(a, twin); /* which of the two is meant nobody can tell: one `done` ends both */
-        job_refuse(a, head, run, ERR_IN_USE, "a job of this number and attempt is running already");
+        agent_job_refuse(a, head, run->job, run->attempt, ERR_IN_USE, "a job of this number and attempt is running already");
         return;
     }
     if (a->duty != WIRE_DUTY_SERVES) { /* it was on its way when we told the head */
-        job_refuse(a, head, run, ERR_UNAVAILABLE, "this worker takes no new jobs");
+        agent_job_refuse(a, head, run->job, run->attempt, ERR_UNAVAILABLE, "this worker takes no new jobs");
         return;
     }
     if (actor == NULL) {
-        job_refuse(a, head, run, ERR_NOT_FOUND, "this worker has no actor of that number");
+        agent_job_refuse(a, head, run->job, run->attempt, ERR_NOT_FOUND, "this worker has no actor of that number");
         return;
     }
     if (actor->is.state != WIRE_ACTOR_READY) {
-        job_refuse(a, head, run, ERR_UNAVAILABLE, "the actor is not ready");
+        agent_job_refuse(a, head, run->job, run->attempt, ERR_UNAVAILABLE, "the actor is not ready");
         return;
     }
     if (a->jobs.n >= AGENT_JOBS_MAX) {
-        job_refuse(a, head, run, ERR_BUSY, "this worker holds as many jobs as it can");
+        agent_job_refuse(a, head, run->job, run->attempt, ERR_BUSY, "this worker holds as many jobs as it can");
         return;
     }
     agent_job_start(a, head, run, NULL);

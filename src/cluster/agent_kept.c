@@ -26,8 +26,6 @@
 
 #define TAG "FAILOVER"
 
-enum { JOB_AT = WIRE_HEADER_BYTES, ATTEMPT_AT = JOB_AT + 8 }; /* in frames of prefilled, tokens and done */
-
 static struct kept *kept_at(struct list *pos)
 {
     return list_item(pos, struct kept, all);
@@ -212,21 +210,6 @@ void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *see
 
 static const char moved_on[] = "the client went on with this stream elsewhere";
 
-static void refuse(struct agent *a, uint32_t head, const struct wire_adopt *m, int err, const char *why)
-{
-    agent_send(a, head, WIRE_done)->done = (struct wire_done){.job = m->job,
-                                                              .attempt = m->attempt,
-                                                              .finish = FINISH_ERROR,
-                                                              .error = (uint16_t)-err,
-                                                              .message = str_of(why)};
-}
-
-static void put_le(char *at, uint64_t v, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        at[i] = (char)(v >> (8 * i));
-}
-
 static struct str frame_at(const struct kept *k, size_t at)
 {
     size_t bytes = 0;
@@ -264,10 +247,8 @@ static void send_frames(struct agent *a, uint32_t head, struct str frames)
 /* The frames leave as they are, under the job's new number. */
 static void replay(struct agent *a, struct kept *k, uint32_t head, const struct wire_adopt *m, size_t from)
 {
-    for (size_t at = 0; at < k->log.n; at += frame_at(k, at).n) {
-        put_le(k->log.p + at + JOB_AT, m->job, 8);
-        put_le(k->log.p + at + ATTEMPT_AT, m->attempt, 4);
-    }
+    for (size_t at = 0; at < k->log.n; at += frame_at(k, at).n)
+        wire_set_job(k->log.p + at, m->job, m->attempt);
     size_t first = frame_at(k, 0).n; /* prefilled */
     send_frames(a, head, str_n(k->log.p, first));
     if (from < first)
@@ -299,11 +280,7 @@ static void take_from(struct agent *a, struct kept *k)
     struct agent_job *j = k->job;
     if (j == NULL || j->adrift)
         return;
-    agent_send(a, j->head, WIRE_done)->done = (struct wire_done){.job = j->job,
-                                                                 .attempt = j->attempt,
-                                                                 .finish = FINISH_ERROR,
-                                                                 .error = (uint16_t)-ERR_CANCELLED,
-                                                                 .message = str_of(moved_on)};
+    agent_job_refuse(a, j->head, j->job, j->attempt, ERR_CANCELLED, moved_on);
     agent_job_adrift(a, j);
 }
 
@@ -323,16 +300,16 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
 {
     struct kept *k = find(a, m->stream, m->branch);
     const struct agent_actor *actor = k != NULL ? agent_actor_find(a, k->key) : NULL;
-    if (agent_job_is_known(a, head, m->job, m->attempt)) {
-        refuse(a, head, m, ERR_UNAVAILABLE, "a job of this number and attempt is running already");
+    if (agent_job_find(a, head, m->job, m->attempt) != NULL) {
+        agent_job_refuse(a, head, m->job, m->attempt, ERR_UNAVAILABLE, "a job of this number and attempt is running already");
         return;
     }
     if (k == NULL || m->stream == 0 || m->said > ids_n(k)) {
-        refuse(a, head, m, ERR_UNAVAILABLE, "nothing is kept any more of that stream");
+        agent_job_refuse(a, head, m->job, m->attempt, ERR_UNAVAILABLE, "nothing is kept any more of that stream");
         return;
     }
     if (k->seeker != AGENT_HEADS_MAX && k->seeker != head) {
-        refuse(a, head, m, ERR_CANCELLED, moved_on);
+        agent_job_refuse(a, head, m->job, m->attempt, ERR_CANCELLED, moved_on);
         return;
     }
     size_t from = log_find(a, k, m->said);
@@ -340,7 +317,7 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX &&
                    has_slot(a, head, k, actor);
     if (!replays && !may_run) {
-        refuse(a, head, m, ERR_UNAVAILABLE, "the actor that began the stream takes no jobs now");
+        agent_job_refuse(a, head, m->job, m->attempt, ERR_UNAVAILABLE, "the actor that began the stream takes no jobs now");
         return;
     }
     take_from(a, k);

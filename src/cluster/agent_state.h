@@ -195,7 +195,8 @@ void agent_job_orphan(struct agent *a, struct agent_job *j);
 void agent_job_adrift(struct agent *a, struct agent_job *j);
 /* It goes on for that head, under that number. */
 void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint64_t job, uint32_t attempt);
-bool agent_job_is_known(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt);
+/* `done` with that error, for a job of a head that does not run, or no longer for it. `why` is static. */
+void agent_job_refuse(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt, int err, const char *why);
 /* Jobs that somebody waits for, or may come back to. */
 uint32_t agent_jobs_running(const struct agent *a);
 /* NULL when none runs under that name. */

@@ -121,6 +121,12 @@ static struct actor *actor_of(const struct head *h, const struct found *f)
     return a != NULL && a->state == WIRE_ACTOR_READY ? a : NULL;
 }
 
+/* As many as the client or a worker knows of. */
+static uint32_t branches_n(const struct seek *s)
+{
+    return s->said_n > s->found_n ? s->said_n : s->found_n;
+}
+
 /* Branches that the client has heard of and nobody has told of. */
 static uint32_t missing(const struct head *h, const struct seek *s)
 {
@@ -145,7 +151,7 @@ static struct pool *pool_of(const struct head *h, const struct seek *s)
 static void make_jobs(struct head *h, struct call *call, const struct seek *s)
 {
     static const struct fault too_long = {ERR_TOO_LARGE, "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
-    uint32_t n = s->said_n > s->found_n ? s->said_n : s->found_n;
+    uint32_t n = branches_n(s);
     for (; call->branches < n; call->branches++) {
         const struct found *f = call->branches < s->found_n ? &s->found[call->branches] : NULL;
         struct actor *a = f != NULL ? actor_of(h, f) : NULL;
@@ -164,7 +170,7 @@ static void make_jobs(struct head *h, struct call *call, const struct seek *s)
 /* Branches whose turn had not come: they wait as new ones do, and need room in the queue. */
 static uint32_t not_begun(const struct head *h, const struct seek *s)
 {
-    uint32_t n = s->said_n > s->found_n ? s->said_n : s->found_n, fresh = 0;
+    uint32_t n = branches_n(s), fresh = 0;
     for (uint32_t i = 0; i < n; i++)
         fresh += i >= s->found_n || actor_of(h, &s->found[i]) == NULL;
     return fresh;
@@ -183,7 +189,7 @@ static void go_on(struct head *h, struct seek *s)
     struct head_event ev = {.request = s->request,
                             .stream = s->stream,
                             .client = str_n(s->client, s->client_n),
-                            .count = s->said_n > s->found_n ? s->said_n : s->found_n,
+                            .count = branches_n(s),
                             .deadline_ms = s->deadline_ms};
     struct call *call = head_call_new(h, &ev, pool);
     call->seq = 0; /* it began before all that wait here: by arrival it would let a hundred new prompts go first */
@@ -197,7 +203,7 @@ static void go_on(struct head *h, struct seek *s)
     struct fx *fx = head_fx(h, FX_RESUMED);
     fx->call = s->call;
     fx->text = str_n(call->client, call->client_n);
-    fx->branches = s->said_n > s->found_n ? s->said_n : s->found_n;
+    fx->branches = branches_n(s);
     head_log(h, LOG_INFO, TAG, "the stream %016llx goes on here call=%llu branches=%u", (unsigned long long)s->stream,
              (unsigned long long)s->call, fx->branches);
     make_jobs(h, call, s);

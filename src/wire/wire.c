@@ -1,183 +1,41 @@
 #include "wire/wire.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "wire/tables.h"
 
-/* The schema as data: one row per field, so that encoder, decoder and printer are one loop each.
+/* The wire's messages as the tables tell them, to bytes and back.
  *
  * Invariants: W1 a decoder never reads outside its frame; W2 no list is allocated before its count was checked
  * against the bytes that are left; W3 a frame decodes only when every byte of it was used. */
 
-enum kind { K_U8, K_U16, K_U32, K_U64, K_I32, K_F32, K_F64, K_STR, K_I32S, K_F32S, K_STRS, K_LIST, K_SUB };
-
-struct schema;
-struct field {
-    enum kind kind;
-    const char *name;
-    size_t at;                 /* offset in the struct */
-    size_t count_at;           /* K_LIST: offset of name_n */
-    const struct schema *part; /* K_LIST, K_SUB */
-};
-struct schema {
-    const char *name;
-    size_t size;      /* of the C struct */
-    size_t bytes_min; /* fewest bytes one takes on the wire */
-    const struct field *fields;
-    size_t fields_n;
-};
-
-/* clang-format off */
-#define FIELD(k, n, remark) {.kind = K_##k, .name = #n, .at = offsetof(struct THIS, n)},
-#define LIST(p, n, remark) {.kind = K_LIST, .name = #n, .at = offsetof(struct THIS, n), .count_at = offsetof(struct THIS, n##_n), .part = &schema_##p},
-#define SUB(p, n, remark) {.kind = K_SUB, .name = #n, .at = offsetof(struct THIS, n), .part = &schema_##p},
-#define MIN_U8 1
-#define MIN_U16 2
-#define MIN_U32 4
-#define MIN_U64 8
-#define MIN_I32 4
-#define MIN_F32 4
-#define MIN_F64 8
-#define MIN_STR 4
-#define MIN_I32S 4
-#define MIN_F32S 4
-#define MIN_STRS 4
-#define FIELD_MIN(k, n, remark) + MIN_##k
-#define LIST_MIN(p, n, remark) + 4
-#define SUB_MIN(p, n, remark) + 0
-#define SCHEMA(prefix, sname) \
-    static const struct field fields_##sname[] = {WIRE_##prefix##_##sname(FIELD, LIST, SUB)}; \
-    static const struct schema schema_##sname = { \
-        #sname, sizeof(struct wire_##sname), 0 WIRE_##prefix##_##sname(FIELD_MIN, LIST_MIN, SUB_MIN), \
-        fields_##sname, sizeof fields_##sname / sizeof fields_##sname[0]};
-
-#define THIS wire_turn
-SCHEMA(PART, turn)
-#undef THIS
-#define THIS wire_bias
-SCHEMA(PART, bias)
-#undef THIS
-#define THIS wire_sampling
-SCHEMA(PART, sampling)
-#undef THIS
-#define THIS wire_load
-SCHEMA(PART, load)
-#undef THIS
-#define THIS wire_hello
-SCHEMA(MSG, hello)
-#undef THIS
-#define THIS wire_actor
-SCHEMA(MSG, actor)
-#undef THIS
-#define THIS wire_beat
-SCHEMA(MSG, beat)
-#undef THIS
-#define THIS wire_prefilled
-SCHEMA(MSG, prefilled)
-#undef THIS
-#define THIS wire_tokens
-SCHEMA(MSG, tokens)
-#undef THIS
-#define THIS wire_done
-SCHEMA(MSG, done)
-#undef THIS
-#define THIS wire_bye
-SCHEMA(MSG, bye)
-#undef THIS
-#define THIS wire_scale_state
-SCHEMA(MSG, scale_state)
-#undef THIS
-#define THIS wire_duty
-SCHEMA(MSG, duty)
-#undef THIS
-#define THIS wire_crashed
-SCHEMA(MSG, crashed)
-#undef THIS
-#define THIS wire_held
-SCHEMA(MSG, held)
-#undef THIS
-#define THIS wire_welcome
-SCHEMA(MSG, welcome)
-#undef THIS
-#define THIS wire_refuse
-SCHEMA(MSG, refuse)
-#undef THIS
-#define THIS wire_actor_ack
-SCHEMA(MSG, actor_ack)
-#undef THIS
-#define THIS wire_beat_ack
-SCHEMA(MSG, beat_ack)
-#undef THIS
-#define THIS wire_run
-SCHEMA(MSG, run)
-#undef THIS
-#define THIS wire_cancel
-SCHEMA(MSG, cancel)
-#undef THIS
-#define THIS wire_scale
-SCHEMA(MSG, scale)
-#undef THIS
-#define THIS wire_seek
-SCHEMA(MSG, seek)
-#undef THIS
-#define THIS wire_adopt
-SCHEMA(MSG, adopt)
-#undef THIS
-#define THIS wire_cordon
-SCHEMA(MSG, cordon)
-#undef THIS
-#define THIS wire_drain
-SCHEMA(MSG, drain)
-#undef THIS
-#define THIS wire_kv_saved
-SCHEMA(MSG, kv_saved)
-#undef THIS
-#define THIS wire_kv_part
-SCHEMA(MSG, kv_part)
-#undef THIS
-#define THIS wire_kv_ack
-SCHEMA(MSG, kv_ack)
-#undef THIS
-#define THIS wire_kv_save
-SCHEMA(MSG, kv_save)
-#undef THIS
-#define THIS wire_kv_pull
-SCHEMA(MSG, kv_pull)
-#undef THIS
-#define THIS wire_kv_drop
-SCHEMA(MSG, kv_drop)
-#undef THIS
-/* clang-format on */
-
-static const struct schema *schema_of(enum wire_type type)
-{
-    switch (type) {
-#define M(no, name)   \
-    case WIRE_##name: \
-        return &schema_##name;
-        WIRE_MESSAGES(M)
-#undef M
-    default:
-        return NULL;
-    }
-}
-
 const char *wire_name(enum wire_type type)
 {
-    const struct schema *s = schema_of(type);
+    const struct schema *s = wire_schema(type);
     return s != NULL ? s->name : "?";
 }
 
 /* ---- encode ---- */
 
+static void set_u(char *at, uint64_t v, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        at[i] = (char)(v >> (8 * i));
+}
+
 static void put_u(struct buf *out, uint64_t v, size_t bytes)
 {
     char le[8];
-    for (size_t i = 0; i < bytes; i++)
-        le[i] = (char)(v >> (8 * i));
+    set_u(le, v, bytes);
     buf_add(out, le, bytes);
+}
+
+void wire_set_job(char *frame, uint64_t job, uint32_t attempt)
+{
+    set_u(frame + WIRE_HEADER_BYTES, job, sizeof job);
+    set_u(frame + WIRE_HEADER_BYTES + sizeof job, attempt, sizeof attempt);
 }
 
 static void put_str(struct buf *out, struct str s)
@@ -252,7 +110,7 @@ static void put_struct(struct buf *out, const struct schema *s, const void *p)
 
 int wire_encode(struct buf *out, const struct wire_msg *msg)
 {
-    const struct schema *s = schema_of(msg->type);
+    const struct schema *s = wire_schema(msg->type);
     MUST(s != NULL);
     size_t begin = out->n;
     bool overflowed_before = out->overflowed;
@@ -476,7 +334,7 @@ int wire_decode(struct wire_msg *out, struct wire_arena *arena, struct str frame
     if (wire_frame(frame, WIRE_FRAME_BYTES_MAX, &frame_bytes) != 0 || frame_bytes != frame.n)
         return fault_set(f, ERR_PROTOCOL, "not a frame of the manta protocol");
     unsigned type = (unsigned)get_le(frame.p + 4, 2);
-    const struct schema *s = schema_of((enum wire_type)type);
+    const struct schema *s = wire_schema((enum wire_type)type);
     if (s == NULL)
         return fault_set(f, ERR_PROTOCOL, "unknown message number %u", type);
     /* The widest growth from wire to memory is a list of empty texts: 4 bytes become 16 (a turn: 8 become 32). */

@@ -96,6 +96,9 @@ int wire_frame(struct str bytes, size_t max_bytes, size_t *out_frame_bytes);
  * wrong and *out is untouched. Nothing in a frame can make it read outside it or allocate over the arena's limit. */
 int wire_decode(struct wire_msg *out, struct wire_arena *arena, struct str frame, struct fault *f);
 
+/* Writes another job and attempt into a whole frame of `prefilled`, `tokens` or `done`, whose first fields these are. */
+void wire_set_job(char *frame, uint64_t job, uint32_t attempt);
+
 /* "hello", "run", …; "?" for an unknown number. */
 const char *wire_name(enum wire_type type);
 

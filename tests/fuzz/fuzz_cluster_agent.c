@@ -4,6 +4,7 @@
  * The input is a list of steps: a byte what, a byte who or how much, for frames a byte for the length and the bytes. */
 #include <stdint.h>
 
+#include "as_frame.h"
 #include "base/must.h"
 #include "cluster/agent.h"
 
@@ -110,14 +111,9 @@ static void hear(uint32_t head, const struct wire_msg *msg)
 
 static void hear_bytes(uint32_t head, uint8_t number, struct str fields)
 {
-    char frame[WIRE_HEADER_BYTES + 256] = {0};
-    frame[0] = (char)(2 + fields.n);
-    frame[1] = (char)((2 + fields.n) >> 8);
-    frame[4] = (char)number;
-    if (fields.n > 0)
-        memcpy(frame + WIRE_HEADER_BYTES, fields.p, fields.n);
+    char frame[WIRE_HEADER_BYTES + 256];
     struct wire_msg m;
-    if (wire_decode(&m, &w.arena, str_n(frame, WIRE_HEADER_BYTES + fields.n), NULL) == 0)
+    if (as_frame(number, fields, frame, &w.arena, &m))
         hear(head, &m);
 }
 

@@ -5,6 +5,7 @@
  * hellos, actors, tokens and ends are steps of their own, so that what follows them is reached soon. */
 #include <stdint.h>
 
+#include "as_frame.h"
 #include "base/must.h"
 #include "cluster/head.h"
 
@@ -106,14 +107,9 @@ static void say_actor(int i, uint8_t how)
 
 static void say_bytes(int i, uint8_t number, struct str fields)
 {
-    char frame[WIRE_HEADER_BYTES + 256] = {0};
-    frame[0] = (char)(2 + fields.n);
-    frame[1] = (char)((2 + fields.n) >> 8);
-    frame[4] = (char)number;
-    if (fields.n > 0)
-        memcpy(frame + WIRE_HEADER_BYTES, fields.p, fields.n);
+    char frame[WIRE_HEADER_BYTES + 256];
     struct wire_msg m;
-    if (wire_decode(&m, &w.arena, str_n(frame, WIRE_HEADER_BYTES + fields.n), NULL) == 0)
+    if (as_frame(number, fields, frame, &w.arena, &m))
         say(i, &m);
 }
 

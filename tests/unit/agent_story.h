@@ -235,17 +235,24 @@ static inline void story_cancel(struct story *s, uint32_t head, uint64_t job, ui
     story_msg(s, head, (struct wire_msg){.type = WIRE_cancel, .cancel = {.job = job, .attempt = attempt}});
 }
 
-/* The link of head 0 up and welcomed, actor 0 ready and acknowledged. */
-static inline struct story story_joined(void)
+/* The links of so many heads up and welcomed, actor 0 ready and acknowledged by all. */
+static inline struct story story_joined_by(uint32_t heads_n)
 {
-    struct story s = story_begin(1);
+    struct story s = story_begin(heads_n);
     story_actor(&s, 0, WIRE_ACTOR_READY);
     story_simple(&s, AGENT_START, 0);
-    story_simple(&s, AGENT_LINKED, 0);
-    story_welcome(&s, 0);
-    story_ack(&s, 0, 0, 0);
+    for (uint32_t h = 0; h < heads_n; h++) {
+        story_simple(&s, AGENT_LINKED, h);
+        story_welcome(&s, h);
+        story_ack(&s, h, 0, 0);
+    }
     story_forget(&s);
     return s;
+}
+
+static inline struct story story_joined(void)
+{
+    return story_joined_by(1);
 }
 
 #endif

@@ -7,24 +7,10 @@ static void the_engine_ends(struct story *s, uint64_t ticket)
     story_step(s, (struct agent_event){.kind = AGENT_DONE, .ticket = ticket, .done = &done});
 }
 
-/* Two heads have welcomed it. */
-static struct story story_of_two(void)
-{
-    struct story s = story_begin(2);
-    story_actor(&s, 0, WIRE_ACTOR_READY);
-    story_simple(&s, AGENT_START, 0);
-    for (uint32_t h = 0; h < 2; h++) {
-        story_simple(&s, AGENT_LINKED, h);
-        story_welcome(&s, h);
-    }
-    story_forget(&s);
-    return s;
-}
-
 static void a_signal_lets_what_runs_end_and_refuses_the_rest(void **state)
 {
     (void)state;
-    struct story s = story_of_two();
+    struct story s = story_joined_by(2);
     story_run(&s, 0, 1, 1, 0);
     story_run(&s, 1, 1, 1, 0);
     story_forget(&s);
@@ -130,7 +116,7 @@ static void a_second_signal_does_not_wait(void **state)
 static void a_head_may_change_the_grace_time_of_a_drain_but_not_make_a_signal_wait(void **state)
 {
     (void)state;
-    struct story s = story_of_two();
+    struct story s = story_joined_by(2);
     story_run(&s, 0, 1, 1, 0);
     story_forget(&s);
     story_drain(&s, 0, 500);
@@ -152,7 +138,7 @@ static void a_head_may_change_the_grace_time_of_a_drain_but_not_make_a_signal_wa
 static void a_cordon_is_told_to_all_heads_and_taken_back(void **state)
 {
     (void)state;
-    struct story s = story_of_two();
+    struct story s = story_joined_by(2);
     story_run(&s, 0, 1, 1, 0);
     story_forget(&s);
     story_cordon(&s, 0, 1);
@@ -185,7 +171,7 @@ static void a_drain_is_not_taken_back(void **state)
 static void a_head_that_welcomes_it_again_hears_of_it_first(void **state)
 {
     (void)state;
-    struct story s = story_of_two();
+    struct story s = story_joined_by(2);
     story_cordon(&s, 0, 1);
     story_simple(&s, AGENT_LINK_LOST, 1);
     story_wait(&s, 100);

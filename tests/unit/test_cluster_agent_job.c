@@ -101,13 +101,7 @@ static void a_lost_link_cancels_its_jobs_and_drops_what_they_still_say(void **st
 static void jobs_of_two_heads_do_not_meet(void **state)
 {
     (void)state;
-    struct story s = story_begin(2);
-    story_actor(&s, 0, WIRE_ACTOR_READY);
-    story_simple(&s, AGENT_START, 0);
-    for (uint32_t h = 0; h < 2; h++) {
-        story_simple(&s, AGENT_LINKED, h);
-        story_welcome(&s, h);
-    }
+    struct story s = story_joined_by(2);
     story_run(&s, 0, 1, 1, 0);
     story_run(&s, 1, 1, 1, 0);
     story_forget(&s);

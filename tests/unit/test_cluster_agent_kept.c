@@ -194,14 +194,7 @@ static void a_client_from_before_the_stream_came_here_is_computed_again(void **s
 
 static struct story two_heads(void)
 {
-    struct story s = story_begin(2);
-    story_actor(&s, 0, WIRE_ACTOR_READY);
-    story_simple(&s, AGENT_START, 0);
-    for (uint32_t h = 0; h < 2; h++) {
-        story_simple(&s, AGENT_LINKED, h);
-        story_welcome(&s, h);
-        story_ack(&s, h, 0, 0);
-    }
+    struct story s = story_joined_by(2);
     return s;
 }
 
