@@ -140,8 +140,8 @@ tsan-e2e: ## Stories of the worker's threads, end to end with the echo engine, t
 		test_coordinator.py test_failover.py test_faults.py test_join.py test_several_models.py $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz target for SECONDS (needs clang)
-	@scripts/setup
+fuzz: ## Run each fuzz target for SECONDS of processor time, as many at a time as there are processors
+	@scripts/setup --fuzz
 	@scripts/fetch llhttp
 	@scripts/build fuzz fuzzers
 	@tests/fuzz/run build/fuzz $(SECONDS)
