@@ -189,6 +189,7 @@ static void check_handovers(const struct head *h)
         MUST(ho->to != NULL || job->attempt == ho->from_attempt);
         MUST(ho->acked <= ho->came && ho->came <= ho->bytes && ho->pulled - ho->acked <= HANDOVER_WINDOW * (uint64_t)WIRE_KV_PART_BYTES);
         MUST(timer_is_set(&ho->timer));
+        MUST(!ho->rebalances || head_kin_of(job->flight->actor)->rebalancing == job->node.id);
         n++;
     }
     MUST(n == h->handovers_n && n <= h->cfg.kv_moves_max);

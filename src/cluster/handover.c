@@ -1,9 +1,10 @@
 /* A job leaves a worker with what is computed of it, so that the next one need not compute that again.
  *
- * The happy path is: a worker that drains wants its jobs elsewhere (`duty` with `moves`) -> a ready actor that is alike is found, and
- * moving the cells there is predicted to be quicker than computing them -> kv_save -> the worker stops the job and says
- * kv_saved -> the job is sent to the other actor, which holds it -> the cells go there, part by part: kv_pull, kv_part,
- * kv_ack; never more than HANDOVER_WINDOW parts on the way -> all is there, its checksum right, and the answer goes on.
+ * The happy path is: a worker that drains wants its jobs elsewhere (`duty` with `moves`), or one is idle (rebalance.c) -> a ready
+ * actor that is alike is found, and moving the cells there is predicted to be quicker than computing them -> kv_save -> the worker
+ * stops the job and says kv_saved -> the job is sent to the other actor, which holds it -> the cells go there, part by part:
+ * kv_pull, kv_part, kv_ack; never more than HANDOVER_WINDOW parts on the way -> all is there, its checksum right, and the answer
+ * goes on.
  *
  *     (none) ──kv_save──▶ SAVING ──kv_saved──▶ MOVING ──last kv_ack──▶ (forgotten)
  *
@@ -34,8 +35,7 @@ static const double LEARN = 0.3;             /* weight of the newest bandwidth *
 
 /* ---- what it would take ---- */
 
-/* Both have the same bits to go on with. */
-static bool alike(const struct actor *a, const struct actor *b)
+bool head_handover_alike(const struct actor *a, const struct actor *b)
 {
     return a->kv[0] != '\0' && strcmp(a->kv, b->kv) == 0 && a->context == b->context && a->exact == b->exact &&
            strcmp(a->worker->engine, b->worker->engine) == 0 && strcmp(a->worker->cpu_features, b->worker->cpu_features) == 0;
@@ -85,6 +85,11 @@ static double move_s(const struct worker *from, const struct worker *to, double 
     return HANDOVER_FIXED_S + bytes / bandwidth(from, to);
 }
 
+double head_handover_pause_s(const struct head *h, const struct job *job, const struct actor *to)
+{
+    return fmin(move_s(job->flight->actor->worker, to->worker, bytes_of(job)), compute_s(h, job, to));
+}
+
 static void saw_bandwidth(struct worker *w, double bps)
 {
     w->kv_bps = w->kv_bps > 0 ? w->kv_bps + LEARN * (bps - w->kv_bps) : bps;
@@ -106,16 +111,26 @@ enum need { NEED_FILE, NEED_ALIKE, NEED_FREE };
 /* The least busy open actor of the same file elsewhere; for an exact one, of the same bits. */
 static struct actor *find_actor(const struct actor *from, enum need need)
 {
-    const struct pool *p = from->seats[from->exact ? SEAT_TWIN : SEAT_DIGEST].pool;
+    const struct pool *p = head_kin_of(from);
     struct actor *best = NULL;
     for (uint32_t i = 0; p != NULL && i < p->open_n && i < HANDOVER_LOOK_MAX; i++) {
         struct actor *a = p->open[i];
-        bool fits = a->worker != from->worker && (need == NEED_FILE || alike(from, a)) &&
+        bool fits = a->worker != from->worker && (need == NEED_FILE || head_handover_alike(from, a)) &&
                     (need != NEED_FREE || a->worker->kv_in == NULL);
         if (fits && is_better(a, best))
             best = a;
     }
     return best;
+}
+
+/* The one that was chosen, while it is free. */
+static struct actor *aimed_at(const struct head *h, const struct handover *ho, const struct actor *from)
+{
+    struct id_node *node = idtab_get(&h->actors, ho->aim);
+    struct actor *a = node != NULL ? id_item(node, struct actor, node) : NULL;
+    bool fits = a != NULL && head_actor_is_open(a) && a->worker->kv_in == NULL && head_kin_of(a) == head_kin_of(from) &&
+                head_handover_alike(from, a);
+    return fits ? a : find_actor(from, NEED_FREE);
 }
 
 /* ---- records ---- */
@@ -192,7 +207,7 @@ void head_handover_lost(struct head *h, struct worker *w)
 
 /* ---- it leaves ---- */
 
-static void begin(struct head *h, struct job *job, const struct actor *to, double move, double compute)
+static struct handover *begin(struct head *h, struct job *job, const struct actor *to, double move, double compute)
 {
     const struct actor *a = job->flight->actor;
     head_log(h, LOG_INFO, TAG,
@@ -200,8 +215,10 @@ static void begin(struct head *h, struct job *job, const struct actor *to, doubl
              "%.0f/s %.2f s; from=%s to=%s",
              (unsigned long long)job->node.id, bytes_of(job) / 1e6, bandwidth(a->worker, to->worker) / 1e6, move, tokens_of(job),
              prefill_tps(to), compute, a->worker->name, to->worker->name);
-    handover_new(h, job);
+    struct handover *ho = handover_new(h, job);
+    ho->aim = (uint32_t)to->node.id;
     head_send(h, a->worker->link, WIRE_kv_save)->kv_save = (struct wire_kv_save){.job = job->node.id, .attempt = job->attempt};
+    return ho;
 }
 
 /* From where it is (its flight is over) to that actor, at once. */
@@ -230,11 +247,24 @@ static bool stays(const struct head *h, const struct job *job)
     return job->forgot || job->bound != NULL || job->handover != NULL || job->attempt >= h->cfg.moves_max;
 }
 
+void head_handover_start(struct head *h, struct job *job, struct actor *to, bool rebalances)
+{
+    const struct actor *from = job->flight->actor;
+    double by_move = move_s(from->worker, to->worker, bytes_of(job)), by_compute = compute_s(h, job, to);
+    char why[160];
+    if (by_move < by_compute) {
+        begin(h, job, to, by_move, by_compute)->rebalances = rebalances;
+        return;
+    }
+    snprintf(why, sizeof why, "that takes about %.2f s, moving %.1f MB at %.1f MB/s %.2f s", by_compute, bytes_of(job) / 1e6,
+             bandwidth(from->worker, to->worker) / 1e6, by_move);
+    replay(h, job, to, why);
+}
+
 /* True when it is on its way now, one way or the other. */
 static bool move(struct head *h, struct job *job)
 {
     struct actor *from = job->flight->actor, *any = find_actor(from, NEED_FILE), *to = find_actor(from, NEED_FREE);
-    char why[160];
     if (stays(h, job) || any == NULL)
         return false;
     if (from->kind == REQUEST_EMBED || job->saved_attempt == job->attempt || (to == NULL && find_actor(from, NEED_ALIKE) == NULL)) {
@@ -243,14 +273,7 @@ static bool move(struct head *h, struct job *job)
     }
     if (to == NULL)
         return false; /* it is the next */
-    double by_move = move_s(from->worker, to->worker, bytes_of(job)), by_compute = compute_s(h, job, to);
-    if (by_move < by_compute) {
-        begin(h, job, to, by_move, by_compute);
-        return true;
-    }
-    snprintf(why, sizeof why, "that takes about %.2f s, moving %.1f MB at %.1f MB/s %.2f s", by_compute, bytes_of(job) / 1e6,
-             bandwidth(from->worker, to->worker) / 1e6, by_move);
-    replay(h, job, to, why);
+    head_handover_start(h, job, to, false);
     return true;
 }
 
@@ -314,7 +337,7 @@ static void set_out(struct head *h, struct handover *ho, struct actor *to)
 static void saved(struct head *h, struct job *job, const struct actor *from, const struct wire_kv_saved *m)
 {
     struct handover *ho = job->handover;
-    struct actor *to = ho != NULL && !job->forgot && m->bytes <= WIRE_KV_BYTES_MAX ? find_actor(from, NEED_FREE) : NULL;
+    struct actor *to = ho != NULL && !job->forgot && m->bytes <= WIRE_KV_BYTES_MAX ? aimed_at(h, ho, from) : NULL;
     bool quicker = to != NULL && move_s(from->worker, to->worker, (double)m->bytes) < compute_s(h, job, to);
     if (!quicker) {
         struct fault f = {0};

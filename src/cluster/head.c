@@ -19,7 +19,7 @@
  *  H11 the actors of a model's pool have one and the same model file
  *  H12 nobody waits for one actor and no other while its worker takes no new jobs
  *  H13 what is computed of a job moves only while the job runs: where it leaves (saving), or where it goes (moving); one
- *     from each worker and one to each at a time, kv_moves_max of all
+ *     from each worker and one to each at a time, kv_moves_max of all; of actors that would have kept theirs, one of each kin
  *  H14 what waits and was never sent is in its tenant's lane; a lane is of one tenant in one queue, is never empty, and its
  *     tag is its base and the cost of its first job; what is counted of each tenant is what there is, and tenants are at
  *     most tenants_max */
@@ -57,6 +57,9 @@ struct head_config head_config_default(void)
         .regroup_ms = 25,
         .kv_moves_max = 8,
         .kv_stall_ms = 3000,
+        .rebalance = true,
+        .rebalance_every_ms = 1000,
+        .rebalance_again_ms = 30000,
         .links_max = 4096,
         .actors_max = 4096,
         .fanout_max = 64,

@@ -81,6 +81,9 @@ struct head_config {
     uint32_t regroup_ms;        /* 25: a job that lost its actor waits this long: workers often die in bunches */
     uint32_t kv_moves_max;      /* 8 jobs that move at once with what is computed of them, 1 MiB of the head's memory each */
     uint32_t kv_stall_ms;       /* 3000: when nothing of one moved for so long, it is computed */
+    bool rebalance;             /* true: a job may leave a slow or crowded actor for an idle one: rebalance.c */
+    uint32_t rebalance_every_ms; /* 1000: a pool with nobody idle, or a job that went, is not looked at again before */
+    uint32_t rebalance_again_ms; /* 30000: the same job does not go again before */
     uint32_t links_max;         /* 4096 */
     uint32_t actors_max;        /* 4096 */
     uint32_t fanout_max;        /* 64 branches of one call */
@@ -186,7 +189,8 @@ struct head_totals {
     uint64_t memory_bytes; /* of the workers */
     uint64_t queue_bytes;  /* requests held, with the records of their jobs */
     uint64_t resume_bytes; /* delivered token ids held */
-    uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes, prompt_tokens, cached_tokens, answer_tokens;
+    uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes, jobs_rebalanced;
+    uint64_t prompt_tokens, cached_tokens, answer_tokens;
     bool launcher; /* `manta scale` has somebody to talk to */
     uint32_t scale_running, scale_target;
 };

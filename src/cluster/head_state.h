@@ -135,6 +135,7 @@ struct pool {
     struct actor *fastest; /* of those ready that were looked at; NULL: look again */
     float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
     float answer_tokens;   /* of an answer, learned; 0: unknown */
+    uint64_t rebalance_us, rebalancing; /* kin: not before then; the job that went last: rebalance.c */
     struct queue queue;
     struct list regroup;                    /* job.queued: they lost their actor a moment ago */
     struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */
@@ -223,6 +224,7 @@ struct job {
     uint32_t said;         /* tokens delivered */
     int32_t *ids;          /* owned: their ids, which another actor resumes after; NULL when forgot */
     uint32_t ids_cap;
+    uint64_t rebalanced_us; /* it was sent to an idle actor last; 0: never */
     bool forgot;           /* there were too many of them to keep: it cannot go on elsewhere */
     uint64_t token_us;     /* when the last of them came */
     double logprob_sum;    /* of tokens delivered, where asked for */
@@ -239,6 +241,7 @@ struct flight {
     uint64_t fresh_bytes;  /* the same in actor.fresh_bytes */
     uint32_t from;         /* tokens that were delivered before */
     double logprob_from;   /* their log-probabilities */
+    double gap_us;         /* between its tokens, smoothed; 0: not known yet */
 };
 
 struct head {
@@ -281,7 +284,7 @@ struct head {
     uint64_t cpus_milli, status_cpus_milli; /* whole numbers: what joins and leaves cancels out exactly */
     uint64_t memory_bytes, status_memory;
     uint32_t actors_ready, actors_serving, running;
-    uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes;
+    uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes, jobs_rebalanced;
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
 

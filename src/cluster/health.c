@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "cluster/duty.h"
+#include "cluster/handover.h"
 #include "cluster/head_state.h"
 
 #define TAG "WORKER HEALTH"
@@ -214,6 +215,7 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
         head_worker_refresh(h, w);
     }
     head_worker_judge(h, w);
+    head_rebalance(h, w);
 }
 
 /* ---- failing: an actor that fails at once would else draw all jobs, being always free ----

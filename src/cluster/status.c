@@ -118,6 +118,7 @@ void head_totals(const struct head *h, struct head_totals *out)
         .jobs_resumed = h->jobs_resumed,
         .jobs_moved = h->jobs_moved,
         .moved_bytes = h->moved_bytes,
+        .jobs_rebalanced = h->jobs_rebalanced,
         .resume_bytes = h->resume_bytes,
         .prompt_tokens = h->prompt_tokens,
         .cached_tokens = h->cached_tokens,

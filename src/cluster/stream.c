@@ -196,6 +196,7 @@ void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
     if (job->state == JOB_STARTED && job->said > 0)
         goes_on(h, job);
     head_job_move(job, JOB_STREAMING);
+    head_flight_paces(h, job->flight, m->ids.n);
     head_job_says(h, job, m->ids);
     add_logprobs(job, m->logprobs);
     struct fx *fx = branch_fx(h, job, FX_TOKENS);

@@ -36,6 +36,7 @@ static void write_totals(struct head_program *p)
     counter(out, "manta_calls_failed_total", "client requests that ended with an error", t.calls_failed);
     counter(out, "manta_jobs_rerouted_total", "jobs given to another actor after theirs was lost", t.jobs_rerouted);
     counter(out, "manta_jobs_moved_total", "jobs that went on elsewhere with what was computed of them", t.jobs_moved);
+    counter(out, "manta_jobs_rebalanced_total", "jobs that left a slow or crowded actor for an idle one", t.jobs_rebalanced);
     counter(out, "manta_moved_bytes_total", "of what was computed of them", t.moved_bytes);
     counter(out, "manta_prompt_tokens_total", "prompt tokens of finished jobs", t.prompt_tokens);
     counter(out, "manta_cached_tokens_total", "of those, taken from a prefix cache", t.cached_tokens);

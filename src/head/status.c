@@ -84,6 +84,7 @@ static void put_totals(const struct head_totals *t, struct jout *j)
     jout_put_uint(j, "jobs_resumed", t->jobs_resumed);
     jout_put_uint(j, "jobs_moved", t->jobs_moved);
     jout_put_uint(j, "moved_bytes", t->moved_bytes);
+    jout_put_uint(j, "jobs_rebalanced", t->jobs_rebalanced);
     jout_key(j, "scale");
     jout_object(j);
     jout_put_bool(j, "launcher", t->launcher);
@@ -215,6 +216,9 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "link_bytes_max", HEAD_LINKS_BYTES_MAX);
     put_limit(j, "kv_moves_max", c->kv_moves_max);
     put_limit(j, "kv_stall_ms", c->kv_stall_ms);
+    put_limit(j, "rebalance", c->rebalance);
+    put_limit(j, "rebalance_every_ms", c->rebalance_every_ms);
+    put_limit(j, "rebalance_again_ms", c->rebalance_again_ms);
     put_limit(j, "kv_bytes_max", WIRE_KV_BYTES_MAX);
     put_limit(j, "kv_part_bytes", WIRE_KV_PART_BYTES);
     put_limit(j, "links_max", c->links_max);

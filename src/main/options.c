@@ -15,6 +15,7 @@ struct head_options options_head(const struct settings *s)
     c.token_stall_ms = (uint32_t)setting_number(s, SET_STALL);
     c.beat_ms = (uint32_t)setting_number(s, SET_BEAT);
     c.lost_after_ms = (uint32_t)setting_number(s, SET_LOST);
+    c.rebalance = setting_on(s, SET_REBALANCE);
     c.status_every_ms = (uint32_t)setting_number(s, SET_STATUS_EVERY);
     return (struct head_options){
         .host = setting_text(s, SET_HOST),

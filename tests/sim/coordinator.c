@@ -1,4 +1,6 @@
 /* The program around struct head: feeds it, carries its effects out, checks it. */
+#include <stdio.h>
+
 #include "sim.h"
 
 /* head_check() walks everything it has: too long for every step, and the longer the more there is. While it settles all
@@ -86,6 +88,7 @@ void coordinator_start(struct sim *s, struct coordinator *c)
     c->head = head_new(&c->cfg, coordinator_now(s, c));
     c->tick_at_us = SIM_NEVER;
     c->models = c->models_ready = 0;
+    c->rebalanced_n = 0; /* jobs are numbered anew */
     c->began_us = coordinator_now(s, c);
     sim_trace(s, "head starts", "", c->no, c->life, 0);
     coordinator_wake(s, c);
@@ -177,7 +180,20 @@ static void namesake_probe(struct sim *s, struct str line)
         PROBE(s, name_passed_on);
 }
 
-static void carry_out(struct sim *s, const struct coordinator *c, const struct fx *fx)
+/* O11: an answer that went to an idle actor stays there for a while. */
+static void rebalanced_check(struct sim *s, struct coordinator *c, struct str line)
+{
+    unsigned long long job = 0;
+    uint64_t now_us = coordinator_now(s, c);
+    SIM_MUST(s, sscanf(line.p, "job %llu leaves", &job) == 1, "what leaves? %.*s", STR_ARG(line));
+    for (uint32_t i = 0; i < SIM_REBALANCED && i < c->rebalanced_n; i++)
+        SIM_MUST(s, c->last[i].job != job || now_us >= c->last[i].at_us + c->cfg.rebalance_again_ms * (uint64_t)SIM_MS,
+                 "O11: job %llu goes from idle actor to idle actor", job);
+    c->last[c->rebalanced_n++ % SIM_REBALANCED] = (struct rebalanced){job, now_us};
+    PROBE(s, rebalanced);
+}
+
+static void carry_out(struct sim *s, struct coordinator *c, const struct fx *fx)
 {
     struct link *l;
     switch (fx->kind) {
@@ -201,6 +217,8 @@ static void carry_out(struct sim *s, const struct coordinator *c, const struct f
         break;
     case FX_LOG:
         namesake_probe(s, fx->text);
+        if (fx->tag != NULL && strcmp(fx->tag, "REBALANCE") == 0)
+            rebalanced_check(s, c, fx->text);
         sim_trace(s, "head logs", fx->tag != NULL ? fx->tag : "", fx->level, fx->text.n, 0);
         if (s->opt.trace)
             sim_say(fx->tag, fx->text);

@@ -11,7 +11,8 @@
  * O7  no engine works on for a call that has ended
  * O8  a job runs on the model that its call named
  * O9  a stream that lost its head goes on at any head whose workers have it, after the tokens that its client has
- * O10 a tenant with a small job waits for no more than a few of any other tenant, however many wait */
+ * O10 a tenant with a small job waits for no more than a few of any other tenant, however many wait
+ * O11 a job that went to an idle actor stays there for a while (coordinator.c) */
 #include "sim.h"
 
 /* ---- runs ---- */

@@ -72,6 +72,7 @@
     P(duty_of_nobody, "somebody asked for the duty of a worker that had left") \
     P(moved, "an answer went on elsewhere with what was computed of it") \
     P(moved_damaged, "what was computed of an answer was damaged on the way, and computed once more") \
+    P(rebalanced, "an answer left a slow or crowded actor for an idle one") \
     P(scaled, "the launcher was asked for another number of workers") \
     P(scaled_by_nobody, "somebody asked for workers while no launcher was there") \
     P(head_leapt, "a head's clock leapt forward") \

@@ -169,6 +169,10 @@ void link_free(struct sim *s, struct link *l);
 void packets_free(struct sim *s); /* those that wait to be used again */
 
 /* ---- coordinator.c: the program around struct head ---- */
+enum { SIM_REBALANCED = 256 }; /* more than can be within rebalance_again_ms */
+struct rebalanced {
+    uint64_t job, at_us;
+};
 struct coordinator {
     uint32_t no;       /* 0 ... heads - 1; workers call it by that */
     struct head *head; /* NULL while it is down */
@@ -182,6 +186,8 @@ struct coordinator {
     struct list askings; /* asking.in_head: open ones, in the order of arrival */
     uint64_t askings_n, seeks_n; /* all of them; those that look for a stream */
     uint64_t sent[SIM_ASKED_MODELS][SIM_TENANTS]; /* jobs sent for the first time */
+    struct rebalanced last[SIM_REBALANCED]; /* a ring */
+    uint32_t rebalanced_n;
     struct effects fx;
 };
 void coordinator_start(struct sim *s, struct coordinator *c);

@@ -1,0 +1,82 @@
+"""An answer leaves a slow or crowded worker for an idle one, and the client sees a pause."""
+
+import re
+
+import pytest
+
+from cluster import wait_for
+from streams import ask
+from test_move import PROMPT, STREAM, Stream, totals, undisturbed
+
+# A token takes 10 ms, on a throttled worker 80: of 200 tokens the most are still to come when the other worker joins.
+SCRIPT = "echo:tokens=200,decode_us=10000,prefill_us=100,kv=4k"
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+def test_an_answer_leaves_a_slow_worker(cluster, switch):
+    """Given an answer on a throttled worker; when a fast one joins and is seen to be fast; then the answer goes on there with what is
+    computed of it, ends in a fraction of the time, and the client has the undisturbed one. With --rebalance=off it stays."""
+    body = {**STREAM, "prompt": PROMPT, "temperature": 1}
+    expected = undisturbed(cluster, SCRIPT, body)
+    head = cluster.head("--beat-ms", 100, f"--rebalance={switch}")
+    cluster.echo_worker(head, SCRIPT, "--node", "slow", "--throttle", 8)
+    head.wait_ready(actors=1)
+    stream = Stream(head, body)
+    stream.wait(5)
+    cluster.echo_worker(head, SCRIPT, "--node", "fast")
+    head.wait_ready(actors=2)
+    ask(head, {"prompt": "how fast are you?", "max_tokens": 10})  # the router takes the idle one
+    answer = stream.end()
+    assert answer.what() == expected.what()
+    moves = re.findall(r"\[REBALANCE\] job 1 leaves actor 0, which is slow, jobs=1: .*from=slow to=fast", head.log)
+    if switch == "off":
+        assert not moves and totals(head)["jobs_rebalanced"] == 0
+        return
+    assert len(moves) == 1 and totals(head)["jobs_rebalanced"] == 1 and totals(head)["jobs_moved"] == 1
+    assert answer.times[-1] - answer.times[0] < 12  # 16 s where it was
+    assert "\nmanta_jobs_rebalanced_total 1\n" in head.request("GET", "/metrics")[2]
+
+
+def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
+    """Given three answers on a worker that computes one after the other; when an idle worker joins; then they are shared out, and
+    each client has the undisturbed answer."""
+    script = "echo:tokens=150,decode_us=1000,stream_us=20000,prefill_us=100,kv=4k"
+    bodies = [{**STREAM, "prompt": f"{i} {PROMPT}", "temperature": 1} for i in range(3)]
+    expected = [undisturbed(cluster, script, body).what() for body in bodies]
+    head = cluster.head("--beat-ms", 100)
+    cluster.echo_worker(head, script, "--node", "a")
+    head.wait_ready(actors=1)
+    streams = [Stream(head, body) for body in bodies]
+    for s in streams:
+        s.wait(10)
+    cluster.echo_worker(head, script, "--node", "b")
+    head.wait_ready(actors=2)
+    wait_for("an answer to go elsewhere", lambda: totals(head)["jobs_rebalanced"] >= 1)
+    assert [s.end().what() for s in streams] == expected
+    assert totals(head)["jobs_rebalanced"] == 1 and totals(head)["calls_failed"] == 0
+    assert re.search(r"\[REBALANCE\] job \d leaves actor 0, which has jobs=3: ", head.log)
+
+
+@pytest.mark.model
+def test_a_real_answer_leaves_a_slow_worker(cluster, capsys):
+    """Given a drawn answer of the real model, exact, on a worker throttled to a tenth; when a worker at full speed joins; then it goes on there
+    with the bytes of the undisturbed one."""
+    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 20, "temperature": 1, "max_tokens": 150, "ignore_eos": True}
+    flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048)
+    head = cluster.head("--beat-ms", 200)
+    first = cluster.worker(head, "--node", "first", *flags)
+    head.wait_ready(actors=1)
+    expected = ask(head, body)
+    first.stop()
+    cluster.worker(head, "--node", "slow", "--throttle", 10, *flags)
+    head.wait_ready(actors=1)
+    stream = Stream(head, body)
+    stream.wait(3)
+    cluster.worker(head, "--node", "fast", *flags)
+    head.wait_ready(actors=2)
+    ask(head, {"prompt": "How fast are you?", "max_tokens": 10})
+    answer = stream.end()
+    assert answer.what() == expected.what()
+    assert totals(head)["jobs_rebalanced"] == 1
+    with capsys.disabled():
+        print("\n    " + "\n    ".join(re.findall(r"\[REBALANCE\].*|job \d+ has moved.*", head.log)), f"longest gap {answer.gap_s * 1000:.0f} ms")
