@@ -142,6 +142,7 @@ static void head_leaps(struct sim *s)
     if (c == NULL)
         return;
     PROBE(s, head_leapt);
+    c->leapt_us = s->now_us;
     c->clock_us += sim_between(s, 0, 30 * (uint64_t)SIM_S);
     c->tick_at_us = SIM_NEVER; /* the timer was set by the clock */
     coordinator_feed(s, c, (struct head_event){.kind = HEAD_TICK});

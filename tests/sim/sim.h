@@ -179,7 +179,7 @@ struct coordinator {
     struct head_config cfg;
     uint64_t life, steps, tick_at_us;
     uint64_t clock_us; /* its clock is virtual time plus this */
-    uint64_t stalled_until_us, began_us;
+    uint64_t stalled_until_us, leapt_us, began_us; /* leapt_us: when its clock did last, in virtual time */
     uint32_t models;       /* bit per enum sim_model that was registered in this life */
     uint32_t models_ready; /* same, and was ready */
     struct list links;   /* link.in_head, in the order of arrival */
