@@ -221,6 +221,8 @@ static struct str frame_at(const struct kept *k, size_t at)
  * said). SIZE_MAX: the log does not have it: it begins later, or no frame begins there. */
 static size_t log_find(struct agent *a, const struct kept *k, uint32_t said)
 {
+    if (k->log.n == 0) /* nothing was said yet, which is where it goes on */
+        return ids_n(k) == said ? 0 : SIZE_MAX;
     bool prefilled = false;
     uint32_t next = ids_n(k); /* of what the log will say next */
     for (size_t at = 0; at < k->log.n;) {
@@ -247,6 +249,8 @@ static void send_frames(struct agent *a, uint32_t head, struct str frames)
 /* The frames leave as they are, under the job's new number. */
 static void replay(struct agent *a, struct kept *k, uint32_t head, const struct wire_adopt *m, size_t from)
 {
+    if (k->log.n == 0)
+        return;
     for (size_t at = 0; at < k->log.n; at += frame_at(k, at).n)
         wire_set_job(k->log.p + at, m->job, m->attempt);
     size_t first = frame_at(k, 0).n; /* prefilled */

@@ -117,6 +117,8 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     uint32_t patience = u->beat_ms * AGENT_LOST_BEATS_MIN;
     u->lost_after_ms = w->lost_after_ms < patience ? patience : w->lost_after_ms;
     u->worker = w->worker;
+    if (u->epoch != w->epoch)
+        u->tries = 0; /* a new process, which the last link's end says nothing of: its head was replaced, or started again */
     u->epoch = w->epoch;
     u->heard_us = u->welcomed_us = a->now_us;
     uplink_move(u, UPLINK_WELCOMED, a->now_us + (uint64_t)u->beat_ms * MS);

@@ -27,9 +27,8 @@ static bool used_by_sibling(const struct job *job, const struct actor *a)
     return false;
 }
 
-/* A ready actor that takes jobs and that no other branch of the call has. At most fanout_max of them are taken, so the walk is short.
- * NULL: there is none, so it will share one, whichever is free first. */
-static struct actor *other_actor(const struct job *job)
+/* At most fanout_max of them are taken, so the walk is short. Without one it will share one, whichever is free first. */
+struct actor *head_job_other_actor(const struct job *job)
 {
     const struct pool *p = head_job_pool(job);
     for (uint32_t i = 0; i < p->ready_n; i++) {
@@ -76,7 +75,7 @@ static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
         return false;
     }
     if (!head_job_quarantine(h, job) && job->bound != NULL)
-        job->bound = job->adopts ? NULL : other_actor(job);
+        job->bound = job->adopts ? NULL : head_job_other_actor(job);
     job->adopts = false;
     return true;
 }

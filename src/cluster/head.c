@@ -35,6 +35,7 @@
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
+#include "cluster/take.h"
 
 struct head_config head_config_default(void)
 {
@@ -66,6 +67,7 @@ struct head_config head_config_default(void)
         .seeks_max = 1024,
         .seek_ms = 10000,
         .anew_ms = 2000,
+        .take_ms = 2000,
         .gather_ms = 100,
         .status_every_ms = 30000,
     };
@@ -180,6 +182,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     h->epoch = rng_mix(cfg->seed ^ now_us);
     h->common = head_tenant_of(h, str_n("", 0));
     h->status.kind = TIMER_STATUS;
+    h->take.kind = TIMER_TAKE;
     if (cfg->status_every_ms > 0)
         timers_set(&h->timers, &h->status, head_after_ms(h, cfg->status_every_ms));
     return h;
@@ -242,6 +245,7 @@ static void timer_rings(struct head *h, struct timer *t)
     case TIMER_WORKER: head_worker_overdue(h, list_item(t, struct worker, timer), t->due_us); break;
     case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
     case TIMER_SEEK: head_seek_overdue(h, t); break;
+    case TIMER_TAKE: head_take_overdue(h); break;
     case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
     case TIMER_HANDOVER: head_handover_overdue(h, list_item(t, struct handover, timer)); break;
     case TIMER_STATUS:
@@ -280,6 +284,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_LINK_CLOSED: head_link_closed(h, ev->link, ev->text); break;
     case HEAD_PROMPT: head_prompt(h, ev); break;
     case HEAD_RESUME: head_resume(h, ev); break;
+    case HEAD_TAKE: head_take(h, ev); break;
     case HEAD_CALL_GONE: head_call_gone(h, ev->call); break;
     case HEAD_SCALE: head_scale(h, ev->call, ev->count); break;
     case HEAD_DUTY: head_duty_ask(h, ev); break;

@@ -90,6 +90,7 @@ struct head_config {
     uint32_t seeks_max;         /* 1024 streams that are looked for at the workers */
     uint32_t seek_ms;           /* 10000: until then a worker that has the stream may still join */
     uint32_t anew_ms;           /* 2000: the same where the client has nothing of it and brought its request */
+    uint32_t take_ms;           /* 2000: so long the workers of a head whose place this one takes may stay away */
     uint32_t gather_ms;         /* 100: once a worker has told of it, so long others may tell of more */
     uint32_t status_every_ms;   /* 30000: periodic [ACTOR STATUS] lines, also written on change */
 };
@@ -104,6 +105,7 @@ enum head_event_kind {
     HEAD_CALL_GONE,   /* the client of `call` has gone or cancelled; no effects for it follow */
     HEAD_RESUME,      /* a client wants to go on with a stream that is not here: workers are asked. FX_RESUMED and then the
                          call's effects follow, or FX_CALL_FAILED with ERR_NOT_FOUND when no worker has anything of it */
+    HEAD_TAKE,        /* a call that another process had goes on here, as a call like any other */
     HEAD_SCALE,       /* somebody wants `count` local workers; answered by FX_CALL_END / FX_CALL_FAILED for `call` */
     HEAD_DUTY,        /* somebody wants the worker of the name `text` to serve, be cordoned, or drain; answered likewise:
                          ERR_NOT_FOUND with the names there are, ERR_IN_USE when it drains already */
@@ -127,6 +129,10 @@ struct head_event {
     struct str client;             /* PROMPT: what another head needs to know of the client's request; cloned */
     struct wire_i32s said;         /* RESUME: per branch the tokens that the client has; empty: none of any */
     bool anew;                     /* RESUME: nothing is lost when nobody has it: the program will begin it anew */
+    const struct wire_moved_call *moved;    /* TAKE: what was known of it there; request, stream and client are as above … */
+    const struct wire_moved_job *const *moved_jobs; /* … and its jobs, */
+    uint32_t moved_jobs_n;
+    uint32_t workers;              /* TAKE: of that process, which are about to join here */
     uint32_t deadline_ms;          /* PROMPT, RESUME: time to leave the queue; 0: the default */
     uint8_t duty;                  /* DUTY: enum wire_duties */
     uint32_t grace_ms;             /* DUTY of a drain: what still runs then goes on elsewhere */
@@ -222,6 +228,14 @@ struct head_call_view {
     struct head_wait wait;         /* of the first one that waits; place 0: none */
 };
 bool head_call_view(struct head *h, uint64_t call, struct head_call_view *out);
+
+/* What another process must know of a call to go on with it: fills the fields that are the brain's, *out_run with the
+ * request but its `inputs`, and those in *out_request. False: there is no such call. */
+bool head_call_moves(const struct head *h, uint64_t call, struct wire_moved_call *out, struct wire_run *out_run,
+                     const struct request **out_request);
+/* The first of its jobs with a branch >= *branch, which is set to the next one; `said`: see the caller, who knows what
+ * the client was sent. */
+bool head_call_job_moves(const struct head *h, uint64_t call, uint32_t *branch, struct wire_moved_job *out);
 
 /* Those who share the queue: walked like workers. At most tenants_max. */
 struct head_tenant_view {

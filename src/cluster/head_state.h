@@ -20,7 +20,7 @@ enum { NOT_SEATED = UINT32_MAX };
 enum { POOL_PEERS_MAX = 64 }; /* actors looked at for the fastest */
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
-enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER };
+enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE };
 
 /*            hello, welcomed        nonsense, silence, bye
  *    NEW ─────────────▶ WORKER ───────────────▶ CLOSING ──▶ (LINK_CLOSED: forgotten)
@@ -67,6 +67,7 @@ struct worker {
     uint32_t keys_known, actors_n;                /* keys_known: bit per key that was ever registered on this link */
     uint64_t answered; /* the last seek it has answered whole */
     uint32_t owes;     /* answers to what was looked for when it joined; until then its actors are not open */
+    bool awaits;       /* take.c: one of these is that the others are back */
 };
 
 /* An actor's place in a pool. */
@@ -217,6 +218,7 @@ struct job {
     uint32_t prompt_tokens;    /* once an actor has told */
     float wait_ms;         /* from the call's arrival to the last send */
     bool started;          /* FX_STARTED was given */
+    bool sought;           /* QUEUED: came from another process, and a worker may have it: see take.c */
     bool adopts;           /* QUEUED, bound: that actor has it already, and is told to go on with it here */
     struct pool *kin;      /* once started: actors of the same model file; only they may go on */
     struct pool *twins;    /* once started on an exact actor: those that go on with the same bits */
@@ -272,6 +274,8 @@ struct head {
     struct list dirty_pools, dirty_actors;
     struct list movers, handovers; /* worker.moving; handover.link: see handover.h */
     uint32_t handovers_n;
+    struct timer take;             /* take.c: set while workers of the former head are awaited */
+    uint32_t take_workers;         /* how many */
     /* queue */
     uint32_t queued, requeued; /* jobs waiting; of those, ones that were sent before (they pass the limit) */
     uint64_t queue_bytes;
@@ -471,6 +475,8 @@ void head_kin_sent(struct head *h, const struct job *job, const struct actor *a)
 void head_job_failover(struct head *h, struct job *job, const struct fault *why);
 /* The same for all flights and bound jobs of an actor that nobody may wait for any longer. */
 void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why);
+/* A ready actor that takes jobs and that no other branch of the call has; NULL: there is none. */
+struct actor *head_job_other_actor(const struct job *job);
 /* Jobs that wait for it alone wait for another one. */
 void head_actor_unbind(struct head *h, struct actor *a, const struct fault *why);
 

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
+#include "cluster/take.h"
 
 #define TAG "CLUSTER CONNECTION"
 
@@ -103,6 +104,7 @@ static void worker_joins(struct head *h, struct link *link, const struct wire_he
     link->worker = w;
     welcome(h, link, w->node.id);
     head_seek_ask(h, w);
+    head_take_ask(h, w);
     head_log(h, LOG_INFO, TAG, "worker joined node=%s address=%s worker=%llu pid=%u cpus=%.1f memory=%llu engine=%s",
              w->name, w->address, (unsigned long long)w->node.id, w->pid, (double)w->cpus,
              (unsigned long long)w->memory_bytes, w->engine);

@@ -6,6 +6,7 @@
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
+#include "cluster/take.h"
 
 #define BIT(state) (1u << (state))
 
@@ -189,6 +190,23 @@ void head_job_says(struct head *h, struct job *job, struct wire_i32s ids)
     head_suspect_says(h, job);
 }
 
+struct job *head_job_taken(struct head *h, struct call *call, const struct wire_moved_job *m)
+{
+    struct job *job = job_new(h, call, m->branch, NULL);
+    job->attempt = m->attempt;
+    job->sought = m->attempt > 0 && call->stream != 0;
+    if (m->kin.n > 0)
+        head_kin_rejoin(h, job, m->kin, m->twins);
+    head_job_says(h, job, m->ids);
+    if (m->said > m->ids.n) {
+        job->said = m->said;
+        forget_ids(h, job);
+    }
+    job->in_vain = m->in_vain;
+    head_queue_put(h, job);
+    return job;
+}
+
 /* ---- sending ---- */
 
 /* The next job with the same beginning, or of the same session, will be predicted to be quick here. */
@@ -251,7 +269,7 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
         send_adopt(h, job, a);
     else
         send_run(h, job, a);
-    job->adopts = false;
+    job->adopts = job->sought = false;
 }
 
 /* ---- ending ---- */

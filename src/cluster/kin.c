@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 #include "cluster/head_state.h"
+#include "cluster/take.h"
 
 enum { KIN_NAME_BYTES_MAX = HEAD_DIGEST_BYTES_MAX + HEAD_NAME_BYTES_MAX + 2 * HEAD_LINE_BYTES_MAX + 64 };
 
@@ -92,6 +93,18 @@ void head_kin_join(struct head *h, struct job *job, const struct actor *a)
     job->kin->jobs_n++;
     if (job->twins != NULL)
         job->twins->jobs_n++;
+}
+
+void head_kin_rejoin(struct head *h, struct job *job, struct str kin, struct str twins)
+{
+    bool embeds = job->call->request->kind == REQUEST_EMBED;
+    MUST(job->kin == NULL && job->twins == NULL);
+    job->kin = head_kin_pool(h, kin, embeds, SEAT_DIGEST);
+    job->kin->jobs_n++;
+    if (twins.n == 0)
+        return;
+    job->twins = head_kin_pool(h, twins, embeds, SEAT_TWIN);
+    job->twins->jobs_n++;
 }
 
 void head_kin_leave(struct head *h, struct job *job)

@@ -15,6 +15,7 @@
 #include "base/must.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
+#include "cluster/take.h"
 
 #define TAG "FAILOVER"
 
@@ -322,7 +323,9 @@ static void seek_found(struct head *h, struct seek *s, struct worker *w, const s
 void head_held(struct head *h, struct worker *w, const struct wire_held *m)
 {
     struct seek *s = seek_by_stream(h, m->stream); /* NULL: it has ended meanwhile */
-    if (s != NULL && m->found != 0) {
+    if (s == NULL && m->found != 0) {
+        head_take_held(h, w, m);
+    } else if (s != NULL && m->found != 0) {
         seek_found(h, s, w, m);
     } else if (s != NULL) {
         if (w->answered < s->node.id) {
@@ -331,8 +334,10 @@ void head_held(struct head *h, struct worker *w, const struct wire_held *m)
         }
         look(h, s);
     }
-    if (m->found == 0)
+    if (m->found == 0) {
         owes_one_less(h, w); /* now: what was found waits for its slot */
+        head_take_look(h, w);
+    }
 }
 
 void head_seek_lost(struct head *h, const struct worker *w)

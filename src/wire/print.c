@@ -92,6 +92,13 @@ void wire_print(struct buf *out, const struct wire_msg *m)
     case WIRE_kv_drop: print_job(out, m->kv_drop.job, m->kv_drop.attempt); break;
     case WIRE_cordon: buf_printf(out, " on=%u", m->cordon.on); break;
     case WIRE_drain: buf_printf(out, " grace_ms=%u", m->drain.grace_ms); break;
+    case WIRE_replace: buf_printf(out, " format=%u pid=%u", m->replace.format, m->replace.pid); break;
+    case WIRE_yields: buf_printf(out, " workers=%u", m->yields.workers); break;
+    case WIRE_moved_conn: buf_printf(out, " stage=%u asks=%u", m->moved_conn.stage, m->moved_conn.asks); break;
+    case WIRE_moved_bytes: buf_printf(out, " bytes=%zu", m->moved_bytes.bytes.n); break;
+    case WIRE_moved_job: buf_printf(out, " branch=%u attempt=%u said=%u", m->moved_job.branch, m->moved_job.attempt, m->moved_job.said); break;
+    case WIRE_moved_call: buf_printf(out, " stream=%016llx branches=%u", (unsigned long long)m->moved_call.name, m->moved_call.branches); break;
+    case WIRE_moved_all: buf_printf(out, " conns=%u calls=%u", m->moved_all.conns, m->moved_all.calls); break;
     case WIRE_beat:
     case WIRE_beat_ack: break;
     }

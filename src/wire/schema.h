@@ -1,4 +1,4 @@
-/* Every message between a head and those who dial it, in one table.
+/* Every message between a head and those who dial it, or take its place, in one table.
  *
  * F(KIND, name, remark) is a field, L(schema, name, remark) a list of structs (struct wire_<schema> *name
  * and uint32_t name_n), S(schema, name, remark) one struct inside. wire.h makes the structs of it, wire.c the
@@ -34,6 +34,10 @@
     F(U8, logprobs, "1: report log-probabilities") \
     F(U8, top_logprobs, "of so many most likely tokens, too") \
     F(U8, prompt_ids, "1: report the prompt's token ids")
+
+#define WIRE_PART_input(F, L, S) \
+    F(STR, text, "one of several texts to be embedded") \
+    F(I32S, tokens, "instead of the text, token ids as they are")
 
 #define WIRE_PART_load(F, L, S) \
     F(U32, key, "actor, by the worker's own number") \
@@ -245,7 +249,69 @@
 #define WIRE_MSG_scale(F, L, S) \
     F(U32, workers, "keep this many worker processes up")
 
-#define WIRE_PARTS(P) P(turn) P(bias) P(sampling) P(load)
+/* ---- a head -> the head that takes its place, and back: over a ferry (net/), never over a link ---- */
+
+#define WIRE_MSG_replace(F, L, S) \
+    F(U32, format, "of what follows: WIRE_HANDED") \
+    F(STR, version, "manta's version of the new head, for people") \
+    F(U32, pid, "the new head's process, for people")
+
+#define WIRE_MSG_yields(F, L, S) \
+    F(U32, workers, "that are joined, and will come back to the new head; with this comes the listener")
+
+#define WIRE_MSG_moved_conn(F, L, S) \
+    F(U8, stage, "enum http_stage; with this comes the connection") \
+    F(U8, keep_alive, "as in struct http_state, as are the next three") \
+    F(U8, old, "") \
+    F(U8, head_only, "") \
+    F(U8, continued, "") \
+    F(U32, came_bytes, "of a request that is not whole, or behind one; these and the next come in moved_bytes") \
+    F(U32, unsent_bytes, "of answers") \
+    F(U8, asks, "1: a client waits here for an answer: its moved_jobs follow, then its moved_call")
+
+#define WIRE_MSG_moved_bytes(F, L, S) \
+    F(STR, bytes, "the next of those that were announced")
+
+#define WIRE_MSG_moved_job(F, L, S) \
+    F(U32, branch, "which of the call's answers") \
+    F(U32, attempt, "0: it never was sent to a worker") \
+    F(U32, in_vain, "attempts since the last one that brought a token") \
+    F(U32, said, "tokens that the client has") \
+    F(I32S, ids, "of these; none, where they were too many to be kept") \
+    F(STR, kin, "pool of those who may go on with it (cluster/kin.c); empty: all") \
+    F(STR, twins, "of those who do it to the bit; empty: none")
+
+#define WIRE_MSG_moved_call(F, L, S) \
+    F(U64, name, "of the answer, and of its stream") \
+    F(STR, places, "how far the client is, as in an event's id") \
+    F(U64, started, "bit per branch whose start the client was told") \
+    F(U8, begun, "1: something of the answer had come") \
+    F(U8, seeks, "1: it was being looked for at the workers, and still is to be") \
+    F(U32, total, "branches there will be, as far as is known") \
+    F(U8, base64, "embeddings: as in the request, as is the next") \
+    F(U32, dimensions, "") \
+    F(STR, client_id, "the X-Request-Id that the client sent, or empty") \
+    F(U64, age_us, "since it came") \
+    F(STR, client, "the note of its request (head/note.c)") \
+    F(STR, run, "the request, as a whole frame of `run`; empty: the client did not bring it") \
+    F(STR, model, "what of a request is not in a `run`, as are the next four") \
+    F(STR, affinity, "") \
+    F(STR, tenant, "") \
+    F(I32, priority, "") \
+    L(input, inputs, "") \
+    F(U32, count, "branches that were asked for") \
+    F(U8, spread, "1: on different actors") \
+    F(U8, spread_pending, "1: one job stands for all, none has begun") \
+    F(U32, deadline_ms, "to leave the queue") \
+    F(U64, seq, "its place in the order of arrival") \
+    F(U8, reported, "1: it can no longer just fail") \
+    F(U32, branches, "made so far; one of which no moved_job came has ended")
+
+#define WIRE_MSG_moved_all(F, L, S) \
+    F(U32, conns, "old head: that is all; new head: I have it; old head: it is yours") \
+    F(U32, calls, "")
+
+#define WIRE_PARTS(P) P(turn) P(bias) P(sampling) P(load) P(input)
 
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \
@@ -253,6 +319,7 @@
     M(9, duty) M(10, held) M(16, kv_saved) M(17, kv_part) M(18, kv_ack) M(20, crashed) \
     M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
     M(40, seek) M(41, adopt) M(42, cordon) M(43, drain) \
-    M(48, kv_save) M(49, kv_pull) M(50, kv_drop)
+    M(48, kv_save) M(49, kv_pull) M(50, kv_drop) \
+    M(64, replace) M(65, yields) M(66, moved_conn) M(67, moved_bytes) M(68, moved_job) M(69, moved_call) M(70, moved_all)
 
 #endif

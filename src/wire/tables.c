@@ -36,6 +36,9 @@ SCHEMA(PART, sampling)
 #define THIS wire_load
 SCHEMA(PART, load)
 #undef THIS
+#define THIS wire_input
+SCHEMA(PART, input)
+#undef THIS
 #define THIS wire_hello
 SCHEMA(MSG, hello)
 #undef THIS
@@ -119,6 +122,27 @@ SCHEMA(MSG, kv_pull)
 #undef THIS
 #define THIS wire_kv_drop
 SCHEMA(MSG, kv_drop)
+#undef THIS
+#define THIS wire_replace
+SCHEMA(MSG, replace)
+#undef THIS
+#define THIS wire_yields
+SCHEMA(MSG, yields)
+#undef THIS
+#define THIS wire_moved_conn
+SCHEMA(MSG, moved_conn)
+#undef THIS
+#define THIS wire_moved_bytes
+SCHEMA(MSG, moved_bytes)
+#undef THIS
+#define THIS wire_moved_job
+SCHEMA(MSG, moved_job)
+#undef THIS
+#define THIS wire_moved_call
+SCHEMA(MSG, moved_call)
+#undef THIS
+#define THIS wire_moved_all
+SCHEMA(MSG, moved_all)
 #undef THIS
 /* clang-format on */
 
