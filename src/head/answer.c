@@ -74,13 +74,15 @@ void answer_begin_stream(struct call *c)
 
 void answer_started(struct head_program *p, struct call *c, uint32_t index)
 {
+    struct branch *b = &c->branches[index];
     if (!c->api.stream)
         return;
     answer_begin_stream(c);
-    if (c->api.shape != API_PROCESS_PROMPT)
+    if (c->api.shape != API_PROCESS_PROMPT || b->started_sent)
         return;
+    b->started_sent = true;
     buf_reset(&p->json);
-    api_write_prompt_started(&p->json, &c->head, index, &c->branches[index].response);
+    api_write_prompt_started(&p->json, &c->head, index, &b->response);
     write_events(p, c);
 }
 
@@ -94,10 +96,9 @@ static uint32_t utf8_chars(struct str s)
     return n;
 }
 
-/* How far the client is once it has the event that follows. `ended`: then only [DONE] is left. */
-static void write_id(struct head_program *p, const struct call *c, bool ended)
+void answer_place(const struct call *c, struct api_stream_id *out)
 {
-    struct api_stream_id id = {.stream = c->stream, .whole = call_keeps_text(c), .ended = ended};
+    struct api_stream_id id = {.stream = c->stream, .whole = call_keeps_text(c)};
     bool with_chars = c->api.shape == API_COMPLETION && c->api.request.sampling.logprobs != 0;
     uint32_t n = c->total > c->branches_n ? c->total : c->branches_n;
     for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
@@ -107,6 +108,15 @@ static void write_id(struct head_program *p, const struct call *c, bool ended)
     }
     if (id.n == 0)
         id.n = 1;
+    *out = id;
+}
+
+/* How far the client is once it has the event that follows. `ended`: then only [DONE] is left. */
+static void write_id(struct head_program *p, const struct call *c, bool ended)
+{
+    struct api_stream_id id;
+    answer_place(c, &id);
+    id.ended = ended;
     buf_puts(&p->json, "id: ");
     api_write_stream_id(&p->json, &id);
     buf_putc(&p->json, '\n');
@@ -161,7 +171,7 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
-    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute)
+    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute || b->finish_sent)
         return;
     if (http_stream_full(c->r)) {
         if (!keep(p, c, &b->held, fx, with_logprobs))

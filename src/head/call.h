@@ -36,6 +36,7 @@ struct branch {
     uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
     uint32_t heard, sent;          /* tokens: that have come; that the client has been sent */
     uint32_t mute;                 /* the client has so many from another head: they are kept, not sent */
+    bool started_sent;             /* process_prompt, streamed: that it begins */
     bool first_sent, finish_sent, done;
 };
 
@@ -72,6 +73,14 @@ enum {
     CALL_NAME_BYTES = 40,
     CLIENT_ID_BYTES_MAX = 128, /* longer ones are not kept: their requests cannot be asked for by them */
 };
+/* A call for that request, with nothing but its time. */
+struct call *call_new(struct head_program *p, struct http_request *r);
+/* Asks workers for what comes after these places. */
+void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from);
+/* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
+bool call_may_begin_anew(const struct call *c);
+/* Its client has so much of each branch from another head. */
+void call_places(struct call *c, const struct api_stream_id *from);
 /* The answer's x-request-id. */
 void call_name(const struct call *c, char *out, size_t cap);
 
@@ -97,6 +106,8 @@ void note_write(struct buf *out, const struct call *c);
 bool note_read(struct str note, struct call *c);
 
 /* ---- answer.c: what the client is sent ---- */
+/* How far the client is. */
+void answer_place(const struct call *c, struct api_stream_id *out);
 void answer_started(struct head_program *p, struct call *c, uint32_t index);
 /* A piece of a branch's answer: sent, held back while the client is slow, or kept for the end. */
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx);

@@ -75,7 +75,7 @@ static uint64_t stream_name(struct head_program *p)
     return name;
 }
 
-static struct call *call_new(struct head_program *p, struct http_request *r)
+struct call *call_new(struct head_program *p, struct http_request *r)
 {
     struct call *c = xalloc(sizeof *c);
     c->r = r;
@@ -127,8 +127,7 @@ static void prompt(struct head_program *p, struct call *c)
         api_call_forget(&c->api); /* the brain has its own copy of what runs */
 }
 
-/* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
-static bool may_begin_anew(const struct call *c)
+bool call_may_begin_anew(const struct call *c)
 {
     if (c->from == NULL || !c->has_body)
         return false;
@@ -140,7 +139,7 @@ static bool may_begin_anew(const struct call *c)
 }
 
 /* Asks for what comes after the places of `from`; all of it where the end is made of the whole. */
-static void resume(struct head_program *p, struct call *c, const struct api_stream_id *from)
+void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from)
 {
     int32_t said[API_BRANCHES_MAX] = {0};
     c->from = xalloc(sizeof *c->from);
@@ -151,7 +150,7 @@ static void resume(struct head_program *p, struct call *c, const struct api_stre
                                      .call = c->node.id,
                                      .stream = from->stream,
                                      .said = {.p = said, .n = from->n},
-                                     .anew = may_begin_anew(c),
+                                     .anew = call_may_begin_anew(c),
                                      .deadline_ms = c->api.timeout_ms});
 }
 
@@ -197,7 +196,7 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
     c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = str_of(c->model),
                                 .include_usage = api.include_usage};
     if (from.stream != 0)
-        resume(p, c, &from);
+        call_resume(p, c, &from);
     else
         prompt(p, c);
     c = find(p, id);
@@ -221,7 +220,7 @@ void call_begin_resume(struct head_program *p, struct http_request *r, struct st
     c->stream = from.stream;
     c->api.shape = API_CHAT; /* until its note is found */
     c->head = (struct api_head){.shape = API_CHAT, .id = c->stream};
-    resume(p, c, &from);
+    call_resume(p, c, &from);
     c = find(p, id);
     if (c != NULL)
         http_forget(c->r);
@@ -280,18 +279,8 @@ static void name_actor(struct branch *b, const struct fx *fx)
     b->response.address = str_of(keep(&b->address, fx->address));
 }
 
-/* The stream of another head was found: its client's place in it, and what kind of request it was. */
-static void on_resumed(struct head_program *p, struct call *c, const struct fx *fx)
+void call_places(struct call *c, const struct api_stream_id *from)
 {
-    if (!note_read(fx->text, c) || fx->branches > API_BRANCHES_MAX) {
-        fault_set(&c->doom, ERR_PROTOCOL, "a worker keeps this stream with a note that no head of this version wrote");
-        list_push(&p->doomed, &c->doomed);
-        return;
-    }
-    const struct api_stream_id *from = c->from;
-    c->begun = true; /* elsewhere: its first token is none of ours */
-    c->ended_sent = from->ended;
-    c->total = fx->branches;
     for (uint32_t i = 0; i < from->n; i++) {
         struct branch *b = call_branch(c, i);
         b->sent = from->at[i].tokens;
@@ -301,6 +290,20 @@ static void on_resumed(struct head_program *p, struct call *c, const struct fx *
         b->finish_sent = from->at[i].done;
         b->first_sent = b->sent > 0 || b->finish_sent;
     }
+}
+
+/* The stream of another head was found: its client's place in it, and what kind of request it was. */
+static void on_resumed(struct head_program *p, struct call *c, const struct fx *fx)
+{
+    if (!note_read(fx->text, c) || fx->branches > API_BRANCHES_MAX) {
+        fault_set(&c->doom, ERR_PROTOCOL, "a worker keeps this stream with a note that no head of this version wrote");
+        list_push(&p->doomed, &c->doomed);
+        return;
+    }
+    c->begun = true; /* elsewhere: its first token is none of ours */
+    c->ended_sent = c->from->ended;
+    c->total = fx->branches;
+    call_places(c, c->from);
     if (c->api.stream)
         answer_begin_stream(c);
 }
@@ -382,7 +385,7 @@ void call_effect(struct head_program *p, const struct fx *fx)
     case FX_BRANCH_DONE: on_branch_done(p, c, fx); break;
     case FX_CALL_END: on_end(p, c); break;
     case FX_CALL_FAILED:
-        if (fx->fault.err == ERR_NOT_FOUND && may_begin_anew(c)) {
+        if (fx->fault.err == ERR_NOT_FOUND && call_may_begin_anew(c)) {
             c->again = true;
             list_push(&p->doomed, &c->doomed);
             break;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "head/memory.h"
+#include "head/replace.h"
 #include "head/state.h"
 
 /* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
@@ -129,19 +130,7 @@ static void say_started(struct head_program *p)
     log_info("CLUSTER RUNNING", "ready for worker nodes");
 }
 
-static int start(struct head_program *p, struct fault *f)
-{
-    static const struct http_server_calls calls = {
-        .on_request = on_request, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
-    int err = keys_parse(&p->keys, p->o->api_key, f);
-    if (err == 0)
-        err = check_exposure(p->o, f);
-    if (err != 0)
-        return err;
-    return http_server_new(p->loop, p->o->host, p->o->port, &calls, p, &p->server, f);
-}
-
-static void run(struct head_program *p)
+static void make_brain(struct head_program *p)
 {
     struct head_config cfg = p->o->brain;
     cfg.seed = p->seeds.seed;
@@ -152,14 +141,36 @@ static void run(struct head_program *p)
     p->timer = net_timer_new(p->loop, on_timer, p);
     p->keep_alive = net_timer_new(p->loop, on_keep_alive, p);
     p->leave = net_timer_new(p->loop, on_leave, p);
+}
+
+static int start(struct head_program *p, struct fault *f)
+{
+    static const struct http_server_calls calls = {
+        .on_request = on_request, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
+    int err = keys_parse(&p->keys, p->o->api_key, f);
+    if (err == 0)
+        err = check_exposure(p->o, f);
+    if (err != 0)
+        return err;
+    make_brain(p);
+    if (p->o->replace)
+        return take_place(p, &calls, f);
+    return http_server_new(p->loop, p->o->host, p->o->port, &calls, p, &p->server, f);
+}
+
+static void run(struct head_program *p)
+{
     net_signal(p->loop, SIGTERM, on_signal, p);
     net_signal(p->loop, SIGINT, on_signal, p);
     say_started(p);
+    yield_begin(p, p->o->replace);
     memory_begin(p);
     head_feed(p, (struct head_event){.kind = HEAD_TICK});
     on_keep_alive(p->keep_alive, p);
     net_loop_run(p->loop);
-    http_server_close(p->server);
+    yield_end(p);
+    if (p->server != NULL)
+        http_server_close(p->server);
 }
 
 int head_main(const struct head_options *o)

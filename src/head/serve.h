@@ -14,6 +14,8 @@ struct head_options {
     const char *api_key;        /* empty: nobody is asked for one; several and names: see keys.h */
     const char *join_token;     /* empty: same */
     const char *version;        /* manta's */
+    bool replace;               /* take the place of the head that runs at this address, with its clients */
+    bool launched;              /* by `manta up`, which ends with it */
     uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */
     uint64_t answer_bytes_max;  /* of answers that are not sent yet, all together */
     struct head_config brain;   /* limits and balance; the seed, the token and the version are filled in here */

@@ -207,6 +207,7 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "regroup_ms", c->regroup_ms);
     put_limit(j, "seeks_max", c->seeks_max);
     put_limit(j, "seek_ms", c->seek_ms);
+    put_limit(j, "take_ms", c->take_ms);
     put_limit(j, "seek_anew_ms", c->anew_ms);
     put_limit(j, "seek_gather_ms", c->gather_ms);
     put_limit(j, "settle_ms", c->settle_ms);

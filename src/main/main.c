@@ -21,7 +21,7 @@
 #include "worker/worker.h"
 
 struct command {
-    const char *name, *args, *about, *example;
+    const char *name, *args, *about, *example; /* example: several, one a line */
     unsigned uses;     /* settings it takes */
     int args_min, args_max;
     int (*run)(const struct settings *s);
@@ -168,7 +168,9 @@ static int run_chaos(const struct settings *s)
 
 static const struct command commands[] = {
     {"up", "", "a head and workers on this machine, then a prompt", "manta up --workers 3 --model smollm2", USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up},
-    {"head", "", "a coordinator: registry, routing, API; loads no model", "manta head --port 8470", USE_HEAD, 0, 0, run_head},
+    {"head", "", "a coordinator: registry, routing, API; loads no model",
+     "manta head --port 8470\n         manta head --port 8470 --replace    # takes the place of the one above, without a dropped stream",
+     USE_HEAD | USE_REPLACE, 0, 0, run_head},
     {"worker", "", "a worker: loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker},
     {"prompt", "[WORDS...]", "the real-time client; with words, one prompt", "manta prompt What is machine learning?", USE_CLIENT, 0, 4096, run_prompt},
     {"status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status},
@@ -230,7 +232,8 @@ static int run_command(const struct command *c, int argc, char **argv)
     } else if (s.help) {
         print_command_help(c);
     } else if (s.args_n < c->args_min || s.args_n > c->args_max) {
-        fprintf(stderr, "error: manta %s takes %s; example: %s\n", c->name, c->args[0] != '\0' ? c->args : "no arguments", c->example);
+        fprintf(stderr, "error: manta %s takes %s; example: %.*s\n", c->name, c->args[0] != '\0' ? c->args : "no arguments",
+                (int)strcspn(c->example, "\n"), c->example);
         status = 2;
     } else {
         options_log(&s);

@@ -23,6 +23,8 @@ struct head_options options_head(const struct settings *s)
         .api_key = setting_text(s, SET_API_KEY),
         .join_token = setting_text(s, SET_JOIN_TOKEN),
         .version = MANTA_VERSION,
+        .replace = setting_on(s, SET_REPLACE),
+        .launched = setting_number(s, SET_DIE_WITH_PARENT) != 0,
         .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),
         .answer_bytes_max = setting_number(s, SET_ANSWER_BYTES),
         .brain = c,

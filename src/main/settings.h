@@ -21,6 +21,7 @@ enum setting_use {
     USE_BENCH = 1 << 5,  /* bench */
     USE_DRAIN = 1 << 6,  /* drain */
     USE_CHAOS = 1 << 7,  /* chaos */
+    USE_REPLACE = 1 << 8, /* head alone */
     USE_ALL = 0xffff,
 };
 
@@ -52,6 +53,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(DRAIN_GRACE, "drain-grace", "drain_grace", SETTING_NUMBER, "8", 0, 86400, NULL, USE_HEAD | USE_WORKER, "after SIGTERM: seconds for what runs to end; then a worker's answers go on elsewhere; 0: at once") \
     S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it goes on elsewhere") \
     S(MOVE, "move", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_DRAIN, "what runs goes on elsewhere at once, with what is computed of it") \
+    S(REPLACE, "replace", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_REPLACE, "take the place of the head that runs at this --host and --port, with its connections and streams") \
     S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "memory the system lets the head have (control group, RLIMIT_DATA); 0: any") \
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; several, a:1,b:2, for a worker that joins them all, and for a client that asks the first that is there") \

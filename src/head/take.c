@@ -1,0 +1,359 @@
+/* This head takes the place of one that runs, with the clients that wait there.
+ *
+ * The happy path is in yield.c. Everything is made ready here before the other head is told that we have it: the listener, the
+ * connections, and for each client that waits a call, which the brain takes over (cluster/take.c). Nothing of it shows before the
+ * loop runs. It can fail by: nobody there, another format, words that make no sense, and whatever ferries can fail by; then
+ * all of it is let go of, and the other head never noticed.
+ *
+ * What comes is of a process of the same user, and is checked all the same: sizes first. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "head/call.h"
+#include "head/replace.h"
+
+#define TAG "HEAD NODE STARTING"
+
+/* A message that is kept while others come. */
+struct kept_job {
+    char *frame;             /* owned */
+    struct wire_arena arena; /* owned */
+    struct wire_msg msg;
+};
+
+struct taking {
+    struct head_program *p;
+    struct net_ferry *ferry;              /* owned */
+    struct wire_arena arena, run, lists;  /* owned */
+    struct kept_job jobs[API_BRANCHES_MAX];
+    uint32_t jobs_n;
+    uint32_t workers;                     /* of the other head */
+    uint32_t conns, calls;                /* taken so far */
+    struct fault *f;
+};
+
+static int nonsense(const struct taking *t, const char *what)
+{
+    return fault_set(t->f, ERR_PROTOCOL, "the running head hands over %s", what);
+}
+
+/* ---- jobs: they come before their call ---- */
+
+static void drop_jobs(struct taking *t)
+{
+    for (uint32_t i = 0; i < t->jobs_n; i++) {
+        free(t->jobs[i].frame);
+        wire_arena_fini(&t->jobs[i].arena);
+    }
+    t->jobs_n = 0;
+}
+
+static int keep_job(struct taking *t, const struct wire_moved_job *m)
+{
+    struct buf frame = buf_max(WIRE_FRAME_BYTES_MAX);
+    if (t->jobs_n == API_BRANCHES_MAX || m->said > HEAD_RESUME_TOKENS_MAX || (m->ids.n != m->said && m->ids.n != 0) ||
+        (m->said > 0 && m->kin.n == 0) || m->branch >= API_BRANCHES_MAX || m->attempt > INT32_MAX)
+        return nonsense(t, "an answer of which more is said than can be");
+    for (uint32_t i = 0; i < t->jobs_n; i++) {
+        if (t->jobs[i].msg.moved_job.branch == m->branch)
+            return nonsense(t, "the same answer twice");
+    }
+    struct kept_job *job = &t->jobs[t->jobs_n++];
+    *job = (struct kept_job){0};
+    int err = wire_encode(&frame, &(struct wire_msg){.type = WIRE_moved_job, .moved_job = *m});
+    job->frame = frame.p;
+    return err == 0 ? wire_decode(&job->msg, &job->arena, buf_str(&frame), t->f) : err;
+}
+
+static const struct wire_moved_job *find_job(const struct taking *t, uint32_t branch)
+{
+    for (uint32_t i = 0; i < t->jobs_n; i++) {
+        if (t->jobs[i].msg.moved_job.branch == branch)
+            return &t->jobs[i].msg.moved_job;
+    }
+    return NULL;
+}
+
+/* ---- a call ---- */
+
+static int read_request(struct taking *t, const struct wire_moved_call *m, struct request *out)
+{
+    struct wire_msg run;
+    int err = wire_decode(&run, &t->run, m->run, t->f);
+    if (err == 0 && run.type != WIRE_run)
+        err = nonsense(t, "a request that is none");
+    if (err != 0)
+        return err;
+    wire_run_to_request(&run.run, out, &t->lists);
+    out->model = m->model;
+    out->affinity = m->affinity;
+    out->tenant = m->tenant;
+    out->priority = m->priority;
+    bool embeds = out->kind == REQUEST_EMBED;
+    uint32_t branches_max = embeds ? REQUEST_INPUTS_MAX : API_BRANCHES_MAX;
+    if (m->inputs_n > (embeds ? REQUEST_INPUTS_MAX : 0) || m->branches == 0 || m->branches > branches_max || m->count > API_ACTORS_MAX ||
+        (m->spread_pending && m->branches != 1))
+        return nonsense(t, "a request with more answers than can be");
+    if (m->model.n > API_FIELD_BYTES_MAX || m->tenant.n > HEAD_TENANT_NAME_BYTES_MAX || m->affinity.n > API_FIELD_BYTES_MAX ||
+        m->client_id.n > CLIENT_ID_BYTES_MAX || request_bytes(out) > HEAD_REQUEST_BYTES_MAX)
+        return nonsense(t, "a request larger than any can be");
+    return 0;
+}
+
+/* An embedding has no note: nobody goes on with one. */
+static int fill_shape(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
+{
+    if (r->kind != REQUEST_EMBED)
+        return note_read(m->client, c) ? 0 : nonsense(t, "a request with a note that no head of this version wrote");
+    c->api.shape = c->head.shape = API_EMBEDDINGS;
+    c->api.base64 = m->base64 != 0;
+    c->api.dimensions = m->dimensions;
+    c->api.request.inputs_n = m->inputs_n;
+    c->api.request.sampling.prompt_ids = r->sampling.prompt_ids;
+    return 0;
+}
+
+/* Of a branch that has ended, or failed, all comes again: what the client has of it is not sent twice. */
+static void fill_branches(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at)
+{
+    call_places(c, at);
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        struct branch *b = &c->branches[i];
+        b->started_sent = i < 64 && (m->started >> i & 1) != 0;
+        if (find_job(t, i) == NULL) {
+            b->mute = b->sent;
+            b->heard = 0;
+        }
+    }
+}
+
+static void feed(struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
+{
+    const struct wire_moved_job *jobs[API_BRANCHES_MAX];
+    for (uint32_t i = 0; i < t->jobs_n; i++)
+        jobs[i] = &t->jobs[i].msg.moved_job;
+    head_feed(t->p, (struct head_event){.kind = HEAD_TAKE,
+                                        .call = c->node.id,
+                                        .request = r,
+                                        .count = m->count,
+                                        .spread = m->spread != 0,
+                                        .stream = r->kind != REQUEST_EMBED ? c->stream : 0,
+                                        .client = m->client,
+                                        .deadline_ms = m->deadline_ms,
+                                        .moved = m,
+                                        .moved_jobs = jobs,
+                                        .moved_jobs_n = t->jobs_n,
+                                        .workers = t->workers});
+}
+
+static struct call *make_call(struct taking *t, struct http_request *r, bool streaming, const struct wire_moved_call *m)
+{
+    uint64_t now_us = net_now_us(t->p->loop);
+    struct call *c = call_new(t->p, r);
+    c->started_us = now_us > m->age_us ? now_us - m->age_us : 0;
+    c->stream = m->name;
+    c->total = m->total;
+    c->begun = m->begun != 0;
+    c->streaming = streaming;
+    c->client_id = m->client_id.n > 0 ? xstr_dup(m->client_id) : NULL;
+    c->tenant = xstr_dup(m->tenant);
+    c->model = xstr_dup(m->model);
+    c->api.shape = API_CHAT;
+    c->head = (struct api_head){.shape = API_CHAT, .id = m->name, .model = str_of(c->model)};
+    t->calls++;
+    return c;
+}
+
+static int go_on(struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at, struct request *r)
+{
+    int err = fill_shape(t, c, m, r);
+    if (err == 0 && c->streaming && !c->api.stream)
+        err = nonsense(t, "a whole answer that is being streamed");
+    if (err != 0)
+        return err;
+    if (r->kind != REQUEST_EMBED)
+        fill_branches(t, c, m, at);
+    struct input *inputs = xalloc_array(m->inputs_n + 1, sizeof *inputs);
+    for (uint32_t i = 0; i < m->inputs_n; i++)
+        inputs[i] = (struct input){.text = m->inputs[i].text, .tokens = m->inputs[i].tokens.p, .tokens_n = m->inputs[i].tokens.n};
+    r->inputs = inputs;
+    r->inputs_n = m->inputs_n;
+    feed(t, c, m, r);
+    free(inputs);
+    return 0;
+}
+
+static int take_call(struct taking *t, struct http_request *r, bool streaming, const struct wire_moved_call *m)
+{
+    struct request request = {0};
+    struct api_stream_id at;
+    int err = api_parse_stream_id(m->places, &at, t->f);
+    if (err == 0 && (m->name == 0 || at.stream != m->name || m->total > API_ACTORS_MAX))
+        err = nonsense(t, "a stream under two names");
+    if (err == 0 && !m->seeks)
+        err = read_request(t, m, &request);
+    if (err != 0)
+        return err;
+    struct call *c = make_call(t, r, streaming, m);
+    if (!m->seeks)
+        return go_on(t, c, m, &at, &request);
+    call_resume(t->p, c, &at);
+    return 0;
+}
+
+/* Its jobs, then the call itself. */
+static int hear_call(struct taking *t, struct http_request *r, bool streaming)
+{
+    struct wire_msg m;
+    int err;
+    while ((err = replace_hear(t->ferry, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_job) {
+        err = keep_job(t, &m.moved_job);
+        if (err != 0)
+            break;
+    }
+    if (err == 0)
+        err = m.type == WIRE_moved_call ? take_call(t, r, streaming, &m.moved_call) : nonsense(t, "a client without its request");
+    drop_jobs(t);
+    return err;
+}
+
+/* ---- connections ---- */
+
+static int hear_bytes(struct taking *t, size_t n, struct buf *out)
+{
+    struct wire_msg m;
+    int err = n <= out->max ? 0 : nonsense(t, "more bytes than a connection can have");
+    while (err == 0 && out->n < n) {
+        err = replace_hear(t->ferry, &t->arena, &m, t->f);
+        if (err == 0 && (m.type != WIRE_moved_bytes || m.moved_bytes.bytes.n == 0 || m.moved_bytes.bytes.n > n - out->n))
+            err = nonsense(t, "other bytes than it said");
+        if (err == 0)
+            err = buf_add_str(out, m.moved_bytes.bytes);
+    }
+    return err;
+}
+
+static int take_conn(struct taking *t, const struct wire_moved_conn *told)
+{
+    struct wire_moved_conn m = *told; /* gone with the next message */
+    struct buf came = buf_max(NET_PENDING_BYTES_MAX), unsent = buf_max(NET_PENDING_BYTES_MAX);
+    bool carries = net_ferry_carries(t->ferry), asked = m.stage == HTTP_ANSWERING || m.stage == HTTP_STREAMING;
+    if (!carries || m.stage < HTTP_IDLE || m.stage > HTTP_CLOSING || asked != (m.asks != 0))
+        return nonsense(t, "something that is no connection");
+    int cargo = net_ferry_keep(t->ferry);
+    int err = hear_bytes(t, m.came_bytes, &came);
+    if (err == 0)
+        err = hear_bytes(t, m.unsent_bytes, &unsent);
+    if (err != 0) {
+        net_cargo_drop(cargo);
+    } else {
+        struct http_state is = {.stage = m.stage, .keep_alive = m.keep_alive != 0, .old = m.old != 0, .head_only = m.head_only != 0,
+                                .continued = m.continued != 0, .came = buf_str(&came), .unsent = buf_str(&unsent)};
+        struct http_request *r = http_server_take_conn(t->p->server, cargo, &is);
+        t->conns++;
+        if (asked)
+            err = r != NULL ? hear_call(t, r, m.stage == HTTP_STREAMING) : nonsense(t, "more connections than there can be");
+    }
+    buf_fini(&came);
+    buf_fini(&unsent);
+    return err;
+}
+
+/* Connections up to the word that there are no more. */
+static int take_conns(struct taking *t)
+{
+    struct wire_msg m;
+    int err;
+    while ((err = replace_hear(t->ferry, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_conn) {
+        err = take_conn(t, &m.moved_conn);
+        if (err != 0)
+            return err;
+    }
+    if (err == 0 && (m.type != WIRE_moved_all || m.moved_all.conns != t->conns || m.moved_all.calls != t->calls))
+        err = nonsense(t, "another number of clients than it says");
+    return err;
+}
+
+/* ---- the conversation ---- */
+
+static int dial(struct taking *t)
+{
+    const struct head_options *o = t->p->o;
+    char path[REPLACE_PATH_BYTES];
+    int err = replace_path(o->host, o->port, path, sizeof path, t->f);
+    if (err == 0)
+        err = net_ferry_dial(path, REPLACE_PATIENCE_MS, &t->ferry, t->f);
+    if (err == ERR_NOT_FOUND)
+        err = fault_set(t->f, ERR_UNAVAILABLE,
+                        "--replace: there is no running head of this user at %s:%u to be replaced (nobody waits at %s): start it without "
+                        "--replace, or give the --host and --port of the running one",
+                        o->host, o->port, path);
+    return err;
+}
+
+static int ask(struct taking *t, const struct http_server_calls *calls)
+{
+    struct wire_msg m = {.type = WIRE_replace};
+    m.replace = (struct wire_replace){.format = WIRE_HANDED, .version = str_of(t->p->o->version), .pid = (uint32_t)getpid()};
+    int err = replace_say(t->ferry, &t->p->frame, &m, t->f);
+    if (err == 0)
+        err = replace_hear(t->ferry, &t->arena, &m, t->f);
+    if (err == 0 && (m.type != WIRE_yields || !net_ferry_carries(t->ferry)))
+        err = nonsense(t, "no listener");
+    if (err != 0)
+        return err;
+    t->workers = m.yields.workers;
+    return http_server_take(t->p->loop, net_ferry_keep(t->ferry), calls, t->p, &t->p->server, t->f);
+}
+
+static int take_all(struct taking *t)
+{
+    struct wire_msg m = {.type = WIRE_moved_all};
+    int err = take_conns(t);
+    m.moved_all = (struct wire_moved_all){.conns = t->conns, .calls = t->calls};
+    if (err == 0)
+        err = replace_say(t->ferry, &t->p->frame, &m, t->f);
+    if (err == 0)
+        err = replace_hear(t->ferry, &t->arena, &m, t->f);
+    if (err == 0 && m.type != WIRE_moved_all)
+        err = nonsense(t, "everything and does not say so");
+    return err;
+}
+
+static void undo(struct head_program *p)
+{
+    if (p->server != NULL)
+        http_server_let_go(p->server);
+    p->server = NULL;
+    replace_forget_calls(p);
+}
+
+int take_place(struct head_program *p, const struct http_server_calls *calls, struct fault *f)
+{
+    struct taking *t = xalloc(sizeof *t);
+    struct fault late = {0};
+    t->p = p;
+    t->f = f;
+    int err = dial(t);
+    if (err == 0)
+        err = ask(t, calls);
+    if (err == 0)
+        err = take_all(t);
+    if (err != 0) {
+        undo(p);
+    } else {
+        t->f = &late;
+        if (take_conns(t) != 0) /* all others are ours by now */
+            log_warn(TAG, "the ends of answers that were whole did not come across: %s", late.text);
+        log_info(TAG, "took the place of the head that ran here: %u connections, %u requests under way, %u workers that will dial again",
+                 t->conns, t->calls, t->workers);
+    }
+    net_ferry_free(t->ferry);
+    wire_arena_fini(&t->arena);
+    wire_arena_fini(&t->run);
+    wire_arena_fini(&t->lists);
+    free(t);
+    return err;
+}
