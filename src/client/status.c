@@ -17,6 +17,9 @@ static void show_worker(const json_t *w)
     printf("  %-8s %s (%s); actors %.0f; CPU %.1f, load %.2f; memory %s used, limit %s%s%s%s\n", json_text(w, "state", "?"), json_text(w, "node", "?"),
            json_text(w, "address", "?"), json_num(w, "actors"), json_num(w, "cpus"), json_num(w, "cpu_load"),
            show_size(json_num(w, "rss_bytes")).text, show_size(json_num(w, "memory_bytes")).text, heat, reason[0] != '\0' ? "; " : "", reason);
+    if (json_num(w, "kept_bytes_max") > 0)
+        printf("    memory: kept streams %s of %s; moving answers %s of %s\n", show_size(json_num(w, "kept_bytes")).text,
+               show_size(json_num(w, "kept_bytes_max")).text, show_size(json_num(w, "moving_bytes")).text, show_size(json_num(w, "moving_bytes_max")).text);
 }
 
 static void show_memory(const json_t *a)

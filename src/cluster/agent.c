@@ -10,7 +10,7 @@
  *  6. Ids of actors end with the link they were given on.
  *  7. After AG_EXIT no link is up or wanted, and every job is an orphan.
  *  8. A worker that drains has a deadline, no other one has.
- *  9. What is kept is at most kept_bytes_max, and what is counted.
+ *  9. What is kept is at most kept_bytes_max, and what is counted; so is what moves, at most moving_bytes_max.
  * 10. What is kept and read by nobody is forgotten in time: it runs for a head, or it expires.
  * 11. What is computed of jobs is kept for, or comes from, heads that have welcomed us, of AGENT_CARRIES_MAX at most each. */
 #include <stdlib.h>
@@ -23,7 +23,7 @@ struct agent_config agent_config_default(void)
 {
     return (struct agent_config){
         .seed = 1, .heads_n = 1, .redial_first_ms = 100, .redial_max_ms = 5000, .dial_ms = 5000,
-        .adrift_ms = 60000, .kept_bytes_max = 32u << 20};
+        .adrift_ms = 60000, .kept_bytes_max = 32u << 20, .moving_bytes_max = WIRE_KV_BYTES_MAX};
 }
 
 struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)

@@ -33,6 +33,7 @@ struct agent_config {
     uint32_t dial_ms;            /* 5000: a dial with no welcome by then has failed */
     uint32_t adrift_ms;          /* 60000: so long a job whose head is lost goes on, and what was said of one is kept */
     uint64_t kept_bytes_max;     /* 32 MiB of requests and answers kept for heads that take streams over */
+    uint64_t moving_bytes_max;   /* 256 MiB of what is computed of answers that leave and come: saved, received, not read yet */
 };
 struct agent_config agent_config_default(void);
 
@@ -88,6 +89,7 @@ struct ag {
     uint32_t head;
     uint32_t key;          /* actor, our number */
     uint64_t ticket;
+    uint64_t bytes_max;    /* SAVE: more is not to be saved */
     struct wire_msg msg;   /* SEND, RUN: what it points to is the agent's until the next agent_step(), or the event's own */
     enum log_level level;
     const char *tag;       /* static */

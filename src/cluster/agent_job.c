@@ -216,6 +216,7 @@ void agent_job_event(struct agent *a, const struct agent_event *ev)
         msg.prefilled = *ev->prefilled;
         msg.prefilled.job = j->job;
         msg.prefilled.attempt = j->attempt;
+        agent_kv_prefilled(a, j);
     } else {
         msg.tokens = *ev->tokens;
         msg.tokens.job = j->job;

@@ -2,16 +2,41 @@
  *
  * The happy path, at the worker it leaves: kv_save -> AG_SAVE -> AGENT_SAVED -> kv_saved (the attempt is over) -> kv_pull,
  * kv_part … -> kv_drop. At the worker it goes to: run with kv_bytes -> AG_RUN, the engine holds it -> kv_part, kv_ack … ->
- * all is there and the checksum right -> AG_GIVE. It can fail by: nothing to save, or too much of it (kv_saved with no bytes:
- * the job goes on here), nobody pulls for AGENT_CARRY_MS (forgotten; a pull is answered with an empty part), parts out of
- * order or a wrong checksum (kv_ack with `refused`), no room, kv_drop, a lost link: then the engine is given nothing, and
- * computes. */
+ * all is there and the checksum right -> AG_GIVE. It can fail by: nothing to save, too much of it, or no memory for it
+ * (moving_bytes_max, of all that is saved, comes, or was given to an engine that has not read it): kv_saved with no bytes, and the
+ * job goes on here; nobody pulls for AGENT_CARRY_MS (forgotten; a pull is answered with an empty part), parts out of order or a wrong
+ * checksum (kv_ack with `refused`), no room, kv_drop, a lost link: then the engine is given nothing, and computes. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
 #include "base/sum.h"
 #include "cluster/agent_state.h"
+
+/* ---- memory ---- */
+
+static void job_moves(struct agent *a, struct agent_job *j, uint64_t bytes)
+{
+    a->moving_bytes += bytes - j->moving_bytes;
+    j->moving_bytes = bytes;
+}
+
+static uint64_t bytes_left(const struct agent *a)
+{
+    return a->cfg.moving_bytes_max - a->moving_bytes;
+}
+
+enum { SAVED_BESIDE_BYTES = 1 << 20 }; /* token ids, marks and whatever an engine adds to its cells */
+
+/* What saving it may take: the cells of one slot, as far as there is room. */
+static uint64_t save_bytes_max(const struct agent *a, const struct agent_job *j)
+{
+    const struct agent_actor *actor = agent_actor_find(a, j->key);
+    bool known = actor != NULL && actor->is.kv_bytes > 0 && actor->is.slots > 0;
+    uint64_t most = known ? actor->is.kv_bytes / actor->is.slots + SAVED_BESIDE_BYTES : a->cfg.moving_bytes_max / AGENT_CARRIES_MAX;
+    most = most < WIRE_KV_BYTES_MAX ? most : WIRE_KV_BYTES_MAX;
+    return most < bytes_left(a) ? most : bytes_left(a);
+}
 
 /* ---- the worker it leaves ---- */
 
@@ -29,6 +54,7 @@ static void carry_free(struct agent *a, struct agent_carry *c)
 {
     list_remove(&c->link);
     a->carries_n--;
+    a->moving_bytes -= c->bytes.n;
     buf_fini(&c->bytes);
     free(c);
 }
@@ -49,9 +75,16 @@ void agent_kv_save(struct agent *a, uint32_t head, const struct wire_kv_save *m)
         say_nothing_saved(a, j, str_of(j->kv_bytes > 0 ? "it is only just coming here" : "others are being moved"));
         return;
     }
+    uint64_t most = save_bytes_max(a, j);
+    if (most == 0) {
+        say_nothing_saved(a, j, str_of("others that move take all the memory for that (moving_bytes_max)"));
+        return;
+    }
     j->saving = true;
     a->saving_n++;
+    job_moves(a, j, most);
     struct ag *ag = agent_add(a, AG_SAVE);
+    ag->bytes_max = most;
     ag->head = head;
     ag->key = j->key;
     ag->ticket = j->node.id;
@@ -63,6 +96,7 @@ void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct 
     struct agent_job *j = node != NULL ? id_item(node, struct agent_job, node) : NULL;
     if (j == NULL || j->cancelled)
         return; /* it ended, or nobody wants it any more */
+    bool fits = carry->n <= j->moving_bytes;
     agent_kv_forget(a, j);
     if (j->adrift) { /* its head was lost meanwhile: who asks for it begins from what was said */
         if (carry->n > 0)
@@ -73,12 +107,14 @@ void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct 
         say_nothing_saved(a, j, why);
         return;
     }
+    MUST(fits); /* 9: the engine was told */
     struct agent_carry *c = xalloc(sizeof *c);
     *c = (struct agent_carry){.head = j->head, .job = j->job, .attempt = j->attempt, .bytes = *carry,
                               .due_us = a->now_us + AGENT_CARRY_MS * 1000ull};
     *carry = buf_max(0);
     list_push(&a->carries, &c->link);
     a->carries_n++;
+    a->moving_bytes += c->bytes.n;
     agent_send(a, c->head, WIRE_kv_saved)->kv_saved = (struct wire_kv_saved){
         .job = c->job, .attempt = c->attempt, .bytes = c->bytes.n, .sum = sum_of(buf_str(&c->bytes))};
     agent_job_left(a, j);
@@ -105,11 +141,13 @@ static void give(struct agent *a, struct agent_job *j, bool all)
     ag->head = j->head;
     ag->key = j->key;
     ag->ticket = j->node.id;
+    uint64_t given = all ? j->kv_bytes : 0;
     if (all) {
         ag->carry = j->kv;
         j->kv = buf_max(0);
     }
     agent_kv_forget(a, j);
+    job_moves(a, j, given); /* until the engine has read it */
 }
 
 static void ack(struct agent *a, const struct agent_job *j, bool refused)
@@ -122,7 +160,7 @@ bool agent_kv_expect(struct agent *a, struct agent_job *j, const struct wire_run
 {
     if (run->kv_bytes == 0)
         return false;
-    if (run->kv_bytes > WIRE_KV_BYTES_MAX || a->coming_n >= AGENT_CARRIES_MAX) {
+    if (run->kv_bytes > WIRE_KV_BYTES_MAX || a->coming_n >= AGENT_CARRIES_MAX || run->kv_bytes > bytes_left(a)) {
         ack(a, j, true);
         return false;
     }
@@ -130,6 +168,7 @@ bool agent_kv_expect(struct agent *a, struct agent_job *j, const struct wire_run
     j->kv_sum = run->kv_sum;
     j->kv = buf_max((size_t)run->kv_bytes);
     a->coming_n++;
+    job_moves(a, j, run->kv_bytes);
     return true;
 }
 
@@ -154,8 +193,15 @@ void agent_kv_part(struct agent *a, uint32_t head, const struct wire_kv_part *m)
         give(a, j, right);
 }
 
+void agent_kv_prefilled(struct agent *a, struct agent_job *j)
+{
+    if (!j->saving && j->kv_bytes == 0)
+        job_moves(a, j, 0);
+}
+
 void agent_kv_forget(struct agent *a, struct agent_job *j)
 {
+    job_moves(a, j, 0);
     a->saving_n -= j->saving;
     a->coming_n -= j->kv_bytes > 0;
     j->saving = false;
@@ -212,9 +258,11 @@ uint64_t agent_kv_deadline(const struct agent *a)
 void agent_kv_check(const struct agent *a)
 {
     uint32_t carries = 0, saving = 0, coming = 0;
+    uint64_t bytes = 0;
     LIST_EACH(at, &a->carries) {
         const struct agent_carry *c = list_item(at, struct agent_carry, link);
         MUST(c->bytes.n > 0);
+        bytes += c->bytes.n;
         MUST(a->left || a->uplinks[c->head].state == UPLINK_WELCOMED);
         carries++;
     }
@@ -222,10 +270,13 @@ void agent_kv_check(const struct agent *a)
     {
         const struct agent_job *j = id_item(node, struct agent_job, node);
         MUST(j->kv.n <= j->kv_bytes && (j->kv_bytes == 0 || !j->cancelled));
+        MUST(j->kv_bytes <= j->moving_bytes);
+        bytes += j->moving_bytes;
         saving += j->saving;
         coming += j->kv_bytes > 0;
     }
     MUST(carries == a->carries_n && saving == a->saving_n && carries + saving <= AGENT_CARRIES_MAX);
+    MUST(bytes == a->moving_bytes && bytes <= a->cfg.moving_bytes_max); /* 9 */
     MUST(coming == a->coming_n && coming <= AGENT_CARRIES_MAX);
 }
 

@@ -80,6 +80,7 @@ struct agent_job {
     bool saving;       /* AG_SAVE was given, counted in agent.saving_n */
     uint64_t kv_bytes; /* so much that is computed of it is to come: the engine holds it; 0: it runs */
     uint64_t kv_sum;   /* checksum of that */
+    uint64_t moving_bytes; /* counted in agent.moving_bytes: what saving it may take, what comes, what the engine was given and has not read */
     struct buf kv;     /* owned; what came of it so far */
 };
 
@@ -131,7 +132,7 @@ struct agent {
     struct list kept, expiring; /* kept.all; kept.expiring, by due_us */
     struct agent_text *texts;   /* owned: of the effects of this step */
     struct ag_effects *fx;      /* borrowed: where this step's effects go */
-    uint64_t kept_bytes;
+    uint64_t kept_bytes, moving_bytes; /* moving: of carries and jobs */
     uint64_t tickets;    /* given so far */
     struct idtab jobs;   /* agent_job.node */
     struct wire_arena arena; /* owned: of a frame out of kept */
@@ -242,6 +243,8 @@ void agent_kv_pull(struct agent *a, uint32_t head, const struct wire_kv_pull *m)
 bool agent_kv_expect(struct agent *a, struct agent_job *j, const struct wire_run *run);
 void agent_kv_part(struct agent *a, uint32_t head, const struct wire_kv_part *m);
 void agent_kv_drop(struct agent *a, uint32_t head, const struct wire_kv_drop *m);
+/* The engine has read what came for j, or computed it. */
+void agent_kv_prefilled(struct agent *a, struct agent_job *j);
 /* j has ended or will: what came for it is of no use. */
 void agent_kv_forget(struct agent *a, struct agent_job *j);
 /* The link to `head` is gone: nothing comes any more, nothing is pulled. */

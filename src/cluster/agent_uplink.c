@@ -201,6 +201,8 @@ void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat)
     msg->beat = *beat;
     msg->beat.sent_us = a->now_us;
     msg->beat.rtt_us = a->uplinks[head].rtt_us;
+    msg->beat.kept_bytes = a->kept_bytes;
+    msg->beat.moving_bytes = a->moving_bytes;
 }
 
 void uplink_tick(struct agent *a, uint32_t head)

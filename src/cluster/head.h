@@ -155,6 +155,10 @@ enum worker_state { WORKER_OK = 0, WORKER_SLOW, WORKER_HUNG, WORKER_CORDONED, WO
  * job at a time until one ends well. */
 enum actor_health { ACTOR_WELL = 0, ACTOR_RESTING, ACTOR_EJECTED, ACTOR_PROBED, ACTOR_HEALTHS };
 
+/* A part of a worker's memory beside its models. */
+struct head_beside {
+    uint64_t bytes, bytes_max;
+};
 struct head_worker_view {
     uint64_t id;
     struct str node, address, version, engine, cpu_features;
@@ -164,6 +168,7 @@ struct head_worker_view {
     uint32_t pid;
     float cpus, cpu_load;
     uint64_t memory_bytes, rss_bytes;
+    struct head_beside kept, moving; /* streams for heads that take them over; what is computed of answers that leave and come */
     float temperature_c;             /* 0: its machine does not tell */
     uint32_t actors;                 /* ready ones */
     uint64_t joined_us, beat_age_us; /* since the last heartbeat */

@@ -56,6 +56,7 @@ struct worker {
     float cpus, cpu_load;
     uint32_t rtt_us;                 /* of the link, as the worker measures it; 0: not known */
     uint64_t memory_bytes, rss_bytes;
+    struct head_beside kept, carried;
     float temperature_c; /* of its machine; 0: not told */
     uint64_t joined_us, beat_us;                  /* beat_us: last heartbeat, or joined_us */
     uint64_t heard_us;                            /* last message of any kind */

@@ -198,6 +198,8 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
     w->beat_us = h->now_us;
     w->rtt_us = m->rtt_us;
     w->rss_bytes = m->rss_bytes;
+    w->kept.bytes = m->kept_bytes;
+    w->carried.bytes = m->moving_bytes;
     w->cpu_load = isfinite(m->cpu_load) && m->cpu_load > 0 ? m->cpu_load : 0;
     w->temperature_c = isfinite(m->temperature_c) && m->temperature_c > 0 ? m->temperature_c : 0;
     head_send(h, w->link, WIRE_beat_ack)->beat_ack.sent_us = m->sent_us;

@@ -47,6 +47,8 @@ bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct
         .cpu_load = w->cpu_load,
         .memory_bytes = w->memory_bytes,
         .rss_bytes = w->rss_bytes,
+        .kept = w->kept,
+        .moving = w->carried,
         .temperature_c = w->temperature_c,
         .rtt_us = w->rtt_us,
         .actors = ready_actors(w),

@@ -63,6 +63,8 @@ struct worker *head_worker_new(struct head *h, struct link *link, const struct w
     w->pid = m->pid;
     w->cpus = m->cpus;
     w->memory_bytes = m->memory_bytes;
+    w->kept.bytes_max = m->kept_bytes_max;
+    w->carried.bytes_max = m->moving_bytes_max;
     w->joined_us = w->beat_us = w->heard_us = h->now_us;
     w->timer.kind = TIMER_WORKER;
     idtab_add(&h->workers, &w->node, h->next_worker++);

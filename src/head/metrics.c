@@ -100,6 +100,16 @@ static double temperature(const struct head_worker_view *w)
     return w->temperature_c > 0 ? (double)w->temperature_c : -1;
 }
 
+static double kept_bytes(const struct head_worker_view *w)
+{
+    return (double)w->kept.bytes;
+}
+
+static double moving_bytes(const struct head_worker_view *w)
+{
+    return (double)w->moving.bytes;
+}
+
 static double memory_limit(const struct head_worker_view *w)
 {
     return (double)w->memory_bytes;
@@ -237,6 +247,8 @@ void write_metrics(struct head_program *p)
     write_worker_metric(p, "manta_worker_cpu_load", "processors in use", cpu_load);
     write_worker_metric(p, "manta_worker_beat_age_seconds", "since its last heartbeat", beat_age_s);
     write_worker_metric(p, "manta_worker_temperature_celsius", "the hottest sensor, where the machine tells", temperature);
+    write_worker_metric(p, "manta_worker_kept_bytes", "of its memory: streams kept for heads that take them over", kept_bytes);
+    write_worker_metric(p, "manta_worker_moving_bytes", "of its memory: what is computed of answers that leave and come", moving_bytes);
     write_worker_metric(p, "manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", memory_limit);
     write_actor_metric(p, "gauge", "manta_actor_weights_bytes", "weights mapped from the file, shared on one machine", weights_bytes);
     write_actor_metric(p, "gauge", "manta_actor_repacked_bytes", "weights in another layout, a copy of the worker's own", repack_bytes);

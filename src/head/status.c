@@ -110,6 +110,10 @@ static void put_worker(const struct head_worker_view *w, struct jout *j)
     jout_put_fixed(j, "cpu_load", (double)w->cpu_load, 2);
     jout_put_uint(j, "memory_bytes", w->memory_bytes);
     jout_put_uint(j, "rss_bytes", w->rss_bytes);
+    jout_put_uint(j, "kept_bytes", w->kept.bytes);
+    jout_put_uint(j, "kept_bytes_max", w->kept.bytes_max);
+    jout_put_uint(j, "moving_bytes", w->moving.bytes);
+    jout_put_uint(j, "moving_bytes_max", w->moving.bytes_max);
     if (w->temperature_c > 0)
         jout_put_fixed(j, "temperature_c", (double)w->temperature_c, 1);
     jout_put_uint(j, "actors", w->actors);

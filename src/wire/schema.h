@@ -61,7 +61,9 @@
     F(F32, cpus, "processors it may use") \
     F(U64, memory_bytes, "memory limit of the worker") \
     F(STR, cpu_features, "instruction sets the engine uses, for exactness") \
-    F(STR, engine, "engine and its version")
+    F(STR, engine, "engine and its version") \
+    F(U64, kept_bytes_max, "of the memory, for streams kept for heads that take them over") \
+    F(U64, moving_bytes_max, "of the memory, for what is computed of answers that come and go")
 
 #define WIRE_MSG_actor(F, L, S) \
     F(U32, key, "the worker's own number for the actor, from 0") \
@@ -89,6 +91,8 @@
     F(F32, cpu_load, "processors in use over the last interval") \
     F(U32, rtt_us, "round trip of the last beat that came back; 0: none yet") \
     F(F32, temperature_c, "hottest sensor of the machine; 0: it does not tell") \
+    F(U64, kept_bytes, "of kept_bytes_max, in use") \
+    F(U64, moving_bytes, "of moving_bytes_max, in use") \
     L(load, loads, "one per ready actor")
 
 #define WIRE_MSG_prefilled(F, L, S) \

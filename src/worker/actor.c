@@ -27,6 +27,7 @@ struct command {
     uint32_t resume_n;
     bool held;               /* RUN */
     struct buf carry;        /* GIVE; owned */
+    uint64_t bytes_max;      /* SAVE */
 };
 
 /* News on its way to the loop, with room behind it for what it points to. */
@@ -245,10 +246,10 @@ static void run(struct actor *a, const struct command *c)
 }
 
 /* The letter goes before the DONE that saving brings about: who hears DONE first would tell it. */
-static void save(struct actor *a, uint64_t ticket)
+static void save(struct actor *a, uint64_t ticket, uint64_t bytes_max)
 {
     struct letter *l = xalloc(sizeof *l);
-    l->carry = buf_max(WIRE_KV_BYTES_MAX);
+    l->carry = buf_max((size_t)bytes_max);
     l->news.kind = ACTOR_SAVED;
     l->news.ticket = ticket;
     l->news.carry = &l->carry;
@@ -262,7 +263,7 @@ static void obey(struct actor *a, struct command *c)
     switch (c->kind) {
     case CMD_RUN: run(a, c); break;
     case CMD_CANCEL: batcher_cancel(a->batcher, c->ticket); break;
-    case CMD_SAVE: save(a, c->ticket); break;
+    case CMD_SAVE: save(a, c->ticket, c->bytes_max); break;
     case CMD_GIVE: batcher_give(a->batcher, c->ticket, &c->carry); break;
     }
 }
@@ -401,9 +402,9 @@ void actor_cancel(struct actor *a, uint64_t ticket)
     command(a, (struct command){.kind = CMD_CANCEL, .ticket = ticket});
 }
 
-void actor_save(struct actor *a, uint64_t ticket)
+void actor_save(struct actor *a, uint64_t ticket, uint64_t bytes_max)
 {
-    command(a, (struct command){.kind = CMD_SAVE, .ticket = ticket});
+    command(a, (struct command){.kind = CMD_SAVE, .ticket = ticket, .bytes_max = bytes_max});
 }
 
 void actor_give(struct actor *a, uint64_t ticket, struct buf *carry)

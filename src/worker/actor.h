@@ -55,8 +55,8 @@ struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg)
  * actor_give(). */
 void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n, bool held);
 void actor_cancel(struct actor *a, uint64_t ticket);
-/* Ends it, and what is computed of it comes as ACTOR_SAVED; nothing comes when it had ended by itself. */
-void actor_save(struct actor *a, uint64_t ticket);
+/* Ends it, and what is computed of it, when that is no more than bytes_max, comes as ACTOR_SAVED; nothing comes when it had ended by itself. */
+void actor_save(struct actor *a, uint64_t ticket, uint64_t bytes_max);
 /* What is computed of a held one, perhaps nothing; its bytes are taken over. */
 void actor_give(struct actor *a, uint64_t ticket, struct buf *carry);
 /* A copy of the batcher's figures as of its last step; last_token_us is the end of that step, token or not: a long

@@ -43,7 +43,7 @@ static bool carry_out(struct worker_program *p, struct ag *ag)
     case AG_MEASURE: return true;
     case AG_RUN: run_job(p, ag); break;
     case AG_CANCEL: actor_cancel(p->roles[ag->key].actor, ag->ticket); break;
-    case AG_SAVE: actor_save(p->roles[ag->key].actor, ag->ticket); break;
+    case AG_SAVE: actor_save(p->roles[ag->key].actor, ag->ticket, ag->bytes_max); break;
     case AG_GIVE: actor_give(p->roles[ag->key].actor, ag->ticket, &ag->carry); break;
     case AG_LOG: log_line(ag->level, ag->tag, "%.*s", STR_ARG(ag->text)); break;
     case AG_EXIT: leave(p, &ag->fault); break;

@@ -58,6 +58,8 @@ static void start_agent(struct worker_program *p)
     struct agent_config cfg = agent_config_default();
     cfg.seed = epoch;
     cfg.heads_n = p->uplinks_n;
+    cfg.kept_bytes_max = p->beside.kept_bytes;
+    cfg.moving_bytes_max = p->beside.moving_bytes;
     cfg.hello = (struct wire_hello){
         .proto = WIRE_VERSION,
         .version = str_of(o->version),
@@ -68,6 +70,8 @@ static void start_agent(struct worker_program *p)
         .pid = (uint32_t)getpid(),
         .cpus = (float)roster_threads(p),
         .memory_bytes = o->memory_bytes,
+        .kept_bytes_max = p->beside.kept_bytes,
+        .moving_bytes_max = p->beside.moving_bytes,
         .cpu_features = str_of(p->ops->features()),
         .engine = str_of(p->engine),
     };

@@ -8,6 +8,7 @@
 #include "net/net.h"
 #include "worker/actor.h"
 #include "worker/last_run.h"
+#include "worker/share.h"
 #include "worker/worker.h"
 
 struct worker_program;
@@ -46,6 +47,7 @@ struct worker_program {
     struct role roles[AGENT_ACTORS_MAX]; /* by the actor's key */
     uint32_t roles_n;
     struct actor_crew crew;              /* of their actors */
+    struct beside beside;                /* of its memory, what is not theirs */
     char node[128], engine[96];
     struct buf out;                  /* one frame being written */
     struct wire_arena arena, scratch; /* decoding a message; building a request from it */

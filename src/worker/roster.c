@@ -1,9 +1,9 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "worker/program.h"
-#include "worker/share.h"
 
 #define TAG "MODEL DEPLOYMENT"
 
@@ -56,25 +56,50 @@ static struct share needs_of(const struct worker_program *p, struct role *r)
     return (struct share){.least = total(&least), .want = total(&most)};
 }
 
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static uint64_t for_models(const struct worker_program *p)
+{
+    return p->o->memory_bytes - p->beside.kept_bytes - p->beside.moving_bytes;
+}
+
+/* An engine ends with advice for the model alone, "--memory 600m": a worker needs more for what it holds beside. */
+static void raise_advice(const struct worker_program *p, struct fault *f)
+{
+    double advised;
+    char *last = NULL, *at = f->text;
+    while ((at = strstr(at, "--memory ")) != NULL)
+        last = at++;
+    if (last == NULL || sscanf(last, "--memory %lfm", &advised) != 1)
+        return;
+    double whole = ceil(advised * (double)p->o->memory_bytes / (double)for_models(p));
+    snprintf(last, sizeof f->text - (size_t)(last - f->text), "--memory %.0fm", whole);
+}
+
 /* What this one finds free, told with its own numbers. */
 static void refuse(const struct worker_program *p, struct role *r, uint64_t taken)
 {
     struct engine_needs needs;
-    uint64_t budget = p->o->memory_bytes, left = budget > taken ? budget - taken : 1;
-    if (probe(p, r, left, &needs, &r->fault) == 0 || taken == 0)
+    uint64_t budget = for_models(p), left = budget > taken ? budget - taken : 1;
+    if (probe(p, r, left, &needs, &r->fault) == 0)
         return;
+    raise_advice(p, &r->fault);
     size_t n = strlen(r->fault.text);
-    snprintf(r->fault.text + n, sizeof r->fault.text - n, "; that is what the models before it leave of %.0f MiB", (double)budget / (1 << 20));
+    snprintf(r->fault.text + n, sizeof r->fault.text - n, "; that is what %skept streams (%.0f MiB) and moving answers (%.0f MiB) leave of %.0f MiB",
+             taken > 0 ? "the models before it, " : "", mib(p->beside.kept_bytes), mib(p->beside.moving_bytes), mib(p->o->memory_bytes));
 }
 
 /* Contexts come in steps: what one leaves of its share, the next may have. */
 static void plan(struct worker_program *p)
 {
     struct share shares[AGENT_ACTORS_MAX];
-    uint64_t budget = p->o->memory_bytes, taken = 0, spare = 0;
+    uint64_t budget = for_models(p), taken = 0, spare = 0;
     for (uint32_t i = 0; i < p->roles_n; i++)
         shares[i] = needs_of(p, &p->roles[i]);
-    if (budget == 0)
+    if (p->o->memory_bytes == 0)
         return;
     share_out(shares, p->roles_n, budget);
     for (uint32_t i = 0; i < p->roles_n; i++) {
@@ -133,6 +158,8 @@ int roster_prepare(struct worker_program *p, struct fault *f)
     if (err != 0)
         return err;
     p->ops = engine_throttle(p->ops, p->o->throttle);
+    struct agent_config most = agent_config_default();
+    p->beside = share_beside(p->o->memory_bytes, (struct beside){most.kept_bytes_max, most.moving_bytes_max});
     plan(p);
     return sort_out(p, out, f);
 }

@@ -24,3 +24,14 @@ void share_out(struct share *s, uint32_t n, uint64_t budget)
         left -= more < left ? more : left;
     }
 }
+
+static uint64_t part(uint64_t memory_bytes, uint64_t most)
+{
+    uint64_t sixteenth = memory_bytes / 16;
+    return memory_bytes == 0 || most < sixteenth ? most : sixteenth;
+}
+
+struct beside share_beside(uint64_t memory_bytes, struct beside most)
+{
+    return (struct beside){.kept_bytes = part(memory_bytes, most.kept_bytes), .moving_bytes = part(memory_bytes, most.moving_bytes)};
+}

@@ -15,4 +15,13 @@ struct share {
  * behind it may still fit. What is left after that goes to all that fit, in proportion to what they want beyond it. */
 void share_out(struct share *s, uint32_t n, uint64_t budget);
 
+/* What a worker holds beside its models: limits within its memory. */
+struct beside {
+    uint64_t kept_bytes;   /* streams kept for heads that take them over */
+    uint64_t moving_bytes; /* what is computed of answers that leave and come */
+};
+
+/* At most `most` of each, and of each no more than a sixteenth of the memory. memory_bytes 0: there is no limit. */
+struct beside share_beside(uint64_t memory_bytes, struct beside most);
+
 #endif

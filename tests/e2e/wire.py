@@ -23,7 +23,7 @@ def frame(number, fields):
 
 def hello(proto=VERSION, role=1, node="by-hand", token="", cpus=1.0):
     return frame(HELLO, struct.pack("<I", proto) + text("0.0.1") + struct.pack("<B", role) + text(token) + text(node) + text("")
-                 + struct.pack("<QIfQ", 4711, 1, cpus, 1 << 30) + text("") + text("by hand"))
+                 + struct.pack("<QIfQ", 4711, 1, cpus, 1 << 30) + text("") + text("by hand") + struct.pack("<QQ", 0, 0))
 
 
 def refuse(message, error=15, final=True):

@@ -274,6 +274,59 @@ static void a_lost_link_frees_the_engine_of_waiting(void **arg)
     story_end(&s);
 }
 
+/* ---- memory ---- */
+
+/* What it tells its head. */
+static uint64_t moving_bytes(struct story *s)
+{
+    struct wire_beat beat = {0};
+    story_step(s, (struct agent_event){.kind = AGENT_BEAT, .beat = &beat});
+    return s->fx.ag[0].msg.beat.moving_bytes;
+}
+
+/* Given one that comes and takes the most of the memory for that; then a second one is computed, one that is to be saved may take
+ * what is left, and no third. When the first has come no more, there is room. */
+static void memory_for_what_moves_has_a_limit(void **arg)
+{
+    (void)arg;
+    struct story s = story_joined();
+    enum { LARGE = 200 << 20, REST = WIRE_KV_BYTES_MAX - LARGE };
+    comes(&s, 7, LARGE);
+    story_forget(&s);
+    comes(&s, 8, REST + 1);
+    story_is(&s, "send 0 kv_ack job=8.1 bytes=0 refused\nrun actor=0 ticket=2 hi\n");
+    assert_int_equal(moving_bytes(&s), LARGE);
+    story_forget(&s);
+    head_saves(&s, 8);
+    assert_true(s.fx.ag[0].kind == AG_SAVE && s.fx.ag[0].bytes_max == REST);
+    story_run(&s, 0, 9, 1, 0);
+    story_forget(&s);
+    head_saves(&s, 9);
+    story_is(&s, "send 0 kv_saved job=9.1 bytes=0 others that move take all the memory for that (moving_bytes_max)\n");
+    engine_saved(&s, 2, STATE);
+    engine_done(&s, 2);
+    assert_int_equal(moving_bytes(&s), LARGE + STATE);
+    head_drops(&s, 7);
+    head_drops(&s, 8);
+    assert_int_equal(moving_bytes(&s), 0);
+    story_end(&s);
+}
+
+/* What the engine was given is counted until it has read it. */
+static void what_the_engine_was_given_counts_until_it_is_read(void **arg)
+{
+    (void)arg;
+    struct story s = story_joined();
+    comes(&s, 7, STATE);
+    part(&s, 7, 0, state, WIRE_KV_PART_BYTES);
+    part(&s, 7, WIRE_KV_PART_BYTES, state + WIRE_KV_PART_BYTES, STATE - WIRE_KV_PART_BYTES);
+    assert_int_equal(moving_bytes(&s), STATE);
+    struct wire_prefilled prefilled = {.prompt_tokens = 3};
+    story_step(&s, (struct agent_event){.kind = AGENT_PREFILLED, .ticket = 1, .prefilled = &prefilled});
+    assert_int_equal(moving_bytes(&s), 0);
+    story_end(&s);
+}
+
 int main(void)
 {
     make_state();
@@ -288,6 +341,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_refused_and_computed),
         cmocka_unit_test(when_no_more_comes_it_is_computed),
         cmocka_unit_test(a_lost_link_frees_the_engine_of_waiting),
+        cmocka_unit_test(memory_for_what_moves_has_a_limit),
+        cmocka_unit_test(what_the_engine_was_given_counts_until_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

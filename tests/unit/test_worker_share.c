@@ -72,6 +72,19 @@ static void never_more_than_there_is(void **state)
     }
 }
 
+/* Given little memory, what is beside the models has a sixteenth each; given much, or no limit, what it may have at most. */
+static void what_is_beside_the_models(void **state)
+{
+    (void)state;
+    const struct beside most = {.kept_bytes = 32, .moving_bytes = 256};
+    assert_int_equal(share_beside(160, most).kept_bytes, 10);
+    assert_int_equal(share_beside(160, most).moving_bytes, 10);
+    assert_int_equal(share_beside(2048, most).kept_bytes, 32);
+    assert_int_equal(share_beside(2048, most).moving_bytes, 128);
+    assert_int_equal(share_beside(0, most).kept_bytes, 32);
+    assert_int_equal(share_beside(0, most).moving_bytes, 256);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,6 +93,7 @@ int main(void)
         cmocka_unit_test(the_one_that_does_not_fit_is_left_out),
         cmocka_unit_test(those_that_are_out_take_nothing),
         cmocka_unit_test(never_more_than_there_is),
+        cmocka_unit_test(what_is_beside_the_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
