@@ -59,22 +59,23 @@ def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
 
 @pytest.mark.model
 def test_a_real_answer_leaves_a_slow_worker(cluster, capsys):
-    """Given a drawn answer of the real model, exact, on a worker throttled to a tenth; when a worker at full speed joins; then it goes on there
+    """Given a drawn answer of the real model, exact, on a worker throttled to a thirtieth; when a worker at full speed joins; then it goes on there
     with the bytes of the undisturbed one."""
-    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 20, "temperature": 1, "max_tokens": 150, "ignore_eos": True}
+    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 10, "temperature": 1, "max_tokens": 100, "ignore_eos": True}
     flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048)
     head = cluster.head("--beat-ms", 200)
     first = cluster.worker(head, "--node", "first", *flags)
     head.wait_ready(actors=1)
     expected = ask(head, body)
     first.stop()
-    cluster.worker(head, "--node", "slow", "--throttle", 10, *flags)
+    cluster.worker(head, "--node", "slow", "--throttle", 30, *flags)
     head.wait_ready(actors=1)
     stream = Stream(head, body)
     stream.wait(3)
     cluster.worker(head, "--node", "fast", *flags)
     head.wait_ready(actors=2)
-    ask(head, {"prompt": "How fast are you?", "max_tokens": 10})
+    while stream.thread.is_alive() and totals(head)["jobs_rebalanced"] == 0:  # on a busy machine, ten tokens may not tell
+        ask(head, {"prompt": "How fast are you?", "max_tokens": 10})
     answer = stream.end()
     assert answer.what() == expected.what()
     assert totals(head)["jobs_rebalanced"] == 1
