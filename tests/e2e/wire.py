@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 
-VERSION = 5
+VERSION = 6
 HELLO, BYE = 1, 7
 WELCOME, REFUSE = 33, 34
 UPGRADE = b"GET /manta/link HTTP/1.1\r\nhost: test\r\nconnection: Upgrade\r\nupgrade: manta\r\n\r\n"
