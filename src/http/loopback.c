@@ -87,13 +87,24 @@ static void loopback_closed(struct loopback *l)
         http_conn_closed(c);
 }
 
+static bool is_served(const struct http_server *s, const struct http_conn *c)
+{
+    LIST_EACH(pos, &s->conns)
+        if (list_item(pos, struct http_conn, all) == c)
+            return true;
+    return false;
+}
+
 void loopback_turn(struct loopback *l, struct http_server *s)
 {
     bool handed = l->conn != NULL && l->conn->state == CONN_HANDED;
     if (handed) /* its new owner's from here on */
         l->conn = NULL;
-    if (!s->closed)
+    if (!s->closed) {
         http_server_turn(s);
+        if (!is_served(s, l->conn))
+            l->conn = NULL; /* handed on in that turn, by a request that had waited behind another */
+    }
     if (l->closing || l->aborted) {
         loopback_closed(l);
         return;
