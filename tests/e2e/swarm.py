@@ -185,7 +185,7 @@ class Client(asyncio.Protocol):
         self.transport = transport
         transport.write(self.raw)
         if not self.reads:
-            transport.pause_reading()
+            asyncio.get_running_loop().call_soon(transport.pause_reading)  # older Pythons begin to read after this method
 
     def data_received(self, data):
         self.bytes += len(data)
