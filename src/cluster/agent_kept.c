@@ -12,7 +12,8 @@
  * another worker meanwhile: what runs for it is cancelled, what was said of it is kept.
  *
  * A client is where it asked last: only the head that was the last to seek a stream may adopt it. A head that does not know
- * yet that its client went to another one would else take the stream from there.
+ * yet that its client went to another one would else take the stream from there. What a head sought over a link that has ended
+ * is forgotten: it asks again on the next one, if it still wants to know.
  *
  * `adopt` is answered out of the log where the log has the token that the client lacks first; else the job runs again
  * after the tokens that the client has. Both are gap-free; what the client never saw may be said in another way.
@@ -110,16 +111,17 @@ struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct 
         return NULL;
     if (old != NULL && old->job != NULL && old->job->adrift)
         agent_job_orphan(a, old->job); /* its head came back without asking for it */
-    kept_free(a, old);
     struct kept *k = xalloc(sizeof *k);
     *k = (struct kept){.stream = run->stream,
-                       .seeker = AGENT_HEADS_MAX,
+                       .seeker = old != NULL ? old->seeker : AGENT_HEADS_MAX,
+                       .told = old != NULL ? old->told : UINT32_MAX,
                        .branch = run->branch,
                        .key = run->key,
                        .job = j,
                        .run = buf_max(WIRE_FRAME_BYTES_MAX),
                        .log = buf_max(a->cfg.kept_bytes_max),
                        .ids = buf_max(a->cfg.kept_bytes_max)};
+    kept_free(a, old);
     k->next = *bucket(a, k->stream);
     *bucket(a, k->stream) = k;
     list_push(&a->kept, &k->all);
@@ -192,6 +194,7 @@ void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *see
         if (k->stream != seek->stream)
             continue;
         k->seeker = head;
+        k->told = k->key;
         uint32_t said = k->branch < seek->said.n && seek->said.p[k->branch] > 0 ? (uint32_t)seek->said.p[k->branch] : 0;
         struct wire_msg *msg = agent_send(a, head, WIRE_held);
         msg->held = (struct wire_held){
@@ -204,6 +207,14 @@ void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *see
         };
     }
     agent_send(a, head, WIRE_held)->held = (struct wire_held){.stream = seek->stream}; /* that is all */
+}
+
+void agent_kept_unseek(struct agent *a, uint32_t head)
+{
+    LIST_EACH(pos, &a->kept) {
+        if (kept_at(pos)->seeker == head)
+            kept_at(pos)->seeker = AGENT_HEADS_MAX;
+    }
 }
 
 /* ---- adopt ---- */
@@ -288,16 +299,11 @@ static void take_from(struct agent *a, struct kept *k)
     agent_job_adrift(a, j);
 }
 
-/* The head counts on the actor of which it was told. Meanwhile the stream may have run on another one, for a head that did not
- * know yet that its client had left; and there the slots may be taken by this head's other jobs. */
-static bool has_slot(const struct agent *a, uint32_t head, const struct kept *k, const struct agent_actor *actor)
+/* The head counts on a slot of the actor of which it was told. Meanwhile the stream may have run on another one, for a head that did
+ * not know yet that its client had left; going on there would take a slot that this head gives to others. */
+static bool is_where_it_was(const struct kept *k)
 {
-    uint32_t taken = 0;
-    IDTAB_EACH(node, &a->jobs) {
-        const struct agent_job *j = id_item(node, struct agent_job, node);
-        taken += j->head == head && j->key == k->key && j != k->job && !j->cancelled && !j->adrift;
-    }
-    return taken < actor->is.slots;
+    return k->told == UINT32_MAX || k->told == k->key;
 }
 
 void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m)
@@ -318,9 +324,8 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     }
     size_t from = log_find(a, k, m->said);
     bool replays = from != SIZE_MAX && (k->done || k->job != NULL);
-    bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX &&
-                   has_slot(a, head, k, actor);
-    if (!replays && !may_run) {
+    bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX;
+    if (!is_where_it_was(k) || (!replays && !may_run)) {
         agent_job_refuse(a, head, m->job, m->attempt, ERR_UNAVAILABLE, "the actor that began the stream takes no jobs now");
         return;
     }

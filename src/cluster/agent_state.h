@@ -91,7 +91,7 @@ struct kept {
     struct list expiring;   /* agent.expiring: nobody reads it at present */
     uint64_t stream;
     uint32_t branch, key;   /* key: the actor */
-    uint32_t seeker;        /* the head that asked for it last; AGENT_HEADS_MAX: none did */
+    uint32_t seeker, told;  /* the head that asked for it last, AGENT_HEADS_MAX: none did; the actor that it was told, UINT32_MAX: none */
     struct agent_job *job;  /* borrowed: while it runs and was not cancelled; else NULL */
     bool done;              /* `done` is in the log */
     uint64_t due_us;        /* expiring: forgotten then */
@@ -215,6 +215,8 @@ void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg)
 /* Nobody reads it from now on: it is forgotten after adrift_ms. */
 void agent_kept_expire_later(struct agent *a, struct kept *k);
 void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek);
+/* The link to `head` is gone. */
+void agent_kept_unseek(struct agent *a, uint32_t head);
 void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m);
 /* Forgets what is due. */
 void agent_kept_tick(struct agent *a);

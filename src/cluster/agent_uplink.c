@@ -80,6 +80,7 @@ static void uplink_down(struct agent *a, uint32_t head, struct str why)
     u->ready = false;
     agent_kv_lost(a, head);
     agent_jobs_adrift(a, head);
+    agent_kept_unseek(a, head);
     agent_actors_forget_acks(a, head);
 }
 
@@ -247,6 +248,7 @@ void uplink_leave(struct agent *a, uint32_t head, const char *bye)
             agent_send(a, head, WIRE_bye)->bye.reason = str_of(bye);
         agent_kv_lost(a, head);
         agent_jobs_adrift(a, head);
+        agent_kept_unseek(a, head);
         agent_actors_forget_acks(a, head);
     }
     if (u->state != UPLINK_WAITING && u->state != UPLINK_CLOSING)

@@ -4,7 +4,8 @@
  * front -> the next open actor (once the client has heard something of the answer: of its kin, kin.c) gets it with
  * attempt + 1 and the ids that were delivered, and goes on after them. It can fail by: attempts_max attempts in a row
  * brought no token (those on workers that left or fell silent do not count: no prompt does that), moves_max were made in
- * all, or more tokens were delivered than are kept. */
+ * all, or more tokens were delivered than are kept. An attempt that is refused for want of room is none: other heads fill the
+ * workers, too, for as long as they like, and what bounds such attempts is the deadline, which goes on meanwhile. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -70,7 +71,7 @@ static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
         fail_with(h, job, why, "; no actor is left to try (attempts_max)");
         return false;
     }
-    if (job->attempt >= h->cfg.moves_max) {
+    if (job->moves >= h->cfg.moves_max) {
         fail_with(h, job, why, "; the answer was moved too often (moves_max)");
         return false;
     }

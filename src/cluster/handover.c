@@ -244,7 +244,7 @@ static void replay(struct head *h, struct job *job, struct actor *to, const char
 /* It stays where it is as long as it can: nobody could go on with it, or it has no other choice. */
 static bool stays(const struct head *h, const struct job *job)
 {
-    return job->forgot || job->bound != NULL || job->handover != NULL || job->attempt >= h->cfg.moves_max;
+    return job->forgot || job->bound != NULL || job->handover != NULL || job->moves >= h->cfg.moves_max;
 }
 
 void head_handover_start(struct head *h, struct job *job, struct actor *to, bool rebalances)

@@ -76,7 +76,7 @@ struct head_config {
     uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
     uint32_t attempts_max;      /* 8 attempts in a row that bring no token end a job; workers that left, fell silent
                                    or were full of other heads' jobs do not count */
-    uint32_t moves_max;         /* 32 attempts in all */
+    uint32_t moves_max;         /* 32 attempts in all, without those that found no room */
     uint64_t resume_bytes_max;  /* 64 MiB of delivered token ids, of all running jobs */
     uint32_t regroup_ms;        /* 25: a job that lost its actor waits this long: workers often die in bunches */
     uint32_t kv_moves_max;      /* 8 jobs that move at once with what is computed of them, 1 MiB of the head's memory each */

@@ -199,6 +199,8 @@ struct job {
     uint32_t branch;
     uint32_t attempt;      /* 0 before the first send */
     uint32_t in_vain;      /* attempts since the last one that brought a token, without those on blameless workers */
+    uint32_t moves;        /* attempts of this head, without those that found no room */
+    bool turned_away;      /* QUEUED: its last attempt found no room, so its time to leave the queue goes on */
     uint64_t seq;          /* place in the queue: arrival of its call */
     struct list queued;    /* QUEUED: in queue.jobs of its pool or actor, or in pool.regroup */
     struct queue *queue;   /* QUEUED: that queue; NULL: it regroups */

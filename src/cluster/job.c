@@ -260,6 +260,8 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
     MUST(!job->forgot);
     job->attempt++;
     job->in_vain++;
+    job->moves++;
+    job->turned_away = false;
     job->wait_ms = (float)(h->now_us - job->call->created_us) / 1000;
     flight_new(h, job, a);
     job->call->tenant->since = h->picks;

@@ -78,7 +78,7 @@ void head_kin_left(struct head *h, struct pool *twins)
         head_queue_take(h, job);
         head_queue_put(h, job);
         job->due_us = due_us;
-        timers_set(&h->timers, &job->timer, due_us);
+        timers_set(&h->timers, &job->timer, due_us > h->now_us ? due_us : h->now_us + 1);
     }
 }
 

@@ -5,11 +5,12 @@
 #include "base/must.h"
 #include "cluster/head_state.h"
 
-/* At its deadline; before, when the head has settled: what it waits for may turn out not to come. */
+/* At its deadline; before, when the head has settled: what it waits for may turn out not to come. Of one that was turned away
+ * the deadline may have come while it was gone. */
 static uint64_t next_look_us(const struct head *h, const struct job *job)
 {
-    uint64_t settled_us = head_settled_us(h);
-    return settled_us > h->now_us && settled_us < job->due_us ? settled_us : job->due_us;
+    uint64_t settled_us = head_settled_us(h), due_us = job->due_us > h->now_us ? job->due_us : h->now_us + 1;
+    return settled_us > h->now_us && settled_us < due_us ? settled_us : due_us;
 }
 
 static void count_in(struct head *h, struct job *job)
@@ -24,7 +25,8 @@ static void count_in(struct head *h, struct job *job)
     t->requeued += job->attempt > 0;
     job->put_us = h->now_us;
     job->pool = head_job_pool(job);
-    job->due_us = head_after_ms(h, job->call->deadline_ms);
+    if (!job->turned_away)
+        job->due_us = head_after_ms(h, job->call->deadline_ms);
 }
 
 void head_queue_put(struct head *h, struct job *job)

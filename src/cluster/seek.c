@@ -4,7 +4,8 @@
  * it, and an empty one behind them -> all have answered, or gather_ms after the first find -> FX_RESUMED, and a job for each
  * branch that is bound to the actor that has it and waits for a slot there -> `adopt`. From then on it is a job like any
  * other, whose first tokens were delivered; when the actor dies before that, another one of its kin replays them.
- * It can fail by: nobody has it, and no worker is to be expected any more (ERR_NOT_FOUND), or seek_ms are over; a branch of
+ * It can fail by: nobody has it, and no worker is to be expected any more (ERR_NOT_FOUND), or seek_ms are over (time in which the
+ * head slept does not count); a branch of
  * which the client has tokens is missing; no room (seeks_max, queue_bytes_max: ERR_BUSY).
  *
  * This is the one step whose cost grows with the number of workers: a small message to each. It is paid once for each stream
@@ -19,7 +20,7 @@
 
 #define TAG "FAILOVER"
 
-enum { RETRY_S = 1 };
+enum { RETRY_S = 1, NAPS_MAX = 3 };
 
 /* A branch as the best of those who have it told. */
 struct found {
@@ -43,6 +44,8 @@ struct seek {
     size_t client_n;
     uint64_t bytes;          /* counted in head.queue_bytes */
     bool gathered;           /* gather_ms are over since the first find */
+    bool over;               /* end_us has come */
+    uint32_t naps;           /* how often it got more time because the head had slept */
     uint64_t end_us;         /* given up then */
     uint64_t gather_us;      /* once something is found */
     struct timer timer;
@@ -214,12 +217,11 @@ static void go_on(struct head *h, struct seek *s)
 /* Goes on, gives up, or waits for more. */
 static void look(struct head *h, struct seek *s)
 {
-    bool overdue = h->now_us >= s->end_us;
     bool found = s->request != NULL && pool_of(h, s) != NULL, whole = found && missing(h, s) == 0;
     bool settled = h->now_us >= head_settled_us(h);
-    if (whole && (s->pending == 0 || s->gathered || overdue))
+    if (whole && (s->pending == 0 || s->gathered || s->over))
         go_on(h, s);
-    else if (overdue || (settled && s->pending == 0))
+    else if (s->over || (settled && s->pending == 0))
         seek_fail(h, s, ERR_NOT_FOUND, found ? "a part of it is kept by no worker" : "no worker has anything of it");
 }
 
@@ -234,11 +236,26 @@ static void set_timer(struct head *h, struct seek *s)
     timers_set(&h->timers, &s->timer, due_us);
 }
 
+/* This timer comes late: the head was asleep (a suspended machine, a stopped process), and what workers answered lies in the
+ * sockets. They get as long as a beat takes; not for ever, where a head is always late. */
+static void more_time(struct head *h, struct seek *s, uint64_t late_us)
+{
+    uint64_t beat_us = (uint64_t)h->cfg.beat_ms * 1000, least_us = h->now_us + beat_us;
+    if (late_us <= beat_us || s->naps++ >= NAPS_MAX)
+        return;
+    if (s->end_us < least_us)
+        s->end_us = least_us;
+    if (s->gather_us < least_us)
+        s->gather_us = least_us;
+}
+
 void head_seek_overdue(struct head *h, struct timer *timer)
 {
     struct seek *s = list_item(timer, struct seek, timer);
     uint64_t id = s->node.id;
+    more_time(h, s, h->now_us - timer->due_us);
     s->gathered = s->gathered || (s->request != NULL && h->now_us >= s->gather_us);
+    s->over = h->now_us >= s->end_us;
     look(h, s);
     struct id_node *left = idtab_get(&h->seeks, id);
     if (left != NULL)

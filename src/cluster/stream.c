@@ -291,10 +291,18 @@ static bool crossed(const struct job *job, int err)
     return err == ERR_UNAVAILABLE && job->state == JOB_SENT && head_worker_is_off(job->flight->actor->worker);
 }
 
+/* Nothing was tried, and that says nothing of the job: the attempt does not count, but its deadline goes on. */
+static void turned_away(struct job *job)
+{
+    job->in_vain -= job->in_vain > 0;
+    job->moves--;
+    job->turned_away = true;
+}
+
 static void goes_elsewhere(struct head *h, struct flight *f, const struct fault *fault)
 {
     struct job *job = f->job;
-    job->in_vain -= job->in_vain > 0;
+    turned_away(job);
     head_flight_end(h, f);
     head_job_failover(h, job, fault);
 }
@@ -307,8 +315,8 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
     a->jobs_failed++;
     head_log(h, LOG_WARN, "FAILOVER", "job %llu failed: %s actor=%u node=%s", (unsigned long long)job->node.id,
              fault->text, (unsigned)a->node.id, a->worker->name);
-    if (fault->err == ERR_BUSY) { /* other heads filled it: that says nothing of this job */
-        job->in_vain -= job->in_vain > 0;
+    if (fault->err == ERR_BUSY) { /* other heads filled it */
+        turned_away(job);
         head_actor_rest(h, a);
     } else {
         head_actor_fails(h, a, fault->text);

@@ -271,6 +271,31 @@ static void moves_end_where_each_brings_a_token_and_dies(void **state)
     story_end(&s);
 }
 
+/* Given an actor that other heads keep full; when it refuses an answer again and again; then that counts neither as attempt nor as
+ * move, but the time to leave the queue is not given anew each time. */
+static void attempts_that_find_no_room_end_with_the_deadline(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.attempts_max = 1;
+    s.cfg.moves_max = 2;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1 deadline=1000\n");
+    story(&s, "> done 1 job=1 finish=4 error=8\n"
+              "> wait 250\n"
+              "send 1 run job=1.2 key=0 seed=0 hi\n"
+              "> done 1 job=1.2 finish=4 error=8\n"
+              "> wait 250\n"
+              "send 1 run job=1.3 key=0 seed=0 hi\n"
+              "> done 1 job=1.3 finish=4 error=8\n"
+              "> wait 250\n"
+              "send 1 run job=1.4 key=0 seed=0 hi\n"
+              "> wait 500\n" /* the refusal is late */
+              "> done 1 job=1.4 finish=4 error=8\n"
+              "> wait 1\n"
+              "failed 1 ERR_TIMEOUT: no slot became free within 1 s: 1 actors are busy and 1 requests wait; try later or add workers retry=1\n");
+    story_end(&s);
+}
+
 static void an_answer_that_is_too_long_to_be_kept_ends_with_its_worker(void **state)
 {
     (void)state;
@@ -341,6 +366,7 @@ int main(void)
         cmocka_unit_test(attempts_count_only_while_they_bring_nothing),
         cmocka_unit_test(workers_that_leave_or_fall_silent_are_not_held_against_a_job),
         cmocka_unit_test(moves_end_where_each_brings_a_token_and_dies),
+        cmocka_unit_test(attempts_that_find_no_room_end_with_the_deadline),
         cmocka_unit_test(an_answer_that_is_too_long_to_be_kept_ends_with_its_worker),
         cmocka_unit_test(choices_go_on_each_from_its_own_place_and_seed),
         cmocka_unit_test(logprobs_of_all_attempts_are_summed),

@@ -115,6 +115,23 @@ static void a_worker_that_joins_tells_first_what_it_has(void **state)
     story_end(&s);
 }
 
+/* Given a head that asked both workers and was suspended then; when it wakes up long after the time to look was over; then what they
+ * answered is still read. */
+static void time_in_which_the_head_slept_does_not_count(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "resume 5 stream=77 said=2\nsleep 30000\ntick\n");
+    story(&s, "> held 1 stream=77\n"
+              "> held 2 stream=77 found=1 ids=2 seed=9\n"
+              "> held 2 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "> beat 2\n"
+              "send 2 beat_ack 1030000\n"
+              "send 2 adopt stream=77.0 job=1.2 said=2\n");
+    story_end(&s);
+}
+
 static void nobody_has_it(void **state)
 {
     (void)state;
@@ -291,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_part_that_had_not_begun_needs_room_in_the_queue),
         cmocka_unit_test(it_began_before_all_that_wait),
         cmocka_unit_test(a_worker_that_joins_tells_first_what_it_has),
+        cmocka_unit_test(time_in_which_the_head_slept_does_not_count),
         cmocka_unit_test(nobody_has_it),
         cmocka_unit_test(a_new_head_waits_for_its_workers),
         cmocka_unit_test(a_new_head_gives_up_when_its_workers_should_be_back),
