@@ -1,5 +1,6 @@
 /* The program around struct head: feeds it, carries its effects out, checks it. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "sim.h"
 
@@ -89,6 +90,9 @@ void coordinator_start(struct sim *s, struct coordinator *c)
     c->tick_at_us = SIM_NEVER;
     c->models = c->models_ready = 0;
     c->rebalanced_n = 0; /* jobs are numbered anew */
+    free(c->call_of_job);
+    c->call_of_job = NULL;
+    c->jobs_cap = 0;
     c->began_us = coordinator_now(s, c);
     sim_trace(s, "head starts", "", c->no, c->life, 0);
     coordinator_wake(s, c);
@@ -109,6 +113,7 @@ void coordinator_fini(struct coordinator *c)
 {
     head_free(c->head);
     effects_fini(&c->fx);
+    free(c->call_of_job);
 }
 
 static uint32_t model_bit(struct str model)

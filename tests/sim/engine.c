@@ -225,8 +225,7 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
         c->found_full = true;
         job_next(s, w, j, 0);
     } else {
-        if (c->branches != NULL && run->branch < c->branches_n)
-            c->branches[run->branch].holder = w->id;
+        oracle_took(s, ((struct link *)table_get(&s->links, link))->far, w->id, run->job, run->attempt);
         slots_fill(s, w, e);
     }
 }

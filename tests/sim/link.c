@@ -265,6 +265,8 @@ static void head_receive(struct sim *s, struct link *l, const struct packet *k)
     sim_trace(s, "head gets", wire_name(msg.type), l->id, 0, 0);
     if (msg.type == WIRE_actor && !l->given_up) /* what comes after that is not listened to */
         coordinator_hears(l->far, &msg.actor);
+    if (msg.type == WIRE_done && (msg.done.error == -ERR_BUSY || msg.done.error == -ERR_UNAVAILABLE) && !l->given_up)
+        oracle_refused(s, l->far, &msg.done);
     if (msg.type == WIRE_crashed && !l->given_up)
         oracle_crashed(s, l->far, &msg.crashed);
     if (msg.type == WIRE_hello)
@@ -299,8 +301,10 @@ static void dialler_receive(struct sim *s, struct link *l, const struct packet *
             worker_feed(s, w, (struct agent_event){.kind = AGENT_LINK_MSG, .head = l->far->no, .msg = &msg});
         else
             stranger_heard(s, l->stranger, &msg);
-        if (w != NULL && msg.type == WIRE_adopt && s->refused_job != msg.adopt.job)
+        if (w != NULL && msg.type == WIRE_adopt && (s->refused_job != msg.adopt.job || s->refused_link != l->id)) {
             engine_adopted(w, l->id, answer_call_of_stream(msg.adopt.stream), msg.adopt.branch);
+            oracle_took(s, l->far, w->id, msg.adopt.job, msg.adopt.attempt);
+        }
     }
 }
 

@@ -188,6 +188,8 @@ struct coordinator {
     uint64_t sent[SIM_ASKED_MODELS][SIM_TENANTS]; /* jobs sent for the first time */
     struct rebalanced last[SIM_REBALANCED]; /* a ring */
     uint32_t rebalanced_n;
+    uint64_t *call_of_job; /* owned: calls by the head's numbers of their jobs, in the present life */
+    size_t jobs_cap;
     struct effects fx;
 };
 void coordinator_start(struct sim *s, struct coordinator *c);
@@ -298,6 +300,8 @@ struct run_seen {
     uint32_t key;    /* to that actor of it */
     uint32_t attempt;
     uint32_t in_vain; /* attempts since the last one that brought a token, the present one counted */
+    uint32_t moves;   /* attempts, without those that were refused for want of room */
+    uint32_t crossed; /* of these, ones that were refused by a worker that takes no jobs now, or whose actor was gone */
     uint32_t from;    /* tokens that were delivered before the present one */
 };
 struct branch {
@@ -305,7 +309,7 @@ struct branch {
     bool heard; /* it started once, perhaps at a head that has died */
     struct run_seen *run; /* whose tokens these are; NULL before the first; borrowed from the call */
     uint32_t tokens, text_bytes;
-    uint64_t holder;   /* the worker that took its last run */
+    uint64_t holder;   /* the worker that took its present attempt */
     uint64_t token_us; /* when the last of them came, by the head's clock */
 };
 /* One request of a client at a head. A call whose client came again has several: the last one counts, the others are ghosts,
@@ -397,12 +401,16 @@ uint64_t answer_call_of(const struct wire_run *run);
 uint64_t answer_stream(uint64_t call);
 uint64_t answer_call_of_stream(uint64_t stream);
 
-/* ---- oracle.c: whether it came ---- */
+/* ---- oracle.c, runs.c: whether it came, and what workers are told for it ---- */
 /* The head sends a run to a worker. */
 void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_run *run);
 /* That head hears that it was computed when a worker crashed. */
 void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wire_crashed *m);
 void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_adopt *adopt);
+/* That worker took it: an older attempt may come later than the present one, and another head's after it. */
+void oracle_took(struct sim *s, const struct coordinator *by, uint64_t worker, uint64_t job, uint32_t attempt);
+/* That head hears that a worker had no room, or takes no jobs. */
+void oracle_refused(struct sim *s, const struct coordinator *by, const struct wire_done *done);
 /* An engine works on a call: it may, while the call is open and a little longer; adrift, as long as it is kept. */
 void oracle_works(struct sim *s, const struct worker *w, const struct engine_job *j);
 /* The head says something to a client. */
@@ -442,7 +450,7 @@ struct sim {
     struct table living;   /* workers; borrowed items, in no order */
     struct table arrivals; /* links by far_id; borrowed items */
     struct ag_effects ag;  /* of the worker that is fed */
-    uint64_t refused_job;  /* `done` with an error was said of it while a message was fed to a worker; 0: of none */
+    uint64_t refused_job, refused_link; /* `done` with an error was said of it there while a message was fed to a worker; 0: of none */
     uint64_t launcher;   /* stranger, or 0 */
     uint32_t nodes;      /* names given */
     struct packet *packets; /* owned; small ones to be used again */

@@ -114,7 +114,7 @@ static void carry_out(struct sim *s, struct worker *w, struct ag *ag)
         if (ag->msg.type == WIRE_actor)
             joined_probe(s, w, l);
         if (ag->msg.type == WIRE_done && ag->msg.done.finish == FINISH_ERROR)
-            s->refused_job = ag->msg.done.job;
+            s->refused_job = ag->msg.done.job, s->refused_link = way->link;
         if (ag->msg.type == WIRE_duty)
             w->duty = ag->msg.duty.duty;
         if (ag->msg.type == WIRE_done && ag->msg.done.error == -ERR_UNAVAILABLE && w->duty != WIRE_DUTY_SERVES)
