@@ -16,8 +16,7 @@
 #include "cluster/text.h"
 #include "cluster/timers.h"
 
-enum { NOT_SEATED = UINT32_MAX };
-enum { POOL_PEERS_MAX = 64 }; /* actors looked at for the fastest */
+enum { NOT_SEATED = UINT32_MAX, POOL_PEERS_MAX = 64 }; /* the latter: actors looked at for the fastest */
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
 enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE };
@@ -200,7 +199,7 @@ struct job {
     uint32_t attempt;      /* 0 before the first send */
     uint32_t in_vain;      /* attempts since the last one that brought a token, without those on blameless workers */
     uint32_t moves;        /* attempts of this head, without those that found no room */
-    bool turned_away;      /* QUEUED: its last attempt found no room, so its time to leave the queue goes on */
+    bool turned_away;      /* QUEUED: its last attempt found no room: its time to leave the queue goes on */
     uint64_t seq;          /* place in the queue: arrival of its call */
     struct list queued;    /* QUEUED: in queue.jobs of its pool or actor, or in pool.regroup */
     struct queue *queue;   /* QUEUED: that queue; NULL: it regroups */
