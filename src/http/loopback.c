@@ -97,14 +97,10 @@ static bool is_served(const struct http_server *s, const struct http_conn *c)
 
 void loopback_turn(struct loopback *l, struct http_server *s)
 {
-    bool handed = l->conn != NULL && l->conn->state == CONN_HANDED;
-    if (handed) /* its new owner's from here on */
-        l->conn = NULL;
-    if (!s->closed) {
+    if (!s->closed)
         http_server_turn(s);
-        if (!is_served(s, l->conn))
-            l->conn = NULL; /* handed on in that turn, by a request that had waited behind another */
-    }
+    if (!is_served(s, l->conn))
+        l->conn = NULL; /* handed on, before or in that turn: its new owner's from here on */
     if (l->closing || l->aborted) {
         loopback_closed(l);
         return;
