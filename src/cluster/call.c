@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/find.h"
 #include "cluster/hash.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
@@ -279,12 +280,11 @@ void head_call_branch_ended(struct head *h, struct call *call)
 
 void head_call_gone(struct head *h, uint64_t id)
 {
-    struct id_node *node = idtab_get(&h->calls, id);
-    if (node == NULL && head_seek_gone(h, id))
+    struct call *call = head_call_find(h, id);
+    if (call == NULL && head_seek_gone(h, id))
         return;
-    if (node == NULL)
+    if (call == NULL)
         return; /* it ended while the client was leaving */
-    struct call *call = id_item(node, struct call, node);
     end_jobs(h, call);
     call_forget(h, call);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "cluster/find.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
 
@@ -80,8 +81,7 @@ static void sample_holders(struct head *h, struct sample *s, const struct call *
     };
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < n[k]; i++) {
-            struct id_node *node = idtab_get(&h->actors, found[k][i].actor);
-            struct actor *a = node != NULL ? id_item(node, struct actor, node) : NULL;
+            struct actor *a = head_actor_find(h, found[k][i].actor);
             const struct seat *seat = a != NULL ? &a->seats[s->pool->seat] : NULL;
             if (seat == NULL || seat->pool != s->pool || seat->open_at == NOT_SEATED)
                 continue;

@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/find.h"
 #include "cluster/handover.h"
 
 #define TAG "FAILOVER"
@@ -126,8 +127,7 @@ static struct actor *find_actor(const struct actor *from, enum need need)
 /* The one that was chosen, while it is free. */
 static struct actor *aimed_at(const struct head *h, const struct handover *ho, const struct actor *from)
 {
-    struct id_node *node = idtab_get(&h->actors, ho->aim);
-    struct actor *a = node != NULL ? id_item(node, struct actor, node) : NULL;
+    struct actor *a = head_actor_find(h, ho->aim);
     bool fits = a != NULL && head_actor_is_open(a) && a->worker->kv_in == NULL && head_kin_of(a) == head_kin_of(from) &&
                 head_handover_alike(from, a);
     return fits ? a : find_actor(from, NEED_FREE);
@@ -378,8 +378,8 @@ void head_kv_saved(struct head *h, struct worker *w, const struct wire_kv_saved 
 
 static struct handover *handover_of(const struct head *h, uint64_t job)
 {
-    struct id_node *node = idtab_get(&h->jobs, job);
-    struct handover *ho = node != NULL ? id_item(node, struct job, node)->handover : NULL;
+    const struct job *moves = head_job_find(h, job);
+    struct handover *ho = moves != NULL ? moves->handover : NULL;
     return ho != NULL && ho->state == HANDOVER_MOVING ? ho : NULL;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/find.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
@@ -317,9 +318,8 @@ void head_job_fail(struct head *h, struct job *job, const struct fault *f)
     fx->fault = *f;
     fx->usage.completion_tokens = job->said;
     fx->usage.wait_ms = job->wait_ms;
-    struct id_node *node = idtab_get(&h->actors, job->avoid);
-    if (node != NULL) {
-        const struct actor *a = id_item(node, struct actor, node);
+    const struct actor *a = head_actor_find(h, job->avoid);
+    if (a != NULL) {
         fx->model = str_of(a->seats[SEAT_MODEL].pool->name);
         fx->node = str_of(a->worker->name);
         fx->address = str_of(a->worker->address);

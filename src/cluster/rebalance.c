@@ -12,6 +12,7 @@
  * are; and while nobody is idle, in one beat per rebalance_every_ms. */
 #include <math.h>
 
+#include "cluster/find.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 
@@ -130,8 +131,7 @@ static struct actor *idle_one(const struct head *h, const struct actor *from, bo
 /* The job that went last has not gone on yet. */
 static bool is_under_way(const struct head *h, const struct pool *p)
 {
-    struct id_node *node = idtab_get(&h->jobs, p->rebalancing);
-    const struct job *job = node != NULL ? id_item(node, struct job, node) : NULL;
+    const struct job *job = head_job_find(h, p->rebalancing);
     return job != NULL && (job->handover != NULL || job->state != JOB_STREAMING);
 }
 

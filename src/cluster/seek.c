@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/find.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
 #include "cluster/take.h"
@@ -120,8 +121,7 @@ static void owes_one_less(struct head *h, struct worker *w)
 
 static struct actor *actor_of(const struct head *h, const struct found *f)
 {
-    struct id_node *node = f->there ? idtab_get(&h->actors, f->actor) : NULL;
-    struct actor *a = node != NULL ? id_item(node, struct actor, node) : NULL;
+    struct actor *a = f->there ? head_actor_find(h, f->actor) : NULL;
     return a != NULL && a->state == WIRE_ACTOR_READY ? a : NULL;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "cluster/duty.h"
+#include "cluster/find.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
@@ -34,8 +35,7 @@ struct flight *head_flight_of(struct head *h, struct worker *w, uint64_t id, uin
                          (unsigned long long)id);
         return NULL;
     }
-    struct id_node *node = idtab_get(&h->jobs, id);
-    const struct job *job = node != NULL ? id_item(node, struct job, node) : NULL;
+    const struct job *job = head_job_find(h, id);
     struct flight *f = job != NULL ? job->flight : NULL;
     if (f == NULL || f->attempt != attempt || f->actor->worker != w)
         f = orphan_of(w, id, attempt);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cluster/find.h"
 #include "cluster/head_state.h"
 #include "cluster/take.h"
 
@@ -25,12 +26,6 @@ static bool embeds(const struct call *call)
 }
 
 /* ---- what another process must know ---- */
-
-static struct call *call_of(const struct head *h, uint64_t id)
-{
-    struct id_node *node = idtab_get(&h->calls, id);
-    return node != NULL ? id_item(node, struct call, node) : NULL;
-}
 
 /* Branches wait for an actor each, which will be others there: then it is as if none of them had been made. */
 static bool is_fan_out_to_be(const struct call *call)
@@ -44,7 +39,7 @@ static bool is_fan_out_to_be(const struct call *call)
 bool head_call_moves(const struct head *h, uint64_t id, struct wire_moved_call *out, struct wire_run *out_run,
                      const struct request **out_request)
 {
-    const struct call *call = call_of(h, id);
+    const struct call *call = head_call_find(h, id);
     if (call == NULL)
         return false;
     const struct request *r = call->request;
@@ -68,7 +63,7 @@ bool head_call_moves(const struct head *h, uint64_t id, struct wire_moved_call *
 
 bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, struct wire_moved_job *out)
 {
-    const struct call *call = call_of(h, id);
+    const struct call *call = head_call_find(h, id);
     struct job *job = NULL;
     if (call == NULL || (*branch > 0 && is_fan_out_to_be(call)))
         return false;

@@ -1,4 +1,5 @@
 /* What has become of a call, for those who watch it: what it waits for, or how far its answer is. */
+#include "cluster/find.h"
 #include "cluster/head_state.h"
 
 /* How far the actor that is nearest to being ready has come; negative when none is loading. */
@@ -32,12 +33,6 @@ static void view_queued(struct head *h, const struct job *job, struct head_wait 
     };
 }
 
-static struct call *call_of(const struct head *h, uint64_t id)
-{
-    struct id_node *node = idtab_get(&h->calls, id);
-    return node != NULL ? id_item(node, struct call, node) : NULL;
-}
-
 /* Its first branch that waits, or NULL. */
 static const struct job *waiting(const struct call *call)
 {
@@ -51,7 +46,7 @@ static const struct job *waiting(const struct call *call)
 
 bool head_call_waits(struct head *h, uint64_t id, struct head_wait *out)
 {
-    const struct call *call = call_of(h, id);
+    const struct call *call = head_call_find(h, id);
     const struct job *job = call != NULL ? waiting(call) : NULL;
     if (job != NULL)
         view_queued(h, job, out);
@@ -60,7 +55,7 @@ bool head_call_waits(struct head *h, uint64_t id, struct head_wait *out)
 
 bool head_call_view(struct head *h, uint64_t id, struct head_call_view *out)
 {
-    const struct call *call = call_of(h, id);
+    const struct call *call = head_call_find(h, id);
     if (call == NULL)
         return false;
     *out = (struct head_call_view){
