@@ -1,4 +1,4 @@
-/* What this process takes of the machine's memory. */
+/* What this process takes of the machine's memory, and how people read amounts of it. */
 #ifndef MANTA_BASE_MEMORY_H
 #define MANTA_BASE_MEMORY_H
 
@@ -6,5 +6,10 @@
 
 /* Resident set, from /proc/self/statm; 0 where there is none. */
 uint64_t memory_resident_bytes(void);
+
+static inline double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
 
 #endif

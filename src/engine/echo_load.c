@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/memory.h"
 #include "base/must.h"
 #include "engine/echo_state.h"
 
@@ -39,11 +40,6 @@ static void choose_context(const struct engine_load *load, const struct echo_opt
             return;
         out->context -= (out->context - 1) % CONTEXT_STEP + 1; /* the next lower multiple */
     }
-}
-
-static double mib(uint64_t bytes)
-{
-    return (double)bytes / (1 << 20);
 }
 
 int echo_probe(const struct engine_load *load, struct engine_needs *out, struct fault *f)

@@ -7,6 +7,7 @@
 
 #include "base/cgroup.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/must.h"
 #include "cluster/prefix.h"
 #include "head/call.h"
@@ -25,8 +26,6 @@ enum {
     GIVE_BACK_BYTES = 256 << 10, /* what is larger is a mapping of its own, and gone when it is freed */
     TEND_BYTES = 4 << 20,        /* of the rest, so much must have been freed to make it worth the while */
 };
-
-#define MIB(bytes) ((double)(bytes) / (1 << 20))
 
 static size_t add(struct memory_part *out, size_t n, struct memory_part part)
 {
@@ -113,7 +112,7 @@ void memory_begin(struct head_program *p)
     uint64_t ours = memory_bytes_max(p), theirs = allowed();
     if (theirs < ours)
         log_warn("LIMITS", "the system allows the head %.0f MiB of memory, under a flood it may take %.0f (memory_bytes_max): give it that, or "
-                 "less --queue-bytes and --answer-bytes", MIB(theirs), MIB(ours));
+                 "less --queue-bytes and --answer-bytes", mib(theirs), mib(ours));
 }
 
 /* Pieces of a bad minute lie between others that live on, so the heap's end does not fall by itself. Looking through the

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "worker/program.h"
 
 #define TAG "MODEL DEPLOYMENT"
@@ -11,11 +12,6 @@
 void role_tell(struct worker_program *p, struct role *r)
 {
     worker_feed(p, (struct agent_event){.kind = AGENT_ACTOR, .actor = &r->is});
-}
-
-static double mib(uint64_t bytes)
-{
-    return (double)bytes / (1 << 20);
 }
 
 /* Who can go on with whose cells: engine and processor are told in hello, file and context with the actor. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "worker/program.h"
 
 #define TAG "MODEL DEPLOYMENT"
@@ -54,11 +55,6 @@ static struct share needs_of(const struct worker_program *p, struct role *r)
     probe(p, r, 1, &least, &too_little);
     r->is.kind = most.kind;
     return (struct share){.least = total(&least), .want = total(&most)};
-}
-
-static double mib(uint64_t bytes)
-{
-    return (double)bytes / (1 << 20);
 }
 
 static uint64_t for_models(const struct worker_program *p)
