@@ -8,6 +8,8 @@ import struct
 import threading
 import time
 
+from cluster import wait_for
+
 
 class Answer:
     """What came of one request. Two of them are equal when the client could not tell them apart but by time."""
@@ -202,3 +204,13 @@ class Cable:
         self.cut.clear()
         self.listener.close()
         self.reset()
+
+
+def compare(answers, expected):
+    for answer, want in zip(answers, expected):
+        assert answer is not None, "a client raised or hangs"
+        assert answer.what() == want
+
+
+def running(head, n):
+    return wait_for(f"{n} running jobs", lambda: (s := head.status())["running"] >= n and s)

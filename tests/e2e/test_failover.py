@@ -13,7 +13,7 @@ import time
 import pytest
 
 from cluster import REAL, together, wait_for
-from streams import Cable, ask
+from streams import Cable, ask, compare
 
 SCRIPT = "echo:tokens=160,decode_us=8000,prefill_us=200"  # about 1.5 seconds each, with characters cut between tokens
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
@@ -42,12 +42,6 @@ def undisturbed(cluster, bodies, *flags, script=SCRIPT.split(",", maxsplit=1)[0]
     cluster.echo_worker(head, script, *flags)
     head.wait_ready(actors=1)
     return [ask(head, body).what() for body in bodies]
-
-
-def compare(answers, expected):
-    for answer, want in zip(answers, expected):
-        assert answer is not None, "a client raised or hangs"
-        assert answer.what() == want
 
 
 def longest_gap_ms(answers):

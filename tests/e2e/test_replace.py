@@ -14,7 +14,7 @@ import pytest
 
 import swarm
 from cluster import REAL, Head, free_port, together, wait_for
-from streams import Answer, ask
+from streams import Answer, ask, compare, running
 
 SCRIPT = "echo:tokens=200,decode_us=12000,prefill_us=200"
 PLAIN = SCRIPT.split(",", maxsplit=1)[0]
@@ -44,16 +44,6 @@ def undisturbed(cluster, asked, script=PLAIN):
     cluster.echo_worker(head, script, "--slots", 64)
     head.wait_ready(actors=1)
     return together(len(asked), lambda i: ask(head, asked[i]).what())
-
-
-def compare(answers, expected):
-    for answer, want in zip(answers, expected):
-        assert answer is not None, "a client raised or hangs"
-        assert answer.what() == want
-
-
-def running(head, n):
-    return wait_for(f"{n} running jobs", lambda: (s := head.status())["running"] >= n and s)
 
 
 def replace(cluster, old, *flags, **options):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from cluster import REAL, free_port, together, wait_for
-from streams import Traveller, ask
+from cluster import REAL, free_port, together
+from streams import Traveller, ask, compare, running
 
 SCRIPT = "echo:tokens=160,decode_us=12000,prefill_us=200"
 PLAIN = SCRIPT.split(",", maxsplit=1)[0]
@@ -35,16 +35,6 @@ def undisturbed(cluster, asked):
     cluster.echo_worker(head, PLAIN)
     head.wait_ready(actors=1)
     return [ask(head, body).what() for body in asked]
-
-
-def compare(answers, expected):
-    for answer, want in zip(answers, expected):
-        assert answer is not None, "a client raised or hangs"
-        assert answer.what() == want
-
-
-def running(head, n):
-    return wait_for(f"{n} running jobs", lambda: (s := head.status())["running"] >= n and s)
 
 
 def test_every_event_says_where_the_client_is(cluster):
