@@ -2,10 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/load.h"
 #include "cluster/head.h"
+#include "main/progress.h"
 #include "main/trial.h"
 
 /* One cell of the table is one fresh cluster: a head with a strategy, three workers, one load. Happy path: trial -> ready ->
@@ -42,13 +42,9 @@ struct bench {
     struct load *load;         /* while it runs */
     char model[512];
     struct load_result result;
+    struct progress progress;
     struct fault fault;
 };
-
-static bool on_terminal(void)
-{
-    return isatty(STDERR_FILENO) != 0;
-}
 
 /* ---- a cell ---- */
 
@@ -73,8 +69,7 @@ static void on_load_end(const struct load_result *r, const struct fault *f, void
 static void on_progress(uint32_t done, uint32_t of, void *user_data)
 {
     struct bench *b = user_data;
-    if (on_terminal())
-        fprintf(stderr, "\r%s load, %s: %u of %u prompts ", b->shape->name, balance_name(b->balance), done, of);
+    progress_say(&b->progress, "%s load, %s: %u of %u prompts", b->shape->name, balance_name(b->balance), done, of);
 }
 
 static void on_ready(void *user_data)
@@ -170,6 +165,7 @@ static void put_result(const struct bench *b, bool json, bool first)
         put_json(b, first);
     else
         put_row(b);
+    fflush(stdout); /* a row takes minutes with a real model: whoever follows a file wants to see it */
 }
 
 int bench_main(const struct settings *s)
@@ -185,10 +181,7 @@ int bench_main(const struct settings *s)
     for (int i = 0; i < SHAPES && b.fault.err == 0; i++) {
         for (int k = 0; k < BALANCE_COUNT && b.fault.err == 0; k++) {
             run_cell(&b, &shapes[i], (enum balance)k);
-            if (on_terminal())
-                fprintf(stderr, "\r\033[K");
-            else if (b.fault.err == 0)
-                fprintf(stderr, "%s load, %s: done\n", shapes[i].name, balance_name((enum balance)k));
+            progress_clear();
             if (b.fault.err == 0)
                 put_result(&b, json, i + k == 0);
         }

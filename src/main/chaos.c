@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "client/load.h"
+#include "main/progress.h"
 #include "main/tally.h"
 #include "main/trial.h"
 #include "main/weather.h"
@@ -45,13 +45,9 @@ struct chaos {
     bool disturbed;
     char model[512];
     struct tally tally;
+    struct progress progress;
     struct fault fault;
 };
-
-static bool on_terminal(void)
-{
-    return isatty(STDERR_FILENO) != 0;
-}
 
 static void give_up(const char *why, void *user_data)
 {
@@ -122,8 +118,8 @@ static void put_excerpt(const char *what, const struct buf *text, size_t at)
 
 static void complain(const struct chaos *c, uint32_t i, const struct answer *a, const struct judgement *j)
 {
-    fprintf(stderr, "%sstream %u (%s): %s; %zu bytes as they should be\n", on_terminal() ? "\r\033[K" : "", i, shapes[i % SHAPES].name,
-            j->why, j->bytes.at);
+    progress_clear();
+    fprintf(stderr, "stream %u (%s): %s; %zu bytes as they should be\n", i, shapes[i % SHAPES].name, j->why, j->bytes.at);
     if (j->bytes.lost + j->bytes.duplicated + j->bytes.changed == 0)
         return;
     put_excerpt("undisturbed: ", &c->twins[i].text, j->bytes.at);
@@ -171,9 +167,11 @@ static bool is_settled(uint64_t since_us, void *user_data)
 
 static void on_progress(uint32_t done, uint32_t of, void *user_data)
 {
-    const struct chaos *c = user_data;
-    if (on_terminal())
-        fprintf(stderr, "\r%s: %u of %u streams, %u faults ", c->disturbed ? "disturbed" : "undisturbed", done, of, c->weather.next);
+    struct chaos *c = user_data;
+    if (c->disturbed)
+        progress_say(&c->progress, "disturbed: %u streams, fault %u of %u", done, c->weather.next, c->weather.storm.faults);
+    else
+        progress_say(&c->progress, "undisturbed: %u of %u streams", done, of);
 }
 
 /* ---- the two runs ---- */
@@ -261,8 +259,7 @@ static void run(struct chaos *c)
     if (c->load != NULL)
         load_cancel(c->load);
     net_loop_free(c->loop);
-    if (on_terminal())
-        fprintf(stderr, "\r\033[K");
+    progress_clear();
 }
 
 /* ---- the command ---- */

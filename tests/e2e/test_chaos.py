@@ -18,13 +18,15 @@ SHORT = ("chaos", "--streams", 16, "--faults", 6, "--seed", 5)
 
 def test_chaos_finds_nothing_wrong(run):
     """Given a cluster of the scripted engine under a short storm of kills, freezes and leavings; when its streams are compared
-    with their undisturbed twins; then nothing is lost, doubled or changed, answers did go on elsewhere, and the status is 0."""
+    with their undisturbed twins; then nothing is lost, doubled or changed, answers did go on elsewhere, lines without a terminal's
+    signs said how far it was, and the status is 0."""
     end = run(*SHORT, "--exact", "-o", "json", timeout_s=120)
     assert end.returncode == 0, end.stdout + end.stderr
     sums = json.loads(end.stdout)
     assert sums["well"] and sums["streams"] >= 16 and sum(sums["faults"].values()) == 6 and sums["faults"]["kill"] > 0, sums
     wrong = ("lost", "malformed", "errors", "changed", "lost_bytes", "duplicated_bytes", "changed_bytes")
     assert [sums[name] for name in wrong] == [0] * len(wrong), sums
+    assert re.match(r"undisturbed: 1 of 16 streams\n", end.stderr) and "\r" not in end.stderr, end.stderr
     assert sums["went_on_elsewhere"] > 0 and 0 < sums["kill_seen_median_ms"] < 1000, sums
     assert 0 < sums["replay_median_ms"] <= sums["wait_longest_ms"] <= sums["longest_gap_ms"] + 1000, sums
 
