@@ -123,21 +123,21 @@ tsan: ## Unit tests with ThreadSanitizer (the simulator has no threads)
 	@$(fixed_addresses) ctest --test-dir build/tsan --output-on-failure -LE "check|sim" -j "$$(nproc)" $(ARGS)
 
 .PHONY: asan-e2e
-asan-e2e: ## End to end with the echo engine, the program built with ASan and UBSan (minutes)
+asan-e2e: ## End to end, the program built with ASan and UBSan (the engine module is the ordinary one; minutes)
 	@scripts/setup --tests
-	@scripts/fetch llhttp
+	@scripts/fetch
 	@scripts/build dev manta
+	@scripts/build release manta_engine_llama
 	@venv=$$(scripts/venv $(e2e_requirements)); \
-		MANTA=$(CURDIR)/build/dev/manta "$$venv/bin/python" -m pytest tests/e2e -m "not model" $(ARGS)
+		MANTA=$(CURDIR)/build/dev/manta MANTA_ENGINE_DIR=$(CURDIR)/build/release "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
 
 .PHONY: tsan-e2e
-tsan-e2e: ## Stories of the worker's threads, end to end with the echo engine, the program built with ThreadSanitizer (minutes)
+tsan-e2e: ## End to end with the echo engine, the program built with ThreadSanitizer (minutes)
 	@scripts/setup --tests
 	@scripts/fetch llhttp
 	@scripts/build tsan manta
 	@venv=$$(scripts/venv $(e2e_requirements)); \
-		cd tests/e2e && MANTA=$(CURDIR)/build/tsan/manta $(fixed_addresses) "$$venv/bin/python" -m pytest -m "not model" \
-		test_coordinator.py test_failover.py test_faults.py test_join.py test_several_models.py $(ARGS)
+		MANTA=$(CURDIR)/build/tsan/manta $(fixed_addresses) "$$venv/bin/python" -m pytest tests/e2e -m "not model" $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for SECONDS of processor time, as many at a time as there are processors

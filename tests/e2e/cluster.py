@@ -85,8 +85,8 @@ def children(pid):
 
 
 def environment(folder, **more):
-    """Ours without what would steer manta or the clients, and with a place of its own for logs and history."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("MANTA", "OPENAI_", "XDG_STATE"))}
+    """Ours without what would steer manta or the clients (but where its engines are), and with a place of its own for logs and history."""
+    env = {k: v for k, v in os.environ.items() if k == "MANTA_ENGINE_DIR" or not k.startswith(("MANTA", "OPENAI_", "XDG_STATE"))}
     return {**env, "XDG_STATE_HOME": str(folder), "NO_COLOR": "1", **more}
 
 

@@ -15,6 +15,8 @@ import reference
 import weights
 from cluster import Cluster
 
+pytestmark = pytest.mark.model
+
 TEXTS = [
     "kitten", "The cat sits on the mat.", "A feline rests upon a rug.", "The stock market fell by 3.7% on Tuesday.",
     "Žluťoučký kůň úpěl ďábelské ódy", "naïve café résumé", "def main():\n    return 42", "日本語のテキスト",

@@ -10,6 +10,8 @@ import reference
 import weights
 from cluster import Cluster
 
+pytestmark = pytest.mark.model
+
 PROMPTS = [
     "Once upon a time", "The capital of France is", "def fibonacci(n):\n    if n", "In 1905, Einstein", " leading space",
     "žluťoučký kůň", "日本語のテキスト", "It's 3.14159, isn't it?", "a", "word " * 30,

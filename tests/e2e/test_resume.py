@@ -212,6 +212,7 @@ def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):
     compare(answers, expected)
 
 
+@pytest.mark.model
 def test_exact_answers_of_the_real_model_outlive_their_head(cluster, capsys):
     """Given the real model in exact mode, when the head is killed in the middle, the rest is the same to the byte."""
     port = free_port()
