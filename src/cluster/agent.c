@@ -130,15 +130,15 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
         agent_event_handle(a, ev);
     if (!a->left)
         agent_duty_tick(a);
+    if (!a->left)
+        agent_kept_tick(a);
+    if (!a->left)
+        agent_kv_tick(a);
     const char *drained = a->left ? NULL : agent_drained(a);
     if (drained != NULL)
         agent_leave(a, drained);
     for (uint32_t h = 0; h < a->cfg.heads_n && !a->left; h++)
         uplink_tick(a, h);
-    if (!a->left)
-        agent_kept_tick(a);
-    if (!a->left)
-        agent_kv_tick(a);
     a->fx = NULL;
 }
 

@@ -9,8 +9,8 @@
  * AG_EXIT. What still runs AGENT_MOVE_LEAD_MS before that time is over (or after half of it, or at once where that was asked
  * for) shall go on elsewhere: heads are told, and take with it what is computed of it (agent_kv.c). It can fail by: a `run` that
  * crossed on the way (refused; the head, which has read of the drain by then, blames nobody), the grace time is over (bye all
- * the same: heads let others go on with what is left), no head is linked (nobody hears what runs: at once), asked a second time
- * by a signal (at once). */
+ * the same: heads let others go on with what is left), a head dies (what its clients may come back for stays until the next one has it,
+ * agent_kept.c; the rest ends at once), asked a second time by a signal (at once). */
 #include <stdio.h>
 
 #include "cluster/agent_state.h"
@@ -83,7 +83,8 @@ const char *agent_drained(const struct agent *a)
 {
     if (a->duty != WIRE_DUTY_DRAINS)
         return NULL;
-    if (agent_jobs_running(a) == 0 && a->carries_n == 0) /* what was computed of those that left is still wanted */
+    bool wanted = a->carries_n > 0 || agent_kept_matters(a); /* what was computed of those that left; what a dead head had not handed on */
+    if (agent_jobs_running(a) == 0 && !wanted)
         return "drained: nothing runs here any more";
     return a->now_us >= a->drain_us ? "drained: the grace time is over" : NULL;
 }

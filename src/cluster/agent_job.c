@@ -84,6 +84,7 @@ void agent_job_adrift(struct agent *a, struct agent_job *j)
     }
     job_unname(a, j);
     j->adrift = true;
+    agent_kept_alone(a, j->kept, j->head);
     agent_kept_expire_later(a, j->kept);
 }
 
@@ -251,6 +252,7 @@ void agent_jobs_moved(struct agent *a, uint32_t head, uint64_t epoch)
         if (j->adrift && j->head == head && j->epoch == epoch)
             agent_job_orphan(a, j);
     }
+    agent_kept_rejoined(a, head, epoch);
 }
 
 void agent_jobs_orphan(struct agent *a)

@@ -15,6 +15,9 @@
  * yet that its client went to another one would else take the stream from there. What a head sought over a link that has ended
  * is forgotten: it asks again on the next one, if it still wants to know.
  *
+ * What a head had not got to its end, nor handed on, when it was lost is *alone*: it may be nowhere but here. So a worker that drains stays
+ * with it, until a head has adopted it, that head is there again, its grace time is over, or it is forgotten.
+ *
  * `adopt` is answered out of the log where the log has the token that the client lacks first; else the job runs again
  * after the tokens that the client has. Both are gap-free; what the client never saw may be said in another way.
  *
@@ -181,6 +184,39 @@ uint64_t agent_kept_deadline(const struct agent *a)
     return list_empty(&a->expiring) ? AGENT_NEVER : list_item(a->expiring.next, struct kept, expiring)->due_us;
 }
 
+/* ---- alone ---- */
+
+void agent_kept_alone(struct agent *a, struct kept *k, uint32_t head)
+{
+    k->alone = true;
+    k->lost_head = head;
+    k->lost_epoch = a->uplinks[head].epoch;
+}
+
+void agent_kept_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head)
+{
+    struct kept *k = find(a, stream, branch);
+    if (k != NULL && k->job == NULL) /* else it has come back, and runs */
+        agent_kept_alone(a, k, head);
+}
+
+void agent_kept_rejoined(struct agent *a, uint32_t head, uint64_t epoch)
+{
+    LIST_EACH(pos, &a->kept) {
+        struct kept *k = kept_at(pos);
+        k->alone = k->alone && (k->lost_head != head || k->lost_epoch != epoch);
+    }
+}
+
+bool agent_kept_matters(const struct agent *a)
+{
+    LIST_EACH(pos, &a->kept) {
+        if (kept_at(pos)->alone)
+            return true;
+    }
+    return false;
+}
+
 /* ---- seek ---- */
 
 static uint32_t ids_n(const struct kept *k)
@@ -331,6 +367,7 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     }
     take_from(a, k);
     list_remove(&k->expiring);
+    k->alone = false;
     agent_log(a, LOG_INFO, TAG, "going on with the stream %016llx at token %u of %u%s head=%u", (unsigned long long)k->stream,
               m->said, ids_n(k), replays ? "" : ", computed again", head);
     if (!replays) {
@@ -361,6 +398,7 @@ void agent_kept_check(const struct agent *a)
         MUST(k->job == NULL || k->job->kept == k);
         bool runs = k->job != NULL && !k->job->adrift;
         MUST(runs != list_linked(&k->expiring)); /* 10 */
+        MUST(!k->alone || !runs);
     }
     MUST(bytes == a->kept_bytes); /* 9 */
     MUST(bytes <= a->cfg.kept_bytes_max);

@@ -93,6 +93,9 @@ struct kept {
     uint32_t branch, key;   /* key: the actor */
     uint32_t seeker, told;  /* the head that asked for it last, AGENT_HEADS_MAX: none did; the actor that it was told, UINT32_MAX: none */
     struct agent_job *job;  /* borrowed: while it runs and was not cancelled; else NULL */
+    bool alone;             /* its head was lost before it had all of this, or anybody else: perhaps nobody has it but we */
+    uint32_t lost_head;     /* alone: that head */
+    uint64_t lost_epoch;    /* alone: that life of it */
     bool done;              /* `done` is in the log */
     uint64_t due_us;        /* expiring: forgotten then */
     uint64_t bytes;         /* counted in agent.kept_bytes */
@@ -107,6 +110,8 @@ struct agent_carry {
     uint32_t head;
     uint64_t job;
     uint32_t attempt;
+    uint64_t stream;  /* what is kept of it; 0: nothing */
+    uint32_t branch;
     struct buf bytes; /* owned */
     uint64_t due_us;  /* forgotten then */
 };
@@ -215,6 +220,14 @@ void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg)
 /* Nobody reads it from now on: it is forgotten after adrift_ms. */
 void agent_kept_expire_later(struct agent *a, struct kept *k);
 void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek);
+/* The head it ran for is lost, and has not handed it on as far as we know. */
+void agent_kept_alone(struct agent *a, struct kept *k, uint32_t head);
+/* The same of one that left this worker; it may be forgotten by now. */
+void agent_kept_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head);
+/* That life of a head is there again: it has let others go on with whatever it had here. */
+void agent_kept_rejoined(struct agent *a, uint32_t head, uint64_t epoch);
+/* Something is kept that perhaps nobody else has. */
+bool agent_kept_matters(const struct agent *a);
 /* The link to `head` is gone. */
 void agent_kept_unseek(struct agent *a, uint32_t head);
 void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m);

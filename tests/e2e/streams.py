@@ -173,7 +173,11 @@ class Cable:
                 near, _ = self.listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self.to_port))
+            try:
+                far = socket.create_connection(("127.0.0.1", self.to_port))
+            except OSError:  # nobody is there at present
+                near.close()
+                continue
             self.pairs.append((near, far))
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()

@@ -2,12 +2,15 @@
 
 import re
 import signal
+import struct
 import threading
+import time
 
 import pytest
 
-from cluster import wait_for
-from streams import Cable, ask
+import swarm
+from cluster import free_port, wait_for
+from streams import Cable, Traveller, ask
 
 STREAM = {"stream": True, "stream_options": {"include_usage": True}, "seed": 3, "max_tokens": 200}
 # 1,365 tokens of prompt take 4.1 s to compute; with 4 KiB of cells per token they are 5.6 MB, which take some hundredths of one to move.
@@ -165,6 +168,76 @@ def test_damaged_on_the_way_it_is_computed_again(cluster):
     for c in cables:
         c.close()
 
+
+class Tripwire(Cable):
+    """The head dies in the moment in which a worker tells it that a job is saved: the message does not arrive."""
+
+    def __init__(self, head):
+        super().__init__(head.port)
+        self.head = head
+        self.struck = threading.Event()
+
+    def pump(self, source, sink):
+        if any(source is near for near, _ in self.pairs):
+            sink = self.Listens(self, sink)
+        super().pump(source, sink)
+
+    class Listens:
+        """Where a worker's frames go: behind its request for the upgrade comes one after the other."""
+
+        def __init__(self, wire, sink):
+            self.wire, self.sink, self.rest, self.upgraded = wire, sink, b"", False
+
+        def sendall(self, data):
+            self.rest += data
+            if not self.upgraded:
+                request, end, self.rest = self.rest.partition(b"\r\n\r\n")
+                self.upgraded = bool(end)
+                self.sink.sendall(request + end)
+            while len(self.rest) >= 6 and len(self.rest) >= (n := 4 + struct.unpack_from("<I", self.rest)[0]):
+                if swarm.NAMES[struct.unpack_from("<H", self.rest, 4)[0]] == "kv_saved" and not self.wire.struck.is_set():
+                    self.wire.head.kill()
+                    self.wire.struck.set()
+                    raise OSError("the head is dead")
+                self.sink.sendall(self.rest[:n])
+                self.rest = self.rest[n:]
+
+        def shutdown(self, how):
+            self.sink.shutdown(how)
+
+
+@pytest.mark.parametrize("how", ["started again", "another head"])
+def test_the_head_dies_while_an_answer_leaves_its_worker(cluster, how):
+    """Given an exact answer that is to leave its worker, which drains, with what is computed of it; when the head dies in the moment in
+    which that is saved; then the worker does not leave with it: the next head, or the other one, goes on with it on the other worker, the
+    client has the undisturbed answer, and the worker leaves when its grace time is over."""
+    script = SCRIPT.replace("prefill_us=3000", "prefill_us=1000")
+    body = {**STREAM, "prompt": PROMPT, "temperature": 1}
+    expected = undisturbed(cluster, script, body)
+    head = cluster.head(port=free_port())
+    heads = [head] + ([cluster.head()] if how == "another head" else [])
+    cables = {n: Tripwire(head) for n in "ab"}
+    workers = {n: cluster.echo_worker(",".join([c.address] + [h.address for h in heads[1:]]), script, "--exact", "--node", n)
+               for n, c in cables.items()}
+    for h in heads:
+        h.wait_ready(actors=2)
+    client, answers = Traveller(list(heads), body), []
+    thread = threading.Thread(target=lambda: answers.append(client.go()))
+    thread.start()
+    wait_for("ten events", lambda: len(client.answer.times) >= 10, PATIENCE_S)
+    leaves = serving(head)
+    begin = time.monotonic()
+    assert head.post("/manta/drain", {"worker": leaves, "grace_s": 6, "move": True})[0] == 200
+    assert cables[leaves].struck.wait(20)
+    if how == "started again":
+        heads.append(cluster.head(port=head.port))
+    thread.join(PATIENCE_S)
+    assert answers[0].what() == expected.what()
+    assert client.tries >= 2 and "goes on here" in heads[1].log
+    assert workers[leaves].wait(20) == 0
+    assert time.monotonic() - begin > 5 and "the grace time is over" in workers[leaves].log + heads[1].log
+    for c in cables.values():
+        c.close()
 
 
 @pytest.mark.model

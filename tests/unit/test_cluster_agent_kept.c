@@ -322,6 +322,147 @@ static void a_worker_that_leaves_takes_nothing_with_it(void **state)
     story_end(&s);
 }
 
+/* ---- a worker that drains, and loses its head ---- */
+
+static void head_saves(struct story *s)
+{
+    story_msg(s, 0, (struct wire_msg){.type = WIRE_kv_save, .kv_save = {.job = 5, .attempt = 1}});
+}
+
+static void engine_saved(struct story *s)
+{
+    struct buf carry = buf_max(100);
+    buf_puts(&carry, "what is computed of it");
+    story_step(s, (struct agent_event){.kind = AGENT_SAVED, .ticket = 1, .carry = &carry});
+    buf_fini(&carry);
+    done(s, 1, FINISH_CANCELLED);
+}
+
+/* A stream leaves a worker that drains, and its head has been told so. */
+static struct story just_leaving(uint32_t heads_n, uint32_t grace_ms)
+{
+    struct story s = story_joined_by(heads_n);
+    run_stream(&s, 0, 5, STREAM, 0);
+    prefilled(&s, 1);
+    token(&s, 1, 0, "a");
+    token(&s, 1, 1, "b");
+    story_signal(&s, grace_ms);
+    head_saves(&s);
+    story_forget(&s);
+    engine_saved(&s);
+    story_is(&s, "send 0 kv_saved job=5.1 bytes=22\n");
+    return s;
+}
+
+/* When the head dies before it has handed on what was saved; then nobody else has the stream: the worker stays, tells the next
+ * head what it has, takes no job, and leaves when its time is over. */
+static void what_was_saved_for_a_head_that_died_is_still_here(void **state)
+{
+    (void)state;
+    struct story s = just_leaving(1, 8000);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    story_is(&s, "");
+    s.epoch = 2;
+    story_wait(&s, 150);
+    story_simple(&s, AGENT_LINKED, 0);
+    story_forget(&s);
+    story_welcome(&s, 0);
+    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 actor key=0 state=2 model=smollm2\n");
+    seek(&s, 0, STREAM, 2);
+    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
+                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    adopt(&s, 0, 9, 2); /* there is nothing to go on with at once, and it takes no jobs */
+    story_is(&s, "send 0 done job=9.2 finish=4 error=9\n");
+    for (int beat = 0; beat < 7; beat++) {
+        story_wait(&s, 1000);
+        story_msg(&s, 0, (struct wire_msg){.type = WIRE_beat_ack});
+    }
+    assert_null(strstr(buf_cstr(&s.said), "exit"));
+    story_wait(&s, 900);
+    assert_non_null(strstr(buf_cstr(&s.said), "send 0 bye\nhang up 0\nexit 0"));
+    story_end(&s);
+}
+
+/* The client comes to the other head, which the worker has joined, too. */
+static void what_was_saved_for_a_head_that_died_is_told_to_another_one(void **state)
+{
+    (void)state;
+    struct story s = just_leaving(2, 8000);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    story_is(&s, "");
+    seek(&s, 1, STREAM, 1);
+    story_is(&s, "send 1 held stream=77.0 found=1 key=0 ids=1\n"
+                 "send 1 held stream=77.0 found=0 key=0 ids=0\n");
+    story_end(&s);
+}
+
+/* The head dies while the engine still saves. */
+static void what_is_saved_too_late_is_still_here(void **state)
+{
+    (void)state;
+    struct story s = in_the_middle();
+    story_signal(&s, 8000);
+    head_saves(&s);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    story_forget(&s);
+    engine_saved(&s);
+    story_is(&s, ""); /* it stays */
+    head_is_back(&s, 2);
+    seek(&s, 0, STREAM, 2);
+    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
+                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    story_end(&s);
+}
+
+/* Given an answer that ended after its head had died; then its end is here and nowhere else, until a head has been told. */
+static void an_answer_that_ended_without_its_head_waits_for_another_one(void **state)
+{
+    (void)state;
+    struct story s = in_the_middle();
+    story_signal(&s, 8000);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    token(&s, 1, 2, "c");
+    story_forget(&s);
+    done(&s, 1, FINISH_STOP);
+    story_is(&s, "");
+    head_is_back(&s, 2);
+    adopt(&s, 0, 9, 2);
+    story_is(&s, "send 0 prefilled job=9.2\n"
+                 "send 0 tokens job=9.2 first=2 text=c\n"
+                 "send 0 done job=9.2 finish=1 error=0\n"
+                 "send 0 bye\nhang up 0\nexit 0 \n");
+    story_end(&s);
+}
+
+/* Only the link was lost: the head has let others go on with it meanwhile. */
+static void a_head_that_was_only_out_of_reach_has_it_all(void **state)
+{
+    (void)state;
+    struct story s = just_leaving(1, 8000);
+    s.epoch = 0;
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    story_wait(&s, 150);
+    story_simple(&s, AGENT_LINKED, 0);
+    story_forget(&s);
+    story_welcome(&s, 0);
+    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 actor key=0 state=2 model=smollm2\n"
+                 "send 0 bye\nhang up 0\nexit 0 \n");
+    story_end(&s);
+}
+
+/* However long the grace time is, a worker that drains does not wait for ever for a client. */
+static void nobody_asks_for_what_was_saved_and_it_leaves(void **state)
+{
+    (void)state;
+    struct story s = just_leaving(1, 3600000);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    story_wait(&s, 59999);
+    assert_null(strstr(buf_cstr(&s.said), "exit"));
+    story_wait(&s, 1);
+    assert_non_null(strstr(buf_cstr(&s.said), "exit 0 \n"));
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +480,12 @@ int main(void)
         cmocka_unit_test(what_is_not_kept_cannot_be_adopted),
         cmocka_unit_test(memory_is_bounded_and_the_oldest_goes_first),
         cmocka_unit_test(a_worker_that_leaves_takes_nothing_with_it),
+        cmocka_unit_test(what_was_saved_for_a_head_that_died_is_still_here),
+        cmocka_unit_test(what_was_saved_for_a_head_that_died_is_told_to_another_one),
+        cmocka_unit_test(what_is_saved_too_late_is_still_here),
+        cmocka_unit_test(an_answer_that_ended_without_its_head_waits_for_another_one),
+        cmocka_unit_test(a_head_that_was_only_out_of_reach_has_it_all),
+        cmocka_unit_test(nobody_asks_for_what_was_saved_and_it_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

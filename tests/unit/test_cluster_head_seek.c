@@ -57,6 +57,39 @@ static void a_worker_that_takes_no_jobs_is_not_waited_for(void **state)
     story_end(&s);
 }
 
+/* Given a head that died while a stream was leaving worker a, which drains, and that is started again; when the client is back before
+ * the workers, and a before b; then the stream waits for b and goes on there after the client's tokens, and a gets nothing. */
+static void a_stream_that_was_leaving_its_worker_goes_on_with_another_one(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.settle_ms = 10000;
+    story(&s, "> resume 5 stream=77 said=2\n"
+              "> open 1\n"
+              "> hello 1 node=a\n"
+              "send 1 welcome worker=1\n"
+              "send 1 seek stream=77 said=2\n"
+              "> duty 1 duty=2 reason=SIGTERM\n"
+              "> actor 1\n"
+              "send 1 actor_ack key=0 id=0\n"
+              "> held 1 stream=77 found=1 ids=2 seed=9 note=chat\n"
+              "> held 1 stream=77\n"
+              "resumed 5 of 1 note=chat\n"
+              "> bye 1\n"
+              "close 1: it said bye: stopping\n"
+              "> open 2\n"
+              "> hello 2 node=b\n"
+              "send 2 welcome worker=2\n"
+              "> actor 2\n"
+              "send 2 actor_ack key=0 id=1\n"
+              "send 2 run job=1.2 key=0 seed=9 hi resume=7,8\n"
+              "> prefilled 2 job=1.2\n"
+              "started 5.0 actor=1 node=b\n"
+              "> tokens 2 job=1.2 first=2 text=c\n"
+              "tokens 5.0 first=2 n=1 c\n");
+    story_end(&s);
+}
+
 /* Two answers, of which one had not begun anywhere: it waits like a new one, and the queue has its limit. */
 static void a_part_that_had_not_begun_needs_room_in_the_queue(void **state)
 {
@@ -305,6 +338,7 @@ int main(void)
         cmocka_unit_test(the_worker_that_has_it_goes_on_with_it),
         cmocka_unit_test(when_that_worker_dies_too_another_one_replays),
         cmocka_unit_test(a_worker_that_takes_no_jobs_is_not_waited_for),
+        cmocka_unit_test(a_stream_that_was_leaving_its_worker_goes_on_with_another_one),
         cmocka_unit_test(a_part_that_had_not_begun_needs_room_in_the_queue),
         cmocka_unit_test(it_began_before_all_that_wait),
         cmocka_unit_test(a_worker_that_joins_tells_first_what_it_has),
