@@ -156,6 +156,7 @@ static void fault_clock(struct sim *s, struct worker *w)
     }
     int64_t leap_us = (int64_t)sim_between(s, 0, 60 * (uint64_t)SIM_S) - 30 * (int64_t)SIM_S;
     w->clock_us += leap_us;
+    w->leapt_us = leap_us > 0 ? s->now_us : w->leapt_us;
     w->tick_at_us = SIM_NEVER; /* the timer was set by the clock */
     if (leap_us > 0)
         PROBE(s, clock_forward);

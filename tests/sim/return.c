@@ -158,6 +158,8 @@ static bool branch_could_be_found(const struct sim *s, const struct asking *k, c
     uint64_t from_us = k->asked_us;
     if (c->hops > 0 || w == NULL || w->agent == NULL || s->now_us > c->left_us + FORGOTTEN_S * (uint64_t)SIM_S)
         return false;
+    if (w->leapt_us >= c->born_us) /* by its clock it may have kept it long enough */
+        return false;
     if (l == NULL || !l->near_up || !l->far_up || !l->welcomed || l->given_up || w->broken_us >= c->born_us)
         return false;
     bool late = w->frozen_until_us > from_us || w->slow_until_us > from_us || l->stuck_until_us > from_us || l->latency_us > SIM_S ||

@@ -267,6 +267,7 @@ struct worker {
     bool drains_jobs;    /* it was asked to drain while it had jobs */
     struct way ways[SIM_HEADS_MAX];
     int64_t clock_us;    /* its clock is virtual time plus this */
+    uint64_t leapt_us;   /* when that clock leapt forward last */
     uint64_t tick_at_us;
     uint64_t frozen_until_us, slow_until_us;
     uint64_t broken_us;    /* when an engine of it broke or was unloaded last */
