@@ -143,6 +143,20 @@ static void a_slow_network_is_remembered(void **state)
     story_end(&s);
 }
 
+/* Given a stream of another head, which goes on here with the worker that had it; when that one drains, then it leaves like any other. */
+static void a_stream_that_was_adopted_moves_too(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a engine=e features=f\nactor 1 kv=q8_0 cells=12000 prefill=100\n"
+              "resume 5 stream=77 said=2\nheld 1 stream=77 found=1 ids=2\nheld 1 stream=77\n"
+              "prefilled 1 job=1.2 prompt=2000\ntokens 1 job=1.2 first=2 n=1\n"
+              "open 2\nhello 2 node=b engine=e features=f\nactor 2 kv=q8_0 cells=12000 prefill=100\n");
+    tell(&s, "> drains 1\n"
+             "send 1 kv_save job=1.2\n");
+    story_end(&s);
+}
+
 static void who_is_not_alike_computes_it(void **state)
 {
     (void)state;
@@ -400,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_job_moves_with_what_is_computed_of_it),
         cmocka_unit_test(the_head_holds_a_few_parts_at_most),
         cmocka_unit_test(a_short_prompt_is_computed_again),
+        cmocka_unit_test(a_stream_that_was_adopted_moves_too),
         cmocka_unit_test(a_slow_network_is_remembered),
         cmocka_unit_test(who_is_not_alike_computes_it),
         cmocka_unit_test(with_nobody_to_go_to_it_stays),
