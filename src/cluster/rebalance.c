@@ -75,7 +75,7 @@ static bool may_go(const struct head *h, const struct job *job)
 {
     bool free = job->state == JOB_STREAMING && !job->forgot && job->bound == NULL && job->handover == NULL && job->call->crashes == 0;
     bool rested = job->rebalanced_us == 0 || h->now_us >= job->rebalanced_us + (uint64_t)h->cfg.rebalance_again_ms * 1000;
-    return free && rested && job->saved_attempt != job->attempt && job->attempt < h->cfg.moves_max / 2 &&
+    return free && rested && job->saved_attempt != job->attempt && job->moves < h->cfg.moves_max / 2 &&
            job->said >= job->flight->from + REBALANCE_TOKENS && job->flight->gap_us > 0;
 }
 

@@ -216,6 +216,24 @@ static void it_does_not_come_back_at_once(void **state)
     story_end(&s);
 }
 
+/* Given a stream of which other heads have made twenty attempts, when it goes on here on an actor that is slow, then it leaves that
+ * actor: what counts is how often this head has moved it, as for moves_max. */
+static void moves_of_other_heads_do_not_count(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    joins(&s, 1, 100);
+    given(&s, "resume 5 stream=77 said=2\nheld 1 stream=77 found=1 ids=2 attempt=20\nheld 1 stream=77\nprefilled 1 job=1.21 prompt=2\n");
+    for (int i = 2; i < 60; i++) { /* so it is to say about as many again */
+        char text[64];
+        snprintf(text, sizeof text, "wait 100\ntokens 1 job=1.21 first=%d n=1\n", i);
+        given(&s, text);
+    }
+    joins(&s, 2, 100);
+    assert_true(goes(&s, SLOW));
+    story_end(&s);
+}
+
 static void what_cannot_be_saved_goes_on_where_it_is(void **state)
 {
     (void)state;
@@ -244,6 +262,7 @@ int main(void)
         cmocka_unit_test(it_can_be_switched_off),
         cmocka_unit_test(nobody_suits),
         cmocka_unit_test(it_does_not_come_back_at_once),
+        cmocka_unit_test(moves_of_other_heads_do_not_count),
         cmocka_unit_test(what_cannot_be_saved_goes_on_where_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
