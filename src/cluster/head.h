@@ -242,6 +242,9 @@ bool head_call_moves(const struct head *h, uint64_t call, struct wire_moved_call
  * the client was sent. */
 bool head_call_job_moves(const struct head *h, uint64_t call, uint32_t *branch, struct wire_moved_job *out);
 
+/* That of `branch` among those that come with HEAD_TAKE; NULL: none. */
+const struct wire_moved_job *head_moved_job(const struct wire_moved_job *const *jobs, uint32_t n, uint32_t branch);
+
 /* Those who share the queue: walked like workers. At most tenants_max. */
 struct head_tenant_view {
     uint64_t id;

@@ -88,11 +88,11 @@ bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, st
 
 /* ---- the calls ---- */
 
-static const struct wire_moved_job *find_moved(const struct head_event *ev, uint32_t branch)
+const struct wire_moved_job *head_moved_job(const struct wire_moved_job *const *jobs, uint32_t n, uint32_t branch)
 {
-    for (uint32_t i = 0; i < ev->moved_jobs_n; i++) {
-        if (ev->moved_jobs[i]->branch == branch)
-            return ev->moved_jobs[i];
+    for (uint32_t i = 0; i < n; i++) {
+        if (jobs[i]->branch == branch)
+            return jobs[i];
     }
     return NULL;
 }
@@ -101,7 +101,7 @@ static const struct wire_moved_job *find_moved(const struct head_event *ev, uint
 static void make_job(struct head *h, struct call *call, const struct head_event *ev, uint32_t branch)
 {
     static const struct fault too_long = {ERR_TOO_LARGE, "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
-    const struct wire_moved_job *told = find_moved(ev, branch);
+    const struct wire_moved_job *told = head_moved_job(ev->moved_jobs, ev->moved_jobs_n, branch);
     struct wire_moved_job m = told != NULL ? *told : (struct wire_moved_job){.branch = branch, .attempt = 1};
     if (m.attempt == 0 && h->queued - h->requeued >= h->cfg.queue_jobs_max)
         m.attempt = 1; /* it was let in there and is not refused now, so it is not counted among those that may be */

@@ -28,7 +28,8 @@ struct taking {
     struct net_ferry *ferry;              /* owned */
     struct wire_arena arena, run, lists;  /* owned */
     struct kept_job jobs[API_BRANCHES_MAX];
-    uint32_t jobs_n;
+    const struct wire_moved_job *told[API_BRANCHES_MAX]; /* the same, as the brain wants them */
+    uint32_t jobs_n;                      /* of both */
     uint32_t workers;                     /* of the other head */
     uint32_t conns, calls;                /* taken so far */
     struct fault *f;
@@ -56,24 +57,14 @@ static int keep_job(struct taking *t, const struct wire_moved_job *m)
     if (t->jobs_n == API_BRANCHES_MAX || m->said > HEAD_RESUME_TOKENS_MAX || (m->ids.n != m->said && m->ids.n != 0) ||
         (m->said > 0 && m->kin.n == 0) || m->branch >= API_BRANCHES_MAX || m->attempt > INT32_MAX)
         return nonsense(t, "an answer of which more is said than can be");
-    for (uint32_t i = 0; i < t->jobs_n; i++) {
-        if (t->jobs[i].msg.moved_job.branch == m->branch)
-            return nonsense(t, "the same answer twice");
-    }
-    struct kept_job *job = &t->jobs[t->jobs_n++];
+    if (head_moved_job(t->told, t->jobs_n, m->branch) != NULL)
+        return nonsense(t, "the same answer twice");
+    struct kept_job *job = &t->jobs[t->jobs_n];
+    t->told[t->jobs_n++] = &job->msg.moved_job;
     *job = (struct kept_job){0};
     int err = wire_encode(&frame, &(struct wire_msg){.type = WIRE_moved_job, .moved_job = *m});
     job->frame = frame.p;
     return err == 0 ? wire_decode(&job->msg, &job->arena, buf_str(&frame), t->f) : err;
-}
-
-static const struct wire_moved_job *find_job(const struct taking *t, uint32_t branch)
-{
-    for (uint32_t i = 0; i < t->jobs_n; i++) {
-        if (t->jobs[i].msg.moved_job.branch == branch)
-            return &t->jobs[i].msg.moved_job;
-    }
-    return NULL;
 }
 
 /* ---- a call ---- */
@@ -122,7 +113,7 @@ static void fill_branches(const struct taking *t, struct call *c, const struct w
     for (uint32_t i = 0; i < c->branches_n; i++) {
         struct branch *b = &c->branches[i];
         b->started_sent = i < 64 && (m->started >> i & 1) != 0;
-        if (find_job(t, i) == NULL) {
+        if (head_moved_job(t->told, t->jobs_n, i) == NULL) {
             b->mute = b->sent;
             b->heard = 0;
         }
@@ -131,9 +122,6 @@ static void fill_branches(const struct taking *t, struct call *c, const struct w
 
 static void feed(struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
-    const struct wire_moved_job *jobs[API_BRANCHES_MAX];
-    for (uint32_t i = 0; i < t->jobs_n; i++)
-        jobs[i] = &t->jobs[i].msg.moved_job;
     head_feed(t->p, (struct head_event){.kind = HEAD_TAKE,
                                         .call = c->node.id,
                                         .request = r,
@@ -143,7 +131,7 @@ static void feed(struct taking *t, struct call *c, const struct wire_moved_call 
                                         .client = m->client,
                                         .deadline_ms = m->deadline_ms,
                                         .moved = m,
-                                        .moved_jobs = jobs,
+                                        .moved_jobs = t->told,
                                         .moved_jobs_n = t->jobs_n,
                                         .workers = t->workers});
 }
