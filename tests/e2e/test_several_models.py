@@ -223,4 +223,4 @@ def test_one_file_under_two_names(cluster):
     said = {name: head.ask("The capital of France is", model=name, max_tokens=12, temperature=0)["final_response"]
             for name in shown}
     assert said["smollm2"] == said["other-name"] != ""
-    assert worker.rss_bytes() <= 500 << 20
+    assert not worker.has_grown(0, 500 << 20)
