@@ -1,6 +1,8 @@
 /* The life of a TCP connection after its birth: reading, closing, the end. The drawing is in conn.h. */
 #include "net/conn.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,9 +188,20 @@ void conn_read_start(struct net_conn *c)
     MUST(r == 0 || r == UV_EALREADY);
 }
 
+/* By itself the kernel would take up to 4 MiB for a peer that does not read, of memory that no limit of ours knows.
+ * See tcp(7), TCP_NOTSENT_LOWAT: what is sent and not acknowledged does not count, so a far, fast peer loses nothing. */
+static void keep_out_of_the_kernel(struct net_conn *c)
+{
+    int bytes = NET_KERNEL_BYTES_MAX;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 void conn_opened(struct net_conn *c)
 {
     uv_tcp_nodelay(&c->tcp, 1); /* writes are collected here, so waiting for more in the kernel only adds delay */
+    keep_out_of_the_kernel(c);
     struct sockaddr_storage a = {0};
     int n = sizeof a;
     char text[NET_ADDRESS_BYTES] = "?";

@@ -18,6 +18,7 @@
 enum {
     NET_READ_BYTES = 64 << 10,         /* one shared read buffer per loop */
     NET_PENDING_BYTES_MAX = 32 << 20,  /* unsent bytes of one connection; more is ERR_TOO_LARGE */
+    NET_KERNEL_BYTES_MAX = 256 << 10,  /* of one connection that the kernel may hold unsent; the rest stays here, where it is counted */
     NET_ADDRESS_BYTES = 80,
 };
 
