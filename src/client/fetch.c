@@ -115,7 +115,7 @@ void fetch_headers(char out[FETCH_HEADERS_BYTES], const char *key, const char *l
         snprintf(out + n, cap - (size_t)n, "last-event-id: %s\r\n", last_id);
 }
 
-static void ask_one(struct fetch *q, const struct follow_head *head, const char *path, const char *body)
+static void ask_one(struct fetch *q, const struct http_address *head, const char *path, const char *body)
 {
     char headers[FETCH_HEADERS_BYTES];
     fetch_headers(headers, q->o->api_key, q->id);

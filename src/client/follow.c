@@ -38,18 +38,7 @@ struct follow {
 int follow_heads_parse(const char *text, struct follow_heads *out, struct fault *f)
 {
     *out = (struct follow_heads){0};
-    for (const char *at = text;;) {
-        char one[300];
-        size_t n = strcspn(at, ",");
-        if (out->n == FOLLOW_HEADS_MAX)
-            return fault_set(f, ERR_INVALID, "'%.100s' names more than %d heads", text, FOLLOW_HEADS_MAX);
-        snprintf(one, sizeof one, "%.*s", (int)(n < sizeof one ? n : sizeof one - 1), at);
-        struct follow_head *h = &out->at[out->n++];
-        int err = http_parse_address(one, 8470, h->host, sizeof h->host, &h->port, f);
-        if (err != 0 || at[n] == '\0')
-            return err;
-        at += n + 1;
-    }
+    return http_parse_addresses(text, 8470, out->at, FOLLOW_HEADS_MAX, &out->n, f);
 }
 
 /* ---- the answer ---- */
@@ -261,7 +250,7 @@ static void on_end(struct http_call *c, int err, const char *why, void *user_dat
 
 static void ask(struct follow *w)
 {
-    const struct follow_head *h = &w->cfg.heads->at[w->head];
+    const struct http_address *h = &w->cfg.heads->at[w->head];
     char headers[FETCH_HEADERS_BYTES];
     fetch_headers(headers, w->cfg.key, w->id);
     sse_fini(&w->sse);

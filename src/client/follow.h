@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "http/http.h"
 #include "net/net.h"
 
 enum {
@@ -18,10 +19,7 @@ enum {
 
 /* Heads that know the same workers: when one is gone, the next is asked. */
 struct follow_heads {
-    struct follow_head {
-        char host[256];
-        uint16_t port;
-    } at[FOLLOW_HEADS_MAX];
+    struct http_address at[FOLLOW_HEADS_MAX];
     uint32_t n;
 };
 /* "127.0.0.1:8470,127.0.0.1:8471". ERR_INVALID with f: an address that cannot be used, or too many. */

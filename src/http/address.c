@@ -1,4 +1,5 @@
-/* Where to dial, from what people type: "head", "head:8470", "http://10.0.0.4:8470/", "[::1]:8470". */
+/* Where to dial, from what people type: "head", "head:8470", "http://10.0.0.4:8470/", "[::1]:8470", and lists of these. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "http/http.h"
@@ -79,5 +80,27 @@ int http_parse_address(const char *text, uint16_t default_port, char *host, size
     memcpy(host, name.p, name.n);
     host[name.n] = '\0';
     *port = number;
+    return 0;
+}
+
+int http_parse_addresses(const char *list, uint16_t default_port, struct http_address *out, uint32_t max, uint32_t *out_n,
+                         struct fault *f)
+{
+    uint32_t n = 0;
+    for (const char *at = list;; at++) {
+        char one[300]; /* a name that is cut off here is too long anyway */
+        size_t bytes = strcspn(at, ",");
+        if (n == max)
+            return fault_set(f, ERR_INVALID, "'%.100s' names more than %u addresses", list, max);
+        snprintf(one, sizeof one, "%.*s", (int)(bytes < sizeof one ? bytes : sizeof one - 1), at);
+        int err = http_parse_address(one, default_port, out[n].host, sizeof out[n].host, &out[n].port, f);
+        if (err != 0)
+            return err;
+        n++;
+        at += bytes;
+        if (*at == '\0')
+            break;
+    }
+    *out_n = n;
     return 0;
 }

@@ -178,4 +178,12 @@ int sse_feed(struct sse *s, struct str bytes, sse_event_fn *fn, void *user_data)
 int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port,
                        struct fault *f);
 
+struct http_address {
+    char host[256];
+    uint16_t port;
+};
+/* "host:port,host:port": `max` of them at most. ERR_INVALID with f: one that is none, also an empty one, or too many. */
+int http_parse_addresses(const char *list, uint16_t default_port, struct http_address *out, uint32_t max, uint32_t *out_n,
+                         struct fault *f);
+
 #endif

@@ -22,7 +22,7 @@ static void lost(struct uplink *u, const char *why)
 
 static void bad_frame(struct uplink *u, const char *why)
 {
-    log_warn("CLUSTER CONNECTION", "the head at %s:%u sent something that is not a manta message: %s", u->host, u->port, why);
+    log_warn("CLUSTER CONNECTION", "the head at %s:%u sent something that is not a manta message: %s", u->at.host, u->at.port, why);
     net_conn_abort(u->conn);
     buf_reset(&u->in);
 }
@@ -98,9 +98,9 @@ static void on_fail(int status, const char *why, void *user_data)
     char text[400];
     if (status != 0)
         snprintf(text, sizeof text, "%s:%u answered with HTTP %d, so it is not a manta head of this version: is --head right?",
-                 u->host, u->port, status);
+                 u->at.host, u->at.port, status);
     else
-        snprintf(text, sizeof text, "%s:%u: %s", u->host, u->port, why);
+        snprintf(text, sizeof text, "%s:%u: %s", u->at.host, u->at.port, why);
     lost(u, text);
 }
 
@@ -108,8 +108,8 @@ void uplink_dial(struct uplink *u)
 {
     MUST(u->dial == NULL && u->conn == NULL);
     struct http_dial_config cfg = {
-        .host = u->host,
-        .port = u->port,
+        .host = u->at.host,
+        .port = u->at.port,
         .path = WIRE_PATH,
         .protocol = WIRE_UPGRADE,
         .on_up = on_up,

@@ -1,6 +1,5 @@
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -30,21 +29,11 @@ static void on_signal(int signum, void *user_data)
 
 static int parse_heads(struct worker_program *p, struct fault *f)
 {
-    char list[1024];
-    if (snprintf(list, sizeof list, "%s", p->o->heads) >= (int)sizeof list)
-        return fault_set(f, ERR_USAGE, "--head: the list of heads is too long");
-    char *save = NULL;
-    for (char *word = strtok_r(list, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save)) {
-        if (p->uplinks_n == AGENT_HEADS_MAX)
-            return fault_set(f, ERR_USAGE, "--head: at most %d heads", AGENT_HEADS_MAX);
-        struct uplink *u = &p->uplinks[p->uplinks_n];
-        *u = (struct uplink){.program = p, .index = p->uplinks_n, .in = buf_max(WIRE_FRAME_BYTES_MAX + NET_READ_BYTES)};
-        int err = http_parse_address(word, 8470, u->host, sizeof u->host, &u->port, f);
-        if (err != 0)
-            return err;
-        p->uplinks_n++;
-    }
-    return p->uplinks_n > 0 ? 0 : fault_set(f, ERR_USAGE, "--head: no address given, expected host:port");
+    struct http_address at[AGENT_HEADS_MAX];
+    int err = http_parse_addresses(p->o->heads, 8470, at, AGENT_HEADS_MAX, &p->uplinks_n, f);
+    for (uint32_t h = 0; err == 0 && h < p->uplinks_n; h++)
+        p->uplinks[h] = (struct uplink){.program = p, .index = h, .at = at[h], .in = buf_max(WIRE_FRAME_BYTES_MAX + NET_READ_BYTES)};
+    return err;
 }
 
 static void start_agent(struct worker_program *p)

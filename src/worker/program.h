@@ -17,8 +17,7 @@ struct worker_program;
 struct uplink {
     struct worker_program *program; /* borrowed */
     uint32_t index;                 /* in program->uplinks and for the agent */
-    char host[256];
-    uint16_t port;
+    struct http_address at;
     struct http_dial *dial;         /* while dialling */
     struct net_conn *conn;          /* while linked */
     struct buf in;                  /* bytes of an unfinished frame */

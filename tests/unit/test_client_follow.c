@@ -194,7 +194,7 @@ static void addresses_are_read(void **state)
     assert_true(h.n == 2 && h.at[0].port == 1 && h.at[1].port == 8470);
     assert_string_equal(h.at[1].host, "b");
     assert_int_equal(follow_heads_parse("a,b,c,d,e", &h, &f), ERR_INVALID);
-    assert_non_null(strstr(f.text, "more than 4 heads"));
+    assert_non_null(strstr(f.text, "more than 4 addresses"));
     assert_int_not_equal(follow_heads_parse("a:99999", &h, &f), 0);
     assert_int_not_equal(follow_heads_parse("a,", &h, &f), 0);
 }

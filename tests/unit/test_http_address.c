@@ -56,11 +56,31 @@ static void bad_ones_say_what_would_be_right(void **state)
     }
 }
 
+static void lists_are_read_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    struct http_address at[2];
+    uint32_t n = 7;
+    struct fault f = {0};
+    assert_int_equal(http_parse_addresses("a, [::1]:9", 8470, at, 2, &n, &f), 0);
+    assert_true(n == 2 && at[0].port == 8470 && at[1].port == 9);
+    assert_string_equal(at[0].host, "a");
+    assert_string_equal(at[1].host, "::1");
+    static const char *const bad[] = {"", ",", "a,", ",a", "a,,b", "a,b:0"};
+    n = 7;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(http_parse_addresses(bad[i], 8470, at, 2, &n, &f), ERR_INVALID);
+    assert_int_equal(http_parse_addresses("a,b,c", 8470, at, 2, &n, &f), ERR_INVALID);
+    assert_string_equal(f.text, "'a,b,c' names more than 2 addresses");
+    assert_int_equal(n, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_ones),
         cmocka_unit_test(bad_ones_say_what_would_be_right),
+        cmocka_unit_test(lists_are_read_whole_or_not_at_all),
     };
     return cmocka_run_group_tests_name("http_address", tests, NULL, NULL);
 }
