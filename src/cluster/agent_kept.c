@@ -13,7 +13,8 @@
  *
  * A client is where it asked last: only the head that was the last to seek a stream may adopt it. A head that does not know
  * yet that its client went to another one would else take the stream from there. What a head sought over a link that has ended
- * is forgotten: it asks again on the next one, if it still wants to know.
+ * is forgotten: it asks again on the next one, if it still wants to know. A head that took the place of another one asks for no
+ * client that came, so it is told of nothing that another head asked for or runs.
  *
  * What a head had not got to its end, nor handed on, when it was lost is *alone*: it may be nowhere but here. So a worker that drains stays
  * with it, until a head has adopted it, that head is there again, its grace time is over, or it is forgotten.
@@ -224,10 +225,16 @@ static uint32_t ids_n(const struct kept *k)
     return (uint32_t)(k->ids.n / sizeof(int32_t));
 }
 
+/* Its client may have left the head before unnoticed, and is where it was asked for since, or where it runs. */
+static bool is_elsewhere(const struct kept *k, uint32_t head)
+{
+    return (k->seeker != AGENT_HEADS_MAX && k->seeker != head) || (k->job != NULL && !k->job->adrift && k->job->head != head);
+}
+
 void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek)
 {
     for (struct kept *k = *bucket(a, seek->stream); k != NULL; k = k->next) {
-        if (k->stream != seek->stream)
+        if (k->stream != seek->stream || (seek->taken && is_elsewhere(k, head)))
             continue;
         k->seeker = head;
         k->told = k->key;

@@ -36,6 +36,17 @@ static bool is_fan_out_to_be(const struct call *call)
     return fresh;
 }
 
+/* A worker that has a stream does not tell what its client called the model: who has it knows. */
+static struct str model_of(const struct call *call)
+{
+    return call->request->model.n > 0 ? call->request->model : str_of(call->pool->name);
+}
+
+static uint8_t known_of(const struct pool *p)
+{
+    return !p->registered ? WIRE_KNOWN_NOT : p->was_ready ? WIRE_KNOWN_READY : WIRE_KNOWN;
+}
+
 bool head_call_moves(const struct head *h, uint64_t id, struct wire_moved_call *out, struct wire_run *out_run,
                      const struct request **out_request)
 {
@@ -47,7 +58,8 @@ bool head_call_moves(const struct head *h, uint64_t id, struct wire_moved_call *
     *out_run = call->run;
     *out_request = r;
     out->client = str_n(call->client, call->client_n);
-    out->model = r->model;
+    out->model = model_of(call);
+    out->known = known_of(call->pool);
     out->affinity = r->affinity;
     out->tenant = r->tenant;
     out->priority = r->priority;
@@ -124,7 +136,11 @@ void head_take(struct head *h, const struct head_event *ev)
     bool is_embed = ev->request->kind == REQUEST_EMBED;
     struct pool *pool = head_pool_find(h, ev->request->model, is_embed);
     h->calls_total++;
-    struct call *call = head_call_new(h, ev, pool != NULL ? pool : head_pool_new(h, ev->request->model, is_embed));
+    if (pool == NULL)
+        pool = head_pool_new(h, ev->request->model, is_embed);
+    pool->registered = pool->registered || m->known != WIRE_KNOWN_NOT; /* its worker may be away just now */
+    pool->was_ready = pool->was_ready || m->known == WIRE_KNOWN_READY;
+    struct call *call = head_call_new(h, ev, pool);
     if (m->seq > 0) /* 0: it was not in a queue there, and is the last one here */
         call->seq = m->seq;
     if (h->next_seq <= call->seq)
@@ -152,7 +168,7 @@ void head_take(struct head *h, const struct head_event *ev)
 static void ask(struct head *h, struct worker *w, uint64_t stream, struct wire_i32s said)
 {
     w->owes++;
-    head_send(h, w->link, WIRE_seek)->seek = (struct wire_seek){.stream = stream, .said = said};
+    head_send(h, w->link, WIRE_seek)->seek = (struct wire_seek){.stream = stream, .said = said, .taken = 1};
 }
 
 static void bury_places(struct grave *g)
@@ -225,6 +241,7 @@ void head_take_held(struct head *h, struct worker *w, const struct wire_held *m)
     head_kin_join(h, job, a);
     job->bound = a;
     job->adopts = true;
+    job->in_vain -= job->in_vain > 0; /* the attempt that goes on counted there, and does so here when it is adopted */
     head_queue_put(h, job);
 }
 

@@ -234,7 +234,8 @@
 
 #define WIRE_MSG_seek(F, L, S) \
     F(U64, stream, "whose stream is not here: what do you have of it?") \
-    F(I32S, said, "per branch: tokens that the client has")
+    F(I32S, said, "per branch: tokens that the client has") \
+    F(U8, taken, "1: its client has not come again; this head took the place of the one that had it. What is another head's by now is not told of")
 
 #define WIRE_MSG_adopt(F, L, S) \
     F(U64, stream, "go on for this head with what `held` told of") \
@@ -298,6 +299,7 @@
     F(U64, age_us, "since it came") \
     F(STR, client, "the note of its request (head/note.c)") \
     F(STR, run, "the request, as a whole frame of `run`; empty: the client did not bring it") \
+    F(U8, known, "enum wire_known: what became of its model there") \
     F(STR, model, "what of a request is not in a `run`, as are the next four") \
     F(STR, affinity, "") \
     F(STR, tenant, "") \

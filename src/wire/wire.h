@@ -19,7 +19,7 @@
 #define WIRE_PATH "/manta/link"
 
 enum {
-    WIRE_VERSION = 6,
+    WIRE_VERSION = 7,
     WIRE_HANDED = WIRE_VERSION << 8 | 1, /* what crosses from a head to the one that takes its place; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */
@@ -30,6 +30,9 @@ enum {
 };
 
 enum wire_role { WIRE_ROLE_WORKER = 1, WIRE_ROLE_LAUNCHER = 2 };
+
+/* Of a model, how much a head that gives its place knows: one that was there is waited for, whoever has it now. */
+enum wire_known { WIRE_KNOWN_NOT = 0, WIRE_KNOWN = 1, WIRE_KNOWN_READY = 2 /* and it was ready */ };
 
 enum wire_actor_state {
     WIRE_ACTOR_LOADING = 1,

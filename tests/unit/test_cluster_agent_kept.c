@@ -34,6 +34,12 @@ static void seek(struct story *s, uint32_t head, uint64_t stream, int32_t said)
     story_msg(s, head, (struct wire_msg){.type = WIRE_seek, .seek = {.stream = stream, .said = {&said, 1}}});
 }
 
+/* By a head that took the place of another one. */
+static void take_seek(struct story *s, uint32_t head, uint64_t stream, int32_t said)
+{
+    story_msg(s, head, (struct wire_msg){.type = WIRE_seek, .seek = {.stream = stream, .said = {&said, 1}, .taken = 1}});
+}
+
 static void adopt(struct story *s, uint32_t head, uint64_t job, uint32_t said)
 {
     story_msg(s, head, (struct wire_msg){.type = WIRE_adopt, .adopt = {.stream = STREAM, .job = job, .attempt = 2, .said = said}});
@@ -278,6 +284,30 @@ static void what_runs_on_another_actor_than_was_told_is_not_adopted(void **state
     story_end(&s);
 }
 
+/* Given a client that left the first head for the second one, unnoticed; when another process takes the place of the first head, with what
+ * it holds for a client; then it is not told of the stream, which the second one goes on with. What is adrift it is told of. */
+static void a_head_that_takes_a_place_does_not_get_what_went_elsewhere(void **state)
+{
+    (void)state;
+    struct story s = two_heads();
+    run_stream(&s, 0, 5, STREAM, 0);
+    prefilled(&s, 1);
+    seek(&s, 1, STREAM, 0);
+    adopt(&s, 1, 9, 0);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    head_is_back(&s, 2);
+    take_seek(&s, 0, STREAM, 0);
+    story_is(&s, "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    token(&s, 1, 0, "a");
+    story_is(&s, "send 1 tokens job=9.2 first=0 text=a\n");
+    story_simple(&s, AGENT_LINK_LOST, 1);
+    story_forget(&s);
+    take_seek(&s, 0, STREAM, 0);
+    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=0\n"
+                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    story_end(&s);
+}
+
 static void what_is_not_kept_cannot_be_adopted(void **state)
 {
     (void)state;
@@ -477,6 +507,7 @@ int main(void)
         cmocka_unit_test(a_head_that_asked_before_another_one_does_not_get_it),
         cmocka_unit_test(what_was_asked_over_a_link_that_has_ended_does_not_count),
         cmocka_unit_test(what_runs_on_another_actor_than_was_told_is_not_adopted),
+        cmocka_unit_test(a_head_that_takes_a_place_does_not_get_what_went_elsewhere),
         cmocka_unit_test(what_is_not_kept_cannot_be_adopted),
         cmocka_unit_test(memory_is_bounded_and_the_oldest_goes_first),
         cmocka_unit_test(a_worker_that_leaves_takes_nothing_with_it),

@@ -17,11 +17,15 @@ static void move(struct story *from, struct story *to, uint64_t call, uint32_t s
     for (uint32_t next = 0; r->kind != REQUEST_EMBED && head_call_job_moves(from->head, call, &next, &jobs[n]); n++) {
         jobs[n].said = jobs[n].said < said ? jobs[n].said : said;
         jobs[n].ids.n = jobs[n].ids.n < jobs[n].said ? jobs[n].ids.n : jobs[n].said;
+        if (jobs[n].said == 0) /* then anybody may begin it */
+            jobs[n].kin = jobs[n].twins = str_n(NULL, 0);
         told[n] = &jobs[n];
     }
+    struct request crossed = *r;
+    crossed.model = m.model;
     step(to, (struct head_event){.kind = HEAD_TAKE,
                                  .call = call,
-                                 .request = r,
+                                 .request = &crossed,
                                  .stream = r->kind != REQUEST_EMBED ? call + 70 : 0,
                                  .client = m.client,
                                  .count = m.count,
@@ -250,6 +254,72 @@ static void who_was_let_in_stays(void **state)
     end_both(&old, &new);
 }
 
+/* Given a stream that was found at a worker, which does not tell what its client called the model; then it is not begun on another one. */
+static void a_stream_that_was_found_keeps_its_model(void **state)
+{
+    (void)state;
+    struct story old = story_begin(), new = story_begin();
+    given(&old, "open 1\nhello 1 node=a\nactor 1 model=m1\nresume 1 stream=71 said=0\nheld 1 stream=71 found=1\nheld 1 stream=71\n");
+    move(&old, &new, 1, 0, 1);
+    given(&new, "open 1\nhello 1 node=b\nactor 1 model=m2 digest=d2\nheld 1 stream=71\n");
+    story(&new, "> held 1 stream=0\n"
+                "> open 2\n"
+                "> hello 2 node=a\n"
+                "send 2 welcome worker=2\n"
+                "> actor 2 model=m1\n"
+                "send 2 actor_ack key=0 id=1\n"
+                "send 2 run job=1.3 key=0 seed=0 hi\n");
+    end_both(&old, &new);
+}
+
+/* Given a job whose model's only worker is being started anew; when its head gives its place; then it waits on, although nobody has
+ * told the new head of that model. */
+static void a_model_that_was_there_is_waited_for(void **state)
+{
+    (void)state;
+    struct story old = story_begin(), new = story_begin();
+    new.cfg.settle_ms = 10000;
+    given(&old, "open 1\nhello 1 node=a\nactor 1 model=m1\nprompt 1 stream=71 model=m1 text=one\nclosed 1\nprompt 2 stream=72 model=m1 text=two\n");
+    move(&old, &new, 1, 0, 0);
+    move(&old, &new, 2, 0, 0);
+    given(&new, "open 2\nhello 2 node=b\nactor 2 model=m2 digest=d2\n");
+    for (int i = 0; i < 15; i++)
+        given(&new, "wait 1000\nbeat 2\n");
+    given(&new, "open 1\nhello 1 node=a\n");
+    story(&new, "> actor 1 model=m1\n"
+                "send 1 actor_ack key=0 id=1\n"
+                "send 1 run job=1.2 key=0 seed=0 one\n"
+                "> done 1 job=1.2\n"
+                "done 1.0 finish=1 actor=1 node=a\n"
+                "end 1 of 1\n"
+                "send 1 run job=2.1 key=0 seed=0 two\n"
+                "> prompt 3 model=m3\n"
+                "failed 3 ERR_NOT_FOUND: there is no model 'm3'; there is: 'm1', 'm2'\n");
+    end_both(&old, &new);
+}
+
+/* Given an answer in the last of its attempts, which runs on at its worker; when that takes no new jobs before all workers are back; then
+ * the attempt has not failed by that. */
+static void an_attempt_that_goes_on_is_not_in_vain(void **state)
+{
+    (void)state;
+    struct story old = story_begin(), new = story_begin();
+    old.cfg.attempts_max = new.cfg.attempts_max = 1;
+    given(&old, "open 1\nhello 1 node=a\nactor 1\nprompt 1 stream=71 text=one\n");
+    move(&old, &new, 1, 0, 2);
+    given(&new, "open 1\nhello 1 node=a\nactor 1\nheld 1 stream=71 found=1\nheld 1 stream=71\nheld 1 stream=0\n");
+    story(&new, "> duty 1 duty=1\n"
+                "> open 2\n"
+                "> hello 2 node=b\n"
+                "send 2 welcome worker=2\n"
+                "send 2 seek stream=0\n"
+                "> actor 2\n"
+                "send 2 actor_ack key=0 id=1\n"
+                "> held 2 stream=0\n"
+                "send 2 run job=1.2 key=0 seed=0 one\n");
+    end_both(&old, &new);
+}
+
 static void a_client_that_goes_meanwhile_is_forgotten(void **state)
 {
     (void)state;
@@ -285,6 +355,9 @@ int main(void)
         cmocka_unit_test(an_answer_too_long_to_be_kept_ends),
         cmocka_unit_test(who_was_let_in_stays),
         cmocka_unit_test(a_client_that_goes_meanwhile_is_forgotten),
+        cmocka_unit_test(a_stream_that_was_found_keeps_its_model),
+        cmocka_unit_test(a_model_that_was_there_is_waited_for),
+        cmocka_unit_test(an_attempt_that_goes_on_is_not_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
