@@ -76,7 +76,7 @@ static void client_goes(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
     coordinator_feed(s, k->head, (struct head_event){.kind = HEAD_CALL_GONE, .call = k->no});
 }
 
-struct asking *asking_new(struct sim *s, struct call *c, struct coordinator *head, bool seeks)
+struct asking *asking_add(struct sim *s, struct call *c, struct coordinator *head, bool seeks)
 {
     struct asking *k = xalloc(sizeof *k);
     k->no = table_add(&s->askings, k);
@@ -87,6 +87,12 @@ struct asking *asking_new(struct sim *s, struct call *c, struct coordinator *hea
     list_push(&head->askings, &k->in_head);
     head->askings_n++;
     head->seeks_n += seeks;
+    return k;
+}
+
+struct asking *asking_new(struct sim *s, struct call *c, struct coordinator *head, bool seeks)
+{
+    struct asking *k = asking_add(s, c, head, seeks);
     c->asking = k;
     c->head = head;
     c->asked_us = coordinator_now(s, head);
@@ -194,20 +200,22 @@ static void call_dream_up(struct sim *s, struct call *c)
         c->early = !((struct worker *)s->workers.p[i])->was_joined;
 }
 
-void client_prompts(struct sim *s, struct call *c, struct coordinator *head)
+/* Its prompt begins with the number of the call, so that everybody can tell whose it is. */
+void client_request(struct sim *s, const struct call *c, struct client_request *out)
 {
-    const struct asking *k = asking_new(s, c, head, false);
-    char prompt[600];
-    int n = snprintf(prompt, sizeof prompt, "call=%llu ", (unsigned long long)c->id);
-    size_t bytes = (size_t)n + sim_between(s, 0, sizeof prompt - 40);
+    char *prompt = out->prompt;
+    int n = snprintf(prompt, sizeof out->prompt, "call=%llu ", (unsigned long long)c->id);
+    size_t bytes = (size_t)n + sim_between(s, 0, sizeof out->prompt - 40);
     if (c->tenant == 0)
         bytes = (size_t)n;
     for (size_t i = (size_t)n; i < bytes; i++)
         prompt[i] = (char)('a' + i % 26);
-    struct turn turns[] = {{str_of("system"), str_of("You are a simulation.")}, {str_of("user"), str_n(prompt, bytes)}};
+    out->note = str_n(prompt, (size_t)n);
+    out->turns[0] = (struct turn){str_of("system"), str_of("You are a simulation.")};
+    out->turns[1] = (struct turn){str_of("user"), str_n(prompt, bytes)};
     struct request r = {.kind = c->kind, .model = str_of(c->model), .sampling = sampling_default()};
     if (c->kind == REQUEST_CHAT) {
-        r.turns = turns;
+        r.turns = out->turns;
         r.turns_n = 2;
     } else {
         r.text = str_n(prompt, bytes);
@@ -217,17 +225,25 @@ void client_prompts(struct sim *s, struct call *c, struct coordinator *head)
     r.sampling.logprobs = c->logprobs;
     r.tenant = str_of(client_tenant(c->tenant));
     r.priority = c->priority;
+    out->r = r;
+}
+
+void client_prompts(struct sim *s, struct call *c, struct coordinator *head)
+{
+    const struct asking *k = asking_new(s, c, head, false);
+    struct client_request asks;
     struct head_totals t;
+    client_request(s, c, &asks);
     head_totals(head->head, &t);
     c->ahead = t.queued;
     memcpy(c->sent_before, head->sent[c->asked], sizeof c->sent_before);
     coordinator_feed(s, head, (struct head_event){.kind = HEAD_PROMPT,
                                                   .call = k->no,
-                                                  .request = &r,
+                                                  .request = &asks.r,
                                                   .count = c->count,
                                                   .spread = c->spread,
                                                   .stream = c->stream,
-                                                  .client = str_n(prompt, (size_t)n),
+                                                  .client = asks.note,
                                                   .deadline_ms = c->deadline_ms});
 }
 

@@ -76,6 +76,19 @@ static struct head_config config_of(struct sim *s)
     return cfg;
 }
 
+/* A process that knows nothing. */
+static void coordinator_begin(struct sim *s, struct coordinator *c)
+{
+    c->head = head_new(&c->cfg, coordinator_now(s, c));
+    c->tick_at_us = SIM_NEVER;
+    c->models = c->models_ready = 0;
+    c->rebalanced_n = 0; /* jobs are numbered anew */
+    free(c->call_of_job);
+    c->call_of_job = NULL;
+    c->jobs_cap = 0;
+    c->began_us = coordinator_now(s, c);
+}
+
 void coordinator_start(struct sim *s, struct coordinator *c)
 {
     if (c->life++ == 0) {
@@ -86,15 +99,25 @@ void coordinator_start(struct sim *s, struct coordinator *c)
     }
     c->cfg.seed = rng_next(&s->rng);
     c->clock_us = sim_between(s, 0, 1000 * (uint64_t)SIM_S);
-    c->head = head_new(&c->cfg, coordinator_now(s, c));
-    c->tick_at_us = SIM_NEVER;
-    c->models = c->models_ready = 0;
-    c->rebalanced_n = 0; /* jobs are numbered anew */
-    free(c->call_of_job);
-    c->call_of_job = NULL;
-    c->jobs_cap = 0;
-    c->began_us = coordinator_now(s, c);
+    coordinator_begin(s, c);
     sim_trace(s, "head starts", "", c->no, c->life, 0);
+    coordinator_wake(s, c);
+}
+
+static void links_break(struct sim *s, struct coordinator *c)
+{
+    while (!list_empty(&c->links))
+        link_reset(s, list_item(c->links.next, struct link, in_head));
+}
+
+void coordinator_gives_place(struct sim *s, struct coordinator *c)
+{
+    sim_trace(s, "head gives its place", "", c->no, c->life, 0);
+    head_free(c->head);
+    links_break(s, c);
+    c->life++;
+    c->cfg.seed = rng_next(&s->rng); /* its machine is the same one, and so is the clock */
+    coordinator_begin(s, c);
     coordinator_wake(s, c);
 }
 
@@ -103,8 +126,7 @@ void coordinator_dies(struct sim *s, struct coordinator *c)
     sim_trace(s, "head dies", "", c->no, c->life, 0);
     head_free(c->head);
     c->head = NULL;
-    while (!list_empty(&c->links))
-        link_reset(s, list_item(c->links.next, struct link, in_head));
+    links_break(s, c);
     while (!list_empty(&c->askings))
         client_loses_head(s, list_item(c->askings.next, struct asking, in_head));
 }
@@ -185,6 +207,17 @@ static void namesake_probe(struct sim *s, struct str line)
         PROBE(s, name_passed_on);
 }
 
+static void back_probe(struct sim *s, struct str line)
+{
+    unsigned here, all;
+    if (sscanf(line.p, "%u of %u workers of the former head", &here, &all) != 2)
+        return;
+    if (here >= all)
+        PROBE(s, replaced_all_back);
+    else
+        PROBE(s, replaced_overdue);
+}
+
 /* O11: an answer that went to an idle actor stays there for a while. */
 static void rebalanced_check(struct sim *s, struct coordinator *c, struct str line)
 {
@@ -222,6 +255,8 @@ static void carry_out(struct sim *s, struct coordinator *c, const struct fx *fx)
         break;
     case FX_LOG:
         namesake_probe(s, fx->text);
+        if (fx->tag != NULL && strcmp(fx->tag, "FAILOVER") == 0)
+            back_probe(s, fx->text);
         if (fx->tag != NULL && strcmp(fx->tag, "REBALANCE") == 0)
             rebalanced_check(s, c, fx->text);
         sim_trace(s, "head logs", fx->tag != NULL ? fx->tag : "", fx->level, fx->text.n, 0);

@@ -282,7 +282,8 @@ static void job_saved(struct sim *s, uint64_t id, uint64_t ticket, uint64_t c)
     bool goes = carry.n > 0;
     worker_feed(s, w, (struct agent_event){.kind = AGENT_SAVED, .ticket = ticket, .carry = &carry, .text = str_of("nothing computed")});
     buf_fini(&carry);
-    if (goes)
+    j = w->agent != NULL ? job_find(w, ticket, &e) : NULL; /* with the last of its jobs a worker may leave */
+    if (goes && j != NULL)
         job_end(s, w, e, j, FINISH_CANCELLED, 0);
 }
 

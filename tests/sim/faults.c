@@ -18,23 +18,23 @@ bool faults_parse(const char *names, uint32_t *out, const char **bad)
     };
     *out = 0;
     while (*names != '\0') {
-        size_t n = strcspn(names, ",");
+        size_t n = strcspn(names, ","), minus = names[0] == '-';
+        struct str name = str_n(names + minus, n - minus);
         uint32_t bits = 0;
         for (size_t i = 0; i < FAULT_COUNT; i++)
-            if (str_is(str_n(names, n), known[i]) || str_is(str_n(names, n), "all"))
+            if (str_is(name, known[i]) || str_is(name, "all"))
                 bits |= 1u << i;
-        if (bits == 0 && !str_is(str_n(names, n), "none")) {
+        if (bits == 0 && !str_is(name, "none")) {
             *bad = names;
             return false;
         }
-        *out |= bits;
+        *out = minus ? *out & ~bits : *out | bits;
         names += n + (names[n] == ',');
     }
     return true;
 }
 
-/* A moment from now, but before the run ends. */
-static uint64_t soon(struct sim *s, uint64_t least_ms, uint64_t most_ms)
+uint64_t faults_soon(struct sim *s, uint64_t least_ms, uint64_t most_ms)
 {
     uint64_t until_us = s->now_us + sim_between(s, least_ms * SIM_MS, most_ms * SIM_MS);
     return until_us < s->end_us ? until_us : s->end_us;
@@ -53,7 +53,7 @@ static void again(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 static void fault_kill(struct sim *s, struct worker *w)
 {
     worker_end(s, w, WORKER_KILLED);
-    sim_at(s, soon(s, 200, 10000), again, w->id, 0, 0);
+    sim_at(s, faults_soon(s, 200, 10000), again, w->id, 0, 0);
 }
 
 void worker_crash(struct sim *s, struct worker *w)
@@ -93,7 +93,7 @@ static void fault_rack(struct sim *s, struct worker *w)
 static void fault_power(struct sim *s, struct worker *w)
 {
     worker_end(s, w, WORKER_POWER_LOST);
-    sim_at(s, soon(s, 1000, 20000), again, w->id, 0, 0);
+    sim_at(s, faults_soon(s, 1000, 20000), again, w->id, 0, 0);
 }
 
 static void thawed(struct sim *s, uint64_t id, uint64_t link, uint64_t c)
@@ -111,7 +111,7 @@ static void thawed(struct sim *s, uint64_t id, uint64_t link, uint64_t c)
 
 static void fault_freeze(struct sim *s, struct worker *w)
 {
-    w->frozen_until_us = soon(s, 500, 12000);
+    w->frozen_until_us = faults_soon(s, 500, 12000);
     for (uint32_t head = 0; head < s->heads_n; head++)
         sim_at(s, w->frozen_until_us, thawed, w->id, w->ways[head].link, 0);
 }
@@ -126,13 +126,13 @@ static void healed(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 
 static void fault_partition(struct sim *s, struct worker *w)
 {
-    w->cut_until_us = soon(s, 500, 15000);
+    w->cut_until_us = faults_soon(s, 500, 15000);
     sim_at(s, w->cut_until_us, healed, w->id, 0, 0);
 }
 
 static void fault_slow(struct sim *s, struct worker *w)
 {
-    w->slow_until_us = soon(s, 2000, 20000);
+    w->slow_until_us = faults_soon(s, 2000, 20000);
 }
 
 /* A head's clock never falls (it is monotonic); it leaps when its machine was suspended. */
@@ -170,7 +170,7 @@ static void fault_clock(struct sim *s, struct worker *w)
 static void fault_split(struct sim *s, struct worker *w)
 {
     uint32_t percent = (uint32_t)sim_between(s, 1, 100);
-    uint64_t head = sim_between(s, 0, s->heads_n - 1), until_us = soon(s, 500, 15000);
+    uint64_t head = sim_between(s, 0, s->heads_n - 1), until_us = faults_soon(s, 500, 15000);
     if (!sim_chance(s, 25))
         return;
     if (percent >= 50 && s->heads_n > 1)
@@ -185,7 +185,7 @@ static void fault_split(struct sim *s, struct worker *w)
 static void fault_oneway(struct sim *s, struct worker *w)
 {
     uint64_t head = sim_between(s, 0, s->heads_n - 1), dir = sim_between(s, TO_HEAD, TO_DIALLER);
-    w->ways[head].cut_until_us[dir] = soon(s, 500, 15000);
+    w->ways[head].cut_until_us[dir] = faults_soon(s, 500, 15000);
 }
 
 static void fault_delay(struct sim *s, struct worker *w)
@@ -196,7 +196,7 @@ static void fault_delay(struct sim *s, struct worker *w)
         return;
     PROBE(s, link_stuck);
     if (sim_chance(s, 50)) {
-        l->stuck_until_us = soon(s, 500, 9000);
+        l->stuck_until_us = faults_soon(s, 500, 9000);
         return;
     }
     way->next_is_late = true;
@@ -305,7 +305,7 @@ static void fault_hang(struct sim *s, struct worker *w)
     struct engine_sim *e = &w->actors[sim_between(s, 0, w->actors_n - 1)];
     if (e->busy > 0)
         PROBE(s, engine_hung);
-    e->stuck_until_us = soon(s, 3000, 20000);
+    e->stuck_until_us = faults_soon(s, 3000, 20000);
 }
 
 static void fault_engine(struct sim *s, struct worker *w)
@@ -330,7 +330,7 @@ static void fault_head(struct sim *s, struct worker *w)
         return;
     PROBE(s, head_restarted);
     coordinator_dies(s, c);
-    sim_at(s, soon(s, 50, 6000), head_returns, c->no, 0, 0);
+    sim_at(s, faults_soon(s, 50, 6000), head_returns, c->no, 0, 0);
 }
 
 static void fault_stall(struct sim *s, struct worker *w)
@@ -339,7 +339,7 @@ static void fault_stall(struct sim *s, struct worker *w)
     if (!sim_chance(s, 10))
         return;
     PROBE(s, head_stalled);
-    s->heads[sim_between(s, 0, s->heads_n - 1)].stalled_until_us = soon(s, 200, 8000);
+    s->heads[sim_between(s, 0, s->heads_n - 1)].stalled_until_us = faults_soon(s, 200, 8000);
 }
 
 /* ---- joining, leaving, scaling ---- */
@@ -365,11 +365,11 @@ static void fault_join(struct sim *s, struct worker *w)
         PROBE(s, duplicate_node);
     if (sim_chance(s, 30)) {
         leaves(s, w->id, 0, 0);
-        sim_at(s, soon(s, 200, 10000), again, w->id, 0, 0);
+        sim_at(s, faults_soon(s, 200, 10000), again, w->id, 0, 0);
         return;
     }
     struct worker *guest = worker_start(s, twin ? w->node : NULL);
-    sim_at(s, soon(s, 5000, 30000), leaves, guest->id, 0, 0);
+    sim_at(s, faults_soon(s, 5000, 30000), leaves, guest->id, 0, 0);
 }
 
 /* ---- duty ---- */
@@ -395,7 +395,7 @@ static void fault_drain(struct sim *s, struct worker *w)
         worker_feed(s, w, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = grace_ms, .text = str_of("SIGTERM")});
     else if (!client_duty(s, w, WIRE_DUTY_DRAINS, grace_ms))
         return;
-    sim_at(s, soon(s, 200, 10000), drain_again, w->id, 0, 0);
+    sim_at(s, faults_soon(s, 200, 10000), drain_again, w->id, 0, 0);
 }
 
 /* Until it has heard: its link may be down, its head may be new. */
@@ -418,7 +418,7 @@ static void fault_cordon(struct sim *s, struct worker *w)
         return;
     if (worker_jobs(w) > 0)
         PROBE(s, cordoned);
-    sim_at(s, soon(s, 500, 15000), uncordons, w->id, 0, 0);
+    sim_at(s, faults_soon(s, 500, 15000), uncordons, w->id, 0, 0);
 }
 
 static void fault_launcher(struct sim *s, struct worker *w)

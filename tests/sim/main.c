@@ -86,7 +86,7 @@ static int usage(const char *wrong)
 {
     fprintf(stderr,
             "manta-sim: %s?\n"
-            "usage: manta-sim [--seed N | --seeds A..B | --file FILE] [--heads N] [--workers N] [--minutes M] [--faults a,b] "
+            "usage: manta-sim [--seed N | --seeds A..B | --file FILE] [--heads N] [--workers N] [--minutes M] [--faults a,b|all,-a] "
             "[--trace]\nfaults:\n",
             wrong);
 #define FAULT_LINE(name, text) fprintf(stderr, "  %-10s %s\n", #name, text);

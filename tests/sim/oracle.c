@@ -79,7 +79,8 @@ static uint64_t waited_ms(const struct sim *s, const struct call *c)
 static bool attempts_used_up(struct sim *s, const struct call *c, uint32_t branch)
 {
     const struct run_seen *run = branch_run(c, branch);
-    bool in_vain = run != NULL && run->in_vain >= c->head->cfg.attempts_max && c->branches[branch].tokens == run->from;
+    uint32_t vain = run == NULL ? c->branches[branch].in_vain : c->branches[branch].tokens == run->from ? run->in_vain : 0;
+    bool in_vain = vain >= c->head->cfg.attempts_max;
     if (!in_vain && (run == NULL || run->moves < c->head->cfg.moves_max))
         return false;
     PROBE(s, attempts_ran_out);
@@ -175,7 +176,7 @@ static bool failure_is_true(struct sim *s, const struct call *c, int err)
     switch (err) {
     case ERR_NOT_FOUND:
         PROBE(s, no_such_model);
-        return coordinator_settled(s, c->head) && (!coordinator_knows(c->head, str_of(c->model), false) || wrong_kind(c));
+        return coordinator_settled(s, c->head) && !c->known && (!coordinator_knows(c->head, str_of(c->model), false) || wrong_kind(c));
     case ERR_UNSUPPORTED:
         PROBE(s, wrong_kind);
         return wrong_kind(c) || (c->model[0] == '\0' && coordinator_settled(s, c->head) &&
@@ -215,6 +216,8 @@ static void answer_check(struct sim *s, const struct call *c, const struct branc
         PROBE(s, resumed_answered);
     if (c->returns > 0)
         PROBE(s, came_again_answered);
+    if (c->handed > 0)
+        PROBE(s, replaced_answered);
     if (c->early)
         PROBE(s, waited_for_workers);
 }
@@ -252,7 +255,7 @@ static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
 static void call_fails(struct sim *s, struct call *c, const struct fx *fx)
 {
     for (uint32_t i = 0; i < c->branches_n; i++)
-        SIM_MUST(s, !c->branches[i].started && !c->branches[i].done, "O1: call %llu failed after it had begun",
+        SIM_MUST(s, !c->branches[i].heard && !c->branches[i].done, "O1: call %llu failed after it had begun",
                  (unsigned long long)c->id);
     if (c->scale)
         PROBE(s, scaled_by_nobody);

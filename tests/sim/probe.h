@@ -85,14 +85,27 @@
     P(came_again_answered, "a call that lost its head was answered to the end") \
     P(adopted, "a worker went on with a stream for another head, or the next life of its own") \
     P(hopped, "a client's connection broke while its answer streamed, and it came again") \
-    P(garbage_to_worker, "bytes that are no message came to a worker")
+    P(garbage_to_worker, "bytes that are no message came to a worker") \
+    P(replaced, "a head gave its place to another one") \
+    P(replace_failed, "a new head died before it had all, and the old one went on") \
+    P(replaced_running, "an answer streamed while its head gave its place to another one") \
+    P(replaced_waiting, "a job waited for its first actor then") \
+    P(replaced_unsent, "the client of an answer had not been sent all that the head had said by then") \
+    P(replaced_whole, "one of the answers of a call was whole by then, and came again") \
+    P(replaced_fanout, "a fan-out ran then") \
+    P(replaced_seeking, "a stream was looked for then") \
+    P(replaced_anew, "a stream that its client had nothing of was looked for then, and began anew") \
+    P(replaced_all_back, "all workers came back to the new head") \
+    P(replaced_overdue, "a worker stayed away and was not waited for any longer") \
+    P(replaced_answered, "a call that was handed on was answered to the end")
 
 /* Takes more than one head. */
 #define PROBES_OF_TWO(P) \
     P(came_to_another_head, "a client whose head had died went on with its stream at another head") \
     P(asked_another_head, "a client found its head down and asked another one") \
     P(head_cut_off, "a head lost the half of its workers or more, while another one had them") \
-    P(actor_full, "an actor was given more jobs by its heads than it takes")
+    P(actor_full, "an actor was given more jobs by its heads than it takes") \
+    P(replaced_ghost, "a head gave its place to another one and had not noticed yet that a client had left")
 
 #define PROBE_ENUM(name, text) PROBE_##name,
 enum probe { PROBES(PROBE_ENUM) PROBES_OF_TWO(PROBE_ENUM) PROBE_COUNT };

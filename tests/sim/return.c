@@ -49,6 +49,8 @@ static void ghost_ends(struct sim *s, uint64_t no, uint64_t b, uint64_t x)
     (void)b, (void)x;
     struct asking *k = table_get(&s->askings, no);
     uint64_t until_us;
+    while (k->moved_to != 0)
+        k = table_get(&s->askings, k->moved_to);
     if (!list_linked(&k->in_head))
         return;
     if (coordinator_asleep(s, k->head, &until_us)) {
@@ -57,7 +59,7 @@ static void ghost_ends(struct sim *s, uint64_t no, uint64_t b, uint64_t x)
     }
     struct coordinator *head = k->head;
     asking_end(k);
-    coordinator_feed(s, head, (struct head_event){.kind = HEAD_CALL_GONE, .call = no});
+    coordinator_feed(s, head, (struct head_event){.kind = HEAD_CALL_GONE, .call = k->no});
 }
 
 void client_hops(struct sim *s, struct call *c)
@@ -89,24 +91,36 @@ static bool has_tokens(const struct call *c)
     return false;
 }
 
-static void asks_for_stream(struct sim *s, struct call *c, struct coordinator *head)
+bool client_may_begin_anew(const struct call *c)
 {
+    return !has_tokens(c);
+}
+
+void client_seeks(struct sim *s, const struct asking *k)
+{
+    const struct call *c = k->call;
     int32_t said[SIM_BRANCHES_MAX];
     uint32_t n = branches_heard_of(c);
     for (uint32_t i = 0; i < n; i++)
         said[i] = (int32_t)c->branches[i].tokens;
-    const struct asking *k = asking_new(s, c, head, true);
-    c->returns++;
-    c->crashes = 0; /* of which another head knows nothing */
-    s->away--;
-    sim_trace(s, "client returns", c->left_head == head ? "" : "elsewhere", c->id, k->no, head->no);
-    coordinator_feed(s, head,
+    coordinator_feed(s, k->head,
                      (struct head_event){.kind = HEAD_RESUME,
                                          .call = k->no,
                                          .stream = c->stream,
                                          .said = {said, n},
-                                         .anew = !has_tokens(c),
+                                         .anew = client_may_begin_anew(c),
                                          .deadline_ms = c->deadline_ms});
+}
+
+static void asks_for_stream(struct sim *s, struct call *c, struct coordinator *head)
+{
+    const struct asking *k = asking_new(s, c, head, true);
+    c->returns++;
+    c->crashes = 0; /* of which another head knows nothing, … */
+    c->known = false; /* … as of models */
+    s->away--;
+    sim_trace(s, "client returns", c->left_head == head ? "" : "elsewhere", c->id, k->no, head->no);
+    client_seeks(s, k);
 }
 
 static void client_returns(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
@@ -142,6 +156,7 @@ void client_resumed(struct sim *s, struct asking *k, const struct fx *fx)
         struct branch *b = &c->branches[i];
         b->started = b->done = false; /* both are told again */
         b->run = NULL;
+        b->in_vain = 0;
         b->token_us = coordinator_now(s, k->head);
     }
     PROBE(s, came_again);

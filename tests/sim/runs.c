@@ -78,18 +78,21 @@ static struct call *call_of_job(const struct sim *s, const struct coordinator *b
     return c;
 }
 
-/* Attempts count on where a stream is found. */
+/* Attempts count on where a stream is found, and where a call came from the head before. */
 static struct run_seen *run_seen(struct sim *s, struct call *c, uint64_t job, uint64_t seed, uint32_t attempt)
 {
     struct run_seen *seen = run_find(c, job);
+    SIM_MUST(s, seed - c->seed < c->branches_n, "O6: a seed of no branch");
+    const struct branch *b = &c->branches[seed - c->seed];
     bool fresh = seen == NULL;
     if (fresh) {
         SIM_MUST(s, c->runs_n < c->branches_n, "call %llu has too many jobs", (unsigned long long)c->id);
         seen = &c->runs[c->runs_n++];
-        *seen = (struct run_seen){.job = job, .seed = seed};
+        *seen = (struct run_seen){.job = job, .seed = seed, .attempt = b->attempts, .in_vain = b->in_vain, .from = b->tokens};
         job_note(c->head, job, c->id);
     }
     bool follows = attempt == seen->attempt + 1 || (fresh && c->returns > 0 && attempt > 0);
+    follows = follows || (fresh && c->let_in && attempt == 2 && seen->attempt == 0);
     SIM_MUST(s, follows, "O6: attempt %u after %u", attempt, seen->attempt);
     seen->moves++;
     SIM_MUST(s, seen->moves - seen->crossed <= c->head->cfg.moves_max, "O6: attempt %u, which is one of %u that count, is over the limit", attempt,
@@ -108,7 +111,7 @@ void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, 
              m->branch, m->said, c->branches[m->branch].tokens);
     struct run_seen *seen = run_seen(s, c, m->job, c->seed + m->branch, m->attempt);
     sim_trace(s, "adopt", c->model, c->id, m->job, m->attempt);
-    seen->in_vain++;
+    seen->in_vain += seen->in_vain == 0; /* else it was counted where it began */
     seen->from = m->said;
     seen->attempt = m->attempt;
     seen->worker = worker;

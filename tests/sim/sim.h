@@ -53,7 +53,8 @@ enum {
     F(delay, "a connection gets stuck for seconds: one that is dialled later overtakes it") \
     F(burst, "a crowd asks a head at once") \
     F(hop, "a client's connection breaks, and it comes again, here or there") \
-    F(poison, "somebody asks what crashes each worker that computes it")
+    F(poison, "somebody asks what crashes each worker that computes it") \
+    F(replace, "a head takes the place of another one, with the clients that wait there; or dies before it has all")
 #define SIM_FAULT_ENUM(name, text) FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
 #undef SIM_FAULT_ENUM
@@ -195,6 +196,8 @@ struct coordinator {
 void coordinator_start(struct sim *s, struct coordinator *c);
 /* Its process is gone: links break, calls are lost. */
 void coordinator_dies(struct sim *s, struct coordinator *c);
+/* Another process runs in its place, which knows nothing yet; links break. What clients wait for there is the caller's to move. */
+void coordinator_gives_place(struct sim *s, struct coordinator *c);
 void coordinator_fini(struct coordinator *c);
 void coordinator_feed(struct sim *s, struct coordinator *c, struct head_event ev);
 uint64_t coordinator_now(const struct sim *s, const struct coordinator *c);
@@ -311,6 +314,7 @@ struct branch {
     struct run_seen *run; /* whose tokens these are; NULL before the first; borrowed from the call */
     uint32_t tokens, text_bytes;
     uint64_t holder;   /* the worker that took its present attempt */
+    uint32_t attempts, in_vain; /* of it, at the heads whose place the present one took, and of those the last ones in vain */
     uint64_t token_us; /* when the last of them came, by the head's clock */
 };
 /* One request of a client at a head. A call whose client came again has several: the last one counts, the others are ghosts,
@@ -321,6 +325,7 @@ struct asking {
     struct coordinator *head;
     struct list in_head; /* coordinator.askings, until it has ended */
     bool seeks;          /* it asked for a stream and was not answered yet */
+    uint64_t moved_to;   /* its number at the head that took the place of this one; 0: it is here, or has ended */
     uint64_t asked_us;
 };
 struct call {
@@ -335,6 +340,7 @@ struct call {
     struct coordinator *left_head; /* and to which head */
     uint32_t returns, hops;   /* how often its client came again; of those, from a head that lived */
     uint32_t tries;           /* to come again, since then */
+    uint32_t handed;          /* from a head to the one that took its place, while its client waited */
     uint8_t kind;
     const char *model;
     uint64_t seed;
@@ -347,6 +353,8 @@ struct call {
     bool duty;          /* a worker is asked to serve, be cordoned, or drain */
     bool too_long;      /* the engine will say so */
     bool early;         /* came before any worker */
+    bool let_in;        /* the queue was full when it was handed on: it counts as if it had been sent once */
+    bool known;         /* its model was there at a head that handed it on */
     bool engine_failed; /* a run of it was ended by a broken engine */
     bool found_full;    /* a run of it met an engine that had no place left */
     bool resumed;       /* a run of it went on where another actor had stopped */
@@ -365,7 +373,17 @@ void client_crowd(struct sim *s, uint32_t head);
 /* Its prompt, as often as it takes: with that, the stream begins. */
 void client_prompts(struct sim *s, struct call *c, struct coordinator *head);
 struct asking *asking_new(struct sim *s, struct call *c, struct coordinator *head, bool seeks);
+/* The same for one that does not count, or one that has come from another head: the call does not change. */
+struct asking *asking_add(struct sim *s, struct call *c, struct coordinator *head, bool seeks);
 void asking_end(struct asking *k);
+/* What a client asks, as it was sent. */
+struct client_request {
+    char prompt[600];
+    struct turn turns[2];
+    struct request r; /* points into the others */
+    struct str note;
+};
+void client_request(struct sim *s, const struct call *c, struct client_request *out);
 /* It found its stream. */
 void asking_found(struct asking *k);
 /* The head that one meant to ask, or the next one that is there. NULL: connection refused. */
@@ -380,6 +398,10 @@ bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t g
 void call_free(struct call *c);
 
 /* ---- return.c: clients that come again ---- */
+/* Asks the head of that asking for the stream, after what the client has of it. */
+void client_seeks(struct sim *s, const struct asking *k);
+/* It has nothing of it, so it may begin anew. */
+bool client_may_begin_anew(const struct call *c);
 /* The head of that asking has died. */
 void client_loses_head(struct sim *s, struct asking *k);
 /* Its connection breaks, and its head may not notice. */
@@ -428,8 +450,13 @@ void stranger_free(struct stranger *x);
 
 /* ---- faults.c ---- */
 void faults_start(struct sim *s);
-/* Bits of the names in "kill,freeze"; "all", "none". False: *bad is the name nobody knows. */
+/* Bits of the names in "kill,freeze"; "all", "none"; "all,-kill": without that one. False: *bad is the name nobody knows. */
 bool faults_parse(const char *names, uint32_t *out, const char **bad);
+/* A moment from now, but before the run ends. */
+uint64_t faults_soon(struct sim *s, uint64_t least_ms, uint64_t most_ms);
+
+/* ---- replace.c: a head takes the place of another one ---- */
+void fault_replace(struct sim *s, struct worker *w);
 
 /* ---- settle.c: what must be true in the end ---- */
 /* Nothing is left to do and the head knows exactly who is there; why not, in words, otherwise. */
