@@ -9,7 +9,7 @@ import time
 import pytest
 
 import swarm
-from cluster import free_port, wait_for
+from cluster import SLOWED, free_port, wait_for
 from streams import Cable, Traveller, ask
 
 STREAM = {"stream": True, "stream_options": {"include_usage": True}, "seed": 3, "max_tokens": 200}
@@ -146,6 +146,7 @@ class BadCable(Cable):
         super().pump(source, Sink())
 
 
+@pytest.mark.skipif(SLOWED, reason="with ThreadSanitizer moving takes longer than computing, so nothing is moved")
 def test_damaged_on_the_way_it_is_computed_again(cluster):
     """Given workers behind cables that change a bit of what is moved; when one is told to go; then the other one notices, computes,
     and the client has the undisturbed answer."""
