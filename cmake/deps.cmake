@@ -6,6 +6,7 @@ pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(XXHASH REQUIRED libxxhash>=0.8) # its header only (base/sum.c)
 pkg_check_modules(CURL REQUIRED libcurl>=7.85)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 

@@ -1,6 +1,6 @@
 /* A checksum of many bytes, quick to compute: was anything changed on the way?
  *
- * XXH64 by Yann Collet with seed 0: some gigabytes per second. Against accidents, not against people. */
+ * XXH64 with seed 0, the same on machines of either byte order: some gigabytes per second. Against accidents, not against people. */
 #ifndef MANTA_BASE_SUM_H
 #define MANTA_BASE_SUM_H
 
