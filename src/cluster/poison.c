@@ -36,6 +36,8 @@ void head_crashed(struct head *h, struct worker *w, const struct wire_crashed *m
     call->crashed_alone = m->company <= 1;
     call->suspect = job->node.id;
     call->suspect_from = job->said;
+    if (head_call_is_poison(call)) /* its link has not ended yet, and a slot may become free before that */
+        head_call_condemn(h, call, job);
 }
 
 bool head_call_is_poison(const struct call *call)

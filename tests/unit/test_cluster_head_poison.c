@@ -114,11 +114,11 @@ static void all_answers_of_a_condemned_request_end(void **state)
     story(&s, "> crashed 1 job=1\n"
               "> closed 1\n"
               "> crashed 2 job=2\n"
-              "> closed 2\n"
               "done 1.0 finish=4 actor=0 node=" POISON /* that waited for another actor */
               "done 1.2 finish=4" POISON
               "send 3 cancel job=3.1\n" /* that runs on the third worker */
               "done 1.3 finish=4" POISON /* that was never sent */
+              "> closed 2\n"
               "done 1.1 finish=4 actor=1 node=w2" POISON
               "end 1 of 4\n");
     story_end(&s);
@@ -176,6 +176,33 @@ static void a_guest_does_not_wait_for_an_actor_that_hangs(void **state)
     story_end(&s);
 }
 
+/* Given a request with more answers than there are slots; when it has crashed its second worker, whose link has not ended yet; then no
+ * slot that becomes free in that moment gets one of the answers that wait. */
+static void no_answer_of_it_begins_after_its_last_crash(void **state)
+{
+    (void)state;
+    struct story s = workers(2, 1);
+    story(&s, "> prompt 1 count=3\n"
+              "send 1 run job=1.1 key=0 seed=0 hi\n"
+              "send 2 run job=2.1 key=0 seed=1 hi\n"
+              "> open 3\n"
+              "> hello 3 node=w3\n"
+              "send 3 welcome worker=3\n"
+              "> crashed 1 job=1\n"
+              "> closed 1\n"
+              "> done 2 job=2\n"
+              "done 1.1 finish=1 actor=1 node=w2\n"
+              "send 2 run job=1.2 key=0 seed=0 hi\n"
+              "> crashed 2 job=1.2\n"
+              "done 1.2 finish=4" POISON
+              "> actor 3\n"
+              "send 3 actor_ack key=0 id=2\n"
+              "> closed 2\n"
+              "done 1.0 finish=4 actor=1 node=w2" POISON
+              "end 1 of 3\n");
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +211,7 @@ int main(void)
         cmocka_unit_test(who_sat_beside_the_poison_is_tried_alone_and_cleared),
         cmocka_unit_test(two_crashes_in_company_condemn_nobody),
         cmocka_unit_test(all_answers_of_a_condemned_request_end),
+        cmocka_unit_test(no_answer_of_it_begins_after_its_last_crash),
         cmocka_unit_test(a_guest_that_runs_goes_on_under_a_cordon),
         cmocka_unit_test(a_guest_does_not_wait_for_an_actor_that_hangs),
         cmocka_unit_test(a_guest_moves_on_when_its_quiet_actor_takes_no_more_jobs),
