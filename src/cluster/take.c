@@ -89,6 +89,7 @@ bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, st
         return false;
     *branch = job->branch + 1;
     *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempt, .in_vain = job->in_vain, .said = job->said};
+    out->in_vain -= job->flight != NULL && job->in_vain > 0; /* that one has not ended, and counts when it goes on */
     if (!job->forgot)
         out->ids = (struct wire_i32s){.p = job->ids, .n = job->said};
     if (job->kin != NULL)
@@ -241,7 +242,6 @@ void head_take_held(struct head *h, struct worker *w, const struct wire_held *m)
     head_kin_join(h, job, a);
     job->bound = a;
     job->adopts = true;
-    job->in_vain -= job->in_vain > 0; /* the attempt that goes on counted there, and does so here when it is adopted */
     head_queue_put(h, job);
 }
 

@@ -280,7 +280,7 @@
 #define WIRE_MSG_moved_job(F, L, S) \
     F(U32, branch, "which of the call's answers") \
     F(U32, attempt, "0: it never was sent to a worker") \
-    F(U32, in_vain, "attempts since the last one that brought a token") \
+    F(U32, in_vain, "attempts that have ended since the last one that brought a token") \
     F(U32, said, "tokens that the client has") \
     F(I32S, ids, "of these; none, where they were too many to be kept") \
     F(STR, kin, "pool of those who may go on with it (cluster/kin.c); empty: all") \
