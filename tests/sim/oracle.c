@@ -64,6 +64,8 @@ static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
         SIM_MUST(s, fx->ids.p[i] == answer_token(b->run->seed, at), "O3: wrong token %u", at);
         SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= answer_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
     }
+    if (fx->branch == c->suspect && b->tokens >= c->suspect_from + HEAD_ACQUIT_TOKENS)
+        c->crashes = 0; /* it was not this one's doing; nor where it ends well */
     s->tokens += fx->ids.n;
     b->token_us = coordinator_now(s, c->head);
     text_check(s, b, fx->text);
@@ -234,6 +236,8 @@ static void branch_ends(struct sim *s, struct call *c, const struct fx *fx)
         sim_fail(s, "O5: call %llu was cancelled by nobody", (unsigned long long)c->id);
     else
         answer_check(s, c, b, fx);
+    if (fx->branch == c->suspect && fx->finish != FINISH_ERROR)
+        c->crashes = 0;
 }
 
 static void call_ends(struct sim *s, struct call *c, const struct fx *fx)

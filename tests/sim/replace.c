@@ -23,6 +23,7 @@ struct told {
     struct asking *asking; /* the old one; borrowed */
     bool counts;           /* it is no ghost */
     bool seeks, looks;     /* it waits for its stream to be found; and still is to, as it cannot begin anew */
+    bool runs;             /* all its jobs that have not ended are with an actor: none of these attempts was in vain yet */
     enum reads reads;
     struct buf frames;     /* owned; moved_job, …, moved_call. Empty: it looks */
 };
@@ -132,6 +133,8 @@ static void tell(struct sim *s, const struct coordinator *c, struct told *t)
         return;
     }
     SIM_MUST(s, head_call_moves(c->head, k->no, &m, &run, &r), "head %u does not know call %llu", c->no, (unsigned long long)k->call->id);
+    struct head_call_view v;
+    t->runs = head_call_view(c->head, k->no, &v) && v.running == v.branches - v.ended;
     if (k->call->kind != REQUEST_EMBED)
         say_jobs(s, c, t);
     say_call(s, t, &m, &run);
@@ -258,6 +261,7 @@ static void branch_moves(struct sim *s, const struct call *c, const struct told 
     uint32_t said = m != NULL ? m->said : 0;
     branch_probe(s, b, m, t);
     b->in_vain = m != NULL ? vain_of(c, b, no) : 0;
+    b->in_vain -= t->runs && b->in_vain > 0;
     b->attempts = m != NULL ? m->attempt : made;
     if (said != b->tokens)
         b->text_bytes = said > 0 ? 4 * (said - 1) : 0;

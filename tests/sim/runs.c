@@ -111,7 +111,7 @@ void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, 
              m->branch, m->said, c->branches[m->branch].tokens);
     struct run_seen *seen = run_seen(s, c, m->job, c->seed + m->branch, m->attempt);
     sim_trace(s, "adopt", c->model, c->id, m->job, m->attempt);
-    seen->in_vain += seen->in_vain == 0; /* else it was counted where it began */
+    seen->in_vain++;
     seen->from = m->said;
     seen->attempt = m->attempt;
     seen->worker = worker;
@@ -192,6 +192,8 @@ void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wi
         PROBE(s, named_beside_poison);
     c->crashes++;
     c->crashed_alone = m->company == 1;
+    c->suspect = (uint32_t)(seen->seed - c->seed);
+    c->suspect_from = c->branches[c->suspect].tokens;
 }
 
 enum { ADRIFT_S = 62 }; /* agent_config.adrift_ms and a little */

@@ -361,7 +361,8 @@ struct call {
     bool poison;        /* it crashes the worker that computes its prompt or, of its answer, … */
     uint32_t poison_at; /* … this token; 0: the prompt */
     uint32_t crashes;   /* the head has heard of */
-    bool crashed_alone; /* in the last of them */
+    bool crashed_alone; /* in the last of them … */
+    uint32_t suspect, suspect_from; /* … at this branch, after so many tokens */
     uint32_t runs_n, branches_n; /* branches: that it may have */
     struct run_seen *runs;       /* owned, NULL once it has ended; one per job, room for branches_n */
     struct branch *branches;     /* same */
