@@ -168,23 +168,32 @@ static void put_result(const struct bench *b, bool json, bool first)
     fflush(stdout); /* a row takes minutes with a real model: whoever follows a file wants to see it */
 }
 
+/* Each strategy under one load. */
+static void run_load(struct bench *b, const struct shape *shape, bool json, bool *first)
+{
+    for (int k = 0; k < BALANCE_COUNT && b->fault.err == 0; k++) {
+        run_cell(b, shape, (enum balance)k);
+        progress_clear();
+        if (b->fault.err == 0)
+            put_result(b, json, *first);
+        *first = false;
+    }
+}
+
 int bench_main(const struct settings *s)
 {
     struct bench b = {.s = s};
-    bool json = setting_number(s, SET_OUTPUT) == 1;
+    bool json = setting_number(s, SET_OUTPUT) == 1, first = true;
     trial_model(s, ECHO_MODEL, b.model, sizeof b.model);
     if (!setting_on(s, SET_COMPARE_BALANCE)) {
         fprintf(stderr, "error: manta bench: say what to compare; there is --compare-balance\n");
         return 2;
     }
     put_head(&b, json);
+    const char *wanted = setting_text(s, SET_BENCH_LOAD);
     for (int i = 0; i < SHAPES && b.fault.err == 0; i++) {
-        for (int k = 0; k < BALANCE_COUNT && b.fault.err == 0; k++) {
-            run_cell(&b, &shapes[i], (enum balance)k);
-            progress_clear();
-            if (b.fault.err == 0)
-                put_result(&b, json, i + k == 0);
-        }
+        if (strcmp(wanted, "all") == 0 || strcmp(wanted, shapes[i].name) == 0)
+            run_load(&b, &shapes[i], json, &first);
     }
     if (json)
         printf("\n]}\n");

@@ -75,6 +75,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(PULL_STALL, "pull-stall-s", "models.pull_stall_s", SETTING_NUMBER, "30", 1, 3600, NULL, USE_WORKER | USE_MODELS, "a download below 1 kB/s for this long is tried anew") \
     S(THROTTLE, "throttle", "worker.throttle", SETTING_NUMBER, "1", 1, 1000, NULL, USE_WORKER, "the engine computes so many times slower: to see an uneven cluster") \
     S(COMPARE_BALANCE, "compare-balance", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_BENCH, "each --balance on an even, an uneven and a shared-prefix load") \
+    S(BENCH_LOAD, "load", NULL, SETTING_CHOICE, "all", 0, 0, "all|even|uneven|shared", USE_BENCH, "only this one") \
     S(BENCH_CALLS, "calls", NULL, SETTING_NUMBER, "100", 6, 100000, NULL, USE_BENCH, "prompts that count, of each load and strategy") \
     S(BENCH_STREAMS, "streams", NULL, SETTING_NUMBER, "6", 1, 100000, NULL, USE_BENCH, "clients that ask at the same time") \
     S(BENCH_SEED, "seed", NULL, SETTING_NUMBER, "1", 0, 1ull << 62, NULL, USE_BENCH | USE_CHAOS, "other prompts, other faults for each seed") \

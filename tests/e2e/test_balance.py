@@ -99,9 +99,18 @@ def test_bench_compares_the_strategies(run):
     assert min(cached["predicted"], cached["prefix"]) > max(cached["round-robin"], cached["random"])
 
 
+def test_bench_of_one_load(run):
+    """Given a bench that is asked for one load; when it ends; then there is a row of each strategy under that load, and no other."""
+    end = run("bench", "--compare-balance", "--load", "uneven", "--calls", "6", "--model", "echo:tokens=4096,context=4096", "-o", "json")
+    assert end.returncode == 0, end.stderr
+    assert [r["load"] for r in json.loads(end.stdout)["results"]] == ["uneven"] * 5
+
+
 def test_bench_says_what_is_wrong(run):
-    """Given a bench without a comparison, or of a model that cannot be loaded; then it ends with the reason."""
+    """Given a bench without a comparison, or of a model that cannot be loaded, or of a load that is none; then it ends with the reason."""
     end = run("bench")
     assert end.returncode == 2 and "--compare-balance" in end.stderr
     end = run("bench", "--compare-balance", "--model", "echo:tokns=3")
     assert end.returncode == 1 and "did you mean 'tokens'" in end.stderr
+    end = run("bench", "--compare-balance", "--load", "odd")
+    assert end.returncode == 2 and "even" in end.stderr
