@@ -280,6 +280,7 @@ static void call_moves(struct sim *s, struct call *c, const struct told *t, cons
         branch_moves(s, c, t, h, i);
     c->runs_n = 0;
     c->crashes = 0; /* of which another head knows nothing */
+    c->crashed_worker = 0;
     memcpy(c->sent_before, t->asking->head->sent[c->asked], sizeof c->sent_before);
     if (anew)
         PROBE(s, replaced_anew);

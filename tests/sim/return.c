@@ -117,6 +117,7 @@ static void asks_for_stream(struct sim *s, struct call *c, struct coordinator *h
     const struct asking *k = asking_new(s, c, head, true);
     c->returns++;
     c->crashes = 0; /* of which another head knows nothing, … */
+    c->crashed_worker = 0;
     c->known = false; /* … as of models */
     s->away--;
     sim_trace(s, "client returns", c->left_head == head ? "" : "elsewhere", c->id, k->no, head->no);

@@ -190,6 +190,9 @@ void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wi
         return;
     if (!c->poison)
         PROBE(s, named_beside_poison);
+    if (c->crashed_worker == seen->worker)
+        return;
+    c->crashed_worker = seen->worker;
     c->crashes++;
     c->crashed_alone = m->company == 1;
     c->suspect = (uint32_t)(seen->seed - c->seed);

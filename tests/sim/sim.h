@@ -351,8 +351,7 @@ struct call {
     uint64_t sent_before[SIM_TENANTS]; /* of head.sent, for its model, when it came */
     bool spread, logprobs, scale;
     bool duty;          /* a worker is asked to serve, be cordoned, or drain */
-    bool too_long;      /* the engine will say so */
-    bool early;         /* came before any worker */
+    bool too_long, early; /* the engine will say so; came before any worker */
     bool let_in;        /* the queue was full when it was handed on: it counts as if it had been sent once */
     bool known;         /* its model was there at a head that handed it on */
     bool engine_failed; /* a run of it was ended by a broken engine */
@@ -360,7 +359,8 @@ struct call {
     bool resumed;       /* a run of it went on where another actor had stopped */
     bool poison;        /* it crashes the worker that computes its prompt or, of its answer, … */
     uint32_t poison_at; /* … this token; 0: the prompt */
-    uint32_t crashes;   /* the head has heard of */
+    uint32_t crashes;   /* the head has heard of … */
+    uint64_t crashed_worker; /* … last of this one, 0: of none; what it names first is the suspect */
     bool crashed_alone; /* in the last of them … */
     uint32_t suspect, suspect_from; /* … at this branch, after so many tokens */
     uint32_t runs_n, branches_n; /* branches: that it may have */
