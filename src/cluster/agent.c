@@ -23,7 +23,7 @@ struct agent_config agent_config_default(void)
 {
     return (struct agent_config){
         .seed = 1, .heads_n = 1, .redial_first_ms = 100, .redial_max_ms = 5000, .dial_ms = 5000,
-        .adrift_ms = 60000, .kept_bytes_max = 32u << 20, .moving_bytes_max = WIRE_KV_BYTES_MAX};
+        .adrift_ms = 60000, .told_ms = 600000, .kept_bytes_max = 32u << 20, .moving_bytes_max = WIRE_KV_BYTES_MAX};
 }
 
 struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
@@ -38,6 +38,7 @@ struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
     idtab_init(&a->jobs);
     list_init(&a->kept);
     list_init(&a->expiring);
+    list_init(&a->told);
     list_init(&a->carries);
     return a;
 }

@@ -32,6 +32,7 @@ struct agent_config {
     uint32_t redial_max_ms;      /* 5000 */
     uint32_t dial_ms;            /* 5000: a dial with no welcome by then has failed */
     uint32_t adrift_ms;          /* 60000: so long a job whose head is lost goes on, and what was said of one is kept */
+    uint32_t told_ms;            /* 600000: so long what was told to its end is kept: other branches of its stream may run as long */
     uint64_t kept_bytes_max;     /* 32 MiB of requests and answers kept for heads that take streams over */
     uint64_t moving_bytes_max;   /* 256 MiB of what is computed of answers that leave and come: saved, received, not read yet */
 };

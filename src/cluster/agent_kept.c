@@ -7,6 +7,9 @@
  *                      │ OVER ◀────────────────────────────┘  OVER ──────────────────▶ (forgotten)
  *                      └───┴──── adopt ◀──────────────────────┘
  *
+ * What was told to its end is kept longer (told_ms): other branches of its stream may still run, here or on other workers, and
+ * whoever goes on with the stream needs the ends of those that are over.
+ *
  * A head that was lost may have been killed; its clients come to another one, or to its next life, with the number of
  * tokens they have, and that head seeks and adopts. A head that is the same process as before has given the job to
  * another worker meanwhile: what runs for it is cancelled, what was said of it is kept.
@@ -93,12 +96,18 @@ static void drop(struct agent *a, struct kept *k)
         agent_job_orphan(a, j);
 }
 
-/* The oldest that nobody reads at present goes first; when there is none, this one is no longer kept. */
+static struct kept *first_of(struct list *expiring)
+{
+    return list_empty(expiring) ? NULL : list_item(expiring->next, struct kept, expiring);
+}
+
+/* The oldest that was told to its end goes first, then the oldest that nobody reads at present; when there is none, this one is no
+ * longer kept. */
 static void make_room(struct agent *a, struct kept *k)
 {
-    while (a->kept_bytes > a->cfg.kept_bytes_max && !list_empty(&a->expiring)) {
-        struct kept *oldest = list_item(a->expiring.next, struct kept, expiring);
-        if (oldest == k)
+    while (a->kept_bytes > a->cfg.kept_bytes_max) {
+        struct kept *oldest = first_of(list_empty(&a->told) ? &a->expiring : &a->told);
+        if (oldest == NULL || oldest == k)
             break;
         drop(a, oldest);
     }
@@ -159,17 +168,17 @@ void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg)
 
 void agent_kept_expire_later(struct agent *a, struct kept *k)
 {
+    bool told = k->done && !k->alone;
     list_remove(&k->expiring);
-    k->due_us = a->now_us + (uint64_t)a->cfg.adrift_ms * 1000;
-    list_push(&a->expiring, &k->expiring);
+    k->due_us = a->now_us + (uint64_t)(told ? a->cfg.told_ms : a->cfg.adrift_ms) * 1000;
+    list_push(told ? &a->told : &a->expiring, &k->expiring);
 }
 
 void agent_kept_tick(struct agent *a)
 {
-    while (!list_empty(&a->expiring)) {
-        struct kept *k = list_item(a->expiring.next, struct kept, expiring);
-        if (k->due_us > a->now_us)
-            return;
+    for (struct kept *k; (k = first_of(&a->told)) != NULL && k->due_us <= a->now_us;)
+        kept_free(a, k);
+    for (struct kept *k; (k = first_of(&a->expiring)) != NULL && k->due_us <= a->now_us;) {
         struct agent_job *j = k->job;
         if (j != NULL)
             agent_log(a, LOG_INFO, TAG, "nobody went on with the stream %016llx within %u ms: it ends",
@@ -182,7 +191,9 @@ void agent_kept_tick(struct agent *a)
 
 uint64_t agent_kept_deadline(const struct agent *a)
 {
-    return list_empty(&a->expiring) ? AGENT_NEVER : list_item(a->expiring.next, struct kept, expiring)->due_us;
+    uint64_t adrift_us = list_empty(&a->expiring) ? AGENT_NEVER : list_item(a->expiring.next, struct kept, expiring)->due_us;
+    uint64_t told_us = list_empty(&a->told) ? AGENT_NEVER : list_item(a->told.next, struct kept, expiring)->due_us;
+    return adrift_us < told_us ? adrift_us : told_us;
 }
 
 /* ---- alone ---- */
@@ -197,8 +208,11 @@ void agent_kept_alone(struct agent *a, struct kept *k, uint32_t head)
 void agent_kept_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head)
 {
     struct kept *k = find(a, stream, branch);
-    if (k != NULL && k->job == NULL) /* else it has come back, and runs */
-        agent_kept_alone(a, k, head);
+    if (k == NULL || k->job != NULL) /* it has come back, and runs */
+        return;
+    agent_kept_alone(a, k, head);
+    if (k->done) /* it is not kept as long as what was told to its end: a worker that drains stays for it */
+        agent_kept_expire_later(a, k);
 }
 
 void agent_kept_rejoined(struct agent *a, uint32_t head, uint64_t epoch)

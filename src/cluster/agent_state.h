@@ -88,7 +88,7 @@ struct agent_job {
 struct kept {
     struct kept *next;      /* in the same bucket of agent.kept_by_stream */
     struct list all;        /* agent.kept, oldest first */
-    struct list expiring;   /* agent.expiring: nobody reads it at present */
+    struct list expiring;   /* agent.expiring or agent.told: nobody reads it at present */
     uint64_t stream;
     uint32_t branch, key;   /* key: the actor */
     uint32_t seeker, told;  /* the head that asked for it last, AGENT_HEADS_MAX: none did; the actor that it was told, UINT32_MAX: none */
@@ -134,7 +134,7 @@ struct agent {
     uint64_t move_us;    /* DRAINS: what still runs then shall go on elsewhere */
     bool moves;          /* heads were told so */
     bool signalled;      /* a signal asked it to drain: the next one is not waited for */
-    struct list kept, expiring; /* kept.all; kept.expiring, by due_us */
+    struct list kept, expiring, told; /* kept.all; kept.expiring, by due_us: told those that were told to their end */
     struct agent_text *texts;   /* owned: of the effects of this step */
     struct ag_effects *fx;      /* borrowed: where this step's effects go */
     uint64_t kept_bytes, moving_bytes; /* moving: of carries and jobs */
@@ -217,7 +217,7 @@ void agent_jobs_free(struct agent *a);
 struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct agent_job *j);
 /* A message about its job: kept for whoever goes on. May drop the record. */
 void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg);
-/* Nobody reads it from now on: it is forgotten after adrift_ms. */
+/* Nobody reads it from now on: it is forgotten after adrift_ms, or after told_ms where it was told to its end. */
 void agent_kept_expire_later(struct agent *a, struct kept *k);
 void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek);
 /* The head it ran for is lost, and has not handed it on as far as we know. */

@@ -119,6 +119,30 @@ static void nobody_asks_for_it_and_it_ends(void **state)
     story_end(&s);
 }
 
+/* Given a branch that ended minutes ago while another one of its stream runs elsewhere; when their head dies; then whoever goes on
+ * with the stream gets both. */
+static void a_branch_that_ended_long_ago_is_still_told(void **state)
+{
+    (void)state;
+    struct story s = in_the_middle();
+    done(&s, 1, FINISH_STOP);
+    story_wait(&s, 540000);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    head_is_back(&s, 2);
+    seek(&s, 0, STREAM, 2);
+    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
+                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    adopt(&s, 0, 9, 2);
+    story_is(&s, "send 0 prefilled job=9.2\n"
+                 "send 0 done job=9.2 finish=1 error=0\n");
+    story_wait(&s, 600000);
+    story_simple(&s, AGENT_LINK_LOST, 0);
+    head_is_back(&s, 3);
+    seek(&s, 0, STREAM, 2);
+    story_is(&s, "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    story_end(&s);
+}
+
 static void one_that_ended_meanwhile_is_told_to_its_end(void **state)
 {
     (void)state;
@@ -499,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_stream_goes_on_without_its_head_and_the_next_one_takes_it_over),
         cmocka_unit_test(the_same_head_has_given_its_jobs_to_others_meanwhile),
         cmocka_unit_test(nobody_asks_for_it_and_it_ends),
+        cmocka_unit_test(a_branch_that_ended_long_ago_is_still_told),
         cmocka_unit_test(one_that_ended_meanwhile_is_told_to_its_end),
         cmocka_unit_test(a_client_that_has_less_than_was_sent_gets_it_again),
         cmocka_unit_test(a_cancelled_stream_is_computed_again_after_what_the_client_has),
