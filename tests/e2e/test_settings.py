@@ -146,9 +146,10 @@ def test_pages_for_people(run, echo):
     """Given a cluster; when status, actors and limits are shown; then every node, actor and limit is there."""
     to = ["--head", echo.address]
     status = run("status", "--limits", *to).stdout
-    for words in "[RESOURCES] CPU: 6.0", "[NODES] total 4", "prompt_coordinator", "ash (127.0.0.1)", "[ACTORS] total 3", "queue_jobs_max":
+    cpus = sum(w["cpus"] for w in echo.status()["worker_nodes"])
+    for words in f"[RESOURCES] CPU: {cpus:.1f};", "[NODES] total 4", "prompt_coordinator", "ash (127.0.0.1)", "[ACTORS] total 3", "queue_jobs_max":
         assert words in status, words
-    assert "actor 2: echo on yew" in run("actors", *to).stdout or "actor 2: echo on" in run("actors", *to).stdout
+    assert "actor 2: echo on " in run("actors", *to).stdout
     models = run("models", *to).stdout
     assert "smollm2" in models and "3 actors ready" in models
 
