@@ -4,7 +4,8 @@
  * are `name@` and the first digits of their digest, and whoever wants the first one to the letter may write it so, too.
  * When the last actor of a name's file goes, or none of them can be loaded, the name passes to the oldest of the others,
  * with all that waits for either: so an upgrade of a model, worker by worker, never leaves the plain name without an
- * answer. */
+ * answer. Who waits for a file by its digits gets it under whatever name it comes: after a head was started anew or replaced, the
+ * plain name may belong to another file than before. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -61,6 +62,58 @@ static bool all_failed(const struct pool *p)
     return p->actors_n > 0 && p->actors_n == p->failed_n && p->digest[0] != '\0';
 }
 
+/* All of q is p's from now on. */
+static void merge(struct head *h, struct pool *q, struct pool *p)
+{
+    IDTAB_EACH(n, &h->actors) {
+        struct actor *a = id_item(n, struct actor, node);
+        if (a->seats[SEAT_MODEL].pool == q)
+            head_actor_reseat(h, a, p);
+    }
+    IDTAB_EACH(n, &h->calls) {
+        struct call *call = id_item(n, struct call, node);
+        if (call->pool == q)
+            call->pool = p;
+    }
+    IDTAB_EACH(n, &h->jobs) {
+        struct job *job = id_item(n, struct job, node);
+        if (job->pool == q)
+            job->pool = p;
+    }
+    head_queue_merge(h, q, p);
+    head_pool_drop(h, q);
+}
+
+/* Of `name`, "model@digits": the model, and *out_digits. Both are empty where it is no such name. */
+static struct str model_of(struct str name, struct str *out_digits)
+{
+    size_t at = name.n;
+    *out_digits = str_n("", 0);
+    while (at > 0 && name.p[at - 1] != '@')
+        at--;
+    if (at <= 1 || name.n - at < NAMESAKE_DIGITS_MIN)
+        return str_n(NULL, 0);
+    *out_digits = str_n(name.p + at, name.n - at);
+    return str_n(name.p, at - 1);
+}
+
+static bool begins_with(const char *digest, struct str first)
+{
+    return strncmp(digest, first.p, first.n) == 0;
+}
+
+/* Who came before p's file and asked for it by its digest finds it here, whatever it is called. */
+static void merge_waiting(struct head *h, struct pool *p, struct str model)
+{
+    LIST_EACH_SAFE(pos, nxt, &h->pools) {
+        struct pool *q = list_item(pos, struct pool, order);
+        struct str first, of = model_of(str_of(q->name), &first);
+        bool waits = q != p && q->actors_n == 0 && q->embeds == p->embeds;
+        if (waits && first.n > 0 && str_eq(of, model) && begins_with(p->digest, first))
+            merge(h, q, p);
+    }
+}
+
 struct pool *head_namesake_pool(struct head *h, const struct worker *w, const struct wire_actor *m)
 {
     bool embeds = m->kind == REQUEST_EMBED;
@@ -80,18 +133,16 @@ struct pool *head_namesake_pool(struct head *h, const struct worker *w, const st
     }
     if (p->actors_n == 0 || p->digest[0] == '\0')
         head_pool_digest(p, m->digest);
+    if (p->actors_n == 0)
+        merge_waiting(h, p, m->model);
     return p;
 }
 
 struct pool *head_namesake_find(const struct head *h, struct str name, bool embeds)
 {
-    size_t at = name.n;
-    while (at > 0 && name.p[at - 1] != '@')
-        at--;
-    if (at <= 1 || name.n - at < NAMESAKE_DIGITS_MIN)
-        return NULL;
-    struct pool *p = head_pool_find_exact(h, str_n(name.p, at - 1), embeds);
-    return p != NULL && strncmp(p->digest, name.p + at, name.n - at) == 0 ? p : NULL;
+    struct str first, model = model_of(name, &first);
+    struct pool *p = model.n > 0 ? head_pool_find_exact(h, model, embeds) : NULL;
+    return p != NULL && begins_with(p->digest, first) ? p : NULL;
 }
 
 /* ---- the name passes on ---- */
@@ -125,21 +176,5 @@ void head_namesake_inherit(struct head *h, struct pool *p)
     if (p->actors_n > 0)
         failed_yield(h, p);
     head_pool_digest(p, str_of(q->digest));
-    IDTAB_EACH(n, &h->actors) {
-        struct actor *a = id_item(n, struct actor, node);
-        if (a->seats[SEAT_MODEL].pool == q)
-            head_actor_reseat(h, a, p);
-    }
-    IDTAB_EACH(n, &h->calls) {
-        struct call *call = id_item(n, struct call, node);
-        if (call->pool == q)
-            call->pool = p;
-    }
-    IDTAB_EACH(n, &h->jobs) {
-        struct job *job = id_item(n, struct job, node);
-        if (job->pool == q)
-            job->pool = p;
-    }
-    head_queue_merge(h, q, p);
-    head_pool_drop(h, q);
+    merge(h, q, p);
 }

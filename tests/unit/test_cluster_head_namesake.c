@@ -102,6 +102,22 @@ static void one_file_has_one_name(void **state)
     story_end(&s);
 }
 
+/* Given prompts for a file by its digest, which wait for a worker; when the file comes and nobody else has its plain name, then it gets
+ * that, and the prompts. */
+static void who_waits_for_a_file_finds_it_under_its_plain_name(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\n");
+    story(&s, "> prompt 1 model=gpt2@bbbbbbbb text=x\n"
+              "> prompt 2 model=gpt2@bbbb text=y\n"
+              "> prompt 3 model=gpt2@cccc text=another\n"
+              "> actor 1 model=gpt2 digest=bbbbbbbbbbbbbbbb\nsend 1 actor_ack key=0 id=0\nsend 1 run job=1.1 key=0 seed=0 x\n"
+              "> done 1 job=1\ndone 1.0 finish=1 actor=0 node=a\nend 1 of 1\nsend 1 run job=2.1 key=0 seed=0 y\n"
+              "> done 1 job=2\ndone 2.0 finish=1 actor=0 node=a\nend 2 of 1\n");
+    story_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +126,7 @@ int main(void)
         cmocka_unit_test(what_failed_does_not_keep_the_name),
         cmocka_unit_test(a_name_that_looks_like_ours_is_no_trap),
         cmocka_unit_test(one_file_has_one_name),
+        cmocka_unit_test(who_waits_for_a_file_finds_it_under_its_plain_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
