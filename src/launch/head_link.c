@@ -107,14 +107,14 @@ static void on_refuse(struct head_link *k, const struct wire_refuse *m)
     net_conn_close(k->conn);
 }
 
-static void on_frame(struct head_link *k, struct str frame)
+static int on_frame(struct head_link *k, struct str frame)
 {
     struct wire_msg msg;
     struct fault f = {0};
-    if (wire_decode(&msg, &k->arena, frame, &f) != 0) {
+    int err = wire_decode(&msg, &k->arena, frame, &f);
+    if (err != 0) {
         launch_say(k->launch, LOG_WARN, "the head sent something that is not a manta message: %s", f.text);
-        net_conn_abort(k->conn);
-        return;
+        return err;
     }
     k->heard_us = net_now_us(k->launch->loop);
     switch (msg.type) {
@@ -123,6 +123,7 @@ static void on_frame(struct head_link *k, struct str frame)
     case WIRE_scale: launch_scale(k->launch, msg.scale.workers); break;
     default: break; /* beat_ack has done its work by being heard */
     }
+    return 0;
 }
 
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
@@ -133,12 +134,12 @@ static void on_data(struct net_conn *c, struct str bytes, void *user_data)
     while (err == 0 && frame > 0 && k->state != LINK_REFUSED) {
         err = wire_frame(str_n(k->in.p + at, k->in.n - at), WIRE_HELLO_BYTES_MAX, &frame);
         if (err == 0 && frame > 0)
-            on_frame(k, str_n(k->in.p + at, frame));
+            err = on_frame(k, str_n(k->in.p + at, frame));
         at += err == 0 ? frame : 0;
     }
     buf_consume(&k->in, at);
-    if (err != 0)
-        net_conn_abort(c); /* no message to a launcher is that long */
+    if (err != 0) /* nonsense, or longer than any message to a launcher */
+        net_conn_abort(c);
 }
 
 /* ---- its life ---- */

@@ -27,14 +27,15 @@ static void bad_frame(struct uplink *u, const char *why)
     buf_reset(&u->in);
 }
 
-static void on_frame(struct uplink *u, struct str frame)
+/* false: nothing is read of what came behind it. */
+static bool on_frame(struct uplink *u, struct str frame)
 {
     struct worker_program *p = u->program;
     struct wire_msg msg;
     struct fault f = {0};
     if (wire_decode(&msg, &p->arena, frame, &f) != 0) {
         bad_frame(u, f.text);
-        return;
+        return false;
     }
     if (log_traces("wire")) {
         struct buf line = buf_max(LOG_LINE_BYTES_MAX);
@@ -43,6 +44,7 @@ static void on_frame(struct uplink *u, struct str frame)
         buf_fini(&line);
     }
     worker_feed(p, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = &msg});
+    return true;
 }
 
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
@@ -61,10 +63,11 @@ static void on_data(struct net_conn *c, struct str bytes, void *user_data)
         }
         if (frame == 0)
             break;
-        on_frame(u, str_n(u->in.p + at, frame));
+        if (!on_frame(u, str_n(u->in.p + at, frame)))
+            return;
         at += frame;
     }
-    if (u->conn == c && at <= u->in.n)
+    if (u->conn == c)
         buf_consume(&u->in, at);
 }
 

@@ -113,17 +113,21 @@ def test_worker_that_is_refused_for_good(cluster):
         assert other.dials == 1
 
 
-@pytest.mark.parametrize("frames", [b"\xff" * 64, b"\x10\x00\x00\x00" + b"\xff" * 16, wire.frame(wire.HELLO, b""), wire.refuse("busy", final=False)],
-                         ids=["endless-frame", "garbage", "broken-hello", "not-now"])
+BROKEN = wire.frame(wire.HELLO, b"")
+
+
+@pytest.mark.parametrize("frames", [b"\xff" * 64, b"\x10\x00\x00\x00" + b"\xff" * 16, BROKEN, BROKEN * 3, wire.refuse("busy", final=False)],
+                         ids=["endless-frame", "garbage", "broken-hello", "three-broken-hellos", "not-now"])
 def test_worker_whose_head_talks_nonsense(cluster, frames):
     """Given something that takes the worker's upgrade and then talks nonsense, or refuses it for now; when a worker dials
-    it; then the worker logs what was wrong, dials again, each time later, and serves its other head meanwhile."""
+    it; then the worker logs what was wrong, reads no further, dials again, each time later, and serves its other head meanwhile."""
     head = cluster.head()
     with wire.FakeHead(frames) as other:
         worker = cluster.echo_worker(f"{other.address},{head.address}")
         head.wait_ready(actors=1)
         wait_for("a third dial", lambda: other.dials >= 3)
         assert "not joined: " in worker.log
+        assert worker.log.count("that is not a manta message") <= other.dials
         assert head.ask("and you?")["final_response"]
         assert other.dials < 20
         assert worker.stop() == 0

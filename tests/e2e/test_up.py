@@ -90,7 +90,7 @@ def test_scale(up, run):
         assert scale.returncode == 0, scale.stderr
         up.wait_ready(actors=n)
         wait_for(f"{n} workers and the head", lambda: len(everybody(up)) == n + 1)
-        assert up.status()["scale"] == {"launcher": True, "running": n, "target": n}
+        wait_for(f"the launcher to tell of {n}", lambda: up.status()["scale"] == {"launcher": True, "running": n, "target": n})
         assert up.child("head") == head and head in before
     assert up.ask("the last one?")["answered_by"]["node"] == "worker-1"
 
