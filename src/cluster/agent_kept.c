@@ -96,7 +96,7 @@ static void drop(struct agent *a, struct kept *k)
         agent_job_orphan(a, j);
 }
 
-static struct kept *first_of(struct list *expiring)
+static struct kept *first_of(const struct list *expiring)
 {
     return list_empty(expiring) ? NULL : list_item(expiring->next, struct kept, expiring);
 }
@@ -191,9 +191,9 @@ void agent_kept_tick(struct agent *a)
 
 uint64_t agent_kept_deadline(const struct agent *a)
 {
-    uint64_t adrift_us = list_empty(&a->expiring) ? AGENT_NEVER : list_item(a->expiring.next, struct kept, expiring)->due_us;
-    uint64_t told_us = list_empty(&a->told) ? AGENT_NEVER : list_item(a->told.next, struct kept, expiring)->due_us;
-    return adrift_us < told_us ? adrift_us : told_us;
+    const struct kept *adrift = first_of(&a->expiring), *told = first_of(&a->told);
+    uint64_t due_us = adrift != NULL ? adrift->due_us : AGENT_NEVER;
+    return told != NULL && told->due_us < due_us ? told->due_us : due_us;
 }
 
 /* ---- alone ---- */

@@ -2,17 +2,14 @@
 
 Frames as in src/wire/wire.h: u32 length of what follows, u16 message number, fields in the order of src/wire/schema.h."""
 
-import pathlib
-import re
 import socket
 import struct
 import threading
 
-HEADER = pathlib.Path(__file__).parents[2] / "src/wire/wire.h"
-VERSION = int(re.search(r"WIRE_VERSION = (\d+)", HEADER.read_text(encoding="utf-8")).group(1))
+from swarm import UPGRADE, VERSION
+
 HELLO, BYE = 1, 7
 WELCOME, REFUSE = 33, 34
-UPGRADE = b"GET /manta/link HTTP/1.1\r\nhost: test\r\nconnection: Upgrade\r\nupgrade: manta\r\n\r\n"
 
 
 def text(s):

@@ -56,6 +56,15 @@ static void head_is_back(struct story *s, uint64_t epoch)
     story_forget(s);
 }
 
+/* Its next life asks for the stream, of which the client has two tokens, and is told of it. */
+static void the_next_head_finds_it(struct story *s)
+{
+    head_is_back(s, 2);
+    seek(s, 0, STREAM, 2);
+    story_is(s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
+                "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+}
+
 /* A stream of which the head has had two tokens. */
 static struct story in_the_middle(void)
 {
@@ -76,10 +85,7 @@ static void a_stream_goes_on_without_its_head_and_the_next_one_takes_it_over(voi
     story_is(&s, ""); /* nothing is cancelled */
     token(&s, 1, 2, "c");
     token(&s, 1, 3, "d");
-    head_is_back(&s, 2);
-    seek(&s, 0, STREAM, 2);
-    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
-                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    the_next_head_finds_it(&s);
     adopt(&s, 0, 9, 2);
     story_is(&s, "send 0 prefilled job=9.2\n"
                  "send 0 tokens job=9.2 first=2 text=c\n"
@@ -128,10 +134,7 @@ static void a_branch_that_ended_long_ago_is_still_told(void **state)
     done(&s, 1, FINISH_STOP);
     story_wait(&s, 540000);
     story_simple(&s, AGENT_LINK_LOST, 0);
-    head_is_back(&s, 2);
-    seek(&s, 0, STREAM, 2);
-    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
-                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    the_next_head_finds_it(&s);
     adopt(&s, 0, 9, 2);
     story_is(&s, "send 0 prefilled job=9.2\n"
                  "send 0 done job=9.2 finish=1 error=0\n");
@@ -206,10 +209,7 @@ static void a_client_from_before_the_stream_came_here_is_computed_again(void **s
     prefilled(&s, 1);
     token(&s, 1, 3, "d");
     story_simple(&s, AGENT_LINK_LOST, 0);
-    head_is_back(&s, 2);
-    seek(&s, 0, STREAM, 2);
-    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
-                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    the_next_head_finds_it(&s);
     adopt(&s, 0, 9, 2);
     story_is(&s, "cancel actor=0 ticket=1\n"
                  "run actor=0 ticket=2 hi\n");
@@ -461,10 +461,7 @@ static void what_is_saved_too_late_is_still_here(void **state)
     story_forget(&s);
     engine_saved(&s);
     story_is(&s, ""); /* it stays */
-    head_is_back(&s, 2);
-    seek(&s, 0, STREAM, 2);
-    story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
-                 "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    the_next_head_finds_it(&s);
     story_end(&s);
 }
 
