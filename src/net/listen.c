@@ -59,7 +59,7 @@ static void on_connection(uv_stream_t *stream, int status)
     struct net_listener *s = stream->data;
     if (status < 0)
         return; /* out of files: libuv has turned the caller away */
-    if (s->accepted < ACCEPTS_PER_TURN)
+    if (s->accepted < ACCEPTS_PER_TURN && !net_turn_spent(loop_of((uv_handle_t *)stream)))
         accept_one(s);
     else
         s->held_back = true;

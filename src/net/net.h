@@ -35,6 +35,24 @@ void net_loop_stop(struct net_loop *l);
 void net_loop_pending_max(struct net_loop *l, size_t bytes);
 /* Memory they take now. */
 size_t net_loop_pending(const struct net_loop *l);
+/* ---- turns: what the loop's thread does between two sleeps ---- */
+enum {
+    NET_TURN_US = 10000,      /* a turn that has computed for so long leaves what can wait to the next one */
+    NET_TURN_LONG_US = 50000, /* longer than any turn should be */
+    NET_TURN_BOUNDS = 10,
+};
+/* True: this turn has computed for NET_TURN_US. Who has many things to do asks between two of them, and does at least one of
+ * them each turn. Cheap. */
+bool net_turn_spent(struct net_loop *l);
+/* Processor time of the turns of net_loop_run(). */
+struct net_turns {
+    const uint64_t *bounds_us;            /* NET_TURN_BOUNDS of them, rising */
+    uint64_t counts[NET_TURN_BOUNDS + 1]; /* turns up to each bound and over the one before; the last: beyond all */
+    uint64_t n, sum_us, max_us;
+    uint64_t over;                        /* longer than NET_TURN_LONG_US */
+};
+const struct net_turns *net_turns(const struct net_loop *l);
+
 /* Monotonic microseconds, as clock_us(). */
 uint64_t net_now_us(const struct net_loop *l);
 
