@@ -17,7 +17,13 @@ struct head_options options_head(const struct settings *s)
     c.lost_after_ms = (uint32_t)setting_number(s, SET_LOST);
     c.rebalance = setting_on(s, SET_REBALANCE);
     c.status_every_ms = (uint32_t)setting_number(s, SET_STATUS_EVERY);
+    uint32_t origins_n, hosts_n;
+    const char *const *origins = setting_items(s, SET_ALLOW_ORIGIN, &origins_n), *const *hosts = setting_items(s, SET_ALLOW_HOST, &hosts_n);
     return (struct head_options){
+        .allow_origins = origins,
+        .allow_origins_n = origins_n,
+        .allow_hosts = hosts,
+        .allow_hosts_n = hosts_n,
         .host = setting_text(s, SET_HOST),
         .port = (uint16_t)setting_number(s, SET_PORT),
         .api_key = setting_text(s, SET_API_KEY),

@@ -100,5 +100,7 @@ int listener_fd(struct net_listener *s);
 void address_text(const struct sockaddr_storage *a, char out[static NET_ADDRESS_BYTES]);
 /* A numeric address; false when `host` is a name. */
 bool address_parse(const char *host, uint16_t port, struct sockaddr_storage *out);
+/* Without the port; a link-local address with its zone. */
+void address_host(const struct sockaddr_storage *a, char out[static NET_ADDRESS_BYTES]);
 
 #endif

@@ -81,6 +81,14 @@ typedef void net_accept_fn(struct net_conn *c, void *user_data);
 int net_listen(struct net_loop *l, const char *host, uint16_t port, net_accept_fn *fn, void *user_data,
                struct net_listener **out, struct fault *f);
 uint16_t net_listener_port(const struct net_listener *l);
+/* The numeric address of its socket; "" when the system does not say. */
+void net_listener_host(const struct net_listener *l, char out[static NET_ADDRESS_BYTES]);
+/* The numeric address that net_listen() takes for `host` now; waits for the resolver. ERR_NET with f. */
+int net_resolve(struct net_loop *l, const char *host, char out[static NET_ADDRESS_BYTES], struct fault *f);
+/* A numeric address, as IPv4 in four parts or IPv6, also with a zone ("fe80::1%eth0"): no name. */
+bool net_is_address(struct str text);
+/* … and one that only programs of this machine reach: 127.0.0.0/8, ::1, ::ffff:127.0.0.0/104. */
+bool net_is_loopback(struct str text);
 void net_listener_close(struct net_listener *l);
 /* Resolves and connects; failure comes as on_close with no on_open before it. */
 struct net_conn *net_dial(struct net_loop *l, const char *host, uint16_t port, const struct net_conn_calls *calls,
