@@ -15,12 +15,20 @@
 /* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
  * here, in order, before the next event. */
 
+static void put_line(const struct fx *fx)
+{
+    if (fx->peer_kind != NULL)
+        log_peer(fx->peer_kind, fx->level, fx->tag, "%.*s", STR_ARG(fx->text));
+    else
+        log_line(fx->level, fx->tag, "%.*s", STR_ARG(fx->text));
+}
+
 static void carry_out(struct head_program *p, const struct fx *fx)
 {
     switch (fx->kind) {
     case FX_SEND: link_send(p, fx->link, &fx->msg); break;
     case FX_CLOSE_LINK: link_close(p, fx->link); break;
-    case FX_LOG: log_line(fx->level, fx->tag, "%.*s", STR_ARG(fx->text)); break;
+    case FX_LOG: put_line(fx); break;
     case FX_RESUMED:
     case FX_STARTED:
     case FX_TOKENS:
@@ -134,7 +142,7 @@ static int listen_at(struct head_program *p, const struct http_server_calls *cal
 
 static void say_started(struct head_program *p)
 {
-    log_info("CLUSTER STATUS", "cluster started on http://%s:%u", p->o->host, http_server_port(p->server));
+    log_info("CLUSTER STATUS", "cluster started on http://%s", net_place(p->o->host, http_server_port(p->server)).text);
     log_info("COORDINATOR MODE", "head is coordinator only: waiting for worker nodes to join and register models; no models loaded here");
     log_info("REALTIME PROMPT SYSTEM", "initializing; coordinator created and registered as 'prompt_coordinator'");
     log_info("CLUSTER RUNNING", "ready for worker nodes");

@@ -278,9 +278,9 @@ static int dial(struct taking *t)
         err = net_ferry_dial(path, REPLACE_PATIENCE_MS, &t->ferry, t->f);
     if (err == ERR_NOT_FOUND)
         err = fault_set(t->f, ERR_UNAVAILABLE,
-                        "--replace: there is no running head of this user at %s:%u to be replaced (nobody waits at %s): start it without "
+                        "--replace: there is no running head of this user at %s to be replaced (nobody waits at %s): start it without "
                         "--replace, or give the --host and --port of the running one",
-                        o->host, o->port, path);
+                        net_place(o->host, o->port).text, path);
     return err;
 }
 

@@ -31,6 +31,7 @@ struct command {
 
 static int run_up(const struct settings *s)
 {
+    log_start();
     return up_main(s);
 }
 
@@ -50,6 +51,7 @@ static int run_head(const struct settings *s)
     struct head_options o = options_head(s);
     map_by_force(setting_text(s, SET_DEBUG_MAP));
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    log_start();
     limits_apply(setting_number(s, SET_HEAD_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_HEAD_LIMIT_CPUS));
     int status = head_main(&o);
     limits_end();
@@ -60,6 +62,7 @@ static int run_worker(const struct settings *s)
 {
     struct worker_options o = options_worker(s);
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    log_start();
     limits_apply(setting_number(s, SET_WORKER_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_WORKER_LIMIT_CPUS));
     o.memory_bytes = limits_memory(o.memory_bytes);
     int status = worker_main(&o);

@@ -1,9 +1,21 @@
 #include "main/options.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "head/keys.h"
+
+/* "[::1]", as it stands in a URL, is "::1". */
+static const char *plain_host(const char *host)
+{
+    static char plain[256]; /* of the only settings there are */
+    size_t n = strlen(host);
+    if (n < 3 || host[0] != '[' || host[n - 1] != ']')
+        return host;
+    snprintf(plain, sizeof plain, "%.*s", (int)(n - 2 < sizeof plain ? n - 2 : sizeof plain - 1), host + 1);
+    return plain;
+}
 
 struct head_options options_head(const struct settings *s)
 {
@@ -24,7 +36,7 @@ struct head_options options_head(const struct settings *s)
         .allow_origins_n = origins_n,
         .allow_hosts = hosts,
         .allow_hosts_n = hosts_n,
-        .host = setting_text(s, SET_HOST),
+        .host = plain_host(setting_text(s, SET_HOST)),
         .port = (uint16_t)setting_number(s, SET_PORT),
         .api_key = setting_text(s, SET_API_KEY),
         .join_token = setting_text(s, SET_JOIN_TOKEN),

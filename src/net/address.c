@@ -1,5 +1,6 @@
 /* Socket addresses <-> text. */
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,4 +70,26 @@ bool net_is_loopback(struct str text)
 {
     struct sockaddr_storage a = {0};
     return parse_str(text, &a) && is_loopback(&a);
+}
+
+struct net_place net_place(const char *host, unsigned port)
+{
+    struct net_place p;
+    bool v6 = strchr(host, ':') != NULL && host[0] != '[';
+    snprintf(p.text, sizeof p.text, v6 ? "[%.255s]:%u" : "%.255s:%u", host, port);
+    return p;
+}
+
+const char *net_reachable(const char *host)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *found = NULL;
+    const char *reachable = host;
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return host; /* a name, or nothing at all: whoever dials it will see */
+    if (found->ai_family == AF_INET && ((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr == INADDR_ANY)
+        reachable = "127.0.0.1";
+    if (found->ai_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)found->ai_addr)->sin6_addr))
+        reachable = "::1";
+    freeaddrinfo(found);
+    return reachable;
 }

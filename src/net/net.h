@@ -77,6 +77,14 @@ struct net_conn_calls {
 struct net_listener;
 /* A new connection: set its calls with net_conn_set() before returning, or close it. */
 typedef void net_accept_fn(struct net_conn *c, void *user_data);
+/* A host and a port as one writes them together: "head:8470", "[::1]:8470". */
+struct net_place {
+    char text[300];
+};
+struct net_place net_place(const char *host, unsigned port);
+/* Where a listener on `host` is dialled from this machine: the loopback address for a wildcard of any spelling ("::", "0"), else
+ * `host` itself. */
+const char *net_reachable(const char *host);
 /* host: "127.0.0.1", "::1", "0.0.0.0", "localhost". port 0: any. ERR_IN_USE, ERR_NET with f filled. */
 int net_listen(struct net_loop *l, const char *host, uint16_t port, net_accept_fn *fn, void *user_data,
                struct net_listener **out, struct fault *f);
