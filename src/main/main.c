@@ -18,6 +18,7 @@
 #include "main/options.h"
 #include "main/settings.h"
 #include "main/up.h"
+#include "worker/tryout.h"
 #include "worker/worker.h"
 
 struct command {
@@ -248,6 +249,8 @@ static int run_command(const struct command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers; a crash of it is reported by them */
+        return tryout_main(argc - 2, argv + 2);
     crash_report_init(MANTA_VERSION);
     log_init();
     if (argc < 2) {

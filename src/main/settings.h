@@ -71,6 +71,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory limit of a worker; a model that needs more is refused; 0: none") \
     S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "memory the system lets a worker have, should it pass --memory; 0: any") \
     S(WORKER_LIMIT_CPUS, "worker-limit-cpus", "worker.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_WORKER, "processors' time the system lets a worker have; 0: any") \
+    S(LOAD_STALL, "load-stall-s", "worker.load_stall_s", SETTING_NUMBER, "120", 1, 86400, NULL, USE_WORKER, "a model whose loading makes no progress for this long is left out") \
     S(STEP_MS, "step-ms", "worker.step_ms", SETTING_NUMBER, "0", 0, 10000, NULL, USE_WORKER, "aim for a step that mixes decoding and prompt chunks; 0: the engine's choice") \
     S(OFFLINE, "offline", "models.offline", SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER | USE_MODELS, "download no model; HF_HUB_OFFLINE=1 does the same") \
     S(PULL_LIMIT, "pull-limit", "models.pull_limit", SETTING_BYTES, "60g", 0, 1ull << 50, NULL, USE_WORKER | USE_MODELS, "largest model file that is downloaded") \
