@@ -252,6 +252,8 @@ void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *see
             continue;
         k->seeker = head;
         k->told = k->key;
+        if (list_linked(&k->expiring)) /* somebody asks: it is kept as long again */
+            agent_kept_expire_later(a, k);
         uint32_t said = k->branch < seek->said.n && seek->said.p[k->branch] > 0 ? (uint32_t)seek->said.p[k->branch] : 0;
         struct wire_msg *msg = agent_send(a, head, WIRE_held);
         msg->held = (struct wire_held){

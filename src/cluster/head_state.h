@@ -16,7 +16,7 @@
 #include "cluster/text.h"
 #include "cluster/timers.h"
 
-enum { NOT_SEATED = UINT32_MAX, POOL_PEERS_MAX = 64 }; /* the latter: actors looked at for the fastest */
+enum { NOT_SEATED = UINT32_MAX, STREAM_BUCKETS = 1024, POOL_PEERS_MAX = 64 }; /* the last: actors looked at for the fastest */
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
 enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE };
@@ -147,7 +147,6 @@ struct stream_node {
     struct stream_node *next; /* in the same bucket */
     uint64_t stream;          /* 0: in no bucket */
 };
-enum { STREAM_BUCKETS = 1024 };
 
 struct call {
     struct grave grave;
@@ -241,6 +240,7 @@ struct flight {
     struct job *job; /* NULL: nobody waits for it any more */
     uint64_t job_id;
     uint32_t attempt;
+    bool adopts;           /* the actor was told to go on with what it has, not given a `run` */
     uint64_t prompt_bytes; /* counted in actor.waiting_bytes; 0 once prefilled */
     uint64_t fresh_bytes;  /* the same in actor.fresh_bytes */
     uint32_t from;         /* tokens that were delivered before */
@@ -298,7 +298,7 @@ struct head {
 void head_bury(struct head *h, struct grave *g, void (*bury)(struct grave *g));
 struct fx *head_fx(struct head *h, enum fx_kind kind);
 struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_type type);
-struct fx *head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
+void head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* Text that lives as long as this step's effects. */
 struct str head_text(struct head *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

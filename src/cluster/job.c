@@ -99,6 +99,7 @@ static struct flight *flight_new(struct head *h, struct job *job, struct actor *
     f->job = job;
     f->job_id = job->node.id;
     f->attempt = job->attempt;
+    f->adopts = job->adopts;
     f->prompt_bytes = job->call->prompt_bytes + head_replay_bytes(job);
     f->from = job->said;
     f->logprob_from = job->logprob_sum;

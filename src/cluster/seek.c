@@ -21,14 +21,19 @@
 
 #define TAG "FAILOVER"
 
-enum { RETRY_S = 1, NAPS_MAX = 3 };
+enum { RETRY_S = 1, NAPS_MAX = 3, COPIES_MAX = 4 };
 
-/* A branch as the best of those who have it told. */
-struct found {
-    bool there;
+/* A branch as one of those who have it told. */
+struct copy {
     uint32_t actor, attempt;
     int32_t *ids; /* owned */
     uint32_t ids_n;
+};
+
+/* There may be several, and who told first may be gone by the time they are needed. */
+struct found {
+    struct copy copies[COPIES_MAX]; /* in the order in which they were told */
+    uint32_t n;
 };
 
 struct seek {
@@ -71,8 +76,10 @@ static void seek_free(struct head *h, struct seek *s)
     timers_clear(&h->timers, &s->timer);
     idtab_remove(&h->seeks, &s->node);
     h->queue_bytes -= s->bytes;
-    for (uint32_t i = 0; i < s->found_n; i++)
-        free(s->found[i].ids);
+    for (uint32_t i = 0; i < s->found_n; i++) {
+        for (uint32_t k = 0; k < s->found[i].n; k++)
+            free(s->found[i].copies[k].ids);
+    }
     free(s->found);
     free(s->said);
     free(s->request);
@@ -119,10 +126,28 @@ static void owes_one_less(struct head *h, struct worker *w)
         head_worker_refresh(h, w);
 }
 
+static struct actor *holder(const struct head *h, const struct copy *c)
+{
+    struct actor *a = head_actor_find(h, c->actor);
+    return a != NULL && a->state == WIRE_ACTOR_READY ? a : NULL;
+}
+
+/* The latest attempt whose actor is there, of several the first that was told. NULL: none. */
+static const struct copy *best(const struct head *h, const struct found *f)
+{
+    const struct copy *found = NULL;
+    for (uint32_t k = 0; k < f->n; k++) {
+        const struct copy *c = &f->copies[k];
+        if (holder(h, c) != NULL && (found == NULL || c->attempt > found->attempt))
+            found = c;
+    }
+    return found;
+}
+
 static struct actor *actor_of(const struct head *h, const struct found *f)
 {
-    struct actor *a = f->there ? head_actor_find(h, f->actor) : NULL;
-    return a != NULL && a->state == WIRE_ACTOR_READY ? a : NULL;
+    const struct copy *c = best(h, f);
+    return c != NULL ? holder(h, c) : NULL;
 }
 
 /* As many as the client or a worker knows of. */
@@ -164,8 +189,8 @@ static void make_jobs(struct head *h, struct call *call, const struct seek *s)
             call->branches--;
             continue;
         }
-        struct job *job = head_job_found(h, call, call->branches, a, f->attempt,
-                                         (struct wire_i32s){.p = f->ids, .n = f->ids_n});
+        const struct copy *c = best(h, f);
+        struct job *job = head_job_found(h, call, call->branches, a, c->attempt, (struct wire_i32s){.p = c->ids, .n = c->ids_n});
         if (job->forgot)
             head_job_fail(h, job, &too_long);
     }
@@ -281,7 +306,21 @@ static void take_request(struct head *h, struct seek *s, const struct wire_run *
     wire_arena_fini(&arena);
 }
 
-static void take_branch(struct seek *s, uint32_t branch, const struct actor *a, uint32_t attempt, struct wire_i32s ids)
+/* Where another copy is kept: that of the same actor, a free place, one whose actor is gone, or the oldest attempt. */
+static struct copy *place_of(const struct head *h, struct found *f, const struct actor *a)
+{
+    struct copy *least = NULL;
+    for (uint32_t k = 0; k < f->n; k++) {
+        struct copy *c = &f->copies[k];
+        if (c->actor == a->node.id)
+            return c;
+        if (least == NULL || holder(h, c) == NULL || (holder(h, least) != NULL && c->attempt < least->attempt))
+            least = c;
+    }
+    return f->n < COPIES_MAX ? &f->copies[f->n++] : least;
+}
+
+static void take_branch(const struct head *h, struct seek *s, uint32_t branch, const struct actor *a, uint32_t attempt, struct wire_i32s ids)
 {
     if (branch >= s->found_n) {
         s->found = xrealloc(s->found, (branch + 1) * sizeof *s->found);
@@ -290,12 +329,13 @@ static void take_branch(struct seek *s, uint32_t branch, const struct actor *a, 
     }
     struct found *f = &s->found[branch];
     uint32_t wanted = branch < s->said_n ? (uint32_t)s->said[branch] : 0;
-    if (ids.n != wanted || (f->there && f->attempt >= attempt))
-        return; /* it has less than the client, or is an older copy */
-    free(f->ids);
-    *f = (struct found){.there = true, .actor = (uint32_t)a->node.id, .attempt = attempt, .ids_n = ids.n};
-    f->ids = xalloc_array(ids.n + 1, sizeof *f->ids);
-    memcpy(f->ids, ids.p, ids.n * sizeof *f->ids);
+    if (ids.n != wanted)
+        return; /* it has less than the client */
+    struct copy *c = place_of(h, f, a);
+    free(c->ids);
+    *c = (struct copy){.actor = (uint32_t)a->node.id, .attempt = attempt, .ids_n = ids.n};
+    c->ids = xalloc_array(ids.n + 1, sizeof *c->ids);
+    memcpy(c->ids, ids.p, ids.n * sizeof *c->ids);
 }
 
 static int check_held(const struct head *h, const struct worker *w, const struct wire_held *m, const struct wire_run *run,
@@ -326,7 +366,7 @@ static void seek_found(struct head *h, struct seek *s, struct worker *w, const s
         head_link_refuse(h, w->link, ERR_PROTOCOL, false, "%s", f.text);
     } else {
         bool first = s->request == NULL;
-        take_branch(s, m->branch, w->actors[m->key], msg.run.attempt, m->ids);
+        take_branch(h, s, m->branch, w->actors[m->key], msg.run.attempt, m->ids);
         if (first)
             take_request(h, s, &msg.run);
         if (first && s->request != NULL) {

@@ -285,10 +285,12 @@ static void count_done(struct head *h, const struct flight *f, struct call *call
     }
 }
 
-/* The worker stopped taking jobs while this one was on its way to it: nobody has failed. */
+/* The worker stopped taking jobs while this one was on its way to it, or has forgotten by now what it told of a stream: nobody
+ * has failed. */
 static bool crossed(const struct job *job, int err)
 {
-    return err == ERR_UNAVAILABLE && job->state == JOB_SENT && head_worker_is_off(job->flight->actor->worker);
+    const struct flight *f = job->flight;
+    return err == ERR_UNAVAILABLE && job->state == JOB_SENT && (f->adopts || head_worker_is_off(f->actor->worker));
 }
 
 /* Nothing was tried, and that says nothing of the job: the attempt does not count, but its deadline goes on. */

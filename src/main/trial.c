@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "client/client.h"
-#include "launch/launch.h"
 #include "main/hosts.h"
 
 /* Happy path: each head is started and says its address -> the workers, with all of them -> every head counts enough ready
@@ -40,7 +39,7 @@ struct trial {
     struct hosts *hosts;       /* where workers are apart; else NULL */
     char heads[TRIAL_HEADS_MAX * 64], pid[16], program[512];
     char key[40], key_env[64], token_env[64]; /* a head that others reach wants both; empty where nobody does */
-    char reason[1100];         /* the last line a part said, or the first one that says what it cannot */
+    char reason[256];          /* the last line a part said, or the first one that says what it cannot */
     bool ready, failed;
 };
 
@@ -135,7 +134,7 @@ static void on_line(struct net_child *c, struct str line, void *user_data)
 {
     struct part *p = user_data;
     struct trial *t = p->trial;
-    char text[sizeof t->reason];
+    char text[256];
     (void)c;
     snprintf(text, sizeof text, "%.*s", STR_ARG(line));
     if (strstr(t->reason, "cannot") == NULL && line.n > 0)
@@ -149,17 +148,15 @@ static void on_line(struct net_child *c, struct str line, void *user_data)
 static void on_exit_of(struct net_child *c, int64_t status, int signum, void *user_data)
 {
     struct part *p = user_data;
-    char how[64];
-    struct fault f;
+    char why[400];
     (void)c;
     p->child = NULL;
     if (p->struck) {
         net_timer_set(p->again, net_now_us(p->trial->loop) + p->again_ms * 1000ull);
         return;
     }
-    snprintf(how, sizeof how, "ended (status %lld, signal %d)", (long long)status, signum);
-    launch_reason(&f, p->name, how, p->trial->reason);
-    fail(p->trial, f.text);
+    snprintf(why, sizeof why, "%s ended (status %lld, signal %d): %s", p->name, (long long)status, signum, p->trial->reason);
+    fail(p->trial, why);
 }
 
 static void on_again(struct net_timer *timer, void *user_data)

@@ -42,11 +42,19 @@ uint64_t faults_soon(struct sim *s, uint64_t least_ms, uint64_t most_ms)
 
 /* ---- workers ---- */
 
+/* Guests and those of the launcher that were killed come back like all others, and nobody asks them to leave again: in hours a small
+ * cluster would become a great one. */
+static bool is_crowded(const struct sim *s)
+{
+    return s->living.n >= 4ull * s->opt.workers + 16;
+}
+
 static void again(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 {
     (void)b, (void)c;
     const struct worker *dead = table_get(&s->workers, id);
-    worker_start(s, dead->node);
+    if (!is_crowded(s))
+        worker_start(s, dead->node);
 }
 
 /* A dead worker is started again, as systemd or people do: the same node, another life. */

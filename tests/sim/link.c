@@ -331,6 +331,7 @@ static void link_deliver(struct sim *s, uint64_t id, uint64_t dir, uint64_t c)
     if (p->first == NULL)
         return; /* cleared meanwhile */
     if (held_up(s, l, (enum link_dir)dir, &until_us)) {
+        l->late_until_us = until_us > l->late_until_us ? until_us : l->late_until_us;
         sim_at(s, until_us, link_deliver, id, dir, 0);
         return;
     }

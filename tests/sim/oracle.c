@@ -106,12 +106,9 @@ static bool model_has_failed(struct sim *s, const struct call *c)
 static bool ghost_was_late(const struct sim *s, const struct call *c, const struct run_seen *run)
 {
     const struct worker *w = run != NULL ? table_get(&s->workers, run->worker) : NULL;
-    bool late = w != NULL && (w->frozen_until_us > c->left_us || w->slow_until_us > c->left_us);
-    for (uint32_t head = 0; head < s->heads_n && w != NULL; head++) {
-        const struct link *l = table_get(&s->links, w->ways[head].link);
-        late = late || worker_cut_until(w, &s->heads[head], TO_DIALLER) > c->left_us ||
-               (l != NULL && (l->stuck_until_us > c->left_us || l->latency_us > SIM_S));
-    }
+    bool late = false;
+    for (uint32_t head = 0; head < s->heads_n && w != NULL; head++)
+        late = late || worker_was_late(s, w, &s->heads[head], c->left_us);
     return late;
 }
 

@@ -176,11 +176,14 @@ static struct heard *hear(struct sim *s, const struct told *t)
     for (size_t at = 0, n = 0; err == 0 && at < t->frames.n; at += n) {
         SIM_MUST(s, wire_frame(str_n(t->frames.p + at, t->frames.n - at), WIRE_FRAME_BYTES_MAX, &n) == 0 && n > 0, "no frame crosses");
         struct str frame = str_n(t->frames.p + at, n);
-        bool last = at + n == t->frames.n;
-        struct wire_msg *msg = last ? &h->call : &h->jobs[h->jobs_n];
-        err = wire_decode(msg, last ? &h->arena : &h->of_job[h->jobs_n], frame, NULL);
-        h->list[h->jobs_n] = &msg->moved_job;
-        h->jobs_n += !last;
+        if (at + n == t->frames.n) { /* the call comes behind its jobs */
+            err = wire_decode(&h->call, &h->arena, frame, NULL);
+            continue;
+        }
+        uint32_t i = h->jobs_n++;
+        SIM_MUST(s, i < SIM_BRANCHES_MAX, "a call with more than %d jobs crosses", SIM_BRANCHES_MAX);
+        err = wire_decode(&h->jobs[i], &h->of_job[i], frame, NULL);
+        h->list[i] = &h->jobs[i].moved_job;
     }
     if (err == 0)
         err = wire_decode(&run, &h->run, h->call.moved_call.run, NULL);

@@ -178,9 +178,7 @@ static bool branch_could_be_found(const struct sim *s, const struct asking *k, c
         return false;
     if (l == NULL || !l->near_up || !l->far_up || !l->welcomed || l->given_up || w->broken_us >= c->born_us)
         return false;
-    bool late = w->frozen_until_us > from_us || w->slow_until_us > from_us || l->stuck_until_us > from_us || l->latency_us > SIM_S ||
-                worker_cut_until(w, k->head, TO_HEAD) > from_us || worker_cut_until(w, k->head, TO_DIALLER) > from_us ||
-                k->head->stalled_until_us > from_us || k->head->leapt_us >= from_us; /* a leap ends the search */
+    bool late = worker_was_late(s, w, k->head, from_us) || k->head->leapt_us >= from_us; /* a leap ends the search */
     return !late && l->welcomed_us + SIM_S < from_us;
 }
 

@@ -211,11 +211,6 @@ void oracle_works(struct sim *s, const struct worker *w, const struct engine_job
     bool adrift = c->hops > 0 || c->returns > 0 || !came_over->near_up;
     if (adrift && s->now_us < c->ended_us + ADRIFT_S * (uint64_t)SIM_S)
         return;
-    const struct link *l = table_get(&s->links, w->ways[c->head->no].link);
-    bool stuck = l != NULL && (l->stuck_until_us > c->ended_us || l->latency_us > SIM_S);
-    bool delayed = w->frozen_until_us > c->ended_us || worker_cut_until(w, c->head, TO_DIALLER) > c->ended_us || stuck ||
-                   worker_cut_until(w, c->head, TO_HEAD) > c->ended_us || w->slow_until_us > c->ended_us ||
-                   c->head->stalled_until_us > c->ended_us;
-    SIM_MUST(s, delayed, "O7: %s still works on call %llu, which ended %llu ms ago", w->node, (unsigned long long)c->id,
+    SIM_MUST(s, worker_was_late(s, w, c->head, c->ended_us), "O7: %s still works on call %llu, which ended %llu ms ago", w->node, (unsigned long long)c->id,
              (unsigned long long)(s->now_us - c->ended_us) / SIM_MS);
 }

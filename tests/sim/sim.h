@@ -149,6 +149,7 @@ struct link {
     bool closing;       /* the head's program is closing it */
     bool given_up;      /* the head's brain wants it closed: it may not speak of it again */
     uint64_t latency_us, stuck_until_us;
+    uint64_t late_until_us; /* packets were put off until then: also when what held them up was over sooner, they lag until then */
     struct pipe pipe[2];
 };
 uint64_t link_dial(struct sim *s, struct coordinator *to, uint64_t worker, uint64_t stranger);
@@ -284,6 +285,8 @@ void worker_feed(struct sim *s, struct worker *w, struct agent_event ev);
 bool worker_asleep(const struct sim *s, const struct worker *w, uint64_t *until_us);
 /* When what it and that head say to each other in that direction arrives again. */
 uint64_t worker_cut_until(const struct worker *w, const struct coordinator *c, enum link_dir dir);
+/* Something kept it and that head from hearing of each other in time, at some moment after since_us. */
+bool worker_was_late(const struct sim *s, const struct worker *w, const struct coordinator *c, uint64_t since_us);
 /* Effects of the step that was fed last: whether there were any. */
 bool worker_was_silent(const struct sim *s);
 enum worker_end { WORKER_KILLED, WORKER_POWER_LOST, WORKER_EXITED };

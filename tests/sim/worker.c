@@ -34,6 +34,14 @@ uint64_t worker_cut_until(const struct worker *w, const struct coordinator *c, e
     return way_us > w->cut_until_us ? way_us : w->cut_until_us;
 }
 
+bool worker_was_late(const struct sim *s, const struct worker *w, const struct coordinator *c, uint64_t since_us)
+{
+    const struct link *l = table_get(&s->links, w->ways[c->no].link);
+    bool way = l != NULL && (l->stuck_until_us > since_us || l->late_until_us > since_us || l->latency_us > SIM_S);
+    return way || w->frozen_until_us > since_us || w->slow_until_us > since_us || worker_cut_until(w, c, TO_DIALLER) > since_us ||
+           worker_cut_until(w, c, TO_HEAD) > since_us || c->stalled_until_us > since_us;
+}
+
 static void worker_tick(struct sim *s, uint64_t id, uint64_t at_us, uint64_t c)
 {
     (void)c;

@@ -97,6 +97,28 @@ static void a_stream_goes_on_without_its_head_and_the_next_one_takes_it_over(voi
     story_end(&s);
 }
 
+/* Given a stream adrift that is asked for shortly before it would be forgotten, by a head that dies before it can adopt it; when that
+ * time has passed; then it is still there for the next one. */
+static void what_is_asked_for_is_kept_as_long_again(void **state)
+{
+    (void)state;
+    struct story s = in_the_middle();
+    for (uint64_t epoch = 2; epoch <= 4; epoch++) {
+        story_simple(&s, AGENT_LINK_LOST, 0);
+        story_wait(&s, 40000); /* of the 60 s */
+        story_simple(&s, AGENT_LINK_LOST, 0); /* of what it dialled meanwhile */
+        s.epoch = epoch;
+        story_wait(&s, 400);
+        story_simple(&s, AGENT_LINKED, 0);
+        story_welcome(&s, 0);
+        story_forget(&s);
+        seek(&s, 0, STREAM, 2);
+        story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
+                     "send 0 held stream=77.0 found=0 key=0 ids=0\n");
+    }
+    story_end(&s);
+}
+
 static void the_same_head_has_given_its_jobs_to_others_meanwhile(void **state)
 {
     (void)state;
@@ -518,6 +540,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_goes_on_without_its_head_and_the_next_one_takes_it_over),
+        cmocka_unit_test(what_is_asked_for_is_kept_as_long_again),
         cmocka_unit_test(the_same_head_has_given_its_jobs_to_others_meanwhile),
         cmocka_unit_test(nobody_asks_for_it_and_it_ends),
         cmocka_unit_test(a_branch_that_ended_long_ago_is_still_told),

@@ -234,6 +234,54 @@ static void of_two_copies_the_later_attempt_counts(void **state)
     story_end(&s);
 }
 
+/* Given two copies of the same attempt, as there are where a stream began anew while the worker of its beginning was out of reach;
+ * when the worker that told first dies before the head has gathered; then the other copy serves. */
+static void another_copy_serves_when_the_first_is_lost(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "open 3\nhello 3 node=c\nactor 3\nresume 5 stream=77 said=2\nheld 1 stream=77 found=1 ids=2 seed=9\nheld 1 stream=77\n"
+              "held 2 stream=77 found=1 ids=2 seed=9\nheld 2 stream=77\n");
+    story(&s, "> closed 1\n"
+              "> held 3 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "send 2 adopt stream=77.0 job=1.2 said=2\n");
+    story_end(&s);
+}
+
+/* Given more copies than a head remembers, all but the last of one attempt; when all have told; then the latest attempt serves. */
+static void of_many_copies_the_later_attempt_counts(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\nopen 3\nhello 3 node=c\nactor 3\n"
+              "open 4\nhello 4 node=d\nactor 4\nopen 5\nhello 5 node=e\nactor 5\nopen 6\nhello 6 node=f\nactor 6\n"
+              "resume 5 stream=77 said=1\n");
+    for (int i = 1; i <= 5; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "held %d stream=77 found=1 ids=1 seed=9\nheld %d stream=77\n", i, i);
+        given(&s, line);
+    }
+    story(&s, "> held 6 stream=77 found=1 ids=1 seed=9 attempt=3\n"
+              "> held 6 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "send 6 adopt stream=77.0 job=1.4 said=1\n");
+    story_end(&s);
+}
+
+/* Given a worker that told of a stream and has forgotten it by the time the head adopts it; then nothing was tried: the stream is
+ * computed again there, and neither the answer nor the actor has an attempt less. */
+static void a_worker_that_has_forgotten_it_meanwhile_has_not_failed(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.attempts_max = 1;
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nresume 5 stream=77 said=2\nheld 1 stream=77 found=1 ids=2 seed=9\nheld 1 stream=77\n");
+    story(&s, "> done 1 job=1.2 finish=4 error=9 message=forgotten\n"
+              "send 1 run job=1.3 key=0 seed=9 hi resume=7,8\n");
+    story_end(&s);
+}
+
 static void a_worker_that_does_not_answer_is_not_waited_for_when_another_has_it(void **state)
 {
     (void)state;
@@ -347,6 +395,9 @@ int main(void)
         cmocka_unit_test(a_new_head_waits_for_its_workers),
         cmocka_unit_test(a_new_head_gives_up_when_its_workers_should_be_back),
         cmocka_unit_test(of_two_copies_the_later_attempt_counts),
+        cmocka_unit_test(another_copy_serves_when_the_first_is_lost),
+        cmocka_unit_test(of_many_copies_the_later_attempt_counts),
+        cmocka_unit_test(a_worker_that_has_forgotten_it_meanwhile_has_not_failed),
         cmocka_unit_test(a_worker_that_does_not_answer_is_not_waited_for_when_another_has_it),
         cmocka_unit_test(a_branch_that_nobody_has_heard_of_begins),
         cmocka_unit_test(a_branch_of_which_the_client_has_a_part_must_be_there),
