@@ -1,14 +1,15 @@
 #include "base/alloc.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/log.h"
 
 static void *or_die(void *p, size_t n)
 {
     if (p == NULL) {
-        fprintf(stderr, "manta: out of memory asking for %zu bytes\n", n);
+        log_error("CRASH", "out of memory asking for %zu bytes", n);
         abort();
     }
     return p;

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,34 +10,107 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/spool.h"
 #include "base/utf8.h"
 
+enum { TELL_EVERY_US = 10000000 }; /* that lines were left out */
+
+static char ring[LOG_BYTES_MAX];
+static struct spool spool;
+static pthread_once_t spool_once = PTHREAD_ONCE_INIT;
+static bool started;               /* the spool's thread writes */
+static volatile bool crashing;     /* log_dump() has the last word */
+static enum log_level least = LOG_INFO;
+static char trace_rooms[256];      /* MANTA_TRACE */
+static bool colour;
+
 static struct {
-    pthread_mutex_t lock;                          /* the ring and the order of lines */
-    char lines[LOG_RING_LINES][LOG_LINE_BYTES_MAX]; /* each terminated, newline included */
-    unsigned next;                                 /* lines written so far */
-    enum log_level level;
-    char trace[256];                               /* MANTA_TRACE */
-    bool colour;
-} ring = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_INFO};
+    pthread_mutex_t lock;
+    struct log_budget of[LOG_PEER_KINDS_MAX];
+} budgets = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- where lines go ---- */
+
+static void make_spool(void)
+{
+    spool_init(&spool, ring, sizeof ring);
+}
+
+static bool put_lines(const char *lines, size_t n, void *user_data)
+{
+    (void)user_data;
+    return !crashing && spool_write(STDERR_FILENO, lines, n);
+}
+
+static void after_fork(void)
+{
+    started = false;
+    spool_forked(&spool);
+}
+
+void log_start(void)
+{
+    pthread_once(&spool_once, make_spool);
+    if (started)
+        return;
+    started = spool_start(&spool, put_lines, NULL);
+    pthread_atfork(NULL, NULL, after_fork);
+    atexit(log_flush);
+}
+
+void log_flush(void)
+{
+    if (started)
+        spool_flush(&spool, LOG_FLUSH_MS);
+}
+
+/* Without a thread: not at the price of waiting. */
+static void write_now(const char *line, size_t n)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0) {
+        ssize_t ignored = write(STDERR_FILENO, line, n);
+        (void)ignored;
+    }
+}
+
+static void put(const char *line, size_t n, bool shown)
+{
+    pthread_once(&spool_once, make_spool);
+    if (shown && !started)
+        write_now(line, n);
+    spool_add(&spool, line, n, !shown || !started);
+}
+
+void log_raw(const char *line, size_t n)
+{
+    char text[SPOOL_CHUNK_BYTES / 2];
+    size_t body = n < sizeof text - 1 ? n : sizeof text - 1;
+    memcpy(text, line, body);
+    text[body] = '\n';
+    put(text, body + 1, true);
+}
+
+/* ---- settings ---- */
 
 void log_init(void)
 {
     const char *trace = getenv("MANTA_TRACE");
-    snprintf(ring.trace, sizeof ring.trace, "%s", trace != NULL ? trace : "");
+    snprintf(trace_rooms, sizeof trace_rooms, "%s", trace != NULL ? trace : "");
     const char *no_colour = getenv("NO_COLOR");
-    ring.colour = isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0');
+    colour = isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0');
 }
 
 void log_set_level(enum log_level level)
 {
-    ring.level = level;
+    least = level;
 }
 
 bool log_traces(const char *room)
 {
     size_t n = strlen(room);
-    for (const char *at = ring.trace; *at != '\0';) {
+    for (const char *at = trace_rooms; *at != '\0';) {
         size_t word = strcspn(at, ",");
         if ((word == n && memcmp(at, room, n) == 0) || (word == 3 && memcmp(at, "all", 3) == 0))
             return true;
@@ -65,8 +139,10 @@ static const char *colour_of(enum log_level level)
     }
 }
 
+/* ---- lines ---- */
+
 /* The line's head: time, tag in colour, "error: " where it is one. */
-static size_t put_head(char *out, size_t cap, enum log_level level, const char *tag, bool colour)
+static size_t put_head(char *out, size_t cap, enum log_level level, const char *tag)
 {
     size_t n = put_time(out, cap);
     if (tag != NULL)
@@ -88,36 +164,102 @@ static void make_plain(char *text, size_t n)
     }
 }
 
-void log_line(enum log_level level, const char *tag, const char *fmt, ...)
+/* The number of lines that the next line of their kind has not told for long; a flood that is over has no next line. */
+static uint64_t untold_lines(const char **out_kind)
+{
+    uint64_t now_us = clock_us(), n = 0;
+    pthread_mutex_lock(&budgets.lock);
+    for (int i = 0; i < LOG_PEER_KINDS_MAX && n == 0; i++) {
+        struct log_budget *b = &budgets.of[i];
+        if (b->left_out == 0 || now_us - b->told_us < TELL_EVERY_US)
+            continue;
+        n = b->left_out;
+        *out_kind = b->kind;
+        b->left_out = 0;
+        b->told_us = now_us;
+    }
+    pthread_mutex_unlock(&budgets.lock);
+    return n;
+}
+
+/* `left_out`: how many lines of its kind this one stands for. */
+static void print_line(enum log_level level, const char *tag, uint64_t left_out, const char *fmt, va_list ap)
 {
     char line[LOG_LINE_BYTES_MAX];
-    size_t n = put_head(line, sizeof line, level, tag, ring.colour);
-    size_t text_at = n;
-    va_list ap;
-    va_start(ap, fmt);
-    int more = vsnprintf(line + n, sizeof line - n, fmt, ap);
-    va_end(ap);
+    size_t n = put_head(line, sizeof line, level, tag), text_at = n;
+    int more = left_out > 0 ? snprintf(line + n, sizeof line - n, "(%llu lines of this kind left out) ", (unsigned long long)left_out) : 0;
+    n += (size_t)more;
+    more = vsnprintf(line + n, sizeof line - n, fmt, ap);
     n += more > 0 ? (size_t)more : 0;
     if (n > sizeof line - 2)
         n = sizeof line - 2;
     make_plain(line + text_at, n - text_at);
     line[n++] = '\n';
-    line[n] = '\0';
-    pthread_mutex_lock(&ring.lock);
-    memcpy(ring.lines[ring.next++ % LOG_RING_LINES], line, n + 1);
-    pthread_mutex_unlock(&ring.lock);
-    if (level <= ring.level || level == LOG_TRACE) {
-        ssize_t ignored = write(STDERR_FILENO, line, n);
-        (void)ignored;
-    }
+    put(line, n, level <= least || level == LOG_TRACE);
 }
+
+void log_line(enum log_level level, const char *tag, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    print_line(level, tag, 0, fmt, ap);
+    va_end(ap);
+    const char *kind = NULL;
+    uint64_t left_out = untold_lines(&kind);
+    if (left_out > 0)
+        log_line(LOG_WARN, "LOG", "%llu lines were left out, of the kind: %s", (unsigned long long)left_out, kind);
+}
+
+/* ---- lines that a peer causes ---- */
+
+bool log_budget_take(struct log_budget *b, uint64_t now_us)
+{
+    uint64_t every_us = LOG_PEER_EVERY_MS * 1000ull;
+    if (b->full_us < now_us)
+        b->full_us = now_us;
+    if (b->full_us - now_us + every_us > LOG_PEER_LINES * every_us) {
+        b->left_out++;
+        return false;
+    }
+    b->full_us += every_us;
+    return true;
+}
+
+/* The last place is for all kinds that found no other. */
+static struct log_budget *find_budget(const char *kind)
+{
+    struct log_budget *b = budgets.of;
+    while (b < &budgets.of[LOG_PEER_KINDS_MAX - 1] && b->kind != NULL && strcmp(b->kind, kind) != 0)
+        b++;
+    if (b->kind == NULL)
+        b->kind = kind;
+    return b;
+}
+
+void log_peer(const char *kind, enum log_level level, const char *tag, const char *fmt, ...)
+{
+    uint64_t now_us = clock_us(), left_out = 0;
+    pthread_mutex_lock(&budgets.lock);
+    struct log_budget *b = find_budget(kind);
+    bool may = log_budget_take(b, now_us);
+    if (may) {
+        left_out = b->left_out;
+        b->left_out = 0;
+        b->told_us = now_us;
+    }
+    pthread_mutex_unlock(&budgets.lock);
+    if (!may)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    print_line(level, tag, left_out, fmt, ap);
+    va_end(ap);
+}
+
+/* ---- a crash ---- */
 
 void log_dump(int fd)
 {
-    unsigned from = ring.next > LOG_RING_LINES ? ring.next - LOG_RING_LINES : 0;
-    for (unsigned i = from; i < ring.next; i++) {
-        const char *line = ring.lines[i % LOG_RING_LINES];
-        ssize_t ignored = write(fd, line, strnlen(line, LOG_LINE_BYTES_MAX));
-        (void)ignored;
-    }
+    crashing = true;
+    spool_dump(&spool, fd, LOG_RING_LINES);
 }

@@ -1,10 +1,11 @@
 #include "base/must.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "base/log.h"
 
 void must_fail(const char *expr, const char *file, int line)
 {
-    fprintf(stderr, "manta: broken invariant at %s:%d: %s\n", file, line, expr);
+    log_error("CRASH", "broken invariant at %s:%d: %s", file, line, expr); /* into the crash report, should nobody read stderr */
     abort();
 }

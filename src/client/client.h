@@ -16,8 +16,11 @@ struct client_options {
     const char *node;     /* health: name of the worker; empty: the one of this host */
     bool json;            /* -o json: what the head said, as it said it */
     bool limits;          /* status: also the limits */
+    uint32_t patience_ms; /* for an answer; 0: minutes */
 };
 
+/* Who answers at o->head: "a manta cluster (head pid 4711, 3 workers)", "another program", … False: it is no head of manta. */
+bool client_who(const struct client_options *o, char *out, size_t cap);
 int client_status(const struct client_options *o);
 int client_actors(const struct client_options *o);
 int client_scale(const struct client_options *o, uint32_t workers);

@@ -16,7 +16,11 @@
  * one goes on with it. It can fail by: nobody there (each head is tried once, or for AWAY_S when a part of the answer has
  * come), an HTTP error with the head's message in its body, Ctrl-C (the call is cancelled, and with it the generation). */
 
-enum { AWAY_S = 60, PAUSE_MS = 100 };
+enum {
+    AWAY_S = 60,
+    PAUSE_MS = 100,
+    PATIENCE_MS = 600000, /* the head has deadlines of its own, and says so */
+};
 
 struct fetch {
     struct net_loop *loop;
@@ -28,7 +32,7 @@ struct fetch {
     struct sse sse;
     bool interrupted, lost;      /* lost: nobody answered, or the answer broke off */
     char id[FETCH_ID_BYTES];     /* of the last event; empty: none has come */
-    char head[280];              /* that is asked */
+    char head[300];              /* that is asked */
     struct fault fault;          /* what went wrong, also an error event's */
     const struct client_options *o;
 };
@@ -119,7 +123,7 @@ static void ask_one(struct fetch *q, const struct http_address *head, const char
 {
     char headers[FETCH_HEADERS_BYTES];
     fetch_headers(headers, q->o->api_key, q->id);
-    snprintf(q->head, sizeof q->head, "%s:%u", head->host, head->port);
+    snprintf(q->head, sizeof q->head, "%s", net_place(head->host, head->port).text);
     q->fault = (struct fault){0};
     q->lost = false;
     q->status = 0;
@@ -133,7 +137,7 @@ static void ask_one(struct fetch *q, const struct http_address *head, const char
         .path = path,
         .headers = headers,
         .body = body != NULL ? str_of(body) : str_n(NULL, 0),
-        .timeout_ms = 600000, /* the head has deadlines of its own, and says so */
+        .timeout_ms = q->o->patience_ms > 0 ? q->o->patience_ms : PATIENCE_MS,
         .on_head = on_head,
         .on_body = on_body,
         .on_end = on_end,

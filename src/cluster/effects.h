@@ -54,6 +54,7 @@ struct fx {
     uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */
     enum log_level level;            /* LOG */
     const char *tag;                 /* LOG; static */
+    const char *peer_kind;           /* LOG; static: a peer without a token can cause it at will (log_peer); NULL: it cannot */
 };
 
 struct effects {

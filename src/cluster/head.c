@@ -136,7 +136,7 @@ struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_ty
     return &fx->msg;
 }
 
-void head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
+struct fx *head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -146,6 +146,7 @@ void head_log(struct head *h, enum log_level level, const char *tag, const char 
     fx->level = level;
     fx->tag = tag;
     fx->text = line;
+    return fx;
 }
 
 /* ---- life ---- */

@@ -298,7 +298,7 @@ struct head {
 void head_bury(struct head *h, struct grave *g, void (*bury)(struct grave *g));
 struct fx *head_fx(struct head *h, enum fx_kind kind);
 struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_type type);
-void head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
+struct fx *head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* Text that lives as long as this step's effects. */
 struct str head_text(struct head *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

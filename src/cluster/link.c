@@ -74,7 +74,7 @@ void head_link_refuse(struct head *h, struct link *link, int err, bool final, co
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     struct str why = head_text(h, "%s", text);
-    head_log(h, LOG_WARN, TAG, "refused: %s node=%s peer=%s", text, link->name != NULL ? link->name : "?", link->peer);
+    head_log(h, LOG_WARN, TAG, "refused: %s node=%s peer=%s", text, link->name != NULL ? link->name : "?", link->peer)->peer_kind = "refused";
     struct wire_msg *msg = head_send(h, link, WIRE_refuse);
     msg->refuse = (struct wire_refuse){.error = (uint16_t)-err, .message = why, .final = final};
     link_shut(h, link, LOG_WARN, why);

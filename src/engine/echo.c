@@ -86,17 +86,25 @@ static uint64_t call_us(const struct engine *e, const struct engine_row *rows, u
            (streams > 0 ? e->options.decode_us : 0);
 }
 
-/* Poison in what it holds is death. */
-static void swallow(const struct engine *e, const struct sequence *s)
+/* The word, and so many tokens more. */
+static bool holds(const struct sequence *s, struct str word, uint32_t more)
 {
-    struct str word = e->options.poison;
-    for (uint32_t at = 0; at + word.n + e->options.poison_after <= s->n; at++) {
+    for (uint32_t at = 0; word.n > 0 && at + word.n + more <= s->n; at++) {
         uint32_t same = 0; /* byte by byte: what is no word of ours is bytes */
         while (same < word.n && s->tokens[at + same] == ECHO_BYTES + (uint8_t)word.p[same])
             same++;
         if (same == word.n)
-            abort();
+            return true;
     }
+    return false;
+}
+
+static void swallow(const struct engine *e, const struct sequence *s)
+{
+    if (holds(s, e->options.poison, e->options.poison_after))
+        abort();
+    if (holds(s, e->options.eat, 0))
+        echo_eat(e->options.eat_bytes);
 }
 
 static int echo_decode(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f)
@@ -113,7 +121,7 @@ static int echo_decode(struct engine *e, const struct engine_row *rows, uint32_t
         s->tokens[s->n++] = rows[i].token;
         e->rows[i] = rows[i];
     }
-    for (uint32_t i = 0; i < rows_n && e->options.poison.n > 0; i++)
+    for (uint32_t i = 0; i < rows_n && e->options.poison.n + e->options.eat.n > 0; i++)
         swallow(e, &e->seqs[rows[i].seq]);
     e->rows_n = rows_n;
     e->sleep_us(call_us(e, rows, rows_n), e->sleep_data);

@@ -23,10 +23,14 @@
  *   copy_us=N      time per sequence copied
  *   weights=SIZE   bytes of weights (1m), kv=SIZE bytes per token of context (1k), compute=SIZE (1m)
  *   fail_load=1    loading fails (ERR_MODEL)
+ *   crash_load=1   loading aborts the process; =2: with the words of an assertion of ggml's
+ *   hang_load=MS   loading stands still for so long, half way
+ *   eat_load=SIZE  loading takes and touches so much memory, in steps
  *   fail_decode_at=N  the N-th decode call fails (ERR_FAILED), later ones work again
  *   freeze_at=N    the N-th token drawn takes freeze_ms=MS (default an hour)
  *   crash_at=N     the N-th token drawn aborts the process
- *   poison=WORD    a sequence that holds WORD and poison_after=N more tokens (default 0: in the prompt) aborts the process */
+ *   poison=WORD    a sequence that holds WORD and poison_after=N more tokens (default 0: in the prompt) aborts the process
+ *   eat=WORD       a sequence that holds WORD takes and touches eat_bytes=SIZE of memory (default 64g), in steps */
 #ifndef MANTA_ENGINE_ECHO_H
 #define MANTA_ENGINE_ECHO_H
 
@@ -37,10 +41,12 @@ struct echo_options {
     struct str name;   /* borrowed from the path; never empty */
     struct str script; /* same; p is NULL without one */
     struct str poison; /* same; empty: none */
+    struct str eat;    /* same */
     uint64_t seed;
     uint32_t context, rows, chunk, embed;
     uint32_t load_ms, prefill_us, decode_us, stream_us, copy_us;
-    uint64_t weights, kv, compute;
+    uint64_t weights, kv, compute, eat_load, eat_bytes;
+    uint32_t crash_load, hang_load;
     uint32_t fail_load, fail_decode_at, freeze_at, freeze_ms, crash_at, poison_after;
 };
 

@@ -1,4 +1,6 @@
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -59,11 +61,30 @@ int echo_probe(const struct engine_load *load, struct engine_needs *out, struct 
                      mib(out->compute_bytes), mib(load->memory_bytes));
 }
 
+void echo_eat(uint64_t bytes)
+{
+    enum { STEP = 1 << 20 };
+    for (uint64_t eaten = 0; eaten < bytes; eaten += STEP)
+        memset(xalloc_array(STEP, 1), 1, STEP); /* kept: what eats memory does not give it back */
+}
+
+static void misbehave(const struct echo_options *o)
+{
+    if (o->crash_load == 2)
+        fprintf(stderr, "/source/echo.c:1: GGML_ASSERT(n_head > 0) failed\n");
+    if (o->crash_load > 0)
+        abort();
+    sleep_really((uint64_t)o->hang_load * 1000, NULL);
+    echo_eat(o->eat_load);
+}
+
 static int pretend_to_load(const struct echo_options *o, engine_progress_fn *progress, void *user_data, struct fault *f)
 {
     for (int i = 0; i <= PROGRESS_STEPS; i++) {
         if (progress != NULL && !progress((float)i / PROGRESS_STEPS, user_data))
             return fault_set(f, ERR_CANCELLED, "loading was stopped");
+        if (i == PROGRESS_STEPS / 2)
+            misbehave(o);
         if (i < PROGRESS_STEPS)
             sleep_really((uint64_t)o->load_ms * 1000 / PROGRESS_STEPS, NULL);
     }

@@ -20,7 +20,7 @@ static const struct option table[] = {
     NARROW(prefill_us), NARROW(decode_us), NARROW(copy_us), NARROW(fail_load), NARROW(fail_decode_at),
     NARROW(freeze_at),  NARROW(freeze_ms), NARROW(crash_at), NARROW(stream_us), WIDE(seed),
     WIDE(weights),      WIDE(kv),          WIDE(compute),       NARROW(chunk),
-    NARROW(poison_after),
+    NARROW(poison_after), NARROW(crash_load), NARROW(hang_load), WIDE(eat_load), WIDE(eat_bytes),
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 
@@ -34,13 +34,14 @@ static const struct option *find(const char *name)
 
 static int unknown(const char *name, struct fault *f)
 {
-    const char *names[OPTIONS + 3];
+    const char *names[OPTIONS + 4];
     for (size_t i = 0; i < OPTIONS; i++)
         names[i] = table[i].name;
     names[OPTIONS] = "script";
     names[OPTIONS + 1] = "name";
     names[OPTIONS + 2] = "poison";
-    const char *near = nearest_word(name, names, OPTIONS + 3);
+    names[OPTIONS + 3] = "eat";
+    const char *near = nearest_word(name, names, OPTIONS + 4);
     if (near == NULL)
         return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'", name);
     return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'; did you mean '%s'?", name, near);
@@ -94,7 +95,7 @@ static int check(const struct echo_options *o, struct fault *f)
 int echo_options_parse(const char *path, struct echo_options *out, struct fault *f)
 {
     struct echo_options o = {.name = str_of("echo"), .tokens = 32, .seed = 1, .context = 2048, .rows = 512, .freeze_ms = 3600 * 1000,
-                             .weights = 1 << 20, .kv = 1 << 10, .compute = 1 << 20};
+                             .weights = 1 << 20, .eat_bytes = 64ull << 30, .kv = 1 << 10, .compute = 1 << 20};
     const char *at = path;
     if (strncmp(at, "echo", 4) != 0 || (at[4] != '\0' && at[4] != ':'))
         return fault_set(f, ERR_MODEL, "'%s' is not for the echo engine; an example: echo:tokens=20,seed=7", path);
@@ -110,7 +111,7 @@ int echo_options_parse(const char *path, struct echo_options *out, struct fault 
             o.script = str_of(at);
             break;
         }
-        struct str *word = strcmp(name, "name") == 0 ? &o.name : strcmp(name, "poison") == 0 ? &o.poison : NULL;
+        struct str *word = strcmp(name, "name") == 0 ? &o.name : strcmp(name, "poison") == 0 ? &o.poison : strcmp(name, "eat") == 0 ? &o.eat : NULL;
         int rc = word != NULL ? set_word(word, name, at, &at, f) : set(&o, name, at, &at, f);
         if (rc != 0)
             return rc;

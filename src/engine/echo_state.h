@@ -28,5 +28,7 @@ int echo_probe(const struct engine_load *load, struct engine_needs *out, struct 
 int echo_load(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
               struct fault *f);
 void echo_free(struct engine *e);
+/* Takes and touches so much memory, never to give it back. */
+void echo_eat(uint64_t bytes);
 
 #endif

@@ -64,7 +64,7 @@ void link_close(struct head_program *p, uint64_t id)
 static void refuse(struct link *l, const char *why)
 {
     struct head_program *p = l->program;
-    log_warn("CLUSTER CONNECTION", "link=%llu peer=%s sent what is not a manta message, closing it: %s",
+    log_peer("not a manta message", LOG_WARN, "CLUSTER CONNECTION", "link=%llu peer=%s sent what is not a manta message, closing it: %s",
              (unsigned long long)l->node.id, net_conn_peer(l->conn), why);
     struct wire_msg msg = {.type = WIRE_refuse};
     msg.refuse = (struct wire_refuse){.error = -ERR_PROTOCOL, .message = str_of(why)};

@@ -9,7 +9,10 @@
 
 typedef void handler_fn(struct head_program *p, struct http_request *r);
 
-enum { OPEN = 1 }; /* needs no API key */
+enum {
+    OPEN = 1,     /* needs no API key */
+    ANY_HOST = 2, /* health checks address a head as they like and learn nothing; a browser cannot ask for a worker's link */
+};
 
 struct route {
     const char *method, *path; /* a path ending in '/' stands for everything below it */
@@ -247,13 +250,13 @@ static const struct route routes[] = {
     {"POST", "/manta/drain", on_drain, 0},
     {"POST", "/manta/cordon", on_cordon, 0},
     {"POST", "/manta/uncordon", on_uncordon, 0},
-    {"GET", WIRE_PATH, on_link, OPEN}, /* has the join token instead */
+    {"GET", WIRE_PATH, on_link, OPEN | ANY_HOST}, /* has the join token instead */
     {"GET", "/metrics", on_metrics, 0},
-    {"GET", "/health", on_health, OPEN},
-    {"GET", "/healthz", on_health, OPEN},
-    {"GET", "/livez", on_health, OPEN},
-    {"GET", "/v1/health", on_health, OPEN},
-    {"GET", "/readyz", on_ready, OPEN},
+    {"GET", "/health", on_health, OPEN | ANY_HOST},
+    {"GET", "/healthz", on_health, OPEN | ANY_HOST},
+    {"GET", "/livez", on_health, OPEN | ANY_HOST},
+    {"GET", "/v1/health", on_health, OPEN | ANY_HOST},
+    {"GET", "/readyz", on_ready, OPEN | ANY_HOST},
     {"GET", "/", on_root, OPEN},
 };
 
@@ -299,10 +302,78 @@ static void reply_not_here(struct head_program *p, struct http_request *r, const
     reply_json(p, r, err_http(f.err), allow);
 }
 
+/* ---- web pages ---- */
+
+static struct web_request web_request_of(const struct http_request *r)
+{
+    return (struct web_request){.method = http_method(r), .authority = http_authority(r), .host = http_header(r, "host"),
+                                .origin = http_header(r, "origin"), .site = http_header(r, "sec-fetch-site"),
+                                .mode = http_header(r, "sec-fetch-mode"), .dest = http_header(r, "sec-fetch-dest")};
+}
+
+static bool any_host(struct str path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (path_matches(&routes[i], path) && (routes[i].flags & ANY_HOST) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* False: it was refused, for the name that it asks or the page that it comes from. */
+static bool admit(struct head_program *p, struct http_request *r, const struct web_request *web)
+{
+    struct fault f;
+    struct buf lines = buf_max(HTTP_LINES_BYTES_MAX);
+    int err = any_host(http_path(r)) ? 0 : web_check_host(&p->web, web, &f);
+    if (err == 0)
+        err = web_check_page(&p->web, web, &f);
+    if (err == 0)
+        web_lines(&p->web, web, &lines);
+    else
+        buf_puts(&lines, "vary: Origin\r\n");
+    http_answer_with(r, buf_str(&lines));
+    buf_fini(&lines);
+    if (err != 0)
+        reply_fault(p, r, &f);
+    return err == 0;
+}
+
+/* What may be done with a path; a browser asks before it lets a page of another origin do it. */
+static void reply_options(struct head_program *p, struct http_request *r, const struct web_request *web)
+{
+    struct str path = http_path(r);
+    struct buf lines = buf_max(HTTP_LINES_BYTES_MAX);
+    bool preflight = web->origin.n > 0 && http_header(r, "access-control-request-method").n > 0, known = str_is(path, "*");
+    buf_puts(&lines, "allow: OPTIONS");
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (!path_matches(&routes[i], path))
+            continue;
+        known = true;
+        buf_printf(&lines, ", %s", routes[i].method);
+    }
+    buf_puts(&lines, "\r\n");
+    if (preflight)
+        web_preflight_lines(http_header(r, "access-control-request-headers"),
+                            str_is(http_header(r, "access-control-request-private-network"), "true"), &lines);
+    if (known || preflight)
+        http_reply(r, 204, NULL, buf_cstr(&lines), (struct str){0});
+    else
+        reply_not_here(p, r, NULL);
+    buf_fini(&lines);
+}
+
 void route(struct head_program *p, struct http_request *r)
 {
     const struct route *other_method = NULL;
     struct str path = http_path(r), method = http_method(r);
+    struct web_request web = web_request_of(r);
+    if (!admit(p, r, &web))
+        return;
+    if (str_is(method, "OPTIONS")) {
+        reply_options(p, r, &web);
+        return;
+    }
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         const struct route *route = &routes[i];
         if (!path_matches(route, path))

@@ -15,12 +15,20 @@
 /* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
  * here, in order, before the next event. */
 
+static void put_line(const struct fx *fx)
+{
+    if (fx->peer_kind != NULL)
+        log_peer(fx->peer_kind, fx->level, fx->tag, "%.*s", STR_ARG(fx->text));
+    else
+        log_line(fx->level, fx->tag, "%.*s", STR_ARG(fx->text));
+}
+
 static void carry_out(struct head_program *p, const struct fx *fx)
 {
     switch (fx->kind) {
     case FX_SEND: link_send(p, fx->link, &fx->msg); break;
     case FX_CLOSE_LINK: link_close(p, fx->link); break;
-    case FX_LOG: log_line(fx->level, fx->tag, "%.*s", STR_ARG(fx->text)); break;
+    case FX_LOG: put_line(fx); break;
     case FX_RESUMED:
     case FX_STARTED:
     case FX_TOKENS:
@@ -110,21 +118,31 @@ static void on_error_body(struct buf *out, const struct fault *f, void *user_dat
 
 /* ---- start and end ---- */
 
-/* Anyone who reaches an open port can use it: beyond this machine, only with a key. */
-static int check_exposure(const struct head_options *o, struct fault *f)
+/* Anyone who reaches an open port can use it: beyond this machine, only with a key. What counts is the address, not the
+ * name that stands for it: any name may resolve to any address. */
+int check_exposure(const struct head_options *o, const char *address, struct fault *f)
 {
-    bool loopback = strncmp(o->host, "127.", 4) == 0 || strcmp(o->host, "::1") == 0 || strcmp(o->host, "localhost") == 0;
-    if (loopback || (o->api_key[0] != '\0' && o->join_token[0] != '\0'))
+    if (net_is_loopback(str_of(address)) || (o->api_key[0] != '\0' && o->join_token[0] != '\0'))
         return 0;
+    bool name = strcmp(o->host, address) != 0;
     return fault_set(f, ERR_USAGE,
-                     "--host %s opens the head to other machines: give --api-key (for clients) and --join-token (for workers), "
+                     "--host %s%s%s%s opens the head to other machines: give --api-key (for clients) and --join-token (for workers), "
                      "or listen on 127.0.0.1",
-                     o->host);
+                     o->host, name ? " (" : "", name ? address : "", name ? ")" : "");
+}
+
+static int listen_at(struct head_program *p, const struct http_server_calls *calls, struct fault *f)
+{
+    char address[NET_ADDRESS_BYTES];
+    int err = net_resolve(p->loop, p->o->host, address, f);
+    if (err == 0)
+        err = check_exposure(p->o, address, f);
+    return err == 0 ? http_server_new(p->loop, address, p->o->port, calls, p, &p->server, f) : err;
 }
 
 static void say_started(struct head_program *p)
 {
-    log_info("CLUSTER STATUS", "cluster started on http://%s:%u", p->o->host, http_server_port(p->server));
+    log_info("CLUSTER STATUS", "cluster started on http://%s", net_place(p->o->host, http_server_port(p->server)).text);
     log_info("COORDINATOR MODE", "head is coordinator only: waiting for worker nodes to join and register models; no models loaded here");
     log_info("REALTIME PROMPT SYSTEM", "initializing; coordinator created and registered as 'prompt_coordinator'");
     log_info("CLUSTER RUNNING", "ready for worker nodes");
@@ -143,19 +161,30 @@ static void make_brain(struct head_program *p)
     p->leave = net_timer_new(p->loop, on_leave, p);
 }
 
+static int make_web(struct head_program *p, struct fault *f)
+{
+    char own[256] = "";
+    const struct head_options *o = p->o;
+    (void)gethostname(own, sizeof own - 1);
+    struct web_config cfg = {.origins = o->allow_origins, .origins_n = o->allow_origins_n, .hosts = o->allow_hosts,
+                             .hosts_n = o->allow_hosts_n, .own_host = own, .listen_host = o->host, .keyed = p->keys.n > 0};
+    int err = web_init(&p->web, &cfg, f);
+    if (err == 0 && p->web.any_origin && p->keys.n == 0)
+        log_warn("HEAD NODE STARTING", "--allow-origin '*' without --api-key: every web page that a browser on this machine opens may use this head");
+    return err;
+}
+
 static int start(struct head_program *p, struct fault *f)
 {
     static const struct http_server_calls calls = {
         .on_request = on_request, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
     int err = keys_parse(&p->keys, p->o->api_key, f);
     if (err == 0)
-        err = check_exposure(p->o, f);
+        err = make_web(p, f);
     if (err != 0)
         return err;
     make_brain(p);
-    if (p->o->replace)
-        return take_place(p, &calls, f);
-    return http_server_new(p->loop, p->o->host, p->o->port, &calls, p, &p->server, f);
+    return p->o->replace ? take_place(p, &calls, f) : listen_at(p, &calls, f);
 }
 
 static void run(struct head_program *p)
@@ -203,6 +232,7 @@ int head_main(const struct head_options *o)
     idtab_fini(&p.links);
     idtab_fini(&p.calls);
     keys_fini(&p.keys);
+    web_fini(&p.web);
     wire_arena_fini(&p.arena);
     buf_fini(&p.frame);
     buf_fini(&p.json);

@@ -14,6 +14,8 @@ struct head_options {
     const char *api_key;        /* empty: nobody is asked for one; several and names: see keys.h */
     const char *join_token;     /* empty: same */
     const char *version;        /* manta's */
+    const char *const *allow_origins, *const *allow_hosts; /* as in web.h; borrowed */
+    uint32_t allow_origins_n, allow_hosts_n;
     bool replace;               /* take the place of the head that runs at this address, with its clients */
     bool launched;              /* by `manta up`, which ends with it */
     uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */

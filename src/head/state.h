@@ -9,6 +9,7 @@
 #include "head/histogram.h"
 #include "head/keys.h"
 #include "head/serve.h"
+#include "head/web.h"
 #include "http/http.h"
 #include "net/net.h"
 #include "wire/wire.h"
@@ -26,6 +27,7 @@ enum {
 struct head_program {
     const struct head_options *o;
     struct keys keys;
+    struct web web;               /* which pages may use it, and by which names it is called */
     struct net_loop *loop;
     struct net_timer *timer;      /* head_deadline() */
     struct net_timer *keep_alive;
@@ -56,6 +58,9 @@ struct head_program {
 
 /* Hands an event to the brain and carries out the effects. now_us is filled in. */
 void head_feed(struct head_program *p, struct head_event ev);
+
+/* ERR_USAGE: other machines reach that numeric address, and there is no API key or no join token. */
+int check_exposure(const struct head_options *o, const char *address, struct fault *f);
 
 /* ---- links.c: those who dialled ---- */
 void link_accept(struct head_program *p, struct http_request *r);

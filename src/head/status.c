@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "api/json_out.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "head/call.h"
 #include "head/memory.h"
@@ -61,6 +62,10 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_put_uint(j, "rss_bytes", memory_resident_bytes());
     jout_put_uint(j, "models_mapped", mapped_models());
     jout_put_uint(j, "connections", http_server_conns(p->server));
+    const struct net_turns *turns = net_turns(p->loop);
+    jout_put_uint(j, "loop_turns", turns->n);
+    jout_put_uint(j, "loop_turn_cpu_max_us", turns->max_us);
+    jout_put_uint(j, "loop_turns_long", turns->over);
     jout_object_end(j);
 }
 
@@ -251,6 +256,11 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "reply_json_bytes_max", REPLY_JSON_BYTES_MAX);
     put_limit(j, "wire_frame_bytes_max", WIRE_FRAME_BYTES_MAX);
     put_limit(j, "connection_pending_bytes_max", NET_PENDING_BYTES_MAX);
+    put_limit(j, "loop_turn_us", NET_TURN_US);
+    put_limit(j, "log_bytes_max", LOG_BYTES_MAX);
+    put_limit(j, "log_line_bytes_max", LOG_LINE_BYTES_MAX);
+    put_limit(j, "log_peer_lines", LOG_PEER_LINES);
+    put_limit(j, "log_peer_every_ms", LOG_PEER_EVERY_MS);
     jout_object_end(j);
 }
 

@@ -226,10 +226,12 @@ static int hear_bytes(struct taking *t, size_t n, struct buf *out)
 static int take_conn(struct taking *t, const struct wire_moved_conn *told)
 {
     struct wire_moved_conn m = *told; /* gone with the next message */
+    struct buf lines = buf_max(HTTP_LINES_BYTES_MAX); /* too many: none */
     struct buf came = buf_max(NET_PENDING_BYTES_MAX), unsent = buf_max(NET_PENDING_BYTES_MAX);
     bool carries = net_ferry_carries(t->ferry), asked = m.stage == HTTP_ANSWERING || m.stage == HTTP_STREAMING;
     if (!carries || m.stage < HTTP_IDLE || m.stage > HTTP_CLOSING || asked != (m.asks != 0))
         return nonsense(t, "something that is no connection");
+    (void)buf_add_str(&lines, told->lines);
     int cargo = net_ferry_keep(t->ferry);
     int err = hear_bytes(t, m.came_bytes, &came);
     if (err == 0)
@@ -238,12 +240,13 @@ static int take_conn(struct taking *t, const struct wire_moved_conn *told)
         net_cargo_drop(cargo);
     } else {
         struct http_state is = {.stage = m.stage, .keep_alive = m.keep_alive != 0, .old = m.old != 0, .head_only = m.head_only != 0,
-                                .continued = m.continued != 0, .came = buf_str(&came), .unsent = buf_str(&unsent)};
+                                .continued = m.continued != 0, .lines = buf_str(&lines), .came = buf_str(&came), .unsent = buf_str(&unsent)};
         struct http_request *r = http_server_take_conn(t->p->server, cargo, &is);
         t->conns++;
         if (asked)
             err = r != NULL ? hear_call(t, r, m.stage == HTTP_STREAMING) : nonsense(t, "more connections than there can be");
     }
+    buf_fini(&lines);
     buf_fini(&came);
     buf_fini(&unsent);
     return err;
@@ -275,10 +278,18 @@ static int dial(struct taking *t)
         err = net_ferry_dial(path, REPLACE_PATIENCE_MS, &t->ferry, t->f);
     if (err == ERR_NOT_FOUND)
         err = fault_set(t->f, ERR_UNAVAILABLE,
-                        "--replace: there is no running head of this user at %s:%u to be replaced (nobody waits at %s): start it without "
+                        "--replace: there is no running head of this user at %s to be replaced (nobody waits at %s): start it without "
                         "--replace, or give the --host and --port of the running one",
-                        o->host, o->port, path);
+                        net_place(o->host, o->port).text, path);
     return err;
+}
+
+/* It may have another address than our --host has by now, and that head may have keys that we lack. */
+static int check_listener(struct taking *t)
+{
+    char address[NET_ADDRESS_BYTES];
+    net_listener_host(http_server_listener(t->p->server), address);
+    return check_exposure(t->p->o, address, t->f);
 }
 
 static int ask(struct taking *t, const struct http_server_calls *calls)
@@ -293,7 +304,8 @@ static int ask(struct taking *t, const struct http_server_calls *calls)
     if (err != 0)
         return err;
     t->workers = m.yields.workers;
-    return http_server_take(t->p->loop, net_ferry_keep(t->ferry), calls, t->p, &t->p->server, t->f);
+    err = http_server_take(t->p->loop, net_ferry_keep(t->ferry), calls, t->p, &t->p->server, t->f);
+    return err == 0 ? check_listener(t) : err;
 }
 
 static int take_all(struct taking *t)

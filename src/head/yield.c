@@ -171,7 +171,7 @@ static int say_conn(struct net_conn *link, struct http_request *r, const struct 
         return fault_set(y->f, ERR_BUSY, "a command is being carried out: try again");
     struct wire_msg msg = {.type = WIRE_moved_conn};
     msg.moved_conn = (struct wire_moved_conn){
-        .stage = is->stage, .keep_alive = is->keep_alive, .old = is->old, .head_only = is->head_only, .continued = is->continued,
+        .stage = is->stage, .keep_alive = is->keep_alive, .old = is->old, .head_only = is->head_only, .continued = is->continued, .lines = is->lines,
         .came_bytes = (uint32_t)is->came.n, .unsent_bytes = (uint32_t)is->unsent.n, .asks = r != NULL};
     buf_reset(&y->p->frame);
     MUST(wire_encode(&y->p->frame, &msg) == 0);

@@ -1,11 +1,13 @@
-/* Where to dial, from what people type: "head", "head:8470", "http://10.0.0.4:8470/", "[::1]:8470", and lists of these. */
+/* Where to dial, from what people type: "head", "head:8470", "http://10.0.0.4:8470/", "[::1]:8470", "8470", and lists of these. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "http/http.h"
 #include "http/text.h"
 
 #define SHAPE "use host, host:port or http://host:port"
+#define THIS_MACHINE "127.0.0.1"
 
 static bool begins(struct str s, const char *with)
 {
@@ -37,10 +39,24 @@ static bool host_is_sound(struct str host)
     return host.n > 0;
 }
 
+static bool is_number(struct str s)
+{
+    size_t digits = 0;
+    while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
+        digits++;
+    return s.n > 0 && digits == s.n;
+}
+
 /* Splits host from port; false when the brackets of an IPv6 address do not fit. */
 static bool split(struct str s, struct str *host, struct str *port, bool *has_port)
 {
     const char *close = NULL, *colon = s.n > 0 ? memrchr(s.p, ':', s.n) : NULL;
+    if (is_number(s)) { /* no host is called like that */
+        *host = str_of(THIS_MACHINE);
+        *port = s;
+        *has_port = true;
+        return true;
+    }
     if (s.n > 0 && s.p[0] == '[') {
         close = memchr(s.p, ']', s.n);
         if (close == NULL || (close + 1 != s.p + s.n && close[1] != ':'))
@@ -57,6 +73,14 @@ static bool split(struct str s, struct str *host, struct str *port, bool *has_po
     return true;
 }
 
+/* In a URL the zone of a link-local address is written "fe80::1%25eth0" (RFC 6874). */
+static void plain_zone(char *host)
+{
+    char *zone = strstr(host, "%25");
+    if (zone != NULL && zone[3] != '\0')
+        memmove(zone + 1, zone + 3, strlen(zone + 3) + 1);
+}
+
 int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port,
                        struct fault *f)
 {
@@ -64,7 +88,8 @@ int http_parse_address(const char *text, uint16_t default_port, char *host, size
     bool has_port = false;
     if (begins(s, "https://"))
         return fault_set(f, ERR_UNSUPPORTED, "'%s': TLS is not supported: use http://host:port", text);
-    if (begins(s, "http://"))
+    bool is_url = begins(s, "http://");
+    if (is_url)
         s = str_n(s.p + 7, s.n - 7);
     if (s.n > 0 && s.p[s.n - 1] == '/')
         s.n--;
@@ -79,6 +104,8 @@ int http_parse_address(const char *text, uint16_t default_port, char *host, size
                          STR_ARG(digits), text);
     memcpy(host, name.p, name.n);
     host[name.n] = '\0';
+    if (is_url)
+        plain_zone(host);
     *port = number;
     return 0;
 }

@@ -18,7 +18,6 @@
 enum {
     TIMEOUT_MS = 30000,
     REQUEST_BYTES_MAX = 24 << 20, /* under NET_PENDING_BYTES_MAX */
-    WHERE_BYTES = 80,
 };
 
 struct http_call {
@@ -36,8 +35,8 @@ struct http_call {
     bool whole;                   /* the answer is */
     bool ending;                  /* `err` and `why` are final: no more callbacks but on_end */
     int err;
-    char why[256];
-    char where[WHERE_BYTES];      /* "127.0.0.1:8470", for the sentences */
+    char why[400];
+    struct net_place where;       /* "127.0.0.1:8470", for the sentences */
 };
 
 /* ---- ends ---- */
@@ -78,7 +77,7 @@ static void on_close(struct net_conn *link, int err, const char *why, void *user
         if (err != 0)
             snprintf(c->why, sizeof c->why, "%s", why);
         else
-            snprintf(c->why, sizeof c->why, "%s closed the connection %s", c->where,
+            snprintf(c->why, sizeof c->why, "%s closed the connection %s", c->where.text,
                      c->head_whole ? "in the middle of its answer" : "without an answer");
         c->ending = true;
     }
@@ -90,7 +89,7 @@ static void on_timeout(struct net_timer *t, void *user_data)
 {
     struct http_call *c = user_data;
     (void)t;
-    call_end(c, ERR_TIMEOUT, "no answer from %s within %.1f s", c->where, c->cfg.timeout_ms / 1000.0);
+    call_end(c, ERR_TIMEOUT, "no answer from %s within %.1f s", c->where.text, c->cfg.timeout_ms / 1000.0);
 }
 
 void http_call_cancel(struct http_call *c)
@@ -191,22 +190,22 @@ static void not_http(struct http_call *c, struct str bytes)
     said[n] = '\0';
     bool tls = bytes.n > 1 && bytes.p[0] == 0x15 && bytes.p[1] == 0x03;
     if (tls)
-        call_end(c, ERR_PROTOCOL, "%s does not speak plain HTTP: it wants TLS", c->where);
+        call_end(c, ERR_PROTOCOL, "%s does not speak plain HTTP: it wants TLS", c->where.text);
     else if (n >= 3)
-        call_end(c, ERR_PROTOCOL, "%s does not speak HTTP: it says '%s'", c->where, said);
+        call_end(c, ERR_PROTOCOL, "%s does not speak HTTP: it says '%s'", c->where.text, said);
     else
-        call_end(c, ERR_PROTOCOL, "%s does not speak HTTP", c->where);
+        call_end(c, ERR_PROTOCOL, "%s does not speak HTTP", c->where.text);
 }
 
 static void parser_failed(struct http_call *c, struct str bytes, bool first)
 {
     if (c->fields.text.overflowed || c->fields.n == HTTP_HEADERS_MAX || c->head_bytes >= HTTP_HEAD_BYTES_MAX)
         call_end(c, ERR_TOO_LARGE, "the headers of the answer from %s are over the limit (%d bytes, %d headers)",
-                 c->where, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX);
+                 c->where.text, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX);
     else if (first && (bytes.n < 5 || memcmp(bytes.p, "HTTP/", 5) != 0))
         not_http(c, bytes);
     else
-        call_end(c, ERR_PROTOCOL, "malformed answer from %s: %s", c->where, llhttp_get_error_reason(&c->parser));
+        call_end(c, ERR_PROTOCOL, "malformed answer from %s: %s", c->where.text, llhttp_get_error_reason(&c->parser));
 }
 
 /* The server has switched: the connection leaves with what came behind. */
@@ -214,7 +213,7 @@ static void hand_over(struct http_call *c, struct str rest)
 {
     struct str protocol = fields_get(&c->fields, "upgrade");
     if (c->up == NULL || !str_is_nocase(protocol, c->protocol)) {
-        call_end(c, ERR_PROTOCOL, "%s switched to another protocol than was asked for: '%.*s'", c->where,
+        call_end(c, ERR_PROTOCOL, "%s switched to another protocol than was asked for: '%.*s'", c->where.text,
                  (int)(protocol.n < 40 ? protocol.n : 40), protocol.n > 0 ? protocol.p : "");
         return;
     }
@@ -267,7 +266,7 @@ static void on_open(struct net_conn *link, void *user_data)
     int err = net_write(link, buf_str(&c->request));
     buf_fini(&c->request);
     if (err != 0)
-        call_end(c, err, "sending the request to %s: %s", c->where, err_text(err));
+        call_end(c, err, "sending the request to %s: %s", c->where.text, err_text(err));
 }
 
 static const struct net_conn_calls calls = {.on_open = on_open, .on_data = on_data, .on_close = on_close};
@@ -275,7 +274,9 @@ static const struct net_conn_calls calls = {.on_open = on_open, .on_data = on_da
 static void write_request(struct http_call *c, const struct http_call_config *cfg)
 {
     struct buf *out = &c->request;
-    buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", cfg->method, cfg->path, c->where);
+    char host[256];
+    snprintf(host, sizeof host, "%.*s", (int)strcspn(cfg->host, "%"), cfg->host); /* an interface's name says nothing to others */
+    buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", cfg->method, cfg->path, net_place(host, cfg->port).text);
     if (c->protocol != NULL)
         buf_printf(out, "Connection: Upgrade\r\nUpgrade: %s\r\n", c->protocol);
     else
@@ -297,8 +298,7 @@ struct http_call *call_start(struct net_loop *l, const struct http_call_config *
     c->protocol = protocol != NULL ? xstrdup(protocol) : NULL;
     if (c->cfg.timeout_ms == 0)
         c->cfg.timeout_ms = TIMEOUT_MS;
-    bool v6 = strchr(cfg->host, ':') != NULL;
-    snprintf(c->where, sizeof c->where, v6 ? "[%.64s]:%u" : "%.64s:%u", cfg->host, cfg->port);
+    c->where = net_place(cfg->host, cfg->port);
     c->head_request = strcmp(cfg->method, "HEAD") == 0;
     c->request = buf_max(REQUEST_BYTES_MAX);
     write_request(c, cfg);
@@ -324,5 +324,5 @@ struct str http_call_header(const struct http_call *c, const char *lower_name)
 
 const char *call_where(const struct http_call *c)
 {
-    return c->where;
+    return c->where.text;
 }

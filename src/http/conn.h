@@ -64,6 +64,8 @@ struct http_request {
     uint16_t target_n;     /* bytes of the target at the start of fields.text */
     uint16_t path, path_n; /* in fields.text; path_n 0: "/" */
     uint16_t query, query_n;
+    uint16_t host, host_n; /* in fields.text; host_n 0: the target has none */
+    char *lines;           /* owned; for the answer's head, or NULL */
     bool head_whole;
     bool expects;          /* "100 Continue" is due */
     bool continued;        /* … and was said */

@@ -25,6 +25,7 @@ enum {
     HTTP_STREAM_HIGH_BYTES = 64 << 10,  /* http_stream_full() from here on */
     HTTP_DRAIN_MS = 120000,             /* a full stream whose client reads nothing at all is cut */
     HTTP_BEHIND_BYTES = 16 << 10,       /* pipelined behind an open request: then reading pauses */
+    HTTP_LINES_BYTES_MAX = 2 << 10,     /* http_answer_with() */
     HTTP_HELD_BYTES_MAX = 64 << 20,     /* heads, bodies and pipelined bytes of all connections together: 503 */
 };
 
@@ -66,6 +67,7 @@ struct http_state {
     bool old;          /* same: HTTP/1.0 */
     bool head_only;    /* same: HEAD */
     bool continued;    /* IDLE: "100 Continue" was said to the request in `came` */
+    struct str lines;  /* ANSWERING: of http_answer_with() */
     struct str came;   /* IDLE: from the first byte of a request on; else behind the one that is being answered */
     struct str unsent; /* written, and not yet given to the kernel */
 };
@@ -90,6 +92,8 @@ struct str http_path(const struct http_request *r);               /* without the
 /* Value of a query parameter, still %-encoded, or empty. */
 struct str http_query(const struct http_request *r, const char *name);
 struct str http_header(const struct http_request *r, const char *lower_name); /* or empty */
+/* "name:80" of a target in absolute form (GET http://name:80/path), which counts instead of the Host header; or empty. */
+struct str http_authority(const struct http_request *r);
 struct str http_body(const struct http_request *r);
 /* Appends s with %41 and, in queries, '+' decoded. ERR_INVALID: a '%' without two hex digits. ERR_TOO_LARGE: out is
  * full. */
@@ -101,6 +105,10 @@ void *http_user_data(const struct http_request *r);
 /* The handler has all it needs: frees head and body now. What http_path(), http_header(), http_body()… gave ends here;
  * from now on they are empty. */
 void http_forget(struct http_request *r);
+
+/* Header lines, each ending in \r\n, that the answer will have, whoever writes it; copied, at most HTTP_LINES_BYTES_MAX.
+ * Before the answer begins; the last call counts. */
+void http_answer_with(struct http_request *r, struct str lines);
 
 /* The whole answer. `extra` are header lines each ending in \r\n, or NULL. r is freed. */
 void http_reply(struct http_request *r, int status, const char *content_type, const char *extra, struct str body);

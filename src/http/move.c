@@ -23,6 +23,7 @@ static int show(struct http_conn *c, http_state_fn *fn, void *user_data)
         is.keep_alive = r->keep_alive;
         is.old = r->old;
         is.head_only = r->head_only;
+        is.lines = str_of(r->lines);
     } else if (c->state == CONN_READING) {
         is.continued = r->continued;
         MUST(http_request_came(r, &came) == 0);
@@ -66,6 +67,8 @@ static struct http_request *take_request(struct http_conn *c, const struct http_
     r->old = is->old;
     r->head_only = is->head_only;
     r->streaming = is->stage == HTTP_STREAMING;
+    if (!r->streaming && is->lines.n > 0 && is->lines.n <= HTTP_LINES_BYTES_MAX)
+        http_answer_with(r, is->lines);
     http_conn_answers(c, r, is);
     http_forget(r);
     return r;

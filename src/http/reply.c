@@ -1,6 +1,8 @@
 /* Answers: the head, the body, chunks of a stream, errors found by the server itself. */
+#include <stdlib.h>
 #include <time.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/must.h"
 #include "http/conn.h"
@@ -68,8 +70,17 @@ static void add_head(const struct http_request *r, struct buf *out, int status, 
         buf_puts(out, "Connection: close\r\n");
     else if (r->old)
         buf_puts(out, "Connection: keep-alive\r\n");
+    if (r->lines != NULL)
+        buf_puts(out, r->lines);
     if (extra != NULL)
         buf_puts(out, extra);
+}
+
+void http_answer_with(struct http_request *r, struct str lines)
+{
+    MUST(!r->streaming && lines.n <= HTTP_LINES_BYTES_MAX);
+    free(r->lines);
+    r->lines = xstr_dup(lines);
 }
 
 static void send_head(struct http_conn *c, struct buf *head)
@@ -129,6 +140,8 @@ void http_stream_begin(struct http_request *r, int status, const char *content_t
     if (!r->old)
         buf_puts(&head, "Transfer-Encoding: chunked\r\n");
     send_head(c, &head);
+    free(r->lines);
+    r->lines = NULL;
     http_forget(r);
 }
 

@@ -93,8 +93,10 @@ static void split_target(struct http_request *r)
     if (end > 0 && text[0] != '/' && text[0] != '*') {
         const char *host = memmem(text, end, "://", 3);
         at = host != NULL ? (uint16_t)(host - text + 3) : 0;
-        while (host != NULL && at < end && text[at] != '/' && text[at] != '?')
+        r->host = at;
+        while (host != NULL && at < end && text[at] != '/' && text[at] != '?' && text[at] != '#')
             at++;
+        r->host_n = (uint16_t)(at - r->host);
     }
     const char *mark = memchr(text + at, '#', (size_t)(end - at));
     if (mark != NULL)
@@ -207,6 +209,7 @@ void http_request_free(struct http_request *r)
     fields_fini(&r->fields);
     buf_fini(&r->body);
     buf_fini(&r->came);
+    free(r->lines);
     free(r);
 }
 
@@ -308,6 +311,11 @@ struct str http_query(const struct http_request *r, const char *name)
 struct str http_header(const struct http_request *r, const char *lower_name)
 {
     return fields_get(&r->fields, lower_name);
+}
+
+struct str http_authority(const struct http_request *r)
+{
+    return piece(r, r->host, r->host_n);
 }
 
 struct str http_body(const struct http_request *r)

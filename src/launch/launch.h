@@ -78,6 +78,10 @@ int launch_pid(const struct launch *a, const char *who);
 /* Appends "worker-1 | " and the line. */
 void launch_prefix(struct buf *out, const char *who, struct str line);
 
+/* f: ERR_FAILED, "worker-1 ended with status 5: cannot start …", from the child's last line, without its time and tag. What is too
+ * long loses its middle: the beginning says what was tried, the end what would be right. */
+void launch_reason(struct fault *f, const char *name, const char *how, const char *line);
+
 /* For the children, first thing in main(): from now on we are killed when `parent`'s thread that started us ends.
  * `own_group`: and are in a process group of our own, so that a Ctrl-C in the terminal reaches only the parent, which then
  * ends us in order; a prompt that reads the terminal must stay in its group. Exits at once when the parent is gone already.

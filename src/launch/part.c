@@ -62,7 +62,7 @@ static void give_up(struct part *p, const char *how)
 {
     struct fault f;
     move(p, PART_GIVEN_UP);
-    fault_set(&f, ERR_FAILED, "%s %s%s%s", p->name, how, p->last_line[0] != '\0' ? ": " : "", p->last_line);
+    launch_reason(&f, p->name, how, p->last_line);
     launch_say(p->launch, LOG_ERROR, "%s; not starting it again", f.text);
     launch_given_up(p->launch, &f);
 }

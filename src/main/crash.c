@@ -10,7 +10,17 @@
 #include "base/last_words.h"
 #include "base/log.h"
 
+enum { REPORT_S = 5 }; /* for whoever reads stderr: a process that crashed must not stay because nobody does */
+
 static const char *crash_version;
+static volatile sig_atomic_t crash_signum;
+
+static void on_stuck(int signum)
+{
+    (void)signum;
+    signal(crash_signum, SIG_DFL);
+    raise(crash_signum);
+}
 
 static void say(const char *text)
 {
@@ -29,6 +39,9 @@ static void on_crash(int signum, siginfo_t *info, void *context)
 {
     (void)context;
     void *frames[64];
+    crash_signum = signum;
+    signal(SIGALRM, on_stuck);
+    alarm(REPORT_S);
     say("\n=== manta crash report: cut from here ===\nversion ");
     say(crash_version);
     say(", signal ");

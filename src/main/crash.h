@@ -2,7 +2,8 @@
 #ifndef MANTA_MAIN_CRASH_H
 #define MANTA_MAIN_CRASH_H
 
-/* Installs the handlers for SIGSEGV, SIGABRT, SIGBUS, SIGFPE and SIGILL; the process still dies of the signal. */
+/* Installs the handlers for SIGSEGV, SIGABRT, SIGBUS, SIGFPE and SIGILL; the process still dies of the signal, also
+ * when nobody reads stderr. */
 void crash_report_init(const char *version);
 
 #endif

@@ -18,6 +18,7 @@
 #include "main/options.h"
 #include "main/settings.h"
 #include "main/up.h"
+#include "worker/tryout.h"
 #include "worker/worker.h"
 
 struct command {
@@ -31,6 +32,7 @@ struct command {
 
 static int run_up(const struct settings *s)
 {
+    log_start();
     return up_main(s);
 }
 
@@ -50,6 +52,7 @@ static int run_head(const struct settings *s)
     struct head_options o = options_head(s);
     map_by_force(setting_text(s, SET_DEBUG_MAP));
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    log_start();
     limits_apply(setting_number(s, SET_HEAD_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_HEAD_LIMIT_CPUS));
     int status = head_main(&o);
     limits_end();
@@ -60,6 +63,7 @@ static int run_worker(const struct settings *s)
 {
     struct worker_options o = options_worker(s);
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
+    log_start();
     limits_apply(setting_number(s, SET_WORKER_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_WORKER_LIMIT_CPUS));
     o.memory_bytes = limits_memory(o.memory_bytes);
     int status = worker_main(&o);
@@ -245,6 +249,8 @@ static int run_command(const struct command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers; a crash of it is reported by them */
+        return tryout_main(argc - 2, argv + 2);
     crash_report_init(MANTA_VERSION);
     log_init();
     if (argc < 2) {

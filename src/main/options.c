@@ -1,9 +1,21 @@
 #include "main/options.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "head/keys.h"
+
+/* "[::1]", as it stands in a URL, is "::1". */
+static const char *plain_host(const char *host)
+{
+    static char plain[256]; /* of the only settings there are */
+    size_t n = strlen(host);
+    if (n < 3 || host[0] != '[' || host[n - 1] != ']')
+        return host;
+    snprintf(plain, sizeof plain, "%.*s", (int)(n - 2 < sizeof plain ? n - 2 : sizeof plain - 1), host + 1);
+    return plain;
+}
 
 struct head_options options_head(const struct settings *s)
 {
@@ -17,8 +29,14 @@ struct head_options options_head(const struct settings *s)
     c.lost_after_ms = (uint32_t)setting_number(s, SET_LOST);
     c.rebalance = setting_on(s, SET_REBALANCE);
     c.status_every_ms = (uint32_t)setting_number(s, SET_STATUS_EVERY);
+    uint32_t origins_n, hosts_n;
+    const char *const *origins = setting_items(s, SET_ALLOW_ORIGIN, &origins_n), *const *hosts = setting_items(s, SET_ALLOW_HOST, &hosts_n);
     return (struct head_options){
-        .host = setting_text(s, SET_HOST),
+        .allow_origins = origins,
+        .allow_origins_n = origins_n,
+        .allow_hosts = hosts,
+        .allow_hosts_n = hosts_n,
+        .host = plain_host(setting_text(s, SET_HOST)),
         .port = (uint16_t)setting_number(s, SET_PORT),
         .api_key = setting_text(s, SET_API_KEY),
         .join_token = setting_text(s, SET_JOIN_TOKEN),
@@ -52,6 +70,7 @@ struct worker_options options_worker(const struct settings *s)
         .exact = setting_on(s, SET_EXACT),
         .repack = setting_on(s, SET_REPACK),
         .memory_bytes = setting_number(s, SET_MEMORY),
+        .load_stall_s = (uint32_t)setting_number(s, SET_LOAD_STALL),
         .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),
         .pull = options_pull(s),
     };

@@ -41,6 +41,8 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
     S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file with that key in its first line, or with several, each in a line `name: key`") \
     S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file with that token in its first line") \
+    S(ALLOW_ORIGIN, "allow-origin", "head.allow_origin", SETTING_LIST, "loopback", 0, 0, NULL, USE_HEAD, "web pages that may use the head beside those of this machine (loopback): https://chat.example, null, or * for all; none: not even those; each by its own --allow-origin") \
+    S(ALLOW_HOST, "allow-host", "head.allow_host", SETTING_LIST, "localhost", 0, 0, NULL, USE_HEAD, "names by which clients address the head, beside addresses, localhost and this machine's name; * for any; with --api-key any is taken") \
     S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "1024", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
     S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
     S(ANSWER_BYTES, "answer-bytes", "head.answer_bytes", SETTING_BYTES, "64m", 1048576, 1ull << 40, NULL, USE_HEAD, "memory for answers that are not sent yet; the call with the most of them ends") \
@@ -69,6 +71,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory limit of a worker; a model that needs more is refused; 0: none") \
     S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "memory the system lets a worker have, should it pass --memory; 0: any") \
     S(WORKER_LIMIT_CPUS, "worker-limit-cpus", "worker.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_WORKER, "processors' time the system lets a worker have; 0: any") \
+    S(LOAD_STALL, "load-stall-s", "worker.load_stall_s", SETTING_NUMBER, "120", 1, 86400, NULL, USE_WORKER, "a model whose loading makes no progress for this long is left out") \
     S(STEP_MS, "step-ms", "worker.step_ms", SETTING_NUMBER, "0", 0, 10000, NULL, USE_WORKER, "aim for a step that mixes decoding and prompt chunks; 0: the engine's choice") \
     S(OFFLINE, "offline", "models.offline", SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER | USE_MODELS, "download no model; HF_HUB_OFFLINE=1 does the same") \
     S(PULL_LIMIT, "pull-limit", "models.pull_limit", SETTING_BYTES, "60g", 0, 1ull << 50, NULL, USE_WORKER | USE_MODELS, "largest model file that is downloaded") \
@@ -88,6 +91,8 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP | USE_CHAOS, "worker processes to keep up") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \
     S(TEST, "test", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "ask the test prompt once, then end") \
+    S(LOG_BYTES, "log-bytes", "up.log_bytes", SETTING_BYTES, "8m", 65536, 1ull << 40, NULL, USE_UP, "size of the log file of manta up at which it becomes .log.1, and a new one is begun") \
+    S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
     S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS, "form of the output; -o for short") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \

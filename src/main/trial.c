@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "client/client.h"
+#include "launch/launch.h"
 #include "main/hosts.h"
 
 /* Happy path: each head is started and says its address -> the workers, with all of them -> every head counts enough ready
@@ -39,7 +40,7 @@ struct trial {
     struct hosts *hosts;       /* where workers are apart; else NULL */
     char heads[TRIAL_HEADS_MAX * 64], pid[16], program[512];
     char key[40], key_env[64], token_env[64]; /* a head that others reach wants both; empty where nobody does */
-    char reason[256];          /* the last line a part said, or the first one that says what it cannot */
+    char reason[1100];         /* the last line a part said, or the first one that says what it cannot */
     bool ready, failed;
 };
 
@@ -134,7 +135,7 @@ static void on_line(struct net_child *c, struct str line, void *user_data)
 {
     struct part *p = user_data;
     struct trial *t = p->trial;
-    char text[256];
+    char text[sizeof t->reason];
     (void)c;
     snprintf(text, sizeof text, "%.*s", STR_ARG(line));
     if (strstr(t->reason, "cannot") == NULL && line.n > 0)
@@ -148,15 +149,17 @@ static void on_line(struct net_child *c, struct str line, void *user_data)
 static void on_exit_of(struct net_child *c, int64_t status, int signum, void *user_data)
 {
     struct part *p = user_data;
-    char why[400];
+    char how[64];
+    struct fault f;
     (void)c;
     p->child = NULL;
     if (p->struck) {
         net_timer_set(p->again, net_now_us(p->trial->loop) + p->again_ms * 1000ull);
         return;
     }
-    snprintf(why, sizeof why, "%s ended (status %lld, signal %d): %s", p->name, (long long)status, signum, p->trial->reason);
-    fail(p->trial, why);
+    snprintf(how, sizeof how, "ended (status %lld, signal %d)", (long long)status, signum);
+    launch_reason(&f, p->name, how, p->trial->reason);
+    fail(p->trial, f.text);
 }
 
 static void on_again(struct net_timer *timer, void *user_data)

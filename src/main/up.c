@@ -1,29 +1,31 @@
 #include "main/up.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/dirs.h"
 #include "base/log.h"
 #include "client/client.h"
 #include "launch/launch.h"
 #include "main/options.h"
+#include "main/up_log.h"
 
-/* The embedded cluster. Happy path: children start -> the head answers -> all actors are ready -> the prompt (a child that
- * owns the terminal) -> the person quits -> everything ends. It can fail by: a child that cannot run at all (its reason,
- * and the end), actors that do not become ready (said; the prompt comes all the same, it explains). Lines of head and workers
- * are shown until the prompt takes the terminal, then they go to a file. */
+/* The embedded cluster. Happy path: the port is free -> children start -> the head answers -> all actors are ready -> the prompt (a
+ * child that owns the terminal) -> the person quits -> everything ends. It can fail by: a port that is taken (said, and nothing is
+ * started), a child that cannot run at all (its reason, and the end), actors that do not become ready (said; the prompt comes all
+ * the same, it explains). Lines of head and workers are shown until the prompt takes the terminal; a file has all of them. */
 
-enum { ARGS_MAX = 80, READY_MS = 300000 };
+enum { ARGS_MAX = 80, READY_MS = 300000, SAY_BYTES = 2048 };
 
 enum phase { STARTING, SERVING, ENDING };
 
 struct up {
     const struct settings *s;
+    const char *host;              /* at which the head can be reached from here */
     struct net_loop *loop;
     struct launch *launch;
     struct client_watch *watch;
@@ -33,13 +35,13 @@ struct up {
     enum phase phase;
     uint32_t workers, actors;      /* that are to come */
     struct client_news last;
-    FILE *log;                     /* NULL: lines are shown */
+    struct up_log *log;            /* NULL: there is nowhere to write one */
     bool quiet;                    /* the terminal belongs to the prompt */
     const char *head_args[ARGS_MAX], *worker_args[ARGS_MAX], *env[3];
     char *owned[2 * ARGS_MAX];     /* texts of those arguments */
     size_t owned_n;
     struct buf api_key_env;        /* all keys: for the head */
-    char head_address[300], token_env[600], log_path[1024], pid[16];
+    char head_address[300], token_env[600], pid[16];
     int exit_status;
 };
 
@@ -60,15 +62,9 @@ static void pass_on(struct up *u, unsigned uses, const char **args, size_t n)
     args[n] = NULL;
 }
 
-static const char *reachable_host(const char *host)
-{
-    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ? "127.0.0.1" : host;
-}
-
 static void make_args(struct up *u)
 {
-    const char *host = reachable_host(setting_text(u->s, SET_HOST));
-    snprintf(u->head_address, sizeof u->head_address, "%s:%llu", host, (unsigned long long)setting_number(u->s, SET_PORT));
+    snprintf(u->head_address, sizeof u->head_address, "%s", net_place(u->host, (unsigned)setting_number(u->s, SET_PORT)).text);
     u->head_args[0] = "head";
     pass_on(u, USE_HEAD, u->head_args, 1);
     u->worker_args[0] = "worker";
@@ -89,11 +85,23 @@ static void show_line(const char *who, struct str line, void *user_data)
     struct up *u = user_data;
     struct buf out = buf_max(16384);
     launch_prefix(&out, who, line);
-    if (u->log != NULL)
-        fprintf(u->log, "%s\n", buf_cstr(&out));
+    up_log_line(u->log, out.p, out.n);
     if (!u->quiet)
-        fprintf(stderr, "%s\n", buf_cstr(&out));
+        log_raw(out.p, out.n);
     buf_fini(&out);
+}
+
+/* "up | …" or "error: …", also while lines are not shown. */
+__attribute__((format(printf, 2, 3))) static void say(struct up *u, const char *fmt, ...)
+{
+    char text[SAY_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    size_t bytes = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    up_log_line(u->log, text, bytes);
+    log_raw(text, bytes);
 }
 
 static void show_event(enum log_level level, const char *text, void *user_data)
@@ -105,13 +113,11 @@ static void show_event(enum log_level level, const char *text, void *user_data)
 
 static void open_log(struct up *u)
 {
-    char dir[900];
-    if (dirs_state(dir, sizeof dir) != 0)
-        return;
-    snprintf(u->log_path, sizeof u->log_path, "%s/up.log", dir);
-    u->log = fopen(u->log_path, "we");
-    if (u->log != NULL)
-        setlinebuf(u->log);
+    struct fault f = {0};
+    u->log = up_log_open(u->host, (unsigned)setting_number(u->s, SET_PORT), setting_number(u->s, SET_LOG_BYTES),
+                         (unsigned)setting_number(u->s, SET_LOG_FILES), &f);
+    if (u->log == NULL)
+        say(u, "up | warning: %s", f.text);
 }
 
 /* ---- the prompt ---- */
@@ -148,10 +154,11 @@ static void start_prompt(struct up *u)
     u->phase = SERVING;
     u->quiet = true;
     if (u->log != NULL)
-        fprintf(stderr, "up | log of head and workers: %s\n", u->log_path);
+        say(u, "up | log of head and workers: %s", up_log_path(u->log));
+    log_flush(); /* the prompt writes to the terminal by itself */
     u->prompt = net_spawn(u->loop, &cfg, &f);
     if (u->prompt == NULL) {
-        fprintf(stderr, "error: cannot start the prompt: %s\n", f.text);
+        say(u, "error: cannot start the prompt: %s", f.text);
         u->exit_status = 1;
         stop(u);
     }
@@ -165,7 +172,7 @@ static void serve(struct up *u)
     net_timer_set(u->patience, UINT64_MAX);
     u->phase = SERVING;
     if (setting_on(u->s, SET_NO_PROMPT))
-        fprintf(stderr, "up | ready: http://%s (Ctrl-C ends it)\n", u->head_address);
+        say(u, "up | ready: http://%s (Ctrl-C ends it)", u->head_address);
     else
         start_prompt(u);
 }
@@ -177,7 +184,7 @@ static void on_news(const struct client_news *n, void *user_data)
     if (u->phase != STARTING || n->head_pid != launch_pid(u->launch, "head"))
         return;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
-        fprintf(stderr, "up | %u of %u workers joined, %u actors ready\n", n->workers, u->workers, n->ready);
+        say(u, "up | %u of %u workers joined, %u actors ready", n->workers, u->workers, n->ready);
     u->last = *n;
     /* A model of several that cannot be loaded does not hold up the others; who reads "ready" may scale at once. */
     if (n->ready + n->failed >= u->actors && (n->ready > 0 || u->actors == 0) && n->launcher)
@@ -188,7 +195,7 @@ static void on_patience(struct net_timer *t, void *user_data)
 {
     struct up *u = user_data;
     (void)t;
-    fprintf(stderr, "up | only %u of %u actors became ready in %d s: going on with them\n", u->last.ready, u->actors, READY_MS / 1000);
+    say(u, "up | only %u of %u actors became ready in %d s: starting with these", u->last.ready, u->actors, READY_MS / 1000);
     serve(u);
 }
 
@@ -213,7 +220,7 @@ static void on_ended(const struct fault *f, void *user_data)
     struct up *u = user_data;
     u->phase = ENDING;
     if (f->err != 0) {
-        fprintf(stderr, "error: %s\n", f->text);
+        say(u, "error: %s", f->text);
         u->exit_status = err_exit(f->err);
         if (u->prompt != NULL)
             net_child_kill(u->prompt, SIGTERM);
@@ -229,7 +236,7 @@ static int start(struct up *u, struct fault *f)
     cfg.env_add = u->env;
     cfg.workers = u->workers;
     cfg.worker_threads = (uint32_t)setting_number(u->s, SET_THREADS);
-    cfg.host = reachable_host(setting_text(u->s, SET_HOST));
+    cfg.host = u->host;
     cfg.port = (uint16_t)setting_number(u->s, SET_PORT);
     cfg.join_token = setting_text(u->s, SET_JOIN_TOKEN);
     cfg.version = MANTA_VERSION;
@@ -267,21 +274,43 @@ static int bring_models(const struct settings *s)
     return missing < n ? 0 : err_exit(err == ERR_NOT_FOUND ? ERR_MODEL : err);
 }
 
+/* The head would find out by itself, but late: workers would join whoever has the port. */
+static int check_port(const struct up *u, struct fault *f)
+{
+    const char *host = options_head(u->s).host;
+    unsigned port = (unsigned)setting_number(u->s, SET_PORT);
+    struct net_listener *listener = NULL;
+    if (port == 0)
+        return fault_set(f, ERR_USAGE, "manta up needs a port that its workers can be told: --port 0 is for `manta head`");
+    struct net_loop *loop = net_loop_new();
+    int err = net_listen(loop, host, (uint16_t)port, NULL, NULL, &listener, f);
+    net_listener_close(listener);
+    net_loop_free(loop);
+    if (err == ERR_IN_USE) {
+        char who[200];
+        struct client_options o = {.head = u->head_address, .api_key = options_client(u->s).api_key, .model = ""};
+        bool manta = client_who(&o, who, sizeof who);
+        fault_set(f, err, "%s runs on %s already%s%s%s: take another --port, or stop it first", who, u->head_address,
+                  manta ? " (`manta prompt --head " : "", manta ? u->head_address : "", manta ? "` opens a prompt there)" : "");
+    }
+    return err;
+}
+
 int up_main(const struct settings *s)
 {
-    struct up u = {.s = s, .workers = (uint32_t)setting_number(s, SET_WORKERS)};
+    struct up u = {.s = s, .host = net_reachable(options_head(s).host), .workers = (uint32_t)setting_number(s, SET_WORKERS)};
     struct fault f = {0};
+    snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
+    make_args(&u);
+    if (check_port(&u, &f) != 0) {
+        say(&u, "error: %s", f.text);
+        return err_exit(f.err);
+    }
     int status = bring_models(s);
     if (status != 0)
         return status;
     setting_items(s, SET_MODEL, &u.actors);
     u.actors *= u.workers;
-    if (setting_number(s, SET_PORT) == 0) {
-        fprintf(stderr, "error: manta up needs a port that its workers can be told: --port 0 is for `manta head`\n");
-        return 2;
-    }
-    snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
-    make_args(&u);
     open_log(&u);
     u.loop = net_loop_new();
     u.patience = net_timer_new(u.loop, on_patience, &u);
@@ -292,7 +321,7 @@ int up_main(const struct settings *s)
     if (start(&u, &f) == 0) {
         net_loop_run(u.loop);
     } else {
-        fprintf(stderr, "error: %s\n", f.text);
+        say(&u, "error: %s", f.text);
         u.exit_status = err_exit(f.err);
     }
     u.phase = ENDING;
@@ -300,8 +329,7 @@ int up_main(const struct settings *s)
     net_timer_free(u.patience);
     launch_free(u.launch);
     net_loop_free(u.loop);
-    if (u.log != NULL)
-        fclose(u.log);
+    up_log_close(u.log);
     while (u.owned_n > 0)
         free(u.owned[--u.owned_n]);
     buf_fini(&u.api_key_env);

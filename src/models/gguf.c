@@ -4,8 +4,10 @@
  * every count is held against the bytes that are left before it is believed, and nothing is allocated by it. */
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "models/gguf_scan.h"
 #include "models/gguf_types.h"
 #include "models/show.h"
@@ -13,8 +15,8 @@
 enum {
     VERSION_MIN = 2, /* 1 had 32-bit lengths; no current tool writes it */
     VERSION_MAX = 3,
-    KEYS_MAX = 1 << 16,
-    TENSORS_MAX = 1 << 20,
+    KEYS_MAX = 1 << 12,    /* an engine compares each name with each other one, */
+    TENSORS_MAX = 1 << 15, /* which for a million of them takes hours; models have some 50 keys and 2,000 tensors */
     DIMENSIONS_MAX = 4,
     NAME_BYTES = 128,     /* of a tensor's name, for messages */
     ALIGNMENT_USUAL = 32, /* when the file does not say */
@@ -77,6 +79,25 @@ static int check_counts(struct gguf *g)
     return 0;
 }
 
+/* ---- names ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of the names read so far, each may come once. */
+static int check_names(struct gguf *g, const char *of_what)
+{
+    qsort(g->hashes, g->hashes_n, sizeof *g->hashes, by_value);
+    for (uint64_t i = 1; i < g->hashes_n; i++)
+        if (g->hashes[i] == g->hashes[i - 1])
+            return gguf_in_fail(&g->in, ERR_MODEL, "is damaged: two of its %s have the same name", of_what);
+    g->hashes_n = 0;
+    return 0;
+}
+
 /* ---- tensors ---- */
 
 /* Bytes of a tensor; false when the numbers make no sense. */
@@ -97,7 +118,7 @@ static int read_tensor(struct gguf *g)
     struct gguf_in *in = &g->in;
     char name[NAME_BYTES];
     uint64_t dims[DIMENSIONS_MAX] = {1, 1, 1, 1}, bytes, end;
-    gguf_in_text(in, name, sizeof name);
+    g->hashes[g->hashes_n++] = gguf_in_text(in, name, sizeof name);
     uint32_t dims_n = gguf_in_u32(in);
     if (!in->err && (dims_n == 0 || dims_n > DIMENSIONS_MAX))
         return gguf_in_fail(in, ERR_MODEL, "is damaged: tensor '%s' has %u dimensions", name, dims_n);
@@ -110,7 +131,9 @@ static int read_tensor(struct gguf *g)
     const struct gguf_type *type = gguf_type_of(number);
     if (type == NULL)
         return gguf_in_fail(in, ERR_MODEL, "has tensor '%s' of type %u, which this manta does not know", name, number);
-    if (!tensor_bytes(type, dims, &bytes) || offset % g->alignment != 0 || __builtin_add_overflow(offset, bytes, &end))
+    if (strcmp(name, "token_embd.weight") == 0)
+        memcpy(g->table, dims, sizeof g->table);
+    if (!tensor_bytes(type, dims, &bytes) || bytes == 0 || offset % g->alignment != 0 || __builtin_add_overflow(offset, bytes, &end))
         return gguf_in_fail(in, ERR_MODEL, "is damaged: tensor '%s' has impossible sizes", name);
     if (end > g->tensors_end)
         g->tensors_end = end;
@@ -139,7 +162,7 @@ static int read_tensors(struct gguf *g)
         if (err)
             return err;
     }
-    return check_end(g);
+    return check_names(g, "tensors") != 0 ? g->in.err : check_end(g);
 }
 
 static void name_mix(struct gguf *g)
@@ -157,11 +180,19 @@ int gguf_read(const char *path, struct gguf_facts *out, struct fault *f)
         err = read_start(&g);
     if (!err)
         err = check_counts(&g);
+    if (!err) /* the counts are bounded by now */
+        g.hashes = xalloc_array(g.keys > g.facts.tensors ? g.keys : g.facts.tensors, sizeof *g.hashes);
     if (!err)
         err = gguf_pairs_read(&g);
     if (!err)
+        err = check_names(&g, "keys");
+    if (!err)
         err = read_tensors(&g);
+    if (!err)
+        err = gguf_check(&g);
+    g.facts.context_length = g.numbers[KEY_CONTEXT].seen ? (uint64_t)g.numbers[KEY_CONTEXT].most : 0;
     g.facts.file_bytes = g.in.size;
+    free(g.hashes);
     gguf_in_close(&g.in);
     if (err)
         return err;

@@ -121,19 +121,22 @@ uint64_t gguf_in_u64(struct gguf_in *in)
     return le64toh(v);
 }
 
-void gguf_in_text(struct gguf_in *in, char *out, size_t cap)
+uint64_t gguf_in_text(struct gguf_in *in, char *out, size_t cap)
 {
-    uint64_t n = gguf_in_u64(in);
+    uint64_t n = gguf_in_u64(in), hash = 0xcbf29ce484222325u; /* FNV-1a */
+    size_t keep = 0;
     out[0] = '\0';
     if (check_left(in, n))
-        return;
-    size_t keep = n < cap ? (size_t)n : cap - 1;
-    gguf_in_take(in, out, keep);
-    gguf_in_skip(in, n - keep);
+        return hash;
+    for (uint64_t i = 0; i < n && !in->err; i++) {
+        unsigned char c;
+        gguf_in_take(in, &c, 1);
+        hash = (hash ^ c) * 0x100000001b3u;
+        if (keep + 1 < cap)
+            out[keep++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    }
     out[in->err ? 0 : keep] = '\0';
-    for (size_t i = 0; i < keep; i++)
-        if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
-            out[i] = '?';
+    return hash;
 }
 
 void gguf_in_skip_text(struct gguf_in *in)

@@ -33,8 +33,8 @@ void gguf_in_skip(struct gguf_in *in, uint64_t n);
 uint32_t gguf_in_u32(struct gguf_in *in);
 uint64_t gguf_in_u64(struct gguf_in *in);
 /* A text with its 64-bit length before it. Keeps what fits into out (terminated); control characters become '?', since
- * these texts end up on terminals. */
-void gguf_in_text(struct gguf_in *in, char *out, size_t cap);
+ * these texts end up on terminals. Returns a hash of the whole text. */
+uint64_t gguf_in_text(struct gguf_in *in, char *out, size_t cap);
 void gguf_in_skip_text(struct gguf_in *in);
 /* Bytes that are left: what any count in the file is held against. */
 uint64_t gguf_in_left(const struct gguf_in *in);

@@ -79,8 +79,15 @@ struct gguf_facts {
     uint64_t file_bytes;
     int has_template;
 };
-/* ERR_NOT_FOUND, ERR_IO, ERR_MODEL (not a GGUF, truncated, damaged: f says which, with the numbers), ERR_UNSUPPORTED (one
- * part of several). *out is untouched then. Allocates nothing that the file sizes. */
+/* ERR_NOT_FOUND, ERR_IO, ERR_MODEL (not a GGUF, truncated, damaged, or with numbers that no model has: f says which, with the
+ * numbers), ERR_UNSUPPORTED (one part of several). *out is untouched then. Allocates 256 KiB at most. */
 int gguf_read(const char *path, struct gguf_facts *out, struct fault *f);
+
+/* ---- files that an engine is known to load ---- */
+/* That engine (name, version, processor) has loaded the file of that digest on this machine. A problem with the notes costs
+ * time, never an answer. */
+bool models_proved(const char *digest, const char *engine);
+/* Notes that it has, or forgets it. */
+void models_prove(const char *digest, const char *engine, bool well);
 
 #endif

@@ -152,11 +152,27 @@ int net_conn_descriptor(const struct net_conn *c)
 
 /* ---- reading ---- */
 
-/* libuv asks, reads and calls back in one go, so one buffer serves all connections. */
+/* Once a turn, and not when the turn is spent. Those turned away come first in the next one: the round is theirs until
+ * each has read. */
+static bool may_read(struct net_conn *c)
+{
+    struct net_loop *l = c->loop;
+    if (c->round == l->round)
+        return false;
+    if (net_turn_spent(l)) {
+        l->starved = true;
+        return false;
+    }
+    c->round = l->round;
+    return true;
+}
+
+/* libuv asks, reads and calls back in one go, so one buffer serves all connections. Without a buffer it does not read, says
+ * UV_ENOBUFS, and asks again in the next turn. */
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
-    *out = uv_buf_init(loop_of(h)->read_bytes, NET_READ_BYTES);
+    *out = uv_buf_init(loop_of(h)->read_bytes, may_read(h->data) ? NET_READ_BYTES : 0);
 }
 
 static void on_peer_ended(struct net_conn *c)
@@ -173,7 +189,9 @@ static void on_peer_ended(struct net_conn *c)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
     struct net_conn *c = stream->data;
-    if (n == UV_EOF) {
+    if (n == UV_ENOBUFS) {
+        return;
+    } else if (n == UV_EOF) {
         on_peer_ended(c);
     } else if (n < 0) {
         conn_lost(c, (int)n);
@@ -262,6 +280,8 @@ void conns_sweep(struct net_loop *l)
     uint64_t now_ms = uv_now(&l->uv);
     LIST_EACH_SAFE(pos, next, &l->timed) {
         struct net_conn *c = list_item(pos, struct net_conn, timed);
+        if (net_turn_spent(l))
+            break; /* the next sweep is near */
         if (now_ms >= c->deadline_ms)
             deadline_passed(c);
     }

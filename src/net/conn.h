@@ -45,6 +45,7 @@ struct net_conn {
     char *why;                  /* owned; first reason for closing, NULL while there is none */
     int err;                    /* goes with why */
     enum conn_state state;
+    uint32_t round;             /* in which it read last: net_loop.round */
     bool paused;
     bool peer_ended;            /* nothing more will come */
     bool given_calls;           /* net_conn_set() was called */
@@ -79,7 +80,8 @@ struct net_conn *conns_greediest(struct net_loop *l);
 void conn_count(struct net_conn *c);
 /* Unsent bytes are worth a flush at the end of the turn. */
 void conn_touch(struct net_conn *c);
-void conns_flush(struct net_loop *l);
+/* `all`: also when the turn is spent; else the rest waits for the next one. */
+void conns_flush(struct net_loop *l, bool all);
 
 /* dial.c */
 /* The address being tried does not answer. */
@@ -98,5 +100,7 @@ int listener_fd(struct net_listener *s);
 void address_text(const struct sockaddr_storage *a, char out[static NET_ADDRESS_BYTES]);
 /* A numeric address; false when `host` is a name. */
 bool address_parse(const char *host, uint16_t port, struct sockaddr_storage *out);
+/* Without the port; a link-local address with its zone. */
+void address_host(const struct sockaddr_storage *a, char out[static NET_ADDRESS_BYTES]);
 
 #endif

@@ -54,10 +54,10 @@ static void give_up(struct net_conn *c, int uv_err)
 {
     const struct dialling *d = c->dialling;
     if (d->addresses_n > 1)
-        conn_reason(c, ERR_NET, "cannot connect to %s:%u (%u addresses tried): %s", d->host, d->port, d->tried,
+        conn_reason(c, ERR_NET, "cannot connect to %s (%u addresses tried): %s", net_place(d->host, d->port).text, d->tried,
                     uv_strerror(uv_err));
     else
-        conn_reason(c, ERR_NET, "cannot connect to %s:%u: %s", d->host, d->port, uv_strerror(uv_err));
+        conn_reason(c, ERR_NET, "cannot connect to %s: %s", net_place(d->host, d->port).text, uv_strerror(uv_err));
     conn_shut(c);
 }
 
@@ -156,9 +156,7 @@ struct net_conn *net_dial(struct net_loop *l, const char *host, uint16_t port, c
 {
     struct net_conn *c = conn_new(l, CONN_DIALLING);
     net_conn_set(c, calls, user_data);
-    char peer[NET_ADDRESS_BYTES];
-    snprintf(peer, sizeof peer, "%.60s:%u", host, port);
-    c->peer = xstrdup(peer);
+    c->peer = xstrdup(net_place(host, port).text);
     struct dialling *d = xalloc(sizeof *d);
     d->conn = c;
     d->host = xstrdup(host);

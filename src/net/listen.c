@@ -59,7 +59,7 @@ static void on_connection(uv_stream_t *stream, int status)
     struct net_listener *s = stream->data;
     if (status < 0)
         return; /* out of files: libuv has turned the caller away */
-    if (s->accepted < ACCEPTS_PER_TURN)
+    if (s->accepted < ACCEPTS_PER_TURN && !net_turn_spent(loop_of((uv_handle_t *)stream)))
         accept_one(s);
     else
         s->held_back = true;
@@ -190,6 +190,24 @@ int net_listener_take(struct net_loop *l, int cargo, net_accept_fn *fn, void *us
     }
     *out = s;
     return 0;
+}
+
+void net_listener_host(const struct net_listener *s, char out[static NET_ADDRESS_BYTES])
+{
+    struct sockaddr_storage bound = {0};
+    int n = sizeof bound;
+    out[0] = '\0';
+    if (uv_tcp_getsockname(&s->tcp, (struct sockaddr *)&bound, &n) == 0)
+        address_host(&bound, out);
+}
+
+int net_resolve(struct net_loop *l, const char *host, char out[static NET_ADDRESS_BYTES], struct fault *f)
+{
+    struct sockaddr_storage a = {0};
+    int err = find_address(l, host, 0, &a, f);
+    if (err == 0)
+        address_host(&a, out);
+    return err;
 }
 
 uint16_t net_listener_port(const struct net_listener *s)

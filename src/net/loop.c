@@ -29,7 +29,7 @@ static void prepare_process(void)
 
 static void on_flush(uv_idle_t *idle)
 {
-    conns_flush(loop_of((uv_handle_t *)idle));
+    conns_flush(loop_of((uv_handle_t *)idle), false);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -52,6 +52,7 @@ struct net_loop *net_loop_new(void)
     MUST(uv_timer_init(&l->uv, &l->sweep) == 0);
     MUST(uv_timer_start(&l->sweep, on_sweep, SWEEP_MS, SWEEP_MS) == 0);
     uv_timer_stop(&l->sweep);
+    turns_init(l);
     return l;
 }
 
@@ -68,6 +69,7 @@ void loop_flush_soon(struct net_loop *l)
 
 void net_loop_run(struct net_loop *l)
 {
+    turns_begin(l);
     uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 
@@ -119,10 +121,11 @@ void net_loop_free(struct net_loop *l)
 {
     if (l == NULL)
         return;
-    conns_flush(l); /* the last words of the last turn */
+    conns_flush(l, true); /* the last words of the last turn */
     end_objects(l);
     uv_close((uv_handle_t *)&l->flush, NULL);
     uv_close((uv_handle_t *)&l->sweep, NULL);
+    uv_close((uv_handle_t *)&l->turn_end, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     MUST(uv_loop_close(&l->uv) == 0);
     free(l->read_bytes);

@@ -21,8 +21,20 @@ struct net_loop {
     struct list signals; /* net_signal.link */
     size_t pending;      /* memory of the unsent bytes of all connections */
     size_t pending_max;  /* net_loop_pending_max() */
+    uv_prepare_t turn_end; /* runs last before the loop sleeps */
+    struct net_turns turns;
+    uint64_t turn_cpu_us;  /* the thread's processor time when this turn began … */
+    uint64_t turn_wall_us; /* … and the clock when it was first asked whether it is spent; 0: not yet */
+    bool turn_spent;       /* net_turn_spent() */
+    bool starved;          /* a connection with something to read was turned away in this turn */
+    uint32_t round;        /* each connection reads once a round; it lasts until none was turned away */
     char *read_bytes;  /* owned; NET_READ_BYTES that every connection reads into */
 };
+
+/* turn.c */
+void turns_init(struct net_loop *l);
+/* The loop runs from now on. */
+void turns_begin(struct net_loop *l);
 
 /* The loop a uv handle belongs to. */
 struct net_loop *loop_of(const uv_handle_t *h);

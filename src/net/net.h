@@ -35,6 +35,24 @@ void net_loop_stop(struct net_loop *l);
 void net_loop_pending_max(struct net_loop *l, size_t bytes);
 /* Memory they take now. */
 size_t net_loop_pending(const struct net_loop *l);
+/* ---- turns: what the loop's thread does between two sleeps ---- */
+enum {
+    NET_TURN_US = 10000,      /* a turn that has computed for so long leaves what can wait to the next one */
+    NET_TURN_LONG_US = 50000, /* longer than any turn should be */
+    NET_TURN_BOUNDS = 10,
+};
+/* True: this turn has computed for NET_TURN_US. Who has many things to do asks between two of them, and does at least one of
+ * them each turn. Cheap. */
+bool net_turn_spent(struct net_loop *l);
+/* Processor time of the turns of net_loop_run(). */
+struct net_turns {
+    const uint64_t *bounds_us;            /* NET_TURN_BOUNDS of them, rising */
+    uint64_t counts[NET_TURN_BOUNDS + 1]; /* turns up to each bound and over the one before; the last: beyond all */
+    uint64_t n, sum_us, max_us;
+    uint64_t over;                        /* longer than NET_TURN_LONG_US */
+};
+const struct net_turns *net_turns(const struct net_loop *l);
+
 /* Monotonic microseconds, as clock_us(). */
 uint64_t net_now_us(const struct net_loop *l);
 
@@ -59,10 +77,26 @@ struct net_conn_calls {
 struct net_listener;
 /* A new connection: set its calls with net_conn_set() before returning, or close it. */
 typedef void net_accept_fn(struct net_conn *c, void *user_data);
+/* A host and a port as one writes them together: "head:8470", "[::1]:8470". */
+struct net_place {
+    char text[300];
+};
+struct net_place net_place(const char *host, unsigned port);
+/* Where a listener on `host` is dialled from this machine: the loopback address for a wildcard of any spelling ("::", "0"), else
+ * `host` itself. */
+const char *net_reachable(const char *host);
 /* host: "127.0.0.1", "::1", "0.0.0.0", "localhost". port 0: any. ERR_IN_USE, ERR_NET with f filled. */
 int net_listen(struct net_loop *l, const char *host, uint16_t port, net_accept_fn *fn, void *user_data,
                struct net_listener **out, struct fault *f);
 uint16_t net_listener_port(const struct net_listener *l);
+/* The numeric address of its socket; "" when the system does not say. */
+void net_listener_host(const struct net_listener *l, char out[static NET_ADDRESS_BYTES]);
+/* The numeric address that net_listen() takes for `host` now; waits for the resolver. ERR_NET with f. */
+int net_resolve(struct net_loop *l, const char *host, char out[static NET_ADDRESS_BYTES], struct fault *f);
+/* A numeric address, as IPv4 in four parts or IPv6, also with a zone ("fe80::1%eth0"): no name. */
+bool net_is_address(struct str text);
+/* … and one that only programs of this machine reach: 127.0.0.0/8, ::1, ::ffff:127.0.0.0/104. */
+bool net_is_loopback(struct str text);
 void net_listener_close(struct net_listener *l);
 /* Resolves and connects; failure comes as on_close with no on_open before it. */
 struct net_conn *net_dial(struct net_loop *l, const char *host, uint16_t port, const struct net_conn_calls *calls,

@@ -143,7 +143,7 @@ static void flush(struct net_conn *c)
     after_progress(c);
 }
 
-void conns_flush(struct net_loop *l)
+void conns_flush(struct net_loop *l, bool all)
 {
     struct list batch;
     list_init(&batch);
@@ -152,8 +152,13 @@ void conns_flush(struct net_loop *l)
         list_remove(first);
         list_push(&batch, first);
     }
-    while (!list_empty(&batch))
+    while (!list_empty(&batch) && (all || !net_turn_spent(l)))
         flush(list_item(batch.next, struct net_conn, dirty));
+    while (!list_empty(&batch)) { /* first in the next turn */
+        struct list *last = batch.prev;
+        list_remove(last);
+        list_push_front(&l->dirty, last);
+    }
     if (list_empty(&l->dirty))
         uv_idle_stop(&l->flush);
 }

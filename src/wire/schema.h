@@ -270,6 +270,7 @@
     F(U8, old, "") \
     F(U8, head_only, "") \
     F(U8, continued, "") \
+    F(STR, lines, "header lines that the answer is to have") \
     F(U32, came_bytes, "of a request that is not whole, or behind one; these and the next come in moved_bytes") \
     F(U32, unsent_bytes, "of answers") \
     F(U8, asks, "1: a client waits here for an answer: its moved_jobs follow, then its moved_call")

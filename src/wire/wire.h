@@ -20,7 +20,7 @@
 
 enum {
     WIRE_VERSION = 7,
-    WIRE_HANDED = WIRE_VERSION << 8 | 1, /* what crosses from a head to the one that takes its place; the low part counts its changes */
+    WIRE_HANDED = WIRE_VERSION << 8 | 2, /* what crosses from a head to the one that takes its place; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */
     WIRE_ARENA_BYTES_MAX = 16 << 20,  /* decoded lists of one message */

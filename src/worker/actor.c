@@ -192,11 +192,21 @@ static bool on_progress(float progress, void *user_data)
     return !stopping(a);
 }
 
+static int try_first(struct actor *a, struct fault *f)
+{
+    struct tryout t = {.engine = a->cfg.untried, .load = a->cfg.load, .memory_bytes = a->cfg.try_bytes, .whole = true, .stall_s = a->cfg.stall_s};
+    int err = tryout_run(&t, on_progress, a, f);
+    a->last_percent = 0; /* the load itself begins at 0 */
+    return err;
+}
+
 static int load(struct actor *a)
 {
     struct letter *l = xalloc(sizeof *l);
     struct engine_needs needs;
-    int err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
+    int err = a->cfg.untried != NULL ? try_first(a, &l->news.fault) : 0;
+    if (err == 0)
+        err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
     if (err == 0)
         err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->news.fault);
     if (err == 0)

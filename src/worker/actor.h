@@ -9,6 +9,7 @@
 
 #include "engine/batcher.h"
 #include "net/net.h"
+#include "worker/tryout.h"
 #include "worker/worker.h"
 
 struct actor;
@@ -44,6 +45,9 @@ struct actor_config {
     uint32_t key;
     const struct engine_ops *ops;
     struct engine_load load;         /* path borrowed for the actor's life */
+    const char *untried;             /* the engine's name, where the file is to be tried first (tryout.h); borrowed; NULL: it is not */
+    uint64_t try_bytes;              /* the memory of its process; 0: half of the machine's */
+    uint32_t stall_s;                /* without progress for so long, that is given up */
     uint32_t step_ms;
     struct actor_crew *crew;         /* borrowed for the actor's life */
     actor_news_fn *on_news;          /* on the loop's thread */

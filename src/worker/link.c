@@ -22,7 +22,7 @@ static void lost(struct uplink *u, const char *why)
 
 static void bad_frame(struct uplink *u, const char *why)
 {
-    log_warn("CLUSTER CONNECTION", "the head at %s:%u sent something that is not a manta message: %s", u->at.host, u->at.port, why);
+    log_warn("CLUSTER CONNECTION", "the head at %s sent something that is not a manta message: %s", net_place(u->at.host, u->at.port).text, why);
     net_conn_abort(u->conn);
     buf_reset(&u->in);
 }
@@ -100,10 +100,10 @@ static void on_fail(int status, const char *why, void *user_data)
     u->dial = NULL;
     char text[400];
     if (status != 0)
-        snprintf(text, sizeof text, "%s:%u answered with HTTP %d, so it is not a manta head of this version: is --head right?",
-                 u->at.host, u->at.port, status);
+        snprintf(text, sizeof text, "%s answered with HTTP %d, so it is not a manta head of this version: is --head right?",
+                 net_place(u->at.host, u->at.port).text, status);
     else
-        snprintf(text, sizeof text, "%s:%u: %s", u->at.host, u->at.port, why);
+        snprintf(text, sizeof text, "%s: %s", net_place(u->at.host, u->at.port).text, why);
     lost(u, text);
 }
 

@@ -124,6 +124,7 @@ int worker_main(const struct worker_options *o)
     last_run_end(p.last_run);
     if (!roster_stop(&p)) {
         log_warn("WORKER NODE STOPPED", "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);
+        log_flush();
         _exit(p.exit_status);
     }
     fini(&p);

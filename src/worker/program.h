@@ -30,6 +30,7 @@ struct role {
     struct engine_load load;   /* memory_bytes: its share */
     struct engine_needs needs; /* as planned */
     struct actor *actor;       /* NULL: not started */
+    bool untried;              /* this engine has not loaded that file on this machine yet */
     struct wire_actor is;      /* what heads are told of it */
     struct fault fault;        /* why it failed, if it did; keeps is.note's text */
 };
@@ -72,6 +73,11 @@ uint32_t roster_threads(const struct worker_program *p);
 /* ---- resolve.c ---- */
 /* Finds the role's model, downloading it where that is allowed; sets its fault when it cannot be had. */
 void role_resolve(struct worker_program *p, struct role *r);
+/* A file that this engine has not loaded on this machine yet is looked at in a process of its own first (tryout.h); sets the
+ * role's fault when it may not be loaded here. */
+void role_look(struct worker_program *p, struct role *r);
+/* It was loaded well, and need not be tried any more. */
+void role_prove(const struct worker_program *p, struct role *r);
 
 /* ---- news.c: what actors say -> events of the agent; the actor_news_fn of all of them ---- */
 void worker_on_news(const struct actor_news *n, void *user_data);

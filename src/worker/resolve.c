@@ -8,7 +8,10 @@
 
 /* What was asked for -> the model that is meant, downloaded when it is not here. */
 
-enum { SAY_EVERY_US = 10000000 };
+enum {
+    SAY_EVERY_US = 10000000,
+    LOOK_S_MAX = 20, /* a header is read in less than a second; other models wait for it */
+};
 
 /* A download in lines: what happens at once, how far it is every ten seconds. */
 static void on_pull(const struct models_progress *progress, void *user_data)
@@ -47,7 +50,10 @@ static int resolve_echo(const char *script, struct model_file *m, struct fault *
 static void name_by_reference(struct role *r)
 {
     const char *slash = strrchr(r->reference, '/');
-    snprintf(r->model.name, sizeof r->model.name, "%s", slash != NULL && slash[1] != '\0' ? slash + 1 : r->reference);
+    const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : r->reference;
+    size_t n = strlen(name);
+    n -= n > 5 && strcmp(name + n - 5, ".gguf") == 0 ? 5 : 0;
+    snprintf(r->model.name, sizeof r->model.name, "%.*s", (int)n, name);
     for (char *c = r->model.name; *c != '\0'; c++)
         *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c; /* a head takes no name with control characters */
 }
@@ -60,6 +66,33 @@ static struct role *twin_of(struct worker_program *p, const struct role *r)
             return other;
     }
     return NULL;
+}
+
+/* Another version, or another processor, is another engine. */
+static const char *engine_words(const struct worker_program *p, char *out, size_t cap)
+{
+    snprintf(out, cap, "%s %s %.120s", p->ops->name, p->ops->version, p->ops->features());
+    return out;
+}
+
+void role_look(struct worker_program *p, struct role *r)
+{
+    char engine[256];
+    bool scripted = strcmp(p->o->engine, "echo") == 0;
+    if (r->fault.err != 0 || scripted || models_proved(r->model.digest, engine_words(p, engine, sizeof engine)))
+        return;
+    struct tryout t = {.engine = p->o->engine, .load = r->load, .memory_bytes = p->o->memory_bytes,
+                       .stall_s = p->o->load_stall_s < LOOK_S_MAX ? p->o->load_stall_s : LOOK_S_MAX};
+    r->untried = true;
+    tryout_run(&t, NULL, NULL, &r->fault);
+}
+
+void role_prove(const struct worker_program *p, struct role *r)
+{
+    char engine[256];
+    if (r->untried)
+        models_prove(r->model.digest, engine_words(p, engine, sizeof engine), true);
+    r->untried = false;
 }
 
 void role_resolve(struct worker_program *p, struct role *r)

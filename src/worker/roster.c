@@ -154,6 +154,8 @@ int roster_prepare(struct worker_program *p, struct fault *f)
     if (err != 0)
         return err;
     p->ops = engine_throttle(p->ops, p->o->throttle);
+    for (uint32_t i = 0; i < p->roles_n; i++)
+        role_look(p, &p->roles[i]);
     struct agent_config most = agent_config_default();
     p->beside = share_beside(p->o->memory_bytes, (struct beside){most.kept_bytes_max, most.moving_bytes_max});
     plan(p);
@@ -172,6 +174,7 @@ void roster_start(struct worker_program *p)
             continue;
         }
         struct actor_config cfg = {.key = key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
+                                   .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
                                    .on_news = worker_on_news, .user_data = p};
         log_info(TAG, "creating model instances: loading %s from %s", r->model.name, r->model.path);
         r->actor = actor_start(p->loop, &cfg);

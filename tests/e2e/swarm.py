@@ -11,7 +11,7 @@ SCHEMA = pathlib.Path(__file__).parents[2] / "src/wire/schema.h"
 NUMBERS = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", "F32": "f", "F64": "d"}
 LISTS = {"I32S": "i", "F32S": "f"}
 CHAT, EMBED, READY, STOP = 1, 3, 2, 1
-UPGRADE = b"GET /manta/link HTTP/1.1\r\nhost: test\r\nconnection: Upgrade\r\nupgrade: manta\r\n\r\n"
+UPGRADE = b"GET /manta/link HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r\nupgrade: manta\r\n\r\n"
 
 
 def read_schema():
@@ -211,7 +211,7 @@ class Client(asyncio.Protocol):
 
 
 def post(path, body, length=None):
-    return (b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return (b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
             % (path.encode(), len(body) if length is None else length) + body)
 
 

@@ -1,9 +1,12 @@
 """Keys and tokens: who may ask, who may join, and what a head never does without them."""
 
+import subprocess
+
 import openai
 import pytest
 
 import wire
+from cluster import Head, Up, free_port
 
 
 @pytest.fixture
@@ -71,6 +74,52 @@ def test_open_to_others_only_with_keys(run, host, env):
     head = run("head", "--host", host, "--port", 0, env=env)
     assert head.returncode == 2
     assert "--api-key" in head.stderr and "--join-token" in head.stderr
+
+
+@pytest.fixture
+def names(tmp_path):
+    """Words before a command that give it a hosts file in which those names have those addresses; root only."""
+    def through(**addresses):
+        hosts = tmp_path / "hosts"
+        hosts.write_text("".join(f"{address} {name.replace('_', '.')}\n" for name, address in addresses.items()))
+        words = ["unshare", "-m", "sh", "-c", f'mount --bind "{hosts}" /etc/hosts && exec "$@"', "sh"]
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode != 0:
+            pytest.skip("needs root: a hosts file of its own")
+        return words
+    return through
+
+
+@pytest.mark.parametrize("host, address", [("localhost", "0.0.0.0"), ("127.home.example", "0.0.0.0"), ("localhost", "::"), ("127.0.0.1.example", "192.0.2.1")])
+def test_what_counts_is_the_address(cluster, names, host, address):
+    """Given a name that looks like loopback and stands for another address; when a head without keys is to listen there, by itself
+    or of `manta up`; then it does not start, and says which address that is."""
+    through = names(**{host.replace(".", "_"): address})
+    head = cluster.add(Head, ["head", "--host", host, "--port", 0], through=through)
+    assert head.wait() == 2
+    assert f"{host} ({address}) opens the head" in head.log and "cluster started" not in head.log
+    up = cluster.add(Up, ["up", "--no-prompt", "--host", host, "--port", free_port(), "--engine", "echo", "--model", "echo"], through=through)
+    assert up.wait() != 0
+    assert "opens the head" in up.log and "cluster started" not in up.log
+
+
+def test_a_name_for_loopback(cluster, names):
+    """Given a name of which nobody would think so that stands for a loopback address; when a head listens there; then it needs no
+    keys, and answers by that name."""
+    head = cluster.add(Head, ["head", "--host", "llm.example", "--port", 0], through=names(llm_example="127.0.0.1"))
+    head.port = int(head.wait_line(r"cluster started on http://\S+?:(\d+)")[1])
+    assert head.request("GET", "/manta/status", headers={"host": f"llm.example:{head.port}"})[0] == 200
+    assert head.request("GET", "/manta/status", headers={"host": f"llm2.example:{head.port}"})[0] == 403
+
+
+def test_the_listener_of_another_address_is_not_taken_over(cluster, names):
+    """Given a head with keys that listens on all addresses by a name; when that name stands for loopback by now, and a head without
+    keys is to take its place; then it gets nothing, and the one with keys serves."""
+    keys = {"MANTA_API_KEY": "k", "MANTA_JOIN_TOKEN": "t"}
+    head = cluster.add(Head, ["head", "--host", "llm.example", "--port", 0], through=names(llm_example="0.0.0.0"), env=keys)
+    head.port = int(head.wait_line(r"cluster started on http://\S+?:(\d+)")[1])
+    other = cluster.add(Head, ["head", "--host", "llm.example", "--port", head.port, "--replace"], through=names(llm_example="127.0.0.1"))
+    assert other.wait() == 2 and "llm.example (0.0.0.0) opens the head" in other.log
+    assert head.request("GET", "/manta/status", headers={"authorization": "Bearer k"})[0] == 200
 
 
 def test_secrets_are_not_on_command_lines(cluster):

@@ -45,7 +45,7 @@ def whole(answer):
 
 
 def post(path, body, *headers):
-    lines = [f"POST {path} HTTP/1.1", "host: test", "content-type: application/json", *headers]
+    lines = [f"POST {path} HTTP/1.1", "host: 127.0.0.1", "content-type: application/json", *headers]
     if not any(h.lower().startswith(("content-length", "transfer-encoding")) for h in headers):
         lines.append(f"content-length: {len(body)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -141,11 +141,11 @@ def test_wrong_method_and_path(echo):
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400),
     (b"HELO example.org\r\n\r\n", 400),
     (b"GET / HTTP/1.1\r\n\r\n", 400),
-    (b"GET / HTTP/3.0\r\nhost: x\r\n\r\n", 505),
-    (b"GET / HTTP/1.1\r\nhost: x\r\nlong: " + b"y" * 100_000 + b"\r\n\r\n", 431),
-    (b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * 200 + b"\r\n", 431),
-    (b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n", 400),
-    (b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n", 400),
+    (b"GET / HTTP/3.0\r\nhost: 127.0.0.1\r\n\r\n", 505),
+    (b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nlong: " + b"y" * 100_000 + b"\r\n\r\n", 431),
+    (b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n" + b"a: b\r\n" * 200 + b"\r\n", 431),
+    (b"POST /v1/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n", 400),
+    (b"POST /v1/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: -5\r\n\r\n", 400),
 ], ids=["tls", "smtp", "no-host", "http3", "long-header", "many-headers", "smuggling", "negative-length"])
 def test_what_is_not_http(echo, raw, status):
     """Given the head's port; when something else than proper HTTP/1.1 is spoken there; then an error comes back."""

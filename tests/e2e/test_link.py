@@ -22,7 +22,7 @@ def head(cluster):
 
 @pytest.mark.parametrize("raw, said", [
     (b"\x10\x00\x00\x00" + b"\xff" * 16, "message"),
-    (b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", "limit"),
+    (b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", "limit"),
     (struct.pack("<I", 0), "frame"),
     (struct.pack("<I", 1) + b"x", "frame"),
     (struct.pack("<I", 0xffffffff) + b"xx", "limit"),
@@ -96,7 +96,7 @@ def test_connections_that_never_finish(head):
     """Given a head; when fifty connections open, say half a request, and stay; then others are served meanwhile."""
     links = [wire.socket.create_connection(("127.0.0.1", head.port)) for _ in range(50)]
     for link in links:
-        link.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-")
+        link.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-")
     wait_for("50 open connections", lambda: head.status()["head"]["connections"] > 50)
     assert head.ask("me first")["final_response"]
     for link in links:

@@ -80,7 +80,7 @@ def test_a_hundred_streams_live_through_three_heads(cluster, capsys):
     idle = [Connection(head) for _ in range(10)]
     assert all(c.get("/health")[0] == 200 for c in idle)
     half = socket.create_connection(("127.0.0.1", head.port))
-    half.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n")
+    half.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n")
     heads, took = [head], []
 
     def fault():
@@ -190,7 +190,7 @@ def test_a_slow_reader_and_what_is_half_sent(cluster):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     s.connect(("127.0.0.1", head.port))
     text = json.dumps(body)
-    s.sendall(f"POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode())
+    s.sendall(f"POST /v1/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode())
     time.sleep(0.6)
     new = replace(cluster, head)
     time.sleep(0.3)

@@ -18,6 +18,8 @@ static void good_ones(void **state)
         {"HTTP://Head:65535/", "Head", 65535}, {"127.0.0.1:8471", "127.0.0.1", 8471}, {" head:1 ", "head", 1},
         {"[::1]:8471", "::1", 8471}, {"[::1]", "::1", 8470}, {"::1", "::1", 8470}, {"fe80::1:2", "fe80::1:2", 8470},
         {"http://[fe80::1]:80/", "fe80::1", 80}, {"my_head.local:9", "my_head.local", 9},
+        {"9250", "127.0.0.1", 9250}, {"http://9250/", "127.0.0.1", 9250}, {"[fe80::1%eth0]:80", "fe80::1%eth0", 80},
+        {"http://[fe80::1%25eth0]:80", "fe80::1%eth0", 80}, {"fe80::1%25", "fe80::1%25", 8470},
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         char host[64];
@@ -41,7 +43,7 @@ static void bad_ones_say_what_would_be_right(void **state)
         {"head:000080", "is not a port"}, {"https://head", "TLS is not supported: use http://"},
         {"http://head/v1", "is not an address"}, {"user@head", "is not an address"}, {"he ad", "is not an address"},
         {"[::1", "is not an address"}, {"[::1]x", "is not an address"}, {"[]:80", "is not an address"},
-        {"ftp://head", "is not an address"}, {"head?x", "is not an address"},
+        {"ftp://head", "is not an address"}, {"0", "is not a port"}, {"65536", "is not a port"}, {"head?x", "is not an address"},
         {"a-name-of-more-than-thirty-one-bytes", "longer than 31 bytes"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "launch/launch.h"
 
 struct story {
@@ -213,7 +214,33 @@ static void test_hopeless_workers_end_all(void **state)
     s->worker[1] = "echo 'error: x.gguf is not a GGUF file'; echo bye; exit 6";
     run(s);
     assert_int_equal(count(&s->events, "started, pid"), 3);
-    assert_non_null(strstr(s->fault.text, "ended with status 6: error: x.gguf is not a GGUF file"));
+    assert_non_null(strstr(s->fault.text, "ended with status 6: x.gguf is not a GGUF file"));
+}
+
+/* What a child said last is told without the time and the tag of its log line; one that is too long keeps its remedy, which stands at
+ * its end, and whole characters. */
+static void test_a_reason_keeps_its_remedy(void **state)
+{
+    (void)state;
+    struct fault f;
+    launch_reason(&f, "worker-1", "ended with status 5", "14:43:11.616 [WORKER NODE STARTING] error: it needs 160 MiB: --memory 183m");
+    assert_string_equal(f.text, "worker-1 ended with status 5: it needs 160 MiB: --memory 183m");
+    launch_reason(&f, "head", "ended with status 1", "");
+    assert_string_equal(f.text, "head ended with status 1");
+    for (unsigned pad = 0; pad < 3; pad++) {
+        char line[1200] = "cannot open '/";
+        size_t n = strlen(line) + pad;
+        memset(line + n - pad, 'a', pad);
+        for (; n < 1000; n += 3)
+            memcpy(line + n, "\xe6\x9d\xb1", 3);
+        snprintf(line + n, sizeof line - n, "' as a model: what would fit: --memory 183m");
+        launch_reason(&f, "worker-17", "ended with status 5", line);
+        assert_non_null(strstr(f.text, "worker-17 ended with status 5: cannot open '/"));
+        assert_non_null(strstr(f.text, " ... \xe6\x9d\xb1"));
+        assert_string_equal(f.text + strlen(f.text) - 43, "' as a model: what would fit: --memory 183m");
+        for (size_t i = 0, len; f.text[i] != '\0'; i += len)
+            assert_int_not_equal(len = utf8_len(f.text + i, strlen(f.text + i)), 0);
+    }
 }
 
 /* worker-1 up: to three. worker-3 up: back to one. */
@@ -441,6 +468,7 @@ int main(int argc, char **argv)
         STORY(test_a_crashed_head_comes_back),
         STORY(test_a_head_that_cannot_start_ends_all),
         STORY(test_hopeless_workers_end_all),
+        cmocka_unit_test(test_a_reason_keeps_its_remedy),
         STORY(test_scale_up_and_down),
         STORY(test_a_deaf_worker_is_killed),
         STORY(test_a_surplus_worker_drains),

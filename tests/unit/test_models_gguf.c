@@ -77,14 +77,17 @@ static void test_every_value_type(void **state)
     static const uint32_t bytes_of[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
     struct buf b = buf_max(1 << 20);
     uint64_t keys = 0;
+    char name[32];
     put_start(&b, 2, 1, 26);
     for (uint32_t type = 0; type < 13; type++) {
         if (type == 8 || type == 9)
             continue;
-        put_text(&b, "some.value");
+        snprintf(name, sizeof name, "some.value%u", type);
+        put_text(&b, name);
         put_u32(&b, type);
         put_zeros(&b, bytes_of[type]);
-        put_text(&b, "some.array");
+        snprintf(name, sizeof name, "some.array%u", type);
+        put_text(&b, name);
         put_u32(&b, 9);
         put_u32(&b, type);
         put_u64(&b, 3);

@@ -26,7 +26,7 @@ static void hear(enum ggml_log_level level, const char *text, void *user_data)
 {
     (void)user_data;
     if (trace)
-        fputs(text, stderr);
+        log_raw(text, strcspn(text, "\n"));
     /* "failed to load model" and the like say less than the first complaint, which names the cause */
     if (level == GGML_LOG_LEVEL_ERROR && last[0] == '\0')
         keep(text);

@@ -1,0 +1,40 @@
+/* Why a child ended, in one sentence: what it said itself, without what a log line has around it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "launch/launch.h"
+
+/* A line of ours without "12:01:07.123 [TAG] error: " in front: what it says, not that it is a line. */
+static const char *plain_words(const char *line)
+{
+    unsigned h, m, s, ms;
+    int n = 0;
+    if (sscanf(line, "%2u:%2u:%2u.%3u %n", &h, &m, &s, &ms, &n) == 4 && n > 0)
+        line += n;
+    const char *tag_end = line[0] == '[' ? strstr(line, "] ") : NULL;
+    line = tag_end != NULL ? tag_end + 2 : line;
+    return strncmp(line, "error: ", 7) == 0 ? line + 7 : line;
+}
+
+/* The first whole character of UTF-8 there. */
+static const char *char_at(const char *at)
+{
+    while (((unsigned char)*at & 0xc0) == 0x80)
+        at++;
+    return at;
+}
+
+void launch_reason(struct fault *f, const char *name, const char *how, const char *line)
+{
+    enum { HEAD = 120, CUT_BYTES = 12 }; /* " ... ", and what whole characters cost */
+    const char *words = plain_words(line);
+    size_t n = strlen(words), room = sizeof f->text - 1;
+    size_t frame = strlen(name) + strlen(how) + strlen(" : ");
+    if (n == 0)
+        fault_set(f, ERR_FAILED, "%s %s", name, how);
+    else if (frame + n <= room)
+        fault_set(f, ERR_FAILED, "%s %s: %s", name, how, words);
+    else
+        fault_set(f, ERR_FAILED, "%s %s: %.*s ... %s", name, how, (int)(char_at(words + HEAD) - words), words,
+                  char_at(words + n - (room - frame - HEAD - CUT_BYTES)));
+}

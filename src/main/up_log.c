@@ -1,0 +1,200 @@
+#include "main/up_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/dirs.h"
+#include "base/spool.h"
+
+enum { RING_BYTES = 1 << 20, CLOSE_MS = 1000, PATH_BYTES = 1024 };
+
+/* Bytes of the file that are locked: locks of the open file, not of the process. */
+enum { LOCK_LIVES = 0, LOCK_ROTATES = 1 };
+
+struct up_log {
+    struct spool spool;
+    char *ring;           /* owned */
+    int fd;               /* the thread's after the start; -1: it must be opened */
+    dev_t dev;            /* which file that is */
+    ino_t ino;
+    uint64_t bytes_max;
+    unsigned files;
+    char path[PATH_BYTES], link[PATH_BYTES];
+};
+
+static bool lock(int fd, int command, short type, int byte, struct flock *out)
+{
+    *out = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    return fcntl(fd, command, out) == 0;
+}
+
+/* ---- on the thread ---- */
+
+static bool open_file(struct up_log *l)
+{
+    struct stat st;
+    struct flock lives;
+    l->fd = open(l->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    if (l->fd < 0)
+        return false;
+    if (fstat(l->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(l->fd);
+        l->fd = -1;
+        errno = EINVAL;
+        return false;
+    }
+    (void)lock(l->fd, F_OFD_SETLK, F_WRLCK, LOCK_LIVES, &lives); /* two that share a file: the first one has it */
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+    return true;
+}
+
+/* The file may have been moved away, by another process that shares it or by logrotate. */
+static bool is_ours(const struct up_log *l)
+{
+    struct stat st;
+    return stat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino;
+}
+
+static bool follow(struct up_log *l)
+{
+    if (l->fd >= 0 && is_ours(l))
+        return true;
+    if (l->fd >= 0)
+        close(l->fd);
+    return open_file(l);
+}
+
+/* up-8470.log.2 -> .3, .1 -> .2, up-8470.log -> .1; the last one is gone. */
+static void shift_files(const struct up_log *l)
+{
+    char from[PATH_BYTES + 16], to[PATH_BYTES + 16];
+    for (unsigned i = l->files - 1; i > 0; i--) {
+        snprintf(to, sizeof to, "%s.%u", l->path, i);
+        if (i > 1)
+            snprintf(from, sizeof from, "%s.%u", l->path, i - 1);
+        else
+            snprintf(from, sizeof from, "%s", l->path);
+        rename(from, to);
+    }
+    if (l->files == 1)
+        unlink(l->path);
+}
+
+/* False: the file is full and cannot be moved away. */
+static bool rotate(struct up_log *l)
+{
+    struct flock rotates;
+    if (!lock(l->fd, F_OFD_SETLK, F_WRLCK, LOCK_ROTATES, &rotates))
+        return errno == EAGAIN || errno == EACCES; /* another process does it */
+    if (is_ours(l))
+        shift_files(l);
+    return follow(l) && (!is_ours(l) || lseek(l->fd, 0, SEEK_END) < (off_t)l->bytes_max);
+}
+
+static bool put(const char *lines, size_t n, void *user_data)
+{
+    struct up_log *l = user_data;
+    struct stat st;
+    if (!follow(l) || fstat(l->fd, &st) != 0)
+        return false;
+    if ((uint64_t)st.st_size + n > l->bytes_max && st.st_size > 0 && !rotate(l))
+        return false;
+    return l->fd >= 0 && spool_write(l->fd, lines, n);
+}
+
+/* ---- the owner's ---- */
+
+static bool is_in_use(const char *path)
+{
+    struct flock lives;
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool in_use = fd >= 0 && lock(fd, F_OFD_GETLK, F_WRLCK, LOCK_LIVES, &lives) && lives.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return in_use;
+}
+
+/* The usual name leads to the only cluster there is, or to the first of several. */
+static void lead_to(const struct up_log *l)
+{
+    char old[PATH_BYTES + 16], fresh[PATH_BYTES + 32];
+    struct stat st;
+    if (is_in_use(l->link))
+        return;
+    if (lstat(l->link, &st) == 0 && S_ISREG(st.st_mode)) { /* of a version that had one log for all */
+        snprintf(old, sizeof old, "%s.old", l->link);
+        rename(l->link, old);
+    }
+    snprintf(fresh, sizeof fresh, "%s.%d", l->link, (int)getpid());
+    if (symlink(strrchr(l->path, '/') + 1, fresh) == 0 && rename(fresh, l->link) != 0)
+        unlink(fresh);
+}
+
+static int find_place(struct up_log *l, const char *host, unsigned port, struct fault *f)
+{
+    char dir[PATH_BYTES - 300], name[280];
+    bool usual = strcmp(host, "127.0.0.1") == 0;
+    int err = dirs_state(dir, sizeof dir);
+    if (err != 0)
+        return fault_set(f, err, "no log file: %s", err == ERR_NOT_FOUND ? "neither XDG_STATE_HOME nor HOME names a folder" : strerror(errno));
+    snprintf(name, sizeof name, "up-%.200s%s%u.log", usual ? "" : host, usual ? "" : "-", port);
+    for (char *at = name; *at != '\0'; at++)
+        *at = *at == '/' ? '_' : *at;
+    snprintf(l->path, sizeof l->path, "%s/%s", dir, name);
+    snprintf(l->link, sizeof l->link, "%s/up.log", dir);
+    return 0;
+}
+
+struct up_log *up_log_open(const char *host, unsigned port, uint64_t bytes_max, unsigned files, struct fault *f)
+{
+    struct up_log *l = xalloc(sizeof *l);
+    l->fd = -1;
+    l->bytes_max = bytes_max;
+    l->files = files;
+    l->ring = xalloc(RING_BYTES);
+    spool_init(&l->spool, l->ring, RING_BYTES);
+    int err = find_place(l, host, port, f);
+    if (err == 0 && !open_file(l))
+        err = fault_set(f, ERR_IO, "no log file: cannot write '%s': %m", l->path);
+    if (err == 0)
+        lead_to(l);
+    if (err == 0 && !spool_start(&l->spool, put, l))
+        err = fault_set(f, ERR_IO, "no log file: no thread for it");
+    if (err == 0)
+        return l;
+    up_log_close(l);
+    return NULL;
+}
+
+void up_log_line(struct up_log *l, const char *line, size_t n)
+{
+    char text[SPOOL_CHUNK_BYTES / 2];
+    if (l == NULL)
+        return;
+    size_t body = n < sizeof text - 1 ? n : sizeof text - 1;
+    memcpy(text, line, body);
+    text[body] = '\n';
+    spool_add(&l->spool, text, body + 1, false);
+}
+
+const char *up_log_path(const struct up_log *l)
+{
+    return l->path;
+}
+
+void up_log_close(struct up_log *l)
+{
+    if (l == NULL || !spool_end(&l->spool, CLOSE_MS))
+        return; /* its disk hangs: the thread still uses all of it */
+    if (l->fd >= 0)
+        close(l->fd);
+    free(l->ring);
+    free(l);
+}
