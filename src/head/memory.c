@@ -39,7 +39,7 @@ static size_t add_counted(const struct head_program *p, struct memory_part *out,
     struct head_totals t;
     head_totals(p->brain, &t);
     n = add(out, n, (struct memory_part){"http_held_bytes_max", HTTP_HELD_BYTES_MAX, http_server_held(p->server),
-                                         "requests that are coming in: the next one is refused, 503"});
+                                         "requests that are coming in: the greediest unfinished one gives way, 503"});
     n = add(out, n, (struct memory_part){"queue_bytes_max", p->o->brain.queue_bytes_max, t.queue_bytes,
                                          "requests that wait or run: the next one is refused, 429"});
     n = add(out, n, (struct memory_part){"resume_bytes_max", p->o->brain.resume_bytes_max, t.resume_bytes,
@@ -57,8 +57,8 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
     const struct head_config *c = &p->o->brain;
     struct head_totals t;
     head_totals(p->brain, &t);
-    n = add(out, n, (struct memory_part){"http_connections_max", (uint64_t)HTTP_CONNS_MAX * CONNECTION_BYTES,
-                                         (uint64_t)http_server_conns(p->server) * CONNECTION_BYTES, "connections: the next one is refused, 503"});
+    n = add(out, n, (struct memory_part){"http_connections_max", (uint64_t)http_server_conns_max(p->server) * CONNECTION_BYTES,
+                                         (uint64_t)http_server_conns(p->server) * CONNECTION_BYTES, "connections: of those that are idle, one of the address with the most is closed"});
     n = add(out, n, (struct memory_part){"links_max", (uint64_t)c->links_max * (WORKER_BYTES + LINK_OWN_BYTES),
                                          (uint64_t)t.links * (WORKER_BYTES + LINK_OWN_BYTES), "workers: the next one is refused"});
     n = add(out, n, (struct memory_part){"actors_max", (uint64_t)c->actors_max * ACTOR_BYTES, (uint64_t)t.actors_ready * ACTOR_BYTES,

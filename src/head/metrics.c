@@ -38,6 +38,16 @@ static void write_turns(struct head_program *p)
     counter(out, "manta_loop_turns_long_total", "turns of more than 50 ms of processor time", t->over);
 }
 
+/* Connections that were closed for others. */
+static void write_gave_way(struct head_program *p)
+{
+    static const char *const name = "manta_connections_gave_way_total";
+    struct http_gave_way g = http_server_gave_way(p->server);
+    buf_printf(&p->json, "# HELP %s idle or unfinished ones that were closed for others\n# TYPE %s counter\n", name, name);
+    buf_printf(&p->json, "%s{for=\"place\"} %llu\n%s{for=\"bytes\"} %llu\n", name, (unsigned long long)g.place, name,
+               (unsigned long long)g.bytes);
+}
+
 static void write_totals(struct head_program *p)
 {
     struct buf *out = &p->json;
@@ -64,6 +74,7 @@ static void write_totals(struct head_program *p)
     counter(out, "vllm:prompt_tokens_total", "prompt tokens of finished jobs", t.prompt_tokens);
     counter(out, "vllm:generation_tokens_total", "tokens generated", t.answer_tokens);
     write_turns(p);
+    write_gave_way(p);
     gauge(out, "manta_uptime_seconds", "since the head started", (double)(net_now_us(p->loop) - p->started_us) / 1e6);
 }
 

@@ -11,6 +11,7 @@ typedef void handler_fn(struct head_program *p, struct http_request *r);
 
 enum {
     OPEN = 1,     /* needs no API key */
+    LONG = 8,     /* its answer may take its time: not for guests, http_is_guest() */
     ANY_HOST = 2, /* health checks address a head as they like and learn nothing; a browser cannot ask for a worker's link */
 };
 
@@ -208,7 +209,7 @@ static void on_uncordon(struct head_program *p, struct http_request *r)
 
 static void on_link(struct head_program *p, struct http_request *r)
 {
-    if (http_wants_upgrade(r, WIRE_UPGRADE)) {
+    if (http_wants_upgrade(r, WIRE_UPGRADE) && http_is_whole(r)) {
         link_accept(p, r);
         return;
     }
@@ -235,13 +236,13 @@ static void on_root(struct head_program *p, struct http_request *r)
 }
 
 static const struct route routes[] = {
-    {"POST", "/v1/chat/completions", on_chat, 0},
-    {"POST", "/v1/completions", on_completion, 0},
-    {"POST", "/v1/embeddings", on_embeddings, 0},
+    {"POST", "/v1/chat/completions", on_chat, LONG},
+    {"POST", "/v1/completions", on_completion, LONG},
+    {"POST", "/v1/embeddings", on_embeddings, LONG},
     {"GET", "/v1/models", on_models, 0},
     {"GET", "/v1/models/", on_model, 0},
-    {"GET", "/v1/streams/", on_stream, 0},
-    {"POST", "/manta/process_prompt", on_process_prompt, 0},
+    {"GET", "/v1/streams/", on_stream, LONG},
+    {"POST", "/manta/process_prompt", on_process_prompt, LONG},
     {"GET", "/manta/status", on_status, 0},
     {"GET", "/manta/actors", on_actors, 0},
     {"GET", "/manta/requests", on_requests, 0},
@@ -363,16 +364,17 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
     buf_fini(&lines);
 }
 
-void route(struct head_program *p, struct http_request *r)
+/* Whatever its head alone tells against a request. NULL: it was answered. */
+static const struct route *find_route(struct head_program *p, struct http_request *r)
 {
     const struct route *other_method = NULL;
     struct str path = http_path(r), method = http_method(r);
     struct web_request web = web_request_of(r);
     if (!admit(p, r, &web))
-        return;
+        return NULL;
     if (str_is(method, "OPTIONS")) {
         reply_options(p, r, &web);
-        return;
+        return NULL;
     }
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         const struct route *route = &routes[i];
@@ -386,10 +388,35 @@ void route(struct head_program *p, struct http_request *r)
             struct fault f;
             fault_set(&f, ERR_AUTH, "missing or wrong API key: send 'Authorization: Bearer <key>' with the head's --api-key");
             reply_fault(p, r, &f);
-            return;
+            return NULL;
         }
-        route->handler(p, r);
-        return;
+        if ((route->flags & OPEN) == 0 && p->keys.n > 0)
+            http_trust(r);
+        if ((route->flags & LONG) == 0 || !http_is_guest(r))
+            return route;
+        struct fault f;
+        fault_set(&f, ERR_UNAVAILABLE, "all %u connections of this head are busy: try again in a moment", http_server_conns_max(p->server));
+        reply_fault(p, r, &f);
+        return NULL;
     }
     reply_not_here(p, r, other_method);
+    return NULL;
+}
+
+void route(struct head_program *p, struct http_request *r)
+{
+    const struct route *route = find_route(p, r);
+    if (route != NULL)
+        route->handler(p, r);
+}
+
+bool route_head(struct head_program *p, struct http_request *r)
+{
+    const struct route *route = find_route(p, r);
+    if (route == NULL)
+        return false;
+    if (strcmp(route->method, "POST") == 0)
+        return true;
+    route->handler(p, r); /* nobody will read its body */
+    return false;
 }

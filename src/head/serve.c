@@ -100,6 +100,11 @@ static void on_request(struct http_request *r, void *user_data)
     route(user_data, r);
 }
 
+static bool on_head(struct http_request *r, void *user_data)
+{
+    return route_head(user_data, r);
+}
+
 static void on_gone(struct http_request *r, void *user_data)
 {
     call_gone(user_data, r);
@@ -177,7 +182,7 @@ static int make_web(struct head_program *p, struct fault *f)
 static int start(struct head_program *p, struct fault *f)
 {
     static const struct http_server_calls calls = {
-        .on_request = on_request, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
+        .on_request = on_request, .on_head = on_head, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
     int err = keys_parse(&p->keys, p->o->api_key, f);
     if (err == 0)
         err = make_web(p, f);

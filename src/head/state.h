@@ -83,6 +83,8 @@ void calls_keep_alive(struct head_program *p);
 
 /* ---- routes.c ---- */
 void route(struct head_program *p, struct http_request *r);
+/* The same before its body is there; true: that is wanted, and nothing is known against the request. */
+bool route_head(struct head_program *p, struct http_request *r);
 /* The key it came with; NULL: none, or a wrong one. */
 const struct api_key *route_key(const struct head_program *p, const struct http_request *r);
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);

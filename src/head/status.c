@@ -249,7 +249,9 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "http_held_bytes_max", HTTP_HELD_BYTES_MAX);
     put_limit(j, "http_body_bytes_max", HTTP_BODY_BYTES_MAX);
     put_limit(j, "http_head_bytes_max", HTTP_HEAD_BYTES_MAX);
-    put_limit(j, "http_connections_max", HTTP_CONNS_MAX);
+    put_limit(j, "http_connections_max", http_server_conns_max(p->server));
+    put_limit(j, "http_connections_kept", HTTP_CONNS_KEPT);
+    put_limit(j, "http_chunks_bytes", HTTP_CHUNKS_BYTES);
     put_limit(j, "http_request_ms", HTTP_REQUEST_MS);
     put_limit(j, "json_depth_max", API_JSON_DEPTH_MAX);
     put_limit(j, "reply_text_bytes_max", REPLY_TEXT_BYTES_MAX);

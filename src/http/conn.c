@@ -6,7 +6,8 @@
  *  2. on_request is never called from within an http_ call of a handler: what waits in `behind` is parsed by
  *     conn_parse() further up on the stack, or in the next turn.
  *  3. What a client can make us hold is bounded: one request (its limits), HTTP_BEHIND_BYTES and one read behind it,
- *     and server.held_max for all connections together. */
+ *     and server.held_max for all connections together.
+ *  4. A connection has one request handled per turn of the loop, however many it sends at once. */
 #include "http/conn.h"
 
 #include <stdlib.h>
@@ -31,6 +32,34 @@ static void conn_move(struct http_conn *c, enum http_conn_state to)
     MUST(moves[c->state] & CAN(to));
     c->state = (uint8_t)to;
     http_conn_wait(c, wait_of[to]);
+    http_conn_seat(c);
+}
+
+static bool conn_may_give_way(const struct http_conn *c)
+{
+    return c->state == CONN_IDLE || c->state == CONN_READING;
+}
+
+void http_conn_seat(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    crowd_remove(&s->crowds[c->trusted], &c->seat);
+    list_remove(&c->seat.link);
+    if (conn_may_give_way(c))
+        crowd_add(&s->crowds[c->trusted], &c->seat, c->calls->origin(c->link));
+    else if (c->state == CONN_CLOSING)
+        list_push(&s->closing, &c->seat.link);
+    hoard_set(&s->greedy[c->trusted], &c->greed, conn_may_give_way(c) ? c->held : 0);
+}
+
+void http_trust(struct http_request *r)
+{
+    struct http_conn *c = r->conn;
+    if (c->trusted)
+        return;
+    crowd_remove(&c->server->crowds[0], &c->seat);
+    hoard_set(&c->server->greedy[0], &c->greed, 0);
+    c->trusted = true; /* it is seated when its request is answered, or taken */
 }
 
 void http_conn_wait(struct http_conn *c, enum wait what)
@@ -49,6 +78,7 @@ void http_conn_count(struct http_conn *c)
         held += c->request->body.cap + c->request->fields.text.cap + c->request->came.cap;
     c->server->held += held - c->held;
     c->held = held;
+    hoard_set(&c->server->greedy[c->trusted], &c->greed, conn_may_give_way(c) ? held : 0);
 }
 
 /* ---- going out ---- */
@@ -77,6 +107,18 @@ void http_conn_close(struct http_conn *c)
     list_remove(&c->ready);
     conn_move(c, CONN_CLOSING);
     c->calls->close(c->link);
+}
+
+void http_conn_evict(struct http_conn *c)
+{
+    if (c->request != NULL)
+        conn_drop_request(c);
+    list_remove(&c->ready);
+    if (c->state != CONN_CLOSING)
+        conn_move(c, CONN_CLOSING);
+    list_remove(&c->seat.link); /* it has given what it had */
+    c->broken = true;
+    c->calls->abort(c->link);
 }
 
 /* Bytes that wait are parsed in the next turn. None wait while conn_parse() is on the stack: it has them. */
@@ -110,6 +152,17 @@ static void conn_refuse(struct http_conn *c, const struct refusal *no)
     http_conn_close(c);
 }
 
+void http_conn_give_way(struct http_conn *c)
+{
+    struct refusal no = {.status = 503};
+    if (c->state != CONN_READING) {
+        http_conn_evict(c);
+        return;
+    }
+    fault_set(&no.fault, ERR_UNAVAILABLE, "this request was unfinished and gave way: too many request bytes in memory");
+    conn_refuse(c, &no);
+}
+
 void http_conn_hand_over(struct http_conn *c)
 {
     MUST(c->state == CONN_ANSWERING);
@@ -141,7 +194,7 @@ static void conn_keep(struct http_conn *c, struct str bytes)
         return;
     int err = buf_add_str(&c->behind, bytes);
     http_conn_count(c);
-    if (err != 0 || c->server->held > c->server->held_max) {
+    if (err != 0 || !http_server_relieve(c->server, c)) {
         c->broken = true;
         c->calls->abort(c->link);
     } else if (c->behind.n >= HTTP_BEHIND_BYTES && !c->paused) {
@@ -150,10 +203,36 @@ static void conn_keep(struct http_conn *c, struct str bytes)
     }
 }
 
+/* The body is still to come: is it welcome? The handler may answer now, as it may a whole request. What is left of the body
+ * is no request then, so the connection ends with the answer. */
+static bool conn_welcomes(struct http_conn *c)
+{
+    struct http_request *r = c->request;
+    struct http_server *s = c->server;
+    r->judged = true;
+    if (s->calls.on_head == NULL)
+        return true;
+    bool keep_alive = r->keep_alive;
+    r->keep_alive = false;
+    c->state = CONN_ANSWERING;
+    if (!s->calls.on_head(r, s->user_data)) {
+        if (c->state == CONN_ANSWERING) { /* still */
+            http_conn_wait(c, WAITS_N);
+            http_conn_seat(c);
+        }
+        return false;
+    }
+    r->keep_alive = keep_alive;
+    c->state = CONN_READING; /* and its wait began with its first byte */
+    http_conn_seat(c);
+    return true;
+}
+
 static void conn_take(struct http_conn *c, struct str rest)
 {
     MUST(c->behind.n == 0 && c->rest.n == 0); /* 2: nothing older waits */
     conn_move(c, CONN_ANSWERING);
+    c->request->whole = true;
     c->continued = false;
     c->rest = rest;
     c->server->calls.on_request(c->request, c->server->user_data);
@@ -172,7 +251,9 @@ static struct str conn_step(struct http_conn *c, struct str bytes)
     enum request_step step = http_request_feed(c->request, bytes, &used, &no);
     struct str rest = str_n(bytes.p + used, bytes.n - used);
     http_conn_count(c);
-    if (step != REQUEST_REFUSED && c->server->held > c->server->held_max) {
+    if (step == REQUEST_MORE && c->request->head_whole && !c->request->judged && !conn_welcomes(c))
+        return (struct str){0};
+    if (step != REQUEST_REFUSED && !http_server_relieve(c->server, c)) {
         no.status = 503;
         fault_set(&no.fault, ERR_UNAVAILABLE, "too many request bytes in memory: try again in a moment");
         step = REQUEST_REFUSED;
@@ -194,9 +275,14 @@ static void conn_parse(struct http_conn *c, struct str bytes)
 {
     struct http_server *s = c->server;
     s->depth++;
-    while (bytes.n > 0 && !c->broken && conn_hungry(c))
+    bool handled = false; /* 4 */
+    while (bytes.n > 0 && !c->broken && conn_hungry(c) && !handled) {
         bytes = conn_step(c, bytes);
+        handled = c->state != CONN_READING;
+    }
     conn_keep(c, bytes);
+    if (handled && conn_hungry(c))
+        conn_go_on(c);
     s->depth--;
     http_server_settle(s);
 }
@@ -309,6 +395,9 @@ void http_conn_closed(struct http_conn *c)
 void http_conn_free(struct http_conn *c)
 {
     c->server->held -= c->held;
+    crowd_remove(&c->server->crowds[c->trusted], &c->seat);
+    hoard_set(&c->server->greedy[c->trusted], &c->greed, 0);
+    list_remove(&c->seat.link);
     list_remove(&c->all);
     list_remove(&c->wait);
     list_remove(&c->ready);

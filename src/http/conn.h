@@ -4,6 +4,7 @@
 
 #include <llhttp.h>
 
+#include "base/crowd.h"
 #include "base/list.h"
 #include "http/fields.h"
 #include "http/http.h"
@@ -38,6 +39,8 @@ struct http_conn {
     struct list all;                /* in server.conns, or server.handed */
     struct list wait;               /* in server.waiting[…], or in none */
     struct list ready;              /* in server.ready while `behind` is to be parsed next turn */
+    struct crowd_seat seat;         /* in server.crowds[trusted] while it may give way; in server.closing while it closes */
+    struct hoarder greed;           /* in server.greedy[trusted] while it may: what it holds */
     uint64_t since_us;              /* when the wait began */
     struct http_request *request;   /* owned; being read or answered */
     struct buf behind;              /* owned; came behind the request that is being answered */
@@ -47,6 +50,8 @@ struct http_conn {
     uint8_t state;                  /* enum http_conn_state */
     bool paused;                    /* reading is, `behind` is long enough */
     bool full;                      /* http_stream_full() said so and on_drain is owed */
+    bool trusted;                   /* http_trust() */
+    bool guest;                     /* http_is_guest() */
     bool broken;                    /* a write failed: nothing more is written */
     bool continued;                 /* "100 Continue" was said by another process */
 };
@@ -67,6 +72,8 @@ struct http_request {
     uint16_t host, host_n; /* in fields.text; host_n 0: the target has none */
     char *lines;           /* owned; for the answer's head, or NULL */
     bool head_whole;
+    bool whole;
+    bool judged;           /* on_head was called, or is not to be */
     bool expects;          /* "100 Continue" is due */
     bool continued;        /* … and was said */
     bool keep_alive;
@@ -96,6 +103,10 @@ struct http_server {
     struct list handed;            /* conn.all of those upgraded in this turn */
     struct list ready;             /* conn.ready */
     struct list waiting[WAITS_N];  /* conn.wait, oldest first */
+    struct crowd crowds[2];        /* conn.seat of those that may give way: not trusted, trusted */
+    struct hoard greedy[2];        /* conn.greed, likewise */
+    struct list closing;           /* conn.seat of those that only linger */
+    struct http_gave_way gave_way;
     uint32_t conns_n, conns_max;
     size_t held, held_max;         /* bytes of requests in memory, of all connections */
     uint32_t depth;                /* conn_parse() calls on the stack: nothing is freed below them */
@@ -110,12 +121,17 @@ uint64_t http_server_now_us(const struct http_server *s);
 struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data);
 /* A connection over that link, or NULL: too many, an error was written and the link told to close. */
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link);
+/* Unfinished requests of other connections give way until all are within the limit. False: it is c's own turn to. */
+bool http_server_relieve(struct http_server *s, struct http_conn *c);
+/* This turn has computed enough: what can wait does. */
+bool http_server_spent(struct http_server *s);
 /* Asks for http_server_turn(). */
 void http_server_wake(struct http_server *s);
-/* Parses what waits in `behind` of ready connections; frees those handed over. */
+/* Parses what waits in `behind` of ready connections, one request of each, until the turn is spent; frees those handed over. */
 void http_server_turn(struct http_server *s);
 /* Ends the waits that took too long. */
-void http_server_sweep(struct http_server *s);
+/* False: the turn was spent before all were looked at. */
+bool http_server_sweep(struct http_server *s);
 /* Frees a closed server when nothing needs it any more; call it last, before returning to the loop. */
 void http_server_settle(struct http_server *s);
 
@@ -134,6 +150,11 @@ void http_conn_wait_over(struct http_conn *c, enum wait what);
 void http_conn_write(struct http_conn *c, struct str bytes);
 void http_conn_close(struct http_conn *c);
 void http_conn_free(struct http_conn *c);
+/* It is closed for others: with a word when it has begun a request, or at once. */
+void http_conn_give_way(struct http_conn *c);
+void http_conn_evict(struct http_conn *c);
+/* Gives it its place among those that may give way, or takes it out. */
+void http_conn_seat(struct http_conn *c);
 /* For a connection from another process, newly accepted here: what came of requests that are not begun, … */
 void http_conn_begins(struct http_conn *c, const struct http_state *is);
 /* … or the request that is being answered, which the caller fills, with what came behind it. */

@@ -19,14 +19,16 @@ enum {
     HTTP_HEAD_BYTES_MAX = 32 << 10,     /* request line and headers: 431 */
     HTTP_HEADERS_MAX = 64,
     HTTP_BODY_BYTES_MAX = 4 << 20,      /* 413, answered before the body is read */
-    HTTP_CONNS_MAX = 16384,             /* 503 and closed */
+    HTTP_CONNS_MAX = 16384,             /* and no more than the open files allow; then the idle give way */
+    HTTP_CONNS_KEPT = 64,               /* beyond them, when none is idle: for what is always answered, see http_is_guest() */
     HTTP_IDLE_MS = 75000,               /* a connection without a request */
     HTTP_REQUEST_MS = 30000,            /* from the first byte of a request to its last: 408 */
     HTTP_STREAM_HIGH_BYTES = 64 << 10,  /* http_stream_full() from here on */
     HTTP_DRAIN_MS = 120000,             /* a full stream whose client reads nothing at all is cut */
     HTTP_BEHIND_BYTES = 16 << 10,       /* pipelined behind an open request: then reading pauses */
     HTTP_LINES_BYTES_MAX = 2 << 10,     /* http_answer_with() */
-    HTTP_HELD_BYTES_MAX = 64 << 20,     /* heads, bodies and pipelined bytes of all connections together: 503 */
+    HTTP_HELD_BYTES_MAX = 64 << 20,     /* heads, bodies and pipelined bytes of all connections together: the greediest give way */
+    HTTP_CHUNKS_BYTES = 64 << 10,       /* frames of chunks that a body may have, and as much again as there is of it: 413 */
 };
 
 /* ---- server ---- */
@@ -35,6 +37,10 @@ struct http_request;
 
 struct http_server_calls {
     void (*on_request)(struct http_request *r, void *user_data);
+    /* Optional. The head is whole and the body is still to come: true takes it, and on_request follows when it is whole. False:
+     * the handler answers it without, now or later, and its connection ends with the answer. Not called for a request that came
+     * in one piece. */
+    bool (*on_head)(struct http_request *r, void *user_data);
     /* The client went away before the answer was whole, once; do not answer. r is freed after it returns. Not called
      * for answered ones. A client that ends its sending side has gone. */
     void (*on_gone)(struct http_request *r, void *user_data);
@@ -47,6 +53,13 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
                     void *user_data, struct http_server **out, struct fault *f);
 uint16_t http_server_port(const struct http_server *s);
 uint32_t http_server_conns(const struct http_server *s);
+uint32_t http_server_conns_max(const struct http_server *s);
+/* Connections, idle or with an unfinished request, that were closed for others: when there was no place, and when requests took
+ * too much memory. */
+struct http_gave_way {
+    uint64_t place, bytes;
+};
+struct http_gave_way http_server_gave_way(const struct http_server *s);
 /* Bytes of requests in memory, of all connections; at most HTTP_HELD_BYTES_MAX. */
 size_t http_server_held(const struct http_server *s);
 /* Stops listening; open requests go on, and each ends its connection. The server frees itself with the last of them.
@@ -101,6 +114,17 @@ int http_decode(struct buf *out, struct str s, bool in_query);
 const char *http_peer(const struct http_request *r);
 void http_set_user_data(struct http_request *r, void *p);
 void *http_user_data(const struct http_request *r);
+
+/* Who asks has shown that they may, by a key. While idle, and while its next request is coming in, the connection gives way
+ * after all those of which that is not known. */
+void http_trust(struct http_request *r);
+/* All places are taken by requests that are being answered, and this connection has one of the few that are kept beyond them: what
+ * can wait is to be refused. */
+bool http_is_guest(const struct http_request *r);
+/* The body is there; false within on_head. */
+bool http_is_whole(const struct http_request *r);
+/* A HEAD: nobody will see the body of the answer. */
+bool http_is_head(const struct http_request *r);
 
 /* The handler has all it needs: frees head and body now. What http_path(), http_header(), http_body()… gave ends here;
  * from now on they are empty. */

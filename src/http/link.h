@@ -15,6 +15,7 @@ struct link_calls {
     void (*close)(void *link);
     void (*abort)(void *link);
     const char *(*peer)(const void *link);
+    uint64_t (*origin)(const void *link);
 };
 
 #endif

@@ -3,6 +3,8 @@
 #include "base/must.h"
 #include "http/conn.h"
 
+enum { TURNS_MAX = 1 << 20 }; /* each has a request at least */
+
 struct http_server *loopback_server(const struct http_server_calls *calls, void *user_data)
 {
     return http_server_new_in_memory(calls, user_data);
@@ -61,14 +63,19 @@ static const char *mem_peer(const void *link)
     return "127.0.0.1:4312";
 }
 
+static uint64_t mem_origin(const void *link)
+{
+    return ((const struct loopback *)link)->origin;
+}
+
 static const struct link_calls memory = {
     .write = mem_write, .pending = mem_pending, .pause = mem_pause, .resume = mem_resume,
-    .close = mem_close, .abort = mem_abort,     .peer = mem_peer,
+    .close = mem_close, .abort = mem_abort,     .peer = mem_peer,   .origin = mem_origin,
 };
 
 void loopback_open(struct loopback *l, struct http_server *s)
 {
-    *l = (struct loopback){.out = buf_max(LOOPBACK_BYTES_MAX), .in = buf_max(LOOPBACK_BYTES_MAX)};
+    *l = (struct loopback){.out = buf_max(LOOPBACK_BYTES_MAX), .in = buf_max(LOOPBACK_BYTES_MAX), .origin = l->origin};
     l->conn = http_server_accept(s, &memory, l);
 }
 
@@ -95,10 +102,19 @@ static bool is_served(const struct http_server *s, const struct http_conn *c)
     return false;
 }
 
-void loopback_turn(struct loopback *l, struct http_server *s)
+void loopback_server_turn(struct http_server *s)
 {
     if (!s->closed)
         http_server_turn(s);
+}
+
+void loopback_turn(struct loopback *l, struct http_server *s)
+{
+    loopback_server_turn(s);
+    for (int turns = 0; !s->closed && !list_empty(&s->ready); turns++) {
+        MUST(turns < TURNS_MAX);
+        http_server_turn(s);
+    }
     if (!is_served(s, l->conn))
         l->conn = NULL; /* handed on, before or in that turn: its new owner's from here on */
     if (l->closing || l->aborted) {
@@ -113,7 +129,7 @@ void loopback_turn(struct loopback *l, struct http_server *s)
     buf_fini(&held);
 }
 
-void loopback_send(struct loopback *l, struct http_server *s, struct str bytes)
+void loopback_bytes(struct loopback *l, struct str bytes)
 {
     if (l->conn == NULL)
         return;
@@ -121,6 +137,13 @@ void loopback_send(struct loopback *l, struct http_server *s, struct str bytes)
         MUST(buf_add_str(&l->in, bytes) == 0);
     else
         http_conn_data(l->conn, bytes);
+}
+
+void loopback_send(struct loopback *l, struct http_server *s, struct str bytes)
+{
+    if (l->conn == NULL)
+        return;
+    loopback_bytes(l, bytes);
     loopback_turn(l, s);
 }
 

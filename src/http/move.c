@@ -62,7 +62,7 @@ struct net_listener *http_server_listener(struct http_server *s)
 static struct http_request *take_request(struct http_conn *c, const struct http_state *is)
 {
     struct http_request *r = http_request_new(c);
-    r->head_whole = true;
+    r->head_whole = r->whole = r->judged = true;
     r->keep_alive = is->keep_alive;
     r->old = is->old;
     r->head_only = is->head_only;

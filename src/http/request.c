@@ -7,7 +7,7 @@
 #include "http/conn.h"
 #include "http/text.h"
 
-enum { CAME_BYTES_MAX = HTTP_HEAD_BYTES_MAX + 7 * HTTP_BODY_BYTES_MAX }; /* with the frames of its chunks, were each of one byte */
+enum { CAME_BYTES_MAX = HTTP_HEAD_BYTES_MAX + HTTP_CHUNKS_BYTES + 2 * HTTP_BODY_BYTES_MAX };
 
 /* ---- refusing ---- */
 
@@ -236,7 +236,7 @@ static bool keep_came(struct http_request *r, struct str bytes, bool head_was_wh
     if (buf_add_str(&r->came, bytes) != 0)
         return false;
     r->came_body = r->body.n;
-    return true;
+    return r->came.n <= HTTP_HEAD_BYTES_MAX + HTTP_CHUNKS_BYTES + 2 * r->body.n;
 }
 
 int http_request_came(const struct http_request *r, struct buf *out)
@@ -336,6 +336,21 @@ void http_set_user_data(struct http_request *r, void *p)
 void *http_user_data(const struct http_request *r)
 {
     return r->user_data;
+}
+
+bool http_is_whole(const struct http_request *r)
+{
+    return r->whole;
+}
+
+bool http_is_head(const struct http_request *r)
+{
+    return r->head_only;
+}
+
+bool http_is_guest(const struct http_request *r)
+{
+    return r->conn->guest && r->conn->server->conns_n > r->conn->server->conns_max;
 }
 
 bool http_wants_upgrade(const struct http_request *r, const char *protocol)

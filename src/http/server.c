@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/must.h"
+#include "base/rng.h"
 #include "http/conn.h"
 
 enum { SWEEP_US = 1000000 };
@@ -30,19 +32,33 @@ void http_server_wake(struct http_server *s)
 
 void http_server_turn(struct http_server *s)
 {
-    s->depth++;
+    struct list now;
+    list_init(&now);
     while (!list_empty(&s->ready)) {
-        struct http_conn *c = list_item(s->ready.next, struct http_conn, ready);
+        struct list *first = s->ready.next;
+        list_remove(first);
+        list_push(&now, first);
+    }
+    s->depth++;
+    for (bool first = true; !list_empty(&now) && (first || !http_server_spent(s)); first = false) {
+        struct http_conn *c = list_item(now.next, struct http_conn, ready);
         list_remove(&c->ready);
         http_conn_again(c);
     }
     s->depth--;
+    while (!list_empty(&now)) { /* first in the next turn */
+        struct list *last = now.prev;
+        list_remove(last);
+        list_push_front(&s->ready, last);
+    }
+    if (!list_empty(&s->ready))
+        http_server_wake(s);
     LIST_EACH_SAFE(pos, next, &s->handed)
         http_conn_free(list_item(pos, struct http_conn, all));
     http_server_settle(s);
 }
 
-void http_server_sweep(struct http_server *s)
+bool http_server_sweep(struct http_server *s)
 {
     uint64_t now_us = http_server_now_us(s);
     for (int what = 0; what < WAITS_N; what++) {
@@ -52,8 +68,11 @@ void http_server_sweep(struct http_server *s)
             if (now_us - c->since_us < wait_us[what])
                 break;
             http_conn_wait_over(c, (enum wait)what);
+            if (http_server_spent(s))
+                return false;
         }
     }
+    return true;
 }
 
 static void on_turn(struct net_timer *t, void *user_data)
@@ -65,15 +84,51 @@ static void on_turn(struct net_timer *t, void *user_data)
 static void on_sweep(struct net_timer *t, void *user_data)
 {
     struct http_server *s = user_data;
-    net_timer_set(t, http_server_now_us(s) + SWEEP_US);
-    http_server_sweep(s);
+    uint64_t next_us = http_server_now_us(s) + SWEEP_US;
+    net_timer_set(t, http_server_sweep(s) ? next_us : http_server_now_us(s));
 }
 
 /* ---- connections ---- */
 
+/* All places are taken: those that only linger go first, then the oldest idle or unfinished one of the address with the most of
+ * them, of the trusted last. */
+static bool give_place(struct http_server *s)
+{
+    struct list *seat = !list_empty(&s->closing) ? s->closing.next : NULL;
+    for (int trusted = 0; seat == NULL && trusted < 2; trusted++) {
+        struct crowd_seat *victim = crowd_victim(&s->crowds[trusted]);
+        seat = victim != NULL ? &victim->link : NULL;
+    }
+    if (seat == NULL)
+        return false;
+    s->gave_way.place++;
+    http_conn_evict(list_item(seat, struct http_conn, seat.link));
+    return true;
+}
+
+bool http_server_relieve(struct http_server *s, struct http_conn *c)
+{
+    while (s->held > s->held_max) {
+        struct hoarder *most = hoard_heaviest(&s->greedy[0]);
+        if (most == NULL)
+            most = hoard_heaviest(&s->greedy[1]);
+        if (most == NULL || most == &c->greed)
+            return false;
+        s->gave_way.bytes++;
+        http_conn_give_way(list_item(most, struct http_conn, greed));
+    }
+    return true;
+}
+
+bool http_server_spent(struct http_server *s)
+{
+    return s->loop != NULL && net_turn_spent(s->loop);
+}
+
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link)
 {
-    if (s->conns_n >= s->conns_max || s->closed) {
+    bool full = s->conns_n >= s->conns_max && !s->closed && !give_place(s);
+    if (s->closed || (full && s->conns_n >= s->conns_max + HTTP_CONNS_KEPT)) {
         struct refusal no = {.status = 503};
         fault_set(&no.fault, ERR_UNAVAILABLE, "%u connections are open, which is the limit", s->conns_n);
         struct buf out = buf_max(64 << 10);
@@ -88,9 +143,11 @@ struct http_conn *http_server_accept(struct http_server *s, const struct link_ca
     c->calls = calls;
     c->link = link;
     c->behind = buf_max(BEHIND_BYTES_MAX);
+    c->guest = full;
     list_push(&s->conns, &c->all);
     s->conns_n++;
     http_conn_wait(c, WAIT_IDLE);
+    http_conn_seat(c);
     return c;
 }
 
@@ -103,10 +160,11 @@ static void tcp_resume(void *link) { net_conn_resume(link); }
 static void tcp_close(void *link) { net_conn_close(link); }
 static void tcp_abort(void *link) { net_conn_abort(link); }
 static const char *tcp_peer(const void *link) { return net_conn_peer(link); }
+static uint64_t tcp_origin(const void *link) { return net_conn_origin(link); }
 
 static const struct link_calls tcp = {
     .write = tcp_write, .pending = tcp_pending, .pause = tcp_pause, .resume = tcp_resume,
-    .close = tcp_close, .abort = tcp_abort,     .peer = tcp_peer,
+    .close = tcp_close, .abort = tcp_abort,     .peer = tcp_peer,   .origin = tcp_origin,
 };
 
 static void on_data(struct net_conn *link, struct str bytes, void *user_data)
@@ -165,14 +223,29 @@ struct http_server *http_server_new_in_memory(const struct http_server_calls *ca
     list_init(&s->conns);
     list_init(&s->handed);
     list_init(&s->ready);
+    list_init(&s->closing);
+    for (int trusted = 0; trusted < 2; trusted++) {
+        crowd_init(&s->crowds[trusted], rng_at(clock_us(), (uintptr_t)s));
+        hoard_init(&s->greedy[trusted]);
+    }
     for (int what = 0; what < WAITS_N; what++)
         list_init(&s->waiting[what]);
     return s;
 }
 
+static void server_free(struct http_server *s)
+{
+    for (int trusted = 0; trusted < 2; trusted++)
+        crowd_fini(&s->crowds[trusted]);
+    free(s);
+}
+
 static void server_start(struct http_server *s, struct net_loop *l)
 {
+    uint32_t files = net_files_max();
     s->loop = l;
+    if (s->conns_max > files - files / 4) /* the rest is for links and whatever else is open */
+        s->conns_max = files - files / 4;
     s->turn = net_timer_new(l, on_turn, s);
     s->sweep = net_timer_new(l, on_sweep, s);
     net_timer_set(s->sweep, net_now_us(l) + SWEEP_US);
@@ -184,7 +257,7 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
     struct http_server *s = http_server_new_in_memory(calls, user_data);
     int err = net_listen(l, host, port, on_accept, s, &s->listener, f);
     if (err != 0) {
-        free(s);
+        server_free(s);
         return err;
     }
     server_start(s, l);
@@ -198,7 +271,7 @@ int http_server_take(struct net_loop *l, int cargo, const struct http_server_cal
     struct http_server *s = http_server_new_in_memory(calls, user_data);
     int err = net_listener_take(l, cargo, on_accept, s, &s->listener, f);
     if (err != 0) {
-        free(s);
+        server_free(s);
         return err;
     }
     server_start(s, l);
@@ -219,6 +292,16 @@ size_t http_server_held(const struct http_server *s)
 uint32_t http_server_conns(const struct http_server *s)
 {
     return s->conns_n;
+}
+
+uint32_t http_server_conns_max(const struct http_server *s)
+{
+    return s->conns_max;
+}
+
+struct http_gave_way http_server_gave_way(const struct http_server *s)
+{
+    return s->gave_way;
 }
 
 static void end_timers(struct http_server *s)
@@ -267,5 +350,5 @@ void http_server_settle(struct http_server *s)
     LIST_EACH_SAFE(pos, next, &s->handed)
         http_conn_free(list_item(pos, struct http_conn, all));
     if (s->conns_n == 0)
-        free(s);
+        server_free(s);
 }

@@ -20,6 +20,20 @@ void address_text(const struct sockaddr_storage *a, char out[static NET_ADDRESS_
     }
 }
 
+uint64_t address_origin(const struct sockaddr_storage *a)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+    uint64_t prefix = 0;
+    uint32_t v4 = 0;
+    if (a->ss_family == AF_INET)
+        memcpy(&v4, &((const struct sockaddr_in *)a)->sin_addr, sizeof v4);
+    else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        memcpy(&v4, (const char *)&v6->sin6_addr + 12, sizeof v4);
+    else
+        memcpy(&prefix, &v6->sin6_addr, sizeof prefix);
+    return v4 != 0 ? v4 : prefix;
+}
+
 bool address_parse(const char *host, uint16_t port, struct sockaddr_storage *out)
 {
     return uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0 ||

@@ -227,6 +227,7 @@ void conn_opened(struct net_conn *c)
         address_text(&a, text);
     free(c->peer);
     c->peer = xstrdup(text);
+    c->origin = address_origin(&a);
     if (c->state == CONN_DIALLING)
         move(c, CONN_OPEN);
     if (!c->paused)
@@ -316,6 +317,11 @@ void net_conn_set(struct net_conn *c, const struct net_conn_calls *calls, void *
 const char *net_conn_peer(const struct net_conn *c)
 {
     return c->peer;
+}
+
+uint64_t net_conn_origin(const struct net_conn *c)
+{
+    return c->origin;
 }
 
 struct net_loop *net_conn_loop(const struct net_conn *c)

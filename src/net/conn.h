@@ -42,6 +42,7 @@ struct net_conn {
     size_t counted;             /* memory of `out` and `flight`, as counted in net_loop.pending */
     struct dialling *dialling;  /* owned; NULL once connected, or when a resolve in progress outlives us */
     char *peer;                 /* owned */
+    uint64_t origin;            /* net_conn_origin() */
     char *why;                  /* owned; first reason for closing, NULL while there is none */
     int err;                    /* goes with why */
     enum conn_state state;
@@ -82,6 +83,9 @@ void conn_count(struct net_conn *c);
 void conn_touch(struct net_conn *c);
 /* `all`: also when the turn is spent; else the rest waits for the next one. */
 void conns_flush(struct net_loop *l, bool all);
+
+/* address.c */
+uint64_t address_origin(const struct sockaddr_storage *a);
 
 /* dial.c */
 /* The address being tried does not answer. */

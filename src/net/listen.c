@@ -7,7 +7,7 @@
 #include "net/conn.h"
 
 enum {
-    BACKLOG = 1024,
+    BACKLOG = 4096,        /* the kernel takes less where it is told to: somaxconn */
     ACCEPTS_PER_TURN = 64, /* a burst of callers must not hold up the streams that run */
 };
 

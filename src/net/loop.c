@@ -27,6 +27,14 @@ static void prepare_process(void)
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
+uint32_t net_files_max(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > OPEN_FILES_WANTED)
+        return OPEN_FILES_WANTED;
+    return (uint32_t)files.rlim_cur;
+}
+
 static void on_flush(uv_idle_t *idle)
 {
     conns_flush(loop_of((uv_handle_t *)idle), false);

@@ -52,6 +52,8 @@ struct net_turns {
     uint64_t over;                        /* longer than NET_TURN_LONG_US */
 };
 const struct net_turns *net_turns(const struct net_loop *l);
+/* Open files that this process may have. */
+uint32_t net_files_max(void);
 
 /* Monotonic microseconds, as clock_us(). */
 uint64_t net_now_us(const struct net_loop *l);
@@ -120,6 +122,8 @@ void net_conn_abort(struct net_conn *c);
 int net_conn_unsent(const struct net_conn *c, struct buf *out);
 /* "127.0.0.1:4312"; valid while the connection is. */
 const char *net_conn_peer(const struct net_conn *c);
+/* Equal for connections from one IPv4 address, or from one /64 of IPv6, which one machine may have all of. */
+uint64_t net_conn_origin(const struct net_conn *c);
 struct net_loop *net_conn_loop(const struct net_conn *c);
 /* For the last words of a crashing process only; -1 while it is not open. */
 int net_conn_descriptor(const struct net_conn *c);

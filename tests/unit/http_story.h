@@ -1,6 +1,7 @@
 /* A server in memory with one client, for the stories of test_http_*.c. What the handler does is in the path:
  * /now… is answered at once with "METHOD path body", /later… waits for the test in story.open[], /stream begins a
- * stream that waits there too, /up is upgraded when it asks for it. */
+ * stream that waits there too, /up is upgraded when it asks for it. Who sends `authorization: yes` is trusted; /secret takes bodies
+ * of nobody else, and /guest says whether the connection is one. */
 #ifndef MANTA_TESTS_HTTP_STORY_H
 #define MANTA_TESTS_HTTP_STORY_H
 
@@ -15,7 +16,7 @@
 
 #include "http/loopback.h"
 
-enum { STORY_OPEN_MAX = 64 };
+enum { STORY_OPEN_MAX = 128 };
 
 struct story {
     struct http_server *server;
@@ -32,16 +33,38 @@ static inline bool str_begins(struct str s, const char *with)
     return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
 }
 
+static inline bool story_is_known(struct http_request *r)
+{
+    bool known = str_is(http_header(r, "authorization"), "yes");
+    if (known)
+        http_trust(r);
+    return known;
+}
+
+static inline bool story_on_head(struct http_request *r, void *user_data)
+{
+    struct story *t = user_data;
+    bool known = story_is_known(r);
+    if (known || !str_begins(http_path(r), "/secret"))
+        return true;
+    buf_printf(&t->log, "no %.*s;", STR_ARG(http_path(r)));
+    http_reply(r, 401, "text/plain", NULL, str_of("who?"));
+    return false;
+}
+
 static inline void story_on_request(struct http_request *r, void *user_data)
 {
     struct story *t = user_data;
     struct str path = http_path(r);
     buf_printf(&t->log, "%.*s %.*s;", STR_ARG(http_method(r)), STR_ARG(path));
+    story_is_known(r);
     if (http_wants_upgrade(r, "manta")) {
         struct str rest;
         http_upgrade(r, "manta", &rest);
         snprintf(t->rest, sizeof t->rest, "%.*s", STR_ARG(rest));
-    } else if (str_begins(path, "/now")) {
+    } else if (str_begins(path, "/guest")) {
+        http_reply(r, 200, "text/plain", NULL, str_of(http_is_guest(r) ? "guest" : "own"));
+    } else if (str_begins(path, "/now") || str_begins(path, "/secret")) {
         struct buf body = buf_max(8 << 20);
         buf_printf(&body, "%.*s %.*s ", STR_ARG(http_method(r)), STR_ARG(path));
         buf_add_str(&body, http_body(r));
@@ -87,7 +110,7 @@ static inline void story_error_body(struct buf *out, const struct fault *f, void
 }
 
 static const struct http_server_calls story_calls = {
-    .on_request = story_on_request, .on_gone = story_on_gone,
+    .on_request = story_on_request, .on_head = story_on_head, .on_gone = story_on_gone,
     .on_drain = story_on_drain, .error_body = story_error_body,
 };
 
