@@ -58,7 +58,8 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
     struct head_totals t;
     head_totals(p->brain, &t);
     n = add(out, n, (struct memory_part){"http_connections_max", (uint64_t)http_server_conns_max(p->server) * CONNECTION_BYTES,
-                                         (uint64_t)http_server_conns(p->server) * CONNECTION_BYTES, "connections: of those that are idle, one of the address with the most is closed"});
+                                         (uint64_t)http_server_conns(p->server) * CONNECTION_BYTES,
+                                         "connections: of those that are idle, one of the address with the most is closed"});
     n = add(out, n, (struct memory_part){"links_max", (uint64_t)c->links_max * (WORKER_BYTES + LINK_OWN_BYTES),
                                          (uint64_t)t.links * (WORKER_BYTES + LINK_OWN_BYTES), "workers: the next one is refused"});
     n = add(out, n, (struct memory_part){"actors_max", (uint64_t)c->actors_max * ACTOR_BYTES, (uint64_t)t.actors_ready * ACTOR_BYTES,

@@ -3,6 +3,7 @@
 #define MANTA_HTTP_LINK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 

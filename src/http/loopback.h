@@ -40,7 +40,8 @@ void loopback_read(struct loopback *l, struct http_server *s, size_t left);
 void loopback_hang_up(struct loopback *l);
 /* Time passes. */
 void loopback_wait(struct loopback *l, struct http_server *s, uint32_t ms);
-/* The rest of a loop turn, and more until nothing waits to be parsed: ready connections, bytes held back, the close callback. A closed server may be gone then. */
+/* The rest of a loop turn, and more until nothing waits to be parsed: ready connections, bytes held back, the close callback.
+ * A closed server may be gone then. */
 void loopback_turn(struct loopback *l, struct http_server *s);
 
 #endif
