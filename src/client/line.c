@@ -1,5 +1,6 @@
 #include "client/line.h"
 
+#include <fcntl.h>
 #include <histedit.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -94,14 +95,32 @@ const char *line_next(struct line_reader *r)
     return r->line;
 }
 
+/* Beside its place, then renamed: on a full disk the old one stays whole. */
+static void save_history(struct line_reader *r)
+{
+    char path[PATH_BYTES], fresh[PATH_BYTES + 16];
+    HistEvent ev;
+    char *real = realpath(r->history_path, NULL); /* it may be a link into a folder that is kept elsewhere */
+    snprintf(path, sizeof path, "%s", real != NULL ? real : r->history_path);
+    free(real);
+    snprintf(fresh, sizeof fresh, "%s.%d", path, (int)getpid());
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file == NULL)
+        return;
+    bool ok = history(r->history, &ev, H_SAVE_FP, file) >= 0 && ferror(file) == 0;
+    ok = fclose(file) == 0 && ok;
+    if (!ok || rename(fresh, path) != 0)
+        unlink(fresh);
+}
+
 void line_close(struct line_reader *r)
 {
     if (r == NULL)
         return;
-    HistEvent ev;
     if (r->el != NULL) {
         if (r->history_path[0] != '\0')
-            history(r->history, &ev, H_SAVE, r->history_path);
+            save_history(r);
         history_end(r->history);
         el_end(r->el);
     }

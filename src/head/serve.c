@@ -73,7 +73,9 @@ static void on_keep_alive(struct net_timer *t, void *user_data)
 static void on_signal(int signum, void *user_data)
 {
     struct head_program *p = user_data;
-    bool waits = signum == SIGTERM && !p->leaving && p->calls.n > 0 && p->o->drain_grace_s > 0;
+    if (signum == SIGHUP && p->leaving)
+        return; /* of one hang-up the shell tells, and the kernel */
+    bool waits = signum != SIGINT && !p->leaving && p->calls.n > 0 && p->o->drain_grace_s > 0;
     if (!waits) {
         log_info("CLUSTER STATUS", "head stops (signal %d)", signum);
         net_loop_stop(p->loop);
@@ -196,6 +198,7 @@ static void run(struct head_program *p)
 {
     net_signal(p->loop, SIGTERM, on_signal, p);
     net_signal(p->loop, SIGINT, on_signal, p);
+    net_signal(p->loop, SIGHUP, on_signal, p);
     say_started(p);
     yield_begin(p, p->o->replace);
     memory_begin(p);

@@ -12,6 +12,8 @@ void launch_die_with_parent(int parent, bool own_group)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before we asked for the signal: none would come */
         _exit(1);
-    if (own_group)
+    if (own_group) {
         setpgid(0, 0);
+        signal(SIGHUP, SIG_IGN); /* what a hang-up means, the parent decides */
+    }
 }

@@ -84,7 +84,7 @@ void launch_reason(struct fault *f, const char *name, const char *how, const cha
 
 /* For the children, first thing in main(): from now on we are killed when `parent`'s thread that started us ends.
  * `own_group`: and are in a process group of our own, so that a Ctrl-C in the terminal reaches only the parent, which then
- * ends us in order; a prompt that reads the terminal must stay in its group. Exits at once when the parent is gone already.
+ * ends us in order, and a hang-up likewise; a prompt that reads the terminal must stay in its group. Exits at once when the parent is gone already.
  * 0: not started by a launcher, nothing happens. */
 void launch_die_with_parent(int parent, bool own_group);
 

@@ -1,5 +1,7 @@
 /* manta: one program, many parts. Finds the command in the table, reads its settings, calls the room that does it. */
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "main/bench.h"
 #include "main/chaos.h"
 #include "main/crash.h"
+#include "main/files.h"
 #include "main/limits.h"
 #include "main/options.h"
 #include "main/settings.h"
@@ -190,7 +193,7 @@ static const struct command commands[] = {
      "manta chaos --model smollm2 --exact --streams 200 --faults 60", USE_CHAOS, 0, 0, run_chaos},
     {"models", "[pull NAME]", "models by name; also: models catalogue", "manta models pull gpt2", USE_CLIENT | USE_MODELS, 0, 64, run_models},
 };
-enum { COMMANDS_N = sizeof commands / sizeof commands[0] };
+enum { COMMANDS_N = sizeof commands / sizeof commands[0], FILES_CLIENT = 12, FILES_SERVER = 20 };
 
 /* ---- help ---- */
 
@@ -225,6 +228,23 @@ static int unknown_command(const char *name)
     return 2;
 }
 
+/* A loop and some connections of it; a pipe for each child. */
+static unsigned files_wanted(const struct command *c, const struct settings *s)
+{
+    if ((c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS)) == 0)
+        return FILES_CLIENT;
+    return FILES_SERVER + ((c->uses & (USE_UP | USE_CHAOS)) != 0 ? (unsigned)setting_number(s, SET_WORKERS) : 0);
+}
+
+static int run_with_files(const struct command *c, const struct settings *s)
+{
+    struct fault f = {0};
+    if (files_check(c->name, files_wanted(c, s), &f) == 0)
+        return c->run(s);
+    fprintf(stderr, "error: %s\n", f.text);
+    return err_exit(f.err);
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
     struct settings s;
@@ -240,19 +260,16 @@ static int run_command(const struct command *c, int argc, char **argv)
                 (int)strcspn(c->example, "\n"), c->example);
         status = 2;
     } else {
+        fputs(buf_cstr(&s.warnings), stderr);
         options_log(&s);
-        status = c->run(&s);
+        status = run_with_files(c, &s);
     }
     settings_fini(&s);
     return status;
 }
 
-int main(int argc, char **argv)
+static int run_program(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers; a crash of it is reported by them */
-        return tryout_main(argc - 2, argv + 2);
-    crash_report_init(MANTA_VERSION);
-    log_init();
     if (argc < 2) {
         print_help(stderr);
         return 2;
@@ -262,7 +279,7 @@ int main(int argc, char **argv)
         print_help(stdout);
         return 0;
     }
-    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
         printf("manta %s\n", MANTA_VERSION);
         return 0;
     }
@@ -271,4 +288,27 @@ int main(int argc, char **argv)
             return run_command(&commands[i], argc - 2, argv + 2);
     }
     return unknown_command(name);
+}
+
+/* What was printed may not have arrived: a full disk is an error of ours, a reader that has seen enough (`| head`) is none to speak of. */
+static int end_output(int status)
+{
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fclose(stdout) == 0 && !failed)
+        return status;
+    if (errno != EPIPE)
+        fprintf(stderr, "error: cannot write the output: %s\n", errno != 0 ? strerror(errno) : "not all of it was taken, is the disk full?");
+    return status != 0 ? status : err_exit(ERR_IO);
+}
+
+int main(int argc, char **argv)
+{
+    files_open_standard();
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error code, as a full disk is */
+    if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers; a crash of it is reported by them */
+        return tryout_main(argc - 2, argv + 2);
+    crash_report_init(MANTA_VERSION);
+    log_init();
+    return end_output(run_program(argc, argv));
 }

@@ -43,6 +43,16 @@ unsigned setting_uses(enum setting_id id)
     return table[id].uses;
 }
 
+const char *setting_flag(enum setting_id id)
+{
+    return table[id].flag;
+}
+
+bool setting_is_hidden(enum setting_id id)
+{
+    return table[id].help == NULL;
+}
+
 bool setting_is_list(enum setting_id id)
 {
     return table[id].kind == SETTING_LIST;
@@ -232,6 +242,16 @@ int setting_by_key(const char *key, const char **out_nearest)
     return -1;
 }
 
+bool setting_is_section(const char *key)
+{
+    size_t n = strlen(key);
+    for (int i = 0; i < SETTINGS_N; i++) {
+        if (table[i].key != NULL && strncmp(table[i].key, key, n) == 0 && table[i].key[n] == '.')
+            return true;
+    }
+    return false;
+}
+
 /* ---- sources ---- */
 
 static int put_defaults(struct settings *s, struct fault *f)
@@ -241,29 +261,6 @@ static int put_defaults(struct settings *s, struct fault *f)
         snprintf(where, sizeof where, "--%s (default)", table[i].flag);
         int err = setting_put(s, (enum setting_id)i, table[i].fallback, FROM_DEFAULT, where, f);
         MUST(err == 0);
-    }
-    return 0;
-}
-
-/* "--join-token" is MANTA_JOIN_TOKEN. */
-static void env_name(const char *flag, char *out, size_t cap)
-{
-    size_t n = (size_t)snprintf(out, cap, "MANTA_%s", flag);
-    for (size_t i = 6; i < n && i < cap; i++)
-        out[i] = out[i] == '-' ? '_' : (char)(out[i] >= 'a' && out[i] <= 'z' ? out[i] - 32 : out[i]);
-}
-
-static int put_env(struct settings *s, struct fault *f)
-{
-    for (int i = 0; i < SETTINGS_N; i++) {
-        char name[64];
-        env_name(table[i].flag, name, sizeof name);
-        const char *value = getenv(name);
-        if (value == NULL || value[0] == '\0' || table[i].help == NULL)
-            continue;
-        int err = setting_put(s, (enum setting_id)i, value, FROM_ENV, name, f);
-        if (err != 0)
-            return err;
     }
     return 0;
 }
@@ -294,13 +291,27 @@ static int find_flag(const char *flag, size_t n, unsigned uses)
     return -1;
 }
 
+/* "-o" stands for "output". */
+static const char *long_flag(const char *arg)
+{
+    static const char *const others[][2] = {{"-o", "output"}, {"-m", "model"}, {"-p", "port"}, {"--join", "head"}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(arg, others[i][0]) == 0)
+            return others[i][1];
+    }
+    return arg[1] == '-' ? arg + 2 : NULL;
+}
+
 /* One flag at argv[*i]; moves *i over its value. */
 static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned uses, struct fault *f)
 {
-    const char *arg = argv[*i];
-    const char *flag = strcmp(arg, "-o") == 0 ? "output" : strcmp(arg, "-m") == 0 ? "model" : strcmp(arg, "--join") == 0 ? "head" : arg + 2;
+    const char *arg = argv[*i], *flag = long_flag(arg);
+    if (flag == NULL)
+        return fault_set(f, ERR_USAGE, "unknown flag '%s': see --help for the flags there are", arg);
     size_t n = strcspn(flag, "=");
     int id = find_flag(flag, n, uses);
+    if (id < 0 && (uses & USE_CLIENT) != 0 && str_is(str_n(flag, n), "port"))
+        id = SET_HEAD; /* servers have a --port, and people expect it here: of this machine */
     if (id < 0)
         return unknown_flag(str_n(flag, n), uses, f);
     const char *value = flag[n] == '=' ? flag + n + 1 : NULL;
@@ -332,8 +343,6 @@ static int put_flags(struct settings *s, int argc, char **argv, unsigned uses, s
             s->help = true;
             continue;
         }
-        if (arg[1] != '-' && strcmp(arg, "-o") != 0 && strcmp(arg, "-m") != 0)
-            return fault_set(f, ERR_USAGE, "unknown flag '%s': see --help for the flags there are", arg);
         int err = put_flag(s, argc, argv, &i, uses, f);
         if (err != 0)
             return err;
@@ -343,13 +352,13 @@ static int put_flags(struct settings *s, int argc, char **argv, unsigned uses, s
 
 int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f)
 {
-    *s = (struct settings){0};
+    *s = (struct settings){.warnings = buf_max(SETTING_WARNINGS_BYTES_MAX)};
     s->args = xalloc_array((size_t)argc + 1, sizeof *s->args);
     int err = put_defaults(s, f);
     if (err == 0)
-        err = put_env(s, f);
-    if (err == 0)
         err = put_flags(s, argc, argv, uses, f);
+    if (err == 0)
+        err = settings_read_env(s, uses, f); /* behind the flags: a wrong value that nobody asks for is no error */
     if (err == 0 && setting_text(s, SET_CONFIG)[0] != '\0')
         err = settings_read_file(s, setting_text(s, SET_CONFIG), f);
     if (err == 0 && !s->help)
@@ -364,6 +373,7 @@ void settings_fini(struct settings *s)
     for (int i = 0; i < SETTINGS_N; i++)
         value_fini(&s->values[i]);
     free(s->args);
+    buf_fini(&s->warnings);
     *s = (struct settings){0};
 }
 

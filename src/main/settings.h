@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* Which commands a setting belongs to; a command accepts the flags of its group only. */
@@ -28,7 +29,11 @@ enum setting_use {
 /* A LIST is given by its flag once per item, as a YAML list, or in the environment with commas between the items. */
 enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH, SETTING_CHOICE, SETTING_LIST };
 
-enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
+enum {
+    SETTING_ITEMS_MAX = 16,         /* of a LIST */
+    SETTING_WARNINGS_BYTES_MAX = 4096,
+    SETTINGS_FILE_BYTES_MAX = 1 << 20,
+};
 
 /* clang-format off
    id, flag, YAML key, kind, default, lowest, highest (or choices), uses, help */
@@ -58,7 +63,7 @@ enum { SETTING_ITEMS_MAX = 16 }; /* of a LIST */
     S(REPLACE, "replace", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_REPLACE, "take the place of the head that runs at this --host and --port, with its connections and streams") \
     S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "memory the system lets the head have (control group, RLIMIT_DATA); 0: any") \
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
-    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; several, a:1,b:2, for a worker that joins them all, and for a client that asks the first that is there") \
+    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; several, a:1,b:2, for a worker that joins them all, and for a client that asks the first that is there; a number alone is a port of this machine, so is a client's --port N") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
     S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_BENCH | USE_CHAOS | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_BENCH | USE_CHAOS | USE_WORKER, "inference engine (echo: scripted fake for tests)") \
@@ -123,10 +128,12 @@ struct settings {
     char **args;                /* positional arguments; borrowed from argv */
     int args_n;
     bool help;                  /* --help was given */
+    struct buf warnings;        /* owned; lines on what was ignored, for a person to see */
 };
 
 /* Defaults, then the file named by --config or MANTA_CONFIG, then MANTA_* variables, then flags. `uses` are the
- * setting_use bits of the command: other flags are refused. argv starts behind the command's name. */
+ * setting_use bits of the command: other flags are refused, other variables are not looked at. argv starts behind the command's
+ * name. */
 int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f);
 void settings_fini(struct settings *s);
 
@@ -140,6 +147,10 @@ static inline bool setting_on(const struct settings *s, enum setting_id id)
 }
 
 bool setting_is_list(enum setting_id id);
+/* Not for people: no help, no variable. */
+bool setting_is_hidden(enum setting_id id);
+/* "join-token" */
+const char *setting_flag(enum setting_id id);
 /* For settings_load(): ERR_USAGE when two values that are fine by themselves contradict each other. */
 int settings_check(const struct settings *s, unsigned uses, struct fault *f);
 /* The setting_use bits of a setting. */
@@ -155,9 +166,13 @@ int setting_put(struct settings *s, enum setting_id id, const char *value, enum 
                 struct fault *f);
 /* Reads the files with keys, where no stronger source gives the key itself. */
 int settings_read_keys(struct settings *s, unsigned uses, struct fault *f);
+/* Reads MANTA_* variables into the settings of `uses` that no flag gives, and warns of names that look like a misspelling. */
+int settings_read_env(struct settings *s, unsigned uses, struct fault *f);
 /* Reads a YAML file into the settings that no stronger source gives. */
 int settings_read_file(struct settings *s, const char *path, struct fault *f);
 /* The id with that YAML key, or -1; *out_nearest: the nearest key there is, or NULL. */
 int setting_by_key(const char *key, const char **out_nearest);
+/* Whether keys begin with "KEY.": then KEY is a section. */
+bool setting_is_section(const char *key);
 
 #endif

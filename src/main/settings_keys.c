@@ -72,11 +72,17 @@ static int read_file(const struct secret *x, const char *path, struct buf *out, 
         return fault_set(f, ERR_USAGE, "--%s: cannot read '%.200s': %m", x->flag, path);
     char *text = xalloc(KEY_FILE_BYTES_MAX + 2);
     size_t n = fread(text, 1, KEY_FILE_BYTES_MAX + 1, in);
+    int err = ferror(in) ? fault_set(f, ERR_USAGE, "--%s: cannot read '%.200s': %m", x->flag, path) : 0;
     fclose(in);
+    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the mark of some editors is no part of the key */
+        memmove(text, text + 3, n -= 3);
+        text[n] = '\0';
+    }
     const char *at = text;
     struct str first = trim(next_line(&at));
-    int err;
-    if (n > KEY_FILE_BYTES_MAX || memchr(text, '\0', n) != NULL)
+    if (err != 0)
+        ;
+    else if (n > KEY_FILE_BYTES_MAX || memchr(text, '\0', n) != NULL)
         err = fault_set(f, ERR_USAGE, "--%s: '%.200s' should be text of at most %d bytes", x->flag, path, KEY_FILE_BYTES_MAX);
     else if (x->several && (is_named(first) || (first.n > 0 && first.p[0] == '#')))
         err = read_list(x, path, text, out, f);

@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "launch/launch.h"
 #include "main/hosts.h"
+#include "main/scratch.h"
 
 /* Happy path: each head is started and says its address -> the workers, with all of them -> every head counts enough ready
  * actors -> on_ready -> the owner strikes parts, which are started again -> trial_end. It can fail by: a part that ends unasked,
@@ -39,6 +40,7 @@ struct trial {
     struct net_timer *patience;
     struct hosts *hosts;       /* where workers are apart; else NULL */
     char heads[TRIAL_HEADS_MAX * 64], pid[16], program[512];
+    char scratch[256], state_env[300]; /* where workers keep what the next of their name should know: none is to know of these */
     char key[40], key_env[64], token_env[64]; /* a head that others reach wants both; empty where nobody does */
     char reason[1100];         /* the last line a part said, or the first one that says what it cannot */
     bool ready, failed;
@@ -181,7 +183,9 @@ static uint32_t worker_of(const struct part *p)
 static void part_start(struct part *p)
 {
     struct trial *t = p->trial;
-    const char *argv[ARGS_MAX], *env[] = {t->key_env, t->token_env, NULL}, *const *more = is_head(p) ? t->cfg.head_flags : t->cfg.worker_flags;
+    /* What steers a person's own head and workers is not meant for these. */
+    const char *env[] = {t->state_env, t->key_env, t->token_env, "MANTA_HOST=", "MANTA_API_KEY_FILE=", "MANTA_JOIN_TOKEN_FILE=", "MANTA_CONFIG=", NULL};
+    const char *argv[ARGS_MAX], *const *more = is_head(p) ? t->cfg.head_flags : t->cfg.worker_flags;
     const char *colon = strrchr(p->address, ':');
     char slow[16];
     uint32_t n = 0;
@@ -213,7 +217,7 @@ static void part_start(struct part *p)
         argv[n++] = *more;
     }
     argv[n] = NULL;
-    struct net_child_config cfg = {.argv = argv, .env_add = t->key[0] != '\0' ? env : NULL, .on_line = on_line, .on_exit = on_exit_of,
+    struct net_child_config cfg = {.argv = argv, .env_add = env, .on_line = on_line, .on_exit = on_exit_of,
                                    .user_data = p};
     p->child = net_spawn(t->loop, &cfg, &f);
     if (p->child == NULL)
@@ -301,16 +305,21 @@ struct trial *trial_start(struct net_loop *loop, const struct trial_config *cfg,
     t->parts_n = cfg->heads + cfg->workers;
     snprintf(t->pid, sizeof t->pid, "%d", (int)getpid());
     find_program(t->program, sizeof t->program);
+    snprintf(t->key_env, sizeof t->key_env, "MANTA_API_KEY=");
+    snprintf(t->token_env, sizeof t->token_env, "MANTA_JOIN_TOKEN=");
     if (cfg->apart && go_apart(t, f) != 0) {
         free(t);
         return NULL;
     }
+    scratch_make(t->scratch, sizeof t->scratch);
+    snprintf(t->state_env, sizeof t->state_env, "XDG_STATE_HOME=%s", t->scratch);
     for (uint32_t i = 0; i < t->parts_n; i++)
         part_init(t, i);
     t->patience = net_timer_new(loop, on_patience, t);
     net_timer_set(t->patience, net_now_us(loop) + TRIAL_READY_S * 1000000ull);
     net_signal(loop, SIGINT, on_signal, t);
     net_signal(loop, SIGTERM, on_signal, t);
+    net_signal(loop, SIGHUP, on_signal, t);
     for (uint32_t i = 0; i < cfg->heads; i++)
         part_start(&t->parts[i]);
     return t;
@@ -329,7 +338,9 @@ void trial_end(struct trial *t)
     }
     net_signal(t->loop, SIGINT, NULL, NULL);
     net_signal(t->loop, SIGTERM, NULL, NULL);
+    net_signal(t->loop, SIGHUP, NULL, NULL);
     hosts_free(t->hosts);
+    scratch_remove(t->scratch);
     free(t);
 }
 

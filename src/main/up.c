@@ -207,6 +207,8 @@ static void on_signal(int signum, void *user_data)
     /* While a prompt owns the terminal, Ctrl-C is its business: it cancels the running answer. */
     if (signum == SIGINT && u->prompt != NULL && u->phase == SERVING)
         return;
+    if (signum == SIGHUP && u->phase == ENDING)
+        return; /* of one hang-up the shell tells, and the kernel */
     u->exit_status = signum == SIGINT && setting_on(u->s, SET_NO_PROMPT) ? 0 : 128 + signum;
     if (signum == SIGTERM)
         u->exit_status = 0;
@@ -289,9 +291,11 @@ static int check_port(const struct up *u, struct fault *f)
     if (err == ERR_IN_USE) {
         char who[200];
         struct client_options o = {.head = u->head_address, .api_key = options_client(u->s).api_key, .model = ""};
-        bool manta = client_who(&o, who, sizeof who);
-        fault_set(f, err, "%s runs on %s already%s%s%s: take another --port, or stop it first", who, u->head_address,
-                  manta ? " (`manta prompt --head " : "", manta ? u->head_address : "", manta ? "` opens a prompt there)" : "");
+        if (client_who(&o, who, sizeof who))
+            fault_set(f, err, "%s runs on %s already (`manta prompt --head %s` opens a prompt there): take another --port, or stop it first",
+                      who, u->head_address, u->head_address);
+        else
+            fault_set(f, err, "port %u on %s is in use by %s: take another --port, or stop that first", port, host, who);
     }
     return err;
 }

@@ -180,7 +180,7 @@ struct net_mail_item *net_mail_free(struct net_mail *m);
 /* ---- signals and children ---- */
 typedef void net_signal_fn(int signum, void *user_data);
 /* From now on this signal is a call of fn; the last one set counts. NULL: back to what the system does by itself.
- * Watching a signal does not keep the loop running. */
+ * Watching a signal does not keep the loop running. SIGHUP stays ignored where it was ignored at the start (nohup). */
 void net_signal(struct net_loop *l, int signum, net_signal_fn *fn, void *user_data);
 
 struct net_child;

@@ -1,4 +1,5 @@
 /* Signals as calls from the loop. */
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -57,6 +58,13 @@ static struct net_signal *watch_signal(struct net_loop *l, int signum)
     return s;
 }
 
+/* As nohup does it: whoever started us wants it so, and it stays so. */
+static bool is_ignored(int signum)
+{
+    struct sigaction now;
+    return sigaction(signum, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 void net_signal(struct net_loop *l, int signum, net_signal_fn *fn, void *user_data)
 {
     struct net_signal *s = find_signal(l, signum);
@@ -65,6 +73,8 @@ void net_signal(struct net_loop *l, int signum, net_signal_fn *fn, void *user_da
             end_signal(&s->object);
         return;
     }
+    if (s == NULL && signum == SIGHUP && is_ignored(signum))
+        return;
     if (s == NULL)
         s = watch_signal(l, signum);
     s->fn = fn;

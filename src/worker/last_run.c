@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -22,7 +21,7 @@ struct record {
 
 struct last_run {
     int fd;              /* locked while the worker lives: the kernel unlocks it when it dies */
-    struct record *record;
+    struct record record; /* as it should be in the file */
 };
 
 static bool path_of(const char *node, char *out, size_t cap)
@@ -51,6 +50,13 @@ static void tell(const struct record *r, char *out, size_t cap)
         snprintf(out, cap, "its last run (pid %u) was killed or crashed, it did not end by itself; last seen with %.0f MB of memory", r->pid, used);
 }
 
+/* Written, not mapped: a page of a mapping that the disk has no block for, or whose file was cut, is a SIGBUS. What cannot be
+ * written is not worth an error: the record is for the next run. */
+static bool keep(const struct last_run *run)
+{
+    return pwrite(run->fd, &run->record, sizeof run->record, 0) == (ssize_t)sizeof run->record;
+}
+
 struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *out, size_t cap)
 {
     char path[1200];
@@ -60,33 +66,36 @@ struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *ou
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return NULL;
-    struct record *r = MAP_FAILED;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, sizeof *r) == 0)
-        r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (r == MAP_FAILED) {
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);
         return NULL;
     }
-    if (r->magic == MAGIC && r->pid != 0)
-        tell(r, out, cap);
-    *r = (struct record){.magic = MAGIC, .pid = (uint32_t)getpid(), .limit_bytes = limit_bytes};
+    struct record before;
+    if (pread(fd, &before, sizeof before, 0) == (ssize_t)sizeof before && before.magic == MAGIC && before.pid != 0)
+        tell(&before, out, cap);
     struct last_run *run = xalloc(sizeof *run);
-    *run = (struct last_run){.fd = fd, .record = r};
-    return run;
+    *run = (struct last_run){.fd = fd, .record = {.magic = MAGIC, .pid = (uint32_t)getpid(), .limit_bytes = limit_bytes}};
+    if (keep(run))
+        return run;
+    close(fd);
+    free(run);
+    return NULL;
 }
 
 void last_run_note(struct last_run *r, uint64_t used_bytes)
 {
-    if (r != NULL)
-        r->record->used_bytes = used_bytes;
+    if (r == NULL)
+        return;
+    r->record.used_bytes = used_bytes;
+    (void)keep(r);
 }
 
 void last_run_end(struct last_run *r)
 {
     if (r == NULL)
         return;
-    r->record->pid = 0;
-    munmap(r->record, sizeof *r->record);
+    r->record.pid = 0;
+    (void)keep(r);
     close(r->fd);
     free(r);
 }

@@ -1,7 +1,7 @@
 /* What became of the last run of this worker: a process that is killed cannot say so, the next one of its name can.
  *
- * A small file in the state folder is mapped while the worker runs; writing to it is a store into memory, and the kernel
- * keeps it when the process is gone. In a container the folder is the container's own and outlives its restart. */
+ * A small file in the state folder is written while the worker runs, one small write with each heartbeat, and the kernel keeps it
+ * when the process is gone. In a container the folder is the container's own and outlives its restart. */
 #ifndef MANTA_WORKER_LAST_RUN_H
 #define MANTA_WORKER_LAST_RUN_H
 

@@ -21,8 +21,13 @@ static void on_timer(struct net_timer *t, void *user_data)
 static void on_signal(int signum, void *user_data)
 {
     struct worker_program *p = user_data;
-    if (signum == SIGTERM)
-        worker_feed(p, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = p->o->drain_grace_s * 1000, .text = str_of("SIGTERM")});
+    bool again = signum == SIGHUP && p->hung_up; /* of one hang-up the shell tells, and the kernel */
+    p->hung_up |= signum == SIGHUP;
+    if (again)
+        return;
+    if (signum != SIGINT)
+        worker_feed(p, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = p->o->drain_grace_s * 1000,
+                                            .text = str_of(signum == SIGHUP ? "SIGHUP" : "SIGTERM")});
     else
         worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
 }
@@ -112,6 +117,7 @@ int worker_main(const struct worker_options *o)
     p.timer = net_timer_new(p.loop, on_timer, &p);
     net_signal(p.loop, SIGTERM, on_signal, &p);
     net_signal(p.loop, SIGINT, on_signal, &p);
+    net_signal(p.loop, SIGHUP, on_signal, &p);
     p.cpu_at_us = clock_us();
     words_begin();
     start_agent(&p);

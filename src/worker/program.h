@@ -56,6 +56,7 @@ struct worker_program {
     uint64_t cpu_us, cpu_at_us;      /* processor time at the last beat */
     bool feeding;                    /* an event is being handled: no second one within it */
     bool stopping;                   /* the loop is being taken down */
+    bool hung_up;                /* SIGHUP came */
     int exit_status;
 };
 

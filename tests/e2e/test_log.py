@@ -216,7 +216,7 @@ def test_a_port_that_something_else_has(run):
         port = s.getsockname()[1]
         up = run("up", "--no-prompt", "--port", port, *ECHO)
     assert up.returncode == 1
-    assert up.stderr == f"error: another program runs on 127.0.0.1:{port} already: take another --port, or stop it first\n"
+    assert up.stderr == f"error: port {port} on 127.0.0.1 is in use by another program: take another --port, or stop that first\n"
 
 
 def test_the_log_is_bounded(cluster, tmp_path):

@@ -51,6 +51,106 @@ static void a_flag_beats_the_environment_which_beats_the_file(void **state)
     unlink(path);
 }
 
+/* Given variables that do not fit: they are an error for a command that has the setting, unless a flag gives it; other commands do not
+ * look at them. */
+static void a_variable_concerns_who_has_the_setting(void **state)
+{
+    (void)state;
+    static const struct { const char *name, *value, *flag; unsigned has, has_not; } cases[] = {
+        {"MANTA_PORT", "many", "--port=1", USE_HEAD, USE_CLIENT}, {"MANTA_SLOTS", "0", "--slots=1", USE_WORKER, USE_HEAD},
+        {"MANTA_BALANCE", "fair", "--balance=random", USE_HEAD, USE_WORKER}, {"MANTA_MEMORY", "lots", "--memory=1g", USE_WORKER, USE_CLIENT},
+        {"MANTA_EXACT", "perhaps", "--exact", USE_WORKER, USE_CLIENT}, {"MANTA_OUTPUT", "xml", "-o=", USE_CLIENT, USE_HEAD},
+        {"MANTA_MODEL", "a,a", "--model=b", USE_WORKER, USE_HEAD},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings s;
+        struct fault f = {0};
+        setenv(cases[i].name, cases[i].value, 1);
+        assert_int_equal(load(&s, &f, cases[i].has, 0, NULL), ERR_USAGE);
+        assert_memory_equal(f.text, cases[i].name, strlen(cases[i].name));
+        settings_fini(&s);
+        assert_int_equal(load(&s, &f, cases[i].has_not, 0, NULL), 0);
+        assert_string_equal(buf_cstr(&s.warnings), "");
+        settings_fini(&s);
+        const char *args[] = {cases[i].flag, "json"};
+        bool two = strcmp(cases[i].flag, "-o=") == 0;
+        args[0] = two ? "-o" : args[0];
+        if (load(&s, &f, cases[i].has, two ? 2 : 1, args) != 0)
+            fail_msg("%s", f.text);
+        settings_fini(&s);
+        unsetenv(cases[i].name);
+    }
+}
+
+/* What Kubernetes and Docker put beside a service called manta, manta-head or manta-api: no error, at most a word. */
+static void service_links_are_no_settings(void **state)
+{
+    (void)state;
+    static const char *const links[][2] = {
+        {"MANTA_SERVICE_HOST", "10.96.0.12"}, {"MANTA_SERVICE_PORT", "8470"}, {"MANTA_SERVICE_PORT_HTTP", "8470"},
+        {"MANTA_PORT_8470_TCP", "tcp://10.96.0.12:8470"}, {"MANTA_PORT_8470_TCP_PROTO", "tcp"}, {"MANTA_PORT_8470_TCP_PORT", "8470"},
+        {"MANTA_PORT_8470_TCP_ADDR", "10.96.0.12"}, {"MANTA_HEAD_SERVICE_HOST", "10.96.0.13"}, {"MANTA_HEAD_PORT", "tcp://10.96.0.13:8470"},
+        {"MANTA_HOSTS_PORT", "udp://10.96.0.13:53"}, {"MANTA_NAME", "/web/manta"}, {"MANTA_ENV_MODE", "x"},
+    };
+    struct settings s;
+    struct fault f = {0};
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+        setenv(links[i][0], links[i][1], 1);
+    assert_int_equal(load(&s, &f, USE_HEAD | USE_WORKER | USE_UP, 0, NULL), 0);
+    assert_string_equal(buf_cstr(&s.warnings), "");
+    settings_fini(&s);
+    setenv("MANTA_PORT", "tcp://10.96.0.12:8470", 1);
+    assert_int_equal(load(&s, &f, USE_HEAD, 0, NULL), 0);
+    assert_int_equal(setting_number(&s, SET_PORT), 8470);
+    assert_non_null(strstr(buf_cstr(&s.warnings), "MANTA_PORT is a service link"));
+    settings_fini(&s);
+    unsetenv("MANTA_PORT");
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+        unsetenv(links[i][0]);
+}
+
+static void a_misspelled_variable_is_told(void **state)
+{
+    (void)state;
+    static const struct { const char *name, *says; unsigned uses; } cases[] = {
+        {"MANTA_PROT", "unknown variable MANTA_PROT: did you mean MANTA_PORT?", USE_HEAD},
+        {"MANTA_APIKEY", "did you mean MANTA_API_KEY?", USE_CLIENT},
+        {"MANTA_JOIN_TOKN", "did you mean MANTA_JOIN_TOKEN?", USE_WORKER},
+        {"MANTA_TRCE", "did you mean MANTA_TRACE?", USE_HEAD},
+        {"MANTA_MODEL_DIR", "did you mean MANTA_MODELS_DIR?", USE_WORKER},
+        {"MANTA_PROT", "", USE_WORKER}, /* it has no port */
+        {"MANTA_WORKERS", "", USE_HEAD}, /* another command's */
+        {"MANTA_MODELS_DIR", "", USE_WORKER}, {"MANTA_SOMETHING_ELSE", "", USE_HEAD}, {"MANTA_", "", USE_HEAD}, {"XMANTA_PROT", "", USE_HEAD},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings s;
+        struct fault f = {0};
+        setenv(cases[i].name, "7", 1);
+        assert_int_equal(load(&s, &f, cases[i].uses, 0, NULL), 0);
+        const char *warnings = buf_cstr(&s.warnings);
+        if (cases[i].says[0] == '\0' ? warnings[0] != '\0' : strstr(warnings, cases[i].says) == NULL)
+            fail_msg("%s: '%s'", cases[i].name, warnings);
+        settings_fini(&s);
+        assert_int_equal(load(&s, &f, cases[i].uses | USE_HEAD, 1, (const char *[]){"--die-with-parent=1"}), 0);
+        assert_string_equal(buf_cstr(&s.warnings), ""); /* its parent has said it */
+        settings_fini(&s);
+        unsetenv(cases[i].name);
+    }
+}
+
+static void a_port_is_enough_for_a_client(void **state)
+{
+    (void)state;
+    static const char *const ways[][2] = {{"--port", "9250"}, {"-p", "9250"}, {"--port=9250", NULL}, {"--head", "9250"}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct settings s;
+        struct fault f = {0};
+        assert_int_equal(load(&s, &f, USE_CLIENT, ways[i][1] != NULL ? 2 : 1, (const char *[]){ways[i][0], ways[i][1]}), 0);
+        assert_string_equal(setting_text(&s, SET_HEAD), "9250");
+        settings_fini(&s);
+    }
+}
+
 struct bad_flag {
     const char *args[3];
     int n;
@@ -112,6 +212,16 @@ static void a_wrong_file_is_told_with_its_line_and_the_nearest_key(void **state)
         {"head: {port: {x: 1}}\n", ":1:14: no map belongs under 'port'"},
         {"just words\n", ":1:1: expected a map of settings, got 'just words'"},
         {"head:\n  port: 1\n bad\n", "did not find expected"},
+        {"head: []\n", ":1:7: no list belongs under 'head'"},
+        {"head: 7\n", "unknown key 'head'"},
+        {"hedd: ~\n", "unknown key 'hedd'"},
+        {"head:\n  prot: ~\n", "unknown key 'head.prot': did you mean 'head.port'"},
+        {"head:\n  port: ~\n  port: 2\n", ":3:9: given already in line 2: 'head.port'"},
+        {"head:\n  port: ''\n", "head.port: '' is not a whole number"},
+        {"worker:\n  model: [a, ~]\n", "an item of the list is empty"},
+        {"head:\n\tport: 1\n", ":2:1: found character that cannot start any token (a tab: YAML wants spaces)"},
+        {"head:\n  host: \xff\xfe\n", "byte 15: invalid leading UTF-8 octet: a settings file is text in UTF-8"},
+        {"- port\n", "no list belongs under"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct settings s;
@@ -122,6 +232,50 @@ static void a_wrong_file_is_told_with_its_line_and_the_nearest_key(void **state)
             fail_msg("'%s' lacks '%s'", f.text, cases[i].says);
         settings_fini(&s);
         unlink(path);
+    }
+}
+
+/* What is left empty, or null, is as if it were not there; files as other systems' editors write them. */
+static void a_file_may_leave_things_empty(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "", "# nothing\n", "---\n", "~\n", "head:\nworker:\n  slots: 2\n", "head:\n#  port: 1\nworker:\n  slots: 2\n", "head: null\nup: ~\njoin_token:\n",
+        "worker:\n  context:\n  kv: ~\n  model: []\n  slots: 2\n  memory: null\n", "worker: {}\n", "head:\n  api_key: NULL\nworker: {slots: 2}\n",
+        "\xef\xbb\xbfworker:\r\n  slots: 2\r\n", "worker:\n  slots: 2\n...\n---\nhead:\n  port: ~\n", "worker:\n  slots: \"2\"\n  node: \"\"\n",
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct settings s;
+        struct fault f = {0};
+        const char *path = file_with(files[i]);
+        if (load(&s, &f, USE_HEAD | USE_WORKER | USE_UP, 2, (const char *[]){"--config", path}) != 0)
+            fail_msg("file %zu: %s", i, f.text);
+        assert_int_equal(setting_number(&s, SET_PORT), 8470);
+        assert_int_equal(setting_number(&s, SET_CONTEXT), 0);
+        assert_string_equal(setting_text(&s, SET_MODEL), "smollm2");
+        assert_string_equal(setting_text(&s, SET_API_KEY), "");
+        assert_int_equal(setting_number(&s, SET_SLOTS), strstr(files[i], "slots") != NULL ? 2 : 4);
+        settings_fini(&s);
+        unlink(path);
+    }
+}
+
+/* Whatever --config names: a sentence, at once. */
+static void what_is_no_file_of_settings_is_told(void **state)
+{
+    (void)state;
+    static const struct bad_file cases[] = {
+        {"/", "cannot read the settings file '/': Is a directory"}, {"/dev/zero", "'/dev/zero' is larger than 1048576 bytes"},
+        {"/nowhere/x.yaml", "'/nowhere/x.yaml': No such file"}, {"/proc/self/mem", "cannot read the settings file '/proc/self/mem': "},
+        {"/proc/self/exe", "/proc/self/exe"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings s;
+        struct fault f = {0};
+        assert_int_not_equal(load(&s, &f, USE_HEAD, 2, (const char *[]){"--config", cases[i].text}), 0);
+        if (strstr(f.text, cases[i].says) == NULL)
+            fail_msg("'%s' lacks '%s'", f.text, cases[i].says);
+        settings_fini(&s);
     }
 }
 
@@ -254,6 +408,12 @@ int main(void)
         cmocka_unit_test(sizes_and_switches_are_read_as_people_write_them),
         cmocka_unit_test(a_wrong_file_is_told_with_its_line_and_the_nearest_key),
         cmocka_unit_test(the_laptop_file_is_understood),
+        cmocka_unit_test(a_variable_concerns_who_has_the_setting),
+        cmocka_unit_test(service_links_are_no_settings),
+        cmocka_unit_test(a_misspelled_variable_is_told),
+        cmocka_unit_test(a_port_is_enough_for_a_client),
+        cmocka_unit_test(a_file_may_leave_things_empty),
+        cmocka_unit_test(what_is_no_file_of_settings_is_told),
         cmocka_unit_test(several_models_are_a_list),
         cmocka_unit_test(sizes_that_contradict_each_other_are_refused_with_their_lines),
         cmocka_unit_test(sizes_that_agree_are_not_refused),

@@ -1,0 +1,285 @@
+"""What a process may be started in: descriptors, limits, disks, signals, variables and addresses that are not as usual."""
+
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from cluster import PROGRAM, Head, Process, Up, alive, children, environment, free_port, wait_for
+
+ECHO = ("--engine", "echo", "--model", "echo:tokens=20")
+NO_HEAD = ("--head", "127.0.0.1:1")
+
+
+def closed(*descriptors):
+    """For preexec_fn."""
+    def close():
+        for fd in descriptors:
+            os.close(fd)
+    return close
+
+
+# ---- descriptors ----
+
+@pytest.mark.parametrize("descriptors", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)])
+def test_a_service_without_standard_files(cluster, descriptors):
+    """Given a starter that closed some of standard input, output and error; when a head, a worker and a whole cluster run, answer and
+    get SIGTERM; then all of them end with status 0: no connection was taken for an output."""
+    port = free_port()
+    head = cluster.add(Head, ["head", "--port", port], preexec_fn=closed(*descriptors))
+    head.port = port
+    wait_for("the head", head.answers)
+    worker = cluster.echo_worker(head, "echo:tokens=20", preexec_fn=closed(*descriptors))
+    head.wait_ready(actors=1)
+    assert head.ask("hello")["responses"][0]["tokens"] == 20
+    assert worker.stop() == 0 and head.stop() == 0
+    up = cluster.up("--no-prompt", "--workers", 1, *ECHO, preexec_fn=closed(*descriptors))
+    wait_for("the cluster", up.answers)
+    up.wait_ready(actors=1)
+    assert up.stop() == 0
+
+
+@pytest.mark.parametrize("descriptors", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("command, status", [(("status", *NO_HEAD), 4), (("health", *NO_HEAD), 1), (("prompt", "hi", *NO_HEAD), 4), (("verify", *NO_HEAD), 1),
+                                             (("models", "catalogue"), 0), (("--version",), 0), (("scale", "x"), 2)])
+def test_a_command_without_standard_files(tmp_path, descriptors, command, status):
+    """Given closed standard files; when a command runs; then its status is the usual one."""
+    end = subprocess.run([PROGRAM, *command], env=environment(tmp_path), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         preexec_fn=closed(*descriptors), timeout=60, check=False)
+    assert end.returncode == status
+
+
+@pytest.mark.parametrize("command", [("status",), ("status", "-o", "json"), ("status", "--limits"), ("actors",), ("health",), ("verify",), ("prompt", "hi"),
+                                     ("prompt", "hi", "-o", "json"), ("models",), ("models", "-o", "json"), ("models", "catalogue"), ("cordon", "ash"),
+                                     ("uncordon", "ash"), ("--help",), ("--version",), ("up", "--help")])
+def test_an_output_that_is_full(echo, tmp_path, command):
+    """Given a standard output without room; when a command prints; then it ends with an error that says so."""
+    target = [] if command[0].startswith("--") or "--help" in command else ["--head", echo.address]
+    with open("/dev/full", "w") as full:
+        end = subprocess.run([PROGRAM, *command, *target], env=environment(tmp_path), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                             text=True, timeout=60, check=False)
+    assert end.returncode != 0
+    assert "error: cannot write the output: " in end.stderr
+
+
+@pytest.mark.parametrize("files", [4, 8, 12, 19, 32, 40])
+@pytest.mark.parametrize("command", [("head", "--port", "0"), ("worker", *NO_HEAD, *ECHO), ("up", "--no-prompt", "--workers", "3", *ECHO), ("status", *NO_HEAD)])
+def test_few_open_files(cluster, command, files):
+    """Given a hard limit on open files; when a command is started; then it does its work, or says at once that the limit is too low."""
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))}
+    port = ["--port", free_port()] if command[0] == "up" else []
+    p = cluster.add(Process, [*command, *port], **limit)
+    works = {"head": "ready for worker nodes", "worker": "redialling", "up": r"up \| ready", "status": "connection refused"}[command[0]]
+    found = p.wait_line(rf"({works})|(only {files} files may be open at once, and manta {command[0]} needs \d+)")
+    if files >= 32:
+        assert found[1], p.log
+    if found[2]:
+        assert p.wait() == 2
+        assert len(p.log.splitlines()) == 1, p.log
+    assert "crash report" not in p.log
+
+
+def test_a_soft_limit_is_raised(cluster):
+    """Given a soft limit on open files that is low and a hard one that is not; when a cluster of many workers is started; then it runs."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    up = cluster.up("--no-prompt", "--workers", 4, *ECHO, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, hard)))
+    up.wait_line(r"up \| ready")
+    assert up.stop() == 0
+
+
+# ---- signals ----
+
+def ignore_hangup():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def test_a_hang_up_ends_in_order(cluster):
+    """Given a head with a worker in the middle of an answer; when both get a hang-up, twice, as a shell and the kernel send it; then
+    the answer comes whole before they end with status 0."""
+    head = cluster.head("--drain-grace", 60)
+    worker = cluster.echo_worker(head, "echo:tokens=40,decode_us=25000", "--drain-grace", 60)
+    head.wait_ready(actors=1)
+    answers = []
+    t = threading.Thread(target=lambda: answers.append(head.ask("hello")))
+    t.start()
+    head.wait_status(running=1)
+    for p in (head, worker, head, worker):
+        p.send(signal.SIGHUP)
+    t.join(60)
+    assert answers[0]["responses"][0]["tokens"] == 40
+    assert head.wait() == 0 and worker.wait() == 0
+
+
+@pytest.mark.parametrize("part", ["head", "worker", "up"])
+def test_nohup(cluster, part):
+    """Given a head, a worker or a cluster that was started with hang-ups ignored, as nohup does; when the hang-up comes, also to all its
+    children; then it runs on, and ends with SIGTERM."""
+    if part == "head":
+        p = head = cluster.head(preexec_fn=ignore_hangup)
+    elif part == "worker":
+        head = cluster.head()
+        p = cluster.echo_worker(head, "echo:tokens=20", preexec_fn=ignore_hangup)
+        head.wait_ready(actors=1)
+    else:
+        p = head = cluster.up("--no-prompt", "--workers", 2, *ECHO, preexec_fn=ignore_hangup)
+        p.wait_line(r"up \| ready")
+    pids = [p.pid, *children(p.pid)]
+    for pid in pids:
+        os.kill(pid, signal.SIGHUP)
+    if part == "up":
+        assert head.ask("hello")["responses"][0]["tokens"] == 20
+    else:
+        cluster.echo_worker(head, "echo:tokens=20", "--node", "later")
+        wait_for("one that joins later", lambda: any(w["node"] == "later" for w in head.status()["worker_nodes"]))
+    assert all(map(alive, pids)) and [p.pid, *children(p.pid)] == pids
+    assert p.stop() == 0
+
+
+# ---- disks ----
+
+def no_growth():
+    """No file may grow: what a full disk or a quota is, without being root."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
+def a_file(folder):
+    path = folder / "file"
+    path.write_text("")
+    return path
+
+
+@pytest.mark.parametrize("case", ["no growth", "state is a file", "state is nowhere", "state is read-only", "no home", "home is a file", "runtime is too long",
+                                  "no cache", "folder is gone"])
+def test_a_cluster_without_a_place_to_write(cluster, tmp_path, case):
+    """Given a state folder that is full, no folder, read-only or not known, a home or a cache that is none; when a cluster is started
+    there; then it serves, and says at most that there is no log."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    env, options = {
+        "no growth": ({}, {"preexec_fn": no_growth}),
+        "state is a file": ({"XDG_STATE_HOME": str(a_file(tmp_path))}, {}),
+        "state is nowhere": ({"XDG_STATE_HOME": "/nowhere/at/all"}, {}),
+        "state is read-only": ({"XDG_STATE_HOME": "/proc/self"}, {}),
+        "no home": ({"XDG_STATE_HOME": "", "HOME": "", "XDG_RUNTIME_DIR": ""}, {}),
+        "home is a file": ({"XDG_STATE_HOME": "", "XDG_CACHE_HOME": "", "HOME": str(a_file(tmp_path))}, {}),
+        "runtime is too long": ({"XDG_RUNTIME_DIR": "/tmp/" + "x" * 200}, {}),
+        "no cache": ({"XDG_CACHE_HOME": "/dev/null", "MANTA_MODELS_DIR": "/dev/null/models"}, {}),
+        "folder is gone": ({}, {"cwd": gone, "preexec_fn": lambda: os.rmdir(gone)}),
+    }[case]
+    port = free_port()
+    command = ["up", "--no-prompt", "--workers", "2", "--port", str(port), *ECHO]
+    up = subprocess.Popen([PROGRAM, *command], env=environment(tmp_path, **env), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, **options)
+    try:
+        head = Up.__new__(Up)
+        head.port = port
+        head.wait_ready(actors=2)
+        assert len(head.ask("hello", actors="all")["responses"]) == 2
+        os.kill(children(up.pid)[-1], signal.SIGKILL)
+        head.wait_ready(actors=2)
+        up.terminate()
+        _, text = up.communicate(timeout=60)
+        assert up.returncode == 0, text
+        assert "crash report" not in text and "signal 7" not in text
+    finally:
+        up.kill()
+        up.wait(10)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+def test_a_disk_that_is_full(cluster, tmp_path):
+    """Given a state folder on a file system without a free block, where a worker's record exists already; when a worker runs there; then
+    it joins, answers and ends; what it could not write is not missed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    fill = 'mount -t tmpfs -o size=64k tmpfs "$1" && mkdir "$1/manta" && : >"$1/manta/run-oak" && { dd if=/dev/zero of="$1/fill" bs=1k count=200 2>/dev/null; shift; exec "$@"; }'
+    probe = subprocess.run(["unshare", "-m", "sh", "-c", fill, "x", disk, "true"], capture_output=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip("no mount namespace here")
+    head = cluster.head()
+    worker = cluster.add(Process, ["worker", "--head", head.address, "--node", "oak", *ECHO], through=("unshare", "-m", "sh", "-c", fill, "x", str(disk)),
+                         env={"XDG_STATE_HOME": str(disk)})
+    head.wait_ready(actors=1)
+    assert head.ask("hello")["responses"][0]["tokens"] == 20
+    assert worker.stop() == 0, worker.log
+
+
+# ---- addresses ----
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_a_cluster_on_ipv6(cluster, run, host):
+    """Given a cluster on the IPv6 loopback, written with and without brackets; when it runs; then its workers join, every client command
+    reaches it, and its address is printed as it can be used."""
+    port = free_port()
+    up = cluster.add(Process, ["up", "--no-prompt", "--host", host, "--port", port, "--workers", "1", *ECHO])
+    up.wait_line(rf"up \| ready: http://\[::1\]:{port} ")
+    for address in (f"[::1]:{port}", f"http://[::1]:{port}/"):
+        for command in ("status", "actors", "health", "verify", "prompt hello"):
+            end = run(*command.split(), "--head", address)
+            assert end.returncode == 0, (command, end.stdout, end.stderr)
+    second = run("up", "--host", host, "--port", port, *ECHO)
+    assert second.returncode == 1 and f"`manta prompt --head [::1]:{port}`" in second.stderr
+    worker = cluster.worker(f"127.0.0.1:1,[::1]:{port}", *ECHO, "--node", "oak")
+    wait_for("a worker of two heads", lambda: "oak" in run("status", "--head", f"[::1]:{port}").stdout)
+    assert worker.stop() == 0 and up.stop() == 0
+
+
+def test_a_wildcard_is_reached_on_loopback(cluster, run):
+    """Given a cluster that listens on all addresses, by a name of that which is seldom used; when it runs; then workers and clients of this
+    machine reach it."""
+    port = free_port()
+    keys = {"MANTA_API_KEY": "key", "MANTA_JOIN_TOKEN": "token"}
+    up = cluster.add(Process, ["up", "--no-prompt", "--host", "0", "--port", port, "--workers", "1", *ECHO], env=keys)
+    up.wait_line(rf"up \| ready: http://127.0.0.1:{port} ")
+    assert run("health", "--port", port, env=keys).returncode == 0
+    assert up.stop() == 0
+
+
+def test_a_port_names_a_head_of_this_machine(echo, run):
+    """Given a head; when a client is told a port only; then it asks this machine."""
+    for flags in (("--port", echo.port), ("-p", echo.port), (f"--port={echo.port}",), ("--head", echo.port), ("--head", f"1,{echo.port}")):
+        end = run("health", *flags)
+        assert end.returncode == 0, (flags, end.stderr)
+    assert "is not a port" in run("status", "--port", "70000").stderr
+
+
+# ---- variables ----
+
+def test_variables_of_a_kubernetes_pod(cluster, run):
+    """Given the variables that Kubernetes puts into each pod beside a service called manta; when a head runs, and clients and a worker are
+    told where; then they take no notice, but for a word of the head's."""
+    links = {"MANTA_SERVICE_HOST": "10.96.0.12", "MANTA_SERVICE_PORT": "8470", "MANTA_PORT": "tcp://10.96.0.12:8470",
+             "MANTA_PORT_8470_TCP": "tcp://10.96.0.12:8470", "MANTA_PORT_8470_TCP_ADDR": "10.96.0.12", "MANTA_PORT_8470_TCP_PROTO": "tcp"}
+    head = cluster.head(env=links)
+    cluster.echo_worker(head, "echo:tokens=20", env=links)
+    head.wait_ready(actors=1)
+    assert head.log.count("warning: ") == 0  # --port was given
+    for command in ("status", "health", "actors", "verify"):
+        end = run(command, "--head", head.address, env=links)
+        assert end.returncode == 0 and end.stderr == "", end.stderr
+
+
+def test_a_measurement_leaves_no_trace(run, tmp_path):
+    """Given variables for a person's own cluster; when `manta chaos` kills workers; then those do not steer it, and the state folder in
+    which real workers of the same names look is empty afterwards."""
+    env = {"MANTA_API_KEY": "key", "MANTA_HOST": "192.0.2.1", "MANTA_JOIN_TOKEN": "t", "TMPDIR": str(tmp_path)}
+    end = run("chaos", "--streams", 6, "--faults", 2, "--kinds", "kill", "-o", "json", env=env, timeout_s=120)
+    assert end.returncode == 0, end.stderr
+    json.loads(end.stdout)
+    assert list(pathlib.Path(tmp_path).rglob("*")) == []
