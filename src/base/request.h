@@ -76,6 +76,7 @@ struct request {
     uint32_t stops_n;           /* at most REQUEST_STOPS_MAX */
     struct logit_bias *biases;
     uint32_t biases_n;          /* at most REQUEST_BIASES_MAX */
+    uint64_t scope;             /* whose cached prompts it may use, and who may use its own: a tenant's number; 0: all with a 0 */
     struct str affinity;        /* session key for routing; may be empty */
     struct str tenant;          /* whose request it is, for a fair queue; may be empty. The head's own, as is the next */
     int32_t priority;           /* the lower, the earlier: -REQUEST_PRIORITY_MAX … REQUEST_PRIORITY_MAX */

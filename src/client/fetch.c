@@ -105,7 +105,11 @@ static void read_http_error(struct fetch *q)
     json_t *answer = json_loadb(q->body.p, q->body.n, 0, NULL);
     if (!read_error(answer, &q->fault))
         fault_set(&q->fault, ERR_PROTOCOL, "%s answered with HTTP %d and no manta error: is it a manta head?", q->head, q->status);
-    q->fault.err = q->status == 503 ? ERR_UNAVAILABLE : q->status == 401 ? ERR_AUTH : q->status == 404 ? ERR_NOT_FOUND : q->fault.err;
+    static const int errs[] = {ERR_UNAVAILABLE, ERR_AUTH, ERR_FORBIDDEN, ERR_NOT_FOUND};
+    for (size_t i = 0; i < sizeof errs / sizeof errs[0]; i++) {
+        if (err_http(errs[i]) == q->status)
+            q->fault.err = errs[i];
+    }
     json_decref(answer);
 }
 

@@ -185,9 +185,11 @@ static uint64_t call_bytes(const struct head *h, const struct head_event *ev)
 struct call *head_call_new(struct head *h, const struct head_event *ev, struct pool *pool)
 {
     struct call *call = xalloc(sizeof *call);
+    uint64_t salt = h->cfg.seed ^ ev->request->scope; /* what one tenant asked before tells another one's prompts nothing */
     call->request = request_clone(ev->request);
     wire_run_from_request(&call->run, call->request, &call->arena);
     call->stream = ev->stream;
+    call->claim = ev->claim;
     call->client = xstr_dup(ev->client);
     call->client_n = ev->client.n;
     call->bytes = call_bytes(h, ev);
@@ -201,11 +203,11 @@ struct call *head_call_new(struct head *h, const struct head_event *ev, struct p
     call->wanted = ev->count;
     list_init(&call->jobs);
     if (ev->request->affinity.n > 0)
-        call->session = hash_text(h->cfg.seed, ev->request->affinity) | 1;
+        call->session = hash_text(salt, ev->request->affinity) | 1;
     uint64_t blocks[PREFIX_BLOCKS_MAX];
     bool asks_prefix = h->cfg.balance == BALANCE_PREDICTED || h->cfg.balance == BALANCE_PREFIX;
     if (asks_prefix && !embeds(ev->request))
-        call->blocks_n = (uint32_t)prefix_blocks(h->cfg.seed, ev->request, blocks);
+        call->blocks_n = (uint32_t)prefix_blocks(salt, ev->request, blocks);
     call->blocks = xalloc_array(call->blocks_n + 1, sizeof *blocks);
     memcpy(call->blocks, blocks, call->blocks_n * sizeof *blocks);
     return call;
@@ -313,7 +315,7 @@ void head_prompt(struct head *h, const struct head_event *ev)
         return;
     }
     if (head_call_by_stream(h, ev->stream) != NULL) {
-        fault_set(&f, ERR_IN_USE, "the stream %016llx is being answered already", (unsigned long long)ev->stream);
+        fault_set(&f, ERR_IN_USE, "this stream is being answered already");
         head_call_refuse(h, ev->call, &f, 0);
         return;
     }

@@ -126,6 +126,9 @@ struct head_event {
                                       at most fanout_max; count 1 is as without.
                                    false: `count` answers, wherever there is room (OpenAI's n) */
     uint64_t stream;               /* PROMPT, RESUME: name of the answer's stream, random; 0 (PROMPT): cannot be resumed */
+    uint64_t claim;                /* PROMPT: proof that it is this client's, kept by workers. RESUME: those with another one tell of
+                                      somebody else's stream, or of none */
+    struct str tenant;             /* RESUME: as in a request */
     struct str client;             /* PROMPT: what another head needs to know of the client's request; cloned */
     struct wire_i32s said;         /* RESUME: per branch the tokens that the client has; empty: none of any */
     bool anew;                     /* RESUME: nothing is lost when nobody has it: the program will begin it anew */

@@ -169,7 +169,7 @@ struct call {
     bool failed;         /* counted in head.calls_failed */
     bool reported;       /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
     uint64_t session;    /* hash of request.affinity; 0: none */
-    uint64_t stream;     /* its name for other heads; 0: none */
+    uint64_t stream, claim; /* its name for other heads, 0: none; who goes on with it must have the same claim */
     struct stream_node by_stream; /* head.streams, where it has a name */
     char *client;        /* owned; what another head needs to know of the client's request */
     size_t client_n;

@@ -44,7 +44,9 @@ static int check_token(const struct head *h, const struct wire_hello *m, struct 
 {
     if (h->cfg.join_token.n == 0 || token_is(m->token, h->cfg.join_token))
         return 0;
-    return fault_set(f, ERR_AUTH, "%s join token: start it with the token that the head was started with",
+    return fault_set(f, ERR_AUTH,
+                     "%s join token: give it the --join-token of the head; where the head was given none, it is in the state folder of the head's "
+                     "user, on the head's machine, where that user's workers find it",
                      m->token.n == 0 ? "no" : "wrong");
 }
 

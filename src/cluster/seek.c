@@ -38,7 +38,8 @@ struct found {
 
 struct seek {
     struct id_node node;     /* head.seeks, by the order of asking */
-    uint64_t call, stream;
+    uint64_t call, stream, claim;
+    char *tenant;            /* owned */
     uint32_t deadline_ms;
     uint32_t pending;        /* workers that have not answered */
     int32_t *said;           /* owned: per branch what the client has */
@@ -84,6 +85,7 @@ static void seek_free(struct head *h, struct seek *s)
     free(s->said);
     free(s->request);
     free(s->client);
+    free(s->tenant);
     free(s);
 }
 
@@ -97,7 +99,7 @@ void head_seeks_free(struct head *h)
 static void seek_fail(struct head *h, struct seek *s, int err, const char *why)
 {
     struct fault f = {0};
-    fault_set(&f, err, "the stream %016llx cannot go on here: %s", (unsigned long long)s->stream, why);
+    fault_set(&f, err, "this stream cannot go on here: %s", why);
     head_call_refuse(h, s->call, &f, err == ERR_BUSY ? RETRY_S : 0);
     seek_free(h, s);
 }
@@ -217,6 +219,7 @@ static void go_on(struct head *h, struct seek *s)
     }
     struct head_event ev = {.request = s->request,
                             .stream = s->stream,
+                            .claim = s->claim,
                             .client = str_n(s->client, s->client_n),
                             .count = branches_n(s),
                             .deadline_ms = s->deadline_ms};
@@ -295,6 +298,7 @@ static void take_request(struct head *h, struct seek *s, const struct wire_run *
     struct wire_arena arena = {0};
     wire_run_to_request(run, &borrowed, &arena);
     borrowed.sampling.seed -= run->branch; /* each branch was sent with its own */
+    borrowed.tenant = str_of(s->tenant);
     uint64_t bytes = request_bytes(&borrowed) + run->client.n + HEAD_CALL_BYTES + (s->said_n > 0 ? s->said_n : 1) * HEAD_JOB_BYTES;
     if (h->queue_bytes + bytes <= h->cfg.queue_bytes_max) {
         s->request = request_clone(&borrowed);
@@ -362,6 +366,9 @@ static void seek_found(struct head *h, struct seek *s, struct worker *w, const s
         err = fault_set(&f, ERR_PROTOCOL, "held: its run is '%s'", wire_name(msg.type));
     if (err == 0)
         err = check_held(h, w, m, &msg.run, &f);
+    if (err == 0 && msg.run.claim != s->claim)
+        err = fault_set(&f, ERR_PROTOCOL, "held: no head gave this worker the stream %016llx: what it tells of it is made up",
+                        (unsigned long long)m->stream);
     if (err != 0) {
         head_link_refuse(h, w->link, ERR_PROTOCOL, false, "%s", f.text);
     } else {
@@ -450,6 +457,8 @@ void head_resume(struct head *h, const struct head_event *ev)
     struct seek *s = xalloc(sizeof *s);
     s->call = ev->call;
     s->stream = ev->stream;
+    s->claim = ev->claim;
+    s->tenant = xstr_dup(ev->tenant);
     s->deadline_ms = ev->deadline_ms;
     s->said_n = ev->said.n;
     s->said = xalloc_array(s->said_n + 1, sizeof *s->said);

@@ -215,10 +215,21 @@ void head_take_ask(struct head *h, struct worker *w)
     ask(h, w, 0, (struct wire_i32s){0});
 }
 
+/* What a worker makes up has not the claim that heads give to those who run a stream. */
+static bool is_of(const struct call *call, const struct wire_held *m)
+{
+    struct wire_arena arena = {0};
+    struct wire_msg msg;
+    bool same = wire_decode(&msg, &arena, m->run, NULL) == 0 && msg.type == WIRE_run && msg.run.stream == call->stream &&
+                msg.run.claim == call->claim && msg.run.branch == m->branch;
+    wire_arena_fini(&arena);
+    return same;
+}
+
 static struct job *find_sought(const struct head *h, const struct wire_held *m)
 {
     const struct call *call = head_call_by_stream(h, m->stream);
-    if (call == NULL)
+    if (call == NULL || !is_of(call, m))
         return NULL;
     LIST_EACH(pos, &call->jobs) {
         struct job *job = list_item(pos, struct job, in_call);

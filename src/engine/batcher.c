@@ -146,7 +146,7 @@ static void admit(struct batcher *b)
     struct job *j;
     while (b->slots.busy < b->slots.n && (j = queue_ready(b)) != NULL && j->r->kind != REQUEST_EMBED) {
         leave_queue(b, j);
-        uint32_t slot = slots_pick(&b->slots, j->tokens, job_tokens(j));
+        uint32_t slot = slots_pick(&b->slots, j->r->scope, j->tokens, job_tokens(j));
         slots_take(&b->slots, slot, j);
         turn_carry(b, slot);
         b->hints_old = true;

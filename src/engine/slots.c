@@ -29,6 +29,18 @@ uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t
     return i;
 }
 
+/* One tenant's prompt must not be answered sooner because another one has asked the same: that would tell what was asked. */
+uint32_t slots_held(const struct slot *at, uint64_t scope, const int32_t *tokens, uint32_t n)
+{
+    return at->scope == scope ? slots_common(at->tokens, at->n, tokens, n) : 0;
+}
+
+void slots_own(struct slots *s, uint32_t slot, uint64_t scope)
+{
+    MUST(s->slot[slot].scope == scope || s->slot[slot].n == 0);
+    s->slot[slot].scope = scope;
+}
+
 static uint32_t busy_neighbours(const struct slots *s, uint32_t i)
 {
     bool below = i > 0 && s->slot[i - 1].job != NULL, above = i + 1 < s->n && s->slot[i + 1].job != NULL;
@@ -54,13 +66,13 @@ static uint32_t best_free(const struct slots *s)
 
 /* A new conversation shares its system prompt with every old one. Taking over an old one's slot for these few tokens
  * would cost that conversation its next first token, so the shared part must be half of what the slot holds. */
-uint32_t slots_pick(const struct slots *s, const int32_t *tokens, uint32_t n)
+uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n)
 {
     uint32_t best = s->n, best_common = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         if (s->slot[i].job != NULL)
             continue;
-        uint32_t common = slots_common(s->slot[i].tokens, s->slot[i].n, tokens, n);
+        uint32_t common = slots_held(&s->slot[i], scope, tokens, n);
         if (common > best_common && common >= s->slot[i].n / 2) {
             best = i;
             best_common = common;
@@ -86,14 +98,14 @@ void slots_release(struct slots *s, uint32_t slot)
     s->busy--;
 }
 
-struct slots_prefix slots_find_prefix(const struct slots *s, uint32_t slot, const int32_t *tokens, uint32_t n,
+struct slots_prefix slots_find_prefix(const struct slots *s, uint32_t slot, uint64_t scope, const int32_t *tokens, uint32_t n,
                                       uint32_t copy_tokens)
 {
     MUST(n > 0);
-    struct slots_prefix own = {.n = slots_common(s->slot[slot].tokens, s->slot[slot].n, tokens, n - 1)};
+    struct slots_prefix own = {.n = slots_held(&s->slot[slot], scope, tokens, n - 1)};
     struct slots_prefix other = {.copy = true};
     for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t common = i != slot ? slots_common(s->slot[i].tokens, s->slot[i].n, tokens, n - 1) : 0;
+        uint32_t common = i != slot ? slots_held(&s->slot[i], scope, tokens, n - 1) : 0;
         if (common > other.n) {
             other.n = common;
             other.src = i;
@@ -120,6 +132,7 @@ void slots_cut(struct slots *s, uint32_t slot, uint32_t n)
 void slots_copy(struct slots *s, uint32_t src, uint32_t dst, uint32_t n)
 {
     MUST(src != dst && n <= s->slot[src].n);
+    s->slot[dst].scope = s->slot[src].scope;
     s->slot[dst].n = 0;
     slots_append(s, dst, s->slot[src].tokens, n);
 }

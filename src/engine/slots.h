@@ -14,6 +14,7 @@ struct job;
 struct slot {
     int32_t *tokens;  /* owned; what the engine's sequence holds, room for `context` */
     uint32_t n;       /* tokens held */
+    uint64_t scope;   /* whose they are: request.scope of the job that put them there */
     struct job *job;  /* borrowed; NULL: free */
     bool begun;       /* the job's rows run: `tokens` is the beginning of the job's own */
     uint64_t freed;   /* count of frees when it became free; 0: never used */
@@ -43,16 +44,22 @@ void slots_init(struct slots *s, uint32_t n, uint32_t context);
 void slots_fini(struct slots *s);
 /* Length of the common beginning. */
 uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t b_n);
-/* The free slot that `tokens` should go to: the one that holds the most of their beginning, unless that would throw
+/* What a slot holds of another scope counts as nothing in the next two.
+ *
+ * The free slot that `tokens` should go to: the one that holds the most of their beginning, unless that would throw
  * away more than it saves; else one beside busy ones, or the one that was freed the longest ago. There MUST be one. */
-uint32_t slots_pick(const struct slots *s, const int32_t *tokens, uint32_t n);
+uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n);
 /* Gives the slot to a job; what it holds stays until the job begins. */
 void slots_take(struct slots *s, uint32_t slot, struct job *job);
 void slots_release(struct slots *s, uint32_t slot);
 /* How the prompt `tokens` in `slot` best begins: with what the slot holds, or with a copy of what another one holds.
  * The last token is always computed, for its logits. A copy costs what computing `copy_tokens` would cost. */
-struct slots_prefix slots_find_prefix(const struct slots *s, uint32_t slot, const int32_t *tokens, uint32_t n,
+struct slots_prefix slots_find_prefix(const struct slots *s, uint32_t slot, uint64_t scope, const int32_t *tokens, uint32_t n,
                                       uint32_t copy_tokens);
+/* Tokens of the prompt that the slot holds already. */
+uint32_t slots_held(const struct slot *at, uint64_t scope, const int32_t *tokens, uint32_t n);
+/* What the slot is about to hold is of this scope. What it holds of another one MUST have been cut off. */
+void slots_own(struct slots *s, uint32_t slot, uint64_t scope);
 /* The sequence of `slot` now holds these further tokens, in this order. */
 void slots_append(struct slots *s, uint32_t slot, const int32_t *tokens, uint32_t n);
 /* … holds its first n tokens only. */

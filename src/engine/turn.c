@@ -27,11 +27,12 @@ void turn_carry(struct batcher *b, uint32_t slot)
     struct job *j = b->slots.slot[slot].job;
     struct carry c;
     struct fault f = {0};
-    uint32_t held = slots_common(b->slots.slot[slot].tokens, b->slots.slot[slot].n, j->tokens, job_tokens(j));
+    uint32_t held = slots_held(&b->slots.slot[slot], j->r->scope, j->tokens, job_tokens(j));
     if (j->carry.n > 0 && b->ops->seq_load != NULL && carry_open(buf_str(&j->carry), &c, &f) == 0 && c.tokens_n > held &&
         carry_common(&c, j->tokens, job_tokens(j)) == c.tokens_n) {
         int err = b->ops->seq_load(b->engine, slot, c.cells, (int32_t)c.tokens_n, &f);
         slots_cut(&b->slots, slot, 0);
+        slots_own(&b->slots, slot, j->r->scope);
         slots_append(&b->slots, slot, j->tokens, err == 0 ? c.tokens_n : 0);
     }
     buf_fini(&j->carry);
@@ -47,7 +48,7 @@ static uint32_t copy_tokens(const struct batcher *b)
 static struct slots_prefix find_prefix(const struct batcher *b, uint32_t slot)
 {
     const struct job *j = b->slots.slot[slot].job;
-    return slots_find_prefix(&b->slots, slot, j->tokens, job_tokens(j), copy_tokens(b));
+    return slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_tokens(j), copy_tokens(b));
 }
 
 /* Puts the beginning of the prompt in place. Prompts start one after another, so a prefix that arrived several times at
@@ -64,6 +65,7 @@ static uint64_t start_prompt(struct batcher *b, uint32_t slot)
         b->ops->seq_trim(b->engine, slot, (int32_t)prefix.n);
         slots_cut(&b->slots, slot, prefix.n);
     }
+    slots_own(&b->slots, slot, at->job->r->scope);
     at->begun = true;
     at->job->cached = prefix.n < at->job->prompt_n ? prefix.n : at->job->prompt_n;
     at->job->started_us = start_us;

@@ -50,7 +50,10 @@ struct call {
     struct branch *branches;       /* owned */
     uint32_t branches_n;           /* known so far */
     uint64_t started_us;
-    uint64_t stream;               /* the answer's name for whoever goes on with it; 0: it has none */
+    uint64_t stream;               /* the answer's name for its client */
+    struct seal_stream sealed;     /* what workers call it, and the proof of whose it is */
+    uint64_t owner;                /* struct owner: whose it is … */
+    bool admin;                    /* … who sees nodes' addresses */
     uint32_t total;                /* branches there will be, as far as is known */
     struct api_stream_id *from;    /* owned; where a client that comes from another head is; NULL: it begins here */
     bool has_body;                 /* it brought its request again: when nobody has the stream, it begins anew */
@@ -73,6 +76,8 @@ enum {
     CALL_NAME_BYTES = 40,
     CLIENT_ID_BYTES_MAX = 128, /* longer ones are not kept: their requests cannot be asked for by them */
 };
+/* Whose it is; its stream has its name. */
+void call_own(struct call *c, const struct owner *who);
 /* A call for that request, with nothing but its time. */
 struct call *call_new(struct head_program *p, struct http_request *r);
 /* Asks workers for what comes after these places. */

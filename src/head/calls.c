@@ -66,13 +66,21 @@ struct branch *call_branch(struct call *c, uint32_t index)
 
 /* ---- from clients ---- */
 
-/* Who knows a stream's name can go on with it, so it is not to be guessed. */
+/* Not to be guessed, though only those with its tenant's key can go on with it. */
 static uint64_t stream_name(struct head_program *p)
 {
     uint64_t name = 0;
     if (getrandom(&name, sizeof name, GRND_NONBLOCK) != sizeof name || name == 0)
         name = rng_next(&p->seeds) | 1; /* a kernel that has only just started */
     return name;
+}
+
+void call_own(struct call *c, const struct owner *who)
+{
+    c->owner = who->id;
+    c->admin = who->admin;
+    c->sealed = seal_stream(&who->seal, c->stream);
+    c->tenant = xstrdup(who->tenant);
 }
 
 struct call *call_new(struct head_program *p, struct http_request *r)
@@ -115,7 +123,8 @@ static void prompt(struct head_program *p, struct call *c)
         .request = &c->api.request,
         .count = c->api.n,
         .spread = c->api.spread,
-        .stream = c->api.shape != API_EMBEDDINGS ? c->stream : 0,
+        .stream = c->api.shape != API_EMBEDDINGS ? c->sealed.name : 0,
+        .claim = c->sealed.claim,
         .client = buf_str(&note),
         .deadline_ms = c->api.timeout_ms,
     };
@@ -148,7 +157,9 @@ void call_resume(struct head_program *p, struct call *c, const struct api_stream
         said[i] = (int32_t)from->at[i].tokens;
     head_feed(p, (struct head_event){.kind = HEAD_RESUME,
                                      .call = c->node.id,
-                                     .stream = from->stream,
+                                     .stream = c->sealed.name,
+                                     .claim = c->sealed.claim,
+                                     .tenant = c->tenant != NULL ? str_of(c->tenant) : str_n(NULL, 0),
                                      .said = {.p = said, .n = from->n},
                                      .anew = call_may_begin_anew(c),
                                      .deadline_ms = c->api.timeout_ms});
@@ -172,8 +183,8 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
         reply_api_error(p, r, &e);
         return;
     }
-    char tenant[HEAD_TENANT_NAME_BYTES_MAX + 1];
-    if (request_tenant(p, r, tenant, sizeof tenant, &e.fault) != 0) {
+    struct owner who;
+    if (owner_of(p, r, &who, &e.fault) != 0) {
         api_call_fini(&api);
         reply_api_error(p, r, &e);
         return;
@@ -188,9 +199,10 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
     c->api = api;
     c->model = xstr_dup(api.request.model);
     c->client_id = request_client_id(r);
-    c->tenant = xstrdup(tenant);
-    c->api.request.tenant = str_of(c->tenant);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
+    call_own(c, &who);
+    c->api.request.tenant = str_of(c->tenant);
+    c->api.request.scope = p->o->share_prefix ? 0 : who.id;
     c->total = api.spread ? 0 : api.n;
     c->has_body = true;
     c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = str_of(c->model),
@@ -210,14 +222,17 @@ void call_begin_resume(struct head_program *p, struct http_request *r, struct st
 {
     struct api_stream_id from;
     struct fault f = {0};
+    struct owner who;
     struct str last = http_header(r, "last-event-id");
-    if (api_parse_stream_id(text, &from, &f) != 0 || (last.n > 0 && api_parse_stream_id(last, &from, &f) != 0)) {
+    if (api_parse_stream_id(text, &from, &f) != 0 || (last.n > 0 && api_parse_stream_id(last, &from, &f) != 0) ||
+        owner_of(p, r, &who, &f) != 0) {
         reply_fault(p, r, &f);
         return;
     }
     struct call *c = call_new(p, r);
     uint64_t id = c->node.id;
     c->stream = from.stream;
+    call_own(c, &who);
     c->api.shape = API_CHAT; /* until its note is found */
     c->head = (struct api_head){.shape = API_CHAT, .id = c->stream};
     call_resume(p, c, &from);
@@ -272,11 +287,11 @@ static char *keep(char **owned, struct str s)
 }
 
 /* The actor that said the last of the answer; another one may have begun it. The model is the same. */
-static void name_actor(struct branch *b, const struct fx *fx)
+static void name_actor(struct branch *b, const struct fx *fx, bool sees_address)
 {
     b->response.actor = fx->actor;
     b->response.node = str_of(keep(&b->node, fx->node));
-    b->response.address = str_of(keep(&b->address, fx->address));
+    b->response.address = str_of(keep(&b->address, sees_address ? fx->address : str_n(NULL, 0)));
 }
 
 void call_places(struct call *c, const struct api_stream_id *from)
@@ -319,7 +334,7 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
     }
     c->begun = true;
     b->response.model = str_of(keep(&b->model, fx->model));
-    name_actor(b, fx);
+    name_actor(b, fx, c->admin);
     if (fx->ids.n > 0 && b->prompt_ids == NULL) {
         b->prompt_ids = xalloc_array(fx->ids.n, sizeof *b->prompt_ids);
         memcpy(b->prompt_ids, fx->ids.p, fx->ids.n * sizeof *b->prompt_ids);
@@ -336,7 +351,7 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
     struct branch *b = call_branch(c, fx->branch);
     b->done = true;
     if (fx->finish != FINISH_ERROR)
-        name_actor(b, fx);
+        name_actor(b, fx, c->admin);
     b->response.time_s = (float)((double)(net_now_us(p->loop) - c->started_us) / 1e6);
     b->response.finish = fx->finish;
     b->response.fault = fx->fault;

@@ -5,14 +5,28 @@
 
 #include "base/alloc.h"
 
-/* "anna: KEY" or "KEY"; the item ends at n. */
+static const char ADMIN[] = "[admin]";
+
+/* "anna[admin]" is anna, with that scope. */
+static struct str take_scope(struct str name, bool *admin)
+{
+    size_t n = sizeof ADMIN - 1;
+    *admin = name.n >= n && memcmp(name.p + name.n - n, ADMIN, n) == 0;
+    return *admin ? str_n(name.p, name.n - n) : name;
+}
+
+/* "anna: KEY", "anna[admin]: KEY" or "KEY". */
 static struct api_key split(struct str item)
 {
+    struct api_key key = {.key = item};
     for (size_t i = 0; i + 1 < item.n; i++) {
-        if (item.p[i] == ':' && item.p[i + 1] == ' ')
-            return (struct api_key){.name = str_n(item.p, i), .key = str_n(item.p + i + 2, item.n - i - 2)};
+        if (item.p[i] != ':' || item.p[i + 1] != ' ')
+            continue;
+        key.name = take_scope(str_n(item.p, i), &key.admin);
+        key.key = str_n(item.p + i + 2, item.n - i - 2);
+        break;
     }
-    return (struct api_key){.key = item};
+    return key;
 }
 
 static bool is_name(struct str s)
@@ -40,8 +54,8 @@ static int check(const struct keys *k, const struct api_key *key, struct fault *
 {
     unsigned place = k->n + 1;
     if (!is_name(key->name))
-        return fault_set(f, ERR_USAGE, "--api-key: the name of key %u should be at most %d letters, digits and -_.@", place,
-                         KEY_NAME_BYTES_MAX);
+        return fault_set(f, ERR_USAGE, "--api-key: the name of key %u should be at most %d letters, digits and -_.@, with %s behind it "
+                         "or nothing", place, KEY_NAME_BYTES_MAX, ADMIN);
     if (!is_key(key->key))
         return fault_set(f, ERR_USAGE, "--api-key: key %u%s%.*s should be 1 to %d printable characters, without blanks around it",
                          place, key->name.n > 0 ? " of " : "", STR_ARG(key->name), KEY_BYTES_MAX);
@@ -50,6 +64,31 @@ static int check(const struct keys *k, const struct api_key *key, struct fault *
             return fault_set(f, ERR_USAGE, "--api-key: keys %u and %u are the same", i + 1, place);
     }
     return 0;
+}
+
+static int compare(struct str a, struct str b)
+{
+    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+    return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Who is whose, and who may do what where nobody was marked. */
+static void sort_out(struct keys *k)
+{
+    bool marked = false;
+    k->one_tenant = true;
+    for (uint32_t i = 0; i < k->n; i++) {
+        struct api_key *key = &k->at[i];
+        key->tenant = i;
+        for (uint32_t other = 0; other < k->n && key->name.n > 0; other++) {
+            if (str_eq(k->at[other].name, key->name) && compare(k->at[other].key, k->at[key->tenant].key) < 0)
+                key->tenant = other;
+        }
+        marked = marked || key->admin;
+        k->one_tenant = k->one_tenant && key->tenant == k->at[0].tenant;
+    }
+    for (uint32_t i = 0; i < k->n && !marked && k->one_tenant; i++)
+        k->at[i].admin = true;
 }
 
 int keys_parse(struct keys *k, const char *text, struct fault *f)
@@ -68,9 +107,11 @@ int keys_parse(struct keys *k, const char *text, struct fault *f)
         }
         k->at[k->n++] = key;
         if (at[n] == '\0')
-            return 0;
+            break;
         at += n + 1;
     }
+    sort_out(k);
+    return 0;
 }
 
 void keys_fini(struct keys *k)
@@ -88,9 +129,9 @@ static bool same(struct str given, struct str key)
     return differ == 0;
 }
 
-const struct api_key *keys_find(const struct keys *k, struct str given)
+struct api_key *keys_find(const struct keys *k, struct str given)
 {
-    const struct api_key *found = NULL;
+    struct api_key *found = NULL;
     for (uint32_t i = 0; i < k->n; i++) {
         if (same(given, k->at[i].key))
             found = &k->at[i];
@@ -98,7 +139,25 @@ const struct api_key *keys_find(const struct keys *k, struct str given)
     return found;
 }
 
-struct str keys_first(const char *text)
+const struct seal *keys_seal(const struct keys *k, const struct api_key *key)
 {
-    return split(str_n(text, strcspn(text, ","))).key;
+    struct api_key *of = &k->at[key->tenant];
+    if (!of->sealed)
+        seal_of_key(of->key, &of->seal);
+    of->sealed = true;
+    return &of->seal;
+}
+
+struct str keys_own(const char *text)
+{
+    struct str own = str_n(NULL, 0);
+    for (const char *at = text;;) {
+        size_t n = strcspn(at, ",");
+        struct api_key key = split(str_n(at, n));
+        if (key.admin || own.p == NULL)
+            own = key.key;
+        if (key.admin || at[n] == '\0')
+            return own;
+        at += n + 1;
+    }
 }

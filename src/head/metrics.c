@@ -246,12 +246,12 @@ static uint64_t tenant_answer_tokens(const struct head_tenant_view *t)
 }
 
 /* A line for each of the first HEAD_TENANT_LABELS tenants there were: anybody may make names up, but not series. */
-static void write_tenant_metric(struct head_program *p, const char *type, const char *name, const char *help, tenant_value_fn *fn)
+static void write_tenant_metric(struct head_program *p, const struct owner *who, const char *type, const char *name, const char *help, tenant_value_fn *fn)
 {
     struct head_tenant_view t;
     buf_printf(&p->json, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
     for (uint64_t from = 0; head_tenant_at(p->brain, from, &t); from = t.id + 1) {
-        if (!t.labelled)
+        if (!t.labelled || !owner_sees_tenant(who, t.name))
             continue;
         buf_printf(&p->json, "%s{", name);
         put_label(&p->json, "tenant", t.name);
@@ -259,19 +259,19 @@ static void write_tenant_metric(struct head_program *p, const char *type, const 
     }
 }
 
-static void write_tenants(struct head_program *p)
+static void write_tenants(struct head_program *p, const struct owner *who)
 {
-    write_tenant_metric(p, "gauge", "manta_tenant_jobs_queued", "jobs of the tenant waiting for a slot", tenant_queued);
-    write_tenant_metric(p, "gauge", "manta_tenant_jobs_running", "jobs of the tenant running on actors", tenant_running);
-    write_tenant_metric(p, "counter", "manta_tenant_calls_refused_total", "requests of the tenant there was no room for", tenant_refused);
-    write_tenant_metric(p, "counter", "manta_tenant_prompt_tokens_total", "prompt tokens of its finished jobs", tenant_prompt_tokens);
-    write_tenant_metric(p, "counter", "manta_tenant_answer_tokens_total", "tokens generated for it", tenant_answer_tokens);
+    write_tenant_metric(p, who, "gauge", "manta_tenant_jobs_queued", "jobs of the tenant waiting for a slot", tenant_queued);
+    write_tenant_metric(p, who, "gauge", "manta_tenant_jobs_running", "jobs of the tenant running on actors", tenant_running);
+    write_tenant_metric(p, who, "counter", "manta_tenant_calls_refused_total", "requests of the tenant there was no room for", tenant_refused);
+    write_tenant_metric(p, who, "counter", "manta_tenant_prompt_tokens_total", "prompt tokens of its finished jobs", tenant_prompt_tokens);
+    write_tenant_metric(p, who, "counter", "manta_tenant_answer_tokens_total", "tokens generated for it", tenant_answer_tokens);
 }
 
-void write_metrics(struct head_program *p)
+void write_metrics(struct head_program *p, const struct owner *who)
 {
     write_totals(p);
-    write_tenants(p);
+    write_tenants(p, who);
     write_worker_states(p);
     write_worker_metric(p, "manta_worker_memory_bytes", "resident memory", rss_bytes);
     write_worker_metric(p, "manta_worker_cpu_load", "processors in use", cpu_load);

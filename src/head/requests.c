@@ -3,47 +3,11 @@
 
 #include "api/json_out.h"
 #include "base/alloc.h"
-#include "base/utf8.h"
 #include "head/call.h"
 
-/* Whose a request is, and what those who sent it can see of it while it waits or runs: /manta/requests. */
+/* What those who sent a request can see of it while it waits or runs: /manta/requests. Of others' only an admin sees anything. */
 
 enum { REQUESTS_LISTED_MAX = 256 };
-
-/* ---- whose ---- */
-
-static bool is_text(struct str s)
-{
-    size_t i = 0;
-    for (size_t n; i < s.n && (unsigned char)s.p[i] >= 32 && (n = utf8_len(s.p + i, s.n - i)) > 0;)
-        i += n;
-    return i == s.n;
-}
-
-/* With several keys the key says it. Else a header may: ours, or the one that llm-d's gateway sets. */
-int request_tenant(struct head_program *p, const struct http_request *r, char *name, size_t cap, struct fault *f)
-{
-    static const char *const names[] = {"x-tenant-id", "x-llm-d-inference-fairness-id"};
-    const struct api_key *key = route_key(p, r);
-    name[0] = '\0';
-    if (key != NULL && p->keys.n > 1) {
-        if (key->name.n > 0)
-            snprintf(name, cap, "%.*s", STR_ARG(key->name));
-        else
-            snprintf(name, cap, "key-%u", (unsigned)(key - p->keys.at) + 1);
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct str s = http_header(r, names[i]);
-        if (s.n == 0)
-            continue;
-        if (s.n >= cap || !is_text(s))
-            return fault_set(f, ERR_INVALID, "%s: %zu bytes, expected a name of at most %zu bytes of UTF-8", names[i], s.n, cap - 1);
-        snprintf(name, cap, "%.*s", STR_ARG(s));
-        return 0;
-    }
-    return 0;
-}
 
 /* ---- what has become of it ---- */
 
@@ -92,23 +56,46 @@ static void put_request(struct head_program *p, const struct call *c, const stru
     jout_object_end(j);
 }
 
-void write_requests(struct head_program *p)
+static bool sees(const struct owner *who, const struct call *c)
+{
+    return who->all || c->owner == who->id;
+}
+
+/* Of all, or of the one tenant. */
+static void put_counts(struct head_program *p, const struct owner *who, struct jout *j)
+{
+    struct head_totals t;
+    struct head_tenant_view v;
+    uint64_t own = 0;
+    head_totals(p->brain, &t);
+    if (!who->all)
+        t.queued = t.running = 0;
+    IDTAB_EACH(pos, &p->calls)
+        own += sees(who, id_item(pos, struct call, node));
+    for (uint64_t from = 0; !who->all && head_tenant_at(p->brain, from, &v); from = v.id + 1) {
+        if (owner_sees_tenant(who, v.name)) {
+            t.queued = v.queued;
+            t.running = v.running;
+        }
+    }
+    jout_put_uint(j, "requests", who->all ? t.calls : own);
+    jout_put_uint(j, "queued", t.queued);
+    jout_put_uint(j, "running", t.running);
+}
+
+void write_requests(struct head_program *p, const struct owner *who)
 {
     struct jout j = jout_to(&p->json);
     struct head_call_view v;
-    struct head_totals t;
     uint32_t listed = 0;
-    head_totals(p->brain, &t);
     jout_object(&j);
-    jout_put_uint(&j, "requests", t.calls);
-    jout_put_uint(&j, "queued", t.queued);
-    jout_put_uint(&j, "running", t.running);
+    put_counts(p, who, &j);
     jout_key(&j, "request_list"); /* the oldest first */
     jout_array(&j);
     IDTAB_EACH(pos, &p->calls)
     {
         const struct call *c = id_item(pos, struct call, node);
-        if (listed < REQUESTS_LISTED_MAX && head_call_view(p->brain, c->node.id, &v)) {
+        if (listed < REQUESTS_LISTED_MAX && sees(who, c) && head_call_view(p->brain, c->node.id, &v)) {
             put_request(p, c, &v, &j);
             listed++;
         }
@@ -124,14 +111,15 @@ static bool goes_by(const struct call *c, struct str name)
     return str_is(name, id) || (c->client_id != NULL && str_is(name, c->client_id));
 }
 
-bool write_request(struct head_program *p, struct str name)
+/* Names that clients give are theirs: two tenants may use the same one. */
+bool write_request(struct head_program *p, struct str name, const struct owner *who)
 {
     struct jout j = jout_to(&p->json);
     struct head_call_view v;
     IDTAB_EACH(pos, &p->calls)
     {
         const struct call *c = id_item(pos, struct call, node);
-        if (goes_by(c, name) && head_call_view(p->brain, c->node.id, &v)) {
+        if (sees(who, c) && goes_by(c, name) && head_call_view(p->brain, c->node.id, &v)) {
             put_request(p, c, &v, &j);
             return true;
         }
@@ -147,13 +135,20 @@ char *request_client_id(const struct http_request *r)
 
 /* ---- who shares the queue ---- */
 
-void put_tenants(struct head_program *p, struct jout *j)
+bool owner_sees_tenant(const struct owner *who, struct str name)
+{
+    return who->all || str_is(name, who->tenant[0] != '\0' ? who->tenant : "common");
+}
+
+void put_tenants(struct head_program *p, const struct owner *who, struct jout *j)
 {
     struct head_tenant_view v;
     uint32_t known = 0;
     jout_key(j, "tenants");
     jout_array(j);
     for (uint64_t from = 0; head_tenant_at(p->brain, from, &v); from = v.id + 1) {
+        if (!owner_sees_tenant(who, v.name))
+            continue;
         known++;
         if (!v.labelled)
             continue;

@@ -11,6 +11,7 @@ typedef void handler_fn(struct head_program *p, struct http_request *r);
 
 enum {
     OPEN = 1,     /* needs no API key */
+    ADMIN = 4,    /* changes the cluster: needs a key of the admin scope */
     LONG = 8,     /* its answer may take its time: not for guests, http_is_guest() */
     ANY_HOST = 2, /* health checks address a head as they like and learn nothing; a browser cannot ask for a worker's link */
 };
@@ -40,6 +41,16 @@ void reply_fault(struct head_program *p, struct http_request *r, const struct fa
     buf_reset(&p->json);
     api_write_fault(&p->json, f);
     reply_json(p, r, err_http(f->err), NULL);
+}
+
+/* False: it says who it is in a way that cannot be, and was told so. */
+static bool know(struct head_program *p, struct http_request *r, struct owner *who)
+{
+    struct fault f = {0};
+    if (owner_of(p, r, who, &f) == 0)
+        return true;
+    reply_fault(p, r, &f);
+    return false;
 }
 
 /* ---- handlers ---- */
@@ -117,29 +128,41 @@ static void on_ready(struct head_program *p, struct http_request *r)
 
 static void on_metrics(struct head_program *p, struct http_request *r)
 {
+    struct owner who;
+    if (!know(p, r, &who))
+        return;
     buf_reset(&p->json);
-    write_metrics(p);
+    write_metrics(p, &who);
     http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, buf_str(&p->json));
 }
 
 static void on_status(struct head_program *p, struct http_request *r)
 {
+    struct owner who;
+    if (!know(p, r, &who))
+        return;
     buf_reset(&p->json);
-    write_status(p);
+    write_status(p, &who);
     reply_json(p, r, 200, NULL);
 }
 
 static void on_actors(struct head_program *p, struct http_request *r)
 {
+    struct owner who;
+    if (!know(p, r, &who))
+        return;
     buf_reset(&p->json);
-    write_actors(p);
+    write_actors(p, &who);
     reply_json(p, r, 200, NULL);
 }
 
 static void on_requests(struct head_program *p, struct http_request *r)
 {
+    struct owner who;
+    if (!know(p, r, &who))
+        return;
     buf_reset(&p->json);
-    write_requests(p);
+    write_requests(p, &who);
     reply_json(p, r, 200, NULL);
 }
 
@@ -147,8 +170,11 @@ static void on_request_by_id(struct head_program *p, struct http_request *r)
 {
     struct str path = http_path(r), id = str_n(path.p + strlen("/manta/requests/"), path.n - strlen("/manta/requests/"));
     struct buf name = buf_max(API_FIELD_BYTES_MAX);
+    struct owner who;
+    if (!know(p, r, &who))
+        return;
     buf_reset(&p->json);
-    if (http_decode(&name, id, false) == 0 && write_request(p, buf_str(&name))) {
+    if (http_decode(&name, id, false) == 0 && write_request(p, buf_str(&name), &who)) {
         reply_json(p, r, 200, NULL);
     } else {
         struct fault f;
@@ -247,10 +273,10 @@ static const struct route routes[] = {
     {"GET", "/manta/actors", on_actors, 0},
     {"GET", "/manta/requests", on_requests, 0},
     {"GET", "/manta/requests/", on_request_by_id, 0},
-    {"POST", "/manta/scale", on_scale, 0},
-    {"POST", "/manta/drain", on_drain, 0},
-    {"POST", "/manta/cordon", on_cordon, 0},
-    {"POST", "/manta/uncordon", on_uncordon, 0},
+    {"POST", "/manta/scale", on_scale, ADMIN},
+    {"POST", "/manta/drain", on_drain, ADMIN},
+    {"POST", "/manta/cordon", on_cordon, ADMIN},
+    {"POST", "/manta/uncordon", on_uncordon, ADMIN},
     {"GET", WIRE_PATH, on_link, OPEN | ANY_HOST}, /* has the join token instead */
     {"GET", "/metrics", on_metrics, 0},
     {"GET", "/health", on_health, OPEN | ANY_HOST},
@@ -276,7 +302,7 @@ static bool method_matches(const struct route *route, struct str method)
     return str_is(method, route->method) || (str_is(method, "HEAD") && strcmp(route->method, "GET") == 0);
 }
 
-const struct api_key *route_key(const struct head_program *p, const struct http_request *r)
+struct api_key *route_key(const struct head_program *p, const struct http_request *r)
 {
     struct str auth = http_header(r, "authorization");
     if (auth.n > 7 && strncasecmp(auth.p, "bearer ", 7) == 0)
@@ -364,6 +390,23 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
     buf_fini(&lines);
 }
 
+/* ---- keys ---- */
+
+static int check_key(const struct head_program *p, const struct http_request *r, const struct route *route, struct fault *f)
+{
+    const struct api_key *key = p->keys.n > 0 && (route->flags & OPEN) == 0 ? route_key(p, r) : NULL;
+    if (p->keys.n == 0 || (route->flags & OPEN) != 0)
+        return 0;
+    if (key == NULL)
+        return fault_set(f, ERR_AUTH, "missing or wrong API key: send 'Authorization: Bearer <key>' with the head's --api-key");
+    if ((route->flags & ADMIN) == 0 || key->admin)
+        return 0;
+    return fault_set(f, ERR_FORBIDDEN,
+                     "%s changes the cluster, which this key may not: bring a key of the admin scope, a line 'NAME[admin]: KEY' of the "
+                     "head's --api-key-file",
+                     route->path);
+}
+
 /* Whatever its head alone tells against a request. NULL: it was answered. */
 static const struct route *find_route(struct head_program *p, struct http_request *r)
 {
@@ -384,9 +427,8 @@ static const struct route *find_route(struct head_program *p, struct http_reques
             other_method = route;
             continue;
         }
-        if ((route->flags & OPEN) == 0 && p->keys.n > 0 && route_key(p, r) == NULL) {
-            struct fault f;
-            fault_set(&f, ERR_AUTH, "missing or wrong API key: send 'Authorization: Bearer <key>' with the head's --api-key");
+        struct fault f;
+        if (check_key(p, r, route, &f) != 0) {
             reply_fault(p, r, &f);
             return NULL;
         }
@@ -394,7 +436,6 @@ static const struct route *find_route(struct head_program *p, struct http_reques
             http_trust(r);
         if ((route->flags & LONG) == 0 || !http_is_guest(r))
             return route;
-        struct fault f;
         fault_set(&f, ERR_UNAVAILABLE, "all %u connections of this head are busy: try again in a moment", http_server_conns_max(p->server));
         reply_fault(p, r, &f);
         return NULL;

@@ -147,6 +147,18 @@ static int listen_at(struct head_program *p, const struct http_server_calls *cal
     return err == 0 ? http_server_new(p->loop, address, p->o->port, calls, p, &p->server, f) : err;
 }
 
+/* Also on loopback a worker reads prompts and writes answers: only those of our own user may, unless it was said who may. */
+static void make_token(struct head_program *p)
+{
+    char path[1024];
+    if (p->o->join_token[0] != '\0' || secret_own(SECRET_JOIN_TOKEN, true, p->join_token) == 0)
+        return;
+    secret_random(p->join_token);
+    secret_path(SECRET_JOIN_TOKEN, path, sizeof path);
+    log_warn("HEAD NODE STARTING", "no join token can be kept in %s: workers can join only with a --join-token that this head is given, too",
+             path[0] != '\0' ? path : "the state folder (neither XDG_STATE_HOME nor HOME is set)");
+}
+
 static void say_started(struct head_program *p)
 {
     log_info("CLUSTER STATUS", "cluster started on http://%s", net_place(p->o->host, http_server_port(p->server)).text);
@@ -159,7 +171,7 @@ static void make_brain(struct head_program *p)
 {
     struct head_config cfg = p->o->brain;
     cfg.seed = p->seeds.seed;
-    cfg.join_token = str_of(p->o->join_token);
+    cfg.join_token = str_of(p->join_token[0] != '\0' ? p->join_token : p->o->join_token);
     cfg.version = str_of(p->o->version);
     p->started_us = net_now_us(p->loop);
     p->brain = head_new(&cfg, p->started_us);
@@ -190,6 +202,8 @@ static int start(struct head_program *p, struct fault *f)
         err = make_web(p, f);
     if (err != 0)
         return err;
+    owner_begin(p);
+    make_token(p);
     make_brain(p);
     return p->o->replace ? take_place(p, &calls, f) : listen_at(p, &calls, f);
 }

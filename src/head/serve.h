@@ -12,11 +12,12 @@ struct head_options {
     const char *host;           /* address to listen on */
     uint16_t port;              /* 0: any; the log says which */
     const char *api_key;        /* empty: nobody is asked for one; several and names: see keys.h */
-    const char *join_token;     /* empty: same */
+    const char *join_token;     /* that workers bring; empty: that of this user (base/secret.h) */
     const char *version;        /* manta's */
     const char *const *allow_origins, *const *allow_hosts; /* as in web.h; borrowed */
     uint32_t allow_origins_n, allow_hosts_n;
     bool replace;               /* take the place of the head that runs at this address, with its clients */
+    bool share_prefix;          /* tenants use each other's cached prompts */
     bool launched;              /* by `manta up`, which ends with it */
     uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */
     uint64_t answer_bytes_max;  /* of answers that are not sent yet, all together */

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/idtab.h"
 #include "base/rng.h"
+#include "base/secret.h"
 #include "cluster/head.h"
 #include "head/histogram.h"
 #include "head/keys.h"
@@ -28,6 +29,8 @@ struct head_program {
     const struct head_options *o;
     struct keys keys;
     struct web web;               /* which pages may use it, and by which names it is called */
+    char join_token[SECRET_BYTES + 1]; /* where none was given */
+    struct seal seal;             /* of those who bring no key, where none is asked for */
     struct net_loop *loop;
     struct net_timer *timer;      /* head_deadline() */
     struct net_timer *keep_alive;
@@ -86,31 +89,45 @@ void route(struct head_program *p, struct http_request *r);
 /* The same before its body is there; true: that is wanted, and nothing is known against the request. */
 bool route_head(struct head_program *p, struct http_request *r);
 /* The key it came with; NULL: none, or a wrong one. */
-const struct api_key *route_key(const struct head_program *p, const struct http_request *r);
+struct api_key *route_key(const struct head_program *p, const struct http_request *r);
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
 /* Sends p->json as the answer. */
 void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra);
 
+/* ---- owner.c ---- */
+/* Whose a request is. */
+struct owner {
+    char tenant[HEAD_TENANT_NAME_BYTES_MAX + 1]; /* by name, for the queue and for people; empty: nobody says */
+    struct seal seal;
+    uint64_t id;                  /* whose streams, list and cache: another one's are not there for it */
+    bool admin;                   /* may drain, cordon, scale, and see addresses */
+    bool all;                     /* sees everybody's requests */
+};
+/* ERR_INVALID: a header names a tenant by what is no name. */
+int owner_of(struct head_program *p, const struct http_request *r, struct owner *out, struct fault *f);
+/* The line of that tenant in status and metrics is shown to it. */
+bool owner_sees_tenant(const struct owner *who, struct str name);
+/* Makes the seal of those without a key. */
+void owner_begin(struct head_program *p);
+
 /* ---- requests.c ---- */
 struct jout;
-/* Whose request this is; empty: nobody says. ERR_INVALID: the header is no name. */
-int request_tenant(struct head_program *p, const struct http_request *r, char *name, size_t cap, struct fault *f);
 /* The X-Request-Id that came with it, owned, or NULL. */
 char *request_client_id(const struct http_request *r);
-void put_tenants(struct head_program *p, struct jout *j);
-/* Into p->json: all of them, at most REQUESTS_LISTED_MAX. */
-void write_requests(struct head_program *p);
+void put_tenants(struct head_program *p, const struct owner *who, struct jout *j);
+/* Into p->json: those that it may see, at most REQUESTS_LISTED_MAX. */
+void write_requests(struct head_program *p, const struct owner *who);
 /* The one with that x-request-id, the head's or the client's; false when there is none. */
-bool write_request(struct head_program *p, struct str name);
+bool write_request(struct head_program *p, struct str name, const struct owner *who);
 
 /* ---- status.c, metrics.c: write into p->json ---- */
 const char *worker_state_name(enum worker_state s);
 const char *duty_name(uint8_t duty);
-void write_status(struct head_program *p);
-void write_actors(struct head_program *p);
+void write_status(struct head_program *p, const struct owner *who);
+void write_actors(struct head_program *p, const struct owner *who);
 void write_models(struct head_program *p);
 /* False when there is no such model. */
 bool write_model(struct head_program *p, struct str id);
-void write_metrics(struct head_program *p);
+void write_metrics(struct head_program *p, const struct owner *who);
 
 #endif

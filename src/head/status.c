@@ -49,7 +49,7 @@ static unsigned mapped_models(void)
     return n;
 }
 
-static void put_head(struct head_program *p, struct jout *j)
+static void put_head(struct head_program *p, const struct owner *who, struct jout *j)
 {
     jout_key(j, "head");
     jout_object(j);
@@ -57,7 +57,8 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_put_cstr(j, "coordinator", "prompt_coordinator");
     jout_put_bool(j, "stopping", p->leaving);
     jout_put_cstr(j, "balance", balance_name(p->o->brain.balance));
-    jout_put_uint(j, "pid", (uint64_t)getpid());
+    if (who->admin)
+        jout_put_uint(j, "pid", (uint64_t)getpid());
     jout_put_uint(j, "uptime_s", (net_now_us(p->loop) - p->started_us) / 1000000);
     jout_put_uint(j, "rss_bytes", memory_resident_bytes());
     jout_put_uint(j, "models_mapped", mapped_models());
@@ -98,19 +99,22 @@ static void put_totals(const struct head_totals *t, struct jout *j)
     jout_object_end(j);
 }
 
-static void put_worker(const struct head_worker_view *w, struct jout *j)
+/* Where nodes are, and their processes, is for admins alone. */
+static void put_worker(const struct head_worker_view *w, const struct owner *who, struct jout *j)
 {
     jout_object(j);
     jout_put_uint(j, "id", w->id);
     jout_put_str(j, "node", w->node);
-    jout_put_str(j, "address", w->address);
+    if (who->admin)
+        jout_put_str(j, "address", w->address);
     jout_put_cstr(j, "state", worker_state_name(w->state));
     jout_put_str(j, "reason", w->reason);
     jout_put_cstr(j, "duty", duty_name(w->duty));
     jout_put_str(j, "version", w->version);
     jout_put_str(j, "engine", w->engine);
     jout_put_str(j, "cpu_features", w->cpu_features);
-    jout_put_uint(j, "pid", w->pid);
+    if (who->admin)
+        jout_put_uint(j, "pid", w->pid);
     jout_put_fixed(j, "cpus", (double)w->cpus, 1);
     jout_put_fixed(j, "cpu_load", (double)w->cpu_load, 2);
     jout_put_uint(j, "memory_bytes", w->memory_bytes);
@@ -127,23 +131,25 @@ static void put_worker(const struct head_worker_view *w, struct jout *j)
     jout_object_end(j);
 }
 
-static void put_workers(struct head_program *p, struct jout *j)
+static void put_workers(struct head_program *p, const struct owner *who, struct jout *j)
 {
     struct head_worker_view w;
     jout_key(j, "worker_nodes");
     jout_array(j);
     for (uint64_t from = 0; head_worker_at(p->brain, from, net_now_us(p->loop), &w); from = w.id + 1)
-        put_worker(&w, j);
+        put_worker(&w, who, j);
     jout_array_end(j);
 }
 
-static void put_actor(const struct head_actor_view *a, struct jout *j)
+/* How a job failed may quote somebody else's prompt. */
+static void put_actor(const struct head_actor_view *a, const struct owner *who, struct jout *j)
 {
     jout_object(j);
     jout_put_uint(j, "id", a->id);
     jout_put_str(j, "model", a->model);
     jout_put_str(j, "node", a->node);
-    jout_put_str(j, "address", a->address);
+    if (who->admin)
+        jout_put_str(j, "address", a->address);
     jout_put_uint(j, "worker", a->worker);
     jout_put_cstr(j, "worker_state", worker_state_name(a->worker_state));
     jout_put_str(j, "worker_reason", a->worker_reason);
@@ -155,7 +161,8 @@ static void put_actor(const struct head_actor_view *a, struct jout *j)
     jout_put_bool(j, "chat_template", a->has_template);
     jout_put_cstr(j, "health", health_name(a->health));
     jout_put_uint(j, "failures_in_a_row", a->failures);
-    jout_put_str(j, "trouble", a->trouble);
+    if (who->admin)
+        jout_put_str(j, "trouble", a->trouble);
     jout_put_uint(j, "slots", a->slots);
     jout_put_uint(j, "in_flight", a->in_flight);
     jout_put_uint(j, "token_age_ms", a->token_age_ms);
@@ -173,13 +180,13 @@ static void put_actor(const struct head_actor_view *a, struct jout *j)
     jout_object_end(j);
 }
 
-static void put_actors(struct head_program *p, struct jout *j)
+static void put_actors(struct head_program *p, const struct owner *who, struct jout *j)
 {
     struct head_actor_view a;
     jout_key(j, "actor_list");
     jout_array(j);
     for (uint32_t from = 0; head_actor_at(p->brain, from, &a); from = a.id + 1)
-        put_actor(&a, j);
+        put_actor(&a, who, j);
     jout_array_end(j);
 }
 
@@ -288,30 +295,30 @@ static void put_memory(struct head_program *p, struct jout *j)
     jout_object_end(j);
 }
 
-void write_status(struct head_program *p)
+void write_status(struct head_program *p, const struct owner *who)
 {
     struct head_totals t;
     head_totals(p->brain, &t);
     struct jout j = jout_to(&p->json);
     jout_object(&j);
-    put_head(p, &j);
+    put_head(p, who, &j);
     put_totals(&t, &j);
-    put_tenants(p, &j);
-    put_workers(p, &j);
-    put_actors(p, &j);
+    put_tenants(p, who, &j);
+    put_workers(p, who, &j);
+    put_actors(p, who, &j);
     put_limits(p, &j);
     put_memory(p, &j);
     jout_object_end(&j);
 }
 
-void write_actors(struct head_program *p)
+void write_actors(struct head_program *p, const struct owner *who)
 {
     struct head_totals t;
     head_totals(p->brain, &t);
     struct jout j = jout_to(&p->json);
     jout_object(&j);
     jout_put_uint(&j, "actors", t.actors_ready);
-    put_actors(p, &j);
+    put_actors(p, who, &j);
     jout_object_end(&j);
 }
 

@@ -127,7 +127,8 @@ static void feed(struct taking *t, struct call *c, const struct wire_moved_call 
                                         .request = r,
                                         .count = m->count,
                                         .spread = m->spread != 0,
-                                        .stream = r->kind != REQUEST_EMBED ? c->stream : 0,
+                                        .stream = r->kind != REQUEST_EMBED ? c->sealed.name : 0,
+                                        .claim = c->sealed.claim,
                                         .client = m->client,
                                         .deadline_ms = m->deadline_ms,
                                         .moved = m,
@@ -142,6 +143,9 @@ static struct call *make_call(struct taking *t, struct http_request *r, bool str
     struct call *c = call_new(t->p, r);
     c->started_us = now_us > m->age_us ? now_us - m->age_us : 0;
     c->stream = m->name;
+    c->sealed = (struct seal_stream){.name = m->stream, .claim = m->claim};
+    c->owner = m->owner;
+    c->admin = m->admin != 0;
     c->total = m->total;
     c->begun = m->begun != 0;
     c->streaming = streaming;
@@ -178,7 +182,7 @@ static int take_call(struct taking *t, struct http_request *r, bool streaming, c
     struct request request = {0};
     struct api_stream_id at;
     int err = api_parse_stream_id(m->places, &at, t->f);
-    if (err == 0 && (m->name == 0 || at.stream != m->name || m->total > API_ACTORS_MAX))
+    if (err == 0 && (m->name == 0 || m->stream == 0 || m->tenant.n > HEAD_TENANT_NAME_BYTES_MAX || at.stream != m->name || m->total > API_ACTORS_MAX))
         err = nonsense(t, "a stream under two names");
     if (err == 0 && !m->seeks)
         err = read_request(t, m, &request);

@@ -68,6 +68,11 @@ static uint64_t started_of(const struct call *c)
 static void fill_call(const struct yielding *y, const struct call *c, struct wire_moved_call *m)
 {
     m->name = c->head.id;
+    m->stream = c->sealed.name;
+    m->claim = c->sealed.claim;
+    m->owner = c->owner;
+    m->admin = c->admin;
+    m->tenant = c->tenant != NULL ? str_of(c->tenant) : str_n(NULL, 0);
     m->started = started_of(c);
     m->begun = c->begun;
     m->total = c->total;

@@ -38,7 +38,8 @@ struct launch_config {
     const char *const *head_args;   /* "head", "--port", "8470", …; NULL-terminated. Added: --die-with-parent PID */
     const char *const *worker_args; /* "worker", "--head", …; NULL-terminated. Added: --node worker-K --threads T
                                        --die-with-parent PID */
-    const char *const *env_add;     /* "MANTA_JOIN_TOKEN=…" for all of them; NULL-terminated or NULL */
+    const char *const *head_env;    /* as net_child_config.env_add: secrets come by environment, and no child has another one's */
+    const char *const *worker_env;
     uint32_t workers;               /* how many to begin with; at most LAUNCH_WORKERS_MAX */
     uint32_t worker_threads;        /* 0: the processors of this process shared out, at least 1 */
     const char *host;               /* where the launcher finds its head; never a wildcard address */

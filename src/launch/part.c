@@ -130,7 +130,7 @@ int part_start(struct part *p, struct fault *f)
     p->last_line[0] = '\0';
     p->says_error = false;
     p->child = net_spawn(a->loop,
-                         &(struct net_child_config){.argv = command.argv, .env_add = a->cfg.env_add, .on_line = on_line,
+                         &(struct net_child_config){.argv = command.argv, .env_add = p->index == 0 ? a->cfg.head_env : a->cfg.worker_env, .on_line = on_line,
                                                     .on_exit = on_exit_of, .user_data = p}, f);
     if (p->child == NULL)
         return ERR_IO;

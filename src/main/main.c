@@ -249,8 +249,9 @@ static int run_command(const struct command *c, int argc, char **argv)
 {
     struct settings s;
     struct fault f = {0};
-    int status = 0;
-    if (settings_load(&s, argc, argv, c->uses, &f) != 0) {
+    int status = 0, err = settings_load(&s, argc, argv, c->uses, &f);
+    bool hidden = settings_hide_keys(argc, argv);
+    if (err != 0) {
         fprintf(stderr, "error: %s\n", f.text);
         status = err_exit(f.err);
     } else if (s.help) {
@@ -262,6 +263,9 @@ static int run_command(const struct command *c, int argc, char **argv)
     } else {
         fputs(buf_cstr(&s.warnings), stderr);
         options_log(&s);
+        if (hidden && (c->uses & (USE_HEAD | USE_WORKER)) != 0)
+            log_warn("CLUSTER STATUS", "a key on a command line can be read by other users of this machine until it is hidden, as it is now: "
+                     "better give MANTA_API_KEY and MANTA_JOIN_TOKEN, or --api-key-file and --join-token-file");
         status = run_with_files(c, &s);
     }
     settings_fini(&s);

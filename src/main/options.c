@@ -42,6 +42,7 @@ struct head_options options_head(const struct settings *s)
         .join_token = setting_text(s, SET_JOIN_TOKEN),
         .version = MANTA_VERSION,
         .replace = setting_on(s, SET_REPLACE),
+        .share_prefix = setting_on(s, SET_SHARE_PREFIX),
         .launched = setting_number(s, SET_DIE_WITH_PARENT) != 0,
         .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),
         .answer_bytes_max = setting_number(s, SET_ANSWER_BYTES),
@@ -88,8 +89,8 @@ struct models_pull options_pull(const struct settings *s)
 struct client_options options_client(const struct settings *s)
 {
     static char key[KEY_BYTES_MAX + 1]; /* of the only settings there are */
-    struct str first = keys_first(setting_text(s, SET_API_KEY));
-    snprintf(key, sizeof key, "%.*s", STR_ARG(first));
+    struct str own = keys_own(setting_text(s, SET_API_KEY));
+    snprintf(key, sizeof key, "%.*s", STR_ARG(own));
     /* A client asks for a model only when a person named one: the default is for workers. */
     bool named = s->values[SET_MODEL].source == FROM_FLAG;
     return (struct client_options){

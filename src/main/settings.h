@@ -57,6 +57,7 @@ enum {
     S(LOST, "lost-after-ms", "head.lost_after_ms", SETTING_NUMBER, "3000", 100, 600000, NULL, USE_HEAD, "silence after which a worker is lost") \
     S(STATUS_EVERY, "status-every-ms", "head.status_every_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "how often the head logs its status") \
     S(REBALANCE, "rebalance", "head.rebalance", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "an answer may leave a slow or crowded actor for an idle one, where it would end much sooner") \
+    S(SHARE_PREFIX, "share-prefix", "head.share_prefix", SETTING_SWITCH, "off", 0, 0, NULL, USE_HEAD, "tenants use each other's cached prompts; whether an answer came quickly then tells what others have asked") \
     S(DRAIN_GRACE, "drain-grace", "drain_grace", SETTING_NUMBER, "8", 0, 86400, NULL, USE_HEAD | USE_WORKER, "after SIGTERM: seconds for what runs to end; then a worker's answers go on elsewhere; 0: at once") \
     S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it goes on elsewhere") \
     S(MOVE, "move", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_DRAIN, "what runs goes on elsewhere at once, with what is computed of it") \
@@ -168,6 +169,8 @@ int setting_put(struct settings *s, enum setting_id id, const char *value, enum 
 int settings_read_keys(struct settings *s, unsigned uses, struct fault *f);
 /* Reads MANTA_* variables into the settings of `uses` that no flag gives, and warns of names that look like a misspelling. */
 int settings_read_env(struct settings *s, unsigned uses, struct fault *f);
+/* Keys that stand on the command line are overwritten where other users of the machine see it. True: there was one. */
+bool settings_hide_keys(int argc, char **argv);
 /* Reads a YAML file into the settings that no stronger source gives. */
 int settings_read_file(struct settings *s, const char *path, struct fault *f);
 /* The id with that YAML key, or -1; *out_nearest: the nearest key there is, or NULL. */

@@ -120,3 +120,23 @@ int settings_read_keys(struct settings *s, unsigned uses, struct fault *f)
     }
     return err;
 }
+
+bool settings_hide_keys(int argc, char **argv)
+{
+    static const char *const flags[] = {"--api-key", "--join-token"};
+    bool any = false;
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        size_t n = strcspn(argv[i], "=");
+        char *value = NULL;
+        for (size_t k = 0; k < sizeof flags / sizeof flags[0]; k++) {
+            if (strlen(flags[k]) == n && strncmp(argv[i], flags[k], n) == 0)
+                value = argv[i][n] == '=' ? argv[i] + n + 1 : i + 1 < argc ? argv[++i] : NULL;
+            if (value != NULL)
+                break;
+        }
+        if (value != NULL)
+            memset(value, 'x', strlen(value));
+        any = any || value != NULL;
+    }
+    return any;
+}

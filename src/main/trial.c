@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/secret.h"
 #include "client/client.h"
 #include "launch/launch.h"
 #include "main/hosts.h"
@@ -41,7 +42,8 @@ struct trial {
     struct hosts *hosts;       /* where workers are apart; else NULL */
     char heads[TRIAL_HEADS_MAX * 64], pid[16], program[512];
     char scratch[256], state_env[300]; /* where workers keep what the next of their name should know: none is to know of these */
-    char key[40], key_env[64], token_env[64]; /* a head that others reach wants both; empty where nobody does */
+    char key[40], key_env[64];         /* of a head that others reach; empty where nobody does */
+    char token_env[32 + SECRET_BYTES];
     char reason[1100];         /* the last line a part said, or the first one that says what it cannot */
     bool ready, failed;
 };
@@ -184,7 +186,8 @@ static void part_start(struct part *p)
 {
     struct trial *t = p->trial;
     /* What steers a person's own head and workers is not meant for these. */
-    const char *env[] = {t->state_env, t->key_env, t->token_env, "MANTA_HOST=", "MANTA_API_KEY_FILE=", "MANTA_JOIN_TOKEN_FILE=", "MANTA_CONFIG=", NULL};
+    const char *key = is_head(p) ? t->key_env : "MANTA_API_KEY";
+    const char *env[] = {t->state_env, key, t->token_env, "MANTA_HOST", "MANTA_API_KEY_FILE", "MANTA_JOIN_TOKEN_FILE", "MANTA_CONFIG", NULL};
     const char *argv[ARGS_MAX], *const *more = is_head(p) ? t->cfg.head_flags : t->cfg.worker_flags;
     const char *colon = strrchr(p->address, ':');
     char slow[16];
@@ -267,7 +270,6 @@ static int go_apart(struct trial *t, struct fault *f)
         return fault_set(f, ERR_IO, "no random numbers for a key: %m");
     snprintf(t->key, sizeof t->key, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
     snprintf(t->key_env, sizeof t->key_env, "MANTA_API_KEY=%s", t->key);
-    snprintf(t->token_env, sizeof t->token_env, "MANTA_JOIN_TOKEN=%s", t->key);
     t->hosts = hosts_new(t->cfg.workers, f);
     return t->hosts == NULL ? f->err : 0;
 }
@@ -305,8 +307,10 @@ struct trial *trial_start(struct net_loop *loop, const struct trial_config *cfg,
     t->parts_n = cfg->heads + cfg->workers;
     snprintf(t->pid, sizeof t->pid, "%d", (int)getpid());
     find_program(t->program, sizeof t->program);
+    char token[SECRET_BYTES + 1];
+    secret_random(token);
     snprintf(t->key_env, sizeof t->key_env, "MANTA_API_KEY=");
-    snprintf(t->token_env, sizeof t->token_env, "MANTA_JOIN_TOKEN=");
+    snprintf(t->token_env, sizeof t->token_env, "MANTA_JOIN_TOKEN=%s", token);
     if (cfg->apart && go_apart(t, f) != 0) {
         free(t);
         return NULL;

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "client/client.h"
 #include "launch/launch.h"
 #include "main/options.h"
@@ -19,7 +20,7 @@
  * started), a child that cannot run at all (its reason, and the end), actors that do not become ready (said; the prompt comes all
  * the same, it explains). Lines of head and workers are shown until the prompt takes the terminal; a file has all of them. */
 
-enum { ARGS_MAX = 80, READY_MS = 300000, SAY_BYTES = 2048 };
+enum { ENV_MAX = 8, ARGS_MAX = 80, READY_MS = 300000, SAY_BYTES = 2048 };
 
 enum phase { STARTING, SERVING, ENDING };
 
@@ -37,11 +38,12 @@ struct up {
     struct client_news last;
     struct up_log *log;            /* NULL: there is nowhere to write one */
     bool quiet;                    /* the terminal belongs to the prompt */
-    const char *head_args[ARGS_MAX], *worker_args[ARGS_MAX], *env[3];
+    const char *head_args[ARGS_MAX], *worker_args[ARGS_MAX], *head_env[ENV_MAX], *worker_env[ENV_MAX], *prompt_env[ENV_MAX];
     char *owned[2 * ARGS_MAX];     /* texts of those arguments */
     size_t owned_n;
     struct buf api_key_env;        /* all keys: for the head */
-    char head_address[300], token_env[600], pid[16];
+    char token[SECRET_BYTES + 1];  /* where the person gave none */
+    char head_address[300], token_env[600], own_key_env[600], pid[16];
     int exit_status;
 };
 
@@ -71,11 +73,40 @@ static void make_args(struct up *u)
     u->worker_args[1] = "--head";
     u->worker_args[2] = u->head_address;
     pass_on(u, USE_WORKER, u->worker_args, 3);
+}
+
+static const char *join_token(const struct up *u)
+{
+    return u->token[0] != '\0' ? u->token : setting_text(u->s, SET_JOIN_TOKEN);
+}
+
+/* Beyond loopback a person must have said who may join: the head refuses to start. */
+static bool needs_token(const struct up *u)
+{
+    const char *host = setting_text(u->s, SET_HOST);
+    bool loopback = net_is_loopback(str_of(host)) || strcmp(host, "localhost") == 0;
+    return loopback && setting_text(u->s, SET_JOIN_TOKEN)[0] == '\0';
+}
+
+/* Each child has the secrets that it needs and no others: workers no keys of clients, the head nothing of the hub's. The token is the
+ * user's own where there can be one, so that workers started by hand find it, too. */
+static void make_env(struct up *u)
+{
+    const char *not_head[] = {"HF_TOKEN", "HF_TOKEN_PATH", "MANTA_CONFIG", NULL};
+    const char *not_worker[] = {"MANTA_API_KEY", "MANTA_API_KEY_FILE", "MANTA_CONFIG", NULL};
+    const char *not_prompt[] = {"HF_TOKEN", "HF_TOKEN_PATH", "MANTA_CONFIG", "MANTA_API_KEY_FILE", "MANTA_JOIN_TOKEN", "MANTA_JOIN_TOKEN_FILE", NULL};
+    if (needs_token(u) && secret_own(SECRET_JOIN_TOKEN, true, u->token) != 0)
+        secret_random(u->token);
     u->api_key_env = buf_max(SIZE_MAX / 2);
     buf_printf(&u->api_key_env, "MANTA_API_KEY=%s", setting_text(u->s, SET_API_KEY));
-    snprintf(u->token_env, sizeof u->token_env, "MANTA_JOIN_TOKEN=%s", setting_text(u->s, SET_JOIN_TOKEN));
-    u->env[0] = buf_cstr(&u->api_key_env);
-    u->env[1] = u->token_env;
+    snprintf(u->own_key_env, sizeof u->own_key_env, "MANTA_API_KEY=%s", options_client(u->s).api_key);
+    snprintf(u->token_env, sizeof u->token_env, "MANTA_JOIN_TOKEN=%s", join_token(u));
+    memcpy(u->head_env, not_head, sizeof not_head);
+    memcpy(u->worker_env, not_worker, sizeof not_worker);
+    memcpy(u->prompt_env, not_prompt, sizeof not_prompt);
+    u->head_env[3] = buf_cstr(&u->api_key_env);
+    u->head_env[4] = u->worker_env[3] = u->token_env;
+    u->prompt_env[6] = u->own_key_env;
 }
 
 /* ---- lines ---- */
@@ -150,7 +181,7 @@ static void start_prompt(struct up *u)
     struct fault f = {0};
     bool test = setting_on(u->s, SET_TEST);
     const char *argv[] = {"/proc/self/exe", "prompt", "--head", u->head_address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
-    struct net_child_config cfg = {.argv = argv, .env_add = u->env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
+    struct net_child_config cfg = {.argv = argv, .env_add = u->prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
     u->phase = SERVING;
     u->quiet = true;
     if (u->log != NULL)
@@ -235,12 +266,13 @@ static int start(struct up *u, struct fault *f)
     struct launch_config cfg = launch_config_default();
     cfg.head_args = u->head_args;
     cfg.worker_args = u->worker_args;
-    cfg.env_add = u->env;
+    cfg.head_env = u->head_env;
+    cfg.worker_env = u->worker_env;
     cfg.workers = u->workers;
     cfg.worker_threads = (uint32_t)setting_number(u->s, SET_THREADS);
     cfg.host = u->host;
     cfg.port = (uint16_t)setting_number(u->s, SET_PORT);
-    cfg.join_token = setting_text(u->s, SET_JOIN_TOKEN);
+    cfg.join_token = join_token(u);
     cfg.version = MANTA_VERSION;
     cfg.times.drain_ms = (uint32_t)setting_number(u->s, SET_DRAIN_GRACE) * 1000;
     cfg.on_line = show_line;
@@ -315,6 +347,7 @@ int up_main(const struct settings *s)
         return status;
     setting_items(s, SET_MODEL, &u.actors);
     u.actors *= u.workers;
+    make_env(&u);
     open_log(&u);
     u.loop = net_loop_new();
     u.patience = net_timer_new(u.loop, on_patience, &u);

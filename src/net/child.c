@@ -131,7 +131,7 @@ static bool same_name(const char *a, const char *b)
     return strncmp(a, b, n) == 0 && b[n] == '=';
 }
 
-/* Our environment with `add` in place of what has the same name. The array is the caller's, the strings are not. */
+/* Our environment with `add` in place of what has the same name, or with nothing there. The array is the caller's, the strings are not. */
 static const char **make_env(const char *const *add)
 {
     size_t ours = 0, more = 0;
@@ -148,7 +148,10 @@ static const char **make_env(const char *const *add)
         if (j == more)
             env[n++] = environ[i];
     }
-    memcpy(env + n, add, more * sizeof *env);
+    for (size_t j = 0; j < more; j++) {
+        if (strchr(add[j], '=') != NULL)
+            env[n++] = add[j];
+    }
     return env;
 }
 

@@ -186,7 +186,7 @@ void net_signal(struct net_loop *l, int signum, net_signal_fn *fn, void *user_da
 struct net_child;
 struct net_child_config {
     const char *const *argv;   /* argv[0] is the program; NULL-terminated */
-    const char *const *env_add; /* "NAME=value" on top of ours; NULL-terminated or NULL */
+    const char *const *env_add; /* "NAME=value" on top of ours, "NAME" to leave out; NULL-terminated or NULL */
     /* Its stdout and stderr, merged, line by line without the line end (over 8 KiB: in pieces); NULL: inherited. */
     void (*on_line)(struct net_child *c, struct str line, void *user_data);
     /* After its last line; signum is 0, or what killed it. Freed after it returns. */

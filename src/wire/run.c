@@ -43,6 +43,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     for (uint32_t i = 0; i < req->biases_n; i++)
         biases[i] = (struct wire_bias){.token = req->biases[i].token, .bias = req->biases[i].bias};
     run->kind = req->kind;
+    run->scope = req->scope;
     run->turns = turns;
     run->turns_n = req->turns_n;
     run->text = req->text;
@@ -68,6 +69,7 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
         biases[i] = (struct logit_bias){.token = run->biases[i].token, .bias = run->biases[i].bias};
     *out = (struct request){
         .kind = run->kind,
+        .scope = run->scope,
         .turns = turns,
         .turns_n = run->turns_n,
         .text = run->text,

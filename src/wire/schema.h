@@ -209,6 +209,8 @@
     L(bias, biases, "") \
     F(U64, stream, "name of the answer's stream for whoever wants it to go on; the same at every head; 0: none") \
     F(U32, branch, "which of the stream's answers") \
+    F(U64, claim, "proof that it is of the client that began the stream: kept and given back by the worker; heads derive it from keys") \
+    F(U64, scope, "whose cached prompts it may use, and who may use its own: a tenant's number; 0: all with a 0") \
     F(STR, client, "what a head needs to go on with the stream: kept and given back by the worker, never read") \
     F(I32S, resume, "tokens of the answer already delivered: go on after them") \
     F(U64, kv_bytes, "so much of what another actor computed of it comes in kv_parts: wait for that; 0: nothing") \
@@ -288,7 +290,11 @@
     F(STR, twins, "of those who do it to the bit; empty: none")
 
 #define WIRE_MSG_moved_call(F, L, S) \
-    F(U64, name, "of the answer, and of its stream") \
+    F(U64, name, "of the answer, and of its stream as clients know it") \
+    F(U64, stream, "its name at workers, as in run, as is the next") \
+    F(U64, claim, "") \
+    F(U64, owner, "number of the tenant whose it is") \
+    F(U8, admin, "1: its client may see nodes' addresses") \
     F(STR, places, "how far the client is, as in an event's id") \
     F(U64, started, "bit per branch whose start the client was told") \
     F(U8, begun, "1: something of the answer had come") \

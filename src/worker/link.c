@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/must.h"
+#include "base/secret.h"
 #include "worker/program.h"
 #include "worker/words.h"
 
@@ -124,11 +125,32 @@ void uplink_dial(struct uplink *u)
 
 /* ---- frames out ---- */
 
+/* "127.0.0.1:8470", "[::1]:8470" */
+static bool is_loopback(const char *peer)
+{
+    const char *colon = strrchr(peer, ':');
+    bool brackets = peer[0] == '[' && colon != NULL && colon > peer + 1;
+    return colon != NULL && net_is_loopback(brackets ? str_n(peer + 1, (size_t)(colon - peer) - 2) : str_n(peer, (size_t)(colon - peer)));
+}
+
+/* A token that nobody gave is for heads of this machine alone, and looked up anew each time: it may have been made since. */
+static bool brings_own_token(const struct uplink *u, const struct wire_msg *msg, char token[SECRET_BYTES + 1])
+{
+    return msg->type == WIRE_hello && msg->hello.token.n == 0 && is_loopback(net_conn_peer(u->conn)) && secret_own(SECRET_JOIN_TOKEN, false, token) == 0;
+}
+
 void uplink_send(struct uplink *u, const struct wire_msg *msg)
 {
     if (u->conn == NULL)
         return;
     struct buf *out = &u->program->out;
+    char token[SECRET_BYTES + 1];
+    struct wire_msg hello;
+    if (brings_own_token(u, msg, token)) {
+        hello = *msg;
+        hello.hello.token = str_of(token);
+        msg = &hello;
+    }
     buf_reset(out);
     /* Both fail only for a head that reads nothing any more: then the link is given up, and heard of through on_close. */
     if (wire_encode(out, msg) != 0 || net_write(u->conn, buf_str(out)) != 0)

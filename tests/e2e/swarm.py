@@ -7,6 +7,8 @@ import re
 import socket
 import struct
 
+from cluster import own_token
+
 SCHEMA = pathlib.Path(__file__).parents[2] / "src/wire/schema.h"
 NUMBERS = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", "F32": "f", "F64": "d"}
 LISTS = {"I32S": "i", "F32S": "f"}
@@ -101,7 +103,7 @@ class Worker(asyncio.Protocol):
                 return
             assert head.startswith(b"HTTP/1.1 101 "), head
             self.up, self.rest = True, rest
-            self.send("hello", proto=VERSION, version="0.0.1", role=1, node=self.node, epoch=id(self), pid=1, cpus=1.0,
+            self.send("hello", proto=VERSION, version="0.0.1", role=1, token=own_token(), node=self.node, epoch=id(self), pid=1, cpus=1.0,
                       memory_bytes=1 << 30, engine="by hand")
         at = 0
         while len(self.rest) - at >= 6:

@@ -2,10 +2,15 @@
 
 import subprocess
 
+import pathlib
+import re
+import socket
+
 import openai
 import pytest
 
 import wire
+from cluster import wait_for
 from cluster import Head, Up, free_port
 
 
@@ -64,6 +69,80 @@ def test_join_token_by_hand(head):
     with wire.Link(head.port) as link:
         link.send(wire.hello(token="one of u"))
         assert link.refusal()[1]
+
+
+def join_token(folder):
+    return pathlib.Path(folder) / "manta/join.token"
+
+
+@pytest.mark.parametrize("said", ["", "0" * 64, "guess"])
+def test_a_stranger_cannot_join_on_loopback(cluster, said):
+    """Given a head that nobody gave a token; when somebody on this machine dials it without the one of its user; then it is refused
+    for good, as worker and as launcher; with that token it is welcomed."""
+    head = cluster.head()
+    for role in 1, 2:
+        with wire.Link(head.port) as link:
+            link.send(wire.hello(token=said, role=role))
+            sentence, final = link.refusal()
+            assert final and "join token" in sentence
+        with wire.Link(head.port) as link:
+            link.send(wire.hello(token=join_token(cluster.folder).read_text(), role=role))
+            assert link.receive()[0] == wire.WELCOME
+
+
+def test_the_users_own_workers_find_the_token(cluster, tmp_path):
+    """Given two heads that nobody gave a token; when a worker of the same user joins both with no flag for it, then it is welcome, and
+    again when a head was started anew; the token is in a file of that user's alone. One with another state folder is refused, and
+    told what to do."""
+    heads = [cluster.head(), cluster.head()]
+    worker = cluster.echo_worker(",".join(h.address for h in heads))
+    for head in heads:
+        head.wait_ready(actors=1)
+    path = join_token(cluster.folder)
+    token = path.read_text()
+    assert re.fullmatch("[0-9a-f]{64}", token) and path.stat().st_mode & 0o777 == 0o600
+    stranger = cluster.echo_worker(heads[0], env={"XDG_STATE_HOME": str(tmp_path / "other")})
+    assert stranger.wait() == 3 and "--join-token" in stranger.log
+    heads[0].kill()
+    again = cluster.head(port=heads[0].port)
+    again.wait_ready(actors=1)
+    assert worker.running() and path.read_text() == token
+
+
+@pytest.mark.parametrize("spoil", ["open to others", "a link", "not a token", "no folder"])
+def test_a_token_that_others_may_know_is_not_used(cluster, tmp_path, spoil):
+    """Given a state folder whose token others can read, is somewhere else, is none, or that cannot be made; when a head starts, then it
+    runs, says so, and takes no worker that brings what lies there; with a token that both are given, workers join."""
+    state = tmp_path / "state"
+    path = join_token(state)
+    path.parent.mkdir(parents=True)
+    path.write_text("not a token" if spoil == "not a token" else "ab" * 32)
+    path.chmod(0o644 if spoil == "open to others" else 0o600)
+    if spoil == "a link":
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    env = {"XDG_STATE_HOME": "/proc/none" if spoil == "no folder" else str(state)}
+    head = cluster.head(env=env)
+    assert "no join token can be kept" in head.log
+    worker = cluster.echo_worker(head, env={**env, "MANTA_JOIN_TOKEN": "ab" * 32})
+    assert worker.wait() == 3
+    told = cluster.head(env={**env, "MANTA_JOIN_TOKEN": "both know"})
+    cluster.echo_worker(told, env={**env, "MANTA_JOIN_TOKEN": "both know"})
+    told.wait_ready(actors=1)
+
+
+def test_a_token_of_this_machine_is_not_told_to_others(cluster):
+    """Given the token of this user's heads, and another host's head; when a worker dials that one by a name or address beyond loopback;
+    then its hello has no token."""
+    cluster.head()
+    assert join_token(cluster.folder).exists()
+    own = next((a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET) if not a[4][0].startswith("127.")), None)
+    if own is None:
+        pytest.skip("this machine has no address but loopback")
+    with wire.FakeHead(b"", host=own) as far:
+        cluster.echo_worker(far.address)
+        wait_for("a hello", lambda: len(far.heard) > 40)
+        assert join_token(cluster.folder).read_text().encode() not in bytes(far.heard)
 
 
 @pytest.mark.parametrize("env", [{}, {"MANTA_API_KEY": "k"}, {"MANTA_JOIN_TOKEN": "t"}])
@@ -130,3 +209,48 @@ def test_secrets_are_not_on_command_lines(cluster):
     up.wait_line(r"up \| ready")
     lines = [open(f"/proc/{up.child(name)}/cmdline", encoding="utf-8").read() for name in ("head", "worker-1")]
     assert all(line and "sesame" not in line and "one of us" not in line for line in lines)
+
+
+def environment_of(pid):
+    return dict(e.split("=", 1) for e in pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in e)
+
+
+@pytest.mark.parametrize("given", ["environment", "files", "flags"])
+def test_each_child_has_the_secrets_that_it_needs(cluster, tmp_path, given):
+    """Given `manta up` with keys of clients and a token of the hub, by whatever way; when its children run; then workers have no key of
+    a client's, the head no token of the hub's, no command line shows any, and a worker started by hand joins, too."""
+    (tmp_path / "keys").write_text("ops[admin]: open sesame\nanna: of-anna\n")
+    env, flags = {"HF_TOKEN": "hub-secret"}, ()
+    if given == "environment":
+        env["MANTA_API_KEY"] = "ops[admin]: open sesame,anna: of-anna"
+    elif given == "files":
+        env["MANTA_API_KEY_FILE"] = str(tmp_path / "keys")
+    else:
+        flags = ("--api-key", "ops[admin]: open sesame,anna: of-anna")
+    up = cluster.up("--no-prompt", "--workers", 1, "--engine", "echo", "--model", "echo", *flags, env=env)
+    up.wait_line(r"up \| ready")
+    head, worker = (environment_of(up.child(name)) for name in ("head", "worker-1"))
+    assert "HF_TOKEN" not in head and worker["HF_TOKEN"] == "hub-secret"
+    assert not any("sesame" in value or "of-anna" in value or "keys" in value for value in worker.values())
+    for pid in (up.pid, up.child("head"), up.child("worker-1")):
+        line = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        assert line and not any(secret in line for secret in ("sesame", "of-anna", "hub-secret", join_token(cluster.folder).read_text()))
+    up.key = "open sesame"
+    cluster.echo_worker(up.address, "echo", "--node", "by-hand")
+    up.wait_ready(actors=2)
+
+
+@pytest.mark.parametrize("form", ["{} {}", "{}={}"])
+def test_keys_given_as_flags_are_hidden(cluster, form):
+    """Given keys on the command lines of a head and a worker; when others look at the list of processes, then they are not there; they
+    count all the same, and the log says how to give them better."""
+    flags = [*form.format("--api-key", "s3same").split(), *form.format("--join-token", "0neofus").split()]
+    head = cluster.head(*flags)
+    worker = cluster.echo_worker(head, "echo", *flags[-len(flags) // 2:])
+    head.key = "s3same"
+    head.wait_ready(actors=1)
+    assert head.request("GET", "/manta/status", headers={"authorization": "Bearer x"})[0] == 401
+    for process in head, worker:
+        line = pathlib.Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert "--join-token" in line and "s3same" not in line and "0neofus" not in line
+        assert "MANTA_JOIN_TOKEN" in process.log and "s3same" not in process.log and "0neofus" not in process.log

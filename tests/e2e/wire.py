@@ -2,10 +2,12 @@
 
 Frames as in src/wire/wire.h: u32 length of what follows, u16 message number, fields in the order of src/wire/schema.h."""
 
+import contextlib
 import socket
 import struct
 import threading
 
+from cluster import own_token
 from swarm import UPGRADE, VERSION
 
 HELLO, BYE = 1, 7
@@ -21,7 +23,8 @@ def frame(number, fields):
     return struct.pack("<IH", 2 + len(fields), number) + fields
 
 
-def hello(proto=VERSION, role=1, node="by-hand", token="", cpus=1.0):
+def hello(proto=VERSION, role=1, node="by-hand", token=None, cpus=1.0):
+    token = own_token() if token is None else token
     return frame(HELLO, struct.pack("<I", proto) + text("0.0.1") + struct.pack("<B", role) + text(token) + text(node) + text("")
                  + struct.pack("<QIfQ", 4711, 1, cpus, 1 << 30) + text("") + text("by hand") + struct.pack("<QQ", 0, 0))
 
@@ -33,11 +36,12 @@ def refuse(message, error=15, final=True):
 class FakeHead:
     """Listens, accepts every worker that dials its link, says `frames` to each, and keeps the connections."""
 
-    def __init__(self, frames):
+    def __init__(self, frames, host="127.0.0.1"):
         self.frames = frames
+        self.heard = bytearray()  # of all workers, behind their requests
         self.dials = 0
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.server.getsockname()[1]}"
+        self.server = socket.create_server((host, 0))
+        self.address = f"{host}:{self.server.getsockname()[1]}"
         self.connections = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -60,6 +64,12 @@ class FakeHead:
                 pass
             self.dials += 1
             c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: manta\r\n\r\n" + self.frames)
+            threading.Thread(target=self._hear, args=(c,), daemon=True).start()
+
+    def _hear(self, c):
+        with contextlib.suppress(OSError):
+            while more := c.recv(65536):
+                self.heard += more
 
 
 class Link:

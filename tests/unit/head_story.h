@@ -346,6 +346,7 @@ static inline void event_prompt(struct story *s, uint64_t call, const char *line
                                 .count = number(line, "count", 1),
                                 .spread = number(line, "spread", 0) != 0,
                                 .stream = number(line, "stream", 0),
+                                .claim = number(line, "claim", 0),
                                 .client = word(line, "note", ""),
                                 .deadline_ms = number(line, "deadline", 0)});
 }
@@ -363,6 +364,8 @@ static inline void event_resume(struct story *s, uint64_t call, const char *line
     step(s, (struct head_event){.kind = HEAD_RESUME,
                                 .call = call,
                                 .stream = number(line, "stream", 0),
+                                .claim = number(line, "claim", 0),
+                                .tenant = word(line, "tenant", ""),
                                 .said = {said, n},
                                 .deadline_ms = number(line, "deadline", 0)});
 }
@@ -380,6 +383,7 @@ static inline void event_held(struct story *s, uint64_t link, const char *line)
                                 .sampling = {.seed = number(line, "seed", 0)},
                                 .stream = number(line, "was", number(line, "stream", 0)),
                                 .branch = number(line, "branch", 0),
+                                .claim = number(line, "claim", 0),
                                 .client = word(line, "note", "")};
     wire_encode(&frame, &run);
     m.held = (struct wire_held){.stream = number(line, "stream", 0), .branch = number(line, "branch", 0)};

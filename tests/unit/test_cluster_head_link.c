@@ -60,9 +60,9 @@ static void another_protocol_is_refused_for_good(void **state)
     story(&s,
           "> open 1\n"
           "> hello 1 node=a proto=9 version=7.0.0\n"
-          "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 7 "
+          "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 8 "
           "(manta 0.1.0): run the same version of manta on both sides\n"
-          "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 7 (manta 0.1.0): run the same "
+          "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 8 (manta 0.1.0): run the same "
           "version of manta on both sides\n"
           "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
           "> closed 1\n");
@@ -93,12 +93,16 @@ static void a_wrong_or_missing_token_is_refused(void **state)
     s.cfg.join_token = str_of("secret");
     story(&s, "> open 1\n"
               "> hello 1 node=a token=secreT\n"
-              "send 1 refuse ERR_AUTH final: wrong join token: start it with the token that the head was started with\n"
-              "close 1: wrong join token: start it with the token that the head was started with\n"
+              "send 1 refuse ERR_AUTH final: wrong join token: give it the --join-token of the head; where the head was given none, it is in the state "
+              "folder of the head's user, on the head's machine, where that user's workers find it\n"
+              "close 1: wrong join token: give it the --join-token of the head; where the head was given none, it is in the state "
+              "folder of the head's user, on the head's machine, where that user's workers find it\n"
               "> open 2\n"
               "> hello 2 node=a\n"
-              "send 2 refuse ERR_AUTH final: no join token: start it with the token that the head was started with\n"
-              "close 2: no join token: start it with the token that the head was started with\n"
+              "send 2 refuse ERR_AUTH final: no join token: give it the --join-token of the head; where the head was given none, it is in the state "
+              "folder of the head's user, on the head's machine, where that user's workers find it\n"
+              "close 2: no join token: give it the --join-token of the head; where the head was given none, it is in the state "
+              "folder of the head's user, on the head's machine, where that user's workers find it\n"
               "> open 3\n"
               "> hello 3 node=a token=secret\n"
               "send 3 welcome worker=1\n");

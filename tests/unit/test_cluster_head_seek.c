@@ -98,7 +98,7 @@ static void a_part_that_had_not_begun_needs_room_in_the_queue(void **state)
     s.cfg.queue_jobs_max = 1;
     given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2\nresume 5 stream=77 said=1,0\nheld 1 stream=77 found=1 ids=1 seed=9\n");
     story(&s, "> held 1 stream=77\n"
-              "failed 5 ERR_BUSY: the stream 000000000000004d cannot go on here: the queue is full: 1 of 1 requests wait "
+              "failed 5 ERR_BUSY: this stream cannot go on here: the queue is full: 1 of 1 requests wait "
               "(queue_jobs_max); come back in 5 s retry=1\n");
     story_end(&s);
 }
@@ -174,7 +174,7 @@ static void nobody_has_it(void **state)
               "send 2 seek stream=77 said=2\n"
               "> held 1 stream=77\n"
               "> held 2 stream=77\n"
-              "failed 5 ERR_NOT_FOUND: the stream 000000000000004d cannot go on here: no worker has anything of it\n");
+              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it\n");
     story_end(&s);
 }
 
@@ -213,7 +213,7 @@ static void a_new_head_gives_up_when_its_workers_should_be_back(void **state)
     given(&s, "open 1\nhello 1 node=a\nactor 1\nresume 5 stream=77 said=1\nheld 1 stream=77\nwait 2000\nbeat 1\nwait 2000\nbeat 1\n"
               "wait 2000\nbeat 1\nwait 2000\nbeat 1\nwait 1900\nbeat 1\n");
     story(&s, "> wait 200\n"
-              "failed 5 ERR_NOT_FOUND: the stream 000000000000004d cannot go on here: no worker has anything of it\n");
+              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it\n");
     story_end(&s);
 }
 
@@ -313,7 +313,7 @@ static void a_branch_of_which_the_client_has_a_part_must_be_there(void **state)
     struct story s = two_workers();
     given(&s, "resume 5 stream=77 said=2,1\nheld 1 stream=77\nheld 2 stream=77 found=1 ids=2 seed=9\n");
     story(&s, "> held 2 stream=77\n"
-              "failed 5 ERR_NOT_FOUND: the stream 000000000000004d cannot go on here: a part of it is kept by no worker\n");
+              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: a part of it is kept by no worker\n");
     story_end(&s);
 }
 
@@ -356,6 +356,7 @@ static void workers_that_talk_nonsense_of_streams_are_hung_up_on(void **state)
         "held 1 stream=77 found=1 ids=2 key=3\n",      /* an actor that is not there */
         "held 1 stream=77 found=1 ids=2 branch=70\n",  /* more branches than a call has */
         "held 1 stream=77 found=1 ids=2 attempt=0\n",
+        "held 1 stream=77 found=1 ids=2 claim=5\n",   /* a claim that no head gave it */
     };
     for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
         struct story s = two_workers();
@@ -364,6 +365,24 @@ static void workers_that_talk_nonsense_of_streams_are_hung_up_on(void **state)
         assert_non_null(strstr(buf_cstr(&s.said), "close 1"));
         story_end(&s);
     }
+}
+
+/* Given a client whose claim is 4; when one worker makes the stream up and another one has it; then the first is hung up on, and the
+ * stream goes on at the other, with its tenant. */
+static void a_stream_that_a_worker_makes_up_is_not_gone_on_with(void **state)
+{
+    (void)state;
+    struct story s = two_workers();
+    given(&s, "resume 5 stream=77 claim=4 said=2 tenant=anna\n");
+    given(&s, "held 1 stream=77 found=1 ids=2 claim=3\n");
+    assert_non_null(strstr(buf_cstr(&s.said), "made up"));
+    given(&s, "held 2 stream=77 found=1 ids=2 claim=4 seed=9\n");
+    story(&s, "> held 2 stream=77\n"
+              "resumed 5 of 1 note=\n"
+              "send 2 adopt stream=77.0 job=1.2 said=2\n");
+    struct head_call_view v;
+    assert_true(head_call_view(s.head, 5, &v) && str_is(v.tenant, "anna"));
+    story_end(&s);
 }
 
 static void streams_that_are_looked_for_are_bounded(void **state)
@@ -376,7 +395,7 @@ static void streams_that_are_looked_for_are_bounded(void **state)
               "> resume 6 stream=78 said=1\n"
               "failed 6 ERR_BUSY: 1 streams are looked for already (seeks_max); come back in 1 s retry=1\n"
               "> resume 7 stream=77 said=1\n" /* the same client again */
-              "failed 5 ERR_CANCELLED: the stream 000000000000004d cannot go on here: its client has come again\n");
+              "failed 5 ERR_CANCELLED: this stream cannot go on here: its client has come again\n");
     story_end(&s);
 }
 
@@ -404,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_stream_of_this_head_is_taken_from_its_old_connection),
         cmocka_unit_test(a_client_that_goes_while_it_is_looked_for_is_forgotten),
         cmocka_unit_test(workers_that_talk_nonsense_of_streams_are_hung_up_on),
+        cmocka_unit_test(a_stream_that_a_worker_makes_up_is_not_gone_on_with),
         cmocka_unit_test(streams_that_are_looked_for_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,14 +87,15 @@ static void test_killed_child_names_its_signal(void **state)
     assert_int_equal(s->signum, SIGTERM);
 }
 
-/* The environment is ours, with what was added in place of what had the same name. */
+/* The environment is ours, with what was added in place of what had the same name, and without what was named alone. */
 static void test_environment(void **state)
 {
     struct story *s = *state;
     assert_int_equal(setenv("MANTA_TEST_A", "old", 1), 0);
     assert_int_equal(setenv("MANTA_TEST_B", "kept", 1), 0);
-    const char *env[] = {"MANTA_TEST_A=new", NULL};
-    spawn_shell(s, "echo $MANTA_TEST_A $MANTA_TEST_B; env | grep -c MANTA_TEST_A", env);
+    assert_int_equal(setenv("MANTA_TEST_C", "secret", 1), 0);
+    const char *env[] = {"MANTA_TEST_A=new", "MANTA_TEST_C", "MANTA_TEST_NONE", NULL};
+    spawn_shell(s, "echo $MANTA_TEST_A $MANTA_TEST_B; env | grep -c MANTA_TEST_A; env | grep -e TEST_C -e TEST_NONE", env);
     net_loop_run(s->loop);
     assert_string_equal(buf_cstr(&s->lines), "<new kept><1>");
 }

@@ -1,0 +1,79 @@
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/utf8.h"
+#include "head/state.h"
+
+/* Whose a request is, and what that allows.
+ *
+ * The boundary between tenants is the key: a stream, its place in the queue and its cached prompt are seen by those with a key
+ * of the tenant that began it, and for all others it is as if there were no such thing. Where there is one key, or none, a header
+ * may divide what comes with it further, as a gateway does that sets the header itself. */
+
+static const char SECRET_NAME[] = "streams.secret";
+
+static bool is_text(struct str s)
+{
+    size_t i = 0;
+    for (size_t n; i < s.n && (unsigned char)s.p[i] >= 32 && (n = utf8_len(s.p + i, s.n - i)) > 0;)
+        i += n;
+    return i == s.n;
+}
+
+/* Our header, or the one that llm-d's gateway sets. */
+static int header_tenant(const struct http_request *r, struct str *out, struct fault *f)
+{
+    static const char *const names[] = {"x-tenant-id", "x-llm-d-inference-fairness-id"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct str s = http_header(r, names[i]);
+        if (s.n == 0)
+            continue;
+        if (s.n > HEAD_TENANT_NAME_BYTES_MAX || !is_text(s))
+            return fault_set(f, ERR_INVALID, "%s: %zu bytes, expected a name of at most %d bytes of UTF-8", names[i], s.n,
+                             HEAD_TENANT_NAME_BYTES_MAX);
+        *out = s;
+        return 0;
+    }
+    return 0;
+}
+
+/* With keys of several tenants the key says it. */
+static void key_tenant(const struct head_program *p, const struct api_key *key, char out[HEAD_TENANT_NAME_BYTES_MAX + 1])
+{
+    if (key->name.n > 0)
+        snprintf(out, HEAD_TENANT_NAME_BYTES_MAX + 1, "%.*s", STR_ARG(key->name));
+    else
+        snprintf(out, HEAD_TENANT_NAME_BYTES_MAX + 1, "key-%u", (unsigned)(key - p->keys.at) + 1);
+}
+
+int owner_of(struct head_program *p, const struct http_request *r, struct owner *out, struct fault *f)
+{
+    const struct api_key *key = route_key(p, r);
+    struct str header = str_n(NULL, 0);
+    *out = (struct owner){.seal = key != NULL ? *keys_seal(&p->keys, key) : p->seal, .admin = key != NULL ? key->admin : p->keys.n == 0};
+    if (key != NULL && p->keys.n > 1) {
+        key_tenant(p, key, out->tenant);
+    } else {
+        int err = header_tenant(r, &header, f);
+        if (err != 0)
+            return err;
+    }
+    if (header.n > 0) {
+        snprintf(out->tenant, sizeof out->tenant, "%.*s", STR_ARG(header));
+        seal_of_name(&out->seal, header, &out->seal);
+    }
+    out->all = out->admin && header.n == 0;
+    out->id = seal_number(&out->seal);
+    return 0;
+}
+
+void owner_begin(struct head_program *p)
+{
+    char secret[SECRET_BYTES + 1];
+    bool own = secret_own(SECRET_NAME, true, secret) == 0;
+    if (p->keys.n > 0)
+        return;
+    if (!own)
+        log_info("HEAD NODE STARTING", "no secret can be kept in the state folder: a worker could tell of streams that it never had");
+    seal_of_key(own ? str_of(secret) : str_of(p->o->join_token), &p->seal);
+}
