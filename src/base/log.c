@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "base/spool.h"
 #include "base/utf8.h"
 
@@ -98,8 +99,7 @@ void log_init(void)
 {
     const char *trace = getenv("MANTA_TRACE");
     snprintf(trace_rooms, sizeof trace_rooms, "%s", trace != NULL ? trace : "");
-    const char *no_colour = getenv("NO_COLOR");
-    colour = isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0');
+    colour = plain_takes_colours(STDERR_FILENO);
 }
 
 void log_set_level(enum log_level level)
@@ -152,18 +152,6 @@ static size_t put_head(char *out, size_t cap, enum log_level level, const char *
     return n;
 }
 
-/* A line is a line, no escape sequence, and UTF-8, whatever a peer's text holds. */
-static void make_plain(char *text, size_t n)
-{
-    for (size_t i = 0, len; i < n; i += len > 0 ? len : 1) {
-        len = utf8_len(text + i, n - i);
-        if (len == 0)
-            text[i] = '?';
-        else if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            text[i] = ' ';
-    }
-}
-
 /* The number of lines that the next line of their kind has not told for long; a flood that is over has no next line. */
 static uint64_t untold_lines(const char **out_kind)
 {
@@ -193,7 +181,7 @@ static void print_line(enum log_level level, const char *tag, uint64_t left_out,
     n += more > 0 ? (size_t)more : 0;
     if (n > sizeof line - 2)
         n = sizeof line - 2;
-    make_plain(line + text_at, n - text_at);
+    n = text_at + plain_in_place(line + text_at, utf8_whole(line + text_at, n - text_at));
     line[n++] = '\n';
     put(line, n, level <= least || level == LOG_TRACE);
 }

@@ -28,3 +28,17 @@ size_t utf8_len(const char *p, size_t n)
     }
     return 0;
 }
+
+size_t utf8_whole(const char *p, size_t n)
+{
+    for (size_t back = 1; back <= 3 && back <= n; back++) {
+        unsigned char c = (unsigned char)p[n - back];
+        if (c < 0x80)
+            return n;
+        if (c >= 0xc0) { /* begins a character, of 2 to 4 bytes */
+            size_t len = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+            return len > back ? n - back : n;
+        }
+    }
+    return n;
+}

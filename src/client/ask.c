@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
+#include "base/utf8.h"
 #include "client/fetch.h"
 #include "client/show.h"
 
@@ -34,15 +36,13 @@ static void show_piece(struct asking *a, const json_t *event)
 static void print_short(const char *text)
 {
     enum { CHARS = 100 };
-    int n = 0;
-    for (const char *at = text; *at != '\0'; at++) {
-        bool begins = ((unsigned char)*at & 0xc0) != 0x80;
-        if (begins && n++ == CHARS) {
-            printf(" ...");
-            break;
-        }
-        putchar(*at == '\n' || *at == '\r' ? ' ' : *at);
-    }
+    struct buf line = buf_max(SIZE_MAX / 2);
+    plain_add(&line, str_of(text), PLAIN_LINE);
+    size_t at = 0;
+    for (int n = 0; at < line.n && n < CHARS; n++)
+        at += utf8_len(line.p + at, line.n - at);
+    printf("%.*s%s", (int)at, buf_cstr(&line), at < line.n ? " ..." : "");
+    buf_fini(&line);
 }
 
 static void show_response(struct asking *a, const json_t *r)
@@ -89,15 +89,16 @@ static void show_end(struct asking *a, const json_t *answer)
     printf("%s %s\n", show_tag("FINAL RESPONSE"), a->wrote ? "(as shown above)" : json_text(answer, "final_response", ""));
 }
 
-static void on_event(const json_t *event, void *user_data)
+static void on_event(json_t *event, void *user_data)
 {
     struct asking *a = user_data;
+    if (!a->o->json)
+        json_make_plain(event, show_on_terminal());
     const char *object = json_text(event, "object", "");
     if (strcmp(object, "manta.process_prompt.chunk") == 0) {
         show_piece(a, event);
     } else if (strcmp(object, "manta.process_prompt") == 0 && a->o->json) {
-        json_dumpf(event, stdout, JSON_INDENT(2));
-        printf("\n");
+        show_json_value(event);
         a->finished = true;
         a->answered = json_is_object(json_object_get(event, "answered_by"));
     } else if (strcmp(object, "manta.process_prompt") == 0) {

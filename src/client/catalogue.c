@@ -35,8 +35,7 @@ int client_catalogue(const struct client_options *o)
     for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++)
         json_array_append_new(list, catalogue_describe(e));
     if (o->json) {
-        json_dumpf(list, stdout, JSON_INDENT(2));
-        printf("\n");
+        show_json_value(list);
     } else {
         printf("%-15s %9s  %-10s  %-12s  %-8s  %s\n", "NAME", "SIZE", "LICENCE", "SHA-256", "HERE", "HUB");
         json_array_foreach(list, i, m)

@@ -66,7 +66,7 @@ static int watch(const struct client_options *o, const char *node, const char *w
             return fault_set(f, ERR_TIMEOUT, "worker '%s' %s for %u s: what does `manta status` say of it?", node,
                              wanted != NULL ? "did not answer" : "is still there", patience_s);
         if (wanted == NULL && running != said && !o->json)
-            printf("%s %s: %u running\n", show_tag("DRAIN"), node, said = running);
+            show_said("DRAIN", "%s: %u running", node, said = running);
         fflush(stdout);
         nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000l}, NULL);
     }
@@ -85,7 +85,7 @@ int client_drain(const struct client_options *o, const char *node, uint32_t grac
     else if (o->json)
         printf("{\"left\":true,\"seconds\":%.1f}\n", s);
     else
-        printf("%s %s has left after %.1f s\n", show_tag("DRAIN"), node, s);
+        show_said("DRAIN", "%s has left after %.1f s", node, s);
     return err_exit(err);
 }
 
@@ -100,7 +100,7 @@ int client_cordon(const struct client_options *o, const char *node, bool on)
     else if (o->json)
         printf("{\"duty\":\"%s\"}\n", on ? "cordoned" : "serves");
     else
-        printf("%s %s %s\n", show_tag(on ? "CORDON" : "UNCORDON"), node,
-               on ? "gets no new prompts; what runs there goes on" : "gets prompts again");
+        show_said(on ? "CORDON" : "UNCORDON", "%s %s", node,
+                  on ? "gets no new prompts; what runs there goes on" : "gets prompts again");
     return err_exit(err);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "client/follow.h"
 #include "client/show.h"
 #include "http/http.h"
@@ -219,6 +220,37 @@ const char *json_text(const json_t *object, const char *key, const char *fallbac
 {
     const json_t *v = json_object_get(object, key);
     return json_is_string(v) ? json_string_value(v) : fallback;
+}
+
+static bool is_answer(const char *key)
+{
+    return strcmp(key, "response") == 0 || strcmp(key, "final_response") == 0 || strcmp(key, "text") == 0;
+}
+
+static void text_make_plain(json_t *v, enum plain_how how)
+{
+    struct buf plain = buf_max(SIZE_MAX / 2);
+    plain_add(&plain, str_n(json_string_value(v), json_string_length(v)), how);
+    json_string_setn(v, buf_cstr(&plain), plain.n);
+    buf_fini(&plain);
+}
+
+/* As deep as jansson reads (2,048 levels), and no deeper. */
+void json_make_plain(json_t *v, bool answers)
+{
+    const char *key;
+    json_t *inner;
+    size_t i;
+    if (json_is_string(v))
+        text_make_plain(v, PLAIN_LINE);
+    json_array_foreach(v, i, inner)
+        json_make_plain(inner, answers);
+    json_object_foreach(v, key, inner) {
+        if (!json_is_string(inner) || !is_answer(key))
+            json_make_plain(inner, answers);
+        else if (answers)
+            text_make_plain(inner, PLAIN_TEXT);
+    }
 }
 
 double json_num(const json_t *object, const char *key)

@@ -18,9 +18,9 @@ enum { FETCH_BYTES_MAX = 64 << 20 };
 int fetch_json(const struct client_options *o, const char *path, const char *body, json_t **out, char **out_text,
                struct fault *f);
 
-/* POST, and the answer as server-sent events. on_event gets each event's data parsed (borrowed). Ctrl-C ends it with
+/* POST, and the answer as server-sent events. on_event gets each event's data parsed (borrowed, and may change it). Ctrl-C ends it with
  * ERR_CANCELLED. A stream that breaks off goes on at any of the heads that is there, for the reader as if nothing had been. */
-typedef void fetch_event_fn(const json_t *data, void *user_data);
+typedef void fetch_event_fn(json_t *data, void *user_data);
 int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
                  struct fault *f);
 
@@ -31,6 +31,9 @@ void fetch_headers(char out[FETCH_HEADERS_BYTES], const char *key, const char *l
 /* ---- reading what came: absent or of another type gives the fallback ---- */
 const char *json_text(const json_t *object, const char *key, const char *fallback);
 double json_num(const json_t *object, const char *key);
+/* Makes all texts in it harmless for a terminal, each a line (base/plain.h), but not keys. What models said ("response",
+ * "final_response", "text") keeps its lines, or, `answers` false, stays as it is: a pipe gets it to the byte. */
+void json_make_plain(json_t *v, bool answers);
 /* Member of member: json_at(status, "resources", "CPU"). */
 const json_t *json_at(const json_t *object, const char *key, const char *inner);
 

@@ -35,8 +35,7 @@ int client_models(const struct client_options *o)
     for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++)
         json_array_append_new(list, describe(e, actors));
     if (o->json) {
-        json_dumpf(list, stdout, JSON_INDENT(2));
-        printf("\n");
+        show_json_value(list);
     } else {
         size_t i;
         json_t *m;

@@ -29,6 +29,7 @@ static int connect_first(const struct client_options *o)
         show_fault(&f);
         return err;
     }
+    json_make_plain(status, true);
     printf("connected\nLooking for prompt coordinator... found '%s'\n",
            json_string_value(json_at(status, "head", "coordinator")) != NULL ? json_string_value(json_at(status, "head", "coordinator")) : "?");
     printf("Available inference actors: %.0f\n", json_num(status, "actors"));
@@ -47,7 +48,7 @@ static int show_page(int (*page)(const struct client_options *), const struct cl
 static int ask_with_echo(const struct client_options *o, const char *prompt, bool all, bool typed)
 {
     if (!typed && !o->json)
-        printf("%s %s\n", show_tag("PROMPT"), prompt);
+        show_said("PROMPT", "%s", prompt);
     return ask(o, prompt, all);
 }
 

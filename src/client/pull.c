@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/plain.h"
+#include "base/utf8.h"
 #include "client/client.h"
 #include "client/show.h"
 #include "models/models.h"
@@ -39,6 +41,7 @@ static void on_progress(const struct models_progress *p, void *user_data)
     struct pull_view *v = user_data;
     char text[700];
     models_progress_text(p, text, sizeof text);
+    text[plain_in_place(text, utf8_whole(text, strlen(text)))] = '\0';
     if (p->kind == MODELS_LOADING && v->terminal) {
         draw_bar(v, p, text);
         return;
@@ -55,7 +58,7 @@ static void on_progress(const struct models_progress *p, void *user_data)
 
 int client_obtain(const char *reference, const struct models_pull *how, struct model_file *out)
 {
-    struct pull_view v = {.terminal = isatty(STDERR_FILENO) == 1};
+    struct pull_view v = {.terminal = plain_takes_escapes(STDERR_FILENO)};
     struct models_pull with_view = *how;
     struct fault f = {0};
     with_view.on_progress = on_progress;
@@ -81,11 +84,10 @@ int client_pull(const struct client_options *o, const struct models_pull *how, c
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I}", "reference", names[i], "name", m.name, "path", m.path, "sha256", m.digest,
                                               "bytes", (json_int_t)m.bytes));
         if (!o->json)
-            printf("%s %s (%s, SHA-256 %s)\n", m.name, m.path, show_size((double)m.bytes).text, m.digest);
+            plain_print(stdout, "%s %s (%s, SHA-256 %s)", m.name, m.path, show_size((double)m.bytes).text, m.digest);
     }
     if (o->json) {
-        json_dumpf(list, stdout, JSON_INDENT(2));
-        printf("\n");
+        show_json_value(list);
     }
     json_decref(list);
     return status;

@@ -1,18 +1,15 @@
 #include "client/show.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/plain.h"
+
 bool show_on_terminal(void)
 {
     return isatty(STDOUT_FILENO) != 0;
-}
-
-static bool colours(int fd)
-{
-    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(fd) && (no == NULL || no[0] == '\0') && term != NULL && term[0] != '\0';
 }
 
 const char *show_tag(const char *tag)
@@ -20,9 +17,21 @@ const char *show_tag(const char *tag)
     static char ring[8][64];
     static unsigned next;
     char *out = ring[next++ % 8];
-    bool colour = colours(STDOUT_FILENO);
+    bool colour = plain_takes_colours(STDOUT_FILENO);
     snprintf(out, sizeof ring[0], "%s[%.40s]%s", colour ? "\033[1;36m" : "", tag, colour ? "\033[0m" : "");
     return out;
+}
+
+void show_said(const char *tag, const char *fmt, ...)
+{
+    struct buf text = buf_max(SIZE_MAX / 2);
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    printf("%s ", show_tag(tag));
+    plain_print(stdout, "%s", buf_cstr(&text));
+    buf_fini(&text);
 }
 
 void show_fault(const struct fault *f)
@@ -32,8 +41,27 @@ void show_fault(const struct fault *f)
         fprintf(stderr, "cancelled\n"); /* by the person who reads this: no error */
         return;
     }
-    fprintf(stderr, "%serror:%s %s\n", colours(STDERR_FILENO) ? "\033[1;31m" : "", colours(STDERR_FILENO) ? "\033[0m" : "",
-            f->text[0] != '\0' ? f->text : err_text(f->err));
+    bool colour = plain_takes_colours(STDERR_FILENO);
+    fprintf(stderr, "%serror:%s ", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "");
+    plain_print(stderr, "%s", f->text[0] != '\0' ? f->text : err_text(f->err));
+}
+
+void show_json(struct str text)
+{
+    struct buf plain = buf_max(SIZE_MAX / 2);
+    if (show_on_terminal())
+        plain_add_json(&plain, text);
+    fwrite(plain.n > 0 ? plain.p : text.p, 1, plain.n > 0 ? plain.n : text.n, stdout);
+    fputc('\n', stdout);
+    buf_fini(&plain);
+}
+
+void show_json_value(const json_t *v)
+{
+    char *text = json_dumps(v, JSON_INDENT(2));
+    if (text != NULL)
+        show_json(str_of(text));
+    free(text);
 }
 
 struct shown_size show_size(double bytes)

@@ -6,12 +6,18 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 /* "[PROMPT]", in colour on a terminal. Static, valid until the eighth call after it. */
 const char *show_tag(const char *tag);
 /* True when stdout is a terminal. */
 bool show_on_terminal(void);
-/* "error: …" on stderr. */
+/* "[PROMPT] text" on stdout, one line. */
+void show_said(const char *tag, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* JSON on stdout, as it is; on a terminal what this would obey is escaped. */
+void show_json(struct str text);
+void show_json_value(const json_t *v);
+/* "error: …" on stderr, one line. */
 void show_fault(const struct fault *f);
 
 struct shown_size { char text[24]; };

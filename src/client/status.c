@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "client/fetch.h"
 #include "client/show.h"
 
@@ -70,7 +71,7 @@ static void show_limits(const json_t *limits)
     json_t *value;
     printf("%s\n", show_tag("LIMITS"));
     json_object_foreach((json_t *)(uintptr_t)limits, name, value)
-        printf("  %-30s %lld\n", name, (long long)json_integer_value(value));
+        plain_print(stdout, "  %-30s %lld", name, (long long)json_integer_value(value));
 }
 
 static void show_budget(const json_t *memory)
@@ -131,8 +132,9 @@ static int ask(const struct client_options *o, const char *path, void (*show)(co
         show_fault(&f);
         return err_exit(err);
     }
+    json_make_plain(answer, true);
     if (o->json)
-        printf("%s\n", text);
+        show_json(str_of(text));
     else
         show(o, answer);
     json_decref(answer);

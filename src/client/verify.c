@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "client/fetch.h"
 #include "client/show.h"
 
@@ -16,7 +17,7 @@ struct verify {
 static void fail(struct verify *v, const char *what)
 {
     v->failed++;
-    printf("  FAILED: %s\n", what);
+    plain_print(stdout, "  FAILED: %s", what);
 }
 
 static void test_resources(struct verify *v)
@@ -77,6 +78,7 @@ static void test_inference(struct verify *v)
         fail(v, f.text);
         return;
     }
+    json_make_plain(answer, true);
     double good = actors_used(answer);
     const char *text = json_text(answer, "final_response", "");
     printf("completed in %.2f s; used %.0f/%.0f actors; response: %s\n", (double)(clock_us() - start_us) / 1e6, good, actors, text);
@@ -96,6 +98,7 @@ int client_verify(const struct client_options *o)
         show_fault(&f);
         return 1;
     }
+    json_make_plain(v.status, true);
     test_resources(&v);
     test_coordinator(&v);
     test_inference(&v);

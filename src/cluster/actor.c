@@ -44,10 +44,10 @@ static int check_values(const struct wire_actor *m, struct fault *f)
         return fault_set(f, ERR_PROTOCOL, "actor %u: kind %u is neither chat (%d) nor embedding (%d)", m->key, m->kind,
                          REQUEST_CHAT, REQUEST_EMBED);
     if (!text_is_name(m->model, HEAD_NAME_BYTES_MAX))
-        return fault_set(f, ERR_PROTOCOL, "actor %u: the model name must have 1 to %d printable bytes", m->key,
+        return fault_set(f, ERR_PROTOCOL, "actor %u: the model name must have 1 to %d bytes of printable UTF-8", m->key,
                          HEAD_NAME_BYTES_MAX);
     if (!text_is_line(m->digest, HEAD_DIGEST_BYTES_MAX))
-        return fault_set(f, ERR_PROTOCOL, "actor %u: the digest must have at most %d printable bytes", m->key,
+        return fault_set(f, ERR_PROTOCOL, "actor %u: the digest must have at most %d bytes of printable UTF-8", m->key,
                          HEAD_DIGEST_BYTES_MAX);
     if (m->state != WIRE_ACTOR_READY)
         return 0; /* slots and context are known once it is loaded */

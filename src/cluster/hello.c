@@ -56,12 +56,12 @@ static int check_values(const struct wire_hello *m, struct fault *f)
         return fault_set(f, ERR_INVALID, "role %u is neither worker (%d) nor launcher (%d)", m->role, WIRE_ROLE_WORKER,
                          WIRE_ROLE_LAUNCHER);
     if (!text_is_name(m->node, HEAD_NAME_BYTES_MAX))
-        return fault_set(f, ERR_INVALID, "the node name must have 1 to %d printable bytes", HEAD_NAME_BYTES_MAX);
+        return fault_set(f, ERR_INVALID, "the node name must have 1 to %d bytes of printable UTF-8", HEAD_NAME_BYTES_MAX);
     if (!text_is_line(m->address, HEAD_NAME_BYTES_MAX))
-        return fault_set(f, ERR_INVALID, "the address must have at most %d printable bytes", HEAD_NAME_BYTES_MAX);
+        return fault_set(f, ERR_INVALID, "the address must have at most %d bytes of printable UTF-8", HEAD_NAME_BYTES_MAX);
     if (!text_is_line(m->version, HEAD_LINE_BYTES_MAX) || !text_is_line(m->engine, HEAD_LINE_BYTES_MAX) ||
         !text_is_line(m->cpu_features, HEAD_LINE_BYTES_MAX))
-        return fault_set(f, ERR_INVALID, "version, engine and CPU features must have at most %d printable bytes each",
+        return fault_set(f, ERR_INVALID, "version, engine and CPU features must have at most %d bytes of printable UTF-8 each",
                          HEAD_LINE_BYTES_MAX);
     if (!isfinite(m->cpus) || m->cpus < 0 || m->cpus > CPUS_MAX)
         return fault_set(f, ERR_INVALID, "%g is no number of processors", (double)m->cpus);

@@ -1,23 +1,14 @@
-/* What peers may call themselves: nothing that could forge a log line or fill a table. */
+/* What peers may call themselves: nothing that could forge a log line, steer a terminal or fill a table. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/plain.h"
+#include "base/utf8.h"
 #include "cluster/head_state.h"
-
-static bool is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
-}
 
 bool text_is_line(struct str s, size_t max)
 {
-    if (s.n > max)
-        return false;
-    for (size_t i = 0; i < s.n; i++) {
-        if (is_control(s.p[i]))
-            return false;
-    }
-    return true;
+    return s.n <= max && plain_is_line(s);
 }
 
 bool text_is_name(struct str s, size_t max)
@@ -27,10 +18,7 @@ bool text_is_name(struct str s, size_t max)
 
 char *text_line_dup(struct str s, size_t max)
 {
-    char *copy = xstr_dup(str_n(s.p, s.n < max ? s.n : max));
-    for (char *c = copy; *c != '\0'; c++) {
-        if (is_control(*c))
-            *c = ' ';
-    }
+    char *copy = xstr_dup(str_n(s.p, s.n <= max ? s.n : utf8_whole(s.p, max)));
+    copy[plain_in_place(copy, strlen(copy))] = '\0';
     return copy;
 }

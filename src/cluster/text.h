@@ -7,11 +7,11 @@
 
 #include "base/str.h"
 
-/* Not empty, at most max bytes, no control characters: fit for names, logs and one line of a table. */
+/* Not empty, at most max bytes of UTF-8, nothing that a terminal obeys (base/plain.h): fit for names, logs and one line of a table. */
 bool text_is_name(struct str s, size_t max);
 /* Same, but may be empty. */
 bool text_is_line(struct str s, size_t max);
-/* An owned copy of at most max bytes, control characters replaced by spaces. */
+/* An owned copy of at most max bytes, of whole characters, in which blanks and '?' stand for those that are not fit for that. */
 char *text_line_dup(struct str s, size_t max);
 
 #endif

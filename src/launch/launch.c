@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/plain.h"
 #include "base/alloc.h"
 #include "base/must.h"
 #include "launch/state.h"
@@ -35,7 +36,8 @@ void launch_say(struct launch *a, enum log_level level, const char *fmt, ...)
 
 void launch_prefix(struct buf *out, const char *who, struct str line)
 {
-    buf_printf(out, "%s | %.*s", who, STR_ARG(line));
+    buf_printf(out, "%s | ", who);
+    plain_add(out, line, PLAIN_LINE); /* what a child says beside its log is as it was */
 }
 
 uint32_t launch_running(const struct launch *a)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "client/load.h"
 #include "cluster/head.h"
 #include "main/progress.h"
@@ -198,6 +199,6 @@ int bench_main(const struct settings *s)
     if (json)
         printf("\n]}\n");
     if (b.fault.err != 0)
-        fprintf(stderr, "error: %s\n", b.fault.text);
+        plain_print(stderr, "error: %s", b.fault.text);
     return b.fault.err != 0 ? 1 : 0;
 }

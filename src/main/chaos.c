@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/plain.h"
 #include "base/utf8.h"
 #include "client/load.h"
 #include "main/progress.h"
@@ -107,13 +108,14 @@ static void put_excerpt(const char *what, const struct buf *text, size_t at)
 {
     enum { BEFORE = 30, SHOWN = 60 };
     size_t i = at > BEFORE ? at - BEFORE : 0, n;
-    fprintf(stderr, "    %s", what);
-    for (size_t shown = 0; i < text->n && shown < SHOWN; i += n > 0 ? n : 1, shown++) {
-        n = utf8_len(text->p + i, text->n - i);
-        if (n > 0)
-            fprintf(stderr, "%.*s", (int)n, (unsigned char)text->p[i] < ' ' ? " " : text->p + i);
+    while (i < text->n && utf8_len(text->p + i, text->n - i) == 0)
+        i++;
+    size_t end = i;
+    for (size_t shown = 0; end < text->n && shown < SHOWN; shown++) {
+        n = utf8_len(text->p + end, text->n - end);
+        end += n > 0 ? n : 1;
     }
-    fprintf(stderr, "\n");
+    plain_print(stderr, "    %s%.*s", what, (int)(end - i), text->p + i);
 }
 
 static void complain(const struct chaos *c, uint32_t i, const struct answer *a, const struct judgement *j)
@@ -230,7 +232,7 @@ static void on_line(uint32_t part, struct str line, void *user_data)
 {
     struct chaos *c = user_data;
     if (setting_number(c->s, SET_LOG) == LOG_TRACE)
-        fprintf(stderr, "%s | %.*s\n", trial_part_name(c->trial, part), STR_ARG(line));
+        plain_print(stderr, "%s | %.*s", trial_part_name(c->trial, part), STR_ARG(line));
     if (c->disturbed && part < c->weather.storm.heads)
         weather_line(&c->weather, line);
 }
@@ -290,7 +292,7 @@ int chaos_main(const struct settings *s)
         status = c->fault.err == 0 && tally_is_well(&c->tally) ? 0 : 1;
     }
     if (c->fault.err != 0)
-        fprintf(stderr, "error: manta chaos: %s\n", c->fault.text);
+        plain_print(stderr, "error: manta chaos: %s", c->fault.text);
     else if (setting_number(s, SET_OUTPUT) == 1)
         tally_put_json(&c->tally, &c->weather, &about);
     else

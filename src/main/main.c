@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/plain.h"
 #include "client/client.h"
 #include "head/serve.h"
 #include "launch/launch.h"
@@ -84,7 +85,7 @@ static int run_prompt(const struct settings *s)
     for (int i = 0; i < s->args_n; i++) {
         n += (size_t)snprintf(words + n, sizeof words - n, "%s%s", i > 0 ? " " : "", s->args[i]);
         if (n >= sizeof words) {
-            fprintf(stderr, "error: the prompt is longer than %zu bytes: give it on standard input\n", sizeof words);
+            plain_print(stderr, "error: the prompt is longer than %zu bytes: give it on standard input", sizeof words);
             return 2;
         }
     }
@@ -109,7 +110,7 @@ static int run_scale(const struct settings *s)
     char *end;
     unsigned long n = strtoul(s->args[0], &end, 10);
     if (*end != '\0' || s->args[0][0] < '0' || s->args[0][0] > '9' || n > 256) {
-        fprintf(stderr, "error: scale: '%s' is not a number of workers from 0 to 256\n", s->args[0]);
+        plain_print(stderr, "error: scale: '%s' is not a number of workers from 0 to 256", s->args[0]);
         return 2;
     }
     return client_scale(&o, (uint32_t)n);
@@ -143,7 +144,7 @@ static int run_health(const struct settings *s)
 {
     struct client_options o = options_client(s);
     if (s->args_n > 0 && strcmp(s->args[0], "worker") != 0) {
-        fprintf(stderr, "error: health: '%.60s' is not 'worker': without a word it asks for the head's health\n", s->args[0]);
+        plain_print(stderr, "error: health: '%.60s' is not 'worker': without a word it asks for the head's health", s->args[0]);
         return 2;
     }
     return client_health(&o, s->args_n > 0);
@@ -159,7 +160,7 @@ static int run_models(const struct settings *s)
     struct models_pull how = options_pull(s);
     if (strcmp(s->args[0], "pull") == 0 && s->args_n > 1)
         return client_pull(&o, &how, (const char *const *)s->args + 1, s->args_n - 1);
-    fprintf(stderr, "error: manta models takes nothing, or catalogue, or pull NAME..., not '%.60s'\n", s->args[0]);
+    plain_print(stderr, "error: manta models takes nothing, or catalogue, or pull NAME..., not '%.60s'", s->args[0]);
     return 2;
 }
 
@@ -223,7 +224,7 @@ static int unknown_command(const char *name)
     for (int i = 0; i < COMMANDS_N; i++)
         names[i] = commands[i].name;
     const char *near = nearest_word(name, names, COMMANDS_N);
-    fprintf(stderr, "error: unknown command '%.60s'%s%s%s\n", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
+    plain_print(stderr, "error: unknown command '%.60s'%s%s%s", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
             near != NULL ? near : "", near != NULL ? "'?" : "");
     return 2;
 }
@@ -252,12 +253,12 @@ static int run_command(const struct command *c, int argc, char **argv)
     int status = 0, err = settings_load(&s, argc, argv, c->uses, &f);
     bool hidden = settings_hide_keys(argc, argv);
     if (err != 0) {
-        fprintf(stderr, "error: %s\n", f.text);
+        plain_print(stderr, "error: %s", f.text);
         status = err_exit(f.err);
     } else if (s.help) {
         print_command_help(c);
     } else if (s.args_n < c->args_min || s.args_n > c->args_max) {
-        fprintf(stderr, "error: manta %s takes %s; example: %.*s\n", c->name, c->args[0] != '\0' ? c->args : "no arguments",
+        plain_print(stderr, "error: manta %s takes %s; example: %.*s", c->name, c->args[0] != '\0' ? c->args : "no arguments",
                 (int)strcspn(c->example, "\n"), c->example);
         status = 2;
     } else {

@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 
-static int on_terminal(void)
+static bool on_terminal(void)
 {
-    return isatty(STDERR_FILENO);
+    return plain_takes_escapes(STDERR_FILENO);
 }
 
 void progress_say(struct progress *p, const char *fmt, ...)

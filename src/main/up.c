@@ -9,7 +9,9 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/plain.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 #include "client/client.h"
 #include "launch/launch.h"
 #include "main/options.h"
@@ -130,7 +132,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct up *u, const char *
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    size_t bytes = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    size_t bytes = plain_in_place(text, n < (int)sizeof text ? (size_t)n : utf8_whole(text, sizeof text - 1));
     up_log_line(u->log, text, bytes);
     log_raw(text, bytes);
 }

@@ -1,6 +1,7 @@
 """`manta prompt`, the real-time client: at a terminal, in a pipe, and with its words as arguments."""
 
 import json
+import re
 import signal
 import subprocess
 
@@ -72,6 +73,51 @@ def test_history(terminal):
     here = terminal.mark()
     terminal.press(UP + ENTER)
     terminal.wait_text(r"\[ACTORS\] total 1 ready", here)
+
+
+LETTERS = ["naïve café", "日本語で答えて", "привет мир", "שלום עולם", "emoji 🐎👩‍💻", "Ελληνικά ﬁ ß", "e\u0301 combined"]
+
+
+@pytest.mark.parametrize("env", [{}, {"LANG": "C.UTF-8"}, {"LC_ALL": "C"}, {"LC_ALL": "xx_YY.ISO-8859-1"}, {"TERM": "dumb"}], ids=str)
+def test_letters_of_all_scripts(echo, tmp_path, env):
+    """Given a person at a terminal, whatever its environment says of languages; when prompts are typed in any script; then they are
+    asked as typed, and the history has them, also the next day: the up key brings them back."""
+    without = {"LANG", "LC_ALL", "LC_CTYPE", "LANGUAGE"} - set(env)
+
+    def at_the_prompt(keys):
+        with Terminal("prompt", "--head", echo.address, folder=tmp_path, env=env, without=without) as t:
+            t.wait_text(r"\[PROMPT\] ")
+            for key in keys:
+                here = t.mark()
+                t.press(key + ENTER)
+                t.wait_text(r"\[FINAL RESPONSE\]", here)
+            t.press("quit" + ENTER)
+            assert t.wait_end() == 0
+
+    def history():
+        raw = re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), (tmp_path / "manta/history").read_bytes())
+        return raw.decode().split("\n")[1:-1]
+    at_the_prompt(LETTERS)
+    assert history() == [*LETTERS, "quit"]
+    at_the_prompt([UP + UP])
+    assert history()[-2:] == [LETTERS[-1], "quit"]
+
+
+@pytest.mark.parametrize("term", ["dumb", "", None])
+def test_a_terminal_that_knows_no_escapes(echo, tmp_path, term):
+    """Given a terminal of which TERM says nothing, or that it knows no escape sequences; when one works there; then it gets none."""
+    env = {"NO_COLOR": "", **({} if term is None else {"TERM": term})}
+    with Terminal("prompt", "--head", echo.address, folder=tmp_path, env=env, without=() if term is not None else {"TERM"}) as t:
+        t.wait_text(r"\[PROMPT\] ")
+        t.press("hi" + ENTER)
+        t.wait_text(r"\[FINAL RESPONSE\]")
+        t.press("status" + ENTER + "quit" + ENTER)
+        t.wait_end()
+        t.reader.join(30)
+        assert b"\x1b" not in t.seen
+    with Terminal("head", "--port", 0, folder=tmp_path, env=env, without=() if term is not None else {"TERM"}) as t:
+        t.wait_text("CLUSTER RUNNING")
+        assert b"\x1b" not in t.seen
 
 
 @pytest.mark.parametrize("keys", ["quit" + ENTER, "exit" + ENTER, CTRL_D], ids=["quit", "exit", "ctrl-d"])

@@ -157,7 +157,7 @@ static void a_log_line_is_one_line_of_plain_utf8(void **state)
     ssize_t n = read(ends[0], text, sizeof text - 1);
     assert_true(n > 0);
     text[n] = '\0';
-    assert_non_null(strstr(text, "[TEST] a b [2Jc? d\xc3\xa9 ??\n"));
+    assert_non_null(strstr(text, "[TEST] a b [2Jc? d\xc3\xa9 \n"));
     close(ends[0]);
     close(ends[1]);
 }
