@@ -242,7 +242,7 @@ static int run_with_files(const struct command *c, const struct settings *s)
     struct fault f = {0};
     if (files_check(c->name, files_wanted(c, s), &f) == 0)
         return c->run(s);
-    fprintf(stderr, "error: %s\n", f.text);
+    plain_print(stderr, "error: %s", f.text);
     return err_exit(f.err);
 }
 
