@@ -119,8 +119,8 @@ static void nonsense_in_hello_is_refused(void **state)
               "close 1: role 9 is neither worker (1) nor launcher (2)\n"
               "> open 2\n"
               "> hello 2 node=\n"
-              "send 2 refuse ERR_INVALID final: the node name must have 1 to 128 printable bytes\n"
-              "close 2: the node name must have 1 to 128 printable bytes\n"
+              "send 2 refuse ERR_INVALID final: the node name must have 1 to 128 bytes of printable UTF-8\n"
+              "close 2: the node name must have 1 to 128 bytes of printable UTF-8\n"
               "> open 3\n"
               "> hello 3 node=a cpus=nan\n"
               "send 3 refuse ERR_INVALID final: nan is no number of processors\n"
@@ -323,7 +323,7 @@ static void what_a_worker_may_not_say_ends_its_link(void **state)
         {"actor 1 slots=5000", "actor 0 is ready with 5000 slots: 1 to 4096 can be"},
         {"actor 1 context=0", "actor 0 is ready with a context of 0 tokens: 1 to 16777216 can be"},
         {"actor 1 kind=7", "actor 0: kind 7 is neither chat (1) nor embedding (3)"},
-        {"actor 1 model=", "actor 0: the model name must have 1 to 128 printable bytes"},
+        {"actor 1 model=", "actor 0: the model name must have 1 to 128 bytes of printable UTF-8"},
         {"actor 1 state=gone", "actor 0 is gone, but was never registered"},
         {"beat 1 key=0", "a beat with the load of actor 0, which was never registered"},
         {"beat 1 loads=17", "a beat with 17 loads: a worker has at most 16 actors"},
