@@ -45,6 +45,28 @@ static void print_short(const char *text)
     buf_fini(&line);
 }
 
+static bool is_cut(const json_t *response)
+{
+    return strcmp(json_text(response, "finish_reason", ""), "length") == 0;
+}
+
+/* The answer that is shown ended because it might not be longer: that is to be seen, and what to do about it. */
+static void show_cut(const struct asking *a, const json_t *answer)
+{
+    size_t i;
+    json_t *r;
+    double by = json_num(json_object_get(answer, "answered_by"), "actor_id"), tokens = 0;
+    json_array_foreach(json_object_get(answer, "responses"), i, r)
+    {
+        if (is_cut(r) && json_num(r, "actor_id") == by)
+            tokens = json_num(r, "tokens");
+    }
+    if (tokens > 0 && tokens < a->o->max_tokens)
+        printf("; cut at %.0f tokens (finish: length): its context is full, workers with a larger --context have more", tokens);
+    else if (tokens > 0)
+        printf("; cut at %.0f tokens (finish: length): more with --max-tokens N", tokens);
+}
+
 static void show_response(struct asking *a, const json_t *r)
 {
     const json_t *error = json_object_get(r, "error");
@@ -59,7 +81,7 @@ static void show_response(struct asking *a, const json_t *r)
         fault_set(&a->fault, ERR_FAILED, "%s", json_text(error, "message", "?"));
         return;
     }
-    printf("%.0f tokens; response: ", json_num(r, "tokens"));
+    printf("%.0f tokens%s; response: ", json_num(r, "tokens"), is_cut(r) ? ", cut there (finish: length)" : "");
     if (whole)
         printf("%s", json_text(r, "response", ""));
     else
@@ -76,7 +98,9 @@ static void show_end(struct asking *a, const json_t *answer)
         printf("\n");
     a->finished = true;
     a->answered = json_is_object(by);
-    printf("%s received in %.2f s\n", show_tag("RESPONSE"), (double)(clock_us() - a->start_us) / 1e6);
+    printf("%s received in %.2f s", show_tag("RESPONSE"), (double)(clock_us() - a->start_us) / 1e6);
+    show_cut(a, answer);
+    printf("\n");
     printf("%s total nodes %.0f, total actors %.0f, successful responses %.0f\n", show_tag("CLUSTER INFO"), json_num(info, "total_nodes"),
            json_num(info, "total_actors"), json_num(info, "successful_responses"));
     printf("%s\n", show_tag("RESPONSES"));
@@ -114,6 +138,8 @@ static char *body_of(const struct client_options *o, const char *prompt, bool al
     json_object_set_new(body, "actors", all ? json_string("all") : json_integer(1));
     if (o->model[0] != '\0')
         json_object_set_new(body, "model", json_string(o->model));
+    if (o->max_tokens > 0)
+        json_object_set_new(body, "max_tokens", json_integer(o->max_tokens));
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return text;

@@ -14,6 +14,7 @@ struct client_options {
     const char *api_key;  /* empty: none */
     const char *model;    /* model to ask for; empty: any */
     const char *node;     /* health: name of the worker; empty: the one of this host */
+    uint32_t max_tokens;  /* prompt: at which an answer is cut; 0: as the head has it */
     bool json;            /* -o json: what the head said, as it said it */
     bool limits;          /* status: also the limits */
     uint32_t patience_ms; /* for an answer; 0: minutes */

@@ -42,25 +42,45 @@ static int judge_worker(const json_t *status, const char *node, struct fault *f)
         return fault_set(f, ERR_UNAVAILABLE, "%s is %s: %s", node, state, json_text(w, "reason", ""));
     if (!is_ready(status, node))
         return fault_set(f, ERR_UNAVAILABLE, "%s has no actor that is ready: is its model still loading?", node);
-    printf("ok: %s has joined and is ready\n", node);
     return 0;
+}
+
+static void show_health(const struct client_options *o, const json_t *status, const char *node, const struct fault *f)
+{
+    if (o->json) {
+        json_t *report = json_pack("{s:b}", "ok", f->err == 0);
+        if (node[0] != '\0')
+            json_object_set_new(report, "worker", json_string(node));
+        if (status != NULL) {
+            json_object_set_new(report, "workers", json_integer((json_int_t)json_num(status, "workers")));
+            json_object_set_new(report, "actors", json_integer((json_int_t)json_num(status, "actors")));
+        }
+        if (f->err != 0)
+            json_object_set_new(report, "error", json_string(f->text));
+        show_json_value(report);
+        json_decref(report);
+    } else if (f->err != 0) {
+        show_fault(f);
+    } else if (node[0] != '\0') {
+        printf("ok: %s has joined and is ready\n", node);
+    } else {
+        printf("ok: the head answers; %.0f workers, %.0f actors ready\n", json_num(status, "workers"), json_num(status, "actors"));
+    }
 }
 
 int client_health(const struct client_options *o, bool worker)
 {
-    char host[64] = "host", node[128];
+    char host[64] = "host", node[128] = "";
     struct fault f = {0};
     json_t *status = NULL;
     int err = fetch_json(o, "/manta/status", NULL, &status, NULL, &f);
-    if (err == 0 && worker) {
+    if (worker) {
         gethostname(host, sizeof host - 1);
         snprintf(node, sizeof node, "%s%s", o->node[0] != '\0' ? o->node : "worker-", o->node[0] != '\0' ? "" : host);
-        err = judge_worker(status, node, &f);
-    } else if (err == 0) {
-        printf("ok: the head answers; %.0f workers, %.0f actors ready\n", json_num(status, "workers"), json_num(status, "actors"));
     }
+    if (err == 0 && worker)
+        err = judge_worker(status, node, &f);
+    show_health(o, status, node, &f);
     json_decref(status);
-    if (err != 0)
-        show_fault(&f);
     return err == 0 ? 0 : 1;
 }

@@ -58,7 +58,8 @@ void show_json(struct str text)
 
 void show_json_value(const json_t *v)
 {
-    char *text = json_dumps(v, JSON_INDENT(2));
+    enum { DIGITS = 12 }; /* without those that a double has by accident */
+    char *text = json_dumps(v, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     if (text != NULL)
         show_json(str_of(text));
     free(text);

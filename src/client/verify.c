@@ -1,3 +1,4 @@
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,20 +12,40 @@
 struct verify {
     const struct client_options *o;
     json_t *status;  /* owned */
+    json_t *report;  /* owned; what -o json prints: what was found, and "failed": what was not as it should be */
     unsigned failed;
 };
+
+/* For people. */
+__attribute__((format(printf, 2, 3))) static void say(const struct verify *v, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (!v->o->json)
+        vprintf(fmt, ap);
+    va_end(ap);
+}
+
+static void note(struct verify *v, const char *name, json_t *value)
+{
+    json_object_set_new(v->report, name, value);
+}
 
 static void fail(struct verify *v, const char *what)
 {
     v->failed++;
-    plain_print(stdout, "  FAILED: %s", what);
+    if (!v->o->json)
+        plain_print(stdout, "  FAILED: %s", what);
+    json_array_append_new(json_object_get(v->report, "failed"), json_string(what));
 }
 
 static void test_resources(struct verify *v)
 {
     const json_t *r = json_object_get(v->status, "resources");
-    printf("%s cluster resources: found %.0f nodes, CPU: %.1f, Memory: %.1f GB\n", show_tag("TEST 1"), json_num(v->status, "nodes"),
+    say(v, "%s cluster resources: found %.0f nodes, CPU: %.1f, Memory: %.1f GB\n", show_tag("TEST 1"), json_num(v->status, "nodes"),
            json_num(r, "CPU"), json_num(r, "memory") / 1e9);
+    note(v, "nodes", json_integer((json_int_t)json_num(v->status, "nodes")));
+    note(v, "workers", json_integer((json_int_t)json_num(v->status, "workers")));
     if (json_num(v->status, "workers") < 1)
         fail(v, "no worker has joined: start one with `manta worker --head HOST:PORT`, or all of it with `manta up`");
 }
@@ -33,13 +54,16 @@ static void test_coordinator(struct verify *v)
 {
     const json_t *head = json_object_get(v->status, "head");
     double actors = json_num(v->status, "actors");
-    printf("%s prompt coordinator: found '%s'; available inference actors: %.0f; %s\n", show_tag("TEST 2"), json_text(head, "coordinator", "?"),
+    say(v, "%s prompt coordinator: found '%s'; available inference actors: %.0f; %s\n", show_tag("TEST 2"), json_text(head, "coordinator", "?"),
            actors, actors > 0 ? "workers have registered their actors" : "no worker has registered a ready actor");
+    note(v, "coordinator", json_string(json_text(head, "coordinator", "")));
+    note(v, "actors", json_integer((json_int_t)actors));
+    note(v, "models_mapped", json_integer((json_int_t)json_num(head, "models_mapped")));
     if (strcmp(json_text(head, "coordinator", ""), "prompt_coordinator") != 0)
         fail(v, "the head has no coordinator 'prompt_coordinator'");
     if (actors < 1)
         fail(v, "no actor is ready: is a model still loading (`manta actors`)?");
-    printf("  head: pid %.0f, memory %s, model files and engine modules mapped: %.0f\n", json_num(head, "pid"),
+    say(v, "  head: pid %.0f, memory %s, model files and engine modules mapped: %.0f\n", json_num(head, "pid"),
            show_size(json_num(head, "rss_bytes")).text, json_num(head, "models_mapped"));
     if (!json_is_integer(json_object_get(head, "models_mapped")) || json_num(head, "models_mapped") > 0)
         fail(v, "the head maps a model or an engine into its memory: it must be a coordinator only");
@@ -64,7 +88,7 @@ static void test_inference(struct verify *v)
 {
     double actors = json_num(v->status, "actors");
     if (actors < 1) {
-        printf("%s inference: not possible without an actor\n", show_tag("TEST 3"));
+        say(v, "%s inference: not possible without an actor\n", show_tag("TEST 3"));
         return;
     }
     struct fault f = {0};
@@ -72,16 +96,21 @@ static void test_inference(struct verify *v)
     uint64_t start_us = clock_us();
     int err = fetch_json(v->o, "/manta/process_prompt",
                          "{\"prompt\":\"" CLIENT_TEST_PROMPT "\",\"actors\":\"all\",\"max_tokens\":32,\"temperature\":0}", &answer, NULL, &f);
-    printf("%s inference: testing with %.0f actors; ", show_tag("TEST 3"), actors);
+    say(v, "%s inference: testing with %.0f actors; ", show_tag("TEST 3"), actors);
     if (err != 0) {
-        printf("failed\n");
+        say(v, "failed\n");
         fail(v, f.text);
         return;
     }
-    json_make_plain(answer, true);
+    if (!v->o->json)
+        json_make_plain(answer, true);
     double good = actors_used(answer);
     const char *text = json_text(answer, "final_response", "");
-    printf("completed in %.2f s; used %.0f/%.0f actors; response: %s\n", (double)(clock_us() - start_us) / 1e6, good, actors, text);
+    double seconds = (double)(clock_us() - start_us) / 1e6;
+    say(v, "completed in %.2f s; used %.0f/%.0f actors; response: %s\n", seconds, good, actors, text);
+    note(v, "actors_used", json_integer((json_int_t)good));
+    note(v, "seconds", json_real(seconds));
+    note(v, "response", json_string(text));
     if (good < actors)
         fail(v, "not every actor answered: see `manta actors` and the workers' logs");
     if (strspn(text, " \t\r\n") == strlen(text))
@@ -91,21 +120,29 @@ static void test_inference(struct verify *v)
 
 int client_verify(const struct client_options *o)
 {
-    struct verify v = {.o = o};
+    struct verify v = {.o = o, .report = json_pack("{s:[]}", "failed")};
     struct fault f = {0};
     int err = fetch_json(o, "/manta/status", NULL, &v.status, NULL, &f);
-    if (err != 0) {
+    if (err == 0) {
+        if (!o->json)
+            json_make_plain(v.status, true);
+        test_resources(&v);
+        test_coordinator(&v);
+        test_inference(&v);
+    } else if (o->json) {
+        fail(&v, f.text);
+    } else {
         show_fault(&f);
-        return 1;
     }
-    json_make_plain(v.status, true);
-    test_resources(&v);
-    test_coordinator(&v);
-    test_inference(&v);
+    bool good = err == 0 && v.failed == 0;
+    note(&v, "verified", json_boolean(good));
+    if (o->json)
+        show_json_value(v.report);
+    else if (good)
+        say(&v, "%s architecture verified\n", show_tag("TEST COMPLETE"));
+    else if (err == 0)
+        say(&v, "%s %u checks failed\n", show_tag("TEST FAILED"), v.failed);
     json_decref(v.status);
-    if (v.failed == 0)
-        printf("%s architecture verified\n", show_tag("TEST COMPLETE"));
-    else
-        printf("%s %u checks failed\n", show_tag("TEST FAILED"), v.failed);
-    return v.failed == 0 ? 0 : 1;
+    json_decref(v.report);
+    return good ? 0 : 1;
 }

@@ -180,7 +180,7 @@ static const struct command commands[] = {
      "manta head --port 8470\n         manta head --port 8470 --replace    # takes the place of the one above, without a dropped stream",
      USE_HEAD | USE_REPLACE, 0, 0, run_head},
     {"worker", "", "a worker: loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker},
-    {"prompt", "[WORDS...]", "the real-time client; with words, one prompt", "manta prompt What is machine learning?", USE_CLIENT, 0, 4096, run_prompt},
+    {"prompt", "[WORDS...]", "the real-time client; with words, one prompt", "manta prompt What is machine learning?", USE_CLIENT | USE_PROMPT, 0, 4096, run_prompt},
     {"status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status},
     {"actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors},
     {"scale", "N", "keep N workers up (a cluster of `manta up`)", "manta scale 5", USE_CLIENT, 1, 1, run_scale},

@@ -98,6 +98,7 @@ struct client_options options_client(const struct settings *s)
         .api_key = key,
         .model = named ? setting_text(s, SET_MODEL) : "",
         .node = setting_text(s, SET_NODE),
+        .max_tokens = (uint32_t)setting_number(s, SET_MAX_TOKENS),
         .json = setting_number(s, SET_OUTPUT) == 1,
         .limits = setting_on(s, SET_LIMITS),
     };

@@ -402,7 +402,9 @@ void settings_print_help(unsigned uses)
         printf("  %-26s %s", head, t->help);
         if (t->choices != NULL)
             printf(" (%s)", t->choices);
-        if (t->kind != SETTING_SWITCH && t->fallback[0] != '\0')
+        if (t->kind == SETTING_SWITCH && strcmp(t->fallback, "on") == 0)
+            printf(" [on; --%s=off]", t->flag);
+        else if (t->kind != SETTING_SWITCH && t->fallback[0] != '\0')
             printf(" [%s]", t->fallback);
         printf("\n");
     }

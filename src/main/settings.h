@@ -23,6 +23,7 @@ enum setting_use {
     USE_DRAIN = 1 << 6,  /* drain */
     USE_CHAOS = 1 << 7,  /* chaos */
     USE_REPLACE = 1 << 8, /* head alone */
+    USE_PROMPT = 1 << 9, /* prompt */
     USE_ALL = 0xffff,
 };
 
@@ -66,8 +67,10 @@ enum {
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; several, a:1,b:2, for a worker that joins them all, and for a client that asks the first that is there; a number alone is a port of this machine, so is a client's --port N") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
-    S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_BENCH | USE_CHAOS | USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
-    S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_BENCH | USE_CHAOS | USE_WORKER, "inference engine (echo: scripted fake for tests)") \
+    S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
+    S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
+    S(TRIAL_MODEL, "model", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_BENCH | USE_CHAOS, "model, named as for a worker; without: the echo engine's, with a script that takes time like a model") \
+    S(TRIAL_ENGINE, "engine", NULL, SETTING_CHOICE, "auto", 0, 0, "auto|llama|echo", USE_BENCH | USE_CHAOS, "inference engine; auto: llama with a --model, else echo (scripted fake)") \
     S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_CHAOS | USE_WORKER, "streams an actor runs at once") \
     S(CONTEXT, "context", "worker.context", SETTING_NUMBER, "0", 0, 1048576, NULL, USE_WORKER, "tokens per stream; 0: what fits, up to the model's own") \
     S(THREADS, "threads", "worker.threads", SETTING_NUMBER, "0", 0, 512, NULL, USE_WORKER, "compute threads per worker; 0: its share of the processors") \
@@ -101,6 +104,7 @@ enum {
     S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
     S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS, "form of the output; -o for short") \
+    S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "256", 1, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
     S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER | USE_CLIENT, NULL)

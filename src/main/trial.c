@@ -372,9 +372,10 @@ const char *trial_part_name(const struct trial *t, uint32_t part)
 
 void trial_model(const struct settings *s, const char *echo, char *out, size_t cap)
 {
-    bool named = s->values[SET_MODEL].source == FROM_FLAG, engine = s->values[SET_ENGINE].source == FROM_FLAG;
-    bool is_echo = engine ? setting_number(s, SET_ENGINE) == 1 : !named;
-    snprintf(out, cap, "%s", is_echo && !named ? echo : setting_text(s, SET_MODEL));
+    enum { AUTO, LLAMA };
+    const char *named = setting_text(s, SET_TRIAL_MODEL);
+    bool is_llama = setting_number(s, SET_TRIAL_ENGINE) == LLAMA;
+    snprintf(out, cap, "%s", named[0] != '\0' ? named : is_llama ? setting_text(s, SET_MODEL) : echo);
 }
 
 void trial_put_machine(FILE *out)

@@ -42,6 +42,8 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
              "compute %.0f MiB)",
              r->model.name, info->describe, info->slots, info->context, r->load.threads, mib(m->weights_bytes), mib(m->repack_bytes),
              mib(m->kv_bytes), mib(m->compute_bytes));
+    if (r->load.context > 0 && info->context != r->load.context)
+        log_warn(TAG, "%s: each stream may have %u tokens, not %u (--context): the engine rounds up", r->model.name, info->context, r->load.context);
     if (m->repack_bytes > 0)
         log_info(TAG, "%s: %.0f MiB of weights were repacked for speed and are not shared with other workers; --repack=off shares them",
                  r->model.name, mib(m->repack_bytes));

@@ -1,0 +1,77 @@
+"""What commands print: JSON where it is offered, answers that were cut, and defaults that are true."""
+
+import json
+import re
+
+import pytest
+
+from cluster import free_port
+
+
+@pytest.mark.parametrize("command", [("status",), ("actors",), ("health",), ("health", "worker", "--node", "fir"), ("verify",), ("prompt", "hi"), ("models",),
+                                     ("models", "catalogue"), ("cordon", "yew"), ("uncordon", "yew")])
+def test_json_is_json_and_nothing_else(echo, run, command):
+    """Given a cluster; when a command that offers -o json is given it; then standard output is one JSON value, and status 0."""
+    assert "--output" in run(command[0], "--help").stdout
+    end = run(*command, "--head", echo.address, "-o", "json")
+    assert end.returncode == 0, end.stderr
+    assert json.loads(end.stdout) and end.stderr == ""
+
+
+def test_json_of_checks_says_what_is_wrong(run, cluster):
+    """Given no head, then one without workers; when health and verify are asked for JSON; then it says what is missing, and the status is 1."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    for command, verdict, reasons in (("health", "ok", "error"), ("verify", "verified", "failed")):
+        end = run(command, "-o", "json", "--head", nowhere)
+        answer = json.loads(end.stdout)
+        assert end.returncode == 1 and answer[verdict] is False and "connection refused" in str(answer[reasons])
+    head = cluster.head()
+    answer = json.loads(run("verify", "-o", "json", "--head", head.address).stdout)
+    assert answer["verified"] is False and answer["actors"] == 0 and any("no worker has joined" in reason for reason in answer["failed"])
+    answer = json.loads(run("health", "worker", "--node", "oak", "-o", "json", "--head", head.address).stdout)
+    assert answer == {"ok": False, "worker": "oak", "workers": 0, "actors": 0, "error": "oak has not joined the head"}
+
+
+def test_an_answer_that_was_cut_says_so(cluster, run):
+    """Given a model that would say 600 tokens; when it is asked with the default, with more, with enough and with more than its context
+    holds; then each answer that was cut says where, and what to do; the whole one does not."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=600,name=long")
+    cluster.echo_worker(head, "echo:tokens=600,name=short", "--context", 128, "--node", "small")
+    head.wait_ready(actors=2)
+
+    def received(*flags):
+        end = run("prompt", "tell me", "--head", head.address, *flags)
+        assert end.returncode == 0, end.stderr
+        return re.search(r"\[RESPONSE\] received in [\d.]+ s(.*)", end.stdout)[1], end.stdout
+    assert received("--model", "long")[0] == "; cut at 256 tokens (finish: length): more with --max-tokens N"
+    assert received("--model", "long", "--max-tokens", "300")[0] == "; cut at 300 tokens (finish: length): more with --max-tokens N"
+    assert received("--model", "long", "--max-tokens", "5000") [0] == ""
+    told, text = received("--model", "short", "--max-tokens", "5000")
+    assert re.fullmatch(r"; cut at \d+ tokens \(finish: length\): its context is full, workers with a larger --context have more", told)
+    assert "tokens, cut there (finish: length); response:" in text
+
+
+@pytest.mark.model
+def test_a_context_that_is_rounded_is_told(cluster):
+    """Given a context that the engine does not give; when a worker loads its model; then it says what each stream has."""
+    worker = cluster.worker("127.0.0.1:1", "--model", "smollm2", "--context", 96, "--threads", 1)
+    worker.wait_line(r"warning: smollm2: each stream may have 256 tokens, not 96 \(--context\)")
+
+
+def test_help_tells_true_defaults(run):
+    """Given the help of each command; then a switch that is on says so and how it is turned off; measurements, which run the scripted engine
+    unless a model is named, do not claim another; and every number that is named as a default is taken."""
+    for command in ("bench", "chaos"):
+        text = run(command, "--help").stdout
+        assert "[smollm2]" not in text and "[llama]" not in text and re.search(r"--engine WORD .*auto: llama with a --model, else echo.*\[auto\]", text)
+    head = run("head", "--help").stdout
+    assert "[on; --rebalance=off]" in head
+    assert "[256]" in re.search(r"--max-tokens.*", run("prompt", "--help").stdout)[0]
+    for flag, default in re.findall(r"^  --([a-z-]+) (?:N|SIZE) .*\[(\S+)\]$", head, re.M):
+        assert "is not a" not in run("head", f"--{flag}", default, "--help").stderr
+
+
+@pytest.mark.parametrize("flag", ["-v", "-V", "--version", "version"])
+def test_version(run, flag):
+    assert re.fullmatch(r"manta \d+\.\d+\.\d+\n", run(flag).stdout)
