@@ -142,8 +142,10 @@ static int find_place(struct up_log *l, const char *host, unsigned port, struct 
     char dir[PATH_BYTES - 300], name[280];
     bool usual = strcmp(host, "127.0.0.1") == 0;
     int err = dirs_state(dir, sizeof dir);
+    if (err == ERR_NOT_FOUND)
+        return fault_set(f, err, "no log file: neither XDG_STATE_HOME nor HOME names a folder");
     if (err != 0)
-        return fault_set(f, err, "no log file: %s", err == ERR_NOT_FOUND ? "neither XDG_STATE_HOME nor HOME names a folder" : strerror(errno));
+        return fault_set(f, err, "no log file: cannot make the folder '%.300s': %s", dir, err == ERR_IO ? strerror(errno) : err_text(err));
     snprintf(name, sizeof name, "up-%.200s%s%u.log", usual ? "" : host, usual ? "" : "-", port);
     for (char *at = name; *at != '\0'; at++)
         *at = *at == '/' ? '_' : *at;
