@@ -66,7 +66,9 @@ target_include_directories(manta_engine_llama PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(manta_engine_llama PRIVATE manta_flags manta_base ${llama_libraries})
 # One symbol goes out; what the module needs must be inside it or in a library it names.
 target_link_options(manta_engine_llama PRIVATE
-    -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/engine.map -Wl,--exclude-libs,ALL -Wl,-z,defs)
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/engine.map -Wl,--exclude-libs,ALL -Wl,-z,defs
+    # What its strings hold counts against a prompt's memory, too (budget.cpp): a shared libstdc++ would ask the program.
+    $<$<NOT:$<BOOL:${MANTA_SANITIZE}>>:-static-libstdc++>)
 set_target_properties(manta_engine_llama PROPERTIES
     PREFIX "" OUTPUT_NAME manta-engine-llama SUFFIX .so
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden

@@ -1,8 +1,12 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/utf8.h"
 
 struct err_row {
     int err;
@@ -54,17 +58,113 @@ const char *err_api_type(int err)
     return row_of(err)->api_type;
 }
 
+/* ---- a fault is one line that is not cut where it says what would be right ---- */
+
+enum { SENTENCE_BYTES = 16 * 1024 }; /* of which more than a fault holds is shortened, not cut off */
+static const char ellipsis[] = "…";
+
+/* C1 controls, marks that turn the direction of what follows, and the two separators of lines. */
+static bool is_unprintable(const char *p, size_t n)
+{
+    uint8_t a = (uint8_t)p[0], b = n > 1 ? (uint8_t)p[1] : 0, c = n > 2 ? (uint8_t)p[2] : 0;
+    if (n == 1)
+        return a < 0x20 || a == 0x7f;
+    if (n == 2)
+        return a == 0xc2 && b < 0xa0;
+    return n == 3 && a == 0xe2 && ((b == 0x80 && (c == 0x8e || c == 0x8f || (c >= 0xa8 && c <= 0xae))) || (b == 0x81 && c >= 0xa6 && c <= 0xa9));
+}
+
+/* Leaves whole characters on one line: what cannot be printed becomes a space, and of several spaces in a row one is left. */
+static size_t clean(char *text, size_t n)
+{
+    size_t to = 0;
+    for (size_t at = 0, len; at < n; at += len) {
+        len = utf8_len(text + at, n - at);
+        bool printable = len > 0 && !is_unprintable(text + at, len);
+        len = len > 0 ? len : 1;
+        if (printable && text[at] != ' ') {
+            memmove(text + to, text + at, len);
+            to += len;
+        } else if (to > 0 && text[to - 1] != ' ') {
+            text[to++] = ' ';
+        }
+    }
+    while (to > 0 && text[to - 1] == ' ')
+        to--;
+    text[to] = '\0';
+    return to;
+}
+
+/* Where the longest quotation begins and ends, without its marks: '…'. A mark within a word is an apostrophe. */
+static size_t longest_quotation(const char *text, size_t n, size_t *out_from)
+{
+    size_t longest = 0, from = 0;
+    bool open = false;
+    for (size_t i = 0; i < n; i++) {
+        bool opens = text[i] == '\'' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '(');
+        if (!open && opens) {
+            open = true;
+            from = i + 1;
+        } else if (open && text[i] == '\'' && (i + 1 == n || strchr(" ,;:.)", text[i + 1]) != NULL)) {
+            open = false;
+            if (i - from > longest) {
+                longest = i - from;
+                *out_from = from;
+            }
+        }
+    }
+    return longest;
+}
+
+static size_t char_begin(const char *text, size_t at)
+{
+    while (at > 0 && ((uint8_t)text[at] & 0xc0) == 0x80)
+        at--;
+    return at;
+}
+
+static size_t char_end(const char *text, size_t at, size_t n)
+{
+    while (at < n && ((uint8_t)text[at] & 0xc0) == 0x80)
+        at++;
+    return at;
+}
+
+/* Takes the middle out of text[from .. from + span), so that what is left has no more than `most` bytes. */
+static size_t cut_middle(char *text, size_t n, size_t from, size_t span, size_t most)
+{
+    const size_t mark = sizeof ellipsis - 1;
+    size_t out = n - most + mark, keep = span > out ? span - out : 0;
+    size_t left = char_begin(text, from + keep / 2), right = char_end(text, from + span - (keep - keep / 2), n);
+    memmove(text + left + mark, text + right, n - right + 1);
+    memcpy(text + left, ellipsis, mark);
+    return left + mark + n - right;
+}
+
+/* A quotation is somebody else's, and may be as long as they like. */
+static size_t shorten(char *text, size_t n, size_t most)
+{
+    size_t from = 0, span = longest_quotation(text, n, &from), few = 2 * sizeof ellipsis;
+    if (n > most && span > n - most + few)
+        n = cut_middle(text, n, from, span, most);
+    return n > most ? cut_middle(text, n, 0, n, most) : n;
+}
+
 int fault_set(struct fault *f, int err, const char *fmt, ...)
 {
     if (f == NULL)
         return err;
     /* Formatted aside first: the sentence may quote the fault's own old text. */
-    char text[sizeof f->text];
+    char text[SENTENCE_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    memcpy(f->text, text, sizeof text);
+    size_t bytes = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    text[bytes] = '\0';
+    bytes = shorten(text, clean(text, bytes), sizeof f->text - 1);
+    memset(f->text, 0, sizeof f->text);
+    memcpy(f->text, text, bytes);
     f->err = err;
     return err;
 }

@@ -56,7 +56,9 @@ struct fault {
     char text[480]; /* terminated; empty while err is 0 */
 };
 
-/* Fills f (f may be NULL) and returns err, so that `return fault_set(f, ERR_INVALID, "…")` reads well. */
+/* Fills f (f may be NULL) and returns err, so that `return fault_set(f, ERR_INVALID, "…")` reads well. The sentence becomes one
+ * line of printable characters. One that is too long loses the middle of its longest 'quotation', else its own: what was tried
+ * comes first, and what would be right comes last. */
 int fault_set(struct fault *f, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,6 +1,6 @@
 /* The door and the cycle: admit, plan, one call into the engine. state.h has the invariants.
  *
- *     submit ──▶ queue ──slot free──▶ prompt ──last row──▶ answering ──finish──▶ (slot free, keeps its tokens)
+ *     submit ──▶ (prepared) ──▶ queue ──slot free──▶ prompt ──last row──▶ answering ──finish──▶ (slot free, keeps its tokens)
  */
 #include "engine/batcher.h"
 
@@ -11,6 +11,13 @@
 #include "engine/carry.h"
 #include "engine/plan.h"
 #include "engine/state.h"
+
+/* A request that outlives its job: another thread reads it. */
+struct leaver {
+    struct list link;
+    uint64_t ticket;
+    struct request *r; /* owned */
+};
 
 struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *on_event, void *user_data)
 {
@@ -23,6 +30,7 @@ struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *
     MUST(b->info->batch_rows_max >= b->info->slots);
     slots_init(&b->slots, b->info->slots, b->info->context);
     list_init(&b->queue);
+    list_init(&b->left);
     b->rows = xalloc_array(b->info->batch_rows_max, sizeof *b->rows);
     return b;
 }
@@ -43,10 +51,18 @@ static struct job *queue_head(const struct batcher *b)
 static struct job *queue_ready(const struct batcher *b)
 {
     LIST_EACH(at, &b->queue) {
-        if (!list_item(at, struct job, link)->held)
-            return list_item(at, struct job, link);
+        struct job *j = list_item(at, struct job, link);
+        if (!j->held && !j->preparing)
+            return j;
     }
     return NULL;
+}
+
+static void free_leaver(struct leaver *l)
+{
+    list_remove(&l->link);
+    free(l->r);
+    free(l);
 }
 
 void batcher_free(struct batcher *b)
@@ -58,6 +74,8 @@ void batcher_free(struct batcher *b)
         job_free(leave_queue(b, j));
     for (uint32_t i = 0; i < b->slots.n; i++)
         job_free(b->slots.slot[i].job);
+    LIST_EACH_SAFE(at, next, &b->left)
+        free_leaver(list_item(at, struct leaver, link));
     slots_fini(&b->slots);
     free(b->rows);
     free(b->vectors);
@@ -81,27 +99,64 @@ static int check_embed(const struct batcher *b, const struct job *j, struct faul
     return fault_set(f, ERR_UNSUPPORTED, "the %s engine makes no embeddings", b->ops->name);
 }
 
-void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
-                    uint32_t resume_n)
+/* The tokens are there: what is resumed is replayed. Reports the end of a job that has nothing left to do, which is in no
+ * queue then; else true. */
+static bool begin(struct batcher *b, struct job *j, struct prompt *p, const int32_t *resume, uint32_t resume_n)
+{
+    enum finish finish = FINISH_NONE;
+    struct fault f = p->fault;
+    if (f.err == 0) {
+        job_take(j, p);
+        job_resume(j, resume, resume_n, &finish, &f);
+    }
+    if (f.err != 0)
+        report_fault(b, j, &f);
+    else if (finish != FINISH_NONE)
+        report_end(b, j, finish);
+    return f.err == 0 && finish == FINISH_NONE;
+}
+
+static void prepare_elsewhere(struct batcher *b, struct job *j, const int32_t *resume, uint32_t resume_n)
+{
+    j->preparing = true;
+    j->resume = xalloc_array(resume_n + 1, sizeof *resume);
+    j->resume_n = resume_n;
+    if (resume_n > 0)
+        memcpy(j->resume, resume, resume_n * sizeof *resume);
+    list_push(&b->queue, &j->link);
+    b->queued++;
+    b->cfg.prepare(j->ticket, j->r, b->cfg.prepare_user_data);
+}
+
+static void prepare_here(struct batcher *b, struct job *j, const int32_t *resume, uint32_t resume_n)
+{
+    struct prompt p = prompt_make(b->ops, b->engine, j->r, NULL);
+    if (!begin(b, j, &p, resume, resume_n))
+        return;
+    list_push(&b->queue, &j->link);
+    b->queued++;
+}
+
+void batcher_take(struct batcher *b, uint64_t ticket, struct request *r, const int32_t *resume, uint32_t resume_n)
 {
     MUST(!b->reporting);
     struct fault f = {0};
-    enum finish finish = FINISH_NONE;
     struct job *j = job_new(b->ops, b->engine, ticket, r);
     j->submitted_us = batcher_now(b);
     j->order = ++b->submitted;
     last_words_computing(&ticket, 1);
-    if (check_room(b, &f) != 0 || check_embed(b, j, &f) != 0 || job_prepare(j, &f) != 0 ||
-        job_resume(j, resume, resume_n, &finish, &f) != 0) {
+    if (check_room(b, &f) != 0 || check_embed(b, j, &f) != 0 || prompt_check(r, b->info, &f) != 0)
         report_fault(b, j, &f);
-        return;
-    }
-    if (finish != FINISH_NONE) {
-        report_end(b, j, finish);
-        return;
-    }
-    list_push(&b->queue, &j->link);
-    b->queued++;
+    else if (b->cfg.prepare != NULL)
+        prepare_elsewhere(b, j, resume, resume_n);
+    else
+        prepare_here(b, j, resume, resume_n);
+}
+
+void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
+                    uint32_t resume_n)
+{
+    batcher_take(b, ticket, request_clone(r), resume, resume_n);
 }
 
 static struct job *find_queued(const struct batcher *b, uint64_t ticket)
@@ -111,6 +166,29 @@ static struct job *find_queued(const struct batcher *b, uint64_t ticket)
             return list_item(at, struct job, link);
     }
     return NULL;
+}
+
+/* Its place in the queue was that of its arrival, and stays it. */
+void batcher_prepared(struct batcher *b, uint64_t ticket, struct prompt *p)
+{
+    MUST(!b->reporting);
+    struct job *j = find_queued(b, ticket);
+    LIST_EACH_SAFE(at, next, &b->left) {
+        if (list_item(at, struct leaver, link)->ticket == ticket)
+            free_leaver(list_item(at, struct leaver, link));
+    }
+    if (j != NULL && j->preparing) {
+        struct list *before = j->link.prev;
+        j->preparing = false;
+        last_words_computing(&ticket, 1);
+        if (begin(b, leave_queue(b, j), p, j->resume, j->resume_n)) {
+            list_add_before(before->next, &j->link);
+            b->queued++;
+            free(j->resume);
+            j->resume = NULL;
+        }
+    }
+    prompt_free(p);
 }
 
 /* The slot that has the job; b->slots.n: none has. */
@@ -129,13 +207,24 @@ static void cancel_in_slot(struct batcher *b, uint32_t slot)
     report_end(b, j, FINISH_CANCELLED);
 }
 
+static void cancel_in_queue(struct batcher *b, struct job *j)
+{
+    if (j->preparing && !b->cfg.forget(j->ticket, b->cfg.prepare_user_data)) {
+        struct leaver *l = xalloc(sizeof *l);
+        *l = (struct leaver){.ticket = j->ticket, .r = j->r};
+        list_push(&b->left, &l->link);
+        j->r = NULL;
+    }
+    report_end(b, leave_queue(b, j), FINISH_CANCELLED);
+}
+
 void batcher_cancel(struct batcher *b, uint64_t ticket)
 {
     MUST(!b->reporting);
     struct job *queued = find_queued(b, ticket);
     uint32_t slot = find_slot(b, ticket);
     if (queued != NULL)
-        report_end(b, leave_queue(b, queued), FINISH_CANCELLED);
+        cancel_in_queue(b, queued);
     else if (slot < b->slots.n)
         cancel_in_slot(b, slot);
 }
@@ -283,8 +372,10 @@ bool batcher_step(struct batcher *b)
 static uint32_t count_held(const struct batcher *b)
 {
     uint32_t n = 0;
-    LIST_EACH(at, &b->queue)
-        n += list_item(at, struct job, link)->held;
+    LIST_EACH(at, &b->queue) {
+        const struct job *j = list_item(at, struct job, link);
+        n += j->held || j->preparing;
+    }
     return n;
 }
 

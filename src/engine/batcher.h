@@ -4,13 +4,15 @@
  * prefix that another slot holds, or is computing, is copied and not computed again. One thread owns a batcher and its
  * engine. Time is read through `now_us`, so tests tell it.
  *
- * The happy path of a job: batcher_submit -> (waits for a slot) -> prompt rows -> BATCHER_PREFILLED -> BATCHER_TOKENS …
+ * The happy path of a job: batcher_submit -> (batcher_prepared, where prompts are tokenized elsewhere) -> (waits for a slot)
+ * -> prompt rows -> BATCHER_PREFILLED -> BATCHER_TOKENS …
  * -> BATCHER_DONE. It can fail by: prompt longer than the context (DONE with ERR_CONTEXT, at once), cancel (DONE with
  * FINISH_CANCELLED), engine failure (DONE with ERR_FAILED for every job). DONE comes exactly once per job. */
 #ifndef MANTA_ENGINE_BATCHER_H
 #define MANTA_ENGINE_BATCHER_H
 
 #include "engine/engine.h"
+#include "engine/prompt.h"
 
 struct batcher;
 
@@ -22,11 +24,21 @@ enum {
                                    * tokens took 1.13 x the time they take alone) */
 };
 
+/* Tokenizing a long prompt takes seconds, in which no stream would have a token. So whoever owns the batcher may do it on
+ * another thread: called from within batcher_submit(), prompt_make() is to run with r, and its result to come back by
+ * batcher_prepared(). r is borrowed until then. */
+typedef void batcher_prepare_fn(uint64_t ticket, const struct request *r, void *user_data);
+/* The job was cancelled. True: r is not read any more, and no batcher_prepared() will come. */
+typedef bool batcher_forget_fn(uint64_t ticket, void *user_data);
+
 struct batcher_config {
     const struct engine_ops *ops;
     struct engine *engine;      /* borrowed; outlives the batcher */
     uint32_t step_ms;           /* how long a stream may wait for a token while prompts run; 0: BATCHER_STEP_MS */
     uint32_t queue_max;         /* jobs beyond the slots; more are refused with ERR_BUSY */
+    batcher_prepare_fn *prepare; /* NULL: batcher_submit() does it, before it returns */
+    batcher_forget_fn *forget;
+    void *prepare_user_data;
     uint64_t (*now_us)(void *user_data);
     void *now_user_data;
 };
@@ -63,7 +75,7 @@ struct batcher_event {
 typedef void batcher_event_fn(const struct batcher_event *ev, void *user_data);
 
 struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *on_event, void *user_data);
-/* Ends without events for what is still running. NULL is fine. */
+/* Ends without events for what is still running. Nothing may be prepared any more. NULL is fine. */
 void batcher_free(struct batcher *b);
 
 /* Takes a job; r is copied. `resume` are tokens of its answer that were delivered before (failover): they are
@@ -73,6 +85,10 @@ void batcher_free(struct batcher *b);
  * text comes with the end token's id, so that whoever resumes from the ids sent neither repeats nor loses it. */
 void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
                     uint32_t resume_n);
+/* The same without a copy: r is one block (request_clone()), and is taken over. */
+void batcher_take(struct batcher *b, uint64_t ticket, struct request *r, const int32_t *resume, uint32_t resume_n);
+/* What prepare() was to make; p is empty afterwards. Tickets that were cancelled meanwhile are fine. */
+void batcher_prepared(struct batcher *b, uint64_t ticket, struct prompt *p);
 /* Holds a job back that was just submitted, until batcher_give(): what it needs is on its way. Unknown tickets are ignored. */
 void batcher_hold(struct batcher *b, uint64_t ticket);
 /* What batcher_save() of another batcher wrote about the same request: the job need not compute that again. Its bytes are
@@ -89,7 +105,7 @@ bool batcher_step(struct batcher *b);
 
 struct batcher_load {
     uint32_t busy, waiting;
-    uint32_t held;          /* of those waiting, how many wait for batcher_give() */
+    uint32_t held;          /* of those waiting, how many wait for batcher_give() or batcher_prepared() */
     float prefill_tps;      /* measured on this machine, one stream; 0 until known */
     float decode_tps;       /* same, of one stream alone */
     uint64_t last_token_us; /* now_us of the last token */

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
@@ -32,10 +33,11 @@ static const struct engine_info *echo_info(const struct engine *e)
 
 /* ---- text ---- */
 
-static int echo_render(struct engine *e, const struct request *r, struct buf *out, struct fault *f)
+static int echo_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
     (void)e;
+    (void)bounds;
     for (uint32_t i = 0; i < r->turns_n; i++) {
         size_t k = 0;
         while (k < 4 && !str_is(r->turns[i].role, roles[k]))
@@ -51,10 +53,34 @@ static int echo_render(struct engine *e, const struct request *r, struct buf *ou
     return out->overflowed ? fault_set(f, ERR_TOO_LARGE, "the prompt is longer than %zu bytes", out->max) : 0;
 }
 
-static int32_t echo_ops_tokenize(struct engine *e, struct str text, bool special, int32_t *out, int32_t cap)
+static bool holds(struct str text, struct str word)
 {
-    (void)e;
-    return echo_tokenize(text, special, out, cap);
+    return word.n > 0 && text.n >= word.n && memmem(text.p, text.n, word.p, word.n) != NULL;
+}
+
+/* Really sleeps, whatever clock the rest is told: it may be on another thread. */
+static int dawdle(const struct engine *e, const struct engine_bounds *bounds, struct fault *f)
+{
+    for (uint32_t ms = 0; ms < e->options.slow_ms; ms++) {
+        if (bounds != NULL && bounds->stopped != NULL && bounds->stopped(bounds->user_data))
+            return fault_set(f, ERR_CANCELLED, "tokenizing was stopped");
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return 0;
+}
+
+static int echo_ops_tokenize(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds,
+                             struct engine_tokens *out, struct fault *f)
+{
+    int err = holds(text, e->options.slow) ? dawdle(e, bounds, f) : 0;
+    if (err != 0)
+        return err;
+    if (out->cap < text.n + 1) {
+        free(out->p);
+        *out = (struct engine_tokens){.p = xalloc_array(text.n + 1, sizeof *out->p), .cap = (uint32_t)text.n + 1};
+    }
+    out->n = (uint32_t)echo_tokenize(text, (how & ENGINE_CONTROL) != 0, out->p, (int32_t)out->cap);
+    return 0;
 }
 
 static int32_t echo_ops_piece(const struct engine *e, int32_t token, char *out, int32_t cap)
@@ -201,12 +227,12 @@ static struct engine_sampler *echo_sampler_new(struct engine *e, const struct re
     struct buf rendered = buf_max(RENDER_BYTES_MAX);
     struct str text = r->text;
     if (r->kind == REQUEST_CHAT) {
-        MUST(echo_render(e, r, &rendered, NULL) == 0);
+        MUST(echo_render(e, r, NULL, &rendered, NULL) == 0);
         text = buf_str(&rendered);
     }
     struct engine_sampler *s = xalloc(sizeof *s);
     int32_t n = echo_tokenize(text, true, NULL, 0);
-    *s = (struct engine_sampler){.r = r, .prompt_n = (uint32_t)-n};
+    *s = (struct engine_sampler){.r = r, .prompt_n = (uint32_t)n};
     buf_fini(&rendered);
     return s;
 }

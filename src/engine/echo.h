@@ -17,6 +17,7 @@
  *   chunk=N        rows that a prompt's chunks should have (0: any number)
  *   embed=N        a model that makes vectors of N numbers instead of answers
  *   load_ms=N      loading takes so long
+ *   slow=WORD      a prompt that holds WORD takes slow_ms=MS (default an hour) to tokenize, unless it is stopped
  *   prefill_us=N   time per row of a prompt
  *   decode_us=N    time per decode call in which streams take part, and per call that makes vectors
  *   stream_us=N    … and for each of these streams
@@ -42,9 +43,10 @@ struct echo_options {
     struct str script; /* same; p is NULL without one */
     struct str poison; /* same; empty: none */
     struct str eat;    /* same */
+    struct str slow;   /* same */
     uint64_t seed;
     uint32_t context, rows, chunk, embed;
-    uint32_t load_ms, prefill_us, decode_us, stream_us, copy_us;
+    uint32_t load_ms, slow_ms, prefill_us, decode_us, stream_us, copy_us;
     uint64_t weights, kv, compute, eat_load, eat_bytes;
     uint32_t crash_load, hang_load;
     uint32_t fail_load, fail_decode_at, freeze_at, freeze_ms, crash_at, poison_after;
@@ -63,7 +65,9 @@ void echo_sleep_with(struct engine *e, echo_sleep_fn *sleep_us, void *user_data)
 /* The vocabulary: 256 bytes, some words and pieces of characters, and two control tokens. */
 enum { ECHO_END = 0, ECHO_BEGIN = 1, ECHO_BYTES = 2, ECHO_WORDS = ECHO_BYTES + 256 };
 uint32_t echo_vocab(void);
-/* As engine_ops.tokenize and engine_ops.piece. */
+/* The longest of them, in bytes. */
+uint32_t echo_token_bytes_max(void);
+/* How many tokens a text has, of which the first cap are written; as engine_ops.piece. */
 int32_t echo_tokenize(struct str text, bool special, int32_t *out, int32_t cap);
 int32_t echo_piece(int32_t token, char *out, int32_t cap);
 /* The k-th choice for the token after `last`, in a story that has come to `state`. Half a character is always followed

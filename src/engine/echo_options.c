@@ -16,7 +16,7 @@ struct option {
 #define NARROW(field) {#field, offsetof(struct echo_options, field), false}
 #define WIDE(field) {#field, offsetof(struct echo_options, field), true}
 static const struct option table[] = {
-    NARROW(tokens),     NARROW(context),   NARROW(rows),    NARROW(embed),   NARROW(load_ms),
+    NARROW(tokens),     NARROW(context),   NARROW(rows),    NARROW(embed),   NARROW(load_ms), NARROW(slow_ms),
     NARROW(prefill_us), NARROW(decode_us), NARROW(copy_us), NARROW(fail_load), NARROW(fail_decode_at),
     NARROW(freeze_at),  NARROW(freeze_ms), NARROW(crash_at), NARROW(stream_us), WIDE(seed),
     WIDE(weights),      WIDE(kv),          WIDE(compute),       NARROW(chunk),
@@ -34,14 +34,15 @@ static const struct option *find(const char *name)
 
 static int unknown(const char *name, struct fault *f)
 {
-    const char *names[OPTIONS + 4];
+    const char *names[OPTIONS + 5];
     for (size_t i = 0; i < OPTIONS; i++)
         names[i] = table[i].name;
     names[OPTIONS] = "script";
     names[OPTIONS + 1] = "name";
     names[OPTIONS + 2] = "poison";
     names[OPTIONS + 3] = "eat";
-    const char *near = nearest_word(name, names, OPTIONS + 4);
+    names[OPTIONS + 4] = "slow";
+    const char *near = nearest_word(name, names, OPTIONS + 5);
     if (near == NULL)
         return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'", name);
     return fault_set(f, ERR_MODEL, "the echo engine has no option '%s'; did you mean '%s'?", name, near);
@@ -83,6 +84,18 @@ static int set_word(struct str *word, const char *name, const char *value, const
     return word->n > 0 ? 0 : fault_set(f, ERR_MODEL, "the echo engine's option '%s' is empty", name);
 }
 
+/* NULL: that option is a number. */
+static struct str *word_of(struct echo_options *o, const char *name)
+{
+    if (strcmp(name, "name") == 0)
+        return &o->name;
+    if (strcmp(name, "poison") == 0)
+        return &o->poison;
+    if (strcmp(name, "eat") == 0)
+        return &o->eat;
+    return strcmp(name, "slow") == 0 ? &o->slow : NULL;
+}
+
 static int check(const struct echo_options *o, struct fault *f)
 {
     if (o->embed > ENGINE_WIDTH_MAX)
@@ -95,7 +108,7 @@ static int check(const struct echo_options *o, struct fault *f)
 int echo_options_parse(const char *path, struct echo_options *out, struct fault *f)
 {
     struct echo_options o = {.name = str_of("echo"), .tokens = 32, .seed = 1, .context = 2048, .rows = 512, .freeze_ms = 3600 * 1000,
-                             .weights = 1 << 20, .eat_bytes = 64ull << 30, .kv = 1 << 10, .compute = 1 << 20};
+                             .slow_ms = 3600 * 1000, .weights = 1 << 20, .eat_bytes = 64ull << 30, .kv = 1 << 10, .compute = 1 << 20};
     const char *at = path;
     if (strncmp(at, "echo", 4) != 0 || (at[4] != '\0' && at[4] != ':'))
         return fault_set(f, ERR_MODEL, "'%s' is not for the echo engine; an example: echo:tokens=20,seed=7", path);
@@ -111,7 +124,7 @@ int echo_options_parse(const char *path, struct echo_options *out, struct fault 
             o.script = str_of(at);
             break;
         }
-        struct str *word = strcmp(name, "name") == 0 ? &o.name : strcmp(name, "poison") == 0 ? &o.poison : strcmp(name, "eat") == 0 ? &o.eat : NULL;
+        struct str *word = word_of(&o, name);
         int rc = word != NULL ? set_word(word, name, at, &at, f) : set(&o, name, at, &at, f);
         if (rc != 0)
             return rc;

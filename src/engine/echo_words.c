@@ -25,6 +25,16 @@ uint32_t echo_vocab(void)
     return ECHO_WORDS + WORDS;
 }
 
+uint32_t echo_token_bytes_max(void)
+{
+    size_t longest = 1;
+    for (size_t i = 0; i < WORDS; i++)
+        longest = strlen(words[i].text) > longest ? strlen(words[i].text) : longest;
+    for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++)
+        longest = strlen(controls[i].text) > longest ? strlen(controls[i].text) : longest;
+    return (uint32_t)longest;
+}
+
 /* Does `text` begin with `word`? Returns its length, or 0. */
 static size_t begins_with(struct str text, const char *word)
 {
@@ -63,7 +73,7 @@ int32_t echo_tokenize(struct str text, bool special, int32_t *out, int32_t cap)
         if (n < cap)
             out[n] = token;
     }
-    return n <= cap ? n : -n;
+    return n;
 }
 
 int32_t echo_piece(int32_t token, char *out, int32_t cap)

@@ -2,7 +2,8 @@
  *
  * An engine is a module behind one table of functions. `llama` (manta-engine-llama.so, the only code that knows
  * libllama) is loaded with dlopen by the worker; `echo` (a scripted, seeded fake) is part of the program, so that
- * everything above is tested without a model. One thread at a time may use an engine; loads may run side by side.
+ * everything above is tested without a model. One thread at a time may use an engine, but for what turns text into tokens
+ * (render, tokenize): other threads may do that meanwhile. Loads may run side by side.
  * What to run when is not decided here but in batcher.h. */
 #ifndef MANTA_ENGINE_ENGINE_H
 #define MANTA_ENGINE_ENGINE_H
@@ -16,9 +17,10 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 6,
+    ENGINE_ABI = 7,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
+    ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; the rest of a longer one is left out */
 };
 
 /* Name of the symbol a module exports: const struct engine_ops *manta_engine(void). */
@@ -38,6 +40,8 @@ struct engine_load {
     bool exact;               /* batch-invariant: q8_0 KV and flash attention (ARCHITECTURE.md, "Exactness") */
     bool repack;              /* let the CPU backend repack weights (faster for Q4_0, but not shared between workers) */
     uint64_t memory_bytes;    /* limit for weights + KV + compute; 0: none */
+    uint64_t advised_bytes;   /* what --memory would have to be for it to fit, for the advice of a refusal: whoever sets the limit
+                               * may hold more beside the model. 0: what the model needs */
 };
 
 /* What such a load needs; computed from the file before anything is loaded. */
@@ -57,6 +61,7 @@ struct engine_info {
     uint32_t slots;
     uint32_t context;        /* tokens per slot */
     uint32_t vocab;          /* tokens in the vocabulary */
+    uint32_t token_bytes_max; /* no token stands for more bytes of a text; 0: one may stand for any number */
     uint32_t batch_rows_max; /* rows one decode call takes */
     uint32_t width;          /* numbers in a vector, for REQUEST_EMBED; at most ENGINE_WIDTH_MAX */
     uint32_t chunk_rows;     /* a prompt's rows are cheapest in multiples of this; 0 or 1: any number */
@@ -70,6 +75,26 @@ struct engine_row {
     int32_t position; /* in its sequence, from 0 */
     uint32_t seq;     /* slot */
     bool want;        /* its logits will be drawn from */
+};
+
+/* What a call that turns text into tokens may take. Such calls do what a file and a client tell them to: a template may
+ * loop, a tokenizer may need hundreds of bytes for each byte of a text. An engine that cannot hold a bound ignores it. */
+struct engine_bounds {
+    uint64_t memory_bytes;        /* held at once, beside the result; 0: any */
+    uint32_t cpu_ms;              /* of this thread's processor time; 0: any */
+    bool (*stopped)(void *user_data); /* asked now and then: true ends the call with ERR_CANCELLED; NULL: never */
+    void *user_data;
+};
+
+enum engine_how {
+    ENGINE_CONTROL = 1, /* control tokens in the text are parsed, as a rendered template needs */
+    ENGINE_CLOSE = 2,   /* the token that closes a text is added, where the model wants one: for vectors. A prompt stays open */
+};
+
+/* A growing list of token ids. */
+struct engine_tokens {
+    int32_t *p; /* owned by the caller, from malloc() */
+    uint32_t n, cap;
 };
 
 /* A text that is to become a vector. */
@@ -105,12 +130,14 @@ struct engine_ops {
     const struct engine_info *(*info)(const struct engine *e);
 
     /* The prompt of a request as text: the chat template for turns (models without one: the contents joined by
-     * newlines). ERR_INVALID with the template's own complaint. Appends to out. */
-    int (*render)(struct engine *e, const struct request *r, struct buf *out, struct fault *f);
-    /* Token ids of text. Returns the count, or the negative of the count needed when it is more than cap.
-     * `special`: parse control tokens in the text, as a rendered template needs; a beginning-of-text token is added
-     * where the model wants one and the text does not have it. */
-    int32_t (*tokenize)(struct engine *e, struct str text, bool special, int32_t *out, int32_t cap);
+     * newlines). ERR_INVALID with the template's own complaint; or a bound was met: ERR_TIMEOUT, ERR_TOO_LARGE,
+     * ERR_CANCELLED. Appends to out. bounds may be NULL: any. */
+    int (*render)(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f);
+    /* Token ids of text; what *out held is replaced. A beginning-of-text token is added where the model wants one and the
+     * text does not have it. `how`: enum engine_how, together. ERR_INVALID: this vocabulary has no tokens for the text; or a
+     * bound was met, as for render. */
+    int (*tokenize)(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds, struct engine_tokens *out,
+                    struct fault *f);
     /* Bytes of a token (often not whole UTF-8). Returns how many were written, at most cap; control tokens give 0. */
     int32_t (*piece)(const struct engine *e, int32_t token, char *out, int32_t cap);
     bool (*is_end)(const struct engine *e, int32_t token); /* end of text or of turn */

@@ -4,13 +4,8 @@
 
 #include "base/list.h"
 #include "engine/engine.h"
+#include "engine/prompt.h"
 #include "engine/text.h"
-
-enum {
-    JOB_RENDER_BYTES_MAX = 64 * 1024 * 1024, /* of a rendered prompt */
-    JOB_PROBE_BYTES_PER_TOKEN = 16, /* a prompt with more bytes than this per token of context is surely too long … */
-    JOB_PROBE_BYTES_MIN = 16 * 1024,   /* … and streams would wait while it is tokenized whole (1 MB: 0.7 s) */
-};
 
 struct job {
     struct list link;      /* in the batcher's queue while it has no slot */
@@ -27,6 +22,9 @@ struct job {
     uint32_t rows_hint;    /* rows its prompt will take, as far as known; for planning */
     uint32_t cached;       /* prompt tokens that were not computed */
     bool answering;        /* the prompt is computed, tokens are drawn */
+    bool preparing;        /* its tokens are made elsewhere: waits for batcher_prepared() */
+    int32_t *resume;       /* owned; meanwhile, the answer so far */
+    uint32_t resume_n;
     bool held;             /* waits for batcher_give() */
     struct buf carry;      /* owned; what another engine computed of it, until it has a slot; empty: nothing */
     struct engine_sampler *sampler; /* owned; from job_begin() on */
@@ -35,11 +33,11 @@ struct job {
     uint64_t submitted_us, started_us, first_us, last_us;
 };
 
-/* r is copied. Never NULL. */
-struct job *job_new(const struct engine_ops *ops, struct engine *e, uint64_t ticket, const struct request *r);
+/* r is taken over: one block, as request_clone() makes it. Never NULL. */
+struct job *job_new(const struct engine_ops *ops, struct engine *e, uint64_t ticket, struct request *r);
 void job_free(struct job *j);
-/* Renders and tokenizes the prompt. ERR_INVALID, ERR_CONTEXT, ERR_UNSUPPORTED: the job cannot run, f says why. */
-int job_prepare(struct job *j, struct fault *f);
+/* The tokens of its prompt; p is empty afterwards. */
+void job_take(struct job *j, struct prompt *p);
 /* Replays tokens of the answer that were delivered before. *out_finish: how the answer ended with them, if it did.
  * ERR_INVALID: they are no tokens of this model. ERR_CONTEXT: an answer of that length has no place here. */
 int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_finish, struct fault *f);

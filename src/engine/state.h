@@ -8,7 +8,8 @@
  * B5  a call has 1 … batch_rows_max rows; one for vectors has 1 … slots texts.
  * B6  text is reported only together with ids, so what was delivered is known from the ids (text.h).
  * B7  while jobs are in slots there is always a decode call to make: nobody waits for nobody. Jobs that are held (they wait
- *     for what another engine computed of them) wait in the queue, and nobody behind them waits for them. */
+ *     for what another engine computed of them) or not prepared (for their tokens) wait in the queue, and nobody behind them
+ *     waits for them. */
 #ifndef MANTA_ENGINE_STATE_H
 #define MANTA_ENGINE_STATE_H
 
@@ -29,6 +30,7 @@ struct batcher {
     struct slots slots;
     struct list queue;               /* job.link, in the order of arrival */
     uint32_t queued;
+    struct list left;                /* struct leaver: cancelled, but their requests are still being read */
     struct cost cost;
     struct engine_row *rows;         /* owned; room for batch_rows_max */
     float *vectors;                  /* owned; room for info.slots vectors; made on first use */

@@ -12,31 +12,25 @@
 #include "base/list.h"
 #include "base/must.h"
 #include "wire/wire.h"
+#include "worker/letter.h"
+#include "worker/scribe.h"
 
 /* The thread owns the engine and the batcher; the loop owns the news. Between them: a locked list of commands one way,
  * net_mail the other. The load figures are copied under the same lock, after each step. */
 
-enum command_kind { CMD_RUN, CMD_CANCEL, CMD_SAVE, CMD_GIVE };
+enum command_kind { CMD_RUN, CMD_CANCEL, CMD_SAVE, CMD_GIVE, CMD_PREPARED };
 
 struct command {
     struct list link;        /* in actor.commands */
     enum command_kind kind;
     uint64_t ticket;
-    struct request *request; /* owned */
+    struct request *request; /* RUN; owned */
     int32_t *resume;         /* owned */
     uint32_t resume_n;
     bool held;               /* RUN */
     struct buf carry;        /* GIVE; owned */
     uint64_t bytes_max;      /* SAVE */
-};
-
-/* News on its way to the loop, with room behind it for what it points to. */
-struct letter {
-    struct net_mail_item item;
-    struct actor_news news;
-    struct batcher_event event;
-    struct buf carry;    /* owned */
-    struct letter *next; /* further events of the same step */
+    struct prompt prompt;    /* PREPARED; owned */
 };
 
 struct actor {
@@ -53,6 +47,7 @@ struct actor {
     /* the thread's own */
     struct engine *engine;
     struct batcher *batcher;
+    struct scribe *scribe;
     struct letter *step_first, *step_last; /* events of the current step */
     int last_percent;
     bool works;       /* counted in crew.busy */
@@ -67,74 +62,11 @@ static void post(struct actor *a, struct letter *l)
     net_mail_post(a->mail, &l->item);
 }
 
-/* Hands each letter to fn, oldest first, and frees it. */
-static void open_letters(struct net_mail_item *items, actor_news_fn *fn, void *user_data)
-{
-    while (items != NULL) {
-        struct letter *l = (struct letter *)(void *)items;
-        items = items->next;
-        while (l != NULL) {
-            struct letter *next = l->next;
-            fn(&l->news, user_data);
-            buf_fini(&l->carry);
-            free(l);
-            l = next;
-        }
-    }
-}
-
 static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_data)
 {
     (void)m;
     struct actor *a = user_data;
-    open_letters(items, a->cfg.on_news, a->cfg.user_data);
-}
-
-static void *put_copy(char **at, const void *p, size_t bytes)
-{
-    void *copy = *at;
-    memcpy(copy, p, bytes);
-    *at += bytes;
-    return copy;
-}
-
-/* Bytes behind a letter for all that its event points to. */
-static size_t event_bytes(const struct batcher_event *ev)
-{
-    uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
-    size_t n = pieces_n * sizeof *ev->pieces + top_n * sizeof *ev->top + ev->ids_n * sizeof *ev->ids +
-               ev->embedding_n * sizeof *ev->embedding + ev->text.n;
-    n += ev->logprobs != NULL ? ev->ids_n * sizeof *ev->logprobs : 0;
-    n += ev->prompt_ids != NULL ? ev->prompt_tokens * sizeof *ev->prompt_ids : 0;
-    for (uint32_t i = 0; i < pieces_n; i++)
-        n += ev->pieces[i].n;
-    return n;
-}
-
-static struct str put_text(char **at, struct str s)
-{
-    return s.n > 0 ? str_n(put_copy(at, s.p, s.n), s.n) : s;
-}
-
-/* Copies what the event points to behind the letter: the most aligned first, text last. */
-static void put_event(char *at, struct batcher_event *ev)
-{
-    uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
-    struct str *pieces = pieces_n > 0 ? put_copy(&at, ev->pieces, pieces_n * sizeof *pieces) : NULL;
-    ev->pieces = pieces;
-    if (top_n > 0)
-        ev->top = put_copy(&at, ev->top, top_n * sizeof *ev->top);
-    if (ev->ids_n > 0)
-        ev->ids = put_copy(&at, ev->ids, ev->ids_n * sizeof *ev->ids);
-    if (ev->ids_n > 0 && ev->logprobs != NULL)
-        ev->logprobs = put_copy(&at, ev->logprobs, ev->ids_n * sizeof *ev->logprobs);
-    if (ev->embedding_n > 0)
-        ev->embedding = put_copy(&at, ev->embedding, ev->embedding_n * sizeof *ev->embedding);
-    if (ev->prompt_ids != NULL)
-        ev->prompt_ids = put_copy(&at, ev->prompt_ids, ev->prompt_tokens * sizeof *ev->prompt_ids);
-    ev->text = put_text(&at, ev->text);
-    for (uint32_t i = 0; i < pieces_n; i++)
-        pieces[i] = put_text(&at, pieces[i]);
+    letters_open(items, a->cfg.on_news, a->cfg.user_data);
 }
 
 static void add_to_step(struct actor *a, struct letter *l)
@@ -151,11 +83,7 @@ static void add_to_step(struct actor *a, struct letter *l)
 static void on_batcher_event(const struct batcher_event *ev, void *user_data)
 {
     struct actor *a = user_data;
-    struct letter *l = xalloc(sizeof *l + event_bytes(ev));
-    l->news.kind = ACTOR_EVENT;
-    l->event = *ev;
-    l->news.event = &l->event;
-    put_event((char *)(l + 1), &l->event);
+    struct letter *l = letter_of_event(ev);
     add_to_step(a, l);
 }
 
@@ -225,9 +153,20 @@ static uint64_t now(void *user_data)
 static void command_free(struct command *c)
 {
     buf_fini(&c->carry);
+    prompt_free(&c->prompt);
     free(c->request);
     free(c->resume);
     free(c);
+}
+
+static void command(struct actor *a, struct command c)
+{
+    struct command *copy = xalloc(sizeof *copy);
+    *copy = c;
+    pthread_mutex_lock(&a->lock);
+    list_push(&a->commands, &copy->link);
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->lock);
 }
 
 /* Waits for commands when `idle`; moves them all to `out`. False: stop. */
@@ -248,9 +187,10 @@ static bool take_commands(struct actor *a, bool idle, struct list *out)
     return go_on;
 }
 
-static void run(struct actor *a, const struct command *c)
+static void run(struct actor *a, struct command *c)
 {
-    batcher_submit(a->batcher, c->ticket, c->request, c->resume, c->resume_n);
+    batcher_take(a->batcher, c->ticket, c->request, c->resume, c->resume_n);
+    c->request = NULL;
     if (c->held)
         batcher_hold(a->batcher, c->ticket);
 }
@@ -275,6 +215,7 @@ static void obey(struct actor *a, struct command *c)
     case CMD_CANCEL: batcher_cancel(a->batcher, c->ticket); break;
     case CMD_SAVE: save(a, c->ticket, c->bytes_max); break;
     case CMD_GIVE: batcher_give(a->batcher, c->ticket, &c->carry); break;
+    case CMD_PREPARED: batcher_prepared(a->batcher, c->ticket, &c->prompt); break;
     }
 }
 
@@ -353,6 +294,32 @@ static void serve(struct actor *a)
     }
 }
 
+/* ---- prompts are turned into tokens by the scribe ---- */
+
+static void on_prompt(uint64_t ticket, struct prompt *p, void *user_data)
+{
+    command(user_data, (struct command){.kind = CMD_PREPARED, .ticket = ticket, .prompt = *p});
+    *p = (struct prompt){0};
+}
+
+static void prepare(uint64_t ticket, const struct request *r, void *user_data)
+{
+    struct actor *a = user_data;
+    scribe_take(a->scribe, ticket, r);
+}
+
+static bool forget(uint64_t ticket, void *user_data)
+{
+    struct actor *a = user_data;
+    return scribe_forget(a->scribe, ticket);
+}
+
+static struct scribe *open_scribe(struct actor *a)
+{
+    return scribe_new(&(struct scribe_config){.ops = a->cfg.ops, .engine = a->engine, .memory_bytes = a->cfg.crew->prompt_bytes,
+                                              .long_turn = &a->cfg.crew->long_turn, .on_done = on_prompt, .user_data = a});
+}
+
 static void *actor_thread(void *arg)
 {
     struct actor *a = arg;
@@ -364,10 +331,15 @@ static void *actor_thread(void *arg)
         .step_ms = a->cfg.step_ms,
         /* A head never sends more than there are slots, but several heads do, and what runs adrift has slots, too. */
         .queue_max = a->cfg.load.slots * AGENT_HEADS_MAX,
+        .prepare = prepare,
+        .forget = forget,
+        .prepare_user_data = a,
         .now_us = now,
     };
+    a->scribe = open_scribe(a);
     a->batcher = batcher_new(&cfg, on_batcher_event, a);
     serve(a);
+    scribe_free(a->scribe); /* reads requests of the batcher's jobs */
     batcher_free(a->batcher);
     a->cfg.ops->free(a->engine);
     return NULL;
@@ -385,16 +357,6 @@ struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg)
     a->mail = net_mail_new(loop, on_mail, a);
     MUST(pthread_create(&a->thread, NULL, actor_thread, a) == 0);
     return a;
-}
-
-static void command(struct actor *a, struct command c)
-{
-    struct command *copy = xalloc(sizeof *copy);
-    *copy = c;
-    pthread_mutex_lock(&a->lock);
-    list_push(&a->commands, &copy->link);
-    pthread_cond_signal(&a->wake);
-    pthread_mutex_unlock(&a->lock);
 }
 
 void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n, bool held)
@@ -458,7 +420,7 @@ bool actor_free(struct actor *a)
     actor_stop(a);
     if (pthread_timedjoin_np(a->thread, NULL, &a->give_up) != 0)
         return false; /* it stands in a call of the engine that does not end */
-    open_letters(net_mail_free(a->mail), ignore, NULL);
+    letters_open(net_mail_free(a->mail), ignore, NULL);
     LIST_EACH_SAFE(pos, nxt, &a->commands)
     {
         list_remove(pos);

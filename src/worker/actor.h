@@ -1,10 +1,12 @@
-/* One actor: a thread around one model. Commands go in by mailbox, events come out by mail to the loop.
+/* One actor: a thread around one model, and its scribe (scribe.h), which turns prompts into tokens. Commands go in by
+ * mailbox, events come out by mail to the loop.
  *
  * The happy path: actor_start -> ACTOR_LOADING … -> ACTOR_LOADED -> actor_run -> PREFILLED, TOKENS …, DONE. It can fail by:
  * the model does not load (ACTOR_FAILED, the thread ends; commands after it are answered by nobody, so the program must not send any). */
 #ifndef MANTA_WORKER_ACTOR_H
 #define MANTA_WORKER_ACTOR_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "engine/batcher.h"
@@ -22,6 +24,8 @@ struct actor_crew {
     uint32_t threads; /* of the worker */
     uint32_t actors;
     atomic_uint busy; /* actors that have work */
+    pthread_mutex_t long_turn;     /* of a long prompt that is being tokenized (scribe.h) */
+    uint64_t prompt_bytes;         /* what such a one may take; 0: no limit */
 };
 
 enum { ACTOR_STOP_S = 3 }; /* less than the grace of a launcher */

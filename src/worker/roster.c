@@ -1,10 +1,7 @@
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/program.h"
+#include "worker/scribe.h"
 
 #define TAG "MODEL DEPLOYMENT"
 
@@ -57,35 +54,30 @@ static struct share needs_of(const struct worker_program *p, struct role *r)
     return (struct share){.least = total(&least), .want = total(&most)};
 }
 
+static struct beside most_beside(void)
+{
+    struct agent_config most = agent_config_default();
+    return (struct beside){most.kept_bytes_max, most.moving_bytes_max, SCRIBE_LONG_MEMORY};
+}
+
 static uint64_t for_models(const struct worker_program *p)
 {
-    return p->o->memory_bytes - p->beside.kept_bytes - p->beside.moving_bytes;
+    return p->o->memory_bytes - p->beside.kept_bytes - p->beside.moving_bytes - p->beside.prompt_bytes;
 }
 
-/* An engine ends with advice for the model alone, "--memory 600m": a worker needs more for what it holds beside. */
-static void raise_advice(const struct worker_program *p, struct fault *f)
-{
-    double advised;
-    char *last = NULL, *at = f->text;
-    while ((at = strstr(at, "--memory ")) != NULL)
-        last = at++;
-    if (last == NULL || sscanf(last, "--memory %lfm", &advised) != 1)
-        return;
-    double whole = ceil(advised * (double)p->o->memory_bytes / (double)for_models(p));
-    snprintf(last, sizeof f->text - (size_t)(last - f->text), "--memory %.0fm", whole);
-}
-
-/* What this one finds free, told with its own numbers. */
+/* What this one finds free, told with its own numbers: what it needs and what would fit first. */
 static void refuse(const struct worker_program *p, struct role *r, uint64_t taken)
 {
-    struct engine_needs needs;
+    struct engine_needs needs = {0};
     uint64_t budget = for_models(p), left = budget > taken ? budget - taken : 1;
-    if (probe(p, r, left, &needs, &r->fault) == 0)
+    struct fault aside;
+    if (probe(p, r, left, &needs, &aside) == 0)
         return;
-    raise_advice(p, &r->fault);
-    size_t n = strlen(r->fault.text);
-    snprintf(r->fault.text + n, sizeof r->fault.text - n, "; that is what %skept streams (%.0f MiB) and moving answers (%.0f MiB) leave of %.0f MiB",
-             taken > 0 ? "the models before it, " : "", mib(p->beside.kept_bytes), mib(p->beside.moving_bytes), mib(p->o->memory_bytes));
+    r->load.advised_bytes = share_whole(taken + total(&needs), most_beside());
+    probe(p, r, left, &needs, &r->fault);
+    fault_set(&r->fault, r->fault.err, "%s; that is what %skept streams (%.0f MiB), moving answers (%.0f MiB) and long prompts (%.0f MiB) leave of "
+              "%.0f MiB", r->fault.text, taken > 0 ? "the models before it, " : "", mib(p->beside.kept_bytes), mib(p->beside.moving_bytes),
+              mib(p->beside.prompt_bytes), mib(p->o->memory_bytes));
 }
 
 /* Contexts come in steps: what one leaves of its share, the next may have. */
@@ -156,8 +148,7 @@ int roster_prepare(struct worker_program *p, struct fault *f)
     p->ops = engine_throttle(p->ops, p->o->throttle);
     for (uint32_t i = 0; i < p->roles_n; i++)
         role_look(p, &p->roles[i]);
-    struct agent_config most = agent_config_default();
-    p->beside = share_beside(p->o->memory_bytes, (struct beside){most.kept_bytes_max, most.moving_bytes_max});
+    p->beside = share_beside(p->o->memory_bytes, most_beside());
     plan(p);
     return sort_out(p, out, f);
 }
@@ -165,6 +156,8 @@ int roster_prepare(struct worker_program *p, struct fault *f)
 void roster_start(struct worker_program *p)
 {
     p->crew.threads = roster_threads(p);
+    p->crew.prompt_bytes = p->beside.prompt_bytes;
+    pthread_mutex_init(&p->crew.long_turn, NULL);
     for (uint32_t key = 0; key < p->roles_n; key++)
         p->crew.actors += p->roles[key].fault.err == 0;
     for (uint32_t key = 0; key < p->roles_n; key++) {

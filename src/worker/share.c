@@ -33,5 +33,20 @@ static uint64_t part(uint64_t memory_bytes, uint64_t most)
 
 struct beside share_beside(uint64_t memory_bytes, struct beside most)
 {
-    return (struct beside){.kept_bytes = part(memory_bytes, most.kept_bytes), .moving_bytes = part(memory_bytes, most.moving_bytes)};
+    return (struct beside){.kept_bytes = part(memory_bytes, most.kept_bytes),
+                           .moving_bytes = part(memory_bytes, most.moving_bytes),
+                           .prompt_bytes = part(memory_bytes, most.prompt_bytes)};
+}
+
+/* What is held beside grows with the memory, by less than the memory does: the steps get shorter and end. */
+uint64_t share_whole(uint64_t models_bytes, struct beside most)
+{
+    uint64_t whole = models_bytes;
+    for (;;) {
+        struct beside b = share_beside(whole, most);
+        uint64_t needed = models_bytes + b.kept_bytes + b.moving_bytes + b.prompt_bytes;
+        if (whole >= needed)
+            return whole;
+        whole = needed;
+    }
 }

@@ -19,9 +19,13 @@ void share_out(struct share *s, uint32_t n, uint64_t budget);
 struct beside {
     uint64_t kept_bytes;   /* streams kept for heads that take them over */
     uint64_t moving_bytes; /* what is computed of answers that leave and come */
+    uint64_t prompt_bytes; /* a long prompt that is turned into tokens: one at a time (scribe.h) */
 };
 
 /* At most `most` of each, and of each no more than a sixteenth of the memory. memory_bytes 0: there is no limit. */
 struct beside share_beside(uint64_t memory_bytes, struct beside most);
+
+/* The least memory that leaves `models_bytes` for models. */
+uint64_t share_whole(uint64_t models_bytes, struct beside most);
 
 #endif

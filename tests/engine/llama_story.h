@@ -46,6 +46,20 @@ static inline struct engine *story_load(const struct engine_ops *ops, struct eng
     return e;
 }
 
+/* The tokens of a text, which there must be room for; returns how many. */
+static inline uint32_t story_tokenize(const struct engine_ops *ops, struct engine *e, const char *text, unsigned how, int32_t *out,
+                                      uint32_t cap)
+{
+    struct engine_tokens tokens = {0};
+    struct fault f = {0};
+    if (ops->tokenize(e, str_of(text), how, NULL, &tokens, &f) != 0)
+        fail_msg("%s", f.text);
+    assert_true(tokens.n <= cap);
+    memcpy(out, tokens.p, tokens.n * sizeof *out);
+    free(tokens.p);
+    return tokens.n;
+}
+
 /* n made-up tokens of a text, the same ones each time. */
 static inline void story_tokens(int32_t *out, uint32_t n, uint64_t seed)
 {

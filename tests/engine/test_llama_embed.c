@@ -39,10 +39,10 @@ static struct engine *load(const char *name)
 static uint32_t embed(struct engine *e, const char *text, float *out)
 {
     int32_t tokens[TOKENS_MAX];
-    int32_t n = ops->tokenize(e, str_of(text), true, tokens, TOKENS_MAX);
+    uint32_t n = story_tokenize(ops, e, text, ENGINE_CONTROL | ENGINE_CLOSE, tokens, TOKENS_MAX);
     struct fault f = {0};
     assert_true(n > 0 && ops->info(e)->width <= WIDTH_MAX);
-    if (ops->embed(e, &(struct engine_text){tokens, (uint32_t)n}, 1, out, &f) != 0)
+    if (ops->embed(e, &(struct engine_text){tokens, n}, 1, out, &f) != 0)
         fail_msg("%s", f.text);
     return ops->info(e)->width;
 }

@@ -1,77 +1,11 @@
 /* The same model with a few bytes of its header changed: other templates, none, and a broken vocabulary. */
-#include "llama_story.h"
-
-#include <unistd.h>
-
-enum { HEAD_BYTES = 4 << 20 };
-
-static const struct engine_ops *ops;
-static char *whole; /* the model file */
-static size_t whole_n;
-
-static int set_up(void **state)
-{
-    (void)state;
-    ops = story_ops();
-    FILE *in = fopen(story_model(), "r");
-    fseek(in, 0, SEEK_END);
-    whole_n = (size_t)ftell(in);
-    rewind(in);
-    whole = malloc(whole_n);
-    assert_int_equal(fread(whole, 1, whole_n, in), whole_n);
-    fclose(in);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(whole);
-    return 0;
-}
-
-/* The model with `with_n` bytes at `at` replaced, in a file of its own. */
-static void write_patched(char *path, const char *at, const char *with, size_t with_n)
-{
-    size_t before = (size_t)(at - whole);
-    FILE *out = fdopen(mkstemp(path), "w");
-    assert_int_equal(fwrite(whole, 1, before, out), before);
-    assert_int_equal(fwrite(with, 1, with_n, out), with_n);
-    assert_int_equal(fwrite(at + with_n, 1, whole_n - before - with_n, out), whole_n - before - with_n);
-    fclose(out);
-}
-
-static char *find(const char *what, size_t n)
-{
-    char *at = memmem(whole, HEAD_BYTES, what, n);
-    assert_non_null(at);
-    return at;
-}
-
-/* The model with another chat template, filled up with spaces to the length of its own. */
-static struct engine *load_with_template(const char *source)
-{
-    static const char key[] = "tokenizer.chat_template";
-    char path[] = "/tmp/manta-test-XXXXXX";
-    char *at = find(key, sizeof key - 1) + sizeof key - 1 + sizeof(uint32_t); /* key, type, length, bytes */
-    uint64_t n;
-    memcpy(&n, at, sizeof n);
-    assert_true(strlen(source) <= n);
-    char *text = malloc(n);
-    memset(text, ' ', n);
-    memcpy(text, source, strlen(source));
-    write_patched(path, at + sizeof n, text, n);
-    free(text);
-    struct engine *e = story_load(ops, (struct engine_load){.path = path, .slots = 1, .context = 256});
-    unlink(path);
-    return e;
-}
+#include "llama_patch.h"
 
 static int render(struct engine *e, struct buf *out, struct fault *f)
 {
     struct turn turns[] = {{str_of("user"), str_of("one")}, {str_of("assistant"), str_of("two")}, {str_of("user"), str_of("three")}};
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 3};
-    return ops->render(e, &r, out, f);
+    return ops->render(e, &r, NULL, out, f);
 }
 
 static void a_templates_refusal_is_told(void **state)
@@ -100,7 +34,7 @@ static void a_template_that_cannot_be_parsed_refuses_chats_only(void **state)
     assert_int_equal(render(e, &out, &f), ERR_INVALID);
     assert_non_null(strstr(f.text, "chat template"));
     buf_reset(&out);
-    assert_int_equal(ops->render(e, &text, &out, &f), 0);
+    assert_int_equal(ops->render(e, &text, NULL, &out, &f), 0);
     assert_string_equal(buf_cstr(&out), "Once upon");
     buf_fini(&out);
     ops->free(e);
@@ -144,5 +78,5 @@ int main(void)
         cmocka_unit_test(without_a_template_turns_are_joined),
         cmocka_unit_test(a_doubled_token_is_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, patch_set_up, patch_tear_down);
 }

@@ -23,9 +23,9 @@ static int tear_down(void **state)
 
 static uint32_t tokens_of(const char *text, int32_t *out, int32_t cap)
 {
-    int32_t n = ops->tokenize(engine, str_of(text), true, out, cap);
+    uint32_t n = story_tokenize(ops, engine, text, ENGINE_CONTROL, out, (uint32_t)cap);
     assert_true(n > 0);
-    return (uint32_t)n;
+    return n;
 }
 
 static void a_chat_is_rendered_by_the_models_template(void **state)
@@ -35,7 +35,7 @@ static void a_chat_is_rendered_by_the_models_template(void **state)
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 2};
     struct buf out = buf_max(4096);
     struct fault f = {0};
-    assert_int_equal(ops->render(engine, &r, &out, &f), 0);
+    assert_int_equal(ops->render(engine, &r, NULL, &out, &f), 0);
     assert_string_equal(buf_cstr(&out), "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHello \xe2\x98\x83"
                                         "<|im_end|>\n<|im_start|>assistant\n");
     buf_fini(&out);
@@ -48,7 +48,7 @@ static void a_prompt_over_the_buffers_maximum_is_an_error(void **state)
     struct request r = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
     struct buf out = buf_max(20);
     struct fault f = {0};
-    assert_int_equal(ops->render(engine, &r, &out, &f), ERR_TOO_LARGE);
+    assert_int_equal(ops->render(engine, &r, NULL, &out, &f), ERR_TOO_LARGE);
     buf_fini(&out);
 }
 
@@ -62,7 +62,6 @@ static void tokens_give_back_the_text(void **state)
     for (uint32_t i = 0, at = 0; i < n; i++)
         at += (uint32_t)ops->piece(engine, tokens[i], back + at, (int32_t)(sizeof back - at - 1));
     assert_string_equal(back, text);
-    assert_int_equal(ops->tokenize(engine, str_of(text), true, tokens, 3), -(int32_t)n);
 }
 
 static void control_tokens_are_parsed_only_when_asked(void **state)
@@ -70,10 +69,10 @@ static void control_tokens_are_parsed_only_when_asked(void **state)
     (void)state;
     int32_t tokens[64];
     char piece[16];
-    assert_int_equal(ops->tokenize(engine, str_of("<|im_end|>"), true, tokens, 64), 1);
+    assert_int_equal(story_tokenize(ops, engine, "<|im_end|>", ENGINE_CONTROL, tokens, 64), 1);
     assert_true(ops->is_end(engine, tokens[0]));
     assert_int_equal(ops->piece(engine, tokens[0], piece, sizeof piece), 0);
-    assert_true(ops->tokenize(engine, str_of("<|im_end|>"), false, tokens, 64) > 1);
+    assert_true(story_tokenize(ops, engine, "<|im_end|>", 0, tokens, 64) > 1);
 }
 
 /* The next token after `text` for these parameters, with u as the randomness. */

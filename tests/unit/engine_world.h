@@ -208,13 +208,18 @@ static inline void expect_answer(const char *path, uint32_t context, const struc
     const struct engine_ops *ops = engine_echo();
     struct engine *e = world_engine(path, 1, context);
     struct buf text = buf_max(1 << 20);
+    struct engine_tokens prompt = {0};
     int32_t tokens[4096];
     *a = (struct answer){.finish = FINISH_NONE};
     if (r->kind == REQUEST_CHAT)
-        assert_int_equal(ops->render(e, r, &text, NULL), 0);
+        assert_int_equal(ops->render(e, r, NULL, &text, NULL), 0);
     else
         buf_add_str(&text, r->text);
-    a->prompt_tokens = (uint32_t)ops->tokenize(e, buf_str(&text), true, tokens, 4096);
+    assert_int_equal(ops->tokenize(e, buf_str(&text), ENGINE_CONTROL, NULL, &prompt, NULL), 0);
+    assert_true(prompt.n <= 4096);
+    memcpy(tokens, prompt.p, prompt.n * sizeof *tokens);
+    a->prompt_tokens = prompt.n;
+    free(prompt.p);
     struct engine_sampler *s = ops->sampler_new(e, r);
     for (uint32_t at = 0; a->finish == FINISH_NONE; at++) {
         bool want = at + 1 >= a->prompt_tokens;

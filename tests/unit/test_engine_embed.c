@@ -6,7 +6,7 @@ static void token_ids_are_taken_as_they_are(void **state)
     (void)state;
     struct world *w = world_new("echo:embed=8", 2, 128);
     struct request text = completion("some text", 0), ids = text, beyond = text, longer = text;
-    int32_t tokens[129] = {0}, n = w->ops->tokenize(w->engine, text.text, true, tokens, 128);
+    int32_t tokens[129] = {0}, n = echo_tokenize(text.text, true, tokens, 128);
     int32_t wrong = (int32_t)w->ops->info(w->engine)->vocab;
     text.kind = ids.kind = beyond.kind = longer.kind = REQUEST_EMBED;
     ids.tokens = longer.tokens = tokens;

@@ -76,13 +76,31 @@ static void never_more_than_there_is(void **state)
 static void what_is_beside_the_models(void **state)
 {
     (void)state;
-    const struct beside most = {.kept_bytes = 32, .moving_bytes = 256};
+    const struct beside most = {.kept_bytes = 32, .moving_bytes = 256, .prompt_bytes = 64};
     assert_int_equal(share_beside(160, most).kept_bytes, 10);
     assert_int_equal(share_beside(160, most).moving_bytes, 10);
     assert_int_equal(share_beside(2048, most).kept_bytes, 32);
     assert_int_equal(share_beside(2048, most).moving_bytes, 128);
     assert_int_equal(share_beside(0, most).kept_bytes, 32);
     assert_int_equal(share_beside(0, most).moving_bytes, 256);
+    assert_int_equal(share_beside(160, most).prompt_bytes, 10);
+    assert_int_equal(share_beside(2048, most).prompt_bytes, 64);
+    assert_int_equal(share_beside(0, most).prompt_bytes, 64);
+}
+
+/* Given any need, the memory that is advised leaves as much for the models, and a byte less does not. */
+static void the_memory_advised_is_enough_and_no_more(void **state)
+{
+    (void)state;
+    const struct beside most = {.kept_bytes = 32, .moving_bytes = 256, .prompt_bytes = 64};
+    for (uint64_t need = 1; need < 9000; need++) {
+        uint64_t whole = share_whole(need, most);
+        for (uint64_t less = 0; less <= 1; less++) {
+            struct beside b = share_beside(whole - less, most);
+            uint64_t left = whole - less - b.kept_bytes - b.moving_bytes - b.prompt_bytes;
+            assert_true(less == 1 ? left < need || whole == 1 : left >= need);
+        }
+    }
 }
 
 int main(void)
@@ -94,6 +112,7 @@ int main(void)
         cmocka_unit_test(those_that_are_out_take_nothing),
         cmocka_unit_test(never_more_than_there_is),
         cmocka_unit_test(what_is_beside_the_models),
+        cmocka_unit_test(the_memory_advised_is_enough_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,12 @@
-/* The one C++ file: it turns C arguments into common/'s types and its exceptions into words. */
+/* Turns C arguments into common/'s types and its exceptions into words. With budget.cpp all the C++ there is. */
 #include "engine/llama/bridge.h"
 
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <string>
+
+#include "engine/llama/budget.h"
 
 /* their headers, their warnings */
 #pragma GCC diagnostic push
@@ -21,19 +24,68 @@ struct bridge_template {
     common_chat_templates_ptr templates;
 };
 
-static void say(char *why, size_t cap, const char *text)
+/* The sentence in a template's complaint. The interpreter writes where it was, over several lines, and the reason last:
+ * "\n------------\nWhile executing CallExpression at line 1 … in source:\n…\nError: Jinja Exception: two turns at most". */
+static std::string complaint(const std::string &what)
 {
-    snprintf(why, cap, "%s", text);
+    static const char *const before[] = {"\nError: ", "Jinja Exception: "};
+    std::size_t at = 0;
+    for (const char *mark : before) {
+        const std::size_t found = what.find(mark, at);
+        if (found != std::string::npos)
+            at = found + std::strlen(mark);
+    }
+    return what.substr(at);
 }
 
-bridge_template *bridge_template_new(const llama_model *model, char *why, size_t why_cap)
+/* Where a template cannot be read, the words come first, then a piece of it with a mark below: "parser: … (Got }})\n...{{ (1 }}". */
+static std::string first_line(const std::string &what)
+{
+    static const char *const before[] = {"lexer: ", "parser: ", "Parser Error: "};
+    std::string words = what.substr(0, what.find('\n', 1));
+    for (const char *mark : before)
+        if (words.compare(0, std::strlen(mark), mark) == 0)
+            words.erase(0, std::strlen(mark));
+    return words;
+}
+
+static void say(char *why, size_t cap, const std::string &what)
+{
+    snprintf(why, cap, "%s", complaint(what).c_str());
+}
+
+static void say_over(char *why, size_t cap, const over_budget &over)
+{
+    snprintf(why, cap, "%s", over.why == BRIDGE_MEMORY ? "it takes more memory than a template may"
+                             : over.why == BRIDGE_DEPTH ? "it calls itself without an end"
+                                                        : "it computes for longer than a template may");
+}
+
+/* common_chat_templates_init() throws a copy of the complaint that has lost its words. */
+static std::string why_not(const llama_model *model, const char *what)
+{
+    const char *source = llama_model_chat_template(model, nullptr);
+    try {
+        common_chat_template again(source != nullptr ? source : "", "", "");
+    } catch (const std::exception &e) {
+        return e.what();
+    }
+    return what;
+}
+
+bridge_template *bridge_template_new(const llama_model *model, const bridge_bounds *bounds, char *why, size_t why_cap)
 {
     /* common/ logs through a thread of its own; nothing below output level may wake it */
     common_log_set_verbosity_thold(-1);
     try {
-        return new bridge_template{common_chat_templates_init(model, "")};
-    } catch (const std::exception &e) {
-        say(why, why_cap, e.what());
+        const budget within(bounds);
+        try {
+            return new bridge_template{common_chat_templates_init(model, "")};
+        } catch (const std::exception &e) {
+            say(why, why_cap, first_line(why_not(model, e.what())));
+        }
+    } catch (const over_budget &over) {
+        say_over(why, why_cap, over);
     } catch (...) {
         say(why, why_cap, "not a chat template");
     }
@@ -45,30 +97,55 @@ void bridge_template_free(bridge_template *t)
     delete t;
 }
 
-int bridge_template_render(bridge_template *t, const bridge_turn *turns, size_t turns_n, bridge_text_fn *take,
-                           void *user_data, char *why, size_t why_cap)
+static common_chat_templates_inputs inputs_of(const bridge_turn *turns, size_t turns_n)
+{
+    common_chat_templates_inputs in;
+    for (size_t i = 0; i < turns_n; i++) {
+        common_chat_msg message;
+        message.role.assign(turns[i].role, turns[i].role_n);
+        message.content.assign(turns[i].content, turns[i].content_n);
+        in.messages.push_back(std::move(message));
+    }
+    in.add_generation_prompt = true;
+    in.use_jinja = true;
+    /* without this, common/ works out how to parse tool calls by rendering the template dozens of times */
+    in.force_pure_content = true;
+    return in;
+}
+
+bridge_end bridge_template_render(bridge_template *t, const bridge_turn *turns, size_t turns_n, const bridge_bounds *bounds,
+                                  bridge_text_fn *take, void *user_data, char *why, size_t why_cap)
 {
     try {
-        common_chat_templates_inputs in;
-        for (size_t i = 0; i < turns_n; i++) {
-            common_chat_msg message;
-            message.role.assign(turns[i].role, turns[i].role_n);
-            message.content.assign(turns[i].content, turns[i].content_n);
-            in.messages.push_back(std::move(message));
-        }
-        in.add_generation_prompt = true;
-        in.use_jinja = true;
-        /* without this, common/ works out how to parse tool calls by rendering the template dozens of times */
-        in.force_pure_content = true;
-        const std::string prompt = common_chat_templates_apply(t->templates.get(), in).prompt;
+        const budget within(bounds);
+        const std::string prompt = common_chat_templates_apply(t->templates.get(), inputs_of(turns, turns_n)).prompt;
         take(prompt.data(), prompt.size(), user_data);
-        return 1;
+        return BRIDGE_DONE;
+    } catch (const over_budget &over) {
+        say_over(why, why_cap, over);
+        return over.why;
     } catch (const std::exception &e) {
         say(why, why_cap, e.what());
     } catch (...) {
         say(why, why_cap, "unknown complaint");
     }
-    return 0;
+    return BRIDGE_REFUSED;
+}
+
+bridge_end bridge_tokenize(const llama_vocab *vocab, const char *text, int32_t text_n, int control, const bridge_bounds *bounds,
+                           int32_t *out, int32_t cap, int32_t *out_n)
+{
+    try {
+        const budget within(bounds);
+        *out_n = llama_tokenize(vocab, text, text_n, out, cap, false, control != 0);
+        return BRIDGE_DONE;
+    } catch (const over_budget &over) {
+        return over.why;
+    } catch (const std::bad_alloc &) {
+        return BRIDGE_MEMORY;
+    } catch (...) { /* a vocabulary without a token for some byte */
+        return BRIDGE_REFUSED;
+    }
 }
 
 int bridge_memory_of(const llama_context *ctx, bridge_memory *out)

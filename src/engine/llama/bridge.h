@@ -18,15 +18,39 @@ struct bridge_turn {
     size_t role_n, content_n;   /* bytes */
 };
 
+/* As struct engine_bounds. */
+struct bridge_bounds {
+    uint64_t memory_bytes, cpu_us;
+    int (*stopped)(void *user_data);
+    void *user_data;
+};
+
+/* How a bounded call ended. */
+enum bridge_end {
+    BRIDGE_DONE,
+    BRIDGE_REFUSED, /* by the template or the vocabulary; the complaint is in `why` */
+    BRIDGE_MEMORY,
+    BRIDGE_TIME,
+    BRIDGE_DEPTH,   /* it calls itself without an end */
+    BRIDGE_STOPPED,
+};
+
 /* Called once with the rendered text. */
 typedef void bridge_text_fn(const char *text, size_t n, void *user_data);
 
-/* The chat template that the model's file carries. NULL: it cannot be parsed, with the complaint in why. */
-struct bridge_template *bridge_template_new(const struct llama_model *model, char *why, size_t why_cap);
+/* The chat template that the model's file carries. NULL: it cannot be used, with the reason in why. */
+struct bridge_template *bridge_template_new(const struct llama_model *model, const struct bridge_bounds *bounds, char *why, size_t why_cap);
 void bridge_template_free(struct bridge_template *t);
-/* Renders the turns and the beginning of the assistant's answer. False: the template's complaint is in why. */
-int bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
-                           bridge_text_fn *take, void *user_data, char *why, size_t why_cap);
+/* Renders the turns and the beginning of the assistant's answer. May run on several threads at once. */
+enum bridge_end bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
+                                       const struct bridge_bounds *bounds, bridge_text_fn *take, void *user_data, char *why,
+                                       size_t why_cap);
+
+struct llama_vocab;
+
+/* llama_tokenize() without tokens of its own at either end, bounded. *out_n: as it returns. */
+enum bridge_end bridge_tokenize(const struct llama_vocab *vocab, const char *text, int32_t text_n, int control,
+                                const struct bridge_bounds *bounds, int32_t *out, int32_t cap, int32_t *out_n);
 
 struct llama_context;
 

@@ -90,21 +90,40 @@ static uint64_t hash_text(const char *s)
     return h;
 }
 
-/* The first token text that an earlier token has, or NULL. */
-static const char *doubled_token(const struct gguf_context *g, int64_t tokens, size_t n)
+struct token_text {
+    char text[64]; /* the beginning of a longer one */
+};
+
+/* A token's text as libllama takes it: up to a NUL byte. One of no text gets a name, which another may have of itself. */
+static const char *token_text(const struct gguf_context *g, int64_t tokens, size_t i, struct token_text *name)
 {
-    size_t cap = 64;
+    const char *text = gguf_get_arr_str(g, tokens, i);
+    if (text[0] != '\0')
+        return text;
+    snprintf(name->text, sizeof name->text, "[EMPTY_%zu]", i);
+    return name->text;
+}
+
+static bool same_text(const struct gguf_context *g, int64_t tokens, size_t i, size_t k)
+{
+    struct token_text a, b;
+    return strcmp(token_text(g, tokens, i, &a), token_text(g, tokens, k, &b)) == 0;
+}
+
+/* The first token whose text an earlier token has; n: there is none. */
+static size_t doubled_token(const struct gguf_context *g, int64_t tokens, size_t n)
+{
+    size_t cap = 64, doubled = n;
     while (cap < 2 * n)
         cap *= 2;
     uint32_t *slots = xalloc_array(cap, sizeof *slots); /* 1 + index of a token, 0: free */
-    const char *doubled = NULL;
-    for (size_t i = 0; i < n && doubled == NULL; i++) {
-        const char *text = gguf_get_arr_str(g, tokens, i);
-        size_t at = hash_text(text) & (cap - 1);
-        while (slots[at] != 0 && strcmp(gguf_get_arr_str(g, tokens, slots[at] - 1), text) != 0)
+    for (size_t i = 0; i < n && doubled == n; i++) {
+        struct token_text name;
+        size_t at = hash_text(token_text(g, tokens, i, &name)) & (cap - 1);
+        while (slots[at] != 0 && !same_text(g, tokens, slots[at] - 1, i))
             at = (at + 1) & (cap - 1);
         if (slots[at] != 0)
-            doubled = text;
+            doubled = i;
         slots[at] = (uint32_t)(i + 1);
     }
     free(slots);
@@ -120,9 +139,11 @@ static int check_tokens(const char *path, const struct gguf_context *g, struct f
     size_t n = gguf_get_arr_n(g, id);
     if (n == 0 || n > 1u << 24)
         return fault_set(f, ERR_MODEL, "'%s' has a vocabulary of %zu tokens", path, n);
-    const char *doubled = doubled_token(g, id, n);
-    if (doubled != NULL)
-        return fault_set(f, ERR_MODEL, "'%s' has the token '%.60s' twice; it was converted wrongly", path, doubled);
+    size_t doubled = doubled_token(g, id, n);
+    struct token_text name;
+    if (doubled < n)
+        return fault_set(f, ERR_MODEL, "'%s' has the token '%.60s' twice; it was converted wrongly", path,
+                         token_text(g, id, doubled, &name));
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* What the files of this module share: the loaded model, and who does what.
  *
  * Only this folder knows llama.h. Everything here runs on the actor's one engine thread, except that loads of several
- * models may run side by side. */
+ * models may run side by side, and that other threads may render and tokenize (text.c) with a model that is loaded. */
 #ifndef MANTA_ENGINE_LLAMA_MODULE_H
 #define MANTA_ENGINE_LLAMA_MODULE_H
 
@@ -15,7 +15,7 @@ enum {
                            * makes vectors a call has as many rows as its context, if that is more (load.c) */
     CELLS_STEP = 256,     /* libllama rounds a sequence's cells up to this */
     TILE_ROWS = 64,       /* rows from which ggml's flash attention works in tiles, with f16 and f32 KV */
-    WORDS_BYTES_MAX = 320,
+    WORDS_BYTES_MAX = 2048, /* of somebody else's complaint; a fault holds less, and cuts its middle */
 };
 
 struct bridge_template; /* bridge.h: the parsed chat template */
@@ -43,6 +43,9 @@ void words_init(void);
 /* The last error libllama logged on this thread since words_forget(), one line; "" when none. */
 const char *words_last(void);
 void words_forget(void);
+/* Somebody else's complaint without the names of functions and source files; `otherwise` where nothing is left that tells a
+ * reader anything. */
+void words_clean(const char *text, const char *otherwise, char *out, size_t cap);
 
 /* probe.c, load.c */
 int probe_file(const struct engine_load *load, struct engine_needs *out, struct fault *f);
@@ -58,8 +61,9 @@ void pages_let_go(const char *path);
 /* text.c */
 void text_open(struct engine *e);
 void text_close(struct engine *e);
-int text_render(struct engine *e, const struct request *r, struct buf *out, struct fault *f);
-int32_t text_tokenize(struct engine *e, struct str text, bool special, int32_t *out, int32_t cap);
+int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f);
+int text_tokenize(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds, struct engine_tokens *out,
+                  struct fault *f);
 int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap);
 bool text_is_end(const struct engine *e, int32_t token);
 

@@ -213,7 +213,7 @@ static void advise(const struct shape *s, const struct engine_load *load, const 
     }
     if (out->n >= 2)
         out->n -= 2; /* the last comma */
-    buf_printf(out, "%s--memory %.0fm", out->n > 0 ? " or " : "", mib(total(n)));
+    buf_printf(out, "%s--memory %.0fm", out->n > 0 ? " or " : "", mib(load->advised_bytes > 0 ? load->advised_bytes : total(n)));
 }
 
 static int too_big(const struct shape *s, const struct engine_load *load, const struct engine_needs *n, struct fault *f)

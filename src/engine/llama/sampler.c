@@ -54,8 +54,11 @@ static void copy_biases(struct engine_sampler *s, const struct engine *e, const 
             s->biases[s->biases_n++] = r->biases[i];
     for (uint32_t i = 0; i < ends_n; i++)
         s->biases[s->biases_n++] = (struct logit_bias){.token = e->ends[i], .bias = -INFINITY};
-    for (int32_t i = 0; i < suppressed_n; i++)
+    for (int32_t i = 0; i < suppressed_n; i++) {
+        if (suppressed[i] < 0 || suppressed[i] >= s->vocab)
+            continue; /* a file may list anything */
         s->biases[s->biases_n++] = (struct logit_bias){.token = suppressed[i], .bias = -INFINITY};
+    }
 }
 
 struct engine_sampler *sampler_new(struct engine *e, const struct request *r)

@@ -12,8 +12,9 @@ struct bridge_template {
     char *source; /* owned */
 };
 
-struct bridge_template *bridge_template_new(const struct llama_model *model, char *why, size_t why_cap)
+struct bridge_template *bridge_template_new(const struct llama_model *model, const struct bridge_bounds *bounds, char *why, size_t why_cap)
 {
+    (void)bounds; /* this list of templates has no loops */
     const char *source = llama_model_chat_template(model, NULL);
     struct llama_chat_message probe = {.role = "user", .content = "hello"};
     if (source == NULL || llama_chat_apply_template(source, &probe, 1, true, NULL, 0) < 0) {
@@ -42,9 +43,11 @@ static void messages_free(struct llama_chat_message *messages, size_t n)
     free(messages);
 }
 
-int bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
-                           bridge_text_fn *take, void *user_data, char *why, size_t why_cap)
+enum bridge_end bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
+                                       const struct bridge_bounds *bounds, bridge_text_fn *take, void *user_data, char *why,
+                                       size_t why_cap)
 {
+    (void)bounds;
     struct llama_chat_message *messages = xalloc_array(turns_n + 1, sizeof *messages);
     for (size_t i = 0; i < turns_n; i++) {
         messages[i].role = xstr_dup(str_n(turns[i].role, turns[i].role_n));
@@ -62,7 +65,16 @@ int bridge_template_render(struct bridge_template *t, const struct bridge_turn *
         snprintf(why, why_cap, "libllama's built-in version of it does not know such messages");
     free(text);
     messages_free(messages, turns_n);
-    return n >= 0;
+    return n >= 0 ? BRIDGE_DONE : BRIDGE_REFUSED;
+}
+
+/* Nothing of an installed library asks our operator new. */
+enum bridge_end bridge_tokenize(const struct llama_vocab *vocab, const char *text, int32_t text_n, int control,
+                                const struct bridge_bounds *bounds, int32_t *out, int32_t cap, int32_t *out_n)
+{
+    (void)bounds;
+    *out_n = llama_tokenize(vocab, text, text_n, out, cap, false, control != 0);
+    return BRIDGE_DONE;
 }
 
 int bridge_memory_of(const struct llama_context *ctx, struct bridge_memory *out)

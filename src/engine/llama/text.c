@@ -7,7 +7,12 @@
 #include "engine/llama/bridge.h"
 #include "engine/llama/module.h"
 
-enum { PIECE_BYTES_MAX = 512 };
+enum {
+    TEMPLATE_OPEN_CPU_MS = 2000, /* reading a template and trying what it can do takes some milliseconds */
+    TEMPLATE_OPEN_BYTES = 64 << 20,
+};
+
+static const char INNER[] = "it does something that its interpreter cannot do";
 
 static void find_ends(struct engine *e)
 {
@@ -20,16 +25,37 @@ static void find_ends(struct engine *e)
     e->ends = xrealloc(e->ends, (e->ends_n + 1) * sizeof *e->ends);
 }
 
+/* Of which tokenizers a text may be cut short, however long it is: words that are in no vocabulary become one token, and
+ * white space none. */
+static bool shortens(enum llama_vocab_type type)
+{
+    return type == LLAMA_VOCAB_TYPE_WPM || type == LLAMA_VOCAB_TYPE_UGM;
+}
+
+static void find_longest(struct engine *e)
+{
+    int32_t n = llama_vocab_n_tokens(e->vocab), longest = 0;
+    for (int32_t t = 0; t < n; t++) {
+        int32_t bytes = llama_token_to_piece(e->vocab, t, NULL, 0, 0, true);
+        longest = -bytes > longest ? -bytes : longest;
+    }
+    e->info.token_bytes_max = shortens(llama_vocab_type(e->vocab)) ? 0 : (uint32_t)longest;
+}
+
 void text_open(struct engine *e)
 {
     find_ends(e);
+    find_longest(e);
     if (llama_model_chat_template(e->model, NULL) == NULL)
         return;
     e->info.has_template = true;
-    char why[256] = "";
-    e->template = bridge_template_new(e->model, why, sizeof why);
+    char why[WORDS_BYTES_MAX] = "";
+    struct bridge_bounds bounds = {.memory_bytes = TEMPLATE_OPEN_BYTES, .cpu_us = TEMPLATE_OPEN_CPU_MS * 1000u};
+    e->template = bridge_template_new(e->model, &bounds, why, sizeof why);
+    char words[WORDS_BYTES_MAX];
+    words_clean(why, INNER, words, sizeof words);
     if (e->template == NULL)
-        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", why);
+        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", words);
 }
 
 void text_close(struct engine *e)
@@ -53,7 +79,43 @@ static void take(const char *text, size_t n, void *user_data)
     buf_add(user_data, text, n);
 }
 
-static int render_template(struct engine *e, const struct request *r, struct buf *out, struct fault *f)
+static int stopped(void *user_data)
+{
+    const struct engine_bounds *bounds = user_data;
+    return bounds->stopped(bounds->user_data);
+}
+
+static struct bridge_bounds bounds_of(const struct engine_bounds *bounds)
+{
+    if (bounds == NULL)
+        return (struct bridge_bounds){0};
+    return (struct bridge_bounds){.memory_bytes = bounds->memory_bytes, .cpu_us = (uint64_t)bounds->cpu_ms * 1000,
+                                  .stopped = bounds->stopped != NULL ? stopped : NULL,
+                                  .user_data = (void *)(uintptr_t)bounds};
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static int render_end(enum bridge_end end, const char *complaint, struct fault *f)
+{
+    char why[WORDS_BYTES_MAX];
+    words_clean(complaint, INNER, why, sizeof why);
+    switch (end) {
+    case BRIDGE_DONE: return 0;
+    case BRIDGE_STOPPED: return fault_set(f, ERR_CANCELLED, "rendering the chat template was stopped");
+    case BRIDGE_MEMORY:
+    case BRIDGE_TIME:
+    case BRIDGE_DEPTH: return fault_set(f, ERR_INVALID, "the model's chat template cannot be used for these messages: %s", why);
+    case BRIDGE_REFUSED: break;
+    }
+    return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", why);
+}
+
+static int render_template(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out,
+                           struct fault *f)
 {
     struct bridge_turn *turns = xalloc_array(r->turns_n + 1, sizeof *turns);
     for (uint32_t i = 0; i < r->turns_n; i++)
@@ -61,19 +123,20 @@ static int render_template(struct engine *e, const struct request *r, struct buf
                                         .role_n = r->turns[i].role.n,
                                         .content = r->turns[i].content.p,
                                         .content_n = r->turns[i].content.n};
-    char why[256] = "";
-    int rendered = bridge_template_render(e->template, turns, r->turns_n, take, out, why, sizeof why);
+    char why[WORDS_BYTES_MAX] = "";
+    struct bridge_bounds b = bounds_of(bounds);
+    enum bridge_end end = bridge_template_render(e->template, turns, r->turns_n, &b, take, out, why, sizeof why);
     free(turns);
-    return rendered ? 0 : fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", why);
+    return render_end(end, why, f);
 }
 
-int text_render(struct engine *e, const struct request *r, struct buf *out, struct fault *f)
+int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f)
 {
     int err = 0;
     if (r->kind != REQUEST_CHAT)
         buf_add_str(out, r->text);
     else if (e->template != NULL)
-        err = render_template(e, r, out, f);
+        err = render_template(e, r, bounds, out, f);
     else if (e->template_fault.err != 0)
         err = fault_set(f, e->template_fault.err, "%s", e->template_fault.text);
     else
@@ -83,36 +146,103 @@ int text_render(struct engine *e, const struct request *r, struct buf *out, stru
     return err;
 }
 
-/* libllama adds the beginning-of-text token also before one that the text already has. */
-static int32_t drop_doubled_start(const struct engine *e, int32_t *out, int32_t n)
+/* ---- tokens ---- */
+
+static void reserve(struct engine_tokens *t, uint32_t cap)
 {
-    if (n < 2 || !llama_vocab_get_add_bos(e->vocab) || out[0] != llama_vocab_bos(e->vocab) || out[1] != out[0])
-        return n;
-    memmove(out, out + 1, (size_t)(n - 1) * sizeof *out);
-    return n - 1;
+    if (cap <= t->cap)
+        return;
+    free(t->p); /* nothing of it is kept */
+    *t = (struct engine_tokens){.p = xalloc_array(cap, sizeof *t->p), .cap = cap};
 }
 
-int32_t text_tokenize(struct engine *e, struct str text, bool special, int32_t *out, int32_t cap)
+static int tokenize_end(enum bridge_end end, struct str text, const struct engine_bounds *bounds, struct fault *f)
 {
-    if (text.n > INT32_MAX / 2)
-        return -INT32_MAX;
-    int32_t n = llama_tokenize(e->vocab, text.p != NULL ? text.p : "", (int32_t)text.n, out, cap, true, special);
-    if (n == INT32_MIN)
-        return -INT32_MAX;
-    return n > 0 ? drop_doubled_start(e, out, n) : n;
+    switch (end) {
+    case BRIDGE_DONE: return 0;
+    case BRIDGE_STOPPED: return fault_set(f, ERR_CANCELLED, "tokenizing was stopped");
+    case BRIDGE_TIME:
+        return fault_set(f, ERR_TOO_LARGE, "a prompt of %zu bytes takes more than %.0f s to tokenize; shorten it", text.n,
+                         bounds->cpu_ms / 1000.0);
+    case BRIDGE_MEMORY:
+        return fault_set(f, ERR_TOO_LARGE, "a prompt of %zu bytes takes more than %.0f MiB to tokenize; shorten it, or give the worker "
+                         "more --memory", text.n, bounds != NULL ? mib(bounds->memory_bytes) : 0);
+    default: break;
+    }
+    return fault_set(f, ERR_INVALID, "the model's vocabulary has no tokens for a part of this prompt");
+}
+
+/* libllama would add the tokens at both ends itself, and end the process where the vocabulary lacks one that it is to add. */
+static int32_t opening(const struct engine *e)
+{
+    bool wanted = llama_vocab_get_add_bos(e->vocab) || llama_vocab_type(e->vocab) == LLAMA_VOCAB_TYPE_WPM;
+    return wanted ? llama_vocab_bos(e->vocab) : LLAMA_TOKEN_NULL;
+}
+
+static int32_t closing(const struct engine *e)
+{
+    if (llama_vocab_type(e->vocab) == LLAMA_VOCAB_TYPE_WPM)
+        return llama_vocab_sep(e->vocab);
+    return llama_vocab_get_add_eos(e->vocab) ? llama_vocab_eos(e->vocab) : LLAMA_TOKEN_NULL;
+}
+
+/* A token of a text takes a byte of it at least, but for white space of which some vocabularies make three. */
+static uint32_t room_for(struct str text)
+{
+    return (uint32_t)text.n + 16;
+}
+
+int text_tokenize(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds, struct engine_tokens *out,
+                  struct fault *f)
+{
+    struct bridge_bounds b = bounds_of(bounds);
+    int32_t n = 0, first = opening(e), last = (how & ENGINE_CLOSE) != 0 ? closing(e) : LLAMA_TOKEN_NULL;
+    out->n = 0;
+    if (text.n > INT32_MAX / 8)
+        return fault_set(f, ERR_TOO_LARGE, "the prompt has %zu bytes, at most %d can be tokenized", text.n, INT32_MAX / 8);
+    reserve(out, room_for(text));
+    for (int tries = 0; tries < 2; tries++) {
+        enum bridge_end end = bridge_tokenize(e->vocab, text.p != NULL ? text.p : "", (int32_t)text.n, (how & ENGINE_CONTROL) != 0, &b,
+                                              out->p + 1, (int32_t)out->cap - 2, &n);
+        if (end != BRIDGE_DONE)
+            return tokenize_end(end, text, bounds, f);
+        if (n >= 0)
+            break;
+        reserve(out, (uint32_t)-n + 16);
+    }
+    out->p[0] = first;
+    bool skip = first == LLAMA_TOKEN_NULL || (n > 0 && out->p[1] == first);
+    if (skip)
+        memmove(out->p, out->p + 1, (size_t)n * sizeof *out->p);
+    out->n = (uint32_t)n + !skip;
+    if (last != LLAMA_TOKEN_NULL)
+        out->p[out->n++] = last;
+    return 0;
+}
+
+/* libllama calls a token of no text [EMPTY_7], 7 being its number. */
+static bool is_empty(const struct engine *e, int32_t token)
+{
+    const char *text = llama_vocab_get_text(e->vocab, token);
+    char name[32];
+    if (text[0] != '[' || text[1] != 'E')
+        return false;
+    snprintf(name, sizeof name, "[EMPTY_%d]", token);
+    return strcmp(text, name) == 0;
 }
 
 int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap)
 {
+    if (is_empty(e, token))
+        return 0;
     int32_t n = llama_token_to_piece(e->vocab, token, out, cap, 0, false);
     if (n >= 0)
         return n;
-    char whole[PIECE_BYTES_MAX];
-    n = llama_token_to_piece(e->vocab, token, whole, sizeof whole, 0, false);
-    if (n < 0)
-        return 0;
-    memcpy(out, whole, (size_t)(n < cap ? n : cap));
-    return n < cap ? n : cap;
+    char *whole = xalloc((size_t)-n);
+    n = llama_token_to_piece(e->vocab, token, whole, -n, 0, false);
+    memcpy(out, whole, (size_t)cap);
+    free(whole);
+    return cap;
 }
 
 bool text_is_end(const struct engine *e, int32_t token)

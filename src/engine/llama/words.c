@@ -9,17 +9,56 @@
 static _Thread_local char last[WORDS_BYTES_MAX];
 static bool trace;
 
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == ':' || c == '~';
+}
+
+/* Bytes of "llama_model_load: " or "std::vector::at: " at the beginning of p: a function's name and what divides it from its
+ * words; of "model.cpp:123: " too. 0: there is none. */
+static size_t inner_name(const char *p)
+{
+    size_t n = 0;
+    bool inner = false;
+    while (is_name_char(p[n]) || p[n] == '.' || p[n] == '-' || p[n] == '/') {
+        inner = inner || p[n] == '_' || (p[n] == ':' && p[n + 1] == ':') || (p[n] == '.' && (p[n + 1] == 'c' || p[n + 1] == 'h'));
+        n++;
+    }
+    return inner && n > 1 && p[n - 1] == ':' && p[n] == ' ' ? n + 1 : 0;
+}
+
+/* What the C++ library says of itself ("map::at", "stoi", "basic_string::…") tells nobody what is wrong. */
+static bool is_inner(const char *text)
+{
+    return strstr(text, "::") != NULL || strstr(text, "_M_") != NULL || strncmp(text, "sto", 3) == 0 || strncmp(text, "std", 3) == 0;
+}
+
+void words_clean(const char *text, const char *otherwise, char *out, size_t cap)
+{
+    size_t n = 0;
+    bool quoted = false, begins = true; /* a sentence, or a part of one */
+    while (*text != '\0' && n + 1 < cap) {
+        size_t skip = begins && !quoted ? inner_name(text) : 0;
+        if (skip > 0) {
+            text += skip;
+            continue;
+        }
+        quoted ^= *text == '\'';
+        begins = *text == ' ' && n > 0 && (out[n - 1] == ':' || out[n - 1] == ' ');
+        out[n++] = *text++;
+    }
+    out[n] = '\0';
+    if (n == 0 || is_inner(out))
+        snprintf(out, cap, "%s", otherwise);
+}
+
 /* "llama_model_load: error loading model: unknown …\n" -> "error loading model: unknown …" */
 static void keep(const char *text)
 {
-    const char *colon = strstr(text, ": ");
-    size_t head = colon != NULL ? (size_t)(colon - text) : 0;
-    if (head != 0 && memchr(text, ' ', head) == NULL)
-        text = colon + 2;
-    size_t n = strcspn(text, "\n");
-    if (n == 0)
-        return;
-    snprintf(last, sizeof last, "%.*s", (int)(n < sizeof last ? n : sizeof last - 1), text);
+    char line[WORDS_BYTES_MAX];
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
+    if (line[0] != '\0')
+        words_clean(line, "the file is not as the library expects it", last, sizeof last);
 }
 
 static void hear(enum ggml_log_level level, const char *text, void *user_data)

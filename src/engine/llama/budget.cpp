@@ -1,0 +1,148 @@
+#include "engine/llama/budget.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+#include <malloc.h>
+
+/* Sanitizers have an operator new of their own, and hold allocations against it. There only time and a stop are kept. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTS 0
+#else
+#define COUNTS 1
+#endif
+
+namespace {
+
+enum {
+    LOOK_EVERY = 256,     /* allocations between two looks at the clock: a look takes a third of a microsecond */
+    GRACE = 4096,         /* allocations after a throw, for what unwinds; then somebody caught it and goes on, and it is thrown again */
+    STACK_SPARE = 1 << 18, /* bytes of the stack that are kept for what does not allocate */
+};
+
+struct state {
+    const bridge_bounds *bounds;
+    std::int64_t held;       /* bytes; may be below zero where older things are freed */
+    std::uint64_t end_us;    /* of the thread's processor time */
+    const char *stack_floor;
+    unsigned until_look;
+};
+
+thread_local state now;
+
+std::uint64_t thread_us()
+{
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1000000u + static_cast<std::uint64_t>(t.tv_nsec) / 1000u;
+}
+
+[[maybe_unused]] const char *find_stack_floor()
+{
+    pthread_attr_t attr;
+    void *low = nullptr;
+    std::size_t bytes = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return nullptr;
+    pthread_attr_getstack(&attr, &low, &bytes);
+    pthread_attr_destroy(&attr);
+    return bytes > 2 * STACK_SPARE ? static_cast<const char *>(low) + STACK_SPARE : nullptr;
+}
+
+#if COUNTS
+
+[[noreturn]] void give_up(bridge_end why)
+{
+    now.until_look = GRACE;
+    throw over_budget{why};
+}
+
+void look(std::size_t bytes)
+{
+    const char here = 0;
+    const bridge_bounds *b = now.bounds;
+    now.until_look = LOOK_EVERY;
+    if (b->memory_bytes != 0 && now.held + static_cast<std::int64_t>(bytes) > static_cast<std::int64_t>(b->memory_bytes))
+        give_up(BRIDGE_MEMORY);
+    if (now.stack_floor != nullptr && &here < now.stack_floor)
+        give_up(BRIDGE_DEPTH);
+    if (b->cpu_us != 0 && thread_us() > now.end_us)
+        give_up(BRIDGE_TIME);
+    if (b->stopped != nullptr && b->stopped(b->user_data))
+        give_up(BRIDGE_STOPPED);
+}
+
+/* A large piece is looked at before it is there. */
+void spend(std::size_t bytes)
+{
+    if (now.until_look == 0 || (bytes > 4096 && now.until_look <= LOOK_EVERY))
+        look(bytes);
+    else
+        now.until_look--;
+}
+
+#endif
+
+} // namespace
+
+budget::budget(const bridge_bounds *bounds)
+{
+    now = state{};
+    now.bounds = bounds;
+    if (bounds == nullptr)
+        return;
+    now.stack_floor = find_stack_floor();
+    now.end_us = thread_us() + bounds->cpu_us;
+}
+
+budget::~budget()
+{
+    now.bounds = nullptr;
+}
+
+#if COUNTS
+
+void *operator new(std::size_t bytes)
+{
+    if (now.bounds != nullptr)
+        spend(bytes);
+    void *p = std::malloc(bytes > 0 ? bytes : 1);
+    if (p == nullptr)
+        throw std::bad_alloc();
+    if (now.bounds != nullptr)
+        now.held += static_cast<std::int64_t>(malloc_usable_size(p));
+    return p;
+}
+
+void operator delete(void *p) noexcept
+{
+    if (now.bounds != nullptr && p != nullptr)
+        now.held -= static_cast<std::int64_t>(malloc_usable_size(p));
+    std::free(p);
+}
+
+void *operator new[](std::size_t bytes)
+{
+    return operator new(bytes);
+}
+
+void operator delete[](void *p) noexcept
+{
+    operator delete(p);
+}
+
+void operator delete(void *p, std::size_t) noexcept
+{
+    operator delete(p);
+}
+
+void operator delete[](void *p, std::size_t) noexcept
+{
+    operator delete(p);
+}
+
+#endif

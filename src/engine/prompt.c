@@ -1,0 +1,177 @@
+#include "engine/prompt.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+enum { GROUPED_BYTES = 32 };
+
+/* What one prompt is made with. */
+struct making {
+    const struct engine_ops *ops;
+    struct engine *engine;
+    const struct engine_info *info;
+    const struct request *r;
+    const struct engine_bounds *bounds;
+};
+
+/* 5012 as "5,012": numbers people compare. */
+static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
+{
+    char digits[GROUPED_BYTES];
+    int n = snprintf(digits, sizeof digits, "%" PRIu64, number), at = 0;
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && (n - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return out;
+}
+
+static int too_long(const char *about, uint64_t tokens, uint32_t context, struct fault *f)
+{
+    char has[GROUPED_BYTES], may[GROUPED_BYTES];
+    return fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, the model's context is %s: shorten the prompt", about,
+                     grouped(tokens, has), grouped(context, may));
+}
+
+/* ---- is it short enough? ---- */
+
+/* No token stands for more bytes than the longest one. */
+static int check_size(const struct making *m, uint64_t bytes, struct fault *f)
+{
+    uint64_t each = m->info->token_bytes_max, least = each > 0 ? (bytes + each - 1) / each : 0;
+    return least <= m->info->context ? 0 : too_long("at least ", least, m->info->context, f);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Bytes that every template keeps: what users say, without the white space around it. Of what assistants said some keep a
+ * part only (without their reasoning), and some know no system text. */
+static uint64_t kept_bytes(const struct request *r)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < r->turns_n; i++) {
+        struct str s = r->turns[i].content;
+        while (s.n > 0 && is_space(s.p[s.n - 1]))
+            s.n--;
+        while (s.n > 0 && is_space(s.p[0]))
+            s = str_n(s.p + 1, s.n - 1);
+        bytes += str_is(r->turns[i].role, "user") ? s.n : 0;
+    }
+    return bytes;
+}
+
+static int tokenize(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
+{
+    unsigned how = ENGINE_CONTROL | (m->r->kind == REQUEST_EMBED ? ENGINE_CLOSE : 0u);
+    return m->ops->tokenize(m->engine, text, how, m->bounds, out, f);
+}
+
+/* Of a text that is longer than texts are which fit, the beginning alone is mostly too long. */
+static int check_beginning(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
+{
+    size_t plausible = PROMPT_PROBE_BYTES_MIN + (size_t)m->info->context * PROMPT_PROBE_BYTES_PER_TOKEN;
+    if (text.n <= plausible)
+        return 0;
+    int err = tokenize(m, str_n(text.p, plausible), out, f);
+    if (err != 0 || out->n <= m->info->context)
+        return err;
+    return too_long("about ", (uint64_t)((double)out->n * (double)text.n / (double)plausible), m->info->context, f);
+}
+
+static int take_text(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
+{
+    int err = check_size(m, text.n, f);
+    if (err == 0)
+        err = check_beginning(m, text, out, f);
+    if (err == 0)
+        err = tokenize(m, text, out, f);
+    if (err != 0)
+        return err;
+    if (out->n > m->info->context)
+        return too_long("", out->n, m->info->context, f);
+    if (out->n == 0)
+        return fault_set(f, ERR_INVALID, "the prompt is empty, and this model has no token to begin a text with");
+    return 0;
+}
+
+/* A text for an embedding that came as token ids: taken as they are, without the model's own first and last token. */
+static int take_ids(const struct making *m, struct engine_tokens *out, struct fault *f)
+{
+    const struct request *r = m->r;
+    if (r->tokens_n > m->info->context)
+        return too_long("", r->tokens_n, m->info->context, f);
+    for (uint32_t i = 0; i < r->tokens_n; i++)
+        if (r->tokens[i] < 0 || (uint32_t)r->tokens[i] >= m->info->vocab)
+            return fault_set(f, ERR_INVALID, "token %d is not one of this model's %u", r->tokens[i], m->info->vocab);
+    *out = (struct engine_tokens){.p = xalloc_array(r->tokens_n, sizeof *out->p), .n = r->tokens_n, .cap = r->tokens_n};
+    memcpy(out->p, r->tokens, r->tokens_n * sizeof *out->p);
+    return 0;
+}
+
+/* ---- the door ---- */
+
+static int check_stops(const struct request *r, struct fault *f)
+{
+    if (r->stops_n > REQUEST_STOPS_MAX)
+        return fault_set(f, ERR_INVALID, "%u stop strings, at most %d are possible", r->stops_n, REQUEST_STOPS_MAX);
+    for (uint32_t i = 0; i < r->stops_n; i++)
+        if (r->stops[i].n > REQUEST_STOP_BYTES_MAX)
+            return fault_set(f, ERR_INVALID, "a stop string of %zu bytes, at most %d are possible", r->stops[i].n,
+                             REQUEST_STOP_BYTES_MAX);
+    return 0;
+}
+
+int prompt_check(const struct request *r, const struct engine_info *info, struct fault *f)
+{
+    if (r->kind != REQUEST_EMBED && info->kind == REQUEST_EMBED)
+        return fault_set(f, ERR_UNSUPPORTED, "this model turns text into vectors, it does not answer prompts");
+    if (r->kind == REQUEST_EMBED && info->kind != REQUEST_EMBED)
+        return fault_set(f, ERR_UNSUPPORTED, "this model writes text, it makes no embeddings");
+    if (r->tokens_n > 0 && r->kind != REQUEST_EMBED)
+        return fault_set(f, ERR_UNSUPPORTED, "only embeddings can be asked for by token ids");
+    if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
+        return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
+    return check_stops(r, f);
+}
+
+static int make(const struct making *m, struct engine_tokens *out, struct fault *f)
+{
+    int err = prompt_check(m->r, m->info, f);
+    if (err != 0)
+        return err;
+    if (m->r->tokens_n > 0)
+        return take_ids(m, out, f);
+    if (m->r->kind != REQUEST_CHAT)
+        return take_text(m, m->r->text, out, f);
+    struct buf rendered = buf_max(PROMPT_RENDER_BYTES_MAX);
+    err = check_size(m, kept_bytes(m->r), f);
+    if (err == 0)
+        err = m->ops->render(m->engine, m->r, m->bounds, &rendered, f);
+    if (err == 0)
+        err = take_text(m, buf_str(&rendered), out, f);
+    buf_fini(&rendered);
+    return err;
+}
+
+struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const struct request *r, const struct engine_bounds *bounds)
+{
+    struct prompt p = {0};
+    struct making m = {.ops = ops, .engine = e, .info = ops->info(e), .r = r, .bounds = bounds};
+    if (make(&m, &p.tokens, &p.fault) != 0)
+        prompt_free(&p);
+    return p;
+}
+
+void prompt_free(struct prompt *p)
+{
+    free(p->tokens.p);
+    p->tokens = (struct engine_tokens){0};
+}

@@ -1,0 +1,175 @@
+#include "worker/scribe.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/last_words.h"
+#include "base/list.h"
+#include "base/must.h"
+
+struct task {
+    struct list link;         /* in its lane's queue */
+    uint64_t ticket;
+    const struct request *r;  /* borrowed */
+};
+
+struct lane {
+    struct scribe *scribe;    /* borrowed */
+    pthread_t thread;
+    pthread_cond_t wake;
+    struct list tasks;
+    uint64_t now;             /* ticket that is under way; `works` */
+    bool works;
+    atomic_bool forget;       /* what is under way */
+};
+
+enum { SHORT, LONG, LANES };
+
+struct scribe {
+    struct scribe_config cfg;
+    pthread_mutex_t lock;     /* the lanes' queues, now, works */
+    atomic_bool stop;
+    struct lane lanes[LANES];
+};
+
+static bool is_stopped(void *user_data)
+{
+    struct lane *l = user_data;
+    return atomic_load(&l->forget) || atomic_load(&l->scribe->stop);
+}
+
+/* The next task, or NULL at the end. */
+static struct task *next_task(struct lane *l)
+{
+    struct scribe *s = l->scribe;
+    struct task *t = NULL;
+    pthread_mutex_lock(&s->lock);
+    l->works = false;
+    while (list_empty(&l->tasks) && !atomic_load(&s->stop))
+        pthread_cond_wait(&l->wake, &s->lock);
+    if (!atomic_load(&s->stop)) {
+        t = list_item(l->tasks.next, struct task, link);
+        list_remove(&t->link);
+        l->now = t->ticket;
+        l->works = true;
+        atomic_store(&l->forget, false);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return t;
+}
+
+static struct prompt make(struct lane *l, const struct task *t, uint64_t memory_bytes)
+{
+    struct scribe *s = l->scribe;
+    struct engine_bounds bounds = {.memory_bytes = memory_bytes, .cpu_ms = SCRIBE_CPU_MS, .stopped = is_stopped, .user_data = l};
+    last_words_computing(&t->ticket, 1);
+    struct prompt p = prompt_make(s->cfg.ops, s->cfg.engine, t->r, &bounds);
+    last_words_computing(NULL, 0);
+    return p;
+}
+
+/* What a long one took goes back to the system: malloc would keep it for this thread, which may rest for hours. */
+static struct prompt make_long(struct lane *l, const struct task *t)
+{
+    struct scribe *s = l->scribe;
+    pthread_mutex_lock(s->cfg.long_turn);
+    struct prompt p = make(l, t, s->cfg.memory_bytes);
+    malloc_trim(0);
+    pthread_mutex_unlock(s->cfg.long_turn);
+    return p;
+}
+
+static void *lane_thread(void *arg)
+{
+    struct lane *l = arg;
+    struct scribe *s = l->scribe;
+    bool is_long = l == &s->lanes[LONG];
+    struct task *t;
+    if (is_long)
+        setpriority(PRIO_PROCESS, (id_t)gettid(), SCRIBE_NICE); /* of this thread alone, on Linux; without it streams are a little slower */
+    while ((t = next_task(l)) != NULL) {
+        struct prompt p = is_long ? make_long(l, t) : make(l, t, SCRIBE_SHORT_MEMORY);
+        s->cfg.on_done(t->ticket, &p, s->cfg.user_data);
+        prompt_free(&p);
+        free(t);
+    }
+    return NULL;
+}
+
+struct scribe *scribe_new(const struct scribe_config *cfg)
+{
+    struct scribe *s = xalloc(sizeof *s);
+    s->cfg = *cfg;
+    pthread_mutex_init(&s->lock, NULL);
+    for (int i = 0; i < LANES; i++) {
+        struct lane *l = &s->lanes[i];
+        l->scribe = s;
+        list_init(&l->tasks);
+        pthread_cond_init(&l->wake, NULL);
+        MUST(pthread_create(&l->thread, NULL, lane_thread, l) == 0);
+    }
+    return s;
+}
+
+void scribe_free(struct scribe *s)
+{
+    if (s == NULL)
+        return;
+    pthread_mutex_lock(&s->lock);
+    atomic_store(&s->stop, true);
+    for (int i = 0; i < LANES; i++)
+        pthread_cond_signal(&s->lanes[i].wake);
+    pthread_mutex_unlock(&s->lock);
+    for (int i = 0; i < LANES; i++) {
+        struct lane *l = &s->lanes[i];
+        pthread_join(l->thread, NULL);
+        LIST_EACH_SAFE(at, next, &l->tasks)
+        {
+            list_remove(at);
+            free(list_item(at, struct task, link));
+        }
+        pthread_cond_destroy(&l->wake);
+    }
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+void scribe_take(struct scribe *s, uint64_t ticket, const struct request *r)
+{
+    struct lane *l = &s->lanes[request_prompt_bytes(r) > SCRIBE_SHORT_BYTES ? LONG : SHORT];
+    struct task *t = xalloc(sizeof *t);
+    *t = (struct task){.ticket = ticket, .r = r};
+    pthread_mutex_lock(&s->lock);
+    list_push(&l->tasks, &t->link);
+    pthread_cond_signal(&l->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static struct task *find(struct lane *l, uint64_t ticket)
+{
+    LIST_EACH(at, &l->tasks) {
+        if (list_item(at, struct task, link)->ticket == ticket)
+            return list_item(at, struct task, link);
+    }
+    return NULL;
+}
+
+bool scribe_forget(struct scribe *s, uint64_t ticket)
+{
+    struct task *t = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < LANES && t == NULL; i++) {
+        struct lane *l = &s->lanes[i];
+        if ((t = find(l, ticket)) != NULL)
+            list_remove(&t->link);
+        else if (l->works && l->now == ticket)
+            atomic_store(&l->forget, true);
+    }
+    pthread_mutex_unlock(&s->lock);
+    free(t);
+    return t != NULL;
+}

@@ -1,0 +1,227 @@
+/* What a file or a client may make a template or a tokenizer do: it ends, within its bounds, with a reason in plain words. */
+#include "llama_patch.h"
+
+#include <pthread.h>
+
+#include "engine/prompt.h"
+
+static bool never(void *user_data)
+{
+    (void)user_data;
+    return false;
+}
+
+/* Renders one user's words by `source`. */
+static int render_by(const char *source, const struct engine_bounds *bounds, const char *words, struct fault *f)
+{
+    struct engine *e = load_with_template(source);
+    struct turn turn = {str_of("user"), str_of(words)};
+    struct request r = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
+    struct buf out = buf_max(1 << 20);
+    int err = ops->render(e, &r, bounds, &out, f);
+    buf_fini(&out);
+    ops->free(e);
+    return err;
+}
+
+struct endless {
+    const char *source;
+    uint64_t memory_bytes;
+    const char *why;
+};
+
+/* Given templates that compute, grow or call themselves without an end, at once or only for some words, then rendering ends
+ * with the model's template as the reason. */
+static void a_template_without_an_end_is_stopped(void **state)
+{
+    (void)state;
+    static const struct endless endless[] = {
+        {"{% for a in range(9999) %}{% for b in range(9999) %}{% if b > 99999 %}{% endif %}{% endfor %}{% endfor %}", 4ull << 30, "for longer than"},
+        {"{% for a in range(9999999999) %}{% endfor %}", 16 << 20, "more memory than"},
+        {"{% set n = namespace(x='ab') %}{% for i in range(90) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}", 16 << 20, "more memory than"},
+        {"{% macro a(x) %}{{ a(x) }}{% endmacro %}{{ a(1) }}", 1 << 30, "calls itself"},
+    };
+    for (size_t i = 0; i < sizeof endless / sizeof endless[0]; i++) {
+        struct engine_bounds bounds = {.memory_bytes = endless[i].memory_bytes, .cpu_ms = 300, .stopped = never};
+        for (int always = 0; always < 2; always++) {
+            char source[400];
+            struct fault f = {0};
+            snprintf(source, sizeof source, "%s%s%s", always ? "" : "{% if messages[0]['content'] == 'now' %}", endless[i].source,
+                     always ? "" : "{% endif %}");
+            assert_int_equal(render_by(source, &bounds, "now", &f), ERR_INVALID);
+            assert_non_null(strstr(f.text, "chat template cannot be used"));
+            if (!always && strstr(f.text, endless[i].why) == NULL)
+                fail_msg("%s: %s", source, f.text);
+        }
+    }
+}
+
+/* Given templates that complain or cannot be computed, then their words come whole, on one line, without inner names. */
+static void a_complaint_comes_in_plain_words(void **state)
+{
+    (void)state;
+    static const char *const complaints[][2] = {
+        {"{{ raise_exception('Conversation roles must alternate user/assistant/user: see the card') }}",
+         "refuses these messages: Conversation roles must alternate user/assistant/user: see the card"},
+        {"{{ raise_exception('first line\\nsecond ' ~ messages[0]['content']) }}", "refuses these messages: first line second words"},
+        {"{{ messages | nosuchfilter }}", "nosuchfilter"},
+        {"{{ messages[0]['content'] + 1 }}", ""},
+        {"{{ undefined_thing.deeper.still }}", ""},
+        {"{{ nosuchfunction(1) }}", ""},
+        {"{{ 'abc'[5] }}", ""},
+        {"{{ 'x' | int(base=99) }}", ""},
+        {"{{ strftime_now('') }}", ""},
+    };
+    for (size_t i = 0; i < sizeof complaints / sizeof complaints[0]; i++) {
+        struct fault f = {0};
+        if (render_by(complaints[i][0], NULL, "words", &f) == 0)
+            continue; /* this interpreter knows how */
+        if (strstr(f.text, complaints[i][1]) == NULL || strstr(f.text, "::") != NULL || strstr(f.text, "xecuting") != NULL)
+            fail_msg("%s: %s", complaints[i][0], f.text);
+        print_message("%s\n", f.text);
+    }
+}
+
+/* Given templates that cannot be read, then what is wrong with them is told, not that something was thrown. */
+static void why_a_template_cannot_be_read_is_told(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"{% for message in %}{{", "{{ 'open", "{% if %}", "{{ (1 }}", "{% nosuchtag %}", "{% endfor %}"};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        struct fault f = {0};
+        if (render_by(broken[i], NULL, "words", &f) == 0)
+            continue;
+        if (strstr(f.text, "std") != NULL || strstr(f.text, "::") != NULL || strlen(f.text) < 60)
+            fail_msg("%s: %s", broken[i], f.text);
+        print_message("%s\n", f.text);
+    }
+}
+
+/* ---- tokens ---- */
+
+static bool at_once(void *user_data)
+{
+    (void)user_data;
+    return true;
+}
+
+static char *filled(const char *piece, size_t bytes)
+{
+    size_t n = strlen(piece);
+    char *text = malloc(bytes + n + 1);
+    for (size_t at = 0; at < bytes; at += n)
+        memcpy(text + at, piece, n + 1);
+    return text;
+}
+
+/* Given a text that takes more memory or time than it may, or is not wanted any more, then tokenizing ends with the reason,
+ * and afterwards the same text has the same tokens as before. */
+static void tokenizing_keeps_its_bounds(void **state)
+{
+    (void)state;
+    struct engine *e = story_load(ops, (struct engine_load){.slots = 1, .context = 256});
+    struct engine_tokens before = {0}, after = {0};
+    char *spaces = filled(" ", 200000), *controls = filled("<|im_start|>", 2000000);
+    struct fault f = {0};
+    struct engine_bounds little = {.memory_bytes = 4 << 20}, quick = {.cpu_ms = 50}, stopped = {.stopped = at_once};
+    assert_int_equal(ops->tokenize(e, str_of(spaces), ENGINE_CONTROL, NULL, &before, &f), 0);
+    assert_int_equal(ops->tokenize(e, str_of(spaces), ENGINE_CONTROL, &little, &after, &f), ERR_TOO_LARGE);
+    assert_non_null(strstr(f.text, "200000 bytes takes more than 4 MiB to tokenize; shorten it"));
+    assert_int_equal(ops->tokenize(e, str_of(controls), ENGINE_CONTROL, &quick, &after, &f), ERR_TOO_LARGE);
+    assert_non_null(strstr(f.text, "to tokenize; shorten it"));
+    assert_int_equal(ops->tokenize(e, str_of(spaces), ENGINE_CONTROL, &stopped, &after, &f), ERR_CANCELLED);
+    assert_int_equal(ops->tokenize(e, str_of(spaces), ENGINE_CONTROL, &(struct engine_bounds){.memory_bytes = 1 << 30, .cpu_ms = 600000}, &after, &f), 0);
+    assert_int_equal(before.n, after.n);
+    assert_memory_equal(before.p, after.p, before.n * sizeof *before.p);
+    free(before.p);
+    free(after.p);
+    free(spaces);
+    free(controls);
+    ops->free(e);
+}
+
+/* Given a text of megabytes, then it is refused by its size: nothing is tokenized, so that even no memory at all is enough. */
+static void what_surely_does_not_fit_is_not_tokenized(void **state)
+{
+    (void)state;
+    struct engine *e = story_load(ops, (struct engine_load){.slots = 1, .context = 512});
+    char *spaces = filled(" ", 4000000), *letters = filled("a", 4000000);
+    struct turn turn = {str_of("user"), str_of(letters)};
+    struct request text = {.kind = REQUEST_TEXT, .text = str_of(spaces)}, chat = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
+    struct engine_bounds none = {.memory_bytes = 1, .cpu_ms = 1};
+    for (int i = 0; i < 2; i++) {
+        struct prompt p = prompt_make(ops, e, i == 0 ? &text : &chat, &none);
+        assert_int_equal(p.fault.err, ERR_CONTEXT);
+        assert_non_null(strstr(p.fault.text, "at least 49,"));
+        assert_non_null(strstr(p.fault.text, "context is 512: shorten the prompt"));
+    }
+    free(spaces);
+    free(letters);
+    ops->free(e);
+}
+
+struct reader {
+    struct engine *engine;
+    const char *text;
+    struct prompt want;
+    uint32_t wrong;
+};
+
+static void *read_again(void *arg)
+{
+    struct reader *r = arg;
+    struct turn turn = {str_of("user"), str_of(r->text)};
+    struct request chat = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
+    for (int i = 0; i < 40; i++) {
+        struct prompt p = prompt_make(ops, r->engine, &chat, &(struct engine_bounds){.memory_bytes = 64 << 20, .cpu_ms = 60000, .stopped = never});
+        r->wrong += p.fault.err != 0 || p.tokens.n != r->want.tokens.n ||
+                    memcmp(p.tokens.p, r->want.tokens.p, p.tokens.n * sizeof *p.tokens.p) != 0;
+        prompt_free(&p);
+    }
+    return NULL;
+}
+
+/* Given two threads that make prompts while a third one decodes, then all have what they have alone. */
+static void prompts_are_made_beside_the_engines_thread(void **state)
+{
+    (void)state;
+    struct engine *e = story_load(ops, (struct engine_load){.slots = 1, .context = 512});
+    struct reader readers[2] = {{.engine = e, .text = "One, two, three: \xe6\xb0\xb4!"}, {.engine = e, .text = "for (int i = 0; i < 10; i++)"}};
+    pthread_t threads[2];
+    int32_t tokens[200];
+    float alone[STORY_PROBES], beside[STORY_PROBES];
+    story_tokens(tokens, 200, 1);
+    story_prefill(ops, e, 0, tokens, 0, 200, 100);
+    story_probe(ops, e, 99, alone);
+    for (int i = 0; i < 2; i++) {
+        struct turn turn = {str_of("user"), str_of(readers[i].text)};
+        readers[i].want = prompt_make(ops, e, &(struct request){.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1}, NULL);
+        assert_int_equal(readers[i].want.fault.err, 0);
+        pthread_create(&threads[i], NULL, read_again, &readers[i]);
+    }
+    for (int round = 0; round < 3; round++) {
+        ops->seq_trim(e, 0, 0);
+        story_prefill(ops, e, 0, tokens, 0, 200, 100);
+        story_probe(ops, e, 99, beside);
+        assert_memory_equal(alone, beside, sizeof alone);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(readers[i].wrong, 0);
+        prompt_free(&readers[i].want);
+    }
+    ops->free(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_template_without_an_end_is_stopped),
+        cmocka_unit_test(a_complaint_comes_in_plain_words),
+        cmocka_unit_test(why_a_template_cannot_be_read_is_told),
+        cmocka_unit_test(tokenizing_keeps_its_bounds),
+        cmocka_unit_test(what_surely_does_not_fit_is_not_tokenized),
+        cmocka_unit_test(prompts_are_made_beside_the_engines_thread),
+    };
+    return cmocka_run_group_tests(tests, patch_set_up, patch_tear_down);
+}
