@@ -53,7 +53,7 @@ static int echo_render(struct engine *e, const struct request *r, const struct e
     return out->overflowed ? fault_set(f, ERR_TOO_LARGE, "the prompt is longer than %zu bytes", out->max) : 0;
 }
 
-static bool holds(struct str text, struct str word)
+static bool contains(struct str text, struct str word)
 {
     return word.n > 0 && text.n >= word.n && memmem(text.p, text.n, word.p, word.n) != NULL;
 }
@@ -72,7 +72,7 @@ static int dawdle(const struct engine *e, const struct engine_bounds *bounds, st
 static int echo_ops_tokenize(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds,
                              struct engine_tokens *out, struct fault *f)
 {
-    int err = holds(text, e->options.slow) ? dawdle(e, bounds, f) : 0;
+    int err = contains(text, e->options.slow) ? dawdle(e, bounds, f) : 0;
     if (err != 0)
         return err;
     if (out->cap < text.n + 1) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/last_words.h"
 #include "base/list.h"
 #include "base/must.h"
@@ -25,6 +26,9 @@ struct lane {
     uint64_t now;             /* ticket that is under way; `works` */
     bool works;
     atomic_bool forget;       /* what is under way */
+    /* the thread's own */
+    uint64_t move_us;         /* when what is under way moves to the long lane; 0: never */
+    bool moves;
 };
 
 enum { SHORT, LONG, LANES };
@@ -39,7 +43,8 @@ struct scribe {
 static bool is_stopped(void *user_data)
 {
     struct lane *l = user_data;
-    return atomic_load(&l->forget) || atomic_load(&l->scribe->stop);
+    l->moves = l->moves || (l->move_us != 0 && clock_us() > l->move_us);
+    return l->moves || atomic_load(&l->forget) || atomic_load(&l->scribe->stop);
 }
 
 /* The next task, or NULL at the end. */
@@ -83,6 +88,30 @@ static struct prompt make_long(struct lane *l, const struct task *t)
     return p;
 }
 
+static struct prompt make_short(struct lane *l, const struct task *t)
+{
+    l->moves = false;
+    l->move_us = clock_us() + SCRIBE_SHORT_MS * 1000;
+    return make(l, t, SCRIBE_SHORT_MEMORY);
+}
+
+/* False: it was forgotten meanwhile, or ended just so. */
+static bool move(struct lane *l, struct task *t, const struct prompt *p)
+{
+    struct scribe *s = l->scribe;
+    if (!l->moves || p->fault.err != ERR_CANCELLED)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    bool moved = !atomic_load(&l->forget);
+    l->works = false;
+    if (moved) {
+        list_push(&s->lanes[LONG].tasks, &t->link);
+        pthread_cond_signal(&s->lanes[LONG].wake);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return moved;
+}
+
 static void *lane_thread(void *arg)
 {
     struct lane *l = arg;
@@ -92,7 +121,9 @@ static void *lane_thread(void *arg)
     if (is_long)
         setpriority(PRIO_PROCESS, (id_t)gettid(), SCRIBE_NICE); /* of this thread alone, on Linux; without it streams are a little slower */
     while ((t = next_task(l)) != NULL) {
-        struct prompt p = is_long ? make_long(l, t) : make(l, t, SCRIBE_SHORT_MEMORY);
+        struct prompt p = is_long ? make_long(l, t) : make_short(l, t);
+        if (!is_long && move(l, t, &p))
+            continue;
         s->cfg.on_done(t->ticket, &p, s->cfg.user_data);
         prompt_free(&p);
         free(t);

@@ -1,8 +1,9 @@
 /* Turn the prompts of one actor into tokens, on threads beside the one that steps its streams.
  *
  * Two lanes, each a thread with its own queue, first come first served: most prompts are short and take a millisecond; none of
- * them waits for a long one, which may take seconds. What a prompt takes is bounded (engine_bounds). The long ones of all
- * actors of a worker take turns, for each may need a large part of what the worker keeps for them.
+ * them waits for a long one, which may take seconds. A short one that takes long all the same (a template may compute for
+ * ever) is begun anew in the long lane. What a prompt takes is bounded (engine_bounds). The long ones of all actors of a
+ * worker take turns, for each may need a large part of what the worker keeps for them.
  *
  * The happy path: scribe_take -> on_done, on a thread of the scribe. It can fail by: the prompt's own fault, which is in what
  * on_done gets; scribe_forget, which stops a prompt that is under way. How many wait is bounded by whoever takes them in
@@ -18,6 +19,7 @@ struct scribe;
 
 enum {
     SCRIBE_SHORT_BYTES = 32 * 1024,     /* of the request's text: a prompt up to so long is in the short lane */
+    SCRIBE_SHORT_MS = 100,              /* after which it is begun anew in the long lane */
     SCRIBE_SHORT_MEMORY = 32 << 20,     /* for one of those: a tokenizer takes at most some 600 bytes for one of a text */
     SCRIBE_LONG_MEMORY = 256 << 20,     /* for one of the long lane, where --memory leaves as much */
     SCRIBE_CPU_MS = 10000,              /* of processor time for a prompt's template, and as much for its tokens */

@@ -49,6 +49,18 @@ static bool tell_progress(float progress, void *user_data)
     return true;
 }
 
+/* At most TOKENS of them; 0 where the vocabulary has none for it. */
+static uint32_t tokens_of(const struct engine_ops *ops, struct engine *e, struct str text, int32_t out[TOKENS])
+{
+    struct engine_tokens tokens = {0};
+    int err = ops->tokenize(e, text, 0, NULL, &tokens, NULL);
+    uint32_t n = err == 0 && tokens.n <= TOKENS ? tokens.n : 0;
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = tokens.p[i];
+    free(tokens.p);
+    return n;
+}
+
 /* What breaks an engine late, breaks it here: tokens in, rows through, a draw, all pieces out. */
 static int compute(const struct engine_ops *ops, struct engine *e, struct fault *f)
 {
@@ -56,8 +68,7 @@ static int compute(const struct engine_ops *ops, struct engine *e, struct fault 
     struct request r = {.kind = info->kind == REQUEST_EMBED ? REQUEST_EMBED : REQUEST_TEXT, .text = str_of("Hello, 1!"), .sampling = sampling_default()};
     int32_t ids[TOKENS];
     char piece[256];
-    int32_t n = ops->tokenize(e, r.text, false, ids, TOKENS);
-    uint32_t rows_n = n < 1 ? 0 : (uint32_t)n;
+    uint32_t rows_n = tokens_of(ops, e, r.text, ids);
     for (uint32_t id = 0; id < info->vocab; id++)
         ops->piece(e, (int32_t)id, piece, sizeof piece);
     if (rows_n == 0 || rows_n > info->context)

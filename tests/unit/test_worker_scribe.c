@@ -143,13 +143,15 @@ static void a_forgotten_prompt_is_not_made(void **state)
 {
     (void)state;
     struct scribe *s = begin();
-    struct request stuck = request_of("this is stuck"), quick = request_of("hello");
+    struct request stuck = long_request("stuck");
     scribe_take(s, 1, &stuck);
     wait_for("it to begin", &gate.stands, 1);
-    scribe_take(s, 2, &quick);
-    scribe_take(s, 3, &quick);
+    scribe_take(s, 2, &stuck);
+    scribe_take(s, 3, &stuck);
     assert_true(scribe_forget(s, 2));
     assert_false(scribe_forget(s, 1));
+    wait_for("it to be stopped", &gate.told[1], 1);
+    open_gate();
     wait_for("the one behind it", &gate.told[3], 1);
     assert_int_equal(gate.told[1], 1);
     assert_int_equal(gate.faults[1].err, ERR_CANCELLED);
@@ -158,13 +160,50 @@ static void a_forgotten_prompt_is_not_made(void **state)
     end(s);
 }
 
+/* Given a short prompt that stands still, then it moves out of the way: those behind it are made, and it is when it can be. */
+static void a_short_prompt_that_takes_long_moves_out_of_the_way(void **state)
+{
+    (void)state;
+    struct scribe *s = begin();
+    struct request stuck = request_of("this is stuck"), quick = request_of("hello");
+    scribe_take(s, 1, &stuck);
+    wait_for("it to begin", &gate.stands, 1);
+    for (uint64_t t = 2; t < 5; t++)
+        scribe_take(s, t, &quick);
+    wait_for("those behind it", &gate.told[4], 1);
+    assert_int_equal(gate.told[1], 0);
+    open_gate();
+    wait_for("the one that moved", &gate.told[1], 1);
+    assert_int_equal(gate.faults[1].err, 0);
+    end(s);
+}
+
+/* Given such a one that is forgotten, whenever that is, then it is told of once, as stopped, or not at all. */
+static void a_prompt_that_moves_can_be_forgotten(void **state)
+{
+    (void)state;
+    struct scribe *s = begin();
+    struct request stuck = request_of("this is stuck"), quick = request_of("hello");
+    for (uint64_t t = 1; t < 40; t += 2) {
+        scribe_take(s, t, &stuck);
+        scribe_take(s, t + 1, &quick);
+        if (t % 3 == 0)
+            wait_for("the one behind it", &gate.told[t + 1], 1);
+        if (!scribe_forget(s, t))
+            wait_for("it to be stopped", &gate.told[t], 1);
+        wait_for("the one behind it", &gate.told[t + 1], 1);
+        assert_true(gate.told[t] == 0 || gate.faults[t].err == ERR_CANCELLED);
+    }
+    end(s);
+}
+
 /* Given two actors with a long prompt each, then they take turns: each may need all the memory there is for them. */
 static void long_prompts_take_turns(void **state)
 {
     (void)state;
     struct scribe *s = begin();
-    struct scribe *other = scribe_new(&(struct scribe_config){.ops = &gate.ops, .engine = gate.engine, .long_turn = &long_turn, .on_done = on_done});
     struct request r = long_request("stuck");
+    struct scribe *other = scribe_new(&(struct scribe_config){.ops = &gate.ops, .engine = gate.engine, .long_turn = &long_turn, .on_done = on_done});
     for (uint64_t t = 1; t <= 4; t++)
         scribe_take(t % 2 == 0 ? s : other, t, &r);
     wait_for("one to begin", &gate.stands, 1);
@@ -197,6 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_prompts_do_not_wait_for_a_long_one),
         cmocka_unit_test(a_forgotten_prompt_is_not_made),
+        cmocka_unit_test(a_short_prompt_that_takes_long_moves_out_of_the_way),
+        cmocka_unit_test(a_prompt_that_moves_can_be_forgotten),
         cmocka_unit_test(long_prompts_take_turns),
         cmocka_unit_test(the_end_does_not_wait_for_prompts),
     };
