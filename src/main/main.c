@@ -51,12 +51,27 @@ static void map_by_force(const char *path)
     close(fd);
 }
 
+static bool in_container(void)
+{
+    const char *told = getenv("container"); /* podman, systemd-nspawn, lxc */
+    return (told != NULL && told[0] != '\0') || getenv("KUBERNETES_SERVICE_HOST") != NULL || access("/.dockerenv", F_OK) == 0 ||
+           access("/run/.containerenv", F_OK) == 0;
+}
+
+/* In a container, root is the container's; that it has few capabilities is for the one who starts it (docker-compose.laptop.yml). */
+static void warn_of_root(void)
+{
+    if (geteuid() == 0 && !in_container())
+        log_warn("HEAD NODE STARTING", "runs as root, which a head never needs: whoever finds a fault in it has the machine; start it as a user of its own");
+}
+
 static int run_head(const struct settings *s)
 {
     struct head_options o = options_head(s);
     map_by_force(setting_text(s, SET_DEBUG_MAP));
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
     log_start();
+    warn_of_root();
     limits_apply(setting_number(s, SET_HEAD_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_HEAD_LIMIT_CPUS));
     int status = head_main(&o);
     limits_end();

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import yaml
+
 from cluster import PROGRAM
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -25,3 +27,22 @@ def test_the_laptop_file_and_compose_agree():
     laptop = (ROOT / "config" / "laptop.yaml").read_text()
     assert re.findall(r'limits: \{cpus: "(\d+)\.0", memory: (\d+g)\}', compose) == \
         [tuple(reversed(pair)) for pair in re.findall(r"limit_memory: (\d+g).*\n  limit_cpus: (\d+)", laptop)]
+
+
+def test_containers_are_confined():
+    """Given the Compose file; then every service has a file system that it cannot write to but for volumes and memory, no capability
+    (setup those with which it hands over what it makes), and cannot gain one; and what it mounts is declared."""
+    compose = yaml.safe_load((ROOT / "docker-compose.laptop.yml").read_text())
+    assert set(compose["services"]) == {"setup", "head", "worker"}
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
+        assert set(service.get("cap_add", [])) == ({"CHOWN", "DAC_OVERRIDE", "FOWNER"} if name == "setup" else set())
+        assert "privileged" not in service
+        for volume in service["volumes"]:
+            assert volume.startswith("./config/") or volume.split(":")[0] in compose["volumes"], volume
+        if name != "setup":
+            assert "state:/var/lib/manta" in service["volumes"] and service["tmpfs"] == ["/tmp:mode=1777,size=16m"]
+    stages = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    for stage in stages:
+        if re.search(r" AS (head|worker)\n", stage):
+            assert "\nUSER manta\n" in stage and "HOME=/var/lib/manta" in stage
