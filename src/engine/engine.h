@@ -185,8 +185,9 @@ const struct engine_ops *engine_echo(void);
  * name with a '/' is the module's path. A module stays loaded until the process ends. ERR_NOT_FOUND, ERR_FAILED (the
  * loader's reason), ERR_VERSION (another ENGINE_ABI, or no engine). */
 int engine_open(const char *name, const struct engine_ops **out, struct fault *f);
-/* The same engine, `factor` times as slow in computing: for tests and comparisons with an uneven cluster. The result is static,
- * and there is one per process. */
-const struct engine_ops *engine_throttle(const struct engine_ops *ops, uint32_t factor);
+/* The same engine, `factor` times as slow in computing: for tests and comparisons with an uneven cluster. `pace`, for tests,
+ * names a file whose content is the least number of milliseconds that a call takes, read anew during each call; "": none; it is
+ * borrowed for good. The result is static, and there is one per process. */
+const struct engine_ops *engine_throttle(const struct engine_ops *ops, uint32_t factor, const char *pace);
 
 #endif

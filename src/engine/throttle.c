@@ -1,5 +1,10 @@
-/* A slower engine than the machine has: each call takes so many times as long, as far as anybody above can see. */
+/* A slower engine than the machine has: each call takes a multiple of its time, as far as any caller can see. For tests, the
+ * least time of a call can also be steered from outside while the engine runs, so that an answer stays in its middle until
+ * the test has done what it wants to do there, on a quick machine as on a slow one. */
+#include <fcntl.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -8,14 +13,35 @@
 /* One engine module per process, so one of each. */
 static const struct engine_ops *fast;
 static uint32_t times;
+static const char *pace_file; /* NULL: none */
 static struct engine_ops slow;
 
-static void sleep_on(uint64_t since_us)
+static void sleep_us(uint64_t us)
 {
-    uint64_t us = (clock_us() - since_us) * (times - 1);
     struct timespec t = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
     while (us > 0 && nanosleep(&t, &t) != 0)
         ;
+}
+
+/* Microseconds that a call shall take at least, as the file says now; 0 when it does not exist. */
+static uint64_t pace_us(void)
+{
+    char text[16];
+    int fd = pace_file != NULL ? open(pace_file, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return strtoul(text, NULL, 10) * 1000;
+}
+
+static void sleep_on(uint64_t since_us)
+{
+    enum { LOOK_US = 2000 }; /* how soon a new pace is noticed */
+    sleep_us((clock_us() - since_us) * (times - 1));
+    while (clock_us() - since_us < pace_us())
+        sleep_us(LOOK_US);
 }
 
 static int decode(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f)
@@ -34,13 +60,14 @@ static int embed(struct engine *e, const struct engine_text *texts, uint32_t tex
     return err;
 }
 
-const struct engine_ops *engine_throttle(const struct engine_ops *ops, uint32_t factor)
+const struct engine_ops *engine_throttle(const struct engine_ops *ops, uint32_t factor, const char *pace)
 {
-    if (factor <= 1)
+    if (factor <= 1 && *pace == '\0')
         return ops;
     MUST(fast == NULL || fast == ops);
     fast = ops;
-    times = factor;
+    times = factor > 1 ? factor : 1;
+    pace_file = *pace != '\0' ? pace : NULL;
     slow = *ops;
     slow.decode = decode;
     slow.embed = ops->embed != NULL ? embed : NULL;

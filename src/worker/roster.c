@@ -145,7 +145,7 @@ int roster_prepare(struct worker_program *p, struct fault *f)
         err = engine_open(p->o->engine, &p->ops, f);
     if (err != 0)
         return err;
-    p->ops = engine_throttle(p->ops, p->o->throttle);
+    p->ops = engine_throttle(p->ops, p->o->throttle, p->o->pace);
     for (uint32_t i = 0; i < p->roles_n; i++)
         role_look(p, &p->roles[i]);
     p->beside = share_beside(p->o->memory_bytes, most_beside());

@@ -19,6 +19,7 @@ struct worker_options {
     const char *version;    /* manta's */
     uint32_t slots, context, threads, step_ms;
     uint32_t throttle;      /* the engine is so many times slower than it could be; 0, 1: not */
+    const char *pace;       /* for tests: a file with the least milliseconds of a call (engine_throttle); empty: none */
     uint8_t kv;             /* enum engine_kv */
     bool exact, repack;
     uint64_t memory_bytes;  /* 0: no limit */

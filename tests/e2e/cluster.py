@@ -21,7 +21,8 @@ import time
 
 PROGRAM = os.environ.get("MANTA", str(pathlib.Path(__file__).parents[2] / "build/release/manta"))
 REAL = ("--model", "smollm2", "--context", "1024", "--slots", "2", "--threads", "1")
-TEST_TIMEOUT_S = 30
+TEST_TIMEOUT_S = 120  # of waiting for an event; generous, since only a failing test waits that long
+QUICK = int(os.environ.get("MANTA_TEST_QUICK", "1"))  # how many times faster the echo engine is than the scripts of the tests say
 SANITIZER_REPORT = re.compile("Sanitizer: |runtime error: ")
 SANITIZED = re.search(b"__[at]san_init", pathlib.Path(PROGRAM).read_bytes())  # its memory says nothing about manta's
 SLOWED = SANITIZED and SANITIZED[0] == b"__tsan_init"  # so much that moving takes longer than computing
@@ -47,6 +48,9 @@ def wait_for(what, condition, timeout_s=TEST_TIMEOUT_S):
         time.sleep(0.02)
 
 
+PATIENCE_S = 2 * TEST_TIMEOUT_S  # of waiting for answers, which themselves may wait for events
+
+
 def together(n, ask):
     """Runs ask(0) ... ask(n-1) at the same time; their results in order, None for one that raised or hangs."""
     results = [None] * n
@@ -57,7 +61,7 @@ def together(n, ask):
     for t in threads:
         t.start()
     for t in threads:
-        t.join(90)
+        t.join(PATIENCE_S)
     return results
 
 
@@ -100,16 +104,28 @@ def environment(folder, **more):
     return {**env, "XDG_STATE_HOME": str(folder), "NO_COLOR": "1", **more}
 
 
+def pace_file(folder, name="pace"):
+    """Where engines read how long each of their calls takes at least; Cluster.pace() writes it."""
+    return str(pathlib.Path(folder) / name)
+
+
+def quicker(arg):
+    """A command-line argument; in the script of an echo engine, times are divided by QUICK: no outcome may depend on them."""
+    return re.sub(r"(?<=_us=)\d+", lambda n: str(int(n[0]) // QUICK), str(arg))
+
+
 class Process:
     """One manta process; its output goes to a file."""
 
     def __init__(self, name, args, folder, env=None, through=(), **popen):
         """`through`: a command that becomes this one, such as nsenter."""
         self.name = name
+        if args[0] in ("worker", "up") and "--debug-pace" not in args:
+            args = [*args, "--debug-pace", pace_file(folder)]
         self.log_path = pathlib.Path(folder) / f"{name}.log"
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
-                [*through, PROGRAM, *map(str, args)], stdin=popen.pop("stdin", subprocess.DEVNULL), stdout=log, stderr=log,
+                [*through, PROGRAM, *map(quicker, args)], stdin=popen.pop("stdin", subprocess.DEVNULL), stdout=log, stderr=log,
                 env=environment(folder, **(env or {})), **popen)
         self.pid = self.popen.pid
 
@@ -129,9 +145,9 @@ class Process:
     def kill(self):
         """kill -9, and it is gone when this returns."""
         self.send(signal.SIGKILL)
-        return self.popen.wait(10)
+        return self.popen.wait(TEST_TIMEOUT_S)
 
-    def stop(self, number=signal.SIGTERM, timeout_s=15):
+    def stop(self, number=signal.SIGTERM, timeout_s=TEST_TIMEOUT_S):
         """Asks it to end; returns its exit status."""
         self.send(number)
         return self.popen.wait(timeout_s)
@@ -176,7 +192,7 @@ class Api:
     def authorization(self):
         return {"authorization": f"Bearer {self.key}"} if self.key else {}
 
-    def request(self, method, path, body=None, headers=None, timeout_s=60):
+    def request(self, method, path, body=None, headers=None, timeout_s=PATIENCE_S):
         """One request on a connection of its own: (status, headers, text)."""
         conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         try:
@@ -216,12 +232,19 @@ class Api:
             return [a for a in self.get("/manta/actors", timeout_s=5)["actor_list"] if a["state"] == "ready"]
         return []
 
-    def wait_ready(self, actors, timeout_s=60):
+    def wait_ready(self, actors, timeout_s=TEST_TIMEOUT_S):
         wait_for(f"{actors} ready actors at {self.address}", lambda: len(self.ready_actors()) == actors, timeout_s)
 
     def wait_status(self, **wanted):
         """Waits until these members of the status have these values: wait_status(queued=2)."""
         wait_for(f"status {wanted}", lambda: all(self.status()[name] == value for name, value in wanted.items()))
+
+    def tokens(self, n):
+        """Waits until n tokens of the oldest request that runs have come; for requests that are not streamed."""
+        def come():
+            running = [r for r in self.get("/manta/requests")["request_list"] if r["state"] == "running"]
+            return running and running[0]["tokens"] >= n
+        wait_for(f"{n} tokens", come)
 
     def wait_idle(self, timeout_s=TEST_TIMEOUT_S):
         def idle():
@@ -266,10 +289,17 @@ class Cluster:
             p.send(signal.SIGTERM if isinstance(p, Up) else signal.SIGINT)  # what runs there is not waited for
         for p in self.processes:
             try:
-                p.popen.wait(10)
+                p.popen.wait(30)
             except subprocess.TimeoutExpired:
                 p.kill()
         open_clusters.remove(self)
+
+    def pace(self, ms, name="pace"):
+        """From now on each call of an engine takes `ms` at least; 0: as fast as it can. So an answer stays in its middle until the
+        test has done there what it wants to, on a quick machine as on a slow one. Workers with a `name` have a pace of their own."""
+        new = pathlib.Path(pace_file(self.folder, f"{name}.new"))
+        new.write_text(str(ms))
+        new.replace(pace_file(self.folder, name))
 
     def add(self, kind, args, **options):
         name = f"{args[0]}-{len(self.processes)}"
@@ -301,7 +331,7 @@ class Cluster:
         return "\n".join(f"---- {p.name} (pid {p.pid}, status {p.popen.poll()}) ----\n{p.log[-8000:]}" for p in self.processes)
 
 
-def manta(*args, folder, env=None, stdin="", timeout_s=60):
+def manta(*args, folder, env=None, stdin="", timeout_s=PATIENCE_S):
     """Runs a manta command to its end: .returncode, .stdout, .stderr."""
     end = subprocess.run([PROGRAM, *map(str, args)], input=stdin, capture_output=True, text=True, timeout=timeout_s,
                          env=environment(folder, **(env or {})), check=False)

@@ -3,6 +3,8 @@
 import openai
 import pytest
 
+pytest.register_assert_rewrite("streams")  # so that a failure shows in which byte two answers differ
+
 from cluster import REAL, Cluster, manta, open_clusters
 
 

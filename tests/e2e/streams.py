@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from cluster import wait_for
+from cluster import PATIENCE_S, wait_for
 
 
 class Answer:
@@ -59,7 +59,7 @@ class Answer:
             self.choice(c)
 
 
-def ask(head, body, path="/v1/completions", timeout_s=100, on_event=None):
+def ask(head, body, path="/v1/completions", timeout_s=PATIENCE_S, on_event=None):
     """One request on a connection of its own. `on_event` is called after each event of a stream."""
     answer = Answer()
     conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=timeout_s)
@@ -100,7 +100,7 @@ class Traveller:
         conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=timeout_s)
         headers = {"content-type": "application/json", **({"Last-Event-ID": self.last_id} if self.last_id else {})}
         try:
-            if self.last_id and self.method == "GET":
+            if self.answer.times and self.method == "GET":  # a stream that has not begun is known to no worker
                 conn.request("GET", f"/v1/streams/{self.last_id}", headers=headers)
             else:
                 conn.request("POST", self.path, json.dumps(self.body), headers)
@@ -143,7 +143,7 @@ class Traveller:
                 assert line == "" or line.startswith(":"), line
         return False
 
-    def go(self, timeout_s=60):
+    def go(self, timeout_s=PATIENCE_S):
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             head = self.heads[self.tries % len(self.heads)]
@@ -218,3 +218,42 @@ def compare(answers, expected):
 
 def running(head, n):
     return wait_for(f"{n} running jobs", lambda: (s := head.status())["running"] >= n and s)
+
+
+class Load:
+    """Requests that are asked at the same time, and run while the test does something."""
+
+    def __init__(self, head, bodies, path="/v1/completions", ask=ask):
+        self.answers = [None] * len(bodies)
+        self.events = [0] * len(bodies)
+        self.threads = [threading.Thread(target=self.one, args=(i, head, body, path, ask), daemon=True) for i, body in enumerate(bodies)]
+        for t in self.threads:
+            t.start()
+
+    def one(self, i, head, body, path, ask):
+        def heard(answer):
+            self.events[i] = len(answer.times)
+        self.answers[i] = ask(head, body, path, on_event=heard)
+
+    def wait(self, events, streams=1):
+        """Waits until so many streams have had so many events."""
+        wait_for(f"{events} events of {streams} streams", lambda: sum(n >= events for n in self.events) >= streams)
+        return self
+
+    def wait_more(self, events):
+        """Waits for so many events of all streams together, from now on."""
+        before = sum(self.events)
+        wait_for(f"{events} more events", lambda: sum(self.events) >= before + events)
+
+    def end(self):
+        for t in self.threads:
+            t.join(PATIENCE_S)
+        return self.answers
+
+    def what(self):
+        return [a and a.what() for a in self.end()]
+
+
+def on_their_way(travellers, n, events=3):
+    """Waits until so many travellers have had so many events."""
+    wait_for(f"{n} streams in their middle", lambda: sum(len(t.answer.times) >= events for t in travellers) >= n)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cluster import wait_for
+from cluster import pace_file, wait_for
 
 
 @pytest.fixture(name="three")
@@ -66,12 +66,13 @@ def test_round_robin_goes_round(three):
 
 
 def test_a_slow_worker_is_told_apart(cluster):
-    """Given three workers of which one computes at an eighth of the speed; when all have answered, then its state is slow and
+    """Given three workers of which one computes at a fraction of the speed; when all have answered, then its state is slow and
     says why: in the status, with its actor, in the metrics and in the log. The others are ok, and it still answers."""
     head = cluster.head("--beat-ms", 100)
     for i in range(3):
-        cluster.echo_worker(head, "echo:tokens=30,decode_us=4000", "--node", f"w{i}", *(["--throttle", 8] if i == 2 else []))
+        cluster.echo_worker(head, "echo:tokens=30,decode_us=20000", "--node", f"w{i}", "--debug-pace", pace_file(cluster.folder, f"w{i}"))
     head.wait_ready(3)
+    cluster.pace(300, "w2")
     assert len(head.ask("how fast are you?", actors="all")["responses"]) == 3
     wait_for("w2 to be slow", lambda: {w["node"]: w["state"] for w in head.status()["worker_nodes"]} == {"w0": "ok", "w1": "ok", "w2": "slow"})
     worker = next(w for w in head.status()["worker_nodes"] if w["node"] == "w2")

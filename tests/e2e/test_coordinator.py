@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from cluster import together
+from cluster import PATIENCE_S, pace_file, together
 
 
 def test_health_and_readiness(cluster):
@@ -89,8 +89,9 @@ def test_which_answer_counts(cluster):
     head = cluster.head()
     cluster.echo_worker(head, "echo:script=No.", "--node", "quick")
     for node in ("slow-1", "slow-2"):
-        cluster.echo_worker(head, "echo:decode_us=30000,script=Yes indeed.", "--node", node)
+        cluster.echo_worker(head, "echo:script=Yes indeed.", "--node", node, "--debug-pace", pace_file(cluster.folder, "slow"))
     head.wait_ready(actors=3)
+    cluster.pace(300, "slow")
     first = head.ask("Well?", actors="all", final="first")
     assert (first["final_response"].strip(), first["answered_by"]["node"]) == ("No.", "quick")
     assert head.ask("Well?", actors="all", final="vote")["final_response"].strip() == "Yes indeed."
@@ -123,8 +124,9 @@ def test_load_is_shared(cluster):
     are answered and every actor has had its part."""
     head = cluster.head()
     for _ in range(3):
-        cluster.echo_worker(head, "echo:tokens=10,decode_us=5000", "--slots", 2)
+        cluster.echo_worker(head, "echo:tokens=10", "--slots", 2)
     head.wait_ready(actors=3)
+    cluster.pace(100)
     answers = together(30, lambda i: head.ask(f"prompt {i}"))
     by = [a["answered_by"]["actor_id"] for a in answers]
     assert len(by) == 30 and all(by.count(actor) >= 5 for actor in (0, 1, 2)), by
@@ -138,7 +140,7 @@ def test_prompt_waits_for_the_first_worker(cluster):
     asking.start()
     head.wait_status(queued=1)
     cluster.echo_worker(head)
-    asking.join(30)
+    asking.join(PATIENCE_S)
     assert answers and answers[0]["final_response"]
 
 
@@ -154,8 +156,9 @@ def test_queue_is_bounded(cluster):
     """Given one busy slot and a queue for two; when a fourth prompt comes; then it is told to come back later, and the
     three others are answered."""
     head = cluster.head("--queue-jobs", 2)
-    cluster.echo_worker(head, "echo:tokens=20,decode_us=50000", "--slots", 1)
+    cluster.echo_worker(head, "echo:tokens=20", "--slots", 1)
     head.wait_ready(actors=1)
+    cluster.pace(600000)
     answers = []
     asking = [threading.Thread(target=lambda: answers.append(head.ask("please"))) for _ in range(3)]
     asking[0].start()
@@ -166,8 +169,9 @@ def test_queue_is_bounded(cluster):
     status, headers, text = head.request("POST", "/manta/process_prompt", '{"prompt": "me too"}')
     assert status == 429 and int(headers["retry-after"]) >= 1
     assert json.loads(text)["error"]["type"] == "rate_limit_error" and "queue_jobs_max" in text
+    cluster.pace(0)
     for t in asking:
-        t.join(30)
+        t.join(PATIENCE_S)
     assert len(answers) == 3
 
 
@@ -175,8 +179,9 @@ def test_a_stream_that_waits_is_told_what_for(cluster):
     """Given one slot, busy for some seconds; when two streams wait behind it; then comments tell each its place in the
     queue, and its answer follows."""
     head = cluster.head()
-    cluster.echo_worker(head, "echo:tokens=20,decode_us=250000", "--slots", 1)
+    cluster.echo_worker(head, "echo:tokens=20", "--slots", 1)
     head.wait_ready(actors=1)
+    cluster.pace(250)
     body = json.dumps({"model": "echo", "prompt": "please", "stream": True})
     texts = together(3, lambda i: head.request("POST", "/v1/completions", body)[2])
     waited = [sorted(set(re.findall(r"^: manta queue=(\d+)", text, re.M))) for text in texts]

@@ -106,10 +106,11 @@ def test_a_long_text_is_taken_whole(embedder):
 
 
 def test_many_texts_share_a_call(cluster):
-    """Given an engine that takes 100 ms for a call, whatever is in it; when 64 texts are sent in one request, and then 64 in
-    as many requests; then both take a fraction of 64 calls."""
+    """Given an engine that takes 500 ms for a call, whatever is in it; when 64 texts are sent in one request, and then 64 in
+    as many requests; then both take less than half of 64 calls."""
     head = cluster.head()
-    cluster.echo_worker(head, "echo:embed=16,decode_us=100000", "--slots", 64)
+    cluster.echo_worker(head, "echo:embed=16", "--slots", 64)
+    cluster.pace(500)
     head.wait_ready(actors=1)
     began = time.monotonic()
     assert len(embed(head, input=[f"text {i}" for i in range(64)])["data"]) == 64
@@ -118,7 +119,7 @@ def test_many_texts_share_a_call(cluster):
         began = time.monotonic()
         assert all(len(a["data"]) == 1 for a in pool.map(lambda i: embed(head, input=f"text {i}"), range(64)))
         side_by_side = time.monotonic() - began
-    assert together < 2 and side_by_side < 3.2, f"{together:.2f} s, {side_by_side:.2f} s"
+    assert together < 16 and side_by_side < 16, f"{together:.2f} s, {side_by_side:.2f} s"
 
 
 def test_meaning_is_near(embedder):

@@ -7,17 +7,15 @@ import itertools
 import random
 import re
 import signal
-import threading
-import time
 
 import pytest
 
 from cluster import REAL, together, wait_for
-from streams import Cable, ask, compare
+from streams import Cable, Load, ask, compare
 
-SCRIPT = "echo:tokens=160,decode_us=8000,prefill_us=200"  # about 1.5 seconds each, with characters cut between tokens
+SCRIPT = "echo:tokens=160"  # with characters cut between tokens
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
-FAST = ("--beat-ms", 100, "--lost-after-ms", 600, "--token-stall-ms", 1000)
+FAST = ("--beat-ms", 100, "--lost-after-ms", 1500, "--token-stall-ms", 3000)
 
 
 def requests(n):
@@ -36,7 +34,7 @@ def requests(n):
             for i, kind in zip(range(n), itertools.cycle(kinds))]
 
 
-def undisturbed(cluster, bodies, *flags, script=SCRIPT.split(",", maxsplit=1)[0]):
+def undisturbed(cluster, bodies, *flags, script=SCRIPT):
     """What a cluster answers in which nothing happens."""
     head = cluster.head()
     cluster.echo_worker(head, script, *flags)
@@ -60,35 +58,41 @@ def detected_ms(head, since):
     return (then - since).total_seconds() * 1000 % 86400000
 
 
-def kill(cluster, victim, cable, start):
+def given_up(head, n):
+    wait_for(f"the head to give up {n} workers", lambda: head.log.count("worker left") >= n)
+
+
+def kill(head, victim, cable, start):
     victim.kill()
     start()
 
 
-def leave(cluster, victim, cable, start):
+def leave(head, victim, cable, start):
     assert victim.stop(signal.SIGINT) == 0  # without waiting for what runs; test_drain.py has SIGTERM
     start()
 
 
-def freeze(cluster, victim, cable, start):
+def freeze(head, victim, cable, start):
+    before = head.log.count("worker left")
     victim.send(signal.SIGSTOP)
-    time.sleep(1.2)
+    given_up(head, before + 1)
     victim.send(signal.SIGCONT)
 
 
-def reset(cluster, victim, cable, start):
+def reset(head, victim, cable, start):
     cable.reset()
 
 
-def cut(cluster, victim, cable, start):
+def cut(head, victim, cable, start):
+    before = head.log.count("worker left")
     cable.cut.set()
-    time.sleep(1.2)
+    given_up(head, before + 1)
     cable.cut.clear()
 
 
 @pytest.mark.parametrize("fault", [kill, leave, freeze, reset, cut])
 def test_answers_survive(cluster, capsys, fault):
-    """Given 24 answers of all kinds on three workers; when at random moments one worker after the other is killed, asked to
+    """Given 24 answers of all kinds on three workers; when at random places one worker after the other is killed, asked to
     leave, frozen, has its connection reset, or is cut off; then every answer is the undisturbed one, to the byte."""
     bodies = requests(24)
     expected = undisturbed(cluster, bodies)
@@ -102,16 +106,14 @@ def test_answers_survive(cluster, capsys, fault):
         start(k)
     head.wait_ready(actors=3)
     rng = random.Random(6)
-
-    def weather():
-        for k in (0, 1, 2):
-            time.sleep(0.3 + rng.random() * 0.4)
-            fault(cluster, workers[k], cables[k], lambda k=k: start(k))
-
-    storm = threading.Thread(target=weather)
-    storm.start()
-    answers = together(24, lambda i: ask(head, bodies[i]))
-    storm.join()
+    cluster.pace(100)
+    load = Load(head, bodies)
+    for k in (0, 1, 2):
+        load.wait_more(rng.randrange(20, 80))
+        fault(head, workers[k], cables[k], lambda k=k: start(k))
+    wait_for("answers to resume elsewhere", lambda: head.status()["jobs_resumed"] > 0)
+    cluster.pace(0)
+    answers = load.end()
     compare(answers, expected)
     status = head.status()
     assert status["calls_failed"] == 0 and status["jobs_resumed"] > 0
@@ -128,13 +130,9 @@ def test_frozen_engine_is_left(cluster, capsys):
     head = cluster.head("--beat-ms", 100, "--token-stall-ms", 800)
     cluster.echo_worker(head, "echo:tokens=20,freeze_at=4", "--node", "frozen")
     head.wait_ready(actors=1)
-    first = threading.Event()
-    answers = []
-    client = threading.Thread(target=lambda: answers.append(ask(head, body, on_event=lambda a: first.set())))
-    client.start()
-    assert first.wait(10)
+    load = Load(head, [body]).wait(1)
     cluster.echo_worker(head, "echo:tokens=20", "--node", "well")
-    client.join(30)
+    answers = load.end()
     compare(answers, expected)
     report(capsys, f"frozen engine: gap {longest_gap_ms(answers):.0f} ms, stall after 800 ms")
     states = {w["node"]: w["state"] for w in head.status()["worker_nodes"]}
@@ -152,18 +150,17 @@ def test_answer_waits_for_its_worker_to_come_back(cluster):
     head = cluster.head()
     worker = cluster.echo_worker(head, SCRIPT)
     head.wait_ready(actors=1)
-
-    def one(i):
-        if i < 2:
-            return ask(head, bodies[i])
-        wait_for("both to run", lambda: head.status()["running"] == 2)
-        time.sleep(0.3)
-        worker.kill()
-        cluster.echo_worker(head, "echo:tokens=160,seed=77")
-        head.wait_ready(actors=1)
-        time.sleep(0.3)
-        return cluster.echo_worker(head, SCRIPT) and None
-    compare(together(3, one)[:2], expected)
+    cluster.pace(100)
+    load = Load(head, bodies)
+    head.wait_status(running=2)
+    load.wait(3)
+    worker.kill()
+    cluster.echo_worker(head, "echo:tokens=160,seed=77", "--node", "other")
+    wait_for("the other model's worker", lambda: [a["node"] for a in head.ready_actors()] == ["other"])
+    assert head.status()["queued"] == 2 and head.status()["running"] == 0
+    cluster.pace(0)
+    cluster.echo_worker(head, SCRIPT)
+    compare(load.end(), expected)
 
 
 def test_fan_out_survives(cluster):
@@ -173,12 +170,16 @@ def test_fan_out_survives(cluster):
     victim, *_ = [cluster.echo_worker(head, SCRIPT, "--node", n) for n in ("victim", "a", "b")]
     head.wait_ready(actors=3)
 
+    cluster.pace(100)
+
     def one(i):
         if i == 0:
             return head.ask("all of you", actors="all", temperature=0, max_tokens=100)
-        wait_for("all to run", lambda: head.status()["running"] == 3)
-        time.sleep(0.4)
-        return victim.kill() and None
+        head.wait_status(running=3)
+        head.tokens(6)
+        victim.kill()
+        wait_for("its answer to be moved", lambda: head.status()["jobs_rerouted"] == 1)
+        return cluster.pace(0)
     responses = together(2, one)[0]["responses"]
     assert len(responses) == 3 and len({r["response"] for r in responses}) == 1 and all(r["tokens"] == 100 for r in responses)
     assert {r["node"] for r in responses} == {"a", "b"}
@@ -190,19 +191,14 @@ def test_a_stream_whose_workers_are_all_killed_ends_with_an_error(cluster):
     head = cluster.head()
     good = cluster.echo_worker(head, SCRIPT, "--node", "good")
     head.wait_ready(actors=1)
-    first = threading.Event()
-    answers = []
-    body = {"prompt": "go", "max_tokens": 150, **STREAM}
-    client = threading.Thread(target=lambda: answers.append(ask(head, body, on_event=lambda a: first.set())))
-    client.start()
-    assert first.wait(10)
+    cluster.pace(100)
+    load = Load(head, [{"prompt": "go", "max_tokens": 150, **STREAM}]).wait(1)
     good.kill()
     for k in range(8):
         doomed = cluster.echo_worker(head, SCRIPT + ",freeze_at=1", "--node", f"doomed{k}")
         head.wait_status(running=1)
         doomed.kill()
-    client.join(30)
-    answer, = answers
+    answer, = load.end()
     assert answer.status == 200 and "attempts_max" in answer.error["message"] and answer.error["type"] == "unavailable_error"
     assert not answer.done and answer.after_error == 0 and answer.finish == {}
 
@@ -218,27 +214,21 @@ def test_exact_answers_survive_a_killed_worker(cluster, capsys):
     workers = {f"w{k}": cluster.worker(head, *REAL, "--exact", "--node", f"w{k}") for k in range(3)}
     head.wait_ready(actors=3)
 
-    def chat(i, **more):
-        return ask(head, bodies[i], "/v1/chat/completions", **more)
-    expected = [chat(i).what() for i in range(4)]
+    expected = [ask(head, body, "/v1/chat/completions").what() for body in bodies]
     assert [set(e["finish"].values()) <= {"stop", "length"} for e in expected] == [True] * 4
-    spoken = threading.Semaphore(0)
-    killed = []
-
-    def one(i):
-        if i < 4:
-            return chat(i, on_event=lambda a: len(a.times) == 8 and spoken.release())
-        for _ in range(3):
-            spoken.acquire(timeout=60)
-        busiest = max(head.ready_actors(), key=lambda a: a["in_flight"])["node"]
-        killed.append(datetime.datetime.now())
-        return workers[busiest].kill() and None
-    answers = together(5, one)[:4]
+    cluster.pace(100)
+    load = Load(head, bodies, "/v1/chat/completions").wait(8, streams=3)
+    busiest = max(head.ready_actors(), key=lambda a: a["in_flight"])["node"]
+    killed = datetime.datetime.now()
+    workers[busiest].kill()
+    wait_for("answers to resume elsewhere", lambda: head.status()["jobs_resumed"] > 0)
+    cluster.pace(0)
+    answers = load.end()
     compare(answers, expected)
     resumed = head.status()["jobs_resumed"]
     assert resumed > 0
     waits = [int(ms) for ms in re.findall(r"goes on at token \d+ after (\d+) ms", head.log)]
-    detected = detected_ms(head, killed[0])
-    assert detected < 1000  # 100 ms is promised; a test machine may be busy
+    assert "no sign of life" not in head.log  # by the end of its connection, not by its silence
+    detected = detected_ms(head, killed)
     report(capsys, f"real model, kill -9: seen after {detected:.0f} ms; {resumed} answers went on elsewhere, without a token for "
            f"{waits} ms at the head; longest gap at a client {longest_gap_ms(answers):.0f} ms")

@@ -13,17 +13,18 @@ def answered(answers):
     return [a for a in answers if a and a["final_response"]]
 
 
-def survive(head, victim, ask):
-    """30 requests come while `victim` is stopped, so that none of those it gets can have a first token; when every slot
-    of the cluster is taken, it is killed with -9. The answers."""
-    victim.send(signal.SIGSTOP)
+def survive(cluster, head, victim, ask):
+    """30 requests come while no engine gets to a first token; when every slot of the cluster is taken, `victim` is killed with -9, and
+    the others compute. The answers."""
+    cluster.pace(600000)
     slots = sum(a["slots"] for a in head.ready_actors())
 
     def one(i):
         if i < 30:
             return ask(i)
         head.wait_status(running=slots, queued=30 - slots)
-        return victim.kill() and None
+        victim.kill()
+        return cluster.pace(0)
     return together(31, one)[:30]
 
 
@@ -31,9 +32,9 @@ def test_30_requests_survive_a_killed_worker(cluster):
     """Given three workers and 30 requests that wait for their first token; when one worker is killed with -9; then all 30
     are answered by the other two, and those that it had were moved."""
     head = cluster.head("--lost-after-ms", 60000)
-    victim, *_ = [cluster.echo_worker(head, "echo:tokens=5,prefill_us=500", "--node", n) for n in ("victim", "a", "b")]
+    victim, *_ = [cluster.echo_worker(head, "echo:tokens=5", "--node", n) for n in ("victim", "a", "b")]
     head.wait_ready(actors=3)
-    answers = survive(head, victim, lambda i: head.ask(f"{i} " + "word " * 50))
+    answers = survive(cluster, head, victim, lambda i: head.ask(f"{i} " + "word " * 50))
     assert len(answered(answers)) == 30
     assert {a["answered_by"]["node"] for a in answers} == {"a", "b"}
     status = head.status()
@@ -49,7 +50,7 @@ def test_30_real_requests_survive_a_killed_worker(cluster):
     head.wait_ready(actors=3)
     prompts = [f"Count from {i} to {i + 9}." for i in range(5)]
     expected = [head.ask(p, max_tokens=4, temperature=0)["final_response"] for p in prompts]
-    answers = survive(head, victim, lambda i: head.ask(prompts[i % 5], max_tokens=4, temperature=0))
+    answers = survive(cluster, head, victim, lambda i: head.ask(prompts[i % 5], max_tokens=4, temperature=0))
     assert [a and a["final_response"] for a in answers] == expected * 6
     assert head.status()["workers"] == 2
 
@@ -58,14 +59,16 @@ def test_hung_worker_is_lost(cluster):
     """Given two workers and jobs that wait for their first token; when one worker is stopped with SIGSTOP (it hangs, its
     connection stays open); then it is noticed within the time for lost workers, and its jobs are answered by the other.
     When it goes on, it joins again."""
-    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 1000)
-    hung, _ = [cluster.echo_worker(head, "echo:tokens=5,prefill_us=2000,rows=64", "--slots", 2, "--node", n) for n in ("hung", "well")]
+    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 2000)
+    hung, _ = [cluster.echo_worker(head, "echo:tokens=5", "--slots", 2, "--node", n) for n in ("hung", "well")]
     head.wait_ready(actors=2)
+    cluster.pace(600000)
 
     def ask(i):
         if i == 8:
             wait_for("all slots busy", lambda: all(a["in_flight"] == 2 for a in head.ready_actors()))
-            return hung.send(signal.SIGSTOP)
+            hung.send(signal.SIGSTOP)
+            return cluster.pace(0)
         return head.ask(f"{i} " + "word " * 20)
     answers = together(9, ask)[:8]
     assert len(answered(answers)) == 8

@@ -40,7 +40,7 @@ def test_leaving_worker_says_goodbye(cluster):
         head.wait_ready(actors=1)
         assert worker.stop(number) == 0
         assert "left the cluster" in worker.log
-        head.wait_ready(actors=0, timeout_s=10)
+        head.wait_ready(actors=0)
 
 
 def test_worker_waits_for_its_head(cluster):

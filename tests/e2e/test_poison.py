@@ -2,15 +2,14 @@
 
 import json
 import signal
-import threading
 import time
 
 import pytest
 
 from cluster import together, wait_for
-from streams import ask
+from streams import Load, ask
 
-SCRIPT = "echo:tokens=200,decode_us=8000"
+SCRIPT = "echo:tokens=200"
 STREAM = {"stream": True, "stream_options": {"include_usage": True}, "temperature": 1}
 
 
@@ -35,11 +34,9 @@ def test_poison_gets_two_workers_and_no_third(cluster, options, stream):
     head = cluster.head("--beat-ms", 100, "--lost-after-ms", 3000)
     workers = [cluster.echo_worker(head, f"{SCRIPT},{options}", "--slots", 16, "--node", f"w{k}") for k in range(4)]
     head.wait_ready(actors=4)
-    answers = [None] * 20
-    threads = [threading.Thread(target=lambda i=i: answers.__setitem__(i, ask(head, asked[i]))) for i in range(20)]
-    for t in threads:
-        t.start()
-    wait_for("the streams to run", lambda: head.status()["running"] >= 10)
+    cluster.pace(100)
+    load = Load(head, asked)
+    head.wait_status(running=20)
     body = {"prompt": "drink this hemlock", "max_tokens": 200, "temperature": 0}
     if stream:
         poisoned = ask(head, {**body, **STREAM})
@@ -50,9 +47,8 @@ def test_poison_gets_two_workers_and_no_third(cluster, options, stream):
         assert code == 422 and headers["x-request-id"].startswith("cmpl-")
         error = json.loads(text)["error"]
         assert error["code"] == "request_crashes_workers" and headers["x-request-id"] in error["message"]
-    for t in threads:
-        t.join(60)
-    assert [a.what() for a in answers] == expected
+    cluster.pace(0)
+    assert load.what() == expected
     wait_for("two crashed workers", lambda: len(dead(workers)) == 2)
     assert [w.popen.returncode for w in dead(workers)] == [-signal.SIGABRT] * 2
     assert all("manta crash report" in w.log for w in dead(workers))
@@ -66,22 +62,21 @@ def test_poison_gets_two_workers_and_no_third(cluster, options, stream):
 def test_workers_killed_from_outside_condemn_nobody(cluster):
     """Given one stream alone on its worker; when that worker is killed with -9, or told to crash by a signal from outside, four times before
     a new token comes; then the request is not held to be poison: the fifth worker ends the answer, to the byte."""
-    slow = "echo:tokens=40,decode_us=2000,prefill_us=60000"  # a second and more before the first token
+    slow = "echo:tokens=40"
     body = bodies(1)[0]
     calm = cluster.head()
     cluster.echo_worker(calm, "echo:tokens=40")
     calm.wait_ready(actors=1)
     expected = ask(calm, body).what()
     head = cluster.head("--beat-ms", 100)
-    answers = []
-    client = threading.Thread(target=lambda: answers.append(ask(head, body)))
-    client.start()
+    cluster.pace(600000)  # no first token
+    load = Load(head, [body])
     for number in signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL:
         worker = cluster.echo_worker(head, slow)
         head.wait_status(running=1)
-        time.sleep(0.2)  # it computes the prompt
+        time.sleep(0.2)  # so that it most likely computes the prompt; the outcome is the same if it does not yet
         worker.send(number)
         assert worker.wait() == -number
+    cluster.pace(0)
     cluster.echo_worker(head, slow)
-    client.join(60)
-    assert [a.what() for a in answers] == [expected]
+    assert load.what() == [expected]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cluster import SANITIZED, together, wait_for
+from cluster import PATIENCE_S, SANITIZED, together, wait_for
 
 KEYS = "# of the house\nanna: first-secret\n\nben: second-secret\nben: third-secret\n"
 MIB = 1 << 20
@@ -38,16 +38,20 @@ class Asking:
 
     def join(self):
         for t in self.threads:
-            t.join(60)
+            t.join(PATIENCE_S)
         assert all(status == 200 for _, status, *_ in self.done), [d[:2] for d in self.done]
 
 
-def one_slot(cluster, *flags, script="echo:tokens=20,decode_us=5000", **options):
-    """A head with one actor that answers one prompt after the other, each in about 0.1 s."""
+def one_slot(cluster, *flags, pace_ms=0, **options):
+    """A head with one actor that answers one prompt after the other, each of 20 tokens."""
     head = cluster.head(*flags, **options)
-    cluster.echo_worker(head, script, "--slots", 1)
+    cluster.echo_worker(head, "echo:tokens=20", "--slots", 1)
     wait_for("a ready actor", lambda: '"status":"ready"' in head.request("GET", "/readyz")[2])
+    cluster.pace(pace_ms)
     return head
+
+
+HELD = 600000  # a pace at which nothing is answered
 
 
 def bearer(key):
@@ -59,14 +63,17 @@ def test_a_key_that_floods_does_not_hold_up_another(cluster, tmp_path):
     second key; then each of the two is answered after two of the thirty at most, and neither status nor metrics nor the
     list of requests says more of a key than its name."""
     (tmp_path / "keys").write_text(KEYS)
-    head = one_slot(cluster, "--api-key-file", tmp_path / "keys")
+    head = one_slot(cluster, "--api-key-file", tmp_path / "keys", pace_ms=HELD)
     anna, ben, also_ben = (bearer(k) for k in ("first-secret", "second-secret", "third-secret"))
     asking = Asking(head)
     asking.many(31, "anna", anna)
-    wait_for("thirty that wait", lambda: head.get("/manta/status", headers=anna)["queued"] >= 28)
+    wait_for("thirty that wait", lambda: head.get("/manta/status", headers=anna)["queued"] == 30)
     for headers in ben, also_ben:
+        cluster.pace(HELD)
         before = len(asking.done)
         asking.ask("ben", headers)
+        wait_for("ben to wait", lambda: any(t["name"] == "ben" and t["queued"] for t in head.get("/manta/status", headers=anna)["tenants"]))
+        cluster.pace(5)
         wait_for("ben's answer", lambda: "ben" in asking.names()[before:])
         assert asking.names()[before:].index("ben") <= 3, asking.names()[before:]
     texts = [head.request("GET", path, headers=ben)[2] for path in ("/manta/status", "/manta/requests", "/metrics")]
@@ -107,12 +114,14 @@ def test_bad_files_of_keys(run, tmp_path, text, says):
 def test_tenants_by_header(cluster, header):
     """Given a head without keys; when a header says whose a request is, then a tenant that asks once does not wait for the
     twenty of another; a name that is none is refused."""
-    head = one_slot(cluster)
+    head = one_slot(cluster, pace_ms=HELD)
     asking = Asking(head)
     asking.many(21, "crowd", {header: "crowd"})
-    wait_for("twenty that wait", lambda: head.status()["queued"] >= 18)
+    head.wait_status(queued=20)
     before = len(asking.done)
     asking.ask("one", {header: "somebody"})
+    head.wait_status(queued=21)
+    cluster.pace(5)
     wait_for("the answer", lambda: "one" in asking.names())
     assert asking.names()[before:].index("one") <= 3
     asking.join()
@@ -123,13 +132,14 @@ def test_tenants_by_header(cluster, header):
 def test_priority(cluster):
     """Given a queue; when a prompt says a lower number than those before it, then it is answered first; when it says a higher
     one, last; a number out of range is refused with the range."""
-    head = one_slot(cluster)
+    head = one_slot(cluster, pace_ms=HELD)
     asking = Asking(head)
     asking.ask("runs")
     head.wait_status(running=1)
     for name, priority, queued in ("patient", 3, 1), ("plain", 0, 2), ("urgent", -3, 3):
         asking.ask(name, priority=priority)
         head.wait_status(queued=queued)
+    cluster.pace(5)
     asking.join()
     assert asking.names() == ["runs", "urgent", "plain", "patient"]
     status, answer = head.post("/v1/completions", {"prompt": "x", "priority": 101})
@@ -149,7 +159,8 @@ def test_a_request_can_be_watched(cluster):
         status, _, text = head.request("GET", path)
         return json.loads(text) if status == 200 else {"state": status}
     wait_for("its entry", lambda: state()["state"] == "no worker yet")
-    cluster.echo_worker(head, "echo:tokens=60,decode_us=20000,load_ms=1500", "--slots", 1)
+    cluster.pace(200)
+    cluster.echo_worker(head, "echo:tokens=60,load_ms=1500", "--slots", 1)
     wait_for("its model's loading", lambda: state()["state"] == "loading" and 0 <= state()["loading"] <= 1)
     wait_for("its tokens", lambda: state()["state"] == "running" and state()["tokens"] > 3)
     seen = state()
@@ -161,6 +172,7 @@ def test_a_request_can_be_watched(cluster):
     listed = head.get("/manta/requests")
     assert [r["client_id"] for r in listed["request_list"]] == ["my first", "second"] and listed["running"] == 1
     assert state(f"/manta/requests/{listed['request_list'][1]['id']}")["client_id"] == "second"
+    cluster.pace(0)
     asking.join()
     ids = {name: answered["x-request-id"] for name, _, answered, *_ in asking.done}
     assert [r["id"] for r in listed["request_list"]] == [ids["first"], ids["second"]]
@@ -171,7 +183,7 @@ def test_when_to_come_back_is_true(cluster):
     """Given a queue that two tenants fill, one of them with far more; when either is turned away, then Retry-After is the time
     after which its own part of the queue has been answered, to within a factor of two; and what a request is told of its
     own time while it waits is as true."""
-    head = one_slot(cluster, "--queue-jobs", 40, script="echo:tokens=20,decode_us=15000")
+    head = one_slot(cluster, "--queue-jobs", 40, pace_ms=30)
     many, few = {"x-tenant-id": "many"}, {"x-tenant-id": "few"}
     asking = Asking(head)
     asking.many(6, "warm up")  # so that there is a pace to go by
@@ -197,7 +209,8 @@ def test_when_to_come_back_with_several_slots(cluster):
     """Given an actor with four slots whose answers end together; when the queue is full, then Retry-After counts four at a
     time."""
     head = cluster.head("--queue-jobs", 32)
-    cluster.echo_worker(head, "echo:tokens=20,decode_us=40000", "--slots", 4)
+    cluster.echo_worker(head, "echo:tokens=20", "--slots", 4)
+    cluster.pace(60)
     head.wait_ready(actors=1)
     asking = Asking(head)
     asking.many(20, "warm up")

@@ -5,28 +5,34 @@ import time
 
 import pytest
 
-from cluster import SLOWED, wait_for
+from cluster import SLOWED, pace_file, wait_for
 from streams import ask
 from test_move import PROMPT, STREAM, Stream, totals, undisturbed
 
-# A token takes 10 ms, on a throttled worker 80: of 200 tokens the most are still to come when the other worker joins.
+# A token takes the slow worker a second: most of 200 are still to come when the other worker joins.
 SCRIPT = "echo:tokens=200,decode_us=10000,prefill_us=100,kv=4k"
 
 
 @pytest.mark.parametrize("switch", ["on", "off"])
 def test_an_answer_leaves_a_slow_worker(cluster, switch):
-    """Given an answer on a throttled worker; when a fast one joins and is seen to be fast; then the answer goes on there with what is
+    """Given an answer on a slow worker; when a fast one joins and is seen to be fast; then the answer goes on there with what is
     computed of it, ends in a fraction of the time, and the client has the undisturbed one. With --rebalance=off it stays."""
     body = {**STREAM, "prompt": PROMPT, "temperature": 1}
     expected = undisturbed(cluster, SCRIPT, body)
     head = cluster.head("--beat-ms", 100, f"--rebalance={switch}")
-    cluster.echo_worker(head, SCRIPT, "--node", "slow", "--throttle", 8)
+    cluster.echo_worker(head, SCRIPT, "--node", "slow", "--debug-pace", pace_file(cluster.folder, "slow"))
     head.wait_ready(actors=1)
+    cluster.pace(1000, "slow")
     stream = Stream(head, body)
-    stream.wait(5)
+    stream.wait(3)
     cluster.echo_worker(head, SCRIPT, "--node", "fast")
     head.wait_ready(actors=2)
     ask(head, {"prompt": "how fast are you?", "max_tokens": 10})  # the router takes the idle one
+    if switch == "on":
+        wait_for("the answer to leave the slow worker", lambda: totals(head)["jobs_rebalanced"] == 1)
+    else:
+        stream.wait_more(3)
+        cluster.pace(0, "slow")
     answer = stream.end()
     assert answer.what() == expected.what()
     moves = re.findall(r"\[REBALANCE\] job 1 leaves actor 0, which is slow, jobs=1: .*from=slow to=fast", head.log)
@@ -35,15 +41,14 @@ def test_an_answer_leaves_a_slow_worker(cluster, switch):
         return
     assert len(moves) == 1 and totals(head)["jobs_rebalanced"] == 1
     assert SLOWED or totals(head)["jobs_moved"] == 1
-    assert answer.times[-1] - answer.times[0] < 12  # 16 s where it was
     assert "\nmanta_jobs_rebalanced_total 1\n" in head.request("GET", "/metrics")[2]
 
 
 def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
     """Given three answers on a worker that computes one after the other; when an idle worker joins; then they are shared out, and
     each client has the undisturbed answer."""
-    script = "echo:tokens=150,decode_us=1000,stream_us=20000,prefill_us=100,kv=4k"
-    bodies = [{**STREAM, "prompt": f"{i} {PROMPT}", "temperature": 1} for i in range(3)]
+    script = "echo:tokens=450,decode_us=1000,stream_us=20000,prefill_us=100,kv=4k"
+    bodies = [{**STREAM, "prompt": f"{i} {PROMPT}", "temperature": 1, "max_tokens": 450} for i in range(3)]
     expected = [undisturbed(cluster, script, body).what() for body in bodies]
     head = cluster.head("--beat-ms", 100)
     cluster.echo_worker(head, script, "--node", "a")
@@ -55,8 +60,9 @@ def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
     head.wait_ready(actors=2)
     wait_for("an answer to go elsewhere", lambda: totals(head)["jobs_rebalanced"] >= 1)
     assert [s.end().what() for s in streams] == expected
-    assert totals(head)["jobs_rebalanced"] == 1 and totals(head)["calls_failed"] == 0
-    assert re.search(r"\[REBALANCE\] job \d leaves actor 0, which has jobs=3: ", head.log)
+    assert totals(head)["calls_failed"] == 0
+    left = re.findall(r"\[REBALANCE\] job (\d) leaves actor 0, which has jobs=(\d): ", head.log)
+    assert left[0][1] == "3" and len({job for job, _ in left}) == len(left) == totals(head)["jobs_rebalanced"]  # none leaves twice
 
 
 @pytest.mark.model

@@ -15,10 +15,9 @@ import pytest
 
 import swarm
 from cluster import REAL, Head, free_port, together, wait_for
-from streams import Answer, ask, compare, running
+from streams import Answer, Load, ask, compare, running
 
-SCRIPT = "echo:tokens=200,decode_us=12000,prefill_us=200"
-PLAIN = SCRIPT.split(",", maxsplit=1)[0]
+SCRIPT = "echo:tokens=200"
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 FAN_OUT = "/manta/process_prompt"
 
@@ -40,7 +39,7 @@ def whole_bodies(n):
     return [{"prompt": f"whole {i}: tell me of rays", "seed": i, "max_tokens": 150, **kind} for i, kind in zip(range(n), itertools.cycle(kinds))]
 
 
-def undisturbed(cluster, asked, script=PLAIN):
+def undisturbed(cluster, asked, script=SCRIPT):
     head = cluster.head()
     cluster.echo_worker(head, script, "--slots", 64)
     head.wait_ready(actors=1)
@@ -50,7 +49,7 @@ def undisturbed(cluster, asked, script=PLAIN):
 def replace(cluster, old, *flags, **options):
     """The new head; the old one has ended with 0."""
     new = cluster.head("--replace", *flags, port=old.port, **options)
-    assert old.wait(10) == 0, old.log
+    assert old.wait() == 0, old.log
     return new
 
 
@@ -82,19 +81,17 @@ def test_a_hundred_streams_live_through_three_heads(cluster, capsys):
     half = socket.create_connection(("127.0.0.1", head.port))
     half.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n")
     heads, took = [head], []
-
-    def fault():
-        running(head, 80)
-        for _ in range(3):
-            time.sleep(0.5)
-            began = time.monotonic()
-            heads.append(replace(cluster, heads[-1]))
-            took.append(time.monotonic() - began)
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: ask(head, asked[i]))
-    strike.join()
-    assert len(heads) == 4
+    cluster.pace(200)
+    load = Load(head, asked)
+    wait_for("all requests to be there", lambda: (s := head.status())["running"] == 80 and s["running"] + s["queued"] >= len(asked))
+    for _ in range(3):
+        load.wait_more(40)
+        began = time.monotonic()
+        heads.append(replace(cluster, heads[-1]))
+        took.append(time.monotonic() - began)
+    load.wait_more(40)
+    cluster.pace(0)
+    answers = load.end()
     compare(answers, expected)
     assert all(c.get("/health")[0] == 200 for c in idle), "a connection on which nothing happened is of the last head"
     half.sendall(b"\r\n")
@@ -115,6 +112,7 @@ def test_those_who_wait_keep_their_place(cluster):
     cluster.echo_worker(head, SCRIPT, "--slots", 1)
     head.wait_ready(actors=1)
     ended, threads = [], []
+    cluster.pace(2000)
 
     def client(i):
         answer = ask(head, {"prompt": f"{i}", "max_tokens": 20, "stream": i % 2 == 0, "seed": i})
@@ -128,6 +126,7 @@ def test_those_who_wait_keep_their_place(cluster):
     new = replace(cluster, head)
     after = new.get("/manta/requests")["request_list"]
     assert [r["id"] for r in after][-5:] == [r["id"] for r in before][-5:]
+    cluster.pace(50)  # a second between the ends of two answers
     for t in threads:
         t.join()
     assert ended == sorted(ended) and len(ended) == 8
@@ -141,7 +140,14 @@ def test_a_fan_out_lives_through_it(cluster):
         cluster.echo_worker(head, SCRIPT, "--slots", 1, "--node", node)
     head.wait_ready(actors=3)
     asked = [{"prompt": "tell", "actors": "all", "stream": s, "max_tokens": 80, "seed": 5} for s in (True, False, True, False)]
-    one = threading.Timer(0.3, lambda: replace(cluster, head))
+    cluster.pace(300)
+
+    def fault():
+        head.wait_status(running=3, queued=9)
+        head.tokens(3)
+        replace(cluster, head)
+        cluster.pace(0)
+    one = threading.Thread(target=fault)
     one.start()
     answers = together(4, lambda i: head.request("POST", FAN_OUT, json.dumps(asked[i])))
     one.join()
@@ -165,10 +171,16 @@ def test_a_fan_out_lives_through_it(cluster):
 def test_embeddings_are_computed_again(cluster):
     """Given embeddings of many texts that run and that wait, when the head is replaced, each gets all its vectors."""
     head = cluster.head()
-    cluster.echo_worker(head, "echo:embed=8,decode_us=100000", "--slots", 2)
+    cluster.echo_worker(head, "echo:embed=8", "--slots", 2)
     head.wait_ready(actors=1)
     asked = [{"input": [f"text {i}.{k}" for k in range(1 + 9 * (i % 2))], "encoding_format": "float", "dimensions": 4} for i in range(12)]
-    one = threading.Timer(0.4, lambda: replace(cluster, head))
+    cluster.pace(1000)
+
+    def fault():
+        running(head, 1)
+        replace(cluster, head)
+        cluster.pace(0)
+    one = threading.Thread(target=fault)
     one.start()
     answers = together(len(asked), lambda i: head.post("/v1/embeddings", asked[i]))
     one.join()
@@ -184,17 +196,19 @@ def test_a_slow_reader_and_what_is_half_sent(cluster):
     body = {"prompt": "long", "max_tokens": 1800, "seed": 3, "logprobs": 5, **STREAM}
     (want,) = undisturbed(cluster, [body], "echo:tokens=1900")
     head = cluster.head()
-    cluster.echo_worker(head, "echo:tokens=1900,decode_us=600")
+    cluster.echo_worker(head, "echo:tokens=1900")
     head.wait_ready(actors=1)
+    cluster.pace(20)
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     s.connect(("127.0.0.1", head.port))
     text = json.dumps(body)
     s.sendall(f"POST /v1/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode())
-    time.sleep(0.6)
+    head.tokens(100)
     new = replace(cluster, head)
-    time.sleep(0.3)
+    new.tokens(200)
     newest = replace(cluster, new)
+    cluster.pace(0)
     reply = http.client.HTTPResponse(s)
     reply.begin()
     answer = Answer()
@@ -214,18 +228,16 @@ def test_a_worker_dies_in_that_very_moment(cluster):
     workers = [cluster.echo_worker(head, SCRIPT, "--slots", 32) for _ in range(2)]
     head.wait_ready(actors=2)
 
-    def fault():
-        running(head, 20)
-        time.sleep(0.5)
-        workers[0].send(signal.SIGSTOP)
-        new = replace(cluster, head)
-        workers[0].kill()
-        new.wait_line("1 of 2 workers of the former head are back")
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: ask(head, asked[i]))
-    strike.join()
-    compare(answers, expected)
+    cluster.pace(200)
+    load = Load(head, asked)
+    running(head, 20)
+    load.wait_more(40)
+    workers[0].send(signal.SIGSTOP)
+    new = replace(cluster, head)
+    workers[0].kill()
+    new.wait_line("1 of 2 workers of the former head are back")
+    cluster.pace(0)
+    compare(load.end(), expected)
 
 
 def test_a_client_that_seeks(cluster):
@@ -303,7 +315,6 @@ def test_what_is_no_new_head(cluster):
     head.wait_ready(actors=1)
 
     def fault():
-        running(head, 10)
         with dial(head) as s:
             say(s, replace_frame(format=77))
             assert b"in format" in s.recv(4000)
@@ -318,11 +329,12 @@ def test_what_is_no_new_head(cluster):
                 pass
         wait_for("four refusals", lambda: len(re.findall("does not get it, this one goes on", head.log)) == 4)
         assert "in format" in head.log
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: ask(head, asked[i]))
-    strike.join()
-    compare(answers, expected)
+    cluster.pace(200)
+    load = Load(head, asked)
+    running(head, 10)
+    fault()
+    cluster.pace(0)
+    compare(load.end(), expected)
     assert head.running()
     replace(cluster, head).wait_ready(actors=1)
 
@@ -343,7 +355,6 @@ def test_a_new_head_that_is_killed_at_once(cluster):
     head.wait_ready(actors=1)
 
     def fault():
-        running(head, 20)
         for ms in (0, 2, 4, 6, 8, 10):
             new = cluster.add(Head, ["head", "--port", head.port, "--replace"])
             time.sleep(ms / 1000)
@@ -355,11 +366,12 @@ def test_a_new_head_that_is_killed_at_once(cluster):
                 new.send(signal.SIGCONT)
                 return
             new.kill()
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: ask(head, asked[i]))
-    strike.join()
-    compare(answers, expected)
+    cluster.pace(200)
+    load = Load(head, asked)
+    running(head, 20)
+    fault()
+    cluster.pace(0)
+    compare(load.end(), expected)
 
 
 @pytest.mark.model
@@ -374,16 +386,15 @@ def test_the_real_model_in_exact_mode(cluster, capsys):
     path = "/v1/chat/completions"
     expected = [ask(head, body, path).what() for body in asked]
     heads = [head]
-
-    def fault():
-        running(head, 4)
-        for _ in range(2):
-            time.sleep(0.6)
-            heads.append(replace(cluster, heads[-1]))
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: ask(head, asked[i], path))
-    strike.join()
+    cluster.pace(200)
+    load = Load(head, asked, path)
+    running(head, 4)
+    for _ in range(2):
+        load.wait_more(6)
+        heads.append(replace(cluster, heads[-1]))
+    load.wait_more(6)
+    cluster.pace(0)
+    answers = load.end()
     compare(answers, expected)
     with capsys.disabled():
         print(f"\n    longest gap {max(a.gap_s for a in answers) * 1000:.0f} ms")

@@ -10,11 +10,10 @@ import time
 
 import pytest
 
-from cluster import REAL, free_port, together
-from streams import Traveller, ask, compare, running
+from cluster import REAL, free_port, together, wait_for
+from streams import Load, Traveller, ask, compare, on_their_way, running
 
-SCRIPT = "echo:tokens=160,decode_us=12000,prefill_us=200"
-PLAIN = SCRIPT.split(",", maxsplit=1)[0]
+SCRIPT = "echo:tokens=160"
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -32,7 +31,7 @@ def bodies(n):
 
 def undisturbed(cluster, asked):
     head = cluster.head()
-    cluster.echo_worker(head, PLAIN)
+    cluster.echo_worker(head, SCRIPT)
     head.wait_ready(actors=1)
     return [ask(head, body).what() for body in asked]
 
@@ -64,16 +63,18 @@ def test_the_head_is_killed_and_comes_back(cluster, capsys):
         cluster.echo_worker(head, SCRIPT, "--slots", 40)
     head.wait_ready(actors=2)
     heads = [head]
+    cluster.pace(100)
+    travellers = [Traveller([head], body) for body in asked]  # the same port again
 
     def fault():
         running(head, 80)
-        time.sleep(0.5)
+        on_their_way(travellers, 50)
         head.kill()
-        time.sleep(0.4)
         heads.append(cluster.head(port=port))
+        wait_for("streams to be taken over", lambda: heads[1].log.count("goes on here") >= 40)
+        cluster.pace(0)
     strike = threading.Thread(target=fault)
     strike.start()
-    travellers = [Traveller([head], body) for body in asked]  # the same port again
     answers = together(len(asked), lambda i: travellers[i].go())
     strike.join()
     compare(answers, expected)
@@ -96,13 +97,17 @@ def test_two_heads_and_one_dies(cluster, capsys):
     for head in (first, second):
         head.wait_ready(actors=2)
 
+    cluster.pace(100)
+    travellers = [Traveller([first, second], body, method=("POST", "GET")[i % 2]) for i, body in enumerate(asked)]
+
     def fault():
         running(first, 80)
-        time.sleep(0.6)
+        on_their_way(travellers, 50)
         first.kill()
+        wait_for("streams to be taken over", lambda: second.log.count("goes on here") >= 40)
+        cluster.pace(0)
     strike = threading.Thread(target=fault)
     strike.start()
-    travellers = [Traveller([first, second], body, method=("POST", "GET")[i % 2]) for i, body in enumerate(asked)]
     answers = together(len(asked), lambda i: travellers[i].go())
     strike.join()
     compare(answers, expected)
@@ -194,22 +199,20 @@ def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):
     """Given a head that is stopped for longer than its workers wait, when it goes on, its streams end well: other workers take them."""
     asked = bodies(6)
     expected = undisturbed(cluster, asked)
-    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 500)
-    for _ in range(2):
-        cluster.echo_worker(head, SCRIPT, "--slots", 8)
+    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 1500)
+    workers = [cluster.echo_worker(head, SCRIPT, "--slots", 8) for _ in range(2)]
     head.wait_ready(actors=2)
-
-    def fault():
-        running(head, 6)
-        time.sleep(0.3)
-        head.send(signal.SIGSTOP)
-        time.sleep(1.2)
-        head.send(signal.SIGCONT)
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: ask(head, asked[i]))
-    strike.join()
-    compare(answers, expected)
+    cluster.pace(100)
+    load = Load(head, asked)
+    running(head, 6)
+    load.wait(2, streams=6)
+    head.send(signal.SIGSTOP)
+    for worker in workers:
+        worker.wait_line("CLUSTER CONNECTION.* lost: ")
+    head.send(signal.SIGCONT)
+    head.wait_ready(actors=2)
+    cluster.pace(0)
+    compare(load.end(), expected)
 
 
 @pytest.mark.model
@@ -224,15 +227,18 @@ def test_exact_answers_of_the_real_model_outlive_their_head(cluster, capsys):
               "logprobs": True, **STREAM} for i in range(6)]
     path = "/v1/chat/completions"
     expected = [ask(head, body, path).what() for body in asked]
+    cluster.pace(100)
+    travellers = [Traveller([head], body, path) for body in asked]
 
     def fault():
         running(head, 4)
-        time.sleep(0.8)
+        on_their_way(travellers, 4)
         head.kill()
-        cluster.head(port=port)
+        again = cluster.head(port=port)
+        wait_for("streams to be taken over", lambda: again.log.count("goes on here") >= 3)
+        cluster.pace(0)
     strike = threading.Thread(target=fault)
     strike.start()
-    travellers = [Traveller([head], body, path) for body in asked]
     answers = together(len(asked), lambda i: travellers[i].go())
     strike.join()
     compare(answers, expected)

@@ -54,7 +54,7 @@ def test_a_killed_parent_leaves_no_orphan(up):
     """Given a cluster; when its parent is killed with -9; then all its children end at once."""
     pids = everybody(up)
     up.kill()
-    wait_for("the end of all children", lambda: not any(alive(pid) for pid in pids), 5)
+    wait_for("the end of all children", lambda: not any(alive(pid) for pid in pids))
 
 
 def test_a_killed_worker_comes_back(up):
