@@ -89,11 +89,6 @@ static int check_new(const struct head *h, const struct wire_actor *m, struct fa
 
 /* ---- records ---- */
 
-static float speed_of(float said)
-{
-    return isfinite(said) && said > 0 ? said : 0; /* 0: unknown */
-}
-
 static void set_string(char **field, char *value)
 {
     free(*field);
@@ -131,8 +126,8 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
     a->kv_bytes = m->kv_bytes;
     a->compute_bytes = m->compute_bytes;
     a->progress = isfinite(m->progress) ? fminf(fmaxf(m->progress, 0), 1) : 0;
-    a->prefill_tps = speed_of(m->prefill_tps);
-    head_pool_paced(a, speed_of(m->decode_tps));
+    a->prefill_tps = router_speed(m->prefill_tps, HEAD_PREFILL_TPS_MAX);
+    head_pool_paced(a, router_speed(m->decode_tps, HEAD_DECODE_TPS_MAX));
 }
 
 static struct actor *actor_new(struct head *h, struct worker *w, const struct wire_actor *m)

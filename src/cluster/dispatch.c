@@ -3,6 +3,7 @@
  * Before a step nobody waits beside a free slot (H8). So only two kinds of change matter, and both were noted down
  * while the step ran: jobs that came into a pool's queue, and actors that opened. Work is done for those alone, which
  * keeps a step's cost independent of how many workers and jobs there are. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -97,19 +98,28 @@ static void sample_holders(struct head *h, struct sample *s, const struct call *
     }
 }
 
-/* Who has not measured himself yet counts as the fastest of those who have: he is tried soon, and then it is known. */
+/* Where nothing is known of a speed, or nothing but what its worker claims of it: the fastest there is. */
+static double guess_speed(double said, double fastest, bool proven)
+{
+    return said <= 0 || (!proven && fastest > 0 && said > fastest) ? fastest : said;
+}
+
+/* Who has not measured himself yet counts as the fastest of those who have: he is tried soon, and then it is known. So does who says
+ * that he is faster, until an answer has come from him: one that never answers would else get every prompt. */
 static void guess_speeds(struct sample *s)
 {
-    double prefill = 0, decode = 0;
+    double all[2] = {0}, proven[2] = {0};
     for (size_t i = 0; i < s->n; i++) {
-        prefill = s->c[i].prefill_tps > prefill ? s->c[i].prefill_tps : prefill;
-        decode = s->c[i].decode_tps > decode ? s->c[i].decode_tps : decode;
+        bool has = s->who[i]->jobs_done > 0;
+        all[0] = fmax(all[0], s->c[i].prefill_tps);
+        all[1] = fmax(all[1], s->c[i].decode_tps);
+        proven[0] = has ? fmax(proven[0], s->c[i].prefill_tps) : proven[0];
+        proven[1] = has ? fmax(proven[1], s->c[i].decode_tps) : proven[1];
     }
     for (size_t i = 0; i < s->n; i++) {
-        if (s->c[i].prefill_tps <= 0)
-            s->c[i].prefill_tps = prefill;
-        if (s->c[i].decode_tps <= 0)
-            s->c[i].decode_tps = decode;
+        bool has = s->who[i]->jobs_done > 0;
+        s->c[i].prefill_tps = guess_speed(s->c[i].prefill_tps, proven[0] > 0 ? proven[0] : all[0], has);
+        s->c[i].decode_tps = guess_speed(s->c[i].decode_tps, proven[1] > 0 ? proven[1] : all[1], has);
     }
 }
 

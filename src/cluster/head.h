@@ -27,7 +27,9 @@ enum {
     HEAD_NAME_BYTES_MAX = 128,   /* node and model names, addresses */
     HEAD_LINE_BYTES_MAX = 512,   /* versions, engine, features, notes, reasons */
     HEAD_DIGEST_BYTES_MAX = 128,
-    HEAD_SLOTS_MAX = 4096,            /* of one actor */
+    HEAD_SLOTS_MAX = 1024,            /* of one actor */
+    HEAD_PREFILL_TPS_MAX = 1000000,   /* tokens/s: who claims more is taken to mean this … */
+    HEAD_DECODE_TPS_MAX = 100000,     /* … of one stream */
     HEAD_CONTEXT_MAX = 1 << 24,       /* tokens of one slot */
     HEAD_MODELS_MAX = 1024,           /* names remembered after their last actor has gone */
     HEAD_REQUEST_BYTES_MAX = 6 << 20, /* one prompt with everything: must fit a frame */

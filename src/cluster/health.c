@@ -151,16 +151,17 @@ void head_worker_judge(struct head *h, struct worker *w)
 
 /* ---- the beat ---- */
 
-static float measured(float said, float before)
+static float measured(float said, float before, float most)
 {
-    return isfinite(said) && said > 0 ? said : before;
+    float now = router_speed(said, most);
+    return now > 0 ? now : before;
 }
 
 /* False when the worker lost track of our jobs: then only a fresh link puts both sides right again. */
 static bool load_says(struct head *h, struct actor *a, const struct wire_load *load)
 {
-    a->prefill_tps = measured(load->prefill_tps, a->prefill_tps);
-    head_pool_paced(a, measured(load->decode_tps, a->decode_tps));
+    a->prefill_tps = measured(load->prefill_tps, a->prefill_tps, HEAD_PREFILL_TPS_MAX);
+    head_pool_paced(a, measured(load->decode_tps, a->decode_tps, HEAD_DECODE_TPS_MAX));
     a->token_age_ms = load->busy > 0 ? load->token_age_ms : 0;
     if (a->decode_tps > 0)
         actor_speed(h, a);

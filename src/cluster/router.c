@@ -1,6 +1,8 @@
 /* The unit is seconds: how long until the first token of this job, were it sent there now. */
 #include "cluster/router.h"
 
+#include <math.h>
+
 #include "base/must.h"
 
 /* Until any worker has measured itself all count as slow ones of today's laptops (FACTS: 300 and 120 tokens/s for a tiny
@@ -120,4 +122,9 @@ size_t router_pick(enum balance balance, const struct candidate *c, size_t n, st
         return c[drawn].avoid ? best : drawn;
     }
     return best;
+}
+
+float router_speed(float said, float most)
+{
+    return isfinite(said) && said > 0 ? fminf(said, most) : 0;
 }

@@ -39,4 +39,7 @@ double router_cost_s(const struct candidate *c);
 /* Index of the best of c[0..n); n > 0. Only BALANCE_RANDOM draws from rng. */
 size_t router_pick(enum balance balance, const struct candidate *c, size_t n, struct rng *rng);
 
+/* Of a speed that a worker claims, what is believed: 0: nothing. */
+float router_speed(float said, float most);
+
 #endif

@@ -327,11 +327,21 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
     head_job_failover(h, job, fault);
 }
 
-void head_done(struct head *h, struct worker *w, const struct wire_done *m)
+/* Clients pay for tokens: no more than the actor has room for. */
+static struct wire_done plausible(struct wire_done m, uint32_t most)
 {
-    struct flight *f = head_flight_of(h, w, m->job, m->attempt);
+    m.prompt_tokens = m.prompt_tokens < most ? m.prompt_tokens : most;
+    m.cached_tokens = m.cached_tokens < m.prompt_tokens ? m.cached_tokens : m.prompt_tokens;
+    m.completion_tokens = m.completion_tokens < most ? m.completion_tokens : most;
+    return m;
+}
+
+void head_done(struct head *h, struct worker *w, const struct wire_done *said)
+{
+    struct flight *f = head_flight_of(h, w, said->job, said->attempt);
     if (f == NULL)
         return;
+    const struct wire_done told = plausible(*said, f->actor->context), *m = &told;
     if (m->finish <= FINISH_NONE || m->finish > FINISH_ERROR) {
         head_link_refuse(h, w->link, ERR_PROTOCOL, false, "job %llu: done with the unknown finish %u",
                          (unsigned long long)m->job, m->finish);

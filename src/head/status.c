@@ -248,6 +248,8 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "token_floor_ms", c->token_floor_ms);
     put_limit(j, "worker_actors_max", HEAD_WORKER_ACTORS_MAX);
     put_limit(j, "actor_slots_max", HEAD_SLOTS_MAX);
+    put_limit(j, "actor_prefill_tps_max", HEAD_PREFILL_TPS_MAX);
+    put_limit(j, "actor_decode_tps_max", HEAD_DECODE_TPS_MAX);
     put_limit(j, "model_names_max", HEAD_MODELS_MAX);
     put_limit(j, "request_bytes_max", HEAD_REQUEST_BYTES_MAX);
     put_limit(j, "scale_max", HEAD_SCALE_MAX);

@@ -331,7 +331,7 @@ static int check_port(const struct up *u, struct fault *f)
         else
             fault_set(f, err, "port %u on %s is in use by %s: take another --port, or stop that first", port, host, who);
     }
-    return err;
+    return err == ERR_IN_USE ? err : 0; /* whatever else is wrong with the address, the head says, and what would be right */
 }
 
 int up_main(const struct settings *s)

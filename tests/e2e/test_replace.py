@@ -268,9 +268,9 @@ def test_nobody_is_there(run):
 
 
 def test_the_new_head_is_checked_first(cluster, run):
-    """Given a head that runs, when the new one may not listen as it is told, or has keys that are none, the running one is not even asked."""
+    """Given a head that runs, when the new one is told of another address, or has keys that are none, the running one is not even asked."""
     head = cluster.head()
-    assert "--api-key" in failing_head(run, "--host", "0.0.0.0", "--port", head.port, status=2)
+    assert "there is no running head" in failing_head(run, "--host", "0.0.0.0", "--port", head.port, status=4)
     assert "keys 1 and 2 are the same" in failing_head(run, "--port", head.port, "--api-key", "a,a", status=2)
     assert head.running() and "asked for" not in head.log
 

@@ -319,8 +319,8 @@ static void what_a_worker_may_not_say_ends_its_link(void **state)
     } cases[] = {
         {"actor 1 key=16", "actor key 16: a worker has at most 16 actors, keys from 0"},
         {"actor 1 state=unheard-of", "actor 0: unknown state 0"},
-        {"actor 1 slots=0", "actor 0 is ready with 0 slots: 1 to 4096 can be"},
-        {"actor 1 slots=5000", "actor 0 is ready with 5000 slots: 1 to 4096 can be"},
+        {"actor 1 slots=0", "actor 0 is ready with 0 slots: 1 to 1024 can be"},
+        {"actor 1 slots=1025", "actor 0 is ready with 1025 slots: 1 to 1024 can be"},
         {"actor 1 context=0", "actor 0 is ready with a context of 0 tokens: 1 to 16777216 can be"},
         {"actor 1 kind=7", "actor 0: kind 7 is neither chat (1) nor embedding (3)"},
         {"actor 1 model=", "actor 0: the model name must have 1 to 128 bytes of printable UTF-8"},
