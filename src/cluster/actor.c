@@ -15,6 +15,7 @@
 #include "base/must.h"
 #include "cluster/duty.h"
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 #include "cluster/poison.h"
 
 #define TAG "ACTOR REGISTRATION"

@@ -201,6 +201,7 @@ static void check_links(const struct head *h)
         const struct link *link = id_item(n, struct link, node);
         MUST((link->state == LINK_WORKER) == (link->worker != NULL)); /* H7 */
         MUST((link->state == LINK_NEW) == timer_is_set(&link->timer));
+        MUST((link->state == LINK_NEW) == (link->seat.group != NULL));
         MUST((link->state == LINK_LAUNCHER) == list_linked(&link->launches));
     }
 }

@@ -23,6 +23,7 @@
 #include "base/must.h"
 #include "cluster/find.h"
 #include "cluster/handover.h"
+#include "cluster/link.h"
 
 #define TAG "FAILOVER"
 

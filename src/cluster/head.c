@@ -34,6 +34,7 @@
 #include "cluster/duty.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 #include "cluster/seek.h"
 #include "cluster/take.h"
 
@@ -62,6 +63,7 @@ struct head_config head_config_default(void)
         .rebalance_every_ms = 1000,
         .rebalance_again_ms = 30000,
         .links_max = 4096,
+        .newcomers_max = 1024,
         .actors_max = 4096,
         .fanout_max = 64,
         .seeks_max = 1024,
@@ -158,6 +160,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     h->now_us = h->ticked_us = h->began_us = now_us;
     h->rng.seed = cfg->seed;
     idtab_init(&h->links);
+    crowd_init(&h->newcomers, rng_mix(cfg->seed));
     idtab_init(&h->workers);
     idtab_init(&h->actors);
     idtab_init(&h->calls);
@@ -219,6 +222,7 @@ void head_free(struct head *h)
     IDTAB_EACH(t, &h->tenants)
         head_tenant_free(id_item(t, struct tenant, node));
     idtab_fini(&h->links);
+    crowd_fini(&h->newcomers);
     idtab_fini(&h->workers);
     idtab_fini(&h->actors);
     idtab_fini(&h->calls);
@@ -280,7 +284,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
         h->now_us = ev->now_us;
     switch (ev->kind) {
     case HEAD_TICK: tick(h); break;
-    case HEAD_LINK_OPEN: head_link_open(h, ev->link, ev->peer); break;
+    case HEAD_LINK_OPEN: head_link_open(h, ev->link, ev->peer, ev->origin); break;
     case HEAD_LINK_MSG: head_link_msg(h, ev->link, ev->msg); break;
     case HEAD_LINK_CLOSED: head_link_closed(h, ev->link, ev->text); break;
     case HEAD_PROMPT: head_prompt(h, ev); break;

@@ -86,7 +86,8 @@ struct head_config {
     bool rebalance;             /* true: a job may leave a slow or crowded actor for an idle one: rebalance.c */
     uint32_t rebalance_every_ms; /* 1000: a pool with nobody idle, or a job that went, is not looked at again before */
     uint32_t rebalance_again_ms; /* 30000: the same job does not go again before */
-    uint32_t links_max;         /* 4096 */
+    uint32_t links_max;         /* 4096 that have said hello */
+    uint32_t newcomers_max;     /* 1024 that have not: then the oldest of the address with the most gives way */
     uint32_t actors_max;        /* 4096 */
     uint32_t fanout_max;        /* 64 branches of one call */
     uint32_t seeks_max;         /* 1024 streams that are looked for at the workers */
@@ -118,6 +119,7 @@ struct head_event {
     uint64_t now_us;               /* monotonic; never falls */
     uint64_t link;                 /* LINK_*: rising numbers given by the program */
     struct str peer;               /* LINK_OPEN: address of the dialler, "127.0.0.1:4312" */
+    uint64_t origin;               /* LINK_OPEN: equal for diallers from one address */
     struct str text;               /* LINK_CLOSED; DUTY: the worker's name */
     const struct wire_msg *msg;    /* LINK_MSG; borrowed for the call */
     uint64_t call;                 /* PROMPT, RESUME, CALL_GONE, SCALE, DUTY: rising numbers given by the program */

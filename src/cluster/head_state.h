@@ -6,6 +6,7 @@
 #ifndef MANTA_CLUSTER_HEAD_STATE_H
 #define MANTA_CLUSTER_HEAD_STATE_H
 
+#include "base/crowd.h"
 #include "base/idtab.h"
 #include "base/rng.h"
 #include "cluster/fair.h"
@@ -31,6 +32,7 @@ struct link {
     struct id_node node; /* head.links */
     enum link_state state;
     struct timer timer;                   /* NEW: hello must have come */
+    struct crowd_seat seat;               /* in head.newcomers while NEW */
     char *peer;                           /* owned; address of the dialler */
     char *name;                           /* owned; node name it said, once it did; else NULL */
     struct worker *worker;                /* WORKER: borrowed */
@@ -256,10 +258,10 @@ struct head {
     struct effects *fx; /* borrowed: of the present step */
     struct grave *graves;
     struct timers timers;
-    struct idtab links, workers, actors, calls, jobs;
+    struct idtab links, workers, actors, calls, jobs, tenants;
     struct list launchers; /* link.launches, the oldest first */
+    struct crowd newcomers; /* link.seat */
     struct names worker_names, worker_lives, pool_names[2], kin_names, tenant_names, lane_names;
-    struct idtab tenants;
     struct list tenants_idle; /* tenant.idle: the longest idle first */
     struct tenant *common;    /* of requests that say nothing of a tenant */
     uint32_t tenants_labelled;
@@ -306,19 +308,6 @@ static inline uint64_t head_after_ms(const struct head *h, uint64_t ms)
 {
     return h->now_us + ms * 1000;
 }
-
-/* ---- link.c, hello.c ---- */
-void head_link_open(struct head *h, uint64_t id, struct str peer);
-void head_link_msg(struct head *h, uint64_t id, const struct wire_msg *msg);
-void head_link_closed(struct head *h, uint64_t id, struct str why);
-void head_link_overdue(struct head *h, struct link *link); /* no hello in time */
-/* Tells the other side why, closes, and loses the worker with all that hangs on it. The caller returns at once. */
-void head_link_refuse(struct head *h, struct link *link, int err, bool final, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-/* Closes without a word to the other side. */
-void head_link_close(struct head *h, struct link *link, struct str why);
-void head_hello(struct head *h, struct link *link, const struct wire_hello *hello);
-void head_link_free(struct link *link);
 
 /* ---- worker.c ---- */
 struct worker *head_worker_new(struct head *h, struct link *link, const struct wire_hello *hello);

@@ -12,6 +12,7 @@
 #include "cluster/duty.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 
 #define TAG "WORKER HEALTH"
 

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 #include "cluster/seek.h"
 #include "cluster/take.h"
 
@@ -125,7 +126,12 @@ void head_hello(struct head *h, struct link *link, const struct wire_hello *m)
         head_link_refuse(h, link, f.err, true, "%s", f.text);
         return;
     }
-    timers_clear(&h->timers, &link->timer);
+    uint32_t known = (uint32_t)h->links.n - h->newcomers.n;
+    if (known >= h->cfg.links_max) {
+        head_link_refuse(h, link, ERR_BUSY, false, "this head has its %u links already (links_max)", h->cfg.links_max);
+        return;
+    }
+    head_link_known(h, link);
     if (m->role == WIRE_ROLE_WORKER) {
         worker_joins(h, link, m);
         return;

@@ -10,6 +10,7 @@
 #include "cluster/duty.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 #include "cluster/poison.h"
 #include "cluster/seek.h"
 
@@ -28,22 +29,10 @@ void head_link_free(struct link *link)
     free(link);
 }
 
-void head_link_open(struct head *h, uint64_t id, struct str peer)
+void head_link_known(struct head *h, struct link *link)
 {
-    struct link *link = xalloc(sizeof *link);
-    link->peer = text_line_dup(peer, HEAD_NAME_BYTES_MAX);
-    link->timer.kind = TIMER_HELLO;
-    idtab_add(&h->links, &link->node, id);
-    if (h->links.n > h->cfg.links_max) {
-        head_link_refuse(h, link, ERR_BUSY, false, "this head has its %u links already (links_max)", h->cfg.links_max);
-        return;
-    }
-    timers_set(&h->timers, &link->timer, head_after_ms(h, h->cfg.hello_ms));
-}
-
-void head_link_overdue(struct head *h, struct link *link)
-{
-    head_link_refuse(h, link, ERR_TIMEOUT, false, "no hello within %u ms of dialling", h->cfg.hello_ms);
+    crowd_remove(&h->newcomers, &link->seat);
+    timers_clear(&h->timers, &link->timer);
 }
 
 /* The worker goes first: what it loses may still be told to others, not to this link. */
@@ -52,13 +41,38 @@ static void link_shut(struct head *h, struct link *link, enum log_level level, s
     struct worker *w = link->worker;
     link->worker = NULL;
     link->state = LINK_CLOSING;
-    timers_clear(&h->timers, &link->timer);
+    head_link_known(h, link);
     list_remove(&link->launches);
     if (w != NULL)
         head_worker_lose(h, w, level, why);
     struct fx *fx = head_fx(h, FX_CLOSE_LINK);
     fx->link = link->node.id;
     fx->text = why;
+}
+
+/* Anybody may dial, and say nothing: so those who do give way among themselves, and never keep a worker out. */
+static void newcomers_relieve(struct head *h)
+{
+    while (h->newcomers.n > h->cfg.newcomers_max) {
+        struct link *oldest = list_item(crowd_victim(&h->newcomers), struct link, seat);
+        link_shut(h, oldest, LOG_INFO, str_of("it said no hello, and gave way to others (newcomers_max)"));
+    }
+}
+
+void head_link_open(struct head *h, uint64_t id, struct str peer, uint64_t origin)
+{
+    struct link *link = xalloc(sizeof *link);
+    link->peer = text_line_dup(peer, HEAD_NAME_BYTES_MAX);
+    link->timer.kind = TIMER_HELLO;
+    idtab_add(&h->links, &link->node, id);
+    crowd_add(&h->newcomers, &link->seat, origin);
+    timers_set(&h->timers, &link->timer, head_after_ms(h, h->cfg.hello_ms));
+    newcomers_relieve(h);
+}
+
+void head_link_overdue(struct head *h, struct link *link)
+{
+    head_link_refuse(h, link, ERR_TIMEOUT, false, "no hello within %u ms of dialling", h->cfg.hello_ms);
 }
 
 void head_link_close(struct head *h, struct link *link, struct str why)
@@ -85,7 +99,7 @@ void head_link_closed(struct head *h, uint64_t id, struct str why)
     struct link *link = link_find(h, id);
     if (link == NULL)
         return;
-    timers_clear(&h->timers, &link->timer);
+    head_link_known(h, link);
     if (link->worker != NULL) {
         struct worker *w = link->worker;
         link->worker = NULL;

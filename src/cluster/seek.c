@@ -16,6 +16,7 @@
 #include "base/must.h"
 #include "cluster/find.h"
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 #include "cluster/seek.h"
 #include "cluster/take.h"
 

@@ -10,6 +10,7 @@
 #include "cluster/find.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 #include "cluster/poison.h"
 
 /* ---- the fence ---- */

@@ -57,7 +57,10 @@ void link_close(struct head_program *p, uint64_t id)
     if (l == NULL || l->conn == NULL)
         return;
     l->closing = true;
-    net_conn_close(l->conn);
+    if (!l->welcomed && net_conn_pending(l->conn) == 0)
+        net_conn_abort(l->conn); /* a stranger, and nothing is to be said: it does not linger */
+    else
+        net_conn_close(l->conn);
 }
 
 /* Says why before it hangs up, so that the other side's log has the reason. */
@@ -183,7 +186,8 @@ void link_accept(struct head_program *p, struct http_request *r)
     struct str rest;
     l->conn = http_upgrade(r, WIRE_UPGRADE, &rest);
     net_conn_set(l->conn, &calls, l);
-    head_feed(p, (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->node.id, .peer = str_of(net_conn_peer(l->conn))});
+    head_feed(p, (struct head_event){.kind = HEAD_LINK_OPEN, .link = l->node.id, .peer = str_of(net_conn_peer(l->conn)),
+                                     .origin = net_conn_origin(l->conn)});
     if (rest.n > 0)
         on_data(l->conn, rest, l);
 }

@@ -60,8 +60,9 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
     n = add(out, n, (struct memory_part){"http_connections_max", (uint64_t)http_server_conns_max(p->server) * CONNECTION_BYTES,
                                          (uint64_t)http_server_conns(p->server) * CONNECTION_BYTES,
                                          "connections: of those that are idle, one of the address with the most is closed"});
-    n = add(out, n, (struct memory_part){"links_max", (uint64_t)c->links_max * (WORKER_BYTES + LINK_OWN_BYTES),
-                                         (uint64_t)t.links * (WORKER_BYTES + LINK_OWN_BYTES), "workers: the next one is refused"});
+    n = add(out, n, (struct memory_part){"links_max", ((uint64_t)c->links_max + c->newcomers_max) * (WORKER_BYTES + LINK_OWN_BYTES),
+                                         (uint64_t)t.links * (WORKER_BYTES + LINK_OWN_BYTES),
+                                         "workers: the next one is refused; of those that say no hello the oldest gives way"});
     n = add(out, n, (struct memory_part){"actors_max", (uint64_t)c->actors_max * ACTOR_BYTES, (uint64_t)t.actors_ready * ACTOR_BYTES,
                                          "actors: the next one is refused"});
     n = add(out, n, (struct memory_part){"model_names_max", (uint64_t)HEAD_MODELS_MAX * MODEL_BYTES, 0, "names: the oldest are forgotten"});

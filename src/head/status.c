@@ -239,6 +239,7 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "kv_bytes_max", WIRE_KV_BYTES_MAX);
     put_limit(j, "kv_part_bytes", WIRE_KV_PART_BYTES);
     put_limit(j, "links_max", c->links_max);
+    put_limit(j, "newcomers_max", c->newcomers_max);
     put_limit(j, "actors_max", c->actors_max);
     put_limit(j, "fanout_max", c->fanout_max);
     put_limit(j, "beat_ms", c->beat_ms);

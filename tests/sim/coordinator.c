@@ -70,7 +70,7 @@ static struct head_config config_of(struct sim *s)
     cfg.token_stall_ms = 6000;
     cfg.token_floor_ms = 3000;
     cfg.queue_deadline_ms = s->mood.deadline_ms;
-    cfg.links_max = cfg.actors_max = 4096 + 8 * s->opt.workers;
+    cfg.links_max = cfg.newcomers_max = cfg.actors_max = 4096 + 8 * s->opt.workers;
     cfg.version = str_of("sim");
     cfg.join_token = str_of(s->mood.token ? "let me in" : "");
     return cfg;

@@ -411,7 +411,8 @@ static inline void event(struct story *s, const char *line)
     else if (str_is(v, "tick"))
         step(s, (struct head_event){.kind = HEAD_TICK});
     else if (str_is(v, "open"))
-        step(s, (struct head_event){.kind = HEAD_LINK_OPEN, .link = id, .peer = str_of("10.0.0.1:4312")});
+        step(s, (struct head_event){.kind = HEAD_LINK_OPEN, .link = id, .peer = str_of("10.0.0.1:4312"),
+                                           .origin = number(line, "from", 1)});
     else if (str_is(v, "closed"))
         step(s, (struct head_event){.kind = HEAD_LINK_CLOSED, .link = id, .text = str_of("connection reset")});
     else if (str_is(v, "hello"))

@@ -149,13 +149,37 @@ static void more_links_than_the_limit_are_refused(void **state)
     (void)state;
     struct story s = story_begin();
     s.cfg.links_max = 1;
-    story(&s, "> open 1\n"
-              "> open 2\n"
+    given(&s, "open 1\nhello 1 node=a\nopen 2\n");
+    story(&s, "> hello 2 node=b\n"
               "send 2 refuse ERR_BUSY: this head has its 1 links already (links_max)\n"
               "close 2: this head has its 1 links already (links_max)\n"
-              "> closed 2\n"
-              "> closed 1\n"
-              "> open 3\n");
+              "> closed 2\n");
+    given(&s, "closed 1\nopen 3\nhello 3 node=b\n");
+    struct head_totals t;
+    head_totals(s.head, &t);
+    assert_int_equal(t.workers, 1);
+    story_end(&s);
+}
+
+/* Given links that say nothing, most of them from one address; when one more dials than may wait, then the oldest of that address gives way,
+ * and neither a worker nor one who dialled from elsewhere. */
+static void who_says_nothing_gives_way(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.newcomers_max = 3;
+    given(&s, "open 1 from=9\nhello 1 node=a\n");
+    story(&s, "> open 2 from=7\n"
+              "> open 3 from=9\n"
+              "> open 4 from=9\n"
+              "> open 5 from=9\n"
+              "close 3: it said no hello, and gave way to others (newcomers_max)\n"
+              "> open 6 from=8\n"
+              "close 4: it said no hello, and gave way to others (newcomers_max)\n"
+              "> hello 3 node=c\n"
+              "> closed 3\n");
+    given(&s, "hello 2 node=b\n");
+    story(&s, "> open 10 from=9\n"); /* who has said hello takes no place of theirs */
     story_end(&s);
 }
 
@@ -439,6 +463,7 @@ int main(void)
         cmocka_unit_test(nonsense_in_hello_is_refused),
         cmocka_unit_test(who_does_not_say_hello_is_closed),
         cmocka_unit_test(more_links_than_the_limit_are_refused),
+        cmocka_unit_test(who_says_nothing_gives_way),
         cmocka_unit_test(more_actors_than_the_limit_are_refused),
         cmocka_unit_test(one_name_for_two_nodes_is_told_apart),
         cmocka_unit_test(one_name_for_forty_nodes_is_told_apart),
