@@ -14,3 +14,8 @@ foreach(source ${engine_sources})
         set_tests_properties(model.${name} PROPERTIES TIMEOUT 300 LABELS model)
     endif()
 endforeach()
+
+add_executable(fixture_quantize EXCLUDE_FROM_ALL tests/fixtures/quantize.c)
+target_link_libraries(fixture_quantize PRIVATE manta_flags llama)
+set_target_properties(fixture_quantize PROPERTIES LINKER_LANGUAGE CXX)
+add_dependencies(engine_tests fixture_quantize)

@@ -4,7 +4,8 @@
 # Where llama.cpp comes from: an installed one whose version fits, else the pinned source that scripts/fetch brings.
 # llama.cpp's C API moves between its minor versions, so the one that fits is 0.5.x (the pinned one is 0.5.0), and our
 # own sources must compile against its header. An installed llama.cpp has no headers of `common` (Jinja templates), so
-# then the fixed list of templates of its C API is used (template_builtin.c) instead of the bridge (bridge.cpp).
+# then the fixed list of templates of its C API is used (template_builtin.c) instead of the bridge (bridge.cpp), and its kernels
+# are as they are (kernels_none.c).
 enable_language(CXX)
 set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -13,7 +14,7 @@ option(MANTA_NATIVE "Compile llama.cpp for exactly this machine's CPU" ON)
 set(LLAMA_CPP_DIR ${MANTA_DEPS_DIR}/llama.cpp)
 
 file(GLOB llama_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.c)
-list(FILTER llama_sources EXCLUDE REGEX template_builtin)
+list(FILTER llama_sources EXCLUDE REGEX "template_builtin|kernels")
 
 set(llama_range 0.5...<0.6) # scripts/fetch asks pkg-config for the same
 if(MANTA_LLAMA_SYSTEM)
@@ -45,7 +46,7 @@ if(MANTA_LLAMA_SYSTEM AND llama_fits)
     find_package(llama ${llama_range} CONFIG REQUIRED)
     message(STATUS "llama.cpp: the installed ${llama_VERSION}")
     set(llama_libraries llama)
-    set(template_source ${CMAKE_SOURCE_DIR}/src/engine/llama/template_builtin.c)
+    set(own_sources ${CMAKE_SOURCE_DIR}/src/engine/llama/template_builtin.c ${CMAKE_SOURCE_DIR}/src/engine/llama/kernels_none.c)
 else()
     if(NOT EXISTS ${LLAMA_CPP_DIR}/CMakeLists.txt)
         message(FATAL_ERROR "llama.cpp is not in ${LLAMA_CPP_DIR}. Run 'MANTA_LLAMA_SYSTEM=OFF scripts/fetch llama'.")
@@ -55,17 +56,23 @@ else()
     message(STATUS "llama.cpp: the pinned source (${pinned})")
     add_llama_cpp()
     set(llama_libraries llama llama-common)
-    file(GLOB template_source CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.cpp)
+    file(GLOB own_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.cpp)
+    list(APPEND own_sources ${CMAKE_SOURCE_DIR}/src/engine/llama/kernels.c)
+    set(llama_internals ${LLAMA_CPP_DIR}/ggml/src ${LLAMA_CPP_DIR}/ggml/src/ggml-cpu)
+    foreach(kernel llamafile_sgemm ggml_compute_forward_mul_mat_tiled ggml_compute_forward_mul_mat_id_tiled)
+        list(APPEND llama_wraps -Wl,--wrap=${kernel}) # kernels.c
+    endforeach()
 endif()
 
 if(MANTA_LLAMA_ONLY)
     return()
 endif()
-add_library(manta_engine_llama MODULE ${llama_sources} ${template_source})
+add_library(manta_engine_llama MODULE ${llama_sources} ${own_sources})
 target_include_directories(manta_engine_llama PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(manta_engine_llama SYSTEM PRIVATE ${llama_internals})
 target_link_libraries(manta_engine_llama PRIVATE manta_flags manta_base ${llama_libraries})
 # One symbol goes out; what the module needs must be inside it or in a library it names.
-target_link_options(manta_engine_llama PRIVATE
+target_link_options(manta_engine_llama PRIVATE ${llama_wraps}
     -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/engine.map -Wl,--exclude-libs,ALL -Wl,-z,defs
     # What its strings hold counts against a prompt's memory, too (budget.cpp): a shared libstdc++ would ask the program.
     $<$<NOT:$<BOOL:${MANTA_SANITIZE}>>:-static-libstdc++>)

@@ -17,10 +17,11 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 7,
+    ENGINE_ABI = 8,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; the rest of a longer one is left out */
+    ENGINE_SETUP_BYTES = 64,
 };
 
 /* Name of the symbol a module exports: const struct engine_ops *manta_engine(void). */
@@ -37,7 +38,9 @@ struct engine_load {
     uint32_t context;         /* tokens per slot; 0: chosen to fit memory_bytes, at most the model's own */
     uint32_t threads;         /* compute threads */
     uint8_t kv;               /* enum engine_kv */
-    bool exact;               /* batch-invariant: q8_0 KV and flash attention (ARCHITECTURE.md, "Exactness") */
+    bool exact;               /* a row's bits depend on nothing but its text: measured at load, or refused (ARCHITECTURE.md, "Exactness") */
+    const char *setup;        /* exact: info.setup of an earlier load of the same file, which is taken without measuring it again;
+                               * "": the first that comes to mind, unmeasured; NULL: measure */
     bool repack;              /* let the CPU backend repack weights (faster for Q4_0, but not shared between workers) */
     uint64_t memory_bytes;    /* limit for weights + KV + compute; 0: none */
     uint64_t advised_bytes;   /* what --memory would have to be for it to fit, for the advice of a refusal: whoever sets the limit
@@ -67,6 +70,9 @@ struct engine_info {
     uint32_t chunk_rows;     /* a prompt's rows are cheapest in multiples of this; 0 or 1: any number */
     struct engine_needs memory; /* as measured after loading, where the engine can tell */
     char describe[96];       /* "llama 135M Q4_1" */
+    char setup[ENGINE_SETUP_BYTES]; /* exact: how it computes, "cache=q8_0 weights=file kernels=steady"; equal ones give equal bits
+                                     * with the same file, version and features. Empty: nothing is promised */
+    uint32_t setup_ms;       /* what finding it took; 0: it was not measured */
 };
 
 /* One row of a batch. */

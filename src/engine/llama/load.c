@@ -9,38 +9,17 @@
 
 #include "base/alloc.h"
 #include "engine/llama/bridge.h"
+#include "engine/llama/kernels.h"
 #include "engine/llama/meta.h"
 #include "engine/llama/module.h"
-
-struct loading {
-    engine_progress_fn *progress; /* may be NULL */
-    void *user_data;
-    bool stopped; /* progress said no */
-};
+#include "engine/llama/setup.h"
 
 static bool loading_progress(float progress, void *user_data)
 {
-    struct loading *l = user_data;
+    struct load_progress *l = user_data;
     if (l->progress != NULL && !l->progress(progress, l->user_data))
         l->stopped = true;
     return !l->stopped;
-}
-
-static int open_model(struct engine *e, const struct engine_load *load, struct loading *l, struct fault *f)
-{
-    struct llama_model_params p = llama_model_default_params();
-    p.load_mode = LLAMA_LOAD_MODE_MMAP;
-    p.use_extra_bufts = load->repack;
-    p.progress_callback = loading_progress;
-    p.progress_callback_user_data = l;
-    words_forget();
-    e->model = llama_model_load_from_file(load->path, p);
-    if (e->model == NULL && l->stopped)
-        return fault_set(f, ERR_CANCELLED, "loading '%s' was stopped", load->path);
-    if (e->model == NULL)
-        return fault_set(f, ERR_MODEL, "llama.cpp cannot load '%s': %s", load->path, words_last());
-    e->vocab = llama_model_get_vocab(e->model);
-    return 0;
 }
 
 /* An answer can be resumed, and a prefix shared, only where the cache can be cut at any position. */
@@ -57,18 +36,36 @@ static int check_kind(const struct engine *e, const struct engine_load *load, st
     return 0;
 }
 
-/* Texts become vectors many in one call, each a sequence. Nothing is kept between calls, so all share the cells of one
- * call, where there are any, and a place more costs nothing. A text cannot be cut, nor can what is computed with it. */
-static void take_texts(struct llama_context_params *p, uint32_t context)
+int load_weights(struct engine *e, const struct engine_load *load, bool repack, struct load_progress *l, struct fault *f)
 {
-    p->n_seq_max = ENGINE_SLOTS_MAX;
+    struct llama_model_params p = llama_model_default_params();
+    p.load_mode = LLAMA_LOAD_MODE_MMAP;
+    p.use_extra_bufts = repack;
+    p.progress_callback = loading_progress;
+    p.progress_callback_user_data = l;
+    words_forget();
+    e->model = llama_model_load_from_file(load->path, p);
+    if (e->model == NULL && l->stopped)
+        return fault_set(f, ERR_CANCELLED, "loading '%s' was stopped", load->path);
+    if (e->model == NULL)
+        return fault_set(f, ERR_MODEL, "llama.cpp cannot load '%s': %s", load->path, words_last());
+    e->vocab = llama_model_get_vocab(e->model);
+    return check_kind(e, load, f);
+}
+
+/* Texts become vectors many in one call, each a sequence. Nothing is kept between calls, so all share the cells of one
+ * call, where there are any, and a place more costs nothing. A text cannot be cut, nor can what is computed with it. In company
+ * its vector is rounded otherwise, so where it is to be exact each has a call of its own. */
+static void take_texts(struct llama_context_params *p, uint32_t context, bool exact)
+{
+    p->n_seq_max = exact ? 1 : ENGINE_SLOTS_MAX;
     p->n_ctx = p->n_batch = p->n_ubatch = context > BATCH_ROWS_MAX ? context : BATCH_ROWS_MAX;
     p->n_outputs_max = 0;
     p->kv_unified = true;
     p->embeddings = true;
 }
 
-static struct llama_context_params context_params(const struct engine_load *load, uint32_t context, bool embedder)
+struct llama_context_params load_context_params(const struct engine_load *load, uint32_t context, bool embedder)
 {
     struct llama_context_params p = llama_context_default_params();
     p.n_ctx = context * load->slots;
@@ -87,38 +84,44 @@ static struct llama_context_params context_params(const struct engine_load *load
     p.swa_full = true; /* else a sliding-window cache could not be cut back to a prefix */
     p.no_perf = true;
     if (embedder)
-        take_texts(&p, context);
+        take_texts(&p, context, load->exact);
     return p;
 }
 
 /* Without a pool of its own a context would start and end its threads with every graph. */
-static void open_pool(struct engine *e, uint32_t threads)
+ggml_threadpool_t load_pool_new(uint32_t threads)
 {
     ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
     ggml_threadpool_t (*pool_new)(struct ggml_threadpool_params *) =
         (ggml_threadpool_t(*)(struct ggml_threadpool_params *))ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_new");
     struct ggml_threadpool_params p = ggml_threadpool_params_default((int)threads);
-    e->pool = pool_new != NULL ? pool_new(&p) : NULL;
-    if (e->pool != NULL)
-        llama_attach_threadpool(e->ctx, e->pool, e->pool);
+    return pool_new != NULL ? pool_new(&p) : NULL;
 }
 
-static void close_pool(struct engine *e)
+void load_pool_free(ggml_threadpool_t pool)
 {
-    if (e->pool == NULL)
+    if (pool == NULL)
         return;
     ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
     void (*pool_free)(ggml_threadpool_t) =
         (void (*)(ggml_threadpool_t))ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_free");
-    pool_free(e->pool);
-    e->pool = NULL;
+    kernels_release(pool);
+    pool_free(pool);
+}
+
+static void open_pool(struct engine *e, uint32_t threads)
+{
+    e->pool = load_pool_new(threads);
+    e->steady = e->exact && e->pool != NULL && kernels_hold(e->pool);
+    if (e->pool != NULL)
+        llama_attach_threadpool(e->ctx, e->pool, e->pool);
 }
 
 /* A new pool rather than fewer threads of the old one: those that are not wanted would spin between the graphs. */
 void load_set_threads(struct engine *e, uint32_t threads)
 {
     llama_detach_threadpool(e->ctx);
-    close_pool(e);
+    load_pool_free(e->pool);
     llama_set_n_threads(e->ctx, (int32_t)threads, (int32_t)threads);
     open_pool(e, threads);
 }
@@ -126,13 +129,18 @@ void load_set_threads(struct engine *e, uint32_t threads)
 static int open_context(struct engine *e, const struct engine_load *load, uint32_t context, struct fault *f)
 {
     words_forget();
-    e->ctx = llama_init_from_model(e->model, context_params(load, context, e->info.kind == REQUEST_EMBED));
+    e->ctx = llama_init_from_model(e->model, load_context_params(load, context, e->info.kind == REQUEST_EMBED));
     if (e->ctx == NULL)
         return fault_set(f, ERR_MEMORY, "no context of %u slots x %u tokens for '%s': %s", load->slots, context,
                          load->path, words_last());
     e->memory = llama_get_memory(e->ctx);
     open_pool(e, load->threads);
     return 0;
+}
+
+static int open_weights(struct engine *e, const struct engine_load *load, struct load_progress *l, struct setup *s, struct fault *f)
+{
+    return load->exact ? setup_find(e, load, l, s, f) : load_weights(e, load, load->repack, l, f);
 }
 
 /* From here on what was measured counts, not what probe_file() expected. The file's mapping also holds the tensors that
@@ -179,11 +187,12 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
     if (err != 0)
         return err;
     struct engine *e = xalloc(sizeof *e);
-    struct loading l = {.progress = progress, .user_data = user_data};
+    struct load_progress l = {.progress = progress, .user_data = user_data};
+    struct setup s = {0};
     e->info.memory = needs;
     e->info.kind = needs.kind;
-    if ((err = open_model(e, load, &l, f)) != 0 || (err = check_kind(e, load, f)) != 0 ||
-        (err = open_context(e, load, needs.context, f)) != 0) {
+    e->exact = load->exact;
+    if ((err = open_weights(e, load, &l, &s, f)) != 0 || (err = open_context(e, load, needs.context, f)) != 0) {
         unload_model(e);
         return err;
     }
@@ -191,6 +200,10 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
     fill_info(e, load);
     batch_open(e);
     measure(e);
+    if (load->exact && (err = setup_finish(e, load, &s, f)) != 0) {
+        unload_model(e);
+        return err;
+    }
     if (e->info.memory.repack_bytes > 0)
         pages_let_go(load->path);
     *out = e;
@@ -204,7 +217,7 @@ void unload_model(struct engine *e)
     text_close(e);
     batch_close(e);
     llama_free(e->ctx);
-    close_pool(e);
+    load_pool_free(e->pool);
     llama_model_free(e->model);
     free(e);
 }

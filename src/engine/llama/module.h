@@ -26,7 +26,9 @@ struct engine {
     struct llama_context *ctx;       /* owned */
     const struct llama_vocab *vocab; /* borrowed from model */
     llama_memory_t memory;           /* borrowed from ctx; NULL for encoders */
-    ggml_threadpool_t pool;          /* owned; NULL with one thread */
+    ggml_threadpool_t pool;          /* owned; NULL where this libllama has none */
+    bool exact;
+    bool steady;                     /* what its threads compute is (kernels.h) */
     struct llama_batch batch;        /* owned; room for info.batch_rows_max rows */
     struct join join;                /* what it costs to run slots together or apart */
     float **row_logits;              /* owned; per row of the last decode, NULL where none was wanted */
@@ -47,12 +49,25 @@ void words_forget(void);
  * reader anything. */
 void words_clean(const char *text, const char *otherwise, char *out, size_t cap);
 
+/* Who wants to hear how far a load is. */
+struct load_progress {
+    engine_progress_fn *progress; /* may be NULL */
+    void *user_data;
+    bool stopped; /* progress said no */
+};
+
 /* probe.c, load.c */
 int probe_file(const struct engine_load *load, struct engine_needs *out, struct fault *f);
 int load_model(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
                struct fault *f);
 void unload_model(struct engine *e);
 void load_set_threads(struct engine *e, uint32_t threads);
+/* Threads for a context, which it needs as long as it computes. NULL: this libllama has none. */
+ggml_threadpool_t load_pool_new(uint32_t threads);
+void load_pool_free(ggml_threadpool_t pool); /* NULL is fine */
+/* The weights alone, and whether we can do anything with such a model. */
+int load_weights(struct engine *e, const struct engine_load *load, bool repack, struct load_progress *l, struct fault *f);
+struct llama_context_params load_context_params(const struct engine_load *load, uint32_t context, bool embedder);
 enum ggml_type kv_type(const struct engine_load *load);
 
 /* pages.c: the mapped pages of a file need not be resident any more. */

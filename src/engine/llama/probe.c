@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/llama/kernels.h"
 #include "engine/llama/meta.h"
 #include "engine/llama/module.h"
 
@@ -30,7 +31,7 @@ struct shape {
 enum ggml_type kv_type(const struct engine_load *load)
 {
     if (load->exact)
-        return GGML_TYPE_Q8_0;
+        return kernels_planted() ? GGML_TYPE_F16 : GGML_TYPE_Q8_0;
     switch ((enum engine_kv)load->kv) {
     case ENGINE_KV_Q8_0: return GGML_TYPE_Q8_0;
     case ENGINE_KV_F32: return GGML_TYPE_F32;
