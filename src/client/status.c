@@ -33,6 +33,14 @@ static void show_memory(const json_t *a)
     printf("; compute %s\n", show_size(json_num(a, "compute_bytes")).text);
 }
 
+static void show_setup(const json_t *a)
+{
+    if (json_is_true(json_object_get(a, "exact")))
+        printf("    exact: %s\n", json_text(a, "setup", ""));
+    else
+        printf("    fast: an answer that goes on at another worker loses and doubles nothing, but may take another way; --exact promises its bytes\n");
+}
+
 static void show_actor(const json_t *a)
 {
     const char *state = json_text(a, "state", "?");
@@ -52,8 +60,10 @@ static void show_actor(const json_t *a)
     if (strcmp(worker, "ok") != 0)
         printf("; its worker is %s: %s", worker, json_text(a, "worker_reason", ""));
     printf("\n");
-    if (strcmp(state, "ready") == 0)
+    if (strcmp(state, "ready") == 0) {
+        show_setup(a);
         show_memory(a);
+    }
 }
 
 static void show_actors(const json_t *answer)

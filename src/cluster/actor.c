@@ -52,6 +52,8 @@ static int check_values(const struct wire_actor *m, struct fault *f)
                          HEAD_DIGEST_BYTES_MAX);
     if (m->state != WIRE_ACTOR_READY)
         return 0; /* slots and context are known once it is loaded */
+    if (!text_is_line(m->setup, HEAD_NAME_BYTES_MAX))
+        return fault_set(f, ERR_PROTOCOL, "actor %u: the set-up must have at most %d printable bytes", m->key, HEAD_NAME_BYTES_MAX);
     if (m->slots == 0 || m->slots > HEAD_SLOTS_MAX)
         return fault_set(f, ERR_PROTOCOL, "actor %u is ready with %u slots: 1 to %d can be", m->key, m->slots,
                          HEAD_SLOTS_MAX);
@@ -59,6 +61,12 @@ static int check_values(const struct wire_actor *m, struct fault *f)
         return fault_set(f, ERR_PROTOCOL, "actor %u is ready with a context of %u tokens: 1 to %d can be", m->key,
                          m->context, HEAD_CONTEXT_MAX);
     return 0;
+}
+
+/* Only what it measured itself counts. */
+static bool is_exact(const struct wire_actor *m)
+{
+    return m->exact != 0 && m->setup.n > 0;
 }
 
 static int check_change(const struct actor *a, const struct wire_actor *m, struct fault *f)
@@ -74,8 +82,8 @@ static int check_change(const struct actor *a, const struct wire_actor *m, struc
         return fault_set(f, ERR_PROTOCOL, "actor %u tells its digest late, and '%s' is another file: tell it from the first", m->key, a->model);
     if (a->state != WIRE_ACTOR_READY || m->state != WIRE_ACTOR_READY)
         return 0;
-    if (m->slots != a->slots || m->context != a->context || (m->exact != 0) != a->exact)
-        return fault_set(f, ERR_PROTOCOL, "actor %u changed slots, context or exactness while ready", m->key);
+    if (m->slots != a->slots || m->context != a->context || is_exact(m) != a->exact || !str_is(m->setup, a->setup))
+        return fault_set(f, ERR_PROTOCOL, "actor %u changed slots, context, exactness or its set-up while ready", m->key);
     return 0;
 }
 
@@ -113,6 +121,7 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
 {
     set_string(&a->note, text_line_dup(m->note, HEAD_LINE_BYTES_MAX));
     set_string(&a->kv, text_line_dup(m->kv, HEAD_NAME_BYTES_MAX));
+    set_string(&a->setup, text_line_dup(m->setup, HEAD_NAME_BYTES_MAX));
     actor_is(a, m->state);
     if (m->digest.n > 0)
         set_string(&a->digest, xstr_dup(m->digest));
@@ -120,7 +129,7 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
         head_pool_digest(a->seats[SEAT_MODEL].pool, m->digest);
     a->slots = m->slots;
     a->context = m->context;
-    a->exact = m->exact != 0;
+    a->exact = is_exact(m);
     a->has_template = m->has_template != 0;
     a->weights_bytes = m->weights_bytes;
     a->repack_bytes = m->repack_bytes;
@@ -142,6 +151,7 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->model = xstr_dup(m->model);
     a->digest = xstrdup("");
     a->kv = xstrdup("");
+    a->setup = xstrdup("");
     a->note = xstrdup("");
     a->seats[SEAT_MODEL] = (struct seat){pool, NOT_SEATED, NOT_SEATED};
     a->seats[SEAT_ANY] = (struct seat){h->any[m->kind == REQUEST_EMBED], NOT_SEATED, NOT_SEATED};
@@ -168,6 +178,7 @@ void head_actor_free(struct actor *a)
     free(a->model);
     free(a->digest);
     free(a->kv);
+    free(a->setup);
     free(a->note);
     free(a->trouble);
     free(a);

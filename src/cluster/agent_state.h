@@ -57,7 +57,7 @@ struct uplink {
 struct agent_actor {
     bool used;
     struct wire_actor is;        /* its text lives in `text` */
-    char *text;                  /* owned: model, digest, kv and note behind each other */
+    char *text;                  /* owned: model, digest, kv, setup and note behind each other */
     bool acked[AGENT_HEADS_MAX]; /* that head gave it an id on the present link */
     uint32_t id[AGENT_HEADS_MAX];
 };

@@ -39,7 +39,7 @@ static const double LEARN = 0.3;             /* weight of the newest bandwidth *
 
 bool head_handover_alike(const struct actor *a, const struct actor *b)
 {
-    return a->kv[0] != '\0' && strcmp(a->kv, b->kv) == 0 && a->context == b->context && a->exact == b->exact &&
+    return a->kv[0] != '\0' && strcmp(a->kv, b->kv) == 0 && a->context == b->context && a->exact == b->exact && strcmp(a->setup, b->setup) == 0 &&
            strcmp(a->worker->engine, b->worker->engine) == 0 && strcmp(a->worker->cpu_features, b->worker->cpu_features) == 0;
 }
 

@@ -185,6 +185,7 @@ struct head_actor_view {
     uint32_t id; /* 0, 1, 2, … */
     uint64_t worker;
     struct str node, address, model, digest, note;
+    struct str setup; /* how it computes exactly; empty: it does not */
     uint8_t state; /* enum wire_actor_state */
     uint8_t kind;  /* enum request_kind */
     bool exact, has_template;

@@ -90,6 +90,7 @@ struct actor {
     struct seat seats[SEATS];
     char *model, *digest, *note; /* owned; model: as the worker says it, pools may have another name for it */
     char *kv;            /* owned; what its streams' cells are like; empty: they cannot be moved */
+    char *setup;         /* owned; how it computes exactly, as it measured it; empty: it does not */
     uint32_t slots, context;
     bool exact, has_template;
     bool serves;            /* ready, and its worker takes new jobs: counted in head.actors_serving */

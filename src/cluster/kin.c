@@ -1,8 +1,8 @@
 /* Who may go on with an answer that another actor began: its kin.
  *
  * The client has heard a part of the answer, and only the same model can say the rest. So every ready actor also sits in
- * the pool of its model file (by digest), and an exact one in the pool of its *twins*: same file, context, engine and
- * processor features, where the same prompt and seed give the same bytes. A job joins the kin of the actor that
+ * the pool of its model file (by digest), and an exact one in the pool of its *twins*: same file, context, engine,
+ * processor features and measured set-up, where the same prompt and seed give the same bytes. A job joins the kin of the actor that
  * the client heard of, and waits in one of the two pools from then on: in the twins' while one of them is ready and well, else
  * in the digest's, which is told in the log because the text may go another way there. */
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "cluster/head_state.h"
 #include "cluster/take.h"
 
-enum { KIN_NAME_BYTES_MAX = HEAD_DIGEST_BYTES_MAX + HEAD_NAME_BYTES_MAX + 2 * HEAD_LINE_BYTES_MAX + 64 };
+enum { KIN_NAME_BYTES_MAX = HEAD_DIGEST_BYTES_MAX + 2 * HEAD_NAME_BYTES_MAX + 2 * HEAD_LINE_BYTES_MAX + 64 };
 
 /* ---- actors ---- */
 
@@ -40,8 +40,8 @@ void head_kin_seat(struct head *h, struct actor *a)
     sit(h, a, SEAT_DIGEST, name);
     if (!a->exact)
         return;
-    int more = snprintf(name + n, sizeof name - (size_t)n, " context %u engine %s features %s", a->context,
-                        a->worker->engine, a->worker->cpu_features);
+    int more = snprintf(name + n, sizeof name - (size_t)n, " context %u engine %s features %s setup %s",
+                        a->context, a->worker->engine, a->worker->cpu_features, a->setup);
     MUST(more > 0 && (size_t)more < sizeof name - (size_t)n);
     sit(h, a, SEAT_TWIN, name);
 }
@@ -132,6 +132,6 @@ void head_kin_sent(struct head *h, const struct job *job, const struct actor *a)
         return;
     head_log(h, LOG_WARN, "FAILOVER",
              "job %llu began on an exact actor and goes on at token %u on one that is not its twin: no exact actor with "
-             "that context, engine and processor features is ready; bits may differ from here on actor=%u node=%s",
+             "that context, engine, processor features and set-up is ready; bits may differ from here on actor=%u node=%s",
              (unsigned long long)job->node.id, job->said, (unsigned)a->node.id, a->worker->name);
 }

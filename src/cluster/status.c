@@ -72,6 +72,7 @@ bool head_actor_at(const struct head *h, uint32_t from, struct head_actor_view *
         .model = str_of(a->seats[SEAT_MODEL].pool->name),
         .digest = str_of(a->digest),
         .note = str_of(a->note),
+        .setup = str_of(a->setup),
         .state = a->state,
         .kind = a->kind,
         .exact = a->exact,

@@ -129,6 +129,7 @@ int echo_load(const struct engine_load *load, engine_progress_fn *progress, void
                                    .token_bytes_max = echo_token_bytes_max(),
                                    .batch_rows_max = rows, .width = e->options.embed,
                                    .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo"};
+    snprintf(e->info.setup, sizeof e->info.setup, "%s", load->exact ? "scripted" : "");
     e->seqs = xalloc_array(load->slots, sizeof *e->seqs);
     for (uint32_t i = 0; i < load->slots; i++)
         e->seqs[i].tokens = xalloc_array(needs.context, sizeof(int32_t));

@@ -40,12 +40,15 @@ struct branch {
     bool first_sent, finish_sent, done;
 };
 
+enum { CALL_FINGERPRINT_BYTES = 32 };
+
 struct call {
     struct id_node node;           /* in program->calls */
     struct list doomed;            /* in program->doomed */
     struct http_request *r;        /* NULL once answered or gone */
     struct api_call api;
     struct api_head head;
+    char fingerprint[CALL_FINGERPRINT_BYTES]; /* head.fingerprint points to it; empty: nobody has begun it */
     char *model;                   /* owned; as the client named it */
     struct branch *branches;       /* owned */
     uint32_t branches_n;           /* known so far */
@@ -109,6 +112,10 @@ void call_free(struct head_program *p, struct call *c);
 void note_write(struct buf *out, const struct call *c);
 /* Fills in what a note tells of the client's request. False: it is no note. */
 bool note_read(struct str note, struct call *c);
+
+/* ---- fingerprint.c: answers of equal ones are equal, and only exact ones have one ---- */
+/* Takes note that this actor has a part in the answer. */
+void call_fingerprint(struct head_program *p, struct call *c, uint32_t actor);
 
 /* ---- answer.c: what the client is sent ---- */
 /* How far the client is. */

@@ -335,6 +335,7 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
     c->begun = true;
     b->response.model = str_of(keep(&b->model, fx->model));
     name_actor(b, fx, c->admin);
+    call_fingerprint(p, c, fx->actor);
     if (fx->ids.n > 0 && b->prompt_ids == NULL) {
         b->prompt_ids = xalloc_array(fx->ids.n, sizeof *b->prompt_ids);
         memcpy(b->prompt_ids, fx->ids.p, fx->ids.n * sizeof *b->prompt_ids);
@@ -350,8 +351,10 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
 {
     struct branch *b = call_branch(c, fx->branch);
     b->done = true;
-    if (fx->finish != FINISH_ERROR)
+    if (fx->finish != FINISH_ERROR) {
         name_actor(b, fx, c->admin);
+        call_fingerprint(p, c, fx->actor);
+    }
     b->response.time_s = (float)((double)(net_now_us(p->loop) - c->started_us) / 1e6);
     b->response.finish = fx->finish;
     b->response.fault = fx->fault;

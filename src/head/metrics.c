@@ -222,6 +222,24 @@ static void write_actor_metric(struct head_program *p, const char *type, const c
     }
 }
 
+/* How each exact actor computes: those with the same words, version and processor give equal bits. */
+static void write_setups(struct head_program *p)
+{
+    struct head_actor_view a;
+    buf_printf(&p->json, "# HELP manta_actor_exact_info how an exact actor computes, as it measured it\n# TYPE manta_actor_exact_info gauge\n");
+    for (uint32_t from = 0; head_actor_at(p->brain, from, &a); from = a.id + 1) {
+        if (a.state != WIRE_ACTOR_READY || !a.exact)
+            continue;
+        buf_printf(&p->json, "manta_actor_exact_info{actor=\"%u\",", a.id);
+        put_label(&p->json, "node", a.node);
+        buf_putc(&p->json, ',');
+        put_label(&p->json, "model", a.model);
+        buf_putc(&p->json, ',');
+        put_label(&p->json, "setup", a.setup);
+        buf_printf(&p->json, "} 1\n");
+    }
+}
+
 typedef uint64_t tenant_value_fn(const struct head_tenant_view *t);
 
 static uint64_t tenant_queued(const struct head_tenant_view *t)
@@ -280,6 +298,7 @@ void write_metrics(struct head_program *p, const struct owner *who)
     write_worker_metric(p, "manta_worker_kept_bytes", "of its memory: streams kept for heads that take them over", kept_bytes);
     write_worker_metric(p, "manta_worker_moving_bytes", "of its memory: what is computed of answers that leave and come", moving_bytes);
     write_worker_metric(p, "manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", memory_limit);
+    write_setups(p);
     write_actor_metric(p, "gauge", "manta_actor_weights_bytes", "weights mapped from the file, shared on one machine", weights_bytes);
     write_actor_metric(p, "gauge", "manta_actor_repacked_bytes", "weights in another layout, a copy of the worker's own", repack_bytes);
     write_actor_metric(p, "gauge", "manta_actor_kv_bytes", "KV cache", kv_bytes);

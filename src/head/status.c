@@ -158,6 +158,7 @@ static void put_actor(const struct head_actor_view *a, const struct owner *who, 
     jout_put_str(j, "note", a->note);
     jout_put_cstr(j, "kind", a->kind == REQUEST_EMBED ? "embed" : "generate");
     jout_put_bool(j, "exact", a->exact);
+    jout_put_str(j, "setup", a->setup);
     jout_put_bool(j, "chat_template", a->has_template);
     jout_put_cstr(j, "health", health_name(a->health));
     jout_put_uint(j, "failures_in_a_row", a->failures);

@@ -89,5 +89,8 @@ int gguf_read(const char *path, struct gguf_facts *out, struct fault *f);
 bool models_proved(const char *digest, const char *engine);
 /* Notes that it has, or forgets it. */
 void models_prove(const char *digest, const char *engine, bool well);
+/* How that engine, with so many threads, was measured to compute that file exactly (engine_info.setup); false: not yet. */
+bool models_setup(const char *digest, const char *engine, uint32_t threads, char *out, size_t cap);
+void models_setup_note(const char *digest, const char *engine, uint32_t threads, const char *setup);
 
 #endif

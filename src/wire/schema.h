@@ -74,6 +74,7 @@
     F(U32, slots, "streams it runs at once") \
     F(U32, context, "tokens per slot") \
     F(U8, exact, "1: batch-invariant mode") \
+    F(STR, setup, "exact: how it computes, as it measured it; equal ones give equal bits. Else empty") \
     F(U8, has_template, "1: the model has a chat template") \
     F(U64, weights_bytes, "mapped from the file, shared between workers of one machine") \
     F(U64, repack_bytes, "weights in another layout, a copy of this worker's own") \

@@ -27,6 +27,7 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
     struct wire_actor *a = &r->is;
     const struct engine_needs *m = &info->memory;
     role_prove(p, r);
+    role_measured(p, r, info);
     a->state = WIRE_ACTOR_READY;
     a->progress = 1.0f;
     a->slots = info->slots;

@@ -30,6 +30,7 @@ struct role {
     struct engine_load load;   /* memory_bytes: its share */
     struct engine_needs needs; /* as planned */
     struct actor *actor;       /* NULL: not started */
+    char setup[ENGINE_SETUP_BYTES]; /* exact: how it computes, as measured before or now; is.setup points to it */
     bool untried;              /* this engine has not loaded that file on this machine yet */
     struct wire_actor is;      /* what heads are told of it */
     struct fault fault;        /* why it failed, if it did; keeps is.note's text */
@@ -79,6 +80,8 @@ void role_resolve(struct worker_program *p, struct role *r);
 void role_look(struct worker_program *p, struct role *r);
 /* It was loaded well, and need not be tried any more. */
 void role_prove(const struct worker_program *p, struct role *r);
+/* Notes how it was measured to compute exactly. */
+void role_measured(const struct worker_program *p, struct role *r, const struct engine_info *info);
 
 /* ---- news.c: what actors say -> events of the agent; the actor_news_fn of all of them ---- */
 void worker_on_news(const struct actor_news *n, void *user_data);

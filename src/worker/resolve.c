@@ -10,6 +10,7 @@
 
 enum {
     SAY_EVERY_US = 10000000,
+    SETUP_NOTE_MS = 500, /* what took longer to measure is noted for the next time */
     LOOK_S_MAX = 20, /* a header is read in less than a second; other models wait for it */
 };
 
@@ -79,6 +80,8 @@ void role_look(struct worker_program *p, struct role *r)
 {
     char engine[256];
     bool scripted = strcmp(p->o->engine, "echo") == 0;
+    if (r->load.exact && models_setup(r->model.digest, engine_words(p, engine, sizeof engine), r->load.threads, r->setup, sizeof r->setup))
+        r->load.setup = r->setup;
     if (r->fault.err != 0 || scripted || models_proved(r->model.digest, engine_words(p, engine, sizeof engine)))
         return;
     struct tryout t = {.engine = p->o->engine, .load = r->load, .memory_bytes = p->o->memory_bytes,
@@ -93,6 +96,18 @@ void role_prove(const struct worker_program *p, struct role *r)
     if (r->untried)
         models_prove(r->model.digest, engine_words(p, engine, sizeof engine), true);
     r->untried = false;
+}
+
+void role_measured(const struct worker_program *p, struct role *r, const struct engine_info *info)
+{
+    char engine[256];
+    if (info->setup_ms >= SETUP_NOTE_MS)
+        models_setup_note(r->model.digest, engine_words(p, engine, sizeof engine), r->load.threads, info->setup);
+    snprintf(r->setup, sizeof r->setup, "%s", info->setup);
+    r->is.setup = str_of(r->setup);
+    if (r->load.exact)
+        log_info("MODEL DEPLOYMENT", "%s computes exactly with %s, %s%u ms", r->model.name, r->setup,
+                 info->setup_ms > 0 ? "as measured now in " : "as measured before; ", info->setup_ms);
 }
 
 void role_resolve(struct worker_program *p, struct role *r)

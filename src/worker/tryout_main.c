@@ -102,6 +102,7 @@ static int load_whole(const struct engine_ops *ops, struct engine_load load, str
     load.threads = 1;
     load.context = CONTEXT;
     load.memory_bytes = 0;
+    load.setup = ""; /* whether it is exact is measured by who serves it */
     if (ops->probe(&load, &needs, NULL) != 0)
         load.context = 0; /* it has less */
     int err = ops->load(&load, tell_progress, &told, &e, f);

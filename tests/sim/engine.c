@@ -323,6 +323,7 @@ static void engine_tell(struct sim *s, struct worker *w, const struct engine_sim
         .kv = str_of(e->kind == REQUEST_CHAT ? "f16" : ""),
         .kv_bytes = (uint64_t)e->slots * 4096 * CELL_BYTES,
         .exact = 1,
+        .setup = str_of("scripted"),
         .has_template = e->kind == REQUEST_CHAT,
         .progress = progress,
         .prefill_tps = e->prefill_tps,

@@ -219,6 +219,7 @@ static inline void event_actor(struct story *s, uint64_t link, const char *line)
         .kv = word(line, "kv", ""),
         .kv_bytes = (uint64_t)number(line, "cells", 0) * number(line, "slots", 1) * number(line, "context", 1000),
         .exact = number(line, "exact", 0) != 0,
+        .setup = word(line, "setup", number(line, "exact", 0) != 0 ? "cache=q8_0" : ""),
     };
     for (uint8_t i = 1; i < 5; i++) {
         if (str_is(word(line, "state", "ready"), states[i]))

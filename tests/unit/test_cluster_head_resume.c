@@ -136,7 +136,8 @@ static void an_exact_answer_goes_to_a_twin_even_if_it_has_to_wait_for_it(void **
               "open 3\nhello 3 node=b features=old\nactor 3 exact=1\n" /* other bits */
               "open 4\nhello 4 node=c engine=e_2\nactor 4 exact=1\n"   /* perhaps other bits */
               "open 5\nhello 5 node=d\nactor 5 exact=1 context=99\n"   /* another end */
-              "open 6\nhello 6 node=e\nactor 6\n");                    /* the fast mode */
+              "open 6\nhello 6 node=e\nactor 6\n"                     /* the fast mode */
+              "open 7\nhello 7 node=g\nactor 7 exact=1 setup=cache=q8_0,weights=repacked\n"); /* other kernels: other bits */
     story(&s, "> closed 1\n"
               "> wait 2000\n"
               "> done 2 job=2\n"

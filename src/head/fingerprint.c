@@ -1,0 +1,37 @@
+/* The "system_fingerprint" of an answer.
+ *
+ * Of an exact actor it stands for all that decides the bits: model file, context, engine version, processor features and the set-up that
+ * was measured. An answer in which actors of different fingerprints had a part has none, like all of the fast mode. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/hash.h"
+#include "head/call.h"
+
+static const char none[] = "manta";
+
+static void print(struct head_program *p, uint32_t id, char out[CALL_FINGERPRINT_BYTES])
+{
+    struct head_actor_view a;
+    struct head_worker_view w;
+    snprintf(out, CALL_FINGERPRINT_BYTES, "%s", none);
+    if (!head_actor_at(p->brain, id, &a) || a.id != id || !a.exact)
+        return;
+    if (!head_worker_at(p->brain, a.worker, net_now_us(p->loop), &w) || w.id != a.worker)
+        return;
+    const struct str parts[] = {a.digest, w.engine, w.cpu_features, a.setup};
+    uint64_t hash = a.context;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        hash = hash_text(hash, parts[i]);
+    snprintf(out, CALL_FINGERPRINT_BYTES, "manta-exact-%016llx", (unsigned long long)hash);
+}
+
+void call_fingerprint(struct head_program *p, struct call *c, uint32_t actor)
+{
+    char now[CALL_FINGERPRINT_BYTES];
+    print(p, actor, now);
+    if (c->fingerprint[0] != '\0' && strcmp(now, c->fingerprint) != 0)
+        snprintf(now, sizeof now, "%s", none);
+    memcpy(c->fingerprint, now, sizeof now);
+    c->head.fingerprint = str_of(c->fingerprint);
+}
