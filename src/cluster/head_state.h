@@ -89,8 +89,7 @@ struct actor {
     uint8_t state, kind; /* enum wire_actor_state, enum request_kind */
     struct seat seats[SEATS];
     char *model, *digest, *note; /* owned; model: as the worker says it, pools may have another name for it */
-    char *kv;            /* owned; what its streams' cells are like; empty: they cannot be moved */
-    char *setup;         /* owned; how it computes exactly, as it measured it; empty: it does not */
+    char *kv, *setup;    /* owned: what its streams' cells are like, empty: they cannot be moved; how it computes exactly, empty: it does not */
     uint32_t slots, context;
     bool exact, has_template;
     bool serves;            /* ready, and its worker takes new jobs: counted in head.actors_serving */

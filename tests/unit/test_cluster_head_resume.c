@@ -159,7 +159,7 @@ static void an_exact_answer_without_twins_goes_on_and_the_log_says_so(void **sta
               "[CLUSTER CONNECTION] worker left: connection reset node=a worker=1 actors=1\n"
               "[FAILOVER] 1 jobs of actor 0 go to other actors: worker 'a' was lost: connection reset\n"
               "[FAILOVER] job 1 began on an exact actor and goes on at token 1 on one that is not its twin: no exact actor "
-              "with that context, engine and processor features is ready; bits may differ from here on actor=1 node=b\n"
+              "with that context, engine, processor features and set-up is ready; bits may differ from here on actor=1 node=b\n"
               "send 2 run job=1.2 key=0 seed=9 hi resume=7\n"
               "[ACTOR STATUS] Available inference actors: 1\n"
               "[CLUSTER STATUS] Resources: {'CPU': 2.0, 'memory': 3000000000.0}\n"
