@@ -85,7 +85,7 @@ static const char *join_token(const struct up *u)
 /* Beyond loopback a person must have said who may join: the head refuses to start. */
 static bool needs_token(const struct up *u)
 {
-    const char *host = setting_text(u->s, SET_HOST);
+    const char *host = options_head(u->s).host;
     bool loopback = net_is_loopback(str_of(host)) || strcmp(host, "localhost") == 0;
     return loopback && setting_text(u->s, SET_JOIN_TOKEN)[0] == '\0';
 }
@@ -334,41 +334,47 @@ static int check_port(const struct up *u, struct fault *f)
     return err == ERR_IN_USE ? err : 0; /* whatever else is wrong with the address, the head says, and what would be right */
 }
 
+static void run(struct up *u)
+{
+    struct fault f = {0};
+    make_env(u);
+    open_log(u);
+    u->loop = net_loop_new();
+    u->patience = net_timer_new(u->loop, on_patience, u);
+    net_timer_set(u->patience, net_now_us(u->loop) + READY_MS * 1000ull);
+    net_signal(u->loop, SIGINT, on_signal, u);
+    net_signal(u->loop, SIGTERM, on_signal, u);
+    net_signal(u->loop, SIGHUP, on_signal, u);
+    if (start(u, &f) == 0) {
+        net_loop_run(u->loop);
+    } else {
+        say(u, "error: %s", f.text);
+        u->exit_status = err_exit(f.err);
+    }
+    u->phase = ENDING;
+    client_watch_free(u->watch);
+    net_timer_free(u->patience);
+    launch_free(u->launch);
+    net_loop_free(u->loop);
+    up_log_close(u->log);
+}
+
 int up_main(const struct settings *s)
 {
     struct up u = {.s = s, .host = net_reachable(options_head(s).host), .workers = (uint32_t)setting_number(s, SET_WORKERS)};
     struct fault f = {0};
     snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
+    setting_items(s, SET_MODEL, &u.actors);
+    u.actors *= u.workers;
     make_args(&u);
     if (check_port(&u, &f) != 0) {
         say(&u, "error: %s", f.text);
-        return err_exit(f.err);
-    }
-    int status = bring_models(s);
-    if (status != 0)
-        return status;
-    setting_items(s, SET_MODEL, &u.actors);
-    u.actors *= u.workers;
-    make_env(&u);
-    open_log(&u);
-    u.loop = net_loop_new();
-    u.patience = net_timer_new(u.loop, on_patience, &u);
-    net_timer_set(u.patience, net_now_us(u.loop) + READY_MS * 1000ull);
-    net_signal(u.loop, SIGINT, on_signal, &u);
-    net_signal(u.loop, SIGTERM, on_signal, &u);
-    net_signal(u.loop, SIGHUP, on_signal, &u);
-    if (start(&u, &f) == 0) {
-        net_loop_run(u.loop);
-    } else {
-        say(&u, "error: %s", f.text);
         u.exit_status = err_exit(f.err);
+    } else {
+        u.exit_status = bring_models(s);
+        if (u.exit_status == 0)
+            run(&u);
     }
-    u.phase = ENDING;
-    client_watch_free(u.watch);
-    net_timer_free(u.patience);
-    launch_free(u.launch);
-    net_loop_free(u.loop);
-    up_log_close(u.log);
     while (u.owned_n > 0)
         free(u.owned[--u.owned_n]);
     buf_fini(&u.api_key_env);

@@ -202,8 +202,8 @@ def test_a_disk_that_is_full(cluster, tmp_path):
     probe = subprocess.run(["unshare", "-m", "sh", "-c", fill, "x", disk, "true"], capture_output=True, check=False)
     if probe.returncode != 0:
         pytest.skip("no mount namespace here")
-    head = cluster.head()
-    worker = cluster.add(Process, ["worker", "--head", head.address, "--node", "oak", *ECHO], through=("unshare", "-m", "sh", "-c", fill, "x", str(disk)),
+    head = cluster.head("--join-token", "token")
+    worker = cluster.add(Process, ["worker", "--head", head.address, "--node", "oak", "--join-token", "token", *ECHO], through=("unshare", "-m", "sh", "-c", fill, "x", str(disk)),
                          env={"XDG_STATE_HOME": str(disk)})
     head.wait_ready(actors=1)
     assert head.ask("hello")["responses"][0]["tokens"] == 20

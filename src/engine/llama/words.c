@@ -71,8 +71,15 @@ static void hear(enum ggml_log_level level, const char *text, void *user_data)
         keep(text);
 }
 
+/* ggml would print by itself, and wait for whoever reads; abort() follows, and with it the crash report and its stack. */
+static void on_abort(const char *message)
+{
+    log_raw(message, strlen(message));
+}
+
 void words_init(void)
 {
+    ggml_set_abort_callback(on_abort);
     log_init();
     trace = log_traces("llama");
     llama_log_set(hear, NULL);
