@@ -229,6 +229,7 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
     msg->run.key = a->key;
     msg->run.stream = job->call->stream;
     msg->run.branch = job->branch;
+    msg->run.branches = job->call->branches;
     msg->run.claim = job->call->claim;
     msg->run.client = str_n(job->call->client, job->call->client_n);
     if (job->call->request->inputs_n > 0) {

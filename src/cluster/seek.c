@@ -47,6 +47,7 @@ struct seek {
     uint32_t said_n;
     struct found *found;     /* owned; per branch */
     uint32_t found_n;
+    uint32_t branches;       /* of the stream, as the first find says; 0: nothing is found */
     struct request *request; /* owned; NULL: nothing is found */
     char *client;            /* owned */
     size_t client_n;
@@ -153,10 +154,11 @@ static struct actor *actor_of(const struct head *h, const struct found *f)
     return c != NULL ? holder(h, c) : NULL;
 }
 
-/* As many as the client or a worker knows of. */
+/* All that the stream has: those that began nowhere before the head died, too. */
 static uint32_t branches_n(const struct seek *s)
 {
-    return s->said_n > s->found_n ? s->said_n : s->found_n;
+    uint32_t n = s->said_n > s->found_n ? s->said_n : s->found_n;
+    return n > s->branches ? n : s->branches;
 }
 
 /* Branches that the client has heard of and nobody has told of. */
@@ -346,7 +348,7 @@ static void take_branch(const struct head *h, struct seek *s, uint32_t branch, c
 static int check_held(const struct head *h, const struct worker *w, const struct wire_held *m, const struct wire_run *run,
                       struct fault *f)
 {
-    if (m->branch >= h->cfg.fanout_max || run->branch != m->branch || run->stream != m->stream)
+    if (m->branch >= run->branches || run->branches > h->cfg.fanout_max || run->branch != m->branch || run->stream != m->stream)
         return fault_set(f, ERR_PROTOCOL, "held: branch %u of the stream %016llx comes with the run of another one", m->branch,
                          (unsigned long long)m->stream);
     if (m->key >= HEAD_WORKER_ACTORS_MAX || w->actors[m->key] == NULL)
@@ -375,6 +377,7 @@ static void seek_found(struct head *h, struct seek *s, struct worker *w, const s
     } else {
         bool first = s->request == NULL;
         take_branch(h, s, m->branch, w->actors[m->key], msg.run.attempt, m->ids);
+        s->branches = first ? msg.run.branches : s->branches;
         if (first)
             take_request(h, s, &msg.run);
         if (first && s->request != NULL) {

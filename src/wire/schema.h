@@ -210,6 +210,7 @@
     L(bias, biases, "") \
     F(U64, stream, "name of the answer's stream for whoever wants it to go on; the same at every head; 0: none") \
     F(U32, branch, "which of the stream's answers") \
+    F(U32, branches, "how many answers the stream has: some may have begun nowhere when it is resumed") \
     F(U64, claim, "proof that it is of the client that began the stream: kept and given back by the worker; heads derive it from keys") \
     F(U64, scope, "whose cached prompts it may use, and who may use its own: a tenant's number; 0: all with a 0") \
     F(STR, client, "what a head needs to go on with the stream: kept and given back by the worker, never read") \

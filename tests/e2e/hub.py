@@ -178,7 +178,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         if hub.hold:
             self.wfile.write(data[:4])
             self.wfile.flush()
-            hub.hold.wait(30)
+            hub.hold.wait(600)
             data = data[4:]
         step = 200 if trickle_s else 1 << 16
         for at in range(0, len(data), step):

@@ -9,7 +9,7 @@ import termios
 import threading
 import time
 
-from cluster import PROGRAM, environment, wait_for
+from cluster import PROGRAM, TEST_TIMEOUT_S, environment, wait_for
 
 CTRL_C, CTRL_D, ENTER, UP = "\x03", "\x04", "\r", "\x1b[A"
 
@@ -37,7 +37,7 @@ class Terminal:
             print("---- terminal ----\n" + self.text())
         if self.popen.poll() is None:
             self.popen.kill()
-        self.popen.wait(10)
+        self.popen.wait(TEST_TIMEOUT_S)
         self.reader.join(5)
         os.close(self.fd)
 
@@ -63,10 +63,10 @@ class Terminal:
         """Here; for wait_text(after=...)."""
         return len(self.text())
 
-    def wait_text(self, pattern, after=0, timeout_s=30):
+    def wait_text(self, pattern, after=0, timeout_s=TEST_TIMEOUT_S):
         return wait_for(f"/{pattern}/ on the terminal", lambda: re.search(pattern, self.text()[after:]), timeout_s)
 
-    def wait_end(self, timeout_s=20):
+    def wait_end(self, timeout_s=TEST_TIMEOUT_S):
         """The exit status."""
         return self.popen.wait(timeout_s)
 

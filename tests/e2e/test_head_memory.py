@@ -50,7 +50,7 @@ def chat(model, content, **fields):
     return post("/v1/chat/completions", json.dumps({"model": model, "messages": [{"role": "user", "content": content}], **fields}).encode())
 
 
-async def until(what, condition, timeout_s=60):
+async def until(what, condition, timeout_s=240):
     for _ in range(timeout_s * 20):
         if condition():
             return

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from cluster import REAL, free_port, together, wait_for
+from cluster import PATIENCE_S, REAL, free_port, together, wait_for
 from streams import Load, Traveller, ask, compare, on_their_way, running
 
 SCRIPT = "echo:tokens=160"
@@ -115,6 +115,28 @@ def test_two_heads_and_one_dies(cluster, capsys):
         print(f"\n    {len(re.findall('goes on here', second.log))} streams went on at the second head; longest gap "
               f"{max(a.gap_s for a in answers) * 1000:.0f} ms")
     second.wait_idle()
+
+
+def test_answers_that_had_not_begun_are_not_forgotten(cluster):
+    """Given a request for three answers on a worker of two slots, at one of two heads; when that head is killed before the third answer
+    has begun, the client that asks the other head by GET gets all three."""
+    asked = [{"prompt": "three", "seed": 3, "max_tokens": 140, "temperature": 1, "n": 3, **STREAM}]
+    expected = undisturbed(cluster, asked)
+    first, second = cluster.head(), cluster.head()
+    cluster.echo_worker(f"{first.address},{second.address}", SCRIPT, "--slots", 2)
+    for head in (first, second):
+        head.wait_ready(actors=1)
+    cluster.pace(100)
+    traveller, answers = Traveller([first, second], asked[0], method="GET"), []
+    thread = threading.Thread(target=lambda: answers.append(traveller.go()))
+    thread.start()
+    first.wait_status(running=2, queued=1)
+    on_their_way([traveller], 1)
+    first.kill()
+    second.wait_line("goes on here call=1 branches=3")
+    cluster.pace(0)
+    thread.join(PATIENCE_S)
+    compare(answers, expected)
 
 
 def test_a_client_hangs_up_and_comes_back(cluster):

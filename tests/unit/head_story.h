@@ -384,6 +384,7 @@ static inline void event_held(struct story *s, uint64_t link, const char *line)
                                 .sampling = {.seed = number(line, "seed", 0)},
                                 .stream = number(line, "was", number(line, "stream", 0)),
                                 .branch = number(line, "branch", 0),
+                                .branches = number(line, "branches", number(line, "branch", 0) + 1),
                                 .claim = number(line, "claim", 0),
                                 .client = word(line, "note", "")};
     wire_encode(&frame, &run);

@@ -103,6 +103,22 @@ static void a_part_that_had_not_begun_needs_room_in_the_queue(void **state)
     story_end(&s);
 }
 
+/* Three answers, of which the client's id names one, and of which two had begun nowhere: the worker that has the first knows how
+ * many there are, and the others begin. */
+static void answers_that_had_not_begun_are_not_forgotten(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 slots=3\nresume 5 stream=77 said=2\n");
+    story(&s, "> held 1 stream=77 found=1 ids=2 seed=9 branches=3\n"
+              "> held 1 stream=77\n"
+              "resumed 5 of 3 note=\n"
+              "send 1 run job=2.1 key=0 seed=10 hi\n"
+              "send 1 run job=3.1 key=0 seed=11 hi\n"
+              "send 1 adopt stream=77.0 job=1.2 said=2\n");
+    story_end(&s);
+}
+
 /* A hundred clients come back at once, and those whose prompts had not begun are sooner in the queue than the worker can tell what
  * it has: a stream that had begun does not wait behind them. */
 static void it_began_before_all_that_wait(void **state)
@@ -407,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_takes_no_jobs_is_not_waited_for),
         cmocka_unit_test(a_stream_that_was_leaving_its_worker_goes_on_with_another_one),
         cmocka_unit_test(a_part_that_had_not_begun_needs_room_in_the_queue),
+        cmocka_unit_test(answers_that_had_not_begun_are_not_forgotten),
         cmocka_unit_test(it_began_before_all_that_wait),
         cmocka_unit_test(a_worker_that_joins_tells_first_what_it_has),
         cmocka_unit_test(time_in_which_the_head_slept_does_not_count),
