@@ -70,9 +70,9 @@ int owner_of(struct head_program *p, const struct http_request *r, struct owner 
 void owner_begin(struct head_program *p)
 {
     char secret[SECRET_BYTES + 1];
-    bool own = secret_own(SECRET_NAME, true, secret) == 0;
     if (p->keys.n > 0)
         return;
+    bool own = secret_own(SECRET_NAME, true, secret) == 0;
     if (!own)
         log_info("HEAD NODE STARTING", "no secret can be kept in the state folder: a worker could tell of streams that it never had");
     seal_of_key(own ? str_of(secret) : str_of(p->o->join_token), &p->seal);

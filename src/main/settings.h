@@ -42,10 +42,10 @@ enum {
     S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings") \
     S(HOST, "host", "head.host", SETTING_TEXT, "127.0.0.1", 0, 0, NULL, USE_HEAD, "address the head listens on; other than loopback needs --api-key and --join-token") \
     S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD, "port of the head: API, status, metrics and worker links; 0: any") \
-    S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name: KEY") \
-    S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring") \
+    S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name[admin]: KEY") \
+    S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring; on loopback, where none is given: the user's own, from the state folder") \
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
-    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file with that key in its first line, or with several, each in a line `name: key`") \
+    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file with that key in its first line, or with several, each in a line `name: key`, or `name[admin]: key` for who may drain, cordon and scale") \
     S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file with that token in its first line") \
     S(ALLOW_ORIGIN, "allow-origin", "head.allow_origin", SETTING_LIST, "loopback", 0, 0, NULL, USE_HEAD, "web pages that may use the head beside those of this machine (loopback): https://chat.example, null, or * for all; none: not even those; each by its own --allow-origin") \
     S(ALLOW_HOST, "allow-host", "head.allow_host", SETTING_LIST, "localhost", 0, 0, NULL, USE_HEAD, "names by which clients address the head, beside addresses, localhost and this machine's name; * for any; with --api-key any is taken") \

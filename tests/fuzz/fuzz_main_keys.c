@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "as_file.h"
+#include "head/keys.h"
 #include "main/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,6 +25,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(setting_text(&s, token ? SET_JOIN_TOKEN : SET_API_KEY)[0] != '\0');
     else
         MUST(f.text[0] != '\0');
+    struct keys k = {0};
+    if (err == 0 && !token && keys_parse(&k, setting_text(&s, SET_API_KEY), &f) == 0) {
+        struct api_key *own = keys_find(&k, keys_own(setting_text(&s, SET_API_KEY)));
+        MUST(own != NULL && (own->admin || !k.one_tenant));
+        keys_fini(&k);
+    }
     settings_fini(&s);
     return 0;
 }
