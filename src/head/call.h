@@ -43,6 +43,7 @@ struct branch {
 enum { CALL_FINGERPRINT_BYTES = 32 };
 
 struct call {
+    struct asker asker;            /* first: what the request's user data points to */
     struct id_node node;           /* in program->calls */
     struct list doomed;            /* in program->doomed */
     struct http_request *r;        /* NULL once answered or gone */

@@ -88,7 +88,7 @@ struct call *call_new(struct head_program *p, struct http_request *r)
     struct call *c = xalloc(sizeof *c);
     c->r = r;
     c->started_us = net_now_us(p->loop);
-    http_set_user_data(r, c);
+    http_set_user_data(r, &c->asker);
     idtab_add(&p->calls, &c->node, p->next_call++);
     return c;
 }
@@ -447,22 +447,31 @@ static void write_waiting(struct head_program *p, const struct call *c, const st
     http_stream_write(c->r, buf_str(&p->json));
 }
 
-void calls_keep_alive(struct head_program *p)
+static void keep_alive(struct head_program *p, struct call *c)
 {
     uint64_t now = net_now_us(p->loop);
-    IDTAB_EACH(pos, &p->calls)
-    {
-        struct call *c = id_item(pos, struct call, node);
-        if (!c->api.stream || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
-            continue;
-        struct head_wait w = {0};
-        bool waits = head_call_waits(p->brain, c->node.id, &w), stranded = waits && w.ready == 0 && w.loading < 0;
-        if (c->begun && !waits) /* a branch of it may have lost its actor */
-            continue;
-        if (stranded && !c->begun && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)
-            continue;
-        answer_begin_stream(c);
-        if (!http_stream_full(c->r))
-            write_waiting(p, c, &w);
+    if (!c->api.stream || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
+        return;
+    struct head_wait w = {0};
+    bool waits = head_call_waits(p->brain, c->node.id, &w), stranded = waits && w.ready == 0 && w.loading < 0;
+    if (c->begun && !waits) /* a branch of it may have lost its actor */
+        return;
+    if (stranded && !c->begun && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)
+        return;
+    answer_begin_stream(c);
+    if (!http_stream_full(c->r))
+        write_waiting(p, c, &w);
+}
+
+bool calls_keep_alive(struct head_program *p)
+{
+    struct id_node *node;
+    while ((node = idtab_from(&p->calls, p->kept_alive)) != NULL) {
+        p->kept_alive = node->id + 1;
+        keep_alive(p, id_item(node, struct call, node));
+        if (net_turn_spent(p->loop))
+            return false;
     }
+    p->kept_alive = 0;
+    return true;
 }

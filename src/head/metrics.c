@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "head/page.h"
 #include "head/state.h"
 
 /* Prometheus text. Where vLLM has a name that dashboards and gateways already read, it is used beside ours. */
@@ -145,19 +146,6 @@ static double memory_limit(const struct head_worker_view *w)
     return (double)w->memory_bytes;
 }
 
-/* A line per worker; values below 0 are not known and left out. */
-static void write_worker_metric(struct head_program *p, const char *name, const char *help, worker_value_fn *fn)
-{
-    struct head_worker_view w;
-    buf_printf(&p->json, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
-    for (uint64_t from = 0; head_worker_at(p->brain, from, net_now_us(p->loop), &w); from = w.id + 1) {
-        if (fn(&w) < 0)
-            continue;
-        buf_printf(&p->json, "%s{", name);
-        put_label(&p->json, "node", w.node);
-        buf_printf(&p->json, "} %.15g\n", fn(&w));
-    }
-}
 
 typedef double actor_value_fn(const struct head_actor_view *a);
 
@@ -212,33 +200,6 @@ static double compute_bytes(const struct head_actor_view *a)
     return (double)a->compute_bytes;
 }
 
-static void write_actor_metric(struct head_program *p, const char *type, const char *name, const char *help, actor_value_fn *fn)
-{
-    struct head_actor_view a;
-    buf_printf(&p->json, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-    for (uint32_t from = 0; head_actor_at(p->brain, from, &a); from = a.id + 1) {
-        if (a.state == WIRE_ACTOR_READY)
-            actor_line(&p->json, name, &a, fn(&a));
-    }
-}
-
-/* How each exact actor computes: those with the same words, version and processor give equal bits. */
-static void write_setups(struct head_program *p)
-{
-    struct head_actor_view a;
-    buf_printf(&p->json, "# HELP manta_actor_exact_info how an exact actor computes, as it measured it\n# TYPE manta_actor_exact_info gauge\n");
-    for (uint32_t from = 0; head_actor_at(p->brain, from, &a); from = a.id + 1) {
-        if (a.state != WIRE_ACTOR_READY || !a.exact)
-            continue;
-        buf_printf(&p->json, "manta_actor_exact_info{actor=\"%u\",", a.id);
-        put_label(&p->json, "node", a.node);
-        buf_putc(&p->json, ',');
-        put_label(&p->json, "model", a.model);
-        buf_putc(&p->json, ',');
-        put_label(&p->json, "setup", a.setup);
-        buf_printf(&p->json, "} 1\n");
-    }
-}
 
 typedef uint64_t tenant_value_fn(const struct head_tenant_view *t);
 
@@ -286,32 +247,131 @@ static void write_tenants(struct head_program *p, const struct owner *who)
     write_tenant_metric(p, who, "counter", "manta_tenant_answer_tokens_total", "tokens generated for it", tenant_answer_tokens);
 }
 
-void write_metrics(struct head_program *p, const struct owner *who)
+/* ---- a line per worker, and one per actor ---- */
+
+struct worker_metric {
+    const char *name, *help;
+    worker_value_fn *value; /* below 0: not known, left out */
+};
+
+static const struct worker_metric worker_metrics[] = {
+    {"manta_worker_memory_bytes", "resident memory", rss_bytes},
+    {"manta_worker_cpu_load", "processors in use", cpu_load},
+    {"manta_worker_beat_age_seconds", "since its last heartbeat", beat_age_s},
+    {"manta_worker_temperature_celsius", "the hottest sensor, where the machine tells", temperature},
+    {"manta_worker_kept_bytes", "of its memory: streams kept for heads that take them over", kept_bytes},
+    {"manta_worker_moving_bytes", "of its memory: what is computed of answers that leave and come", moving_bytes},
+    {"manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", memory_limit},
+};
+
+struct actor_metric {
+    const char *type, *name, *help;
+    actor_value_fn *value;
+};
+
+static const struct actor_metric actor_metrics[] = {
+    {"gauge", "manta_actor_weights_bytes", "weights mapped from the file, shared on one machine", weights_bytes},
+    {"gauge", "manta_actor_repacked_bytes", "weights in another layout, a copy of the worker's own", repack_bytes},
+    {"gauge", "manta_actor_kv_bytes", "KV cache", kv_bytes},
+    {"gauge", "manta_actor_compute_bytes", "compute buffers", compute_bytes},
+    {"gauge", "manta_actor_in_flight", "jobs running on the actor", in_flight},
+    {"gauge", "manta_actor_token_age_seconds", "since its last step, while busy", token_age_s},
+    {"gauge", "manta_actor_ejected", "1: it failed several jobs in a row, and gets none, or one to see", ejected},
+    {"counter", "manta_actor_jobs_failed_total", "jobs that failed there", jobs_failed},
+    {"gauge", "manta_actor_slots", "jobs it can run at once", slots},
+    {"counter", "manta_actor_tokens_total", "tokens it generated", tokens},
+    {"gauge", "manta_actor_decode_tokens_per_second", "measured speed of one stream", decode_tps},
+    {"gauge", "manta_actor_prefill_tokens_per_second", "measured speed of a prompt", prefill_tps},
+};
+
+static void begin_series(struct buf *out, const char *type, const char *name, const char *help)
 {
-    write_totals(p);
-    write_tenants(p, who);
-    write_worker_states(p);
-    write_worker_metric(p, "manta_worker_memory_bytes", "resident memory", rss_bytes);
-    write_worker_metric(p, "manta_worker_cpu_load", "processors in use", cpu_load);
-    write_worker_metric(p, "manta_worker_beat_age_seconds", "since its last heartbeat", beat_age_s);
-    write_worker_metric(p, "manta_worker_temperature_celsius", "the hottest sensor, where the machine tells", temperature);
-    write_worker_metric(p, "manta_worker_kept_bytes", "of its memory: streams kept for heads that take them over", kept_bytes);
-    write_worker_metric(p, "manta_worker_moving_bytes", "of its memory: what is computed of answers that leave and come", moving_bytes);
-    write_worker_metric(p, "manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", memory_limit);
-    write_setups(p);
-    write_actor_metric(p, "gauge", "manta_actor_weights_bytes", "weights mapped from the file, shared on one machine", weights_bytes);
-    write_actor_metric(p, "gauge", "manta_actor_repacked_bytes", "weights in another layout, a copy of the worker's own", repack_bytes);
-    write_actor_metric(p, "gauge", "manta_actor_kv_bytes", "KV cache", kv_bytes);
-    write_actor_metric(p, "gauge", "manta_actor_compute_bytes", "compute buffers", compute_bytes);
-    write_actor_metric(p, "gauge", "manta_actor_in_flight", "jobs running on the actor", in_flight);
-    write_actor_metric(p, "gauge", "manta_actor_token_age_seconds", "since its last step, while busy", token_age_s);
-    write_actor_metric(p, "gauge", "manta_actor_ejected", "1: it failed several jobs in a row, and gets none, or one to see", ejected);
-    write_actor_metric(p, "counter", "manta_actor_jobs_failed_total", "jobs that failed there", jobs_failed);
-    write_actor_metric(p, "gauge", "manta_actor_slots", "jobs it can run at once", slots);
-    write_actor_metric(p, "counter", "manta_actor_tokens_total", "tokens it generated", tokens);
-    write_actor_metric(p, "gauge", "manta_actor_decode_tokens_per_second", "measured speed of one stream", decode_tps);
-    write_actor_metric(p, "gauge", "manta_actor_prefill_tokens_per_second", "measured speed of a prompt", prefill_tps);
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static bool write_worker_metrics(struct page_writer *w)
+{
+    const struct worker_metric *m = &worker_metrics[w->index];
+    struct buf *out = &w->p->json;
+    struct head_worker_view v;
+    if (w->from == 0)
+        begin_series(out, "gauge", m->name, m->help);
+    for (int n = 0; n < PAGE_SLICE; n++) {
+        if (!head_worker_at(w->p->brain, w->from, net_now_us(w->p->loop), &v)) {
+            w->from = 0;
+            return ++w->index == sizeof worker_metrics / sizeof worker_metrics[0];
+        }
+        w->from = v.id + 1;
+        if (m->value(&v) < 0)
+            continue;
+        buf_printf(out, "%s{", m->name);
+        put_label(out, "node", v.node);
+        buf_printf(out, "} %.15g\n", m->value(&v));
+    }
+    return false;
+}
+
+static bool write_actor_metrics(struct page_writer *w)
+{
+    const struct actor_metric *m = &actor_metrics[w->index];
+    struct head_actor_view a;
+    if (w->from == 0)
+        begin_series(&w->p->json, m->type, m->name, m->help);
+    for (int n = 0; n < PAGE_SLICE; n++) {
+        if (!head_actor_at(w->p->brain, (uint32_t)w->from, &a)) {
+            w->from = 0;
+            return ++w->index == sizeof actor_metrics / sizeof actor_metrics[0];
+        }
+        w->from = a.id + 1;
+        if (a.state == WIRE_ACTOR_READY)
+            actor_line(&w->p->json, m->name, &a, m->value(&a));
+    }
+    return false;
+}
+
+/* How each exact actor computes: those with the same words, version and processor give equal bits. */
+static bool write_setups(struct page_writer *w)
+{
+    struct buf *out = &w->p->json;
+    struct head_actor_view a;
+    if (w->from == 0)
+        begin_series(out, "gauge", "manta_actor_exact_info", "how an exact actor computes, as it measured it");
+    for (int n = 0; n < PAGE_SLICE; n++) {
+        if (!head_actor_at(w->p->brain, (uint32_t)w->from, &a))
+            return true;
+        w->from = a.id + 1;
+        if (a.state != WIRE_ACTOR_READY || !a.exact)
+            continue;
+        buf_printf(out, "manta_actor_exact_info{actor=\"%u\",", a.id);
+        put_label(out, "node", a.node);
+        buf_putc(out, ',');
+        put_label(out, "model", a.model);
+        buf_putc(out, ',');
+        put_label(out, "setup", a.setup);
+        buf_printf(out, "} 1\n");
+    }
+    return false;
+}
+
+static bool begin_metrics(struct page_writer *w)
+{
+    write_totals(w->p);
+    write_tenants(w->p, w->who);
+    write_worker_states(w->p);
+    return true;
+}
+
+static bool end_metrics(struct page_writer *w)
+{
+    struct head_program *p = w->p;
     histogram_write(&p->json, &p->ttft, "vllm:time_to_first_token_seconds", "from the request to its first token");
     histogram_write(&p->json, &p->e2e, "vllm:e2e_request_latency_seconds", "from the request to its end");
     histogram_write(&p->json, &p->queue, "vllm:request_queue_time_seconds", "in the head's queue");
+    return true;
+}
+
+void reply_metrics(struct head_program *p, struct http_request *r, const struct owner *who)
+{
+    static page_part_fn *const parts[] = {begin_metrics, write_worker_metrics, write_actor_metrics, write_setups, end_metrics, NULL};
+    page_ask(p, r, who, parts, "text/plain; version=0.0.4; charset=utf-8");
 }

@@ -36,6 +36,14 @@ void reply_json(struct head_program *p, struct http_request *r, int status, cons
         buf_fini(&p->json); /* one huge answer must not stay in memory */
 }
 
+void reply_text(struct head_program *p, struct http_request *r, const char *content_type)
+{
+    if (p->json.overflowed)
+        reply_json(p, r, 200, NULL);
+    else
+        http_reply(r, 200, content_type, NULL, buf_str(&p->json));
+}
+
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f)
 {
     buf_reset(&p->json);
@@ -78,7 +86,8 @@ static void on_process_prompt(struct head_program *p, struct http_request *r)
 static void on_models(struct head_program *p, struct http_request *r)
 {
     buf_reset(&p->json);
-    write_models(p);
+    if (!http_is_head(r))
+        write_models(p);
     reply_json(p, r, 200, NULL);
 }
 
@@ -131,9 +140,7 @@ static void on_metrics(struct head_program *p, struct http_request *r)
     struct owner who;
     if (!know(p, r, &who))
         return;
-    buf_reset(&p->json);
-    write_metrics(p, &who);
-    http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, buf_str(&p->json));
+    reply_metrics(p, r, &who);
 }
 
 static void on_status(struct head_program *p, struct http_request *r)
@@ -141,9 +148,7 @@ static void on_status(struct head_program *p, struct http_request *r)
     struct owner who;
     if (!know(p, r, &who))
         return;
-    buf_reset(&p->json);
-    write_status(p, &who);
-    reply_json(p, r, 200, NULL);
+    reply_status(p, r, &who);
 }
 
 static void on_actors(struct head_program *p, struct http_request *r)
@@ -151,9 +156,7 @@ static void on_actors(struct head_program *p, struct http_request *r)
     struct owner who;
     if (!know(p, r, &who))
         return;
-    buf_reset(&p->json);
-    write_actors(p, &who);
-    reply_json(p, r, 200, NULL);
+    reply_actors(p, r, &who);
 }
 
 static void on_requests(struct head_program *p, struct http_request *r)
@@ -162,7 +165,8 @@ static void on_requests(struct head_program *p, struct http_request *r)
     if (!know(p, r, &who))
         return;
     buf_reset(&p->json);
-    write_requests(p, &who);
+    if (!http_is_head(r))
+        write_requests(p, &who);
     reply_json(p, r, 200, NULL);
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "head/memory.h"
+#include "head/page.h"
 #include "head/replace.h"
 #include "head/state.h"
 
@@ -65,7 +66,10 @@ static void on_timer(struct net_timer *t, void *user_data)
 static void on_keep_alive(struct net_timer *t, void *user_data)
 {
     struct head_program *p = user_data;
-    calls_keep_alive(p);
+    if (!calls_keep_alive(p)) {
+        net_timer_set(t, net_now_us(p->loop));
+        return;
+    }
     memory_tend(p);
     net_timer_set(t, net_now_us(p->loop) + KEEP_ALIVE_MS * 1000ull / 2);
 }
@@ -109,7 +113,11 @@ static bool on_head(struct http_request *r, void *user_data)
 
 static void on_gone(struct http_request *r, void *user_data)
 {
-    call_gone(user_data, r);
+    struct asker *asker = http_user_data(r);
+    if (asker != NULL && asker->kind == ASKER_PAGE)
+        page_gone(user_data, asker);
+    else
+        call_gone(user_data, r);
 }
 
 static void on_drain(struct http_request *r, void *user_data)
@@ -176,6 +184,7 @@ static void make_brain(struct head_program *p)
     p->started_us = net_now_us(p->loop);
     p->brain = head_new(&cfg, p->started_us);
     p->timer = net_timer_new(p->loop, on_timer, p);
+    pages_begin(p);
     p->keep_alive = net_timer_new(p->loop, on_keep_alive, p);
     p->leave = net_timer_new(p->loop, on_leave, p);
 }
@@ -237,6 +246,7 @@ int head_main(const struct head_options *o)
     idtab_init(&p.links);
     idtab_init(&p.calls);
     list_init(&p.doomed);
+    list_init(&p.pages);
     p.loop = net_loop_new();
     log_info("HEAD NODE STARTING", "coordinator");
     int err = start(&p, &f);
@@ -249,6 +259,7 @@ int head_main(const struct head_options *o)
     net_timer_free(p.keep_alive);
     net_timer_free(p.leave);
     net_loop_free(p.loop);
+    pages_end(&p);
     head_free(p.brain);
     effects_fini(&p.fx);
     idtab_fini(&p.links);

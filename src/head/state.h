@@ -25,6 +25,12 @@ enum {
     KEEP_ALIVE_STRANDED_MS = 12000,   /* the same where no actor is in sight: until then an error may still have its status */
 };
 
+/* What the user data of an open request points to: the first member of whatever waits to answer it. */
+enum asker_kind { ASKER_CALL = 0, ASKER_PAGE };
+struct asker {
+    uint8_t kind; /* enum asker_kind */
+};
+
 struct head_program {
     const struct head_options *o;
     struct keys keys;
@@ -42,10 +48,13 @@ struct head_program {
     struct idtab links;           /* struct link */
     struct idtab calls;           /* struct call */
     uint64_t next_link, next_call;
+    uint64_t kept_alive;          /* calls_keep_alive() has come so far */
     struct rng seeds;             /* for requests that bring none */
     struct buf frame;             /* one frame being written */
     struct buf json;              /* one answer being written */
     struct wire_arena arena;
+    struct list pages;            /* page.link: asked for and not answered yet */
+    struct net_timer *page_turn;
     struct list doomed;           /* calls to be ended after this round of effects */
     uint64_t answer_bytes;        /* what calls keep of answers: call.bytes, together */
     uint64_t link_bytes;          /* link.bytes, together */
@@ -81,8 +90,8 @@ void call_drained(struct head_program *p, struct http_request *r);
 void call_effect(struct head_program *p, const struct fx *fx);
 /* Ends the calls on p->doomed. */
 void calls_reap(struct head_program *p);
-/* Comment lines for streams that still wait. */
-void calls_keep_alive(struct head_program *p);
+/* Comment lines for streams that still wait. False: the turn was spent, and it resumes when called again. */
+bool calls_keep_alive(struct head_program *p);
 
 /* ---- routes.c ---- */
 void route(struct head_program *p, struct http_request *r);
@@ -91,7 +100,9 @@ bool route_head(struct head_program *p, struct http_request *r);
 /* The key it came with; NULL: none, or a wrong one. */
 struct api_key *route_key(const struct head_program *p, const struct http_request *r);
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
-/* Sends p->json as the answer. */
+/* Sends p->json as the answer, with status 200 … */
+void reply_text(struct head_program *p, struct http_request *r, const char *content_type);
+/* … or as JSON. */
 void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra);
 
 /* ---- owner.c ---- */
@@ -123,11 +134,11 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
 /* ---- status.c, metrics.c: write into p->json ---- */
 const char *worker_state_name(enum worker_state s);
 const char *duty_name(uint8_t duty);
-void write_status(struct head_program *p, const struct owner *who);
-void write_actors(struct head_program *p, const struct owner *who);
+void reply_status(struct head_program *p, struct http_request *r, const struct owner *who);
+void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who);
 void write_models(struct head_program *p);
 /* False when there is no such model. */
 bool write_model(struct head_program *p, struct str id);
-void write_metrics(struct head_program *p, const struct owner *who);
+void reply_metrics(struct head_program *p, struct http_request *r, const struct owner *who);
 
 #endif

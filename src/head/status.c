@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "head/call.h"
 #include "head/memory.h"
+#include "head/page.h"
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
 
@@ -131,14 +132,27 @@ static void put_worker(const struct head_worker_view *w, const struct owner *who
     jout_object_end(j);
 }
 
-static void put_workers(struct head_program *p, const struct owner *who, struct jout *j)
+static void begin_list(struct page_writer *w, const char *name)
 {
-    struct head_worker_view w;
-    jout_key(j, "worker_nodes");
-    jout_array(j);
-    for (uint64_t from = 0; head_worker_at(p->brain, from, net_now_us(p->loop), &w); from = w.id + 1)
-        put_worker(&w, who, j);
-    jout_array_end(j);
+    if (w->index++ > 0)
+        return;
+    jout_key(&w->j, name);
+    jout_array(&w->j);
+}
+
+static bool put_workers(struct page_writer *w)
+{
+    struct head_worker_view v;
+    begin_list(w, "worker_nodes");
+    for (int n = 0; n < PAGE_SLICE; n++) {
+        if (!head_worker_at(w->p->brain, w->from, net_now_us(w->p->loop), &v)) {
+            jout_array_end(&w->j);
+            return true;
+        }
+        put_worker(&v, w->who, &w->j);
+        w->from = v.id + 1;
+    }
+    return false;
 }
 
 /* How a job failed may quote somebody else's prompt. */
@@ -181,14 +195,19 @@ static void put_actor(const struct head_actor_view *a, const struct owner *who, 
     jout_object_end(j);
 }
 
-static void put_actors(struct head_program *p, const struct owner *who, struct jout *j)
+static bool put_actors(struct page_writer *w)
 {
     struct head_actor_view a;
-    jout_key(j, "actor_list");
-    jout_array(j);
-    for (uint32_t from = 0; head_actor_at(p->brain, from, &a); from = a.id + 1)
-        put_actor(&a, who, j);
-    jout_array_end(j);
+    begin_list(w, "actor_list");
+    for (int n = 0; n < PAGE_SLICE; n++) {
+        if (!head_actor_at(w->p->brain, (uint32_t)w->from, &a)) {
+            jout_array_end(&w->j);
+            return true;
+        }
+        put_actor(&a, w->who, &w->j);
+        w->from = a.id + 1;
+    }
+    return false;
 }
 
 static void put_limit(struct jout *j, const char *name, uint64_t value)
@@ -299,31 +318,50 @@ static void put_memory(struct head_program *p, struct jout *j)
     jout_object_end(j);
 }
 
-void write_status(struct head_program *p, const struct owner *who)
+static bool begin_status(struct page_writer *w)
 {
     struct head_totals t;
-    head_totals(p->brain, &t);
-    struct jout j = jout_to(&p->json);
-    jout_object(&j);
-    put_head(p, who, &j);
-    put_totals(&t, &j);
-    put_tenants(p, who, &j);
-    put_workers(p, who, &j);
-    put_actors(p, who, &j);
-    put_limits(p, &j);
-    put_memory(p, &j);
-    jout_object_end(&j);
+    head_totals(w->p->brain, &t);
+    jout_object(&w->j);
+    put_head(w->p, w->who, &w->j);
+    put_totals(&t, &w->j);
+    put_tenants(w->p, w->who, &w->j);
+    return true;
 }
 
-void write_actors(struct head_program *p, const struct owner *who)
+static bool end_status(struct page_writer *w)
+{
+    put_limits(w->p, &w->j);
+    put_memory(w->p, &w->j);
+    jout_object_end(&w->j);
+    return true;
+}
+
+void reply_status(struct head_program *p, struct http_request *r, const struct owner *who)
+{
+    static page_part_fn *const parts[] = {begin_status, put_workers, put_actors, end_status, NULL};
+    page_ask(p, r, who, parts, "application/json; charset=utf-8");
+}
+
+static bool begin_actors(struct page_writer *w)
 {
     struct head_totals t;
-    head_totals(p->brain, &t);
-    struct jout j = jout_to(&p->json);
-    jout_object(&j);
-    jout_put_uint(&j, "actors", t.actors_ready);
-    put_actors(p, who, &j);
-    jout_object_end(&j);
+    head_totals(w->p->brain, &t);
+    jout_object(&w->j);
+    jout_put_uint(&w->j, "actors", t.actors_ready);
+    return true;
+}
+
+static bool end_object(struct page_writer *w)
+{
+    jout_object_end(&w->j);
+    return true;
+}
+
+void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who)
+{
+    static page_part_fn *const parts[] = {begin_actors, put_actors, end_object, NULL};
+    page_ask(p, r, who, parts, "application/json; charset=utf-8");
 }
 
 /* ---- models: the names of ready actors, each once ---- */

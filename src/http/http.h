@@ -134,7 +134,8 @@ void http_forget(struct http_request *r);
  * Before the answer begins; the last call counts. */
 void http_answer_with(struct http_request *r, struct str lines);
 
-/* The whole answer. `extra` are header lines each ending in \r\n, or NULL. r is freed. */
+/* The whole answer. `extra` are header lines each ending in \r\n, or NULL. r is freed. To a HEAD an empty body means that its
+ * length is not known. */
 void http_reply(struct http_request *r, int status, const char *content_type, const char *extra, struct str body);
 /* Begins an answer of unknown length (in chunks; to an HTTP/1.0 client: until the connection's end) and forgets the
  * request's text, as http_forget(). */

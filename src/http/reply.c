@@ -116,7 +116,7 @@ void http_reply(struct http_request *r, int status, const char *content_type, co
     MUST(!r->streaming);
     struct buf head = buf_max(REPLY_HEAD_BYTES_MAX);
     add_head(r, &head, status, content_type, extra);
-    if (may_have_body(status))
+    if (may_have_body(status) && (body.n > 0 || !r->head_only))
         buf_printf(&head, "Content-Length: %zu\r\n", body.n);
     send_head(c, &head);
     if (may_have_body(status) && !r->head_only)

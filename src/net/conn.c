@@ -82,9 +82,21 @@ void conn_closed(struct net_conn *c)
     free(c);
 }
 
+/* A thousand that close at once have a thousand owners to tell: not all in one turn. */
 static void on_closed(uv_handle_t *h)
 {
-    conn_closed(h->data);
+    struct net_conn *c = h->data;
+    list_push(&c->loop->gone, &c->dirty);
+    loop_flush_soon(c->loop);
+}
+
+void conns_tell(struct net_loop *l)
+{
+    for (bool first = true; !list_empty(&l->gone) && (first || !net_turn_spent(l)); first = false) {
+        struct net_conn *c = list_item(l->gone.next, struct net_conn, dirty);
+        list_remove(&c->dirty);
+        conn_closed(c);
+    }
 }
 
 void conn_shut(struct net_conn *c)

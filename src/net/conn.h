@@ -32,7 +32,7 @@ struct net_conn {
     struct net_loop *loop;      /* borrowed */
     struct net_conn_calls calls;
     void *user_data;            /* borrowed */
-    struct list dirty;          /* in net_loop.dirty while `out` waits for the end of the turn */
+    struct list dirty;          /* in net_loop.dirty while `out` waits for the end of the turn; in net_loop.gone at last */
     struct list timed;          /* in net_loop.timed while it has a deadline */
     uint64_t deadline_ms;       /* in uv_now() time; holds while timed */
     size_t deadline_pending;    /* unsent bytes when the deadline was set: fewer now is progress */
@@ -72,6 +72,8 @@ void conn_deadline(struct net_conn *c, unsigned ms);
 /* The uv handle is closed for good: tells the owner, frees. */
 void conn_closed(struct net_conn *c);
 void conns_sweep(struct net_loop *l);
+/* Tells owners of connections whose handle is closed, until the turn is spent. */
+void conns_tell(struct net_loop *l);
 
 /* The connection with the most unsent bytes, NULL: none has any. */
 struct net_conn *conns_greediest(struct net_loop *l);

@@ -37,7 +37,9 @@ uint32_t net_files_max(void)
 
 static void on_flush(uv_idle_t *idle)
 {
-    conns_flush(loop_of((uv_handle_t *)idle), false);
+    struct net_loop *l = loop_of((uv_handle_t *)idle);
+    conns_tell(l);
+    conns_flush(l, false);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -50,6 +52,7 @@ struct net_loop *net_loop_new(void)
     prepare_process();
     struct net_loop *l = xalloc(sizeof *l);
     list_init(&l->dirty);
+    list_init(&l->gone);
     list_init(&l->timed);
     list_init(&l->signals);
     l->pending_max = SIZE_MAX;

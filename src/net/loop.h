@@ -17,6 +17,7 @@ struct net_loop {
     uv_idle_t flush;  /* runs just before the loop sleeps; active while `dirty` holds a connection */
     uv_timer_t sweep; /* active while `timed` holds a connection */
     struct list dirty; /* net_conn.dirty: written to since the last flush */
+    struct list gone;  /* net_conn.dirty: closed, and its owner does not know it yet */
     struct list timed; /* net_conn.timed: connecting or closing, with a deadline */
     struct list signals; /* net_signal.link */
     size_t pending;      /* memory of the unsent bytes of all connections */

@@ -159,6 +159,6 @@ void conns_flush(struct net_loop *l, bool all)
         list_remove(last);
         list_push_front(&l->dirty, last);
     }
-    if (list_empty(&l->dirty))
+    if (list_empty(&l->dirty) && list_empty(&l->gone))
         uv_idle_stop(&l->flush);
 }
