@@ -40,6 +40,7 @@ struct fx {
     uint32_t branches;               /* STARTED, RESUMED, CALL_END: how many the call has */
     uint32_t actor;                  /* STARTED, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
     struct str model, node, address; /* STARTED, BRANCH_DONE: of that actor */
+    bool exact;                      /* STARTED: that actor computes the same bits under any load */
     uint32_t first;                  /* TOKENS: index of the first id */
     struct str text;                 /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why; RESUMED */
     struct wire_i32s ids;            /* TOKENS; STARTED: the prompt's, when asked for */

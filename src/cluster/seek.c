@@ -21,6 +21,8 @@
 #include "cluster/take.h"
 
 #define TAG "FAILOVER"
+/* The program does so by itself where the client brought it. */
+#define REMEDY "POST its request again with this Last-Event-ID, and it is computed again"
 
 enum { RETRY_S = 1, NAPS_MAX = 3, COPIES_MAX = 4 };
 
@@ -253,7 +255,7 @@ static void look(struct head *h, struct seek *s)
     if (whole && (s->pending == 0 || s->gathered || s->over))
         go_on(h, s);
     else if (s->over || (settled && s->pending == 0))
-        seek_fail(h, s, ERR_NOT_FOUND, found ? "a part of it is kept by no worker" : "no worker has anything of it");
+        seek_fail(h, s, ERR_NOT_FOUND, found ? "a part of it is kept by no worker; " REMEDY : "no worker has anything of it; " REMEDY);
 }
 
 /* It is looked at when the first find has waited for others, when no more workers are expected, and in the end. */

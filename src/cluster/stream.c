@@ -127,6 +127,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
         head_kin_join(h, job, f->actor);
     struct fx *fx = branch_fx(h, job, FX_STARTED);
     name_actor(fx, f->actor);
+    fx->exact = f->actor->exact;
     fx->ids = m->ids;
     fx->usage = (struct fx_usage){
         .prompt_tokens = m->prompt_tokens,

@@ -44,7 +44,7 @@ static struct str model_of(const struct call *call)
 
 static uint8_t known_of(const struct pool *p)
 {
-    return !p->registered ? WIRE_KNOWN_NOT : p->was_ready ? WIRE_KNOWN_READY : WIRE_KNOWN;
+    return p->was_ready ? WIRE_KNOWN_READY : p->registered ? WIRE_KNOWN : WIRE_KNOWN_NOT; /* any model: nobody registers that */
 }
 
 bool head_call_moves(const struct head *h, uint64_t id, struct wire_moved_call *out, struct wire_run *out_run,

@@ -57,7 +57,8 @@ static void extra_headers(const struct call *c, uint32_t retry_after_s, bool str
 {
     char name[CALL_NAME_BYTES];
     call_name(c, name, sizeof name);
-    int n = snprintf(out, cap, "x-request-id: %s\r\n%s", name, stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "");
+    int n = snprintf(out, cap, "x-request-id: %s\r\n%s%s", name, stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "",
+                     !c->computed_again || !c->begun ? "" : c->exact ? "x-manta-computed-again: exact\r\n" : "x-manta-computed-again: may-differ\r\n");
     if (retry_after_s > 0)
         snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
 }
@@ -72,12 +73,22 @@ void answer_begin_stream(struct call *c)
     c->streaming = true;
 }
 
+/* Its head and its worker were lost together. In the fast mode the text before the client's place may be another one this time. */
+static void tell_of_it(struct head_program *p, const struct call *c)
+{
+    buf_reset(&p->json);
+    api_write_sse_comment(&p->json, str_of(c->exact ? "manta computed again: exact" : "manta computed again: may differ from what was sent before"));
+    http_stream_write(c->r, buf_str(&p->json));
+}
+
 void answer_started(struct head_program *p, struct call *c, uint32_t index)
 {
     struct branch *b = &c->branches[index];
     if (!c->api.stream)
         return;
     answer_begin_stream(c);
+    if (c->computed_again)
+        tell_of_it(p, c);
     if (c->api.shape != API_PROCESS_PROMPT || b->started_sent)
         return;
     b->started_sent = true;
@@ -383,6 +394,7 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
     } else {
         struct api_error e = {.fault = named_fault(c, f)};
         e.code = f->err == ERR_POISON                         ? "request_crashes_workers"
+                 : f->err == ERR_NOT_FOUND && c->from != NULL ? "stream_not_found"
                  : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found"
                  : f->err == ERR_CONTEXT                      ? "context_length_exceeded"
                                                               : NULL;

@@ -35,7 +35,7 @@ struct branch {
     char *model, *node, *address;  /* owned */
     uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
     uint32_t heard, sent;          /* tokens: that have come; that the client has been sent */
-    uint32_t mute;                 /* the client has so many from another head: they are kept, not sent */
+    uint32_t mute;                 /* the client has so many from another head, or of a run before: they are kept, not sent */
     bool started_sent;             /* process_prompt, streamed: that it begins */
     bool first_sent, finish_sent, done;
 };
@@ -59,9 +59,11 @@ struct call {
     uint64_t owner;                /* struct owner: whose it is … */
     bool admin;                    /* … who sees nodes' addresses */
     uint32_t total;                /* branches there will be, as far as is known */
-    struct api_stream_id *from;    /* owned; where a client that comes from another head is; NULL: it begins here */
+    struct api_stream_id *from;    /* owned; while workers are asked for it, or it was found: where its client is. NULL: it begins here */
     bool has_body;                 /* it brought its request again: when nobody has the stream, it begins anew */
     bool again;                    /* on the doomed list: it begins anew */
+    bool computed_again;           /* it began anew, and its client has a part of it already */
+    bool exact;                    /* computed_again: by an actor where that gives the same bits */
     bool ended_sent;               /* all but [DONE] was sent, by another head */
     bool scale;                    /* a scale command: the end is the answer */
     uint32_t scale_to;
@@ -88,8 +90,8 @@ struct call *call_new(struct head_program *p, struct http_request *r);
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from);
 /* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
 bool call_may_begin_anew(const struct call *c);
-/* Its client has so much of each branch from another head. */
-void call_places(struct call *c, const struct api_stream_id *from);
+/* Its client has so much of each branch from another head. `again`: all of it will come once more. */
+void call_places(struct call *c, const struct api_stream_id *from, bool again);
 /* The answer's x-request-id. */
 void call_name(const struct call *c, char *out, size_t cap);
 

@@ -11,8 +11,9 @@
 /* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
  *
  * Happy path: call_begin -> HEAD_PROMPT -> FX_STARTED, FX_TOKENS …, FX_BRANCH_DONE per branch -> FX_CALL_END -> answered.
- * A client that comes with Last-Event-ID: HEAD_RESUME -> FX_RESUMED -> as above, from where it is; when nobody has the
- * stream and it brought its request, it begins anew.
+ * A client that comes with Last-Event-ID: HEAD_RESUME -> FX_RESUMED -> as above, from where it is. When nobody has the stream,
+ * its head and its worker were lost together. If the client brought its request, it begins anew, under the same name and with the
+ * same seed; what the client has is computed again and not sent again.
  * It can fail by: FX_CALL_FAILED at any time before, the client going away (HEAD_CALL_GONE), a client that reads too
  * slowly for too long (doomed: told so, then HEAD_CALL_GONE). */
 
@@ -147,6 +148,12 @@ bool call_may_begin_anew(const struct call *c)
     return true;
 }
 
+/* Nobody has the stream, and its client brought a request that may be the one that began it. */
+static bool may_be_computed_again(const struct call *c)
+{
+    return c->from != NULL && c->has_body && (c->api.spread || c->from->n <= c->api.n || call_may_begin_anew(c));
+}
+
 /* Asks for what comes after the places of `from`; all of it where the end is made of the whole. */
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from)
 {
@@ -192,8 +199,6 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
     struct str session = session_header(r);
     if (session.n > 0)
         api.request.affinity = session; /* says more than `prompt_cache_key` and `user` do */
-    if (!api.seed_given)
-        api.request.sampling.seed = rng_next(&p->seeds);
     struct call *c = call_new(p, r);
     uint64_t id = c->node.id;
     c->api = api;
@@ -201,6 +206,8 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
     c->client_id = request_client_id(r);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
     call_own(c, &who);
+    if (!api.seed_given) /* whoever comes with the stream's name and the request again gets the same draws; workers learn nothing by it */
+        c->api.request.sampling.seed = rng_mix(c->sealed.name);
     c->api.request.tenant = str_of(c->tenant);
     c->api.request.scope = p->o->share_prefix ? 0 : who.id;
     c->total = api.spread ? 0 : api.n;
@@ -294,13 +301,14 @@ static void name_actor(struct branch *b, const struct fx *fx, bool sees_address)
     b->response.address = str_of(keep(&b->address, sees_address ? fx->address : str_n(NULL, 0)));
 }
 
-void call_places(struct call *c, const struct api_stream_id *from)
+void call_places(struct call *c, const struct api_stream_id *from, bool again)
 {
+    again = again || from->whole;
     for (uint32_t i = 0; i < from->n; i++) {
         struct branch *b = call_branch(c, i);
         b->sent = from->at[i].tokens;
-        b->heard = from->whole ? 0 : b->sent;
-        b->mute = from->whole ? b->sent : 0;
+        b->heard = again ? 0 : b->sent;
+        b->mute = again ? b->sent : 0;
         b->chars = from->at[i].chars;
         b->finish_sent = from->at[i].done;
         b->first_sent = b->sent > 0 || b->finish_sent;
@@ -318,7 +326,7 @@ static void on_resumed(struct head_program *p, struct call *c, const struct fx *
     c->begun = true; /* elsewhere: its first token is none of ours */
     c->ended_sent = c->from->ended;
     c->total = fx->branches;
-    call_places(c, c->from);
+    call_places(c, c->from, false);
     if (c->api.stream)
         answer_begin_stream(c);
 }
@@ -336,6 +344,7 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
     b->response.model = str_of(keep(&b->model, fx->model));
     name_actor(b, fx, c->admin);
     call_fingerprint(p, c, fx->actor);
+    c->exact = fx->exact;
     if (fx->ids.n > 0 && b->prompt_ids == NULL) {
         b->prompt_ids = xalloc_array(fx->ids.n, sizeof *b->prompt_ids);
         memcpy(b->prompt_ids, fx->ids.p, fx->ids.n * sizeof *b->prompt_ids);
@@ -373,8 +382,16 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
         answer_branch_done(p, c, fx->branch);
 }
 
-static void on_end(struct head_program *p, struct call *c)
+/* The client may have heard of more answers of a fan-out than there are actors for, now that it is computed again. */
+static void forget_others(struct call *c, uint32_t made)
 {
+    while (c->computed_again && c->branches_n > made)
+        branch_fini(&c->branches[--c->branches_n]);
+}
+
+static void on_end(struct head_program *p, struct call *c, uint32_t branches)
+{
+    forget_others(c, branches);
     histogram_add(&p->e2e, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
     answer_end(p, c);
     call_free(p, c);
@@ -385,6 +402,12 @@ static void begin_anew(struct head_program *p, struct call *c)
     list_remove(&c->doomed);
     idtab_remove(&p->calls, &c->node);
     idtab_add(&p->calls, &c->node, p->next_call++);
+    c->computed_again = !call_may_begin_anew(c);
+    if (c->computed_again) {
+        c->ended_sent = c->from->ended;
+        call_places(c, c->from, true);
+        log_info("FAILOVER", "a client has come with its request for a stream that nobody has any more: it is computed again");
+    }
     free(c->from);
     c->from = NULL;
     c->again = false;
@@ -401,9 +424,9 @@ void call_effect(struct head_program *p, const struct fx *fx)
     case FX_STARTED: on_started(p, c, fx); break;
     case FX_TOKENS: answer_piece(p, c, fx->branch, fx); break;
     case FX_BRANCH_DONE: on_branch_done(p, c, fx); break;
-    case FX_CALL_END: on_end(p, c); break;
+    case FX_CALL_END: on_end(p, c, fx->branches); break;
     case FX_CALL_FAILED:
-        if (fx->fault.err == ERR_NOT_FOUND && call_may_begin_anew(c)) {
+        if (fx->fault.err == ERR_NOT_FOUND && may_be_computed_again(c)) {
             c->again = true;
             list_push(&p->doomed, &c->doomed);
             break;

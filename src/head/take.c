@@ -106,16 +106,18 @@ static int fill_shape(const struct taking *t, struct call *c, const struct wire_
     return 0;
 }
 
-/* Of a branch that has ended, or failed, all comes again: what the client has of it is not sent twice. */
+/* Of a branch that has ended, or failed, all comes again, and of one that is computed again what the client has and the former head
+ * had not reached: that is not sent twice. */
 static void fill_branches(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at)
 {
-    call_places(c, at);
+    call_places(c, at, false);
     for (uint32_t i = 0; i < c->branches_n; i++) {
         struct branch *b = &c->branches[i];
         b->started_sent = i < 64 && (m->started >> i & 1) != 0;
-        if (head_moved_job(t->told, t->jobs_n, i) == NULL) {
+        const struct wire_moved_job *job = head_moved_job(t->told, t->jobs_n, i);
+        if (job == NULL || job->said < b->sent) {
             b->mute = b->sent;
-            b->heard = 0;
+            b->heard = job != NULL ? job->said : 0;
         }
     }
 }

@@ -46,6 +46,8 @@ static int say_jobs(const struct yielding *y, const struct call *c)
     int err = 0;
     for (uint32_t next = 0; err == 0 && head_call_job_moves(y->p->brain, c->node.id, &next, m);) {
         uint32_t sent = sent_of(c, m->branch);
+        if (c->computed_again && sent > m->said)
+            sent = m->said; /* that far it has come */
         MUST(sent <= m->said);
         m->said = sent;
         m->ids.n = m->ids.n < sent ? m->ids.n : sent;

@@ -204,17 +204,108 @@ def test_ids_that_are_none(cluster, last):
 
 
 def test_a_stream_that_nobody_has(cluster):
-    """Given a name that no worker knows: a client that has tokens of it is told so, one that has none begins anew."""
+    """Given a name that no worker knows: a client that brings no request is told so, and what would help; one that has nothing of it begins
+    anew; one whose request has fewer answers than the stream had brings another request."""
     head = cluster.head()
     cluster.echo_worker(head, "echo:tokens=20")
     head.wait_ready(actors=1)
-    status, _, text = head.request("GET", "/v1/streams/0123456789abcdef-3")
-    assert status == 404 and "no worker has anything of it" in text
     body = '{"prompt":"hi","stream":true,"max_tokens":3}'
-    status, _, text = head.request("POST", "/v1/completions", body, {"Last-Event-ID": "0123456789abcdef-3"})
-    assert status == 404
+    for method, path, sent, last in (("GET", "/v1/streams/0123456789abcdef-3", None, None), ("POST", "/v1/completions", body, "0123456789abcdef-3,1")):
+        status, _, text = head.request(method, path, sent, {"Last-Event-ID": last} if last else {})
+        error = json.loads(text)["error"]
+        assert status == 404 and error["code"] == "stream_not_found" and "no worker has anything of it; POST its request again" in error["message"]
     status, headers, text = head.request("POST", "/v1/completions", body, {"Last-Event-ID": "0123456789abcdef-0"})
     assert status == 200 and headers["x-request-id"] == "cmpl-0123456789abcdef" and text.endswith("data: [DONE]\n\n")
+
+
+def choices_of(events):
+    """What its events say of each answer, in order: which of two answers is further is chance."""
+    said = {}
+    for event in events:
+        for choice in json.loads(event.split("data: ")[1])["choices"]:
+            said.setdefault(choice["index"], []).append(choice)
+    return said
+
+
+def events_of(text):
+    return re.findall("^id: .*\ndata: {.*}$", text, flags=re.M)
+
+
+def settled(head):
+    """Workers of a former life are not expected any more: whoever seeks is answered as soon as those that are there have answered."""
+    assert head.request("GET", "/v1/streams/ffffffffffffffff-1")[0] == 404
+
+
+@pytest.mark.parametrize("mode", ["exact", "may-differ"])
+def test_what_nobody_has_is_computed_again(cluster, mode):
+    """Given a stream that was read undisturbed, when a client brings its request, its seed and any event's id under a name that nobody knows, it
+    gets what came after that event, to the byte, and is told that it was computed again and whether that makes a difference."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=30", *(["--exact"] if mode == "exact" else []))
+    head.wait_ready(actors=1)
+    settled(head)
+    names = (f"{i:016x}" for i in itertools.count(1))
+    for shape in ({}, {"n": 2, "temperature": 1}, {"logprobs": 2, "temperature": 1}, {"temperature": 1, "stop": [" reef", "水"]}):
+        body = json.dumps({"prompt": "tell me of rays", "max_tokens": 12, "seed": 7, **STREAM, **shape})
+        _, headers, text = head.request("POST", "/v1/completions", body)
+        whole, name = events_of(text), headers["x-request-id"].split("-")[1]
+        for i in range(0, len(whole) - 1, 3):
+            place, other = re.match(f"id: {name}-(.*)", whole[i])[1], next(names)
+            status, headers, text = head.request("POST", "/v1/completions", body, {"Last-Event-ID": f"{other}-{place}"})
+            assert status == 200 and text.endswith("data: [DONE]\n\n"), f"{shape} after event {i}"
+            assert choices_of(events_of(text)) == choices_of(whole[i + 1:]), f"{shape} after event {i}"
+            assert headers["x-manta-computed-again"] == mode and f": manta computed again: {mode.replace('-', ' ')}" in text
+
+
+def test_the_name_of_a_stream_is_its_seed(cluster):
+    """Given a drawn answer whose request had no seed and whose only worker has been killed, when its client comes with its request and an
+    event's id, another worker draws the same again."""
+    head = cluster.head()
+    worker = cluster.echo_worker(head, "echo:tokens=30")
+    head.wait_ready(actors=1)
+    body = json.dumps({"prompt": "tell me of rays", "max_tokens": 12, "temperature": 1, **STREAM})
+    _, _, text = head.request("POST", "/v1/completions", body)
+    whole = events_of(text)
+    worker.kill()
+    head.wait_ready(actors=0)
+    cluster.echo_worker(head, "echo:tokens=30")
+    head.wait_ready(actors=1)
+    settled(head)
+    _, headers, text = head.request("POST", "/v1/completions", body, {"Last-Event-ID": re.match("id: (.*)", whole[4])[1]})
+    assert headers["x-manta-computed-again"] == "may-differ"
+    assert choices_of(events_of(text)) == choices_of(whole[5:]) != {}
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_head_and_workers_are_lost_together(cluster, heads):
+    """Given streams of all kinds, when their head and all workers that compute them are killed in one moment and others are started, each client
+    that brings its request again, here or at a second head, gets the rest, byte for byte."""
+    asked = bodies(10)
+    expected = undisturbed(cluster, asked)
+    port = free_port()
+    first = cluster.head(port=port)
+    others = [cluster.head() for _ in range(heads - 1)]
+    addresses = ",".join(h.address for h in [first, *others])
+    workers = [cluster.echo_worker(addresses, SCRIPT, "--slots", 8) for _ in range(2)]
+    first.wait_ready(actors=2)
+    begun = threading.Event()
+    travellers = [Traveller([first, *others], body) for body in asked]
+
+    def fault():
+        running(first, len(asked))
+        begun.wait(60)
+        for process in (first, *workers):
+            process.kill()
+        if not others:
+            cluster.head(port=port)
+        cluster.echo_worker(addresses, SCRIPT, "--slots", 40)
+    strike = threading.Thread(target=fault)
+    strike.start()
+    event = travellers[0].answer.event
+    travellers[0].answer.event = lambda data: (event(data), begun.set() if len(travellers[0].answer.times) > 5 else None)
+    answers = together(len(asked), lambda i: travellers[i].go())
+    strike.join()
+    compare(answers, expected)
 
 
 def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):

@@ -193,6 +193,7 @@ static void call_dream_up(struct sim *s, struct call *c)
     c->too_long = c->kind != REQUEST_EMBED && sim_chance(s, 1);
     c->deadline_ms = sim_chance(s, 90) ? 0 : (uint32_t)sim_between(s, 200, 5000);
     c->stream = c->kind != REQUEST_EMBED && sim_chance(s, 80) ? answer_stream(c->id) : 0; /* others wait for a whole answer */
+    c->keeps_request = (s->opt.faults & (1u << FAULT_both)) != 0 && (c->seed >> 32) % 2 != 0;
     c->poison = s->poisons;
     c->poison_at = sim_chance(s, 50) ? 0 : (uint32_t)sim_between(s, 1, 40);
     c->early = true;

@@ -189,6 +189,15 @@ static bool engine_is_full(struct sim *s, const struct worker *w, const struct e
     return e->busy + e->waiting >= 2 * e->slots;
 }
 
+static void note(struct worker *w, const struct engine_job *j)
+{
+    if (w->given_n == w->given_cap) {
+        w->given_cap = w->given_cap == 0 ? 16 : w->given_cap * 2;
+        w->given = xrealloc(w->given, w->given_cap * sizeof *w->given);
+    }
+    w->given[w->given_n++] = (struct given){.call = j->call, .ticket = j->ticket, .branch = j->branch};
+}
+
 void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, uint64_t ticket, const struct wire_run *run)
 {
     struct engine_sim *e = &w->actors[key];
@@ -208,6 +217,7 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
         .logprobs = run->sampling.logprobs,
         .embed = run->kind == REQUEST_EMBED,
     };
+    note(w, j);
     struct call *c = table_get(&s->calls, j->call);
     SIM_MUST(s, c != NULL, "%s runs a prompt nobody asked", w->node);
     SIM_MUST(s, c->model[0] == '\0' || str_is(str_of(c->model), e->model), "O8: '%s' runs a prompt for '%s'", e->model, c->model);
@@ -241,10 +251,13 @@ void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticke
 
 void engine_adopted(struct worker *w, uint64_t link, uint64_t call, uint32_t branch)
 {
-    for (uint32_t i = 0; i < w->actors_n; i++)
-        for (struct engine_job *j = w->actors[i].jobs; j != NULL; j = j->next)
-            if (j->call == call && j->branch == branch && !j->cancelled)
-                j->link = link;
+    size_t i = w->given_n;
+    while (i > 0 && (w->given[i - 1].call != call || w->given[i - 1].branch != branch))
+        i--;
+    struct engine_sim *e;
+    struct engine_job *j = i > 0 ? job_find(w, w->given[i - 1].ticket, &e) : NULL;
+    if (j != NULL && !j->cancelled) /* one that was given before may still run for a head that does not know that its client left */
+        j->link = link;
 }
 
 /* ---- moving ---- */

@@ -330,15 +330,30 @@ static void head_returns(struct sim *s, uint64_t no, uint64_t b, uint64_t c)
         coordinator_start(s, &s->heads[no]);
 }
 
+static void head_falls(struct sim *s, struct coordinator *c)
+{
+    PROBE(s, head_restarted);
+    coordinator_dies(s, c);
+    sim_at(s, faults_soon(s, 50, 6000), head_returns, c->no, 0, 0);
+}
+
 static void fault_head(struct sim *s, struct worker *w)
 {
     (void)w;
     struct coordinator *c = &s->heads[sim_between(s, 0, s->heads_n - 1)];
-    if (c->head == NULL || !sim_chance(s, 20))
+    if (c->head != NULL && sim_chance(s, 20))
+        head_falls(s, c);
+}
+
+static void fault_both(struct sim *s, struct worker *w)
+{
+    struct coordinator *c = &s->heads[sim_between(s, 0, s->heads_n - 1)];
+    if (c->head == NULL || !sim_chance(s, 10))
         return;
-    PROBE(s, head_restarted);
-    coordinator_dies(s, c);
-    sim_at(s, faults_soon(s, 50, 6000), head_returns, c->no, 0, 0);
+    if (worker_jobs(w) > 0)
+        PROBE(s, both_died);
+    head_falls(s, c);
+    fault_kill(s, w);
 }
 
 static void fault_stall(struct sim *s, struct worker *w)

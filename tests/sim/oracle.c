@@ -10,7 +10,8 @@
  *     delivered by then
  * O7  no engine works on for a call that has ended
  * O8  a job runs on the model that its call named
- * O9  a stream that lost its head goes on at any head whose workers have it, after the tokens that its client has
+ * O9  a stream that lost its head goes on at any head whose workers have it, after the tokens that its client has; where none has, it
+ *     is computed again for a client that brings its request, and is the same stream (O3)
  * O10 a tenant with a small job waits for no more than a few of any other tenant, however many wait
  * O11 a job that went to an idle actor stays there for a while (coordinator.c)
  *
@@ -215,6 +216,8 @@ static void answer_check(struct sim *s, const struct call *c, const struct branc
         PROBE(s, resumed_answered);
     if (c->returns > 0)
         PROBE(s, came_again_answered);
+    if (b->has > 0)
+        PROBE(s, computed_again_answered);
     if (c->handed > 0)
         PROBE(s, replaced_answered);
     if (c->early)

@@ -82,6 +82,9 @@
     P(came_again, "a client whose head had died came again and its stream went on") \
     P(came_again_anew, "its call had not begun anywhere, and began anew") \
     P(came_again_lost, "the worker that had its stream was gone, too") \
+    P(both_died, "a head died in one moment with a worker that had jobs") \
+    P(computed_again, "the same, and its client brought its request: it was computed again") \
+    P(computed_again_answered, "and its client got the whole of it") \
     P(came_again_answered, "a call that lost its head was answered to the end") \
     P(adopted, "a worker went on with a stream for another head, or the next life of its own") \
     P(hopped, "a client's connection broke while its answer streamed, and it came again") \

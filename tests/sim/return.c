@@ -2,7 +2,8 @@
  *
  * The happy path: the connection is lost -> after a moment RESUME at some head, with the number of tokens it has of each
  * branch -> FX_RESUMED -> what comes after those tokens, to the end. It can fail by: no head is there (it tries again), no
- * worker has the stream: then a call that never began begins anew; one that had is lost, and O9 says when it may be. */
+ * worker has the stream: then a call that never began begins anew, and so does one whose client brought its request again. One
+ * that had begun is lost without it, and O9 says when it may be. */
 #include <stdio.h>
 #include <string.h>
 
@@ -79,16 +80,39 @@ static uint32_t branches_heard_of(const struct call *c)
 {
     uint32_t n = c->spread ? 0 : c->count;
     for (uint32_t i = 0; i < c->branches_n; i++)
-        n = c->branches[i].heard && i >= n ? i + 1 : n;
+        n = (c->branches[i].heard || c->branches[i].has_heard) && i >= n ? i + 1 : n;
     return n;
 }
 
 static bool has_tokens(const struct call *c)
 {
     for (uint32_t i = 0; i < c->branches_n; i++)
-        if (c->branches[i].tokens > 0)
+        if (c->branches[i].tokens > 0 || c->branches[i].has > 0)
             return true;
     return false;
+}
+
+/* What comes a second time is not news: its client is where it was the first time. */
+static void where_it_was(struct call *c)
+{
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        struct branch *b = &c->branches[i];
+        b->heard = b->heard || b->has_heard;
+        if (b->tokens >= b->has)
+            continue;
+        b->behind = true;
+        b->tokens = b->has;
+        b->text_bytes = b->has_text;
+    }
+}
+
+/* All of it comes again. */
+static void from_the_beginning(struct call *c)
+{
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        const struct branch *b = &c->branches[i];
+        c->branches[i] = (struct branch){.has = b->tokens, .has_text = b->text_bytes, .has_heard = b->heard};
+    }
 }
 
 bool client_may_begin_anew(const struct call *c)
@@ -120,6 +144,7 @@ static void asks_for_stream(struct sim *s, struct call *c, struct coordinator *h
     c->crashed_worker = 0;
     c->known = false; /* … as of models */
     s->away--;
+    where_it_was(c);
     sim_trace(s, "client returns", c->left_head == head ? "" : "elsewhere", c->id, k->no, head->no);
     client_seeks(s, k);
 }
@@ -155,7 +180,7 @@ void client_resumed(struct sim *s, struct asking *k, const struct fx *fx)
     c->runs_n = 0;
     for (uint32_t i = 0; i < c->branches_n; i++) {
         struct branch *b = &c->branches[i];
-        b->started = b->done = false; /* both are told again */
+        b->started = b->done = b->behind = false; /* the first two are told again */
         b->run = NULL;
         b->in_vain = 0;
         b->token_us = coordinator_now(s, k->head);
@@ -172,7 +197,7 @@ static bool branch_could_be_found(const struct sim *s, const struct asking *k, c
     const struct worker *w = table_get(&s->workers, b->holder);
     const struct link *l = w != NULL ? table_get(&s->links, w->ways[k->head->no].link) : NULL;
     uint64_t from_us = k->asked_us;
-    if (c->hops > 0 || w == NULL || w->agent == NULL || s->now_us > c->left_us + FORGOTTEN_S * (uint64_t)SIM_S)
+    if (c->hops > 0 || b->behind || w == NULL || w->agent == NULL || s->now_us > c->left_us + FORGOTTEN_S * (uint64_t)SIM_S)
         return false;
     if (w->leapt_us >= c->born_us) /* by its clock it may have kept it long enough */
         return false;
@@ -206,10 +231,13 @@ static void begins_anew(struct sim *s, uint64_t id, uint64_t b, uint64_t x)
         sim_at(s, until_us, begins_anew, id, 0, 0);
         return;
     }
-    PROBE(s, came_again_anew);
+    if (has_tokens(c))
+        PROBE(s, computed_again);
+    else
+        PROBE(s, came_again_anew);
     s->away--;
     c->runs_n = 0;
-    memset(c->branches, 0, c->branches_n * sizeof *c->branches);
+    from_the_beginning(c);
     client_prompts(s, c, head);
 }
 
@@ -221,7 +249,7 @@ void client_not_resumed(struct sim *s, struct asking *k, const struct fx *fx)
     bool busy = fx->fault.err == ERR_BUSY;
     SIM_MUST(s, busy || !has_tokens(c) || !could_be_found(s, k), "O9: all of the stream of call %llu is there, and was not found: %s",
              (unsigned long long)c->id, fx->fault.text);
-    if (!busy && has_tokens(c)) {
+    if (!busy && has_tokens(c) && !c->keeps_request) {
         PROBE(s, came_again_lost);
         call_end(s, c, CALL_LOST);
         return;

@@ -54,7 +54,8 @@ enum {
     F(burst, "a crowd asks a head at once") \
     F(hop, "a client's connection breaks, and it comes again, here or there") \
     F(poison, "somebody asks what crashes each worker that computes it") \
-    F(replace, "a head takes the place of another one, with the clients that wait there; or dies before it has all")
+    F(replace, "a head takes the place of another one, with the clients that wait there; or dies before it has all") \
+    F(both, "a head and a worker die in one moment; half of the clients then bring their requests again")
 #define SIM_FAULT_ENUM(name, text) FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULT_COUNT };
 #undef SIM_FAULT_ENUM
@@ -253,6 +254,12 @@ void engine_give(struct sim *s, struct worker *w, uint64_t ticket, struct buf *c
 void engine_break(struct sim *s, struct worker *w, uint32_t key, bool unload);
 void engine_free(struct engine_sim *e);
 
+/* A job that a worker's engines were given: what it keeps of a stream is of the last one. */
+struct given {
+    uint64_t call, ticket;
+    uint32_t branch;
+};
+
 /* ---- worker.c: the program around struct agent ---- */
 /* From a worker to a head and back. */
 struct way {
@@ -278,6 +285,8 @@ struct worker {
     uint64_t cut_until_us; /* all its ways */
     uint32_t actors_n;
     struct engine_sim actors[SIM_ACTORS_MAX];
+    struct given *given; /* owned: all of its life */
+    size_t given_n, given_cap;
 };
 /* A new process of that node name; NULL: a fresh name. */
 struct worker *worker_start(struct sim *s, const char *node);
@@ -316,6 +325,9 @@ struct branch {
     bool heard; /* it started once, perhaps at a head that has died */
     struct run_seen *run; /* whose tokens these are; NULL before the first; borrowed from the call */
     uint32_t tokens, text_bytes;
+    uint32_t has, has_text; /* what its client has of it from a run before: it is computed again */
+    bool has_heard;         /* same: it had started */
+    bool behind;            /* that had not come as far again when its client lost its head once more */
     uint64_t holder;   /* the worker that took its present attempt */
     uint32_t attempts, in_vain; /* of it, at the heads whose place the present one took, and of those the last ones in vain */
     uint64_t token_us; /* when the last of them came, by the head's clock */
@@ -354,6 +366,7 @@ struct call {
     uint64_t sent_before[SIM_TENANTS]; /* of head.sent, for its model, when it came */
     bool spread, logprobs, scale;
     bool duty;          /* a worker is asked to serve, be cordoned, or drain */
+    bool keeps_request; /* its client comes again with it: when nobody has the stream, it is computed again */
     bool too_long, early; /* the engine will say so; came before any worker */
     bool let_in;        /* the queue was full when it was handed on: it counts as if it had been sent once */
     bool known;         /* its model was there at a head that handed it on */

@@ -301,6 +301,8 @@ void worker_end(struct sim *s, struct worker *w, enum worker_end how)
     agent_free(w->agent);
     w->agent = NULL;
     leave_the_living(s, w);
+    free(w->given);
+    w->given = NULL;
     for (uint32_t i = 0; i < w->actors_n; i++)
         engine_free(&w->actors[i]);
 }
@@ -315,5 +317,6 @@ void worker_free(struct worker *w)
     agent_free(w->agent);
     for (uint32_t i = 0; i < w->actors_n; i++)
         engine_free(&w->actors[i]);
+    free(w->given);
     free(w);
 }

@@ -190,7 +190,8 @@ static void nobody_has_it(void **state)
               "send 2 seek stream=77 said=2\n"
               "> held 1 stream=77\n"
               "> held 2 stream=77\n"
-              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it\n");
+              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it; POST its request again with this "
+              "Last-Event-ID, and it is computed again\n");
     story_end(&s);
 }
 
@@ -229,7 +230,8 @@ static void a_new_head_gives_up_when_its_workers_should_be_back(void **state)
     given(&s, "open 1\nhello 1 node=a\nactor 1\nresume 5 stream=77 said=1\nheld 1 stream=77\nwait 2000\nbeat 1\nwait 2000\nbeat 1\n"
               "wait 2000\nbeat 1\nwait 2000\nbeat 1\nwait 1900\nbeat 1\n");
     story(&s, "> wait 200\n"
-              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it\n");
+              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it; POST its request again with this "
+              "Last-Event-ID, and it is computed again\n");
     story_end(&s);
 }
 
@@ -329,7 +331,8 @@ static void a_branch_of_which_the_client_has_a_part_must_be_there(void **state)
     struct story s = two_workers();
     given(&s, "resume 5 stream=77 said=2,1\nheld 1 stream=77\nheld 2 stream=77 found=1 ids=2 seed=9\n");
     story(&s, "> held 2 stream=77\n"
-              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: a part of it is kept by no worker\n");
+              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: a part of it is kept by no worker; POST its request again with this "
+              "Last-Event-ID, and it is computed again\n");
     story_end(&s);
 }
 

@@ -105,6 +105,30 @@ static void all_goes_on_when_all_workers_are_back(void **state)
     end_both(&old, &new);
 }
 
+/* Given a request for any model that makes text, whose only such worker is away while its head gives its place, and again while that one
+ * does; when a worker with another kind of model is back; then the request waits, as it did at the first head. */
+static void any_model_stays_known_over_two_heads(void **state)
+{
+    (void)state;
+    struct story old = story_begin(), next = story_begin(), last = story_begin();
+    last.cfg.settle_ms = 1000;
+    given(&old, "open 1\nhello 1 node=a\nactor 1\nprompt 1 stream=71 text=one\n");
+    move(&old, &next, 1, 0, 2);
+    move(&next, &last, 1, 0, 2);
+    story(&last, "> open 1\n"
+                 "> hello 1 node=b\n"
+                 "send 1 welcome worker=1\n"
+                 "send 1 seek stream=71 said=0\n"
+                 "send 1 seek stream=0\n"
+                 "> actor 1 kind=3 model=e\n"
+                 "send 1 actor_ack key=0 id=0\n"
+                 "> held 1 stream=71\n"
+                 "> held 1 stream=0\n"
+                 "> wait 2500\n");
+    story_end(&last);
+    end_both(&old, &next);
+}
+
 static void a_worker_that_stays_away_is_not_waited_for(void **state)
 {
     (void)state;
@@ -344,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_goes_on_when_all_workers_are_back),
+        cmocka_unit_test(any_model_stays_known_over_two_heads),
         cmocka_unit_test(a_worker_that_stays_away_is_not_waited_for),
         cmocka_unit_test(what_was_not_sent_comes_again),
         cmocka_unit_test(an_older_copy_is_not_gone_on_with),
