@@ -228,6 +228,7 @@ static void run(struct head_program *p)
     head_feed(p, (struct head_event){.kind = HEAD_TICK});
     on_keep_alive(p->keep_alive, p);
     net_loop_run(p->loop);
+    log_flush(); /* while signals are still ours: the second of two kills */
     yield_end(p);
     if (p->server != NULL)
         http_server_close(p->server);

@@ -352,6 +352,7 @@ static void run(struct up *u)
         u->exit_status = err_exit(f.err);
     }
     u->phase = ENDING;
+    log_flush(); /* while signals are still ours: the second of two kills */
     client_watch_free(u->watch);
     net_timer_free(u->patience);
     launch_free(u->launch);

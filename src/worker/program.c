@@ -125,6 +125,7 @@ int worker_main(const struct worker_options *o)
     roster_start(&p);
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
     net_loop_run(p.loop);
+    log_flush(); /* while signals are still ours: the second of two kills */
 
     p.stopping = true; /* from here on, closing connections only free what is theirs */
     last_run_end(p.last_run);
