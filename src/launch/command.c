@@ -37,8 +37,10 @@ int command_make(struct command *c, const struct part *p, struct fault *f)
     const struct launch *a = p->launch;
     snprintf(c->pid, sizeof c->pid, "%d", (int)getpid());
     snprintf(c->threads, sizeof c->threads, "%u", share(a));
-    const char *const added[] = {"--die-with-parent", c->pid, "--node", p->name, "--threads", c->threads};
-    size_t added_n = p->index == 0 ? 2 : 6;
+    /* whoever is started anew, or later, has models that were good: what is wrong with them now may pass */
+    bool again = p->starts > 0 || a->scaled;
+    const char *const added[] = {"--die-with-parent", c->pid, "--node", p->name, "--threads", c->threads, "--again"};
+    size_t added_n = p->index == 0 ? 2 : again ? 7 : 6;
     const char *const *args = p->index == 0 ? a->cfg.head_args : a->cfg.worker_args;
     size_t n = 0;
     c->argv[n++] = a->program;

@@ -103,6 +103,7 @@ uint32_t launch_scale(struct launch *a, uint32_t workers)
         return 0;
     bool too_many = workers > LAUNCH_WORKERS_MAX;
     a->target = too_many ? LAUNCH_WORKERS_MAX : workers;
+    a->scaled = true;
     launch_say(a, LOG_INFO, "keeping up %u workers", a->target);
     forgive(a);
     match_target(a);

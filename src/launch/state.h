@@ -40,6 +40,7 @@ struct launch {
     struct part *workers[LAUNCH_WORKERS_MAX]; /* owned; [0] is worker-1; NULL: never needed so far */
     uint32_t target;          /* workers to keep up */
     struct head_link *link;   /* owned; NULL once it is over */
+    bool scaled;              /* it ran well enough for somebody to change its size */
     bool stopping;
     bool in_a_hurry;          /* stop was asked for twice */
     struct fault fault;       /* why it ends by itself */

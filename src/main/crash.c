@@ -9,6 +9,7 @@
 
 #include "base/last_words.h"
 #include "base/log.h"
+#include "base/mapped.h"
 
 enum { REPORT_S = 5 }; /* for whoever reads stderr: a process that crashed must not stay because nobody does */
 
@@ -34,10 +35,23 @@ static bool own_fault(const siginfo_t *info)
     return info->si_code > 0 || (info->si_code == SI_TKILL && info->si_pid == getpid());
 }
 
+static void handle(int signum);
+
+/* A model's file that becomes shorter is no crash: who computes with it asks whether it was lost. */
+static bool is_mended(int signum, const siginfo_t *info)
+{
+    if (signum != SIGBUS || info->si_code != BUS_ADRERR || !mapped_mend(info->si_addr))
+        return false;
+    handle(SIGBUS); /* SA_RESETHAND has let go of it */
+    return true;
+}
+
 /* Only calls that are safe in a signal handler. */
 static void on_crash(int signum, siginfo_t *info, void *context)
 {
     (void)context;
+    if (is_mended(signum, info))
+        return;
     void *frames[64];
     crash_signum = signum;
     signal(SIGALRM, on_stuck);
@@ -58,14 +72,19 @@ static void on_crash(int signum, siginfo_t *info, void *context)
     raise(signum); /* SA_RESETHAND: this time it kills */
 }
 
+static void handle(int signum)
+{
+    struct sigaction sa = {.sa_sigaction = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_SIGINFO)};
+    sigemptyset(&sa.sa_mask);
+    sigaction(signum, &sa, NULL);
+}
+
 void crash_report_init(const char *version)
 {
     static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
     void *warm[1];
     crash_version = version;
     backtrace(warm, 1); /* the first call loads a library, which a handler must not */
-    struct sigaction sa = {.sa_sigaction = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_SIGINFO)};
-    sigemptyset(&sa.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        sigaction(signals[i], &sa, NULL);
+        handle(signals[i]);
 }

@@ -108,6 +108,7 @@ enum {
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
     S(DEBUG_PACE, "debug-pace", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, NULL) /* a file: for tests in which an answer stays in its middle */ \
+    S(AGAIN, "again", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, NULL) /* a launcher started it anew: it had its models */ \
     S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER | USE_CLIENT, NULL)
 /* clang-format on */
 

@@ -56,7 +56,7 @@ static void pass_on(struct up *u, unsigned uses, const char **args, size_t n)
 {
     for (int i = 0; i < SETTINGS_N && n < ARGS_MAX - 1; i++) {
         enum setting_id id = (enum setting_id)i;
-        bool ours = id == SET_CONFIG || id == SET_API_KEY || id == SET_JOIN_TOKEN || id == SET_HEAD || id == SET_NODE || id == SET_THREADS;
+        bool ours = id == SET_CONFIG || id == SET_API_KEY || id == SET_JOIN_TOKEN || id == SET_HEAD || id == SET_NODE || id == SET_THREADS || id == SET_AGAIN;
         if (ours || (setting_uses(id) & uses) == 0 || u->s->values[i].source == FROM_DEFAULT)
             continue;
         char *flag;

@@ -50,6 +50,8 @@ struct actor {
     struct scribe *scribe;
     struct letter *step_first, *step_last; /* events of the current step */
     int last_percent;
+    struct file_hold hold;
+    bool lost;        /* its file was changed, which was told */
     bool works;       /* counted in crew.busy */
     uint32_t threads; /* the engine has */
 };
@@ -132,6 +134,7 @@ static int load(struct actor *a)
 {
     struct letter *l = xalloc(sizeof *l);
     struct engine_needs needs;
+    struct file_mark seen = file_mark_of(a->cfg.load.path);
     int err = a->cfg.untried != NULL ? try_first(a, &l->news.fault) : 0;
     if (err == 0)
         err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
@@ -139,9 +142,24 @@ static int load(struct actor *a)
         err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->news.fault);
     if (err == 0)
         l->news.info = *a->cfg.ops->info(a->engine);
+    if (file_hold_is_lost(&a->hold))
+        err = fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was loaded", a->cfg.load.path);
+    if (err != 0 && a->engine != NULL)
+        a->cfg.ops->free(a->engine);
     l->news.kind = err == 0 ? ACTOR_LOADED : ACTOR_FAILED;
+    l->news.seen = seen;
     post(a, l);
     return err;
+}
+
+static void look_at_file(struct actor *a)
+{
+    if (a->lost || !(a->lost = file_hold_is_lost(&a->hold)))
+        return;
+    struct letter *l = xalloc(sizeof *l);
+    l->news = (struct actor_news){.kind = ACTOR_LOST, .seen = file_mark_of(a->cfg.load.path)};
+    fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was in use; it is loaded again when it is whole", a->cfg.load.path);
+    post(a, l);
 }
 
 static uint64_t now(void *user_data)
@@ -169,13 +187,24 @@ static void command(struct actor *a, struct command c)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* Waits for commands when `idle`; moves them all to `out`. False: stop. */
+/* Waits a second at most; nobody computes meanwhile, and so nobody would see that the file was changed. */
+static bool is_time_to_look(struct actor *a)
+{
+    struct timespec until;
+    if (a->hold.fd < 0 || a->lost)
+        return pthread_cond_wait(&a->wake, &a->lock) != 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    return pthread_cond_timedwait(&a->wake, &a->lock, &until) != 0;
+}
+
+/* Waits for commands when `idle`, or for the time to look at the file; moves them all to `out`. False: stop. */
 static bool take_commands(struct actor *a, bool idle, struct list *out)
 {
     pthread_mutex_lock(&a->lock);
     batcher_load(a->batcher, &a->load);
-    while (idle && !a->stop && list_empty(&a->commands))
-        pthread_cond_wait(&a->wake, &a->lock);
+    while (idle && !a->stop && list_empty(&a->commands) && !is_time_to_look(a))
+        continue;
     a->progress_us = clock_us();
     LIST_EACH_SAFE(pos, nxt, &a->commands)
     {
@@ -272,6 +301,10 @@ static void serve(struct actor *a)
     list_init(&commands);
     a->threads = a->cfg.load.threads;
     while (take_commands(a, idle, &commands)) {
+        if (idle && list_empty(&commands)) {
+            look_at_file(a);
+            continue;
+        }
         work(a);
         LIST_EACH_SAFE(pos, nxt, &commands)
         {
@@ -283,6 +316,7 @@ static void serve(struct actor *a)
         note_load_of_step(a);
         idle = !batcher_step(a->batcher);
         post_step(a);
+        look_at_file(a);
         if (idle)
             rest(a);
     }
@@ -320,11 +354,8 @@ static struct scribe *open_scribe(struct actor *a)
                                               .long_turn = &a->cfg.crew->long_turn, .on_done = on_prompt, .user_data = a});
 }
 
-static void *actor_thread(void *arg)
+static void serve_until_stopped(struct actor *a)
 {
-    struct actor *a = arg;
-    if (load(a) != 0)
-        return NULL;
     struct batcher_config cfg = {
         .ops = a->cfg.ops,
         .engine = a->engine,
@@ -342,6 +373,16 @@ static void *actor_thread(void *arg)
     scribe_free(a->scribe); /* reads requests of the batcher's jobs */
     batcher_free(a->batcher);
     a->cfg.ops->free(a->engine);
+}
+
+static void *actor_thread(void *arg)
+{
+    struct actor *a = arg;
+    file_hold_begin(&a->hold, a->cfg.key, a->cfg.load.path);
+    file_hold_watch(&a->hold);
+    if (load(a) == 0)
+        serve_until_stopped(a);
+    file_hold_end(&a->hold);
     return NULL;
 }
 

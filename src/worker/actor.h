@@ -11,6 +11,7 @@
 
 #include "engine/batcher.h"
 #include "net/net.h"
+#include "worker/file_hold.h"
 #include "worker/tryout.h"
 #include "worker/worker.h"
 
@@ -22,7 +23,7 @@ struct actor;
  * one (SmolLM2-135M, November 2026). */
 struct actor_crew {
     uint32_t threads; /* of the worker */
-    uint32_t actors;
+    atomic_uint actors;
     atomic_uint busy; /* actors that have work */
     pthread_mutex_t long_turn;     /* of a long prompt that is being tokenized (scribe.h) */
     uint64_t prompt_bytes;         /* what such a one may take; 0: no limit */
@@ -30,14 +31,16 @@ struct actor_crew {
 
 enum { ACTOR_STOP_S = 3 }; /* less than the grace of a launcher */
 
-enum actor_news_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_EVENT, ACTOR_SAVED };
+/* LOST: its file was changed under it. Whatever it computes from then on fails; it still ends the jobs it has. */
+enum actor_news_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_LOST, ACTOR_EVENT, ACTOR_SAVED };
 
 struct actor_news {
     enum actor_news_kind kind;
     uint32_t key;
     float progress;                  /* LOADING */
     struct engine_info info;         /* LOADED */
-    struct fault fault;              /* FAILED; SAVED: why nothing was saved */
+    struct fault fault;              /* FAILED, LOST; SAVED: why nothing was saved */
+    struct file_mark seen;           /* FAILED, LOST: the file, before it was looked at or when it was lost */
     const struct batcher_event *event; /* EVENT; borrowed until the callback returns */
     uint64_t ticket;                 /* SAVED */
     struct buf *carry;               /* SAVED; its bytes may be taken over until the callback returns */

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/program.h"
@@ -28,6 +29,9 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
     const struct engine_needs *m = &info->memory;
     role_prove(p, r);
     role_measured(p, r, info);
+    r->served = true;
+    r->fault = (struct fault){0};
+    a->note = str_of("");
     a->state = WIRE_ACTOR_READY;
     a->progress = 1.0f;
     a->slots = info->slots;
@@ -54,7 +58,8 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
 static bool any_hope(const struct worker_program *p)
 {
     for (uint32_t key = 0; key < p->roles_n; key++) {
-        if (p->roles[key].is.state != WIRE_ACTOR_FAILED)
+        const struct role *r = &p->roles[key];
+        if (r->is.state != WIRE_ACTOR_FAILED || r->served || p->o->patient)
             return true;
     }
     return false;
@@ -62,11 +67,9 @@ static bool any_hope(const struct worker_program *p)
 
 /* One model of several is missed, and the others go on. A worker none of whose models can be loaded has nothing to
  * offer: it says so to the heads, then ends. */
-void role_failed(struct worker_program *p, struct role *r)
+void role_failed(struct worker_program *p, struct role *r, const struct fault *why)
 {
-    r->is.state = WIRE_ACTOR_FAILED;
-    r->is.note = str_of(r->fault.text);
-    role_tell(p, r);
+    role_leave_out(p, r, why);
     if (any_hope(p))
         return;
     p->exit_status = err_exit(p->roles[0].fault.err);
@@ -142,14 +145,19 @@ void worker_on_news(const struct actor_news *n, void *user_data)
     struct role *r = &p->roles[n->key];
     switch (n->kind) {
     case ACTOR_LOADING:
+        if (r->is.state != WIRE_ACTOR_LOADING)
+            break; /* it was given up */
         r->is.progress = n->progress;
+        r->moved_us = clock_us();
         role_tell(p, r);
         break;
     case ACTOR_LOADED: on_loaded(p, r, &n->info); break;
+    case ACTOR_LOST: role_lost(p, r, n); break;
     case ACTOR_FAILED:
-        r->fault = n->fault;
+        r->ended = true;
+        r->seen = n->seen;
         log_error(TAG, "cannot load model '%s': %s", r->model.name, n->fault.text);
-        role_failed(p, r);
+        role_failed(p, r, &n->fault);
         break;
     case ACTOR_EVENT: on_engine_event(p, n->event); break;
     case ACTOR_SAVED:

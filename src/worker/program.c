@@ -18,6 +18,12 @@ static void on_timer(struct net_timer *t, void *user_data)
     worker_feed(user_data, (struct agent_event){.kind = AGENT_TICK});
 }
 
+static void on_look(struct net_timer *t, void *user_data)
+{
+    roles_look(user_data);
+    net_timer_set(t, clock_us() + ROLES_LOOK_MS * 1000);
+}
+
 static void on_signal(int signum, void *user_data)
 {
     struct worker_program *p = user_data;
@@ -93,6 +99,7 @@ static int prepare(struct worker_program *p, struct fault *f)
 static void fini(struct worker_program *p)
 {
     net_timer_free(p->timer);
+    net_timer_free(p->look);
     net_loop_free(p->loop);
     agent_free(p->agent);
     ag_effects_fini(&p->fx);
@@ -123,6 +130,8 @@ int worker_main(const struct worker_options *o)
     start_agent(&p);
     tell_last_run(&p);
     roster_start(&p);
+    p.look = net_timer_new(p.loop, on_look, &p);
+    net_timer_set(p.look, clock_us() + ROLES_LOOK_MS * 1000);
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
     net_loop_run(p.loop);
     log_flush(); /* while signals are still ours: the second of two kills */

@@ -8,6 +8,7 @@
 #include "net/net.h"
 #include "worker/actor.h"
 #include "worker/last_run.h"
+#include "worker/nurse.h"
 #include "worker/share.h"
 #include "worker/worker.h"
 
@@ -31,7 +32,14 @@ struct role {
     struct engine_needs needs; /* as planned */
     struct actor *actor;       /* NULL: not started */
     char setup[ENGINE_SETUP_BYTES]; /* exact: how it computes, as measured before or now; is.setup points to it */
+    struct nurse *nurse;       /* while it is left out; or NULL */
+    bool counted;              /* in the crew */
     bool untried;              /* this engine has not loaded that file on this machine yet */
+    bool served;               /* it was loaded once: its file may come back */
+    bool lost, ended;          /* its actor: the file was changed under it; it could not load, and has ended */
+    struct file_mark seen;     /* the file that was no good */
+    uint64_t moved_us;         /* its load made progress then */
+    uint32_t quiet_looks;      /* so often in a row its actor had nothing to do */
     struct wire_actor is;      /* what heads are told of it */
     struct fault fault;        /* why it failed, if it did; keeps is.note's text */
 };
@@ -39,7 +47,7 @@ struct role {
 struct worker_program {
     const struct worker_options *o;
     struct net_loop *loop;
-    struct net_timer *timer;
+    struct net_timer *timer, *look;  /* the agent's; for roles_look() */
     struct agent *agent;
     struct ag_effects fx;
     struct uplink uplinks[AGENT_HEADS_MAX];
@@ -50,6 +58,8 @@ struct worker_program {
     struct actor_crew crew;              /* of their actors */
     struct beside beside;                /* of its memory, what is not theirs */
     char node[128], engine[96];
+    char engine_words[256];          /* engine, version, processor: for models_proved() */
+    bool scripted;                   /* the echo engine: models are no files */
     struct buf out;                  /* one frame being written */
     struct wire_arena arena, scratch; /* decoding a message; building a request from it */
     bool group_limited;              /* our control group has a memory limit */
@@ -69,6 +79,8 @@ int roster_prepare(struct worker_program *p, struct fault *f);
 void roster_start(struct worker_program *p);
 /* Ends all actors. False: one of them is in a call that does not end. */
 bool roster_stop(struct worker_program *p);
+/* The memory that the others leave for a role; 0: there is no limit. */
+uint64_t roster_share(const struct worker_program *p, const struct role *r);
 /* Compute threads of the worker. */
 uint32_t roster_threads(const struct worker_program *p);
 
@@ -78,6 +90,8 @@ void role_resolve(struct worker_program *p, struct role *r);
 /* A file that this engine has not loaded on this machine yet is looked at in a process of its own first (tryout.h); sets the
  * role's fault when it may not be loaded here. */
 void role_look(struct worker_program *p, struct role *r);
+/* How it was measured to compute exactly, if it was: for its next load. */
+void role_recall_setup(const struct worker_program *p, struct role *r);
 /* It was loaded well, and need not be tried any more. */
 void role_prove(const struct worker_program *p, struct role *r);
 /* Notes how it was measured to compute exactly. */
@@ -85,10 +99,23 @@ void role_measured(const struct worker_program *p, struct role *r, const struct 
 
 /* ---- news.c: what actors say -> events of the agent; the actor_news_fn of all of them ---- */
 void worker_on_news(const struct actor_news *n, void *user_data);
-/* The role has its fault: heads are told, and when it was the last hope, the worker leaves. */
-void role_failed(struct worker_program *p, struct role *r);
+/* The role is left out: heads are told, and when it was the last hope, the worker leaves. */
+void role_failed(struct worker_program *p, struct role *r, const struct fault *why);
 /* Tells heads what the role is now. */
 void role_tell(struct worker_program *p, struct role *r);
+
+/* ---- roles.c: what becomes of a role after the start ---- */
+enum { ROLES_LOOK_MS = 1000 };
+/* Starts its actor: it is loading. */
+void role_start(struct worker_program *p, struct role *r);
+/* Heads are told why; its file is looked after. */
+void role_leave_out(struct worker_program *p, struct role *r, const struct fault *why);
+/* Its file was changed while it was in use. */
+void role_lost(struct worker_program *p, struct role *r, const struct actor_news *n);
+/* The nurse_fn of all of them. */
+void role_on_nurse(const struct nurse_news *n, void *user_data);
+/* Every ROLES_LOOK_MS: loads that hang, actors that can end. */
+void roles_look(struct worker_program *p);
 
 /* ---- feed.c ---- */
 /* Hands an event to the agent and carries out what it wants. now_us is filled in. */

@@ -69,20 +69,16 @@ static struct role *twin_of(struct worker_program *p, const struct role *r)
     return NULL;
 }
 
-/* Another version, or another processor, is another engine. */
-static const char *engine_words(const struct worker_program *p, char *out, size_t cap)
+void role_recall_setup(const struct worker_program *p, struct role *r)
 {
-    snprintf(out, cap, "%s %s %.120s", p->ops->name, p->ops->version, p->ops->features());
-    return out;
+    bool known = r->load.exact && models_setup(r->model.digest, p->engine_words, r->load.threads, r->setup, sizeof r->setup);
+    r->load.setup = known ? r->setup : NULL;
 }
 
 void role_look(struct worker_program *p, struct role *r)
 {
-    char engine[256];
-    bool scripted = strcmp(p->o->engine, "echo") == 0;
-    if (r->load.exact && models_setup(r->model.digest, engine_words(p, engine, sizeof engine), r->load.threads, r->setup, sizeof r->setup))
-        r->load.setup = r->setup;
-    if (r->fault.err != 0 || scripted || models_proved(r->model.digest, engine_words(p, engine, sizeof engine)))
+    role_recall_setup(p, r);
+    if (r->fault.err != 0 || p->scripted || models_proved(r->model.digest, p->engine_words))
         return;
     struct tryout t = {.engine = p->o->engine, .load = r->load, .memory_bytes = p->o->memory_bytes,
                        .stall_s = p->o->load_stall_s < LOOK_S_MAX ? p->o->load_stall_s : LOOK_S_MAX};
@@ -92,17 +88,15 @@ void role_look(struct worker_program *p, struct role *r)
 
 void role_prove(const struct worker_program *p, struct role *r)
 {
-    char engine[256];
     if (r->untried)
-        models_prove(r->model.digest, engine_words(p, engine, sizeof engine), true);
+        models_prove(r->model.digest, p->engine_words, true);
     r->untried = false;
 }
 
 void role_measured(const struct worker_program *p, struct role *r, const struct engine_info *info)
 {
-    char engine[256];
     if (info->setup_ms >= SETUP_NOTE_MS)
-        models_setup_note(r->model.digest, engine_words(p, engine, sizeof engine), r->load.threads, info->setup);
+        models_setup_note(r->model.digest, p->engine_words, r->load.threads, info->setup);
     snprintf(r->setup, sizeof r->setup, "%s", info->setup);
     r->is.setup = str_of(r->setup);
     if (r->load.exact)

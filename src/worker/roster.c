@@ -1,3 +1,6 @@
+#include <stdio.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/program.h"
@@ -65,6 +68,19 @@ static uint64_t for_models(const struct worker_program *p)
     return p->o->memory_bytes - p->beside.kept_bytes - p->beside.moving_bytes - p->beside.prompt_bytes;
 }
 
+uint64_t roster_share(const struct worker_program *p, const struct role *r)
+{
+    if (p->o->memory_bytes == 0)
+        return 0;
+    uint64_t left = for_models(p);
+    for (uint32_t i = 0; i < p->roles_n; i++) {
+        const struct role *other = &p->roles[i];
+        if (other != r && other->fault.err == 0)
+            left -= other->load.memory_bytes < left ? other->load.memory_bytes : left;
+    }
+    return left > 0 ? left : 1;
+}
+
 /* What this one finds free, told with its own numbers: what it needs and what would fit first. */
 static void refuse(const struct worker_program *p, struct role *r, uint64_t taken)
 {
@@ -114,7 +130,10 @@ static void fill(struct worker_program *p, struct role *r, uint32_t key)
     const struct worker_options *o = p->o;
     r->reference = o->models[key];
     r->is = (struct wire_actor){.key = key, .state = WIRE_ACTOR_LOADING, .kind = REQUEST_CHAT, .slots = o->slots, .exact = o->exact};
+    r->seen = file_mark_of(r->reference);
     role_resolve(p, r);
+    if (r->model.path[0] != '\0')
+        r->seen = file_mark_of(r->model.path);
     r->is.model = str_of(r->model.name);
     r->is.digest = str_of(r->model.digest);
     r->load = (struct engine_load){.path = r->model.path, .slots = o->slots, .context = o->context, .threads = roster_threads(p),
@@ -140,17 +159,18 @@ int roster_prepare(struct worker_program *p, struct fault *f)
     bool out[AGENT_ACTORS_MAX] = {false};
     for (p->roles_n = 0; p->roles_n < p->o->models_n && p->roles_n < AGENT_ACTORS_MAX; p->roles_n++)
         fill(p, &p->roles[p->roles_n], p->roles_n);
-    int err = sort_out(p, out, f);
-    if (err == 0)
-        err = engine_open(p->o->engine, &p->ops, f);
+    int none = sort_out(p, out, f), err = none != 0 && !p->o->patient ? none : engine_open(p->o->engine, &p->ops, f);
     if (err != 0)
         return err;
-    p->ops = engine_throttle(p->ops, p->o->throttle, p->o->pace);
+    p->ops = file_hold_guard(engine_throttle(p->ops, p->o->throttle, p->o->pace));
+    p->scripted = strcmp(p->o->engine, "echo") == 0;
+    snprintf(p->engine_words, sizeof p->engine_words, "%s %s %.120s", p->ops->name, p->ops->version, p->ops->features());
     for (uint32_t i = 0; i < p->roles_n; i++)
         role_look(p, &p->roles[i]);
     p->beside = share_beside(p->o->memory_bytes, most_beside());
     plan(p);
-    return sort_out(p, out, f);
+    none = sort_out(p, out, f);
+    return p->o->patient ? 0 : none;
 }
 
 void roster_start(struct worker_program *p)
@@ -159,19 +179,13 @@ void roster_start(struct worker_program *p)
     p->crew.prompt_bytes = p->beside.prompt_bytes;
     pthread_mutex_init(&p->crew.long_turn, NULL);
     for (uint32_t key = 0; key < p->roles_n; key++)
-        p->crew.actors += p->roles[key].fault.err == 0;
+        p->crew.actors += p->roles[key].counted = p->roles[key].fault.err == 0;
     for (uint32_t key = 0; key < p->roles_n; key++) {
         struct role *r = &p->roles[key];
-        if (r->fault.err != 0) {
-            role_failed(p, r);
-            continue;
-        }
-        struct actor_config cfg = {.key = key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
-                                   .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
-                                   .on_news = worker_on_news, .user_data = p};
-        log_info(TAG, "creating model instances: loading %s from %s", r->model.name, r->model.path);
-        r->actor = actor_start(p->loop, &cfg);
-        role_tell(p, r);
+        if (r->fault.err != 0)
+            role_failed(p, r, &r->fault);
+        else
+            role_start(p, r);
     }
 }
 
@@ -180,7 +194,7 @@ bool roster_stop(struct worker_program *p)
     for (uint32_t key = 0; key < p->roles_n; key++)
         actor_stop(p->roles[key].actor);
     for (uint32_t key = 0; key < p->roles_n; key++) {
-        if (!actor_free(p->roles[key].actor))
+        if (!actor_free(p->roles[key].actor) || !nurse_free(p->roles[key].nurse))
             return false;
     }
     return true;

@@ -132,6 +132,7 @@ int tryout_main(int argc, char **argv)
     struct engine_needs needs;
     struct fault f = {0};
     int err = engine_open(argv[0], &ops, &f);
+    load.context = n[0] != 0 ? load.context : 0; /* whether it has so much is not what is asked */
     if (err == 0)
         err = n[0] != 0 ? load_whole(ops, load, &f) : ops->probe(&load, &needs, &f);
     if (err != 0)

@@ -154,16 +154,19 @@ static void kill_worker_then_stop(struct story *s)
         kill(launch_pid(s->launch, "worker-1"), SIGKILL);
 }
 
-/* Given a worker that is killed twice, it comes back each time, after a pause that has grown. */
+/* Given a worker that is killed twice, it comes back each time, after a pause that has grown; it is told that it had been there, and
+ * so waits for a model's file that has gone meanwhile. */
 static void test_a_killed_worker_comes_back(void **state)
 {
     struct story *s = *state;
+    s->worker[1] = "echo \"as $0 $*\"; echo up; exec sleep 60";
     s->act_at = "worker-1 | up";
     s->act = kill_worker_then_stop;
     run(s);
     assert_int_equal(count(&s->events, "worker-1 started"), 3);
     assert_int_equal(count(&s->events, "worker-1 was killed by signal 9 (Killed): starting it again in 20 ms"), 1);
     assert_int_equal(count(&s->events, "worker-1 was killed by signal 9 (Killed): starting it again in 40 ms"), 1);
+    assert_int_equal(count(&s->lines, " --again"), 2);
 }
 
 /* The same for a worker that had run for long enough: its pause starts from the beginning. */

@@ -1,0 +1,162 @@
+#include "worker/nurse.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "worker/tryout.h"
+
+struct letter {
+    struct net_mail_item item;
+    struct nurse_news news;
+};
+
+struct nurse {
+    struct nurse_config cfg;
+    struct net_mail *mail;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+    char said[sizeof((struct fault *)0)->text]; /* the last reason; the thread's own */
+};
+
+static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_data)
+{
+    (void)m;
+    struct nurse *n = user_data;
+    while (items != NULL) {
+        struct letter *l = (struct letter *)(void *)items;
+        bool last = l->news.found; /* the receiver may free the nurse then */
+        items = items->next;
+        n->cfg.on_news(&l->news, n->cfg.user_data);
+        free(l);
+        if (last)
+            return;
+    }
+}
+
+/* ---- the thread ---- */
+
+/* False: it is to stop. */
+static bool sleep_a_while(struct nurse *n)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += NURSE_EVERY_MS / 1000;
+    until.tv_nsec += NURSE_EVERY_MS % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&n->lock);
+    int err = 0;
+    while (!n->stop && err != ETIMEDOUT)
+        err = pthread_cond_timedwait(&n->wake, &n->lock, &until);
+    bool go_on = !n->stop;
+    pthread_mutex_unlock(&n->lock);
+    return go_on;
+}
+
+static bool not_stopped(float progress, void *user_data)
+{
+    (void)progress;
+    struct nurse *n = user_data;
+    pthread_mutex_lock(&n->lock);
+    bool stop = n->stop;
+    pthread_mutex_unlock(&n->lock);
+    return !stop;
+}
+
+/* As at the worker's start, but that nothing is downloaded. */
+static int look(struct nurse *n, struct nurse_news *out)
+{
+    struct engine_load load = n->cfg.load;
+    int err = models_resolve(n->cfg.reference, &out->model, &out->fault);
+    if (err != 0)
+        return err;
+    load.path = out->model.path;
+    out->untried = !models_proved(out->model.digest, n->cfg.engine_words);
+    struct tryout t = {.engine = n->cfg.engine_name, .load = load, .memory_bytes = n->cfg.memory_bytes, .stall_s = n->cfg.stall_s};
+    if (out->untried)
+        err = tryout_run(&t, not_stopped, n, &out->fault);
+    return err != 0 ? err : n->cfg.ops->probe(&load, &out->needs, &out->fault);
+}
+
+/* True when it was found whole. */
+static bool look_and_tell(struct nurse *n)
+{
+    struct letter *l = xalloc(sizeof *l);
+    l->news.key = n->cfg.key;
+    int err = look(n, &l->news);
+    l->news.found = err == 0;
+    if (err == ERR_CANCELLED || (err != 0 && strcmp(l->news.fault.text, n->said) == 0)) {
+        free(l);
+        return false;
+    }
+    snprintf(n->said, sizeof n->said, "%s", l->news.fault.text);
+    net_mail_post(n->mail, &l->item);
+    return err == 0;
+}
+
+static void *nurse_thread(void *arg)
+{
+    struct nurse *n = arg;
+    const char *path = n->cfg.path[0] != '\0' ? n->cfg.path : n->cfg.reference;
+    struct file_mark seen = n->cfg.seen, before = seen;
+    bool changed = n->cfg.changed;
+    while (sleep_a_while(n)) {
+        struct file_mark now = file_mark_of(path);
+        changed = changed || !file_mark_same(&now, &seen);
+        bool rests = file_mark_same(&now, &before); /* else somebody still writes it */
+        before = now;
+        if (!changed || !rests)
+            continue;
+        changed = false;
+        seen = now;
+        if (look_and_tell(n))
+            break;
+    }
+    return NULL;
+}
+
+/* ---- its life ---- */
+
+struct nurse *nurse_start(struct net_loop *loop, const struct nurse_config *cfg)
+{
+    struct nurse *n = xalloc(sizeof *n);
+    n->cfg = *cfg;
+    pthread_mutex_init(&n->lock, NULL);
+    pthread_cond_init(&n->wake, NULL);
+    n->mail = net_mail_new(loop, on_mail, n);
+    MUST(pthread_create(&n->thread, NULL, nurse_thread, n) == 0);
+    return n;
+}
+
+bool nurse_free(struct nurse *n)
+{
+    struct timespec give_up;
+    if (n == NULL)
+        return true;
+    pthread_mutex_lock(&n->lock);
+    n->stop = true;
+    pthread_cond_signal(&n->wake);
+    pthread_mutex_unlock(&n->lock);
+    clock_gettime(CLOCK_REALTIME, &give_up);
+    give_up.tv_sec += NURSE_STOP_S;
+    if (pthread_timedjoin_np(n->thread, NULL, &give_up) != 0)
+        return false;
+    struct net_mail_item *items = net_mail_free(n->mail);
+    while (items != NULL) {
+        struct net_mail_item *next = items->next;
+        free(items); /* the item is the letter's first member */
+        items = next;
+    }
+    pthread_mutex_destroy(&n->lock);
+    pthread_cond_destroy(&n->wake);
+    free(n);
+    return true;
+}

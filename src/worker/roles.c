@@ -1,0 +1,144 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/program.h"
+
+#define TAG "MODEL DEPLOYMENT"
+
+/* The life of a role after the start: its file may change, its load may hang, and what was left out comes back.
+ *
+ *     LOADING ──▶ READY ──file changed──▶ (its jobs end) ──▶ LEFT OUT ──its file changes, and is whole──▶ LOADING
+ *        └─ no progress, crashes in a tryout, is no model ───────▲
+ *
+ * While a role is left out a nurse looks after its file (nurse.h). Another file under the same reference is another actor: heads are
+ * told that the old one is gone. */
+
+static void start_nurse(struct worker_program *p, struct role *r)
+{
+    if (r->nurse != NULL || p->scripted)
+        return; /* a script of the echo engine is no file */
+    struct nurse_config cfg = {.key = r->is.key, .ops = p->ops, .engine_name = p->o->engine, .engine_words = p->engine_words,
+                               .reference = r->reference, .seen = r->seen, .changed = r->lost, .load = r->load,
+                               .memory_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s, .on_news = role_on_nurse, .user_data = p};
+    snprintf(cfg.path, sizeof cfg.path, "%s", r->model.path);
+    cfg.load.memory_bytes = roster_share(p, r);
+    r->nurse = nurse_start(p->loop, &cfg);
+}
+
+void role_leave_out(struct worker_program *p, struct role *r, const struct fault *why)
+{
+    r->fault = *why;
+    r->is.state = WIRE_ACTOR_FAILED;
+    r->is.note = str_of(r->fault.text);
+    role_tell(p, r);
+    if (r->actor == NULL)
+        start_nurse(p, r);
+}
+
+/* ---- its actor ---- */
+
+void role_start(struct worker_program *p, struct role *r)
+{
+    struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
+                               .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
+                               .on_news = worker_on_news, .user_data = p};
+    log_info(TAG, "creating model instances: loading %s from %s", r->model.name, r->model.path);
+    r->fault = (struct fault){0};
+    r->lost = r->ended = false;
+    r->quiet_looks = 0;
+    r->is.state = WIRE_ACTOR_LOADING;
+    r->is.progress = 0;
+    r->is.note = str_of("");
+    r->moved_us = clock_us();
+    p->crew.actors += !r->counted;
+    r->counted = true;
+    r->actor = actor_start(p->loop, &cfg);
+    role_tell(p, r);
+}
+
+void role_lost(struct worker_program *p, struct role *r, const struct actor_news *n)
+{
+    log_warn(TAG, "%s", n->fault.text);
+    r->lost = true;
+    r->seen = n->seen;
+    r->quiet_looks = 0;
+    role_failed(p, r, &n->fault);
+}
+
+/* The actor of a role that is left out ends when it has no jobs any more: heads have cancelled them, and its engine fails them. */
+static void end_actor(struct worker_program *p, struct role *r)
+{
+    struct batcher_load l;
+    actor_load(r->actor, &l);
+    r->quiet_looks = l.busy + l.waiting == 0 ? r->quiet_looks + 1 : 0;
+    if (r->quiet_looks < 2)
+        return; /* a last letter may be on its way */
+    if (!actor_free(r->actor))
+        return; /* it stands in a call; it is looked at again */
+    r->actor = NULL;
+    start_nurse(p, r);
+}
+
+/* ---- and back ---- */
+
+static bool is_another(const struct role *r, const struct nurse_news *n)
+{
+    return strcmp(r->model.name, n->model.name) != 0 || strcmp(r->model.digest, n->model.digest) != 0 || r->is.kind != n->needs.kind;
+}
+
+void role_on_nurse(const struct nurse_news *n, void *user_data)
+{
+    struct worker_program *p = user_data;
+    struct role *r = &p->roles[n->key];
+    if (!n->found) {
+        log_warn(TAG, "'%s' stays left out: %s", r->model.name, n->fault.text);
+        role_leave_out(p, r, &n->fault);
+        return;
+    }
+    struct nurse *nurse = r->nurse;
+    r->nurse = NULL;
+    nurse_free(nurse); /* its thread has ended with this */
+    log_info(TAG, "'%s' is whole again, or for the first time", r->model.name);
+    if (is_another(r, n)) {
+        r->is.state = WIRE_ACTOR_GONE;
+        role_tell(p, r);
+    }
+    r->model = n->model;
+    r->needs = n->needs;
+    r->untried = n->untried;
+    r->is.model = str_of(r->model.name);
+    r->is.digest = str_of(r->model.digest);
+    r->is.kind = n->needs.kind;
+    r->load.path = r->model.path;
+    role_recall_setup(p, r);
+    r->load.memory_bytes = p->o->memory_bytes > 0 ? roster_share(p, r) : 0;
+    role_start(p, r);
+}
+
+/* ---- once in a while ---- */
+
+static bool hangs(const struct worker_program *p, const struct role *r)
+{
+    return r->is.state == WIRE_ACTOR_LOADING && r->actor != NULL && clock_us() - r->moved_us > p->o->load_stall_s * (uint64_t)1000000;
+}
+
+static void give_up_loading(struct worker_program *p, struct role *r)
+{
+    struct fault f = {0};
+    fault_set(&f, ERR_TIMEOUT, "model '%s' is left out: its loading made no progress for %u s (--load-stall-s)", r->model.name, p->o->load_stall_s);
+    log_error(TAG, "%s", f.text);
+    role_failed(p, r, &f);
+}
+
+void roles_look(struct worker_program *p)
+{
+    for (uint32_t key = 0; key < p->roles_n; key++) {
+        struct role *r = &p->roles[key];
+        if ((r->lost || r->ended) && r->actor != NULL)
+            end_actor(p, r);
+        else if (hangs(p, r))
+            give_up_loading(p, r);
+    }
+}
