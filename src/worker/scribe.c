@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include "base/last_words.h"
 #include "base/list.h"
 #include "base/must.h"
+
+enum { STACK_KEPT_BYTES = 256 << 10 };
 
 struct task {
     struct list link;         /* in its lane's queue */
@@ -77,6 +80,22 @@ static struct prompt make(struct lane *l, const struct task *t, uint64_t memory_
     return p;
 }
 
+/* The pages of this thread's stack below what is in use. */
+static void let_stack_go(void)
+{
+    pthread_attr_t attr;
+    void *low;
+    size_t bytes, page = (size_t)sysconf(_SC_PAGESIZE);
+    const char here = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return;
+    pthread_attr_getstack(&attr, &low, &bytes);
+    pthread_attr_destroy(&attr);
+    uintptr_t from = (uintptr_t)low, to = ((uintptr_t)&here - STACK_KEPT_BYTES) / page * page;
+    if (to > from && to - from < bytes)
+        madvise(low, to - from, MADV_DONTNEED);
+}
+
 /* What a long one took goes back to the system: malloc would keep it for this thread, which may rest for hours. */
 static struct prompt make_long(struct lane *l, const struct task *t)
 {
@@ -84,6 +103,7 @@ static struct prompt make_long(struct lane *l, const struct task *t)
     pthread_mutex_lock(s->cfg.long_turn);
     struct prompt p = make(l, t, s->cfg.memory_bytes);
     malloc_trim(0);
+    let_stack_go();
     pthread_mutex_unlock(s->cfg.long_turn);
     return p;
 }
@@ -95,11 +115,11 @@ static struct prompt make_short(struct lane *l, const struct task *t)
     return make(l, t, SCRIBE_SHORT_MEMORY);
 }
 
-/* False: it was forgotten meanwhile, or ended just so. */
+/* Took it longer, or more, than a short one may? The long lane has other bounds. False: it did not, or was forgotten meanwhile. */
 static bool move(struct lane *l, struct task *t, const struct prompt *p)
 {
     struct scribe *s = l->scribe;
-    if (!l->moves || p->fault.err != ERR_CANCELLED)
+    if (!(l->moves && p->fault.err == ERR_CANCELLED) && p->fault.err != ERR_TOO_LARGE)
         return false;
     pthread_mutex_lock(&s->lock);
     bool moved = !atomic_load(&l->forget);
@@ -141,7 +161,11 @@ struct scribe *scribe_new(const struct scribe_config *cfg)
         l->scribe = s;
         list_init(&l->tasks);
         pthread_cond_init(&l->wake, NULL);
-        MUST(pthread_create(&l->thread, NULL, lane_thread, l) == 0);
+        pthread_attr_t attr;
+        pthread_attr_init(&attr);
+        MUST(pthread_attr_setstacksize(&attr, i == LONG ? SCRIBE_LONG_STACK : SCRIBE_SHORT_STACK) == 0);
+        MUST(pthread_create(&l->thread, &attr, lane_thread, l) == 0);
+        pthread_attr_destroy(&attr);
     }
     return s;
 }

@@ -2,7 +2,7 @@
  *
  * Two lanes, each a thread with its own queue, first come first served: most prompts are short and take a millisecond; none of
  * them waits for a long one, which may take seconds. A short one that takes long all the same (a template may compute for
- * ever) is begun anew in the long lane. What a prompt takes is bounded (engine_bounds). The long ones of all actors of a
+ * ever), or more than it may, is begun anew in the long lane. What a prompt takes is bounded (engine_bounds). The long ones of all actors of a
  * worker take turns, for each may need a large part of what the worker keeps for them.
  *
  * The happy path: scribe_take -> on_done, on a thread of the scribe. It can fail by: the prompt's own fault, which is in what
@@ -22,6 +22,8 @@ enum {
     SCRIBE_SHORT_MS = 100,              /* after which it is begun anew in the long lane */
     SCRIBE_SHORT_MEMORY = 32 << 20,     /* for one of those: a tokenizer takes at most some 600 bytes for one of a text */
     SCRIBE_LONG_MEMORY = 256 << 20,     /* for one of the long lane, where --memory leaves as much */
+    SCRIBE_SHORT_STACK = 8 << 20,       /* some tokenizers call themselves for each character of a word (engine/llama/depth.c) */
+    SCRIBE_LONG_STACK = 64 << 20,
     SCRIBE_CPU_MS = 10000,              /* of processor time for a prompt's template, and as much for its tokens */
     SCRIBE_NICE = 10,                   /* of the long lane: streams and short prompts go first */
 };

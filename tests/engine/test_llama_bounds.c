@@ -140,6 +140,55 @@ static void tokenizing_keeps_its_bounds(void **state)
     ops->free(e);
 }
 
+/* The model with another way to cut texts up before they are tokenized. */
+static struct engine *load_with_cutter(const char name[6])
+{
+    char path[] = "/tmp/manta-test-XXXXXX";
+    write_patched(path, find("tokenizer.ggml.pre", 18) + 18 + 4 + 8, name, 6);
+    struct engine *e = story_load(ops, (struct engine_load){.path = path, .slots = 1, .context = 256});
+    unlink(path);
+    return e;
+}
+
+static void *tokenize_as_long_as_can_be(void *arg)
+{
+    struct engine *e = arg;
+    static const char *const pieces[] = {"!", " ", "a", "1", "\xe6\xb0\xb4", "Aa", "$+", "\n", "!\n", " a", "\xd9\x85"};
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        for (size_t bytes = 1000; bytes < 2000000; bytes += bytes / 2) {
+            struct engine_tokens tokens = {0};
+            struct fault f = {0};
+            char *text = filled(pieces[i], bytes);
+            int err = ops->tokenize(e, str_of(text), ENGINE_CONTROL, NULL, &tokens, &f);
+            if (err != 0 && (err != ERR_TOO_LARGE || strstr(f.text, "break it up") == NULL))
+                fail_msg("%zu bytes of '%s': %s", bytes, pieces[i], f.text);
+            if (bytes < 8000)
+                assert_int_equal(err, 0);
+            free(text);
+            free(tokens.p);
+        }
+    }
+    return NULL;
+}
+
+/* Given vocabularies that cut texts up by a recursion over their characters, then a stretch that is too long for the thread's
+ * stack is refused, whatever it is made of; what has room is tokenized. */
+static void a_stretch_that_would_break_the_stack_is_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"falcon", "tekken", "viking", "smollm"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct engine *e = load_with_cutter(names[i]);
+        pthread_attr_t attr;
+        pthread_t thread;
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, 8 << 20);
+        pthread_create(&thread, &attr, tokenize_as_long_as_can_be, e);
+        pthread_join(thread, NULL);
+        ops->free(e);
+    }
+}
+
 /* Given a text of megabytes, then it is refused by its size: nothing is tokenized, so that even no memory at all is enough. */
 static void what_surely_does_not_fit_is_not_tokenized(void **state)
 {
@@ -220,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_complaint_comes_in_plain_words),
         cmocka_unit_test(why_a_template_cannot_be_read_is_told),
         cmocka_unit_test(tokenizing_keeps_its_bounds),
+        cmocka_unit_test(a_stretch_that_would_break_the_stack_is_refused),
         cmocka_unit_test(what_surely_does_not_fit_is_not_tokenized),
         cmocka_unit_test(prompts_are_made_beside_the_engines_thread),
     };

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <new>
+#include <stdexcept>
 #include <string>
 
 #include "engine/llama/budget.h"
@@ -143,8 +145,10 @@ bridge_end bridge_tokenize(const llama_vocab *vocab, const char *text, int32_t t
         return over.why;
     } catch (const std::bad_alloc &) {
         return BRIDGE_MEMORY;
-    } catch (...) { /* a vocabulary without a token for some byte */
+    } catch (const std::out_of_range &) { /* a vocabulary without a token for some byte */
         return BRIDGE_REFUSED;
+    } catch (...) { /* a regular expression that gave up */
+        return BRIDGE_DEPTH;
     }
 }
 

@@ -36,6 +36,7 @@ struct engine {
     uint32_t kept_rows;              /* rows that `kept` has room for */
     int32_t *ends;                   /* owned; the tokens that end an answer */
     uint32_t ends_n;
+    uint32_t stack_each;             /* bytes of stack that a character of a long word takes to tokenize; 0: none to speak of */
     struct bridge_template *template; /* owned; NULL when the file carries none, or one that cannot be used */
     struct fault template_fault;     /* why the template cannot be used, when it cannot */
 };
@@ -45,9 +46,8 @@ void words_init(void);
 /* The last error libllama logged on this thread since words_forget(), one line; "" when none. */
 const char *words_last(void);
 void words_forget(void);
-/* Somebody else's complaint without the names of functions and source files; `otherwise` where nothing is left that tells a
- * reader anything. */
-void words_clean(const char *text, const char *otherwise, char *out, size_t cap);
+/* Somebody else's complaint, or `otherwise` where it has only inner names of the C++ library. */
+const char *words_or(const char *text, const char *otherwise);
 
 /* Who wants to hear how far a load is. */
 struct load_progress {
@@ -81,6 +81,12 @@ int text_tokenize(struct engine *e, struct str text, unsigned how, const struct 
                   struct fault *f);
 int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap);
 bool text_is_end(const struct engine *e, int32_t token);
+
+/* depth.c */
+/* engine.stack_each, measured. */
+uint32_t depth_measure(struct engine *e);
+/* ERR_TOO_LARGE: this thread's stack, or the memory allowed, is not enough for that text. */
+int depth_check(const struct engine *e, struct str text, const struct engine_bounds *bounds, struct fault *f);
 
 /* batch.c */
 void batch_open(struct engine *e);

@@ -46,16 +46,15 @@ void text_open(struct engine *e)
 {
     find_ends(e);
     find_longest(e);
+    e->stack_each = depth_measure(e);
     if (llama_model_chat_template(e->model, NULL) == NULL)
         return;
     e->info.has_template = true;
     char why[WORDS_BYTES_MAX] = "";
     struct bridge_bounds bounds = {.memory_bytes = TEMPLATE_OPEN_BYTES, .cpu_us = TEMPLATE_OPEN_CPU_MS * 1000u};
     e->template = bridge_template_new(e->model, &bounds, why, sizeof why);
-    char words[WORDS_BYTES_MAX];
-    words_clean(why, INNER, words, sizeof words);
     if (e->template == NULL)
-        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", words);
+        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", words_or(why, INNER));
 }
 
 void text_close(struct engine *e)
@@ -99,10 +98,8 @@ static double mib(uint64_t bytes)
     return (double)bytes / (1 << 20);
 }
 
-static int render_end(enum bridge_end end, const char *complaint, struct fault *f)
+static int render_end(enum bridge_end end, const char *why, struct fault *f)
 {
-    char why[WORDS_BYTES_MAX];
-    words_clean(complaint, INNER, why, sizeof why);
     switch (end) {
     case BRIDGE_DONE: return 0;
     case BRIDGE_STOPPED: return fault_set(f, ERR_CANCELLED, "rendering the chat template was stopped");
@@ -111,7 +108,7 @@ static int render_end(enum bridge_end end, const char *complaint, struct fault *
     case BRIDGE_DEPTH: return fault_set(f, ERR_INVALID, "the model's chat template cannot be used for these messages: %s", why);
     case BRIDGE_REFUSED: break;
     }
-    return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", why);
+    return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", words_or(why, INNER));
 }
 
 static int render_template(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out,
@@ -167,7 +164,9 @@ static int tokenize_end(enum bridge_end end, struct str text, const struct engin
     case BRIDGE_MEMORY:
         return fault_set(f, ERR_TOO_LARGE, "a prompt of %zu bytes takes more than %.0f MiB to tokenize; shorten it, or give the worker "
                          "more --memory", text.n, bounds != NULL ? mib(bounds->memory_bytes) : 0);
-    default: break;
+    case BRIDGE_DEPTH:
+        return fault_set(f, ERR_TOO_LARGE, "the prompt has a stretch of text that is too long for this model's tokenizer; break it up with spaces");
+    case BRIDGE_REFUSED: break;
     }
     return fault_set(f, ERR_INVALID, "the model's vocabulary has no tokens for a part of this prompt");
 }
@@ -200,6 +199,9 @@ int text_tokenize(struct engine *e, struct str text, unsigned how, const struct 
     out->n = 0;
     if (text.n > INT32_MAX / 8)
         return fault_set(f, ERR_TOO_LARGE, "the prompt has %zu bytes, at most %d can be tokenized", text.n, INT32_MAX / 8);
+    int err = depth_check(e, text, bounds, f);
+    if (err != 0)
+        return err;
     reserve(out, room_for(text));
     for (int tries = 0; tries < 2; tries++) {
         enum bridge_end end = bridge_tokenize(e->vocab, text.p != NULL ? text.p : "", (int32_t)text.n, (how & ENGINE_CONTROL) != 0, &b,

@@ -30,10 +30,21 @@ static size_t inner_name(const char *p)
 /* What the C++ library says of itself ("map::at", "stoi", "basic_string::…") tells nobody what is wrong. */
 static bool is_inner(const char *text)
 {
-    return strstr(text, "::") != NULL || strstr(text, "_M_") != NULL || strncmp(text, "sto", 3) == 0 || strncmp(text, "std", 3) == 0;
+    static const char *const whole[] = {"stoi", "stol", "stoll", "stoul", "stoull", "stof", "stod", "stold", ""};
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (strcmp(text, whole[i]) == 0)
+            return true;
+    return strstr(text, "std::") != NULL || strstr(text, "_M_") != NULL || strstr(text, "::at") != NULL ||
+           strncmp(text, "basic_string", 12) == 0 || strncmp(text, "vector::", 8) == 0 || strncmp(text, "regex_error", 11) == 0;
 }
 
-void words_clean(const char *text, const char *otherwise, char *out, size_t cap)
+const char *words_or(const char *text, const char *otherwise)
+{
+    return is_inner(text) ? otherwise : text;
+}
+
+/* Without the names of functions and source files. */
+static void leave_names_out(const char *text, char *out, size_t cap)
 {
     size_t n = 0;
     bool quoted = false, begins = true; /* a sentence, or a part of one */
@@ -48,8 +59,6 @@ void words_clean(const char *text, const char *otherwise, char *out, size_t cap)
         out[n++] = *text++;
     }
     out[n] = '\0';
-    if (n == 0 || is_inner(out))
-        snprintf(out, cap, "%s", otherwise);
 }
 
 /* "llama_model_load: error loading model: unknown …\n" -> "error loading model: unknown …" */
@@ -57,8 +66,9 @@ static void keep(const char *text)
 {
     char line[WORDS_BYTES_MAX];
     snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
-    if (line[0] != '\0')
-        words_clean(line, "the file is not as the library expects it", last, sizeof last);
+    leave_names_out(line, last, sizeof last);
+    if (line[0] != '\0' && words_or(last, NULL) == NULL)
+        snprintf(last, sizeof last, "the file is not as the library expects it");
 }
 
 static void hear(enum ggml_log_level level, const char *text, void *user_data)
