@@ -10,6 +10,7 @@
 enum {
     TEMPLATE_OPEN_CPU_MS = 2000, /* reading a template and trying what it can do takes some milliseconds */
     TEMPLATE_OPEN_BYTES = 64 << 20,
+    LONG_BYTES = 256 << 10,      /* of a prompt: with so many it is the prompt that takes the memory, not its template */
 };
 
 static const char INNER[] = "it does something that its interpreter cannot do";
@@ -98,8 +99,11 @@ static double mib(uint64_t bytes)
     return (double)bytes / (1 << 20);
 }
 
-static int render_end(enum bridge_end end, const char *why, struct fault *f)
+static int render_end(enum bridge_end end, const char *why, size_t bytes, struct fault *f)
 {
+    if (end == BRIDGE_MEMORY && bytes > LONG_BYTES)
+        return fault_set(f, ERR_TOO_LARGE, "rendering a prompt of %zu bytes takes more memory than it may; shorten it, or give the worker more "
+                         "--memory", bytes);
     switch (end) {
     case BRIDGE_DONE: return 0;
     case BRIDGE_STOPPED: return fault_set(f, ERR_CANCELLED, "rendering the chat template was stopped");
@@ -124,7 +128,7 @@ static int render_template(struct engine *e, const struct request *r, const stru
     struct bridge_bounds b = bounds_of(bounds);
     enum bridge_end end = bridge_template_render(e->template, turns, r->turns_n, &b, take, out, why, sizeof why);
     free(turns);
-    return render_end(end, why, f);
+    return render_end(end, why, request_prompt_bytes(r), f);
 }
 
 int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f)
