@@ -53,7 +53,7 @@ static uint32_t collect(const struct note *note, uint64_t *out, uint32_t n, uint
 
 void last_words_say(int signum)
 {
-    uint64_t what[LAST_WORDS_THREADS_MAX * LAST_WORDS_NOTES_MAX];
+    uint64_t what[LAST_WORDS_TOLD_MAX];
     const uint32_t max = sizeof what / sizeof what[0];
     last_words_fn *fn = atomic_load(&listener);
     uint32_t n = 0;

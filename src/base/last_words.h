@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 enum {
-    LAST_WORDS_THREADS_MAX = 16, /* that note something; further ones are not listened to */
+    LAST_WORDS_THREADS_MAX = 64, /* that note something; further ones are not listened to. An actor has three */
     LAST_WORDS_NOTES_MAX = 64,   /* things that one thread computes at once */
+    LAST_WORDS_TOLD_MAX = 1024,  /* of all threads together: what a signal's stack has room for */
 };
 
 /* Called by the crash handler with all that was being computed: only what is safe in a signal handler may be done. */

@@ -8,6 +8,8 @@
 #include "base/must.h"
 #include "engine/echo_state.h"
 
+static const uint64_t BYTES_MAX = 1ull << 60; /* of the cache, the weights and the rest each: their sum is a number, too */
+
 enum { CONTEXT_STEP = 256, PROGRESS_STEPS = 20 };
 
 static void sleep_really(uint64_t us, void *user_data)
@@ -32,11 +34,13 @@ static uint64_t needs_total(const struct engine_needs *n)
 /* Fills in the needs for the context asked for, or for the largest that fits. */
 static void choose_context(const struct engine_load *load, const struct echo_options *o, struct engine_needs *out)
 {
-    *out = (struct engine_needs){.weights_bytes = o->weights, .compute_bytes = o->compute,
+    *out = (struct engine_needs){.weights_bytes = o->weights < BYTES_MAX ? o->weights : BYTES_MAX,
+                                 .compute_bytes = o->compute < BYTES_MAX ? o->compute : BYTES_MAX,
                                  .kind = o->embed > 0 ? REQUEST_EMBED : REQUEST_CHAT};
     out->context = load->context > 0 ? load->context : o->context;
     for (;;) {
-        out->kv_bytes = o->kv * out->context * load->slots;
+        if (__builtin_mul_overflow(o->kv, (uint64_t)out->context * load->slots, &out->kv_bytes) || out->kv_bytes > BYTES_MAX)
+            out->kv_bytes = BYTES_MAX;
         if (load->memory_bytes == 0 || needs_total(out) <= load->memory_bytes || load->context > 0 ||
             out->context <= CONTEXT_STEP)
             return;

@@ -198,6 +198,20 @@ static void time_passes_as_told(void **state)
     world_free(w);
 }
 
+/* Given sizes whose product or sum is no number of bytes any more, then they do not fit: nothing wraps around. */
+static void sizes_beyond_all_numbers_do_not_fit(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"echo:kv=18446744073709551615", "echo:kv=4g,context=4294967295", "echo:weights=18446744073709551615",
+                                        "echo:weights=18446744073709551615,compute=18446744073709551615,kv=18446744073709551615"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct engine_load load = {.path = paths[i], .slots = ENGINE_SLOTS_MAX, .memory_bytes = 1ull << 40};
+        struct engine_needs needs;
+        struct fault f = {0};
+        assert_int_equal(engine_echo()->probe(&load, &needs, &f), ERR_MEMORY);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +223,7 @@ int main(void)
         cmocka_unit_test(the_wrong_prefix_shows_in_the_answer),
         cmocka_unit_test(wrong_use_aborts),
         cmocka_unit_test(time_passes_as_told),
+        cmocka_unit_test(sizes_beyond_all_numbers_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

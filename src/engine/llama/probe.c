@@ -15,6 +15,10 @@ enum {
     CONTEXT_MAX = 8192,  /* without a wish: more than this per stream is rarely used, and libllama fills all of it */
     CONTEXT_MIN = 1024,  /* without a wish and with memory to spare */
 };
+enum {
+    WIDTH_MAX = 1 << 24, /* of what a header says of a matrix or a head: with more, no sum below would fit into 64 bits */
+};
+static const uint64_t CELL_BYTES_MAX = 1ull << 34;
 static const uint64_t KV_BYTES = 512u << 20; /* without a wish: the KV cache stays under this, or under the weights */
 
 /* What of the file decides the memory. */
@@ -72,20 +76,25 @@ static bool is_encoder(const struct gguf_context *g)
            (strstr(architecture, "bert") != NULL || strcmp(architecture, "gemma-embedding") == 0);
 }
 
+static uint64_t at_most(uint64_t n, uint64_t most)
+{
+    return n < most ? n : most;
+}
+
 static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
 {
-    uint64_t heads = meta_number(g, "attention.head_count", 1);
-    uint64_t embd = meta_number(g, "embedding_length", 0);
+    uint64_t heads = at_most(meta_number(g, "attention.head_count", 1), WIDTH_MAX);
+    uint64_t embd = at_most(meta_number(g, "embedding_length", 0), WIDTH_MAX);
     uint64_t each = heads > 0 ? embd / heads : 0;
-    uint64_t k = meta_number(g, "attention.key_length", each), v = meta_number(g, "attention.value_length", each);
+    uint64_t k = at_most(meta_number(g, "attention.key_length", each), WIDTH_MAX), v = at_most(meta_number(g, "attention.value_length", each), WIDTH_MAX);
     uint64_t bytes = 0;
     if (is_encoder(g))
         return 0;
     for (uint32_t i = 0; i < meta_number(g, "block_count", 0) && i < 4096; i++) {
-        uint64_t kv_heads = meta_number_at(g, "attention.head_count_kv", i, meta_number_at(g, "attention.head_count", i, heads));
-        bytes += ggml_row_size(type, (int64_t)(k * kv_heads)) + ggml_row_size(type, (int64_t)(v * kv_heads));
+        uint64_t kv_heads = at_most(meta_number_at(g, "attention.head_count_kv", i, meta_number_at(g, "attention.head_count", i, heads)), WIDTH_MAX);
+        bytes += ggml_row_size(type, (int64_t)at_most(k * kv_heads, WIDTH_MAX)) + ggml_row_size(type, (int64_t)at_most(v * kv_heads, WIDTH_MAX));
     }
-    return bytes;
+    return at_most(bytes, CELL_BYTES_MAX);
 }
 
 /* Every row sees every other, or the file says how to make one vector of all: the result is a vector. */
@@ -99,9 +108,9 @@ static struct shape shape_read(const struct gguf_context *g, const struct engine
 {
     struct shape s = {
         .context_trained = meta_number(g, "context_length", 2048),
-        .embd = meta_number(g, "embedding_length", 0),
-        .ff = meta_number(g, "feed_forward_length", 0),
-        .heads = meta_number(g, "attention.head_count", 1),
+        .embd = at_most(meta_number(g, "embedding_length", 0), WIDTH_MAX),
+        .ff = at_most(meta_number(g, "feed_forward_length", 0), WIDTH_MAX),
+        .heads = at_most(meta_number(g, "attention.head_count", 1), 1 << 16),
         .vocab = gguf_get_arr_n(g, gguf_find_key(g, "tokenizer.ggml.tokens")),
         .kv_cell_bytes = kv_cell_bytes(g, kv_type(load)),
         .kv_cell_q8_bytes = kv_cell_bytes(g, GGML_TYPE_Q8_0),
