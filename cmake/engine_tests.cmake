@@ -1,6 +1,11 @@
 # tests/engine/test_llama_<what>.c: the llama module with a real model; bench/engine_<what>.c: its measures. Target
 # engine_tests builds both. The tests find the module beside them, and the model through MANTA_TEST_MODEL.
 add_custom_target(engine_tests)
+# Writes a model in another weight format.
+add_executable(fixture_quantize EXCLUDE_FROM_ALL tests/fixtures/quantize.c)
+target_link_libraries(fixture_quantize PRIVATE manta_flags llama)
+set_target_properties(fixture_quantize PROPERTIES LINKER_LANGUAGE CXX)
+add_dependencies(engine_tests fixture_quantize)
 file(GLOB engine_sources CONFIGURE_DEPENDS tests/engine/test_*.c bench/engine_*.c)
 foreach(source ${engine_sources})
     get_filename_component(name ${source} NAME_WE)
@@ -11,11 +16,7 @@ foreach(source ${engine_sources})
     if(name MATCHES "^test_")
         target_link_libraries(${name} PRIVATE PkgConfig::CMOCKA)
         add_test(NAME model.${name} COMMAND ${name})
-        set_tests_properties(model.${name} PROPERTIES TIMEOUT 300 LABELS model)
+        set_tests_properties(model.${name} PROPERTIES TIMEOUT 900 LABELS model
+            ENVIRONMENT MANTA_QUANTIZE=$<TARGET_FILE:fixture_quantize>)
     endif()
 endforeach()
-
-add_executable(fixture_quantize EXCLUDE_FROM_ALL tests/fixtures/quantize.c)
-target_link_libraries(fixture_quantize PRIVATE manta_flags llama)
-set_target_properties(fixture_quantize PROPERTIES LINKER_LANGUAGE CXX)
-add_dependencies(engine_tests fixture_quantize)
