@@ -78,11 +78,12 @@ test-sim: ## The simulator for long: 200 seeds of two heads, then 2,000 workers 
 	@tests/sim/nightly build/sim/manta-sim $(ARGS)
 
 .PHONY: test-exact
-test-exact: ## 50 prompts, greedy and drawn, alone and in company, on one and two threads: the same bytes? (minutes)
+test-exact: ## 24 prompts for each of seven model files, alone, in company, with workers killed: the same text and log-probabilities? (long)
 	@scripts/setup --tests
 	@scripts/fetch
-	@scripts/build release manta manta_engine_llama
-	@MANTA=$(CURDIR)/$(program) python3 tests/exact/run $(ARGS)
+	@scripts/build release manta manta_engine_llama fixture_quantize
+	@venv=$$(scripts/venv $(e2e_requirements)); \
+		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" tests/exact/run $(ARGS)
 
 .PHONY: test-chaos
 test-chaos: ## 200 streams while workers are killed, frozen and asked to leave: are all of them as if undisturbed? (minutes)

@@ -17,7 +17,7 @@ class Answer:
     def __init__(self):
         self.status = 0
         self.text, self.tokens, self.logprobs, self.finish = {}, {}, {}, {}
-        self.usage = self.error = None
+        self.usage = self.error = self.fingerprint = None
         self.done = False  # [DONE] came
         self.after_error = 0  # events that came after an error
         self.times = []  # of events with text
@@ -53,6 +53,7 @@ class Answer:
         value = json.loads(data)
         self.times.append(time.monotonic())
         self.error = value.get("error", self.error)
+        self.fingerprint = value.get("system_fingerprint", self.fingerprint)
         self.usage = value.get("usage") or self.usage
         for c in value.get("choices", []):
             assert c["index"] not in self.finish, f"choice {c['index']} goes on after its end"
