@@ -19,7 +19,7 @@ static int make_folder_of(const char *path, struct fault *f)
 {
     char folder[STORE_PATH_BYTES];
     snprintf(folder, sizeof folder, "%.*s", (int)(reference_basename(path) - path - 1), path);
-    return folder_make(folder) == 0 ? 0 : fault_set(f, ERR_IO, "cannot make the folder '%s' for models", show_path(folder).text);
+    return folder_make(folder) == 0 ? 0 : fault_set(f, ERR_IO, "cannot make the folder '%s' for models: %m", show_path(folder).text);
 }
 
 static int bring(const char *name, struct reference *r, const struct models_pull *how, struct fault *f)

@@ -15,15 +15,15 @@ CTRL_C, CTRL_D, ENTER, UP = "\x03", "\x04", "\r", "\x1b[A"
 
 
 class Terminal:
-    def __init__(self, *args, folder, env=None, without=()):
-        """`without`: names of variables that its environment does not have."""
+    def __init__(self, *args, folder, env=None, without=(), through=()):
+        """`without`: names of variables that its environment does not have; `through`: a command that becomes manta."""
         given = environment(folder, **{"TERM": "xterm", **(env or {})})
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120
         self.fd = ours
         self.seen = b""
         self.popen = subprocess.Popen(
-            [PROGRAM, *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env={k: v for k, v in given.items() if k not in without},
+            [*through, PROGRAM, *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env={k: v for k, v in given.items() if k not in without},
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(theirs)
         self.reader = threading.Thread(target=self._read, daemon=True)

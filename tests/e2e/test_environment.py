@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from cluster import PROGRAM, Head, Process, Up, alive, children, environment, free_port, wait_for
+from terminal import CTRL_D, Terminal
 
 ECHO = ("--engine", "echo", "--model", "echo:tokens=20")
 NO_HEAD = ("--head", "127.0.0.1:1")
@@ -103,14 +104,17 @@ def test_a_hang_up_ends_in_order(cluster):
     """Given a head with a worker in the middle of an answer; when both get a hang-up, twice, as a shell and the kernel send it; then
     the answer comes whole before they end with status 0."""
     head = cluster.head("--drain-grace", 60)
-    worker = cluster.echo_worker(head, "echo:tokens=40,decode_us=25000", "--drain-grace", 60)
+    worker = cluster.echo_worker(head, "echo:tokens=40", "--drain-grace", 60)
     head.wait_ready(actors=1)
+    cluster.pace(1000)
     answers = []
     t = threading.Thread(target=lambda: answers.append(head.ask("hello")))
     t.start()
     head.wait_status(running=1)
     for p in (head, worker, head, worker):
         p.send(signal.SIGHUP)
+    wait_for("both to drain", lambda: "takes no new ones (signal 1)" in head.log and "SIGHUP" in worker.log)
+    cluster.pace(0)
     t.join(60)
     assert answers[0]["responses"][0]["tokens"] == 40
     assert head.wait() == 0 and worker.wait() == 0
@@ -208,6 +212,20 @@ def test_a_disk_that_is_full(cluster, tmp_path):
     head.wait_ready(actors=1)
     assert head.ask("hello")["responses"][0]["tokens"] == 20
     assert worker.stop() == 0, worker.log
+
+
+def test_a_history_that_cannot_be_written(echo, tmp_path):
+    """Given a history of the prompt; when a session ends that may not write; then the old history is whole."""
+    for limit in "unlimited", "0":
+        with Terminal("prompt", "--head", echo.address, folder=tmp_path, through=("prlimit", f"--fsize={limit}")) as t:
+            t.wait_text(r"\[PROMPT\] $")
+            t.press(f"help\rstatus of {limit}\r")
+            t.wait_text(r"FINAL RESPONSE[^\n]*\n\[PROMPT\] $")
+            t.press(CTRL_D)
+            assert t.wait_end() == 0
+        history = (tmp_path / "manta/history").read_text()
+        assert "help" in history and "unlimited" in history and "of\\0400" not in history
+    assert [p.name for p in (tmp_path / "manta").glob("history*")] == ["history"]
 
 
 # ---- addresses ----

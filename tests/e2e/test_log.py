@@ -156,7 +156,7 @@ def test_an_up_that_is_stopped(cluster):
 def test_a_peer_without_a_token_cannot_fill_the_log(cluster):
     """Given a head; when somebody without a token dials it a thousand times with nonsense; then its log grows by a few lines, one
     of which says how many were left out, and other lines come as before."""
-    head = cluster.head("--join-token", "secret", "--status-every-ms", 500)
+    head = cluster.head("--join-token", "secret", "--status-every-ms", 5000)
     before = len(head.log)
     for _ in range(1000):
         with socket.create_connection(("127.0.0.1", head.port)) as s:

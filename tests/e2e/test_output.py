@@ -53,6 +53,17 @@ def test_an_answer_that_was_cut_says_so(cluster, run):
 
 
 @pytest.mark.model
+def test_a_failed_start_ends_with_its_remedy(run):
+    """Given a limit of memory that the model does not fit into; when a cluster is started; then the last line is one sentence, from what failed
+    to what would fit."""
+    end = run("up", "--no-prompt", "--memory", "100m", "--workers", 1, "--port", free_port(), "--model", "smollm2")
+    assert end.returncode != 0
+    last = end.stderr.splitlines()[-1]
+    assert re.match(r"error: worker-1 ended with status \d+: [^\d\[]", last), last
+    assert re.search(r"what would fit: --memory \d+m\b", last), last
+
+
+@pytest.mark.model
 def test_a_context_that_is_rounded_is_told(cluster):
     """Given a context that the engine does not give; when a worker loads its model; then it says what each stream has."""
     worker = cluster.worker("127.0.0.1:1", "--model", "smollm2", "--context", 96, "--threads", 1)
