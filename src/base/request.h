@@ -89,7 +89,7 @@ enum {
     REQUEST_BIASES_MAX = 1024,
     REQUEST_TURNS_MAX = 4096,
     REQUEST_PRIORITY_MAX = 100,
-    REQUEST_INPUTS_MAX = 1024, /* as many jobs as the head's queue takes by default (queue_jobs_max) */
+    REQUEST_INPUTS_MAX = 2048, /* as OpenAI has it: half of what the head's queue takes by default (queue_jobs_max) */
 };
 
 /* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalties over 64 tokens: llama-server's defaults. */

@@ -68,6 +68,9 @@ static int check(const struct head *h, const struct head_event *ev, struct fault
     if (ev->request->inputs_n > REQUEST_INPUTS_MAX)
         return fault_set(f, ERR_INVALID, "%u inputs, at most %d can be in one request", ev->request->inputs_n,
                          REQUEST_INPUTS_MAX);
+    if (ev->request->inputs_n > h->cfg.queue_jobs_max)
+        return fault_set(f, ERR_INVALID, "%u inputs, at most %u can wait here (queue_jobs_max)", ev->request->inputs_n,
+                         h->cfg.queue_jobs_max);
     if (ev->request->inputs_n == 0 && ev->count > h->cfg.fanout_max)
         return fault_set(f, ERR_INVALID, "%u answers were asked for, at most %u can be (fanout_max)", ev->count,
                          h->cfg.fanout_max);

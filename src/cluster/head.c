@@ -47,7 +47,7 @@ struct head_config head_config_default(void)
         .hello_ms = 5000,
         .token_stall_ms = 30000,
         .token_floor_ms = 5000,
-        .queue_jobs_max = 1024,
+        .queue_jobs_max = 4096,
         .queue_bytes_max = 64u << 20,
         .queue_deadline_ms = 120000,
         .priority_step_ms = 10000,

@@ -70,7 +70,7 @@ struct head_config {
     uint32_t hello_ms;          /* 5000: a link that has not said hello by then is closed */
     uint32_t token_stall_ms;    /* 30000: an actor busy without a token for this long is hung, whatever its speed */
     uint32_t token_floor_ms;    /* 5000: … and one whose speed is known not before this */
-    uint32_t queue_jobs_max;    /* 1024 */
+    uint32_t queue_jobs_max;    /* 4096 */
     uint64_t queue_bytes_max;   /* 64 MiB of requests queued and running, with the records of their jobs */
     uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
     uint32_t priority_step_ms;  /* 10000: one step of priority is worth so much waiting */

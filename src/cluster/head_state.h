@@ -165,6 +165,8 @@ struct call {
     struct list jobs;  /* job.in_call, by branch */
     uint32_t branches; /* made */
     uint32_t open;     /* not ended */
+    uint32_t running;  /* with an actor */
+    uint64_t moved_us; /* a branch was last computed, said something, or ended */
     uint32_t wanted;   /* spread: actors asked for, 0: all */
     bool spread;
     bool spread_pending; /* spread, and no actor was ready yet: one job stands for all */

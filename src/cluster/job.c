@@ -68,6 +68,7 @@ struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, s
 static void count_running(struct head *h, const struct job *job, int more)
 {
     h->running += (uint32_t)more;
+    job->call->running += (uint32_t)more;
     job->call->tenant->running += (uint32_t)more;
 }
 
@@ -188,7 +189,7 @@ void head_job_says(struct head *h, struct job *job, struct wire_i32s ids)
     job->said += ids.n;
     if (ids.n > 0)
         job->in_vain = 0;
-    job->token_us = h->now_us;
+    job->token_us = job->call->moved_us = h->now_us;
     head_suspect_says(h, job);
 }
 

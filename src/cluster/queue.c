@@ -161,9 +161,36 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
     }
 }
 
+/* Its own siblings are in its way: where it is bound, on that very actor. One that was only sent counts where nothing is told before
+ * the end; else it may yet be refused, by an actor that others fill. */
+static bool waits_for_siblings(const struct job *job)
+{
+    const struct call *call = job->call;
+    if (call->running == 0 || call->request->inputs_n > 0)
+        return call->running > 0;
+    LIST_EACH(pos, &call->jobs) {
+        const struct job *other = list_item(pos, struct job, in_call);
+        if (other->flight != NULL && other->state >= JOB_STARTED && (job->bound == NULL || job->bound == other->flight->actor))
+            return true;
+    }
+    return false;
+}
+
+/* Deadlines are for what waits for others. A batch that is being computed does not expire by its own length: while a branch of it runs,
+ * and as long again after the last one did, those behind it wait on. */
+static uint64_t due_us(const struct head *h, const struct job *job)
+{
+    uint64_t patience_us = (uint64_t)job->call->deadline_ms * 1000, moved_us = job->call->moved_us;
+    if (waits_for_siblings(job))
+        return h->now_us + patience_us;
+    return job->bound == NULL && moved_us + patience_us > job->due_us ? moved_us + patience_us : job->due_us;
+}
+
 void head_queue_overdue(struct head *h, struct job *job)
 {
     struct call *call = job->call;
+    if (h->now_us >= job->due_us)
+        job->due_us = due_us(h, job);
     if (job->regroups) {
         head_queue_take(h, job);
         head_queue_put(h, job);

@@ -119,6 +119,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
     }
     learn_tokens(f, m->prompt_tokens);
     job->prompt_tokens = m->prompt_tokens;
+    job->call->moved_us = h->now_us;
     flight_prefilled(f);
     head_job_move(job, JOB_STARTED);
     if (job->started)
@@ -366,6 +367,7 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *said)
         return;
     }
     struct call *call = job->call;
+    call->moved_us = h->now_us;
     done_fx(h, job, m, &fault);
     count_done(h, f, call, m, fault.err != 0);
     if (fault.err == 0)

@@ -49,7 +49,7 @@ enum {
     S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file with that token in its first line") \
     S(ALLOW_ORIGIN, "allow-origin", "head.allow_origin", SETTING_LIST, "loopback", 0, 0, NULL, USE_HEAD, "web pages that may use the head beside those of this machine (loopback): https://chat.example, null, or * for all; none: not even those; each by its own --allow-origin") \
     S(ALLOW_HOST, "allow-host", "head.allow_host", SETTING_LIST, "localhost", 0, 0, NULL, USE_HEAD, "names by which clients address the head, beside addresses, localhost and this machine's name; * for any; with --api-key any is taken") \
-    S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "1024", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
+    S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "4096", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
     S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
     S(ANSWER_BYTES, "answer-bytes", "head.answer_bytes", SETTING_BYTES, "64m", 1048576, 1ull << 40, NULL, USE_HEAD, "memory for answers that are not sent yet; the call with the most of them ends") \
     S(QUEUE_DEADLINE, "queue-deadline-ms", "head.queue_deadline_ms", SETTING_NUMBER, "120000", 1, 86400000, NULL, USE_HEAD, "how long a prompt may wait for an actor") \

@@ -182,7 +182,7 @@ def test_fewer_dimensions(vectors, dimensions):
     ({"input": [5, "a"]}, "input[1]", "an integer"),
     ({"input": [-1]}, "input[0]", "out of range"),
     ({"input": [[1, 2], [1.5]]}, "input[1][0]", "an integer"),
-    ({"input": ["a"] * 1025}, "input", "1025 texts, at most 1024"),
+    ({"input": ["a"] * 2049}, "input", "2049 texts, at most 2048"),
     ({"input": "a", "encoding_format": "hex"}, "encoding_format", "'hex'"),
     ({"input": "a", "dimensions": 0}, "dimensions", "out of range"),
     ({"input": "a", "dimensions": 385}, "dimensions", "385 were asked for, the model's vectors have 384"),

@@ -99,7 +99,7 @@ static void test_too_many_inputs(void **state)
     struct api_error e = {0};
     assert_int_equal(api_parse(API_EMBEDDINGS, buf_str(&b), &c, &e), ERR_INVALID);
     assert_string_equal(e.fault.text,
-                        "input: has 1025 texts, at most 1024 are taken in one request: send the rest in others");
+                        "input: has 2049 texts, at most 2048 are taken in one request: send the rest in others");
     buf_fini(&b);
 }
 

@@ -68,6 +68,97 @@ static void each_input_of_an_embedding_is_a_job_of_its_own(void **state)
     story_end(&s);
 }
 
+/* Given an actor of one slot with nothing else to do, and three texts with a deadline in which one of them is computed; when the first two
+ * have taken their time; then the third has its turn. */
+static void a_batch_does_not_expire_by_its_own_length(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=minilm kind=3\n");
+    story(&s, "> prompt 1 kind=3 inputs=3 deadline=1000\n"
+              "send 1 run job=1.1 key=0 seed=0 one\n"
+              "> wait 900\n"
+              "> done 1 job=1 vector=8\n"
+              "done 1.0 finish=1 actor=0 node=a vector=8\n"
+              "send 1 run job=2.1 key=0 seed=1 two\n"
+              "> wait 1500\n" /* this one takes longer than anything may wait for others */
+              "> done 1 job=2 vector=8\n"
+              "done 1.1 finish=1 actor=0 node=a vector=8\n"
+              "send 1 run job=3.1 key=0 seed=2 three\n"
+              "> done 1 job=3 vector=8\n"
+              "done 1.2 finish=1 actor=0 node=a vector=8\n"
+              "end 1 of 3\n");
+    story_end(&s);
+}
+
+static void embed(struct story *s, uint64_t call, uint32_t n)
+{
+    struct input *inputs = xalloc_array(n, sizeof *inputs);
+    struct request r = {.kind = REQUEST_EMBED, .sampling = sampling_default(), .inputs = inputs, .inputs_n = n};
+    for (uint32_t i = 0; i < n; i++)
+        inputs[i].text = str_of("t");
+    step(s, (struct head_event){.kind = HEAD_PROMPT, .call = call, .request = &r, .count = 1});
+    free(inputs);
+}
+
+/* Given an idle actor of one slot and the limits that a head has by default; when somebody wants vectors of as many texts as one request
+ * may have, each of which takes half a second; then all of them come. What could never wait is refused for good, not for now. */
+static void as_many_texts_as_a_request_may_have(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=minilm kind=3\n");
+    embed(&s, 1, REQUEST_INPUTS_MAX);
+    for (uint32_t job = 1; job <= REQUEST_INPUTS_MAX; job++) {
+        char lines[64];
+        snprintf(lines, sizeof lines, "wait 500\nbeat 1 busy=1\ndone 1 job=%u vector=8\n", job);
+        given(&s, lines);
+        assert_null(strstr(buf_cstr(&s.said), "ERR_"));
+    }
+    assert_non_null(strstr(buf_cstr(&s.said), "end 1 of 2048"));
+    story_end(&s);
+    s = story_begin();
+    s.cfg.queue_jobs_max = 3;
+    given(&s, "open 1\nhello 1 node=a\nactor 1 model=minilm kind=3\n");
+    buf_reset(&s.said);
+    embed(&s, 1, 4);
+    assert_string_equal(buf_cstr(&s.said), "failed 1 ERR_INVALID: 4 inputs, at most 3 can wait here (queue_jobs_max)\n");
+    story_end(&s);
+}
+
+/* Given two answers to one prompt and one slot; when the first answer streams for longer than the deadline; then the second follows it. */
+static void answers_wait_for_each_other(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1 count=2 deadline=500\nprefilled 1 job=1\n");
+    story(&s, "> wait 2000\n"
+              "> tokens 1 job=1 first=0 text=a\n"
+              "tokens 1.0 first=0 n=1 a\n"
+              "> wait 2000\n"
+              "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "send 1 run job=2.1 key=0 seed=1 hi\n");
+    story_end(&s);
+}
+
+/* Given the same; when somebody more urgent takes the slot after the first answer; then the second waits for another one, for as long as
+ * its deadline says from there. */
+static void what_is_behind_others_expires(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1 count=2 deadline=500\nprefilled 1 job=1\nwait 600\nprompt 2 priority=-100\n");
+    story(&s, "> done 1 job=1\n"
+              "done 1.0 finish=1 actor=0 node=a\n"
+              "send 1 run job=3.1 key=0 seed=0 hi\n"
+              "> wait 499\n"
+              "> wait 1\n"
+              "done 1.1 finish=4 ERR_TIMEOUT: no slot became free within 1 s: 1 actors are busy and 1 requests wait; try later or add workers\n"
+              "end 1 of 2\n");
+    story_end(&s);
+}
+
 static void any_model_means_one_of_the_right_kind(void **state)
 {
     (void)state;
@@ -431,6 +522,10 @@ int main(void)
         cmocka_unit_test(a_prompt_is_answered),
         cmocka_unit_test(an_embedding_is_answered_by_an_actor_of_that_kind),
         cmocka_unit_test(each_input_of_an_embedding_is_a_job_of_its_own),
+        cmocka_unit_test(a_batch_does_not_expire_by_its_own_length),
+        cmocka_unit_test(as_many_texts_as_a_request_may_have),
+        cmocka_unit_test(answers_wait_for_each_other),
+        cmocka_unit_test(what_is_behind_others_expires),
         cmocka_unit_test(any_model_means_one_of_the_right_kind),
         cmocka_unit_test(an_unknown_model_is_not_found_and_the_known_ones_are_named),
         cmocka_unit_test(without_a_worker_a_prompt_waits_and_then_says_what_to_check),
