@@ -2,6 +2,7 @@
  *
  * A field that asks for something manta lacks is refused, not ignored: a client that wanted JSON or a tool call would
  * take whatever came for it. The same field set to its harmless value is fine; SDKs send those. */
+#include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -53,8 +54,8 @@ int api_read_response_format(struct api_reader *r, const char *path, const json_
     if (!json_is_string(type))
         return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"text\"");
     if (!str_is(api_json_str(type), "text"))
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "'%.40s' is not supported yet, only 'text'",
-                          json_string_value(type));
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "'%.*s' is not supported yet, only 'text'",
+                          UTF8_HEAD(json_string_value(type), 40));
     return 0;
 }
 

@@ -2,6 +2,7 @@
  *
  * An input is a text or an array of token ids. One array of numbers is one input, as OpenAI has it; an empty text is
  * refused, as there. */
+#include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -80,6 +81,6 @@ int api_read_encoding_format(struct api_reader *r, const char *path, const json_
         return api_refuse_type(r, path, "\"float\" or \"base64\"", v);
     r->call->base64 = str_is(api_json_str(v), "base64");
     if (!r->call->base64 && !str_is(api_json_str(v), "float"))
-        return api_refuse(r->e, ERR_INVALID, path, "'%.40s' is not one of \"float\", \"base64\"", json_string_value(v));
+        return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not one of \"float\", \"base64\"", UTF8_HEAD(json_string_value(v), 40));
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Fields that bound or steer an answer: max_tokens, seed, stop strings, logit biases, fan-out. */
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -86,7 +87,7 @@ static int read_bias_object(struct api_reader *r, const char *path, const json_t
         char *end = NULL;
         long long token = strtoll(key, &end, 10);
         if (*key < '0' || *key > '9' || *end != '\0' || token > INT32_MAX)
-            return api_refuse(r->e, ERR_INVALID, path, "'%.40s' is not a token id", key);
+            return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not a token id", UTF8_HEAD(key, 40));
         char pair[API_PATH_BYTES];
         api_path(pair, "%s[%lld]", path, token);
         int err = add_bias(r, pair, token, json_object_iter_value(at));
@@ -152,8 +153,8 @@ int api_read_final(struct api_reader *r, const char *path, const json_t *v)
             return 0;
         }
     }
-    return api_refuse(r->e, ERR_INVALID, path, "'%.40s' is not one of \"first\", \"best\", \"vote\"",
-                      json_string_value(v));
+    return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not one of \"first\", \"best\", \"vote\"",
+                      UTF8_HEAD(json_string_value(v), 40));
 }
 
 int api_read_timeout(struct api_reader *r, const char *path, const json_t *v)

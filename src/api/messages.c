@@ -1,4 +1,5 @@
 /* Prompts: chat messages become turns; a plain prompt becomes text, or one turn. */
+#include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -12,8 +13,8 @@ static int read_part(struct api_reader *r, const char *path, const json_t *part,
     if (!json_is_string(type))
         return api_refuse(r->e, ERR_INVALID, path, "a part needs \"type\": \"text\"");
     if (!str_is(api_json_str(type), "text"))
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "parts of type '%.40s' are not supported, only 'text'",
-                          json_string_value(type));
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "parts of type '%.*s' are not supported, only 'text'",
+                          UTF8_HEAD(json_string_value(type), 40));
     const json_t *text = json_object_get(part, "text");
     if (!json_is_string(text))
         return api_refuse(r->e, ERR_INVALID, path, "a text part needs \"text\": \"…\"");
@@ -82,8 +83,8 @@ static int read_role(struct api_reader *r, const char *path, const json_t *v, st
     }
     if (str_is(role, "tool") || str_is(role, "function"))
         return api_refuse(r->e, ERR_UNSUPPORTED, path, "tool results are not supported yet");
-    return api_refuse(r->e, ERR_INVALID, path, "'%.40s' is not a role: \"system\", \"user\" or \"assistant\"",
-                      json_string_value(v));
+    return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not a role: \"system\", \"user\" or \"assistant\"",
+                      UTF8_HEAD(json_string_value(v), 40));
 }
 
 static int read_message(struct api_reader *r, const char *list, size_t i, const json_t *v, struct turn *out)

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/utf8.h"
 #include "api/api.h"
 
 /* "0123456789abcdef-12,0.7d,5e": the stream's name, per branch the tokens that were sent, and what else must not come twice.
@@ -96,8 +97,7 @@ int api_parse_stream_id(struct str text, struct api_stream_id *out, struct fault
         id.ended = take_char(&s, 'e');
     }
     if (!right || s.n > 0)
-        return fault_set(f, ERR_INVALID, "'%.*s' names no stream: give the last `id:` that came in it, or the answer's id", (int)(text.n < 80 ? text.n : 80),
-                         text.n > 0 ? text.p : "");
+        return fault_set(f, ERR_INVALID, "'%.*s' names no stream: give the last `id:` that came in it, or the answer's id", STR_ARG(utf8_head(text, 80)));
     *out = id;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "base/utf8.h"
 
 struct err_row {
@@ -63,24 +64,13 @@ const char *err_api_type(int err)
 enum { SENTENCE_BYTES = 16 * 1024 }; /* of which more than a fault holds is shortened, not cut off */
 static const char ellipsis[] = "…";
 
-/* C1 controls, marks that turn the direction of what follows, and the two separators of lines. */
-static bool is_unprintable(const char *p, size_t n)
-{
-    uint8_t a = (uint8_t)p[0], b = n > 1 ? (uint8_t)p[1] : 0, c = n > 2 ? (uint8_t)p[2] : 0;
-    if (n == 1)
-        return a < 0x20 || a == 0x7f;
-    if (n == 2)
-        return a == 0xc2 && b < 0xa0;
-    return n == 3 && a == 0xe2 && ((b == 0x80 && (c == 0x8e || c == 0x8f || (c >= 0xa8 && c <= 0xae))) || (b == 0x81 && c >= 0xa6 && c <= 0xa9));
-}
-
 /* Leaves whole characters on one line: what cannot be printed becomes a space, and of several spaces in a row one is left. */
 static size_t clean(char *text, size_t n)
 {
     size_t to = 0;
     for (size_t at = 0, len; at < n; at += len) {
         len = utf8_len(text + at, n - at);
-        bool printable = len > 0 && !is_unprintable(text + at, len);
+        bool printable = len > 0 && plain_is_line(str_n(text + at, len));
         len = len > 0 ? len : 1;
         if (printable && text[at] != ' ') {
             memmove(text + to, text + at, len);

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/name.h"
 #include "client/fetch.h"
 #include "client/show.h"
 
@@ -70,13 +70,12 @@ static void show_health(const struct client_options *o, const json_t *status, co
 
 int client_health(const struct client_options *o, bool worker)
 {
-    char host[64] = "host", node[128] = "";
+    char node[NAME_CAP] = "";
     struct fault f = {0};
     json_t *status = NULL;
     int err = fetch_json(o, "/manta/status", NULL, &status, NULL, &f);
     if (worker) {
-        gethostname(host, sizeof host - 1);
-        snprintf(node, sizeof node, "%s%s", o->node[0] != '\0' ? o->node : "worker-", o->node[0] != '\0' ? "" : host);
+        name_of_node(o->node, node);
     }
     if (err == 0 && worker)
         err = judge_worker(status, node, &f);

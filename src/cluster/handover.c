@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "cluster/find.h"
 #include "cluster/handover.h"
 #include "cluster/link.h"
@@ -372,7 +373,7 @@ void head_kv_saved(struct head *h, struct worker *w, const struct wire_kv_saved 
         saved(h, job, from, m);
     } else if (job->handover != NULL) {
         char why[200];
-        snprintf(why, sizeof why, "%.*s", (int)(m->message.n < 160 ? m->message.n : 160), m->message.n > 0 ? m->message.p : "");
+        snprintf(why, sizeof why, "%.*s", STR_ARG(utf8_head(m->message, 160)));
         give_up(h, job->handover, why);
     }
 }

@@ -31,6 +31,8 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/plain.h"
+#include "base/utf8.h"
 #include "cluster/duty.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
@@ -108,10 +110,10 @@ static struct str step_text(struct head *h, const char *fmt, va_list ap)
     char line[LOG_LINE_BYTES_MAX];
     int n = vsnprintf(line, sizeof line, fmt, ap);
     MUST(n >= 0);
-    size_t bytes = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    size_t bytes = (size_t)n < sizeof line ? (size_t)n : utf8_whole(line, sizeof line - 1);
+    bytes = plain_in_place(line, bytes); /* a peer's words may not forge lines */
     struct step_text *t = xalloc(sizeof *t + bytes + 1);
-    for (size_t i = 0; i < bytes; i++)
-        t->text[i] = text_is_line(str_n(&line[i], 1), 1) ? line[i] : ' '; /* a peer's words may not forge lines */
+    memcpy(t->text, line, bytes);
     head_bury(h, &t->grave, bury_text);
     return str_n(t->text, bytes);
 }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "head/page.h"
 #include "head/state.h"
 
@@ -79,14 +80,20 @@ static void write_totals(struct head_program *p)
     gauge(out, "manta_uptime_seconds", "since the head started", (double)(net_now_us(p->loop) - p->started_us) / 1e6);
 }
 
-/* A label's value: quotes and backslashes escaped. */
+/* A label's value, whole: two that begin alike are two series. Prometheus drops a page with a byte that is no UTF-8. */
 static void put_label(struct buf *out, const char *name, struct str value)
 {
     buf_printf(out, "%s=\"", name);
-    for (size_t i = 0; i < value.n && i < 64; i++) {
+    for (size_t i = 0, len; i < value.n; i += len > 0 ? len : 1) {
+        len = utf8_len(value.p + i, value.n - i);
         if (value.p[i] == '"' || value.p[i] == '\\')
             buf_putc(out, '\\');
-        buf_putc(out, value.p[i] == '\n' ? ' ' : value.p[i]);
+        if (len == 0)
+            buf_puts(out, "\xef\xbf\xbd");
+        else if (value.p[i] == '\n')
+            buf_puts(out, "\\n");
+        else
+            buf_add(out, value.p + i, len);
     }
     buf_putc(out, '"');
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "head/call.h"
 
 /* $XDG_RUNTIME_DIR/manta, else /tmp/manta-<user>: short enough for a socket, gone after a restart of the machine, and ours alone. */
@@ -58,7 +59,7 @@ int replace_hear(struct net_ferry *ferry, struct wire_arena *arena, struct wire_
     err = wire_decode(out, arena, frame, f);
     if (err == 0 && out->type == WIRE_refuse)
         err = fault_set(f, out->refuse.error != 0 ? -(int)out->refuse.error : ERR_FAILED, "the other head refuses: %.*s",
-                        (int)(out->refuse.message.n < 400 ? out->refuse.message.n : 400), out->refuse.message.p);
+                        STR_ARG(utf8_head(out->refuse.message, 400)));
     return err;
 }
 

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "head/state.h"
 
 /* Which path is answered by what. One table; unknown paths and wrong methods get errors that say what there is. */
@@ -183,7 +184,7 @@ static void on_request_by_id(struct head_program *p, struct http_request *r)
     } else {
         struct fault f;
         fault_set(&f, ERR_NOT_FOUND, "no request '%.*s' is here now: it has ended, or it never was; GET /manta/requests lists those there are",
-                  (int)(id.n < 128 ? id.n : 128), id.p);
+                  STR_ARG(utf8_head(id, 128)));
         reply_fault(p, r, &f);
     }
     buf_fini(&name);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "net/net.h"
 
 /* ---- host names ---- */
@@ -94,7 +95,7 @@ int web_check_host(const struct web *w, const struct web_request *r, struct faul
         return 0;
     return fault_set(f, ERR_FORBIDDEN,
                      "this head is not known as '%.*s' (Host): use its address or localhost, or start it with --allow-host and that name",
-                     (int)(wrong.n < 200 ? wrong.n : 200), wrong.p);
+                     STR_ARG(utf8_head(wrong, 200)));
 }
 
 /* ---- origins ---- */
@@ -199,12 +200,12 @@ int web_check_page(const struct web *w, const struct web_request *r, struct faul
             return 0;
         return fault_set(f, ERR_FORBIDDEN,
                          "pages of other sites may not use this head (Sec-Fetch-Site: %.*s): start it with --allow-origin and the page's origin",
-                         (int)(r->site.n < 40 ? r->site.n : 40), r->site.p);
+                         STR_ARG(utf8_head(r->site, 40)));
     }
     if (is_own_page(r) || (!w->no_loopback && is_loopback_page(r->origin)) || origin_is_listed(w, r->origin))
         return 0;
     return fault_set(f, ERR_FORBIDDEN, "pages of '%.*s' may not use this head (Origin): start it with --allow-origin and that origin",
-                     (int)(r->origin.n < 200 ? r->origin.n : 200), r->origin.p);
+                     STR_ARG(utf8_head(r->origin, 200)));
 }
 
 /* ---- what a page may read ---- */

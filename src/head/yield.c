@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "head/call.h"
 #include "head/replace.h"
 
@@ -201,7 +202,7 @@ static int check(const struct yielding *y, const struct wire_msg *m)
         return fault_set(y->f, ERR_VERSION,
                          "the running head is manta %s and tells of its clients in format %d, the new one is manta %.*s and wants %u: end the "
                          "running one and start the new one; clients go on with Last-Event-ID",
-                         y->p->o->version, WIRE_HANDED, (int)(m->replace.version.n < 64 ? m->replace.version.n : 64), m->replace.version.p,
+                         y->p->o->version, WIRE_HANDED, STR_ARG(utf8_head(m->replace.version, 64)),
                          m->replace.format);
     if (y->p->o->launched)
         return fault_set(y->f, ERR_UNSUPPORTED, "the running head was started by `manta up`, which ends with it: it cannot be replaced");

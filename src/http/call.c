@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "http/fields.h"
 #include "http/text.h"
 
@@ -214,7 +215,7 @@ static void hand_over(struct http_call *c, struct str rest)
     struct str protocol = fields_get(&c->fields, "upgrade");
     if (c->up == NULL || !str_is_nocase(protocol, c->protocol)) {
         call_end(c, ERR_PROTOCOL, "%s switched to another protocol than was asked for: '%.*s'", c->where.text,
-                 (int)(protocol.n < 40 ? protocol.n : 40), protocol.n > 0 ? protocol.p : "");
+                 STR_ARG(utf8_head(protocol, 40)));
         return;
     }
     static const struct net_conn_calls nobody = {0};

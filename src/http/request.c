@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "http/conn.h"
 #include "http/text.h"
 
@@ -126,7 +127,7 @@ static int check_framing(struct http_request *r)
     struct str coding = fields_get(&r->fields, "transfer-encoding");
     if (!str_is_nocase(coding, "chunked"))
         return refuse(r, 501, ERR_UNSUPPORTED, "Transfer-Encoding '%.*s' is not supported: only 'chunked' is",
-                      (int)(coding.n < 64 ? coding.n : 64), coding.p);
+                      STR_ARG(utf8_head(coding, 64)));
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/plain.h"
+#include "base/utf8.h"
 #include "client/client.h"
 #include "head/serve.h"
 #include "launch/launch.h"
@@ -159,7 +160,7 @@ static int run_health(const struct settings *s)
 {
     struct client_options o = options_client(s);
     if (s->args_n > 0 && strcmp(s->args[0], "worker") != 0) {
-        plain_print(stderr, "error: health: '%.60s' is not 'worker': without a word it asks for the head's health", s->args[0]);
+        plain_print(stderr, "error: health: '%.*s' is not 'worker': without a word it asks for the head's health", UTF8_HEAD(s->args[0], 60));
         return 2;
     }
     return client_health(&o, s->args_n > 0);
@@ -175,7 +176,7 @@ static int run_models(const struct settings *s)
     struct models_pull how = options_pull(s);
     if (strcmp(s->args[0], "pull") == 0 && s->args_n > 1)
         return client_pull(&o, &how, (const char *const *)s->args + 1, s->args_n - 1);
-    plain_print(stderr, "error: manta models takes nothing, or catalogue, or pull NAME..., not '%.60s'", s->args[0]);
+    plain_print(stderr, "error: manta models takes nothing, or catalogue, or pull NAME..., not '%.*s'", UTF8_HEAD(s->args[0], 60));
     return 2;
 }
 

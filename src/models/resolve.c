@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/name.h"
 #include "models/digest.h"
 #include "models/models.h"
 #include "models/reference.h"
@@ -38,11 +39,9 @@ static int set_name_of_path(struct model_file *m, const char *reference, struct 
 {
     const char *name = reference_basename(reference);
     size_t n = strlen(name) - (ends_with(name, ".gguf") ? strlen(".gguf") : 0);
-    if (n == 0 || n >= sizeof m->name)
-        return fault_set(f, ERR_INVALID, "'%s' gives a model name of %zu bytes, 1 to %zu are taken",
-                         show_path(reference).text, n, sizeof m->name - 1);
-    memcpy(m->name, name, n);
-    m->name[n] = '\0';
+    if (n == 0)
+        return fault_set(f, ERR_INVALID, "'%s' gives a model no name: what is before .gguf is its name", show_path(reference).text);
+    name_fit(str_n(name, n), m->name, sizeof m->name);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/dirs.h"
+#include "base/sum.h"
 
 enum { MAGIC = 0x6d6e7472, NEAR_THE_LIMIT_PERCENT = 80 };
 
@@ -30,8 +31,11 @@ static bool path_of(const char *node, char *out, size_t cap)
     if (dirs_state(dir, sizeof dir) != 0)
         return false;
     int n = snprintf(out, cap, "%s/run-%s", dir, node);
+    bool slash = strchr(node, '/') != NULL; /* a name is anything, and another one may have the sign that stands for it */
     for (char *at = out + strlen(dir) + 1; *at != '\0'; at++)
-        *at = *at == '/' ? '_' : *at; /* a name is anything */
+        *at = *at == '/' ? '_' : *at;
+    if (slash && n > 0 && (size_t)n < cap)
+        n += snprintf(out + n, cap - (size_t)n, "~%08x", (unsigned)(sum_of(str_of(node)) >> 32));
     return n > 0 && (size_t)n < cap;
 }
 

@@ -2,6 +2,7 @@
 #ifndef MANTA_WORKER_PROGRAM_H
 #define MANTA_WORKER_PROGRAM_H
 
+#include "base/name.h"
 #include "cluster/agent.h"
 #include "http/http.h"
 #include "models/models.h"
@@ -57,7 +58,7 @@ struct worker_program {
     uint32_t roles_n;
     struct actor_crew crew;              /* of their actors */
     struct beside beside;                /* of its memory, what is not theirs */
-    char node[128], engine[96];
+    char node[NAME_CAP], engine[96];
     char engine_words[256];          /* engine, version, processor: for models_proved() */
     bool scripted;                   /* the echo engine: models are no files */
     struct buf out;                  /* one frame being written */

@@ -11,7 +11,7 @@ import pytest
 
 import swarm
 import wire
-from cluster import PROGRAM, environment, wait_for
+from cluster import PROGRAM, environment, own_token, wait_for
 from terminal import ENTER, Terminal
 
 OSC = "\x1b]52;c;eA==\x07\x1b]0;owned\x07"
@@ -35,7 +35,7 @@ def hostile(cluster):
     cluster.add(type(cluster.processes[0]), ["worker"], env={"MANTA_HEAD": head.address, "MANTA_ENGINE": "echo", "MANTA_MODEL": script, "MANTA_NODE": "honest"})
     head.wait_ready(actors=1)
     with wire.Link(head.port) as link:
-        link.send(swarm.frame("hello", proto=swarm.VERSION, version="1", role=1, node="n\u200d\u05e9", address="a", epoch=7, pid=1, cpus=1.0, memory_bytes=1,
+        link.send(swarm.frame("hello", proto=swarm.VERSION, version="1", role=1, token=own_token(), node="n\u200d\u05e9", address="a", epoch=7, pid=1, cpus=1.0, memory_bytes=1,
                               engine="e"))
         link.send(swarm.frame("actor", key=0, state=3, kind=1, model="m", digest="d" * 64, note="broken\n[PROMPT] forged" + EVIL))
         link.receive()
@@ -108,7 +108,7 @@ def test_names_that_steer_are_refused(cluster, where, text):
     head = cluster.head()
     names = {"node": "n", "address": "a", "version": "1", "engine": "e", "model": "m", "digest": "d", where: text}
     with wire.Link(head.port) as link:
-        link.send(swarm.frame("hello", proto=swarm.VERSION, role=1, epoch=7, pid=1, cpus=1.0, memory_bytes=1, **{k: names[k] for k in ("node", "address", "version", "engine")}))
+        link.send(swarm.frame("hello", proto=swarm.VERSION, role=1, token=own_token(), epoch=7, pid=1, cpus=1.0, memory_bytes=1, **{k: names[k] for k in ("node", "address", "version", "engine")}))
         link.send(swarm.frame("actor", key=0, state=2, kind=1, slots=1, context=100, model=names["model"], digest=names["digest"]))
         said = link.receive()
         while said and said[0] != wire.REFUSE:
