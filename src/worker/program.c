@@ -53,7 +53,8 @@ static void start_agent(struct worker_program *p)
     const struct worker_options *o = p->o;
     name_of_node(o->node, p->node);
     if (o->node[0] != '\0' && strcmp(o->node, p->node) != 0)
-        log_warn("WORKER NODE STARTING", "--node: a head takes names of at most %d bytes of printable UTF-8; this one is called %s there", NAME_CAP - 1, p->node);
+        log_warn("WORKER NODE STARTING", "--node: a head takes names of at most %d bytes of printable UTF-8; this one is called %s there",
+                 NAME_CAP - 1, p->node);
     snprintf(p->engine, sizeof p->engine, "%s %s", p->ops->name, p->ops->version);
     uint64_t epoch = rng_at(clock_us() ^ (uint64_t)getpid() << 40, (uint64_t)clock_unix_s());
     struct agent_config cfg = agent_config_default();
