@@ -17,7 +17,7 @@
 #include "main/options.h"
 #include "main/up_log.h"
 
-/* The embedded cluster. Happy path: the port is free -> children start -> the head answers -> all actors are ready -> the prompt (a
+/* The embedded cluster. Happy path: the port is free -> the head starts, and answers -> workers start -> all actors are ready -> the prompt (a
  * child that owns the terminal) -> the person quits -> everything ends. It can fail by: a port that is taken (said, and nothing is
  * started), a child that cannot run at all (its reason, and the end), actors that do not become ready (said; the prompt comes all
  * the same, it explains). Lines of head and workers are shown until the prompt takes the terminal; a file has all of them. */
@@ -37,6 +37,7 @@ struct up {
     struct net_child *prompt;
     enum phase phase;
     uint32_t workers, actors;      /* that are to come */
+    bool has_port;                 /* our head has answered: workers are wanted */
     struct client_news last;
     struct up_log *log;            /* NULL: there is nowhere to write one */
     bool quiet;                    /* the terminal belongs to the prompt */
@@ -216,6 +217,9 @@ static void on_news(const struct client_news *n, void *user_data)
     /* somebody else's head may hold our port: then ours is about to say so and end */
     if (u->phase != STARTING || n->head_pid != launch_pid(u->launch, "head"))
         return;
+    if (!u->has_port)
+        launch_scale(u->launch, u->workers);
+    u->has_port = true;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
         say(u, "up | %u of %u workers joined, %u actors ready", n->workers, u->workers, n->ready);
     u->last = *n;
@@ -270,7 +274,7 @@ static int start(struct up *u, struct fault *f)
     cfg.worker_args = u->worker_args;
     cfg.head_env = u->head_env;
     cfg.worker_env = u->worker_env;
-    cfg.workers = u->workers;
+    cfg.workers = 0; /* until our head has the port: workers would join whoever has it */
     cfg.worker_threads = (uint32_t)setting_number(u->s, SET_THREADS);
     cfg.host = u->host;
     cfg.port = (uint16_t)setting_number(u->s, SET_PORT);

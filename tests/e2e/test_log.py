@@ -1,18 +1,16 @@
 """Log lines are for whoever reads them; nobody waits for a reader. Also where the lines of `manta up` are kept."""
 
 import contextlib
-import fcntl
 import os
 import re
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 
 import swarm
-from cluster import PROGRAM, Api, alive, children, environment, free_port, wait_for
+from cluster import PROGRAM, Api, Up, children, environment, free_port, wait_for
 from terminal import Terminal
 
 ECHO = ("--engine", "echo", "--model", "echo:tokens=20")
@@ -208,6 +206,19 @@ def test_a_second_up_on_the_port_starts_nothing(cluster, run, tmp_path):
                              f"(`manta prompt --head {first.address}` opens a prompt there): take another --port, or stop it first\n")
     assert {name: text for name, text in log_files(tmp_path).items()} == before
     assert first.status()["workers"] == 1
+
+
+def test_two_ups_at_the_same_moment(cluster):
+    """Given a free port; when two clusters are started on it at once; then one serves, with its own workers only, and the other ends before
+    any of its workers starts."""
+    port = free_port()
+    ups = [cluster.add(Up, ["up", "--no-prompt", "--port", port, "--workers", 2, *ECHO]) for _ in range(2)]
+    wait_for("one of them to end", lambda: any(not up.running() for up in ups))
+    lost, won = sorted(ups, key=lambda up: up.running())
+    won.wait_line(r"up \| ready")
+    assert lost.wait() == 1 and "worker-" not in lost.log, lost.log
+    won.port = port
+    assert won.status()["workers"] == 2
 
 
 def test_a_port_that_something_else_has(run):
