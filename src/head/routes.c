@@ -371,6 +371,14 @@ static bool admit(struct head_program *p, struct http_request *r, const struct w
     return err == 0;
 }
 
+void route_error_lines(const struct head_program *p, const struct http_request *r, struct buf *out)
+{
+    struct fault f;
+    struct web_request web = web_request_of(r);
+    if (web_check_host(&p->web, &web, &f) == 0 && web_check_page(&p->web, &web, &f) == 0)
+        web_lines(&p->web, &web, out);
+}
+
 /* What may be done with a path; a browser asks before it lets a page of another origin do it. */
 static void reply_options(struct head_program *p, struct http_request *r, const struct web_request *web)
 {

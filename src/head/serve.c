@@ -125,6 +125,11 @@ static void on_drain(struct http_request *r, void *user_data)
     call_drained(user_data, r);
 }
 
+static void on_error_lines(struct buf *out, const struct http_request *r, void *user_data)
+{
+    route_error_lines(user_data, r, out);
+}
+
 static void on_error_body(struct buf *out, const struct fault *f, void *user_data)
 {
     (void)user_data;
@@ -205,7 +210,8 @@ static int make_web(struct head_program *p, struct fault *f)
 static int start(struct head_program *p, struct fault *f)
 {
     static const struct http_server_calls calls = {
-        .on_request = on_request, .on_head = on_head, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body};
+        .on_request = on_request, .on_head = on_head, .on_gone = on_gone, .on_drain = on_drain, .error_body = on_error_body,
+        .error_lines = on_error_lines};
     int err = keys_parse(&p->keys, p->o->api_key, f);
     if (err == 0)
         err = make_web(p, f);

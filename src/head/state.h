@@ -97,6 +97,8 @@ bool calls_keep_alive(struct head_program *p);
 void route(struct head_program *p, struct http_request *r);
 /* The same before its body is there; true: that is wanted, and nothing is known against the request. */
 bool route_head(struct head_program *p, struct http_request *r);
+/* Header lines for an error that was found before the request came here: may its page read it? */
+void route_error_lines(const struct head_program *p, const struct http_request *r, struct buf *out);
 /* The key it came with; NULL: none, or a wrong one. */
 struct api_key *route_key(const struct head_program *p, const struct http_request *r);
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);

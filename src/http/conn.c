@@ -146,7 +146,7 @@ void http_conn_answered(struct http_conn *c)
 static void conn_refuse(struct http_conn *c, const struct refusal *no)
 {
     struct buf out = buf_max(64 << 10);
-    reply_refusal(c->server, &out, no, c->request->head_only);
+    reply_refusal(c->server, &out, no, c->request);
     http_conn_write(c, buf_str(&out));
     buf_fini(&out);
     http_conn_close(c);

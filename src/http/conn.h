@@ -177,8 +177,8 @@ int http_request_came(const struct http_request *r, struct buf *out);
 enum request_step http_request_feed(struct http_request *r, struct str bytes, size_t *out_used, struct refusal *no);
 
 /* ---- reply.c ---- */
-/* Appends a whole error answer that ends the connection. */
-void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, bool head_only);
+/* Appends a whole error answer that ends the connection; r: the request it is about, or NULL. */
+void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, const struct http_request *r);
 /* "Not Found"; "" for a status nobody knows. */
 const char *http_reason(int status);
 

@@ -48,6 +48,8 @@ struct http_server_calls {
     void (*on_drain)(struct http_request *r, void *user_data);
     /* Writes the JSON error body for an error found here; `f` says what. */
     void (*error_body)(struct buf *out, const struct fault *f, void *user_data);
+    /* Optional. Such an error is of r, whose head is whole: writes the header lines that http_answer_with() would get. */
+    void (*error_lines)(struct buf *out, const struct http_request *r, void *user_data);
 };
 int http_server_new(struct net_loop *l, const char *host, uint16_t port, const struct http_server_calls *calls,
                     void *user_data, struct http_server **out, struct fault *f);

@@ -91,7 +91,7 @@ static void send_head(struct http_conn *c, struct buf *head)
     buf_fini(head);
 }
 
-void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, bool head_only)
+void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, const struct http_request *r)
 {
     struct buf body = buf_max(16 << 10);
     if (s->calls.error_body != NULL)
@@ -101,8 +101,10 @@ void reply_refusal(struct http_server *s, struct buf *out, const struct refusal 
         buf_puts(out, "Content-Type: application/json\r\n");
     if (no->status == 503)
         buf_puts(out, "Retry-After: 1\r\n");
+    if (r != NULL && r->head_whole && s->calls.error_lines != NULL)
+        s->calls.error_lines(out, r, s->user_data);
     buf_printf(out, "Content-Length: %zu\r\nConnection: close\r\n\r\n", body.n);
-    if (!head_only)
+    if (r == NULL || !r->head_only)
         buf_add_str(out, buf_str(&body));
     buf_fini(&body);
 }

@@ -132,7 +132,7 @@ struct http_conn *http_server_accept(struct http_server *s, const struct link_ca
         struct refusal no = {.status = 503};
         fault_set(&no.fault, ERR_UNAVAILABLE, "%u connections are open, which is the limit", s->conns_n);
         struct buf out = buf_max(64 << 10);
-        reply_refusal(s, &out, &no, false);
+        reply_refusal(s, &out, &no, NULL);
         (void)calls->write(link, buf_str(&out)); /* it is closed next, written or not */
         buf_fini(&out);
         calls->close(link);

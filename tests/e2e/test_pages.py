@@ -124,6 +124,26 @@ def test_a_local_page_chats(head, origin):
         readable(headers)
 
 
+@pytest.mark.parametrize("wrong, status", [("content-length: 5000000", 413), ("transfer-encoding: gzip", 501), ("transfer-encoding: chunked\r\n\r\nzz", 400),
+                                           ("expect: cake\r\ncontent-length: 1", 417)], ids=lambda w: str(w)[:20])
+@pytest.mark.parametrize("origin, readable", [("http://localhost:3000", True), ("https://shop.example", False)])
+def test_errors_of_the_door(head, wrong, status, origin, readable):
+    """Given what is wrong with a request before anything of it is done; when a local page sent it; then it may read the error, and a
+    foreign one may not."""
+    got, headers = head_of(talk(head.port, f"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\norigin: {origin}\r\n{wrong}\r\n\r\n".encode()))
+    assert got in ((status,) if readable else (status, 403))
+    assert headers.get("access-control-allow-origin") == (origin if readable else None)
+
+
+def test_a_wrong_key_is_told_to_a_page(cluster):
+    """Given a head with an API key; when a local page sends a long prompt with a wrong one; then the browser may show it the 401."""
+    head = cluster.head(env={"MANTA_API_KEY": "open sesame"})
+    page = {"Origin": "http://localhost:3000", "Authorization": "Bearer close"}
+    for body in "{}", json.dumps({"prompt": "x" * 1_000_000}):
+        status, headers, _ = head.request("POST", "/v1/completions", body, page)
+        assert status == 401 and headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
 @pytest.mark.parametrize("key", [None, "open sesame"])
 def test_preflight(cluster, key):
     """Given a head, with or without an API key; when a browser asks on behalf of a local page whether it may send a prompt with
