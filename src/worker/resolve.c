@@ -10,6 +10,7 @@
 
 enum {
     SAY_EVERY_US = 10000000,
+    SETUP_WORDS_BYTES = 300,
     SETUP_NOTE_MS = 500, /* what took longer to measure is noted for the next time */
     LOOK_S_MAX = 20, /* a header is read in less than a second; other models wait for it */
 };
@@ -69,9 +70,17 @@ static struct role *twin_of(struct worker_program *p, const struct role *r)
     return NULL;
 }
 
+/* For whom a set-up was measured: with other flags another one may be the fastest. */
+static const char *setup_words(const struct worker_program *p, const struct role *r, char *out, size_t cap)
+{
+    snprintf(out, cap, "%s, repacking %s", p->engine_words, r->load.repack ? "on" : "off");
+    return out;
+}
+
 void role_recall_setup(const struct worker_program *p, struct role *r)
 {
-    bool known = r->load.exact && models_setup(r->model.digest, p->engine_words, r->load.threads, r->setup, sizeof r->setup);
+    char words[SETUP_WORDS_BYTES];
+    bool known = r->load.exact && models_setup(r->model.digest, setup_words(p, r, words, sizeof words), r->load.threads, r->setup, sizeof r->setup);
     r->load.setup = known ? r->setup : NULL;
 }
 
@@ -95,13 +104,17 @@ void role_prove(const struct worker_program *p, struct role *r)
 
 void role_measured(const struct worker_program *p, struct role *r, const struct engine_info *info)
 {
+    char words[SETUP_WORDS_BYTES];
     if (info->setup_ms >= SETUP_NOTE_MS)
-        models_setup_note(r->model.digest, p->engine_words, r->load.threads, info->setup);
+        models_setup_note(r->model.digest, setup_words(p, r, words, sizeof words), r->load.threads, info->setup);
     snprintf(r->setup, sizeof r->setup, "%s", info->setup);
     r->is.setup = str_of(r->setup);
-    if (r->load.exact)
-        log_info("MODEL DEPLOYMENT", "%s computes exactly with %s, %s%u ms", r->model.name, r->setup,
-                 info->setup_ms > 0 ? "as measured now in " : "as measured before; ", info->setup_ms);
+    if (!r->load.exact)
+        return;
+    if (info->setup_ms > 0)
+        log_info("MODEL DEPLOYMENT", "%s computes exactly with %s, as measured now in %u ms", r->model.name, r->setup, info->setup_ms);
+    else
+        log_info("MODEL DEPLOYMENT", "%s computes exactly with %s, as measured before", r->model.name, r->setup);
 }
 
 void role_resolve(struct worker_program *p, struct role *r)

@@ -224,6 +224,27 @@ static void likely_tokens_are_those_of_the_row(void **state)
     ops->free(e);
 }
 
+/* Given models for vectors that are to be exact, when a text is embedded on one thread and on three, and others before it, then its vector
+ * has the same bits; texts share no call, and the engine says that it is exact. */
+static void an_exact_vector_has_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"all-minilm-l6-v2", "distilbert-tiny", "gpt2-last-tiny"};
+    const char *text = "Boats rise with the tide that comes in at night and leave with it in the morning.";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        float one[WIDTH_MAX], three[WIDTH_MAX];
+        struct engine *e = story_load(ops, (struct engine_load){.path = fixture(names[i]), .slots = 4, .exact = true, .repack = true});
+        assert_int_equal(ops->info(e)->slots, 1);
+        assert_non_null(strstr(ops->info(e)->setup, "weights=file"));
+        uint32_t width = embed(e, text, one);
+        ops->set_threads(e, 3);
+        embed(e, "something else", three);
+        embed(e, text, three);
+        assert_memory_equal(three, one, width * sizeof *one);
+        ops->free(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_long_context_is_had),
         cmocka_unit_test(two_models_work_side_by_side),
         cmocka_unit_test(likely_tokens_are_those_of_the_row),
+        cmocka_unit_test(an_exact_vector_has_the_same_bits),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

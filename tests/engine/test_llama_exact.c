@@ -250,6 +250,50 @@ static void fast_and_exact_engines_live_side_by_side(void **state)
 
 /* ---- the files ---- */
 
+/* ---- a cache that is not possible ---- */
+
+/* Sets a number of the header, which lies behind its name and type. */
+static void set_number(char *bytes, size_t n, const char *name, uint32_t value)
+{
+    size_t name_n = strlen(name);
+    for (size_t i = 0; i + name_n + 8 < n; i++) {
+        if (memcmp(bytes + i, name, name_n) == 0 && memcmp(bytes + i + name_n, "\4\0\0\0", 4) == 0)
+            memcpy(bytes + i + name_n + 4, &value, sizeof value);
+    }
+}
+
+/* Given a model with heads of 16 numbers, which are no whole blocks of a q8_0 cache, when it is to be exact, then it is refused before it
+ * is loaded, with what would help; without --exact it loads. */
+static void heads_that_are_no_blocks_are_refused(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/manta-test-XXXXXX";
+    FILE *in = fopen(subject, "r"), *out = fdopen(mkstemp(path), "w");
+    fseek(in, 0, SEEK_END);
+    size_t n = (size_t)ftell(in);
+    char *bytes = malloc(n);
+    rewind(in);
+    assert_int_equal(fread(bytes, 1, n, in), n);
+    set_number(bytes, n, "llama.attention.head_count", 32);
+    set_number(bytes, n, "llama.attention.head_count_kv", 16);
+    set_number(bytes, n, "llama.rope.dimension_count", 16);
+    assert_int_equal(fwrite(bytes, 1, n, out), n);
+    free(bytes);
+    fclose(in);
+    fclose(out);
+    struct engine_load load = {.path = path, .slots = 1, .threads = 1, .context = 256, .exact = true};
+    struct engine_needs needs;
+    struct engine *e = NULL;
+    struct fault f = {0};
+    assert_int_equal(ops->probe(&load, &needs, &f), ERR_UNSUPPORTED);
+    assert_non_null(strstr(f.text, "cannot be served with --exact: that needs a KV cache of q8_0, whose blocks of 32 do not fit its heads of 16 numbers"));
+    assert_int_equal(ops->load(&load, NULL, NULL, &e, &f), ERR_UNSUPPORTED);
+    load.exact = false;
+    assert_int_equal(ops->load(&load, NULL, NULL, &e, &f), 0);
+    ops->free(e);
+    unlink(path);
+}
+
 #define THE_CLAIM \
     cmocka_unit_test(chunks_change_no_bit), cmocka_unit_test(company_changes_no_bit), cmocka_unit_test(threads_change_no_bit), \
         cmocka_unit_test(a_copied_prefix_changes_no_bit), cmocka_unit_test(a_bridged_gap_changes_no_bit), \
@@ -269,6 +313,7 @@ static int run(const char *format)
         cmocka_unit_test(what_was_measured_is_not_measured_again),
         cmocka_unit_test(planted_kernels_are_found),
         cmocka_unit_test(fast_and_exact_engines_live_side_by_side),
+        cmocka_unit_test(heads_that_are_no_blocks_are_refused),
     };
     char path[FORMATS_PATH_BYTES];
     formats_make(format, path);

@@ -81,18 +81,29 @@ static uint64_t at_most(uint64_t n, uint64_t most)
     return n < most ? n : most;
 }
 
-static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
+/* What a token keeps of a layer: so many heads, with so many numbers each. */
+struct cells {
+    uint64_t heads, k, v;
+};
+
+static struct cells cells_of(const struct gguf_context *g)
 {
     uint64_t heads = at_most(meta_number(g, "attention.head_count", 1), WIDTH_MAX);
     uint64_t embd = at_most(meta_number(g, "embedding_length", 0), WIDTH_MAX);
     uint64_t each = heads > 0 ? embd / heads : 0;
-    uint64_t k = at_most(meta_number(g, "attention.key_length", each), WIDTH_MAX), v = at_most(meta_number(g, "attention.value_length", each), WIDTH_MAX);
+    return (struct cells){heads, at_most(meta_number(g, "attention.key_length", each), WIDTH_MAX),
+                          at_most(meta_number(g, "attention.value_length", each), WIDTH_MAX)};
+}
+
+static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
+{
+    struct cells c = cells_of(g);
     uint64_t bytes = 0;
     if (is_encoder(g))
         return 0;
     for (uint32_t i = 0; i < meta_number(g, "block_count", 0) && i < 4096; i++) {
-        uint64_t kv_heads = at_most(meta_number_at(g, "attention.head_count_kv", i, meta_number_at(g, "attention.head_count", i, heads)), WIDTH_MAX);
-        bytes += ggml_row_size(type, (int64_t)at_most(k * kv_heads, WIDTH_MAX)) + ggml_row_size(type, (int64_t)at_most(v * kv_heads, WIDTH_MAX));
+        uint64_t kv_heads = at_most(meta_number_at(g, "attention.head_count_kv", i, meta_number_at(g, "attention.head_count", i, c.heads)), WIDTH_MAX);
+        bytes += ggml_row_size(type, (int64_t)at_most(c.k * kv_heads, WIDTH_MAX)) + ggml_row_size(type, (int64_t)at_most(c.v * kv_heads, WIDTH_MAX));
     }
     return at_most(bytes, CELL_BYTES_MAX);
 }
@@ -240,13 +251,30 @@ static int too_big(const struct shape *s, const struct engine_load *load, const 
                      n->context, mib(n->compute_bytes), (double)load->memory_bytes / (1 << 20), advice);
 }
 
+/* A cache of q8_0 has blocks of 32 numbers, and a head begins with one. */
+static int check_cache(const struct gguf_context *g, const struct engine_load *load, struct fault *f)
+{
+    enum ggml_type type = kv_type(load);
+    uint64_t block = (uint64_t)ggml_blck_size(type);
+    struct cells c = cells_of(g);
+    if (is_encoder(g) || (c.k % block == 0 && c.v % block == 0))
+        return 0;
+    return fault_set(f, ERR_UNSUPPORTED,
+                     "'%s' cannot be served with %s: that needs a KV cache of %s, whose blocks of %llu do not fit its heads of %llu numbers. "
+                     "With --kv f16, and without --exact, it can",
+                     load->path, load->exact ? "--exact" : "--kv q8_0", ggml_type_name(type), (unsigned long long)block, (unsigned long long)c.k);
+}
+
 int probe_file(const struct engine_load *load, struct engine_needs *out, struct fault *f)
 {
     struct gguf_context *g = meta_open(load->path, f);
     if (g == NULL)
         return ERR_MODEL;
+    int err = check_cache(g, load, f);
     struct shape s = shape_read(g, load);
     gguf_free(g);
+    if (err != 0)
+        return err;
     if (load->context > s.context_trained)
         return fault_set(f, ERR_INVALID, "'%s' was trained on %llu tokens of context; %u were asked for", load->path,
                          (unsigned long long)s.context_trained, load->context);

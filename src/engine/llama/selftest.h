@@ -6,8 +6,8 @@
 
 enum { SELFTEST_WHY_BYTES = 160 };
 
-/* Computes a made-up text of some 260 tokens in calls of 200, 64, 8, 3 and 1 rows, on one thread and on several, alone and beside two other
- * sequences, and compares some rows' bits after each matrix product and attention. The context is made for it and gone afterwards; the
+/* Computes a made-up text of some 260 tokens in calls of 200, 64, 8, 3 and 1 rows, on one thread and on several, alone and beside another
+ * text, and compares some rows' bits after each matrix product and attention. The context is made for it and gone afterwards; the
  * model must not be in use. `go_on` is asked now and then, false stops it.
  * 0: all are the same. ERR_UNSUPPORTED: why has what differed. ERR_CANCELLED; ERR_MEMORY, ERR_FAILED with f. */
 int selftest_rows(struct llama_model *model, const struct engine_load *load, bool (*go_on)(void *user_data), void *user_data,

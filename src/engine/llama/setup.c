@@ -27,6 +27,8 @@ static bool is_known(const struct engine_load *load)
 {
     if (load->setup == NULL || kernels_planted())
         return false;
+    if (strstr(load->setup, in_file) == NULL && !load->repack && load->setup[0] != '\0')
+        return false; /* measured with weights that may not be repacked now */
     return load->setup[0] == '\0' || strstr(load->setup, steady) != NULL || strstr(load->setup, as_built) != NULL;
 }
 
