@@ -254,25 +254,29 @@ static struct api_usage usage_of(const struct call *c)
     return sum;
 }
 
-static void write_prompt_answer(struct head_program *p, struct call *c, bool event)
+struct api_cluster answer_cluster(struct head_program *p)
+{
+    struct head_totals t;
+    head_totals(p->brain, &t);
+    return (struct api_cluster){.nodes = t.workers + 1, .actors = t.actors_ready};
+}
+
+static void write_prompt_answer(struct buf *out, struct call *c, const struct api_cluster *cluster)
 {
     struct api_response *responses = xalloc_array(c->branches_n, sizeof *responses);
     for (uint32_t i = 0; i < c->branches_n; i++) {
         responses[i] = c->branches[i].response;
         responses[i].text = buf_str(&c->branches[i].whole.text);
     }
-    struct head_totals t;
-    head_totals(p->brain, &t);
-    struct api_cluster cluster = {.nodes = t.workers + 1, .actors = t.actors_ready};
     size_t final = api_final_pick(c->api.final, responses, c->branches_n);
-    if (event)
-        api_write_prompt_event(&p->json, &c->head, responses, c->branches_n, c->api.final, final, &cluster);
+    if (c->api.stream)
+        api_write_prompt_event(out, &c->head, responses, c->branches_n, c->api.final, final, cluster);
     else
-        api_write_process_prompt(&p->json, &c->head, responses, c->branches_n, c->api.final, final, &cluster);
+        api_write_process_prompt(out, &c->head, responses, c->branches_n, c->api.final, final, cluster);
     free(responses);
 }
 
-static void write_openai_answer(struct head_program *p, struct call *c)
+static void write_openai_answer(struct buf *out, struct call *c)
 {
     struct api_choice choices[API_N_MAX] = {0};
     struct str *pieces[API_N_MAX] = {0};
@@ -288,18 +292,61 @@ static void write_openai_answer(struct head_program *p, struct call *c)
         }
     }
     struct api_usage usage = usage_of(c);
-    api_write_answer(&p->json, &c->head, choices, n, &usage);
+    api_write_answer(out, &c->head, choices, n, &usage);
     for (uint32_t i = 0; i < n; i++)
         free(pieces[i]);
 }
 
-static void end_stream(struct head_program *p, struct call *c)
+void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster)
+{
+    if (c->api.shape == API_PROCESS_PROMPT)
+        write_prompt_answer(out, c, cluster);
+    else if (c->api.shape == API_EMBEDDINGS)
+        write_embeddings(out, c);
+    else
+        write_openai_answer(out, c);
+    if (c->api.stream)
+        api_write_sse_done(out);
+}
+
+static void swap(struct buf *a, struct buf *b)
+{
+    struct buf was = *a;
+    *a = *b;
+    *b = was;
+}
+
+void answer_written(struct head_program *p, struct call *c, struct buf *text)
+{
+    char extra[256];
+    extra_headers(c, 0, false, extra, sizeof extra);
+    swap(&p->json, text);
+    if (!c->streaming) {
+        reply_json(p, c->r, 200, extra);
+    } else if (p->json.overflowed) {
+        struct fault f;
+        fault_set(&f, ERR_TOO_LARGE, "the answer is larger than %d bytes", REPLY_JSON_BYTES_MAX);
+        buf_reset(&p->json);
+        api_write_sse_error(&p->json, &f);
+    }
+    if (c->streaming) {
+        http_stream_write(c->r, buf_str(&p->json));
+        http_stream_end(c->r);
+    }
+    c->r = NULL;
+    swap(&p->json, text);
+}
+
+static bool end_stream(struct head_program *p, struct call *c)
 {
     const struct fault *fault = first_fault(c);
     buf_reset(&p->json);
     if (c->api.shape == API_PROCESS_PROMPT && !c->ended_sent) {
+        struct api_cluster cluster = answer_cluster(p);
         write_id(p, c, true);
-        write_prompt_answer(p, c, true);
+        if (writing_begin(p, c, buf_str(&p->json)))
+            return false;
+        write_prompt_answer(&p->json, c, &cluster);
     } else if (fault != NULL) {
         for (uint32_t i = 0; i < c->branches_n; i++)
             release(p, c, i);
@@ -315,6 +362,7 @@ static void end_stream(struct head_program *p, struct call *c)
     http_stream_write(c->r, buf_str(&p->json));
     http_stream_end(c->r);
     c->r = NULL;
+    return true;
 }
 
 /* A scale command was passed on to the launcher. */
@@ -349,38 +397,33 @@ static bool all_failed(const struct call *c)
     return true;
 }
 
-void answer_end(struct head_program *p, struct call *c)
+bool answer_end(struct head_program *p, struct call *c)
 {
     if (c->scale) {
         end_scale(p, c);
-        return;
+        return true;
     }
     if (c->duty != NULL) {
         end_duty(p, c);
-        return;
+        return true;
     }
     const struct fault *fault = first_fault(c);
     bool failed = fault != NULL && (c->api.shape != API_PROCESS_PROMPT || all_failed(c));
     if (failed && !c->streaming) {
         answer_fault(p, c, fault, 0);
-        return;
+        return true;
     }
     if (c->api.stream) {
         answer_begin_stream(c);
-        end_stream(p, c);
-        return;
+        return end_stream(p, c);
     }
+    if (writing_begin(p, c, str_n(NULL, 0)))
+        return false;
+    struct api_cluster cluster = answer_cluster(p);
     buf_reset(&p->json);
-    if (c->api.shape == API_PROCESS_PROMPT)
-        write_prompt_answer(p, c, false);
-    else if (c->api.shape == API_EMBEDDINGS)
-        write_embeddings(p, c);
-    else
-        write_openai_answer(p, c);
-    char extra[256];
-    extra_headers(c, 0, false, extra, sizeof extra);
-    reply_json(p, c->r, 200, extra);
-    c->r = NULL;
+    write_answer(&p->json, c, &cluster);
+    answer_written(p, c, &p->json);
+    return true;
 }
 
 void answer_fault(struct head_program *p, struct call *c, const struct fault *f, uint32_t retry_after_s)

@@ -44,6 +44,7 @@ enum { CALL_FINGERPRINT_BYTES = 32 };
 
 struct call {
     struct asker asker;            /* first: what the request's user data points to */
+    struct writing *writing;       /* its answer is being written at the desk, or waits for that; NULL: not so */
     struct id_node node;           /* in program->calls */
     struct list doomed;            /* in program->doomed */
     struct http_request *r;        /* NULL once answered or gone */
@@ -86,6 +87,11 @@ enum {
 void call_own(struct call *c, const struct owner *who);
 /* A call for that request, with nothing but its time. */
 struct call *call_new(struct head_program *p, struct http_request *r);
+/* reading.c: reads a large body at the desk, then call_parsed(). */
+void reading_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
+void reading_gone(struct asker *asker);
+/* The body was read: `err`, or *api, which is used up. */
+void call_parsed(struct head_program *p, struct http_request *r, enum api_shape shape, int err, struct api_call *api, struct api_error *e);
 /* Asks workers for what comes after these places. */
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from);
 /* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
@@ -130,11 +136,20 @@ void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);
 /* embeddings.c: a vector has come, or failed to. One that failed fails the call at once: the others would be in vain. */
 void answer_vector_done(struct head_program *p, struct call *c, uint32_t index);
 /* Writes the whole answer of an embeddings call into p->json. */
-void write_embeddings(struct head_program *p, struct call *c);
+void write_embeddings(struct buf *out, struct call *c);
 /* Sends what was held back. */
 void answer_drained(struct head_program *p, struct call *c);
-/* The end of it all; c->r is gone afterwards. */
-void answer_end(struct head_program *p, struct call *c);
+struct api_cluster answer_cluster(struct head_program *p);
+/* Writes the whole answer; of a stream the events that end it. Also from the desk's thread. */
+void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster);
+/* It is written: sends it. */
+void answer_written(struct head_program *p, struct call *c, struct buf *text);
+/* writing.c: a large answer is written at the desk, which frees the call in the end; false: it is small. */
+bool writing_begin(struct head_program *p, struct call *c, struct str first);
+/* Its client has gone. True: the call is the caller's again. */
+bool writing_gone(struct call *c);
+/* The end of it all; c->r is gone afterwards, or (false) the desk has the call. */
+bool answer_end(struct head_program *p, struct call *c);
 /* The call failed before or in its stream. */
 void answer_fault(struct head_program *p, struct call *c, const struct fault *f, uint32_t retry_after_s);
 /* Sends the stream's head if that was not done yet. */

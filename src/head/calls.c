@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "head/call.h"
+#include "head/desk.h"
 #include "head/memory.h"
 
 /* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
@@ -176,44 +177,54 @@ void call_begin(struct head_program *p, struct http_request *r, enum api_shape s
 {
     struct api_error e = {0};
     struct api_call api;
+    if (http_body(r).n >= DESK_BYTES)
+        reading_begin(p, r, shape);
+    else
+        call_parsed(p, r, shape, api_parse(shape, http_body(r), &api, &e), &api, &e);
+}
+
+void call_parsed(struct head_program *p, struct http_request *r, enum api_shape shape, int err, struct api_call *api, struct api_error *e)
+{
     struct api_stream_id from = {0};
     struct str last = http_header(r, "last-event-id");
+    struct fault f = {0};
     if (p->leaving)
-        fault_set(&e.fault, ERR_UNAVAILABLE, "this head is stopping: ask another one, or again when it is back");
+        fault_set(&f, ERR_UNAVAILABLE, "this head is stopping: ask another one, or again when it is back");
     else if (last.n > 0 && shape != API_EMBEDDINGS)
-        api_parse_stream_id(last, &from, &e.fault);
-    if (e.fault.err != 0) {
-        reply_fault(p, r, &e.fault);
-        return;
-    }
-    if (api_parse(shape, http_body(r), &api, &e) != 0) {
-        reply_api_error(p, r, &e);
+        api_parse_stream_id(last, &from, &f);
+    if (f.err != 0 || err != 0) {
+        if (err == 0)
+            api_call_fini(api);
+        if (f.err != 0)
+            reply_fault(p, r, &f);
+        else
+            reply_api_error(p, r, e);
         return;
     }
     struct owner who;
-    if (owner_of(p, r, &who, &e.fault) != 0) {
-        api_call_fini(&api);
-        reply_api_error(p, r, &e);
+    if (owner_of(p, r, &who, &e->fault) != 0) {
+        api_call_fini(api);
+        reply_api_error(p, r, e);
         return;
     }
     struct str session = session_header(r);
     if (session.n > 0)
-        api.request.affinity = session; /* says more than `prompt_cache_key` and `user` do */
+        api->request.affinity = session; /* says more than `prompt_cache_key` and `user` do */
     struct call *c = call_new(p, r);
     uint64_t id = c->node.id;
-    c->api = api;
-    c->model = xstr_dup(api.request.model);
+    c->api = *api;
+    c->model = xstr_dup(api->request.model);
     c->client_id = request_client_id(r);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
     call_own(c, &who);
-    if (!api.seed_given) /* whoever comes with the stream's name and the request again gets the same draws; workers learn nothing by it */
+    if (!api->seed_given) /* whoever comes with the stream's name and the request again gets the same draws; workers learn nothing by it */
         c->api.request.sampling.seed = rng_mix(c->sealed.name);
     c->api.request.tenant = str_of(c->tenant);
     c->api.request.scope = p->o->share_prefix ? 0 : who.id;
-    c->total = api.spread ? 0 : api.n;
+    c->total = api->spread ? 0 : api->n;
     c->has_body = true;
     c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = str_of(c->model),
-                                .include_usage = api.include_usage};
+                                .include_usage = api->include_usage};
     if (from.stream != 0)
         call_resume(p, c, &from);
     else
@@ -271,6 +282,11 @@ void call_gone(struct head_program *p, struct http_request *r)
     struct call *c = http_user_data(r);
     if (c == NULL)
         return;
+    if (c->writing != NULL) { /* the brain has ended it */
+        if (writing_gone(c))
+            call_free(p, c);
+        return;
+    }
     uint64_t id = c->node.id;
     call_free(p, c);
     head_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
@@ -393,8 +409,8 @@ static void on_end(struct head_program *p, struct call *c, uint32_t branches)
 {
     forget_others(c, branches);
     histogram_add(&p->e2e, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
-    answer_end(p, c);
-    call_free(p, c);
+    if (answer_end(p, c))
+        call_free(p, c);
 }
 
 static void begin_anew(struct head_program *p, struct call *c)
@@ -417,7 +433,7 @@ static void begin_anew(struct head_program *p, struct call *c)
 void call_effect(struct head_program *p, const struct fx *fx)
 {
     struct call *c = find(p, fx->call);
-    if (c == NULL || list_linked(&c->doomed))
+    if (c == NULL || list_linked(&c->doomed) || c->writing != NULL)
         return;
     switch (fx->kind) {
     case FX_RESUMED: on_resumed(p, c, fx); break;
@@ -451,50 +467,4 @@ void calls_reap(struct head_program *p)
         call_free(p, c);
         head_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
     }
-}
-
-/* ": manta queue=3 eta=4.2s", ": manta loading=42%", ": manta no worker yet", or ": manta prefill". */
-static void write_waiting(struct head_program *p, const struct call *c, const struct head_wait *w)
-{
-    char text[96] = "manta prefill"; /* it runs, and its first token is not there yet */
-    if (w->place > 0 && w->ready == 0 && w->loading < 0)
-        snprintf(text, sizeof text, "manta no worker yet");
-    else if (w->place > 0 && w->ready == 0)
-        snprintf(text, sizeof text, "manta loading=%.0f%%", 100 * (double)w->loading);
-    else if (w->place > 0 && w->eta_s > 0)
-        snprintf(text, sizeof text, "manta queue=%u eta=%.1fs", w->place, w->eta_s);
-    else if (w->place > 0)
-        snprintf(text, sizeof text, "manta queue=%u", w->place);
-    buf_reset(&p->json);
-    api_write_sse_comment(&p->json, str_of(text));
-    http_stream_write(c->r, buf_str(&p->json));
-}
-
-static void keep_alive(struct head_program *p, struct call *c)
-{
-    uint64_t now = net_now_us(p->loop);
-    if (!c->api.stream || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
-        return;
-    struct head_wait w = {0};
-    bool waits = head_call_waits(p->brain, c->node.id, &w), stranded = waits && w.ready == 0 && w.loading < 0;
-    if (c->begun && !waits) /* a branch of it may have lost its actor */
-        return;
-    if (stranded && !c->begun && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)
-        return;
-    answer_begin_stream(c);
-    if (!http_stream_full(c->r))
-        write_waiting(p, c, &w);
-}
-
-bool calls_keep_alive(struct head_program *p)
-{
-    struct id_node *node;
-    while ((node = idtab_from(&p->calls, p->kept_alive)) != NULL) {
-        p->kept_alive = node->id + 1;
-        keep_alive(p, id_item(node, struct call, node));
-        if (net_turn_spent(p->loop))
-            return false;
-    }
-    p->kept_alive = 0;
-    return true;
 }

@@ -41,7 +41,7 @@ void answer_vector_done(struct head_program *p, struct call *c, uint32_t index)
     }
 }
 
-void write_embeddings(struct head_program *p, struct call *c)
+void write_embeddings(struct buf *out, struct call *c)
 {
     struct api_vector *vectors = xalloc_array(c->branches_n, sizeof *vectors);
     struct api_usage usage = {0};
@@ -50,6 +50,6 @@ void write_embeddings(struct head_program *p, struct call *c)
         vectors[i] = (struct api_vector){.p = b->vector, .n = b->vector_n, .ids = b->prompt_ids, .ids_n = b->prompt_ids_n};
         usage.prompt_tokens += c->branches[i].response.usage.prompt_tokens;
     }
-    api_write_embeddings(&p->json, &c->head, vectors, c->branches_n, c->api.dimensions, c->api.base64, &usage);
+    api_write_embeddings(out, &c->head, vectors, c->branches_n, c->api.dimensions, c->api.base64, &usage);
     free(vectors);
 }

@@ -17,7 +17,7 @@
 enum {
     PROGRAM_BYTES = 16 << 20,    /* code, libraries, the loop, the last log lines, both tables of prefixes */
     PARSE_BYTES = 24 << 20,      /* one request body as a tree (API_JSON_VALUES_MAX) and what is made of it */
-    CONNECTION_BYTES = 2048,     /* net's, http's and libuv's records; the call's are in queue_bytes */
+    CONNECTION_BYTES = 2048 + HTTP_OWN_BYTES, /* net's, http's and libuv's records; the call's are in queue_bytes */
     WORKER_BYTES = 4096,         /* a worker's record with all it says of itself, its link's record */
     ACTOR_BYTES = 2048,          /* an actor's record with all texts, its seats in pools */
     MODEL_BYTES = 1024,          /* a name that is remembered */
@@ -68,8 +68,10 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
     n = add(out, n, (struct memory_part){"model_names_max", (uint64_t)HEAD_MODELS_MAX * MODEL_BYTES, 0, "names: the oldest are forgotten"});
     n = add(out, n, (struct memory_part){"tenants_max", (uint64_t)c->tenants_max * TENANT_BYTES, (uint64_t)t.tenants * TENANT_BYTES,
                                          "tenants: those that were idle longest are forgotten"});
-    n = add(out, n, (struct memory_part){"one_message_bytes_max", (uint64_t)PARSE_BYTES + REPLY_JSON_BYTES_MAX + WIRE_FRAME_BYTES_MAX + WIRE_ARENA_BYTES_MAX,
-                                         0, "the one request, answer or frame at hand: it is refused, 413 or 500"});
+    n = add(out, n, (struct memory_part){"one_message_bytes_max",
+                                         (uint64_t)PARSE_BYTES + HTTP_BODY_BYTES_MAX + 3ull * REPLY_JSON_BYTES_MAX +
+                                             WIRE_FRAME_BYTES_MAX + WIRE_ARENA_BYTES_MAX,
+                                         0, "the one request, answer, page or frame at hand: it is refused, 413 or 500"});
     return add(out, n, (struct memory_part){"program_bytes", PROGRAM_BYTES, 0, "fixed; of prefixes the oldest are forgotten"});
 }
 
@@ -107,6 +109,7 @@ void memory_begin(struct head_program *p)
 #ifdef __GLIBC__
     /* Else every large piece that is freed raises the size from which the next is a mapping, and memory of one bad minute
      * is kept for ever. */
+    mallopt(M_ARENA_MAX, 1); /* also for the desk's thread: what it frees is given back with the rest */
     mallopt(M_MMAP_THRESHOLD, GIVE_BACK_BYTES);
     mallopt(M_TRIM_THRESHOLD, GIVE_BACK_BYTES);
 #endif
@@ -142,7 +145,7 @@ static struct call *greediest(struct head_program *p)
     IDTAB_EACH(pos, &p->calls)
     {
         struct call *c = id_item(pos, struct call, node);
-        if (!list_linked(&c->doomed) && c->bytes > (most != NULL ? most->bytes : 0))
+        if (!list_linked(&c->doomed) && c->writing == NULL && c->bytes > (most != NULL ? most->bytes : 0))
             most = c;
     }
     return most;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "head/call.h"
 #include "head/memory.h"
 #include "head/page.h"
 #include "head/replace.h"
@@ -116,6 +117,8 @@ static void on_gone(struct http_request *r, void *user_data)
     struct asker *asker = http_user_data(r);
     if (asker != NULL && asker->kind == ASKER_PAGE)
         page_gone(user_data, asker);
+    else if (asker != NULL && asker->kind == ASKER_READING)
+        reading_gone(asker);
     else
         call_gone(user_data, r);
 }
@@ -254,6 +257,7 @@ int head_main(const struct head_options *o)
     idtab_init(&p.calls);
     list_init(&p.doomed);
     list_init(&p.pages);
+    list_init(&p.desk);
     p.loop = net_loop_new();
     log_info("HEAD NODE STARTING", "coordinator");
     int err = start(&p, &f);

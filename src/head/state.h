@@ -26,7 +26,7 @@ enum {
 };
 
 /* What the user data of an open request points to: the first member of whatever waits to answer it. */
-enum asker_kind { ASKER_CALL = 0, ASKER_PAGE };
+enum asker_kind { ASKER_CALL = 0, ASKER_PAGE, ASKER_READING };
 struct asker {
     uint8_t kind; /* enum asker_kind */
 };
@@ -55,6 +55,8 @@ struct head_program {
     struct wire_arena arena;
     struct list pages;            /* page.link: asked for and not answered yet */
     struct net_timer *page_turn;
+    struct list desk;             /* desk_item.link: what waits for the other thread */
+    bool desk_busy;
     struct list doomed;           /* calls to be ended after this round of effects */
     uint64_t answer_bytes;        /* what calls keep of answers: call.bytes, together */
     uint64_t link_bytes;          /* link.bytes, together */

@@ -28,6 +28,7 @@ enum {
     HTTP_BEHIND_BYTES = 16 << 10,       /* pipelined behind an open request: then reading pauses */
     HTTP_LINES_BYTES_MAX = 2 << 10,     /* http_answer_with() */
     HTTP_HELD_BYTES_MAX = 64 << 20,     /* heads, bodies and pipelined bytes of all connections together: the greediest give way */
+    HTTP_OWN_BYTES = 2 << 10,           /* of them that every connection may hold, whatever others do */
     HTTP_CHUNKS_BYTES = 64 << 10,       /* frames of chunks that a body may have, and as much again as there is of it: 413 */
 };
 
@@ -114,6 +115,8 @@ struct str http_body(const struct http_request *r);
  * full. */
 int http_decode(struct buf *out, struct str s, bool in_query);
 const char *http_peer(const struct http_request *r);
+/* The body becomes the caller's, who frees it; http_body() is empty then. */
+struct buf http_take_body(struct http_request *r);
 void http_set_user_data(struct http_request *r, void *p);
 void *http_user_data(const struct http_request *r);
 

@@ -113,7 +113,7 @@ bool http_server_relieve(struct http_server *s, struct http_conn *c)
         if (most == NULL)
             most = hoard_heaviest(&s->greedy[1]);
         if (most == NULL || most == &c->greed)
-            return false;
+            return c->held <= HTTP_OWN_BYTES;
         s->gave_way.bytes++;
         http_conn_give_way(list_item(most, struct http_conn, greed));
     }

@@ -166,6 +166,11 @@ struct net_conn *net_conn_take(struct net_loop *l, int cargo);
 int net_listener_take(struct net_loop *l, int cargo, net_accept_fn *fn, void *user_data, struct net_listener **out,
                       struct fault *f);
 
+/* ---- work on another thread ---- */
+typedef void net_work_fn(void *data);
+/* `work` is called there, then `done` in the loop, also when the loop is being freed: that waits for it. */
+void net_work(struct net_loop *l, net_work_fn *work, net_work_fn *done, void *data);
+
 /* ---- mailboxes: other threads -> loop ---- */
 struct net_mail;
 struct net_mail_item { struct net_mail_item *next; }; /* embed it first in a message */

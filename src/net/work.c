@@ -1,0 +1,34 @@
+/* Work that is too long for a turn of the loop: done on a thread of libuv's, and the loop is told when it is done. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "net/loop.h"
+
+struct work {
+    uv_work_t req;
+    net_work_fn *work, *done;
+    void *data; /* borrowed */
+};
+
+static void on_work(uv_work_t *req)
+{
+    const struct work *w = req->data;
+    w->work(w->data);
+}
+
+static void on_done(uv_work_t *req, int status)
+{
+    struct work *w = req->data;
+    MUST(status == 0); /* nobody cancels it */
+    w->done(w->data);
+    free(w);
+}
+
+void net_work(struct net_loop *l, net_work_fn *work, net_work_fn *done, void *data)
+{
+    struct work *w = xalloc(sizeof *w);
+    *w = (struct work){.work = work, .done = done, .data = data};
+    w->req.data = w;
+    MUST(uv_queue_work(&l->uv, &w->req, on_work, on_done) == 0);
+}
