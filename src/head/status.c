@@ -50,7 +50,7 @@ static unsigned mapped_models(void)
     return n;
 }
 
-static void put_head(struct head_program *p, const struct owner *who, struct jout *j)
+static void put_head(struct head_program *p, struct jout *j)
 {
     jout_key(j, "head");
     jout_object(j);
@@ -58,8 +58,7 @@ static void put_head(struct head_program *p, const struct owner *who, struct jou
     jout_put_cstr(j, "coordinator", "prompt_coordinator");
     jout_put_bool(j, "stopping", p->leaving);
     jout_put_cstr(j, "balance", balance_name(p->o->brain.balance));
-    if (who->admin)
-        jout_put_uint(j, "pid", (uint64_t)getpid());
+    jout_put_uint(j, "pid", (uint64_t)getpid()); /* `manta up` knows its own head by it, whatever key it has */
     jout_put_uint(j, "uptime_s", (net_now_us(p->loop) - p->started_us) / 1000000);
     jout_put_uint(j, "rss_bytes", memory_resident_bytes());
     jout_put_uint(j, "models_mapped", mapped_models());
@@ -323,7 +322,7 @@ static bool begin_status(struct page_writer *w)
     struct head_totals t;
     head_totals(w->p->brain, &t);
     jout_object(&w->j);
-    put_head(w->p, w->who, &w->j);
+    put_head(w->p, &w->j);
     put_totals(&t, &w->j);
     put_tenants(w->p, w->who, &w->j);
     return true;

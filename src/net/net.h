@@ -122,6 +122,9 @@ void net_conn_abort(struct net_conn *c);
 int net_conn_unsent(const struct net_conn *c, struct buf *out);
 /* "127.0.0.1:4312"; valid while the connection is. */
 const char *net_conn_peer(const struct net_conn *c);
+/* The user who has the other end, where that is on this machine. ERR_NOT_FOUND: it is elsewhere, or the system does not say. Reads a
+ * list of all connections of the machine: for rare questions. */
+int net_conn_peer_uid(const struct net_conn *c, uint32_t *out_uid);
 /* Equal for connections from one IPv4 address, or from one /64 of IPv6, which one machine may have all of. */
 uint64_t net_conn_origin(const struct net_conn *c);
 struct net_loop *net_conn_loop(const struct net_conn *c);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/must.h"
@@ -133,10 +134,22 @@ static bool is_loopback(const char *peer)
     return colon != NULL && net_is_loopback(brackets ? str_n(peer + 1, (size_t)(colon - peer) - 2) : str_n(peer, (size_t)(colon - peer)));
 }
 
-/* A token that nobody gave is for heads of this machine alone, and looked up anew each time: it may have been made since. */
+/* Another user may listen on the port of a head that is not there, to be told the token. */
+static bool is_trusted(const struct uplink *u)
+{
+    uint32_t uid = 0;
+    if (net_conn_peer_uid(u->conn, &uid) != 0 || uid == geteuid() || uid == 0)
+        return true;
+    log_warn("CLUSTER CONNECTION", "the head at %s is of another user (%u): it is not told the token of this one, but what --join-token says",
+             net_conn_peer(u->conn), uid);
+    return false;
+}
+
+/* A token that nobody gave is for this user's heads on this machine alone, and looked up anew each time: it may have been made since. */
 static bool brings_own_token(const struct uplink *u, const struct wire_msg *msg, char token[SECRET_BYTES + 1])
 {
-    return msg->type == WIRE_hello && msg->hello.token.n == 0 && is_loopback(net_conn_peer(u->conn)) && secret_own(SECRET_JOIN_TOKEN, false, token) == 0;
+    return msg->type == WIRE_hello && msg->hello.token.n == 0 && is_loopback(net_conn_peer(u->conn)) && is_trusted(u) &&
+           secret_own(SECRET_JOIN_TOKEN, false, token) == 0;
 }
 
 void uplink_send(struct uplink *u, const struct wire_msg *msg)

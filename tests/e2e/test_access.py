@@ -1,19 +1,18 @@
 """Keys and tokens: who may ask, who may join, and what a head never does without them."""
 
 import os
-import shlex
-import subprocess
-
 import pathlib
 import re
+import shlex
 import socket
+import subprocess
+import sys
 
 import openai
 import pytest
 
 import wire
-from cluster import wait_for
-from cluster import Head, Up, free_port
+from cluster import Head, Up, free_port, wait_for
 
 
 @pytest.fixture
@@ -145,6 +144,37 @@ def test_a_token_of_this_machine_is_not_told_to_others(cluster):
         cluster.echo_worker(far.address)
         wait_for("a hello", lambda: len(far.heard) > 40)
         assert join_token(cluster.folder).read_text().encode() not in bytes(far.heard)
+
+
+SQUATTER = """
+import os, socket, sys
+os.setuid(65534)
+s = socket.create_server((sys.argv[1], 0), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, dualstack_ipv6=sys.argv[1] == "::")
+print(s.getsockname()[1], flush=True)
+c, heard = s.accept()[0], b""
+while b"\\r\\n\\r\\n" not in heard:
+    heard += c.recv(65536)
+c.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nconnection: Upgrade\\r\\nupgrade: manta\\r\\n\\r\\n")
+hello = b""
+while len(hello) < 40:
+    hello += c.recv(65536)
+print(hello.hex(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+@pytest.mark.parametrize("host, dialled", [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("::", "127.0.0.1")])
+def test_a_token_is_not_told_to_another_users_head(cluster, host, dialled):
+    """Given the token of this user's heads; when another user listens where a worker dials; then its hello has no token, and the log
+    says why; a head of the same user is told it."""
+    head = cluster.head()
+    squatter = subprocess.Popen([sys.executable, "-c", SQUATTER, host], stdout=subprocess.PIPE, text=True)
+    worker = cluster.echo_worker(f"{dialled}:{int(squatter.stdout.readline())},{head.address}")
+    hello = bytes.fromhex(squatter.stdout.readline())
+    assert b"worker-" in hello and join_token(cluster.folder).read_text().encode() not in hello
+    assert squatter.wait(20) == 0
+    worker.wait_line(r"of another user \(65534\)")
+    head.wait_line("worker joined")
 
 
 @pytest.mark.parametrize("env", [{}, {"MANTA_API_KEY": "k"}, {"MANTA_JOIN_TOKEN": "t"}])

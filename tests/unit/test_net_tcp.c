@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -534,6 +535,34 @@ static void test_peer_names(void **state)
     assert_int_equal(W.client.closes, 1);
 }
 
+static void ask_whose(struct world *w, struct str bytes)
+{
+    uint32_t uid = UINT32_MAX;
+    (void)bytes;
+    assert_int_equal(net_conn_peer_uid(w->server.conn, &uid), 0);
+    assert_int_equal(uid, geteuid());
+    uid = UINT32_MAX;
+    assert_int_equal(net_conn_peer_uid(w->client.conn, &uid), 0);
+    assert_int_equal(uid, geteuid());
+    net_conn_close(w->client.conn);
+}
+
+static void say_something(struct world *w)
+{
+    assert_int_equal(net_write(w->client.conn, str_of("?")), 0);
+}
+
+/* Both ends are this process's. */
+static void test_whose_the_other_end_is(void **state)
+{
+    (void)state;
+    W.on_client_open = say_something;
+    W.on_server_data = ask_whose;
+    dial();
+    net_loop_run(W.loop);
+    assert_int_equal(W.client.closes, 1);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -559,6 +588,7 @@ int main(void)
         STORY(test_a_thousand_connections),
         STORY(test_free_ends_what_is_open),
         STORY(test_peer_names),
+        STORY(test_whose_the_other_end_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
