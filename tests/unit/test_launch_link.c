@@ -128,7 +128,7 @@ static void on_ended(const struct fault *f, void *user_data)
 static void welcome(struct story *s, const struct wire_hello *m)
 {
     (void)m;
-    say(s, &(struct wire_msg){.type = WIRE_welcome, .welcome = {.beat_ms = 20, .lost_after_ms = 100}});
+    say(s, &(struct wire_msg){.type = WIRE_welcome, .welcome = {.beat_ms = 20, .lost_after_ms = 60000}});
 }
 
 static int setup(void **state)
@@ -245,20 +245,21 @@ static void be_deaf_once(struct story *s, const struct wire_scale_state *m)
         launch_stop(s->launch);
 }
 
+static void welcome_impatiently(struct story *s, const struct wire_hello *m)
+{
+    (void)m;
+    say(s, &(struct wire_msg){.type = WIRE_welcome, .welcome = {.beat_ms = 20, .lost_after_ms = 100}});
+}
+
 /* Given a head that falls silent, the launcher beats, waits as long as it was told, and dials again. */
 static void test_a_silent_head_is_given_up(void **state)
 {
     struct story *s = *state;
+    s->on_hello = welcome_impatiently;
     s->on_state = be_deaf_once;
     run(s);
     assert_int_equal(s->links, 2);
     assert_true(s->beats >= 3);
-}
-
-static void refuse(struct story *s, const struct wire_hello *m)
-{
-    (void)m;
-    say(s, &(struct wire_msg){.type = WIRE_refuse, .refuse = {.error = -ERR_AUTH, .message = str_of("wrong token"), .final = 1}});
 }
 
 static void stop_later(struct net_timer *t, void *user_data)
@@ -268,11 +269,18 @@ static void stop_later(struct net_timer *t, void *user_data)
     launch_stop(s->launch);
 }
 
+/* A launcher that does not take it for final has time to dial again many times. */
+static void refuse(struct story *s, const struct wire_hello *m)
+{
+    (void)m;
+    say(s, &(struct wire_msg){.type = WIRE_refuse, .refuse = {.error = -ERR_AUTH, .message = str_of("wrong token"), .final = 1}});
+    net_timer_set(net_timer_new(s->loop, stop_later, s), net_now_us(s->loop) + 200000);
+}
+
 static void test_a_final_refusal_is_final(void **state)
 {
     struct story *s = *state;
     s->on_hello = refuse;
-    net_timer_set(net_timer_new(s->loop, stop_later, s), net_now_us(s->loop) + 200000);
     run(s);
     assert_int_equal(s->links, 1);
     assert_non_null(strstr(buf_cstr(&s->events), "the head refused the launcher: wrong token\n"));
