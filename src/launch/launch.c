@@ -114,6 +114,14 @@ uint32_t launch_scale(struct launch *a, uint32_t workers)
     return a->target;
 }
 
+void launch_begin(struct launch *a, uint32_t workers)
+{
+    if (a->stopping)
+        return;
+    a->target = workers < LAUNCH_WORKERS_MAX ? workers : LAUNCH_WORKERS_MAX;
+    launch_changed(a);
+}
+
 /* ---- the end ---- */
 
 static void stop_head_when_alone(struct launch *a)

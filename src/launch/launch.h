@@ -63,6 +63,9 @@ struct launch;
  * main thread: the kernel's promise to kill the children is tied to it. What cfg points to must live as long as the launch.
  * NULL with f when a child cannot even be started. */
 struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg, struct fault *f);
+/* The first workers, for a launch that was started without: their models are not known to be good, as those of workers are that
+ * launch_scale() adds. */
+void launch_begin(struct launch *a, uint32_t workers);
 /* Keeps this many workers up from now on: new ones get the lowest free names, surplus ones with the highest names are
  * asked to drain with SIGTERM. Returns the number it was bounded to. */
 uint32_t launch_scale(struct launch *a, uint32_t workers);

@@ -218,7 +218,7 @@ static void on_news(const struct client_news *n, void *user_data)
     if (u->phase != STARTING || n->head_pid != launch_pid(u->launch, "head"))
         return;
     if (!u->has_port)
-        launch_scale(u->launch, u->workers);
+        launch_begin(u->launch, u->workers);
     u->has_port = true;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
         say(u, "up | %u of %u workers joined, %u actors ready", n->workers, u->workers, n->ready);
