@@ -194,6 +194,12 @@ uint64_t cgroup_memory_used(void)
     return used > files ? used - files : 0;
 }
 
+uint64_t cgroup_oom_kills(void)
+{
+    char text[16384];
+    return file_read_text("/proc/vmstat", text, sizeof text) > 0 ? number_of(text, "oom_kill") : 0;
+}
+
 /* ---- going into a smaller one ---- */
 
 /* rmdir() takes only groups without processes, so of ours it takes those that are over. */

@@ -19,6 +19,9 @@ void cgroup_read(struct cgroup_limits *out);
 /* Memory that this process's group uses, less file pages that the kernel can drop at once; 0: not known. */
 uint64_t cgroup_memory_used(void);
 
+/* How many processes of this machine the kernel has killed for want of memory, in any group; 0: not known. */
+uint64_t cgroup_oom_kills(void);
+
 /* Makes groups below this process's own with these limits (0: none) and moves this process into them, once. Groups of
  * processes that are gone are removed on the way. Where it was not allowed: ERR_FORBIDDEN, *f has the reason, and what
  * could be applied stays (memory first). */

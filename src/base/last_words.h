@@ -22,6 +22,12 @@ void last_words_to(last_words_fn *fn);
 /* This thread computes these from now on; n 0: nothing. Copied; those beyond the maximum are left out. */
 void last_words_computing(const uint64_t *what, uint32_t n);
 
+/* From now on the notes are in memory that a child of this process shares, and can read with last_words_of_all() when it is gone.
+ * Before the first note. */
+void last_words_share(void);
+/* All that is being computed by anybody. Returns how many, at most max. */
+uint32_t last_words_of_all(uint64_t *out, uint32_t max);
+
 /* From the handler of a signal that a fault of the calling thread raised. */
 void last_words_say(int signum);
 

@@ -180,6 +180,7 @@ struct call {
     uint64_t suspect, crashed_worker; /* ids: its job that was computed when a worker crashed; that worker; 0: none */
     uint32_t suspect_from;            /* tokens the suspect had said then */
     uint32_t crashes;                 /* workers that crashed so, since it was cleared last */
+    bool crashed_memory;              /* … was killed for its memory */
     bool crashed_alone;               /* the last of them computed nothing else */
     uint64_t *blocks;    /* owned; see prefix.h */
     uint32_t blocks_n;

@@ -18,6 +18,8 @@
 
 #define TAG "FAILOVER"
 
+enum { SIGNAL_OF_MEMORY = 9 }; /* a witness says it for who was killed by the kernel for its memory (worker/words.c) */
+
 /* ---- evidence ---- */
 
 void head_crashed(struct head *h, struct worker *w, const struct wire_crashed *m)
@@ -26,14 +28,16 @@ void head_crashed(struct head *h, struct worker *w, const struct wire_crashed *m
     if (job == NULL)
         return;
     struct call *call = job->call;
-    head_log(h, LOG_WARN, TAG, "job %llu was computed, with %u others, when its worker crashed (signal %u) call=%llu actor=%u node=%s",
-             (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0, m->signal, (unsigned long long)call->node.id,
+    head_log(h, LOG_WARN, TAG, "job %llu was computed, with %u others, when its worker %s (signal %u) call=%llu actor=%u node=%s",
+             (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0,
+             m->signal == SIGNAL_OF_MEMORY ? "was killed with its memory at its limit" : "crashed", m->signal, (unsigned long long)call->node.id,
              (unsigned)job->flight->actor->node.id, w->name);
     if (call->crashed_worker == w->node.id)
         return; /* two branches of it, or said twice */
     call->crashed_worker = w->node.id;
     call->crashes++;
     call->crashed_alone = m->company <= 1;
+    call->crashed_memory = m->signal == SIGNAL_OF_MEMORY;
     call->suspect = job->node.id;
     call->suspect_from = job->said;
     if (head_call_is_poison(call)) /* its link has not ended yet, and a slot may become free before that */
@@ -47,8 +51,12 @@ bool head_call_is_poison(const struct call *call)
 
 void head_poison_fault(const struct call *call, struct fault *f)
 {
-    fault_set(f, ERR_POISON, "this request crashed %u workers that computed it, one after the other: it is not given to another one",
-              call->crashes);
+    if (call->crashed_memory)
+        fault_set(f, ERR_POISON, "this request took more memory than there was on %u workers that computed it, one after the other, and they were "
+                  "killed for it: it is not given to another one; shorter or fewer of it may fit", call->crashes);
+    else
+        fault_set(f, ERR_POISON, "this request crashed %u workers that computed it, one after the other: it is not given to another one",
+                  call->crashes);
 }
 
 /* Of a call that is condemned all ends: what waits, and what runs on workers that live. Those of the worker that just died come

@@ -53,6 +53,21 @@ void limits_apply(uint64_t memory_bytes, uint32_t cpus)
         log_info("LIMITS", "the system does not let this process limit itself by a control group: %s", f.text);
 }
 
+void limits_hold(uint64_t memory_bytes)
+{
+    struct cgroup_limits now;
+    struct fault f = {0};
+    if (memory_bytes == 0 || !data_can_be_limited)
+        return;
+    cgroup_read(&now);
+    bool held = now.memory_bytes > 0 && now.memory_bytes <= memory_bytes;
+    bool data = limit_data(memory_bytes);
+    int err = held ? 0 : cgroup_enter(memory_bytes, 0, &f);
+    if (log_traces("limits"))
+        log_line(LOG_TRACE, "limits", "memory %.1f GB: control group %s%s, data segment (RLIMIT_DATA) %s", (double)memory_bytes / 1e9,
+                 err == 0 ? "applied" : "not applied: ", f.text, data ? "applied" : "not applied");
+}
+
 void limits_end(void)
 {
     cgroup_leave();

@@ -86,6 +86,8 @@ static int run_worker(const struct settings *s)
     log_start();
     limits_apply(setting_number(s, SET_WORKER_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_WORKER_LIMIT_CPUS));
     o.memory_bytes = limits_memory(o.memory_bytes);
+    if (setting_number(s, SET_WORKER_LIMIT_MEMORY) == 0)
+        limits_hold(o.memory_bytes);
     int status = worker_main(&o);
     limits_end();
     return status;

@@ -77,8 +77,8 @@ enum {
     S(KV, "kv", "worker.kv", SETTING_CHOICE, "f16", 0, 0, "f16|q8_0|f32", USE_WORKER, "type of the KV cache") \
     S(EXACT, "exact", "worker.exact", SETTING_SWITCH, "off", 0, 0, NULL, USE_CHAOS | USE_WORKER, "same prompt and seed, same bytes, under any load (q8_0 KV cache)") \
     S(REPACK, "repack", "worker.repack", SETTING_SWITCH, "on", 0, 0, NULL, USE_WORKER, "let the CPU backend repack weights: faster for some files, but not shared between workers") \
-    S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory limit of a worker; a model that needs more is refused; 0: none") \
-    S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "memory the system lets a worker have, should it pass --memory; 0: any") \
+    S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory of a worker: a model that needs more is refused, and the system lets it have no more (control group where that may be, RLIMIT_DATA); 0: any") \
+    S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "memory the system lets a worker have, should it pass --memory; 0: --memory itself") \
     S(WORKER_LIMIT_CPUS, "worker-limit-cpus", "worker.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_WORKER, "processors' time the system lets a worker have; 0: any") \
     S(LOAD_STALL, "load-stall-s", "worker.load_stall_s", SETTING_NUMBER, "120", 1, 86400, NULL, USE_WORKER, "a model whose loading makes no progress for this long is left out") \
     S(STEP_MS, "step-ms", "worker.step_ms", SETTING_NUMBER, "0", 0, 10000, NULL, USE_WORKER, "aim for a step that mixes decoding and prompt chunks; 0: the engine's choice") \

@@ -173,6 +173,16 @@ int net_listener_take(struct net_loop *l, int cargo, net_accept_fn *fn, void *us
 typedef void net_work_fn(void *data);
 /* `work` is called there, then `done` in the loop, also when the loop is being freed: that waits for it. */
 void net_work(struct net_loop *l, net_work_fn *work, net_work_fn *done, void *data);
+/* ---- a witness: a process beside this one that outlives it by a moment ---- */
+enum { NET_WITNESS_PLACES = 8 };
+/* Called in the witness, which has nothing of the process but its memory as it was (what is mapped shared is shared) and copies of
+ * the descriptors it holds; -1: of none. */
+typedef void net_witness_fn(const int fds[NET_WITNESS_PLACES]);
+/* Forks it: before there are other threads, and once. on_look: now and then, and whenever it holds something else; on_gone: the process
+ * has ended, however that was; the connections that the witness holds end after it. ERR_NET: there is none. */
+int net_witness_start(net_witness_fn *on_look, net_witness_fn *on_gone);
+/* It holds a copy of that descriptor in that place from now on, and no longer what it had there; -1: nothing. */
+void net_witness_hold(uint32_t place, int fd);
 
 /* ---- mailboxes: other threads -> loop ---- */
 struct net_mail;

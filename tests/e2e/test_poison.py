@@ -1,12 +1,15 @@
 """A request that crashes each worker that computes it: two workers, not a third, and nobody else's answer."""
 
 import json
+import os
+import pathlib
+import re
 import signal
 import time
 
 import pytest
 
-from cluster import together, wait_for
+from cluster import SANITIZED, together, wait_for
 from streams import Load, ask
 
 SCRIPT = "echo:tokens=200"
@@ -80,3 +83,74 @@ def test_workers_killed_from_outside_condemn_nobody(cluster):
     cluster.pace(0)
     cluster.echo_worker(head, slow)
     assert load.what() == [expected]
+
+
+@pytest.fixture
+def small_groups():
+    """Four control groups, as four containers would have: what makes a process go into the k-th, and what limits them all to 60 MB then,
+    which no worker has planned with."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    v1 = (root / "memory" / "memory.limit_in_bytes").exists()
+    groups = [root / ("memory" if v1 else "") / f"manta-test-{os.getpid()}-{k}" for k in range(4)]
+    limits = [g / ("memory.limit_in_bytes" if v1 else "memory.max") for g in groups]
+    try:
+        for group, limit in zip(groups, limits):
+            group.mkdir()
+            limit.write_text(limit.read_text())
+    except OSError as e:
+        pytest.skip(f"no control group can be made here: {e}")
+    yield lambda k: (groups[k] / "cgroup.procs").write_text(str(os.getpid())), lambda: [limit.write_text(str(60 << 20)) for limit in limits]
+    for group in groups:
+        wait_for("the group to be empty", lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def oom_kills():
+    return int(re.search(r"^oom_kill (\d+)$", pathlib.Path("/proc/vmstat").read_text(), re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize("how", ["limit", "group"])
+def test_a_request_that_eats_memory_gets_two_workers(cluster, request, how):
+    """Given twelve streams on four workers that may have little memory, by their own --memory or by their container; when a request comes
+    that takes all the memory of whoever computes it; then two workers die, its client is told so with 422, and the twelve answers are the
+    undisturbed ones."""
+    if SANITIZED:
+        pytest.skip("a sanitizer needs more memory than any limit here")
+    enter, limit = request.getfixturevalue("small_groups") if how == "group" else (lambda k: None, lambda: None)
+    memory = ("--memory", "200m") if how == "limit" else ("--memory", "0")
+    asked = bodies(12)
+    head = cluster.head("--beat-ms", 100)
+    script = f"{SCRIPT},eat=hemlock,eat_bytes=2g"
+    calm = cluster.head()
+    cluster.echo_worker(calm, SCRIPT, "--slots", 12)
+    calm.wait_ready(actors=1)
+    expected = [a.what() for a in together(12, lambda i: ask(calm, asked[i]))]
+    before = oom_kills()
+    workers = [cluster.echo_worker(head, script, "--slots", 16, "--context", 512, *memory, "--node", f"w{k}", preexec_fn=lambda k=k: enter(k))
+               for k in range(4)]
+    head.wait_ready(actors=4)
+    limit()
+    cluster.pace(20)
+    load = Load(head, asked)
+    head.wait_status(running=12)
+    code, error = head.post("/v1/completions", {"prompt": "drink this hemlock", "max_tokens": 20})
+    assert code == 422 and error["error"]["code"] == "request_crashes_workers", error
+    cluster.pace(0)
+    assert load.what() == expected
+    wait_for("two dead workers", lambda: len(dead(workers)) == 2)
+    if how == "group":
+        assert oom_kills() == before + 2
+        assert "took more memory than there was" in error["error"]["message"], error
+        assert [w.popen.returncode for w in dead(workers)] == [-signal.SIGKILL] * 2
+    assert head.status()["calls_failed"] == 1
+    for w in workers:
+        w.stop()
+
+
+def test_memory_is_limited_by_default(cluster):
+    """Given a worker with --memory; then the kernel holds it to that."""
+    if SANITIZED:
+        pytest.skip("not with a sanitizer")
+    worker = cluster.echo_worker("127.0.0.1:1", "echo", "--memory", "300m")
+    worker.wait_line("creating model instances")
+    assert re.search(rf"Max data size +{300 << 20} ", pathlib.Path(f"/proc/{worker.pid}/limits").read_text())
