@@ -56,7 +56,7 @@ struct api_call {
 struct api_error {
     struct fault fault;
     char param[64];              /* "messages[2].content"; empty: none */
-    const char *code;            /* "model_not_found", …; static or NULL */
+    const char *code;            /* "model_not_found", …; static; NULL: the one of the error's number, if it has one */
 };
 
 /* ERR_INVALID (400), ERR_UNSUPPORTED (a field asks for what manta lacks), … with `e` filled; *out untouched then. */

@@ -25,8 +25,21 @@ void api_path(char out[API_PATH_BYTES], const char *fmt, ...)
     va_end(ap);
 }
 
+/* What a program can tell errors apart by, where the type does not say enough: OpenAI's words. */
+static const char *code_of(int err)
+{
+    switch (err) {
+    case ERR_AUTH: return "invalid_api_key";
+    case ERR_CONTEXT: return "context_length_exceeded";
+    case ERR_POISON: return "request_crashes_workers";
+    default: return NULL;
+    }
+}
+
+/* `code` NULL: the error's own, if it has one. */
 static void write_error(struct jout *j, const struct fault *f, const char *param, const char *code)
 {
+    code = code != NULL ? code : code_of(f->err);
     jout_object(j);
     jout_key(j, "error");
     jout_object(j);

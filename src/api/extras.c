@@ -33,6 +33,17 @@ int api_read_logprobs_count(struct api_reader *r, const char *path, const json_t
     return err;
 }
 
+int api_read_n_probs(struct api_reader *r, const char *path, const json_t *v)
+{
+    int64_t n;
+    int err = api_read_integer(r, path, v, 0, REQUEST_TOP_LOGPROBS_MAX, &n);
+    if (!err && n > 0) {
+        r->call->request.sampling.logprobs = 1;
+        r->call->request.sampling.top_logprobs = (uint8_t)n;
+    }
+    return err;
+}
+
 /* Read after "logprobs". */
 int api_read_top_logprobs(struct api_reader *r, const char *path, const json_t *v)
 {

@@ -34,6 +34,8 @@ int api_read_seed(struct api_reader *r, const char *path, const json_t *v)
     int err = api_read_integer(r, path, v, INT64_MIN, INT64_MAX, &n);
     if (err)
         return err;
+    if (n == -1) /* llama-server's "another one each time" */
+        return 0;
     r->call->request.sampling.seed = (uint64_t)n;
     r->call->seed_given = true;
     return 0;

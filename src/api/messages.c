@@ -95,8 +95,11 @@ static int read_message(struct api_reader *r, const char *list, size_t i, const 
         return api_refuse_type(r, path, "an object with \"role\" and \"content\"", v);
     if (json_array_size(json_object_get(v, "tool_calls")) > 0)
         return api_refuse(r->e, ERR_UNSUPPORTED, path, "tool calls are not supported yet");
+    int err = api_refuse_lacking_in_message(r, path, v);
+    if (err)
+        return err;
     api_path(path, "%s[%zu].role", list, i);
-    int err = read_role(r, path, json_object_get(v, "role"), &out->role);
+    err = read_role(r, path, json_object_get(v, "role"), &out->role);
     if (err)
         return err;
     api_path(path, "%s[%zu].content", list, i);

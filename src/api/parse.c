@@ -16,7 +16,8 @@
 #define TO(member) .at = offsetof(struct api_call, member)
 #define TO_SAMPLING(member) .at = offsetof(struct api_call, request.sampling.member)
 
-/* Read from top to bottom: of two names for one thing the lower wins. What is not here is ignored. */
+/* Read from top to bottom: of two names for one thing the lower wins. Fields that other servers have and manta lacks are in
+ * lacking.c; others are ignored. */
 static const struct field fields[] = {
     {"model", ALL | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
     {"messages", CHAT | ASK, FIELD_OTHER, .read = api_read_messages},
@@ -27,11 +28,12 @@ static const struct field fields[] = {
     {"dimensions", EMBED, FIELD_COUNT, 1, API_DIMENSIONS_MAX, TO(dimensions)},
     {"stream", ALL, FIELD_BOOL, TO(stream)},
     {"stream_options", OPENAI, FIELD_OTHER, .read = api_read_stream_options},
+    {"n_cmpl", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
     {"n", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
 
-    {"n_predict", TEXT, FIELD_OTHER, .read = api_read_max_tokens},
+    {"n_predict", ALL, FIELD_OTHER, .read = api_read_max_tokens},
     {"max_tokens", ALL, FIELD_OTHER, .read = api_read_max_tokens},
-    {"max_completion_tokens", CHAT | ASK, FIELD_OTHER, .read = api_read_max_tokens},
+    {"max_completion_tokens", ALL, FIELD_OTHER, .read = api_read_max_tokens},
     {"stop", ALL, FIELD_OTHER, .read = api_read_stop},
     {"ignore_eos", ALL, FIELD_FLAG, TO_SAMPLING(ignore_eos)},
 
@@ -47,6 +49,7 @@ static const struct field fields[] = {
     {"seed", ALL, FIELD_OTHER, .read = api_read_seed},
     {"logit_bias", ALL, FIELD_OTHER, .read = api_read_logit_bias},
 
+    {"n_probs", OPENAI, FIELD_OTHER, .read = api_read_n_probs},
     {"logprobs", CHAT, FIELD_FLAG, TO_SAMPLING(logprobs)},
     {"logprobs", TEXT, FIELD_OTHER, .read = api_read_logprobs_count},
     {"top_logprobs", CHAT, FIELD_OTHER, .read = api_read_top_logprobs},
@@ -115,6 +118,8 @@ int api_parse(enum api_shape shape, struct str body, struct api_call *out, struc
     struct api_arena *arena = api_arena_new();
     struct api_reader r = {.call = &call, .arena = arena, .root = root, .e = e};
     err = api_fields_read(&r, fields, sizeof fields / sizeof fields[0]);
+    if (!err)
+        err = api_refuse_lacking(&r);
     if (!err)
         err = check_whole(&r);
     json_decref(root);

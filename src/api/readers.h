@@ -18,7 +18,7 @@ api_field_fn api_read_encoding_format; /* "float", "base64" */
 /* limits.c: how long, how often, until what */
 api_field_fn api_read_max_tokens; /* 1 …, or -1: until the context is full */
 api_field_fn api_read_top_k;      /* 0 and -1: off */
-api_field_fn api_read_seed;       /* any integer */
+api_field_fn api_read_seed;       /* any integer; -1: another one each time, as llama-server has it */
 api_field_fn api_read_stop;       /* string or array of strings */
 api_field_fn api_read_logit_bias; /* {"42": -100} or [[42, -100]] */
 api_field_fn api_read_actors;     /* a number or "all" */
@@ -28,11 +28,17 @@ api_field_fn api_read_timeout;    /* seconds */
 /* extras.c: options of an answer, and what manta does not do: named, so that nobody believes it was done */
 api_field_fn api_read_stream_options;
 api_field_fn api_read_logprobs_count; /* completions: 0 … 20, OpenAI has 5 */
+api_field_fn api_read_n_probs;      /* llama-server's name for the same; 0: off */
 api_field_fn api_read_top_logprobs;
 api_field_fn api_read_response_format;
 api_field_fn api_read_tools; /* tools and functions */
 api_field_fn api_read_suffix;
 api_field_fn api_read_echo;
 api_field_fn api_read_best_of;
+
+/* lacking.c: fields of other servers that manta lacks. ERR_UNSUPPORTED with the field's name when one asks for something. */
+int api_refuse_lacking(struct api_reader *r);
+/* The same for the fields of a message, which is at `path`. */
+int api_refuse_lacking_in_message(struct api_reader *r, const char *path, const json_t *message);
 
 #endif

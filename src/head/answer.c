@@ -57,7 +57,9 @@ static void extra_headers(const struct call *c, uint32_t retry_after_s, bool str
 {
     char name[CALL_NAME_BYTES];
     call_name(c, name, sizeof name);
-    int n = snprintf(out, cap, "x-request-id: %s\r\n%s%s", name, stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "",
+    /* A client's own id goes back to it by that name with whatever is answered (routes.c). */
+    const char *header = c->client_id != NULL ? "x-manta-request-id" : "x-request-id";
+    int n = snprintf(out, cap, "%s: %s\r\n%s%s", header, name, stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "",
                      !c->computed_again || !c->begun ? "" : c->exact ? "x-manta-computed-again: exact\r\n" : "x-manta-computed-again: may-differ\r\n");
     if (retry_after_s > 0)
         snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
@@ -436,10 +438,8 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
         http_stream_end(c->r);
     } else {
         struct api_error e = {.fault = named_fault(c, f)};
-        e.code = f->err == ERR_POISON                         ? "request_crashes_workers"
-                 : f->err == ERR_NOT_FOUND && c->from != NULL ? "stream_not_found"
+        e.code = f->err == ERR_NOT_FOUND && c->from != NULL   ? "stream_not_found"
                  : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found"
-                 : f->err == ERR_CONTEXT                      ? "context_length_exceeded"
                                                               : NULL;
         snprintf(e.param, sizeof e.param, "%s", c->param);
         char extra[256];

@@ -127,10 +127,27 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
     return false;
 }
 
-char *request_client_id(const struct http_request *r)
+/* Empty: it brought none, or one that no header or log could hold. */
+static struct str client_id(const struct http_request *r)
 {
     struct str s = http_header(r, "x-request-id");
-    return s.n > 0 && s.n <= CLIENT_ID_BYTES_MAX ? xstr_dup(s) : NULL;
+    bool usable = s.n > 0 && s.n <= CLIENT_ID_BYTES_MAX;
+    for (size_t i = 0; usable && i < s.n; i++)
+        usable = (unsigned char)s.p[i] >= ' ' && s.p[i] != 0x7f;
+    return usable ? s : (struct str){0};
+}
+
+char *request_client_id(const struct http_request *r)
+{
+    struct str s = client_id(r);
+    return s.n > 0 ? xstr_dup(s) : NULL;
+}
+
+void request_put_client_id(const struct http_request *r, struct buf *lines)
+{
+    struct str s = client_id(r);
+    if (s.n > 0)
+        buf_printf(lines, "x-request-id: %.*s\r\n", STR_ARG(s));
 }
 
 /* ---- who shares the queue ---- */

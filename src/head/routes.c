@@ -94,7 +94,10 @@ static void on_models(struct head_program *p, struct http_request *r)
 
 static void on_model(struct head_program *p, struct http_request *r)
 {
-    struct str path = http_path(r), id = str_n(path.p + strlen("/v1/models/"), path.n - strlen("/v1/models/"));
+    static const char place[] = "/models/"; /* behind "/v1", or not */
+    struct str path = http_path(r);
+    const char *at = (const char *)memmem(path.p, path.n, place, strlen(place)) + strlen(place);
+    struct str id = str_n(at, (size_t)(path.p + path.n - at));
     struct buf name = buf_max(API_FIELD_BYTES_MAX);
     buf_reset(&p->json);
     if (http_decode(&name, id, false) == 0 && write_model(p, buf_str(&name))) {
@@ -272,6 +275,11 @@ static const struct route routes[] = {
     {"POST", "/v1/embeddings", on_embeddings, LONG},
     {"GET", "/v1/models", on_models, 0},
     {"GET", "/v1/models/", on_model, 0},
+    {"POST", "/chat/completions", on_chat, LONG}, /* without /v1, as some clients build their addresses; and the next four */
+    {"POST", "/completions", on_completion, LONG},
+    {"POST", "/embeddings", on_embeddings, LONG},
+    {"GET", "/models", on_models, 0},
+    {"GET", "/models/", on_model, 0},
     {"GET", "/v1/streams/", on_stream, LONG},
     {"POST", "/manta/process_prompt", on_process_prompt, LONG},
     {"GET", "/manta/status", on_status, 0},
@@ -312,7 +320,8 @@ struct api_key *route_key(const struct head_program *p, const struct http_reques
     struct str auth = http_header(r, "authorization");
     if (auth.n > 7 && strncasecmp(auth.p, "bearer ", 7) == 0)
         return keys_find(&p->keys, str_n(auth.p + 7, auth.n - 7));
-    return keys_find(&p->keys, http_header(r, "x-api-key"));
+    struct str key = http_header(r, "x-api-key");
+    return keys_find(&p->keys, key.n > 0 ? key : http_header(r, "api-key"));
 }
 
 static void reply_not_here(struct head_program *p, struct http_request *r, const struct route *other_method)
@@ -364,6 +373,7 @@ static bool admit(struct head_program *p, struct http_request *r, const struct w
         web_lines(&p->web, web, &lines);
     else
         buf_puts(&lines, "vary: Origin\r\n");
+    request_put_client_id(r, &lines);
     http_answer_with(r, buf_str(&lines));
     buf_fini(&lines);
     if (err != 0)
@@ -420,6 +430,16 @@ static int check_key(const struct head_program *p, const struct http_request *r,
                      route->path);
 }
 
+/* A compressed body would be taken for broken JSON. */
+static int check_encoding(const struct http_request *r, struct fault *f)
+{
+    struct str coding = http_header(r, "content-encoding");
+    if (coding.n == 0 || (coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0))
+        return 0;
+    return fault_set(f, ERR_ENCODING, "a body with 'content-encoding: %.*s' is not taken: send it as it is", (int)(coding.n < 64 ? coding.n : 64),
+                     coding.p);
+}
+
 /* Whatever its head alone tells against a request. NULL: it was answered. */
 static const struct route *find_route(struct head_program *p, struct http_request *r)
 {
@@ -442,6 +462,10 @@ static const struct route *find_route(struct head_program *p, struct http_reques
         }
         struct fault f;
         if (check_key(p, r, route, &f) != 0) {
+            reply_fault(p, r, &f);
+            return NULL;
+        }
+        if (check_encoding(r, &f) != 0) {
             reply_fault(p, r, &f);
             return NULL;
         }

@@ -129,6 +129,8 @@ void owner_begin(struct head_program *p);
 struct jout;
 /* The X-Request-Id that came with it, owned, or NULL. */
 char *request_client_id(const struct http_request *r);
+/* The header line that gives it back; nothing without one. */
+void request_put_client_id(const struct http_request *r, struct buf *lines);
 void put_tenants(struct head_program *p, const struct owner *who, struct jout *j);
 /* Into p->json: those that it may see, at most REQUESTS_LISTED_MAX. */
 void write_requests(struct head_program *p, const struct owner *who);

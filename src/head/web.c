@@ -216,7 +216,7 @@ void web_lines(const struct web *w, const struct web_request *r, struct buf *out
     if (r->origin.n == 0)
         return;
     buf_printf(out, "access-control-allow-origin: %.*s\r\n", w->any_origin ? 1 : (int)r->origin.n, w->any_origin ? "*" : r->origin.p);
-    buf_puts(out, "access-control-expose-headers: x-request-id, retry-after\r\n");
+    buf_puts(out, "access-control-expose-headers: x-request-id, x-manta-request-id, retry-after\r\n");
 }
 
 /* Names of headers with commas and blanks between them, as browsers send it. */

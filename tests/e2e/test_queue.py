@@ -174,7 +174,7 @@ def test_a_request_can_be_watched(cluster):
     assert state(f"/manta/requests/{listed['request_list'][1]['id']}")["client_id"] == "second"
     cluster.pace(0)
     asking.join()
-    ids = {name: answered["x-request-id"] for name, _, answered, *_ in asking.done}
+    ids = {name: answered["x-manta-request-id"] for name, _, answered, *_ in asking.done}
     assert [r["id"] for r in listed["request_list"]] == [ids["first"], ids["second"]]
     assert state()["state"] == 404
 

@@ -232,7 +232,7 @@ static void what_a_page_may_read(void **state)
     struct web_request r = {.origin = str_of("http://localhost:3000")};
     web_lines(&w, &r, &out);
     assert_string_equal(buf_cstr(&out), "vary: Origin\r\naccess-control-allow-origin: http://localhost:3000\r\n"
-                                        "access-control-expose-headers: x-request-id, retry-after\r\n");
+                                        "access-control-expose-headers: x-request-id, x-manta-request-id, retry-after\r\n");
     buf_reset(&out);
     r.origin = (struct str){0};
     web_lines(&w, &r, &out);

@@ -1,0 +1,211 @@
+/* Fields that other servers have and manta lacks.
+ *
+ * Whoever sends one of them to change an answer would take whatever came for what was asked, so it is refused by its name. With
+ * the value that asks for nothing (the default of the server that has the field) it is fine: SDKs send those. */
+#include <stdlib.h>
+
+#include "api/json_in.h"
+#include "api/readers.h"
+#include "api/refuse.h"
+
+#define CHAT FIELD_FOR(API_CHAT)
+#define TEXT FIELD_FOR(API_COMPLETION)
+#define ASK FIELD_FOR(API_PROCESS_PROMPT)
+#define EMBED FIELD_FOR(API_EMBEDDINGS)
+#define ALL (CHAT | TEXT | ASK)
+
+struct lacking {
+    const char *name;
+    unsigned shapes;
+    const char *harmless; /* JSON values, with '|' between them. null, "", [] and {} always are */
+    const char *instead;  /* NULL, or the way to get the like here */
+};
+
+#define FORMAT "an answer is plain text here"
+static const char samplers[] = "[\"penalties\",\"dry\",\"top_n_sigma\",\"top_k\",\"typ_p\",\"top_p\",\"min_p\",\"xtc\",\"temperature\"]";
+
+static const struct lacking table[] = {
+    /* what may be said */
+    {"grammar", ALL, "", FORMAT},
+    {"grammar_lazy", ALL, "false", FORMAT},
+    {"json_schema", ALL, "", FORMAT},
+    {"structured_outputs", ALL, "", FORMAT},
+    {"guided_json", ALL, "", FORMAT},
+    {"guided_choice", ALL, "", FORMAT},
+    {"guided_regex", ALL, "", FORMAT},
+    {"guided_grammar", ALL, "", FORMAT},
+    {"format", ALL, "", FORMAT},
+    {"min_tokens", ALL, "0", NULL},
+    {"stop_token_ids", ALL, "", "stop takes strings"},
+    {"bad_words", ALL, "", "logit_bias takes token ids"},
+    {"allowed_token_ids", ALL, "", "logit_bias takes token ids"},
+    {"n_indent", ALL, "0", NULL},
+    {"t_max_predict_ms", ALL, "0|-1", "max_tokens bounds an answer"},
+    {"t_max_prompt_ms", ALL, "0|-1", NULL},
+
+    /* how a token is drawn */
+    {"typical_p", ALL, "1", NULL},
+    {"typ_p", ALL, "1", NULL},
+    {"top_n_sigma", ALL, "-1|0", NULL},
+    {"top_a", ALL, "0", NULL},
+    {"tfs_z", ALL, "1", NULL},
+    {"xtc_probability", ALL, "0", NULL},
+    {"xtc_threshold", ALL, "0.1", NULL},
+    {"dry_multiplier", ALL, "0", NULL},
+    {"dry_base", ALL, "1.75", NULL},
+    {"dry_allowed_length", ALL, "2", NULL},
+    {"dry_penalty_last_n", ALL, "-1|0", NULL},
+    {"dry_sequence_breakers", ALL, "[\"\\n\",\":\",\"\\\"\",\"*\"]", NULL},
+    {"mirostat", ALL, "0", NULL},
+    {"mirostat_tau", ALL, "5", NULL},
+    {"mirostat_eta", ALL, "0.1", NULL},
+    {"dynatemp_range", ALL, "0", NULL},
+    {"dynatemp_exponent", ALL, "1", NULL},
+    {"adaptive_target", ALL, "-1", NULL},
+    {"adaptive_decay", ALL, "0.9", NULL},
+    {"min_keep", ALL, "0|1", NULL},
+    {"samplers", ALL, samplers, NULL},
+    {"use_beam_search", ALL, "false", NULL},
+    {"length_penalty", ALL, "1", NULL},
+    {"early_stopping", ALL, "false", NULL},
+    {"logits_processors", ALL, "", NULL},
+
+    /* how the prompt is made */
+    {"add_generation_prompt", ALL, "true", NULL},
+    {"continue_final_message", ALL, "false", "POST /v1/completions continues a text"},
+    {"chat_template", ALL, "", "the model's own template is used"},
+    {"chat_template_kwargs", ALL, "", NULL},
+    {"documents", ALL, "", "put them into a message"},
+    {"generation_prompt", ALL, "", NULL},
+    {"add_special_tokens", ALL, "false", NULL},
+    {"truncate_prompt_tokens", ALL | EMBED, "", "a text that is too long is an error here, never cut"},
+    {"reasoning", ALL, "", NULL},
+    {"reasoning_effort", ALL, "\"none\"", NULL},
+    {"reasoning_format", ALL, "\"none\"|\"auto\"", NULL},
+    {"reasoning_budget", ALL, "-1|0", NULL},
+    {"thinking", ALL, "", NULL},
+    {"thinking_budget_tokens", ALL, "-1|0", NULL},
+    {"thinking_forced_open", ALL, "false", NULL},
+    {"enable_thinking", ALL, "false", NULL},
+    {"think", ALL, "false", NULL},
+    {"system", ALL, "", "send it as a message of the role system"},
+    {"template", ALL, "", "the model's own template is used"},
+    {"raw", ALL, "false", "POST /v1/completions takes a prompt as it is"},
+    {"context", ALL, "", NULL},
+    {"options", ALL | EMBED, "", "its fields belong into the body itself here"},
+    {"images", ALL, "", NULL},
+    {"image_data", ALL, "", NULL},
+    {"mm_processor_kwargs", ALL, "", NULL},
+    {"audio", ALL, "", NULL},
+    {"modalities", ALL, "[\"text\"]", NULL},
+    {"lora", ALL, "", NULL},
+    {"cache_prompt", ALL, "true", "a slot always reuses what it holds of a prompt"},
+
+    /* tools */
+    {"tool_choice", CHAT | ASK, "\"none\"|\"auto\"", NULL},
+    {"function_call", CHAT | ASK, "\"none\"|\"auto\"", NULL},
+    {"tools", ASK | TEXT, "", NULL},
+    {"web_search_options", ALL, "", NULL},
+
+    /* what is told of the answer */
+    {"post_sampling_probs", ALL, "false", NULL},
+    {"prompt_logprobs", ALL, "", NULL},
+    {"logprobs", ASK, "false|0", NULL},
+    {"top_logprobs", ASK | TEXT, "0", "logprobs takes a number in /v1/completions"},
+    {"include_stop_str_in_output", ALL, "false", NULL},
+    {"skip_special_tokens", ALL, "true", NULL},
+    {"spaces_between_special_tokens", ALL, "true", NULL},
+    {"detokenize", ALL, "true", NULL},
+    {"return_tokens", ALL, "false", "return_token_ids gives the ids"},
+    {"return_tokens_as_token_ids", ALL, "false", "return_token_ids gives the ids"},
+    {"return_token_ids", ASK, "false", NULL},
+    {"return_progress", ALL, "false", NULL},
+    {"timings_per_token", ALL, "false", NULL},
+    {"response_fields", ALL, "", NULL},
+    {"verbose", ALL, "false", NULL},
+    {"echo", CHAT | ASK, "false", NULL},
+    {"suffix", CHAT | ASK, "", NULL},
+    {"best_of", CHAT, "1", "use n"},
+    {"n", ASK, "1", "actors says how many answer"},
+
+    /* embeddings */
+    {"embd_normalize", EMBED, "2", "vectors have length 1"},
+    {"normalize", EMBED, "true", "vectors have length 1"},
+    {"pooling", EMBED, "", "the model's own pooling is used"},
+    {"truncate", EMBED, "false", "a text that is too long is an error here, never cut"},
+    {"task", EMBED, "", "put the model's prefix into the text"},
+    {"input_type", EMBED, "", "put the model's prefix into the text"},
+    {"prompt_name", EMBED, "", "put the model's prefix into the text"},
+    {"instruction", EMBED, "", "put it into the text"},
+    {"late_chunking", EMBED, "false", NULL},
+};
+
+static bool is_empty(const json_t *v)
+{
+    return json_is_null(v) || (json_is_string(v) && json_string_length(v) == 0) || (json_is_array(v) && json_array_size(v) == 0) ||
+           (json_is_object(v) && json_object_size(v) == 0);
+}
+
+static bool same(const json_t *v, const char *text, struct str literal)
+{
+    if (json_is_number(v)) {
+        char *end;
+        double n = strtod(literal.p, &end);
+        return literal.n > 0 && end == literal.p + literal.n && json_number_value(v) == n;
+    }
+    return str_is(literal, text);
+}
+
+/* Larger than any value in the table: not worth writing out for the comparison. */
+static bool is_large(const json_t *v)
+{
+    return json_string_length(v) > 64 || json_array_size(v) > 64 || json_object_size(v) > 0;
+}
+
+static bool is_harmless(const json_t *v, const char *harmless)
+{
+    bool found = is_empty(v);
+    char *text = found || is_large(v) ? NULL : json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+    for (const char *at = harmless; !found && text != NULL && *at != '\0';) {
+        size_t n = strcspn(at, "|");
+        found = same(v, text, str_n(at, n));
+        at += n + (at[n] == '|');
+    }
+    free(text);
+    return found;
+}
+
+static int refuse(struct api_reader *r, const struct lacking *l, const char *path)
+{
+    if (l->instead != NULL)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: leave it out; %s", l->instead);
+    return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: leave it out");
+}
+
+int api_refuse_lacking(struct api_reader *r)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const struct lacking *l = &table[i];
+        const json_t *v = (l->shapes & FIELD_FOR(r->call->shape)) != 0 ? json_object_get(r->root, l->name) : NULL;
+        if (v != NULL && !is_harmless(v, l->harmless))
+            return refuse(r, l, l->name);
+    }
+    return 0;
+}
+
+int api_refuse_lacking_in_message(struct api_reader *r, const char *path, const json_t *message)
+{
+    static const struct lacking fields[] = {
+        {"reasoning_content", CHAT, "", NULL}, {"reasoning", CHAT, "", NULL}, {"thinking", CHAT, "", NULL},
+        {"function_call", CHAT, "", NULL},     {"images", CHAT, "", NULL},    {"audio", CHAT, "", NULL},
+        {"prefix", CHAT, "false", NULL},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const json_t *v = json_object_get(message, fields[i].name);
+        char at[API_PATH_BYTES];
+        api_path(at, "%s.%s", path, fields[i].name);
+        if (v != NULL && !is_harmless(v, fields[i].harmless))
+            return refuse(r, &fields[i], at);
+    }
+    return 0;
+}
