@@ -7,7 +7,7 @@
 #include "llama_formats.h"
 #include "llama_story.h"
 
-enum { PROMPT = 150 };
+enum { PROMPT = 150, LONG = 600 };
 static const struct engine_ops *ops;
 static const char *subject;                /* the model's file; NULL: the default model */
 static char measured[ENGINE_SETUP_BYTES]; /* how it computes exactly */
@@ -151,20 +151,23 @@ static void a_cut_slot_changes_no_bit(void **state)
     ops->free(e);
 }
 
-/* Given a sequence computed in one chunk, when another one gets the same text in chunks of every size and beside a third, then the cells of
- * the two are the same bytes: not only the last row's bits are, but all rows' in all layers. */
+/* Given a long text computed in the largest calls, when it is computed in chunks of other sizes and on other threads, then all its cells are the
+ * same bytes: not only the last row's bits are, but all rows' in all layers. */
 static void every_row_is_the_same(void **state)
 {
     (void)state;
-    const uint32_t sizes[] = {1, 3, 8, 64};
+    const uint32_t sizes[] = {3, 8, 64, 300};
+    int32_t text[LONG];
     struct fault f = {0};
-    struct engine *e = exact((struct engine_load){.slots = 3, .context = 512, .threads = 2});
+    struct engine *e = exact((struct engine_load){.slots = 1, .context = 1024, .threads = 2});
     struct buf whole = buf_max(64 << 20), other = buf_max(64 << 20);
-    story_prefill(ops, e, 0, prompt, 0, PROMPT, PROMPT);
+    some_tokens(text, LONG, 5);
+    story_prefill(ops, e, 0, text, 0, LONG, 512);
     assert_int_equal(ops->seq_save(e, 0, &whole, &f), 0);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         ops->seq_trim(e, 0, 0);
-        story_prefill(ops, e, 0, prompt, 0, PROMPT, sizes[i]);
+        ops->set_threads(e, i % 2 == 0 ? 1 : 3);
+        story_prefill(ops, e, 0, text, 0, LONG, sizes[i]);
         other.n = 0;
         assert_int_equal(ops->seq_save(e, 0, &other, &f), 0);
         assert_int_equal(other.n, whole.n);
