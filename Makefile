@@ -100,6 +100,13 @@ test-mixed: ## One worker with three models under mixed load: memory flat and in
 	@venv=$$(scripts/venv $(e2e_requirements)); \
 		MANTA=$(CURDIR)/$(program) tests/soak/mixed --fixtures "$$("$$venv/bin/python" tests/fixtures/fixtures.py)" $(ARGS)
 
+.PHONY: test-texts
+test-texts: ## Streams beside texts of 4 MB of 18 kinds: how long do they pause, what memory does the worker take? (a minute)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@MANTA=$(CURDIR)/$(program) tests/soak/texts $(ARGS)
+
 .PHONY: test-memory
 test-memory: ## The head with 10,000 idle streams and 1,000 workers, every part of its memory flooded: within its budget? (minutes)
 	@scripts/setup --tests

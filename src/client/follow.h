@@ -37,7 +37,7 @@ struct answer {
     bool malformed;              /* some event was not what it should be; `why` says which */
     bool refused;                /* the head said an error, as a status or in the stream; `why` has its words */
     bool broken;                 /* it broke off and could not be gone on with; `why` says how */
-    char why[256];
+    char why[512];               /* room for a whole fault behind "HTTP 400: " */
     uint32_t returns;            /* times it was asked for again with Last-Event-ID, or anew while nothing of it had come */
     uint64_t asked_us, first_us, last_us; /* of pieces with text; first_us 0: there was none */
     uint64_t gap_us;             /* the longest between two of them */

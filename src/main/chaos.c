@@ -76,7 +76,7 @@ static void put_body(struct buf *out, uint32_t number, void *user_data)
 
 static void keep_twin(struct chaos *c, uint32_t i, const struct answer *a)
 {
-    char why[400];
+    char why[640];
     if (!answer_is_whole(a)) {
         snprintf(why, sizeof why, "stream %u (%s), undisturbed: %s", i, shapes[i % SHAPES].name, a->why[0] != '\0' ? a->why : "it has no end");
         give_up(why, c);

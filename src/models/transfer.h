@@ -31,7 +31,7 @@ struct transfer_head {
     uint64_t range_start;   /* of a 206: where its bytes begin, or TRANSFER_UNKNOWN */
     uint64_t range_total;   /* of a 206 or 416: size of the whole, or TRANSFER_UNKNOWN */
     uint32_t retry_after_s; /* 0: not said */
-    char message[128];      /* the hub's X-Error-Message, printable */
+    char message[400];      /* the hub's X-Error-Message, printable; longer ones are cut */
     /* Said by the first host only, the hub itself: */
     uint64_t linked_size;   /* X-Linked-Size, or TRANSFER_UNKNOWN */
     char linked_sha256[65]; /* X-Linked-Etag where it is a SHA-256; empty: not said */

@@ -15,6 +15,8 @@ enum {
     ARGUMENTS = 10,
     CPU_S = 1800,      /* of processor time; reading a header takes less than a second, weights are mapped */
     TOKENS = 32,       /* that are computed, at most */
+    TOKENIZE_BYTES = 64 << 20,
+    TOKENIZE_CPU_MS = 5000,
     CONTEXT = 256,     /* tokens: as small as a model may have */
 };
 
@@ -53,7 +55,8 @@ static bool tell_progress(float progress, void *user_data)
 static uint32_t tokens_of(const struct engine_ops *ops, struct engine *e, struct str text, int32_t out[TOKENS])
 {
     struct engine_tokens tokens = {0};
-    int err = ops->tokenize(e, text, 0, NULL, &tokens, NULL);
+    struct engine_bounds bounds = {.memory_bytes = TOKENIZE_BYTES, .cpu_ms = TOKENIZE_CPU_MS};
+    int err = ops->tokenize(e, text, 0, &bounds, &tokens, NULL);
     uint32_t n = err == 0 && tokens.n <= TOKENS ? tokens.n : 0;
     for (uint32_t i = 0; i < n; i++)
         out[i] = tokens.p[i];

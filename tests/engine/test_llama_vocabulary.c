@@ -3,10 +3,10 @@
 
 enum { TOKENS_MAX = 64 };
 
-static struct engine *load_patched(const char *what, size_t what_n, const char *with)
+static struct engine *load_patched(const char *at, size_t n, const char *with)
 {
     char path[] = "/tmp/manta-test-XXXXXX";
-    write_patched(path, find(what, what_n), with, what_n);
+    write_patched(path, at, with, n);
     struct engine *e = story_load(ops, (struct engine_load){.path = path, .slots = 1, .context = 256});
     unlink(path);
     return e;
@@ -69,6 +69,36 @@ static void a_token_that_is_not_there_is_not_added(void **state)
     ops->free(e);
 }
 
+static bool never(void *user_data)
+{
+    (void)user_data;
+    return false;
+}
+
+/* Given a vocabulary that is said to be of another kind, or whose end-of-text token is none of its own, then texts become tokens
+ * or are refused with a reason: nothing crashes, nothing grows without an end. */
+static void a_vocabulary_of_another_kind_is_survived(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"Hello", "w\xc3\xb6rld \xe6\xb0\xb4", "\xff\xfe\xc3", "", " ", "<|im_end|>"};
+    struct engine_bounds bounds = {.memory_bytes = 32 << 20, .cpu_ms = 5000, .stopped = never};
+    for (int i = 0; i < 3; i++) {
+        static const char *const kinds[] = {"bert", "rwkv"};
+        char *at = i < 2 ? find("tokenizer.ggml.model", 20) + 20 + 4 + 8 : find("tokenizer.ggml.eos_token_id", 27) + 27 + 4;
+        struct engine *e = load_patched(at, 4, i < 2 ? kinds[i] : "\x07\xc0\x01\x00"); /* more than there are */
+        for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
+            struct engine_tokens tokens = {0};
+            struct fault f = {0};
+            int err = ops->tokenize(e, str_of(texts[k]), ENGINE_CONTROL | ENGINE_CLOSE, &bounds, &tokens, &f);
+            assert_true(err == 0 || strlen(f.text) > 30);
+            for (uint32_t t = 0; err == 0 && t < tokens.n; t++)
+                assert_true(tokens.p[t] >= 0 && (uint32_t)tokens.p[t] < ops->info(e)->vocab);
+            free(tokens.p);
+        }
+        ops->free(e);
+    }
+}
+
 /* Given a vocabulary with two tokens of no text (the NUL byte ends theirs), then it loads, and they add nothing to an answer. */
 static void tokens_of_no_text_add_nothing(void **state)
 {
@@ -107,6 +137,7 @@ int main(void)
         cmocka_unit_test(a_text_begins_once),
         cmocka_unit_test(a_token_that_is_not_there_is_not_added),
         cmocka_unit_test(tokens_of_no_text_add_nothing),
+        cmocka_unit_test(a_vocabulary_of_another_kind_is_survived),
     };
     return cmocka_run_group_tests(tests, patch_set_up, patch_tear_down);
 }

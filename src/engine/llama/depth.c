@@ -14,6 +14,8 @@
 enum {
     STACK_BYTES = 8 << 20,  /* of the thread that measures */
     SAMPLE_CHARS = 4000,
+    SAMPLE_MEMORY = 64 << 20, /* some tokenizers find no end with a vocabulary that is not complete */
+    SAMPLE_CPU_MS = 1000,
     PLAIN_BYTES = 24,       /* of stack for a character: no recursion, and pages are counted whole */
     SPARE_BYTES = 256 << 10, /* of stack, for all that does not grow with a text */
 };
@@ -35,7 +37,7 @@ static void *tokenize_sample(void *arg)
     char *text = xalloc(bytes);
     for (size_t at = 0; at < bytes; at += n)
         memcpy(text + at, s->piece, n);
-    text_tokenize(s->engine, str_n(text, bytes), 0, NULL, &tokens, NULL);
+    text_tokenize(s->engine, str_n(text, bytes), 0, &(struct engine_bounds){.memory_bytes = SAMPLE_MEMORY, .cpu_ms = SAMPLE_CPU_MS}, &tokens, NULL);
     free(tokens.p);
     free(text);
     return NULL;
