@@ -209,6 +209,27 @@ static void test_a_head_that_cannot_start_ends_all(void **state)
     assert_string_equal(s->fault.text, "head ended with status 1: port 8470 on 127.0.0.1 is already in use");
 }
 
+/* Given a launch without workers; when its owner begins with two once the head is up; then they are first ones, whose unusable model ends
+ * everything, and not ones that were good before. */
+static void begin_on_line(struct story *s)
+{
+    launch_begin(s->launch, 2);
+}
+
+static void test_workers_begin_later(void **state)
+{
+    struct story *s = *state;
+    s->cfg.workers = 0;
+    s->head[1] = "echo here; exec sleep 60";
+    s->worker[1] = "echo \"args $*\"; echo 'error: x.gguf is not a GGUF file'; exit 6";
+    s->act_at = "head | here";
+    s->act = begin_on_line;
+    run(s);
+    assert_int_equal(count(&s->lines, "args "), 2);
+    assert_int_equal(count(&s->lines, " --again"), 0);
+    assert_non_null(strstr(s->fault.text, "ended with status 6: x.gguf is not a GGUF file"));
+}
+
 /* A worker whose model is unusable says so with its status: it is not tried again, and when none is left all ends. */
 static void test_hopeless_workers_end_all(void **state)
 {
@@ -471,6 +492,7 @@ int main(int argc, char **argv)
         STORY(test_a_crashed_head_comes_back),
         STORY(test_a_head_that_cannot_start_ends_all),
         STORY(test_hopeless_workers_end_all),
+        STORY(test_workers_begin_later),
         cmocka_unit_test(test_a_reason_keeps_its_remedy),
         STORY(test_scale_up_and_down),
         STORY(test_a_deaf_worker_is_killed),
