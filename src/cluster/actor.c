@@ -137,7 +137,7 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
     a->compute_bytes = m->compute_bytes;
     a->progress = isfinite(m->progress) ? fminf(fmaxf(m->progress, 0), 1) : 0;
     a->prefill_tps = router_speed(m->prefill_tps, HEAD_PREFILL_TPS_MAX);
-    head_pool_paced(a, router_speed(m->decode_tps, HEAD_DECODE_TPS_MAX));
+    a->decode_tps = router_speed(m->decode_tps, HEAD_DECODE_TPS_MAX);
 }
 
 static struct actor *actor_new(struct head *h, struct worker *w, const struct wire_actor *m)

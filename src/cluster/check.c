@@ -167,7 +167,6 @@ static void check_pool(const struct pool *p, struct sums *sum)
     MUST(p->open_n == 0 || queue_is_empty(&p->queue)); /* H8 */
     MUST(p->open_n <= p->ready_n && p->ready_n <= p->actors_n);
     MUST(!list_linked(&p->dirty));
-    MUST(p->fastest == NULL || (p->seat == SEAT_MODEL && p->ready[p->fastest->seats[SEAT_MODEL].ready_at] == p->fastest));
     LIST_EACH(pos, &p->queue.jobs) {
         const struct job *job = list_item(pos, struct job, queued);
         MUST(job->pool == p && job->bound == NULL);

@@ -17,7 +17,7 @@
 #include "cluster/text.h"
 #include "cluster/timers.h"
 
-enum { NOT_SEATED = UINT32_MAX, STREAM_BUCKETS = 1024, POOL_PEERS_MAX = 64 }; /* the last: actors looked at for the fastest */
+enum { NOT_SEATED = UINT32_MAX, STREAM_BUCKETS = 1024 };
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
 enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE };
@@ -94,9 +94,9 @@ struct actor {
     bool exact, has_template;
     bool serves;            /* ready, and its worker takes new jobs: counted in head.actors_serving */
     bool hung;              /* busy without a token for too long */
-    bool slow;              /* makes far fewer tokens than others of its model, or than lately */
+    bool slow;              /* makes far fewer tokens than another of its model does at the same time */
     uint32_t token_age_ms;  /* since its last step while busy, as it said last */
-    float decode_best;      /* tokens/s, the most of late */
+    uint32_t busy_beats, slow_beats; /* in a row: heartbeats that said that it was busy; of these, ones that called it slow */
     uint32_t failures;      /* in a row: it rests after each, longer each time */
     char *trouble;          /* owned; how the last of them went, or NULL */
     struct job *guest;      /* borrowed, bound to it: it may be poison and runs here alone, so nothing else is sent; or NULL */
@@ -135,7 +135,8 @@ struct pool {
     struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
     uint32_t ready_n, ready_cap, open_n, open_cap;
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
-    struct actor *fastest; /* of those ready that were looked at; NULL: look again */
+    float pace[2];         /* tokens/s, the most that one of its actors was measured at: in this span of time, in the one before */
+    uint64_t pace_us;      /* when this span began */
     float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
     float answer_tokens;   /* of an answer, learned; 0: unknown */
     uint64_t rebalance_us, rebalancing; /* kin: not before then; the job that went last: rebalance.c */
@@ -365,10 +366,10 @@ void head_pool_digest(struct pool *p, struct str digest);
 void head_pool_drop(struct head *h, struct pool *p);
 /* The pool of kin of that name; made when there is none. */
 struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int seat);
-/* The most tokens/s of its ready actors; of a great many, of some of them. 0: none has told. */
-float head_pool_pace(struct pool *p);
-/* An actor tells of its speed. */
-void head_pool_paced(struct actor *a, float decode_tps);
+/* The most tokens/s that one of its actors was measured at just now; 0: none was. */
+float head_pool_pace(const struct head *h, struct pool *p);
+/* An actor of it was. */
+void head_pool_paced(const struct head *h, struct pool *p, float decode_tps);
 /* Forgets it when nobody speaks of it any more. */
 void head_pool_tidy(struct head *h, struct pool *p);
 void head_pool_free(struct pool *p);

@@ -99,31 +99,53 @@ static void actor_recovers(struct head *h, struct actor *a)
     head_actor_refresh(h, a);
 }
 
-/* ---- computing slowly: a machine that is hot, throttled or has other work. It is said, and routing knows by the speeds ---- */
+/* ---- computing slowly: a machine that is hot, throttled or has other work. It is said, and routing knows by the speeds.
+ *
+ * Only what was measured at the same time is compared: actors that were busy at their last two heartbeats. One that rests says
+ * what it could do when it had the machine to itself, or when it shared it; and one whose steps take no time to speak of, as a
+ * scripted engine's, is measured by chance. ---- */
 
 static const float SLOW_BELOW = 0.4f, WELL_ABOVE = 0.5f;
-static const float FORGET = 0.999f; /* of the best speed, each beat: half of it in 12 minutes */
+static const float TOO_QUICK = 2000; /* tokens/s of one stream: half a millisecond a step */
+enum { SLOW_BEATS = 3 };             /* in a row, before it is said: a speed is an average, and takes a moment to be true again */
 
-/* Its own speed among them does no harm: that is never so much less than itself. */
-static float best_peer(const struct actor *a)
+static struct pool *peers_of(const struct actor *a)
 {
-    return head_pool_pace(a->seats[SEAT_MODEL].pool);
+    return a->seats[SEAT_MODEL].pool;
 }
 
-static void actor_speed(struct head *h, struct actor *a)
+static void is_slow(struct head *h, struct actor *a, float best)
 {
-    float peer = best_peer(a), now = a->decode_tps;
-    a->decode_best = fmaxf(now, a->decode_best * FORGET);
-    float should = fmaxf(peer, a->decode_best);
-    if (!a->slow && now < should * SLOW_BELOW) {
-        a->slow = true;
-        head_log(h, LOG_WARN, TAG, "slow: actor %u makes %.1f tokens/s, %s %.1f node=%s", (unsigned)a->node.id, (double)now,
-                 peer >= a->decode_best ? "another of its model" : "it made", (double)should, a->worker->name);
-    } else if (a->slow && now > should * WELL_ABOVE) {
-        a->slow = false;
-        head_log(h, LOG_INFO, TAG, "actor %u is no longer slow: %.1f tokens/s node=%s", (unsigned)a->node.id, (double)now,
-                 a->worker->name);
+    a->slow = true;
+    head_log(h, LOG_WARN, TAG, "slow: actor %u makes %.1f tokens/s, another of its model %.1f at the same time node=%s", (unsigned)a->node.id,
+             (double)a->decode_tps, (double)best, a->worker->name);
+}
+
+static void is_slow_no_more(struct head *h, struct actor *a, const char *why)
+{
+    if (!a->slow)
+        return;
+    a->slow = false;
+    head_log(h, LOG_INFO, TAG, "actor %u is no longer slow: %s, %.1f tokens/s node=%s", (unsigned)a->node.id, why, (double)a->decode_tps,
+             a->worker->name);
+}
+
+static void actor_speed(struct head *h, struct actor *a, bool busy)
+{
+    a->busy_beats = busy ? a->busy_beats + 1 : 0;
+    if (!busy)
+        is_slow_no_more(h, a, "it rests");
+    if (a->busy_beats < 2 || a->decode_tps <= 0 || a->decode_tps > TOO_QUICK) {
+        a->slow_beats = 0;
+        return;
     }
+    head_pool_paced(h, peers_of(a), a->decode_tps);
+    float best = head_pool_pace(h, peers_of(a));
+    a->slow_beats = a->decode_tps < best * SLOW_BELOW ? a->slow_beats + 1 : 0;
+    if (!a->slow && a->slow_beats >= SLOW_BEATS)
+        is_slow(h, a, best);
+    else if (a->decode_tps > best * WELL_ABOVE)
+        is_slow_no_more(h, a, "it keeps up");
 }
 
 /* The worst of what its actors are; before that they are slow, that it takes no jobs. */
@@ -144,8 +166,8 @@ void head_worker_judge(struct head *h, struct worker *w)
     else if (head_worker_is_off(w))
         head_worker_is(h, w, w->duty == WIRE_DUTY_DRAINS ? WORKER_DRAINING : WORKER_CORDONED, "%s", w->duty_reason);
     else if (slow != NULL)
-        head_worker_is(h, w, WORKER_SLOW, "actor %u makes %.1f tokens/s; others of its model, or itself lately, %.1f",
-                       (unsigned)slow->node.id, (double)slow->decode_tps, (double)fmaxf(best_peer(slow), slow->decode_best));
+        head_worker_is(h, w, WORKER_SLOW, "actor %u makes %.1f tokens/s, another of its model %.1f at the same time",
+                       (unsigned)slow->node.id, (double)slow->decode_tps, (double)head_pool_pace(h, peers_of(slow)));
     else if (w->state != WORKER_OK)
         head_worker_is(h, w, WORKER_OK, "%s", "");
 }
@@ -162,10 +184,9 @@ static float measured(float said, float before, float most)
 static bool load_says(struct head *h, struct actor *a, const struct wire_load *load)
 {
     a->prefill_tps = measured(load->prefill_tps, a->prefill_tps, HEAD_PREFILL_TPS_MAX);
-    head_pool_paced(a, measured(load->decode_tps, a->decode_tps, HEAD_DECODE_TPS_MAX));
+    a->decode_tps = measured(load->decode_tps, a->decode_tps, HEAD_DECODE_TPS_MAX);
     a->token_age_ms = load->busy > 0 ? load->token_age_ms : 0;
-    if (a->decode_tps > 0)
-        actor_speed(h, a);
+    actor_speed(h, a, load->busy > 0);
     uint64_t there = (uint64_t)load->busy + load->waiting;
     a->foreign = there > a->in_flight && there <= HEAD_SLOTS_MAX ? (uint32_t)there - a->in_flight : 0;
     uint64_t patience_ms = stall_ms(h, a);

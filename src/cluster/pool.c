@@ -167,14 +167,11 @@ static void ready_set(struct pool *p, struct actor *a, bool ready)
         seat->ready_at = p->ready_n;
         p->was_ready = true;
         array_add(&p->ready, &p->ready_n, &p->ready_cap, a);
-        if (p->fastest != NULL && a->decode_tps > p->fastest->decode_tps)
-            p->fastest = a;
     } else if (!ready && seat->ready_at != NOT_SEATED) {
         struct actor *last = p->ready[--p->ready_n];
         p->ready[seat->ready_at] = last;
         last->seats[p->seat].ready_at = seat->ready_at;
         seat->ready_at = NOT_SEATED;
-        p->fastest = p->fastest != a ? p->fastest : NULL;
     }
 }
 
@@ -200,28 +197,29 @@ void head_pool_set(struct actor *a, int seat, bool ready, bool open)
     open_set(a->seats[seat].pool, a, open);
 }
 
-/* ---- the fastest: asked with every heartbeat, so it is looked for only when the one that was it has left or slowed down ---- */
+/* ---- what its actors can do at present: told with every heartbeat, so no actor is looked at for it ---- */
 
-float head_pool_pace(struct pool *p)
+static void pace_ages(const struct head *h, struct pool *p)
 {
-    struct actor *best = p->fastest;
-    for (uint32_t i = 0; p->fastest == NULL && i < p->ready_n && i < POOL_PEERS_MAX; i++) {
-        if (best == NULL || p->ready[i]->decode_tps > best->decode_tps)
-            best = p->ready[i];
-    }
-    p->fastest = best;
-    return best != NULL ? best->decode_tps : 0;
+    uint64_t span_us = (uint64_t)h->cfg.beat_ms * 1500, age_us = h->now_us - p->pace_us; /* each actor beats within it */
+    if (age_us < span_us)
+        return;
+    p->pace[1] = age_us < 2 * span_us ? p->pace[0] : 0;
+    p->pace[0] = 0;
+    p->pace_us = h->now_us;
 }
 
-void head_pool_paced(struct actor *a, float decode_tps)
+float head_pool_pace(const struct head *h, struct pool *p)
 {
-    struct pool *p = a->seats[SEAT_MODEL].pool;
-    bool slower = decode_tps < a->decode_tps, ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED;
-    a->decode_tps = decode_tps;
-    if (p->fastest == a && slower)
-        p->fastest = NULL;
-    else if (p->fastest != NULL && ready && decode_tps > p->fastest->decode_tps)
-        p->fastest = a;
+    pace_ages(h, p);
+    return p->pace[0] > p->pace[1] ? p->pace[0] : p->pace[1];
+}
+
+void head_pool_paced(const struct head *h, struct pool *p, float decode_tps)
+{
+    pace_ages(h, p);
+    if (decode_tps > p->pace[0])
+        p->pace[0] = decode_tps;
 }
 
 /* ---- for people ---- */

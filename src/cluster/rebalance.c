@@ -137,8 +137,14 @@ static bool is_under_way(const struct head *h, const struct pool *p)
 
 static bool gives(const struct head *h, const struct actor *a)
 {
-    return a->state == WIRE_ACTOR_READY && !a->hung && (a->slow || a->in_flight > 1) && !list_empty(&a->flights) &&
-           h->now_us >= head_kin_of(a)->rebalance_us && !is_under_way(h, head_kin_of(a));
+    return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->flights) && h->now_us >= head_kin_of(a)->rebalance_us && !is_under_way(h, head_kin_of(a));
+}
+
+/* What an actor that rests could do is what it did last: no ground to call another one slow (health.c), but to try it. */
+static bool lags(const struct actor *from, const struct actor *to)
+{
+    static const float LAGS_BELOW = 0.4f;
+    return from->decode_tps > 0 && from->decode_tps < to->decode_tps * LAGS_BELOW;
 }
 
 static void go(struct head *h, const struct gain *g, struct actor *to)
@@ -148,8 +154,8 @@ static void go(struct head *h, const struct gain *g, struct actor *to)
     head_log(h, LOG_INFO, TAG,
              "job %llu leaves actor %u, which %s%u: about %.0f tokens are left, %.1f s there, %.1f s with the pause on actor %u, "
              "which is idle; from=%s to=%s",
-             (unsigned long long)g->job->node.id, (unsigned)from->node.id, from->slow ? "is slow, jobs=" : "has jobs=", from->in_flight,
-             g->tokens, g->here_s, g->there_s, (unsigned)to->node.id, from->worker->name, to->worker->name);
+             (unsigned long long)g->job->node.id, (unsigned)from->node.id, lags(from, to) ? "is slow, jobs=" : "has jobs=",
+             from->in_flight, g->tokens, g->here_s, g->there_s, (unsigned)to->node.id, from->worker->name, to->worker->name);
     h->jobs_rebalanced++;
     p->rebalancing = g->job->node.id;
     p->rebalance_us = head_after_ms(h, h->cfg.rebalance_every_ms);
@@ -162,7 +168,8 @@ static bool relieve(struct head *h, const struct actor *from)
 {
     bool any = false;
     struct actor *to = idle_one(h, from, &any);
-    struct gain g = to != NULL ? best_gain(h, from, to) : (struct gain){0};
+    bool may = to != NULL && (from->in_flight > 1 || lags(from, to));
+    struct gain g = may ? best_gain(h, from, to) : (struct gain){0};
     if (g.job != NULL)
         go(h, &g, to);
     else if (!any)

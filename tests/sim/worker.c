@@ -303,6 +303,7 @@ void worker_end(struct sim *s, struct worker *w, enum worker_end how)
     leave_the_living(s, w);
     free(w->given);
     w->given = NULL;
+    w->given_n = w->given_cap = 0;
     for (uint32_t i = 0; i < w->actors_n; i++)
         engine_free(&w->actors[i]);
 }
