@@ -71,11 +71,12 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
 
 .PHONY: test-sim
-test-sim: ## The simulator for long: 200 seeds of two heads, then 2,000 workers for an hour (minutes)
+test-sim: ## The simulator for long: 400 runs drawn anew, a part under ASan, then 2,000 workers for an hour (an hour)
 	@scripts/setup
 	@scripts/fetch llhttp
 	@scripts/build sim manta-sim
-	@tests/sim/nightly build/sim/manta-sim $(ARGS)
+	@scripts/build sim-asan manta-sim
+	@tests/sim/nightly build/sim/manta-sim build/sim-asan/manta-sim $(ARGS)
 
 .PHONY: test-exact
 test-exact: ## 24 prompts for each of seven model files, alone, in company, with workers killed: the same text and log-probabilities? (long)

@@ -137,7 +137,8 @@ static bool is_under_way(const struct head *h, const struct pool *p)
 
 static bool gives(const struct head *h, const struct actor *a)
 {
-    return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->flights) && h->now_us >= head_kin_of(a)->rebalance_us && !is_under_way(h, head_kin_of(a));
+    const struct pool *kin = head_kin_of(a);
+    return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->flights) && h->now_us >= kin->rebalance_us && !is_under_way(h, kin);
 }
 
 /* What an actor that rests could do is what it did last: no ground to call another one slow (health.c), but to try it. */
