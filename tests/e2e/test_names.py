@@ -46,7 +46,7 @@ def test_a_real_reader_of_metrics(cluster):
             body = {"prompt": "x", "max_tokens": 2, "model": "echo"}
             status, answer = head.post("/v1/completions", body, headers={"X-Tenant-Id": tenant.encode().decode("latin1")})
             assert status == 200, answer
-        assert all(f" node={name} " in head.log_path.read_text() for name in LONG)
+        wait_for("all names in the log", lambda: all(f" node={name} " in head.log for name in LONG))
         read = samples(head)
         assert set(LONG) <= labels(read, "manta_worker_memory_bytes", "node")
         assert {name[::-1] for name in LONG} <= labels(read, "manta_actor_slots", "model")
