@@ -183,6 +183,8 @@ typedef void net_witness_fn(const int fds[NET_WITNESS_PLACES]);
 int net_witness_start(net_witness_fn *on_look, net_witness_fn *on_gone);
 /* It holds a copy of that descriptor in that place from now on, and no longer what it had there; -1: nothing. */
 void net_witness_hold(uint32_t place, int fd);
+/* It ends before this returns. Harmless without one. */
+void net_witness_end(void);
 
 /* ---- mailboxes: other threads -> loop ---- */
 struct net_mail;

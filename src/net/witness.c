@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/must.h"
@@ -14,6 +15,7 @@
 enum { LOOK_EVERY_MS = 1000 };
 
 static int line = -1; /* to the witness */
+static pid_t witness_pid;
 
 /* One byte, the place, and the descriptor or none. */
 static bool send_place(uint8_t place, int fd)
@@ -101,6 +103,7 @@ int net_witness_start(net_witness_fn *on_look, net_witness_fn *on_gone)
     }
     close(ends[1]);
     line = pid > 0 ? ends[0] : -1;
+    witness_pid = pid;
     if (pid < 0)
         close(ends[0]);
     return pid > 0 ? 0 : ERR_NET;
@@ -111,4 +114,14 @@ void net_witness_hold(uint32_t place, int fd)
     MUST(place < NET_WITNESS_PLACES);
     if (line >= 0)
         (void)send_place((uint8_t)place, fd);
+}
+
+void net_witness_end(void)
+{
+    if (line < 0)
+        return;
+    close(line);
+    line = -1;
+    while (waitpid(witness_pid, NULL, 0) < 0 && errno == EINTR)
+        ;
 }

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/last_words.h"
 #include "base/list.h"
 #include "base/must.h"
 #include "wire/wire.h"
@@ -135,6 +136,8 @@ static int load(struct actor *a)
     struct letter *l = xalloc(sizeof *l);
     struct engine_needs needs;
     struct file_mark seen = file_mark_of(a->cfg.load.path);
+    const uint64_t loading = UINT64_MAX; /* no ticket: should this crash the process, it was no job */
+    last_words_computing(&loading, 1);
     int err = a->cfg.untried != NULL ? try_first(a, &l->news.fault) : 0;
     if (err == 0)
         err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
@@ -142,6 +145,7 @@ static int load(struct actor *a)
         err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->news.fault);
     if (err == 0)
         l->news.info = *a->cfg.ops->info(a->engine);
+    last_words_computing(NULL, 0);
     if (file_hold_is_lost(&a->hold))
         err = fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was loaded", a->cfg.load.path);
     if (err != 0 && a->engine != NULL)

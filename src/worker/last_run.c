@@ -1,6 +1,7 @@
 #include "worker/last_run.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,16 +9,24 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/dirs.h"
 #include "base/sum.h"
 
-enum { MAGIC = 0x6d6e7472, NEAR_THE_LIMIT_PERCENT = 80 };
+enum { MAGIC = 0x6d6e7473, LOADS_MAX = 16, NEAR_THE_LIMIT_PERCENT = 80 };
 
 struct record {
     uint32_t magic;
     uint32_t pid;        /* of the run; 0: it ended by itself */
     uint64_t used_bytes; /* last seen */
     uint64_t limit_bytes; /* 0: none */
+    uint64_t oom_kills;  /* of the machine, when it was written last */
+    uint64_t engine;     /* a sum of its words */
+    uint32_t crashed;    /* it died of its own fault */
+    struct load {
+        char digest[72]; /* "": none */
+        uint32_t loading, deaths;
+    } loads[LOADS_MAX];
 };
 
 struct last_run {
@@ -61,6 +70,76 @@ static bool keep(const struct last_run *run)
     return pwrite(run->fd, &run->record, sizeof run->record, 0) == (ssize_t)sizeof run->record;
 }
 
+static struct last_run *current; /* for the handler */
+
+void last_run_crashes(void)
+{
+    if (current == NULL)
+        return;
+    current->record.crashed = 1; /* other threads may still write the record */
+    (void)!pwrite(current->fd, &current->record.crashed, sizeof current->record.crashed, offsetof(struct record, crashed));
+}
+
+static struct load *load_of(const struct last_run *r, const char *digest)
+{
+    for (int i = 0; r != NULL && i < LOADS_MAX; i++)
+        if (strcmp(r->record.loads[i].digest, digest) == 0)
+            return (struct load *)(uintptr_t)&r->record.loads[i];
+    return NULL;
+}
+
+/* What was being loaded when the last run died of a reason that a load can have. */
+static void take_over_loads(struct last_run *r, const struct record *before)
+{
+    bool near = before->limit_bytes > 0 && before->used_bytes > before->limit_bytes / 100 * NEAR_THE_LIMIT_PERCENT;
+    bool counts = before->pid != 0 && (before->crashed || near || cgroup_oom_kills() > before->oom_kills);
+    r->record.engine = before->engine;
+    for (int i = 0; i < LOADS_MAX; i++) {
+        struct load *to = &r->record.loads[i];
+        *to = before->loads[i];
+        to->digest[sizeof to->digest - 1] = '\0';
+        to->deaths += to->loading && counts;
+        to->loading = 0;
+    }
+}
+
+uint32_t last_run_deaths(const struct last_run *r, const char *digest)
+{
+    const struct load *l = load_of(r, digest);
+    return l != NULL && digest[0] != '\0' ? l->deaths : 0;
+}
+
+void last_run_loads(struct last_run *r, const char *digest)
+{
+    struct load *l = load_of(r, digest);
+    l = l != NULL ? l : load_of(r, "");
+    if (l == NULL)
+        return;
+    snprintf(l->digest, sizeof l->digest, "%s", digest);
+    l->loading = 1;
+    r->record.oom_kills = cgroup_oom_kills();
+    (void)keep(r);
+}
+
+void last_run_loaded(struct last_run *r, const char *digest, bool well)
+{
+    struct load *l = load_of(r, digest);
+    if (l == NULL)
+        return;
+    l->loading = 0;
+    if (well)
+        *l = (struct load){0};
+    (void)keep(r);
+}
+
+void last_run_engine(struct last_run *r, const char *engine)
+{
+    if (r == NULL || r->record.engine == sum_of(str_of(engine)))
+        return;
+    r->record.engine = sum_of(str_of(engine));
+    memset(r->record.loads, 0, sizeof r->record.loads);
+}
+
 struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *out, size_t cap)
 {
     char path[1200];
@@ -75,12 +154,17 @@ struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *ou
         return NULL;
     }
     struct record before;
-    if (pread(fd, &before, sizeof before, 0) == (ssize_t)sizeof before && before.magic == MAGIC && before.pid != 0)
+    bool known = pread(fd, &before, sizeof before, 0) == (ssize_t)sizeof before && before.magic == MAGIC;
+    if (known && before.pid != 0)
         tell(&before, out, cap);
     struct last_run *run = xalloc(sizeof *run);
     *run = (struct last_run){.fd = fd, .record = {.magic = MAGIC, .pid = (uint32_t)getpid(), .limit_bytes = limit_bytes}};
+    if (known)
+        take_over_loads(run, &before);
+    current = run;
     if (keep(run))
         return run;
+    current = NULL;
     close(fd);
     free(run);
     return NULL;
@@ -91,6 +175,7 @@ void last_run_note(struct last_run *r, uint64_t used_bytes)
     if (r == NULL)
         return;
     r->record.used_bytes = used_bytes;
+    r->record.oom_kills = cgroup_oom_kills();
     (void)keep(r);
 }
 
@@ -100,6 +185,7 @@ void last_run_end(struct last_run *r)
         return;
     r->record.pid = 0;
     (void)keep(r);
+    current = NULL;
     close(r->fd);
     free(r);
 }

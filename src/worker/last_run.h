@@ -14,6 +14,16 @@ struct last_run;
 /* Begins the record of this run. out[0] is '\0', or out is a sentence on the last one, when it did not end by itself. NULL
  * when there is nowhere to write, or when another living worker has this name: then nothing is recorded. */
 struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *out, size_t cap);
+/* How often in a row a run has died while it loaded the file of that digest with this engine: of its own fault, or killed for its
+ * memory. Being killed for another reason says nothing about a file. */
+uint32_t last_run_deaths(const struct last_run *r, const char *digest);
+/* Its load begins; ends: well, or with a reason. NULL is fine. */
+void last_run_loads(struct last_run *r, const char *digest);
+void last_run_loaded(struct last_run *r, const char *digest, bool well);
+/* Other engines have other faults: with another one than last time, deaths are forgotten. Before the first question. */
+void last_run_engine(struct last_run *r, const char *engine);
+/* In the handler of a signal: this run dies of its own fault. */
+void last_run_crashes(void);
 /* Memory in use now: of the process, or of its control group where that has the limit. With each heartbeat. NULL is fine. */
 void last_run_note(struct last_run *r, uint64_t used_bytes);
 /* This run ends by itself. NULL is fine. */

@@ -29,6 +29,7 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
     const struct engine_needs *m = &info->memory;
     role_prove(p, r);
     role_measured(p, r, info);
+    last_run_loaded(p->last_run, r->model.digest, true);
     r->served = true;
     r->fault = (struct fault){0};
     a->note = str_of("");
@@ -155,6 +156,7 @@ void worker_on_news(const struct actor_news *n, void *user_data)
     case ACTOR_LOST: role_lost(p, r, n); break;
     case ACTOR_FAILED:
         r->ended = true;
+        last_run_loaded(p->last_run, r->model.digest, false);
         r->seen = n->seen;
         log_error(TAG, "cannot load model '%s': %s", r->model.name, n->fault.text);
         role_failed(p, r, &n->fault);

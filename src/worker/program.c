@@ -88,6 +88,7 @@ static void tell_last_run(struct worker_program *p)
     cgroup_read(&limits);
     p->group_limited = limits.memory_bytes > 0;
     p->last_run = last_run_begin(p->node, limits.memory_bytes, text, sizeof text);
+    last_run_engine(p->last_run, p->engine_words);
     if (text[0] != '\0')
         log_warn("WORKER NODE STARTING", "%s: %s", p->node, text);
 }
@@ -146,5 +147,6 @@ int worker_main(const struct worker_options *o)
         _exit(p.exit_status);
     }
     fini(&p);
+    net_witness_end(); /* it is in our control group */
     return p.exit_status;
 }

@@ -37,6 +37,7 @@ struct role {
     bool counted;              /* in the crew */
     bool untried;              /* this engine has not loaded that file on this machine yet */
     bool served;               /* it was loaded once: its file may come back */
+    bool waits;                /* to be loaded when nothing else is */
     bool lost, ended;          /* its actor: the file was changed under it; it could not load, and has ended */
     struct file_mark seen;     /* the file that was no good */
     uint64_t moved_us;         /* its load made progress then */
@@ -106,7 +107,7 @@ void role_failed(struct worker_program *p, struct role *r, const struct fault *w
 void role_tell(struct worker_program *p, struct role *r);
 
 /* ---- roles.c: what becomes of a role after the start ---- */
-enum { ROLES_LOOK_MS = 1000 };
+enum { ROLES_LOOK_MS = 1000, LOAD_DEATHS_MAX = 2 };
 /* Starts its actor: it is loading. */
 void role_start(struct worker_program *p, struct role *r);
 /* Heads are told why; its file is looked after. */

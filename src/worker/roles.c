@@ -39,8 +39,38 @@ void role_leave_out(struct worker_program *p, struct role *r, const struct fault
 
 /* ---- its actor ---- */
 
+static bool is_anything_loading(const struct worker_program *p)
+{
+    for (uint32_t key = 0; key < p->roles_n; key++)
+        if (p->roles[key].is.state == WIRE_ACTOR_LOADING && p->roles[key].actor != NULL)
+            return true;
+    return false;
+}
+
+/* A file whose load has ended this worker once is loaded when nothing else is, so that a second time is its own; and not a third time. */
+static bool waits_or_is_out(struct worker_program *p, struct role *r)
+{
+    uint32_t deaths = last_run_deaths(p->last_run, r->model.digest);
+    if (deaths >= LOAD_DEATHS_MAX) {
+        struct fault f = {0};
+        fault_set(&f, ERR_MODEL, "model '%s' is left out: this worker died %u times in a row while it loaded it, by a crash or for its memory; it is "
+                  "tried again when its file or the engine is another one", r->model.name, deaths);
+        log_error(TAG, "%s", f.text);
+        role_failed(p, r, &f);
+        return true;
+    }
+    r->waits = deaths > 0 && is_anything_loading(p);
+    r->untried = r->untried || (deaths > 0 && !p->scripted);
+    if (r->waits)
+        role_tell(p, r);
+    return r->waits;
+}
+
 void role_start(struct worker_program *p, struct role *r)
 {
+    if (waits_or_is_out(p, r))
+        return;
+    last_run_loads(p->last_run, r->model.digest);
     struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
                                .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
                                .on_news = worker_on_news, .user_data = p};
@@ -138,6 +168,8 @@ void roles_look(struct worker_program *p)
         struct role *r = &p->roles[key];
         if ((r->lost || r->ended) && r->actor != NULL)
             end_actor(p, r);
+        else if (r->waits)
+            role_start(p, r);
         else if (hangs(p, r))
             give_up_loading(p, r);
     }

@@ -13,6 +13,7 @@
 #include "base/must.h"
 #include "cluster/agent.h"
 #include "net/net.h"
+#include "worker/last_run.h"
 #include "wire/wire.h"
 
 enum { FRAME_BYTES = WIRE_HEADER_BYTES + 8 + 4 + 1 + 4 }; /* `crashed`: the last five bytes are filled in when it happens */
@@ -40,6 +41,8 @@ static uint64_t oom_kills[LOOKS], looked_us;
 static void say(int signum, const uint64_t *tickets, uint32_t n)
 {
     atomic_store(&shared->said, true);
+    if (signum != SIGKILL) /* the witness's */
+        last_run_crashes();
     for (uint32_t i = 0; i < n; i++) {
         struct entry *e = &shared->entries[tickets[i] % AGENT_JOBS_MAX];
         int fd = atomic_load(&fds[e->head]);

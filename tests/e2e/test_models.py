@@ -132,3 +132,27 @@ def test_no_such_engine(run):
     """Given no such engine; when a worker is to use it; then the error names those there are."""
     worker = run("worker", "--engine", "lama", "--model", "smollm2")
     assert worker.returncode == 2 and "llama" in worker.stderr
+
+
+@pytest.mark.parametrize("at_first", [1, 3], ids=["alone", "beside"])
+def test_a_model_that_ends_its_worker_twice_is_left_out(cluster, at_first):
+    """Given a worker with a model whose loading crashes the process, alone or beside good ones; when it was started anew twice; then that
+    model is left out with the reason, and the others serve; killed from outside while it loads it is not blamed."""
+    head = cluster.head()
+    good = [flag for i in range(1, at_first) for flag in ("--model", f"echo:name=good{i},seed={i}")]
+    flags = ("--engine", "echo", *good, "--model", "echo:name=bad,seed=9,crash_load=1", "--node", "oak")
+    for _ in range(2):
+        assert cluster.worker(head, *flags).wait() == -6
+    third = cluster.worker(head, *flags)
+    third.wait_line("model 'bad' is left out: this worker died 2 times in a row while it loaded it")
+    if good:
+        head.wait_ready(actors=at_first - 1)
+        assert head.ask("Hi", model="good1")["final_response"]
+    else:
+        assert third.wait() == 6
+    slow = ("--engine", "echo", "--model", "echo:name=slow,seed=3,hang_load=600000", "--node", "elm")
+    for _ in range(3):
+        victim = cluster.worker(head, *slow)
+        victim.wait_line("loading slow from")
+        victim.kill()
+    cluster.worker(head, *slow).wait_line("loading slow from")
