@@ -108,6 +108,14 @@ test-texts: ## Streams beside texts of 4 MB of 18 kinds: how long do they pause,
 	@scripts/build release manta manta_engine_llama
 	@MANTA=$(CURDIR)/$(program) tests/soak/texts $(ARGS)
 
+.PHONY: attack
+attack: ## Floods, smuggling, link abuse, foreign pages, other tenants, slow readers beside 50 streams: equal, no long turn, memory in its budget? (minutes)
+	@scripts/setup --tests
+	@scripts/fetch llhttp
+	@scripts/build release manta
+	@venv=$$(scripts/venv $(e2e_requirements)); \
+		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" tests/attack/run $(ARGS)
+
 .PHONY: test-memory
 test-memory: ## The head with 10,000 idle streams and 1,000 workers, every part of its memory flooded: within its budget? (minutes)
 	@scripts/setup --tests
