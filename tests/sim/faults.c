@@ -245,8 +245,8 @@ static struct wire_msg forged(struct sim *s, const struct worker *w, const struc
     for (int tries = 0; tries < 50 && s->calls.n > 0; tries++) {
         uint64_t recent = s->calls.n > 100 ? s->calls.n - 100 : 1;
         const struct call *c = table_get(&s->calls, sim_between(s, recent, s->calls.n));
-        if (c->state != CALL_OPEN || c->asking == NULL || c->head != to || c->runs_n == 0 || c->runs[0].worker == w->id)
-            continue;
+        if (c->state != CALL_OPEN || c->asking == NULL || c->head != to || c->runs_n == 0 || c->runs[0].worker == w->id || c->asking->seeks)
+            continue; /* what it ran as at another head says nothing of jobs here */
         PROBE(s, forged_job);
         const struct run_seen *r = &c->runs[0];
         if (sim_chance(s, 50))
@@ -265,7 +265,8 @@ static bool stutter(struct sim *s, const struct worker *w, const struct coordina
     for (uint64_t id = s->calls.n > 200 ? s->calls.n - 200 : 1; id <= s->calls.n; id++) {
         const struct call *c = table_get(&s->calls, id);
         const struct branch *b = c->branches;
-        if (c->state != CALL_OPEN || c->asking == NULL || c->head != to || b->run == NULL || b->done || b->run->worker != w->id || b->tokens == 0)
+        bool here = c->state == CALL_OPEN && c->asking != NULL && !c->asking->seeks && c->head == to;
+        if (!here || b->run == NULL || b->done || b->run->worker != w->id || b->tokens == 0)
             continue;
         PROBE(s, stuttered);
         *out = (struct wire_msg){.type = WIRE_tokens,

@@ -120,7 +120,8 @@ void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, 
 
 enum { FAIR_JOBS = 4 }; /* no job is smaller than the quiet tenant's by more than a rounding; a queue may be merged into another meanwhile */
 
-/* O10. Those for another model, and branches of a fan-out, are in other queues. */
+/* O10. Those for another model, and branches of a fan-out, are in other queues, and so may be those of a stream that came again: it goes
+ * where its file is, whatever that is called by now. */
 static void fair_check(struct sim *s, const struct call *c)
 {
     if (c->tenant != 0 || c->count != 1 || c->hops > 0 || c->returns > 0)
@@ -147,7 +148,7 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
     struct run_seen *seen = run_seen(s, c, run->job, run->sampling.seed, run->attempt);
     if (first) {
         fair_check(s, c);
-        c->head->sent[c->asked][c->tenant] += !c->spread;
+        c->head->sent[c->asked][c->tenant] += !c->spread && c->returns == 0;
     }
     sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
     SIM_MUST(s, c->crashes < 2 || !c->crashed_alone, "O5: what crashed %u workers is given to another one", c->crashes);
