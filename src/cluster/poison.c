@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "cluster/find.h"
+#include "cluster/handover.h"
 #include "cluster/poison.h"
 
 #define TAG "FAILOVER"
@@ -24,14 +26,15 @@ enum { SIGNAL_OF_MEMORY = 9 }; /* a witness says it for who was killed by the ke
 
 void head_crashed(struct head *h, struct worker *w, const struct wire_crashed *m)
 {
-    struct job *job = head_job_of(h, w, m->job, m->attempt);
-    if (job == NULL)
-        return;
+    const struct flight *f = head_flight_of(h, w, m->job, m->attempt);
+    struct job *job = f != NULL ? head_job_find(h, m->job) : NULL;
+    if (job == NULL || job->attempt != m->attempt)
+        return; /* of one that was taken from an actor that hung, and waits, it is evidence as well */
     struct call *call = job->call;
     head_log(h, LOG_WARN, TAG, "job %llu was computed, with %u others, when its worker %s (signal %u) call=%llu actor=%u node=%s",
              (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0,
              m->signal == SIGNAL_OF_MEMORY ? "was killed with its memory at its limit" : "crashed", m->signal, (unsigned long long)call->node.id,
-             (unsigned)job->flight->actor->node.id, w->name);
+             (unsigned)f->actor->node.id, w->name);
     if (call->crashed_worker == w->node.id)
         return; /* two branches of it, or said twice */
     call->crashed_worker = w->node.id;

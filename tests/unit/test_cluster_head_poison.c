@@ -33,6 +33,23 @@ static void a_request_that_crashes_two_workers_is_not_given_to_a_third(void **st
     story_end(&s);
 }
 
+/* Given a request that was taken from its only actor because that hung; when the worker crashes then and names it; then that counts, and the
+ * second worker that it crashes is the last. */
+static void it_crashes_its_worker_after_it_was_taken_from_it(void **state)
+{
+    (void)state;
+    struct story s = workers(1, 4);
+    given(&s, "prompt 1\nbeat 1 busy=1 age=40000\ncrashed 1 job=1\nclosed 1\nopen 2\nhello 2 node=w2\n");
+    story(&s, "> actor 2\n"
+              "send 2 actor_ack key=0 id=1\n"
+              "send 2 run job=1.2 key=0 seed=0 hi\n"
+              "> crashed 2 job=1.2\n"
+              "> closed 2\n"
+              "done 1.0 finish=4 actor=1 node=w2" POISON
+              "end 1 of 1\n");
+    story_end(&s);
+}
+
 static void workers_that_are_killed_prove_nothing(void **state)
 {
     (void)state;
@@ -207,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_that_crashes_two_workers_is_not_given_to_a_third),
+        cmocka_unit_test(it_crashes_its_worker_after_it_was_taken_from_it),
         cmocka_unit_test(workers_that_are_killed_prove_nothing),
         cmocka_unit_test(who_sat_beside_the_poison_is_tried_alone_and_cleared),
         cmocka_unit_test(two_crashes_in_company_condemn_nobody),
