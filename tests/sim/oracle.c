@@ -176,7 +176,9 @@ static bool failure_is_true(struct sim *s, const struct call *c, int err)
     switch (err) {
     case ERR_NOT_FOUND:
         PROBE(s, no_such_model);
-        return coordinator_settled(s, c->head) && !c->known && (!coordinator_knows(c->head, str_of(c->model), false) || wrong_kind(c));
+        if (wrong_kind(c)) /* of its own kind there is none, and what the head before knew of the other kind does not cross */
+            return coordinator_settled(s, c->head);
+        return coordinator_settled(s, c->head) && !c->known && !coordinator_knows(c->head, str_of(c->model), false);
     case ERR_UNSUPPORTED:
         PROBE(s, wrong_kind);
         return wrong_kind(c) || (c->model[0] == '\0' && coordinator_settled(s, c->head) &&
