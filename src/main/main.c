@@ -63,7 +63,7 @@ static bool in_container(void)
 static void warn_of_root(void)
 {
     if (geteuid() == 0 && !in_container())
-        log_warn("HEAD NODE STARTING", "runs as root, which a head never needs: whoever finds a fault in it has the machine; start it as a user of its own");
+        log_warn("SECURITY", "runs as root, which a head never needs: whoever finds a fault in it has the machine; start it as a user of its own");
 }
 
 static int run_head(const struct settings *s)
