@@ -33,12 +33,14 @@ static void show_memory(const json_t *a)
     printf("; compute %s\n", show_size(json_num(a, "compute_bytes")).text);
 }
 
-static void show_setup(const json_t *a)
+static bool is_ready(const json_t *a)
 {
-    if (json_is_true(json_object_get(a, "exact")))
-        printf("    exact: %s\n", json_text(a, "setup", ""));
-    else
-        printf("    fast: an answer that goes on at another worker loses and doubles nothing, but may take another way; --exact promises its bytes\n");
+    return strcmp(json_text(a, "state", "?"), "ready") == 0;
+}
+
+static bool is_exact(const json_t *a)
+{
+    return json_is_true(json_object_get(a, "exact"));
 }
 
 static void show_actor(const json_t *a)
@@ -50,7 +52,7 @@ static void show_actor(const json_t *a)
         printf(" %.0f %%", json_num(a, "progress") * 100.0);
     if (strcmp(state, "ready") == 0)
         printf("; %.0f of %.0f slots busy, %.0f tokens each%s; %.0f tokens/s prompt, %.0f tokens/s answer", json_num(a, "in_flight"),
-               json_num(a, "slots"), json_num(a, "context"), json_is_true(json_object_get(a, "exact")) ? ", exact" : "",
+               json_num(a, "slots"), json_num(a, "context"), is_exact(a) ? ", exact" : "",
                json_num(a, "prefill_tps"), json_num(a, "decode_tps"));
     if (strcmp(state, "failed") == 0)
         printf(": %s", json_text(a, "note", ""));
@@ -60,8 +62,9 @@ static void show_actor(const json_t *a)
     if (strcmp(worker, "ok") != 0)
         printf("; its worker is %s: %s", worker, json_text(a, "worker_reason", ""));
     printf("\n");
-    if (strcmp(state, "ready") == 0) {
-        show_setup(a);
+    if (is_ready(a)) {
+        if (is_exact(a))
+            printf("    exact: %s\n", json_text(a, "setup", ""));
         show_memory(a);
     }
 }
@@ -70,9 +73,15 @@ static void show_actors(const json_t *answer)
 {
     size_t i;
     json_t *a;
+    bool fast = false;
     printf("%s total %.0f ready\n", show_tag("ACTORS"), json_num(answer, "actors"));
-    json_array_foreach(json_object_get(answer, "actor_list"), i, a)
+    json_array_foreach(json_object_get(answer, "actor_list"), i, a) {
         show_actor(a);
+        fast = fast || (is_ready(a) && !is_exact(a));
+    }
+    if (fast)
+        printf("  fast mode: an answer that moves to another worker loses and repeats nothing, but its words may differ from then on;\n"
+               "  --exact keeps them to the byte\n");
 }
 
 static void show_limits(const json_t *limits)
