@@ -24,7 +24,7 @@ enum api_final { API_FINAL_FIRST = 0, API_FINAL_BEST, API_FINAL_VOTE };
 enum {
     API_BODY_BYTES_MAX = 16 << 20,
     API_JSON_DEPTH_MAX = 64,
-    API_JSON_VALUES_MAX = 65536, /* in one body: bounds what a parsed tree takes */
+    API_JSON_WEIGHT_MAX = 327680, /* values in one body, larger ones counted several times: bounds what a parsed tree takes */
     API_N_MAX = 16,              /* "n" */
     API_BRANCHES_MAX = 64,       /* answers of one stream that an event id tells of: head_config.fanout_max */
     API_ACTORS_MAX = 4096,       /* "actors"; the head has a lower limit of its own (head_config.fanout_max) */

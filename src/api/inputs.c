@@ -32,7 +32,7 @@ static int read_tokens(struct api_reader *r, const char *path, const json_t *v, 
         tokens[i] = (int32_t)token;
     }
     out->tokens = tokens;
-    out->tokens_n = (uint32_t)n; /* at most API_JSON_VALUES_MAX */
+    out->tokens_n = (uint32_t)n; /* at most API_JSON_WEIGHT_MAX */
     return 0;
 }
 

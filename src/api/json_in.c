@@ -11,26 +11,44 @@ struct scan {
     struct str body;
     size_t at;        /* byte looked at */
     size_t depth;     /* open brackets */
-    size_t values;    /* values begun, counted by their separators */
+    size_t weight;    /* of the values begun, counted by their separators */
+    uint64_t objects; /* bit d: the bracket at depth d is an object's */
     bool in_string;
 };
+
+/* What a value takes as a tree, in units of an array's number (some 48 bytes): an empty object takes 250 bytes, a member of an
+ * object has a name, too. */
+enum { CONTAINER = 5, MEMBER = 3, ELEMENT = 1 };
+
+static void open_bracket(struct scan *s, bool object)
+{
+    uint64_t bit = 1ull << (s->depth % 64);
+    s->objects = object ? s->objects | bit : s->objects & ~bit;
+    s->depth++;
+    s->weight += CONTAINER;
+}
+
+static bool in_object(const struct scan *s)
+{
+    return s->depth > 0 && (s->objects >> ((s->depth - 1) % 64) & 1) != 0;
+}
 
 static int scan_outside(struct scan *s, char c, struct api_error *e)
 {
     if (c == '"')
         s->in_string = true;
     else if (c == '{' || c == '[')
-        s->depth++;
+        open_bracket(s, c == '{');
     else if ((c == '}' || c == ']') && s->depth > 0)
         s->depth--;
-    if (c == '{' || c == '[' || c == ',')
-        s->values++;
+    else if (c == ',')
+        s->weight += in_object(s) ? MEMBER : ELEMENT;
     if (s->depth > API_JSON_DEPTH_MAX)
         return api_refuse(e, ERR_INVALID, "", "the body is nested deeper than %d levels, at byte %zu",
                           API_JSON_DEPTH_MAX, s->at);
-    if (s->values > API_JSON_VALUES_MAX)
-        return api_refuse(e, ERR_TOO_LARGE, "", "the body holds more than %d JSON values, at byte %zu",
-                          API_JSON_VALUES_MAX, s->at);
+    if (s->weight > API_JSON_WEIGHT_MAX)
+        return api_refuse(e, ERR_TOO_LARGE, "", "the body holds more JSON values than are taken in one request, %d numbers or %d objects, at byte %zu",
+                          API_JSON_WEIGHT_MAX, API_JSON_WEIGHT_MAX / CONTAINER, s->at);
     return 0;
 }
 

@@ -7,7 +7,7 @@
 #include "api/api.h"
 
 /* *out is an object; the caller releases it with json_decref(). ERR_INVALID with where and what (not UTF-8, NUL, nested
- * too deep, bad syntax, not an object); ERR_TOO_LARGE past API_BODY_BYTES_MAX or API_JSON_VALUES_MAX. */
+ * too deep, bad syntax, not an object); ERR_TOO_LARGE past API_BODY_BYTES_MAX or API_JSON_WEIGHT_MAX. */
 int api_json_parse(struct str body, json_t **out, struct api_error *e);
 
 /* What v is, for messages: "a string", "an array", "true", … */

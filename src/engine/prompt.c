@@ -34,7 +34,7 @@ static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
 static int too_long(const char *about, uint64_t tokens, uint32_t context, struct fault *f)
 {
     char has[GROUPED_BYTES], may[GROUPED_BYTES];
-    return fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, the model's context is %s: shorten the prompt", about,
+    return fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, the model's maximum context length is %s tokens: shorten the prompt", about,
                      grouped(tokens, has), grouped(context, may));
 }
 
@@ -129,6 +129,15 @@ static int check_stops(const struct request *r, struct fault *f)
     return 0;
 }
 
+/* Ids beyond the vocabulary have no logit: the bias would be ignored. */
+static int check_biases(const struct request *r, const struct engine_info *info, struct fault *f)
+{
+    for (uint32_t i = 0; i < r->biases_n; i++)
+        if (r->biases[i].token < 0 || (uint32_t)r->biases[i].token >= info->vocab)
+            return fault_set(f, ERR_INVALID, "logit_bias: token %d is not one of this model's %u", r->biases[i].token, info->vocab);
+    return 0;
+}
+
 int prompt_check(const struct request *r, const struct engine_info *info, struct fault *f)
 {
     if (r->kind != REQUEST_EMBED && info->kind == REQUEST_EMBED)
@@ -139,7 +148,8 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "only embeddings can be asked for by token ids");
     if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
-    return check_stops(r, f);
+    int err = check_biases(r, info, f);
+    return err != 0 ? err : check_stops(r, f);
 }
 
 static int make(const struct making *m, struct engine_tokens *out, struct fault *f)

@@ -16,7 +16,7 @@
  * counted byte by byte is a number of things times what one takes at most. */
 enum {
     PROGRAM_BYTES = 16 << 20,    /* code, libraries, the loop, the last log lines, both tables of prefixes */
-    PARSE_BYTES = 24 << 20,      /* one request body as a tree (API_JSON_VALUES_MAX) and what is made of it */
+    PARSE_BYTES = 24 << 20,      /* one request body as a tree (API_JSON_WEIGHT_MAX) and what is made of it */
     CONNECTION_BYTES = 2048 + HTTP_OWN_BYTES, /* net's, http's and libuv's records; the call's are in queue_bytes */
     WORKER_BYTES = 4096,         /* a worker's record with all it says of itself, its link's record */
     ACTOR_BYTES = 2048,          /* an actor's record with all texts, its seats in pools */

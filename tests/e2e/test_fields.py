@@ -159,6 +159,25 @@ def test_compressed_bodies(head, coding, status):
     assert got == status and (status == 200 or "content-encoding" in json.loads(text)["error"]["message"])
 
 
+def test_large_requests_for_vectors(head):
+    """Given what OpenAI's documentation allows, 2,048 texts, or 300,000 token ids in all; when it comes in one request; then each input has its
+    vector; one text more is refused with the limit."""
+    status, answer = head.post(EMBED, {"model": "vectors", "input": [f"text {i}" for i in range(2048)]})
+    assert status == 200 and [d["index"] for d in answer["data"]] == list(range(2048))
+    status, answer = head.post(EMBED, {"model": "vectors", "input": [[i % 200 for i in range(1000)]] * 300})
+    assert status == 200 and len(answer["data"]) == 300 and answer["usage"]["prompt_tokens"] == 300000
+    status, answer = head.post(EMBED, {"model": "vectors", "input": ["x"] * 2049})
+    assert status == 400 and "2048" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("path", [CHAT, TEXT])
+def test_biases_of_tokens_that_do_not_exist(head, path):
+    """Given a bias for a token id beyond the model's vocabulary; then it is refused with that id, not ignored."""
+    status, answer = send(head, path, logit_bias={"3": 1, "7654321": 5})
+    assert status == 400 and "logit_bias" in answer["error"]["message"] and "7654321" in answer["error"]["message"]
+    assert send(head, path, logit_bias={"3": 1})[0] == 200
+
+
 def test_request_ids_come_back(head):
     """Given a client with an id of its own for a request; then every answer has it in x-request-id, errors, too, and manta's own beside it; without
     one, x-request-id is manta's."""

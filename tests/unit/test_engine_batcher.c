@@ -274,7 +274,7 @@ static void a_prompt_longer_than_the_context_is_refused_at_once(void **state)
     assert_int_equal(a->done, 1);
     assert_int_equal(a->fault.err, ERR_CONTEXT);
     assert_non_null(strstr(a->fault.text, "the prompt has 2,051 tokens"));
-    assert_non_null(strstr(a->fault.text, "context is 2,048"));
+    assert_non_null(strstr(a->fault.text, "maximum context length is 2,048"));
     assert_false(batcher_step(w->batcher));
     world_free(w);
 }
