@@ -142,9 +142,17 @@ async def half_frames(head, swarm):
     yield sum(w.lost for w in liars)
 
 
+def held_bytes(head):
+    return next(p["bytes"] for p in head.status()["memory"]["parts"] if p["name"] == "http_held_bytes_max")
+
+
 async def long_prompts(head, swarm):
     """Requests that nobody takes, each with another prompt of 512 KiB: until the queue is full."""
-    clients = [await ask(head.port, chat("silent", f"{i} " * (512 * 1024 // (len(str(i)) + 1)))) for i in range(192)]
+    clients = []
+    for i in range(192):
+        clients.append(await ask(head.port, chat("silent", f"{i} " * (512 * 1024 // (len(str(i)) + 1)))))
+        if i % 16 == 15:  # what waits to be read has a limit of its own
+            await until("them to be read", lambda: held_bytes(head) < MIB)
     await until("refusals", lambda: sum(c.done.done() for c in clients) >= 50)
     yield 96 * MIB
     refused = sum(c.status == 429 for c in clients)
@@ -154,8 +162,8 @@ async def long_prompts(head, swarm):
 
 
 async def half_requests(head, swarm):
-    """Bodies of 2 MiB of which the last byte does not come; the next request of anybody is refused meanwhile."""
-    clients = [await ask(head.port, post("/v1/chat/completions", b"x" * (2 * MIB - 1), 2 * MIB)) for _ in range(60)]
+    """Bodies of 1 MiB of which the last byte does not come: the oldest give way."""
+    clients = [await ask(head.port, post("/v1/chat/completions", b"x" * (MIB - 1), MIB)) for _ in range(120)]
     await until("refusals", lambda: any(c.done.done() for c in clients))
     refused = sum(c.done.done() and c.status in (503, 0) for c in clients)  # 0: what it still sent was in the answer's way
     yield 120 * MIB
