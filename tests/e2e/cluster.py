@@ -239,6 +239,10 @@ class Api:
         """Waits until these members of the status have these values: wait_status(queued=2)."""
         wait_for(f"status {wanted}", lambda: all(self.status()[name] == value for name, value in wanted.items()))
 
+    def computes(self, node):
+        """Has that worker a job? In the status of a worker that was killed a job still runs until the head has heard of its end."""
+        return any(a["node"] == node and a["in_flight"] > 0 for a in self.status()["actor_list"])
+
     def tokens(self, n):
         """Waits until n tokens of the oldest request that runs have come; for requests that are not streamed."""
         def come():

@@ -74,9 +74,9 @@ def test_workers_killed_from_outside_condemn_nobody(cluster):
     head = cluster.head("--beat-ms", 100)
     cluster.pace(600000)  # no first token
     load = Load(head, [body])
-    for number in signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL:
-        worker = cluster.echo_worker(head, slow)
-        head.wait_status(running=1)
+    for k, number in enumerate((signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL)):
+        worker = cluster.echo_worker(head, slow, "--node", f"w{k}")
+        wait_for("it to have the job", lambda n=f"w{k}": head.computes(n))
         time.sleep(0.2)  # so that it most likely computes the prompt; the outcome is the same if it does not yet
         worker.send(number)
         assert worker.wait() == -number
