@@ -120,8 +120,22 @@ void memory_begin(struct head_program *p)
                  "less --queue-bytes and --answer-bytes", mib(theirs), mib(ours));
 }
 
+#ifdef __GLIBC__
+static void trim(void *data)
+{
+    (void)data;
+    malloc_trim(0);
+}
+#endif
+
+static void trimmed(void *data)
+{
+    struct head_program *p = data;
+    p->trims = false;
+}
+
 /* Pieces of a bad minute lie between others that live on, so the heap's end does not fall by itself. Looking through the
- * heap takes some milliseconds. */
+ * heap takes some milliseconds, giving hundreds of megabytes back some tens: not in a turn of the loop. */
 void memory_tend(struct head_program *p)
 {
     struct memory_part parts[MEMORY_PARTS_MAX];
@@ -133,8 +147,13 @@ void memory_tend(struct head_program *p)
     if (p->memory_peak - now < TEND_BYTES || now > p->memory_peak / 2)
         return;
     p->memory_peak = now;
+    if (p->trims)
+        return;
+    p->trims = true;
 #ifdef __GLIBC__
-    malloc_trim(0);
+    net_work(p->loop, trim, trimmed, p);
+#else
+    trimmed(p);
 #endif
 }
 

@@ -57,6 +57,7 @@ struct head_program {
     struct net_timer *page_turn;
     struct list desk;             /* desk_item.link: what waits for the other thread */
     bool desk_busy;
+    bool trims;                   /* memory is being given back, on another thread */
     struct list doomed;           /* calls to be ended after this round of effects */
     uint64_t answer_bytes;        /* what calls keep of answers: call.bytes, together */
     uint64_t link_bytes;          /* link.bytes, together */
