@@ -40,6 +40,7 @@ struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
     list_init(&a->expiring);
     list_init(&a->told);
     list_init(&a->carries);
+    list_init(&a->spent);
     return a;
 }
 
@@ -125,6 +126,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
 {
     MUST(ev->head < a->cfg.heads_n);
     agent_texts_free(a);
+    agent_kv_clear(a);
     a->fx = fx;
     agent_time(a, ev->now_us);
     if (!a->left || ev->kind == AGENT_DONE) /* after AG_EXIT only tickets still end */

@@ -55,8 +55,17 @@ static void carry_free(struct agent *a, struct agent_carry *c)
     list_remove(&c->link);
     a->carries_n--;
     a->moving_bytes -= c->bytes.n;
-    buf_fini(&c->bytes);
-    free(c);
+    list_push(&a->spent, &c->link);
+}
+
+void agent_kv_clear(struct agent *a)
+{
+    LIST_EACH_SAFE(at, nxt, &a->spent) {
+        struct agent_carry *c = list_item(at, struct agent_carry, link);
+        list_remove(at);
+        buf_fini(&c->bytes);
+        free(c);
+    }
 }
 
 static void say_nothing_saved(struct agent *a, const struct agent_job *j, struct str why)
@@ -287,6 +296,7 @@ void agent_kv_free(struct agent *a)
 {
     LIST_EACH_SAFE(at, nxt, &a->carries)
         carry_free(a, list_item(at, struct agent_carry, link));
+    agent_kv_clear(a);
     IDTAB_EACH(node, &a->jobs)
         agent_kv_forget(a, id_item(node, struct agent_job, node));
 }

@@ -142,6 +142,7 @@ struct agent {
     struct idtab jobs;   /* agent_job.node */
     struct wire_arena arena; /* owned: of a frame out of kept */
     struct list carries; /* agent_carry.link */
+    struct list spent;   /* agent_carry.link: of no use any more, but effects of this step may point to their bytes */
     uint32_t carries_n, saving_n, coming_n; /* saving, coming: jobs with `saving`, with kv_bytes */
     struct uplink uplinks[AGENT_HEADS_MAX];
     struct agent_actor actors[AGENT_ACTORS_MAX]; /* what every step looks at is before these: a worker's heartbeat touches few cache lines */
@@ -262,6 +263,8 @@ void agent_kv_drop(struct agent *a, uint32_t head, const struct wire_kv_drop *m)
 void agent_kv_prefilled(struct agent *a, struct agent_job *j);
 /* j has ended or will: what came for it is of no use. */
 void agent_kv_forget(struct agent *a, struct agent_job *j);
+/* What effects of the last step may have pointed to. */
+void agent_kv_clear(struct agent *a);
 /* The link to `head` is gone: nothing comes any more, nothing is pulled. */
 void agent_kv_lost(struct agent *a, uint32_t head);
 void agent_kv_tick(struct agent *a);
