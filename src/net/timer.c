@@ -32,7 +32,11 @@ static void arm(struct net_timer *t)
 {
     uint64_t now_us = clock_us();
     uint64_t wait_us = t->at_us > now_us ? t->at_us - now_us : 0;
-    MUST(uv_timer_start(&t->uv, on_timer, wait_us / 1000 + (wait_us % 1000 != 0), 0) == 0);
+    uint64_t wait_ms = wait_us / 1000 + (wait_us % 1000 != 0);
+    /* libuv's time stands still while it calls timers: one that is due now would be called again in this turn, and again. */
+    if (wait_ms == 0 && net_turn_spent(loop_of((uv_handle_t *)&t->uv)))
+        wait_ms = 1;
+    MUST(uv_timer_start(&t->uv, on_timer, wait_ms, 0) == 0);
 }
 
 static void on_timer_closed(uv_handle_t *h)

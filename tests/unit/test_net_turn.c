@@ -126,11 +126,40 @@ static void who_was_turned_away_comes_first(void **state)
     net_loop_free(loop);
 }
 
+static uint64_t rung_in[4];
+static unsigned rung;
+
+static void on_ring(struct net_timer *t, void *user_data)
+{
+    (void)user_data;
+    rung_in[rung++] = net_turns(loop)->n;
+    while (!net_turn_spent(loop))
+        spins++;
+    if (rung == 4)
+        net_loop_stop(loop);
+    else
+        net_timer_set(t, net_now_us(loop));
+}
+
+/* Given a timer that takes a whole turn and sets itself for now each time; then it rings once in a turn. */
+static void a_timer_for_now_waits_for_the_next_turn(void **state)
+{
+    (void)state;
+    loop = net_loop_new();
+    struct net_timer *t = net_timer_new(loop, on_ring, NULL);
+    net_timer_set(t, net_now_us(loop));
+    net_loop_run(loop);
+    for (unsigned i = 1; i < 4; i++)
+        assert_true(rung_in[i] > rung_in[i - 1]);
+    net_loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_is_read_once_a_turn),
         cmocka_unit_test(who_was_turned_away_comes_first),
+        cmocka_unit_test(a_timer_for_now_waits_for_the_next_turn),
     };
     return cmocka_run_group_tests_name("net_turn", tests, NULL, NULL);
 }
