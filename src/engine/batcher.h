@@ -71,7 +71,7 @@ struct batcher_event {
     uint32_t embedding_n;
 };
 
-/* Must not call the batcher. One TOKENS event per job and step at most. */
+/* Must not call the batcher. One TOKENS event per job and step, or several where tokens were withheld (batcher_submit()). */
 typedef void batcher_event_fn(const struct batcher_event *ev, void *user_data);
 
 struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *on_event, void *user_data);
@@ -82,7 +82,11 @@ void batcher_free(struct batcher *b);
  * replayed, not reported again. Errors come as DONE events, from within this call or a later step.
  *
  * An end-of-text token is not part of the answer and normally not reported. When text was held back until then, that
- * text comes with the end token's id, so that whoever resumes from the ids sent neither repeats nor loses it. */
+ * text comes with the end token's id, so that whoever resumes from the ids sent neither repeats nor loses it.
+ *
+ * Where a request with stop strings asks for log-probabilities or prompt ids as well, a token is reported once its whole text
+ * is known to be outside of a stop string, with exactly its own text; tokens that lie wholly in a met stop string are counted
+ * in completion_tokens and not reported. Up to WITHHELD_MAX (job.h) tokens wait for that. */
 void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
                     uint32_t resume_n);
 /* The same without a copy: r is one block (request_clone()), and is taken over. */

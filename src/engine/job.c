@@ -23,6 +23,7 @@ void job_free(struct job *j)
     if (j->sampler != NULL)
         j->ops->sampler_free(j->sampler);
     text_fini(&j->text);
+    free(j->withheld);
     buf_fini(&j->carry);
     free(j->tokens);
     free(j->resume);
@@ -91,7 +92,7 @@ int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_f
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab)
             return fault_set(f, ERR_INVALID, "token %d to resume from is not one of this model's %u", ids[i], vocab);
         *out_finish = job_add(j, ids[i]);
-        text_take(&j->text); /* was delivered with these tokens */
+        text_take_to(&j->text, job_withholds(j) ? UINT64_MAX : text_sure(&j->text)); /* was delivered with these tokens */
     }
     return 0;
 }

@@ -7,6 +7,25 @@
 #include "engine/prompt.h"
 #include "engine/text.h"
 
+enum { WITHHELD_MAX = 64 }; /* tokens; the oldest is reported when one more comes */
+
+/* A token as it was drawn, until it is reported. */
+struct drawn {
+    int32_t id;
+    float logprob;
+    uint32_t top_n;
+    struct engine_likely top[REQUEST_TOP_LOGPROBS_MAX]; /* the most likely ones in its place */
+    uint64_t start, end; /* its text, as positions of text.h: the characters that were whole with it */
+    uint8_t part_n;      /* bytes of the unfinished character behind them */
+};
+
+/* The youngest tokens of an answer whose text may yet turn out to be a stop string. Who asks for tokens beside the text is to
+ * have no tokens of a stop string either. */
+struct withheld {
+    struct drawn tokens[WITHHELD_MAX]; /* oldest first */
+    uint32_t n;
+};
+
 struct job {
     struct list link;      /* in the batcher's queue while it has no slot */
     uint64_t ticket;
@@ -29,6 +48,7 @@ struct job {
     struct buf carry;      /* owned; what another engine computed of it, until it has a slot; empty: nothing */
     struct engine_sampler *sampler; /* owned; from job_begin() on */
     struct text text;
+    struct withheld *withheld; /* owned; NULL: none were */
     double logprob_sum;    /* of the tokens drawn here; 0 where sampling.logprobs is off */
     uint64_t submitted_us, started_us, first_us, last_us;
 };
@@ -46,6 +66,13 @@ int job_begin(struct job *j, struct fault *f);
 /* Adds one token to the answer; what it adds to the text is then in text_take(). Returns how the answer ended, or
  * FINISH_NONE. An end-of-text token ends it and is not part of it. */
 enum finish job_add(struct job *j, int32_t id);
+
+/* Are its tokens withheld from reports while a stop string may have begun in their text? Where they are, the text that was
+ * delivered with n tokens ends where the n-th does. */
+static inline bool job_withholds(const struct job *j)
+{
+    return j->text.stops_n > 0 && (j->r->sampling.logprobs || j->r->sampling.prompt_ids);
+}
 
 /* Tokens of prompt and answer together. */
 static inline uint32_t job_tokens(const struct job *j)

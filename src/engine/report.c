@@ -1,3 +1,4 @@
+#include "base/alloc.h"
 #include "engine/state.h"
 
 enum { PIECE_BYTES = 256 }; /* of one token, as clients are told them; longer ones are cut */
@@ -36,7 +37,6 @@ void report_prefilled(struct batcher *b, const struct job *j)
 
 /* What clients are told of a token besides its text: the head has no vocabulary to look bytes up in. */
 struct about {
-    struct engine_likely top[REQUEST_TOP_LOGPROBS_MAX];
     struct str pieces[1 + REQUEST_TOP_LOGPROBS_MAX];
     char bytes[1 + REQUEST_TOP_LOGPROBS_MAX][PIECE_BYTES];
 };
@@ -47,31 +47,72 @@ static void add_piece(struct batcher *b, struct about *a, uint32_t i, int32_t id
     a->pieces[i] = str_n(a->bytes[i], (size_t)n);
 }
 
-static void tell_about(struct batcher *b, const struct job *j, uint32_t row, struct about *a, struct batcher_event *ev)
+static void tell_about(struct batcher *b, const struct drawn *t, struct about *a, struct batcher_event *ev)
 {
-    uint32_t n = j->r->sampling.top_logprobs;
-    n = n < REQUEST_TOP_LOGPROBS_MAX ? n : REQUEST_TOP_LOGPROBS_MAX;
-    ev->top_n = n > 0 ? b->ops->likely(b->engine, row, n, a->top) : 0;
-    ev->top = a->top;
+    ev->logprobs = &t->logprob;
+    ev->top_n = t->top_n;
+    ev->top = t->top;
     ev->pieces = a->pieces;
-    add_piece(b, a, 0, ev->ids[0]);
-    for (uint32_t i = 0; i < ev->top_n; i++)
-        add_piece(b, a, i + 1, a->top[i].token);
+    add_piece(b, a, 0, t->id);
+    for (uint32_t i = 0; i < t->top_n; i++)
+        add_piece(b, a, i + 1, t->top[i].token);
 }
 
-void report_token(struct batcher *b, struct job *j, uint32_t row, uint32_t first, int32_t id, float logprob)
+void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struct drawn *t)
+{
+    uint32_t n = j->r->sampling.logprobs ? j->r->sampling.top_logprobs : 0;
+    n = n < REQUEST_TOP_LOGPROBS_MAX ? n : REQUEST_TOP_LOGPROBS_MAX;
+    t->top_n = n > 0 ? b->ops->likely(b->engine, row, n, t->top) : 0;
+}
+
+static void report_with(struct batcher *b, const struct job *j, uint32_t first, const struct drawn *t, struct str text)
 {
     struct batcher_event ev = event_of(j, BATCHER_TOKENS);
     struct about about;
     ev.first = first;
-    ev.text = text_take(&j->text);
-    ev.ids = &id;
+    ev.text = text;
+    ev.ids = &t->id;
     ev.ids_n = 1;
-    if (j->r->sampling.logprobs) {
-        ev.logprobs = &logprob;
-        tell_about(b, j, row, &about, &ev);
-    }
+    if (j->r->sampling.logprobs)
+        tell_about(b, t, &about, &ev);
     report(b, &ev);
+}
+
+void report_token(struct batcher *b, struct job *j, uint32_t first, const struct drawn *t)
+{
+    report_with(b, j, first, t, text_take(&j->text));
+}
+
+static void report_oldest(struct batcher *b, struct job *j)
+{
+    struct withheld *w = j->withheld;
+    struct drawn t = w->tokens[0];
+    uint32_t first = j->answer_n - w->n;
+    memmove(w->tokens, w->tokens + 1, --w->n * sizeof *w->tokens);
+    report_with(b, j, first, &t, text_take_to(&j->text, t.end));
+}
+
+/* Can the oldest be reported? At the end of an answer all can that have a byte in the text. */
+static bool is_released(const struct job *j, const struct drawn *oldest, bool over)
+{
+    if (over)
+        return !j->text.stopped || oldest->start < text_made(&j->text);
+    return oldest->end + oldest->part_n <= text_sure(&j->text);
+}
+
+void report_withheld(struct batcher *b, struct job *j, const struct drawn *t, bool over)
+{
+    if (j->withheld == NULL)
+        j->withheld = xalloc(sizeof *j->withheld);
+    struct withheld *w = j->withheld;
+    if (t != NULL)
+        w->tokens[w->n++] = *t;
+    while (w->n > 0 && is_released(j, &w->tokens[0], over))
+        report_oldest(b, j);
+    if (over)
+        w->n = 0;
+    if (w->n == WITHHELD_MAX)
+        report_oldest(b, j);
 }
 
 static void end_job(struct batcher *b, struct job *j, struct batcher_event *ev)

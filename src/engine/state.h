@@ -3,7 +3,8 @@
  * Invariants:
  * B1  every ticket that was submitted gets exactly one DONE: submitted == done + in slots + queued.
  * B2  what a slot says it holds is what the engine's sequence holds: rows go in at slot.n, and slot.n follows.
- * B3  the ids of a job are reported gap-free and once, from the number of resumed ones on.
+ * B3  the ids of a job are reported gap-free and once, from the number of resumed ones on; where tokens are withheld
+ *     (job_withholds()), those of a met stop string never.
  * B4  a slot has at most one job; the queue holds at most queue_max beyond the free slots.
  * B5  a call has 1 … batch_rows_max rows; one for vectors has 1 … slots texts.
  * B6  text is reported only together with ids, so what was delivered is known from the ids (text.h).
@@ -52,8 +53,13 @@ static inline uint64_t batcher_now(const struct batcher *b)
 
 /* The prompt of j is computed, or the embedding about to be reported. */
 void report_prefilled(struct batcher *b, const struct job *j);
-/* Token number `first` of the answer, drawn from `row` of the last call, with the text that can be sent now. */
-void report_token(struct batcher *b, struct job *j, uint32_t row, uint32_t first, int32_t id, float logprob);
+/* Fills in t->top, where it was asked for: the most likely tokens of `row` of the last call. */
+void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struct drawn *t);
+/* Token number `first` of the answer, with the text that can be sent now. */
+void report_token(struct batcher *b, struct job *j, uint32_t first, const struct drawn *t);
+/* The same for a job that withholds tokens: calls on_event for each token that can be reported now, with its own text. t is
+ * the youngest; NULL: an end token was drawn. `over`: the answer is, and what is withheld now is never reported. */
+void report_withheld(struct batcher *b, struct job *j, const struct drawn *t, bool over);
 /* The end of a job that is in no slot and in no queue any more; frees it. */
 void report_end(struct batcher *b, struct job *j, enum finish finish);
 void report_fault(struct batcher *b, struct job *j, const struct fault *f);

@@ -1,6 +1,7 @@
 /* Invariants:
  * T1  what text_take() hands out is valid UTF-8, cut between characters.
- * T2  no byte of a met stop string is handed out, wherever the borders of tokens and steps lie. */
+ * T2  no byte of a met stop string is handed out, wherever the borders of tokens and steps lie; text_take_to() beyond
+ *     text_sure() is the caller's choice. */
 #include "engine/text.h"
 
 #include <stdlib.h>
@@ -46,8 +47,9 @@ static void feed_stops(struct text *t, char c)
             met = t->stops[i].s.n;
     if (met == 0)
         return;
-    MUST(t->out.n >= t->taken + met); /* T2: it was held back until now */
-    t->out.n -= met;
+    size_t left = t->out.n - t->taken;
+    MUST(met <= left || t->ahead); /* T2: it was held back until now */
+    t->out.n -= met < left ? met : left;
     t->stopped = true;
 }
 
@@ -166,14 +168,33 @@ bool text_waits(const struct text *t)
     return t->out.n > t->taken + held_back(t);
 }
 
+uint64_t text_made(const struct text *t)
+{
+    return t->before + t->out.n;
+}
+
+uint64_t text_sure(const struct text *t)
+{
+    size_t held = held_back(t), end = t->out.n > held ? t->out.n - held : 0;
+    MUST(held <= t->out.n - t->taken || t->ahead);
+    /* T1: a stop string is UTF-8 and so begins between characters; one that is not must not cut the text either. */
+    while (end > 0 && end < t->out.n && ((uint8_t)t->out.p[end] & 0xc0) == 0x80)
+        end--;
+    return t->before + end;
+}
+
 struct str text_take(struct text *t)
 {
+    return text_take_to(t, text_sure(t));
+}
+
+struct str text_take_to(struct text *t, uint64_t end)
+{
+    if (end > text_made(t))
+        end = text_made(t);
+    t->ahead = t->ahead || end > text_sure(t);
     buf_consume(&t->out, t->taken);
-    size_t held = held_back(t);
-    MUST(held <= t->out.n);
-    t->taken = t->out.n - held;
-    /* T1: a stop string is UTF-8 and so begins between characters; one that is not must not cut the text either. */
-    while (t->taken > 0 && t->taken < t->out.n && ((uint8_t)t->out.p[t->taken] & 0xc0) == 0x80)
-        t->taken--;
+    t->before += t->taken;
+    t->taken = end > t->before ? (size_t)(end - t->before) : 0;
     return str_n(t->out.p, t->taken);
 }

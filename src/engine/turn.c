@@ -80,34 +80,46 @@ uint32_t turn_rows_left(const struct batcher *b, uint32_t slot)
 
 /* ---- one decode call ---- */
 
+/* B6: text that was held back until the end goes out with the end token, so that a resumed job knows it did. */
+static void tell_drawn(struct batcher *b, struct job *j, const struct drawn *t, uint32_t index, enum finish finish)
+{
+    bool is_end_token = j->answer_n == index, withholds = job_withholds(j);
+    if (withholds)
+        report_withheld(b, j, is_end_token ? NULL : t, finish != FINISH_NONE);
+    if (is_end_token ? text_waits(&j->text) : !withholds)
+        report_token(b, j, index, t);
+}
+
 /* Draws the next token of a job from row `row` of the last call, and reports it. */
 static void draw(struct batcher *b, uint32_t slot, uint32_t row)
 {
     struct job *j = b->slots.slot[slot].job;
     uint32_t index = j->answer_n;
     last_words_computing(&j->ticket, 1);
-    float logprob = 0; /* a pass over the vocabulary, during which all but one compute thread wait: only for who asked */
-    int32_t id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index),
-                                      j->r->sampling.logprobs ? &logprob : NULL);
-    MUST(id >= 0 && (uint32_t)id < b->info->vocab);
+    struct drawn t = {.start = text_made(&j->text)};
+    /* A log-probability is a pass over the vocabulary, during which all but one compute thread wait: only for who asked. */
+    t.id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index),
+                                j->r->sampling.logprobs ? &t.logprob : NULL);
+    MUST(t.id >= 0 && (uint32_t)t.id < b->info->vocab);
+    report_find_top(b, j, row, &t);
     j->last_us = batcher_now(b);
     if (j->first_us == 0)
         j->first_us = j->last_us;
-    enum finish finish = job_add(j, id);
+    enum finish finish = job_add(j, t.id);
     bool is_end_token = j->answer_n == index;
+    t.end = text_made(&j->text);
+    t.part_n = j->text.part_n;
     if (!j->answering) {
         j->answering = true;
         report_prefilled(b, j);
     }
     if (!is_end_token) {
         MUST(j->answer_n == index + 1); /* B3 */
-        j->logprob_sum += logprob;
+        j->logprob_sum += t.logprob;
         b->answer_tokens++;
         b->last_token_us = j->last_us;
     }
-    /* B6: text that was held back until the end goes out with the end token, so that a resumed job knows it did. */
-    if (!is_end_token || text_waits(&j->text))
-        report_token(b, j, row, index, id, logprob);
+    tell_drawn(b, j, &t, index, finish);
     if (finish != FINISH_NONE)
         report_end(b, leave_slot(b, slot), finish);
 }

@@ -26,9 +26,11 @@ def requests(n):
         {**STREAM, "temperature": 1, "stop": ["light, the", " reef reef reef", "水 glide"]},
         {**STREAM, "temperature": 1, "n": 3},
         {**STREAM, "temperature": 1, "logprobs": 1},
+        {**STREAM, "temperature": 1, "logprobs": 2, "stop": [" a a a", " sea the sea", ". light", "aft reef"]},
         {"temperature": 1},
         {"temperature": 1, "n": 3},
         {"temperature": 0, "logprobs": 1},
+        {"temperature": 1, "logprobs": 1, "stop": [" wings wings", ", is a", "水 glide"]},
     ]
     return [{"prompt": f"{i}: tell me of rays", "seed": i, "max_tokens": 140, **kind}
             for i, kind in zip(range(n), itertools.cycle(kinds))]

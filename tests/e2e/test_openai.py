@@ -111,6 +111,46 @@ def test_logprobs_of_each_token(client):
     assert all(t.logprob <= 0 for t in tokens)
 
 
+def complete_with_tokens(client, stop=None, stream=False):
+    """Text, tokens as text, and their log-probabilities of a completion."""
+    answer = client.completions.create(model=MODEL, prompt="One, two, three, four, five,", max_tokens=24, temperature=0, logprobs=1,
+                                       stop=stop, stream=stream)
+    choices = [c.choices[0] for c in (answer if stream else [answer])]
+    tokens = [t for c in choices if c.logprobs for t in zip(c.logprobs.tokens, c.logprobs.token_logprobs)]
+    return "".join(c.text for c in choices), tokens
+
+
+def chat_with_tokens(client, stop=None, stream=False):
+    """The same of a chat."""
+    answer = chat(client, max_tokens=24, logprobs=True, top_logprobs=2, stop=stop, stream=stream)
+    choices = [c.choices[0] for c in (answer if stream else [answer])]
+    text = "".join((c.delta if stream else c.message).content or "" for c in choices)
+    return text, [(t.token, t.logprob) for c in choices if c.logprobs for t in c.logprobs.content]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("with_tokens", [complete_with_tokens, chat_with_tokens])
+def test_a_stop_string_is_cut_from_the_tokens_too(client, with_tokens, stream):
+    """Given an answer with log-probabilities; when it is asked for again with one to three of its tokens as stop string; then
+    it has the tokens before them and no others, with the same log-probabilities; with a stop string that begins within a
+    token, that token is the last one."""
+    whole, tokens = with_tokens(client)
+    assert "".join(t for t, _ in tokens) == whole
+    tried = 0
+    for k, n in ((3, 1), (5, 2), (7, 3), (10, 2)):
+        before, stop = "".join(t for t, _ in tokens[:k]), "".join(t for t, _ in tokens[k:k + n])
+        if whole.index(stop) != len(before):
+            continue
+        assert with_tokens(client, stop, stream) == (before, tokens[:k])
+        tried += 1
+        inside = stop[1:]
+        if len(tokens[k][0]) > 1 and whole.index(inside) == len(before) + 1:
+            assert with_tokens(client, inside, stream) == (before + stop[0], tokens[:k + 1])
+    assert tried > 0
+    false_start = tokens[4][0] + "never said"
+    assert with_tokens(client, false_start, stream) == (whole, tokens)
+
+
 def test_completions_go_on_from_the_text(client):
     """Given a text that everybody knows; when it is completed; then it goes on as everybody knows, plain and
     streaming alike."""
