@@ -238,6 +238,7 @@ async def story(head):
     for name, flood in running:
         pushed[name] = await anext(flood)
         seen[f"with {name}"] = pss_bytes(head.pid)
+    counted = sum(p["bytes"] for p in head.status()["memory"]["parts"] if p["name"] in FULL)
     for name, flood in reversed(running):
         assert await anext(flood) > 0, f"nobody was refused of {name}"
     assert not any(w.lost for w in silent)
@@ -246,7 +247,7 @@ async def story(head):
     swarm.leave()
     for c in clients:
         c.close()
-    return seen, pushed
+    return seen, pushed, counted
 
 
 @pytest.mark.timeout(900)
@@ -261,7 +262,7 @@ def test_memory_stays_within_its_budget(cluster, run):
     assert sum(p["bytes_max"] for p in budget["parts"]) == budget["bytes_max"]
     assert all(re.search(rf"^  {p['name']} .*; {re.escape(p['then'])}$", limits, re.M) for p in budget["parts"]), limits
     assert re.search(rf"memory_bytes_max +{budget['bytes_max']}$", limits, re.M)
-    seen, pushed = asyncio.run(story(head))
+    seen, pushed, counted = asyncio.run(story(head))
     for what, bytes_ in seen.items():
         print(f"{what}: {bytes_ / MIB:.1f} MiB", file=sys.stderr)
     print(f"budget: {budget['bytes_max'] / MIB:.1f} MiB; pushed: {sum(pushed.values()) / MIB:.0f} MiB", file=sys.stderr)
@@ -270,7 +271,8 @@ def test_memory_stays_within_its_budget(cluster, run):
     wait_for("closed connections", lambda: head.status()["head"]["connections"] <= 1)
     left = {p["name"]: p["bytes"] for p in head.status()["memory"]["parts"]}
     assert left["queue_bytes_max"] == left["answer_bytes_max"] == left["link_bytes_max"] == left["resume_bytes_max"] == 0, left
-    if not SANITIZED:
-        assert 0.8 * full <= seen["most of all"] <= budget["bytes_max"]
+    assert counted >= 0.8 * full
+    if not SANITIZED:  # a buffer that has just doubled counts whole, and is touched by half
+        assert 0.5 * full <= seen["most of all"] <= budget["bytes_max"]
         wait_for("what was freed to be given back", lambda: pss_bytes(head.pid) <= seen["with the idle streams"] + 8 * MIB)
         print(f"after all: {pss_bytes(head.pid) / MIB:.1f} MiB", file=sys.stderr)
