@@ -235,7 +235,7 @@ void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, ui
         c->found_full = true;
         job_next(s, w, j, 0);
     } else {
-        oracle_took(s, ((struct link *)table_get(&s->links, link))->far, w->id, run->job, run->attempt);
+        oracle_took(s, ((struct link *)table_get(&s->links, link))->far, w->id, j->call, run->job, run->attempt);
         slots_fill(s, w, e);
     }
 }

@@ -303,7 +303,7 @@ static void dialler_receive(struct sim *s, struct link *l, const struct packet *
             stranger_heard(s, l->stranger, &msg);
         if (w != NULL && msg.type == WIRE_adopt && (s->refused_job != msg.adopt.job || s->refused_link != l->id)) {
             engine_adopted(w, l->id, answer_call_of_stream(msg.adopt.stream), msg.adopt.branch);
-            oracle_took(s, l->far, w->id, msg.adopt.job, msg.adopt.attempt);
+            oracle_took(s, l->far, w->id, answer_call_of_stream(msg.adopt.stream), msg.adopt.job, msg.adopt.attempt);
         }
     }
 }

@@ -120,8 +120,23 @@ void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, 
 
 enum { FAIR_JOBS = 4 }; /* no job is smaller than the quiet tenant's by more than a rounding; a queue may be merged into another meanwhile */
 
-/* O10. Those for another model, and branches of a fan-out, are in other queues, and so may be those of a stream that came again: it goes
- * where its file is, whatever that is called by now. */
+/* Whether its actor has the model by the name that the client gave, so that both wait in one queue. */
+static bool is_same_queue(const struct sim *s, const struct call *c, uint64_t worker, uint32_t key)
+{
+    const struct worker *w = table_get(&s->workers, worker);
+    const char *model = w != NULL && key < SIM_ACTORS_MAX ? w->actors[key].model : NULL;
+    return model != NULL && strcmp(model, c->model) == 0;
+}
+
+/* Of a stream that came again, what had not begun goes before what the same tenant asked later; to others it does not count, since it
+ * may be in another queue: it goes where its file is, whatever that is called by now. */
+static void fair_count(const struct sim *s, struct call *c, uint64_t worker, uint32_t key)
+{
+    if (!c->spread && (c->returns == 0 || (c->tenant == 0 && is_same_queue(s, c, worker, key))))
+        c->head->sent[c->asked][c->tenant]++;
+}
+
+/* O10. Those for another model, and branches of a fan-out, are in other queues, and so may be those of a stream that came again. */
 static void fair_check(struct sim *s, const struct call *c)
 {
     if (c->tenant != 0 || c->count != 1 || c->hops > 0 || c->returns > 0)
@@ -148,7 +163,7 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
     struct run_seen *seen = run_seen(s, c, run->job, run->sampling.seed, run->attempt);
     if (first) {
         fair_check(s, c);
-        c->head->sent[c->asked][c->tenant] += !c->spread && c->returns == 0;
+        fair_count(s, c, worker, run->key);
     }
     sim_trace(s, "run", c->model, c->id, run->job, run->attempt);
     SIM_MUST(s, c->crashes < 2 || !c->crashed_alone, "O5: what crashed %u workers is given to another one", c->crashes);
@@ -164,9 +179,10 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
     share_probe(s, c, worker, run);
 }
 
-void oracle_took(struct sim *s, const struct coordinator *by, uint64_t worker, uint64_t job, uint32_t attempt)
+/* The call is that of the message itself: what a former head sent, and was held up on its way, may have the number of another job here. */
+void oracle_took(struct sim *s, const struct coordinator *by, uint64_t worker, uint64_t call, uint64_t job, uint32_t attempt)
 {
-    struct call *c = job < by->jobs_cap ? table_get(&s->calls, by->call_of_job[job]) : NULL;
+    struct call *c = table_get(&s->calls, call);
     const struct run_seen *seen = c != NULL && c->state == CALL_OPEN && c->head == by ? run_find(c, job) : NULL;
     if (seen != NULL && seen->attempt == attempt)
         c->branches[seen->seed - c->seed].holder = worker;

@@ -448,7 +448,7 @@ void oracle_run(struct sim *s, const struct coordinator *by, uint64_t worker, co
 void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wire_crashed *m);
 void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, const struct wire_adopt *adopt);
 /* That worker took it: an older attempt may come later than the present one, and another head's after it. */
-void oracle_took(struct sim *s, const struct coordinator *by, uint64_t worker, uint64_t job, uint32_t attempt);
+void oracle_took(struct sim *s, const struct coordinator *by, uint64_t worker, uint64_t call, uint64_t job, uint32_t attempt);
 /* That head hears that a worker had no room, or takes no jobs. */
 void oracle_refused(struct sim *s, const struct coordinator *by, const struct wire_done *done);
 /* An engine works on a call: it may, while the call is open and a little longer; adrift, as long as it is kept. */
