@@ -55,6 +55,10 @@ static void write_error(struct jout *j, const struct fault *f, const char *param
         jout_str(j, str_of(code));
     else
         jout_null(j);
+    if (f->err == ERR_CONTEXT && f->limit > 0) { /* as llama-server's clients know them */
+        jout_put_uint(j, "n_prompt_tokens", f->count);
+        jout_put_uint(j, "n_ctx", f->limit);
+    }
     jout_object_end(j);
     jout_object_end(j);
 }

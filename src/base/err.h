@@ -5,6 +5,8 @@
 #ifndef MANTA_BASE_ERR_H
 #define MANTA_BASE_ERR_H
 
+#include <stdint.h>
+
 /*   name          no  exit  http  api type                     in plain words */
 #define ERR_TABLE(E)                                                                                   \
     E(ERR_FAILED, 1, 1, 500, "server_error", "it failed")                                              \
@@ -55,6 +57,7 @@ const char *err_api_type(int err);
 struct fault {
     int err;        /* 0 or an enum err */
     char text[480]; /* terminated; empty while err is 0 */
+    uint32_t count, limit; /* what was counted and how much is allowed, for programs; fault_set() makes both 0: not known */
 };
 
 /* Fills f (f may be NULL) and returns err, so that `return fault_set(f, ERR_INVALID, "…")` reads well. The sentence becomes one

@@ -186,7 +186,8 @@ static struct pool *pool_of(const struct head *h, const struct seek *s)
 
 static void make_jobs(struct head *h, struct call *call, const struct seek *s)
 {
-    static const struct fault too_long = {ERR_TOO_LARGE, "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
+    static const struct fault too_long = {.err = ERR_TOO_LARGE,
+                                          .text = "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
     uint32_t n = branches_n(s);
     for (; call->branches < n; call->branches++) {
         const struct found *f = call->branches < s->found_n ? &s->found[call->branches] : NULL;

@@ -236,6 +236,8 @@ static void done_fault(const struct job *job, const struct wire_done *m, struct 
         fault_set(f, err, "%s on actor %u of worker '%s'", err_text(err), (unsigned)a->node.id, a->worker->name);
     else
         fault_set(f, err, "%.*s", STR_ARG(m->message));
+    f->count = m->count;
+    f->limit = m->limit;
 }
 
 /* The worker counts what it drew itself; what others drew before, we have counted. An end token that came with held-back

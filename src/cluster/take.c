@@ -113,7 +113,8 @@ const struct wire_moved_job *head_moved_job(const struct wire_moved_job *const *
 /* Of a branch that is not told of it is known that it has ended: its worker has all of it. */
 static void make_job(struct head *h, struct call *call, const struct head_event *ev, uint32_t branch)
 {
-    static const struct fault too_long = {ERR_TOO_LARGE, "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
+    static const struct fault too_long = {.err = ERR_TOO_LARGE,
+                                          .text = "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
     const struct wire_moved_job *told = head_moved_job(ev->moved_jobs, ev->moved_jobs_n, branch);
     struct wire_moved_job m = told != NULL ? *told : (struct wire_moved_job){.branch = branch, .attempt = 1};
     if (m.attempt == 0 && h->queued - h->requeued >= h->cfg.queue_jobs_max)

@@ -34,8 +34,11 @@ static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
 static int too_long(const char *about, uint64_t tokens, uint32_t context, struct fault *f)
 {
     char has[GROUPED_BYTES], may[GROUPED_BYTES];
-    return fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, the model's maximum context length is %s tokens: shorten the prompt", about,
-                     grouped(tokens, has), grouped(context, may));
+    fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, the model's maximum context length is %s tokens: shorten the prompt", about,
+              grouped(tokens, has), grouped(context, may));
+    f->count = tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
+    f->limit = context;
+    return ERR_CONTEXT;
 }
 
 /* ---- is it short enough? ---- */
@@ -83,7 +86,9 @@ static int check_beginning(const struct making *m, struct str text, struct engin
     int err = tokenize(m, str_n(text.p, plausible), out, f);
     if (err != 0 || out->n <= m->info->context)
         return err;
-    return too_long("about ", (uint64_t)((double)out->n * (double)text.n / (double)plausible), m->info->context, f);
+    too_long("about ", (uint64_t)((double)out->n * (double)text.n / (double)plausible), m->info->context, f);
+    f->count = out->n; /* the least it has */
+    return f->err;
 }
 
 static int take_text(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)

@@ -20,7 +20,10 @@ static void name_input(struct call *c, uint32_t index, struct fault *f)
     if (c->api.request.inputs_n < 2)
         return;
     snprintf(c->param, sizeof c->param, "input[%u]", index);
-    fault_set(f, f->err, "%s: %s", c->param, f->text);
+    struct fault was = *f;
+    fault_set(f, was.err, "%s: %s", c->param, was.text);
+    f->count = was.count;
+    f->limit = was.limit;
 }
 
 void answer_vector_done(struct head_program *p, struct call *c, uint32_t index)

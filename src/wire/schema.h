@@ -122,6 +122,8 @@
     F(U8, finish, "enum finish") \
     F(U16, error, "-(enum err) when finish is FINISH_ERROR, else 0") \
     F(STR, message, "the error in a sentence") \
+    F(U32, count, "of a prompt that is too long: its tokens, or the least it has; else 0") \
+    F(U32, limit, "and the most it may have; else 0") \
     F(U32, prompt_tokens, "tokens of the prompt") \
     F(U32, cached_tokens, "of those, from the prefix cache") \
     F(U32, completion_tokens, "tokens generated, the end-of-text token not counted") \

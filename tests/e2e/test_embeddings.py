@@ -204,6 +204,7 @@ def test_text_longer_than_the_model(vectors):
     error = embed(vectors, 400, model=MINILM, input=["short", "word " * 600])
     assert error["code"] == "context_length_exceeded" and error["param"] == "input[1]"
     assert "602 tokens" in error["message"] and "512" in error["message"]
+    assert (error["n_prompt_tokens"], error["n_ctx"]) == (602, 512)
     assert "513 tokens" in embed(vectors, 400, model=MINILM, input=[[101] * 513])["message"]
     assert len(embed(vectors, model=MINILM, input=["word " * 510])["data"]) == 1
 

@@ -295,10 +295,12 @@ static void a_huge_prompt_is_refused_by_its_size_or_its_beginning(void **state)
     uint32_t least = (8 * 1024 * 1024 - 1 + longest - 1) / longest;
     snprintf(want, sizeof want, "at least %u,%03u tokens", least / 1000, least % 1000);
     assert_non_null(strstr(w->answers[t].fault.text, want));
+    assert_true(w->answers[t].fault.count == least && w->answers[t].fault.limit == 4096);
     text[longest * 4096] = '\0';
     r = completion(text, 0);
     t = world_submit(w, &r);
     assert_int_equal(w->answers[t].fault.err, ERR_CONTEXT);
+    assert_true(w->answers[t].fault.count > 4096 && w->answers[t].fault.limit == 4096);
     free(text);
     world_free(w);
 }
