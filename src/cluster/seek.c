@@ -103,7 +103,7 @@ void head_seeks_free(struct head *h)
 static void seek_fail(struct head *h, struct seek *s, int err, const char *why)
 {
     struct fault f = {0};
-    fault_set(&f, err, "this stream cannot go on here: %s", why);
+    fault_set(&f, err, "this stream cannot be resumed here: %s", why);
     head_call_refuse(h, s->call, &f, err == ERR_BUSY ? RETRY_S : 0);
     seek_free(h, s);
 }

@@ -98,7 +98,7 @@ static void a_part_that_had_not_begun_needs_room_in_the_queue(void **state)
     s.cfg.queue_jobs_max = 1;
     given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprompt 2\nresume 5 stream=77 said=1,0\nheld 1 stream=77 found=1 ids=1 seed=9\n");
     story(&s, "> held 1 stream=77\n"
-              "failed 5 ERR_BUSY: this stream cannot go on here: the queue is full: 1 of 1 requests wait "
+              "failed 5 ERR_BUSY: this stream cannot be resumed here: the queue is full: 1 of 1 requests wait "
               "(queue_jobs_max); come back in 5 s retry=1\n");
     story_end(&s);
 }
@@ -190,7 +190,7 @@ static void nobody_has_it(void **state)
               "send 2 seek stream=77 said=2\n"
               "> held 1 stream=77\n"
               "> held 2 stream=77\n"
-              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it; POST its request again with this "
+              "failed 5 ERR_NOT_FOUND: this stream cannot be resumed here: no worker has anything of it; POST its request again with this "
               "Last-Event-ID, and it is computed again\n");
     story_end(&s);
 }
@@ -230,7 +230,7 @@ static void a_new_head_gives_up_when_its_workers_should_be_back(void **state)
     given(&s, "open 1\nhello 1 node=a\nactor 1\nresume 5 stream=77 said=1\nheld 1 stream=77\nwait 2000\nbeat 1\nwait 2000\nbeat 1\n"
               "wait 2000\nbeat 1\nwait 2000\nbeat 1\nwait 1900\nbeat 1\n");
     story(&s, "> wait 200\n"
-              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: no worker has anything of it; POST its request again with this "
+              "failed 5 ERR_NOT_FOUND: this stream cannot be resumed here: no worker has anything of it; POST its request again with this "
               "Last-Event-ID, and it is computed again\n");
     story_end(&s);
 }
@@ -331,7 +331,7 @@ static void a_branch_of_which_the_client_has_a_part_must_be_there(void **state)
     struct story s = two_workers();
     given(&s, "resume 5 stream=77 said=2,1\nheld 1 stream=77\nheld 2 stream=77 found=1 ids=2 seed=9\n");
     story(&s, "> held 2 stream=77\n"
-              "failed 5 ERR_NOT_FOUND: this stream cannot go on here: a part of it is kept by no worker; POST its request again with this "
+              "failed 5 ERR_NOT_FOUND: this stream cannot be resumed here: a part of it is kept by no worker; POST its request again with this "
               "Last-Event-ID, and it is computed again\n");
     story_end(&s);
 }
@@ -414,7 +414,7 @@ static void streams_that_are_looked_for_are_bounded(void **state)
               "> resume 6 stream=78 said=1\n"
               "failed 6 ERR_BUSY: 1 streams are looked for already (seeks_max); come back in 1 s retry=1\n"
               "> resume 7 stream=77 said=1\n" /* the same client again */
-              "failed 5 ERR_CANCELLED: this stream cannot go on here: its client has come again\n");
+              "failed 5 ERR_CANCELLED: this stream cannot be resumed here: its client has come again\n");
     story_end(&s);
 }
 
