@@ -202,7 +202,7 @@ static void what_surely_does_not_fit_is_not_tokenized(void **state)
         struct prompt p = prompt_make(ops, e, i == 0 ? &text : &chat, &none);
         assert_int_equal(p.fault.err, ERR_CONTEXT);
         assert_non_null(strstr(p.fault.text, "at least 49,"));
-        assert_non_null(strstr(p.fault.text, "context is 512: shorten the prompt"));
+        assert_non_null(strstr(p.fault.text, "maximum context length is 512 tokens: shorten the prompt"));
     }
     free(spaces);
     free(letters);
