@@ -288,24 +288,25 @@ def test_head_and_workers_are_lost_together(cluster, heads):
     addresses = ",".join(h.address for h in [first, *others])
     workers = [cluster.echo_worker(addresses, SCRIPT, "--slots", 8) for _ in range(2)]
     first.wait_ready(actors=2)
-    begun = threading.Event()
+    cluster.pace(100)
     travellers = [Traveller([first, *others], body) for body in asked]
+    lost = []
 
     def fault():
         running(first, len(asked))
-        begun.wait(60)
+        on_their_way(travellers, len(asked), events=5)
         for process in (first, *workers):
-            process.kill()
+            lost.append(process.kill())
+        cluster.pace(0)
         if not others:
             cluster.head(port=port)
         cluster.echo_worker(addresses, SCRIPT, "--slots", 40)
     strike = threading.Thread(target=fault)
     strike.start()
-    event = travellers[0].answer.event
-    travellers[0].answer.event = lambda data: (event(data), begun.set() if len(travellers[0].answer.times) > 5 else None)
     answers = together(len(asked), lambda i: travellers[i].go())
     strike.join()
     compare(answers, expected)
+    assert lost == [-signal.SIGKILL] * 3 and all(t.tries >= 2 for t in travellers)
 
 
 def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):
