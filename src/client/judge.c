@@ -87,8 +87,9 @@ struct judgement judge_answer(const struct answer *twin, const struct answer *go
         j.why = got->why[0] != '\0' ? got->why : "it ended without its end";
         return j;
     }
-    bool end_told = stops && strcmp(got->finish, "stop") == 0 && got->told == got->completion_tokens + 1;
-    if (got->told != got->completion_tokens && !end_told) {
+    /* Tokens inside a met stop string are counted and not told; an end token that released text is told and not counted. */
+    bool stopped = stops && strcmp(got->finish, "stop") == 0 && got->told <= got->completion_tokens + 1;
+    if (got->told != got->completion_tokens && !stopped) {
         j.malformed = true;
         j.why = got->told < got->completion_tokens ? "fewer tokens were told than counted" : "more tokens were told than counted";
         return j;

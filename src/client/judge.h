@@ -33,9 +33,9 @@ struct judgement {
 };
 
 /* Both were asked for with log-probabilities, so each token is told exactly once; with `stops` (stop strings) perhaps also the
- * token at which the answer ended. `exact`: what differs must be a fault. Otherwise a whole answer whose tokens were told once
- * each may have gone another way, and its differences are changes; but where nothing else differs than that pieces are missing
- * or came twice, of as many tokens with the same end, that is no other way. */
+ * token at which the answer ended, and none of the tokens of a stop string that was met. `exact`: what differs must be a fault.
+ * Otherwise a whole answer whose tokens were told once each may have gone another way, and its differences are changes; but where
+ * nothing else differs than that pieces are missing or came twice, of as many tokens with the same end, that is no other way. */
 struct judgement judge_answer(const struct answer *twin, const struct answer *got, bool stops, bool exact);
 
 #endif

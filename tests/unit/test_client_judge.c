@@ -106,7 +106,8 @@ static void tokens_told_must_be_those_counted(void **state)
         bool stops;
         const char *finish;
         bool malformed;
-    } cases[] = {{8, false, "length", true}, {10, false, "stop", true}, {10, true, "stop", false}, {10, true, "length", true}, {8, true, "stop", true}};
+    } cases[] = {{8, false, "length", true}, {10, false, "stop", true}, {10, true, "stop", false}, {10, true, "length", true}, {8, true, "stop", false},
+                 {8, true, "length", true}, {11, true, "stop", true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct answer a = answer(STORY);
         a.told = cases[i].told;
