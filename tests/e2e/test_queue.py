@@ -72,7 +72,7 @@ def test_a_key_that_floods_does_not_hold_up_another(cluster, tmp_path):
         cluster.pace(HELD)
         before = len(asking.done)
         asking.ask("ben", headers)
-        wait_for("ben to wait", lambda: any(t["name"] == "ben" and t["queued"] for t in head.get("/manta/status", headers=anna)["tenants"]))
+        wait_for("ben to wait", lambda: any(t["name"] == "ben" and t["queued"] for t in head.get("/manta/status", headers=ben)["tenants"]))
         cluster.pace(5)
         wait_for("ben's answer", lambda: "ben" in asking.names()[before:])
         assert asking.names()[before:].index("ben") <= 3, asking.names()[before:]
