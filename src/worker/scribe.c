@@ -151,6 +151,21 @@ static void *lane_thread(void *arg)
     return NULL;
 }
 
+/* A stack counts in the limit that --memory sets (RLIMIT_DATA) as if all of it were used: where it has no room, a smaller one does,
+ * and only the longest words are refused. */
+static void start_lane(struct lane *l, size_t stack_bytes)
+{
+    enum { STACK_BYTES_MIN = 512 << 10 };
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    for (int err = -1; err != 0; stack_bytes /= 2) {
+        MUST(stack_bytes >= STACK_BYTES_MIN);
+        MUST(pthread_attr_setstacksize(&attr, stack_bytes) == 0);
+        err = pthread_create(&l->thread, &attr, lane_thread, l);
+    }
+    pthread_attr_destroy(&attr);
+}
+
 struct scribe *scribe_new(const struct scribe_config *cfg)
 {
     struct scribe *s = xalloc(sizeof *s);
@@ -161,11 +176,7 @@ struct scribe *scribe_new(const struct scribe_config *cfg)
         l->scribe = s;
         list_init(&l->tasks);
         pthread_cond_init(&l->wake, NULL);
-        pthread_attr_t attr;
-        pthread_attr_init(&attr);
-        MUST(pthread_attr_setstacksize(&attr, i == LONG ? SCRIBE_LONG_STACK : SCRIBE_SHORT_STACK) == 0);
-        MUST(pthread_create(&l->thread, &attr, lane_thread, l) == 0);
-        pthread_attr_destroy(&attr);
+        start_lane(l, i == LONG ? SCRIBE_LONG_STACK : SCRIBE_SHORT_STACK);
     }
     return s;
 }
