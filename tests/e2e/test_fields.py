@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from cluster import Cluster
+
 CHAT, TEXT, ASK, EMBED = "/v1/chat/completions", "/v1/completions", "/manta/process_prompt", "/v1/embeddings"
 BASE = {
     CHAT: {"messages": [{"role": "user", "content": "hi"}]},
@@ -63,7 +65,6 @@ HINTS = [("id_slot", 1), ("n_keep", 4), ("n_discard", 3), ("n_cache_reuse", 256)
 @pytest.fixture(scope="module")
 def head(tmp_path_factory):
     """A head with a model that answers and one that makes vectors."""
-    from cluster import Cluster
     with Cluster(tmp_path_factory.mktemp("fields"), "head") as c:
         head = c.head()
         c.echo_worker(head, "echo:tokens=30", "--model", "echo:name=vectors,embed=8")
