@@ -1,8 +1,9 @@
-/* Child processes: started, listened to line by line, reaped.
+/* Child processes: started, listened to, written to, reaped.
  *
- * stdout and stderr of a child are one pipe, so its lines keep their order. When it has ended, what is left in the pipe
+ * stdout and stderr of a child that is read line by line are one pipe, so its lines keep their order. When it has ended, what is left in the pipe
  * is read before on_exit: its last words matter most. A grandchild that keeps the pipe open is not waited for. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,8 +23,15 @@ enum {
 struct net_child {
     struct net_object object; /* first */
     uv_process_t process;
-    uv_pipe_t output;         /* in use when on_line is set */
-    unsigned open_handles;    /* of the two above */
+    uv_pipe_t output;         /* in use when on_line or on_out is set */
+    uv_pipe_t errors;         /* in use when on_err is set */
+    uv_pipe_t input;          /* in use with pipe_input, until it ends */
+    bool has_output, has_errors;
+    bool has_input;           /* open, and may be written to */
+    bool input_ends;          /* open until all of it is written */
+    unsigned open_handles;    /* of the four above */
+    uv_shutdown_t input_end;
+    size_t unread;            /* bytes written that it has not read yet */
     struct buf line;          /* owned; the unfinished line */
     struct net_child_config cfg; /* argv and env_add are not kept */
     int64_t status;
@@ -66,24 +74,104 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(loop_of(h)->read_bytes, NET_READ_BYTES);
 }
 
+static void give_bytes(struct net_child *c, const uv_pipe_t *from, const char *p, size_t n)
+{
+    if (c->cfg.on_line != NULL)
+        add_output(c, p, n);
+    else if (!c->abandoned)
+        (from == &c->output ? c->cfg.on_out : c->cfg.on_err)(c, str_n(p, n), c->cfg.user_data);
+}
+
 static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
     if (n > 0)
-        add_output(stream->data, bytes->base, (size_t)n);
+        give_bytes(stream->data, (const uv_pipe_t *)stream, bytes->base, (size_t)n);
     /* at its end libuv stops reading by itself; the process may well go on without output */
 }
 
-static void read_last_words(struct net_child *c)
+static void read_rest(struct net_child *c, uv_pipe_t *from)
 {
     uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&c->output, &fd) != 0)
+    if (uv_fileno((uv_handle_t *)from, &fd) != 0)
         return;
     char bytes[4096];
     ssize_t n = 0;
     for (size_t sum = 0; sum < LAST_WORDS_BYTES_MAX && (n = read(fd, bytes, sizeof bytes)) > 0; sum += (size_t)n)
-        add_output(c, bytes, (size_t)n);
+        give_bytes(c, from, bytes, (size_t)n);
+}
+
+static void read_last_words(struct net_child *c)
+{
+    if (c->has_output)
+        read_rest(c, &c->output);
+    if (c->has_errors)
+        read_rest(c, &c->errors);
     if (c->line.n > 0)
         give_line(c);
+}
+
+/* ---- its input ---- */
+
+struct input_write {
+    uv_write_t request; /* first */
+    size_t n;
+    char bytes[];
+};
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct input_write *w = (struct input_write *)request;
+    struct net_child *c = request->data;
+    (void)status; /* it reads no more: its end will say why */
+    c->unread -= w->n;
+    free(w);
+}
+
+int net_child_write(struct net_child *c, struct str bytes)
+{
+    if (!c->has_input || !c->running)
+        return ERR_NET;
+    if (bytes.n > NET_CHILD_INPUT_BYTES_MAX - c->unread)
+        return ERR_TOO_LARGE;
+    struct input_write *w = xalloc(sizeof *w + bytes.n);
+    w->n = bytes.n;
+    w->request.data = c;
+    if (bytes.n > 0)
+        memcpy(w->bytes, bytes.p, bytes.n);
+    uv_buf_t out = uv_buf_init(w->bytes, (unsigned)bytes.n);
+    if (uv_write(&w->request, (uv_stream_t *)&c->input, &out, 1, on_written) != 0) {
+        free(w);
+        return ERR_NET;
+    }
+    c->unread += bytes.n;
+    return 0;
+}
+
+static void on_child_closed(uv_handle_t *h);
+
+static void close_input(struct net_child *c)
+{
+    c->has_input = c->input_ends = false;
+    uv_close((uv_handle_t *)&c->input, on_child_closed);
+}
+
+static void on_input_shut(uv_shutdown_t *request, int status)
+{
+    struct net_child *c = request->data;
+    (void)status;
+    if (c->input_ends)
+        close_input(c);
+}
+
+void net_child_end_input(struct net_child *c)
+{
+    if (!c->has_input)
+        return;
+    c->has_input = false;
+    c->input_ends = true;
+    c->input_end.data = c;
+    if (uv_shutdown(&c->input_end, (uv_stream_t *)&c->input, on_input_shut) != 0)
+        close_input(c);
 }
 
 /* ---- the end ---- */
@@ -101,9 +189,14 @@ static void on_child_closed(uv_handle_t *h)
 
 static void close_handles(struct net_child *c)
 {
-    uv_close((uv_handle_t *)&c->process, on_child_closed);
-    if (c->cfg.on_line != NULL)
+    if (c->process.type == UV_PROCESS) /* else it did not come to that */
+        uv_close((uv_handle_t *)&c->process, on_child_closed);
+    if (c->has_output)
         uv_close((uv_handle_t *)&c->output, on_child_closed);
+    if (c->has_errors)
+        uv_close((uv_handle_t *)&c->errors, on_child_closed);
+    if (c->has_input || c->input_ends)
+        close_input(c);
 }
 
 static void on_process_exit(uv_process_t *process, int64_t status, int signum)
@@ -112,8 +205,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signum)
     c->running = false;
     c->status = status;
     c->signum = signum;
-    if (c->cfg.on_line != NULL)
-        read_last_words(c);
+    read_last_words(c);
     close_handles(c);
 }
 
@@ -155,19 +247,35 @@ static const char **make_env(const char *const *add)
     return env;
 }
 
-static int spawn(struct net_child *c, const struct net_child_config *cfg, int output_fd)
+struct pipes {
+    int out, err, in; /* the child's ends, which are ours to close; -1: none */
+};
+
+static void pipes_close(const struct pipes *p)
+{
+    const int fds[] = {p->out, p->err, p->in};
+    for (int i = 0; i < 3; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+}
+
+static int spawn(struct net_child *c, const struct net_child_config *cfg, const struct pipes *p)
 {
     const char **env = cfg->env_add != NULL ? make_env(cfg->env_add) : NULL;
+    int out = p->out >= 0 ? p->out : STDOUT_FILENO;
+    int err = p->err >= 0 ? p->err : p->out >= 0 ? p->out : STDERR_FILENO;
     uv_stdio_container_t stdio[3] = {
-        {.flags = cfg->keep_input ? UV_INHERIT_FD : UV_IGNORE, .data.fd = STDIN_FILENO},
-        {.flags = UV_INHERIT_FD, .data.fd = output_fd >= 0 ? output_fd : STDOUT_FILENO},
-        {.flags = UV_INHERIT_FD, .data.fd = output_fd >= 0 ? output_fd : STDERR_FILENO},
+        {.flags = cfg->keep_input || p->in >= 0 ? UV_INHERIT_FD : UV_IGNORE, .data.fd = p->in >= 0 ? p->in : STDIN_FILENO},
+        {.flags = UV_INHERIT_FD, .data.fd = out},
+        {.flags = UV_INHERIT_FD, .data.fd = err},
     };
     uv_process_options_t options = {
         .exit_cb = on_process_exit,
         .file = cfg->argv[0],
         .args = (char **)(uintptr_t)cfg->argv, /* libuv does not write to them */
         .env = (char **)(uintptr_t)env,
+        .flags = cfg->own_group ? UV_PROCESS_DETACHED : 0,
         .stdio_count = 3,
         .stdio = stdio,
     };
@@ -177,46 +285,77 @@ static int spawn(struct net_child *c, const struct net_child_config *cfg, int ou
 }
 
 /* Reading starts before the child does: then nothing can fail once it runs. */
-static int open_output(struct net_child *c, struct net_loop *l, int *out_child_fd)
+static int open_reading(struct net_child *c, uv_pipe_t *pipe, bool *out_has, int *out_child_fd)
 {
     uv_file fds[2];
     int r = uv_pipe(fds, UV_NONBLOCK_PIPE, 0);
     if (r < 0)
         return r;
-    MUST(uv_pipe_init(&l->uv, &c->output, 0) == 0);
-    c->output.data = c;
+    MUST(uv_pipe_init(c->process.loop, pipe, 0) == 0);
+    pipe->data = c;
+    *out_has = true;
     c->open_handles++;
-    MUST(uv_pipe_open(&c->output, fds[0]) == 0);
-    MUST(uv_read_start((uv_stream_t *)&c->output, on_alloc, on_output) == 0);
+    MUST(uv_pipe_open(pipe, fds[0]) == 0);
+    MUST(uv_read_start((uv_stream_t *)pipe, on_alloc, on_output) == 0);
     *out_child_fd = fds[1];
     return 0;
+}
+
+static int open_input(struct net_child *c, int *out_child_fd)
+{
+    uv_file fds[2];
+    int r = uv_pipe(fds, 0, UV_NONBLOCK_PIPE);
+    if (r < 0)
+        return r;
+    MUST(uv_pipe_init(c->process.loop, &c->input, 0) == 0);
+    c->input.data = c;
+    c->has_input = true;
+    c->open_handles++;
+    MUST(uv_pipe_open(&c->input, fds[1]) == 0);
+    *out_child_fd = fds[0];
+    return 0;
+}
+
+static int open_pipes(struct net_child *c, struct pipes *p)
+{
+    const struct net_child_config *cfg = &c->cfg;
+    int r = 0;
+    if (cfg->on_line != NULL || cfg->on_out != NULL)
+        r = open_reading(c, &c->output, &c->has_output, &p->out);
+    if (r == 0 && cfg->on_line == NULL && cfg->on_err != NULL)
+        r = open_reading(c, &c->errors, &c->has_errors, &p->err);
+    if (r == 0 && cfg->pipe_input)
+        r = open_input(c, &p->in);
+    return r;
 }
 
 struct net_child *net_spawn(struct net_loop *l, const struct net_child_config *cfg, struct fault *f)
 {
     struct net_child *c = xalloc(sizeof *c);
-    int output_fd = -1;
+    struct pipes pipes = {.out = -1, .err = -1, .in = -1};
+    MUST((cfg->on_out == NULL) == (cfg->on_err == NULL));
     c->object.end = end_child;
     c->line = buf_max(LINE_BYTES_MAX + 1);
     c->cfg = *cfg;
     c->process.data = c;
-    c->open_handles = 1;
-    int r = cfg->on_line != NULL ? open_output(c, l, &output_fd) : 0;
-    if (r < 0) {
-        free(c);
-        fault_set(f, ERR_IO, "cannot start '%s': no pipe for its output: %s", cfg->argv[0], uv_strerror(r));
-        return NULL;
-    }
     c->process.loop = &l->uv;
-    r = spawn(c, cfg, output_fd);
-    if (output_fd >= 0)
-        close(output_fd);
+    int r = open_pipes(c, &pipes);
+    const char *failed = "no pipe for it: ";
+    if (r == 0) {
+        failed = "";
+        c->open_handles++; /* also after a failed start; on_exit is not called then */
+        r = spawn(c, cfg, &pipes);
+    }
+    pipes_close(&pipes);
     if (r == 0) {
         c->started = c->running = true;
         return c;
     }
-    close_handles(c); /* also after a failed start; on_exit is not called then */
-    fault_set(f, ERR_IO, "cannot start '%s': %s", cfg->argv[0], uv_strerror(r));
+    fault_set(f, r == UV_ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot start '%s': %s%s", cfg->argv[0], failed, uv_strerror(r));
+    if (c->open_handles > 0)
+        close_handles(c);
+    else
+        free(c);
     return NULL;
 }
 
@@ -227,7 +366,9 @@ int net_child_pid(const struct net_child *c)
 
 void net_child_kill(struct net_child *c, int signum)
 {
-    if (c->running)
+    if (c->running && c->cfg.own_group)
+        kill(-uv_process_get_pid(&c->process), signum);
+    else if (c->running)
         uv_process_kill(&c->process, signum);
 }
 

@@ -203,6 +203,7 @@ typedef void net_signal_fn(int signum, void *user_data);
  * Watching a signal does not keep the loop running. SIGHUP stays ignored where it was ignored at the start (nohup). */
 void net_signal(struct net_loop *l, int signum, net_signal_fn *fn, void *user_data);
 
+enum { NET_CHILD_INPUT_BYTES_MAX = 1 << 20 };
 struct net_child;
 struct net_child_config {
     const char *const *argv;   /* argv[0] is the program; NULL-terminated */
@@ -211,13 +212,23 @@ struct net_child_config {
     void (*on_line)(struct net_child *c, struct str line, void *user_data);
     /* After its last line; signum is 0, or what killed it. Freed after it returns. */
     void (*on_exit)(struct net_child *c, int64_t status, int signum, void *user_data);
+    /* Instead of on_line, both or neither: the bytes of stdout and of stderr, each as they come. */
+    void (*on_out)(struct net_child *c, struct str bytes, void *user_data);
+    void (*on_err)(struct net_child *c, struct str bytes, void *user_data);
     bool keep_input;           /* stdin is ours, too: for a child that talks to the person at the terminal */
+    bool pipe_input;           /* stdin is what net_child_write() writes */
+    bool own_group;            /* it leads a session of its own: a Ctrl-C in our terminal does not reach it, net_child_kill() reaches its children */
     void *user_data;
 };
 /* Starts it, with stdin from /dev/null unless told otherwise. NULL with f when that fails (no such program, …): no
  * callback follows then. */
 struct net_child *net_spawn(struct net_loop *l, const struct net_child_config *cfg, struct fault *f);
 int net_child_pid(const struct net_child *c);
+/* With pipe_input: copies the bytes. ERR_TOO_LARGE: more than NET_CHILD_INPUT_BYTES_MAX would wait for it to read, nothing was taken;
+ * ERR_NET: it reads no more, or has ended. */
+int net_child_write(struct net_child *c, struct str bytes);
+/* … and that was all: its stdin ends after what was written. Idempotent. */
+void net_child_end_input(struct net_child *c);
 /* Harmless when it has ended and on_exit is still to come. */
 void net_child_kill(struct net_child *c, int signum);
 /* Its owner goes: SIGKILL, and no callback follows. */

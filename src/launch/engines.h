@@ -1,0 +1,7 @@
+/* The tables of the engines, each in a file of its name. Private to engines.c and those files. */
+#ifndef MANTA_LAUNCH_ENGINES_H
+#define MANTA_LAUNCH_ENGINES_H
+
+#include "launch/launcher.h"
+
+#endif
