@@ -1,8 +1,9 @@
-/* The launcher's link to its head: takes `scale`, tells how many workers run.
- *
- * The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and scale_state at each change.
- * It can fail by: no head there yet, or it dies (dial again, with a pause that doubles), silence for lost_after_ms (hang
+/* The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and scale_state at each change.
+ * It can fail by: no head there yet, or it dies (dial the next place, with a pause that doubles), silence for lost_after_ms (hang
  * up, dial again), a frame that is not manta's (the same), `refuse` (said to the user; final: no further try). */
+#include "launch/head_link.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,18 +12,21 @@
 #include "base/must.h"
 #include "base/rng.h"
 #include "http/http.h"
-#include "launch/state.h"
 #include "wire/wire.h"
 
 enum {
     ANSWER_MS = 5000,        /* for the upgrade, and again for the welcome */
     OUT_BYTES_MAX = 4 << 10, /* one frame of ours: all are small */
+    DEFAULT_PORT = 8470,
 };
 
 enum link_state { LINK_DIALLING, LINK_HELLO, LINK_WELCOMED, LINK_WAITING, LINK_REFUSED };
 
 struct head_link {
-    struct launch *launch;     /* borrowed; NULL once abandoned */
+    struct net_loop *loop;     /* borrowed */
+    struct head_link_config cfg;
+    struct http_address places[HEAD_LINK_PLACES_MAX];
+    uint32_t places_n, next;   /* next: the place to dial */
     enum link_state state;
     struct http_dial *dial;    /* while DIALLING */
     struct net_conn *conn;     /* in HELLO and WELCOMED, and until it is closed */
@@ -34,13 +38,25 @@ struct head_link {
     uint32_t beat_ms, lost_after_ms; /* as welcomed */
     uint32_t pause_ms;         /* before the next dial */
     bool stopping;
+    bool abandoned;            /* nobody listens any more */
 };
 
 static void dial(struct head_link *k);
 
 static void set_timer(struct head_link *k, uint32_t ms)
 {
-    net_timer_set(k->timer, net_now_us(k->launch->loop) + ms * (uint64_t)1000);
+    net_timer_set(k->timer, net_now_us(k->loop) + ms * (uint64_t)1000);
+}
+
+__attribute__((format(printf, 3, 4))) static void say(struct head_link *k, enum log_level level, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (!k->abandoned && k->cfg.on_event != NULL)
+        k->cfg.on_event(level, text, k->cfg.user_data);
 }
 
 /* ---- out ---- */
@@ -55,13 +71,13 @@ static void send_msg(struct head_link *k, const struct wire_msg *msg)
 
 static void send_hello(struct head_link *k)
 {
-    const struct launch_config *cfg = &k->launch->cfg;
+    const struct head_link_config *cfg = &k->cfg;
     send_msg(k, &(struct wire_msg){.type = WIRE_hello, .hello = {
         .proto = WIRE_VERSION,
         .version = str_of(cfg->version),
         .role = WIRE_ROLE_LAUNCHER,
         .token = str_of(cfg->join_token),
-        .node = str_of("launcher"),
+        .node = str_of(cfg->node),
         .epoch = k->epoch,
         .pid = (uint32_t)getpid(),
     }});
@@ -69,19 +85,24 @@ static void send_hello(struct head_link *k)
 
 static void send_beat(struct head_link *k)
 {
-    send_msg(k, &(struct wire_msg){.type = WIRE_beat, .beat.sent_us = net_now_us(k->launch->loop)});
+    send_msg(k, &(struct wire_msg){.type = WIRE_beat, .beat.sent_us = net_now_us(k->loop)});
     set_timer(k, k->beat_ms);
 }
 
-void head_link_scale_state(struct head_link *k, const char *note)
+void head_link_tell(struct head_link *k, const struct head_link_state *state)
 {
-    if (k->state != LINK_WELCOMED || k->conn == NULL)
+    if (!head_link_is_joined(k))
         return;
     send_msg(k, &(struct wire_msg){.type = WIRE_scale_state, .scale_state = {
-        .running = launch_running(k->launch),
-        .target = k->launch->target,
-        .note = str_of(note),
+        .running = state->running,
+        .target = state->target,
+        .note = str_of(state->note),
     }});
+}
+
+bool head_link_is_joined(const struct head_link *k)
+{
+    return k->state == LINK_WELCOMED && k->conn != NULL && !k->stopping;
 }
 
 /* ---- in ---- */
@@ -93,15 +114,17 @@ static void on_welcome(struct head_link *k, const struct wire_welcome *m)
     k->state = LINK_WELCOMED;
     k->beat_ms = m->beat_ms > 0 ? m->beat_ms : 1000;
     k->lost_after_ms = m->lost_after_ms;
-    k->pause_ms = k->launch->cfg.times.redial_first_ms;
-    launch_say(k->launch, LOG_INFO, "the launcher has joined the head");
-    head_link_scale_state(k, "");
+    k->pause_ms = k->cfg.redial_first_ms;
+    struct head_link_state now = {0};
+    say(k, LOG_INFO, "the launcher has joined the head");
+    if (!k->stopping && k->cfg.on_joined(&now, k->cfg.user_data))
+        head_link_tell(k, &now);
     send_beat(k);
 }
 
 static void on_refuse(struct head_link *k, const struct wire_refuse *m)
 {
-    launch_say(k->launch, LOG_ERROR, "the head refused the launcher: %.*s", STR_ARG(m->message));
+    say(k, LOG_ERROR, "the head refused the launcher: %.*s", STR_ARG(m->message));
     if (m->final)
         k->state = LINK_REFUSED;
     net_conn_close(k->conn);
@@ -113,14 +136,17 @@ static int on_frame(struct head_link *k, struct str frame)
     struct fault f = {0};
     int err = wire_decode(&msg, &k->arena, frame, &f);
     if (err != 0) {
-        launch_say(k->launch, LOG_WARN, "the head sent something that is not a manta message: %s", f.text);
+        say(k, LOG_WARN, "the head sent something that is not a manta message: %s", f.text);
         return err;
     }
-    k->heard_us = net_now_us(k->launch->loop);
+    k->heard_us = net_now_us(k->loop);
     switch (msg.type) {
     case WIRE_welcome: on_welcome(k, &msg.welcome); break;
     case WIRE_refuse: on_refuse(k, &msg.refuse); break;
-    case WIRE_scale: launch_scale(k->launch, msg.scale.workers); break;
+    case WIRE_scale:
+        if (head_link_is_joined(k))
+            k->cfg.on_scale(msg.scale.workers, k->cfg.user_data);
+        break;
     default: break; /* beat_ack has done its work by being heard */
     }
     return 0;
@@ -146,15 +172,14 @@ static void on_data(struct net_conn *c, struct str bytes, void *user_data)
 
 static void over(struct head_link *k)
 {
-    struct launch *a = k->launch;
+    struct head_link_config cfg = k->cfg;
+    bool told = !k->abandoned;
     net_timer_free(k->timer);
     buf_fini(&k->in);
     wire_arena_fini(&k->arena);
     free(k);
-    if (a == NULL)
-        return;
-    a->link = NULL;
-    launch_changed(a);
+    if (told)
+        cfg.on_over(cfg.user_data);
 }
 
 static void lost(struct head_link *k)
@@ -169,7 +194,8 @@ static void lost(struct head_link *k)
     net_timer_set(k->timer, UINT64_MAX);
     if (k->state == LINK_REFUSED)
         return;
-    uint32_t max_ms = k->launch->cfg.times.redial_max_ms;
+    uint32_t max_ms = k->cfg.redial_max_ms;
+    k->next = (k->next + 1) % k->places_n;
     k->state = LINK_WAITING;
     set_timer(k, k->pause_ms);
     k->pause_ms = k->pause_ms * 2 < max_ms ? k->pause_ms * 2 : max_ms;
@@ -181,7 +207,7 @@ static void on_close(struct net_conn *c, int err, const char *why, void *user_da
     (void)err;
     struct head_link *k = user_data;
     if (k->state == LINK_WELCOMED && !k->stopping)
-        launch_say(k->launch, LOG_WARN, "the launcher lost the head (%s): dialling again", why);
+        say(k, LOG_WARN, "the launcher lost the head (%s): dialling again", why);
     lost(k);
 }
 
@@ -213,11 +239,11 @@ static void on_fail(int status, const char *why, void *user_data)
 
 static void dial(struct head_link *k)
 {
-    const struct launch_config *cfg = &k->launch->cfg;
+    const struct http_address *place = &k->places[k->next];
     k->state = LINK_DIALLING;
-    k->dial = http_dial_start(k->launch->loop, &(struct http_dial_config){
-        .host = cfg->host,
-        .port = cfg->port,
+    k->dial = http_dial_start(k->loop, &(struct http_dial_config){
+        .host = place->host,
+        .port = place->port,
         .path = WIRE_PATH,
         .protocol = WIRE_UPGRADE,
         .timeout_ms = ANSWER_MS,
@@ -231,7 +257,7 @@ static void on_timer(struct net_timer *t, void *user_data)
 {
     (void)t;
     struct head_link *k = user_data;
-    uint64_t silent_us = net_now_us(k->launch->loop) - k->heard_us;
+    uint64_t silent_us = net_now_us(k->loop) - k->heard_us;
     if (k->stopping && k->conn == NULL && k->dial == NULL)
         over(k);
     else if (k->state == LINK_WAITING)
@@ -244,23 +270,43 @@ static void on_timer(struct net_timer *t, void *user_data)
         send_beat(k);
 }
 
-struct head_link *head_link_new(struct launch *a)
+static int read_places(struct head_link *k, struct fault *f)
+{
+    if (k->cfg.port == 0)
+        return http_parse_addresses(k->cfg.host, DEFAULT_PORT, k->places, HEAD_LINK_PLACES_MAX, &k->places_n, f);
+    snprintf(k->places[0].host, sizeof k->places[0].host, "%s", k->cfg.host);
+    k->places[0].port = k->cfg.port;
+    k->places_n = 1;
+    return 0;
+}
+
+int head_link_new(struct net_loop *l, const struct head_link_config *cfg, struct head_link **out, struct fault *f)
 {
     struct head_link *k = xalloc(sizeof *k);
-    k->launch = a;
+    MUST(cfg->on_scale != NULL && cfg->on_joined != NULL && cfg->on_over != NULL);
+    k->loop = l;
+    k->cfg = *cfg;
+    int err = read_places(k, f);
+    if (err != 0) {
+        free(k);
+        return err;
+    }
     k->in = buf_max(WIRE_HELLO_BYTES_MAX + NET_READ_BYTES);
-    k->timer = net_timer_new(a->loop, on_timer, k);
-    k->epoch = rng_at(net_now_us(a->loop), (uint64_t)getpid());
-    k->pause_ms = a->cfg.times.redial_first_ms;
+    k->timer = net_timer_new(l, on_timer, k);
+    k->epoch = rng_at(net_now_us(l), (uint64_t)getpid());
+    k->pause_ms = cfg->redial_first_ms;
+    *out = k;
     dial(k);
-    return k;
+    return 0;
 }
 
 void head_link_stop(struct head_link *k)
 {
+    bool joined = head_link_is_joined(k);
     k->stopping = true;
-    if (k->conn != NULL && k->state == LINK_WELCOMED)
+    if (joined)
         send_msg(k, &(struct wire_msg){.type = WIRE_bye, .bye.reason = str_of("the launcher is stopping")});
+    net_timer_set(k->timer, UINT64_MAX); /* a beat into a closing connection would abort it, and the bye with it */
     if (k->conn != NULL)
         net_conn_close(k->conn);
     else if (k->dial != NULL)
@@ -271,8 +317,7 @@ void head_link_stop(struct head_link *k)
 
 void head_link_abandon(struct head_link *k)
 {
-    k->stopping = true;
-    k->launch = NULL;
+    k->stopping = k->abandoned = true;
     net_timer_set(k->timer, UINT64_MAX);
     if (k->conn != NULL)
         net_conn_abort(k->conn);

@@ -65,6 +65,58 @@ int launch_pid(const struct launch *a, const char *who)
     return p != NULL && part_has_process(p) ? net_child_pid(p->child) : 0;
 }
 
+/* ---- the head's side ---- */
+
+/* A head that knows no number learns ours from it: so not before there is one. */
+static void tell_head(struct launch *a, const char *note)
+{
+    if (a->link != NULL && a->begun)
+        head_link_tell(a->link, &(struct head_link_state){launch_running(a), a->target, note});
+}
+
+static bool on_joined(struct head_link_state *out, void *user_data)
+{
+    const struct launch *a = user_data;
+    *out = (struct head_link_state){launch_running(a), a->target, ""};
+    return a->begun;
+}
+
+static void on_scale(uint32_t workers, void *user_data)
+{
+    launch_scale(user_data, workers);
+}
+
+static void on_over(void *user_data)
+{
+    struct launch *a = user_data;
+    a->link = NULL;
+    launch_changed(a);
+}
+
+static void on_link_event(enum log_level level, const char *text, void *user_data)
+{
+    launch_say(user_data, level, "%s", text);
+}
+
+static int join_head(struct launch *a, struct fault *f)
+{
+    const struct launch_config *cfg = &a->cfg;
+    return head_link_new(a->loop, &(struct head_link_config){
+        .host = cfg->host,
+        .port = cfg->port,
+        .join_token = cfg->join_token,
+        .version = cfg->version,
+        .node = "launcher",
+        .redial_first_ms = cfg->times.redial_first_ms,
+        .redial_max_ms = cfg->times.redial_max_ms,
+        .on_scale = on_scale,
+        .on_joined = on_joined,
+        .on_over = on_over,
+        .on_event = on_link_event,
+        .user_data = a,
+    }, &a->link, f);
+}
+
 /* ---- how many ---- */
 
 static void want_worker(struct launch *a, uint32_t i)
@@ -103,14 +155,14 @@ uint32_t launch_scale(struct launch *a, uint32_t workers)
         return 0;
     bool too_many = workers > LAUNCH_WORKERS_MAX;
     a->target = too_many ? LAUNCH_WORKERS_MAX : workers;
-    a->scaled = true;
+    a->scaled = a->begun = true;
     launch_say(a, LOG_INFO, "keeping up %u workers", a->target);
     forgive(a);
     match_target(a);
     char note[64] = "";
     if (too_many)
         snprintf(note, sizeof note, "at most %d workers on one machine", LAUNCH_WORKERS_MAX);
-    head_link_scale_state(a->link, note);
+    tell_head(a, note);
     return a->target;
 }
 
@@ -118,6 +170,7 @@ void launch_begin(struct launch *a, uint32_t workers)
 {
     if (a->stopping)
         return;
+    a->begun = true;
     a->target = workers < LAUNCH_WORKERS_MAX ? workers : LAUNCH_WORKERS_MAX;
     launch_changed(a);
 }
@@ -143,7 +196,7 @@ void launch_changed(struct launch *a)
 {
     if (!a->stopping) {
         match_target(a);
-        head_link_scale_state(a->link, "");
+        tell_head(a, "");
         return;
     }
     stop_head_when_alone(a);
@@ -185,7 +238,7 @@ void launch_given_up(struct launch *a, const struct fault *f)
         a->fault = *f;
         launch_stop(a);
     } else if (!a->stopping) {
-        head_link_scale_state(a->link, f->text);
+        tell_head(a, f->text);
     }
     if (a->stopping)
         launch_changed(a);
@@ -204,11 +257,11 @@ struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg,
     else
         command_own_program(a->program, sizeof a->program);
     part_init(&a->head, a, 0);
-    if (part_start(&a->head, f) != 0) {
+    if (part_start(&a->head, f) != 0 || join_head(a, f) != 0) {
         launch_free(a);
         return NULL;
     }
-    a->link = head_link_new(a);
+    a->begun = !cfg->begins_later;
     a->target = cfg->workers < LAUNCH_WORKERS_MAX ? cfg->workers : LAUNCH_WORKERS_MAX;
     match_target(a);
     return a;

@@ -41,6 +41,7 @@ struct launch_config {
     const char *const *head_env;    /* as net_child_config.env_add: secrets come by environment, and no child has another one's */
     const char *const *worker_env;
     uint32_t workers;               /* how many to begin with; at most LAUNCH_WORKERS_MAX */
+    bool begins_later;              /* launch_begin() will say how many: until then the head is told no number */
     uint32_t worker_threads;        /* 0: the processors of this process shared out, at least 1 */
     const char *host;               /* where the launcher finds its head; never a wildcard address */
     uint16_t port;

@@ -1,7 +1,8 @@
-/* Private to the room: the launch as a whole, one supervised child (a *part*), and the link to the head. */
+/* Private to the room: the launch as a whole and one supervised child (a *part*). */
 #ifndef MANTA_LAUNCH_STATE_H
 #define MANTA_LAUNCH_STATE_H
 
+#include "launch/head_link.h"
 #include "launch/launch.h"
 
 /*                 start                 stop: SIGINT (drain: SIGTERM) exit
@@ -30,8 +31,6 @@ struct part {
     bool says_error;         /* last_line does: lines that do not will not replace it */
 };
 
-struct head_link;
-
 struct launch {
     struct launch_config cfg;
     struct net_loop *loop;    /* borrowed */
@@ -40,6 +39,7 @@ struct launch {
     struct part *workers[LAUNCH_WORKERS_MAX]; /* owned; [0] is worker-1; NULL: never needed so far */
     uint32_t target;          /* workers to keep up */
     struct head_link *link;   /* owned; NULL once it is over */
+    bool begun;               /* the target is one that somebody wants */
     bool scaled;              /* it ran well enough for somebody to change its size */
     bool stopping;
     bool in_a_hurry;          /* stop was asked for twice */
@@ -77,14 +77,5 @@ struct command {
 int command_make(struct command *c, const struct part *p, struct fault *f);
 /* Path of this binary. */
 void command_own_program(char *out, size_t cap);
-
-/* ---- head_link.c ---- */
-struct head_link *head_link_new(struct launch *a);
-/* Tells the head how many workers run. */
-void head_link_scale_state(struct head_link *k, const char *note);
-/* Says bye and hangs up; never within the call, launch->link is NULL when it is over. */
-void head_link_stop(struct head_link *k);
-/* The launch goes: hangs up, frees itself when it can. */
-void head_link_abandon(struct head_link *k);
 
 #endif

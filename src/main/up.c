@@ -274,7 +274,7 @@ static int start(struct up *u, struct fault *f)
     cfg.worker_args = u->worker_args;
     cfg.head_env = u->head_env;
     cfg.worker_env = u->worker_env;
-    cfg.workers = 0; /* until our head has the port: workers would join whoever has it */
+    cfg.begins_later = true; /* when our head has the port: workers would join whoever has it */
     cfg.worker_threads = (uint32_t)setting_number(u->s, SET_THREADS);
     cfg.host = u->host;
     cfg.port = (uint16_t)setting_number(u->s, SET_PORT);
