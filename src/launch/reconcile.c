@@ -75,15 +75,16 @@ static bool is_of_flight(struct reconcile *r, uint64_t ticket)
     return false;
 }
 
-/* What the engine refused has not begun; what it gave no answer to may have. */
-static bool may_have_begun(const struct fault *f)
+/* One worker that the engine refused has not begun; of several some may have, and of what was not answered all. */
+static bool may_have_begun(const struct reconcile_action *a, const struct fault *f)
 {
-    return f->err == ERR_TIMEOUT || f->err == ERR_NET;
+    return a->range.last > a->range.first || f->err == ERR_TIMEOUT || f->err == ERR_NET;
 }
 
 static void end_act(struct reconcile *r, uint64_t now_us, const struct reconcile_action *a, const struct fault *f)
 {
     r->fresh = false;
+    r->acted = true;
     r->act_fault = *f;
     if (f->err == 0) {
         r->act_pause_ms = 0;
@@ -95,7 +96,7 @@ static void end_act(struct reconcile *r, uint64_t now_us, const struct reconcile
     for (uint32_t i = a->range.first - 1; i < a->range.last; i++) {
         struct reconcile_worker *w = &r->workers[i];
         if (a->what == RECONCILE_START)
-            w->asked_us = may_have_begun(f) ? now_us : 0;
+            w->asked_us = may_have_begun(a, f) ? now_us : 0;
         else
             w->told_us = 0;
     }
@@ -256,6 +257,8 @@ void reconcile_listed(struct reconcile *r, uint64_t now_us, uint64_t ticket, con
     }
     r->flight.what = RECONCILE_NOTHING;
     r->listed_us = r->flight_began_us;
+    r->list_end_us = now_us; /* the next one's time counts from here: a slow list must leave time to act on it */
+    r->acted = false;
     r->list_fault.err = 0;
     r->list_pause_ms = 0;
     r->list_not_before_us = 0;
@@ -267,6 +270,10 @@ void reconcile_listed(struct reconcile *r, uint64_t now_us, uint64_t ticket, con
             miss(r, &r->workers[i], now_us);
     }
     count(r, now_us);
+    if (r->running + r->pending == r->desired && r->surplus == 0) { /* whatever was refused: it is not wanted any more, or came about */
+        r->act_fault.err = 0;
+        r->act_pause_ms = 0;
+    }
     note_workers(r, &v);
 }
 
@@ -307,7 +314,7 @@ static uint64_t list_due_us(const struct reconcile *r)
     if (!r->fresh)
         return r->list_not_before_us;
     bool busy = !reconcile_is_settled(r) && r->now_us - r->news_us < us(CALM_MS);
-    uint64_t due = r->listed_us + us(busy ? r->times.busy_ms : r->times.period_ms);
+    uint64_t due = r->list_end_us + us(busy ? r->times.busy_ms : r->times.period_ms);
     due = r->change_us < due ? r->change_us : due;
     for (uint32_t i = 0; i < r->desired; i++) { /* the second list of R2 */
         const struct reconcile_worker *w = &r->workers[i];
@@ -385,7 +392,8 @@ uint64_t reconcile_deadline(const struct reconcile *r)
 
 bool reconcile_is_settled(const struct reconcile *r)
 {
-    return r->fresh && r->flight.what == RECONCILE_NOTHING && r->listed_us != 0 && r->running == r->desired && r->surplus == 0;
+    bool acts = r->flight.what == RECONCILE_START || r->flight.what == RECONCILE_STOP || r->acted;
+    return !acts && r->listed_us != 0 && r->list_fault.err == 0 && r->running == r->desired && r->surplus == 0;
 }
 
 const char *reconcile_note(const struct reconcile *r)

@@ -14,8 +14,8 @@
  *  R2. START is asked only after a list that began after the last operation ended and after the last change of what was known of those
  *      workers; only for indices that this list lacks or has as FAILED. A worker that disappears must be lacking in two lists, the second one
  *      begun at least a pause later: an engine that comes back may have forgotten nothing but shows nothing yet.
- *  R3. An index whose START was accepted, or has an unknown end (no answer), is not started again for settle_ms, unless lists showed
- *      it in between: engines show things late.
+ *  R3. An index whose START was accepted, or has an unknown end (no answer, or several were refused and some may have begun), is not started again
+ *      for settle_ms, unless a list showed it in between: engines show things late.
  *  R4. After a fault of the engine's there is a pause, which doubles up to pause_max_ms; a new order is a new chance.
  *  R5. A worker that fails, or disappears, again and again is started at growing intervals, each worker by its own. */
 #ifndef MANTA_LAUNCH_RECONCILE_H
@@ -62,7 +62,9 @@ struct reconcile {
     uint64_t flight_began_us;
     uint64_t tickets;            /* so far */
     bool fresh;                  /* the last list began after all we know of */
+    bool acted;                  /* START or STOP has ended since the last list */
     uint64_t listed_us;          /* when it began; 0: none so far */
+    uint64_t list_end_us;        /* … and when it was answered */
     uint64_t change_us;          /* a list is due then; UINT64_MAX: for no such reason */
     uint64_t list_not_before_us, act_not_before_us; /* R4 */
     uint32_t list_pause_ms, act_pause_ms;
@@ -86,7 +88,7 @@ void reconcile_listed(struct reconcile *r, uint64_t now_us, uint64_t ticket, con
 struct reconcile_action reconcile_next(struct reconcile *r, uint64_t now_us);
 /* When to ask again although nothing has happened; never UINT64_MAX. */
 uint64_t reconcile_deadline(const struct reconcile *r);
-/* The last list is fresh and shows what is desired, all of it running. */
+/* The last list shows what is desired, all of it running, and nothing was done since. */
 bool reconcile_is_settled(const struct reconcile *r);
 /* What is in the way, for people: the engine's words; "": nothing. */
 const char *reconcile_note(const struct reconcile *r);
