@@ -2,5 +2,7 @@
 #include "launch/engines.h"
 
 const struct launcher_ops *const launcher_engines[] = {
+    &launch_local,
+    &launch_plug,
     NULL,
 };

@@ -119,7 +119,7 @@ static int join_head(struct launch *a, struct fault *f)
 
 /* ---- how many ---- */
 
-static void want_worker(struct launch *a, uint32_t i)
+void launch_want(struct launch *a, uint32_t i)
 {
     if (a->workers[i] == NULL) {
         a->workers[i] = xalloc(sizeof *a->workers[i]);
@@ -134,7 +134,7 @@ static void match_target(struct launch *a)
 {
     for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
         if (i < a->target)
-            want_worker(a, i);
+            launch_want(a, i);
         else if (a->workers[i] != NULL)
             part_stop(a->workers[i], !a->stopping);
     }
@@ -194,6 +194,10 @@ static void kill_all(struct launch *a)
 
 void launch_changed(struct launch *a)
 {
+    if (a->on_part != NULL) {
+        a->on_part(a);
+        return;
+    }
     if (!a->stopping) {
         match_target(a);
         tell_head(a, "");
@@ -234,6 +238,10 @@ static bool is_hope_left(const struct launch *a)
 
 void launch_given_up(struct launch *a, const struct fault *f)
 {
+    if (a->on_part != NULL) {
+        a->on_part(a);
+        return;
+    }
     if (!a->stopping && !is_hope_left(a)) {
         a->fault = *f;
         launch_stop(a);
@@ -257,11 +265,11 @@ struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg,
     else
         command_own_program(a->program, sizeof a->program);
     part_init(&a->head, a, 0);
-    if (part_start(&a->head, f) != 0 || join_head(a, f) != 0) {
+    if (part_start(&a->head, f) != 0 || (!cfg->head_only && join_head(a, f) != 0)) {
         launch_free(a);
         return NULL;
     }
-    a->begun = !cfg->begins_later;
+    a->begun = !cfg->begins_later && !cfg->head_only;
     a->target = cfg->workers < LAUNCH_WORKERS_MAX ? cfg->workers : LAUNCH_WORKERS_MAX;
     match_target(a);
     return a;

@@ -42,6 +42,7 @@ struct launch_config {
     const char *const *worker_env;
     uint32_t workers;               /* how many to begin with; at most LAUNCH_WORKERS_MAX */
     bool begins_later;              /* launch_begin() will say how many: until then the head is told no number */
+    bool head_only;                 /* workers, and the link to the head, are somebody else's business (pilot.h) */
     uint32_t worker_threads;        /* 0: the processors of this process shared out, at least 1 */
     const char *host;               /* where the launcher finds its head; never a wildcard address */
     uint16_t port;

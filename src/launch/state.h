@@ -43,6 +43,7 @@ struct launch {
     bool scaled;              /* it ran well enough for somebody to change its size */
     bool stopping;
     bool in_a_hurry;          /* stop was asked for twice */
+    void (*on_part)(struct launch *a); /* local.c: its workers are asked for one by one, and there is no head; NULL: a launch of launch.h */
     struct fault fault;       /* why it ends by itself */
 };
 
@@ -52,6 +53,9 @@ void launch_say(struct launch *a, enum log_level level, const char *fmt, ...) __
 void launch_changed(struct launch *a);
 /* The part is not tried any more: ends the launch when nothing is left to hope for. */
 void launch_given_up(struct launch *a, const struct fault *f);
+
+/* worker-(i + 1) is to be there. */
+void launch_want(struct launch *a, uint32_t i);
 
 /* ---- part.c ---- */
 void part_init(struct part *p, struct launch *a, uint32_t index);

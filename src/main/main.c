@@ -18,6 +18,7 @@
 #include "main/bench.h"
 #include "main/chaos.h"
 #include "main/crash.h"
+#include "main/engine.h"
 #include "main/files.h"
 #include "main/limits.h"
 #include "main/options.h"
@@ -38,7 +39,18 @@ struct command {
 static int run_up(const struct settings *s)
 {
     log_start();
-    return up_main(s);
+    return strcmp(setting_text(s, SET_ON), "local") == 0 ? up_main(s) : up_on_main(s);
+}
+
+static int run_launcher(const struct settings *s)
+{
+    log_start();
+    return launcher_main(s);
+}
+
+static int run_down(const struct settings *s)
+{
+    return down_main(s);
 }
 
 /* A head that holds a model, which no head does by itself: `manta verify` must find that out. */
@@ -193,7 +205,13 @@ static int run_chaos(const struct settings *s)
 }
 
 static const struct command commands[] = {
-    {"up", "", "a head and workers on this machine, then a prompt", "manta up --workers 3 --model smollm2", USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up},
+    {"up", "", "a head and workers, here or on an engine, then a prompt",
+     "manta up --workers 3 --model smollm2\n         manta up --on compose --workers 2 --no-prompt    # `manta up --on help` lists the engines",
+     USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up},
+    {"down", "", "ends the cluster that runs here or on an engine, and nothing else",
+     "manta down\n         manta down --on compose --cluster lab -o json", USE_DOWN, 0, 0, run_down},
+    {"launcher", "", "keeps workers up on an engine, as many as its head wants", "manta launcher --on compose --head 192.0.2.7:8470 --workers 2",
+     USE_WORKER | USE_LAUNCHER, 0, 0, run_launcher},
     {"head", "", "a coordinator: registry, routing, API; loads no model",
      "manta head --port 8470\n         manta head --port 8470 --replace    # takes the place of the one above, without a dropped stream",
      USE_HEAD | USE_REPLACE, 0, 0, run_head},
@@ -251,9 +269,9 @@ static int unknown_command(const char *name)
 /* A loop and some connections of it; a pipe for each child. */
 static unsigned files_wanted(const struct command *c, const struct settings *s)
 {
-    if ((c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS)) == 0)
+    if ((c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS | USE_LAUNCHER)) == 0)
         return FILES_CLIENT;
-    return FILES_SERVER + ((c->uses & (USE_UP | USE_CHAOS)) != 0 ? (unsigned)setting_number(s, SET_WORKERS) : 0);
+    return FILES_SERVER + ((c->uses & (USE_UP | USE_CHAOS | USE_LAUNCHER)) != 0 ? (unsigned)setting_number(s, SET_WORKERS) : 0);
 }
 
 static int run_with_files(const struct command *c, const struct settings *s)

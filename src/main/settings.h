@@ -24,6 +24,8 @@ enum setting_use {
     USE_CHAOS = 1 << 7,  /* chaos */
     USE_REPLACE = 1 << 8, /* head alone */
     USE_PROMPT = 1 << 9, /* prompt */
+    USE_LAUNCHER = 1 << 11, /* launcher */
+    USE_DOWN = 1 << 12,  /* down */
     USE_ALL = 0xffff,
 };
 
@@ -41,7 +43,7 @@ enum {
 #define SETTINGS(S) \
     S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings") \
     S(HOST, "host", "head.host", SETTING_TEXT, "127.0.0.1", 0, 0, NULL, USE_HEAD, "address the head listens on; other than loopback needs --api-key and --join-token") \
-    S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD, "port of the head: API, status, metrics and worker links; 0: any") \
+    S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD | USE_DOWN, "port of the head: API, status, metrics and worker links; 0: any") \
     S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name[admin]: KEY") \
     S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring; on loopback, where none is given: the user's own, from the state folder") \
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
@@ -97,13 +99,18 @@ enum {
     S(CHAOS_AT_ONCE, "at-once", NULL, SETTING_NUMBER, "8", 1, 1024, NULL, USE_CHAOS, "clients that ask at the same time") \
     S(CHAOS_HEADS, "heads", NULL, SETTING_NUMBER, "1", 1, 4, NULL, USE_CHAOS, "heads; each worker joins all of them") \
     S(CHAOS_SPOIL, "debug-spoil", NULL, SETTING_CHOICE, "none", 0, 0, "none|lose|double|change", USE_CHAOS, NULL) /* one answer, to see that it is found */ \
-    S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP | USE_CHAOS, "worker processes to keep up") \
+    S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP | USE_CHAOS | USE_LAUNCHER, "workers to keep up; for a launcher: while its head knows no other number") \
+    S(ON, "on", "up.on", SETTING_TEXT, "local", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "engine that runs the workers; `--on help` lists them") \
+    S(CLUSTER, "cluster", "up.cluster", SETTING_TEXT, "manta", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "name of the cluster at its engine: all that carries it is ours, and only that") \
+    S(SET, "set", "up.set", SETTING_LIST, "none", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "an option of the engine, NAME=VALUE; several, each by its own --set") \
+    S(WORKER_HEAD, "worker-head", "up.worker_head", SETTING_TEXT, "", 0, 0, NULL, USE_UP | USE_LAUNCHER, "address at which workers on the engine find the head, where that is another one than from here") \
+    S(GPUS, "gpus", "up.gpus", SETTING_NUMBER, "0", 0, 64, NULL, USE_UP | USE_LAUNCHER, "GPUs the engine is to give each worker") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \
     S(TEST, "test", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "ask the test prompt once, then end") \
     S(LOG_BYTES, "log-bytes", "up.log_bytes", SETTING_BYTES, "8m", 65536, 1ull << 40, NULL, USE_UP, "size of the log file of manta up at which it becomes .log.1, and a new one is begun") \
     S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
-    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS, "form of the output; -o for short") \
+    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN, "form of the output; -o for short") \
     S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "256", 1, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \

@@ -10,11 +10,12 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/plain.h"
-#include "base/secret.h"
 #include "base/utf8.h"
 #include "client/client.h"
 #include "launch/launch.h"
+#include "main/children.h"
 #include "main/options.h"
+#include "main/running.h"
 #include "main/up_log.h"
 
 /* The embedded cluster. Happy path: the port is free -> the head starts, and answers -> workers start -> all actors are ready -> the prompt (a
@@ -22,7 +23,7 @@
  * started), a child that cannot run at all (its reason, and the end), actors that do not become ready (said; the prompt comes all
  * the same, it explains). Lines of head and workers are shown until the prompt takes the terminal; a file has all of them. */
 
-enum { ENV_MAX = 8, ARGS_MAX = 80, READY_MS = 300000, SAY_BYTES = 2048 };
+enum { READY_MS = 300000, SAY_BYTES = 2048 };
 
 enum phase { STARTING, SERVING, ENDING };
 
@@ -41,75 +42,17 @@ struct up {
     struct client_news last;
     struct up_log *log;            /* NULL: there is nowhere to write one */
     bool quiet;                    /* the terminal belongs to the prompt */
-    const char *head_args[ARGS_MAX], *worker_args[ARGS_MAX], *head_env[ENV_MAX], *worker_env[ENV_MAX], *prompt_env[ENV_MAX];
-    char *owned[2 * ARGS_MAX];     /* texts of those arguments */
-    size_t owned_n;
-    struct buf api_key_env;        /* all keys: for the head */
-    char token[SECRET_BYTES + 1];  /* where the person gave none */
-    char head_address[300], token_env[600], own_key_env[600], pid[16];
+    struct children children;      /* what they are told */
+    const char *head_address;      /* in it */
+    char pid[16];
     int exit_status;
 };
-
-/* ---- arguments of the children ---- */
-
-/* Every setting that a person gave, again as a flag; secrets go by environment, which other users cannot read. */
-static void pass_on(struct up *u, unsigned uses, const char **args, size_t n)
-{
-    for (int i = 0; i < SETTINGS_N && n < ARGS_MAX - 1; i++) {
-        enum setting_id id = (enum setting_id)i;
-        bool ours = id == SET_CONFIG || id == SET_API_KEY || id == SET_JOIN_TOKEN || id == SET_HEAD || id == SET_NODE || id == SET_THREADS || id == SET_AGAIN;
-        if (ours || (setting_uses(id) & uses) == 0 || u->s->values[i].source == FROM_DEFAULT)
-            continue;
-        char *flag;
-        for (uint32_t item = 0; n < ARGS_MAX - 1 && (flag = setting_as_flag(u->s, id, item)) != NULL; item++)
-            args[n++] = u->owned[u->owned_n++] = flag;
-    }
-    args[n] = NULL;
-}
-
-static void make_args(struct up *u)
-{
-    snprintf(u->head_address, sizeof u->head_address, "%s", net_place(u->host, (unsigned)setting_number(u->s, SET_PORT)).text);
-    u->head_args[0] = "head";
-    pass_on(u, USE_HEAD, u->head_args, 1);
-    u->worker_args[0] = "worker";
-    u->worker_args[1] = "--head";
-    u->worker_args[2] = u->head_address;
-    pass_on(u, USE_WORKER, u->worker_args, 3);
-}
-
-static const char *join_token(const struct up *u)
-{
-    return u->token[0] != '\0' ? u->token : setting_text(u->s, SET_JOIN_TOKEN);
-}
 
 /* Beyond loopback a person must have said who may join: the head refuses to start. */
 static bool needs_token(const struct up *u)
 {
     const char *host = options_head(u->s).host;
-    bool loopback = net_is_loopback(str_of(host)) || strcmp(host, "localhost") == 0;
-    return loopback && setting_text(u->s, SET_JOIN_TOKEN)[0] == '\0';
-}
-
-/* Each child has the secrets that it needs and no others: workers no keys of clients, the head nothing of the hub's. The token is the
- * user's own where there can be one, so that workers started by hand find it, too. */
-static void make_env(struct up *u)
-{
-    const char *not_head[] = {"HF_TOKEN", "HF_TOKEN_PATH", "MANTA_CONFIG", NULL};
-    const char *not_worker[] = {"MANTA_API_KEY", "MANTA_API_KEY_FILE", "MANTA_CONFIG", NULL};
-    const char *not_prompt[] = {"HF_TOKEN", "HF_TOKEN_PATH", "MANTA_CONFIG", "MANTA_API_KEY_FILE", "MANTA_JOIN_TOKEN", "MANTA_JOIN_TOKEN_FILE", NULL};
-    if (needs_token(u) && secret_own(SECRET_JOIN_TOKEN, true, u->token) != 0)
-        secret_random(u->token);
-    u->api_key_env = buf_max(SIZE_MAX / 2);
-    buf_printf(&u->api_key_env, "MANTA_API_KEY=%s", setting_text(u->s, SET_API_KEY));
-    snprintf(u->own_key_env, sizeof u->own_key_env, "MANTA_API_KEY=%s", options_client(u->s).api_key);
-    snprintf(u->token_env, sizeof u->token_env, "MANTA_JOIN_TOKEN=%s", join_token(u));
-    memcpy(u->head_env, not_head, sizeof not_head);
-    memcpy(u->worker_env, not_worker, sizeof not_worker);
-    memcpy(u->prompt_env, not_prompt, sizeof not_prompt);
-    u->head_env[3] = buf_cstr(&u->api_key_env);
-    u->head_env[4] = u->worker_env[3] = u->token_env;
-    u->prompt_env[6] = u->own_key_env;
+    return net_is_loopback(str_of(host)) || strcmp(host, "localhost") == 0;
 }
 
 /* ---- lines ---- */
@@ -184,7 +127,7 @@ static void start_prompt(struct up *u)
     struct fault f = {0};
     bool test = setting_on(u->s, SET_TEST);
     const char *argv[] = {"/proc/self/exe", "prompt", "--head", u->head_address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
-    struct net_child_config cfg = {.argv = argv, .env_add = u->prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
+    struct net_child_config cfg = {.argv = argv, .env_add = u->children.prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
     u->phase = SERVING;
     u->quiet = true;
     if (u->log != NULL)
@@ -270,15 +213,15 @@ static void on_ended(const struct fault *f, void *user_data)
 static int start(struct up *u, struct fault *f)
 {
     struct launch_config cfg = launch_config_default();
-    cfg.head_args = u->head_args;
-    cfg.worker_args = u->worker_args;
-    cfg.head_env = u->head_env;
-    cfg.worker_env = u->worker_env;
+    cfg.head_args = u->children.head_args;
+    cfg.worker_args = u->children.worker_args;
+    cfg.head_env = u->children.head_env;
+    cfg.worker_env = u->children.worker_env;
     cfg.begins_later = true; /* when our head has the port: workers would join whoever has it */
     cfg.worker_threads = (uint32_t)setting_number(u->s, SET_THREADS);
     cfg.host = u->host;
     cfg.port = (uint16_t)setting_number(u->s, SET_PORT);
-    cfg.join_token = join_token(u);
+    cfg.join_token = children_token(&u->children);
     cfg.version = MANTA_VERSION;
     cfg.times.drain_ms = (uint32_t)setting_number(u->s, SET_DRAIN_GRACE) * 1000;
     cfg.on_line = show_line;
@@ -341,7 +284,7 @@ static int check_port(const struct up *u, struct fault *f)
 static void run(struct up *u)
 {
     struct fault f = {0};
-    make_env(u);
+    children_env(&u->children, needs_token(u));
     open_log(u);
     u->loop = net_loop_new();
     u->patience = net_timer_new(u->loop, on_patience, u);
@@ -350,7 +293,9 @@ static void run(struct up *u)
     net_signal(u->loop, SIGTERM, on_signal, u);
     net_signal(u->loop, SIGHUP, on_signal, u);
     if (start(u, &f) == 0) {
+        running_tell("up", "local", setting_text(u->s, SET_CLUSTER), u->host, (unsigned)setting_number(u->s, SET_PORT));
         net_loop_run(u->loop);
+        running_forget();
     } else {
         say(u, "error: %s", f.text);
         u->exit_status = err_exit(f.err);
@@ -371,7 +316,8 @@ int up_main(const struct settings *s)
     snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
     setting_items(s, SET_MODEL, &u.actors);
     u.actors *= u.workers;
-    make_args(&u);
+    children_args(&u.children, s, net_place(u.host, (unsigned)setting_number(s, SET_PORT)).text);
+    u.head_address = u.children.head;
     if (check_port(&u, &f) != 0) {
         say(&u, "error: %s", f.text);
         u.exit_status = err_exit(f.err);
@@ -380,8 +326,6 @@ int up_main(const struct settings *s)
         if (u.exit_status == 0)
             run(&u);
     }
-    while (u.owned_n > 0)
-        free(u.owned[--u.owned_n]);
-    buf_fini(&u.api_key_env);
+    children_fini(&u.children);
     return u.exit_status;
 }

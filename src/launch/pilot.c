@@ -1,0 +1,381 @@
+/*  OPENING --opened--> (UP: RAISING --done-->) KEEPING --stop--> ENDING --(UP: the operation in flight ends)--> TAKING --done--> OVER
+ *     |  opened, DOWN ----------------------------------------------------------------------------------------->
+ *     +-- a fault that needs a person --> OVER
+ * ENDING of PILOT_KEEP waits for the link's bye only. */
+#include "launch/pilot.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "launch/head_link.h"
+
+enum {
+    REDIAL_FIRST_MS = 100,
+    REDIAL_MAX_MS = 5000,
+};
+/* Tickets of raise() and down(); the reconciler counts from 1. */
+static const uint64_t ticket_raise = 1ull << 62, ticket_down = (1ull << 62) + 1;
+
+enum pilot_state { OPENING, RAISING, KEEPING, ENDING, TAKING, OVER };
+
+struct pilot {
+    struct pilot_config cfg;
+    struct net_loop *loop;       /* borrowed */
+    enum pilot_state state;
+    struct launcher *engine;     /* owned */
+    struct head_link *link;      /* owned; NULL: not dialled yet, or over */
+    struct net_timer *timer;     /* owned; the reconciler's deadline, or that of raise and down */
+    struct reconcile r;
+    bool stepping;               /* in step(): an engine that answers at once is not followed deeper */
+    struct fault fault;          /* why it ends by itself */
+    char head[300];              /* as raised */
+    uint32_t told_running, told_target; /* on_news, and the head */
+    char told_note[sizeof(struct fault)];
+    bool has_told;
+};
+
+static void step(struct pilot *p);
+
+__attribute__((format(printf, 3, 4))) static void say(struct pilot *p, enum log_level level, const char *fmt, ...)
+{
+    char text[600];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    p->cfg.on_event(level, text, p->cfg.user_data);
+}
+
+static void set_timer(struct pilot *p, uint64_t ms)
+{
+    net_timer_set(p->timer, net_now_us(p->loop) + ms * 1000);
+}
+
+/* ---- what is told ---- */
+
+static void tell(struct pilot *p)
+{
+    const char *note = reconcile_note(&p->r);
+    bool new_note = strcmp(note, p->told_note) != 0;
+    if (p->r.listed_us == 0 && note[0] == '\0')
+        return; /* nothing is known yet */
+    if (p->has_told && !new_note && p->r.running == p->told_running && p->r.desired == p->told_target)
+        return;
+    p->has_told = true;
+    p->told_running = p->r.running;
+    p->told_target = p->r.desired;
+    snprintf(p->told_note, sizeof p->told_note, "%s", note);
+    if (new_note && note[0] != '\0')
+        say(p, LOG_WARN, "%s", note);
+    if (p->link != NULL)
+        head_link_tell(p->link, &(struct head_link_state){p->r.running, p->r.desired, new_note ? note : ""});
+    if (p->cfg.on_news != NULL)
+        p->cfg.on_news(p->r.running, p->r.desired, note, p->cfg.user_data);
+}
+
+/* ---- the end ---- */
+
+/* Told in the next turn: who is told may free us, and the engine with us, which may be in the middle of its callback. */
+static void over(struct pilot *p)
+{
+    p->state = OVER;
+    net_timer_set(p->timer, 0);
+}
+
+static void end_with(struct pilot *p, const struct fault *f)
+{
+    if (p->state != OVER)
+        p->fault = *f;
+    over(p);
+}
+
+static void take_away(struct pilot *p)
+{
+    p->state = TAKING;
+    set_timer(p, LAUNCHER_PATIENCE_MS + (uint64_t)p->cfg.launcher.drain_ms);
+    p->engine->ops->down(p->engine, ticket_down);
+}
+
+/* The link has said its bye and nothing is in flight. */
+static void end_when_alone(struct pilot *p)
+{
+    if (p->state != ENDING || p->link != NULL)
+        return;
+    if (p->cfg.mode == PILOT_KEEP)
+        over(p);
+    else if (p->r.flight.what == RECONCILE_NOTHING)
+        take_away(p);
+}
+
+void pilot_stop(struct pilot *p)
+{
+    if (p->state == OVER)
+        return;
+    if (p->state == ENDING || p->state == TAKING || p->state == OPENING) { /* OPENING: nothing of ours can be there */
+        if (p->state != OPENING)
+            fault_set(&p->fault, ERR_CANCELLED, "not everything may have been taken away: `manta down --on %s --cluster %s` does it again",
+                      p->cfg.engine->engine, p->cfg.launcher.cluster);
+        net_timer_set(p->timer, 0); /* on_ended never comes from within this call */
+        p->state = ENDING;
+        p->cfg.mode = PILOT_KEEP;
+        if (p->link != NULL)
+            head_link_abandon(p->link);
+        p->link = NULL;
+        return;
+    }
+    bool raising = p->state == RAISING;
+    p->state = ENDING;
+    if (raising)
+        p->r.flight.what = RECONCILE_NOTHING;
+    if (p->link != NULL)
+        head_link_stop(p->link);
+    else
+        net_timer_set(p->timer, 0);
+}
+
+/* ---- the head ---- */
+
+static void on_scale(uint32_t workers, void *user_data)
+{
+    struct pilot *p = user_data;
+    uint32_t before = p->r.desired, n = reconcile_want(&p->r, net_now_us(p->loop), workers);
+    if (n != before)
+        say(p, LOG_INFO, "keeping up %u workers", n);
+    if (n != workers)
+        say(p, LOG_WARN, "%u workers were asked for, %s has at most %d", workers, p->cfg.engine->engine, LAUNCHER_WORKERS_MAX);
+    step(p);
+}
+
+static bool on_joined(struct head_link_state *out, void *user_data)
+{
+    struct pilot *p = user_data;
+    *out = (struct head_link_state){p->r.running, p->r.desired, reconcile_note(&p->r)};
+    return true;
+}
+
+static void on_link_over(void *user_data)
+{
+    struct pilot *p = user_data;
+    p->link = NULL;
+    end_when_alone(p);
+}
+
+static void on_link_event(enum log_level level, const char *text, void *user_data)
+{
+    say(user_data, level, "%s", text);
+}
+
+static int dial_head(struct pilot *p, const char *address, struct fault *f)
+{
+    return head_link_new(p->loop, &(struct head_link_config){
+        .host = address,
+        .join_token = p->cfg.join_token,
+        .version = p->cfg.version,
+        .node = p->cfg.engine->engine,
+        .redial_first_ms = REDIAL_FIRST_MS,
+        .redial_max_ms = REDIAL_MAX_MS,
+        .on_scale = on_scale,
+        .on_joined = on_joined,
+        .on_over = on_link_over,
+        .on_event = on_link_event,
+        .user_data = p,
+    }, &p->link, f);
+}
+
+/* ---- the engine ---- */
+
+static void keep(struct pilot *p)
+{
+    struct fault f = {0};
+    const char *head = p->head[0] != '\0' ? p->head : p->cfg.head;
+    p->state = KEEPING;
+    if (dial_head(p, head, &f) != 0) {
+        end_with(p, &f);
+        return;
+    }
+    if (p->cfg.engine->start == NULL)
+        return; /* the engine has a launcher inside; the link shows us the head only */
+    if (p->cfg.engine->watch != NULL)
+        p->cfg.engine->watch(p->engine, true);
+    step(p);
+}
+
+static bool may_pass(const struct fault *f)
+{
+    return f->err == ERR_UNAVAILABLE || f->err == ERR_TIMEOUT || f->err == ERR_NET;
+}
+
+static void on_opened(const struct fault *f, void *user_data)
+{
+    struct pilot *p = user_data;
+    if (p->state != OPENING)
+        return;
+    if (f->err != 0 && (p->cfg.mode != PILOT_KEEP || !may_pass(f))) {
+        end_with(p, f);
+        return;
+    }
+    if (f->err != 0)
+        say(p, LOG_WARN, "%s; trying again", f->text);
+    if (p->cfg.mode == PILOT_DOWN) {
+        take_away(p);
+    } else if (p->cfg.mode == PILOT_UP && p->cfg.engine->raise != NULL) {
+        p->state = RAISING;
+        set_timer(p, LAUNCHER_PATIENCE_MS);
+        p->cfg.engine->raise(p->engine, ticket_raise);
+    } else {
+        keep(p);
+    }
+}
+
+static void on_done(uint64_t ticket, const struct fault *f, void *user_data)
+{
+    struct pilot *p = user_data;
+    if (p->state == TAKING && ticket == ticket_down) {
+        end_with(p, f);
+    } else if (p->state == RAISING && ticket == ticket_raise) {
+        if (f->err != 0)
+            end_with(p, f);
+        else
+            keep(p);
+    } else if (p->state == KEEPING || p->state == ENDING) {
+        reconcile_done(&p->r, net_now_us(p->loop), ticket, f);
+        step(p);
+    }
+}
+
+static void on_listed(uint64_t ticket, const struct launcher_worker *workers, size_t n, void *user_data)
+{
+    struct pilot *p = user_data;
+    if (p->state != KEEPING && p->state != ENDING)
+        return;
+    reconcile_listed(&p->r, net_now_us(p->loop), ticket, workers, n);
+    step(p);
+}
+
+static void on_changed(void *user_data)
+{
+    struct pilot *p = user_data;
+    reconcile_changed(&p->r, net_now_us(p->loop));
+    step(p);
+}
+
+static void on_head_at(const char *address, void *user_data)
+{
+    struct pilot *p = user_data;
+    snprintf(p->head, sizeof p->head, "%s", address);
+    if (p->cfg.on_head != NULL)
+        p->cfg.on_head(p->head, p->cfg.user_data);
+}
+
+static void on_took(const char *what, void *user_data)
+{
+    struct pilot *p = user_data;
+    if (p->cfg.on_took != NULL)
+        p->cfg.on_took(what, p->cfg.user_data);
+}
+
+static void on_line(const char *who, struct str line, void *user_data)
+{
+    struct pilot *p = user_data;
+    if (p->cfg.on_line != NULL)
+        p->cfg.on_line(who, line, p->cfg.user_data);
+}
+
+static void on_said(enum log_level level, const char *text, void *user_data)
+{
+    say(user_data, level, "%s", text);
+}
+
+static void ask_engine(struct pilot *p, const struct reconcile_action *a)
+{
+    const struct launcher_ops *ops = p->cfg.engine;
+    switch (a->what) {
+    case RECONCILE_LIST: ops->list(p->engine, a->ticket); break;
+    case RECONCILE_START:
+        say(p, LOG_INFO, "starting workers %u to %u", a->range.first, a->range.last);
+        ops->start(p->engine, a->ticket, a->range);
+        break;
+    case RECONCILE_STOP:
+        say(p, LOG_INFO, "ending workers %u to %u", a->range.first, a->range.last);
+        ops->stop(p->engine, a->ticket, a->range, true);
+        break;
+    case RECONCILE_NOTHING: break;
+    }
+}
+
+/* Something has happened, or it is time. */
+static void step(struct pilot *p)
+{
+    struct reconcile_action a;
+    if (p->state == ENDING) {
+        end_when_alone(p);
+        return;
+    }
+    if (p->state != KEEPING || p->stepping || p->cfg.engine->start == NULL)
+        return;
+    p->stepping = true;
+    while ((a = reconcile_next(&p->r, net_now_us(p->loop))).what != RECONCILE_NOTHING)
+        ask_engine(p, &a);
+    p->stepping = false;
+    tell(p);
+    net_timer_set(p->timer, reconcile_deadline(&p->r));
+}
+
+static void on_timer(struct net_timer *t, void *user_data)
+{
+    struct pilot *p = user_data;
+    struct fault f;
+    (void)t;
+    if (p->state == OVER) {
+        p->cfg.on_ended(&p->fault, p->cfg.user_data);
+        return;
+    }
+    if (p->state == RAISING || p->state == TAKING) {
+        fault_set(&f, ERR_TIMEOUT, "%s did not %s within %d s", p->cfg.engine->engine, p->state == RAISING ? "bring the head up" : "take everything away",
+                  LAUNCHER_PATIENCE_MS / 1000);
+        end_with(p, &f);
+        return;
+    }
+    step(p);
+}
+
+struct pilot *pilot_start(struct net_loop *l, const struct pilot_config *cfg, struct fault *f)
+{
+    static const struct launcher_events events = {
+        .opened = on_opened,
+        .done = on_done,
+        .listed = on_listed,
+        .changed = on_changed,
+        .head_at = on_head_at,
+        .took = on_took,
+        .line = on_line,
+        .said = on_said,
+    };
+    struct pilot *p = xalloc(sizeof *p);
+    MUST(cfg->on_event != NULL && cfg->on_ended != NULL);
+    p->cfg = *cfg;
+    p->loop = l;
+    p->timer = net_timer_new(l, on_timer, p);
+    reconcile_init(&p->r, &cfg->times, cfg->launcher.workers);
+    p->engine = cfg->engine->open(l, &cfg->launcher, &events, p, f);
+    if (p->engine != NULL)
+        return p;
+    pilot_free(p);
+    return NULL;
+}
+
+void pilot_free(struct pilot *p)
+{
+    if (p == NULL)
+        return;
+    if (p->link != NULL)
+        head_link_abandon(p->link);
+    if (p->engine != NULL)
+        p->cfg.engine->free(p->engine);
+    net_timer_free(p->timer);
+    free(p);
+}

@@ -1,0 +1,114 @@
+/* `manta launcher`: keeps as many workers up on an engine as its head wants, and does nothing else. It may die at any time: the next one finds
+ * the workers by the cluster's name. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "http/http.h"
+#include "launch/launch.h"
+#include "launch/pilot.h"
+#include "main/engine.h"
+#include "main/running.h"
+
+#define TAG "LAUNCHER"
+
+struct launcher_program {
+    struct net_loop *loop;
+    struct pilot *pilot;
+    struct fault fault;
+};
+
+static void on_event(enum log_level level, const char *text, void *user_data)
+{
+    (void)user_data;
+    log_line(level, TAG, "%s", text);
+}
+
+static void on_line(const char *who, struct str line, void *user_data)
+{
+    struct buf out = buf_max(16384);
+    (void)user_data;
+    launch_prefix(&out, who, line);
+    log_raw(out.p, out.n);
+    buf_fini(&out);
+}
+
+static void on_news(uint32_t running, uint32_t target, const char *note, void *user_data)
+{
+    (void)user_data;
+    (void)note; /* said by on_event */
+    log_info(TAG, "%u of %u workers run", running, target);
+}
+
+static void on_ended(const struct fault *f, void *user_data)
+{
+    struct launcher_program *p = user_data;
+    p->fault = *f;
+    net_loop_stop(p->loop);
+}
+
+static void on_signal(int signum, void *user_data)
+{
+    struct launcher_program *p = user_data;
+    (void)signum;
+    pilot_stop(p->pilot);
+}
+
+/* The user's own token is for heads on this machine alone. */
+static bool is_all_loopback(const char *heads)
+{
+    struct http_address at[8];
+    uint32_t n = 0;
+    bool all = http_parse_addresses(heads, 8470, at, 8, &n, NULL) == 0;
+    for (uint32_t i = 0; i < n; i++)
+        all = all && (net_is_loopback(str_of(at[i].host)) || strcmp(at[i].host, "localhost") == 0);
+    return all;
+}
+
+static int run(const struct settings *s, struct engine *e)
+{
+    struct launcher_program p = {.loop = net_loop_new()};
+    bool is_local = strcmp(e->ops->engine, "local") == 0; /* its workers end with this process, so better in order */
+    p.pilot = pilot_start(p.loop, &(struct pilot_config){
+        .engine = e->ops,
+        .launcher = e->cfg,
+        .mode = is_local ? PILOT_UP : PILOT_KEEP,
+        .head = setting_text(s, SET_HEAD),
+        .join_token = children_token(&e->children),
+        .version = MANTA_VERSION,
+        .times = reconcile_times_default(),
+        .on_news = on_news,
+        .on_line = on_line,
+        .on_event = on_event,
+        .on_ended = on_ended,
+        .user_data = &p,
+    }, &p.fault);
+    if (p.pilot != NULL) {
+        net_signal(p.loop, SIGINT, on_signal, &p);
+        net_signal(p.loop, SIGTERM, on_signal, &p);
+        running_tell("launcher", e->ops->engine, e->cfg.cluster, "", 0);
+        log_info(TAG, "engine=%s cluster=%s head=%s", e->ops->engine, e->cfg.cluster, setting_text(s, SET_HEAD));
+        net_loop_run(p.loop);
+        running_forget();
+    }
+    pilot_free(p.pilot);
+    net_loop_free(p.loop);
+    return p.fault.err == 0 ? 0 : engine_fail(&p.fault);
+}
+
+int launcher_main(const struct settings *s)
+{
+    struct engine e;
+    struct fault f = {0};
+    if (engine_help(s))
+        return 0;
+    int err = engine_init(&e, s, setting_text(s, SET_HEAD), is_all_loopback(setting_text(s, SET_HEAD)), &f);
+    if (err == 0 && e.ops->start == NULL)
+        err = fault_set(&f, ERR_USAGE, "%s has a launcher of its own inside: `manta up --on %s` starts it", e.ops->engine, e.ops->engine);
+    int status = err == 0 ? run(s, &e) : engine_fail(&f);
+    engine_fini(&e);
+    return status;
+}

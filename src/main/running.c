@@ -1,0 +1,156 @@
+#include "main/running.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/dirs.h"
+#include "base/file.h"
+
+enum { PATH_BYTES = 1100, TEXT_BYTES = 1024, NAMESPACE_BYTES = 40 };
+
+static char own_path[PATH_BYTES];
+
+static int folder(char *out, size_t cap)
+{
+    int err = dirs_state(out, cap);
+    size_t n = strlen(out);
+    if (err != 0 || n + sizeof "/running" > cap)
+        return err != 0 ? err : ERR_IO;
+    memcpy(out + n, "/running", sizeof "/running");
+    return mkdir(out, 0700) == 0 || errno == EEXIST ? 0 : ERR_IO;
+}
+
+/* Field 22 of its stat; the name before it may have any characters, also blanks and brackets. 0: there is no such process. */
+static uint64_t start_of(int pid)
+{
+    char path[64], text[TEXT_BYTES];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (file_read_text(path, text, sizeof text) == 0)
+        return 0;
+    char *at = strrchr(text, ')');
+    if (at == NULL || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
+        return 0;
+    at += 2;
+    for (int field = 3; field < 22 && at != NULL; field++) {
+        at = strchr(at, ' ');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
+static void own_namespace(char out[NAMESPACE_BYTES])
+{
+    ssize_t n = readlink("/proc/self/ns/pid", out, NAMESPACE_BYTES - 1);
+    out[n > 0 ? n : 0] = '\0';
+}
+
+void running_tell(const char *what, const char *engine, const char *cluster, const char *host, unsigned port)
+{
+    char dir[PATH_BYTES - 20], ns[NAMESPACE_BYTES];
+    int pid = (int)getpid();
+    if (folder(dir, sizeof dir) != 0)
+        return;
+    own_namespace(ns);
+    snprintf(own_path, sizeof own_path, "%s/%d", dir, pid);
+    int fd = open(own_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file == NULL) {
+        own_path[0] = '\0';
+        return;
+    }
+    fprintf(file, "%d %llu %s %s %s %s %u %s\n", pid, (unsigned long long)start_of(pid), ns, what, engine, cluster, port, host[0] != '\0' ? host : "-");
+    fclose(file);
+}
+
+void running_forget(void)
+{
+    if (own_path[0] != '\0')
+        unlink(own_path);
+    own_path[0] = '\0';
+}
+
+/* False: not a file of ours, or of a process that we cannot see, or of one that has ended: `ended`. */
+static bool read_one(const char *path, const char *ns, struct running *r, bool *ended)
+{
+    char text[TEXT_BYTES], its_ns[NAMESPACE_BYTES];
+    unsigned long long start;
+    *r = (struct running){0};
+    *ended = false;
+    if (file_read_text(path, text, sizeof text) == 0 ||
+        sscanf(text, "%d %llu %39s %15s %31s %63s %u %255s", &r->pid, &start, its_ns, r->what, r->engine, r->cluster, &r->port, r->host) != 8 || r->pid <= 1)
+        return false;
+    if (strcmp(its_ns, ns) != 0)
+        return false;
+    r->start = start;
+    if (strcmp(r->host, "-") == 0)
+        r->host[0] = '\0';
+    *ended = start_of(r->pid) != r->start;
+    return !*ended;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    const struct running *x = a, *y = b;
+    return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f)
+{
+    char dir[PATH_BYTES - 260], path[PATH_BYTES], ns[NAMESPACE_BYTES];
+    size_t n = 0;
+    bool ended;
+    int err = folder(dir, sizeof dir);
+    *out_n = 0;
+    if (err == ERR_NOT_FOUND)
+        return 0; /* no state folder: nobody could tell */
+    DIR *d = err == 0 ? opendir(dir) : NULL;
+    if (d == NULL)
+        return fault_set(f, ERR_IO, "cannot read the folder '%s', where running clusters are noted: %m", dir);
+    own_namespace(ns);
+    for (struct dirent *e; n < RUNNING_MAX && (e = readdir(d)) != NULL;) {
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        if (read_one(path, ns, &out[n], &ended))
+            n++;
+        else if (ended)
+            unlink(path);
+    }
+    closedir(d);
+    qsort(out, n, sizeof *out, by_pid);
+    *out_n = n;
+    return 0;
+}
+
+int running_end(const struct running *r, uint32_t patience_ms, struct fault *f)
+{
+    int fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
+    if (fd < 0 && errno == ESRCH)
+        return 0;
+    if (fd < 0)
+        return fault_set(f, ERR_IO, "cannot watch process %d: %m", r->pid);
+    int err = 0;
+    if (start_of(r->pid) == r->start) { /* from here on fd is that process, whoever gets its pid later */
+        if (syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) != 0 && errno != ESRCH)
+            err = fault_set(f, errno == EPERM ? ERR_FORBIDDEN : ERR_IO, "cannot end process %d: %m", r->pid);
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int n = 0;
+        while (err == 0 && (n = poll(&p, 1, (int)patience_ms)) < 0 && errno == EINTR)
+            continue;
+        if (err == 0 && n == 0)
+            err = fault_set(f, ERR_TIMEOUT, "process %d has not ended within %u s; `kill %d` tells it not to wait any longer", r->pid, patience_ms / 1000,
+                            r->pid);
+    }
+    close(fd);
+    return err;
+}

@@ -1,0 +1,278 @@
+/* `manta up --on ENGINE`: a cluster whose workers are on an engine. The head is our child where the engine runs none (Slurm), else the engine's.
+ *
+ * The happy path: the engine is there -> (it raises the head, or our child has started) -> the launcher joins the head, workers come -> all are ready
+ * -> the prompt, or `--no-prompt` -> the end: everything that carries the cluster's name is taken away, then our head ends. It can fail by: the engine's
+ * own reasons (one line, nothing is left), a head that cannot start (the same), workers that do not come (their reasons are shown; it goes on). */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/plain.h"
+#include "base/utf8.h"
+#include "client/client.h"
+#include "launch/launch.h"
+#include "launch/pilot.h"
+#include "main/engine.h"
+#include "main/options.h"
+#include "main/running.h"
+
+enum { SAY_BYTES = 2048 };
+
+struct up_on {
+    const struct settings *s;
+    struct engine e;
+    struct net_loop *loop;
+    struct launch *head;             /* our child; NULL: the engine runs it, or it has ended */
+    struct pilot *pilot;             /* NULL: over */
+    struct client_watch *watch;
+    struct client_options client;
+    struct client_news last;
+    struct net_child *prompt;
+    char address[300];               /* of the head, from here */
+    char pid[16];
+    uint32_t actors;                 /* that are to come */
+    bool serving, ending, quiet;
+    struct fault fault;              /* why it ends by itself */
+    int exit_status;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct up_on *u, const char *fmt, ...)
+{
+    char text[SAY_BYTES];
+    va_list ap;
+    (void)u;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    size_t bytes = plain_in_place(text, n < (int)sizeof text ? (size_t)n : utf8_whole(text, sizeof text - 1));
+    log_raw(text, bytes);
+}
+
+static void on_line(const char *who, struct str line, void *user_data)
+{
+    struct up_on *u = user_data;
+    struct buf out = buf_max(16384);
+    launch_prefix(&out, who, line);
+    if (!u->quiet)
+        log_raw(out.p, out.n);
+    buf_fini(&out);
+}
+
+static void on_event(enum log_level level, const char *text, void *user_data)
+{
+    (void)level;
+    on_line("up", str_of(text), user_data);
+}
+
+/* ---- the end: the prompt, the engine, our head ---- */
+
+static void stop(struct up_on *u)
+{
+    if (u->prompt != NULL && !u->ending)
+        net_child_kill(u->prompt, SIGTERM);
+    u->ending = true;
+    client_watch_free(u->watch);
+    u->watch = NULL;
+    if (u->pilot != NULL)
+        pilot_stop(u->pilot);
+    else if (u->head != NULL)
+        launch_stop(u->head);
+    else
+        net_loop_stop(u->loop);
+}
+
+static void on_pilot_ended(const struct fault *f, void *user_data)
+{
+    struct up_on *u = user_data;
+    if (f->err != 0 && u->fault.err == 0)
+        u->fault = *f;
+    pilot_free(u->pilot);
+    u->pilot = NULL;
+    stop(u);
+}
+
+static void on_head_ended(const struct fault *f, void *user_data)
+{
+    struct up_on *u = user_data;
+    if (f->err != 0 && u->fault.err == 0)
+        u->fault = *f;
+    launch_free(u->head);
+    u->head = NULL;
+    stop(u);
+}
+
+static void on_signal(int signum, void *user_data)
+{
+    struct up_on *u = user_data;
+    if (signum == SIGINT && u->prompt != NULL && !u->ending)
+        return; /* the prompt's business: it cancels the running answer */
+    if (signum == SIGHUP && u->ending)
+        return;
+    u->exit_status = signum == SIGTERM || (signum == SIGINT && setting_on(u->s, SET_NO_PROMPT)) ? 0 : 128 + signum;
+    if (!u->ending)
+        say(u, "up | ending: what this cluster has on %s is taken away", u->e.ops->engine);
+    stop(u);
+}
+
+/* ---- ready ---- */
+
+static void on_prompt_exit(struct net_child *c, int64_t status, int signum, void *user_data)
+{
+    struct up_on *u = user_data;
+    (void)c;
+    u->prompt = NULL;
+    if (u->ending)
+        return;
+    u->exit_status = signum != 0 ? 1 : (int)status;
+    stop(u);
+}
+
+static void start_prompt(struct up_on *u)
+{
+    struct fault f = {0};
+    bool test = setting_on(u->s, SET_TEST);
+    const char *argv[] = {"/proc/self/exe", "prompt", "--head", u->address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
+    struct net_child_config cfg = {.argv = argv, .env_add = u->e.children.prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
+    u->quiet = true;
+    log_flush();
+    u->prompt = net_spawn(u->loop, &cfg, &f);
+    if (u->prompt != NULL)
+        return;
+    u->fault = f;
+    stop(u);
+}
+
+static void on_watch(const struct client_news *n, void *user_data)
+{
+    struct up_on *u = user_data;
+    if (u->serving || u->ending)
+        return;
+    if (n->workers != u->last.workers || n->ready != u->last.ready)
+        say(u, "up | %u of %u workers joined, %u actors ready", n->workers, u->e.cfg.workers, n->ready);
+    u->last = *n;
+    if (n->ready + n->failed < u->actors || (n->ready == 0 && u->actors > 0) || !n->launcher)
+        return;
+    u->serving = true;
+    client_watch_free(u->watch);
+    u->watch = NULL;
+    if (setting_on(u->s, SET_NO_PROMPT))
+        say(u, "up | ready: http://%s (Ctrl-C ends it)", u->address);
+    else
+        start_prompt(u);
+}
+
+static void on_head(const char *address, void *user_data)
+{
+    struct up_on *u = user_data;
+    struct fault f = {0};
+    if (address != u->address)
+        snprintf(u->address, sizeof u->address, "%s", address);
+    u->client = (struct client_options){.head = u->address, .api_key = options_client(u->s).api_key, .model = ""};
+    u->watch = client_watch_start(u->loop, &u->client, on_watch, u, &f);
+    if (u->watch == NULL)
+        say(u, "up | cannot watch the head at %s: %s", u->address, f.text);
+}
+
+/* ---- the start ---- */
+
+static int start_head(struct up_on *u, struct fault *f)
+{
+    struct launch_config cfg = launch_config_default();
+    cfg.head_args = u->e.children.head_args;
+    cfg.worker_args = u->e.children.worker_args;
+    cfg.head_env = u->e.children.head_env;
+    cfg.worker_env = u->e.children.worker_env;
+    cfg.head_only = true;
+    cfg.version = MANTA_VERSION;
+    cfg.on_line = on_line;
+    cfg.on_event = on_event;
+    cfg.on_ended = on_head_ended;
+    cfg.user_data = u;
+    u->head = launch_start(u->loop, &cfg, f);
+    return u->head != NULL ? 0 : f->err;
+}
+
+static int start(struct up_on *u, struct fault *f)
+{
+    bool ours = u->e.ops->raise == NULL;
+    u->pilot = pilot_start(u->loop, &(struct pilot_config){
+        .engine = u->e.ops,
+        .launcher = u->e.cfg,
+        .mode = PILOT_UP,
+        .head = u->address,
+        .join_token = children_token(&u->e.children),
+        .version = MANTA_VERSION,
+        .times = reconcile_times_default(),
+        .on_head = on_head,
+        .on_line = on_line,
+        .on_event = on_event,
+        .on_ended = on_pilot_ended,
+        .user_data = u,
+    }, f);
+    if (u->pilot == NULL)
+        return f->err;
+    if (!ours)
+        return 0;
+    if (start_head(u, f) != 0)
+        return f->err;
+    on_head(u->address, u);
+    return 0;
+}
+
+static void run(struct up_on *u)
+{
+    u->loop = net_loop_new();
+    net_signal(u->loop, SIGINT, on_signal, u);
+    net_signal(u->loop, SIGTERM, on_signal, u);
+    net_signal(u->loop, SIGHUP, on_signal, u);
+    if (start(u, &u->fault) == 0) {
+        running_tell("up", u->e.ops->engine, u->e.cfg.cluster, net_reachable(options_head(u->s).host), (unsigned)setting_number(u->s, SET_PORT));
+        net_loop_run(u->loop);
+        running_forget();
+    }
+    log_flush();
+    client_watch_free(u->watch);
+    pilot_free(u->pilot);
+    launch_free(u->head);
+    net_loop_free(u->loop);
+    if (u->fault.err != 0)
+        u->exit_status = engine_fail(&u->fault);
+}
+
+/* Where workers on other machines find a head that listens on a wildcard. */
+static void worker_address(const char *host, unsigned port, char *out, size_t cap)
+{
+    char name[256] = "";
+    bool wildcard = strcmp(net_reachable(host), host) != 0;
+    if (wildcard)
+        gethostname(name, sizeof name - 1);
+    snprintf(out, cap, "%s", net_place(name[0] != '\0' ? name : host, port).text);
+}
+
+int up_on_main(const struct settings *s)
+{
+    struct up_on u = {.s = s};
+    char head[300];
+    const char *host = options_head(s).host;
+    unsigned port = (unsigned)setting_number(s, SET_PORT);
+    uint32_t models;
+    if (engine_help(s))
+        return 0;
+    snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
+    snprintf(u.address, sizeof u.address, "%s", net_place(net_reachable(host), port).text);
+    worker_address(host, port, head, sizeof head);
+    setting_items(s, SET_MODEL, &models);
+    bool loopback = net_is_loopback(str_of(host)) || strcmp(host, "localhost") == 0;
+    int err = engine_init(&u.e, s, head, loopback, &u.fault);
+    u.actors = models * u.e.cfg.workers;
+    if (err == 0)
+        run(&u);
+    else
+        u.exit_status = engine_fail(&u.fault);
+    engine_fini(&u.e);
+    return u.exit_status;
+}
