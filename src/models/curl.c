@@ -20,6 +20,10 @@ static bool fill(void *library, struct curl_functions *c)
            look_up(library, "curl_easy_setopt", &c->set) && look_up(library, "curl_easy_getinfo", &c->get) &&
            look_up(library, "curl_easy_perform", &c->run) && look_up(library, "curl_easy_strerror", &c->words) &&
            look_up(library, "curl_slist_append", &c->list_add) && look_up(library, "curl_slist_free_all", &c->list_free) &&
+           look_up(library, "curl_multi_init", &c->multi_open) && look_up(library, "curl_multi_cleanup", &c->multi_close) &&
+           look_up(library, "curl_multi_setopt", &c->multi_set) && look_up(library, "curl_multi_add_handle", &c->multi_add) &&
+           look_up(library, "curl_multi_remove_handle", &c->multi_remove) && look_up(library, "curl_multi_socket_action", &c->multi_act) &&
+           look_up(library, "curl_multi_assign", &c->multi_assign) && look_up(library, "curl_multi_info_read", &c->multi_read) &&
            look_up(library, "curl_global_init", &init) && init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
@@ -33,7 +37,8 @@ int curl_functions(const struct curl_functions **out, struct fault *f)
         open = library != NULL && fill(library, &functions);
     }
     if (!open)
-        return fault_set(f, ERR_UNSUPPORTED, "downloading needs libcurl, which is not on this machine (Debian and Ubuntu: apt-get install libcurl4)");
+        return fault_set(f, ERR_UNSUPPORTED, "downloads, and calls to Ray and Kubernetes, need libcurl, "
+                         "which is not on this machine (Debian and Ubuntu: apt-get install libcurl4)");
     *out = &functions;
     return 0;
 }

@@ -1,4 +1,4 @@
-/* libcurl, opened only when something is downloaded.
+/* libcurl, opened only when something is downloaded, or an engine is called (launch/web.c).
  *
  * Linked in the usual way it brings some twenty libraries into every process, the head among them, for a thing that is done
  * once per model: so its few functions are looked up with dlopen. A machine that never downloads needs no libcurl at all. */
@@ -18,6 +18,15 @@ struct curl_functions {
     const char *(*words)(CURLcode);
     struct curl_slist *(*list_add)(struct curl_slist *, const char *);
     void (*list_free)(struct curl_slist *);
+    /* many at a time, on somebody's loop */
+    CURLM *(*multi_open)(void);
+    CURLMcode (*multi_close)(CURLM *);
+    CURLMcode (*multi_set)(CURLM *, CURLMoption, ...);
+    CURLMcode (*multi_add)(CURLM *, CURL *);
+    CURLMcode (*multi_remove)(CURLM *, CURL *);
+    CURLMcode (*multi_act)(CURLM *, curl_socket_t, int, int *);
+    CURLMcode (*multi_assign)(CURLM *, curl_socket_t, void *);
+    CURLMsg *(*multi_read)(CURLM *, int *);
 };
 /* The functions, for the life of the process. ERR_UNSUPPORTED when there is no libcurl, with the package's name. To be called
  * while the process has one thread. */

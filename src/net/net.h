@@ -67,6 +67,17 @@ void net_timer_set(struct net_timer *t, uint64_t at_us);
 /* Also from its own callback, and while armed: it does not fire any more. */
 void net_timer_free(struct net_timer *t);
 
+/* ---- descriptors of a library that reads and writes them itself (libcurl) ---- */
+struct net_watch;
+enum { NET_READABLE = 1, NET_WRITABLE = 2 }; /* bits; an error of the descriptor is both */
+typedef void net_watch_fn(struct net_watch *w, int ready, void *user_data);
+/* The descriptor stays the library's, which must not close it before net_watch_free(). Nothing is watched at first. NULL: it cannot be. */
+struct net_watch *net_watch_new(struct net_loop *l, int fd, net_watch_fn *fn, void *user_data);
+/* From now on for these bits; 0: not at all. */
+void net_watch_set(struct net_watch *w, int wanted);
+/* Also from its own callback. NULL is fine. */
+void net_watch_free(struct net_watch *w);
+
 /* ---- TCP ---- */
 struct net_conn;
 struct net_conn_calls {
