@@ -7,7 +7,10 @@ live as long as its actors. The addresses of a head may change, when its node is
 import asyncio
 import json
 import os
+import shlex
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -16,6 +19,7 @@ import ray
 from manta.client import MantaError, error_of
 from manta.program import program
 from manta.ray.http import Gone, HttpClient
+from manta.ray.launcher import Listener, Plug
 from manta.ray.metrics import Gauges
 from manta.ray.native import Native
 from manta.ray.placement import own_address
@@ -24,6 +28,12 @@ HEAD, COORDINATOR = "head", "prompt_coordinator"
 FOLLOW_S = 5.0          # how often a worker asks whether the head has moved
 HEAD_PATIENCE_S = 30.0  # for how long a prompt waits for a head that is away
 RETRY_S = 0.1
+
+
+def supports_plug():
+    """Whether this native program has `manta launcher --on plug`."""
+    told = subprocess.run([program(), "launcher", "--help"], capture_output=True, check=False)
+    return told.returncode == 0 and b"plug" in told.stdout
 
 
 def worker_name(index):
@@ -38,11 +48,23 @@ class MantaHead:
         self.spec, self.keys = spec, keys
         self.own = spec["head"] == ""
         self.address = f"{own_address()}:{spec['port']}" if self.own else spec["head"]
-        self.native = self.launcher = None
+        self.native = None
         if self.own:
             environment = {"MANTA_API_KEY": keys["api_key"], "MANTA_JOIN_TOKEN": keys["join_token"], "HF_TOKEN": None}
             self.native = Native(HEAD, self._command, environment)
             self.native.start()
+        self._start_launcher()
+
+    def _start_launcher(self):
+        """`manta launcher` tells the head how many workers there are and does what it wants; a relay connects it with this actor, which knows Ray."""
+        self.plug = Listener(Plug(self.spec, self.keys))
+        relay = shlex.join([sys.executable, "-S", "-m", "manta.ray.launcher", "--socket", self.plug.path])
+        command = [program(), "launcher", "--on", "plug", "--set", f"command={relay}", "--cluster", self.spec["cluster"],
+                   "--head", self.address, "--workers", str(self.spec["workers"])]
+        environment = {"MANTA_JOIN_TOKEN": self.keys["join_token"], "MANTA_API_KEY": None, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        self.launcher = Native("launcher", command, environment)
+        if supports_plug():
+            self.launcher.start()
 
     def __repr__(self):
         return HEAD
@@ -72,6 +94,9 @@ class MantaHead:
         }
 
     async def stop(self):
+        """The launcher first, so that it does not bring back what goes now."""
+        await asyncio.to_thread(self.launcher.stop, signal.SIGTERM, 5)
+        self.plug.close()
         if self.native is not None:
             await asyncio.to_thread(self.native.stop, signal.SIGINT, 5)
 

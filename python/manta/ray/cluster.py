@@ -21,10 +21,11 @@ CALL_S = 30.0
 LOOK_EVERY_S = 2.0
 
 
-def new_spec(cluster="manta", models=(), engine="llama", cpus=1, memory="2g", gpus=0, labels=(), port=8470, head="", head_args=(), worker_args=(), env=None):
+def new_spec(cluster="manta", workers=3, models=(), engine="llama", cpus=1, memory="2g", gpus=0, labels=(), port=8470, head="", head_args=(), worker_args=(), env=None):
     """What a cluster is made of; plain data, since it is the argument of actors."""
     return {
         "cluster": cluster,
+        "workers": workers,
         "models": list(models) or (["echo:tokens=20"] if engine == "echo" else []),
         "engine": engine,
         "cpus": cpus,
@@ -109,7 +110,7 @@ def up(workers=3, cluster="manta", wait_s=120.0, ahead=False, api_key="", join_t
     """
     if not 0 <= workers <= WORKERS_MAX:
         raise MantaError(f"{workers} workers: 0 to {WORKERS_MAX} can be")
-    spec = new_spec(cluster=cluster, **what)
+    spec = new_spec(cluster=cluster, workers=workers, **what)
     if spec["head"] and not join_token:
         raise MantaError("an existing head (--head) lets nobody join without its join token: MANTA_JOIN_TOKEN, and MANTA_API_KEY for the coordinator")
     keys = {"api_key": api_key or secrets.token_hex(24), "join_token": join_token or secrets.token_hex(24)}

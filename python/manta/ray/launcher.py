@@ -1,0 +1,181 @@
+"""The plug of `manta launcher --on plug`: what the head wants, done with actors of Ray. JSON, one object a line.
+
+    {"op": "start", "first": 2, "last": 3}             -> {"done": "start"}   or {"error": "...", "op": "start"}
+    {"op": "stop", "first": 3, "last": 3, "drain": true} -> {"done": "stop"}
+    {"op": "list"}                                     -> {"workers": [{"index": 1, "state": "running", "id": "...", "place": "10.0.0.7", "reason": ""}]}
+    unasked, when a list would tell something new:        {"changed": true}
+
+A "ticket" in a question comes back in its answer. By itself (`python -m manta.ray.launcher`) this is a program of its own in the Ray cluster. Beside a head it is a
+relay of a few MB (`--socket PATH`): the head's actor is connected to Ray already and answers at the other end.
+"""
+import argparse
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+
+WATCH_S = 2.0
+LINE_BYTES_MAX = 1 << 20
+
+
+class Plug:
+    """Answers questions about the workers of one cluster. Any thread, one question at a time."""
+
+    def __init__(self, spec, keys):
+        self.spec, self.keys = spec, keys
+
+    def answer(self, question):
+        try:
+            answer = {"start": self._start, "stop": self._stop, "list": self._list}[question["op"]](question)
+        except KeyError as e:
+            answer = {"error": f"not a question for a plug: {e}"}
+        except Exception as e:  # Ray's own words; the launcher waits and asks again
+            answer = {"error": str(e).strip().splitlines()[-1] if str(e).strip() else type(e).__name__, "op": question.get("op")}
+        if "ticket" in question:
+            answer["ticket"] = question["ticket"]
+        return answer
+
+    def _start(self, question):
+        from manta.ray import cluster
+
+        cluster.start_workers(range(question["first"], question["last"] + 1), self.spec, self.keys, self.spec["cluster"])
+        return {"done": "start"}
+
+    def _stop(self, question):
+        from manta.ray import cluster
+
+        cluster.stop_workers(range(question["first"], question["last"] + 1), self.spec["cluster"], question.get("drain", True))
+        return {"done": "stop"}
+
+    def workers(self):
+        from manta.ray import cluster
+
+        name = self.spec["cluster"]
+        return [self._worker(i, about) for i, about in cluster.look_at_workers(name).items()]
+
+    @staticmethod
+    def _worker(index, about):
+        """A native worker that ended is tried again by its actor: that is pending, with the reason."""
+        if about is None:
+            return {"index": index, "state": "pending", "id": f"worker-{index}", "place": "", "reason": "no node has room for it yet, or its actor is coming back"}
+        running = bool(about["pid"])
+        reason = "" if running else about["last_words"] or about["last_end"]
+        return {"index": index, "state": "running" if running else "pending", "id": f"worker-{index}", "place": about["node"], "reason": reason[:250]}
+
+    def _list(self, question):
+        return {"workers": self.workers()}
+
+
+def serve(plug, lines, send):
+    """Answers each line; `send` takes an object. Says {"changed": true} by itself. Returns when the lines end."""
+    lock, over = threading.Lock(), threading.Event()
+
+    def tell(what):
+        with lock:
+            send(json.dumps(what) + "\n")
+
+    def watch():
+        last = None
+        while not over.wait(WATCH_S):
+            try:
+                now = [(w["index"], w["state"]) for w in plug.workers()]
+            except Exception:  # Ray is away: the next question says so
+                continue
+            if last is not None and now != last:
+                tell({"changed": True})
+            last = now
+
+    threading.Thread(target=watch, name="watch-workers", daemon=True).start()
+    try:
+        for line in lines:
+            try:
+                question = json.loads(line)
+            except ValueError:
+                question = {}
+            tell(plug.answer(question if isinstance(question, dict) else {}))
+    except (BrokenPipeError, ConnectionError):
+        pass
+    finally:
+        over.set()
+
+
+class Listener:
+    """Answers relays at a unix socket that only our user reaches."""
+
+    def __init__(self, plug):
+        self.plug = plug
+        self.folder = tempfile.mkdtemp(prefix="manta-plug-")
+        self.path = os.path.join(self.folder, "socket")
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        self.socket.listen(4)
+        threading.Thread(target=self._accept, name="plug", daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), name="plug-relay", daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, connection.makefile("r", encoding="utf-8") as lines:
+            serve(self.plug, lines, lambda text: connection.sendall(text.encode()))
+
+    def close(self):
+        self.socket.close()
+        for remove, path in ((os.unlink, self.path), (os.rmdir, self.folder)):
+            try:
+                remove(path)
+            except OSError:
+                pass
+
+
+def relay(path):
+    """stdin and stdout are the socket's. Ends with either."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+
+    def back():
+        while piece := connection.recv(65536):
+            os.write(1, piece)
+        os._exit(1)  # the actor is gone, and the launcher with it
+
+    threading.Thread(target=back, daemon=True).start()
+    while piece := os.read(0, 65536):
+        connection.sendall(piece)
+    return 0
+
+
+def main():
+    p = argparse.ArgumentParser(prog="python -m manta.ray.launcher", description="the plug of `manta launcher --on plug` for Ray; JSON lines on standard input and output",
+                                epilog="example: manta launcher --on plug --head 10.0.0.7:8470 --set command='python -m manta.ray.launcher'")
+    p.add_argument("--cluster", default="manta", help="name of the cluster: its Ray namespace (manta)")
+    p.add_argument("--socket", help="be a relay to the actor that answers there")
+    args = p.parse_args()
+    if args.socket:
+        return relay(args.socket)
+    import ray
+
+    from manta.ray import cluster
+
+    ray.init(address="auto", namespace=args.cluster, log_to_driver=False, logging_level="error")
+    head = cluster.find("head", args.cluster)
+    if head is None:
+        print(json.dumps({"error": f"there is no cluster '{args.cluster}' here: `python -m manta.ray up` makes one"}), flush=True)
+        return 1
+    spec, where = ray.get([head.get_spec.remote(), head.where.remote()])
+
+    def send(text):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    serve(Plug(spec, {k: where[k] for k in ("api_key", "join_token")}), sys.stdin, send)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
