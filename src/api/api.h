@@ -161,6 +161,16 @@ struct api_duty {
 /* ERR_INVALID with `e` filled; *out untouched then. `graced`: it may have "grace_s" and "move". */
 int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct api_error *e);
 
+/* ---- POST /manta/scale: {"workers":N}, {"policy":"auto","min":A,"max":B}, {"policy":"fixed"} ---- */
+enum { API_SCALE_MAX = 256 };    /* workers; heads allow as many */
+#define API_SCALE_AS_IS UINT32_MAX /* not given */
+struct api_scale {
+    bool by_load, names_policy;  /* names_policy false: it is just a number */
+    uint32_t workers, min, max;  /* or API_SCALE_AS_IS */
+};
+/* ERR_INVALID with `e` filled; *out untouched then. */
+int api_parse_scale(struct str body, struct api_scale *out, struct api_error *e);
+
 /* ---- GET /v1/models ---- */
 struct api_model {
     struct str id;

@@ -24,7 +24,12 @@ struct client_options {
 bool client_who(const struct client_options *o, char *out, size_t cap);
 int client_status(const struct client_options *o);
 int client_actors(const struct client_options *o);
-int client_scale(const struct client_options *o, uint32_t workers);
+/* What `manta scale` was given: a number, or who decides. */
+struct client_scale_ask {
+    const char *policy;    /* "auto", "fixed"; NULL: a number */
+    int64_t workers, min, max; /* -1: not given */
+};
+int client_scale(const struct client_options *o, const struct client_scale_ask *ask);
 /* Asks the worker of that name to leave: no new jobs, grace_s for those that run, or, `move`, those go on elsewhere at once;
  * returns when it has left. */
 int client_drain(const struct client_options *o, const char *node, uint32_t grace_s, bool move);

@@ -1,25 +1,54 @@
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "client/fetch.h"
 #include "client/show.h"
 
-/* `manta scale N`: asks the head, which tells the launcher of `manta up`. */
+/* `manta scale N`, `auto`, `fixed`: asks the head, which tells its launcher. */
 
-int client_scale(const struct client_options *o, uint32_t workers)
+static void write_ask(struct buf *out, const struct client_scale_ask *a)
 {
-    char body[48];
+    const char *comma = "";
+    buf_putc(out, '{');
+    if (a->policy != NULL)
+        buf_printf(out, "\"policy\":\"%s\"", a->policy), comma = ",";
+    const struct { const char *name; int64_t n; } counts[] = {{"workers", a->workers}, {"min", a->min}, {"max", a->max}};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        if (counts[i].n < 0)
+            continue;
+        buf_printf(out, "%s\"%s\":%lld", comma, counts[i].name, (long long)counts[i].n);
+        comma = ",";
+    }
+    buf_putc(out, '}');
+}
+
+static void show(const json_t *answer)
+{
+    if (strcmp(json_text(answer, "policy", ""), "auto") == 0)
+        show_said("SCALE", "by the load, %.0f to %.0f workers, %.0f at present; `manta status` shows why", json_num(answer, "min"), json_num(answer, "max"),
+                  json_num(answer, "target"));
+    else
+        show_said("SCALE", "scaling to %.0f workers; `manta status` shows them join", json_num(answer, "target"));
+}
+
+int client_scale(const struct client_options *o, const struct client_scale_ask *ask)
+{
+    struct buf body = buf_max(256);
     struct fault f = {0};
     json_t *answer = NULL;
-    snprintf(body, sizeof body, "{\"workers\":%u}", workers);
-    int err = fetch_json(o, "/manta/scale", body, &answer, NULL, &f);
+    char *text = NULL;
+    write_ask(&body, ask);
+    int err = fetch_json(o, "/manta/scale", buf_cstr(&body), &answer, &text, &f);
+    buf_fini(&body);
     if (err != 0) {
         show_fault(&f);
         return err_exit(err);
     }
-    json_decref(answer);
     if (o->json)
-        printf("{\"target\":%u}\n", workers);
+        show_json(str_of(text));
     else
-        printf("%s scaling to %u workers; `manta status` shows them join\n", show_tag("SCALE"), workers);
+        show(answer);
+    json_decref(answer);
+    free(text);
     return 0;
 }

@@ -122,6 +122,28 @@ static void show_tenants(const json_t *s)
     }
 }
 
+/* How many workers are to be there, who says so, and why it changed last; nothing where nobody can start workers. */
+static void show_scale(const json_t *c)
+{
+    bool by_load = strcmp(json_text(c, "policy", ""), "auto") == 0, launcher = json_is_true(json_object_get(c, "launcher"));
+    const char *why = json_text(c, "why", ""), *note = json_text(c, "note", "");
+    if (!launcher && !by_load)
+        return;
+    if (by_load)
+        printf("%s by the load, %.0f to %.0f: ", show_tag("WORKERS"), json_num(c, "min"), json_num(c, "max"));
+    else
+        printf("%s fixed: ", show_tag("WORKERS"));
+    printf("%.0f wanted, %.0f run, %.0f starting\n", json_num(c, "desired"), json_num(c, "running"), json_num(c, "starting"));
+    if (!launcher)
+        printf("  no launcher is there to start any\n");
+    if (why[0] != '\0')
+        printf("  last change %.0f s ago, %s: %s\n", json_num(c, "changed_s_ago"), json_text(c, "reason", "?"), why);
+    if (note[0] != '\0')
+        printf("  the launcher: %s\n", note);
+    if (by_load && json_num(c, "start_s") > 0)
+        printf("  a worker takes %.0f s to start; one leaves after %.0f s in which fewer were enough\n", json_num(c, "start_s"), json_num(c, "idle_s"));
+}
+
 void show_status(const json_t *s)
 {
     size_t i;
@@ -138,6 +160,7 @@ void show_status(const json_t *s)
     printf("%s running %.0f, queued %.0f; %.0f prompts so far, %.0f failed, %.0f moved to another actor\n", show_tag("PROMPTS"),
            json_num(s, "running"), json_num(s, "queued"), json_num(s, "calls_total"), json_num(s, "calls_failed"),
            json_num(s, "jobs_rerouted"));
+    show_scale(json_object_get(s, "scale"));
     show_tenants(s);
 }
 

@@ -233,6 +233,8 @@ void head_actor_refresh(struct head *h, struct actor *a)
     struct pool *plain = ready && !was_ready ? head_pool_find_exact(h, str_of(a->model), a->kind == REQUEST_EMBED) : NULL;
     if (plain != NULL)
         plain->was_ready = true; /* also when another file has the plain name now: it will be this one's again */
+    if (ready && !was_ready)
+        head_scale_ready(h, a);
     h->actors_ready = h->actors_ready + ready - was_ready;
     bool serves = ready && !head_worker_is_off(a->worker);
     h->actors_serving = h->actors_serving + serves - a->serves;

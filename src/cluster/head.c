@@ -74,6 +74,7 @@ struct head_config head_config_default(void)
         .take_ms = 2000,
         .gather_ms = 100,
         .status_every_ms = 30000,
+        .scale = {.mode = SCALE_FIXED, .min = 0, .max = 8},
     };
 }
 
@@ -191,6 +192,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     h->take.kind = TIMER_TAKE;
     if (cfg->status_every_ms > 0)
         timers_set(&h->timers, &h->status, head_after_ms(h, cfg->status_every_ms));
+    head_scale_begin(h);
     return h;
 }
 
@@ -253,6 +255,7 @@ static void timer_rings(struct head *h, struct timer *t)
     case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
     case TIMER_SEEK: head_seek_overdue(h, t); break;
     case TIMER_TAKE: head_take_overdue(h); break;
+    case TIMER_SCALE: head_scale_overdue(h); break;
     case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
     case TIMER_HANDOVER: head_handover_overdue(h, list_item(t, struct handover, timer)); break;
     case TIMER_STATUS:
@@ -293,12 +296,13 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_RESUME: head_resume(h, ev); break;
     case HEAD_TAKE: head_take(h, ev); break;
     case HEAD_CALL_GONE: head_call_gone(h, ev->call); break;
-    case HEAD_SCALE: head_scale(h, ev->call, ev->count); break;
+    case HEAD_SCALE: head_scale(h, ev); break;
     case HEAD_DUTY: head_duty_ask(h, ev); break;
     }
     head_dispatch(h);
     head_handover_more(h); /* after those who wait have got what became free */
     head_dispatch(h);
+    head_scale_look(h);
     head_status_lines(h, h->status_due);
     h->status_due = false;
     h->fx = NULL;

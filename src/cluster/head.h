@@ -17,6 +17,7 @@
 
 #include "base/request.h"
 #include "cluster/effects.h"
+#include "cluster/scale_policy.h"
 #include "wire/wire.h"
 
 struct head;
@@ -96,6 +97,8 @@ struct head_config {
     uint32_t take_ms;           /* 2000: so long the workers of a head whose place this one takes may stay away */
     uint32_t gather_ms;         /* 100: once a worker has told of it, so long others may tell of more */
     uint32_t status_every_ms;   /* 30000: periodic [ACTOR STATUS] lines, also written on change */
+    struct scale_limits scale;  /* fixed: how many workers a launcher is asked for, and by whom … */
+    bool scale_given;           /* … false: a launcher that was told otherwise by another head teaches this one */
 };
 struct head_config head_config_default(void);
 
@@ -109,9 +112,17 @@ enum head_event_kind {
     HEAD_RESUME,      /* a client wants to go on with a stream that is not here: workers are asked. FX_RESUMED and then the
                          call's effects follow, or FX_CALL_FAILED with ERR_NOT_FOUND when no worker has anything of it */
     HEAD_TAKE,        /* a call that another process had goes on here, as a call like any other */
-    HEAD_SCALE,       /* somebody wants `count` local workers; answered by FX_CALL_END / FX_CALL_FAILED for `call` */
+    HEAD_SCALE,       /* somebody wants `count` workers, or `scale`; answered by FX_CALL_END / FX_CALL_FAILED for `call` */
     HEAD_DUTY,        /* somebody wants the worker of the name `text` to serve, be cordoned, or drain; answered likewise:
                          ERR_NOT_FOUND with the names there are, ERR_IN_USE when it drains already */
+};
+
+/* What somebody wants of the number of workers. */
+#define HEAD_SCALE_AS_IS UINT32_MAX /* what it is now */
+struct head_scale_ask {
+    enum scale_mode mode;
+    uint32_t workers;  /* FIXED */
+    uint32_t min, max; /* AUTO */
 };
 
 struct head_event {
@@ -144,6 +155,7 @@ struct head_event {
     uint8_t duty;                  /* DUTY: enum wire_duties */
     uint32_t grace_ms;             /* DUTY of a drain: what still runs then goes on elsewhere */
     bool move;                     /* DUTY of a drain: it goes on elsewhere at once */
+    const struct head_scale_ask *scale; /* SCALE; borrowed; NULL: `count` workers, whatever the load */
 };
 
 struct head *head_new(const struct head_config *cfg, uint64_t now_us);
@@ -210,9 +222,33 @@ struct head_totals {
     uint64_t resume_bytes; /* delivered token ids held */
     uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes, jobs_rebalanced;
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
-    bool launcher; /* `manta scale` has somebody to talk to */
-    uint32_t scale_running, scale_target;
 };
+
+/* How many workers a launcher is asked for, and why. */
+struct head_scale_view {
+    bool launcher;               /* `manta scale` has somebody to talk to */
+    bool known;                  /* there is a desired number */
+    bool sleeps;                 /* no actor serves, and a request makes a worker start */
+    struct scale_limits limits;
+    uint32_t desired;            /* this head's word */
+    uint32_t running, target;    /* the launcher's */
+    uint32_t starting;           /* asked for and not ready yet */
+    enum scale_reason reason;    /* of the last change … */
+    struct str why, note;        /* … in words; the launcher's last problem */
+    uint64_t changed_us;         /* 0: never */
+    uint64_t changes[SCALE_REASONS];
+    double hold_s, start_s, wait_s; /* fewer when fewer were enough so long; learned start-up time, 0: none; predicted wait */
+};
+void head_scale_view(const struct head *h, struct head_scale_view *out);
+/* What the policy sees of a model; all 0 where it does not decide. */
+struct head_scale_model {
+    struct str name;
+    double rate, service_s; /* requests/s it is asked for or will be; seconds of one in a slot, 0: not known */
+    double busy, waiting, slots, workers; /* workers it needs */
+    bool gains;             /* more workers bring more of it */
+};
+/* At most so many; returns how many. */
+uint32_t head_scale_models(const struct head *h, struct head_scale_model *out, uint32_t most);
 /* The first of each kind with an id >= `from`; false when there is none. Walk with from = view.id + 1. */
 bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct head_worker_view *out);
 bool head_actor_at(const struct head *h, uint32_t from, struct head_actor_view *out);
@@ -224,6 +260,8 @@ struct head_wait {
     double eta_s;    /* until it is sent, by the pace of its queue so far; 0: not known */
     uint32_t ready;  /* actors of its model that are ready: busy ones */
     float loading;   /* 0 … 1: how far the best of those that load has come; < 0: none loads */
+    uint32_t starting; /* workers that were asked for and are not ready */
+    double start_s;  /* until the first of them is ready, by those before it; 0: not known */
 };
 /* False when nothing of it is queued. The first such question after a step sorts the queue, the others take what is there. */
 bool head_call_waits(struct head *h, uint64_t call, struct head_wait *out);

@@ -14,13 +14,14 @@
 #include "cluster/names.h"
 #include "cluster/prefix.h"
 #include "cluster/router.h"
+#include "cluster/scale.h"
 #include "cluster/text.h"
 #include "cluster/timers.h"
 
 enum { NOT_SEATED = UINT32_MAX, STREAM_BUCKETS = 1024 };
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
-enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE };
+enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE, TIMER_SCALE };
 
 /*            hello, welcomed        nonsense, silence, bye
  *    NEW ─────────────▶ WORKER ───────────────▶ CLOSING ──▶ (LINK_CLOSED: forgotten)
@@ -37,7 +38,8 @@ struct link {
     char *name;                           /* owned; node name it said, once it did; else NULL */
     struct worker *worker;                /* WORKER: borrowed */
     struct list launches;                 /* head.launchers, while LAUNCHER */
-    uint32_t scale_running, scale_target; /* LAUNCHER: as it said last */
+    uint32_t scale_running, scale_target; /* LAUNCHER: as it said last … */
+    bool scale_said;                      /* … once it did */
 };
 
 struct worker {
@@ -70,6 +72,7 @@ struct worker {
     uint64_t answered; /* the last seek it has answered whole */
     uint32_t owes;     /* answers to what was looked for when it joined; until then its actors are not open */
     bool awaits;       /* take.c: one of these is that the others are back */
+    uint8_t ordered;   /* scale.h */
 };
 
 /* An actor's place in a pool. */
@@ -140,6 +143,7 @@ struct pool {
     float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
     float answer_tokens;   /* of an answer, learned; 0: unknown */
     uint64_t rebalance_us, rebalancing; /* kin: not before then; the job that went last: rebalance.c */
+    struct model_load load;
     struct queue queue;
     struct list regroup;                    /* job.queued: they lost their actor a moment ago */
     struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */
@@ -249,6 +253,7 @@ struct flight {
     bool adopts;           /* the actor was told to go on with what it has, not given a `run` */
     uint64_t prompt_bytes; /* counted in actor.waiting_bytes; 0 once prefilled */
     uint64_t fresh_bytes;  /* the same in actor.fresh_bytes */
+    uint64_t sent_us;
     uint32_t from;         /* tokens that were delivered before */
     double logprob_from;   /* their log-probabilities */
     double gap_us;         /* between its tokens, smoothed; 0: not known yet */
@@ -264,6 +269,7 @@ struct head {
     struct timers timers;
     struct idtab links, workers, actors, calls, jobs, tenants;
     struct list launchers; /* link.launches, the oldest first */
+    struct scale scale;
     struct crowd newcomers; /* link.seat */
     struct names worker_names, worker_lives, pool_names[2], kin_names, tenant_names, lane_names;
     struct list tenants_idle; /* tenant.idle: the longest idle first */
@@ -482,12 +488,7 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
 void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m);
 void head_done(struct head *h, struct worker *w, const struct wire_done *m);
 
-/* ---- scale.c, status.c ---- */
-/* To somebody who asked for something other than a prompt. */
-void head_answer(struct head *h, uint64_t call, const struct fault *f);
-void head_scale(struct head *h, uint64_t call, uint32_t count);
-void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m);
-const struct link *head_launcher(const struct head *h);
+/* ---- status.c ---- */
 void head_status_lines(struct head *h, bool periodic);
 
 #endif

@@ -105,6 +105,7 @@ static void worker_joins(struct head *h, struct link *link, const struct wire_he
     struct worker *w = head_worker_new(h, link, m);
     link->state = LINK_WORKER;
     link->worker = w;
+    head_scale_joined(h, w);
     welcome(h, link, w->node.id);
     head_seek_ask(h, w);
     head_take_ask(h, w);
@@ -139,5 +140,6 @@ void head_hello(struct head *h, struct link *link, const struct wire_hello *m)
     link->state = LINK_LAUNCHER;
     list_push(&h->launchers, &link->launches);
     welcome(h, link, 0);
+    head_launcher_joins(h, link);
     head_log(h, LOG_INFO, TAG, "launcher joined node=%s peer=%s", link->name, link->peer);
 }

@@ -46,6 +46,7 @@ static struct job *job_new(struct head *h, struct call *call, uint32_t branch, s
 struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
 {
     struct job *job = job_new(h, call, call->branches++, bound);
+    demand_arrives(&call->pool->load.demand);
     head_queue_put(h, job);
     return job;
 }
@@ -101,6 +102,7 @@ static struct flight *flight_new(struct head *h, struct job *job, struct actor *
     f->job_id = job->node.id;
     f->attempt = job->attempt;
     f->adopts = job->adopts;
+    f->sent_us = h->now_us;
     f->prompt_bytes = job->call->prompt_bytes + head_replay_bytes(job);
     f->from = job->said;
     f->logprob_from = job->logprob_sum;
@@ -120,6 +122,7 @@ static struct flight *flight_new(struct head *h, struct job *job, struct actor *
 void head_flight_end(struct head *h, struct flight *f)
 {
     struct actor *a = f->actor;
+    demand_served(&a->seats[SEAT_MODEL].pool->load.demand, (double)(h->now_us - f->sent_us) / 1e6);
     list_remove(&f->in_actor);
     a->in_flight--;
     a->waiting_bytes -= f->prompt_bytes;

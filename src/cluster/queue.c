@@ -25,6 +25,7 @@ static void count_in(struct head *h, struct job *job)
     t->requeued += job->attempt > 0;
     job->put_us = h->now_us;
     job->pool = head_job_pool(job);
+    head_scale_waits(h);
     if (!job->turned_away)
         job->due_us = head_after_ms(h, job->call->deadline_ms);
 }
@@ -105,6 +106,9 @@ void head_queue_serve(struct head *h, struct job *job)
 static int nobody_fault(const struct head *h, const struct pool *p, unsigned waited_s, struct fault *f)
 {
     const char *what = p->name[0] != '\0' ? p->name : p->embeds ? "any embedding model" : "any model";
+    if (h->workers.n == 0 && head_scale_starting(h) > 0)
+        return fault_set(f, ERR_UNAVAILABLE, "no worker was there; %u were asked for and none was ready within %u s%s%s", head_scale_starting(h), waited_s,
+                         h->scale.note[0] != '\0' ? ": " : ". Check: `manta status`, and what the launcher's log says", h->scale.note);
     if (h->workers.n == 0)
         return fault_set(
             f, ERR_UNAVAILABLE,

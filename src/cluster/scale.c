@@ -1,7 +1,15 @@
-/* Launchers: whoever keeps local worker processes up, and can be asked for more or fewer. */
+/* Launchers, and the number of workers they are to keep up: who gave it, when it changes, what they are told. */
+#include "cluster/scale.h"
+
+#include <math.h>
+#include <stdio.h>
+
 #include "cluster/head_state.h"
 
 #define TAG "CLUSTER SCALING"
+
+static const double START_GUESS_S = 30, START_MOST_S = 600; /* before one was measured; what one that never comes is taken for */
+static const double START_LEARN = 0.3;
 
 /* The one that joined last: an older one that is still listed may be a connection nobody has noticed to be dead. */
 const struct link *head_launcher(const struct head *h)
@@ -16,29 +24,344 @@ void head_answer(struct head *h, uint64_t call, const struct fault *f)
     fx->fault = *f;
 }
 
-void head_scale(struct head *h, uint64_t call, uint32_t count)
+/* ---- workers on their way ---- */
+
+static void orders_shift(struct scale *s)
 {
-    struct fault f = {0};
-    const struct link *launcher = head_launcher(h);
-    if (count > HEAD_SCALE_MAX)
-        fault_set(&f, ERR_INVALID, "%u workers were asked for, at most %d can be", count, HEAD_SCALE_MAX);
-    else if (launcher == NULL)
-        fault_set(&f, ERR_UNAVAILABLE,
-                  "nobody here can start workers: a head that `manta up` started has a launcher, this one has none");
-    if (f.err == 0) {
-        head_send(h, launcher, WIRE_scale)->scale.workers = count;
-        head_log(h, LOG_INFO, TAG, "asked for %u workers launcher=%s", count, launcher->name);
+    if (s->orders[0].workers > 0)
+        return;
+    s->orders_n--;
+    memmove(s->orders, s->orders + 1, s->orders_n * sizeof s->orders[0]);
+}
+
+static void orders_expire(struct head *h)
+{
+    struct scale *s = &h->scale;
+    while (s->orders_n > 0 && h->now_us - s->orders[0].at_us > (uint64_t)(START_MOST_S * 1e6)) {
+        s->orders[0].workers = 0;
+        orders_shift(s);
     }
-    head_answer(h, call, &f);
+}
+
+static void orders_change(struct head *h, uint32_t from, uint32_t to)
+{
+    struct scale *s = &h->scale;
+    if (to > from) {
+        if (s->orders_n == SCALE_ORDERS_MAX)
+            s->orders[s->orders_n - 1].workers += to - from;
+        else
+            s->orders[s->orders_n++] = (struct scale_order){.at_us = h->now_us, .workers = to - from};
+    }
+    for (uint32_t fewer = to < from ? from - to : 0; fewer > 0 && s->orders_n > 0;) {
+        struct scale_order *last = &s->orders[s->orders_n - 1];
+        uint32_t n = last->workers < fewer ? last->workers : fewer;
+        last->workers -= n;
+        fewer -= n;
+        s->orders_n -= last->workers == 0;
+    }
+}
+
+uint32_t head_scale_starting(const struct head *h)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < h->scale.orders_n; i++)
+        n += h->scale.orders[i].workers;
+    return n;
+}
+
+/* One that takes longer than those before it tells that the next may, too. */
+double head_scale_start_s(const struct head *h)
+{
+    const struct scale *s = &h->scale;
+    double known = s->start_s > 0 ? s->start_s : START_GUESS_S;
+    double waited = s->orders_n > 0 ? (double)(h->now_us - s->orders[0].at_us) / 1e6 : 0;
+    return fmin(fmax(known, waited), START_MOST_S);
+}
+
+double head_scale_eta_s(const struct head *h)
+{
+    const struct scale *s = &h->scale;
+    double waited = s->orders_n > 0 ? (double)(h->now_us - s->orders[0].at_us) / 1e6 : 0;
+    return s->orders_n > 0 && s->start_s > waited ? s->start_s - waited : 0;
+}
+
+void head_scale_joined(struct head *h, struct worker *w)
+{
+    w->ordered = h->scale.orders_n > 0 ? ORDERED : NOT_ORDERED;
+}
+
+void head_scale_ready(struct head *h, struct actor *a)
+{
+    struct scale *s = &h->scale;
+    if (a->worker->ordered == NOT_ORDERED)
+        return;
+    a->seats[SEAT_MODEL].pool->load.brought = s->brought_any = true;
+    if (a->worker->ordered == ORDERED_AND_READY || s->orders_n == 0)
+        return;
+    double took = (double)(h->now_us - s->orders[0].at_us) / 1e6;
+    s->start_s = s->start_s > 0 ? s->start_s + START_LEARN * (took - s->start_s) : took;
+    s->orders[0].workers--;
+    orders_shift(s);
+    a->worker->ordered = ORDERED_AND_READY;
+}
+
+bool head_scale_sleeps(const struct head *h)
+{
+    return h->scale.known && h->scale.limits.mode == SCALE_AUTO && h->scale.limits.max > 0 && head_launcher(h) != NULL && h->actors_serving == 0;
+}
+
+/* ---- the number ---- */
+
+static void tell(struct head *h, const struct link *launcher)
+{
+    const struct scale_limits *l = &h->scale.limits;
+    head_send(h, launcher, WIRE_scale)->scale = (struct wire_scale){
+        .workers = h->scale.desired,
+        .policy = l->mode == SCALE_AUTO ? WIRE_SCALE_AUTO : WIRE_SCALE_FIXED,
+        .min = l->min,
+        .max = l->max,
+    };
+}
+
+/* The desired number is this from now on. */
+static void becomes(struct head *h, uint32_t to, enum scale_reason reason, const char *why)
+{
+    struct scale *s = &h->scale;
+    uint32_t from = s->known ? s->desired : 0;
+    if (s->known)
+        orders_change(h, from, to);
+    if (s->known && (to != from || reason == SCALE_ASKED))
+        s->changes[reason]++;
+    s->known = true;
+    s->desired = to;
+    s->reason = reason;
+    s->changed_us = h->now_us;
+    snprintf(s->why, sizeof s->why, "%s", why);
+    head_log(h, LOG_INFO, TAG, "desired workers: %u -> %u reason=%s: %s", from, to, scale_reason_name(reason), why);
+}
+
+static void set(struct head *h, uint32_t to, enum scale_reason reason, const char *why)
+{
+    const struct link *launcher = head_launcher(h);
+    becomes(h, to, reason, why);
+    h->scale.own = true;
+    if (launcher != NULL)
+        tell(h, launcher);
+}
+
+/* ---- the policy ---- */
+
+static void say_why(const struct head *h, enum scale_reason reason, const struct scale_input *in, char *out, size_t cap)
+{
+    const struct scale *s = &h->scale;
+    const struct pool *p = s->busiest;
+    const struct scale_need none = {0}, *n = p != NULL ? &p->load.need : &none;
+    double service_s = p != NULL ? demand_service_s(&p->load.demand) : 0;
+    switch (reason) {
+    case SCALE_LIMITS: snprintf(out, cap, "outside of its limits, %u to %u", s->limits.min, s->limits.max); break;
+    case SCALE_WAKE: snprintf(out, cap, "a request came and no worker was there; one takes about %.0f s", in->start_s); break;
+    case SCALE_QUEUE:
+        snprintf(out, cap, "%u requests wait, in %.0f s still for %.1f s: %.1f workers needed", h->queued, in->start_s, isfinite(n->wait_s) ? n->wait_s : 0,
+                 in->workers);
+        break;
+    case SCALE_IDLE:
+        snprintf(out, cap, "%.1f workers were enough for %.0f s", fmax(in->workers, in->floor), scale_hold_s(&s->limits, in->start_s));
+        break;
+    default: snprintf(out, cap, "%.2f requests/s of %.1f s each, in %.0f s: %.1f workers needed", n->rate, service_s, in->start_s, in->workers);
+    }
+}
+
+static void decide(struct head *h)
+{
+    struct scale *s = &h->scale;
+    double passed_s = (double)(h->now_us - s->ticked_us) / 1e6;
+    s->ticked_us = h->now_us;
+    orders_expire(h);
+    struct scale_input in = head_scale_measure(h, passed_s);
+    if (!s->known || head_launcher(h) == NULL)
+        return; /* nobody to ask */
+    enum scale_reason reason = SCALE_NONE;
+    uint32_t to = scale_next(&s->policy, &s->limits, &in, &reason);
+    if (to == s->desired)
+        return;
+    char why[sizeof s->why];
+    say_why(h, reason, &in, why, sizeof why);
+    set(h, to, reason, why);
+}
+
+static void policy_begins(struct head *h)
+{
+    struct scale *s = &h->scale;
+    timers_clear(&h->timers, &s->timer);
+    if (s->limits.mode != SCALE_AUTO)
+        return;
+    scale_policy_init(&s->policy, (double)h->now_us / 1e6);
+    s->ticked_us = h->now_us;
+    timers_set(&h->timers, &s->timer, head_after_ms(h, SCALE_EVERY_MS));
+}
+
+void head_scale_begin(struct head *h)
+{
+    h->scale.timer.kind = TIMER_SCALE;
+    h->scale.limits = h->cfg.scale;
+    h->scale.limits_own = h->cfg.scale_given;
+    policy_begins(h);
+}
+
+void head_scale_overdue(struct head *h)
+{
+    timers_set(&h->timers, &h->scale.timer, head_after_ms(h, SCALE_EVERY_MS));
+    h->scale.due = true;
+}
+
+void head_scale_waits(struct head *h)
+{
+    h->scale.due = h->scale.due || (h->scale.limits.mode == SCALE_AUTO && h->scale.known && h->scale.desired == 0);
+}
+
+void head_scale_look(struct head *h)
+{
+    if (!h->scale.due)
+        return;
+    h->scale.due = false;
+    if (h->scale.limits.mode == SCALE_AUTO)
+        decide(h);
+}
+
+/* ---- what people ask for ---- */
+
+static uint32_t or_as_is(uint32_t asked, uint32_t now)
+{
+    return asked == HEAD_SCALE_AS_IS ? now : asked;
+}
+
+static int check_ask(const struct head *h, const struct head_scale_ask *a, struct fault *f)
+{
+    if (a->mode == SCALE_FIXED && a->workers > HEAD_SCALE_MAX)
+        return fault_set(f, ERR_INVALID, "%u workers were asked for, at most %d can be", a->workers, HEAD_SCALE_MAX);
+    if (a->mode == SCALE_AUTO && (a->max > HEAD_SCALE_MAX || a->max == 0))
+        return fault_set(f, ERR_INVALID, "max is %u: 1 to %d workers can be", a->max, HEAD_SCALE_MAX);
+    if (a->mode == SCALE_AUTO && a->min > a->max)
+        return fault_set(f, ERR_INVALID, "min is %u, more than max, %u", a->min, a->max);
+    if (head_launcher(h) == NULL && !h->scale.known)
+        return fault_set(f, ERR_UNAVAILABLE,
+                         "nobody here can start workers: a head that `manta up` started has a launcher, this one has none");
+    return 0;
+}
+
+static void ask_auto(struct head *h, const struct head_scale_ask *a)
+{
+    struct scale *s = &h->scale;
+    s->limits = (struct scale_limits){.mode = SCALE_AUTO, .min = a->min, .max = a->max, .idle_s = h->cfg.scale.idle_s};
+    policy_begins(h);
+    char why[80];
+    snprintf(why, sizeof why, "by the load from now on, %u to %u workers", a->min, a->max);
+    uint32_t now = s->known ? s->desired : 0;
+    set(h, now < a->min ? a->min : now > a->max ? a->max : now, SCALE_ASKED, why);
+}
+
+static void ask_fixed(struct head *h, const struct head_scale_ask *a, bool number)
+{
+    h->scale.limits.mode = SCALE_FIXED;
+    policy_begins(h);
+    set(h, a->workers, SCALE_ASKED, number ? "asked for" : "no longer by the load: as many as there are");
+}
+
+void head_scale(struct head *h, const struct head_event *ev)
+{
+    const struct head_scale_ask *asked = ev->scale;
+    struct head_scale_ask a = asked != NULL ? *asked : (struct head_scale_ask){.mode = SCALE_FIXED, .workers = ev->count};
+    struct fault f = {0};
+    a.workers = or_as_is(a.workers, h->scale.desired);
+    a.min = or_as_is(a.min, h->scale.limits.min);
+    a.max = or_as_is(a.max, h->scale.limits.max);
+    if (check_ask(h, &a, &f) == 0) {
+        h->scale.limits_own = true;
+        if (a.mode == SCALE_AUTO)
+            ask_auto(h, &a);
+        else
+            ask_fixed(h, &a, asked == NULL || asked->workers != HEAD_SCALE_AS_IS);
+    }
+    head_answer(h, ev->call, &f);
+}
+
+/* ---- what launchers say ---- */
+
+void head_launcher_joins(struct head *h, const struct link *link)
+{
+    if (h->scale.known && h->scale.own)
+        tell(h, link);
+}
+
+/* It joined a head that knows less than it does. */
+static void learn(struct head *h, const struct wire_scale_state *m)
+{
+    struct scale *s = &h->scale;
+    if (!s->limits_own && m->policy == WIRE_SCALE_AUTO && m->min <= m->max && m->max > 0 && m->max <= HEAD_SCALE_MAX) {
+        s->limits = (struct scale_limits){.mode = SCALE_AUTO, .min = m->min, .max = m->max, .idle_s = h->cfg.scale.idle_s};
+        head_log(h, LOG_INFO, TAG, "the launcher was told to scale by the load, %u to %u workers: that goes on", m->min, m->max);
+        policy_begins(h);
+    }
+    if (!s->own)
+        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "so many the launcher keeps up");
+}
+
+/* Its target is another one than it was, and not the one of this head: somebody beside us changed it. More are taken as they come where
+ * the load decides, since fewer follow by themselves. It is told once: it may have a limit of its own. */
+static void differs(struct head *h, const struct link *link, const struct wire_scale_state *m)
+{
+    struct scale *s = &h->scale;
+    bool more = s->limits.mode == SCALE_AUTO && m->target > s->desired && m->target <= s->limits.max;
+    if (!s->own || more)
+        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "so many the launcher keeps up");
+    else
+        tell(h, link);
+    if (more)
+        scale_policy_changed(&s->policy, (double)h->now_us / 1e6);
 }
 
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m)
 {
-    bool news = m->running != link->scale_running || m->target != link->scale_target;
+    bool first = !link->scale_said, moves = m->target != link->scale_target, news = moves || m->running != link->scale_running;
     link->scale_running = m->running;
     link->scale_target = m->target;
+    link->scale_said = true;
     if (m->note.n > 0)
         head_log(h, LOG_WARN, TAG, "%.*s launcher=%s", STR_ARG(m->note), link->name);
     else if (news)
         head_log(h, LOG_INFO, TAG, "%u of %u workers run launcher=%s", m->running, m->target, link->name);
+    if (link != head_launcher(h))
+        return;
+    if (m->note.n > 0 || m->running == m->target)
+        snprintf(h->scale.note, sizeof h->scale.note, "%.*s", STR_ARG(m->note));
+    if (first)
+        learn(h, m);
+    else if (moves && m->target != h->scale.desired)
+        differs(h, link, m);
+}
+
+/* ---- for people ---- */
+
+void head_scale_view(const struct head *h, struct head_scale_view *out)
+{
+    const struct scale *s = &h->scale;
+    const struct link *launcher = head_launcher(h);
+    *out = (struct head_scale_view){
+        .launcher = launcher != NULL,
+        .known = s->known,
+        .limits = s->limits,
+        .desired = s->desired,
+        .running = launcher != NULL ? launcher->scale_running : 0,
+        .target = launcher != NULL ? launcher->scale_target : 0,
+        .starting = head_scale_starting(h),
+        .reason = s->reason,
+        .why = str_of(s->why),
+        .note = str_of(s->note),
+        .changed_us = s->changed_us,
+        .hold_s = scale_hold_s(&s->limits, head_scale_start_s(h)),
+        .start_s = s->start_s,
+        .wait_s = isfinite(s->wait_s) ? s->wait_s : head_scale_start_s(h),
+        .sleeps = head_scale_sleeps(h),
+    };
+    memcpy(out->changes, s->changes, sizeof out->changes);
 }

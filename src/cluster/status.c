@@ -102,7 +102,6 @@ bool head_actor_at(const struct head *h, uint32_t from, struct head_actor_view *
 
 void head_totals(const struct head *h, struct head_totals *out)
 {
-    const struct link *launcher = head_launcher(h);
     *out = (struct head_totals){
         .tenants = (uint32_t)h->tenants.n,
         .links = (uint32_t)h->links.n,
@@ -126,8 +125,5 @@ void head_totals(const struct head *h, struct head_totals *out)
         .prompt_tokens = h->prompt_tokens,
         .cached_tokens = h->cached_tokens,
         .answer_tokens = h->answer_tokens,
-        .launcher = launcher != NULL,
-        .scale_running = launcher != NULL ? launcher->scale_running : 0,
-        .scale_target = launcher != NULL ? launcher->scale_target : 0,
     };
 }

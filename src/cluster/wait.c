@@ -30,6 +30,8 @@ static void view_queued(struct head *h, const struct job *job, struct head_wait 
         .eta_s = p->ready_n > 0 ? (pace > 0 ? pace : pace_s(&h->pace)) * place : 0,
         .ready = p->ready_n,
         .loading = loading(h, p),
+        .starting = head_scale_starting(h),
+        .start_s = head_scale_eta_s(h),
     };
 }
 

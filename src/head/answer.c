@@ -370,8 +370,13 @@ static bool end_stream(struct head_program *p, struct call *c)
 /* A scale command was passed on to the launcher. */
 static void end_scale(struct head_program *p, struct call *c)
 {
+    struct head_scale_view v;
+    head_scale_view(p->brain, &v);
     buf_reset(&p->json);
-    buf_printf(&p->json, "{\"target\":%u}", c->scale_to);
+    buf_printf(&p->json, "{\"target\":%u,\"policy\":\"%s\"", v.desired, scale_mode_name(v.limits.mode));
+    if (v.limits.mode == SCALE_AUTO)
+        buf_printf(&p->json, ",\"min\":%u,\"max\":%u", v.limits.min, v.limits.max);
+    buf_puts(&p->json, "}");
     reply_json(p, c->r, 200, NULL);
     c->r = NULL;
 }

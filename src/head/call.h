@@ -67,7 +67,6 @@ struct call {
     bool exact;                    /* computed_again: by an actor where that gives the same bits */
     bool ended_sent;               /* all but [DONE] was sent, by another head */
     bool scale;                    /* a scale command: the end is the answer */
-    uint32_t scale_to;
     struct api_duty *duty;         /* owned; not NULL: a worker was asked to change its duty, the end is the answer */
     uint8_t duty_to;               /* enum wire_duties */
     bool streaming;                /* the stream's head is sent */

@@ -95,13 +95,6 @@ struct call *call_new(struct head_program *p, struct http_request *r)
     return c;
 }
 
-static void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e)
-{
-    buf_reset(&p->json);
-    api_write_error(&p->json, e);
-    reply_json(p, r, err_http(e->fault.err), NULL);
-}
-
 /* Requests with the same value go to the same actor while that costs little: its cache knows the conversation. The
  * first name is ours; the others are what clients of other routers send already. */
 static struct str session_header(const struct http_request *r)
@@ -259,12 +252,13 @@ void call_begin_resume(struct head_program *p, struct http_request *r, struct st
         http_forget(c->r);
 }
 
-void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t workers)
+void call_begin_scale(struct head_program *p, struct http_request *r, const struct api_scale *what)
 {
     struct call *c = call_new(p, r);
+    struct head_scale_ask ask = {
+        .mode = what->by_load ? SCALE_AUTO : SCALE_FIXED, .workers = what->workers, .min = what->min, .max = what->max};
     c->scale = true;
-    c->scale_to = workers;
-    head_feed(p, (struct head_event){.kind = HEAD_SCALE, .call = c->node.id, .count = workers});
+    head_feed(p, (struct head_event){.kind = HEAD_SCALE, .call = c->node.id, .scale = &ask});
 }
 
 void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what)

@@ -75,6 +75,7 @@ static void write_totals(struct head_program *p)
     gauge(out, "vllm:num_requests_waiting", "jobs waiting for a slot", t.queued);
     counter(out, "vllm:prompt_tokens_total", "prompt tokens of finished jobs", t.prompt_tokens);
     counter(out, "vllm:generation_tokens_total", "tokens generated", t.answer_tokens);
+    write_scale_metrics(p);
     write_turns(p);
     write_gave_way(p);
     gauge(out, "manta_uptime_seconds", "since the head started", (double)(net_now_us(p->loop) - p->started_us) / 1e6);

@@ -16,7 +16,7 @@ static const char *state_of(const struct head_call_view *v)
     if (v->running > 0)
         return v->prefilled > 0 ? "running" : "prefill";
     if (v->wait.place > 0 && v->wait.ready == 0)
-        return v->wait.loading < 0 ? "no worker yet" : "loading";
+        return v->wait.loading >= 0 ? "loading" : v->wait.starting > 0 ? "starting a worker" : "no worker yet";
     return "queued";
 }
 
@@ -29,6 +29,10 @@ static void put_wait(const struct head_wait *w, struct jout *j)
         jout_put_fixed(j, "eta_s", w->eta_s, 1);
     if (w->loading >= 0)
         jout_put_fixed(j, "loading", (double)w->loading, 2);
+    if (w->ready == 0 && w->starting > 0)
+        jout_put_uint(j, "workers_starting", w->starting);
+    if (w->ready == 0 && w->start_s > 0)
+        jout_put_fixed(j, "start_eta_s", w->start_s, 1);
 }
 
 static void put_request(struct head_program *p, const struct call *c, const struct head_call_view *v, struct jout *j)

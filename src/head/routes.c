@@ -124,17 +124,20 @@ static void on_health(struct head_program *p, struct http_request *r)
     reply_json(p, r, 200, NULL);
 }
 
-/* Ready: a prompt sent now would find an actor, and this head takes it. */
+/* Ready: a prompt sent now would find an actor, or wake one, and this head takes it. */
 static void on_ready(struct head_program *p, struct http_request *r)
 {
     struct head_totals t;
     head_totals(p->brain, &t);
     buf_reset(&p->json);
+    struct head_scale_view scale;
+    head_scale_view(p->brain, &scale);
     const char *status = p->leaving              ? "this head is stopping"
                          : t.actors_serving > 0 ? "ready"
+                         : scale.sleeps         ? "ready: no worker is there, a request starts one"
                          : t.actors_ready > 0   ? "every worker is cordoned or drains"
                                                 : "no actor is ready yet";
-    bool ready = !p->leaving && t.actors_serving > 0;
+    bool ready = !p->leaving && (t.actors_serving > 0 || scale.sleeps);
     buf_printf(&p->json, "{\"status\":\"%s\",\"actors\":%u,\"workers\":%u}", status, t.actors_serving, t.workers);
     reply_json(p, r, ready ? 200 : 503, NULL);
 }
@@ -193,24 +196,11 @@ static void on_request_by_id(struct head_program *p, struct http_request *r)
     buf_fini(&name);
 }
 
-/* POST /manta/scale?workers=N or {"workers":N}: so small a body needs no parser of its own. */
-static void on_scale(struct head_program *p, struct http_request *r)
+void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e)
 {
-    unsigned workers = 0;
-    int end = 0;
-    char text[64];
-    struct str query = http_query(r, "workers"), body = http_body(r);
-    struct str from = query.n > 0 ? query : body;
-    snprintf(text, sizeof text, "%.*s", (int)(from.n < sizeof text ? from.n : sizeof text - 1), from.n > 0 ? from.p : "");
-    int got = query.n > 0 ? sscanf(text, "%9u%n", &workers, &end)
-                          : sscanf(text, " { \"workers\" : %9u } %n", &workers, &end);
-    if (got < 1 || end == 0 || text[end] != '\0' || workers > 1024) {
-        struct fault f;
-        fault_set(&f, ERR_INVALID, "scale: expected {\"workers\": N} with N from 0 to 1024, got '%s'", text);
-        reply_fault(p, r, &f);
-        return;
-    }
-    call_begin_scale(p, r, workers);
+    buf_reset(&p->json);
+    api_write_error(&p->json, e);
+    reply_json(p, r, err_http(e->fault.err), NULL);
 }
 
 static void duty(struct head_program *p, struct http_request *r, uint8_t to)
@@ -221,9 +211,7 @@ static void duty(struct head_program *p, struct http_request *r, uint8_t to)
         call_begin_duty(p, r, to, &what);
         return;
     }
-    buf_reset(&p->json);
-    api_write_error(&p->json, &e);
-    reply_json(p, r, err_http(e.fault.err), NULL);
+    reply_api_error(p, r, &e);
 }
 
 static void on_drain(struct head_program *p, struct http_request *r)

@@ -86,7 +86,7 @@ void link_close(struct head_program *p, uint64_t link);
 void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
 /* GET of a stream by the id of an event, or of the answer. */
 void call_begin_resume(struct head_program *p, struct http_request *r, struct str id);
-void call_begin_scale(struct head_program *p, struct http_request *r, uint32_t workers);
+void call_begin_scale(struct head_program *p, struct http_request *r, const struct api_scale *what);
 void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what);
 void call_gone(struct head_program *p, struct http_request *r);
 void call_drained(struct head_program *p, struct http_request *r);
@@ -105,6 +105,7 @@ void route_error_lines(const struct head_program *p, const struct http_request *
 /* The key it came with; NULL: none, or a wrong one. */
 struct api_key *route_key(const struct head_program *p, const struct http_request *r);
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
+void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e);
 /* Sends p->json as the answer, with status 200 … */
 void reply_text(struct head_program *p, struct http_request *r, const char *content_type);
 /* … or as JSON. */
@@ -125,6 +126,13 @@ int owner_of(struct head_program *p, const struct http_request *r, struct owner 
 bool owner_sees_tenant(const struct owner *who, struct str name);
 /* Makes the seal of those without a key. */
 void owner_begin(struct head_program *p);
+
+/* ---- scale.c: how many workers, and why ---- */
+struct jout;
+/* POST /manta/scale?workers=N, or with a body. */
+void on_scale(struct head_program *p, struct http_request *r);
+void put_scale(struct head_program *p, struct jout *j);
+void write_scale_metrics(struct head_program *p);
 
 /* ---- requests.c ---- */
 struct jout;

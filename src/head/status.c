@@ -91,12 +91,6 @@ static void put_totals(const struct head_totals *t, struct jout *j)
     jout_put_uint(j, "jobs_moved", t->jobs_moved);
     jout_put_uint(j, "moved_bytes", t->moved_bytes);
     jout_put_uint(j, "jobs_rebalanced", t->jobs_rebalanced);
-    jout_key(j, "scale");
-    jout_object(j);
-    jout_put_bool(j, "launcher", t->launcher);
-    jout_put_uint(j, "running", t->scale_running);
-    jout_put_uint(j, "target", t->scale_target);
-    jout_object_end(j);
 }
 
 /* Where nodes are, and their processes, is for admins alone. */
@@ -324,6 +318,7 @@ static bool begin_status(struct page_writer *w)
     jout_object(&w->j);
     put_head(w->p, &w->j);
     put_totals(&t, &w->j);
+    put_scale(w->p, &w->j);
     put_tenants(w->p, w->who, &w->j);
     return true;
 }
@@ -367,6 +362,18 @@ void reply_actors(struct head_program *p, struct http_request *r, const struct o
 
 enum { MODELS_LISTED_MAX = 256 };
 
+/* Where no worker is there because none was needed, a request for one of these wakes one. */
+static size_t collect_sleeping(struct head_program *p, struct api_model *out)
+{
+    struct head_scale_model models[MODELS_LISTED_MAX];
+    struct head_scale_view scale;
+    head_scale_view(p->brain, &scale);
+    size_t n = scale.sleeps ? head_scale_models(p->brain, models, MODELS_LISTED_MAX) : 0;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (struct api_model){.id = models[i].name, .created = p->started_unix_s};
+    return n;
+}
+
 static size_t collect_models(struct head_program *p, struct api_model *out)
 {
     struct head_actor_view a;
@@ -378,7 +385,7 @@ static size_t collect_models(struct head_program *p, struct api_model *out)
         if (a.state == WIRE_ACTOR_READY && i == n)
             out[n++] = (struct api_model){.id = a.model, .created = p->started_unix_s};
     }
-    return n;
+    return n > 0 ? n : collect_sleeping(p, out);
 }
 
 void write_models(struct head_program *p)

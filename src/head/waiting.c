@@ -3,11 +3,15 @@
 
 #include "head/call.h"
 
-/* ": manta queue=3 eta=4.2s", ": manta loading=42%", ": manta no worker yet", or ": manta prefill". */
+/* ": manta queue=3 eta=4.2s", ": manta loading=42%", ": manta starting=1 eta=8s", ": manta no worker yet", or ": manta prefill". */
 static void write_waiting(struct head_program *p, const struct call *c, const struct head_wait *w)
 {
     char text[96] = "manta prefill"; /* it runs, and its first token is not there yet */
-    if (w->place > 0 && w->ready == 0 && w->loading < 0)
+    if (w->place > 0 && w->ready == 0 && w->loading < 0 && w->starting > 0 && w->start_s > 0)
+        snprintf(text, sizeof text, "manta starting=%u eta=%.0fs", w->starting, w->start_s);
+    else if (w->place > 0 && w->ready == 0 && w->loading < 0 && w->starting > 0)
+        snprintf(text, sizeof text, "manta starting=%u", w->starting);
+    else if (w->place > 0 && w->ready == 0 && w->loading < 0)
         snprintf(text, sizeof text, "manta no worker yet");
     else if (w->place > 0 && w->ready == 0)
         snprintf(text, sizeof text, "manta loading=%.0f%%", 100 * (double)w->loading);
@@ -26,7 +30,7 @@ static void keep_alive(struct head_program *p, struct call *c)
     if (!c->api.stream || c->writing != NULL || now - c->started_us < KEEP_ALIVE_MS * 1000ull)
         return;
     struct head_wait w = {0};
-    bool waits = head_call_waits(p->brain, c->node.id, &w), stranded = waits && w.ready == 0 && w.loading < 0;
+    bool waits = head_call_waits(p->brain, c->node.id, &w), stranded = waits && w.ready == 0 && w.loading < 0 && w.starting == 0;
     if (c->begun && !waits) /* a branch of it may have lost its actor */
         return;
     if (stranded && !c->begun && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)

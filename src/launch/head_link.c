@@ -37,6 +37,7 @@ struct head_link {
     uint64_t heard_us;         /* the head's last frame */
     uint32_t beat_ms, lost_after_ms; /* as welcomed */
     uint32_t pause_ms;         /* before the next dial */
+    struct wire_scale told;    /* the last order: repeated to a head that knows of none, as after its crash */
     bool stopping;
     bool abandoned;            /* nobody listens any more */
 };
@@ -96,6 +97,9 @@ void head_link_tell(struct head_link *k, const struct head_link_state *state)
     send_msg(k, &(struct wire_msg){.type = WIRE_scale_state, .scale_state = {
         .running = state->running,
         .target = state->target,
+        .policy = k->told.policy,
+        .min = k->told.min,
+        .max = k->told.max,
         .note = str_of(state->note),
     }});
 }
@@ -144,6 +148,7 @@ static int on_frame(struct head_link *k, struct str frame)
     case WIRE_welcome: on_welcome(k, &msg.welcome); break;
     case WIRE_refuse: on_refuse(k, &msg.refuse); break;
     case WIRE_scale:
+        k->told = msg.scale;
         if (head_link_is_joined(k))
             k->cfg.on_scale(msg.scale.workers, k->cfg.user_data);
         break;

@@ -137,13 +137,26 @@ static int run_actors(const struct settings *s)
 static int run_scale(const struct settings *s)
 {
     struct client_options o = options_client(s);
-    char *end;
-    unsigned long n = strtoul(s->args[0], &end, 10);
-    if (*end != '\0' || s->args[0][0] < '0' || s->args[0][0] > '9' || n > 256) {
-        plain_print(stderr, "error: scale: '%s' is not a number of workers from 0 to 256", s->args[0]);
+    bool min = s->values[SET_MIN].source == FROM_FLAG, max = s->values[SET_MAX].source == FROM_FLAG; /* a variable of that name is not meant for it */
+    struct client_scale_ask ask = {
+        .min = min ? (int64_t)setting_number(s, SET_MIN) : -1,
+        .max = max ? (int64_t)setting_number(s, SET_MAX) : -1,
+        .workers = -1,
+        .policy = strcmp(s->args[0], "auto") == 0 || strcmp(s->args[0], "fixed") == 0 ? s->args[0] : NULL,
+    };
+    char *end = NULL;
+    unsigned long n = ask.policy == NULL ? strtoul(s->args[0], &end, 10) : 0;
+    if (ask.policy == NULL && (*end != '\0' || s->args[0][0] < '0' || s->args[0][0] > '9' || n > 256)) {
+        plain_print(stderr, "error: scale: '%s' is not a number of workers from 0 to 256, nor auto or fixed", s->args[0]);
         return 2;
     }
-    return client_scale(&o, (uint32_t)n);
+    if ((min || max) && (ask.policy == NULL || strcmp(ask.policy, "auto") != 0)) {
+        plain_print(stderr, "error: scale: --%s goes with `manta scale auto`, not with '%s'", min ? "min" : "max", s->args[0]);
+        return 2;
+    }
+    if (ask.policy == NULL)
+        ask.workers = (int64_t)n;
+    return client_scale(&o, &ask);
 }
 
 static int run_drain(const struct settings *s)
@@ -220,7 +233,10 @@ static const struct command commands[] = {
      USE_CLIENT | USE_PROMPT, 0, 4096, run_prompt},
     {"status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status},
     {"actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors},
-    {"scale", "N", "keep N workers up (a cluster of `manta up`)", "manta scale 5", USE_CLIENT, 1, 1, run_scale},
+    {"scale", "N|auto|fixed", "keep N workers up; or as many as the load needs",
+     "manta scale 5\n         manta scale auto --min 0 --max 8    # by the load, between these\n"
+     "         manta scale fixed                   # as many as there are now",
+     USE_CLIENT | USE_SCALE, 1, 1, run_scale},
     {"drain", "WORKER", "a worker ends what runs, then leaves; waits for that", "manta drain worker-2 --grace 60", USE_CLIENT | USE_DRAIN, 1, 1, run_drain},
     {"cordon", "WORKER", "a worker gets no new prompts", "manta cordon worker-2", USE_CLIENT, 1, 1, run_cordon},
     {"uncordon", "WORKER", "it gets prompts again", "manta uncordon worker-2", USE_CLIENT, 1, 1, run_uncordon},

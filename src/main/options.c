@@ -29,6 +29,13 @@ struct head_options options_head(const struct settings *s)
     c.lost_after_ms = (uint32_t)setting_number(s, SET_LOST);
     c.rebalance = setting_on(s, SET_REBALANCE);
     c.status_every_ms = (uint32_t)setting_number(s, SET_STATUS_EVERY);
+    c.scale = (struct scale_limits){
+        .mode = setting_number(s, SET_SCALE) == 1 ? SCALE_AUTO : SCALE_FIXED,
+        .min = (uint32_t)setting_number(s, SET_SCALE_MIN),
+        .max = (uint32_t)setting_number(s, SET_SCALE_MAX),
+        .idle_s = (uint32_t)setting_number(s, SET_SCALE_IDLE),
+    };
+    c.scale_given = s->values[SET_SCALE].source != FROM_DEFAULT;
     uint32_t origins_n, hosts_n;
     const char *const *origins = setting_items(s, SET_ALLOW_ORIGIN, &origins_n), *const *hosts = setting_items(s, SET_ALLOW_HOST, &hosts_n);
     return (struct head_options){

@@ -24,6 +24,7 @@ enum setting_use {
     USE_CHAOS = 1 << 7,  /* chaos */
     USE_REPLACE = 1 << 8, /* head alone */
     USE_PROMPT = 1 << 9, /* prompt */
+    USE_SCALE = 1 << 10, /* scale */
     USE_LAUNCHER = 1 << 11, /* launcher */
     USE_DOWN = 1 << 12,  /* down */
     USE_ALL = 0xffff,
@@ -65,6 +66,12 @@ enum {
     S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it goes on elsewhere") \
     S(MOVE, "move", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_DRAIN, "what runs goes on elsewhere at once, with what is computed of it") \
     S(REPLACE, "replace", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_REPLACE, "take the place of the head that runs at this --host and --port, with its connections and streams") \
+    S(SCALE, "scale", "head.scale", SETTING_CHOICE, "fixed", 0, 0, "fixed|auto", USE_HEAD, "auto: the head decides by its load how many workers its launcher keeps up, between the next two; `manta scale` changes it later") \
+    S(SCALE_MIN, "scale-min", "head.scale_min", SETTING_NUMBER, "0", 0, 256, NULL, USE_HEAD, "with --scale auto: the fewest workers; 0: none while nobody asks, and the first request waits until one is ready") \
+    S(SCALE_MAX, "scale-max", "head.scale_max", SETTING_NUMBER, "8", 1, 256, NULL, USE_HEAD, "with --scale auto: the most workers") \
+    S(SCALE_IDLE, "scale-idle", "head.scale_idle", SETTING_NUMBER, "0", 0, 86400, NULL, USE_HEAD, "with --scale auto: seconds for which fewer workers must have been enough before one is taken away; 0: three times what one takes to start, 30 to 300") \
+    S(MIN, "min", NULL, SETTING_NUMBER, "0", 0, 256, NULL, USE_SCALE, "scale auto: the fewest workers; not given: as it is") \
+    S(MAX, "max", NULL, SETTING_NUMBER, "8", 1, 256, NULL, USE_SCALE, "scale auto: the most workers; not given: as it is") \
     S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "memory the system lets the head have (control group, RLIMIT_DATA); 0: any") \
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; several, a:1,b:2, for a worker that joins them all, and for a client that asks the first that is there; a number alone is a port of this machine, so is a client's --port N") \

@@ -36,6 +36,8 @@ static int check_head(const struct settings *s, struct fault *f)
         return contradict(s, SET_LOST, "less than twice", SET_BEAT, "a worker would be lost after one late heartbeat", f);
     if (below(s, SET_STALL, beat, SET_BEAT))
         return contradict(s, SET_STALL, "less than", SET_BEAT, "a heartbeat is what tells that an actor hangs", f);
+    if (below(s, SET_SCALE_MAX, setting_number(s, SET_SCALE_MIN), SET_SCALE_MIN))
+        return contradict(s, SET_SCALE_MAX, "less than", SET_SCALE_MIN, "no number of workers is within both", f);
     if (limit > 0 && setting_number(s, SET_QUEUE_BYTES) >= limit)
         return contradict(s, SET_QUEUE_BYTES, "not less than", SET_HEAD_LIMIT_MEMORY, "the head would be ended before its queue is full", f);
     return 0;

@@ -45,7 +45,7 @@ void wire_print(struct buf *out, const struct wire_msg *m)
         buf_printf(out, " signal=%u company=%u", m->crashed.signal, m->crashed.company);
         break;
     case WIRE_bye: print_text(out, "reason", m->bye.reason); break;
-    case WIRE_scale_state: buf_printf(out, " running=%u target=%u", m->scale_state.running, m->scale_state.target); break;
+    case WIRE_scale_state: buf_printf(out, " running=%u target=%u policy=%u", m->scale_state.running, m->scale_state.target, m->scale_state.policy); break;
     case WIRE_welcome: buf_printf(out, " worker=%llu", (unsigned long long)m->welcome.worker); break;
     case WIRE_refuse:
         print_text(out, "message", m->refuse.message);
@@ -57,7 +57,7 @@ void wire_print(struct buf *out, const struct wire_msg *m)
         buf_printf(out, " key=%u resume=%u", m->run.key, m->run.resume.n);
         break;
     case WIRE_cancel: print_job(out, m->cancel.job, m->cancel.attempt); break;
-    case WIRE_scale: buf_printf(out, " workers=%u", m->scale.workers); break;
+    case WIRE_scale: buf_printf(out, " workers=%u policy=%u", m->scale.workers, m->scale.policy); break;
     case WIRE_duty:
         buf_printf(out, " duty=%u", m->duty.duty);
         print_text(out, "reason", m->duty.reason);

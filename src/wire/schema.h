@@ -176,6 +176,9 @@
 #define WIRE_MSG_scale_state(F, L, S) \
     F(U32, running, "worker processes alive") \
     F(U32, target, "how many it keeps up") \
+    F(U8, policy, "enum wire_scale_policy, and limits: as the last `scale` said, for a head that has none of its own") \
+    F(U32, min, "") \
+    F(U32, max, "") \
     F(STR, note, "last problem, or empty")
 
 /* ---- head -> dialler ---- */
@@ -258,7 +261,10 @@
     F(U8, move, "1: those that run shall go on elsewhere at once")
 
 #define WIRE_MSG_scale(F, L, S) \
-    F(U32, workers, "keep this many worker processes up")
+    F(U32, workers, "keep this many worker processes up") \
+    F(U8, policy, "enum wire_scale_policy: who decides on the number; to be repeated, as are the next two") \
+    F(U32, min, "of what the head will ask for, where it decides by the load") \
+    F(U32, max, "")
 
 /* ---- a head -> the head that takes its place, and back: over a ferry (net/), never over a link ---- */
 

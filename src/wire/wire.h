@@ -19,7 +19,7 @@
 #define WIRE_PATH "/manta/link"
 
 enum {
-    WIRE_VERSION = 8,
+    WIRE_VERSION = 9,
     WIRE_HANDED = WIRE_VERSION << 8 | 2, /* what crosses from a head to the one that takes its place; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */
@@ -42,6 +42,9 @@ enum wire_actor_state {
 };
 
 /* Whether a worker takes new jobs; what runs goes on in any case. */
+/* Who decides how many workers there are: the head by its load, or people. UNKNOWN: no head has told yet. */
+enum wire_scale_policy { WIRE_SCALE_UNKNOWN = 0, WIRE_SCALE_FIXED = 1, WIRE_SCALE_AUTO = 2 };
+
 enum wire_duties { WIRE_DUTY_SERVES = 0, WIRE_DUTY_CORDONED = 1, WIRE_DUTY_DRAINS = 2 };
 
 struct wire_i32s { const int32_t *p; uint32_t n; };    /* borrowed */

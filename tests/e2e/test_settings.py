@@ -44,10 +44,15 @@ def test_help_of_all(run):
     (["worker", "--memory", "2 potatoes"], "--memory"),
     (["worker", "--engine", "steam"], "llama"),
     (["status", "-o", "xml"], "json"),
-    (["scale"], "scale takes N"),
+    (["scale"], "scale takes N|auto|fixed"),
+    (["scale", "3", "--max", "4"], "--max goes with"),
+    (["scale", "fixed", "--min", "4"], "--min goes with"),
+    (["scale", "auto", "--max", "0"], "--max"),
+    (["head", "--scale", "often"], "auto"),
+    (["head", "--scale", "auto", "--scale-min", "9"], "--scale-max"),
     (["scale", "many"], "many"),
     (["scale", "-3"], "-3"),
-    (["scale", "1", "2"], "scale takes N"),
+    (["scale", "1", "2"], "scale takes N|auto|fixed"),
     (["head", "now"], "takes no arguments"),
 ])
 def test_wrong_usage_is_named(run, args, said):

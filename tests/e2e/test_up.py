@@ -1,5 +1,8 @@
 """`manta up`: head and workers as children of one process, and nothing left behind when it ends, however it ends."""
 
+import contextlib
+import http.client
+import json
 import os
 import signal
 
@@ -90,9 +93,34 @@ def test_scale(up, run):
         assert scale.returncode == 0, scale.stderr
         up.wait_ready(actors=n)
         wait_for(f"{n} workers and the head", lambda: len(everybody(up)) == n + 1)
-        wait_for(f"the launcher to tell of {n}", lambda: up.status()["scale"] == {"launcher": True, "running": n, "target": n})
+        wait_for(f"the launcher to tell of {n}", lambda: up.status()["scale"].items() >= {"launcher": True, "running": n, "target": n, "desired": n, "policy": "fixed"}.items())
         assert up.child("head") == head and head in before
     assert up.ask("the last one?")["answered_by"]["node"] == "worker-1"
+
+
+def test_scale_by_the_load(cluster, run):
+    """Given three idle workers; when the load is to decide from none to four; then they leave one after the other, the head stays ready, and
+    the next prompt wakes one, waits for it and is answered. When the head is killed, the next one goes on by the load."""
+    up = cluster.up("--no-prompt", *ECHO, "--scale-idle", 5)
+    up.wait_line(r"up \| ready: http://127.0.0.1:")
+    scale = run("scale", "auto", "--min", 0, "--max", 4, "--head", up.address, "-o", "json")
+    assert scale.returncode == 0 and json.loads(scale.stdout) == {"target": 3, "policy": "auto", "min": 0, "max": 4}, scale.stderr
+    wait_for("nobody to be left", lambda: up.status()["workers"] == 0, 120)
+    shown = up.status()["scale"]
+    assert shown["desired"] == 0 and shown["reason"] == "idle" and shown["idle_s"] == 5
+    assert up.get("/readyz")["status"].startswith("ready") and up.get("/v1/models")["data"]
+    assert "by the load, 0 to 4: 0 wanted" in run("status", "--head", up.address).stdout
+    assert up.ask("wake up")["answered_by"]["node"] == "worker-1"
+    assert up.status()["scale"]["desired"] == 1 and up.status()["scale"]["start_s"] > 0
+    metrics = up.request("GET", "/metrics")[2]
+    assert 'manta_scale_changes_total{reason="wake"} 1' in metrics and "manta_scale_desired 1" in metrics and "manta_scale_max 4" in metrics
+    before = up.child("head")
+    os.kill(before, signal.SIGKILL)
+
+    def next_head_knows():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return up.child("head") != before and up.status()["scale"].items() >= {"policy": "auto", "min": 0, "max": 4}.items()
+    wait_for("the next head to know", next_head_knows, 30)
 
 
 def test_a_worker_that_cannot_run_ends_the_cluster(run):

@@ -65,7 +65,11 @@ static inline void line_of_msg(struct buf *b, const struct wire_msg *m)
                    (unsigned long long)m->kv_part.offset, m->kv_part.bytes.n);
         break;
     case WIRE_cancel: buf_printf(b, " job=%llu.%u", (unsigned long long)m->cancel.job, m->cancel.attempt); break;
-    case WIRE_scale: buf_printf(b, " workers=%u", m->scale.workers); break;
+    case WIRE_scale:
+        buf_printf(b, " workers=%u", m->scale.workers);
+        if (m->scale.policy == WIRE_SCALE_AUTO)
+            buf_printf(b, " auto=%u..%u", m->scale.min, m->scale.max);
+        break;
     case WIRE_cordon: buf_printf(b, " on=%u", m->cordon.on); break;
     case WIRE_drain: buf_printf(b, " grace=%u%s", m->drain.grace_ms, m->drain.move ? " move" : ""); break;
     case WIRE_seek:
@@ -458,7 +462,11 @@ static inline void event(struct story *s, const char *line)
         msg_step(s, id,
                  (m = (struct wire_msg){.type = WIRE_scale_state,
                                         .scale_state = {.running = number(line, "running", 0),
-                                                        .target = number(line, "target", 0)}},
+                                                        .target = number(line, "target", 0),
+                                                        .policy = (uint8_t)number(line, "policy", 0),
+                                                        .min = number(line, "min", 0),
+                                                        .max = number(line, "max", 0),
+                                                        .note = word(line, "note", "")}},
                   &m));
     else if (str_is(v, "held"))
         event_held(s, id, line);
@@ -469,7 +477,11 @@ static inline void event(struct story *s, const char *line)
     else if (str_is(v, "gone"))
         step(s, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
     else if (str_is(v, "scale"))
-        step(s, (struct head_event){.kind = HEAD_SCALE, .call = id, .count = number(line, "workers", 1)});
+        step(s, (struct head_event){.kind = HEAD_SCALE, .call = id,
+                                    .scale = &(struct head_scale_ask){.mode = number(line, "auto", 0) != 0 ? SCALE_AUTO : SCALE_FIXED,
+                                                                      .workers = number(line, "workers", HEAD_SCALE_AS_IS),
+                                                                      .min = number(line, "min", HEAD_SCALE_AS_IS),
+                                                                      .max = number(line, "max", HEAD_SCALE_AS_IS)}});
     else
         fail_msg("no such event: %s", line);
 }

@@ -59,10 +59,10 @@ static void another_protocol_is_refused_for_good(void **state)
     struct story s = story_begin();
     story(&s,
           "> open 1\n"
-          "> hello 1 node=a proto=9 version=7.0.0\n"
-          "send 1 refuse ERR_VERSION final: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 8 "
+          "> hello 1 node=a proto=10 version=7.0.0\n"
+          "send 1 refuse ERR_VERSION final: worker speaks protocol 10 (manta 7.0.0), this head speaks protocol 9 "
           "(manta 0.1.0): run the same version of manta on both sides\n"
-          "close 1: worker speaks protocol 9 (manta 7.0.0), this head speaks protocol 8 (manta 0.1.0): run the same "
+          "close 1: worker speaks protocol 10 (manta 7.0.0), this head speaks protocol 9 (manta 0.1.0): run the same "
           "version of manta on both sides\n"
           "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
           "> closed 1\n");
@@ -442,9 +442,9 @@ static void a_launcher_is_asked_for_workers(void **state)
               "> scale 3 workers=257\n"
               "failed 3 ERR_INVALID: 257 workers were asked for, at most 256 can be\n"
               "> scaled 1 running=2 target=3\n");
-    struct head_totals t;
-    head_totals(s.head, &t);
-    assert_true(t.launcher && t.scale_running == 2 && t.scale_target == 3 && t.workers == 0);
+    struct head_scale_view v;
+    head_scale_view(s.head, &v);
+    assert_true(v.launcher && v.running == 2 && v.target == 3 && v.desired == 3);
     story(&s, "> actor 1\n"
               "send 1 refuse ERR_PROTOCOL: a launcher does not send 'actor'\n"
               "close 1: a launcher does not send 'actor'\n");

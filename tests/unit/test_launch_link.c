@@ -50,8 +50,11 @@ static void heard(struct story *s, const struct wire_msg *m)
             say(s, &(struct wire_msg){.type = WIRE_beat_ack, .beat_ack.sent_us = m->beat.sent_us});
         break;
     case WIRE_scale_state:
-        buf_printf(&s->got, "running=%u target=%u %.*s\n", m->scale_state.running, m->scale_state.target,
+        buf_printf(&s->got, "running=%u target=%u %.*s", m->scale_state.running, m->scale_state.target,
                    STR_ARG(m->scale_state.note));
+        if (m->scale_state.policy == WIRE_SCALE_AUTO)
+            buf_printf(&s->got, "auto=%u..%u", m->scale_state.min, m->scale_state.max);
+        buf_putc(&s->got, '\n');
         if (s->on_state != NULL)
             s->on_state(s, &m->scale_state);
         break;
@@ -180,12 +183,13 @@ static void run(struct story *s)
 static void order_three(struct story *s, const struct wire_scale_state *m)
 {
     if (m->target == 2)
-        say(s, &(struct wire_msg){.type = WIRE_scale, .scale.workers = 3});
+        say(s, &(struct wire_msg){.type = WIRE_scale, .scale = {.workers = 3, .policy = WIRE_SCALE_AUTO, .min = 1, .max = 8}});
     else
         launch_stop(s->launch);
 }
 
-/* Given a head that welcomes and orders three workers, the launcher says who it is, obeys, tells, and leaves with a bye. */
+/* Given a head that welcomes and orders three workers, the launcher says who it is, obeys, tells, repeats who decides, and leaves with
+ * a bye. */
 static void test_hello_scale_bye(void **state)
 {
     struct story *s = *state;
@@ -193,7 +197,7 @@ static void test_hello_scale_bye(void **state)
     run(s);
     assert_string_equal(buf_cstr(&s->got), "hello role=2 token=open sesame node=launcher\n"
                                            "running=2 target=2 \n"
-                                           "running=3 target=3 \n"
+                                           "running=3 target=3 auto=1..8\n"
                                            "bye\n");
 }
 

@@ -1,0 +1,176 @@
+/* The arithmetic of the autoscaler; docs/autoscaling.md says how it was chosen and what it is compared with. */
+#include "cluster/scale_policy.h"
+
+#include <math.h>
+
+static const double FAST_S = 8, SLOW_S = 60;       /* time constants of the two rates */
+static const double CHANGED_SIGMAS = 2;            /* the rates differ by more than chance: believe the fast one */
+static const double AHEAD_MOST = 0.5;              /* a trend is followed to so much more than the present rate */
+static const double SERVED_KEEPS = 63.0 / 64;      /* about the last 64 jobs count */
+static const double SERVICE_GUESS_S = 2;
+static const double SLOTS_GUESS = 4;               /* of a worker, before one was seen: --slots */
+static const double WAIT_OK_S = 1;                 /* a predicted wait that nobody starts a worker for */
+static const double CLEAR_S = 15;                  /* a queue is to be gone so long after more workers are ready */
+static const double SLACK = 0.1;                   /* of a worker: so little more is no reason for one */
+static const double HOLD_STARTS = 3, HOLD_LEAST_S = 30, HOLD_MOST_S = 300; /* keep a worker for the cost of a few starts */
+static const double COOL_LEAST_S = 15;
+
+const char *scale_mode_name(enum scale_mode mode)
+{
+    return mode == SCALE_AUTO ? "auto" : "fixed";
+}
+
+const char *scale_reason_name(enum scale_reason reason)
+{
+    static const char *const names[SCALE_REASONS] = {"none", "asked", "taught", "limits", "wake", "rate", "queue", "idle"};
+    return names[reason];
+}
+
+/* ---- what a model is asked for ---- */
+
+void demand_served(struct demand *d, double s)
+{
+    d->served_s = d->served_s * SERVED_KEEPS + s;
+    d->served = d->served * SERVED_KEEPS + 1;
+}
+
+void demand_tick(struct demand *d, double s)
+{
+    if (s <= 0)
+        return;
+    double now = d->arrivals / s;
+    d->fast += (now - d->fast) * (1 - exp(-s / FAST_S));
+    d->slow += (now - d->slow) * (1 - exp(-s / SLOW_S));
+    d->arrivals = 0;
+}
+
+double demand_service_s(const struct demand *d)
+{
+    return d->served > 0 ? d->served_s / d->served : SERVICE_GUESS_S;
+}
+
+/* Arrivals by chance alone make the fast rate vary by sqrt(rate / 2T). Beyond that it is the rate now, and where it rises, the
+ * rate when a worker asked for now is ready: an average over T lags behind a ramp by T, so the two tell its slope. */
+static double rate_in(const struct demand *d, double start_s)
+{
+    double sigma = sqrt(fmax(d->slow, 1 / SLOW_S) / (2 * FAST_S)), differs = d->fast - d->slow;
+    if (fabs(differs) <= CHANGED_SIGMAS * sigma)
+        return d->slow;
+    if (differs < 0)
+        return d->fast;
+    double slope = differs / (SLOW_S - FAST_S);
+    return d->fast + fmin(slope * (FAST_S + start_s), d->fast * AHEAD_MOST);
+}
+
+/* ---- what it needs ---- */
+
+/* Slots for a load of so many busy ones: by the rule of the square root, hardly anybody waits. */
+static double slots_for(double load)
+{
+    return load + sqrt(load);
+}
+
+struct scale_need scale_need(const struct demand *d, const struct scale_seen *seen, double start_s)
+{
+    double each = d->slots_each > 0 ? d->slots_each : SLOTS_GUESS, service_s = demand_service_s(d);
+    struct scale_need n = {.rate = rate_in(d, start_s), .reason = SCALE_RATE};
+    double load = n.rate * service_s;
+    double slots = slots_for(load);
+    /* What will wait when a worker asked for now is ready, with those that are ready already. */
+    double left = seen->waiting + (n.rate - seen->slots / service_s) * start_s;
+    left = left > seen->waiting && seen->waiting <= 0 ? 0 : left; /* a rate that is not there yet: the rule above is for that */
+    double then = fmax(seen->slots, seen->desired_slots);
+    if (left > 0)
+        n.wait_s = then > 0 ? left * service_s / then : INFINITY;
+    if (left > 0 && n.wait_s > WAIT_OK_S) {
+        double clears = load + left * service_s / fmax(CLEAR_S, service_s);
+        if (clears > slots) {
+            slots = clears;
+            n.reason = SCALE_QUEUE;
+        }
+    }
+    n.workers = slots / each;
+    n.floor = seen->busy / each;
+    return n;
+}
+
+/* ---- the number to ask for ---- */
+
+double scale_hold_s(const struct scale_limits *l, double start_s)
+{
+    return l->idle_s > 0 ? l->idle_s : fmin(fmax(HOLD_STARTS * start_s, HOLD_LEAST_S), HOLD_MOST_S);
+}
+
+double scale_cool_s(double start_s)
+{
+    return fmax(COOL_LEAST_S, fmin(start_s, HOLD_LEAST_S));
+}
+
+void scale_policy_changed(struct scale_policy *p, double now_s)
+{
+    p->up_s = p->down_s = now_s;
+}
+
+void scale_policy_init(struct scale_policy *p, double now_s)
+{
+    *p = (struct scale_policy){0};
+    for (uint32_t i = 0; i < SCALE_PEAKS; i++)
+        p->peaks[i].at_s = -INFINITY;
+    scale_policy_changed(p, now_s);
+}
+
+static void peaks_add(struct scale_policy *p, double now_s, double workers, double hold_s)
+{
+    struct scale_peak *last = &p->peaks[p->last];
+    if (now_s - last->at_s >= hold_s / (SCALE_PEAKS - 2)) {
+        p->last = (p->last + 1) % SCALE_PEAKS;
+        p->peaks[p->last] = (struct scale_peak){.at_s = now_s, .workers = workers};
+    } else if (workers > last->workers) {
+        last->workers = workers;
+    }
+}
+
+static double peaks_most(const struct scale_policy *p, double from_s)
+{
+    double most = 0;
+    for (uint32_t i = 0; i < SCALE_PEAKS; i++) {
+        if (p->peaks[i].at_s >= from_s)
+            most = fmax(most, p->peaks[i].workers);
+    }
+    return most;
+}
+
+static uint32_t within(const struct scale_limits *l, double workers)
+{
+    return workers <= l->min ? l->min : workers >= l->max ? l->max : (uint32_t)workers;
+}
+
+/* A step takes away half of the surplus, so that a wrong one costs half. */
+static uint32_t step_down(uint32_t from, uint32_t to)
+{
+    return from - (from - to + 1) / 2;
+}
+
+uint32_t scale_next(struct scale_policy *p, const struct scale_limits *l, const struct scale_input *in, enum scale_reason *out_reason)
+{
+    double hold_s = scale_hold_s(l, in->start_s), need = fmax(ceil(in->workers - SLACK), 0);
+    need = in->demand ? fmax(need, 1) : need;
+    peaks_add(p, in->now_s, fmax(need, ceil(in->floor - SLACK)), hold_s);
+    uint32_t wanted = within(l, need);
+    if (in->desired < l->min || in->desired > l->max) {
+        *out_reason = SCALE_LIMITS;
+        scale_policy_changed(p, in->now_s);
+        return in->desired < l->min ? l->min : l->max;
+    }
+    if (wanted > in->desired) {
+        *out_reason = in->desired == 0 ? SCALE_WAKE : in->reason;
+        p->up_s = in->now_s;
+        return wanted;
+    }
+    uint32_t enough = within(l, peaks_most(p, in->now_s - hold_s));
+    if (enough >= in->desired || in->now_s - p->up_s < hold_s || in->now_s - p->down_s < scale_cool_s(in->start_s))
+        return in->desired;
+    *out_reason = SCALE_IDLE;
+    p->down_s = in->now_s;
+    return step_down(in->desired, enough);
+}
