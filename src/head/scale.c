@@ -63,7 +63,7 @@ void put_scale(struct head_program *p, struct jout *j)
     else
         jout_put_null(j, "desired");
     jout_put_uint(j, "starting", v.starting);
-    jout_put_fixed(j, "start_s", v.start_s, 1);
+    jout_put_fixed(j, "start_s", v.start_s, 3);
     jout_put_cstr(j, "reason", scale_reason_name(v.reason));
     jout_put_str(j, "why", v.why);
     jout_put_str(j, "note", v.note);
