@@ -3,6 +3,7 @@
 
 const struct launcher_ops *const launcher_engines[] = {
     &launch_local,
+    &launch_compose,
     &launch_plug,
     NULL,
 };

@@ -95,6 +95,9 @@ struct launcher_events {
     void (*listed)(uint64_t ticket, const struct launcher_worker *workers, size_t n, void *user_data);
     /* While watched: something is different, a list would tell. Seldom too often: callers collect them. */
     void (*changed)(void *user_data);
+    /* raise(): the head was given these secrets by its engine: what joins it brings the first, clients the second. "": none. Before head_at; may
+     * be NULL, and need not be called: then the settings have them. */
+    void (*keys)(const char *join_token, const char *api_key, void *user_data);
     /* raise(): from here the head is reached at this address. Before done. */
     void (*head_at)(const char *address, void *user_data);
     /* down(): this was there and is on its way out: "job 4711 (worker-2)". Before done. */

@@ -33,6 +33,7 @@ struct pilot {
     bool stepping;               /* in step(): an engine that answers at once is not followed deeper */
     struct fault fault;          /* why it ends by itself */
     char head[300];              /* as raised */
+    char token[300];             /* likewise; empty: the configuration's */
     uint32_t told_running, told_target; /* on_news, and the head */
     char told_note[sizeof(struct fault)];
     bool has_told;
@@ -173,7 +174,7 @@ static int dial_head(struct pilot *p, const char *address, struct fault *f)
 {
     return head_link_new(p->loop, &(struct head_link_config){
         .host = address,
-        .join_token = p->cfg.join_token,
+        .join_token = p->token[0] != '\0' ? p->token : p->cfg.join_token,
         .version = p->cfg.version,
         .node = p->cfg.engine->engine,
         .redial_first_ms = REDIAL_FIRST_MS,
@@ -263,6 +264,14 @@ static void on_changed(void *user_data)
     step(p);
 }
 
+static void on_keys(const char *join_token, const char *api_key, void *user_data)
+{
+    struct pilot *p = user_data;
+    snprintf(p->token, sizeof p->token, "%s", join_token);
+    if (p->cfg.on_key != NULL)
+        p->cfg.on_key(api_key, p->cfg.user_data);
+}
+
 static void on_head_at(const char *address, void *user_data)
 {
     struct pilot *p = user_data;
@@ -350,6 +359,7 @@ struct pilot *pilot_start(struct net_loop *l, const struct pilot_config *cfg, st
         .done = on_done,
         .listed = on_listed,
         .changed = on_changed,
+        .keys = on_keys,
         .head_at = on_head_at,
         .took = on_took,
         .line = on_line,

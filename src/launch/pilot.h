@@ -24,6 +24,8 @@ struct pilot_config {
     const char *join_token;         /* empty: none */
     const char *version;            /* manta's */
     struct reconcile_times times;
+    /* The engine has given the head this key for clients; before on_head. May be NULL. */
+    void (*on_key)(const char *api_key, void *user_data);
     /* The engine has raised the head: it is reached there. May be NULL. */
     void (*on_head)(const char *address, void *user_data);
     /* The last list says something new. May be NULL. */

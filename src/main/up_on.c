@@ -33,6 +33,7 @@ struct up_on {
     struct client_news last;
     struct net_child *prompt;
     char address[300];               /* of the head, from here */
+    char api_key[300];               /* of clients: the person's, or the one that the engine gave the head */
     char pid[16];
     uint32_t actors;                 /* that are to come */
     bool serving, ending, quiet;
@@ -165,13 +166,24 @@ static void on_watch(const struct client_news *n, void *user_data)
         start_prompt(u);
 }
 
+static void on_key(const char *api_key, void *user_data)
+{
+    struct up_on *u = user_data;
+    if (setting_text(u->s, SET_API_KEY)[0] != '\0')
+        return; /* a person knows better */
+    snprintf(u->api_key, sizeof u->api_key, "%s", api_key);
+    snprintf(u->e.children.own_key_env, sizeof u->e.children.own_key_env, "MANTA_API_KEY=%s", api_key);
+}
+
 static void on_head(const char *address, void *user_data)
 {
     struct up_on *u = user_data;
     struct fault f = {0};
     if (address != u->address)
         snprintf(u->address, sizeof u->address, "%s", address);
-    u->client = (struct client_options){.head = u->address, .api_key = options_client(u->s).api_key, .model = ""};
+    if (u->api_key[0] == '\0')
+        snprintf(u->api_key, sizeof u->api_key, "%s", options_client(u->s).api_key);
+    u->client = (struct client_options){.head = u->address, .api_key = u->api_key, .model = ""};
     u->watch = client_watch_start(u->loop, &u->client, on_watch, u, &f);
     if (u->watch == NULL)
         say(u, "up | cannot watch the head at %s: %s", u->address, f.text);
@@ -207,6 +219,7 @@ static int start(struct up_on *u, struct fault *f)
         .join_token = children_token(&u->e.children),
         .version = MANTA_VERSION,
         .times = reconcile_times_default(),
+        .on_key = on_key,
         .on_head = on_head,
         .on_line = on_line,
         .on_event = on_event,

@@ -1,0 +1,484 @@
+/* The engine is Docker Compose, by its own command line: one service runs the head, another one the workers.
+ *
+ * The happy path: `docker version` answers, and one of `docker compose` and `docker-compose` -> raise: `up -d head`, then the join token and the key are read
+ * within the head's container, where the file of this repository puts them -> list: `docker ps` -> start and stop: `up -d --scale worker=N`.
+ * It can fail by: no docker, no daemon, no permission (each with its remedy), a project of that name that is somebody else's, an image that is not
+ * built, a service that does not start: Compose's own last line.
+ *
+ * Compose keeps a number of replicas. Its containers are numbered with gaps, and which of them goes it decides itself: worker K is the K-th container by
+ * number. The daemon starts one again that dies (`restart: unless-stopped`). What is ours has the label manta.cluster, which an override file on
+ * stdin adds; a project whose head or workers lack it was started by somebody else and is left alone. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "launch/engines.h"
+#include "launch/exec.h"
+
+enum { ARGS_MAX = 24, OVERRIDE_BYTES_MAX = 1024, QUICK_MS = 15000, LONG_MS = LAUNCHER_PATIENCE_MS - 10000 };
+
+enum what { IDLE, OPEN, RAISE, START, STOP, LIST, DOWN };
+
+struct compose {
+    struct launcher base;      /* first */
+    struct exec *exec;         /* the command that runs; NULL: none */
+    enum what what;            /* the operation under way */
+    uint64_t ticket;
+    const char *command[2];    /* "docker", "compose" or "docker-compose", NULL */
+    char override[OVERRIDE_BYTES_MAX];
+    char publish[64];          /* MANTA_PUBLISH=8470 */
+    char labels[2][96];        /* label=… for docker ps: the project's, ours */
+    char count[96];            /* worker=3 */
+    char token[300];           /* of the head we have raised */
+    uint32_t listed;           /* workers in the last list */
+};
+
+static const char *option(const struct compose *c, const char *name)
+{
+    return launcher_option_value(&c->base, name);
+}
+
+static void finish(struct compose *c, const struct fault *f)
+{
+    enum what what = c->what;
+    c->what = IDLE;
+    if (what == OPEN)
+        c->base.events.opened(f, c->base.user_data);
+    else
+        c->base.events.done(c->ticket, f, c->base.user_data);
+}
+
+/* ---- Docker's words ---- */
+
+static bool says(const struct exec_result *r, const char *words)
+{
+    return strcasestr(r->err.p, words) != NULL || strcasestr(r->fault.text, words) != NULL;
+}
+
+static void fail(struct compose *c, const struct exec_result *r, const char *tried)
+{
+    struct fault f;
+    if (r->fault.err == ERR_NOT_FOUND)
+        exec_blame(&f, r, ERR_NOT_FOUND, tried, "install Docker with its Compose plugin, or docker-compose");
+    else if (says(r, "permission denied"))
+        exec_blame(&f, r, ERR_FORBIDDEN, tried, "this user may not use the Docker daemon: add it to the group docker, or use rootless Docker");
+    else if (says(r, "cannot connect to the docker daemon") || says(r, "couldn't connect to docker daemon") || says(r, "is the docker daemon running"))
+        exec_blame(&f, r, ERR_UNAVAILABLE, tried, "start the daemon: systemctl start docker");
+    else if (says(r, "no such image") || says(r, "pull access denied") || says(r, "not found: manifest") || says(r, "needs to be built"))
+        exec_blame(&f, r, 0, tried, "build the images first: docker compose build");
+    else
+        exec_blame(&f, r, 0, tried, NULL);
+    finish(c, &f);
+}
+
+/* ---- commands ---- */
+
+static void run(struct compose *c, const char *const *argv, struct str input, uint32_t timeout_ms, exec_done_fn *on_done)
+{
+    const char *env[] = {c->publish, "COMPOSE_PROJECT_NAME", "COMPOSE_FILE", NULL};
+    c->exec = exec_start(c->base.loop, &(struct exec_config){.argv = argv, .env_add = env, .input = input, .timeout_ms = timeout_ms,
+                                                             .on_done = on_done, .user_data = c});
+}
+
+/* "docker compose -p CLUSTER -f FILE -f /dev/stdin" and what follows; words ended by NULL. */
+static void run_compose(struct compose *c, const char *const *words, uint32_t timeout_ms, exec_done_fn *on_done)
+{
+    const char *argv[ARGS_MAX];
+    size_t n = 0;
+    argv[n++] = c->command[0];
+    if (c->command[1] != NULL)
+        argv[n++] = c->command[1];
+    const char *const project[] = {"-p", c->base.cfg.cluster, "-f", option(c, "file"), "-f", "/dev/stdin"}; /* "-" would do for Compose v2 */
+    memcpy(&argv[n], project, sizeof project);
+    n += sizeof project / sizeof project[0];
+    while (*words != NULL && n < ARGS_MAX - 1)
+        argv[n++] = *words++;
+    argv[n] = NULL;
+    run(c, argv, str_of(c->override), timeout_ms, on_done);
+}
+
+/* ---- the containers ---- */
+
+struct container {
+    unsigned long number;      /* Compose's */
+    bool ours;
+    char id[16], state[24], status[120], service[64], name[128];
+};
+
+/* Fields of a line are divided by tabs; false: not all of them are there. */
+static bool read_container(const char **at, struct container *k)
+{
+    char number[24] = "", label[64] = "";
+    const char *end = strchr(*at, '\n');
+    const struct { char *out; size_t cap; } fields[] = {
+        {k->id, sizeof k->id},           {number, sizeof number}, {label, sizeof label}, {k->service, sizeof k->service},
+        {k->state, sizeof k->state},     {k->name, sizeof k->name}, {k->status, sizeof k->status},
+    };
+    size_t n = 0;
+    *k = (struct container){0};
+    for (const char *from = *at; from != NULL && n < sizeof fields / sizeof fields[0]; n++) {
+        size_t bytes = strcspn(from, "\t\n");
+        snprintf(fields[n].out, fields[n].cap, "%.*s", (int)bytes, from);
+        from = from[bytes] == '\t' ? from + bytes + 1 : NULL;
+    }
+    *at = end != NULL ? end + 1 : *at + strlen(*at);
+    k->number = strtoul(number, NULL, 10);
+    k->ours = label[0] != '\0';
+    return n == sizeof fields / sizeof fields[0];
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct container *x = a, *y = b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* All of the project; *out is the caller's to free. */
+static size_t read_containers(const char *text, struct container **out)
+{
+    size_t n = 0;
+    *out = xalloc_array(LAUNCHER_LISTED_MAX, sizeof **out);
+    while (*text != '\0' && n < LAUNCHER_LISTED_MAX)
+        n += read_container(&text, &(*out)[n]);
+    qsort(*out, n, sizeof **out, by_number);
+    return n;
+}
+
+static void ask_containers(struct compose *c, const char *label, exec_done_fn *on_done)
+{
+    static const char format[] = "{{.ID}}\t{{.Label \"com.docker.compose.container-number\"}}\t{{.Label \"manta.cluster\"}}\t"
+                                 "{{.Label \"com.docker.compose.service\"}}\t{{.State}}\t{{.Names}}\t{{.Status}}";
+    const char *argv[] = {"docker", "ps", "-a", "--filter", label, "--format", format, NULL};
+    run(c, argv, str_n("", 0), QUICK_MS, on_done);
+}
+
+static enum launcher_state state_of(const struct container *k)
+{
+    static const struct { const char *word; enum launcher_state state; } states[] = {
+        {"running", LAUNCHER_RUNNING}, {"created", LAUNCHER_PENDING},   {"restarting", LAUNCHER_PENDING},
+        {"paused", LAUNCHER_PENDING},  {"removing", LAUNCHER_ENDING},
+    };
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        if (strcmp(k->state, states[i].word) == 0)
+            return states[i].state;
+    }
+    return LAUNCHER_FAILED; /* exited, dead */
+}
+
+static void on_ps(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    c->exec = NULL;
+    if (r->fault.err != 0) {
+        fail(c, r, "ask Docker for the workers");
+        return;
+    }
+    struct container *all;
+    size_t n = read_containers(r->out.p, &all), workers_n = 0;
+    struct launcher_worker *workers = xalloc_array(LAUNCHER_LISTED_MAX, sizeof *workers);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i].service, option(c, "worker")) != 0)
+            continue;
+        struct launcher_worker *w = &workers[workers_n++];
+        *w = (struct launcher_worker){.index = (uint32_t)workers_n, .state = state_of(&all[i])};
+        snprintf(w->id, sizeof w->id, "%s", all[i].name);
+        if (w->state != LAUNCHER_RUNNING)
+            snprintf(w->reason, sizeof w->reason, "%s: %s", all[i].name, all[i].status);
+    }
+    c->what = IDLE;
+    c->listed = (uint32_t)workers_n;
+    c->base.events.listed(c->ticket, workers, workers_n, c->base.user_data);
+    free(workers);
+    free(all);
+}
+
+/* ---- operations ---- */
+
+static void begin(struct compose *c, enum what what, uint64_t ticket)
+{
+    c->what = what;
+    c->ticket = ticket;
+}
+
+static void compose_list(struct launcher *a, uint64_t ticket)
+{
+    struct compose *c = (struct compose *)a;
+    begin(c, LIST, ticket);
+    ask_containers(c, c->labels[1], on_ps);
+}
+
+static void on_scaled(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    struct fault none = {0};
+    char tried[128];
+    c->exec = NULL;
+    snprintf(tried, sizeof tried, "scale to %s", c->count);
+    if (r->fault.err != 0)
+        fail(c, r, tried);
+    else
+        finish(c, &none);
+}
+
+static void scale(struct compose *c, uint32_t workers)
+{
+    const char *service = option(c, "worker");
+    snprintf(c->count, sizeof c->count, "%s=%u", service, workers);
+    const char *words[] = {"up", "-d", "--no-recreate", "--no-deps", "--no-build", "--scale", c->count, service, NULL};
+    run_compose(c, words, LONG_MS, on_scaled);
+}
+
+/* The reconciler ends a surplus first: what there is beyond the range is wanted, too. A container that has exited counts, and is started. */
+static void compose_start(struct launcher *a, uint64_t ticket, struct launcher_range r)
+{
+    struct compose *c = (struct compose *)a;
+    begin(c, START, ticket);
+    scale(c, r.last > c->listed ? r.last : c->listed);
+}
+
+/* Ends with SIGTERM and the service's stop_grace_period, drained or not. */
+static void compose_stop(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain)
+{
+    (void)drain;
+    begin((struct compose *)a, STOP, ticket);
+    scale((struct compose *)a, r.first - 1);
+}
+
+/* ---- the head ---- */
+
+static struct str first_line(struct str text)
+{
+    size_t n = 0;
+    while (n < text.n && !isspace((unsigned char)text.p[n]))
+        n++;
+    return str_n(text.p, n);
+}
+
+static void on_port(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    struct fault none = {0};
+    char address[128];
+    c->exec = NULL;
+    struct str at = first_line(r->out);
+    if (r->fault.err != 0 || at.n == 0) {
+        fail(c, r, "find the head's published port (does its service publish 8470?)");
+        return;
+    }
+    bool wildcard = at.n > 8 && memcmp(at.p, "0.0.0.0:", 8) == 0;
+    snprintf(address, sizeof address, "%s%.*s", wildcard ? "127.0.0.1:" : "", (int)at.n - (wildcard ? 8 : 0), at.p + (wildcard ? 8 : 0));
+    c->base.events.head_at(address, c->base.user_data);
+    finish(c, &none);
+}
+
+static void ask_port(struct compose *c)
+{
+    const char *words[] = {"port", option(c, "head"), "8470", NULL};
+    run_compose(c, words, QUICK_MS, on_port);
+}
+
+static void on_key(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    char key[300];
+    c->exec = NULL;
+    snprintf(key, sizeof key, "%.*s", STR_ARG(first_line(r->out)));
+    if (r->fault.err == 0 && c->base.events.keys != NULL)
+        c->base.events.keys(c->token, key, c->base.user_data);
+    ask_port(c);
+}
+
+static void on_token(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    const char *words[] = {"exec", "-T", option(c, "head"), "cat", option(c, "key-file"), NULL};
+    c->exec = NULL;
+    if (r->fault.err != 0) {
+        fail(c, r, "read the join token in the head's container");
+        return;
+    }
+    snprintf(c->token, sizeof c->token, "%.*s", STR_ARG(first_line(r->out)));
+    run_compose(c, words, QUICK_MS, on_key);
+}
+
+static void on_raised(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    const char *words[] = {"exec", "-T", option(c, "head"), "cat", option(c, "token-file"), NULL};
+    c->exec = NULL;
+    if (r->fault.err != 0)
+        fail(c, r, "start the head");
+    else
+        run_compose(c, words, QUICK_MS, on_token);
+}
+
+static bool has_strangers(struct compose *c, const char *text, struct fault *f)
+{
+    struct container *all;
+    size_t n = read_containers(text, &all), i = 0;
+    while (i < n && (all[i].ours || (strcmp(all[i].service, option(c, "head")) != 0 && strcmp(all[i].service, option(c, "worker")) != 0)))
+        i++;
+    if (i < n)
+        fault_set(f, ERR_IN_USE, "the Compose project '%s' was not started by manta up (container %s): take another --cluster, or end that one first",
+                  c->base.cfg.cluster, all[i].name);
+    free(all);
+    return i < n;
+}
+
+static void on_project(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    const char *words[] = {"up", "-d", "--no-recreate", "--no-build", option(c, "head"), NULL};
+    struct fault f;
+    c->exec = NULL;
+    if (r->fault.err != 0)
+        fail(c, r, "ask Docker for the project");
+    else if (has_strangers(c, r->out.p, &f))
+        finish(c, &f);
+    else
+        run_compose(c, words, LONG_MS, on_raised);
+}
+
+static void compose_raise(struct launcher *a, uint64_t ticket)
+{
+    struct compose *c = (struct compose *)a;
+    begin(c, RAISE, ticket);
+    ask_containers(c, c->labels[0], on_project);
+}
+
+/* ---- the end ---- */
+
+static void on_down(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    struct fault none = {0};
+    c->exec = NULL;
+    if (r->fault.err != 0)
+        fail(c, r, "take the project away");
+    else
+        finish(c, &none);
+}
+
+static void on_what_is_ours(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    const char *words[] = {"down", NULL}; /* volumes stay: models and keys */
+    struct fault none = {0};
+    struct container *all;
+    char what[160];
+    c->exec = NULL;
+    if (r->fault.err != 0) {
+        fail(c, r, "ask Docker for the project");
+        return;
+    }
+    size_t n = read_containers(r->out.p, &all);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(what, sizeof what, "container %s", all[i].name);
+        c->base.events.took(what, c->base.user_data);
+    }
+    free(all);
+    if (n == 0)
+        finish(c, &none);
+    else
+        run_compose(c, words, LONG_MS, on_down);
+}
+
+static void compose_down(struct launcher *a, uint64_t ticket)
+{
+    struct compose *c = (struct compose *)a;
+    begin(c, DOWN, ticket);
+    ask_containers(c, c->labels[1], on_what_is_ours);
+}
+
+/* ---- the start ---- */
+
+static void on_old_compose(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    struct fault f = {0};
+    c->exec = NULL;
+    if (r->fault.err != 0)
+        fault_set(&f, ERR_NOT_FOUND, "neither `docker compose` nor `docker-compose` is here: install Docker's Compose plugin, or docker-compose");
+    c->command[0] = "docker-compose";
+    c->command[1] = NULL;
+    finish(c, &f);
+}
+
+static void on_new_compose(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    const char *argv[] = {"docker-compose", "version", "--short", NULL};
+    struct fault none = {0};
+    c->exec = NULL;
+    if (r->fault.err == 0)
+        finish(c, &none);
+    else
+        run(c, argv, str_n("", 0), QUICK_MS, on_old_compose);
+}
+
+static void on_docker(const struct exec_result *r, void *user_data)
+{
+    struct compose *c = user_data;
+    const char *argv[] = {"docker", "compose", "version", "--short", NULL};
+    c->exec = NULL;
+    if (r->fault.err != 0)
+        fail(c, r, "use Docker");
+    else
+        run(c, argv, str_n("", 0), QUICK_MS, on_new_compose);
+}
+
+static struct launcher *compose_open(struct net_loop *l, const struct launcher_config *cfg, const struct launcher_events *events, void *user_data,
+                                     struct fault *f)
+{
+    const char *argv[] = {"docker", "version", "--format", "{{.Server.Version}}", NULL};
+    struct compose *c = xalloc(sizeof *c);
+    if (launcher_init(&c->base, &launch_compose, l, cfg, events, user_data, f) != 0) {
+        free(c);
+        return NULL;
+    }
+    const char *port = cfg->head != NULL ? strrchr(cfg->head, ':') : NULL;
+    c->command[0] = "docker";
+    c->command[1] = "compose";
+    snprintf(c->publish, sizeof c->publish, "MANTA_PUBLISH=%.10s", port != NULL ? port + 1 : "8470");
+    snprintf(c->labels[0], sizeof c->labels[0], "label=com.docker.compose.project=%s", cfg->cluster);
+    snprintf(c->labels[1], sizeof c->labels[1], "label=manta.cluster=%s", cfg->cluster);
+    snprintf(c->override, sizeof c->override, "services:\n  %.60s: {labels: {manta.cluster: \"%s\"}}\n  %.60s: {labels: {manta.cluster: \"%s\"}}\n",
+             option(c, "head"), cfg->cluster, option(c, "worker"), cfg->cluster);
+    c->what = OPEN;
+    run(c, argv, str_n("", 0), QUICK_MS, on_docker);
+    return &c->base;
+}
+
+static void compose_free(struct launcher *a)
+{
+    struct compose *c = (struct compose *)a;
+    if (c == NULL)
+        return;
+    exec_cancel(c->exec);
+    free(c);
+}
+
+static const struct launcher_option options[] = {
+    {"file", "docker-compose.laptop.yml", "the Compose file"},
+    {"head", "head", "its service that runs the head"},
+    {"worker", "worker", "its service that runs workers"},
+    {"token-file", "/join/join_token", "where the head's container has the join token"},
+    {"key-file", "/keys/api_key", "where it has the API key"},
+    {NULL, NULL, NULL},
+};
+
+const struct launcher_ops launch_compose = {
+    .engine = "compose",
+    .about = "Docker Compose: head and workers in containers, described by a Compose file",
+    .options = options,
+    .open = compose_open,
+    .start = compose_start,
+    .stop = compose_stop,
+    .list = compose_list,
+    .raise = compose_raise,
+    .down = compose_down,
+    .free = compose_free,
+};

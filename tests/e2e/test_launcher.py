@@ -1,0 +1,231 @@
+"""Workers on an engine: a launcher that keeps as many up there as the head wants, whoever dies; and `manta down`. The engine is plug.py."""
+
+import collections
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import sys
+
+import pytest
+
+from cluster import Process, Up, alive, children, free_port, pace_file, wait_for
+from streams import Load
+
+PLUG = pathlib.Path(__file__).with_name("plug.py")
+STREAM = {"stream": True, "stream_options": {"include_usage": True}, "max_tokens": 600}
+
+
+class Engine:
+    """plug.py with a folder of this test's own."""
+
+    def __init__(self, cluster, run):
+        self.cluster, self.run = cluster, run
+        self.folder = cluster.folder / "engine"
+        self.folder.mkdir()
+        self.on = ["--on", "plug", "--set", f"command={shlex.join([sys.executable, str(PLUG), str(self.folder)])}"]
+
+    def launcher(self, head, workers, *flags):
+        return self.cluster.add(Process, ["launcher", *self.on, "--head", head.address, "--workers", workers, "--engine", "echo",
+                                          "--model", "echo:tokens=200", "--slots", 16, "--debug-pace", pace_file(self.cluster.folder), *flags])
+
+    def pids(self):
+        """Of the workers that live, by index."""
+        found = {}
+        for note in self.folder.glob("manta-worker-*"):
+            words = note.read_text().split()
+            if words and alive(int(words[0])):
+                found[int(note.name.rsplit("-", 1)[1])] = int(words[0])
+        return found
+
+    def starts(self):
+        """How often each was started, ever."""
+        path = self.folder / "starts"
+        return collections.Counter(map(int, path.read_text().split())) if path.exists() else {}
+
+    def down(self):
+        return self.run("down", *self.on, "-o", "json")
+
+
+@pytest.fixture
+def engine(cluster, run):
+    e = Engine(cluster, run)
+    yield e
+    cluster.pace(0)
+    end = e.down()
+    assert end.returncode == 0, end.stderr
+    assert not e.pids()
+
+
+def names(head):
+    return sorted(w["node"] for w in head.status()["worker_nodes"])
+
+
+def test_whoever_dies_it_converges(cluster, run, engine):
+    """Given a launcher with two workers and twelve streams; when the launcher is killed, a worker is killed while there is none, a new launcher comes,
+    the size is 3, a worker is killed, the size is 1; then there are as many as wanted each time, none was started twice, and every stream
+    has come to its end, complete."""
+    head = cluster.head("--beat-ms", 100, "--lost-after-ms", 2000)
+    launcher = engine.launcher(head, 2)
+    head.wait_ready(actors=2)
+    cluster.pace(30)
+    load = Load(head, [{"prompt": f"{i}: tell me of rays", "seed": i, **STREAM} for i in range(12)]).wait(1, streams=12)
+
+    launcher.kill()
+    os.kill(engine.pids()[1], signal.SIGKILL)
+    load.wait_more(20)
+    assert engine.starts() == {1: 1, 2: 1}
+    launcher = engine.launcher(head, 2)
+    wait_for("the killed worker to be back", lambda: engine.starts() == {1: 2, 2: 1})
+    head.wait_ready(actors=2)
+
+    assert run("scale", 3, "--head", head.address).returncode == 0
+    head.wait_ready(actors=3)
+    os.kill(engine.pids()[3], signal.SIGKILL)
+    wait_for("the killed worker to be back", lambda: engine.starts() == {1: 2, 2: 1, 3: 2})
+    head.wait_ready(actors=3)
+
+    assert run("scale", 1, "--head", head.address).returncode == 0
+    cluster.pace(0)
+    answers = load.end()
+    wait_for("one worker", lambda: names(head) == ["worker-1"] and list(engine.pids()) == [1])
+    assert engine.starts() == {1: 2, 2: 1, 3: 2}
+    for answer in answers:
+        assert answer.done and answer.error is None and answer.finish == {0: "length"} or answer.finish == {0: "stop"}, answer.what()
+        assert answer.usage["completion_tokens"] == 200
+
+
+def test_a_new_head_learns_the_number(cluster, run, engine):
+    """Given a size of 2 that was told to a head; when that is killed and another one comes in its place, the workers join that one, and nothing is
+    started or ended."""
+    head = cluster.head()
+    launcher = engine.launcher(head, 1)
+    head.wait_ready(actors=1)
+    assert run("scale", 2, "--head", head.address).returncode == 0
+    head.wait_ready(actors=2)
+    before = engine.pids()
+    head.kill()
+    launcher.wait_line("the launcher lost the head")
+    fresh = cluster.head(port=head.port)
+    fresh.wait_ready(actors=2)
+    fresh.wait_line("2 of 2 workers run launcher=plug")
+    assert engine.pids() == before
+    assert engine.starts() == {1: 1, 2: 1}
+    assert launcher.stop() == 0
+    assert engine.pids() == before  # a launcher that is told to end touches nothing
+
+
+def test_the_engines_words_reach_people(cluster, run, engine):
+    """Given a quota of one, and two workers wanted; the launcher and the head say what the engine said, and one worker serves."""
+    (engine.folder / "quota").write_text("1")
+    head = cluster.head()
+    launcher = engine.launcher(head, 2)
+    launcher.wait_line("quota of 1 workers exceeded: ask the administrator of this folder")
+    head.wait_line("quota of 1 workers exceeded: ask the administrator of this folder")
+    head.wait_ready(actors=1)
+    assert engine.starts() == {1: 1}
+    (engine.folder / "quota").unlink()
+    assert run("scale", 3, "--head", head.address).returncode == 0  # a new order is a new chance
+    head.wait_ready(actors=3)
+
+
+def test_a_plug_that_dies(cluster, engine):
+    """Given a plug that is killed, the launcher starts it anew, and that finds the workers."""
+    head = cluster.head()
+    launcher = engine.launcher(head, 2)
+    head.wait_ready(actors=2)
+    [plug] = children(launcher.pid)
+    os.kill(plug, signal.SIGKILL)
+    wait_for("another plug", lambda: children(launcher.pid) not in ([], [plug]))
+    os.kill(engine.pids()[2], signal.SIGKILL)
+    wait_for("the killed worker to be back", lambda: engine.starts() == {1: 1, 2: 2})
+    head.wait_ready(actors=2)
+
+
+def test_up_on_an_engine(cluster, engine):
+    """Given `manta up --on plug`, the head is its child and the workers are the engine's; an end in order takes all of it away."""
+    port = free_port()
+    up = cluster.add(Up, ["up", *engine.on, "--port", port, "--workers", 2, "--engine", "echo", "--model", "echo:tokens=5", "--no-prompt"])
+    up.port = port
+    up.wait_line(f"up . ready: http://127.0.0.1:{port}")
+    assert names(up) == ["worker-1", "worker-2"]
+    [head] = [pid for pid in children(up.pid) if b"head" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    up.ask("hello")
+    assert up.stop() == 0
+    assert not engine.pids() and not alive(head)
+
+
+def test_local_workers_for_a_head_elsewhere(cluster, run):
+    """Given `manta launcher` without --on, its workers are its children; one that is killed is back, and all go with it."""
+    head = cluster.head()
+    launcher = cluster.add(Process, ["launcher", "--head", head.address, "--workers", 2, "--engine", "echo", "--model", "echo:tokens=5"])
+    head.wait_ready(actors=2)
+    first = children(launcher.pid)
+    os.kill(first[0], signal.SIGKILL)
+    wait_for("another one in its place", lambda: len(children(launcher.pid)) == 2 and first[0] not in children(launcher.pid))
+    head.wait_ready(actors=2)
+    assert run("scale", 1, "--head", head.address).returncode == 0
+    wait_for("one worker", lambda: names(head) == ["worker-1"])
+    left = children(launcher.pid)
+    assert launcher.stop() == 0
+    assert not any(map(alive, left))
+
+
+def test_down_ends_what_runs_here_and_nothing_else(cluster, run):
+    """Given two clusters here; `manta down` asks which one, ends that one in order, and says so when there is nothing."""
+    ups = [cluster.up("--workers", 1, "--engine", "echo", "--model", "echo:tokens=5", "--no-prompt") for _ in range(2)]
+    for up in ups:
+        up.wait_line("up . ready")
+    which = run("down")
+    assert which.returncode == 2
+    assert re.search(r"2 clusters of the name 'manta' run here: say which one, --port \d+, --port \d+", which.stderr)
+    kids = children(ups[0].pid)
+    end = run("down", "--port", ups[0].port, "-o", "json")
+    assert (end.returncode, end.stderr) == (0, "")
+    assert json.loads(end.stdout) == {"engine": "local", "cluster": "manta",
+                                      "took": [f"manta up, pid {ups[0].pid}, head at 127.0.0.1:{ups[0].port}"]}
+    assert ups[0].wait() == 0 and not any(map(alive, kids))
+    ups[1].ask("still there?")
+    assert run("down", "--cluster", "other").stdout == "down | nothing of the cluster 'other' is there on local\n"
+    assert ups[1].running()
+    assert run("down").returncode == 0
+    assert ups[1].wait() == 0
+    assert run("down").stdout == "down | nothing of the cluster 'manta' is there on local\n"
+
+
+def test_a_note_of_somebody_elses_process_is_not_believed(cluster, run):
+    """Given a note whose pid belongs to another process by now, that one is left alone, and the note is gone."""
+    notes = cluster.folder / "manta/running"
+    notes.mkdir(parents=True)
+    namespace = os.readlink("/proc/self/ns/pid")
+    (notes / str(os.getpid())).write_text(f"{os.getpid()} 1 {namespace} up local manta 8470 127.0.0.1\n")
+    (notes / "1").write_text(f"1 1 {namespace} up local manta 8470 127.0.0.1\n")
+    (notes / "x").write_text("nonsense")
+    assert run("down").stdout == "down | nothing of the cluster 'manta' is there on local\n"
+    assert not (notes / str(os.getpid())).exists()
+
+
+@pytest.mark.parametrize("flags, status, words", [
+    (["launcher", "--on", "slurp"], 2, "there is no engine 'slurp': --on takes local, "),
+    (["up", "--on", "slurp"], 2, "there is no engine 'slurp': --on takes local, "),
+    (["down", "--on", "slurp"], 2, "there is no engine 'slurp': --on takes local, "),
+    (["launcher", "--on", "plug"], 2, "--on plug needs --set command=PROGRAM"),
+    (["launcher", "--on", "plug", "--set", "comand=x"], 2, "plug has no such option: did you mean 'command'?"),
+    (["launcher", "--on", "plug", "--set", "command=/no/such/plug"], 1, "/no/such/plug: not found"),
+    (["launcher", "--cluster", "My Cluster"], 2, "--cluster 'My Cluster' is not a name that every engine takes"),
+    (["launcher", "--head", "nowhere:what"], 2, "nowhere:what"),
+])
+def test_what_cannot_be(run, flags, status, words):
+    """One clear line, the status of wrong usage, nothing started."""
+    end = run(*flags)
+    assert end.returncode == status, end.stderr
+    assert words in end.stderr
+    assert end.stderr.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_the_engines_are_listed(run):
+    end = run("up", "--on", "help")
+    assert end.returncode == 0
+    assert re.search(r"(?m)^local +child processes", end.stdout) and re.search(r"(?m)^    --set command= ", end.stdout)
