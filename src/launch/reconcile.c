@@ -52,8 +52,11 @@ uint32_t reconcile_want(struct reconcile *r, uint64_t now_us, uint32_t desired)
     r->act_not_before_us = r->list_not_before_us = 0;
     r->act_pause_ms = r->list_pause_ms = 0;
     for (uint32_t i = 0; i < LAUNCHER_WORKERS_MAX; i++) {
-        r->workers[i].pause_ms = 0;
-        r->workers[i].not_before_us = r->workers[i].not_before_us > now_us ? now_us : r->workers[i].not_before_us;
+        struct reconcile_worker *w = &r->workers[i];
+        if (w->lacking > 0)
+            continue; /* it may be there all the same: R2 */
+        w->pause_ms = 0;
+        w->not_before_us = w->not_before_us > now_us ? now_us : w->not_before_us;
     }
     r->fresh = r->fresh && r->flight.what == RECONCILE_LIST; /* what is known may be old; a list in flight is not */
     return desired;

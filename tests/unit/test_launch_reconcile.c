@@ -118,6 +118,8 @@ static size_t show(const struct story *s, struct launcher_worker *out)
     return n;
 }
 
+static void ask(struct story *s);
+
 static void answer(struct story *s)
 {
     struct launcher_worker list[WORKERS + 4];
@@ -141,6 +143,7 @@ static void answer(struct story *s)
             reconcile_listed(&s->r, s->now, op.ticket, list, show(s, list));
         else
             reconcile_done(&s->r, s->now, op.ticket, &f);
+        ask(s); /* so the second answer comes while something else is under way */
     }
 }
 
@@ -364,6 +367,23 @@ static void one_blank_list(void **state)
     assert_int_equal(s->e.starts, 1);
 }
 
+/* … nor does a new order in that moment. */
+static void an_order_at_a_blank_list(void **state)
+{
+    struct story *s = *state;
+    want(s, 3);
+    run(s, 5 * S);
+    s->e.blank = true;
+    reconcile_changed(&s->r, s->now);
+    run(s, 400 * MS);
+    want(s, 4);
+    run(s, 300 * MS);
+    s->e.blank = false;
+    run(s, 10 * S);
+    assert_runs(s, 4);
+    assert_int_equal(s->e.w[1].starts, 1);
+}
+
 /* Given an order that changes while START is under way, its answer is waited for, then the surplus goes. */
 static void a_change_of_mind(void **state)
 {
@@ -452,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup(quota_exceeded, setup),
         cmocka_unit_test_setup(engine_gone_and_back, setup),
         cmocka_unit_test_setup(one_blank_list, setup),
+        cmocka_unit_test_setup(an_order_at_a_blank_list, setup),
         cmocka_unit_test_setup(a_change_of_mind, setup),
         cmocka_unit_test_setup(wanted_again_while_ending, setup),
         cmocka_unit_test_setup(a_double_is_told, setup),
