@@ -1,7 +1,9 @@
-/*  OPENING --opened--> (UP: RAISING --done-->) KEEPING --stop--> ENDING --(UP: the operation in flight ends)--> TAKING --done--> OVER
- *     |  opened, DOWN ----------------------------------------------------------------------------------------->
- *     +-- a fault that needs a person --> OVER
- * ENDING of PILOT_KEEP waits for the link's bye only. */
+/* OPENING --opened--> KEEPING --stop--> ENDING --(UP: nothing is in flight any more)--> TAKING --done--> OVER
+ *    |  |                ^                 |
+ *    |  +-> RAISING -----+                 +-- (KEEP: the link has said its bye) ----------------------> OVER
+ *    |  +-> WAITING -----+   RAISING: UP, the engine has a head to raise; WAITING: UP, the owner's own head is to come
+ *    +-- opened, DOWN -----------------------------------------------------------> TAKING
+ *    +-- a fault that needs a person ---------------------------------------------------------------> OVER */
 #include "launch/pilot.h"
 
 #include <stdarg.h>
@@ -20,7 +22,7 @@ enum {
 /* Tickets of raise() and down(); the reconciler counts from 1. */
 static const uint64_t ticket_raise = 1ull << 62, ticket_down = (1ull << 62) + 1;
 
-enum pilot_state { OPENING, RAISING, KEEPING, ENDING, TAKING, OVER };
+enum pilot_state { OPENING, RAISING, WAITING, KEEPING, ENDING, TAKING, OVER };
 
 struct pilot {
     struct pilot_config cfg;
@@ -116,8 +118,9 @@ void pilot_stop(struct pilot *p)
 {
     if (p->state == OVER)
         return;
-    if (p->state == ENDING || p->state == TAKING || p->state == OPENING) { /* OPENING: nothing of ours can be there */
-        if (p->state != OPENING)
+    bool asked_nothing = p->state == OPENING || p->state == WAITING; /* so nothing of ours can be there */
+    if (p->state == ENDING || p->state == TAKING || asked_nothing) {
+        if (!asked_nothing)
             fault_set(&p->fault, ERR_CANCELLED, "not everything may have been taken away: `manta down --on %s --cluster %s` does it again",
                       p->cfg.engine->engine, p->cfg.launcher.cluster);
         net_timer_set(p->timer, 0); /* on_ended never comes from within this call */
@@ -221,6 +224,12 @@ static void on_opened(const struct fault *f, void *user_data)
     }
     if (f->err != 0)
         say(p, LOG_WARN, "%s; trying again", f->text);
+    if (p->cfg.waits)
+        p->state = WAITING;
+    if (p->cfg.on_opened != NULL)
+        p->cfg.on_opened(p->cfg.user_data);
+    if (p->cfg.waits)
+        return;
     if (p->cfg.mode == PILOT_DOWN) {
         take_away(p);
     } else if (p->cfg.mode == PILOT_UP && p->cfg.engine->raise != NULL) {
@@ -230,6 +239,12 @@ static void on_opened(const struct fault *f, void *user_data)
     } else {
         keep(p);
     }
+}
+
+void pilot_head_is_up(struct pilot *p)
+{
+    if (p->state == WAITING)
+        keep(p);
 }
 
 static void on_done(uint64_t ticket, const struct fault *f, void *user_data)

@@ -1,8 +1,8 @@
 /* Couples an engine, the reconciler and the link to the head: `manta launcher`, `manta up --on ENGINE`, `manta down --on ENGINE`.
  *
- * The happy path is: pilot_start -> the engine is opened -> (PILOT_UP: the engine raises the head) -> the head is dialled, tells how many workers it
- * wants, or learns ours -> workers are started and ended as the reconciler says -> pilot_stop -> (PILOT_UP: all is taken away) -> on_ended. It can
- * fail by: an engine that is not there or lets us do nothing (on_ended with its fault); one that is away for a while, before or later (said, and
+ * The happy path is: pilot_start -> the engine is opened -> (PILOT_UP: the engine raises the head, or its owner has one) -> the head is dialled, tells how
+ * many workers it wants, or learns ours -> workers are started and ended as the reconciler says -> pilot_stop -> (PILOT_UP: all is taken away) -> on_ended.
+ * It can fail by: an engine that is not there or lets us do nothing (on_ended with its fault); one that is away for a while, before or later (said, and
  * tried again for ever); no head (dialled again for ever, the workers stay as they are); a head that refuses us for good (said; likewise). */
 #ifndef MANTA_LAUNCH_PILOT_H
 #define MANTA_LAUNCH_PILOT_H
@@ -21,9 +21,12 @@ struct pilot_config {
     struct launcher_config launcher;
     enum pilot_mode mode;
     const char *head;               /* where this process finds the head, "host:port[,host:port]…"; not read for PILOT_DOWN, nor when the engine raises it */
+    bool waits;                     /* PILOT_UP: no worker before pilot_head_is_up() */
     const char *join_token;         /* empty: none */
     const char *version;            /* manta's */
     struct reconcile_times times;
+    /* The engine is there and lets us in. May be NULL. */
+    void (*on_opened)(void *user_data);
     /* The engine has given the head this key for clients; before on_head. May be NULL. */
     void (*on_key)(const char *api_key, void *user_data);
     /* The engine has raised the head: it is reached there. May be NULL. */
@@ -41,6 +44,8 @@ struct pilot_config {
 struct pilot;
 /* cfg is copied, not what it points to. NULL with f: the engine does not take that configuration. */
 struct pilot *pilot_start(struct net_loop *l, const struct pilot_config *cfg, struct fault *f);
+/* The head of `waits` is there, and is ours: from now on workers may join it. */
+void pilot_head_is_up(struct pilot *p);
 /* Ends it in order. A second call does not wait for the engine any longer. */
 void pilot_stop(struct pilot *p);
 /* After on_ended, or earlier: then no callback follows, and what the engine has stays. NULL is fine. */

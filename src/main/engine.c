@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/plain.h"
 #include "main/options.h"
+#include "main/running.h"
 
 static void own_program(char *out, size_t cap)
 {
@@ -47,6 +48,21 @@ int engine_init(struct engine *e, const struct settings *s, const char *head, bo
 void engine_fini(struct engine *e)
 {
     children_fini(&e->children);
+}
+
+int engine_check_alone(const struct engine *e, struct fault *f)
+{
+    static struct running all[RUNNING_MAX];
+    size_t n;
+    if (running_find(all, &n, NULL) != 0)
+        return 0; /* nobody can be noted there */
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i].engine, e->ops->engine) == 0 && strcmp(all[i].cluster, e->cfg.cluster) == 0)
+            return fault_set(f, ERR_IN_USE,
+                             "the cluster '%s' on %s is run by process %d (manta %s) already: take another --cluster, or `manta down --on %s` first",
+                             e->cfg.cluster, e->ops->engine, all[i].pid, all[i].what, e->ops->engine);
+    }
+    return 0;
 }
 
 bool engine_help(const struct settings *s)

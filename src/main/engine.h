@@ -21,6 +21,8 @@ struct engine {
  * calls engine_fini. */
 int engine_init(struct engine *e, const struct settings *s, const char *head, bool own_token, struct fault *f);
 void engine_fini(struct engine *e);
+/* ERR_IN_USE: somebody on this machine runs a cluster of that name on that engine. Two would take each other's workers for their own. */
+int engine_check_alone(const struct engine *e, struct fault *f);
 /* `--on help`: true, and the engines with their options are printed. */
 bool engine_help(const struct settings *s);
 /* What cannot be done is said once: "error: …". Returns the exit status. */

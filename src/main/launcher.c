@@ -108,6 +108,8 @@ int launcher_main(const struct settings *s)
     int err = engine_init(&e, s, setting_text(s, SET_HEAD), is_all_loopback(setting_text(s, SET_HEAD)), &f);
     if (err == 0 && e.ops->start == NULL)
         err = fault_set(&f, ERR_USAGE, "%s has a launcher of its own inside: `manta up --on %s` starts it", e.ops->engine, e.ops->engine);
+    if (err == 0 && strcmp(e.ops->engine, "local") != 0) /* children are nobody else's */
+        err = engine_check_alone(&e, &f);
     int status = err == 0 ? run(s, &e) : engine_fail(&f);
     engine_fini(&e);
     return status;

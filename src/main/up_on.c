@@ -36,6 +36,7 @@ struct up_on {
     char api_key[300];               /* of clients: the person's, or the one that the engine gave the head */
     char pid[16];
     uint32_t actors;                 /* that are to come */
+    bool has_port;                   /* our own head has answered */
     bool serving, ending, quiet;
     struct fault fault;              /* why it ends by itself */
     int exit_status;
@@ -150,8 +151,12 @@ static void start_prompt(struct up_on *u)
 static void on_watch(const struct client_news *n, void *user_data)
 {
     struct up_on *u = user_data;
-    if (u->serving || u->ending)
+    /* somebody else's head may hold our port: then ours is about to say so and end */
+    if (u->serving || u->ending || (u->head != NULL && n->head_pid != launch_pid(u->head, "head")))
         return;
+    if (!u->has_port && u->head != NULL && u->pilot != NULL)
+        pilot_head_is_up(u->pilot);
+    u->has_port = true;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
         say(u, "up | %u of %u workers joined, %u actors ready", n->workers, u->e.cfg.workers, n->ready);
     u->last = *n;
@@ -208,17 +213,30 @@ static int start_head(struct up_on *u, struct fault *f)
     return u->head != NULL ? 0 : f->err;
 }
 
+/* The engine is there: now the head, where it is our child. */
+static void on_opened(void *user_data)
+{
+    struct up_on *u = user_data;
+    if (u->e.ops->raise != NULL || u->ending)
+        return;
+    if (start_head(u, &u->fault) == 0)
+        on_head(u->address, u);
+    else
+        stop(u);
+}
+
 static int start(struct up_on *u, struct fault *f)
 {
-    bool ours = u->e.ops->raise == NULL;
     u->pilot = pilot_start(u->loop, &(struct pilot_config){
         .engine = u->e.ops,
         .launcher = u->e.cfg,
         .mode = PILOT_UP,
         .head = u->address,
+        .waits = u->e.ops->raise == NULL, /* workers would join whoever has the port */
         .join_token = children_token(&u->e.children),
         .version = MANTA_VERSION,
         .times = reconcile_times_default(),
+        .on_opened = on_opened,
         .on_key = on_key,
         .on_head = on_head,
         .on_line = on_line,
@@ -226,14 +244,7 @@ static int start(struct up_on *u, struct fault *f)
         .on_ended = on_pilot_ended,
         .user_data = u,
     }, f);
-    if (u->pilot == NULL)
-        return f->err;
-    if (!ours)
-        return 0;
-    if (start_head(u, f) != 0)
-        return f->err;
-    on_head(u->address, u);
-    return 0;
+    return u->pilot != NULL ? 0 : f->err;
 }
 
 static void run(struct up_on *u)
@@ -282,6 +293,7 @@ int up_on_main(const struct settings *s)
     bool loopback = net_is_loopback(str_of(host)) || strcmp(host, "localhost") == 0;
     int err = engine_init(&u.e, s, head, loopback, &u.fault);
     u.actors = models * u.e.cfg.workers;
+    err = err == 0 ? engine_check_alone(&u.e, &u.fault) : err;
     if (err == 0)
         run(&u);
     else

@@ -157,6 +157,26 @@ def test_up_on_an_engine(cluster, engine):
     assert not engine.pids() and not alive(head)
 
 
+def test_up_on_an_engine_needs_its_port(cluster, run, engine):
+    """Given a port that somebody else's head has, `manta up --on plug` says so and starts no worker: it would join that one."""
+    head = cluster.head()
+    end = run("up", *engine.on, "--port", head.port, "--workers", 2, "--engine", "echo", "--model", "echo:tokens=5", "--no-prompt")
+    assert end.returncode == 1
+    assert f"port {head.port}" in end.stderr.strip().splitlines()[-1]
+    assert engine.starts() == {}
+
+
+def test_one_launcher_of_a_name(cluster, run, engine):
+    """Given a launcher, another one of the same name on the same engine is refused: each would take the other's workers for its own."""
+    head = cluster.head()
+    launcher = engine.launcher(head, 1)
+    head.wait_ready(actors=1)
+    end = run("launcher", *engine.on, "--head", head.address)
+    assert end.returncode == 1
+    assert f"the cluster 'manta' on plug is run by process {launcher.pid} (manta launcher) already" in end.stderr
+    assert engine.starts() == {1: 1}
+
+
 def test_local_workers_for_a_head_elsewhere(cluster, run):
     """Given `manta launcher` without --on, its workers are its children; one that is killed is back, and all go with it."""
     head = cluster.head()
