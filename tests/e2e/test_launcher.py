@@ -117,6 +117,17 @@ def test_a_new_head_learns_the_number(cluster, run, engine):
     assert engine.pids() == before  # a launcher that is told to end touches nothing
 
 
+def test_the_second_of_two_heads(cluster, run, engine):
+    """Given two heads of which one is there, workers join that one and the launcher takes its orders."""
+    head = cluster.head()
+    heads = f"127.0.0.1:{free_port()},{head.address}"
+    cluster.add(Process, ["launcher", *engine.on, "--head", heads, "--workers", 1, "--engine", "echo", "--model", "echo:tokens=5"])
+    head.wait_ready(actors=1)
+    head.wait_line("of 1 workers run launcher=plug")
+    assert run("scale", 2, "--head", head.address).returncode == 0
+    head.wait_ready(actors=2)
+
+
 def test_the_engines_words_reach_people(cluster, run, engine):
     """Given a quota of one, and two workers wanted; the launcher and the head say what the engine said, and one worker serves."""
     (engine.folder / "quota").write_text("1")
