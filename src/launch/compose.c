@@ -67,7 +67,7 @@ static void fail(struct compose *c, const struct exec_result *r, const char *tri
         exec_blame(&f, r, ERR_FORBIDDEN, tried, "this user may not use the Docker daemon: add it to the group docker, or use rootless Docker");
     else if (says(r, "cannot connect to the docker daemon") || says(r, "couldn't connect to docker daemon") || says(r, "is the docker daemon running"))
         exec_blame(&f, r, ERR_UNAVAILABLE, tried, "start the daemon: systemctl start docker");
-    else if (says(r, "no such image") || says(r, "pull access denied") || says(r, "not found: manifest") || says(r, "needs to be built"))
+    else if (says(r, "no such image") || says(r, "pull access denied") || says(r, "needs to be built") || says(r, "://registry"))
         exec_blame(&f, r, 0, tried, "build the images first: docker compose build");
     else
         exec_blame(&f, r, 0, tried, NULL);
