@@ -100,25 +100,25 @@ static void put_choice_end(struct jout *j, const struct api_head *h, const struc
     api_write_finish(j, c->finish);
 }
 
-static void put_delta(struct jout *j, const struct api_choice *c, bool first)
+static void put_delta(struct jout *j, const struct api_choice *c, bool role)
 {
     jout_key(j, "delta");
     jout_object(j);
-    if (first)
+    if (role)
         jout_put_cstr(j, "role", "assistant");
-    if (first || c->text.n > 0 || c->finish == FINISH_NONE)
+    if (c->text.n > 0 || c->finish == FINISH_NONE)
         jout_put_str(j, "content", c->text);
     jout_object_end(j);
 }
 
-static void put_chunk_choice(struct jout *j, const struct api_head *h, const struct api_choice *c, bool first)
+static void put_chunk_choice(struct jout *j, const struct api_head *h, const struct api_choice *c, bool role)
 {
     jout_key(j, "choices");
     jout_array(j);
     jout_object(j);
     jout_put_uint(j, "index", c->index);
     if (h->shape == API_CHAT)
-        put_delta(j, c, first);
+        put_delta(j, c, role);
     else
         jout_put_str(j, "text", c->text);
     put_choice_end(j, h, c);
@@ -126,20 +126,32 @@ static void put_chunk_choice(struct jout *j, const struct api_head *h, const str
     jout_array_end(j);
 }
 
-void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c, bool first)
+static void write_openai_chunk(struct jout *j, const struct api_head *h, const struct api_choice *c, bool role)
+{
+    jout_object(j);
+    write_openai_head(j, h, h->shape == API_CHAT ? "chat.completion.chunk" : "text_completion");
+    put_chunk_choice(j, h, c, role);
+    if (h->include_usage)
+        jout_put_null(j, "usage");
+    jout_object_end(j);
+}
+
+void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c)
 {
     struct jout j = jout_to(out);
     buf_puts(out, "data: ");
-    if (h->shape == API_PROCESS_PROMPT) {
+    if (h->shape == API_PROCESS_PROMPT)
         api_write_prompt_chunk(&j, h, c);
-    } else {
-        jout_object(&j);
-        write_openai_head(&j, h, h->shape == API_CHAT ? "chat.completion.chunk" : "text_completion");
-        put_chunk_choice(&j, h, c, first);
-        if (h->include_usage)
-            jout_put_null(&j, "usage");
-        jout_object_end(&j);
-    }
+    else
+        write_openai_chunk(&j, h, c, false);
+    buf_puts(out, "\n\n");
+}
+
+void api_write_role_chunk(struct buf *out, const struct api_head *h, uint32_t index)
+{
+    struct jout j = jout_to(out);
+    buf_puts(out, "data: ");
+    write_openai_chunk(&j, h, &(struct api_choice){.index = index}, true);
     buf_puts(out, "\n\n");
 }
 

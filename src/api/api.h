@@ -103,8 +103,10 @@ struct api_choice {
     bool with_ids;               /* show the ids: return_token_ids */
     uint32_t text_offset;        /* completions' logprobs: characters of the answer before `text` */
 };
-/* One SSE event, "data: {…}\n\n". `first`: chat's delta carries the role. */
-void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c, bool first);
+/* One SSE event, "data: {…}\n\n". */
+void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c);
+/* The event that comes before all others of a chat's choice: the role, and no text yet. */
+void api_write_role_chunk(struct buf *out, const struct api_head *h, uint32_t index);
 void api_write_usage_chunk(struct buf *out, const struct api_head *h, const struct api_usage *u);
 void api_write_sse_error(struct buf *out, const struct fault *f); /* data: {"error":…} */
 void api_write_sse_done(struct buf *out);                         /* data: [DONE] */
@@ -121,6 +123,7 @@ const char *api_finish_name(uint8_t finish);
 struct api_place {
     uint32_t tokens;             /* of the answer, delivered */
     uint32_t chars;              /* of it, where the next piece of log-probabilities must know them; else 0 */
+    bool role;                   /* of a chat: the event with its role was sent, and nothing after it */
     bool done;                   /* its last chunk was sent */
 };
 struct api_stream_id {

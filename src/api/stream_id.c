@@ -6,7 +6,7 @@
 /* "0123456789abcdef-12,0.7d,5e": the stream's name, per branch the tokens that were sent, and what else must not come twice.
  *
  *     id      = name [ "w" ] "-" place { "," place } [ "e" ]
- *     place   = tokens [ "." characters ] [ "d" ]
+ *     place   = tokens [ "." characters ] [ "r" | "d" ]
  *
  * Clients treat it as they treat every event id: they give it back as it was. So what comes back may be anything. */
 
@@ -22,6 +22,8 @@ void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
             buf_printf(out, ".%u", at->chars);
         if (at->done)
             buf_putc(out, 'd');
+        else if (at->role)
+            buf_putc(out, 'r');
     }
     if (id->ended)
         buf_putc(out, 'e');
@@ -69,6 +71,7 @@ static bool take_place(struct str *s, struct api_place *out)
     if (!take_number(s, &out->tokens) || (take_char(s, '.') && !take_number(s, &out->chars)))
         return false;
     out->done = take_char(s, 'd');
+    out->role = !out->done && take_char(s, 'r');
     return true;
 }
 

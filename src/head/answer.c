@@ -83,22 +83,6 @@ static void tell_of_it(struct head_program *p, const struct call *c)
     http_stream_write(c->r, buf_str(&p->json));
 }
 
-void answer_started(struct head_program *p, struct call *c, uint32_t index)
-{
-    struct branch *b = &c->branches[index];
-    if (!c->api.stream)
-        return;
-    answer_begin_stream(c);
-    if (c->computed_again)
-        tell_of_it(p, c);
-    if (c->api.shape != API_PROCESS_PROMPT || b->started_sent)
-        return;
-    b->started_sent = true;
-    buf_reset(&p->json);
-    api_write_prompt_started(&p->json, &c->head, index, &b->response);
-    write_events(p, c);
-}
-
 /* ---- pieces ---- */
 
 static uint32_t utf8_chars(struct str s)
@@ -117,7 +101,8 @@ void answer_place(const struct call *c, struct api_stream_id *out)
     for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
         const struct branch *b = id.n < c->branches_n ? &c->branches[id.n] : NULL;
         if (b != NULL)
-            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->finish_sent};
+            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->finish_sent,
+                                             .role = b->role_sent && b->sent == 0};
     }
     if (id.n == 0)
         id.n = 1;
@@ -135,10 +120,47 @@ static void write_id(struct head_program *p, const struct call *c, bool ended)
     buf_putc(&p->json, '\n');
 }
 
+/* Appends the event with the role to p->json, once for each answer of a chat and before all others of it. */
+static void write_role(struct head_program *p, struct call *c, uint32_t index)
+{
+    struct branch *b = &c->branches[index];
+    if (c->api.shape != API_CHAT || b->role_sent)
+        return;
+    b->role_sent = true;
+    write_id(p, c, false);
+    api_write_role_chunk(&p->json, &c->head, index);
+}
+
+static void write_started(struct head_program *p, struct call *c, uint32_t index)
+{
+    struct branch *b = &c->branches[index];
+    if (b->started_sent)
+        return;
+    b->started_sent = true;
+    api_write_prompt_started(&p->json, &c->head, index, &b->response);
+}
+
+void answer_started(struct head_program *p, struct call *c, uint32_t index)
+{
+    if (!c->api.stream)
+        return;
+    answer_begin_stream(c);
+    if (c->computed_again)
+        tell_of_it(p, c);
+    buf_reset(&p->json);
+    if (c->api.shape == API_PROCESS_PROMPT)
+        write_started(p, c, index);
+    else
+        write_role(p, c, index);
+    if (p->json.n > 0)
+        write_events(p, c);
+}
+
 /* Fills in what every chunk of a branch has, and appends it to p->json. */
 static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice)
 {
     struct branch *b = &c->branches[index];
+    write_role(p, c, index);
     uint32_t chars = b->chars + utf8_chars(choice.text);
     choice.index = index;
     choice.text_offset = b->chars;
@@ -146,8 +168,7 @@ static void write_chunk(struct head_program *p, struct call *c, uint32_t index, 
     b->sent = b->heard;
     b->finish_sent = choice.finish != FINISH_NONE;
     write_id(p, c, false);
-    api_write_chunk(&p->json, &c->head, &choice, !b->first_sent);
-    b->first_sent = true;
+    api_write_chunk(&p->json, &c->head, &choice);
 }
 
 /* The cluster has checked that the numbers of all these fit each other. */

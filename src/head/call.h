@@ -37,7 +37,7 @@ struct branch {
     uint32_t heard, sent;          /* tokens: that have come; that the client has been sent */
     uint32_t mute;                 /* the client has so many from another head, or of a run before: they are kept, not sent */
     bool started_sent;             /* process_prompt, streamed: that it begins */
-    bool first_sent, finish_sent, done;
+    bool role_sent, finish_sent, done; /* role_sent: of a chat, streamed */
 };
 
 enum { CALL_FINGERPRINT_BYTES = 32 };
@@ -95,7 +95,8 @@ void call_parsed(struct head_program *p, struct http_request *r, enum api_shape 
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from);
 /* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
 bool call_may_begin_anew(const struct call *c);
-/* Its client has so much of each branch from another head. `again`: all of it will come once more. */
+/* Its client has so much of each branch from another head. `again`: all of it will come once more. Also what a client has that has
+ * no token yet: the role of a chat. */
 void call_places(struct call *c, const struct api_stream_id *from, bool again);
 /* The answer's x-request-id. */
 void call_name(const struct call *c, char *out, size_t cap);

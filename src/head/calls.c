@@ -321,7 +321,7 @@ void call_places(struct call *c, const struct api_stream_id *from, bool again)
         b->mute = again ? b->sent : 0;
         b->chars = from->at[i].chars;
         b->finish_sent = from->at[i].done;
-        b->first_sent = b->sent > 0 || b->finish_sent;
+        b->role_sent = b->sent > 0 || from->at[i].role || b->finish_sent;
     }
 }
 
@@ -413,9 +413,10 @@ static void begin_anew(struct head_program *p, struct call *c)
     idtab_remove(&p->calls, &c->node);
     idtab_add(&p->calls, &c->node, p->next_call++);
     c->computed_again = !call_may_begin_anew(c);
+    if (c->computed_again || c->from->n <= c->total)
+        call_places(c, c->from, true);
     if (c->computed_again) {
         c->ended_sent = c->from->ended;
-        call_places(c, c->from, true);
         log_info("FAILOVER", "a client has come with its request for a stream that nobody has any more: it is computed again");
     }
     free(c->from);

@@ -18,6 +18,7 @@ class Answer:
         self.status = 0
         self.text, self.tokens, self.logprobs, self.finish = {}, {}, {}, {}
         self.usage = self.error = self.fingerprint = None
+        self.roles = set()  # answers of a streamed chat that have begun
         self.done = False  # [DONE] came
         self.after_error = 0  # events that came after an error
         self.times = []  # of events with text
@@ -33,6 +34,10 @@ class Answer:
 
     def choice(self, c):
         i = c["index"]
+        if "delta" in c:
+            assert ("role" in c["delta"]) == (i not in self.roles), f"choice {i}: the role comes once, before all else"
+            assert i in self.roles or c["delta"] == {"role": "assistant", "content": ""}
+            self.roles.add(i)
         text = c.get("text") if "text" in c else (c.get("delta") or c.get("message") or {}).get("content")
         self.text[i] = self.text.get(i, "") + (text or "")
         logprobs = c.get("logprobs") or {}

@@ -37,7 +37,8 @@ def test_stream_is_the_plain_answer_in_pieces(client):
     pieces = [c for c in chunks if c.choices]
     assert "".join(c.choices[0].delta.content or "" for c in pieces) == plain.choices[0].message.content
     assert len(pieces) > 3
-    assert pieces[0].choices[0].delta.role == "assistant"
+    first = pieces[0].choices[0].delta
+    assert (first.role, first.content) == ("assistant", "") and not any(c.choices[0].delta.role for c in pieces[1:])
     assert [c.choices[0].finish_reason for c in pieces[:-1]] == [None] * (len(pieces) - 1)
     assert pieces[-1].choices[0].finish_reason == plain.choices[0].finish_reason
     assert [c.usage is not None for c in chunks] == [False] * (len(chunks) - 1) + [True]

@@ -17,7 +17,7 @@ static const struct api_head text = {.shape = API_COMPLETION, .id = 1, .created 
 static void assert_logprobs(const struct api_head *head, const struct api_choice *c, const char *expected)
 {
     struct buf b = buf_max(1 << 16);
-    api_write_chunk(&b, head, c, false);
+    api_write_chunk(&b, head, c);
     char *at = strstr(buf_cstr(&b), "\"logprobs\":");
     assert_non_null(at);
     char *end = strstr(at, ",\"finish_reason\"");

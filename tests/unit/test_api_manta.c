@@ -110,7 +110,7 @@ static void test_events(void **state)
     assert_string_equal(buf_cstr(&b), "data: {" HEAD("process_prompt.started") ",\"index\":4,\"actor\":{" WHO "}}\n\n");
     buf_reset(&b);
     const struct api_choice c = {.index = 4, .text = str_of("Hi"), .finish = FINISH_NONE};
-    api_write_chunk(&b, &head, &c, true);
+    api_write_chunk(&b, &head, &c);
     assert_string_equal(buf_cstr(&b), "data: {" HEAD("process_prompt.chunk")
                                       ",\"index\":4,\"text\":\"Hi\",\"finish_reason\":null}\n\n");
     buf_reset(&b);

@@ -44,17 +44,20 @@ static void test_chat_chunks(void **state)
     (void)state;
     struct buf b = buf_max(OUT_MAX);
     struct api_choice c = {.text = str_of("Hi")};
-    api_write_chunk(&b, &chat, &c, true);
-    assert_out(&b, CHUNK "{\"role\":\"assistant\",\"content\":\"Hi\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
+    api_write_role_chunk(&b, &chat, 0);
+    assert_out(&b, CHUNK "{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
+
+    api_write_chunk(&b, &chat, &c);
+    assert_out(&b, CHUNK "{\"content\":\"Hi\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
 
     c.text = str_of(" \"you\"\n");
-    api_write_chunk(&b, &chat, &c, false);
+    api_write_chunk(&b, &chat, &c);
     assert_out(&b, CHUNK "{\"content\":\" \\\"you\\\"\\n\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
 
     c = (struct api_choice){.finish = FINISH_STOP};
     struct api_head with_usage = chat;
     with_usage.include_usage = true;
-    api_write_chunk(&b, &with_usage, &c, false);
+    api_write_chunk(&b, &with_usage, &c);
     assert_out(&b, CHUNK "{},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":null}\n\n");
 
     api_write_usage_chunk(&b, &with_usage, &usage);
@@ -70,7 +73,7 @@ static void test_completion_chunk(void **state)
     (void)state;
     struct buf b = buf_max(OUT_MAX);
     struct api_choice c = {.index = 2, .text = str_of("Hi"), .finish = FINISH_LENGTH};
-    api_write_chunk(&b, &text, &c, true);
+    api_write_chunk(&b, &text, &c);
     assert_out(&b, "data: {" TEXT_HEAD ",\"choices\":[{\"index\":2,\"text\":\"Hi\",\"logprobs\":null,"
                    "\"finish_reason\":\"length\"}]}\n\n");
     buf_fini(&b);
