@@ -51,12 +51,36 @@ void api_write_usage(struct jout *j, const struct api_usage *u)
     jout_object_end(j);
 }
 
+/* `many` of tokens in that time: per token, and per second. */
+static void put_pace(struct jout *j, const char *n_key, const char *ms_key, const char *per_token_key, const char *per_second_key,
+                     uint32_t many, double ms)
+{
+    jout_put_uint(j, n_key, many);
+    jout_put_fixed(j, ms_key, ms, 3);
+    jout_put_fixed(j, per_token_key, many > 0 ? ms / many : 0, 3);
+    jout_put_fixed(j, per_second_key, ms > 0 ? 1000 * many / ms : 0, 3);
+}
+
+/* As llama-server has them. */
+static void put_timings(struct jout *j, const struct api_timings *t)
+{
+    if (t == NULL)
+        return;
+    jout_key(j, "timings");
+    jout_object(j);
+    jout_put_uint(j, "cache_n", t->cached);
+    put_pace(j, "prompt_n", "prompt_ms", "prompt_per_token_ms", "prompt_per_second", t->prompt, t->prompt_ms);
+    put_pace(j, "predicted_n", "predicted_ms", "predicted_per_token_ms", "predicted_per_second", t->predicted, t->predicted_ms);
+    jout_object_end(j);
+}
+
 static void put_usage(struct jout *j, const struct api_usage *u)
 {
     jout_key(j, "usage");
     jout_object(j);
     api_write_usage(j, u);
     jout_object_end(j);
+    put_timings(j, u->timings);
 }
 
 const char *api_finish_name(uint8_t finish)
@@ -133,6 +157,7 @@ static void write_openai_chunk(struct jout *j, const struct api_head *h, const s
     put_chunk_choice(j, h, c, role);
     if (h->include_usage)
         jout_put_null(j, "usage");
+    put_timings(j, c->timings);
     jout_object_end(j);
 }
 

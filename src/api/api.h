@@ -42,6 +42,7 @@ struct api_call {
     struct request request;
     bool stream;
     bool include_usage;          /* stream_options.include_usage */
+    bool timings;                /* timings_per_token: every event of the stream tells how long it took */
     uint32_t n;                  /* answers wanted; process_prompt: actors, 0 = all */
     bool spread;                 /* process_prompt: on different actors */
     bool seed_given;             /* false: request.sampling.seed is 0, draw one */
@@ -84,8 +85,14 @@ struct api_head {
     uint32_t prompt_ids_n;
     struct str fingerprint;      /* "system_fingerprint": what must be equal for equal answers; empty: "manta" */
 };
+/* How long an answer took, so far. */
+struct api_timings {
+    uint32_t cached, prompt, predicted; /* tokens: of the prompt, found in the cache and computed; of the answer */
+    double prompt_ms, predicted_ms;
+};
 struct api_usage {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
+    const struct api_timings *timings; /* NULL: they are not told */
 };
 /* An answer, or the next piece of it. */
 struct api_choice {
@@ -102,6 +109,7 @@ struct api_choice {
     uint32_t tokens_n;           /* of ids, logprobs */
     bool with_ids;               /* show the ids: return_token_ids */
     uint32_t text_offset;        /* completions' logprobs: characters of the answer before `text` */
+    const struct api_timings *timings; /* of this answer so far; NULL: they are not told */
 };
 /* One SSE event, "data: {…}\n\n". */
 void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c);

@@ -120,7 +120,7 @@ static const struct lacking table[] = {
     {"return_tokens_as_token_ids", ALL, "false", "return_token_ids gives the ids"},
     {"return_token_ids", ASK, "false", NULL},
     {"return_progress", ALL, "false", NULL},
-    {"timings_per_token", ALL, "false", NULL},
+    {"timings_per_token", ASK, "false", "each response has its processing_time_s"},
     {"response_fields", ALL, "", NULL},
     {"verbose", ALL, "false", NULL},
     {"echo", CHAT | ASK, "false", NULL},

@@ -28,6 +28,7 @@ static const struct field fields[] = {
     {"dimensions", EMBED, FIELD_COUNT, 1, API_DIMENSIONS_MAX, TO(dimensions)},
     {"stream", ALL, FIELD_BOOL, TO(stream)},
     {"stream_options", OPENAI, FIELD_OTHER, .read = api_read_stream_options},
+    {"timings_per_token", OPENAI, FIELD_BOOL, TO(timings)},
     {"n_cmpl", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
     {"n", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
 

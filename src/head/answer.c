@@ -120,6 +120,21 @@ static void write_id(struct head_program *p, const struct call *c, bool ended)
     buf_putc(&p->json, '\n');
 }
 
+/* The time of the answer itself is ours: it also has what a failover cost. */
+static struct api_timings timings_of(const struct branch *b, uint64_t now_us)
+{
+    const struct api_usage *u = &b->response.usage;
+    uint32_t said = b->done ? u->completion_tokens : b->heard;
+    uint64_t until_us = b->done ? b->done_us : now_us;
+    return (struct api_timings){
+        .cached = u->cached_tokens,
+        .prompt = u->prompt_tokens - u->cached_tokens,
+        .prompt_ms = (double)b->prompt_ms,
+        .predicted = said > b->before ? said - b->before : 0,
+        .predicted_ms = b->begun_us != 0 ? (double)(until_us - b->begun_us) / 1e3 : 0,
+    };
+}
+
 /* Appends the event with the role to p->json, once for each answer of a chat and before all others of it. */
 static void write_role(struct head_program *p, struct call *c, uint32_t index)
 {
@@ -162,7 +177,9 @@ static void write_chunk(struct head_program *p, struct call *c, uint32_t index, 
     struct branch *b = &c->branches[index];
     write_role(p, c, index);
     uint32_t chars = b->chars + utf8_chars(choice.text);
+    struct api_timings timings = timings_of(b, net_now_us(p->loop));
     choice.index = index;
+    choice.timings = c->api.timings ? &timings : NULL;
     choice.text_offset = b->chars;
     b->chars = chars;
     b->sent = b->heard;
@@ -199,6 +216,10 @@ static bool keep(struct head_program *p, struct call *c, struct kept *k, const s
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
 {
     struct branch *b = call_branch(c, index);
+    if (b->begun_us == 0) { /* another head was told of its start */
+        b->begun_us = net_now_us(p->loop);
+        b->before = fx->first;
+    }
     b->heard = fx->first + fx->ids.n;
     bool with_logprobs = c->api.request.sampling.logprobs != 0;
     if (call_keeps_text(c) && !keep(p, c, &b->whole, fx, call_wants_ids(c) && !c->api.stream)) {
@@ -277,6 +298,21 @@ static struct api_usage usage_of(const struct call *c)
     return sum;
 }
 
+/* Of several answers the sums: each prompt was computed, or found in a cache. */
+static struct api_timings timings_of_all(const struct call *c)
+{
+    struct api_timings sum = {0};
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        struct api_timings t = timings_of(&c->branches[i], c->branches[i].begun_us);
+        sum.cached += t.cached;
+        sum.prompt += t.prompt;
+        sum.predicted += t.predicted;
+        sum.prompt_ms += t.prompt_ms;
+        sum.predicted_ms += t.predicted_ms;
+    }
+    return sum;
+}
+
 struct api_cluster answer_cluster(struct head_program *p)
 {
     struct head_totals t;
@@ -315,6 +351,8 @@ static void write_openai_answer(struct buf *out, struct call *c)
         }
     }
     struct api_usage usage = usage_of(c);
+    struct api_timings timings = timings_of_all(c);
+    usage.timings = &timings;
     api_write_answer(out, &c->head, choices, n, &usage);
     for (uint32_t i = 0; i < n; i++)
         free(pieces[i]);
@@ -378,6 +416,8 @@ static bool end_stream(struct head_program *p, struct call *c)
     } else if (c->api.include_usage && !c->ended_sent) {
         write_id(p, c, true);
         struct api_usage usage = usage_of(c);
+        struct api_timings timings = timings_of_all(c);
+        usage.timings = c->api.timings ? &timings : NULL;
         api_write_usage_chunk(&p->json, &c->head, &usage);
     }
     if (fault == NULL || c->api.shape == API_PROCESS_PROMPT)

@@ -35,6 +35,9 @@ struct branch {
     char *model, *node, *address;  /* owned */
     uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
     uint32_t heard, sent;          /* tokens: that have come; that the client has been sent */
+    uint64_t begun_us, done_us;    /* its prompt was computed, here or elsewhere; it ended; 0: not yet */
+    uint32_t before;               /* tokens that another head had delivered by begun_us */
+    float prompt_ms;               /* what its prompt took */
     uint32_t mute;                 /* the client has so many from another head, or of a run before: they are kept, not sent */
     bool started_sent;             /* process_prompt, streamed: that it begins */
     bool role_sent, finish_sent, done; /* role_sent: of a chat, streamed */

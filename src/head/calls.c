@@ -351,6 +351,11 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
         histogram_add(&p->queue, (double)fx->usage.wait_ms / 1e3);
     }
     c->begun = true;
+    b->begun_us = net_now_us(p->loop);
+    b->before = b->heard;
+    b->prompt_ms = fx->usage.prefill_ms;
+    b->response.usage.prompt_tokens = fx->usage.prompt_tokens;
+    b->response.usage.cached_tokens = fx->usage.cached_tokens;
     b->response.model = str_of(keep(&b->model, fx->model));
     name_actor(b, fx, c->admin);
     call_fingerprint(p, c, fx->actor);
@@ -370,6 +375,7 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
 {
     struct branch *b = call_branch(c, fx->branch);
     b->done = true;
+    b->done_us = net_now_us(p->loop);
     if (fx->finish != FINISH_ERROR) {
         name_actor(b, fx, c->admin);
         call_fingerprint(p, c, fx->actor);

@@ -6,7 +6,7 @@
  * same to the letter. Workers keep it and give it back (`run.client`). It comes back from a peer, so it is checked. */
 
 enum { NOTE_VERSION = 1, NOTE_BYTES = 20 };
-enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4 };
+enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4, NOTE_TIMINGS = 8 };
 
 static void put(struct buf *out, uint64_t v, size_t bytes)
 {
@@ -27,7 +27,8 @@ void note_write(struct buf *out, const struct call *c)
 {
     put(out, NOTE_VERSION, 1);
     put(out, c->api.shape, 1);
-    put(out, (c->api.stream ? NOTE_STREAM : 0) | (c->api.include_usage ? NOTE_USAGE : 0) | (c->api.spread ? NOTE_SPREAD : 0), 1);
+    put(out, (c->api.stream ? NOTE_STREAM : 0) | (c->api.include_usage ? NOTE_USAGE : 0) | (c->api.spread ? NOTE_SPREAD : 0) |
+                 (c->api.timings ? NOTE_TIMINGS : 0), 1);
     put(out, c->api.final, 1);
     put(out, c->api.n, 4);
     put(out, (uint64_t)c->head.created, 8);
@@ -47,6 +48,7 @@ bool note_read(struct str note, struct call *c)
     c->api.stream = (flags & NOTE_STREAM) != 0;
     c->api.include_usage = (flags & NOTE_USAGE) != 0;
     c->api.spread = (flags & NOTE_SPREAD) != 0;
+    c->api.timings = (flags & NOTE_TIMINGS) != 0;
     c->api.final = (enum api_final)final;
     c->api.n = (uint32_t)n;
     c->api.request.sampling.logprobs = tells & 1;

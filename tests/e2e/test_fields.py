@@ -1,6 +1,7 @@
 """Every field that clients of other servers send: honoured, refused by its name, or a hint that changes no answer. No silent no."""
 
 import json
+import re
 
 import pytest
 
@@ -34,13 +35,13 @@ REFUSED = {
         ("modalities", ["text", "audio"]), ("lora", [{"id": 0, "scale": 1}]), ("cache_prompt", False), ("web_search_options", {"a": 1}),
         ("post_sampling_probs", True), ("prompt_logprobs", 1), ("include_stop_str_in_output", True), ("skip_special_tokens", False),
         ("spaces_between_special_tokens", False), ("return_tokens", True), ("return_tokens_as_token_ids", True), ("return_progress", True),
-        ("timings_per_token", True), ("response_fields", ["content"]), ("verbose", True),
+        ("response_fields", ["content"]), ("verbose", True),
         ("response_format", {"type": "json_object"}), ("response_format", {"type": "json_schema", "json_schema": {}}),
     ],
     (CHAT,): [("tools", [{"type": "function", "function": {"name": "f"}}]), ("functions", [{"name": "f"}]), ("echo", True), ("suffix", "end")],
     (CHAT, ASK): [("tool_choice", "required"), ("tool_choice", {"type": "function", "function": {"name": "f"}}), ("function_call", {"name": "f"})],
     (TEXT,): [("suffix", "end"), ("echo", True), ("best_of", 3), ("top_logprobs", 3)],
-    (ASK,): [("logprobs", True), ("top_logprobs", 2), ("n", 2), ("tools", [{}]), ("return_token_ids", True)],
+    (ASK,): [("timings_per_token", True), ("logprobs", True), ("top_logprobs", 2), ("n", 2), ("tools", [{}]), ("return_token_ids", True)],
     (EMBED,): [("embd_normalize", -1), ("normalize", False), ("pooling", "cls"), ("truncate", True), ("truncate_prompt_tokens", 3),
                ("task", "retrieval.query"), ("input_type", "query"), ("prompt_name", "query"), ("instruction", "a"), ("late_chunking", True),
                ("options", {"num_ctx": 3})],
@@ -134,6 +135,27 @@ def test_names_of_other_servers_that_are_honoured(head):
     assert all(len(t["top_logprobs"]) == 2 for t in answer["choices"][0]["logprobs"]["content"])
     assert len(send(head, TEXT, n_probs=2)[1]["choices"][0]["logprobs"]["top_logprobs"][0]) == 2
     assert send(head, TEXT, n_probs=0)[1]["choices"][0]["logprobs"] is None
+
+
+@pytest.mark.parametrize("path", [CHAT, TEXT])
+def test_times_of_an_answer(head, path):
+    """Given an answer; then it has llama-server's timings, which fit its usage; a stream has them in each event when it is asked for them, and
+    else in none: its events are the same whenever and by whomever they are sent."""
+    status, answer = send(head, path, n=2, max_tokens=5)
+    times, usage = answer["timings"], answer["usage"]
+    assert status == 200 and times["predicted_n"] == usage["completion_tokens"] == 10
+    assert times["cache_n"] + times["prompt_n"] == 2 * usage["prompt_tokens"]
+    assert times["predicted_per_second"] == pytest.approx(1000 * times["predicted_n"] / times["predicted_ms"], rel=0.01)
+
+    def events(**fields):
+        body = {"model": "echo", **BASE[path], "max_tokens": 5, "stream": True, "stream_options": {"include_usage": True}, **fields}
+        return [json.loads(e) for e in re.findall("data: ({.*})", head.request("POST", path, json.dumps(body))[2])]
+    asked = [e for e in events(timings_per_token=True) if not (e["choices"] and "role" in e["choices"][0].get("delta", {}))]
+    said = [e["timings"]["predicted_n"] for e in asked]
+    assert said == sorted(said) and said[0] == 1 and said[-2:] == [5, 5]
+    assert [e["timings"]["predicted_ms"] for e in asked] == sorted(e["timings"]["predicted_ms"] for e in asked)
+    for other in (events(), events(timings_per_token=False)):
+        assert len(other) > 5 and not any("timings" in e for e in other)
 
 
 def test_seed_minus_one_is_another_one_each_time(head):

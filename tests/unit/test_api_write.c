@@ -68,6 +68,34 @@ static void test_chat_chunks(void **state)
     buf_fini(&b);
 }
 
+#define TIMINGS                                                                                                     \
+    "\"timings\":{\"cache_n\":8,\"prompt_n\":3,\"prompt_ms\":1.500,\"prompt_per_token_ms\":0.500,\"prompt_per_second\":2000.000,"  \
+    "\"predicted_n\":4,\"predicted_ms\":8.000,\"predicted_per_token_ms\":2.000,\"predicted_per_second\":500.000}"
+
+/* llama-server's words; what took no time has no pace, and no number that JSON lacks. */
+static void test_timings(void **state)
+{
+    (void)state;
+    struct buf b = buf_max(OUT_MAX);
+    struct api_timings t = {.cached = 8, .prompt = 3, .predicted = 4, .prompt_ms = 1.5, .predicted_ms = 8};
+    struct api_usage timed = usage;
+    timed.timings = &t;
+    struct api_choice c = {.finish = FINISH_STOP, .timings = &t};
+    api_write_chunk(&b, &chat, &c);
+    assert_out(&b, CHUNK "{},\"logprobs\":null,\"finish_reason\":\"stop\"}]," TIMINGS "}\n\n");
+    api_write_usage_chunk(&b, &chat, &timed);
+    assert_out(&b, "data: {" CHAT_HEAD ".chunk" CHAT_REST ",\"choices\":[]," USAGE "," TIMINGS "}\n\n");
+    api_write_answer(&b, &chat, &c, 0, &timed);
+    assert_out(&b, "{" CHAT_HEAD CHAT_REST ",\"choices\":[]," USAGE "," TIMINGS "}");
+
+    t = (struct api_timings){.predicted = 1};
+    api_write_answer(&b, &text, &c, 0, &timed);
+    assert_out(&b, "{" TEXT_HEAD ",\"choices\":[]," USAGE ",\"timings\":{\"cache_n\":0,\"prompt_n\":0,\"prompt_ms\":0.000,"
+                   "\"prompt_per_token_ms\":0.000,\"prompt_per_second\":0.000,\"predicted_n\":1,\"predicted_ms\":0.000,"
+                   "\"predicted_per_token_ms\":0.000,\"predicted_per_second\":0.000}}");
+    buf_fini(&b);
+}
+
 static void test_completion_chunk(void **state)
 {
     (void)state;
@@ -280,7 +308,7 @@ static void test_overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chat_chunks), cmocka_unit_test(test_completion_chunk),
+        cmocka_unit_test(test_chat_chunks), cmocka_unit_test(test_timings), cmocka_unit_test(test_completion_chunk),
         cmocka_unit_test(test_whole_answers), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_every_byte), cmocka_unit_test(test_utf8), cmocka_unit_test(test_random_text),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_nesting), cmocka_unit_test(test_overflow),
