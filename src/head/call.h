@@ -65,6 +65,7 @@ struct call {
     uint32_t total;                /* branches there will be, as far as is known */
     struct api_stream_id *from;    /* owned; while workers are asked for it, or it was found: where its client is. NULL: it begins here */
     bool has_body;                 /* it brought its request again: when nobody has the stream, it begins anew */
+    struct request *brought;       /* owned; has_body, of a head whose place this one took: what api.request points into; else NULL */
     bool again;                    /* on the doomed list: it begins anew */
     bool computed_again;           /* it began anew, and its client has a part of it already */
     bool exact;                    /* computed_again: by an actor where that gives the same bits */

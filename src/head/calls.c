@@ -43,6 +43,7 @@ void call_free(struct head_program *p, struct call *c)
         branch_fini(&c->branches[i]);
     free(c->branches);
     free(c->from);
+    free(c->brought);
     memory_of_call(p, c, -(int64_t)c->bytes);
     free(c->client_id);
     free(c->tenant);
@@ -127,8 +128,11 @@ static void prompt(struct head_program *p, struct call *c)
     head_feed(p, ev); /* may have answered already */
     buf_fini(&note);
     c = find(p, id);
-    if (c != NULL)
-        api_call_forget(&c->api); /* the brain has its own copy of what runs */
+    if (c == NULL)
+        return;
+    api_call_forget(&c->api); /* the brain has its own copy of what runs */
+    free(c->brought);
+    c->brought = NULL;
 }
 
 bool call_may_begin_anew(const struct call *c)

@@ -115,6 +115,8 @@ static void fill_branches(const struct taking *t, struct call *c, const struct w
         struct branch *b = &c->branches[i];
         b->started_sent = i < 64 && (m->started >> i & 1) != 0;
         const struct wire_moved_job *job = head_moved_job(t->told, t->jobs_n, i);
+        if (job != NULL && job->said < b->sent && !call_keeps_text(c))
+            c->computed_again = true;
         if (job == NULL || job->said < b->sent) {
             b->mute = b->sent;
             b->heard = job != NULL ? job->said : 0;
@@ -160,11 +162,32 @@ static struct call *make_call(struct taking *t, struct http_request *r, bool str
     return c;
 }
 
-static int go_on(struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at, struct request *r)
+/* What kind of answer the client waits for. */
+static int fill_asked(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
     int err = fill_shape(t, c, m, r);
-    if (err == 0 && c->streaming && !c->api.stream)
-        err = nonsense(t, "a whole answer that is being streamed");
+    return err == 0 && c->streaming && !c->api.stream ? nonsense(t, "a whole answer that is being streamed") : err;
+}
+
+/* Asks the workers again. Where the client brought its request, that is kept until it is known whether one of them has the stream. */
+static int seek_on(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at, const struct request *r)
+{
+    if (m->run.n > 0) {
+        int err = r->kind != REQUEST_EMBED ? fill_asked(t, c, m, r) : nonsense(t, "vectors that are a stream");
+        if (err != 0)
+            return err;
+        c->brought = request_clone(r);
+        c->api.request = *c->brought;
+        c->api.timeout_ms = m->deadline_ms;
+        c->has_body = true;
+    }
+    call_resume(t->p, c, at);
+    return 0;
+}
+
+static int go_on(struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at, struct request *r)
+{
+    int err = fill_asked(t, c, m, r);
     if (err != 0)
         return err;
     if (r->kind != REQUEST_EMBED)
@@ -186,15 +209,12 @@ static int take_call(struct taking *t, struct http_request *r, bool streaming, c
     int err = api_parse_stream_id(m->places, &at, t->f);
     if (err == 0 && (m->name == 0 || m->stream == 0 || m->tenant.n > HEAD_TENANT_NAME_BYTES_MAX || at.stream != m->name || m->total > API_ACTORS_MAX))
         err = nonsense(t, "a stream under two names");
-    if (err == 0 && !m->seeks)
+    if (err == 0 && (!m->seeks || m->run.n > 0))
         err = read_request(t, m, &request);
     if (err != 0)
         return err;
     struct call *c = make_call(t, r, streaming, m);
-    if (!m->seeks)
-        return go_on(t, c, m, &at, &request);
-    call_resume(t->p, c, &at);
-    return 0;
+    return m->seeks ? seek_on(t, c, m, &at, &request) : go_on(t, c, m, &at, &request);
 }
 
 /* Its jobs, then the call itself. */

@@ -86,15 +86,14 @@ static void fill_call(const struct yielding *y, const struct call *c, struct wir
     m->age_us = net_now_us(y->p->loop) - c->started_us;
 }
 
-/* One that workers are still asked for. With its request it may begin anew there, and is told of as if it had been sent to one
- * of them; a fan-out is as if it had just come. */
+/* One that workers are still asked for. Whoever brought its request and has nothing of it yet is told of as if it had been sent to one
+ * of them; a fan-out is as if it had just come. All others seek there again, with the request where they brought it. */
 static int say_seeking(const struct yielding *y, const struct call *c, struct wire_moved_call *m, struct wire_run *run, struct wire_arena *arena)
 {
     struct wire_msg job = {.type = WIRE_moved_job};
-    if (!call_may_begin_anew(c)) {
-        m->seeks = 1;
+    m->seeks = !call_may_begin_anew(c);
+    if (!c->has_body)
         return 0;
-    }
     wire_run_from_request(run, &c->api.request, arena);
     m->model = c->api.request.model;
     m->affinity = c->api.request.affinity;
@@ -104,14 +103,23 @@ static int say_seeking(const struct yielding *y, const struct call *c, struct wi
     m->spread = m->spread_pending = c->api.spread;
     m->deadline_ms = c->api.timeout_ms;
     m->branches = c->api.spread ? 1 : c->api.n;
-    return c->api.spread ? say(y, &job) : 0;
+    return c->api.spread && !m->seeks ? say(y, &job) : 0;
 }
 
-static int say_request(const struct yielding *y, struct wire_msg *msg, const struct wire_run *run)
+/* How far the client is. Of one that seeks all that is known is what it said. */
+static void places_of(const struct call *c, bool seeks, struct api_stream_id *out)
+{
+    if (seeks || (c->from != NULL && c->from->n <= c->total))
+        *out = *c->from;
+    else
+        answer_place(c, out);
+}
+
+static int say_request(const struct yielding *y, const struct call *c, struct wire_msg *msg, const struct wire_run *run)
 {
     struct wire_msg frame = {.type = WIRE_run, .run = *run};
     struct buf bytes = buf_max(WIRE_FRAME_BYTES_MAX);
-    int err = msg->moved_call.seeks ? 0 : wire_encode(&bytes, &frame);
+    int err = msg->moved_call.seeks && !c->has_body ? 0 : wire_encode(&bytes, &frame);
     msg->moved_call.run = buf_str(&bytes);
     err = err != 0 ? fault_set(y->f, err, "a request is too large to be told") : say(y, msg);
     buf_fini(&bytes);
@@ -140,14 +148,11 @@ static int say_call(struct yielding *y, const struct call *c)
         inputs[i] = (struct wire_input){.text = r->inputs[i].text, .tokens = {.p = r->inputs[i].tokens, .n = r->inputs[i].tokens_n}};
     m->inputs = inputs;
     m->inputs_n = r != NULL ? r->inputs_n : 0;
-    if (m->seeks)
-        at = *c->from;
-    else
-        answer_place(c, &at);
+    places_of(c, m->seeks != 0, &at);
     api_write_stream_id(&places, &at);
     m->places = buf_str(&places);
     if (err == 0)
-        err = say_request(y, &msg, &run);
+        err = say_request(y, c, &msg, &run);
     y->calls++;
     wire_arena_fini(&arena);
     buf_fini(&places);

@@ -253,6 +253,53 @@ def test_a_client_that_seeks(cluster):
     assert none == 404 and "no worker has anything of it" in words
 
 
+def said(text):
+    """Of each answer the pieces of text, and the role, as its events have them."""
+    branches = {}
+    for event in (json.loads(e) for e in re.findall("data: ({.*})", text)):
+        for choice in event.get("choices", [event] if "text" in event else []):
+            delta = choice.get("delta", choice)
+            branches.setdefault(choice["index"], []).append(delta.get("role") or delta.get("text", delta.get("content", "")))
+    return branches
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_clients_that_seek_with_their_requests(cluster, heads):
+    """Given clients that brought their requests and event ids of streams that no worker has; when the head is replaced, once or twice, while they
+    ask; then each gets what comes after its event, as if the head had stayed, and is told that it was computed again."""
+    chat = {"messages": [{"role": "user", "content": "rays"}]}
+    asks = [("/v1/completions", {"prompt": "rays"}, "-2"),
+            ("/v1/completions", {"prompt": "rays", "n": 2, "temperature": 1}, "-3,1"),
+            ("/v1/completions", {"prompt": "rays", "temperature": 1, "logprobs": 1}, "-4.17"),
+            ("/v1/chat/completions", chat, "-0r"),
+            ("/v1/chat/completions", {**chat, "n": 2, "temperature": 1}, "-5,0r"),
+            (FAN_OUT, {"prompt": "rays", "actors": "all"}, "w-2")]
+    bodies = [json.dumps({"max_tokens": 8, "seed": 3, **fields, "stream": True}) for _, fields, _ in asks]
+    head, answers = cluster.head(), {}
+
+    def client(i):
+        answers[i] = head.request("POST", asks[i][0], bodies[i], {"Last-Event-ID": f"0123456789abcde{i}{asks[i][2]}"})
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(len(asks))]
+    for t in threads:
+        t.start()
+    wait_for("all to be there", lambda: head.status()["calls_total"] == len(asks))
+    new = head
+    for _ in range(heads):
+        new = replace(cluster, new)
+    cluster.echo_worker(new, SCRIPT)
+    for t in threads:
+        t.join()
+    for i, (path, _, last) in enumerate(asks):
+        (status, _, text), whole = answers[i], said(new.request("POST", path, bodies[i])[2])
+        assert status == 200, text
+        rest = said(text)
+        for k, place in enumerate(last[last.index("-") + 1:].split(",")):
+            have = int(re.match("[0-9]+", place)[0]) + ("chat" in path)
+            assert rest[k] == whole[k][have:], f"{path} after {last}"
+        if last != "-0r":
+            assert ": manta computed again: may differ" in text
+
+
 # ---- when it does not happen ----
 
 def failing_head(run, *flags, status):
