@@ -155,8 +155,10 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->note = xstrdup("");
     a->seats[SEAT_MODEL] = (struct seat){pool, NOT_SEATED, NOT_SEATED};
     a->seats[SEAT_ANY] = (struct seat){h->any[m->kind == REQUEST_EMBED], NOT_SEATED, NOT_SEATED};
-    a->seats[SEAT_MODEL].pool->actors_n++;
-    a->seats[SEAT_ANY].pool->actors_n++;
+    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
+        a->seats[s].pool->actors_n++;
+        head_pool_came(a->seats[s].pool); /* one that was away, as far as anybody knows */
+    }
     list_init(&a->flights);
     list_init(&a->orphans);
     queue_init(h, &a->bound);
@@ -203,6 +205,8 @@ void head_actor_drop(struct head *h, struct actor *a)
     a->seats[SEAT_MODEL].pool->actors_n--;
     a->seats[SEAT_ANY].pool->actors_n--;
     head_namesake_inherit(h, a->seats[SEAT_MODEL].pool);
+    head_queue_hurry(h, a->seats[SEAT_MODEL].pool); /* the others may all have failed */
+    head_queue_hurry(h, a->seats[SEAT_ANY].pool);
     head_bury(h, &a->grave, bury_actor);
 }
 
@@ -222,12 +226,26 @@ bool head_actor_is_open(const struct actor *a)
     return a->guest == NULL && head_actor_is_able(a);
 }
 
+/* One that failed will not come back by itself; one whose worker is gone, or silent, may. */
+static void count_away(struct actor *a, bool was_ready, bool ready)
+{
+    bool leaves = was_ready && !ready && (a->state == WIRE_ACTOR_READY || a->state == WIRE_ACTOR_GONE), comes = ready && a->missed;
+    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
+        if (leaves)
+            a->seats[s].pool->away_n++;
+        else if (comes)
+            head_pool_came(a->seats[s].pool);
+    }
+    a->missed = leaves || (a->missed && !comes);
+}
+
 void head_actor_refresh(struct head *h, struct actor *a)
 {
     bool was_ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED, was_open = a->seats[SEAT_MODEL].open_at != NOT_SEATED;
     bool ready = a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST, open = head_actor_is_open(a);
     for (int s = 0; s < SEATS; s++)
         head_pool_set(a, s, ready, open);
+    count_away(a, was_ready, ready);
     if (was_ready && !ready && a->seats[SEAT_TWIN].pool != NULL)
         head_kin_left(h, a->seats[SEAT_TWIN].pool);
     struct pool *plain = ready && !was_ready ? head_pool_find_exact(h, str_of(a->model), a->kind == REQUEST_EMBED) : NULL;

@@ -78,6 +78,8 @@ void head_queue_serve(struct head *h, struct job *job);
 void head_queue_overdue(struct head *h, struct job *job);
 /* One of the pool's actors has failed: those that wait look whether there is still something to wait for. */
 void head_queue_hurry(struct head *h, struct pool *p);
+/* The same, of all pools. */
+void head_queues_hurry(struct head *h);
 
 /* ---- fair.c: whose turn it is ---- */
 void queue_init(struct head *h, struct queue *q);

@@ -97,6 +97,7 @@ struct actor {
     bool exact, has_template;
     bool serves;            /* ready, and its worker takes new jobs: counted in head.actors_serving */
     bool hung;              /* busy without a token for too long */
+    bool missed;            /* it fell silent while it was ready: counted in its pools' away_n */
     bool slow;              /* makes far fewer tokens than another of its model does at the same time */
     uint32_t token_age_ms;  /* since its last step while busy, as it said last */
     uint32_t busy_beats, slow_beats; /* in a row: heartbeats that said that it was busy; of these, ones that called it slow */
@@ -131,7 +132,8 @@ struct pool {
     char *digest;                 /* owned; of the file whose actors these are; empty: not told yet */
     size_t plain_n;               /* told apart: so many bytes of the name are what workers say; else 0 */
     bool embeds;                  /* kind REQUEST_EMBED; else chat and text */
-    bool was_ready;               /* an actor of it ever was: it may come back */
+    bool was_ready;               /* an actor of it ever was */
+    uint32_t away_n;              /* ready actors that left, and did not fail: they may come back */
     bool registered;              /* a worker ever had it; false: only requests that wait speak of it */
     int seat;                     /* SEAT_*: which seat of its actors is here */
     uint32_t jobs_n;              /* kin: running jobs that would come here */
@@ -389,6 +391,8 @@ bool head_pool_is_other_kind(const struct head *h, struct str name, bool embeds)
 bool head_pool_is_unknown(const struct head *h, const struct pool *p);
 /* Every actor that should answer to it has failed to load, none ever did load, and it is time to say so. */
 bool head_pool_has_failed(const struct head *h, const struct pool *p);
+/* One of its actors that was away is back, or another one in its place. */
+void head_pool_came(struct pool *p);
 /* One of its ready actors, at least, takes new jobs. */
 bool head_pool_serves(const struct pool *p);
 /* When what is not there is no longer on its way. */

@@ -52,8 +52,13 @@ bool head_pool_is_other_kind(const struct head *h, struct str name, bool embeds)
 
 bool head_pool_has_failed(const struct head *h, const struct pool *p)
 {
-    bool hope = p->was_ready || p->ready_n > 0 || p->loading_n > 0 || p->failed_n == 0;
+    bool hope = p->away_n > 0 || p->ready_n > 0 || p->loading_n > 0 || p->failed_n == 0 || head_launcher_brings(h);
     return !hope && h->now_us >= head_settled_us(h);
+}
+
+void head_pool_came(struct pool *p)
+{
+    p->away_n -= p->away_n > 0;
 }
 
 static bool in_use(const struct pool *p)

@@ -217,6 +217,14 @@ void head_queue_overdue(struct head *h, struct job *job)
         head_call_fail(h, call, &f, f.err == ERR_NOT_FOUND || f.err == ERR_UNSUPPORTED ? 0 : head_retry_s(h, p, call->tenant));
 }
 
+void head_queues_hurry(struct head *h)
+{
+    LIST_EACH(pos, &h->pools)
+        head_queue_hurry(h, list_item(pos, struct pool, order));
+    for (int embeds = 0; embeds < 2; embeds++)
+        head_queue_hurry(h, h->any[embeds]);
+}
+
 void head_queue_hurry(struct head *h, struct pool *p)
 {
     if (!head_pool_has_failed(h, p))

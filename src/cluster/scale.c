@@ -320,6 +320,12 @@ static void differs(struct head *h, const struct link *link, const struct wire_s
         scale_policy_changed(&s->policy, (double)h->now_us / 1e6);
 }
 
+bool head_launcher_brings(const struct head *h)
+{
+    const struct link *launcher = head_launcher(h);
+    return launcher != NULL && (launcher->scale_running < launcher->scale_target || head_scale_starting(h) > 0);
+}
+
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m)
 {
     bool first = !link->scale_said, moves = m->target != link->scale_target, news = moves || m->running != link->scale_running;
@@ -330,6 +336,8 @@ void head_scale_state(struct head *h, struct link *link, const struct wire_scale
         head_log(h, LOG_WARN, TAG, "%.*s launcher=%s", STR_ARG(m->note), link->name);
     else if (news)
         head_log(h, LOG_INFO, TAG, "%u of %u workers run launcher=%s", m->running, m->target, link->name);
+    if (news && !head_launcher_brings(h))
+        head_queues_hurry(h);
     if (link != head_launcher(h))
         return;
     if (m->note.n > 0 || m->running == m->target)

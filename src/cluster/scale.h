@@ -75,6 +75,8 @@ void head_scale(struct head *h, const struct head_event *ev);
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m);
 /* The link that joined last, or NULL. */
 const struct link *head_launcher(const struct head *h);
+/* Another worker is on its way. */
+bool head_launcher_brings(const struct head *h);
 void head_launcher_joins(struct head *h, const struct link *link);
 /* A worker joined; an actor of it became ready. */
 void head_scale_joined(struct head *h, struct worker *w);

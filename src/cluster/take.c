@@ -142,6 +142,7 @@ void head_take(struct head *h, const struct head_event *ev)
         pool = head_pool_new(h, ev->request->model, is_embed);
     pool->registered = pool->registered || m->known != WIRE_KNOWN_NOT; /* its worker may be away just now */
     pool->was_ready = pool->was_ready || m->known == WIRE_KNOWN_READY;
+    pool->away_n += m->known == WIRE_KNOWN_READY && pool->away_n == 0;
     struct call *call = head_call_new(h, ev, pool);
     if (m->seq > 0) /* 0: it was not in a queue there, and is the last one here */
         call->seq = m->seq;

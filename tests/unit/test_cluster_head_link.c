@@ -478,6 +478,67 @@ static void a_model_that_failed_here_may_come_back_elsewhere(void **state)
     story_end(&s);
 }
 
+/* Given actors that served, and then failed one after the other, then who waits for one of them is told why when the last has failed, and
+ * who comes later at once. */
+static void actors_that_served_and_failed_are_not_waited_for(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2 slots=1\nactor 1 state=failed note=cut-short\n");
+    given(&s, "prompt 1 model=m\nprompt 2 model=m\n");
+    story(&s, "> actor 2 state=failed note=cut-short-too\n"
+              "send 2 cancel job=1.1\n"
+              "> wait 1\n"
+              "failed 2 ERR_UNAVAILABLE: 'm' cannot be loaded: cut-short-too retry=5\n"
+              "failed 1 ERR_UNAVAILABLE: 'm' cannot be loaded: cut-short-too retry=5\n"
+              "> prompt 3 model=m\n"
+              "failed 3 ERR_UNAVAILABLE: model 'm' cannot be loaded: cut-short-too retry=5\n"
+              "> actor 1 state=loading\n" /* its file is whole again */
+              "> prompt 4 model=m\n"
+              "> actor 1\n"
+              "send 1 run job=3.1 key=0 seed=0 hi\n");
+    story_end(&s);
+}
+
+/* Given an actor that failed, and one whose worker is gone, then that one is waited for; when it is back and fails, too, or when it was
+ * loading and its worker goes, there is nobody left to wait for. */
+static void who_comes_back_and_fails_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1 state=failed note=too-big\nopen 2\nhello 2 node=b\nactor 2\nclosed 2\n");
+    story(&s, "> prompt 1 model=m\n"
+              "> wait 2000\n");
+    given(&s, "open 3\nhello 3 node=b\nactor 3 state=loading\n");
+    story(&s, "> wait 500\n"
+              "> actor 3 state=failed note=no-room\n"
+              "> wait 1\n"
+              "failed 1 ERR_UNAVAILABLE: 'm' cannot be loaded: no-room retry=5\n");
+    given(&s, "actor 3 state=loading\n");
+    story(&s, "> prompt 2 model=m\n"
+              "> closed 3\n"
+              "> wait 1\n"
+              "failed 2 ERR_UNAVAILABLE: 'm' cannot be loaded: no-room retry=5\n");
+    story_end(&s);
+}
+
+/* Given an actor that failed, while a launcher has fewer workers than it is to keep up, then the next one is waited for, until all run. */
+static void a_launcher_that_brings_a_worker_is_waited_for(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=up role=2\nscaled 1 running=1 target=2\n"
+              "open 2\nhello 2 node=a\nactor 2 state=failed note=too-big\n");
+    story(&s, "> prompt 1 model=m\n"
+              "> wait 2000\n"
+              "> scaled 1 running=2 target=2\n"
+              "> wait 1\n"
+              "failed 1 ERR_UNAVAILABLE: 'm' cannot be loaded: too-big retry=5\n"
+              "> scaled 1 running=1 target=2\n"
+              "> prompt 2 model=m\n");
+    story_end(&s);
+}
+
 static void a_failed_actor_says_why_and_may_come_back(void **state)
 {
     (void)state;
@@ -521,6 +582,9 @@ int main(void)
         cmocka_unit_test(a_launcher_is_asked_for_workers),
         cmocka_unit_test(a_model_that_never_loaded_is_not_waited_for),
         cmocka_unit_test(a_model_that_failed_here_may_come_back_elsewhere),
+        cmocka_unit_test(actors_that_served_and_failed_are_not_waited_for),
+        cmocka_unit_test(who_comes_back_and_fails_is_not_waited_for),
+        cmocka_unit_test(a_launcher_that_brings_a_worker_is_waited_for),
         cmocka_unit_test(a_failed_actor_says_why_and_may_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
