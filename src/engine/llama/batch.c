@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "engine/llama/guard.h"
 #include "engine/llama/module.h"
 
 void batch_open(struct engine *e)
@@ -49,8 +50,10 @@ static const char *decode_words(int32_t result)
 static int run(struct engine *e, struct fault *f)
 {
     words_forget();
-    int32_t result = llama_decode(e->ctx, e->batch);
-    return result == 0 ? 0 : fault_set(f, ERR_FAILED, "decoding %d rows: %s", e->batch.n_tokens, decode_words(result));
+    int32_t result = guard_decode(e->ctx, e->batch);
+    if (result == 0)
+        return 0;
+    return fault_set(f, result == GUARD_NO_MEMORY ? ERR_MEMORY : ERR_FAILED, "decoding %d rows: %s", e->batch.n_tokens, decode_words(result));
 }
 
 /* Where the wanted rows' logits are; indices[i] is the caller's number of batch row i. */
@@ -200,13 +203,31 @@ static void undo(struct engine *e, const struct plan *p)
         llama_memory_seq_rm(e->memory, (llama_seq_id)p->rows[i].seq, p->rows[i].position, -1);
 }
 
+static void copy(struct engine *e, llama_seq_id src, llama_seq_id dst)
+{
+    enum guard_copy copied = e->copied != GUARD_TORN ? guard_seq_copy(e->memory, src, dst) : GUARD_TORN;
+    if (copied != GUARD_COPIED)
+        e->copied = copied;
+}
+
+static int copy_fault(struct engine *e, struct fault *f)
+{
+    if (e->copied == GUARD_COPIED)
+        return 0;
+    if (e->copied == GUARD_TORN)
+        return fault_set(f, ERR_MEMORY, "a copy of a prompt's beginning broke off for want of memory: this model must be loaded "
+                                        "again, start its worker anew");
+    e->copied = GUARD_COPIED;
+    return fault_set(f, ERR_MEMORY, "copying the beginning of a prompt: this worker has no memory left");
+}
+
 int batch_decode(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f)
 {
     struct plan p = plan_make(e, rows, rows_n);
     memset(e->row_logits, 0, BATCH_ROWS_MAX * sizeof *e->row_logits);
     make_room(e, p.chunk_wants);
     uint32_t kept = 0, left = rows_n;
-    int err = 0;
+    int err = copy_fault(e, f);
     for (uint32_t seq = 0; seq < e->info.slots && err == 0; seq++) {
         if (p.count[seq] <= 1)
             continue;
@@ -228,6 +249,6 @@ void batch_seq_trim(struct engine *e, uint32_t seq, int32_t from)
 void batch_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t upto)
 {
     if (src != dst)
-        llama_memory_seq_cp(e->memory, (llama_seq_id)src, (llama_seq_id)dst, -1, -1);
+        copy(e, (llama_seq_id)src, (llama_seq_id)dst);
     batch_seq_trim(e, dst, upto);
 }

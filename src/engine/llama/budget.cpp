@@ -1,5 +1,7 @@
 #include "engine/llama/budget.h"
 
+#include "engine/llama/starve.h"
+
 #include <pthread.h>
 #include <time.h>
 
@@ -30,6 +32,7 @@ struct state {
     std::uint64_t end_us;    /* of the thread's processor time */
     const char *stack_floor;
     unsigned until_look;
+    unsigned starves;        /* the so-many-th allocation fails; 0: none */
 };
 
 thread_local state now;
@@ -89,6 +92,11 @@ void spend(std::size_t bytes)
 
 } // namespace
 
+void starve_at(unsigned n)
+{
+    now.starves = n;
+}
+
 budget::budget(const bridge_bounds *bounds)
 {
     now = state{};
@@ -110,7 +118,8 @@ void *operator new(std::size_t bytes)
 {
     if (now.bounds != nullptr)
         spend(bytes);
-    void *p = std::malloc(bytes > 0 ? bytes : 1);
+    const bool starved = now.starves != 0 && --now.starves == 0;
+    void *p = starved ? nullptr : std::malloc(bytes > 0 ? bytes : 1);
     if (p == nullptr)
         throw std::bad_alloc();
     if (now.bounds != nullptr)

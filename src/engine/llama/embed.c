@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/must.h"
+#include "engine/llama/guard.h"
 #include "engine/llama/module.h"
 
 /* All rows are wanted, pooling needs them. */
@@ -62,11 +63,11 @@ int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t text
     for (uint32_t i = 0; i < texts_n; i++)
         add_text(e, &texts[i], (llama_seq_id)i);
     words_forget();
-    int32_t result = e->memory != NULL ? llama_decode(e->ctx, e->batch) : llama_encode(e->ctx, e->batch);
+    int32_t result = e->memory != NULL ? guard_decode(e->ctx, e->batch) : guard_encode(e->ctx, e->batch);
     for (uint32_t i = 0; i < texts_n; i++) {
         const float *vector = result == 0 ? llama_get_embeddings_seq(e->ctx, (llama_seq_id)i) : NULL;
         if (vector == NULL)
-            return fault_set(f, ERR_FAILED, "embedding %d tokens of %u texts: %s", e->batch.n_tokens, texts_n, words_last());
+            return fault_set(f, result == GUARD_NO_MEMORY ? ERR_MEMORY : ERR_FAILED, "embedding %d tokens of %u texts: %s", e->batch.n_tokens, texts_n, words_last());
         normalise(vector, out + (size_t)i * e->info.width, e->info.width);
     }
     return 0;

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "engine/llama/bridge.h"
+#include "engine/llama/guard.h"
 #include "engine/llama/kernels.h"
 #include "engine/llama/meta.h"
 #include "engine/llama/module.h"
@@ -44,7 +45,7 @@ int load_weights(struct engine *e, const struct engine_load *load, bool repack, 
     p.progress_callback = loading_progress;
     p.progress_callback_user_data = l;
     words_forget();
-    e->model = llama_model_load_from_file(load->path, p);
+    e->model = guard_model_load(load->path, p);
     if (e->model == NULL && l->stopped)
         return fault_set(f, ERR_CANCELLED, "loading '%s' was stopped", load->path);
     if (e->model == NULL)
@@ -129,7 +130,7 @@ void load_set_threads(struct engine *e, uint32_t threads)
 static int open_context(struct engine *e, const struct engine_load *load, uint32_t context, struct fault *f)
 {
     words_forget();
-    e->ctx = llama_init_from_model(e->model, load_context_params(load, context, e->info.kind == REQUEST_EMBED));
+    e->ctx = guard_context_new(e->model, load_context_params(load, context, e->info.kind == REQUEST_EMBED));
     if (e->ctx == NULL)
         return fault_set(f, ERR_MEMORY, "no context of %u slots x %u tokens for '%s': %s", load->slots, context,
                          load->path, words_last());

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "engine/llama/guard.h"
 #include "engine/llama/module.h"
 
 static int64_t find(const struct gguf_context *g, const char *key)
@@ -170,7 +171,7 @@ struct gguf_context *meta_open(const char *path, struct fault *f)
         return NULL;
     }
     words_forget();
-    struct gguf_context *g = gguf_init_from_file(path, (struct gguf_init_params){.no_alloc = true});
+    struct gguf_context *g = guard_header(path);
     if (g == NULL) {
         fault_set(f, ERR_MODEL, "'%s' is not a usable GGUF file: %s", path,
                   words_last()[0] != '\0' ? words_last() : "its header cannot be read");

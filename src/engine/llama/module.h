@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/llama/join.h"
+#include "engine/llama/words.h"
 
 enum {
     BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so a long chunk stays whole. Of a model that
@@ -27,6 +28,7 @@ struct engine {
     const struct llama_vocab *vocab; /* borrowed from model */
     llama_memory_t memory;           /* borrowed from ctx; NULL for encoders */
     ggml_threadpool_t pool;          /* owned; NULL where this libllama has none */
+    int copied;                      /* enum guard_copy: how the last copy of a sequence went, when it went wrong: the next decode says so */
     bool exact;
     bool steady;                     /* what its threads compute is (kernels.h) */
     struct llama_batch batch;        /* owned; room for info.batch_rows_max rows */
@@ -40,14 +42,6 @@ struct engine {
     struct bridge_template *template; /* owned; NULL when the file carries none, or one that cannot be used */
     struct fault template_fault;     /* why the template cannot be used, when it cannot */
 };
-
-/* words.c: libllama's own words. */
-void words_init(void);
-/* The last error libllama logged on this thread since words_forget(), one line; "" when none. */
-const char *words_last(void);
-void words_forget(void);
-/* Somebody else's complaint, or `otherwise` where it has only inner names of the C++ library. */
-const char *words_or(const char *text, const char *otherwise);
 
 /* Who wants to hear how far a load is. */
 struct load_progress {

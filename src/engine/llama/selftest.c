@@ -2,6 +2,8 @@
  *
  * Logits alone would hide differences: every matrix sees its input rounded to 8 bits, so that a query that differs in its last bit mostly gives
  * the same answer, and one time in thousands another one. So the results of all matrix products and attentions are compared, as hashes. */
+#include "engine/llama/guard.h"
+#include "engine/llama/kernels.h"
 #include "engine/llama/selftest.h"
 
 #include <stdio.h>
@@ -11,7 +13,6 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "base/rng.h"
-#include "engine/llama/kernels.h"
 
 enum {
     TOP = 264,       /* rows of the text: more than one step of the cache has cells */
@@ -151,7 +152,7 @@ static int call(struct selftest *t, const char *how)
     words_forget();
     if (t->go_on != NULL && !t->go_on(t->user_data))
         return fault_set(t->f, ERR_CANCELLED, "loading '%s' was stopped", t->load->path);
-    if (llama_decode(t->ctx, t->batch) != 0)
+    if (guard_decode(t->ctx, t->batch) != 0)
         return fault_set(t->f, ERR_FAILED, "trying whether '%s' is exact, in a call of %d rows: %s", t->load->path, t->batch.n_tokens, words_last());
     struct node *logits = next_node(t, "logits");
     for (int32_t row = 0; row < t->batch.n_tokens; row++)
@@ -252,7 +253,7 @@ static int open_test(struct selftest *t, struct llama_model *model)
     p.cb_eval = on_node;
     p.cb_eval_user_data = t;
     words_forget();
-    t->ctx = llama_init_from_model(model, p);
+    t->ctx = guard_context_new(model, p);
     if (t->ctx == NULL)
         return fault_set(t->f, ERR_MEMORY, "no context to try whether '%s' is exact: %s", t->load->path, words_last());
     t->memory = llama_get_memory(t->ctx);

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "engine/llama/bridge.h"
 #include "engine/llama/module.h"
+#include "engine/llama/starve.h"
 
 struct bridge_template {
     char *source; /* owned */
@@ -75,6 +76,11 @@ enum bridge_end bridge_tokenize(const struct llama_vocab *vocab, const char *tex
     (void)bounds;
     *out_n = llama_tokenize(vocab, text, text_n, out, cap, false, control != 0);
     return BRIDGE_DONE;
+}
+
+void starve_at(unsigned n)
+{
+    (void)n;
 }
 
 int bridge_memory_of(const struct llama_context *ctx, struct bridge_memory *out)

@@ -100,6 +100,12 @@ const char *words_last(void)
     return last;
 }
 
+void words_say(const char *text)
+{
+    if (last[0] == '\0')
+        keep(text);
+}
+
 void words_forget(void)
 {
     last[0] = '\0';

@@ -1,0 +1,11 @@
+/* A fault for tests: this thread's n-th piece of memory from now on is not there. 0: all are. Without a meaning where the module has no
+ * operator new of its own (an installed llama.cpp, sanitizers). */
+#ifndef MANTA_ENGINE_LLAMA_STARVE_H
+#define MANTA_ENGINE_LLAMA_STARVE_H
+
+#ifdef __cplusplus
+extern "C"
+#endif
+void starve_at(unsigned n);
+
+#endif
