@@ -120,21 +120,6 @@ static void write_id(struct head_program *p, const struct call *c, bool ended)
     buf_putc(&p->json, '\n');
 }
 
-/* The time of the answer itself is ours: it also has what a failover cost. */
-static struct api_timings timings_of(const struct branch *b, uint64_t now_us)
-{
-    const struct api_usage *u = &b->response.usage;
-    uint32_t said = b->done ? u->completion_tokens : b->heard;
-    uint64_t until_us = b->done ? b->done_us : now_us;
-    return (struct api_timings){
-        .cached = u->cached_tokens,
-        .prompt = u->prompt_tokens - u->cached_tokens,
-        .prompt_ms = (double)b->prompt_ms,
-        .predicted = said > b->before ? said - b->before : 0,
-        .predicted_ms = b->begun_us != 0 ? (double)(until_us - b->begun_us) / 1e3 : 0,
-    };
-}
-
 /* Appends the event with the role to p->json, once for each answer of a chat and before all others of it. */
 static void write_role(struct head_program *p, struct call *c, uint32_t index)
 {
@@ -294,21 +279,6 @@ static struct api_usage usage_of(const struct call *c)
         sum.prompt_tokens = u->prompt_tokens > sum.prompt_tokens ? u->prompt_tokens : sum.prompt_tokens;
         sum.cached_tokens = u->cached_tokens > sum.cached_tokens ? u->cached_tokens : sum.cached_tokens;
         sum.completion_tokens += u->completion_tokens;
-    }
-    return sum;
-}
-
-/* Of several answers the sums: each prompt was computed, or found in a cache. */
-static struct api_timings timings_of_all(const struct call *c)
-{
-    struct api_timings sum = {0};
-    for (uint32_t i = 0; i < c->branches_n; i++) {
-        struct api_timings t = timings_of(&c->branches[i], c->branches[i].begun_us);
-        sum.cached += t.cached;
-        sum.prompt += t.prompt;
-        sum.predicted += t.predicted;
-        sum.prompt_ms += t.prompt_ms;
-        sum.predicted_ms += t.predicted_ms;
     }
     return sum;
 }

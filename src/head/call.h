@@ -126,6 +126,12 @@ void note_write(struct buf *out, const struct call *c);
 /* Fills in what a note tells of the client's request. False: it is no note. */
 bool note_read(struct str note, struct call *c);
 
+/* ---- timings.c: how long an answer took ---- */
+/* Of one answer by now. What its prompt took is the actor's word; the time of its tokens is ours, so it also has what a failover cost. */
+struct api_timings timings_of(const struct branch *b, uint64_t now_us);
+/* Of several answers the sums: each prompt was computed, or found in a cache. All of them have ended. */
+struct api_timings timings_of_all(const struct call *c);
+
 /* ---- fingerprint.c: answers of equal ones are equal, and only exact ones have one ---- */
 /* Takes note that this actor has a part in the answer. */
 void call_fingerprint(struct head_program *p, struct call *c, uint32_t actor);

@@ -67,7 +67,8 @@ int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t text
     for (uint32_t i = 0; i < texts_n; i++) {
         const float *vector = result == 0 ? llama_get_embeddings_seq(e->ctx, (llama_seq_id)i) : NULL;
         if (vector == NULL)
-            return fault_set(f, result == GUARD_NO_MEMORY ? ERR_MEMORY : ERR_FAILED, "embedding %d tokens of %u texts: %s", e->batch.n_tokens, texts_n, words_last());
+            return fault_set(f, result == GUARD_NO_MEMORY ? ERR_MEMORY : ERR_FAILED, "embedding %d tokens of %u texts: %s",
+                             e->batch.n_tokens, texts_n, words_last());
         normalise(vector, out + (size_t)i * e->info.width, e->info.width);
     }
     return 0;
