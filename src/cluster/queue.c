@@ -200,7 +200,8 @@ void head_queue_overdue(struct head *h, struct job *job)
         head_queue_put(h, job);
     }
     const struct pool *p = job->pool;
-    bool hope = job->kin != NULL || (!head_pool_is_unknown(h, p) && !head_pool_has_failed(h, p) &&
+    bool failed = job->attempt == 0 && head_pool_has_failed(h, p); /* one that had an actor waits for its file to be mended */
+    bool hope = job->kin != NULL || (!head_pool_is_unknown(h, p) && !failed &&
                                      !head_pool_is_other_kind(h, str_of(p->name), p->embeds));
     if (h->now_us < job->due_us && hope) {
         timers_set(&h->timers, &job->timer, next_look_us(h, job));

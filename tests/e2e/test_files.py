@@ -51,8 +51,8 @@ def overwrite(path):
 @pytest.mark.parametrize("spoil", [cut, overwrite])
 def test_a_file_spoilt_in_place(cluster, files, spoil):
     """Given a worker with two models, and streams of one of them; when that one's file is cut, or written to in place, and later is as
-    before; then the worker lives, the actor fails with the reason, the other model answers all the time, no request is refused as one
-    that crashes workers, and the streams end well when the file is back."""
+    before; then the worker lives, the actor fails with the reason, the other model answers all the time, who asks for the spoilt one is told
+    the reason and need not wait, no request is refused as one that crashes workers, and the streams end well when the file is back."""
     good, other = files
     whole = good.read_bytes()
     head = cluster.head()
@@ -68,6 +68,8 @@ def test_a_file_spoilt_in_place(cluster, files, spoil):
     failed = wait_state(head, "good", "failed")
     assert "changed while it was in use" in failed["note"], failed
     assert head.ask("Hello", model="other", max_tokens=3)["answered_by"]["node"] == "oak"
+    status, answer = head.post("/v1/completions", {"model": "good", "prompt": "late"})
+    assert status == 503 and "changed while it was in use" in answer["error"]["message"], "nobody else has it: it is not waited for"
     with open(good, "r+b") as f:
         f.write(whole)
     wait_state(head, "good", "ready")
@@ -75,7 +77,7 @@ def test_a_file_spoilt_in_place(cluster, files, spoil):
         c.join(60)
     assert [a.done and a.status for a in answers] == [200, 200]
     assert head.ask("Hello", model="good", max_tokens=3)["final_response"] is not None
-    assert worker.running() and "crash report" not in worker.log and head.status()["calls_failed"] == 0
+    assert worker.running() and "crash report" not in worker.log and head.status()["calls_failed"] == 1
 
 
 def test_a_file_that_becomes_another_model(cluster, files):

@@ -479,7 +479,7 @@ static void a_model_that_failed_here_may_come_back_elsewhere(void **state)
 }
 
 /* Given actors that served, and then failed one after the other, then who waits for one of them is told why when the last has failed, and
- * who comes later at once. */
+ * who comes later at once; who was being answered waits for them to be mended. */
 static void actors_that_served_and_failed_are_not_waited_for(void **state)
 {
     (void)state;
@@ -490,13 +490,12 @@ static void actors_that_served_and_failed_are_not_waited_for(void **state)
               "send 2 cancel job=1.1\n"
               "> wait 1\n"
               "failed 2 ERR_UNAVAILABLE: 'm' cannot be loaded: cut-short-too retry=5\n"
-              "failed 1 ERR_UNAVAILABLE: 'm' cannot be loaded: cut-short-too retry=5\n"
               "> prompt 3 model=m\n"
               "failed 3 ERR_UNAVAILABLE: model 'm' cannot be loaded: cut-short-too retry=5\n"
               "> actor 1 state=loading\n" /* its file is whole again */
               "> prompt 4 model=m\n"
               "> actor 1\n"
-              "send 1 run job=3.1 key=0 seed=0 hi\n");
+              "send 1 run job=1.2 key=0 seed=0 hi\n");
     story_end(&s);
 }
 
