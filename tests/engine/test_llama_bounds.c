@@ -56,6 +56,47 @@ static void a_template_without_an_end_is_stopped(void **state)
     }
 }
 
+/* Given templates whose arithmetic cannot be done, at once or only for some words, then rendering ends with a reason or with some text: never
+ * the process. */
+static void arithmetic_that_cannot_be_done_is_no_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *why; /* NULL: whatever it comes to */
+    } cases[] = {
+        {"{{ 4 is divisibleby(0) }}", "nothing is divisible by 0"},
+        {"{{ 4 is divisibleby(messages|length - 1) }}", "nothing is divisible by 0"},
+        {"{{ [1, 2]|select('divisibleby', 0)|list|length }}", NULL},
+        {"{{ (0 - 9223372036854775807 - 1) is divisibleby(0 - 1) }}", NULL},
+        {"{{ 4 % 0 }}{{ 4 / 0 }}{{ 0 / 0 }}{{ 4 // 0 }}", NULL},
+        {"{{ (0 - 9223372036854775807 - 1) % (0 - 1) }}", NULL},
+        {"{{ 9223372036854775807 + 9223372036854775807 }}{{ 9223372036854775807 * 9223372036854775807 }}", NULL},
+        {"{{ (1e308 * 1e308)|int }}{{ (0 / 0)|int }}{{ '1e999'|float }}{{ '99999999999999999999'|int }}", NULL},
+        {"{{ [1, 2][0 % 0] }}", NULL},
+        {"{{ [1, 2][9223372036854775807] }}{{ [1, 2][0 - 9223372036854775807] }}", NULL},
+        {"{{ 'abc'[::0] }}", NULL},
+        {"{{ [1, 2, 3][9223372036854775807:0 - 9223372036854775807:0 - 9223372036854775807] }}", NULL},
+        {"{{ range(0, 5, 0)|length }}", NULL},
+        {"{{ range(9223372036854775806, 9223372036854775807)|length }}", NULL},
+        {"{{ 'ab' * 9223372036854775807 }}", NULL},
+        {"{{ 'ab' * (0 - 5) }}", NULL},
+        {"{{ 'ab'|indent(0 - 1) }}", NULL},
+        {"{{ 'ab'|indent(9223372036854775807) }}", NULL},
+    };
+    const struct engine_bounds bounds = {.memory_bytes = 16 << 20, .cpu_ms = 300, .stopped = never};
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof cases[0]); i++) {
+        char source[400];
+        struct fault f = {0};
+        snprintf(source, sizeof source, "%s%s%s", i % 2 == 0 ? "" : "{% if messages[0]['content'] == 'now' %}", cases[i / 2].source,
+                 i % 2 == 0 ? "" : "{% endif %}");
+        int err = render_by(source, &bounds, "now", &f);
+        assert_true(err == 0 || err == ERR_INVALID);
+        assert_true(err == 0 || strlen(f.text) > 20);
+        if (cases[i / 2].why != NULL && i % 2 != 0)
+            assert_non_null(strstr(f.text, cases[i / 2].why));
+    }
+}
+
 /* Given templates that complain or cannot be computed, then their words come whole, on one line, without inner names. */
 static void a_complaint_comes_in_plain_words(void **state)
 {
@@ -266,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_template_without_an_end_is_stopped),
+        cmocka_unit_test(arithmetic_that_cannot_be_done_is_no_end),
         cmocka_unit_test(a_complaint_comes_in_plain_words),
         cmocka_unit_test(why_a_template_cannot_be_read_is_told),
         cmocka_unit_test(tokenizing_keeps_its_bounds),

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -18,6 +19,8 @@
 #pragma GCC diagnostic ignored "-Wfloat-conversion"
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "chat.h"
+#include "jinja/runtime.h"
+#include "jinja/value.h"
 #include "log.h"
 #include "../src/llama-ext.h"
 #pragma GCC diagnostic pop
@@ -75,10 +78,30 @@ static std::string why_not(const llama_model *model, const char *what)
     return what;
 }
 
+/* Of all that templates can compute only this test divides whole numbers, and it does not look by which: 0 would end the process, and so
+ * would -1 for the least number there is. `select` and `reject` find it in the same table. */
+static void mend_division()
+{
+    auto &known = const_cast<jinja::func_builtins &>(jinja::global_builtins());
+    const auto found = known.find("test_is_divisibleby");
+    if (found == known.end())
+        return;
+    const jinja::func_handler divide = found->second;
+    found->second = [divide](const jinja::func_args &args) -> jinja::value {
+        const bool whole = args.count() > 1 && jinja::is_val<jinja::value_int>(args.get_pos(1));
+        const std::int64_t by = whole ? args.get_pos(1)->as_int() : 1;
+        if (by == 0)
+            throw jinja::raised_exception("nothing is divisible by 0");
+        return by == -1 ? jinja::value(jinja::mk_val<jinja::value_bool>(true)) : divide(args);
+    };
+}
+
 bridge_template *bridge_template_new(const llama_model *model, const bridge_bounds *bounds, char *why, size_t why_cap)
 {
     /* common/ logs through a thread of its own; nothing below output level may wake it */
     common_log_set_verbosity_thold(-1);
+    static std::once_flag mended;
+    std::call_once(mended, mend_division);
     try {
         const budget within(bounds);
         try {
