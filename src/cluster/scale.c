@@ -323,7 +323,7 @@ static void differs(struct head *h, const struct link *link, const struct wire_s
 bool head_launcher_brings(const struct head *h)
 {
     const struct link *launcher = head_launcher(h);
-    return launcher != NULL && (launcher->scale_running < launcher->scale_target || head_scale_starting(h) > 0);
+    return launcher != NULL && launcher->scale_running < launcher->scale_target;
 }
 
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m)
