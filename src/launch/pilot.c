@@ -18,6 +18,7 @@
 enum {
     REDIAL_FIRST_MS = 100,
     REDIAL_MAX_MS = 5000,
+    HEAD_SAYS_MS = 1000, /* after the welcome: a head that knows how many workers are wanted has said so by then */
 };
 /* Tickets of raise() and down(); the reconciler counts from 1. */
 static const uint64_t ticket_raise = 1ull << 62, ticket_down = (1ull << 62) + 1;
@@ -32,6 +33,7 @@ struct pilot {
     struct head_link *link;      /* owned; NULL: not dialled yet, or over */
     struct net_timer *timer;     /* owned; the reconciler's deadline, or that of raise and down */
     struct reconcile r;
+    uint64_t hold_us;            /* until then the head may know better than we: nothing is started or ended. UINT64_MAX: it is not joined yet */
     bool stepping;               /* in step(): an engine that answers at once is not followed deeper */
     struct fault fault;          /* why it ends by itself */
     char head[300];              /* as raised */
@@ -147,6 +149,7 @@ static void on_scale(uint32_t workers, void *user_data)
 {
     struct pilot *p = user_data;
     uint32_t before = p->r.desired, n = reconcile_want(&p->r, net_now_us(p->loop), workers);
+    p->hold_us = 0;
     if (n != before)
         say(p, LOG_INFO, "keeping up %u workers", n);
     if (n != workers)
@@ -157,6 +160,10 @@ static void on_scale(uint32_t workers, void *user_data)
 static bool on_joined(struct head_link_state *out, void *user_data)
 {
     struct pilot *p = user_data;
+    if (p->hold_us == UINT64_MAX) {
+        p->hold_us = net_now_us(p->loop) + HEAD_SAYS_MS * 1000;
+        net_timer_set(p->timer, p->hold_us);
+    }
     *out = (struct head_link_state){p->r.running, p->r.desired, reconcile_note(&p->r)};
     return true;
 }
@@ -335,6 +342,7 @@ static void ask_engine(struct pilot *p, const struct reconcile_action *a)
 static void step(struct pilot *p)
 {
     struct reconcile_action a;
+    uint64_t now = net_now_us(p->loop), at;
     if (p->state == ENDING) {
         end_when_alone(p);
         return;
@@ -342,11 +350,13 @@ static void step(struct pilot *p)
     if (p->state != KEEPING || p->stepping || p->cfg.engine->start == NULL)
         return;
     p->stepping = true;
+    p->r.holds = now < p->hold_us;
     while ((a = reconcile_next(&p->r, net_now_us(p->loop))).what != RECONCILE_NOTHING)
         ask_engine(p, &a);
     p->stepping = false;
     tell(p);
-    net_timer_set(p->timer, reconcile_deadline(&p->r));
+    at = reconcile_deadline(&p->r);
+    net_timer_set(p->timer, p->r.holds && p->hold_us < at ? p->hold_us : at);
 }
 
 static void on_timer(struct net_timer *t, void *user_data)
@@ -386,6 +396,7 @@ struct pilot *pilot_start(struct net_loop *l, const struct pilot_config *cfg, st
     p->loop = l;
     p->timer = net_timer_new(l, on_timer, p);
     reconcile_init(&p->r, &cfg->times, cfg->launcher.workers);
+    p->hold_us = cfg->waits ? 0 : UINT64_MAX; /* a head that is as new as we are knows nothing */
     p->engine = cfg->engine->open(l, &cfg->launcher, &events, p, f);
     if (p->engine != NULL)
         return p;

@@ -368,7 +368,7 @@ struct reconcile_action reconcile_next(struct reconcile *r, uint64_t now_us)
         return nothing;
     if (now_us >= list_due_us(r))
         return begin(r, now_us, RECONCILE_LIST, range);
-    if (!r->fresh || now_us < r->act_not_before_us)
+    if (r->holds || !r->fresh || now_us < r->act_not_before_us)
         return nothing;
     if (find_range(r, now_us, is_surplus, &range)) /* first: what goes makes room */
         return begin(r, now_us, RECONCILE_STOP, range);

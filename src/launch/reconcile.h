@@ -56,6 +56,7 @@ struct reconcile_worker {
 struct reconcile {
     struct reconcile_times times;
     uint32_t desired;
+    bool holds;                  /* the owner's: `desired` may not be the last word yet: lists only */
     struct reconcile_worker workers[LAUNCHER_WORKERS_MAX];
     struct reconcile_action flight; /* what NOTHING: none */
     uint64_t flight_end_us;      /* its deadline */

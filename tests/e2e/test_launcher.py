@@ -117,6 +117,24 @@ def test_a_new_head_learns_the_number(cluster, run, engine):
     assert engine.pids() == before  # a launcher that is told to end touches nothing
 
 
+def test_no_worker_goes_before_the_head_is_heard(cluster, run, engine):
+    """Given three workers that a head wants, a launcher that was killed, and a head that does not answer; then a new launcher that was told of one worker
+    ends none: the head knows better."""
+    head = cluster.head()
+    launcher = engine.launcher(head, 1)
+    head.wait_ready(actors=1)
+    assert run("scale", 3, "--head", head.address).returncode == 0
+    head.wait_ready(actors=3)
+    launcher.kill()
+    before = engine.pids()
+    head.send(signal.SIGSTOP)
+    launcher = engine.launcher(head, 1)
+    launcher.wait_line("1 of 1 workers run")
+    assert "ending workers" not in launcher.log and engine.pids() == before
+    launcher.kill()
+    head.send(signal.SIGCONT)
+
+
 def test_the_second_of_two_heads(cluster, run, engine):
     """Given two heads of which one is there, workers join that one and the launcher takes its orders."""
     head = cluster.head()
