@@ -119,7 +119,7 @@ def test_a_new_head_learns_the_number(cluster, run, engine):
 
 def test_no_worker_goes_before_the_head_is_heard(cluster, run, engine):
     """Given three workers that a head wants, a launcher that was killed, and a head that does not answer; then a new launcher that was told of one worker
-    ends none: the head knows better."""
+    ends none: the head knows better, and says so when it answers again."""
     head = cluster.head()
     launcher = engine.launcher(head, 1)
     head.wait_ready(actors=1)
@@ -131,8 +131,10 @@ def test_no_worker_goes_before_the_head_is_heard(cluster, run, engine):
     launcher = engine.launcher(head, 1)
     launcher.wait_line("1 of 1 workers run")
     assert "ending workers" not in launcher.log and engine.pids() == before
-    launcher.kill()
     head.send(signal.SIGCONT)
+    launcher.wait_line("keeping up 3 workers")
+    launcher.wait_line("3 of 3 workers run")
+    assert "ending workers" not in launcher.log and engine.pids() == before
 
 
 def test_the_second_of_two_heads(cluster, run, engine):
