@@ -5,5 +5,6 @@ const struct launcher_ops *const launcher_engines[] = {
     &launch_local,
     &launch_compose,
     &launch_plug,
+    &launch_ray,
     NULL,
 };
