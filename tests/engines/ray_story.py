@@ -104,13 +104,15 @@ def fresh(n, script=STREAM_SCRIPT):
 class Streams:
     """Streams of prompts 0..n-1, `at_once` at a time; each text can be compared with that of an undisturbed run."""
 
-    def __init__(self, n=STREAMS, at_once=12):
+    def __init__(self, n=STREAMS, at_once=12, http=None):
         self.n, self.at_once = n, at_once
         self.texts, self.errors = {}, []
         self.longest_gap_s = 0.0
         self.begun = 0
-        where = ray.get(coordinator().where.remote())
-        self.http = HttpClient(where["address"], where["api_key"])
+        self.http = http
+        if http is None:
+            where = ray.get(coordinator().where.remote())
+            self.http = HttpClient(where["address"], where["api_key"])
 
     async def _one(self, i):
         body = json.dumps({"messages": [{"role": "user", "content": f"story {i}"}], "stream": True, "seed": i, "max_tokens": 1000}).encode()
@@ -404,6 +406,140 @@ def job_submit():
     check(serving(2), "the workers went with the job")
 
 
+def from_outside():
+    """`manta up --on ray` through the Jobs REST API: the package travels with the job, the head scales through the launcher inside, the end takes it all away."""
+    cluster.down()
+    environment = {**os.environ, "MANTA_API_KEY": "k" * 32, "MANTA_JOIN_TOKEN": "t" * 32, "PYTHONPATH": ""}
+    command = [program(), "up", "--on", "ray", "--workers", "2", "--engine", "echo", "--model", "echo:tokens=20", "--memory", "200m", "--no-prompt"]
+    began = time.monotonic()
+    up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    seen = []
+    try:
+        for line in up.stdout:
+            seen.append(line)
+            if "up | ready: http://" in line:
+                break
+        check(seen and "up | ready: http://10.77.0.1:8470" in seen[-1], "".join(seen))
+        measured(f"`manta up --on ray --workers 2` through the Jobs API, package sent along: ready after {time.monotonic() - began:.1f} s")
+        there = {"MANTA_HEAD": "10.77.0.1:8470", "MANTA_API_KEY": "k" * 32}
+        status, text = run(program(), "scale", "3", env=there)
+        check(status == 0, text)
+        until(lambda: serving(3), "`manta scale 3` has brought a third actor")
+        status, text = run(program(), "verify", env=there)
+        check(status == 0 and "used 3/3 actors" in text, text)
+    finally:
+        up.send_signal(signal.SIGINT)
+        rest = up.communicate(timeout=WAIT_S)[0]
+    check(up.returncode == 0 and cluster.named("manta") == set(), f"status {up.returncode}:\n{rest}")
+
+
+def bad_from_outside():
+    """One clear line for each: no dashboard there, no key, no such package, a job that fails, a job that somebody stops."""
+    cluster.down()
+    key = {"MANTA_API_KEY": "k" * 32, "MANTA_JOIN_TOKEN": "t" * 32}
+    up = [program(), "up", "--on", "ray", "--no-prompt", "--engine", "echo", "--memory", "200m", "--workers", "1"]
+    for more, environment, words in (
+        (["--set", "address=http://10.77.0.1:1"], key, "cannot use Ray's dashboard: http://10.77.0.1:1"),
+        (["--set", "address=10.77.0.1:8265"], key, "is not an address like http://HOST:PORT"),
+        ([], {"MANTA_JOIN_TOKEN": "t" * 32}, "needs an API key"),
+        (["--set", "package=/nowhere.whl"], key, "cannot read '/nowhere.whl'"),
+        (["--set", "package=/etc/passwd"], key, "is not a wheel or zip file"),
+        (["--model", "nonsense"], key, "nonsense"),
+    ):
+        status, text = run(*up, *more, env=environment)
+        check(status != 0 and words in text and "Traceback" not in text, f"{more}: status {status}:\n{text}")
+    cluster.down()
+    slow = subprocess.Popen([*up, "--model", "echo:tokens=20", "--threads", "64"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **key})
+    jobs = []
+
+    def running():
+        listed = json.load(urllib.request.urlopen("http://127.0.0.1:8265/api/jobs/", timeout=10))
+        jobs[:] = [j["submission_id"] for j in listed if (j["submission_id"] or "").startswith("manta-up-") and j["status"] == "RUNNING"]
+        return bool(jobs)
+
+    until(running, "the job runs")
+    status, text = run("ray", "job", "stop", "--address", "http://127.0.0.1:8265", jobs[0])
+    text = slow.communicate(timeout=WAIT_S)[0]
+    check(slow.returncode != 0 and "somebody stopped Ray's job manta-up-" in text, text)
+    status, text = run(program(), "down", "--on", "ray")
+    check(status == 0, text)
+    check(cluster.named("manta") == set(), "actors are left")
+
+
+def wrappers():
+    """The three scripts of deploy/ray, as they are typed: the steps of the architecture test and of the real-time client."""
+    fresh(2)
+    folder = os.path.join(os.environ["REPOSITORY"], "deploy", "ray")
+    status, text = run(sys.executable, f"{folder}/test_new_architecture.py")
+    check(status == 0 and "[TEST 1]" in text and "used 2/2 actors" in text and "[TEST COMPLETE]" in text, text)
+    for script in ("real_interactive_prompts.py", "working_realtime_client.py"):
+        done = subprocess.run([sys.executable, f"{folder}/{script}"], input="What is machine learning?\nstatus\nactors\ntest\nquit\n", capture_output=True, text=True, timeout=WAIT_S)
+        for words in ("connected", "found 'prompt_coordinator'", "Available inference actors: 2", "[PROMPT] What is machine learning?", "[SENDING] sending to coordinator...",
+                      "[RESPONSE] received in", "[CLUSTER INFO] total nodes 3, total actors 2", "[RESPONSES]", "[ANSWERED BY] node: worker-", "[FINAL RESPONSE]",
+                      "[RESOURCES] CPU: 2.0", "[NODES] total 3", "[ACTORS] total 2"):
+            check(words in done.stdout, f"{script} does not say '{words}':\n{done.stdout}{done.stderr}")
+
+
+def serve_app():
+    """OpenAI's API through Serve: a plain answer, an error in the head's words, 32 streams piece by piece."""
+    from ray import serve
+
+    from manta.ray.serve import build_app
+
+    cluster.down()
+    began = time.monotonic()
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": 8000})
+        serve.run(build_app({"workers": 2, "engine": "echo", "models": [STREAM_SCRIPT], "memory": "200m"}), name="manta")
+        measured(f"serve.run(build_app(workers=2)) {time.monotonic() - began:.1f} s")
+        client = Client("127.0.0.1:8000", "")
+        check(client.call("GET", "/v1/models")["data"], "no models")
+        answer = client.call("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "story 1"}], "max_tokens": 5})
+        check(answer["choices"][0]["message"]["content"], answer)
+        try:
+            client.call("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "model": "nobody"})
+            check(False, "a model that is not there is no error")
+        except MantaError as e:
+            check(e.status == 404 and "nobody" in str(e), f"{e.status} {e}")
+        began = time.monotonic()
+        streams = Streams(32, at_once=32, http=HttpClient("127.0.0.1:8000")).run()
+        measured(f"32 streams of 150 tokens at once through Serve {time.monotonic() - began:.1f} s, longest silence of one {streams.longest_gap_s:.2f} s")
+    finally:
+        serve.shutdown()
+        cluster.down()
+
+
+BLOCK = re.compile(r"(<!-- transcript (\w+) -->\n```\n)\$ (.*?)\n(.*?)(```\n<!-- end -->)", re.S)
+
+
+def shape(line):
+    """What must stay of a line: its tag, or its first words."""
+    tag = re.match(r"\s*(\[[A-Z0-9 ]+\])", line)
+    return tag.group(1) if tag else re.sub(r"[^A-Za-z ].*", "", line).strip()[:12]
+
+
+def walk_through():
+    """Types every command of docs/ray.md, with a real model. The lines must begin as they do there; RAY_TEST_WRITE=1 writes them instead."""
+    cluster.down()
+    page = os.path.join(os.environ["REPOSITORY"], "docs", "ray.md")
+    text, write, wrong = open(page).read(), os.environ.get("RAY_TEST_WRITE"), []
+
+    def typed(block):
+        before, name, command, expected, after = block.groups()
+        status, output = run("bash", "-c", command, wait_s=300)
+        output = re.sub(r"/tmp/mray-\w+/package", "site-packages", output).strip("\n") + "\n"
+        check(status == 0, f"{command}: status {status}:\n{output}")
+        shapes = [shape(line) for line in output.splitlines()]
+        wrong.extend(f"{command}: no line begins with '{s}' in:\n{output}" for s in {shape(line) for line in expected.splitlines()} if s not in shapes)
+        return f"{before}$ {command}\n{output if write else expected}{after}"
+
+    written = BLOCK.sub(typed, text)
+    if write:
+        open(page, "w").write(written)
+    else:
+        check(not wrong, "\n".join(wrong))
+
+
 def gauges():
     """ray.util.metrics: the gauges are on the page of the agent of the node."""
     fresh(1)
@@ -427,7 +563,16 @@ def teardown():
     check(re.search(r"request_resources:?\n *\(none\)", text), f"a request to the autoscaler is left:\n{text}")
 
 
-STORIES = [up_and_verify, offers, ratios, hundred_streams, scale_under_load, worker_dies, actor_dies, head_dies, existing_head, job_submit, gauges, bad_inputs, teardown, node_dies]
+STORIES = [up_and_verify, walk_through, offers, ratios, hundred_streams, scale_under_load, worker_dies, actor_dies, head_dies, existing_head, job_submit, from_outside, wrappers, serve_app, gauges, bad_inputs, bad_from_outside, teardown, node_dies]
+
+
+def evidence():
+    """What people would look at: the state of the cluster, the end of the head's log."""
+    found = [manta_ray("status")[1]]
+    if cluster.find("head", "manta") is not None:
+        head = ray.get_actor("head", namespace="manta")._actor_id.hex()
+        found.append(run("ray", "logs", "actor", "--id", head, "--tail", "40")[1])
+    return "\n".join(found)
 
 
 def main():
@@ -443,7 +588,7 @@ def main():
         try:
             story()
         except (AssertionError, MantaError, subprocess.TimeoutExpired, ray.exceptions.RayError) as e:
-            print(f"FAILED {story.__name__}: {e}", flush=True)
+            print(f"FAILED {story.__name__}: {e}\n{evidence()}", flush=True)
             return 1
         print(f"ok {story.__name__} ({time.monotonic() - began:.0f} s)", flush=True)
     cluster.down()

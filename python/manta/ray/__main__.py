@@ -111,7 +111,7 @@ def run_down(args):
     connect(args)
     from manta.ray import cluster
 
-    n = cluster.down(args.cluster)
+    n = cluster.down(args.cluster, took=lambda name: args.output == "text" and print(f"took actor {name}", flush=True))
     show(args, f"down | {n} actors taken away" if n else f"down | there is no cluster '{args.cluster}' here", {"actors": n})
 
 
@@ -159,10 +159,17 @@ def run_env(args):
 
 
 def find_where(args):
+    """Address and key of the head, from the actor 'prompt_coordinator'."""
     connect(args)
+    import ray
+
+    from manta.client import MantaError
     from manta.ray import cluster
 
-    return cluster.status(args.cluster)["where"]
+    coordinator = cluster.find(cluster.COORDINATOR, args.cluster)
+    if coordinator is None:
+        raise MantaError(f"there is no '{cluster.COORDINATOR}' in namespace '{args.cluster}': `python -m manta.ray up` makes a cluster")
+    return ray.get(coordinator.where.remote(), timeout=cluster.CALL_S)
 
 
 def run_verify(args):

@@ -9,7 +9,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -28,12 +27,6 @@ HEAD, COORDINATOR = "head", "prompt_coordinator"
 FOLLOW_S = 5.0          # how often a worker asks whether the head has moved
 HEAD_PATIENCE_S = 30.0  # for how long a prompt waits for a head that is away
 RETRY_S = 0.1
-
-
-def supports_plug():
-    """Whether this native program has `manta launcher --on plug`."""
-    told = subprocess.run([program(), "launcher", "--help"], capture_output=True, check=False)
-    return told.returncode == 0 and b"plug" in told.stdout
 
 
 def worker_name(index):
@@ -63,8 +56,7 @@ class MantaHead:
                    "--head", self.address, "--workers", str(self.spec["workers"])]
         environment = {"MANTA_JOIN_TOKEN": self.keys["join_token"], "MANTA_API_KEY": None, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         self.launcher = Native("launcher", command, environment)
-        if supports_plug():
-            self.launcher.start()
+        self.launcher.start()
 
     def __repr__(self):
         return HEAD
@@ -267,8 +259,9 @@ class PromptCoordinator:
         while True:
             try:
                 status = await self._ask("GET", "/manta/status")
-                settled = status["actors"] > 0 and all(a["state"] in ("ready", "failed") for a in status["actor_list"])
-                if status["workers"] >= workers and (workers == 0 or settled):
+                actors = status["actor_list"]  # a worker that has just joined has none yet
+                settled = len({a["node"] for a in actors}) >= workers and all(a["state"] in ("ready", "failed") for a in actors)
+                if status["workers"] >= workers and (workers == 0 or (settled and status["actors"] > 0)):
                     return status
             except MantaError as e:
                 status = {"workers": 0, "actors": 0, "error": str(e)}

@@ -231,8 +231,8 @@ def set_workers(workers, cluster):
         stop_workers(surplus, cluster)
 
 
-def down(cluster="manta"):
-    """Takes away what `up` made, and nothing else. Returns how many actors that were."""
+def down(cluster="manta", took=lambda name: None):
+    """Takes away what `up` made, and nothing else; `took` is told each. Returns how many actors that were."""
     head, coordinator = find(HEAD, cluster), find(COORDINATOR, cluster)
     indices = workers_of(cluster)
     if head is not None:
@@ -246,7 +246,10 @@ def down(cluster="manta"):
         ray.kill(coordinator, no_restart=True)
     _wait_gone([HEAD, COORDINATOR], cluster)
     take_back_room()
-    return len(indices) + (head is not None) + (coordinator is not None)
+    gone = [worker_name(i) for i in indices] + [COORDINATOR] * (coordinator is not None) + [HEAD] * (head is not None)
+    for name in gone:
+        took(name)
+    return len(gone)
 
 
 def status(cluster="manta"):

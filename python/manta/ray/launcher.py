@@ -1,11 +1,13 @@
 """The plug of `manta launcher --on plug`: what the head wants, done with actors of Ray. JSON, one object a line.
 
-    {"op": "start", "first": 2, "last": 3}             -> {"done": "start"}   or {"error": "...", "op": "start"}
-    {"op": "stop", "first": 3, "last": 3, "drain": true} -> {"done": "stop"}
-    {"op": "list"}                                     -> {"workers": [{"index": 1, "state": "running", "id": "...", "place": "10.0.0.7", "reason": ""}]}
-    unasked, when a list would tell something new:        {"changed": true}
+    {"op": "open", "id": 0, ...}                                  -> {"id": 0, "done": true}
+    {"op": "start", "id": 7, "first": 2, "last": 3}               -> {"id": 7, "done": true}   or {"id": 7, "error": "..."}
+    {"op": "stop", "id": 8, "first": 3, "last": 3, "drain": true} -> {"id": 8, "done": true}
+    {"op": "list", "id": 9}      -> {"id": 9, "workers": [{"index": 1, "state": "running", "id": "worker-1", "place": "10.0.0.7", "reason": ""}]}
+    {"op": "down", "id": 10}     -> {"took": "actor worker-1"} for each worker, {"id": 10, "done": true}
+    unasked, when a list would tell something new: {"changed": true}
 
-A "ticket" in a question comes back in its answer. By itself (`python -m manta.ray.launcher`) this is a program of its own in the Ray cluster. Beside a head it is a
+src/launch/README.md has the protocol. By itself (`python -m manta.ray.launcher`) this is a program of its own in the Ray cluster. Beside a head it is a
 relay of a few MB (`--socket PATH`): the head's actor is connected to Ray already and answers at the other end.
 """
 import argparse
@@ -26,28 +28,33 @@ class Plug:
     def __init__(self, spec, keys):
         self.spec, self.keys = spec, keys
 
-    def answer(self, question):
+    def answer(self, question, tell):
+        """Answers one question; `tell` takes what is to be said before."""
         try:
-            answer = {"start": self._start, "stop": self._stop, "list": self._list}[question["op"]](question)
-        except KeyError as e:
-            answer = {"error": f"not a question for a plug: {e}"}
+            answer = self._do(question.get("op"), question, tell)
         except Exception as e:  # Ray's own words; the launcher waits and asks again
-            answer = {"error": str(e).strip().splitlines()[-1] if str(e).strip() else type(e).__name__, "op": question.get("op")}
-        if "ticket" in question:
-            answer["ticket"] = question["ticket"]
-        return answer
+            words = str(e).strip()
+            answer = {"error": words.splitlines()[-1] if words else type(e).__name__, "kind": "unavailable"}
+        return {"id": question.get("id", -1), **answer}
 
-    def _start(self, question):
+    def _do(self, op, question, tell):
         from manta.ray import cluster
 
-        cluster.start_workers(range(question["first"], question["last"] + 1), self.spec, self.keys, self.spec["cluster"])
-        return {"done": "start"}
-
-    def _stop(self, question):
-        from manta.ray import cluster
-
-        cluster.stop_workers(range(question["first"], question["last"] + 1), self.spec["cluster"], question.get("drain", True))
-        return {"done": "stop"}
+        name = self.spec["cluster"]
+        if op == "list":
+            return {"workers": self.workers()}
+        if op == "start":
+            cluster.start_workers(range(question["first"], question["last"] + 1), self.spec, self.keys, name)
+        elif op == "stop":
+            cluster.stop_workers(range(question["first"], question["last"] + 1), name, question.get("drain", True))
+        elif op == "down":
+            indices = cluster.workers_of(name)
+            cluster.stop_workers(indices, name, drain=False)
+            for i in indices:
+                tell({"took": f"actor worker-{i}"})
+        elif op != "open":
+            return {"error": f"'{op}' is no operation of a plug", "kind": "usage"}
+        return {"done": True}
 
     def workers(self):
         from manta.ray import cluster
@@ -63,9 +70,6 @@ class Plug:
         running = bool(about["pid"])
         reason = "" if running else about["last_words"] or about["last_end"]
         return {"index": index, "state": "running" if running else "pending", "id": f"worker-{index}", "place": about["node"], "reason": reason[:250]}
-
-    def _list(self, question):
-        return {"workers": self.workers()}
 
 
 def serve(plug, lines, send):
@@ -94,7 +98,7 @@ def serve(plug, lines, send):
                 question = json.loads(line)
             except ValueError:
                 question = {}
-            tell(plug.answer(question if isinstance(question, dict) else {}))
+            tell(plug.answer(question if isinstance(question, dict) else {}, tell))
     except (BrokenPipeError, ConnectionError):
         pass
     finally:
