@@ -173,6 +173,14 @@ bench: setup ## manta and llama-server side by side: time to first token, tokens
 	@scripts/build release manta manta_engine_llama bench_streams bench_servers
 	@bench/run $(ARGS)
 
+.PHONY: wheel
+wheel: setup ## Build the wheel of the Python package, with the program and a portable engine inside, in build/wheel (ARGS=FOLDER)
+	@scripts/wheel $(ARGS)
+
+.PHONY: test-wheel
+test-wheel: setup ## Build the wheel, install it into a fresh environment, run clusters from there (minutes the first time)
+	@tests/fresh/wheel $(ARGS)
+
 .PHONY: install
 install: release ## Install to PREFIX
 	@install -d $(DESTDIR)$(PREFIX)/{bin,lib/manta,share/manta,share/doc/manta}

@@ -204,12 +204,12 @@ static void keep(struct pilot *p)
     struct fault f = {0};
     const char *head = p->head[0] != '\0' ? p->head : p->cfg.head;
     p->state = KEEPING;
+    if (p->cfg.engine->start == NULL)
+        return; /* the engine has a launcher inside; a second one would be asked in its place, being the last that joined */
     if (dial_head(p, head, &f) != 0) {
         end_with(p, &f);
         return;
     }
-    if (p->cfg.engine->start == NULL)
-        return; /* the engine has a launcher inside; the link shows us the head only */
     if (p->cfg.engine->watch != NULL)
         p->cfg.engine->watch(p->engine, true);
     step(p);

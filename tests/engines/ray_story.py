@@ -357,6 +357,10 @@ def bad_inputs():
     check(status == 1 and "there is no cluster 'manta' here" in text, text)
     status, text = manta_ray("up", "--address", "10.77.0.99:6379", "--workers", "1", wait_s=300)
     check(status == 1 and "cannot connect to Ray at" in text and "Traceback" not in text, text)
+    status, text = manta_ray("status", env={"RAY_AUTH_TOKEN": "0" * 64}, wait_s=300)
+    check(status == 1 and "cannot connect to Ray at" in text and "Traceback" not in text, text)
+    status, text = manta_ray("status", env={"RAY_AUTH_MODE": "disabled"}, wait_s=300)
+    check(status == 1 and "wants a token (RAY_AUTH_MODE=token)" in text and "Traceback" not in text, text)
     status, text = manta_ray("up", "--label", "tier=", "--ship", "never")
     check(status == 1 and "label 'tier='" in text, text)
     status, text = manta_ray("up", "--memory", "lots", "--ship", "never")
@@ -442,6 +446,8 @@ def bad_from_outside():
         (["--set", "address=http://10.77.0.1:1"], key, "cannot use Ray's dashboard: http://10.77.0.1:1"),
         (["--set", "address=10.77.0.1:8265"], key, "is not an address like http://HOST:PORT"),
         ([], {"MANTA_JOIN_TOKEN": "t" * 32}, "needs an API key"),
+        ([], {**key, "RAY_AUTH_TOKEN": "0" * 64}, "RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH must hold the token of this cluster"),
+        ([], {**key, "RAY_AUTH_MODE": "", "RAY_AUTH_TOKEN": ""}, "RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH must hold the token of this cluster"),
         (["--set", "package=/nowhere.whl"], key, "cannot read '/nowhere.whl'"),
         (["--set", "package=/etc/passwd"], key, "is not a wheel or zip file"),
         (["--model", "nonsense"], key, "nonsense"),
@@ -453,7 +459,8 @@ def bad_from_outside():
     jobs = []
 
     def running():
-        listed = json.load(urllib.request.urlopen("http://127.0.0.1:8265/api/jobs/", timeout=10))
+        ask = urllib.request.Request("http://127.0.0.1:8265/api/jobs/", headers={"Authorization": f"Bearer {os.environ['RAY_AUTH_TOKEN']}"})
+        listed = json.load(urllib.request.urlopen(ask, timeout=10))
         jobs[:] = [j["submission_id"] for j in listed if (j["submission_id"] or "").startswith("manta-up-") and j["status"] == "RUNNING"]
         return bool(jobs)
 

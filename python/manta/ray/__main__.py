@@ -66,16 +66,22 @@ def package_to_ship(how):
     return None if how == "never" or (how == "auto" and at_home) else ship.stage()
 
 
+def first_line(error):
+    """Of Ray's words; with a full stop."""
+    words = str(error).strip().splitlines()
+    return (words[0] if words else type(error).__name__).rstrip(".") + "."
+
+
 def connect(args, ship=None):
     import ray
 
     runtime_env = {"py_modules": [ship]} if ship else None
     try:
         ray.init(address=args.address, namespace=args.cluster, runtime_env=runtime_env, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError) as e:
+    except Exception as e:  # Ray has a dozen kinds of it, and one line of them says it
         hint = " If this cluster wants a token (RAY_AUTH_MODE=token), set RAY_AUTH_MODE and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH here, too." \
-            if not os.environ.get("RAY_AUTH_MODE") else ""
-        raise SystemExit(f"error: cannot connect to Ray at '{os.environ.get('RAY_ADDRESS') or args.address}': {str(e).strip().splitlines()[0]}.{hint}")
+            if os.environ.get("RAY_AUTH_MODE") != "token" else ""
+        raise SystemExit(f"error: cannot connect to Ray at '{os.environ.get('RAY_ADDRESS') or args.address}': {first_line(e)}{hint}") from None
 
 
 def show(args, text, value):
