@@ -1,6 +1,6 @@
 """What tests/engines/ray tells: manta in a real Ray cluster, from up to down. Runs on the node of Ray's head.
 
-Each story is a function; those named on the command line are told, else all, in this order. A failure names its story and ends it all.
+Each story is a function; those named on the command line are told, else all, in this order. A failure names its story, and what people would look at then.
 Numbers are printed as lines that begin with "measured:".
 """
 import asyncio
@@ -588,6 +588,7 @@ def main():
     if unknown:
         raise SystemExit(f"no story {', '.join(unknown)}; there are {', '.join(s.__name__ for s in STORIES)}")
     ray.init(address="auto", namespace="story", log_to_driver=False, logging_level="error")
+    failed = []
     for story in STORIES:
         if wanted and story.__name__ not in wanted:
             continue
@@ -596,10 +597,13 @@ def main():
             story()
         except (AssertionError, MantaError, subprocess.TimeoutExpired, ray.exceptions.RayError) as e:
             print(f"FAILED {story.__name__}: {e}\n{evidence()}", flush=True)
-            return 1
+            failed.append(story.__name__)
+            continue
         print(f"ok {story.__name__} ({time.monotonic() - began:.0f} s)", flush=True)
     cluster.down()
-    return 0
+    if failed:
+        print(f"FAILED: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
