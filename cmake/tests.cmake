@@ -8,7 +8,7 @@ foreach(source ${unit_tests})
     target_compile_definitions(${name} PRIVATE MANTA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_link_libraries(${name} PRIVATE manta_flags manta_${room} PkgConfig::CMOCKA)
     add_test(NAME unit.${name} COMMAND ${name})
-    set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300 LABELS unit) # some take 5 s alone, and a minute beside others
+    set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300 LABELS unit) # test_engine_stops took 59 s at a load of 15
 endforeach()
 
 # tests/sim: the real head and agent machines in virtual time.

@@ -38,6 +38,7 @@ struct head_link {
     uint32_t beat_ms, lost_after_ms; /* as welcomed */
     uint32_t pause_ms;         /* before the next dial */
     struct wire_scale told;    /* the last order: repeated to a head that knows of none, as after its crash */
+    struct fault refusal;
     bool stopping;
     bool abandoned;            /* nobody listens any more */
 };
@@ -128,7 +129,8 @@ static void on_welcome(struct head_link *k, const struct wire_welcome *m)
 
 static void on_refuse(struct head_link *k, const struct wire_refuse *m)
 {
-    say(k, LOG_ERROR, "the head refused the launcher: %.*s", STR_ARG(m->message));
+    fault_set(&k->refusal, -(int)m->error, "the head refused the launcher: %.*s", STR_ARG(m->message));
+    say(k, LOG_ERROR, "%s", k->refusal.text);
     if (m->final)
         k->state = LINK_REFUSED;
     net_conn_close(k->conn);
@@ -197,8 +199,11 @@ static void lost(struct head_link *k)
         return;
     }
     net_timer_set(k->timer, UINT64_MAX);
-    if (k->state == LINK_REFUSED)
+    if (k->state == LINK_REFUSED) {
+        if (k->cfg.on_refused != NULL && !k->abandoned)
+            k->cfg.on_refused(&k->refusal, k->cfg.user_data);
         return;
+    }
     uint32_t max_ms = k->cfg.redial_max_ms;
     k->next = (k->next + 1) % k->places_n;
     k->state = LINK_WAITING;

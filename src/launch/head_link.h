@@ -29,6 +29,8 @@ struct head_link_config {
     bool (*on_joined)(struct head_link_state *out, void *user_data);
     /* After head_link_stop(), once: it has freed itself. */
     void (*on_over)(void *user_data);
+    /* The head has refused us for good, and is not dialled again. May be NULL. */
+    void (*on_refused)(const struct fault *f, void *user_data);
     void (*on_event)(enum log_level level, const char *text, void *user_data); /* for people */
     void *user_data;
 };

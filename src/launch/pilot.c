@@ -175,6 +175,14 @@ static void on_link_over(void *user_data)
     end_when_alone(p);
 }
 
+/* Nobody will ever say how many workers are wanted: whoever started us has to know. */
+static void on_refused(const struct fault *f, void *user_data)
+{
+    struct pilot *p = user_data;
+    if (p->state == KEEPING)
+        end_with(p, f);
+}
+
 static void on_link_event(enum log_level level, const char *text, void *user_data)
 {
     say(user_data, level, "%s", text);
@@ -192,6 +200,7 @@ static int dial_head(struct pilot *p, const char *address, struct fault *f)
         .on_scale = on_scale,
         .on_joined = on_joined,
         .on_over = on_link_over,
+        .on_refused = on_refused,
         .on_event = on_link_event,
         .user_data = p,
     }, &p->link, f);

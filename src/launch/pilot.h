@@ -4,7 +4,7 @@
  * many workers it wants, or learns ours -> workers are started and ended as the reconciler says -> pilot_stop -> (PILOT_UP: all is taken away) -> on_ended.
  * It can fail by: an engine that is not there or lets us do nothing (on_ended with its fault); one that is away for a while, before or later (said, and
  * tried again for ever); no head (dialled again for ever, the workers stay as they are: a launcher that starts anew must not end those that a head wants
- * which it does not reach yet); a head that refuses us for good (said; likewise). */
+ * which it does not reach yet); a head that refuses us for good (on_ended with its words; the workers stay). */
 #ifndef MANTA_LAUNCH_PILOT_H
 #define MANTA_LAUNCH_PILOT_H
 

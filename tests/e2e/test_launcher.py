@@ -27,9 +27,9 @@ class Engine:
         self.folder.mkdir()
         self.on = ["--on", "plug", "--set", f"command={shlex.join([sys.executable, str(PLUG), str(self.folder)])}"]
 
-    def launcher(self, head, workers, *flags):
+    def launcher(self, head, workers, *flags, slots=16):
         return self.cluster.add(Process, ["launcher", *self.on, "--head", head.address, "--workers", workers, "--engine", "echo",
-                                          "--model", "echo:tokens=200", "--slots", 16, "--debug-pace", pace_file(self.cluster.folder), *flags])
+                                          "--model", "echo:tokens=200", "--slots", slots, "--debug-pace", pace_file(self.cluster.folder), *flags])
 
     def pids(self):
         """Of the workers that live, by index."""
@@ -135,6 +135,30 @@ def test_no_worker_goes_before_the_head_is_heard(cluster, run, engine):
     launcher.wait_line("keeping up 3 workers")
     launcher.wait_line("3 of 3 workers run")
     assert "ending workers" not in launcher.log and engine.pids() == before
+
+
+def test_by_the_load(cluster, run, engine):
+    """Given a head that decides by its load between 1 and 3 workers of two slots, and twenty streams at once; then the launcher brings three, every stream
+    ends complete, and when nobody asks any more, one worker is left."""
+    head = cluster.head("--scale", "auto", "--scale-min", 1, "--scale-max", 3, "--scale-idle", 3)
+    engine.launcher(head, 1, slots=2)
+    head.wait_ready(actors=1)
+    cluster.pace(40)
+    load = Load(head, [{"prompt": f"{i}: tell me of rays", "seed": i, **STREAM} for i in range(20)])
+    head.wait_ready(actors=3)
+    cluster.pace(0)
+    assert all(answer.done and answer.usage["completion_tokens"] == 200 for answer in load.end())
+    wait_for("one worker", lambda: list(engine.pids()) == [1])
+    assert engine.starts() == {1: 1, 2: 1, 3: 1}
+
+
+def test_a_launcher_without_the_token_is_refused(cluster, run, engine):
+    """Given a head with a join token, a launcher that brings another one ends with the head's words and the status of a wrong key; it has started nothing."""
+    head = cluster.head(env={"MANTA_JOIN_TOKEN": "open sesame"})
+    end = run("launcher", *engine.on, "--head", head.address, env={"MANTA_JOIN_TOKEN": "sesame"})
+    assert end.returncode == 3
+    assert end.stderr.strip().splitlines()[-1].startswith("error: the head refused the launcher: ")
+    assert engine.starts() == {}
 
 
 def test_the_second_of_two_heads(cluster, run, engine):
