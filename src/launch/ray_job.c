@@ -68,11 +68,11 @@ static void write_entrypoint(struct buf *b, const struct launcher *l, bool takes
 {
     const struct launcher_config *cfg = &l->cfg;
     const char *label = launcher_option_value(l, "label");
-    buf_printf(b, "exec python -m manta.ray %s --ship never --cluster", takes_down ? "down" : "up");
+    buf_printf(b, "exec python -m manta.ray %s --cluster", takes_down ? "down" : "up");
     put_word(b, cfg->cluster);
     if (takes_down)
         return;
-    buf_printf(b, " --workers %u --wait %u", cfg->workers, wait_s);
+    buf_printf(b, " --ship never --workers %u --wait %u", cfg->workers, wait_s);
     if (cfg->threads > 0)
         buf_printf(b, " --cpus %u", cfg->threads);
     if (cfg->memory_bytes > 0)
