@@ -19,6 +19,7 @@ DETACHED = {"lifetime": "detached", "get_if_exists": True, "max_restarts": -1}
 LOOK_S = 1.0    # an actor that says nothing for so long is pending, or coming back
 CALL_S = 30.0
 LOOK_EVERY_S = 2.0
+PATIENT_S = 15.0
 
 
 def new_spec(cluster="manta", workers=3, models=(), engine="llama", cpus=1, memory="2g", gpus=0, labels=(), port=8470, head="", head_args=(), worker_args=(), env=None):
@@ -146,7 +147,7 @@ def take_back_room():
 
 
 def _wait_up(head, coordinator, workers, cluster, wait_s, say):
-    until, said = time.monotonic() + wait_s, set()
+    until, patient_until, said = time.monotonic() + wait_s, time.monotonic() + PATIENT_S, set()
     ref = coordinator.wait_ready.remote(workers, wait_s)
     while True:
         try:
@@ -161,10 +162,11 @@ def _wait_up(head, coordinator, workers, cluster, wait_s, say):
         if about is not None and about["failed"]:
             raise MantaError(f"the head does not start: {about['last_words'] or about['last_end']}")
         troubles = _troubles(cluster)
-        for text, _ in troubles:
-            if text not in said:
-                say(text)
-            said.add(text)
+        if time.monotonic() > patient_until:  # a start takes a few seconds: until then it is no trouble
+            for text, _ in troubles:
+                if text not in said:
+                    say(text)
+                said.add(text)
         if time.monotonic() >= until or (workers > 0 and len(troubles) >= workers and all(hopeless for _, hopeless in troubles)):
             break
     if status["workers"] < workers or (workers > 0 and not status["actors"]):
