@@ -3,10 +3,12 @@ import argparse
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import time
 
+KNOCK_S = 5.0
 EXAMPLES = """examples:
   python -m manta.ray up --workers 3 --model smollm2
   python -m manta.ray up --workers 8 --cpus 4 --memory 8g --label tier=worker
@@ -72,10 +74,22 @@ def first_line(error):
     return (words[0] if words else type(error).__name__).rstrip(".") + "."
 
 
+def knock(address):
+    """Ray tries a wrong address for minutes: a closed door is found in a moment. Names like "auto", and addresses with a scheme, are left to Ray."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+    except OSError as e:
+        raise SystemExit(f"error: cannot connect to Ray at '{address}': {e}. `ray start --head` says the address of its cluster; it is HOST:6379 unless told otherwise") from None
+
+
 def connect(args, ship=None):
     import ray
 
     runtime_env = {"py_modules": [ship]} if ship else None
+    knock(args.address if args.address != "auto" else os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(address=args.address, namespace=args.cluster, runtime_env=runtime_env, log_to_driver=False, logging_level="error")
     except Exception as e:  # Ray has a dozen kinds of it, and one line of them says it
