@@ -46,7 +46,7 @@ def echo(tmp_path_factory):
 @pytest.fixture
 def client(smol):
     """The real openai client. No retries: what the head says first is what the test sees."""
-    return openai.OpenAI(base_url=f"{smol.url}/v1", api_key="none", max_retries=0, timeout=60)
+    return openai.OpenAI(base_url=f"{smol.url}/v1", api_key="none", max_retries=0, timeout=120)
 
 
 @pytest.hookimpl(wrapper=True)

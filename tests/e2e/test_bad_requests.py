@@ -22,7 +22,7 @@ def changes_nothing(echo):
 def send(head, raw):
     """Bytes as they are, on a connection of their own; everything that comes back until the head closes it or has
     answered with one whole body."""
-    with socket.create_connection(("127.0.0.1", head.port), timeout=20) as s:
+    with socket.create_connection(("127.0.0.1", head.port), timeout=120) as s:
         try:
             s.sendall(raw)
         except (BrokenPipeError, ConnectionResetError):

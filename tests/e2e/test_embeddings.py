@@ -48,7 +48,7 @@ def vectors(tmp_path_factory):
 
 @pytest.fixture
 def embedder(vectors):
-    return openai.OpenAI(base_url=f"{vectors.url}/v1", api_key="none", max_retries=0, timeout=60)
+    return openai.OpenAI(base_url=f"{vectors.url}/v1", api_key="none", max_retries=0, timeout=120)
 
 
 def embed(head, status=200, **body):

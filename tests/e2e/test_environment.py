@@ -52,7 +52,7 @@ def test_a_service_without_standard_files(cluster, descriptors):
 def test_a_command_without_standard_files(tmp_path, descriptors, command, status):
     """Given closed standard files; when a command runs; then its status is the usual one."""
     end = subprocess.run([PROGRAM, *command], env=environment(tmp_path), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                         preexec_fn=closed(*descriptors), timeout=60, check=False)
+                         preexec_fn=closed(*descriptors), timeout=120, check=False)
     assert end.returncode == status
 
 
@@ -64,7 +64,7 @@ def test_an_output_that_is_full(echo, tmp_path, command):
     target = [] if command[0].startswith("--") or "--help" in command else ["--head", echo.address]
     with open("/dev/full", "w") as full:
         end = subprocess.run([PROGRAM, *command, *target], env=environment(tmp_path), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
-                             text=True, timeout=60, check=False)
+                             text=True, timeout=120, check=False)
     assert end.returncode != 0
     assert "error: cannot write the output: " in end.stderr
 
@@ -188,7 +188,7 @@ def test_a_cluster_without_a_place_to_write(cluster, tmp_path, case):
         os.kill(children(up.pid)[-1], signal.SIGKILL)
         head.wait_ready(actors=2)
         up.terminate()
-        _, text = up.communicate(timeout=60)
+        _, text = up.communicate(timeout=120)
         assert up.returncode == 0, text
         assert "crash report" not in text and "signal 7" not in text
     finally:

@@ -186,7 +186,7 @@ def test_a_head_that_lies(tmp_path, words, error):
             t.reader.join(30)
             harmless(t.seen)
         if error:
-            out = subprocess.run([PROGRAM, *words, "--head", address], capture_output=True, stdin=subprocess.DEVNULL, timeout=60,
+            out = subprocess.run([PROGRAM, *words, "--head", address], capture_output=True, stdin=subprocess.DEVNULL, timeout=120,
                                  env=environment(tmp_path), check=False)
             harmless(out.stderr + out.stdout)
             assert b"no: " in out.stderr + out.stdout or words[0] == "models"

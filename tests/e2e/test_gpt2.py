@@ -41,7 +41,7 @@ def truth():
 
 @pytest.fixture
 def client(gpt2):
-    return openai.OpenAI(base_url=f"{gpt2.url}/v1", api_key="none", max_retries=0, timeout=60)
+    return openai.OpenAI(base_url=f"{gpt2.url}/v1", api_key="none", max_retries=0, timeout=120)
 
 
 def complete(client, prompt, **fields):

@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 def open_stream(head, prompt):
     body = json.dumps({"messages": [{"role": "user", "content": prompt}], "stream": True, "max_tokens": 1000}).encode()
-    s = socket.create_connection(("127.0.0.1", head.port), timeout=30)
+    s = socket.create_connection(("127.0.0.1", head.port), timeout=120)
     s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
               + body)
     return s

@@ -15,7 +15,7 @@ HELD = "echo:tokens=40,decode_us=1000,context=65536,slow=molasses"  # a prompt w
 def in_background(head, body):
     """A request whose answer nobody waits for; the connection, to be closed."""
     import http.client
-    conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=60)
+    conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=120)
     conn.request("POST", "/v1/completions", json.dumps(body), {"content-type": "application/json"})
     return conn
 

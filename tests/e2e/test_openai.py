@@ -10,6 +10,7 @@ from cluster import together
 pytestmark = pytest.mark.model
 
 MODEL = "smollm2"
+ACTORS = 2  # of the cluster that `smol` makes
 QUESTION = [{"role": "user", "content": "Name three colours."}]
 
 
@@ -170,9 +171,10 @@ def test_conversation_is_remembered_by_the_prompt(client):
              {"role": "user", "content": [{"type": "text", "text": "And one more?"}]}]
     first = chat(client, messages=turns)
     assert first.usage.prompt_tokens > chat(client).usage.prompt_tokens
-    again = chat(client, messages=turns)
-    assert again.choices[0].message.content == first.choices[0].message.content
-    assert again.usage.prompt_tokens_details.cached_tokens > 0
+    # Each time it may go to an actor that has not seen it; there are fewer actors than times.
+    again = [chat(client, messages=turns) for _ in range(ACTORS)]
+    assert {a.choices[0].message.content for a in again} == {first.choices[0].message.content}
+    assert any(a.usage.prompt_tokens_details.cached_tokens > 0 for a in again)
 
 
 def test_models_are_listed_and_found(client):

@@ -22,7 +22,7 @@ READS = ["/manta/status", "/manta/actors", "/manta/requests", "/manta/requests/x
 
 def talk(port, data):
     """Raw bytes there, all that comes until the end back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as s:
         s.sendall(data)
         answer = b""
         while piece := s.recv(65536):
@@ -184,7 +184,7 @@ def test_a_page_whose_head_is_replaced(cluster):
     the browser may show it the answer."""
     old = cluster.head()
     text = json.dumps({**CHAT, "max_tokens": 8})
-    with socket.create_connection(("127.0.0.1", old.port), timeout=60) as s:
+    with socket.create_connection(("127.0.0.1", old.port), timeout=120) as s:
         s.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\norigin: http://localhost:3000\r\nconnection: close\r\n"
                   f"content-length: {len(text)}\r\n\r\n{text}".encode())
         old.wait_status(queued=1)

@@ -285,7 +285,7 @@ def test_token(pull, hub, place):
     (place.parent / "hf/token").write_text("hf_right\n")
     env = {k: v for k, v in at(hub, place).items() if k != "HF_TOKEN"}
     end = subprocess.run([PROGRAM, "models", "pull", "ann/pet-GGUF:Q8_0"], env=environment(place.parent, **env), capture_output=True, text=True,
-                         timeout=60, check=False)
+                         timeout=120, check=False)
     assert end.returncode == 0, end.stderr
     assert not [r for r in hub.requests if r.host == "storage" and "authorization" in r.headers]
     assert "hf_" not in end.stderr and "secret" not in end.stderr
@@ -338,7 +338,7 @@ def test_file_size_limit(hub, place):
     file."""
     place.mkdir()
     command = f"ulimit -f 100; exec '{PROGRAM}' models pull {PET}"
-    end = subprocess.run(["bash", "-c", command], env=environment(place.parent, **at(hub, place)), capture_output=True, text=True, timeout=60,
+    end = subprocess.run(["bash", "-c", command], env=environment(place.parent, **at(hub, place)), capture_output=True, text=True, timeout=120,
                          check=False)
     assert end.returncode == 1 and "File too large" in end.stderr, end.stderr
     assert not finals(place) and not parts(place)
@@ -378,7 +378,7 @@ def test_together(hub, place):
 
     def one(i):
         return subprocess.run([PROGRAM, "models", "pull", PET], env=environment(place.parent, **at(hub, place)), capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=120, check=False)
     threading.Timer(1, hub.hold.set).start()
     ends = together(3, one)
     assert [e.returncode for e in ends] == [0, 0, 0], ends
@@ -411,7 +411,7 @@ def test_changed_since(pull, hub, place):
     path = finals(place)[0]
     path.write_bytes(gguf(300_000, seed=3))
     end = subprocess.run([PROGRAM, "models", "pull", PET], env=environment(place.parent, **at(hub, place)), capture_output=True,
-                                          text=True, timeout=60, check=False)
+                                          text=True, timeout=120, check=False)
     assert end.returncode == UNUSABLE and "should begin" in end.stderr
 
 

@@ -29,7 +29,7 @@ class Stream:
     """A stream that its client reads as far as it wants to."""
 
     def __init__(self, head, headers, body=None, path="/v1/completions", method="POST"):
-        self.conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=60)
+        self.conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=120)
         self.conn.request(method, path, body and json.dumps(body), {"content-type": "application/json", **headers})
         self.reply = self.conn.getresponse()
         self.status = self.reply.status
@@ -192,7 +192,7 @@ def test_lists_show_ones_own(cluster, tmp_path, path):
     head = cluster.head(*keys(tmp_path))
     waiting = []
     for who in ANNA, BEN:
-        client = http.client.HTTPConnection("127.0.0.1", head.port, timeout=60)
+        client = http.client.HTTPConnection("127.0.0.1", head.port, timeout=120)
         client.request("POST", path, json.dumps(ASKED[path]), {**who, "x-request-id": "job"})
         waiting.append(client)
     listed = wait_for("both", lambda: len(found := head.get("/manta/requests", headers=OPS)["request_list"]) == 2 and found)

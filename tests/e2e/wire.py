@@ -76,7 +76,7 @@ class Link:
     """A connection to the head that has been upgraded to the worker link."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self.socket.sendall(UPGRADE)
         self.rest = b""
         while b"\r\n\r\n" not in self.rest:
