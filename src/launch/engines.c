@@ -4,6 +4,7 @@
 const struct launcher_ops *const launcher_engines[] = {
     &launch_local,
     &launch_compose,
+    &launch_slurm,
     &launch_plug,
     &launch_ray,
     NULL,

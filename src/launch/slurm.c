@@ -1,0 +1,486 @@
+/* The engine "slurm": operations on the jobs of a cluster.
+ *
+ * The happy path is: open: squeue answers -> opened; list: squeue -> listed; start: squeue, then sbatch for each worker that is lacking, one
+ * after another -> done; stop: squeue, then one scancel for those that wait and one for those that run -> done. It can fail by: no such
+ * command, slurmctld or munge down, a refusal (done with Slurm's words, slurm_words.c); a command that hangs (exec.h); an answer lost on
+ * its way, after which the next squeue shows what became of it. Every operation looks first, so nothing is submitted twice.
+ *
+ * What a list sees and mends on its way, since nobody else would: a requeued job that Slurm puts off for two minutes (StartTime=now), two jobs
+ * for one worker (the younger one goes), a worker that was told to go and is over its grace (scancel, which ends in SIGKILL).
+ * And a job that nears its time limit gets a successor, which is queued before it leaves (--set lead). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "launch/slurm.h"
+
+enum {
+    QUERY_MS = 30000,            /* squeue needs 18 s to say that slurmctld is not there */
+    CHANGE_MS = 20000,           /* sbatch, scancel, scontrol */
+    SUBMIT_MS = 60000,           /* after so long the rest of a start is left to the next one */
+    DOWN_MS = 90000,             /* for the jobs to be gone: Slurm's KillWait is 30 s by default */
+    DOWN_POLL_MS = 1000,
+    OVERDUE_MS = 20000,          /* over the grace of a worker that was told to go */
+};
+
+static void query(struct slurm *s);
+static void run_chores(struct slurm *s);
+static void submit(struct slurm *s, uint32_t index);
+
+static uint64_t now_us(const struct slurm *s)
+{
+    return net_now_us(s->base.loop);
+}
+
+/* ---- the end of an operation ---- */
+
+static void finish(struct slurm *s, const struct fault *f)
+{
+    enum slurm_op op = s->op;
+    s->op = SLURM_OP_NONE;
+    if (op == SLURM_OP_OPEN)
+        s->base.events.opened(f, s->base.user_data);
+    else
+        s->base.events.done(s->ticket, f, s->base.user_data);
+}
+
+static void finish_well(struct slurm *s)
+{
+    finish(s, &(struct fault){0});
+}
+
+static void finish_list(struct slurm *s)
+{
+    struct launcher_worker *workers = xalloc_array(SLURM_JOBS_MAX, sizeof *workers);
+    size_t n = slurm_workers(workers, SLURM_JOBS_MAX, s->jobs, s->jobs_n);
+    for (size_t i = 0; i < n; i++) {
+        if (workers[i].state == LAUNCHER_FAILED)
+            slurm_logs_reason(s, &workers[i]);
+    }
+    s->op = SLURM_OP_NONE;
+    s->base.events.listed(s->ticket, workers, n, s->base.user_data);
+    free(workers);
+}
+
+/* ---- commands ---- */
+
+static void run(struct slurm *s, const char *const *argv, struct str input, uint32_t timeout_ms, exec_done_fn *on_done)
+{
+    s->exec = exec_start(s->base.loop, &(struct exec_config){.argv = argv, .env_add = s->env, .input = input,
+                                                              .timeout_ms = timeout_ms, .on_done = on_done, .user_data = s});
+}
+
+/* A job that has ended meanwhile is no failure of those who wanted it to end. */
+static bool is_about_gone_jobs(const struct exec_result *r)
+{
+    const char *words = r->err.n > 0 ? r->err.p : "";
+    return r->status > 0 && (strstr(words, "Invalid job id") != NULL || strstr(words, "already complet") != NULL ||
+                             strstr(words, "pending execution") != NULL || strstr(words, "requested operation is presently disabled") != NULL);
+}
+
+static void on_chore(const struct exec_result *r, void *user_data)
+{
+    static const char *const tried[] = {"let a requeued worker start at once", "tell workers to end", "cancel workers"};
+    struct slurm *s = user_data;
+    size_t chore = 0;
+    struct fault f;
+    s->exec = NULL;
+    while (s->ids_n[chore] == 0)
+        chore++;
+    s->ids_n[chore] = 0;
+    if (r->fault.err == 0 || is_about_gone_jobs(r)) {
+        run_chores(s);
+        return;
+    }
+    slurm_blame(&f, r, tried[chore]);
+    if (s->op == SLURM_OP_STOP || s->op == SLURM_OP_DOWN) {
+        finish(s, &f);
+        return;
+    }
+    launcher_say(&s->base, LOG_WARN, "%s", f.text);
+    run_chores(s);
+}
+
+/* scontrol update JobId=1,2 StartTime=now */
+static void hurry(struct slurm *s, const uint64_t *ids, size_t n)
+{
+    struct buf list = buf_max(SLURM_JOBS_MAX * 24);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&list, "%s%llu", i == 0 ? "JobId=" : ",", (unsigned long long)ids[i]);
+    run(s, (const char *const[]){"scontrol", "update", buf_cstr(&list), "StartTime=now", NULL}, str_n("", 0), CHANGE_MS, on_chore);
+    buf_fini(&list);
+}
+
+static void cancel(struct slurm *s, const uint64_t *ids, size_t n, bool term)
+{
+    char(*text)[24] = xalloc_array(n, sizeof *text);
+    const char **argv = xalloc_array(n + 4, sizeof *argv);
+    size_t at = 0;
+    argv[at++] = "scancel";
+    if (term) {
+        argv[at++] = "--signal=TERM";
+        argv[at++] = "--batch"; /* the script passes it on to the worker */
+    }
+    for (size_t i = 0; i < n; i++) {
+        snprintf(text[i], sizeof text[i], "%llu", (unsigned long long)ids[i]);
+        argv[at++] = text[i];
+    }
+    run(s, argv, str_n("", 0), CHANGE_MS, on_chore);
+    free(argv);
+    free(text);
+}
+
+static void add_chore(struct slurm *s, enum slurm_chore chore, uint64_t id)
+{
+    if (s->ids_n[chore] < SLURM_JOBS_MAX)
+        s->ids[chore][s->ids_n[chore]++] = id;
+}
+
+/* A worker near its time limit that has no successor; 0: none. */
+static uint32_t next_to_succeed(const struct slurm *s)
+{
+    for (size_t i = 0; i < s->jobs_n; i++) {
+        if (s->jobs[i].phase == SLURM_SUCCEEDED && slurm_job_of(s->jobs, s->jobs_n, s->jobs[i].index) == NULL)
+            return s->jobs[i].index;
+    }
+    return 0;
+}
+
+/* Does what there is to be done, then ends the operation. */
+static void run_chores(struct slurm *s)
+{
+    if (s->ids_n[SLURM_CHORE_HURRY] > 0)
+        hurry(s, s->ids[SLURM_CHORE_HURRY], s->ids_n[SLURM_CHORE_HURRY]);
+    else if (s->ids_n[SLURM_CHORE_TERM] > 0)
+        cancel(s, s->ids[SLURM_CHORE_TERM], s->ids_n[SLURM_CHORE_TERM], true);
+    else if (s->ids_n[SLURM_CHORE_CANCEL] > 0)
+        cancel(s, s->ids[SLURM_CHORE_CANCEL], s->ids_n[SLURM_CHORE_CANCEL], false);
+    else if (s->op == SLURM_OP_LIST && next_to_succeed(s) != 0 && s->jobs_n < SLURM_JOBS_MAX)
+        submit(s, next_to_succeed(s));
+    else if (s->op == SLURM_OP_LIST)
+        finish_list(s);
+    else if (s->op == SLURM_OP_DOWN)
+        net_timer_set(s->timer, now_us(s) + DOWN_POLL_MS * (uint64_t)1000);
+    else
+        finish_well(s);
+}
+
+/* ---- those that were told to go ---- */
+
+static bool is_there(const struct slurm_job *j)
+{
+    return j->phase != SLURM_GONE && j->phase != SLURM_BROKEN;
+}
+
+static struct slurm_told *find_told(struct slurm *s, uint64_t id)
+{
+    for (size_t i = 0; i < s->told_n; i++) {
+        if (s->told[i].id == id)
+            return &s->told[i];
+    }
+    return NULL;
+}
+
+static void note_told(struct slurm *s, uint64_t id)
+{
+    if (find_told(s, id) != NULL || s->told_n == LAUNCHER_WORKERS_MAX)
+        return;
+    uint64_t grace_ms = (uint64_t)s->base.cfg.drain_ms + OVERDUE_MS;
+    s->told[s->told_n++] = (struct slurm_told){.id = id, .until_us = now_us(s) + grace_ms * 1000};
+}
+
+static bool is_over(const struct slurm *s, uint64_t id)
+{
+    for (size_t i = 0; i < s->jobs_n; i++) {
+        if (s->jobs[i].id == id)
+            return !is_there(&s->jobs[i]);
+    }
+    return true;
+}
+
+static void forget_gone(struct slurm *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->told_n; i++) {
+        if (!is_over(s, s->told[i].id))
+            s->told[kept++] = s->told[i];
+    }
+    s->told_n = kept;
+}
+
+/* ---- what a look at the queue tells ---- */
+
+/* "job 12 (worker-2) is over: NODE_FAIL"; not those from before this launcher, nor those that ended as they should. */
+static void say_endings(struct slurm *s)
+{
+    uint64_t newest = s->ended_id;
+    for (size_t i = 0; i < s->jobs_n; i++) {
+        const struct slurm_job *j = &s->jobs[i];
+        if (is_there(j) || j->id <= s->ended_id)
+            continue;
+        newest = j->id > newest ? j->id : newest;
+        if (s->looked && find_told(s, j->id) == NULL && strcmp(j->state, "COMPLETED") != 0)
+            launcher_say(&s->base, LOG_WARN, "job %llu (%s) has ended: %s%s%s; its output is in %s/%s.log", (unsigned long long)j->id,
+                         launcher_name(j->index).text, j->state, j->reason[0] != '\0' ? ", " : "", j->reason, s->logs,
+                         launcher_name(j->index).text);
+    }
+    s->ended_id = newest;
+}
+
+/* Those told to go are ENDING to everybody; one that is over its grace goes at once. */
+static void mark_told(struct slurm *s)
+{
+    for (size_t i = 0; i < s->jobs_n; i++) {
+        struct slurm_job *j = &s->jobs[i];
+        const struct slurm_told *told = find_told(s, j->id);
+        if (told == NULL || !is_there(j) || j->phase == SLURM_ENDS)
+            continue;
+        if (now_us(s) > told->until_us || j->phase == SLURM_WAITS)
+            add_chore(s, SLURM_CHORE_CANCEL, j->id);
+        j->phase = SLURM_ENDS;
+    }
+}
+
+/* Two launchers looked at the same time, or slurmctld told of a job only after it had lost it. */
+static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_job *first)
+{
+    launcher_say(&s->base, LOG_WARN, "job %llu is a second %s beside job %llu: it is told to end", (unsigned long long)j->id,
+                 launcher_name(j->index).text, (unsigned long long)first->id);
+    note_told(s, j->id);
+    add_chore(s, j->phase == SLURM_RUNS ? SLURM_CHORE_TERM : SLURM_CHORE_CANCEL, j->id);
+    j->phase = SLURM_ENDS;
+}
+
+static void look_after(struct slurm *s)
+{
+    bool later = strstr(launcher_option_value(&s->base, "sbatch"), "--begin") != NULL; /* that somebody wants */
+    for (size_t i = 0; i < s->jobs_n; i++) {
+        struct slurm_job *j = &s->jobs[i];
+        if (j->phase != SLURM_WAITS && j->phase != SLURM_RUNS)
+            continue;
+        const struct slurm_job *first = slurm_job_of(s->jobs, s->jobs_n, j->index);
+        if (first != j)
+            end_double(s, j, first);
+        else if (j->delayed && !later)
+            add_chore(s, SLURM_CHORE_HURRY, j->id);
+    }
+}
+
+static void take_away(struct slurm *s, const struct slurm_job *j)
+{
+    if (j->phase == SLURM_WAITS || (!s->drain && j->phase != SLURM_ENDS)) {
+        note_told(s, j->id);
+        add_chore(s, SLURM_CHORE_CANCEL, j->id);
+    } else if (j->phase == SLURM_RUNS || j->phase == SLURM_SUCCEEDED) {
+        note_told(s, j->id);
+        add_chore(s, SLURM_CHORE_TERM, j->id);
+    }
+}
+
+static void stop_those_in_range(struct slurm *s)
+{
+    for (size_t i = 0; i < s->jobs_n; i++) {
+        const struct slurm_job *j = &s->jobs[i];
+        if (is_there(j) && j->index >= s->range.first && j->index <= s->range.last && find_told(s, j->id) == NULL)
+            take_away(s, j);
+    }
+    run_chores(s);
+}
+
+static void finish_late(struct slurm *s, uint64_t id)
+{
+    struct fault f;
+    fault_set(&f, ERR_TIMEOUT, "Slurm has job %llu of the cluster '%s' on its way out for %d s now: a node may be down "
+              "(`scontrol show job %llu`); Slurm ends it when the node is back", (unsigned long long)id, s->base.cfg.cluster, DOWN_MS / 1000,
+              (unsigned long long)id);
+    finish(s, &f);
+}
+
+/* Ends when squeue shows nothing of ours any more; each job is told of and cancelled once. */
+static void take_all_down(struct slurm *s)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < s->jobs_n; i++) {
+        const struct slurm_job *j = &s->jobs[i];
+        char what[160];
+        if (!is_there(j))
+            continue;
+        last = j->id;
+        if (find_told(s, j->id) != NULL)
+            continue;
+        snprintf(what, sizeof what, "job %llu (%s)", (unsigned long long)j->id, launcher_name(j->index).text);
+        s->base.events.took(what, s->base.user_data);
+        take_away(s, j);
+        note_told(s, j->id);
+    }
+    if (last == 0)
+        finish_well(s);
+    else if (now_us(s) < s->until_us)
+        run_chores(s);
+    else
+        finish_late(s, last);
+}
+
+/* ---- start ---- */
+
+static void submit_next(struct slurm *s);
+
+/* It will be in the next list; in this one it is what it is most probably. */
+static void note_successor(struct slurm *s, struct str id)
+{
+    struct slurm_job *j = &s->jobs[s->jobs_n++];
+    *j = (struct slurm_job){.id = strtoull(id.p, NULL, 10), .index = s->next, .phase = SLURM_WAITS};
+    launcher_say(&s->base, LOG_INFO, "%s nears its time limit: job %llu follows it", launcher_name(s->next).text, (unsigned long long)j->id);
+}
+
+static void on_submitted(const struct exec_result *r, void *user_data)
+{
+    struct slurm *s = user_data;
+    char tried[128];
+    struct fault f = {0};
+    s->exec = NULL;
+    snprintf(tried, sizeof tried, "submit %s to Slurm", launcher_name(s->next).text);
+    if (r->fault.err != 0)
+        slurm_blame(&f, r, tried);
+    if (s->op == SLURM_OP_START && f.err == 0) {
+        s->next++;
+        submit_next(s);
+    } else if (s->op == SLURM_OP_START) {
+        finish(s, &f);
+    } else if (f.err == 0) {
+        note_successor(s, r->out);
+        run_chores(s);
+    } else { /* there is time for another try */
+        launcher_say(&s->base, LOG_WARN, "%s", f.text);
+        finish_list(s);
+    }
+}
+
+static void submit(struct slurm *s, uint32_t index)
+{
+    struct slurm_command c;
+    s->next = index;
+    MUST(slurm_command_make(&c, &s->base, index, s->logs, NULL) == 0); /* tried when it was opened */
+    run(s, c.argv, buf_str(&c.script), CHANGE_MS, on_submitted);
+    slurm_command_fini(&c);
+}
+
+static void submit_next(struct slurm *s)
+{
+    while (s->next <= s->range.last && slurm_job_of(s->jobs, s->jobs_n, s->next) != NULL)
+        s->next++;
+    if (s->next > s->range.last || now_us(s) > s->until_us)
+        finish_well(s);
+    else
+        submit(s, s->next);
+}
+
+/* ---- the queue ---- */
+
+static uint32_t lead_s(const struct slurm *s)
+{
+    return (uint32_t)strtoul(launcher_option_value(&s->base, "lead"), NULL, 10) + slurm_notice_s(&s->base);
+}
+
+/* The queue is known. */
+static void go_on(struct slurm *s)
+{
+    switch (s->op) {
+    case SLURM_OP_OPEN: finish_well(s); break;
+    case SLURM_OP_LIST:
+        mark_told(s);
+        look_after(s);
+        run_chores(s);
+        break;
+    case SLURM_OP_START:
+        mark_told(s);
+        submit_next(s);
+        break;
+    case SLURM_OP_STOP: stop_those_in_range(s); break;
+    case SLURM_OP_DOWN: take_all_down(s); break;
+    case SLURM_OP_NONE: MUST(false);
+    }
+}
+
+static void on_queue(const struct exec_result *r, void *user_data)
+{
+    struct slurm *s = user_data;
+    struct fault f;
+    s->exec = NULL;
+    if (r->fault.err != 0) {
+        slurm_blame(&f, r, "see Slurm's queue");
+        finish(s, &f);
+        return;
+    }
+    s->jobs_n = slurm_jobs_read(s->jobs, SLURM_JOBS_MAX, &s->base, r->out, lead_s(s));
+    memset(s->ids_n, 0, sizeof s->ids_n);
+    say_endings(s);
+    s->looked = true;
+    forget_gone(s);
+    go_on(s);
+}
+
+static void query(struct slurm *s)
+{
+    const char *const argv[] = {"squeue", "--noheader", "--me", "--states=all", buf_cstr(&s->names), SLURM_FORMAT, NULL};
+    run(s, argv, str_n("", 0), QUERY_MS, on_queue);
+}
+
+/* ---- the door ---- */
+
+static void begin(struct launcher *a, enum slurm_op op, uint64_t ticket)
+{
+    struct slurm *s = (struct slurm *)a;
+    MUST(s->op == SLURM_OP_NONE);
+    s->op = op;
+    s->ticket = ticket;
+    s->until_us = now_us(s) + (op == SLURM_OP_DOWN ? DOWN_MS : SUBMIT_MS) * (uint64_t)1000;
+    query(s);
+}
+
+void slurm_start(struct launcher *a, uint64_t ticket, struct launcher_range r)
+{
+    struct slurm *s = (struct slurm *)a;
+    s->range = r;
+    s->next = r.first;
+    begin(a, SLURM_OP_START, ticket);
+}
+
+void slurm_stop(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain)
+{
+    struct slurm *s = (struct slurm *)a;
+    s->range = r;
+    s->drain = drain;
+    begin(a, SLURM_OP_STOP, ticket);
+}
+
+void slurm_list(struct launcher *a, uint64_t ticket)
+{
+    begin(a, SLURM_OP_LIST, ticket);
+}
+
+void slurm_down(struct launcher *a, uint64_t ticket)
+{
+    ((struct slurm *)a)->drain = false;
+    begin(a, SLURM_OP_DOWN, ticket);
+}
+
+static void on_down_timer(struct net_timer *t, void *user_data)
+{
+    (void)t;
+    query(user_data);
+}
+
+void slurm_begin(struct slurm *s)
+{
+    s->timer = net_timer_new(s->base.loop, on_down_timer, s);
+    begin(&s->base, SLURM_OP_OPEN, 0);
+}
+
+void slurm_end(struct slurm *s)
+{
+    exec_cancel(s->exec);
+    net_timer_free(s->timer);
+}
