@@ -367,6 +367,17 @@ static void submit(struct slurm *s, uint32_t index)
     slurm_command_fini(&c);
 }
 
+/* Workers on other nodes dial it in vain, for ever; on a cluster of one machine it is as it should be. */
+static void warn_of_loopback(struct slurm *s)
+{
+    const char *head = s->base.cfg.head, *port = head != NULL ? strrchr(head, ':') : NULL;
+    if (s->warned || port == NULL || !net_is_loopback(str_n(head, (size_t)(port - head))))
+        return;
+    s->warned = true;
+    launcher_say(&s->base, LOG_WARN, "workers on other nodes do not find a head at %s: let it listen for them (--host 0.0.0.0 with an "
+                 "--api-key-file and a --join-token-file), or say where it is (--worker-head HOST:PORT)", head);
+}
+
 static void submit_next(struct slurm *s)
 {
     while (s->next <= s->range.last && slurm_job_of(s->jobs, s->jobs_n, s->next) != NULL)
@@ -395,6 +406,7 @@ static void go_on(struct slurm *s)
         run_chores(s);
         break;
     case SLURM_OP_START:
+        warn_of_loopback(s);
         mark_told(s);
         submit_next(s);
         break;

@@ -38,7 +38,7 @@ struct slurm_job {
 #define SLURM_FORMAT "--format=%i|%j|%k|%T|%N|%L|%l|%r"
 void slurm_names(struct buf *out, const struct launcher *a);
 /* Reads what squeue wrote; lines that are not of this cluster, or are nonsense, are left out. `lead_s`: a job with less time left, and
- * with less than a quarter of its limit, is SUCCEEDED. Returns how many; in the order of their ids. */
+ * with less than half of its limit, is SUCCEEDED. Returns how many; in the order of their ids. */
 size_t slurm_jobs_read(struct slurm_job *out, size_t max, const struct launcher *a, struct str text, uint32_t lead_s);
 /* The workers that these jobs are, each told of once: as the job that runs, else the one that will, …; in the order of their indices. */
 size_t slurm_workers(struct launcher_worker *out, size_t max, const struct slurm_job *jobs, size_t n);
@@ -99,6 +99,7 @@ struct slurm {
     size_t told_n;
     uint64_t ended_id;             /* endings of jobs up to this one have been said */
     bool looked;                   /* there was a list before */
+    bool warned;                   /* of a head that others cannot reach */
     struct buf names;              /* owned; squeue's --name=… */
     const char **env;              /* owned array: worker_env, and no SLURM_… of an allocation that we run in */
     uint32_t poll_s;

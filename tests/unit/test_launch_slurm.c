@@ -133,7 +133,7 @@ static int setup(void **state)
     s.worker_args[2] = "login:8470";
     s.worker_env[0] = "MANTA_JOIN_TOKEN=a-secret";
     s.worker_env[1] = "MANTA_API_KEY";
-    s.cfg = (struct launcher_config){.cluster = "lab", .program = "/shared/manta", .worker_args = s.worker_args, .worker_env = s.worker_env,
+    s.cfg = (struct launcher_config){.cluster = "lab", .head = "login:8470", .program = "/shared/manta", .worker_args = s.worker_args, .worker_env = s.worker_env,
                                      .options = s.options, .memory_bytes = 1 << 30, .threads = 2, .drain_ms = 8000};
     *state = &s;
     return 0;
@@ -227,11 +227,21 @@ static void each_worker_is_one_job_and_is_submitted_once(void **state)
     assert_has(submitted, "--parsable --requeue");
     assert_has(submitted, "--job-name=lab-worker-2 --comment=manta lab");
     assert_has(submitted, "--signal=B:TERM@60");
-    assert_has(submitted, "--cpus-per-task=2 --mem=1152M");
-    assert_has(submitted, "--partition=gpu --constraint=avx512 --exclude=n[1-3]\n");
+    assert_has(submitted, "--cpus-per-task=2 --mem=1152M --partition=gpu --constraint=avx512 --exclude=n[1-3]\n");
     assert_has(submitted, "/state/manta/slurm/lab/worker-3.log");
     assert_has(get(s, "script"), "'/shared/manta' 'worker' '--head' 'login:8470'");
     assert_has(get(s, "asked"), "--me --states=all --name=lab-worker-1,lab-worker-2,");
+}
+
+static void a_head_that_only_this_machine_finds_is_warned_of(void **state)
+{
+    struct story *s = *state;
+    s->cfg.head = "127.0.0.1:8470";
+    open_it(s);
+    start(s, 1, 1, 1);
+    start(s, 2, 1, 2);
+    assert_int_equal(lines_of(buf_cstr(&s->said)), 1);
+    assert_has(buf_cstr(&s->said), "--host 0.0.0.0");
 }
 
 static void secrets_go_by_environment_only(void **state)
@@ -409,13 +419,12 @@ static void a_requeued_job_starts_at_once(void **state)
     open_it(s);
     list(s, 1);
     assert_string_equal(get(s, "did"), "scontrol update JobId=5,6 StartTime=now\n");
-    assert_int_equal(s->workers[0].state, LAUNCHER_PENDING);
 }
 
 static void a_job_near_its_limit_gets_a_successor(void **state)
 {
     struct story *s = *state;
-    put(s, "queue", "5|lab-worker-1|manta lab|RUNNING|n1|1:59|1:00:00|None\n6|lab-worker-2|manta lab|RUNNING|n1|0:59|2:00|None\n"
+    put(s, "queue", "5|lab-worker-1|manta lab|RUNNING|n1|1:59|1:00:00|None\n6|lab-worker-2|manta lab|RUNNING|n1|0:59|1:30|None\n"
         "7|lab-worker-3|manta lab|RUNNING|n1|UNLIMITED|UNLIMITED|None\n");
     open_it(s);
     list(s, 1);
@@ -564,6 +573,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         STORY(each_worker_is_one_job_and_is_submitted_once),
+        STORY(a_head_that_only_this_machine_finds_is_warned_of),
         STORY(secrets_go_by_environment_only),
         STORY(a_refusal_has_slurms_words_and_what_would_help),
         STORY(a_quota_reached_half_way_keeps_what_was_accepted),
