@@ -133,8 +133,8 @@ static int setup(void **state)
     s.worker_args[2] = "login:8470";
     s.worker_env[0] = "MANTA_JOIN_TOKEN=a-secret";
     s.worker_env[1] = "MANTA_API_KEY";
-    s.cfg = (struct launcher_config){.cluster = "lab", .head = "login:8470", .program = "/shared/manta", .worker_args = s.worker_args, .worker_env = s.worker_env,
-                                     .options = s.options, .memory_bytes = 1 << 30, .threads = 2, .drain_ms = 8000};
+    s.cfg = (struct launcher_config){.cluster = "lab", .head = "login:8470", .program = "/shared/manta", .worker_args = s.worker_args,
+                                     .worker_env = s.worker_env, .options = s.options, .memory_bytes = 1 << 30, .threads = 2, .drain_ms = 8000};
     *state = &s;
     return 0;
 }
