@@ -5,9 +5,9 @@
  * command, slurmctld or munge down, a refusal (done with Slurm's words, slurm_words.c); a command that hangs (exec.h); an answer lost on
  * its way, after which the next squeue shows what became of it. Every operation looks first, so nothing is submitted twice.
  *
- * What a list sees and mends on its way, since nobody else would: a requeued job that Slurm puts off for two minutes (StartTime=now), two jobs
- * for one worker (the younger one goes), a worker that was told to go and is over its grace (scancel, which ends in SIGKILL).
- * And a job that nears its time limit gets a successor, which is queued before it leaves (--set lead). */
+ * What a list sees and mends on its way, since nobody else would: a requeued job that Slurm puts off for two minutes (StartTime=now) or holds
+ * because its start has failed (release); two jobs for one worker (the younger one goes); a worker that was told to go and is over its grace
+ * (scancel, which ends in SIGKILL). And a job that nears its time limit gets a successor, which is queued before it leaves (--set lead). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@ enum {
     SUBMIT_MS = 60000,           /* after so long the rest of a start is left to the next one */
     DOWN_MS = 90000,             /* for the jobs to be gone: Slurm's KillWait is 30 s by default */
     DOWN_POLL_MS = 1000,
+    RELEASE_MS = 60000,          /* a node that cannot start jobs fails at once, for ever */
     OVERDUE_MS = 20000,          /* over the grace of a worker that was told to go */
 };
 
@@ -77,12 +78,13 @@ static bool is_about_gone_jobs(const struct exec_result *r)
 {
     const char *words = r->err.n > 0 ? r->err.p : "";
     return r->status > 0 && (strstr(words, "Invalid job id") != NULL || strstr(words, "already complet") != NULL ||
-                             strstr(words, "pending execution") != NULL || strstr(words, "requested operation is presently disabled") != NULL);
+                             strstr(words, "pending execution") != NULL || strstr(words, "presently disabled") != NULL);
 }
 
 static void on_chore(const struct exec_result *r, void *user_data)
 {
-    static const char *const tried[] = {"let a requeued worker start at once", "tell workers to end", "cancel workers"};
+    static const char *const tried[] = {"release a worker whose start had failed", "let a requeued worker start at once",
+                                        "tell workers to end", "cancel workers"};
     struct slurm *s = user_data;
     size_t chore = 0;
     struct fault f;
@@ -103,13 +105,16 @@ static void on_chore(const struct exec_result *r, void *user_data)
     run_chores(s);
 }
 
-/* scontrol update JobId=1,2 StartTime=now */
-static void hurry(struct slurm *s, const uint64_t *ids, size_t n)
+/* scontrol release 1,2; scontrol update JobId=1,2 StartTime=now */
+static void let_start(struct slurm *s, enum slurm_chore chore)
 {
     struct buf list = buf_max(SLURM_JOBS_MAX * 24);
-    for (size_t i = 0; i < n; i++)
-        buf_printf(&list, "%s%llu", i == 0 ? "JobId=" : ",", (unsigned long long)ids[i]);
-    run(s, (const char *const[]){"scontrol", "update", buf_cstr(&list), "StartTime=now", NULL}, str_n("", 0), CHANGE_MS, on_chore);
+    bool release = chore == SLURM_CHORE_RELEASE;
+    buf_puts(&list, release ? "" : "JobId=");
+    for (size_t i = 0; i < s->ids_n[chore]; i++)
+        buf_printf(&list, "%s%llu", i == 0 ? "" : ",", (unsigned long long)s->ids[chore][i]);
+    const char *argv[] = {"scontrol", release ? "release" : "update", buf_cstr(&list), release ? NULL : "StartTime=now", NULL};
+    run(s, argv, str_n("", 0), CHANGE_MS, on_chore);
     buf_fini(&list);
 }
 
@@ -151,8 +156,10 @@ static uint32_t next_to_succeed(const struct slurm *s)
 /* Does what there is to be done, then ends the operation. */
 static void run_chores(struct slurm *s)
 {
-    if (s->ids_n[SLURM_CHORE_HURRY] > 0)
-        hurry(s, s->ids[SLURM_CHORE_HURRY], s->ids_n[SLURM_CHORE_HURRY]);
+    if (s->ids_n[SLURM_CHORE_RELEASE] > 0)
+        let_start(s, SLURM_CHORE_RELEASE);
+    else if (s->ids_n[SLURM_CHORE_HURRY] > 0)
+        let_start(s, SLURM_CHORE_HURRY);
     else if (s->ids_n[SLURM_CHORE_TERM] > 0)
         cancel(s, s->ids[SLURM_CHORE_TERM], s->ids_n[SLURM_CHORE_TERM], true);
     else if (s->ids_n[SLURM_CHORE_CANCEL] > 0)
@@ -256,6 +263,7 @@ static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_
 static void look_after(struct slurm *s)
 {
     bool later = strstr(launcher_option_value(&s->base, "sbatch"), "--begin") != NULL; /* that somebody wants */
+    bool release = now_us(s) >= s->release_us;
     for (size_t i = 0; i < s->jobs_n; i++) {
         struct slurm_job *j = &s->jobs[i];
         if (j->phase != SLURM_WAITS && j->phase != SLURM_RUNS)
@@ -265,7 +273,11 @@ static void look_after(struct slurm *s)
             end_double(s, j, first);
         else if (j->delayed && !later)
             add_chore(s, SLURM_CHORE_HURRY, j->id);
+        else if (j->held_back && release)
+            add_chore(s, SLURM_CHORE_RELEASE, j->id);
     }
+    if (s->ids_n[SLURM_CHORE_RELEASE] > 0)
+        s->release_us = now_us(s) + RELEASE_MS * (uint64_t)1000;
 }
 
 static void take_away(struct slurm *s, const struct slurm_job *j)
@@ -367,17 +379,6 @@ static void submit(struct slurm *s, uint32_t index)
     slurm_command_fini(&c);
 }
 
-/* Workers on other nodes dial it in vain, for ever; on a cluster of one machine it is as it should be. */
-static void warn_of_loopback(struct slurm *s)
-{
-    const char *head = s->base.cfg.head, *port = head != NULL ? strrchr(head, ':') : NULL;
-    if (s->warned || port == NULL || !net_is_loopback(str_n(head, (size_t)(port - head))))
-        return;
-    s->warned = true;
-    launcher_say(&s->base, LOG_WARN, "workers on other nodes do not find a head at %s: let it listen for them (--host 0.0.0.0 with an "
-                 "--api-key-file and a --join-token-file), or say where it is (--worker-head HOST:PORT)", head);
-}
-
 static void submit_next(struct slurm *s)
 {
     while (s->next <= s->range.last && slurm_job_of(s->jobs, s->jobs_n, s->next) != NULL)
@@ -406,7 +407,7 @@ static void go_on(struct slurm *s)
         run_chores(s);
         break;
     case SLURM_OP_START:
-        warn_of_loopback(s);
+        slurm_warn_of_loopback(s);
         mark_told(s);
         submit_next(s);
         break;

@@ -29,6 +29,7 @@ struct slurm_job {
     uint32_t index;        /* of the worker */
     enum slurm_phase phase;
     bool delayed;          /* WAITS only because Slurm puts a requeued job off for two minutes */
+    bool held_back;        /* WAITS because its start has failed; nobody but us will release it */
     char state[24];        /* "RUNNING", Slurm's word */
     char node[128];        /* "n1"; empty: none yet */
     char reason[128];      /* "Resources", "JobHeldUser"; empty: none */
@@ -71,7 +72,7 @@ int slurm_blame(struct fault *f, const struct exec_result *r, const char *tried)
 
 enum slurm_op { SLURM_OP_NONE, SLURM_OP_OPEN, SLURM_OP_LIST, SLURM_OP_START, SLURM_OP_STOP, SLURM_OP_DOWN };
 /* What one scancel or scontrol does; the order in which they are done. */
-enum slurm_chore { SLURM_CHORE_HURRY, SLURM_CHORE_TERM, SLURM_CHORE_CANCEL, SLURM_CHORES };
+enum slurm_chore { SLURM_CHORE_RELEASE, SLURM_CHORE_HURRY, SLURM_CHORE_TERM, SLURM_CHORE_CANCEL, SLURM_CHORES };
 
 /* A job that we told to go. */
 struct slurm_told {
@@ -98,6 +99,7 @@ struct slurm {
     struct slurm_told told[LAUNCHER_WORKERS_MAX];
     size_t told_n;
     uint64_t ended_id;             /* endings of jobs up to this one have been said */
+    uint64_t release_us;           /* jobs that are held back are not released before */
     bool looked;                   /* there was a list before */
     bool warned;                   /* of a head that others cannot reach */
     struct buf names;              /* owned; squeue's --name=… */
@@ -110,6 +112,11 @@ struct slurm {
 void slurm_begin(struct slurm *s);
 /* The command that runs goes, and the timer. */
 void slurm_end(struct slurm *s);
+
+/* ---- slurm_open.c ---- */
+
+/* Says once that the head's address is one of this machine alone, if so. */
+void slurm_warn_of_loopback(struct slurm *s);
 
 /* ---- slurm_logs.c ---- */
 

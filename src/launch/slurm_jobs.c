@@ -119,6 +119,7 @@ static bool read_job(struct slurm_job *j, const struct launcher *a, struct str l
     if (!read_phase(j))
         return false;
     j->delayed = j->phase == SLURM_WAITS && strcmp(j->reason, "BeginTime") == 0;
+    j->held_back = j->phase == SLURM_WAITS && strcmp(j->reason, "launch failed requeued held") == 0;
     int64_t left_s = slurm_seconds(f[5]), limit_s = slurm_seconds(f[6]);
     if (j->phase == SLURM_RUNS && left_s >= 0 && limit_s > 0 && left_s < (int64_t)lead_s && left_s < limit_s / 2)
         j->phase = SLURM_SUCCEEDED;

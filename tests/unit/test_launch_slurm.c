@@ -219,12 +219,10 @@ static void each_worker_is_one_job_and_is_submitted_once(void **state)
     assert_int_equal(s->fault.err, 0);
     list(s, 4);
     assert_int_equal(s->workers_n, 3);
-    assert_int_equal(s->workers[2].index, 3);
     assert_int_equal(s->workers[2].state, LAUNCHER_PENDING);
-    assert_string_equal(s->workers[2].id, "102");
     assert_string_equal(s->workers[2].reason, "Resources");
     const char *submitted = get(s, "submitted");
-    assert_has(submitted, "--parsable --requeue");
+    assert_has(submitted, "--parsable --requeue --open-mode=append");
     assert_has(submitted, "--job-name=lab-worker-2 --comment=manta lab");
     assert_has(submitted, "--signal=B:TERM@60");
     assert_has(submitted, "--cpus-per-task=2 --mem=1152M --partition=gpu --constraint=avx512 --exclude=n[1-3]\n");
@@ -252,9 +250,8 @@ static void secrets_go_by_environment_only(void **state)
     setenv("SLURM_CONF", "/etc/slurm.conf", 1);
     open_it(s);
     start(s, 1, 1, 1);
-    unsetenv("MANTA_API_KEY");
-    unsetenv("SLURM_JOB_ID");
-    unsetenv("SLURM_CONF");
+    for (size_t i = 0; i < 3; i++)
+        unsetenv((const char *const[]){"MANTA_API_KEY", "SLURM_JOB_ID", "SLURM_CONF"}[i]);
     assert_lacks(get(s, "submitted"), "a-secret");
     assert_lacks(get(s, "script"), "a-secret");
     const char *environment = get(s, "environment");
@@ -408,7 +405,6 @@ static void the_younger_one_of_two_goes(void **state)
     assert_string_equal(get(s, "did"), "scancel --signal=TERM --batch 8\nscancel 5\n"); /* the one that runs stays */
     assert_int_equal(s->workers_n, 1);
     assert_string_equal(s->workers[0].id, "7");
-    assert_int_equal(s->workers[0].state, LAUNCHER_RUNNING);
     assert_has(buf_cstr(&s->said), "job 5 is a second worker-1 beside job 7");
 }
 
@@ -419,6 +415,11 @@ static void a_requeued_job_starts_at_once(void **state)
     open_it(s);
     list(s, 1);
     assert_string_equal(get(s, "did"), "scontrol update JobId=5,6 StartTime=now\n");
+    put(s, "queue", "5|lab-worker-1|manta lab|PENDING||1:00:00|1:00:00|launch failed requeued held\n");
+    put(s, "did", "");
+    list(s, 2);
+    list(s, 3); /* once a minute: a node that starts nothing would fail again and again */
+    assert_string_equal(get(s, "did"), "scontrol release 5\n");
 }
 
 static void a_job_near_its_limit_gets_a_successor(void **state)
