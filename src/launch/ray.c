@@ -228,11 +228,24 @@ static void on_uploaded(const struct web_answer *answer, void *user_data)
 
 static void on_begin(struct net_timer *t, void *user_data);
 
+static bool has_key(const struct launcher_config *cfg)
+{
+    for (size_t i = 0; cfg->head_env != NULL && cfg->head_env[i] != NULL; i++)
+        if (strncmp(cfg->head_env[i], "MANTA_API_KEY=", 14) == 0)
+            return cfg->head_env[i][14] != '\0';
+    return false;
+}
+
 /* Ray forgets a package that nobody uses for ten minutes, so it is sent each time. */
 static void begin_job(struct ray *a)
 {
     struct fault f = {0};
     char path[96];
+    if (!a->takes_down && !has_key(&a->base.cfg)) {
+        fail(a, ERR_USAGE, "--on ray needs an API key, since the head in the Ray cluster is reached over the network: "
+                           "MANTA_API_KEY, --api-key-file or --api-key");
+        return;
+    }
     if (ray_job_pack(&a->zip, &a->base, a->package, &f) != 0) {
         finish(a, &f);
         return;
@@ -326,15 +339,6 @@ static struct web_config web_settings(const struct ray *a, char *path, size_t ca
     return cfg;
 }
 
-/* Of who starts a head; who takes it down needs none. */
-static bool has_key(const struct launcher_config *cfg)
-{
-    for (size_t i = 0; cfg->head_env != NULL && cfg->head_env[i] != NULL; i++)
-        if (strncmp(cfg->head_env[i], "MANTA_API_KEY=", 14) == 0)
-            return cfg->head_env[i][14] != '\0';
-    return cfg->head_args == NULL || cfg->head_args[0] == NULL;
-}
-
 static struct launcher *open_ray(struct net_loop *l, const struct launcher_config *cfg, const struct launcher_events *events, void *user_data,
                                  struct fault *f)
 {
@@ -342,12 +346,6 @@ static struct launcher *open_ray(struct net_loop *l, const struct launcher_confi
     struct ray *a = xalloc(sizeof *a);
     a->zip = zip_begin();
     if (launcher_init(&a->base, &launch_ray, l, cfg, events, user_data, f) != 0) {
-        free(a);
-        return NULL;
-    }
-    if (!has_key(cfg)) {
-        fault_set(f, ERR_USAGE, "--on ray needs an API key, since the head in the Ray cluster is reached over the network: "
-                                "MANTA_API_KEY, --api-key-file or --api-key");
         free(a);
         return NULL;
     }

@@ -22,7 +22,7 @@ LOOK_EVERY_S = 2.0
 PATIENT_S = 15.0
 
 
-def new_spec(cluster="manta", workers=3, models=(), engine="llama", cpus=1, memory="2g", gpus=0, labels=(), port=8470, head="", head_args=(), worker_args=(), env=None):
+def new_spec(cluster="manta", workers=3, models=(), engine="llama", cpus=1, memory="2g", gpus=0, labels=(), port=8470, head="", head_args=(), worker_args=(), env=None, ahead=False):
     """What a cluster is made of; plain data, since it is the argument of actors."""
     return {
         "cluster": cluster,
@@ -38,6 +38,7 @@ def new_spec(cluster="manta", workers=3, models=(), engine="llama", cpus=1, memo
         "head_args": list(head_args),
         "worker_args": list(worker_args),
         "env": dict(env or {}),
+        "ahead": ahead,
     }
 
 
@@ -111,7 +112,7 @@ def up(workers=3, cluster="manta", wait_s=120.0, ahead=False, api_key="", join_t
     """
     if not 0 <= workers <= WORKERS_MAX:
         raise MantaError(f"{workers} workers: 0 to {WORKERS_MAX} can be")
-    spec = new_spec(cluster=cluster, workers=workers, **what)
+    spec = new_spec(cluster=cluster, workers=workers, ahead=ahead, **what)
     if spec["head"] and not join_token:
         raise MantaError("an existing head (--head) lets nobody join without its join token: MANTA_JOIN_TOKEN, and MANTA_API_KEY for the coordinator")
     keys = {"api_key": api_key or secrets.token_hex(24), "join_token": join_token or secrets.token_hex(24)}
@@ -217,7 +218,12 @@ def scale(workers, cluster="manta", wait_s=120.0, say=lambda text: None):
         ray.get(coordinator.scale.remote(workers), timeout=CALL_S)
     else:
         set_workers(workers, cluster)
-    return _wait_up(head, coordinator, workers, cluster, wait_s, say)
+    until = time.monotonic() + wait_s
+    status = _wait_up(head, coordinator, workers, cluster, wait_s, say)
+    while status["workers"] > workers and time.monotonic() < until:  # those that are too many end what they have first
+        time.sleep(LOOK_S / 4)
+        status = ray.get(coordinator.status.remote(), timeout=CALL_S)
+    return status
 
 
 def set_workers(workers, cluster):
@@ -237,8 +243,10 @@ def down(cluster="manta", took=lambda name: None):
     """Takes away what `up` made, and nothing else; `took` is told each. Returns how many actors that were."""
     head, coordinator = find(HEAD, cluster), find(COORDINATOR, cluster)
     indices = workers_of(cluster)
+    asked_ahead = False
     if head is not None:
         try:  # its launcher ends with it, so that it does not bring back what goes now
+            asked_ahead = ray.get(head.get_spec.remote(), timeout=CALL_S).get("ahead", False)
             ray.get(head.stop.remote(), timeout=CALL_S)
         except ray.exceptions.RayError:
             pass
@@ -247,7 +255,8 @@ def down(cluster="manta", took=lambda name: None):
     if coordinator is not None:
         ray.kill(coordinator, no_restart=True)
     _wait_gone([HEAD, COORDINATOR], cluster)
-    take_back_room()
+    if asked_ahead:
+        take_back_room()  # `up` does so itself, unless it was killed
     gone = [worker_name(i) for i in indices] + [COORDINATOR] * (coordinator is not None) + [HEAD] * (head is not None)
     for name in gone:
         took(name)

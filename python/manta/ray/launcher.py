@@ -19,7 +19,6 @@ import tempfile
 import threading
 
 WATCH_S = 2.0
-LINE_BYTES_MAX = 1 << 20
 
 
 class Plug:
