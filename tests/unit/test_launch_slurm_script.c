@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "launch/slurm.h"
 
-enum { TEXT_BYTES = 64 << 10, PATIENCE_MS = 20000 };
+enum { TEXT_BYTES = 64 << 10, PATIENCE_MS = 120000 };
 
 struct story {
     char dir[64];
