@@ -19,8 +19,8 @@
 enum {
     QUERY_MS = 30000,            /* squeue needs 18 s to say that slurmctld is not there */
     CHANGE_MS = 20000,           /* sbatch, scancel, scontrol */
-    SUBMIT_MS = 60000,           /* after so long the rest of a start is left to the next one */
-    DOWN_MS = 90000,             /* for the jobs to be gone: Slurm's KillWait is 30 s by default */
+    SUBMIT_MS = 60000,           /* after so long the rest is left to the next operation: each ends within LAUNCHER_PATIENCE_MS */
+    DOWN_MS = 70000,             /* for the jobs to be gone: Slurm's KillWait is 30 s by default */
     DOWN_POLL_MS = 1000,
     RELEASE_MS = 60000,          /* a node that cannot start jobs fails at once, for ever */
     OVERDUE_MS = 20000,          /* over the grace of a worker that was told to go */
@@ -164,7 +164,7 @@ static void run_chores(struct slurm *s)
         cancel(s, s->ids[SLURM_CHORE_TERM], s->ids_n[SLURM_CHORE_TERM], true);
     else if (s->ids_n[SLURM_CHORE_CANCEL] > 0)
         cancel(s, s->ids[SLURM_CHORE_CANCEL], s->ids_n[SLURM_CHORE_CANCEL], false);
-    else if (s->op == SLURM_OP_LIST && next_to_succeed(s) != 0 && s->jobs_n < SLURM_JOBS_MAX)
+    else if (s->op == SLURM_OP_LIST && next_to_succeed(s) != 0 && s->jobs_n < SLURM_JOBS_MAX && now_us(s) < s->until_us)
         submit(s, next_to_succeed(s));
     else if (s->op == SLURM_OP_LIST)
         finish_list(s);

@@ -87,7 +87,7 @@ struct slurm {
     struct launcher_range range;
     bool drain;
     uint32_t next;                 /* START: the worker to look at */
-    uint64_t until_us;             /* START, DOWN: not longer */
+    uint64_t until_us;             /* nothing more is begun after */
     struct exec *exec;             /* that runs for it */
     struct net_timer *timer;       /* owned; DOWN: the next look; OPEN: none */
     struct net_timer *watch;       /* owned */
