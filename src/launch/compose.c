@@ -18,7 +18,12 @@
 #include "launch/engines.h"
 #include "launch/exec.h"
 
-enum { ARGS_MAX = 24, OVERRIDE_BYTES_MAX = 1024, QUICK_MS = 15000, LONG_MS = LAUNCHER_PATIENCE_MS - 10000 };
+enum {
+    ARGS_MAX = 24,
+    OVERRIDE_BYTES_MAX = 1024,
+    QUICK_MS = 45000, /* docker-compose is Python: seconds, and many on a machine with much to do */
+    LONG_MS = LAUNCHER_PATIENCE_MS - 10000,
+};
 
 enum what { IDLE, OPEN, RAISE, START, STOP, LIST, DOWN };
 
@@ -400,6 +405,10 @@ static void on_old_compose(const struct exec_result *r, void *user_data)
     struct compose *c = user_data;
     struct fault f = {0};
     c->exec = NULL;
+    if (r->fault.err != 0 && r->fault.err != ERR_NOT_FOUND) {
+        fail(c, r, "use docker-compose");
+        return;
+    }
     if (r->fault.err != 0)
         fault_set(&f, ERR_NOT_FOUND, "neither `docker compose` nor `docker-compose` is here: install Docker's Compose plugin, or docker-compose");
     c->command[0] = "docker-compose";
