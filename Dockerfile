@@ -1,4 +1,5 @@
 # The images of the laptop cluster (docker-compose.laptop.yml): head (no libllama), worker, and setup, which fills the volumes.
+# That of the cluster on Ray (deploy/ray/docker-compose.laptop.yml): ray, which has the worker's programs in it.
 #
 # The order of the layers is the order of change: tools, third-party sources, llama.cpp (some minutes, once), our program.
 # Built by BuildKit or by the classic builder. The base images can be replaced, for mirrors and for machines without a hub.
@@ -27,7 +28,10 @@ RUN cmake --preset release -DMANTA_LLAMA_ONLY=ON -DMANTA_LLAMA_SYSTEM=OFF -DMANT
     && ninja -C build/release -j "$(nproc)" llama llama-common
 
 FROM llama AS build
-COPY . .
+COPY bench bench
+COPY docker docker
+COPY src src
+COPY tests tests
 RUN cmake --preset release -DMANTA_LLAMA_ONLY=OFF >/dev/null \
     && ninja -C build/release -j "$(nproc)" manta manta_engine_llama \
     && docker/collect build/release /out
@@ -60,3 +64,24 @@ FROM ${MANTA_RUN_IMAGE} AS setup
 COPY --from=model /models /seed
 COPY docker/fill /usr/bin/fill
 ENTRYPOINT ["/usr/bin/fill"]
+
+# ---- manta on Ray: Ray's Python first, since it changes least and is 500 MB ----
+FROM ${MANTA_RUN_IMAGE} AS ray
+COPY deploy/ray/requirements.txt /out/requirements.txt
+RUN apt-get -q update \
+    && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends ca-certificates python3 python3-venv \
+    && python3 -m venv /opt/ray \
+    && /opt/ray/bin/pip --disable-pip-version-check install --quiet --no-cache-dir --no-deps --only-binary :all: \
+        --require-hashes -r /out/requirements.txt \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
+COPY --from=build /out/packages.worker /out/packages.worker
+COPY docker/install /out/install
+RUN /out/install worker
+COPY --from=build /out/manta /out/manta-engine-llama.so /usr/lib/manta/
+COPY python/manta /opt/ray/lib/python3.11/site-packages/manta
+COPY deploy/ray /cluster
+RUN /opt/ray/bin/python -m compileall -q /opt/ray/lib/python3.11/site-packages/manta
+ENV PATH=/opt/ray/bin:/usr/local/bin:/usr/bin:/bin HOME=/var/lib/manta MANTA_MODELS_DIR=/models
+USER manta
+WORKDIR /cluster
+ENTRYPOINT ["python", "-u", "node.py"]

@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
 # Adds workers to the running Compose cluster; the head is not restarted. Usage: ./add_workers.sh [N]     (N: 1 if left out)
+#
+# deploy/ray/add_workers.sh is this for the cluster on Ray: it names the folder and the services (CLUSTER_...).
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "${CLUSTER_FOLDER:-$(dirname "${BASH_SOURCE[0]}")}"
+head=${CLUSTER_HEAD:-head}
+worker=${CLUSTER_WORKER:-worker}       # the service that is scaled
+first_worker=${CLUSTER_FIRST_WORKER:-} # a service of one worker beside it
 
 n=${1:-1}
 if [[ $# -gt 1 || ! $n =~ ^[1-9][0-9]?$ ]]; then
@@ -21,11 +26,13 @@ else
     exit 1
 fi
 
-if [[ -z $("${compose[@]}" ps -q head) ]]; then
+count() { "${compose[@]}" ps -q "$1" | wc -l; }
+if [[ $(count "$head") == 0 ]]; then
     echo "add_workers.sh: no cluster runs here; start it with: ${compose[*]} up -d" >&2
     exit 1
 fi
-have=$("${compose[@]}" ps -q worker | wc -l)
+scaled=$(count "$worker")
+have=$((scaled + $([[ -z $first_worker ]] && echo 0 || count "$first_worker")))
 echo "[SCALING] $have workers, adding $n"
-"${compose[@]}" up -d --no-recreate --no-build --scale worker=$((have + n)) worker
-echo "[SCALING] $((have + n)) workers; the head's log shows them as they join: ${compose[*]} logs head"
+"${compose[@]}" up -d --no-recreate --no-build --scale "$worker=$((scaled + n))" "$worker"
+echo "[SCALING] $((have + n)) workers; the head's log shows them as they join: ${compose[*]} logs $head"

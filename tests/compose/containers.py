@@ -30,8 +30,8 @@ def free_port():
 class Compose:
     """A project of its own, so that a cluster that a person runs is left alone."""
 
-    def __init__(self, project, **env):
-        self.project = project
+    def __init__(self, project, folder=ROOT, **env):
+        self.project, self.folder = project, folder
         self.command = shlex.split(os.environ.get("COMPOSE", "docker-compose"))
         self.port = free_port()
         self.env = {**os.environ, "COMPOSE_PROJECT_NAME": project, "MANTA_PUBLISH": str(self.port), **env}
@@ -39,7 +39,7 @@ class Compose:
     def run(self, *args, check=True, stdin="", timeout_s=240):
         """A command, its output and errors together."""
         end = subprocess.run([str(a) for a in args], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             cwd=ROOT, env=self.env, timeout=timeout_s, check=False)
+                             cwd=self.folder, env=self.env, timeout=timeout_s, check=False)
         assert not check or end.returncode == 0, f"{shlex.join(map(str, args))}: status {end.returncode}\n{end.stdout}"
         return end
 
