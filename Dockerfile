@@ -29,7 +29,9 @@ RUN cmake --preset release -DMANTA_LLAMA_ONLY=ON -DMANTA_LLAMA_SYSTEM=OFF -DMANT
 
 FROM llama AS build
 COPY bench bench
+COPY cmake cmake
 COPY docker docker
+COPY scripts scripts
 COPY src src
 COPY tests tests
 RUN cmake --preset release -DMANTA_LLAMA_ONLY=OFF >/dev/null \
