@@ -30,6 +30,13 @@ target_link_libraries(manta-balance PRIVATE manta_flags manta_cluster manta_engi
 add_test(NAME sim.balance COMMAND manta-balance)
 set_tests_properties(sim.balance PROPERTIES TIMEOUT 300 LABELS sim)
 
+# tests/autoscale: the autoscaler beside other rules over many loads in told time; the real head.
+file(GLOB autoscale_sources CONFIGURE_DEPENDS tests/autoscale/*.c)
+add_executable(manta-autoscale ${autoscale_sources})
+target_link_libraries(manta-autoscale PRIVATE manta_flags manta_cluster)
+add_test(NAME sim.autoscale COMMAND manta-autoscale)
+set_tests_properties(sim.autoscale PROPERTIES TIMEOUT 300 LABELS sim)
+
 # tests/fuzz/fuzz_<room>_<what>.c: here each meets its corpus again, tests/fuzz/corpus/<its name>/, without clang.
 # cmake/fuzz.cmake builds the same files for libFuzzer.
 file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)

@@ -165,7 +165,7 @@ static void say_why(const struct head *h, enum scale_reason reason, const struct
                  in->workers);
         break;
     case SCALE_IDLE:
-        snprintf(out, cap, "%.1f workers were enough for %.0f s", fmax(in->workers, in->floor), scale_hold_s(&s->limits, in->start_s));
+        snprintf(out, cap, "%.1f workers were enough for %.0f s", fmax(in->workers, in->floor), s->hold_s);
         break;
     default: snprintf(out, cap, "%.2f requests/s of %.1f s each, in %.0f s: %.1f workers needed", n->rate, service_s, in->start_s, in->workers);
     }
@@ -180,6 +180,7 @@ static void decide(struct head *h)
     struct scale_input in = head_scale_measure(h, passed_s);
     if (!s->known || head_launcher(h) == NULL)
         return; /* nobody to ask */
+    s->hold_s = scale_hold_s(&s->limits, in.start_s, in.service_s);
     enum scale_reason reason = SCALE_NONE;
     uint32_t to = scale_next(&s->policy, &s->limits, &in, &reason);
     if (to == s->desired)
@@ -366,7 +367,7 @@ void head_scale_view(const struct head *h, struct head_scale_view *out)
         .why = str_of(s->why),
         .note = str_of(s->note),
         .changed_us = s->changed_us,
-        .hold_s = scale_hold_s(&s->limits, head_scale_start_s(h)),
+        .hold_s = s->hold_s,
         .start_s = s->start_s,
         .wait_s = isfinite(s->wait_s) ? s->wait_s : head_scale_start_s(h),
         .sleeps = head_scale_sleeps(h),

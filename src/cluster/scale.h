@@ -53,7 +53,7 @@ struct scale {
     uint64_t foreign_since_us; /* … since then */
     struct pool *busiest;    /* at the last look: whose need is the most; borrowed within it; NULL: none */
     bool brought_any;        /* a worker that was asked for became ready */
-    double wait_s;           /* predicted at the last look */
+    double wait_s, hold_s;   /* at the last look: predicted wait; so long fewer must have been enough */
     enum scale_reason reason;
     char why[160];           /* of the last change, in words */
     char note[HEAD_LINE_BYTES_MAX]; /* the launcher's last problem */

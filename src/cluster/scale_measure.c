@@ -103,6 +103,7 @@ static void count_in(struct head *h, struct pool *p, double s, struct scale_inpu
     if (l->need.workers > in->workers) {
         in->workers = l->need.workers;
         in->reason = l->need.reason;
+        in->service_s = demand_service_s(&l->demand);
         h->scale.busiest = p;
     }
     in->floor = fmax(in->floor, l->need.floor);

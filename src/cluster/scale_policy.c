@@ -4,16 +4,17 @@
 #include <math.h>
 
 static const double FAST_S = 8, SLOW_S = 60;       /* time constants of the two rates */
-static const double CHANGED_SIGMAS = 2;            /* the rates differ by more than chance: believe the fast one */
+static const double CHANGED_SIGMAS = 3;            /* the rates differ by more than chance: believe the fast one */
 static const double AHEAD_MOST = 0.5;              /* a trend is followed to so much more than the present rate */
 static const double SERVED_KEEPS = 63.0 / 64;      /* about the last 64 jobs count */
-static const double SERVICE_GUESS_S = 2;
+static const double SERVICE_GUESS_S = 2, SERVED_ENOUGH = 8;
 static const double SLOTS_GUESS = 4;               /* of a worker, before one was seen: --slots */
 static const double WAIT_OK_S = 1;                 /* a predicted wait that nobody starts a worker for */
 static const double CLEAR_S = 15;                  /* a queue is to be gone so long after more workers are ready */
 static const double SLACK = 0.1;                   /* of a worker: so little more is no reason for one */
-static const double HOLD_STARTS = 3, HOLD_LEAST_S = 30, HOLD_MOST_S = 300; /* keep a worker for the cost of a few starts */
-static const double COOL_LEAST_S = 15;
+static const double HOLD_STARTS = 3, HOLD_SERVICES = 3, HOLD_LEAST_S = 60, HOLD_MOST_S = 300; /* keep a worker for the cost of a few starts */
+static const double COOL_LEAST_S = 15, COOL_MOST_S = 30;
+static const double UP_EVERY_S = 5;                /* increases that follow each other: fewer, larger ones */
 
 const char *scale_mode_name(enum scale_mode mode)
 {
@@ -64,18 +65,21 @@ static double rate_in(const struct demand *d, double start_s)
 
 /* ---- what it needs ---- */
 
-/* Slots for a load of so many busy ones: by the rule of the square root, hardly anybody waits. */
-static double slots_for(double load)
+/* Slots that will be taken in `s` seconds if nobody has to wait, with room for chance: one standard deviation, so that hardly anybody
+ * does. Of those there now each is still there by the chance of its length, and those that come by then are a Poisson number. Long
+ * answers change slowly, whatever comes. Before some have ended, their length is not known: those there now stay. */
+static double slots_in(const struct demand *d, double there, double rate, double s)
 {
-    return load + sqrt(load);
+    double service_s = demand_service_s(d), known = fmin(d->served / SERVED_ENOUGH, 1);
+    double stays = 1 - known * (1 - exp(-s / service_s)), comes = rate * service_s * (1 - stays);
+    return there * stays + comes + sqrt(there * stays * (1 - stays) + comes);
 }
 
 struct scale_need scale_need(const struct demand *d, const struct scale_seen *seen, double start_s)
 {
     double each = d->slots_each > 0 ? d->slots_each : SLOTS_GUESS, service_s = demand_service_s(d);
     struct scale_need n = {.rate = rate_in(d, start_s), .reason = SCALE_RATE};
-    double load = n.rate * service_s;
-    double slots = slots_for(load);
+    double load = n.rate * service_s, slots = slots_in(d, seen->busy + seen->waiting, n.rate, start_s + UP_EVERY_S);
     /* What will wait when a worker asked for now is ready, with those that are ready already. */
     double left = seen->waiting + (n.rate - seen->slots / service_s) * start_s;
     left = left > seen->waiting && seen->waiting <= 0 ? 0 : left; /* a rate that is not there yet: the rule above is for that */
@@ -83,11 +87,8 @@ struct scale_need scale_need(const struct demand *d, const struct scale_seen *se
     if (left > 0)
         n.wait_s = then > 0 ? left * service_s / then : INFINITY;
     if (left > 0 && n.wait_s > WAIT_OK_S) {
-        double clears = load + left * service_s / fmax(CLEAR_S, service_s);
-        if (clears > slots) {
-            slots = clears;
-            n.reason = SCALE_QUEUE;
-        }
+        slots = fmax(slots, load + left * service_s / fmax(CLEAR_S, service_s));
+        n.reason = SCALE_QUEUE;
     }
     n.workers = slots / each;
     n.floor = seen->busy / each;
@@ -96,14 +97,15 @@ struct scale_need scale_need(const struct demand *d, const struct scale_seen *se
 
 /* ---- the number to ask for ---- */
 
-double scale_hold_s(const struct scale_limits *l, double start_s)
+double scale_hold_s(const struct scale_limits *l, double start_s, double service_s)
 {
-    return l->idle_s > 0 ? l->idle_s : fmin(fmax(HOLD_STARTS * start_s, HOLD_LEAST_S), HOLD_MOST_S);
+    double least_s = fmax(HOLD_STARTS * start_s, HOLD_SERVICES * service_s);
+    return l->idle_s > 0 ? l->idle_s : fmin(fmax(least_s, HOLD_LEAST_S), HOLD_MOST_S);
 }
 
 double scale_cool_s(double start_s)
 {
-    return fmax(COOL_LEAST_S, fmin(start_s, HOLD_LEAST_S));
+    return fmax(COOL_LEAST_S, fmin(start_s, COOL_MOST_S));
 }
 
 void scale_policy_changed(struct scale_policy *p, double now_s)
@@ -113,7 +115,7 @@ void scale_policy_changed(struct scale_policy *p, double now_s)
 
 void scale_policy_init(struct scale_policy *p, double now_s)
 {
-    *p = (struct scale_policy){0};
+    *p = (struct scale_policy){.more_s = -INFINITY};
     for (uint32_t i = 0; i < SCALE_PEAKS; i++)
         p->peaks[i].at_s = -INFINITY;
     scale_policy_changed(p, now_s);
@@ -153,7 +155,7 @@ static uint32_t step_down(uint32_t from, uint32_t to)
 
 uint32_t scale_next(struct scale_policy *p, const struct scale_limits *l, const struct scale_input *in, enum scale_reason *out_reason)
 {
-    double hold_s = scale_hold_s(l, in->start_s), need = fmax(ceil(in->workers - SLACK), 0);
+    double hold_s = scale_hold_s(l, in->start_s, in->service_s), need = fmax(ceil(in->workers - SLACK), 0);
     need = in->demand ? fmax(need, 1) : need;
     peaks_add(p, in->now_s, fmax(need, ceil(in->floor - SLACK)), hold_s);
     uint32_t wanted = within(l, need);
@@ -162,9 +164,11 @@ uint32_t scale_next(struct scale_policy *p, const struct scale_limits *l, const 
         scale_policy_changed(p, in->now_s);
         return in->desired < l->min ? l->min : l->max;
     }
+    if (wanted > in->desired && in->desired > 0 && in->now_s - p->more_s < UP_EVERY_S)
+        return in->desired;
     if (wanted > in->desired) {
         *out_reason = in->desired == 0 ? SCALE_WAKE : in->reason;
-        p->up_s = in->now_s;
+        p->up_s = p->more_s = in->now_s;
         return wanted;
     }
     uint32_t enough = within(l, peaks_most(p, in->now_s - hold_s));

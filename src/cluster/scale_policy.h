@@ -85,15 +85,17 @@ struct scale_policy {
         double at_s, workers;
     } peaks[SCALE_PEAKS];   /* ring of spans: when it began, the highest need in it */
     uint32_t last;          /* the present span */
-    double up_s, down_s;    /* when there was an increase, a decrease */
+    double up_s, down_s;    /* when there was an increase, a decrease; or somebody else changed it */
+    double more_s;          /* when there was an increase by the load */
 };
 void scale_policy_init(struct scale_policy *p, double now_s);
 /* How long fewer must have been enough, and the time between decreases. */
-double scale_hold_s(const struct scale_limits *l, double start_s);
+double scale_hold_s(const struct scale_limits *l, double start_s, double service_s);
 double scale_cool_s(double start_s);
 
 struct scale_input {
     double now_s, start_s;
+    double service_s;       /* of the model that needs the most */
     double workers, floor;  /* of all models: needed; needed for what is in slots now */
     bool demand;            /* a job is there, running or waiting */
     enum scale_reason reason;

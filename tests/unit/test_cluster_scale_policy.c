@@ -62,7 +62,7 @@ static void a_queue_that_ends_by_itself_starts_nobody(void **state)
     assert_true(scale_need(&d, &more, 20).reason == SCALE_QUEUE && scale_need(&d, &more, 1).workers > 3);
 }
 
-/* Given needs by chance for ten hours; then the number stays within its limits, is never below what is needed, decreases come no closer
+/* Given needs by chance for ten hours; then the number stays within its limits, is not for long below what is needed, decreases come no closer
  * together than they may, and none follows an increase before its time. */
 static void it_never_flaps(void **state)
 {
@@ -79,10 +79,10 @@ static void it_never_flaps(void **state)
             struct scale_input in = {.now_s = now, .start_s = start_s, .workers = level, .demand = level > 0, .desired = desired, .reason = SCALE_RATE};
             enum scale_reason reason = SCALE_NONE;
             uint32_t to = scale_next(&p, &limits, &in, &reason);
-            assert_true(to <= 40 && to >= fmin(level, 40) - 0.2);
+            assert_true(to <= 40 && (to >= fmin(level, 40) - 0.2 || now - up_s <= 5)); /* increases come together */
             assert_int_equal(reason != SCALE_NONE, to != desired);
             if (to < desired) {
-                assert_true(now - down_s >= scale_cool_s(start_s) && now - up_s >= scale_hold_s(&limits, start_s));
+                assert_true(now - down_s >= scale_cool_s(start_s) && now - up_s >= scale_hold_s(&limits, start_s, 0));
                 down_s = now;
                 downs++;
             }
