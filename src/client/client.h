@@ -37,6 +37,8 @@ int client_drain(const struct client_options *o, const char *node, uint32_t grac
 int client_cordon(const struct client_options *o, const char *node, bool on);
 /* For health checks: 0 when the head answers, and with `worker`, when o->node has joined it and is ready; else 1. */
 int client_health(const struct client_options *o, bool worker);
+/* Shows what the worker's own record told of it instead: no head is asked, and no key is needed. */
+int client_health_told(const struct client_options *o, const char *node, const struct fault *f);
 int client_models(const struct client_options *o);
 int client_catalogue(const struct client_options *o);
 /* Brings n models to this machine. */

@@ -83,3 +83,9 @@ int client_health(const struct client_options *o, bool worker)
     json_decref(status);
     return err == 0 ? 0 : 1;
 }
+
+int client_health_told(const struct client_options *o, const char *node, const struct fault *f)
+{
+    show_health(o, NULL, node, f);
+    return f->err == 0 ? 0 : 1;
+}

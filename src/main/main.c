@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/name.h"
 #include "base/nearest.h"
 #include "base/plain.h"
 #include "base/utf8.h"
@@ -24,6 +25,7 @@
 #include "main/options.h"
 #include "main/settings.h"
 #include "main/up.h"
+#include "worker/last_run.h"
 #include "worker/tryout.h"
 #include "worker/worker.h"
 
@@ -190,6 +192,12 @@ static int run_health(const struct settings *s)
         plain_print(stderr, "error: health: '%.*s' is not 'worker': without a word it asks for the head's health", UTF8_HEAD(s->args[0], 60));
         return 2;
     }
+    struct fault f = {0};
+    char node[NAME_CAP];
+    name_of_node(o.node, node);
+    /* A worker's container has no key of clients, so the worker's record is asked first; the head where there is none. */
+    if (s->args_n > 0 && last_run_health(node, &f) != ERR_NOT_FOUND)
+        return client_health_told(&o, node, &f);
     return client_health(&o, s->args_n > 0);
 }
 

@@ -93,11 +93,11 @@ static void feed_beat(struct worker_program *p, uint32_t head, uint32_t *out_bea
     struct wire_load loads[AGENT_ACTORS_MAX];
     struct wire_beat beat = {.rss_bytes = memory_resident_bytes(), .cpu_load = cpu_load_since_last_beat(p),
                              .temperature_c = measure_temperature_c("/sys"), .loads = loads};
-    last_run_note(p->last_run, p->group_limited ? cgroup_memory_used() : beat.rss_bytes);
     for (uint32_t key = 0; key < p->roles_n; key++) {
         if (p->roles[key].is.state == WIRE_ACTOR_READY)
             loads[beat.loads_n++] = load_of(&p->roles[key], key);
     }
+    last_run_note(p->last_run, p->group_limited ? cgroup_memory_used() : beat.rss_bytes, (uint32_t)beat.loads_n);
     step(p, (struct agent_event){.kind = AGENT_BEAT, .head = head, .beat = &beat}, out_beats);
 }
 

@@ -1,6 +1,8 @@
 #include "worker/last_run.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +12,11 @@
 
 #include "base/alloc.h"
 #include "base/cgroup.h"
+#include "base/clock.h"
 #include "base/dirs.h"
 #include "base/sum.h"
 
-enum { MAGIC = 0x6d6e7473, LOADS_MAX = 16, NEAR_THE_LIMIT_PERCENT = 80 };
+enum { MAGIC = 0x6d6e7473, LOADS_MAX = 16, NEAR_THE_LIMIT_PERCENT = 80, BEAT_S_MAX = 10 };
 
 struct record {
     uint32_t magic;
@@ -27,6 +30,8 @@ struct record {
         char digest[72]; /* "": none */
         uint32_t loading, deaths;
     } loads[LOADS_MAX];
+    uint64_t beat_ms;    /* since the machine started: the last heartbeat; 0: none yet */
+    uint32_t ready;      /* actors, at that time */
 };
 
 struct last_run {
@@ -170,13 +175,35 @@ struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *ou
     return NULL;
 }
 
-void last_run_note(struct last_run *r, uint64_t used_bytes)
+void last_run_note(struct last_run *r, uint64_t used_bytes, uint32_t ready)
 {
     if (r == NULL)
         return;
     r->record.used_bytes = used_bytes;
+    r->record.beat_ms = clock_us() / 1000 + 1;
+    r->record.ready = ready;
     r->record.oom_kills = cgroup_oom_kills();
     (void)keep(r);
+}
+
+int last_run_health(const char *node, struct fault *f)
+{
+    char path[1200];
+    struct record now;
+    int fd = path_of(node, path, sizeof path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool known = fd >= 0 && pread(fd, &now, sizeof now, 0) == (ssize_t)sizeof now && now.magic == MAGIC;
+    if (fd >= 0)
+        close(fd);
+    if (!known || now.pid == 0 || (kill((pid_t)now.pid, 0) != 0 && errno == ESRCH))
+        return fault_set(f, ERR_NOT_FOUND, "no worker '%.60s' runs on this host", node);
+    if (now.beat_ms == 0)
+        return fault_set(f, ERR_UNAVAILABLE, "%.60s has not joined a head", node);
+    uint64_t age_s = (clock_us() / 1000 + 1 - now.beat_ms) / 1000;
+    if (age_s > BEAT_S_MAX)
+        return fault_set(f, ERR_UNAVAILABLE, "%.60s has sent no heartbeat for %llu s: it has lost its head, or hangs", node, (unsigned long long)age_s);
+    if (now.ready == 0)
+        return fault_set(f, ERR_UNAVAILABLE, "%.60s has no actor that is ready: is its model still loading?", node);
+    return 0;
 }
 
 void last_run_end(struct last_run *r)

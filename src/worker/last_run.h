@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct last_run;
 
 /* Begins the record of this run. out[0] is '\0', or out is a sentence on the last one, when it did not end by itself. NULL
@@ -24,8 +26,11 @@ void last_run_loaded(struct last_run *r, const char *digest, bool well);
 void last_run_engine(struct last_run *r, const char *engine);
 /* In the handler of a signal: this run dies of its own fault. */
 void last_run_crashes(void);
-/* Memory in use now: of the process, or of its control group where that has the limit. With each heartbeat. NULL is fine. */
-void last_run_note(struct last_run *r, uint64_t used_bytes);
+/* Memory in use now: of the process, or of its control group where that has the limit; actors that are ready. With each heartbeat. NULL is fine. */
+void last_run_note(struct last_run *r, uint64_t used_bytes, uint32_t ready);
+/* How the worker of that name on this host is, by its record; in any process. 0: it beats to a head and has an actor that is ready.
+ * ERR_NOT_FOUND: no such worker runs here; ERR_UNAVAILABLE with f: it runs, and what it lacks. */
+int last_run_health(const char *node, struct fault *f);
 /* This run ends by itself. NULL is fine. */
 void last_run_end(struct last_run *r);
 

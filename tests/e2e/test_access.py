@@ -20,6 +20,21 @@ def head(cluster):
     return cluster.head(env={"MANTA_API_KEY": "open sesame", "MANTA_JOIN_TOKEN": "one of us"})
 
 
+def test_a_worker_is_healthy_without_a_clients_key(head, cluster, run):
+    """Given a head with keys, and a worker, whose container has none of clients; when its health is asked for where it runs; then it is told
+    without the head: not there, ready, and after a kill not there. A name that is none of this host's is asked of the head, as before."""
+    def health(node):
+        end = run("health", "worker", "--node", node, "--head", head.address)
+        return end.returncode, end.stdout + end.stderr
+    code, words = health("oak")
+    assert code == 1 and "missing or wrong API key" in words
+    worker = cluster.echo_worker(head, "echo:tokens=20", "--node", "oak", env={"MANTA_JOIN_TOKEN": "one of us"})
+    wait_for("a healthy worker", lambda: health("oak")[0] == 0)
+    assert health("oak")[1] == "ok: oak has joined and is ready\n"
+    worker.kill()
+    assert health("oak")[0] == 1
+
+
 def test_api_key(head, cluster):
     """Given a head with an API key; when a client has none or a wrong one; then it is refused with 401 and told what to
     send; with the right one it is served. Health checks need none."""

@@ -24,7 +24,7 @@ static void run_of(const char *node, uint64_t rss, uint64_t limit, int killed)
     if (pid == 0) {
         char text[300];
         struct last_run *r = last_run_begin(node, limit, text, sizeof text);
-        last_run_note(r, rss);
+        last_run_note(r, rss, 1);
         if (killed)
             kill(getpid(), SIGKILL);
         last_run_end(r);
@@ -77,6 +77,28 @@ static void the_record_of_a_living_worker_is_left_alone(void **state)
     last_run_end(living);
 }
 
+/* Given a worker of this host; then its record tells another process that it runs, beats and is ready, or which of it it does not. */
+static void health_is_told_by_the_record(void **state)
+{
+    (void)state;
+    struct fault f = {0};
+    char text[300];
+    assert_int_equal(last_run_health("w", &f), ERR_NOT_FOUND);
+    struct last_run *r = last_run_begin("w", 0, text, sizeof text);
+    assert_int_equal(last_run_health("w", &f), ERR_UNAVAILABLE);
+    assert_string_equal(f.text, "w has not joined a head");
+    last_run_note(r, 1000, 0);
+    assert_int_equal(last_run_health("w", &f), ERR_UNAVAILABLE);
+    assert_string_equal(f.text, "w has no actor that is ready: is its model still loading?");
+    last_run_note(r, 1000, 1);
+    assert_int_equal(last_run_health("w", &f), 0);
+    last_run_end(r);
+    assert_int_equal(last_run_health("w", &f), ERR_NOT_FOUND);
+    run_of("w", 1000, 0, 1);
+    assert_int_equal(last_run_health("w", &f), ERR_NOT_FOUND);
+    assert_string_equal(f.text, "no worker 'w' runs on this host");
+}
+
 int main(void)
 {
     char dir[] = "/tmp/manta-last-run-XXXXXX", command[64];
@@ -85,6 +107,7 @@ int main(void)
         cmocka_unit_test(a_kill_near_the_limit_is_called_memory),
         cmocka_unit_test(a_kill_far_from_it_is_told_with_the_numbers),
         cmocka_unit_test(the_record_of_a_living_worker_is_left_alone),
+        cmocka_unit_test(health_is_told_by_the_record),
     };
     if (mkdtemp(dir) == NULL)
         return 1;
