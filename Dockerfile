@@ -1,5 +1,6 @@
 # The images of the laptop cluster (docker-compose.laptop.yml): head (no libllama), worker, and setup, which fills the volumes.
 # That of the cluster on Ray (deploy/ray/docker-compose.laptop.yml): ray, which has the worker's programs in it.
+# That of the head's sidecar in Kubernetes: launcher.
 #
 # The order of the layers is the order of change: tools, third-party sources, llama.cpp (some minutes, once), our program.
 # Built by BuildKit or by the classic builder. The base images can be replaced, for mirrors and for machines without a hub.
@@ -50,6 +51,18 @@ WORKDIR /var/lib/manta
 EXPOSE 8470
 ENTRYPOINT ["/usr/bin/manta"]
 CMD ["head"]
+
+# The head's program with libcurl beside it, which it looks up when it talks to an API server: the sidecar of deploy/helm/manta.
+FROM ${MANTA_RUN_IMAGE} AS launcher
+COPY --from=build /out/packages.launcher /out/packages.launcher
+COPY docker/install /out/install
+RUN /out/install launcher
+COPY --from=build /out/manta /usr/lib/manta/manta
+ENV HOME=/var/lib/manta
+USER manta
+WORKDIR /var/lib/manta
+ENTRYPOINT ["/usr/bin/manta"]
+CMD ["launcher", "--on", "kubernetes"]
 
 FROM ${MANTA_RUN_IMAGE} AS worker
 COPY --from=build /out/packages.worker /out/packages.worker

@@ -5,6 +5,7 @@ const struct launcher_ops *const launcher_engines[] = {
     &launch_local,
     &launch_compose,
     &launch_slurm,
+    &launch_kubernetes,
     &launch_plug,
     &launch_ray,
     NULL,

@@ -5,5 +5,6 @@
 #include "launch/launcher.h"
 
 extern const struct launcher_ops launch_local, launch_compose, launch_plug, launch_ray, launch_slurm;
+extern const struct launcher_ops launch_kubernetes;
 
 #endif

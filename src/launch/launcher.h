@@ -126,6 +126,9 @@ struct launcher_ops {
     /* NULL for start, stop, list and watch: the engine has a launcher of its own inside (Ray), which the head scales; this one only raises and
      * takes away, and `manta launcher` refuses it. */
     void (*start)(struct launcher *a, uint64_t ticket, struct launcher_range r);
+    /* The engine keeps the wanted number itself, and its list shows it: a launcher that was given none begins with that one, so that head and
+     * launcher may both start anew. */
+    bool remembers;
     /* drain: SIGTERM and cfg.drain_ms before it is killed; else as fast as the engine ends things. */
     void (*stop)(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain);
     void (*list)(struct launcher *a, uint64_t ticket);

@@ -2,6 +2,7 @@
  *    |  |                ^                 |
  *    |  +-> RAISING -----+                 +-- (KEEP: the link has said its bye) ----------------------> OVER
  *    |  +-> WAITING -----+   RAISING: UP, the engine has a head to raise; WAITING: UP, the owner's own head is to come
+ *    |  +-> ADOPTING ----+   ADOPTING: KEEP, the number that the engine has is to be read
  *    +-- opened, DOWN -----------------------------------------------------------> TAKING
  *    +-- a fault that needs a person ---------------------------------------------------------------> OVER */
 #include "launch/pilot.h"
@@ -19,11 +20,12 @@ enum {
     REDIAL_FIRST_MS = 100,
     REDIAL_MAX_MS = 5000,
     HEAD_SAYS_MS = 1000, /* after the welcome: a head that knows how many workers are wanted has said so by then */
+    ADOPT_AGAIN_MS = 2000,
 };
-/* Tickets of raise() and down(); the reconciler counts from 1. */
-static const uint64_t ticket_raise = 1ull << 62, ticket_down = (1ull << 62) + 1;
+/* Tickets of raise(), down() and the first list; the reconciler counts from 1. */
+static const uint64_t ticket_raise = 1ull << 62, ticket_down = (1ull << 62) + 1, ticket_adopt = (1ull << 62) + 2;
 
-enum pilot_state { OPENING, RAISING, WAITING, KEEPING, ENDING, TAKING, OVER };
+enum pilot_state { OPENING, RAISING, WAITING, ADOPTING, KEEPING, ENDING, TAKING, OVER };
 
 struct pilot {
     struct pilot_config cfg;
@@ -103,6 +105,13 @@ static void take_away(struct pilot *p)
     p->state = TAKING;
     set_timer(p, LAUNCHER_PATIENCE_MS + (uint64_t)p->cfg.launcher.drain_ms);
     p->engine->ops->down(p->engine, ticket_down);
+}
+
+/* What of it was made is taken away again. */
+static void fail_to_raise(struct pilot *p, const struct fault *f)
+{
+    p->fault = *f;
+    take_away(p);
 }
 
 /* The link has said its bye and nothing is in flight. */
@@ -224,6 +233,24 @@ static void keep(struct pilot *p)
     step(p);
 }
 
+/* Before the head is dialled: it may know no number either, and then learns this one. */
+static void adopt(struct pilot *p)
+{
+    p->state = ADOPTING;
+    p->engine->ops->list(p->engine, ticket_adopt);
+}
+
+static void adopted(struct pilot *p, const struct launcher_worker *workers, size_t n)
+{
+    uint32_t highest = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (workers[i].state != LAUNCHER_ENDING && workers[i].index > highest)
+            highest = workers[i].index;
+    }
+    say(p, LOG_INFO, "%s has %u workers", p->cfg.engine->engine, reconcile_want(&p->r, net_now_us(p->loop), highest));
+    keep(p);
+}
+
 static bool may_pass(const struct fault *f)
 {
     return f->err == ERR_UNAVAILABLE || f->err == ERR_TIMEOUT || f->err == ERR_NET;
@@ -246,7 +273,9 @@ static void on_opened(const struct fault *f, void *user_data)
         p->cfg.on_opened(p->cfg.user_data);
     if (p->cfg.waits)
         return;
-    if (p->cfg.mode == PILOT_DOWN) {
+    if (p->cfg.mode == PILOT_KEEP && p->cfg.adopt) {
+        adopt(p);
+    } else if (p->cfg.mode == PILOT_DOWN) {
         take_away(p);
     } else if (p->cfg.mode == PILOT_UP && p->cfg.engine->raise != NULL) {
         p->state = RAISING;
@@ -267,12 +296,17 @@ static void on_done(uint64_t ticket, const struct fault *f, void *user_data)
 {
     struct pilot *p = user_data;
     if (p->state == TAKING && ticket == ticket_down) {
-        end_with(p, f);
+        end_with(p, p->fault.err != 0 ? &p->fault : f);
     } else if (p->state == RAISING && ticket == ticket_raise) {
         if (f->err != 0)
-            end_with(p, f);
+            fail_to_raise(p, f);
         else
             keep(p);
+    } else if (p->state == ADOPTING && ticket == ticket_adopt && may_pass(f)) {
+        say(p, LOG_WARN, "%s; trying again", f->text);
+        set_timer(p, ADOPT_AGAIN_MS);
+    } else if (p->state == ADOPTING && ticket == ticket_adopt) {
+        end_with(p, f);
     } else if (p->state == KEEPING || p->state == ENDING) {
         reconcile_done(&p->r, net_now_us(p->loop), ticket, f);
         step(p);
@@ -282,6 +316,10 @@ static void on_done(uint64_t ticket, const struct fault *f, void *user_data)
 static void on_listed(uint64_t ticket, const struct launcher_worker *workers, size_t n, void *user_data)
 {
     struct pilot *p = user_data;
+    if (p->state == ADOPTING && ticket == ticket_adopt) {
+        adopted(p, workers, n);
+        return;
+    }
     if (p->state != KEEPING && p->state != ENDING)
         return;
     reconcile_listed(&p->r, net_now_us(p->loop), ticket, workers, n);
@@ -377,10 +415,17 @@ static void on_timer(struct net_timer *t, void *user_data)
         p->cfg.on_ended(&p->fault, p->cfg.user_data);
         return;
     }
+    if (p->state == ADOPTING) {
+        adopt(p);
+        return;
+    }
     if (p->state == RAISING || p->state == TAKING) {
         fault_set(&f, ERR_TIMEOUT, "%s did not %s within %d s", p->cfg.engine->engine, p->state == RAISING ? "bring the head up" : "take everything away",
                   LAUNCHER_PATIENCE_MS / 1000);
-        end_with(p, &f);
+        if (p->state == RAISING)
+            fail_to_raise(p, &f);
+        else
+            end_with(p, p->fault.err != 0 ? &p->fault : &f);
         return;
     }
     step(p);

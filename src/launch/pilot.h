@@ -21,6 +21,7 @@ struct pilot_config {
     const struct launcher_ops *engine;
     struct launcher_config launcher;
     enum pilot_mode mode;
+    bool adopt;                     /* PILOT_KEEP: begins with the number that the engine has (launcher_ops.remembers) instead of launcher.workers */
     const char *head;               /* where this process finds the head, "host:port[,host:port]…"; not read for PILOT_DOWN, nor when the engine raises it */
     bool waits;                     /* PILOT_UP: no worker before pilot_head_is_up() */
     const char *join_token;         /* empty: none */

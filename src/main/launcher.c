@@ -76,6 +76,7 @@ static int run(const struct settings *s, struct engine *e)
         .engine = e->ops,
         .launcher = e->cfg,
         .mode = is_local ? PILOT_UP : PILOT_KEEP,
+        .adopt = e->ops->remembers && s->values[SET_WORKERS].source == FROM_DEFAULT,
         .head = setting_text(s, SET_HEAD),
         .join_token = children_token(&e->children),
         .version = MANTA_VERSION,
