@@ -205,6 +205,16 @@ static void check_links(const struct head *h)
     }
 }
 
+static void check_scale(const struct head *h)
+{
+    const struct scale *s = &h->scale;
+    MUST(timer_is_set(&s->timer) == (s->limits.mode == SCALE_AUTO) && s->limits.min <= s->limits.max && s->limits.max <= HEAD_SCALE_MAX); /* H15 */
+    MUST(s->desired <= HEAD_SCALE_MAX && (s->known || s->desired == 0) && (s->known || !s->own));
+    MUST(s->orders_n <= SCALE_ORDERS_MAX && head_scale_starting(h) <= s->desired);
+    for (uint32_t i = 0; i < s->orders_n; i++)
+        MUST(s->orders[i].workers > 0);
+}
+
 static void check_tables(const struct head *h, struct sums *sum)
 {
     IDTAB_EACH(n, &h->jobs)
@@ -228,6 +238,7 @@ static void check_tables(const struct head *h, struct sums *sum)
     check_pool(h->any[0], sum);
     check_pool(h->any[1], sum);
     check_tenants(h);
+    check_scale(h);
 }
 
 void head_check(const struct head *h, uint64_t now_us)

@@ -22,7 +22,9 @@
  *     from each worker and one to each at a time, kv_moves_max of all; of actors that would have kept theirs, one of each kin
  *  H14 what waits and was never sent is in its tenant's lane; a lane is of one tenant in one queue, is never empty, and its
  *     tag is its base and the cost of its first job; what is counted of each tenant is what there is, and tenants are at
- *     most tenants_max */
+ *     most tenants_max
+ *  H15 the desired number of workers and its limits are at most HEAD_SCALE_MAX, and the policy's clock runs where the load decides;
+ *     workers that are awaited are at most those desired */
 #include "cluster/head.h"
 
 #include <stdarg.h>

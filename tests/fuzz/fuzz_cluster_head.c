@@ -153,6 +153,13 @@ static void gone(uint64_t call)
     w.open[call] = false;
 }
 
+static void scale(uint8_t how)
+{
+    const struct head_scale_ask by_load = {.mode = SCALE_AUTO, .min = how & 7, .max = how >> 3 & 15};
+    w.open[++w.calls] = true;
+    step((struct head_event){.kind = HEAD_SCALE, .call = w.calls, .count = how, .scale = how >= 128 ? &by_load : NULL});
+}
+
 /* With a tick at each deadline, as the program has it. */
 static void wait_ms(uint64_t ms)
 {
@@ -186,7 +193,7 @@ static void act(uint8_t what, uint8_t how, const uint8_t **at, const uint8_t *en
     case 5: prompt(how); break;
     case 6: gone(how); break;
     case 7: wait_ms((uint64_t)how * how / 4); break;
-    case 11: step((struct head_event){.kind = HEAD_SCALE, .call = ++w.calls <= CALLS_MAX ? (w.open[w.calls] = true, w.calls) : w.calls--, .count = how}); break;
+    case 11: scale(how); break;
     default: say_of_run(what, how); break;
     }
 }
