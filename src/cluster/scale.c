@@ -304,7 +304,7 @@ static void learn(struct head *h, const struct wire_scale_state *m)
         policy_begins(h);
     }
     if (!s->own)
-        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "so many the launcher keeps up");
+        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "the number its launcher came with");
 }
 
 /* Its target is another one than it was, and not the one of this head: somebody beside us changed it. More are taken as they come where
@@ -314,7 +314,7 @@ static void differs(struct head *h, const struct link *link, const struct wire_s
     struct scale *s = &h->scale;
     bool more = s->limits.mode == SCALE_AUTO && m->target > s->desired && m->target <= s->limits.max;
     if (!s->own || more)
-        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "so many the launcher keeps up");
+        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "the number its launcher came with");
     else
         tell(h, link);
     if (more)
