@@ -265,7 +265,7 @@ static void ask_fixed(struct head *h, const struct head_scale_ask *a, bool numbe
 {
     h->scale.limits.mode = SCALE_FIXED;
     policy_begins(h);
-    set(h, a->workers, SCALE_ASKED, number ? "asked for" : "no longer by the load: as many as there are");
+    set(h, a->workers, SCALE_ASKED, number ? "a command named this number" : "no longer by the load: as many as there are");
 }
 
 void head_scale(struct head *h, const struct head_event *ev)
