@@ -150,7 +150,10 @@ static void worker_drains(struct world *w, struct worker *k)
 
 static void worker_runs(struct world *w, struct worker *k, const struct wire_run *run)
 {
-    uint32_t no = (uint32_t)strtoul(run->text.p, NULL, 10);
+    char text[16]; /* what came is not terminated */
+    snprintf(text, sizeof text, "%.*s", STR_ARG(run->text));
+    uint32_t no = (uint32_t)strtoul(text, NULL, 10);
+    MUST(no < w->jobs_n);
     struct job *job = &w->jobs[no];
     for (int i = 0; i < AS_SLOTS; i++) {
         struct slot *s = &k->slots[run->key][i];
