@@ -92,12 +92,29 @@ static bool attempts_used_up(struct sim *s, const struct call *c, uint32_t branc
     return true;
 }
 
-/* Somebody has its model, and nobody ever got it loaded. */
+/* Of the actors of its model that its head has now, all have failed: none is ready or loads. */
+static bool actors_have_failed(const struct call *c)
+{
+    struct str model = str_of(c->model);
+    struct head_actor_view a;
+    uint32_t failed = 0;
+    for (uint32_t from = 0; head_actor_at(c->head->head, from, &a); from = a.id + 1) {
+        if (model.n > 0 ? !str_is(a.model, c->model) : a.kind == REQUEST_EMBED)
+            continue;
+        bool ready = a.state == WIRE_ACTOR_READY && a.worker_state != WORKER_LOST;
+        if (ready || a.state == WIRE_ACTOR_LOADING)
+            return false;
+        failed += a.state == WIRE_ACTOR_FAILED;
+    }
+    return failed > 0;
+}
+
+/* Somebody has its model, and nobody ever got it loaded, or whoever had it has lost it. */
 static bool model_has_failed(struct sim *s, const struct call *c)
 {
     struct str model = str_of(c->model);
     bool failed = coordinator_settled(s, c->head) && coordinator_knows(c->head, model, false) &&
-                  !coordinator_knows(c->head, model, true);
+                  (!coordinator_knows(c->head, model, true) || actors_have_failed(c));
     if (failed)
         PROBE(s, model_failed);
     return failed;
