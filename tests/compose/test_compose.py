@@ -114,13 +114,14 @@ def test_from_this_machine_only_with_the_key(compose):
 def test_confined(compose):
     """Given head and workers in their containers; when one looks from inside; then they are a user without any capability who cannot
     get one, and can write to their volumes and nothing else."""
-    for container in compose.containers("head") + compose.containers("worker"):
+    (head,) = compose.containers("head")
+    for container in [head, *compose.containers("worker")]:
         def inside(command):
             return compose.run("docker", "exec", container["Id"], "sh", "-c", command).stdout
         status = dict(line.split(":\t", 1) for line in inside("cat /proc/1/status").splitlines() if ":\t" in line)
         assert int(status["CapBnd"], 16) == int(status["CapEff"], 16) == 0 and status["NoNewPrivs"] == "1"
         assert status["Uid"].split() == ["8470"] * 4
-        assert "api_key" not in inside("env; ls -R /keys /join") or container in compose.containers("head")
+        assert "api_key" not in inside("env; ls -R /keys /join 2>/dev/null; true") or container is head
         assert inside("touch /usr/x /etc/x /join/x 2>&1 | wc -l; touch /var/lib/manta/x && rm /var/lib/manta/x && echo can").split() == ["3", "can"]
 
 
