@@ -252,7 +252,7 @@ static void be_deaf_once(struct story *s, const struct wire_scale_state *m)
 static void welcome_impatiently(struct story *s, const struct wire_hello *m)
 {
     (void)m;
-    say(s, &(struct wire_msg){.type = WIRE_welcome, .welcome = {.beat_ms = 20, .lost_after_ms = 100}});
+    say(s, &(struct wire_msg){.type = WIRE_welcome, .welcome = {.beat_ms = 20, .lost_after_ms = 2000}});
 }
 
 /* Given a head that falls silent, the launcher beats, waits as long as it was told, and dials again. */
