@@ -17,6 +17,19 @@ static void own_program(char *out, size_t cap)
         snprintf(out, cap, "/proc/self/exe"); /* replaced by a newer one since */
 }
 
+/* Behind all of --set: the last one counts. */
+static int add_address(struct engine *e, const char *address, struct fault *f)
+{
+    size_t n = 0;
+    while (e->options[n] != NULL)
+        n++;
+    if (snprintf(e->address, sizeof e->address, "address=%s", address) >= (int)sizeof e->address)
+        return fault_set(f, ERR_USAGE, "--address: '%.40s...' is too long, an address has at most %zu characters", address,
+                         sizeof e->address - sizeof "address=");
+    e->options[n] = e->address;
+    return 0;
+}
+
 int engine_init(struct engine *e, const struct settings *s, const char *head, bool own_token, struct fault *f)
 {
     uint32_t n;
@@ -26,6 +39,8 @@ int engine_init(struct engine *e, const struct settings *s, const char *head, bo
     children_env(&e->children, own_token);
     for (uint32_t i = 0; i < n && s->values[SET_SET].source != FROM_DEFAULT; i++)
         e->options[i] = set[i];
+    if (setting_text(s, SET_ADDRESS)[0] != '\0' && add_address(e, setting_text(s, SET_ADDRESS), f) != 0)
+        return f->err;
     own_program(e->program, sizeof e->program);
     e->cfg = (struct launcher_config){
         .cluster = setting_text(s, SET_CLUSTER),

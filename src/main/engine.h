@@ -13,7 +13,8 @@ struct engine {
     const struct launcher_ops *ops;
     struct launcher_config cfg;
     struct children children;
-    const char *options[SETTING_ITEMS_MAX + 1];
+    const char *options[SETTING_ITEMS_MAX + 2]; /* of --set, and --address as one of them */
+    char address[520];
     char program[512];
 };
 

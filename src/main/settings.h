@@ -110,6 +110,7 @@ enum {
     S(ON, "on", "up.on", SETTING_TEXT, "local", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "engine that runs the workers; `--on help` lists them") \
     S(CLUSTER, "cluster", "up.cluster", SETTING_TEXT, "manta", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "name of the cluster at its engine: all that carries it is ours, and only that") \
     S(SET, "set", "up.set", SETTING_LIST, "none", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "an option of the engine, NAME=VALUE; several, each by its own --set") \
+    S(ADDRESS, "address", "up.address", SETTING_TEXT, "", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "address of an engine that is asked over the network: for Ray its dashboard, http://HOST:8265; the same as --set address=...") \
     S(WORKER_HEAD, "worker-head", "up.worker_head", SETTING_TEXT, "", 0, 0, NULL, USE_UP | USE_LAUNCHER, "address at which workers on the engine find the head, where that is another one than from here") \
     S(GPUS, "gpus", "up.gpus", SETTING_NUMBER, "0", 0, 64, NULL, USE_UP | USE_LAUNCHER, "GPUs the engine is to give each worker") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \

@@ -304,3 +304,15 @@ def test_the_engines_are_listed(run):
     end = run("up", "--on", "help")
     assert end.returncode == 0
     assert re.search(r"(?m)^local +child processes", end.stdout) and re.search(r"(?m)^    --set command= ", end.stdout)
+
+
+def test_an_engine_by_its_address(run):
+    """Given an engine that is asked over the network, `--address` says where, and wins over --set; given one that is not, or an address that cannot
+    be one, the error says so and nothing is asked."""
+    port = free_port()
+    away = run("up", "--on", "ray", "--set", "address=http://127.0.0.1:1", "--address", f"http://127.0.0.1:{port}", "--port", free_port())
+    assert away.returncode == 4 and f"cannot use Ray's dashboard: http://127.0.0.1:{port}: " in away.stderr
+    slurm = run("down", "--on", "slurm", "--address", "here")
+    assert slurm.returncode == 2 and "slurm has no such option" in slurm.stderr
+    long = run("down", "--on", "ray", "--address", "h" * 600)
+    assert long.returncode == 2 and "--address: 'hhh" in long.stderr and "has at most" in long.stderr
