@@ -52,7 +52,7 @@ def test_bad_key_files(run, tmp_path, content, says):
 
 
 def test_health(cluster, run):
-    """Given a head; its health is good at once, a worker's only when it has joined and its model is loaded."""
+    """Given a head; its health is good at once, a worker's only when it has joined and its model is loaded, as it noted at its last heartbeat."""
     assert run("health", "--head", "127.0.0.1:1").returncode == 1
     head = cluster.head()
     assert run("health", "--head", head.address).returncode == 0
@@ -60,9 +60,9 @@ def test_health(cluster, run):
     assert out.returncode == 1 and "oak has not joined" in out.stderr
     cluster.echo_worker(head, "echo:load_ms=20000", "--node", "oak")
     head.wait_status(workers=1)
-    out = run("health", "worker", "--node", "oak", "--head", head.address)
-    assert out.returncode == 1 and "still loading" in out.stderr
+    wait_for("a heartbeat of a worker that loads",
+             lambda: "still loading" in (out := run("health", "worker", "--node", "oak", "--head", head.address)).stderr and out.returncode == 1)
     cluster.echo_worker(head, "echo", "--node", "elm")
     head.wait_ready(actors=1)
-    assert run("health", "worker", "--node", "elm", "--head", head.address).returncode == 0
+    wait_for("a heartbeat of a ready worker", lambda: run("health", "worker", "--node", "elm", "--head", head.address).returncode == 0)
     assert json.loads(run("status", "-o", "json", "--head", head.address).stdout)["workers"] == 2
