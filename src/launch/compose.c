@@ -50,10 +50,7 @@ static void finish(struct compose *c, const struct fault *f)
 {
     enum what what = c->what;
     c->what = IDLE;
-    if (what == OPEN)
-        c->base.events.opened(f, c->base.user_data);
-    else
-        c->base.events.done(c->ticket, f, c->base.user_data);
+    launcher_ended(&c->base, what == OPEN, c->ticket, f);
 }
 
 /* ---- Docker's words ---- */

@@ -142,3 +142,11 @@ void launcher_say(const struct launcher *a, enum log_level level, const char *fm
     va_end(ap);
     a->events.said(level, text, a->user_data);
 }
+
+void launcher_ended(struct launcher *a, bool opening, uint64_t ticket, const struct fault *f)
+{
+    if (opening)
+        a->events.opened(f, a->user_data);
+    else
+        a->events.done(ticket, f, a->user_data);
+}

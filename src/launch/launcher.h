@@ -174,6 +174,8 @@ struct launcher_text launcher_name(uint32_t index);
 struct launcher_text launcher_engine_name(const struct launcher *a, uint32_t index);
 /* The index in "worker-2" or in "CLUSTER-worker-2"; 0: neither of it. */
 uint32_t launcher_index(const struct launcher *a, const char *name);
+/* The end of what an engine was doing: events.opened of its open(), else events.done of that ticket. May end the launcher. */
+void launcher_ended(struct launcher *a, bool opening, uint64_t ticket, const struct fault *f);
 /* Calls events.said, with the engine's name in front. */
 void launcher_say(const struct launcher *a, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

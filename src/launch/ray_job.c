@@ -29,6 +29,14 @@ static void put_flag(struct buf *b, const char *flag, const char *value)
     put_word(b, value);
 }
 
+/* An argument that `python -m manta.ray` does not know, for the native program. */
+static void put_passed_on(struct buf *b, const char *prefix, const char *arg)
+{
+    char word[1024];
+    snprintf(word, sizeof word, "%s%s", prefix, arg);
+    put_word(b, word);
+}
+
 /* Flags of `manta worker` that `python -m manta.ray up` has itself, or sets; the others go along as they are. */
 static void put_worker_args(struct buf *b, const char *const *args)
 {
@@ -40,9 +48,7 @@ static void put_worker_args(struct buf *b, const char *const *args)
             put_flag(b, flag, value);
             i++;
         } else {
-            char word[1024];
-            snprintf(word, sizeof word, "--worker-arg=%s", flag);
-            put_word(b, word);
+            put_passed_on(b, "--worker-arg=", flag);
         }
     }
 }
@@ -57,9 +63,7 @@ static void put_head_args(struct buf *b, const char *const *args)
             put_flag(b, flag, value);
             i++;
         } else {
-            char word[1024];
-            snprintf(word, sizeof word, "--head-arg=%s", flag);
-            put_word(b, word);
+            put_passed_on(b, "--head-arg=", flag);
         }
     }
 }

@@ -41,10 +41,7 @@ static void finish(struct slurm *s, const struct fault *f)
 {
     enum slurm_op op = s->op;
     s->op = SLURM_OP_NONE;
-    if (op == SLURM_OP_OPEN)
-        s->base.events.opened(f, s->base.user_data);
-    else
-        s->base.events.done(s->ticket, f, s->base.user_data);
+    launcher_ended(&s->base, op == SLURM_OP_OPEN, s->ticket, f);
 }
 
 static void finish_well(struct slurm *s)
