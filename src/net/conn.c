@@ -302,11 +302,16 @@ void conns_sweep(struct net_loop *l)
         uv_timer_stop(&l->sweep);
 }
 
+struct net_conn *conn_of(const uv_handle_t *h)
+{
+    const struct net_object *o = h->data; /* NULL: the loop's own */
+    return o != NULL && o->end == end_conn ? h->data : NULL;
+}
+
 static void compare(uv_handle_t *h, void *user_data)
 {
-    struct net_conn **most = user_data, *c = h->data;
-    const struct net_object *o = h->data; /* NULL: the loop's own */
-    if (o != NULL && o->end == end_conn && c->counted > (*most != NULL ? (*most)->counted : 0))
+    struct net_conn **most = user_data, *c = conn_of(h);
+    if (c != NULL && c->counted > (*most != NULL ? (*most)->counted : 0))
         *most = c;
 }
 

@@ -75,6 +75,8 @@ void conns_sweep(struct net_loop *l);
 /* Tells owners of connections whose handle is closed, until the turn is spent. */
 void conns_tell(struct net_loop *l);
 
+/* The connection that owns this handle; NULL: another thing does. */
+struct net_conn *conn_of(const uv_handle_t *h);
 /* The connection with the most unsent bytes, NULL: none has any. */
 struct net_conn *conns_greediest(struct net_loop *l);
 
@@ -85,6 +87,10 @@ void conn_count(struct net_conn *c);
 void conn_touch(struct net_conn *c);
 /* `all`: also when the turn is spent; else the rest waits for the next one. */
 void conns_flush(struct net_loop *l, bool all);
+
+/* parting.c */
+/* Sends what closing connections still hold, without callbacks; takes PARTING_MS at most. */
+void conns_part(struct net_loop *l);
 
 /* address.c */
 uint64_t address_origin(const struct sockaddr_storage *a);

@@ -128,11 +128,17 @@ static void end_objects(struct net_loop *l)
     }
 }
 
+void net_loop_part(struct net_loop *l)
+{
+    conns_flush(l, true); /* the last words of the last turn */
+    conns_part(l);
+}
+
 void net_loop_free(struct net_loop *l)
 {
     if (l == NULL)
         return;
-    conns_flush(l, true); /* the last words of the last turn */
+    net_loop_part(l);
     end_objects(l);
     uv_close((uv_handle_t *)&l->flush, NULL);
     uv_close((uv_handle_t *)&l->sweep, NULL);

@@ -30,6 +30,10 @@ void net_loop_free(struct net_loop *l);
 /* Until net_loop_stop(), or nothing is left to wait for. */
 void net_loop_run(struct net_loop *l);
 void net_loop_stop(struct net_loop *l);
+/* For a loop that has stopped for good: sends the bytes that closing connections still hold, however slowly their peers take
+ * them, for some seconds at most. Runs no callbacks. net_loop_free() does it first; call it earlier when something long, or
+ * an _exit(), comes before that. */
+void net_loop_part(struct net_loop *l);
 /* From now on the unsent bytes of all connections together may take so much memory. When more is needed, the connection that
  * has the most of them is aborted, and so on; who reads what it is sent has next to none. Without this: no limit. */
 void net_loop_pending_max(struct net_loop *l, size_t bytes);

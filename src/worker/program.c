@@ -137,6 +137,7 @@ int worker_main(const struct worker_options *o)
     net_timer_set(p.look, clock_us() + ROLES_LOOK_MS * 1000);
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
     net_loop_run(p.loop);
+    net_loop_part(p.loop); /* the bye: before we wait for the engine */
     log_flush(); /* while signals are still ours: the second of two kills */
 
     p.stopping = true; /* from here on, closing connections only free what is theirs */
