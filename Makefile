@@ -14,6 +14,8 @@ unexport SECONDS
 
 program := build/release/manta
 model := $(or $(MANTA_MODELS_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/manta/models)/SmolLM2-135M-Instruct.Q4_1.gguf
+# A test waits most of its time. Files stay whole: their tests share clusters.
+side_by_side := -n 4 --dist loadfile
 e2e_requirements := tests/e2e/requirements.txt
 # ThreadSanitizer of older compilers cannot live with every address layout: switch its randomisation off.
 fixed_addresses := $(shell command -v setarch >/dev/null && echo "setarch $$(uname -m) -R")
@@ -68,7 +70,7 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 	@scripts/fetch
 	@scripts/build release manta manta_engine_llama
 	@venv=$$(scripts/venv $(e2e_requirements)); \
-		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest tests/e2e $(ARGS)
+		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest $(side_by_side) tests/e2e $(ARGS)
 
 .PHONY: test-sim
 test-sim: ## The simulator for long: 400 runs drawn anew, a part under ASan, then 2,000 workers for an hour (an hour)

@@ -4,9 +4,12 @@ import json
 import os
 import pathlib
 import shlex
-import socket
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fixtures"))
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).parents[2]
 BASE = os.environ.get("MANTA_RUN_IMAGE", "debian:bookworm-slim")
@@ -19,12 +22,6 @@ def wait_for(what, condition, timeout_s=60):
         assert time.monotonic() < end, f"waited {timeout_s} s in vain for {what}"
         time.sleep(0.2)
     return result
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Compose:

@@ -19,6 +19,8 @@ import subprocess
 import threading
 import time
 
+from ports import free_port
+
 PROGRAM = os.environ.get("MANTA", str(pathlib.Path(__file__).parents[2] / "build/release/manta"))
 REAL = ("--model", "smollm2", "--context", "1024", "--slots", "2", "--threads", "1")
 TEST_TIMEOUT_S = 120  # of waiting for an event; generous, since only a failing test waits that long
@@ -72,12 +74,6 @@ def own_token():
         if path.exists():
             return path.read_text()
     return ""
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def alive(pid):
