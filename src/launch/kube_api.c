@@ -208,14 +208,16 @@ static void send_by_web(struct kube *k, const char *method, const char *path)
 
 /* ---- by kubectl ---- */
 
-/* "Error from server (Forbidden): …" */
+/* "Error from server (Forbidden): …", or that there was no answer; the first that fits. What passes by itself must not look as if a person had to
+ * mend it: a launcher that begins while the API server is away waits for it. */
 static int err_of_words(struct str words)
 {
     static const struct { const char *word; int err; } table[] = {
         {"(Unauthorized)", ERR_AUTH}, {"(Forbidden)", ERR_FORBIDDEN}, {"(NotFound)", ERR_NOT_FOUND}, {"(Conflict)", ERR_IN_USE},
         {"(TooManyRequests)", ERR_BUSY}, {"(Invalid)", ERR_INVALID}, {"(BadRequest)", ERR_INVALID}, {"(ServiceUnavailable)", ERR_UNAVAILABLE},
-        {"must be logged in", ERR_AUTH}, {"connection refused", ERR_UNAVAILABLE}, {"was refused", ERR_UNAVAILABLE},
-        {"no such host", ERR_UNAVAILABLE}, {"i/o timeout", ERR_TIMEOUT},
+        {"(InternalError)", ERR_UNAVAILABLE}, {"(Timeout)", ERR_TIMEOUT}, {"must be logged in", ERR_AUTH},
+        {"certificate", ERR_FAILED}, {"deadline exceeded", ERR_TIMEOUT}, {"imeout", ERR_TIMEOUT}, {"was refused", ERR_UNAVAILABLE},
+        {"connection refused", ERR_UNAVAILABLE}, {"nable to connect to the server", ERR_UNAVAILABLE},
     };
     char text[600];
     snprintf(text, sizeof text, "%.*s", STR_ARG(utf8_head(words, 590)));
@@ -256,7 +258,7 @@ static void start_kubectl(struct kube *k, const char *const *words, struct str i
         argv[n++] = "--context";
         argv[n++] = k->cfg.context;
     }
-    argv[n++] = "--request-timeout=15s";
+    argv[n++] = "--request-timeout=9s"; /* of which kubectl makes two before it says so: within KUBE_CALL_MS */
     for (size_t i = 0; words[i] != NULL; i++)
         argv[n++] = words[i];
     argv[n] = NULL;

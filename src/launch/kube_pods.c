@@ -90,18 +90,25 @@ static bool put_container_reason(struct launcher_worker *w, const json_t *status
     return false;
 }
 
-static bool put_condition_reason(struct launcher_worker *w, const json_t *pod, const char *type)
+static const json_t *condition(const json_t *pod, const char *type)
 {
     size_t i;
     json_t *c;
     json_array_foreach(kube_at(pod, KUBE_PATH("status", "conditions")), i, c)
     {
-        if (strcmp(kube_text(c, KUBE_PATH("type")), type) != 0 || strcmp(kube_text(c, KUBE_PATH("status")), "False") != 0)
-            continue;
-        put_reason(w, kube_text(c, KUBE_PATH("reason")), kube_text(c, KUBE_PATH("message")));
-        return true;
+        if (strcmp(kube_text(c, KUBE_PATH("type")), type) == 0)
+            return c;
     }
-    return false;
+    return NULL;
+}
+
+static bool put_condition_reason(struct launcher_worker *w, const json_t *pod, const char *type)
+{
+    const json_t *c = condition(pod, type);
+    if (strcmp(kube_text(c, KUBE_PATH("status")), "False") != 0)
+        return false;
+    put_reason(w, kube_text(c, KUBE_PATH("reason")), kube_text(c, KUBE_PATH("message")));
+    return true;
 }
 
 static bool runs(const json_t *pod)
@@ -116,22 +123,51 @@ static bool runs(const json_t *pod)
     return false;
 }
 
-/* The controller of the StatefulSet replaces pods that failed, so none is FAILED for ever: what does not run waits. */
+/* Its node has said last that all its containers are ready, yet the pod is called not ready: the controller of nodes does that to all pods of a node
+ * which it does not hear any more. (Gates, conditions of other controllers' making, would look the same.) */
+static bool is_node_lost(const json_t *pod)
+{
+    size_t i;
+    json_t *c;
+    if (strcmp(kube_text(condition(pod, "Ready"), KUBE_PATH("status")), "True") == 0 || condition(pod, "Ready") == NULL ||
+        json_array_size(kube_at(pod, KUBE_PATH("spec", "readinessGates"))) > 0)
+        return false;
+    json_array_foreach(kube_at(pod, KUBE_PATH("status", "containerStatuses")), i, c)
+    {
+        if (!json_is_true(json_object_get(c, "ready")))
+            return false;
+    }
+    return true;
+}
+
+/* What is deleted and wanted all the same: by hand, by an eviction, with its node. The StatefulSet makes it anew once it is gone, which it is when its node
+ * has said so, or was deleted itself. */
+static void put_replaced_reason(struct launcher_worker *w, const json_t *pod)
+{
+    const char *message = kube_text(condition(pod, "DisruptionTarget"), KUBE_PATH("message"));
+    snprintf(w->reason, sizeof w->reason, "its pod ends on node %.*s, then another one follows%s%.*s", UTF8_HEAD(w->place, 60),
+             message[0] != '\0' ? ": " : "", UTF8_HEAD(message, 100));
+}
+
+/* The controller of the StatefulSet replaces pods that failed or are deleted, so none is FAILED or ENDING for ever while it is wanted: what does not
+ * run waits. */
 static void judge(struct launcher_worker *w, const json_t *pod, uint32_t wanted)
 {
-    if (w->index > wanted || kube_at(pod, KUBE_PATH("metadata", "deletionTimestamp")) != NULL) {
-        w->state = LAUNCHER_ENDING;
+    w->state = w->index > wanted ? LAUNCHER_ENDING : LAUNCHER_PENDING;
+    if (w->state == LAUNCHER_ENDING)
         return;
+    if (kube_at(pod, KUBE_PATH("metadata", "deletionTimestamp")) != NULL) {
+        put_replaced_reason(w, pod);
+    } else if (strcmp(kube_text(pod, KUBE_PATH("status", "phase")), "Running") == 0 && runs(pod)) {
+        if (is_node_lost(pod))
+            snprintf(w->reason, sizeof w->reason, "node %.*s is not heard any more: `kubectl describe node %.*s` tells more; when it is gone for good, "
+                     "delete it", UTF8_HEAD(w->place, 50), UTF8_HEAD(w->place, 50));
+        else
+            w->state = LAUNCHER_RUNNING;
+    } else if (!put_container_reason(w, kube_at(pod, KUBE_PATH("status", "initContainerStatuses"))) &&
+               !put_container_reason(w, kube_at(pod, KUBE_PATH("status", "containerStatuses"))) && !put_condition_reason(w, pod, "PodScheduled")) {
+        put_reason(w, kube_text(pod, KUBE_PATH("status", "reason")), kube_text(pod, KUBE_PATH("status", "message")));
     }
-    if (strcmp(kube_text(pod, KUBE_PATH("status", "phase")), "Running") == 0 && runs(pod)) {
-        w->state = LAUNCHER_RUNNING;
-        return;
-    }
-    w->state = LAUNCHER_PENDING;
-    if (put_container_reason(w, kube_at(pod, KUBE_PATH("status", "initContainerStatuses"))) ||
-        put_container_reason(w, kube_at(pod, KUBE_PATH("status", "containerStatuses"))) || put_condition_reason(w, pod, "PodScheduled"))
-        return;
-    put_reason(w, kube_text(pod, KUBE_PATH("status", "reason")), kube_text(pod, KUBE_PATH("status", "message")));
 }
 
 static void add_pod(struct kube_pods *p, const json_t *pod)

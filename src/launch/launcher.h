@@ -86,7 +86,7 @@ struct launcher_config {
 
 /* Where the answers go. All are called from the loop; texts and arrays are borrowed for the call. */
 struct launcher_events {
-    /* Once after open(). f->err 0: the engine is there and lets us in. ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_NET: may pass, another
+    /* Once after open(). f->err 0: the engine is there and lets us in. ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_NET, ERR_BUSY: may pass, another
      * list may succeed; all others need a person: ERR_NOT_FOUND (no such command), ERR_AUTH, ERR_FORBIDDEN, ERR_USAGE, … */
     void (*opened)(const struct fault *f, void *user_data);
     /* The operation of that ticket has ended; f->err 0: well. A list ends here only with a fault. */
@@ -126,8 +126,8 @@ struct launcher_ops {
     /* NULL for start, stop, list and watch: the engine has a launcher of its own inside (Ray), which the head scales; this one only raises and
      * takes away, and `manta launcher` refuses it. */
     void (*start)(struct launcher *a, uint64_t ticket, struct launcher_range r);
-    /* The engine keeps the wanted number itself, and its list shows it: a launcher that was given none begins with that one, so that head and
-     * launcher may both start anew. */
+    /* The engine keeps the wanted number itself, and its list shows it, each worker that is wanted and none of them as ENDING: a launcher that was given
+     * none begins with that one, so that head and launcher may both start anew. */
     bool remembers;
     /* drain: SIGTERM and cfg.drain_ms before it is killed; else as fast as the engine ends things. */
     void (*stop)(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain);

@@ -253,7 +253,7 @@ static void adopted(struct pilot *p, const struct launcher_worker *workers, size
 
 static bool may_pass(const struct fault *f)
 {
-    return f->err == ERR_UNAVAILABLE || f->err == ERR_TIMEOUT || f->err == ERR_NET;
+    return f->err == ERR_UNAVAILABLE || f->err == ERR_TIMEOUT || f->err == ERR_NET || f->err == ERR_BUSY;
 }
 
 static void on_opened(const struct fault *f, void *user_data)

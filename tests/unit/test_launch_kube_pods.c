@@ -61,11 +61,38 @@ static void pods_are_workers(void **state)
     kube_pods_fini(&p);
 }
 
-static void a_pod_that_is_deleted_is_ending(void **state)
+#define DELETED(name, more) "{\"metadata\":{\"name\":\"" name "\",\"deletionTimestamp\":\"2026-11-30T00:00:00Z\"}," more "}"
+
+/* Given pods that are deleted, one of them beyond the number; then that one is ending, and the others wait: their numbers are wanted, and pods follow.
+ * A launcher that starts anew then takes the number for what it is, not for one less. */
+static void a_pod_that_is_deleted_waits_while_it_is_wanted(void **state)
 {
     (void)state;
-    struct kube_pods p = read_pods(1, "{\"metadata\":{\"name\":\"manta-worker-1\",\"deletionTimestamp\":\"2026-11-30T00:00:00Z\"}," RUNS "}", NULL);
-    expect(&p.workers[0], 1, LAUNCHER_ENDING, "");
+    struct kube_pods p = read_pods(
+        2, DELETED("manta-worker-1", RUNS) "," DELETED("manta-worker-3", RUNS) ","
+           DELETED("manta-worker-2", "\"spec\":{\"nodeName\":\"n2\"},\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"DisruptionTarget\","
+                                     "\"status\":\"True\",\"reason\":\"DeletionByTaintManager\",\"message\":\"Taint manager: deleting due to NoExecute "
+                                     "taint\"}],\"containerStatuses\":[{\"state\":{\"running\":{}}}]}"), NULL);
+    expect(&p.workers[0], 1, LAUNCHER_PENDING, "its pod ends on node n1, then another one follows");
+    expect(&p.workers[1], 3, LAUNCHER_ENDING, "");
+    expect(&p.workers[2], 2, LAUNCHER_PENDING, "its pod ends on node n2, then another one follows: Taint manager: deleting due to NoExecute taint");
+    kube_pods_fini(&p);
+}
+
+#define STATUS(ready, containers) \
+    "\"spec\":{\"nodeName\":\"n1\"},\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"" ready "\"}]," \
+    "\"containerStatuses\":[{\"ready\":" containers ",\"state\":{\"running\":{}}}]}"
+
+/* Given pods whose node is not heard any more: Kubernetes calls the pod not ready, while the last word of its node was that its containers are. Then it waits
+ * for that node. A pod that loads its model is not ready either, and runs. */
+static void a_pod_whose_node_is_lost_waits(void **state)
+{
+    (void)state;
+    struct kube_pods p = read_pods(3, POD("manta-worker-1", STATUS("True", "true")) "," POD("manta-worker-2", STATUS("False", "false")) ","
+                                      POD("manta-worker-3", STATUS("False", "true")), NULL);
+    expect(&p.workers[0], 1, LAUNCHER_RUNNING, "");
+    expect(&p.workers[1], 2, LAUNCHER_RUNNING, "");
+    expect(&p.workers[2], 3, LAUNCHER_PENDING, "node n1 is not heard any more: `kubectl describe node n1` tells more; when it is gone for good, delete it");
     kube_pods_fini(&p);
 }
 
@@ -145,7 +172,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pods_are_workers),
-        cmocka_unit_test(a_pod_that_is_deleted_is_ending),
+        cmocka_unit_test(a_pod_that_is_deleted_waits_while_it_is_wanted),
+        cmocka_unit_test(a_pod_whose_node_is_lost_waits),
         cmocka_unit_test(what_waits_says_why),
         cmocka_unit_test(a_pod_that_cannot_be_made_waits_with_the_reason),
         cmocka_unit_test(nonsense_is_refused),
