@@ -215,7 +215,7 @@ static int err_of_words(struct str words)
     static const struct { const char *word; int err; } table[] = {
         {"(Unauthorized)", ERR_AUTH}, {"(Forbidden)", ERR_FORBIDDEN}, {"(NotFound)", ERR_NOT_FOUND}, {"(Conflict)", ERR_IN_USE},
         {"(TooManyRequests)", ERR_BUSY}, {"(Invalid)", ERR_INVALID}, {"(BadRequest)", ERR_INVALID}, {"(ServiceUnavailable)", ERR_UNAVAILABLE},
-        {"(InternalError)", ERR_UNAVAILABLE}, {"(Timeout)", ERR_TIMEOUT}, {"must be logged in", ERR_AUTH},
+        {"(InternalError)", ERR_UNAVAILABLE}, {"(Timeout)", ERR_TIMEOUT}, {"must be logged in", ERR_AUTH}, {"request is invalid", ERR_INVALID},
         {"certificate", ERR_FAILED}, {"deadline exceeded", ERR_TIMEOUT}, {"imeout", ERR_TIMEOUT}, {"was refused", ERR_UNAVAILABLE},
         {"connection refused", ERR_UNAVAILABLE}, {"nable to connect to the server", ERR_UNAVAILABLE},
     };

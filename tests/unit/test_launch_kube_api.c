@@ -104,6 +104,7 @@ static void its_words_are_errors(void **state)
         {"Error from server (Forbidden): pods is forbidden: User \"x\" cannot list resource \"pods\"", ERR_FORBIDDEN},
         {"error: You must be logged in to the server (Unauthorized)", ERR_AUTH},
         {"Error from server (NotFound): statefulsets.apps \"manta-worker\" not found", ERR_NOT_FOUND},
+        {"The request is invalid: spec.replicas: Invalid value: -1", ERR_INVALID},
         {"Error from server (Conflict): the object has been modified", ERR_IN_USE},
         {"Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority", ERR_FAILED},
         {"error: context \"nowhere\" does not exist", ERR_FAILED},

@@ -5,19 +5,20 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import tempfile
-import threading
 import time
-import urllib.request
 
 import pytest
 
-from control_plane import ADDRESS, ControlPlane, Node, Refused, wait_for
+from control_plane import ADDRESS, EVICT_S, NODE_GRACE_S, Api, ControlPlane, Nodes, Refused, wait_for
 
 ROOT = pathlib.Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "manta"
+LOAD = ROOT / "tests" / "engines" / "load"
 NAMESPACE = "ai"
-ECHO = "echo:tokens=200,token_us=20000"
+ECHO = "echo:tokens=100,decode_us=30000"
+STREAMS = 100
 
 
 @pytest.fixture(scope="module")
@@ -25,30 +26,56 @@ def plane():
     with tempfile.TemporaryDirectory(prefix="manta-kube-") as folder:
         p = ControlPlane(folder)
         try:
-            print(f"\ncontrol plane up in {p.up_s:.1f} s", flush=True)
+            print("", f"real: Kubernetes {p.api('GET', '/version')['gitVersion']}: API server, scheduler, controllers, kubectl; etcd; Helm; manta's processes.",
+                  "played: kubelets, so no container, image, Service address, DNS or NetworkPolicy is tried.",
+                  f"set for the test: a node is lost after {NODE_GRACE_S} s of silence (Kubernetes: 50), its pods are deleted {EVICT_S} s later (300).",
+                  f"control plane up in {p.up_s:.1f} s", sep="\n", flush=True)
             yield p
         finally:
             p.stop()
+
+
+class Load:
+    """100 streams, again and again, each compared with its undisturbed text."""
+
+    def __init__(self, world):
+        self.world, self.stop = world, world.folder / "stop"
+        self.stop.unlink(missing_ok=True)
+        self.process = world.load("--compare", world.reference, "--until", self.stop)
+        wait_for("streams that run", lambda: world.status()["running"] >= STREAMS // 4)
+
+    def end(self):
+        self.stop.touch()
+        told = json.loads(self.process.communicate(timeout=180)[0])
+        assert told["same"] == told["streams"] >= STREAMS, told
+        return f"{told['streams']} streams as undisturbed, gap p50 {told['gap_ms']['p50']} ms, longest {told['gap_ms']['max'] / 1000:.2f} s"
 
 
 class World:
     """The chart, installed; its pods, running here."""
 
     def __init__(self, plane):
-        self.plane = plane
+        self.plane, self.folder = plane, plane.folder
         plane.kubectl("create", "namespace", NAMESPACE)
         plane.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+        self.nodes = Nodes(plane, ["n1", "n2", "n3"], {NAMESPACE, "up"})
         began = time.monotonic()
-        self.node = Node(plane, ["n1", "n2", "n3"])
-        plane.helm("install", "manta", CHART, "--namespace", NAMESPACE, "--set", "worker.replicas=1,worker.engine=echo,worker.drainGraceSeconds=20",
-                   "--set-string", "worker.model=" + ECHO.replace(",", "\\,"), "--set", "worker.resources.requests.memory=128Mi,worker.resources.requests.cpu=100m")
-        self.key = None
+        plane.helm("install", "manta", CHART, "--namespace", NAMESPACE, "--set", "worker.replicas=1,worker.engine=echo,worker.slots=40",
+                   "--set", "worker.drainGraceSeconds=20,worker.resources.requests.memory=128Mi,worker.resources.requests.cpu=100m",
+                   "--set-string", "worker.model=" + ECHO.replace(",", "\\,"))
         wait_for("a worker that is ready", lambda: self.ready() == 1)
-        print(f"chart to a ready worker in {time.monotonic() - began:.1f} s", flush=True)
+        print(f"helm install to a ready worker in {time.monotonic() - began:.1f} s", flush=True)
+        self.key = (self.head().volumes["keys"] / "api-key").read_text().strip()
+        self.reference = self.folder / "reference"
+        assert self.load("--reference", self.reference).wait(180) == 0
+
+    def load(self, *args):
+        return subprocess.Popen([sys.executable, LOAD, "--head", "127.0.0.1:8470", "--streams", str(STREAMS), *map(str, args)], stdout=subprocess.PIPE,
+                                text=True, env={**os.environ, "MANTA_API_KEY": self.key})
 
     def ready(self):
-        if self.node.fault:
-            raise self.node.fault
+        if self.nodes.fault:
+            raise self.nodes.fault
         return self.sts()["status"].get("readyReplicas", 0)
 
     def sts(self):
@@ -58,7 +85,7 @@ class World:
         return self.plane.api("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io%2Fcomponent%3D{component}")["items"]
 
     def head(self):
-        return self.node.pod(self.pods("head")[0]["metadata"]["name"])
+        return wait_for("a head", lambda: next((p for pod in self.pods("head") if (p := self.nodes.pod(pod["metadata"]["name"]))), None))
 
     def manta(self, *args, check=True):
         pod = self.head()
@@ -67,47 +94,22 @@ class World:
         assert not check or end.returncode == 0, end.stdout + end.stderr
         return end.stdout if end.returncode == 0 else ""
 
-    def actors(self):
+    def status(self):
         text = self.manta("status", "-o", "json", check=False)
-        return json.loads(text)["actors"] if text else None
+        return json.loads(text) if text else {"actors": 0, "running": 0, "scale": {"note": ""}}
 
-    def stream(self):
-        """Tokens of one streamed answer, and its longest pause."""
-        if self.key is None:
-            pod = self.head()
-            self.key = (pod.volumes["keys"] / "api-key").read_text().strip()
-        body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "stream": True, "max_tokens": 200,
-                           "stream_options": {"include_usage": True}}).encode()
-        request = urllib.request.Request("http://127.0.0.1:8470/v1/chat/completions", data=body, headers={"Authorization": f"Bearer {self.key}"})
-        tokens, gap, last = 0, 0.0, None
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            for line in answer:
-                if line.startswith(b"data: {"):
-                    chunk = json.loads(line[6:])
-                    assert "error" not in chunk, chunk
-                    if chunk["choices"] and chunk["choices"][0]["delta"].get("content"):
-                        gap, last = max(gap, time.monotonic() - (last or time.monotonic())), time.monotonic()
-                    tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
-        return tokens, gap
+    def scale(self, n):
+        """Waits for as many workers, at Kubernetes and at the head; returns the seconds."""
+        began = time.monotonic()
+        self.manta("scale", str(n))
+        wait_for(f"{n} workers", lambda: len(self.pods()) == n and self.ready() == n and self.status()["actors"] == n, 240)
+        return time.monotonic() - began
 
-    def streams(self, n):
-        """Begins n streams; call the result for what came of them."""
-        results = [None] * n
-
-        def one(i):
-            try:
-                results[i] = self.stream()
-            except Exception as e:
-                results[i] = e
-        threads = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(n)]
-        for t in threads:
-            t.start()
-
-        def join():
-            for t in threads:
-                t.join(180)
-            return results
-        return join
+    def told(self, words, timeout_s=120):
+        """The launcher's note, once it has the words."""
+        note = wait_for(f"a note with '{words}'", lambda: (n := self.status()["scale"]["note"]) and words in n and n, timeout_s)
+        print(f"    manta status: {note}")
+        return note
 
 
 @pytest.fixture(scope="module")
@@ -116,62 +118,102 @@ def world(plane):
     try:
         yield w
     finally:
-        w.node.stop()
+        w.nodes.stop()
 
 
 def test_the_chart_is_admitted_and_works(world):
-    """Given a namespace where pods must be restricted; then the chart's pods were let in, `manta verify` is content, and worker 1 is pod 1."""
+    """Given a namespace where pods must be restricted; then the chart's pods were let in, `helm test` is content, and worker 1 is pod 1."""
     assert "worker-1" in world.manta("status")
-    print(world.manta("verify"))
+    print(world.plane.helm("test", "manta", "--namespace", NAMESPACE, "--timeout", "120s").stdout)
     assert [p["metadata"]["name"] for p in world.pods()] == ["manta-worker-1"]
 
 
 def test_scaling_under_load(world):
-    """Given 100 streams; when the number goes 1 -> 3 -> 1; then the StatefulSet follows, no stream loses a token, and the pods that go are drained."""
-    join = world.streams(100)
-    began = time.monotonic()
-    world.manta("scale", "3")
-    wait_for("three pods that are ready", lambda: world.ready() == 3)
-    up_s = time.monotonic() - began
-    began = time.monotonic()
-    world.manta("scale", "1")
-    wait_for("one pod", lambda: len(world.pods()) == 1 and world.ready() == 1)
-    down_s = time.monotonic() - began
-    results = join()
-    assert [r for r in results if not isinstance(r, tuple) or r[0] != 200] == []
-    print(f"1 -> 3 ready in {up_s:.1f} s, 3 -> 1 gone in {down_s:.1f} s, 100 streams whole, longest gap {max(g for _, g in results):.2f} s")
+    """Given 100 streams; when the number goes 1 -> 3 -> 1; then the StatefulSet follows, and the pods that go are drained."""
+    load = Load(world)
+    up_s = world.scale(3)
+    down_s = world.scale(1)
+    print(f"1 -> 3 in {up_s:.1f} s, 3 -> 1 in {down_s:.1f} s: {load.end()}")
 
 
 def test_a_killed_worker(world):
-    """Given two workers with streams; when one is killed; then its streams go on at the other, the node starts it again, and status tells of it."""
-    world.manta("scale", "2")
-    wait_for("two workers", lambda: world.ready() == 2)
-    join = world.streams(6)
-    pod = wait_for("worker 2", lambda: world.node.pod("manta-worker-2"))
-    time.sleep(1)  # streams are in their middle
+    """Given two workers with streams; when one is killed; then its streams go on at the other, and its node starts it again."""
+    world.scale(2)
+    load = Load(world)
+    pod = world.nodes.pod("manta-worker-2")
     began = time.monotonic()
     pod.processes["worker"].kill()
     wait_for("its restart", lambda: pod.restarts["worker"] == 1)
-    wait_for("two actors", lambda: world.actors() == 2)
-    results = join()
-    assert [r for r in results if not isinstance(r, tuple) or r[0] != 200] == []
-    print(f"killed worker: back and ready in {time.monotonic() - began:.1f} s, longest gap {max(g for _, g in results):.2f} s")
+    wait_for("its actor", lambda: world.status()["actors"] == 2)
+    back_s = time.monotonic() - began
+    print(f"killed worker: back in {back_s:.1f} s: {load.end()}")
 
 
 def test_a_deleted_pod(world):
-    """Given two workers; when a pod is deleted; then the controller makes it anew under its name, and the number stays."""
-    uid = world.node.pod("manta-worker-2").uid
+    """Given two workers with streams; when a pod is deleted; then it drains, the controller makes it anew under its name, and the number stays."""
+    uid = world.nodes.pod("manta-worker-2").uid
+    load = Load(world)
     began = time.monotonic()
     world.plane.kubectl("-n", NAMESPACE, "delete", "pod", "manta-worker-2", "--wait=false")
-    wait_for("another pod of that name", lambda: (p := world.node.pod("manta-worker-2")) and p.uid != uid)
-    wait_for("two workers", lambda: world.ready() == 2)
+    wait_for("another pod of that name", lambda: (p := world.nodes.pod("manta-worker-2")) and p.uid != uid)
+    wait_for("two workers", lambda: world.ready() == 2 and world.status()["actors"] == 2)
+    back_s = time.monotonic() - began
     assert world.sts()["spec"]["replicas"] == 2
-    print(f"deleted pod: back and ready in {time.monotonic() - began:.1f} s")
+    print(f"deleted pod: back in {back_s:.1f} s: {load.end()}")
+
+
+def test_a_lost_node(world):
+    """Given three workers with streams; when the node of one falls silent; then its streams go on elsewhere, `manta status` tells which node it is, and what to
+    do; when an administrator has deleted the node, as that says, its worker comes back on another one."""
+    world.scale(3)
+    heads_node = world.pods("head")[0]["spec"]["nodeName"]
+    lost = next(p for p in world.pods() if p["spec"]["nodeName"] != heads_node)
+    node, name = lost["spec"]["nodeName"], lost["metadata"]["name"]
+    load = Load(world)
+    world.nodes.lose(node)
+    told = world.told(f"node {node} is not heard any more")
+    assert f"`kubectl describe node {node}`" in told
+    world.told(f"its pod ends on node {node}")
+    assert world.sts()["spec"]["replicas"] == 3
+    began = time.monotonic()
+    world.plane.kubectl("delete", "node", node)
+    wait_for("three workers", lambda: world.ready() == 3 and world.status()["actors"] == 3, 300)
+    back_s = time.monotonic() - began
+    assert next(p for p in world.pods() if p["metadata"]["name"] == name)["spec"]["nodeName"] != node
+    print(f"lost node: its worker is back {back_s:.1f} s after the node was deleted: {load.end()}")
+    world.nodes.lost.discard(node)
+    world.nodes.join_cluster(node)
+
+
+def test_an_api_server_that_is_late_or_dies(world):
+    """Given streams, and an API server that keeps silent while another number is wanted, then one that is killed; then the status says so, no stream is
+    touched, and when it answers again the number is what was wanted."""
+    world.scale(1)
+    load = Load(world)
+    world.plane.signal("apiserver", signal.SIGSTOP)
+    try:
+        world.manta("scale", "3")
+        note = wait_for("the note", lambda: world.status()["scale"]["note"], 90)
+        print(f"    manta status: {note}")
+    finally:
+        world.plane.signal("apiserver", signal.SIGCONT)
+    began = time.monotonic()
+    wait_for("three workers", lambda: world.ready() == 3 and world.status()["actors"] == 3, 240)
+    print(f"an API server that was silent: three workers {time.monotonic() - began:.1f} s after it answered")
+    world.plane.kill("apiserver")
+    world.manta("scale", "1")
+    note = wait_for("the note", lambda: world.status()["scale"]["note"], 90)
+    print(f"    manta status: {note}")
+    world.plane.start("apiserver")
+    wait_for("the API server", world.plane.is_ready, 180)
+    began = time.monotonic()
+    wait_for("one worker", lambda: len(world.pods()) == 1 and world.ready() == 1, 240)
+    print(f"an API server that was killed: one worker {time.monotonic() - began:.1f} s after it was back: {load.end()}")
+    wait_for("no note", lambda: world.status()["scale"]["note"] == "")
 
 
 def test_what_the_launcher_may_not_do(world):
     """Given the launcher's own token; then it may set this number and look at pods, and is refused everything else."""
-    from control_plane import Api
     mine = Api(world.plane.folder / "ca.crt", world.plane.token(NAMESPACE, "manta-launcher"))
     scale = mine("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/manta-worker/scale")
     mine("PUT", f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/manta-worker/scale", scale)
@@ -183,36 +225,54 @@ def test_what_the_launcher_may_not_do(world):
         with pytest.raises(Refused) as refused:
             mine(method, path)
         assert refused.value.code == 403, path
+        print(f"    {method} {path}: {refused.value}")
+
+
+def test_a_permission_that_is_taken_away(world):
+    """Given a launcher whose RoleBinding goes; when another number is wanted; then the status has the API server's words; when it is given back, the number
+    follows."""
+    binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings/manta-launcher"
+    was = world.plane.api("GET", binding)
+    world.plane.api("DELETE", binding)
+    world.manta("scale", "2")
+    world.told('is forbidden: User "system:serviceaccount:ai:manta-launcher" cannot')
+    del was["metadata"]["resourceVersion"], was["metadata"]["uid"]
+    world.plane.api("POST", binding.rsplit("/", 1)[0], was)
+    wait_for("two workers", lambda: world.ready() == 2)
+    world.scale(1)
 
 
 def test_a_quota_is_told(world):
-    """Given a quota for one pod more; when more are wanted; then `manta status` and the log say so in the API server's words; when it goes, they come."""
+    """Given a quota for no more pods; when more are wanted; then `manta status` says so in the API server's words; when it goes, they come."""
     pods = len(world.pods()) + len(world.pods("head"))
     world.plane.kubectl("-n", NAMESPACE, "create", "quota", "small", f"--hard=pods={pods}")
     world.manta("scale", "4")
-    wait_for("the reason in the status", lambda: "exceeded quota: small" in world.manta("status", "-o", "json"))
-    print([line for line in world.head().log("launcher").splitlines() if "quota" in line][-1])
+    world.told("exceeded quota: small")
     world.plane.kubectl("-n", NAMESPACE, "delete", "quota", "small")
+    began = time.monotonic()
     wait_for("four workers", lambda: world.ready() == 4, 240)
-    world.manta("scale", "1")
-    wait_for("one worker", lambda: len(world.pods()) == 1)
+    print(f"a quota that was lifted: four workers after {time.monotonic() - began:.1f} s")
+    world.scale(1)
 
 
 def test_the_launcher_is_killed_and_comes_back(world):
-    """Given a launcher that is killed while the number changes; then the next one goes on with what the head wants."""
-    world.head().processes["launcher"].send_signal(signal.SIGKILL)
-    wait_for("a launcher", lambda: world.head().restarts["launcher"] >= 1)
+    """Given a launcher that is killed while the number changes; then the next one does what the head wants."""
+    pod = world.head()
+    restarts = pod.restarts["launcher"]
+    pod.processes["launcher"].kill()
+    wait_for("a launcher", lambda: pod.restarts["launcher"] > restarts)
     wait_for("the launcher at the head", lambda: world.manta("scale", "3", check=False))
     wait_for("three workers", lambda: world.ready() == 3)
-    world.manta("scale", "1")
-    wait_for("one worker", lambda: len(world.pods()) == 1)
+    world.scale(1)
 
 
-def test_a_renewed_token(world):
-    """Given a token that has ended, and a new one in its file, as kubelets do; then the launcher goes on."""
-    pod = world.head()
-    (pod.volumes["launcher-account"] / "token").write_text(world.plane.token(NAMESPACE, "manta-launcher"))
+def test_a_token_that_is_refused(world):
+    """Given a token that has ended; then the status says so; when a new one is in its file, as kubelets do, the number follows."""
+    path = world.head().volumes["launcher-account"] / "token"
+    path.write_text("not.a.token")
     world.manta("scale", "2")
+    world.told("Unauthorized: the token was refused")
+    path.write_text(world.plane.token(NAMESPACE, "manta-launcher"))
     wait_for("two workers", lambda: world.ready() == 2)
 
 
@@ -226,53 +286,151 @@ def test_an_upgrade_keeps_keys_and_number(world):
 
 
 def test_the_heads_pod_is_replaced(world):
-    """Given two workers; when the pod with head and launcher goes, and another one comes; then there are still two, with the same processes: the
-    number is Kubernetes' to remember."""
-    before = {p["metadata"]["uid"] for p in world.pods()}
-    old = world.pods("head")[0]["metadata"]["uid"]
+    """Given two workers; when the pod with head and launcher goes, and another one comes while a worker's pod is being deleted, too; then there are still two,
+    and the other one is the same process: the number is Kubernetes' to remember."""
+    kept = world.nodes.pod("manta-worker-1").uid
+    old = world.pods("head")[0]["metadata"]
     began = time.monotonic()
-    world.plane.kubectl("-n", NAMESPACE, "delete", "pod", world.pods("head")[0]["metadata"]["name"], "--wait=false")
-    wait_for("another head", lambda: any(p["metadata"]["uid"] != old and p["status"].get("phase") == "Running" for p in world.pods("head")))
-    wait_for("the old one to go", lambda: len(world.pods("head")) == 1 and world.head())
-    wait_for("the workers at the new head", lambda: world.actors() == 2)
-    print(f"head's pod replaced: its workers are back after {time.monotonic() - began:.1f} s")
+    world.nodes.pod("manta-worker-2").processes["worker"].send_signal(signal.SIGSTOP)  # so that its pod takes its whole grace to go
+    world.plane.kubectl("-n", NAMESPACE, "delete", "pod", old["name"], "manta-worker-2", "--wait=false")
+    wait_for("another head", lambda: any(p["metadata"]["uid"] != old["uid"] and p["status"].get("phase") == "Running" for p in world.pods("head")))
+    wait_for("the old one to go", lambda: len(world.pods("head")) == 1)
     wait_for("the new launcher's word", lambda: "kubernetes has 2 workers" in world.head().log("launcher"))
-    assert world.sts()["spec"]["replicas"] == 2 and {p["metadata"]["uid"] for p in world.pods()} == before
+    wait_for("the workers at the new head", lambda: world.status()["actors"] == 2)
+    print(f"head's pod replaced: its workers are back after {time.monotonic() - began:.1f} s")
+    assert world.sts()["spec"]["replicas"] == 2 and world.nodes.pod("manta-worker-1").uid == kept
+
+
+def test_a_number_set_by_hand(world):
+    """Given two workers; when somebody scales the StatefulSet to three; then the launcher puts it right: the head's number counts."""
+    world.plane.kubectl("-n", NAMESPACE, "scale", "statefulset/manta-worker", "--replicas=3")
+    began = time.monotonic()
+    wait_for("the head's number", lambda: world.sts()["spec"]["replicas"] == 2)
+    print(f"kubectl scale: put right after {time.monotonic() - began:.1f} s")
+    world.scale(2)
+
+
+def test_a_node_is_drained(world):
+    """Given streams at two workers; when a worker's node is drained, which evicts its pods as the budget allows; then no stream is harmed and the worker comes
+    back on another node."""
+    heads_node = world.pods("head")[0]["spec"]["nodeName"]
+    pod = next(p for p in world.pods() if p["spec"]["nodeName"] != heads_node)
+    load = Load(world)
+    began = time.monotonic()
+    world.plane.kubectl("drain", pod["spec"]["nodeName"], "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s")
+    wait_for("two workers", lambda: world.ready() == 2 and world.status()["actors"] == 2)
+    print(f"kubectl drain: two workers again after {time.monotonic() - began:.1f} s: {load.end()}")
+    assert all(p["spec"]["nodeName"] != pod["spec"]["nodeName"] for p in world.pods())
+    world.plane.kubectl("uncordon", pod["spec"]["nodeName"])
 
 
 def test_plain_manifests_apply(plane):
     """Given the plain manifests; then the API server takes all of them, twice, with nothing changed the second time."""
     plane.kubectl("create", "namespace", "manta", check=False)
+    plane.kubectl("-n", "manta", "create", "secret", "generic", "manta-keys", "--from-literal=api-key=a", "--from-literal=join-token=b")
     for name in "manta.yaml", "two-heads.yaml":
         path = ROOT / "deploy" / "kubernetes" / name
         plane.kubectl("apply", "--dry-run=server", "-f", path)
-    plane.kubectl("apply", "-f", ROOT / "deploy" / "kubernetes" / "manta.yaml")
-    again = plane.kubectl("apply", "-f", ROOT / "deploy" / "kubernetes" / "manta.yaml").stdout
-    assert "configured" not in again and "unchanged" in again
-    plane.kubectl("delete", "-f", ROOT / "deploy" / "kubernetes" / "manta.yaml", "--wait=false")
+        plane.kubectl("apply", "-f", path)
+        again = plane.kubectl("apply", "-f", path).stdout
+        assert "configured" not in again and "unchanged" in again
+        plane.kubectl("delete", "-f", path, "--wait=false")
+
+
+class Person:
+    """Someone with a kubeconfig, kubectl and manta, on a machine that is no pod."""
+
+    def __init__(self, plane, folder):
+        self.plane, self.folder, self.logs, self.started = plane, folder, {}, []
+        (folder / "bin").mkdir()
+        kubectl = folder / "bin" / "kubectl"
+        kubectl.write_text(f'#!/bin/sh\nexec {os.environ["KUBE_CONTROL"]} kubectl "$@"\n')
+        kubectl.chmod(0o755)
+        self.env = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder), "KUBECONFIG": str(plane.admin), "MANTA_API_KEY": "key",
+                    "MANTA_JOIN_TOKEN": "token"}
+
+    def config(self, name, token, server=f"https://{ADDRESS}:6443"):
+        """Another kubeconfig."""
+        path = self.folder / name
+        value = json.loads(pathlib.Path(self.plane.admin).read_text())
+        value["users"][0]["user"]["token"] = token
+        value["clusters"][0]["cluster"]["server"] = server
+        path.write_text(json.dumps(value))
+        return path
+
+    def start(self, *args, **env):
+        log = self.folder / f"log-{len(self.started)}"
+        with open(log, "w") as out:
+            process = subprocess.Popen([os.environ["MANTA"], *args], env=self.env | {k: str(v) for k, v in env.items()}, cwd=self.folder, stdout=out,
+                                       stderr=subprocess.STDOUT)
+        self.started.append(process)
+        process.log = log.read_text
+        return process
+
+    def fails(self, words, *args, **env):
+        """Its last line, which has the words."""
+        process = self.start(*args, **env)
+        assert process.wait(120) != 0 and words in process.log(), process.log()
+        print(f"    manta {args[0]}: {process.log().splitlines()[-1]}")
+        return process.log()
+
+    def stop(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
 
 
 @pytest.fixture
-def up(plane, tmp_path):
-    """`manta up --on kubernetes` and its like, as a person with a kubeconfig types them."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    (tools / "kubectl").write_text(f'#!/bin/sh\nexec {os.environ["KUBE_CONTROL"]} kubectl "$@"\n')
-    (tools / "kubectl").chmod(0o755)
-    env = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path), "KUBECONFIG": str(plane.admin), "MANTA_API_KEY": "key", "MANTA_JOIN_TOKEN": "token"}
-    log = tmp_path / "up.log"
-    started = []
+def person(plane, tmp_path):
+    p = Person(plane, tmp_path)
+    yield p
+    p.stop()
 
-    def start(*args):
-        with open(log, "w") as out:
-            started.append(subprocess.Popen([os.environ["MANTA"], *args, "--on", "kubernetes", "--set", "namespace=up"], env=env, cwd=tmp_path, stdout=out,
-                                            stderr=subprocess.STDOUT))
-        return started[-1]
-    yield start, log.read_text
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+
+def test_a_launcher_by_kubectl(world, person):
+    """Given the chart without its launcher, and a service account that may do what that one may; when `manta launcher` runs by kubectl as that account; then it
+    begins with Kubernetes' number and follows the head's; when it ends, the workers stay."""
+    plane = world.plane
+    plane.helm("upgrade", "manta", CHART, "--namespace", NAMESPACE, "--reuse-values", "--set", "launcher.enabled=false")
+    wait_for("a head alone", lambda: len(world.pods("head")) == 1 and list(world.head().processes) == ["head"] and world.status()["actors"] == 2, 240)
+    for what in (("serviceaccount", "operator"), ("role", "scaler", "--verb=get,update", "--resource=statefulsets.apps/scale", "--resource-name=manta-worker"),
+                 ("role", "looker", "--verb=list", "--resource=pods,events"), ("rolebinding", "scaler", "--role=scaler", "--serviceaccount=ai:operator")):
+        plane.kubectl("-n", NAMESPACE, "create", *what)
+    join = (world.head().volumes["keys"] / "join-token").read_text().strip()
+    wants = ("launcher", "--on", "kubernetes", "--head", "127.0.0.1:8470", "--set", f"namespace={NAMESPACE}")
+    env = {"KUBECONFIG": person.config("operator", plane.token(NAMESPACE, "operator")), "MANTA_JOIN_TOKEN": join}
+    person.fails('pods is forbidden: User "system:serviceaccount:ai:operator" cannot list resource "pods"', *wants, **env)
+    plane.kubectl("-n", NAMESPACE, "create", "rolebinding", "looker", "--role=looker", "--serviceaccount=ai:operator")
+    launcher = person.start(*wants, **env)
+    wait_for("the number", lambda: "kubernetes has 2 workers" in launcher.log() or launcher.poll() is not None)
+    up_s, down_s = world.scale(3), world.scale(1)
+    print(f"a launcher by kubectl: 2 -> 3 in {up_s:.1f} s, 3 -> 1 in {down_s:.1f} s")
+    launcher.terminate()
+    assert launcher.wait(60) == 0, launcher.log()
+    assert world.sts()["spec"]["replicas"] == 1
+
+    wants = (*wants, "--cluster", "other")
+    person.fails('statefulsets.apps "other-worker" is forbidden', *wants, **env)
+    person.fails('statefulsets.apps "other-worker" not found: is it installed in this namespace, and does --cluster name it?', *wants,
+                 MANTA_JOIN_TOKEN=join)
+
+
+def test_an_api_server_that_is_none(world, person):
+    """Given an address where nobody is, and one where something else answers; then the launcher waits for the first, and ends for the second."""
+    token = person.folder / "token"
+    token.write_text("x")
+    wants = ("launcher", "--on", "kubernetes", "--head", "127.0.0.1:8470", "--cluster", "lab", "--set", f"namespace={NAMESPACE}", "--set",
+             f"token-file={token}")
+    launcher = person.start(*wants, "--set", f"server=https://{ADDRESS}:1", "--set", f"ca-file={world.plane.folder}/ca.crt")
+    wait_for("its word", lambda: launcher.log().count("trying again") >= 2 or launcher.poll() is not None)
+    assert launcher.poll() is None, launcher.log()
+    print(f"    manta launcher: {launcher.log().splitlines()[-1]}")
+    launcher.terminate()
+    assert launcher.wait(60) == 0, launcher.log()
+    person.fails("cannot list the pods of the workers", *wants, "--set", "server=http://127.0.0.1:8470")
+    person.fails("certificate", *wants, "--set", f"server=https://{ADDRESS}:6443", "--set", "ca-file=/etc/ssl/certs/ca-certificates.crt")
+    person.fails("Unauthorized: the token was refused", *wants, "--set", f"server=https://{ADDRESS}:6443", "--set", f"ca-file={world.plane.folder}/ca.crt")
 
 
 def left_in(plane, namespace):
@@ -280,42 +438,62 @@ def left_in(plane, namespace):
     return plane.kubectl("-n", namespace, "get", kinds, "-o", "name", "-l", "app.kubernetes.io/instance=manta").stdout.split()
 
 
-def test_up_and_down(world, up):
-    """Given a kubeconfig; when `manta up --on kubernetes` runs; then a cluster comes, answers and is gone after it. Killed, it leaves the cluster, which
-    `manta down` takes away, and nothing that others made under its name."""
-    start, log = up
+def await_ready(process):
+    wait_for("readiness", lambda: "up | ready" in process.log() or process.poll() is not None, 180)
+    assert process.poll() is None, process.log()
+
+
+def test_up_and_down(world, person):
+    """Given a kubeconfig; when `manta up --on kubernetes` runs; then a cluster comes, answers, is scaled and is gone after it. Killed, it leaves the cluster,
+    which `manta down` takes away, and nothing that others made under its name."""
     plane = world.plane
     plane.helm("uninstall", "manta", "--namespace", NAMESPACE)
     wait_for("an empty namespace", lambda: not world.pods() and not world.pods("head"))
+    assert plane.finds(f"/api/v1/namespaces/{NAMESPACE}/secrets/manta-keys"), "the keys stay"
     plane.kubectl("create", "namespace", "up")
-    wants = ("up", "--no-prompt", "--workers", "2", "--engine", "echo", "--model", ECHO, "--memory", "200m", "--set", f"reach={ADDRESS}:8470")
+    on = ("--on", "kubernetes", "--set", "namespace=up")
+    wants = ("up", *on, "--no-prompt", "--workers", "2", "--engine", "echo", "--model", ECHO, "--memory", "200m", "--set", f"reach={ADDRESS}:8470")
     began = time.monotonic()
-    process = start(*wants)
-    wait_for("readiness", lambda: "up | ready" in log() or process.poll() is not None)
-    assert process.poll() is None, log()
+    process = person.start(*wants)
+    await_ready(process)
     print(f"up --on kubernetes to ready in {time.monotonic() - began:.1f} s")
     assert len(left_in(plane, "up")) >= 8
+    for n in 3, 1:
+        began = time.monotonic()
+        scale = person.start("scale", str(n), "--head", f"{ADDRESS}:8470")
+        assert scale.wait(60) == 0, scale.log()
+        wait_for(f"{n} workers", lambda n=n: plane.api("GET", "/apis/apps/v1/namespaces/up/statefulsets/manta-worker")["status"].get("readyReplicas") == n)
+        print(f"scaled by up's own launcher to {n} in {time.monotonic() - began:.1f} s")
+    began = time.monotonic()
     process.terminate()
-    assert process.wait(120) == 0, log()
+    assert process.wait(120) == 0, process.log()
+    print(f"up's end took everything away in {time.monotonic() - began:.1f} s")
     assert left_in(plane, "up") == []
 
     plane.kubectl("-n", "up", "create", "secret", "generic", "theirs", "--from-literal=a=b")
     plane.kubectl("-n", "up", "label", "secret", "theirs", "app.kubernetes.io/instance=manta", "app.kubernetes.io/managed-by=Helm")
-    process = start(*wants)
-    wait_for("readiness", lambda: "up | ready" in log() or process.poll() is not None)
+    process = person.start(*wants)
+    await_ready(process)
     process.kill()
     process.wait()
     assert len(left_in(plane, "up")) >= 8
-    down = start("down")
-    assert down.wait(120) == 0, log()
-    assert "statefulset.apps/manta-worker" in log().replace('"manta-worker"', "/manta-worker")
+    down = person.start("down", *on)
+    assert down.wait(120) == 0, down.log()
+    print(down.log())
+    assert "manta-worker" in down.log()
     assert left_in(plane, "up") == ["secret/theirs"]
-    assert start("down").wait(120) == 0
+    again = person.start("down", *on)
+    assert again.wait(120) == 0 and "nothing of the cluster 'manta' is there on kubernetes" in again.log(), again.log()
 
 
-def test_up_tells_what_is_wrong(plane, up):
-    """Given a namespace that is not there, or no keys; then one line says so, and nothing is left."""
-    start, log = up
-    process = start("up", "--no-prompt", "--set", "namespace=nowhere")
-    assert process.wait(120) != 0
-    assert 'namespaces "nowhere" not found' in log(), log()
+def test_up_tells_what_is_wrong(plane, person):
+    """Given whatever can be wrong before a pod runs; then one line says so in Kubernetes' own words, and nothing is left."""
+    wants = ("up", "--on", "kubernetes", "--no-prompt", "--engine", "echo", "--set")
+    person.fails('namespaces "nowhere" not found', *wants, "namespace=nowhere")
+    person.fails("MANTA_API_KEY", *wants, "namespace=default", MANTA_API_KEY="")
+    person.fails("was refused", *wants, "namespace=default", KUBECONFIG=person.config("wrong-address", "admin-token", f"https://{ADDRESS}:1"))
+    person.fails("Unauthorized", *wants, "namespace=default", KUBECONFIG=person.config("wrong-token", "nobody's"))
+    person.fails("is forbidden", *wants, "namespace=default", KUBECONFIG=person.config("no-rights", plane.token("default", "default")))
+    person.fails('context "nowhere"', *wants, "context=nowhere")
+    person.fails("there is no kubectl in the path", *wants, "namespace=default", PATH="/nowhere")
+    assert left_in(plane, "default") == []
