@@ -132,7 +132,7 @@ static int fault_of(const struct web_call *c, CURLcode code, struct fault *f)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
-        return fault_set(f, ERR_NET, "%s cannot be trusted: %.200s. SSL_CERT_FILE may name the authorities of your site", c->web->base, words);
+        return fault_set(f, ERR_FAILED, "%s cannot be trusted: %.200s. SSL_CERT_FILE may name the authorities of your site", c->web->base, words);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: return fault_set(f, ERR_INVALID, "%s: %.200s", c->web->base, words);
     default: return fault_set(f, ERR_NET, "%s: %.200s", c->web->base, words);

@@ -45,10 +45,12 @@ def run(*args, stdin=None, check=True, **options):
 
 def wait_for(what, condition, timeout_s=120):
     end = time.monotonic() + timeout_s
-    while not (result := condition()):
+    while True:
+        with contextlib.suppress(OSError):  # of an API server that is away
+            if result := condition():
+                return result
         assert time.monotonic() < end, f"waited {timeout_s} s in vain for {what}"
         time.sleep(0.1)
-    return result
 
 
 class Api:
@@ -408,6 +410,9 @@ class Nodes(threading.Thread):
 
     def pod(self, name):
         return next((p for p in list(self.pods.values()) if p.name == name and not p.ending), None)
+
+    def component(self, what):
+        return next((p for p in list(self.pods.values()) if p.labels.get("app.kubernetes.io/component") == what and not p.ending), None)
 
     def pods_of(self, node):
         return [p for p in list(self.pods.values()) if p.spec["nodeName"] == node]

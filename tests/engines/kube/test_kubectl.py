@@ -6,6 +6,8 @@ import http.server
 import json
 import re
 import shutil
+import ssl
+import subprocess
 import threading
 import urllib.parse
 
@@ -72,15 +74,18 @@ class PlayedApi(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, replicas):
+    def __init__(self, replicas, tls=None):
         super().__init__(("127.0.0.1", 0), Request)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.replicas, self.version, self.puts, self.moods, self.always = replicas, 1, [], [], None
         self.lock, self.release, self.ended = threading.Lock(), threading.Event(), threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
     def next_mood(self):
         with self.lock:
@@ -111,8 +116,15 @@ def cluster(tmp_path):
 
 
 @pytest.fixture
-def api():
-    a = PlayedApi(2)
+def api(request, tmp_path):
+    """With a certificate of nobody's where the test asks for TLS."""
+    tls = None
+    if getattr(request, "param", None) == "tls":
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key", "-out", tmp_path / "crt", "-days", "2",
+                        "-subj", "/CN=nobody", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, stderr=subprocess.DEVNULL)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    a = PlayedApi(2, tls)
     yield a
     a.release.set()
     a.ended.set()
@@ -122,7 +134,7 @@ def api():
 
 @pytest.fixture(params=["kubectl", "http"])
 def launcher(request, cluster, api, tmp_path):
-    """Starts one, and the head it belongs to."""
+    """Starts one that belongs to a head."""
     token = tmp_path / "token"
     token.write_text("t")
     config = tmp_path / "kubeconfig"
@@ -132,10 +144,7 @@ def launcher(request, cluster, api, tmp_path):
     if request.param == "kubectl" and shutil.which("kubectl") is None:
         pytest.skip("there is no kubectl on this machine")
     how = [] if request.param == "kubectl" else ["--set", f"server={api.url}", "--set", f"token-file={token}", "--set", "namespace=ai"]
-
-    def start(head):
-        return cluster.add(Process, ["launcher", "--on", "kubernetes", "--head", head.address, *how], env={"KUBECONFIG": str(config)})
-    return start
+    return lambda head: cluster.add(Process, ["launcher", "--on", "kubernetes", "--head", head.address, *how], env={"KUBECONFIG": str(config)})
 
 
 def scale(head, n, tmp_path):
@@ -228,3 +237,12 @@ def test_it_begins_where_it_is_not_let_in(cluster, api, launcher):
     lines = [line for line in process.log.splitlines() if "no: Forbidden" in line]
     assert len(lines) == 1 and "cannot list the pods of the workers" in lines[0], process.log
     print(f"    {lines[0]}")
+
+
+@pytest.mark.parametrize("api", ["tls"], indirect=True)
+def test_a_certificate_of_nobodys(cluster, api, launcher):
+    """Given an API server whose certificate no known authority has signed; then the launcher ends and says so: it would not pass by itself."""
+    process = launcher(cluster.head())
+    assert process.wait() != 0
+    assert "certificate" in process.log and "trying again" not in process.log, process.log
+    print(f"    {process.log.splitlines()[-1]}")
