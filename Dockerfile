@@ -21,23 +21,26 @@ RUN scripts/fetch smollm2
 
 FROM tools AS llama
 RUN scripts/fetch llhttp llama
-COPY CMakeLists.txt CMakePresets.json ./
-COPY cmake/flags.cmake cmake/deps.cmake cmake/llama.cmake cmake/
+COPY cmake/llama_cpp.cmake cmake/
+COPY cmake/llama_layer.cmake CMakeLists.txt
 # ON: for exactly the CPU that builds, which is right for a laptop. OFF: for any CPU of the architecture, and slower.
 ARG MANTA_NATIVE=ON
-RUN cmake --preset release -DMANTA_LLAMA_ONLY=ON -DMANTA_LLAMA_SYSTEM=OFF -DMANTA_NATIVE=${MANTA_NATIVE} >/dev/null \
-    && ninja -C build/release -j "$(nproc)" llama llama-common
+RUN cmake -G Ninja -B build/release -DCMAKE_BUILD_TYPE=Release -DMANTA_NATIVE=${MANTA_NATIVE} >/dev/null \
+    && ninja -C build/release -j "$(nproc)" llama llama-common && touch build/llama_is_built
 
 FROM llama AS build
+COPY CMakeLists.txt CMakePresets.json ./
 COPY bench bench
 COPY cmake cmake
 COPY docker docker
 COPY scripts scripts
 COPY src src
 COPY tests tests
-RUN cmake --preset release -DMANTA_LLAMA_ONLY=OFF >/dev/null \
+# The last line fails where the whole build has other commands for llama.cpp than its layer: every image would cost those minutes again.
+RUN cmake --preset release -DMANTA_LLAMA_SYSTEM=OFF >/dev/null \
     && ninja -C build/release -j "$(nproc)" manta manta_engine_llama \
-    && docker/collect build/release /out
+    && docker/collect build/release /out \
+    && [ -z "$(find build/release/llama.cpp -name '*.o' -newer build/llama_is_built)" ]
 
 # ---- what runs ----
 FROM ${MANTA_RUN_IMAGE} AS head

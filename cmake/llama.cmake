@@ -6,12 +6,8 @@
 # own sources must compile against its header. An installed llama.cpp has no headers of `common` (Jinja templates), so
 # then the fixed list of templates of its C API is used (template_builtin.c) instead of the bridge (bridge.cpp), and its kernels
 # are as they are (kernels_none.c).
-enable_language(CXX)
-set(CMAKE_CXX_STANDARD 17)
-set(CMAKE_CXX_STANDARD_REQUIRED ON)
 option(MANTA_LLAMA_SYSTEM "Use an installed llama.cpp where its version fits" ON)
-option(MANTA_NATIVE "Compile llama.cpp for exactly this machine's CPU" ON)
-set(LLAMA_CPP_DIR ${MANTA_DEPS_DIR}/llama.cpp)
+include(cmake/llama_cpp.cmake)
 
 file(GLOB llama_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.c)
 list(FILTER llama_sources EXCLUDE REGEX "template_builtin|kernels")
@@ -23,25 +19,6 @@ if(MANTA_LLAMA_SYSTEM)
             "-DCMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH}")
 endif()
 
-# The pinned source, as static libraries. All its targets are known to ninja (`ninja llama-server` for the bench), but
-# only those that ours need are built.
-function(add_llama_cpp)
-    set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
-    set(CMAKE_EXPORT_COMPILE_COMMANDS OFF)
-    foreach(off BUILD_SHARED_LIBS GGML_CCACHE LLAMA_OPENSSL LLAMA_BUILD_TESTS LLAMA_BUILD_EXAMPLES LLAMA_BUILD_APP
-            LLAMA_BUILD_UI LLAMA_USE_PREBUILT_UI LLAMA_ALL_WARNINGS)
-        set(${off} OFF)
-    endforeach()
-    foreach(on LLAMA_BUILD_COMMON LLAMA_BUILD_TOOLS LLAMA_BUILD_SERVER)
-        set(${on} ON)
-    endforeach()
-    set(GGML_NATIVE ${MANTA_NATIVE})
-    set(GIT_EXECUTABLE false) # it would ask git for a version of whatever repository the folder happens to be in
-    set(LLAMA_BUILD_NUMBER 0)
-    set(LLAMA_BUILD_COMMIT pinned)
-    add_subdirectory(${LLAMA_CPP_DIR} ${CMAKE_BINARY_DIR}/llama.cpp EXCLUDE_FROM_ALL)
-endfunction()
-
 if(MANTA_LLAMA_SYSTEM AND llama_fits)
     find_package(llama ${llama_range} CONFIG REQUIRED)
     message(STATUS "llama.cpp: the installed ${llama_VERSION}")
@@ -49,12 +26,6 @@ if(MANTA_LLAMA_SYSTEM AND llama_fits)
     set(own_sources ${CMAKE_SOURCE_DIR}/src/engine/llama/template_builtin.c ${CMAKE_SOURCE_DIR}/src/engine/llama/kernels_none.c
         ${CMAKE_SOURCE_DIR}/src/engine/llama/guard.cpp)
 else()
-    if(NOT EXISTS ${LLAMA_CPP_DIR}/CMakeLists.txt)
-        message(FATAL_ERROR "llama.cpp is not in ${LLAMA_CPP_DIR}. Run 'MANTA_LLAMA_SYSTEM=OFF scripts/fetch llama'.")
-    endif()
-    file(STRINGS ${LLAMA_CPP_DIR}/.pin pinned REGEX "^llama-cpp-python==")
-    string(REPLACE " \\" "" pinned "${pinned}")
-    message(STATUS "llama.cpp: the pinned source (${pinned})")
     add_llama_cpp()
     set(llama_libraries llama llama-common)
     file(GLOB own_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.cpp)
@@ -65,9 +36,6 @@ else()
     endforeach()
 endif()
 
-if(MANTA_LLAMA_ONLY)
-    return()
-endif()
 add_library(manta_engine_llama MODULE ${llama_sources} ${own_sources})
 target_include_directories(manta_engine_llama PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_include_directories(manta_engine_llama SYSTEM PRIVATE ${llama_internals})
