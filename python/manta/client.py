@@ -5,11 +5,13 @@
 
 Not for several threads at once: give each its own.
 """
-import http.client
 import json
 import os
 import socket
 
+from manta.answer import Answer
+
+READ_BYTES = 64 << 10
 DEFAULT_HEAD = "127.0.0.1:8470"
 
 
@@ -46,33 +48,53 @@ class Client:
         self.head = head or os.environ.get("MANTA_HEAD", DEFAULT_HEAD)
         self.host, self.port = split_address(self.head)
         key = os.environ.get("MANTA_API_KEY", "") if api_key is None else api_key
-        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
+        auth = f"Authorization: Bearer {key}\r\n" if key else ""
+        self.common = f"Host: {self.head}\r\n{auth}Content-Type: application/json\r\n"
         self.timeout_s = timeout_s
-        self.connection = None
+        self.socket = None
 
     def _connect(self):
-        self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s)
-        self.connection.connect()
-        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = socket.create_connection((self.host, self.port), timeout=self.timeout_s)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _send(self, request):
+        """The first bytes of the answer. A kept connection may have been closed by the head meanwhile: then another one is tried, once."""
+        for kept in (self.socket is not None, False):
+            if self.socket is None:
+                self._connect()
+            try:
+                self.socket.sendall(request)
+                data = self.socket.recv(READ_BYTES)
+            except ConnectionError:
+                data = b""
+            if data or not kept:
+                return data
+            self.close()
+
+    def _exchange(self, request):
+        """The whole answer. Raises OSError, ValueError."""
+        answer, buffer, data = Answer(), bytearray(), self._send(request)
+        while data:
+            buffer += data
+            if answer.feed(buffer):
+                return answer
+            data = self.socket.recv(READ_BYTES)
+        raise ConnectionResetError("it closed the connection")
 
     def call(self, method, path, body=None):
         """The parsed JSON answer. Raises MantaError."""
-        data = None if body is None else json.dumps(body)
-        for kept in (self.connection is not None, False):
-            try:
-                if self.connection is None:
-                    self._connect()
-                self.connection.request(method, path, data, self.headers)
-                answer = self.connection.getresponse()
-                text = answer.read()
-                break
-            except (OSError, http.client.HTTPException) as e:
-                self.close()
-                if not kept:  # one that was kept may have been closed by the head meanwhile: that is no failure yet
-                    raise MantaError(f"no answer from a manta head at {self.head}: {e}") from e
+        data = b"" if body is None else json.dumps(body).encode()
+        request = f"{method} {path} HTTP/1.1\r\n{self.common}Content-Length: {len(data)}\r\n\r\n".encode() + data
+        try:
+            answer = self._exchange(request)
+        except (OSError, ValueError) as e:
+            self.close()
+            raise MantaError(f"no answer from a manta head at {self.head}: {e}") from e
+        if not answer.may_be_kept:
+            self.close()
         if answer.status >= 400:
-            raise error_of(answer.status, text)
-        return json.loads(text)
+            raise error_of(answer.status, bytes(answer.body))
+        return json.loads(answer.body)
 
     def process_prompt(self, prompt, **options):
         """Every actor's response and the final one. Options as in POST /manta/process_prompt: actors="all", model, max_tokens, ..."""
@@ -82,6 +104,6 @@ class Client:
         return self.call("GET", "/manta/status")
 
     def close(self):
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None

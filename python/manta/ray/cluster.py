@@ -170,11 +170,20 @@ def _wait_up(head, coordinator, workers, cluster, wait_s, say):
                 said.add(text)
         if time.monotonic() >= until or (workers > 0 and len(troubles) >= workers and all(hopeless for _, hopeless in troubles)):
             break
+    if not ready:
+        status = _status_now(coordinator) or status
     if status["workers"] < workers or (workers > 0 and not status["actors"]):
         reasons = "; ".join(text for text, _ in _troubles(cluster))
-        raise MantaError(f"only {status['workers']} of {workers} workers joined, {status['actors']} actors ready: " +
+        raise MantaError(f"{status['workers']} of {workers} workers joined, {status['actors']} actors ready: " +
                          (reasons or status.get("error") or "see `ray logs` and `ray status`"))
     return status
+
+
+def _status_now(coordinator):
+    try:
+        return ray.get(coordinator.status.remote(), timeout=LOOK_S)
+    except (MantaError, ray.exceptions.RayError):
+        return None
 
 
 def _explain_lost_coordinator(error):

@@ -5,9 +5,9 @@ Why not a package: the coordinator adds this to each call of an actor, and a gen
 import asyncio
 import socket
 
+from manta.answer import Answer
 from manta.client import MantaError, split_address
 
-HEAD_BYTES_MAX = 64 << 10
 KEPT_MAX = 64  # idle connections
 
 
@@ -50,83 +50,27 @@ class _Connection(asyncio.Protocol):
             answer.finish(self)
 
 
-class _Answer:
-    """Parses one answer. `parts`: None collects the body; else a queue that gets its pieces, then None or an exception."""
+class _Answer(Answer):
+    """`parts`: None collects the body; else a queue that gets its pieces, then None or an exception."""
 
     def __init__(self, client, loop, parts=None):
+        super().__init__()
         self.client = client
         self.done = loop.create_future()  # (status, headers, body); of a stream: when its head is there, with body b""
         self.parts = parts
-        self.status = 0
-        self.headers = b""
-        self.length = -1      # bytes of body, or of a chunk, to come; -1: not known yet
-        self.chunked = False
-        self.in_body = False
-        self.body = bytearray()
 
-    def _head(self, buffer):
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(buffer) > HEAD_BYTES_MAX:
-                raise ValueError("the head of an answer is too long")
-            return False
-        self.headers = bytes(buffer[:end]).lower()
-        self.status = int(self.headers[9:12])
-        del buffer[: end + 4]
-        if self.status == 100:
-            return self._head(buffer)
-        at = self.headers.find(b"\r\ncontent-length:")
-        if at >= 0:
-            self.length = int(self.headers[at + 17 :].split(b"\r\n", 1)[0])
-        elif b"\r\ntransfer-encoding: chunked" in self.headers:
-            self.chunked = True
-        else:
-            raise ValueError("an answer without a length")
-        self.in_body = True
+    def began(self):
         if self.parts is not None and not self.done.done():
             self.done.set_result((self.status, self.headers, b""))
-        return True
 
-    def _take(self, data):
+    def take(self, data):
         if self.parts is not None:
             self.parts.put_nowait(bytes(data))
         else:
             self.body += data
 
-    def feed(self, buffer):
-        """True when the answer is whole."""
-        if not self.in_body and not self._head(buffer):
-            return False
-        return self._feed_chunks(buffer) if self.chunked else self._feed_plain(buffer)
-
-    def _feed_plain(self, buffer):
-        n = min(len(buffer), self.length)
-        if n:
-            self._take(buffer[:n])
-            del buffer[:n]
-            self.length -= n
-        return self.length == 0
-
-    def _feed_chunks(self, buffer):
-        while True:
-            if self.length < 0:
-                end = buffer.find(b"\r\n")
-                if end < 0:
-                    return False
-                self.length = int(buffer[:end].split(b";", 1)[0], 16)
-                del buffer[: end + 2]
-            if len(buffer) < self.length + 2:
-                return False
-            last = self.length == 0
-            if not last:
-                self._take(buffer[: self.length])
-            del buffer[: self.length + 2]
-            self.length = -1
-            if last:
-                return True
-
     def finish(self, connection):
-        self.client._keep(connection, self.headers)
+        self.client._keep(connection, self.may_be_kept)
         if self.parts is not None:
             self.parts.put_nowait(None)
         elif not self.done.done():
@@ -150,8 +94,8 @@ class HttpClient:
         auth = f"Authorization: Bearer {api_key}\r\n" if api_key else ""
         self.common = f"Host: {head}\r\n{auth}"
 
-    def _keep(self, connection, headers):
-        if connection.transport is not None and b"\r\nconnection: close" not in headers and len(self.idle) < KEPT_MAX:
+    def _keep(self, connection, may_be_kept):
+        if connection.transport is not None and may_be_kept and len(self.idle) < KEPT_MAX:
             self.idle.append(connection)
         elif connection.transport is not None:
             connection.transport.close()
