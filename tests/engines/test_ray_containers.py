@@ -246,9 +246,22 @@ class Stream(threading.Thread):
         except OSError as e:
             self.end = str(e)
 
-    def gap_s(self, since):
-        """The longest time between two pieces, the second of which came after that moment."""
-        return max([b - a for a, b in zip(self.times, self.times[1:]) if b > since], default=0.0)
+    def gap(self, since):
+        """(length, begin, end) of the longest time between two pieces, the second of which came after that moment; begin and end in seconds after it."""
+        return max([(b - a, a - since, b - since) for a, b in zip(self.times, self.times[1:]) if b > since], default=(0.0, 0.0, 0.0))
+
+
+class Noticed(threading.Thread):
+    """Asks the head until it has one worker less, and how long that took."""
+
+    def __init__(self, head):
+        super().__init__(daemon=True)
+        self.head, self.workers, self.began, self.after_s = head, head.status()["workers"], time.monotonic(), None
+
+    def run(self):
+        while self.head.status()["workers"] >= self.workers:
+            pass
+        self.after_s = time.monotonic() - self.began
 
 
 def test_a_worker_container_dies_under_streams(compose, head):
@@ -263,15 +276,19 @@ def test_a_worker_container_dies_under_streams(compose, head):
         assert s.begun.wait(UP_S), f"stream {s.number} has not begun: {s.end}"
     actor = max(head.status()["actor_list"], key=lambda a: a["in_flight"])
     victim, busy = containers[actor["address"]], actor["in_flight"]
-    service, began = victim["Config"]["Labels"]["com.docker.compose.service"], time.monotonic()
+    service, began, noticed = victim["Config"]["Labels"]["com.docker.compose.service"], time.monotonic(), Noticed(head)
     os.kill(victim["State"]["Pid"], signal.SIGKILL)
+    noticed.start()
     for s in streams:
         s.join(UP_S)
     assert [s.end for s in streams] == ["done"] * 6, [(s.number, s.end) for s in streams]
     moved = head.status()["jobs_moved"] - moved
     assert busy > 0 and moved > 0, (busy, moved)
-    measured(f"a worker's container killed with {busy} of 6 streams in it, {moved} moved: all came to their end, longest gap from then on "
-             f"{max(s.gap_s(began) for s in streams):.2f} s")
+    noticed.join(UP_S)
+    for s in streams:
+        measured("stream %d: longest gap from the kill on %.2f s, from %.2f s to %.2f s after it" % (s.number, *s.gap(began)))
+    measured(f"a worker's container killed with {busy} of 6 streams in it, noticed after {noticed.after_s:.2f} s, {moved} moved: all came to their end, "
+             f"longest gap from then on {max(s.gap(began)[0] for s in streams):.2f} s")
     wait_for("the container's restart", lambda: [c["RestartCount"] for c in compose.containers(service) if c["Id"] == victim["Id"]]
              == [victim["RestartCount"] + 1], UP_S)
     wait_for("its worker", lambda: compose.log(victim).count("[WORKER NODE READY]") >= 2, UP_S)
