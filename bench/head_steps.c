@@ -176,7 +176,7 @@ static void ask(struct bench *b, enum kind kind)
     char text[400];
     int n = snprintf(text, sizeof text, "prompt %" PRIu64 ": ", ++b->calls);
     memset(text + n, 'x', sizeof text - (size_t)n);
-    struct turn turn = {str_of("user"), str_n(text, sizeof text)};
+    struct turn turn = {.role = str_of("user"), .content = str_n(text, sizeof text)};
     struct request r = {.kind = REQUEST_CHAT, .model = str_of("m"), .turns = &turn, .turns_n = 1, .sampling = sampling_default()};
     step(b, kind, (struct head_event){.kind = HEAD_PROMPT, .call = b->calls, .request = &r, .count = 1});
 }

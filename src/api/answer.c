@@ -89,6 +89,7 @@ const char *api_finish_name(uint8_t finish)
     case FINISH_NONE: return NULL;
     case FINISH_STOP: return "stop";
     case FINISH_LENGTH: return "length";
+    case FINISH_TOOLS: return "tool_calls";
     case FINISH_CANCELLED: return "cancelled";
     case FINISH_ERROR: break;
     }

@@ -16,7 +16,7 @@ void api_write_finish(struct jout *j, uint8_t finish);
 /* True when a response ended as it should. */
 static inline bool api_response_ok(const struct api_response *r)
 {
-    return r->finish == FINISH_STOP || r->finish == FINISH_LENGTH;
+    return r->finish == FINISH_STOP || r->finish == FINISH_LENGTH || r->finish == FINISH_TOOLS;
 }
 /* manta.c: one event with a piece of a response. */
 void api_write_prompt_chunk(struct jout *j, const struct api_head *h, const struct api_choice *c);

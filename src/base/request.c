@@ -19,9 +19,9 @@ struct sampling sampling_default(void)
 
 size_t request_prompt_bytes(const struct request *r)
 {
-    size_t n = r->text.n + r->tokens_n * sizeof *r->tokens;
+    size_t n = r->text.n + r->tools.n + r->tokens_n * sizeof *r->tokens;
     for (uint32_t i = 0; i < r->turns_n; i++)
-        n += r->turns[i].role.n + r->turns[i].content.n;
+        n += r->turns[i].role.n + r->turns[i].content.n + r->turns[i].extra.n;
     for (uint32_t i = 0; i < r->inputs_n; i++)
         n += r->inputs[i].text.n + r->inputs[i].tokens_n * sizeof *r->inputs[i].tokens;
     return n;
@@ -29,7 +29,7 @@ size_t request_prompt_bytes(const struct request *r)
 
 static size_t text_bytes(const struct request *r)
 {
-    size_t n = request_prompt_bytes(r) + r->model.n + r->affinity.n + r->tenant.n;
+    size_t n = request_prompt_bytes(r) + r->model.n + r->affinity.n + r->tenant.n + r->form_text.n + r->template_args.n;
     for (uint32_t i = 0; i < r->stops_n; i++)
         n += r->stops[i].n;
     return n;
@@ -84,6 +84,7 @@ struct request *request_clone(const struct request *r)
     for (uint32_t i = 0; i < r->turns_n; i++) {
         c->turns[i].role = put_text(&at, r->turns[i].role);
         c->turns[i].content = put_text(&at, r->turns[i].content);
+        c->turns[i].extra = put_text(&at, r->turns[i].extra);
     }
     for (uint32_t i = 0; i < r->stops_n; i++)
         c->stops[i] = put_text(&at, r->stops[i]);
@@ -91,6 +92,9 @@ struct request *request_clone(const struct request *r)
     c->text = put_text(&at, r->text);
     c->affinity = put_text(&at, r->affinity);
     c->tenant = put_text(&at, r->tenant);
+    c->form_text = put_text(&at, r->form_text);
+    c->tools = put_text(&at, r->tools);
+    c->template_args = put_text(&at, r->template_args);
     MUST(at == (char *)c + bytes);
     return c;
 }

@@ -23,11 +23,31 @@ enum finish {
     FINISH_LENGTH = 2, /* max_tokens or the context was reached */
     FINISH_CANCELLED = 3,
     FINISH_ERROR = 4,
+    FINISH_TOOLS = 5,  /* as FINISH_STOP, and the answer calls tools (base/part.h) */
 };
 
 struct turn {
-    struct str role;    /* "system", "user", "assistant", … */
+    struct str role;    /* "system", "user", "assistant", "tool" */
     struct str content; /* UTF-8 */
+    struct str extra;   /* empty, or what else is said of it, a JSON object: "tool_calls" (as in OpenAI's chat, arguments as text),
+                         * "tool_call_id", "name", "reasoning_content" */
+};
+
+/* What an answer must be. Sent on the wire: only add at the end. */
+enum request_form {
+    FORM_FREE = 0,
+    FORM_JSON = 1,    /* any JSON object */
+    FORM_SCHEMA = 2,  /* JSON that a JSON schema allows */
+    FORM_GRAMMAR = 3, /* a text that a GBNF grammar allows */
+    FORM_REGEX = 4,   /* a text that a regular expression matches as a whole */
+    FORM_KINDS,
+};
+
+enum tool_choice {
+    TOOLS_AUTO = 0,     /* the model decides */
+    TOOLS_NONE = 1,     /* it is told of them, and must not call any */
+    TOOLS_REQUIRED = 2, /* it must call at least one; for a certain one `tools` has no other */
+    TOOL_CHOICES,
 };
 
 struct logit_bias {
@@ -76,6 +96,14 @@ struct request {
     uint32_t stops_n;           /* at most REQUEST_STOPS_MAX */
     struct logit_bias *biases;
     uint32_t biases_n;          /* at most REQUEST_BIASES_MAX */
+    uint8_t form;               /* enum request_form: the sampler keeps to it, whatever the model */
+    struct str form_text;       /* of FORM_SCHEMA, FORM_GRAMMAR, FORM_REGEX; as the client wrote it, at most REQUEST_FORM_BYTES_MAX */
+    struct str tools;           /* REQUEST_CHAT: a JSON array of OpenAI's chat: {"type":"function","function":{"name", …}}; empty: none */
+    uint8_t tool_choice;        /* enum tool_choice */
+    uint8_t tools_single;       /* 1: at most one call in an answer */
+    uint8_t split_reasoning;    /* 1: reasoning is a part of its own; 0: it stays in the text */
+    uint8_t continues;          /* REQUEST_CHAT: 1: the last turn is the beginning of the answer */
+    struct str template_args;   /* REQUEST_CHAT: variables of the chat template, a JSON object; empty: none */
     uint64_t scope;             /* whose cached prompts it may use, and who may use its own: a tenant's number; 0: all with a 0 */
     struct str affinity;        /* session key for routing; may be empty */
     struct str tenant;          /* whose request it is, for a fair queue; may be empty. The head's own, as is the next */
@@ -89,6 +117,9 @@ enum {
     REQUEST_BIASES_MAX = 1024,
     REQUEST_TURNS_MAX = 4096,
     REQUEST_PRIORITY_MAX = 100,
+    REQUEST_FORM_BYTES_MAX = 256 * 1024,
+    REQUEST_TOOLS_BYTES_MAX = 1024 * 1024,
+    REQUEST_TEMPLATE_ARGS_BYTES_MAX = 16 * 1024,
     REQUEST_INPUTS_MAX = 2048, /* as OpenAI has it: half of what the head's queue takes by default (queue_jobs_max) */
 };
 
@@ -98,7 +129,7 @@ struct sampling sampling_default(void);
 struct request *request_clone(const struct request *r);
 /* Bytes such a clone takes: what the head's memory budget counts. */
 size_t request_bytes(const struct request *r);
-/* Bytes of prompt text in it (turns, text, inputs), for estimates of tokens. */
+/* Bytes of prompt text in it (turns, tools, text, inputs), for estimates of tokens. */
 size_t request_prompt_bytes(const struct request *r);
 
 #endif

@@ -47,6 +47,8 @@ struct fx {
     struct wire_f32s logprobs;       /* TOKENS; empty unless asked for */
     struct wire_i32s top_ids;        /* TOKENS: per id the same number of most likely tokens; empty unless asked for */
     struct wire_f32s top_logprobs;   /* TOKENS: one per top id */
+    const struct wire_part *parts;   /* TOKENS: that the text is made of, one behind the other */
+    uint32_t parts_n;                /* 0: it is nothing but text */
     struct wire_strs pieces;         /* TOKENS: bytes of each id, followed by those of its top ids; or empty */
     struct wire_f32s embedding;      /* BRANCH_DONE of REQUEST_EMBED */
     uint8_t finish;                  /* BRANCH_DONE: enum finish */

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/part.h"
 #include "cluster/duty.h"
 #include "cluster/find.h"
 #include "cluster/handover.h"
@@ -141,6 +142,22 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
 
 /* ---- tokens ---- */
 
+/* Writers trust what is checked here: the parts are the text, and a call of a tool takes at least a token. */
+static int check_parts(const struct job *job, const struct wire_tokens *m, struct fault *f)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < m->parts_n; i++) {
+        const struct wire_part *p = &m->parts[i];
+        bytes += p->bytes;
+        if (p->kind >= PART_KINDS || (p->kind == PART_TOOL_NAME && p->bytes == 0) || p->call > job->said + m->ids.n)
+            return fault_set(f, ERR_PROTOCOL, "job %llu: part %u of the text is none", (unsigned long long)job->node.id, i);
+    }
+    if (m->parts_n > 0 && bytes != m->text.n)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: parts of %llu bytes are not a text of %zu", (unsigned long long)job->node.id,
+                         (unsigned long long)bytes, m->text.n);
+    return 0;
+}
+
 static int check_tokens(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     unsigned long long id = job->node.id;
@@ -160,7 +177,7 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
                          m->ids.n + m->top_ids.n);
     if (m->ids.n > context || job->said > context - m->ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: more tokens than the context of %u has", id, context);
-    return 0;
+    return check_parts(job, m, f);
 }
 
 /* The first tokens after a failover: how long the client waited for them, and how much of that the actor that goes on took
@@ -205,6 +222,8 @@ void head_tokens(struct head *h, struct worker *w, const struct wire_tokens *m)
     struct fx *fx = branch_fx(h, job, FX_TOKENS);
     fx->first = m->first;
     fx->text = m->text;
+    fx->parts = m->parts;
+    fx->parts_n = m->parts_n;
     fx->ids = m->ids;
     fx->logprobs = m->logprobs;
     fx->top_ids = m->top_ids;
@@ -347,7 +366,7 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *said)
     if (f == NULL)
         return;
     const struct wire_done told = plausible(*said, f->actor->context), *m = &told;
-    if (m->finish <= FINISH_NONE || m->finish > FINISH_ERROR) {
+    if (m->finish <= FINISH_NONE || m->finish > FINISH_TOOLS) {
         head_link_refuse(h, w->link, ERR_PROTOCOL, false, "job %llu: done with the unknown finish %u",
                          (unsigned long long)m->job, m->finish);
         return;
@@ -358,7 +377,7 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *said)
         return;
     }
     struct fault fault = {0};
-    if (m->finish >= FINISH_CANCELLED)
+    if (m->finish == FINISH_CANCELLED || m->finish == FINISH_ERROR)
         done_fault(job, m, &fault);
     if (m->finish == FINISH_ERROR && crossed(job, fault.err)) {
         goes_elsewhere(h, f, &fault);

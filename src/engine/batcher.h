@@ -11,6 +11,7 @@
 #ifndef MANTA_ENGINE_BATCHER_H
 #define MANTA_ENGINE_BATCHER_H
 
+#include "base/part.h"
 #include "engine/engine.h"
 #include "engine/prompt.h"
 
@@ -55,6 +56,8 @@ struct batcher_event {
     /* TOKENS; borrowed until the callback returns */
     uint32_t first;             /* index of ids[0] in the answer */
     struct str text;            /* whole UTF-8 characters, stop strings held back; may be empty */
+    const struct part *parts;   /* that the text is made of */
+    uint32_t parts_n;           /* 0: it is text */
     const int32_t *ids;
     const float *logprobs;      /* NULL unless asked for */
     uint32_t ids_n;

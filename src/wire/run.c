@@ -39,7 +39,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     struct wire_turn *turns = (struct wire_turn *)(void *)room;
     struct wire_bias *biases = (struct wire_bias *)(void *)(room + turns_bytes);
     for (uint32_t i = 0; i < req->turns_n; i++)
-        turns[i] = (struct wire_turn){.role = req->turns[i].role, .content = req->turns[i].content};
+        turns[i] = (struct wire_turn){.role = req->turns[i].role, .content = req->turns[i].content, .extra = req->turns[i].extra};
     for (uint32_t i = 0; i < req->biases_n; i++)
         biases[i] = (struct wire_bias){.token = req->biases[i].token, .bias = req->biases[i].bias};
     run->kind = req->kind;
@@ -52,6 +52,14 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     run->stops = (struct wire_strs){.p = req->stops, .n = req->stops_n};
     run->biases = biases;
     run->biases_n = req->biases_n;
+    run->form = req->form;
+    run->form_text = req->form_text;
+    run->tools = req->tools;
+    run->tool_choice = req->tool_choice;
+    run->tools_single = req->tools_single;
+    run->split_reasoning = req->split_reasoning;
+    run->continues = req->continues;
+    run->template_args = req->template_args;
 }
 
 void wire_run_to_request(const struct wire_run *run, struct request *out, struct wire_arena *arena)
@@ -62,7 +70,7 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
     struct str *stops = (struct str *)(void *)(room + turns_bytes);
     struct logit_bias *biases = (struct logit_bias *)(void *)(room + turns_bytes + stops_bytes);
     for (uint32_t i = 0; i < run->turns_n; i++)
-        turns[i] = (struct turn){.role = run->turns[i].role, .content = run->turns[i].content};
+        turns[i] = (struct turn){.role = run->turns[i].role, .content = run->turns[i].content, .extra = run->turns[i].extra};
     for (uint32_t i = 0; i < run->stops.n; i++)
         stops[i] = run->stops.p[i];
     for (uint32_t i = 0; i < run->biases_n; i++)
@@ -80,5 +88,13 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
         .stops_n = run->stops.n,
         .biases = biases,
         .biases_n = run->biases_n,
+        .form = run->form,
+        .form_text = run->form_text,
+        .tools = run->tools,
+        .tool_choice = run->tool_choice,
+        .tools_single = run->tools_single,
+        .split_reasoning = run->split_reasoning,
+        .continues = run->continues,
+        .template_args = run->template_args,
     };
 }

@@ -13,7 +13,8 @@
 
 #define WIRE_PART_turn(F, L, S) \
     F(STR, role, "system, user, assistant, ...") \
-    F(STR, content, "UTF-8")
+    F(STR, content, "UTF-8") \
+    F(STR, extra, "empty, or what else is said of it: a JSON object")
 
 #define WIRE_PART_bias(F, L, S) \
     F(I32, token, "token id") \
@@ -34,6 +35,11 @@
     F(U8, logprobs, "1: report log-probabilities") \
     F(U8, top_logprobs, "of so many most likely tokens, too") \
     F(U8, prompt_ids, "1: report the prompt's token ids")
+
+#define WIRE_PART_part(F, L, S) \
+    F(U8, kind, "enum part_kind") \
+    F(U32, call, "number of the tool call") \
+    F(U32, bytes, "of the text")
 
 #define WIRE_PART_input(F, L, S) \
     F(STR, text, "one of several texts to be embedded") \
@@ -110,6 +116,7 @@
     F(U32, attempt, "attempt this belongs to") \
     F(U32, first, "index of ids[0] in the answer, from 0") \
     F(STR, text, "whole UTF-8 characters; may lag behind ids (held back for stop strings) or be empty") \
+    L(part, parts, "what the text is made of; empty: of nothing but text") \
     F(I32S, ids, "token ids") \
     F(F32S, logprobs, "one per id when asked for, else empty") \
     F(I32S, top_ids, "per id the same number of most likely tokens when asked for, the likeliest first") \
@@ -213,6 +220,14 @@
     S(sampling, sampling, "") \
     F(STRS, stops, "stop strings") \
     L(bias, biases, "") \
+    F(U8, form, "enum request_form") \
+    F(STR, form_text, "JSON schema, grammar or regular expression, as the client wrote it") \
+    F(STR, tools, "JSON array; empty: none") \
+    F(U8, tool_choice, "enum tool_choice") \
+    F(U8, tools_single, "1: at most one call") \
+    F(U8, split_reasoning, "1: reasoning comes as a part of its own") \
+    F(U8, continues, "1: the last turn is the beginning of the answer") \
+    F(STR, template_args, "variables of the chat template, a JSON object; empty: none") \
     F(U64, stream, "name of the answer's stream for whoever wants it to go on; the same at every head; 0: none") \
     F(U32, branch, "which of the stream's answers") \
     F(U32, branches, "how many answers the stream has: some may have begun nowhere when it is resumed") \
@@ -334,7 +349,7 @@
     F(U32, conns, "old head: that is all; new head: I have it; old head: it is yours") \
     F(U32, calls, "")
 
-#define WIRE_PARTS(P) P(turn) P(bias) P(sampling) P(load) P(input)
+#define WIRE_PARTS(P) P(turn) P(bias) P(sampling) P(load) P(part) P(input)
 
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \

@@ -36,6 +36,9 @@ SCHEMA(PART, sampling)
 #define THIS wire_load
 SCHEMA(PART, load)
 #undef THIS
+#define THIS wire_part
+SCHEMA(PART, part)
+#undef THIS
 #define THIS wire_input
 SCHEMA(PART, input)
 #undef THIS

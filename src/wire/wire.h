@@ -19,7 +19,7 @@
 #define WIRE_PATH "/manta/link"
 
 enum {
-    WIRE_VERSION = 9,
+    WIRE_VERSION = 10,
     WIRE_HANDED = WIRE_VERSION << 8 | 2, /* what crosses from a head to the one that takes its place; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */

@@ -17,7 +17,7 @@ static void *put_copy(char **at, const void *p, size_t bytes)
 static size_t event_bytes(const struct batcher_event *ev)
 {
     uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
-    size_t n = pieces_n * sizeof *ev->pieces + top_n * sizeof *ev->top + ev->ids_n * sizeof *ev->ids +
+    size_t n = pieces_n * sizeof *ev->pieces + top_n * sizeof *ev->top + ev->ids_n * sizeof *ev->ids + ev->parts_n * sizeof *ev->parts +
                ev->embedding_n * sizeof *ev->embedding + ev->text.n;
     n += ev->logprobs != NULL ? ev->ids_n * sizeof *ev->logprobs : 0;
     n += ev->prompt_ids != NULL ? ev->prompt_tokens * sizeof *ev->prompt_ids : 0;
@@ -39,6 +39,8 @@ static void put_event(char *at, struct batcher_event *ev)
     ev->pieces = pieces;
     if (top_n > 0)
         ev->top = put_copy(&at, ev->top, top_n * sizeof *ev->top);
+    if (ev->parts_n > 0)
+        ev->parts = put_copy(&at, ev->parts, ev->parts_n * sizeof *ev->parts);
     if (ev->ids_n > 0)
         ev->ids = put_copy(&at, ev->ids, ev->ids_n * sizeof *ev->ids);
     if (ev->ids_n > 0 && ev->logprobs != NULL)

@@ -93,13 +93,25 @@ static struct top_lists split_top(const struct batcher_event *e, uint32_t n)
     return lists;
 }
 
+/* NULL where there are none. */
+static struct wire_part *parts_to_wire(const struct batcher_event *e)
+{
+    struct wire_part *parts = e->parts_n > 0 ? xalloc_array(e->parts_n, sizeof *parts) : NULL;
+    for (uint32_t i = 0; i < e->parts_n; i++)
+        parts[i] = (struct wire_part){.kind = e->parts[i].kind, .call = e->parts[i].call, .bytes = e->parts[i].bytes};
+    return parts;
+}
+
 static void feed_tokens(struct worker_program *p, const struct batcher_event *e)
 {
     uint32_t top_n = e->ids_n * e->top_n;
     struct top_lists top = split_top(e, top_n);
+    struct wire_part *parts = parts_to_wire(e);
     struct wire_tokens tokens = {
         .first = e->first,
         .text = e->text,
+        .parts = parts,
+        .parts_n = e->parts_n,
         .ids = {e->ids, e->ids_n},
         .logprobs = {e->logprobs, e->logprobs != NULL ? e->ids_n : 0},
         .top_ids = {top.ids, top_n},
@@ -107,6 +119,7 @@ static void feed_tokens(struct worker_program *p, const struct batcher_event *e)
         .pieces = {e->pieces, e->pieces != NULL ? e->ids_n + top_n : 0},
     };
     worker_feed(p, (struct agent_event){.kind = AGENT_TOKENS, .ticket = e->ticket, .tokens = &tokens});
+    free(parts);
     free(top.ids);
     free(top.logprobs);
 }

@@ -3,7 +3,9 @@
 
 static int render(struct engine *e, struct buf *out, struct fault *f)
 {
-    struct turn turns[] = {{str_of("user"), str_of("one")}, {str_of("assistant"), str_of("two")}, {str_of("user"), str_of("three")}};
+    struct turn turns[] = {{.role = str_of("user"), .content = str_of("one")},
+                           {.role = str_of("assistant"), .content = str_of("two")},
+                           {.role = str_of("user"), .content = str_of("three")}};
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 3};
     return ops->render(e, &r, NULL, out, f);
 }

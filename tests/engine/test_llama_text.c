@@ -31,7 +31,7 @@ static uint32_t tokens_of(const char *text, int32_t *out, int32_t cap)
 static void a_chat_is_rendered_by_the_models_template(void **state)
 {
     (void)state;
-    struct turn turns[] = {{str_of("system"), str_of("Be brief.")}, {str_of("user"), str_of("Hello \xe2\x98\x83")}};
+    struct turn turns[] = {{.role = str_of("system"), .content = str_of("Be brief.")}, {.role = str_of("user"), .content = str_of("Hello \xe2\x98\x83")}};
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 2};
     struct buf out = buf_max(4096);
     struct fault f = {0};
@@ -44,7 +44,7 @@ static void a_chat_is_rendered_by_the_models_template(void **state)
 static void a_prompt_over_the_buffers_maximum_is_an_error(void **state)
 {
     (void)state;
-    struct turn turn = {str_of("user"), str_of("a text that does not fit")};
+    struct turn turn = {.role = str_of("user"), .content = str_of("a text that does not fit")};
     struct request r = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
     struct buf out = buf_max(20);
     struct fault f = {0};

@@ -212,8 +212,8 @@ void client_request(struct sim *s, const struct call *c, struct client_request *
     for (size_t i = (size_t)n; i < bytes; i++)
         prompt[i] = (char)('a' + i % 26);
     out->note = str_n(prompt, (size_t)n);
-    out->turns[0] = (struct turn){str_of("system"), str_of("You are a simulation.")};
-    out->turns[1] = (struct turn){str_of("user"), str_n(prompt, bytes)};
+    out->turns[0] = (struct turn){.role = str_of("system"), .content = str_of("You are a simulation.")};
+    out->turns[1] = (struct turn){.role = str_of("user"), .content = str_n(prompt, bytes)};
     struct request r = {.kind = c->kind, .model = str_of(c->model), .sampling = sampling_default()};
     if (c->kind == REQUEST_CHAT) {
         r.turns = out->turns;

@@ -115,6 +115,8 @@ static inline void line_of(struct story *s, const struct fx *fx)
         break;
     case FX_TOKENS:
         buf_printf(b, "tokens %llu.%u first=%u n=%u %.*s", call, fx->branch, fx->first, fx->ids.n, STR_ARG(fx->text));
+        for (uint32_t i = 0; i < fx->parts_n; i++)
+            buf_printf(b, " part=%u call=%u bytes=%u", fx->parts[i].kind, fx->parts[i].call, fx->parts[i].bytes);
         break;
     case FX_BRANCH_DONE: line_of_done(b, fx); break;
     case FX_RESUMED: buf_printf(b, "resumed %llu of %u note=%.*s", call, fx->branches, STR_ARG(fx->text)); break;
@@ -269,11 +271,14 @@ static inline void event_tokens(struct story *s, uint64_t link, const char *line
 {
     static const int32_t ids[64] = {7, 8, 9};
     static const float logprobs[64] = {-1, -2, -4};
+    const struct wire_part part = {.kind = (uint8_t)number(line, "part", 0), .call = number(line, "call", 0), .bytes = number(line, "bytes", 0)};
     struct wire_msg m = {.type = WIRE_tokens};
     m.tokens = (struct wire_tokens){.job = number(line, "job", 0),
                                     .attempt = attempt_of(line),
                                     .first = number(line, "first", 0),
                                     .text = word(line, "text", ""),
+                                    .parts = &part,
+                                    .parts_n = word(line, "bytes", "").n > 0,
                                     .ids = {ids, number(line, "n", 1)},
                                     .logprobs = {logprobs, number(line, "logprobs", 0)}};
     msg_step(s, link, &m);

@@ -104,15 +104,18 @@ static void a_clone_owns_everything_it_points_to(void **state)
 {
     (void)state;
     char text[] = "hello";
-    struct turn turns[] = {{.role = str_of("user"), .content = str_of(text)}};
+    struct turn turns[] = {{.role = str_of("user"), .content = str_of(text), .extra = str_of(text)}};
     struct str stops[] = {str_of(text)};
-    struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 1, .stops = stops, .stops_n = 1, .model = str_of(text)};
+    struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 1, .stops = stops, .stops_n = 1, .model = str_of(text),
+                        .form_text = str_of(text), .tools = str_of(text), .template_args = str_of(text)};
     struct request *c = request_clone(&r);
     memset(text, '?', 5);
     assert_true(str_is(c->turns[0].content, "hello"));
     assert_true(str_is(c->stops[0], "hello"));
     assert_true(str_is(c->model, "hello"));
-    assert_int_equal(request_prompt_bytes(c), 9);
+    assert_true(str_is(c->turns[0].extra, "hello") && str_is(c->tools, "hello"));
+    assert_true(str_is(c->form_text, "hello") && str_is(c->template_args, "hello"));
+    assert_int_equal(request_prompt_bytes(c), 4 + 5 + 5 + 5);
     free(c);
 }
 

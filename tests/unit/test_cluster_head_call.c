@@ -12,8 +12,8 @@ static void a_prompt_is_answered(void **state)
               "started 7.0 actor=0 node=a\n"
               "> tokens 1 job=1 first=0 n=2 text=good\n"
               "tokens 7.0 first=0 n=2 good\n"
-              "> tokens 1 job=1 first=2 n=1 text=bye\n"
-              "tokens 7.0 first=2 n=1 bye\n"
+              "> tokens 1 job=1 first=2 n=1 text=bye part=1 call=0 bytes=3\n" /* reasoning */
+              "tokens 7.0 first=2 n=1 bye part=1 call=0 bytes=3\n"
               "> tokens 1 job=1 first=3 n=0 text=!\n" /* what was held back for a stop string */
               "tokens 7.0 first=3 n=0 !\n"
               "> done 1 job=1 tokens=3\n"

@@ -59,10 +59,10 @@ static void another_protocol_is_refused_for_good(void **state)
     struct story s = story_begin();
     story(&s,
           "> open 1\n"
-          "> hello 1 node=a proto=10 version=7.0.0\n"
-          "send 1 refuse ERR_VERSION final: worker speaks protocol 10 (manta 7.0.0), this head speaks protocol 9 "
+          "> hello 1 node=a proto=11 version=7.0.0\n"
+          "send 1 refuse ERR_VERSION final: worker speaks protocol 11 (manta 7.0.0), this head speaks protocol 10 "
           "(manta 0.1.0): run the same version of manta on both sides\n"
-          "close 1: worker speaks protocol 10 (manta 7.0.0), this head speaks protocol 9 (manta 0.1.0): run the same "
+          "close 1: worker speaks protocol 11 (manta 7.0.0), this head speaks protocol 10 (manta 0.1.0): run the same "
           "version of manta on both sides\n"
           "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
           "> closed 1\n");

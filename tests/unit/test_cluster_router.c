@@ -146,7 +146,7 @@ static void a_session_goes_home_unless_that_costs_too_much(void **state)
 
 static size_t blocks_of(const char *system, const char *user, uint64_t *out)
 {
-    struct turn turns[2] = {{str_of("system"), str_of(system)}, {str_of("user"), str_of(user)}};
+    struct turn turns[2] = {{.role = str_of("system"), .content = str_of(system)}, {.role = str_of("user"), .content = str_of(user)}};
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 2};
     return prefix_blocks(1, &r, out);
 }

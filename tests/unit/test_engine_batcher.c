@@ -36,7 +36,7 @@ static void chats_go_through_the_template(void **state)
 {
     (void)state;
     struct world *w = world_new("echo:script=Hello there.", 1, 512);
-    struct turn turns[] = {{str_of("system"), str_of("Be brief")}, {str_of("user"), str_of("Hi")}};
+    struct turn turns[] = {{.role = str_of("system"), .content = str_of("Be brief")}, {.role = str_of("user"), .content = str_of("Hi")}};
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 2, .sampling = sampling_default()};
     uint64_t t = world_submit(w, &r);
     turns[1].role = str_of("pilot");

@@ -13,7 +13,7 @@
 #define OF(array) (uint32_t)(sizeof(array) / sizeof((array)[0]))
 
 static const struct wire_turn turns[] = {
-    {.role = {"system", 6}, .content = {"be brief", 8}},
+    {.role = {"system", 6}, .content = {"be brief", 8}, .extra = {"{}", 2}},
     {.role = {"user", 4}, .content = {"", 0}},
 };
 static const struct wire_bias biases[] = {{.token = -1, .bias = 1.5f}, {.token = 70000, .bias = -100.0f}};
@@ -35,6 +35,13 @@ static struct wire_msg a_run(void)
         .stops = {stops, OF(stops)},
         .biases = biases,
         .biases_n = OF(biases),
+        .form = FORM_SCHEMA,
+        .form_text = {"true", 4},
+        .tools = {"[]", 2},
+        .tool_choice = TOOLS_REQUIRED,
+        .tools_single = 1,
+        .split_reasoning = 1,
+        .template_args = {"{\"a\":1}", 7},
         .resume = {resume, OF(resume)},
     };
     return m;
@@ -68,7 +75,7 @@ static void a_run_comes_back_as_it_went(void **state)
 static void a_request_survives_the_way_through_run(void **state)
 {
     (void)state;
-    struct turn t[] = {{.role = {"user", 4}, .content = {"hi", 2}}};
+    struct turn t[] = {{.role = {"user", 4}, .content = {"hi", 2}, .extra = {"{}", 2}}};
     struct str s[] = {{"END", 3}};
     struct logit_bias b[] = {{.token = 5, .bias = 2.0f}};
     struct request r = {.kind = REQUEST_CHAT, .turns = t, .turns_n = 1, .stops = s, .stops_n = 1, .biases = b, .biases_n = 1,
@@ -77,6 +84,12 @@ static void a_request_survives_the_way_through_run(void **state)
     r.tokens = ids;
     r.tokens_n = 2;
     r.sampling.seed = 99;
+    r.form = FORM_REGEX;
+    r.form_text = str_of("a+");
+    r.tools = str_of("[]");
+    r.tool_choice = TOOLS_NONE;
+    r.tools_single = r.split_reasoning = r.continues = 1;
+    r.template_args = str_of("{}");
     struct wire_msg m = {.type = WIRE_run}, got;
     struct wire_arena scratch = {0}, arena = {0}, back = {0};
     struct buf out = buf_max(4096);
@@ -86,7 +99,9 @@ static void a_request_survives_the_way_through_run(void **state)
     struct request q;
     wire_run_to_request(&got.run, &q, &back);
     assert_true(str_is(q.turns[0].content, "hi"));
-    assert_true(str_is(q.stops[0], "END"));
+    assert_true(str_is(q.stops[0], "END") && str_is(q.turns[0].extra, "{}"));
+    assert_true(q.form == FORM_REGEX && str_is(q.form_text, "a+") && str_is(q.tools, "[]") && str_is(q.template_args, "{}"));
+    assert_true(q.tool_choice == TOOLS_NONE && q.tools_single == 1 && q.split_reasoning == 1 && q.continues == 1);
     assert_int_equal(q.biases[0].token, 5);
     assert_int_equal(q.tokens_n, 2);
     assert_memory_equal(q.tokens, ids, sizeof ids);
@@ -150,8 +165,8 @@ static void a_list_that_promises_more_than_the_frame_holds_makes_no_room(void **
     struct wire_msg in = {.type = WIRE_tokens};
     in.tokens = (struct wire_tokens){.job = 1, .attempt = 1, .ids = {resume, 3}, .logprobs = {logprobs, 2}};
     wire_encode(&out, &in);
-    /* header, job, attempt, first, text length: then the count of ids */
-    size_t at = WIRE_HEADER_BYTES + 8 + 4 + 4 + 4;
+    /* header, job, attempt, first, text length, count of parts: then the count of ids */
+    size_t at = WIRE_HEADER_BYTES + 8 + 4 + 4 + 4 + 4;
     memset(out.p + at, 0xff, 4);
     struct wire_arena arena = {0};
     struct wire_msg got;
