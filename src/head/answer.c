@@ -8,7 +8,7 @@
 /* What a client is sent, in the shape it asked for: events as they come, or one JSON text at the end.
  *
  * A slow reader holds back only its own stream: what comes meanwhile is kept as plain text in branch.held, at most
- * REPLY_TEXT_BYTES_MAX of it, and leaves as one event when the socket has drained. */
+ * REPLY_TEXT_BYTES_MAX of it, and leaves in portions, as many at a time as the connection takes. So does the end of the stream. */
 
 static void doom(struct head_program *p, struct call *c, const char *why)
 {
@@ -156,8 +156,8 @@ void answer_started(struct head_program *p, struct call *c, uint32_t index)
         write_events(p, c);
 }
 
-/* Fills in what every chunk of a branch has, and appends it to p->json. */
-static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice)
+/* Fills in what every chunk of a branch has, and appends it to p->json. With it the client has `heard` tokens. */
+static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice, uint32_t heard)
 {
     struct branch *b = &c->branches[index];
     write_role(p, c, index);
@@ -167,7 +167,7 @@ static void write_chunk(struct head_program *p, struct call *c, uint32_t index, 
     choice.timings = c->api.timings ? &timings : NULL;
     choice.text_offset = b->chars;
     b->chars = chars;
-    b->sent = b->heard;
+    b->sent = heard;
     b->finish_sent = choice.finish != FINISH_NONE;
     write_id(p, c, false);
     api_write_chunk(&p->json, &c->head, &choice);
@@ -190,12 +190,20 @@ static struct api_choice choice_of(const struct fx *fx, bool with_logprobs)
 }
 
 /* False: one of its parts would be over the limit of one answer. */
-static bool keep(struct head_program *p, struct call *c, struct kept *k, const struct fx *fx, bool with_ids)
+static bool keep(struct head_program *p, struct call *c, struct kept *k, const struct fx *fx)
 {
     size_t before = kept_bytes(k);
-    bool kept = kept_add(k, fx, with_ids);
+    bool kept = kept_add(k, fx, call_wants_ids(c) && !c->api.stream);
     memory_of_call(p, c, (int64_t)(kept_bytes(k) - before));
     return kept;
+}
+
+static bool hold(struct head_program *p, struct call *c, struct branch *b, const struct fx *fx)
+{
+    size_t before = b->held.bytes;
+    bool held = held_add(&b->held, fx, c->api.request.sampling.logprobs != 0, b->heard);
+    memory_of_call(p, c, (int64_t)(b->held.bytes - before));
+    return held;
 }
 
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
@@ -207,56 +215,77 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
     }
     b->heard = fx->first + fx->ids.n;
     bool with_logprobs = c->api.request.sampling.logprobs != 0;
-    if (call_keeps_text(c) && !keep(p, c, &b->whole, fx, call_wants_ids(c) && !c->api.stream)) {
+    if (call_keeps_text(c) && !keep(p, c, &b->whole, fx)) {
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
     if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute || b->finish_sent)
         return;
-    if (http_stream_full(c->r)) {
-        if (!keep(p, c, &b->held, fx, with_logprobs))
+    if (http_stream_full(c->r) || !held_is_empty(&b->held)) {
+        if (!hold(p, c, b, fx))
             doom(p, c, "the client reads too slowly: more of its answer waits than may be kept");
         return;
     }
     buf_reset(&p->json);
-    write_chunk(p, c, index, choice_of(fx, with_logprobs));
+    write_chunk(p, c, index, choice_of(fx, with_logprobs), b->heard);
     write_events(p, c);
 }
 
-/* Appends what was held back of a branch to p->json. */
-static void release(struct head_program *p, struct call *c, uint32_t index)
+static void write_finish(struct head_program *p, struct call *c, uint32_t index)
 {
     struct branch *b = &c->branches[index];
-    if (kept_is_empty(&b->held))
-        return;
-    struct api_choice choice = {0};
-    struct str *pieces = kept_show(&b->held, &choice);
-    write_chunk(p, c, index, choice);
-    free(pieces);
-    memory_of_call(p, c, -(int64_t)kept_bytes(&b->held));
-    kept_fini(&b->held);
+    if (b->done && b->response.finish != FINISH_ERROR && !b->finish_sent)
+        write_chunk(p, c, index, (struct api_choice){.finish = b->response.finish}, b->heard);
 }
 
-void answer_drained(struct head_program *p, struct call *c)
+/* Sends the first portion of what was held back of a branch, and its end behind the last one. */
+static void release(struct head_program *p, struct call *c, uint32_t index)
 {
-    if (!c->streaming || list_linked(&c->doomed))
-        return;
+    struct held *held = &c->branches[index].held;
+    struct api_choice choice = {0};
+    size_t before = held->bytes;
+    struct str *pieces = kept_show(&held->first->kept, &choice);
     buf_reset(&p->json);
-    for (uint32_t i = 0; i < c->branches_n; i++)
-        release(p, c, i);
-    if (p->json.n > 0)
-        write_events(p, c);
+    write_chunk(p, c, index, choice, held->first->heard);
+    free(pieces);
+    held_drop(held);
+    memory_of_call(p, c, -(int64_t)(before - held->bytes));
+    if (held_is_empty(held))
+        write_finish(p, c, index);
+    write_events(p, c);
+}
+
+static bool is_held(const struct call *c)
+{
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        if (!held_is_empty(&c->branches[i].held))
+            return true;
+    }
+    return false;
+}
+
+static bool end_stream(struct head_program *p, struct call *c);
+
+bool answer_drained(struct head_program *p, struct call *c)
+{
+    for (uint32_t i = 0; c->streaming && i < c->branches_n; i++) {
+        while (!held_is_empty(&c->branches[i].held)) {
+            if (list_linked(&c->doomed) || http_stream_full(c->r)) /* then this function is called again */
+                return false;
+            release(p, c, i);
+        }
+    }
+    return c->ended && !list_linked(&c->doomed) && end_stream(p, c);
 }
 
 void answer_branch_done(struct head_program *p, struct call *c, uint32_t index)
 {
-    struct branch *b = &c->branches[index];
-    if (!c->streaming || b->response.finish == FINISH_ERROR || b->finish_sent)
+    if (!c->streaming || !held_is_empty(&c->branches[index].held))
         return;
     buf_reset(&p->json);
-    release(p, c, index);
-    write_chunk(p, c, index, (struct api_choice){.finish = b->response.finish});
-    write_events(p, c);
+    write_finish(p, c, index);
+    if (p->json.n > 0)
+        write_events(p, c);
 }
 
 /* ---- the end ---- */
@@ -371,6 +400,11 @@ void answer_written(struct head_program *p, struct call *c, struct buf *text)
 static bool end_stream(struct head_program *p, struct call *c)
 {
     const struct fault *fault = first_fault(c);
+    c->ended = is_held(c);
+    if (c->ended) {
+        c->has_body = false; /* who takes our place asks the workers for the rest */
+        return false;
+    }
     buf_reset(&p->json);
     if (c->api.shape == API_PROCESS_PROMPT && !c->ended_sent) {
         struct api_cluster cluster = answer_cluster(p);
@@ -379,8 +413,6 @@ static bool end_stream(struct head_program *p, struct call *c)
             return false;
         write_prompt_answer(&p->json, c, &cluster);
     } else if (fault != NULL) {
-        for (uint32_t i = 0; i < c->branches_n; i++)
-            release(p, c, i);
         struct fault named = named_fault(c, fault);
         api_write_sse_error(&p->json, &named);
     } else if (c->api.include_usage && !c->ended_sent) {

@@ -4,7 +4,7 @@
 
 #include "head/state.h"
 
-/* ---- kept.c: a part of an answer that cannot leave yet: all of it until the end, or what a slow reader left waiting ---- */
+/* ---- kept.c: a part of an answer that cannot leave yet ---- */
 struct kept {
     struct buf text;
     struct buf ids, logprobs;         /* int32_t, float; per token, when wanted */
@@ -23,13 +23,37 @@ bool kept_add(struct kept *k, const struct fx *fx, bool with_ids);
 /* Points the choice to what is kept. The caller frees the result, which is part of it. */
 struct str *kept_show(const struct kept *k, struct api_choice *out);
 
+/* ---- held.c: what a slow reader left waiting, in portions, each of which leaves as one event ---- */
+enum { PORTION_BYTES = 32 << 10 }; /* a portion takes nothing more from here on: its event is written in a few milliseconds */
+
+struct portion {
+    struct portion *next;          /* owned; the one after it */
+    struct kept kept;
+    uint32_t heard;                /* tokens that the client has once it has this portion */
+};
+
+struct held {
+    struct portion *first, *last;  /* owned, borrowed; NULL: nothing waits */
+    size_t bytes;                  /* memory of all of them */
+    size_t longest_bytes;          /* of each portion the longest of its parts, all together */
+};
+static inline bool held_is_empty(const struct held *h)
+{
+    return h->first == NULL;
+}
+/* Adds a piece, after which the client has `heard` tokens. False: more would wait than REPLY_TEXT_BYTES_MAX. */
+bool held_add(struct held *h, const struct fx *fx, bool with_ids, uint32_t heard);
+/* Forgets the first portion. */
+void held_drop(struct held *h);
+void held_fini(struct held *h);
+
 /* One run of the prompt: an actor's answer. */
 struct branch {
     struct api_response response;  /* model, node, address, text are owned by this struct: see below */
     struct kept whole;             /* the answer, when it is needed at the end */
     float *vector;                 /* owned; embeddings */
     uint32_t vector_n;
-    struct kept held;              /* not sent yet, because the client reads slowly */
+    struct held held;              /* not sent yet, because the client reads slowly */
     int32_t *prompt_ids;           /* owned; when asked for */
     uint32_t prompt_ids_n;
     char *model, *node, *address;  /* owned */
@@ -70,6 +94,7 @@ struct call {
     bool computed_again;           /* it began anew, and its client has a part of it already */
     bool exact;                    /* computed_again: by an actor where that gives the same bits */
     bool ended_sent;               /* all but [DONE] was sent, by another head */
+    bool ended;                    /* the brain has forgotten it: what is held, and the end behind that, leaves as its client reads */
     bool scale;                    /* a scale command: the end is the answer */
     struct api_duty *duty;         /* owned; not NULL: a worker was asked to change its duty, the end is the answer */
     uint8_t duty_to;               /* enum wire_duties */
@@ -147,8 +172,8 @@ void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);
 void answer_vector_done(struct head_program *p, struct call *c, uint32_t index);
 /* Writes the whole answer of an embeddings call into p->json. */
 void write_embeddings(struct buf *out, struct call *c);
-/* Sends what was held back. */
-void answer_drained(struct head_program *p, struct call *c);
+/* Sends what was held back, as much as the connection takes now. True: that was the end of it all, and the call is the caller's. */
+bool answer_drained(struct head_program *p, struct call *c);
 struct api_cluster answer_cluster(struct head_program *p);
 /* Writes the whole answer; of a stream the events that end it. Also from the desk's thread. */
 void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster);
@@ -158,7 +183,7 @@ void answer_written(struct head_program *p, struct call *c, struct buf *text);
 bool writing_begin(struct head_program *p, struct call *c, struct str first);
 /* Its client has gone. True: the call is the caller's again. */
 bool writing_gone(struct call *c);
-/* The end of it all; c->r is gone afterwards, or (false) the desk has the call. */
+/* The end of it all; c->r is gone afterwards, or (false) the desk has the call, or its client has yet to read what is held. */
 bool answer_end(struct head_program *p, struct call *c);
 /* The call failed before or in its stream. */
 void answer_fault(struct head_program *p, struct call *c, const struct fault *f, uint32_t retry_after_s);

@@ -27,7 +27,7 @@ static struct call *find(struct head_program *p, uint64_t id)
 static void branch_fini(struct branch *b)
 {
     kept_fini(&b->whole);
-    kept_fini(&b->held);
+    held_fini(&b->held);
     free(b->vector);
     free(b->prompt_ids);
     free(b->model);
@@ -60,7 +60,6 @@ struct branch *call_branch(struct call *c, uint32_t index)
         for (uint32_t i = c->branches_n; i <= index; i++) {
             c->branches[i] = (struct branch){.response = {.actor = UINT32_MAX}};
             kept_init(&c->branches[i].whole);
-            kept_init(&c->branches[i].held);
         }
         c->branches_n = index + 1;
     }
@@ -293,9 +292,11 @@ void call_gone(struct head_program *p, struct http_request *r)
 void call_drained(struct head_program *p, struct http_request *r)
 {
     struct call *c = http_user_data(r);
-    if (c != NULL)
-        answer_drained(p, c);
+    if (c != NULL && answer_drained(p, c))
+        call_free(p, c);
     calls_reap(p);
+    if (p->leaving && p->calls.n == 0)
+        net_loop_stop(p->loop);
 }
 
 /* ---- from the brain ---- */

@@ -84,6 +84,10 @@ static void on_frame(struct link *l, struct str frame)
         refuse(l, f.text);
         return;
     }
+    if (msg.type == WIRE_tokens && frame.n > WIRE_TOKENS_BYTES_MAX) { /* an event of that would be written for a second, and cannot be cut */
+        refuse(l, "message 'tokens': more than one step of an engine can say");
+        return;
+    }
     if (log_traces("wire")) {
         struct buf line = buf_max(LOG_LINE_BYTES_MAX);
         wire_print(&line, &msg);

@@ -280,6 +280,7 @@ static void put_limits(struct head_program *p, struct jout *j)
     put_limit(j, "reply_text_bytes_max", REPLY_TEXT_BYTES_MAX);
     put_limit(j, "reply_json_bytes_max", REPLY_JSON_BYTES_MAX);
     put_limit(j, "wire_frame_bytes_max", WIRE_FRAME_BYTES_MAX);
+    put_limit(j, "wire_tokens_bytes_max", WIRE_TOKENS_BYTES_MAX);
     put_limit(j, "connection_pending_bytes_max", NET_PENDING_BYTES_MAX);
     put_limit(j, "loop_turn_us", NET_TURN_US);
     put_limit(j, "log_bytes_max", LOG_BYTES_MAX);

@@ -106,10 +106,10 @@ static int say_seeking(const struct yielding *y, const struct call *c, struct wi
     return c->api.spread && !m->seeks ? say(y, &job) : 0;
 }
 
-/* How far the client is. Of one that seeks all that is known is what it said. */
+/* How far the client is. Of one that seeks all that is known is what it said; but what is only held for a slow reader is sought, too. */
 static void places_of(const struct call *c, bool seeks, struct api_stream_id *out)
 {
-    if (seeks || (c->from != NULL && c->from->n <= c->total))
+    if (!c->ended && (seeks || (c->from != NULL && c->from->n <= c->total)))
         *out = *c->from;
     else
         answer_place(c, out);

@@ -159,7 +159,7 @@ void http_conn_give_way(struct http_conn *c)
         http_conn_evict(c);
         return;
     }
-    fault_set(&no.fault, ERR_UNAVAILABLE, "this request was unfinished and gave way: too many request bytes in memory");
+    fault_set(&no.fault, ERR_UNAVAILABLE, "this request was unfinished and gave way: too many request bytes in memory, try again in a moment");
     conn_refuse(c, &no);
 }
 

@@ -32,12 +32,18 @@ int net_conn_unsent(const struct net_conn *c, struct buf *out)
     return buf_add_str(out, buf_str(&c->out));
 }
 
-void conn_touch(struct net_conn *c)
+static void flush_soon(struct net_conn *c)
 {
-    if (c->out.n == 0 || c->flight != NULL || list_linked(&c->dirty))
+    if (list_linked(&c->dirty))
         return;
     list_push(&c->loop->dirty, &c->dirty);
     loop_flush_soon(c->loop);
+}
+
+void conn_touch(struct net_conn *c)
+{
+    if (c->out.n > 0 && c->flight == NULL)
+        flush_soon(c);
 }
 
 void conn_count(struct net_conn *c)
@@ -90,6 +96,8 @@ static void on_written(uv_write_t *req, int status)
         return;
     if (status < 0)
         conn_lost(c, status);
+    else if (net_turn_spent(c->loop))
+        flush_soon(c); /* many that read slowly may have read at once */
     else
         flush(c);
 }

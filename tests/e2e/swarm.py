@@ -6,8 +6,9 @@ import pathlib
 import re
 import socket
 import struct
+import time
 
-from cluster import own_token
+from cluster import TEST_TIMEOUT_S, own_token
 
 SCHEMA = pathlib.Path(__file__).parents[2] / "src/wire/schema.h"
 NUMBERS = {"U8": "B", "U16": "H", "U32": "I", "U64": "Q", "I32": "i", "F32": "f", "F64": "d"}
@@ -54,7 +55,7 @@ def pack_fields(what, values):
     return b"".join(out)
 
 
-def frame(message, **values):
+def frame(message, /, **values):
     """A whole frame; fields that are not given are 0 or empty."""
     fields = pack_fields(message, values)
     return struct.pack("<IH", 2 + len(fields), MESSAGES[message]) + fields
@@ -69,6 +70,14 @@ def first_numbers(message, raw):
         (found[name],) = struct.unpack_from("<" + NUMBERS[kind], raw, at)
         at += struct.calcsize("<" + NUMBERS[kind])
     return found
+
+
+async def until(what, condition, timeout_s=2 * TEST_TIMEOUT_S):
+    """As wait_for(), while the swarm goes on."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {timeout_s} s in vain for {what}"
+        await asyncio.sleep(0.05)
 
 
 class Worker(asyncio.Protocol):
@@ -92,7 +101,7 @@ class Worker(asyncio.Protocol):
         if not self.ready.done():
             self.ready.set_exception(ConnectionError(f"{self.node}: hung up"))
 
-    def send(self, message, **values):
+    def send(self, message, /, **values):
         self.transport.write(frame(message, **values))
 
     def data_received(self, data):
@@ -138,12 +147,20 @@ class Worker(asyncio.Protocol):
     def begin(self, job, attempt):
         self.send("prefilled", job=job, attempt=attempt, prompt_tokens=8)
 
-    def tell(self, job, attempt, first, text):
-        self.send("tokens", job=job, attempt=attempt, first=first, text=text, ids=[7])
+    def tell(self, job, attempt, first, text, **values):
+        self.send("tokens", job=job, attempt=attempt, first=first, text=text, ids=[7], **values)
 
     def end(self, job, attempt, tokens=1, **values):
         self.runs.remove((job, attempt))
         self.send("done", job=job, attempt=attempt, finish=STOP, prompt_tokens=8, completion_tokens=tokens, **values)
+
+
+def answer_with(**done):
+    """on_run of a worker that answers at once."""
+    def on_run(w, *run):
+        w.begin(*run)
+        w.end(*run, 0, **done)
+    return on_run
 
 
 class Swarm:
@@ -217,7 +234,7 @@ def post(path, body, length=None):
             % (path.encode(), len(body) if length is None else length) + body)
 
 
-async def ask(port, raw, reads=True):
+async def ask(port, raw, reads=True, kind=Client):
     """The kernel would hold megabytes for one who does not read; with small segments and buffers it holds little."""
     s = socket.socket()
     s.setblocking(False)
@@ -226,4 +243,4 @@ async def ask(port, raw, reads=True):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(s, ("127.0.0.1", port))
-    return (await loop.create_connection(lambda: Client(raw, reads), sock=s))[1]
+    return (await loop.create_connection(lambda: kind(raw, reads), sock=s))[1]

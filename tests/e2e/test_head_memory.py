@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from cluster import SANITIZED, wait_for
-from swarm import EMBED, Swarm, ask, post
+from swarm import EMBED, Swarm, answer_with, ask, post, until
 
 STREAMS = int(os.environ.get("MANTA_STREAMS", "1000"))
 WORKERS = int(os.environ.get("MANTA_WORKERS", "100"))
@@ -48,14 +48,6 @@ class Watch:
 
 def chat(model, content, **fields):
     return post("/v1/chat/completions", json.dumps({"model": model, "messages": [{"role": "user", "content": content}], **fields}).encode())
-
-
-async def until(what, condition, timeout_s=240):
-    for _ in range(timeout_s * 20):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"waited {timeout_s} s in vain for {what}")
 
 
 async def statuses(clients):
@@ -276,3 +268,27 @@ def test_memory_stays_within_its_budget(cluster, run):
         assert 0.5 * full <= seen["most of all"] <= budget["bytes_max"]
         wait_for("what was freed to be given back", lambda: pss_bytes(head.pid) <= seen["with the idle streams"] + 8 * MIB)
         print(f"after all: {pss_bytes(head.pid) / MIB:.1f} MiB", file=sys.stderr)
+
+
+async def many_bodies(head):
+    swarm = Swarm(head.port)
+    await swarm.join(1, "w", slots=4, on_run=answer_with())
+    clients = [await ask(head.port, chat("w", "a" * (4 * MIB - 200))) for _ in range(100)]
+    await until("each to be answered", lambda: all(c.done.done() for c in clients))
+    swarm.leave()
+    return clients
+
+
+def test_many_large_bodies_at_once(cluster):
+    """Given a head with four slots; when a hundred clients send 4 MiB each at the same time; then those that find room are answered, and each
+    of the others is told with 503 why, and to come again; the memory stays within the budget."""
+    head = cluster.head("--lost-after-ms", 60000)
+    watch = Watch(head.pid)
+    clients = asyncio.run(many_bodies(head))
+    most = watch.end()
+    answered, refused = ([c.got for c in clients if c.status == status] for status in (200, 503))
+    assert len(answered) + len(refused) == len(clients) and answered and refused, {c.status: c.got[:300] for c in clients}
+    for got in refused:
+        assert b"retry-after: 1\r\n" in got.lower() and b"too many request bytes in memory" in got and b"try again in a moment" in got, got
+    assert SANITIZED or most <= head.status()["memory"]["bytes_max"]
+    assert head.status()["calls_failed"] == 0
