@@ -40,6 +40,13 @@ static void a_template_without_an_end_is_stopped(void **state)
         {"{% for a in range(9999999999) %}{% endfor %}", 16 << 20, "more memory than"},
         {"{% set n = namespace(x='ab') %}{% for i in range(90) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}", 16 << 20, "more memory than"},
         {"{% macro a(x) %}{{ a(x) }}{% endmacro %}{{ a(1) }}", 1 << 30, "calls itself"},
+        {"{{ range(4611686018427387904)|length }}", 16 << 20, "more memory than"},
+        {"{{ ('x' * 4611686018427387904)|length }}", 16 << 20, "more memory than"},
+        {"{{ 4611686018427387904 * '' }}", 16 << 20, "more memory than"},
+        {"{{ ('x' * 0) * 4611686018427387904 }}", 16 << 20, "for longer than"}, /* this one and the next ask for no memory */
+        {"{% for i in range(9) %}{{ 999999999999 * ('x' * 0) }}{% endfor %}", 16 << 20, "for longer than"},
+        {"{{ ('a' * 4000000)|replace('a', '') }}", 1 << 30, "for longer than"},
+        {"{{ ('a' * 2000000 ~ 'b') in ('a' * 4000000) }}", 1 << 30, "for longer than"},
     };
     for (size_t i = 0; i < sizeof endless / sizeof endless[0]; i++) {
         struct engine_bounds bounds = {.memory_bytes = endless[i].memory_bytes, .cpu_ms = 300, .stopped = never};

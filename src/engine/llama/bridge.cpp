@@ -103,12 +103,14 @@ bridge_template *bridge_template_new(const llama_model *model, const bridge_boun
     static std::once_flag mended;
     std::call_once(mended, mend_division);
     try {
-        const budget within(bounds);
-        try {
-            return new bridge_template{common_chat_templates_init(model, "")};
-        } catch (const std::exception &e) {
-            say(why, why_cap, first_line(why_not(model, e.what())));
-        }
+        return bounded(bounds, [&]() -> bridge_template * {
+            try {
+                return new bridge_template{common_chat_templates_init(model, "")};
+            } catch (const std::exception &e) {
+                say(why, why_cap, first_line(why_not(model, e.what())));
+                return nullptr;
+            }
+        });
     } catch (const over_budget &over) {
         say_over(why, why_cap, over);
     } catch (...) {
@@ -142,8 +144,10 @@ bridge_end bridge_template_render(bridge_template *t, const bridge_turn *turns, 
                                   bridge_text_fn *take, void *user_data, char *why, size_t why_cap)
 {
     try {
-        const budget within(bounds);
-        const std::string prompt = common_chat_templates_apply(t->templates.get(), inputs_of(turns, turns_n)).prompt;
+        if (budget::lost_too_much())
+            throw over_budget{BRIDGE_TIME};
+        const std::string prompt =
+            bounded(bounds, [&] { return common_chat_templates_apply(t->templates.get(), inputs_of(turns, turns_n)).prompt; });
         take(prompt.data(), prompt.size(), user_data);
         return BRIDGE_DONE;
     } catch (const over_budget &over) {
@@ -161,8 +165,7 @@ bridge_end bridge_tokenize(const llama_vocab *vocab, const char *text, int32_t t
                            int32_t *out, int32_t cap, int32_t *out_n)
 {
     try {
-        const budget within(bounds);
-        *out_n = llama_tokenize(vocab, text, text_n, out, cap, false, control != 0);
+        *out_n = bounded(bounds, [&] { return llama_tokenize(vocab, text, text_n, out, cap, false, control != 0); });
         return BRIDGE_DONE;
     } catch (const over_budget &over) {
         return over.why;

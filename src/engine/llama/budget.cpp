@@ -3,10 +3,15 @@
 #include "engine/llama/starve.h"
 
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 
 #include <malloc.h>
@@ -24,6 +29,9 @@ enum {
     LOOK_EVERY = 256,     /* allocations between two looks at the clock: a look takes a third of a microsecond */
     GRACE = 4096,         /* allocations after a throw, for what unwinds; then somebody caught it and goes on, and it is thrown again */
     STACK_SPARE = 1 << 18, /* bytes of the stack that are kept for what does not allocate */
+    TICK_MS = 100,         /* behind the bound; a piece of memory is asked for thousands of times as often */
+    TICK_SIGNAL = SIGVTALRM,
+    LOST_BYTES_MAX = 64 << 20,
 };
 
 struct state {
@@ -33,9 +41,51 @@ struct state {
     const char *stack_floor;
     unsigned until_look;
     unsigned starves;        /* the so-many-th allocation fails; 0: none */
+    bool ticks;              /* there is a timer */
+    timer_t timer;
+    volatile bool armed;     /* `place` is where it was made */
+    volatile unsigned asked; /* times that memory was asked for or given back; odd: it is in there now */
+    unsigned asked_before;   /* at the last tick */
+    sigjmp_buf place;
 };
 
 thread_local state now;
+std::atomic<std::int64_t> lost_bytes;
+
+[[maybe_unused]] void on_tick(int)
+{
+    if (now.armed && now.asked == now.asked_before && now.asked % 2 == 0)
+        siglongjmp(now.place, 1);
+    now.asked_before = now.asked;
+}
+
+[[maybe_unused]] void start_ticks(std::uint64_t after_us)
+{
+    static std::once_flag once;
+    std::call_once(once, [] {
+        struct sigaction how{};
+        how.sa_handler = on_tick;
+        how.sa_flags = SA_RESTART;
+        sigaction(TICK_SIGNAL, &how, nullptr);
+    });
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, TICK_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
+    sigevent to{};
+    to.sigev_notify = SIGEV_THREAD_ID;
+    to.sigev_signo = TICK_SIGNAL;
+    to._sigev_un._tid = static_cast<pid_t>(syscall(SYS_gettid));
+    if (timer_create(CLOCK_THREAD_CPUTIME_ID, &to, &now.timer) != 0)
+        return;
+    now.ticks = true;
+    after_us += TICK_MS * 1000;
+    itimerspec when{};
+    when.it_value.tv_sec = static_cast<time_t>(after_us / 1000000);
+    when.it_value.tv_nsec = static_cast<long>(after_us % 1000000) * 1000;
+    when.it_interval.tv_nsec = TICK_MS * 1000000L;
+    timer_settime(now.timer, 0, &when, nullptr);
+}
 
 std::uint64_t thread_us()
 {
@@ -105,11 +155,39 @@ budget::budget(const bridge_bounds *bounds)
         return;
     now.stack_floor = find_stack_floor();
     now.end_us = thread_us() + bounds->cpu_us;
+#if COUNTS
+    if (bounds->cpu_us != 0)
+        start_ticks(bounds->cpu_us);
+#endif
 }
 
 budget::~budget()
 {
+    now.armed = false;
+    if (now.ticks)
+        timer_delete(now.timer);
     now.bounds = nullptr;
+}
+
+sigjmp_buf &budget::place()
+{
+    return now.place;
+}
+
+void budget::arm()
+{
+    now.armed = true;
+}
+
+void budget::taken_out()
+{
+    now.armed = false;
+    lost_bytes += now.held > 0 ? now.held : 0;
+}
+
+bool budget::lost_too_much()
+{
+    return lost_bytes > LOST_BYTES_MAX;
 }
 
 #if COUNTS
@@ -118,8 +196,10 @@ void *operator new(std::size_t bytes)
 {
     if (now.bounds != nullptr)
         spend(bytes);
+    now.asked = now.asked + 1;
     const bool starved = now.starves != 0 && --now.starves == 0;
     void *p = starved ? nullptr : std::malloc(bytes > 0 ? bytes : 1);
+    now.asked = now.asked + 1;
     if (p == nullptr)
         throw std::bad_alloc();
     if (now.bounds != nullptr)
@@ -131,7 +211,9 @@ void operator delete(void *p) noexcept
 {
     if (now.bounds != nullptr && p != nullptr)
         now.held -= static_cast<std::int64_t>(malloc_usable_size(p));
+    now.asked = now.asked + 1;
     std::free(p);
+    now.asked = now.asked + 1;
 }
 
 void *operator new[](std::size_t bytes)
