@@ -22,6 +22,7 @@
 #include "main/engine.h"
 #include "main/files.h"
 #include "main/limits.h"
+#include "main/needs.h"
 #include "main/options.h"
 #include "main/settings.h"
 #include "main/up.h"
@@ -255,7 +256,7 @@ static const struct command commands[] = {
      "manta chaos --model smollm2 --exact --streams 200 --faults 60", USE_CHAOS, 0, 0, run_chaos},
     {"models", "[pull NAME]", "models by name; also: models catalogue", "manta models pull gpt2", USE_CLIENT | USE_MODELS, 0, 64, run_models},
 };
-enum { COMMANDS_N = sizeof commands / sizeof commands[0], FILES_CLIENT = 12, FILES_SERVER = 20 };
+enum { COMMANDS_N = sizeof commands / sizeof commands[0], FILES_CLIENT = 12, FILES_SERVER = 20, THREADS_SERVER = 8 };
 
 /* ---- help ---- */
 
@@ -290,18 +291,23 @@ static int unknown_command(const char *name)
     return 2;
 }
 
+static bool is_server(const struct command *c)
+{
+    return (c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS | USE_LAUNCHER)) != 0;
+}
+
 /* A loop and some connections of it; a pipe for each child. */
 static unsigned files_wanted(const struct command *c, const struct settings *s)
 {
-    if ((c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS | USE_LAUNCHER)) == 0)
+    if (!is_server(c))
         return FILES_CLIENT;
     return FILES_SERVER + ((c->uses & (USE_UP | USE_CHAOS | USE_LAUNCHER)) != 0 ? (unsigned)setting_number(s, SET_WORKERS) : 0);
 }
 
-static int run_with_files(const struct command *c, const struct settings *s)
+static int run_with_needs(const struct command *c, const struct settings *s)
 {
     struct fault f = {0};
-    if (files_check(c->name, files_wanted(c, s), &f) == 0)
+    if (files_check(c->name, files_wanted(c, s), &f) == 0 && (!is_server(c) || needs_check(c->name, THREADS_SERVER, &f) == 0))
         return c->run(s);
     plain_print(stderr, "error: %s", f.text);
     return err_exit(f.err);
@@ -328,7 +334,7 @@ static int run_command(const struct command *c, int argc, char **argv)
         if (hidden && (c->uses & (USE_HEAD | USE_WORKER)) != 0)
             log_warn("CLUSTER STATUS", "a key on a command line can be read by other users of this machine until it is hidden, as it is now: "
                      "better give MANTA_API_KEY and MANTA_JOIN_TOKEN, or --api-key-file and --join-token-file");
-        status = run_with_files(c, &s);
+        status = run_with_needs(c, &s);
     }
     settings_fini(&s);
     return status;
@@ -374,6 +380,11 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error code, as a full disk is */
     if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers; a crash of it is reported by them */
         return tryout_main(argc - 2, argv + 2);
+    struct fault f = {0};
+    if (needs_stack(&f) != 0) {
+        fprintf(stderr, "error: %s\n", f.text);
+        return err_exit(f.err);
+    }
     crash_report_init(MANTA_VERSION);
     log_init();
     return end_output(run_program(argc, argv));

@@ -3,15 +3,15 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
 import subprocess
-import threading
 
 import pytest
 
-from cluster import PROGRAM, Head, Process, Up, alive, children, environment, free_port, wait_for
+from cluster import PROGRAM, SANITIZED, Beside, Head, Process, Up, alive, children, environment, free_port, wait_for
 from terminal import CTRL_D, Terminal
 
 ECHO = ("--engine", "echo", "--model", "echo:tokens=20")
@@ -94,6 +94,55 @@ def test_a_soft_limit_is_raised(cluster):
     assert up.stop() == 0
 
 
+LITTLE = {  # a limit, and what of it is too little for a server; None: everything works with nothing
+    "stack": (resource.RLIMIT_STACK, (64 << 10, 200 << 10), r"the stack may take only \d+ KiB, and manta needs"),
+    "threads": (resource.RLIMIT_NPROC, (1,), r"only \d+ more threads may run, and manta \w+ needs \d+"),
+    "address space": (resource.RLIMIT_AS, (20 << 20, 40 << 20), r"too little memory is allowed, and manta \w+ needs \d+ MiB"),
+    "data": (resource.RLIMIT_DATA, (4 << 20, 30 << 20), r"too little memory is allowed, and manta \w+ needs \d+ MiB"),
+    "file size": (resource.RLIMIT_FSIZE, (0,), None),
+    "locked memory": (resource.RLIMIT_MEMLOCK, (0,), None),
+    "core": (resource.RLIMIT_CORE, (0,), None),
+    "pending signals": (resource.RLIMIT_SIGPENDING, (0,), None),
+}
+
+
+@pytest.mark.parametrize("what", LITTLE)
+@pytest.mark.parametrize("command", [("head", "--port", "0"), ("worker", *NO_HEAD, *ECHO), ("up", "--no-prompt", "--workers", "1", *ECHO), ("status", *NO_HEAD)])
+def test_little_of_anything(tmp_path, command, what):
+    """Given a hard limit on what a process may have; when a command is started; then it does its work, or says in one line that the limit is
+    too low, and which."""
+    which, limits, says = LITTLE[what]
+    if SANITIZED and what in ("address space", "data", "stack"):
+        pytest.skip("a sanitizer needs more than any limit here")
+    if what == "threads" and os.geteuid() != 0:
+        pytest.skip("of one's own user nobody knows how many threads there are")
+    words = {"head": "ready for worker nodes", "worker": "redialling", "up": r"up \| ready", "status": "connection refused"}[command[0]]
+    other = {"user": 65534, "cwd": "/"} if what == "threads" else {}  # root has as many as it likes
+    for limit in limits:
+        args = [*command, "--port", str(free_port())] if command[0] == "up" else command
+        with subprocess.Popen([PROGRAM, *args], env=environment(tmp_path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, preexec_fn=lambda n=limit: resource.setrlimit(which, (n, n)), **other) as p:
+            text = ""
+            while not re.search(words, text) and (line := p.stdout.readline()):
+                text += line
+            p.terminate()
+            text += p.stdout.read()
+        if says and re.search(says, text):
+            assert p.returncode == 2 and text.count("\n") == 1, text
+        else:
+            assert re.search(words, text) and "crash report" not in text, text
+            assert command[0] == "status" or not says, text
+
+
+def test_a_soft_limit_of_the_stack_is_raised(cluster):
+    """Given a soft limit of the stack that is low and a hard one that is not; when a cluster is started; then it runs."""
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    up = cluster.up("--no-prompt", "--workers", 1, *ECHO, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (64 << 10, hard)))
+    up.wait_line(r"up \| ready")
+    assert up.ask("hello")["final_response"]
+    assert up.stop() == 0
+
+
 # ---- signals ----
 
 def ignore_hangup():
@@ -107,16 +156,13 @@ def test_a_hang_up_ends_in_order(cluster):
     worker = cluster.echo_worker(head, "echo:tokens=40", "--drain-grace", 60)
     head.wait_ready(actors=1)
     cluster.pace(1000)
-    answers = []
-    t = threading.Thread(target=lambda: answers.append(head.ask("hello")))
-    t.start()
+    asking = Beside(head.ask, "hello")
     head.wait_status(running=1)
     for p in (head, worker, head, worker):
         p.send(signal.SIGHUP)
     wait_for("both to drain", lambda: "takes no new ones (signal 1)" in head.log and "SIGHUP" in worker.log)
     cluster.pace(0)
-    t.join(60)
-    assert answers[0]["responses"][0]["tokens"] == 40
+    assert asking.end()["responses"][0]["tokens"] == 40
     assert head.wait() == 0 and worker.wait() == 0
 
 
