@@ -14,14 +14,20 @@ void histogram_add(struct histogram *h, double seconds)
     h->n++;
 }
 
-void histogram_write(struct buf *out, const struct histogram *h, const char *name, const char *help)
+void histogram_write_counts(struct buf *out, const struct histogram_counts *c, const char *name, const char *help)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
     uint64_t below = 0;
-    for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        below += h->counts[i];
-        buf_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, bounds[i], (unsigned long long)below);
+    for (int i = 0; i < c->bounds_n; i++) {
+        below += c->counts[i];
+        buf_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, c->bounds_s[i], (unsigned long long)below);
     }
-    buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", name, (unsigned long long)h->n, name, h->sum, name,
-               (unsigned long long)h->n);
+    buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", name, (unsigned long long)c->n, name, c->sum_s, name,
+               (unsigned long long)c->n);
+}
+
+void histogram_write(struct buf *out, const struct histogram *h, const char *name, const char *help)
+{
+    struct histogram_counts c = {.bounds_s = bounds, .counts = h->counts, .bounds_n = HISTOGRAM_BUCKETS, .sum_s = h->sum, .n = h->n};
+    histogram_write_counts(out, &c, name, help);
 }

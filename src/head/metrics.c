@@ -25,17 +25,13 @@ static void counter(struct buf *out, const char *name, const char *help, uint64_
 /* How long the loop's thread computes before it looks at its connections again. */
 static void write_turns(struct head_program *p)
 {
-    static const char *const name = "manta_loop_turn_cpu_seconds";
     const struct net_turns *t = net_turns(p->loop);
     struct buf *out = &p->json;
-    uint64_t below = 0;
-    buf_printf(out, "# HELP %s processor time of a turn of the head's loop\n# TYPE %s histogram\n", name, name);
-    for (int i = 0; i < NET_TURN_BOUNDS; i++) {
-        below += t->counts[i];
-        buf_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, (double)t->bounds_us[i] / 1e6, (unsigned long long)below);
-    }
-    buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", name, (unsigned long long)t->n, name,
-               (double)t->sum_us / 1e6, name, (unsigned long long)t->n);
+    double bounds_s[NET_TURN_BOUNDS];
+    for (int i = 0; i < NET_TURN_BOUNDS; i++)
+        bounds_s[i] = (double)t->bounds_us[i] / 1e6;
+    struct histogram_counts c = {.bounds_s = bounds_s, .counts = t->counts, .bounds_n = NET_TURN_BOUNDS, .sum_s = (double)t->sum_us / 1e6, .n = t->n};
+    histogram_write_counts(out, &c, "manta_loop_turn_cpu_seconds", "processor time of a turn of the head's loop");
     gauge(out, "manta_loop_turn_cpu_max_seconds", "the longest of them since the head started", (double)t->max_us / 1e6);
     counter(out, "manta_loop_turns_long_total", "turns of more than 50 ms of processor time", t->over);
 }
