@@ -53,18 +53,46 @@ def wait_for(what, condition, timeout_s=TEST_TIMEOUT_S):
 PATIENCE_S = 2 * TEST_TIMEOUT_S  # of waiting for answers, which themselves may wait for events
 
 
-def together(n, ask):
-    """Runs ask(0) ... ask(n-1) at the same time; their results in order, None for one that raised or hangs."""
-    results = [None] * n
+class Beside:
+    """A call that runs beside the test on a thread of its own: a client that waits, or a strike that comes in a moment it waits for.
+    What it raises is raised where the test awaits it: by end(), or at the end of the block.
 
-    def one(i):
-        results[i] = ask(i)
-    threads = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(n)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join(PATIENCE_S)
-    return results
+        with Beside(lambda: (head.wait_status(running=4), head.kill())):
+            answers = together(...)"""
+
+    def __init__(self, call, *args):
+        self.result, self.raised = None, None
+        self.thread = threading.Thread(target=self._run, args=(call, args), daemon=True)
+        self.thread.start()
+
+    def _run(self, call, args):
+        try:
+            self.result = call(*args)
+        except BaseException as e:
+            self.raised = e
+
+    def running(self):
+        return self.thread.is_alive()
+
+    def end(self, timeout_s=PATIENCE_S):
+        self.thread.join(timeout_s)
+        if self.raised:
+            raise self.raised
+        assert not self.running(), f"it has not ended after {timeout_s} s"
+        return self.result
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *exc):
+        if not failed or self.raised:
+            self.end()
+
+
+def together(n, ask):
+    """Runs ask(0) ... ask(n-1) at the same time; their results in order."""
+    calls = [Beside(ask, i) for i in range(n)]
+    return [c.end() for c in calls]
 
 
 def own_token():
@@ -210,6 +238,12 @@ class Api:
         status, _, text = self.request("POST", path, raw, {"content-type": "application/json", **(headers or {})}, **options)
         return status, json.loads(text)
 
+    def begin(self, path, body):
+        """The connection of a request whose answer nobody waits for; to be closed."""
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        conn.request("POST", path, json.dumps(body), {"content-type": "application/json", **self.authorization()})
+        return conn
+
     def ask(self, prompt, **fields):
         """process_prompt that must succeed."""
         status, answer = self.post("/manta/process_prompt", {"prompt": prompt, **fields})
@@ -307,9 +341,9 @@ class Cluster:
         self.processes.append(process)
         return process
 
-    def head(self, *flags, port=0, **options):
-        """A head that listens: on a port of its own choice, or on `port`."""
-        head = self.add(Head, ["head", "--port", port, *flags], **options)
+    def head(self, *flags, port=None, **options):
+        """A head that listens on `port`, or on one that stays its own when it ends, for the one that comes after it."""
+        head = self.add(Head, ["head", "--port", port or free_port(), *flags], **options)
         head.port = int(head.wait_line(r"cluster started on http://\S+?:(\d+)")[1])
         return head
 

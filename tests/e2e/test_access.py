@@ -12,7 +12,7 @@ import openai
 import pytest
 
 import wire
-from cluster import Head, Up, free_port, wait_for
+from cluster import TEST_TIMEOUT_S, Head, Up, free_port, wait_for
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_token_is_not_told_to_another_users_head(cluster, host, dialled):
     worker = cluster.echo_worker(f"{dialled}:{int(squatter.stdout.readline())},{head.address}")
     hello = bytes.fromhex(squatter.stdout.readline())
     assert b"worker-" in hello and join_token(cluster.folder).read_text().encode() not in hello
-    assert squatter.wait(20) == 0
+    assert squatter.wait(TEST_TIMEOUT_S) == 0
     worker.wait_line(r"of another user \(65534\)")
     head.wait_line("worker joined")
 

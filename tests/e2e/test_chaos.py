@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from cluster import together
+from cluster import Beside, together, wait_for
 from hosts import Host
 from streams import ask
 
@@ -105,19 +105,16 @@ def test_cables_are_pulled_without_a_word(cluster, capsys):
         head.wait_ready(actors=3)
         expected = [a.what() for a in together(16, lambda i: ask(head, bodies[i]))]
         calm = threading.Event()
-        answers, wrong = [], []
+        answers, wrong, seen_ms = [], [], []
 
         def client(i):
             while not calm.is_set():
                 answer = ask(head, bodies[i])
                 answers.append(answer)
                 wrong.extend([] if answer.what() == expected[i] else [(i, answer.what())])
-        clients = [threading.Thread(target=client, args=(i,)) for i in range(16)]
-        for t in clients:
-            t.start()
-        seen_ms = []
+        clients = [Beside(client, i) for i in range(16)]
         for node, host in hosts.items():
-            time.sleep(0.5)
+            wait_for(f"streams on {node}", lambda n=node: head.computes(n))
             began = time.monotonic()
             host.cut()
             head.wait_line(rf"worker left: no sign of life for 3000 ms node={node} ")
@@ -125,8 +122,8 @@ def test_cables_are_pulled_without_a_word(cluster, capsys):
             host.mend()
         head.wait_ready(actors=3)
         calm.set()
-        for t in clients:
-            t.join(240)
+        for c in clients:
+            c.end()
         status = head.status()
     assert not wrong and len(answers) >= 16 and status["calls_failed"] == 0 and status["jobs_resumed"] > 0
     with capsys.disabled():

@@ -2,11 +2,10 @@
 
 import json
 import re
-import threading
 
 import pytest
 
-from cluster import PATIENCE_S, pace_file, together
+from cluster import Beside, pace_file, together
 
 
 def test_health_and_readiness(cluster):
@@ -135,13 +134,10 @@ def test_load_is_shared(cluster):
 def test_prompt_waits_for_the_first_worker(cluster):
     """Given a head without workers; when a prompt comes, and only then a worker; then the prompt is answered."""
     head = cluster.head()
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(head.ask("anybody there?")))
-    asking.start()
+    asking = Beside(head.ask, "anybody there?")
     head.wait_status(queued=1)
     cluster.echo_worker(head)
-    asking.join(PATIENCE_S)
-    assert answers and answers[0]["final_response"]
+    assert asking.end()["final_response"]
 
 
 def test_prompt_without_workers_ends_at_its_deadline(cluster):
@@ -159,20 +155,15 @@ def test_queue_is_bounded(cluster):
     cluster.echo_worker(head, "echo:tokens=20", "--slots", 1)
     head.wait_ready(actors=1)
     cluster.pace(600000)
-    answers = []
-    asking = [threading.Thread(target=lambda: answers.append(head.ask("please"))) for _ in range(3)]
-    asking[0].start()
+    asking = [Beside(head.ask, "please")]
     head.wait_status(running=1)
-    for t in asking[1:]:
-        t.start()
+    asking += [Beside(head.ask, "please") for _ in range(2)]
     head.wait_status(queued=2)
     status, headers, text = head.request("POST", "/manta/process_prompt", '{"prompt": "me too"}')
     assert status == 429 and int(headers["retry-after"]) >= 1
     assert json.loads(text)["error"]["type"] == "rate_limit_error" and "queue_jobs_max" in text
     cluster.pace(0)
-    for t in asking:
-        t.join(PATIENCE_S)
-    assert len(answers) == 3
+    assert all(a.end()["final_response"] for a in asking)
 
 
 def test_a_stream_that_waits_is_told_what_for(cluster):

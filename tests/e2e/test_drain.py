@@ -3,11 +3,10 @@
 import json
 import re
 import signal
-import threading
 
 import pytest
 
-from cluster import together, wait_for
+from cluster import Beside, together, wait_for
 from streams import Load, ask
 
 SCRIPT = "echo:tokens=200"
@@ -63,9 +62,7 @@ def test_a_drain_under_load_loses_nothing(cluster, two, run, how):
     load = begun(cluster, head, asked)
     assert in_flight(head, "a") > 0
     if how == "command":
-        drained = []
-        command = threading.Thread(target=lambda: drained.append(run("drain", "a", "--grace", 3600, "--head", head.address)))
-        command.start()
+        command = Beside(run, "drain", "a", "--grace", 3600, "--head", head.address)
     else:
         workers["a"].send(signal.SIGTERM)
     wait_for("a to drain", lambda: (worker_of(head, "a") or {"duty": "gone"})["duty"] != "serves")
@@ -76,8 +73,8 @@ def test_a_drain_under_load_loses_nothing(cluster, two, run, how):
     cluster.pace(0)
     assert workers["a"].wait() == 0
     if how == "command":
-        command.join(120)
-        assert drained[0].returncode == 0 and "a has left after" in drained[0].stdout and "running" in drained[0].stdout, drained[0]
+        drained = command.end()
+        assert drained.returncode == 0 and "a has left after" in drained.stdout and "running" in drained.stdout, drained
     assert [a.what() for a in load.end()] == expected
     status = head.status()
     assert status["calls_failed"] == 0 and status["jobs_rerouted"] == 0 and "drained: nothing runs here any more" in head.log
@@ -131,13 +128,12 @@ def test_cordon(cluster, two, run):
     assert run("cordon", "b", "--head", head.address, "-o", "json").returncode == 0
     code, _, text = head.request("GET", "/readyz")
     assert code == 503 and "cordoned" in text
-    waiting = threading.Thread(target=lambda: head.ask("is anybody there?", max_tokens=1))
-    waiting.start()
+    waiting = Beside(lambda: head.ask("is anybody there?", max_tokens=1))
     head.wait_status(queued=1)
     uncordon = run("uncordon", "a", "--head", head.address)
     assert uncordon.returncode == 0 and "gets prompts again" in uncordon.stdout, uncordon
-    waiting.join(120)
-    assert not waiting.is_alive() and head.request("GET", "/readyz")[0] == 200
+    waiting.end()
+    assert head.request("GET", "/readyz")[0] == 200
 
 
 def test_a_cordon_outlives_the_link(cluster, two, run):

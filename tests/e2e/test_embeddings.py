@@ -4,7 +4,6 @@ import base64
 import concurrent.futures
 import struct
 import sys
-import threading
 import time
 
 import openai
@@ -13,7 +12,7 @@ import pytest
 import fixtures
 import reference
 import weights
-from cluster import Cluster
+from cluster import Beside, Cluster, wait_for
 
 pytestmark = pytest.mark.model
 
@@ -236,11 +235,15 @@ def test_worker_lost_in_the_middle(cluster):
     """Given two workers with an embedding model; when one is killed while 60 texts are on their way; then all vectors come,
     each the right one."""
     head = cluster.head()
-    workers = [cluster.echo_worker(head, "echo:embed=16,prefill_us=20000") for _ in range(2)]
+    workers = [cluster.echo_worker(head, "echo:embed=16", "--node", n) for n in "ab"]
     head.wait_ready(actors=2)
     alone = [embed(head, input=f"text {i}")["data"][0]["embedding"] for i in range(3)]
-    killer = threading.Timer(0.5, workers[0].kill)
-    killer.start()
-    answer = embed(head, model="echo", input=[f"text {i % 3}" for i in range(60)])
-    killer.join()
+    cluster.pace(600000)
+
+    def strike():
+        wait_for("a to have some of them", lambda: head.computes("a"))
+        workers[0].kill()
+        cluster.pace(0)
+    with Beside(strike):
+        answer = embed(head, model="echo", input=[f"text {i % 3}" for i in range(60)])
     assert [d["embedding"] for d in answer["data"]] == [alone[i % 3] for i in range(60)]

@@ -38,7 +38,7 @@ def test_an_answer_of_unlike_actors_has_no_fingerprint(cluster):
     """Given a stream on an exact worker; when that is killed and one of the fast mode goes on with it; then its last events have no
     fingerprint of an exact actor any more."""
     head = cluster.head()
-    cluster.pace(50)
+    cluster.pace(500)
     exact = cluster.echo_worker(head, SCRIPT, "--exact")
     head.wait_ready(actors=1)
     seen = []

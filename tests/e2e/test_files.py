@@ -3,13 +3,12 @@
 import json
 import os
 import shutil
-import threading
 
 import pytest
 
 import absurd
 from cluster import wait_for
-from streams import ask
+from streams import Load
 
 pytestmark = pytest.mark.model
 
@@ -58,15 +57,14 @@ def test_a_file_spoilt_in_place(cluster, files, spoil):
     head = cluster.head()
     worker = cluster.worker(head, *flags(good, other), "--node", "oak")
     head.wait_ready(actors=2)
+    cluster.pace(300)  # so that both are in their middle
     body = {"model": "good", "prompt": "the thin hen", "max_tokens": 200, "seed": 1, "stream": True, "ignore_eos": True}
-    answers = [None, None]
-    clients = [threading.Thread(target=lambda i=i: answers.__setitem__(i, ask(head, body))) for i in range(2)]
-    for c in clients:
-        c.start()
+    clients = Load(head, [body] * 2)
     head.wait_status(running=2)
     spoil(good)
     failed = wait_state(head, "good", "failed")
     assert "changed while it was in use" in failed["note"], failed
+    cluster.pace(0)
     assert head.ask("Hello", model="other", max_tokens=3)["answered_by"]["node"] == "oak"
     if spoil is cut:  # the other one is a model, too
         status, answer = head.post("/v1/completions", {"model": "good", "prompt": "late"})
@@ -74,9 +72,7 @@ def test_a_file_spoilt_in_place(cluster, files, spoil):
     with open(good, "r+b") as f:
         f.write(whole)
     wait_state(head, "good", "ready")
-    for c in clients:
-        c.join(60)
-    assert [a.done and a.status for a in answers] == [200, 200]
+    assert [a.done and a.status for a in clients.end()] == [200, 200]
     assert head.ask("Hello", model="good", max_tokens=3)["final_response"] is not None
     assert worker.running() and "crash report" not in worker.log and head.status()["calls_failed"] == (spoil is cut)
 

@@ -2,22 +2,13 @@
 
 import json
 import struct
-import threading
 
 import pytest
 
 from cluster import REAL, smollm2, together, wait_for
-from streams import ask
+from streams import Load, ask
 
 HELD = "echo:tokens=40,decode_us=1000,context=65536,slow=molasses"  # a prompt with that word takes an hour to tokenize
-
-
-def in_background(head, body):
-    """A request whose answer nobody waits for; the connection, to be closed."""
-    import http.client
-    conn = http.client.HTTPConnection("127.0.0.1", head.port, timeout=120)
-    conn.request("POST", "/v1/completions", json.dumps(body), {"content-type": "application/json"})
-    return conn
 
 
 def in_flight(head):
@@ -33,7 +24,7 @@ def test_streams_beside_a_prompt_that_never_becomes_tokens(cluster, words):
     head.wait_ready(actors=1)
     body = {"prompt": "tell me of rays", "seed": 3, "stream": True}
     alone = ask(head, body).what()
-    held = in_background(head, {"prompt": words})
+    held = head.begin("/v1/completions", {"prompt": words})
     wait_for("the held prompt to be at the actor", lambda: in_flight(head) == 1)
     assert [a.what() for a in together(2, lambda i: ask(head, body))] == [alone, alone]
     assert in_flight(head) == 1
@@ -47,7 +38,7 @@ def test_a_worker_ends_with_a_prompt_that_never_becomes_tokens(cluster):
     head = cluster.head()
     worker = cluster.echo_worker(head, HELD, "--slots", 3)
     head.wait_ready(actors=1)
-    held = [in_background(head, {"prompt": words}) for words in ("molasses", "molasses " * 8000)]
+    held = [head.begin("/v1/completions", {"prompt": words}) for words in ("molasses", "molasses " * 8000)]
     wait_for("both at the actor", lambda: in_flight(head) == 2)
     assert worker.stop(2) == 0
     for conn in held:
@@ -68,17 +59,14 @@ def test_megabytes_beside_a_stream(cluster):
     head.wait_ready(actors=1)
     body = {"prompt": "Once upon a time", "temperature": 0, "max_tokens": 300, "ignore_eos": True, "stream": True}
     alone = ask(head, body).what()
-    before, beside = worker.rss_bytes(), []
-    stream = threading.Thread(target=lambda: beside.append(ask(head, body).what()))
-    stream.start()
+    before, stream = worker.rss_bytes(), Load(head, [body])
     for piece in KINDS.values():
         text = piece * (4_000_000 // len(piece.encode()))
         for path, extra in (("/v1/completions", {"prompt": text}), ("/v1/chat/completions", {"messages": [{"role": "user", "content": text}]})):
             status, answer = head.post(path, json.dumps({"max_tokens": 1, **extra}, ensure_ascii=False).encode())
             assert (status, answer["error"]["type"]) == (400, "exceed_context_size_error"), answer
             assert "the model's maximum context length is 1,024 tokens" in answer["error"]["message"]
-    stream.join()
-    assert beside == [alone]
+    assert stream.what() == [alone]
     assert not worker.has_grown(before, 64 << 20)
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import swarm
-from cluster import PATIENCE_S, SLOWED, free_port, wait_for
+from cluster import PATIENCE_S, SLOWED, Beside, free_port, wait_for
 from streams import Cable, Load, Traveller, ask, on_their_way
 
 STREAM = {"stream": True, "stream_options": {"include_usage": True}, "seed": 3, "max_tokens": 200}
@@ -224,9 +224,8 @@ def test_the_head_dies_while_an_answer_leaves_its_worker(cluster, how):
     for h in heads:
         h.wait_ready(actors=2)
     cluster.pace(200)
-    client, answers = Traveller(list(heads), body), []
-    thread = threading.Thread(target=lambda: answers.append(client.go()))
-    thread.start()
+    client = Traveller(list(heads), body)
+    going = Beside(client.go)
     on_their_way([client], 1, events=10)
     leaves = serving(head)
     begin = time.monotonic()
@@ -236,8 +235,7 @@ def test_the_head_dies_while_an_answer_leaves_its_worker(cluster, how):
         heads.append(cluster.head(port=head.port))
     heads[1].wait_line("goes on here")
     cluster.pace(0)
-    thread.join(PATIENCE_S)
-    assert answers[0].what() == expected.what()
+    assert going.end().what() == expected.what()
     assert client.tries >= 2
     assert workers[leaves].wait() == 0
     assert time.monotonic() - begin > 5 and "the grace time is over" in workers[leaves].log + heads[1].log

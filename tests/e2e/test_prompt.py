@@ -131,7 +131,7 @@ def test_leaving(terminal, keys):
 def test_up_with_its_prompt(tmp_path, cluster):
     """Given a person who types `manta up` at a terminal; when the cluster is ready; then there is a prompt that answers;
     Ctrl-C cancels an answer without ending the cluster, and quit ends all of it with status 0."""
-    with Terminal("up", "--port", free_port(), "--workers", 2, "--engine", "echo", "--model", "echo:tokens=100,decode_us=20000",
+    with Terminal("up", "--port", free_port(), "--workers", 2, "--engine", "echo", "--model", "echo:tokens=100,decode_us=200000",
                   folder=tmp_path) as t:
         t.wait_text(r"\[PROMPT\] $")
         pids = children(t.popen.pid)

@@ -82,7 +82,7 @@ def test_a_real_answer_leaves_a_slow_worker(cluster, capsys):
     stream.wait(3)
     cluster.worker(head, "--node", "fast", *flags)
     head.wait_ready(actors=2)
-    while stream.threads[0].is_alive() and totals(head)["jobs_rebalanced"] == 0:  # on a busy machine, ten tokens may not tell
+    while stream.running() and totals(head)["jobs_rebalanced"] == 0:  # on a busy machine, ten tokens may not tell
         ask(head, {"prompt": "How fast are you?", "max_tokens": 10})
         time.sleep(0.5)  # idle for two beats of the slow one: an answer goes only to somebody who is
     answer = stream.end()

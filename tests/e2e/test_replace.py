@@ -8,13 +8,12 @@ import pathlib
 import re
 import signal
 import socket
-import threading
 import time
 
 import pytest
 
 import swarm
-from cluster import REAL, Head, free_port, together, wait_for
+from cluster import REAL, Beside, Head, free_port, together, wait_for
 from streams import Answer, Load, ask, compare, running
 
 SCRIPT = "echo:tokens=200"
@@ -111,14 +110,10 @@ def test_those_who_wait_keep_their_place(cluster):
     head = cluster.head()
     cluster.echo_worker(head, SCRIPT, "--slots", 1)
     head.wait_ready(actors=1)
-    answers, threads = [], []
+    clients = []
     cluster.pace(2000)
-
-    def client(i):
-        answers.append(ask(head, {"prompt": f"{i}", "max_tokens": 20, "stream": i % 2 == 0, "seed": i}))
     for i in range(8):
-        threads.append(threading.Thread(target=client, args=(i,)))
-        threads[-1].start()
+        clients.append(Beside(ask, head, {"prompt": f"{i}", "max_tokens": 20, "stream": i % 2 == 0, "seed": i}))
         wait_for("it to be there", lambda n=i: (s := head.status())["running"] + s["queued"] == n + 1)
     before = head.get("/manta/requests")["request_list"]
     new = replace(cluster, head)
@@ -126,12 +121,12 @@ def test_those_who_wait_keep_their_place(cluster):
     assert [r["id"] for r in after][-5:] == [r["id"] for r in before][-5:]
     cluster.pace(50)  # a second for each answer: time enough to see most of them run
     turns = []
-    while any(t.is_alive() for t in threads):
+    while any(c.running() for c in clients):
         turns += [r["id"] for r in new.get("/manta/requests")["request_list"] if r["state"] == "running" and r["id"] not in turns]
         time.sleep(0.05)
     order = [r["id"] for r in before]
     assert turns == sorted(turns, key=order.index), "each had its turn behind those that came before it"
-    assert len(answers) == 8 and all(a.status == 200 and a.error is None for a in answers)
+    assert all(a.status == 200 and a.error is None for a in [c.end() for c in clients])
 
 
 def test_a_fan_out_lives_through_it(cluster):
@@ -149,10 +144,8 @@ def test_a_fan_out_lives_through_it(cluster):
         head.tokens(3)
         replace(cluster, head)
         cluster.pace(0)
-    one = threading.Thread(target=fault)
-    one.start()
-    answers = together(4, lambda i: head.request("POST", FAN_OUT, json.dumps(asked[i])))
-    one.join()
+    with Beside(fault):
+        answers = together(4, lambda i: head.request("POST", FAN_OUT, json.dumps(asked[i])))
     texts = set()
     for (status, _, text), body in zip(answers, asked):
         assert status == 200
@@ -182,10 +175,8 @@ def test_embeddings_are_computed_again(cluster):
         running(head, 1)
         replace(cluster, head)
         cluster.pace(0)
-    one = threading.Thread(target=fault)
-    one.start()
-    answers = together(len(asked), lambda i: head.post("/v1/embeddings", asked[i]))
-    one.join()
+    with Beside(fault):
+        answers = together(len(asked), lambda i: head.post("/v1/embeddings", asked[i]))
     again = [head.post("/v1/embeddings", body) for body in asked]
     assert all(status == 200 for status, _ in answers + again)
     for (_, got), (_, want), body in zip(answers, again, asked):
@@ -247,10 +238,12 @@ def test_a_client_that_seeks(cluster):
     head = cluster.head()
     asks = [("POST", "/v1/completions", '{"prompt":"hi","stream":true,"max_tokens":3}', {"Last-Event-ID": "0123456789abcdef-0"}),
             ("GET", "/v1/streams/0123456789abcdee-3", None, {})]
-    later = threading.Timer(0.5, lambda: cluster.echo_worker(replace(cluster, head)))
-    later.start()
-    (begun, _, text), (none, _, words) = together(2, lambda i: head.request(*asks[i]))
-    later.join()
+
+    def fault():
+        wait_for("both, beside who asks", lambda: head.status()["head"]["connections"] >= 3)
+        cluster.echo_worker(replace(cluster, head))
+    with Beside(fault):
+        (begun, _, text), (none, _, words) = together(2, lambda i: head.request(*asks[i]))
     assert begun == 200 and text.endswith("data: [DONE]\n\n") and "id: 0123456789abcdef-3d" in text
     assert none == 404 and "no worker has anything of it" in words
 
@@ -277,22 +270,15 @@ def test_clients_that_seek_with_their_requests(cluster, heads):
             ("/v1/chat/completions", {**chat, "n": 2, "temperature": 1}, "-5,0r"),
             (FAN_OUT, {"prompt": "rays", "actors": "all"}, "w-2")]
     bodies = [json.dumps({"max_tokens": 8, "seed": 3, **fields, "stream": True}) for _, fields, _ in asks]
-    head, answers = cluster.head(), {}
-
-    def client(i):
-        answers[i] = head.request("POST", asks[i][0], bodies[i], {"Last-Event-ID": f"0123456789abcde{i}{asks[i][2]}"})
-    threads = [threading.Thread(target=client, args=(i,)) for i in range(len(asks))]
-    for t in threads:
-        t.start()
+    head = cluster.head()
+    clients = [Beside(head.request, "POST", asks[i][0], bodies[i], {"Last-Event-ID": f"0123456789abcde{i}{asks[i][2]}"}) for i in range(len(asks))]
     wait_for("all to be there", lambda: head.status()["calls_total"] == len(asks))
     new = head
     for _ in range(heads):
         new = replace(cluster, new)
     cluster.echo_worker(new, SCRIPT)
-    for t in threads:
-        t.join()
     for i, (path, _, last) in enumerate(asks):
-        (status, _, text), whole = answers[i], said(new.request("POST", path, bodies[i])[2])
+        (status, _, text), whole = clients[i].end(), said(new.request("POST", path, bodies[i])[2])
         assert status == 200, text
         rest = said(text)
         for k, place in enumerate(last[last.index("-") + 1:].split(",")):

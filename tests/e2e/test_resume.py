@@ -5,12 +5,11 @@ import itertools
 import json
 import re
 import signal
-import threading
 import time
 
 import pytest
 
-from cluster import PATIENCE_S, REAL, free_port, together, wait_for
+from cluster import REAL, Beside, free_port, together, wait_for
 from streams import Load, Traveller, ask, compare, on_their_way, running
 
 SCRIPT = "echo:tokens=160"
@@ -87,10 +86,8 @@ def test_the_head_is_killed_and_comes_back(cluster, capsys):
         heads.append(cluster.head(port=port))
         wait_for("streams to be taken over", lambda: heads[1].log.count("goes on here") >= 40)
         cluster.pace(0)
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: travellers[i].go())
-    strike.join()
+    with Beside(fault):
+        answers = together(len(asked), lambda i: travellers[i].go())
     compare(answers, expected)
     taken = len(re.findall("goes on here", heads[1].log))
     with capsys.disabled():
@@ -120,10 +117,8 @@ def test_two_heads_and_one_dies(cluster, capsys):
         first.kill()
         wait_for("streams to be taken over", lambda: second.log.count("goes on here") >= 40)
         cluster.pace(0)
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: travellers[i].go())
-    strike.join()
+    with Beside(fault):
+        answers = together(len(asked), lambda i: travellers[i].go())
     compare(answers, expected)
     with capsys.disabled():
         print(f"\n    {len(re.findall('goes on here', second.log))} streams went on at the second head; longest gap "
@@ -141,16 +136,14 @@ def test_answers_that_had_not_begun_are_not_forgotten(cluster):
     for head in (first, second):
         head.wait_ready(actors=1)
     cluster.pace(100)
-    traveller, answers = Traveller([first, second], asked[0], method="GET"), []
-    thread = threading.Thread(target=lambda: answers.append(traveller.go()))
-    thread.start()
+    traveller = Traveller([first, second], asked[0], method="GET")
+    client = Beside(traveller.go)
     first.wait_status(running=2, queued=1)
     on_their_way([traveller], 1)
     first.kill()
     second.wait_line("goes on here call=1 branches=3")
     cluster.pace(0)
-    thread.join(PATIENCE_S)
-    compare(answers, expected)
+    compare([client.end()], expected)
 
 
 def test_a_client_hangs_up_and_comes_back(cluster):
@@ -309,10 +302,8 @@ def test_head_and_workers_are_lost_together(cluster, heads):
         if not others:
             cluster.head(port=port)
         cluster.echo_worker(addresses, SCRIPT, "--slots", 40)
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: travellers[i].go())
-    strike.join()
+    with Beside(fault):
+        answers = together(len(asked), lambda i: travellers[i].go())
     compare(answers, expected)
     assert lost == [-signal.SIGKILL] * 3 and all(t.tries >= 2 for t in travellers)
 
@@ -359,10 +350,8 @@ def test_exact_answers_of_the_real_model_outlive_their_head(cluster, capsys):
         again = cluster.head(port=port)
         wait_for("streams to be taken over", lambda: again.log.count("goes on here") >= 3)
         cluster.pace(0)
-    strike = threading.Thread(target=fault)
-    strike.start()
-    answers = together(len(asked), lambda i: travellers[i].go())
-    strike.join()
+    with Beside(fault):
+        answers = together(len(asked), lambda i: travellers[i].go())
     compare(answers, expected)
     with capsys.disabled():
         print(f"\n    longest gap {max(a.gap_s for a in answers) * 1000:.0f} ms")

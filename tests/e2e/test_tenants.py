@@ -145,7 +145,7 @@ def test_a_head_that_is_replaced_keeps_whose_a_stream_is(cluster, tmp_path):
     wait_for_actors(old, 1)
     anna, ben = Stream(old, ANNA, STORY).read(2), Stream(old, BEN, STORY).read(2)
     head = cluster.head("--replace", *keys(tmp_path, AGAIN, "again"), port=old.port)
-    assert old.wait(20) == 0
+    assert old.wait() == 0
     for mine, other, who in ((anna, ben, ANNA), (ben, anna, BEN)):
         listed = head.get("/manta/requests", headers=who)["request_list"]
         assert {r["id"] for r in listed} <= {mine.name}
@@ -269,7 +269,7 @@ def test_up_with_keys_of_several_tenants(cluster):
     """Given `manta up` with keys of several tenants, none of them an admin's; when it asks its test prompt with the first; then it is
     answered, and all ends with 0."""
     up = cluster.up("--test", "--workers", 1, "--engine", "echo", "--model", "echo:tokens=5", env={"MANTA_API_KEY": "anna: one,ben: two"})
-    assert up.wait(60) == 0 and "[RESPONSE]" in up.log, up.log
+    assert up.wait() == 0 and "[RESPONSE]" in up.log, up.log
 
 
 def cached(head, who, prompt):

@@ -120,7 +120,7 @@ def test_scale_by_the_load(cluster, run):
     def next_head_knows():
         with contextlib.suppress(OSError, http.client.HTTPException):
             return up.child("head") != before and up.status()["scale"].items() >= {"policy": "auto", "min": 0, "max": 4}.items()
-    wait_for("the next head to know", next_head_knows, 30)
+    wait_for("the next head to know", next_head_knows)
 
 
 def test_a_worker_that_cannot_run_ends_the_cluster(run):
