@@ -108,7 +108,7 @@ def test_answers_survive(cluster, capsys, fault):
         start(k)
     head.wait_ready(actors=3)
     rng = random.Random(6)
-    cluster.pace(100)
+    cluster.pace(300)
     load = Load(head, bodies)
     for k in (0, 1, 2):
         load.wait_more(rng.randrange(20, 80))
@@ -151,7 +151,7 @@ def test_answer_waits_for_its_worker_to_come_back(cluster):
     head = cluster.head()
     worker = cluster.echo_worker(head, SCRIPT)
     head.wait_ready(actors=1)
-    cluster.pace(100)
+    cluster.pace(300)
     load = Load(head, bodies)
     head.wait_status(running=2)
     load.wait(3)
@@ -171,7 +171,7 @@ def test_fan_out_survives(cluster):
     victim, *_ = [cluster.echo_worker(head, SCRIPT, "--node", n) for n in ("victim", "a", "b")]
     head.wait_ready(actors=3)
 
-    cluster.pace(100)
+    cluster.pace(300)
 
     def one(i):
         if i == 0:
@@ -192,7 +192,7 @@ def test_a_stream_whose_workers_are_all_killed_ends_with_an_error(cluster):
     head = cluster.head()
     good = cluster.echo_worker(head, SCRIPT, "--node", "good")
     head.wait_ready(actors=1)
-    cluster.pace(100)
+    cluster.pace(300)
     load = Load(head, [{"prompt": "go", "max_tokens": 150, **STREAM}]).wait(1)
     good.kill()
     for k in range(20):
@@ -219,7 +219,7 @@ def test_exact_answers_survive_a_killed_worker(cluster, capsys):
 
     expected = [ask(head, body, "/v1/chat/completions").what() for body in bodies]
     assert [set(e["finish"].values()) <= {"stop", "length"} for e in expected] == [True] * 4
-    cluster.pace(100)
+    cluster.pace(300)
     load = Load(head, bodies, "/v1/chat/completions").wait(8, streams=3)
     busiest = max(head.ready_actors(), key=lambda a: a["in_flight"])["node"]
     killed = datetime.datetime.now()

@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import signal
-import time
 
 import pytest
 
@@ -76,8 +75,7 @@ def test_workers_killed_from_outside_condemn_nobody(cluster):
     load = Load(head, [body])
     for k, number in enumerate((signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL)):
         worker = cluster.echo_worker(head, slow, "--node", f"w{k}")
-        wait_for("it to have the job", lambda n=f"w{k}": head.computes(n))
-        time.sleep(0.2)  # so that it most likely computes the prompt; the outcome is the same if it does not yet
+        wait_for("it to have the job", lambda n=f"w{k}": head.computes(n))  # whether it computes the prompt yet is all the same
         worker.send(number)
         assert worker.wait() == -number
     cluster.pace(0)
@@ -87,8 +85,8 @@ def test_workers_killed_from_outside_condemn_nobody(cluster):
 
 @pytest.fixture
 def small_groups():
-    """Four control groups, as four containers would have: what makes a process go into the k-th, and what limits them all to 60 MB then,
-    which no worker has planned with."""
+    """Four control groups, as four containers would have: what makes a process go into the k-th, what limits them all to 60 MB then,
+    which no worker has planned with, and how many the kernel has killed in them for their memory."""
     root = pathlib.Path("/sys/fs/cgroup")
     v1 = (root / "memory" / "memory.limit_in_bytes").exists()
     groups = [root / ("memory" if v1 else "") / f"manta-test-{os.getpid()}-{k}" for k in range(4)]
@@ -99,14 +97,12 @@ def small_groups():
             limit.write_text(limit.read_text())
     except OSError as e:
         pytest.skip(f"no control group can be made here: {e}")
-    yield lambda k: (groups[k] / "cgroup.procs").write_text(str(os.getpid())), lambda: [limit.write_text(str(60 << 20)) for limit in limits]
+    counts = [g / ("memory.oom_control" if v1 else "memory.events") for g in groups]
+    yield (lambda k: (groups[k] / "cgroup.procs").write_text(str(os.getpid())), lambda: [limit.write_text(str(60 << 20)) for limit in limits],
+           lambda: sum(int(re.search(r"^oom_kill (\d+)$", c.read_text(), re.MULTILINE)[1]) for c in counts))
     for group in groups:
         wait_for("the group to be empty", lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
-
-
-def oom_kills():
-    return int(re.search(r"^oom_kill (\d+)$", pathlib.Path("/proc/vmstat").read_text(), re.MULTILINE)[1])
 
 
 @pytest.mark.parametrize("how", ["limit", "group"])
@@ -116,7 +112,7 @@ def test_a_request_that_eats_memory_gets_two_workers(cluster, request, how):
     undisturbed ones."""
     if SANITIZED:
         pytest.skip("a sanitizer needs more memory than any limit here")
-    enter, limit = request.getfixturevalue("small_groups") if how == "group" else (lambda k: None, lambda: None)
+    enter, limit, killed = request.getfixturevalue("small_groups") if how == "group" else (lambda k: None, lambda: None, None)
     memory = ("--memory", "200m") if how == "limit" else ("--memory", "0")
     asked = bodies(12)
     head = cluster.head("--beat-ms", 100)
@@ -125,7 +121,6 @@ def test_a_request_that_eats_memory_gets_two_workers(cluster, request, how):
     cluster.echo_worker(calm, SCRIPT, "--slots", 12)
     calm.wait_ready(actors=1)
     expected = [a.what() for a in together(12, lambda i: ask(calm, asked[i]))]
-    before = oom_kills()
     workers = [cluster.echo_worker(head, script, "--slots", 16, "--context", 512, *memory, "--node", f"w{k}", preexec_fn=lambda k=k: enter(k))
                for k in range(4)]
     head.wait_ready(actors=4)
@@ -139,7 +134,7 @@ def test_a_request_that_eats_memory_gets_two_workers(cluster, request, how):
     assert load.what() == expected
     wait_for("two dead workers", lambda: len(dead(workers)) == 2)
     if how == "group":
-        assert oom_kills() == before + 2
+        assert killed() == 2
         assert "took more memory than there was" in error["error"]["message"], error
         assert [w.popen.returncode for w in dead(workers)] == [-signal.SIGKILL] * 2
     assert head.status()["calls_failed"] == 1

@@ -76,7 +76,7 @@ def test_the_head_is_killed_and_comes_back(cluster, capsys):
         cluster.echo_worker(head, SCRIPT, "--slots", 40)
     head.wait_ready(actors=2)
     heads = [head]
-    cluster.pace(100)
+    cluster.pace(300)
     travellers = [Traveller([head], body) for body in asked]  # the same port again
 
     def fault():
@@ -108,7 +108,7 @@ def test_two_heads_and_one_dies(cluster, capsys):
     for head in (first, second):
         head.wait_ready(actors=2)
 
-    cluster.pace(100)
+    cluster.pace(300)
     travellers = [Traveller([first, second], body, method=("POST", "GET")[i % 2]) for i, body in enumerate(asked)]
 
     def fault():
@@ -135,7 +135,7 @@ def test_answers_that_had_not_begun_are_not_forgotten(cluster):
     cluster.echo_worker(f"{first.address},{second.address}", SCRIPT, "--slots", 2)
     for head in (first, second):
         head.wait_ready(actors=1)
-    cluster.pace(100)
+    cluster.pace(300)
     traveller = Traveller([first, second], asked[0], method="GET")
     client = Beside(traveller.go)
     first.wait_status(running=2, queued=1)
@@ -289,7 +289,7 @@ def test_head_and_workers_are_lost_together(cluster, heads):
     addresses = ",".join(h.address for h in [first, *others])
     workers = [cluster.echo_worker(addresses, SCRIPT, "--slots", 8) for _ in range(2)]
     first.wait_ready(actors=2)
-    cluster.pace(100)
+    cluster.pace(300)
     travellers = [Traveller([first, *others], body) for body in asked]
     lost = []
 
@@ -315,7 +315,7 @@ def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):
     head = cluster.head("--beat-ms", 100, "--lost-after-ms", 1500)
     workers = [cluster.echo_worker(head, SCRIPT, "--slots", 8) for _ in range(2)]
     head.wait_ready(actors=2)
-    cluster.pace(100)
+    cluster.pace(300)
     load = Load(head, asked)
     running(head, 6)
     load.wait(2, streams=6)
@@ -340,7 +340,7 @@ def test_exact_answers_of_the_real_model_outlive_their_head(cluster, capsys):
               "logprobs": True, **STREAM} for i in range(6)]
     path = "/v1/chat/completions"
     expected = [ask(head, body, path).what() for body in asked]
-    cluster.pace(100)
+    cluster.pace(300)
     travellers = [Traveller([head], body, path) for body in asked]
 
     def fault():
