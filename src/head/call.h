@@ -170,6 +170,8 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
 void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);
 /* embeddings.c: a vector has come, or failed to. One that failed fails the call at once: the others would be in vain. */
 void answer_vector_done(struct head_program *p, struct call *c, uint32_t index);
+/* command.c: answers a command that was carried out; false: it is none. */
+bool answer_command(struct head_program *p, struct call *c);
 /* Writes the whole answer of an embeddings call into p->json. */
 void write_embeddings(struct buf *out, struct call *c);
 /* Sends what was held back, as much as the connection takes now. True: that was the end of it all, and the call is the caller's. */
