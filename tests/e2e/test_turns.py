@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cluster import SANITIZED
-from swarm import EMBED, FIELDS, LISTS, Client, Swarm, answer_with, ask, frame, post, until
+from swarm import EMBED, FIELDS, Client, Swarm, answer_with, ask, frame, post, until
 
 LONG_US = 50000
 WORKERS, WAITING = 300, 600
