@@ -21,7 +21,8 @@ import time
 from ports import free_port
 
 PROGRAM = os.environ.get("MANTA", str(pathlib.Path(__file__).parents[2] / "build/release/manta"))
-REAL = ("--model", "smollm2", "--context", "1024", "--slots", "2", "--threads", "1")
+REAL = ("--model", "smollm2", "--context", "1024", "--slots", "2", "--threads", "1",
+        "--load-stall-s", "900")  # on a machine that has ten times as much to do, loading and proving itself exact may stand still for minutes
 TEST_TIMEOUT_S = 120  # of waiting for an event; generous, since only a failing test waits that long
 QUICK = int(os.environ.get("MANTA_TEST_QUICK", "1"))  # how many times faster the echo engine is than the scripts of the tests say
 SANITIZER_REPORT = re.compile("Sanitizer: |runtime error: ")
