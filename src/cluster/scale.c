@@ -180,7 +180,7 @@ static void decide(struct head *h)
     struct scale_input in = head_scale_measure(h, passed_s);
     if (!s->known || head_launcher(h) == NULL)
         return; /* nobody to ask */
-    s->hold_s = scale_hold_s(&s->limits, in.start_s, in.service_s);
+    s->hold_s = scale_hold_s(&s->policy, &s->limits, in.start_s, in.service_s);
     enum scale_reason reason = SCALE_NONE;
     uint32_t to = scale_next(&s->policy, &s->limits, &in, &reason);
     if (to == s->desired)

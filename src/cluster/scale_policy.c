@@ -6,15 +6,18 @@
 static const double FAST_S = 8, SLOW_S = 60;       /* time constants of the two rates */
 static const double CHANGED_SIGMAS = 3;            /* the rates differ by more than chance: believe the fast one */
 static const double AHEAD_MOST = 0.5;              /* a trend is followed to so much more than the present rate */
+static const double JUMP = 1.6;                    /* a fast rate of so many slow ones is a jump, which has no slope to follow */
 static const double SERVED_KEEPS = 63.0 / 64;      /* about the last 64 jobs count */
 static const double SERVICE_GUESS_S = 2, SERVED_ENOUGH = 8;
 static const double SLOTS_GUESS = 4;               /* of a worker, before one was seen: --slots */
 static const double WAIT_OK_S = 1;                 /* a predicted wait that nobody starts a worker for */
-static const double CLEAR_S = 15;                  /* a queue is to be gone so long after more workers are ready */
+static const double CLEAR_S = 30;                  /* a queue is to be gone so long after more workers are ready */
 static const double SLACK = 0.1;                   /* of a worker: so little more is no reason for one */
-static const double HOLD_STARTS = 3, HOLD_SERVICES = 3, HOLD_LEAST_S = 60, HOLD_MOST_S = 300; /* keep a worker for the cost of a few starts */
-static const double COOL_LEAST_S = 15, COOL_MOST_S = 30;
-static const double UP_EVERY_S = 5;                /* increases that follow each other: fewer, larger ones */
+static const double HOLD_STARTS = 3, HOLD_SERVICES = 3, HOLD_LEAST_S = 180, HOLD_MOST_S = 300; /* keep a worker for the cost of a few starts */
+enum { WRONG_MOST = 3 };
+static const double COOL_LEAST_S = 15, COOL_MOST_S = 30, COOL_HOLDS = 0.5, COOL_HOLDS_MOST_S = 90;
+static const double REGRET_S = 300, FORGET_S = 900; /* a decrease that is taken back so soon was wrong; for so long the hold time stays longer */
+static const double RISES_S = 60, RISES_BY = 0.5;  /* an increase so soon after another one: the need still grows, so it asks for that much more */
 
 const char *scale_mode_name(enum scale_mode mode)
 {
@@ -51,13 +54,16 @@ double demand_service_s(const struct demand *d)
 }
 
 /* Arrivals by chance alone make the fast rate vary by sqrt(rate / 2T). Beyond that it is the rate now, and where it rises, the
- * rate when a worker asked for now is ready: an average over T lags behind a ramp by T, so the two tell its slope. */
+ * rate when a worker asked for now is ready: an average over T lags behind a ramp by T, so the two tell its slope. A jump, as of a burst that has
+ * begun, differs by more than a ramp does; taken for one, it asked for twice what the burst needed. */
 static double rate_in(const struct demand *d, double start_s)
 {
     double sigma = sqrt(fmax(d->slow, 1 / SLOW_S) / (2 * FAST_S)), differs = d->fast - d->slow;
     if (fabs(differs) <= CHANGED_SIGMAS * sigma)
         return d->slow;
     if (differs < 0)
+        return d->fast;
+    if (d->fast > d->slow * JUMP)
         return d->fast;
     double slope = differs / (SLOW_S - FAST_S);
     return d->fast + fmin(slope * (FAST_S + start_s), d->fast * AHEAD_MOST);
@@ -79,7 +85,7 @@ struct scale_need scale_need(const struct demand *d, const struct scale_seen *se
 {
     double each = d->slots_each > 0 ? d->slots_each : SLOTS_GUESS, service_s = demand_service_s(d);
     struct scale_need n = {.rate = rate_in(d, start_s), .reason = SCALE_RATE};
-    double load = n.rate * service_s, slots = slots_in(d, seen->busy + seen->waiting, n.rate, start_s + UP_EVERY_S);
+    double load = n.rate * service_s, slots = slots_in(d, seen->busy + seen->waiting, n.rate, start_s + SCALE_UP_EVERY_S);
     /* What will wait when a worker asked for now is ready, with those that are ready already. */
     double left = seen->waiting + (n.rate - seen->slots / service_s) * start_s;
     left = left > seen->waiting && seen->waiting <= 0 ? 0 : left; /* a rate that is not there yet: the rule above is for that */
@@ -97,20 +103,21 @@ struct scale_need scale_need(const struct demand *d, const struct scale_seen *se
 
 /* ---- the number to ask for ---- */
 
-double scale_hold_s(const struct scale_limits *l, double start_s, double service_s)
+double scale_hold_s(const struct scale_policy *p, const struct scale_limits *l, double start_s, double service_s)
 {
     double least_s = fmax(HOLD_STARTS * start_s, HOLD_SERVICES * service_s);
-    return l->idle_s > 0 ? l->idle_s : fmin(fmax(least_s, HOLD_LEAST_S), HOLD_MOST_S);
+    return l->idle_s > 0 ? l->idle_s : fmin(fmax(least_s, HOLD_LEAST_S) * (1 << p->wrong), HOLD_MOST_S);
 }
 
-double scale_cool_s(double start_s)
+double scale_cool_s(double hold_s, double start_s)
 {
-    return fmax(COOL_LEAST_S, fmin(start_s, COOL_MOST_S));
+    return fmax(fmin(COOL_HOLDS * hold_s, COOL_HOLDS_MOST_S), fmax(COOL_LEAST_S, fmin(start_s, COOL_MOST_S)));
 }
 
 void scale_policy_changed(struct scale_policy *p, double now_s)
 {
     p->up_s = p->down_s = now_s;
+    p->fewer = false;
 }
 
 void scale_policy_init(struct scale_policy *p, double now_s)
@@ -121,10 +128,10 @@ void scale_policy_init(struct scale_policy *p, double now_s)
     scale_policy_changed(p, now_s);
 }
 
-static void peaks_add(struct scale_policy *p, double now_s, double workers, double hold_s)
+static void peaks_add(struct scale_policy *p, double now_s, double workers, double most_s)
 {
     struct scale_peak *last = &p->peaks[p->last];
-    if (now_s - last->at_s >= hold_s / (SCALE_PEAKS - 2)) {
+    if (now_s - last->at_s >= most_s / (SCALE_PEAKS - 2)) {
         p->last = (p->last + 1) % SCALE_PEAKS;
         p->peaks[p->last] = (struct scale_peak){.at_s = now_s, .workers = workers};
     } else if (workers > last->workers) {
@@ -147,34 +154,47 @@ static uint32_t within(const struct scale_limits *l, double workers)
     return workers <= l->min ? l->min : workers >= l->max ? l->max : (uint32_t)workers;
 }
 
-/* A step takes away half of the surplus, so that a wrong one costs half. */
-static uint32_t step_down(uint32_t from, uint32_t to)
+/* What was taken away is needed again: bursts come closer together than the hold time. So it doubles. */
+static void learn_from_increase(struct scale_policy *p, double now_s)
 {
-    return from - (from - to + 1) / 2;
+    if (p->fewer && now_s - p->down_s < REGRET_S) {
+        p->wrong += p->wrong < WRONG_MOST;
+        p->wrong_s = now_s;
+    }
+    p->fewer = false;
+}
+
+static uint32_t increase(struct scale_policy *p, const struct scale_limits *l, double now_s, uint32_t from, uint32_t wanted)
+{
+    double more = now_s - p->more_s < RISES_S ? ceil((wanted - from) * RISES_BY) : 0;
+    learn_from_increase(p, now_s);
+    p->up_s = p->more_s = now_s;
+    return within(l, wanted + more);
 }
 
 uint32_t scale_next(struct scale_policy *p, const struct scale_limits *l, const struct scale_input *in, enum scale_reason *out_reason)
 {
-    double hold_s = scale_hold_s(l, in->start_s, in->service_s), need = fmax(ceil(in->workers - SLACK), 0);
+    p->wrong = in->now_s - p->wrong_s < FORGET_S ? p->wrong : 0;
+    double hold_s = scale_hold_s(p, l, in->start_s, in->service_s), need = fmax(ceil(in->workers - SLACK), 0);
     need = in->demand ? fmax(need, 1) : need;
-    peaks_add(p, in->now_s, fmax(need, ceil(in->floor - SLACK)), hold_s);
+    peaks_add(p, in->now_s, fmax(need, ceil(in->floor - SLACK)), l->idle_s > 0 ? hold_s : HOLD_MOST_S);
     uint32_t wanted = within(l, need);
     if (in->desired < l->min || in->desired > l->max) {
         *out_reason = SCALE_LIMITS;
         scale_policy_changed(p, in->now_s);
         return in->desired < l->min ? l->min : l->max;
     }
-    if (wanted > in->desired && in->desired > 0 && in->now_s - p->more_s < UP_EVERY_S)
+    if (wanted > in->desired && in->desired > 0 && in->now_s - p->more_s < SCALE_UP_EVERY_S)
         return in->desired;
     if (wanted > in->desired) {
         *out_reason = in->desired == 0 ? SCALE_WAKE : in->reason;
-        p->up_s = p->more_s = in->now_s;
-        return wanted;
+        return increase(p, l, in->now_s, in->desired, wanted);
     }
     uint32_t enough = within(l, peaks_most(p, in->now_s - hold_s));
-    if (enough >= in->desired || in->now_s - p->up_s < hold_s || in->now_s - p->down_s < scale_cool_s(in->start_s))
+    if (enough >= in->desired || in->now_s - p->up_s < hold_s || in->now_s - p->down_s < scale_cool_s(hold_s, in->start_s))
         return in->desired;
     *out_reason = SCALE_IDLE;
     p->down_s = in->now_s;
-    return step_down(in->desired, enough);
+    p->fewer = true;
+    return enough;
 }

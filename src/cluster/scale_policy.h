@@ -8,7 +8,8 @@
  *   scale_next from the need of all models to the number that is asked for, with hysteresis
  *
  * It never flaps: an increase is kept for hold_s, a decrease needs the need to have been lower for all of hold_s, and decreases are
- * cool_s apart. So in any time t there are at most t / cool_s decreases, and t / hold_s changes from more to fewer. */
+ * cool_s apart. So in any time t there are at most t / cool_s decreases, and t / hold_s changes from more to fewer. A decrease that is soon taken
+ * back doubles hold_s: bursts that come every few minutes find the workers of the one before. */
 #ifndef MANTA_CLUSTER_SCALE_POLICY_H
 #define MANTA_CLUSTER_SCALE_POLICY_H
 
@@ -36,6 +37,7 @@ const char *scale_reason_name(enum scale_reason reason);
 
 enum {
     SCALE_IDLE_S_MAX = 86400,
+    SCALE_UP_EVERY_S = 10,   /* increases that follow each other: fewer, larger ones */
     SCALE_PEAKS = 64,        /* spans of time whose highest need is remembered */
 };
 
@@ -87,11 +89,14 @@ struct scale_policy {
     uint32_t last;          /* the present span */
     double up_s, down_s;    /* when there was an increase, a decrease; or somebody else changed it */
     double more_s;          /* when there was an increase by the load */
+    double wrong_s;         /* when a decrease was taken back last */
+    uint32_t wrong;         /* how often that was, lately: hold_s doubles with each */
+    bool fewer;             /* the last change was a decrease by the load */
 };
 void scale_policy_init(struct scale_policy *p, double now_s);
 /* How long fewer must have been enough, and the time between decreases. */
-double scale_hold_s(const struct scale_limits *l, double start_s, double service_s);
-double scale_cool_s(double start_s);
+double scale_hold_s(const struct scale_policy *p, const struct scale_limits *l, double start_s, double service_s);
+double scale_cool_s(double hold_s, double start_s);
 
 struct scale_input {
     double now_s, start_s;

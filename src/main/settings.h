@@ -69,7 +69,7 @@ enum {
     S(SCALE, "scale", "head.scale", SETTING_CHOICE, "fixed", 0, 0, "fixed|auto", USE_HEAD, "auto: the head decides by its load how many workers its launcher keeps up, between the next two; `manta scale` changes it later") \
     S(SCALE_MIN, "scale-min", "head.scale_min", SETTING_NUMBER, "0", 0, 256, NULL, USE_HEAD, "with --scale auto: the fewest workers; 0: none while nobody asks, and the first request waits until one is ready") \
     S(SCALE_MAX, "scale-max", "head.scale_max", SETTING_NUMBER, "8", 1, 256, NULL, USE_HEAD, "with --scale auto: the most workers") \
-    S(SCALE_IDLE, "scale-idle", "head.scale_idle", SETTING_NUMBER, "0", 0, 86400, NULL, USE_HEAD, "with --scale auto: seconds for which fewer workers must have been enough before one is taken away; 0: three times what a start or a request takes, 60 to 300") \
+    S(SCALE_IDLE, "scale-idle", "head.scale_idle", SETTING_NUMBER, "0", 0, 86400, NULL, USE_HEAD, "with --scale auto: seconds for which fewer workers must have been enough before one is taken away; 0: three times what a start or a request takes, 180 to 300") \
     S(MIN, "min", NULL, SETTING_NUMBER, "0", 0, 256, NULL, USE_SCALE, "scale auto: the fewest workers; not given: as it is") \
     S(MAX, "max", NULL, SETTING_NUMBER, "8", 1, 256, NULL, USE_SCALE, "scale auto: the most workers; not given: as it is") \
     S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "memory the system lets the head have (control group, RLIMIT_DATA); 0: any") \
