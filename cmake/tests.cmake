@@ -15,12 +15,14 @@ endforeach()
 file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
 if(sim_sources)
     add_executable(manta-sim ${sim_sources})
+    target_sources(manta-sim PRIVATE src/launch/reconcile.c) # pure; the rest of launch/ is not in it
     target_link_libraries(manta-sim PRIVATE manta_flags manta_cluster)
     add_test(NAME sim.seeds COMMAND manta-sim --seeds 1..20 --heads 2 --workers 100 --minutes 2)
     add_test(NAME sim.small COMMAND manta-sim --seeds 101..160 --heads 1 --workers 3 --minutes 2)
     add_test(NAME sim.heads COMMAND manta-sim --seeds 201..240 --heads 3 --workers 3 --minutes 2)
+    add_test(NAME sim.scale COMMAND manta-sim --scale --seeds 301..340 --heads 1 --workers 0 --minutes 10)
     add_test(NAME sim.regressions COMMAND manta-sim --file ${CMAKE_SOURCE_DIR}/tests/sim/seeds.txt)
-    set_tests_properties(sim.seeds sim.small sim.heads sim.regressions PROPERTIES TIMEOUT 600 LABELS sim)
+    set_tests_properties(sim.seeds sim.small sim.heads sim.scale sim.regressions PROPERTIES TIMEOUT 600 LABELS sim)
 endif()
 
 # tests/balance: the head's strategies side by side in told time; the real head over real batchers of echo engines.

@@ -197,6 +197,7 @@ static void policy_begins(struct head *h)
     if (s->limits.mode != SCALE_AUTO)
         return;
     scale_policy_init(&s->policy, (double)h->now_us / 1e6);
+    s->quiet_us = h->now_us;
     s->ticked_us = h->now_us;
     timers_set(&h->timers, &s->timer, head_after_ms(h, SCALE_EVERY_MS));
 }

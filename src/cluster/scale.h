@@ -51,6 +51,7 @@ struct scale {
     uint32_t foreign;        /* workers that no launcher of ours started */
     uint32_t foreign_seen;   /* as it seems, … */
     uint64_t foreign_since_us; /* … since then */
+    uint64_t quiet_us;       /* since then no job has come or been there */
     struct pool *busiest;    /* at the last look: whose need is the most; borrowed within it; NULL: none */
     bool brought_any;        /* a worker that was asked for became ready */
     double wait_s, hold_s;   /* at the last look: predicted wait; so long fewer must have been enough */

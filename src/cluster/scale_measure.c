@@ -116,8 +116,14 @@ struct scale_input head_scale_measure(struct head *h, double s)
     h->scale.busiest = NULL;
     h->scale.wait_s = 0;
     count_foreign(h);
-    LIST_EACH(pos, &h->pools)
-        see(list_item(pos, struct pool, order), h->scale.desired + h->scale.foreign);
+    bool came = h->queued + h->running > 0 || h->any[false]->load.demand.arrivals > 0 || h->any[true]->load.demand.arrivals > 0;
+    LIST_EACH(pos, &h->pools) {
+        struct pool *p = list_item(pos, struct pool, order);
+        see(p, h->scale.desired + h->scale.foreign);
+        came = came || p->load.demand.arrivals > 0;
+    }
+    h->scale.quiet_us = came ? h->now_us : h->scale.quiet_us;
+    in.quiet_s = (double)(h->now_us - h->scale.quiet_us) / 1e6;
     for (int embeds = 0; embeds < 2; embeds++) {
         struct pool *any = h->any[embeds];
         any->load.seen = (struct scale_seen){.waiting = any->queue.n};

@@ -176,7 +176,8 @@ uint32_t scale_next(struct scale_policy *p, const struct scale_limits *l, const 
 {
     p->wrong = in->now_s - p->wrong_s < FORGET_S ? p->wrong : 0;
     double hold_s = scale_hold_s(p, l, in->start_s, in->service_s), need = fmax(ceil(in->workers - SLACK), 0);
-    need = in->demand ? fmax(need, 1) : need;
+    bool silent = in->quiet_s >= hold_s; /* an average of a minute takes minutes to forget what came */
+    need = in->demand ? fmax(need, 1) : silent ? 0 : need;
     peaks_add(p, in->now_s, fmax(need, ceil(in->floor - SLACK)), l->idle_s > 0 ? hold_s : HOLD_MOST_S);
     uint32_t wanted = within(l, need);
     if (in->desired < l->min || in->desired > l->max) {
@@ -190,7 +191,7 @@ uint32_t scale_next(struct scale_policy *p, const struct scale_limits *l, const 
         *out_reason = in->desired == 0 ? SCALE_WAKE : in->reason;
         return increase(p, l, in->now_s, in->desired, wanted);
     }
-    uint32_t enough = within(l, peaks_most(p, in->now_s - hold_s));
+    uint32_t enough = within(l, silent ? 0 : peaks_most(p, in->now_s - hold_s));
     if (enough >= in->desired || in->now_s - p->up_s < hold_s || in->now_s - p->down_s < scale_cool_s(hold_s, in->start_s))
         return in->desired;
     *out_reason = SCALE_IDLE;

@@ -102,6 +102,7 @@ struct scale_input {
     double now_s, start_s;
     double service_s;       /* of the model that needs the most */
     double workers, floor;  /* of all models: needed; needed for what is in slots now */
+    double quiet_s;         /* no job has come or been there for so long */
     bool demand;            /* a job is there, running or waiting */
     enum scale_reason reason;
     uint32_t desired;       /* at present */

@@ -21,7 +21,8 @@ static void client_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
     (void)a, (void)b, (void)c;
     if (s->now_us >= s->end_us)
         return;
-    client_ask(s, sim_between(s, 0, s->heads_n - 1));
+    if (s->now_us >= s->lull_until_us)
+        client_ask(s, sim_between(s, 0, s->heads_n - 1));
     client_next(s);
 }
 
@@ -44,6 +45,8 @@ static void crowd_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
 void client_start(struct sim *s)
 {
     client_next(s);
+    if (s->opt.scale)
+        return;
     uint64_t run_us = s->end_us - s->now_us;
     sim_in(s, sim_between(s, run_us / 4, run_us - 1), crowd_arrives, 0, 0, 0);
 }
@@ -237,6 +240,7 @@ void client_prompts(struct sim *s, struct call *c, struct coordinator *head)
     client_request(s, c, &asks);
     head_totals(head->head, &t);
     c->ahead = t.queued;
+    scaler_call_comes(s, c, head);
     memcpy(c->sent_before, head->sent[c->asked], sizeof c->sent_before);
     coordinator_feed(s, head, (struct head_event){.kind = HEAD_PROMPT,
                                                   .call = k->no,
@@ -320,12 +324,22 @@ bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t g
     return c->state == CALL_ENDED;
 }
 
-void client_scale(struct sim *s, struct coordinator *at, uint32_t workers)
+static void client_asks_scale(struct sim *s, struct coordinator *at, const struct head_scale_ask *ask, uint32_t workers)
 {
     struct call *c = call_new(s);
     const struct asking *k = asking_new(s, c, at, false);
     c->scale = true;
     sim_trace(s, "scale", "", c->id, workers, 0);
-    coordinator_feed(s, at, (struct head_event){.kind = HEAD_SCALE, .call = k->no, .count = workers});
+    coordinator_feed(s, at, (struct head_event){.kind = HEAD_SCALE, .call = k->no, .count = workers, .scale = ask});
     SIM_MUST(s, c->state != CALL_OPEN, "nobody answered `scale`");
+}
+
+void client_scale(struct sim *s, struct coordinator *at, uint32_t workers)
+{
+    client_asks_scale(s, at, NULL, workers);
+}
+
+void client_scale_ask(struct sim *s, struct coordinator *at, const struct head_scale_ask *ask)
+{
+    client_asks_scale(s, at, ask, ask->mode == SCALE_AUTO ? ask->max : ask->workers);
 }

@@ -71,6 +71,10 @@ static struct head_config config_of(struct sim *s)
     cfg.token_floor_ms = 3000;
     cfg.queue_deadline_ms = s->mood.deadline_ms;
     cfg.links_max = cfg.newcomers_max = cfg.actors_max = 4096 + 8 * s->opt.workers;
+    if (s->opt.scale)
+        cfg.scale = (struct scale_limits){.min = 0, .max = 4, .idle_s = (uint32_t)sim_between(s, 5, 25)};
+    cfg.scale_given = s->opt.scale && sim_chance(s, 30);
+    cfg.scale.mode = cfg.scale_given ? SCALE_AUTO : SCALE_FIXED;
     cfg.version = str_of("sim");
     cfg.join_token = str_of(s->mood.token ? "let me in" : "");
     return cfg;

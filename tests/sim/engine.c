@@ -361,7 +361,7 @@ static void engine_loads(struct sim *s, uint64_t id, uint64_t key, uint64_t perc
     if (percent < 100) {
         e->state = WIRE_ACTOR_LOADING;
         sim_in(s, sim_between(s, 100 * SIM_MS, 1500 * SIM_MS), engine_loads, id, key, percent + 50);
-    } else if (sim_chance(s, 2) || str_is(str_of(e->model), "broken")) {
+    } else if ((!s->opt.scale && sim_chance(s, 2)) || str_is(str_of(e->model), "broken")) {
         PROBE(s, actor_failed);
         e->state = WIRE_ACTOR_FAILED;
     } else {
@@ -387,7 +387,12 @@ void engine_load(struct sim *s, struct worker *w, uint32_t key)
         .decode_tps = (float)sim_between(s, 20, 60),
         .chunk = (uint32_t)sim_between(s, 4, 16),
     };
-    bool other = str_is(str_of(e->model), "gpt2") && dice % 3 == 0; /* another file that goes by the same name */
+    if (s->opt.scale) { /* all workers are alike, as the policy takes them to be */
+        static const char *const models[SIM_ACTORS_MAX] = {"smollm2", "gpt2", "nomic"};
+        e->model = models[key];
+        e->kind = key == 2 ? REQUEST_EMBED : REQUEST_CHAT;
+    }
+    bool other = !s->opt.scale && str_is(str_of(e->model), "gpt2") && dice % 3 == 0; /* another file that goes by the same name */
     e->digest = other ? "other gpt2" : e->model;
     sim_in(s, 1, engine_loads, w->id, key, 0);
 }

@@ -53,7 +53,8 @@ static void again(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 {
     (void)b, (void)c;
     const struct worker *dead = table_get(&s->workers, id);
-    if (!is_crowded(s))
+    bool engines = s->scaler != NULL && dead->launched; /* its engine starts it again */
+    if (!is_crowded(s) && !engines)
         worker_start(s, dead->node);
 }
 
@@ -392,7 +393,7 @@ static void fault_join(struct sim *s, struct worker *w)
         sim_at(s, faults_soon(s, 200, 10000), again, w->id, 0, 0);
         return;
     }
-    struct worker *guest = worker_start(s, twin ? w->node : NULL);
+    struct worker *guest = worker_start(s, twin && !(s->scaler != NULL && w->launched) ? w->node : NULL);
     sim_at(s, faults_soon(s, 5000, 30000), leaves, guest->id, 0, 0);
 }
 
@@ -449,7 +450,7 @@ static void fault_launcher(struct sim *s, struct worker *w)
 {
     (void)w;
     struct coordinator *c = coordinator_any(s);
-    if (c == NULL)
+    if (c == NULL || s->scaler != NULL)
         return;
     client_scale(s, c, (uint32_t)sim_between(s, 0, 5));
     if (s->launcher == 0)

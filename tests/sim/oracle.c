@@ -141,6 +141,7 @@ static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch,
             return true;
         /* fallthrough */
     case ERR_TIMEOUT:
+        SIM_MUST(s, scaler_may_fail(s, c), "S2: call %llu came while no worker was there, and none came", (unsigned long long)c->id);
         PROBE(s, queue_deadline);
         if (b->tokens > 0)
             PROBE(s, resume_deadline);
@@ -273,6 +274,8 @@ static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
         PROBE(s, answered_choices);
     if (c->scale)
         PROBE(s, scaled);
+    if (c->held)
+        PROBE(s, woken);
 }
 
 static void call_fails(struct sim *s, struct call *c, const struct fx *fx)

@@ -110,8 +110,19 @@
     P(actor_full, "an actor was given more jobs by its heads than it takes") \
     P(replaced_ghost, "a head gave its place to another one and had not noticed yet that a client had left")
 
+/* Of runs with --scale, which are asked for these and no others. */
+#define PROBES_OF_SCALE(P) \
+    P(launcher_died, "the launcher died and began anew, knowing nothing") \
+    P(engine_restarted, "the engine started a worker again that had died") \
+    P(engine_gave_up, "the engine did not, and its launcher had to ask") \
+    P(start_of_living, "a launcher asked for a worker that was there and that it had not been shown") \
+    P(scaled_up, "the load asked for more workers") \
+    P(scaled_down, "the load let workers go") \
+    P(scaled_to_none, "no worker was wanted") \
+    P(woken, "a call that came then was held until a worker was there, and answered")
+
 #define PROBE_ENUM(name, text) PROBE_##name,
-enum probe { PROBES(PROBE_ENUM) PROBES_OF_TWO(PROBE_ENUM) PROBE_COUNT };
+enum probe { PROBES(PROBE_ENUM) PROBES_OF_TWO(PROBE_ENUM) PROBES_OF_SCALE(PROBE_ENUM) PROBE_COUNT };
 #undef PROBE_ENUM
 
 #endif

@@ -114,6 +114,8 @@ static bool head_is_settled(const struct sim *s, const struct coordinator *c)
 bool settled(struct sim *s, const char **why_not)
 {
     *why_not = reason;
+    if (!scaler_settled(s, false, reason, sizeof reason))
+        return false;
     snprintf(reason, sizeof reason, "%llu clients have not come again", (unsigned long long)s->away);
     if (s->away > 0)
         return false;

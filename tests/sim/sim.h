@@ -66,6 +66,7 @@ struct sim_options {
     double minutes;
     uint32_t faults;   /* bit per enum sim_fault */
     bool trace;        /* print every line */
+    bool scale;        /* the load decides over workers of a launcher; few calls, and times without any */
     uint64_t *probes;  /* PROBE_COUNT counters; borrowed */
 };
 
@@ -273,7 +274,7 @@ struct worker {
     struct agent *agent; /* NULL: dead */
     size_t living_at;    /* its place in sim.living, while it lives */
     bool exited, was_joined, power_lost;
-    bool launched;       /* by the launcher */
+    bool launched;       /* by the launcher, or its engine */
     uint8_t duty;        /* enum wire_duties, as it said last */
     bool drains_jobs;    /* it was asked to drain while it had jobs */
     struct way ways[SIM_HEADS_MAX];
@@ -365,6 +366,7 @@ struct call {
     uint32_t ahead;          /* jobs that waited when it came */
     uint64_t sent_before[SIM_TENANTS]; /* of head.sent, for its model, when it came */
     bool spread, logprobs, scale;
+    bool held;          /* no worker was there when it came, because none was needed */
     bool duty;          /* a worker is asked to serve, be cordoned, or drain */
     bool keeps_request; /* its client comes again with it: when nobody has the stream, it is computed again */
     bool too_long, early; /* the engine will say so; came before any worker */
@@ -406,6 +408,7 @@ void asking_found(struct asking *k);
 /* The head that one meant to ask, or the next one that is there. NULL: connection refused. */
 struct coordinator *client_head(struct sim *s, uint64_t head);
 void client_scale(struct sim *s, struct coordinator *at, uint32_t workers);
+void client_scale_ask(struct sim *s, struct coordinator *at, const struct head_scale_ask *ask);
 /* It is over: what was said of it is forgotten. */
 void call_end(struct sim *s, struct call *c, enum call_state how);
 void client_ask_poison(struct sim *s);
@@ -462,8 +465,26 @@ void stranger_start_nonsense(struct sim *s);
 void stranger_opened(struct sim *s, uint64_t stranger);
 void stranger_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg);
 void stranger_lost(struct sim *s, uint64_t stranger);
+/* For scaler.c: a launcher dials; says something; its process has died; its connection breaks. */
+uint64_t stranger_dial_scaler(struct sim *s, struct coordinator *head);
+void stranger_say(struct sim *s, uint64_t stranger, struct wire_msg msg);
+void stranger_orphan(struct sim *s, uint64_t stranger);
+void stranger_break(struct sim *s, uint64_t stranger);
 struct stranger;
 void stranger_free(struct stranger *x);
+
+/* ---- scaler.c: a launcher with the real reconciler, and its engine ---- */
+struct scaler;
+void scaler_start(struct sim *s);
+void scaler_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg);
+void scaler_lost(struct sim *s, uint64_t stranger);
+/* A call comes to that head; whether it may fail for want of a worker. */
+void scaler_call_comes(const struct sim *s, struct call *c, const struct coordinator *at);
+bool scaler_may_fail(const struct sim *s, const struct call *c);
+/* Head, launcher and engine agree; at_the_least: and the number is as small as it may be. */
+bool scaler_settled(const struct sim *s, bool at_the_least, char *why, size_t cap);
+/* The engine starts nothing any more. */
+void scaler_over(struct sim *s);
 
 /* ---- faults.c ---- */
 void faults_start(struct sim *s);
@@ -497,6 +518,8 @@ struct sim {
     struct ag_effects ag;  /* of the worker that is fed */
     uint64_t refused_job, refused_link; /* `done` with an error was said of it there while a message was fed to a worker; 0: of none */
     uint64_t launcher;   /* stranger, or 0 */
+    struct scaler *scaler;  /* owned; NULL: not with --scale */
+    uint64_t lull_until_us; /* nobody asks until then */
     uint32_t nodes;      /* names given */
     struct packet *packets; /* owned; small ones to be used again */
     struct wire_arena arena;

@@ -5,12 +5,12 @@
 #include "base/alloc.h"
 #include "sim.h"
 
-enum nonsense { NONE, SAYS_NOTHING, WRONG_VERSION, WRONG_TOKEN, WRONG_ORDER, GARBAGE, NONSENSE_COUNT };
+enum nonsense { NONE, SCALER, SAYS_NOTHING, WRONG_VERSION, WRONG_TOKEN, WRONG_ORDER, GARBAGE, NONSENSE_COUNT };
 
 struct stranger {
     uint64_t id, link;
     struct coordinator *head; /* that it dials */
-    enum nonsense kind; /* NONE: it is the launcher */
+    enum nonsense kind; /* NONE: it is the launcher; SCALER: that of scaler.c */
     uint32_t running, target;
 };
 
@@ -95,6 +95,36 @@ void stranger_start_launcher(struct sim *s, struct coordinator *of)
     s->launcher = stranger_new(s, of, NONE)->id;
 }
 
+/* ---- the one of scaler.c ---- */
+
+uint64_t stranger_dial_scaler(struct sim *s, struct coordinator *head)
+{
+    return stranger_new(s, head, SCALER)->id;
+}
+
+void stranger_say(struct sim *s, uint64_t stranger, struct wire_msg msg)
+{
+    const struct stranger *x = table_get(&s->strangers, stranger);
+    if (x != NULL)
+        say(s, x, msg);
+}
+
+void stranger_orphan(struct sim *s, uint64_t stranger)
+{
+    const struct stranger *x = table_get(&s->strangers, stranger);
+    struct link *l = table_get(&s->links, x->link);
+    if (l != NULL && l->near_up)
+        link_orphan(s, l, true);
+}
+
+void stranger_break(struct sim *s, uint64_t stranger)
+{
+    const struct stranger *x = table_get(&s->strangers, stranger);
+    struct link *l = table_get(&s->links, x->link);
+    if (l != NULL)
+        link_break(s, l);
+}
+
 /* ---- nonsense ---- */
 
 void stranger_start_nonsense(struct sim *s)
@@ -121,6 +151,9 @@ void stranger_opened(struct sim *s, uint64_t stranger)
         say(s, x, hello_of(s, WIRE_ROLE_LAUNCHER));
         sim_in(s, SIM_S, launcher_beats, x->id, x->link, 0);
         break;
+    case SCALER:
+        say(s, x, hello_of(s, WIRE_ROLE_LAUNCHER));
+        break;
     case SAYS_NOTHING:
         break;
     case WRONG_VERSION:
@@ -146,7 +179,9 @@ void stranger_opened(struct sim *s, uint64_t stranger)
 void stranger_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg)
 {
     struct stranger *x = table_get(&s->strangers, stranger);
-    if (x->kind == NONE && msg->type == WIRE_welcome)
+    if (x->kind == SCALER)
+        scaler_heard(s, stranger, msg);
+    else if (x->kind == NONE && msg->type == WIRE_welcome)
         launcher_says(s, x);
     else if (x->kind == NONE && msg->type == WIRE_scale)
         launcher_scales(s, x, msg->scale.workers);
@@ -158,6 +193,8 @@ void stranger_lost(struct sim *s, uint64_t stranger)
 {
     struct stranger *x = table_get(&s->strangers, stranger);
     x->link = 0;
+    if (x->kind == SCALER)
+        scaler_lost(s, stranger);
     if (x->kind == NONE)
         sim_in(s, SIM_S, launcher_redials, x->id, 0, 0);
 }

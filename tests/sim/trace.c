@@ -58,8 +58,8 @@ void sim_dump(struct sim *s)
     fprintf(stderr, "the last %" PRIu64 " lines of %" PRIu64 ":\n", n, s->trace.lines);
     for (uint64_t i = s->trace.lines - n; i < s->trace.lines; i++)
         line_print(stderr, &s->trace.ring[i % SIM_TRACE_LINES]);
-    fprintf(stderr, "seed %" PRIu64 " at %.6f s; again: manta-sim --seed %" PRIu64 " --heads %u --workers %u --minutes %g\n",
-            s->opt.seed, (double)s->now_us / SIM_S, s->opt.seed, s->opt.heads, s->opt.workers, s->opt.minutes);
+    fprintf(stderr, "seed %" PRIu64 " at %.6f s; again: manta-sim --seed %" PRIu64 " --heads %u --workers %u --minutes %g%s\n",
+            s->opt.seed, (double)s->now_us / SIM_S, s->opt.seed, s->opt.heads, s->opt.workers, s->opt.minutes, s->opt.scale ? " --scale" : "");
 }
 
 void sim_fail(struct sim *s, const char *fmt, ...)

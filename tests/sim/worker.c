@@ -243,7 +243,7 @@ struct worker *worker_start(struct sim *s, const char *node)
         snprintf(w->node, sizeof w->node, "w%u", ++s->nodes);
     w->clock_us = (int64_t)sim_between(s, 0, 1000 * (uint64_t)SIM_S) - 500 * (int64_t)SIM_S;
     w->tick_at_us = SIM_NEVER;
-    w->actors_n = sim_chance(s, 70) ? 1 : (uint32_t)sim_between(s, 2, SIM_ACTORS_MAX);
+    w->actors_n = s->opt.scale ? SIM_ACTORS_MAX : sim_chance(s, 70) ? 1 : (uint32_t)sim_between(s, 2, SIM_ACTORS_MAX);
     struct agent_config cfg = agent_config_default();
     cfg.heads_n = s->heads_n;
     cfg.seed = rng_next(&s->rng);

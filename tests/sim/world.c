@@ -98,6 +98,9 @@ static void worker_arrives(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
 static struct mood mood_of(struct sim *s)
 {
     static const uint32_t calls[] = {15, 30, 60}, deadlines[] = {3000, 10000, 20000};
+    if (s->opt.scale)
+        return (struct mood){.calls_per_s = (uint32_t)sim_between(s, 1, 6), .cancel_percent = 5, .deadline_ms = 60000,
+                             .fault_every_ms = (uint32_t)sim_between(s, 1000, 6000)};
     return (struct mood){
         .calls_per_s = calls[sim_between(s, 0, 2)],
         .cancel_percent = (uint32_t)sim_between(s, 0, 10),
@@ -114,12 +117,20 @@ enum { SETTLE_S = 120, LEAVE_S = 10 };
 static void settle(struct sim *s)
 {
     const char *why_not = "";
+    char least[200] = "";
     uint64_t limit_us = s->now_us + (uint64_t)SETTLE_S * SIM_S;
     s->ended = true;
     while (!settled(s, &why_not)) {
         SIM_MUST(s, s->now_us < limit_us, "not settled %d s after the last fault: %s", SETTLE_S, why_not);
         run_until(s, s->now_us + SIM_S);
     }
+    /* Nobody asks any more: in the end only as many are there as shall be at the least. */
+    limit_us = s->now_us + (uint64_t)SETTLE_S * SIM_S;
+    while (!settled(s, &why_not) || !scaler_settled(s, true, least, sizeof least)) {
+        SIM_MUST(s, s->now_us < limit_us, "S4: not at the least %d s after the last call: %s", SETTLE_S, least);
+        run_until(s, s->now_us + SIM_S);
+    }
+    scaler_over(s);
     /* All leave: the registries must be empty at once, not after a timeout. */
     while (s->living.n > 0)
         worker_feed(s, s->living.p[0], (struct agent_event){.kind = AGENT_STOP});
@@ -141,6 +152,7 @@ static void sim_fini(struct sim *s)
         call_free(s->calls.p[i]);
     for (size_t i = 0; i < s->askings.n; i++)
         free(s->askings.p[i]);
+    free(s->scaler);
     for (size_t i = 0; i < s->strangers.n; i++)
         stranger_free(s->strangers.p[i]);
     free(s->workers.p);
@@ -166,6 +178,8 @@ struct sim_result sim_run(const struct sim_options *opt)
         coordinator_start(&s, &s.heads[i]);
     for (uint32_t i = 0; i < opt->workers; i++)
         sim_in(&s, sim_between(&s, 500 * SIM_MS, 8 * SIM_S), worker_arrives, 0, 0, 0);
+    if (opt->scale)
+        scaler_start(&s);
     client_start(&s);
     faults_start(&s);
     run_until(&s, s.end_us);

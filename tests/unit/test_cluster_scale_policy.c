@@ -134,6 +134,23 @@ static void bursts_are_learned(void **state)
     assert_true(desired == 1 && scale_hold_s(&p, &limits, 12, 0) == 180);
 }
 
+/* Given what an average still remembers of a load; when nobody asked for all of the hold time; then the last worker goes, and is not asked for again
+ * by that memory. */
+static void silence_is_believed(void **state)
+{
+    (void)state;
+    struct scale_policy p;
+    enum scale_reason reason = SCALE_NONE;
+    uint32_t desired = 2;
+    scale_policy_init(&p, 0);
+    for (double now = 1; now <= 400; now++) {
+        struct scale_input in = {.now_s = now, .start_s = 12, .workers = 0.6, .quiet_s = now, .desired = desired, .reason = SCALE_RATE};
+        desired = scale_next(&p, &limits, &in, &reason);
+        assert_true(now < 180 ? desired == 2 : desired == 0);
+    }
+    assert_int_equal(reason, SCALE_IDLE);
+}
+
 /* Given a load that becomes ten times as much at once; when it is looked at again and again; then nobody takes the jump for a ramp that goes on. */
 static void a_jump_is_no_ramp(void **state)
 {
@@ -156,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_queue_that_ends_by_itself_starts_nobody),
         cmocka_unit_test(it_never_flaps),
         cmocka_unit_test(bursts_are_learned),
+        cmocka_unit_test(silence_is_believed),
         cmocka_unit_test(a_jump_is_no_ramp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
