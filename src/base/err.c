@@ -155,7 +155,7 @@ int fault_set(struct fault *f, int err, const char *fmt, ...)
     bytes = shorten(text, clean(text, bytes), sizeof f->text - 1);
     memset(f->text, 0, sizeof f->text);
     memcpy(f->text, text, bytes);
-    f->count = f->limit = 0;
+    f->count = f->limit = f->wait_s = 0;
     f->err = err;
     return err;
 }

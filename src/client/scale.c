@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "client/fetch.h"
+#include "client/follow.h"
 #include "client/show.h"
 
 /* `manta scale N`, `auto`, `fixed`: asks the head, which tells its launcher. */
@@ -31,6 +32,24 @@ static void show(const json_t *answer)
         show_said("SCALE", "scaling to %.0f workers; `manta status` shows them join", json_num(answer, "target"));
 }
 
+/* A launcher joins one head: of several the one that has it is found by asking each. */
+static int ask_each(const struct client_options *o, const char *body, json_t **answer, char **text, struct fault *f)
+{
+    struct follow_heads heads;
+    int err = follow_heads_parse(o->head, &heads, f);
+    if (err != 0)
+        return err;
+    for (uint32_t i = 0; i < heads.n; i++) {
+        struct net_place place = net_place(heads.at[i].host, heads.at[i].port);
+        struct client_options one = *o;
+        one.head = place.text;
+        err = fetch_json(&one, "/manta/scale", body, answer, text, f);
+        if (err != ERR_UNAVAILABLE)
+            break;
+    }
+    return err;
+}
+
 int client_scale(const struct client_options *o, const struct client_scale_ask *ask)
 {
     struct buf body = buf_max(256);
@@ -38,7 +57,7 @@ int client_scale(const struct client_options *o, const struct client_scale_ask *
     json_t *answer = NULL;
     char *text = NULL;
     write_ask(&body, ask);
-    int err = fetch_json(o, "/manta/scale", buf_cstr(&body), &answer, &text, &f);
+    int err = ask_each(o, buf_cstr(&body), &answer, &text, &f);
     buf_fini(&body);
     if (err != 0) {
         show_fault(&f);

@@ -133,7 +133,10 @@ static void show_scale(const json_t *c)
         printf("%s by the load, %.0f to %.0f: ", show_tag("WORKERS"), json_num(c, "min"), json_num(c, "max"));
     else
         printf("%s fixed: ", show_tag("WORKERS"));
-    printf("%.0f wanted, %.0f run, %.0f starting\n", json_num(c, "desired"), json_num(c, "running"), json_num(c, "starting"));
+    if (json_is_null(json_object_get(c, "running")))
+        printf("%.0f wanted, it is not known how many run%s\n", json_num(c, "desired"), note[0] == '\0' ? ": the launcher has not seen its engine yet" : "");
+    else
+        printf("%.0f wanted, %.0f run, %.0f starting\n", json_num(c, "desired"), json_num(c, "running"), json_num(c, "starting"));
     if (!launcher)
         printf("  no launcher is there to start any\n");
     if (why[0] != '\0')

@@ -232,6 +232,7 @@ struct head_scale_view {
     struct scale_limits limits;
     uint32_t desired;            /* this head's word */
     uint32_t running, target;    /* the launcher's */
+    bool running_known;          /* it has seen its engine */
     uint32_t starting;           /* asked for and not ready yet */
     enum scale_reason reason;    /* of the last change … */
     struct str why, note;        /* … in words; the launcher's last problem */

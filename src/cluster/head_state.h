@@ -40,6 +40,8 @@ struct link {
     struct list launches;                 /* head.launchers, while LAUNCHER */
     uint32_t scale_running, scale_target; /* LAUNCHER: as it said last … */
     bool scale_said;                      /* … once it did */
+    bool scale_unseen;                    /* … that it does not know how many run: scale_running is 0 then */
+    uint64_t launcher_epoch, heard_us;    /* LAUNCHER: of its process; when it said something last */
 };
 
 struct worker {

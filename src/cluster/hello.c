@@ -137,6 +137,8 @@ void head_hello(struct head *h, struct link *link, const struct wire_hello *m)
         worker_joins(h, link, m);
         return;
     }
+    if (!head_launcher_may_join(h, link, m))
+        return;
     link->state = LINK_LAUNCHER;
     list_push(&h->launchers, &link->launches);
     welcome(h, link, 0);

@@ -137,6 +137,7 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
 
 static void launcher_says(struct head *h, struct link *link, const struct wire_msg *msg)
 {
+    link->heard_us = h->now_us;
     switch (msg->type) {
     case WIRE_scale_state: head_scale_state(h, link, &msg->scale_state); return;
     case WIRE_beat: head_send(h, link, WIRE_beat_ack)->beat_ack.sent_us = msg->beat.sent_us; return;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cluster/head_state.h"
+#include "cluster/link.h"
 
 #define TAG "CLUSTER SCALING"
 
@@ -247,7 +248,8 @@ static int check_ask(const struct head *h, const struct head_scale_ask *a, struc
         return fault_set(f, ERR_INVALID, "min is %u, more than max, %u", a->min, a->max);
     if (head_launcher(h) == NULL && !h->scale.known)
         return fault_set(f, ERR_UNAVAILABLE,
-                         "nobody here can start workers: a head that `manta up` started has a launcher, this one has none");
+                         "this head has no launcher, so nobody can start workers for it: ask the head that has one (`manta up` and `manta launcher` join one "
+                         "head), or name all of them, `manta scale --head A,B`");
     return 0;
 }
 
@@ -288,6 +290,27 @@ void head_scale(struct head *h, const struct head_event *ev)
 }
 
 /* ---- what launchers say ---- */
+
+/* Two of one name, on machines that do not know of each other, would each take away what the other one starts. The first one stays, unless
+ * its connection is dead: it is silent, or the same process came on another one. Not for good: the one that is refused asks again. */
+bool head_launcher_may_join(struct head *h, struct link *link, const struct wire_hello *m)
+{
+    link->launcher_epoch = m->epoch;
+    link->heard_us = h->now_us;
+    LIST_EACH_SAFE(pos, next, &h->launchers) {
+        struct link *old = list_item(pos, struct link, launches);
+        if (strcmp(old->name, link->name) != 0)
+            continue;
+        bool same = old->launcher_epoch == m->epoch, silent = h->now_us - old->heard_us >= h->cfg.lost_after_ms * 1000ull;
+        if (!same && !silent) {
+            head_link_refuse(h, link, ERR_IN_USE, false, "a launcher '%s' is here already, from %s: two of them would start and end each other's workers. End "
+                             "one, or give them names with --cluster", link->name, old->peer);
+            return false;
+        }
+        head_link_close(h, old, str_of(same ? "the launcher came back on a new link" : "no sign of life, and another launcher of its name has come"));
+    }
+    return true;
+}
 
 void head_launcher_joins(struct head *h, const struct link *link)
 {
@@ -330,19 +353,27 @@ bool head_launcher_brings(const struct head *h)
 
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m)
 {
-    bool first = !link->scale_said, moves = m->target != link->scale_target, news = moves || m->running != link->scale_running;
-    link->scale_running = m->running;
+    bool unseen = m->running == WIRE_NOT_KNOWN;
+    uint32_t running = unseen ? 0 : m->running;
+    bool first = !link->scale_said, moves = m->target != link->scale_target;
+    bool news = moves || running != link->scale_running || unseen != link->scale_unseen;
+    link->scale_running = running;
+    link->scale_unseen = unseen;
     link->scale_target = m->target;
     link->scale_said = true;
-    if (m->note.n > 0)
+    if (unseen && m->note.n > 0)
+        head_log(h, LOG_WARN, TAG, "how many of %u workers run is not known: %.*s launcher=%s", m->target, STR_ARG(m->note), link->name);
+    else if (unseen)
+        head_log(h, LOG_INFO, TAG, "%u workers are wanted, the launcher has not seen its engine yet launcher=%s", m->target, link->name);
+    else if (m->note.n > 0)
         head_log(h, LOG_WARN, TAG, "%.*s launcher=%s", STR_ARG(m->note), link->name);
     else if (news)
-        head_log(h, LOG_INFO, TAG, "%u of %u workers run launcher=%s", m->running, m->target, link->name);
+        head_log(h, LOG_INFO, TAG, "%u of %u workers run launcher=%s", running, m->target, link->name);
     if (news && !head_launcher_brings(h))
         head_queues_hurry(h);
     if (link != head_launcher(h))
         return;
-    if (m->note.n > 0 || m->running == m->target)
+    if (m->note.n > 0 || (running == m->target && !unseen))
         snprintf(h->scale.note, sizeof h->scale.note, "%.*s", STR_ARG(m->note));
     if (first)
         learn(h, m);
@@ -362,6 +393,7 @@ void head_scale_view(const struct head *h, struct head_scale_view *out)
         .limits = s->limits,
         .desired = s->desired,
         .running = launcher != NULL ? launcher->scale_running : 0,
+        .running_known = launcher != NULL && launcher->scale_said && !launcher->scale_unseen,
         .target = launcher != NULL ? launcher->scale_target : 0,
         .starting = head_scale_starting(h),
         .reason = s->reason,

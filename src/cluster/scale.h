@@ -78,6 +78,8 @@ void head_scale_state(struct head *h, struct link *link, const struct wire_scale
 const struct link *head_launcher(const struct head *h);
 /* Another worker is on its way. */
 bool head_launcher_brings(const struct head *h);
+/* False: it was refused, as another process of its name keeps up the same workers. */
+bool head_launcher_may_join(struct head *h, struct link *link, const struct wire_hello *m);
 void head_launcher_joins(struct head *h, const struct link *link);
 /* A worker joined; an actor of it became ready. */
 void head_scale_joined(struct head *h, struct worker *w);

@@ -41,7 +41,7 @@ static void count_foreign(struct head *h)
     uint32_t serving = 0;
     IDTAB_EACH(n, &h->workers)
         serving += id_item(n, struct worker, node)->duty == WIRE_DUTY_SERVES;
-    bool quiet = l != NULL && s->orders_n == 0 && l->scale_running == s->desired && serving >= l->scale_running;
+    bool quiet = l != NULL && !l->scale_unseen && s->orders_n == 0 && l->scale_running == s->desired && serving >= l->scale_running;
     uint32_t now = quiet ? serving - l->scale_running : s->foreign;
     if (!quiet || now == s->foreign || now != s->foreign_seen)
         s->foreign_since_us = h->now_us;

@@ -55,7 +55,10 @@ void put_scale(struct head_program *p, struct jout *j)
     jout_key(j, "scale");
     jout_object(j);
     jout_put_bool(j, "launcher", v.launcher);
-    jout_put_uint(j, "running", v.running);
+    if (v.running_known || !v.launcher)
+        jout_put_uint(j, "running", v.running);
+    else
+        jout_put_null(j, "running");
     jout_put_uint(j, "target", v.target);
     jout_put_cstr(j, "policy", scale_mode_name(v.limits.mode));
     if (v.known)
@@ -87,7 +90,8 @@ void write_scale_metrics(struct head_program *p)
     head_scale_view(p->brain, &v);
     bool by_load = v.limits.mode == SCALE_AUTO;
     gauge(out, "manta_scale_desired", "workers the launcher is asked for", v.desired);
-    gauge(out, "manta_scale_running", "workers the launcher says that run", v.running);
+    if (v.running_known || !v.launcher)
+        gauge(out, "manta_scale_running", "workers the launcher says that run; absent while it has not seen its engine", v.running);
     gauge(out, "manta_scale_min", "the least that the load makes of it; where a person decides: the number itself", by_load ? v.limits.min : v.desired);
     gauge(out, "manta_scale_max", "the most that the load makes of it; where a person decides: the number itself", by_load ? v.limits.max : v.desired);
     gauge(out, "manta_scale_starting", "workers asked for and not ready yet", v.starting);

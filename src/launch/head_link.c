@@ -3,15 +3,16 @@
  * up, dial again), a frame that is not manta's (the same), `refuse` (said to the user; final: no further try). */
 #include "launch/head_link.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
 #include "base/rng.h"
 #include "http/http.h"
+#include "launch/say.h"
 #include "wire/wire.h"
 
 enum {
@@ -25,6 +26,7 @@ enum link_state { LINK_DIALLING, LINK_HELLO, LINK_WELCOMED, LINK_WAITING, LINK_R
 struct head_link {
     struct net_loop *loop;     /* borrowed */
     struct head_link_config cfg;
+    struct listener listener;  /* of cfg */
     struct http_address places[HEAD_LINK_PLACES_MAX];
     uint32_t places_n, next;   /* next: the place to dial */
     enum link_state state;
@@ -48,17 +50,6 @@ static void dial(struct head_link *k);
 static void set_timer(struct head_link *k, uint32_t ms)
 {
     net_timer_set(k->timer, net_now_us(k->loop) + ms * (uint64_t)1000);
-}
-
-__attribute__((format(printf, 3, 4))) static void say(struct head_link *k, enum log_level level, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if (!k->abandoned && k->cfg.on_event != NULL)
-        k->cfg.on_event(level, text, k->cfg.user_data);
 }
 
 /* ---- out ---- */
@@ -117,11 +108,12 @@ static void on_welcome(struct head_link *k, const struct wire_welcome *m)
     if (k->state != LINK_HELLO)
         return;
     k->state = LINK_WELCOMED;
+    k->refusal = (struct fault){0};
     k->beat_ms = m->beat_ms > 0 ? m->beat_ms : 1000;
     k->lost_after_ms = m->lost_after_ms;
     k->pause_ms = k->cfg.redial_first_ms;
     struct head_link_state now = {0};
-    say(k, LOG_INFO, "the launcher has joined the head");
+    say(&k->listener, LOG_INFO, "the launcher has joined the head");
     if (!k->stopping && k->cfg.on_joined(&now, k->cfg.user_data))
         head_link_tell(k, &now);
     send_beat(k);
@@ -129,10 +121,15 @@ static void on_welcome(struct head_link *k, const struct wire_welcome *m)
 
 static void on_refuse(struct head_link *k, const struct wire_refuse *m)
 {
-    fault_set(&k->refusal, -(int)m->error, "the head refused the launcher: %.*s", STR_ARG(m->message));
-    say(k, LOG_ERROR, "%s", k->refusal.text);
+    struct fault f;
+    fault_set(&f, -(int)m->error, "the head refused the launcher: %.*s", STR_ARG(m->message));
+    if (strcmp(f.text, k->refusal.text) != 0) /* it asks again, and hears the same */
+        say(&k->listener, LOG_ERROR, "%s", f.text);
+    k->refusal = f;
     if (m->final)
         k->state = LINK_REFUSED;
+    else if (k->cfg.on_refused != NULL && !k->abandoned)
+        k->cfg.on_refused(&k->refusal, false, k->cfg.user_data);
     net_conn_close(k->conn);
 }
 
@@ -142,7 +139,7 @@ static int on_frame(struct head_link *k, struct str frame)
     struct fault f = {0};
     int err = wire_decode(&msg, &k->arena, frame, &f);
     if (err != 0) {
-        say(k, LOG_WARN, "the head sent something that is not a manta message: %s", f.text);
+        say(&k->listener, LOG_WARN, "the head sent something that is not a manta message: %s", f.text);
         return err;
     }
     k->heard_us = net_now_us(k->loop);
@@ -201,7 +198,7 @@ static void lost(struct head_link *k)
     net_timer_set(k->timer, UINT64_MAX);
     if (k->state == LINK_REFUSED) {
         if (k->cfg.on_refused != NULL && !k->abandoned)
-            k->cfg.on_refused(&k->refusal, k->cfg.user_data);
+            k->cfg.on_refused(&k->refusal, true, k->cfg.user_data);
         return;
     }
     uint32_t max_ms = k->cfg.redial_max_ms;
@@ -217,7 +214,7 @@ static void on_close(struct net_conn *c, int err, const char *why, void *user_da
     (void)err;
     struct head_link *k = user_data;
     if (k->state == LINK_WELCOMED && !k->stopping)
-        say(k, LOG_WARN, "the launcher lost the head (%s): dialling again", why);
+        say(&k->listener, LOG_WARN, "the launcher lost the head (%s): dialling again", why);
     lost(k);
 }
 
@@ -296,6 +293,7 @@ int head_link_new(struct net_loop *l, const struct head_link_config *cfg, struct
     MUST(cfg->on_scale != NULL && cfg->on_joined != NULL && cfg->on_over != NULL);
     k->loop = l;
     k->cfg = *cfg;
+    k->listener = (struct listener){cfg->on_event, cfg->user_data};
     int err = read_places(k, f);
     if (err != 0) {
         free(k);
@@ -328,6 +326,7 @@ void head_link_stop(struct head_link *k)
 void head_link_abandon(struct head_link *k)
 {
     k->stopping = k->abandoned = true;
+    k->listener.on_event = NULL;
     net_timer_set(k->timer, UINT64_MAX);
     if (k->conn != NULL)
         net_conn_abort(k->conn);

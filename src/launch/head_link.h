@@ -13,7 +13,7 @@
 enum { HEAD_LINK_PLACES_MAX = 8 };
 
 struct head_link_state {
-    uint32_t running, target;
+    uint32_t running, target; /* running: WIRE_NOT_KNOWN where nobody could be asked yet */
     const char *note; /* what is in the way, ""; borrowed for the call */
 };
 
@@ -29,8 +29,8 @@ struct head_link_config {
     bool (*on_joined)(struct head_link_state *out, void *user_data);
     /* After head_link_stop(), once: it has freed itself. */
     void (*on_over)(void *user_data);
-    /* The head has refused us for good, and is not dialled again. May be NULL. */
-    void (*on_refused)(const struct fault *f, void *user_data);
+    /* The head has refused us, `final`: for good, and is not dialled again. May be NULL. */
+    void (*on_refused)(const struct fault *f, bool final, void *user_data);
     void (*on_event)(enum log_level level, const char *text, void *user_data); /* for people */
     void *user_data;
 };

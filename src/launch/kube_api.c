@@ -144,11 +144,17 @@ static const char *remedy(int err)
 }
 
 /* A fault with the engine's words gets what was tried in front and what would help behind. */
-static void blame(struct kube *k, int err, const char *words)
+static void blame_and_wait(struct kube *k, int err, const char *words, uint32_t wait_s)
 {
     struct fault f = {0};
     fault_set(&f, err, "cannot %s: %.*s%s", k->action, UTF8_HEAD(words, 280), remedy(err));
+    f.wait_s = wait_s;
     finish(k, NULL, &f);
+}
+
+static void blame(struct kube *k, int err, const char *words)
+{
+    blame_and_wait(k, err, words, 0);
 }
 
 static void take_json(struct kube *k, struct str text)
@@ -195,7 +201,7 @@ static void on_answer(const struct web_answer *a, void *user_data)
         if (message == NULL)
             snprintf(words, sizeof words, "the API server answers %d without a reason", a->status);
         json_decref(status);
-        blame(k, err_of_status(a->status), words);
+        blame_and_wait(k, err_of_status(a->status), words, a->wait_s);
     }
 }
 

@@ -1,7 +1,6 @@
 /* The launch as a whole: which parts are to be there, and the order of the end. */
 #include "launch/launch.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,17 +20,6 @@ struct launch_config launch_config_default(void)
         .redial_first_ms = 100,
         .redial_max_ms = 5000,
     }};
-}
-
-void launch_say(struct launch *a, enum log_level level, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if (a->cfg.on_event != NULL)
-        a->cfg.on_event(level, text, a->cfg.user_data);
 }
 
 void launch_prefix(struct buf *out, const char *who, struct str line)
@@ -95,7 +83,8 @@ static void on_over(void *user_data)
 
 static void on_link_event(enum log_level level, const char *text, void *user_data)
 {
-    launch_say(user_data, level, "%s", text);
+    const struct launch *a = user_data;
+    say(&a->listener, level, "%s", text);
 }
 
 static int join_head(struct launch *a, struct fault *f)
@@ -156,7 +145,7 @@ uint32_t launch_scale(struct launch *a, uint32_t workers)
     bool too_many = workers > LAUNCH_WORKERS_MAX;
     a->target = too_many ? LAUNCH_WORKERS_MAX : workers;
     a->scaled = a->begun = true;
-    launch_say(a, LOG_INFO, "keeping up %u workers", a->target);
+    say(&a->listener, LOG_INFO, "keeping up %u workers", a->target);
     forgive(a);
     match_target(a);
     char note[64] = "";
@@ -259,6 +248,7 @@ struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg,
     MUST(cfg->on_ended != NULL);
     struct launch *a = xalloc(sizeof *a);
     a->cfg = *cfg;
+    a->listener = (struct listener){cfg->on_event, cfg->user_data};
     a->loop = l;
     if (cfg->program != NULL)
         snprintf(a->program, sizeof a->program, "%s", cfg->program);

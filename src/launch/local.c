@@ -206,7 +206,7 @@ static struct launcher *local_open(struct net_loop *loop, const struct launcher_
     l->launch.cfg.worker_env = cfg->worker_env;
     l->launch.cfg.worker_threads = cfg->threads;
     l->launch.cfg.times.drain_ms = cfg->drain_ms;
-    l->launch.cfg.on_event = on_event;
+    l->launch.listener = (struct listener){on_event, l};
     l->launch.cfg.on_line = on_line;
     l->launch.cfg.user_data = l;
     l->launch.on_part = on_part;

@@ -4,10 +4,10 @@
  *    |  +-> WAITING -----+   RAISING: UP, the engine has a head to raise; WAITING: UP, the owner's own head is to come
  *    |  +-> ADOPTING ----+   ADOPTING: KEEP, the number that the engine has is to be read
  *    +-- opened, DOWN -----------------------------------------------------------> TAKING
+ *       RAISING --a fault, or no answer in time------------------------------------> TAKING: what of it was made goes again
  *    +-- a fault that needs a person ---------------------------------------------------------------> OVER */
 #include "launch/pilot.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,8 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "launch/head_link.h"
+#include "launch/say.h"
+#include "wire/wire.h"
 
 enum {
     REDIAL_FIRST_MS = 100,
@@ -29,6 +31,7 @@ enum pilot_state { OPENING, RAISING, WAITING, ADOPTING, KEEPING, ENDING, TAKING,
 
 struct pilot {
     struct pilot_config cfg;
+    struct listener listener;    /* of cfg */
     struct net_loop *loop;       /* borrowed */
     enum pilot_state state;
     struct launcher *engine;     /* owned */
@@ -38,6 +41,7 @@ struct pilot {
     uint64_t hold_us;            /* until then the head may know better than we: nothing is started or ended. UINT64_MAX: it is not joined yet */
     bool stepping;               /* in step(): an engine that answers at once is not followed deeper */
     struct fault fault;          /* why it ends by itself */
+    char name[80];               /* at the head: what it keeps up, "slurm/manta" */
     char head[300];              /* as raised */
     char token[300];             /* likewise; empty: the configuration's */
     uint32_t told_running, told_target; /* on_news, and the head */
@@ -47,16 +51,6 @@ struct pilot {
 
 static void step(struct pilot *p);
 
-__attribute__((format(printf, 3, 4))) static void say(struct pilot *p, enum log_level level, const char *fmt, ...)
-{
-    char text[600];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    p->cfg.on_event(level, text, p->cfg.user_data);
-}
-
 static void set_timer(struct pilot *p, uint64_t ms)
 {
     net_timer_set(p->timer, net_now_us(p->loop) + ms * 1000);
@@ -64,24 +58,30 @@ static void set_timer(struct pilot *p, uint64_t ms)
 
 /* ---- what is told ---- */
 
+/* Before the first list nobody knows: it may have all of them. */
+static uint32_t running(const struct pilot *p)
+{
+    return p->r.listed_us != 0 ? p->r.running : WIRE_NOT_KNOWN;
+}
+
 static void tell(struct pilot *p)
 {
     const char *note = reconcile_note(&p->r);
     bool new_note = strcmp(note, p->told_note) != 0;
     if (p->r.listed_us == 0 && note[0] == '\0')
         return; /* nothing is known yet */
-    if (p->has_told && !new_note && p->r.running == p->told_running && p->r.desired == p->told_target)
+    if (p->has_told && !new_note && running(p) == p->told_running && p->r.desired == p->told_target)
         return;
     p->has_told = true;
-    p->told_running = p->r.running;
+    p->told_running = running(p);
     p->told_target = p->r.desired;
     snprintf(p->told_note, sizeof p->told_note, "%s", note);
     if (new_note && note[0] != '\0')
-        say(p, LOG_WARN, "%s", note);
+        say(&p->listener, LOG_WARN, "%s", note);
     if (p->link != NULL)
-        head_link_tell(p->link, &(struct head_link_state){p->r.running, p->r.desired, new_note ? note : ""});
+        head_link_tell(p->link, &(struct head_link_state){p->told_running, p->r.desired, new_note ? note : ""});
     if (p->cfg.on_news != NULL)
-        p->cfg.on_news(p->r.running, p->r.desired, note, p->cfg.user_data);
+        p->cfg.on_news(p->told_running, p->r.desired, note, p->cfg.user_data);
 }
 
 /* ---- the end ---- */
@@ -107,7 +107,9 @@ static void take_away(struct pilot *p)
     p->engine->ops->down(p->engine, ticket_down);
 }
 
-/* What of it was made is taken away again. */
+/* The story of a failed raise: the engine's fault is kept for on_ended, and all that carries the cluster's name is taken away, since nobody would
+ * come back for the half of a cluster. Whoever asked hears why it failed; where the clean-up fails, too, then that as well, and how to do it
+ * again. An answer of raise() that comes later has no ticket any more, and what it made meanwhile carries the name: `manta down` finds it. */
 static void fail_to_raise(struct pilot *p, const struct fault *f)
 {
     p->fault = *f;
@@ -123,6 +125,13 @@ static void end_when_alone(struct pilot *p)
         over(p);
     else if (p->r.flight.what == RECONCILE_NOTHING)
         take_away(p);
+}
+
+static void taken(struct pilot *p, const struct fault *f)
+{
+    if (f->err != 0 && p->fault.err != 0)
+        say(&p->listener, LOG_WARN, "%s; `manta down --on %s --cluster %s` takes away what is left", f->text, p->cfg.engine->engine, p->cfg.launcher.cluster);
+    end_with(p, p->fault.err != 0 ? &p->fault : f);
 }
 
 void pilot_stop(struct pilot *p)
@@ -160,9 +169,9 @@ static void on_scale(uint32_t workers, void *user_data)
     uint32_t before = p->r.desired, n = reconcile_want(&p->r, net_now_us(p->loop), workers);
     p->hold_us = 0;
     if (n != before)
-        say(p, LOG_INFO, "keeping up %u workers", n);
+        say(&p->listener, LOG_INFO, "keeping up %u workers", n);
     if (n != workers)
-        say(p, LOG_WARN, "%u workers were asked for, %s has at most %d", workers, p->cfg.engine->engine, LAUNCHER_WORKERS_MAX);
+        say(&p->listener, LOG_WARN, "%u workers were asked for, %s has at most %d", workers, p->cfg.engine->engine, LAUNCHER_WORKERS_MAX);
     step(p);
 }
 
@@ -173,7 +182,7 @@ static bool on_joined(struct head_link_state *out, void *user_data)
         p->hold_us = net_now_us(p->loop) + HEAD_SAYS_MS * 1000;
         net_timer_set(p->timer, p->hold_us);
     }
-    *out = (struct head_link_state){p->r.running, p->r.desired, reconcile_note(&p->r)};
+    *out = (struct head_link_state){running(p), p->r.desired, reconcile_note(&p->r)};
     return true;
 }
 
@@ -184,33 +193,38 @@ static void on_link_over(void *user_data)
     end_when_alone(p);
 }
 
-/* Nobody will ever say how many workers are wanted: whoever started us has to know. */
-static void on_refused(const struct fault *f, void *user_data)
+/* For good: nobody will ever say how many workers are wanted, and whoever started us has to know. Else somebody else may be asked in our place, so
+ * nothing is started or ended until a head has taken us. */
+static void on_refused(const struct fault *f, bool final, void *user_data)
 {
     struct pilot *p = user_data;
-    if (p->state == KEEPING)
+    if (!final)
+        p->hold_us = UINT64_MAX;
+    else if (p->state == KEEPING)
         end_with(p, f);
 }
 
-static void on_link_event(enum log_level level, const char *text, void *user_data)
+static void on_said(enum log_level level, const char *text, void *user_data)
 {
-    say(user_data, level, "%s", text);
+    struct pilot *p = user_data;
+    p->cfg.on_event(level, text, p->cfg.user_data);
 }
 
 static int dial_head(struct pilot *p, const char *address, struct fault *f)
 {
+    snprintf(p->name, sizeof p->name, "%s/%s", p->cfg.engine->engine, p->cfg.launcher.cluster);
     return head_link_new(p->loop, &(struct head_link_config){
         .host = address,
         .join_token = p->token[0] != '\0' ? p->token : p->cfg.join_token,
         .version = p->cfg.version,
-        .node = p->cfg.engine->engine,
+        .node = p->name,
         .redial_first_ms = REDIAL_FIRST_MS,
         .redial_max_ms = REDIAL_MAX_MS,
         .on_scale = on_scale,
         .on_joined = on_joined,
         .on_over = on_link_over,
         .on_refused = on_refused,
-        .on_event = on_link_event,
+        .on_event = on_said,
         .user_data = p,
     }, &p->link, f);
 }
@@ -247,7 +261,7 @@ static void adopted(struct pilot *p, const struct launcher_worker *workers, size
         if (workers[i].state != LAUNCHER_ENDING && workers[i].index > highest)
             highest = workers[i].index;
     }
-    say(p, LOG_INFO, "%s has %u workers", p->cfg.engine->engine, reconcile_want(&p->r, net_now_us(p->loop), highest));
+    say(&p->listener, LOG_INFO, "%s has %u workers", p->cfg.engine->engine, reconcile_want(&p->r, net_now_us(p->loop), highest));
     keep(p);
 }
 
@@ -266,7 +280,7 @@ static void on_opened(const struct fault *f, void *user_data)
         return;
     }
     if (f->err != 0)
-        say(p, LOG_WARN, "%s; trying again", f->text);
+        say(&p->listener, LOG_WARN, "%s; trying again", f->text);
     if (p->cfg.waits)
         p->state = WAITING;
     if (p->cfg.on_opened != NULL)
@@ -296,14 +310,14 @@ static void on_done(uint64_t ticket, const struct fault *f, void *user_data)
 {
     struct pilot *p = user_data;
     if (p->state == TAKING && ticket == ticket_down) {
-        end_with(p, p->fault.err != 0 ? &p->fault : f);
+        taken(p, f);
     } else if (p->state == RAISING && ticket == ticket_raise) {
         if (f->err != 0)
             fail_to_raise(p, f);
         else
             keep(p);
     } else if (p->state == ADOPTING && ticket == ticket_adopt && may_pass(f)) {
-        say(p, LOG_WARN, "%s; trying again", f->text);
+        say(&p->listener, LOG_WARN, "%s; trying again", f->text);
         set_timer(p, ADOPT_AGAIN_MS);
     } else if (p->state == ADOPTING && ticket == ticket_adopt) {
         end_with(p, f);
@@ -363,22 +377,17 @@ static void on_line(const char *who, struct str line, void *user_data)
         p->cfg.on_line(who, line, p->cfg.user_data);
 }
 
-static void on_said(enum log_level level, const char *text, void *user_data)
-{
-    say(user_data, level, "%s", text);
-}
-
 static void ask_engine(struct pilot *p, const struct reconcile_action *a)
 {
     const struct launcher_ops *ops = p->cfg.engine;
     switch (a->what) {
     case RECONCILE_LIST: ops->list(p->engine, a->ticket); break;
     case RECONCILE_START:
-        say(p, LOG_INFO, "starting workers %u to %u", a->range.first, a->range.last);
+        say(&p->listener, LOG_INFO, "starting workers %u to %u", a->range.first, a->range.last);
         ops->start(p->engine, a->ticket, a->range);
         break;
     case RECONCILE_STOP:
-        say(p, LOG_INFO, "ending workers %u to %u", a->range.first, a->range.last);
+        say(&p->listener, LOG_INFO, "ending workers %u to %u", a->range.first, a->range.last);
         ops->stop(p->engine, a->ticket, a->range, true);
         break;
     case RECONCILE_NOTHING: break;
@@ -425,7 +434,7 @@ static void on_timer(struct net_timer *t, void *user_data)
         if (p->state == RAISING)
             fail_to_raise(p, &f);
         else
-            end_with(p, p->fault.err != 0 ? &p->fault : &f);
+            taken(p, &f);
         return;
     }
     step(p);
@@ -447,6 +456,7 @@ struct pilot *pilot_start(struct net_loop *l, const struct pilot_config *cfg, st
     struct pilot *p = xalloc(sizeof *p);
     MUST(cfg->on_event != NULL && cfg->on_ended != NULL);
     p->cfg = *cfg;
+    p->listener = (struct listener){cfg->on_event, cfg->user_data};
     p->loop = l;
     p->timer = net_timer_new(l, on_timer, p);
     reconcile_init(&p->r, &cfg->times, cfg->launcher.workers);

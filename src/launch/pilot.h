@@ -2,6 +2,7 @@
  *
  * The happy path is: pilot_start -> the engine is opened -> (PILOT_UP: the engine raises the head, or its owner has one) -> the head is dialled, tells how
  * many workers it wants, or learns ours -> workers are started and ended as the reconciler says -> pilot_stop -> (PILOT_UP: all is taken away) -> on_ended.
+ * A raise that fails: all that carries the cluster's name is taken away -> on_ended with the raise's fault (pilot.c has the story).
  * It can fail by: an engine that is not there or lets us do nothing (on_ended with its fault); one that is away for a while, before or later (said, and
  * tried again for ever); no head (dialled again for ever, the workers stay as they are: a launcher that starts anew must not end those that a head wants
  * which it does not reach yet); a head that refuses us for good (on_ended with its words; the workers stay). */
@@ -33,7 +34,7 @@ struct pilot_config {
     void (*on_key)(const char *api_key, void *user_data);
     /* The engine has raised the head: it is reached there. May be NULL. */
     void (*on_head)(const char *address, void *user_data);
-    /* The last list says something new. May be NULL. */
+    /* The last list says something new; running: WIRE_NOT_KNOWN while there was no list, `note` says why. May be NULL. */
     void (*on_news)(uint32_t running, uint32_t target, const char *note, void *user_data);
     void (*on_took)(const char *what, void *user_data);                     /* as launcher_events.took; may be NULL */
     void (*on_line)(const char *who, struct str line, void *user_data);     /* may be NULL */

@@ -108,8 +108,10 @@ static void end_act(struct reconcile *r, uint64_t now_us, const struct reconcile
 static void end_flight(struct reconcile *r, uint64_t now_us, const struct fault *f)
 {
     struct reconcile_action a = r->flight;
+    uint32_t wait_s = f->err == 0 ? 0 : f->wait_s < RECONCILE_WAIT_S_MAX ? f->wait_s : RECONCILE_WAIT_S_MAX;
     r->flight.what = RECONCILE_NOTHING;
     r->news_us = now_us;
+    r->quiet_until_us = now_us + us(wait_s * 1000);
     if (a.what != RECONCILE_LIST) {
         end_act(r, now_us, &a, f);
         return;
@@ -364,7 +366,7 @@ struct reconcile_action reconcile_next(struct reconcile *r, uint64_t now_us)
         fault_set(&f, ERR_TIMEOUT, "the engine was asked %s and did not answer within %u s", words[r->flight.what], r->times.patience_ms / 1000);
         end_flight(r, now_us, &f);
     }
-    if (r->flight.what != RECONCILE_NOTHING)
+    if (r->flight.what != RECONCILE_NOTHING || now_us < r->quiet_until_us)
         return nothing;
     if (now_us >= list_due_us(r))
         return begin(r, now_us, RECONCILE_LIST, range);
@@ -382,6 +384,8 @@ uint64_t reconcile_deadline(const struct reconcile *r)
     if (r->flight.what != RECONCILE_NOTHING)
         return r->flight_end_us;
     uint64_t at = list_due_us(r);
+    if (r->quiet_until_us > r->now_us)
+        return r->quiet_until_us;
     if (!r->fresh || reconcile_is_settled(r))
         return at;
     if (r->act_not_before_us > r->now_us && r->act_not_before_us < at)

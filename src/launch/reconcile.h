@@ -17,11 +17,14 @@
  *  R3. An index whose START was accepted, or has an unknown end (no answer, or several were refused and some may have begun), is not started again
  *      for settle_ms, unless a list showed it in between: engines show things late.
  *  R4. After a fault of the engine's there is a pause, which doubles up to pause_max_ms; a new order is a new chance.
+ *      An engine that names a time (fault.wait_s, its Retry-After) is asked nothing before it, a new order or not; at most RECONCILE_WAIT_S_MAX.
  *  R5. A worker that fails, or disappears, again and again is started at growing intervals, each worker by its own. */
 #ifndef MANTA_LAUNCH_RECONCILE_H
 #define MANTA_LAUNCH_RECONCILE_H
 
 #include "launch/launcher.h"
+
+enum { RECONCILE_WAIT_S_MAX = 300 };
 
 struct reconcile_times {
     uint32_t pause_first_ms;  /* 1000: after a fault, and before a failed worker is started again; doubles ... */
@@ -69,6 +72,7 @@ struct reconcile {
     uint64_t change_us;          /* a list is due then; UINT64_MAX: for no such reason */
     uint64_t list_not_before_us, act_not_before_us; /* R4 */
     uint32_t list_pause_ms, act_pause_ms;
+    uint64_t quiet_until_us;     /* R4: the engine asked for it */
     struct fault list_fault, act_fault;  /* the last one, until the same goes well */
     char worker_note[400];       /* of workers that fail or wait */
     uint32_t running, pending, ending, failed; /* in the last list; of those wanted, and all that are ending */

@@ -4,6 +4,7 @@
 
 #include "launch/head_link.h"
 #include "launch/launch.h"
+#include "launch/say.h"
 
 /*                 start                 stop: SIGINT (drain: SIGTERM) exit
  *     IDLE ---------------> RUNNING ------------------> STOPPING ------------> IDLE
@@ -33,6 +34,7 @@ struct part {
 
 struct launch {
     struct launch_config cfg;
+    struct listener listener; /* of cfg */
     struct net_loop *loop;    /* borrowed */
     char program[512];
     struct part head;
@@ -48,7 +50,6 @@ struct launch {
 };
 
 /* ---- launch.c ---- */
-void launch_say(struct launch *a, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A part's process came or went, or the link is over. May end the launch: touch nothing after it. */
 void launch_changed(struct launch *a);
 /* The part is not tried any more: ends the launch when nothing is left to hope for. */

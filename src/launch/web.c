@@ -139,6 +139,15 @@ static int fault_of(const struct web_call *c, CURLcode code, struct fault *f)
     }
 }
 
+/* libcurl reads both forms, seconds and a date. */
+static uint32_t retry_after(const struct web_call *c)
+{
+    curl_off_t s = 0;
+    if (c->web->curl->get(c->easy, CURLINFO_RETRY_AFTER, &s) != CURLE_OK || s <= 0)
+        return 0; /* none, or a libcurl before 7.66 */
+    return s < WEB_WAIT_S_MAX ? (uint32_t)s : WEB_WAIT_S_MAX;
+}
+
 static void finish(struct web_call *c, CURLcode code)
 {
     struct web_answer a = {.body = buf_str(&c->body)};
@@ -146,8 +155,10 @@ static void finish(struct web_call *c, CURLcode code)
     void *user_data = c->user_data;
     long status = 0;
     c->web->curl->get(c->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (fault_of(c, code, &a.fault) == 0)
+    if (fault_of(c, code, &a.fault) == 0) {
         a.status = (int)status;
+        a.wait_s = retry_after(c);
+    }
     struct buf kept = c->body; /* the call ends first: on_done may free the web */
     c->body = (struct buf){0};
     drop_call(c);

@@ -19,6 +19,7 @@ enum {
     WEB_CONNECT_MS = 10000,
     WEB_CALL_MS = 30000,            /* from sending to the last byte, unless the request says otherwise */
     WEB_BEARER_BYTES_MAX = 16384,
+    WEB_WAIT_S_MAX = 300,           /* an engine may ask for so much patience; more is a mistake, or a clock that is wrong */
 };
 
 /* All borrowed for web_open() only. */
@@ -40,6 +41,7 @@ void web_free(struct web *w);
 struct web_answer {
     int status;         /* 200 …; 0: there was no answer, see fault */
     struct str body;    /* borrowed for the call; of a stream: what an error status came with */
+    uint32_t wait_s;    /* its Retry-After, at most WEB_WAIT_S_MAX; 0: none */
     struct fault fault; /* err 0: a whole answer came, whatever its status */
 };
 
@@ -66,7 +68,7 @@ void web_cancel(struct web_call *c);
 
 /* 0 for a 2xx answer. Else a fault: "cannot ACTION: " and why: what libcurl says, or the status and the engine's own words, taken from the members
  * "message", "error", "msg" or "detail" of a JSON body, or its beginning. 401: ERR_AUTH, 403: ERR_FORBIDDEN, 404: ERR_NOT_FOUND, 409: ERR_IN_USE,
- * 422 and 400: ERR_INVALID, other 4xx: ERR_FAILED, 5xx: ERR_UNAVAILABLE. */
+ * 422 and 400: ERR_INVALID, 429: ERR_BUSY, other 4xx: ERR_FAILED, 5xx: ERR_UNAVAILABLE. f->wait_s: its Retry-After. */
 int web_refused(const struct web_answer *a, const char *action, struct fault *f);
 
 #endif

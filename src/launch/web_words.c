@@ -40,6 +40,7 @@ static int err_of(int status)
     case 403: return ERR_FORBIDDEN;
     case 404: return ERR_NOT_FOUND;
     case 409: return ERR_IN_USE;
+    case 429: return ERR_BUSY;
     default: return status >= 500 ? ERR_UNAVAILABLE : ERR_FAILED;
     }
 }
@@ -58,5 +59,7 @@ int web_refused(const struct web_answer *a, const char *action, struct fault *f)
     int err = text.n > 0 ? fault_set(f, err_of(a->status), "cannot %s: status %d: %.*s", action, a->status, STR_ARG(text))
                          : fault_set(f, err_of(a->status), "cannot %s: status %d and no words", action, a->status);
     json_decref(body);
+    if (f != NULL)
+        f->wait_s = a->wait_s;
     return err;
 }

@@ -12,6 +12,7 @@
 #include "launch/pilot.h"
 #include "main/engine.h"
 #include "main/running.h"
+#include "wire/wire.h"
 
 #define TAG "LAUNCHER"
 
@@ -39,8 +40,10 @@ static void on_line(const char *who, struct str line, void *user_data)
 static void on_news(uint32_t running, uint32_t target, const char *note, void *user_data)
 {
     (void)user_data;
-    (void)note; /* said by on_event */
-    log_info(TAG, "%u of %u workers run", running, target);
+    if (running == WIRE_NOT_KNOWN)
+        log_info(TAG, "%u workers are wanted; how many run is not known yet: %s", target, note);
+    else
+        log_info(TAG, "%u of %u workers run", running, target); /* the note is said by on_event */
 }
 
 static void on_ended(const struct fault *f, void *user_data)

@@ -181,7 +181,7 @@
     F(U8, refused, "1: they are not what they should be, and the job computes them")
 
 #define WIRE_MSG_scale_state(F, L, S) \
-    F(U32, running, "worker processes alive") \
+    F(U32, running, "worker processes alive; WIRE_NOT_KNOWN: `note` says why") \
     F(U32, target, "how many it keeps up") \
     F(U8, policy, "enum wire_scale_policy, and limits: as the last `scale` said, for a head that has none of its own") \
     F(U32, min, "") \

@@ -51,11 +51,25 @@ static bool carry_out(struct worker_program *p, struct ag *ag)
     return false;
 }
 
+/* `manta health worker` reads it. Written before anything is sent, so that whoever hears of an actor from the head finds it here, too. */
+static void note_run(struct worker_program *p, bool beats)
+{
+    uint32_t joined = agent_joined(p->agent), ready = 0;
+    for (uint32_t key = 0; key < p->roles_n; key++)
+        ready += p->roles[key].is.state == WIRE_ACTOR_READY;
+    if (!beats && (joined == 0 || (joined == p->noted_joined && ready == p->noted_ready)))
+        return;
+    p->noted_joined = joined;
+    p->noted_ready = ready;
+    last_run_note(p->last_run, p->group_limited ? cgroup_memory_used() : memory_resident_bytes(), ready);
+}
+
 static void step(struct worker_program *p, struct agent_event ev, uint32_t *out_beats)
 {
     ev.now_us = net_now_us(p->loop);
     ag_effects_reset(&p->fx);
     agent_step(p->agent, &ev, &p->fx);
+    note_run(p, ev.kind == AGENT_BEAT);
     for (size_t i = 0; i < p->fx.n; i++) {
         if (carry_out(p, &p->fx.ag[i]))
             *out_beats |= 1u << p->fx.ag[i].head;
@@ -97,7 +111,6 @@ static void feed_beat(struct worker_program *p, uint32_t head, uint32_t *out_bea
         if (p->roles[key].is.state == WIRE_ACTOR_READY)
             loads[beat.loads_n++] = load_of(&p->roles[key], key);
     }
-    last_run_note(p->last_run, p->group_limited ? cgroup_memory_used() : beat.rss_bytes, (uint32_t)beat.loads_n);
     step(p, (struct agent_event){.kind = AGENT_BEAT, .head = head, .beat = &beat}, out_beats);
 }
 

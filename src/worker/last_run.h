@@ -1,6 +1,6 @@
 /* What became of the last run of this worker: a process that is killed cannot say so, the next one of its name can.
  *
- * A small file in the state folder is written while the worker runs, one small write with each heartbeat, and the kernel keeps it
+ * A small file in the state folder is written while the worker runs, one small write with each heartbeat or change, and the kernel keeps it
  * when the process is gone. In a container the folder is the container's own and outlives its restart. */
 #ifndef MANTA_WORKER_LAST_RUN_H
 #define MANTA_WORKER_LAST_RUN_H
@@ -26,7 +26,8 @@ void last_run_loaded(struct last_run *r, const char *digest, bool well);
 void last_run_engine(struct last_run *r, const char *engine);
 /* In the handler of a signal: this run dies of its own fault. */
 void last_run_crashes(void);
-/* Memory in use now: of the process, or of its control group where that has the limit; actors that are ready. With each heartbeat. NULL is fine. */
+/* Memory in use now: of the process, or of its control group where that has the limit; actors that are ready. With each heartbeat, and when a
+ * head has been joined, or an actor becomes ready or ceases to be. NULL is fine. */
 void last_run_note(struct last_run *r, uint64_t used_bytes, uint32_t ready);
 /* How the worker of that name on this host is, by its record; in any process. 0: it beats to a head and has an actor that is ready.
  * ERR_NOT_FOUND: no such worker runs here; ERR_UNAVAILABLE with f: it runs, and what it lacks. */

@@ -66,6 +66,7 @@ struct worker_program {
     struct wire_arena arena, scratch; /* decoding a message; building a request from it */
     bool group_limited;              /* our control group has a memory limit */
     struct last_run *last_run;       /* owned; NULL: not recorded */
+    uint32_t noted_joined, noted_ready; /* heads, actors: when it was written last */
     uint64_t cpu_us, cpu_at_us;      /* processor time at the last beat */
     bool feeding;                    /* an event is being handled: no second one within it */
     bool stopping;                   /* the loop is being taken down */

@@ -77,8 +77,8 @@ def test_a_worker_of_any_name(cluster, name):
     for node, worker in zip(pair, cluster.processes[1:]):
         wait_for("its line", lambda w=worker: "WORKER NODE READY" in w.log)
         assert re.search("--node: a head takes names", worker.log)
-        wait_for("its heartbeat as a ready worker", lambda n=node: cluster.add(
-            type(head), ["health", "worker", "--head", head.address], env={"MANTA_NODE": os.fsdecode(n)}).wait() == 0)
+        found = cluster.add(type(head), ["health", "worker", "--head", head.address], env={"MANTA_NODE": os.fsdecode(node)})
+        assert found.wait() == 0, found.log
     head.log_path.read_bytes().decode()
 
 

@@ -270,6 +270,8 @@ static void scaler_begins(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
     x->r.times = times();
     for (uint32_t i = 0; i < INDICES; i++)
         x->at[i].shown = false;
+    if (sim_chance(s, 50)) /* the engine was restarted with it */
+        x->blind_until_us = s->now_us + BLIND_MS * (uint64_t)SIM_MS;
     scaler_dials(s, x->life, 0, 0);
     scaler_step(s);
 }
@@ -462,8 +464,8 @@ bool scaler_settled(const struct sim *s, bool at_the_least, char *why, size_t ca
     if (!x->up || !x->joined || x->head->head == NULL)
         return false;
     head_scale_view(x->head->head, &v);
-    snprintf(why, cap, "the head wants %u workers (from %u), the launcher %u, the engine has %u of them and %u in all: %s", v.desired, v.limits.min, x->r.desired,
-             alive, other, reconcile_note(&x->r));
+    snprintf(why, cap, "the head wants %u workers (from %u), the launcher %u, the engine has %u of them and %u in all: %s", v.desired, v.limits.min,
+             x->r.desired, alive, other, reconcile_note(&x->r));
     bool least = !at_the_least || v.limits.mode == SCALE_FIXED || v.desired == v.limits.min;
     return v.known && v.desired == x->r.desired && alive == v.desired && other == alive && least;
 }

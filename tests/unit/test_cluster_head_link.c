@@ -431,8 +431,8 @@ static void a_launcher_is_asked_for_workers(void **state)
     (void)state;
     struct story s = story_begin();
     story(&s, "> scale 1 workers=3\n"
-              "failed 1 ERR_UNAVAILABLE: nobody here can start workers: a head that `manta up` started has a launcher, "
-              "this one has none\n"
+              "failed 1 ERR_UNAVAILABLE: this head has no launcher, so nobody can start workers for it: ask the head that has one (`manta up` and "
+              "`manta launcher` join one head), or name all of them, `manta scale --head A,B`\n"
               "> open 1\n"
               "> hello 1 node=up role=2\n"
               "send 1 welcome worker=0\n"

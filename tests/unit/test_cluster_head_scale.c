@@ -74,6 +74,57 @@ static void a_new_launcher_is_told(void **state)
     story_end(&s);
 }
 
+/* Given a launcher; when another process of its name comes from somewhere else; then it is refused, not for good, and the first one goes on being
+ * asked. When the first one has been silent for as long as makes a worker lost, or is the same process on another connection, then the new one
+ * takes its place. One of another name is none of these. */
+static void two_launchers_of_a_name_are_told_apart(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=slurm/a role=2 epoch=7\nscaled 1 running=2 target=2\n");
+    story(&s, "> open 2\n"
+              "> hello 2 node=slurm/a role=2 epoch=8\n"
+              "send 2 refuse ERR_IN_USE: a launcher 'slurm/a' is here already, from 10.0.0.1:4000: two of them would start and end each other's workers. "
+              "End one, or give them names with --cluster\n"
+              "close 2\n"
+              "> closed 2\n"
+              "> scale 1 workers=3\n"
+              "send 1 scale workers=3\n"
+              "end 1 of 0\n"
+              "> open 3\n"
+              "> hello 3 node=slurm/b role=2 epoch=8\n"
+              "send 3 welcome worker=0\n"
+              "send 3 scale workers=3\n"
+              "> open 4\n"
+              "> hello 4 node=slurm/a role=2 epoch=7\n"
+              "close 1 the launcher came back on a new link\n"
+              "send 4 welcome worker=0\n"
+              "send 4 scale workers=3\n"
+              "> closed 1\n"
+              "> wait 3000\n"
+              "> open 5\n"
+              "> hello 5 node=slurm/a role=2 epoch=9\n"
+              "close 4 no sign of life, and another launcher of its name has come\n"
+              "send 5 welcome worker=0\n"
+              "send 5 scale workers=3\n");
+    story_end(&s);
+}
+
+/* Given a launcher that has not seen its engine; then it is not said that none of its workers run, but that it is not known, and why. */
+static void an_engine_that_was_not_seen_is_not_known(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=slurm/a role=2\nscaled 1 running=4294967295 target=2 note=squeue-is-not-there\n");
+    struct head_scale_view v = view(&s);
+    assert_true(v.launcher && !v.running_known && v.running == 0 && v.desired == 2);
+    assert_true(str_is(v.note, "squeue-is-not-there"));
+    given(&s, "scaled 1 running=2 target=2\n");
+    v = view(&s);
+    assert_true(v.running_known && v.running == 2 && v.note.n == 0);
+    story_end(&s);
+}
+
 /* Given that two were asked for; when the launcher says by itself that it keeps up four; then it is told two, once. */
 static void a_launcher_that_differs_is_told_once(void **state)
 {
@@ -252,6 +303,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_launcher_teaches_its_number),
         cmocka_unit_test(a_new_launcher_is_told),
+        cmocka_unit_test(two_launchers_of_a_name_are_told_apart),
+        cmocka_unit_test(an_engine_that_was_not_seen_is_not_known),
         cmocka_unit_test(a_launcher_that_differs_is_told_once),
         cmocka_unit_test(a_policy_outlives_the_head),
         cmocka_unit_test(limits_that_cannot_be_are_refused),

@@ -393,6 +393,7 @@ static void refusals_are_told_in_its_words(void **state)
         if (strstr(w.fault.text, cases[i].words) == NULL)
             fail_msg("'%s' has no '%s'", w.fault.text, cases[i].words);
         assert_int_equal(w.ends, 1);
+        assert_int_equal(w.fault.wait_s, cases[i].mood == TOO_MANY ? 3 : 0);
         assert_int_equal(list(), 0);
     }
 }

@@ -28,7 +28,8 @@ struct engine {
     uint64_t answer_us;         /* when the operation is answered; UINT64_MAX: never */
     struct reconcile_action op; /* as asked; NOTHING: none */
     uint64_t delay_us, lag_us, boot_us, drain_us; /* of an answer; until a list shows a start; until it runs; until it has ended */
-    bool gone;                  /* answers everything with a fault */
+    bool gone;                  /* answers everything with a fault … */
+    uint32_t wait_s;            /* … and asks for so much patience with it */
     bool blank;                 /* shows an empty list */
     bool mute;                  /* does what it is told and answers nothing */
     bool twice;                 /* answers everything twice */
@@ -137,6 +138,7 @@ static void answer(struct story *s)
             s->e.w[i].gone_us = s->now + s->e.drain_us;
         }
     }
+    f.wait_s = f.err != 0 ? s->e.wait_s : 0;
     s->e.refused += f.err != 0;
     for (int times = s->e.mute ? 0 : s->e.twice ? 2 : 1; times > 0; times--) {
         if (op.what == RECONCILE_LIST && f.err == 0)
@@ -428,6 +430,28 @@ static void a_double_is_told(void **state)
     assert_int_equal(reconcile_next(&s->r, s->now).what, RECONCILE_NOTHING);
 }
 
+/* Given an engine that refuses and asks for 40 s of patience, or for a year; then it is asked nothing for 40 s, or for five minutes, also where
+ * another number is wanted meanwhile; then all is as it should be. */
+static void an_engine_that_asks_for_patience(void **state)
+{
+    struct story *s = *state;
+    static const uint32_t waits[] = {40, 365 * 86400}, honoured[] = {40, RECONCILE_WAIT_S_MAX};
+    for (int i = 0; i < 2; i++) {
+        s->e.wait_s = waits[i];
+        s->e.gone = true;
+        want(s, 2 + (uint32_t)i);
+        run(s, 20 * (uint64_t)S); /* within the period of a list it is asked something */
+        unsigned lists = s->e.lists, refused = s->e.refused;
+        s->e.gone = false;
+        assert_int_equal(refused, i + 1);
+        run(s, (honoured[i] - 22) * (uint64_t)S);
+        want(s, 4);
+        assert_int_equal(s->e.lists, lists);
+        run(s, 30 * (uint64_t)S);
+        assert_runs(s, 4);
+    }
+}
+
 /* A hundred engines, each with its own faults and orders by chance for some minutes: nothing starts twice, and once the faults stop all is as desired. */
 static void by_chance(void **state)
 {
@@ -476,6 +500,7 @@ int main(void)
         cmocka_unit_test_setup(a_change_of_mind, setup),
         cmocka_unit_test_setup(wanted_again_while_ending, setup),
         cmocka_unit_test_setup(a_double_is_told, setup),
+        cmocka_unit_test_setup(an_engine_that_asks_for_patience, setup),
         cmocka_unit_test_setup(by_chance, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

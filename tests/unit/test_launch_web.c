@@ -215,6 +215,27 @@ static void test_the_engines_own_words(void **state)
     }
 }
 
+/* Given an engine that is busy and says for how long; then the fault tells it, but no time that is a mistake. */
+static void test_a_time_to_wait_is_told(void **state)
+{
+    struct story *s = *state;
+    static const struct { const char *says; uint32_t wait_s; } cases[] = {
+        {"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", 7},
+        {"HTTP/1.1 503 Service Unavailable\r\nretry-after: 31536000\r\nContent-Length: 0\r\n\r\n", WEB_WAIT_S_MAX},
+        {"HTTP/1.1 503 Service Unavailable\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", 0},
+        {"HTTP/1.1 503 Service Unavailable\r\nRetry-After: -1\r\nContent-Length: 0\r\n\r\n", 0},
+        {"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fault f = {0};
+        s->says = cases[i].says;
+        ask(s, (struct web_request){.method = "GET", .path = "/"});
+        net_loop_run(s->loop);
+        assert_int_equal(refusal(s, &f), strstr(cases[i].says, "429") != NULL ? ERR_BUSY : ERR_UNAVAILABLE);
+        assert_int_equal(f.wait_s, cases[i].wait_s);
+    }
+}
+
 static void test_no_answer_is_a_fault(void **state)
 {
     struct story *s = *state;
@@ -265,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancelled_in_its_own_piece, setup, teardown),
         cmocka_unit_test_setup_teardown(test_freed_in_its_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_engines_own_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_time_to_wait_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_answer_is_a_fault, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_late_answer_and_a_large_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_addresses, setup, teardown),
