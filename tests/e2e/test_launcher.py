@@ -172,6 +172,17 @@ def test_the_second_of_two_heads(cluster, run, engine):
     head.wait_ready(actors=2)
 
 
+def test_scale_finds_the_head_that_has_a_launcher(cluster, run, engine):
+    """Given two heads, and a launcher that joined the second; `manta scale` with both finds that one, and the other one alone says that it has none."""
+    other, head = cluster.head(), cluster.head()
+    engine.launcher(head, 1)
+    head.wait_ready(actors=1)
+    end = run("scale", 2, "--head", other.address)
+    assert end.returncode != 0 and "this head has no launcher" in end.stderr and "--head A,B" in end.stderr
+    assert run("scale", 2, "--head", f"{other.address},{head.address}").returncode == 0
+    head.wait_ready(actors=2)
+
+
 def test_the_engines_words_reach_people(cluster, run, engine):
     """Given a quota of one, and two workers wanted; the launcher and the head say what the engine said, and one worker serves."""
     (engine.folder / "quota").write_text("1")
@@ -230,6 +241,23 @@ def test_one_launcher_of_a_name(cluster, run, engine):
     assert end.returncode == 1
     assert f"the cluster 'manta' on plug is run by process {launcher.pid} (manta launcher) already" in end.stderr
     assert engine.starts() == {1: 1}
+
+
+def test_two_launchers_of_a_name_on_two_machines(cluster, run, engine):
+    """Given a launcher, and another one of its name on a machine that does not know of it; the head refuses that one, which says so once and touches nothing; when
+    the first one is killed the second takes over, with the number that is wanted by then."""
+    token = {"MANTA_JOIN_TOKEN": "one of us"}
+    head = cluster.head(env=token)
+    words = ["launcher", *engine.on, "--head", head.address, "--engine", "echo", "--model", "echo:tokens=5"]
+    first = cluster.add(Process, [*words, "--workers", 1], env=token)
+    head.wait_ready(actors=1)
+    second = cluster.add(Process, [*words, "--workers", 3], env={**token, "XDG_STATE_HOME": str(cluster.folder / "elsewhere")})
+    second.wait_line(r"the head refused the launcher: a launcher 'plug/manta' is here already, from 127\.0\.0\.1:\d+")
+    assert run("scale", 2, "--head", head.address).returncode == 0
+    head.wait_ready(actors=2)
+    first.kill()
+    second.wait_line("2 of 2 workers run")
+    assert engine.starts() == {1: 1, 2: 1} and second.log.count("is here already") == 1
 
 
 def test_local_workers_for_a_head_elsewhere(cluster, run):
