@@ -74,6 +74,10 @@ static void a_new_launcher_is_told(void **state)
     story_end(&s);
 }
 
+#define TWO \
+    "a launcher 'slurm/a' is here already, from 10.0.0.1:4312: two of them would start and end each other's workers. End one, or give them names " \
+    "with --cluster"
+
 /* Given a launcher; when another process of its name comes from somewhere else; then it is refused, not for good, and the first one goes on being
  * asked. When the first one has been silent for as long as makes a worker lost, or is the same process on another connection, then the new one
  * takes its place. One of another name is none of these. */
@@ -84,9 +88,8 @@ static void two_launchers_of_a_name_are_told_apart(void **state)
     given(&s, "open 1\nhello 1 node=slurm/a role=2 epoch=7\nscaled 1 running=2 target=2\n");
     story(&s, "> open 2\n"
               "> hello 2 node=slurm/a role=2 epoch=8\n"
-              "send 2 refuse ERR_IN_USE: a launcher 'slurm/a' is here already, from 10.0.0.1:4000: two of them would start and end each other's workers. "
-              "End one, or give them names with --cluster\n"
-              "close 2\n"
+              "send 2 refuse ERR_IN_USE: " TWO "\n"
+              "close 2: " TWO "\n"
               "> closed 2\n"
               "> scale 1 workers=3\n"
               "send 1 scale workers=3\n"
@@ -97,14 +100,14 @@ static void two_launchers_of_a_name_are_told_apart(void **state)
               "send 3 scale workers=3\n"
               "> open 4\n"
               "> hello 4 node=slurm/a role=2 epoch=7\n"
-              "close 1 the launcher came back on a new link\n"
+              "close 1: the launcher came back on a new link\n"
               "send 4 welcome worker=0\n"
               "send 4 scale workers=3\n"
               "> closed 1\n"
               "> wait 3000\n"
               "> open 5\n"
               "> hello 5 node=slurm/a role=2 epoch=9\n"
-              "close 4 no sign of life, and another launcher of its name has come\n"
+              "close 4: no sign of life, and another launcher of its name has come\n"
               "send 5 welcome worker=0\n"
               "send 5 scale workers=3\n");
     story_end(&s);
