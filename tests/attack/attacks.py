@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "e2e"), str(Path(__file__).parents[1] / "fixtures")]
 
 from cluster import Beside, Cluster, wait_for  # noqa: E402
 from streams import Load, ask  # noqa: E402
