@@ -265,8 +265,9 @@ def ratios():
     ray.kill(bare[0])
     bare_ms, through_ms, direct_ms = (statistics.median(column) for column in zip(*rounds))
     ratio, direct_ratio = (statistics.median(r) for r in ([t / b for b, t, _ in rounds], [t / d for _, t, d in rounds]))
-    measured(f"p50 of a call: bare async actor {bare_ms:.3f} ms; process_prompt through the coordinator {through_ms:.3f} ms; by a Python client of the head {direct_ms:.3f} ms; "
-             f"seven rounds of 200 of each, in turn: {' '.join(f'{t / b:.2f}' for b, t, _ in rounds)} x the bare call, median {ratio:.2f} (wanted: at most 1.35); "
+    measured(f"p50 of a call: bare async actor {bare_ms:.3f} ms; process_prompt through the coordinator {through_ms:.3f} ms; "
+             f"by a Python client of the head {direct_ms:.3f} ms; seven rounds of 200 of each, in turn: "
+             f"{' '.join(f'{t / b:.2f}' for b, t, _ in rounds)} x the bare call, median {ratio:.2f} (wanted: at most 1.35); "
              f"1/{' 1/'.join(f'{t / d:.1f}' for _, t, d in rounds)} by the client, median 1/{direct_ratio:.1f} (wanted: at most 1/6)")
     strict = os.environ.get("RAY_TEST_STRICT", "") != ""
     check(not strict or (up_s / bare_s <= 3 and ratio <= 1.35 and direct_ratio >= 6), "a ratio is not what was wanted")
@@ -500,7 +501,8 @@ def serve_app():
     cluster.down()
     began = time.monotonic()
     try:
-        status, text = run("serve", "run", "--non-blocking", "manta.ray.serve:build_app", "workers=2", "engine=echo", f"model={STREAM_SCRIPT}", "memory=200m", wait_s=2 * WAIT_S)
+        status, text = run("serve", "run", "--non-blocking", "manta.ray.serve:build_app", "workers=2", "engine=echo", f"model={STREAM_SCRIPT}", "memory=200m",
+                           wait_s=2 * WAIT_S)
         check(status == 0, text)
         until(lambda: serving(2), "two workers serve")
         measured(f"`serve run manta.ray.serve:build_app workers=2` {time.monotonic() - began:.1f} s")

@@ -289,7 +289,8 @@ def test_a_worker_container_dies_under_streams(compose, head):
         measured("stream %d: longest gap from the kill on %.2f s, from %.2f s to %.2f s after it" % (s.number, *s.gap(began)))
     measured(f"a worker's container killed with {busy} of 6 streams in it, noticed after {noticed.after_s:.2f} s, {moved} moved: all came to their end, "
              f"longest gap from then on {max(s.gap(began)[0] for s in streams):.2f} s")
-    wait_for("the container's restart", lambda: any(c["RestartCount"] > victim["RestartCount"] for c in compose.containers(service) if c["Id"] == victim["Id"]), UP_S)
+    wait_for("the container's restart", lambda: any(c["Id"] == victim["Id"] and c["RestartCount"] > victim["RestartCount"] for c in compose.containers(service)),
+             UP_S)
     wait_for("its worker", lambda: compose.log(victim).count("[WORKER NODE READY]") >= 2, UP_S)
     head.wait_actors(3)
     measured(f"container, Ray node and worker back after {time.monotonic() - began:.1f} s")
