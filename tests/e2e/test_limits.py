@@ -55,7 +55,7 @@ def test_health(cluster, run):
     """Given a head; its health is good at once, a worker's only when it has joined and its model is loaded; it notes both when they happen, and
     waits for no heartbeat with it."""
     assert run("health", "--head", "127.0.0.1:1").returncode == 1
-    head = cluster.head("--beat-ms", 60000)
+    head = cluster.head("--beat-ms", 15000, "--lost-after-ms", 60000)
     assert run("health", "--head", head.address).returncode == 0
     out = run("health", "worker", "--node", "oak", "--head", head.address)
     assert out.returncode == 1 and "oak has not joined" in out.stderr
