@@ -71,6 +71,7 @@ struct sampling {
     uint8_t logprobs;        /* 1: report the log-probability of each token, and its bytes */
     uint8_t top_logprobs;    /* … and of so many most likely ones at its place; at most REQUEST_TOP_LOGPROBS_MAX */
     uint8_t prompt_ids;      /* 1: report the prompt's token ids */
+    uint8_t prompt_only;     /* 1: report how many tokens the prompt has, and compute nothing */
 };
 
 /* One of several texts of a REQUEST_EMBED: as text, or as token ids that are taken as they are. */

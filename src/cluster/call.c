@@ -209,7 +209,7 @@ struct call *head_call_new(struct head *h, const struct head_event *ev, struct p
         call->session = hash_text(salt, ev->request->affinity) | 1;
     uint64_t blocks[PREFIX_BLOCKS_MAX];
     bool asks_prefix = h->cfg.balance == BALANCE_PREDICTED || h->cfg.balance == BALANCE_PREFIX;
-    if (asks_prefix && !embeds(ev->request))
+    if (asks_prefix && !embeds(ev->request) && !ev->request->sampling.prompt_only) /* what is counted is in no cache after it */
         call->blocks_n = (uint32_t)prefix_blocks(salt, ev->request, blocks);
     call->blocks = xalloc_array(call->blocks_n + 1, sizeof *blocks);
     memcpy(call->blocks, blocks, call->blocks_n * sizeof *blocks);

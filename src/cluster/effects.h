@@ -52,6 +52,7 @@ struct fx {
     struct wire_strs pieces;         /* TOKENS: bytes of each id, followed by those of its top ids; or empty */
     struct wire_f32s embedding;      /* BRANCH_DONE of REQUEST_EMBED */
     uint8_t finish;                  /* BRANCH_DONE: enum finish */
+    struct str stop;                 /* BRANCH_DONE: the stop string that ended it; empty: none did */
     struct fx_usage usage;           /* STARTED, BRANCH_DONE */
     struct fault fault;              /* CALL_FAILED; BRANCH_DONE with FINISH_ERROR */
     uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */

@@ -275,6 +275,8 @@ static void done_fx(struct head *h, const struct job *job, const struct wire_don
     fx->finish = fault->err != 0 ? FINISH_ERROR : m->finish;
     fx->fault = *fault;
     fx->embedding = m->embedding;
+    if (m->stop.n <= REQUEST_STOP_BYTES_MAX)
+        fx->stop = m->stop;
     fx->usage = (struct fx_usage){
         .prompt_tokens = m->prompt_tokens,
         .cached_tokens = m->cached_tokens,

@@ -229,10 +229,24 @@ void batcher_cancel(struct batcher *b, uint64_t ticket)
         cancel_in_slot(b, slot);
 }
 
+/* What only had to be counted needs no slot and no turn. */
+static void tell_counted(struct batcher *b)
+{
+    LIST_EACH_SAFE(pos, next, &b->queue) {
+        struct job *j = list_item(pos, struct job, link);
+        if (!j->r->sampling.prompt_only || j->preparing || j->held)
+            continue;
+        j->started_us = j->first_us = batcher_now(b);
+        report_prefilled(b, j);
+        report_end(b, leave_queue(b, j), FINISH_STOP);
+    }
+}
+
 /* First come, first served. An embedding needs no slot, but waits for its turn like a prompt. */
 static void admit(struct batcher *b)
 {
     struct job *j;
+    tell_counted(b);
     while (b->slots.busy < b->slots.n && (j = queue_ready(b)) != NULL && j->r->kind != REQUEST_EMBED) {
         leave_queue(b, j);
         uint32_t slot = slots_pick(&b->slots, j->r->scope, j->tokens, job_tokens(j));

@@ -67,6 +67,7 @@ struct batcher_event {
     /* DONE */
     uint8_t finish;             /* enum finish */
     struct fault fault;         /* when finish is FINISH_ERROR */
+    struct str stop;            /* the stop string that ended it; empty: none did */
     uint32_t completion_tokens; /* resumed ones included, the end-of-text token not */
     float decode_ms;
     double logprob_sum;         /* of the tokens drawn here: without resumed ones; 0 unless asked for */

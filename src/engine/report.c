@@ -130,6 +130,7 @@ void report_end(struct batcher *b, struct job *j, enum finish finish)
 {
     struct batcher_event ev = event_of(j, BATCHER_DONE);
     ev.finish = (uint8_t)finish;
+    ev.stop = j->text.met;
     end_job(b, j, &ev);
 }
 

@@ -41,10 +41,10 @@ static bool stop_feed(struct text_stop *stop, char c)
 /* Feeds one byte to all stop strings. Of those that end here the longest counts: it begins first. */
 static void feed_stops(struct text *t, char c)
 {
-    size_t met = 0;
     for (uint32_t i = 0; i < t->stops_n; i++)
-        if (stop_feed(&t->stops[i], c) && t->stops[i].s.n > met)
-            met = t->stops[i].s.n;
+        if (stop_feed(&t->stops[i], c) && t->stops[i].s.n > t->met.n)
+            t->met = t->stops[i].s;
+    size_t met = t->met.n;
     if (met == 0)
         return;
     size_t left = t->out.n - t->taken;

@@ -34,6 +34,7 @@ struct text {
     uint8_t part_n;
     bool ahead;              /* text was handed out that might have begun a stop string */
     bool stopped;            /* a stop string was met; it and what follows is not part of the text */
+    struct str met;          /* that stop string, borrowed */
 };
 
 /* The stop strings are borrowed for the life of t. Empty ones are ignored. */

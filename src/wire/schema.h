@@ -34,7 +34,8 @@
     F(U8, ignore_eos, "1: generate past end of text") \
     F(U8, logprobs, "1: report log-probabilities") \
     F(U8, top_logprobs, "of so many most likely tokens, too") \
-    F(U8, prompt_ids, "1: report the prompt's token ids")
+    F(U8, prompt_ids, "1: report the prompt's token ids") \
+    F(U8, prompt_only, "1: report how many tokens the prompt has, and compute nothing")
 
 #define WIRE_PART_part(F, L, S) \
     F(U8, kind, "enum part_kind") \
@@ -137,7 +138,8 @@
     F(F32, prefill_ms, "") \
     F(F32, decode_ms, "first token to last") \
     F(F64, logprob_sum, "sum over the tokens drawn, for the best-of choice; 0 unless sampling.logprobs") \
-    F(F32S, embedding, "the vector, for REQUEST_EMBED")
+    F(F32S, embedding, "the vector, for REQUEST_EMBED") \
+    F(STR, stop, "the stop string that ended it; empty: none did")
 
 #define WIRE_MSG_bye(F, L, S) \
     F(STR, reason, "why the node leaves; its jobs go elsewhere")

@@ -18,7 +18,7 @@ static size_t event_bytes(const struct batcher_event *ev)
 {
     uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
     size_t n = pieces_n * sizeof *ev->pieces + top_n * sizeof *ev->top + ev->ids_n * sizeof *ev->ids + ev->parts_n * sizeof *ev->parts +
-               ev->embedding_n * sizeof *ev->embedding + ev->text.n;
+               ev->embedding_n * sizeof *ev->embedding + ev->text.n + ev->stop.n;
     n += ev->logprobs != NULL ? ev->ids_n * sizeof *ev->logprobs : 0;
     n += ev->prompt_ids != NULL ? ev->prompt_tokens * sizeof *ev->prompt_ids : 0;
     for (uint32_t i = 0; i < pieces_n; i++)
@@ -50,6 +50,7 @@ static void put_event(char *at, struct batcher_event *ev)
     if (ev->prompt_ids != NULL)
         ev->prompt_ids = put_copy(&at, ev->prompt_ids, ev->prompt_tokens * sizeof *ev->prompt_ids);
     ev->text = put_text(&at, ev->text);
+    ev->stop = put_text(&at, ev->stop);
     for (uint32_t i = 0; i < pieces_n; i++)
         pieces[i] = put_text(&at, pieces[i]);
 }

@@ -24,6 +24,7 @@ struct answer {
     uint32_t ids_n;      /* index of the next id: resumed ones count */
     uint32_t prefilled, done; /* events */
     enum finish finish;
+    char stop[64];       /* the stop string that ended it */
     struct fault fault;
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
     double logprob_sum;
@@ -79,6 +80,7 @@ static inline void world_hear(const struct batcher_event *ev, void *user_data)
         a->done++;
         a->done_us = w->now_us;
         a->finish = (enum finish)ev->finish;
+        snprintf(a->stop, sizeof a->stop, "%.*s", STR_ARG(ev->stop));
         a->fault = ev->fault;
         a->prompt_tokens = ev->prompt_tokens;
         a->cached_tokens = ev->cached_tokens;

@@ -119,6 +119,7 @@ static void only_tokens_of_the_text_are_told(void **state)
         assert_string_equal(pieces(), s->pieces);
         assert_int_equal(a->completion_tokens, s->completion_tokens);
         assert_int_equal(a->finish, s->finish);
+        assert_string_equal(a->stop, a->finish == FINISH_STOP && strstr(s->script, s->stop) != NULL ? s->stop : "");
         for (uint32_t k = 0; k < told_n; k++)
             assert_int_equal(told[k].top_n, 2);
         world_free(w);

@@ -10,6 +10,8 @@
 #include "base/rng.h"
 #include "wire/wire.h"
 
+#define SAME_FIELD(kind, name, remark) assert_true(q.sampling.name == r.sampling.name);
+#define NO_LIST(part, name, remark)
 #define OF(array) (uint32_t)(sizeof(array) / sizeof((array)[0]))
 
 static const struct wire_turn turns[] = {
@@ -105,7 +107,7 @@ static void a_request_survives_the_way_through_run(void **state)
     assert_int_equal(q.biases[0].token, 5);
     assert_int_equal(q.tokens_n, 2);
     assert_memory_equal(q.tokens, ids, sizeof ids);
-    assert_memory_equal(&q.sampling, &r.sampling, sizeof r.sampling);
+    WIRE_PART_sampling(SAME_FIELD, NO_LIST, NO_LIST) /* by field: there may be padding between them */
     wire_arena_fini(&scratch);
     wire_arena_fini(&arena);
     wire_arena_fini(&back);
