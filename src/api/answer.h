@@ -1,8 +1,8 @@
-/* Parts of an answer that OpenAI's shapes and manta's own share. */
+/* What the writers of several dialects share. */
 #ifndef MANTA_API_ANSWER_H
 #define MANTA_API_ANSWER_H
 
-#include "api/api.h"
+#include "api/dialect.h"
 #include "api/json_out.h"
 
 /* The members "id", "object", "created", "model" of an open object. */
@@ -18,6 +18,12 @@ static inline bool api_response_ok(const struct api_response *r)
 {
     return r->finish == FINISH_STOP || r->finish == FINISH_LENGTH || r->finish == FINISH_TOOLS;
 }
+/* What several dialects have in their tables: chunks, comments, error events, and error bodies of OpenAI's shape. */
+void api_write_piece(struct buf *out, const struct api_event *ev);
+bool api_write_last_chunk(struct buf *out, const struct api_event *ev);
+void api_write_idle_comment(struct buf *out, const struct api_event *ev, struct str text);
+void api_write_stream_fault(struct buf *out, const struct api_event *ev, const struct fault *f);
+void api_write_error_body(struct buf *out, const struct api_error *e, struct str request_id);
 /* manta.c: one event with a piece of a response. */
 void api_write_prompt_chunk(struct jout *j, const struct api_head *h, const struct api_choice *c);
 

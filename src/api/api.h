@@ -1,4 +1,5 @@
-/* OpenAI-shaped JSON <-> manta's own structs. No sockets, no cluster state: text in, structs out, and back.
+/* JSON in the shapes of several APIs <-> manta's own structs. No sockets, no cluster state: text in, structs out, and back. What
+ * an API's shape is like is a table, api/dialect.h.
  *
  * Parsing is strict about types and ranges (the error names the field, the value and the range) and relaxed about
  * unknown fields, which real clients send. Everything an api_call points to is owned by it. */
@@ -17,6 +18,10 @@ enum api_shape {
     API_COMPLETION,      /* POST /v1/completions */
     API_PROCESS_PROMPT,  /* POST /manta/process_prompt */
     API_EMBEDDINGS,      /* POST /v1/embeddings: request.inputs */
+    API_MESSAGES,        /* POST /v1/messages: Anthropic's */
+    API_RESPONSES,       /* POST /v1/responses: OpenAI's */
+    API_COUNT,           /* POST /v1/messages/count_tokens: Anthropic's */
+    API_SHAPE_LAST = API_COUNT,
 };
 
 enum api_final { API_FINAL_FIRST = 0, API_FINAL_BEST, API_FINAL_VOTE };
@@ -26,10 +31,12 @@ enum {
     API_JSON_DEPTH_MAX = 64,
     API_JSON_WEIGHT_MAX = 327680, /* values in one body, larger ones counted several times: bounds what a parsed tree takes */
     API_N_MAX = 16,              /* "n" */
+    API_STEPS_MAX = 255,         /* events of one answer between two tokens */
     API_BRANCHES_MAX = 64,       /* answers of one stream that an event id tells of: head_config.fanout_max */
     API_ACTORS_MAX = 4096,       /* "actors"; the head has a lower limit of its own (head_config.fanout_max) */
     API_LAST_N_MAX = 65536,      /* "repeat_last_n" */
     API_TIMEOUT_S_MAX = 86400,   /* "timeout_s" */
+    API_ECHO_BYTES_MAX = 12 << 10,
     API_FIELD_BYTES_MAX = 256,   /* model names, user, ids */
     API_COMPLETION_TOKENS = 16,  /* max_tokens of /v1/completions when not given, as OpenAI has it */
     API_DIMENSIONS_MAX = 65536,  /* "dimensions"; a model has fewer */
@@ -50,6 +57,10 @@ struct api_call {
     bool base64;                 /* embeddings: encoding_format */
     uint32_t dimensions;         /* embeddings: numbers of a vector to send; 0: all */
     uint32_t timeout_ms;         /* 0: default; process_prompt "timeout_s" */
+    bool store;                  /* responses: its answer is kept, to be asked for and gone on from */
+    bool instructed;             /* responses: the first turn holds its instructions, which are of this call alone */
+    uint64_t previous;           /* responses: the answer that it continues; 0: none */
+    struct str echo;             /* responses: members of a JSON object that the answer repeats; at most API_ECHO_BYTES_MAX */
     void *owned;                 /* private */
 };
 
@@ -72,17 +83,22 @@ void api_write_fault(struct buf *out, const struct fault *f);
 /* JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void api_write_string(struct buf *out, struct str s);
 
+/* The name of an answer: "chatcmpl-<16 hex>". */
+enum { API_NAME_BYTES = 40 };
+struct str api_name(const char *prefix, uint64_t id, char out[API_NAME_BYTES]);
+
 /* All writers append to out; out's maximum bounds them: check out->overflowed once at the end. */
 
 /* What stays the same in all chunks of an answer. */
 struct api_head {
     enum api_shape shape;
-    uint64_t id;                 /* printed as "chatcmpl-<16 hex>" / "cmpl-<16 hex>" / "manta-<16 hex>" */
+    uint64_t id;                 /* api_name() with the dialect's prefix */
     int64_t created;             /* unix seconds */
     struct str model;            /* name as registered */
     bool include_usage;
     const int32_t *prompt_ids;   /* whole answers: the prompt's token ids; NULL unless asked for */
     uint32_t prompt_ids_n;
+    struct str echo;             /* as in api_call */
     struct str fingerprint;      /* "system_fingerprint": what must be equal for equal answers; empty: "manta" */
 };
 /* How long an answer took, so far. */
@@ -99,6 +115,7 @@ struct api_choice {
     uint32_t index;
     struct str text;
     uint8_t finish;              /* enum finish; FINISH_NONE while it goes on */
+    struct str stop;             /* with a finish: the stop string that ended it; empty: none */
     const int32_t *ids;          /* for logprobs; NULL: none */
     const float *logprobs;
     const int32_t *top_ids;      /* per token `top_n` most likely ones, the likeliest first */
@@ -131,8 +148,8 @@ const char *api_finish_name(uint8_t finish);
 struct api_place {
     uint32_t tokens;             /* of the answer, delivered */
     uint32_t chars;              /* of it, where the next piece of log-probabilities must know them; else 0 */
-    bool role;                   /* of a chat: the event with its role was sent, and nothing after it */
-    bool done;                   /* its last chunk was sent */
+    bool done;                   /* its last token and the first of its closing events were sent */
+    uint32_t steps;              /* events since the last token; done: closing ones, at least 1 */
 };
 struct api_stream_id {
     uint64_t stream;             /* its name; never 0 */

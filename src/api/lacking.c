@@ -14,17 +14,10 @@
 #define EMBED FIELD_FOR(API_EMBEDDINGS)
 #define ALL (CHAT | TEXT | ASK)
 
-struct lacking {
-    const char *name;
-    unsigned shapes;
-    const char *harmless; /* JSON values, with '|' between them. null, "", [] and {} always are */
-    const char *instead;  /* NULL, or the way to get the like here */
-};
-
 #define FORMAT "an answer is plain text here"
 static const char samplers[] = "[\"penalties\",\"dry\",\"top_n_sigma\",\"top_k\",\"typ_p\",\"top_p\",\"min_p\",\"xtc\",\"temperature\"]";
 
-static const struct lacking table[] = {
+static const struct api_lacking table[] = {
     /* what may be said */
     {"grammar", ALL, "", FORMAT},
     {"grammar_lazy", ALL, "false", FORMAT},
@@ -175,17 +168,17 @@ static bool is_harmless(const json_t *v, const char *harmless)
     return found;
 }
 
-static int refuse(struct api_reader *r, const struct lacking *l, const char *path)
+static int refuse(struct api_reader *r, const struct api_lacking *l, const char *path)
 {
     if (l->instead != NULL)
         return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: leave it out; %s", l->instead);
     return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: leave it out");
 }
 
-int api_refuse_lacking(struct api_reader *r)
+int api_refuse_lacking_of(struct api_reader *r, const struct api_lacking *of, size_t n)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const struct lacking *l = &table[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct api_lacking *l = &of[i];
         const json_t *v = (l->shapes & FIELD_FOR(r->call->shape)) != 0 ? json_object_get(r->root, l->name) : NULL;
         if (v != NULL && !is_harmless(v, l->harmless))
             return refuse(r, l, l->name);
@@ -193,9 +186,14 @@ int api_refuse_lacking(struct api_reader *r)
     return 0;
 }
 
+int api_refuse_lacking(struct api_reader *r)
+{
+    return api_refuse_lacking_of(r, table, sizeof table / sizeof table[0]);
+}
+
 int api_refuse_lacking_in_message(struct api_reader *r, const char *path, const json_t *message)
 {
-    static const struct lacking fields[] = {
+    static const struct api_lacking fields[] = {
         {"reasoning_content", CHAT, "", NULL}, {"reasoning", CHAT, "", NULL}, {"thinking", CHAT, "", NULL},
         {"function_call", CHAT, "", NULL},     {"images", CHAT, "", NULL},    {"audio", CHAT, "", NULL},
         {"prefix", CHAT, "false", NULL},

@@ -1,5 +1,6 @@
 /* manta's own answers: process_prompt with every actor's response, and the list of models. */
 #include "api/answer.h"
+#include "api/readers.h"
 
 static const char *const rule_names[] = {
     [API_FINAL_FIRST] = "first", [API_FINAL_BEST] = "best", [API_FINAL_VOTE] = "vote"};
@@ -161,3 +162,33 @@ void api_write_models(struct buf *out, const struct api_model *models, size_t n)
     jout_array_end(&j);
     jout_object_end(&j);
 }
+
+/* ---- the table ---- */
+
+static int parse(struct str body, struct api_call *out, struct api_error *e)
+{
+    return api_parse_own(API_PROCESS_PROMPT, body, out, e);
+}
+
+static size_t final_of(const struct api_whole *w)
+{
+    return api_final_pick(w->call->final, w->responses, w->n);
+}
+
+static bool write_ending(struct buf *out, const struct api_whole *w)
+{
+    api_write_prompt_event(out, w->head, w->responses, w->n, w->call->final, final_of(w), &w->cluster);
+    return true;
+}
+
+static void write_whole(struct buf *out, const struct api_whole *w)
+{
+    api_write_process_prompt(out, w->head, w->responses, w->n, w->call->final, final_of(w), &w->cluster);
+}
+
+const struct api_dialect api_dialect_process_prompt = {
+    .id_prefix = "manta-", .streams = true, .repeats = true, .partial = true, .parse = parse,
+    .piece = api_write_piece, .closing = api_write_last_chunk, .started = api_write_prompt_started,
+    .ending = write_ending, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
+    .answer = write_whole, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
+};

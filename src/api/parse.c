@@ -1,4 +1,5 @@
-/* A request body -> struct api_call: the table of fields, and what must be there. */
+/* A request body -> struct api_call: how any body is read by a table, and OpenAI's and manta's own table. */
+#include "api/dialect.h"
 #include "api/field.h"
 #include "api/json_in.h"
 #include "api/readers.h"
@@ -90,6 +91,9 @@ static struct api_call call_default(enum api_shape shape)
 static int check_whole(struct api_reader *r)
 {
     struct request *q = &r->call->request;
+    int err = api_refuse_lacking(r);
+    if (err)
+        return err;
     if (q->kind == REQUEST_CHAT && q->turns_n == 0) {
         if (r->call->shape == API_PROCESS_PROMPT)
             return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to answer");
@@ -101,28 +105,25 @@ static int check_whole(struct api_reader *r)
         return api_refuse(r->e, ERR_INVALID, "input", "is missing: a text, or an array of texts");
     if (q->sampling.prompt_ids && r->call->stream)
         return api_refuse(r->e, ERR_UNSUPPORTED, "return_token_ids", "is only for answers that do not stream");
-    if (q->sampling.top_p == 0) /* clients mean "only the best token"; an engine wants p > 0 */
-        q->sampling.top_p = 1e-6f;
     if (r->call->final != API_FINAL_FIRST)
         q->sampling.logprobs = 1; /* "best" compares them, and "vote" breaks ties by them */
     return 0;
 }
 
-int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)
+int api_parse_plan(const struct api_plan *plan, struct str body, struct api_call *out, struct api_error *e)
 {
-    MUST(shape >= API_CHAT && shape <= API_EMBEDDINGS);
     json_t *root = NULL;
     int err = api_json_parse(body, &root, e);
     if (err)
         return err;
-    struct api_call call = call_default(shape);
+    struct api_call call = call_default(plan->shape);
     struct api_arena *arena = api_arena_new();
     struct api_reader r = {.call = &call, .arena = arena, .root = root, .e = e};
-    err = api_fields_read(&r, fields, sizeof fields / sizeof fields[0]);
+    err = api_fields_read(&r, plan->fields, plan->n);
     if (!err)
-        err = api_refuse_lacking(&r);
-    if (!err)
-        err = check_whole(&r);
+        err = plan->check(&r);
+    if (call.request.sampling.top_p == 0) /* clients mean "only the best token"; an engine wants p > 0 */
+        call.request.sampling.top_p = 1e-6f;
     json_decref(root);
     if (err) {
         api_arena_free(arena);
@@ -133,12 +134,38 @@ int api_parse(enum api_shape shape, struct str body, struct api_call *out, struc
     return 0;
 }
 
+int api_parse_own(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)
+{
+    const struct api_plan plan = {.shape = shape, .fields = fields, .n = sizeof fields / sizeof fields[0], .check = check_whole};
+    return api_parse_plan(&plan, body, out, e);
+}
+
+int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)
+{
+    return api_dialect(shape)->parse(body, out, e);
+}
+
+const struct api_dialect *api_dialect(enum api_shape shape)
+{
+    static const struct api_dialect *const dialects[] = {
+        [API_CHAT] = &api_dialect_chat,
+        [API_COMPLETION] = &api_dialect_completion,
+        [API_PROCESS_PROMPT] = &api_dialect_process_prompt,
+        [API_EMBEDDINGS] = &api_dialect_embeddings,
+        [API_MESSAGES] = &api_dialect_messages,
+        [API_RESPONSES] = &api_dialect_responses,
+        [API_COUNT] = &api_dialect_count,
+    };
+    MUST(shape >= API_CHAT && shape <= API_SHAPE_LAST);
+    return dialects[shape];
+}
+
 void api_call_forget(struct api_call *c)
 {
     struct request *q = &c->request;
     api_arena_free(c->owned);
     c->owned = NULL;
-    q->model = q->text = q->affinity = (struct str){0};
+    q->model = q->text = q->affinity = c->echo = (struct str){0};
     q->turns = NULL;
     q->tokens = NULL;
     q->inputs = NULL;

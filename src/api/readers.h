@@ -6,6 +6,18 @@
 
 #include "api/field.h"
 
+/* ---- parse.c: how a body is read ---- */
+struct api_plan {
+    enum api_shape shape;
+    const struct field *fields;
+    size_t n;
+    int (*check)(struct api_reader *r); /* what no single field can say, once all are read */
+};
+/* As api_parse(), by that plan. */
+int api_parse_plan(const struct api_plan *plan, struct str body, struct api_call *out, struct api_error *e);
+/* The bodies of OpenAI's chat, completions and embeddings, and of process_prompt: they have one table. */
+int api_parse_own(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e);
+
 /* messages.c: who said what */
 api_field_fn api_read_messages; /* array of {role, content} -> turns */
 api_field_fn api_read_prompt;   /* completions: string, or array of one string -> text */
@@ -37,6 +49,13 @@ api_field_fn api_read_echo;
 api_field_fn api_read_best_of;
 
 /* lacking.c: fields of other servers that manta lacks. ERR_UNSUPPORTED with the field's name when one asks for something. */
+struct api_lacking {
+    const char *name;
+    unsigned shapes;
+    const char *harmless; /* JSON values, with '|' between them. null, "", [] and {} always are */
+    const char *instead;  /* NULL, or the way to get the like here */
+};
+int api_refuse_lacking_of(struct api_reader *r, const struct api_lacking *of, size_t n);
 int api_refuse_lacking(struct api_reader *r);
 /* The same for the fields of a message, which is at `path`. */
 int api_refuse_lacking_in_message(struct api_reader *r, const char *path, const json_t *message);

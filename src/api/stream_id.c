@@ -6,11 +6,25 @@
 /* "0123456789abcdef-12,0.7d,5e": the stream's name, per branch the tokens that were sent, and what else must not come twice.
  *
  *     id      = name [ "w" ] "-" place { "," place } [ "e" ]
- *     place   = tokens [ "." characters ] [ "r" | "d" ]
+ *     place   = tokens [ "." characters ] [ ( "r" | "d" ) [ steps ] ]
+ *
+ * r: events since the last token, d: the closing ones; steps: how many, 1 when it is not said.
  *
  * Clients treat it as they treat every event id: they give it back as it was. So what comes back may be anything. */
 
 enum { NAME_DIGITS = 16, PLACE_MAX = 1 << 30 };
+
+struct str api_name(const char *prefix, uint64_t id, char out[API_NAME_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t n = 0;
+    for (const char *p = prefix; *p != '\0' && n < API_NAME_BYTES - NAME_DIGITS - 1; p++)
+        out[n++] = *p;
+    for (int shift = 60; shift >= 0; shift -= 4)
+        out[n++] = hex[(id >> shift) & 15];
+    out[n] = '\0';
+    return str_n(out, n);
+}
 
 void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
 {
@@ -20,10 +34,10 @@ void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
         buf_printf(out, "%s%u", i > 0 ? "," : "", at->tokens);
         if (at->chars > 0)
             buf_printf(out, ".%u", at->chars);
-        if (at->done)
-            buf_putc(out, 'd');
-        else if (at->role)
-            buf_putc(out, 'r');
+        if (at->steps > 0)
+            buf_putc(out, at->done ? 'd' : 'r');
+        if (at->steps > 1)
+            buf_printf(out, "%u", at->steps);
     }
     if (id->ended)
         buf_putc(out, 'e');
@@ -71,17 +85,19 @@ static bool take_place(struct str *s, struct api_place *out)
     if (!take_number(s, &out->tokens) || (take_char(s, '.') && !take_number(s, &out->chars)))
         return false;
     out->done = take_char(s, 'd');
-    out->role = !out->done && take_char(s, 'r');
-    return true;
+    out->steps = out->done || take_char(s, 'r') ? 1 : 0;
+    if (out->steps == 0 || s->n == 0 || s->p[0] < '0' || s->p[0] > '9')
+        return true;
+    return take_number(s, &out->steps) && out->steps > 1 && out->steps <= API_STEPS_MAX;
 }
 
-/* "chatcmpl-" and the like, as an answer's id and x-request-id have it. */
+/* "chatcmpl-", "resp_" and the like, as an answer's id and x-request-id have it. */
 static void skip_prefix(struct str *s)
 {
     size_t n = 0;
     while (n < s->n && s->p[n] >= 'a' && s->p[n] <= 'z')
         n++;
-    if (n < s->n && s->p[n] == '-' && s->n - n - 1 == NAME_DIGITS)
+    if (n < s->n && (s->p[n] == '-' || s->p[n] == '_') && s->n - n - 1 == NAME_DIGITS)
         *s = str_n(s->p + n + 1, s->n - n - 1);
 }
 

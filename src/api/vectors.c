@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/answer.h"
+#include "api/readers.h"
 #include "base/alloc.h"
 #include "base/must.h"
 
@@ -79,3 +80,20 @@ void api_write_embeddings(struct buf *out, const struct api_head *h, const struc
     jout_object_end(&j);
     jout_object_end(&j);
 }
+
+/* ---- the table ---- */
+
+static int parse(struct str body, struct api_call *out, struct api_error *e)
+{
+    return api_parse_own(API_EMBEDDINGS, body, out, e);
+}
+
+static void write_whole(struct buf *out, const struct api_whole *w)
+{
+    api_write_embeddings(out, w->head, w->vectors, w->n, w->call->dimensions, w->call->base64, &w->usage);
+}
+
+const struct api_dialect api_dialect_embeddings = {
+    .id_prefix = "embd-", .vectors = true, .parse = parse, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
+    .answer = write_whole, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
+};

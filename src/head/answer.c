@@ -26,40 +26,33 @@ static void write_events(struct head_program *p, struct call *c)
         http_stream_write(c->r, buf_str(&p->json));
 }
 
-static const char *id_prefix(enum api_shape shape)
+void call_name(const struct call *c, char out[CALL_NAME_BYTES])
 {
-    switch (shape) {
-    case API_CHAT: return "chatcmpl";
-    case API_COMPLETION: return "cmpl";
-    case API_EMBEDDINGS: return "embd";
-    case API_PROCESS_PROMPT: break;
-    }
-    return "manta";
-}
-
-void call_name(const struct call *c, char *out, size_t cap)
-{
-    snprintf(out, cap, "%s-%016llx", id_prefix(c->api.shape), (unsigned long long)c->head.id);
+    (void)api_name(call_dialect(c)->id_prefix, c->head.id, out);
 }
 
 /* Somebody will want to look for a request that crashes workers: the error names it. */
-static struct fault named_fault(const struct call *c, const struct fault *f)
+struct fault call_named_fault(const struct call *c, const struct fault *f)
 {
     struct fault named = *f;
     char id[CALL_NAME_BYTES];
-    call_name(c, id, sizeof id);
+    call_name(c, id);
     if (f->err == ERR_POISON)
         fault_set(&named, f->err, "%s (request %s)", f->text, id);
     return named;
 }
 
+enum { EXTRA_BYTES = 320 };
+
 static void extra_headers(const struct call *c, uint32_t retry_after_s, bool stream, char *out, size_t cap)
 {
     char name[CALL_NAME_BYTES];
-    call_name(c, name, sizeof name);
+    call_name(c, name);
     /* A client's own id goes back to it by that name with whatever is answered (routes.c). */
     const char *header = c->client_id != NULL ? "x-manta-request-id" : "x-request-id";
-    int n = snprintf(out, cap, "%s: %s\r\n%s%s", header, name, stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "",
+    const char *also = call_dialect(c)->id_header;
+    int n = also != NULL ? snprintf(out, cap, "%s: %s\r\n", also, name) : 0;
+    n += snprintf(out + n, cap - (size_t)n, "%s: %s\r\n%s%s", header, name, stream ? "cache-control: no-cache\r\nx-accel-buffering: no\r\n" : "",
                      !c->computed_again || !c->begun ? "" : c->exact ? "x-manta-computed-again: exact\r\n" : "x-manta-computed-again: may-differ\r\n");
     if (retry_after_s > 0)
         snprintf(out + n, cap - (size_t)n, "retry-after: %u\r\n", retry_after_s);
@@ -69,7 +62,7 @@ void answer_begin_stream(struct call *c)
 {
     if (c->streaming)
         return;
-    char extra[256];
+    char extra[EXTRA_BYTES];
     extra_headers(c, 0, true, extra, sizeof extra);
     http_stream_begin(c->r, 200, "text/event-stream; charset=utf-8", extra);
     c->streaming = true;
@@ -85,50 +78,19 @@ static void tell_of_it(struct head_program *p, const struct call *c)
 
 /* ---- pieces ---- */
 
-static uint32_t utf8_chars(struct str s)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 void answer_place(const struct call *c, struct api_stream_id *out)
 {
     struct api_stream_id id = {.stream = c->stream, .whole = call_keeps_text(c)};
-    bool with_chars = c->api.shape == API_COMPLETION && c->api.request.sampling.logprobs != 0;
+    bool with_chars = call_dialect(c)->counts_chars && c->api.request.sampling.logprobs != 0;
     uint32_t n = c->total > c->branches_n ? c->total : c->branches_n;
     for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
         const struct branch *b = id.n < c->branches_n ? &c->branches[id.n] : NULL;
         if (b != NULL)
-            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->finish_sent,
-                                             .role = b->role_sent && b->sent == 0};
+            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->closed, .steps = b->steps};
     }
     if (id.n == 0)
         id.n = 1;
     *out = id;
-}
-
-/* How far the client is once it has the event that follows. `ended`: then only [DONE] is left. */
-static void write_id(struct head_program *p, const struct call *c, bool ended)
-{
-    struct api_stream_id id;
-    answer_place(c, &id);
-    id.ended = ended;
-    buf_puts(&p->json, "id: ");
-    api_write_stream_id(&p->json, &id);
-    buf_putc(&p->json, '\n');
-}
-
-/* Appends the event with the role to p->json, once for each answer of a chat and before all others of it. */
-static void write_role(struct head_program *p, struct call *c, uint32_t index)
-{
-    struct branch *b = &c->branches[index];
-    if (c->api.shape != API_CHAT || b->role_sent)
-        return;
-    b->role_sent = true;
-    write_id(p, c, false);
-    api_write_role_chunk(&p->json, &c->head, index);
 }
 
 static void write_started(struct head_program *p, struct call *c, uint32_t index)
@@ -137,7 +99,7 @@ static void write_started(struct head_program *p, struct call *c, uint32_t index
     if (b->started_sent)
         return;
     b->started_sent = true;
-    api_write_prompt_started(&p->json, &c->head, index, &b->response);
+    call_dialect(c)->started(&p->json, &c->head, index, &b->response);
 }
 
 void answer_started(struct head_program *p, struct call *c, uint32_t index)
@@ -148,29 +110,11 @@ void answer_started(struct head_program *p, struct call *c, uint32_t index)
     if (c->computed_again)
         tell_of_it(p, c);
     buf_reset(&p->json);
-    if (c->api.shape == API_PROCESS_PROMPT)
+    if (call_dialect(c)->started != NULL)
         write_started(p, c, index);
-    else
-        write_role(p, c, index);
+    stream_opening(p, c, index);
     if (p->json.n > 0)
         write_events(p, c);
-}
-
-/* Fills in what every chunk of a branch has, and appends it to p->json. With it the client has `heard` tokens. */
-static void write_chunk(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice, uint32_t heard)
-{
-    struct branch *b = &c->branches[index];
-    write_role(p, c, index);
-    uint32_t chars = b->chars + utf8_chars(choice.text);
-    struct api_timings timings = timings_of(b, net_now_us(p->loop));
-    choice.index = index;
-    choice.timings = c->api.timings ? &timings : NULL;
-    choice.text_offset = b->chars;
-    b->chars = chars;
-    b->sent = heard;
-    b->finish_sent = choice.finish != FINISH_NONE;
-    write_id(p, c, false);
-    api_write_chunk(&p->json, &c->head, &choice);
 }
 
 /* The cluster has checked that the numbers of all these fit each other. */
@@ -219,7 +163,9 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
-    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute || b->finish_sent)
+    if (c->api.stream && fx->text.n > 0 && b->heard <= b->mute)
+        b->part_begun = b->part_open = true; /* its client knows */
+    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute || b->closed)
         return;
     if (http_stream_full(c->r) || !held_is_empty(&b->held)) {
         if (!hold(p, c, b, fx))
@@ -227,15 +173,15 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
         return;
     }
     buf_reset(&p->json);
-    write_chunk(p, c, index, choice_of(fx, with_logprobs), b->heard);
+    stream_piece(p, c, index, choice_of(fx, with_logprobs), b->heard);
     write_events(p, c);
 }
 
 static void write_finish(struct head_program *p, struct call *c, uint32_t index)
 {
     struct branch *b = &c->branches[index];
-    if (b->done && b->response.finish != FINISH_ERROR && !b->finish_sent)
-        write_chunk(p, c, index, (struct api_choice){.finish = b->response.finish}, b->heard);
+    if (b->done && b->response.finish != FINISH_ERROR && !b->over)
+        stream_closing(p, c, index);
 }
 
 /* Sends the first portion of what was held back of a branch, and its end behind the last one. */
@@ -246,7 +192,7 @@ static void release(struct head_program *p, struct call *c, uint32_t index)
     size_t before = held->bytes;
     struct str *pieces = kept_show(&held->first->kept, &choice);
     buf_reset(&p->json);
-    write_chunk(p, c, index, choice, held->first->heard);
+    stream_piece(p, c, index, choice, held->first->heard);
     free(pieces);
     held_drop(held);
     memory_of_call(p, c, -(int64_t)(before - held->bytes));
@@ -302,13 +248,17 @@ static const struct fault *first_fault(const struct call *c)
 static struct api_usage usage_of(const struct call *c)
 {
     struct api_usage sum = {0};
+    uint32_t texts = 0;
     for (uint32_t i = 0; i < c->branches_n; i++) {
         const struct api_usage *u = &c->branches[i].response.usage;
         /* n answers share one prompt */
         sum.prompt_tokens = u->prompt_tokens > sum.prompt_tokens ? u->prompt_tokens : sum.prompt_tokens;
         sum.cached_tokens = u->cached_tokens > sum.cached_tokens ? u->cached_tokens : sum.cached_tokens;
         sum.completion_tokens += u->completion_tokens;
+        texts += u->prompt_tokens;
     }
+    if (call_dialect(c)->vectors) /* each has a text of its own */
+        sum.prompt_tokens = texts;
     return sum;
 }
 
@@ -319,54 +269,81 @@ struct api_cluster answer_cluster(struct head_program *p)
     return (struct api_cluster){.nodes = t.workers + 1, .actors = t.actors_ready};
 }
 
-static void write_prompt_answer(struct buf *out, struct call *c, const struct api_cluster *cluster)
+/* All that came of a call. What it points to is freed by drop_whole(). */
+static struct api_whole whole_of(struct call *c, const struct api_cluster *cluster, struct str **pieces)
 {
-    struct api_response *responses = xalloc_array(c->branches_n, sizeof *responses);
-    for (uint32_t i = 0; i < c->branches_n; i++) {
-        responses[i] = c->branches[i].response;
-        responses[i].text = buf_str(&c->branches[i].whole.text);
-    }
-    size_t final = api_final_pick(c->api.final, responses, c->branches_n);
-    if (c->api.stream)
-        api_write_prompt_event(out, &c->head, responses, c->branches_n, c->api.final, final, cluster);
-    else
-        api_write_process_prompt(out, &c->head, responses, c->branches_n, c->api.final, final, cluster);
-    free(responses);
-}
-
-static void write_openai_answer(struct buf *out, struct call *c)
-{
-    struct api_choice choices[API_N_MAX] = {0};
-    struct str *pieces[API_N_MAX] = {0};
-    uint32_t n = c->branches_n < API_N_MAX ? c->branches_n : API_N_MAX;
+    uint32_t n = c->branches_n;
+    struct api_choice *choices = xalloc_array(n + 1, sizeof *choices);
+    struct api_response *responses = xalloc_array(n + 1, sizeof *responses);
     for (uint32_t i = 0; i < n; i++) {
-        choices[i].index = i;
-        choices[i].finish = c->branches[i].response.finish;
-        choices[i].with_ids = c->api.request.sampling.prompt_ids != 0;
-        pieces[i] = kept_show(&c->branches[i].whole, &choices[i]);
+        struct branch *b = &c->branches[i];
+        choices[i] = (struct api_choice){.index = i, .finish = b->response.finish, .with_ids = c->api.request.sampling.prompt_ids != 0};
+        choices[i].stop = b->stop != NULL ? str_of(b->stop) : str_n(NULL, 0);
+        pieces[i] = kept_show(&b->whole, &choices[i]);
+        responses[i] = b->response;
+        responses[i].text = buf_str(&b->whole.text);
         if (c->head.prompt_ids == NULL) {
-            c->head.prompt_ids = c->branches[i].prompt_ids;
-            c->head.prompt_ids_n = c->branches[i].prompt_ids_n;
+            c->head.prompt_ids = b->prompt_ids;
+            c->head.prompt_ids_n = b->prompt_ids_n;
         }
     }
-    struct api_usage usage = usage_of(c);
-    struct api_timings timings = timings_of_all(c);
-    usage.timings = &timings;
-    api_write_answer(out, &c->head, choices, n, &usage);
-    for (uint32_t i = 0; i < n; i++)
+    return (struct api_whole){.head = &c->head, .call = &c->api, .choices = choices, .responses = responses, .n = n,
+                              .vectors = call_dialect(c)->vectors ? vectors_of(c) : NULL, .usage = usage_of(c), .cluster = *cluster};
+}
+
+static void drop_whole(const struct api_whole *w, struct str **pieces)
+{
+    for (uint32_t i = 0; i < w->n; i++)
         free(pieces[i]);
+    free(pieces);
+    free((void *)(uintptr_t)w->choices);
+    free((void *)(uintptr_t)w->responses);
+    free((void *)(uintptr_t)w->vectors);
+}
+
+/* False: its dialect has no such event. */
+static bool write_ending(struct buf *out, struct call *c, const struct api_cluster *cluster)
+{
+    struct str **pieces = xalloc_array(c->branches_n + 1, sizeof *pieces);
+    struct api_whole w = whole_of(c, cluster, pieces);
+    struct api_timings timings = timings_of_all(c);
+    w.usage.timings = c->api.timings ? &timings : NULL;
+    if (c->branches_n > 0)
+        w.place = (struct api_place){.tokens = c->branches[0].sent, .done = true, .steps = c->branches[0].steps + 1};
+    bool written = call_dialect(c)->ending != NULL && call_dialect(c)->ending(out, &w);
+    drop_whole(&w, pieces);
+    return written;
+}
+
+static void write_last(struct buf *out, const struct call *c)
+{
+    if (call_dialect(c)->last != NULL)
+        call_dialect(c)->last(out);
+}
+
+static void write_json(struct buf *out, struct call *c, const struct api_cluster *cluster)
+{
+    struct str **pieces = xalloc_array(c->branches_n + 1, sizeof *pieces);
+    struct api_whole w = whole_of(c, cluster, pieces);
+    struct api_timings timings = timings_of_all(c);
+    w.usage.timings = &timings;
+    call_dialect(c)->answer(out, &w);
+    drop_whole(&w, pieces);
+}
+
+void write_whole(struct buf *out, struct call *c)
+{
+    write_json(out, c, &(struct api_cluster){0});
 }
 
 void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster)
 {
-    if (c->api.shape == API_PROCESS_PROMPT)
-        write_prompt_answer(out, c, cluster);
-    else if (c->api.shape == API_EMBEDDINGS)
-        write_embeddings(out, c);
-    else
-        write_openai_answer(out, c);
-    if (c->api.stream)
-        api_write_sse_done(out);
+    if (c->api.stream) {
+        write_ending(out, c, cluster);
+        write_last(out, c);
+    } else {
+        write_json(out, c, cluster);
+    }
 }
 
 static void swap(struct buf *a, struct buf *b)
@@ -378,7 +355,7 @@ static void swap(struct buf *a, struct buf *b)
 
 void answer_written(struct head_program *p, struct call *c, struct buf *text)
 {
-    char extra[256];
+    char extra[EXTRA_BYTES];
     extra_headers(c, 0, false, extra, sizeof extra);
     swap(&p->json, text);
     if (!c->streaming) {
@@ -387,7 +364,7 @@ void answer_written(struct head_program *p, struct call *c, struct buf *text)
         struct fault f;
         fault_set(&f, ERR_TOO_LARGE, "the answer is larger than %d bytes", REPLY_JSON_BYTES_MAX);
         buf_reset(&p->json);
-        api_write_sse_error(&p->json, &f);
+        stream_fault(p, c, &f);
     }
     if (c->streaming) {
         http_stream_write(c->r, buf_str(&p->json));
@@ -399,31 +376,26 @@ void answer_written(struct head_program *p, struct call *c, struct buf *text)
 
 static bool end_stream(struct head_program *p, struct call *c)
 {
-    const struct fault *fault = first_fault(c);
+    const struct api_dialect *d = call_dialect(c);
+    const struct fault *fault = d->partial ? NULL : first_fault(c);
     c->ended = is_held(c);
     if (c->ended) {
         c->has_body = false; /* who takes our place asks the workers for the rest */
         return false;
     }
     buf_reset(&p->json);
-    if (c->api.shape == API_PROCESS_PROMPT && !c->ended_sent) {
-        struct api_cluster cluster = answer_cluster(p);
-        write_id(p, c, true);
-        if (writing_begin(p, c, buf_str(&p->json)))
+    if (fault != NULL) {
+        stream_fault(p, c, fault);
+    } else if (!c->ended_sent && (c->branches_n != 1 || c->branches[0].skip == 0)) { /* skip: its client has that event, too */
+        struct api_cluster cluster = d->partial ? answer_cluster(p) : (struct api_cluster){0};
+        stream_id(p, c, true);
+        if (d->repeats && writing_begin(p, c, buf_str(&p->json)))
             return false;
-        write_prompt_answer(&p->json, c, &cluster);
-    } else if (fault != NULL) {
-        struct fault named = named_fault(c, fault);
-        api_write_sse_error(&p->json, &named);
-    } else if (c->api.include_usage && !c->ended_sent) {
-        write_id(p, c, true);
-        struct api_usage usage = usage_of(c);
-        struct api_timings timings = timings_of_all(c);
-        usage.timings = c->api.timings ? &timings : NULL;
-        api_write_usage_chunk(&p->json, &c->head, &usage);
+        if (!write_ending(&p->json, c, &cluster))
+            buf_reset(&p->json);
     }
-    if (fault == NULL || c->api.shape == API_PROCESS_PROMPT)
-        api_write_sse_done(&p->json);
+    if (fault == NULL)
+        write_last(&p->json, c);
     http_stream_write(c->r, buf_str(&p->json));
     http_stream_end(c->r);
     c->r = NULL;
@@ -444,7 +416,7 @@ bool answer_end(struct head_program *p, struct call *c)
     if (answer_command(p, c))
         return true;
     const struct fault *fault = first_fault(c);
-    bool failed = fault != NULL && (c->api.shape != API_PROCESS_PROMPT || all_failed(c));
+    bool failed = fault != NULL && (!call_dialect(c)->partial || all_failed(c));
     if (failed && !c->streaming) {
         answer_fault(p, c, fault, 0);
         return true;
@@ -466,19 +438,20 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
 {
     buf_reset(&p->json);
     if (c->streaming) {
-        struct fault named = named_fault(c, f);
-        api_write_sse_error(&p->json, &named);
+        stream_fault(p, c, f);
         http_stream_write(c->r, buf_str(&p->json));
         http_stream_end(c->r);
     } else {
-        struct api_error e = {.fault = named_fault(c, f)};
+        struct api_error e = {.fault = call_named_fault(c, f)};
         e.code = f->err == ERR_NOT_FOUND && c->from != NULL   ? "stream_not_found"
                  : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found"
                                                               : NULL;
         snprintf(e.param, sizeof e.param, "%s", c->param);
-        char extra[256];
+        char extra[EXTRA_BYTES];
         extra_headers(c, retry_after_s, false, extra, sizeof extra);
-        api_write_error(&p->json, &e);
+        char id[CALL_NAME_BYTES];
+        call_name(c, id);
+        call_dialect(c)->error(&p->json, &e, str_of(id));
         reply_json(p, c->r, err_http(f->err), extra);
     }
     c->r = NULL;

@@ -2,6 +2,7 @@
 #ifndef MANTA_HEAD_CALL_H
 #define MANTA_HEAD_CALL_H
 
+#include "api/dialect.h"
 #include "head/state.h"
 
 /* ---- kept.c: a part of an answer that cannot leave yet ---- */
@@ -57,14 +58,19 @@ struct branch {
     int32_t *prompt_ids;           /* owned; when asked for */
     uint32_t prompt_ids_n;
     char *model, *node, *address;  /* owned */
+    char *stop;                    /* owned; the stop string that ended it, or NULL */
     uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
     uint32_t heard, sent;          /* tokens: that have come; that the client has been sent */
     uint64_t begun_us, done_us;    /* its prompt was computed, here or elsewhere; it ended; 0: not yet */
     uint32_t before;               /* tokens that another head had delivered by begun_us */
     float prompt_ms;               /* what its prompt took */
     uint32_t mute;                 /* the client has so many from another head, or of a run before: they are kept, not sent */
-    bool started_sent;             /* process_prompt, streamed: that it begins */
-    bool role_sent, finish_sent, done; /* role_sent: of a chat, streamed */
+    uint32_t steps;                /* of a stream: events sent since its last token, as struct api_place has them */
+    uint32_t skip;                 /* the client has so many of the next ones: they are not sent again */
+    bool started_sent;             /* a dialect with `started`: that it begins */
+    bool opened, closed, over;     /* of a stream: its opening, the first of its closing events, and all of them were sent */
+    bool part_begun, part_open;    /* of a stream: a part of it has begun; and has not ended */
+    bool done;
 };
 
 enum { CALL_FINGERPRINT_BYTES = 32 };
@@ -100,6 +106,7 @@ struct call {
     uint8_t duty_to;               /* enum wire_duties */
     bool streaming;                /* the stream's head is sent */
     bool begun;                    /* something of the answer has come */
+    char *echo;                    /* owned; head.echo points to it */
     char *tenant;                  /* owned; what the request says of it */
     char *client_id;               /* owned; the X-Request-Id that the client sent, or NULL */
     struct fault doom;             /* why, when on the doomed list */
@@ -108,7 +115,7 @@ struct call {
 };
 
 enum {
-    CALL_NAME_BYTES = 40,
+    CALL_NAME_BYTES = API_NAME_BYTES,
     CLIENT_ID_BYTES_MAX = 128, /* longer ones are not kept: their requests cannot be asked for by them */
 };
 /* Whose it is; its stream has its name. */
@@ -124,11 +131,16 @@ void call_parsed(struct head_program *p, struct http_request *r, enum api_shape 
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from);
 /* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
 bool call_may_begin_anew(const struct call *c);
-/* Its client has so much of each branch from another head. `again`: all of it will come once more. Also what a client has that has
- * no token yet: the role of a chat. */
+/* Its client has so much of each branch from another head. `again`: all of it will come once more. */
 void call_places(struct call *c, const struct api_stream_id *from, bool again);
 /* The answer's x-request-id. */
-void call_name(const struct call *c, char *out, size_t cap);
+void call_name(const struct call *c, char out[API_NAME_BYTES]);
+
+/* How its client asks and is answered. */
+static inline const struct api_dialect *call_dialect(const struct call *c)
+{
+    return api_dialect(c->api.shape);
+}
 
 /* True when the client wants to know the tokens of an answer, not just its text. */
 static inline bool call_wants_ids(const struct call *c)
@@ -139,7 +151,7 @@ static inline bool call_wants_ids(const struct call *c)
 /* True when whole texts are needed at the end. */
 static inline bool call_keeps_text(const struct call *c)
 {
-    return !c->api.stream || c->api.shape == API_PROCESS_PROMPT;
+    return !c->api.stream || call_dialect(c)->repeats;
 }
 
 /* The branch of that number; there are at most as many as the brain's fan-out allows. */
@@ -147,6 +159,7 @@ struct branch *call_branch(struct call *c, uint32_t index);
 void call_free(struct head_program *p, struct call *c);
 
 /* ---- note.c ---- */
+enum { NOTE_BYTES = 20, NOTE_BYTES_MAX = NOTE_BYTES + API_ECHO_BYTES_MAX };
 void note_write(struct buf *out, const struct call *c);
 /* Fills in what a note tells of the client's request. False: it is no note. */
 bool note_read(struct str note, struct call *c);
@@ -161,7 +174,22 @@ struct api_timings timings_of_all(const struct call *c);
 /* Takes note that this actor has a part in the answer. */
 void call_fingerprint(struct head_program *p, struct call *c, uint32_t actor);
 
+/* ---- stream.c: events; all append to p->json ---- */
+/* How far the client is once it has the event that follows. `ended`: then nothing with a number is left. */
+void stream_id(struct head_program *p, const struct call *c, bool ended);
+/* What comes before all else of a branch, once. */
+void stream_opening(struct head_program *p, struct call *c, uint32_t index);
+/* With it the client has `heard` tokens. */
+void stream_piece(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice, uint32_t heard);
+/* The branch has ended, and all of it was written. */
+void stream_closing(struct head_program *p, struct call *c, uint32_t index);
+/* It waits, `text` says for what. */
+void stream_waits(struct head_program *p, struct call *c, struct str text);
+void stream_fault(struct head_program *p, struct call *c, const struct fault *f);
+
 /* ---- answer.c: what the client is sent ---- */
+/* The fault with the request's name, where somebody will want to look for it. */
+struct fault call_named_fault(const struct call *c, const struct fault *f);
 /* How far the client is. */
 void answer_place(const struct call *c, struct api_stream_id *out);
 void answer_started(struct head_program *p, struct call *c, uint32_t index);
@@ -172,11 +200,13 @@ void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);
 void answer_vector_done(struct head_program *p, struct call *c, uint32_t index);
 /* command.c: answers a command that was carried out; false: it is none. */
 bool answer_command(struct head_program *p, struct call *c);
-/* Writes the whole answer of an embeddings call into p->json. */
-void write_embeddings(struct buf *out, struct call *c);
+/* What each branch brought. */
+struct api_vector *vectors_of(const struct call *c);
 /* Sends what was held back, as much as the connection takes now. True: that was the end of it all, and the call is the caller's. */
 bool answer_drained(struct head_program *p, struct call *c);
 struct api_cluster answer_cluster(struct head_program *p);
+/* The whole answer, as to a client that does not stream. */
+void write_whole(struct buf *out, struct call *c);
 /* Writes the whole answer; of a stream the events that end it. Also from the desk's thread. */
 void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster);
 /* It is written: sends it. */

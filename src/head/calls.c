@@ -8,6 +8,7 @@
 #include "head/call.h"
 #include "head/desk.h"
 #include "head/memory.h"
+#include "head/stored.h"
 
 /* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
  *
@@ -33,10 +34,12 @@ static void branch_fini(struct branch *b)
     free(b->model);
     free(b->node);
     free(b->address);
+    free(b->stop);
 }
 
 void call_free(struct head_program *p, struct call *c)
 {
+    stored_drop(p, c);
     idtab_remove(&p->calls, &c->node);
     list_remove(&c->doomed);
     for (uint32_t i = 0; i < c->branches_n; i++)
@@ -50,6 +53,7 @@ void call_free(struct head_program *p, struct call *c)
     api_call_fini(&c->api);
     free(c->duty);
     free(c->model);
+    free(c->echo);
     free(c);
 }
 
@@ -110,7 +114,7 @@ static struct str session_header(const struct http_request *r)
 
 static void prompt(struct head_program *p, struct call *c)
 {
-    struct buf note = buf_max(64);
+    struct buf note = buf_max(NOTE_BYTES_MAX);
     note_write(&note, c);
     struct head_event ev = {
         .kind = HEAD_PROMPT,
@@ -118,7 +122,7 @@ static void prompt(struct head_program *p, struct call *c)
         .request = &c->api.request,
         .count = c->api.n,
         .spread = c->api.spread,
-        .stream = c->api.shape != API_EMBEDDINGS ? c->sealed.name : 0,
+        .stream = call_dialect(c)->streams ? c->sealed.name : 0,
         .claim = c->sealed.claim,
         .client = buf_str(&note),
         .deadline_ms = c->api.timeout_ms,
@@ -186,7 +190,7 @@ void call_parsed(struct head_program *p, struct http_request *r, enum api_shape 
     struct fault f = {0};
     if (p->leaving)
         fault_set(&f, ERR_UNAVAILABLE, "this head is stopping: ask another one, or again when it is back");
-    else if (last.n > 0 && shape != API_EMBEDDINGS)
+    else if (last.n > 0 && api_dialect(shape)->streams)
         api_parse_stream_id(last, &from, &f);
     if (f.err != 0 || err != 0) {
         if (err == 0)
@@ -210,6 +214,7 @@ void call_parsed(struct head_program *p, struct http_request *r, enum api_shape 
     uint64_t id = c->node.id;
     c->api = *api;
     c->model = xstr_dup(api->request.model);
+    c->echo = api->echo.n > 0 ? xstr_dup(api->echo) : NULL;
     c->client_id = request_client_id(r);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
     call_own(c, &who);
@@ -220,7 +225,16 @@ void call_parsed(struct head_program *p, struct http_request *r, enum api_shape 
     c->total = api->spread ? 0 : api->n;
     c->has_body = true;
     c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = str_of(c->model),
-                                .include_usage = api->include_usage};
+                                .include_usage = api->include_usage, .echo = str_n(c->echo, api->echo.n)};
+    struct fault lost = {0};
+    if (stored_begin(p, c, &lost) != 0 && from.stream == 0) {
+        snprintf(c->param, sizeof c->param, "previous_response_id");
+        answer_fault(p, c, &lost, 0);
+        call_free(p, c);
+        return;
+    }
+    if (lost.err != 0) /* what runs may be gone on with, but not begun anew */
+        c->has_body = false;
     if (from.stream != 0)
         call_resume(p, c, &from);
     else
@@ -232,14 +246,13 @@ void call_parsed(struct head_program *p, struct http_request *r, enum api_shape 
     }
 }
 
-void call_begin_resume(struct head_program *p, struct http_request *r, struct str text)
+void call_begin_resume(struct head_program *p, struct http_request *r, const struct api_stream_id *at)
 {
-    struct api_stream_id from;
+    struct api_stream_id from = *at;
     struct fault f = {0};
     struct owner who;
     struct str last = http_header(r, "last-event-id");
-    if (api_parse_stream_id(text, &from, &f) != 0 || (last.n > 0 && api_parse_stream_id(last, &from, &f) != 0) ||
-        owner_of(p, r, &who, &f) != 0) {
+    if ((last.n > 0 && api_parse_stream_id(last, &from, &f) != 0) || owner_of(p, r, &who, &f) != 0) {
         reply_fault(p, r, &f);
         return;
     }
@@ -325,8 +338,10 @@ void call_places(struct call *c, const struct api_stream_id *from, bool again)
         b->heard = again ? 0 : b->sent;
         b->mute = again ? b->sent : 0;
         b->chars = from->at[i].chars;
-        b->finish_sent = from->at[i].done;
-        b->role_sent = b->sent > 0 || from->at[i].role || b->finish_sent;
+        b->steps = b->skip = from->at[i].steps;
+        b->closed = from->at[i].done;
+        b->opened = b->sent > 0 || b->closed;
+        b->part_begun = b->part_open = b->closed || (b->opened && !again);
     }
 }
 
@@ -388,6 +403,8 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
     b->response.time_s = (float)((double)(net_now_us(p->loop) - c->started_us) / 1e6);
     b->response.finish = fx->finish;
     b->response.fault = fx->fault;
+    if (fx->stop.n > 0)
+        keep(&b->stop, fx->stop);
     b->response.logprob_sum = fx->usage.logprob_sum;
     b->response.usage = (struct api_usage){.prompt_tokens = fx->usage.prompt_tokens, .cached_tokens = fx->usage.cached_tokens,
                                            .completion_tokens = fx->usage.completion_tokens};
@@ -397,7 +414,7 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
         memory_of_call(p, c, fx->embedding.n * (int64_t)sizeof *b->vector);
         b->vector_n = fx->embedding.n;
     }
-    if (c->api.shape == API_EMBEDDINGS)
+    if (call_dialect(c)->vectors)
         answer_vector_done(p, c, fx->branch);
     else
         answer_branch_done(p, c, fx->branch);
@@ -414,6 +431,8 @@ static void on_end(struct head_program *p, struct call *c, uint32_t branches)
 {
     forget_others(c, branches);
     histogram_add(&p->e2e, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
+    if (c->api.store)
+        stored_end(p, c);
     if (answer_end(p, c))
         call_free(p, c);
 }

@@ -44,15 +44,12 @@ void answer_vector_done(struct head_program *p, struct call *c, uint32_t index)
     }
 }
 
-void write_embeddings(struct buf *out, struct call *c)
+struct api_vector *vectors_of(const struct call *c)
 {
     struct api_vector *vectors = xalloc_array(c->branches_n, sizeof *vectors);
-    struct api_usage usage = {0};
     for (uint32_t i = 0; i < c->branches_n; i++) {
         const struct branch *b = &c->branches[i];
         vectors[i] = (struct api_vector){.p = b->vector, .n = b->vector_n, .ids = b->prompt_ids, .ids_n = b->prompt_ids_n};
-        usage.prompt_tokens += c->branches[i].response.usage.prompt_tokens;
     }
-    api_write_embeddings(out, &c->head, vectors, c->branches_n, c->api.dimensions, c->api.base64, &usage);
-    free(vectors);
+    return vectors;
 }

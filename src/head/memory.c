@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "cluster/prefix.h"
-#include "head/call.h"
+#include "head/stored.h"
 
 /* Whatever a peer can size is in one of these parts; tests/e2e/test_head_memory.py fills them all at once. What cannot be
  * counted byte by byte is a number of things times what one takes at most. */
@@ -48,6 +48,8 @@ static size_t add_counted(const struct head_program *p, struct memory_part *out,
                                          "answers that are not sent yet: the call with the most of them ends, 429"});
     n = add(out, n, (struct memory_part){"pending_bytes_max", HEAD_PENDING_BYTES_MAX, net_loop_pending(p->loop),
                                          "bytes not taken by the network: the connection with the most is cut"});
+    n = add(out, n, (struct memory_part){"stored_bytes_max", STORED_BYTES_MAX, p->stored_bytes,
+                                         "responses that are kept: the oldest of the tenant with the most of them is forgotten"});
     return add(out, n, (struct memory_part){"link_bytes_max", HEAD_LINKS_BYTES_MAX, p->link_bytes,
                                             "frames that are not whole: the link with the longest is closed"});
 }

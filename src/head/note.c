@@ -1,11 +1,14 @@
+#include <stdlib.h>
 #include <string.h>
 
+#include "api/responses.h"
+#include "base/alloc.h"
 #include "head/call.h"
 
 /* What another head must know of a client's request besides the request itself, so that the stream it goes on with is the
  * same to the letter. Workers keep it and give it back (`run.client`). It comes back from a peer, so it is checked. */
 
-enum { NOTE_VERSION = 1, NOTE_BYTES = 20 };
+enum { NOTE_VERSION = 1 };
 enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4, NOTE_TIMINGS = 8 };
 
 static void put(struct buf *out, uint64_t v, size_t bytes)
@@ -33,16 +36,19 @@ void note_write(struct buf *out, const struct call *c)
     put(out, c->api.n, 4);
     put(out, (uint64_t)c->head.created, 8);
     put(out, c->api.request.sampling.logprobs | c->api.request.sampling.prompt_ids << 1, 4);
+    buf_add_str(out, c->head.echo);
 }
 
 bool note_read(struct str note, struct call *c)
 {
     const char *at = note.p;
-    if (note.n != NOTE_BYTES || take(&at, 1) != NOTE_VERSION)
+    if (note.n < NOTE_BYTES || note.n > NOTE_BYTES_MAX || take(&at, 1) != NOTE_VERSION)
         return false;
+    struct str echo = str_n(note.p + NOTE_BYTES, note.n - NOTE_BYTES);
     uint64_t shape = take(&at, 1), flags = take(&at, 1), final = take(&at, 1), n = take(&at, 4), created = take(&at, 8);
     uint64_t tells = take(&at, 4);
-    if (shape < API_CHAT || shape > API_PROCESS_PROMPT || final > API_FINAL_VOTE || n > API_BRANCHES_MAX)
+    if (shape < API_CHAT || shape > API_SHAPE_LAST || !api_dialect((enum api_shape)shape)->streams || final > API_FINAL_VOTE || n > API_BRANCHES_MAX ||
+        !api_echo_is_right(echo))
         return false;
     c->api.shape = (enum api_shape)shape;
     c->api.stream = (flags & NOTE_STREAM) != 0;
@@ -56,5 +62,8 @@ bool note_read(struct str note, struct call *c)
     c->head.shape = c->api.shape;
     c->head.created = (int64_t)created;
     c->head.include_usage = c->api.include_usage;
+    free(c->echo);
+    c->echo = echo.n > 0 ? xstr_dup(echo) : NULL;
+    c->head.echo = str_n(c->echo, echo.n);
     return true;
 }

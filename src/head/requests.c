@@ -38,7 +38,7 @@ static void put_wait(const struct head_wait *w, struct jout *j)
 static void put_request(struct head_program *p, const struct call *c, const struct head_call_view *v, struct jout *j)
 {
     char id[CALL_NAME_BYTES];
-    call_name(c, id, sizeof id);
+    call_name(c, id);
     jout_object(j);
     jout_put_cstr(j, "id", id);
     if (c->client_id != NULL)
@@ -111,7 +111,7 @@ void write_requests(struct head_program *p, const struct owner *who)
 static bool goes_by(const struct call *c, struct str name)
 {
     char id[CALL_NAME_BYTES];
-    call_name(c, id, sizeof id);
+    call_name(c, id);
     return str_is(name, id) || (c->client_id != NULL && str_is(name, c->client_id));
 }
 

@@ -2,9 +2,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/dialect.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "head/state.h"
+#include "head/stored.h"
 
 /* Which path is answered by what. One table; unknown paths and wrong methods get errors that say what there is. */
 
@@ -22,35 +23,6 @@ struct route {
     handler_fn *handler;
     int flags;
 };
-
-void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra)
-{
-    if (p->json.overflowed) {
-        struct fault f;
-        fault_set(&f, ERR_TOO_LARGE, "the answer is larger than %d bytes", REPLY_JSON_BYTES_MAX);
-        buf_reset(&p->json);
-        api_write_fault(&p->json, &f);
-        status = 500;
-    }
-    http_reply(r, status, "application/json; charset=utf-8", extra, buf_str(&p->json));
-    if (p->json.cap > (1 << 20))
-        buf_fini(&p->json); /* one huge answer must not stay in memory */
-}
-
-void reply_text(struct head_program *p, struct http_request *r, const char *content_type)
-{
-    if (p->json.overflowed)
-        reply_json(p, r, 200, NULL);
-    else
-        http_reply(r, 200, content_type, NULL, buf_str(&p->json));
-}
-
-void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f)
-{
-    buf_reset(&p->json);
-    api_write_fault(&p->json, f);
-    reply_json(p, r, err_http(f->err), NULL);
-}
 
 /* False: it says who it is in a way that cannot be, and was told so. */
 static bool know(struct head_program *p, struct http_request *r, struct owner *who)
@@ -79,6 +51,21 @@ static void on_embeddings(struct head_program *p, struct http_request *r)
     call_begin(p, r, API_EMBEDDINGS);
 }
 
+static void on_messages(struct head_program *p, struct http_request *r)
+{
+    call_begin(p, r, API_MESSAGES);
+}
+
+static void on_responses(struct head_program *p, struct http_request *r)
+{
+    call_begin(p, r, API_RESPONSES);
+}
+
+static void on_count(struct head_program *p, struct http_request *r)
+{
+    call_begin(p, r, API_COUNT);
+}
+
 static void on_process_prompt(struct head_program *p, struct http_request *r)
 {
     call_begin(p, r, API_PROCESS_PROMPT);
@@ -88,7 +75,7 @@ static void on_models(struct head_program *p, struct http_request *r)
 {
     buf_reset(&p->json);
     if (!http_is_head(r))
-        write_models(p);
+        write_models(p, reply_dialect(r));
     reply_json(p, r, 200, NULL);
 }
 
@@ -100,7 +87,7 @@ static void on_model(struct head_program *p, struct http_request *r)
     struct str id = str_n(at, (size_t)(path.p + path.n - at));
     struct buf name = buf_max(API_FIELD_BYTES_MAX);
     buf_reset(&p->json);
-    if (http_decode(&name, id, false) == 0 && write_model(p, buf_str(&name))) {
+    if (http_decode(&name, id, false) == 0 && write_model(p, buf_str(&name), reply_dialect(r))) {
         reply_json(p, r, 200, NULL);
     } else {
         struct fault f;
@@ -114,7 +101,12 @@ static void on_model(struct head_program *p, struct http_request *r)
 static void on_stream(struct head_program *p, struct http_request *r)
 {
     struct str path = http_path(r), id = str_n(path.p + strlen("/v1/streams/"), path.n - strlen("/v1/streams/"));
-    call_begin_resume(p, r, id);
+    struct api_stream_id from;
+    struct fault f;
+    if (api_parse_stream_id(id, &from, &f) == 0)
+        call_begin_resume(p, r, &from);
+    else
+        reply_fault(p, r, &f);
 }
 
 static void on_health(struct head_program *p, struct http_request *r)
@@ -196,13 +188,6 @@ static void on_request_by_id(struct head_program *p, struct http_request *r)
     buf_fini(&name);
 }
 
-void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e)
-{
-    buf_reset(&p->json);
-    api_write_error(&p->json, e);
-    reply_json(p, r, err_http(e->fault.err), NULL);
-}
-
 static void duty(struct head_program *p, struct http_request *r, uint8_t to)
 {
     struct api_error e = {0};
@@ -248,6 +233,8 @@ static void on_root(struct head_program *p, struct http_request *r)
     buf_printf(&p->json,
                "manta head %s: %u workers, %u actors ready.\n\n"
                "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  POST /v1/embeddings  GET /v1/models\n"
+               "             POST /v1/responses  GET, DELETE /v1/responses/{id}  POST /v1/responses/{id}/cancel\n"
+               "Anthropic:   POST /v1/messages  POST /v1/messages/count_tokens  GET /v1/models\n"
                "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
@@ -261,6 +248,12 @@ static const struct route routes[] = {
     {"POST", "/v1/chat/completions", on_chat, LONG},
     {"POST", "/v1/completions", on_completion, LONG},
     {"POST", "/v1/embeddings", on_embeddings, LONG},
+    {"POST", "/v1/responses", on_responses, LONG},
+    {"GET", "/v1/responses/", on_stored_get, LONG},
+    {"POST", "/v1/responses/", on_stored_post, 0},
+    {"DELETE", "/v1/responses/", on_stored_delete, 0},
+    {"POST", "/v1/messages", on_messages, LONG},
+    {"POST", "/v1/messages/count_tokens", on_count, LONG},
     {"GET", "/v1/models", on_models, 0},
     {"GET", "/v1/models/", on_model, 0},
     {"POST", "/chat/completions", on_chat, LONG}, /* without /v1, as some clients build their addresses; and the next four */
@@ -326,9 +319,7 @@ static void reply_not_here(struct head_program *p, struct http_request *r, const
     char allow[64];
     snprintf(allow, sizeof allow, "allow: %s\r\n", other_method->method);
     fault_set(&f, ERR_METHOD, "%.*s takes %s, not %.*s", STR_ARG(path), other_method->method, STR_ARG(method));
-    buf_reset(&p->json);
-    api_write_fault(&p->json, &f);
-    reply_json(p, r, err_http(f.err), allow);
+    reply_error(p, r, &(struct api_error){.fault = f}, allow);
 }
 
 /* ---- web pages ---- */

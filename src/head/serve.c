@@ -13,6 +13,7 @@
 #include "head/page.h"
 #include "head/replace.h"
 #include "head/state.h"
+#include "head/stored.h"
 
 /* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
  * here, in order, before the next event. */
@@ -256,6 +257,7 @@ int head_main(const struct head_options *o)
     idtab_init(&p.links);
     idtab_init(&p.calls);
     list_init(&p.doomed);
+    list_init(&p.stored);
     list_init(&p.pages);
     list_init(&p.desk);
     p.loop = net_loop_new();
@@ -271,6 +273,7 @@ int head_main(const struct head_options *o)
     net_timer_free(p.leave);
     net_loop_free(p.loop);
     pages_end(&p);
+    stored_free_all(&p);
     head_free(p.brain);
     effects_fini(&p.fx);
     idtab_fini(&p.links);

@@ -59,6 +59,9 @@ struct head_program {
     bool desk_busy;
     bool trims;                   /* memory is being given back, on another thread */
     struct list doomed;           /* calls to be ended after this round of effects */
+    struct list stored;           /* stored.c: answers that are kept by name, … */
+    uint64_t stored_bytes;        /* … what they take, … */
+    uint32_t stored_n;            /* … and how many there are */
     uint64_t answer_bytes;        /* what calls keep of answers: call.bytes, together */
     uint64_t link_bytes;          /* link.bytes, together */
     uint64_t memory_peak;         /* the most of what memory.c counts, since it last gave memory back */
@@ -84,8 +87,8 @@ void link_close(struct head_program *p, uint64_t link);
 
 /* ---- calls.c: clients waiting for answers ---- */
 void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
-/* GET of a stream by the id of an event, or of the answer. */
-void call_begin_resume(struct head_program *p, struct http_request *r, struct str id);
+/* GET of a stream: from a place of it on. */
+void call_begin_resume(struct head_program *p, struct http_request *r, const struct api_stream_id *from);
 void call_begin_scale(struct head_program *p, struct http_request *r, const struct api_scale *what);
 void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what);
 void call_gone(struct head_program *p, struct http_request *r);
@@ -104,6 +107,12 @@ bool route_head(struct head_program *p, struct http_request *r);
 void route_error_lines(const struct head_program *p, const struct http_request *r, struct buf *out);
 /* The key it came with; NULL: none, or a wrong one. */
 struct api_key *route_key(const struct head_program *p, const struct http_request *r);
+/* ---- reply.c ---- */
+struct api_dialect;
+/* How whoever sent this request wants to be answered, whatever it asks for. */
+const struct api_dialect *reply_dialect(const struct http_request *r);
+/* An error in that shape; `lines`: header lines that it has besides. */
+void reply_error(struct head_program *p, struct http_request *r, const struct api_error *e, const char *lines);
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
 void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e);
 /* Sends p->json as the answer, with status 200 … */
@@ -151,9 +160,9 @@ const char *worker_state_name(enum worker_state s);
 const char *duty_name(uint8_t duty);
 void reply_status(struct head_program *p, struct http_request *r, const struct owner *who);
 void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who);
-void write_models(struct head_program *p);
+void write_models(struct head_program *p, const struct api_dialect *d);
 /* False when there is no such model. */
-bool write_model(struct head_program *p, struct str id);
+bool write_model(struct head_program *p, struct str id, const struct api_dialect *d);
 void reply_metrics(struct head_program *p, struct http_request *r, const struct owner *who);
 
 #endif

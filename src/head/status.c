@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/dialect.h"
 #include "api/json_out.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -389,20 +390,20 @@ static size_t collect_models(struct head_program *p, struct api_model *out)
     return n > 0 ? n : collect_sleeping(p, out);
 }
 
-void write_models(struct head_program *p)
+void write_models(struct head_program *p, const struct api_dialect *d)
 {
     struct api_model models[MODELS_LISTED_MAX];
     size_t n = collect_models(p, models);
-    api_write_models(&p->json, models, n);
+    d->models(&p->json, models, n);
 }
 
-bool write_model(struct head_program *p, struct str id)
+bool write_model(struct head_program *p, struct str id, const struct api_dialect *d)
 {
     struct api_model models[MODELS_LISTED_MAX];
     size_t n = collect_models(p, models);
     for (size_t i = 0; i < n; i++) {
         if (str_eq(models[i].id, id)) {
-            api_write_model(&p->json, &models[i]);
+            d->model(&p->json, &models[i]);
             return true;
         }
     }

@@ -1,10 +1,10 @@
-/* Streams that wait for their first token are told what for, in comment lines. */
+/* Streams that wait for their first token are told what for, in the way of their dialect. */
 #include <stdio.h>
 
 #include "head/call.h"
 
-/* ": manta queue=3 eta=4.2s", ": manta loading=42%", ": manta starting=1 eta=8s", ": manta no worker yet", or ": manta prefill". */
-static void write_waiting(struct head_program *p, const struct call *c, const struct head_wait *w)
+/* "manta queue=3 eta=4.2s", "manta loading=42%", "manta starting=1 eta=8s", "manta no worker yet", or "manta prefill". */
+static void write_waiting(struct head_program *p, struct call *c, const struct head_wait *w)
 {
     char text[96] = "manta prefill"; /* it runs, and its first token is not there yet */
     if (w->place > 0 && w->ready == 0 && w->loading < 0 && w->starting > 0 && w->start_s > 0)
@@ -20,7 +20,7 @@ static void write_waiting(struct head_program *p, const struct call *c, const st
     else if (w->place > 0)
         snprintf(text, sizeof text, "manta queue=%u", w->place);
     buf_reset(&p->json);
-    api_write_sse_comment(&p->json, str_of(text));
+    stream_waits(p, c, str_of(text));
     http_stream_write(c->r, buf_str(&p->json));
 }
 

@@ -235,7 +235,7 @@ void web_preflight_lines(struct str asked, bool private_network, struct buf *out
 {
     /* An allowed page may send any header: those of SDKs (x-stainless-*) are many, and none opens a door. */
     bool more = is_name_list(asked);
-    buf_puts(out, "access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
+    buf_puts(out, "access-control-allow-methods: GET, HEAD, POST, DELETE, OPTIONS\r\n"
                   "access-control-allow-headers: authorization, content-type, x-api-key, api-key, last-event-id, x-session-id, "
                   "x-request-id, x-tenant-id");
     buf_printf(out, "%s%.*s\r\naccess-control-max-age: %d\r\n", more ? ", " : "", (int)(more ? asked.n : 0), more ? asked.p : "",

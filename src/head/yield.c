@@ -135,14 +135,14 @@ static int say_call(struct yielding *y, const struct call *c)
     struct wire_arena arena = {0};
     const struct request *r = NULL;
     struct api_stream_id at = {0};
-    struct buf note = buf_max(64), places = buf_max(16 << 10);
+    struct buf note = buf_max(NOTE_BYTES_MAX), places = buf_max(16 << 10);
     int err = 0;
     fill_call(y, c, m);
     note_write(&note, c);
     m->client = buf_str(&note);
     if (!head_call_moves(y->p->brain, c->node.id, m, &run, &r))
         err = say_seeking(y, c, m, &run, &arena);
-    else if (c->api.shape != API_EMBEDDINGS)
+    else if (call_dialect(c)->streams)
         err = say_jobs(y, c);
     for (uint32_t i = 0; r != NULL && i < r->inputs_n; i++)
         inputs[i] = (struct wire_input){.text = r->inputs[i].text, .tokens = {.p = r->inputs[i].tokens, .n = r->inputs[i].tokens_n}};

@@ -31,7 +31,7 @@ static void check_call(const struct api_call *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    for (int shape = API_CHAT; shape <= API_EMBEDDINGS; shape++) {
+    for (int shape = API_CHAT; shape <= API_SHAPE_LAST; shape++) {
         struct api_call c = {0};
         struct api_error e = {0};
         int err = api_parse((enum api_shape)shape, str_n((const char *)data, size), &c, &e);

@@ -1,29 +1,14 @@
-/* Answers in OpenAI's shapes: whole, and in chunks. */
+/* The dialects of OpenAI's chat and completions: answers whole, and in chunks. */
 #include "api/answer.h"
 
+#include "api/dialect.h"
 #include "api/logprobs.h"
-
-static const char *id_prefix(enum api_shape shape)
-{
-    switch (shape) {
-    case API_CHAT: return "chatcmpl-";
-    case API_COMPLETION: return "cmpl-";
-    case API_EMBEDDINGS: return "embd-";
-    case API_PROCESS_PROMPT: break;
-    }
-    return "manta-";
-}
+#include "api/readers.h"
 
 static void write_id(struct jout *j, const struct api_head *h)
 {
-    static const char hex[] = "0123456789abcdef";
-    char id[32];
-    size_t n = 0;
-    for (const char *p = id_prefix(h->shape); *p != '\0'; p++)
-        id[n++] = *p;
-    for (int shift = 60; shift >= 0; shift -= 4)
-        id[n++] = hex[(h->id >> shift) & 15];
-    jout_put_str(j, "id", str_n(id, n));
+    char id[API_NAME_BYTES];
+    jout_put_str(j, "id", api_name(api_dialect(h->shape)->id_prefix, h->id, id));
 }
 
 void api_write_head(struct jout *j, const struct api_head *h, const char *object)
@@ -242,3 +227,78 @@ void api_write_answer(struct buf *out, const struct api_head *h, const struct ap
     put_usage(&j, u);
     jout_object_end(&j);
 }
+
+/* ---- the tables ---- */
+
+static int parse_chat(struct str body, struct api_call *out, struct api_error *e)
+{
+    return api_parse_own(API_CHAT, body, out, e);
+}
+
+static int parse_completion(struct str body, struct api_call *out, struct api_error *e)
+{
+    return api_parse_own(API_COMPLETION, body, out, e);
+}
+
+static bool write_opening(struct buf *out, const struct api_event *ev)
+{
+    if (ev->step == 0)
+        api_write_role_chunk(out, ev->head, ev->choice.index);
+    return ev->step == 0;
+}
+
+bool api_write_last_chunk(struct buf *out, const struct api_event *ev)
+{
+    if (ev->step == 0)
+        api_write_chunk(out, ev->head, &ev->choice);
+    return ev->step == 0;
+}
+
+void api_write_piece(struct buf *out, const struct api_event *ev)
+{
+    api_write_chunk(out, ev->head, &ev->choice);
+}
+
+static bool write_ending(struct buf *out, const struct api_whole *w)
+{
+    if (w->head->include_usage)
+        api_write_usage_chunk(out, w->head, &w->usage);
+    return w->head->include_usage;
+}
+
+void api_write_idle_comment(struct buf *out, const struct api_event *ev, struct str text)
+{
+    (void)ev;
+    api_write_sse_comment(out, text);
+}
+
+void api_write_stream_fault(struct buf *out, const struct api_event *ev, const struct fault *f)
+{
+    (void)ev;
+    api_write_sse_error(out, f);
+}
+
+static void write_whole(struct buf *out, const struct api_whole *w)
+{
+    api_write_answer(out, w->head, w->choices, w->n, &w->usage);
+}
+
+void api_write_error_body(struct buf *out, const struct api_error *e, struct str request_id)
+{
+    (void)request_id; /* a header says it */
+    api_write_error(out, e);
+}
+
+const struct api_dialect api_dialect_chat = {
+    .id_prefix = "chatcmpl-", .streams = true, .parse = parse_chat,
+    .opening = write_opening, .piece = api_write_piece, .closing = api_write_last_chunk,
+    .ending = write_ending, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
+    .answer = write_whole, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
+};
+
+const struct api_dialect api_dialect_completion = {
+    .id_prefix = "cmpl-", .streams = true, .counts_chars = true, .parse = parse_completion,
+    .piece = api_write_piece, .closing = api_write_last_chunk,
+    .ending = write_ending, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
+    .answer = write_whole, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
+};

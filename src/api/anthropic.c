@@ -1,0 +1,278 @@
+/* The dialect of Anthropic's /v1/messages: named events, blocks of content, a system prompt beside the messages.
+ *
+ *     message_start  content_block_start  content_block_delta …  content_block_stop  message_delta  message_stop
+ *
+ * `ping` stands for waiting: clients of this API take it for a sign of life, which a comment is none to them. */
+#include <stdio.h>
+#include <time.h>
+
+#include "api/anthropic.h"
+#include "api/answer.h"
+
+static void put_usage(struct jout *j, const struct api_usage *u)
+{
+    jout_key(j, "usage");
+    jout_object(j);
+    jout_put_uint(j, "input_tokens", u->prompt_tokens - u->cached_tokens);
+    jout_put_uint(j, "cache_creation_input_tokens", 0);
+    jout_put_uint(j, "cache_read_input_tokens", u->cached_tokens);
+    jout_put_uint(j, "output_tokens", u->completion_tokens);
+    jout_object_end(j);
+}
+
+/* Why it stopped; c NULL: it has not. */
+static void put_stop(struct jout *j, const struct api_choice *c)
+{
+    jout_key(j, "stop_reason");
+    if (c == NULL)
+        jout_null(j);
+    else
+        jout_str(j, str_of(c->stop.n > 0 ? "stop_sequence" : c->finish == FINISH_LENGTH ? "max_tokens" : "end_turn"));
+    jout_key(j, "stop_sequence");
+    if (c != NULL && c->stop.n > 0)
+        jout_str(j, c->stop);
+    else
+        jout_null(j);
+}
+
+static void put_text_block(struct jout *j, struct str text)
+{
+    jout_object(j);
+    jout_put_cstr(j, "type", "text");
+    jout_put_str(j, "text", text);
+    jout_object_end(j);
+}
+
+/* c NULL: a message that begins. */
+static void put_message(struct jout *j, const struct api_head *h, const struct api_choice *c, const struct api_usage *u)
+{
+    char id[API_NAME_BYTES];
+    jout_object(j);
+    jout_put_str(j, "id", api_name(api_dialect(API_MESSAGES)->id_prefix, h->id, id));
+    jout_put_cstr(j, "type", "message");
+    jout_put_cstr(j, "role", "assistant");
+    jout_put_str(j, "model", h->model);
+    jout_key(j, "content");
+    jout_array(j);
+    if (c != NULL)
+        put_text_block(j, c->text);
+    jout_array_end(j);
+    put_stop(j, c);
+    put_usage(j, u);
+    jout_object_end(j);
+}
+
+/* Opens the event's object; event_end() closes it. */
+static struct jout event(struct buf *out, const char *type)
+{
+    struct jout j = jout_to(out);
+    buf_printf(out, "event: %s\ndata: ", type);
+    jout_object(&j);
+    jout_put_cstr(&j, "type", type);
+    return j;
+}
+
+static void event_end(struct jout *j)
+{
+    jout_object_end(j);
+    buf_puts(j->buf, "\n\n");
+}
+
+static bool write_opening(struct buf *out, const struct api_event *ev)
+{
+    if (ev->step > 0)
+        return false;
+    struct jout j = event(out, "message_start");
+    struct api_usage begun = {.prompt_tokens = ev->usage.prompt_tokens, .cached_tokens = ev->usage.cached_tokens};
+    jout_key(&j, "message");
+    put_message(&j, ev->head, NULL, &begun);
+    event_end(&j);
+    return true;
+}
+
+static bool write_begin(struct buf *out, const struct api_event *ev)
+{
+    if (ev->step > 0)
+        return false;
+    struct jout j = event(out, "content_block_start");
+    jout_put_uint(&j, "index", 0);
+    jout_key(&j, "content_block");
+    put_text_block(&j, str_of(""));
+    event_end(&j);
+    return true;
+}
+
+static void write_piece(struct buf *out, const struct api_event *ev)
+{
+    struct jout j = event(out, "content_block_delta");
+    jout_put_uint(&j, "index", 0);
+    jout_key(&j, "delta");
+    jout_object(&j);
+    jout_put_cstr(&j, "type", "text_delta");
+    jout_put_str(&j, "text", ev->choice.text);
+    jout_object_end(&j);
+    event_end(&j);
+}
+
+static bool write_end(struct buf *out, const struct api_event *ev)
+{
+    if (ev->step > 0)
+        return false;
+    struct jout j = event(out, "content_block_stop");
+    jout_put_uint(&j, "index", 0);
+    event_end(&j);
+    return true;
+}
+
+static bool write_closing(struct buf *out, const struct api_event *ev)
+{
+    if (ev->step > 0)
+        return false;
+    struct jout j = event(out, "message_delta");
+    jout_key(&j, "delta");
+    jout_object(&j);
+    put_stop(&j, &ev->choice);
+    jout_object_end(&j);
+    put_usage(&j, &ev->usage);
+    event_end(&j);
+    return true;
+}
+
+static bool write_ending(struct buf *out, const struct api_whole *w)
+{
+    (void)w;
+    struct jout j = event(out, "message_stop");
+    event_end(&j);
+    return true;
+}
+
+static void write_idle(struct buf *out, const struct api_event *ev, struct str text)
+{
+    (void)ev;
+    api_write_sse_comment(out, text);
+    struct jout j = event(out, "ping");
+    event_end(&j);
+}
+
+static void write_answer(struct buf *out, const struct api_whole *w)
+{
+    struct jout j = jout_to(out);
+    put_message(&j, w->head, &w->choices[0], &w->usage);
+}
+
+/* ---- errors ---- */
+
+static const char *error_type(int err)
+{
+    switch (err_http(err)) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 404: return "not_found_error";
+    case 413: return "request_too_large";
+    case 429: return "rate_limit_error";
+    case 503: return "overloaded_error";
+    case 504: return "timeout_error";
+    default: return err_http(err) < 500 ? "invalid_request_error" : "api_error";
+    }
+}
+
+/* The members behind "type". */
+static void put_error(struct jout *j, const struct fault *f, struct str request_id)
+{
+    char text[sizeof f->text];
+    snprintf(text, sizeof text, "%s", f->text[0] != '\0' ? f->text : err_text(f->err));
+    if (f->err == ERR_CONTEXT && f->limit > 0) /* clients look for these words */
+        snprintf(text, sizeof text, "prompt is too long: %u tokens > %u maximum", f->count, f->limit);
+    jout_key(j, "error");
+    jout_object(j);
+    jout_put_cstr(j, "type", error_type(f->err));
+    jout_put_cstr(j, "message", text);
+    jout_object_end(j);
+    jout_put_str(j, "request_id", request_id);
+}
+
+static void write_fault(struct buf *out, const struct api_event *ev, const struct fault *f)
+{
+    char id[API_NAME_BYTES];
+    struct jout j = event(out, "error");
+    put_error(&j, f, api_name(api_dialect(API_MESSAGES)->id_prefix, ev->head->id, id));
+    event_end(&j);
+}
+
+static void write_error(struct buf *out, const struct api_error *e, struct str request_id)
+{
+    struct jout j = jout_to(out);
+    jout_object(&j);
+    jout_put_cstr(&j, "type", "error");
+    put_error(&j, &e->fault, request_id);
+    jout_object_end(&j);
+}
+
+/* ---- models ---- */
+
+static void put_model(struct jout *j, const struct api_model *m)
+{
+    char created[32];
+    struct tm tm;
+    time_t at = (time_t)m->created;
+    gmtime_r(&at, &tm);
+    strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    jout_object(j);
+    jout_put_cstr(j, "type", "model");
+    jout_put_str(j, "id", m->id);
+    jout_put_str(j, "display_name", m->id);
+    jout_put_cstr(j, "created_at", created);
+    jout_put_cstr(j, "lifecycle", "active");
+    jout_object_end(j);
+}
+
+static void write_model(struct buf *out, const struct api_model *m)
+{
+    struct jout j = jout_to(out);
+    put_model(&j, m);
+}
+
+static void put_end(struct jout *j, const char *key, const struct api_model *m)
+{
+    if (m != NULL)
+        jout_put_str(j, key, m->id);
+    else
+        jout_put_null(j, key);
+}
+
+static void write_models(struct buf *out, const struct api_model *models, size_t n)
+{
+    struct jout j = jout_to(out);
+    jout_object(&j);
+    jout_key(&j, "data");
+    jout_array(&j);
+    for (size_t i = 0; i < n; i++)
+        put_model(&j, &models[i]);
+    jout_array_end(&j);
+    jout_put_bool(&j, "has_more", false);
+    put_end(&j, "first_id", n > 0 ? &models[0] : NULL);
+    put_end(&j, "last_id", n > 0 ? &models[n - 1] : NULL);
+    jout_object_end(&j);
+}
+
+const struct api_dialect api_dialect_messages = {
+    .id_prefix = "msg_", .id_header = "request-id", .streams = true, .parse = api_messages_parse,
+    .opening = write_opening, .begin = write_begin, .piece = write_piece, .end = write_end, .closing = write_closing,
+    .ending = write_ending, .idle = write_idle, .fault = write_fault,
+    .answer = write_answer, .error = write_error, .models = write_models, .model = write_model,
+};
+
+/* ---- POST /v1/messages/count_tokens ---- */
+
+static void write_count(struct buf *out, const struct api_whole *w)
+{
+    struct jout j = jout_to(out);
+    jout_object(&j);
+    jout_put_uint(&j, "input_tokens", w->usage.prompt_tokens);
+    jout_object_end(&j);
+}
+
+const struct api_dialect api_dialect_count = {
+    .id_prefix = "count_", .id_header = "request-id", .parse = api_count_parse, .idle = write_idle, .fault = write_fault,
+    .answer = write_count, .error = write_error, .models = write_models, .model = write_model,
+};

@@ -1,0 +1,19 @@
+/* What OpenAI's /v1/responses has beyond asking and answering: responses that are kept, and events by their numbers. */
+#ifndef MANTA_API_RESPONSES_H
+#define MANTA_API_RESPONSES_H
+
+#include "api/dialect.h"
+
+/* responses_in.c: the dialect's `parse`. */
+int api_responses_parse(struct str body, struct api_call *out, struct api_error *e);
+/* The place of a client whose last event had that sequence_number; empty: it has none. Into the one place of *id. ERR_INVALID with f. */
+int api_parse_starting_after(struct str number, struct api_stream_id *id, struct fault *f);
+/* Puts an earlier conversation before what the call says, behind its instructions. ERR_TOO_LARGE: too many turns; the call is as it was. */
+int api_call_continue(struct api_call *c, const struct turn *turns, uint32_t n);
+/* Are these members of a JSON object? They come back from a peer. */
+bool api_echo_is_right(struct str echo);
+/* {"object":"list","data":[…]}: what was asked. */
+void api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, bool oldest_first);
+void api_write_deleted(struct buf *out, uint64_t id);
+
+#endif

@@ -1,0 +1,66 @@
+/* Answers that are one text: pages, and errors in the shape of the API that was asked. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/dialect.h"
+#include "head/state.h"
+
+void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra)
+{
+    if (p->json.overflowed) {
+        struct fault f;
+        fault_set(&f, ERR_TOO_LARGE, "the answer is larger than %d bytes", REPLY_JSON_BYTES_MAX);
+        buf_reset(&p->json);
+        api_write_fault(&p->json, &f);
+        status = 500;
+    }
+    http_reply(r, status, "application/json; charset=utf-8", extra, buf_str(&p->json));
+    if (p->json.cap > (1 << 20))
+        buf_fini(&p->json); /* one huge answer must not stay in memory */
+}
+
+void reply_text(struct head_program *p, struct http_request *r, const char *content_type)
+{
+    if (p->json.overflowed)
+        reply_json(p, r, 200, NULL);
+    else
+        http_reply(r, 200, content_type, NULL, buf_str(&p->json));
+}
+
+static bool begins(struct str path, const char *with)
+{
+    size_t n = strlen(with);
+    return path.n >= n && memcmp(path.p, with, n) == 0;
+}
+
+/* How whoever sent this request wants to be answered, whatever it asks for. */
+const struct api_dialect *reply_dialect(const struct http_request *r)
+{
+    bool lists = begins(http_path(r), "/v1/models") && http_header(r, "anthropic-version").n > 0;
+    return api_dialect(lists || begins(http_path(r), "/v1/messages") ? API_MESSAGES : API_CHAT);
+}
+
+/* `lines`: header lines that it has besides. */
+void reply_error(struct head_program *p, struct http_request *r, const struct api_error *e, const char *lines)
+{
+    const struct api_dialect *d = reply_dialect(r);
+    char name[API_NAME_BYTES] = "", extra[128];
+    if (d->id_header != NULL)
+        (void)api_name("req_", rng_next(&p->seeds), name);
+    snprintf(extra, sizeof extra, "%s%s%s%s", d->id_header != NULL ? d->id_header : "", d->id_header != NULL ? ": " : "", name,
+             d->id_header != NULL ? "\r\n" : "");
+    buf_reset(&p->json);
+    d->error(&p->json, e, str_of(name));
+    snprintf(extra + strlen(extra), sizeof extra - strlen(extra), "%s", lines);
+    reply_json(p, r, err_http(e->fault.err), extra);
+}
+
+void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f)
+{
+    reply_error(p, r, &(struct api_error){.fault = *f}, "");
+}
+
+void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e)
+{
+    reply_error(p, r, e, "");
+}

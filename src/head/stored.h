@@ -1,0 +1,29 @@
+/* Answers that are kept by name after their end, for clients that ask for them again or go on from them (`store`).
+ *
+ * They live in this head alone, within STORED_BYTES_MAX: when it ends they are gone. When there is no more room, the oldest of the tenant
+ * that has the most of them gives way. */
+#ifndef MANTA_HEAD_STORED_H
+#define MANTA_HEAD_STORED_H
+
+#include "head/call.h"
+
+enum {
+    STORED_BYTES_MAX = 64 << 20,
+    STORED_MAX = 512,
+};
+
+/* Puts the conversation that the call continues before what it says, and, when it is to be kept, begins to keep it. ERR_INVALID with f:
+ * that conversation is not here. */
+int stored_begin(struct head_program *p, struct call *c, struct fault *f);
+/* The call has ended, with its whole answer there. */
+void stored_end(struct head_program *p, struct call *c);
+/* The call ends in another way: what was begun for it is dropped. */
+void stored_drop(struct head_program *p, struct call *c);
+void stored_free_all(struct head_program *p);
+
+/* GET, POST …/cancel, GET …/input_items and DELETE below /v1/responses/. */
+void on_stored_get(struct head_program *p, struct http_request *r);
+void on_stored_post(struct head_program *p, struct http_request *r);
+void on_stored_delete(struct head_program *p, struct http_request *r);
+
+#endif

@@ -1,0 +1,222 @@
+/* Anthropic's /v1/messages: what a body becomes, and the exact bytes of what is answered. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/dialect.h"
+
+enum { OUT_MAX = 1 << 20 };
+
+static const struct api_head head = {.shape = API_MESSAGES, .id = 0x12ab, .created = 1700000000, .model = {"m", 1}};
+static const struct api_usage usage = {.prompt_tokens = 11, .cached_tokens = 8, .completion_tokens = 3};
+
+static const struct api_dialect *dialect(void)
+{
+    return api_dialect(API_MESSAGES);
+}
+
+static void assert_str(struct str s, const char *expected)
+{
+    assert_int_equal(s.n, strlen(expected));
+    assert_memory_equal(s.p, expected, s.n);
+}
+
+static void assert_out(struct buf *b, const char *expected)
+{
+    assert_string_equal(buf_cstr(b), expected);
+    buf_reset(b);
+}
+
+/* ---- bodies ---- */
+
+static void test_a_body(void **state)
+{
+    (void)state;
+    struct api_call c;
+    struct api_error e;
+    const char *body =
+        "{\"model\":\"m\",\"max_tokens\":9,\"stream\":true,\"stop_sequences\":[\"END\"],\"metadata\":{\"user_id\":\"u\"},"
+        "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\",\"cache_control\":{\"type\":\"ephemeral\"}},"
+        "{\"type\":\"text\",\"text\":\"two\"}]},{\"role\":\"user\",\"content\":\"three\"},{\"role\":\"assistant\",\"content\":"
+        "[{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"s\"},{\"type\":\"text\",\"text\":\"yes\"}]},{\"role\":\"user\",\"content\":\"go\"}],"
+        "\"system\":[{\"type\":\"text\",\"text\":\"be\"},{\"type\":\"text\",\"text\":\"brief\"}],\"service_tier\":\"auto\","
+        "\"thinking\":{\"type\":\"adaptive\"},\"tools\":[],\"context_management\":{\"edits\":[]},\"output_config\":{\"effort\":\"low\"}}";
+    assert_int_equal(api_parse(API_MESSAGES, str_of(body), &c, &e), 0);
+    assert_int_equal(c.request.turns_n, 4);
+    assert_str(c.request.turns[0].role, "system");
+    assert_str(c.request.turns[0].content, "be\nbrief");
+    assert_str(c.request.turns[1].content, "one\ntwo\nthree");
+    assert_str(c.request.turns[2].role, "assistant");
+    assert_str(c.request.turns[2].content, "yes");
+    assert_str(c.request.turns[3].content, "go");
+    assert_int_equal(c.request.sampling.max_tokens, 9);
+    assert_str(c.request.stops[0], "END");
+    assert_str(c.request.affinity, "u");
+    assert_true(c.stream);
+    api_call_fini(&c);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+#define ASKS(rest) "{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]," rest "}"
+    static const struct { const char *body, *says; } cases[] = {
+        {"{\"max_tokens\":1}", "messages: is missing"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "max_tokens: is missing"},
+        {ASKS("\"max_tokens\":0"), "max_tokens: 0 is out of range"},
+        {ASKS("\"tools\":[{\"name\":\"t\",\"input_schema\":{}}]"), "tools: tool calls are not supported yet"},
+        {ASKS("\"tool_choice\":{\"type\":\"any\"}"), "tool_choice: is not supported"},
+        {ASKS("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2048}"), "thinking: is not supported"},
+        {ASKS("\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{}}}"), "output_config.format: is not supported"},
+        {ASKS("\"mcp_servers\":[{\"url\":\"u\"}]"), "mcp_servers: is not supported"},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages[0]: needs \"role\""},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}", "messages[0].content[0]: images are not supported"},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}]}", "messages[0].content[0]: expected a block"},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":7}]}", "messages[0].content: expected a string"},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"y\"}]}", "messages: the last one"},
+        {ASKS("\"system\":7"), "system: expected a string"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct api_call c;
+        struct api_error e = {0};
+        assert_true(api_parse(API_MESSAGES, str_of(cases[i].body), &c, &e) != 0);
+        assert_memory_equal(e.fault.text, cases[i].says, strlen(cases[i].says));
+    }
+}
+
+static void test_tools_that_shall_not_be_used(void **state)
+{
+    (void)state;
+    struct api_call c;
+    struct api_error e;
+    const char *body = ASKS("\"tools\":[{\"name\":\"t\",\"input_schema\":{}}],\"tool_choice\":{\"type\":\"none\"}");
+    assert_int_equal(api_parse(API_MESSAGES, str_of(body), &c, &e), 0);
+    api_call_fini(&c);
+}
+
+/* ---- answers ---- */
+
+#define MESSAGE "{\"id\":\"msg_00000000000012ab\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":["
+
+static void test_events(void **state)
+{
+    (void)state;
+    const struct api_dialect *d = dialect();
+    struct buf b = buf_max(OUT_MAX);
+    struct api_event ev = {.head = &head, .usage = usage, .choice.text = str_of("Hi \"you\"")};
+    assert_true(d->opening(&b, &ev));
+    assert_out(&b, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":" MESSAGE "],\"stop_reason\":null,\"stop_sequence\":null,"
+                   "\"usage\":{\"input_tokens\":3,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":8,\"output_tokens\":0}}}\n\n");
+    assert_true(d->begin(&b, &ev));
+    assert_out(&b, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n");
+    d->piece(&b, &ev);
+    assert_out(&b, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
+                   "\"text\":\"Hi \\\"you\\\"\"}}\n\n");
+    assert_true(d->end(&b, &ev));
+    assert_out(&b, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n");
+    ev.choice = (struct api_choice){.finish = FINISH_STOP, .stop = str_of("END")};
+    assert_true(d->closing(&b, &ev));
+    assert_out(&b, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"stop_sequence\",\"stop_sequence\":\"END\"},"
+                   "\"usage\":{\"input_tokens\":3,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":8,\"output_tokens\":3}}\n\n");
+    assert_true(d->ending(&b, &(struct api_whole){.head = &head}));
+    assert_out(&b, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+    ev.step = 1;
+    assert_true(!d->opening(&b, &ev) && !d->begin(&b, &ev) && !d->end(&b, &ev) && !d->closing(&b, &ev));
+    d->idle(&b, &ev, str_of("manta queue=1"));
+    assert_out(&b, ": manta queue=1\nevent: ping\ndata: {\"type\":\"ping\"}\n\n");
+    buf_fini(&b);
+}
+
+static void test_a_whole_answer(void **state)
+{
+    (void)state;
+    struct buf b = buf_max(OUT_MAX);
+    struct api_choice c = {.text = str_of("Hi"), .finish = FINISH_LENGTH};
+    struct api_whole w = {.head = &head, .choices = &c, .n = 1, .usage = usage};
+    dialect()->answer(&b, &w);
+    assert_out(&b, MESSAGE "{\"type\":\"text\",\"text\":\"Hi\"}],\"stop_reason\":\"max_tokens\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":3,"
+                           "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":8,\"output_tokens\":3}}");
+    buf_fini(&b);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    struct buf b = buf_max(OUT_MAX);
+    struct api_error e = {0};
+    fault_set(&e.fault, ERR_BUSY, "the queue is full");
+    dialect()->error(&b, &e, str_of("req_1"));
+    assert_out(&b, "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"the queue is full\"},\"request_id\":\"req_1\"}");
+    struct fault f = {.err = ERR_CONTEXT, .count = 300, .limit = 256};
+    dialect()->fault(&b, &(struct api_event){.head = &head}, &f);
+    assert_out(&b, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 300 tokens > "
+                   "256 maximum\"},\"request_id\":\"msg_00000000000012ab\"}\n\n");
+    buf_fini(&b);
+}
+
+static void test_models(void **state)
+{
+    (void)state;
+    struct buf b = buf_max(OUT_MAX);
+    struct api_model m = {.id = str_of("smol"), .created = 1700000000};
+#define MODEL "{\"type\":\"model\",\"id\":\"smol\",\"display_name\":\"smol\",\"created_at\":\"2023-11-14T22:13:20Z\",\"lifecycle\":\"active\"}"
+    dialect()->model(&b, &m);
+    assert_out(&b, MODEL);
+    dialect()->models(&b, &m, 1);
+    assert_out(&b, "{\"data\":[" MODEL "],\"has_more\":false,\"first_id\":\"smol\",\"last_id\":\"smol\"}");
+    dialect()->models(&b, NULL, 0);
+    assert_out(&b, "{\"data\":[],\"has_more\":false,\"first_id\":null,\"last_id\":null}");
+    buf_fini(&b);
+}
+
+/* ---- places: a client may have some of the events that stand between two tokens ---- */
+
+static void test_places(void **state)
+{
+    (void)state;
+    static const struct { struct api_place at; const char *text; } cases[] = {
+        {{.tokens = 0}, "0"},
+        {{.tokens = 0, .steps = 1}, "0r"},
+        {{.tokens = 0, .steps = 2}, "0r2"},
+        {{.tokens = 7, .steps = 1, .done = true}, "7d"},
+        {{.tokens = 7, .chars = 9, .steps = 3, .done = true}, "7.9d3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct api_stream_id id = {.stream = 0x12ab, .n = 1, .at = {cases[i].at}}, again;
+        struct buf b = buf_max(OUT_MAX), expected = buf_max(OUT_MAX);
+        api_write_stream_id(&b, &id);
+        buf_printf(&expected, "00000000000012ab-%s", cases[i].text);
+        assert_string_equal(buf_cstr(&b), buf_cstr(&expected));
+        assert_int_equal(api_parse_stream_id(buf_str(&b), &again, NULL), 0);
+        assert_memory_equal(&again.at[0], &cases[i].at, sizeof again.at[0]);
+        buf_fini(&b);
+        buf_fini(&expected);
+    }
+    static const char *const wrong[] = {"00000000000012ab-0r0", "00000000000012ab-0r1", "00000000000012ab-0d256", "00000000000012ab-0r2d"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct api_stream_id id;
+        assert_int_equal(api_parse_stream_id(str_of(wrong[i]), &id, NULL), ERR_INVALID);
+    }
+    struct api_stream_id id;
+    assert_int_equal(api_parse_stream_id(str_of("msg_00000000000012ab"), &id, NULL), 0);
+    assert_int_equal(id.stream, 0x12ab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_body),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_tools_that_shall_not_be_used),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_a_whole_answer),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_places),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
