@@ -9,8 +9,9 @@ from cluster import SLOWED, pace_file, wait_for
 from streams import ask
 from test_move import PROMPT, STREAM, Stream, totals, undisturbed
 
-# A token takes the slow worker a second: most of 200 are still to come when the other worker joins.
-SCRIPT = "echo:tokens=200,decode_us=10000,prefill_us=100,kv=4k"
+# A token takes the slow worker a second: most of 200 are still to come when the other worker joins. Computing the prompt again takes
+# so long that moving what is computed is quicker on any machine.
+SCRIPT = "echo:tokens=200,decode_us=10000,prefill_us=2000,kv=4k"
 
 
 @pytest.mark.parametrize("switch", ["on", "off"])
@@ -71,7 +72,7 @@ def test_a_real_answer_leaves_a_slow_worker(cluster, capsys):
     with the bytes of the undisturbed one."""
     body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 10, "temperature": 1, "max_tokens": 100, "ignore_eos": True}
     flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048)
-    head = cluster.head("--beat-ms", 200)
+    head = cluster.head("--beat-ms", 200, "--token-stall-ms", 3600000)  # a thirtieth of a busy machine is slow, and does not hang
     first = cluster.worker(head, "--node", "first", *flags)
     head.wait_ready(actors=1)
     expected = ask(head, body)
