@@ -37,7 +37,7 @@ file(GLOB autoscale_sources CONFIGURE_DEPENDS tests/autoscale/*.c)
 add_executable(manta-autoscale ${autoscale_sources})
 target_link_libraries(manta-autoscale PRIVATE manta_flags manta_cluster)
 add_test(NAME sim.autoscale COMMAND manta-autoscale)
-set_tests_properties(sim.autoscale PROPERTIES TIMEOUT 300 LABELS sim)
+set_tests_properties(sim.autoscale PROPERTIES TIMEOUT 600 LABELS sim)
 
 # tests/fuzz/fuzz_<room>_<what>.c: here each meets its corpus again, tests/fuzz/corpus/<its name>/, without clang.
 # cmake/fuzz.cmake builds the same files for libFuzzer.

@@ -250,7 +250,7 @@ def test_a_real_answer_moves(cluster, how, capsys):
     then it goes on elsewhere with the bytes of the undisturbed one, and the pause is told."""
     body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 60, "temperature": 1, "max_tokens": 60, "ignore_eos": True}
     flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048)
-    head = cluster.head()
+    head = cluster.head("--token-stall-ms", 3600000)  # a prompt of 600 tokens takes a busy machine long, and nobody hangs
     workers = {"a": cluster.worker(head, "--node", "a", *flags)}
     head.wait_ready(actors=1)
     expected = ask(head, body)
