@@ -57,15 +57,19 @@ static void another_protocol_is_refused_for_good(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    story(&s,
-          "> open 1\n"
-          "> hello 1 node=a proto=11 version=7.0.0\n"
-          "send 1 refuse ERR_VERSION final: worker speaks protocol 11 (manta 7.0.0), this head speaks protocol 10 "
-          "(manta 0.1.0): run the same version of manta on both sides\n"
-          "close 1: worker speaks protocol 11 (manta 7.0.0), this head speaks protocol 10 (manta 0.1.0): run the same "
-          "version of manta on both sides\n"
-          "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
-          "> closed 1\n");
+    char why[200], text[600];
+    snprintf(why, sizeof why,
+             "worker speaks protocol 9999 (manta 7.0.0), this head speaks protocol %d (manta 0.1.0): run the same version of manta on both sides",
+             WIRE_VERSION);
+    snprintf(text, sizeof text,
+             "> open 1\n"
+             "> hello 1 node=a proto=9999 version=7.0.0\n"
+             "send 1 refuse ERR_VERSION final: %s\n"
+             "close 1: %s\n"
+             "> actor 1 key=0\n" /* it has not read the refusal yet: ignored */
+             "> closed 1\n",
+             why, why);
+    story(&s, text);
     story_end(&s);
 }
 
