@@ -10,7 +10,7 @@ option(MANTA_LLAMA_SYSTEM "Use an installed llama.cpp where its version fits" ON
 include(cmake/llama_cpp.cmake)
 
 file(GLOB llama_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/llama/*.c)
-list(FILTER llama_sources EXCLUDE REGEX "template_builtin|kernels")
+list(FILTER llama_sources EXCLUDE REGEX "template_builtin|kernels|guide_none")
 
 set(llama_range 0.5...<0.6) # scripts/fetch asks pkg-config for the same
 if(MANTA_LLAMA_SYSTEM)
@@ -24,6 +24,7 @@ if(MANTA_LLAMA_SYSTEM AND llama_fits)
     message(STATUS "llama.cpp: the installed ${llama_VERSION}")
     set(llama_libraries llama)
     set(own_sources ${CMAKE_SOURCE_DIR}/src/engine/llama/template_builtin.c ${CMAKE_SOURCE_DIR}/src/engine/llama/kernels_none.c
+        ${CMAKE_SOURCE_DIR}/src/engine/llama/guide_none.c
         ${CMAKE_SOURCE_DIR}/src/engine/llama/guard.cpp)
 else()
     add_llama_cpp()
@@ -34,6 +35,7 @@ else()
     foreach(kernel llamafile_sgemm ggml_compute_forward_mul_mat_tiled ggml_compute_forward_mul_mat_id_tiled)
         list(APPEND llama_wraps -Wl,--wrap=${kernel}) # kernels.c
     endforeach()
+    list(APPEND llama_wraps -Wl,--wrap=fprintf -Wl,--wrap=__fprintf_chk) # words.c
 endif()
 
 add_library(manta_engine_llama MODULE ${llama_sources} ${own_sources})

@@ -56,6 +56,7 @@ struct api_call {
     enum api_final final;        /* process_prompt */
     bool base64;                 /* embeddings: encoding_format */
     uint32_t dimensions;         /* embeddings: numbers of a vector to send; 0: all */
+    char form_field[24];         /* name of the field that request.form is from; empty: none */
     uint32_t timeout_ms;         /* 0: default; process_prompt "timeout_s" */
     bool store;                  /* responses: its answer is kept, to be asked for and gone on from */
     bool instructed;             /* responses: the first turn holds its instructions, which are of this call alone */

@@ -57,19 +57,6 @@ int api_read_top_logprobs(struct api_reader *r, const char *path, const json_t *
     return err;
 }
 
-int api_read_response_format(struct api_reader *r, const char *path, const json_t *v)
-{
-    if (!json_is_object(v))
-        return api_refuse_type(r, path, "an object", v);
-    const json_t *type = json_object_get(v, "type");
-    if (!json_is_string(type))
-        return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"text\"");
-    if (!str_is(api_json_str(type), "text"))
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "'%.*s' is not supported yet, only 'text'",
-                          UTF8_HEAD(json_string_value(type), 40));
-    return 0;
-}
-
 int api_read_tools(struct api_reader *r, const char *path, const json_t *v)
 {
     if (!json_is_array(v))

@@ -14,20 +14,12 @@
 #define EMBED FIELD_FOR(API_EMBEDDINGS)
 #define ALL (CHAT | TEXT | ASK)
 
-#define FORMAT "an answer is plain text here"
 static const char samplers[] = "[\"penalties\",\"dry\",\"top_n_sigma\",\"top_k\",\"typ_p\",\"top_p\",\"min_p\",\"xtc\",\"temperature\"]";
 
 static const struct api_lacking table[] = {
     /* what may be said */
-    {"grammar", ALL, "", FORMAT},
-    {"grammar_lazy", ALL, "false", FORMAT},
-    {"json_schema", ALL, "", FORMAT},
-    {"structured_outputs", ALL, "", FORMAT},
-    {"guided_json", ALL, "", FORMAT},
-    {"guided_choice", ALL, "", FORMAT},
-    {"guided_regex", ALL, "", FORMAT},
-    {"guided_grammar", ALL, "", FORMAT},
-    {"format", ALL, "", FORMAT},
+    {"grammar_lazy", ALL, "false", "a grammar holds from the first token on"},
+    {"format", ALL, "", "send response_format"},
     {"min_tokens", ALL, "0", NULL},
     {"stop_token_ids", ALL, "", "stop takes strings"},
     {"bad_words", ALL, "", "logit_bias takes token ids"},

@@ -66,6 +66,13 @@ static const struct field fields[] = {
     {"final", ASK, FIELD_OTHER, .read = api_read_final},
     {"timeout_s", ASK | EMBED, FIELD_OTHER, .read = api_read_timeout},
 
+    {"grammar", ALL, FIELD_OTHER, .read = api_read_grammar},
+    {"guided_grammar", ALL, FIELD_OTHER, .read = api_read_grammar},
+    {"json_schema", ALL, FIELD_OTHER, .read = api_read_json_schema},
+    {"guided_json", ALL, FIELD_OTHER, .read = api_read_json_schema},
+    {"guided_regex", ALL, FIELD_OTHER, .read = api_read_regex},
+    {"guided_choice", ALL, FIELD_OTHER, .read = api_read_choice},
+    {"structured_outputs", ALL, FIELD_OTHER, .read = api_read_structured_outputs},
     {"response_format", ALL, FIELD_OTHER, .read = api_read_response_format},
     {"tools", CHAT, FIELD_OTHER, .read = api_read_tools},
     {"functions", CHAT, FIELD_OTHER, .read = api_read_tools},
@@ -165,7 +172,7 @@ void api_call_forget(struct api_call *c)
     struct request *q = &c->request;
     api_arena_free(c->owned);
     c->owned = NULL;
-    q->model = q->text = q->affinity = c->echo = (struct str){0};
+    q->model = q->text = q->affinity = q->form_text = q->tools = q->template_args = c->echo = (struct str){0};
     q->turns = NULL;
     q->tokens = NULL;
     q->inputs = NULL;

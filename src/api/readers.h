@@ -37,12 +37,19 @@ api_field_fn api_read_actors;     /* a number or "all" */
 api_field_fn api_read_final;      /* "first", "best", "vote" */
 api_field_fn api_read_timeout;    /* seconds */
 
+/* form.c: what the answer must be */
+api_field_fn api_read_grammar;            /* GBNF */
+api_field_fn api_read_regex;
+api_field_fn api_read_choice;             /* array of strings */
+api_field_fn api_read_json_schema;        /* object, or its text */
+api_field_fn api_read_structured_outputs; /* vLLM's object of the above */
+api_field_fn api_read_response_format;    /* OpenAI's */
+
 /* extras.c: options of an answer, and what manta does not do: named, so that nobody believes it was done */
 api_field_fn api_read_stream_options;
 api_field_fn api_read_logprobs_count; /* completions: 0 … 20, OpenAI has 5 */
 api_field_fn api_read_n_probs;      /* llama-server's name for the same; 0: off */
 api_field_fn api_read_top_logprobs;
-api_field_fn api_read_response_format;
 api_field_fn api_read_tools; /* tools and functions */
 api_field_fn api_read_suffix;
 api_field_fn api_read_echo;

@@ -222,8 +222,9 @@ static int echo_seq_load(struct engine *e, uint32_t seq, struct str state, int32
 
 /* ---- draws ---- */
 
-static struct engine_sampler *echo_sampler_new(struct engine *e, const struct request *r)
+static struct engine_sampler *echo_sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide)
 {
+    (void)guide;
     struct buf rendered = buf_max(RENDER_BYTES_MAX);
     struct str text = r->text;
     if (r->kind == REQUEST_CHAT) {
@@ -276,8 +277,10 @@ static int32_t choice(const struct engine *e, const struct engine_sampler *s, ui
     return echo_word(last, state, k, index + 1 >= e->options.tokens);
 }
 
-static int32_t echo_sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob)
+static int32_t echo_sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob,
+                                 struct fault *f)
 {
+    (void)f;
     MUST(row < e->rows_n && e->rows[row].want); /* E4 */
     MUST(u >= 0 && u < 1);
     misbehave(e);

@@ -3,7 +3,7 @@
  * An engine is a module behind one table of functions. `llama` (manta-engine-llama.so, the only code that knows
  * libllama) is loaded with dlopen by the worker; `echo` (a scripted, seeded fake) is part of the program, so that
  * everything above is tested without a model. One thread at a time may use an engine, but for what turns text into tokens
- * (render, tokenize): other threads may do that meanwhile. Loads may run side by side.
+ * (render, tokenize), and a guide for its answer: other threads may do that meanwhile. Loads may run side by side.
  * What to run when is not decided here but in batcher.h. */
 #ifndef MANTA_ENGINE_ENGINE_H
 #define MANTA_ENGINE_ENGINE_H
@@ -17,7 +17,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 8,
+    ENGINE_ABI = 9,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; the rest of a longer one is left out */
@@ -116,6 +116,7 @@ struct engine_likely {
 };
 
 struct engine_sampler; /* penalties and filters of one stream; opaque */
+struct engine_guide;   /* holds one answer to its form, as request.form says; opaque */
 
 /* Called now and then while loading, 0 … 1; returning false stops the load with ERR_CANCELLED. */
 typedef bool engine_progress_fn(float progress, void *user_data);
@@ -139,6 +140,14 @@ struct engine_ops {
      * newlines). ERR_INVALID with the template's own complaint; or a bound was met: ERR_TIMEOUT, ERR_TOO_LARGE,
      * ERR_CANCELLED. Appends to out. bounds may be NULL: any. */
     int (*render)(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f);
+    /* What holds the answer to r->form, which is not FORM_FREE; the caller frees it. ERR_FORM: it is no schema, grammar or
+     * expression, or has what cannot be kept to; ERR_CANCELLED. May run on any thread, as may guide_free. NULL: this engine keeps to
+     * none. */
+    int (*guide_new)(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f);
+    void (*guide_free)(struct engine_guide *g); /* NULL is fine */
+    /* Tells it of the answer's next token, resumed and drawn ones alike, but not of an end token. ERR_FORM: the token does not fit, or
+     * following it takes more than it may; then the answer cannot go on. */
+    int (*guide_accept)(struct engine_guide *g, int32_t token, struct fault *f);
     /* Token ids of text; what *out held is replaced. A beginning-of-text token is added where the model wants one and the
      * text does not have it. `how`: enum engine_how, together. ERR_INVALID: this vocabulary has no tokens for the text; or a
      * bound was met, as for render. */
@@ -163,14 +172,15 @@ struct engine_ops {
      * kind of cache; what it held before is gone. ERR_INVALID: they do not fit here; then the sequence is empty. */
     int (*seq_load)(struct engine *e, uint32_t seq, struct str state, int32_t n, struct fault *f);
 
-    struct engine_sampler *(*sampler_new)(struct engine *e, const struct request *r);
+    /* guide: NULL, or borrowed for as long as the sampler is there. */
+    struct engine_sampler *(*sampler_new)(struct engine *e, const struct request *r, const struct engine_guide *guide);
     void (*sampler_free)(struct engine_sampler *s);
     /* Tells the sampler of a token that is part of the text: prompt, resumed and drawn ones alike. */
     void (*sampler_accept)(struct engine_sampler *s, int32_t token);
     /* Draws from the logits of batch row `row` of the last decode, with u in [0, 1) as the randomness.
      * *out_logprob: natural logarithm of the token's probability before penalties, filters and temperature; NULL where
-     * nobody asked, which saves half of a draw's time. */
-    int32_t (*sampler_draw)(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob);
+     * nobody asked, which saves half of a draw's time. Below 0: none, for the guide lets no token come next, and f says so (ERR_FORM). */
+    int32_t (*sampler_draw)(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
 
     /* The n most likely tokens of a row that can be drawn from, the likeliest first. Returns how many: n, or the
      * vocabulary. */

@@ -22,6 +22,8 @@ void job_free(struct job *j)
     MUST(!list_linked(&j->link));
     if (j->sampler != NULL)
         j->ops->sampler_free(j->sampler);
+    if (j->guide != NULL)
+        j->ops->guide_free(j->guide);
     text_fini(&j->text);
     free(j->withheld);
     buf_fini(&j->carry);
@@ -41,6 +43,8 @@ void job_take(struct job *j, struct prompt *p)
     j->prompt_n = p->tokens.n;
     j->cap = p->tokens.cap;
     p->tokens = (struct engine_tokens){0};
+    j->guide = p->guide;
+    p->guide = NULL;
     /* The last token of an answer is drawn and never fed back, so it needs no place in the context. */
     j->answer_max = info->context - j->prompt_n + 1;
     if (j->r->sampling.max_tokens > 0 && j->r->sampling.max_tokens < j->answer_max)
@@ -60,13 +64,15 @@ static void push(struct job *j, int32_t id)
     j->answer_n++;
 }
 
-enum finish job_add(struct job *j, int32_t id)
+enum finish job_add(struct job *j, int32_t id, struct fault *f)
 {
     MUST(j->answer_n < j->answer_max);
     if (!j->r->sampling.ignore_eos && j->ops->is_end(j->engine, id)) {
         text_end(&j->text);
         return FINISH_STOP;
     }
+    if (j->guide != NULL && j->ops->guide_accept(j->guide, id, f) != 0)
+        return FINISH_ERROR;
     push(j, id);
     if (j->sampler != NULL)
         j->ops->sampler_accept(j->sampler, id);
@@ -91,7 +97,9 @@ int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_f
     for (uint32_t i = 0; i < n && *out_finish == FINISH_NONE; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab)
             return fault_set(f, ERR_INVALID, "token %d to resume from is not one of this model's %u", ids[i], vocab);
-        *out_finish = job_add(j, ids[i]);
+        *out_finish = job_add(j, ids[i], f);
+        if (*out_finish == FINISH_ERROR)
+            return f->err;
         text_take_to(&j->text, job_withholds(j) ? UINT64_MAX : text_sure(&j->text)); /* was delivered with these tokens */
     }
     return 0;
@@ -100,7 +108,7 @@ int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_f
 int job_begin(struct job *j, struct fault *f)
 {
     MUST(j->sampler == NULL);
-    j->sampler = j->ops->sampler_new(j->engine, j->r);
+    j->sampler = j->ops->sampler_new(j->engine, j->r, j->guide);
     if (j->sampler == NULL)
         return fault_set(f, ERR_FAILED, "the engine made no sampler for the request");
     for (uint32_t i = 0; i < job_tokens(j); i++)

@@ -46,6 +46,7 @@ struct job {
     uint32_t resume_n;
     bool held;             /* waits for batcher_give() */
     struct buf carry;      /* owned; what another engine computed of it, until it has a slot; empty: nothing */
+    struct engine_guide *guide;     /* owned; NULL: its answer is free */
     struct engine_sampler *sampler; /* owned; from job_begin() on */
     struct text text;
     struct withheld *withheld; /* owned; NULL: none were */
@@ -56,16 +57,17 @@ struct job {
 /* r is taken over: one block, as request_clone() makes it. Never NULL. */
 struct job *job_new(const struct engine_ops *ops, struct engine *e, uint64_t ticket, struct request *r);
 void job_free(struct job *j);
-/* The tokens of its prompt; p is empty afterwards. */
+/* The tokens of its prompt, and its guide; p is empty afterwards. */
 void job_take(struct job *j, struct prompt *p);
 /* Replays tokens of the answer that were delivered before. *out_finish: how the answer ended with them, if it did.
- * ERR_INVALID: they are no tokens of this model. ERR_CONTEXT: an answer of that length has no place here. */
+ * ERR_INVALID: they are no tokens of this model. ERR_CONTEXT: an answer of that length has no place here. ERR_FORM: its guide does
+ * not let them follow each other. */
 int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_finish, struct fault *f);
 /* Makes the sampler, and tells it of all tokens so far. ERR_FAILED. */
 int job_begin(struct job *j, struct fault *f);
 /* Adds one token to the answer; what it adds to the text is then in text_take(). Returns how the answer ended, or
- * FINISH_NONE. An end-of-text token ends it and is not part of it. */
-enum finish job_add(struct job *j, int32_t id);
+ * FINISH_NONE. An end-of-text token ends it and is not part of it. FINISH_ERROR: its guide does not let it come, and f says so. */
+enum finish job_add(struct job *j, int32_t id, struct fault *f);
 
 /* Are its tokens withheld from reports while a stop string may have begun in their text? Where they are, the text that was
  * delivered with n tokens ends where the n-th does. */

@@ -153,6 +153,8 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "only embeddings can be asked for by token ids");
     if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
+    if (r->form >= FORM_KINDS || r->tool_choice >= TOOL_CHOICES)
+        return fault_set(f, ERR_UNSUPPORTED, "an answer of form %u is not known here", (unsigned)r->form);
     int err = check_biases(r, info, f);
     return err != 0 ? err : check_stops(r, f);
 }
@@ -176,11 +178,23 @@ static int make(const struct making *m, struct engine_tokens *out, struct fault 
     return err;
 }
 
+static int make_guide(const struct making *m, struct engine_guide **out, struct fault *f)
+{
+    if (m->r->form == FORM_FREE)
+        return 0;
+    if (m->ops->guide_new == NULL)
+        return fault_set(f, ERR_FORM, "the %s engine holds answers to no form", m->ops->name);
+    return m->ops->guide_new(m->engine, m->r, m->bounds, out, f);
+}
+
 struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const struct request *r, const struct engine_bounds *bounds)
 {
-    struct prompt p = {0};
+    struct prompt p = {.ops = ops};
     struct making m = {.ops = ops, .engine = e, .info = ops->info(e), .r = r, .bounds = bounds};
-    if (make(&m, &p.tokens, &p.fault) != 0)
+    int err = make(&m, &p.tokens, &p.fault);
+    if (err == 0)
+        err = make_guide(&m, &p.guide, &p.fault);
+    if (err != 0)
         prompt_free(&p);
     return p;
 }
@@ -189,4 +203,7 @@ void prompt_free(struct prompt *p)
 {
     free(p->tokens.p);
     p->tokens = (struct engine_tokens){0};
+    if (p->guide != NULL)
+        p->ops->guide_free(p->guide);
+    p->guide = NULL;
 }

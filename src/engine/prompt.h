@@ -1,4 +1,4 @@
-/* Turn a request into the tokens of its prompt, within bounds.
+/* Turn a request into the tokens of its prompt and the guide of its answer, within bounds.
  *
  * What that takes is decided by files and clients: a template may loop, a text of spaces takes a tokenizer hundreds of bytes
  * for each of its own. So a prompt that surely does not fit the context is refused by its size, and what remains runs within
@@ -15,13 +15,15 @@ enum {
 };
 
 struct prompt {
+    const struct engine_ops *ops; /* that made it */
     struct engine_tokens tokens; /* owned */
+    struct engine_guide *guide;  /* owned; NULL where the answer is free */
     struct fault fault;          /* err 0: the tokens are there, 1 … info.context of them */
 };
 
 /* Is this a request that a model of that kind can serve? ERR_INVALID, ERR_UNSUPPORTED. Cheap. */
 int prompt_check(const struct request *r, const struct engine_info *info, struct fault *f);
-/* Renders and tokenizes. r is borrowed, bounds may be NULL. Besides what the engine says (engine.h): ERR_CONTEXT. */
+/* Renders and tokenizes, and makes the guide. r is borrowed, bounds may be NULL. Besides what the engine says (engine.h): ERR_CONTEXT. */
 struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const struct request *r, const struct engine_bounds *bounds);
 void prompt_free(struct prompt *p);
 

@@ -97,15 +97,24 @@ static void draw(struct batcher *b, uint32_t slot, uint32_t row)
     uint32_t index = j->answer_n;
     last_words_computing(&j->ticket, 1);
     struct drawn t = {.start = text_made(&j->text)};
+    struct fault f = {0};
     /* A log-probability is a pass over the vocabulary, during which all but one compute thread wait: only for who asked. */
     t.id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index),
-                                j->r->sampling.logprobs ? &t.logprob : NULL);
-    MUST(t.id >= 0 && (uint32_t)t.id < b->info->vocab);
+                                j->r->sampling.logprobs ? &t.logprob : NULL, &f);
+    if (t.id < 0) {
+        report_fault(b, leave_slot(b, slot), &f);
+        return;
+    }
+    MUST((uint32_t)t.id < b->info->vocab);
     report_find_top(b, j, row, &t);
     j->last_us = batcher_now(b);
     if (j->first_us == 0)
         j->first_us = j->last_us;
-    enum finish finish = job_add(j, t.id);
+    enum finish finish = job_add(j, t.id, &f);
+    if (finish == FINISH_ERROR) {
+        report_fault(b, leave_slot(b, slot), &f);
+        return;
+    }
     bool is_end_token = j->answer_n == index;
     t.end = text_made(&j->text);
     t.part_n = j->text.part_n;

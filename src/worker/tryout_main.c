@@ -88,9 +88,9 @@ static int compute(const struct engine_ops *ops, struct engine *e, struct fault 
     int err = ops->decode(e, rows, rows_n, f);
     if (err != 0)
         return err;
-    struct engine_sampler *s = ops->sampler_new(e, &r);
+    struct engine_sampler *s = ops->sampler_new(e, &r, NULL);
     float logprob;
-    ops->sampler_draw(e, s, rows_n - 1, 0.5, &logprob);
+    ops->sampler_draw(e, s, rows_n - 1, 0.5, &logprob, NULL);
     ops->sampler_free(s);
     return 0;
 }

@@ -104,8 +104,8 @@ static inline void story_probe(const struct engine_ops *ops, struct engine *e, u
         struct logit_bias force = {.token = (int32_t)(rng_at(7, i) % ops->info(e)->vocab), .bias = 1e6f};
         struct request r = {.sampling = sampling_default(), .biases = &force, .biases_n = 1};
         r.sampling.temperature = 0;
-        struct engine_sampler *s = ops->sampler_new(e, &r);
-        assert_int_equal(ops->sampler_draw(e, s, row, 0, &out[i]), force.token);
+        struct engine_sampler *s = ops->sampler_new(e, &r, NULL);
+        assert_int_equal(ops->sampler_draw(e, s, row, 0, &out[i], NULL), force.token);
         ops->sampler_free(s);
     }
 }

@@ -214,9 +214,9 @@ static void likely_tokens_are_those_of_the_row(void **state)
     for (uint32_t i = 0; i < REQUEST_TOP_LOGPROBS_MAX; i++) {
         struct logit_bias force = {.token = top[i].token, .bias = 1e6f};
         struct request r = {.sampling = sampling_default(), .biases = &force, .biases_n = 1};
-        struct engine_sampler *s = ops->sampler_new(e, &r);
+        struct engine_sampler *s = ops->sampler_new(e, &r, NULL);
         float logprob = 0;
-        assert_int_equal(ops->sampler_draw(e, s, 3, 0.5, &logprob), top[i].token);
+        assert_int_equal(ops->sampler_draw(e, s, 3, 0.5, &logprob, NULL), top[i].token);
         assert_true(fabsf(logprob - top[i].logprob) < 1e-5f);
         assert_true(i == 0 || top[i].logprob <= top[i - 1].logprob);
         ops->sampler_free(s);

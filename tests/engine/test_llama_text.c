@@ -86,10 +86,10 @@ static int32_t drawn(const char *text, const struct request *r, double u, float 
         story_prefill(ops, engine, 0, tokens, 0, n, 512);
         computed = text;
     }
-    struct engine_sampler *s = ops->sampler_new(engine, r);
+    struct engine_sampler *s = ops->sampler_new(engine, r, NULL);
     for (uint32_t i = 0; i < n; i++)
         ops->sampler_accept(s, tokens[i]);
-    int32_t token = ops->sampler_draw(engine, s, n - 1, u, out_logprob);
+    int32_t token = ops->sampler_draw(engine, s, n - 1, u, out_logprob, NULL);
     ops->sampler_free(s);
     return token;
 }

@@ -222,7 +222,7 @@ static inline void expect_answer(const char *path, uint32_t context, const struc
     memcpy(tokens, prompt.p, prompt.n * sizeof *tokens);
     a->prompt_tokens = prompt.n;
     free(prompt.p);
-    struct engine_sampler *s = ops->sampler_new(e, r);
+    struct engine_sampler *s = ops->sampler_new(e, r, NULL);
     for (uint32_t at = 0; a->finish == FINISH_NONE; at++) {
         bool want = at + 1 >= a->prompt_tokens;
         struct engine_row row = {.token = tokens[at], .position = (int32_t)at, .seq = 0, .want = want};
@@ -230,7 +230,7 @@ static inline void expect_answer(const char *path, uint32_t context, const struc
         if (!want)
             continue;
         float logprob;
-        int32_t id = ops->sampler_draw(e, s, 0, rng_unit(r->sampling.seed, a->ids_n), &logprob);
+        int32_t id = ops->sampler_draw(e, s, 0, rng_unit(r->sampling.seed, a->ids_n), &logprob, NULL);
         if (ops->is_end(e, id)) {
             a->finish = FINISH_STOP;
             break;

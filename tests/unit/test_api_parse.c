@@ -208,6 +208,41 @@ static void test_ten_megabytes(void **state)
     free(body);
 }
 
+/* Given the names that OpenAI, llama-server and vLLM have for the form of an answer; then each becomes the form, and its text. */
+static void test_forms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field;
+        enum request_form form;
+        const char *text, *name;
+    } cases[] = {
+        {"\"grammar\":\"root ::= [a]\"", FORM_GRAMMAR, "root ::= [a]", "grammar"},
+        {"\"guided_grammar\":\"root ::= [a]\"", FORM_GRAMMAR, "root ::= [a]", "guided_grammar"},
+        {"\"json_schema\":{\"type\":\"null\"}", FORM_SCHEMA, "{\"type\":\"null\"}", "json_schema"},
+        {"\"json_schema\":{}", FORM_SCHEMA, "{}", "json_schema"},
+        {"\"guided_json\":\"{\\\"b\\\":1,\\\"a\\\":2}\"", FORM_SCHEMA, "{\"b\":1,\"a\":2}", "guided_json"},
+        {"\"guided_regex\":\"a+\"", FORM_REGEX, "a+", "guided_regex"},
+        {"\"guided_choice\":[\"a\\\"b\",\"c\\\\d\\n\"]", FORM_GRAMMAR, "root ::= \"a\\\"b\" | \"c\\\\d\\n\"", "guided_choice"},
+        {"\"structured_outputs\":{\"json\":{\"z\":1,\"a\":2}}", FORM_SCHEMA, "{\"z\":1,\"a\":2}", "structured_outputs"},
+        {"\"structured_outputs\":{\"json_object\":true,\"regex\":null}", FORM_JSON, "", "structured_outputs"},
+        {"\"response_format\":{\"type\":\"json_object\"}", FORM_JSON, "", "response_format"},
+        {"\"response_format\":{\"type\":\"json_object\",\"schema\":{\"a\":1}}", FORM_SCHEMA, "{\"a\":1}", "response_format"},
+        {"\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"a\":1}}}", FORM_SCHEMA, "{\"a\":1}",
+         "response_format"},
+        {"\"response_format\":{\"type\":\"text\"},\"grammar\":\"\",\"guided_choice\":[],\"json_schema\":null", FORM_FREE, "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char body[512];
+        snprintf(body, sizeof body, "{" HELLO ",%s}", cases[i].field);
+        struct api_call c = parse(API_CHAT, body);
+        assert_int_equal(c.request.form, cases[i].form);
+        assert_str(c.request.form_text, cases[i].text);
+        assert_string_equal(c.form_field, cases[i].name);
+        api_call_fini(&c);
+    }
+}
+
 /* Given the same parsed request, its clone outlives it: nothing points into freed memory (ASan watches). */
 static void test_clone_outlives_call(void **state)
 {
@@ -230,7 +265,7 @@ int main(void)
         cmocka_unit_test(test_null_is_not_given),  cmocka_unit_test(test_other_spellings),
         cmocka_unit_test(test_contents),           cmocka_unit_test(test_completion),
         cmocka_unit_test(test_process_prompt),     cmocka_unit_test(test_ten_megabytes),
-        cmocka_unit_test(test_clone_outlives_call),
+        cmocka_unit_test(test_forms),              cmocka_unit_test(test_clone_outlives_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

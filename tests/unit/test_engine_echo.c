@@ -157,7 +157,7 @@ static void draw_without_logits(void)
     struct engine_row row = {.token = ECHO_BEGIN};
     float logprob;
     engine_echo()->decode(e, &row, 1, NULL);
-    engine_echo()->sampler_draw(e, engine_echo()->sampler_new(e, &r), 0, 0.5, &logprob);
+    engine_echo()->sampler_draw(e, engine_echo()->sampler_new(e, &r, NULL), 0, 0.5, &logprob, NULL);
 }
 
 static void crash_at_the_third_token(void)

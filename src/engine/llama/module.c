@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/llama/guide.h"
 #include "engine/llama/module.h"
 
 static const struct engine_info *module_info(const struct engine *e)
@@ -49,6 +50,9 @@ static struct engine_ops ops = {
     .free = unload_model,
     .info = module_info,
     .render = text_render,
+    .guide_new = text_guide,
+    .guide_free = guide_free,
+    .guide_accept = text_guide_accept,
     .tokenize = text_tokenize,
     .piece = text_piece,
     .is_end = text_is_end,

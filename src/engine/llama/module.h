@@ -73,6 +73,8 @@ void text_close(struct engine *e);
 int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f);
 int text_tokenize(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds, struct engine_tokens *out,
                   struct fault *f);
+int text_guide(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f);
+int text_guide_accept(struct engine_guide *g, int32_t token, struct fault *f);
 int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap);
 bool text_is_end(const struct engine *e, int32_t token);
 
@@ -97,10 +99,10 @@ int state_load(struct engine *e, uint32_t seq, struct str state, int32_t n, stru
 int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f);
 
 /* sampler.c */
-struct engine_sampler *sampler_new(struct engine *e, const struct request *r);
+struct engine_sampler *sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide);
 void sampler_free(struct engine_sampler *s);
 void sampler_accept(struct engine_sampler *s, int32_t token);
-int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob);
+int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
 uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
 
 #endif

@@ -9,9 +9,11 @@
  * another machine, in another batch) then do not change which token the same u falls on. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "engine/llama/guide.h"
 #include "engine/llama/logits.h"
 #include "engine/llama/module.h"
 
@@ -23,8 +25,17 @@ struct patch {
     float was;
 };
 
+/* What choosing among the tokens that may come takes; one block. */
+struct guided {
+    struct candidate *sorted; /* those that may come, the likeliest first */
+    int32_t *ids;             /* asked about */
+    uint8_t *allowed;         /* and the answers */
+};
+
 struct engine_sampler {
     struct sampling s;
+    const struct engine_guide *guide; /* borrowed; NULL: any token may come */
+    struct guided *guided;        /* owned; with a guide */
     int32_t vocab;
     struct logit_bias *biases;    /* owned */
     uint32_t biases_n;
@@ -41,6 +52,16 @@ static bool penalises(const struct sampling *s)
 {
     return s->penalty_last_n != 0 &&
            (s->repeat_penalty != 1.0f || s->presence_penalty != 0.0f || s->frequency_penalty != 0.0f);
+}
+
+/* Each has room for the vocabulary. */
+static struct guided *guided_new(size_t vocab)
+{
+    struct guided *g = xalloc(sizeof *g + vocab * (sizeof *g->sorted + sizeof *g->ids + sizeof *g->allowed));
+    g->sorted = (struct candidate *)(void *)(g + 1);
+    g->ids = (int32_t *)(void *)(g->sorted + vocab);
+    g->allowed = (uint8_t *)(g->ids + vocab);
+    return g;
 }
 
 static void copy_biases(struct engine_sampler *s, const struct engine *e, const struct request *r)
@@ -61,10 +82,11 @@ static void copy_biases(struct engine_sampler *s, const struct engine *e, const 
     }
 }
 
-struct engine_sampler *sampler_new(struct engine *e, const struct request *r)
+struct engine_sampler *sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide)
 {
     struct engine_sampler *s = xalloc(sizeof *s);
     s->s = r->sampling;
+    s->guide = guide;
     s->vocab = (int32_t)e->info.vocab;
     copy_biases(s, e, r);
     if (penalises(&s->s)) {
@@ -74,7 +96,10 @@ struct engine_sampler *sampler_new(struct engine *e, const struct request *r)
         s->count = xalloc_array(e->info.vocab, sizeof *s->count);
     }
     s->patches = xalloc_array(s->biases_n + s->recent_max + 1, sizeof *s->patches);
-    if (s->s.temperature > 0) {
+    if (guide != NULL) {
+        s->candidates = xalloc_array((size_t)s->vocab, sizeof *s->candidates);
+        s->guided = guided_new((size_t)s->vocab);
+    } else if (s->s.temperature > 0) {
         bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
         s->candidates = xalloc_array((size_t)(few ? s->s.top_k : s->vocab), sizeof *s->candidates);
     }
@@ -90,6 +115,7 @@ void sampler_free(struct engine_sampler *s)
     free(s->count);
     free(s->patches);
     free(s->candidates);
+    free(s->guided);
     free(s);
 }
 
@@ -163,10 +189,9 @@ static int32_t keep_min_p(const struct engine_sampler *s, int32_t n)
     return kept;
 }
 
-/* With top_k: sort k, cut. */
-static int32_t keep_of_top_k(struct engine_sampler *s, const float *logits)
+/* Of n sorted ones. */
+static int32_t keep_of_sorted(struct engine_sampler *s, int32_t n)
 {
-    int32_t n = logits_top(logits, s->vocab, s->s.top_k, s->candidates);
     int32_t kept = n;
     if (s->s.top_p < 1) {
         double mass = 0;
@@ -175,6 +200,12 @@ static int32_t keep_of_top_k(struct engine_sampler *s, const float *logits)
         kept = keep_top_p(s, n, mass);
     }
     return s->s.min_p > 0 ? keep_min_p(s, kept) : kept;
+}
+
+/* With top_k: sort k, cut. */
+static int32_t keep_of_top_k(struct engine_sampler *s, const float *logits)
+{
+    return keep_of_sorted(s, logits_top(logits, s->vocab, s->s.top_k, s->candidates));
 }
 
 /* Without top_k: min_p first, since it needs no sorting and cuts the same tail. Then ever more of the row is sorted
@@ -202,14 +233,9 @@ static int by_token(const void *a, const void *b)
     return x->token < y->token ? -1 : x->token > y->token;
 }
 
-static int32_t draw(struct engine_sampler *s, const float *logits, double u)
+/* One of the n candidates that were kept, which are in the order of their ids. */
+static int32_t draw_kept(const struct engine_sampler *s, int32_t n, double u)
 {
-    bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
-    int32_t n = few ? keep_of_top_k(s, logits) : keep_of_all(s, logits);
-    if (n <= 0) /* all NaN or minus infinity: there is nothing to choose from */
-        return logits_argmax(logits, s->vocab);
-    if (few || s->s.top_p < 1) /* otherwise they never left the order of their ids */
-        qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
     double max = -INFINITY, total = 0, sum = 0;
     for (int32_t i = 0; i < n; i++)
         max = fmax(max, (double)s->candidates[i].logit);
@@ -223,21 +249,96 @@ static int32_t draw(struct engine_sampler *s, const float *logits, double u)
     return s->candidates[n - 1].token;
 }
 
+static int32_t draw(struct engine_sampler *s, const float *logits, double u)
+{
+    bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
+    int32_t n = few ? keep_of_top_k(s, logits) : keep_of_all(s, logits);
+    if (n <= 0) /* all NaN or minus infinity: there is nothing to choose from */
+        return logits_argmax(logits, s->vocab);
+    if (few || s->s.top_p < 1) /* otherwise they never left the order of their ids */
+        qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
+    return draw_kept(s, n, u);
+}
+
+/* ---- with a guide: the filters choose among the tokens that may come ---- */
+
+enum { FIRST_LOOK = 64, MORE = 4 };
+static const float NEVER = 20; /* a token that is e^20 times less likely than another one is not drawn */
+
+/* How far below the best a logit may be to matter. */
+static float depth_of(const struct sampling *s)
+{
+    float depth = NEVER * fmaxf(s->temperature, 1);
+    return s->min_p > 0 ? fminf(depth, -logf(s->min_p)) : depth;
+}
+
+/* The candidates from `from` on that may come are put behind the first `kept`. Returns how many there are then; -1: the guide gave up. */
+static int32_t keep_allowed(struct engine_sampler *s, int32_t kept, int32_t from, int32_t to)
+{
+    int32_t *tokens = s->guided->ids;
+    for (int32_t i = from; i < to; i++)
+        tokens[i - from] = s->candidates[i].token;
+    if (to > from && guide_allow(s->guide, tokens, to - from, s->guided->allowed) != BRIDGE_DONE)
+        return -1;
+    for (int32_t i = from; i < to; i++)
+        if (s->guided->allowed[i - from] && s->candidates[i].logit > -INFINITY)
+            s->guided->sorted[kept++] = s->candidates[i];
+    return kept;
+}
+
+/* Asking about a token costs some 200 ns, about all of them a whole decode call. The likeliest mostly have some that may come, and
+ * what is much less likely than those is cut by the filters. Returns how many are in s->guided->sorted, as above. */
+static int32_t find_allowed(struct engine_sampler *s, const float *logits)
+{
+    int32_t wanted = s->s.temperature <= 0 ? 1 : s->s.top_k > 0 ? s->s.top_k : s->vocab;
+    float depth = depth_of(&s->s);
+    int32_t kept = 0, looked = 0;
+    for (int32_t n = FIRST_LOOK;; n = n > s->vocab / MORE ? s->vocab : n * MORE) {
+        int32_t found = logits_top(logits, s->vocab, n < s->vocab ? n : s->vocab, s->candidates);
+        kept = keep_allowed(s, kept, looked, found);
+        looked = found;
+        if (kept < 0 || kept >= wanted || found >= s->vocab || (kept > 0 && s->candidates[found - 1].logit < s->guided->sorted[0].logit - depth))
+            return kept < wanted ? kept : wanted;
+    }
+}
+
+static int32_t draw_guided(struct engine_sampler *s, const float *logits, double u, struct fault *f)
+{
+    int32_t n = find_allowed(s, logits);
+    if (n < 0)
+        fault_set(f, ERR_FORM, "finding what may come next in the form that the answer is to have takes too long; make it simpler");
+    if (n == 0)
+        fault_set(f, ERR_FORM, "the model has no token that may come next in the form that the answer is to have");
+    if (n <= 0)
+        return -1;
+    if (s->s.temperature <= 0)
+        return s->guided->sorted[0].token;
+    float least = s->guided->sorted[0].logit - depth_of(&s->s);
+    while (n > 1 && s->guided->sorted[n - 1].logit < least)
+        n--;
+    memcpy(s->candidates, s->guided->sorted, (size_t)n * sizeof *s->guided->sorted);
+    n = keep_of_sorted(s, n);
+    qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
+    return draw_kept(s, n, u);
+}
+
 static float logprob(const float *logits, int32_t vocab, int32_t token)
 {
     float max = logits[logits_argmax(logits, vocab)];
     return (float)((double)logits[token] - (double)max - log(logits_sum_exp(logits, vocab, max)));
 }
 
-int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob)
+int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f)
 {
     MUST(row < e->info.batch_rows_max);
     float *logits = e->row_logits[row];
     MUST(logits != NULL);
     patch_row(s, logits);
-    int32_t token = s->s.temperature > 0 ? draw(s, logits, u) : logits_argmax(logits, s->vocab);
+    int32_t token = s->guide != NULL          ? draw_guided(s, logits, u, f)
+                    : s->s.temperature > 0 ? draw(s, logits, u)
+                                           : logits_argmax(logits, s->vocab);
     unpatch_row(s, logits);
-    if (out_logprob != NULL)
+    if (out_logprob != NULL && token >= 0)
         *out_logprob = logprob(logits, s->vocab, token);
     return token;
 }

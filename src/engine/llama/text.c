@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "engine/llama/bridge.h"
+#include "engine/llama/guide.h"
 #include "engine/llama/module.h"
 
 enum {
@@ -145,6 +146,36 @@ int text_render(struct engine *e, const struct request *r, const struct engine_b
     if (err == 0 && out->overflowed)
         err = fault_set(f, ERR_TOO_LARGE, "the prompt is longer than %zu bytes", out->max);
     return err;
+}
+
+/* ---- the form of an answer ---- */
+
+static const char *form_name(uint8_t form)
+{
+    return form == FORM_GRAMMAR ? "grammar" : form == FORM_REGEX ? "regular expression" : "JSON schema";
+}
+
+/* A grammar that grows beyond its bounds is the client's doing, however much memory the worker has. */
+int text_guide(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f)
+{
+    char why[WORDS_BYTES_MAX] = "";
+    struct bridge_bounds b = bounds_of(bounds);
+    enum bridge_end end = guide_new(e->vocab, r->form, r->form_text.p != NULL ? r->form_text.p : "", r->form_text.n, &b, out, why, sizeof why);
+    if (end == BRIDGE_DONE)
+        return 0;
+    if (end == BRIDGE_STOPPED)
+        return fault_set(f, ERR_CANCELLED, "reading the %s was stopped", form_name(r->form));
+    return fault_set(f, ERR_FORM, "the %s cannot be used: %s", form_name(r->form), why);
+}
+
+int text_guide_accept(struct engine_guide *g, int32_t token, struct fault *f)
+{
+    enum bridge_end end = guide_accept(g, token);
+    if (end == BRIDGE_DONE)
+        return 0;
+    if (end == BRIDGE_REFUSED)
+        return fault_set(f, ERR_FORM, "token %d cannot come next in the form that the answer is to have", token);
+    return fault_set(f, ERR_FORM, "following the form that the answer is to have takes too long; make it simpler");
 }
 
 /* ---- tokens ---- */

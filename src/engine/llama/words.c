@@ -1,5 +1,9 @@
 /* libllama logs to one global callback. Nothing of it is printed; the last error of each thread is kept, so that the
- * fault of a failed load can say libllama's reason. MANTA_TRACE=llama prints everything, for the curious. */
+ * fault of a failed load can say libllama's reason. MANTA_TRACE=llama prints everything, for the curious.
+ *
+ * Parts of llama.cpp write to standard error themselves, some of it as clients wrote it (grammars, schemas). The linker hands those
+ * calls to __wrap_fprintf (cmake/llama.cmake, --wrap): they are words like others. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +89,39 @@ static void hear(enum ggml_log_level level, const char *text, void *user_data)
 static void on_abort(const char *message)
 {
     log_raw(message, strlen(message));
+}
+
+int __wrap_fprintf(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int __wrap___fprintf_chk(FILE *to, int flag, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static int write_or_hear(FILE *to, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+static int write_or_hear(FILE *to, const char *fmt, va_list args)
+{
+    char text[WORDS_BYTES_MAX];
+    if (to != stderr)
+        return vfprintf(to, fmt, args);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    hear(GGML_LOG_LEVEL_ERROR, text, NULL);
+    return n;
+}
+
+int __wrap_fprintf(FILE *to, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = write_or_hear(to, fmt, args);
+    va_end(args);
+    return n;
+}
+
+int __wrap___fprintf_chk(FILE *to, int flag, const char *fmt, ...)
+{
+    va_list args;
+    (void)flag;
+    va_start(args, fmt);
+    int n = write_or_hear(to, fmt, args);
+    va_end(args);
+    return n;
 }
 
 void words_init(void)
