@@ -119,19 +119,18 @@ bridge_end guide_new(const llama_vocab *vocab, unsigned form, const char *text, 
 {
     const bridge_bounds b = less(bounds);
     try {
-        const budget within(&b);
-        try {
+        *out = bounded(&b, [&] {
             auto g = std::make_unique<engine_guide>();
             g->vocab = vocab;
             g->grammar = parse(vocab, grammar_of(form, std::string(text, text_n)));
-            *out = g.release();
-            return BRIDGE_DONE;
-        } catch (const std::bad_alloc &) {
-            say(why, why_cap, over_words(BRIDGE_MEMORY));
-            return BRIDGE_MEMORY;
-        } catch (const std::exception &e) {
-            say(why, why_cap, e.what());
-        }
+            return g.release();
+        });
+        return BRIDGE_DONE;
+    } catch (const std::bad_alloc &) {
+        say(why, why_cap, over_words(BRIDGE_MEMORY));
+        return BRIDGE_MEMORY;
+    } catch (const std::exception &e) {
+        say(why, why_cap, e.what());
     } catch (const over_budget &over) {
         say(why, why_cap, over_words(over.why));
         return over.why;
