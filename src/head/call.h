@@ -136,10 +136,10 @@ void call_places(struct call *c, const struct api_stream_id *from, bool again);
 /* The answer's x-request-id. */
 void call_name(const struct call *c, char out[API_NAME_BYTES]);
 
-/* How its client asks and is answered. */
+/* How its client asks and is answered. A command (scale, drain, ...) has no shape; its errors have OpenAI's. */
 static inline const struct api_dialect *call_dialect(const struct call *c)
 {
-    return api_dialect(c->api.shape);
+    return api_dialect(c->api.shape != 0 ? c->api.shape : API_CHAT);
 }
 
 /* True when the client wants to know the tokens of an answer, not just its text. */
