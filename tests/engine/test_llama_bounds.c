@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/alloc.h"
 #include "engine/prompt.h"
 
 static bool never(void *user_data)
@@ -15,7 +16,7 @@ static bool never(void *user_data)
 static int render_by(const char *source, const struct engine_bounds *bounds, const char *words, struct fault *f)
 {
     struct engine *e = load_with_template(source);
-    struct turn turn = {str_of("user"), str_of(words)};
+    struct turn turn = {.role = str_of("user"), .content = str_of(words)};
     struct request r = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
     struct buf out = buf_max(1 << 20);
     int err = ops->render(e, &r, bounds, &out, f);
@@ -45,8 +46,6 @@ static void a_template_without_an_end_is_stopped(void **state)
         {"{{ 4611686018427387904 * '' }}", 16 << 20, "more memory than"},
         {"{{ ('x' * 0) * 4611686018427387904 }}", 16 << 20, "for longer than"}, /* this one and the next ask for no memory */
         {"{% for i in range(9) %}{{ 999999999999 * ('x' * 0) }}{% endfor %}", 16 << 20, "for longer than"},
-        {"{{ ('a' * 4000000)|replace('a', '') }}", 1 << 30, "for longer than"},
-        {"{{ ('a' * 2000000 ~ 'b') in ('a' * 4000000) }}", 1 << 30, "for longer than"},
     };
     for (size_t i = 0; i < sizeof endless / sizeof endless[0]; i++) {
         struct engine_bounds bounds = {.memory_bytes = endless[i].memory_bytes, .cpu_ms = 300, .stopped = never};
@@ -61,6 +60,28 @@ static void a_template_without_an_end_is_stopped(void **state)
                 fail_msg("%s: %s", source, f.text);
         }
     }
+}
+
+/* Given templates that search or shorten a long text without asking for memory, then that is stopped, too. The text is the user's, in one piece:
+ * what is held when rendering is stopped so is lost, and there is a limit to that. */
+static void work_on_a_long_text_is_stopped(void **state)
+{
+    (void)state;
+    enum { LETTERS = 2000000 };
+    static const char *const sources[] = {
+        "{{ messages[0]['content']|replace('a', '') }}",
+        "{{ (messages[0]['content'] ~ 'b') in (messages[0]['content'] ~ messages[0]['content']) }}",
+    };
+    char *words = xalloc(LETTERS + 1);
+    memset(words, 'a', LETTERS);
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        const struct engine_bounds bounds = {.memory_bytes = 1 << 30, .cpu_ms = 300, .stopped = never};
+        struct fault f = {0};
+        assert_int_equal(render_by(sources[i], &bounds, words, &f), ERR_INVALID);
+        if (strstr(f.text, "for longer than") == NULL)
+            fail_msg("%s: %s", sources[i], f.text);
+    }
+    free(words);
 }
 
 /* Given templates whose arithmetic cannot be done, at once or only for some words, then rendering ends with a reason or with some text: never
@@ -243,7 +264,7 @@ static void what_surely_does_not_fit_is_not_tokenized(void **state)
     (void)state;
     struct engine *e = story_load(ops, (struct engine_load){.slots = 1, .context = 512});
     char *spaces = filled(" ", 4000000), *letters = filled("a", 4000000);
-    struct turn turn = {str_of("user"), str_of(letters)};
+    struct turn turn = {.role = str_of("user"), .content = str_of(letters)};
     struct request text = {.kind = REQUEST_TEXT, .text = str_of(spaces)}, chat = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
     struct engine_bounds none = {.memory_bytes = 1, .cpu_ms = 1};
     for (int i = 0; i < 2; i++) {
@@ -314,6 +335,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_template_without_an_end_is_stopped),
+        cmocka_unit_test(work_on_a_long_text_is_stopped),
         cmocka_unit_test(arithmetic_that_cannot_be_done_is_no_end),
         cmocka_unit_test(a_complaint_comes_in_plain_words),
         cmocka_unit_test(why_a_template_cannot_be_read_is_told),
