@@ -22,7 +22,7 @@ static int set_form(struct api_reader *r, const char *path, enum request_form fo
     return 0;
 }
 
-static int set_schema(struct api_reader *r, const char *path, const json_t *v)
+int api_read_json_schema(struct api_reader *r, const char *path, const json_t *v)
 {
     if (json_is_string(v)) /* vLLM takes it as text, too */
         return set_form(r, path, FORM_SCHEMA, api_json_str(v));
@@ -49,11 +49,6 @@ int api_read_grammar(struct api_reader *r, const char *path, const json_t *v)
 int api_read_regex(struct api_reader *r, const char *path, const json_t *v)
 {
     return set_text(r, path, FORM_REGEX, v);
-}
-
-int api_read_json_schema(struct api_reader *r, const char *path, const json_t *v)
-{
-    return set_schema(r, path, v);
 }
 
 /* As a literal of GBNF. */
@@ -132,5 +127,5 @@ int api_read_response_format(struct api_reader *r, const char *path, const json_
         return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is no type of it: \"text\", \"json_object\" or \"json_schema\"",
                           UTF8_HEAD(json_string_value(type), 40));
     }
-    return schema != NULL && !json_is_null(schema) ? set_schema(r, path, schema) : set_form(r, path, FORM_JSON, str_of(""));
+    return schema != NULL && !json_is_null(schema) ? api_read_json_schema(r, path, schema) : set_form(r, path, FORM_JSON, str_of(""));
 }

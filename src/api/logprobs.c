@@ -115,14 +115,6 @@ static void write_chat(struct jout *j, const struct api_choice *c)
     jout_object_end(j);
 }
 
-static uint32_t characters(struct str s)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 /* One object per token: {" the": -0.5, …}. */
 static void write_completion_top(struct jout *j, const struct api_choice *c)
 {
@@ -168,7 +160,7 @@ static void write_completion(struct jout *j, const struct api_choice *c)
     for (uint32_t i = 0; i < c->tokens_n; i++) {
         jout_uint(j, offset);
         tell_token(c, i, &t);
-        offset += characters(t.bytes);
+        offset += utf8_count(t.bytes);
     }
     jout_array_end(j);
     jout_object_end(j);

@@ -42,3 +42,11 @@ size_t utf8_whole(const char *p, size_t n)
     }
     return n;
 }
+
+uint32_t utf8_count(struct str s)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}

@@ -3,6 +3,7 @@
 #define MANTA_BASE_UTF8_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
@@ -11,6 +12,9 @@
 size_t utf8_len(const char *p, size_t n);
 /* n without the bytes at the end that only begin a character: of a text that was cut at n, its whole characters. */
 size_t utf8_whole(const char *p, size_t n);
+
+/* How many characters begin in a text of whole ones. */
+uint32_t utf8_count(struct str s);
 
 /* The whole characters within the first `max` bytes; a text that is shorter is left as it is. */
 static inline struct str utf8_head(struct str s, size_t max)

@@ -45,13 +45,14 @@ void reply_error(struct head_program *p, struct http_request *r, const struct ap
 {
     const struct api_dialect *d = reply_dialect(r);
     char name[API_NAME_BYTES] = "", extra[128];
-    if (d->id_header != NULL)
+    int n = 0;
+    if (d->id_header != NULL) {
         (void)api_name("req_", rng_next(&p->seeds), name);
-    snprintf(extra, sizeof extra, "%s%s%s%s", d->id_header != NULL ? d->id_header : "", d->id_header != NULL ? ": " : "", name,
-             d->id_header != NULL ? "\r\n" : "");
+        n = snprintf(extra, sizeof extra, "%s: %s\r\n", d->id_header, name);
+    }
+    snprintf(extra + n, sizeof extra - (size_t)n, "%s", lines);
     buf_reset(&p->json);
     d->error(&p->json, e, str_of(name));
-    snprintf(extra + strlen(extra), sizeof extra - strlen(extra), "%s", lines);
     reply_json(p, r, err_http(e->fault.err), extra);
 }
 

@@ -2,15 +2,8 @@
  *
  * What stands between two pieces is counted (branch.steps); of a client that came back with a place in its middle the first ones are
  * written and taken back (branch.skip), so that the rest has the numbers that it had at the former head. */
+#include "base/utf8.h"
 #include "head/call.h"
-
-static uint32_t utf8_chars(struct str s)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
 
 /* How far the client is once it has the event that follows. `ended`: then only [DONE] is left. */
 void stream_id(struct head_program *p, const struct call *c, bool ended)
@@ -90,7 +83,7 @@ void stream_piece(struct head_program *p, struct call *c, uint32_t index, struct
     ev.choice.index = index;
     ev.choice.timings = c->api.timings ? &timings : NULL;
     ev.choice.text_offset = b->chars;
-    b->chars += utf8_chars(choice.text);
+    b->chars += utf8_count(choice.text);
     stream_id(p, c, false);
     call_dialect(c)->piece(&p->json, &ev);
 }

@@ -43,6 +43,16 @@ def echo(tmp_path_factory):
         yield head
 
 
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """One head with one scripted worker, for stories that change nothing."""
+    with Cluster(tmp_path_factory.mktemp("words"), "words") as c:
+        head = c.head()
+        c.echo_worker(head, "echo:tokens=60")
+        head.wait_ready(actors=1)
+        yield head
+
+
 @pytest.fixture
 def client(smol):
     """The real openai client. No retries: what the head says first is what the test sees."""

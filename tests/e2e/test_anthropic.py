@@ -16,18 +16,6 @@ def of(head, key="none", **options):
     return anthropic.Anthropic(base_url=head.url, api_key=key, max_retries=0, timeout=120, **options)
 
 
-@pytest.fixture(scope="module")
-def words(tmp_path_factory):
-    """One head with one scripted worker, for stories that change nothing."""
-    from cluster import Cluster
-
-    with Cluster(tmp_path_factory.mktemp("words"), "words") as c:
-        head = c.head()
-        c.echo_worker(head, "echo:tokens=60")
-        head.wait_ready(actors=1)
-        yield head
-
-
 def test_an_answer(smol):
     """Given a system prompt of blocks and messages of both kinds of content, the answer is a message with its usage; the same question
     again reads its prompt from the cache."""

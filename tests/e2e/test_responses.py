@@ -7,8 +7,6 @@ import signal
 import openai
 import pytest
 
-from cluster import Cluster
-
 ASK = {"model": "echo", "input": "tell me of rays", "max_output_tokens": 40}
 SEED = {"extra_body": {"seed": 5}}  # not OpenAI's here: equal seeds, equal answers
 TEXT = ["response.output_item.added", "response.content_part.added", "response.output_text.delta", "response.output_text.done",
@@ -17,16 +15,6 @@ TEXT = ["response.output_item.added", "response.content_part.added", "response.o
 
 def of(head, key="none"):
     return openai.OpenAI(base_url=f"{head.url}/v1", api_key=key, max_retries=0, timeout=120)
-
-
-@pytest.fixture(scope="module")
-def words(tmp_path_factory):
-    """One head with one scripted worker, for stories that change nothing."""
-    with Cluster(tmp_path_factory.mktemp("words"), "words") as c:
-        head = c.head()
-        c.echo_worker(head, "echo:tokens=60")
-        head.wait_ready(actors=1)
-        yield head
 
 
 def test_an_answer(smol):
