@@ -55,7 +55,7 @@ struct api_dialect {
     /* As api_parse(). */
     int (*parse)(struct str body, struct api_call *out, struct api_error *e);
 
-    /* ---- a stream; what the dialect lacks is NULL ---- */
+    /* ---- a stream; a function that the dialect does not need is NULL ---- */
     api_step_fn *opening;        /* before all else of an answer: when its prompt is computed, … */
     bool opens_early;            /* … or before that, when it waits */
     api_step_fn *begin, *end;    /* of a part of the answer */

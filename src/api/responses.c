@@ -12,7 +12,7 @@
 #include "api/responses.h"
 
 enum {
-    STEPS = 32,          /* numbers of one place: so many events may stand there */
+    STEPS = 32,          /* events that one place of a stream has numbers for */
     CLOSING = STEPS / 2, /* the closing ones are counted from here */
 };
 
@@ -139,7 +139,7 @@ static void put_usage(struct jout *j, const struct api_usage *u)
     jout_object_end(j);
 }
 
-/* c NULL: nothing of it is there yet. */
+/* c is NULL before the answer has begun. */
 static void put_response(struct jout *j, const struct api_head *h, const struct api_choice *c, const struct api_usage *u, const struct fault *f)
 {
     uint8_t finish = f == NULL ? (c != NULL ? c->finish : FINISH_NONE) : f->err == ERR_CANCELLED ? FINISH_CANCELLED : FINISH_ERROR;

@@ -59,7 +59,7 @@ struct fault {
     int err;        /* 0 or an enum err */
     char text[480]; /* terminated; empty while err is 0 */
     uint32_t count, limit; /* what was counted and how much is allowed, for programs; fault_set() makes both 0: not known */
-    uint32_t wait_s; /* who refused asks not to be asked again for so long; fault_set() makes it 0: not said */
+    uint32_t wait_s; /* how long the refusing side asks us to wait before the next try; 0, as fault_set() leaves it: not told */
 };
 
 /* Fills f (f may be NULL) and returns err, so that `return fault_set(f, ERR_INVALID, "…")` reads well. The sentence becomes one

@@ -31,7 +31,7 @@ void net_loop_free(struct net_loop *l);
 void net_loop_run(struct net_loop *l);
 void net_loop_stop(struct net_loop *l);
 /* For a loop that has stopped for good: sends the bytes that closing connections still hold, however slowly their peers take
- * them, for some seconds at most. Runs no callbacks. net_loop_free() does it first; call it earlier when something long, or
+ * them, for some seconds at most. No callback but on_drain runs. net_loop_free() does it first; call it earlier when something long, or
  * an _exit(), comes before that. */
 void net_loop_part(struct net_loop *l);
 /* From now on the unsent bytes of all connections together may take so much memory. When more is needed, the connection that
