@@ -1,7 +1,14 @@
 """Clusters for tests, and the logs of their processes when a test fails."""
 
+import signal
+
 import openai
 import pytest
+
+# A program that is started with a signal ignored keeps it so, and manta respects that: `nohup make test &` must not decide what the stories see.
+for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 pytest.register_assert_rewrite("streams")  # so that a failure shows in which byte two answers differ
 

@@ -288,7 +288,7 @@ struct reader {
 static void *read_again(void *arg)
 {
     struct reader *r = arg;
-    struct turn turn = {str_of("user"), str_of(r->text)};
+    struct turn turn = {.role = str_of("user"), .content = str_of(r->text)};
     struct request chat = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
     for (int i = 0; i < 40; i++) {
         struct prompt p = prompt_make(ops, r->engine, &chat, &(struct engine_bounds){.memory_bytes = 64 << 20, .cpu_ms = 60000, .stopped = never});
@@ -312,7 +312,7 @@ static void prompts_are_made_beside_the_engines_thread(void **state)
     story_prefill(ops, e, 0, tokens, 0, 200, 100);
     story_probe(ops, e, 99, alone);
     for (int i = 0; i < 2; i++) {
-        struct turn turn = {str_of("user"), str_of(readers[i].text)};
+        struct turn turn = {.role = str_of("user"), .content = str_of(readers[i].text)};
         readers[i].want = prompt_make(ops, e, &(struct request){.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1}, NULL);
         assert_int_equal(readers[i].want.fault.err, 0);
         pthread_create(&threads[i], NULL, read_again, &readers[i]);

@@ -47,7 +47,7 @@ static void on_event(const struct batcher_event *ev, void *user_data)
 
 static void submit(struct batcher *b, uint64_t ticket, const char *question, uint64_t seed, const int32_t *resume, uint32_t n)
 {
-    struct turn turn = {str_of("user"), str_of(question)};
+    struct turn turn = {.role = str_of("user"), .content = str_of(question)};
     struct request r = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1, .sampling = sampling_default()};
     r.sampling.seed = seed;
     r.sampling.temperature = 1.1f;
