@@ -109,8 +109,7 @@ class Listener:
 
     def __init__(self, plug):
         self.plug = plug
-        self.folder = tempfile.mkdtemp(prefix="manta-plug-")
-        self.path = os.path.join(self.folder, "socket")
+        self.path = os.path.join(tempfile.mkdtemp(prefix="manta-plug-"), "socket")
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
         self.socket.listen(4)
@@ -130,11 +129,7 @@ class Listener:
 
     def close(self):
         self.socket.close()
-        for remove, path in ((os.unlink, self.path), (os.rmdir, self.folder)):
-            try:
-                remove(path)
-            except OSError:
-                pass
+        remove_socket(self.path)
 
 
 def relay(path):
@@ -145,12 +140,35 @@ def relay(path):
     def back():
         while piece := connection.recv(65536):
             os.write(1, piece)
+        remove_if_dead(path)
         os._exit(1)  # the actor is gone, and the launcher with it
 
     threading.Thread(target=back, daemon=True).start()
     while piece := os.read(0, 65536):
         connection.sendall(piece)
+    connection.close()
+    remove_if_dead(path)
     return 0
+
+
+def remove_if_dead(path):
+    """Takes the socket of an actor away that was killed and could not do so itself."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asks:
+            asks.connect(path)
+    except ConnectionRefusedError:
+        remove_socket(path)
+    except OSError:
+        pass
+
+
+def remove_socket(path):
+    """The socket and its folder."""
+    for remove, what in ((os.unlink, path), (os.rmdir, os.path.dirname(path))):
+        try:
+            remove(what)
+        except OSError:
+            pass
 
 
 def main():
