@@ -231,9 +231,8 @@ class Pod:
                 value = self.labels["apps.kubernetes.io/pod-index"]
             for name, there in env.items():
                 value = value.replace(f"$({name})", there)
-            for path, folder in mounts.items():
-                value = folder + value[len(path):] if value.startswith(path + "/") or value == path else value
-            env[entry["name"]] = value
+            mount = next((m for m in mounts if value == m or value.startswith(m + "/")), None)
+            env[entry["name"]] = mounts[mount] + value[len(mount):] if mount else value
         return env, mounts
 
     def start(self, container):
