@@ -9,7 +9,7 @@
 static void *or_die(void *p, size_t n)
 {
     if (p == NULL) {
-        log_error("CRASH", "out of memory asking for %zu bytes", n);
+        log_error("CRASH", EVENT("out_of_memory", KV("bytes", n)), "out of memory asking for %zu bytes", n);
         abort();
     }
     return p;

@@ -25,6 +25,7 @@ static volatile bool crashing;     /* log_dump() has the last word */
 static enum log_level least = LOG_INFO;
 static char trace_rooms[256];      /* MANTA_TRACE */
 static bool colour;
+static enum log_format format = LOG_AS_TEXT;
 
 static struct {
     pthread_mutex_t lock;
@@ -107,6 +108,16 @@ void log_set_level(enum log_level level)
     least = level;
 }
 
+void log_set_format(enum log_format to)
+{
+    format = to;
+}
+
+enum log_format log_format_now(void)
+{
+    return format;
+}
+
 bool log_traces(const char *room)
 {
     size_t n = strlen(room);
@@ -170,32 +181,73 @@ static uint64_t untold_lines(const char **out_kind)
     return n;
 }
 
-/* `left_out`: how many lines of its kind this one stands for. */
-static void print_line(enum log_level level, const char *tag, uint64_t left_out, const char *fmt, va_list ap)
+/* "2026-11-30T12:01:07.123Z" */
+static void put_date(char *out, size_t cap)
 {
-    char line[LOG_LINE_BYTES_MAX];
-    size_t n = put_head(line, sizeof line, level, tag), text_at = n;
-    int more = left_out > 0 ? snprintf(line + n, sizeof line - n, "(%llu lines of this kind left out) ", (unsigned long long)left_out) : 0;
-    n += (size_t)more;
-    more = vsnprintf(line + n, sizeof line - n, fmt, ap);
-    n += more > 0 ? (size_t)more : 0;
-    if (n > sizeof line - 2)
-        n = sizeof line - 2;
-    n = text_at + plain_in_place(line + text_at, utf8_whole(line + text_at, n - text_at));
+    struct timeval tv;
+    gettimeofday(&tv, NULL);
+    struct tm tm;
+    gmtime_r(&tv.tv_sec, &tm);
+    size_t n = strftime(out, cap, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + n, cap - n, ".%03dZ", (int)(tv.tv_usec / 1000));
+}
+
+size_t log_json(enum log_level level, const char *tag, const struct event_field *event, struct str sentence, char out[LOG_JSON_BYTES_MAX])
+{
+    static const char *const levels[] = {"error", "warn", "info", "trace"};
+    char date[40], fields[EVENT_BYTES_MAX];
+    put_date(date, sizeof date);
+    size_t n = (size_t)snprintf(out, LOG_JSON_BYTES_MAX, "{\"time\":\"%s\",\"level\":\"%s\",\"tag\":\"%.64s\"%.*s,\"text\":", date,
+                                levels[level], tag != NULL ? tag : "", (int)event_as_json(event, fields), fields);
+    event_quote(sentence, out, &n, LOG_JSON_BYTES_MAX - 2);
+    n = plain_in_place(out, n);
+    out[n++] = '}';
+    return n;
+}
+
+/* A stranger's words in a sentence are not taken for the line's event. */
+static void hide_events(struct str sentence, char *text)
+{
+    for (size_t at; (at = event_begins(sentence)) < sentence.n;)
+        text[at + strlen(" event")] = ':';
+}
+
+static void print_line(enum log_level level, const char *tag, const struct event_field *event, const char *fmt, va_list ap)
+{
+    char line[LOG_JSON_BYTES_MAX], text[LOG_LINE_BYTES_MAX], fields[EVENT_BYTES_MAX];
+    int more = vsnprintf(text, sizeof text, fmt, ap);
+    size_t n = more > 0 ? (size_t)more : 0;
+    n = plain_in_place(text, utf8_whole(text, n < sizeof text ? n : sizeof text - 1));
+    if (format == LOG_AS_JSON) {
+        n = log_json(level, tag, event, str_n(text, n), line);
+    } else {
+        hide_events(str_n(text, n), text);
+        size_t head_n = put_head(line, LOG_LINE_BYTES_MAX, level, tag), fields_n = plain_in_place(fields, event_as_text(event, fields));
+        n = utf8_head(str_n(text, n), LOG_LINE_BYTES_MAX - 1 - head_n - fields_n).n;
+        memcpy(line + head_n, text, n);
+        memcpy(line + head_n + n, fields, fields_n);
+        n += head_n + fields_n;
+    }
     line[n++] = '\n';
     put(line, n, level <= least || level == LOG_TRACE);
 }
 
-void log_line(enum log_level level, const char *tag, const char *fmt, ...)
+static void tell_left_out(uint64_t lines, const char *kind)
+{
+    log_line(LOG_WARN, "LOG", EVENT("lines_left_out", KV("lines", lines), KV("kind", kind)), "%llu lines were left out, of the kind: %s",
+             (unsigned long long)lines, kind);
+}
+
+void log_line(enum log_level level, const char *tag, const struct event_field *event, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    print_line(level, tag, 0, fmt, ap);
+    print_line(level, tag, event, fmt, ap);
     va_end(ap);
     const char *kind = NULL;
     uint64_t left_out = untold_lines(&kind);
     if (left_out > 0)
-        log_line(LOG_WARN, "LOG", "%llu lines were left out, of the kind: %s", (unsigned long long)left_out, kind);
+        tell_left_out(left_out, kind);
 }
 
 /* ---- lines that a peer causes ---- */
@@ -224,7 +276,7 @@ static struct log_budget *find_budget(const char *kind)
     return b;
 }
 
-void log_peer(const char *kind, enum log_level level, const char *tag, const char *fmt, ...)
+void log_peer(const char *kind, enum log_level level, const char *tag, const struct event_field *event, const char *fmt, ...)
 {
     uint64_t now_us = clock_us(), left_out = 0;
     pthread_mutex_lock(&budgets.lock);
@@ -238,9 +290,11 @@ void log_peer(const char *kind, enum log_level level, const char *tag, const cha
     pthread_mutex_unlock(&budgets.lock);
     if (!may)
         return;
+    if (left_out > 0)
+        tell_left_out(left_out, kind);
     va_list ap;
     va_start(ap, fmt);
-    print_line(level, tag, left_out, fmt, ap);
+    print_line(level, tag, event, fmt, ap);
     va_end(ap);
 }
 

@@ -283,15 +283,12 @@ void head_actor_reseat(struct head *h, struct actor *a, struct pool *to)
 
 static void say_state(struct head *h, const struct actor *a, const char *verb)
 {
-    unsigned id = (unsigned)a->node.id;
-    const char *model = a->seats[SEAT_MODEL].pool->name, *node = a->worker->name;
-    if (a->state == WIRE_ACTOR_FAILED)
-        head_log(h, LOG_WARN, TAG, "%sactor %u (%s) failed: %s node=%s", verb, id, model, a->note, node);
-    else if (a->state == WIRE_ACTOR_READY)
-        head_log(h, LOG_INFO, TAG, "%sactor %u (%s) ready node=%s slots=%u context=%u", verb, id, model, node, a->slots,
-                 a->context);
-    else
-        head_log(h, LOG_INFO, TAG, "%sactor %u (%s) %s node=%s", verb, id, model, state_name(a->state), node);
+    bool failed = a->state == WIRE_ACTOR_FAILED;
+    const char *model = a->seats[SEAT_MODEL].pool->name;
+    head_log(h, failed ? LOG_WARN : LOG_INFO, TAG,
+             EVENT("actor_state", KV("actor", a->node.id), KV("state", state_name(a->state)), KV("model", model), KV("node", a->worker->name),
+                   KV("slots", a->slots), KV("context", a->context)),
+             "%sactor %u (%s) %s%s%s", verb, (unsigned)a->node.id, model, state_name(a->state), failed ? ": " : "", failed ? a->note : "");
 }
 
 static void actor_registers(struct head *h, struct worker *w, const struct wire_actor *m)

@@ -72,7 +72,7 @@ static void agent_time(struct agent *a, uint64_t program_us)
     }
 }
 
-static void agent_leave(struct agent *a, const char *why)
+void agent_leave(struct agent *a, const char *why)
 {
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
         uplink_leave(a, h, why);
@@ -137,9 +137,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
         agent_kept_tick(a);
     if (!a->left)
         agent_kv_tick(a);
-    const char *drained = a->left ? NULL : agent_drained(a);
-    if (drained != NULL)
-        agent_leave(a, drained);
+    agent_drain_tick(a);
     for (uint32_t h = 0; h < a->cfg.heads_n && !a->left; h++)
         uplink_tick(a, h);
     a->fx = NULL;

@@ -81,7 +81,7 @@ enum ag_kind {
     AG_CANCEL,   /* key, ticket */
     AG_SAVE,     /* key, ticket: end it, with what is computed of it in AGENT_SAVED */
     AG_GIVE,     /* key, ticket, carry: what is computed of it, perhaps nothing */
-    AG_LOG,      /* level, tag, text */
+    AG_LOG,      /* level, tag, event, text */
     AG_EXIT,     /* fault: the reason; err 0 when asked to stop */
 };
 
@@ -94,6 +94,7 @@ struct ag {
     struct wire_msg msg;   /* SEND, RUN: what it points to is the agent's until the next agent_step(), or the event's own */
     enum log_level level;
     const char *tag;       /* static */
+    const struct event_field *event; /* LOG: borrowed, as text */
     struct str text;       /* LOG, SEND_FRAMES: borrowed until the next agent_step() */
     struct fault fault;
     struct buf carry;      /* GIVE: owned by whoever carries it out */

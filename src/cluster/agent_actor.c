@@ -97,7 +97,7 @@ static void say_when_ready(struct agent *a, uint32_t head)
 {
     bool ready = actors_ready(a, head);
     if (ready && !a->uplinks[head].ready)
-        agent_log(a, LOG_INFO, "WORKER NODE READY", "active and waiting for tasks");
+        agent_log(a, LOG_INFO, "WORKER NODE READY", EVENT("worker_ready", KV("head", head)), "active and waiting for tasks");
     a->uplinks[head].ready = ready;
 }
 
@@ -105,7 +105,7 @@ void agent_actors_register(struct agent *a, uint32_t head)
 {
     uint32_t n = actors_count(a);
     if (n > 0)
-        agent_log(a, LOG_INFO, TAG, "found coordinator, registering %u actors", n);
+        agent_log(a, LOG_INFO, TAG, EVENT("registering", KV("actors", n)), "found coordinator, registering %u actors", n);
     for (size_t i = 0; i < AGENT_ACTORS_MAX; i++)
         if (a->actors[i].used)
             agent_send(a, head, WIRE_actor)->actor = a->actors[i].is;
@@ -131,12 +131,13 @@ void agent_actor_is(struct agent *a, const struct wire_actor *is)
     }
     bool fresh = actor == NULL;
     if (fresh && (actor = actor_new(a)) == NULL) {
-        agent_log(a, LOG_ERROR, TAG, "cannot register actor %u: a worker has at most %d", is->key, AGENT_ACTORS_MAX);
+        agent_log(a, LOG_ERROR, TAG, EVENT("actor_not_registered", KV("actor", is->key)),
+                  "cannot register actor %u: a worker has at most %d", is->key, AGENT_ACTORS_MAX);
         return;
     }
     actor_set(actor, is);
     if (fresh && agent_joined(a) > 0)
-        agent_log(a, LOG_INFO, TAG, "found coordinator, registering 1 actors");
+        agent_log(a, LOG_INFO, TAG, EVENT("registering", KV("actors", 1)), "found coordinator, registering 1 actors");
     actor_tell(a, &actor->is);
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
         if (a->uplinks[h].state == UPLINK_WELCOMED)
@@ -154,9 +155,9 @@ void agent_actor_acked(struct agent *a, uint32_t head, const struct wire_actor_a
     if (known)
         return;
     uint32_t n = actors_count(a), acked = actors_acked(a, head);
-    agent_log(a, LOG_INFO, TAG, "registered actor %u/%u with ID: %u", acked, n, ack->id);
+    agent_log(a, LOG_INFO, TAG, EVENT("actor_registered", KV("actor", ack->id)), "registered actor %u/%u with ID: %u", acked, n, ack->id);
     if (acked == n)
-        agent_log(a, LOG_INFO, TAG, "all actors registered");
+        agent_log(a, LOG_INFO, TAG, EVENT("all_registered", KV("actors", n)), "all actors registered");
     say_when_ready(a, head);
 }
 

@@ -14,11 +14,12 @@
 #include <stdio.h>
 
 #include "cluster/agent_state.h"
+#include "cluster/text.h"
 
 #define TAG "WORKER DUTY"
 #define MS  1000u /* microseconds */
 
-static const char *duty_name(uint8_t duty)
+static const char *duty_says(uint8_t duty)
 {
     static const char *const names[] = {"serves", "is cordoned: it takes no new jobs", "drains: it takes no new jobs and leaves"};
     return names[duty];
@@ -41,7 +42,8 @@ static void duty_is(struct agent *a, uint8_t duty, struct str reason)
 {
     snprintf(a->duty_reason, sizeof a->duty_reason, "%.*s", STR_ARG(reason));
     a->duty = duty;
-    agent_log(a, LOG_INFO, TAG, "this worker %s%s%s", duty_name(duty), reason.n > 0 ? "; " : "", a->duty_reason);
+    agent_log(a, LOG_INFO, TAG, EVENT("duty", KV("duty", duty_name(duty))),
+              "this worker %s%s%s", duty_says(duty), reason.n > 0 ? "; " : "", a->duty_reason);
     duty_tell_all(a);
 }
 
@@ -75,18 +77,22 @@ void agent_duty_tick(struct agent *a)
     if (a->duty != WIRE_DUTY_DRAINS || a->moves || a->now_us < a->move_us)
         return;
     a->moves = true;
-    agent_log(a, LOG_INFO, TAG, "the grace time is nearly over: %u jobs shall go on elsewhere", agent_jobs_running(a));
+    agent_log(a, LOG_INFO, TAG, EVENT("grace_ends", KV("jobs", agent_jobs_running(a))),
+              "the grace time is nearly over: %u jobs shall go on elsewhere", agent_jobs_running(a));
     duty_tell_all(a);
 }
 
-const char *agent_drained(const struct agent *a)
+void agent_drain_tick(struct agent *a)
 {
-    if (a->duty != WIRE_DUTY_DRAINS)
-        return NULL;
+    if (a->left || a->duty != WIRE_DUTY_DRAINS)
+        return;
     bool wanted = a->carries_n > 0 || agent_kept_matters(a); /* what was computed of those that left; what a dead head had not handed on */
-    if (agent_jobs_running(a) == 0 && !wanted)
-        return "drained: nothing runs here any more";
-    return a->now_us >= a->drain_us ? "drained: the grace time is over" : NULL;
+    bool done = agent_jobs_running(a) == 0 && !wanted;
+    if (!done && a->now_us < a->drain_us)
+        return;
+    const char *why = done ? "drained: nothing runs here any more" : "drained: the grace time is over";
+    agent_log(a, LOG_INFO, TAG, EVENT("drained", KV("grace_over", !done)), "%s", why);
+    agent_leave(a, why);
 }
 
 uint64_t agent_duty_deadline(const struct agent *a)

@@ -47,7 +47,7 @@ void agent_texts_free(struct agent *a)
     }
 }
 
-void agent_log(struct agent *a, enum log_level level, const char *tag, const char *fmt, ...)
+void agent_log(struct agent *a, enum log_level level, const char *tag, const struct event_field *event, const char *fmt, ...)
 {
     char text[LOG_LINE_BYTES_MAX];
     va_list ap;
@@ -60,6 +60,7 @@ void agent_log(struct agent *a, enum log_level level, const char *tag, const cha
     struct ag *ag = agent_add(a, AG_LOG);
     ag->level = level;
     ag->tag = tag;
+    ag->event = event_copy(event, text_new(a, event_copy_bytes(event)));
     ag->text = str_of(line);
 }
 

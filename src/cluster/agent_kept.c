@@ -88,9 +88,8 @@ static void drop(struct agent *a, struct kept *k)
 {
     struct agent_job *j = k->job;
     if (j != NULL)
-        agent_log(a, LOG_WARN, TAG, "the stream %016llx cannot be taken over any more: %llu bytes are kept (kept_bytes_max %llu)",
-                  (unsigned long long)k->stream, (unsigned long long)a->kept_bytes,
-                  (unsigned long long)a->cfg.kept_bytes_max);
+        agent_log(a, LOG_WARN, TAG, EVENT("stream_dropped", event_id("stream", k->stream), KV("kept_bytes", a->kept_bytes)),
+                  "the stream cannot be taken over any more: more is kept than kept_bytes_max, %llu bytes", (unsigned long long)a->cfg.kept_bytes_max);
     kept_free(a, k);
     if (j != NULL && j->adrift)
         agent_job_orphan(a, j);
@@ -181,8 +180,8 @@ void agent_kept_tick(struct agent *a)
     for (struct kept *k; (k = first_of(&a->expiring)) != NULL && k->due_us <= a->now_us;) {
         struct agent_job *j = k->job;
         if (j != NULL)
-            agent_log(a, LOG_INFO, TAG, "nobody went on with the stream %016llx within %u ms: it ends",
-                      (unsigned long long)k->stream, a->cfg.adrift_ms);
+            agent_log(a, LOG_INFO, TAG, EVENT("stream_abandoned", event_id("stream", k->stream)), "no head resumed the stream within %u ms: it ends",
+                      a->cfg.adrift_ms);
         kept_free(a, k);
         if (j != NULL)
             agent_job_orphan(a, j);
@@ -391,8 +390,8 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     take_from(a, k);
     list_remove(&k->expiring);
     k->alone = false;
-    agent_log(a, LOG_INFO, TAG, "going on with the stream %016llx at token %u of %u%s head=%u", (unsigned long long)k->stream,
-              m->said, ids_n(k), replays ? "" : ", computed again", head);
+    agent_log(a, LOG_INFO, TAG, EVENT("stream_adopted", event_id("stream", k->stream), KV("token", m->said), KV("computed_again", !replays), KV("head", head)),
+              "resuming a stream at token %u of %u%s", m->said, ids_n(k), replays ? "" : ", computed again");
     if (!replays) {
         rewind_to(a, k, head, m);
         return;

@@ -153,8 +153,8 @@ struct agent {
 /* ---- agent_effects.c ---- */
 /* A zeroed effect at the end of this step's list; valid until the next add. */
 struct ag *agent_add(struct agent *a, enum ag_kind kind);
-void agent_log(struct agent *a, enum log_level level, const char *tag, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void agent_log(struct agent *a, enum log_level level, const char *tag, const struct event_field *event, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* The message to fill of a new AG_SEND. */
 struct wire_msg *agent_send(struct agent *a, uint32_t head, enum wire_type type);
 /* The same with a message that is there already. */
@@ -246,8 +246,10 @@ void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *cord
 void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, struct str reason);
 /* Tells heads when it is time for jobs to go elsewhere. */
 void agent_duty_tick(struct agent *a);
-/* Why it is time to leave, or NULL: it is not. */
-const char *agent_drained(const struct agent *a);
+/* Says goodbye to all heads, with the reason, and asks the program to exit. agent.c. */
+void agent_leave(struct agent *a, const char *why);
+/* Leaves when nothing of this worker is wanted any more, or the grace time is over. */
+void agent_drain_tick(struct agent *a);
 uint64_t agent_duty_deadline(const struct agent *a);
 
 /* ---- agent_kv.c ---- */

@@ -60,7 +60,7 @@ static void uplink_wait(struct agent *a, uint32_t head)
     uint32_t wait_ms = backoff_ms(a, u->tries);
     uplink_move(u, UPLINK_WAITING, a->now_us + (uint64_t)wait_ms * MS);
     if (worth_a_line(u->tries))
-        agent_log(a, LOG_WARN, TAG, "redialling in %u ms head=%u", wait_ms, head);
+        agent_log(a, LOG_WARN, TAG, EVENT("redialling", KV("wait_ms", wait_ms), KV("head", head)), "redialling in %u ms", wait_ms);
 }
 
 /* Whatever hung on the link ends here; the caller moves the state afterwards. */
@@ -69,10 +69,10 @@ static void uplink_down(struct agent *a, uint32_t head, struct str why)
     struct uplink *u = &a->uplinks[head];
     if (u->state != UPLINK_WELCOMED) {
         if (worth_a_line(u->tries))
-            agent_log(a, LOG_WARN, TAG, "not joined: %.*s head=%u", STR_ARG(why), head);
+            agent_log(a, LOG_WARN, TAG, EVENT("not_joined", KV("head", head)), "not joined: %.*s", STR_ARG(why));
         return;
     }
-    agent_log(a, LOG_WARN, TAG, "lost: %.*s head=%u worker=%llu", STR_ARG(why), head, (unsigned long long)u->worker);
+    agent_log(a, LOG_WARN, TAG, EVENT("head_lost", KV("head", head), KV("worker", u->worker)), "lost: %.*s", STR_ARG(why));
     /* A link that broke soon after its welcome counts as one more failed try: two workers that push each other out
      * would otherwise do so ten times a second. */
     if (a->now_us - u->welcomed_us >= (uint64_t)a->cfg.redial_max_ms * MS)
@@ -123,8 +123,7 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     u->epoch = w->epoch;
     u->heard_us = u->welcomed_us = a->now_us;
     uplink_move(u, UPLINK_WELCOMED, a->now_us + (uint64_t)u->beat_ms * MS);
-    agent_log(a, LOG_INFO, TAG, "joined head=%u worker=%llu version=%.*s", head, (unsigned long long)w->worker,
-              STR_ARG(w->version));
+    agent_log(a, LOG_INFO, TAG, EVENT("joined", KV("head", head), KV("worker", w->worker), KV("version", w->version)), "joined");
     agent_jobs_moved(a, head, w->epoch);
     if (a->duty != WIRE_DUTY_SERVES)
         agent_duty_tell(a, head); /* before it hears of an actor that it could send jobs to */

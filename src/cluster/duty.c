@@ -44,7 +44,8 @@ static void duty_is(struct head *h, struct worker *w, uint8_t duty, struct str r
     head_worker_judge(h, w);
     if (!news)
         return;
-    head_log(h, LOG_INFO, TAG, "%s%s%s node=%s", duty_says(duty), reason.n > 0 ? "; " : "", w->duty_reason, w->name);
+    head_log(h, LOG_INFO, TAG, EVENT("duty", KV("node", w->name), KV("duty", duty_name(duty)), KV("reason", w->duty_reason)),
+             "%s%s%s", duty_says(duty), reason.n > 0 ? "; " : "", w->duty_reason);
     head_worker_refresh(h, w);
     if (duty != WIRE_DUTY_SERVES)
         leave_alone(h, w);

@@ -21,7 +21,7 @@ enum fx_kind {
                        answers it has; STARTED, TOKENS from where the client is, … follow */
     FX_CALL_END,    /* every branch ended (`branches`: how many there were); the call is forgotten */
     FX_CALL_FAILED, /* the call never ran: fault, retry_after_s; the call is forgotten */
-    FX_LOG,         /* a line: level, tag, text */
+    FX_LOG,         /* a line: level, tag, event, text */
 };
 
 struct fx_usage {
@@ -58,6 +58,7 @@ struct fx {
     uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */
     enum log_level level;            /* LOG */
     const char *tag;                 /* LOG; static */
+    const struct event_field *event; /* LOG */
     const char *peer_kind;           /* LOG; static: a peer without a token can cause it at will (log_peer); NULL: it cannot */
 };
 

@@ -52,7 +52,8 @@ static void condemn(struct head *h, struct job *job)
 {
     struct fault f = {0};
     head_poison_fault(job->call, &f);
-    head_log(h, LOG_ERROR, TAG, "call %llu: %s", (unsigned long long)job->call->node.id, f.text);
+    head_log(h, LOG_ERROR, TAG, EVENT("call_refused", KV("call", job->call->node.id), KV("code", err_name(f.err))),
+             "call %llu: %s", (unsigned long long)job->call->node.id, f.text);
     head_call_condemn(h, job->call, job);
     head_job_fail(h, job, &f);
 }
@@ -129,6 +130,6 @@ void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const
         head_flight_end(h, list_item(a->orphans.prev, struct flight, in_actor));
     head_actor_unbind(h, a, why);
     if (h->jobs_rerouted > before)
-        head_log(h, LOG_WARN, TAG, "%llu jobs of actor %u go to other actors: %s",
-                 (unsigned long long)(h->jobs_rerouted - before), (unsigned)a->node.id, why->text);
+        head_log(h, LOG_WARN, TAG, EVENT("jobs_rerouted", KV("jobs", h->jobs_rerouted - before), KV("actor", a->node.id), KV("code", err_name(why->err))),
+                 "%llu jobs of actor %u go to other actors: %s", (unsigned long long)(h->jobs_rerouted - before), (unsigned)a->node.id, why->text);
 }

@@ -185,26 +185,27 @@ void head_handover_drop(struct head *h, struct job *job)
 }
 
 /* It is computed instead, where it is now. */
-static void give_up(struct head *h, struct handover *ho, const char *why)
+static void give_up(struct head *h, struct handover *ho, const char *reason, const char *why)
 {
     struct job *job = ho->job;
-    head_log(h, LOG_WARN, TAG, "job %llu: what is computed of it is not moved: %s; bytes=%llu of %llu from=%s%s%s",
-             (unsigned long long)job->node.id, why, (unsigned long long)ho->acked, (unsigned long long)ho->bytes, ho->from->name,
-             ho->to != NULL ? " to=" : "", ho->to != NULL ? ho->to->name : "");
+    head_log(h, LOG_WARN, TAG, EVENT("kv_migration_abandoned", KV("job", job->node.id), KV("reason", reason), KV("acked_bytes", ho->acked),
+             KV("bytes", ho->bytes), KV("from", ho->from->name), KV("to", ho->to != NULL ? ho->to->name : "")),
+             "KV migration of job %llu abandoned: %s; recomputing",
+             (unsigned long long)job->node.id, why);
     head_handover_drop(h, job);
 }
 
 void head_handover_overdue(struct head *h, struct handover *ho)
 {
-    give_up(h, ho, "nothing moved for too long (kv_stall_ms)");
+    give_up(h, ho, "kv_stall", "nothing moved for too long (kv_stall_ms)");
 }
 
 void head_handover_lost(struct head *h, struct worker *w)
 {
     if (w->kv_out != NULL)
-        give_up(h, w->kv_out, "the worker it leaves was lost");
+        give_up(h, w->kv_out, "source_lost", "the worker it leaves was lost");
     if (w->kv_in != NULL)
-        give_up(h, w->kv_in, "the worker it goes to was lost");
+        give_up(h, w->kv_in, "target_lost", "the worker it goes to was lost");
 }
 
 /* ---- it leaves ---- */
@@ -213,10 +214,11 @@ static struct handover *begin(struct head *h, struct job *job, const struct acto
 {
     const struct actor *a = job->flight->actor;
     head_log(h, LOG_INFO, TAG,
-             "job %llu moves with what is computed of it: %.1f MB at %.1f MB/s take about %.2f s, computing %.0f tokens at "
-             "%.0f/s %.2f s; from=%s to=%s",
-             (unsigned long long)job->node.id, bytes_of(job) / 1e6, bandwidth(a->worker, to->worker) / 1e6, move, tokens_of(job),
-             prefill_tps(to), compute, a->worker->name, to->worker->name);
+             EVENT("kv_migration_begins", KV("job", job->node.id), KV("bytes", (uint64_t)bytes_of(job)), KV("move_s", move), KV("compute_s", compute),
+                    KV("from", a->worker->name), KV("to", to->worker->name)),
+             "job %llu moves with its KV cache: %.1f MB at %.1f MB/s take about %.2f s, computing %.0f tokens at %.0f/s %.2f s",
+             (unsigned long long)job->node.id, bytes_of(job) / 1e6, bandwidth(a->worker, to->worker) / 1e6, move, tokens_of(job), prefill_tps(to),
+             compute);
     struct handover *ho = handover_new(h, job);
     ho->aim = (uint32_t)to->node.id;
     head_send(h, a->worker->link, WIRE_kv_save)->kv_save = (struct wire_kv_save){.job = job->node.id, .attempt = job->attempt};
@@ -234,11 +236,16 @@ static void send_to(struct head *h, struct job *job, struct actor *to)
 }
 
 /* It goes to another actor, which computes it. */
-static void replay(struct head *h, struct job *job, struct actor *to, const char *why)
+static void replay(struct head *h, struct job *job, struct actor *to, const char *reason, const char *why)
 {
     const struct actor *from = job->flight->actor;
-    head_log(h, LOG_INFO, TAG, "job %llu goes elsewhere and is computed there: %s; from=%s to=%s", (unsigned long long)job->node.id,
-             why, from->worker->name, to->worker->name);
+    double bytes = bytes_of(job), mb_s = bandwidth(from->worker, to->worker) / 1e6;
+    double by_move = move_s(from->worker, to->worker, bytes), by_compute = compute_s(h, job, to);
+    head_log(h, LOG_INFO, TAG,
+             EVENT("job_recomputed", KV("job", job->node.id), KV("reason", reason), KV("compute_s", by_compute), KV("move_s", by_move),
+                   KV("bytes", (uint64_t)bytes), KV("bandwidth_mb_s", mb_s), KV("from", from->worker->name), KV("to", to->worker->name)),
+             "job %llu goes elsewhere and is computed there: %s; computing takes about %.2f s, moving %.1f MB at %.1f MB/s %.2f s",
+             (unsigned long long)job->node.id, why, by_compute, bytes / 1e6, mb_s, by_move);
     head_job_abandon(h, job);
     send_to(h, job, to);
 }
@@ -253,14 +260,10 @@ void head_handover_start(struct head *h, struct job *job, struct actor *to, bool
 {
     const struct actor *from = job->flight->actor;
     double by_move = move_s(from->worker, to->worker, bytes_of(job)), by_compute = compute_s(h, job, to);
-    char why[160];
-    if (by_move < by_compute) {
+    if (by_move < by_compute)
         begin(h, job, to, by_move, by_compute)->rebalances = rebalances;
-        return;
-    }
-    snprintf(why, sizeof why, "that takes about %.2f s, moving %.1f MB at %.1f MB/s %.2f s", by_compute, bytes_of(job) / 1e6,
-             bandwidth(from->worker, to->worker) / 1e6, by_move);
-    replay(h, job, to, why);
+    else
+        replay(h, job, to, "slower_to_move", "that is quicker");
 }
 
 /* True when it is on its way now, one way or the other. */
@@ -270,7 +273,8 @@ static bool move(struct head *h, struct job *job)
     if (stays(h, job) || any == NULL)
         return false;
     if (from->kind == REQUEST_EMBED || job->saved_attempt == job->attempt || (to == NULL && find_actor(from, NEED_ALIKE) == NULL)) {
-        replay(h, job, any, job->saved_attempt == job->attempt ? "moving it failed" : "no actor that is alike is free");
+        bool failed = job->saved_attempt == job->attempt;
+        replay(h, job, any, failed ? "moving_failed" : "no_target", failed ? "moving it failed" : "no actor that is alike is free");
         return true;
     }
     if (to == NULL)
@@ -345,7 +349,8 @@ static void saved(struct head *h, struct job *job, const struct actor *from, con
         struct fault f = {0};
         fault_set(&f, ERR_WORKER_LOST, "worker '%s' gives its jobs to others", from->worker->name);
         if (ho != NULL)
-            give_up(h, ho, to == NULL ? "no actor that is alike is free any more" : "it is more than was thought");
+            give_up(h, ho, to == NULL ? "no_target" : "larger_than_thought",
+                    to == NULL ? "no actor that is alike is free any more" : "it is more than was thought");
         send_drop(h, from->worker, m->job, m->attempt);
         job->in_vain -= job->in_vain > 0;
         head_job_failover(h, job, &f);
@@ -374,7 +379,7 @@ void head_kv_saved(struct head *h, struct worker *w, const struct wire_kv_saved 
     } else if (job->handover != NULL) {
         char why[200];
         snprintf(why, sizeof why, "%.*s", STR_ARG(utf8_head(m->message, 160)));
-        give_up(h, job->handover, why);
+        give_up(h, job->handover, "not_saved", why);
     }
 }
 
@@ -391,7 +396,7 @@ void head_kv_part(struct head *h, struct worker *w, const struct wire_kv_part *m
     if (ho == NULL || ho->from != w || ho->from_attempt != m->attempt)
         return; /* of one that was given up */
     if (m->bytes.n == 0) {
-        give_up(h, ho, "the worker it leaves has it no more");
+        give_up(h, ho, "source_forgot", "the worker it leaves has it no more");
         return;
     }
     if (m->offset != ho->came || m->bytes.n > WIRE_KV_PART_BYTES || m->bytes.n > ho->bytes - ho->came || ho->came >= ho->pulled) {
@@ -411,8 +416,9 @@ static void moved(struct head *h, struct handover *ho, double took_s)
     const struct job *job = ho->job;
     h->jobs_moved++;
     h->moved_bytes += ho->bytes;
-    head_log(h, LOG_INFO, TAG, "job %llu has moved: %.1f MB in %.0f ms, %.1f MB/s; from=%s to=%s", (unsigned long long)job->node.id,
-             (double)ho->bytes / 1e6, took_s * 1e3, (double)ho->bytes / took_s / 1e6, ho->from->name, ho->to->name);
+    head_log(h, LOG_INFO, TAG, EVENT("kv_migrated", KV("job", job->node.id), KV("bytes", ho->bytes), KV("took_ms", took_s * 1e3), KV("from", ho->from->name),
+             KV("to", ho->to->name)), "job %llu has moved: %.1f MB in %.0f ms, %.1f MB/s", (unsigned long long)job->node.id,
+             (double)ho->bytes / 1e6, took_s * 1e3, (double)ho->bytes / took_s / 1e6);
     send_drop(h, ho->from, job->node.id, ho->from_attempt);
     handover_free(h, ho);
 }
@@ -430,7 +436,7 @@ void head_kv_ack(struct head *h, struct worker *w, const struct wire_kv_ack *m)
     if (ho == NULL || ho->to != w || ho->job->attempt != m->attempt)
         return;
     if (m->refused) {
-        give_up(h, ho, "it came with an error (checksum)");
+        give_up(h, ho, "checksum", "it came with an error (checksum)");
         return;
     }
     if (m->bytes <= ho->acked || m->bytes > ho->came) {
@@ -450,7 +456,7 @@ void head_kv_ack(struct head *h, struct worker *w, const struct wire_kv_ack *m)
     if (all)
         moved(h, ho, took_s);
     else if (slow)
-        give_up(h, ho, "the rest would take longer than computing it");
+        give_up(h, ho, "slower_than_computing", "the rest would take longer than computing it");
     else
         pull(h, ho);
 }

@@ -108,6 +108,13 @@ static void bury_text(struct grave *g)
     free(g);
 }
 
+static void *step_bytes(struct head *h, size_t n)
+{
+    struct step_text *t = xalloc(sizeof *t + n);
+    head_bury(h, &t->grave, bury_text);
+    return t->text;
+}
+
 static struct str step_text(struct head *h, const char *fmt, va_list ap)
 {
     char line[LOG_LINE_BYTES_MAX];
@@ -115,10 +122,7 @@ static struct str step_text(struct head *h, const char *fmt, va_list ap)
     MUST(n >= 0);
     size_t bytes = (size_t)n < sizeof line ? (size_t)n : utf8_whole(line, sizeof line - 1);
     bytes = plain_in_place(line, bytes); /* a peer's words may not forge lines */
-    struct step_text *t = xalloc(sizeof *t + bytes + 1);
-    memcpy(t->text, line, bytes);
-    head_bury(h, &t->grave, bury_text);
-    return str_n(t->text, bytes);
+    return str_n(memcpy(step_bytes(h, bytes + 1), line, bytes), bytes);
 }
 
 struct str head_text(struct head *h, const char *fmt, ...)
@@ -143,7 +147,7 @@ struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_ty
     return &fx->msg;
 }
 
-struct fx *head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
+struct fx *head_log(struct head *h, enum log_level level, const char *tag, const struct event_field *event, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -152,6 +156,7 @@ struct fx *head_log(struct head *h, enum log_level level, const char *tag, const
     struct fx *fx = head_fx(h, FX_LOG);
     fx->level = level;
     fx->tag = tag;
+    fx->event = event_copy(event, step_bytes(h, event_copy_bytes(event)));
     fx->text = line;
     return fx;
 }

@@ -314,8 +314,8 @@ struct head {
 void head_bury(struct head *h, struct grave *g, void (*bury)(struct grave *g));
 struct fx *head_fx(struct head *h, enum fx_kind kind);
 struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_type type);
-struct fx *head_log(struct head *h, enum log_level level, const char *tag, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+struct fx *head_log(struct head *h, enum log_level level, const char *tag, const struct event_field *event, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* Text that lives as long as this step's effects. */
 struct str head_text(struct head *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static inline uint64_t head_after_ms(const struct head *h, uint64_t ms)

@@ -55,7 +55,7 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
         w->silent = true;
         head_worker_refresh(h, w);
         head_worker_is(h, w, WORKER_SLOW, "no heartbeat for %u ms", (unsigned)(silent_us / 1000));
-        head_log(h, LOG_WARN, TAG, "slow: %s node=%s", w->reason, w->name);
+        head_log(h, LOG_WARN, TAG, EVENT("worker_silent", KV("node", w->name), KV("silent_ms", silent_us / 1000)), "slow: %s", w->reason);
     }
     head_worker_watch(h, w);
 }
@@ -84,7 +84,8 @@ static void actor_hangs(struct head *h, struct actor *a, const struct wire_load 
     struct fault f = {0};
     fault_set(&f, ERR_WORKER_LOST, "actor %u on worker '%s' hangs: busy without a token for %u ms",
               (unsigned)a->node.id, w->name, load->token_age_ms);
-    head_log(h, LOG_WARN, TAG, "%s", f.text);
+    head_log(h, LOG_WARN, TAG, EVENT("actor_hung", KV("actor", a->node.id), KV("node", w->name), KV("token_age_ms", load->token_age_ms)), "%s",
+             f.text);
     a->hung = true;
     head_actor_refresh(h, a);
     if (a->seats[SEAT_TWIN].pool != NULL)
@@ -94,7 +95,8 @@ static void actor_hangs(struct head *h, struct actor *a, const struct wire_load 
 
 static void actor_recovers(struct head *h, struct actor *a)
 {
-    head_log(h, LOG_INFO, TAG, "actor %u works again node=%s", (unsigned)a->node.id, a->worker->name);
+    head_log(h, LOG_INFO, TAG, EVENT("actor_works_again", KV("actor", a->node.id), KV("node", a->worker->name)),
+             "actor %u works again", (unsigned)a->node.id);
     a->hung = false;
     head_actor_refresh(h, a);
 }
@@ -117,8 +119,8 @@ static struct pool *peers_of(const struct actor *a)
 static void is_slow(struct head *h, struct actor *a, float best)
 {
     a->slow = true;
-    head_log(h, LOG_WARN, TAG, "slow: actor %u makes %.1f tokens/s, another of its model %.1f at the same time node=%s", (unsigned)a->node.id,
-             (double)a->decode_tps, (double)best, a->worker->name);
+    head_log(h, LOG_WARN, TAG, EVENT("actor_slow", KV("actor", a->node.id), KV("node", a->worker->name), KV("decode_tps", a->decode_tps), KV("best_tps", best)),
+             "slow: actor %u makes %.1f tokens/s, another of its model %.1f at the same time", (unsigned)a->node.id, (double)a->decode_tps, (double)best);
 }
 
 static void is_slow_no_more(struct head *h, struct actor *a, const char *why)
@@ -126,8 +128,8 @@ static void is_slow_no_more(struct head *h, struct actor *a, const char *why)
     if (!a->slow)
         return;
     a->slow = false;
-    head_log(h, LOG_INFO, TAG, "actor %u is no longer slow: %s, %.1f tokens/s node=%s", (unsigned)a->node.id, why, (double)a->decode_tps,
-             a->worker->name);
+    head_log(h, LOG_INFO, TAG, EVENT("actor_slow_no_more", KV("actor", a->node.id), KV("node", a->worker->name), KV("decode_tps", a->decode_tps)),
+             "actor %u is no longer slow: %s, %.1f tokens/s", (unsigned)a->node.id, why, (double)a->decode_tps);
 }
 
 static void actor_speed(struct head *h, struct actor *a, bool busy)
@@ -236,7 +238,7 @@ void head_beat(struct head *h, struct worker *w, const struct wire_beat *m)
     }
     if (w->silent) {
         w->silent = false;
-        head_log(h, LOG_INFO, TAG, "heartbeats again node=%s", w->name);
+        head_log(h, LOG_INFO, TAG, EVENT("worker_heard_again", KV("node", w->name)), "heartbeats again");
         head_worker_refresh(h, w);
     }
     head_worker_judge(h, w);
@@ -286,8 +288,10 @@ void head_actor_fails(struct head *h, struct actor *a, const char *how)
     timers_set(&h->timers, &a->rest, head_after_ms(h, rest_ms(a)));
     head_actor_refresh(h, a);
     if (a->failures >= HEAD_EJECT_AFTER)
-        head_log(h, LOG_WARN, TAG, "actor %u is ejected after %u failures in a row: %s; in %llu ms it gets one job, to see node=%s",
-                 (unsigned)a->node.id, a->failures, a->trouble, (unsigned long long)rest_ms(a), a->worker->name);
+        head_log(h, LOG_WARN, TAG, EVENT("actor_ejected", KV("actor", a->node.id), KV("node", a->worker->name), KV("failures", a->failures),
+                       KV("rest_ms", rest_ms(a))),
+                 "actor %u is ejected after %u failures in a row: %s; in %llu ms it gets one job, to see", (unsigned)a->node.id, a->failures, a->trouble,
+                 (unsigned long long)rest_ms(a));
 }
 
 void head_actor_succeeds(struct head *h, struct actor *a)
@@ -298,7 +302,8 @@ void head_actor_succeeds(struct head *h, struct actor *a)
         return;
     timers_clear(&h->timers, &a->rest); /* a job from before it was ejected may be what ended well */
     head_actor_refresh(h, a);
-    head_log(h, LOG_INFO, TAG, "actor %u is back: a job ended well there node=%s", (unsigned)a->node.id, a->worker->name);
+    head_log(h, LOG_INFO, TAG, EVENT("actor_back", KV("actor", a->node.id), KV("node", a->worker->name)),
+             "actor %u is back: a job ended well there", (unsigned)a->node.id);
 }
 
 void head_actor_rested(struct head *h, struct actor *a)

@@ -109,13 +109,11 @@ static void worker_joins(struct head *h, struct link *link, const struct wire_he
     welcome(h, link, w->node.id);
     head_seek_ask(h, w);
     head_take_ask(h, w);
-    head_log(h, LOG_INFO, TAG, "worker joined node=%s address=%s worker=%llu pid=%u cpus=%.1f memory=%llu engine=%s",
-             w->name, w->address, (unsigned long long)w->node.id, w->pid, (double)w->cpus,
-             (unsigned long long)w->memory_bytes, w->engine);
+    head_log(h, LOG_INFO, TAG, EVENT("worker_joined", KV("node", w->name), KV("address", w->address), KV("worker", w->node.id), KV("pid", w->pid),
+                   KV("cpus", w->cpus), KV("memory_bytes", w->memory_bytes), KV("engine", w->engine)), "worker joined");
     if (!str_eq(m->version, h->cfg.version))
-        head_log(h, LOG_WARN, TAG,
-                 "worker runs manta %s, this head %.*s: they understand each other, but upgrade one node=%s",
-                 w->version, STR_ARG(h->cfg.version), w->name);
+        head_log(h, LOG_WARN, TAG, EVENT("other_version", KV("node", w->name), KV("version", w->version)),
+                 "worker runs manta %s, this head %.*s: they understand each other, but upgrade one", w->version, STR_ARG(h->cfg.version));
 }
 
 void head_hello(struct head *h, struct link *link, const struct wire_hello *m)
@@ -143,5 +141,5 @@ void head_hello(struct head *h, struct link *link, const struct wire_hello *m)
     list_push(&h->launchers, &link->launches);
     welcome(h, link, 0);
     head_launcher_joins(h, link);
-    head_log(h, LOG_INFO, TAG, "launcher joined node=%s peer=%s", link->name, link->peer);
+    head_log(h, LOG_INFO, TAG, EVENT("launcher_joined", KV("node", link->name), KV("peer", link->peer)), "launcher joined");
 }

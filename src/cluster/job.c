@@ -161,10 +161,9 @@ static void forget_ids(struct head *h, struct job *job)
     job->ids = NULL;
     job->ids_cap = 0;
     job->forgot = true;
-    head_log(h, LOG_WARN, "FAILOVER", "job %llu cannot go on elsewhere any more: too many tokens to keep (%u of it, "
-             "%llu bytes of all jobs; resume_tokens_max %d, resume_bytes_max %llu)",
-             (unsigned long long)job->node.id, job->said, (unsigned long long)h->resume_bytes, HEAD_RESUME_TOKENS_MAX,
-             (unsigned long long)h->cfg.resume_bytes_max);
+    head_log(h, LOG_WARN, "FAILOVER", EVENT("job_not_resumable", KV("job", job->node.id), KV("tokens", job->said), KV("all_bytes", h->resume_bytes)),
+             "job %llu cannot go on elsewhere any more: too many tokens to keep (resume_tokens_max %d, resume_bytes_max %llu)",
+             (unsigned long long)job->node.id, HEAD_RESUME_TOKENS_MAX, (unsigned long long)h->cfg.resume_bytes_max);
 }
 
 /* False when the limits do not allow it. */

@@ -131,7 +131,7 @@ void head_kin_sent(struct head *h, const struct job *job, const struct actor *a)
     if (job->said == 0 || job->twins == NULL || a->seats[SEAT_TWIN].pool == job->twins)
         return;
     head_log(h, LOG_WARN, "FAILOVER",
+             EVENT("job_no_longer_exact", KV("job", job->node.id), KV("token", job->said), KV("actor", a->node.id), KV("node", a->worker->name)),
              "job %llu began on an exact actor and goes on at token %u on one that is not its twin: no exact actor with "
-             "that context, engine, processor features and set-up is ready; bits may differ from here on actor=%u node=%s",
-             (unsigned long long)job->node.id, job->said, (unsigned)a->node.id, a->worker->name);
+             "that context, engine, processor features and set-up is ready; bits may differ from here on", (unsigned long long)job->node.id, job->said);
 }

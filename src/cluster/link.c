@@ -88,7 +88,8 @@ void head_link_refuse(struct head *h, struct link *link, int err, bool final, co
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     struct str why = head_text(h, "%s", text);
-    head_log(h, LOG_WARN, TAG, "refused: %s node=%s peer=%s", text, link->name != NULL ? link->name : "?", link->peer)->peer_kind = "refused";
+    head_log(h, LOG_WARN, TAG, EVENT("link_refused", KV("node", link->name), KV("peer", link->peer), KV("code", err_name(err))),
+             "refused: %s", text)->peer_kind = "refused";
     struct wire_msg *msg = head_send(h, link, WIRE_refuse);
     msg->refuse = (struct wire_refuse){.error = (uint16_t)-err, .message = why, .final = final};
     link_shut(h, link, LOG_WARN, why);
@@ -105,7 +106,7 @@ void head_link_closed(struct head *h, uint64_t id, struct str why)
         link->worker = NULL;
         head_worker_lose(h, w, LOG_WARN, why);
     } else if (link->state == LINK_LAUNCHER) {
-        head_log(h, LOG_INFO, TAG, "launcher left: %.*s node=%s", STR_ARG(why), link->name);
+        head_log(h, LOG_INFO, TAG, EVENT("launcher_left", KV("node", link->name)), "launcher left: %.*s", STR_ARG(why));
     }
     list_remove(&link->launches);
     idtab_remove(&h->links, &link->node);

@@ -127,8 +127,9 @@ struct pool *head_namesake_pool(struct head *h, const struct worker *w, const st
             failed_yield(h, p);
         else
             other = apart_pool(h, m->model, m->digest, embeds);
-        head_log(h, LOG_WARN, TAG, "'%s' is another file here than on the workers before: digest %.*s, not %.*s; it is served as '%s' node=%s",
-                 p->name, STR_ARG(there), STR_ARG(here), other->name, w->name);
+        head_log(h, LOG_WARN, TAG, EVENT("model_aliased", KV("model", p->name), KV("alias", other->name), KV("node", w->name)),
+                 "'%s' is another file here than on the workers before: digest %.*s, not %.*s; it is served as '%s'", p->name, STR_ARG(there), STR_ARG(here),
+                 other->name);
         p = other;
     }
     if (p->actors_n == 0 || p->digest[0] == '\0')
@@ -172,7 +173,8 @@ void head_namesake_inherit(struct head *h, struct pool *p)
     struct pool *q = oldest_namesake(h, p);
     if (q == NULL || (p->actors_n > 0 && all_failed(q)))
         return;
-    head_log(h, LOG_INFO, TAG, "'%s' is from now on what was '%s': no actor of the other file is left", p->name, q->name);
+    head_log(h, LOG_INFO, TAG, EVENT("model_renamed", KV("model", p->name), KV("alias", q->name)),
+             "'%s' is from now on what was '%s': no actor of the other file is left", p->name, q->name);
     if (p->actors_n > 0)
         failed_yield(h, p);
     head_pool_digest(p, str_of(q->digest));

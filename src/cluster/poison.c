@@ -31,10 +31,10 @@ void head_crashed(struct head *h, struct worker *w, const struct wire_crashed *m
     if (job == NULL || job->attempt != m->attempt)
         return; /* of one that was taken from an actor that hung, and waits, it is evidence as well */
     struct call *call = job->call;
-    head_log(h, LOG_WARN, TAG, "job %llu was computed, with %u others, when its worker %s (signal %u) call=%llu actor=%u node=%s",
+    head_log(h, LOG_WARN, TAG, EVENT("job_at_crash", KV("job", job->node.id), KV("company", m->company), KV("signal", m->signal), KV("call", call->node.id),
+             KV("actor", f->actor->node.id), KV("node", w->name)), "job %llu was computed, with %u others, when its worker %s (signal %u)",
              (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0,
-             m->signal == SIGNAL_OF_MEMORY ? "was killed with its memory at its limit" : "crashed", m->signal, (unsigned long long)call->node.id,
-             (unsigned)f->actor->node.id, w->name);
+             m->signal == SIGNAL_OF_MEMORY ? "was killed with its memory at its limit" : "crashed", m->signal);
     if (call->crashed_worker == w->node.id)
         return; /* two branches of it, or said twice */
     call->crashed_worker = w->node.id;
@@ -118,7 +118,9 @@ bool head_job_quarantine(struct head *h, struct job *job)
         return false; /* all have guests already: then in company */
     job->bound = a;
     a->guest = job;
-    head_log(h, LOG_INFO, TAG, "job %llu is tried alone actor=%u node=%s", (unsigned long long)job->node.id, (unsigned)a->node.id, a->worker->name);
+    head_log(h, LOG_INFO, TAG, EVENT("job_tried_alone", KV("job", job->node.id), KV("actor", a->node.id), KV("node", a->worker->name)),
+             "job %llu is tried alone",
+             (unsigned long long)job->node.id);
     head_actor_refresh(h, a);
     return true;
 }

@@ -138,7 +138,8 @@ static void becomes(struct head *h, uint32_t to, enum scale_reason reason, const
     s->reason = reason;
     s->changed_us = h->now_us;
     snprintf(s->why, sizeof s->why, "%s", why);
-    head_log(h, LOG_INFO, TAG, "desired workers: %u -> %u reason=%s: %s", from, to, scale_reason_name(reason), why);
+    head_log(h, LOG_INFO, TAG, EVENT("desired_workers", KV("from", from), KV("to", to), KV("reason", scale_reason_name(reason))),
+             "desired workers: %u -> %u: %s", from, to, why);
 }
 
 static void set(struct head *h, uint32_t to, enum scale_reason reason, const char *why)
@@ -324,7 +325,8 @@ static void learn(struct head *h, const struct wire_scale_state *m)
     struct scale *s = &h->scale;
     if (!s->limits_own && m->policy == WIRE_SCALE_AUTO && m->min <= m->max && m->max > 0 && m->max <= HEAD_SCALE_MAX) {
         s->limits = (struct scale_limits){.mode = SCALE_AUTO, .min = m->min, .max = m->max, .idle_s = h->cfg.scale.idle_s};
-        head_log(h, LOG_INFO, TAG, "the launcher was told to scale by the load, %u to %u workers: that goes on", m->min, m->max);
+        head_log(h, LOG_INFO, TAG, EVENT("policy_taught", KV("min", m->min), KV("max", m->max)),
+                 "the launcher was told to scale by the load, %u to %u workers: that goes on", m->min, m->max);
         policy_begins(h);
     }
     if (!s->own)
@@ -361,14 +363,16 @@ void head_scale_state(struct head *h, struct link *link, const struct wire_scale
     link->scale_unseen = unseen;
     link->scale_target = m->target;
     link->scale_said = true;
+    const struct event_field *event = EVENT("workers_run", KV("running", unseen ? -1 : (int64_t)running), KV("target", m->target),
+                                            KV("launcher", link->name));
     if (unseen && m->note.n > 0)
-        head_log(h, LOG_WARN, TAG, "how many of %u workers run is not known: %.*s launcher=%s", m->target, STR_ARG(m->note), link->name);
+        head_log(h, LOG_WARN, TAG, event, "how many of %u workers run is not known: %.*s", m->target, STR_ARG(m->note));
     else if (unseen)
-        head_log(h, LOG_INFO, TAG, "%u workers are wanted, the launcher has not seen its engine yet launcher=%s", m->target, link->name);
+        head_log(h, LOG_INFO, TAG, event, "%u workers are wanted, the launcher has not seen its engine yet", m->target);
     else if (m->note.n > 0)
-        head_log(h, LOG_WARN, TAG, "%.*s launcher=%s", STR_ARG(m->note), link->name);
+        head_log(h, LOG_WARN, TAG, event, "%.*s", STR_ARG(m->note));
     else if (news)
-        head_log(h, LOG_INFO, TAG, "%u of %u workers run launcher=%s", running, m->target, link->name);
+        head_log(h, LOG_INFO, TAG, event, "%u of %u workers run", running, m->target);
     if (news && !head_launcher_brings(h))
         head_queues_hurry(h);
     if (link != head_launcher(h))

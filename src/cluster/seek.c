@@ -242,8 +242,8 @@ static void go_on(struct head *h, struct seek *s)
     fx->call = s->call;
     fx->text = str_n(call->client, call->client_n);
     fx->branches = branches_n(s);
-    head_log(h, LOG_INFO, TAG, "the stream %016llx goes on here call=%llu branches=%u", (unsigned long long)s->stream,
-             (unsigned long long)s->call, fx->branches);
+    head_log(h, LOG_INFO, TAG, EVENT("stream_resumed", event_id("stream", s->stream), KV("call", s->call), KV("branches", fx->branches)),
+             "a stream of another head goes on here");
     make_jobs(h, call, s);
     seek_free(h, s);
 }

@@ -6,10 +6,11 @@
 void head_status_lines(struct head *h, bool periodic)
 {
     if (periodic || h->actors_ready != h->status_actors)
-        head_log(h, LOG_INFO, "ACTOR STATUS", "Available inference actors: %u", h->actors_ready);
+        head_log(h, LOG_INFO, "ACTOR STATUS", EVENT("actors", KV("actors", h->actors_ready)), "Available inference actors: %u", h->actors_ready);
     bool resources = h->cpus_milli != h->status_cpus_milli || h->memory_bytes != h->status_memory;
     if (periodic || resources || h->actors_ready != h->status_actors)
-        head_log(h, LOG_INFO, "CLUSTER STATUS", "Resources: {'CPU': %.1f, 'memory': %.1f}",
+        head_log(h, LOG_INFO, "CLUSTER STATUS", EVENT("resources", KV("cpus", (double)h->cpus_milli / 1000), KV("memory_bytes", h->memory_bytes)),
+                 "Resources: {'CPU': %.1f, 'memory': %.1f}",
                  (double)h->cpus_milli / 1000, (double)h->memory_bytes);
     h->status_actors = h->actors_ready;
     h->status_cpus_milli = h->cpus_milli;

@@ -186,11 +186,13 @@ static void goes_on(struct head *h, const struct job *job)
 {
     const struct actor *a = job->flight->actor;
     double sent_ms = (double)job->call->created_us / 1000 + (double)job->wait_ms;
+    double replay_ms = fmax((double)h->now_us / 1000 - sent_ms, 0);
+    uint64_t wait_ms = (h->now_us - job->token_us) / 1000;
     h->jobs_resumed++;
-    head_log(h, LOG_INFO, "FAILOVER", "job %llu goes on at token %u after %llu ms, %.0f of them replaying actor=%u node=%s",
-             (unsigned long long)job->node.id, job->said, (unsigned long long)((h->now_us - job->token_us) / 1000),
-             fmax((double)h->now_us / 1000 - sent_ms, 0),
-             (unsigned)a->node.id, a->worker->name);
+    head_log(h, LOG_INFO, "FAILOVER",
+             EVENT("job_resumed", KV("job", job->node.id), KV("token", job->said), KV("wait_ms", wait_ms), KV("replay_ms", replay_ms),
+             KV("actor", a->node.id), KV("node", a->worker->name)), "job %llu resumes at token %u after %llu ms, %.0f of them replaying",
+             (unsigned long long)job->node.id, job->said, (unsigned long long)wait_ms, replay_ms);
 }
 
 static void add_logprobs(struct job *job, struct wire_f32s logprobs)
@@ -341,8 +343,9 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
     struct actor *a = f->actor;
     job->avoid = (uint32_t)a->node.id;
     a->jobs_failed++;
-    head_log(h, LOG_WARN, "FAILOVER", "job %llu failed: %s actor=%u node=%s", (unsigned long long)job->node.id,
-             fault->text, (unsigned)a->node.id, a->worker->name);
+    head_log(h, LOG_WARN, "FAILOVER",
+             EVENT("job_failed", KV("job", job->node.id), KV("actor", a->node.id), KV("node", a->worker->name), KV("code", err_name(fault->err))),
+             "job %llu failed: %s", (unsigned long long)job->node.id, fault->text);
     if (fault->err == ERR_BUSY) { /* other heads filled it */
         turned_away(job);
         head_actor_rest(h, a);

@@ -293,7 +293,8 @@ static void end(struct head *h)
         adopt(h, id_item(node, struct job, node));
     IDTAB_EACH(node, &h->jobs)
         find_place(h, id_item(node, struct job, node));
-    head_log(h, LOG_INFO, TAG, "%u of %u workers of the former head are back: what it had goes on", here, h->take_workers);
+    head_log(h, LOG_INFO, TAG, EVENT("replaced", KV("workers", here), KV("of", h->take_workers)),
+             "%u of %u workers of the former head are back: what it had goes on", here, h->take_workers);
 }
 
 void head_take_look(struct head *h, const struct worker *w)

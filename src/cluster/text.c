@@ -22,3 +22,9 @@ char *text_line_dup(struct str s, size_t max)
     copy[plain_in_place(copy, strlen(copy))] = '\0';
     return copy;
 }
+
+const char *duty_name(uint8_t duty)
+{
+    static const char *const names[] = {"serves", "cordoned", "drains"};
+    return names[duty];
+}

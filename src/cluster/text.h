@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
@@ -13,5 +14,7 @@ bool text_is_name(struct str s, size_t max);
 bool text_is_line(struct str s, size_t max);
 /* An owned copy of at most max bytes, of whole characters, in which blanks and '?' stand for those that are not fit for that. */
 char *text_line_dup(struct str s, size_t max);
+/* What a duty is called in status, events and answers: "serves", "cordoned", "drains". */
+const char *duty_name(uint8_t duty);
 
 #endif

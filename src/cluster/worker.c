@@ -114,8 +114,8 @@ void head_worker_is(struct head *h, struct worker *w, enum worker_state state, c
 
 void head_worker_lose(struct head *h, struct worker *w, enum log_level level, struct str why)
 {
-    head_log(h, level, TAG, "worker left: %.*s node=%s worker=%llu actors=%u", STR_ARG(why), w->name,
-             (unsigned long long)w->node.id, w->actors_n);
+    head_log(h, level, TAG, EVENT("worker_left", KV("node", w->name), KV("worker", w->node.id), KV("actors", w->actors_n), KV("silent", w->silent)),
+             "worker left: %.*s", STR_ARG(why));
     struct fault f = {0};
     fault_set(&f, ERR_WORKER_LOST, "worker '%s' was lost: %.*s", w->name, STR_ARG(why));
     /* All its actors close before any job looks for another actor: none may go from one of them to the next. */

@@ -447,7 +447,8 @@ static void begin_anew(struct head_program *p, struct call *c)
         call_places(c, c->from, true);
     if (c->computed_again) {
         c->ended_sent = c->from->ended;
-        log_info("FAILOVER", "a client has come with its request for a stream that nobody has any more: it is computed again");
+        log_info("FAILOVER", EVENT("stream_recomputed"),
+                 "a client has come with its request for a stream that nobody has any more: it is computed again");
     }
     free(c->from);
     c->from = NULL;

@@ -1,3 +1,4 @@
+#include "cluster/text.h"
 #include "head/call.h"
 
 /* Commands that change the cluster: their end is the answer. */

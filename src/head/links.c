@@ -41,7 +41,7 @@ void link_send(struct head_program *p, uint64_t id, const struct wire_msg *msg)
     if (log_traces("wire")) {
         struct buf line = buf_max(LOG_LINE_BYTES_MAX);
         wire_print(&line, msg);
-        log_line(LOG_TRACE, "wire", "-> link=%llu %s", (unsigned long long)id, buf_cstr(&line));
+        log_line(LOG_TRACE, "wire", NULL, "-> link=%llu %s", (unsigned long long)id, buf_cstr(&line));
         buf_fini(&line);
     }
     if (msg->type == WIRE_welcome)
@@ -67,8 +67,8 @@ void link_close(struct head_program *p, uint64_t id)
 static void refuse(struct link *l, const char *why)
 {
     struct head_program *p = l->program;
-    log_peer("not a manta message", LOG_WARN, "CLUSTER CONNECTION", "link=%llu peer=%s sent what is not a manta message, closing it: %s",
-             (unsigned long long)l->node.id, net_conn_peer(l->conn), why);
+    log_peer("not a manta message", LOG_WARN, "CLUSTER CONNECTION", EVENT("not_a_message", KV("link", l->node.id), KV("peer", net_conn_peer(l->conn))),
+             "a link is closed, it sent what is not a manta message: %s", why);
     struct wire_msg msg = {.type = WIRE_refuse};
     msg.refuse = (struct wire_refuse){.error = -ERR_PROTOCOL, .message = str_of(why)};
     link_send(p, l->node.id, &msg);
@@ -91,7 +91,7 @@ static void on_frame(struct link *l, struct str frame)
     if (log_traces("wire")) {
         struct buf line = buf_max(LOG_LINE_BYTES_MAX);
         wire_print(&line, &msg);
-        log_line(LOG_TRACE, "wire", "<- link=%llu %s", (unsigned long long)l->node.id, buf_cstr(&line));
+        log_line(LOG_TRACE, "wire", NULL, "<- link=%llu %s", (unsigned long long)l->node.id, buf_cstr(&line));
         buf_fini(&line);
     }
     head_feed(p, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->node.id, .msg = &msg});

@@ -118,7 +118,8 @@ void memory_begin(struct head_program *p)
     net_loop_pending_max(p->loop, HEAD_PENDING_BYTES_MAX);
     uint64_t ours = memory_bytes_max(p), theirs = allowed();
     if (theirs < ours)
-        log_warn("LIMITS", "the system allows the head %.0f MiB of memory, under a flood it may take %.0f (memory_bytes_max): give it that, or "
+        log_warn("LIMITS", EVENT("memory_too_little"),
+                 "the system allows the head %.0f MiB of memory, under a flood it may take %.0f (memory_bytes_max): give it that, or "
                  "less --queue-bytes and --answer-bytes", mib(theirs), mib(ours));
 }
 

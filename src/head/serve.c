@@ -21,9 +21,9 @@
 static void put_line(const struct fx *fx)
 {
     if (fx->peer_kind != NULL)
-        log_peer(fx->peer_kind, fx->level, fx->tag, "%.*s", STR_ARG(fx->text));
+        log_peer(fx->peer_kind, fx->level, fx->tag, fx->event, "%.*s", STR_ARG(fx->text));
     else
-        log_line(fx->level, fx->tag, "%.*s", STR_ARG(fx->text));
+        log_line(fx->level, fx->tag, fx->event, "%.*s", STR_ARG(fx->text));
 }
 
 static void carry_out(struct head_program *p, const struct fx *fx)
@@ -83,12 +83,13 @@ static void on_signal(int signum, void *user_data)
         return; /* of one hang-up the shell tells, and the kernel */
     bool waits = signum != SIGINT && !p->leaving && p->calls.n > 0 && p->o->drain_grace_s > 0;
     if (!waits) {
-        log_info("CLUSTER STATUS", "head stops (signal %d)", signum);
+        log_info("CLUSTER STATUS", EVENT("head_stops", KV("signal", signum)), "head stops (signal %d)", signum);
         net_loop_stop(p->loop);
         return;
     }
     p->leaving = true;
-    log_info("CLUSTER STATUS", "head stops when its %zu requests have ended, at the latest in %u s, and takes no new ones (signal %d)",
+    log_info("CLUSTER STATUS", EVENT("head_drains", KV("requests", p->calls.n), KV("signal", signum)),
+             "head stops when its %zu requests have ended, at the latest in %u s, and takes no new ones (signal %d)",
              p->calls.n, p->o->drain_grace_s, signum);
     net_timer_set(p->leave, net_now_us(p->loop) + p->o->drain_grace_s * 1000000ull);
 }
@@ -97,7 +98,8 @@ static void on_leave(struct net_timer *t, void *user_data)
 {
     struct head_program *p = user_data;
     (void)t;
-    log_warn("CLUSTER STATUS", "head stops with %zu requests unanswered: the time for them is over", p->calls.n);
+    log_warn("CLUSTER STATUS", EVENT("head_stops", KV("unanswered", p->calls.n)),
+             "head stops with %zu requests unanswered: the time for them is over", p->calls.n);
     net_loop_stop(p->loop);
 }
 
@@ -172,16 +174,19 @@ static void make_token(struct head_program *p)
         return;
     secret_random(p->join_token);
     secret_path(SECRET_JOIN_TOKEN, path, sizeof path);
-    log_warn("HEAD NODE STARTING", "no join token can be kept in %s: workers can join only with a --join-token that this head is given, too",
+    log_warn("HEAD NODE STARTING", EVENT("no_join_token"),
+             "no join token can be kept in %s: workers can join only with a --join-token that this head is given, too",
              path[0] != '\0' ? path : "the state folder (neither XDG_STATE_HOME nor HOME is set)");
 }
 
 static void say_started(struct head_program *p)
 {
-    log_info("CLUSTER STATUS", "cluster started on http://%s", net_place(p->o->host, http_server_port(p->server)).text);
-    log_info("COORDINATOR MODE", "head is coordinator only: waiting for worker nodes to join and register models; no models loaded here");
-    log_info("REALTIME PROMPT SYSTEM", "initializing; coordinator created and registered as 'prompt_coordinator'");
-    log_info("CLUSTER RUNNING", "ready for worker nodes");
+    struct net_place at = net_place(p->o->host, http_server_port(p->server));
+    log_info("CLUSTER STATUS", EVENT("head_started", KV("address", at.text)), "cluster started on http://%s", at.text);
+    log_info("COORDINATOR MODE", EVENT("coordinator_only"),
+             "head is coordinator only: waiting for worker nodes to join and register models; no models loaded here");
+    log_info("REALTIME PROMPT SYSTEM", EVENT("coordinator_created"), "initializing; coordinator created and registered as 'prompt_coordinator'");
+    log_info("CLUSTER RUNNING", EVENT("head_ready"), "ready for worker nodes");
 }
 
 static void make_brain(struct head_program *p)
@@ -207,7 +212,8 @@ static int make_web(struct head_program *p, struct fault *f)
                              .hosts_n = o->allow_hosts_n, .own_host = own, .listen_host = o->host, .keyed = p->keys.n > 0};
     int err = web_init(&p->web, &cfg, f);
     if (err == 0 && p->web.any_origin && p->keys.n == 0)
-        log_warn("HEAD NODE STARTING", "--allow-origin '*' without --api-key: every web page that a browser on this machine opens may use this head");
+        log_warn("HEAD NODE STARTING", EVENT("open_to_all_origins"),
+                 "--allow-origin '*' without --api-key: every web page that a browser on this machine opens may use this head");
     return err;
 }
 
@@ -261,10 +267,10 @@ int head_main(const struct head_options *o)
     list_init(&p.pages);
     list_init(&p.desk);
     p.loop = net_loop_new();
-    log_info("HEAD NODE STARTING", "coordinator");
+    log_info("HEAD NODE STARTING", EVENT("head_starting"), "coordinator");
     int err = start(&p, &f);
     if (err != 0)
-        log_error("HEAD NODE STARTING", "cannot start the head: %s", f.text);
+        log_error("HEAD NODE STARTING", EVENT("not_started", KV("code", err_name(f.err))), "cannot start the head: %s", f.text);
     else
         run(&p);
     p.stopping = true; /* from here on, closing connections only free what is theirs */

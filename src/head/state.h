@@ -157,7 +157,6 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
 
 /* ---- status.c, metrics.c: write into p->json ---- */
 const char *worker_state_name(enum worker_state s);
-const char *duty_name(uint8_t duty);
 void reply_status(struct head_program *p, struct http_request *r, const struct owner *who);
 void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who);
 void write_models(struct head_program *p, const struct api_dialect *d);

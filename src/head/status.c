@@ -6,6 +6,7 @@
 #include "api/json_out.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "cluster/text.h"
 #include "head/call.h"
 #include "head/memory.h"
 #include "head/page.h"
@@ -16,12 +17,6 @@ const char *worker_state_name(enum worker_state s)
 {
     static const char *const names[WORKER_STATES] = {"ok", "slow", "hung", "cordoned", "draining", "lost"};
     return names[s];
-}
-
-const char *duty_name(uint8_t duty)
-{
-    static const char *const names[] = {"serves", "cordoned", "drains"};
-    return names[duty];
 }
 
 static const char *health_name(enum actor_health health)

@@ -372,8 +372,10 @@ int take_place(struct head_program *p, const struct http_server_calls *calls, st
     } else {
         t->f = &late;
         if (take_conns(t) != 0) /* all others are ours by now */
-            log_warn(TAG, "the ends of answers that were whole did not come across: %s", late.text);
-        log_info(TAG, "took the place of the head that ran here: %u connections, %u requests under way, %u workers that will dial again",
+            log_warn(TAG, EVENT("ends_lost", KV("code", err_name(late.err))),
+                     "the ends of answers that were whole did not come across: %s", late.text);
+        log_info(TAG, EVENT("took_over", KV("connections", t->conns), KV("requests", t->calls), KV("workers", t->workers)),
+                 "took the place of the head that ran here: %u connections, %u requests under way, %u workers that will dial again",
                  t->conns, t->calls, t->workers);
     }
     net_ferry_free(t->ferry);

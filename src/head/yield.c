@@ -275,10 +275,12 @@ static void on_call(struct net_ferry *ferry, void *user_data)
     uint32_t pid = 0;
     struct yielding y = {.p = p, .ferry = ferry, .f = &f};
     if (!p->handed && give(&y, &pid) == 0) {
-        log_info(TAG, "head handed its place to process %u: %u connections, %u requests under way", pid, y.conns, y.calls);
+        log_info(TAG, EVENT("handed_over", KV("pid", pid), KV("connections", y.conns), KV("requests", y.calls)),
+                 "head handed its place to process %u: %u connections, %u requests under way", pid, y.conns, y.calls);
         let_go(&y);
     } else if (!p->handed) {
-        log_warn(TAG, "a new head asked for this one's place and does not get it, this one goes on: %s", f.text);
+        log_warn(TAG, EVENT("handover_refused", KV("code", err_name(f.err))),
+                 "a new head asked for this one's place and does not get it, this one goes on: %s", f.text);
     }
     wire_arena_fini(&y.arena);
     net_ferry_free(ferry);
@@ -292,7 +294,8 @@ void yield_begin(struct head_program *p, bool over)
     if (err == 0)
         err = net_landing_open(p->loop, path, over, REPLACE_PATIENCE_MS, on_call, p, &p->landing, &f);
     if (err != 0)
-        log_info(TAG, "this head cannot be replaced while it runs (manta head --replace): %s", f.text);
+        log_info(TAG, EVENT("not_replaceable", KV("code", err_name(f.err))),
+                 "this head cannot be replaced while it runs (manta head --replace): %s", f.text);
 }
 
 void yield_end(struct head_program *p)

@@ -113,7 +113,7 @@ static void on_welcome(struct head_link *k, const struct wire_welcome *m)
     k->lost_after_ms = m->lost_after_ms;
     k->pause_ms = k->cfg.redial_first_ms;
     struct head_link_state now = {0};
-    say(&k->listener, LOG_INFO, "the launcher has joined the head");
+    say(&k->listener, LOG_INFO, EVENT("launcher_joined"), "the launcher has joined the head");
     if (!k->stopping && k->cfg.on_joined(&now, k->cfg.user_data))
         head_link_tell(k, &now);
     send_beat(k);
@@ -124,7 +124,7 @@ static void on_refuse(struct head_link *k, const struct wire_refuse *m)
     struct fault f;
     fault_set(&f, -(int)m->error, "the head refused the launcher: %.*s", STR_ARG(m->message));
     if (strcmp(f.text, k->refusal.text) != 0) /* it asks again, and hears the same */
-        say(&k->listener, LOG_ERROR, "%s", f.text);
+        say(&k->listener, LOG_ERROR, EVENT("launcher_refused", KV("code", err_name(f.err))), "%s", f.text);
     k->refusal = f;
     if (m->final)
         k->state = LINK_REFUSED;
@@ -139,7 +139,7 @@ static int on_frame(struct head_link *k, struct str frame)
     struct fault f = {0};
     int err = wire_decode(&msg, &k->arena, frame, &f);
     if (err != 0) {
-        say(&k->listener, LOG_WARN, "the head sent something that is not a manta message: %s", f.text);
+        say(&k->listener, LOG_WARN, EVENT("not_a_message"), "the head sent something that is not a manta message: %s", f.text);
         return err;
     }
     k->heard_us = net_now_us(k->loop);
@@ -214,7 +214,7 @@ static void on_close(struct net_conn *c, int err, const char *why, void *user_da
     (void)err;
     struct head_link *k = user_data;
     if (k->state == LINK_WELCOMED && !k->stopping)
-        say(&k->listener, LOG_WARN, "the launcher lost the head (%s): dialling again", why);
+        say(&k->listener, LOG_WARN, EVENT("head_lost"), "the launcher lost the head (%s): dialling again", why);
     lost(k);
 }
 

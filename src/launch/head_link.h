@@ -31,7 +31,7 @@ struct head_link_config {
     void (*on_over)(void *user_data);
     /* The head has refused us, `final`: for good, and is not dialled again. May be NULL. */
     void (*on_refused)(const struct fault *f, bool final, void *user_data);
-    void (*on_event)(enum log_level level, const char *text, void *user_data); /* for people */
+    void (*on_event)(enum log_level level, const struct event_field *event, const char *text, void *user_data); /* for people */
     void *user_data;
 };
 

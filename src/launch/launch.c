@@ -24,8 +24,9 @@ struct launch_config launch_config_default(void)
 
 void launch_prefix(struct buf *out, const char *who, struct str line)
 {
-    buf_printf(out, "%s | ", who);
-    plain_add(out, line, PLAIN_LINE); /* what a child says beside its log is as it was */
+    bool json = log_format_now() == LOG_AS_JSON && line.n > 0 && line.p[0] == '{';
+    buf_printf(out, json ? "{\"part\":\"%s\"," : "%s | ", who);
+    plain_add(out, str_n(line.p + json, line.n - json), PLAIN_LINE); /* what a child says beside its log is as it was */
 }
 
 uint32_t launch_running(const struct launch *a)
@@ -81,10 +82,10 @@ static void on_over(void *user_data)
     launch_changed(a);
 }
 
-static void on_link_event(enum log_level level, const char *text, void *user_data)
+static void on_link_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
     const struct launch *a = user_data;
-    say(&a->listener, level, "%s", text);
+    say(&a->listener, level, event, "%s", text);
 }
 
 static int join_head(struct launch *a, struct fault *f)
@@ -145,7 +146,7 @@ uint32_t launch_scale(struct launch *a, uint32_t workers)
     bool too_many = workers > LAUNCH_WORKERS_MAX;
     a->target = too_many ? LAUNCH_WORKERS_MAX : workers;
     a->scaled = a->begun = true;
-    say(&a->listener, LOG_INFO, "keeping up %u workers", a->target);
+    say(&a->listener, LOG_INFO, EVENT("keeping_up", KV("workers", a->target)), "keeping up %u workers", a->target);
     forgive(a);
     match_target(a);
     char note[64] = "";

@@ -52,7 +52,7 @@ struct launch_config {
     /* A line of a child's output; who is "head", "worker-1", … */
     void (*on_line)(const char *who, struct str line, void *user_data);
     /* Something a person may want to know: "worker-2 was killed by signal 9 (Killed): starting it again in 250 ms". */
-    void (*on_event)(enum log_level level, const char *text, void *user_data);
+    void (*on_event)(enum log_level level, const struct event_field *event, const char *text, void *user_data);
     /* Once, last: no child is left. f->err is 0 after launch_stop(); else f is borrowed for the call. */
     void (*on_ended)(const struct fault *f, void *user_data);
     void *user_data;
@@ -81,7 +81,7 @@ uint32_t launch_running(const struct launch *a);
 /* Pid of the child of that name ("head", "worker-1"), or 0. */
 int launch_pid(const struct launch *a, const char *who);
 
-/* Appends "worker-1 | " and the line. */
+/* Appends "worker-1 | " and the line; to one that is JSON, the member "part":"worker-1". */
 void launch_prefix(struct buf *out, const char *who, struct str line);
 
 /* f: ERR_FAILED, "worker-1 ended with status 5: cannot start …", from the child's last line, without its time and tag. What is too

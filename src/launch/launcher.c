@@ -130,7 +130,7 @@ uint32_t launcher_index(const struct launcher *a, const char *name)
     return *end == '\0' && index <= LAUNCHER_WORKERS_MAX ? (uint32_t)index : 0;
 }
 
-void launcher_say(const struct launcher *a, enum log_level level, const char *fmt, ...)
+void launcher_say(const struct launcher *a, enum log_level level, const struct event_field *event, const char *fmt, ...)
 {
     char text[600];
     va_list ap;
@@ -140,7 +140,7 @@ void launcher_say(const struct launcher *a, enum log_level level, const char *fm
     va_start(ap, fmt);
     vsnprintf(text + at, sizeof text - (size_t)at, fmt, ap);
     va_end(ap);
-    a->events.said(level, text, a->user_data);
+    a->events.said(level, event, text, a->user_data);
 }
 
 void launcher_ended(struct launcher *a, bool opening, uint64_t ticket, const struct fault *f)

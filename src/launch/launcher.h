@@ -105,7 +105,7 @@ struct launcher_events {
     /* A line of a worker's or of the engine's output, for engines that follow it; who: "worker-2", "slurm". May be NULL. */
     void (*line)(const char *who, struct str line, void *user_data);
     /* Something a person may want to know. May be NULL. */
-    void (*said)(enum log_level level, const char *text, void *user_data);
+    void (*said)(enum log_level level, const struct event_field *event, const char *text, void *user_data);
 };
 
 /* An option of an engine: `--set partition=short`. */
@@ -177,6 +177,7 @@ uint32_t launcher_index(const struct launcher *a, const char *name);
 /* The end of what an engine was doing: events.opened of its open(), else events.done of that ticket. May end the launcher. */
 void launcher_ended(struct launcher *a, bool opening, uint64_t ticket, const struct fault *f);
 /* Calls events.said, with the engine's name in front. */
-void launcher_say(const struct launcher *a, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void launcher_say(const struct launcher *a, enum log_level level, const struct event_field *event, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -178,10 +178,10 @@ static void local_free(struct launcher *base)
 
 /* ---- the start ---- */
 
-static void on_event(enum log_level level, const char *text, void *user_data)
+static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
     const struct local *l = user_data;
-    launcher_say(&l->base, level, "%s", text);
+    launcher_say(&l->base, level, event, "%s", text);
 }
 
 static void on_line(const char *who, struct str line, void *user_data)

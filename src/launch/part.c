@@ -63,7 +63,8 @@ static void give_up(struct part *p, const char *how)
     struct fault f;
     move(p, PART_GIVEN_UP);
     launch_reason(&f, p->name, how, p->last_line);
-    say(&p->launch->listener, LOG_ERROR, "%s; not starting it again", f.text);
+    say(&p->launch->listener, LOG_ERROR, EVENT("child_given_up", KV("part", p->name), KV("code", err_name(f.err))),
+        "%s; not starting it again", f.text);
     launch_given_up(p->launch, &f);
 }
 
@@ -74,7 +75,8 @@ static void wait_and_try_again(struct part *p, const char *how)
         p->pause_ms = t->restart_first_ms;
     move(p, PART_WAITING);
     set_timer(p, p->pause_ms);
-    say(&p->launch->listener, LOG_WARN, "%s %s: starting it again in %u ms", p->name, how, p->pause_ms);
+    say(&p->launch->listener, LOG_WARN, EVENT("child_died", KV("part", p->name), KV("wait_ms", p->pause_ms)),
+        "%s %s: starting it again in %u ms", p->name, how, p->pause_ms);
     p->pause_ms = p->pause_ms * 2 < t->restart_max_ms ? p->pause_ms * 2 : t->restart_max_ms;
     launch_changed(p->launch);
 }
@@ -90,7 +92,7 @@ static void on_exit_of(struct net_child *c, int64_t status, int signum, void *us
     if (p->state == PART_STOPPING || p->launch->stopping) {
         move(p, PART_IDLE);
         p->pause_ms = 0;
-        say(&p->launch->listener, LOG_INFO, "%s stopped", p->name);
+        say(&p->launch->listener, LOG_INFO, EVENT("child_stopped", KV("part", p->name)), "%s stopped", p->name);
         launch_changed(p->launch);
     } else if (is_hopeless(p, status, signum)) {
         give_up(p, how);
@@ -137,7 +139,8 @@ int part_start(struct part *p, struct fault *f)
     move(p, PART_RUNNING);
     p->starts++;
     p->started_us = net_now_us(a->loop);
-    say(&a->listener, LOG_INFO, "%s started, pid %d", p->name, net_child_pid(p->child));
+    say(&a->listener, LOG_INFO, EVENT("child_started", KV("part", p->name), KV("pid", net_child_pid(p->child))),
+        "%s started, pid %d", p->name, net_child_pid(p->child));
     return 0;
 }
 
@@ -157,7 +160,8 @@ static void on_timer(struct net_timer *t, void *user_data)
         if (p->state == PART_RUNNING)
             launch_changed(p->launch);
     } else if (p->state == PART_STOPPING) {
-        say(&p->launch->listener, LOG_WARN, "%s did not stop within %u ms: killing it", p->name, p->grace_ms);
+        say(&p->launch->listener, LOG_WARN, EVENT("child_hangs", KV("part", p->name)),
+            "%s did not stop within %u ms: killing it", p->name, p->grace_ms);
         part_kill(p);
     }
 }

@@ -77,7 +77,7 @@ static void tell(struct pilot *p)
     p->told_target = p->r.desired;
     snprintf(p->told_note, sizeof p->told_note, "%s", note);
     if (new_note && note[0] != '\0')
-        say(&p->listener, LOG_WARN, "%s", note);
+        say(&p->listener, LOG_WARN, EVENT("engine_says"), "%s", note);
     if (p->link != NULL)
         head_link_tell(p->link, &(struct head_link_state){p->told_running, p->r.desired, new_note ? note : ""});
     if (p->cfg.on_news != NULL)
@@ -130,7 +130,8 @@ static void end_when_alone(struct pilot *p)
 static void taken(struct pilot *p, const struct fault *f)
 {
     if (f->err != 0 && p->fault.err != 0)
-        say(&p->listener, LOG_WARN, "%s; `manta down --on %s --cluster %s` takes away what is left", f->text, p->cfg.engine->engine, p->cfg.launcher.cluster);
+        say(&p->listener, LOG_WARN, EVENT("not_taken_away", KV("code", err_name(f->err))),
+            "%s; `manta down --on %s --cluster %s` takes away what is left", f->text, p->cfg.engine->engine, p->cfg.launcher.cluster);
     end_with(p, p->fault.err != 0 ? &p->fault : f);
 }
 
@@ -169,9 +170,10 @@ static void on_scale(uint32_t workers, void *user_data)
     uint32_t before = p->r.desired, n = reconcile_want(&p->r, net_now_us(p->loop), workers);
     p->hold_us = 0;
     if (n != before)
-        say(&p->listener, LOG_INFO, "keeping up %u workers", n);
+        say(&p->listener, LOG_INFO, EVENT("keeping_up", KV("workers", n)), "keeping up %u workers", n);
     if (n != workers)
-        say(&p->listener, LOG_WARN, "%u workers were asked for, %s has at most %d", workers, p->cfg.engine->engine, LAUNCHER_WORKERS_MAX);
+        say(&p->listener, LOG_WARN, EVENT("too_many_workers", KV("workers", workers)),
+            "%u workers were asked for, %s has at most %d", workers, p->cfg.engine->engine, LAUNCHER_WORKERS_MAX);
     step(p);
 }
 
@@ -204,10 +206,10 @@ static void on_refused(const struct fault *f, bool final, void *user_data)
         end_with(p, f);
 }
 
-static void on_said(enum log_level level, const char *text, void *user_data)
+static void on_said(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
     struct pilot *p = user_data;
-    p->cfg.on_event(level, text, p->cfg.user_data);
+    p->cfg.on_event(level, event, text, p->cfg.user_data);
 }
 
 static int dial_head(struct pilot *p, const char *address, struct fault *f)
@@ -261,7 +263,9 @@ static void adopted(struct pilot *p, const struct launcher_worker *workers, size
         if (workers[i].state != LAUNCHER_ENDING && workers[i].index > highest)
             highest = workers[i].index;
     }
-    say(&p->listener, LOG_INFO, "%s has %u workers", p->cfg.engine->engine, reconcile_want(&p->r, net_now_us(p->loop), highest));
+    uint32_t has = reconcile_want(&p->r, net_now_us(p->loop), highest);
+    say(&p->listener, LOG_INFO, EVENT("engine_has", KV("engine", p->cfg.engine->engine), KV("workers", has)),
+        "%s has %u workers", p->cfg.engine->engine, has);
     keep(p);
 }
 
@@ -280,7 +284,7 @@ static void on_opened(const struct fault *f, void *user_data)
         return;
     }
     if (f->err != 0)
-        say(&p->listener, LOG_WARN, "%s; trying again", f->text);
+        say(&p->listener, LOG_WARN, EVENT("not_opened", KV("code", err_name(f->err))), "%s; trying again", f->text);
     if (p->cfg.waits)
         p->state = WAITING;
     if (p->cfg.on_opened != NULL)
@@ -317,7 +321,7 @@ static void on_done(uint64_t ticket, const struct fault *f, void *user_data)
         else
             keep(p);
     } else if (p->state == ADOPTING && ticket == ticket_adopt && may_pass(f)) {
-        say(&p->listener, LOG_WARN, "%s; trying again", f->text);
+        say(&p->listener, LOG_WARN, EVENT("not_listed", KV("code", err_name(f->err))), "%s; trying again", f->text);
         set_timer(p, ADOPT_AGAIN_MS);
     } else if (p->state == ADOPTING && ticket == ticket_adopt) {
         end_with(p, f);
@@ -383,11 +387,13 @@ static void ask_engine(struct pilot *p, const struct reconcile_action *a)
     switch (a->what) {
     case RECONCILE_LIST: ops->list(p->engine, a->ticket); break;
     case RECONCILE_START:
-        say(&p->listener, LOG_INFO, "starting workers %u to %u", a->range.first, a->range.last);
+        say(&p->listener, LOG_INFO, EVENT("starting", KV("first", a->range.first), KV("last", a->range.last)),
+            "starting workers %u to %u", a->range.first, a->range.last);
         ops->start(p->engine, a->ticket, a->range);
         break;
     case RECONCILE_STOP:
-        say(&p->listener, LOG_INFO, "ending workers %u to %u", a->range.first, a->range.last);
+        say(&p->listener, LOG_INFO, EVENT("ending", KV("first", a->range.first), KV("last", a->range.last)),
+            "ending workers %u to %u", a->range.first, a->range.last);
         ops->stop(p->engine, a->ticket, a->range, true);
         break;
     case RECONCILE_NOTHING: break;

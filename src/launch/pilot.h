@@ -38,7 +38,7 @@ struct pilot_config {
     void (*on_news)(uint32_t running, uint32_t target, const char *note, void *user_data);
     void (*on_took)(const char *what, void *user_data);                     /* as launcher_events.took; may be NULL */
     void (*on_line)(const char *who, struct str line, void *user_data);     /* may be NULL */
-    void (*on_event)(enum log_level level, const char *text, void *user_data);
+    void (*on_event)(enum log_level level, const struct event_field *event, const char *text, void *user_data);
     /* Once, last; f->err 0: after pilot_stop(), or PILOT_DOWN is done. pilot_free() may be called in it. */
     void (*on_ended)(const struct fault *f, void *user_data);
     void *user_data;

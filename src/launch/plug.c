@@ -112,7 +112,8 @@ static void end_list(struct plug *p, const json_t *list)
             wrong++;
     }
     if (wrong > 0)
-        launcher_say(&p->base, LOG_WARN, "%zu of %zu listed workers have no index from 1 to %d, or no state pending, running, ending, failed", wrong, all,
+        launcher_say(&p->base, LOG_WARN, EVENT("listed_wrong", KV("workers", wrong)),
+                     "%zu of %zu listed workers have no index from 1 to %d, or no state pending, running, ending, failed", wrong, all,
                      LAUNCHER_WORKERS_MAX);
     p->op.what = NONE;
     net_timer_set(p->timer, UINT64_MAX);
@@ -201,7 +202,7 @@ static void on_line(struct plug *p, struct str line)
         p->nonsense = 0;
     } else {
         p->nonsense++;
-        launcher_say(&p->base, LOG_WARN, "not an answer of a plug's: %.*s", STR_ARG(utf8_head(line, 120)));
+        launcher_say(&p->base, LOG_WARN, EVENT("nonsense"), "not an answer of a plug's: %.*s", STR_ARG(utf8_head(line, 120)));
         if (p->nonsense == NONSENSE_MAX)
             give_up(p, ERR_PROTOCOL, "says nothing but nonsense: killed; README.md of src/launch has the protocol");
     }

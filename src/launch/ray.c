@@ -304,7 +304,7 @@ static void on_version(const struct web_answer *answer, void *user_data)
         if (version == NULL)
             fault_set(&f, ERR_PROTOCOL, "what answers there is not Ray's dashboard: `--set address=http://HOST:8265` names it");
         else
-            launcher_say(&a->base, LOG_INFO, "Ray %s", version);
+            launcher_say(&a->base, LOG_INFO, EVENT("engine_version", KV("version", version)), "Ray %s", version);
         json_decref(body);
     } else if (f.err == ERR_AUTH || f.err == ERR_FORBIDDEN) {
         struct fault why = f;

@@ -1,14 +1,21 @@
 /* Why a child ended, in one sentence: what it said itself, without what a log line has around it. */
+#include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "launch/launch.h"
 
-/* A line of ours without "12:01:07.123 [TAG] error: " in front: what it says, not that it is a line. */
-static const char *plain_words(const char *line)
+/* The sentence of a log line: without "12:01:07.123 [TAG] error: " in front and its event behind, or of its JSON. */
+static const char *sentence_of(const char *line, char out[LOG_JSON_BYTES_MAX])
 {
     unsigned h, m, s, ms;
     int n = 0;
+    json_t *j = line[0] == '{' ? json_loads(line, 0, NULL) : NULL;
+    const char *text = json_string_value(json_object_get(j, "text"));
+    snprintf(out, LOG_JSON_BYTES_MAX, "%.*s", text != NULL ? INT_MAX : (int)event_begins(str_of(line)), text != NULL ? text : line);
+    json_decref(j);
+    line = out;
     if (sscanf(line, "%2u:%2u:%2u.%3u %n", &h, &m, &s, &ms, &n) == 4 && n > 0)
         line += n;
     const char *tag_end = line[0] == '[' ? strstr(line, "] ") : NULL;
@@ -27,7 +34,8 @@ static const char *char_at(const char *at)
 void launch_reason(struct fault *f, const char *name, const char *how, const char *line)
 {
     enum { HEAD = 120, CUT_BYTES = 12 }; /* " ... ", and what whole characters cost */
-    const char *words = plain_words(line);
+    char sentence[LOG_JSON_BYTES_MAX];
+    const char *words = sentence_of(line, sentence);
     size_t n = strlen(words), room = sizeof f->text - 1;
     size_t frame = strlen(name) + strlen(how) + strlen(" : ");
     if (n == 0)

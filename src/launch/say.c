@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void say(const struct listener *to, enum log_level level, const char *fmt, ...)
+void say(const struct listener *to, enum log_level level, const struct event_field *event, const char *fmt, ...)
 {
     char text[LOG_LINE_BYTES_MAX];
     va_list ap;
@@ -12,5 +12,5 @@ void say(const struct listener *to, enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    to->on_event(level, text, to->user_data);
+    to->on_event(level, event, text, to->user_data);
 }

@@ -6,10 +6,11 @@
 
 /* Where they go. */
 struct listener {
-    void (*on_event)(enum log_level level, const char *text, void *user_data); /* NULL: nobody listens */
+    void (*on_event)(enum log_level level, const struct event_field *event, const char *text, void *user_data); /* NULL: nobody listens */
     void *user_data;
 };
-/* At most LOG_LINE_BYTES_MAX; the text is borrowed for the call of on_event. */
-void say(const struct listener *to, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* At most LOG_LINE_BYTES_MAX; event and text are borrowed for the call of on_event. */
+void say(const struct listener *to, enum log_level level, const struct event_field *event, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

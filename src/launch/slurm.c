@@ -98,7 +98,7 @@ static void on_chore(const struct exec_result *r, void *user_data)
         finish(s, &f);
         return;
     }
-    launcher_say(&s->base, LOG_WARN, "%s", f.text);
+    launcher_say(&s->base, LOG_WARN, EVENT("chore_failed", KV("code", err_name(f.err))), "%s", f.text);
     run_chores(s);
 }
 
@@ -226,7 +226,8 @@ static void say_endings(struct slurm *s)
             continue;
         newest = j->id > newest ? j->id : newest;
         if (s->looked && find_told(s, j->id) == NULL && strcmp(j->state, "COMPLETED") != 0)
-            launcher_say(&s->base, LOG_WARN, "job %llu (%s) has ended: %s%s%s; its output is in %s/%s.log", (unsigned long long)j->id,
+            launcher_say(&s->base, LOG_WARN, EVENT("job_ended", KV("job", j->id), KV("state", j->state)),
+                         "job %llu (%s) has ended: %s%s%s; its output is in %s/%s.log", (unsigned long long)j->id,
                          launcher_name(j->index).text, j->state, j->reason[0] != '\0' ? ", " : "", j->reason, s->logs,
                          launcher_name(j->index).text);
     }
@@ -250,7 +251,8 @@ static void mark_told(struct slurm *s)
 /* Two launchers looked at the same time, or slurmctld told of a job only after it had lost it. */
 static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_job *first)
 {
-    launcher_say(&s->base, LOG_WARN, "job %llu is a second %s beside job %llu: it is told to end", (unsigned long long)j->id,
+    launcher_say(&s->base, LOG_WARN, EVENT("job_doubled", KV("job", j->id), KV("beside", first->id)),
+                 "job %llu is a second %s beside job %llu: it is told to end", (unsigned long long)j->id,
                  launcher_name(j->index).text, (unsigned long long)first->id);
     note_told(s, j->id);
     add_chore(s, j->phase == SLURM_RUNS ? SLURM_CHORE_TERM : SLURM_CHORE_CANCEL, j->id);
@@ -341,7 +343,8 @@ static void note_successor(struct slurm *s, struct str id)
 {
     struct slurm_job *j = &s->jobs[s->jobs_n++];
     *j = (struct slurm_job){.id = strtoull(id.p, NULL, 10), .index = s->next, .phase = SLURM_WAITS};
-    launcher_say(&s->base, LOG_INFO, "%s nears its time limit: job %llu follows it", launcher_name(s->next).text, (unsigned long long)j->id);
+    launcher_say(&s->base, LOG_INFO, EVENT("job_follows", KV("job", j->id)),
+                 "%s nears its time limit: job %llu follows it", launcher_name(s->next).text, (unsigned long long)j->id);
 }
 
 static void on_submitted(const struct exec_result *r, void *user_data)
@@ -362,7 +365,7 @@ static void on_submitted(const struct exec_result *r, void *user_data)
         note_successor(s, r->out);
         run_chores(s);
     } else { /* there is time for another try */
-        launcher_say(&s->base, LOG_WARN, "%s", f.text);
+        launcher_say(&s->base, LOG_WARN, EVENT("not_followed", KV("code", err_name(f.err))), "%s", f.text);
         finish_list(s);
     }
 }

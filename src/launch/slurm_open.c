@@ -66,7 +66,8 @@ void slurm_warn_of_loopback(struct slurm *s)
     if (s->warned || port == NULL || !net_is_loopback(str_n(head, (size_t)(port - head))))
         return;
     s->warned = true;
-    launcher_say(&s->base, LOG_WARN, "workers on other nodes do not find a head at %s: let it listen for them (--host 0.0.0.0 with an "
+    launcher_say(&s->base, LOG_WARN, EVENT("head_not_reachable"),
+                 "workers on other nodes do not find a head at %s: let it listen for them (--host 0.0.0.0 with an "
                  "--api-key-file and a --join-token-file), or say where it is (--worker-head HOST:PORT)", head);
 }
 

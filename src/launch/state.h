@@ -28,7 +28,7 @@ struct part {
     uint32_t pause_ms;       /* before the next restart */
     bool drains;             /* STOPPING: asked to end what runs first */
     uint32_t grace_ms;       /* STOPPING: before it is killed */
-    char last_line[1100];    /* of its output, of this life: often why it ended */
+    char last_line[LOG_JSON_BYTES_MAX + 8];    /* of its output, of this life: often why it ended */
     bool says_error;         /* last_line does: lines that do not will not replace it */
 };
 

@@ -102,9 +102,10 @@ static int end_here(struct down *d, struct fault *f)
 
 /* ---- what the engine has ---- */
 
-static void on_event(enum log_level level, const char *text, void *user_data)
+static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
     (void)user_data;
+    (void)event;
     if (level <= LOG_WARN)
         plain_print(stderr, "down | %s", text);
 }

@@ -22,10 +22,10 @@ struct launcher_program {
     struct fault fault;
 };
 
-static void on_event(enum log_level level, const char *text, void *user_data)
+static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
     (void)user_data;
-    log_line(level, TAG, "%s", text);
+    log_line(level, TAG, event, "%s", text);
 }
 
 static void on_line(const char *who, struct str line, void *user_data)
@@ -41,9 +41,11 @@ static void on_news(uint32_t running, uint32_t target, const char *note, void *u
 {
     (void)user_data;
     if (running == WIRE_NOT_KNOWN)
-        log_info(TAG, "%u workers are wanted; how many run is not known yet: %s", target, note);
+        log_info(TAG, EVENT("workers_run", KV("running", -1), KV("target", target)),
+                 "%u workers are wanted; how many run is not known yet: %s", target, note);
     else
-        log_info(TAG, "%u of %u workers run", running, target); /* the note is said by on_event */
+        log_info(TAG, EVENT("workers_run", KV("running", running), KV("target", target)),
+                 "%u of %u workers run", running, target); /* the note is said by on_event */
 }
 
 static void on_ended(const struct fault *f, void *user_data)
@@ -94,7 +96,8 @@ static int run(const struct settings *s, struct engine *e)
         net_signal(p.loop, SIGINT, on_signal, &p);
         net_signal(p.loop, SIGTERM, on_signal, &p);
         running_tell("launcher", e->ops->engine, e->cfg.cluster, "", 0);
-        log_info(TAG, "engine=%s cluster=%s head=%s", e->ops->engine, e->cfg.cluster, setting_text(s, SET_HEAD));
+        log_info(TAG, EVENT("launcher_starts", KV("engine", e->ops->engine), KV("cluster", e->cfg.cluster), KV("head", setting_text(s, SET_HEAD))),
+                 "keeps the workers up that the head wants");
         net_loop_run(p.loop);
         running_forget();
     }

@@ -45,12 +45,15 @@ void limits_apply(uint64_t memory_bytes, uint32_t cpus)
     bool memory_held = memory_bytes > 0 && now.memory_bytes > 0 && now.memory_bytes <= memory_bytes;
     bool cpus_held = cpus > 0 && now.cpus > 0 && now.cpus <= (double)cpus;
     if (memory_bytes > 0)
-        log_info("LIMITS", "memory %.1f GB: control group %s, data segment (RLIMIT_DATA) %s", (double)memory_bytes / 1e9,
+        log_info("LIMITS", EVENT("limit_memory", KV("bytes", memory_bytes), KV("control_group", memory_held), KV("data_segment", data)),
+                 "memory %.1f GB: control group %s, data segment (RLIMIT_DATA) %s", (double)memory_bytes / 1e9,
                  memory_held ? "applied" : "not applied", data ? "applied" : "not applied");
     if (cpus > 0)
-        log_info("LIMITS", "processors %u: control group %s", cpus, cpus_held ? "applied" : "not applied, only the number of threads");
+        log_info("LIMITS", EVENT("limit_cpus", KV("cpus", cpus), KV("control_group", cpus_held)),
+                 "processors %u: control group %s", cpus, cpus_held ? "applied" : "not applied, only the number of threads");
     if (err != 0)
-        log_info("LIMITS", "the system does not let this process limit itself by a control group: %s", f.text);
+        log_info("LIMITS", EVENT("no_control_group", KV("code", err_name(err))),
+                 "the system does not let this process limit itself by a control group: %s", f.text);
 }
 
 void limits_hold(uint64_t memory_bytes)
@@ -64,7 +67,7 @@ void limits_hold(uint64_t memory_bytes)
     bool data = limit_data(memory_bytes);
     int err = held ? 0 : cgroup_enter(memory_bytes, 0, &f);
     if (log_traces("limits"))
-        log_line(LOG_TRACE, "limits", "memory %.1f GB: control group %s%s, data segment (RLIMIT_DATA) %s", (double)memory_bytes / 1e9,
+        log_line(LOG_TRACE, "limits", NULL, "memory %.1f GB: control group %s%s, data segment (RLIMIT_DATA) %s", (double)memory_bytes / 1e9,
                  err == 0 ? "applied" : "not applied: ", f.text, data ? "applied" : "not applied");
 }
 
@@ -79,7 +82,8 @@ uint64_t limits_memory(uint64_t wanted)
     cgroup_read(&now);
     if (now.memory_bytes == 0 || (wanted > 0 && now.memory_bytes >= wanted))
         return wanted;
-    log_warn("LIMITS", "the control group of this worker (its container?) allows %.1f GB of memory: planning with that, not with %.1f GB",
+    log_warn("LIMITS", EVENT("memory_held", KV("bytes", now.memory_bytes)),
+             "the control group of this worker (its container?) allows %.1f GB of memory: planning with that, not with %.1f GB",
              (double)now.memory_bytes / 1e9, (double)wanted / 1e9);
     return now.memory_bytes;
 }

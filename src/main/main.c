@@ -63,7 +63,7 @@ static void map_by_force(const char *path)
     if (fd < 0)
         return;
     if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED)
-        log_warn("HEAD NODE STARTING", "--debug-map: '%s' is mapped into this head, for a test", path);
+        log_warn("HEAD NODE STARTING", EVENT("debug_map"), "--debug-map: '%s' is mapped into this head, for a test", path);
     close(fd);
 }
 
@@ -78,7 +78,8 @@ static bool in_container(void)
 static void warn_of_root(void)
 {
     if (geteuid() == 0 && !in_container())
-        log_warn("SECURITY", "runs as root, which a head never needs: whoever finds a fault in it has the machine; start it as a user of its own");
+        log_warn("SECURITY", EVENT("runs_as_root"),
+                 "runs as root, which a head never needs: whoever finds a fault in it has the machine; start it as a user of its own");
 }
 
 static int run_head(const struct settings *s)
@@ -332,7 +333,8 @@ static int run_command(const struct command *c, int argc, char **argv)
         fputs(buf_cstr(&s.warnings), stderr);
         options_log(&s);
         if (hidden && (c->uses & (USE_HEAD | USE_WORKER)) != 0)
-            log_warn("CLUSTER STATUS", "a key on a command line can be read by other users of this machine until it is hidden, as it is now: "
+            log_warn("CLUSTER STATUS", EVENT("key_on_command_line"),
+                     "a key on a command line can be read by other users of this machine until it is hidden, as it is now: "
                      "better give MANTA_API_KEY and MANTA_JOIN_TOKEN, or --api-key-file and --join-token-file");
         status = run_with_needs(c, &s);
     }

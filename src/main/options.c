@@ -117,4 +117,5 @@ void options_log(const struct settings *s)
 {
     static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_INFO, LOG_TRACE};
     log_set_level(levels[setting_number(s, SET_LOG)]);
+    log_set_format((enum log_format)setting_number(s, SET_LOG_FORMAT));
 }

@@ -12,7 +12,7 @@ struct head_options options_head(const struct settings *s);
 struct worker_options options_worker(const struct settings *s);
 struct client_options options_client(const struct settings *s);
 struct models_pull options_pull(const struct settings *s);
-/* Applies --log. */
+/* Applies --log and --log-format. */
 void options_log(const struct settings *s);
 
 #endif

@@ -118,6 +118,7 @@ enum {
     S(LOG_BYTES, "log-bytes", "up.log_bytes", SETTING_BYTES, "8m", 65536, 1ull << 40, NULL, USE_UP, "size of the log file of manta up at which it becomes .log.1, and a new one is begun") \
     S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
+    S(LOG_FORMAT, "log-format", "log_format", SETTING_CHOICE, "text", 0, 0, "text|json", USE_ALL, "form of log lines: a sentence, then event=NAME and its fields; or a JSON object") \
     S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN, "form of the output; -o for short") \
     S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "256", 1, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \

@@ -44,7 +44,8 @@ struct trial {
     char scratch[256], state_env[300]; /* where workers keep what the next of their name should know: none is to know of these */
     char key[40], key_env[64];         /* of a head that others reach; empty where nobody does */
     char token_env[32 + SECRET_BYTES];
-    char reason[1100];         /* the last line a part said, or the first one that says what it cannot */
+    char reason[1100];         /* the last line a part said, or the first one with an error's code */
+    bool has_code;             /* that is it */
     bool ready, failed;
 };
 
@@ -107,13 +108,13 @@ static void start_workers(struct trial *t)
     }
 }
 
-static void note_address(struct part *p, const char *line)
+static void note_address(struct part *p, struct str line)
 {
-    static const char begins[] = "cluster started on http://";
-    const char *at = strstr(line, begins);
-    if (at == NULL || p->address[0] != '\0')
+    char event[32];
+    event_from_line(line, "event", event, sizeof event);
+    if (strcmp(event, "head_started") != 0 || p->address[0] != '\0')
         return;
-    snprintf(p->address, sizeof p->address, "%.*s", (int)strcspn(at + strlen(begins), " "), at + strlen(begins));
+    event_from_line(line, "address", p->address, sizeof p->address);
     for (uint32_t i = 0; i < p->trial->cfg.heads; i++) {
         if (p->trial->parts[i].address[0] == '\0')
             return;
@@ -139,13 +140,13 @@ static void on_line(struct net_child *c, struct str line, void *user_data)
 {
     struct part *p = user_data;
     struct trial *t = p->trial;
-    char text[sizeof t->reason];
+    char code[32];
     (void)c;
-    snprintf(text, sizeof text, "%.*s", STR_ARG(line));
-    if (strstr(t->reason, "cannot") == NULL && line.n > 0)
-        snprintf(t->reason, sizeof t->reason, "%s", text);
+    if (!t->has_code && line.n > 0)
+        snprintf(t->reason, sizeof t->reason, "%.*s", STR_ARG(line));
+    t->has_code = event_from_line(line, "code", code, sizeof code) || t->has_code;
     if (is_head(p))
-        note_address(p, text);
+        note_address(p, line);
     if (t->cfg.on_line != NULL && !t->failed)
         t->cfg.on_line((uint32_t)(p - t->parts), line, t->cfg.user_data);
 }
@@ -187,7 +188,8 @@ static void part_start(struct part *p)
     struct trial *t = p->trial;
     /* What steers a person's own head and workers is not meant for these. */
     const char *key = is_head(p) ? t->key_env : "MANTA_API_KEY";
-    const char *env[] = {t->state_env, key, t->token_env, "MANTA_HOST", "MANTA_API_KEY_FILE", "MANTA_JOIN_TOKEN_FILE", "MANTA_CONFIG", NULL};
+    const char *env[] = {t->state_env, key, t->token_env, "MANTA_HOST", "MANTA_API_KEY_FILE", "MANTA_JOIN_TOKEN_FILE", "MANTA_CONFIG",
+                         "MANTA_LOG", "MANTA_LOG_FORMAT", NULL};
     const char *argv[ARGS_MAX], *const *more = is_head(p) ? t->cfg.head_flags : t->cfg.worker_flags;
     const char *colon = strrchr(p->address, ':');
     char slow[16];

@@ -1,7 +1,6 @@
 #include "main/up.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,7 @@
  * started), a child that cannot run at all (its reason, and the end), actors that do not become ready (said; the prompt comes all
  * the same, it explains). Lines of head and workers are shown until the prompt takes the terminal; a file has all of them. */
 
-enum { READY_MS = 300000, SAY_BYTES = 2048 };
+enum { READY_MS = 300000 };
 
 enum phase { STARTING, SERVING, ENDING };
 
@@ -59,34 +58,18 @@ static bool needs_token(const struct up *u)
 
 static void show_line(const char *who, struct str line, void *user_data)
 {
-    struct up *u = user_data;
-    struct buf out = buf_max(16384);
-    launch_prefix(&out, who, line);
-    up_log_line(u->log, out.p, out.n);
-    if (!u->quiet)
-        log_raw(out.p, out.n);
-    buf_fini(&out);
+    const struct up *u = user_data;
+    up_log_child(u->log, !u->quiet, who, line);
 }
 
-/* "up | …" or "error: …", also while lines are not shown. */
-__attribute__((format(printf, 2, 3))) static void say(struct up *u, const char *fmt, ...)
+static void show_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
-    char text[SAY_BYTES];
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    size_t bytes = plain_in_place(text, n < (int)sizeof text ? (size_t)n : utf8_whole(text, sizeof text - 1));
-    up_log_line(u->log, text, bytes);
-    log_raw(text, bytes);
+    const struct up *u = user_data;
+    up_log_say(u->log, !u->quiet, level, event, "%s", text);
 }
 
-static void show_event(enum log_level level, const char *text, void *user_data)
-{
-    struct up *u = user_data;
-    (void)level;
-    show_line("up", str_of(text), u);
-}
+/* Also while lines are not shown. */
+#define SAY(u, ...) up_log_say((u)->log, true, __VA_ARGS__)
 
 static void open_log(struct up *u)
 {
@@ -94,7 +77,7 @@ static void open_log(struct up *u)
     u->log = up_log_open(u->host, (unsigned)setting_number(u->s, SET_PORT), setting_number(u->s, SET_LOG_BYTES),
                          (unsigned)setting_number(u->s, SET_LOG_FILES), &f);
     if (u->log == NULL)
-        say(u, "up | warning: %s", f.text);
+        SAY(u, LOG_WARN, EVENT("no_log_file", KV("code", err_name(f.err))), "%s", f.text);
 }
 
 /* ---- the prompt ---- */
@@ -131,11 +114,11 @@ static void start_prompt(struct up *u)
     u->phase = SERVING;
     u->quiet = true;
     if (u->log != NULL)
-        say(u, "up | log of head and workers: %s", up_log_path(u->log));
+        SAY(u, LOG_INFO, EVENT("log_file", KV("path", up_log_path(u->log))), "log of head and workers: %s", up_log_path(u->log));
     log_flush(); /* the prompt writes to the terminal by itself */
     u->prompt = net_spawn(u->loop, &cfg, &f);
     if (u->prompt == NULL) {
-        say(u, "error: cannot start the prompt: %s", f.text);
+        SAY(u, LOG_ERROR, EVENT("no_prompt", KV("code", err_name(f.err))), "cannot start the prompt: %s", f.text);
         u->exit_status = 1;
         stop(u);
     }
@@ -149,7 +132,7 @@ static void serve(struct up *u)
     net_timer_set(u->patience, UINT64_MAX);
     u->phase = SERVING;
     if (setting_on(u->s, SET_NO_PROMPT))
-        say(u, "up | ready: http://%s (Ctrl-C ends it)", u->head_address);
+        SAY(u, LOG_INFO, EVENT("up_ready", KV("address", u->head_address)), "ready: http://%s (Ctrl-C ends it)", u->head_address);
     else
         start_prompt(u);
 }
@@ -164,7 +147,8 @@ static void on_news(const struct client_news *n, void *user_data)
         launch_begin(u->launch, u->workers);
     u->has_port = true;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
-        say(u, "up | %u of %u workers joined, %u actors ready", n->workers, u->workers, n->ready);
+        SAY(u, LOG_INFO, EVENT("up_joined", KV("workers", n->workers), KV("actors", n->ready)),
+            "%u of %u workers joined, %u actors ready", n->workers, u->workers, n->ready);
     u->last = *n;
     /* A model of several that cannot be loaded does not hold up the others; who reads "ready" may scale at once. */
     if (n->ready + n->failed >= u->actors && (n->ready > 0 || u->actors == 0) && n->launcher)
@@ -175,7 +159,8 @@ static void on_patience(struct net_timer *t, void *user_data)
 {
     struct up *u = user_data;
     (void)t;
-    say(u, "up | only %u of %u actors became ready in %d s: starting with these", u->last.ready, u->actors, READY_MS / 1000);
+    SAY(u, LOG_INFO, EVENT("up_incomplete", KV("actors", u->last.ready)),
+        "only %u of %u actors became ready in %d s: starting with these", u->last.ready, u->actors, READY_MS / 1000);
     serve(u);
 }
 
@@ -202,7 +187,7 @@ static void on_ended(const struct fault *f, void *user_data)
     struct up *u = user_data;
     u->phase = ENDING;
     if (f->err != 0) {
-        say(u, "error: %s", f->text);
+        SAY(u, LOG_ERROR, EVENT("up_ended", KV("code", err_name(f->err))), "%s", f->text);
         u->exit_status = err_exit(f->err);
         if (u->prompt != NULL)
             net_child_kill(u->prompt, SIGTERM);
@@ -297,7 +282,7 @@ static void run(struct up *u)
         net_loop_run(u->loop);
         running_forget();
     } else {
-        say(u, "error: %s", f.text);
+        SAY(u, LOG_ERROR, EVENT("up_not_started", KV("code", err_name(f.err))), "%s", f.text);
         u->exit_status = err_exit(f.err);
     }
     u->phase = ENDING;
@@ -319,7 +304,7 @@ int up_main(const struct settings *s)
     children_args(&u.children, s, net_place(u.host, (unsigned)setting_number(s, SET_PORT)).text);
     u.head_address = u.children.head;
     if (check_port(&u, &f) != 0) {
-        say(&u, "error: %s", f.text);
+        SAY(&u, LOG_ERROR, EVENT("up_not_started", KV("code", err_name(f.err))), "%s", f.text);
         u.exit_status = err_exit(f.err);
     } else {
         u.exit_status = bring_models(s);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,10 @@
 
 #include "base/alloc.h"
 #include "base/dirs.h"
+#include "base/plain.h"
 #include "base/spool.h"
+#include "base/utf8.h"
+#include "launch/launch.h"
 
 enum { RING_BYTES = 1 << 20, CLOSE_MS = 1000, PATH_BYTES = 1024 };
 
@@ -175,7 +179,7 @@ struct up_log *up_log_open(const char *host, unsigned port, uint64_t bytes_max, 
     return NULL;
 }
 
-void up_log_line(struct up_log *l, const char *line, size_t n)
+static void put_line(struct up_log *l, const char *line, size_t n)
 {
     char text[SPOOL_CHUNK_BYTES / 2];
     if (l == NULL)
@@ -184,6 +188,35 @@ void up_log_line(struct up_log *l, const char *line, size_t n)
     memcpy(text, line, body);
     text[body] = '\n';
     spool_add(&l->spool, text, body + 1, false);
+}
+
+void up_log_child(struct up_log *l, bool shown, const char *who, struct str line)
+{
+    struct buf out = buf_max(16384);
+    launch_prefix(&out, who, line);
+    put_line(l, out.p, out.n);
+    if (shown)
+        log_raw(out.p, out.n);
+    buf_fini(&out);
+}
+
+void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct event_field *event, const char *fmt, ...)
+{
+    char text[LOG_LINE_BYTES_MAX], line[LOG_JSON_BYTES_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    size_t n = plain_in_place(text, utf8_whole(text, strlen(text))), sentence = 0;
+    if (log_format_now() == LOG_AS_JSON) {
+        n = sentence = log_json(level, "up", event, str_n(text, n), line);
+    } else {
+        sentence = (size_t)snprintf(line, sizeof line, "%s%.*s", level == LOG_ERROR ? "error: " : "up | ", (int)n, text);
+        n = sentence + plain_in_place(line + sentence, event_as_text(level == LOG_ERROR ? NULL : event, line + sentence));
+    }
+    put_line(l, line, n);
+    if (shown)
+        log_raw(line, isatty(STDERR_FILENO) ? sentence : n);
 }
 
 const char *up_log_path(const struct up_log *l)

@@ -9,12 +9,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/log.h"
 
 struct up_log;
 /* `host` and `port` of the head; `bytes_max` each of `files` files has. NULL with f: there is nowhere to write. */
 struct up_log *up_log_open(const char *host, unsigned port, uint64_t bytes_max, unsigned files, struct fault *f);
-/* Adds a line, without its end. NULL is fine, for all of these. */
-void up_log_line(struct up_log *l, const char *line, size_t n);
+/* Each adds a line to the log (NULL is fine), and, where it is `shown`, to stderr: one of a child called `who`; one of our own,
+ * "up | " with a sentence and its event, which is left out where stderr is a terminal, or "error: " with a sentence alone, as errors of
+ * all commands are. */
+void up_log_child(struct up_log *l, bool shown, const char *who, struct str line);
+void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct event_field *event, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 const char *up_log_path(const struct up_log *l);
 /* Waits a moment for what is not written yet. */
 void up_log_close(struct up_log *l);

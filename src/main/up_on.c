@@ -4,23 +4,20 @@
  * -> the prompt, or `--no-prompt` -> the end: everything that carries the cluster's name is taken away, then our head ends. It can fail by: the engine's
  * own reasons (one line, nothing is left), a head that cannot start (the same), workers that do not come (their reasons are shown; it goes on). */
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "base/plain.h"
-#include "base/utf8.h"
 #include "client/client.h"
 #include "launch/launch.h"
 #include "launch/pilot.h"
 #include "main/engine.h"
 #include "main/options.h"
 #include "main/running.h"
+#include "main/up_log.h"
 
-enum { SAY_BYTES = 2048 };
 
 struct up_on {
     const struct settings *s;
@@ -42,32 +39,18 @@ struct up_on {
     int exit_status;
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct up_on *u, const char *fmt, ...)
-{
-    char text[SAY_BYTES];
-    va_list ap;
-    (void)u;
-    va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    size_t bytes = plain_in_place(text, n < (int)sizeof text ? (size_t)n : utf8_whole(text, sizeof text - 1));
-    log_raw(text, bytes);
-}
+#define SAY(...) up_log_say(NULL, true, __VA_ARGS__)
 
 static void on_line(const char *who, struct str line, void *user_data)
 {
-    struct up_on *u = user_data;
-    struct buf out = buf_max(16384);
-    launch_prefix(&out, who, line);
-    if (!u->quiet)
-        log_raw(out.p, out.n);
-    buf_fini(&out);
+    const struct up_on *u = user_data;
+    up_log_child(NULL, !u->quiet, who, line);
 }
 
-static void on_event(enum log_level level, const char *text, void *user_data)
+static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
-    (void)level;
-    on_line("up", str_of(text), user_data);
+    const struct up_on *u = user_data;
+    up_log_say(NULL, !u->quiet, level, event, "%s", text);
 }
 
 /* ---- the end: the prompt, the engine, our head ---- */
@@ -116,7 +99,7 @@ static void on_signal(int signum, void *user_data)
         return;
     u->exit_status = signum == SIGTERM || (signum == SIGINT && setting_on(u->s, SET_NO_PROMPT)) ? 0 : 128 + signum;
     if (!u->ending)
-        say(u, "up | ending: what this cluster has on %s is taken away", u->e.ops->engine);
+        SAY(LOG_INFO, EVENT("up_ending", KV("engine", u->e.ops->engine)), "ending: what this cluster has on %s is taken away", u->e.ops->engine);
     stop(u);
 }
 
@@ -158,7 +141,8 @@ static void on_watch(const struct client_news *n, void *user_data)
         pilot_head_is_up(u->pilot);
     u->has_port = true;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
-        say(u, "up | %u of %u workers joined, %u actors ready", n->workers, u->e.cfg.workers, n->ready);
+        SAY(LOG_INFO, EVENT("up_joined", KV("workers", n->workers), KV("actors", n->ready)),
+            "%u of %u workers joined, %u actors ready", n->workers, u->e.cfg.workers, n->ready);
     u->last = *n;
     if (n->ready + n->failed < u->actors || (n->ready == 0 && u->actors > 0) || !n->launcher)
         return;
@@ -166,7 +150,7 @@ static void on_watch(const struct client_news *n, void *user_data)
     client_watch_free(u->watch);
     u->watch = NULL;
     if (setting_on(u->s, SET_NO_PROMPT))
-        say(u, "up | ready: http://%s (Ctrl-C ends it)", u->address);
+        SAY(LOG_INFO, EVENT("up_ready", KV("address", u->address)), "ready: http://%s (Ctrl-C ends it)", u->address);
     else
         start_prompt(u);
 }
@@ -191,7 +175,7 @@ static void on_head(const char *address, void *user_data)
     u->client = (struct client_options){.head = u->address, .api_key = u->api_key, .model = ""};
     u->watch = client_watch_start(u->loop, &u->client, on_watch, u, &f);
     if (u->watch == NULL)
-        say(u, "up | cannot watch the head at %s: %s", u->address, f.text);
+        SAY(LOG_INFO, EVENT("not_watched", KV("code", err_name(f.err))), "cannot watch the head at %s: %s", u->address, f.text);
 }
 
 /* ---- the start ---- */

@@ -10,7 +10,7 @@
  *
  *     WAITS ──its share of the streams ended, or patience──▶ PAUSES ──▶ strike ──▶ STRUCK ──started again──▶ the next
  *                                                                        └───────▶ AWAY ────lasts_ms──────▶ the next
- * and CALM behind the last one. What the heads saw is read from their lines.
+ * and CALM behind the last one. What the heads saw is read from their lines' events.
  *
  * A stream lives in its head and in its worker, and either may die, but not both at once: before and after the death of a head,
  * PAUSES lasts until each stream has heard something since the last fault, at most WEATHER_SETTLE_S. */
@@ -160,40 +160,38 @@ void weather_end(struct weather *w)
     w->timer = NULL;
 }
 
-/* ---- what the heads say ---- */
+/* ---- what the heads report ---- */
 
-/* "[CLUSTER CONNECTION] worker left: connection closed node=worker-2 worker=5 actors=1"; a second one of a name is worker-2#2. */
-static void someone_left(struct weather *w, const char *line)
+/* A second one of a name is worker-2#2. */
+static void someone_left(struct weather *w, struct str line)
 {
-    const char *node = strstr(line, " node=");
-    for (uint32_t i = 0; node != NULL && i < w->storm.workers; i++) {
-        const char *name = trial_part_name(w->trial, trial_part_of_worker(w->trial, i));
-        size_t n = strlen(name);
-        if (strncmp(node + 6, name, n) != 0 || (node[6 + n] != ' ' && node[6 + n] != '#') || w->struck[i].at_us == 0)
+    char node[128];
+    event_from_line(line, "node", node, sizeof node);
+    node[strcspn(node, "#")] = '\0';
+    for (uint32_t i = 0; i < w->storm.workers; i++) {
+        if (strcmp(node, trial_part_name(w->trial, trial_part_of_worker(w->trial, i))) != 0 || w->struck[i].at_us == 0)
             continue;
         weather_times_add(&w->detected[w->struck[i].kind], (double)(net_now_us(w->loop) - w->struck[i].at_us) / 1000);
         w->struck[i].at_us = 0;
     }
 }
 
-/* "[FAILOVER] job 7 goes on at token 12 after 634 ms, 590 of them replaying actor=1 node=worker-1" */
-static void went_on(struct weather *w, const char *from)
+static void add_time(struct weather_times *t, struct str line, const char *key)
 {
-    const char *after = strstr(from, " after "), *comma = after != NULL ? strstr(after, " ms, ") : NULL;
-    w->resumed++;
-    if (comma == NULL)
-        return;
-    weather_times_add(&w->waits, strtod(after + 7, NULL));
-    weather_times_add(&w->replays, strtod(comma + 5, NULL));
+    char ms[32];
+    if (event_from_line(line, key, ms, sizeof ms))
+        weather_times_add(t, strtod(ms, NULL));
 }
 
 void weather_line(struct weather *w, struct str line)
 {
-    char text[LOG_LINE_BYTES_MAX];
-    snprintf(text, sizeof text, "%.*s", STR_ARG(line));
-    const char *on = strstr(text, " goes on at token ");
-    if (strstr(text, "worker left: ") != NULL)
-        someone_left(w, text);
-    else if (on != NULL && strstr(on, " after ") != NULL)
-        went_on(w, on);
+    char event[32];
+    event_from_line(line, "event", event, sizeof event);
+    if (strcmp(event, "worker_left") == 0) {
+        someone_left(w, line);
+    } else if (strcmp(event, "job_resumed") == 0) {
+        w->resumed++;
+        add_time(&w->waits, line, "wait_ms");
+        add_time(&w->replays, line, "replay_ms");
+    }
 }

@@ -24,9 +24,9 @@ static void run_job(struct worker_program *p, const struct ag *ag)
 static void leave(struct worker_program *p, const struct fault *why)
 {
     if (why->err != 0)
-        log_error("WORKER NODE STOPPED", "%s", why->text);
+        log_error("WORKER NODE STOPPED", EVENT("worker_stopped", KV("code", err_name(why->err))), "%s", why->text);
     else
-        log_info("WORKER NODE STOPPED", "left the cluster");
+        log_info("WORKER NODE STOPPED", EVENT("worker_stopped"), "left the cluster");
     if (why->err != 0)
         p->exit_status = err_exit(why->err); /* else it stays what made us leave: models that cannot be loaded, or 0 */
     net_loop_stop(p->loop);
@@ -45,7 +45,7 @@ static bool carry_out(struct worker_program *p, struct ag *ag)
     case AG_CANCEL: actor_cancel(p->roles[ag->key].actor, ag->ticket); break;
     case AG_SAVE: actor_save(p->roles[ag->key].actor, ag->ticket, ag->bytes_max); break;
     case AG_GIVE: actor_give(p->roles[ag->key].actor, ag->ticket, &ag->carry); break;
-    case AG_LOG: log_line(ag->level, ag->tag, "%.*s", STR_ARG(ag->text)); break;
+    case AG_LOG: log_line(ag->level, ag->tag, ag->event, "%.*s", STR_ARG(ag->text)); break;
     case AG_EXIT: leave(p, &ag->fault); break;
     }
     return false;

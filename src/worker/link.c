@@ -24,7 +24,8 @@ static void lost(struct uplink *u, const char *why)
 
 static void bad_frame(struct uplink *u, const char *why)
 {
-    log_warn("CLUSTER CONNECTION", "the head at %s sent something that is not a manta message: %s", net_place(u->at.host, u->at.port).text, why);
+    log_warn("CLUSTER CONNECTION", EVENT("not_a_message", KV("head", u->index)), "the head at %s sent something that is not a manta message: %s",
+             net_place(u->at.host, u->at.port).text, why);
     net_conn_abort(u->conn);
     buf_reset(&u->in);
 }
@@ -42,7 +43,7 @@ static bool on_frame(struct uplink *u, struct str frame)
     if (log_traces("wire")) {
         struct buf line = buf_max(LOG_LINE_BYTES_MAX);
         wire_print(&line, &msg);
-        log_line(LOG_TRACE, "wire", "<- %s", buf_cstr(&line));
+        log_line(LOG_TRACE, "wire", NULL, "<- %s", buf_cstr(&line));
         buf_fini(&line);
     }
     worker_feed(p, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = &msg});
@@ -140,7 +141,8 @@ static bool is_trusted(const struct uplink *u)
     uint32_t uid = 0;
     if (net_conn_peer_uid(u->conn, &uid) != 0 || uid == geteuid() || uid == 0)
         return true;
-    log_warn("CLUSTER CONNECTION", "the head at %s is of another user (%u): it is not told the token of this one, but what --join-token says",
+    log_warn("CLUSTER CONNECTION", EVENT("head_of_another_user", KV("uid", uid)),
+             "the head at %s is of another user (%u): it is not told the token of this one, but what --join-token says",
              net_conn_peer(u->conn), uid);
     return false;
 }

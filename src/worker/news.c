@@ -43,15 +43,19 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
     a->repack_bytes = m->repack_bytes;
     a->kv_bytes = m->kv_bytes;
     a->compute_bytes = m->compute_bytes;
-    log_info(TAG,
+    log_info(TAG, EVENT("actor_created", KV("model", r->model.name), KV("slots", info->slots), KV("context", info->context), KV("threads", r->load.threads),
+                        KV("weights_bytes", m->weights_bytes), KV("repack_bytes", m->repack_bytes), KV("kv_bytes", m->kv_bytes),
+                        KV("compute_bytes", m->compute_bytes)),
              "created actor for model: %s (%s, %u slots of %u tokens, %u threads; weights %.0f MiB + %.0f MiB repacked, KV cache %.0f MiB, "
              "compute %.0f MiB)",
              r->model.name, info->describe, info->slots, info->context, r->load.threads, mib(m->weights_bytes), mib(m->repack_bytes),
              mib(m->kv_bytes), mib(m->compute_bytes));
     if (r->load.context > 0 && info->context != r->load.context)
-        log_warn(TAG, "%s: each stream may have %u tokens, not %u (--context): the engine rounds up", r->model.name, info->context, r->load.context);
+        log_warn(TAG, EVENT("context_rounded", KV("model", r->model.name), KV("context", info->context)),
+                 "%s: each stream may have %u tokens, not %u (--context): the engine rounds up", r->model.name, info->context, r->load.context);
     if (m->repack_bytes > 0)
-        log_info(TAG, "%s: %.0f MiB of weights were repacked for speed and are not shared with other workers; --repack=off shares them",
+        log_info(TAG, EVENT("weights_repacked", KV("model", r->model.name), KV("bytes", m->repack_bytes)),
+                 "%s: %.0f MiB of weights were repacked for speed and are not shared with other workers; --repack=off shares them",
                  r->model.name, mib(m->repack_bytes));
     role_tell(p, r);
 }
@@ -171,7 +175,8 @@ void worker_on_news(const struct actor_news *n, void *user_data)
         r->ended = true;
         last_run_loaded(p->last_run, r->model.digest, false);
         r->seen = n->seen;
-        log_error(TAG, "cannot load model '%s': %s", r->model.name, n->fault.text);
+        log_error(TAG, EVENT("model_not_loaded", KV("model", r->model.name), KV("code", err_name(n->fault.err))),
+                  "cannot load model '%s': %s", r->model.name, n->fault.text);
         role_failed(p, r, &n->fault);
         break;
     case ACTOR_EVENT: on_engine_event(p, n->event); break;

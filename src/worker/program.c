@@ -53,7 +53,8 @@ static void start_agent(struct worker_program *p)
     const struct worker_options *o = p->o;
     name_of_node(o->node, p->node);
     if (o->node[0] != '\0' && strcmp(o->node, p->node) != 0)
-        log_warn("WORKER NODE STARTING", "--node: a head takes names of at most %d bytes of printable UTF-8; this one is called %s there",
+        log_warn("WORKER NODE STARTING", EVENT("node_renamed", KV("node", p->node)),
+                 "--node: a head takes names of at most %d bytes of printable UTF-8; this one is called %s there",
                  NAME_CAP - 1, p->node);
     snprintf(p->engine, sizeof p->engine, "%s %s", p->ops->name, p->ops->version);
     uint64_t epoch = rng_at(clock_us() ^ (uint64_t)getpid() << 40, (uint64_t)clock_unix_s());
@@ -90,7 +91,7 @@ static void tell_last_run(struct worker_program *p)
     p->last_run = last_run_begin(p->node, limits.memory_bytes, text, sizeof text);
     last_run_engine(p->last_run, p->engine_words);
     if (text[0] != '\0')
-        log_warn("WORKER NODE STARTING", "%s: %s", p->node, text);
+        log_warn("WORKER NODE STARTING", EVENT("last_run", KV("node", p->node)), "%s: %s", p->node, text);
 }
 
 static int prepare(struct worker_program *p, struct fault *f)
@@ -117,9 +118,9 @@ int worker_main(const struct worker_options *o)
 {
     struct worker_program p = {.o = o, .out = buf_max(WIRE_FRAME_BYTES_MAX)};
     struct fault f = {0};
-    log_info("WORKER NODE STARTING", "joining the cluster at %s", o->heads);
+    log_info("WORKER NODE STARTING", EVENT("joining", KV("heads", o->heads)), "joining the cluster at %s", o->heads);
     if (prepare(&p, &f) != 0) {
-        log_error("WORKER NODE STARTING", "cannot start the worker: %s", f.text);
+        log_error("WORKER NODE STARTING", EVENT("not_started", KV("code", err_name(f.err))), "cannot start the worker: %s", f.text);
         /* a model or an engine that is not there is as unusable as a broken one: who started us need not try again */
         return err_exit(f.err == ERR_NOT_FOUND ? ERR_MODEL : f.err);
     }
@@ -143,7 +144,7 @@ int worker_main(const struct worker_options *o)
     p.stopping = true; /* from here on, closing connections only free what is theirs */
     last_run_end(p.last_run);
     if (!roster_stop(&p)) {
-        log_warn("WORKER NODE STOPPED", "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);
+        log_warn("WORKER NODE STOPPED", EVENT("engine_hangs"), "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);
         log_flush();
         _exit(p.exit_status);
     }

@@ -23,7 +23,9 @@ static void on_pull(const struct models_progress *progress, void *user_data)
     if (progress->kind == MODELS_LOADING && now - *said_us < SAY_EVERY_US)
         return;
     *said_us = now;
-    log_info("MODEL DOWNLOAD", "%s", models_progress_text(progress, text, sizeof text));
+    log_info("MODEL DOWNLOAD", EVENT("download", KV("whole", progress->kind == MODELS_DONE),
+                                     KV("done_bytes", progress->done), KV("total_bytes", progress->total)),
+             "%s", models_progress_text(progress, text, sizeof text));
 }
 
 static int obtain(const struct worker_options *o, const char *reference, struct model_file *out, struct fault *f)
@@ -112,9 +114,11 @@ void role_measured(const struct worker_program *p, struct role *r, const struct 
     if (!r->load.exact)
         return;
     if (info->setup_ms > 0)
-        log_info("MODEL DEPLOYMENT", "%s computes exactly with %s, as measured now in %u ms", r->model.name, r->setup, info->setup_ms);
+        log_info("MODEL DEPLOYMENT", EVENT("exact_setup", KV("model", r->model.name), KV("setup", r->setup), KV("took_ms", info->setup_ms)),
+                 "%s computes exactly with %s, as measured now in %u ms", r->model.name, r->setup, info->setup_ms);
     else
-        log_info("MODEL DEPLOYMENT", "%s computes exactly with %s, as measured before", r->model.name, r->setup);
+        log_info("MODEL DEPLOYMENT", EVENT("exact_setup", KV("model", r->model.name), KV("setup", r->setup)),
+                 "%s computes exactly with %s, as measured before", r->model.name, r->setup);
 }
 
 void role_resolve(struct worker_program *p, struct role *r)

@@ -55,7 +55,7 @@ static bool waits_or_is_out(struct worker_program *p, struct role *r)
         struct fault f = {0};
         fault_set(&f, ERR_MODEL, "model '%s' is left out: this worker died %u times in a row while it loaded it, by a crash or for its memory; it is "
                   "tried again when its file or the engine is another one", r->model.name, deaths);
-        log_error(TAG, "%s", f.text);
+        log_error(TAG, EVENT("model_left_out", KV("model", r->model.name), KV("code", err_name(f.err))), "%s", f.text);
         role_failed(p, r, &f);
         return true;
     }
@@ -74,7 +74,8 @@ void role_start(struct worker_program *p, struct role *r)
     struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
                                .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
                                .on_news = worker_on_news, .user_data = p};
-    log_info(TAG, "creating model instances: loading %s from %s", r->model.name, r->model.path);
+    log_info(TAG, EVENT("model_loading", KV("model", r->model.name), KV("path", r->model.path)),
+             "creating model instances: loading %s from %s", r->model.name, r->model.path);
     r->fault = (struct fault){0};
     r->lost = r->ended = false;
     r->quiet_looks = 0;
@@ -90,7 +91,7 @@ void role_start(struct worker_program *p, struct role *r)
 
 void role_lost(struct worker_program *p, struct role *r, const struct actor_news *n)
 {
-    log_warn(TAG, "%s", n->fault.text);
+    log_warn(TAG, EVENT("model_lost", KV("model", r->model.name), KV("code", err_name(n->fault.err))), "%s", n->fault.text);
     r->lost = true;
     r->seen = n->seen;
     r->quiet_looks = 0;
@@ -123,14 +124,15 @@ void role_on_nurse(const struct nurse_news *n, void *user_data)
     struct worker_program *p = user_data;
     struct role *r = &p->roles[n->key];
     if (!n->found) {
-        log_warn(TAG, "'%s' stays left out: %s", r->model.name, n->fault.text);
+        log_warn(TAG, EVENT("model_stays_out", KV("model", r->model.name), KV("code", err_name(n->fault.err))),
+                 "'%s' stays left out: %s", r->model.name, n->fault.text);
         role_leave_out(p, r, &n->fault);
         return;
     }
     struct nurse *nurse = r->nurse;
     r->nurse = NULL;
     nurse_free(nurse); /* its thread has ended with this */
-    log_info(TAG, "'%s' is whole again, or for the first time", r->model.name);
+    log_info(TAG, EVENT("model_whole", KV("model", r->model.name)), "'%s' is whole again, or for the first time", r->model.name);
     if (is_another(r, n)) {
         r->is.state = WIRE_ACTOR_GONE;
         role_tell(p, r);
@@ -158,7 +160,7 @@ static void give_up_loading(struct worker_program *p, struct role *r)
 {
     struct fault f = {0};
     fault_set(&f, ERR_TIMEOUT, "model '%s' is left out: its loading made no progress for %u s (--load-stall-s)", r->model.name, p->o->load_stall_s);
-    log_error(TAG, "%s", f.text);
+    log_error(TAG, EVENT("model_failed", KV("model", r->model.name), KV("code", err_name(f.err))), "%s", f.text);
     role_failed(p, r, &f);
 }
 

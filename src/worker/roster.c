@@ -34,7 +34,8 @@ static bool has_shorter_context(const struct worker_program *p, struct role *r)
 {
     if (p->roles_n == 1 || r->load.context == 0 || r->fault.err != ERR_INVALID)
         return false;
-    log_info(TAG, "%s: its context is shorter than --context %u, it gets what it was made for", r->model.name, r->load.context);
+    log_info(TAG, EVENT("context_shorter", KV("model", r->model.name)),
+             "%s: its context is shorter than --context %u, it gets what it was made for", r->model.name, r->load.context);
     r->load.context = 0;
     r->fault = (struct fault){0};
     return true;
@@ -148,7 +149,8 @@ static int sort_out(const struct worker_program *p, bool already_out[AGENT_ACTOR
         const struct role *r = &p->roles[i];
         left += r->fault.err == 0;
         if (r->fault.err != 0 && !already_out[i])
-            log_error(TAG, "cannot load model '%s': %s", r->model.name, r->fault.text);
+            log_error(TAG, EVENT("model_not_loaded", KV("model", r->model.name), KV("code", err_name(r->fault.err))),
+                      "cannot load model '%s': %s", r->model.name, r->fault.text);
         already_out[i] = r->fault.err != 0;
     }
     return left > 0 ? 0 : fault_set(f, p->roles[0].fault.err, "%s", p->roles[0].fault.text);

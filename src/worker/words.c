@@ -97,7 +97,8 @@ void words_begin(void)
         atomic_store(&fds[h], -1);
     last_words_to(say);
     if (net_witness_start(on_look, on_gone) != 0)
-        log_warn("WORKER NODE STARTING", "no witness of this worker: should the kernel kill it for its memory, nobody will tell which request it was");
+        log_warn("WORKER NODE STARTING", EVENT("no_witness"),
+                 "no witness of this worker: should the kernel kill it for its memory, nobody will tell which request it was");
 }
 
 void words_link(uint32_t head, int fd)

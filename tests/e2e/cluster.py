@@ -138,6 +138,16 @@ def quicker(arg):
     return re.sub(r"(?<=_us=)\d+", lambda n: str(int(n[0]) // QUICK), str(arg))
 
 
+def events_of(log, name=None, **fields):
+    """The events of a log's lines, as in Process.events()."""
+    found = []
+    for text in re.findall(r" (event=.*)", log):
+        event = {key: json.loads(value) if value.startswith('"') else value for key, value in re.findall(r'(\w+)=("(?:\\.|[^"\\])*"|\S*)', text)}
+        if name in (None, event["event"]) and all(event.get(key) == str(value) for key, value in fields.items()):
+            found.append(event)
+    return found
+
+
 class Process:
     """One manta process; its output goes to a file."""
 
@@ -187,6 +197,25 @@ class Process:
                 f"{self.name} ended with status {self.popen.returncode} without the line /{pattern}/"
             return found
         return wait_for(f"/{pattern}/ from {self.name}", look, timeout_s)
+
+    def says(self, pattern):
+        """Has it printed that? For what must be said however it is worded: a flag, a name, a number."""
+        return re.search(pattern, self.log)
+
+    def crashed(self):
+        return self.says("manta crash report")
+
+    def events(self, name=None, **fields):
+        """What its log lines report: each event as a dict of texts, its name under "event"."""
+        return events_of(self.log, name, **fields)
+
+    def wait_event(self, name, **fields):
+        """The last event of that name and with these fields that it has printed, or the first that it will print."""
+        def look():
+            running, found = self.running(), self.events(name, **fields)
+            assert found or running, f"{self.name} ended with status {self.popen.returncode} without event={name} {fields}"
+            return found and found[-1]
+        return wait_for(f"event={name} {fields} from {self.name}", look)
 
     def rss_bytes(self):
         return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{self.pid}/status").read_text())[1]) * 1024
@@ -294,7 +323,7 @@ class Head(Process, Api):
 class Up(Process, Api):
     def child(self, name):
         """Pid of 'head' or 'worker-2', as its last 'started' line says."""
-        return int(re.findall(rf"up \| {name} started(?: again)?, pid (\d+)", self.log)[-1])
+        return int(self.events("child_started", part=name)[-1]["pid"])
 
 
 class Cluster:
@@ -344,7 +373,7 @@ class Cluster:
     def head(self, *flags, port=None, **options):
         """A head that listens on `port`, or on one that stays its own when it ends, for the one that comes after it."""
         head = self.add(Head, ["head", "--port", port or free_port(), *flags], **options)
-        head.port = int(head.wait_line(r"cluster started on http://\S+?:(\d+)")[1])
+        head.port = int(head.wait_event("head_started")["address"].rsplit(":", 1)[1])
         return head
 
     def worker(self, head, *flags, **options):

@@ -39,7 +39,7 @@ def test_api_key(head, cluster):
     """Given a head with an API key; when a client has none or a wrong one; then it is refused with 401 and told what to
     send; with the right one it is served. Health checks need none."""
     worker = cluster.echo_worker(head, env={"MANTA_JOIN_TOKEN": "one of us"})
-    worker.wait_line("WORKER NODE READY")
+    worker.wait_event("worker_ready")
     for path in "/v1/models", "/manta/status", "/manta/actors", "/metrics":
         status, _, text = head.request("GET", path)
         assert status == 401 and "Authorization: Bearer" in text, path
@@ -72,7 +72,7 @@ def test_join_token(head, cluster, token):
     head's reason, and nothing has joined."""
     worker = cluster.echo_worker(head, env={"MANTA_JOIN_TOKEN": token} if token else {})
     assert worker.wait() == 3
-    assert "join token" in worker.log
+    assert worker.says("--join-token")
     assert '"workers":0' in head.request("GET", "/readyz")[2]
 
 
@@ -118,7 +118,7 @@ def test_the_users_own_workers_find_the_token(cluster, tmp_path):
     token = path.read_text()
     assert re.fullmatch("[0-9a-f]{64}", token) and path.stat().st_mode & 0o777 == 0o600
     stranger = cluster.echo_worker(heads[0], env={"XDG_STATE_HOME": str(tmp_path / "other")})
-    assert stranger.wait() == 3 and "--join-token" in stranger.log
+    assert stranger.wait() == 3 and stranger.says("--join-token")
     heads[0].kill()
     again = cluster.head(port=heads[0].port)
     again.wait_ready(actors=1)
@@ -139,7 +139,7 @@ def test_a_token_that_others_may_know_is_not_used(cluster, tmp_path, spoil):
         path.symlink_to(tmp_path / "elsewhere")
     env = {"XDG_STATE_HOME": "/proc/none" if spoil == "no folder" else str(state)}
     head = cluster.head(env=env)
-    assert "no join token can be kept" in head.log
+    assert head.events("no_join_token")
     worker = cluster.echo_worker(head, env={**env, "MANTA_JOIN_TOKEN": "ab" * 32})
     assert worker.wait() == 3
     told = cluster.head(env={**env, "MANTA_JOIN_TOKEN": "both know"})
@@ -188,8 +188,8 @@ def test_a_token_is_not_told_to_another_users_head(cluster, host, dialled):
     hello = bytes.fromhex(squatter.stdout.readline())
     assert b"worker-" in hello and join_token(cluster.folder).read_text().encode() not in hello
     assert squatter.wait(TEST_TIMEOUT_S) == 0
-    worker.wait_line(r"of another user \(65534\)")
-    head.wait_line("worker joined")
+    worker.wait_event("head_of_another_user", uid=65534)
+    head.wait_event("worker_joined")
 
 
 @pytest.mark.parametrize("env", [{}, {"MANTA_API_KEY": "k"}, {"MANTA_JOIN_TOKEN": "t"}])
@@ -211,10 +211,10 @@ def test_a_head_of_root_is_warned_of(cluster):
     if os.path.exists("/run/.containerenv") or subprocess.run([*bare, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("needs root: a root folder of its own")
     plain = {"container": "", "XDG_RUNTIME_DIR": str(cluster.folder)}
-    assert "warning: runs as root" in cluster.head(env=plain, through=["env", "-u", "KUBERNETES_SERVICE_HOST", *bare]).log
-    assert "as root" not in cluster.head(env={**plain, "container": "podman"}, through=bare).log
+    assert cluster.head(env=plain, through=["env", "-u", "KUBERNETES_SERVICE_HOST", *bare]).events("runs_as_root")
+    assert not cluster.head(env={**plain, "container": "podman"}, through=bare).events("runs_as_root")
     cluster.folder.chmod(0o777)
-    assert "as root" not in cluster.head(env=plain, through=[*bare, "setpriv", "--reuid=65534", "--clear-groups"]).log
+    assert not cluster.head(env=plain, through=[*bare, "setpriv", "--reuid=65534", "--clear-groups"]).events("runs_as_root")
 
 
 @pytest.fixture
@@ -237,17 +237,17 @@ def test_what_counts_is_the_address(cluster, names, host, address):
     through = names(**{host.replace(".", "_"): address})
     head = cluster.add(Head, ["head", "--host", host, "--port", 0], through=through)
     assert head.wait() == 2
-    assert f"{host} ({address}) opens the head" in head.log and "cluster started" not in head.log
+    assert head.says(re.escape(f"{host} ({address})")) and not head.events("head_started")
     up = cluster.add(Up, ["up", "--no-prompt", "--host", host, "--port", free_port(), "--engine", "echo", "--model", "echo"], through=through)
     assert up.wait() != 0
-    assert ("opens the head" in up.log or "not an address of this machine" in up.log) and "cluster started" not in up.log
+    assert up.says(re.escape(address)) and not up.events("head_started")
 
 
 def test_a_name_for_loopback(cluster, names):
     """Given a name of which nobody would think so that stands for a loopback address; when a head listens there; then it needs no
     keys, and answers by that name."""
     head = cluster.add(Head, ["head", "--host", "llm.example", "--port", 0], through=names(llm_example="127.0.0.1"))
-    head.port = int(head.wait_line(r"cluster started on http://\S+?:(\d+)")[1])
+    head.port = int(head.wait_event("head_started")["address"].rsplit(":", 1)[1])
     assert head.request("GET", "/manta/status", headers={"host": f"llm.example:{head.port}"})[0] == 200
     assert head.request("GET", "/manta/status", headers={"host": f"llm2.example:{head.port}"})[0] == 403
 
@@ -257,9 +257,9 @@ def test_the_listener_of_another_address_is_not_taken_over(cluster, names):
     keys is to take its place; then it gets nothing, and the one with keys serves."""
     keys = {"MANTA_API_KEY": "k", "MANTA_JOIN_TOKEN": "t"}
     head = cluster.add(Head, ["head", "--host", "llm.example", "--port", 0], through=names(llm_example="0.0.0.0"), env=keys)
-    head.port = int(head.wait_line(r"cluster started on http://\S+?:(\d+)")[1])
+    head.port = int(head.wait_event("head_started")["address"].rsplit(":", 1)[1])
     other = cluster.add(Head, ["head", "--host", "llm.example", "--port", head.port, "--replace"], through=names(llm_example="127.0.0.1"))
-    assert other.wait() == 2 and "llm.example (0.0.0.0) opens the head" in other.log
+    assert other.wait() == 2 and other.says(r"llm\.example \(0\.0\.0\.0\)")
     assert head.request("GET", "/manta/status", headers={"authorization": "Bearer k"})[0] == 200
 
 
@@ -268,7 +268,7 @@ def test_secrets_are_not_on_command_lines(cluster):
     every user of the machine could read."""
     up = cluster.up("--no-prompt", "--workers", 1, "--engine", "echo", "--model", "echo",
                     env={"MANTA_API_KEY": "open sesame", "MANTA_JOIN_TOKEN": "one of us"})
-    up.wait_line(r"up \| ready")
+    up.wait_event("up_ready")
     lines = [open(f"/proc/{up.child(name)}/cmdline", encoding="utf-8").read() for name in ("head", "worker-1")]
     assert all(line and "sesame" not in line and "one of us" not in line for line in lines)
 
@@ -290,7 +290,7 @@ def test_each_child_has_the_secrets_that_it_needs(cluster, tmp_path, given):
     else:
         flags = ("--api-key", "ops[admin]: open sesame,anna: of-anna")
     up = cluster.up("--no-prompt", "--workers", 1, "--engine", "echo", "--model", "echo", *flags, env=env)
-    up.wait_line(r"up \| ready")
+    up.wait_event("up_ready")
     head, worker = (environment_of(up.child(name)) for name in ("head", "worker-1"))
     assert "HF_TOKEN" not in head and worker["HF_TOKEN"] == "hub-secret"
     assert not any("sesame" in value or "of-anna" in value or "keys" in value for value in worker.values())
@@ -315,4 +315,4 @@ def test_keys_given_as_flags_are_hidden(cluster, form):
     for process in head, worker:
         line = pathlib.Path(f"/proc/{process.pid}/cmdline").read_text()
         assert "--join-token" in line and "s3same" not in line and "0neofus" not in line
-        assert "MANTA_JOIN_TOKEN" in process.log and "s3same" not in process.log and "0neofus" not in process.log
+        assert process.says("MANTA_JOIN_TOKEN") and not process.says("s3same|0neofus")

@@ -86,7 +86,7 @@ def test_a_slow_worker_is_told_apart(cluster):
     wait_for("w2 to be slow", shown)
     metrics = head.request("GET", "/metrics")[2]
     assert 'manta_worker_memory_bytes{node="w2"}' in metrics and "manta_actor_token_age_seconds{" in metrics
-    assert head.wait_line(r"WORKER HEALTH\] warning: slow: actor \d makes \S+ tokens/s, another of its model \S+ at the same time node=w2")
+    assert float(head.wait_event("actor_slow", node="w2")["decode_tps"]) < float(head.wait_event("actor_slow", node="w2")["best_tps"])
     for i in range(3):
         cluster.pace(0, f"w{i}")
     asking.end()

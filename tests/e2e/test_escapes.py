@@ -114,7 +114,7 @@ def test_names_that_steer_are_refused(cluster, where, text):
         while said and said[0] != wire.REFUSE:
             said = link.receive()
         assert said and b"printable UTF-8" in said[1]
-    head.wait_line("printable UTF-8")
+    head.wait_event("link_refused")
     for line in head.log_path.read_bytes().split(b"\n")[:-1]:
         assert re.match(r"\d\d:\d\d:\d\d\.\d{3} \[(?!FORGED)", harmless(line))
     assert [a["model"] for a in head.get("/manta/actors")["actor_list"]] in ([], ["m"])
@@ -123,7 +123,7 @@ def test_names_that_steer_are_refused(cluster, where, text):
 def test_a_log_line_is_one_line(hostile):
     """Given names with line ends and escape sequences; when the head logs what such a worker does; then each event is one line, which
     begins with its time, and steers nothing."""
-    wait_for("the actor in the log", lambda: "broken" in hostile.log)
+    wait_for("the actor in the log", lambda: hostile.says("broken"))
     for line in hostile.log_path.read_bytes().split(b"\n")[:-1]:
         text = harmless(line)
         assert re.match(r"\d\d:\d\d:\d\d\.\d{3} \[", text), text

@@ -28,7 +28,7 @@ def test_workers_join_and_leave_at_any_time(cluster):
     assert [r["node"] for r in answer["responses"]] == ["second"]
     assert [a["id"] for a in head.ready_actors()] == [1], "ids are not given twice"
     assert head.status()["head"]["pid"] == head.pid
-    assert "Available inference actors: 2" in head.log and "worker left" in head.log
+    assert head.events("actors", actors=2) and head.events("worker_left")
 
 
 def test_leaving_worker_says_goodbye(cluster):
@@ -39,7 +39,7 @@ def test_leaving_worker_says_goodbye(cluster):
         worker = cluster.echo_worker(head)
         head.wait_ready(actors=1)
         assert worker.stop(number) == 0
-        assert "left the cluster" in worker.log
+        assert worker.events("worker_stopped")
         head.wait_ready(actors=0)
 
 
@@ -47,7 +47,7 @@ def test_worker_waits_for_its_head(cluster):
     """Given a worker whose head does not run yet; when the head is started later; then the worker joins it."""
     port = free_port()
     worker = cluster.echo_worker(f"127.0.0.1:{port}")
-    worker.wait_line("not joined: .*redialling|redialling in")
+    worker.wait_event("redialling")
     head = cluster.head(port=port)
     head.wait_ready(actors=1)
     assert worker.running()
@@ -62,11 +62,11 @@ def test_head_restart(cluster, end):
     head.wait_ready(actors=2)
     getattr(head, end)()
     for worker in workers:
-        worker.wait_line("CLUSTER CONNECTION.* lost: ")
+        worker.wait_event("head_lost")
     again = cluster.head(port=head.port)
     again.wait_ready(actors=2)
     assert len(again.ask("welcome back", actors="all")["responses"]) == 2
-    assert all(worker.running() and worker.log.count("created actor") == 1 for worker in workers)
+    assert all(worker.running() and len(worker.events("actor_created")) == 1 for worker in workers)
 
 
 def test_prompts_wait_while_workers_come_back(cluster):
@@ -104,7 +104,7 @@ def test_worker_with_the_address_of_something_else(cluster):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotManta)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     worker = cluster.echo_worker(f"127.0.0.1:{server.server_port}")
-    worker.wait_line("answered with HTTP 404, so it is not a manta head.*--head")
+    worker.wait_line("HTTP 404.*--head.* event=not_joined")
     assert worker.running()
     server.shutdown()
     server.server_close()
@@ -115,8 +115,8 @@ def test_worker_with_the_address_of_a_mute(cluster):
     came, and it tries again."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         worker = cluster.echo_worker(f"127.0.0.1:{mute.getsockname()[1]}")
-        worker.wait_line("not joined: ")
-        worker.wait_line("redialling in")
+        worker.wait_event("not_joined")
+        worker.wait_event("redialling")
         assert worker.running()
 
 
@@ -128,8 +128,8 @@ def test_worker_with_a_wrong_address(cluster, address, said):
     """Given an address where nothing listens, or that has no host; when a worker dials it; then its log says why it does
     not join, and when it dials again."""
     worker = cluster.echo_worker(address)
-    assert said in worker.wait_line("not joined: .*")[0]
-    worker.wait_line("redialling in")
+    assert said in worker.wait_line(".* event=not_joined ")[0]
+    worker.wait_event("redialling")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1:no", ":", "http://", "a b:1", ","])

@@ -107,10 +107,10 @@ def test_a_new_head_learns_the_number(cluster, run, engine):
     head.wait_ready(actors=2)
     before = engine.pids()
     head.kill()
-    launcher.wait_line("the launcher lost the head")
+    launcher.wait_event("head_lost")
     fresh = cluster.head(port=head.port)
     fresh.wait_ready(actors=2)
-    fresh.wait_line("2 of 2 workers run launcher=plug")
+    fresh.wait_event("workers_run", running=2, target=2, launcher="plug/manta")
     assert engine.pids() == before
     assert engine.starts() == {1: 1, 2: 1}
     assert launcher.stop() == 0
@@ -129,12 +129,12 @@ def test_no_worker_goes_before_the_head_is_heard(cluster, run, engine):
     before = engine.pids()
     head.send(signal.SIGSTOP)
     launcher = engine.launcher(head, 1)
-    launcher.wait_line("1 of 1 workers run")
-    assert "ending workers" not in launcher.log and engine.pids() == before
+    launcher.wait_event("workers_run", running=1, target=1)
+    assert not launcher.events("ending") and engine.pids() == before
     head.send(signal.SIGCONT)
-    launcher.wait_line("keeping up 3 workers")
-    launcher.wait_line("3 of 3 workers run")
-    assert "ending workers" not in launcher.log and engine.pids() == before
+    launcher.wait_event("keeping_up", workers=3)
+    launcher.wait_event("workers_run", running=3, target=3)
+    assert not launcher.events("ending") and engine.pids() == before
 
 
 def test_by_the_load(cluster, run, engine):
@@ -167,7 +167,7 @@ def test_the_second_of_two_heads(cluster, run, engine):
     heads = f"127.0.0.1:{free_port()},{head.address}"
     cluster.add(Process, ["launcher", *engine.on, "--head", heads, "--workers", 1, "--engine", "echo", "--model", "echo:tokens=5"])
     head.wait_ready(actors=1)
-    head.wait_line("of 1 workers run launcher=plug")
+    head.wait_event("workers_run", target=1, launcher="plug/manta")
     assert run("scale", 2, "--head", head.address).returncode == 0
     head.wait_ready(actors=2)
 
@@ -188,8 +188,8 @@ def test_the_engines_words_reach_people(cluster, run, engine):
     (engine.folder / "quota").write_text("1")
     head = cluster.head()
     launcher = engine.launcher(head, 2)
-    launcher.wait_line("quota of 1 workers exceeded: ask the administrator of this folder")
-    head.wait_line("quota of 1 workers exceeded: ask the administrator of this folder")
+    launcher.wait_line(r"\bquota\b.* event=engine_says")
+    head.wait_line(r"\bquota\b.* event=workers_run")
     head.wait_ready(actors=1)
     assert engine.starts() == {1: 1}
     (engine.folder / "quota").unlink()
@@ -215,7 +215,7 @@ def test_up_on_an_engine(cluster, engine):
     port = free_port()
     up = cluster.add(Up, ["up", *engine.on, "--port", port, "--workers", 2, "--engine", "echo", "--model", "echo:tokens=5", "--no-prompt"])
     up.port = port
-    up.wait_line(f"up . ready: http://127.0.0.1:{port}")
+    up.wait_event("up_ready", address=f"127.0.0.1:{port}")
     assert names(up) == ["worker-1", "worker-2"]
     [head] = [pid for pid in children(up.pid) if b"head" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
     up.ask("hello")
@@ -252,12 +252,12 @@ def test_two_launchers_of_a_name_on_two_machines(cluster, run, engine):
     first = cluster.add(Process, [*words, "--workers", 1], env=token)
     head.wait_ready(actors=1)
     second = cluster.add(Process, [*words, "--workers", 3], env={**token, "XDG_STATE_HOME": str(cluster.folder / "elsewhere")})
-    second.wait_line(r"the head refused the launcher: a launcher 'plug/manta' is here already, from 127\.0\.0\.1:\d+")
+    second.wait_line(r"'plug/manta'.* 127\.0\.0\.1:\d+.* event=launcher_refused")
     assert run("scale", 2, "--head", head.address).returncode == 0
     head.wait_ready(actors=2)
     first.kill()
-    second.wait_line("2 of 2 workers run")
-    assert engine.starts() == {1: 1, 2: 1} and second.log.count("is here already") == 1
+    second.wait_event("workers_run", running=2, target=2)
+    assert engine.starts() == {1: 1, 2: 1} and len(second.events("launcher_refused")) == 1
 
 
 def test_local_workers_for_a_head_elsewhere(cluster, run):
@@ -280,7 +280,7 @@ def test_down_ends_what_runs_here_and_nothing_else(cluster, run):
     """Given two clusters here; `manta down` asks which one, ends that one in order, and says so when there is nothing."""
     ups = [cluster.up("--workers", 1, "--engine", "echo", "--model", "echo:tokens=5", "--no-prompt") for _ in range(2)]
     for up in ups:
-        up.wait_line("up . ready")
+        up.wait_event("up_ready")
     which = run("down")
     assert which.returncode == 2
     assert re.search(r"2 clusters of the name 'manta' run here: say which one, --port \d+, --port \d+", which.stderr)

@@ -13,16 +13,16 @@ def test_a_worker_limits_itself_where_it_may(cluster, run):
     """Given a worker told its share of the machine; when it starts; then the log says for each limit whether it was applied, and
     where it says so the kernel agrees; when it ends, its control groups are gone."""
     worker = cluster.echo_worker("127.0.0.1:1", "echo", "--worker-limit-cpus", 1, "--worker-limit-memory", "1g")
-    memory = worker.wait_line(r"\[LIMITS\] memory 1\.1 GB: control group (applied|not applied), data segment \(RLIMIT_DATA\) (applied|not applied)")
-    cpus = worker.wait_line(r"\[LIMITS\] processors 1: control group (applied|not applied)")
+    memory = worker.wait_event("limit_memory", bytes=1 << 30)
+    cpus = worker.wait_event("limit_cpus", cpus=1)
     if not SANITIZED:
-        assert memory[2] == "applied"
+        assert memory["data_segment"] == "1"
         assert re.search(r"Max data size +1073741824 ", pathlib.Path(f"/proc/{worker.pid}/limits").read_text())
     groups = pathlib.Path(f"/proc/{worker.pid}/cgroup").read_text()
-    assert (f"manta-{worker.pid}" in groups) == ("applied" in (memory[1], cpus[1])), worker.log + groups
-    if "not applied" in (memory[1], cpus[1]):
-        worker.wait_line(r"does not let this process limit itself by a control group: \S+")
-    worker.wait_line("creating model instances")  # from here on it ends in order when it is asked to
+    assert (f"manta-{worker.pid}" in groups) == ("1" in (memory["control_group"], cpus["control_group"])), worker.log + groups
+    if "0" in (memory["control_group"], cpus["control_group"]):
+        worker.wait_event("no_control_group")
+    worker.wait_event("model_loading")  # from here on it ends in order when it is asked to
     worker.stop()
     left = [path for _, names, group in (line.split(":", 2) for line in groups.splitlines())
             if f"manta-{worker.pid}" in group and (path := pathlib.Path("/sys/fs/cgroup", names, group.lstrip("/"))).exists()]

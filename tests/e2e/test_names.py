@@ -46,7 +46,7 @@ def test_a_real_reader_of_metrics(cluster):
             body = {"prompt": "x", "max_tokens": 2, "model": "echo"}
             status, answer = head.post("/v1/completions", body, headers={"X-Tenant-Id": tenant.encode().decode("latin1")})
             assert status == 200, answer
-        wait_for("all names in the log", lambda: all(f" node={name} " in head.log for name in LONG))
+        wait_for("all names in the log", lambda: all(head.events("worker_joined", node=name) for name in LONG))
         read = samples(head)
         assert set(LONG) <= labels(read, "manta_worker_memory_bytes", "node")
         assert {name[::-1] for name in LONG} <= labels(read, "manta_actor_slots", "model")
@@ -75,8 +75,8 @@ def test_a_worker_of_any_name(cluster, name):
     assert len(set(nodes)) == 2 and all(len(n.encode()) <= 128 and n.isprintable() for n in nodes), nodes
     assert labels(samples(head), "manta_worker_memory_bytes", "node") == set(nodes)
     for node, worker in zip(pair, cluster.processes[1:]):
-        wait_for("its line", lambda w=worker: "WORKER NODE READY" in w.log)
-        assert re.search("--node: a head takes names", worker.log)
+        wait_for("its line", lambda w=worker: w.events("worker_ready"))
+        assert worker.events("node_renamed") and worker.says("--node")
         found = cluster.add(type(head), ["health", "worker", "--head", head.address], env={"MANTA_NODE": os.fsdecode(node)})
         assert found.wait() == 0, found.log
     head.log_path.read_bytes().decode()

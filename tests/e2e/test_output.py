@@ -67,7 +67,7 @@ def test_a_failed_start_ends_with_its_remedy(run):
 def test_a_context_that_is_rounded_is_told(cluster):
     """Given a context that the engine does not give; when a worker loads its model; then it says what each stream has."""
     worker = cluster.worker("127.0.0.1:1", "--model", "smollm2", "--context", 96, "--threads", 1)
-    worker.wait_line(r"warning: smollm2: each stream may have 256 tokens, not 96 \(--context\)")
+    worker.wait_line(r"warning: .* 256 .* 96 \(--context\).* event=context_rounded model=smollm2 context=256")
 
 
 def test_help_tells_true_defaults(run):

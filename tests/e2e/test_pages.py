@@ -173,7 +173,7 @@ def test_allowed_origins(cluster):
         assert got == status and headers.get("access-control-allow-origin") == (origin if status == 200 else None), origin
     everyone = cluster.head("--allow-origin", "*")
     assert everyone.request("GET", "/v1/models", headers={"Origin": "https://shop.example", **SILENT})[1]["access-control-allow-origin"] == "*"
-    everyone.wait_line("warning: --allow-origin")
+    everyone.wait_line("warning: --allow-origin.* event=open_to_all_origins")
     nobody = cluster.head(env={"MANTA_ALLOW_ORIGIN": "none"})
     assert nobody.request("GET", "/v1/models", headers={"Origin": "http://localhost:3000"})[0] == 403
     assert nobody.request("GET", "/v1/models")[0] == 200

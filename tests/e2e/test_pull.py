@@ -438,8 +438,8 @@ def test_untrusted_certificate(pull, hub, tmp_path):
 def test_worker_pulls(hub, cluster, place):
     """Given a worker whose model is not here; when it starts; then it downloads it, and says so in its log."""
     worker = cluster.worker("127.0.0.1:1", "--model", PET, env=at(hub, place))
-    worker.wait_line("MODEL DOWNLOAD.*downloading")
-    worker.wait_line("MODEL DOWNLOAD.*: done")
+    worker.wait_event("download")
+    worker.wait_event("download", whole=1)
     only_whole(place)
     assert finals(place)
 
@@ -470,7 +470,7 @@ def test_up_pulls_first(hub, run, place):
 def test_worker_that_may_not(hub, cluster, place):
     """Given a worker whose model is not here; when it may not download; then it ends with what would help."""
     worker = cluster.worker("127.0.0.1:1", "--model", PET, "--offline", env=at(hub, place))
-    assert worker.wait() == UNUSABLE and "manta models pull" in worker.log and not hub.requests
+    assert worker.wait() == UNUSABLE and worker.says("manta models pull") and not hub.requests
 
 
 def test_catalogue(run):

@@ -36,7 +36,7 @@ def test_an_answer_leaves_a_slow_worker(cluster, switch):
         cluster.pace(0, "slow")
     answer = stream.end()
     assert answer.what() == expected.what()
-    moves = re.findall(r"\[REBALANCE\] job 1 leaves actor 0, which is slow, jobs=1: .*from=slow to=fast", head.log)
+    moves = head.events("job_rebalanced", **{"job": 1, "actor": 0, "slow": 1, "jobs": 1, "from": "slow", "to": "fast"})
     if switch == "off":
         assert not moves and totals(head)["jobs_rebalanced"] == 0
         return
@@ -62,7 +62,7 @@ def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
     wait_for("an answer to go elsewhere", lambda: totals(head)["jobs_rebalanced"] >= 1)
     assert [s.end().what() for s in streams] == expected
     assert totals(head)["calls_failed"] == 0
-    left = re.findall(r"\[REBALANCE\] job (\d) leaves actor 0, which has jobs=(\d): ", head.log)
+    left = [(e["job"], e["jobs"]) for e in head.events("job_rebalanced", actor=0, slow=0)]
     assert left[0][1] == "3" and len({job for job, _ in left}) == len(left) == totals(head)["jobs_rebalanced"]  # none leaves twice
 
 
@@ -90,4 +90,4 @@ def test_a_real_answer_leaves_a_slow_worker(cluster, capsys):
     assert answer.what() == expected.what()
     assert totals(head)["jobs_rebalanced"] == 1
     with capsys.disabled():
-        print("\n    " + "\n    ".join(re.findall(r"\[REBALANCE\].*|job \d+ has moved.*", head.log)), f"longest gap {answer.gap_s * 1000:.0f} ms")
+        print("\n    " + "\n    ".join(re.findall(r"\[REBALANCE\].*|.*event=kv_migrated.*", head.log)), f"longest gap {answer.gap_s * 1000:.0f} ms")

@@ -95,8 +95,8 @@ def test_a_hundred_streams_live_through_three_heads(cluster, capsys):
     assert all(c.get("/health")[0] == 200 for c in idle), "a connection on which nothing happened is of the last head"
     half.sendall(b"\r\n")
     assert half.recv(100).startswith(b"HTTP/1.1 200 ")
-    handed = [list(map(int, re.search(r"handed its place to process \d+: (\d+) connections, (\d+) requests", h.log).groups())) for h in heads[:3]]
-    going_on = [len(re.findall("going on with the stream.*computed again", p.log)) for p in cluster.processes if p.name.startswith("worker")]
+    handed = [[int(h.events("handed_over")[0][key]) for key in ("connections", "requests")] for h in heads[:3]]
+    going_on = [len(p.events("stream_adopted", computed_again=1)) for p in cluster.processes if p.name.startswith("worker")]
     with capsys.disabled():
         print(f"\n    handed over (connections, requests): {handed}; a new head was there after {[round(1000 * t) for t in took]} ms; longest gap "
               f"{max(a.gap_s for a in answers) * 1000:.0f} ms; computed again {sum(going_on)}")
@@ -228,7 +228,7 @@ def test_a_worker_dies_in_that_very_moment(cluster):
     workers[0].send(signal.SIGSTOP)
     new = replace(cluster, head)
     workers[0].kill()
-    new.wait_line("1 of 2 workers of the former head are back")
+    new.wait_event("replaced", workers=1, of=2)
     cluster.pace(0)
     compare(load.end(), expected)
 
@@ -307,12 +307,12 @@ def test_the_new_head_is_checked_first(cluster, run):
     head = cluster.head()
     assert "there is no running head" in failing_head(run, "--host", "0.0.0.0", "--port", head.port, status=4)
     assert "keys 1 and 2 are the same" in failing_head(run, "--port", head.port, "--api-key", "a,a", status=2)
-    assert head.running() and "asked for" not in head.log
+    assert head.running() and not head.events("handover_refused")
 
 
 def test_a_head_of_manta_up_is_not_replaced(cluster, run):
     up = cluster.up("--no-prompt", "--workers", 1, "--engine", "echo", "--model", "echo:tokens=20")
-    up.wait_line("up \\| ready")
+    up.wait_event("up_ready")
     assert "manta up" in failing_head(run, "--port", up.port, status=1)
     assert up.ask("hi")["responses"]
 
@@ -362,8 +362,8 @@ def test_what_is_no_new_head(cluster):
             say(s, replace_frame())
             while len(s.recv(1 << 20)) == 1 << 20:
                 pass
-        wait_for("four refusals", lambda: len(re.findall("does not get it, this one goes on", head.log)) == 4)
-        assert "in format" in head.log
+        wait_for("four refusals", lambda: len(head.events("handover_refused")) == 4)
+        assert head.events("handover_refused", code="ERR_VERSION")
     cluster.pace(200)
     load = Load(head, asked)
     running(head, 10)
@@ -397,7 +397,7 @@ def test_a_new_head_that_is_killed_at_once(cluster):
             os.waitid(os.P_PID, new.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             # the new one may have said its last word: whether the place is its own shows when the running one has heard it
             wait_for("the running head to have heard all", lambda: sleeps(head))
-            if "handed its place" in head.log:
+            if head.events("handed_over"):
                 new.send(signal.SIGCONT)
                 return
             new.kill()

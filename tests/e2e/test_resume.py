@@ -84,18 +84,18 @@ def test_the_head_is_killed_and_comes_back(cluster, capsys):
         on_their_way(travellers, 50)
         head.kill()
         heads.append(cluster.head(port=port))
-        wait_for("streams to be taken over", lambda: heads[1].log.count("goes on here") >= 40)
+        wait_for("streams to be taken over", lambda: len(heads[1].events("stream_resumed")) >= 40)
         cluster.pace(0)
     with Beside(fault):
         answers = together(len(asked), lambda i: travellers[i].go())
     compare(answers, expected)
-    taken = len(re.findall("goes on here", heads[1].log))
+    taken = len(heads[1].events("stream_resumed"))
     with capsys.disabled():
         print(f"\n    {taken} of {len(asked)} streams were taken over, the others had not begun; longest gap "
               f"{max(a.gap_s for a in answers) * 1000:.0f} ms")
     assert taken >= 40
     workers = [p for p in cluster.processes if p.name.startswith("worker")]
-    assert sum(len(re.findall("going on with the stream", w.log)) for w in workers) >= 40
+    assert sum(len(w.events("stream_adopted")) for w in workers) >= 40
 
 
 def test_two_heads_and_one_dies(cluster, capsys):
@@ -115,13 +115,13 @@ def test_two_heads_and_one_dies(cluster, capsys):
         running(first, 80)
         on_their_way(travellers, 50)
         first.kill()
-        wait_for("streams to be taken over", lambda: second.log.count("goes on here") >= 40)
+        wait_for("streams to be taken over", lambda: len(second.events("stream_resumed")) >= 40)
         cluster.pace(0)
     with Beside(fault):
         answers = together(len(asked), lambda i: travellers[i].go())
     compare(answers, expected)
     with capsys.disabled():
-        print(f"\n    {len(re.findall('goes on here', second.log))} streams went on at the second head; longest gap "
+        print(f"\n    {len(second.events('stream_resumed'))} streams went on at the second head; longest gap "
               f"{max(a.gap_s for a in answers) * 1000:.0f} ms")
     second.wait_idle()
 
@@ -141,7 +141,7 @@ def test_answers_that_had_not_begun_are_not_forgotten(cluster):
     first.wait_status(running=2, queued=1)
     on_their_way([traveller], 1)
     first.kill()
-    second.wait_line("goes on here call=1 branches=3")
+    second.wait_event("stream_resumed", call=1, branches=3)
     cluster.pace(0)
     compare([client.end()], expected)
 
@@ -321,7 +321,7 @@ def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):
     load.wait(2, streams=6)
     head.send(signal.SIGSTOP)
     for worker in workers:
-        worker.wait_line("CLUSTER CONNECTION.* lost: ")
+        worker.wait_event("head_lost")
     head.send(signal.SIGCONT)
     head.wait_ready(actors=2)
     cluster.pace(0)
@@ -348,7 +348,7 @@ def test_exact_answers_of_the_real_model_outlive_their_head(cluster, capsys):
         on_their_way(travellers, 4)
         head.kill()
         again = cluster.head(port=port)
-        wait_for("streams to be taken over", lambda: again.log.count("goes on here") >= 3)
+        wait_for("streams to be taken over", lambda: len(again.events("stream_resumed")) >= 3)
         cluster.pace(0)
     with Beside(fault):
         answers = together(len(asked), lambda i: travellers[i].go())

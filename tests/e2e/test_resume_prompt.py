@@ -28,7 +28,7 @@ def test_a_prompt_outlives_its_head(cluster):
     head.tokens(3)
     head.kill()
     again = cluster.head(port=port)
-    again.wait_line("goes on here")
+    again.wait_event("stream_resumed")
     cluster.pace(0)
     out, err = asking.communicate(timeout=PATIENCE_S)
     assert asking.returncode == 0, out + err
@@ -46,7 +46,7 @@ def test_a_prompt_goes_to_the_next_head(cluster):
     asking = prompt(cluster, both, "tell me")
     first.tokens(3)
     first.kill()
-    second.wait_line("goes on here")
+    second.wait_event("stream_resumed")
     cluster.pace(0)
     out, err = asking.communicate(timeout=PATIENCE_S)
     assert asking.returncode == 0 and "[RECONNECTING]" in err, out + err

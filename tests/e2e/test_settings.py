@@ -119,7 +119,7 @@ def test_cluster_from_a_file(cluster, config):
     """Given a file that describes a whole cluster; when `manta up` gets nothing else but a port; then it is that one."""
     path = config("worker:\n  engine: echo\n  model: 'echo:script=From the file.'\n  slots: 3\nup:\n  workers: 2\n  no_prompt: yes\n")
     up = cluster.up("--config", path)
-    up.wait_line(r"up \| ready")
+    up.wait_event("up_ready")
     assert [a["slots"] for a in up.ready_actors()] == [3, 3]
     assert up.ask("where from?")["final_response"].strip() == "From the file."
 

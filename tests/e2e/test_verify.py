@@ -73,7 +73,7 @@ def test_workers_of_another_host(run, cluster):
         head = cluster.head("--host", ours, "--api-key", "k", "--join-token", "t")
         for node in ("oak", "elm"):
             cluster.echo_worker(f"{ours}:{head.port}", "echo", "--node", node, "--join-token", "t", through=host.through)
-        head.wait_line("Available inference actors: 2")
+        head.wait_event("actors", actors=2)
         out = run("verify", "--head", f"{ours}:{head.port}", "--api-key", "k")
         assert out.returncode == 0, out.stdout + out.stderr
         assert "found 3 nodes" in out.stdout and "used 2/2 actors" in out.stdout and "[TEST COMPLETE]" in out.stdout

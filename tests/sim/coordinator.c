@@ -203,34 +203,33 @@ static void refused_probe(struct sim *s, const struct link *l, const struct wire
         PROBE(s, hello_never_came);
 }
 
-static void namesake_probe(struct sim *s, struct str line)
+static void namesake_probe(struct sim *s, const struct event_field *event)
 {
-    if (memmem(line.p, line.n, "is another file here", 20) != NULL)
+    if (event_is(event, "model_aliased"))
         PROBE(s, told_apart);
-    if (memmem(line.p, line.n, "is from now on what was", 23) != NULL)
+    if (event_is(event, "model_renamed"))
         PROBE(s, name_passed_on);
 }
 
-static void back_probe(struct sim *s, struct str line)
+static void back_probe(struct sim *s, const struct event_field *event)
 {
-    unsigned here, all;
-    if (sscanf(line.p, "%u of %u workers of the former head", &here, &all) != 2)
+    if (!event_is(event, "replaced"))
         return;
-    if (here >= all)
+    if (event_get(event, "workers") >= event_get(event, "of"))
         PROBE(s, replaced_all_back);
     else
         PROBE(s, replaced_overdue);
 }
 
 /* O11: an answer that went to an idle actor stays there for a while. */
-static void rebalanced_check(struct sim *s, struct coordinator *c, struct str line)
+static void rebalanced_check(struct sim *s, struct coordinator *c, const struct event_field *event)
 {
-    unsigned long long job = 0;
-    uint64_t now_us = coordinator_now(s, c);
-    SIM_MUST(s, sscanf(line.p, "job %llu leaves", &job) == 1, "what leaves? %.*s", STR_ARG(line));
+    uint64_t now_us = coordinator_now(s, c), job = event_get(event, "job");
+    if (!event_is(event, "job_rebalanced"))
+        return;
     for (uint32_t i = 0; i < SIM_REBALANCED && i < c->rebalanced_n; i++)
         SIM_MUST(s, c->last[i].job != job || now_us >= c->last[i].at_us + c->cfg.rebalance_again_ms * (uint64_t)SIM_MS,
-                 "O11: job %llu goes from idle actor to idle actor", job);
+                 "O11: job %llu goes from idle actor to idle actor", (unsigned long long)job);
     c->last[c->rebalanced_n++ % SIM_REBALANCED] = (struct rebalanced){job, now_us};
     PROBE(s, rebalanced);
 }
@@ -258,12 +257,10 @@ static void carry_out(struct sim *s, struct coordinator *c, const struct fx *fx)
             link_close(s, l);
         break;
     case FX_LOG:
-        namesake_probe(s, fx->text);
-        if (fx->tag != NULL && strcmp(fx->tag, "FAILOVER") == 0)
-            back_probe(s, fx->text);
-        if (fx->tag != NULL && strcmp(fx->tag, "REBALANCE") == 0)
-            rebalanced_check(s, c, fx->text);
-        sim_trace(s, "head logs", fx->tag != NULL ? fx->tag : "", fx->level, fx->text.n, 0);
+        namesake_probe(s, fx->event);
+        back_probe(s, fx->event);
+        rebalanced_check(s, c, fx->event);
+        sim_trace(s, "head logs", fx->tag != NULL ? fx->tag : "", fx->level, 0, 0);
         if (s->opt.trace)
             sim_say(fx->tag, fx->text);
         break;

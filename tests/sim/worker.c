@@ -153,7 +153,7 @@ static void carry_out(struct sim *s, struct worker *w, struct ag *ag)
         buf_fini(&ag->carry);
         break;
     case AG_LOG:
-        sim_trace(s, "worker logs", ag->tag, w->id, ag->text.n, 0);
+        sim_trace(s, "worker logs", ag->tag, w->id, 0, 0);
         if (s->opt.trace)
             sim_say(ag->tag, ag->text);
         break;

@@ -76,6 +76,7 @@ static inline void story_frames(struct buf *b, uint32_t head, struct str frames)
 
 static inline void story_line(struct story *s, struct ag *ag)
 {
+    char text[EVENT_BYTES_MAX];
     const struct wire_msg *m = &ag->msg;
     struct buf *b = &s->said;
     switch (ag->kind) {
@@ -103,7 +104,7 @@ static inline void story_line(struct story *s, struct ag *ag)
         break;
     case AG_LOG:
         if (!s->quiet)
-            buf_printf(b, "[%s] %.*s\n", ag->tag, STR_ARG(ag->text));
+            buf_printf(b, "[%s]%.*s\n", ag->tag, (int)event_as_text(ag->event, text), text);
         break;
     case AG_EXIT:
         buf_printf(b, "exit %d %s\n", ag->fault.err, ag->fault.text);

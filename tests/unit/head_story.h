@@ -102,6 +102,7 @@ static inline void line_of_done(struct buf *b, const struct fx *fx)
 
 static inline void line_of(struct story *s, const struct fx *fx)
 {
+    char text[EVENT_BYTES_MAX];
     struct buf *b = &s->said;
     unsigned long long call = fx->call;
     switch (fx->kind) {
@@ -129,7 +130,7 @@ static inline void line_of(struct story *s, const struct fx *fx)
     case FX_LOG:
         if (!s->logs)
             return;
-        buf_printf(b, "[%s] %.*s", fx->tag, STR_ARG(fx->text));
+        buf_printf(b, "[%s]%.*s", fx->tag, (int)event_as_text(fx->event, text), text);
         break;
     }
     buf_puts(b, "\n");

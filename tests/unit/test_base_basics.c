@@ -151,7 +151,7 @@ static void a_log_line_is_one_line_of_plain_utf8(void **state)
 {
     (void)state;
     log_set_level(LOG_ERROR);
-    log_line(LOG_INFO, "TEST", "a\nb\033[2Jc\xff d\xc3\xa9 \xf0\x9f");
+    log_line(LOG_INFO, "TEST", NULL, "a\nb\033[2Jc\xff d\xc3\xa9 \xf0\x9f");
     log_set_level(LOG_INFO);
     int ends[2];
     char text[LOG_LINE_BYTES_MAX];

@@ -13,14 +13,14 @@ static void a_worker_joins_and_registers(void **state)
     story_is(&s, "send 0 hello node=w1\n");
     assert_int_equal(agent_joined(s.agent), 0);
     story_welcome(&s, 0);
-    story_is(&s, "[CLUSTER CONNECTION] joined head=0 worker=17 version=0.1.0\n"
-                 "[ACTOR REGISTRATION] found coordinator, registering 1 actors\n"
+    story_is(&s, "[CLUSTER CONNECTION] event=joined head=0 worker=17 version=0.1.0\n"
+                 "[ACTOR REGISTRATION] event=registering actors=1\n"
                  "send 0 actor key=0 state=2 model=smollm2\n");
     assert_int_equal(agent_joined(s.agent), 1);
     story_ack(&s, 0, 0, 5);
-    story_is(&s, "[ACTOR REGISTRATION] registered actor 1/1 with ID: 5\n"
-                 "[ACTOR REGISTRATION] all actors registered\n"
-                 "[WORKER NODE READY] active and waiting for tasks\n");
+    story_is(&s, "[ACTOR REGISTRATION] event=actor_registered actor=5\n"
+                 "[ACTOR REGISTRATION] event=all_registered actors=1\n"
+                 "[WORKER NODE READY] event=worker_ready head=0\n");
     story_end(&s);
 }
 
@@ -34,14 +34,14 @@ static void an_actor_that_gets_ready_later_makes_the_worker_ready(void **state)
     story_forget(&s);
     s.quiet = false;
     story_actor(&s, 0, WIRE_ACTOR_LOADING);
-    story_is(&s, "[ACTOR REGISTRATION] found coordinator, registering 1 actors\n"
+    story_is(&s, "[ACTOR REGISTRATION] event=registering actors=1\n"
                  "send 0 actor key=0 state=1 model=smollm2\n");
     story_ack(&s, 0, 0, 0);
-    story_is(&s, "[ACTOR REGISTRATION] registered actor 1/1 with ID: 0\n"
-                 "[ACTOR REGISTRATION] all actors registered\n");
+    story_is(&s, "[ACTOR REGISTRATION] event=actor_registered actor=0\n"
+                 "[ACTOR REGISTRATION] event=all_registered actors=1\n");
     story_actor(&s, 0, WIRE_ACTOR_READY);
     story_is(&s, "send 0 actor key=0 state=2 model=smollm2\n"
-                 "[WORKER NODE READY] active and waiting for tasks\n");
+                 "[WORKER NODE READY] event=worker_ready head=0\n");
     story_ack(&s, 0, 0, 0); /* the answer to the second registration says nothing new */
     story_is(&s, "");
     story_actor(&s, 0, WIRE_ACTOR_GONE);
@@ -58,7 +58,7 @@ static void an_actor_too_many_is_left_out_and_said(void **state)
     story_forget(&s);
     s.quiet = false;
     story_actor(&s, 99, WIRE_ACTOR_LOADING);
-    story_is(&s, "[ACTOR REGISTRATION] cannot register actor 99: a worker has at most 16\n");
+    story_is(&s, "[ACTOR REGISTRATION] event=actor_not_registered actor=99\n");
     s.quiet = true;
     story_actor(&s, 1, WIRE_ACTOR_GONE); /* one leaves: there is room again */
     story_forget(&s);
@@ -169,7 +169,7 @@ static void a_silent_head_is_left_and_dialled_again(void **state)
     story_is(&s, "measure 0\nmeasure 0\n");
     s.quiet = false;
     story_wait(&s, 1);
-    story_is(&s, "[CLUSTER CONNECTION] lost: the head has fallen silent head=0 worker=17\nhang up 0\n");
+    story_is(&s, "[CLUSTER CONNECTION] event=head_lost head=0 worker=17\nhang up 0\n");
     s.quiet = true;
     story_simple(&s, AGENT_LINK_LOST, 0);
     story_wait(&s, 200);

@@ -171,17 +171,16 @@ static void a_hung_actor_loses_its_jobs_and_gets_new_ones_when_it_works_again(vo
               "send 1 beat_ack 1000000\n"
               "> beat 1 busy=1 age=30000\n"
               "send 1 beat_ack 1000000\n"
-              "[WORKER HEALTH] actor 0 on worker 'a' hangs: busy without a token for 30000 ms\n"
+              "[WORKER HEALTH] event=actor_hung actor=0 node=a token_age_ms=30000\n"
               "send 1 cancel job=1.1\n"
-              "[FAILOVER] 1 jobs of actor 0 go to other actors: actor 0 on worker 'a' hangs: busy without a token for "
-              "30000 ms\n"
+              "[FAILOVER] event=jobs_rerouted jobs=1 actor=0 code=ERR_WORKER_LOST\n"
               "> prompt 2\n");
     struct head_worker_view v;
     assert_true(head_worker_at(s.head, 0, s.now_us, &v) && v.state == WORKER_HUNG);
     story(&s, "> done 1 job=1 finish=3\n" /* the slot is free, but it still hangs as far as anybody knows */
               "> beat 1 busy=0\n"
               "send 1 beat_ack 1000000\n"
-              "[WORKER HEALTH] actor 0 works again node=a\n"
+              "[WORKER HEALTH] event=actor_works_again actor=0 node=a\n"
               "send 1 run job=1.2 key=0 seed=0 hi\n"
               "send 1 run job=2.1 key=0 seed=0 hi\n");
     assert_true(head_worker_at(s.head, 0, s.now_us, &v) && v.state == WORKER_OK);
@@ -329,8 +328,8 @@ static void an_actor_that_fails_again_and_again_is_ejected_and_probed(void **sta
     assert_int_equal(actor_view(&s).health, ACTOR_WELL);
     s.logs = true;
     story(&s, "> done 1 job=1.3 finish=4 error=1 message=engine-broke\n"
-              "[FAILOVER] job 1 failed: engine-broke actor=0 node=a\n"
-              "[WORKER HEALTH] actor 0 is ejected after 3 failures in a row: engine-broke; in 1000 ms it gets one job, to see node=a\n");
+              "[FAILOVER] event=job_failed job=1 actor=0 node=a code=ERR_FAILED\n"
+              "[WORKER HEALTH] event=actor_ejected actor=0 node=a failures=3 rest_ms=1000\n");
     s.logs = false;
     assert_int_equal(actor_view(&s).health, ACTOR_EJECTED);
     assert_int_equal(actor_view(&s).failures, 3);
@@ -345,7 +344,7 @@ static void an_actor_that_fails_again_and_again_is_ejected_and_probed(void **sta
     s.logs = true;
     story(&s, "> done 1 job=1.5\n"
               "done 1.0 finish=1 actor=0 node=a\n"
-              "[WORKER HEALTH] actor 0 is back: a job ended well there node=a\n"
+              "[WORKER HEALTH] event=actor_back actor=0 node=a\n"
               "end 1 of 1\n"
               "send 1 run job=2.1 key=0 seed=0 hi\n"
               "send 1 run job=3.1 key=0 seed=0 hi\n");

@@ -111,8 +111,8 @@ static void a_short_prompt_is_computed_again(void **state)
               "prompt 1\nprefilled 1 job=1 prompt=10\ntokens 1 job=1 first=0 n=2\n");
     s.logs = true;
     tell(&s, "> drains 1\n"
-             "[WORKER DUTY] drains: it gets no new jobs, ends what runs, and leaves; SIGTERM node=a\n"
-             "[FAILOVER] job 1 goes elsewhere and is computed there: that takes about 0.01 s, moving 0.1 MB at 100.0 MB/s 0.02 s; from=a to=b\n"
+             "[WORKER DUTY] event=duty node=a duty=drains reason=SIGTERM\n"
+             "[FAILOVER] event=job_recomputed job=1 reason=slower_to_move compute_s=0.012 move_s=0.02144 bytes=144000 bandwidth_mb_s=100 from=a to=b\n"
              "send 1 cancel job=1.1\n"
              "send 2 run job=1.2 key=0 seed=0 hi resume=7,8\n");
     story_end(&s);
@@ -128,16 +128,14 @@ static void a_slow_network_is_remembered(void **state)
     given(&s, "ack 2 job=1.2 bytes=262144\nack 2 job=1.2 bytes=786432\n");
     s.logs = true;
     tell(&s, "> ack 2 job=1.2 bytes=1048576\n" /* half a megabyte a second, 23 left; 20 s to compute: not worth it */
-             "[FAILOVER] job 1: what is computed of it is not moved: the rest would take longer than computing it; bytes=1048576 of "
-             "24000000 from=a to=b\n"
+             "[FAILOVER] event=kv_migration_abandoned job=1 reason=slower_than_computing acked_bytes=1048576 bytes=24000000 from=a to=b\n"
              "send 1 kv_drop job=1.1\n"
              "send 2 kv_drop job=1.2\n");
     given(&s, "open 3\nhello 3 node=c engine=e features=f\nactor 3 kv=q8_0 cells=12000 prefill=100\n"
               "prefilled 2 job=1.2 prompt=2000\ntokens 2 job=1.2 first=2 n=1\n");
     tell(&s, "> drains 2\n"
-             "[WORKER DUTY] drains: it gets no new jobs, ends what runs, and leaves; SIGTERM node=b\n"
-             "[FAILOVER] job 1 goes elsewhere and is computed there: that takes about 20.03 s, moving 24.0 MB at 0.5 MB/s 45.87 s; from=b "
-             "to=c\n"
+             "[WORKER DUTY] event=duty node=b duty=drains reason=SIGTERM\n"
+             "[FAILOVER] event=job_recomputed job=1 reason=slower_to_move compute_s=20.03 move_s=45.865 bytes=24036000 bandwidth_mb_s=0.524288 from=b to=c\n"
              "send 2 cancel job=1.2\n"
              "send 3 run job=1.3 key=0 seed=0 PROMPT resume=7,8,7\n");
     story_end(&s);

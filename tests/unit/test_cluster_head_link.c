@@ -9,20 +9,19 @@ static void a_worker_joins_and_registers_its_actor(void **state)
     story(&s, "> open 1\n"
               "> hello 1 node=laptop\n"
               "send 1 welcome worker=1\n"
-              "[CLUSTER CONNECTION] worker joined node=laptop address=10.0.0.1 worker=1 pid=0 cpus=2.0 "
-              "memory=3000000000 engine=\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 2.0, 'memory': 3000000000.0}\n"
+              "[CLUSTER CONNECTION] event=worker_joined node=laptop address=10.0.0.1 worker=1 pid=0 cpus=2 memory_bytes=3000000000 engine=\"\"\n"
+              "[CLUSTER STATUS] event=resources cpus=2 memory_bytes=3000000000\n"
               "> actor 1 key=0 model=gpt2 state=loading\n"
               "send 1 actor_ack key=0 id=0\n"
-              "[ACTOR REGISTRATION] registered actor 0 (gpt2) loading node=laptop\n"
+              "[ACTOR REGISTRATION] event=actor_state actor=0 state=loading model=gpt2 node=laptop slots=1 context=1000\n"
               "> actor 1 key=0 model=gpt2 slots=4\n"
-              "[ACTOR REGISTRATION] actor 0 (gpt2) ready node=laptop slots=4 context=1000\n"
-              "[ACTOR STATUS] Available inference actors: 1\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 2.0, 'memory': 3000000000.0}\n"
+              "[ACTOR REGISTRATION] event=actor_state actor=0 state=ready model=gpt2 node=laptop slots=4 context=1000\n"
+              "[ACTOR STATUS] event=actors actors=1\n"
+              "[CLUSTER STATUS] event=resources cpus=2 memory_bytes=3000000000\n"
               "> closed 1\n"
-              "[CLUSTER CONNECTION] worker left: connection reset node=laptop worker=1 actors=1\n"
-              "[ACTOR STATUS] Available inference actors: 0\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 0.0, 'memory': 0.0}\n");
+              "[CLUSTER CONNECTION] event=worker_left node=laptop worker=1 actors=1 silent=0\n"
+              "[ACTOR STATUS] event=actors actors=0\n"
+              "[CLUSTER STATUS] event=resources cpus=0 memory_bytes=0\n");
     story_end(&s);
 }
 
@@ -48,8 +47,8 @@ static void status_lines_come_back_without_a_change(void **state)
     s.logs = true;
     story(&s, "> wait 29999\n"
               "> wait 1\n"
-              "[ACTOR STATUS] Available inference actors: 0\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 0.0, 'memory': 0.0}\n");
+              "[ACTOR STATUS] event=actors actors=0\n"
+              "[CLUSTER STATUS] event=resources cpus=0 memory_bytes=0\n");
     story_end(&s);
 }
 
@@ -83,10 +82,9 @@ static void another_version_of_the_same_protocol_is_a_warning(void **state)
         "> open 1\n"
         "> hello 1 node=a version=0.0.9 cpus=1\n"
         "send 1 welcome worker=1\n"
-        "[CLUSTER CONNECTION] worker joined node=a address=10.0.0.1 worker=1 pid=0 cpus=1.0 memory=3000000000 engine=\n"
-        "[CLUSTER CONNECTION] worker runs manta 0.0.9, this head 0.1.0: they understand each other, but upgrade one "
-        "node=a\n"
-        "[CLUSTER STATUS] Resources: {'CPU': 1.0, 'memory': 3000000000.0}\n");
+        "[CLUSTER CONNECTION] event=worker_joined node=a address=10.0.0.1 worker=1 pid=0 cpus=1 memory_bytes=3000000000 engine=\"\"\n"
+        "[CLUSTER CONNECTION] event=other_version node=a version=0.0.9\n"
+        "[CLUSTER STATUS] event=resources cpus=1 memory_bytes=3000000000\n");
     story_end(&s);
 }
 
@@ -264,20 +262,20 @@ static void silence_makes_a_worker_slow_then_lost(void **state)
     s.logs = true;
     given(&s, "open 1\nhello 1 node=a\nactor 1\n");
     story(&s, "> wait 2500\n"
-              "[WORKER HEALTH] slow: no heartbeat for 2500 ms node=a\n"
+              "[WORKER HEALTH] event=worker_silent node=a silent_ms=2500\n"
               "> prompt 1 text=hi\n" /* a slow worker gets nothing new */
               "> beat 1 loads=0\n"
               "send 1 beat_ack 1002500\n"
-              "[WORKER HEALTH] heartbeats again node=a\n"
+              "[WORKER HEALTH] event=worker_heard_again node=a\n"
               "send 1 run job=1.1 key=0 seed=0 hi\n"
               "> wait 2500\n"
-              "[WORKER HEALTH] slow: no heartbeat for 2500 ms node=a\n"
+              "[WORKER HEALTH] event=worker_silent node=a silent_ms=2500\n"
               "> wait 500\n"
-              "[CLUSTER CONNECTION] worker left: no sign of life for 3000 ms node=a worker=1 actors=1\n"
-              "[FAILOVER] 1 jobs of actor 0 go to other actors: worker 'a' was lost: no sign of life for 3000 ms\n"
+              "[CLUSTER CONNECTION] event=worker_left node=a worker=1 actors=1 silent=1\n"
+              "[FAILOVER] event=jobs_rerouted jobs=1 actor=0 code=ERR_WORKER_LOST\n"
               "close 1: no sign of life for 3000 ms\n"
-              "[ACTOR STATUS] Available inference actors: 0\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 0.0, 'memory': 0.0}\n");
+              "[ACTOR STATUS] event=actors actors=0\n"
+              "[CLUSTER STATUS] event=resources cpus=0 memory_bytes=0\n");
     story_end(&s);
 }
 
@@ -318,7 +316,7 @@ static void a_worker_far_slower_than_its_peers_is_slow(void **state)
     assert_int_equal(state_of_b(&s), WORKER_OK);
     given(&s, "wait 1000\nbeat 1 decode=100 busy=1\n");
     story(&s, "> beat 2 decode=25 busy=1\nsend 2 beat_ack 1006000\n"
-              "[WORKER HEALTH] slow: actor 1 makes 25.0 tokens/s, another of its model 100.0 at the same time node=b\n"
+              "[WORKER HEALTH] event=actor_slow actor=1 node=b decode_tps=25 best_tps=100\n"
               "> beat 2 decode=45 busy=1\nsend 2 beat_ack 1006000\n"
               "> prompt 3 text=y\nsend 2 run job=3.1 key=0 seed=0 y\n");
     struct head_worker_view w;
@@ -327,7 +325,7 @@ static void a_worker_far_slower_than_its_peers_is_slow(void **state)
     assert_true(str_is(w.reason, "actor 1 makes 45.0 tokens/s, another of its model 100.0 at the same time"));
     assert_true(head_actor_at(s.head, 1, &a) && a.worker_state == WORKER_SLOW && a.worker_reason.n == w.reason.n);
     story(&s, "> beat 2 decode=60 busy=2\nsend 2 beat_ack 1006000\n"
-              "[WORKER HEALTH] actor 1 is no longer slow: it keeps up, 60.0 tokens/s node=b\n");
+              "[WORKER HEALTH] event=actor_slow_no_more actor=1 node=b decode_tps=60\n");
     assert_int_equal(state_of_b(&s), WORKER_OK);
     story_end(&s);
 }

@@ -10,12 +10,11 @@ static void another_file_is_told_apart(void **state)
     given(&s, "open 1\nhello 1 node=a\nopen 2\nhello 2 node=b\nactor 1 model=gpt2 digest=aaaaaaaaaaaaaaaa\n");
     s.logs = true;
     story(&s, "> actor 2 model=gpt2 digest=bbbbbbbbbbbbbbbb\n"
-              "[ACTOR REGISTRATION] 'gpt2' is another file here than on the workers before: digest bbbbbbbbbbbb, not aaaaaaaaaaaa; "
-              "it is served as 'gpt2@bbbbbbbb' node=b\n"
+              "[ACTOR REGISTRATION] event=model_aliased model=gpt2 alias=gpt2@bbbbbbbb node=b\n"
               "send 2 actor_ack key=0 id=1\n"
-              "[ACTOR REGISTRATION] registered actor 1 (gpt2@bbbbbbbb) ready node=b slots=1 context=1000\n"
-              "[ACTOR STATUS] Available inference actors: 2\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 4.0, 'memory': 6000000000.0}\n");
+              "[ACTOR REGISTRATION] event=actor_state actor=1 state=ready model=gpt2@bbbbbbbb node=b slots=1 context=1000\n"
+              "[ACTOR STATUS] event=actors actors=2\n"
+              "[CLUSTER STATUS] event=resources cpus=4 memory_bytes=6000000000\n");
     s.logs = false;
     story(&s, "> prompt 1 model=gpt2 text=x\nsend 1 run job=1.1 key=0 seed=0 x\n"
               "> prompt 2 model=gpt2@bbbbbbbb text=y\nsend 2 run job=2.1 key=0 seed=0 y\n"

@@ -70,10 +70,8 @@ static void a_job_leaves_a_slow_actor(void **state)
     s.logs = true;
     story(&s, "> beat 1 busy=1 decode=10\n"
               "send 1 beat_ack 1001000\n"
-              "[REBALANCE] job 1 leaves actor 0, which is slow, jobs=1: about 489 tokens are left, 48.9 s there, 5.2 s with the pause on actor "
-              "1, which is idle; from=a to=b\n"
-              "[FAILOVER] job 1 moves with what is computed of it: 24.1 MB at 100.0 MB/s take about 0.26 s, computing 2011 tokens at 1000/s "
-              "2.01 s; from=a to=b\n"
+              "[REBALANCE] event=job_rebalanced job=1 actor=0 slow=1 jobs=1 tokens=489 here_s=48.9 there_s=5.15132 from=a to=b\n"
+              "[FAILOVER] event=kv_migration_begins job=1 bytes=24132000 move_s=0.26132 compute_s=2.011 from=a to=b\n"
               "send 1 kv_save job=1.1\n");
     s.logs = false;
     given(&s, "saved 1 job=1 bytes=200000\npart 1 job=1 offset=0 bytes=200000\nack 2 job=1.2 bytes=200000\n"

@@ -156,17 +156,16 @@ static void an_exact_answer_without_twins_goes_on_and_the_log_says_so(void **sta
               "prompt 1 seed=9\nprefilled 1 job=1\ntokens 1 job=1 text=a\n"
               "open 2\nhello 2 node=b features=old\nactor 2 exact=1\n");
     story(&s, "> closed 1\n"
-              "[CLUSTER CONNECTION] worker left: connection reset node=a worker=1 actors=1\n"
-              "[FAILOVER] 1 jobs of actor 0 go to other actors: worker 'a' was lost: connection reset\n"
-              "[FAILOVER] job 1 began on an exact actor and goes on at token 1 on one that is not its twin: no exact actor "
-              "with that context, engine, processor features and set-up is ready; bits may differ from here on actor=1 node=b\n"
+              "[CLUSTER CONNECTION] event=worker_left node=a worker=1 actors=1 silent=0\n"
+              "[FAILOVER] event=jobs_rerouted jobs=1 actor=0 code=ERR_WORKER_LOST\n"
+              "[FAILOVER] event=job_no_longer_exact job=1 token=1 actor=1 node=b\n"
               "send 2 run job=1.2 key=0 seed=9 hi resume=7\n"
-              "[ACTOR STATUS] Available inference actors: 1\n"
-              "[CLUSTER STATUS] Resources: {'CPU': 2.0, 'memory': 3000000000.0}\n"
+              "[ACTOR STATUS] event=actors actors=1\n"
+              "[CLUSTER STATUS] event=resources cpus=2 memory_bytes=3000000000\n"
               "> wait 40\n"
               "> prefilled 2 job=1.2\n"
               "> tokens 2 job=1.2 first=1 text=b\n"
-              "[FAILOVER] job 1 goes on at token 1 after 40 ms, 40 of them replaying actor=1 node=b\n"
+              "[FAILOVER] event=job_resumed job=1 token=1 wait_ms=40 replay_ms=40 actor=1 node=b\n"
               "tokens 1.0 first=1 n=1 b\n");
     story_end(&s);
 }

@@ -18,8 +18,9 @@ struct story {
     struct buf events;           /* owned */
 };
 
-static void on_event(enum log_level level, const char *text, void *user_data)
+static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
+    (void)event;
     struct story *s = user_data;
     (void)level;
     buf_printf(&s->events, "%s\n", text);

@@ -117,8 +117,9 @@ static struct launcher *told_open(struct net_loop *l, const struct launcher_conf
 
 /* ---- the story ---- */
 
-static void on_event(enum log_level level, const char *text, void *user_data)
+static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
+    (void)event;
     struct story *s = user_data;
     (void)level;
     buf_printf(&s->said, "%s\n", text);

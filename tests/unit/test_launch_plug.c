@@ -112,8 +112,9 @@ static void on_took(const char *what, void *user_data)
     buf_printf(&s->got, "took %s\n", what);
 }
 
-static void on_said(enum log_level level, const char *text, void *user_data)
+static void on_said(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
+    (void)event;
     struct story *s = user_data;
     (void)level;
     buf_printf(&s->got, "said %s\n", text);

@@ -103,8 +103,9 @@ static void on_took(const char *what, void *user_data)
     buf_printf(&s.told, "took %s\n", what);
 }
 
-static void on_event(enum log_level level, const char *text, void *user_data)
+static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
+    (void)event;
     (void)user_data;
     buf_printf(&s.told, "%s%s\n", level == LOG_WARN ? "warning: " : "", text);
 }

@@ -73,9 +73,9 @@ static void on_took(const char *what, void *user_data)
     buf_printf(&((struct story *)user_data)->took, "%s\n", what);
 }
 
-static void on_said(enum log_level level, const char *text, void *user_data)
+static void on_said(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
-    (void)level;
+    (void)level, (void)event;
     buf_printf(&((struct story *)user_data)->said, "%s\n", text);
 }
 
