@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "cluster/duty.h"
+#include "cluster/failover.h"
 #include "cluster/head_state.h"
 #include "cluster/link.h"
 #include "cluster/poison.h"
@@ -325,7 +326,7 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
         /* A run that is still on its way would be taken by the actor's next life, which has the same key. */
         LIST_EACH(pos, &a->flights)
             head_flight_cancel(h, list_item(pos, struct flight, in_actor));
-        head_actor_evacuate(h, a, false, &f);
+        head_actor_evacuate(h, a, LEAVE_UNLOADED, &f);
     }
     if (m->state == WIRE_ACTOR_GONE)
         head_actor_drop(h, a);

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "cluster/duty.h"
+#include "cluster/failover.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/link.h"

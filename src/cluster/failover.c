@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/failover.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/poison.h"
@@ -82,16 +83,65 @@ static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
     return true;
 }
 
-void head_job_failover(struct head *h, struct job *job, const struct fault *why)
+enum leave_rest { REST_NONE, REST_PAUSE, REST_FAILED };
+
+struct leave_rule {
+    bool attempt;         /* counts as one of attempts_max */
+    bool move;            /* counts as one of moves_max */
+    bool clock_runs;      /* its deadline in the queue runs on */
+    bool avoid;           /* rather another actor next, and this one is named if it fails */
+    enum leave_rest rest; /* the actor: gets jobs as before, after a pause, or after one that grows with its failures */
+    bool kv;              /* its KV cache comes along */
+    bool cancel;          /* the worker still runs it and is told to stop; the slot stays taken until it says done */
+};
+
+static const struct leave_rule leave_rules[LEAVE_REASONS] = {
+    /*                      attempt  move   clock  avoid  rest         kv     cancel */
+    [LEAVE_CRASHED]      = {true,  true,  false, true,  REST_NONE,   false, false},
+    [LEAVE_LEFT]         = {false, true,  false, true,  REST_NONE,   false, false},
+    [LEAVE_UNLOADED]     = {true,  true,  false, true,  REST_NONE,   false, false},
+    [LEAVE_HUNG]         = {true,  true,  false, true,  REST_NONE,   false, true},
+    [LEAVE_FAILED]       = {true,  true,  false, true,  REST_FAILED, false, false},
+    [LEAVE_FULL]         = {false, false, true,  true,  REST_PAUSE,  false, false},
+    [LEAVE_CROSSED]      = {false, false, true,  false, REST_NONE,   false, false},
+    [LEAVE_RECOMPUTED]   = {false, true,  false, false, REST_NONE,   false, true},
+    [LEAVE_MIGRATED]     = {false, true,  false, false, REST_NONE,   true,  false},
+    [LEAVE_NOT_MIGRATED] = {false, true,  false, false, REST_NONE,   false, false},
+};
+
+void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, const struct fault *why, struct actor *to)
 {
-    MUST(job->flight == NULL && job->state != JOB_QUEUED);
-    head_handover_drop(h, job);
-    if (!may_go_on(h, job, why))
+    const struct leave_rule *rule = &leave_rules[reason];
+    struct actor *a = job->flight->actor;
+    MUST(rule->kv == (to != NULL && job->handover != NULL));
+    MUST(rule->rest == REST_NONE || (a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST));
+    MUST(!rule->clock_runs || to == NULL);
+    job->in_vain -= !rule->attempt && job->in_vain > 0;
+    job->moves -= !rule->move;
+    job->turned_away = rule->clock_runs;
+    if (rule->avoid)
+        job->avoid = (uint32_t)a->node.id;
+    if (rule->rest == REST_PAUSE)
+        head_actor_rest(h, a);
+    else if (rule->rest == REST_FAILED)
+        head_actor_fails(h, a, why->text);
+    if (rule->cancel)
+        head_job_abandon(h, job);
+    else
+        head_flight_end(h, job->flight);
+    if (!rule->kv)
+        head_handover_drop(h, job);
+    if (to == NULL && !may_go_on(h, job, why))
         return;
     head_job_move(job, JOB_QUEUED);
+    h->jobs_rerouted++;
+    if (to != NULL) {
+        head_queue_put(h, job);
+        head_job_send(h, job, to);
+        return;
+    }
     free(job->why);
     job->why = xstrdup(why->text);
-    h->jobs_rerouted++;
     head_queue_regroup(h, job);
 }
 
@@ -111,22 +161,13 @@ void head_actor_unbind(struct head *h, struct actor *a, const struct fault *why)
         move_bound(h, list_item(a->bound.jobs.prev, struct job, queued), why);
 }
 
-void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why)
+void head_actor_evacuate(struct head *h, struct actor *a, enum leave_reason reason, const struct fault *why)
 {
     MUST(!head_actor_is_open(a));
     uint64_t before = h->jobs_rerouted;
-    while (!list_empty(&a->flights)) {
-        struct flight *f = list_item(a->flights.prev, struct flight, in_actor);
-        struct job *job = f->job;
-        job->avoid = (uint32_t)a->node.id;
-        job->in_vain -= a->worker->blameless && job->in_vain > 0;
-        if (link_alive)
-            head_job_abandon(h, job);
-        else
-            head_flight_end(h, f);
-        head_job_failover(h, job, why);
-    }
-    while (!link_alive && !list_empty(&a->orphans))
+    while (!list_empty(&a->flights))
+        head_job_leave(h, list_item(a->flights.prev, struct flight, in_actor)->job, reason, why, NULL);
+    while (!leave_rules[reason].cancel && !list_empty(&a->orphans))
         head_flight_end(h, list_item(a->orphans.prev, struct flight, in_actor));
     head_actor_unbind(h, a, why);
     if (h->jobs_rerouted > before)

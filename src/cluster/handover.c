@@ -22,6 +22,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "base/utf8.h"
+#include "cluster/failover.h"
 #include "cluster/find.h"
 #include "cluster/handover.h"
 #include "cluster/link.h"
@@ -225,16 +226,6 @@ static struct handover *begin(struct head *h, struct job *job, const struct acto
     return ho;
 }
 
-/* From where it is (its flight is over) to that actor, at once. */
-static void send_to(struct head *h, struct job *job, struct actor *to)
-{
-    head_job_move(job, JOB_QUEUED);
-    h->jobs_rerouted++;
-    job->in_vain -= job->in_vain > 0; /* that it had to go was the worker's doing */
-    head_queue_put(h, job);
-    head_job_send(h, job, to);
-}
-
 /* It goes to another actor, which computes it. */
 static void replay(struct head *h, struct job *job, struct actor *to, const char *reason, const char *why)
 {
@@ -246,8 +237,7 @@ static void replay(struct head *h, struct job *job, struct actor *to, const char
                    KV("bytes", (uint64_t)bytes), KV("bandwidth_mb_s", mb_s), KV("from", from->worker->name), KV("to", to->worker->name)),
              "job %llu goes elsewhere and is computed there: %s; computing takes about %.2f s, moving %.1f MB at %.1f MB/s %.2f s",
              (unsigned long long)job->node.id, why, by_compute, bytes / 1e6, mb_s, by_move);
-    head_job_abandon(h, job);
-    send_to(h, job, to);
+    head_job_leave(h, job, LEAVE_RECOMPUTED, NULL, to);
 }
 
 /* It stays where it is as long as it can: nobody could go on with it, or it has no other choice. */
@@ -333,7 +323,7 @@ static void set_out(struct head *h, struct handover *ho, struct actor *to)
     ho->to->kv_in = ho;
     ho->began_us = h->now_us;
     ho->compute_s = compute_s(h, job, to);
-    send_to(h, job, to);
+    head_job_leave(h, job, LEAVE_MIGRATED, NULL, to);
     timers_set(&h->timers, &ho->timer, head_after_ms(h, h->cfg.kv_stall_ms));
     for (int i = 0; i < HANDOVER_WINDOW; i++)
         pull(h, ho);
@@ -352,8 +342,7 @@ static void saved(struct head *h, struct job *job, const struct actor *from, con
             give_up(h, ho, to == NULL ? "no_target" : "larger_than_thought",
                     to == NULL ? "no actor that is alike is free any more" : "it is more than was thought");
         send_drop(h, from->worker, m->job, m->attempt);
-        job->in_vain -= job->in_vain > 0;
-        head_job_failover(h, job, &f);
+        head_job_leave(h, job, LEAVE_NOT_MIGRATED, &f, NULL);
         return;
     }
     ho->bytes = m->bytes;
@@ -370,9 +359,8 @@ void head_kv_saved(struct head *h, struct worker *w, const struct wire_kv_saved 
         return;
     struct job *job = f->job;
     const struct actor *from = f->actor;
-    if (m->bytes > 0)
-        head_flight_end(h, f);
     if (job == NULL) { /* its client left meanwhile */
+        head_flight_end(h, f);
         send_drop(h, w, m->job, m->attempt);
     } else if (m->bytes > 0) {
         saved(h, job, from, m);

@@ -54,7 +54,7 @@ struct worker {
     enum worker_state state;
     char reason[160]; /* of the state; empty while ok */
     bool silent;      /* SLOW because nothing is heard of it: it gets no jobs. Slow in computing: it gets them, as routing sees fit */
-    bool blameless;   /* it left or fell silent: no job can have killed it */
+    bool blameless;   /* LEAVE_LEFT: no job can have killed it */
     uint8_t duty;     /* enum wire_duties, as it said last, or was asked for by this head */
     char duty_reason[128]; /* empty while it serves */
     uint32_t pid;
@@ -476,16 +476,6 @@ void head_kin_leave(struct head *h, struct job *job);
 struct pool *head_job_pool(const struct job *job);
 /* Says so when an exact answer goes on where its bits may differ. */
 void head_kin_sent(struct head *h, const struct job *job, const struct actor *a);
-
-/* ---- failover.c ---- */
-/* Its flight cannot go on (and is off it already): to the front of the queue, or to its end with that fault. */
-void head_job_failover(struct head *h, struct job *job, const struct fault *why);
-/* The same for all flights and bound jobs of an actor that nobody may wait for any longer. */
-void head_actor_evacuate(struct head *h, struct actor *a, bool link_alive, const struct fault *why);
-/* A ready actor that takes jobs and that no other branch of the call has; NULL: there is none. */
-struct actor *head_job_other_actor(const struct job *job);
-/* Jobs that wait for it alone wait for another one. */
-void head_actor_unbind(struct head *h, struct actor *a, const struct fault *why);
 
 /* ---- stream.c ---- */
 /* The job whose present attempt it is, on that worker. NULL: nobody waits for it, or nonsense: the link is closed. */

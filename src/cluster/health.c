@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "cluster/duty.h"
+#include "cluster/failover.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/link.h"
@@ -90,7 +91,7 @@ static void actor_hangs(struct head *h, struct actor *a, const struct wire_load 
     head_actor_refresh(h, a);
     if (a->seats[SEAT_TWIN].pool != NULL)
         head_kin_left(h, a->seats[SEAT_TWIN].pool);
-    head_actor_evacuate(h, a, true, &f);
+    head_actor_evacuate(h, a, LEAVE_HUNG, &f);
 }
 
 static void actor_recovers(struct head *h, struct actor *a)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/part.h"
 #include "cluster/duty.h"
+#include "cluster/failover.h"
 #include "cluster/find.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
@@ -321,39 +322,15 @@ static bool crossed(const struct job *job, int err)
     return err == ERR_UNAVAILABLE && job->state == JOB_SENT && (f->adopts || head_worker_is_off(f->actor->worker));
 }
 
-/* Nothing was tried, and that says nothing of the job: the attempt does not count, but its deadline goes on. */
-static void turned_away(struct job *job)
-{
-    job->in_vain -= job->in_vain > 0;
-    job->moves--;
-    job->turned_away = true;
-}
-
-static void goes_elsewhere(struct head *h, struct flight *f, const struct fault *fault)
-{
-    struct job *job = f->job;
-    turned_away(job);
-    head_flight_end(h, f);
-    head_job_failover(h, job, fault);
-}
-
 static void try_elsewhere(struct head *h, struct flight *f, const struct fault *fault)
 {
     struct job *job = f->job;
     struct actor *a = f->actor;
-    job->avoid = (uint32_t)a->node.id;
     a->jobs_failed++;
     head_log(h, LOG_WARN, "FAILOVER",
              EVENT("job_failed", KV("job", job->node.id), KV("actor", a->node.id), KV("node", a->worker->name), KV("code", err_name(fault->err))),
              "job %llu failed: %s", (unsigned long long)job->node.id, fault->text);
-    if (fault->err == ERR_BUSY) { /* other heads filled it */
-        turned_away(job);
-        head_actor_rest(h, a);
-    } else {
-        head_actor_fails(h, a, fault->text);
-    }
-    head_flight_end(h, f);
-    head_job_failover(h, job, fault);
+    head_job_leave(h, job, fault->err == ERR_BUSY ? LEAVE_FULL : LEAVE_FAILED, fault, NULL);
 }
 
 /* Clients pay for tokens: no more than the actor has room for. */
@@ -385,7 +362,7 @@ void head_done(struct head *h, struct worker *w, const struct wire_done *said)
     if (m->finish == FINISH_CANCELLED || m->finish == FINISH_ERROR)
         done_fault(job, m, &fault);
     if (m->finish == FINISH_ERROR && crossed(job, fault.err)) {
-        goes_elsewhere(h, f, &fault);
+        head_job_leave(h, job, LEAVE_CROSSED, &fault, NULL);
         return;
     }
     if (worth_another_try(job, m, fault.err)) {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cluster/failover.h"
 #include "cluster/find.h"
 #include "cluster/head_state.h"
 #include "cluster/take.h"

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "cluster/failover.h"
 #include "cluster/handover.h"
 #include "cluster/head_state.h"
 #include "cluster/seek.h"
@@ -126,7 +127,7 @@ void head_worker_lose(struct head *h, struct worker *w, enum log_level level, st
         struct actor *a = w->actors[key];
         if (a == NULL)
             continue;
-        head_actor_evacuate(h, a, false, &f);
+        head_actor_evacuate(h, a, w->blameless ? LEAVE_LEFT : LEAVE_CRASHED, &f);
         head_actor_drop(h, a);
     }
     head_seek_lost(h, w);
