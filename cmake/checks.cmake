@@ -1,5 +1,5 @@
 # tests/check_*: what the rooms promise of themselves. Each check also proves that it can fail (its --self-test).
-foreach(check includes headers source prose purity binary)
+foreach(check includes headers source prose graph purity binary)
     add_test(NAME check.${check}.self_test COMMAND ${CMAKE_SOURCE_DIR}/tests/check_${check} --self-test)
     list(APPEND checks check.${check}.self_test)
 endforeach()
@@ -11,6 +11,9 @@ endforeach()
 add_test(NAME check.purity
     COMMAND ${CMAKE_SOURCE_DIR}/tests/check_purity $<TARGET_FILE:manta_cluster> $<TARGET_FILE:manta_wire>)
 list(APPEND checks check.purity)
+list(TRANSFORM manta_rooms REPLACE "(.+)" "$<TARGET_FILE:manta_\\1>" OUTPUT_VARIABLE room_libraries)
+add_test(NAME check.graph COMMAND ${CMAKE_SOURCE_DIR}/tests/check_graph ${room_libraries} $<TARGET_OBJECTS:manta> COMMAND_EXPAND_LISTS)
+list(APPEND checks check.graph)
 if(TARGET manta)
     add_test(NAME check.binary COMMAND ${CMAKE_SOURCE_DIR}/tests/check_binary ${CMAKE_BINARY_DIR})
     list(APPEND checks check.binary)
