@@ -139,6 +139,10 @@ test-compose: ## The laptop cluster in containers, with a real Docker daemon (ro
 docs-transcripts: release ## Write what a real cluster prints into docs/laptop.md (in containers where Docker runs)
 	@scripts/transcripts $(ARGS)
 
+.PHONY: reference
+reference: release ## Write docs/settings.md, the man pages and the shell completions from the program's tables
+	@scripts/reference
+
 .PHONY: tsan
 tsan: ## Unit tests with ThreadSanitizer (the simulator has no threads)
 	@scripts/setup
@@ -190,6 +194,11 @@ install: release ## Install to PREFIX
 	@ln -sfn ../lib/manta/manta $(DESTDIR)$(PREFIX)/bin/manta
 	@install -m 644 config/*.yaml $(DESTDIR)$(PREFIX)/share/manta
 	@install -m 644 LICENSE THIRD_PARTY.md $(DESTDIR)$(PREFIX)/share/doc/manta
+	@install -d $(DESTDIR)$(PREFIX)/share/{man/man1,bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
+	@install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	@install -m 644 docs/completions/manta.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/manta
+	@install -m 644 docs/completions/_manta $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	@install -m 644 docs/completions/manta.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/manta"
 
 .PHONY: clean

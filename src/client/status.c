@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/plain.h"
 #include "client/fetch.h"
 #include "client/show.h"
@@ -84,13 +85,27 @@ static void show_actors(const json_t *answer)
                "  --exact keeps them to the byte\n");
 }
 
+/* A head of another version may have others. */
 static void show_limits(const json_t *limits)
 {
+    static const struct { const char *name, *unit, *flag, *then; } rows[] = {
+#define L(name, value, unit, flag, then) {#name, unit, flag, then},
+        LIMITS(L)
+#undef L
+    };
     const char *name;
     json_t *value;
+    size_t next = 0;
     printf("%s\n", show_tag("LIMITS"));
-    json_object_foreach((json_t *)(uintptr_t)limits, name, value)
-        plain_print(stdout, "  %-30s %lld", name, (long long)json_integer_value(value));
+    json_object_foreach((json_t *)(uintptr_t)limits, name, value) {
+        size_t i = next;
+        while (i < sizeof rows / sizeof rows[0] && strcmp(rows[i].name, name) != 0)
+            i++;
+        bool known = i < sizeof rows / sizeof rows[0];
+        next = known ? i + 1 : next;
+        plain_print(stdout, "  %-28s %12lld %-11s %s%s%s", name, (long long)json_integer_value(value), known ? rows[i].unit : "",
+                    known ? rows[i].then : "", known && rows[i].flag[0] != '\0' ? "; --" : "", known ? rows[i].flag : "");
+    }
 }
 
 static void show_budget(const json_t *memory)

@@ -4,12 +4,14 @@
 
 #include "api/dialect.h"
 #include "api/json_out.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cluster/text.h"
 #include "head/call.h"
 #include "head/memory.h"
 #include "head/page.h"
+#include "head/stored.h"
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
 
@@ -199,90 +201,14 @@ static bool put_actors(struct page_writer *w)
     return false;
 }
 
-static void put_limit(struct jout *j, const char *name, uint64_t value)
-{
-    jout_put_uint(j, name, value);
-}
-
 static void put_limits(struct head_program *p, struct jout *j)
 {
     const struct head_config *c = &p->o->brain;
     jout_key(j, "limits");
     jout_object(j);
-    put_limit(j, "queue_jobs_max", c->queue_jobs_max);
-    put_limit(j, "queue_bytes_max", c->queue_bytes_max);
-    put_limit(j, "queue_deadline_ms", c->queue_deadline_ms);
-    put_limit(j, "priority_max", REQUEST_PRIORITY_MAX);
-    put_limit(j, "priority_step_ms", c->priority_step_ms);
-    put_limit(j, "tenants_max", c->tenants_max);
-    put_limit(j, "tenant_name_bytes_max", HEAD_TENANT_NAME_BYTES_MAX);
-    put_limit(j, "tenant_share", HEAD_TENANT_SHARE);
-    put_limit(j, "tenant_labels", HEAD_TENANT_LABELS);
-    put_limit(j, "api_keys_max", KEYS_MAX);
-    put_limit(j, "client_request_id_bytes_max", CLIENT_ID_BYTES_MAX);
-    put_limit(j, "attempts_max", c->attempts_max);
-    put_limit(j, "moves_max", c->moves_max);
-    put_limit(j, "poison_crashes", HEAD_POISON_CRASHES);
-    put_limit(j, "acquit_tokens", HEAD_ACQUIT_TOKENS);
-    put_limit(j, "eject_after_failures", HEAD_EJECT_AFTER);
-    put_limit(j, "rest_first_ms", HEAD_REST_FIRST_MS);
-    put_limit(j, "rest_max_ms", HEAD_REST_MAX_MS);
-    put_limit(j, "resume_bytes_max", c->resume_bytes_max);
-    put_limit(j, "resume_tokens_max", HEAD_RESUME_TOKENS_MAX);
-    put_limit(j, "regroup_ms", c->regroup_ms);
-    put_limit(j, "seeks_max", c->seeks_max);
-    put_limit(j, "seek_ms", c->seek_ms);
-    put_limit(j, "take_ms", c->take_ms);
-    put_limit(j, "seek_anew_ms", c->anew_ms);
-    put_limit(j, "seek_gather_ms", c->gather_ms);
-    put_limit(j, "settle_ms", c->settle_ms);
-    put_limit(j, "memory_bytes_max", memory_bytes_max(p));
-    put_limit(j, "answer_bytes_max", p->o->answer_bytes_max);
-    put_limit(j, "pending_bytes_max", HEAD_PENDING_BYTES_MAX);
-    put_limit(j, "link_bytes_max", HEAD_LINKS_BYTES_MAX);
-    put_limit(j, "kv_moves_max", c->kv_moves_max);
-    put_limit(j, "kv_stall_ms", c->kv_stall_ms);
-    put_limit(j, "rebalance", c->rebalance);
-    put_limit(j, "rebalance_every_ms", c->rebalance_every_ms);
-    put_limit(j, "rebalance_again_ms", c->rebalance_again_ms);
-    put_limit(j, "kv_bytes_max", WIRE_KV_BYTES_MAX);
-    put_limit(j, "kv_part_bytes", WIRE_KV_PART_BYTES);
-    put_limit(j, "links_max", c->links_max);
-    put_limit(j, "newcomers_max", c->newcomers_max);
-    put_limit(j, "actors_max", c->actors_max);
-    put_limit(j, "fanout_max", c->fanout_max);
-    put_limit(j, "beat_ms", c->beat_ms);
-    put_limit(j, "lost_after_ms", c->lost_after_ms);
-    put_limit(j, "hello_ms", c->hello_ms);
-    put_limit(j, "token_stall_ms", c->token_stall_ms);
-    put_limit(j, "token_floor_ms", c->token_floor_ms);
-    put_limit(j, "worker_actors_max", HEAD_WORKER_ACTORS_MAX);
-    put_limit(j, "actor_slots_max", HEAD_SLOTS_MAX);
-    put_limit(j, "actor_prefill_tps_max", HEAD_PREFILL_TPS_MAX);
-    put_limit(j, "actor_decode_tps_max", HEAD_DECODE_TPS_MAX);
-    put_limit(j, "model_names_max", HEAD_MODELS_MAX);
-    put_limit(j, "request_bytes_max", HEAD_REQUEST_BYTES_MAX);
-    put_limit(j, "scale_max", HEAD_SCALE_MAX);
-    put_limit(j, "drain_grace_s", p->o->drain_grace_s);
-    put_limit(j, "drain_grace_s_max", API_GRACE_S_MAX);
-    put_limit(j, "http_held_bytes_max", HTTP_HELD_BYTES_MAX);
-    put_limit(j, "http_body_bytes_max", HTTP_BODY_BYTES_MAX);
-    put_limit(j, "http_head_bytes_max", HTTP_HEAD_BYTES_MAX);
-    put_limit(j, "http_connections_max", http_server_conns_max(p->server));
-    put_limit(j, "http_connections_kept", HTTP_CONNS_KEPT);
-    put_limit(j, "http_chunks_bytes", HTTP_CHUNKS_BYTES);
-    put_limit(j, "http_request_ms", HTTP_REQUEST_MS);
-    put_limit(j, "json_depth_max", API_JSON_DEPTH_MAX);
-    put_limit(j, "reply_text_bytes_max", REPLY_TEXT_BYTES_MAX);
-    put_limit(j, "reply_json_bytes_max", REPLY_JSON_BYTES_MAX);
-    put_limit(j, "wire_frame_bytes_max", WIRE_FRAME_BYTES_MAX);
-    put_limit(j, "wire_tokens_bytes_max", WIRE_TOKENS_BYTES_MAX);
-    put_limit(j, "connection_pending_bytes_max", NET_PENDING_BYTES_MAX);
-    put_limit(j, "loop_turn_us", NET_TURN_US);
-    put_limit(j, "log_bytes_max", LOG_BYTES_MAX);
-    put_limit(j, "log_line_bytes_max", LOG_LINE_BYTES_MAX);
-    put_limit(j, "log_peer_lines", LOG_PEER_LINES);
-    put_limit(j, "log_peer_every_ms", LOG_PEER_EVERY_MS);
+#define L(name, value, unit, flag, then) jout_put_uint(j, #name, value);
+    LIMITS(L)
+#undef L
     jout_object_end(j);
 }
 

@@ -1,9 +1,9 @@
 /* Why a child ended, in one sentence: what it said itself, without what a log line has around it. */
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "launch/launch.h"
 
 /* The sentence of a log line: without "12:01:07.123 [TAG] error: " in front and its event behind, or of its JSON. */
@@ -13,7 +13,10 @@ static const char *sentence_of(const char *line, char out[LOG_JSON_BYTES_MAX])
     int n = 0;
     json_t *j = line[0] == '{' ? json_loads(line, 0, NULL) : NULL;
     const char *text = json_string_value(json_object_get(j, "text"));
-    snprintf(out, LOG_JSON_BYTES_MAX, "%.*s", text != NULL ? INT_MAX : (int)event_begins(str_of(line)), text != NULL ? text : line);
+    struct str sentence = text != NULL ? str_of(text) : str_n(line, event_begins(str_of(line)));
+    sentence = utf8_head(sentence, LOG_JSON_BYTES_MAX - 1);
+    memcpy(out, sentence.p, sentence.n);
+    out[sentence.n] = '\0';
     json_decref(j);
     line = out;
     if (sscanf(line, "%2u:%2u:%2u.%3u %n", &h, &m, &s, &ms, &n) == 4 && n > 0)

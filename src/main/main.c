@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "api/json_out.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/name.h"
 #include "base/nearest.h"
@@ -281,6 +283,42 @@ static void print_command_help(const struct command *c)
            "\nexample: %s\n", c->example);
 }
 
+/* The tables that flags, files, help and limits come from, as JSON: scripts/reference makes the reference pages, man pages and
+ * completions of them. */
+static void print_tables(void)
+{
+    struct buf text = buf_max(1 << 20);
+    struct jout j = jout_to(&text);
+    jout_object(&j);
+    jout_key(&j, "commands");
+    jout_array(&j);
+    for (int i = 0; i < COMMANDS_N; i++) {
+        jout_object(&j);
+        jout_put_cstr(&j, "name", commands[i].name);
+        jout_put_cstr(&j, "args", commands[i].args);
+        jout_put_cstr(&j, "about", commands[i].about);
+        jout_put_cstr(&j, "example", commands[i].example);
+        jout_put_uint(&j, "uses", commands[i].uses);
+        jout_object_end(&j);
+    }
+    jout_array_end(&j);
+    jout_key(&j, "settings");
+    jout_array(&j);
+    settings_describe(&j);
+    jout_array_end(&j);
+    jout_key(&j, "limits");
+    jout_array(&j);
+#define L(name, value, unit, flag, then) \
+    jout_object(&j), jout_put_cstr(&j, "name", #name), jout_put_cstr(&j, "unit", unit), jout_put_cstr(&j, "flag", flag), jout_put_cstr(&j, "then", then), \
+        jout_object_end(&j);
+    LIMITS(L)
+#undef L
+    jout_array_end(&j);
+    jout_object_end(&j);
+    puts(buf_cstr(&text));
+    buf_fini(&text);
+}
+
 static int unknown_command(const char *name)
 {
     const char *names[COMMANDS_N];
@@ -351,6 +389,10 @@ static int run_program(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--tables") == 0) {
+        print_tables();
         return 0;
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {

@@ -46,3 +46,19 @@ def test_containers_are_confined():
     for stage in stages:
         if re.search(r" AS (head|worker)\n", stage):
             assert "\nUSER manta\n" in stage and "HOME=/var/lib/manta" in stage
+
+
+def test_the_reference_is_what_the_tables_say():
+    """Given the program's tables of commands, settings and limits; then docs/settings.md, the man pages and the completions are made of them."""
+    end = subprocess.run([ROOT / "scripts" / "reference", "--check"], env={**os.environ, "MANTA": PROGRAM}, capture_output=True, text=True, timeout=60, check=False)
+    assert end.returncode == 0, end.stderr
+
+
+def test_bash_completes_commands_flags_and_words():
+    """Given the completion in a shell; when a command, a flag and the value of one are begun; then it completes them, and offers no other command's flags."""
+    def completed(*words):
+        script = f"source {ROOT}/docs/completions/manta.bash; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _manta; echo ${{COMPREPLY[@]}}"
+        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert completed("manta", "wor") == ["worker"]
+    assert completed("manta", "head", "--bal") == ["--balance"] and completed("manta", "status", "--bal") == []
+    assert completed("manta", "head", "--balance", "pre") == ["predicted", "prefix"]

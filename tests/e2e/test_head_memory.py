@@ -253,7 +253,7 @@ def test_memory_stays_within_its_budget(cluster, run):
     limits = run("status", "--limits", "--head", head.address).stdout
     assert sum(p["bytes_max"] for p in budget["parts"]) == budget["bytes_max"]
     assert all(re.search(rf"^  {p['name']} .*; {re.escape(p['then'])}$", limits, re.M) for p in budget["parts"]), limits
-    assert re.search(rf"memory_bytes_max +{budget['bytes_max']}$", limits, re.M)
+    assert re.search(rf"memory_bytes_max +{budget['bytes_max']} bytes ", limits, re.M)
     seen, pushed, counted = asyncio.run(story(head))
     for what, bytes_ in seen.items():
         print(f"{what}: {bytes_ / MIB:.1f} MiB", file=sys.stderr)

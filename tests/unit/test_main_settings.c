@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "main/options.h"
 #include "main/settings.h"
 
 static int load(struct settings *s, struct fault *f, unsigned uses, int argc, const char **argv)
@@ -400,6 +401,21 @@ static void sizes_that_agree_are_not_refused(void **state)
     unlink(path);
 }
 
+/* Given no settings at all, then the table's defaults are those that the brain has by itself, and that its tests use. */
+static void defaults_of_the_table_are_those_of_the_brain(void **state)
+{
+    (void)state;
+    struct settings s;
+    struct fault f = {0};
+    assert_int_equal(load(&s, &f, USE_HEAD, 0, NULL), 0);
+    struct head_config told = options_head(&s).brain, own = head_config_default();
+#define SAME(field) assert_true(told.field == own.field)
+    SAME(balance), SAME(queue_jobs_max), SAME(queue_bytes_max), SAME(queue_deadline_ms), SAME(token_stall_ms), SAME(beat_ms), SAME(lost_after_ms);
+    SAME(rebalance), SAME(status_every_ms), SAME(scale.mode), SAME(scale.min), SAME(scale.max), SAME(scale.idle_s);
+#undef SAME
+    settings_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +433,7 @@ int main(void)
         cmocka_unit_test(several_models_are_a_list),
         cmocka_unit_test(sizes_that_contradict_each_other_are_refused_with_their_lines),
         cmocka_unit_test(sizes_that_agree_are_not_refused),
+        cmocka_unit_test(defaults_of_the_table_are_those_of_the_brain),
         cmocka_unit_test(a_list_has_no_empty_or_double_item_and_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
