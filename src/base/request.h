@@ -50,6 +50,14 @@ enum tool_choice {
     TOOL_CHOICES,
 };
 
+/* How many calls of tools an answer may have. Sent on the wire: only add at the end. */
+enum tool_calls {
+    TOOL_CALLS_OWN = 0, /* one, or several where the model's template has several */
+    TOOL_CALLS_ONE = 1,
+    TOOL_CALLS_MANY = 2,
+    TOOL_CALLS_KINDS,
+};
+
 struct logit_bias {
     int32_t token;
     float bias; /* -100 … 100; added to the logit */
@@ -101,7 +109,7 @@ struct request {
     struct str form_text;       /* of FORM_SCHEMA, FORM_GRAMMAR, FORM_REGEX; as the client wrote it, at most REQUEST_FORM_BYTES_MAX */
     struct str tools;           /* REQUEST_CHAT: a JSON array of OpenAI's chat: {"type":"function","function":{"name", …}}; empty: none */
     uint8_t tool_choice;        /* enum tool_choice */
-    uint8_t tools_single;       /* 1: at most one call in an answer */
+    uint8_t tool_calls;         /* enum tool_calls */
     uint8_t split_reasoning;    /* 1: reasoning is a part of its own; 0: it stays in the text */
     uint8_t continues;          /* REQUEST_CHAT: 1: the last turn is the beginning of the answer */
     struct str template_args;   /* REQUEST_CHAT: variables of the chat template, a JSON object; empty: none */
@@ -130,6 +138,11 @@ struct sampling sampling_default(void);
 struct request *request_clone(const struct request *r);
 /* Bytes such a clone takes: what the head's memory budget counts. */
 size_t request_bytes(const struct request *r);
+/* May its answer call tools? */
+static inline bool request_has_tools(const struct request *r)
+{
+    return r->tools.n > 0 && r->tool_choice != TOOLS_NONE;
+}
 /* Bytes of prompt text in it (turns, tools, text, inputs), for estimates of tokens. */
 size_t request_prompt_bytes(const struct request *r);
 

@@ -90,7 +90,8 @@ void batcher_free(struct batcher *b);
  *
  * Where a request with stop strings asks for log-probabilities or prompt ids as well, a token is reported once its whole text
  * is known to be outside of a stop string, with exactly its own text; tokens that lie wholly in a met stop string are counted
- * in completion_tokens and not reported. Up to WITHHELD_MAX (job.h) tokens wait for that. */
+ * in completion_tokens and not reported. Up to WITHHELD_MAX (job.h) tokens wait for that. Answers that are cut into parts withhold
+ * no tokens. */
 void batcher_submit(struct batcher *b, uint64_t ticket, const struct request *r, const int32_t *resume,
                     uint32_t resume_n);
 /* The same without a copy: r is one block (request_clone()), and is taken over. */

@@ -33,11 +33,9 @@ static const struct engine_info *echo_info(const struct engine *e)
 
 /* ---- text ---- */
 
-static int echo_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f)
+static int render_turns(const struct request *r, struct buf *out, struct fault *f)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
-    (void)e;
-    (void)bounds;
     for (uint32_t i = 0; i < r->turns_n; i++) {
         size_t k = 0;
         while (k < 4 && !str_is(r->turns[i].role, roles[k]))
@@ -47,10 +45,26 @@ static int echo_render(struct engine *e, const struct request *r, const struct e
                              STR_ARG(r->turns[i].role));
         buf_printf(out, "%s: ", roles[k]);
         buf_add_str(out, r->turns[i].content);
-        buf_puts(out, "<|end|>\n");
+        buf_add_str(out, r->turns[i].extra);
+        if (!r->continues || i + 1 < r->turns_n)
+            buf_puts(out, "<|end|>\n");
     }
-    buf_puts(out, "assistant:");
+    if (!r->continues)
+        buf_puts(out, "assistant:");
     return out->overflowed ? fault_set(f, ERR_TOO_LARGE, "the prompt is longer than %zu bytes", out->max) : 0;
+}
+
+static int echo_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
+                       struct fault *f)
+{
+    (void)bounds;
+    *guide = NULL;
+    if (request_has_tools(r) && r->tool_choice == TOOLS_REQUIRED && !echo_calls(e))
+        return fault_set(f, ERR_FORM, "the echo engine calls only what its script calls");
+    int err = render_turns(r, out, f);
+    if (err == 0)
+        *guide = echo_guide_new(e, r);
+    return err;
 }
 
 static bool contains(struct str text, struct str word)
@@ -224,11 +238,12 @@ static int echo_seq_load(struct engine *e, uint32_t seq, struct str state, int32
 
 static struct engine_sampler *echo_sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide)
 {
+    (void)e;
     (void)guide;
     struct buf rendered = buf_max(RENDER_BYTES_MAX);
     struct str text = r->text;
     if (r->kind == REQUEST_CHAT) {
-        MUST(echo_render(e, r, NULL, &rendered, NULL) == 0);
+        MUST(render_turns(r, &rendered, NULL) == 0);
         text = buf_str(&rendered);
     }
     struct engine_sampler *s = xalloc(sizeof *s);
@@ -358,6 +373,11 @@ const struct engine_ops *engine_echo(void)
         .free = echo_free,
         .info = echo_info,
         .render = echo_render,
+        .guide_free = echo_guide_free,
+        .guide_accept = echo_guide_accept,
+        .guide_cuts = echo_guide_cuts,
+        .guide_cut = echo_guide_cut,
+        .guide_piece = echo_guide_piece,
         .tokenize = echo_ops_tokenize,
         .piece = echo_ops_piece,
         .is_end = echo_is_end,

@@ -28,6 +28,16 @@ int echo_probe(const struct engine_load *load, struct engine_needs *out, struct 
 int echo_load(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
               struct fault *f);
 void echo_free(struct engine *e);
+/* echo_cut.c; as in engine_ops */
+/* Does its script call tools? */
+bool echo_calls(const struct engine *e);
+/* NULL: the answer is not cut. */
+struct engine_guide *echo_guide_new(const struct engine *e, const struct request *r);
+void echo_guide_free(struct engine_guide *g);
+int echo_guide_accept(struct engine_guide *g, int32_t token, struct fault *f);
+bool echo_guide_cuts(const struct engine_guide *g);
+int echo_guide_cut(struct engine_guide *g, struct str text, bool ended, struct engine_cut *out, struct fault *f);
+int32_t echo_guide_piece(const struct engine_guide *g, int32_t token, char *out, int32_t cap);
 /* Takes and touches so much memory, never to give it back. */
 void echo_eat(uint64_t bytes);
 

@@ -14,10 +14,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/part.h"
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 9,
+    ENGINE_ABI = 10,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; the rest of a longer one is left out */
@@ -116,7 +117,16 @@ struct engine_likely {
 };
 
 struct engine_sampler; /* penalties and filters of one stream; opaque */
-struct engine_guide;   /* holds one answer to its form, as request.form says; opaque */
+struct engine_guide;   /* holds one answer to its form, or to its tools, and cuts it into parts; opaque */
+
+/* A piece of an answer, cut into parts. */
+struct engine_cut {
+    struct str text;          /* that the parts are made of; borrowed from the guide until it cuts again */
+    const struct part *parts; /* the same */
+    uint32_t parts_n;         /* 0: there is nothing to tell yet */
+    bool calls;               /* the answer calls tools, and each call so far is whole */
+    bool over;                /* it may call no other, and ends here */
+};
 
 /* Called now and then while loading, 0 … 1; returning false stops the load with ERR_CANCELLED. */
 typedef bool engine_progress_fn(float progress, void *user_data);
@@ -138,8 +148,11 @@ struct engine_ops {
 
     /* The prompt of a request as text: the chat template for turns (models without one: the contents joined by
      * newlines). ERR_INVALID with the template's own complaint; or a bound was met: ERR_TIMEOUT, ERR_TOO_LARGE,
-     * ERR_CANCELLED. Appends to out. bounds may be NULL: any. */
-    int (*render)(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f);
+     * ERR_CANCELLED. Appends to out. bounds may be NULL: any.
+     * *guide: NULL; or, where the request has tools or wants its reasoning apart, what holds and cuts the answer, which the caller
+     * frees. Tools that cannot be kept to are ERR_FORM. */
+    int (*render)(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
+                  struct fault *f);
     /* What holds the answer to r->form, which is not FORM_FREE; the caller frees it. ERR_FORM: it is no schema, grammar or
      * expression, or has what cannot be kept to; ERR_CANCELLED. May run on any thread, as may guide_free. NULL: this engine keeps to
      * none. */
@@ -148,6 +161,13 @@ struct engine_ops {
     /* Tells it of the answer's next token, resumed and drawn ones alike, but not of an end token. ERR_FORM: the token does not fit, or
      * following it takes more than it may; then the answer cannot go on. */
     int (*guide_accept)(struct engine_guide *g, int32_t token, struct fault *f);
+    /* Does it cut the answer? Then guide_cut() gets all of its text, piece by piece as tokens bring it, and nothing else of the text
+     * is told; where it `ended`, all of it comes out. What comes out after n pieces depends on these alone. ERR_FORM: reading the
+     * answer takes more than it may. NULL: guides of this engine do not cut. */
+    bool (*guide_cuts)(const struct engine_guide *g);
+    int (*guide_cut)(struct engine_guide *g, struct str text, bool ended, struct engine_cut *out, struct fault *f);
+    /* As `piece`, of a control token that parts are told by and that `piece` has no bytes for; 0: it is none of these. */
+    int32_t (*guide_piece)(const struct engine_guide *g, int32_t token, char *out, int32_t cap);
     /* Token ids of text; what *out held is replaced. A beginning-of-text token is added where the model wants one and the
      * text does not have it. `how`: enum engine_how, together. ERR_INVALID: this vocabulary has no tokens for the text; or a
      * bound was met, as for render. */

@@ -45,6 +45,7 @@ void job_take(struct job *j, struct prompt *p)
     p->tokens = (struct engine_tokens){0};
     j->guide = p->guide;
     p->guide = NULL;
+    j->cuts = j->guide != NULL && j->ops->guide_cuts != NULL && j->ops->guide_cuts(j->guide);
     /* The last token of an answer is drawn and never fed back, so it needs no place in the context. */
     j->answer_max = info->context - j->prompt_n + 1;
     if (j->r->sampling.max_tokens > 0 && j->r->sampling.max_tokens < j->answer_max)
@@ -64,7 +65,16 @@ static void push(struct job *j, int32_t id)
     j->answer_n++;
 }
 
-enum finish job_add(struct job *j, int32_t id, struct fault *f)
+static int32_t piece_of(const struct job *j, int32_t id, char out[PIECE_BYTES_MAX])
+{
+    int32_t n = j->ops->piece(j->engine, id, out, PIECE_BYTES_MAX);
+    if (n == 0 && j->cuts)
+        n = j->ops->guide_piece(j->guide, id, out, PIECE_BYTES_MAX);
+    MUST(n >= 0 && n <= PIECE_BYTES_MAX);
+    return n;
+}
+
+static enum finish add(struct job *j, int32_t id, struct fault *f)
 {
     MUST(j->answer_n < j->answer_max);
     if (!j->r->sampling.ignore_eos && j->ops->is_end(j->engine, id)) {
@@ -77,14 +87,24 @@ enum finish job_add(struct job *j, int32_t id, struct fault *f)
     if (j->sampler != NULL)
         j->ops->sampler_accept(j->sampler, id);
     char piece[PIECE_BYTES_MAX];
-    int32_t n = j->ops->piece(j->engine, id, piece, sizeof piece);
-    MUST(n >= 0 && n <= PIECE_BYTES_MAX);
+    int32_t n = piece_of(j, id, piece);
     if (text_add(&j->text, str_n(piece, (size_t)n)))
         return FINISH_STOP;
     if (j->answer_n < j->answer_max)
         return FINISH_NONE;
     text_end(&j->text);
     return FINISH_LENGTH;
+}
+
+/* Parts are made of the text with the token that brings it, told or not: so a resumed answer is cut at the same places. */
+enum finish job_add(struct job *j, int32_t id, struct fault *f)
+{
+    enum finish finish = add(j, id, f);
+    if (!j->cuts || finish == FINISH_ERROR)
+        return finish;
+    if (j->ops->guide_cut(j->guide, text_take(&j->text), finish != FINISH_NONE, &j->cut, f) != 0)
+        return FINISH_ERROR;
+    return (finish == FINISH_STOP && j->cut.calls) || j->cut.over ? FINISH_TOOLS : finish;
 }
 
 int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_finish, struct fault *f)
@@ -100,7 +120,8 @@ int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_f
         *out_finish = job_add(j, ids[i], f);
         if (*out_finish == FINISH_ERROR)
             return f->err;
-        text_take_to(&j->text, job_withholds(j) ? UINT64_MAX : text_sure(&j->text)); /* was delivered with these tokens */
+        if (!j->cuts)
+            text_take_to(&j->text, job_withholds(j) ? UINT64_MAX : text_sure(&j->text)); /* was delivered with these tokens */
     }
     return 0;
 }

@@ -47,6 +47,8 @@ struct job {
     bool held;             /* waits for batcher_give() */
     struct buf carry;      /* owned; what another engine computed of it, until it has a slot; empty: nothing */
     struct engine_guide *guide;     /* owned; NULL: its answer is free */
+    bool cuts;                      /* the guide cuts the answer into parts … */
+    struct engine_cut cut;          /* … and this is what its last token brought of them; borrowed from the guide */
     struct engine_sampler *sampler; /* owned; from job_begin() on */
     struct text text;
     struct withheld *withheld; /* owned; NULL: none were */
@@ -73,7 +75,13 @@ enum finish job_add(struct job *j, int32_t id, struct fault *f);
  * delivered with n tokens ends where the n-th does. */
 static inline bool job_withholds(const struct job *j)
 {
-    return j->text.stops_n > 0 && (j->r->sampling.logprobs || j->r->sampling.prompt_ids);
+    return !j->cuts && j->text.stops_n > 0 && (j->r->sampling.logprobs || j->r->sampling.prompt_ids);
+}
+
+/* Is there text that its last token can be reported with? */
+static inline bool job_tells(const struct job *j)
+{
+    return j->cuts ? j->cut.parts_n > 0 : text_waits(&j->text);
 }
 
 /* Tokens of prompt and answer together. */

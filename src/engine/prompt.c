@@ -153,13 +153,15 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "only embeddings can be asked for by token ids");
     if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
-    if (r->form >= FORM_KINDS || r->tool_choice >= TOOL_CHOICES)
+    if (r->form >= FORM_KINDS || r->tool_choice >= TOOL_CHOICES || r->tool_calls >= TOOL_CALLS_KINDS)
         return fault_set(f, ERR_UNSUPPORTED, "an answer of form %u is not known here", (unsigned)r->form);
+    if (request_has_tools(r) && (r->form != FORM_FREE || r->kind != REQUEST_CHAT))
+        return fault_set(f, ERR_UNSUPPORTED, "an answer that may call tools has no other form");
     int err = check_biases(r, info, f);
     return err != 0 ? err : check_stops(r, f);
 }
 
-static int make(const struct making *m, struct engine_tokens *out, struct fault *f)
+static int make(const struct making *m, struct engine_tokens *out, struct engine_guide **guide, struct fault *f)
 {
     int err = prompt_check(m->r, m->info, f);
     if (err != 0)
@@ -171,7 +173,7 @@ static int make(const struct making *m, struct engine_tokens *out, struct fault 
     struct buf rendered = buf_max(PROMPT_RENDER_BYTES_MAX);
     err = check_size(m, kept_bytes(m->r), f);
     if (err == 0)
-        err = m->ops->render(m->engine, m->r, m->bounds, &rendered, f);
+        err = m->ops->render(m->engine, m->r, m->bounds, &rendered, guide, f);
     if (err == 0)
         err = take_text(m, buf_str(&rendered), out, f);
     buf_fini(&rendered);
@@ -180,7 +182,7 @@ static int make(const struct making *m, struct engine_tokens *out, struct fault 
 
 static int make_guide(const struct making *m, struct engine_guide **out, struct fault *f)
 {
-    if (m->r->form == FORM_FREE)
+    if (m->r->form == FORM_FREE || *out != NULL)
         return 0;
     if (m->ops->guide_new == NULL)
         return fault_set(f, ERR_FORM, "the %s engine holds answers to no form", m->ops->name);
@@ -191,7 +193,7 @@ struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const 
 {
     struct prompt p = {.ops = ops};
     struct making m = {.ops = ops, .engine = e, .info = ops->info(e), .r = r, .bounds = bounds};
-    int err = make(&m, &p.tokens, &p.fault);
+    int err = make(&m, &p.tokens, &p.guide, &p.fault);
     if (err == 0)
         err = make_guide(&m, &p.guide, &p.fault);
     if (err != 0)

@@ -71,6 +71,8 @@ static void report_with(struct batcher *b, const struct job *j, uint32_t first, 
     struct about about;
     ev.first = first;
     ev.text = text;
+    ev.parts = j->cuts ? j->cut.parts : NULL;
+    ev.parts_n = j->cuts ? j->cut.parts_n : 0;
     ev.ids = &t->id;
     ev.ids_n = 1;
     if (j->r->sampling.logprobs)
@@ -80,7 +82,7 @@ static void report_with(struct batcher *b, const struct job *j, uint32_t first, 
 
 void report_token(struct batcher *b, struct job *j, uint32_t first, const struct drawn *t)
 {
-    report_with(b, j, first, t, text_take(&j->text));
+    report_with(b, j, first, t, j->cuts ? j->cut.text : text_take(&j->text));
 }
 
 static void report_oldest(struct batcher *b, struct job *j)

@@ -86,7 +86,7 @@ static void tell_drawn(struct batcher *b, struct job *j, const struct drawn *t, 
     bool is_end_token = j->answer_n == index, withholds = job_withholds(j);
     if (withholds)
         report_withheld(b, j, is_end_token ? NULL : t, finish != FINISH_NONE);
-    if (is_end_token ? text_waits(&j->text) : !withholds)
+    if (is_end_token ? job_tells(j) : !withholds)
         report_token(b, j, index, t);
 }
 

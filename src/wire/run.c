@@ -56,7 +56,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     run->form_text = req->form_text;
     run->tools = req->tools;
     run->tool_choice = req->tool_choice;
-    run->tools_single = req->tools_single;
+    run->tool_calls = req->tool_calls;
     run->split_reasoning = req->split_reasoning;
     run->continues = req->continues;
     run->template_args = req->template_args;
@@ -92,7 +92,7 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
         .form_text = run->form_text,
         .tools = run->tools,
         .tool_choice = run->tool_choice,
-        .tools_single = run->tools_single,
+        .tool_calls = run->tool_calls,
         .split_reasoning = run->split_reasoning,
         .continues = run->continues,
         .template_args = run->template_args,

@@ -226,7 +226,7 @@
     F(STR, form_text, "JSON schema, grammar or regular expression, as the client wrote it") \
     F(STR, tools, "JSON array; empty: none") \
     F(U8, tool_choice, "enum tool_choice") \
-    F(U8, tools_single, "1: at most one call") \
+    F(U8, tool_calls, "enum tool_calls") \
     F(U8, split_reasoning, "1: reasoning comes as a part of its own") \
     F(U8, continues, "1: the last turn is the beginning of the answer") \
     F(STR, template_args, "variables of the chat template, a JSON object; empty: none") \

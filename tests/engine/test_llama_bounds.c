@@ -19,7 +19,7 @@ static int render_by(const char *source, const struct engine_bounds *bounds, con
     struct turn turn = {.role = str_of("user"), .content = str_of(words)};
     struct request r = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
     struct buf out = buf_max(1 << 20);
-    int err = ops->render(e, &r, bounds, &out, f);
+    int err = ops->render(e, &r, bounds, &out, &(struct engine_guide *){NULL}, f);
     buf_fini(&out);
     ops->free(e);
     return err;

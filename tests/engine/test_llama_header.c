@@ -7,7 +7,7 @@ static int render(struct engine *e, struct buf *out, struct fault *f)
                            {.role = str_of("assistant"), .content = str_of("two")},
                            {.role = str_of("user"), .content = str_of("three")}};
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 3};
-    return ops->render(e, &r, NULL, out, f);
+    return ops->render(e, &r, NULL, out, &(struct engine_guide *){NULL}, f);
 }
 
 static void a_templates_refusal_is_told(void **state)
@@ -36,7 +36,7 @@ static void a_template_that_cannot_be_parsed_refuses_chats_only(void **state)
     assert_int_equal(render(e, &out, &f), ERR_INVALID);
     assert_non_null(strstr(f.text, "chat template"));
     buf_reset(&out);
-    assert_int_equal(ops->render(e, &text, NULL, &out, &f), 0);
+    assert_int_equal(ops->render(e, &text, NULL, &out, &(struct engine_guide *){NULL}, &f), 0);
     assert_string_equal(buf_cstr(&out), "Once upon");
     buf_fini(&out);
     ops->free(e);

@@ -35,7 +35,7 @@ static void a_chat_is_rendered_by_the_models_template(void **state)
     struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 2};
     struct buf out = buf_max(4096);
     struct fault f = {0};
-    assert_int_equal(ops->render(engine, &r, NULL, &out, &f), 0);
+    assert_int_equal(ops->render(engine, &r, NULL, &out, &(struct engine_guide *){NULL}, &f), 0);
     assert_string_equal(buf_cstr(&out), "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHello \xe2\x98\x83"
                                         "<|im_end|>\n<|im_start|>assistant\n");
     buf_fini(&out);
@@ -48,7 +48,7 @@ static void a_prompt_over_the_buffers_maximum_is_an_error(void **state)
     struct request r = {.kind = REQUEST_CHAT, .turns = &turn, .turns_n = 1};
     struct buf out = buf_max(20);
     struct fault f = {0};
-    assert_int_equal(ops->render(engine, &r, NULL, &out, &f), ERR_TOO_LARGE);
+    assert_int_equal(ops->render(engine, &r, NULL, &out, &(struct engine_guide *){NULL}, &f), ERR_TOO_LARGE);
     buf_fini(&out);
 }
 

@@ -214,7 +214,7 @@ static inline void expect_answer(const char *path, uint32_t context, const struc
     int32_t tokens[4096];
     *a = (struct answer){.finish = FINISH_NONE};
     if (r->kind == REQUEST_CHAT)
-        assert_int_equal(ops->render(e, r, NULL, &text, NULL), 0);
+        assert_int_equal(ops->render(e, r, NULL, &text, &(struct engine_guide *){NULL}, NULL), 0);
     else
         buf_add_str(&text, r->text);
     assert_int_equal(ops->tokenize(e, buf_str(&text), ENGINE_CONTROL, NULL, &prompt, NULL), 0);

@@ -10,6 +10,9 @@
 #include <string>
 
 #include "engine/llama/budget.h"
+#include "engine/llama/chat_plan.h"
+#include "engine/llama/guide.h"
+#include "engine/llama/guide_of.h"
 
 /* their headers, their warnings */
 #pragma GCC diagnostic push
@@ -18,7 +21,6 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wfloat-conversion"
 #pragma GCC diagnostic ignored "-Wunused-function"
-#include "chat.h"
 #include "jinja/runtime.h"
 #include "jinja/value.h"
 #include "log.h"
@@ -27,6 +29,7 @@
 
 struct bridge_template {
     common_chat_templates_ptr templates;
+    chat_family family;
 };
 
 /* The sentence in a template's complaint. The interpreter writes where it was, over several lines, and the reason last:
@@ -96,6 +99,17 @@ static void mend_division()
     };
 }
 
+/* A template whose way with tools nobody finds out is one without. */
+static void find_family(bridge_template *t, const bridge_bounds *bounds)
+{
+    try {
+        if (t != nullptr)
+            t->family = bounded(bounds, [&] { return chat_family_of(t->templates.get()); });
+    } catch (...) {
+        t->family = chat_family();
+    }
+}
+
 bridge_template *bridge_template_new(const llama_model *model, const bridge_bounds *bounds, char *why, size_t why_cap)
 {
     /* common/ logs through a thread of its own; nothing below output level may wake it */
@@ -103,14 +117,16 @@ bridge_template *bridge_template_new(const llama_model *model, const bridge_boun
     static std::once_flag mended;
     std::call_once(mended, mend_division);
     try {
-        return bounded(bounds, [&]() -> bridge_template * {
+        bridge_template *t = bounded(bounds, [&]() -> bridge_template * {
             try {
-                return new bridge_template{common_chat_templates_init(model, "")};
+                return new bridge_template{common_chat_templates_init(model, ""), {}};
             } catch (const std::exception &e) {
                 say(why, why_cap, first_line(why_not(model, e.what())));
                 return nullptr;
             }
         });
+        find_family(t, bounds);
+        return t;
     } catch (const over_budget &over) {
         say_over(why, why_cap, over);
     } catch (...) {
@@ -124,35 +140,28 @@ void bridge_template_free(bridge_template *t)
     delete t;
 }
 
-static common_chat_templates_inputs inputs_of(const bridge_turn *turns, size_t turns_n)
+bridge_end bridge_template_render(const bridge_template *t, const llama_vocab *vocab, const bridge_chat *chat, const bridge_bounds *bounds,
+                                  bridge_text_fn *take, void *user_data, engine_guide **guide, char *why, size_t why_cap)
 {
-    common_chat_templates_inputs in;
-    for (size_t i = 0; i < turns_n; i++) {
-        common_chat_msg message;
-        message.role.assign(turns[i].role, turns[i].role_n);
-        message.content.assign(turns[i].content, turns[i].content_n);
-        in.messages.push_back(std::move(message));
-    }
-    in.add_generation_prompt = true;
-    in.use_jinja = true;
-    /* without this, common/ works out how to parse tool calls by rendering the template dozens of times */
-    in.force_pure_content = true;
-    return in;
-}
-
-bridge_end bridge_template_render(bridge_template *t, const bridge_turn *turns, size_t turns_n, const bridge_bounds *bounds,
-                                  bridge_text_fn *take, void *user_data, char *why, size_t why_cap)
-{
+    *guide = nullptr;
     try {
         if (budget::lost_too_much())
             throw over_budget{BRIDGE_TIME};
-        const std::string prompt =
-            bounded(bounds, [&] { return common_chat_templates_apply(t->templates.get(), inputs_of(turns, turns_n)).prompt; });
-        take(prompt.data(), prompt.size(), user_data);
+        const chat_plan plan = bounded(
+            bounds, [&] { return t != nullptr ? chat_make(t->templates.get(), t->family, *chat) : chat_make(nullptr, chat_family(), *chat); });
+        if (plan.cuts) {
+            const bridge_end end = guide_of(vocab, plan, bounds, guide, why, why_cap);
+            if (end != BRIDGE_DONE)
+                return end == BRIDGE_STOPPED ? end : BRIDGE_TOOLS;
+        }
+        take(plan.prompt.data(), plan.prompt.size(), user_data);
         return BRIDGE_DONE;
     } catch (const over_budget &over) {
         say_over(why, why_cap, over);
         return over.why;
+    } catch (const bad_tools &e) {
+        say(why, why_cap, e.what());
+        return BRIDGE_TOOLS;
     } catch (const std::exception &e) {
         say(why, why_cap, e.what());
     } catch (...) {

@@ -14,8 +14,18 @@ struct llama_model;
 struct bridge_template; /* a parsed chat template */
 
 struct bridge_turn {
-    const char *role, *content; /* borrowed, not terminated */
-    size_t role_n, content_n;   /* bytes */
+    const char *role, *content, *extra; /* borrowed, not terminated */
+    size_t role_n, content_n, extra_n;  /* bytes */
+};
+
+/* What of a request decides on the prompt of a chat and on how its answer is read: as struct request has it. */
+struct bridge_chat {
+    const struct bridge_turn *turns;
+    size_t turns_n;
+    const char *tools, *template_args; /* borrowed, not terminated */
+    size_t tools_n, template_args_n;
+    unsigned tool_choice, tool_calls;
+    int split_reasoning, continues;
 };
 
 /* As struct engine_bounds. */
@@ -33,20 +43,23 @@ enum bridge_end {
     BRIDGE_TIME,
     BRIDGE_DEPTH,   /* it calls itself without an end */
     BRIDGE_STOPPED,
+    BRIDGE_TOOLS,   /* the request's tools cannot be kept to; the complaint is in `why` */
 };
 
-/* Called once with the rendered text. */
+/* Called with the rendered text, piece by piece. */
 typedef void bridge_text_fn(const char *text, size_t n, void *user_data);
 
 /* The chat template that the model's file carries. NULL: it cannot be used, with the reason in why. */
 struct bridge_template *bridge_template_new(const struct llama_model *model, const struct bridge_bounds *bounds, char *why, size_t why_cap);
 void bridge_template_free(struct bridge_template *t);
-/* Renders the turns and the beginning of the assistant's answer. May run on several threads at once. */
-enum bridge_end bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
-                                       const struct bridge_bounds *bounds, bridge_text_fn *take, void *user_data, char *why,
-                                       size_t why_cap);
-
 struct llama_vocab;
+struct engine_guide; /* engine.h */
+
+/* Renders the turns and the beginning of the assistant's answer. *guide: what holds and cuts the answer, or NULL. t: NULL, of a model without a
+ * template. May run on several threads at once. */
+enum bridge_end bridge_template_render(const struct bridge_template *t, const struct llama_vocab *vocab, const struct bridge_chat *chat,
+                                       const struct bridge_bounds *bounds, bridge_text_fn *take, void *user_data, struct engine_guide **guide,
+                                       char *why, size_t why_cap);
 
 /* llama_tokenize() without tokens of its own at either end, bounded. *out_n: as it returns. */
 enum bridge_end bridge_tokenize(const struct llama_vocab *vocab, const char *text, int32_t text_n, int control,

@@ -1,5 +1,6 @@
 #include "engine/llama/guide.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -10,7 +11,10 @@
 #include <vector>
 
 #include "base/request.h"
+#include "engine/llama/await.h"
 #include "engine/llama/budget.h"
+#include "engine/llama/cut.h"
+#include "engine/llama/guide_of.h"
 #include "engine/llama/schema.h"
 #include "engine/llama/words.h"
 
@@ -20,6 +24,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "../src/llama-grammar.h"
+#include "common.h"
 #pragma GCC diagnostic pop
 
 struct grammar_free {
@@ -28,7 +33,10 @@ struct grammar_free {
 
 struct engine_guide {
     const llama_vocab *vocab;
-    std::unique_ptr<llama_grammar, grammar_free> grammar;
+    std::unique_ptr<llama_grammar, grammar_free> grammar; /* NULL: any token may come */
+    std::unique_ptr<await> waits;   /* the grammar has not begun; NULL: it has */
+    std::unique_ptr<cutter> cuts;   /* NULL: the answer is not cut */
+    std::vector<llama_token> words; /* control tokens that its parser knows */
 };
 
 namespace {
@@ -114,17 +122,11 @@ bridge_bounds less(const bridge_bounds *bounds)
 
 } // namespace
 
-bridge_end guide_new(const llama_vocab *vocab, unsigned form, const char *text, size_t text_n, const bridge_bounds *bounds, engine_guide **out,
-                     char *why, size_t why_cap)
+/* What `make` makes, or what is wrong. */
+template <typename Make> static bridge_end made(Make make, engine_guide **out, char *why, std::size_t why_cap)
 {
-    const bridge_bounds b = less(bounds);
     try {
-        *out = bounded(&b, [&] {
-            auto g = std::make_unique<engine_guide>();
-            g->vocab = vocab;
-            g->grammar = parse(vocab, grammar_of(form, std::string(text, text_n)));
-            return g.release();
-        });
+        *out = make();
         return BRIDGE_DONE;
     } catch (const std::bad_alloc &) {
         say(why, why_cap, over_words(BRIDGE_MEMORY));
@@ -140,15 +142,91 @@ bridge_end guide_new(const llama_vocab *vocab, unsigned form, const char *text, 
     return BRIDGE_REFUSED;
 }
 
+bridge_end guide_new(const llama_vocab *vocab, unsigned form, const char *text, size_t text_n, const bridge_bounds *bounds, engine_guide **out,
+                     char *why, size_t why_cap)
+{
+    const bridge_bounds b = less(bounds);
+    const auto make = [&] {
+        auto g = std::make_unique<engine_guide>();
+        g->vocab = vocab;
+        g->grammar = parse(vocab, grammar_of(form, std::string(text, text_n)));
+        return g.release();
+    };
+    return made([&] { return bounded(&b, make); }, out, why, why_cap);
+}
+
+/* ---- of chats ---- */
+
+static std::vector<llama_token> words_of(const llama_vocab *vocab, const std::vector<std::string> &texts)
+{
+    std::vector<llama_token> words;
+    for (const auto &text : texts) {
+        const auto tokens = common_tokenize(vocab, text, false, true);
+        if (tokens.size() == 1 && llama_vocab_is_control(vocab, tokens[0]) && !llama_vocab_is_eog(vocab, tokens[0]))
+            words.push_back(tokens[0]);
+    }
+    return words;
+}
+
+/* A grammar that is not lazy begins with what the prompt ends with. */
+static void prefill(llama_grammar &grammar, const std::string &text)
+{
+    for (const llama_token token : common_tokenize(grammar.vocab, text, false, true))
+        llama_grammar_accept_impl(grammar, token);
+}
+
+/* What a part may begin or end with: more of it can only be told once it is known not to. */
+static std::vector<std::string> marks_of(const common_chat_params &how)
+{
+    std::vector<std::string> marks = how.preserved_tokens;
+    marks.push_back(how.thinking_start_tag);
+    marks.insert(marks.end(), how.thinking_end_tags.begin(), how.thinking_end_tags.end());
+    for (const auto &t : how.grammar_triggers)
+        marks.push_back(t.value);
+    return marks;
+}
+
+static engine_guide *make(const llama_vocab *vocab, const chat_plan &plan)
+{
+    auto g = std::make_unique<engine_guide>();
+    g->vocab = vocab;
+    g->cuts = std::make_unique<cutter>(plan.reading, marks_of(plan.how), plan.single);
+    g->words = words_of(vocab, plan.how.preserved_tokens);
+    if (plan.how.grammar.empty())
+        return g.release();
+    g->grammar = parse(vocab, plan.how.grammar);
+    if (plan.how.grammar_lazy)
+        g->waits = std::make_unique<await>(plan);
+    else if (plan.forced && plan.prefilled)
+        prefill(*g->grammar, plan.how.generation_prompt);
+    return g.release();
+}
+
+bridge_end guide_of(const llama_vocab *vocab, const chat_plan &plan, const bridge_bounds *bounds, engine_guide **out, char *why, std::size_t why_cap)
+{
+    const bridge_bounds b = less(bounds);
+    return made([&] { return bounded(&b, [&] { return make(vocab, plan); }); }, out, why, why_cap);
+}
+
 void guide_free(engine_guide *g)
 {
     delete g;
 }
 
-/* A control token has a text for llama.cpp and none in an answer: a grammar must not count it as that text. */
-static bool has_text(const llama_vocab *vocab, llama_token token)
+int guide_rests(const engine_guide *g)
 {
-    return llama_vocab_is_eog(vocab, token) || !llama_vocab_is_control(vocab, token);
+    return g->grammar == nullptr || g->waits != nullptr;
+}
+
+static bool is_word(const engine_guide *g, llama_token token)
+{
+    return std::find(g->words.begin(), g->words.end(), token) != g->words.end();
+}
+
+/* A control token has a text for llama.cpp and none in an answer, unless its parser knows it: a grammar must not count it as that text. */
+static bool has_text(const engine_guide *g, llama_token token)
+{
+    return llama_vocab_is_eog(g->vocab, token) || !llama_vocab_is_control(g->vocab, token) || is_word(g, token);
 }
 
 bridge_end guide_allow(const engine_guide *g, const int32_t *tokens, int32_t n, uint8_t *ok)
@@ -162,7 +240,7 @@ bridge_end guide_allow(const engine_guide *g, const int32_t *tokens, int32_t n, 
         llama_token_data_array all = {data.data(), data.size(), -1, false};
         llama_grammar_apply_impl(*g->grammar, &all);
         for (std::size_t i = 0; i < data.size(); i++)
-            ok[i] = data[i].logit == 0 && has_text(g->vocab, data[i].id);
+            ok[i] = data[i].logit == 0 && has_text(g, data[i].id);
         return BRIDGE_DONE;
     } catch (const over_budget &over) {
         return over.why;
@@ -171,12 +249,29 @@ bridge_end guide_allow(const engine_guide *g, const int32_t *tokens, int32_t n, 
     }
 }
 
+/* The grammar begins: with the tokens that its first word came in. */
+static void begin(engine_guide *g)
+{
+    for (const auto &[token, piece] : g->waits->tokens())
+        llama_grammar_accept_token(*g->grammar, token, piece);
+    g->waits.reset();
+}
+
+static void follow(engine_guide *g, llama_token token)
+{
+    if (g->grammar == nullptr || llama_vocab_is_eog(g->vocab, token)) /* of which llama.cpp would make an end of the process, where it may not come */
+        return;
+    if (g->waits == nullptr)
+        llama_grammar_accept_impl(*g->grammar, token);
+    else if (g->waits->add(token, common_token_to_piece(g->vocab, token, is_word(g, token))))
+        begin(g);
+}
+
 bridge_end guide_accept(engine_guide *g, int32_t token)
 {
     try {
         const budget within(&step_bounds);
-        if (!llama_vocab_is_eog(g->vocab, token)) /* of which llama.cpp would make an end of the process, where it may not come */
-            llama_grammar_accept_impl(*g->grammar, token);
+        follow(g, token);
         return BRIDGE_DONE;
     } catch (const over_budget &over) {
         return over.why;
@@ -185,4 +280,33 @@ bridge_end guide_accept(engine_guide *g, int32_t token)
     } catch (...) {
         return BRIDGE_REFUSED;
     }
+}
+
+/* ---- parts ---- */
+
+int guide_is_cutter(const engine_guide *g)
+{
+    return g->cuts != nullptr;
+}
+
+bridge_end guide_cut(engine_guide *g, const char *text, size_t text_n, int ended, guide_parts *out)
+{
+    try {
+        const budget within(&step_bounds);
+        g->cuts->add(std::string(text, text_n), ended != 0);
+        *out = {g->cuts->text().data(), g->cuts->text().size(), g->cuts->parts().data(), g->cuts->parts().size(), g->cuts->calls(), g->cuts->over()};
+        return BRIDGE_DONE;
+    } catch (const over_budget &over) {
+        return over.why;
+    } catch (...) {
+        return BRIDGE_MEMORY;
+    }
+}
+
+int32_t guide_piece(const engine_guide *g, int32_t token, char *out, int32_t cap)
+{
+    if (!is_word(g, token))
+        return 0;
+    const int32_t n = llama_token_to_piece(g->vocab, token, out, cap, 0, true);
+    return n > 0 ? n : 0;
 }

@@ -36,3 +36,34 @@ enum bridge_end guide_accept(struct engine_guide *g, int32_t token)
     (void)token;
     return BRIDGE_REFUSED;
 }
+
+int guide_rests(const struct engine_guide *g)
+{
+    (void)g;
+    return 1;
+}
+
+int guide_is_cutter(const struct engine_guide *g)
+{
+    (void)g;
+    return 0;
+}
+
+enum bridge_end guide_cut(struct engine_guide *g, const char *text, size_t text_n, int ended, struct guide_parts *out)
+{
+    (void)g;
+    (void)text;
+    (void)text_n;
+    (void)ended;
+    (void)out;
+    return BRIDGE_REFUSED;
+}
+
+int32_t guide_piece(const struct engine_guide *g, int32_t token, char *out, int32_t cap)
+{
+    (void)g;
+    (void)token;
+    (void)out;
+    (void)cap;
+    return 0;
+}

@@ -70,11 +70,14 @@ void pages_let_go(const char *path);
 /* text.c */
 void text_open(struct engine *e);
 void text_close(struct engine *e);
-int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f);
+int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
+                struct fault *f);
 int text_tokenize(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds, struct engine_tokens *out,
                   struct fault *f);
 int text_guide(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f);
 int text_guide_accept(struct engine_guide *g, int32_t token, struct fault *f);
+bool text_guide_cuts(const struct engine_guide *g);
+int text_guide_cut(struct engine_guide *g, struct str text, bool ended, struct engine_cut *out, struct fault *f);
 int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap);
 bool text_is_end(const struct engine *e, int32_t token);
 

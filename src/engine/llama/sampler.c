@@ -334,7 +334,8 @@ int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, d
     float *logits = e->row_logits[row];
     MUST(logits != NULL);
     patch_row(s, logits);
-    int32_t token = s->guide != NULL          ? draw_guided(s, logits, u, f)
+    bool guided = s->guide != NULL && !guide_rests(s->guide);
+    int32_t token = guided                    ? draw_guided(s, logits, u, f)
                     : s->s.temperature > 0 ? draw(s, logits, u)
                                            : logits_argmax(logits, s->vocab);
     unpatch_row(s, logits);

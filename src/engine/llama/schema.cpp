@@ -296,6 +296,29 @@ std::string schema_to_grammar(const std::string &schema)
     return convert(kept_to);
 }
 
+/* Models are shown the schema as it is returned, so words that no grammar keeps to stay in it where they do no harm. */
+json arguments_schema(const json &schema, bool strict)
+{
+    try {
+        json kept_to = kept(schema, "#");
+        convert(kept_to);
+        return kept_to;
+    } catch (const std::exception &) {
+        if (strict)
+            throw;
+    }
+    try {
+        if (schema.dump().find("\"pattern\"") == std::string::npos) { /* common/ lets into strings what patterns do not mean */
+            convert(schema);
+            return schema;
+        }
+    } catch (const std::exception &) {
+    }
+    json any = json::object();
+    any["type"] = "object";
+    return any;
+}
+
 /* As a pattern of a JSON string, without its quotation marks. */
 std::string regex_to_grammar(const std::string &regex)
 {

@@ -7,8 +7,19 @@
 
 #include <string>
 
+/* their headers, their warnings */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#include "json.h"
+#pragma GCC diagnostic pop
+
 /* Both throw std::exception with what is wrong. */
 std::string schema_to_grammar(const std::string &schema);
 std::string regex_to_grammar(const std::string &regex);
+/* The schema of a tool's arguments, as far as grammars can keep to it. One that common/ can make nothing of is that of any object, or, `strict`,
+ * what cannot be kept to is thrown. */
+common_json arguments_schema(const common_json &schema, bool strict);
 
 #endif

@@ -44,29 +44,57 @@ static void messages_free(struct llama_chat_message *messages, size_t n)
     free(messages);
 }
 
-enum bridge_end bridge_template_render(struct bridge_template *t, const struct bridge_turn *turns, size_t turns_n,
-                                       const struct bridge_bounds *bounds, bridge_text_fn *take, void *user_data, char *why,
-                                       size_t why_cap)
+/* A base model has no roles: it goes on from what was said. */
+static void join(const struct bridge_chat *chat, bridge_text_fn *take, void *user_data)
 {
-    (void)bounds;
-    struct llama_chat_message *messages = xalloc_array(turns_n + 1, sizeof *messages);
-    for (size_t i = 0; i < turns_n; i++) {
-        messages[i].role = xstr_dup(str_n(turns[i].role, turns[i].role_n));
-        messages[i].content = xstr_dup(str_n(turns[i].content, turns[i].content_n));
+    for (size_t i = 0; i < chat->turns_n; i++) {
+        if (i > 0)
+            take("\n", 1, user_data);
+        take(chat->turns[i].content != NULL ? chat->turns[i].content : "", chat->turns[i].content_n, user_data);
+    }
+}
+
+static enum bridge_end apply(const struct bridge_template *t, const struct bridge_chat *chat, bridge_text_fn *take, void *user_data, char *why,
+                             size_t why_cap)
+{
+    size_t n_turns = chat->continues ? chat->turns_n - 1 : chat->turns_n;
+    struct llama_chat_message *messages = xalloc_array(n_turns + 1, sizeof *messages);
+    for (size_t i = 0; i < n_turns; i++) {
+        messages[i].role = xstr_dup(str_n(chat->turns[i].role, chat->turns[i].role_n));
+        messages[i].content = xstr_dup(str_n(chat->turns[i].content, chat->turns[i].content_n));
     }
     char *text = NULL;
-    int32_t n = llama_chat_apply_template(t->source, messages, turns_n, true, NULL, 0);
+    int32_t n = llama_chat_apply_template(t->source, messages, n_turns, true, NULL, 0);
     if (n > 0) {
         text = xalloc((size_t)n + 1);
-        n = llama_chat_apply_template(t->source, messages, turns_n, true, text, n);
+        n = llama_chat_apply_template(t->source, messages, n_turns, true, text, n);
     }
     if (n >= 0)
         take(text != NULL ? text : "", (size_t)n, user_data);
     else
         snprintf(why, why_cap, "libllama's built-in version of it does not know such messages");
+    if (n >= 0 && chat->continues)
+        take(chat->turns[n_turns].content, chat->turns[n_turns].content_n, user_data);
     free(text);
-    messages_free(messages, turns_n);
+    messages_free(messages, n_turns);
     return n >= 0 ? BRIDGE_DONE : BRIDGE_REFUSED;
+}
+
+enum bridge_end bridge_template_render(const struct bridge_template *t, const struct llama_vocab *vocab, const struct bridge_chat *chat,
+                                       const struct bridge_bounds *bounds, bridge_text_fn *take, void *user_data, struct engine_guide **guide,
+                                       char *why, size_t why_cap)
+{
+    (void)vocab;
+    (void)bounds;
+    *guide = NULL;
+    if (chat->tools_n > 0) {
+        snprintf(why, why_cap, "this build of the engine module knows no tools; it needs llama.cpp's own source");
+        return BRIDGE_TOOLS;
+    }
+    if (t != NULL)
+        return apply(t, chat, take, user_data, why, why_cap);
+    join(chat, take, user_data);
+    return BRIDGE_DONE;
 }
 
 /* Nothing of an installed library asks our operator new. */

@@ -65,16 +65,6 @@ void text_close(struct engine *e)
     bridge_template_free(e->template);
 }
 
-/* A base model has no roles: it goes on from what was said. */
-static void join(const struct request *r, struct buf *out)
-{
-    for (uint32_t i = 0; i < r->turns_n; i++) {
-        if (i != 0)
-            buf_putc(out, '\n');
-        buf_add_str(out, r->turns[i].content);
-    }
-}
-
 static void take(const char *text, size_t n, void *user_data)
 {
     buf_add(user_data, text, n);
@@ -111,40 +101,48 @@ static int render_end(enum bridge_end end, const char *why, size_t bytes, struct
     case BRIDGE_MEMORY:
     case BRIDGE_TIME:
     case BRIDGE_DEPTH: return fault_set(f, ERR_INVALID, "the model's chat template cannot be used for these messages: %s", why);
+    case BRIDGE_TOOLS: return fault_set(f, ERR_FORM, "they cannot be used: %s", words_or(why, "llama.cpp cannot make a grammar of them"));
     case BRIDGE_REFUSED: break;
     }
     return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", words_or(why, INNER));
 }
 
-static int render_template(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out,
-                           struct fault *f)
+static int render_chat(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
+                       struct fault *f)
 {
     struct bridge_turn *turns = xalloc_array(r->turns_n + 1, sizeof *turns);
-    for (uint32_t i = 0; i < r->turns_n; i++)
-        turns[i] = (struct bridge_turn){.role = r->turns[i].role.p,
-                                        .role_n = r->turns[i].role.n,
-                                        .content = r->turns[i].content.p,
-                                        .content_n = r->turns[i].content.n};
+    for (uint32_t i = 0; i < r->turns_n; i++) {
+        const struct turn *t = &r->turns[i];
+        turns[i] = (struct bridge_turn){.role = t->role.p, .role_n = t->role.n, .content = t->content.p, .content_n = t->content.n,
+                                        .extra = t->extra.p, .extra_n = t->extra.n};
+    }
+    struct bridge_chat chat = {.turns = turns, .turns_n = r->turns_n, .tools = r->tools.p, .tools_n = r->tools.n,
+                               .template_args = r->template_args.p, .template_args_n = r->template_args.n, .tool_choice = r->tool_choice,
+                               .tool_calls = r->tool_calls, .split_reasoning = r->split_reasoning, .continues = r->continues};
     char why[WORDS_BYTES_MAX] = "";
     struct bridge_bounds b = bounds_of(bounds);
-    enum bridge_end end = bridge_template_render(e->template, turns, r->turns_n, &b, take, out, why, sizeof why);
+    enum bridge_end end = bridge_template_render(e->template, e->vocab, &chat, &b, take, out, guide, why, sizeof why);
     free(turns);
     return render_end(end, why, request_prompt_bytes(r), f);
 }
 
-int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct fault *f)
+int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
+                struct fault *f)
 {
     int err = 0;
+    *guide = NULL;
     if (r->kind != REQUEST_CHAT)
         buf_add_str(out, r->text);
-    else if (e->template != NULL)
-        err = render_template(e, r, bounds, out, f);
-    else if (e->template_fault.err != 0)
+    else if (e->template == NULL && e->template_fault.err != 0)
         err = fault_set(f, e->template_fault.err, "%s", e->template_fault.text);
     else
-        join(r, out);
+        err = render_chat(e, r, bounds, out, guide, f);
     if (err == 0 && out->overflowed)
         err = fault_set(f, ERR_TOO_LARGE, "the prompt is longer than %zu bytes", out->max);
+    if (err != 0) {
+        guide_free(*guide);
+        *guide = NULL;
+    }
     return err;
 }
 
@@ -178,6 +176,21 @@ int text_guide_accept(struct engine_guide *g, int32_t token, struct fault *f)
     return fault_set(f, ERR_FORM, "following the form that the answer is to have takes too long; make it simpler");
 }
 
+bool text_guide_cuts(const struct engine_guide *g)
+{
+    return guide_is_cutter(g) != 0;
+}
+
+int text_guide_cut(struct engine_guide *g, struct str text, bool ended, struct engine_cut *out, struct fault *f)
+{
+    struct guide_parts p;
+    if (guide_cut(g, text.p != NULL ? text.p : "", text.n, ended, &p) != BRIDGE_DONE)
+        return fault_set(f, ERR_FORM, "reading the calls of tools in the answer takes too long");
+    *out = (struct engine_cut){.text = str_n(p.text, p.text_n), .parts = p.parts, .parts_n = (uint32_t)p.parts_n, .calls = p.calls != 0,
+                                .over = p.over != 0};
+    return 0;
+}
+
 /* ---- tokens ---- */
 
 static void reserve(struct engine_tokens *t, uint32_t cap)
@@ -201,6 +214,7 @@ static int tokenize_end(enum bridge_end end, struct str text, const struct engin
                          "more --memory", text.n, bounds != NULL ? mib(bounds->memory_bytes) : 0);
     case BRIDGE_DEPTH:
         return fault_set(f, ERR_TOO_LARGE, "the prompt has a stretch of text that is too long for this model's tokenizer; break it up with spaces");
+    case BRIDGE_TOOLS:
     case BRIDGE_REFUSED: break;
     }
     return fault_set(f, ERR_INVALID, "the model's vocabulary has no tokens for a part of this prompt");
