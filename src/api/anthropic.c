@@ -8,6 +8,8 @@
 
 #include "api/anthropic.h"
 #include "api/answer.h"
+#include "api/json_in.h"
+#include "api/tools.h"
 
 static void put_usage(struct jout *j, const struct api_usage *u)
 {
@@ -27,7 +29,7 @@ static void put_stop(struct jout *j, const struct api_choice *c)
     if (c == NULL)
         jout_null(j);
     else
-        jout_str(j, str_of(c->stop.n > 0 ? "stop_sequence" : c->finish == FINISH_LENGTH ? "max_tokens" : "end_turn"));
+        jout_str(j, str_of(c->stop.n > 0 ? "stop_sequence" : c->finish == FINISH_LENGTH ? "max_tokens" : c->finish == FINISH_TOOLS ? "tool_use" : "end_turn"));
     jout_key(j, "stop_sequence");
     if (c != NULL && c->stop.n > 0)
         jout_str(j, c->stop);
@@ -35,12 +37,52 @@ static void put_stop(struct jout *j, const struct api_choice *c)
         jout_null(j);
 }
 
-static void put_text_block(struct jout *j, struct str text)
+/* Of a call that was cut off there is no object. */
+static void put_input(struct jout *j, struct str arguments)
 {
+    struct api_error e;
+    json_t *object = NULL;
+    bool right = arguments.n > 0 && api_json_parse(arguments, &object, &e) == 0;
+    json_decref(object);
+    jout_key(j, "input");
     jout_object(j);
-    jout_put_cstr(j, "type", "text");
-    jout_put_str(j, "text", text);
+    if (right)
+        buf_add(j->buf, arguments.p + 1, arguments.n - 2); /* compact, without its braces */
     jout_object_end(j);
+}
+
+static void put_block(struct jout *j, const struct api_head *h, uint32_t index, const struct api_block *b)
+{
+    char id[API_CALL_NAME_BYTES];
+    jout_object(j);
+    switch (b->kind) {
+    case PART_REASONING:
+        jout_put_cstr(j, "type", "thinking");
+        jout_put_str(j, "thinking", b->text);
+        jout_put_cstr(j, "signature", ""); /* nobody checks it: thinking of earlier turns is left out of prompts */
+        break;
+    case PART_TOOL_ARGUMENTS:
+        jout_put_cstr(j, "type", "tool_use");
+        jout_put_str(j, "id", api_call_name(h->id, index, b->call, id));
+        jout_put_str(j, "name", b->name);
+        put_input(j, b->text);
+        break;
+    default:
+        jout_put_cstr(j, "type", "text");
+        jout_put_str(j, "text", b->text);
+        break;
+    }
+    jout_object_end(j);
+}
+
+/* An empty answer is a block of text, too. */
+static void put_blocks(struct jout *j, const struct api_head *h, const struct api_choice *c)
+{
+    static const struct api_block empty = {.kind = PART_TEXT};
+    for (uint32_t i = 0; i < c->blocks_n; i++)
+        put_block(j, h, c->index, &c->blocks[i]);
+    if (c->blocks_n == 0)
+        put_block(j, h, c->index, &empty);
 }
 
 /* c NULL: a message that begins. */
@@ -55,7 +97,7 @@ static void put_message(struct jout *j, const struct api_head *h, const struct a
     jout_key(j, "content");
     jout_array(j);
     if (c != NULL)
-        put_text_block(j, c->text);
+        put_blocks(j, h, c);
     jout_array_end(j);
     put_stop(j, c);
     put_usage(j, u);
@@ -95,21 +137,24 @@ static bool write_begin(struct buf *out, const struct api_event *ev)
     if (ev->step > 0)
         return false;
     struct jout j = event(out, "content_block_start");
-    jout_put_uint(&j, "index", 0);
+    jout_put_uint(&j, "index", ev->block.index);
     jout_key(&j, "content_block");
-    put_text_block(&j, str_of(""));
+    put_block(&j, ev->head, ev->choice.index, &ev->block);
     event_end(&j);
     return true;
 }
 
 static void write_piece(struct buf *out, const struct api_event *ev)
 {
+    static const struct { const char *type, *member; } deltas[] = {
+        [PART_TEXT] = {"text_delta", "text"}, [PART_REASONING] = {"thinking_delta", "thinking"}, [PART_TOOL_ARGUMENTS] = {"input_json_delta", "partial_json"}};
+    uint8_t kind = ev->block.kind < sizeof deltas / sizeof deltas[0] ? ev->block.kind : PART_TEXT;
     struct jout j = event(out, "content_block_delta");
-    jout_put_uint(&j, "index", 0);
+    jout_put_uint(&j, "index", ev->block.index);
     jout_key(&j, "delta");
     jout_object(&j);
-    jout_put_cstr(&j, "type", "text_delta");
-    jout_put_str(&j, "text", ev->choice.text);
+    jout_put_cstr(&j, "type", deltas[kind].type);
+    jout_put_str(&j, deltas[kind].member, ev->choice.text);
     jout_object_end(&j);
     event_end(&j);
 }
@@ -119,7 +164,7 @@ static bool write_end(struct buf *out, const struct api_event *ev)
     if (ev->step > 0)
         return false;
     struct jout j = event(out, "content_block_stop");
-    jout_put_uint(&j, "index", 0);
+    jout_put_uint(&j, "index", ev->block.index);
     event_end(&j);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
+#include "api/tools.h"
 #include "base/utf8.h"
 
 #define HERE (FIELD_FOR(API_MESSAGES) | FIELD_FOR(API_COUNT))
@@ -13,10 +14,13 @@
 
 /* ---- blocks of content ---- */
 
-/* The texts of all messages, borrowed from the tree; those from `from` on are of the turn that is being read. */
-struct gathered {
-    const json_t **texts;
+/* While messages are read. Messages of one role in a row are one turn; a result of a tool is one of its own. */
+struct reading {
+    const json_t **texts;  /* of all messages, borrowed from the tree; those from `from` on are of the turn that is open */
     size_t n, from;
+    struct str role;       /* of that turn; empty: none is open */
+    json_t *calls;         /* owned; of the assistant's turn that is open, or was the last one */
+    const json_t *thinking; /* borrowed; of that turn */
 };
 
 static int refuse_block(struct api_reader *r, const char *path, const char *type)
@@ -24,56 +28,17 @@ static int refuse_block(struct api_reader *r, const char *path, const char *type
     static const struct { const char *type, *why; } known[] = {
         {"image", "images are not supported"},
         {"document", "documents are not supported: put their text into the message"},
-        {"tool_use", "tool calls are not supported yet"},
-        {"tool_result", "tool results are not supported yet"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(type, known[i].type) == 0)
             return api_refuse(r->e, ERR_UNSUPPORTED, path, "%s", known[i].why);
     }
-    return api_refuse(r->e, ERR_UNSUPPORTED, path, "blocks of type '%.*s' are not supported, only 'text'", UTF8_HEAD(type, 40));
-}
-
-static int read_block(struct api_reader *r, const char *path, const json_t *v, struct gathered *to)
-{
-    const char *type = json_string_value(json_object_get(v, "type"));
-    if (type == NULL)
-        return api_refuse(r->e, ERR_INVALID, path, "expected a block like {\"type\": \"text\", \"text\": \"…\"}");
-    if (strcmp(type, "thinking") == 0 || strcmp(type, "redacted_thinking") == 0) /* of an earlier turn: models are not shown it again */
-        return 0;
-    if (strcmp(type, "text") != 0)
-        return refuse_block(r, path, type);
-    const json_t *text = json_object_get(v, "text");
-    if (!json_is_string(text))
-        return api_refuse(r->e, ERR_INVALID, path, "a text block needs \"text\": \"…\"");
-    to->texts[to->n++] = text;
-    return 0;
-}
-
-static int read_blocks(struct api_reader *r, const char *path, const json_t *v, struct gathered *to)
-{
-    int err = 0;
-    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
-        char at[API_PATH_BYTES];
-        api_path(at, "%s[%zu]", path, i);
-        err = read_block(r, at, json_array_get(v, i), to);
-    }
-    return err;
-}
-
-/* Adds a string, or blocks. */
-static int gather(struct api_reader *r, const char *path, const json_t *v, struct gathered *to)
-{
-    if (json_is_array(v))
-        return read_blocks(r, path, v, to);
-    if (!json_is_string(v))
-        return api_refuse_type(r, path, "a string or an array of blocks", v);
-    to->texts[to->n++] = v;
-    return 0;
+    return api_refuse(r->e, ERR_UNSUPPORTED, path, "blocks of type '%.*s' are not supported, only 'text', 'tool_use' and 'tool_result'",
+                      UTF8_HEAD(type, 40));
 }
 
 /* The texts of one turn, on lines of their own. */
-static struct str joined(struct api_reader *r, const struct gathered *g)
+static struct str joined(struct api_reader *r, const struct reading *g)
 {
     size_t total = 0;
     for (size_t i = g->from; i < g->n; i++)
@@ -90,9 +55,121 @@ static struct str joined(struct api_reader *r, const struct gathered *g)
     return all;
 }
 
+static void end_turn(struct api_reader *r, struct reading *g)
+{
+    struct request *q = &r->call->request;
+    bool assistant = str_is(g->role, "assistant");
+    if (g->role.n > 0 && (g->n > g->from || assistant)) {
+        struct turn turn = {.role = g->role, .content = joined(r, g)};
+        if (assistant)
+            turn.extra = api_calls_extra(r, g->calls, g->thinking);
+        q->turns[q->turns_n++] = turn;
+    }
+    g->from = g->n;
+    g->role = (struct str){0};
+    g->thinking = NULL;
+}
+
+static int gather(struct api_reader *r, const char *path, const json_t *v, struct reading *to);
+
+static int read_text_block(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
+{
+    const json_t *text = json_object_get(v, "text");
+    if (!json_is_string(text))
+        return api_refuse(r->e, ERR_INVALID, path, "a text block needs \"text\": \"…\"");
+    to->texts[to->n++] = text;
+    return 0;
+}
+
+static int read_call_block(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
+{
+    if (!str_is(to->role, "assistant"))
+        return api_refuse(r->e, ERR_INVALID, path, "only messages of the assistant have blocks of type 'tool_use'");
+    return api_call_add(r, to->calls, path, json_object_get(v, "id"), json_object_get(v, "name"), json_object_get(v, "input"));
+}
+
+/* A turn of its own, before what else the user says. */
+static int read_result_block(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
+{
+    struct request *q = &r->call->request;
+    struct reading content = {.texts = to->texts + to->n};
+    struct turn turn = {.role = str_of("tool")};
+    const json_t *text = json_object_get(v, "content");
+    char at[API_PATH_BYTES];
+    if (!str_is(to->role, "user"))
+        return api_refuse(r->e, ERR_INVALID, path, "only messages of the user have blocks of type 'tool_result'");
+    api_path(at, "%s.tool_use_id", path);
+    int err = api_result_extra(r, at, to->calls, json_object_get(v, "tool_use_id"), &turn.extra);
+    api_path(at, "%s.content", path);
+    if (err == 0 && text != NULL && !json_is_null(text))
+        err = gather(r, at, text, &content);
+    if (err)
+        return err;
+    turn.content = joined(r, &content);
+    q->turns[q->turns_n++] = turn;
+    return 0;
+}
+
+static int read_block(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
+{
+    const char *type = json_string_value(json_object_get(v, "type"));
+    if (type == NULL)
+        return api_refuse(r->e, ERR_INVALID, path, "expected a block like {\"type\": \"text\", \"text\": \"…\"}");
+    if (strcmp(type, "text") == 0)
+        return read_text_block(r, path, v, to);
+    if (strcmp(type, "thinking") == 0) { /* of an earlier turn: the model's template decides whether it is shown again */
+        to->thinking = json_object_get(v, "thinking");
+        return 0;
+    }
+    if (strcmp(type, "redacted_thinking") == 0)
+        return 0;
+    if (strcmp(type, "tool_use") == 0)
+        return read_call_block(r, path, v, to);
+    return strcmp(type, "tool_result") == 0 ? read_result_block(r, path, v, to) : refuse_block(r, path, type);
+}
+
+static int read_blocks(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
+{
+    int err = 0;
+    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        err = read_block(r, at, json_array_get(v, i), to);
+    }
+    return err;
+}
+
+/* Adds a string, or blocks. */
+static int gather(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
+{
+    if (json_is_array(v))
+        return read_blocks(r, path, v, to);
+    if (!json_is_string(v))
+        return api_refuse_type(r, path, "a string or an array of blocks", v);
+    to->texts[to->n++] = v;
+    return 0;
+}
+
+/* Turns that a message may become, at most: one for each result of a tool, and its own. */
+static size_t turns_in(const json_t *content)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < json_array_size(content); i++) {
+        const char *type = json_string_value(json_object_get(json_array_get(content, i), "type"));
+        n += type != NULL && strcmp(type, "tool_result") == 0;
+    }
+    return n;
+}
+
+/* With the blocks of tools' results. */
 static size_t texts_in(const json_t *content)
 {
-    return json_is_array(content) ? json_array_size(content) : 1;
+    size_t n = json_is_array(content) ? json_array_size(content) : 1;
+    for (size_t i = 0; i < json_array_size(content); i++) {
+        const json_t *inner = json_object_get(json_array_get(content, i), "content");
+        n += json_is_array(inner) ? json_array_size(inner) : 1;
+    }
+    return n;
 }
 
 /* ---- messages ---- */
@@ -110,59 +187,84 @@ static int read_role(struct api_reader *r, const char *path, const json_t *messa
     return api_refuse(r->e, ERR_INVALID, path, "needs \"role\": \"user\" or \"assistant\"");
 }
 
-static void end_turn(struct api_reader *r, struct gathered *g, struct str role)
+/* What was called is known until the next question: its results come before that, in the same message. */
+static void begin_turn(struct reading *g, struct str role)
 {
-    struct request *q = &r->call->request;
-    q->turns[q->turns_n++] = (struct turn){.role = role, .content = joined(r, g)};
-    g->from = g->n;
+    g->role = role;
+    if (!str_is(role, "assistant"))
+        return;
+    json_decref(g->calls);
+    g->calls = json_array();
 }
 
-/* One message; the API takes messages of one role in a row for one turn. */
-static int read_message(struct api_reader *r, const char *path, const json_t *v, struct gathered *g, struct str *role)
+static int read_message(struct api_reader *r, const char *path, const json_t *v, struct reading *g)
 {
-    struct str before = *role;
+    struct str role = {0};
     char at[API_PATH_BYTES];
     if (!json_is_object(v))
         return api_refuse_type(r, path, "an object with \"role\" and \"content\"", v);
-    int err = read_role(r, path, v, role);
+    int err = read_role(r, path, v, &role);
     if (err)
         return err;
-    if (before.n > 0 && !str_eq(before, *role))
-        end_turn(r, g, before);
+    if (!str_eq(g->role, role)) {
+        end_turn(r, g);
+        begin_turn(g, role);
+    }
     api_path(at, "%s.content", path);
     return gather(r, at, json_object_get(v, "content"), g);
 }
 
-static struct gathered room_for(struct api_reader *r, const json_t *system, const json_t *messages)
+/* Room for all texts and turns. ERR_INVALID: there are too many. */
+static int make_room(struct api_reader *r, const char *path, const json_t *system, const json_t *messages, struct reading *out)
 {
-    size_t n = texts_in(system);
-    for (size_t i = 0; i < json_array_size(messages); i++)
-        n += texts_in(json_object_get(json_array_get(messages, i), "content"));
-    r->call->request.turns = api_arena_alloc(r->arena, (json_array_size(messages) + 1) * sizeof(struct turn));
-    return (struct gathered){.texts = api_arena_alloc(r->arena, n * sizeof(const json_t *))};
+    size_t texts = texts_in(system), turns = 2;
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        const json_t *content = json_object_get(json_array_get(messages, i), "content");
+        texts += texts_in(content);
+        turns += turns_in(content);
+    }
+    if (turns > REQUEST_TURNS_MAX)
+        return api_refuse(r->e, ERR_INVALID, path, "has %zu messages and results of tools, at most %d are taken", turns - 2, REQUEST_TURNS_MAX - 2);
+    r->call->request.turns = api_arena_alloc(r->arena, turns * sizeof(struct turn));
+    out->texts = api_arena_alloc(r->arena, texts * sizeof(const json_t *));
+    return 0;
+}
+
+/* An answer may go on from what the assistant said; but not from a call, whose result it would have to make up. */
+static int end_messages(struct api_reader *r, const char *path, struct reading *g)
+{
+    bool assistant = str_is(g->role, "assistant");
+    if (assistant && json_array_size(g->calls) > 0)
+        return api_refuse(r->e, ERR_INVALID, path, "the last one calls tools: send their results behind it, as blocks of type 'tool_result'");
+    r->call->request.continues = assistant && g->n > g->from;
+    end_turn(r, g);
+    return 0;
 }
 
 /* Also the system prompt, which is the first turn: it is read here, wherever it stands in the body. */
 static int read_messages(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *system = json_object_get(r->root, "system");
-    struct str role = {0};
+    struct reading g = {0};
     if (!json_is_array(v))
         return api_refuse_type(r, path, "an array of messages", v);
     size_t n = json_array_size(v);
     if (n == 0 || n > REQUEST_TURNS_MAX - 1)
         return api_refuse(r->e, ERR_INVALID, path, "has %zu messages, expected 1 … %d", n, REQUEST_TURNS_MAX - 1);
-    struct gathered g = room_for(r, system, v);
-    int err = system != NULL && !json_is_null(system) ? gather(r, "system", system, &g) : 0;
-    if (g.n > 0)
-        end_turn(r, &g, str_of("system"));
+    int err = make_room(r, path, system, v, &g);
+    if (err)
+        return err;
+    g.role = str_of("system");
+    err = system != NULL && !json_is_null(system) ? gather(r, "system", system, &g) : 0;
+    end_turn(r, &g);
     for (size_t i = 0; i < n && err == 0; i++) {
         char at[API_PATH_BYTES];
         api_path(at, "%s[%zu]", path, i);
-        err = read_message(r, at, json_array_get(v, i), &g, &role);
+        err = read_message(r, at, json_array_get(v, i), &g);
     }
     if (err == 0)
-        end_turn(r, &g, role);
+        err = end_messages(r, path, &g);
+    json_decref(g.calls);
     return err;
 }
 
@@ -177,41 +279,65 @@ static int read_metadata(struct api_reader *r, const char *path, const json_t *v
     return api_read_text(r, "metadata.user_id", user, API_FIELD_BYTES_MAX, &r->call->request.affinity);
 }
 
-/* "adaptive" leaves it to the model, which is how it is here. */
+/* "adaptive" leaves it to the model. A budget is a hint: how long a model thinks is not bounded by it. */
 static int read_thinking(struct api_reader *r, const char *path, const json_t *v)
 {
     const char *type = json_string_value(json_object_get(v, "type"));
-    if (type != NULL && (strcmp(type, "disabled") == 0 || strcmp(type, "adaptive") == 0))
+    if (type != NULL && strcmp(type, "adaptive") == 0)
         return 0;
-    return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: leave it out, or send {\"type\": \"disabled\"}");
+    if (type == NULL || (strcmp(type, "disabled") != 0 && strcmp(type, "enabled") != 0))
+        return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"enabled\", \"disabled\" or \"adaptive\"");
+    api_template_arg(r, "enable_thinking", json_boolean(strcmp(type, "enabled") == 0));
+    return 0;
 }
 
 static int read_output_config(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *format = json_object_get(v, "format");
     (void)path;
-    if (format == NULL || json_is_null(format))
-        return 0; /* "effort" is a hint */
-    return api_refuse(r->e, ERR_UNSUPPORTED, "output_config.format", "is not supported: an answer is plain text here");
+    return format == NULL || json_is_null(format) ? 0 : api_read_format(r, "output_config.format", format); /* "effort" is a hint */
 }
 
 static int read_tool_choice(struct api_reader *r, const char *path, const json_t *v)
 {
+    static const struct { const char *type; enum tool_choice choice; } known[] = {
+        {"auto", TOOLS_AUTO}, {"none", TOOLS_NONE}, {"any", TOOLS_REQUIRED}, {"tool", TOOLS_REQUIRED}};
     const char *type = json_string_value(json_object_get(v, "type"));
-    if (type != NULL && (strcmp(type, "auto") == 0 || strcmp(type, "none") == 0))
+    const json_t *single = json_object_get(v, "disable_parallel_tool_use"), *name = json_object_get(v, "name");
+    size_t i = 0;
+    while (i < sizeof known / sizeof known[0] && (type == NULL || strcmp(type, known[i].type) != 0))
+        i++;
+    if (i == sizeof known / sizeof known[0])
+        return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"auto\", \"any\", \"tool\" or \"none\"");
+    r->choice = known[i].choice;
+    if (json_is_true(single) || strcmp(type, "tool") == 0)
+        r->call->request.tool_calls = TOOL_CALLS_ONE;
+    if (strcmp(type, "tool") != 0)
         return 0;
-    return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: tool calls are not supported yet");
+    if (!json_is_string(name))
+        return api_refuse(r->e, ERR_INVALID, path, "needs the name of the tool");
+    api_choose(r, name);
+    return 0;
 }
 
+/* Tools that Anthropic runs itself, or has trained its models for, have a type and no schema: they are left out. */
 static int read_tools(struct api_reader *r, const char *path, const json_t *v)
 {
-    const char *choice = json_string_value(json_object_get(json_object_get(r->root, "tool_choice"), "type"));
+    int err = 0;
     if (!json_is_array(v))
         return api_refuse_type(r, path, "an array", v);
-    if (json_array_size(v) == 0 || (choice != NULL && strcmp(choice, "none") == 0))
-        return 0;
-    return api_refuse(r->e, ERR_UNSUPPORTED, path,
-                      "tool calls are not supported yet: leave the tools out, or send \"tool_choice\": {\"type\": \"none\"}");
+    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
+        const json_t *tool = json_array_get(v, i), *type = json_object_get(tool, "type"), *schema = json_object_get(tool, "input_schema");
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        const struct api_tool known = {.name = json_object_get(tool, "name"), .description = json_object_get(tool, "description"), .parameters = schema,
+                                       .strict = json_object_get(tool, "strict"), .name_key = "name", .parameters_key = "input_schema"};
+        if (!json_is_object(tool))
+            err = api_refuse_type(r, at, "an object", tool);
+        else if (schema != NULL || type == NULL || (json_is_string(type) && str_is(api_json_str(type), "custom")))
+            err = schema != NULL ? api_tool_add(r, at, &known) : api_refuse(r->e, ERR_INVALID, at, "a tool needs \"input_schema\": {…}");
+    }
+    return err;
 }
 
 static const struct field fields[] = {
@@ -249,9 +375,8 @@ static int check(struct api_reader *r)
         return api_refuse(r->e, ERR_INVALID, "messages", "is missing: an array of {\"role\", \"content\"}");
     if (q->sampling.max_tokens == 0 && r->call->shape == API_MESSAGES)
         return api_refuse(r->e, ERR_INVALID, "max_tokens", "is missing: the most tokens the answer may have");
-    if (str_is(q->turns[q->turns_n - 1].role, "assistant"))
-        return api_refuse(r->e, ERR_UNSUPPORTED, "messages", "the last one is of the assistant: to continue an answer is not supported");
-    return 0;
+    err = api_tools_end(r);
+    return err != 0 ? err : api_template_args_end(r);
 }
 
 static int parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)

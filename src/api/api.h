@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/part.h"
 #include "base/request.h"
 
 enum api_shape {
@@ -31,7 +32,7 @@ enum {
     API_JSON_DEPTH_MAX = 64,
     API_JSON_WEIGHT_MAX = 327680, /* values in one body, larger ones counted several times: bounds what a parsed tree takes */
     API_N_MAX = 16,              /* "n" */
-    API_STEPS_MAX = 255,         /* events of one answer between two tokens */
+    API_STEPS_MAX = 2047,        /* events of one answer between two tokens */
     API_BRANCHES_MAX = 64,       /* answers of one stream that an event id tells of: head_config.fanout_max */
     API_ACTORS_MAX = 4096,       /* "actors"; the head has a lower limit of its own (head_config.fanout_max) */
     API_LAST_N_MAX = 65536,      /* "repeat_last_n" */
@@ -111,10 +112,22 @@ struct api_usage {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
     const struct api_timings *timings; /* NULL: they are not told */
 };
+/* A block of an answer: text, reasoning, or one call of a tool. */
+struct api_block {
+    uint8_t kind;                /* PART_TEXT, PART_REASONING; PART_TOOL_ARGUMENTS: a call */
+    uint32_t call;               /* number of the call in the answer */
+    uint32_t index;              /* of the block in the answer */
+    struct str name;             /* of the tool */
+    struct str text;             /* arguments are one JSON object, unless the answer was cut off */
+};
 /* An answer, or the next piece of it. */
 struct api_choice {
     uint32_t index;
-    struct str text;
+    struct str text;             /* of a whole answer: without reasoning and calls */
+    uint8_t kind;                /* enum part_kind, of a piece; PART_TOOL_NAME only in dialects without `begin` */
+    uint32_t call;               /* of a piece of a call: its number */
+    const struct api_block *blocks; /* of a whole answer: that it consists of */
+    uint32_t blocks_n;
     uint8_t finish;              /* enum finish; FINISH_NONE while it goes on */
     struct str stop;             /* with a finish: the stop string that ended it; empty: none */
     const int32_t *ids;          /* for logprobs; NULL: none */
@@ -146,11 +159,18 @@ void api_write_answer(struct buf *out, const struct api_head *h, const struct ap
 const char *api_finish_name(uint8_t finish);
 
 /* ---- event ids: how far a client has come in a stream ---- */
+/* The block that a stream is in. */
+struct api_in_block {
+    uint32_t n;                  /* blocks that have begun; 0: none */
+    uint8_t kind;                /* of the last one, as in api_block */
+    uint32_t call;
+};
 struct api_place {
     uint32_t tokens;             /* of the answer, delivered */
     uint32_t chars;              /* of it, where the next piece of log-probabilities must know them; else 0 */
     bool done;                   /* its last token and the first of its closing events were sent */
     uint32_t steps;              /* events since the last token; done: closing ones, at least 1 */
+    struct api_in_block block;   /* once that token has been told whole; n 0: one of text, if there are tokens */
 };
 struct api_stream_id {
     uint64_t stream;             /* its name; never 0 */

@@ -2,13 +2,13 @@
  *
  * A stream is a row of numbered events:
  *
- *     for each answer:  opening …  { begin …  piece piece …  end … }  closing …       { }: each part of it
+ *     for each answer:  opening …  { begin …  piece piece …  end … }  closing …       { }: each block of it
  *     for the call:     ending (if there is one), then `last`, which has no number
  *
  * The number of an event is the client's place when it has it (struct api_place): the tokens of the answer so far, and how many
  * events came since the last token. Nothing else goes into it, so an event has the same number at every head, whoever computes
  * the answer; a client that names the last one it has gets the rest. What stands between pieces is written step by step, because
- * a client may have some of it.
+ * a client may have some of it. Where one token tells of several parts (base/part.h), all but the last of their pieces stand there, too.
  *
  * All writers append whole events, or one JSON text, to `out`, and are called from the loop; `ending` and `answer` also from the
  * desk's thread: they touch what they are given, and nothing else. */
@@ -24,7 +24,7 @@ struct api_event {
     struct api_place place;           /* of the client, once it has the event */
     uint32_t step;                    /* which of the events between two pieces */
     struct api_usage usage;           /* what is known by now */
-    struct str text;                  /* end, closing, of a dialect with `repeats`: the part so far */
+    struct api_block block;           /* begin, piece, end: that it belongs to. Its text is there at the end, in a dialect with `repeats` */
 };
 
 /* Writes the event number ev->step, from 0, of those that stand at one place of a stream; false: there are no more. */
@@ -58,7 +58,7 @@ struct api_dialect {
     /* ---- a stream; a function that the dialect does not need is NULL ---- */
     api_step_fn *opening;        /* before all else of an answer: when its prompt is computed, … */
     bool opens_early;            /* … or before that, when it waits */
-    api_step_fn *begin, *end;    /* of a part of the answer */
+    api_step_fn *begin, *end;    /* of a block of the answer; without them the name of a tool is a piece */
     void (*piece)(struct buf *out, const struct api_event *ev);
     api_step_fn *closing;        /* it has ended, ev->choice.finish says how */
     /* One event of all answers; false: none is due, and nothing was written. */

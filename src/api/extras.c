@@ -57,16 +57,12 @@ int api_read_top_logprobs(struct api_reader *r, const char *path, const json_t *
     return err;
 }
 
-int api_read_tools(struct api_reader *r, const char *path, const json_t *v)
+/* What OpenAI had before tools. */
+int api_read_functions(struct api_reader *r, const char *path, const json_t *v)
 {
     if (!json_is_array(v))
         return api_refuse_type(r, path, "an array", v);
-    const json_t *choice = json_object_get(r->root, "tool_choice");
-    bool unused = json_is_string(choice) && str_is(api_json_str(choice), "none");
-    if (json_array_size(v) > 0 && !unused)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path,
-                          "tool calls are not supported yet: leave the tools out, or send \"tool_choice\": \"none\"");
-    return 0;
+    return json_array_size(v) == 0 ? 0 : api_refuse(r->e, ERR_UNSUPPORTED, path, "are not supported: send them as tools");
 }
 
 int api_read_suffix(struct api_reader *r, const char *path, const json_t *v)

@@ -15,6 +15,10 @@ struct api_reader {
     struct api_call *call;   /* filled */
     struct api_arena *arena; /* owns what the call points to */
     const json_t *root;      /* borrowed: the body */
+    json_t *tools;           /* owned; an array, in the words of OpenAI's chat; NULL: none so far (tools.h) */
+    json_t *only;            /* owned; an array of the names of those that may be called; NULL: all */
+    enum tool_choice choice;
+    json_t *args;            /* owned; an object, request.template_args; NULL: none so far */
     struct api_error *e;     /* filled when a read fails */
 };
 

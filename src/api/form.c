@@ -18,7 +18,8 @@ static int set_form(struct api_reader *r, const char *path, enum request_form fo
         return api_refuse(r->e, ERR_INVALID, path, "an answer has one form: send this or %s, not both", r->call->form_field);
     q->form = (uint8_t)form;
     q->form_text = api_arena_str(r->arena, text);
-    snprintf(r->call->form_field, sizeof r->call->form_field, "%.*s", (int)strcspn(path, "."), path);
+    bool whole = str_is(str_of(path), "text.format") || str_is(str_of(path), "output_config.format"); /* beside other things in one field */
+    snprintf(r->call->form_field, sizeof r->call->form_field, "%.*s", whole ? (int)strlen(path) : (int)strcspn(path, "."), path);
     return 0;
 }
 
@@ -106,6 +107,24 @@ int api_read_structured_outputs(struct api_reader *r, const char *path, const js
     if (tag != NULL && !json_is_null(tag))
         return api_refuse(r->e, ERR_UNSUPPORTED, at, "is not supported: leave it out");
     return json_is_true(json_object_get(v, "json_object")) ? set_form(r, path, FORM_JSON, str_of("")) : 0;
+}
+
+/* {"type":"json_schema","name":…,"schema":{…}}; its parts have names of their own, so the whole of it is what an error is about. */
+int api_read_format(struct api_reader *r, const char *path, const json_t *v)
+{
+    const json_t *type = json_object_get(v, "type"), *schema = json_object_get(v, "schema");
+    if (!json_is_object(v) || !json_is_string(type))
+        return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"text\", \"json_object\" or \"json_schema\"");
+    if (str_is(api_json_str(type), "text"))
+        return 0;
+    if (str_is(api_json_str(type), "json_object"))
+        return set_form(r, path, FORM_JSON, str_of(""));
+    if (!str_is(api_json_str(type), "json_schema"))
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "'%.*s' is not supported: \"text\", \"json_object\" or \"json_schema\"",
+                          UTF8_HEAD(json_string_value(type), 40));
+    if (!json_is_object(schema))
+        return api_refuse(r->e, ERR_INVALID, path, "needs \"schema\": {…} beside its type");
+    return api_read_json_schema(r, path, schema);
 }
 
 /* OpenAI's {"type":"json_schema","json_schema":{"schema":{…}}}; llama-server has {"type":"json_object","schema":{…}}, too. */

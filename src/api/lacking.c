@@ -56,22 +56,22 @@ static const struct api_lacking table[] = {
     {"logits_processors", ALL, "", NULL},
 
     /* how the prompt is made */
-    {"add_generation_prompt", ALL, "true", NULL},
-    {"continue_final_message", ALL, "false", "POST /v1/completions continues a text"},
+    {"add_generation_prompt", TEXT | ASK, "true", NULL},
+    {"continue_final_message", TEXT | ASK, "false", "POST /v1/completions continues a text"},
     {"chat_template", ALL, "", "the model's own template is used"},
-    {"chat_template_kwargs", ALL, "", NULL},
+    {"chat_template_kwargs", TEXT | ASK, "", NULL},
     {"documents", ALL, "", "put them into a message"},
     {"generation_prompt", ALL, "", NULL},
     {"add_special_tokens", ALL, "false", NULL},
     {"truncate_prompt_tokens", ALL | EMBED, "", "a text that is too long is an error here, never cut"},
     {"reasoning", ALL, "", NULL},
-    {"reasoning_effort", ALL, "\"none\"", NULL},
-    {"reasoning_format", ALL, "\"none\"|\"auto\"", NULL},
+    {"reasoning_effort", TEXT | ASK, "\"none\"", NULL},
+    {"reasoning_format", TEXT | ASK, "\"none\"|\"auto\"", NULL},
     {"reasoning_budget", ALL, "-1|0", NULL},
     {"thinking", ALL, "", NULL},
     {"thinking_budget_tokens", ALL, "-1|0", NULL},
     {"thinking_forced_open", ALL, "false", NULL},
-    {"enable_thinking", ALL, "false", NULL},
+    {"enable_thinking", TEXT | ASK, "false", NULL},
     {"think", ALL, "false", NULL},
     {"system", ALL, "", "send it as a message of the role system"},
     {"template", ALL, "", "the model's own template is used"},
@@ -87,7 +87,7 @@ static const struct api_lacking table[] = {
     {"cache_prompt", ALL, "true", "a slot always reuses what it holds of a prompt"},
 
     /* tools */
-    {"tool_choice", CHAT | ASK, "\"none\"|\"auto\"", NULL},
+    {"tool_choice", ASK, "\"none\"|\"auto\"", NULL},
     {"function_call", CHAT | ASK, "\"none\"|\"auto\"", NULL},
     {"tools", ASK | TEXT, "", NULL},
     {"web_search_options", ALL, "", NULL},
@@ -186,9 +186,9 @@ int api_refuse_lacking(struct api_reader *r)
 int api_refuse_lacking_in_message(struct api_reader *r, const char *path, const json_t *message)
 {
     static const struct api_lacking fields[] = {
-        {"reasoning_content", CHAT, "", NULL}, {"reasoning", CHAT, "", NULL}, {"thinking", CHAT, "", NULL},
-        {"function_call", CHAT, "", NULL},     {"images", CHAT, "", NULL},    {"audio", CHAT, "", NULL},
-        {"prefix", CHAT, "false", NULL},
+        {"reasoning", CHAT, "", "send reasoning_content"}, {"thinking", CHAT, "", "send reasoning_content"},
+        {"function_call", CHAT, "", "send tool_calls"},    {"images", CHAT, "", NULL}, {"audio", CHAT, "", NULL},
+        {"prefix", CHAT, "false", "a chat that ends with an assistant's message is continued"},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const json_t *v = json_object_get(message, fields[i].name);

@@ -3,6 +3,7 @@
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
+#include "api/tools.h"
 
 /* The text of one part of a content array, borrowed from the tree. */
 static int read_part(struct api_reader *r, const char *path, const json_t *part, struct str *out)
@@ -65,9 +66,9 @@ static int read_content(struct api_reader *r, const char *path, const json_t *v,
 
 static int read_role(struct api_reader *r, const char *path, const json_t *v, struct str *out)
 {
-    static const char *const known[] = {"system", "user", "assistant"};
+    static const char *const known[] = {"system", "user", "assistant", "tool"};
     if (v == NULL)
-        return api_refuse(r->e, ERR_INVALID, path, "is missing: \"system\", \"user\" or \"assistant\"");
+        return api_refuse(r->e, ERR_INVALID, path, "is missing: \"system\", \"user\", \"assistant\" or \"tool\"");
     if (!json_is_string(v))
         return api_refuse_type(r, path, "a string", v);
     struct str role = api_json_str(v);
@@ -81,32 +82,92 @@ static int read_role(struct api_reader *r, const char *path, const json_t *v, st
         *out = str_of("system");
         return 0;
     }
-    if (str_is(role, "tool") || str_is(role, "function"))
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "tool results are not supported yet");
-    return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not a role: \"system\", \"user\" or \"assistant\"",
+    if (str_is(role, "function"))
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "results of functions are not supported: send them with the role tool");
+    return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not a role: \"system\", \"user\", \"assistant\" or \"tool\"",
                       UTF8_HEAD(json_string_value(v), 40));
 }
 
-static int read_message(struct api_reader *r, const char *list, size_t i, const json_t *v, struct turn *out)
+/* ---- calls of tools ---- */
+
+static int read_call(struct api_reader *r, const char *path, const json_t *v, json_t *calls)
 {
-    char path[API_PATH_BYTES];
+    char at[API_PATH_BYTES];
+    const json_t *type = json_object_get(v, "type"), *function = json_object_get(v, "function");
+    if (type != NULL && !(json_is_string(type) && str_is(api_json_str(type), "function")))
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "only calls of the type \"function\" are supported");
+    if (!json_is_object(function))
+        return api_refuse(r->e, ERR_INVALID, path, "a call needs \"function\": {\"name\": …, \"arguments\": …}");
+    api_path(at, "%s.function", path);
+    return api_call_add(r, calls, at, json_object_get(v, "id"), json_object_get(function, "name"), json_object_get(function, "arguments"));
+}
+
+/* What the assistant called and thought. *calls becomes what the messages of the role tool behind it may be results of. */
+static int read_assistant(struct api_reader *r, const char *path, const json_t *v, json_t **calls, struct turn *out)
+{
+    const json_t *list = json_object_get(v, "tool_calls");
+    char at[API_PATH_BYTES];
+    json_decref(*calls);
+    *calls = json_array();
+    api_path(at, "%s.tool_calls", path);
+    if (list != NULL && !json_is_null(list) && !json_is_array(list))
+        return api_refuse_type(r, at, "an array", list);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        api_path(at, "%s.tool_calls[%zu]", path, i);
+        int err = read_call(r, at, json_array_get(list, i), *calls);
+        if (err)
+            return err;
+    }
+    out->extra = api_calls_extra(r, *calls, json_object_get(v, "reasoning_content"));
+    return 0;
+}
+
+/* What only messages of this role have. */
+static int read_extra(struct api_reader *r, const char *path, const json_t *v, json_t **calls, struct turn *out)
+{
+    char at[API_PATH_BYTES];
+    if (str_is(out->role, "assistant"))
+        return read_assistant(r, path, v, calls, out);
+    api_path(at, "%s.tool_call_id", path);
+    if (str_is(out->role, "tool"))
+        return api_result_extra(r, at, *calls, json_object_get(v, "tool_call_id"), &out->extra);
+    json_decref(*calls);
+    *calls = NULL;
+    return 0;
+}
+
+static int read_message(struct api_reader *r, const char *list, size_t i, const json_t *v, json_t **calls, struct turn *out)
+{
+    char path[API_PATH_BYTES], at[API_PATH_BYTES];
     api_path(path, "%s[%zu]", list, i);
     if (!json_is_object(v))
         return api_refuse_type(r, path, "an object with \"role\" and \"content\"", v);
-    if (json_array_size(json_object_get(v, "tool_calls")) > 0)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "tool calls are not supported yet");
     int err = api_refuse_lacking_in_message(r, path, v);
     if (err)
         return err;
-    api_path(path, "%s[%zu].role", list, i);
-    err = read_role(r, path, json_object_get(v, "role"), &out->role);
+    api_path(at, "%s.role", path);
+    err = read_role(r, at, json_object_get(v, "role"), &out->role);
     if (err)
         return err;
-    api_path(path, "%s[%zu].content", list, i);
+    err = read_extra(r, path, v, calls, out);
+    if (err)
+        return err;
+    api_path(at, "%s.content", path);
     const json_t *content = json_object_get(v, "content");
     if (content == NULL && !str_is(out->role, "assistant"))
-        return api_refuse(r->e, ERR_INVALID, path, "is missing: a string or an array of text parts");
-    return read_content(r, path, content, &out->content);
+        return api_refuse(r->e, ERR_INVALID, at, "is missing: a string or an array of text parts");
+    return read_content(r, at, content, &out->content);
+}
+
+/* An answer may go on from a message of the assistant; but not from a call, whose result it would have to make up. */
+static int end_messages(struct api_reader *r, const char *path)
+{
+    struct request *q = &r->call->request;
+    struct str last = q->turns[q->turns_n - 1].role;
+    q->continues = r->call->shape == API_CHAT && str_is(last, "assistant");
+    if (q->continues && json_array_size(json_object_get(json_array_get(json_object_get(r->root, "messages"), q->turns_n - 1), "tool_calls")) > 0)
+        return api_refuse(r->e, ERR_INVALID, path, "the last one calls tools: send their results behind it, as messages of the role tool");
+    return 0;
 }
 
 int api_read_messages(struct api_reader *r, const char *path, const json_t *v)
@@ -119,14 +180,16 @@ int api_read_messages(struct api_reader *r, const char *path, const json_t *v)
     if (n > REQUEST_TURNS_MAX)
         return api_refuse(r->e, ERR_INVALID, path, "has %zu messages, at most %d are taken", n, REQUEST_TURNS_MAX);
     struct turn *turns = api_arena_alloc(r->arena, n * sizeof *turns);
-    for (size_t i = 0; i < n; i++) {
-        int err = read_message(r, path, i, json_array_get(v, i), &turns[i]);
-        if (err)
-            return err;
-    }
+    json_t *calls = NULL;
+    int err = 0;
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = read_message(r, path, i, json_array_get(v, i), &calls, &turns[i]);
+    json_decref(calls);
+    if (err)
+        return err;
     r->call->request.turns = turns;
     r->call->request.turns_n = (uint32_t)n;
-    return 0;
+    return end_messages(r, path);
 }
 
 int api_read_prompt(struct api_reader *r, const char *path, const json_t *v)

@@ -4,6 +4,7 @@
 #include "api/dialect.h"
 #include "api/logprobs.h"
 #include "api/readers.h"
+#include "api/tools.h"
 
 static void write_id(struct jout *j, const struct api_head *h)
 {
@@ -110,13 +111,45 @@ static void put_choice_end(struct jout *j, const struct api_head *h, const struc
     api_write_finish(j, c->finish);
 }
 
-static void put_delta(struct jout *j, const struct api_choice *c, bool role)
+/* The members behind "index" of a call; arguments are empty in the piece that names it. */
+static void put_call(struct jout *j, const struct api_head *h, uint32_t index, uint32_t call, struct str name, struct str arguments)
+{
+    char id[API_CALL_NAME_BYTES];
+    if (name.n > 0) {
+        jout_put_str(j, "id", api_call_name(h->id, index, call, id));
+        jout_put_cstr(j, "type", "function");
+    }
+    jout_key(j, "function");
+    jout_object(j);
+    if (name.n > 0)
+        jout_put_str(j, "name", name);
+    jout_put_str(j, "arguments", arguments);
+    jout_object_end(j);
+}
+
+static void put_call_delta(struct jout *j, const struct api_head *h, const struct api_choice *c)
+{
+    bool names = c->kind == PART_TOOL_NAME;
+    jout_key(j, "tool_calls");
+    jout_array(j);
+    jout_object(j);
+    jout_put_uint(j, "index", c->call);
+    put_call(j, h, c->index, c->call, names ? c->text : str_n(NULL, 0), names ? str_n(NULL, 0) : c->text);
+    jout_object_end(j);
+    jout_array_end(j);
+}
+
+static void put_delta(struct jout *j, const struct api_head *h, const struct api_choice *c, bool role)
 {
     jout_key(j, "delta");
     jout_object(j);
     if (role)
         jout_put_cstr(j, "role", "assistant");
-    if (c->text.n > 0 || c->finish == FINISH_NONE)
+    if (c->text.n > 0 && c->kind == PART_REASONING)
+        jout_put_str(j, "reasoning_content", c->text);
+    else if (c->text.n > 0 && c->kind != PART_TEXT)
+        put_call_delta(j, h, c);
+    else if (c->text.n > 0 || c->finish == FINISH_NONE)
         jout_put_str(j, "content", c->text);
     jout_object_end(j);
 }
@@ -128,7 +161,7 @@ static void put_chunk_choice(struct jout *j, const struct api_head *h, const str
     jout_object(j);
     jout_put_uint(j, "index", c->index);
     if (h->shape == API_CHAT)
-        put_delta(j, c, role);
+        put_delta(j, h, c, role);
     else
         jout_put_str(j, "text", c->text);
     put_choice_end(j, h, c);
@@ -193,17 +226,59 @@ void api_write_sse_comment(struct buf *out, struct str text)
     buf_putc(out, '\n');
 }
 
+static bool has_kind(const struct api_choice *c, uint8_t kind)
+{
+    for (uint32_t i = 0; i < c->blocks_n; i++)
+        if (c->blocks[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* All reasoning in one, wherever it stood. */
+static void put_reasoning(struct jout *j, const struct api_choice *c)
+{
+    struct buf all = buf_max(j->buf->max);
+    for (uint32_t i = 0; i < c->blocks_n; i++)
+        if (c->blocks[i].kind == PART_REASONING)
+            buf_add_str(&all, c->blocks[i].text);
+    if (all.n > 0)
+        jout_put_str(j, "reasoning_content", buf_str(&all));
+    buf_fini(&all);
+}
+
+static void put_message(struct jout *j, const struct api_head *h, const struct api_choice *c)
+{
+    bool calls = has_kind(c, PART_TOOL_ARGUMENTS);
+    jout_key(j, "message");
+    jout_object(j);
+    jout_put_cstr(j, "role", "assistant");
+    if (calls && c->text.n == 0)
+        jout_put_null(j, "content");
+    else
+        jout_put_str(j, "content", c->text);
+    put_reasoning(j, c);
+    jout_put_null(j, "refusal");
+    if (calls) {
+        jout_key(j, "tool_calls");
+        jout_array(j);
+        for (uint32_t i = 0; i < c->blocks_n; i++) {
+            if (c->blocks[i].kind != PART_TOOL_ARGUMENTS)
+                continue;
+            jout_object(j);
+            put_call(j, h, c->index, c->blocks[i].call, c->blocks[i].name, c->blocks[i].text);
+            jout_object_end(j);
+        }
+        jout_array_end(j);
+    }
+    jout_object_end(j);
+}
+
 static void write_whole_choice(struct jout *j, const struct api_head *h, const struct api_choice *c)
 {
     jout_object(j);
     jout_put_uint(j, "index", c->index);
     if (h->shape == API_CHAT) {
-        jout_key(j, "message");
-        jout_object(j);
-        jout_put_cstr(j, "role", "assistant");
-        jout_put_str(j, "content", c->text);
-        jout_put_null(j, "refusal");
-        jout_object_end(j);
+        put_message(j, h, c);
     } else {
         jout_put_str(j, "text", c->text);
     }

@@ -4,6 +4,7 @@
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
+#include "api/tools.h"
 #include "base/alloc.h"
 #include "base/must.h"
 
@@ -75,7 +76,15 @@ static const struct field fields[] = {
     {"structured_outputs", ALL, FIELD_OTHER, .read = api_read_structured_outputs},
     {"response_format", ALL, FIELD_OTHER, .read = api_read_response_format},
     {"tools", CHAT, FIELD_OTHER, .read = api_read_tools},
-    {"functions", CHAT, FIELD_OTHER, .read = api_read_tools},
+    {"tool_choice", CHAT, FIELD_OTHER, .read = api_read_tool_choice},
+    {"parallel_tool_calls", CHAT, FIELD_OTHER, .read = api_read_parallel_tool_calls},
+    {"functions", CHAT, FIELD_OTHER, .read = api_read_functions},
+    {"reasoning_format", CHAT, FIELD_OTHER, .read = api_read_reasoning_format},
+    {"chat_template_kwargs", CHAT, FIELD_OTHER, .read = api_read_template_args},
+    {"enable_thinking", CHAT, FIELD_OTHER, .read = api_read_enable_thinking},
+    {"reasoning_effort", CHAT, FIELD_OTHER, .read = api_read_reasoning_effort},
+    {"continue_final_message", CHAT, FIELD_OTHER, .read = api_read_continue},
+    {"add_generation_prompt", CHAT, FIELD_OTHER, .read = api_read_generation_prompt},
     {"suffix", TEXT, FIELD_OTHER, .read = api_read_suffix},
     {"echo", TEXT, FIELD_OTHER, .read = api_read_echo},
     {"best_of", TEXT, FIELD_OTHER, .read = api_read_best_of},
@@ -91,6 +100,7 @@ static struct api_call call_default(enum api_shape shape)
     if (shape == API_PROCESS_PROMPT)
         c.request.sampling.max_tokens = API_PROCESS_PROMPT_TOKENS;
     c.spread = shape == API_PROCESS_PROMPT;
+    c.request.split_reasoning = shape == API_CHAT || shape == API_MESSAGES || shape == API_RESPONSES;
     return c;
 }
 
@@ -106,6 +116,11 @@ static int check_whole(struct api_reader *r)
             return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to answer");
         return api_refuse(r->e, ERR_INVALID, "messages", "is missing: an array of {\"role\", \"content\"}");
     }
+    err = r->call->shape == API_CHAT ? api_tools_end(r) : 0;
+    if (err == 0 && r->call->shape == API_CHAT)
+        err = api_template_args_end(r);
+    if (err)
+        return err;
     if (q->kind == REQUEST_TEXT && q->text.p == NULL)
         return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to go on from");
     if (q->kind == REQUEST_EMBED && q->inputs_n == 0)
@@ -132,6 +147,9 @@ int api_parse_plan(const struct api_plan *plan, struct str body, struct api_call
     if (call.request.sampling.top_p == 0) /* clients mean "only the best token"; an engine wants p > 0 */
         call.request.sampling.top_p = 1e-6f;
     json_decref(root);
+    json_decref(r.tools);
+    json_decref(r.only);
+    json_decref(r.args);
     if (err) {
         api_arena_free(arena);
         return err;

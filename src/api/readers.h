@@ -44,16 +44,34 @@ api_field_fn api_read_choice;             /* array of strings */
 api_field_fn api_read_json_schema;        /* object, or its text */
 api_field_fn api_read_structured_outputs; /* vLLM's object of the above */
 api_field_fn api_read_response_format;    /* OpenAI's */
+api_field_fn api_read_format;             /* of Responses and Messages: the schema stands beside the type */
 
 /* extras.c: options of an answer, and what manta does not do: named, so that nobody believes it was done */
 api_field_fn api_read_stream_options;
 api_field_fn api_read_logprobs_count; /* completions: 0 … 20, OpenAI has 5 */
 api_field_fn api_read_n_probs;      /* llama-server's name for the same; 0: off */
 api_field_fn api_read_top_logprobs;
-api_field_fn api_read_tools; /* tools and functions */
+api_field_fn api_read_functions;
 api_field_fn api_read_suffix;
 api_field_fn api_read_echo;
 api_field_fn api_read_best_of;
+
+/* chat_tools.c: tools as OpenAI's chat has them */
+api_field_fn api_read_tools;
+api_field_fn api_read_tool_choice; /* "none", "auto", "required", or a function */
+api_field_fn api_read_parallel_tool_calls;
+
+/* reasoning.c: what the chat template is told, and what becomes of reasoning */
+api_field_fn api_read_reasoning_format; /* "none": it stays in the text */
+api_field_fn api_read_template_args;    /* an object */
+api_field_fn api_read_enable_thinking;
+api_field_fn api_read_reasoning_effort; /* "none", "low", … */
+api_field_fn api_read_continue;         /* is the last message, of the assistant, the beginning of the answer? */
+api_field_fn api_read_generation_prompt;
+/* A variable of the chat template; the value is used up. */
+void api_template_arg(struct api_reader *r, const char *name, json_t *value);
+/* Once all fields are read. */
+int api_template_args_end(struct api_reader *r);
 
 /* lacking.c: fields of other servers that manta lacks. ERR_UNSUPPORTED with the field's name when one asks for something. */
 struct api_lacking {

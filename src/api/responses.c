@@ -1,7 +1,9 @@
 /* The dialect of OpenAI's /v1/responses.
  *
- *     created  in_progress  output_item.added  content_part.added  output_text.delta …
- *         output_text.done  content_part.done  output_item.done  completed
+ *     created  in_progress  { output_item.added  content_part.added  output_text.delta …
+ *         output_text.done  content_part.done  output_item.done } completed
+ *
+ * Each block of an answer is an item: a message, a function_call, or reasoning.
  *
  * Each event has a sequence_number, and `starting_after` names one: it is the client's place as a number (numbered()), so it rises with gaps
  * and is the same at every head. `response.in_progress` comes again, with the number of the place, while an answer waits: clients
@@ -9,10 +11,12 @@
 #include <stdio.h>
 
 #include "api/answer.h"
+#include "api/json_in.h"
 #include "api/responses.h"
+#include "api/tools.h"
 
 enum {
-    STEPS = 32,          /* events that one place of a stream has numbers for */
+    STEPS = 4096,        /* events that one place of a stream has numbers for */
     CLOSING = STEPS / 2, /* the closing ones are counted from here */
 };
 
@@ -27,9 +31,9 @@ int api_parse_starting_after(struct str text, struct api_stream_id *id, struct f
 {
     uint64_t n = 0;
     size_t i = 0;
-    for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9' && n < (uint64_t)1 << 34; i++)
+    for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9' && n < (uint64_t)1 << 43; i++)
         n = n * 10 + (uint64_t)(text.p[i] - '0');
-    if (i != text.n || n >= (uint64_t)1 << 34)
+    if (i != text.n || n >= (uint64_t)1 << 43)
         return fault_set(f, ERR_INVALID, "starting_after: expected the sequence_number of an event");
     id->whole = true;
     id->n = 1;
@@ -78,20 +82,74 @@ static const char *status_of(uint8_t finish)
     }
 }
 
-/* The answer as an item; one that begins has no content yet. */
-static void put_item(struct jout *j, const struct api_head *h, uint8_t finish, struct str text)
+/* The name of an item; the first one of an answer has the answer's. */
+static void put_item_name(struct jout *j, const char *key, uint64_t id, const struct api_block *b)
+{
+    char name[API_NAME_BYTES + 16], prefix[API_NAME_BYTES];
+    const char *kind = b->kind == PART_TEXT ? "msg_" : b->kind == PART_REASONING ? "rs_" : "fc_";
+    (void)api_name(kind, id, prefix);
+    if (b->index == 0)
+        snprintf(name, sizeof name, "%s", prefix);
+    else
+        snprintf(name, sizeof name, "%s_%u", prefix, b->index);
+    jout_put_cstr(j, key, name);
+}
+
+static void put_reasoning_part(struct jout *j, struct str text)
 {
     jout_object(j);
-    put_name(j, "id", "msg_", h->id);
-    jout_put_cstr(j, "type", "message");
-    jout_put_cstr(j, "status", finish == FINISH_CANCELLED ? "incomplete" : status_of(finish));
-    jout_put_cstr(j, "role", "assistant");
+    jout_put_cstr(j, "type", "reasoning_text");
+    jout_put_str(j, "text", text);
+    jout_object_end(j);
+}
+
+static void put_content(struct jout *j, const struct api_block *b, bool begun)
+{
     jout_key(j, "content");
     jout_array(j);
-    if (finish != FINISH_NONE)
-        put_text_part(j, "output_text", text);
+    if (!begun && b->kind == PART_TEXT)
+        put_text_part(j, "output_text", b->text);
+    else if (!begun)
+        put_reasoning_part(j, b->text);
     jout_array_end(j);
+}
+
+/* A block of an answer as an item; `finish`: of the item. One that begins has no content yet. */
+static void put_item(struct jout *j, const struct api_head *h, uint8_t finish, const struct api_block *b)
+{
+    static const char *const types[] = {[PART_TEXT] = "message", [PART_REASONING] = "reasoning", [PART_TOOL_ARGUMENTS] = "function_call"};
+    char call[API_CALL_NAME_BYTES];
+    jout_object(j);
+    put_item_name(j, "id", h->id, b);
+    jout_put_cstr(j, "type", types[b->kind]);
+    jout_put_cstr(j, "status", finish == FINISH_CANCELLED ? "incomplete" : status_of(finish));
+    if (b->kind == PART_TOOL_ARGUMENTS) {
+        jout_put_str(j, "arguments", finish == FINISH_NONE ? str_of("") : b->text);
+        jout_put_str(j, "call_id", api_call_name(h->id, 0, b->call, call));
+        jout_put_str(j, "name", b->name);
+    } else if (b->kind == PART_REASONING) {
+        jout_key(j, "summary");
+        jout_array(j);
+        jout_array_end(j);
+        put_content(j, b, finish == FINISH_NONE);
+    } else {
+        jout_put_cstr(j, "role", "assistant");
+        put_content(j, b, finish == FINISH_NONE);
+    }
     jout_object_end(j);
+}
+
+/* Only the last item of an answer can be without its end; an empty answer is an empty message. */
+static void put_output(struct jout *j, const struct api_head *h, uint8_t finish, const struct api_choice *c)
+{
+    static const struct api_block empty = {.kind = PART_TEXT};
+    jout_key(j, "output");
+    jout_array(j);
+    for (uint32_t i = 0; c != NULL && finish != FINISH_NONE && i < c->blocks_n; i++)
+        put_item(j, h, i + 1 < c->blocks_n ? FINISH_STOP : finish, &c->blocks[i]);
+    if (c != NULL && finish != FINISH_NONE && c->blocks_n == 0)
+        put_item(j, h, finish, &empty);
+    jout_array_end(j);
 }
 
 static const char *error_code(int err)
@@ -158,11 +216,7 @@ static void put_response(struct jout *j, const struct api_head *h, const struct 
         jout_null(j);
     }
     jout_put_str(j, "model", h->model);
-    jout_key(j, "output");
-    jout_array(j);
-    if (c != NULL && finish != FINISH_NONE)
-        put_item(j, h, finish, c->text);
-    jout_array_end(j);
+    put_output(j, h, finish, c);
     if (h->echo.n > 0) {
         buf_putc(j->buf, ',');
         buf_add_str(j->buf, h->echo);
@@ -203,35 +257,39 @@ static bool write_opening(struct buf *out, const struct api_event *ev)
     return ev->step < 2;
 }
 
-static void put_item_at(struct jout *j, const struct api_event *ev, struct str text)
+static void put_item_at(struct jout *j, const struct api_event *ev, uint8_t finish)
 {
-    jout_put_uint(j, "output_index", 0);
+    jout_put_uint(j, "output_index", ev->block.index);
     jout_key(j, "item");
-    put_item(j, ev->head, ev->choice.finish, text);
+    put_item(j, ev->head, finish, &ev->block);
 }
 
-/* Where in the answer's only item an event belongs. */
+/* In which item an event belongs. */
 static void put_where(struct jout *j, const struct api_event *ev)
 {
-    put_name(j, "item_id", "msg_", ev->head->id);
-    jout_put_uint(j, "output_index", 0);
-    jout_put_uint(j, "content_index", 0);
+    put_item_name(j, "item_id", ev->head->id, &ev->block);
+    jout_put_uint(j, "output_index", ev->block.index);
+    if (ev->block.kind != PART_TOOL_ARGUMENTS)
+        jout_put_uint(j, "content_index", 0);
 }
 
 static void put_part(struct jout *j, const struct api_event *ev, struct str text)
 {
     put_where(j, ev);
     jout_key(j, "part");
-    put_text_part(j, "output_text", text);
+    if (ev->block.kind == PART_TEXT)
+        put_text_part(j, "output_text", text);
+    else
+        put_reasoning_part(j, text);
 }
 
 static bool write_begin(struct buf *out, const struct api_event *ev)
 {
-    if (ev->step > 1)
+    if (ev->step > (ev->block.kind == PART_TOOL_ARGUMENTS ? 0 : 1))
         return false;
     struct jout j = event(out, ev->step == 0 ? "response.output_item.added" : "response.content_part.added", &ev->place);
     if (ev->step == 0)
-        put_item_at(&j, ev, str_of(""));
+        put_item_at(&j, ev, FINISH_NONE);
     else
         put_part(&j, ev, str_of(""));
     event_end(&j);
@@ -245,29 +303,52 @@ static void put_logprobs(struct jout *j)
     jout_array_end(j);
 }
 
+static const char *delta_type(uint8_t kind)
+{
+    return kind == PART_TEXT        ? "response.output_text.delta"
+           : kind == PART_REASONING ? "response.reasoning_text.delta"
+                                    : "response.function_call_arguments.delta";
+}
+
 static void write_piece(struct buf *out, const struct api_event *ev)
 {
-    struct jout j = event(out, "response.output_text.delta", &ev->place);
+    struct jout j = event(out, delta_type(ev->block.kind), &ev->place);
     put_where(&j, ev);
     jout_put_str(&j, "delta", ev->choice.text);
-    put_logprobs(&j);
+    if (ev->block.kind == PART_TEXT)
+        put_logprobs(&j);
     event_end(&j);
+}
+
+static const char *const *end_types(uint8_t kind)
+{
+    static const char *const text[] = {"response.output_text.done", "response.content_part.done", "response.output_item.done", NULL};
+    static const char *const reasoning[] = {"response.reasoning_text.done", "response.content_part.done", "response.output_item.done", NULL};
+    static const char *const call[] = {"response.function_call_arguments.done", "response.output_item.done", NULL};
+    return kind == PART_TEXT ? text : kind == PART_REASONING ? reasoning : call;
 }
 
 static bool write_end(struct buf *out, const struct api_event *ev)
 {
-    static const char *const types[] = {"response.output_text.done", "response.content_part.done", "response.output_item.done"};
-    if (ev->step >= sizeof types / sizeof types[0])
+    const char *const *types = end_types(ev->block.kind);
+    uint32_t n = 0;
+    while (types[n] != NULL)
+        n++;
+    if (ev->step >= n)
         return false;
     struct jout j = event(out, types[ev->step], &ev->place);
+    bool call = ev->block.kind == PART_TOOL_ARGUMENTS;
     if (ev->step == 0) {
         put_where(&j, ev);
-        jout_put_str(&j, "text", ev->text);
-        put_logprobs(&j);
-    } else if (ev->step == 1) {
-        put_part(&j, ev, ev->text);
+        if (call)
+            jout_put_str(&j, "name", ev->block.name);
+        jout_put_str(&j, call ? "arguments" : "text", ev->block.text);
+        if (ev->block.kind == PART_TEXT)
+            put_logprobs(&j);
+    } else if (ev->step + 1 < n) {
+        put_part(&j, ev, ev->block.text);
     } else {
-        put_item_at(&j, ev, ev->text);
+        put_item_at(&j, ev, ev->choice.finish == FINISH_NONE ? FINISH_STOP : ev->choice.finish);
     }
     event_end(&j);
     return true;
@@ -291,7 +372,7 @@ static void write_idle(struct buf *out, const struct api_event *ev, struct str t
 
 static void write_fault(struct buf *out, const struct api_event *ev, const struct fault *f)
 {
-    struct api_choice c = {.text = ev->text, .finish = FINISH_ERROR};
+    struct api_choice c = {.blocks = ev->choice.blocks, .blocks_n = ev->choice.blocks_n, .finish = FINISH_ERROR};
     struct jout j = event(out, f->err == ERR_CANCELLED ? "response.incomplete" : "response.failed", &ev->place);
     jout_key(&j, "response");
     put_response(&j, ev->head, &c, NULL, f);
@@ -306,20 +387,70 @@ static void write_answer(struct buf *out, const struct api_whole *w)
 
 /* ---- items and deletion ---- */
 
+/* A turn, of which calls are items of their own. */
+struct put_items {
+    struct jout *j;
+    uint64_t id;
+    uint32_t turn, in_turn;
+};
+
+static void begin_item(struct put_items *p, const char *type)
+{
+    char name[API_NAME_BYTES + 32], prefix[API_NAME_BYTES];
+    int n = snprintf(name, sizeof name, "%s_%u", api_name("msg_", p->id, prefix).p, p->turn);
+    if (p->in_turn++ > 0)
+        snprintf(name + n, sizeof name - (size_t)n, "_%u", p->in_turn - 1);
+    jout_object(p->j);
+    jout_put_cstr(p->j, "id", name);
+    jout_put_cstr(p->j, "type", type);
+    jout_put_cstr(p->j, "status", "completed");
+}
+
+static void put_message_item(struct put_items *p, const struct turn *t)
+{
+    begin_item(p, "message");
+    jout_put_str(p->j, "role", t->role);
+    jout_key(p->j, "content");
+    jout_array(p->j);
+    put_text_part(p->j, str_is(t->role, "assistant") ? "output_text" : "input_text", t->content);
+    jout_array_end(p->j);
+    jout_object_end(p->j);
+}
+
+static struct str member(const json_t *o, const char *name)
+{
+    return api_json_str(json_object_get(o, name));
+}
+
+static void put_call_item(struct put_items *p, const json_t *call)
+{
+    const json_t *function = json_object_get(call, "function");
+    begin_item(p, "function_call");
+    jout_put_str(p->j, "call_id", member(call, "id"));
+    jout_put_str(p->j, "name", member(function, "name"));
+    jout_put_str(p->j, "arguments", member(function, "arguments"));
+    jout_object_end(p->j);
+}
+
 static void put_input_item(struct jout *j, uint64_t id, uint32_t i, const struct turn *t)
 {
-    char name[API_NAME_BYTES + 16], prefix[API_NAME_BYTES];
-    snprintf(name, sizeof name, "%s_%u", api_name("msg_", id, prefix).p, i);
-    jout_object(j);
-    jout_put_cstr(j, "id", name);
-    jout_put_cstr(j, "type", "message");
-    jout_put_cstr(j, "status", "completed");
-    jout_put_str(j, "role", t->role);
-    jout_key(j, "content");
-    jout_array(j);
-    put_text_part(j, str_is(t->role, "assistant") ? "output_text" : "input_text", t->content);
-    jout_array_end(j);
-    jout_object_end(j);
+    struct put_items p = {.j = j, .id = id, .turn = i};
+    struct api_error e;
+    json_t *extra = NULL;
+    if (t->extra.n > 0)
+        (void)api_json_parse(t->extra, &extra, &e);
+    const json_t *calls = json_object_get(extra, "tool_calls");
+    if (str_is(t->role, "tool")) {
+        begin_item(&p, "function_call_output");
+        jout_put_str(j, "call_id", member(extra, "tool_call_id"));
+        jout_put_str(j, "output", t->content);
+        jout_object_end(j);
+    } else if (t->content.n > 0 || json_array_size(calls) == 0) {
+        put_message_item(&p, t);
+    }
+    for (size_t k = 0; k < json_array_size(calls); k++)
+        put_call_item(&p, json_array_get(calls, k));
+    json_decref(extra);
 }
 
 void api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, bool oldest_first)

@@ -14,6 +14,8 @@ int api_call_continue(struct api_call *c, const struct turn *turns, uint32_t n);
 bool api_echo_is_right(struct str echo);
 /* {"object":"list","data":[…]}: what was asked. */
 void api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, bool oldest_first);
+/* turn.extra for an answer of that name and these blocks, to be gone on from; appends nothing where it calls no tools. */
+void api_write_calls_extra(struct buf *out, uint64_t id, const struct api_block *blocks, uint32_t n);
 void api_write_deleted(struct buf *out, uint64_t id);
 
 #endif

@@ -6,13 +6,14 @@
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/responses.h"
+#include "api/tools.h"
 #include "base/utf8.h"
 
 #define HERE FIELD_FOR(API_RESPONSES)
 #define TO(member) .at = offsetof(struct api_call, member)
 #define TO_SAMPLING(member) .at = offsetof(struct api_call, request.sampling.member)
 
-enum { ECHO_TEXT_BYTES_MAX = 4096 }; /* longer instructions or metadata are not repeated in the answer */
+enum { ECHO_TEXT_BYTES_MAX = 4096 }; /* longer instructions, metadata or tools are not repeated in the answer */
 
 /* ---- input ---- */
 
@@ -64,27 +65,125 @@ static int read_role(struct api_reader *r, const char *path, const json_t *v, st
     return api_refuse(r->e, ERR_INVALID, path, "needs \"role\": \"user\", \"assistant\", \"system\" or \"developer\"");
 }
 
-/* A message becomes a turn. What models here cannot know of is left out: reasoning, and calls of tools that the API's owner runs. */
-static int read_item(struct api_reader *r, const char *path, const json_t *v)
+/* ---- items ---- */
+
+/* While items are read: those of an assistant in a row become one turn, as chat templates have them. */
+struct items {
+    json_t *calls;       /* owned; of the assistant's turn that is open, or was the last one; NULL: none was */
+    struct turn *open;   /* that turn; NULL: the last one was another's */
+    struct str reasoning; /* that came before it */
+};
+
+static void end_turn(struct api_reader *r, struct items *it)
+{
+    if (it->open != NULL) {
+        json_t *reasoning = it->reasoning.n > 0 ? json_stringn(it->reasoning.p, it->reasoning.n) : NULL;
+        it->open->extra = api_calls_extra(r, it->calls, reasoning);
+        json_decref(reasoning);
+    }
+    it->open = NULL;
+    it->reasoning = (struct str){0};
+}
+
+/* The assistant's turn that what follows belongs to. */
+static struct turn *assistant(struct api_reader *r, struct items *it)
 {
     struct request *q = &r->call->request;
-    const char *type = json_string_value(json_object_get(v, "type"));
+    if (it->open == NULL) {
+        it->open = &q->turns[q->turns_n++];
+        *it->open = (struct turn){.role = str_of("assistant"), .content = str_of("")};
+        json_decref(it->calls);
+        it->calls = json_array();
+    }
+    return it->open;
+}
+
+static int read_message(struct api_reader *r, const char *path, const json_t *v, struct items *it)
+{
+    struct request *q = &r->call->request;
+    struct str role = {0}, content = {0};
     char at[API_PATH_BYTES];
-    if (!json_is_object(v))
-        return api_refuse_type(r, path, "an object", v);
-    if (type != NULL && (strcmp(type, "function_call") == 0 || strcmp(type, "function_call_output") == 0))
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "tool calls are not supported yet");
-    if (type != NULL && strcmp(type, "item_reference") == 0)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "references to items are not supported: send the item, or previous_response_id");
-    if (type != NULL && strcmp(type, "message") != 0)
-        return 0;
-    struct turn *turn = &q->turns[q->turns_n];
-    int err = read_role(r, path, json_object_get(v, "role"), &turn->role);
+    int err = read_role(r, path, json_object_get(v, "role"), &role);
     api_path(at, "%s.content", path);
     if (err == 0)
-        err = read_content(r, at, json_object_get(v, "content"), &turn->content);
-    q->turns_n += err == 0;
+        err = read_content(r, at, json_object_get(v, "content"), &content);
+    if (err)
+        return err;
+    if (str_is(role, "assistant")) {
+        if (it->open != NULL && it->open->content.n > 0) /* a second message */
+            end_turn(r, it);
+        assistant(r, it)->content = content;
+        return 0;
+    }
+    end_turn(r, it);
+    json_decref(it->calls);
+    it->calls = NULL;
+    q->turns[q->turns_n++] = (struct turn){.role = role, .content = content};
+    return 0;
+}
+
+static int read_call(struct api_reader *r, const char *path, const json_t *v, struct items *it)
+{
+    (void)assistant(r, it);
+    return api_call_add(r, it->calls, path, json_object_get(v, "call_id"), json_object_get(v, "name"), json_object_get(v, "arguments"));
+}
+
+static int read_result(struct api_reader *r, const char *path, const json_t *v, struct items *it)
+{
+    struct request *q = &r->call->request;
+    char at[API_PATH_BYTES];
+    end_turn(r, it);
+    struct turn turn = {.role = str_of("tool")};
+    api_path(at, "%s.call_id", path);
+    /* what was called may be in the response that this one continues */
+    int err = it->calls == NULL && r->call->previous != 0 ? api_any_result_extra(r, at, json_object_get(v, "call_id"), &turn.extra)
+                                                         : api_result_extra(r, at, it->calls, json_object_get(v, "call_id"), &turn.extra);
+    api_path(at, "%s.output", path);
+    if (err == 0)
+        err = read_content(r, at, json_object_get(v, "output"), &turn.content);
+    if (err == 0)
+        q->turns[q->turns_n++] = turn;
     return err;
+}
+
+/* What the model thought before it said or called something, where its text is there. */
+static int read_reasoning(struct api_reader *r, const json_t *v, struct items *it)
+{
+    const json_t *text = json_object_get(json_array_get(json_object_get(v, "content"), 0), "text");
+    end_turn(r, it);
+    if (json_is_string(text))
+        it->reasoning = api_arena_str(r->arena, api_json_str(text));
+    return 0;
+}
+
+/* What models here cannot know of is left out: calls of tools that the API's owner runs. */
+static int read_item(struct api_reader *r, const char *path, const json_t *v, struct items *it)
+{
+    static const struct {
+        const char *type;
+        int (*read)(struct api_reader *r, const char *path, const json_t *v, struct items *it);
+    } kinds[] = {{"message", read_message}, {"function_call", read_call}, {"function_call_output", read_result}};
+    const char *type = json_string_value(json_object_get(v, "type"));
+    if (!json_is_object(v))
+        return api_refuse_type(r, path, "an object", v);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(type != NULL ? type : "message", kinds[i].type) == 0)
+            return kinds[i].read(r, path, v, it);
+    if (strcmp(type, "reasoning") == 0)
+        return read_reasoning(r, v, it);
+    if (strcmp(type, "item_reference") == 0)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "references to items are not supported: send the item, or previous_response_id");
+    return 0;
+}
+
+/* The last item is of the assistant: a message is gone on from. A call is not, its result is missing. */
+static int end_items(struct api_reader *r, const char *path, struct items *it)
+{
+    if (json_array_size(it->calls) > 0)
+        return api_refuse(r->e, ERR_INVALID, path, "the last item is a call: send its output behind it, as function_call_output");
+    end_turn(r, it);
+    r->call->request.continues = 1;
+    return 0;
 }
 
 /* Also the instructions, which are the first turn: they are read here, wherever they stand in the body. */
@@ -106,11 +205,15 @@ static int read_input(struct api_reader *r, const char *path, const json_t *v)
     r->call->instructed = q->turns_n > 0;
     if (json_is_string(v))
         q->turns[q->turns_n++] = (struct turn){.role = str_of("user"), .content = api_arena_str(r->arena, api_json_str(v))};
+    struct items it = {0};
     for (size_t i = 0; json_is_array(v) && i < n && err == 0; i++) {
         char at[API_PATH_BYTES];
         api_path(at, "%s[%zu]", path, i);
-        err = read_item(r, at, json_array_get(v, i));
+        err = read_item(r, at, json_array_get(v, i), &it);
     }
+    if (err == 0 && it.open != NULL)
+        err = end_items(r, path, &it);
+    json_decref(it.calls);
     return err;
 }
 
@@ -125,48 +228,55 @@ static int read_previous(struct api_reader *r, const char *path, const json_t *v
     return 0;
 }
 
+/* {"format": {"type": "json_schema", "name": …, "schema": {…}}} */
 static int read_text(struct api_reader *r, const char *path, const json_t *v)
 {
-    const char *type = json_string_value(json_object_get(json_object_get(v, "format"), "type"));
-    (void)path;
-    if (type == NULL || strcmp(type, "text") == 0)
-        return 0; /* "verbosity" is a hint */
-    return api_refuse(r->e, ERR_UNSUPPORTED, "text.format", "'%.*s' is not supported yet, only 'text'", UTF8_HEAD(type, 40));
-}
-
-static bool is_none(const json_t *choice)
-{
-    return json_is_string(choice) && str_is(api_json_str(choice), "none");
+    const json_t *format = json_object_get(v, "format");
+    if (!json_is_object(v))
+        return api_refuse_type(r, path, "an object", v);
+    return format == NULL || json_is_null(format) ? 0 : api_read_format(r, "text.format", format); /* "verbosity" is a hint */
 }
 
 /* Tools that OpenAI runs itself are left out, as clients expect of servers that lack them. */
 static int read_tools(struct api_reader *r, const char *path, const json_t *v)
 {
+    int err = 0;
     if (!json_is_array(v))
         return api_refuse_type(r, path, "an array", v);
-    for (size_t i = 0; i < json_array_size(v) && !is_none(json_object_get(r->root, "tool_choice")); i++) {
-        const char *type = json_string_value(json_object_get(json_array_get(v, i), "type"));
-        if (type != NULL && (strcmp(type, "function") == 0 || strcmp(type, "custom") == 0))
-            return api_refuse(r->e, ERR_UNSUPPORTED, path,
-                              "tool calls are not supported yet: leave functions out, or send \"tool_choice\": \"none\"");
+    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
+        const json_t *tool = json_array_get(v, i);
+        const char *type = json_string_value(json_object_get(tool, "type"));
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        const struct api_tool known = {.name = json_object_get(tool, "name"), .description = json_object_get(tool, "description"),
+                                       .parameters = json_object_get(tool, "parameters"), .strict = json_object_get(tool, "strict"),
+                                       .name_key = "name", .parameters_key = "parameters"};
+        if (!json_is_object(tool))
+            err = api_refuse_type(r, at, "an object", tool);
+        else if (type != NULL && strcmp(type, "function") == 0)
+            err = api_tool_add(r, at, &known);
+        else if (type != NULL && strcmp(type, "custom") == 0)
+            err = api_refuse(r->e, ERR_UNSUPPORTED, at, "tools of the type 'custom' are not supported, only 'function'");
     }
-    return 0;
+    return err;
 }
 
-static int read_tool_choice(struct api_reader *r, const char *path, const json_t *v)
+/* {"effort": "low"}; a summary is never made. */
+static int read_reasoning_field(struct api_reader *r, const char *path, const json_t *v)
 {
-    if (is_none(v) || (json_is_string(v) && str_is(api_json_str(v), "auto")))
-        return 0;
-    return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: tool calls are not supported yet");
+    const json_t *effort = json_object_get(v, "effort");
+    if (!json_is_object(v))
+        return api_refuse_type(r, path, "an object", v);
+    return effort == NULL || json_is_null(effort) ? 0 : api_read_reasoning_effort(r, "reasoning.effort", effort);
 }
 
 static const struct field fields[] = {
     {"model", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
+    {"previous_response_id", HERE, FIELD_OTHER, .read = read_previous},
     {"input", HERE, FIELD_OTHER, .read = read_input},
     {"max_output_tokens", HERE, FIELD_OTHER, .read = api_read_max_tokens},
     {"stream", HERE, FIELD_BOOL, TO(stream)},
     {"store", HERE, FIELD_BOOL, TO(store)},
-    {"previous_response_id", HERE, FIELD_OTHER, .read = read_previous},
     {"temperature", HERE, FIELD_FLOAT, 0, 5, TO_SAMPLING(temperature)},
     {"top_p", HERE, FIELD_FLOAT, 0, 1, TO_SAMPLING(top_p)},
     {"seed", HERE, FIELD_OTHER, .read = api_read_seed}, /* not OpenAI's here; and the next three */
@@ -177,7 +287,10 @@ static const struct field fields[] = {
     {"prompt_cache_key", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
     {"text", HERE, FIELD_OTHER, .read = read_text},
     {"tools", HERE, FIELD_OTHER, .read = read_tools},
-    {"tool_choice", HERE, FIELD_OTHER, .read = read_tool_choice},
+    {"tool_choice", HERE, FIELD_OTHER, .read = api_read_tool_choice},
+    {"parallel_tool_calls", HERE, FIELD_OTHER, .read = api_read_parallel_tool_calls},
+    {"reasoning", HERE, FIELD_OTHER, .read = read_reasoning_field},
+    {"chat_template_kwargs", HERE, FIELD_OTHER, .read = api_read_template_args}, /* not OpenAI's */
 };
 
 static const struct api_lacking lacking[] = {
@@ -211,6 +324,17 @@ static void put_given(json_t *to, const json_t *root, const char *key, json_t *i
     json_object_set_new(to, key, short_or(json_object_get(root, key), instead));
 }
 
+/* Functions; the other ones were left out. */
+static const json_t *functions_of(const json_t *tools, json_t *to)
+{
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        const char *type = json_string_value(json_object_get(json_array_get(tools, i), "type"));
+        if (type != NULL && strcmp(type, "function") == 0)
+            json_array_append(to, json_array_get(tools, i));
+    }
+    return to;
+}
+
 /* Members of an object, without its braces. */
 static void make_echo(struct api_reader *r)
 {
@@ -219,14 +343,16 @@ static void make_echo(struct api_reader *r)
     put_given(o, r->root, "instructions", json_null());
     put_given(o, r->root, "max_output_tokens", json_null());
     put_given(o, r->root, "metadata", json_object());
-    json_object_set_new(o, "parallel_tool_calls", json_true());
+    json_object_set_new(o, "parallel_tool_calls", json_boolean(c->request.tool_calls != TOOL_CALLS_ONE));
     put_given(o, r->root, "previous_response_id", json_null());
-    json_object_set_new(o, "reasoning", json_pack("{s:n,s:n}", "effort", "summary"));
+    put_given(o, r->root, "reasoning", json_pack("{s:n,s:n}", "effort", "summary"));
     json_object_set_new(o, "store", json_boolean(c->store));
     json_object_set_new(o, "temperature", json_real((double)c->request.sampling.temperature));
-    json_object_set_new(o, "text", json_pack("{s:{s:s}}", "format", "type", "text"));
-    json_object_set_new(o, "tool_choice", json_string(is_none(json_object_get(r->root, "tool_choice")) ? "none" : "auto"));
-    json_object_set_new(o, "tools", json_array());
+    put_given(o, r->root, "text", json_pack("{s:{s:s}}", "format", "type", "text"));
+    put_given(o, r->root, "tool_choice", json_string("auto"));
+    json_t *functions = json_array();
+    json_object_set_new(o, "tools", short_or(functions_of(json_object_get(r->root, "tools"), functions), json_array()));
+    json_decref(functions);
     json_object_set_new(o, "top_p", json_real((double)c->request.sampling.top_p));
     json_object_set_new(o, "truncation", json_string("disabled"));
     put_given(o, r->root, "user", json_null());
@@ -258,6 +384,11 @@ static int check(struct api_reader *r)
         return err;
     if (r->call->request.turns_n == r->call->instructed)
         return api_refuse(r->e, ERR_INVALID, "input", "is missing: a text, or an array of items");
+    err = api_tools_end(r);
+    if (err == 0)
+        err = api_template_args_end(r);
+    if (err)
+        return err;
     if (json_object_get(r->root, "store") == NULL || json_is_null(json_object_get(r->root, "store")))
         r->call->store = true;
     make_echo(r);

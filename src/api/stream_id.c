@@ -6,8 +6,9 @@
 /* "0123456789abcdef-12,0.7d,5e": the stream's name, per branch the tokens that were sent, and what else must not come twice.
  *
  *     id      = name [ "w" ] "-" place { "," place } [ "e" ]
- *     place   = tokens [ "." characters ] [ ( "r" | "d" ) [ steps ] ]
+ *     place   = tokens [ "." characters ] [ "b" blocks ( "t" | "h" | "c" call ) ] [ ( "r" | "d" ) [ steps ] ]
  *
+ * b: how many blocks have begun, where that is not one of text, and which the last one is: text, reasoning ("h"), or a call.
  * r: events since the last token, d: the closing ones; steps: how many, 1 when it is not said.
  *
  * Clients treat it as they treat every event id: they give it back as it was. So what comes back may be anything. */
@@ -26,6 +27,20 @@ struct str api_name(const char *prefix, uint64_t id, char out[API_NAME_BYTES])
     return str_n(out, n);
 }
 
+static bool is_usual(const struct api_in_block *b)
+{
+    return b->n == 0 || (b->n == 1 && b->kind == PART_TEXT);
+}
+
+static void write_block(struct buf *out, const struct api_in_block *b)
+{
+    if (is_usual(b))
+        return;
+    buf_printf(out, "b%u%c", b->n, b->kind == PART_TEXT ? 't' : b->kind == PART_REASONING ? 'h' : 'c');
+    if (b->kind == PART_TOOL_ARGUMENTS)
+        buf_printf(out, "%u", b->call);
+}
+
 void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
 {
     buf_printf(out, "%016llx%s-", (unsigned long long)id->stream, id->whole ? "w" : "");
@@ -34,6 +49,7 @@ void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
         buf_printf(out, "%s%u", i > 0 ? "," : "", at->tokens);
         if (at->chars > 0)
             buf_printf(out, ".%u", at->chars);
+        write_block(out, &at->block);
         if (at->steps > 0)
             buf_putc(out, at->done ? 'd' : 'r');
         if (at->steps > 1)
@@ -80,9 +96,24 @@ static bool take_name(struct str *s, uint64_t *out)
     return v != 0;
 }
 
+static bool take_block(struct str *s, struct api_in_block *out)
+{
+    if (!take_char(s, 'b'))
+        return true;
+    if (!take_number(s, &out->n) || out->n == 0)
+        return false;
+    if (take_char(s, 't'))
+        return true;
+    out->kind = PART_REASONING;
+    if (take_char(s, 'h'))
+        return true;
+    out->kind = PART_TOOL_ARGUMENTS;
+    return take_char(s, 'c') && take_number(s, &out->call);
+}
+
 static bool take_place(struct str *s, struct api_place *out)
 {
-    if (!take_number(s, &out->tokens) || (take_char(s, '.') && !take_number(s, &out->chars)))
+    if (!take_number(s, &out->tokens) || (take_char(s, '.') && !take_number(s, &out->chars)) || !take_block(s, &out->block))
         return false;
     out->done = take_char(s, 'd');
     out->steps = out->done || take_char(s, 'r') ? 1 : 0;

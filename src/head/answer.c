@@ -88,7 +88,8 @@ void answer_place(const struct call *c, struct api_stream_id *out)
     for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
         const struct branch *b = id.n < c->branches_n ? &c->branches[id.n] : NULL;
         if (b != NULL)
-            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->closed, .steps = b->steps};
+            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->closed, .steps = b->steps,
+                                             .block = call_dialect(c)->begin != NULL ? b->told : (struct api_in_block){0}};
     }
     if (id.n == 0)
         id.n = 1;
@@ -152,6 +153,30 @@ static bool hold(struct head_program *p, struct call *c, struct branch *b, const
     return held;
 }
 
+/* NULL: it is text. The caller frees it. */
+static struct part *parts_of(const struct fx *fx)
+{
+    struct part *parts = fx->parts_n > 0 ? xalloc_array(fx->parts_n, sizeof *parts) : NULL;
+    for (uint32_t i = 0; i < fx->parts_n; i++)
+        parts[i] = (struct part){.kind = fx->parts[i].kind, .call = fx->parts[i].call, .bytes = fx->parts[i].bytes};
+    return parts;
+}
+
+/* Its client has it. Which block it is in then is known from its place, unless all comes from the beginning. */
+static void skip(struct branch *b, const struct fx *fx)
+{
+    struct part text = {.kind = PART_TEXT, .bytes = (uint32_t)fx->text.n}, *parts = parts_of(fx);
+    if (fx->first == 0) {
+        b->counts_blocks = true;
+        b->block = (struct api_in_block){0};
+    }
+    if (b->counts_blocks && parts != NULL)
+        stream_skip(b, parts, fx->parts_n);
+    else if (b->counts_blocks && fx->text.n > 0)
+        stream_skip(b, &text, 1);
+    free(parts);
+}
+
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
 {
     struct branch *b = call_branch(c, index);
@@ -165,8 +190,8 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
-    if (c->api.stream && fx->text.n > 0 && b->heard <= b->mute)
-        b->part_begun = b->part_open = true; /* its client knows */
+    if (c->api.stream && b->heard <= b->mute)
+        skip(b, fx);
     if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute || b->closed)
         return;
     if (http_stream_full(c->r) || !held_is_empty(&b->held)) {
@@ -174,9 +199,11 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
             doom(p, c, "the client reads too slowly: more of its answer waits than may be kept");
         return;
     }
+    struct part *parts = parts_of(fx);
     buf_reset(&p->json);
-    stream_piece(p, c, index, choice_of(fx, with_logprobs), b->heard);
+    stream_piece(p, c, index, choice_of(fx, with_logprobs), parts, fx->parts_n, b->heard);
     write_events(p, c);
+    free(parts);
 }
 
 static void write_finish(struct head_program *p, struct call *c, uint32_t index)
@@ -194,7 +221,8 @@ static void release(struct head_program *p, struct call *c, uint32_t index)
     size_t before = held->bytes;
     struct str *pieces = kept_show(&held->first->kept, &choice);
     buf_reset(&p->json);
-    stream_piece(p, c, index, choice, held->first->heard);
+    const struct buf *parts = &held->first->kept.parts;
+    stream_piece(p, c, index, choice, (const struct part *)(const void *)parts->p, (uint32_t)(parts->n / sizeof(struct part)), held->first->heard);
     free(pieces);
     held_drop(held);
     memory_of_call(p, c, -(int64_t)(before - held->bytes));
@@ -247,105 +275,11 @@ static const struct fault *first_fault(const struct call *c)
     return NULL;
 }
 
-static struct api_usage usage_of(const struct call *c)
-{
-    struct api_usage sum = {0};
-    uint32_t texts = 0;
-    for (uint32_t i = 0; i < c->branches_n; i++) {
-        const struct api_usage *u = &c->branches[i].response.usage;
-        /* n answers share one prompt */
-        sum.prompt_tokens = u->prompt_tokens > sum.prompt_tokens ? u->prompt_tokens : sum.prompt_tokens;
-        sum.cached_tokens = u->cached_tokens > sum.cached_tokens ? u->cached_tokens : sum.cached_tokens;
-        sum.completion_tokens += u->completion_tokens;
-        texts += u->prompt_tokens;
-    }
-    if (call_dialect(c)->vectors) /* each has a text of its own */
-        sum.prompt_tokens = texts;
-    return sum;
-}
-
 struct api_cluster answer_cluster(struct head_program *p)
 {
     struct head_totals t;
     head_totals(p->brain, &t);
     return (struct api_cluster){.nodes = t.workers + 1, .actors = t.actors_ready};
-}
-
-/* All that came of a call. What it points to is freed by drop_whole(). */
-static struct api_whole whole_of(struct call *c, const struct api_cluster *cluster, struct str **pieces)
-{
-    uint32_t n = c->branches_n;
-    struct api_choice *choices = xalloc_array(n + 1, sizeof *choices);
-    struct api_response *responses = xalloc_array(n + 1, sizeof *responses);
-    for (uint32_t i = 0; i < n; i++) {
-        struct branch *b = &c->branches[i];
-        choices[i] = (struct api_choice){.index = i, .finish = b->response.finish, .with_ids = c->api.request.sampling.prompt_ids != 0};
-        choices[i].stop = b->stop != NULL ? str_of(b->stop) : str_n(NULL, 0);
-        pieces[i] = kept_show(&b->whole, &choices[i]);
-        responses[i] = b->response;
-        responses[i].text = buf_str(&b->whole.text);
-        if (c->head.prompt_ids == NULL) {
-            c->head.prompt_ids = b->prompt_ids;
-            c->head.prompt_ids_n = b->prompt_ids_n;
-        }
-    }
-    return (struct api_whole){.head = &c->head, .call = &c->api, .choices = choices, .responses = responses, .n = n,
-                              .vectors = call_dialect(c)->vectors ? vectors_of(c) : NULL, .usage = usage_of(c), .cluster = *cluster};
-}
-
-static void drop_whole(const struct api_whole *w, struct str **pieces)
-{
-    for (uint32_t i = 0; i < w->n; i++)
-        free(pieces[i]);
-    free(pieces);
-    free((void *)(uintptr_t)w->choices);
-    free((void *)(uintptr_t)w->responses);
-    free((void *)(uintptr_t)w->vectors);
-}
-
-/* False: its dialect has no such event. */
-static bool write_ending(struct buf *out, struct call *c, const struct api_cluster *cluster)
-{
-    struct str **pieces = xalloc_array(c->branches_n + 1, sizeof *pieces);
-    struct api_whole w = whole_of(c, cluster, pieces);
-    struct api_timings timings = timings_of_all(c);
-    w.usage.timings = c->api.timings ? &timings : NULL;
-    if (c->branches_n > 0)
-        w.place = (struct api_place){.tokens = c->branches[0].sent, .done = true, .steps = c->branches[0].steps + 1};
-    bool written = call_dialect(c)->ending != NULL && call_dialect(c)->ending(out, &w);
-    drop_whole(&w, pieces);
-    return written;
-}
-
-static void write_last(struct buf *out, const struct call *c)
-{
-    if (call_dialect(c)->last != NULL)
-        call_dialect(c)->last(out);
-}
-
-static void write_json(struct buf *out, struct call *c, const struct api_cluster *cluster)
-{
-    struct str **pieces = xalloc_array(c->branches_n + 1, sizeof *pieces);
-    struct api_whole w = whole_of(c, cluster, pieces);
-    struct api_timings timings = timings_of_all(c);
-    w.usage.timings = &timings;
-    call_dialect(c)->answer(out, &w);
-    drop_whole(&w, pieces);
-}
-
-void write_whole(struct buf *out, struct call *c)
-{
-    write_json(out, c, &(struct api_cluster){0});
-}
-
-void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster)
-{
-    if (c->api.stream) {
-        write_ending(out, c, cluster);
-        write_last(out, c);
-    } else {
-        write_json(out, c, cluster);
-    }
 }
 
 static void swap(struct buf *a, struct buf *b)
@@ -393,11 +327,11 @@ static bool end_stream(struct head_program *p, struct call *c)
         stream_id(p, c, true);
         if (d->repeats && writing_begin(p, c, buf_str(&p->json)))
             return false;
-        if (!write_ending(&p->json, c, &cluster))
+        if (!write_whole_ending(&p->json, c, &cluster))
             buf_reset(&p->json);
     }
     if (fault == NULL)
-        write_last(&p->json, c);
+        write_whole_last(&p->json, c);
     http_stream_write(c->r, buf_str(&p->json));
     http_stream_end(c->r);
     c->r = NULL;

@@ -11,6 +11,7 @@ struct kept {
     struct buf ids, logprobs;         /* int32_t, float; per token, when wanted */
     struct buf top_ids, top_logprobs; /* same, per token the same number */
     struct buf lengths, pieces;       /* uint32_t per piece; the pieces' bytes, one behind the other */
+    struct buf parts;                 /* struct part; what the text is made of */
 };
 void kept_init(struct kept *k);
 /* Empties it, and frees what it holds. */
@@ -23,6 +24,10 @@ size_t kept_bytes(const struct kept *k);
 bool kept_add(struct kept *k, const struct fx *fx, bool with_ids);
 /* Points the choice to what is kept. The caller frees the result, which is part of it. */
 struct str *kept_show(const struct kept *k, struct api_choice *out);
+/* The blocks that it consists of; the caller frees them. */
+struct api_block *kept_blocks(const struct kept *k, uint32_t *out_n);
+/* The text without reasoning and calls; appended. */
+void kept_text(const struct kept *k, struct buf *out);
 
 /* ---- held.c: what a slow reader left waiting, in portions, each of which leaves as one event ---- */
 enum { PORTION_BYTES = 32 << 10 }; /* a portion takes nothing more from here on: its event is written in a few milliseconds */
@@ -68,8 +73,11 @@ struct branch {
     uint32_t steps;                /* of a stream: events sent since its last token, as struct api_place has them */
     uint32_t skip;                 /* the client has so many of the next ones: they are not sent again */
     bool started_sent;             /* a dialect with `started`: that it begins */
+    bool comes_back;               /* `steps` is what the client said it has: they are counted anew as they are written again */
     bool opened, closed, over;     /* of a stream: its opening, the first of its closing events, and all of them were sent */
-    bool part_begun, part_open;    /* of a stream: a part of it has begun; and has not ended */
+    struct api_in_block block;     /* of a stream: that it is in … */
+    struct api_in_block told;      /* … once its last token had been told whole */
+    bool counts_blocks;            /* the client has this part of it, and it comes from its beginning */
     bool done;
 };
 
@@ -179,8 +187,11 @@ void call_fingerprint(struct head_program *p, struct call *c, uint32_t actor);
 void stream_id(struct head_program *p, const struct call *c, bool ended);
 /* What comes before all else of a branch, once. */
 void stream_opening(struct head_program *p, struct call *c, uint32_t index);
-/* With it the client has `heard` tokens. */
-void stream_piece(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice, uint32_t heard);
+/* With it the client has `heard` tokens. parts: that choice.text is made of; none: text. */
+void stream_piece(struct head_program *p, struct call *c, uint32_t index, struct api_choice choice, const struct part *parts, uint32_t parts_n,
+                  uint32_t heard);
+/* The client has it: notes which block the stream is in behind it. */
+void stream_skip(struct branch *b, const struct part *parts, uint32_t parts_n);
 /* The branch has ended, and all of it was written. */
 void stream_closing(struct head_program *p, struct call *c, uint32_t index);
 /* It waits, `text` says for what. */
@@ -205,12 +216,17 @@ struct api_vector *vectors_of(const struct call *c);
 /* Sends what was held back, as much as the connection takes now. True: that was the end of it all, and the call is the caller's. */
 bool answer_drained(struct head_program *p, struct call *c);
 struct api_cluster answer_cluster(struct head_program *p);
-/* The whole answer, as to a client that does not stream. */
-void write_whole(struct buf *out, struct call *c);
-/* Writes the whole answer; of a stream the events that end it. Also from the desk's thread. */
-void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster);
 /* It is written: sends it. */
 void answer_written(struct head_program *p, struct call *c, struct buf *text);
+/* whole.c; also from the desk's thread. */
+/* The whole answer, as to a client that does not stream. */
+void write_whole(struct buf *out, struct call *c);
+/* Writes the whole answer; of a stream the events that end it. */
+void write_answer(struct buf *out, struct call *c, const struct api_cluster *cluster);
+/* The event of all answers that ends a stream. False: its dialect has none, or none is due. */
+bool write_whole_ending(struct buf *out, struct call *c, const struct api_cluster *cluster);
+/* What comes behind that. */
+void write_whole_last(struct buf *out, const struct call *c);
 /* writing.c: a large answer is written at the desk, which frees the call in the end; false: it is small. */
 bool writing_begin(struct head_program *p, struct call *c, struct str first);
 /* Its client has gone. True: the call is the caller's again. */

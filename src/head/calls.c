@@ -339,9 +339,12 @@ void call_places(struct call *c, const struct api_stream_id *from, bool again)
         b->mute = again ? b->sent : 0;
         b->chars = from->at[i].chars;
         b->steps = b->skip = from->at[i].steps;
+        b->comes_back = b->steps > 0;
         b->closed = from->at[i].done;
         b->opened = b->sent > 0 || b->closed;
-        b->part_begun = b->part_open = b->closed || (b->opened && !again);
+        b->block = b->told = from->at[i].block;
+        if (b->block.n == 0 && b->opened && !again)
+            b->block = b->told = (struct api_in_block){.n = 1, .kind = PART_TEXT};
     }
 }
 

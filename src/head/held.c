@@ -4,7 +4,8 @@
 #include "head/call.h"
 
 /* The text of an event with log-probabilities is twenty times as long as what it tells of, and 8 MB of them would be written for a
- * second. So a backlog is cut where it comes in: between two pieces, because only there is a place from which the stream can be resumed. */
+ * second. So a backlog is cut where it comes in: between two pieces, because only there is a place from which the stream can be resumed.
+ * What one token tells of several parts stays alone: its events are numbered by that token. */
 
 static size_t longest(const struct kept *k)
 {
@@ -15,9 +16,21 @@ static size_t longest(const struct kept *k)
     return most;
 }
 
-static struct portion *portion_for_more(struct held *h)
+/* Is all of it one part, which the last of what is kept belongs to? */
+static bool goes_on(const struct kept *k, const struct fx *fx)
 {
-    if (h->last != NULL && longest(&h->last->kept) < PORTION_BYTES)
+    const struct part *part = (const struct part *)(const void *)k->parts.p;
+    bool text = fx->parts_n == 0 || (fx->parts_n == 1 && fx->parts[0].kind == PART_TEXT);
+    if (k->parts.n == 0)
+        return text;
+    if (k->parts.n != sizeof *part || part->kind == PART_TOOL_NAME || fx->parts_n > 1)
+        return false;
+    return text ? part->kind == PART_TEXT : part->kind == fx->parts[0].kind && part->call == fx->parts[0].call;
+}
+
+static struct portion *portion_for_more(struct held *h, const struct fx *fx)
+{
+    if (h->last != NULL && longest(&h->last->kept) < PORTION_BYTES && goes_on(&h->last->kept, fx))
         return h->last;
     struct portion *new = xalloc(sizeof *new);
     *new = (struct portion){0};
@@ -33,7 +46,7 @@ static struct portion *portion_for_more(struct held *h)
 
 bool held_add(struct held *h, const struct fx *fx, bool with_ids, uint32_t heard)
 {
-    struct portion *last = portion_for_more(h);
+    struct portion *last = portion_for_more(h, fx);
     h->bytes -= kept_bytes(&last->kept);
     h->longest_bytes -= longest(&last->kept);
     bool kept = kept_add(&last->kept, fx, with_ids);

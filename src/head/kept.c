@@ -6,12 +6,12 @@
 void kept_init(struct kept *k)
 {
     struct buf room = buf_max(REPLY_TEXT_BYTES_MAX);
-    *k = (struct kept){room, room, room, room, room, room, room};
+    *k = (struct kept){room, room, room, room, room, room, room, room};
 }
 
 void kept_fini(struct kept *k)
 {
-    struct buf *all[] = {&k->text, &k->ids, &k->logprobs, &k->top_ids, &k->top_logprobs, &k->lengths, &k->pieces};
+    struct buf *all[] = {&k->text, &k->ids, &k->logprobs, &k->top_ids, &k->top_logprobs, &k->lengths, &k->pieces, &k->parts};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_fini(all[i]);
 }
@@ -23,7 +23,7 @@ bool kept_is_empty(const struct kept *k)
 
 size_t kept_bytes(const struct kept *k)
 {
-    return k->text.cap + k->ids.cap + k->logprobs.cap + k->top_ids.cap + k->top_logprobs.cap + k->lengths.cap + k->pieces.cap;
+    return k->text.cap + k->ids.cap + k->logprobs.cap + k->top_ids.cap + k->top_logprobs.cap + k->lengths.cap + k->pieces.cap + k->parts.cap;
 }
 
 /* Each piece of an answer has log-probabilities or none has, so that the arrays stay of one length. */
@@ -45,9 +45,40 @@ static int add_tokens(struct kept *k, const struct fx *fx)
     return err;
 }
 
+static struct part *parts_of(const struct kept *k)
+{
+    return (struct part *)(void *)k->parts.p;
+}
+
+static uint32_t parts_n(const struct kept *k)
+{
+    return (uint32_t)(k->parts.n / sizeof(struct part));
+}
+
+static int add_part(struct kept *k, struct part part)
+{
+    struct part *last = parts_n(k) > 0 ? parts_of(k) + parts_n(k) - 1 : NULL;
+    if (last == NULL || last->kind != part.kind || last->call != part.call || part.kind == PART_TOOL_NAME)
+        return buf_add(&k->parts, &part, sizeof part);
+    last->bytes += part.bytes;
+    return 0;
+}
+
+static int add_parts(struct kept *k, const struct fx *fx)
+{
+    int err = 0;
+    if (fx->parts_n == 0 && fx->text.n > 0)
+        return add_part(k, (struct part){.kind = PART_TEXT, .bytes = (uint32_t)fx->text.n});
+    for (uint32_t i = 0; i < fx->parts_n && err == 0; i++)
+        err = add_part(k, (struct part){.kind = fx->parts[i].kind, .call = fx->parts[i].call, .bytes = fx->parts[i].bytes});
+    return err;
+}
+
 bool kept_add(struct kept *k, const struct fx *fx, bool with_ids)
 {
     int err = buf_add_str(&k->text, fx->text);
+    if (err == 0)
+        err = add_parts(k, fx);
     if (err == 0 && with_ids)
         err = add_tokens(k, fx);
     return err == 0;
@@ -87,4 +118,46 @@ struct str *kept_show(const struct kept *k, struct api_choice *out)
     struct str *pieces = show_pieces(k, pieces_n);
     out->pieces = pieces;
     return pieces;
+}
+
+/* ---- blocks ---- */
+
+static bool begins_block(const struct part *part, const struct part *before)
+{
+    if (before == NULL || part->kind == PART_TOOL_NAME)
+        return true;
+    return part->kind != before->kind && !(before->kind == PART_TOOL_NAME && part->kind == PART_TOOL_ARGUMENTS);
+}
+
+struct api_block *kept_blocks(const struct kept *k, uint32_t *out_n)
+{
+    struct api_block *blocks = xalloc_array(parts_n(k) + 1, sizeof *blocks);
+    const char *at = k->text.p;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < parts_n(k); i++) {
+        const struct part *part = &parts_of(k)[i];
+        struct str text = str_n(at, part->bytes);
+        if (begins_block(part, i > 0 ? part - 1 : NULL)) {
+            blocks[n] = (struct api_block){.kind = part->kind == PART_TOOL_NAME ? PART_TOOL_ARGUMENTS : part->kind, .call = part->call, .index = n};
+            n++;
+        }
+        if (part->kind == PART_TOOL_NAME)
+            blocks[n - 1].name = text;
+        else
+            blocks[n - 1].text = text;
+        at += part->bytes;
+    }
+    *out_n = n;
+    return blocks;
+}
+
+void kept_text(const struct kept *k, struct buf *out)
+{
+    const char *at = k->text.p;
+    for (uint32_t i = 0; i < parts_n(k); i++) {
+        const struct part *part = &parts_of(k)[i];
+        if (part->kind == PART_TEXT)
+            buf_add(out, at, part->bytes);
+        at += part->bytes;
+    }
 }

@@ -12,7 +12,8 @@ struct stored {
     const struct call *call; /* borrowed; it runs. NULL: it has ended */
     struct request *said;    /* owned; the conversation up to the answer */
     uint32_t instructed;     /* of its turns, those that are not gone on from */
-    char *text;              /* owned; the answer; NULL while it runs */
+    char *text;              /* owned; the answer without reasoning and calls; NULL while it runs */
+    struct buf extra;        /* its calls, as struct turn has them */
     struct buf answer;       /* as JSON */
     size_t bytes;
 };
@@ -29,6 +30,7 @@ static void forget(struct head_program *p, struct stored *s)
     p->stored_n--;
     free(s->said);
     free(s->text);
+    buf_fini(&s->extra);
     buf_fini(&s->answer);
     free(s);
 }
@@ -75,7 +77,7 @@ static struct stored *gives_way(struct head_program *p, const struct stored *but
 /* Counts what s takes by now; others, and in the end s itself, give way. False: s is gone. */
 static bool count(struct head_program *p, struct stored *s)
 {
-    size_t bytes = sizeof *s + (s->said != NULL ? request_bytes(s->said) : 0) + s->answer.cap + (s->text != NULL ? strlen(s->text) : 0);
+    size_t bytes = sizeof *s + (s->said != NULL ? request_bytes(s->said) : 0) + s->answer.cap + (s->text != NULL ? strlen(s->text) : 0) + s->extra.cap;
     p->stored_bytes += bytes - s->bytes;
     s->bytes = bytes;
     while (p->stored_bytes > STORED_BYTES_MAX || p->stored_n > STORED_MAX) {
@@ -99,7 +101,7 @@ static int go_on_from(struct head_program *p, struct call *c, struct fault *f)
     uint32_t n = s->said->turns_n - s->instructed;
     struct turn *turns = xalloc_array(n + 1, sizeof *turns);
     memcpy(turns, s->said->turns + s->instructed, n * sizeof *turns);
-    turns[n] = (struct turn){.role = str_of("assistant"), .content = str_of(s->text)};
+    turns[n] = (struct turn){.role = str_of("assistant"), .content = str_of(s->text), .extra = buf_str(&s->extra)};
     int err = api_call_continue(&c->api, turns, n + 1);
     free(turns);
     return err == 0 ? 0 : fault_set(f, ERR_INVALID, "previous_response_id: the conversation has more than %d turns", REQUEST_TURNS_MAX);
@@ -116,11 +118,25 @@ int stored_begin(struct head_program *p, struct call *c, struct fault *f)
     struct stored *s = xalloc(sizeof *s);
     struct request said = {.kind = c->api.request.kind, .turns = c->api.request.turns, .turns_n = c->api.request.turns_n};
     *s = (struct stored){.name = c->stream, .owner = c->owner, .call = c, .said = request_clone(&said), .instructed = c->api.instructed,
-                         .answer = buf_max(REPLY_JSON_BYTES_MAX)};
+                         .answer = buf_max(REPLY_JSON_BYTES_MAX), .extra = buf_max(REPLY_JSON_BYTES_MAX)};
     list_push(&p->stored, &s->all);
     p->stored_n++;
     (void)count(p, s);
     return 0;
+}
+
+/* What the next question goes on from. */
+static void keep_answer(struct stored *s, const struct call *c)
+{
+    struct buf text = buf_max(REPLY_TEXT_BYTES_MAX);
+    uint32_t n = 0;
+    struct api_block *blocks = c->branches_n > 0 ? kept_blocks(&c->branches[0].whole, &n) : NULL;
+    if (c->branches_n > 0)
+        kept_text(&c->branches[0].whole, &text);
+    s->text = xstr_dup(buf_str(&text));
+    api_write_calls_extra(&s->extra, s->name, blocks, n);
+    free(blocks);
+    buf_fini(&text);
 }
 
 void stored_end(struct head_program *p, struct call *c)
@@ -129,9 +145,9 @@ void stored_end(struct head_program *p, struct call *c)
     if (s == NULL)
         return;
     s->call = NULL;
-    s->text = xstr_dup(c->branches_n > 0 ? buf_str(&c->branches[0].whole.text) : str_of(""));
+    keep_answer(s, c);
     write_whole(&s->answer, c);
-    if (s->answer.overflowed)
+    if (s->answer.overflowed || s->extra.overflowed)
         forget(p, s);
     else
         (void)count(p, s);
@@ -243,10 +259,12 @@ void on_stored_post(struct head_program *p, struct http_request *r)
     struct call *c = str_is(a.rest, "/cancel") ? running(p, &a) : NULL;
     const struct stored *s = find(p, a.id.stream, a.who.id);
     if (c != NULL && !list_linked(&c->doomed)) {
-        struct str text = c->branches_n > 0 ? buf_str(&c->branches[0].whole.text) : str_n(NULL, 0);
-        struct api_choice choice = {.text = text, .finish = FINISH_CANCELLED};
+        struct api_choice choice = {.finish = FINISH_CANCELLED};
+        struct api_block *blocks = c->branches_n > 0 ? kept_blocks(&c->branches[0].whole, &choice.blocks_n) : NULL;
+        choice.blocks = blocks;
         buf_reset(&p->json);
         call_dialect(c)->answer(&p->json, &(struct api_whole){.head = &c->head, .choices = &choice, .n = 1});
+        free(blocks);
         reply_json(p, r, 200, NULL);
         fault_set(&c->doom, ERR_CANCELLED, "the response was cancelled by its client");
         list_push(&p->doomed, &c->doomed);

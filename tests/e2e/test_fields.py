@@ -24,10 +24,9 @@ REFUSED = {
         ("dry_penalty_last_n", 64), ("dry_sequence_breakers", ["."]), ("mirostat", 2), ("mirostat_tau", 3.0), ("mirostat_eta", 0.3),
         ("dynatemp_range", 0.5), ("dynatemp_exponent", 2), ("adaptive_target", 0.5), ("adaptive_decay", 0.5), ("min_keep", 5),
         ("samplers", ["top_k"]), ("samplers", "kt"), ("use_beam_search", True), ("length_penalty", 0.5), ("early_stopping", True),
-        ("add_generation_prompt", False), ("continue_final_message", True), ("chat_template", "{{ x }}"),
-        ("chat_template_kwargs", {"enable_thinking": False}), ("documents", [{"text": "a"}]), ("generation_prompt", "a"),
-        ("add_special_tokens", True), ("truncate_prompt_tokens", 4), ("reasoning", {"effort": "high"}), ("reasoning_effort", "high"),
-        ("reasoning_format", "deepseek"), ("reasoning_budget", 100), ("thinking", {"type": "enabled"}), ("enable_thinking", True),
+        ("add_generation_prompt", False), ("chat_template", "{{ x }}"), ("documents", [{"text": "a"}]), ("generation_prompt", "a"),
+        ("add_special_tokens", True), ("truncate_prompt_tokens", 4), ("reasoning", {"effort": "high"}),
+        ("reasoning_budget", 100), ("thinking", {"type": "enabled"}),
         ("think", True), ("system", "be brief"), ("template", "{{ .Prompt }}"), ("raw", True), ("context", [1, 2]),
         ("options", {"temperature": 0}), ("images", ["aGk="]), ("image_data", [{"data": "aGk=", "id": 1}]), ("audio", {"voice": "alloy"}),
         ("modalities", ["text", "audio"]), ("lora", [{"id": 0, "scale": 1}]), ("cache_prompt", False), ("web_search_options", {"a": 1}),
@@ -35,10 +34,13 @@ REFUSED = {
         ("spaces_between_special_tokens", False), ("return_tokens", True), ("return_tokens_as_token_ids", True), ("return_progress", True),
         ("response_fields", ["content"]), ("verbose", True),
     ],
-    (CHAT,): [("tools", [{"type": "function", "function": {"name": "f"}}]), ("functions", [{"name": "f"}]), ("echo", True), ("suffix", "end")],
-    (CHAT, ASK): [("tool_choice", "required"), ("tool_choice", {"type": "function", "function": {"name": "f"}}), ("function_call", {"name": "f"})],
+    (TEXT, ASK): [("continue_final_message", True), ("chat_template_kwargs", {"enable_thinking": False}), ("reasoning_effort", "high"),
+                  ("reasoning_format", "deepseek"), ("enable_thinking", True)],
+    (CHAT,): [("functions", [{"name": "f"}]), ("echo", True), ("suffix", "end")],
+    (CHAT, ASK): [("function_call", {"name": "f"})],
     (TEXT,): [("suffix", "end"), ("echo", True), ("best_of", 3), ("top_logprobs", 3)],
-    (ASK,): [("timings_per_token", True), ("logprobs", True), ("top_logprobs", 2), ("n", 2), ("tools", [{}]), ("return_token_ids", True)],
+    (ASK,): [("timings_per_token", True), ("logprobs", True), ("top_logprobs", 2), ("n", 2), ("tools", [{}]), ("return_token_ids", True),
+             ("tool_choice", "required"), ("tool_choice", {"type": "function", "function": {"name": "f"}})],
     (EMBED,): [("embd_normalize", -1), ("normalize", False), ("pooling", "cls"), ("truncate", True), ("truncate_prompt_tokens", 3),
                ("task", "retrieval.query"), ("input_type", "query"), ("prompt_name", "query"), ("instruction", "a"), ("late_chunking", True),
                ("options", {"num_ctx": 3})],
@@ -121,8 +123,7 @@ def test_values_that_ask_for_nothing_are_fine(head, path):
         assert status == 200 and text(answer) == text(plain), (field, value, answer)
 
 
-@pytest.mark.parametrize("field, value", [("reasoning_content", "hm"), ("thinking", "hm"), ("function_call", {"name": "f"}), ("images", ["aGk="]),
-                                          ("tool_calls", [{"id": "1"}]), ("prefix", True)])
+@pytest.mark.parametrize("field, value", [("thinking", "hm"), ("reasoning", "hm"), ("function_call", {"name": "f"}), ("images", ["aGk="]), ("prefix", True)])
 def test_fields_of_a_message(head, field, value):
     """Given a message with a field that manta does not read and a template could; then it is refused, with its place."""
     status, answer = head.post(CHAT, {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", field: value},

@@ -76,8 +76,9 @@ def test_a_conversation_is_gone_on_from(words):
 
 @pytest.mark.parametrize("wrong, says", [
     ({"input": None}, "input: is missing"),
-    ({"text": {"format": {"type": "json_object"}}}, "text.format: 'json_object' is not supported yet"),
-    ({"tools": [{"type": "function", "name": "f", "parameters": {}}]}, "tools: tool calls are not supported yet"),
+    ({"text": {"format": {"type": "json_object"}}}, "text.format: the echo engine holds answers to no form"),
+    ({"tools": [{"type": "function", "parameters": {}}]}, r"tools\[0\].name: is missing"),
+    ({"tool_choice": "required"}, "tool_choice: there are no tools to call"),
     ({"background": True}, "background: is not supported"),
     ({"truncation": "auto"}, "truncation: is not supported"),
     ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, r"input\[0\].content\[0\]: parts of type 'input_image'"),

@@ -20,7 +20,8 @@ static void must_be_the_same(const struct api_stream_id *a, const struct api_str
     MUST(a->stream == b->stream && a->whole == b->whole && a->ended == b->ended && a->n == b->n);
     for (uint32_t i = 0; i < a->n; i++)
         MUST(a->at[i].tokens == b->at[i].tokens && a->at[i].chars == b->at[i].chars && a->at[i].done == b->at[i].done &&
-             a->at[i].steps == b->at[i].steps);
+             a->at[i].steps == b->at[i].steps && (a->at[i].block.n <= 1 || (a->at[i].block.n == b->at[i].block.n &&
+             a->at[i].block.kind == b->at[i].block.kind && a->at[i].block.call == b->at[i].block.call)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -113,7 +113,7 @@ static void test_other_spellings(void **state)
     struct api_call c = parse(API_CHAT, "{" HELLO ",\"stop\":\"x\",\"logit_bias\":[[5,2],[6,false]],\"top_k\":-1,"
                                         "\"max_tokens\":-1,\"repetition_penalty\":1.5,\"n\":2.0,\"top_p\":0,"
                                         "\"user\":\"u\",\"prompt_cache_key\":\"k\",\"tool_choice\":\"none\","
-                                        "\"tools\":[{\"type\":\"function\"}]}");
+                                        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}");
     assert_int_equal(c.request.stops_n, 1);
     assert_int_equal(c.request.biases_n, 2);
     assert_float_equal(c.request.biases[1].bias, -100, 0);

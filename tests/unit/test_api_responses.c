@@ -81,13 +81,13 @@ static void test_refusals(void **state)
         {"{\"input\":[{\"type\":\"reasoning\"}]}", "input: is missing"},
         {"{\"input\":7}", "input: expected a string"},
         {"{\"input\":\"x\",\"instructions\":7}", "instructions: expected a string"},
-        {"{\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]}", "input[0]: tool calls are not supported yet"},
+        {"{\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]}", "input[0].call_id: is missing"},
         {"{\"input\":[{\"type\":\"item_reference\",\"id\":\"x\"}]}", "input[0]: references"},
         {"{\"input\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "input[0]: needs \"role\""},
         {"{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_image\"}]}]}", "input[0].content[0]: parts of type 'input_image'"},
-        {"{\"input\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}]}", "tools: tool calls are not supported yet"},
-        {"{\"input\":\"x\",\"tool_choice\":\"required\"}", "tool_choice: is not supported"},
-        {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\"}}}", "text.format: 'json_schema' is not supported yet"},
+        {"{\"input\":\"x\",\"tools\":[{\"type\":\"function\"}]}", "tools[0].name: is missing"},
+        {"{\"input\":\"x\",\"tool_choice\":\"required\"}", "tool_choice: there are no tools to call"},
+        {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\"}}}", "text.format: needs \"schema\""},
         {"{\"input\":\"x\",\"background\":true}", "background: is not supported"},
         {"{\"input\":\"x\",\"max_tokens\":5}", "max_tokens: is not supported"},
         {"{\"input\":\"x\",\"previous_response_id\":\"resp_1\"}", "previous_response_id: expected the id"},
@@ -161,7 +161,7 @@ static void test_events(void **state)
     (void)state;
     const struct api_dialect *d = api_dialect(API_RESPONSES);
     struct buf b = buf_max(OUT_MAX);
-    struct api_event ev = {.head = &head, .place = {.steps = 1}, .usage = usage, .choice.text = str_of("Hi"), .text = str_of("Hi")};
+    struct api_event ev = {.head = &head, .place = {.steps = 1}, .usage = usage, .choice.text = str_of("Hi"), .block.text = str_of("Hi")};
     assert_true(d->opening(&b, &ev));
     assert_out(&b, EVENT("created") ",\"response\":" RESPONSE("in_progress", "null", "", "null") "}\n\n");
     ev.step = 1;
@@ -175,10 +175,11 @@ static void test_events(void **state)
     assert_out(&b, EVENT("output_item.done") ",\"output_index\":0,\"item\":" ITEM("completed", PART("Hi")) "}\n\n");
     ev.step = 3;
     assert_false(d->end(&b, &ev));
-    struct api_choice c = {.text = str_of("Hi"), .finish = FINISH_LENGTH};
+    struct api_block block = {.kind = PART_TEXT, .text = str_of("Hi")};
+    struct api_choice c = {.text = str_of("Hi"), .finish = FINISH_LENGTH, .blocks = &block, .blocks_n = 1};
     struct api_whole w = {.head = &head, .choices = &c, .n = 1, .usage = usage, .place = {.tokens = 1, .done = true, .steps = 4}};
     assert_true(d->ending(&b, &w));
-    assert_out(&b, "event: response.incomplete\ndata: {\"type\":\"response.incomplete\",\"sequence_number\":51,\"response\":"
+    assert_out(&b, "event: response.incomplete\ndata: {\"type\":\"response.incomplete\",\"sequence_number\":6147,\"response\":"
                    RESPONSE("incomplete", "{\"reason\":\"max_output_tokens\"}", ITEM("incomplete", PART("Hi")), USAGE) "}\n\n");
     c.finish = FINISH_STOP;
     d->answer(&b, &w);

@@ -1,0 +1,243 @@
+"""Tools and reasoning in OpenAI's responses and Anthropic's messages, with their real clients: blocks in their order, calls that are forced, results
+turned in, forms, and streams whose worker or head does not live to see the end of a call."""
+
+import json
+import signal
+
+import anthropic
+import openai
+import pytest
+
+from cluster import Cluster, REAL, wait_for
+from test_tools import CALLS, CLOCK, QUESTION, SCRIPT, WEATHER, body, random_tools
+
+import random
+import jsonschema
+
+FUNCTIONS = [{"type": "function", **t["function"]} for t in (WEATHER, CLOCK)]
+TOOLS = [{"name": t["function"]["name"], "input_schema": t["function"]["parameters"]} for t in (WEATHER, CLOCK)]
+ASK = {"model": "echo", "input": "What is the weather in Paris?", "tools": [{"type": "web_search"}, *FUNCTIONS]}
+SAY = {"model": "echo", "max_tokens": 1000, "messages": QUESTION, "tools": TOOLS}
+
+
+def openai_of(head):
+    return openai.OpenAI(base_url=f"{head.url}/v1", api_key="none", max_retries=0, timeout=600)
+
+
+def anthropic_of(head):
+    return anthropic.Anthropic(base_url=head.url, api_key="none", max_retries=0, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory):
+    """One head with two workers whose script thinks, talks, calls two tools and talks again."""
+    with Cluster(tmp_path_factory.mktemp("dialects"), "scripted") as c:
+        head = c.head()
+        for node in ("ash", "fir"):
+            c.echo_worker(head, SCRIPT, "--node", node)
+        head.wait_ready(actors=2)
+        yield head
+
+
+def what(output):
+    """The items of a response, without their names."""
+    short = {"message": lambda i: ("message", i.content[0].text), "reasoning": lambda i: ("reasoning", i.content[0].text),
+             "function_call": lambda i: ("call", i.name, i.arguments)}
+    return [short[i.type](i) for i in output]
+
+
+ITEMS = [("reasoning", "Paris, so France."), ("message", "Let me look: "), ("call", *CALLS[0]), ("call", *CALLS[1]), ("message", " Both are asked.")]
+BLOCKS = [("thinking", "Paris, so France."), ("text", "Let me look: "), ("tool_use", CALLS[0][0], json.loads(CALLS[0][1])),
+          ("tool_use", CALLS[1][0], json.loads(CALLS[1][1])), ("text", " Both are asked.")]
+
+
+def blocks_of(content):
+    short = {"text": lambda b: ("text", b.text), "thinking": lambda b: ("thinking", b.thinking), "tool_use": lambda b: ("tool_use", b.name, b.input)}
+    return [short[b.type](b) for b in content]
+
+
+def test_a_response_that_calls(scripted):
+    """Given a model that thinks, talks and calls two tools, the response has an item for each, whole or streamed; its stream has the events that
+    agents wait for, in OpenAI's order."""
+    answer = openai_of(scripted).responses.create(**ASK)
+    assert answer.status == "completed" and what(answer.output) == ITEMS and len({i.id for i in answer.output}) == 5
+    assert [t.name for t in answer.tools] == ["weather", "clock"]
+    events = list(openai_of(scripted).responses.create(**ASK, stream=True))
+    assert what(events[-1].response.output) == ITEMS
+    numbers = [e.sequence_number for e in events]
+    assert numbers == sorted(set(numbers))
+    added = [e.item for e in events if e.type == "response.output_item.added"]
+    done = [e.item for e in events if e.type == "response.output_item.done"]
+    assert [i.id for i in added] == [i.id for i in done] == [i.id for i in events[-1].response.output] and what(done) == ITEMS
+    for i, call in ((2, CALLS[0]), (3, CALLS[1])):
+        of_it = [e for e in events if getattr(e, "output_index", None) == i]
+        assert [e.type for e in of_it][::len(of_it) - 1] == ["response.output_item.added", "response.output_item.done"]
+        assert of_it[0].item.arguments == "" and of_it[-2].type == "response.function_call_arguments.done" and of_it[-2].arguments == call[1]
+        assert "".join(e.delta for e in of_it if e.type == "response.function_call_arguments.delta") == call[1]
+
+
+def test_outputs_are_turned_in(scripted):
+    """Given the outputs of calls, a conversation goes on with them, by its items or by the response's name; both are the same prompt."""
+    client = openai_of(scripted)
+    first = client.responses.create(**ASK)
+    outputs = [{"type": "function_call_output", "call_id": i.call_id, "output": "fair"} for i in first.output if i.type == "function_call"]
+    named = client.responses.create(**{**ASK, "input": outputs}, previous_response_id=first.id)
+    assert named.usage.input_tokens > first.usage.input_tokens + 40
+    items = client.responses.input_items.list(named.id, order="asc").data
+    assert [i.type for i in items] == ["message", "message", "function_call", "function_call", "function_call_output", "function_call_output"]
+    spelt = client.responses.create(**{**ASK, "input": [{"role": "user", "content": ASK["input"]}, *(i.model_dump(exclude_none=True) for i in first.output[:4]), *outputs]})
+    assert spelt.output_text == named.output_text
+
+
+def test_a_message_that_calls(scripted):
+    """Given the same model, a message has a block for each, whole or as the client gathers its stream; events of blocks do not interleave."""
+    answer = anthropic_of(scripted).messages.create(**SAY)
+    assert answer.stop_reason == "tool_use" and blocks_of(answer.content) == BLOCKS
+    with anthropic_of(scripted).messages.stream(**SAY) as stream:
+        events = [e for e in stream if e.type.startswith("content_block")]
+        message = stream.get_final_message()
+    assert blocks_of(message.content) == BLOCKS and message.stop_reason == "tool_use"
+    indices = [e.index for e in events]
+    assert indices == sorted(indices) and {e.index for e in events} == set(range(5))
+    for i in range(5):
+        kinds = [e.type for e in events if e.index == i]
+        assert kinds[0] == "content_block_start" and kinds[-1] == "content_block_stop" and set(kinds[1:-1]) == {"content_block_delta"}
+    one = anthropic_of(scripted).messages.create(**SAY, tool_choice={"type": "any", "disable_parallel_tool_use": True})
+    assert blocks_of(one.content) == BLOCKS[:3] and one.stop_reason == "tool_use"
+
+
+def test_results_are_turned_in(scripted):
+    """Given results of calls, a conversation goes on; its tokens are counted with the tools'."""
+    client = anthropic_of(scripted)
+    first = client.messages.create(**SAY)
+    uses = [b for b in first.content if b.type == "tool_use"]
+    said = [*QUESTION, {"role": "assistant", "content": [b.model_dump(exclude_none=True) for b in first.content]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": b.id, "content": "fair"} for b in uses]}]
+    again = client.messages.create(**{**SAY, "messages": said})
+    counted = client.messages.count_tokens(**{k: v for k, v in SAY.items() if k != "max_tokens"} | {"messages": said}).input_tokens
+    assert counted == again.usage.input_tokens + again.usage.cache_read_input_tokens > first.usage.input_tokens + first.usage.cache_read_input_tokens + 20
+
+
+def events_of(text):
+    """Each event as (id, data)."""
+    events = [dict(line.split(": ", 1) for line in event.split("\n") if line and not line.startswith(":")) for event in text.split("\n\n")]
+    return [(e["id"], json.loads(e["data"])) for e in events if "id" in e]
+
+
+@pytest.mark.parametrize("path, asked", [("/v1/responses", ASK), ("/v1/messages", SAY)])
+def test_every_event_is_a_place_to_resume_from(scripted, path, asked):
+    """Given a stream that has ended, whoever names any of its events gets all that came after it."""
+    status, _, text = scripted.request("POST", path, json.dumps({**asked, "stream": True}), {"content-type": "application/json"})
+    events = events_of(text)
+    assert status == 200 and len({e[0] for e in events}) == len(events) > 60
+    for i, (event_id, _) in enumerate(events):
+        status, _, rest = scripted.request("GET", f"/v1/streams/{event_id}")
+        assert status == 200 and events_of(rest) == events[i + 1:], event_id
+
+
+@pytest.mark.parametrize("lost", ["worker", "head", "killed head"])
+@pytest.mark.parametrize("path, asked", [("/v1/responses", ASK), ("/v1/messages", SAY)])
+@pytest.mark.parametrize("at", [12, 60, 90])
+def test_a_call_lives_on(cluster, path, asked, lost, at):
+    """Given a stream in its middle, thinking or within a call; when its worker is killed, its head is replaced, or killed and started again and the
+    client comes back with its last event; then all its events are those that it would have got."""
+    head = cluster.head()
+    workers = {node: cluster.echo_worker(head, SCRIPT, "--node", node) for node in ("ash", "fir")}
+    head.wait_ready(actors=2)
+    cluster.pace(25)
+    conn = head.begin(path, {**asked, "stream": True})
+    reply, event, events, struck = conn.getresponse(), [], [], False
+    try:
+        for line in reply:
+            event.append(line.decode())
+            if line != b"\n":
+                continue
+            events += events_of("".join(event))
+            event = []
+            if len(events) < at or struck:
+                continue
+            struck = True
+            if lost == "worker":
+                next(w for node, w in workers.items() if head.computes(node)).kill()
+            elif lost == "head":
+                cluster.head("--replace", port=head.port)
+                assert head.wait() == 0, head.log
+            else:
+                head.send(signal.SIGKILL)
+            cluster.pace(0)
+    except (ConnectionError, OSError):
+        assert lost == "killed head"
+    finally:
+        conn.close()
+    if lost == "killed head":
+        cluster.head(port=head.port).wait_ready(actors=2)
+        events += events_of(head.request("GET", f"/v1/streams/{events[-1][0]}")[2])
+    name = events[0][0].rsplit("-", 1)[0].rstrip("w")
+    whole = events_of(head.request("GET", f"/v1/streams/{name}")[2])  # whoever listens there now
+    assert events == whole and len(whole) > at
+
+
+# ---- the real model ----
+
+@pytest.mark.model
+def test_forced_calls(smol):
+    """Given random tools that must be called, and a model that knows none; then both dialects have one call whose arguments validate."""
+    for i in range(3):
+        schemas, fields = body(i)
+        tools = [t["function"] for t in fields["tools"]]
+        answer = openai_of(smol).responses.create(model="smollm2", input="What is the weather?", tool_choice="required", parallel_tool_calls=False, temperature=1,
+                                                  max_output_tokens=400, tools=[{"type": "function", **t} for t in tools], extra_body={"seed": i})
+        assert [item.type for item in answer.output] == ["function_call"] and answer.status == "completed", answer
+        jsonschema.validate(json.loads(answer.output[0].arguments), schemas[answer.output[0].name])
+        message = anthropic_of(smol).messages.create(model="smollm2", messages=QUESTION, max_tokens=400, extra_body={"seed": i},
+                                                     tool_choice={"type": "any", "disable_parallel_tool_use": True},
+                                                     tools=[{"name": t["name"], "input_schema": t["parameters"]} for t in tools])
+        assert [b.type for b in message.content] == ["tool_use"] and message.stop_reason == "tool_use", message
+        jsonschema.validate(message.content[0].input, schemas[message.content[0].name])
+        named = random.Random(i).choice(list(random_tools(random.Random(i))))
+        certain = anthropic_of(smol).messages.create(model="smollm2", messages=QUESTION, max_tokens=400, extra_body={"seed": i},
+                                                     tool_choice={"type": "tool", "name": named},
+                                                     tools=[{"name": t["name"], "input_schema": t["parameters"]} for t in tools])
+        assert certain.content[0].name == named
+
+
+@pytest.mark.model
+def test_forms(smol):
+    """Given text.format or output_config.format, the answer is JSON of that schema; a schema that is none is a 400 with the field's name."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 9}}, "required": ["n"], "additionalProperties": False}
+    answer = openai_of(smol).responses.create(model="smollm2", input="A number?", max_output_tokens=60, temperature=1,
+                                              text={"format": {"type": "json_schema", "name": "n", "schema": schema, "strict": True}})
+    jsonschema.validate(json.loads(answer.output_text), schema)
+    message = anthropic_of(smol).messages.create(model="smollm2", messages=QUESTION, max_tokens=60,
+                                                 extra_body={"output_config": {"format": {"type": "json_schema", "schema": schema}}})
+    jsonschema.validate(json.loads(message.content[0].text), schema)
+    with pytest.raises(openai.BadRequestError) as e:
+        openai_of(smol).responses.create(model="smollm2", input="x", text={"format": {"type": "json_schema", "name": "n", "schema": {"type": "elephant"}}})
+    assert e.value.param == "text.format"
+
+
+@pytest.mark.model
+def test_a_message_is_continued(smol):
+    """Given a conversation that ends with the assistant, the answer goes on from there."""
+    begun = [*QUESTION, {"role": "assistant", "content": "The weather in Paris is"}]
+    message = anthropic_of(smol).messages.create(model="smollm2", messages=begun, max_tokens=8, extra_body={"temperature": 0})
+    assert message.content[0].text.startswith(" ")
+
+
+@pytest.mark.model
+def test_a_forced_call_survives_its_worker(cluster):
+    """Given a message that must call, on exact workers; when its worker is killed within the arguments; then they are the undisturbed ones."""
+    head = cluster.head()
+    flags = (*REAL, "--exact")
+    workers = {name: cluster.worker(head, *flags, "--node", name) for name in ("oak", "elm")}
+    head.wait_ready(actors=2)
+    say = {**SAY, "model": "smollm2", "tool_choice": {"type": "tool", "name": "weather"}, "extra_body": {"seed": 4}}
+    expected = anthropic_of(head).messages.create(**say)
+    with anthropic_of(head).messages.stream(**say) as stream:
+        for n, event in enumerate(e for e in stream if e.type == "content_block_delta"):
+            busy = next((name for name in workers if head.computes(name)), None) if n == 3 else None
+            if busy is not None:
+                workers.pop(busy).kill()
+        message = stream.get_final_message()
+    assert blocks_of(message.content) == blocks_of(expected.content) and message.stop_reason == "tool_use"
+    wait_for("one worker", lambda: len(head.ready_actors()) == 1)
