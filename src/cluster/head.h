@@ -178,51 +178,97 @@ enum actor_health { ACTOR_WELL = 0, ACTOR_RESTING, ACTOR_EJECTED, ACTOR_PROBED, 
 struct head_beside {
     uint64_t bytes, bytes_max;
 };
-struct head_worker_view {
-    uint64_t id;
-    struct str node, address, version, engine, cpu_features;
-    enum worker_state state;
-    struct str reason; /* of the state; empty while ok */
-    uint8_t duty;      /* enum wire_duties: also while something else is wrong with it */
-    uint32_t pid;
-    float cpus, cpu_load;
-    uint64_t memory_bytes, rss_bytes;
-    struct head_beside kept, moving; /* streams for heads that take them over; what is computed of answers that leave and come */
-    float temperature_c;             /* 0: its machine does not tell */
-    uint32_t actors;                 /* ready ones */
-    uint64_t joined_us, beat_age_us; /* since the last heartbeat */
-    uint32_t rtt_us;                 /* 0: not known */
-};
-struct head_actor_view {
-    uint32_t id; /* 0, 1, 2, … */
-    uint64_t worker;
-    struct str node, address, model, digest, note;
-    struct str setup; /* how it computes exactly; empty: it does not */
-    uint8_t state; /* enum wire_actor_state */
-    uint8_t kind;  /* enum request_kind */
-    bool exact, has_template;
-    enum actor_health health;
-    uint32_t failures;  /* in a row */
-    struct str trouble; /* how the last of them went; empty without one */
-    enum worker_state worker_state;
-    struct str worker_reason;
-    uint32_t slots, context, in_flight;
-    uint32_t token_age_ms; /* since its last step, while busy */
-    float progress, prefill_tps, decode_tps;
-    uint64_t weights_bytes, repack_bytes, kv_bytes, compute_bytes; /* as measured when it was loaded */
-    uint64_t jobs_done, jobs_failed, tokens;
-};
-struct head_totals {
-    uint32_t tenants; /* remembered */
-    uint32_t links, workers, actors_ready, queued, running, calls;
-    uint32_t actors_serving; /* of the ready ones, those whose workers take new jobs */
-    float cpus;            /* of the workers */
-    uint64_t memory_bytes; /* of the workers */
-    uint64_t queue_bytes;  /* requests held, with the records of their jobs */
-    uint64_t resume_bytes; /* delivered token ids held */
-    uint64_t calls_total, calls_failed, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes, jobs_rebalanced;
-    uint64_t prompt_tokens, cached_tokens, answer_tokens;
-};
+/* clang-format off
+   What is shown, a row each: type, name, where the brain has it, its name in /manta/status, and how it is written there (head/status.c; NONE:
+   not). A new number is a row here, and one in head/metrics.c if it is to be a metric. */
+#define HEAD_WORKER_FIELDS(F) /* of `w` at now_us */ \
+    F(uint64_t, id, w->node.id, "id", UINT) \
+    F(struct str, node, str_of(w->name), "node", STR) \
+    F(struct str, address, str_of(w->address), "address", ADMIN_STR) \
+    F(enum worker_state, state, w->state, "state", WORKER_STATE) \
+    F(struct str, reason, str_of(w->reason), "reason", STR) /* of the state; empty while ok */ \
+    F(uint8_t, duty, w->duty, "duty", DUTY) /* enum wire_duties: also while something else is wrong with it */ \
+    F(struct str, version, str_of(w->version), "version", STR) \
+    F(struct str, engine, str_of(w->engine), "engine", STR) \
+    F(struct str, cpu_features, str_of(w->cpu_features), "cpu_features", STR) \
+    F(uint32_t, pid, w->pid, "pid", ADMIN_UINT) \
+    F(float, cpus, w->cpus, "cpus", FIXED1) \
+    F(float, cpu_load, w->cpu_load, "cpu_load", FIXED2) \
+    F(uint64_t, memory_bytes, w->memory_bytes, "memory_bytes", UINT) \
+    F(uint64_t, rss_bytes, w->rss_bytes, "rss_bytes", UINT) \
+    F(uint64_t, kept_bytes, w->kept.bytes, "kept_bytes", UINT) /* streams for heads that take them over */ \
+    F(uint64_t, kept_bytes_max, w->kept.bytes_max, "kept_bytes_max", UINT) \
+    F(uint64_t, moving_bytes, w->carried.bytes, "moving_bytes", UINT) /* KV caches of answers that leave and come */ \
+    F(uint64_t, moving_bytes_max, w->carried.bytes_max, "moving_bytes_max", UINT) \
+    F(float, temperature_c, w->temperature_c, "temperature_c", ABOVE_0) /* 0: its machine does not tell */ \
+    F(uint32_t, actors, ready_actors(w), "actors", UINT) \
+    F(uint64_t, joined_us, w->joined_us, "", NONE) \
+    F(uint64_t, beat_age_us, now_us > w->beat_us ? now_us - w->beat_us : 0, "beat_age_ms", US_AS_MS) /* since the last heartbeat */ \
+    F(uint32_t, rtt_us, w->rtt_us, "rtt_us", UINT) /* 0: not known */
+
+#define HEAD_ACTOR_FIELDS(F) /* of `a` */ \
+    F(uint32_t, id, (uint32_t)a->node.id, "id", UINT) /* 0, 1, 2, ... */ \
+    F(struct str, model, str_of(a->seats[SEAT_MODEL].pool->name), "model", STR) \
+    F(struct str, node, str_of(a->worker->name), "node", STR) \
+    F(struct str, address, str_of(a->worker->address), "address", ADMIN_STR) \
+    F(uint64_t, worker, a->worker->node.id, "worker", UINT) \
+    F(enum worker_state, worker_state, a->worker->state, "worker_state", WORKER_STATE) \
+    F(struct str, worker_reason, str_of(a->worker->reason), "worker_reason", STR) \
+    F(uint8_t, state, a->state, "state", ACTOR_STATE) /* enum wire_actor_state */ \
+    F(float, progress, a->progress, "progress", FIXED2) \
+    F(struct str, note, str_of(a->note), "note", STR) \
+    F(uint8_t, kind, a->kind, "kind", KIND) /* enum request_kind */ \
+    F(bool, exact, a->exact, "exact", BOOL) \
+    F(struct str, setup, str_of(a->setup), "setup", STR) /* how it computes exactly; empty: it does not */ \
+    F(bool, has_template, a->has_template, "chat_template", BOOL) \
+    F(enum actor_health, health, head_actor_health(a), "health", HEALTH) \
+    F(uint32_t, failures, a->failures, "failures_in_a_row", UINT) \
+    F(struct str, trouble, str_of(a->failures > 0 ? a->trouble : ""), "trouble", ADMIN_STR) /* how the last failed: may quote a prompt */ \
+    F(uint32_t, slots, a->slots, "slots", UINT) \
+    F(uint32_t, in_flight, a->in_flight, "in_flight", UINT) \
+    F(uint32_t, token_age_ms, a->token_age_ms, "token_age_ms", UINT) /* since its last step, while busy */ \
+    F(uint32_t, context, a->context, "context", UINT) \
+    F(float, prefill_tps, a->prefill_tps, "prefill_tps", FIXED1) \
+    F(float, decode_tps, a->decode_tps, "decode_tps", FIXED1) \
+    F(uint64_t, weights_bytes, a->weights_bytes, "weights_bytes", UINT) /* this and the next three as measured when it was loaded */ \
+    F(uint64_t, repack_bytes, a->repack_bytes, "repack_bytes", UINT) \
+    F(uint64_t, kv_bytes, a->kv_bytes, "kv_bytes", UINT) \
+    F(uint64_t, compute_bytes, a->compute_bytes, "compute_bytes", UINT) \
+    F(uint64_t, jobs_done, a->jobs_done, "jobs_done", UINT) \
+    F(uint64_t, jobs_failed, a->jobs_failed, "jobs_failed", UINT) \
+    F(uint64_t, tokens, a->tokens, "tokens", UINT) \
+    F(struct str, digest, str_of(a->digest), "digest", STR)
+
+#define HEAD_TOTALS(F) /* of `h` */ \
+    F(uint32_t, workers, (uint32_t)h->workers.n, "workers", UINT) \
+    F(uint32_t, actors_ready, h->actors_ready, "actors", UINT) \
+    F(uint32_t, actors_serving, h->actors_serving, "actors_serving", UINT) /* of those, whose workers take new jobs */ \
+    F(uint32_t, tenants, (uint32_t)h->tenants.n, "", NONE) /* remembered */ \
+    F(uint32_t, links, (uint32_t)h->links.n, "", NONE) \
+    F(uint32_t, calls, (uint32_t)h->calls.n, "", NONE) \
+    F(float, cpus, (float)h->cpus_milli / 1000, "", NONE) /* of the workers */ \
+    F(uint64_t, memory_bytes, h->memory_bytes, "", NONE) /* of the workers */ \
+    F(uint32_t, queued, h->queued, "queued", UINT) \
+    F(uint32_t, running, h->running, "running", UINT) \
+    F(uint64_t, queue_bytes, h->queue_bytes, "queue_bytes", UINT) /* requests held, with the records of their jobs */ \
+    F(uint64_t, resume_bytes, h->resume_bytes, "", NONE) /* delivered token ids held */ \
+    F(uint64_t, calls_total, h->calls_total, "calls_total", UINT) \
+    F(uint64_t, calls_failed, h->calls_failed, "calls_failed", UINT) \
+    F(uint64_t, jobs_rerouted, h->jobs_rerouted, "jobs_rerouted", UINT) \
+    F(uint64_t, jobs_resumed, h->jobs_resumed, "jobs_resumed", UINT) \
+    F(uint64_t, jobs_moved, h->jobs_moved, "jobs_moved", UINT) \
+    F(uint64_t, moved_bytes, h->moved_bytes, "moved_bytes", UINT) \
+    F(uint64_t, jobs_rebalanced, h->jobs_rebalanced, "jobs_rebalanced", UINT) \
+    F(uint64_t, prompt_tokens, h->prompt_tokens, "", NONE) \
+    F(uint64_t, cached_tokens, h->cached_tokens, "", NONE) \
+    F(uint64_t, answer_tokens, h->answer_tokens, "", NONE)
+/* clang-format on */
+
+#define F(type, name, value, key, form) type name;
+struct head_worker_view { HEAD_WORKER_FIELDS(F) };
+struct head_actor_view { HEAD_ACTOR_FIELDS(F) };
+struct head_totals { HEAD_TOTALS(F) };
+#undef F
 
 /* How many workers a launcher is asked for, and why. */
 struct head_scale_view {

@@ -116,219 +116,122 @@ static void write_worker_states(struct head_program *p)
         buf_printf(&p->json, "manta_workers_in_state{state=\"%s\"} %u\n", worker_state_name((enum worker_state)s), n[s]);
 }
 
-typedef double worker_value_fn(const struct head_worker_view *w);
+/* ---- a line per tenant, worker, actor: the value of each row below 0 is not known and left out ---- */
 
-static double rss_bytes(const struct head_worker_view *w)
-{
-    return (double)w->rss_bytes;
-}
-static double cpu_load(const struct head_worker_view *w)
-{
-    return (double)w->cpu_load;
-}
-static double beat_age_s(const struct head_worker_view *w)
-{
-    return (double)w->beat_age_us / 1e6;
-}
-static double temperature(const struct head_worker_view *w)
-{
-    return w->temperature_c > 0 ? (double)w->temperature_c : -1;
-}
+/* clang-format off */
+#define TENANT_METRICS(M) \
+    M("gauge", "manta_tenant_jobs_queued", "jobs of the tenant waiting for a slot", v->queued) \
+    M("gauge", "manta_tenant_jobs_running", "jobs of the tenant running on actors", v->running) \
+    M("counter", "manta_tenant_calls_refused_total", "requests of the tenant there was no room for", v->calls_refused) \
+    M("counter", "manta_tenant_prompt_tokens_total", "prompt tokens of its finished jobs", v->prompt_tokens) \
+    M("counter", "manta_tenant_answer_tokens_total", "tokens generated for it", v->answer_tokens)
 
-static double kept_bytes(const struct head_worker_view *w)
-{
-    return (double)w->kept.bytes;
-}
+#define WORKER_METRICS(M) \
+    M("gauge", "manta_worker_memory_bytes", "resident memory", v->rss_bytes) \
+    M("gauge", "manta_worker_cpu_load", "processors in use", v->cpu_load) \
+    M("gauge", "manta_worker_beat_age_seconds", "since its last heartbeat", (double)v->beat_age_us / 1e6) \
+    M("gauge", "manta_worker_temperature_celsius", "the hottest sensor, where the machine tells", v->temperature_c > 0 ? v->temperature_c : -1) \
+    M("gauge", "manta_worker_kept_bytes", "of its memory: streams kept for heads that take them over", v->kept_bytes) \
+    M("gauge", "manta_worker_moving_bytes", "of its memory: KV caches of answers that leave and come", v->moving_bytes) \
+    M("gauge", "manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", v->memory_bytes)
 
-static double moving_bytes(const struct head_worker_view *w)
-{
-    return (double)w->moving.bytes;
-}
+#define ACTOR_METRICS(M) \
+    M("gauge", "manta_actor_weights_bytes", "weights mapped from the file, shared on one machine", v->weights_bytes) \
+    M("gauge", "manta_actor_repacked_bytes", "weights in another layout, a copy of the worker's own", v->repack_bytes) \
+    M("gauge", "manta_actor_kv_bytes", "KV cache", v->kv_bytes) \
+    M("gauge", "manta_actor_compute_bytes", "compute buffers", v->compute_bytes) \
+    M("gauge", "manta_actor_in_flight", "jobs running on the actor", v->in_flight) \
+    M("gauge", "manta_actor_token_age_seconds", "since its last step, while busy", v->token_age_ms / 1e3) \
+    M("gauge", "manta_actor_ejected", "1: it failed several jobs in a row, and gets none, or one to see", v->health == ACTOR_EJECTED || v->health == ACTOR_PROBED) \
+    M("counter", "manta_actor_jobs_failed_total", "jobs that failed there", v->jobs_failed) \
+    M("gauge", "manta_actor_slots", "jobs it can run at once", v->slots) \
+    M("counter", "manta_actor_tokens_total", "tokens it generated", v->tokens) \
+    M("gauge", "manta_actor_decode_tokens_per_second", "measured speed of one stream", v->decode_tps) \
+    M("gauge", "manta_actor_prefill_tokens_per_second", "measured speed of a prompt", v->prefill_tps)
+/* clang-format on */
 
-static double memory_limit(const struct head_worker_view *w)
-{
-    return (double)w->memory_bytes;
-}
+struct series {
+    const char *type, *name, *help;
+};
+#define M(type, name, help, value) {type, name, help},
+static const struct series tenant_series[] = {TENANT_METRICS(M)}, worker_series[] = {WORKER_METRICS(M)}, actor_series[] = {ACTOR_METRICS(M)};
+#undef M
+enum { TENANT_SERIES = sizeof tenant_series / sizeof *tenant_series, WORKER_SERIES = sizeof worker_series / sizeof *worker_series,
+       ACTOR_SERIES = sizeof actor_series / sizeof *actor_series };
 
+#define M(type, name, help, value) (double)(value),
+static double tenant_value(const struct head_tenant_view *v, size_t i)
+{
+    return (const double[]){TENANT_METRICS(M)}[i];
+}
+static double worker_value(const struct head_worker_view *v, size_t i)
+{
+    return (const double[]){WORKER_METRICS(M)}[i];
+}
+static double actor_value(const struct head_actor_view *v, size_t i)
+{
+    return (const double[]){ACTOR_METRICS(M)}[i];
+}
+#undef M
 
-typedef double actor_value_fn(const struct head_actor_view *a);
-
-static double in_flight(const struct head_actor_view *a)
+static void begin_series(struct buf *out, const struct series *s)
 {
-    return a->in_flight;
-}
-static double slots(const struct head_actor_view *a)
-{
-    return a->slots;
-}
-static double tokens(const struct head_actor_view *a)
-{
-    return (double)a->tokens;
-}
-static double token_age_s(const struct head_actor_view *a)
-{
-    return a->token_age_ms / 1e3;
-}
-static double decode_tps(const struct head_actor_view *a)
-{
-    return (double)a->decode_tps;
-}
-static double prefill_tps(const struct head_actor_view *a)
-{
-    return (double)a->prefill_tps;
-}
-
-static double ejected(const struct head_actor_view *a)
-{
-    return a->health == ACTOR_EJECTED || a->health == ACTOR_PROBED;
-}
-static double jobs_failed(const struct head_actor_view *a)
-{
-    return (double)a->jobs_failed;
-}
-
-static double weights_bytes(const struct head_actor_view *a)
-{
-    return (double)a->weights_bytes;
-}
-static double repack_bytes(const struct head_actor_view *a)
-{
-    return (double)a->repack_bytes;
-}
-static double kv_bytes(const struct head_actor_view *a)
-{
-    return (double)a->kv_bytes;
-}
-static double compute_bytes(const struct head_actor_view *a)
-{
-    return (double)a->compute_bytes;
-}
-
-
-typedef uint64_t tenant_value_fn(const struct head_tenant_view *t);
-
-static uint64_t tenant_queued(const struct head_tenant_view *t)
-{
-    return t->queued;
-}
-static uint64_t tenant_running(const struct head_tenant_view *t)
-{
-    return t->running;
-}
-static uint64_t tenant_refused(const struct head_tenant_view *t)
-{
-    return t->calls_refused;
-}
-static uint64_t tenant_prompt_tokens(const struct head_tenant_view *t)
-{
-    return t->prompt_tokens;
-}
-static uint64_t tenant_answer_tokens(const struct head_tenant_view *t)
-{
-    return t->answer_tokens;
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", s->name, s->help, s->name, s->type);
 }
 
 /* A line for each of the first HEAD_TENANT_LABELS tenants there were: anybody may make names up, but not series. */
-static void write_tenant_metric(struct head_program *p, const struct owner *who, const char *type, const char *name, const char *help, tenant_value_fn *fn)
-{
-    struct head_tenant_view t;
-    buf_printf(&p->json, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-    for (uint64_t from = 0; head_tenant_at(p->brain, from, &t); from = t.id + 1) {
-        if (!t.labelled || !owner_sees_tenant(who, t.name))
-            continue;
-        buf_printf(&p->json, "%s{", name);
-        put_label(&p->json, "tenant", t.name);
-        buf_printf(&p->json, "} %llu\n", (unsigned long long)fn(&t));
-    }
-}
-
 static void write_tenants(struct head_program *p, const struct owner *who)
 {
-    write_tenant_metric(p, who, "gauge", "manta_tenant_jobs_queued", "jobs of the tenant waiting for a slot", tenant_queued);
-    write_tenant_metric(p, who, "gauge", "manta_tenant_jobs_running", "jobs of the tenant running on actors", tenant_running);
-    write_tenant_metric(p, who, "counter", "manta_tenant_calls_refused_total", "requests of the tenant there was no room for", tenant_refused);
-    write_tenant_metric(p, who, "counter", "manta_tenant_prompt_tokens_total", "prompt tokens of its finished jobs", tenant_prompt_tokens);
-    write_tenant_metric(p, who, "counter", "manta_tenant_answer_tokens_total", "tokens generated for it", tenant_answer_tokens);
-}
-
-/* ---- a line per worker, and one per actor ---- */
-
-struct worker_metric {
-    const char *name, *help;
-    worker_value_fn *value; /* below 0: not known, left out */
-};
-
-static const struct worker_metric worker_metrics[] = {
-    {"manta_worker_memory_bytes", "resident memory", rss_bytes},
-    {"manta_worker_cpu_load", "processors in use", cpu_load},
-    {"manta_worker_beat_age_seconds", "since its last heartbeat", beat_age_s},
-    {"manta_worker_temperature_celsius", "the hottest sensor, where the machine tells", temperature},
-    {"manta_worker_kept_bytes", "of its memory: streams kept for heads that take them over", kept_bytes},
-    {"manta_worker_moving_bytes", "of its memory: what is computed of answers that leave and come", moving_bytes},
-    {"manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", memory_limit},
-};
-
-struct actor_metric {
-    const char *type, *name, *help;
-    actor_value_fn *value;
-};
-
-static const struct actor_metric actor_metrics[] = {
-    {"gauge", "manta_actor_weights_bytes", "weights mapped from the file, shared on one machine", weights_bytes},
-    {"gauge", "manta_actor_repacked_bytes", "weights in another layout, a copy of the worker's own", repack_bytes},
-    {"gauge", "manta_actor_kv_bytes", "KV cache", kv_bytes},
-    {"gauge", "manta_actor_compute_bytes", "compute buffers", compute_bytes},
-    {"gauge", "manta_actor_in_flight", "jobs running on the actor", in_flight},
-    {"gauge", "manta_actor_token_age_seconds", "since its last step, while busy", token_age_s},
-    {"gauge", "manta_actor_ejected", "1: it failed several jobs in a row, and gets none, or one to see", ejected},
-    {"counter", "manta_actor_jobs_failed_total", "jobs that failed there", jobs_failed},
-    {"gauge", "manta_actor_slots", "jobs it can run at once", slots},
-    {"counter", "manta_actor_tokens_total", "tokens it generated", tokens},
-    {"gauge", "manta_actor_decode_tokens_per_second", "measured speed of one stream", decode_tps},
-    {"gauge", "manta_actor_prefill_tokens_per_second", "measured speed of a prompt", prefill_tps},
-};
-
-static void begin_series(struct buf *out, const char *type, const char *name, const char *help)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    struct head_tenant_view t;
+    for (size_t i = 0; i < TENANT_SERIES; i++) {
+        begin_series(&p->json, &tenant_series[i]);
+        for (uint64_t from = 0; head_tenant_at(p->brain, from, &t); from = t.id + 1) {
+            if (!t.labelled || !owner_sees_tenant(who, t.name))
+                continue;
+            buf_printf(&p->json, "%s{", tenant_series[i].name);
+            put_label(&p->json, "tenant", t.name);
+            buf_printf(&p->json, "} %.15g\n", tenant_value(&t, i));
+        }
+    }
 }
 
 static bool write_worker_metrics(struct page_writer *w)
 {
-    const struct worker_metric *m = &worker_metrics[w->index];
+    const struct series *s = &worker_series[w->index];
     struct buf *out = &w->p->json;
     struct head_worker_view v;
     if (w->from == 0)
-        begin_series(out, "gauge", m->name, m->help);
+        begin_series(out, s);
     for (int n = 0; n < PAGE_SLICE; n++) {
         if (!head_worker_at(w->p->brain, w->from, net_now_us(w->p->loop), &v)) {
             w->from = 0;
-            return ++w->index == sizeof worker_metrics / sizeof worker_metrics[0];
+            return ++w->index == WORKER_SERIES;
         }
         w->from = v.id + 1;
-        if (m->value(&v) < 0)
+        double value = worker_value(&v, w->index);
+        if (value < 0)
             continue;
-        buf_printf(out, "%s{", m->name);
+        buf_printf(out, "%s{", s->name);
         put_label(out, "node", v.node);
-        buf_printf(out, "} %.15g\n", m->value(&v));
+        buf_printf(out, "} %.15g\n", value);
     }
     return false;
 }
 
 static bool write_actor_metrics(struct page_writer *w)
 {
-    const struct actor_metric *m = &actor_metrics[w->index];
+    const struct series *s = &actor_series[w->index];
     struct head_actor_view a;
     if (w->from == 0)
-        begin_series(&w->p->json, m->type, m->name, m->help);
+        begin_series(&w->p->json, s);
     for (int n = 0; n < PAGE_SLICE; n++) {
         if (!head_actor_at(w->p->brain, (uint32_t)w->from, &a)) {
             w->from = 0;
-            return ++w->index == sizeof actor_metrics / sizeof actor_metrics[0];
+            return ++w->index == ACTOR_SERIES;
         }
         w->from = a.id + 1;
         if (a.state == WIRE_ACTOR_READY)
-            actor_line(&w->p->json, m->name, &a, m->value(&a));
+            actor_line(&w->p->json, s->name, &a, actor_value(&a, w->index));
     }
     return false;
 }
@@ -339,7 +242,7 @@ static bool write_setups(struct page_writer *w)
     struct buf *out = &w->p->json;
     struct head_actor_view a;
     if (w->from == 0)
-        begin_series(out, "gauge", "manta_actor_exact_info", "how an exact actor computes, as it measured it");
+        begin_series(out, &(struct series){"gauge", "manta_actor_exact_info", "how an exact actor computes, as it measured it"});
     for (int n = 0; n < PAGE_SLICE; n++) {
         if (!head_actor_at(w->p->brain, (uint32_t)w->from, &a))
             return true;

@@ -68,58 +68,47 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_object_end(j);
 }
 
-static void put_totals(const struct head_totals *t, struct jout *j)
+/* How a field of a view is written. Where nodes are, their processes, and how a job failed, which may quote somebody's prompt, is for admins
+ * alone. */
+#define PUT_NONE(key, value)
+#define PUT_UINT(key, value) jout_put_uint(j, key, value);
+#define PUT_US_AS_MS(key, value) jout_put_uint(j, key, (value) / 1000);
+#define PUT_STR(key, value) jout_put_str(j, key, value);
+#define PUT_BOOL(key, value) jout_put_bool(j, key, value);
+#define PUT_FIXED1(key, value) jout_put_fixed(j, key, (double)(value), 1);
+#define PUT_FIXED2(key, value) jout_put_fixed(j, key, (double)(value), 2);
+#define PUT_ABOVE_0(key, value) if ((value) > 0) jout_put_fixed(j, key, (double)(value), 1);
+#define PUT_WORKER_STATE(key, value) jout_put_cstr(j, key, worker_state_name(value));
+#define PUT_ACTOR_STATE(key, value) jout_put_cstr(j, key, actor_state_name(value));
+#define PUT_HEALTH(key, value) jout_put_cstr(j, key, health_name(value));
+#define PUT_DUTY(key, value) jout_put_cstr(j, key, duty_name(value));
+#define PUT_KIND(key, value) jout_put_cstr(j, key, (value) == REQUEST_EMBED ? "embed" : "generate");
+#define PUT_ADMIN_UINT(key, value) if (who->admin) jout_put_uint(j, key, value);
+#define PUT_ADMIN_STR(key, value) if (who->admin) jout_put_str(j, key, value);
+#define F(type, name, value, key, form) PUT_##form(key, v->name)
+
+static void put_totals(const struct head_totals *v, struct jout *j)
 {
-    jout_put_uint(j, "nodes", t->workers + 1);
-    jout_put_uint(j, "workers", t->workers);
-    jout_put_uint(j, "actors", t->actors_ready);
-    jout_put_uint(j, "actors_serving", t->actors_serving);
+    jout_put_uint(j, "nodes", v->workers + 1);
     jout_key(j, "resources");
     jout_object(j);
-    jout_put_fixed(j, "CPU", (double)t->cpus, 1);
-    jout_put_uint(j, "memory", t->memory_bytes);
+    jout_put_fixed(j, "CPU", (double)v->cpus, 1);
+    jout_put_uint(j, "memory", v->memory_bytes);
     jout_object_end(j);
-    jout_put_uint(j, "queued", t->queued);
-    jout_put_uint(j, "running", t->running);
-    jout_put_uint(j, "queue_bytes", t->queue_bytes);
-    jout_put_uint(j, "calls_total", t->calls_total);
-    jout_put_uint(j, "calls_failed", t->calls_failed);
-    jout_put_uint(j, "jobs_rerouted", t->jobs_rerouted);
-    jout_put_uint(j, "jobs_resumed", t->jobs_resumed);
-    jout_put_uint(j, "jobs_moved", t->jobs_moved);
-    jout_put_uint(j, "moved_bytes", t->moved_bytes);
-    jout_put_uint(j, "jobs_rebalanced", t->jobs_rebalanced);
+    HEAD_TOTALS(F)
 }
 
-/* Where nodes are, and their processes, is for admins alone. */
-static void put_worker(const struct head_worker_view *w, const struct owner *who, struct jout *j)
+static void put_worker(const struct head_worker_view *v, const struct owner *who, struct jout *j)
 {
     jout_object(j);
-    jout_put_uint(j, "id", w->id);
-    jout_put_str(j, "node", w->node);
-    if (who->admin)
-        jout_put_str(j, "address", w->address);
-    jout_put_cstr(j, "state", worker_state_name(w->state));
-    jout_put_str(j, "reason", w->reason);
-    jout_put_cstr(j, "duty", duty_name(w->duty));
-    jout_put_str(j, "version", w->version);
-    jout_put_str(j, "engine", w->engine);
-    jout_put_str(j, "cpu_features", w->cpu_features);
-    if (who->admin)
-        jout_put_uint(j, "pid", w->pid);
-    jout_put_fixed(j, "cpus", (double)w->cpus, 1);
-    jout_put_fixed(j, "cpu_load", (double)w->cpu_load, 2);
-    jout_put_uint(j, "memory_bytes", w->memory_bytes);
-    jout_put_uint(j, "rss_bytes", w->rss_bytes);
-    jout_put_uint(j, "kept_bytes", w->kept.bytes);
-    jout_put_uint(j, "kept_bytes_max", w->kept.bytes_max);
-    jout_put_uint(j, "moving_bytes", w->moving.bytes);
-    jout_put_uint(j, "moving_bytes_max", w->moving.bytes_max);
-    if (w->temperature_c > 0)
-        jout_put_fixed(j, "temperature_c", (double)w->temperature_c, 1);
-    jout_put_uint(j, "actors", w->actors);
-    jout_put_uint(j, "beat_age_ms", w->beat_age_us / 1000);
-    jout_put_uint(j, "rtt_us", w->rtt_us);
+    HEAD_WORKER_FIELDS(F)
+    jout_object_end(j);
+}
+
+static void put_actor(const struct head_actor_view *v, const struct owner *who, struct jout *j)
+{
+    jout_object(j);
+    HEAD_ACTOR_FIELDS(F)
     jout_object_end(j);
 }
 
@@ -144,46 +133,6 @@ static bool put_workers(struct page_writer *w)
         w->from = v.id + 1;
     }
     return false;
-}
-
-/* How a job failed may quote somebody else's prompt. */
-static void put_actor(const struct head_actor_view *a, const struct owner *who, struct jout *j)
-{
-    jout_object(j);
-    jout_put_uint(j, "id", a->id);
-    jout_put_str(j, "model", a->model);
-    jout_put_str(j, "node", a->node);
-    if (who->admin)
-        jout_put_str(j, "address", a->address);
-    jout_put_uint(j, "worker", a->worker);
-    jout_put_cstr(j, "worker_state", worker_state_name(a->worker_state));
-    jout_put_str(j, "worker_reason", a->worker_reason);
-    jout_put_cstr(j, "state", actor_state_name(a->state));
-    jout_put_fixed(j, "progress", (double)a->progress, 2);
-    jout_put_str(j, "note", a->note);
-    jout_put_cstr(j, "kind", a->kind == REQUEST_EMBED ? "embed" : "generate");
-    jout_put_bool(j, "exact", a->exact);
-    jout_put_str(j, "setup", a->setup);
-    jout_put_bool(j, "chat_template", a->has_template);
-    jout_put_cstr(j, "health", health_name(a->health));
-    jout_put_uint(j, "failures_in_a_row", a->failures);
-    if (who->admin)
-        jout_put_str(j, "trouble", a->trouble);
-    jout_put_uint(j, "slots", a->slots);
-    jout_put_uint(j, "in_flight", a->in_flight);
-    jout_put_uint(j, "token_age_ms", a->token_age_ms);
-    jout_put_uint(j, "context", a->context);
-    jout_put_fixed(j, "prefill_tps", (double)a->prefill_tps, 1);
-    jout_put_fixed(j, "decode_tps", (double)a->decode_tps, 1);
-    jout_put_uint(j, "weights_bytes", a->weights_bytes);
-    jout_put_uint(j, "repack_bytes", a->repack_bytes);
-    jout_put_uint(j, "kv_bytes", a->kv_bytes);
-    jout_put_uint(j, "compute_bytes", a->compute_bytes);
-    jout_put_uint(j, "jobs_done", a->jobs_done);
-    jout_put_uint(j, "jobs_failed", a->jobs_failed);
-    jout_put_uint(j, "tokens", a->tokens);
-    jout_put_str(j, "digest", a->digest);
-    jout_object_end(j);
 }
 
 static bool put_actors(struct page_writer *w)
