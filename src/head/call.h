@@ -16,7 +16,6 @@ struct kept {
 void kept_init(struct kept *k);
 /* Empties it, and frees what it holds. */
 void kept_fini(struct kept *k);
-bool kept_is_empty(const struct kept *k);
 /* Memory it takes. */
 size_t kept_bytes(const struct kept *k);
 /* False: it would hold more than REPLY_TEXT_BYTES_MAX. with_ids: the tokens, too; with their log-probabilities where

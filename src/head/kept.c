@@ -16,11 +16,6 @@ void kept_fini(struct kept *k)
         buf_fini(all[i]);
 }
 
-bool kept_is_empty(const struct kept *k)
-{
-    return k->text.n == 0 && k->ids.n == 0;
-}
-
 size_t kept_bytes(const struct kept *k)
 {
     return k->text.cap + k->ids.cap + k->logprobs.cap + k->top_ids.cap + k->top_logprobs.cap + k->lengths.cap + k->pieces.cap + k->parts.cap;

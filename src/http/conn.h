@@ -117,7 +117,7 @@ struct http_server {
 
 /* ---- server.c ---- */
 uint64_t http_server_now_us(const struct http_server *s);
-/* A server without a listener and timers, for loopback.c; free it with http_server_close(). */
+/* A server without a listener and timers, for tests; free it with http_server_close(). */
 struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data);
 /* A connection over that link, or NULL: too many, an error was written and the link told to close. */
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link);

@@ -1,4 +1,4 @@
-/* What the server needs of a transport: a connection of net/, or bytes in memory (loopback.h) for tests and fuzzing. */
+/* What the server needs of a transport: a connection of net/, or bytes in memory (tests/unit/http_loopback.h) for tests and fuzzing. */
 #ifndef MANTA_HTTP_LINK_H
 #define MANTA_HTTP_LINK_H
 

@@ -340,8 +340,3 @@ uint64_t net_conn_origin(const struct net_conn *c)
 {
     return c->origin;
 }
-
-struct net_loop *net_conn_loop(const struct net_conn *c)
-{
-    return c->loop;
-}

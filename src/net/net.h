@@ -142,7 +142,6 @@ const char *net_conn_peer(const struct net_conn *c);
 int net_conn_peer_uid(const struct net_conn *c, uint32_t *out_uid);
 /* Equal for connections from one IPv4 address, or from one /64 of IPv6, which one machine may have all of. */
 uint64_t net_conn_origin(const struct net_conn *c);
-struct net_loop *net_conn_loop(const struct net_conn *c);
 /* For the last words of a crashing process only; -1 while it is not open. */
 int net_conn_descriptor(const struct net_conn *c);
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/must.h"
-#include "http/loopback.h"
+#include "../unit/http_loopback.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

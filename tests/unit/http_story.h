@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http/loopback.h"
+#include "http_loopback.h"
 
 enum { STORY_OPEN_MAX = 128 };
 
