@@ -44,40 +44,9 @@
 
 struct head_config head_config_default(void)
 {
-    return (struct head_config){
-        .balance = BALANCE_PREDICTED,
-        .beat_ms = 1000,
-        .lost_after_ms = 3000, /* three heartbeats: the last one heard came before the link was cut, so the third is never waited out */
-        .hello_ms = 5000,
-        .token_stall_ms = 30000,
-        .token_floor_ms = 5000,
-        .queue_jobs_max = 4096,
-        .queue_bytes_max = 64u << 20,
-        .queue_deadline_ms = 120000,
-        .priority_step_ms = 10000,
-        .tenants_max = 1024,
-        .settle_ms = 10000,
-        .attempts_max = 8,
-        .moves_max = 32,
-        .resume_bytes_max = 64u << 20,
-        .regroup_ms = 25,
-        .kv_moves_max = 8,
-        .kv_stall_ms = 3000,
-        .rebalance = true,
-        .rebalance_every_ms = 1000,
-        .rebalance_again_ms = 30000,
-        .links_max = 4096,
-        .newcomers_max = 1024,
-        .actors_max = 4096,
-        .fanout_max = 64,
-        .seeks_max = 1024,
-        .seek_ms = 10000,
-        .anew_ms = 2000,
-        .take_ms = 2000,
-        .gather_ms = 100,
-        .status_every_ms = 30000,
-        .scale = {.mode = SCALE_FIXED, .min = 0, .max = 8},
-    };
+#define C(type, name, value) .name = value,
+    return (struct head_config){HEAD_CONFIG(C)};
+#undef C
 }
 
 /* ---- memory and words of a step ---- */

@@ -60,45 +60,51 @@ enum balance {
 /* "predicted", "least-busy", …: as --balance takes it. */
 const char *balance_name(enum balance balance);
 
-/* Every limit has a name and a default: head_config_default(). `manta status --limits` shows them. */
+/* Every limit has a name and a default. `manta status --limits` shows them, with what happens beyond each (base/limits.h). */
+/* clang-format off */
+#define HEAD_CONFIG(C) \
+    C(enum balance, balance, BALANCE_PREDICTED) \
+    C(uint32_t, beat_ms, 1000) /* workers' heartbeat */ \
+    C(uint32_t, lost_after_ms, 3000) /* silence after which a worker is lost: three heartbeats, as the last one heard came before the link was cut */ \
+    C(uint32_t, hello_ms, 5000) /* a link that has not said hello by then is closed */ \
+    C(uint32_t, token_stall_ms, 30000) /* an actor busy without a token for this long is hung, whatever its speed */ \
+    C(uint32_t, token_floor_ms, 5000) /* … and one whose speed is known not before this */ \
+    C(uint32_t, queue_jobs_max, 4096) \
+    C(uint64_t, queue_bytes_max, 64u << 20) /* requests queued and running, with the records of their jobs */ \
+    C(uint32_t, queue_deadline_ms, 120000) /* default deadline of a job for leaving the queue */ \
+    C(uint32_t, priority_step_ms, 10000) /* what one step of priority is worth in waiting */ \
+    C(uint32_t, tenants_max, 1024) /* names remembered; when all are in use, newcomers share the common tenant */ \
+    C(uint32_t, settle_ms, 10000) /* how long after the head's start an unknown model may be on its way */ \
+    C(uint32_t, attempts_max, 8) /* attempts in a row that bring no token end a job; workers that left, fell silent or were full of other heads' jobs do not count */ \
+    C(uint32_t, moves_max, 32) /* attempts in all, without those that found no room */ \
+    C(uint64_t, resume_bytes_max, 64u << 20) /* delivered token ids, of all running jobs */ \
+    C(uint32_t, regroup_ms, 25) /* a job that lost its actor waits this long: workers often die in bunches */ \
+    C(uint32_t, kv_moves_max, 8) /* jobs that move at once with what is computed of them, 1 MiB of the head's memory each */ \
+    C(uint32_t, kv_stall_ms, 3000) /* when nothing of one moved for so long, it is computed */ \
+    C(bool, rebalance, true) /* a job may leave a slow or crowded actor for an idle one: rebalance.c */ \
+    C(uint32_t, rebalance_every_ms, 1000) /* a pool with nobody idle, or a job that went, is not looked at again before */ \
+    C(uint32_t, rebalance_again_ms, 30000) /* the same job does not go again before */ \
+    C(uint32_t, links_max, 4096) /* that have said hello */ \
+    C(uint32_t, newcomers_max, 1024) /* that have not: the oldest of the address with the most gives way */ \
+    C(uint32_t, actors_max, 4096) \
+    C(uint32_t, fanout_max, 64) /* branches of one call */ \
+    C(uint32_t, seeks_max, 1024) /* streams that are looked for at the workers */ \
+    C(uint32_t, seek_ms, 10000) /* how long a worker that has the stream may take to join */ \
+    C(uint32_t, anew_ms, 2000) /* seek timeout when the client has received nothing and re-sent its request */ \
+    C(uint32_t, take_ms, 2000) /* how long the workers of a replaced head may stay away */ \
+    C(uint32_t, gather_ms, 100) /* after the first worker reports the stream, how long to wait for reports from others */ \
+    C(uint32_t, status_every_ms, 30000) /* periodic [ACTOR STATUS] lines, also written on change */ \
+    C(struct scale_limits, scale, ((struct scale_limits){.mode = SCALE_FIXED, .min = 0, .max = 8})) /* how many workers a launcher is asked for, and by whom */
+/* clang-format on */
+
 struct head_config {
     uint64_t seed;
-    enum balance balance;
-    struct str join_token;      /* borrowed for the head's life; empty: nobody is asked for one */
-    struct str version;         /* manta's version, compared with diallers' for a warning; borrowed */
-    uint32_t beat_ms;           /* 1000: workers' heartbeat */
-    uint32_t lost_after_ms;     /* 3000: silence after which a worker is lost */
-    uint32_t hello_ms;          /* 5000: a link that has not said hello by then is closed */
-    uint32_t token_stall_ms;    /* 30000: an actor busy without a token for this long is hung, whatever its speed */
-    uint32_t token_floor_ms;    /* 5000: … and one whose speed is known not before this */
-    uint32_t queue_jobs_max;    /* 4096 */
-    uint64_t queue_bytes_max;   /* 64 MiB of requests queued and running, with the records of their jobs */
-    uint32_t queue_deadline_ms; /* 120000: default deadline of a job for leaving the queue */
-    uint32_t priority_step_ms;  /* 10000: one step of priority is worth so much waiting */
-    uint32_t tenants_max;       /* 1024 names remembered; when all are in use, newcomers share the common tenant */
-    uint32_t settle_ms;         /* 10000: so long after the head's start an unknown model may be on its way */
-    uint32_t attempts_max;      /* 8 attempts in a row that bring no token end a job; workers that left, fell silent
-                                   or were full of other heads' jobs do not count */
-    uint32_t moves_max;         /* 32 attempts in all, without those that found no room */
-    uint64_t resume_bytes_max;  /* 64 MiB of delivered token ids, of all running jobs */
-    uint32_t regroup_ms;        /* 25: a job that lost its actor waits this long: workers often die in bunches */
-    uint32_t kv_moves_max;      /* 8 jobs that move at once with what is computed of them, 1 MiB of the head's memory each */
-    uint32_t kv_stall_ms;       /* 3000: when nothing of one moved for so long, it is computed */
-    bool rebalance;             /* true: a job may leave a slow or crowded actor for an idle one: rebalance.c */
-    uint32_t rebalance_every_ms; /* 1000: a pool with nobody idle, or a job that went, is not looked at again before */
-    uint32_t rebalance_again_ms; /* 30000: the same job does not go again before */
-    uint32_t links_max;         /* 4096 that have said hello */
-    uint32_t newcomers_max;     /* 1024 that have not: then the oldest of the address with the most gives way */
-    uint32_t actors_max;        /* 4096 */
-    uint32_t fanout_max;        /* 64 branches of one call */
-    uint32_t seeks_max;         /* 1024 streams that are looked for at the workers */
-    uint32_t seek_ms;           /* 10000: until then a worker that has the stream may still join */
-    uint32_t anew_ms;           /* 2000: the same where the client has nothing of it and brought its request */
-    uint32_t take_ms;           /* 2000: so long the workers of a head whose place this one takes may stay away */
-    uint32_t gather_ms;         /* 100: once a worker has told of it, so long others may tell of more */
-    uint32_t status_every_ms;   /* 30000: periodic [ACTOR STATUS] lines, also written on change */
-    struct scale_limits scale;  /* fixed: how many workers a launcher is asked for, and by whom … */
-    bool scale_given;           /* … false: a launcher that was told otherwise by another head teaches this one */
+    struct str join_token; /* borrowed for the head's life; empty: nobody is asked for one */
+    struct str version; /* manta's version, compared with diallers' for a warning; borrowed */
+    bool scale_given; /* scale; false: a launcher that was told otherwise by another head teaches this one */
+#define C(type, name, value) type name;
+    HEAD_CONFIG(C)
+#undef C
 };
 struct head_config head_config_default(void);
 
