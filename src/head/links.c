@@ -75,44 +75,32 @@ static void refuse(struct link *l, const char *why)
     link_close(p, l->node.id);
 }
 
-static void on_frame(struct link *l, struct str frame)
+static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_data)
 {
+    struct link *l = user_data;
     struct head_program *p = l->program;
-    struct wire_msg msg;
-    struct fault f = {0};
-    if (wire_decode(&msg, &p->arena, frame, &f) != 0) {
-        refuse(l, f.text);
-        return;
-    }
-    if (msg.type == WIRE_tokens && frame.n > WIRE_TOKENS_BYTES_MAX) { /* an event of that would be written for a second, and cannot be cut */
+    if (msg->type == WIRE_tokens && frame_bytes > WIRE_TOKENS_BYTES_MAX) { /* an event of that would be written for a second, and cannot be cut */
         refuse(l, "message 'tokens': more than one step of an engine can say");
-        return;
+        return 0;
     }
     if (log_traces("wire")) {
         struct buf line = buf_max(LOG_LINE_BYTES_MAX);
-        wire_print(&line, &msg);
+        wire_print(&line, msg);
         log_line(LOG_TRACE, "wire", NULL, "<- link=%llu %s", (unsigned long long)l->node.id, buf_cstr(&line));
         buf_fini(&line);
     }
-    head_feed(p, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->node.id, .msg = &msg});
+    head_feed(p, (struct head_event){.kind = HEAD_LINK_MSG, .link = l->node.id, .msg = msg});
+    return l->closing ? 0 : l->welcomed ? WIRE_FRAME_BYTES_MAX : WIRE_HELLO_BYTES_MAX;
 }
 
-/* Handles the whole frames at the beginning of `bytes`, and returns how many bytes they were. */
+/* Handles the whole messages at the beginning of `bytes`, and returns how many bytes they were. */
 static size_t take_frames(struct link *l, struct str bytes)
 {
-    size_t at = 0;
-    while (!l->closing) {
-        size_t frame = 0, max = l->welcomed ? WIRE_FRAME_BYTES_MAX : WIRE_HELLO_BYTES_MAX;
-        if (wire_frame(str_n(bytes.p + at, bytes.n - at), max, &frame) != 0) {
-            refuse(l, "a frame over the limit");
-            break;
-        }
-        if (frame == 0)
-            break;
-        on_frame(l, str_n(bytes.p + at, frame));
-        at += frame;
-    }
-    return at;
+    struct fault f;
+    size_t read = wire_read(bytes, l->welcomed ? WIRE_FRAME_BYTES_MAX : WIRE_HELLO_BYTES_MAX, &l->program->arena, on_msg, l, &f);
+    if (f.err != 0)
+        refuse(l, f.text);
+    return read;
 }
 
 static void count(struct link *l)

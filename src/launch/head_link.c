@@ -133,43 +133,34 @@ static void on_refuse(struct head_link *k, const struct wire_refuse *m)
     net_conn_close(k->conn);
 }
 
-static int on_frame(struct head_link *k, struct str frame)
+static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_data)
 {
-    struct wire_msg msg;
-    struct fault f = {0};
-    int err = wire_decode(&msg, &k->arena, frame, &f);
-    if (err != 0) {
-        say(&k->listener, LOG_WARN, EVENT("not_a_message"), "the head sent something that is not a manta message: %s", f.text);
-        return err;
-    }
+    struct head_link *k = user_data;
+    (void)frame_bytes;
     k->heard_us = net_now_us(k->loop);
-    switch (msg.type) {
-    case WIRE_welcome: on_welcome(k, &msg.welcome); break;
-    case WIRE_refuse: on_refuse(k, &msg.refuse); break;
+    switch (msg->type) {
+    case WIRE_welcome: on_welcome(k, &msg->welcome); break;
+    case WIRE_refuse: on_refuse(k, &msg->refuse); break;
     case WIRE_scale:
-        k->told = msg.scale;
+        k->told = msg->scale;
         if (head_link_is_joined(k))
-            k->cfg.on_scale(msg.scale.workers, k->cfg.user_data);
+            k->cfg.on_scale(msg->scale.workers, k->cfg.user_data);
         break;
     default: break; /* beat_ack has done its work by being heard */
     }
-    return 0;
+    return k->state != LINK_REFUSED ? WIRE_HELLO_BYTES_MAX : 0;
 }
 
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
 {
     struct head_link *k = user_data;
-    int err = buf_add_str(&k->in, bytes);
-    size_t at = 0, frame = 1;
-    while (err == 0 && frame > 0 && k->state != LINK_REFUSED) {
-        err = wire_frame(str_n(k->in.p + at, k->in.n - at), WIRE_HELLO_BYTES_MAX, &frame);
-        if (err == 0 && frame > 0)
-            err = on_frame(k, str_n(k->in.p + at, frame));
-        at += err == 0 ? frame : 0;
-    }
-    buf_consume(&k->in, at);
-    if (err != 0) /* nonsense, or longer than any message to a launcher */
-        net_conn_abort(c);
+    struct fault f = {.err = ERR_TOO_LARGE, .text = "more than any message to a launcher"};
+    if (buf_add_str(&k->in, bytes) == 0 && k->state != LINK_REFUSED)
+        buf_consume(&k->in, wire_read(buf_str(&k->in), WIRE_HELLO_BYTES_MAX, &k->arena, on_msg, k, &f));
+    if (f.err == 0 || k->state == LINK_REFUSED)
+        return;
+    say(&k->listener, LOG_WARN, EVENT("not_a_message"), "the head sent something that is not a manta message: %s", f.text);
+    net_conn_abort(c);
 }
 
 /* ---- its life ---- */

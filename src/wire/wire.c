@@ -350,3 +350,24 @@ int wire_decode(struct wire_msg *out, struct wire_arena *arena, struct str frame
     *out = msg;
     return 0;
 }
+
+/* ---- a link's bytes ---- */
+
+size_t wire_read(struct str bytes, size_t max_bytes, struct wire_arena *arena, wire_msg_fn *on_msg, void *user_data, struct fault *f)
+{
+    size_t at = 0, frame = 0;
+    struct wire_msg msg;
+    *f = (struct fault){0};
+    while (max_bytes > 0) {
+        struct str rest = str_n(bytes.p + at, bytes.n - at);
+        if (wire_frame(rest, max_bytes, &frame) != 0)
+            fault_set(f, ERR_TOO_LARGE, "a frame over the limit of %zu bytes", max_bytes);
+        else if (frame > 0)
+            wire_decode(&msg, arena, str_n(rest.p, frame), f);
+        if (f->err != 0 || frame == 0)
+            break;
+        at += frame;
+        max_bytes = on_msg(&msg, frame, user_data);
+    }
+    return at;
+}

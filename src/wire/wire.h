@@ -105,6 +105,12 @@ int wire_frame(struct str bytes, size_t max_bytes, size_t *out_frame_bytes);
  * wrong and *out is untouched. Nothing in a frame can make it read outside it or allocate over the arena's limit. */
 int wire_decode(struct wire_msg *out, struct wire_arena *arena, struct str frame, struct fault *f);
 
+/* Returns the most bytes that the next frame may have; 0: no more is to be read, the link may be gone. */
+typedef size_t wire_msg_fn(const struct wire_msg *msg, size_t frame_bytes, void *user_data);
+/* The bytes of a link: hands each whole message at their beginning to on_msg. Returns how many bytes those were. f->err != 0: what
+ * comes behind them is too long or no message, and the link is of no use any more. */
+size_t wire_read(struct str bytes, size_t max_bytes, struct wire_arena *arena, wire_msg_fn *on_msg, void *user_data, struct fault *f);
+
 /* Writes another job and attempt into a whole frame of `prefilled`, `tokens` or `done`, whose first fields these are. */
 void wire_set_job(char *frame, uint64_t job, uint32_t attempt);
 

@@ -30,48 +30,31 @@ static void bad_frame(struct uplink *u, const char *why)
     buf_reset(&u->in);
 }
 
-/* false: nothing is read of what came behind it. */
-static bool on_frame(struct uplink *u, struct str frame)
+static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_data)
 {
-    struct worker_program *p = u->program;
-    struct wire_msg msg;
-    struct fault f = {0};
-    if (wire_decode(&msg, &p->arena, frame, &f) != 0) {
-        bad_frame(u, f.text);
-        return false;
-    }
+    struct uplink *u = user_data;
+    (void)frame_bytes;
     if (log_traces("wire")) {
         struct buf line = buf_max(LOG_LINE_BYTES_MAX);
-        wire_print(&line, &msg);
+        wire_print(&line, msg);
         log_line(LOG_TRACE, "wire", NULL, "<- %s", buf_cstr(&line));
         buf_fini(&line);
     }
-    worker_feed(p, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = &msg});
-    return true;
+    worker_feed(u->program, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = msg});
+    return u->conn != NULL ? WIRE_FRAME_BYTES_MAX : 0;
 }
 
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
 {
     struct uplink *u = user_data;
-    if (buf_add_str(&u->in, bytes) != 0) {
-        bad_frame(u, "a frame over the limit");
+    struct fault f = {.err = ERR_TOO_LARGE, .text = "a frame over the limit"};
+    size_t read = buf_add_str(&u->in, bytes) == 0 ? wire_read(buf_str(&u->in), WIRE_FRAME_BYTES_MAX, &u->program->arena, on_msg, u, &f) : 0;
+    if (u->conn != c)
         return;
-    }
-    size_t at = 0;
-    while (u->conn == c) {
-        size_t frame = 0;
-        if (wire_frame(str_n(u->in.p + at, u->in.n - at), WIRE_FRAME_BYTES_MAX, &frame) != 0) {
-            bad_frame(u, "a frame over the limit");
-            return;
-        }
-        if (frame == 0)
-            break;
-        if (!on_frame(u, str_n(u->in.p + at, frame)))
-            return;
-        at += frame;
-    }
-    if (u->conn == c)
-        buf_consume(&u->in, at);
+    if (f.err != 0)
+        bad_frame(u, f.text);
+    else
+        buf_consume(&u->in, read);
 }
 
 static void on_close(struct net_conn *c, int err, const char *why, void *user_data)

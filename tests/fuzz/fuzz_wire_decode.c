@@ -1,4 +1,4 @@
-/* Any bytes a peer can send as a frame: decode, and what decodes must encode to the same bytes. */
+/* Any bytes a peer can send: messages are read off them one after the other; what the first one decodes to must encode to the same bytes. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -7,11 +7,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_data)
+{
+    size_t *read = user_data;
+    MUST(msg->type != 0);
+    *read += frame_bytes;
+    return WIRE_FRAME_BYTES_MAX;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct wire_arena arena;
     struct str bytes = str_n((const char *)data, size);
-    size_t frame;
+    size_t frame, read = 0;
+    struct fault f;
+    MUST(wire_read(bytes, WIRE_FRAME_BYTES_MAX, &arena, on_msg, &read, &f) == read && read <= size);
     if (wire_frame(bytes, WIRE_FRAME_BYTES_MAX, &frame) != 0 || frame == 0)
         return 0;
     struct wire_msg msg;
