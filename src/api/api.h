@@ -38,6 +38,10 @@ enum {
     API_LAST_N_MAX = 65536,      /* "repeat_last_n" */
     API_TIMEOUT_S_MAX = 86400,   /* "timeout_s" */
     API_ECHO_BYTES_MAX = 12 << 10,
+    API_TOOLS_MAX = 512,         /* tools of a request */
+    API_TOOL_NAME_BYTES_MAX = 128,
+    API_CALL_ID_BYTES_MAX = 256, /* id of a call, as a client gives it back */
+    API_CALLS_MAX = 1024,        /* calls of one message */
     API_FIELD_BYTES_MAX = 256,   /* model names, user, ids */
     API_COMPLETION_TOKENS = 16,  /* max_tokens of /v1/completions when not given, as OpenAI has it */
     API_DIMENSIONS_MAX = 65536,  /* "dimensions"; a model has fewer */

@@ -5,13 +5,7 @@
 
 #include "api/field.h"
 
-enum {
-    API_TOOLS_MAX = 512,           /* tools of a request */
-    API_TOOL_NAME_BYTES_MAX = 128,
-    API_CALL_ID_BYTES_MAX = 256,   /* id of a call, as a client gives it back */
-    API_CALLS_MAX = 1024,          /* calls of one message */
-    API_CALL_NAME_BYTES = 10,      /* with its end */
-};
+enum { API_CALL_NAME_BYTES = 10 }; /* with its end */
 
 /* A tool as the dialect has it; members may be NULL: not given. `path`: where it stands. */
 struct api_tool {

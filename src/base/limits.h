@@ -64,6 +64,11 @@
     L(request_bytes_max, HEAD_REQUEST_BYTES_MAX, "bytes", "", "one prompt with everything, as it is sent to a worker; a larger one is refused, 413") \
     L(scale_max, HEAD_SCALE_MAX, "workers", "", "workers that one may ask a launcher for; more are refused, 400") \
     L(drain_grace_s, p->o->drain_grace_s, "s", "drain-grace", "after SIGTERM, time for answers to end; then they go on elsewhere") \
+    L(form_bytes_max, REQUEST_FORM_BYTES_MAX, "bytes", "", "a grammar, schema or expression; a larger one is refused, 413") \
+    L(tools_max, API_TOOLS_MAX, "tools", "", "tools of one request; more are refused, 400") \
+    L(tools_bytes_max, REQUEST_TOOLS_BYTES_MAX, "bytes", "", "tools of one request together; larger ones are refused, 413") \
+    L(calls_max, API_CALLS_MAX, "calls", "", "calls of tools in one message; more are refused, 400") \
+    L(template_args_bytes_max, REQUEST_TEMPLATE_ARGS_BYTES_MAX, "bytes", "", "variables of a chat template; larger ones are refused, 413") \
     L(drain_grace_s_max, API_GRACE_S_MAX, "s", "", "longest grace that a drain may name") \
     L(http_held_bytes_max, HTTP_HELD_BYTES_MAX, "bytes", "", "unfinished requests of all clients; the greediest gives way, 503") \
     L(http_body_bytes_max, HTTP_BODY_BYTES_MAX, "bytes", "", "body of a request; a larger one is refused before it is read, 413") \

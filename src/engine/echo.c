@@ -19,6 +19,8 @@ enum { RENDER_BYTES_MAX = 64 * 1024 * 1024 };
 struct engine_sampler {
     const struct request *r; /* borrowed; outlives the sampler */
     uint32_t prompt_n;       /* where the answer begins */
+    const int32_t *script;   /* borrowed; the tokens of the answer; NULL without a script */
+    uint32_t tokens;         /* that the answer has */
 };
 
 static const char *echo_features(void)
@@ -236,9 +238,23 @@ static int echo_seq_load(struct engine *e, uint32_t seq, struct str state, int32
 
 /* ---- draws ---- */
 
+/* A script has an answer for each turn of the assistant; the last one again and again. */
+static void take_script(struct engine_sampler *s, const struct engine *e)
+{
+    uint32_t turn = 0;
+    s->tokens = e->options.tokens;
+    for (uint32_t i = 0; i + s->r->continues < s->r->turns_n; i++)
+        turn += str_is(s->r->turns[i].role, "assistant");
+    if (e->script_n == 0)
+        return;
+    turn = turn < e->script_n ? turn : e->script_n - 1;
+    uint32_t from = turn > 0 ? e->script_ends[turn - 1] : 0;
+    s->script = e->script + from;
+    s->tokens = e->script_ends[turn] - from;
+}
+
 static struct engine_sampler *echo_sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide)
 {
-    (void)e;
     (void)guide;
     struct buf rendered = buf_max(RENDER_BYTES_MAX);
     struct str text = r->text;
@@ -249,6 +265,7 @@ static struct engine_sampler *echo_sampler_new(struct engine *e, const struct re
     struct engine_sampler *s = xalloc(sizeof *s);
     int32_t n = echo_tokenize(text, true, NULL, 0);
     *s = (struct engine_sampler){.r = r, .prompt_n = (uint32_t)n};
+    take_script(s, e);
     buf_fini(&rendered);
     return s;
 }
@@ -282,14 +299,13 @@ static float bias_of(const struct request *r, int32_t token)
 }
 
 /* The k-th choice at place `index` of the answer, where the sequence's tokens have been mixed into `state`. */
-static int32_t choice(const struct engine *e, const struct engine_sampler *s, uint32_t index, int32_t last,
-                      uint64_t state, uint32_t k)
+static int32_t choice(const struct engine_sampler *s, uint32_t index, int32_t last, uint64_t state, uint32_t k)
 {
-    if (!s->r->sampling.ignore_eos && index >= e->options.tokens)
+    if (!s->r->sampling.ignore_eos && index >= s->tokens)
         return ECHO_END;
-    if (e->script_n > 0 && k == 0)
-        return e->script[index % e->script_n];
-    return echo_word(last, state, k, index + 1 >= e->options.tokens);
+    if (s->script != NULL && s->tokens > 0 && k == 0)
+        return s->script[index % s->tokens];
+    return echo_word(last, state, k, index + 1 >= s->tokens);
 }
 
 static int32_t echo_sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob,
@@ -311,9 +327,9 @@ static int32_t echo_sampler_draw(struct engine *e, struct engine_sampler *s, uin
         if (s->r->biases[i].bias >= 100)
             return s->r->biases[i].token;
     uint32_t k = s->r->sampling.temperature > 0 && e->script_n == 0 ? (uint32_t)(u * 4) : 0;
-    int32_t token = choice(e, s, held - s->prompt_n, seq->tokens[held - 1], state, k);
+    int32_t token = choice(s, held - s->prompt_n, seq->tokens[held - 1], state, k);
     for (uint32_t tries = 0; tries < 64 && bias_of(s->r, token) <= -100; tries++)
-        token = choice(e, s, held - s->prompt_n, seq->tokens[held - 1], state, k + 1 + tries);
+        token = choice(s, held - s->prompt_n, seq->tokens[held - 1], state, k + 1 + tries);
     return token;
 }
 

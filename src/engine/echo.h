@@ -11,7 +11,8 @@
  *   name=WORD      the model's name for requests (default "echo"), so that a worker can have several
  *   tokens=N       answers have N tokens (default 32); with a script: as many as it has
  *   script=TEXT    every answer is TEXT. <think>…</think> in it is reasoning, and <tool_call>{"name":"f","arguments":{…}}</tool_call>, without
- *                  white space, a call, where requests want reasoning apart, or have tools
+ *                  white space, a call, where requests want reasoning apart, or have tools.
+ *                  "<next>" stands between the answers to a conversation's first, second, … question; the last one comes again and again
  *   seed=N         the answers of another "model"
  *   context=N      the model's own context (2048)
  *   rows=N         rows of one decode call at most (512)

@@ -95,18 +95,35 @@ static int pretend_to_load(const struct echo_options *o, engine_progress_fn *pro
     return o->fail_load ? fault_set(f, ERR_MODEL, "the echo engine was told to fail loading (fail_load)") : 0;
 }
 
+/* One answer of the script, behind the others. */
+static uint32_t add_answer(struct engine *e, struct str text, uint32_t at)
+{
+    int32_t cap = (int32_t)text.n + 1;
+    int32_t *tokens = xalloc_array((size_t)cap, sizeof *tokens);
+    uint32_t n = (uint32_t)echo_tokenize(text, false, tokens, cap) - 1; /* without the beginning-of-text token */
+    memcpy(e->script + at, tokens + 1, n * sizeof *tokens);
+    free(tokens);
+    e->script_ends[e->script_n++] = at + n;
+    return at + n;
+}
+
 static void read_script(struct engine *e)
 {
-    struct str script = e->options.script;
-    if (script.p == NULL)
+    static const char next[] = "<next>";
+    struct str rest = e->options.script;
+    uint32_t at = 0;
+    if (rest.p == NULL)
         return;
-    int32_t cap = (int32_t)script.n + 1;
-    int32_t *tokens = xalloc_array((size_t)cap, sizeof *tokens);
-    int32_t n = echo_tokenize(script, false, tokens, cap);
-    memmove(tokens, tokens + 1, (size_t)(n - 1) * sizeof *tokens);
-    e->script = tokens;
-    e->script_n = (uint32_t)n - 1;
-    e->options.tokens = e->script_n;
+    e->script = xalloc_array(rest.n + 1, sizeof *e->script);
+    e->script_ends = xalloc_array(rest.n / (sizeof next - 1) + 2, sizeof *e->script_ends);
+    for (bool more = true; more;) {
+        const char *end = memmem(rest.p, rest.n, next, sizeof next - 1);
+        more = end != NULL;
+        size_t n = more ? (size_t)(end - rest.p) : rest.n;
+        at = add_answer(e, str_n(rest.p, n), at);
+        if (more)
+            rest = str_n(end + sizeof next - 1, rest.n - n - (sizeof next - 1));
+    }
 }
 
 int echo_load(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
@@ -152,6 +169,7 @@ void echo_free(struct engine *e)
     free(e->seqs);
     free(e->rows);
     free(e->script);
+    free(e->script_ends);
     free(e->path);
     free(e);
 }

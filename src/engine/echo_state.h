@@ -13,8 +13,9 @@ struct engine {
     struct engine_info info;
     struct echo_options options;
     char *path;               /* owned; options.script points into it */
-    int32_t *script;          /* owned; tokens of the script, without the beginning-of-text token */
-    uint32_t script_n;
+    int32_t *script;          /* owned; tokens of the script, without the beginning-of-text token; one answer behind the other */
+    uint32_t script_n;        /* answers it has; 0: there is none */
+    uint32_t *script_ends;    /* owned; where in `script` each of them ends */
     struct sequence *seqs;    /* owned; info.slots of them */
     struct engine_row *rows;  /* owned; the last call's */
     uint32_t rows_n;

@@ -61,12 +61,20 @@ cutter::cutter(common_chat_parser_params params, const std::vector<std::string> 
     at_end = false;
 }
 
+/* In every family's way to write arguments these only make a string longer; a ':' may end a key. */
+static bool is_word(char c)
+{
+    const auto u = static_cast<std::uint8_t>(c);
+    return u >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '.' || c == '_' || c == '-';
+}
+
 bool cutter::only_longer(const std::string &text) const
 {
-    if (!at_end || text.empty() || (last == PART_TOOL_ARGUMENTS && !called.back().form.in_text()))
+    const bool arguments = last == PART_TOOL_ARGUMENTS;
+    if (!at_end || text.empty() || (arguments && !called.back().form.in_text()))
         return false;
     for (const char c : text)
-        if (special[static_cast<std::uint8_t>(c)])
+        if (special[static_cast<std::uint8_t>(c)] || (arguments && !is_word(c)))
             return false;
     return true;
 }
@@ -110,7 +118,7 @@ std::string cutter::tell(part_kind kind, std::string &said, const std::string &n
     return more;
 }
 
-std::string cutter::tell_call(std::size_t i, const common_chat_tool_call &now)
+std::string cutter::tell_call(std::size_t i, const common_chat_tool_call &now, bool ended)
 {
     if (i + 1 < called.size() || now.name.empty() || (single && i > 0))
         return ""; /* another one has begun since */
@@ -119,6 +127,8 @@ std::string cutter::tell_call(std::size_t i, const common_chat_tool_call &now)
         put(PART_TOOL_NAME, now.name);
     }
     call &c = called.back();
+    if (ended && !starts_with(now.arguments, c.arguments)) /* rather no end than one that looks right */
+        throw two_ways();
     if (now.arguments.size() <= c.arguments.size() || !starts_with(now.arguments, c.arguments))
         return "";
     const std::string more = now.arguments.substr(c.arguments.size());
@@ -155,7 +165,7 @@ void cutter::look(bool ended)
     for (const auto &now : {tell(PART_REASONING, reasoning, msg.reasoning_content), tell(PART_TEXT, content, msg.content)})
         more = now.empty() ? more : now;
     for (std::size_t i = called.empty() ? 0 : called.size() - 1; i < msg.tool_calls.size(); i++) {
-        const std::string now = tell_call(i, msg.tool_calls[i]);
+        const std::string now = tell_call(i, msg.tool_calls[i], ended);
         more = now.empty() ? more : now;
     }
     at_end = !news.empty() && ends_with(more, news);

@@ -9,6 +9,7 @@
 #ifndef MANTA_ENGINE_LLAMA_CUT_H
 #define MANTA_ENGINE_LLAMA_CUT_H
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,11 @@ public:
 private:
     bool begun = false, in_string = false, escaped = false;
     int depth = 0;
+};
+
+/* A parser has taken a call in two ways: what was told of it is not what it is. */
+struct two_ways : std::runtime_error {
+    two_ways() : std::runtime_error("what was told of a call is not what it is in the end") {}
 };
 
 class cutter {
@@ -63,7 +69,7 @@ private:
     void look(bool ended);
     void put(part_kind kind, const std::string &text);
     std::string tell(part_kind kind, std::string &said, const std::string &now);
-    std::string tell_call(std::size_t i, const common_chat_tool_call &now);
+    std::string tell_call(std::size_t i, const common_chat_tool_call &now, bool ended);
     void rest_is_text();
 };
 

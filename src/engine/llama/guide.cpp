@@ -298,6 +298,8 @@ bridge_end guide_cut(engine_guide *g, const char *text, size_t text_n, int ended
         return BRIDGE_DONE;
     } catch (const over_budget &over) {
         return over.why;
+    } catch (const two_ways &) {
+        return BRIDGE_REFUSED;
     } catch (...) {
         return BRIDGE_MEMORY;
     }

@@ -184,7 +184,10 @@ bool text_guide_cuts(const struct engine_guide *g)
 int text_guide_cut(struct engine_guide *g, struct str text, bool ended, struct engine_cut *out, struct fault *f)
 {
     struct guide_parts p;
-    if (guide_cut(g, text.p != NULL ? text.p : "", text.n, ended, &p) != BRIDGE_DONE)
+    enum bridge_end end = guide_cut(g, text.p != NULL ? text.p : "", text.n, ended, &p);
+    if (end == BRIDGE_REFUSED)
+        return fault_set(f, ERR_FORM, "the answer has a call of a tool that its model's parser cannot make sense of");
+    if (end != BRIDGE_DONE)
         return fault_set(f, ERR_FORM, "reading the calls of tools in the answer takes too long");
     *out = (struct engine_cut){.text = str_n(p.text, p.text_n), .parts = p.parts, .parts_n = (uint32_t)p.parts_n, .calls = p.calls != 0,
                                 .over = p.over != 0};
