@@ -46,11 +46,12 @@ static const char *option(const struct compose *c, const char *name)
     return launcher_option_value(&c->base, name);
 }
 
+/* f NULL: well. */
 static void finish(struct compose *c, const struct fault *f)
 {
     enum what what = c->what;
     c->what = IDLE;
-    launcher_ended(&c->base, what == OPEN, c->ticket, f);
+    launcher_ended(&c->base, what == OPEN, c->ticket, f != NULL ? f : &(struct fault){0});
 }
 
 /* ---- Docker's words ---- */
@@ -76,13 +77,20 @@ static void fail(struct compose *c, const struct exec_result *r, const char *tri
     finish(c, &f);
 }
 
+static bool failed(struct compose *c, const struct exec_result *r, const char *tried)
+{
+    if (r->fault.err != 0)
+        fail(c, r, tried);
+    return r->fault.err != 0;
+}
+
 /* ---- commands ---- */
 
 static void run(struct compose *c, const char *const *argv, struct str input, uint32_t timeout_ms, exec_done_fn *on_done)
 {
     const char *env[] = {c->publish, "COMPOSE_PROJECT_NAME", "COMPOSE_FILE", NULL};
     c->exec = exec_start(c->base.loop, &(struct exec_config){.argv = argv, .env_add = env, .input = input, .timeout_ms = timeout_ms,
-                                                             .on_done = on_done, .user_data = c});
+                                                             .slot = &c->exec, .on_done = on_done, .user_data = c});
 }
 
 /* "docker compose -p CLUSTER -f FILE -f /dev/stdin" and what follows; words ended by NULL. */
@@ -173,11 +181,8 @@ static enum launcher_state state_of(const struct container *k)
 static void on_ps(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
-    c->exec = NULL;
-    if (r->fault.err != 0) {
-        fail(c, r, "ask Docker for the workers");
+    if (failed(c, r, "ask Docker for the workers"))
         return;
-    }
     struct container *all;
     size_t n = read_containers(r->out.p, &all), workers_n = 0;
     struct launcher_worker *workers = xalloc_array(LAUNCHER_LISTED_MAX, sizeof *workers);
@@ -215,14 +220,10 @@ static void compose_list(struct launcher *a, uint64_t ticket)
 static void on_scaled(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
-    struct fault none = {0};
     char tried[128];
-    c->exec = NULL;
     snprintf(tried, sizeof tried, "scale to %s", c->count);
-    if (r->fault.err != 0)
-        fail(c, r, tried);
-    else
-        finish(c, &none);
+    if (!failed(c, r, tried))
+        finish(c, NULL);
 }
 
 static void scale(struct compose *c, uint32_t workers)
@@ -262,9 +263,7 @@ static struct str first_line(struct str text)
 static void on_port(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
-    struct fault none = {0};
     char address[128];
-    c->exec = NULL;
     struct str at = first_line(r->out);
     if (r->fault.err != 0 || at.n == 0) {
         fail(c, r, "find the head's published port (does its service publish 8470?)");
@@ -273,7 +272,7 @@ static void on_port(const struct exec_result *r, void *user_data)
     bool wildcard = at.n > 8 && memcmp(at.p, "0.0.0.0:", 8) == 0;
     snprintf(address, sizeof address, "%s%.*s", wildcard ? "127.0.0.1:" : "", (int)at.n - (wildcard ? 8 : 0), at.p + (wildcard ? 8 : 0));
     c->base.events.head_at(address, c->base.user_data);
-    finish(c, &none);
+    finish(c, NULL);
 }
 
 static void ask_port(struct compose *c)
@@ -286,7 +285,6 @@ static void on_key(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     char key[300];
-    c->exec = NULL;
     snprintf(key, sizeof key, "%.*s", STR_ARG(first_line(r->out)));
     if (r->fault.err == 0 && c->base.events.keys != NULL)
         c->base.events.keys(c->token, key, c->base.user_data);
@@ -297,11 +295,8 @@ static void on_token(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     const char *words[] = {"exec", "-T", option(c, "head"), "cat", option(c, "key-file"), NULL};
-    c->exec = NULL;
-    if (r->fault.err != 0) {
-        fail(c, r, "read the join token in the head's container");
+    if (failed(c, r, "read the join token in the head's container"))
         return;
-    }
     snprintf(c->token, sizeof c->token, "%.*s", STR_ARG(first_line(r->out)));
     run_compose(c, words, QUICK_MS, on_key);
 }
@@ -310,10 +305,7 @@ static void on_raised(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     const char *words[] = {"exec", "-T", option(c, "head"), "cat", option(c, "token-file"), NULL};
-    c->exec = NULL;
-    if (r->fault.err != 0)
-        fail(c, r, "start the head");
-    else
+    if (!failed(c, r, "start the head"))
         run_compose(c, words, QUICK_MS, on_token);
 }
 
@@ -335,10 +327,9 @@ static void on_project(const struct exec_result *r, void *user_data)
     struct compose *c = user_data;
     const char *words[] = {"up", "-d", "--no-recreate", "--no-build", option(c, "head"), NULL};
     struct fault f;
-    c->exec = NULL;
-    if (r->fault.err != 0)
-        fail(c, r, "ask Docker for the project");
-    else if (has_strangers(c, r->out.p, &f))
+    if (failed(c, r, "ask Docker for the project"))
+        return;
+    if (has_strangers(c, r->out.p, &f))
         finish(c, &f);
     else
         run_compose(c, words, LONG_MS, on_raised);
@@ -356,26 +347,18 @@ static void compose_raise(struct launcher *a, uint64_t ticket)
 static void on_down(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
-    struct fault none = {0};
-    c->exec = NULL;
-    if (r->fault.err != 0)
-        fail(c, r, "take the project away");
-    else
-        finish(c, &none);
+    if (!failed(c, r, "take the project away"))
+        finish(c, NULL);
 }
 
 static void on_what_is_ours(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     const char *words[] = {"down", NULL}; /* volumes stay: models and keys */
-    struct fault none = {0};
     struct container *all;
     char what[160];
-    c->exec = NULL;
-    if (r->fault.err != 0) {
-        fail(c, r, "ask Docker for the project");
+    if (failed(c, r, "ask Docker for the project"))
         return;
-    }
     size_t n = read_containers(r->out.p, &all);
     for (size_t i = 0; i < n; i++) {
         snprintf(what, sizeof what, "container %s", all[i].name);
@@ -383,7 +366,7 @@ static void on_what_is_ours(const struct exec_result *r, void *user_data)
     }
     free(all);
     if (n == 0)
-        finish(c, &none);
+        finish(c, NULL);
     else
         run_compose(c, words, LONG_MS, on_down);
 }
@@ -401,7 +384,6 @@ static void on_old_compose(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     struct fault f = {0};
-    c->exec = NULL;
     if (r->fault.err != 0 && r->fault.err != ERR_NOT_FOUND) {
         fail(c, r, "use docker-compose");
         return;
@@ -417,10 +399,8 @@ static void on_new_compose(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     const char *argv[] = {"docker-compose", "version", "--short", NULL};
-    struct fault none = {0};
-    c->exec = NULL;
     if (r->fault.err == 0)
-        finish(c, &none);
+        finish(c, NULL);
     else
         run(c, argv, str_n("", 0), QUICK_MS, on_old_compose);
 }
@@ -429,10 +409,7 @@ static void on_docker(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     const char *argv[] = {"docker", "compose", "version", "--short", NULL};
-    c->exec = NULL;
-    if (r->fault.err != 0)
-        fail(c, r, "use Docker");
-    else
+    if (!failed(c, r, "use Docker"))
         run(c, argv, str_n("", 0), QUICK_MS, on_new_compose);
 }
 

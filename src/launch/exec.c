@@ -16,6 +16,7 @@ struct exec {
     struct net_loop *loop;   /* borrowed */
     struct net_child *child; /* NULL: it could not be started, or has ended */
     struct net_timer *timer; /* owned; the deadline, or the moment at which a failed start is told */
+    struct exec **slot;
     exec_done_fn *on_done;
     void *user_data;
     char name[64];           /* of the command, for people */
@@ -48,6 +49,8 @@ static void finish(struct exec *e, int64_t status, int signum)
         fault_set(&r.fault, ERR_FAILED, "%.*s", STR_ARG(words));
     else if (status != 0)
         fault_set(&r.fault, ERR_FAILED, "%s ended with status %lld and said nothing", e->name, (long long)status);
+    if (e->slot != NULL)
+        *e->slot = NULL;
     e->on_done(&r, e->user_data);
     release(e);
 }
@@ -128,6 +131,7 @@ struct exec *exec_start(struct net_loop *l, const struct exec_config *cfg)
     struct exec *e = xalloc(sizeof *e);
     MUST(cfg->on_done != NULL);
     e->loop = l;
+    e->slot = cfg->slot;
     e->on_done = cfg->on_done;
     e->user_data = cfg->user_data;
     e->timeout_ms = cfg->timeout_ms > 0 ? cfg->timeout_ms : EXEC_TIMEOUT_MS;

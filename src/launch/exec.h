@@ -36,6 +36,7 @@ struct exec_config {
     const char *const *env_add; /* as net_child_config.env_add: secrets go here; borrowed for the call */
     struct str input;           /* written to its stdin, which then ends; at most EXEC_INPUT_BYTES_MAX; borrowed for the call */
     uint32_t timeout_ms;        /* 0: EXEC_TIMEOUT_MS */
+    struct exec **slot;         /* where the caller keeps it: NULL again before on_done; may be NULL */
     exec_done_fn *on_done;      /* once, from the loop, never from within exec_start(); what r points to is borrowed for the call */
     void *user_data;
 };

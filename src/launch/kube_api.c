@@ -127,7 +127,6 @@ static void finish(struct kube *k, const json_t *json, const struct fault *f)
 {
     kube_done_fn *on_done = k->on_done;
     k->on_done = NULL;
-    k->exec = NULL;
     k->call = NULL;
     on_done(json, f, k->user_data);
 }
@@ -268,7 +267,7 @@ static void start_kubectl(struct kube *k, const char *const *words, struct str i
     for (size_t i = 0; words[i] != NULL; i++)
         argv[n++] = words[i];
     argv[n] = NULL;
-    struct exec_config cfg = {.argv = argv, .input = input, .timeout_ms = KUBE_CALL_MS, .on_done = on_done, .user_data = k};
+    struct exec_config cfg = {.argv = argv, .input = input, .timeout_ms = KUBE_CALL_MS, .slot = &k->exec, .on_done = on_done, .user_data = k};
     k->exec = exec_start(k->loop, &cfg);
 }
 

@@ -45,16 +45,19 @@ static void run(struct kubernetes *k, const char *const *words, struct str input
     for (size_t i = 0; words[i] != NULL; i++)
         argv[n++] = words[i];
     argv[n] = NULL;
-    struct exec_config cfg = {.argv = argv, .input = input, .timeout_ms = timeout_ms, .on_done = on_done, .user_data = k};
+    struct exec_config cfg = {.argv = argv, .input = input, .timeout_ms = timeout_ms, .slot = &k->exec, .on_done = on_done, .user_data = k};
     k->exec = exec_start(k->launcher.loop, &cfg);
 }
 
-static void blame(struct kubernetes *k, const struct exec_result *r, const char *tried)
+static bool failed(struct kubernetes *k, const struct exec_result *r, const char *tried)
 {
     struct fault f = {0};
+    if (r->fault.err == 0)
+        return false;
     exec_blame(&f, r, r->fault.err == ERR_NOT_FOUND ? ERR_UNSUPPORTED : 0, tried,
                r->fault.err == ERR_NOT_FOUND ? "install kubectl, or use the Helm chart (docs/kubernetes.md)" : NULL);
     end(k, &f);
+    return true;
 }
 
 /* ---- the way to the head ---- */
@@ -138,10 +141,9 @@ static void on_look_timer(struct net_timer *t, void *user_data)
 static void on_head_pod(const struct exec_result *r, void *user_data)
 {
     struct kubernetes *k = user_data;
-    k->exec = NULL;
-    if (r->fault.err != 0) {
-        blame(k, r, "look for the head's pod");
-    } else if (r->out.n >= 7 && memcmp(r->out.p, "Running", 7) == 0) {
+    if (failed(k, r, "look for the head's pod"))
+        return;
+    if (r->out.n >= 7 && memcmp(r->out.p, "Running", 7) == 0) {
         reach(k);
     } else if (net_now_us(k->launcher.loop) > k->raise_end_us) {
         struct fault f = {0};
@@ -175,11 +177,8 @@ static const char *const apply_words[] = {"apply", "--server-side", "--field-man
 static void on_applied(const struct exec_result *r, void *user_data)
 {
     struct kubernetes *k = user_data;
-    k->exec = NULL;
-    if (r->fault.err != 0) {
-        blame(k, r, "apply the cluster's objects");
+    if (failed(k, r, "apply the cluster's objects"))
         return;
-    }
     k->raise_end_us = net_now_us(k->launcher.loop) + HEAD_MS * 1000;
     if (k->forward_timer == NULL)
         k->forward_timer = net_timer_new(k->launcher.loop, on_look_timer, k);
@@ -198,11 +197,8 @@ static void apply(struct kubernetes *k, json_t *object, exec_done_fn *on_done)
 static void on_keys(const struct exec_result *r, void *user_data)
 {
     struct kubernetes *k = user_data;
-    k->exec = NULL;
-    if (r->fault.err != 0) {
-        blame(k, r, "apply the Secret of the cluster's keys");
+    if (failed(k, r, "apply the Secret of the cluster's keys"))
         return;
-    }
     apply(k, kube_manifest(&k->launcher.cfg, kube_namespace(k->kube), launcher_option_value(&k->launcher, "registry"),
                            launcher_option_value(&k->launcher, "tag")), on_applied);
 }
@@ -240,11 +236,8 @@ static void on_deleted(const struct exec_result *r, void *user_data)
 {
     struct kubernetes *k = user_data;
     struct fault none = {0};
-    k->exec = NULL;
-    if (r->fault.err != 0) {
-        blame(k, r, "take the cluster's objects away");
+    if (failed(k, r, "take the cluster's objects away"))
         return;
-    }
     for (const char *at = r->out.p, *to; at != NULL && *at != '\0'; at = *to == '\n' ? to + 1 : to) {
         char what[160];
         to = at + strcspn(at, "\n");

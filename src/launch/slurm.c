@@ -67,7 +67,7 @@ static void finish_list(struct slurm *s)
 static void run(struct slurm *s, const char *const *argv, struct str input, uint32_t timeout_ms, exec_done_fn *on_done)
 {
     s->exec = exec_start(s->base.loop, &(struct exec_config){.argv = argv, .env_add = s->env, .input = input,
-                                                              .timeout_ms = timeout_ms, .on_done = on_done, .user_data = s});
+                                                              .timeout_ms = timeout_ms, .slot = &s->exec, .on_done = on_done, .user_data = s});
 }
 
 /* A job that has ended meanwhile is no failure of those who wanted it to end. */
@@ -85,7 +85,6 @@ static void on_chore(const struct exec_result *r, void *user_data)
     struct slurm *s = user_data;
     size_t chore = 0;
     struct fault f;
-    s->exec = NULL;
     while (s->ids_n[chore] == 0)
         chore++;
     s->ids_n[chore] = 0;
@@ -352,7 +351,6 @@ static void on_submitted(const struct exec_result *r, void *user_data)
     struct slurm *s = user_data;
     char tried[128];
     struct fault f = {0};
-    s->exec = NULL;
     snprintf(tried, sizeof tried, "submit %s to Slurm", launcher_name(s->next).text);
     if (r->fault.err != 0)
         slurm_blame(&f, r, tried);
@@ -421,7 +419,6 @@ static void on_queue(const struct exec_result *r, void *user_data)
 {
     struct slurm *s = user_data;
     struct fault f;
-    s->exec = NULL;
     if (r->fault.err != 0) {
         slurm_blame(&f, r, "see Slurm's queue");
         finish(s, &f);
