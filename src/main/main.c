@@ -8,8 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "api/json_out.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/name.h"
 #include "base/nearest.h"
@@ -20,6 +18,7 @@
 #include "launch/launch.h"
 #include "main/bench.h"
 #include "main/chaos.h"
+#include "main/commands.h"
 #include "main/crash.h"
 #include "main/engine.h"
 #include "main/files.h"
@@ -230,34 +229,9 @@ static int run_chaos(const struct settings *s)
 }
 
 static const struct command commands[] = {
-    {"up", "", "a head and workers, here or on an engine, then a prompt",
-     "manta up --workers 3 --model smollm2\n         manta up --on compose --workers 2 --no-prompt    # `manta up --on help` lists the engines",
-     USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up},
-    {"down", "", "ends the cluster that runs here or on an engine, and nothing else",
-     "manta down\n         manta down --on compose --cluster lab -o json", USE_DOWN, 0, 0, run_down},
-    {"launcher", "", "keeps workers up on an engine, as many as its head wants", "manta launcher --on compose --head 192.0.2.7:8470 --workers 2",
-     USE_WORKER | USE_LAUNCHER, 0, 0, run_launcher},
-    {"head", "", "a coordinator: registry, routing, API; loads no model",
-     "manta head --port 8470\n         manta head --port 8470 --replace    # takes the place of the one above, without a dropped stream",
-     USE_HEAD | USE_REPLACE, 0, 0, run_head},
-    {"worker", "", "a worker: loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker},
-    {"prompt", "[WORDS...]", "the real-time client; with words, one prompt", "manta prompt What is machine learning?",
-     USE_CLIENT | USE_PROMPT, 0, 4096, run_prompt},
-    {"status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status},
-    {"actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors},
-    {"scale", "N|auto|fixed", "keep N workers up; or as many as the load needs",
-     "manta scale 5\n         manta scale auto --min 0 --max 8    # by the load, between these\n"
-     "         manta scale fixed                   # as many as there are now",
-     USE_CLIENT | USE_SCALE, 1, 1, run_scale},
-    {"drain", "WORKER", "a worker ends what runs, then leaves; waits for that", "manta drain worker-2 --grace 60", USE_CLIENT | USE_DRAIN, 1, 1, run_drain},
-    {"cordon", "WORKER", "a worker gets no new prompts", "manta cordon worker-2", USE_CLIENT, 1, 1, run_cordon},
-    {"uncordon", "WORKER", "it gets prompts again", "manta uncordon worker-2", USE_CLIENT, 1, 1, run_uncordon},
-    {"verify", "", "the architecture test, against a running cluster", "manta verify --head 127.0.0.1:8470", USE_CLIENT, 0, 0, run_verify},
-    {"health", "[worker]", "for health checks: is the head there, has the worker of this host joined", "manta health worker", USE_CLIENT, 0, 1, run_health},
-    {"bench", "", "comparisons: each --balance on small clusters of this machine", "manta bench --compare-balance", USE_BENCH, 0, 0, run_bench},
-    {"chaos", "", "kills workers under streams on a cluster of its own, and compares each stream with its undisturbed twin",
-     "manta chaos --model smollm2 --exact --streams 200 --faults 60", USE_CHAOS, 0, 0, run_chaos},
-    {"models", "[pull NAME]", "models by name; also: models catalogue", "manta models pull gpt2", USE_CLIENT | USE_MODELS, 0, 64, run_models},
+#define C(...) {__VA_ARGS__},
+    COMMANDS(C)
+#undef C
 };
 enum { COMMANDS_N = sizeof commands / sizeof commands[0], FILES_CLIENT = 12, FILES_SERVER = 20, THREADS_SERVER = 8 };
 
@@ -281,42 +255,6 @@ static void print_command_help(const struct command *c)
     settings_print_help(c->uses);
     printf("\nEach flag has an environment variable (--join-token is MANTA_JOIN_TOKEN) and most a key in the --config file.\n"
            "\nexample: %s\n", c->example);
-}
-
-/* The tables that flags, files, help and limits come from, as JSON: scripts/reference makes the reference pages, man pages and
- * completions of them. */
-static void print_tables(void)
-{
-    struct buf text = buf_max(1 << 20);
-    struct jout j = jout_to(&text);
-    jout_object(&j);
-    jout_key(&j, "commands");
-    jout_array(&j);
-    for (int i = 0; i < COMMANDS_N; i++) {
-        jout_object(&j);
-        jout_put_cstr(&j, "name", commands[i].name);
-        jout_put_cstr(&j, "args", commands[i].args);
-        jout_put_cstr(&j, "about", commands[i].about);
-        jout_put_cstr(&j, "example", commands[i].example);
-        jout_put_uint(&j, "uses", commands[i].uses);
-        jout_object_end(&j);
-    }
-    jout_array_end(&j);
-    jout_key(&j, "settings");
-    jout_array(&j);
-    settings_describe(&j);
-    jout_array_end(&j);
-    jout_key(&j, "limits");
-    jout_array(&j);
-#define L(name, value, unit, flag, then) \
-    jout_object(&j), jout_put_cstr(&j, "name", #name), jout_put_cstr(&j, "unit", unit), jout_put_cstr(&j, "flag", flag), jout_put_cstr(&j, "then", then), \
-        jout_object_end(&j);
-    LIMITS(L)
-#undef L
-    jout_array_end(&j);
-    jout_object_end(&j);
-    puts(buf_cstr(&text));
-    buf_fini(&text);
 }
 
 static int unknown_command(const char *name)
@@ -389,10 +327,6 @@ static int run_program(int argc, char **argv)
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
-        return 0;
-    }
-    if (strcmp(name, "--tables") == 0) {
-        print_tables();
         return 0;
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/json_out.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/must.h"
@@ -410,26 +409,4 @@ void settings_print_help(unsigned uses)
         printf("\n");
     }
     printf("  %-26s %s\n", "--help", "this page");
-}
-
-void settings_describe(struct jout *j)
-{
-    static const char *const kinds[] = {"text", "number", "bytes", "switch", "choice", "list"};
-    for (int i = 0; i < SETTINGS_N; i++) {
-        const struct setting *t = &table[i];
-        if (t->help == NULL)
-            continue;
-        jout_object(j);
-        jout_put_cstr(j, "flag", t->flag);
-        jout_put_cstr(j, "key", t->key != NULL ? t->key : "");
-        jout_put_cstr(j, "kind", kinds[t->kind]);
-        jout_put_cstr(j, "value", value_word(t->kind));
-        jout_put_cstr(j, "default", t->fallback);
-        jout_put_uint(j, "lowest", t->lowest);
-        jout_put_uint(j, "highest", t->highest);
-        jout_put_cstr(j, "choices", t->choices != NULL ? t->choices : "");
-        jout_put_uint(j, "uses", t->uses);
-        jout_put_cstr(j, "help", t->help);
-        jout_object_end(j);
-    }
 }

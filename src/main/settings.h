@@ -176,9 +176,6 @@ bool setting_is_hidden(enum setting_id id);
 const char *setting_flag(enum setting_id id);
 /* For settings_load(): ERR_USAGE when two values that are fine by themselves contradict each other. */
 int settings_check(const struct settings *s, unsigned uses, struct fault *f);
-/* Appends all of the table that is for people, an object each, for scripts/reference. */
-struct jout;
-void settings_describe(struct jout *j);
 /* The setting_use bits of a setting. */
 unsigned setting_uses(enum setting_id id);
 /* "--port=8470": how another manta is told the same; of a LIST the i-th item. NULL: there is no i-th. The caller frees it. */
