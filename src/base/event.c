@@ -66,8 +66,7 @@ static void put_value(const struct event_field *e, bool json, char *out, size_t 
         add(text, out, n, EVENT_BYTES_MAX);
 }
 
-/* Each field whole or not at all. */
-static size_t put_fields(const struct event_field *e, bool json, char *out)
+size_t event_write(const struct event_field *e, bool json, char *out)
 {
     size_t n = 0;
     for (; e != NULL && e->key != NULL; e++) {
@@ -80,16 +79,6 @@ static size_t put_fields(const struct event_field *e, bool json, char *out)
             return before;
     }
     return n;
-}
-
-size_t event_as_text(const struct event_field *e, char *out)
-{
-    return put_fields(e, false, out);
-}
-
-size_t event_as_json(const struct event_field *e, char *out)
-{
-    return put_fields(e, true, out);
 }
 
 /* ---- reading ---- */

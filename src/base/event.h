@@ -67,10 +67,8 @@ static inline struct event_field event_id(const char *key, uint64_t value)
 
 /* ---- writing: into `out` of EVENT_BYTES_MAX, not terminated; the number of bytes ---- */
 
-/* " event=worker_left node=worker-2 worker=5"; nothing for NULL. */
-size_t event_as_text(const struct event_field *e, char *out);
-/* ",\"event\":\"worker_left\",…"; nothing for NULL. */
-size_t event_as_json(const struct event_field *e, char *out);
+/* " event=worker_left node=worker-2 worker=5", or as JSON ",\"event\":\"worker_left\",…"; nothing for NULL. Each field whole or not at all. */
+size_t event_write(const struct event_field *e, bool json, char *out);
 /* Appends "text", quoted and escaped as in JSON, as much of it as fits between *n and cap. */
 void event_quote(struct str text, char *out, size_t *n, size_t cap);
 

@@ -198,7 +198,7 @@ size_t log_json(enum log_level level, const char *tag, const struct event_field 
     char date[40], fields[EVENT_BYTES_MAX];
     put_date(date, sizeof date);
     size_t n = (size_t)snprintf(out, LOG_JSON_BYTES_MAX, "{\"time\":\"%s\",\"level\":\"%s\",\"tag\":\"%.64s\"%.*s,\"text\":", date,
-                                levels[level], tag != NULL ? tag : "", (int)event_as_json(event, fields), fields);
+                                levels[level], tag != NULL ? tag : "", (int)event_write(event, true, fields), fields);
     event_quote(sentence, out, &n, LOG_JSON_BYTES_MAX - 2);
     n = plain_in_place(out, n);
     out[n++] = '}';
@@ -222,7 +222,7 @@ static void print_line(enum log_level level, const char *tag, const struct event
         n = log_json(level, tag, event, str_n(text, n), line);
     } else {
         hide_events(str_n(text, n), text);
-        size_t head_n = put_head(line, LOG_LINE_BYTES_MAX, level, tag), fields_n = plain_in_place(fields, event_as_text(event, fields));
+        size_t head_n = put_head(line, LOG_LINE_BYTES_MAX, level, tag), fields_n = plain_in_place(fields, event_write(event, false, fields));
         n = utf8_head(str_n(text, n), LOG_LINE_BYTES_MAX - 1 - head_n - fields_n).n;
         memcpy(line + head_n, text, n);
         memcpy(line + head_n + n, fields, fields_n);

@@ -95,14 +95,12 @@ static void show_limits(const json_t *limits)
     };
     const char *name;
     json_t *value;
-    size_t next = 0;
     printf("%s\n", show_tag("LIMITS"));
     json_object_foreach((json_t *)(uintptr_t)limits, name, value) {
-        size_t i = next;
+        size_t i = 0;
         while (i < sizeof rows / sizeof rows[0] && strcmp(rows[i].name, name) != 0)
             i++;
         bool known = i < sizeof rows / sizeof rows[0];
-        next = known ? i + 1 : next;
         plain_print(stdout, "  %-28s %12lld %-11s %s%s%s", name, (long long)json_integer_value(value), known ? rows[i].unit : "",
                     known ? rows[i].then : "", known && rows[i].flag[0] != '\0' ? "; --" : "", known ? rows[i].flag : "");
     }

@@ -217,9 +217,7 @@ static struct handover *begin(struct head *h, struct job *job, const struct acto
     head_log(h, LOG_INFO, TAG,
              EVENT("kv_migration_begins", KV("job", job->node.id), KV("bytes", (uint64_t)bytes_of(job)), KV("move_s", move), KV("compute_s", compute),
                     KV("from", a->worker->name), KV("to", to->worker->name)),
-             "job %llu moves with its KV cache: %.1f MB at %.1f MB/s take about %.2f s, computing %.0f tokens at %.0f/s %.2f s",
-             (unsigned long long)job->node.id, bytes_of(job) / 1e6, bandwidth(a->worker, to->worker) / 1e6, move, tokens_of(job), prefill_tps(to),
-             compute);
+             "job %llu moves with its KV cache: that takes about %.2f s, computing it %.2f s", (unsigned long long)job->node.id, move, compute);
     struct handover *ho = handover_new(h, job);
     ho->aim = (uint32_t)to->node.id;
     head_send(h, a->worker->link, WIRE_kv_save)->kv_save = (struct wire_kv_save){.job = job->node.id, .attempt = job->attempt};
@@ -235,8 +233,7 @@ static void replay(struct head *h, struct job *job, struct actor *to, const char
     head_log(h, LOG_INFO, TAG,
              EVENT("job_recomputed", KV("job", job->node.id), KV("reason", reason), KV("compute_s", by_compute), KV("move_s", by_move),
                    KV("bytes", (uint64_t)bytes), KV("bandwidth_mb_s", mb_s), KV("from", from->worker->name), KV("to", to->worker->name)),
-             "job %llu goes elsewhere and is computed there: %s; computing takes about %.2f s, moving %.1f MB at %.1f MB/s %.2f s",
-             (unsigned long long)job->node.id, why, by_compute, bytes / 1e6, mb_s, by_move);
+             "job %llu goes elsewhere and is computed there: %s; that takes about %.2f s", (unsigned long long)job->node.id, why, by_compute);
     head_job_leave(h, job, LEAVE_RECOMPUTED, NULL, to);
 }
 

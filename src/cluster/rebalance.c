@@ -154,11 +154,9 @@ static void go(struct head *h, const struct gain *g, struct actor *to)
     struct pool *p = head_kin_of(from);
     head_log(h, LOG_INFO, TAG,
              EVENT("job_rebalanced", KV("job", g->job->node.id), KV("actor", from->node.id), KV("slow", lags(from, to)), KV("jobs", from->in_flight),
-                   KV("tokens", g->tokens), KV("here_s", g->here_s), KV("there_s", g->there_s),
-                   KV("from", from->worker->name), KV("to", to->worker->name)),
-             "job %llu leaves actor %u, which %s: about %.0f tokens are left, %.1f s there, %.1f s with the pause on actor %u, which is idle",
-             (unsigned long long)g->job->node.id, (unsigned)from->node.id, lags(from, to) ? "is slow" : "is crowded", g->tokens, g->here_s, g->there_s,
-             (unsigned)to->node.id);
+                   KV("tokens", g->tokens), KV("here_s", g->here_s), KV("there_s", g->there_s), KV("from", from->worker->name), KV("to", to->worker->name)),
+             "job %llu leaves actor %u, which is %s, for an idle one", (unsigned long long)g->job->node.id, (unsigned)from->node.id,
+             lags(from, to) ? "slow" : "crowded");
     h->jobs_rebalanced++;
     p->rebalancing = g->job->node.id;
     p->rebalance_us = head_after_ms(h, h->cfg.rebalance_every_ms);

@@ -36,7 +36,6 @@ enum scale_reason {
 const char *scale_reason_name(enum scale_reason reason);
 
 enum {
-    SCALE_IDLE_S_MAX = 86400,
     SCALE_UP_EVERY_S = 10,   /* increases that follow each other: fewer, larger ones */
     SCALE_PEAKS = 64,        /* spans of time whose highest need is remembered */
 };

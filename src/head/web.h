@@ -16,7 +16,6 @@
 
 enum {
     WEB_ORIGIN_BYTES_MAX = 300, /* longer ones are foreign: a host name has at most 253 */
-    WEB_ITEMS_MAX = 16,         /* of --allow-origin, and of --allow-host */
     WEB_PREFLIGHT_S = 3600,     /* how long a browser may remember a preflight */
 };
 

@@ -284,7 +284,7 @@ int head_link_new(struct net_loop *l, const struct head_link_config *cfg, struct
     MUST(cfg->on_scale != NULL && cfg->on_joined != NULL && cfg->on_over != NULL);
     k->loop = l;
     k->cfg = *cfg;
-    k->listener = (struct listener){cfg->on_event, cfg->user_data};
+    k->listener = cfg->listener;
     int err = read_places(k, f);
     if (err != 0) {
         free(k);

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "base/log.h"
+#include "launch/say.h"
 #include "net/net.h"
 
 enum { HEAD_LINK_PLACES_MAX = 8 };
@@ -31,7 +31,7 @@ struct head_link_config {
     void (*on_over)(void *user_data);
     /* The head has refused us, `final`: for good, and is not dialled again. May be NULL. */
     void (*on_refused)(const struct fault *f, bool final, void *user_data);
-    void (*on_event)(enum log_level level, const struct event_field *event, const char *text, void *user_data); /* for people */
+    struct listener listener;  /* of what people may want to know */
     void *user_data;
 };
 

@@ -172,19 +172,6 @@ static void take_json(struct kube *k, struct str text)
 
 /* ---- by HTTP ---- */
 
-static int err_of_status(int status)
-{
-    switch (status) {
-    case 400: case 422: return ERR_INVALID;
-    case 401: return ERR_AUTH;
-    case 403: return ERR_FORBIDDEN;
-    case 404: return ERR_NOT_FOUND;
-    case 409: return ERR_IN_USE;
-    case 429: return ERR_BUSY;
-    default: return status >= 500 ? ERR_UNAVAILABLE : ERR_FAILED;
-    }
-}
-
 static void on_answer(const struct web_answer *a, void *user_data)
 {
     struct kube *k = user_data;
@@ -200,7 +187,7 @@ static void on_answer(const struct web_answer *a, void *user_data)
         if (message == NULL)
             snprintf(words, sizeof words, "the API server answers %d without a reason", a->status);
         json_decref(status);
-        blame_and_wait(k, err_of_status(a->status), words, a->wait_s);
+        blame_and_wait(k, web_err(a->status), words, a->wait_s);
     }
 }
 

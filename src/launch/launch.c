@@ -82,12 +82,6 @@ static void on_over(void *user_data)
     launch_changed(a);
 }
 
-static void on_link_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
-{
-    const struct launch *a = user_data;
-    say(&a->listener, level, event, "%s", text);
-}
-
 static int join_head(struct launch *a, struct fault *f)
 {
     const struct launch_config *cfg = &a->cfg;
@@ -102,7 +96,7 @@ static int join_head(struct launch *a, struct fault *f)
         .on_scale = on_scale,
         .on_joined = on_joined,
         .on_over = on_over,
-        .on_event = on_link_event,
+        .listener = a->listener,
         .user_data = a,
     }, &a->link, f);
 }

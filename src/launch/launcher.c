@@ -12,12 +12,6 @@
 
 enum { ENGINES_MAX = 16, OPTIONS_MAX = 64, LIST_BYTES_MAX = 400 };
 
-const char *launcher_state_text(enum launcher_state s)
-{
-    static const char *const texts[] = {"pending", "running", "ending", "failed"};
-    return (unsigned)s < sizeof texts / sizeof texts[0] ? texts[s] : "unknown";
-}
-
 int launcher_find(const char *engine, const struct launcher_ops **out, struct fault *f)
 {
     struct buf list = buf_max(LIST_BYTES_MAX);

@@ -50,8 +50,6 @@ enum {
  *                           v               v  | the engine starts it again by itself (then it may show PENDING)
  *                         FAILED <----------+--+     FAILED: it will not come back by itself */
 enum launcher_state { LAUNCHER_PENDING, LAUNCHER_RUNNING, LAUNCHER_ENDING, LAUNCHER_FAILED };
-/* "pending"; never NULL. */
-const char *launcher_state_text(enum launcher_state s);
 
 /* One worker, as the engine sees it. */
 struct launcher_worker {

@@ -208,7 +208,7 @@ static void on_refused(const struct fault *f, bool final, void *user_data)
 
 static void on_said(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
-    struct pilot *p = user_data;
+    const struct pilot *p = user_data;
     p->cfg.on_event(level, event, text, p->cfg.user_data);
 }
 
@@ -226,7 +226,7 @@ static int dial_head(struct pilot *p, const char *address, struct fault *f)
         .on_joined = on_joined,
         .on_over = on_link_over,
         .on_refused = on_refused,
-        .on_event = on_said,
+        .listener = p->listener,
         .user_data = p,
     }, &p->link, f);
 }

@@ -66,6 +66,8 @@ struct web_call *web_send(struct web *w, const struct web_request *r);
 /* No callback follows. Also from a callback, its own on_part included. */
 void web_cancel(struct web_call *c);
 
+/* The error that an HTTP status of an engine means. */
+int web_err(int status);
 /* 0 for a 2xx answer. Else a fault: "cannot ACTION: " and why: what libcurl says, or the status and the engine's own words, taken from the members
  * "message", "error", "msg" or "detail" of a JSON body, or its beginning. 401: ERR_AUTH, 403: ERR_FORBIDDEN, 404: ERR_NOT_FOUND, 409: ERR_IN_USE,
  * 422 and 400: ERR_INVALID, 429: ERR_BUSY, other 4xx: ERR_FAILED, 5xx: ERR_UNAVAILABLE. f->wait_s: its Retry-After. */

@@ -31,7 +31,7 @@ static struct str telling_part(struct str text)
     return line == NULL ? text : str_n(line + 1, text.n - (size_t)(line + 1 - text.p));
 }
 
-static int err_of(int status)
+int web_err(int status)
 {
     switch (status) {
     case 400:
@@ -56,8 +56,8 @@ int web_refused(const struct web_answer *a, const char *action, struct fault *f)
     struct str text = telling_part(words != NULL ? str_of(words) : a->body);
     if (text.n > WORDS_BYTES)
         text.n = WORDS_BYTES;
-    int err = text.n > 0 ? fault_set(f, err_of(a->status), "cannot %s: status %d: %.*s", action, a->status, STR_ARG(text))
-                         : fault_set(f, err_of(a->status), "cannot %s: status %d and no words", action, a->status);
+    int err = text.n > 0 ? fault_set(f, web_err(a->status), "cannot %s: status %d: %.*s", action, a->status, STR_ARG(text))
+                         : fault_set(f, web_err(a->status), "cannot %s: status %d and no words", action, a->status);
     json_decref(body);
     if (f != NULL)
         f->wait_s = a->wait_s;

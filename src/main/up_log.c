@@ -212,7 +212,7 @@ void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct
         n = sentence = log_json(level, "up", event, str_n(text, n), line);
     } else {
         sentence = (size_t)snprintf(line, sizeof line, "%s%.*s", level == LOG_ERROR ? "error: " : "up | ", (int)n, text);
-        n = sentence + plain_in_place(line + sentence, event_as_text(level == LOG_ERROR ? NULL : event, line + sentence));
+        n = sentence + plain_in_place(line + sentence, event_write(level == LOG_ERROR ? NULL : event, false, line + sentence));
     }
     put_line(l, line, n);
     if (shown)

@@ -104,7 +104,7 @@ static inline void story_line(struct story *s, struct ag *ag)
         break;
     case AG_LOG:
         if (!s->quiet)
-            buf_printf(b, "[%s]%.*s\n", ag->tag, (int)event_as_text(ag->event, text), text);
+            buf_printf(b, "[%s]%.*s\n", ag->tag, (int)event_write(ag->event, false, text), text);
         break;
     case AG_EXIT:
         buf_printf(b, "exit %d %s\n", ag->fault.err, ag->fault.text);

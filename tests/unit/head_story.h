@@ -130,7 +130,7 @@ static inline void line_of(struct story *s, const struct fx *fx)
     case FX_LOG:
         if (!s->logs)
             return;
-        buf_printf(b, "[%s]%.*s", fx->tag, (int)event_as_text(fx->event, text), text);
+        buf_printf(b, "[%s]%.*s", fx->tag, (int)event_write(fx->event, false, text), text);
         break;
     }
     buf_puts(b, "\n");

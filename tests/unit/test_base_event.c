@@ -15,7 +15,7 @@
 static struct str as_text(const struct event_field *e)
 {
     static char text[EVENT_BYTES_MAX];
-    return str_n(text, event_as_text(e, text));
+    return str_n(text, event_write(e, false, text));
 }
 
 static void reads(struct str line, const char *key, const char *value)
@@ -32,9 +32,9 @@ static void each_kind_is_written_as_what_it_is(void **state)
     const struct event_field *e = EVENT("worker_left", KV("node", "elm"), KV("worker", 5u), KV("back", -1), KV("tps", 1.5), event_id("stream", 0xab));
     char json[EVENT_BYTES_MAX];
     assert_true(str_is(as_text(e), " event=worker_left node=elm worker=5 back=-1 tps=1.5 stream=00000000000000ab"));
-    assert_true(str_is(str_n(json, event_as_json(e, json)),
+    assert_true(str_is(str_n(json, event_write(e, true, json)),
                        ",\"event\":\"worker_left\",\"node\":\"elm\",\"worker\":5,\"back\":-1,\"tps\":1.5,\"stream\":\"00000000000000ab\""));
-    assert_int_equal(event_as_text(NULL, json), 0);
+    assert_int_equal(event_write(NULL, false, json), 0);
 }
 
 /* Given a worker whose name looks like fields, when its event is read from a line, then the name is what it is and forges nothing. */

@@ -89,13 +89,15 @@ static void on_done(uint64_t ticket, const struct fault *f, void *user_data)
     go_on(s);
 }
 
+static const char *const state_names[] = {"pending", "running", "ending", "failed"};
+
 static void on_listed(uint64_t ticket, const struct launcher_worker *w, size_t n, void *user_data)
 {
     struct story *s = user_data;
     assert_int_equal(ticket, s->tickets);
     buf_puts(&s->got, "listed");
     for (size_t i = 0; i < n && i < 4; i++)
-        buf_printf(&s->got, " %u %s id=%s place=%s reason=%s;", w[i].index, launcher_state_text(w[i].state), w[i].id, w[i].place, w[i].reason);
+        buf_printf(&s->got, " %u %s id=%s place=%s reason=%s;", w[i].index, state_names[w[i].state], w[i].id, w[i].place, w[i].reason);
     buf_printf(&s->got, " %zu\n", n);
     go_on(s);
 }
