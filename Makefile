@@ -127,7 +127,7 @@ test-memory: ## The head with 10,000 idle streams and 1,000 workers, every part 
 		MANTA=$(CURDIR)/$(program) MANTA_STREAMS=10000 MANTA_WORKERS=1000 "$$venv/bin/python" -m pytest -s tests/e2e/test_head_memory.py $(ARGS)
 
 .PHONY: test-engines
-test-engines: ## manta on real Docker Compose, Slurm, Ray, Kubernetes, each set up and torn down here (root); ENGINES="compose slurm" for some
+test-engines: ## manta on real Docker Compose, Slurm, Ray, Kubernetes, each set up and torn down here (root; half an hour the first time); ENGINES="compose slurm" for some
 	@scripts/build release manta manta_engine_llama
 	@tests/engines/run $(ENGINES)
 

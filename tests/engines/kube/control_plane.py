@@ -1,6 +1,6 @@
 """A real Kubernetes control plane, in the network namespace that the test runs in: etcd, API server, controller manager, scheduler.
 
-There is no kubelet: `Nodes` below plays it, and no more than a test needs. It takes pods that the real scheduler has bound to it, starts each container's
+Where no kubelet runs (node.py has real ones), `Nodes` below plays it, and no more than a test needs. It takes pods that the real scheduler has bound to it, starts each container's
 command as a process with the volumes as folders, asks the probes, writes the pods' status, and ends what is deleted with SIGTERM and its grace. So the
 objects, their admission, their controllers, RBAC and tokens are Kubernetes' own, and the programs are manta's; containers and their network are not tested.
 """
@@ -22,6 +22,7 @@ import urllib.error
 import urllib.request
 
 ADDRESS = "10.0.0.1"
+NODES = ["n1", "n2", "n3"]
 CONTROL = os.environ["KUBE_CONTROL"]
 NODE_GRACE_S = 20  # Kubernetes' own default is 50: a node that is silent for so long is called lost …
 EVICT_S = 10       # … and its pods are deleted after so long more (300)
@@ -107,7 +108,8 @@ class ControlPlane:
                      "--initial-cluster", "default=http://127.0.0.1:2380", "--logger", "zap"],
             "apiserver": [CONTROL, "apiserver", "--etcd-servers=http://127.0.0.1:2379", f"--bind-address={ADDRESS}", f"--advertise-address={ADDRESS}",
                           "--secure-port=6443", f"--tls-cert-file={f}/server.crt", f"--tls-private-key-file={f}/server.key", f"--cert-dir={f}",
-                          "--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC", f"--token-auth-file={f}/tokens.csv",
+                          "--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=Node,RBAC",
+                          "--kubelet-preferred-address-types=InternalIP", f"--kubelet-client-certificate={f}/admin.crt", f"--kubelet-client-key={f}/admin.key", f"--token-auth-file={f}/tokens.csv",
                           "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={f}/accounts.pub",
                           f"--service-account-signing-key-file={f}/accounts.key", "--allow-privileged=true",
                           f"--default-not-ready-toleration-seconds={EVICT_S}", f"--default-unreachable-toleration-seconds={EVICT_S}"],
@@ -118,12 +120,15 @@ class ControlPlane:
     def make_certificates(self):
         f = self.folder
         (f / "tokens.csv").write_text("admin-token,admin,1,system:masters\ncontroller-manager-token,system:kube-controller-manager,2\n"
-                                      "scheduler-token,system:kube-scheduler,3\n")
-        (f / "san").write_text(f"subjectAltName=IP:{ADDRESS},IP:127.0.0.1,DNS:kubernetes.default.svc\n")
+                                      "scheduler-token,system:kube-scheduler,3\n"
+                                      + "".join(f'{n}-token,system:node:{n},{n},"system:nodes"\n' for n in NODES))
+        (f / "san").write_text(f"subjectAltName=IP:{ADDRESS},IP:127.0.0.1,IP:10.96.0.1,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc\n")
         run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f / "ca.key", "-out", f / "ca.crt", "-subj", "/CN=test-ca", "-days", "2")
         run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", f / "server.key", "-out", f / "server.csr", "-subj", "/CN=kube-apiserver")
         run("openssl", "x509", "-req", "-in", f / "server.csr", "-CA", f / "ca.crt", "-CAkey", f / "ca.key", "-CAcreateserial", "-days", "2", "-extfile",
             f / "san", "-out", f / "server.crt")
+        run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", f / "admin.key", "-out", f / "admin.csr", "-subj", "/O=system:masters/CN=apiserver")
+        run("openssl", "x509", "-req", "-in", f / "admin.csr", "-CA", f / "ca.crt", "-CAkey", f / "ca.key", "-CAcreateserial", "-days", "2", "-out", f / "admin.crt")
         run("openssl", "genrsa", "-out", f / "accounts.key", "2048")
         run("openssl", "rsa", "-in", f / "accounts.key", "-pubout", "-out", f / "accounts.pub")
 
