@@ -222,8 +222,6 @@ int api_tools_end(struct api_reader *r)
     int err = r->only != NULL ? keep_only(r) : 0;
     if (err)
         return err;
-    if (r->choice != TOOLS_NONE && q->form != FORM_FREE)
-        return api_refuse(r->e, ERR_UNSUPPORTED, "tools", "an answer may call tools, or it has the form of %s: send one of them", r->call->form_field);
     char *text = json_dumps(r->tools, JSON_COMPACT);
     struct str tools = str_of(text);
     if (tools.n <= REQUEST_TOOLS_BYTES_MAX)
@@ -232,8 +230,6 @@ int api_tools_end(struct api_reader *r)
         err = api_refuse(r->e, ERR_TOO_LARGE, "tools", "have %zu bytes, at most %d are taken", tools.n, REQUEST_TOOLS_BYTES_MAX);
     free(text);
     q->tool_choice = (uint8_t)r->choice;
-    if (request_has_tools(q))
-        snprintf(r->call->form_field, sizeof r->call->form_field, "tools");
     return err;
 }
 

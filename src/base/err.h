@@ -33,14 +33,15 @@
     E(ERR_FORBIDDEN, 22, 3, 403, "permission_error", "not allowed")                                    \
     E(ERR_POISON, 23, 1, 422, "invalid_request_error", "it crashes the workers that compute it") \
     E(ERR_ENCODING, 24, 1, 415, "invalid_request_error", "not an encoding that is taken") \
-    E(ERR_FORM, 25, 1, 400, "invalid_request_error", "an answer cannot be held to that form")
+    E(ERR_FORM, 25, 1, 400, "invalid_request_error", "an answer cannot be held to that form") \
+    E(ERR_TOOLS, 26, 1, 400, "invalid_request_error", "an answer cannot be held to those tools")
 
 enum err {
     ERR_OK = 0,
 #define E(name, no, exit_status, http, type, text) name = -(no),
     ERR_TABLE(E)
 #undef E
-    ERR_LAST = ERR_FORM,
+    ERR_LAST = ERR_TOOLS,
 };
 
 /* The plain words of `err`; never NULL, also for a number nobody knows. */

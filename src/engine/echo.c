@@ -62,9 +62,9 @@ static int echo_render(struct engine *e, const struct request *r, const struct e
     (void)bounds;
     *guide = NULL;
     if (request_has_tools(r) && r->tool_choice == TOOLS_REQUIRED && !echo_calls(e))
-        return fault_set(f, ERR_FORM, "the echo engine calls only what its script calls");
+        return fault_set(f, ERR_TOOLS, "the echo engine calls only what its script calls");
     int err = render_turns(r, out, f);
-    if (err == 0)
+    if (err == 0 && r->form == FORM_FREE)
         *guide = echo_guide_new(e, r);
     return err;
 }

@@ -149,8 +149,8 @@ struct engine_ops {
     /* The prompt of a request as text: the chat template for turns (models without one: the contents joined by
      * newlines). ERR_INVALID with the template's own complaint; or a bound was met: ERR_TIMEOUT, ERR_TOO_LARGE,
      * ERR_CANCELLED. Appends to out. bounds may be NULL: any.
-     * *guide: NULL; or, where the request has tools or wants its reasoning apart, what holds and cuts the answer, which the caller
-     * frees. Tools that cannot be kept to are ERR_FORM. */
+     * *guide: NULL; or, where the request has tools or wants its reasoning apart, what holds the answer (to its form, too) and cuts it,
+     * which the caller frees. ERR_TOOLS: they cannot be kept to; ERR_FORM. */
     int (*render)(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
                   struct fault *f);
     /* What holds the answer to r->form, which is not FORM_FREE; the caller frees it. ERR_FORM: it is no schema, grammar or

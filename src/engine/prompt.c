@@ -155,8 +155,8 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
     if (r->form >= FORM_KINDS || r->tool_choice >= TOOL_CHOICES || r->tool_calls >= TOOL_CALLS_KINDS)
         return fault_set(f, ERR_UNSUPPORTED, "an answer of form %u is not known here", (unsigned)r->form);
-    if (request_has_tools(r) && (r->form != FORM_FREE || r->kind != REQUEST_CHAT))
-        return fault_set(f, ERR_UNSUPPORTED, "an answer that may call tools has no other form");
+    if (request_has_tools(r) && r->kind != REQUEST_CHAT)
+        return fault_set(f, ERR_UNSUPPORTED, "only answers of chats call tools");
     int err = check_biases(r, info, f);
     return err != 0 ? err : check_stops(r, f);
 }

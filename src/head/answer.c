@@ -41,6 +41,8 @@ struct fault call_named_fault(const struct call *c, const struct fault *f)
         fault_set(&named, f->err, "%s (request %s)", f->text, id);
     if (f->err == ERR_FORM && c->api.form_field[0] != '\0')
         fault_set(&named, f->err, "%s: %s", c->api.form_field, f->text);
+    if (f->err == ERR_TOOLS)
+        fault_set(&named, f->err, "tools: %s", f->text);
     return named;
 }
 
@@ -382,7 +384,7 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
         e.code = f->err == ERR_NOT_FOUND && c->from != NULL   ? "stream_not_found"
                  : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found"
                                                               : NULL;
-        snprintf(e.param, sizeof e.param, "%s", f->err == ERR_FORM ? c->api.form_field : c->param);
+        snprintf(e.param, sizeof e.param, "%s", f->err == ERR_FORM ? c->api.form_field : f->err == ERR_TOOLS ? "tools" : c->param);
         char extra[EXTRA_BYTES];
         extra_headers(c, retry_after_s, false, extra, sizeof extra);
         char id[CALL_NAME_BYTES];

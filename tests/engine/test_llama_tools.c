@@ -233,6 +233,55 @@ static void a_model_that_must_call_may_think_before(void **state)
     assert_true(are_arguments(t.parts));
 }
 
+static bool is_of_form(const char *parts)
+{
+    int a = 0, n = 0;
+    return sscanf(parts, "text0:{\"a\":%d}%n", &a, &n) == 1 && a >= 10 && a <= 99 && parts[n] == '\0';
+}
+
+/* Given tools that need not be called, and a form; then an answer is a call or of that form, also where it is resumed. */
+static void an_answer_calls_or_has_its_form(void **state)
+{
+    (void)state;
+    struct engine *const engines[] = {plain, family};
+    for (size_t i = 0; i < 2; i++)
+        for (uint64_t seed = 0; seed < 4; seed++) {
+            int32_t call[16];
+            struct request r = with_tools(TOOLS_AUTO, seed);
+            r.tool_calls = TOOL_CALLS_ONE;
+            r.form = FORM_GRAMMAR;
+            r.form_text = str_of("root ::= \"{\\\"a\\\":\" [1-9] [0-9] \"}\"");
+            struct told t = ask(engines[i], &r, NULL, 0);
+            if (t.fault.err != 0 || !(t.finish == FINISH_TOOLS ? are_arguments(t.parts) : is_of_form(t.parts)))
+                fail_msg("engine %zu seed %llu: %u %s: %s", i, (unsigned long long)seed, t.finish, t.fault.text, t.parts);
+            uint32_t n = story_tokenize(ops, engines[i], "<tool_call>", ENGINE_CONTROL, call, 16);
+            t = ask(engines[i], &r, call, n);
+            assert_true(t.finish == FINISH_TOOLS && are_arguments(t.parts));
+            n = story_tokenize(ops, engines[i], "{\"a", ENGINE_CONTROL, call, 16);
+            t = ask(engines[i], &r, call, n);
+            assert_int_equal(t.finish, FINISH_STOP);
+        }
+}
+
+/* Given a model that thinks first, and a form; then it thinks freely, and what it says has the form. */
+static void a_form_begins_behind_the_thoughts(void **state)
+{
+    (void)state;
+    int32_t thought[64];
+    struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 1, .sampling = sampling_default(), .split_reasoning = 1,
+                        .template_args = str_of("{\"think_first\":true}"), .form = FORM_GRAMMAR, .form_text = str_of("root ::= \"{\\\"a\\\":12}\"")};
+    uint32_t n = story_tokenize(ops, family, "Paris, so France.\n</think>", ENGINE_CONTROL, thought, 64);
+    struct told t = ask(family, &r, thought, n);
+    assert_int_equal(t.finish, FINISH_STOP);
+    assert_true(is_of_form(t.parts));
+    r.template_args = str_n(NULL, 0);
+    t = ask(family, &r, NULL, 0);
+    assert_true(is_of_form(t.parts));
+    r.form_text = str_of("root ::= (");
+    t = ask(family, &r, NULL, 0);
+    assert_int_equal(t.fault.err, ERR_FORM);
+}
+
 static struct turn continued[] = {{.role = {"user", 4}, .content = {"What is the weather in Paris?", 29}, .extra = {NULL, 0}},
                                   {.role = {"assistant", 9}, .content = {"The weather in Paris is", 23}, .extra = {NULL, 0}}};
 
@@ -269,6 +318,8 @@ int main(void)
         cmocka_unit_test(an_answer_without_calls_is_text),
         cmocka_unit_test(reasoning_is_a_part_of_its_own),
         cmocka_unit_test(a_model_that_must_call_may_think_before),
+        cmocka_unit_test(an_answer_calls_or_has_its_form),
+        cmocka_unit_test(a_form_begins_behind_the_thoughts),
         cmocka_unit_test(a_chat_that_ends_with_the_assistant_is_continued),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -105,7 +105,6 @@ static void what_is_no_tool_is_refused_by_its_place(void **state)
         {"{" ASK ",\"tools\":[" F("f") "],\"tool_choice\":" F("g") "}", "tool_choice: 'g' is none of the tools"},
         {"{" ASK ",\"tools\":[" F("f") "],\"tool_choice\":{\"type\":\"function\"}}", "tool_choice: expected {\"type\""},
         {"{" ASK ",\"tools\":[" F("f") "],\"tool_choice\":{\"type\":\"custom\"}}", "tool_choice: only functions"},
-        {"{" ASK ",\"tools\":[" F("f") "],\"json_schema\":{}}", "tools: an answer may call tools, or it has the form of json_schema"},
         {"{" ASK ",\"parallel_tool_calls\":1}", "parallel_tool_calls: expected true or false"},
         {"{" ASK ",\"functions\":[{\"name\":\"f\"}]}", "functions: are not supported"},
     };
@@ -286,7 +285,6 @@ static void items_of_calls_and_outputs(void **state)
         {I(FOUT("a") "]"), "input[1].call_id: 'a' is the id of no call"},
         {I(FCALL("a") ",{\"role\":\"user\",\"content\":\"x\"}" FOUT("a") "]"), "input[3].call_id: 'a' is the id of no call"},
         {I("],\"tools\":[{\"type\":\"custom\",\"name\":\"f\"}]"), "tools[0]: tools of the type 'custom' are not supported"},
-        {I("],\"tools\":[{\"type\":\"function\",\"name\":\"f\"}],\"text\":{\"format\":{\"type\":\"json_object\"}}"), "tools: an answer may call tools"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_refused(API_RESPONSES, wrong[i].body, wrong[i].why);

@@ -142,7 +142,7 @@ static void how_it_ends(void **state)
     r = asking();
     r.tool_choice = TOOLS_REQUIRED;
     t = ask("echo:tokens=9", &r, NULL, 0);
-    assert_int_equal(t.fault.err, ERR_FORM); /* it cannot be made to call */
+    assert_int_equal(t.fault.err, ERR_TOOLS); /* it cannot be made to call */
 }
 
 static void a_script_has_an_answer_for_each_question(void **state)

@@ -5,7 +5,7 @@
 enum { HEARD_MAX = 1024, HEARD_KEPT = 512 }; /* bytes: longer than any word of a family; patterns are tried on no more */
 
 await::await(const chat_plan &plan)
-    : forced(plan.forced), thinking(plan.thinking), think_start(plan.how.thinking_start_tag), think_ends(plan.how.thinking_end_tags)
+    : held(plan.held), thinking(plan.thinking), think_start(plan.how.thinking_start_tag), think_ends(plan.how.thinking_end_tags)
 {
     for (const auto &t : plan.how.grammar_triggers) {
         trigger to;
@@ -86,12 +86,12 @@ bool await::add(llama_token token, const std::string &piece)
         const std::size_t end = find_first(think_ends, &length);
         if (end != std::string::npos) {
             thinking = false;
-            if (forced)
+            if (held)
                 begin_at(end + length);
             else
                 forget(end);
             cut = true;
-            if (forced)
+            if (held)
                 return true;
         }
     } else if (!think_start.empty() && heard.find(think_start) != std::string::npos) {
@@ -99,7 +99,7 @@ bool await::add(llama_token token, const std::string &piece)
         cut = true;
         forget(heard.find(think_start) + think_start.size());
     }
-    const std::size_t at = thinking || forced ? std::string::npos : find_trigger();
+    const std::size_t at = thinking || held ? std::string::npos : find_trigger();
     if (at != std::string::npos) {
         begin_at(at);
         return true;

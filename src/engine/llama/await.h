@@ -1,5 +1,5 @@
 /* When does a grammar begin? That of an answer which may call tools holds from the first word of a call on, and not before; one that must
- * call begins when the model has thought. For C++ alone. */
+ * call, or has a form, begins when the model has thought. For C++ alone. */
 #ifndef MANTA_ENGINE_LLAMA_AWAIT_H
 #define MANTA_ENGINE_LLAMA_AWAIT_H
 
@@ -28,7 +28,7 @@ private:
         std::string piece;
     };
 
-    bool forced, thinking;
+    bool held, thinking;
     bool cut = false; /* `heard` is not all there was */
     std::string think_start;
     std::vector<std::string> think_ends;

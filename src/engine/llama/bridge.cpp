@@ -152,7 +152,7 @@ bridge_end bridge_template_render(const bridge_template *t, const llama_vocab *v
         if (plan.cuts) {
             const bridge_end end = guide_of(vocab, plan, bounds, guide, why, why_cap);
             if (end != BRIDGE_DONE)
-                return end == BRIDGE_STOPPED ? end : BRIDGE_TOOLS;
+                return end;
         }
         take(plan.prompt.data(), plan.prompt.size(), user_data);
         return BRIDGE_DONE;

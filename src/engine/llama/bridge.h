@@ -22,9 +22,9 @@ struct bridge_turn {
 struct bridge_chat {
     const struct bridge_turn *turns;
     size_t turns_n;
-    const char *tools, *template_args; /* borrowed, not terminated */
-    size_t tools_n, template_args_n;
-    unsigned tool_choice, tool_calls;
+    const char *tools, *template_args, *form_text; /* borrowed, not terminated */
+    size_t tools_n, template_args_n, form_text_n;
+    unsigned tool_choice, tool_calls, form;
     int split_reasoning, continues;
 };
 
@@ -44,6 +44,7 @@ enum bridge_end {
     BRIDGE_DEPTH,   /* it calls itself without an end */
     BRIDGE_STOPPED,
     BRIDGE_TOOLS,   /* the request's tools cannot be kept to; the complaint is in `why` */
+    BRIDGE_FORM,    /* the same of its form */
 };
 
 /* Called with the rendered text, piece by piece. */

@@ -242,13 +242,22 @@ bool wants_several(const bridge_chat &chat, const chat_family &family)
     return chat.tool_calls == TOOL_CALLS_MANY || (chat.tool_calls == TOOL_CALLS_OWN && family.several);
 }
 
+/* A form holds an answer that need not call. */
+void take_form(chat_plan &plan, const bridge_chat &chat)
+{
+    plan.forced = chat.tools_n > 0 && chat.tool_choice == TOOLS_REQUIRED;
+    plan.form = plan.forced ? unsigned(FORM_FREE) : chat.form;
+    plan.form_text = text_of(chat.form_text, chat.form_text_n);
+    plan.held = plan.forced || plan.form != FORM_FREE;
+}
+
 /* As the family has it. */
 chat_plan make_native(const common_chat_templates *templates, const chat_family &family, const bridge_chat &chat, std::vector<common_chat_msg> messages)
 {
     chat_plan plan;
     auto in = inputs_of(chat, std::move(messages));
     const bool tools = chat.tools_n > 0;
-    plan.forced = tools && chat.tool_choice == TOOLS_REQUIRED;
+    take_form(plan, chat);
     if (tools)
         in.tools = common_chat_tools_parse_oaicompat(tools_of(chat));
     in.tool_choice = chat.tool_choice == TOOLS_NONE ? COMMON_CHAT_TOOL_CHOICE_NONE
@@ -266,10 +275,12 @@ chat_plan make_native(const common_chat_templates *templates, const chat_family 
     plan.cuts = true;
     plan.reading = reading_of(plan.how, plan.how.parser, chat.continues != 0);
     plan.thinking = is_thinking(plan.how);
-    if (plan.forced && begin_with_call(plan.how.grammar, plan.thinking)) {
-        plan.how.grammar_lazy = plan.thinking;
-        plan.prefilled = false;
+    if (in.tool_choice == COMMON_CHAT_TOOL_CHOICE_AUTO && tools && plan.held) { /* beside a form a call is one of two answers */
+        in.tool_choice = COMMON_CHAT_TOOL_CHOICE_REQUIRED;
+        plan.how.grammar = common_chat_templates_apply(templates, in).grammar;
     }
+    if (tools && plan.held && begin_with_call(plan.how.grammar, plan.thinking))
+        plan.prefilled = false;
     return plan;
 }
 
@@ -282,8 +293,8 @@ chat_plan make_own(const common_chat_templates *templates, const bridge_chat &ch
     tell_of_tools(messages, tools, may);
     plan.prompt = rendered_plainly(templates, chat, std::move(messages));
     plan.cuts = may;
+    take_form(plan, chat);
     plan.single = chat.tool_calls != TOOL_CALLS_MANY;
-    plan.forced = chat.tool_choice == TOOLS_REQUIRED;
     if (!may)
         return plan;
     const auto parser = build_chat_peg_parser([&](common_chat_peg_builder &p) {
@@ -293,8 +304,8 @@ chat_plan make_own(const common_chat_templates *templates, const bridge_chat &ch
     });
     plan.how.format = COMMON_CHAT_FORMAT_PEG_NATIVE;
     plan.how.grammar = build_grammar([&](const common_grammar_builder &builder) { parser.build_grammar(builder, true); });
-    plan.how.grammar_lazy = !plan.forced;
     plan.how.grammar_triggers = {{COMMON_GRAMMAR_TRIGGER_TYPE_WORD, call_start}};
+    plan.prefilled = false;
     plan.reading = reading_of(plan.how, parser.save(), false);
     return plan;
 }

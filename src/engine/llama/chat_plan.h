@@ -33,7 +33,10 @@ chat_family chat_family_of(const common_chat_templates *templates);
 struct chat_plan {
     std::string prompt;
     bool cuts = false;       /* the answer is cut into parts; else nothing below counts */
-    bool forced = false;     /* the grammar holds from the first token on, or from the end of the reasoning */
+    bool forced = false;     /* it must call */
+    bool held = false;       /* its grammars hold from the first token on, or from the end of the reasoning; else from a call on */
+    unsigned form = 0;       /* enum request_form: what it is where it does not call … */
+    std::string form_text;   /* … and its text */
     bool single = false;     /* the answer ends with its first call */
     bool thinking = false;   /* the prompt ends within a reasoning */
     bool prefilled = true;   /* a grammar that is not lazy begins with how.generation_prompt */

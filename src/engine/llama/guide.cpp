@@ -33,8 +33,8 @@ struct grammar_free {
 
 struct engine_guide {
     const llama_vocab *vocab;
-    std::unique_ptr<llama_grammar, grammar_free> grammar; /* NULL: any token may come */
-    std::unique_ptr<await> waits;   /* the grammar has not begun; NULL: it has */
+    std::vector<std::unique_ptr<llama_grammar, grammar_free>> grammars; /* the answer fits one of them; none: any token may come */
+    std::unique_ptr<await> waits;   /* they have not begun; NULL: they have */
     std::unique_ptr<cutter> cuts;   /* NULL: the answer is not cut */
     std::vector<llama_token> words; /* control tokens that its parser knows */
 };
@@ -122,6 +122,11 @@ bridge_bounds less(const bridge_bounds *bounds)
 
 } // namespace
 
+/* It is the form of a chat's answer that is wrong, not its tools. */
+struct bad_form : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 /* What `make` makes, or what is wrong. */
 template <typename Make> static bridge_end made(Make make, engine_guide **out, char *why, std::size_t why_cap)
 {
@@ -131,6 +136,8 @@ template <typename Make> static bridge_end made(Make make, engine_guide **out, c
     } catch (const std::bad_alloc &) {
         say(why, why_cap, over_words(BRIDGE_MEMORY));
         return BRIDGE_MEMORY;
+    } catch (const bad_form &) {
+        throw;
     } catch (const std::exception &e) {
         say(why, why_cap, e.what());
     } catch (const over_budget &over) {
@@ -149,7 +156,7 @@ bridge_end guide_new(const llama_vocab *vocab, unsigned form, const char *text, 
     const auto make = [&] {
         auto g = std::make_unique<engine_guide>();
         g->vocab = vocab;
-        g->grammar = parse(vocab, grammar_of(form, std::string(text, text_n)));
+        g->grammars.push_back(parse(vocab, grammar_of(form, std::string(text, text_n))));
         return g.release();
     };
     return made([&] { return bounded(&b, make); }, out, why, why_cap);
@@ -186,26 +193,44 @@ static std::vector<std::string> marks_of(const common_chat_params &how)
     return marks;
 }
 
+static void add_form(engine_guide &g, const chat_plan &plan)
+{
+    try {
+        g.grammars.push_back(parse(g.vocab, grammar_of(plan.form, plan.form_text)));
+    } catch (const std::bad_alloc &) {
+        throw;
+    } catch (const std::exception &e) {
+        throw bad_form(e.what());
+    }
+}
+
 static engine_guide *make(const llama_vocab *vocab, const chat_plan &plan)
 {
     auto g = std::make_unique<engine_guide>();
     g->vocab = vocab;
     g->cuts = std::make_unique<cutter>(plan.reading, marks_of(plan.how), plan.single);
     g->words = words_of(vocab, plan.how.preserved_tokens);
-    if (plan.how.grammar.empty())
-        return g.release();
-    g->grammar = parse(vocab, plan.how.grammar);
-    if (plan.how.grammar_lazy)
+    if (!plan.how.grammar.empty())
+        g->grammars.push_back(parse(vocab, plan.how.grammar));
+    if (!plan.how.grammar.empty() && plan.held && plan.prefilled)
+        prefill(*g->grammars[0], plan.how.generation_prompt);
+    if (plan.form != FORM_FREE)
+        add_form(*g, plan);
+    if (!g->grammars.empty() && (!plan.held || plan.thinking))
         g->waits = std::make_unique<await>(plan);
-    else if (plan.forced && plan.prefilled)
-        prefill(*g->grammar, plan.how.generation_prompt);
     return g.release();
 }
 
 bridge_end guide_of(const llama_vocab *vocab, const chat_plan &plan, const bridge_bounds *bounds, engine_guide **out, char *why, std::size_t why_cap)
 {
     const bridge_bounds b = less(bounds);
-    return made([&] { return bounded(&b, [&] { return make(vocab, plan); }); }, out, why, why_cap);
+    try {
+        const bridge_end end = made([&] { return bounded(&b, [&] { return make(vocab, plan); }); }, out, why, why_cap);
+        return end == BRIDGE_DONE || end == BRIDGE_STOPPED ? end : BRIDGE_TOOLS;
+    } catch (const bad_form &e) {
+        say(why, why_cap, e.what());
+        return BRIDGE_FORM;
+    }
 }
 
 void guide_free(engine_guide *g)
@@ -215,7 +240,7 @@ void guide_free(engine_guide *g)
 
 int guide_rests(const engine_guide *g)
 {
-    return g->grammar == nullptr || g->waits != nullptr;
+    return g->grammars.empty() || g->waits != nullptr;
 }
 
 static bool is_word(const engine_guide *g, llama_token token)
@@ -229,18 +254,26 @@ static bool has_text(const engine_guide *g, llama_token token)
     return llama_vocab_is_eog(g->vocab, token) || !llama_vocab_is_control(g->vocab, token) || is_word(g, token);
 }
 
+/* Those that one grammar lets come are allowed besides those that are. */
+static void allow(const engine_guide *g, const llama_grammar &grammar, const int32_t *tokens, int32_t n, uint8_t *ok)
+{
+    std::vector<llama_token_data> data;
+    data.reserve(static_cast<std::size_t>(n));
+    for (int32_t i = 0; i < n; i++)
+        data.push_back({tokens[i], 0, 0});
+    llama_token_data_array all = {data.data(), data.size(), -1, false};
+    llama_grammar_apply_impl(grammar, &all);
+    for (std::size_t i = 0; i < data.size(); i++)
+        ok[i] = ok[i] != 0 || (data[i].logit == 0 && has_text(g, data[i].id));
+}
+
 bridge_end guide_allow(const engine_guide *g, const int32_t *tokens, int32_t n, uint8_t *ok)
 {
     try {
         const budget within(&step_bounds);
-        std::vector<llama_token_data> data;
-        data.reserve(static_cast<std::size_t>(n));
-        for (int32_t i = 0; i < n; i++)
-            data.push_back({tokens[i], 0, 0});
-        llama_token_data_array all = {data.data(), data.size(), -1, false};
-        llama_grammar_apply_impl(*g->grammar, &all);
-        for (std::size_t i = 0; i < data.size(); i++)
-            ok[i] = data[i].logit == 0 && has_text(g, data[i].id);
+        std::memset(ok, 0, static_cast<std::size_t>(n));
+        for (const auto &grammar : g->grammars)
+            allow(g, *grammar, tokens, n, ok);
         return BRIDGE_DONE;
     } catch (const over_budget &over) {
         return over.why;
@@ -249,20 +282,36 @@ bridge_end guide_allow(const engine_guide *g, const int32_t *tokens, int32_t n, 
     }
 }
 
-/* The grammar begins: with the tokens that its first word came in. */
+/* The grammars that do not fit any more go; the last one complains. */
+template <typename Step> static void go_on(engine_guide *g, Step step)
+{
+    for (std::size_t i = g->grammars.size(); i > 0; i--) {
+        try {
+            step(*g->grammars[i - 1]);
+        } catch (const std::bad_alloc &) {
+            throw;
+        } catch (const std::exception &) {
+            if (g->grammars.size() == 1)
+                throw;
+            g->grammars.erase(g->grammars.begin() + static_cast<std::ptrdiff_t>(i - 1));
+        }
+    }
+}
+
+/* They begin: with the tokens that the first word came in. */
 static void begin(engine_guide *g)
 {
-    for (const auto &[token, piece] : g->waits->tokens())
-        llama_grammar_accept_token(*g->grammar, token, piece);
+    for (const auto &heard : g->waits->tokens())
+        go_on(g, [&](llama_grammar &grammar) { llama_grammar_accept_token(grammar, heard.first, heard.second); });
     g->waits.reset();
 }
 
 static void follow(engine_guide *g, llama_token token)
 {
-    if (g->grammar == nullptr || llama_vocab_is_eog(g->vocab, token)) /* of which llama.cpp would make an end of the process, where it may not come */
+    if (g->grammars.empty() || llama_vocab_is_eog(g->vocab, token)) /* of which llama.cpp would make an end of the process, where it may not come */
         return;
     if (g->waits == nullptr)
-        llama_grammar_accept_impl(*g->grammar, token);
+        go_on(g, [&](llama_grammar &grammar) { llama_grammar_accept_impl(grammar, token); });
     else if (g->waits->add(token, common_token_to_piece(g->vocab, token, is_word(g, token))))
         begin(g);
 }

@@ -90,7 +90,12 @@ static double mib(uint64_t bytes)
     return (double)bytes / (1 << 20);
 }
 
-static int render_end(enum bridge_end end, const char *why, size_t bytes, struct fault *f)
+static const char *form_name(uint8_t form)
+{
+    return form == FORM_GRAMMAR ? "grammar" : form == FORM_REGEX ? "regular expression" : "JSON schema";
+}
+
+static int render_end(enum bridge_end end, const char *why, size_t bytes, uint8_t form, struct fault *f)
 {
     if (end == BRIDGE_MEMORY && bytes > LONG_BYTES)
         return fault_set(f, ERR_TOO_LARGE, "rendering a prompt of %zu bytes takes more memory than it may; shorten it, or give the worker more "
@@ -101,7 +106,8 @@ static int render_end(enum bridge_end end, const char *why, size_t bytes, struct
     case BRIDGE_MEMORY:
     case BRIDGE_TIME:
     case BRIDGE_DEPTH: return fault_set(f, ERR_INVALID, "the model's chat template cannot be used for these messages: %s", why);
-    case BRIDGE_TOOLS: return fault_set(f, ERR_FORM, "they cannot be used: %s", words_or(why, "llama.cpp cannot make a grammar of them"));
+    case BRIDGE_FORM: return fault_set(f, ERR_FORM, "the %s cannot be used: %s", form_name(form), why);
+    case BRIDGE_TOOLS: return fault_set(f, ERR_TOOLS, "they cannot be used: %s", words_or(why, "llama.cpp cannot make a grammar of them"));
     case BRIDGE_REFUSED: break;
     }
     return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", words_or(why, INNER));
@@ -118,12 +124,13 @@ static int render_chat(struct engine *e, const struct request *r, const struct e
     }
     struct bridge_chat chat = {.turns = turns, .turns_n = r->turns_n, .tools = r->tools.p, .tools_n = r->tools.n,
                                .template_args = r->template_args.p, .template_args_n = r->template_args.n, .tool_choice = r->tool_choice,
-                               .tool_calls = r->tool_calls, .split_reasoning = r->split_reasoning, .continues = r->continues};
+                               .tool_calls = r->tool_calls, .split_reasoning = r->split_reasoning, .continues = r->continues, .form = r->form,
+                               .form_text = r->form_text.p, .form_text_n = r->form_text.n};
     char why[WORDS_BYTES_MAX] = "";
     struct bridge_bounds b = bounds_of(bounds);
     enum bridge_end end = bridge_template_render(e->template, e->vocab, &chat, &b, take, out, guide, why, sizeof why);
     free(turns);
-    return render_end(end, why, request_prompt_bytes(r), f);
+    return render_end(end, why, request_prompt_bytes(r), r->form, f);
 }
 
 int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
@@ -147,11 +154,6 @@ int text_render(struct engine *e, const struct request *r, const struct engine_b
 }
 
 /* ---- the form of an answer ---- */
-
-static const char *form_name(uint8_t form)
-{
-    return form == FORM_GRAMMAR ? "grammar" : form == FORM_REGEX ? "regular expression" : "JSON schema";
-}
 
 /* A grammar that grows beyond its bounds is the client's doing, however much memory the worker has. */
 int text_guide(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f)
@@ -218,6 +220,7 @@ static int tokenize_end(enum bridge_end end, struct str text, const struct engin
     case BRIDGE_DEPTH:
         return fault_set(f, ERR_TOO_LARGE, "the prompt has a stretch of text that is too long for this model's tokenizer; break it up with spaces");
     case BRIDGE_TOOLS:
+    case BRIDGE_FORM:
     case BRIDGE_REFUSED: break;
     }
     return fault_set(f, ERR_INVALID, "the model's vocabulary has no tokens for a part of this prompt");
