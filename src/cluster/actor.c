@@ -171,8 +171,9 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     return a;
 }
 
-void head_actor_free(struct actor *a)
+void head_actor_free(struct grave *g)
 {
+    struct actor *a = list_item(g, struct actor, grave);
     struct list *lists[] = {&a->flights, &a->orphans};
     for (size_t i = 0; i < 2; i++) {
         LIST_EACH_SAFE(pos, nxt, lists[i])
@@ -185,11 +186,6 @@ void head_actor_free(struct actor *a)
     free(a->note);
     free(a->trouble);
     free(a);
-}
-
-static void bury_actor(struct grave *g)
-{
-    head_actor_free(list_item(g, struct actor, grave));
 }
 
 void head_actor_drop(struct head *h, struct actor *a)
@@ -208,7 +204,7 @@ void head_actor_drop(struct head *h, struct actor *a)
     head_namesake_inherit(h, a->seats[SEAT_MODEL].pool);
     head_queue_hurry(h, a->seats[SEAT_MODEL].pool); /* the others may all have failed */
     head_queue_hurry(h, a->seats[SEAT_ANY].pool);
-    head_bury(h, &a->grave, bury_actor);
+    head_bury(h, &a->grave, head_actor_free);
 }
 
 /* ---- ready and open ---- */

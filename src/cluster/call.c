@@ -216,20 +216,16 @@ struct call *head_call_new(struct head *h, const struct head_event *ev, struct p
     return call;
 }
 
-void head_call_free(struct call *call)
+void head_call_free(struct grave *g)
 {
+    struct call *call = list_item(g, struct call, grave);
     LIST_EACH_SAFE(pos, nxt, &call->jobs)
-        head_job_free(list_item(pos, struct job, in_call));
+        head_job_free(&list_item(pos, struct job, in_call)->grave);
     free(call->request);
     wire_arena_fini(&call->arena);
     free(call->blocks);
     free(call->client);
     free(call);
-}
-
-static void bury_call(struct grave *g)
-{
-    head_call_free(list_item(g, struct call, grave));
 }
 
 static void call_forget(struct head *h, struct call *call)
@@ -241,7 +237,7 @@ static void call_forget(struct head *h, struct call *call)
     stream_forget(h, call);
     idtab_remove(&h->calls, &call->node);
     head_pool_tidy(h, call->pool);
-    head_bury(h, &call->grave, bury_call);
+    head_bury(h, &call->grave, head_call_free);
 }
 
 static void end_jobs(struct head *h, struct call *call)
@@ -333,7 +329,7 @@ void head_prompt(struct head *h, const struct head_event *ev)
     if (head_admit(h, pool, call->tenant, wants, &f, &retry_s) != 0) {
         head_call_refuse(h, ev->call, &f, retry_s);
         head_pool_tidy(h, pool);
-        head_call_free(call);
+        head_call_free(&call->grave);
     } else {
         head_call_add(h, call, ev->call);
         make_branches(h, call, actors, n);

@@ -15,7 +15,7 @@ struct pool;
 /* Something that effects of this step may still point to: freed when the next step begins. */
 struct grave {
     struct grave *next;
-    void (*bury)(struct grave *g);
+    void (*bury)(struct grave *g); /* NULL: free() */
 };
 
 /* Whose requests these are: an API key, or what a header says. */
@@ -104,7 +104,7 @@ uint32_t queue_place_guess(const struct head *h, const struct queue *q, const st
 struct tenant *head_tenant_of(struct head *h, struct str name);
 void head_tenant_hold(struct head *h, struct tenant *t);
 void head_tenant_leave(struct head *h, struct tenant *t);
-void head_tenant_free(struct tenant *t);
+void head_tenant_free(struct grave *g);
 /* Nobody but one tenant is there to share with. */
 bool head_tenant_is_alone(const struct head *h, const struct tenant *t);
 

@@ -63,7 +63,10 @@ static void graves_clear(struct head *h)
     while (h->graves != NULL) {
         struct grave *g = h->graves;
         h->graves = g->next;
-        g->bury(g);
+        if (g->bury != NULL)
+            g->bury(g);
+        else
+            free(g);
     }
 }
 
@@ -72,15 +75,10 @@ struct step_text {
     char text[];
 };
 
-static void bury_text(struct grave *g)
-{
-    free(g);
-}
-
 static void *step_bytes(struct head *h, size_t n)
 {
     struct step_text *t = xalloc(sizeof *t + n);
-    head_bury(h, &t->grave, bury_text);
+    head_bury(h, &t->grave, NULL);
     return t->text;
 }
 
@@ -186,21 +184,21 @@ void head_free(struct head *h)
     LIST_EACH_SAFE(at, next, &h->handovers)
         free(list_item(at, struct handover, link));
     IDTAB_EACH(n, &h->calls)
-        head_call_free(id_item(n, struct call, node));
+        head_call_free(&id_item(n, struct call, node)->grave);
     IDTAB_EACH(n, &h->actors)
-        head_actor_free(id_item(n, struct actor, node));
+        head_actor_free(&id_item(n, struct actor, node)->grave);
     IDTAB_EACH(n, &h->workers)
-        head_worker_free(id_item(n, struct worker, node));
+        head_worker_free(&id_item(n, struct worker, node)->grave);
     IDTAB_EACH(n, &h->links)
         head_link_free(id_item(n, struct link, node));
     LIST_EACH_SAFE(pos, nxt, &h->pools)
-        head_pool_free(list_item(pos, struct pool, order));
+        head_pool_free(&list_item(pos, struct pool, order)->grave);
     LIST_EACH_SAFE(kin, after, &h->kin_pools)
-        head_pool_free(list_item(kin, struct pool, order));
-    head_pool_free(h->any[0]);
-    head_pool_free(h->any[1]);
+        head_pool_free(&list_item(kin, struct pool, order)->grave);
+    head_pool_free(&h->any[0]->grave);
+    head_pool_free(&h->any[1]->grave);
     IDTAB_EACH(t, &h->tenants)
-        head_tenant_free(id_item(t, struct tenant, node));
+        head_tenant_free(&id_item(t, struct tenant, node)->grave);
     idtab_fini(&h->links);
     crowd_fini(&h->newcomers);
     idtab_fini(&h->workers);

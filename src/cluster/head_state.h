@@ -333,7 +333,7 @@ void head_worker_is(struct head *h, struct worker *w, enum worker_state state, c
 /* What decides whether its actors are open has changed. */
 void head_worker_refresh(struct head *h, struct worker *w);
 struct worker *head_worker_by_life(const struct head *h, const struct wire_hello *hello);
-void head_worker_free(struct worker *w);
+void head_worker_free(struct grave *g);
 static inline uint64_t head_cpus_milli(const struct worker *w)
 {
     return (uint64_t)((double)w->cpus * 1000 + 0.5);
@@ -350,7 +350,7 @@ bool head_actor_is_able(const struct actor *a);
 bool head_actor_is_open(const struct actor *a);
 /* Gives it another pool of its model. */
 void head_actor_reseat(struct head *h, struct actor *a, struct pool *to);
-void head_actor_free(struct actor *a);
+void head_actor_free(struct grave *g);
 
 /* ---- health.c ---- */
 void head_beat(struct head *h, struct worker *w, const struct wire_beat *beat);
@@ -382,7 +382,7 @@ float head_pool_pace(const struct head *h, struct pool *p);
 void head_pool_paced(const struct head *h, struct pool *p, float decode_tps);
 /* Forgets it when nobody speaks of it any more. */
 void head_pool_tidy(struct head *h, struct pool *p);
-void head_pool_free(struct pool *p);
+void head_pool_free(struct grave *g);
 void head_pool_set(struct actor *a, int seat, bool ready, bool open);
 /* "'gpt2', 'smollm2'": models that workers have, or had, for error texts. */
 struct str head_pool_names(struct head *h, bool embeds);
@@ -425,7 +425,7 @@ void head_call_fail(struct head *h, struct call *call, const struct fault *f, ui
 void head_call_branch_ended(struct head *h, struct call *call);
 /* A branch of it failed: counts the call, once. */
 void head_call_count_failed(struct head *h, struct call *call);
-void head_call_free(struct call *call);
+void head_call_free(struct grave *g);
 
 /* A call with everything but its jobs. */
 struct call *head_call_new(struct head *h, const struct head_event *ev, struct pool *pool);
@@ -453,7 +453,7 @@ static inline uint64_t head_replay_bytes(const struct job *job)
 {
     return (uint64_t)job->said * ROUTER_BYTES_PER_TOKEN;
 }
-void head_job_free(struct job *job);
+void head_job_free(struct grave *g);
 /* Forgets it; what it still runs is cancelled. No effect for the client. */
 void head_job_end(struct head *h, struct job *job);
 /* The job leaves its flight, which is cancelled and keeps the slot until the worker says done. */

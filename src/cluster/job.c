@@ -285,16 +285,12 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
 
 /* ---- ending ---- */
 
-void head_job_free(struct job *job)
+void head_job_free(struct grave *g)
 {
+    struct job *job = list_item(g, struct job, grave);
     free(job->ids);
     free(job->why);
     free(job);
-}
-
-static void bury_job(struct grave *g)
-{
-    head_job_free(list_item(g, struct job, grave));
 }
 
 void head_job_end(struct head *h, struct job *job)
@@ -312,7 +308,7 @@ void head_job_end(struct head *h, struct job *job)
     list_remove(&job->in_call);
     job->call->open--;
     h->jobs_ended++;
-    head_bury(h, &job->grave, bury_job);
+    head_bury(h, &job->grave, head_job_free);
 }
 
 void head_job_fail(struct head *h, struct job *job, const struct fault *f)

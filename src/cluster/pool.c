@@ -66,11 +66,6 @@ static bool in_use(const struct pool *p)
     return p->actors_n > 0 || p->jobs_n > 0 || !queue_is_empty(&p->queue) || !list_empty(&p->regroup);
 }
 
-static void bury_pool(struct grave *g)
-{
-    head_pool_free(list_item(g, struct pool, grave));
-}
-
 void head_pool_digest(struct pool *p, struct str digest)
 {
     free(p->digest);
@@ -84,7 +79,7 @@ void head_pool_drop(struct head *h, struct pool *p)
     list_remove(&p->dirty);
     names_remove(kin ? &h->kin_names : &h->pool_names[p->embeds], &p->by_name);
     h->pools_n -= !kin;
-    head_bury(h, &p->grave, bury_pool);
+    head_bury(h, &p->grave, head_pool_free);
 }
 
 /* Names are remembered so that a model whose worker restarts is waited for, not unknown; but not without end. */
@@ -144,8 +139,9 @@ void head_pool_tidy(struct head *h, struct pool *p)
         head_pool_drop(h, p);
 }
 
-void head_pool_free(struct pool *p)
+void head_pool_free(struct grave *g)
 {
+    struct pool *p = list_item(g, struct pool, grave);
     free(p->name);
     free(p->note);
     free(p->digest);

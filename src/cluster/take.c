@@ -175,11 +175,6 @@ static void ask(struct head *h, struct worker *w, uint64_t stream, struct wire_i
     head_send(h, w->link, WIRE_seek)->seek = (struct wire_seek){.stream = stream, .said = said, .taken = 1};
 }
 
-static void bury_places(struct grave *g)
-{
-    free(g);
-}
-
 struct places {
     struct grave grave;
     int32_t said[];
@@ -199,7 +194,7 @@ static struct wire_i32s sought_of(struct head *h, const struct call *call)
         const struct job *job = list_item(pos, struct job, in_call);
         p->said[job->branch] = (int32_t)job->said;
     }
-    head_bury(h, &p->grave, bury_places);
+    head_bury(h, &p->grave, NULL);
     return (struct wire_i32s){.p = p->said, .n = call->branches};
 }
 

@@ -10,18 +10,13 @@
 
 static const char COMMON[] = "common";
 
-static void bury_tenant(struct grave *g)
-{
-    head_tenant_free(list_item(g, struct tenant, grave));
-}
-
 static void forget(struct head *h, struct tenant *t)
 {
     MUST(t->calls_n == 0 && t->queued == 0 && t->running == 0);
     list_remove(&t->idle);
     names_remove(&h->tenant_names, &t->by_name);
     idtab_remove(&h->tenants, &t->node);
-    head_bury(h, &t->grave, bury_tenant);
+    head_bury(h, &t->grave, head_tenant_free);
 }
 
 static void rest(struct head *h, struct tenant *t)
@@ -66,8 +61,9 @@ void head_tenant_leave(struct head *h, struct tenant *t)
         rest(h, t);
 }
 
-void head_tenant_free(struct tenant *t)
+void head_tenant_free(struct grave *g)
 {
+    struct tenant *t = list_item(g, struct tenant, grave);
     free(t->name);
     free(t);
 }

@@ -77,8 +77,9 @@ struct worker *head_worker_new(struct head *h, struct link *link, const struct w
     return w;
 }
 
-void head_worker_free(struct worker *w)
+void head_worker_free(struct grave *g)
 {
+    struct worker *w = list_item(g, struct worker, grave);
     free(w->name);
     free(w->life);
     free(w->address);
@@ -86,11 +87,6 @@ void head_worker_free(struct worker *w)
     free(w->engine);
     free(w->cpu_features);
     free(w);
-}
-
-static void bury_worker(struct grave *g)
-{
-    head_worker_free(list_item(g, struct worker, grave));
 }
 
 void head_worker_refresh(struct head *h, struct worker *w)
@@ -137,5 +133,5 @@ void head_worker_lose(struct head *h, struct worker *w, enum log_level level, st
     names_remove(&h->worker_lives, &w->by_life);
     h->memory_bytes -= w->memory_bytes;
     h->cpus_milli -= head_cpus_milli(w);
-    head_bury(h, &w->grave, bury_worker);
+    head_bury(h, &w->grave, head_worker_free);
 }
