@@ -26,26 +26,6 @@ static void write_events(struct head_program *p, struct call *c)
         http_stream_write(c->r, buf_str(&p->json));
 }
 
-void call_name(const struct call *c, char out[CALL_NAME_BYTES])
-{
-    (void)api_name(call_dialect(c)->id_prefix, c->head.id, out);
-}
-
-/* Somebody will want to look for a request that crashes workers: the error names it. */
-struct fault call_named_fault(const struct call *c, const struct fault *f)
-{
-    struct fault named = *f;
-    char id[CALL_NAME_BYTES];
-    call_name(c, id);
-    if (f->err == ERR_POISON)
-        fault_set(&named, f->err, "%s (request %s)", f->text, id);
-    if (f->err == ERR_FORM && c->api.form_field[0] != '\0')
-        fault_set(&named, f->err, "%s: %s", c->api.form_field, f->text);
-    if (f->err == ERR_TOOLS)
-        fault_set(&named, f->err, "tools: %s", f->text);
-    return named;
-}
-
 enum { EXTRA_BYTES = 320 };
 
 static void extra_headers(const struct call *c, uint32_t retry_after_s, bool stream, char *out, size_t cap)
@@ -81,22 +61,6 @@ static void tell_of_it(struct head_program *p, const struct call *c)
 }
 
 /* ---- pieces ---- */
-
-void answer_place(const struct call *c, struct api_stream_id *out)
-{
-    struct api_stream_id id = {.stream = c->stream, .whole = call_keeps_text(c)};
-    bool with_chars = call_dialect(c)->counts_chars && c->api.request.sampling.logprobs != 0;
-    uint32_t n = c->total > c->branches_n ? c->total : c->branches_n;
-    for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
-        const struct branch *b = id.n < c->branches_n ? &c->branches[id.n] : NULL;
-        if (b != NULL)
-            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->closed, .steps = b->steps,
-                                             .block = call_dialect(c)->begin != NULL ? b->told : (struct api_in_block){0}};
-    }
-    if (id.n == 0)
-        id.n = 1;
-    *out = id;
-}
 
 static void write_started(struct head_program *p, struct call *c, uint32_t index)
 {
@@ -277,7 +241,7 @@ static const struct fault *first_fault(const struct call *c)
     return NULL;
 }
 
-struct api_cluster answer_cluster(struct head_program *p)
+static struct api_cluster answer_cluster(struct head_program *p)
 {
     struct head_totals t;
     head_totals(p->brain, &t);
@@ -327,7 +291,7 @@ static bool end_stream(struct head_program *p, struct call *c)
     } else if (!c->ended_sent && (c->branches_n != 1 || c->branches[0].skip == 0)) { /* skip: its client has that event, too */
         struct api_cluster cluster = d->partial ? answer_cluster(p) : (struct api_cluster){0};
         stream_id(p, c, true);
-        if (d->repeats && writing_begin(p, c, buf_str(&p->json)))
+        if (d->repeats && writing_begin(p, c, buf_str(&p->json), answer_cluster(p)))
             return false;
         if (!write_whole_ending(&p->json, c, &cluster))
             buf_reset(&p->json);
@@ -363,7 +327,7 @@ bool answer_end(struct head_program *p, struct call *c)
         answer_begin_stream(c);
         return end_stream(p, c);
     }
-    if (writing_begin(p, c, str_n(NULL, 0)))
+    if (writing_begin(p, c, str_n(NULL, 0), answer_cluster(p)))
         return false;
     struct api_cluster cluster = answer_cluster(p);
     buf_reset(&p->json);

@@ -129,11 +129,11 @@ enum {
 void call_own(struct call *c, const struct owner *who);
 /* A call for that request, with nothing but its time. */
 struct call *call_new(struct head_program *p, struct http_request *r);
-/* reading.c: reads a large body at the desk, then call_parsed(). */
-void reading_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
-void reading_gone(struct asker *asker);
 /* The body was read: `err`, or *api, which is used up. */
-void call_parsed(struct head_program *p, struct http_request *r, enum api_shape shape, int err, struct api_call *api, struct api_error *e);
+typedef void reading_done_fn(struct head_program *p, struct http_request *r, enum api_shape shape, int err, struct api_call *api, struct api_error *e);
+/* reading.c: reads a large body at the desk. */
+void reading_begin(struct head_program *p, struct http_request *r, enum api_shape shape, reading_done_fn *on_read);
+void reading_gone(struct asker *asker);
 /* Asks workers for what comes after these places. */
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from);
 /* Its client has nothing of the stream and brought its request: when nobody has it, this is a request like any other. */
@@ -164,6 +164,8 @@ static inline bool call_keeps_text(const struct call *c)
 /* The branch of that number; there are at most as many as the brain's fan-out allows. */
 struct branch *call_branch(struct call *c, uint32_t index);
 void call_free(struct head_program *p, struct call *c);
+/* For head_program.written: a large answer was written at the desk, and is sent if somebody is still there; the call is over. */
+void call_written(struct head_program *p, struct call *c, struct buf *text);
 
 /* ---- note.c ---- */
 enum { NOTE_BYTES = 20, NOTE_BYTES_MAX = NOTE_BYTES + API_ECHO_BYTES_MAX };
@@ -214,7 +216,6 @@ bool answer_command(struct head_program *p, struct call *c);
 struct api_vector *vectors_of(const struct call *c);
 /* Sends what was held back, as much as the connection takes now. True: that was the end of it all, and the call is the caller's. */
 bool answer_drained(struct head_program *p, struct call *c);
-struct api_cluster answer_cluster(struct head_program *p);
 /* It is written: sends it. */
 void answer_written(struct head_program *p, struct call *c, struct buf *text);
 /* whole.c; also from the desk's thread. */
@@ -227,7 +228,7 @@ bool write_whole_ending(struct buf *out, struct call *c, const struct api_cluste
 /* What comes behind that. */
 void write_whole_last(struct buf *out, const struct call *c);
 /* writing.c: a large answer is written at the desk, which frees the call in the end; false: it is small. */
-bool writing_begin(struct head_program *p, struct call *c, struct str first);
+bool writing_begin(struct head_program *p, struct call *c, struct str first, struct api_cluster cluster);
 /* Its client has gone. True: the call is the caller's again. */
 bool writing_gone(struct call *c);
 /* The end of it all; c->r is gone afterwards, or (false) the desk has the call, or its client has yet to read what is held. */

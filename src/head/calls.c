@@ -57,17 +57,11 @@ void call_free(struct head_program *p, struct call *c)
     free(c);
 }
 
-struct branch *call_branch(struct call *c, uint32_t index)
+void call_written(struct head_program *p, struct call *c, struct buf *text)
 {
-    if (index >= c->branches_n) {
-        c->branches = xrealloc(c->branches, (index + 1) * sizeof *c->branches);
-        for (uint32_t i = c->branches_n; i <= index; i++) {
-            c->branches[i] = (struct branch){.response = {.actor = UINT32_MAX}};
-            kept_init(&c->branches[i].whole);
-        }
-        c->branches_n = index + 1;
-    }
-    return &c->branches[index];
+    if (c->r != NULL)
+        answer_written(p, c, text);
+    call_free(p, c);
 }
 
 /* ---- from clients ---- */
@@ -173,17 +167,7 @@ void call_resume(struct head_program *p, struct call *c, const struct api_stream
                                      .deadline_ms = c->api.timeout_ms});
 }
 
-void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape)
-{
-    struct api_error e = {0};
-    struct api_call api;
-    if (http_body(r).n >= DESK_BYTES)
-        reading_begin(p, r, shape);
-    else
-        call_parsed(p, r, shape, api_parse(shape, http_body(r), &api, &e), &api, &e);
-}
-
-void call_parsed(struct head_program *p, struct http_request *r, enum api_shape shape, int err, struct api_call *api, struct api_error *e)
+static void call_parsed(struct head_program *p, struct http_request *r, enum api_shape shape, int err, struct api_call *api, struct api_error *e)
 {
     struct api_stream_id from = {0};
     struct str last = http_header(r, "last-event-id");
@@ -244,6 +228,16 @@ void call_parsed(struct head_program *p, struct http_request *r, enum api_shape 
         c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is forgotten now */
         http_forget(c->r);
     }
+}
+
+void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape)
+{
+    struct api_error e = {0};
+    struct api_call api;
+    if (http_body(r).n >= DESK_BYTES)
+        reading_begin(p, r, shape, call_parsed);
+    else
+        call_parsed(p, r, shape, api_parse(shape, http_body(r), &api, &e), &api, &e);
 }
 
 void call_begin_resume(struct head_program *p, struct http_request *r, const struct api_stream_id *at)

@@ -46,9 +46,18 @@ static void key_tenant(const struct head_program *p, const struct api_key *key, 
         snprintf(out, HEAD_TENANT_NAME_BYTES_MAX + 1, "key-%u", (unsigned)(key - p->keys.at) + 1);
 }
 
+struct api_key *owner_key(const struct head_program *p, const struct http_request *r)
+{
+    struct str auth = http_header(r, "authorization");
+    if (auth.n > 7 && strncasecmp(auth.p, "bearer ", 7) == 0)
+        return keys_find(&p->keys, str_n(auth.p + 7, auth.n - 7));
+    struct str key = http_header(r, "x-api-key");
+    return keys_find(&p->keys, key.n > 0 ? key : http_header(r, "api-key"));
+}
+
 int owner_of(struct head_program *p, const struct http_request *r, struct owner *out, struct fault *f)
 {
-    const struct api_key *key = route_key(p, r);
+    const struct api_key *key = owner_key(p, r);
     struct str header = str_n(NULL, 0);
     *out = (struct owner){.seal = key != NULL ? *keys_seal(&p->keys, key) : p->seal, .admin = key != NULL ? key->admin : p->keys.n == 0};
     if (key != NULL && p->keys.n > 1) {
@@ -77,4 +86,17 @@ void owner_begin(struct head_program *p)
         log_info("HEAD NODE STARTING", EVENT("no_secret"),
                  "no secret can be kept in the state folder: a worker could tell of streams that it never had");
     seal_of_key(own ? str_of(secret) : str_of(p->o->join_token), &p->seal);
+}
+
+/* Anyone who reaches an open port can use it: beyond this machine, only with a key. What counts is the address, not the
+ * name that stands for it: any name may resolve to any address. */
+int check_exposure(const struct head_options *o, const char *address, struct fault *f)
+{
+    if (net_is_loopback(str_of(address)) || (o->api_key[0] != '\0' && o->join_token[0] != '\0'))
+        return 0;
+    bool name = strcmp(o->host, address) != 0;
+    return fault_set(f, ERR_USAGE,
+                     "--host %s%s%s%s opens the head to other machines: give --api-key (for clients) and --join-token (for workers), "
+                     "or listen on 127.0.0.1",
+                     o->host, name ? " (" : "", name ? address : "", name ? ")" : "");
 }

@@ -10,6 +10,7 @@ struct reading {
     struct desk_item desk;
     struct http_request *r;  /* NULL: its client has gone */
     enum api_shape shape;
+    reading_done_fn *on_read;
     struct buf body;         /* owned, from the beginning on */
     struct api_call api;
     struct api_error e;
@@ -46,16 +47,16 @@ static void on_end(struct desk_item *d)
     if (g->r != NULL)
         http_set_user_data(g->r, NULL);
     if (g->r != NULL && !p->stopping)
-        call_parsed(p, g->r, g->shape, g->err, &g->api, &g->e);
+        g->on_read(p, g->r, g->shape, g->err, &g->api, &g->e);
     else if (g->err == 0)
         api_call_fini(&g->api);
     reading_free(g);
 }
 
-void reading_begin(struct head_program *p, struct http_request *r, enum api_shape shape)
+void reading_begin(struct head_program *p, struct http_request *r, enum api_shape shape, reading_done_fn *on_read)
 {
     struct reading *g = xalloc(sizeof *g);
-    *g = (struct reading){.asker.kind = ASKER_READING, .r = r, .shape = shape, .body = buf_max(HTTP_BODY_BYTES_MAX),
+    *g = (struct reading){.asker.kind = ASKER_READING, .r = r, .shape = shape, .on_read = on_read, .body = buf_max(HTTP_BODY_BYTES_MAX),
                           .desk = {.begin = on_begin, .work = on_work, .end = on_end}};
     http_set_user_data(r, &g->asker);
     desk_add(p, &g->desk);

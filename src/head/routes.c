@@ -296,15 +296,6 @@ static bool method_matches(const struct route *route, struct str method)
     return str_is(method, route->method) || (str_is(method, "HEAD") && strcmp(route->method, "GET") == 0);
 }
 
-struct api_key *route_key(const struct head_program *p, const struct http_request *r)
-{
-    struct str auth = http_header(r, "authorization");
-    if (auth.n > 7 && strncasecmp(auth.p, "bearer ", 7) == 0)
-        return keys_find(&p->keys, str_n(auth.p + 7, auth.n - 7));
-    struct str key = http_header(r, "x-api-key");
-    return keys_find(&p->keys, key.n > 0 ? key : http_header(r, "api-key"));
-}
-
 static void reply_not_here(struct head_program *p, struct http_request *r, const struct route *other_method)
 {
     struct fault f;
@@ -396,7 +387,7 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
 
 static int check_key(const struct head_program *p, const struct http_request *r, const struct route *route, struct fault *f)
 {
-    const struct api_key *key = p->keys.n > 0 && (route->flags & OPEN) == 0 ? route_key(p, r) : NULL;
+    const struct api_key *key = p->keys.n > 0 && (route->flags & OPEN) == 0 ? owner_key(p, r) : NULL;
     if (p->keys.n == 0 || (route->flags & OPEN) != 0)
         return 0;
     if (key == NULL)

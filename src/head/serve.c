@@ -41,7 +41,7 @@ static void carry_out(struct head_program *p, const struct fx *fx)
     }
 }
 
-void head_feed(struct head_program *p, struct head_event ev)
+static void feed(struct head_program *p, struct head_event ev)
 {
     if (p->stopping)
         return;
@@ -144,19 +144,6 @@ static void on_error_body(struct buf *out, const struct fault *f, void *user_dat
 
 /* ---- start and end ---- */
 
-/* Anyone who reaches an open port can use it: beyond this machine, only with a key. What counts is the address, not the
- * name that stands for it: any name may resolve to any address. */
-int check_exposure(const struct head_options *o, const char *address, struct fault *f)
-{
-    if (net_is_loopback(str_of(address)) || (o->api_key[0] != '\0' && o->join_token[0] != '\0'))
-        return 0;
-    bool name = strcmp(o->host, address) != 0;
-    return fault_set(f, ERR_USAGE,
-                     "--host %s%s%s%s opens the head to other machines: give --api-key (for clients) and --join-token (for workers), "
-                     "or listen on 127.0.0.1",
-                     o->host, name ? " (" : "", name ? address : "", name ? ")" : "");
-}
-
 static int listen_at(struct head_program *p, const struct http_server_calls *calls, struct fault *f)
 {
     char address[NET_ADDRESS_BYTES];
@@ -252,7 +239,7 @@ static void run(struct head_program *p)
 
 int head_main(const struct head_options *o)
 {
-    struct head_program p = {.o = o,
+    struct head_program p = {.o = o, .feed = feed, .written = call_written,
                              .next_link = 1,
                              .next_call = 1,
                              .frame = buf_max(WIRE_FRAME_BYTES_MAX),

@@ -31,6 +31,7 @@ struct asker {
     uint8_t kind; /* enum asker_kind */
 };
 
+struct call;
 struct head_program {
     const struct head_options *o;
     struct keys keys;
@@ -72,13 +73,16 @@ struct head_program {
     bool leaving;                 /* asked to stop: takes no new prompts, ends when none is left, or when: */
     struct net_timer *leave;
     bool stopping;                /* the loop is being taken down */
+    /* What lies above those who ask for it: serve.c's, and calls.c's call_written(). */
+    void (*feed)(struct head_program *p, struct head_event ev);
+    void (*written)(struct head_program *p, struct call *c, struct buf *text);
 };
 
 /* Hands an event to the brain and carries out the effects. now_us is filled in. */
-void head_feed(struct head_program *p, struct head_event ev);
-
-/* ERR_USAGE: other machines reach that numeric address, and there is no API key or no join token. */
-int check_exposure(const struct head_options *o, const char *address, struct fault *f);
+static inline void head_feed(struct head_program *p, struct head_event ev)
+{
+    p->feed(p, ev);
+}
 
 /* ---- links.c: those who dialled ---- */
 void link_accept(struct head_program *p, struct http_request *r);
@@ -105,8 +109,6 @@ void route(struct head_program *p, struct http_request *r);
 bool route_head(struct head_program *p, struct http_request *r);
 /* Header lines for an error that was found before the request came here: may its page read it? */
 void route_error_lines(const struct head_program *p, const struct http_request *r, struct buf *out);
-/* The key it came with; NULL: none, or a wrong one. */
-struct api_key *route_key(const struct head_program *p, const struct http_request *r);
 /* ---- reply.c ---- */
 struct api_dialect;
 /* How whoever sent this request wants to be answered, whatever it asks for. */
@@ -121,6 +123,10 @@ void reply_text(struct head_program *p, struct http_request *r, const char *cont
 void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra);
 
 /* ---- owner.c ---- */
+/* The key it came with; NULL: none, or a wrong one. */
+struct api_key *owner_key(const struct head_program *p, const struct http_request *r);
+/* ERR_USAGE: other machines reach that numeric address, and there is no API key or no join token. */
+int check_exposure(const struct head_options *o, const char *address, struct fault *f);
 /* Whose a request is. */
 struct owner {
     char tenant[HEAD_TENANT_NAME_BYTES_MAX + 1]; /* by name, for the queue and for people; empty: nobody says */

@@ -12,6 +12,20 @@ enum {
     STORED_MAX = 512,
 };
 
+struct stored {
+    struct list all;         /* in program->stored, the oldest first */
+    uint64_t name, owner;
+    const struct call *call; /* borrowed; it runs. NULL: it has ended */
+    struct request *said;    /* owned; the conversation up to the answer */
+    uint32_t instructed;     /* of its turns, those that are not gone on from */
+    char *text;              /* owned; the answer without reasoning and calls; NULL while it runs */
+    struct buf extra;        /* its calls, as struct turn has them */
+    struct buf answer;       /* as JSON */
+    size_t bytes;
+};
+/* That of the tenant; NULL: it is not here. */
+struct stored *stored_find(struct head_program *p, uint64_t name, uint64_t owner);
+void stored_forget(struct head_program *p, struct stored *s);
 /* Puts the conversation that the call continues before what it says, and, when it is to be kept, begins to keep it. ERR_INVALID with f:
  * that conversation is not here. */
 int stored_begin(struct head_program *p, struct call *c, struct fault *f);
@@ -21,7 +35,7 @@ void stored_end(struct head_program *p, struct call *c);
 void stored_drop(struct head_program *p, struct call *c);
 void stored_free_all(struct head_program *p);
 
-/* GET, POST …/cancel, GET …/input_items and DELETE below /v1/responses/. */
+/* stored_routes.c: GET, POST …/cancel, GET …/input_items and DELETE below /v1/responses/. */
 void on_stored_get(struct head_program *p, struct http_request *r);
 void on_stored_post(struct head_program *p, struct http_request *r);
 void on_stored_delete(struct head_program *p, struct http_request *r);

@@ -37,11 +37,11 @@ static void on_end(struct desk_item *d)
     struct head_program *p = d->p;
     struct call *c = w->c;
     c->writing = NULL;
-    if (c->r != NULL && p->stopping)
+    if (c->r != NULL && p->stopping) {
         http_set_user_data(c->r, NULL);
-    else if (c->r != NULL)
-        answer_written(p, c, &w->text);
-    call_free(p, c);
+        c->r = NULL;
+    }
+    p->written(p, c, &w->text);
     writing_free(w);
     if (p->leaving && p->calls.n == 0)
         net_loop_stop(p->loop);
@@ -58,12 +58,12 @@ static size_t size_of(const struct call *c)
     return bytes;
 }
 
-bool writing_begin(struct head_program *p, struct call *c, struct str first)
+bool writing_begin(struct head_program *p, struct call *c, struct str first, struct api_cluster cluster)
 {
     if (size_of(c) < DESK_BYTES)
         return false;
     struct writing *w = xalloc(sizeof *w);
-    *w = (struct writing){.c = c, .cluster = answer_cluster(p), .text = buf_max(REPLY_JSON_BYTES_MAX),
+    *w = (struct writing){.c = c, .cluster = cluster, .text = buf_max(REPLY_JSON_BYTES_MAX),
                           .desk = {.work = on_work, .end = on_end}};
     MUST(buf_add_str(&w->text, first) == 0);
     c->writing = w;

@@ -1,0 +1,52 @@
+/* What everybody may ask of a call's record: its branches, its name, how far its client is. */
+#include "base/alloc.h"
+#include "head/call.h"
+
+struct branch *call_branch(struct call *c, uint32_t index)
+{
+    if (index >= c->branches_n) {
+        c->branches = xrealloc(c->branches, (index + 1) * sizeof *c->branches);
+        for (uint32_t i = c->branches_n; i <= index; i++) {
+            c->branches[i] = (struct branch){.response = {.actor = UINT32_MAX}};
+            kept_init(&c->branches[i].whole);
+        }
+        c->branches_n = index + 1;
+    }
+    return &c->branches[index];
+}
+
+void call_name(const struct call *c, char out[CALL_NAME_BYTES])
+{
+    (void)api_name(call_dialect(c)->id_prefix, c->head.id, out);
+}
+
+/* Somebody will want to look for a request that crashes workers: the error names it. */
+struct fault call_named_fault(const struct call *c, const struct fault *f)
+{
+    struct fault named = *f;
+    char id[CALL_NAME_BYTES];
+    call_name(c, id);
+    if (f->err == ERR_POISON)
+        fault_set(&named, f->err, "%s (request %s)", f->text, id);
+    if (f->err == ERR_FORM && c->api.form_field[0] != '\0')
+        fault_set(&named, f->err, "%s: %s", c->api.form_field, f->text);
+    if (f->err == ERR_TOOLS)
+        fault_set(&named, f->err, "tools: %s", f->text);
+    return named;
+}
+
+void answer_place(const struct call *c, struct api_stream_id *out)
+{
+    struct api_stream_id id = {.stream = c->stream, .whole = call_keeps_text(c)};
+    bool with_chars = call_dialect(c)->counts_chars && c->api.request.sampling.logprobs != 0;
+    uint32_t n = c->total > c->branches_n ? c->total : c->branches_n;
+    for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
+        const struct branch *b = id.n < c->branches_n ? &c->branches[id.n] : NULL;
+        if (b != NULL)
+            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->closed, .steps = b->steps,
+                                             .block = call_dialect(c)->begin != NULL ? b->told : (struct api_in_block){0}};
+    }
+    if (id.n == 0)
+        id.n = 1;
+    *out = id;
+}
