@@ -310,7 +310,8 @@ struct head {
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
 
-/* ---- head.c: memory and words of a step ---- */
+/* ---- step.c: memory and words of a step ---- */
+void head_graves_clear(struct head *h);
 void head_bury(struct head *h, struct grave *g, void (*bury)(struct grave *g));
 struct fx *head_fx(struct head *h, enum fx_kind kind);
 struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_type type);

@@ -49,7 +49,7 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
     uint64_t silent_us = h->now_us - w->heard_us;
     if (silent_us >= lost_after_us(h)) {
         w->blameless = true;
-        head_link_close(h, w->link, head_text(h, "no sign of life for %u ms", h->cfg.lost_after_ms));
+        head_link_close(h, w->link, LOG_WARN, head_text(h, "no sign of life for %u ms", h->cfg.lost_after_ms));
         return;
     }
     if (silent_us >= slow_after_us(h) && !w->silent) {

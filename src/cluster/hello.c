@@ -85,7 +85,7 @@ static void replace_old_life(struct head *h, const struct wire_hello *m)
 {
     struct worker *old = head_worker_by_life(h, m);
     if (old != NULL)
-        head_link_close(h, old->link, str_of("the worker came back on a new link"));
+        head_link_close(h, old->link, LOG_WARN, str_of("the worker came back on a new link"));
 }
 
 static void welcome(struct head *h, struct link *link, uint64_t worker)

@@ -308,7 +308,7 @@ bool head_launcher_may_join(struct head *h, struct link *link, const struct wire
                              "one, or give them names with --cluster", link->name, old->peer);
             return false;
         }
-        head_link_close(h, old, str_of(same ? "the launcher came back on a new link" : "no sign of life, and another launcher of its name has come"));
+        head_link_close(h, old, LOG_WARN, str_of(same ? "the launcher came back on a new link" : "no sign of life, and another launcher of its name has come"));
     }
     return true;
 }
