@@ -33,14 +33,6 @@ struct follow {
     struct answer answer;
 };
 
-/* ---- addresses ---- */
-
-int follow_heads_parse(const char *text, struct follow_heads *out, struct fault *f)
-{
-    *out = (struct follow_heads){0};
-    return http_parse_addresses(text, 8470, out->at, FOLLOW_HEADS_MAX, &out->n, f);
-}
-
 /* ---- the answer ---- */
 
 void answer_fini(struct answer *a)

@@ -23,7 +23,11 @@ struct follow_heads {
     uint32_t n;
 };
 /* "127.0.0.1:8470,127.0.0.1:8471". ERR_INVALID with f: an address that cannot be used, or too many. */
-int follow_heads_parse(const char *text, struct follow_heads *out, struct fault *f);
+static inline int follow_heads_parse(const char *text, struct follow_heads *out, struct fault *f)
+{
+    *out = (struct follow_heads){0};
+    return http_parse_addresses(text, 8470, out->at, FOLLOW_HEADS_MAX, &out->n, f);
+}
 
 /* All that a client has of an answer with one choice. */
 struct answer {

@@ -52,7 +52,7 @@ struct gguf {
 
 /* Reads the g->keys pairs that follow. Returns g->in.err. */
 int gguf_pairs_read(struct gguf *g);
-/* Bytes of a value of fixed size; 0 for text, arrays and unknown types. */
+/* gguf_values.c: bytes of a value of fixed size; 0 for text, arrays and unknown types. */
 uint32_t gguf_value_bytes(uint32_t type);
 /* The head of an array: its items follow, of which the file has as many as announced. Returns g->in.err. */
 int gguf_array_begin(struct gguf *g, const char *key, uint32_t *out_type, uint64_t *out_n);
