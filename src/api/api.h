@@ -48,6 +48,12 @@ enum {
     API_PROCESS_PROMPT_TOKENS = 256, /* same, of process_prompt; a chat goes on until the context is full */
 };
 
+/* An item of the input is one of an earlier response. */
+struct api_reference {
+    uint32_t turn;               /* of the request: without content until api_call_refer() */
+    uint64_t response;
+};
+
 /* A parsed request. api_call_fini() frees what it owns. */
 struct api_call {
     enum api_shape shape;
@@ -66,6 +72,8 @@ struct api_call {
     bool store;                  /* responses: its answer is kept, to be asked for and gone on from */
     bool instructed;             /* responses: the first turn holds its instructions, which are of this call alone */
     uint64_t previous;           /* responses: the answer that it continues; 0: none */
+    struct api_reference *refs;  /* responses: turns that stand for those of other answers (api_call_refer()) */
+    uint32_t refs_n;
     struct str echo;             /* responses: members of a JSON object that the answer repeats; at most API_ECHO_BYTES_MAX */
     void *owned;                 /* private */
 };

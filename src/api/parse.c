@@ -196,6 +196,8 @@ void api_call_forget(struct api_call *c)
     q->inputs = NULL;
     q->stops = NULL;
     q->biases = NULL;
+    c->refs = NULL;
+    c->refs_n = 0;
 }
 
 void api_call_fini(struct api_call *c)

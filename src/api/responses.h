@@ -10,6 +10,8 @@ int api_responses_parse(struct str body, struct api_call *out, struct api_error 
 int api_parse_starting_after(struct str number, struct api_stream_id *id, struct fault *f);
 /* Puts an earlier conversation before what the call says, behind its instructions. ERR_TOO_LARGE: too many turns; the call is as it was. */
 int api_call_continue(struct api_call *c, const struct turn *turns, uint32_t n);
+/* The answer that a reference is to: what it says, and its calls as in struct turn; copied. */
+void api_call_refer(struct api_call *c, const struct api_reference *ref, struct str content, struct str extra);
 /* Are these members of a JSON object? They come back from a peer. */
 bool api_echo_is_right(struct str echo);
 /* {"object":"list","data":[…]}: what was asked. */

@@ -72,6 +72,7 @@ struct items {
     json_t *calls;       /* owned; of the assistant's turn that is open, or was the last one; NULL: none was */
     struct turn *open;   /* that turn; NULL: the last one was another's */
     struct str reasoning; /* that came before it */
+    bool referred;       /* the last turn of an assistant is a reference: what it called is not known here */
 };
 
 static void end_turn(struct api_reader *r, struct items *it)
@@ -92,6 +93,7 @@ static struct turn *assistant(struct api_reader *r, struct items *it)
     if (it->open == NULL) {
         it->open = &q->turns[q->turns_n++];
         *it->open = (struct turn){.role = str_of("assistant"), .content = str_of("")};
+        it->referred = false;
         json_decref(it->calls);
         it->calls = json_array();
     }
@@ -118,6 +120,7 @@ static int read_message(struct api_reader *r, const char *path, const json_t *v,
     end_turn(r, it);
     json_decref(it->calls);
     it->calls = NULL;
+    it->referred = false;
     q->turns[q->turns_n++] = (struct turn){.role = role, .content = content};
     return 0;
 }
@@ -136,7 +139,8 @@ static int read_result(struct api_reader *r, const char *path, const json_t *v, 
     struct turn turn = {.role = str_of("tool")};
     api_path(at, "%s.call_id", path);
     /* what was called may be in the response that this one continues */
-    int err = it->calls == NULL && r->call->previous != 0 ? api_any_result_extra(r, at, json_object_get(v, "call_id"), &turn.extra)
+    bool elsewhere = it->referred || (it->calls == NULL && r->call->previous != 0);
+    int err = elsewhere ? api_any_result_extra(r, at, json_object_get(v, "call_id"), &turn.extra)
                                                          : api_result_extra(r, at, it->calls, json_object_get(v, "call_id"), &turn.extra);
     api_path(at, "%s.output", path);
     if (err == 0)
@@ -144,6 +148,39 @@ static int read_result(struct api_reader *r, const char *path, const json_t *v, 
     if (err == 0)
         q->turns[q->turns_n++] = turn;
     return err;
+}
+
+/* "msg_<16 hex>", "fc_<16 hex>_2": of which response. False: it names none. */
+static bool response_of(struct str id, uint64_t *out)
+{
+    const char *at = id.n > 0 ? memchr(id.p, '_', id.n) : NULL;
+    struct str rest = at != NULL ? str_n(at + 1, id.n - (size_t)(at + 1 - id.p)) : id;
+    struct api_stream_id name;
+    if (rest.n > 16 && rest.p[16] == '_')
+        rest.n = 16;
+    if (api_parse_stream_id(rest, &name, NULL) != 0 || name.n != 0)
+        return false;
+    *out = name.stream;
+    return true;
+}
+
+/* All items of a response are one turn, so the first reference to one of them stands for all. */
+static int read_reference(struct api_reader *r, const char *path, const json_t *v, struct items *it)
+{
+    struct api_call *c = r->call;
+    const json_t *id = json_object_get(v, "id");
+    uint64_t response;
+    if (!json_is_string(id) || !response_of(api_json_str(id), &response))
+        return api_refuse(r->e, ERR_INVALID, path, "expected the id of an item of a stored response");
+    end_turn(r, it);
+    if (c->refs_n > 0 && c->refs[c->refs_n - 1].response == response && c->refs[c->refs_n - 1].turn + 1 == c->request.turns_n)
+        return 0;
+    if (c->refs == NULL)
+        c->refs = api_arena_alloc(r->arena, json_array_size(json_object_get(r->root, "input")) * sizeof *c->refs);
+    c->refs[c->refs_n++] = (struct api_reference){.turn = c->request.turns_n, .response = response};
+    c->request.turns[c->request.turns_n++] = (struct turn){.role = str_of("assistant"), .content = str_of("")};
+    it->referred = true;
+    return 0;
 }
 
 /* What the model thought before it said or called something, where its text is there. */
@@ -172,7 +209,7 @@ static int read_item(struct api_reader *r, const char *path, const json_t *v, st
     if (strcmp(type, "reasoning") == 0)
         return read_reasoning(r, v, it);
     if (strcmp(type, "item_reference") == 0)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "references to items are not supported: send the item, or previous_response_id");
+        return read_reference(r, path, v, it);
     return 0;
 }
 
@@ -417,4 +454,11 @@ int api_call_continue(struct api_call *c, const struct turn *turns, uint32_t n)
     q->turns = all;
     q->turns_n += n;
     return 0;
+}
+
+void api_call_refer(struct api_call *c, const struct api_reference *ref, struct str content, struct str extra)
+{
+    struct turn *turn = &c->request.turns[ref->turn];
+    turn->content = api_arena_str(c->owned, content);
+    turn->extra = extra.n > 0 ? api_arena_str(c->owned, extra) : str_n(NULL, 0);
 }

@@ -17,6 +17,9 @@ enum part_kind {
     PART_KINDS,
 };
 
+/* Parts of one event. Events between two tokens are numbered, with some for each part (API_STEPS_MAX). */
+enum { PARTS_MAX = 512 };
+
 struct part {
     uint8_t kind;   /* enum part_kind */
     uint32_t call;  /* TOOL_NAME, TOOL_ARGUMENTS: number of the call in the answer: 0, 1, …, one after another; else 0 */

@@ -147,6 +147,8 @@ void head_prefilled(struct head *h, struct worker *w, const struct wire_prefille
 static int check_parts(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     uint64_t bytes = 0;
+    if (m->parts_n > PARTS_MAX)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: %u parts, at most %d come at once", (unsigned long long)job->node.id, m->parts_n, PARTS_MAX);
     for (uint32_t i = 0; i < m->parts_n; i++) {
         const struct wire_part *p = &m->parts[i];
         bytes += p->bytes;

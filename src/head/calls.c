@@ -212,7 +212,6 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
                                 .include_usage = api->include_usage, .echo = str_n(c->echo, api->echo.n)};
     struct fault lost = {0};
     if (stored_begin(p, c, &lost) != 0 && from.stream == 0) {
-        snprintf(c->param, sizeof c->param, "previous_response_id");
         answer_fault(p, c, &lost, 0);
         call_free(p, c);
         return;

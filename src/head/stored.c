@@ -1,5 +1,6 @@
 #include "head/stored.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/responses.h"
@@ -79,25 +80,52 @@ static bool count(struct head_program *p, struct stored *s)
 
 /* ---- calls ---- */
 
+/* The response of that name, which has ended. NULL: f says that it is not here. */
+static const struct stored *find_ended(struct head_program *p, struct call *c, uint64_t name, const char *field, struct fault *f)
+{
+    const struct stored *s = stored_find(p, name, c->owner);
+    if (s != NULL && s->text != NULL)
+        return s;
+    snprintf(c->param, sizeof c->param, "%s", field);
+    fault_set(f, ERR_INVALID,
+              "%s: that response is not here: it was not stored, was deleted, gave way to others, has not ended, or "
+              "was lost with its head; send the conversation as input", field);
+    return NULL;
+}
+
+static int follow_references(struct head_program *p, struct call *c, struct fault *f)
+{
+    for (uint32_t i = 0; i < c->api.refs_n; i++) {
+        const struct stored *s = find_ended(p, c, c->api.refs[i].response, "input", f);
+        if (s == NULL)
+            return f->err;
+        api_call_refer(&c->api, &c->api.refs[i], str_of(s->text), buf_str(&s->extra));
+    }
+    return 0;
+}
+
 static int go_on_from(struct head_program *p, struct call *c, struct fault *f)
 {
-    const struct stored *s = stored_find(p, c->api.previous, c->owner);
-    if (s == NULL || s->text == NULL)
-        return fault_set(f, ERR_INVALID,
-                         "previous_response_id: that response is not here: it was not stored, was deleted, gave way to others, has not ended, or "
-                         "was lost with its head; send the conversation as input");
+    const struct stored *s = find_ended(p, c, c->api.previous, "previous_response_id", f);
+    if (s == NULL)
+        return f->err;
     uint32_t n = s->said->turns_n - s->instructed;
     struct turn *turns = xalloc_array(n + 1, sizeof *turns);
     memcpy(turns, s->said->turns + s->instructed, n * sizeof *turns);
     turns[n] = (struct turn){.role = str_of("assistant"), .content = str_of(s->text), .extra = buf_str(&s->extra)};
     int err = api_call_continue(&c->api, turns, n + 1);
     free(turns);
-    return err == 0 ? 0 : fault_set(f, ERR_INVALID, "previous_response_id: the conversation has more than %d turns", REQUEST_TURNS_MAX);
+    if (err == 0)
+        return 0;
+    snprintf(c->param, sizeof c->param, "previous_response_id");
+    return fault_set(f, ERR_INVALID, "previous_response_id: the conversation has more than %d turns", REQUEST_TURNS_MAX);
 }
 
 int stored_begin(struct head_program *p, struct call *c, struct fault *f)
 {
-    int err = c->api.previous != 0 ? go_on_from(p, c, f) : 0;
+    int err = follow_references(p, c, f);
+    if (err == 0 && c->api.previous != 0)
+        err = go_on_from(p, c, f);
     if (err != 0 || !c->api.store)
         return err;
     struct stored *old = stored_find(p, c->stream, c->owner);

@@ -26,8 +26,8 @@ struct stored {
 /* That of the tenant; NULL: it is not here. */
 struct stored *stored_find(struct head_program *p, uint64_t name, uint64_t owner);
 void stored_forget(struct head_program *p, struct stored *s);
-/* Puts the conversation that the call continues before what it says, and, when it is to be kept, begins to keep it. ERR_INVALID with f:
- * that conversation is not here. */
+/* Puts what its references are to into the call, and the conversation that it continues before what it says; and, when it is to be kept,
+ * begins to keep it. ERR_INVALID with f, and call.param: one of these is not here. */
 int stored_begin(struct head_program *p, struct call *c, struct fault *f);
 /* The call has ended, with its whole answer there. */
 void stored_end(struct head_program *p, struct call *c);

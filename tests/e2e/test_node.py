@@ -21,13 +21,27 @@ def packages():
     return pathlib.Path(made.stdout.strip())
 
 
+def run(head, packages, tmp_path, name):
+    script = shutil.copy(HERE / "node" / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
+    done = subprocess.run([NODE / "bin" / "node", script, head.url], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    return [line for line in done.stdout.splitlines() if not line.startswith("AI SDK Warning")]
+
+
 def test_what_the_node_clients_get(cluster, packages, tmp_path):
     """Given a head with a scripted worker, each client gets answers, streams, errors and conversations in its own shapes."""
     head = cluster.head()
     cluster.echo_worker(head, "echo:tokens=100")
     head.wait_ready(actors=1)
-    script = shutil.copy(HERE / "node" / "clients.mjs", tmp_path)
-    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
-    done = subprocess.run([NODE / "bin" / "node", script, head.url], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.count("ok ") == len(done.stdout.splitlines()) == 15, done.stdout
+    lines = run(head, packages, tmp_path, "clients.mjs")
+    assert len(lines) == 15 and all(line.startswith("ok ") for line in lines), lines
+
+
+def test_tools_that_the_node_clients_run(cluster, packages, tmp_path):
+    """Given a worker whose script calls a tool and then answers, each client runs the tool and gets the answer, whole and streamed."""
+    head = cluster.head()
+    cluster.echo_worker(head, 'echo:script=Let me look. <tool_call>{"name":"weather","arguments":{"city":"Paris"}}</tool_call><next>It rains.')
+    head.wait_ready(actors=1)
+    lines = run(head, packages, tmp_path, "tools.mjs")
+    assert len(lines) == 9 and all(line.startswith("ok ") for line in lines), lines

@@ -87,6 +87,11 @@ def test_outputs_are_turned_in(scripted):
     assert [i.type for i in items] == ["message", "message", "function_call", "function_call", "function_call_output", "function_call_output"]
     spelt = client.responses.create(**{**ASK, "input": [{"role": "user", "content": ASK["input"]}, *(i.model_dump(exclude_none=True) for i in first.output[:4]), *outputs]})
     assert spelt.output_text == named.output_text
+    referred = [{"role": "user", "content": ASK["input"]}, *({"type": "item_reference", "id": i.id} for i in first.output if i.type != "reasoning"), *outputs]
+    assert client.responses.create(**{**ASK, "input": referred}).usage.input_tokens == named.usage.input_tokens
+    client.responses.delete(first.id)
+    with pytest.raises(openai.BadRequestError, match="input: that response is not here"):
+        client.responses.create(**{**ASK, "input": referred})
 
 
 def test_a_message_that_calls(scripted):

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "api/dialect.h"
+#include "api/responses.h"
 #include "api/tools.h"
 
 enum { OUT_MAX = 1 << 20 };
@@ -279,6 +280,14 @@ static void items_of_calls_and_outputs(void **state)
     assert_str(c.request.turns[0].extra, "{\"tool_call_id\":\"q\"}");
     assert_int_equal(c.request.form, FORM_JSON);
     assert_string_equal(c.form_field, "text.format");
+    api_call_fini(&c);
+    c = parse(API_RESPONSES, I(",{\"type\":\"item_reference\",\"id\":\"msg_00000000000012ab\"},{\"type\":\"item_reference\",\"id\":\"fc_00000000000012ab_1\"}"
+                               FOUT("q") ",{\"type\":\"item_reference\",\"id\":\"msg_00000000000012ac\"},{\"role\":\"user\",\"content\":\"x\"}]"));
+    assert_true(c.request.turns_n == 5 && c.refs_n == 2 && c.refs[0].turn == 1 && c.refs[1].turn == 3);
+    assert_true(c.refs[0].response == 0x12ab && c.refs[1].response == 0x12ac);
+    api_call_refer(&c, &c.refs[0], str_of("So"), str_of("{}"));
+    assert_str(c.request.turns[1].content, "So");
+    assert_str(c.request.turns[1].extra, "{}");
     api_call_fini(&c);
     static const struct { const char *body, *why; } wrong[] = {
         {I(FCALL("a") "]"), "input: the last item is a call"},

@@ -1,10 +1,14 @@
 #include "engine/llama/cut.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <utility>
 
-enum { READ_PART = 128 };
+enum {
+    READ_PART = 128,
+    READ_BYTES = 4096, /* no more come at once, so that their parts are few: a call takes some 50 bytes */
+};
 
 /* ---- compact JSON ---- */
 
@@ -103,6 +107,8 @@ void cutter::put(part_kind kind, const std::string &text)
     out += text;
     if (kind != PART_TOOL_NAME && !list.empty() && list.back().kind == kind && list.back().call == number)
         list.back().bytes += static_cast<std::uint32_t>(text.size());
+    else if (list.size() == PARTS_MAX)
+        throw two_ways();
     else
         list.push_back({static_cast<std::uint8_t>(kind), number, static_cast<std::uint32_t>(text.size())});
 }
@@ -178,7 +184,7 @@ void cutter::add(const std::string &text, bool ended)
     raw += text;
     if (!ended && only_longer(text))
         longer(text);
-    else if (ended || raw.size() - read > raw.size() / READ_PART)
+    else if (ended || raw.size() - read > std::min(raw.size() / READ_PART, std::size_t(READ_BYTES)))
         look(ended);
     else
         at_end = at_end && text.empty();

@@ -1,8 +1,8 @@
 /* Cut an answer into parts, with the parser that common/ made for the model's family. For C++ alone.
  *
  * That parser reads a whole text, not the next piece of one. So it reads all of it again when there is more, but not for every token:
- * text that surely only makes the last part longer is told at once, and otherwise the text must have grown by a 128th, so what all
- * readings of an answer cost grows as the answer does. Which tokens are read with is a function of the text alone: whoever replays
+ * text that surely only makes the last part longer is told at once, and otherwise the text must have grown by a 128th (at most by 4 KiB),
+ * so what all readings of an answer cost grows as the answer does. Which tokens are read with is a function of the text alone: whoever replays
  * the tokens cuts at the same bytes.
  *
  * Arguments come as compact JSON: clients write them so, and what they send back is then what they were sent. */
@@ -28,7 +28,7 @@ private:
     int depth = 0;
 };
 
-/* A parser has taken a call in two ways: what was told of it is not what it is. */
+/* A parser has taken a call in two ways, so that what was told of it is not what it is; or it finds more calls than anybody makes. */
 struct two_ways : std::runtime_error {
     two_ways() : std::runtime_error("what was told of a call is not what it is in the end") {}
 };
