@@ -71,7 +71,7 @@ def world():
 def example(world, name, *changes):
     """An example of deploy/ray, strictly checked, with requests that fit one small machine; the limits, by which Ray counts, are as they were."""
     text = (ROOT / "deploy" / "ray" / name).read_text()
-    text = re.sub(r"requests: \{ .* \}", 'requests: { cpu: "350m", memory: 64Mi }', text)
+    text = re.sub(r"requests: \{ .* \}", 'requests: { cpu: "250m", memory: 64Mi }', text)
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
