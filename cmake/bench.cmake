@@ -4,6 +4,10 @@
 add_executable(bench_streams bench/streams.c)
 target_link_libraries(bench_streams PRIVATE manta_flags manta_http)
 
+add_executable(bench_calls bench/calls.c) # tests/engines/ray
+target_compile_definitions(bench_calls PRIVATE _GNU_SOURCE)
+target_link_libraries(bench_calls PRIVATE manta_flags manta_base)
+
 add_custom_target(bench_servers)
 if(TARGET llama-server)
     add_dependencies(bench_servers llama-server llama-quantize)
