@@ -136,6 +136,8 @@ int api_json_parse(struct str body, json_t **out, struct api_error *e)
 
 const char *api_json_kind(const json_t *v)
 {
+    if (v == NULL)
+        return "nothing";
     switch (json_typeof(v)) {
     case JSON_OBJECT: return "an object";
     case JSON_ARRAY: return "an array";

@@ -10,7 +10,7 @@
  * too deep, bad syntax, not an object); ERR_TOO_LARGE past API_BODY_BYTES_MAX or API_JSON_WEIGHT_MAX. */
 int api_json_parse(struct str body, json_t **out, struct api_error *e);
 
-/* What v is, for messages: "a string", "an array", "true", … */
+/* What v is, for messages: "a string", "an array", "true", …; NULL is "nothing". */
 const char *api_json_kind(const json_t *v);
 
 #endif

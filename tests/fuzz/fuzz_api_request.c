@@ -23,8 +23,15 @@ static void check_call(const struct api_call *c)
         MUST(q->inputs[i].text.n > 0 || q->inputs[i].tokens_n > 0);
     struct buf out = buf_max(64 << 20);
     for (uint32_t i = 0; i < q->turns_n; i++)
-        api_write_string(&out, q->turns[i].content);
+        api_write_string(&out, q->turns[i].content), api_write_string(&out, q->turns[i].extra);
     api_write_string(&out, q->text);
+    api_write_string(&out, q->tools);
+    api_write_string(&out, q->template_args);
+    api_write_string(&out, q->form_text);
+    MUST(q->tools.n <= REQUEST_TOOLS_BYTES_MAX && q->template_args.n <= REQUEST_TEMPLATE_ARGS_BYTES_MAX && q->form_text.n <= REQUEST_FORM_BYTES_MAX);
+    MUST(q->tool_choice < TOOL_CHOICES && q->tool_calls < TOOL_CALLS_KINDS && (q->tool_choice != TOOLS_REQUIRED || q->tools.n > 0));
+    for (uint32_t i = 0; i < c->refs_n; i++)
+        MUST(c->refs[i].turn < q->turns_n);
     buf_fini(&out);
     free(request_clone(q));
 }

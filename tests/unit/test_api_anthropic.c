@@ -78,6 +78,7 @@ static void test_refusals(void **state)
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}]}", "messages[0].content[0]: expected a block"},
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":7}]}", "messages[0].content: expected a string"},
         {ASKS("\"system\":7"), "system: expected a string"},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\"}]}", "messages[0].content: expected a string or an array of blocks, got nothing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct api_call c;

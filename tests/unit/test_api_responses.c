@@ -82,6 +82,7 @@ static void test_refusals(void **state)
         {"{\"input\":7}", "input: expected a string"},
         {"{\"input\":\"x\",\"instructions\":7}", "instructions: expected a string"},
         {"{\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]}", "input[0].call_id: is missing"},
+        {"{\"input\":[{\"role\":\"user\"}]}", "input[0].content: expected a string or an array of parts, got nothing"},
         {"{\"input\":[{\"type\":\"item_reference\",\"id\":\"x\"}]}", "input[0]: expected the id of an item"},
         {"{\"input\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "input[0]: needs \"role\""},
         {"{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_image\"}]}]}", "input[0].content[0]: parts of type 'input_image'"},
