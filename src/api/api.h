@@ -122,6 +122,7 @@ struct api_timings {
 };
 struct api_usage {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
+    uint32_t reasoning_tokens;   /* of the answer's */
     const struct api_timings *timings; /* NULL: they are not told */
 };
 /* A block of an answer: text, reasoning, or one call of a tool. */

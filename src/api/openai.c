@@ -35,6 +35,12 @@ void api_write_usage(struct jout *j, const struct api_usage *u)
     jout_object(j);
     jout_put_uint(j, "cached_tokens", u->cached_tokens);
     jout_object_end(j);
+    if (u->reasoning_tokens == 0)
+        return;
+    jout_key(j, "completion_tokens_details");
+    jout_object(j);
+    jout_put_uint(j, "reasoning_tokens", u->reasoning_tokens);
+    jout_object_end(j);
 }
 
 /* `many` of tokens in that time: per token, and per second. */

@@ -191,7 +191,7 @@ static void put_usage(struct jout *j, const struct api_usage *u)
     jout_put_uint(j, "output_tokens", u->completion_tokens);
     jout_key(j, "output_tokens_details");
     jout_object(j);
-    jout_put_uint(j, "reasoning_tokens", 0);
+    jout_put_uint(j, "reasoning_tokens", u->reasoning_tokens);
     jout_object_end(j);
     jout_put_uint(j, "total_tokens", (uint64_t)u->prompt_tokens + u->completion_tokens);
     jout_object_end(j);

@@ -25,7 +25,7 @@ enum fx_kind {
 };
 
 struct fx_usage {
-    uint32_t prompt_tokens, cached_tokens, completion_tokens;
+    uint32_t prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens;
     float wait_ms; /* in the head's queue */
     float prefill_ms, decode_ms;
     double logprob_sum;

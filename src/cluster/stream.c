@@ -286,6 +286,7 @@ static void done_fx(struct head *h, const struct job *job, const struct wire_don
         .prompt_tokens = m->prompt_tokens,
         .cached_tokens = m->cached_tokens,
         .completion_tokens = m->completion_tokens,
+        .reasoning_tokens = m->reasoning_tokens,
         .wait_ms = job->wait_ms,
         .prefill_ms = time_ms(m->prefill_ms),
         .decode_ms = time_ms(m->decode_ms),
@@ -341,6 +342,7 @@ static struct wire_done plausible(struct wire_done m, uint32_t most)
     m.prompt_tokens = m.prompt_tokens < most ? m.prompt_tokens : most;
     m.cached_tokens = m.cached_tokens < m.prompt_tokens ? m.cached_tokens : m.prompt_tokens;
     m.completion_tokens = m.completion_tokens < most ? m.completion_tokens : most;
+    m.reasoning_tokens = m.reasoning_tokens < m.completion_tokens ? m.reasoning_tokens : m.completion_tokens;
     return m;
 }
 

@@ -69,6 +69,7 @@ struct batcher_event {
     struct fault fault;         /* when finish is FINISH_ERROR */
     struct str stop;            /* the stop string that ended it; empty: none did */
     uint32_t completion_tokens; /* resumed ones included, the end-of-text token not */
+    uint32_t reasoning_tokens;  /* of these, those within reasoning that comes apart */
     float decode_ms;
     double logprob_sum;         /* of the tokens drawn here: without resumed ones; 0 unless asked for */
     const float *embedding;     /* borrowed, REQUEST_EMBED */

@@ -99,11 +99,15 @@ static enum finish add(struct job *j, int32_t id, struct fault *f)
 /* Parts are made of the text with the token that brings it, told or not: so a resumed answer is cut at the same places. */
 enum finish job_add(struct job *j, int32_t id, struct fault *f)
 {
+    uint32_t before = j->answer_n;
     enum finish finish = add(j, id, f);
     if (!j->cuts || finish == FINISH_ERROR)
         return finish;
     if (j->ops->guide_cut(j->guide, text_take(&j->text), finish != FINISH_NONE, &j->cut, f) != 0)
         return FINISH_ERROR;
+    if (j->cut.parts_n > 0)
+        j->thinking = j->cut.parts[j->cut.parts_n - 1].kind == PART_REASONING;
+    j->reasoning_n += j->thinking && j->answer_n > before;
     return (finish == FINISH_STOP && j->cut.calls) || j->cut.over ? FINISH_TOOLS : finish;
 }
 

@@ -37,6 +37,8 @@ struct job {
     uint32_t cap;          /* room in tokens */
     uint32_t prompt_n;
     uint32_t answer_n;     /* tokens of the answer, resumed ones included */
+    uint32_t reasoning_n;  /* of those, the ones after which it was thinking */
+    bool thinking;         /* the last part that it was cut into is reasoning */
     uint32_t answer_max;   /* it ends with so many: max_tokens, or what the context leaves */
     uint32_t rows_hint;    /* rows its prompt will take, as far as known; for planning */
     uint32_t cached;       /* prompt tokens that were not computed */

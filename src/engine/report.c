@@ -120,6 +120,7 @@ void report_withheld(struct batcher *b, struct job *j, const struct drawn *t, bo
 static void end_job(struct batcher *b, struct job *j, struct batcher_event *ev)
 {
     ev->completion_tokens = j->answer_n;
+    ev->reasoning_tokens = j->reasoning_n;
     ev->decode_ms = ms_between(j->first_us, j->last_us);
     ev->logprob_sum = j->logprob_sum;
     b->done++;

@@ -403,7 +403,8 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
         keep(&b->stop, fx->stop);
     b->response.logprob_sum = fx->usage.logprob_sum;
     b->response.usage = (struct api_usage){.prompt_tokens = fx->usage.prompt_tokens, .cached_tokens = fx->usage.cached_tokens,
-                                           .completion_tokens = fx->usage.completion_tokens};
+                                           .completion_tokens = fx->usage.completion_tokens,
+                                           .reasoning_tokens = fx->usage.reasoning_tokens};
     if (fx->embedding.n > 0) {
         b->vector = xalloc_array(fx->embedding.n, sizeof *b->vector);
         memcpy(b->vector, fx->embedding.p, fx->embedding.n * sizeof *b->vector);

@@ -14,6 +14,7 @@ static struct api_usage usage_of(const struct call *c)
         sum.prompt_tokens = u->prompt_tokens > sum.prompt_tokens ? u->prompt_tokens : sum.prompt_tokens;
         sum.cached_tokens = u->cached_tokens > sum.cached_tokens ? u->cached_tokens : sum.cached_tokens;
         sum.completion_tokens += u->completion_tokens;
+        sum.reasoning_tokens += u->reasoning_tokens;
         texts += u->prompt_tokens;
     }
     if (call_dialect(c)->vectors) /* each has a text of its own */

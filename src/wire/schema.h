@@ -135,6 +135,7 @@
     F(U32, prompt_tokens, "tokens of the prompt") \
     F(U32, cached_tokens, "of those, from the prefix cache") \
     F(U32, completion_tokens, "tokens generated, the end-of-text token not counted") \
+    F(U32, reasoning_tokens, "of those, the ones that the model thought with, where its reasoning comes apart") \
     F(F32, prefill_ms, "") \
     F(F32, decode_ms, "first token to last") \
     F(F64, logprob_sum, "sum over the tokens drawn, for the best-of choice; 0 unless sampling.logprobs") \

@@ -147,7 +147,7 @@ static void on_engine_event(struct worker_program *p, const struct batcher_event
     case BATCHER_DONE:
         done = (struct wire_done){.finish = e->finish, .error = (uint16_t)-e->fault.err, .message = str_of(e->fault.text),
                                   .count = e->fault.count, .limit = e->fault.limit, .prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens,
-                                  .completion_tokens = e->completion_tokens, .prefill_ms = e->prefill_ms,
+                                  .completion_tokens = e->completion_tokens, .reasoning_tokens = e->reasoning_tokens, .prefill_ms = e->prefill_ms,
                                   .decode_ms = e->decode_ms, .logprob_sum = e->logprob_sum,
                                   .embedding = {e->embedding, e->embedding_n}, .stop = e->stop};
         ev.kind = AGENT_DONE;

@@ -73,6 +73,7 @@ def test_an_answer_that_calls(scripted):
     assert answer.choices[0].finish_reason == "tool_calls"
     assert (message.content, message.reasoning_content) == ("Let me look:  Both are asked.", "Paris, so France.")
     assert calls_of(message) == CALLS
+    assert 5 < answer.usage.completion_tokens_details.reasoning_tokens < answer.usage.completion_tokens / 2
     assert len({c.id for c in message.tool_calls}) == 2 and all(len(c.id) == 9 and c.id.isalnum() for c in message.tool_calls)
     streamed, finish = gather(of(scripted).chat.completions.create(**ASK, stream=True))
     assert finish == "tool_calls" and streamed["calls"] == CALLS and len(set(streamed["ids"])) == 2

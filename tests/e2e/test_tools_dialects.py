@@ -61,6 +61,7 @@ def test_a_response_that_calls(scripted):
     agents wait for, in OpenAI's order."""
     answer = openai_of(scripted).responses.create(**ASK)
     assert answer.status == "completed" and what(answer.output) == ITEMS and len({i.id for i in answer.output}) == 5
+    assert 5 < answer.usage.output_tokens_details.reasoning_tokens < answer.usage.output_tokens / 2
     assert [t.name for t in answer.tools] == ["weather", "clock"]
     events = list(openai_of(scripted).responses.create(**ASK, stream=True))
     assert what(events[-1].response.output) == ITEMS

@@ -25,6 +25,7 @@ struct told {
     char events[16384];  /* the same, a line for each event */
     int last_kind, last_call;
     enum finish finish;
+    uint32_t reasoning;  /* tokens */
     struct fault fault;
 };
 
@@ -47,6 +48,7 @@ static void hear(const struct batcher_event *ev, void *user_data)
     if (ev->kind == BATCHER_DONE) {
         t->finish = (enum finish)ev->finish;
         t->fault = ev->fault;
+        t->reasoning = ev->reasoning_tokens;
     }
     if (ev->kind != BATCHER_TOKENS)
         return;
@@ -100,6 +102,7 @@ static void an_answer_is_cut_into_its_parts(void **state)
     struct told t = ask(SCRIPT, &r, NULL, 0);
     assert_int_equal(t.finish, FINISH_TOOLS);
     assert_string_equal(t.parts, WHOLE);
+    assert_true(t.reasoning > 5 && t.reasoning < t.n / 2);
     r.split_reasoning = 0;
     t = ask(SCRIPT, &r, NULL, 0);
     assert_int_equal(strncmp(t.parts, "text0:<think>hm, <b></think>So<tool: |name0:f|", 46), 0);
@@ -119,6 +122,7 @@ static void a_resumed_answer_goes_on_at_the_same_byte(void **state)
         struct told t = ask(SCRIPT, &r, whole.ids, n);
         assert_string_equal(t.events, rest);
         assert_int_equal(t.finish, FINISH_TOOLS);
+        assert_int_equal(t.reasoning, whole.reasoning);
         rest = strchr(rest, '\n') + 1;
     }
 }
