@@ -39,9 +39,10 @@ static struct candidate candidate_of(const struct actor *a, const struct call *c
 }
 
 /* An actor's cache is what its slots held last: a slot's prompt is gone once as many others have come as there are slots. */
-static uint64_t still_cached(const struct actor *a, const struct prefix_holder *holder)
+static uint64_t still_cached(const struct actor *a, const struct call *call, const struct prefix_holder *holder)
 {
-    return a->cache_fills - holder->stamp < a->slots ? (uint64_t)holder->blocks * PREFIX_BLOCK_BYTES : 0;
+    bool there = a->cache_fills - holder->stamp < a->slots && holder->blocks > 0;
+    return there ? (uint64_t)holder->blocks * PREFIX_BLOCK_BYTES + prefix_uncut_bytes(call->request) : 0;
 }
 
 uint64_t head_cached_bytes(const struct head *h, const struct call *call, const struct actor *a)
@@ -50,7 +51,7 @@ uint64_t head_cached_bytes(const struct head *h, const struct call *call, const 
     size_t n = prefix_find(h->prefix, call->blocks, call->blocks_n, found);
     for (size_t i = 0; i < n; i++) {
         if (found[i].actor == a->node.id)
-            return still_cached(a, &found[i]);
+            return still_cached(a, call, &found[i]);
     }
     return 0;
 }
@@ -90,7 +91,7 @@ static void sample_holders(struct head *h, struct sample *s, const struct call *
                 sample_add(s, a, call, job);
             for (size_t j = 0; j < s->n; j++) {
                 if (s->who[j] == a && k == 0)
-                    s->c[j].cached_bytes = still_cached(a, &found[0][i]);
+                    s->c[j].cached_bytes = still_cached(a, call, &found[0][i]);
                 else if (s->who[j] == a)
                     s->c[j].affine = true;
             }

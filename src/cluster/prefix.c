@@ -8,6 +8,7 @@
 /* Sets of WAYS entries, chosen by the block's hash: the same block at several actors fills several ways of one set,
  * and a full set forgets its oldest entry. No chains, no growth. */
 enum { WAYS = 8, SETS = PREFIX_ENTRIES_MAX / WAYS };
+enum { TOOLS_BYTES = 4096 };
 
 struct entry {
     uint64_t block; /* hash; 0: free */
@@ -61,13 +62,31 @@ static void cut(struct cutter *c, struct str s)
     }
 }
 
+/* Templates tell of the tools first, or in the system text: with other ones nothing is the same. Of many tools only the beginning is cut
+ * into blocks, so that blocks are left for the conversation. */
+static void cut_tools(struct cutter *c, const struct request *r)
+{
+    if (r->tools.n > 0)
+        c->chain = hash_text(c->chain, r->tools);
+    if (r->template_args.n > 0)
+        c->chain = hash_text(c->chain, r->template_args);
+    cut(c, str_n(r->tools.p, r->tools.n < TOOLS_BYTES ? r->tools.n : TOOLS_BYTES));
+}
+
+size_t prefix_uncut_bytes(const struct request *r)
+{
+    return r->tools.n > TOOLS_BYTES ? r->tools.n - TOOLS_BYTES : 0;
+}
+
 size_t prefix_blocks(uint64_t seed, const struct request *r, uint64_t *out)
 {
     struct cutter c = {.chain = rng_mix(seed ^ r->kind), .out = out};
+    cut_tools(&c, r);
     for (uint32_t i = 0; i < r->turns_n; i++) {
         cut(&c, r->turns[i].role);
         cut(&c, str_n("\0", 1)); /* so that text cannot move from one turn into the next unseen */
         cut(&c, r->turns[i].content);
+        cut(&c, r->turns[i].extra);
         cut(&c, str_n("\0", 1));
     }
     cut(&c, r->text);

@@ -28,6 +28,8 @@ struct prefix *prefix_new(void);
 void prefix_free(struct prefix *p);
 /* Hashes of the whole blocks of a prompt; at most PREFIX_BLOCKS_MAX. Returns how many. */
 size_t prefix_blocks(uint64_t seed, const struct request *r, uint64_t *out);
+/* Bytes of tools that no block has: they are the same where the first block is. */
+size_t prefix_uncut_bytes(const struct request *r);
 /* Who holds the first blocks; at most PREFIX_HOLDERS_MAX of them. Returns how many. */
 size_t prefix_find(const struct prefix *p, const uint64_t *blocks, size_t n, struct prefix_holder *out);
 /* The actor is about to hold these. */

@@ -167,6 +167,31 @@ static void equal_beginnings_have_equal_blocks(void **state)
     assert_true(a[0] == b[0] && a[1] != b[1] && a[2] != b[2]);
 }
 
+/* Tools stand before the conversation: it shares its blocks with others of the same tools, and with none of other ones. */
+static void conversations_with_equal_tools_have_equal_blocks(void **state)
+{
+    (void)state;
+    static char tools[20000], said[2000];
+    uint64_t a[PREFIX_BLOCKS_MAX], b[PREFIX_BLOCKS_MAX];
+    memset(tools, 't', sizeof tools);
+    memset(said, 's', sizeof said);
+    struct turn turns[] = {{.role = str_of("user"), .content = str_n(said, sizeof said)}, {.role = str_of("assistant"), .extra = str_n(said, 1000)}};
+    struct request r = {.kind = REQUEST_CHAT, .turns = turns, .turns_n = 1, .tools = str_n(tools, sizeof tools)};
+    size_t n = prefix_blocks(1, &r, a);
+    assert_int_equal(prefix_uncut_bytes(&r), sizeof tools - 4096);
+    assert_true(n > 2000 / PREFIX_BLOCK_BYTES && n < PREFIX_BLOCKS_MAX / 2); /* some are left for what is said */
+    r.turns_n = 2;
+    assert_true(prefix_blocks(1, &r, b) > n); /* what was called counts, too */
+    assert_memory_equal(a, b, n * sizeof *a);
+    tools[sizeof tools - 1] = 'u';
+    assert_true(prefix_blocks(1, &r, b) > n && a[0] != b[0]);
+    r.tools.n = 0;
+    prefix_blocks(1, &r, b);
+    r.template_args = str_of("{\"enable_thinking\":false}");
+    prefix_blocks(1, &r, a);
+    assert_true(a[0] != b[0]);
+}
+
 static void a_prompt_of_any_length_has_a_bounded_number_of_blocks(void **state)
 {
     (void)state;
@@ -377,6 +402,7 @@ int main(void)
         cmocka_unit_test(where_it_failed_is_the_last_choice),
         cmocka_unit_test(a_session_goes_home_unless_that_costs_too_much),
         cmocka_unit_test(equal_beginnings_have_equal_blocks),
+        cmocka_unit_test(conversations_with_equal_tools_have_equal_blocks),
         cmocka_unit_test(a_prompt_of_any_length_has_a_bounded_number_of_blocks),
         cmocka_unit_test(the_table_knows_who_holds_how_much),
         cmocka_unit_test(the_table_forgets_the_oldest),
