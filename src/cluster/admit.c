@@ -11,28 +11,6 @@ enum {
     RETRY_MAX_S = 60,
 };
 
-/* ---- pace ---- */
-
-static const double PACE_KEEPS = 15.0 / 16; /* of the departures before, at each: about the last sixteen count */
-
-void pace_begins(struct pace *p, uint64_t now_us)
-{
-    p->from_us = now_us;
-}
-
-/* Several that leave at once, because their actor had several slots free, are so many departures in no time. */
-void pace_moved(struct pace *p, uint64_t now_us)
-{
-    p->s = p->s * PACE_KEEPS + (double)(now_us - p->from_us) / 1e6;
-    p->n = p->n * PACE_KEEPS + 1;
-    p->from_us = now_us;
-}
-
-double pace_s(const struct pace *p)
-{
-    return p->n > 0 ? p->s / p->n : 0;
-}
-
 uint32_t head_retry_s(const struct head *h, const struct pool *p, const struct tenant *t)
 {
     double pace = pace_s(&h->pace);

@@ -27,6 +27,30 @@ enum {
     LOW_WEIGHT = 8,            /* what low priority multiplies the cost by */
 };
 
+/* ---- pace ---- */
+
+static const double PACE_KEEPS = 15.0 / 16; /* of the departures before, at each: about the last sixteen count */
+
+void pace_begins(struct pace *p, uint64_t now_us)
+{
+    p->from_us = now_us;
+}
+
+/* Several that leave at once, because their actor had several slots free, are so many departures in no time. */
+void pace_moved(struct pace *p, uint64_t now_us)
+{
+    p->s = p->s * PACE_KEEPS + (double)(now_us - p->from_us) / 1e6;
+    p->n = p->n * PACE_KEEPS + 1;
+    p->from_us = now_us;
+}
+
+double pace_s(const struct pace *p)
+{
+    return p->n > 0 ? p->s / p->n : 0;
+}
+
+/* ---- turns ---- */
+
 static struct job *job_of(struct rank *turn)
 {
     return list_item(turn, struct job, turn);

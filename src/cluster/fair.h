@@ -98,6 +98,10 @@ bool queue_goes_first(const struct job *a, const struct job *b);
 void queue_work_out_places(struct head *h, struct queue *q);
 /* How many of those would be sent before one of that tenant that came now; not worked out to the letter. */
 uint32_t queue_place_guess(const struct head *h, const struct queue *q, const struct tenant *t);
+void pace_begins(struct pace *p, uint64_t now_us);
+void pace_moved(struct pace *p, uint64_t now_us);
+/* Seconds from one departure to the next; 0: not known. */
+double pace_s(const struct pace *p);
 
 /* ---- tenant.c ---- */
 /* The tenant of that name (empty: the common one); made when it is new. It may be forgotten again as long as nobody holds it. */
@@ -119,9 +123,5 @@ int head_admit(struct head *h, const struct pool *p, struct tenant *t, struct ad
                uint32_t *out_retry_s);
 /* When one of that tenant may come again for that pool; NULL: for any. */
 uint32_t head_retry_s(const struct head *h, const struct pool *p, const struct tenant *t);
-void pace_begins(struct pace *p, uint64_t now_us);
-void pace_moved(struct pace *p, uint64_t now_us);
-/* Seconds from one departure to the next; 0: not known. */
-double pace_s(const struct pace *p);
 
 #endif
