@@ -1,4 +1,4 @@
-/* What all engines share: names, options, the table's look-up. */
+/* What all engines share: names and options. */
 #include "launch/launcher.h"
 
 #include <stdarg.h>
@@ -10,23 +10,7 @@
 #include "base/nearest.h"
 #include "base/utf8.h"
 
-enum { ENGINES_MAX = 16, OPTIONS_MAX = 64, LIST_BYTES_MAX = 400 };
-
-int launcher_find(const char *engine, const struct launcher_ops **out, struct fault *f)
-{
-    struct buf list = buf_max(LIST_BYTES_MAX);
-    for (const struct launcher_ops *const *e = launcher_engines; *e != NULL; e++) {
-        if (strcmp((*e)->engine, engine) == 0) {
-            *out = *e;
-            buf_fini(&list);
-            return 0;
-        }
-        buf_printf(&list, "%s%s", list.n > 0 ? ", " : "", (*e)->engine);
-    }
-    fault_set(f, ERR_USAGE, "there is no engine '%.*s': --on takes %s", UTF8_HEAD(engine, 60), buf_cstr(&list));
-    buf_fini(&list);
-    return ERR_USAGE;
-}
+enum { OPTIONS_MAX = 64, LIST_BYTES_MAX = 400 };
 
 /* ---- checks ---- */
 

@@ -53,9 +53,9 @@ bool setting_is_hidden(enum setting_id id)
     return table[id].help == NULL;
 }
 
-bool setting_is_list(enum setting_id id)
+enum setting_kind setting_kind(enum setting_id id)
 {
-    return table[id].kind == SETTING_LIST;
+    return table[id].kind;
 }
 
 const char *const *setting_items(const struct settings *s, enum setting_id id, uint32_t *out_n)
@@ -252,120 +252,16 @@ bool setting_is_section(const char *key)
     return false;
 }
 
-/* ---- sources ---- */
-
-static int put_defaults(struct settings *s, struct fault *f)
-{
-    for (int i = 0; i < SETTINGS_N; i++) {
-        char where[64];
-        snprintf(where, sizeof where, "--%s (default)", table[i].flag);
-        int err = setting_put(s, (enum setting_id)i, table[i].fallback, FROM_DEFAULT, where, f);
-        MUST(err == 0);
-    }
-    return 0;
-}
-
-static int unknown_flag(struct str name, unsigned uses, struct fault *f)
-{
-    char flag[64];
-    snprintf(flag, sizeof flag, "%.*s", STR_ARG(name));
-    const char *flags[SETTINGS_N + 1];
-    size_t n = 0;
-    for (int i = 0; i < SETTINGS_N; i++) {
-        if ((table[i].uses & uses) != 0 && table[i].help != NULL)
-            flags[n++] = table[i].flag;
-    }
-    flags[n++] = "help";
-    const char *near = nearest_word(flag, flags, n);
-    if (near != NULL)
-        return fault_set(f, ERR_USAGE, "unknown flag '--%s': did you mean '--%s'?", flag, near);
-    return fault_set(f, ERR_USAGE, "unknown flag '--%s': see --help for the flags there are", flag);
-}
-
-static int find_flag(const char *flag, size_t n, unsigned uses)
-{
-    for (int i = 0; i < SETTINGS_N; i++) {
-        if (strlen(table[i].flag) == n && memcmp(table[i].flag, flag, n) == 0 && (table[i].uses & uses) != 0)
-            return i;
-    }
-    return -1;
-}
-
-/* "-o" stands for "output". */
-static const char *long_flag(const char *arg)
-{
-    static const char *const others[][2] = {{"-o", "output"}, {"-m", "model"}, {"-p", "port"}, {"--join", "head"}};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        if (strcmp(arg, others[i][0]) == 0)
-            return others[i][1];
-    }
-    return arg[1] == '-' ? arg + 2 : NULL;
-}
-
-/* One flag at argv[*i]; moves *i over its value. */
-static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned uses, struct fault *f)
-{
-    const char *arg = argv[*i], *flag = long_flag(arg);
-    if (flag == NULL)
-        return fault_set(f, ERR_USAGE, "unknown flag '%s': see --help for the flags there are", arg);
-    size_t n = strcspn(flag, "=");
-    int id = find_flag(flag, n, uses);
-    if (id < 0 && (uses & USE_CLIENT) != 0 && str_is(str_n(flag, n), "port"))
-        id = SET_HEAD; /* servers have a --port, and people expect it here: of this machine */
-    if (id < 0)
-        return unknown_flag(str_n(flag, n), uses, f);
-    const char *value = flag[n] == '=' ? flag + n + 1 : NULL;
-    if (value == NULL && table[id].kind == SETTING_SWITCH)
-        value = "on";
-    if (value == NULL && *i + 1 < argc)
-        value = argv[++*i];
-    if (value == NULL)
-        return fault_set(f, ERR_USAGE, "%s needs a value", arg);
-    char where[64];
-    snprintf(where, sizeof where, "--%s", table[id].flag);
-    return setting_put(s, (enum setting_id)id, value, FROM_FLAG, where, f);
-}
-
-static int put_flags(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f)
-{
-    bool only_args = false;
-    for (int i = 0; i < argc; i++) {
-        const char *arg = argv[i];
-        if (only_args || arg[0] != '-' || arg[1] == '\0') {
-            s->args[s->args_n++] = argv[i];
-            continue;
-        }
-        if (strcmp(arg, "--") == 0) {
-            only_args = true;
-            continue;
-        }
-        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
-            s->help = true;
-            continue;
-        }
-        int err = put_flag(s, argc, argv, &i, uses, f);
-        if (err != 0)
-            return err;
-    }
-    return 0;
-}
-
-int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f)
+void settings_init(struct settings *s)
 {
     *s = (struct settings){.warnings = buf_max(SETTING_WARNINGS_BYTES_MAX)};
-    s->args = xalloc_array((size_t)argc + 1, sizeof *s->args);
-    int err = put_defaults(s, f);
-    if (err == 0)
-        err = put_flags(s, argc, argv, uses, f);
-    if (err == 0)
-        err = settings_read_env(s, uses, f); /* behind the flags: a wrong value that nobody asks for is no error */
-    if (err == 0 && setting_text(s, SET_CONFIG)[0] != '\0')
-        err = settings_read_file(s, setting_text(s, SET_CONFIG), f);
-    if (err == 0 && !s->help)
-        err = settings_read_keys(s, uses, f);
-    if (err == 0 && !s->help)
-        err = settings_check(s, uses, f);
-    return err;
+    for (int i = 0; i < SETTINGS_N; i++) {
+        struct fault f = {0};
+        char where[64];
+        snprintf(where, sizeof where, "--%s (default)", table[i].flag);
+        int err = setting_put(s, (enum setting_id)i, table[i].fallback, FROM_DEFAULT, where, &f);
+        MUST(err == 0);
+    }
 }
 
 void settings_fini(struct settings *s)

@@ -158,6 +158,8 @@ struct settings {
  * setting_use bits of the command: other flags are refused, other variables are not looked at. argv starts behind the command's
  * name. */
 int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f);
+/* For settings_load(): all have their defaults. */
+void settings_init(struct settings *s);
 void settings_fini(struct settings *s);
 
 const char *setting_text(const struct settings *s, enum setting_id id);
@@ -169,7 +171,7 @@ static inline bool setting_on(const struct settings *s, enum setting_id id)
     return setting_number(s, id) != 0;
 }
 
-bool setting_is_list(enum setting_id id);
+enum setting_kind setting_kind(enum setting_id id);
 /* Not for people: no help, no variable. */
 bool setting_is_hidden(enum setting_id id);
 /* "join-token" */

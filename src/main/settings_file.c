@@ -96,7 +96,7 @@ static int on_list(struct reading *r, const yaml_event_t *ev)
     if (r->key[0] == '\0' || r->list >= 0 || is_section(r))
         return at_line(r, ev, "no list belongs under", r->key[0] != '\0' ? r->key : r->section);
     int err = find_setting(r, ev, &r->list);
-    return err == 0 && !setting_is_list((enum setting_id)r->list) ? at_line(r, ev, "no list belongs under", r->key) : err;
+    return err == 0 && setting_kind((enum setting_id)r->list) != SETTING_LIST ? at_line(r, ev, "no list belongs under", r->key) : err;
 }
 
 static int on_scalar(struct reading *r, const yaml_event_t *ev)
