@@ -66,9 +66,12 @@ static int read_allowed(struct api_reader *r, const char *path, const json_t *v)
         return api_refuse(r->e, ERR_INVALID, path, "expected {\"mode\": …, \"tools\": [{\"type\": \"function\", …}]}");
     int err = read_mode(r, path, json_object_get(v, "mode"));
     for (size_t i = 0; i < json_array_size(tools) && err == 0; i++) {
-        const json_t *tool = json_array_get(tools, i), *function = json_object_get(tool, "function");
-        err = choose(r, path, function != NULL ? function : tool);
+        const json_t *tool = json_array_get(tools, i), *function = json_object_get(tool, "function"), *type = json_object_get(tool, "type");
+        if (json_is_string(type) && str_is(api_json_str(type), "function")) /* others are left out */
+            err = choose(r, path, function != NULL ? function : tool);
     }
+    if (r->only == NULL && r->choice == TOOLS_AUTO)
+        r->choice = TOOLS_NONE;
     return err;
 }
 

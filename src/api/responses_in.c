@@ -274,7 +274,7 @@ static int read_text(struct api_reader *r, const char *path, const json_t *v)
     return format == NULL || json_is_null(format) ? 0 : api_read_format(r, "text.format", format); /* "verbosity" is a hint */
 }
 
-/* Tools that OpenAI runs itself are left out, as clients expect of servers that lack them. */
+/* Tools that OpenAI runs itself, or whose input is no JSON ("custom"), are left out, as agents expect of servers that lack them. */
 static int read_tools(struct api_reader *r, const char *path, const json_t *v)
 {
     int err = 0;
@@ -292,8 +292,6 @@ static int read_tools(struct api_reader *r, const char *path, const json_t *v)
             err = api_refuse_type(r, at, "an object", tool);
         else if (type != NULL && strcmp(type, "function") == 0)
             err = api_tool_add(r, at, &known);
-        else if (type != NULL && strcmp(type, "custom") == 0)
-            err = api_refuse(r->e, ERR_UNSUPPORTED, at, "tools of the type 'custom' are not supported, only 'function'");
     }
     return err;
 }

@@ -281,6 +281,11 @@ static void items_of_calls_and_outputs(void **state)
     assert_int_equal(c.request.form, FORM_JSON);
     assert_string_equal(c.form_field, "text.format");
     api_call_fini(&c);
+    c = parse(API_RESPONSES, I("],\"tools\":[{\"type\":\"custom\",\"name\":\"p\"},{\"type\":\"function\",\"name\":\"f\"}],"
+                               "\"tool_choice\":{\"type\":\"allowed_tools\",\"mode\":\"auto\",\"tools\":[{\"type\":\"web_search\"}]}"));
+    assert_str(c.request.tools, "[" CANON("f") "]");
+    assert_int_equal(c.request.tool_choice, TOOLS_NONE);
+    api_call_fini(&c);
     c = parse(API_RESPONSES, I(",{\"type\":\"item_reference\",\"id\":\"msg_00000000000012ab\"},{\"type\":\"item_reference\",\"id\":\"fc_00000000000012ab_1\"}"
                                FOUT("q") ",{\"type\":\"item_reference\",\"id\":\"msg_00000000000012ac\"},{\"role\":\"user\",\"content\":\"x\"}]"));
     assert_true(c.request.turns_n == 5 && c.refs_n == 2 && c.refs[0].turn == 1 && c.refs[1].turn == 3);
@@ -293,7 +298,6 @@ static void items_of_calls_and_outputs(void **state)
         {I(FCALL("a") "]"), "input: the last item is a call"},
         {I(FOUT("a") "]"), "input[1].call_id: 'a' is the id of no call"},
         {I(FCALL("a") ",{\"role\":\"user\",\"content\":\"x\"}" FOUT("a") "]"), "input[3].call_id: 'a' is the id of no call"},
-        {I("],\"tools\":[{\"type\":\"custom\",\"name\":\"f\"}]"), "tools[0]: tools of the type 'custom' are not supported"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_refused(API_RESPONSES, wrong[i].body, wrong[i].why);
