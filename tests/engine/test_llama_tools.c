@@ -233,6 +233,33 @@ static void a_model_that_must_call_may_think_before(void **state)
     assert_true(are_arguments(t.parts));
 }
 
+/* Given a model whose template knows no tools; then results come in one turn with what the user says behind them, as a user's. */
+static void results_are_said_by_the_user(void **state)
+{
+    (void)state;
+    static const char expected[] = "\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {}}\n</tool_call><|im_end|>\n"
+                                   "<|im_start|>user\n<tool_response>\nrain\n</tool_response>\n"
+                                   "<tool_response>\nwind\n</tool_response>\nAnd now?<|im_end|>\n<|im_start|>assistant\n";
+    struct turn said[] = {turns[0],
+                          {str_of("assistant"), str_of("So"),
+                           str_of("{\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"weather\",\"arguments\":\"{}\"}}]}")},
+                          {str_of("tool"), str_of("rain"), str_of("{\"tool_call_id\":\"a\",\"name\":\"weather\"}")},
+                          {str_of("tool"), str_of("wind"), str_of("{\"tool_call_id\":\"b\"}")},
+                          {str_of("user"), str_of("And now?"), str_n(NULL, 0)}};
+    struct request r = {.kind = REQUEST_CHAT, .turns = said, .turns_n = 5, .sampling = sampling_default()};
+    struct buf prompt = buf_max(65536);
+    struct engine_guide *guide = NULL;
+    assert_int_equal(ops->render(plain, &r, NULL, &prompt, &guide, NULL), 0);
+    const char *end = buf_cstr(&prompt) + prompt.n - (sizeof expected - 1);
+    assert_true(prompt.n > sizeof expected);
+    assert_string_equal(end, expected);
+    buf_fini(&prompt);
+    assert_int_equal(ops->render(family, &r, NULL, &prompt, &guide, NULL), 0);
+    assert_non_null(strstr(buf_cstr(&prompt), "<tool_response>\nwind\n</tool_response><|im_end|>")); /* a turn of its own, as its template has it */
+    buf_fini(&prompt);
+    ops->guide_free(guide);
+}
+
 static bool is_of_form(const char *parts)
 {
     int a = 0, n = 0;
@@ -318,6 +345,7 @@ int main(void)
         cmocka_unit_test(an_answer_without_calls_is_text),
         cmocka_unit_test(reasoning_is_a_part_of_its_own),
         cmocka_unit_test(a_model_that_must_call_may_think_before),
+        cmocka_unit_test(results_are_said_by_the_user),
         cmocka_unit_test(an_answer_calls_or_has_its_form),
         cmocka_unit_test(a_form_begins_behind_the_thoughts),
         cmocka_unit_test(a_chat_that_ends_with_the_assistant_is_continued),

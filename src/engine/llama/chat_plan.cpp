@@ -111,30 +111,30 @@ std::string call_text(const common_chat_tool_call &call)
            "}\n" + call_end;
 }
 
-/* Calls become what the model is to write, and results what a user says. */
+/* Calls become what the model is to write, and results what a user says: in one turn with what the user says besides, for some templates
+ * want users and assistants to take turns. */
 std::vector<common_chat_msg> without_tools(std::vector<common_chat_msg> messages)
 {
     std::vector<common_chat_msg> out;
+    bool results = false; /* the last turn has them */
     for (auto &m : messages) {
         for (const auto &call : m.tool_calls)
             m.content += (m.content.empty() ? "" : "\n") + call_text(call);
         m.tool_calls.clear();
-        if (m.role == "tool") {
-            const bool more = !out.empty() && out.back().role == "user" && out.back().tool_call_id == "result";
-            const std::string result = "<tool_response>\n" + m.content + "\n</tool_response>";
-            if (more) { /* results of one answer come in one turn */
-                out.back().content += "\n" + result;
-                continue;
-            }
+        m.tool_call_id.clear();
+        m.tool_name.clear();
+        const bool result = m.role == "tool";
+        if (result) {
             m.role = "user";
-            m.content = result;
-            m.tool_call_id = "result";
-            m.tool_name.clear();
+            m.content = "<tool_response>\n" + m.content + "\n</tool_response>";
         }
+        if (results && m.role == "user") {
+            out.back().content += "\n" + m.content;
+            continue;
+        }
+        results = result;
         out.push_back(std::move(m));
     }
-    for (auto &m : out)
-        m.tool_call_id.clear();
     return out;
 }
 
