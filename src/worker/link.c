@@ -17,7 +17,7 @@ static void lost(struct uplink *u, const char *why)
     u->conn = NULL;
     words_link(u->index, -1);
     buf_reset(&u->in);
-    worker_feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
+    u->program->feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
 }
 
 /* ---- frames in ---- */
@@ -40,7 +40,7 @@ static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_
         log_line(LOG_TRACE, "wire", NULL, "<- %s", buf_cstr(&line));
         buf_fini(&line);
     }
-    worker_feed(u->program, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = msg});
+    u->program->feed(u->program, (struct agent_event){.kind = AGENT_LINK_MSG, .head = u->index, .msg = msg});
     return u->conn != NULL ? WIRE_FRAME_BYTES_MAX : 0;
 }
 
@@ -75,7 +75,7 @@ static void on_up(struct net_conn *c, struct str rest, void *user_data)
     u->conn = c;
     net_conn_set(c, &calls, u);
     words_link(u->index, net_conn_descriptor(c));
-    worker_feed(u->program, (struct agent_event){.kind = AGENT_LINKED, .head = u->index});
+    u->program->feed(u->program, (struct agent_event){.kind = AGENT_LINKED, .head = u->index});
     if (rest.n > 0 && u->conn == c)
         on_data(c, rest, u);
 }

@@ -10,11 +10,6 @@
 
 /* News of the actors: loading, loaded, failed, and what their engines answer. */
 
-void role_tell(struct worker_program *p, struct role *r)
-{
-    worker_feed(p, (struct agent_event){.kind = AGENT_ACTOR, .actor = &r->is});
-}
-
 /* Who can go on with whose cells: engine and processor are told in hello, file and context with the actor. */
 static struct str kv_words(const struct worker_program *p, const struct role *r, const struct engine_info *info)
 {
@@ -58,27 +53,6 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
                  "%s: %.0f MiB of weights were repacked for speed and are not shared with other workers; --repack=off shares them",
                  r->model.name, mib(m->repack_bytes));
     role_tell(p, r);
-}
-
-static bool any_hope(const struct worker_program *p)
-{
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        const struct role *r = &p->roles[key];
-        if (r->is.state != WIRE_ACTOR_FAILED || r->served || p->o->patient)
-            return true;
-    }
-    return false;
-}
-
-/* One model of several is missed, and the others go on. A worker none of whose models can be loaded has nothing to
- * offer: it says so to the heads, then ends. */
-void role_failed(struct worker_program *p, struct role *r, const struct fault *why)
-{
-    role_leave_out(p, r, why);
-    if (any_hope(p))
-        return;
-    p->exit_status = err_exit(p->roles[0].fault.err);
-    worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
 }
 
 /* The likely tokens of an event as the wire has them, in two arrays. One token per event is the rule, several are few. */

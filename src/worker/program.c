@@ -116,7 +116,7 @@ static void fini(struct worker_program *p)
 
 int worker_main(const struct worker_options *o)
 {
-    struct worker_program p = {.o = o, .out = buf_max(WIRE_FRAME_BYTES_MAX)};
+    struct worker_program p = {.o = o, .feed = worker_feed, .on_news = worker_on_news, .out = buf_max(WIRE_FRAME_BYTES_MAX)};
     struct fault f = {0};
     log_info("WORKER NODE STARTING", EVENT("joining", KV("heads", o->heads)), "joining the cluster at %s", o->heads);
     if (prepare(&p, &f) != 0) {
@@ -133,7 +133,7 @@ int worker_main(const struct worker_options *o)
     words_begin();
     start_agent(&p);
     tell_last_run(&p);
-    roster_start(&p);
+    roles_start(&p);
     p.look = net_timer_new(p.loop, on_look, &p);
     net_timer_set(p.look, clock_us() + ROLES_LOOK_MS * 1000);
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
@@ -143,7 +143,7 @@ int worker_main(const struct worker_options *o)
 
     p.stopping = true; /* from here on, closing connections only free what is theirs */
     last_run_end(p.last_run);
-    if (!roster_stop(&p)) {
+    if (!roles_stop(&p)) {
         log_warn("WORKER NODE STOPPED", EVENT("engine_hangs"), "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);
         log_flush();
         _exit(p.exit_status);

@@ -48,6 +48,9 @@ struct role {
 
 struct worker_program {
     const struct worker_options *o;
+    /* Both stand above those that call them: worker_feed() above links, worker_on_news() above roles. */
+    void (*feed)(struct worker_program *p, struct agent_event ev);
+    actor_news_fn *on_news;
     struct net_loop *loop;
     struct net_timer *timer, *look;  /* the agent's; for roles_look() */
     struct agent *agent;
@@ -78,10 +81,6 @@ struct worker_program {
 /* Finds every model, opens the engine and shares the memory out; nothing is loaded yet. A model that cannot be had or does not fit has its
  * fault, which was logged. Fails when none is left, with the first one's fault. */
 int roster_prepare(struct worker_program *p, struct fault *f);
-/* Starts an actor for each model, and tells the agent of all of them. */
-void roster_start(struct worker_program *p);
-/* Ends all actors. False: one of them is in a call that does not end. */
-bool roster_stop(struct worker_program *p);
 /* The memory that the others leave for a role; 0: there is no limit. */
 uint64_t roster_share(const struct worker_program *p, const struct role *r);
 /* Compute threads of the worker. */
@@ -102,17 +101,17 @@ void role_measured(const struct worker_program *p, struct role *r, const struct 
 
 /* ---- news.c: what actors say -> events of the agent; the actor_news_fn of all of them ---- */
 void worker_on_news(const struct actor_news *n, void *user_data);
-/* The role is left out: heads are told, and when it was the last hope, the worker leaves. */
-void role_failed(struct worker_program *p, struct role *r, const struct fault *why);
+
+/* ---- roles.c: what becomes of a role ---- */
+enum { ROLES_LOOK_MS = 1000, LOAD_DEATHS_MAX = 2 };
+/* Starts an actor for each model, and tells the agent of all of them. */
+void roles_start(struct worker_program *p);
+/* Ends all actors. False: one of them is in a call that does not end. */
+bool roles_stop(struct worker_program *p);
 /* Tells heads what the role is now. */
 void role_tell(struct worker_program *p, struct role *r);
-
-/* ---- roles.c: what becomes of a role after the start ---- */
-enum { ROLES_LOOK_MS = 1000, LOAD_DEATHS_MAX = 2 };
-/* Starts its actor: it is loading. */
-void role_start(struct worker_program *p, struct role *r);
-/* Heads are told why; its file is looked after. */
-void role_leave_out(struct worker_program *p, struct role *r, const struct fault *why);
+/* The role is left out: heads are told, its file is looked after, and when it was the last hope, the worker leaves. */
+void role_failed(struct worker_program *p, struct role *r, const struct fault *why);
 /* Its file was changed while it was in use. */
 void role_lost(struct worker_program *p, struct role *r, const struct actor_news *n);
 /* The nurse_fn of all of them. */

@@ -7,7 +7,7 @@
 
 #define TAG "MODEL DEPLOYMENT"
 
-/* The life of a role after the start: its file may change, its load may hang, and what was left out comes back.
+/* The life of a role: it is started, its file may change, its load may hang, and what was left out comes back.
  *
  *     LOADING ──▶ READY ──file changed──▶ (its jobs end) ──▶ LEFT OUT ──its file changes, and is whole──▶ LOADING
  *        └─ no progress, crashes in a tryout, is no model ───────▲
@@ -27,7 +27,12 @@ static void start_nurse(struct worker_program *p, struct role *r)
     r->nurse = nurse_start(p->loop, &cfg);
 }
 
-void role_leave_out(struct worker_program *p, struct role *r, const struct fault *why)
+void role_tell(struct worker_program *p, struct role *r)
+{
+    worker_feed(p, (struct agent_event){.kind = AGENT_ACTOR, .actor = &r->is});
+}
+
+static void leave_out(struct worker_program *p, struct role *r, const struct fault *why)
 {
     r->fault = *why;
     r->is.state = WIRE_ACTOR_FAILED;
@@ -35,6 +40,27 @@ void role_leave_out(struct worker_program *p, struct role *r, const struct fault
     role_tell(p, r);
     if (r->actor == NULL)
         start_nurse(p, r);
+}
+
+static bool any_hope(const struct worker_program *p)
+{
+    for (uint32_t key = 0; key < p->roles_n; key++) {
+        const struct role *r = &p->roles[key];
+        if (r->is.state != WIRE_ACTOR_FAILED || r->served || p->o->patient)
+            return true;
+    }
+    return false;
+}
+
+/* One model of several is missed, and the others go on. A worker none of whose models can be loaded has nothing to
+ * offer: it says so to the heads, then ends. */
+void role_failed(struct worker_program *p, struct role *r, const struct fault *why)
+{
+    leave_out(p, r, why);
+    if (any_hope(p))
+        return;
+    p->exit_status = err_exit(p->roles[0].fault.err);
+    worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
 }
 
 /* ---- its actor ---- */
@@ -66,14 +92,14 @@ static bool waits_or_is_out(struct worker_program *p, struct role *r)
     return r->waits;
 }
 
-void role_start(struct worker_program *p, struct role *r)
+static void start(struct worker_program *p, struct role *r)
 {
     if (waits_or_is_out(p, r))
         return;
     last_run_loads(p->last_run, r->model.digest);
     struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
                                .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
-                               .on_news = worker_on_news, .user_data = p};
+                               .on_news = p->on_news, .user_data = p};
     log_info(TAG, EVENT("model_loading", KV("model", r->model.name), KV("path", r->model.path)),
              "creating model instances: loading %s from %s", r->model.name, r->model.path);
     r->fault = (struct fault){0};
@@ -87,6 +113,22 @@ void role_start(struct worker_program *p, struct role *r)
     r->counted = true;
     r->actor = actor_start(p->loop, &cfg);
     role_tell(p, r);
+}
+
+void roles_start(struct worker_program *p)
+{
+    p->crew.threads = roster_threads(p);
+    p->crew.prompt_bytes = p->beside.prompt_bytes;
+    pthread_mutex_init(&p->crew.long_turn, NULL);
+    for (uint32_t key = 0; key < p->roles_n; key++)
+        p->crew.actors += p->roles[key].counted = p->roles[key].fault.err == 0;
+    for (uint32_t key = 0; key < p->roles_n; key++) {
+        struct role *r = &p->roles[key];
+        if (r->fault.err != 0)
+            role_failed(p, r, &r->fault);
+        else
+            start(p, r);
+    }
 }
 
 void role_lost(struct worker_program *p, struct role *r, const struct actor_news *n)
@@ -126,7 +168,7 @@ void role_on_nurse(const struct nurse_news *n, void *user_data)
     if (!n->found) {
         log_warn(TAG, EVENT("model_stays_out", KV("model", r->model.name), KV("code", err_name(n->fault.err))),
                  "'%s' stays left out: %s", r->model.name, n->fault.text);
-        role_leave_out(p, r, &n->fault);
+        leave_out(p, r, &n->fault);
         return;
     }
     struct nurse *nurse = r->nurse;
@@ -146,7 +188,7 @@ void role_on_nurse(const struct nurse_news *n, void *user_data)
     r->load.path = r->model.path;
     role_recall_setup(p, r);
     r->load.memory_bytes = p->o->memory_bytes > 0 ? roster_share(p, r) : 0;
-    role_start(p, r);
+    start(p, r);
 }
 
 /* ---- once in a while ---- */
@@ -171,8 +213,19 @@ void roles_look(struct worker_program *p)
         if ((r->lost || r->ended) && r->actor != NULL)
             end_actor(p, r);
         else if (r->waits)
-            role_start(p, r);
+            start(p, r);
         else if (hangs(p, r))
             give_up_loading(p, r);
     }
+}
+
+bool roles_stop(struct worker_program *p)
+{
+    for (uint32_t key = 0; key < p->roles_n; key++)
+        actor_stop(p->roles[key].actor);
+    for (uint32_t key = 0; key < p->roles_n; key++) {
+        if (!actor_free(p->roles[key].actor) || !nurse_free(p->roles[key].nurse))
+            return false;
+    }
+    return true;
 }

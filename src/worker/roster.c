@@ -174,30 +174,3 @@ int roster_prepare(struct worker_program *p, struct fault *f)
     none = sort_out(p, out, f);
     return p->o->patient ? 0 : none;
 }
-
-void roster_start(struct worker_program *p)
-{
-    p->crew.threads = roster_threads(p);
-    p->crew.prompt_bytes = p->beside.prompt_bytes;
-    pthread_mutex_init(&p->crew.long_turn, NULL);
-    for (uint32_t key = 0; key < p->roles_n; key++)
-        p->crew.actors += p->roles[key].counted = p->roles[key].fault.err == 0;
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        struct role *r = &p->roles[key];
-        if (r->fault.err != 0)
-            role_failed(p, r, &r->fault);
-        else
-            role_start(p, r);
-    }
-}
-
-bool roster_stop(struct worker_program *p)
-{
-    for (uint32_t key = 0; key < p->roles_n; key++)
-        actor_stop(p->roles[key].actor);
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        if (!actor_free(p->roles[key].actor) || !nurse_free(p->roles[key].nurse))
-            return false;
-    }
-    return true;
-}
