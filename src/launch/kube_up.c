@@ -137,18 +137,39 @@ static void on_look_timer(struct net_timer *t, void *user_data)
     look_at_head(user_data);
 }
 
-/* Lines of "PHASE REASON MESSAGE", as asked for below; one pod, or none yet. */
+/* Lines of "DELETED|PHASE REASON MESSAGE", as asked for below, one per pod. True when the head's pod runs, and no former one is still ending: a forward
+ * to the Deployment would take either, and the former one has other keys. `*words`: of a pod that does not run, without the part before "|". */
+static bool head_runs(struct str lines, struct str *words)
+{
+    bool runs = false, ends = false;
+    *words = str_of("there is none yet");
+    for (const char *at = lines.p, *end = lines.p + lines.n; at < end;) {
+        const char *to = memchr(at, '\n', (size_t)(end - at)), *bar;
+        to = to != NULL ? to : end;
+        bar = memchr(at, '|', (size_t)(to - at));
+        if (bar != NULL) {
+            bool running = to - bar > 7 && memcmp(bar + 1, "Running", 7) == 0;
+            ends = ends || bar != at;
+            runs = runs || (bar == at && running);
+            *words = bar != at ? str_of("a former one is still ending") : str_n(bar + 1, (size_t)(to - bar - 1));
+        }
+        at = to + 1;
+    }
+    return runs && !ends;
+}
+
 static void on_head_pod(const struct exec_result *r, void *user_data)
 {
     struct kubernetes *k = user_data;
+    struct str words;
     if (failed(k, r, "look for the head's pod"))
         return;
-    if (r->out.n >= 7 && memcmp(r->out.p, "Running", 7) == 0) {
+    if (head_runs(r->out, &words)) {
         reach(k);
     } else if (net_now_us(k->launcher.loop) > k->raise_end_us) {
         struct fault f = {0};
         fault_set(&f, ERR_TIMEOUT, "the head's pod does not run after %d s: %.*s: `kubectl describe pod` tells more", HEAD_MS / 1000,
-                  STR_ARG(utf8_head(r->out.n > 0 ? r->out : str_of("there is none yet"), 300)));
+                  STR_ARG(utf8_head(words, 300)));
         end(k, &f);
     } else {
         net_timer_set(k->forward_timer, net_now_us(k->launcher.loop) + LOOK_MS * 1000);
@@ -164,7 +185,7 @@ static void look_at_head(struct kubernetes *k)
     }
     snprintf(labels, sizeof labels, "app.kubernetes.io/instance=%s,app.kubernetes.io/component=head", k->launcher.cfg.cluster);
     run(k, (const char *const[]){"get", "pods", "--selector", labels, "--output",
-                                 "jsonpath={range .items[*]}{.status.phase} {.status.containerStatuses[*].state.waiting.reason} "
+                                 "jsonpath={range .items[*]}{.metadata.deletionTimestamp}|{.status.phase} {.status.containerStatuses[*].state.waiting.reason} "
                                  "{.status.containerStatuses[*].state.waiting.message}"
                                  "{.status.conditions[?(@.status==\"False\")].message}{\"\\n\"}{end}", NULL},
         (struct str){0}, KUBE_CALL_MS, on_head_pod);
@@ -242,7 +263,7 @@ static void on_deleted(const struct exec_result *r, void *user_data)
         char what[160];
         to = at + strcspn(at, "\n");
         snprintf(what, sizeof what, "%.*s", (int)(to - at), at);
-        if (what[0] != '\0')
+        if (strchr(what, '/') != NULL) /* KIND/NAME; newer kubectls also say that there was nothing */
             k->launcher.events.took(what, k->launcher.user_data);
     }
     end(k, &none);

@@ -273,11 +273,11 @@ def test_what_goes_wrong_is_told(world):
     world.await_workers(2)
     world.echo(**{"worker.args[0]": "--slots=many"})
     world.told("its last run ended with status 2: error: --slots")
-    world.person.types("helm -n ai uninstall manta --wait; kubectl -n ai delete secret manta-keys")
+    world.person.types("helm -n ai uninstall manta; kubectl -n ai delete secret manta-keys")
 
 
 def test_up_as_documented(world):
-    """Given a kubeconfig; when `manta up --on kubernetes` is typed as on the page; then a cluster answers through kubectl's own port-forward, is scaled, and is
+    """Given a kubeconfig, and a release of that name whose pods are still ending; when `manta up --on kubernetes` is typed as on the page; then a cluster answers through kubectl's own port-forward, is scaled, and is
     gone after Ctrl-C; killed, it leaves its cluster to `manta down`."""
     export, up = documented("Install")[3].strip().splitlines()
     plain = f"{export}\nexec {up} --engine echo --model {ECHO} --memory 200m --no-prompt"
