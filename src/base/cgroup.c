@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,7 +204,15 @@ uint64_t cgroup_oom_kills(void)
 
 /* ---- going into a smaller one ---- */
 
-/* rmdir() takes only groups without processes, so of ours it takes those that are over. */
+/* Is it a group of a process of ours that is gone? Others may have names that begin like ours, and a process that lives may be about to enter its own. */
+static bool is_left_over(const char *name)
+{
+    char *end = NULL;
+    long pid = strncmp(name, "manta-", 6) == 0 && name[6] >= '1' && name[6] <= '9' ? strtol(name + 6, &end, 10) : 0;
+    return pid > 0 && pid <= INT_MAX && *end == '\0' && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/* rmdir() takes only groups without processes. */
 static void remove_old_groups(const char *folder)
 {
     DIR *d = opendir(folder);
@@ -210,7 +220,7 @@ static void remove_old_groups(const char *folder)
     while (d != NULL && (e = readdir(d)) != NULL) {
         char path[PATH_BYTES + 300];
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (strncmp(e->d_name, "manta-", 6) == 0)
+        if (is_left_over(e->d_name))
             rmdir(path);
     }
     if (d != NULL)

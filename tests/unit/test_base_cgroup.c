@@ -1,12 +1,14 @@
 /* Limits of control groups, read from both versions of the kernel's files. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -114,6 +116,41 @@ static void what_is_not_allowed_is_told(void **state)
     machine_end();
 }
 
+static bool is_there(const char *path)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s/%s", root, path);
+    return access(full, F_OK) == 0;
+}
+
+/* Given groups of a process that is gone, of one that lives and is not in its own yet, and of others whose names begin like ours; when we enter one; then
+ * only the first is removed. */
+static void only_groups_of_the_dead_are_removed(void **state)
+{
+    (void)state;
+    struct fault f = {0};
+    pid_t gone = fork();
+    if (gone == 0)
+        _exit(0);
+    assert_int_equal(waitpid(gone, NULL, 0), gone);
+    const char *const kept[] = {"memory/manta-kube-1-n1", "memory/manta-", "memory/manta-12x", "memory/manta-99999999999999999999", "memory/manta-0"};
+    char alive[64], dead[64];
+    snprintf(alive, sizeof alive, "memory/manta-%d", (int)getppid());
+    snprintf(dead, sizeof dead, "memory/manta-%d", (int)gone);
+    machine("5:memory:/\n");
+    folder("memory");
+    folder(alive);
+    folder(dead);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        folder(kept[i]);
+    cgroup_enter(1 << 30, 0, &f);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        assert_true(is_there(kept[i]));
+    assert_true(is_there(alive));
+    assert_false(is_there(dead));
+    machine_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +158,7 @@ int main(void)
         cmocka_unit_test(a_container_finds_its_group_at_the_root),
         cmocka_unit_test(no_limit_is_zero),
         cmocka_unit_test(what_is_not_allowed_is_told),
+        cmocka_unit_test(only_groups_of_the_dead_are_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
