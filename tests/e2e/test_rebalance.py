@@ -70,7 +70,7 @@ def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
 def test_a_real_answer_leaves_a_slow_worker(cluster, capsys):
     """Given a drawn answer of the real model, exact, on a worker throttled to a thirtieth; when a worker at full speed joins; then it goes on there
     with the bytes of the undisturbed one."""
-    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 10, "temperature": 1, "max_tokens": 100, "ignore_eos": True}
+    body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 3, "temperature": 1, "max_tokens": 100, "ignore_eos": True}
     flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048)
     head = cluster.head("--beat-ms", 200, "--token-stall-ms", 3600000)  # a thirtieth of a busy machine is slow, and does not hang
     first = cluster.worker(head, "--node", "first", *flags)
