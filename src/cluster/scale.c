@@ -328,6 +328,7 @@ static void learn(struct head *h, const struct wire_scale_state *m)
         head_log(h, LOG_INFO, TAG, EVENT("policy_taught", KV("min", m->min), KV("max", m->max)),
                  "the launcher was told to scale by the load, %u to %u workers: that goes on", m->min, m->max);
         policy_begins(h);
+        s->due = s->due || (s->own && (s->desired < m->min || s->desired > m->max)); /* a number of before, outside of them */
     }
     if (!s->own)
         becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "the number its launcher came with");

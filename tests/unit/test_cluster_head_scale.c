@@ -162,6 +162,29 @@ static void a_policy_outlives_the_head(void **state)
     story_end(&s);
 }
 
+/* Given a head that was taught its limits and has decided on eight since; when the launcher comes back with narrower ones, which another head gave it; then
+ * the number is within them at once. */
+static void narrower_limits_move_the_number_at_once(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    story(&s, "> open 1\n"
+              "> hello 1 node=up role=2\n"
+              "send 1 welcome worker=0\n"
+              "> scaled 1 running=2 target=2 policy=2 min=8 max=9\n"
+              "> wait 1000\n"
+              "send 1 scale workers=8 auto=8..9\n"
+              "> closed 1\n"
+              "> open 2\n"
+              "> hello 2 node=up role=2\n"
+              "send 2 welcome worker=0\n"
+              "send 2 scale workers=8 auto=8..9\n"
+              "> scaled 2 running=2 target=3 policy=2 min=1 max=5\n"
+              "send 2 scale workers=5 auto=1..5\n");
+    assert_true(view(&s).desired == 5 && view(&s).reason == SCALE_LIMITS);
+    story_end(&s);
+}
+
 static void limits_that_cannot_be_are_refused(void **state)
 {
     (void)state;
@@ -310,6 +333,7 @@ int main(void)
         cmocka_unit_test(an_engine_that_was_not_seen_is_not_known),
         cmocka_unit_test(a_launcher_that_differs_is_told_once),
         cmocka_unit_test(a_policy_outlives_the_head),
+        cmocka_unit_test(narrower_limits_move_the_number_at_once),
         cmocka_unit_test(limits_that_cannot_be_are_refused),
         cmocka_unit_test(from_zero_the_first_request_wakes),
         cmocka_unit_test(an_idle_cluster_goes_to_zero),
