@@ -51,6 +51,26 @@ def test_an_actor_that_is_killed_leaves_no_socket():
     assert not path.parent.exists()
 
 
+def test_an_actor_that_dies_slowly_leaves_no_socket(tmp_path):
+    """Given an actor that is dying: its connections break while its door is still open; when the relay looks whether it lives; then it waits for the end."""
+    code = """
+import socket, sys
+door = socket.socket(socket.AF_UNIX)
+door.bind(sys.argv[1])
+door.listen(4)
+print("open", flush=True)
+for _ in range(3):  # of the relay, and of its first looks
+    door.accept()[0].close()
+"""
+    path = tmp_path / "plug" / "socket"
+    path.parent.mkdir()
+    actor = start("-c", code, path)
+    assert actor.stdout.readline() == "open\n"
+    relay = start("-m", "manta.ray.launcher", "--socket", path)
+    assert relay.wait(60) == 1 and actor.wait(60) == 0
+    assert not path.parent.exists()
+
+
 def test_both_are_killed_one_after_the_other():
     """Given a relay that is held; when the actor is killed and the launcher ends; then the relay takes the socket away all the same."""
     actor, relay, path = start_both()

@@ -17,8 +17,10 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 
 WATCH_S = 2.0
+ALIVE_S, TRIES, RETRY_S = 0.5, 500, 0.02  # to tell an actor that lives from one that dies
 
 
 class Plug:
@@ -152,14 +154,23 @@ def relay(path):
 
 
 def remove_if_dead(path):
-    """Takes the socket of an actor away that was killed and could not do so itself."""
-    try:
-        with socket.socket(socket.AF_UNIX) as asks:
-            asks.connect(path)
-    except ConnectionRefusedError:
-        remove_socket(path)
-    except OSError:
-        pass
+    """Takes the socket of an actor away that was killed and could not do so itself. One that is about to die still lets connections come, and then
+    breaks them; one that lives waits for a question on them."""
+    for _ in range(TRIES):
+        try:
+            with socket.socket(socket.AF_UNIX) as asks:
+                asks.settimeout(ALIVE_S)
+                asks.connect(path)
+                if asks.recv(1):
+                    return
+        except ConnectionRefusedError:
+            remove_socket(path)
+            return
+        except ConnectionResetError:
+            pass
+        except OSError:  # it lives, or the socket is not there any more
+            return
+        time.sleep(RETRY_S)
 
 
 def remove_socket(path):
