@@ -10,7 +10,7 @@ import jsonschema
 import openai
 import pytest
 
-from cluster import REAL, wait_for
+from cluster import Cluster, REAL, wait_for
 
 KILLS = int(os.environ.get("MANTA_TEST_KILLS", 3))
 SETS = int(os.environ.get("MANTA_TEST_SETS", 6))  # 100 for a long run
@@ -56,8 +56,7 @@ def gather(chunks):
 
 @pytest.fixture(scope="module")
 def scripted(tmp_path_factory):
-    """One head with two workers whose script thinks, talks and calls two tools."""
-    from cluster import Cluster
+    """One head with two workers whose script thinks, talks, calls two tools and talks again. test_tools_dialects.py uses it, too."""
     with Cluster(tmp_path_factory.mktemp("scripted"), "scripted") as c:
         head = c.head()
         for node in ("ash", "fir"):

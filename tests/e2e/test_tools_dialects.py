@@ -2,17 +2,16 @@
 turned in, forms, and streams whose worker or head does not live to see the end of a call."""
 
 import json
+import random
 import signal
 
 import anthropic
+import jsonschema
 import openai
 import pytest
 
-from cluster import Cluster, REAL, wait_for
-from test_tools import CALLS, CLOCK, QUESTION, SCRIPT, WEATHER, body, random_tools
-
-import random
-import jsonschema
+from cluster import REAL, wait_for
+from test_tools import CALLS, CLOCK, QUESTION, SCRIPT, WEATHER, body, random_tools, scripted
 
 FUNCTIONS = [{"type": "function", **t["function"]} for t in (WEATHER, CLOCK)]
 TOOLS = [{"name": t["function"]["name"], "input_schema": t["function"]["parameters"]} for t in (WEATHER, CLOCK)]
@@ -26,17 +25,6 @@ def openai_of(head):
 
 def anthropic_of(head):
     return anthropic.Anthropic(base_url=head.url, api_key="none", max_retries=0, timeout=600)
-
-
-@pytest.fixture(scope="module")
-def scripted(tmp_path_factory):
-    """One head with two workers whose script thinks, talks, calls two tools and talks again."""
-    with Cluster(tmp_path_factory.mktemp("dialects"), "scripted") as c:
-        head = c.head()
-        for node in ("ash", "fir"):
-            c.echo_worker(head, SCRIPT, "--node", node)
-        head.wait_ready(actors=2)
-        yield head
 
 
 def what(output):

@@ -5,20 +5,18 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
 import pytest
 
 from control_plane import ADDRESS, EVICT_S, NODE_GRACE_S, Api, ControlPlane, Nodes, Refused, wait_for
+from streams_load import Load, start_load
 
 ROOT = pathlib.Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "manta"
-LOAD = ROOT / "tests" / "engines" / "load"
 NAMESPACE = "ai"
 ECHO = "echo:tokens=100,decode_us=30000"
-STREAMS = 100
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +31,6 @@ def plane():
             yield p
         finally:
             p.stop()
-
-
-class Load:
-    """100 streams, again and again, each compared with its undisturbed text."""
-
-    def __init__(self, world):
-        self.world, self.stop = world, world.folder / "stop"
-        self.stop.unlink(missing_ok=True)
-        self.process = world.load("--compare", world.reference, "--until", self.stop)
-        wait_for("streams that run", lambda: world.status()["running"] >= STREAMS // 4)
-
-    def end(self):
-        self.stop.touch()
-        told = json.loads(self.process.communicate(timeout=180)[0])
-        assert told["same"] == told["streams"] >= STREAMS, told
-        return f"{told['streams']} streams as undisturbed, gap p50 {told['gap_ms']['p50']} ms, longest {told['gap_ms']['max'] / 1000:.2f} s"
 
 
 class World:
@@ -70,8 +52,7 @@ class World:
         assert self.load("--reference", self.reference).wait(180) == 0
 
     def load(self, *args):
-        return subprocess.Popen([sys.executable, LOAD, "--head", "127.0.0.1:8470", "--streams", str(STREAMS), *map(str, args)], stdout=subprocess.PIPE,
-                                text=True, env={**os.environ, "MANTA_API_KEY": self.key})
+        return start_load("127.0.0.1:8470", self.key, *args)
 
     def ready(self):
         if self.nodes.fault:

@@ -7,7 +7,6 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -15,11 +14,10 @@ import pytest
 
 from control_plane import ControlPlane, wait_for
 from node import RealNodes, memory_group
+from streams_load import Load, start_load
 
 ROOT = pathlib.Path(__file__).parents[3]
-LOAD = ROOT / "tests" / "engines" / "load"
 ECHO = "echo:tokens=100,decode_us=30000"
-STREAMS = 100
 # What the page cannot say: no node here reaches a hub, so the default model comes with an image, and nothing is downloaded.
 HERE = ",models.seedImage=registry.example/team/manta-setup:0.1.0,models.offline=true"
 
@@ -100,6 +98,13 @@ class World:
         text = self.manta("status", "-o", "json").stdout
         return json.loads(text) if text else {"actors": 0, "running": 0, "scale": {"note": ""}}
 
+    @property
+    def reference(self):
+        return self.folder / "reference"
+
+    def load(self, *args):
+        return start_load(self.env()["MANTA_HEAD"], self.key(), *args)
+
     def told(self, words, timeout_s=180):
         note = wait_for(f"a note with '{words}'", lambda: (n := self.status()["scale"]["note"]) and words in n and n, timeout_s)
         print(f"    manta status: {note}")
@@ -123,28 +128,6 @@ class World:
         sets = ",".join(f"{k}={v}" for k, v in settings.items())
         self.plane.helm("upgrade", "--install", "manta", ROOT / "deploy/helm/manta", "--namespace", "ai", "--create-namespace", "--set", sets,
                         "--set-string", "worker.model=" + ECHO.replace(",", "\\,"))
-
-
-class Load:
-    """100 streams, again and again, each compared with its undisturbed text."""
-
-    def __init__(self, world):
-        self.world, self.stop = world, world.folder / "stop"
-        self.stop.unlink(missing_ok=True)
-        self.process = self.start(world, "--compare", world.folder / "reference", "--until", self.stop)
-        wait_for("streams that run", lambda: world.status()["running"] >= STREAMS // 4)
-
-    @staticmethod
-    def start(world, *args):
-        env = world.env()
-        return subprocess.Popen([sys.executable, LOAD, "--head", env["MANTA_HEAD"], "--streams", str(STREAMS), *map(str, args)], stdout=subprocess.PIPE,
-                                text=True, env={**os.environ, **env})
-
-    def end(self):
-        self.stop.touch()
-        told = json.loads(self.process.communicate(timeout=180)[0])
-        assert told["same"] == told["streams"] >= STREAMS, told
-        return f"{told['streams']} streams as undisturbed, gap p50 {told['gap_ms']['p50']} ms, longest {told['gap_ms']['max'] / 1000:.2f} s"
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +201,7 @@ def test_a_process_that_is_killed_in_its_container(world):
     """Given two workers under 100 streams; when one's process is killed on its node; then no stream is lost, and kubelet starts it again."""
     world.echo()
     world.await_workers(2)
-    assert Load.start(world, "--reference", world.folder / "reference").wait(240) == 0
+    assert world.load("--reference", world.reference).wait(240) == 0
     load = Load(world)
     pod = world.elsewhere()
     began = time.monotonic()
