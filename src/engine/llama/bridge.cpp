@@ -1,4 +1,4 @@
-/* Turns C arguments into common/'s types and its exceptions into words. With budget.cpp and guard.cpp all the C++ there is. */
+/* Turns C arguments into common/'s types and its exceptions into words. */
 #include "engine/llama/bridge.h"
 
 #include <cstdio>
