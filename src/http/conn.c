@@ -40,6 +40,14 @@ static bool conn_may_give_way(const struct http_conn *c)
     return c->state == CONN_IDLE || c->state == CONN_READING;
 }
 
+/* Bytes it could give: while it is answered, those it sent ahead. */
+static size_t conn_could_give(const struct http_conn *c)
+{
+    if (c->state == CONN_ANSWERING)
+        return c->behind.cap;
+    return conn_may_give_way(c) ? c->held : 0;
+}
+
 void http_conn_seat(struct http_conn *c)
 {
     struct http_server *s = c->server;
@@ -49,7 +57,7 @@ void http_conn_seat(struct http_conn *c)
         crowd_add(&s->crowds[c->trusted], &c->seat, c->calls->origin(c->link));
     else if (c->state == CONN_CLOSING)
         list_push(&s->closing, &c->seat.link);
-    hoard_set(&s->greedy[c->trusted], &c->greed, conn_may_give_way(c) ? c->held : 0);
+    hoard_set(&s->greedy[c->trusted], &c->greed, conn_could_give(c));
 }
 
 void http_trust(struct http_request *r)
@@ -78,7 +86,7 @@ void http_conn_count(struct http_conn *c)
         held += c->request->body.cap + c->request->fields.text.cap + c->request->came.cap;
     c->server->held += held - c->held;
     c->held = held;
-    hoard_set(&c->server->greedy[c->trusted], &c->greed, conn_may_give_way(c) ? held : 0);
+    hoard_set(&c->server->greedy[c->trusted], &c->greed, conn_could_give(c));
 }
 
 /* ---- going out ---- */
@@ -152,9 +160,23 @@ static void conn_refuse(struct http_conn *c, const struct refusal *no)
     http_conn_close(c);
 }
 
+/* The requests it sent ahead are dropped; the one that is being answered gets its answer, which ends the connection. The client
+ * sends the others again: RFC 9112, 9.3.2. */
+static void conn_forget_ahead(struct http_conn *c)
+{
+    c->request->keep_alive = false;
+    buf_fini(&c->behind);
+    c->behind = buf_max(BEHIND_BYTES_MAX);
+    http_conn_count(c);
+}
+
 void http_conn_give_way(struct http_conn *c)
 {
     struct refusal no = {.status = 503};
+    if (c->state == CONN_ANSWERING) {
+        conn_forget_ahead(c);
+        return;
+    }
     if (c->state != CONN_READING) {
         http_conn_evict(c);
         return;
@@ -187,14 +209,24 @@ static bool conn_hungry(const struct http_conn *c)
            (c->state == CONN_IDLE && c->calls->pending(c->link) < HTTP_STREAM_HIGH_BYTES);
 }
 
-/* What was not parsed now. */
+/* No request is taken from this connection any more: bytes that still come are read, so that a hang-up is seen, and dropped. */
+static bool conn_takes_no_more(const struct http_conn *c)
+{
+    return c->state == CONN_CLOSING || c->state == CONN_HANDED ||
+           (c->state == CONN_ANSWERING && !c->request->keep_alive && !c->request->upgrade);
+}
+
+/* Keeps bytes that cannot be parsed yet. */
 static void conn_keep(struct http_conn *c, struct str bytes)
 {
-    if (bytes.n == 0 || c->state == CONN_CLOSING || c->state == CONN_HANDED)
+    if (bytes.n == 0 || conn_takes_no_more(c))
         return;
-    int err = buf_add_str(&c->behind, bytes);
+    bool kept = buf_add_str(&c->behind, bytes) == 0;
     http_conn_count(c);
-    if (err != 0 || !http_server_relieve(c->server, c)) {
+    kept = kept && http_server_relieve(c->server, c);
+    if (!kept && c->state == CONN_ANSWERING) {
+        conn_forget_ahead(c);
+    } else if (!kept) {
         c->broken = true;
         c->calls->abort(c->link);
     } else if (c->behind.n >= HTTP_BEHIND_BYTES && !c->paused) {

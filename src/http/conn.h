@@ -121,7 +121,8 @@ uint64_t http_server_now_us(const struct http_server *s);
 struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data);
 /* A connection over that link, or NULL: too many, an error was written and the link told to close. */
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link);
-/* Unfinished requests of other connections give way until all are within the limit. False: it is c's own turn to. */
+/* Unfinished requests of other connections, and bytes sent ahead behind those being answered, give way until all are within the
+ * limit. False: it is c's own turn to. */
 bool http_server_relieve(struct http_server *s, struct http_conn *c);
 /* This turn has computed enough: what can wait does. */
 bool http_server_spent(struct http_server *s);

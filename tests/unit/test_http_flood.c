@@ -232,6 +232,55 @@ static void a_known_body_gives_way_last(void **state)
     story_end(&t);
 }
 
+/* Given one whose request is being answered and that has sent more behind it; when memory for requests is full and nobody else holds
+ * any, then the answer is given whole and the connection ends with it: the requests behind it are the client's to send again. */
+static void bytes_sent_ahead_give_way_and_the_answer_does_not(void **state)
+{
+    (void)state;
+    struct story t;
+    story_begin(&t);
+    story_send(&t, GET("/later"));
+    loopback_limits(t.server, 100, 4000);
+    send_part(&t.client, &t, HEAD("/now", 20000) "\r\n", 9000);
+    assert_false(t.client.aborted || t.client.closing);
+    assert_true(loopback_held(t.server) <= 4000);
+    send_part(&t.client, &t, "", 11000);
+    assert_false(t.client.aborted || t.client.closing);
+    story_answer(&t, 0, "all of it");
+    assert_string_equal(story_said(&t), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 9\r\n\r\nall of it");
+    assert_string_equal(story_log(&t), "GET /later;");
+    assert_true(t.client.closing);
+    story_end(&t);
+}
+
+/* Given many that are answered and sent more behind it, until memory for requests is full; when somebody else asks, then what they sent
+ * ahead makes room, and all get their answers. */
+static void room_is_made_of_bytes_sent_ahead_by_others(void **state)
+{
+    (void)state;
+    struct story t;
+    struct loopback ahead[4];
+    story_begin(&t);
+    loopback_limits(t.server, 100, 140000);
+    for (int i = 0; i < 4; i++) {
+        open_from(&ahead[i], &t, 7);
+        loopback_send(&ahead[i], t.server, str_of(GET("/later")));
+        send_part(&ahead[i], &t, HEAD("/now", 20000) "\r\n", 17000);
+    }
+    send_part(&t.client, &t, HEAD("/now", 9000) "\r\n", 9000);
+    assert_non_null(strstr(story_said(&t), "HTTP/1.1 200 OK"));
+    assert_true(http_server_gave_way(t.server).bytes > 0);
+    for (int i = 0; i < 4; i++) {
+        story_answer(&t, 0, "all of it");
+        assert_false(ahead[i].aborted);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_true(said(&ahead[i], "all of it"));
+        end(&ahead[i]);
+    }
+    story_end(&t);
+}
+
 /* ---- heads ---- */
 
 /* Given a request whose head is enough to refuse it; when the head is there and the body is not, then it is answered, nothing is kept, no
@@ -351,6 +400,8 @@ int main(void)
         cmocka_unit_test(what_only_lingers_gives_way_first),
         cmocka_unit_test(a_guest_is_let_in_where_all_are_busy),
         cmocka_unit_test(unfinished_bodies_give_way),
+        cmocka_unit_test(bytes_sent_ahead_give_way_and_the_answer_does_not),
+        cmocka_unit_test(room_is_made_of_bytes_sent_ahead_by_others),
         cmocka_unit_test(many_small_ones_are_greedy_together),
         cmocka_unit_test(a_known_body_gives_way_last),
         cmocka_unit_test(a_body_is_not_waited_for_when_its_head_is_refused),
