@@ -131,6 +131,13 @@ test-engines: ## manta on real Docker Compose, Slurm, Ray, Kubernetes, each set 
 	@scripts/build release manta manta_engine_llama
 	@tests/engines/run $(ENGINES)
 
+.PHONY: test-agents
+test-agents: ## Codex, Claude Code, opencode and pi, from their registry, each with a task of six calls, a worker killed, the head replaced (minutes)
+	@scripts/setup --tests
+	@scripts/fetch llhttp
+	@scripts/build release manta
+	@MANTA=$(CURDIR)/$(program) tests/agents/run $(ARGS)
+
 .PHONY: test-compose
 test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
 	@tests/compose/run $(ARGS)
