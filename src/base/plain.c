@@ -10,17 +10,6 @@
 
 enum verdict { FINE, BLANK, RETURN, BAD };
 
-static uint32_t code_point(const char *p, size_t len)
-{
-    const unsigned char *s = (const unsigned char *)p;
-    if (len == 1)
-        return s[0];
-    uint32_t c = s[0] & (0xffu >> (len + 1));
-    for (size_t i = 1; i < len; i++)
-        c = c << 6 | (s[i] & 0x3fu);
-    return c;
-}
-
 static bool turns_direction(uint32_t c)
 {
     return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
@@ -33,7 +22,7 @@ static enum verdict judge(const char *p, size_t n, size_t *out_len)
     *out_len = len > 0 ? len : 1;
     if (len == 0)
         return BAD;
-    uint32_t c = code_point(p, len);
+    uint32_t c = utf8_code(p, len);
     if (c == '\n' || c == '\t' || c == 0x2028 || c == 0x2029)
         return BLANK;
     if (c == '\r')
@@ -95,7 +84,7 @@ void plain_add_json(struct buf *out, struct str json)
         buf_add(out, json.p + done, i - done);
         done = i + len;
         if (v == BAD) /* a carriage return stands between values only */
-            buf_printf(out, "\\u%04x", utf8_len(json.p + i, json.n - i) > 0 ? (unsigned)code_point(json.p + i, len) : 0xfffdu);
+            buf_printf(out, "\\u%04x", utf8_len(json.p + i, json.n - i) > 0 ? (unsigned)utf8_code(json.p + i, len) : 0xfffdu);
     }
     buf_add(out, json.p + done, json.n - done);
 }

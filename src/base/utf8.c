@@ -43,6 +43,17 @@ size_t utf8_whole(const char *p, size_t n)
     return n;
 }
 
+uint32_t utf8_code(const char *p, size_t len)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    if (len == 1)
+        return s[0];
+    uint32_t c = s[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++)
+        c = c << 6 | (s[i] & 0x3fu);
+    return c;
+}
+
 uint32_t utf8_count(struct str s)
 {
     uint32_t n = 0;

@@ -13,6 +13,9 @@ size_t utf8_len(const char *p, size_t n);
 /* n without the bytes at the end that only begin a character: of a text that was cut at n, its whole characters. */
 size_t utf8_whole(const char *p, size_t n);
 
+/* The code point of the well-formed character of `len` bytes at p. */
+uint32_t utf8_code(const char *p, size_t len);
+
 /* How many characters begin in a text of whole ones. */
 uint32_t utf8_count(struct str s);
 

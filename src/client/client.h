@@ -53,6 +53,12 @@ int client_prompt(const struct client_options *o, const char *words);
 struct client_news {
     int head_pid; /* whose news this is */
     uint32_t workers, ready, loading, failed;
+    char model[64];          /* that most actors have; harmless text */
+    uint32_t models;         /* different ones */
+    double progress;         /* 0 to 1, of those that load */
+    uint64_t weights_bytes;  /* of that model */
+    double cpus;             /* of a worker */
+    uint64_t memory_bytes;   /* that a worker may take; 0: any */
     bool launcher; /* somebody is there for `manta scale` */
 };
 typedef void client_news_fn(const struct client_news *news, void *user_data);

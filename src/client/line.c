@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <histedit.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,20 +36,9 @@ static void find_history(struct line_reader *r)
         snprintf(r->history_path, sizeof r->history_path, "%s/history", dir);
 }
 
-/* The editor takes letters by the locale, and those beyond ASCII only in one of UTF-8. manta speaks nothing else, also where
- * the environment names no locale (ssh, containers, cron), or one of another encoding. */
-static void take_all_letters(void)
-{
-    static const char *const fallbacks[] = {"C.UTF-8", "C.utf8", "en_US.UTF-8"};
-    setlocale(LC_CTYPE, "");
-    for (size_t i = 0; i < sizeof fallbacks / sizeof fallbacks[0] && strcmp(nl_langinfo(CODESET), "UTF-8") != 0; i++)
-        setlocale(LC_CTYPE, fallbacks[i]);
-}
-
 static void open_editor(struct line_reader *r)
 {
     HistEvent ev;
-    take_all_letters();
     r->el = el_init("manta", stdin, stdout, stderr);
     r->history = history_init();
     find_history(r);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plain.h"
+#include "base/utf8.h"
 #include "client/fetch.h"
 #include "http/http.h"
 
@@ -27,20 +29,36 @@ struct client_watch {
     bool freed;                   /* by its owner, while a call was under way */
 };
 
+static void count_actor(const json_t *a, struct client_news *n)
+{
+    const char *state = json_text(a, "state", ""), *model = json_text(a, "model", "");
+    bool loading = strcmp(state, "loading") == 0;
+    n->ready += strcmp(state, "ready") == 0;
+    n->loading += loading;
+    n->failed += strcmp(state, "failed") == 0;
+    n->progress += loading ? json_num(a, "progress") : 0;
+    if (n->models == 0 || strcmp(n->model, model) != 0)
+        n->models++;
+    if (n->models == 1)
+        snprintf(n->model, sizeof n->model, "%.60s", model);
+    if (strcmp(n->model, model) == 0 && json_num(a, "weights_bytes") > 0)
+        n->weights_bytes = (uint64_t)json_num(a, "weights_bytes");
+}
+
 static void count(const json_t *status, struct client_news *n)
 {
     size_t i;
     json_t *a;
+    const json_t *worker = json_array_get(json_object_get(status, "worker_nodes"), 0);
+    n->cpus = json_num(worker, "cpus");
+    n->memory_bytes = (uint64_t)json_num(worker, "memory_bytes");
     n->head_pid = (int)json_num(json_object_get(status, "head"), "pid");
     n->workers = (uint32_t)json_num(status, "workers");
     n->launcher = json_is_true(json_at(status, "scale", "launcher"));
     json_array_foreach(json_object_get(status, "actor_list"), i, a)
-    {
-        const char *state = json_text(a, "state", "");
-        n->ready += strcmp(state, "ready") == 0;
-        n->loading += strcmp(state, "loading") == 0;
-        n->failed += strcmp(state, "failed") == 0;
-    }
+        count_actor(a, n);
+    n->progress = n->loading > 0 ? n->progress / n->loading : 0;
+    n->model[plain_in_place(n->model, utf8_whole(n->model, strlen(n->model)))] = '\0';
 }
 
 static void tell(struct client_watch *w)

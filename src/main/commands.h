@@ -5,8 +5,9 @@
 
 /* clang-format off */
 #define COMMANDS(C) \
-    C("up", "", "a head and workers, here or on an engine, then a prompt", "manta up --workers 3 --model smollm2\n         manta up --on compose --workers 2 --no-prompt    # `manta up --on help` lists the engines", USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up) \
+    C("up", "", "a head and workers, here or on an engine, then a prompt", "manta up --workers 3 --model smollm2\n         manta up -d                                      # in the background\n         manta up --on compose --workers 2 --no-prompt    # `manta up --on help` lists the engines", USE_HEAD | USE_WORKER | USE_UP, 0, 0, run_up) \
     C("down", "", "ends the cluster that runs here or on an engine, and nothing else", "manta down\n         manta down --on compose --cluster lab -o json", USE_DOWN, 0, 0, run_down) \
+    C("logs", "[head|WORKER]", "show the log of a cluster that `manta up` started here", "manta logs -f worker-2", USE_LOGS, 0, 1, run_logs) \
     C("launcher", "", "keeps workers up on an engine, as many as its head wants", "manta launcher --on compose --head 192.0.2.7:8470 --workers 2", USE_WORKER | USE_LAUNCHER, 0, 0, run_launcher) \
     C("head", "", "a coordinator: registry, routing, API; loads no model", "manta head --port 8470\n         manta head --port 8470 --replace    # takes the place of the one above, without a dropped stream", USE_HEAD | USE_REPLACE, 0, 0, run_head) \
     C("worker", "", "a worker: loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker) \

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cells.h"
 #include "base/log.h"
 #include "base/name.h"
 #include "base/nearest.h"
@@ -20,11 +21,14 @@
 #include "main/chaos.h"
 #include "main/commands.h"
 #include "main/crash.h"
+#include "main/detach.h"
 #include "main/engine.h"
 #include "main/files.h"
 #include "main/limits.h"
+#include "main/logs.h"
 #include "main/needs.h"
 #include "main/options.h"
+#include "main/running.h"
 #include "main/settings.h"
 #include "main/up.h"
 #include "worker/last_run.h"
@@ -42,6 +46,9 @@ struct command {
 
 static int run_up(const struct settings *s)
 {
+    int status;
+    if (setting_on(s, SET_DETACH) && !detach_start(&status))
+        return status;
     log_start();
     return strcmp(setting_text(s, SET_ON), "local") == 0 ? up_main(s) : up_on_main(s);
 }
@@ -50,6 +57,11 @@ static int run_launcher(const struct settings *s)
 {
     log_start();
     return launcher_main(s);
+}
+
+static int run_logs(const struct settings *s)
+{
+    return logs_main(s, s->args_n > 0 ? s->args[0] : NULL);
 }
 
 static int run_down(const struct settings *s)
@@ -290,11 +302,29 @@ static int run_with_needs(const struct command *c, const struct settings *s)
     return err_exit(f.err);
 }
 
+/* A client that was not told of a head asks that of the only cluster here. */
+static int find_head(struct settings *s, struct fault *f)
+{
+    struct running one;
+    struct fault unread;
+    size_t n;
+    if (s->values[SET_HEAD].source != FROM_DEFAULT)
+        return 0;
+    int err = running_only(&one, &n, &unread);
+    if (err == ERR_USAGE)
+        *f = unread;
+    if (err == 0 && n == 1)
+        return setting_put(s, SET_HEAD, net_place(one.host, one.port).text, FROM_DEFAULT, "the cluster that runs here", f);
+    return err == ERR_USAGE ? err : 0; /* without a state folder it is the usual address */
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
     struct settings s;
     struct fault f = {0};
     int status = 0, err = settings_load(&s, argc, argv, c->uses, &f);
+    if (err == 0 && !s.help && (c->uses & USE_CLIENT) != 0)
+        err = find_head(&s, &f);
     bool hidden = settings_hide_keys(argc, argv);
     if (err != 0) {
         plain_print(stderr, "error: %s", f.text);
@@ -364,6 +394,7 @@ int main(int argc, char **argv)
         return err_exit(f.err);
     }
     crash_report_init(MANTA_VERSION);
+    cells_init();
     log_init();
     return end_output(run_program(argc, argv));
 }

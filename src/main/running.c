@@ -16,7 +16,7 @@
 #include "base/dirs.h"
 #include "base/file.h"
 
-enum { PATH_BYTES = 1100, TEXT_BYTES = 1024, NAMESPACE_BYTES = 40 };
+enum { USUAL_PORT = 8470, PATH_BYTES = 1100, TEXT_BYTES = 1024, NAMESPACE_BYTES = 40 };
 
 static char own_path[PATH_BYTES];
 
@@ -130,6 +130,27 @@ int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f
     qsort(out, n, sizeof *out, by_pid);
     *out_n = n;
     return 0;
+}
+
+int running_only(struct running *out, size_t *out_n, struct fault *f)
+{
+    static struct running all[RUNNING_MAX];
+    size_t n, heads = 0, usual = 0, at = 0;
+    char list[300] = "";
+    int err = running_find(all, &n, f);
+    *out_n = 0;
+    for (size_t i = 0; err == 0 && i < n; i++) {
+        if (all[i].port == 0)
+            continue;
+        at += at < sizeof list ? (size_t)snprintf(list + at, sizeof list - at, "%s--port %u", heads > 0 ? " or " : "", all[i].port) : 0;
+        usual += all[i].port == USUAL_PORT;
+        if (heads++ == 0 || all[i].port == USUAL_PORT)
+            *out = all[i];
+    }
+    if (err == 0 && heads > 1 && usual != 1)
+        return fault_set(f, ERR_USAGE, "%zu clusters run here: say which one, %s", heads, list);
+    *out_n = heads > 0;
+    return err;
 }
 
 int running_end(const struct running *r, uint32_t patience_ms, struct fault *f)

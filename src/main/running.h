@@ -28,6 +28,9 @@ void running_tell(const char *what, const char *engine, const char *cluster, con
 void running_forget(void);
 /* Those that run now, at most RUNNING_MAX, by pid. ERR_IO with f: the folder cannot be read. */
 int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f);
+/* The cluster that commands mean when nobody says which: the only one with a head that runs here, or of several the one at the usual port. *out_n: how many
+ * there are; *out is set when it is one, or when it is the usual one of several (*out_n is 1 then, too). ERR_USAGE with f: several, none of them usual. */
+int running_only(struct running *out, size_t *out_n, struct fault *f);
 /* SIGTERM, and waits until it has ended: ERR_TIMEOUT after patience_ms, ERR_FORBIDDEN. 0 also when it has ended by itself meanwhile. */
 int running_end(const struct running *r, uint32_t patience_ms, struct fault *f);
 

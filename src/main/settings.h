@@ -27,6 +27,7 @@ enum setting_use {
     USE_SCALE = 1 << 10, /* scale */
     USE_LAUNCHER = 1 << 11, /* launcher */
     USE_DOWN = 1 << 12,  /* down */
+    USE_LOGS = 1 << 13,  /* logs */
     USE_ALL = 0xffff,
 };
 
@@ -44,7 +45,7 @@ enum {
 #define SETTINGS(S) \
     S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings") \
     S(HOST, "host", "head.host", SETTING_TEXT, "127.0.0.1", 0, 0, NULL, USE_HEAD, "address the head listens on; other than loopback needs --api-key and --join-token") \
-    S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD | USE_DOWN, "port of the head: API, status, metrics and worker links; 0: any") \
+    S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD | USE_DOWN | USE_LOGS, "port of the head: API, status, metrics and worker links; 0: any") \
     S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name[admin]: KEY") \
     S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring; on loopback, where none is given: the user's own, from the state folder") \
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
@@ -114,6 +115,10 @@ enum {
     S(WORKER_HEAD, "worker-head", "up.worker_head", SETTING_TEXT, "", 0, 0, NULL, USE_UP | USE_LAUNCHER, "address at which workers on the engine find the head, where that is another one than from here") \
     S(GPUS, "gpus", "up.gpus", SETTING_NUMBER, "0", 0, 64, NULL, USE_UP | USE_LAUNCHER, "GPUs the engine is to give each worker") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \
+    S(DETACH, "detach", "up.detach", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "run in the background once the cluster is ready; -d for short; `manta down` stops it") \
+    S(VERBOSE, "verbose", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "show the log lines of head and workers on the terminal, too") \
+    S(FOLLOW, "follow", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_LOGS, "print new lines as they come, until Ctrl-C; -f for short") \
+    S(TAIL, "tail", NULL, SETTING_NUMBER, "0", 0, 1000000, NULL, USE_LOGS, "print only so many of the last lines; 0: all") \
     S(TEST, "test", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "ask the test prompt once, then end") \
     S(LOG_BYTES, "log-bytes", "up.log_bytes", SETTING_BYTES, "8m", 65536, 1ull << 40, NULL, USE_UP, "size of the log file of manta up at which it becomes .log.1, and a new one is begun") \
     S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \

@@ -13,14 +13,17 @@
 #include "client/client.h"
 #include "launch/launch.h"
 #include "main/children.h"
+#include "main/detach.h"
 #include "main/options.h"
 #include "main/running.h"
 #include "main/up_log.h"
+#include "main/up_view.h"
 
 /* The embedded cluster. Happy path: the port is free -> the head starts, and answers -> workers start -> all actors are ready -> the prompt (a
  * child that owns the terminal) -> the person quits -> everything ends. It can fail by: a port that is taken (said, and nothing is
  * started), a child that cannot run at all (its reason, and the end), actors that do not become ready (said; the prompt comes all
- * the same, it explains). Lines of head and workers are shown until the prompt takes the terminal; a file has all of them. */
+ * the same, it explains). A file has all lines of head and workers. A terminal shows how far it is and then what to do next (up_view.h), and those
+ * lines with --verbose, or when the start fails; where stderr is no terminal, they are there until the prompt is. */
 
 enum { READY_MS = 300000 };
 
@@ -40,6 +43,7 @@ struct up {
     bool has_port;                 /* our head has answered: workers are wanted */
     struct client_news last;
     struct up_log *log;            /* NULL: there is nowhere to write one */
+    struct up_view view;
     bool quiet;                    /* the terminal belongs to the prompt */
     struct children children;      /* what they are told */
     const char *head_address;      /* in it */
@@ -58,18 +62,21 @@ static bool needs_token(const struct up *u)
 
 static void show_line(const char *who, struct str line, void *user_data)
 {
-    const struct up *u = user_data;
-    up_log_child(u->log, !u->quiet, who, line);
+    struct up *u = user_data;
+    bool shown = !u->quiet && (!u->view.on || (u->phase == SERVING && up_log_matters(line)));
+    if (!shown && u->phase == STARTING)
+        up_view_keep(&u->view, who, line);
+    up_log_child(u->log, shown, who, line);
 }
 
 static void show_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
-    const struct up *u = user_data;
-    up_log_say(u->log, !u->quiet, level, event, "%s", text);
+    struct up *u = user_data;
+    up_log_say(u->log, !u->quiet && up_view_lets(&u->view, level), level, event, "%s", text);
 }
 
-/* Also while lines are not shown. */
-#define SAY(u, ...) up_log_say((u)->log, true, __VA_ARGS__)
+/* Also while children's lines are not shown; a terminal that has the view needs only what is wrong. */
+#define SAY(u, level, ...) up_log_say((u)->log, up_view_lets(&(u)->view, level), level, __VA_ARGS__)
 
 static void open_log(struct up *u)
 {
@@ -113,7 +120,7 @@ static void start_prompt(struct up *u)
     struct net_child_config cfg = {.argv = argv, .env_add = u->children.prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
     u->phase = SERVING;
     u->quiet = true;
-    if (u->log != NULL)
+    if (u->log != NULL && !u->view.on)
         SAY(u, LOG_INFO, EVENT("log_file", KV("path", up_log_path(u->log))), "log of head and workers: %s", up_log_path(u->log));
     log_flush(); /* the prompt writes to the terminal by itself */
     u->prompt = net_spawn(u->loop, &cfg, &f);
@@ -124,17 +131,40 @@ static void start_prompt(struct up *u)
     }
 }
 
-/* All that can be ready is: go on. */
+static void show_box(struct up *u, bool prompt)
+{
+    struct up_facts facts = {
+        .address = u->head_address,
+        .log = u->log != NULL ? up_log_path(u->log) : NULL,
+        .news = &u->last,
+        .prompt = prompt,
+        .detached = setting_on(u->s, SET_DETACH),
+        .key = options_client(u->s).api_key[0] != '\0',
+        .toy = u->s->values[SET_MODEL].source == FROM_DEFAULT && strcmp(setting_text(u->s, SET_ENGINE), "llama") == 0,
+    };
+    if (setting_on(u->s, SET_TEST))
+        up_view_clear(&u->view);
+    else
+        up_view_box(&u->view, &facts);
+}
+
+/* All that can be ready is: now it serves. */
 static void serve(struct up *u)
 {
+    bool detach = setting_on(u->s, SET_DETACH), prompt = !setting_on(u->s, SET_NO_PROMPT) && !detach;
     client_watch_free(u->watch);
     u->watch = NULL;
     net_timer_set(u->patience, UINT64_MAX);
     u->phase = SERVING;
-    if (setting_on(u->s, SET_NO_PROMPT))
-        SAY(u, LOG_INFO, EVENT("up_ready", KV("address", u->head_address)), "ready: http://%s (Ctrl-C ends it)", u->head_address);
-    else
+    show_box(u, prompt);
+    if (prompt) {
         start_prompt(u);
+        return;
+    }
+    SAY(u, LOG_INFO, EVENT("up_ready", KV("address", u->head_address)), "ready: http://%s (%s)", u->head_address,
+        detach ? "`manta down` stops it" : "Ctrl-C stops it");
+    if (detach)
+        detach_done();
 }
 
 static void on_news(const struct client_news *n, void *user_data)
@@ -150,6 +180,7 @@ static void on_news(const struct client_news *n, void *user_data)
         SAY(u, LOG_INFO, EVENT("up_joined", KV("workers", n->workers), KV("actors", n->ready)),
             "%u of %u workers joined, %u actors ready", n->workers, u->workers, n->ready);
     u->last = *n;
+    up_view_progress(&u->view, n, u->workers, u->actors);
     /* A model of several that cannot be loaded does not hold up the others; who reads "ready" may scale at once. */
     if (n->ready + n->failed >= u->actors && (n->ready > 0 || u->actors == 0) && n->launcher)
         serve(u);
@@ -159,7 +190,7 @@ static void on_patience(struct net_timer *t, void *user_data)
 {
     struct up *u = user_data;
     (void)t;
-    SAY(u, LOG_INFO, EVENT("up_incomplete", KV("actors", u->last.ready)),
+    SAY(u, LOG_WARN, EVENT("up_incomplete", KV("actors", u->last.ready)),
         "only %u of %u actors became ready in %d s: starting with these", u->last.ready, u->actors, READY_MS / 1000);
     serve(u);
 }
@@ -187,6 +218,7 @@ static void on_ended(const struct fault *f, void *user_data)
     struct up *u = user_data;
     u->phase = ENDING;
     if (f->err != 0) {
+        up_view_fail(&u->view);
         SAY(u, LOG_ERROR, EVENT("up_ended", KV("code", err_name(f->err))), "%s", f->text);
         u->exit_status = err_exit(f->err);
         if (u->prompt != NULL)
@@ -258,8 +290,8 @@ static int check_port(const struct up *u, struct fault *f)
         char who[200];
         struct client_options o = {.head = u->head_address, .api_key = options_client(u->s).api_key, .model = ""};
         if (client_who(&o, who, sizeof who))
-            fault_set(f, err, "%s runs on %s already (`manta prompt --head %s` opens a prompt there): take another --port, or stop it first",
-                      who, u->head_address, u->head_address);
+            fault_set(f, err, "%s already runs on %s: `manta prompt --head %s` opens a prompt there, `manta down` stops it; or give another --port", who,
+                      u->head_address, u->head_address);
         else
             fault_set(f, err, "port %u on %s is in use by %s: take another --port, or stop that first", port, host, who);
     }
@@ -271,6 +303,7 @@ static void run(struct up *u)
     struct fault f = {0};
     children_env(&u->children, needs_token(u));
     open_log(u);
+    up_view_progress(&u->view, NULL, u->workers, u->actors);
     u->loop = net_loop_new();
     u->patience = net_timer_new(u->loop, on_patience, u);
     net_timer_set(u->patience, net_now_us(u->loop) + READY_MS * 1000ull);
@@ -299,6 +332,7 @@ int up_main(const struct settings *s)
     struct up u = {.s = s, .host = net_reachable(options_head(s).host), .workers = (uint32_t)setting_number(s, SET_WORKERS)};
     struct fault f = {0};
     snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
+    up_view_init(&u.view, s);
     setting_items(s, SET_MODEL, &u.actors);
     u.actors *= u.workers;
     children_args(&u.children, s, net_place(u.host, (unsigned)setting_number(s, SET_PORT)).text);
@@ -312,5 +346,6 @@ int up_main(const struct settings *s)
             run(&u);
     }
     children_fini(&u.children);
+    up_view_fini(&u.view);
     return u.exit_status;
 }

@@ -158,6 +158,15 @@ static int find_place(struct up_log *l, const char *host, unsigned port, struct 
     return 0;
 }
 
+int up_log_find(const char *host, unsigned port, char *out, size_t cap, struct fault *f)
+{
+    struct up_log l = {0};
+    int err = find_place(&l, host != NULL ? host : "", port, f);
+    if (err == 0)
+        snprintf(out, cap, "%s", host != NULL ? l.path : l.link);
+    return err;
+}
+
 struct up_log *up_log_open(const char *host, unsigned port, uint64_t bytes_max, unsigned files, struct fault *f)
 {
     struct up_log *l = xalloc(sizeof *l);
@@ -217,6 +226,16 @@ void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct
     put_line(l, line, n);
     if (shown)
         log_raw(line, isatty(STDERR_FILENO) ? sentence : n);
+}
+
+static bool holds(struct str line, const char *part)
+{
+    return memmem(line.p, line.n, part, strlen(part)) != NULL;
+}
+
+bool up_log_matters(struct str line)
+{
+    return holds(line, "] warning: ") || holds(line, "] error: ") || holds(line, " event=request ");
 }
 
 const char *up_log_path(const struct up_log *l)

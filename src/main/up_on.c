@@ -13,10 +13,12 @@
 #include "client/client.h"
 #include "launch/launch.h"
 #include "launch/pilot.h"
+#include "main/detach.h"
 #include "main/engine.h"
 #include "main/options.h"
 #include "main/running.h"
 #include "main/up_log.h"
+#include "main/up_view.h"
 
 
 struct up_on {
@@ -28,6 +30,7 @@ struct up_on {
     struct client_watch *watch;
     struct client_options client;
     struct client_news last;
+    struct up_view view;
     struct net_child *prompt;
     char address[300];               /* of the head, from here */
     char api_key[300];               /* of clients: the person's, or the one that the engine gave the head */
@@ -39,18 +42,21 @@ struct up_on {
     int exit_status;
 };
 
-#define SAY(...) up_log_say(NULL, true, __VA_ARGS__)
+#define SAY(u, level, ...) up_log_say(NULL, up_view_lets(&(u)->view, level), level, __VA_ARGS__)
 
 static void on_line(const char *who, struct str line, void *user_data)
 {
-    const struct up_on *u = user_data;
-    up_log_child(NULL, !u->quiet, who, line);
+    struct up_on *u = user_data;
+    bool shown = !u->quiet && (!u->view.on || (u->serving && up_log_matters(line)));
+    if (!shown && !u->serving)
+        up_view_keep(&u->view, who, line);
+    up_log_child(NULL, shown, who, line);
 }
 
 static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
-    const struct up_on *u = user_data;
-    up_log_say(NULL, !u->quiet, level, event, "%s", text);
+    struct up_on *u = user_data;
+    up_log_say(NULL, !u->quiet && up_view_lets(&u->view, level), level, event, "%s", text);
 }
 
 /* ---- the end: the prompt, the engine, our head ---- */
@@ -99,7 +105,7 @@ static void on_signal(int signum, void *user_data)
         return;
     u->exit_status = signum == SIGTERM || (signum == SIGINT && setting_on(u->s, SET_NO_PROMPT)) ? 0 : 128 + signum;
     if (!u->ending)
-        SAY(LOG_INFO, EVENT("up_ending", KV("engine", u->e.ops->engine)), "ending: what this cluster has on %s is taken away", u->e.ops->engine);
+        SAY(u, LOG_INFO, EVENT("up_ending", KV("engine", u->e.ops->engine)), "ending: what this cluster has on %s is taken away", u->e.ops->engine);
     stop(u);
 }
 
@@ -131,6 +137,20 @@ static void start_prompt(struct up_on *u)
     stop(u);
 }
 
+static void serve(struct up_on *u)
+{
+    bool detach = setting_on(u->s, SET_DETACH), prompt = !setting_on(u->s, SET_NO_PROMPT) && !detach;
+    struct up_facts facts = {.address = u->address, .news = &u->last, .prompt = prompt, .detached = detach, .key = u->api_key[0] != '\0'};
+    up_view_box(&u->view, &facts);
+    if (prompt) {
+        start_prompt(u);
+        return;
+    }
+    SAY(u, LOG_INFO, EVENT("up_ready", KV("address", u->address)), "ready: http://%s (%s)", u->address, detach ? "`manta down` stops it" : "Ctrl-C stops it");
+    if (detach)
+        detach_done();
+}
+
 static void on_watch(const struct client_news *n, void *user_data)
 {
     struct up_on *u = user_data;
@@ -141,18 +161,16 @@ static void on_watch(const struct client_news *n, void *user_data)
         pilot_head_is_up(u->pilot);
     u->has_port = true;
     if (n->workers != u->last.workers || n->ready != u->last.ready)
-        SAY(LOG_INFO, EVENT("up_joined", KV("workers", n->workers), KV("actors", n->ready)),
+        SAY(u, LOG_INFO, EVENT("up_joined", KV("workers", n->workers), KV("actors", n->ready)),
             "%u of %u workers joined, %u actors ready", n->workers, u->e.cfg.workers, n->ready);
     u->last = *n;
+    up_view_progress(&u->view, n, u->e.cfg.workers, u->actors);
     if (n->ready + n->failed < u->actors || (n->ready == 0 && u->actors > 0) || !n->launcher)
         return;
     u->serving = true;
     client_watch_free(u->watch);
     u->watch = NULL;
-    if (setting_on(u->s, SET_NO_PROMPT))
-        SAY(LOG_INFO, EVENT("up_ready", KV("address", u->address)), "ready: http://%s (Ctrl-C ends it)", u->address);
-    else
-        start_prompt(u);
+    serve(u);
 }
 
 static void on_key(const char *api_key, void *user_data)
@@ -175,7 +193,7 @@ static void on_head(const char *address, void *user_data)
     u->client = (struct client_options){.head = u->address, .api_key = u->api_key, .model = ""};
     u->watch = client_watch_start(u->loop, &u->client, on_watch, u, &f);
     if (u->watch == NULL)
-        SAY(LOG_INFO, EVENT("not_watched", KV("code", err_name(f.err))), "cannot watch the head at %s: %s", u->address, f.text);
+        SAY(u, LOG_WARN, EVENT("not_watched", KV("code", err_name(f.err))), "cannot watch the head at %s: %s", u->address, f.text);
 }
 
 /* ---- the start ---- */
@@ -233,6 +251,7 @@ static int start(struct up_on *u, struct fault *f)
 
 static void run(struct up_on *u)
 {
+    up_view_progress(&u->view, NULL, u->e.cfg.workers, u->actors);
     u->loop = net_loop_new();
     net_signal(u->loop, SIGINT, on_signal, u);
     net_signal(u->loop, SIGTERM, on_signal, u);
@@ -247,8 +266,11 @@ static void run(struct up_on *u)
     pilot_free(u->pilot);
     launch_free(u->head);
     net_loop_free(u->loop);
-    if (u->fault.err != 0)
+    if (u->fault.err != 0) {
+        up_view_fail(&u->view);
+        log_flush();
         u->exit_status = engine_fail(&u->fault);
+    }
 }
 
 /* Where workers on other machines find a head that listens on a wildcard. */
@@ -271,6 +293,7 @@ int up_on_main(const struct settings *s)
     if (engine_help(s))
         return 0;
     snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
+    up_view_init(&u.view, s);
     snprintf(u.address, sizeof u.address, "%s", net_place(net_reachable(host), port).text);
     worker_address(host, port, head, sizeof head);
     setting_items(s, SET_MODEL, &models);
@@ -283,5 +306,6 @@ int up_on_main(const struct settings *s)
     else
         u.exit_status = engine_fail(&u.fault);
     engine_fini(&u.e);
+    up_view_fini(&u.view);
     return u.exit_status;
 }

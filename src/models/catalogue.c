@@ -9,6 +9,7 @@
 #include "models/models.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define APACHE "Apache-2.0"
 
@@ -64,4 +65,22 @@ static const struct catalogue_entry entries[] = {
 const struct catalogue_entry *models_catalogue(void)
 {
     return entries;
+}
+
+enum { GIB = 1 << 30 };
+
+uint64_t models_memory(const struct catalogue_entry *e)
+{
+    uint64_t bytes = e->bytes + e->bytes / 8 + GIB / 2;
+    return (bytes + GIB - 1) / GIB * GIB;
+}
+
+const struct catalogue_entry *models_best_chat(uint64_t free_bytes)
+{
+    static const char *const best_first[] = {"qwen3-4b", "qwen3-1.7b", "qwen3-0.6b"};
+    for (size_t i = 0; i < sizeof best_first / sizeof best_first[0]; i++)
+        for (const struct catalogue_entry *e = entries; e->name != NULL; e++)
+            if (strcmp(e->name, best_first[i]) == 0 && models_memory(e) <= free_bytes / 2)
+                return e;
+    return NULL;
 }

@@ -23,6 +23,12 @@ struct catalogue_entry {
 /* The catalogue; ends with name NULL. */
 const struct catalogue_entry *models_catalogue(void);
 
+/* Memory that a worker needs for it, in whole GiB: weights, buffers, and some thousand tokens of KV cache. */
+uint64_t models_memory(const struct catalogue_entry *e);
+/* The chat model that answers best of those of the catalogue a worker has room for, when so much memory is free and half of it is to stay free; NULL:
+ * none is better than the default. */
+const struct catalogue_entry *models_best_chat(uint64_t free_bytes);
+
 struct model_file {
     char name[128];       /* what requests select it by: the catalogue name, or the file name without .gguf */
     char path[1024];

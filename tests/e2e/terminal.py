@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
 import termios
 import threading
@@ -11,16 +12,16 @@ import time
 
 from cluster import PROGRAM, TEST_TIMEOUT_S, environment, wait_for
 
-CTRL_C, CTRL_D, ENTER, UP = "\x03", "\x04", "\r", "\x1b[A"
+CTRL_C, CTRL_D, CTRL_Q, CTRL_S, ENTER, UP = "\x03", "\x04", "\x11", "\x13", "\r", "\x1b[A"
 
 
 class Terminal:
-    def __init__(self, *args, folder, env=None, without=(), through=()):
+    def __init__(self, *args, folder, env=None, without=(), through=(), columns=120, rows=40):
         """`without`: names of variables that its environment does not have; `through`: a command that becomes manta."""
         given = environment(folder, **{"TERM": "xterm", **(env or {})})
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120
         self.fd = ours
+        self.resize(columns, rows)
         self.seen = b""
         self.popen = subprocess.Popen(
             [*through, PROGRAM, *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env={k: v for k, v in given.items() if k not in without},
@@ -58,6 +59,9 @@ class Terminal:
 
     def press(self, keys):
         os.write(self.fd, keys.encode())
+
+    def resize(self, columns, rows=40):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def mark(self):
         """Here; for wait_text(after=...)."""

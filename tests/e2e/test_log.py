@@ -117,7 +117,7 @@ def test_a_terminal_that_was_stopped(cluster, tmp_path, part):
     head = cluster.head() if part == "worker" else Api()
     head.port = head.port or free_port()
     args = {"head": ("head", "--port", head.port), "worker": ("worker", "--head", head.address, *ECHO),
-            "up": ("up", "--no-prompt", "--workers", 2, "--port", head.port, *ECHO)}[part]
+            "up": ("up", "--no-prompt", "--verbose", "--workers", 2, "--port", head.port, *ECHO)}[part]
     with Terminal(*args, folder=tmp_path) as t:
         wait_for("the first line", lambda: "STARTING" in t.text())
         t.press(CTRL_S)
@@ -202,8 +202,8 @@ def test_a_second_up_on_the_port_starts_nothing(cluster, run, tmp_path):
     second = run("up", "--no-prompt", "--port", first.port, "--workers", 3, *ECHO)
     assert second.returncode == 1
     head = first.child("head")
-    assert second.stderr == (f"error: a cluster of manta (head pid {head}, 1 workers) runs on {first.address} already "
-                             f"(`manta prompt --head {first.address}` opens a prompt there): take another --port, or stop it first\n")
+    assert second.stderr == (f"error: a cluster of manta (head pid {head}, 1 workers) already runs on {first.address}: "
+                             f"`manta prompt --head {first.address}` opens a prompt there, `manta down` stops it; or give another --port\n")
     assert {name: text for name, text in log_files(tmp_path).items()} == before
     assert first.status()["workers"] == 1
 

@@ -1,0 +1,113 @@
+"""The start, as a person meets it: `manta up` at a terminal, in the background, twice; its log; and how clients find it."""
+
+import re
+import time
+
+import pytest
+
+from cluster import alive, children, free_port, wait_for
+from terminal import CTRL_C, CTRL_Q, CTRL_S, ENTER, Terminal
+
+ECHO = ("--workers", 2, "--engine", "echo", "--model", "echo:tokens=20")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("env", [{}, {"TERM": "dumb"}], ids=["xterm", "dumb"])
+def test_the_screen_before_the_prompt(tmp_path, columns, env):
+    """Given a terminal of some width; when a cluster is started there; then before the prompt are at most twelve lines, none is broken by the
+    edge, no log line is among them, and the address for programs is; the log has what was not shown."""
+    port = free_port()
+    with Terminal("up", "--port", port, *ECHO, folder=tmp_path, columns=columns, env=env) as t:
+        t.wait_text(r"\[PROMPT\] $")
+        shown = re.sub(r"(?m)^.*\r", "", t.text()).split("\n")
+        assert len(shown) <= 13 and all(len(line) <= columns for line in shown if not line.startswith("Commands")), shown
+        assert f"http://127.0.0.1:{port}/v1" in t.text() and "event=" not in t.text() and "next" in t.text()
+        assert env or "workers 2/2" in t.text()
+        t.press("quit" + ENTER)
+        assert t.wait_end() == 0
+    assert "worker-2 | " in (tmp_path / "manta" / f"up-{port}.log").read_text()
+
+
+def test_verbose_shows_the_log(tmp_path):
+    with Terminal("up", "--port", free_port(), "--verbose", *ECHO, folder=tmp_path) as t:
+        t.wait_text(r"\[PROMPT\] $")
+        assert "[HEAD NODE STARTING]" in t.text() and "[WORKER NODE READY]" in t.text()
+
+
+def test_a_failed_start_shows_why(tmp_path):
+    """Given a model that no worker can load; when a cluster is started with it at a terminal; then the log lines of the workers are shown, and the last
+    line is the error."""
+    with Terminal("up", "--port", free_port(), "--workers", 1, "--engine", "echo", "--model", "echo:no_such=1", folder=tmp_path) as t:
+        assert t.wait_end() != 0
+        t.reader.join(30)
+        assert "worker-1 | " in t.text() and re.match(r"error: .*no_such", t.text().strip().splitlines()[-1])
+
+
+def test_in_the_background(tmp_path, run):
+    """Given `manta up -d` at a terminal; when it returns; then the cluster runs on, clients find it without an address, a second start is refused
+    and leaves the log alone, `manta logs` shows the lines of one part, and `manta down` ends everything."""
+    port = free_port()
+    with Terminal("up", "-d", "--port", port, *ECHO, folder=tmp_path) as t:
+        assert t.wait_end() == 0
+        assert f"http://127.0.0.1:{port}/v1" in t.text() and "manta down" in t.text()
+    assert "[NODES] total 3" in run("status").stdout
+    log = tmp_path / "manta" / f"up-{port}.log"
+    size = log.stat().st_size
+    again = run("up", "-d", "--port", port, *ECHO)
+    assert again.returncode != 0 and re.fullmatch(rf"error: .* already runs on 127.0.0.1:{port}: .*manta down.*\n", again.stderr), again.stderr
+    assert log.stat().st_size == size
+    lines = run("logs", "worker-2").stdout.splitlines()
+    assert lines and all(line.startswith("worker-2 | ") for line in lines)
+    assert run("logs", "worker-2", "--tail", 1).stdout.splitlines() == lines[-1:]
+    pids = children(int(re.search(r"pid (\d+)", run("down").stdout)[1]))
+    assert not any(map(alive, pids)) and run("status").returncode != 0
+
+
+def test_logs_are_followed(tmp_path, run):
+    """Given somebody who follows the log of a cluster; when a worker is cordoned; then the line appears; Ctrl-C ends it."""
+    port = free_port()
+    assert run("up", "-d", "--port", port, *ECHO).returncode == 0
+    try:
+        with Terminal("logs", "-f", "head", "--port", port, folder=tmp_path) as t:
+            t.wait_text(r"event=head_ready")
+            assert run("cordon", "worker-1").returncode == 0
+            t.wait_text(r"event=worker_\w+ .*node=worker-1(?s:.*)cordon")
+            t.press(CTRL_C)
+            t.wait_end()
+    finally:
+        assert run("down").returncode == 0
+
+
+def test_several_clusters(tmp_path, run):
+    """Given two clusters of one user, neither on the usual port; when a client is told no address; then it asks which, by their ports."""
+    ports = [free_port(), free_port()]
+    try:
+        for port in ports:
+            assert run("up", "-d", "--port", port, "--cluster", f"c{port}", *ECHO).returncode == 0
+        asked = run("status")
+        assert asked.returncode == 2 and all(f"--port {port}" in asked.stderr for port in ports)
+        assert "[NODES] total 3" in run("status", "--port", ports[1]).stdout
+    finally:
+        for port in ports:
+            run("down", "--cluster", f"c{port}")
+
+
+def test_ctrl_c_during_a_start_in_the_background(tmp_path):
+    """Given `up -d` whose workers never become ready; when Ctrl-C is pressed; then it ends, and nothing is left."""
+    with Terminal("up", "-d", "--port", free_port(), "--workers", 1, "--engine", "echo", "--model", "echo:load_ms=600000", folder=tmp_path) as t:
+        t.wait_text("workers 1/1")
+        pids = children(t.popen.pid)
+        t.press(CTRL_C)
+        assert t.wait_end() != 0 and time.monotonic() > 0
+        wait_for("the end of the child", lambda: not any(map(alive, pids)))
+
+
+def test_a_stopped_terminal_holds_up_nothing(tmp_path):
+    """Given a start at a terminal that takes no output (Ctrl-S); when the cluster becomes ready; then the prompt's process starts all the same;
+    Ctrl-Q shows the box."""
+    with Terminal("up", "--port", free_port(), *ECHO, folder=tmp_path) as t:
+        t.press(CTRL_S)
+        wait_for("all four processes", lambda: len(children(t.popen.pid)) == 4)
+        t.press(CTRL_Q)
+        t.wait_text("ready in ")
+        t.wait_text(r"\[PROMPT\] ")
