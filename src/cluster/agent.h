@@ -4,7 +4,7 @@
  * happy path: AGENT_START -> AG_DIAL -> AGENT_LINKED -> hello -> welcome -> `actor` per model -> actor_ack -> run ->
  * AG_RUN -> AGENT_PREFILLED, AGENT_TOKENS, AGENT_DONE -> prefilled/tokens/done. It can fail by: the dial fails, the
  * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head goes on
- * adrift until a head adopts it, agent_kept.c), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
+ * adrift until a head adopts it, kept.c), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
  * be (no such actor, not ready, too many jobs, a number that is running already, a worker that is cordoned or drains:
  * `done` with an error). */
 #ifndef MANTA_CLUSTER_AGENT_H

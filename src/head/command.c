@@ -1,4 +1,4 @@
-#include "cluster/text.h"
+#include "cluster/kit/text.h"
 #include "head/call.h"
 
 /* Commands that change the cluster: their end is the answer. */

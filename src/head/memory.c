@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/must.h"
-#include "cluster/prefix.h"
+#include "cluster/policy/prefix.h"
 #include "head/stored.h"
 
 /* Whatever a peer can size is in one of these parts; tests/e2e/test_head_memory.py fills them all at once. What cannot be

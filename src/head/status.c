@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "cluster/text.h"
+#include "cluster/kit/text.h"
 #include "head/call.h"
 #include "head/memory.h"
 #include "head/page.h"

@@ -9,7 +9,7 @@
 #include "worker/words.h"
 
 /* The agent's events go in here, its effects become frames, engine commands and log lines. What to do is decided in
- * cluster/agent.c alone. */
+ * cluster/agent/agent.c alone. */
 
 static void run_job(struct worker_program *p, const struct ag *ag)
 {

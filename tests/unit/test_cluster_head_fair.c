@@ -1,6 +1,6 @@
 /* Who gets the next free slot when several tenants wait, and what a request's priority does. One worker, one slot, and the
  * order in which the prompts' texts come out. */
-#include "cluster/fair.h"
+#include "cluster/queue/queue.h"
 #include "head_story.h"
 
 /* Ends what runs, again and again, and writes down the texts of what is sent instead. */

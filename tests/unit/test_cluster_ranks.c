@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "cluster/ranks.h"
+#include "cluster/kit/ranks.h"
 
 enum { NODES = 300, STEPS = 30000 };
 

@@ -1,9 +1,9 @@
 /* Routing: the arithmetic of router.h, the prefix table, and both seen through the head. */
 #include <string.h>
 
-#include "cluster/prefix.h"
-#include "cluster/router.h"
-#include "cluster/timers.h"
+#include "cluster/policy/prefix.h"
+#include "cluster/policy/router.h"
+#include "cluster/kit/timers.h"
 #include "head_story.h"
 
 static struct candidate fast(uint32_t id)
