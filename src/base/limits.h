@@ -38,6 +38,9 @@
     L(memory_bytes_max, memory_bytes_max(p), "bytes", "", "the head's memory: the sum of its parts in `memory`, each with who gives way") \
     L(answer_bytes_max, p->o->answer_bytes_max, "bytes", "answer-bytes", "answers that are not sent yet; the call with the most of them ends, 429") \
     L(stored_bytes_max, STORED_BYTES_MAX, "bytes", "", "stored responses; the oldest of the tenant with the most is forgotten") \
+    L(watchers_max, WATCHERS_MAX, "clients", "", "pages and programs that follow /manta/events; the next one is refused, 503") \
+    L(watch_every_ms, WATCH_EVERY_MS, "ms", "", "between two states that they are told") \
+    L(watch_bytes_per_s, WATCH_BYTES_PER_S, "bytes/s", "", "what all of them are told together; more comes less often") \
     L(pending_bytes_max, HEAD_PENDING_BYTES_MAX, "bytes", "", "bytes the network has not taken, of all connections; the one with the most is cut") \
     L(link_bytes_max, HEAD_LINKS_BYTES_MAX, "bytes", "", "unfinished frames of workers; the link with the longest is closed") \
     L(kv_moves_max, c->kv_moves_max, "jobs", "", "KV migrations at once; others wait") \

@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "cluster/policy/prefix.h"
 #include "head/stored.h"
+#include "head/watch.h"
 
 /* Whatever a peer can size is in one of these parts; tests/e2e/test_head_memory.py fills them all at once. What cannot be
  * counted byte by byte is a number of things times what one takes at most. */
@@ -70,6 +71,7 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
     n = add(out, n, (struct memory_part){"model_names_max", (uint64_t)HEAD_MODELS_MAX * MODEL_BYTES, 0, "names: the oldest are forgotten"});
     n = add(out, n, (struct memory_part){"tenants_max", (uint64_t)c->tenants_max * TENANT_BYTES, (uint64_t)t.tenants * TENANT_BYTES,
                                          "tenants: those that were idle longest are forgotten"});
+    n = add(out, n, (struct memory_part){"watchers_max", WATCH_BYTES_MAX, 0, "pages that watch, with the state they share: the next one is refused"});
     n = add(out, n, (struct memory_part){"one_message_bytes_max",
                                          (uint64_t)PARSE_BYTES + HTTP_BODY_BYTES_MAX + 3ull * REPLY_JSON_BYTES_MAX +
                                              WIRE_FRAME_BYTES_MAX + WIRE_ARENA_BYTES_MAX,

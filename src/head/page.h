@@ -17,6 +17,7 @@ struct page_writer {
     struct jout j;
     uint32_t index; /* within a part: where it is, from 0 … */
     uint64_t from;  /* … and there */
+    uint32_t listed_max; /* workers or actors at most; 0: all */
 };
 
 /* False: there is more, and it is called again. */
@@ -30,5 +31,10 @@ void page_gone(struct head_program *p, struct asker *asker);
 void pages_begin(struct head_program *p);
 /* The program ends: after its loop. */
 void pages_end(struct head_program *p);
+
+/* ---- status.c: parts of /manta/status ---- */
+/* The head, totals, scale and tenants: members of an object that is open. */
+void part_overview(struct page_writer *w);
+page_part_fn part_workers, part_actors;
 
 #endif

@@ -87,25 +87,24 @@ static void put_counts(struct head_program *p, const struct owner *who, struct j
     jout_put_uint(j, "running", t.running);
 }
 
-void write_requests(struct head_program *p, const struct owner *who)
+void put_requests(struct head_program *p, const struct owner *who, struct jout *j)
 {
-    struct jout j = jout_to(&p->json);
     struct head_call_view v;
     uint32_t listed = 0;
-    jout_object(&j);
-    put_counts(p, who, &j);
-    jout_key(&j, "request_list"); /* the oldest first */
-    jout_array(&j);
+    jout_object(j);
+    put_counts(p, who, j);
+    jout_key(j, "request_list"); /* the oldest first */
+    jout_array(j);
     IDTAB_EACH(pos, &p->calls)
     {
         const struct call *c = id_item(pos, struct call, node);
         if (listed < REQUESTS_LISTED_MAX && sees(who, c) && head_call_view(p->brain, c->node.id, &v)) {
-            put_request(p, c, &v, &j);
+            put_request(p, c, &v, j);
             listed++;
         }
     }
-    jout_array_end(&j);
-    jout_object_end(&j);
+    jout_array_end(j);
+    jout_object_end(j);
 }
 
 static bool goes_by(const struct call *c, struct str name)

@@ -3,13 +3,18 @@
 #include <strings.h>
 
 #include "api/dialect.h"
+#include "api/json_out.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "head/console.h"
 #include "head/stored.h"
+#include "head/watch.h"
 
 /* Which path is answered by what. One table; unknown paths and wrong methods get errors that say what there is. */
 
 typedef void handler_fn(struct head_program *p, struct http_request *r);
+struct route;
+static void reply_not_here(struct head_program *p, struct http_request *r, const struct route *other_method);
 
 enum {
     OPEN = 1,     /* needs no API key */
@@ -165,7 +170,7 @@ static void on_requests(struct head_program *p, struct http_request *r)
         return;
     buf_reset(&p->json);
     if (!http_is_head(r))
-        write_requests(p, &who);
+        put_requests(p, &who, &(struct jout){.buf = &p->json});
     reply_json(p, r, 200, NULL);
 }
 
@@ -225,8 +230,25 @@ static void on_link(struct head_program *p, struct http_request *r)
     reply_fault(p, r, &f);
 }
 
+static void on_events(struct head_program *p, struct http_request *r)
+{
+    struct owner who;
+    if (know(p, r, &who))
+        watch_ask(p, r, &who);
+}
+
+static void on_console(struct head_program *p, struct http_request *r)
+{
+    if (!console_reply(r))
+        reply_not_here(p, r, NULL);
+}
+
 static void on_root(struct head_program *p, struct http_request *r)
 {
+    if (console_is_wanted(r)) {
+        (void)console_reply(r);
+        return;
+    }
     struct head_totals t;
     head_totals(p->brain, &t);
     buf_reset(&p->json);
@@ -238,10 +260,11 @@ static void on_root(struct head_program *p, struct http_request *r)
                "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
-               "             GET /manta/requests  GET /manta/requests/{x-request-id}\n"
-               "operations:  GET /health  GET /readyz  GET /metrics\n",
+               "             GET /manta/requests  GET /manta/requests/{x-request-id}  GET /manta/events (server-sent)\n"
+               "operations:  GET /health  GET /readyz  GET /metrics\n"
+               "console:     this address in a browser\n",
                p->o->version, t.workers, t.actors_ready);
-    http_reply(r, 200, "text/plain; charset=utf-8", NULL, buf_str(&p->json));
+    http_reply(r, 200, "text/plain; charset=utf-8", "vary: Accept\r\n", buf_str(&p->json));
 }
 
 static const struct route routes[] = {
@@ -267,6 +290,7 @@ static const struct route routes[] = {
     {"GET", "/manta/actors", on_actors, 0},
     {"GET", "/manta/requests", on_requests, 0},
     {"GET", "/manta/requests/", on_request_by_id, 0},
+    {"GET", "/manta/events", on_events, LONG},
     {"POST", "/manta/scale", on_scale, ADMIN},
     {"POST", "/manta/drain", on_drain, ADMIN},
     {"POST", "/manta/cordon", on_cordon, ADMIN},
@@ -278,6 +302,7 @@ static const struct route routes[] = {
     {"GET", "/livez", on_health, OPEN | ANY_HOST},
     {"GET", "/v1/health", on_health, OPEN | ANY_HOST},
     {"GET", "/readyz", on_ready, OPEN | ANY_HOST},
+    {"GET", "/console/", on_console, OPEN},
     {"GET", "/", on_root, OPEN},
 };
 

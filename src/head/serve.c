@@ -14,6 +14,7 @@
 #include "head/replace.h"
 #include "head/state.h"
 #include "head/stored.h"
+#include "head/watch.h"
 
 /* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
  * here, in order, before the next event. */
@@ -31,10 +32,16 @@ static void carry_out(struct head_program *p, const struct fx *fx)
     switch (fx->kind) {
     case FX_SEND: link_send(p, fx->link, &fx->msg); break;
     case FX_CLOSE_LINK: link_close(p, fx->link); break;
-    case FX_LOG: put_line(fx); break;
+    case FX_LOG:
+        put_line(fx);
+        watch_line(p, fx);
+        break;
+    case FX_TOKENS:
+        p->tokens_told += fx->ids.n;
+        call_effect(p, fx);
+        break;
     case FX_RESUMED:
     case FX_STARTED:
-    case FX_TOKENS:
     case FX_BRANCH_DONE:
     case FX_CALL_END:
     case FX_CALL_FAILED: call_effect(p, fx); break;
@@ -122,13 +129,17 @@ static void on_gone(struct http_request *r, void *user_data)
         page_gone(user_data, asker);
     else if (asker != NULL && asker->kind == ASKER_READING)
         reading_gone(asker);
+    else if (asker != NULL && asker->kind == ASKER_WATCHER)
+        watch_gone(user_data, asker);
     else
         call_gone(user_data, r);
 }
 
 static void on_drain(struct http_request *r, void *user_data)
 {
-    call_drained(user_data, r);
+    struct asker *asker = http_user_data(r);
+    if (asker == NULL || asker->kind == ASKER_CALL)
+        call_drained(user_data, r);
 }
 
 static void on_error_lines(struct buf *out, const struct http_request *r, void *user_data)
@@ -186,6 +197,7 @@ static void make_brain(struct head_program *p)
     p->brain = head_new(&cfg, p->started_us);
     p->timer = net_timer_new(p->loop, on_timer, p);
     pages_begin(p);
+    watch_begin(p);
     p->keep_alive = net_timer_new(p->loop, on_keep_alive, p);
     p->leave = net_timer_new(p->loop, on_leave, p);
 }
@@ -266,6 +278,7 @@ int head_main(const struct head_options *o)
     net_timer_free(p.leave);
     net_loop_free(p.loop);
     pages_end(&p);
+    watch_end(&p);
     stored_free_all(&p);
     head_free(p.brain);
     effects_fini(&p.fx);

@@ -26,12 +26,13 @@ enum {
 };
 
 /* What the user data of an open request points to: the first member of whatever waits to answer it. */
-enum asker_kind { ASKER_CALL = 0, ASKER_PAGE, ASKER_READING };
+enum asker_kind { ASKER_CALL = 0, ASKER_PAGE, ASKER_READING, ASKER_WATCHER };
 struct asker {
     uint8_t kind; /* enum asker_kind */
 };
 
 struct call;
+struct watch;
 struct head_program {
     const struct head_options *o;
     struct keys keys;
@@ -56,6 +57,8 @@ struct head_program {
     struct wire_arena arena;
     struct list pages;            /* page.link: asked for and not answered yet */
     struct net_timer *page_turn;
+    struct watch *watch;          /* owned; watch.c */
+    uint64_t tokens_told;         /* of all answers, as they came */
     struct list desk;             /* desk_item.link: what waits for the other thread */
     bool desk_busy;
     bool trims;                   /* memory is being given back, on another thread */
@@ -156,8 +159,8 @@ char *request_client_id(const struct http_request *r);
 /* The header line that gives it back; nothing without one. */
 void request_put_client_id(const struct http_request *r, struct buf *lines);
 void put_tenants(struct head_program *p, const struct owner *who, struct jout *j);
-/* Into p->json: those that it may see, at most REQUESTS_LISTED_MAX. */
-void write_requests(struct head_program *p, const struct owner *who);
+/* An object with those that it may see, at most REQUESTS_LISTED_MAX. */
+void put_requests(struct head_program *p, const struct owner *who, struct jout *j);
 /* The one with that x-request-id, the head's or the client's; false when there is none. */
 bool write_request(struct head_program *p, struct str name, const struct owner *who);
 

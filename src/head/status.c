@@ -12,6 +12,7 @@
 #include "head/memory.h"
 #include "head/page.h"
 #include "head/stored.h"
+#include "head/watch.h"
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
 
@@ -114,38 +115,47 @@ static void put_actor(const struct head_actor_view *v, const struct owner *who, 
 
 static void begin_list(struct page_writer *w, const char *name)
 {
-    if (w->index++ > 0)
+    if (w->index > 0)
         return;
+    w->index = 1;
     jout_key(&w->j, name);
     jout_array(&w->j);
 }
 
-static bool put_workers(struct page_writer *w)
+/* The list is as long as it may be. */
+static bool is_full(const struct page_writer *w)
+{
+    return w->listed_max > 0 && w->index > w->listed_max;
+}
+
+bool part_workers(struct page_writer *w)
 {
     struct head_worker_view v;
     begin_list(w, "worker_nodes");
     for (int n = 0; n < PAGE_SLICE; n++) {
-        if (!head_worker_at(w->p->brain, w->from, net_now_us(w->p->loop), &v)) {
+        if (is_full(w) || !head_worker_at(w->p->brain, w->from, net_now_us(w->p->loop), &v)) {
             jout_array_end(&w->j);
             return true;
         }
         put_worker(&v, w->who, &w->j);
         w->from = v.id + 1;
+        w->index++;
     }
     return false;
 }
 
-static bool put_actors(struct page_writer *w)
+bool part_actors(struct page_writer *w)
 {
     struct head_actor_view a;
     begin_list(w, "actor_list");
     for (int n = 0; n < PAGE_SLICE; n++) {
-        if (!head_actor_at(w->p->brain, (uint32_t)w->from, &a)) {
+        if (is_full(w) || !head_actor_at(w->p->brain, (uint32_t)w->from, &a)) {
             jout_array_end(&w->j);
             return true;
         }
         put_actor(&a, w->who, &w->j);
         w->from = a.id + 1;
+        w->index++;
     }
     return false;
 }
@@ -183,15 +193,20 @@ static void put_memory(struct head_program *p, struct jout *j)
     jout_object_end(j);
 }
 
-static bool begin_status(struct page_writer *w)
+void part_overview(struct page_writer *w)
 {
     struct head_totals t;
     head_totals(w->p->brain, &t);
-    jout_object(&w->j);
     put_head(w->p, &w->j);
     put_totals(&t, &w->j);
     put_scale(w->p, &w->j);
     put_tenants(w->p, w->who, &w->j);
+}
+
+static bool begin_status(struct page_writer *w)
+{
+    jout_object(&w->j);
+    part_overview(w);
     return true;
 }
 
@@ -205,7 +220,7 @@ static bool end_status(struct page_writer *w)
 
 void reply_status(struct head_program *p, struct http_request *r, const struct owner *who)
 {
-    static page_part_fn *const parts[] = {begin_status, put_workers, put_actors, end_status, NULL};
+    static page_part_fn *const parts[] = {begin_status, part_workers, part_actors, end_status, NULL};
     page_ask(p, r, who, parts, "application/json; charset=utf-8");
 }
 
@@ -226,7 +241,7 @@ static bool end_object(struct page_writer *w)
 
 void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who)
 {
-    static page_part_fn *const parts[] = {begin_actors, put_actors, end_object, NULL};
+    static page_part_fn *const parts[] = {begin_actors, part_actors, end_object, NULL};
     page_ask(p, r, who, parts, "application/json; charset=utf-8");
 }
 

@@ -15,6 +15,7 @@
 #include "base/utf8.h"
 #include "head/call.h"
 #include "head/replace.h"
+#include "head/watch.h"
 
 #define TAG "CLUSTER STATUS"
 
@@ -243,6 +244,7 @@ static int give(struct yielding *y, uint32_t *out_pid)
         return err;
     }
     *out_pid = m.replace.pid;
+    watch_dismiss(y->p); /* their pages come again, and find the new head */
     err = say_listener(y);
     if (err == 0)
         err = http_server_each(y->p->server, say_conn, y);

@@ -1,0 +1,62 @@
+// What waits and what runs, and why it runs where it does.
+
+import {$, el, keyed, number, put, seconds} from "./dom.js";
+import {ask} from "./api.js";
+import {on} from "./feed.js";
+
+const COLUMNS = 8;
+
+function row(request) {
+  const cells = Array.from({length: COLUMNS}, (_, i) => el("td", i >= 4 && i <= 6 ? {class: "number"} : {}));
+  const open = el("button", {type: "button", class: "plain", onclick: () => explain(request.id)}, request.client_id || request.id);
+  cells[0].append(open);
+  return Object.assign(el("tr", {}, ...cells), {cells_: cells});
+}
+
+function show(node, r) {
+  const values = [null, r.state, r.model || "any", r.node || "–", r.place ? `${r.place}${r.eta_s ? ` (${seconds(r.eta_s)})` : ""}` : "–", number(r.tokens), seconds(r.age_s), r.tenant];
+  values.forEach((value, i) => { if (value !== null) put(node.cells_[i], value); });
+}
+
+// Any JSON as people can read it: members as a list of terms, arrays of objects as a table.
+function readable(value) {
+  if (Array.isArray(value) && value.length && typeof value[0] === "object") {
+    const names = [...new Set(value.flatMap(Object.keys))];
+    const head = el("thead", {}, el("tr", {}, ...names.map(name => el("th", {scope: "col"}, words(name)))));
+    const rows = value.map(item => el("tr", {}, ...names.map(name => el("td", {}, readable(item[name])))));
+    return el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Details"}, el("table", {}, head, el("tbody", {}, ...rows)));
+  }
+  if (Array.isArray(value)) return value.join(", ");
+  if (value && typeof value === "object")
+    return el("dl", {class: "terms"}, ...Object.entries(value).flatMap(([name, member]) => [el("dt", {}, words(name)), el("dd", {}, readable(member))]));
+  return value === undefined || value === null ? "–" : String(value);
+}
+
+const words = name => name.replace(/_bytes$/, ", bytes").replace(/_ms$/, ", ms").replace(/_s$/, ", s").replaceAll("_", " ");
+
+async function explain(id) {
+  const detail = $("request-detail");
+  let told = null, why = "";
+  for (const path of [`/manta/requests/${encodeURIComponent(id)}/explain`, `/manta/requests/${encodeURIComponent(id)}`]) {
+    try {
+      told = await ask("GET", path);
+      break;
+    } catch (problem) {
+      why = problem.message;
+    }
+  }
+  const close = el("button", {type: "button", class: "quiet", onclick: () => { detail.hidden = true; }}, "Close");
+  detail.replaceChildren(el("div", {class: "row"}, el("h2", {tabindex: -1}, `Request ${id}`), close), told ? readable(told) : el("p", {class: "problem"}, why));
+  detail.hidden = false;
+  detail.querySelector("h2").focus();
+}
+
+export function begin() {
+  on("state", now => {
+    const list = now.requests.request_list;
+    keyed($("request-rows"), list, r => r.id, row, show);
+    const hidden = now.requests.requests - list.length;
+    put($("requests-hint"), list.length === 0 ? "Nothing waits and nothing runs." :
+      `${now.requests.running} running, ${now.requests.queued} waiting${hidden > 0 ? `; the oldest ${list.length} are shown` : ""}${now.sees_all ? "" : "; only your own are shown"}.`);
+  });
+}
