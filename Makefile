@@ -47,6 +47,7 @@ test: ## Everything that must be green: unit, simulator, checks, end to end
 	@tests/check_binary build/release
 	@$(MAKE) test-engine
 	@$(MAKE) test-e2e
+	@MANTA=$(CURDIR)/$(program) tests/page/run --if-possible
 
 .PHONY: test-unit
 test-unit: ## Unit tests, simulator, corpora and checks with ASan and UBSan; no model, no network
@@ -71,6 +72,13 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 	@scripts/build release manta manta_engine_llama
 	@venv=$$(scripts/venv $(e2e_requirements)); \
 		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest $(side_by_side) tests/e2e $(ARGS)
+
+.PHONY: test-page
+test-page: ## The console in a real browser: clicks, keys, kills, a phone, axe; SCREENSHOTS=FOLDER keeps the pictures (a minute)
+	@scripts/setup --tests
+	@scripts/fetch llhttp
+	@scripts/build release manta
+	@MANTA=$(CURDIR)/$(program) MANTA_SCREENSHOTS=$(SCREENSHOTS) tests/page/run $(ARGS)
 
 .PHONY: test-sim
 test-sim: ## The simulator for long: 400 runs drawn anew, a part under ASan, then 2,000 workers for an hour (an hour)
