@@ -5,8 +5,10 @@
 #include "api/dialect.h"
 #include "api/json_out.h"
 
+#define API_MANTA_ID_PREFIX "manta-"
+
 /* The members "id", "object", "created", "model" of an open object. */
-void api_write_head(struct jout *j, const struct api_head *h, const char *object);
+void api_write_head(struct jout *j, const struct api_head *h, const char *id_prefix, const char *object);
 /* The members of an open usage object. */
 void api_write_usage(struct jout *j, const struct api_usage *u);
 /* Member `key`, an array of token ids. */
@@ -24,7 +26,5 @@ bool api_write_last_chunk(struct buf *out, const struct api_event *ev);
 void api_write_idle_comment(struct buf *out, const struct api_event *ev, struct str text);
 void api_write_stream_fault(struct buf *out, const struct api_event *ev, const struct fault *f);
 void api_write_error_body(struct buf *out, const struct api_error *e, struct str request_id);
-/* manta.c: one event with a piece of a response. */
-void api_write_prompt_chunk(struct jout *j, const struct api_head *h, const struct api_choice *c);
 
 #endif

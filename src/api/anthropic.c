@@ -90,7 +90,7 @@ static void put_message(struct jout *j, const struct api_head *h, const struct a
 {
     char id[API_NAME_BYTES];
     jout_object(j);
-    jout_put_str(j, "id", api_name(api_dialect(API_MESSAGES)->id_prefix, h->id, id));
+    jout_put_str(j, "id", api_name(api_dialect_messages.id_prefix, h->id, id));
     jout_put_cstr(j, "type", "message");
     jout_put_cstr(j, "role", "assistant");
     jout_put_str(j, "model", h->model);
@@ -240,7 +240,7 @@ static void write_fault(struct buf *out, const struct api_event *ev, const struc
 {
     char id[API_NAME_BYTES];
     struct jout j = event(out, "error");
-    put_error(&j, f, api_name(api_dialect(API_MESSAGES)->id_prefix, ev->head->id, id));
+    put_error(&j, f, api_name(api_dialect_messages.id_prefix, ev->head->id, id));
     event_end(&j);
 }
 

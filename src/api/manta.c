@@ -83,7 +83,7 @@ void api_write_process_prompt(struct buf *out, const struct api_head *h, const s
 {
     struct jout j = jout_to(out);
     jout_object(&j);
-    api_write_head(&j, h, "manta.process_prompt");
+    api_write_head(&j, h, API_MANTA_ID_PREFIX, "manta.process_prompt");
     jout_key(&j, "responses");
     jout_array(&j);
     for (size_t i = 0; i < n; i++)
@@ -100,23 +100,12 @@ void api_write_process_prompt(struct buf *out, const struct api_head *h, const s
     jout_object_end(&j);
 }
 
-void api_write_prompt_chunk(struct jout *j, const struct api_head *h, const struct api_choice *c)
-{
-    jout_object(j);
-    api_write_head(j, h, "manta.process_prompt.chunk");
-    jout_put_uint(j, "index", c->index);
-    jout_put_str(j, "text", c->text);
-    jout_key(j, "finish_reason");
-    api_write_finish(j, c->finish);
-    jout_object_end(j);
-}
-
 void api_write_prompt_started(struct buf *out, const struct api_head *h, uint32_t index, const struct api_response *who)
 {
     struct jout j = jout_to(out);
     buf_puts(out, "data: ");
     jout_object(&j);
-    api_write_head(&j, h, "manta.process_prompt.started");
+    api_write_head(&j, h, API_MANTA_ID_PREFIX, "manta.process_prompt.started");
     jout_put_uint(&j, "index", index);
     jout_key(&j, "actor");
     jout_object(&j);
@@ -132,35 +121,6 @@ void api_write_prompt_event(struct buf *out, const struct api_head *h, const str
     buf_puts(out, "data: ");
     api_write_process_prompt(out, h, responses, n, rule, final, cluster);
     buf_puts(out, "\n\n");
-}
-
-static void write_model(struct jout *j, const struct api_model *m)
-{
-    jout_object(j);
-    jout_put_str(j, "id", m->id);
-    jout_put_cstr(j, "object", "model");
-    jout_put_int(j, "created", m->created);
-    jout_put_cstr(j, "owned_by", "manta");
-    jout_object_end(j);
-}
-
-void api_write_model(struct buf *out, const struct api_model *m)
-{
-    struct jout j = jout_to(out);
-    write_model(&j, m);
-}
-
-void api_write_models(struct buf *out, const struct api_model *models, size_t n)
-{
-    struct jout j = jout_to(out);
-    jout_object(&j);
-    jout_put_cstr(&j, "object", "list");
-    jout_key(&j, "data");
-    jout_array(&j);
-    for (size_t i = 0; i < n; i++)
-        write_model(&j, &models[i]);
-    jout_array_end(&j);
-    jout_object_end(&j);
 }
 
 /* ---- the table ---- */
@@ -187,7 +147,7 @@ static void write_whole(struct buf *out, const struct api_whole *w)
 }
 
 const struct api_dialect api_dialect_process_prompt = {
-    .id_prefix = "manta-", .streams = true, .repeats = true, .partial = true, .parse = parse,
+    .id_prefix = API_MANTA_ID_PREFIX, .streams = true, .repeats = true, .partial = true, .parse = parse,
     .piece = api_write_piece, .closing = api_write_last_chunk, .started = api_write_prompt_started,
     .ending = write_ending, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
     .answer = write_whole, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,

@@ -6,15 +6,10 @@
 #include "api/readers.h"
 #include "api/tools.h"
 
-static void write_id(struct jout *j, const struct api_head *h)
+void api_write_head(struct jout *j, const struct api_head *h, const char *id_prefix, const char *object)
 {
     char id[API_NAME_BYTES];
-    jout_put_str(j, "id", api_name(api_dialect(h->shape)->id_prefix, h->id, id));
-}
-
-void api_write_head(struct jout *j, const struct api_head *h, const char *object)
-{
-    write_id(j, h);
+    jout_put_str(j, "id", api_name(id_prefix, h->id, id));
     jout_put_cstr(j, "object", object);
     jout_put_int(j, "created", h->created);
     jout_put_str(j, "model", h->model);
@@ -22,7 +17,7 @@ void api_write_head(struct jout *j, const struct api_head *h, const char *object
 
 static void write_openai_head(struct jout *j, const struct api_head *h, const char *object)
 {
-    api_write_head(j, h, object);
+    api_write_head(j, h, (h->shape == API_COMPLETION ? &api_dialect_completion : &api_dialect_chat)->id_prefix, object);
     jout_put_str(j, "system_fingerprint", h->fingerprint.n > 0 ? h->fingerprint : str_of("manta"));
 }
 
@@ -186,12 +181,23 @@ static void write_openai_chunk(struct jout *j, const struct api_head *h, const s
     jout_object_end(j);
 }
 
+static void write_prompt_chunk(struct jout *j, const struct api_head *h, const struct api_choice *c)
+{
+    jout_object(j);
+    api_write_head(j, h, API_MANTA_ID_PREFIX, "manta.process_prompt.chunk");
+    jout_put_uint(j, "index", c->index);
+    jout_put_str(j, "text", c->text);
+    jout_key(j, "finish_reason");
+    api_write_finish(j, c->finish);
+    jout_object_end(j);
+}
+
 void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c)
 {
     struct jout j = jout_to(out);
     buf_puts(out, "data: ");
     if (h->shape == API_PROCESS_PROMPT)
-        api_write_prompt_chunk(&j, h, c);
+        write_prompt_chunk(&j, h, c);
     else
         write_openai_chunk(&j, h, c, false);
     buf_puts(out, "\n\n");
@@ -306,6 +312,37 @@ void api_write_answer(struct buf *out, const struct api_head *h, const struct ap
     if (h->prompt_ids != NULL)
         api_write_ids(&j, "prompt_token_ids", h->prompt_ids, h->prompt_ids_n);
     put_usage(&j, u);
+    jout_object_end(&j);
+}
+
+/* ---- lists of models ---- */
+
+static void write_model(struct jout *j, const struct api_model *m)
+{
+    jout_object(j);
+    jout_put_str(j, "id", m->id);
+    jout_put_cstr(j, "object", "model");
+    jout_put_int(j, "created", m->created);
+    jout_put_cstr(j, "owned_by", "manta");
+    jout_object_end(j);
+}
+
+void api_write_model(struct buf *out, const struct api_model *m)
+{
+    struct jout j = jout_to(out);
+    write_model(&j, m);
+}
+
+void api_write_models(struct buf *out, const struct api_model *models, size_t n)
+{
+    struct jout j = jout_to(out);
+    jout_object(&j);
+    jout_put_cstr(&j, "object", "list");
+    jout_key(&j, "data");
+    jout_array(&j);
+    for (size_t i = 0; i < n; i++)
+        write_model(&j, &models[i]);
+    jout_array_end(&j);
     jout_object_end(&j);
 }
 

@@ -6,7 +6,6 @@
 #include "api/refuse.h"
 #include "api/tools.h"
 #include "base/alloc.h"
-#include "base/must.h"
 
 #define CHAT FIELD_FOR(API_CHAT)
 #define TEXT FIELD_FOR(API_COMPLETION)
@@ -163,26 +162,6 @@ int api_parse_own(enum api_shape shape, struct str body, struct api_call *out, s
 {
     const struct api_plan plan = {.shape = shape, .fields = fields, .n = sizeof fields / sizeof fields[0], .check = check_whole};
     return api_parse_plan(&plan, body, out, e);
-}
-
-int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)
-{
-    return api_dialect(shape)->parse(body, out, e);
-}
-
-const struct api_dialect *api_dialect(enum api_shape shape)
-{
-    static const struct api_dialect *const dialects[] = {
-        [API_CHAT] = &api_dialect_chat,
-        [API_COMPLETION] = &api_dialect_completion,
-        [API_PROCESS_PROMPT] = &api_dialect_process_prompt,
-        [API_EMBEDDINGS] = &api_dialect_embeddings,
-        [API_MESSAGES] = &api_dialect_messages,
-        [API_RESPONSES] = &api_dialect_responses,
-        [API_COUNT] = &api_dialect_count,
-    };
-    MUST(shape >= API_CHAT && shape <= API_SHAPE_LAST);
-    return dialects[shape];
 }
 
 void api_call_forget(struct api_call *c)

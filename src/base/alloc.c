@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/must.h"
 
 static void *or_die(void *p, size_t n)
 {
-    if (p == NULL) {
-        log_error("CRASH", EVENT("out_of_memory", KV("bytes", n)), "out of memory asking for %zu bytes", n);
-        abort();
-    }
+    if (p == NULL)
+        must_have_memory(n);
     return p;
 }
 

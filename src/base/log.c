@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "base/plain.h"
 #include "base/spool.h"
 #include "base/utf8.h"
@@ -96,11 +97,21 @@ void log_raw(const char *line, size_t n)
 
 /* ---- settings ---- */
 
+static void tell_death(const struct must_death *why)
+{
+    if (why->expr != NULL)
+        log_error("CRASH", EVENT("invariant_broken", KV("file", why->file), KV("line", why->line)), "broken invariant at %s:%d: %s", why->file,
+                  why->line, why->expr); /* into the crash report, should nobody read stderr */
+    else
+        log_error("CRASH", EVENT("out_of_memory", KV("bytes", why->bytes)), "out of memory asking for %zu bytes", why->bytes);
+}
+
 void log_init(void)
 {
     const char *trace = getenv("MANTA_TRACE");
     snprintf(trace_rooms, sizeof trace_rooms, "%s", trace != NULL ? trace : "");
     colour = plain_takes_colours(STDERR_FILENO);
+    must_tell(tell_death);
 }
 
 void log_set_level(enum log_level level)

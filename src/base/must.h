@@ -5,8 +5,21 @@
 #ifndef MANTA_BASE_MUST_H
 #define MANTA_BASE_MUST_H
 
-/* Prints what failed and where, then aborts: the crash handler in main/ adds the stack and the log ring. */
+#include <stddef.h>
+
+/* Why the process is about to abort. */
+struct must_death {
+    const char *expr, *file; /* of the broken invariant; NULL: there was no memory … */
+    int line;
+    size_t bytes;            /* … for so many */
+};
+
+/* Says why, then aborts: the crash handler in main/ adds the stack and the log ring. */
 _Noreturn void must_fail(const char *expr, const char *file, int line);
+/* The same for an allocation that may not fail. */
+_Noreturn void must_have_memory(size_t bytes);
+/* Who says why from now on; before it is standard error. The log does so, which this file stands below. */
+void must_tell(void (*tell)(const struct must_death *why));
 
 #define MUST(expr) ((expr) ? (void)0 : must_fail(#expr, __FILE__, __LINE__))
 

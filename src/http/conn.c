@@ -15,120 +15,6 @@
 #include "base/alloc.h"
 #include "base/must.h"
 
-#define CAN(state) (1u << (state))
-static const unsigned moves[CONN_STATES_N] = {
-    [CONN_IDLE] = CAN(CONN_READING) | CAN(CONN_CLOSING),
-    [CONN_READING] = CAN(CONN_ANSWERING) | CAN(CONN_CLOSING),
-    [CONN_ANSWERING] = CAN(CONN_IDLE) | CAN(CONN_CLOSING) | CAN(CONN_HANDED),
-};
-
-static const enum wait wait_of[CONN_STATES_N] = {
-    [CONN_IDLE] = WAIT_IDLE,  [CONN_READING] = WAIT_REQUEST, [CONN_ANSWERING] = WAITS_N,
-    [CONN_CLOSING] = WAITS_N, [CONN_HANDED] = WAITS_N,
-};
-
-static void conn_move(struct http_conn *c, enum http_conn_state to)
-{
-    MUST(moves[c->state] & CAN(to));
-    c->state = (uint8_t)to;
-    http_conn_wait(c, wait_of[to]);
-    http_conn_seat(c);
-}
-
-static bool conn_may_give_way(const struct http_conn *c)
-{
-    return c->state == CONN_IDLE || c->state == CONN_READING;
-}
-
-/* Bytes it could give: while it is answered, those it sent ahead. */
-static size_t conn_could_give(const struct http_conn *c)
-{
-    if (c->state == CONN_ANSWERING)
-        return c->behind.cap;
-    return conn_may_give_way(c) ? c->held : 0;
-}
-
-void http_conn_seat(struct http_conn *c)
-{
-    struct http_server *s = c->server;
-    crowd_remove(&s->crowds[c->trusted], &c->seat);
-    list_remove(&c->seat.link);
-    if (conn_may_give_way(c))
-        crowd_add(&s->crowds[c->trusted], &c->seat, c->calls->origin(c->link));
-    else if (c->state == CONN_CLOSING)
-        list_push(&s->closing, &c->seat.link);
-    hoard_set(&s->greedy[c->trusted], &c->greed, conn_could_give(c));
-}
-
-void http_trust(struct http_request *r)
-{
-    struct http_conn *c = r->conn;
-    if (c->trusted)
-        return;
-    crowd_remove(&c->server->crowds[0], &c->seat);
-    hoard_set(&c->server->greedy[0], &c->greed, 0);
-    c->trusted = true; /* it is seated when its request is answered, or taken */
-}
-
-void http_conn_wait(struct http_conn *c, enum wait what)
-{
-    list_remove(&c->wait);
-    if (what == WAITS_N)
-        return;
-    c->since_us = http_server_now_us(c->server);
-    list_push(&c->server->waiting[what], &c->wait);
-}
-
-void http_conn_count(struct http_conn *c)
-{
-    size_t held = c->behind.cap;
-    if (c->request != NULL)
-        held += c->request->body.cap + c->request->fields.text.cap + c->request->came.cap;
-    c->server->held += held - c->held;
-    c->held = held;
-    hoard_set(&c->server->greedy[c->trusted], &c->greed, conn_could_give(c));
-}
-
-/* ---- going out ---- */
-
-void http_conn_write(struct http_conn *c, struct str bytes)
-{
-    if (c->broken || bytes.n == 0 || c->calls->write(c->link, bytes) == 0)
-        return;
-    /* Half an answer is worth nothing: the client learns from the cut, we from http_conn_closed(). */
-    c->broken = true;
-    c->calls->abort(c->link);
-}
-
-static void conn_drop_request(struct http_conn *c)
-{
-    http_request_free(c->request);
-    c->request = NULL;
-    c->full = false;
-    http_conn_count(c);
-}
-
-void http_conn_close(struct http_conn *c)
-{
-    if (c->request != NULL)
-        conn_drop_request(c);
-    list_remove(&c->ready);
-    conn_move(c, CONN_CLOSING);
-    c->calls->close(c->link);
-}
-
-void http_conn_evict(struct http_conn *c)
-{
-    if (c->request != NULL)
-        conn_drop_request(c);
-    list_remove(&c->ready);
-    if (c->state != CONN_CLOSING)
-        conn_move(c, CONN_CLOSING);
-    list_remove(&c->seat.link); /* it has given what it had */
-    c->broken = true;
-    c->calls->abort(c->link);
-}
-
 /* Bytes that wait are parsed in the next turn. None wait while conn_parse() is on the stack: it has them. */
 static void conn_go_on(struct http_conn *c)
 {
@@ -142,47 +28,13 @@ void http_conn_answered(struct http_conn *c)
 {
     MUST(c->state == CONN_ANSWERING); /* 1 */
     bool keep = c->request->keep_alive && !c->broken && !c->server->closed;
-    conn_drop_request(c);
+    http_conn_drop_request(c);
     if (!keep) {
         http_conn_close(c);
         return;
     }
-    conn_move(c, CONN_IDLE);
+    http_conn_move(c, CONN_IDLE);
     conn_go_on(c);
-}
-
-static void conn_refuse(struct http_conn *c, const struct refusal *no)
-{
-    struct buf out = buf_max(64 << 10);
-    reply_refusal(c->server, &out, no, c->request);
-    http_conn_write(c, buf_str(&out));
-    buf_fini(&out);
-    http_conn_close(c);
-}
-
-/* The requests it sent ahead are dropped; the one that is being answered gets its answer, which ends the connection. The client
- * sends the others again: RFC 9112, 9.3.2. */
-static void conn_forget_ahead(struct http_conn *c)
-{
-    c->request->keep_alive = false;
-    buf_fini(&c->behind);
-    c->behind = buf_max(BEHIND_BYTES_MAX);
-    http_conn_count(c);
-}
-
-void http_conn_give_way(struct http_conn *c)
-{
-    struct refusal no = {.status = 503};
-    if (c->state == CONN_ANSWERING) {
-        conn_forget_ahead(c);
-        return;
-    }
-    if (c->state != CONN_READING) {
-        http_conn_evict(c);
-        return;
-    }
-    fault_set(&no.fault, ERR_UNAVAILABLE, "this request was unfinished and gave way: too many request bytes in memory, try again in a moment");
-    conn_refuse(c, &no);
 }
 
 void http_conn_hand_over(struct http_conn *c)
@@ -192,8 +44,8 @@ void http_conn_hand_over(struct http_conn *c)
         MUST(buf_add_str(&c->behind, c->rest) == 0);
     if (c->paused)
         c->calls->resume(c->link);
-    conn_drop_request(c);
-    conn_move(c, CONN_HANDED);
+    http_conn_drop_request(c);
+    http_conn_move(c, CONN_HANDED);
     list_remove(&c->all);
     c->server->conns_n--;
     list_push(&c->server->handed, &c->all);
@@ -225,7 +77,7 @@ static void conn_keep(struct http_conn *c, struct str bytes)
     http_conn_count(c);
     kept = kept && http_server_relieve(c->server, c);
     if (!kept && c->state == CONN_ANSWERING) {
-        conn_forget_ahead(c);
+        http_conn_forget_ahead(c);
     } else if (!kept) {
         c->broken = true;
         c->calls->abort(c->link);
@@ -263,7 +115,7 @@ static bool conn_welcomes(struct http_conn *c)
 static void conn_take(struct http_conn *c, struct str rest)
 {
     MUST(c->behind.n == 0 && c->rest.n == 0); /* 2: nothing older waits */
-    conn_move(c, CONN_ANSWERING);
+    http_conn_move(c, CONN_ANSWERING);
     c->request->whole = true;
     c->continued = false;
     c->rest = rest;
@@ -276,7 +128,7 @@ static struct str conn_step(struct http_conn *c, struct str bytes)
 {
     if (c->state == CONN_IDLE) {
         c->request = http_request_new(c);
-        conn_move(c, CONN_READING);
+        http_conn_move(c, CONN_READING);
     }
     struct refusal no;
     size_t used = 0;
@@ -297,7 +149,7 @@ static struct str conn_step(struct http_conn *c, struct str bytes)
             http_conn_write(c, str_of("HTTP/1.1 100 Continue\r\n\r\n"));
     }
     if (step == REQUEST_REFUSED)
-        conn_refuse(c, &no);
+        http_conn_refuse(c, &no);
     else if (step == REQUEST_WHOLE)
         conn_take(c, rest);
     return rest;
@@ -374,8 +226,8 @@ void http_conn_begins(struct http_conn *c, const struct http_state *is)
 void http_conn_answers(struct http_conn *c, struct http_request *r, const struct http_state *is)
 {
     c->request = r;
-    conn_move(c, CONN_READING);
-    conn_move(c, CONN_ANSWERING);
+    http_conn_move(c, CONN_READING);
+    http_conn_move(c, CONN_ANSWERING);
     conn_came(c, is->came);
     if (c->behind.n < HTTP_BEHIND_BYTES)
         return;
@@ -403,7 +255,7 @@ void http_conn_wait_over(struct http_conn *c, enum wait what)
     if (what == WAIT_REQUEST) {
         struct refusal no = {.status = 408};
         fault_set(&no.fault, ERR_TIMEOUT, "the request was not whole after %d s", HTTP_REQUEST_MS / 1000);
-        conn_refuse(c, &no);
+        http_conn_refuse(c, &no);
     } else if (what == WAIT_DRAIN) {
         conn_drain_over(c);
     } else {
@@ -422,18 +274,4 @@ void http_conn_closed(struct http_conn *c)
     http_conn_free(c);
     s->depth--;
     http_server_settle(s);
-}
-
-void http_conn_free(struct http_conn *c)
-{
-    c->server->held -= c->held;
-    crowd_remove(&c->server->crowds[c->trusted], &c->seat);
-    hoard_set(&c->server->greedy[c->trusted], &c->greed, 0);
-    list_remove(&c->seat.link);
-    list_remove(&c->all);
-    list_remove(&c->wait);
-    list_remove(&c->ready);
-    http_request_free(c->request);
-    buf_fini(&c->behind);
-    free(c);
 }

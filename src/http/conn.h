@@ -115,47 +115,77 @@ struct http_server {
     char date[40];                 /* the Date header's value */
 };
 
-/* ---- server.c ---- */
+/* ---- status.c ---- */
+/* "Not Found"; "" for a status nobody knows. */
+const char *http_reason(int status);
+/* The first line of an answer, and its date. */
+void reply_status_line(struct http_server *s, struct buf *out, int status);
+/* Appends a whole error answer that ends the connection; r: the request it is about, or NULL. */
+void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, const struct http_request *r);
+
+/* ---- request.c ---- */
+/* A request of which nothing has come yet. */
+struct http_request *http_request_new(struct http_conn *c);
+/* r NULL: nothing. */
+void http_request_free(struct http_request *r);
+/* Appends the bytes of an unfinished request, from its first one. ERR_TOO_LARGE: out is full. */
+int http_request_came(const struct http_request *r, struct buf *out);
+/* Parses bytes up to the end of this request; *out_used of them were taken. REQUEST_REFUSED fills `no`. */
+enum request_step http_request_feed(struct http_request *r, struct str bytes, size_t *out_used, struct refusal *no);
+
+/* ---- places.c: the server, as its connections see it ---- */
+/* The loop's time; the told one of a server in memory. */
 uint64_t http_server_now_us(const struct http_server *s);
-/* A server without a listener and timers, for tests; free it with http_server_close(). */
-struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data);
-/* A connection over that link, or NULL: too many, an error was written and the link told to close. */
-struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link);
-/* Unfinished requests of other connections, and bytes sent ahead behind those being answered, give way until all are within the
- * limit. False: it is c's own turn to. */
-bool http_server_relieve(struct http_server *s, struct http_conn *c);
 /* This turn has computed enough: what can wait does. */
 bool http_server_spent(struct http_server *s);
 /* Asks for http_server_turn(). */
 void http_server_wake(struct http_server *s);
-/* Parses what waits in `behind` of ready connections, one request of each, until the turn is spent; frees those handed over. */
-void http_server_turn(struct http_server *s);
-/* Ends the waits that took too long. */
-/* False: the turn was spent before all were looked at. */
-bool http_server_sweep(struct http_server *s);
+/* Unfinished requests of other connections, and bytes sent ahead behind those being answered, give way until all are within the
+ * limit. False: it is c's own turn to. */
+bool http_server_relieve(struct http_server *s, struct http_conn *c);
 /* Frees a closed server when nothing needs it any more; call it last, before returning to the loop. */
 void http_server_settle(struct http_server *s);
+/* Frees it at once; no connection MUST be left. */
+void http_server_free(struct http_server *s);
 
-/* A connection over net/. NULL: as above. */
-struct http_conn *http_server_connect(struct http_server *s, struct net_conn *link);
-/* Lets go of it without a word to the peer, and frees it. */
-void http_server_disconnect(struct http_conn *c);
-
-/* ---- conn.c: what the link calls ---- */
-void http_conn_data(struct http_conn *c, struct str bytes);
-void http_conn_drained(struct http_conn *c);
-void http_conn_closed(struct http_conn *c);
-/* ---- conn.c: what server.c and reply.c call ---- */
-void http_conn_again(struct http_conn *c);
-void http_conn_wait_over(struct http_conn *c, enum wait what);
-void http_conn_write(struct http_conn *c, struct str bytes);
-void http_conn_close(struct http_conn *c);
-void http_conn_free(struct http_conn *c);
-/* It is closed for others: with a word when it has begun a request, or at once. */
-void http_conn_give_way(struct http_conn *c);
-void http_conn_evict(struct http_conn *c);
+/* ---- places.c: what a connection holds, and its places ---- */
+/* -> to, with its wait and its place; a move that the drawing does not have is a MUST(). */
+void http_conn_move(struct http_conn *c, enum http_conn_state to);
+/* Puts c into a queue; WAITS_N: into none. */
+void http_conn_wait(struct http_conn *c, enum wait what);
 /* Gives it its place among those that may give way, or takes it out. */
 void http_conn_seat(struct http_conn *c);
+/* Counts the buffers of c into server.held. */
+void http_conn_count(struct http_conn *c);
+/* Sends bytes; when they cannot be sent the link is cut. */
+void http_conn_write(struct http_conn *c, struct str bytes);
+/* Frees its request; the handler has answered it, or never had it. */
+void http_conn_drop_request(struct http_conn *c);
+/* The requests it sent ahead are dropped, and it ends with the answer that is being made. */
+void http_conn_forget_ahead(struct http_conn *c);
+/* Answers with an error of the server's own, and closes. */
+void http_conn_refuse(struct http_conn *c, const struct refusal *no);
+/* Closes after what was written; http_conn_closed() follows. */
+void http_conn_close(struct http_conn *c);
+/* It is closed for others: with a word when it has begun a request, or at once. */
+void http_conn_give_way(struct http_conn *c);
+/* It is closed at once. */
+void http_conn_evict(struct http_conn *c);
+/* Off all lists, and freed. */
+void http_conn_free(struct http_conn *c);
+
+/* ---- conn.c: what the link calls ---- */
+/* Bytes came. */
+void http_conn_data(struct http_conn *c, struct str bytes);
+/* Much of what was written is sent. */
+void http_conn_drained(struct http_conn *c);
+/* The link is gone: the handler is told, and c is freed. */
+void http_conn_closed(struct http_conn *c);
+/* ---- conn.c: what server.c and reply.c call ---- */
+/* Parses what waits in `behind`. */
+void http_conn_again(struct http_conn *c);
+/* It waited too long. */
+void http_conn_wait_over(struct http_conn *c, enum wait what);
 /* For a connection from another process, newly accepted here: what came of requests that are not begun, … */
 void http_conn_begins(struct http_conn *c, const struct http_state *is);
 /* … or the request that is being answered, which the caller fills, with what came behind it. */
@@ -164,23 +194,19 @@ void http_conn_answers(struct http_conn *c, struct http_request *r, const struct
 void http_conn_answered(struct http_conn *c);
 /* Takes the connection out of the server's hands; what came behind its request is in c->behind until the next turn. */
 void http_conn_hand_over(struct http_conn *c);
-/* Counts the buffers of c into server.held. */
-void http_conn_count(struct http_conn *c);
-/* Puts c into a queue; WAITS_N: into none. */
-void http_conn_wait(struct http_conn *c, enum wait what);
 
-/* ---- request.c ---- */
-struct http_request *http_request_new(struct http_conn *c);
-void http_request_free(struct http_request *r);
-/* Appends the bytes of an unfinished request, from its first one. ERR_TOO_LARGE: out is full. */
-int http_request_came(const struct http_request *r, struct buf *out);
-/* Parses bytes up to the end of this request; *out_used of them were taken. REQUEST_REFUSED fills `no`. */
-enum request_step http_request_feed(struct http_request *r, struct str bytes, size_t *out_used, struct refusal *no);
-
-/* ---- reply.c ---- */
-/* Appends a whole error answer that ends the connection; r: the request it is about, or NULL. */
-void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, const struct http_request *r);
-/* "Not Found"; "" for a status nobody knows. */
-const char *http_reason(int status);
+/* ---- server.c ---- */
+/* A server without a listener and timers, for tests; free it with http_server_close(). */
+struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data);
+/* A connection over that link, or NULL: too many, an error was written and the link told to close. */
+struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link);
+/* Parses what waits in `behind` of ready connections, one request of each, until the turn is spent; frees those handed over. */
+void http_server_turn(struct http_server *s);
+/* Ends the waits that took too long. False: the turn was spent before all were looked at. */
+bool http_server_sweep(struct http_server *s);
+/* A connection over net/. NULL: as above. */
+struct http_conn *http_server_connect(struct http_server *s, struct net_conn *link);
+/* Lets go of it without a word to the peer, and frees it. */
+void http_server_disconnect(struct http_conn *c);
 
 #endif

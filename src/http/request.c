@@ -358,18 +358,3 @@ bool http_wants_upgrade(const struct http_request *r, const char *protocol)
 {
     return r->upgrade && str_lists(http_header(r, "upgrade"), protocol);
 }
-
-struct buf http_take_body(struct http_request *r)
-{
-    struct buf body = r->body;
-    r->body = buf_max(HTTP_BODY_BYTES_MAX);
-    http_conn_count(r->conn);
-    return body;
-}
-
-void http_forget(struct http_request *r)
-{
-    fields_fini(&r->fields);
-    buf_fini(&r->body);
-    http_conn_count(r->conn);
-}

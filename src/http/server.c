@@ -17,18 +17,7 @@ static const uint64_t wait_us[WAITS_N] = {
     [WAIT_DRAIN] = HTTP_DRAIN_MS * 1000ull,
 };
 
-uint64_t http_server_now_us(const struct http_server *s)
-{
-    return s->loop != NULL ? net_now_us(s->loop) : s->memory_now_us;
-}
-
 /* ---- turns and sweeps ---- */
-
-void http_server_wake(struct http_server *s)
-{
-    if (s->turn != NULL)
-        net_timer_set(s->turn, http_server_now_us(s));
-}
 
 void http_server_turn(struct http_server *s)
 {
@@ -104,25 +93,6 @@ static bool give_place(struct http_server *s)
     s->gave_way.place++;
     http_conn_evict(list_item(seat, struct http_conn, seat.link));
     return true;
-}
-
-bool http_server_relieve(struct http_server *s, struct http_conn *c)
-{
-    while (s->held > s->held_max) {
-        struct hoarder *most = hoard_heaviest(&s->greedy[0]);
-        if (most == NULL)
-            most = hoard_heaviest(&s->greedy[1]);
-        if (most == NULL || most == &c->greed)
-            return c->held <= HTTP_OWN_BYTES;
-        s->gave_way.bytes++;
-        http_conn_give_way(list_item(most, struct http_conn, greed));
-    }
-    return true;
-}
-
-bool http_server_spent(struct http_server *s)
-{
-    return s->loop != NULL && net_turn_spent(s->loop);
 }
 
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link)
@@ -233,13 +203,6 @@ struct http_server *http_server_new_in_memory(const struct http_server_calls *ca
     return s;
 }
 
-static void server_free(struct http_server *s)
-{
-    for (int trusted = 0; trusted < 2; trusted++)
-        crowd_fini(&s->crowds[trusted]);
-    free(s);
-}
-
 static void server_start(struct http_server *s, struct net_loop *l)
 {
     uint32_t files = net_files_max();
@@ -257,7 +220,7 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
     struct http_server *s = http_server_new_in_memory(calls, user_data);
     int err = net_listen(l, host, port, on_accept, s, &s->listener, f);
     if (err != 0) {
-        server_free(s);
+        http_server_free(s);
         return err;
     }
     server_start(s, l);
@@ -271,7 +234,7 @@ int http_server_take(struct net_loop *l, int cargo, const struct http_server_cal
     struct http_server *s = http_server_new_in_memory(calls, user_data);
     int err = net_listener_take(l, cargo, on_accept, s, &s->listener, f);
     if (err != 0) {
-        server_free(s);
+        http_server_free(s);
         return err;
     }
     server_start(s, l);
@@ -341,14 +304,4 @@ void http_server_let_go(struct http_server *s)
         http_server_disconnect(list_item(pos, struct http_conn, all));
     end_timers(s);
     http_server_settle(s);
-}
-
-void http_server_settle(struct http_server *s)
-{
-    if (!s->closed || s->depth > 0)
-        return;
-    LIST_EACH_SAFE(pos, next, &s->handed)
-        http_conn_free(list_item(pos, struct http_conn, all));
-    if (s->conns_n == 0)
-        server_free(s);
 }

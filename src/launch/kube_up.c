@@ -23,13 +23,6 @@ enum {
 /* Of all kinds that the chart makes for us; the order in which they go. */
 static const char KINDS[] = "statefulset,deployment,service,networkpolicy,poddisruptionbudget,secret";
 
-static void end(struct kubernetes *k, const struct fault *f)
-{
-    uint64_t ticket = k->ticket;
-    k->step = KUBE_IDLE;
-    k->launcher.events.done(ticket, f, k->launcher.user_data);
-}
-
 /* kubectl for a person: without kube_api.h, since these are no requests but kubectl's own doing. */
 static void run(struct kubernetes *k, const char *const *words, struct str input, uint32_t timeout_ms, exec_done_fn *on_done)
 {
@@ -56,7 +49,7 @@ static bool failed(struct kubernetes *k, const struct exec_result *r, const char
         return false;
     exec_blame(&f, r, r->fault.err == ERR_NOT_FOUND ? ERR_UNSUPPORTED : 0, tried,
                r->fault.err == ERR_NOT_FOUND ? "install kubectl, or use the Helm chart (docs/kubernetes.md)" : NULL);
-    end(k, &f);
+    kubernetes_end(k, &f);
     return true;
 }
 
@@ -79,7 +72,7 @@ static void on_forward_line(struct net_child *c, struct str line, void *user_dat
         return;
     struct fault none = {0};
     k->launcher.events.head_at(net_place("127.0.0.1", k->forward_port).text, k->launcher.user_data);
-    end(k, &none);
+    kubernetes_end(k, &none);
 }
 
 static void on_forward_exit(struct net_child *c, int64_t status, int signum, void *user_data)
@@ -90,7 +83,7 @@ static void on_forward_exit(struct net_child *c, int64_t status, int signum, voi
     if (k->step == KUBE_RAISING) {
         struct fault f = {0};
         fault_set(&f, ERR_UNAVAILABLE, "cannot reach the head by kubectl port-forward: %s", k->forward_words[0] != '\0' ? k->forward_words : "it ended");
-        end(k, &f);
+        kubernetes_end(k, &f);
         return;
     }
     net_timer_set(k->forward_timer, net_now_us(k->launcher.loop) + FORWARD_MS * 1000);
@@ -111,7 +104,7 @@ static void forward(struct kubernetes *k)
     struct net_child_config cfg = {.argv = argv, .on_line = on_forward_line, .on_exit = on_forward_exit, .own_group = true, .user_data = k};
     k->forward = net_spawn(k->launcher.loop, &cfg, &f);
     if (k->forward == NULL && k->step == KUBE_RAISING)
-        end(k, &f);
+        kubernetes_end(k, &f);
     else if (k->forward == NULL)
         net_timer_set(k->forward_timer, net_now_us(k->launcher.loop) + FORWARD_MS * 1000);
 }
@@ -126,7 +119,7 @@ static void reach(struct kubernetes *k)
         return;
     }
     k->launcher.events.head_at(address, k->launcher.user_data);
-    end(k, &none);
+    kubernetes_end(k, &none);
 }
 
 static void look_at_head(struct kubernetes *k);
@@ -170,7 +163,7 @@ static void on_head_pod(const struct exec_result *r, void *user_data)
         struct fault f = {0};
         fault_set(&f, ERR_TIMEOUT, "the head's pod does not run after %d s: %.*s: `kubectl describe pod` tells more", HEAD_MS / 1000,
                   STR_ARG(utf8_head(words, 300)));
-        end(k, &f);
+        kubernetes_end(k, &f);
     } else {
         net_timer_set(k->forward_timer, net_now_us(k->launcher.loop) + LOOK_MS * 1000);
     }
@@ -266,7 +259,7 @@ static void on_deleted(const struct exec_result *r, void *user_data)
         if (strchr(what, '/') != NULL) /* KIND/NAME; newer kubectls also say that there was nothing */
             k->launcher.events.took(what, k->launcher.user_data);
     }
-    end(k, &none);
+    kubernetes_end(k, &none);
 }
 
 void kubernetes_down(struct launcher *a, uint64_t ticket)

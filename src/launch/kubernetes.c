@@ -39,13 +39,6 @@ static const struct launcher_option options[] = {
 
 /* ---- asking ---- */
 
-static void end(struct kubernetes *k, const struct fault *f)
-{
-    uint64_t ticket = k->ticket;
-    k->step = KUBE_IDLE;
-    k->launcher.events.done(ticket, f, k->launcher.user_data);
-}
-
 static const char *scale_path(struct kubernetes *k)
 {
     snprintf(k->path, sizeof k->path, "/apis/apps/v1/namespaces/%s/statefulsets/%s-worker/scale", kube_namespace(k->kube), k->launcher.cfg.cluster);
@@ -172,7 +165,7 @@ static void on_put(const json_t *json, const struct fault *f, void *user_data)
     if (f->err == ERR_IN_USE && ++k->conflicts < CONFLICTS_MAX)
         read_scale(k);
     else
-        end(k, f);
+        kubernetes_end(k, f);
 }
 
 /* The number that makes the range be there, or not be there. */
@@ -197,7 +190,7 @@ static void on_scale(const json_t *scale, const struct fault *told, void *user_d
     struct fault f = *told;
     uint32_t now = 0, goal = 0;
     if (f.err != 0 || replicas_of(scale, &now, &f) != 0 || goal_of(k, now, &goal, &f) != 0 || goal == now) {
-        end(k, &f);
+        kubernetes_end(k, &f);
         return;
     }
     json_t *wish = json_deep_copy(scale);
@@ -211,29 +204,6 @@ static void on_scale(const json_t *scale, const struct fault *told, void *user_d
 static void read_scale(struct kubernetes *k)
 {
     kube_call(k->kube, "GET", scale_path(k), NULL, "read the number of workers", on_scale, k);
-}
-
-void kubernetes_begin(struct kubernetes *k, enum kube_step step, uint64_t ticket)
-{
-    MUST(k->step == KUBE_IDLE);
-    k->step = step;
-    k->ticket = ticket;
-    k->conflicts = 0;
-}
-
-static void on_late(struct net_timer *t, void *user_data)
-{
-    struct kubernetes *k = user_data;
-    net_timer_free(t);
-    k->begin = NULL;
-    end(k, &k->late);
-}
-
-void kubernetes_end_later(struct kubernetes *k, const struct fault *f)
-{
-    k->late = *f;
-    k->begin = net_timer_new(k->launcher.loop, on_late, k);
-    net_timer_set(k->begin, net_now_us(k->launcher.loop));
 }
 
 static void kubernetes_start(struct launcher *a, uint64_t ticket, struct launcher_range r)
@@ -265,7 +235,7 @@ static void end_list(struct kubernetes *k, const struct fault *f)
         k->step = KUBE_IDLE;
         k->launcher.events.listed(ticket, pods.workers, pods.n, k->launcher.user_data);
     } else {
-        end(k, f);
+        kubernetes_end(k, f);
     }
     kube_pods_fini(&pods);
 }
@@ -325,7 +295,7 @@ static void on_listed_scale(const json_t *scale, const struct fault *told, void 
     struct fault f = *told;
     uint32_t wanted = 0;
     if (f.err != 0 || replicas_of(scale, &wanted, &f) != 0) {
-        end(k, &f);
+        kubernetes_end(k, &f);
         return;
     }
     kube_pods_init(&k->pods, &k->launcher, wanted);

@@ -33,14 +33,20 @@ struct kubernetes {
 /* ERR_USAGE: not a name of Kubernetes' own kind ("" is fine). It becomes a part of a path. */
 int kubernetes_check_name(const char *what, const char *name, struct fault *f);
 
-/* ---- kubernetes.c ---- */
+/* ---- kube_op.c ---- */
+/* An operation begins; none MUST be on its way. */
 void kubernetes_begin(struct kubernetes *k, enum kube_step step, uint64_t ticket);
-/* Ends the operation with f, from the loop. */
+/* Ends the operation with f. */
+void kubernetes_end(struct kubernetes *k, const struct fault *f);
+/* The same, from the loop. */
 void kubernetes_end_later(struct kubernetes *k, const struct fault *f);
 
 /* ---- kube_up.c ---- */
+/* Applies the manifest and reaches the head it makes, by a forwarded port. */
 void kubernetes_raise(struct launcher *a, uint64_t ticket);
+/* Takes away all that carries the cluster's name. */
 void kubernetes_down(struct launcher *a, uint64_t ticket);
+/* Ends the forwarded port, if there is one. */
 void kubernetes_drop_forward(struct kubernetes *k);
 
 #endif

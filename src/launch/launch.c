@@ -75,11 +75,13 @@ static void on_scale(uint32_t workers, void *user_data)
     launch_scale(user_data, workers);
 }
 
+static void changed(struct launch *a);
+
 static void on_over(void *user_data)
 {
     struct launch *a = user_data;
     a->link = NULL;
-    launch_changed(a);
+    changed(a);
 }
 
 static int join_head(struct launch *a, struct fault *f)
@@ -156,7 +158,7 @@ void launch_begin(struct launch *a, uint32_t workers)
         return;
     a->begun = true;
     a->target = workers < LAUNCH_WORKERS_MAX ? workers : LAUNCH_WORKERS_MAX;
-    launch_changed(a);
+    changed(a);
 }
 
 /* ---- the end ---- */
@@ -176,12 +178,9 @@ static void kill_all(struct launch *a)
     }
 }
 
-void launch_changed(struct launch *a)
+/* A part's process came or went, or the link is over. May end the launch. */
+static void changed(struct launch *a)
 {
-    if (a->on_part != NULL) {
-        a->on_part(a);
-        return;
-    }
     if (!a->stopping) {
         match_target(a);
         tell_head(a, "");
@@ -220,20 +219,17 @@ static bool is_hope_left(const struct launch *a)
     return a->target == 0;
 }
 
-void launch_given_up(struct launch *a, const struct fault *f)
+/* A part that is not tried any more ends the launch when nothing is left to hope for. */
+static void on_part(struct launch *a, const struct fault *given_up)
 {
-    if (a->on_part != NULL) {
-        a->on_part(a);
-        return;
-    }
-    if (!a->stopping && !is_hope_left(a)) {
-        a->fault = *f;
+    if (given_up != NULL && !a->stopping && !is_hope_left(a)) {
+        a->fault = *given_up;
         launch_stop(a);
-    } else if (!a->stopping) {
-        tell_head(a, f->text);
+    } else if (given_up != NULL && !a->stopping) {
+        tell_head(a, given_up->text);
     }
-    if (a->stopping)
-        launch_changed(a);
+    if (given_up == NULL || a->stopping)
+        changed(a);
 }
 
 /* ---- the start ---- */
@@ -249,6 +245,7 @@ struct launch *launch_start(struct net_loop *l, const struct launch_config *cfg,
         snprintf(a->program, sizeof a->program, "%s", cfg->program);
     else
         command_own_program(a->program, sizeof a->program);
+    a->on_part = on_part;
     part_init(&a->head, a, 0);
     if (part_start(&a->head, f) != 0 || (!cfg->head_only && join_head(a, f) != 0)) {
         launch_free(a);

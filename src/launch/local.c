@@ -106,8 +106,9 @@ static void answer_soon(struct local *l, uint64_t ticket, bool is_list)
     net_timer_set(l->timer, 0);
 }
 
-static void on_part(struct launch *a)
+static void on_part(struct launch *a, const struct fault *f)
 {
+    (void)f;
     struct local *l = local_of(a);
     if (l->goes_down && l->ticket != 0)
         net_timer_set(l->timer, 0);

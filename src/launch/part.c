@@ -65,7 +65,7 @@ static void give_up(struct part *p, const char *how)
     launch_reason(&f, p->name, how, p->last_line);
     say(&p->launch->listener, LOG_ERROR, EVENT("child_given_up", KV("part", p->name), KV("code", err_name(f.err))),
         "%s; not starting it again", f.text);
-    launch_given_up(p->launch, &f);
+    p->launch->on_part(p->launch, &f);
 }
 
 static void wait_and_try_again(struct part *p, const char *how)
@@ -78,7 +78,7 @@ static void wait_and_try_again(struct part *p, const char *how)
     say(&p->launch->listener, LOG_WARN, EVENT("child_died", KV("part", p->name), KV("wait_ms", p->pause_ms)),
         "%s %s: starting it again in %u ms", p->name, how, p->pause_ms);
     p->pause_ms = p->pause_ms * 2 < t->restart_max_ms ? p->pause_ms * 2 : t->restart_max_ms;
-    launch_changed(p->launch);
+    p->launch->on_part(p->launch, NULL);
 }
 
 static void on_exit_of(struct net_child *c, int64_t status, int signum, void *user_data)
@@ -93,7 +93,7 @@ static void on_exit_of(struct net_child *c, int64_t status, int signum, void *us
         move(p, PART_IDLE);
         p->pause_ms = 0;
         say(&p->launch->listener, LOG_INFO, EVENT("child_stopped", KV("part", p->name)), "%s stopped", p->name);
-        launch_changed(p->launch);
+        p->launch->on_part(p->launch, NULL);
     } else if (is_hopeless(p, status, signum)) {
         give_up(p, how);
     } else {
@@ -158,7 +158,7 @@ static void on_timer(struct net_timer *t, void *user_data)
     if (p->state == PART_WAITING) {
         part_keep_up(p);
         if (p->state == PART_RUNNING)
-            launch_changed(p->launch);
+            p->launch->on_part(p->launch, NULL);
     } else if (p->state == PART_STOPPING) {
         say(&p->launch->listener, LOG_WARN, EVENT("child_hangs", KV("part", p->name)),
             "%s did not stop within %u ms: killing it", p->name, p->grace_ms);

@@ -59,18 +59,6 @@ static void slurm_watch(struct launcher *a, bool on)
     set_watch(s);
 }
 
-/* Workers on other nodes dial it in vain, for ever; on a cluster of one machine it is as it should be. */
-void slurm_warn_of_loopback(struct slurm *s)
-{
-    const char *head = s->base.cfg.head, *port = head != NULL ? strrchr(head, ':') : NULL;
-    if (s->warned || port == NULL || !net_is_loopback(str_n(head, (size_t)(port - head))))
-        return;
-    s->warned = true;
-    launcher_say(&s->base, LOG_WARN, EVENT("head_not_reachable"),
-                 "workers on other nodes do not find a head at %s: let it listen for them (--host 0.0.0.0 with an "
-                 "--api-key-file and a --join-token-file), or say where it is (--worker-head HOST:PORT)", head);
-}
-
 /* ---- the door ---- */
 
 static void slurm_free(struct launcher *a)

@@ -45,16 +45,12 @@ struct launch {
     bool scaled;              /* it ran well enough for somebody to change its size */
     bool stopping;
     bool in_a_hurry;          /* stop was asked for twice */
-    void (*on_part)(struct launch *a); /* local.c: its workers are asked for one by one, and there is no head; NULL: a launch of launch.h */
+    /* A part's process came or went; or, with `f`, it is not tried any more. May end the launch: the caller touches nothing after it. */
+    void (*on_part)(struct launch *a, const struct fault *f);
     struct fault fault;       /* why it ends by itself */
 };
 
 /* ---- launch.c ---- */
-/* A part's process came or went, or the link is over. May end the launch: touch nothing after it. */
-void launch_changed(struct launch *a);
-/* The part is not tried any more: ends the launch when nothing is left to hope for. */
-void launch_given_up(struct launch *a, const struct fault *f);
-
 /* worker-(i + 1) is to be there. */
 void launch_want(struct launch *a, uint32_t i);
 

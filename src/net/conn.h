@@ -1,4 +1,4 @@
-/* Inside of a TCP connection, shared by conn.c (its life), write.c (its bytes out), dial.c and listen.c (its birth).
+/* Inside of a TCP connection, shared by conn.c (its life), read.c and write.c (its bytes), dial.c and listen.c (its birth).
  *
  *     net_dial()              accept
  *        |                      |
@@ -52,10 +52,27 @@ struct net_conn {
     bool given_calls;           /* net_conn_set() was called */
 };
 
-/* loop.c */
-void loop_flush_soon(struct net_loop *l);
+struct flight {
+    uv_write_t req;
+    struct buf bytes; /* owned */
+};
+
+enum { DIAL_ADDRESSES_MAX = 8 };
+
+struct dialling {
+    uv_getaddrinfo_t resolve;
+    uv_connect_t connect;
+    struct net_conn *conn; /* borrowed; NULL: it ended while the name was being resolved */
+    bool resolving;        /* libuv holds `resolve`: this may not be freed yet */
+    char *host;            /* owned, as the caller gave it */
+    uint16_t port;
+    struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
+    unsigned addresses_n;
+    unsigned tried;        /* addresses[0 … tried-1] were */
+};
 
 /* conn.c */
+/* A connection without a socket yet; it is freed by its end. */
 struct net_conn *conn_new(struct net_loop *l, enum conn_state state);
 /* Notes why it closes; the first reason stays. */
 void conn_reason(struct net_conn *c, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -65,13 +82,14 @@ void conn_shut(struct net_conn *c);
 void conn_lost(struct net_conn *c, int uv_err);
 /* FLUSHING and nothing is pending any more. */
 void conn_all_sent(struct net_conn *c);
-/* Newly connected or accepted: OPEN from here on. */
-void conn_opened(struct net_conn *c);
-void conn_read_start(struct net_conn *c);
+/* -> to; a move that the drawing does not have is a MUST(). */
+void conn_move(struct net_conn *c, enum conn_state to);
+/* It was to end for another reason than it does. */
+void conn_forget_reason(struct net_conn *c);
+/* Ended in so many ms unless it makes progress. */
 void conn_deadline(struct net_conn *c, unsigned ms);
 /* The uv handle is closed for good: tells the owner, frees. */
 void conn_closed(struct net_conn *c);
-void conns_sweep(struct net_loop *l);
 /* Tells owners of connections whose handle is closed, until the turn is spent. */
 void conns_tell(struct net_loop *l);
 
@@ -80,9 +98,20 @@ struct net_conn *conn_of(const uv_handle_t *h);
 /* The connection with the most unsent bytes, NULL: none has any. */
 struct net_conn *conns_greediest(struct net_loop *l);
 
-/* write.c */
 /* Counts the memory of its unsent bytes anew. */
 void conn_count(struct net_conn *c);
+/* The connection ends: stops a resolve in progress. */
+void dialling_abandon(struct net_conn *c);
+/* Only when libuv holds no request of it any more. */
+void dialling_free(struct net_conn *c);
+/* The same of a record whose connection is gone. */
+void dialling_delete(struct dialling *d);
+
+/* read.c */
+/* Newly connected or accepted: OPEN from here on. */
+void conn_opened(struct net_conn *c);
+
+/* write.c */
 /* Unsent bytes are worth a flush at the end of the turn. */
 void conn_touch(struct net_conn *c);
 /* `all`: also when the turn is spent; else the rest waits for the next one. */
@@ -93,15 +122,12 @@ void conns_flush(struct net_loop *l, bool all);
 void conns_part(struct net_loop *l);
 
 /* address.c */
+/* Equal for addresses of one machine or household: see net_conn_origin(). */
 uint64_t address_origin(const struct sockaddr_storage *a);
 
 /* dial.c */
 /* The address being tried does not answer. */
 void dialling_timeout(struct net_conn *c);
-/* The connection ends: stops a resolve in progress. */
-void dialling_abandon(struct net_conn *c);
-/* Only when libuv holds no request of it any more. */
-void dialling_free(struct net_conn *c);
 
 /* listen.c */
 /* Its socket; a caller that was held back is handed over first. */

@@ -11,44 +11,7 @@
 #include "base/must.h"
 #include "net/conn.h"
 
-enum { DIAL_ADDRESSES_MAX = 8 };
-
-struct dialling {
-    uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
-    struct net_conn *conn; /* borrowed; NULL: it ended while the name was being resolved */
-    bool resolving;        /* libuv holds `resolve`: this may not be freed yet */
-    char *host;            /* owned, as the caller gave it */
-    uint16_t port;
-    struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
-    unsigned addresses_n;
-    unsigned tried;        /* addresses[0 … tried-1] were */
-};
-
 static void connect_next(struct net_conn *c);
-
-static void dialling_delete(struct dialling *d)
-{
-    free(d->host);
-    free(d);
-}
-
-void dialling_abandon(struct net_conn *c)
-{
-    struct dialling *d = c->dialling;
-    if (d == NULL || !d->resolving)
-        return; /* the connect request is held by the socket, and goes with it */
-    d->conn = NULL;
-    c->dialling = NULL;
-    uv_cancel((uv_req_t *)&d->resolve); /* on_resolved() comes in any case, and frees */
-}
-
-void dialling_free(struct net_conn *c)
-{
-    if (c->dialling != NULL)
-        dialling_delete(c->dialling);
-    c->dialling = NULL;
-}
 
 static void give_up(struct net_conn *c, int uv_err)
 {

@@ -226,12 +226,6 @@ int net_ferry_keep(struct net_ferry *f)
     return fd;
 }
 
-void net_cargo_drop(int cargo)
-{
-    if (cargo >= 0)
-        close(cargo);
-}
-
 /* libuv would not survive the waiting for a file. */
 static bool is_stream_socket(int fd)
 {

@@ -175,6 +175,12 @@ int listener_fd(struct net_listener *s)
     return fd;
 }
 
+void net_cargo_drop(int cargo)
+{
+    if (cargo >= 0)
+        close(cargo);
+}
+
 int net_listener_take(struct net_loop *l, int cargo, net_accept_fn *fn, void *user_data, struct net_listener **out,
                       struct fault *f)
 {

@@ -42,6 +42,36 @@ static void on_flush(uv_idle_t *idle)
     conns_flush(l, false);
 }
 
+static void deadline_passed(struct net_conn *c)
+{
+    size_t pending = net_conn_pending(c);
+    if (c->state == CONN_DIALLING) {
+        dialling_timeout(c);
+    } else if (pending > 0 && pending < c->deadline_pending) {
+        conn_deadline(c, CLOSE_MS); /* slow, but it reads */
+    } else {
+        if (pending > 0) {
+            conn_forget_reason(c);
+            conn_reason(c, ERR_TIMEOUT, "%s did not take the last %zu bytes", c->peer, pending);
+        }
+        conn_shut(c);
+    }
+}
+
+static void conns_sweep(struct net_loop *l)
+{
+    uint64_t now_ms = uv_now(&l->uv);
+    LIST_EACH_SAFE(pos, next, &l->timed) {
+        struct net_conn *c = list_item(pos, struct net_conn, timed);
+        if (net_turn_spent(l))
+            break; /* the next sweep is near */
+        if (now_ms >= c->deadline_ms)
+            deadline_passed(c);
+    }
+    if (list_empty(&l->timed))
+        uv_timer_stop(&l->sweep);
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     conns_sweep(loop_of((uv_handle_t *)timer));
@@ -59,23 +89,13 @@ struct net_loop *net_loop_new(void)
     l->read_bytes = xalloc(NET_READ_BYTES);
     MUST(uv_loop_init(&l->uv) == 0);
     l->uv.data = l;
+    l->on_flush = on_flush;
     MUST(uv_idle_init(&l->uv, &l->flush) == 0);
     MUST(uv_timer_init(&l->uv, &l->sweep) == 0);
     MUST(uv_timer_start(&l->sweep, on_sweep, SWEEP_MS, SWEEP_MS) == 0);
     uv_timer_stop(&l->sweep);
     turns_init(l);
     return l;
-}
-
-struct net_loop *loop_of(const uv_handle_t *h)
-{
-    return h->loop->data;
-}
-
-void loop_flush_soon(struct net_loop *l)
-{
-    if (!uv_is_active((uv_handle_t *)&l->flush))
-        MUST(uv_idle_start(&l->flush, on_flush) == 0);
 }
 
 void net_loop_run(struct net_loop *l)

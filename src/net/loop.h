@@ -15,6 +15,7 @@ struct net_object {
 struct net_loop {
     uv_loop_t uv;
     uv_idle_t flush;  /* runs just before the loop sleeps; active while `dirty` holds a connection */
+    uv_idle_cb on_flush; /* what it runs */
     uv_timer_t sweep; /* active while `timed` holds a connection */
     struct list dirty; /* net_conn.dirty: written to since the last flush */
     struct list gone;  /* net_conn.dirty: closed, and its owner does not know it yet */
@@ -33,11 +34,18 @@ struct net_loop {
 };
 
 /* turn.c */
+/* Counts the turns of a new loop. */
 void turns_init(struct net_loop *l);
 /* The loop runs from now on. */
 void turns_begin(struct net_loop *l);
 
+/* What was written is flushed, and owners are told, before the loop sleeps next. */
+void loop_flush_soon(struct net_loop *l);
+
 /* The loop a uv handle belongs to. */
-struct net_loop *loop_of(const uv_handle_t *h);
+static inline struct net_loop *loop_of(const uv_handle_t *h)
+{
+    return h->loop->data;
+}
 
 #endif

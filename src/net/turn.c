@@ -58,6 +58,12 @@ void turns_begin(struct net_loop *l)
     l->turn_cpu_us = cpu_us();
 }
 
+void loop_flush_soon(struct net_loop *l)
+{
+    if (!uv_is_active((uv_handle_t *)&l->flush))
+        MUST(uv_idle_start(&l->flush, l->on_flush) == 0);
+}
+
 bool net_turn_spent(struct net_loop *l)
 {
     if (l->turn_spent)

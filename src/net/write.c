@@ -11,17 +11,7 @@
 #include "base/must.h"
 #include "net/conn.h"
 
-struct flight {
-    uv_write_t req;
-    struct buf bytes; /* owned */
-};
-
 static void flush(struct net_conn *c);
-
-size_t net_conn_pending(const struct net_conn *c)
-{
-    return c->out.n + uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
-}
 
 int net_conn_unsent(const struct net_conn *c, struct buf *out)
 {
@@ -44,13 +34,6 @@ void conn_touch(struct net_conn *c)
 {
     if (c->out.n > 0 && c->flight == NULL)
         flush_soon(c);
-}
-
-void conn_count(struct net_conn *c)
-{
-    size_t now = c->state == CONN_CLOSED ? 0 : c->out.cap + (c->flight != NULL ? c->flight->bytes.cap : 0);
-    c->loop->pending = c->loop->pending - c->counted + now;
-    c->counted = now;
 }
 
 /* Looking at all connections is dear, but each look ends one that held more than its share. */

@@ -1,0 +1,23 @@
+/* All dialects, by their shape. */
+#include "api/dialect.h"
+#include "base/must.h"
+
+const struct api_dialect *api_dialect(enum api_shape shape)
+{
+    static const struct api_dialect *const dialects[] = {
+        [API_CHAT] = &api_dialect_chat,
+        [API_COMPLETION] = &api_dialect_completion,
+        [API_PROCESS_PROMPT] = &api_dialect_process_prompt,
+        [API_EMBEDDINGS] = &api_dialect_embeddings,
+        [API_MESSAGES] = &api_dialect_messages,
+        [API_RESPONSES] = &api_dialect_responses,
+        [API_COUNT] = &api_dialect_count,
+    };
+    MUST(shape >= API_CHAT && shape <= API_SHAPE_LAST);
+    return dialects[shape];
+}
+
+int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e)
+{
+    return api_dialect(shape)->parse(body, out, e);
+}

@@ -1,0 +1,164 @@
+/* A TCP connection from its opening on: what comes in, and closing in good order. */
+#include "net/conn.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+
+static void read_start(struct net_conn *c);
+
+/* Sends what is pending, then closes. What still comes is read and thrown away, so that a peer that is itself
+ * writing does not stand still and neither of us waits for the other. */
+static void start_closing(struct net_conn *c)
+{
+    conn_move(c, CONN_FLUSHING);
+    conn_deadline(c, CLOSE_MS);
+    if (net_conn_pending(c) == 0)
+        conn_all_sent(c);
+    if (c->state != CONN_CLOSED && !c->peer_ended)
+        read_start(c);
+}
+
+void net_conn_close(struct net_conn *c)
+{
+    if (c->state > CONN_OPEN)
+        return;
+    conn_reason(c, 0, "closed");
+    if (c->state == CONN_DIALLING)
+        conn_shut(c);
+    else
+        start_closing(c);
+}
+
+void net_conn_abort(struct net_conn *c)
+{
+    conn_reason(c, ERR_CANCELLED, "aborted");
+    conn_shut(c);
+}
+
+int net_conn_descriptor(const struct net_conn *c)
+{
+    uv_os_fd_t fd;
+    return c->state == CONN_OPEN && uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 ? fd : -1;
+}
+
+/* ---- reading ---- */
+
+/* Once a turn, and not when the turn is spent. Those turned away come first in the next one: the round is theirs until
+ * each has read. */
+static bool may_read(struct net_conn *c)
+{
+    struct net_loop *l = c->loop;
+    if (c->round == l->round)
+        return false;
+    if (net_turn_spent(l)) {
+        l->starved = true;
+        return false;
+    }
+    c->round = l->round;
+    return true;
+}
+
+/* libuv asks, reads and calls back in one go, so one buffer serves all connections. Without a buffer it does not read, says
+ * UV_ENOBUFS, and asks again in the next turn. */
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
+{
+    (void)suggested;
+    *out = uv_buf_init(loop_of(h)->read_bytes, may_read(h->data) ? NET_READ_BYTES : 0);
+}
+
+static void on_peer_ended(struct net_conn *c)
+{
+    c->peer_ended = true;
+    if (c->state == CONN_OPEN) {
+        conn_reason(c, 0, "closed by the peer");
+        start_closing(c);
+    } else if (c->state == CONN_LINGERING) {
+        conn_shut(c);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
+{
+    struct net_conn *c = stream->data;
+    if (n == UV_ENOBUFS) {
+        return;
+    } else if (n == UV_EOF) {
+        on_peer_ended(c);
+    } else if (n < 0) {
+        conn_lost(c, (int)n);
+    } else if (n > 0 && c->state == CONN_OPEN && c->calls.on_data != NULL) {
+        c->calls.on_data(c, str_n(bytes->base, (size_t)n), c->user_data);
+    }
+}
+
+static void read_start(struct net_conn *c)
+{
+    int r = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    MUST(r == 0 || r == UV_EALREADY);
+}
+
+/* By itself the kernel would take up to 4 MiB for a peer that does not read, of memory that no limit of ours knows.
+ * See tcp(7), TCP_NOTSENT_LOWAT: what is sent and not acknowledged does not count, so a far, fast peer loses nothing. */
+static void keep_out_of_the_kernel(struct net_conn *c)
+{
+    int bytes = NET_KERNEL_BYTES_MAX;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
+void conn_opened(struct net_conn *c)
+{
+    uv_tcp_nodelay(&c->tcp, 1); /* writes are collected here, so waiting for more in the kernel only adds delay */
+    keep_out_of_the_kernel(c);
+    struct sockaddr_storage a = {0};
+    int n = sizeof a;
+    char text[NET_ADDRESS_BYTES] = "?";
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &n) == 0)
+        address_text(&a, text);
+    free(c->peer);
+    c->peer = xstrdup(text);
+    c->origin = address_origin(&a);
+    if (c->state == CONN_DIALLING)
+        conn_move(c, CONN_OPEN);
+    if (!c->paused)
+        read_start(c);
+}
+
+void net_conn_pause(struct net_conn *c)
+{
+    c->paused = true;
+    if (c->state == CONN_OPEN)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
+void net_conn_resume(struct net_conn *c)
+{
+    c->paused = false;
+    if (c->state == CONN_OPEN)
+        read_start(c);
+}
+
+/* ---- small questions ---- */
+
+void net_conn_set(struct net_conn *c, const struct net_conn_calls *calls, void *user_data)
+{
+    c->calls = *calls;
+    c->user_data = user_data;
+    c->given_calls = true;
+}
+
+const char *net_conn_peer(const struct net_conn *c)
+{
+    return c->peer;
+}
+
+uint64_t net_conn_origin(const struct net_conn *c)
+{
+    return c->origin;
+}
