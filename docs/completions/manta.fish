@@ -38,6 +38,7 @@ complete -c manta -n '__fish_seen_subcommand_from up head' -l lost-after-ms -x -
 complete -c manta -n '__fish_seen_subcommand_from up head' -l status-every-ms -x -d 'how often the head logs its status'
 complete -c manta -n '__fish_seen_subcommand_from up head' -l rebalance -d 'an answer may leave a slow or crowded actor for an idle one, where it would end much sooner'
 complete -c manta -n '__fish_seen_subcommand_from up head' -l share-prefix -d 'tenants use each other\'s cached prompts; whether an answer came quickly then tells what others have asked'
+complete -c manta -n '__fish_seen_subcommand_from up head' -l log-requests -d 'a log line for each request: status, model, worker, tokens, times'
 complete -c manta -n '__fish_seen_subcommand_from up launcher head worker' -l drain-grace -x -d 'after SIGTERM: seconds for what runs to end; then a worker\'s answers go on elsewhere; 0: at once'
 complete -c manta -n '__fish_seen_subcommand_from drain' -l grace -x -d 'seconds for what runs to end; then it goes on elsewhere'
 complete -c manta -n '__fish_seen_subcommand_from drain' -l move -d 'what runs goes on elsewhere at once, with what is computed of it'

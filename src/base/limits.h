@@ -19,6 +19,7 @@
     L(tenant_labels, HEAD_TENANT_LABELS, "tenants", "", "tenants with lines of their own in metrics and status; later ones are counted together") \
     L(api_keys_max, KEYS_MAX, "keys", "", "API keys of a head; more are an error at the start") \
     L(client_request_id_bytes_max, CLIENT_ID_BYTES_MAX, "bytes", "", "length of a client's own request id; a longer one is not kept") \
+    L(accounts_max, ACCOUNTS_MAX, "requests", "", "requests of which is kept what became of them; the oldest that ended is forgotten") \
     L(attempts_max, c->attempts_max, "attempts", "", "attempts in a row that bring no token; then the answer ends with the last error") \
     L(moves_max, c->moves_max, "attempts", "", "attempts in all; then the answer ends with the last error") \
     L(poison_crashes, HEAD_POISON_CRASHES, "workers", "", "workers that one request may crash, the last one alone; then it is refused, 422") \

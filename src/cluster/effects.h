@@ -19,6 +19,8 @@ enum fx_kind {
     FX_BRANCH_DONE, /* a branch ended: finish, usage, fault when finish is FINISH_ERROR */
     FX_RESUMED,     /* a stream was found: `text` is what its first head noted of the client's request, `branches` how many
                        answers it has; STARTED, TOKENS from where the client is, … follow */
+    FX_CHOSEN,      /* a branch goes to an actor: `choice` tells why that one; `first` tokens of its answer are there already */
+    FX_LEFT,        /* it leaves that actor after `first` tokens: `tag` is the reason in a word, `text` in a sentence; CHOSEN or the end follows */
     FX_CALL_END,    /* every branch ended (`branches`: how many there were); the call is forgotten */
     FX_CALL_FAILED, /* the call never ran: fault, retry_after_s; the call is forgotten */
     FX_LOG,         /* a line: level, tag, event, text */
@@ -31,6 +33,30 @@ struct fx_usage {
     double logprob_sum;
 };
 
+enum { FX_CANDIDATES_MAX = 8 }; /* that are told of a choice */
+
+/* An actor that might have got a branch, and what was predicted of it (router.h). */
+struct fx_candidate {
+    uint32_t actor;
+    struct str node;
+    uint32_t busy, slots;
+    double first_s, cost_s;        /* to its first token; what is compared */
+    uint32_t prompt_tokens;        /* about; of this branch */
+    uint32_t cached_tokens;        /* of those, in its cache */
+    uint32_t ahead_tokens;         /* of prompts before it */
+    bool session, avoided;         /* the session was there before; the branch failed there */
+};
+
+/* Why an actor got a branch. */
+struct fx_choice {
+    const char *why;               /* static: "best", "next in queue", "fan-out", "has it", "moved" */
+    uint32_t attempt;              /* of the branch, from 1 */
+    uint32_t queued;               /* jobs that waited for the same model then */
+    uint32_t open;                 /* actors with a free slot */
+    const struct fx_candidate *candidates; /* the chosen one first, then the best others; none: there was nothing to choose */
+    uint32_t n;
+};
+
 struct fx {
     enum fx_kind kind;
     uint64_t link;       /* SEND, CLOSE_LINK */
@@ -38,10 +64,10 @@ struct fx {
     uint64_t call;
     uint32_t branch;                 /* 0 … count-1 */
     uint32_t branches;               /* STARTED, RESUMED, CALL_END: how many the call has */
-    uint32_t actor;                  /* STARTED, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
-    struct str model, node, address; /* STARTED, BRANCH_DONE: of that actor */
+    uint32_t actor;                  /* STARTED, CHOSEN, LEFT, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
+    struct str model, node, address; /* STARTED, CHOSEN, LEFT, BRANCH_DONE: of that actor */
     bool exact;                      /* STARTED: that actor computes the same bits under any load */
-    uint32_t first;                  /* TOKENS: index of the first id */
+    uint32_t first;                  /* TOKENS: index of the first id; CHOSEN, LEFT */
     struct str text;                 /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why; RESUMED */
     struct wire_i32s ids;            /* TOKENS; STARTED: the prompt's, when asked for */
     struct wire_f32s logprobs;       /* TOKENS; empty unless asked for */
@@ -56,8 +82,9 @@ struct fx {
     struct fx_usage usage;           /* STARTED, BRANCH_DONE */
     struct fault fault;              /* CALL_FAILED; BRANCH_DONE with FINISH_ERROR */
     uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */
+    const struct fx_choice *choice;  /* CHOSEN */
     enum log_level level;            /* LOG */
-    const char *tag;                 /* LOG; static */
+    const char *tag;                 /* LOG, LEFT; static */
     const struct event_field *event; /* LOG */
     const char *peer_kind;           /* LOG; static: a peer without a token can cause it at will (log_peer); NULL: it cannot */
 };

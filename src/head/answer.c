@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "head/call.h"
+#include "head/account.h"
 #include "head/memory.h"
 
 /* What a client is sent, in the shape it asked for: events as they come, or one JSON text at the end.
@@ -338,6 +338,7 @@ bool answer_end(struct head_program *p, struct call *c)
 
 void answer_fault(struct head_program *p, struct call *c, const struct fault *f, uint32_t retry_after_s)
 {
+    account_end(p, c, err_http(f->err), f->text);
     buf_reset(&p->json);
     if (c->streaming) {
         stream_fault(p, c, f);

@@ -92,6 +92,7 @@ struct call {
     struct api_head head;
     char fingerprint[CALL_FINGERPRINT_BYTES]; /* head.fingerprint points to it; empty: nobody has begun it */
     char *model;                   /* owned; as the client named it */
+    struct account *account;       /* owned; what became of it so far; NULL: nothing yet, or there is no room for it */
     struct branch *branches;       /* owned */
     uint32_t branches_n;           /* known so far */
     uint64_t started_us;

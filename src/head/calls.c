@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "head/call.h"
+#include "head/account.h"
 #include "head/desk.h"
 #include "head/memory.h"
 #include "head/stored.h"
@@ -40,6 +40,7 @@ static void branch_fini(struct branch *b)
 void call_free(struct head_program *p, struct call *c)
 {
     stored_drop(p, c);
+    account_free(p, c->account);
     idtab_remove(&p->calls, &c->node);
     list_remove(&c->doomed);
     for (uint32_t i = 0; i < c->branches_n; i++)
@@ -291,6 +292,7 @@ void call_gone(struct head_program *p, struct http_request *r)
         return;
     }
     uint64_t id = c->node.id;
+    account_end(p, c, err_http(ERR_CANCELLED), "its client went away");
     call_free(p, c);
     head_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
 }
@@ -430,6 +432,7 @@ static void on_end(struct head_program *p, struct call *c, uint32_t branches)
     histogram_add(&p->e2e, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
     if (c->api.store)
         stored_end(p, c);
+    account_end(p, c, 200, NULL);
     if (answer_end(p, c))
         call_free(p, c);
 }
@@ -459,6 +462,8 @@ void call_effect(struct head_program *p, const struct fx *fx)
     if (c == NULL || list_linked(&c->doomed) || c->writing != NULL)
         return;
     switch (fx->kind) {
+    case FX_CHOSEN:
+    case FX_LEFT: account_step(p, c, fx); break;
     case FX_RESUMED: on_resumed(p, c, fx); break;
     case FX_STARTED: on_started(p, c, fx); break;
     case FX_TOKENS: answer_piece(p, c, fx->branch, fx); break;

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "cluster/policy/prefix.h"
+#include "head/account.h"
 #include "head/stored.h"
 #include "head/watch.h"
 
@@ -69,6 +70,8 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
     n = add(out, n, (struct memory_part){"actors_max", (uint64_t)c->actors_max * ACTOR_BYTES, (uint64_t)t.actors_ready * ACTOR_BYTES,
                                          "actors: the next one is refused"});
     n = add(out, n, (struct memory_part){"model_names_max", (uint64_t)HEAD_MODELS_MAX * MODEL_BYTES, 0, "names: the oldest are forgotten"});
+    n = add(out, n, (struct memory_part){"accounts_max", (uint64_t)ACCOUNTS_MAX * ACCOUNT_BYTES, (uint64_t)p->accounts_n * ACCOUNT_BYTES,
+                                         "what became of requests: the oldest that ended is forgotten"});
     n = add(out, n, (struct memory_part){"tenants_max", (uint64_t)c->tenants_max * TENANT_BYTES, (uint64_t)t.tenants * TENANT_BYTES,
                                          "tenants: those that were idle longest are forgotten"});
     n = add(out, n, (struct memory_part){"watchers_max", WATCH_BYTES_MAX, 0, "pages that watch, with the state they share: the next one is refused"});

@@ -8,7 +8,7 @@
 struct head_program;
 struct call;
 
-enum { MEMORY_PARTS_MAX = 16 };
+enum { MEMORY_PARTS_MAX = 20 };
 
 struct memory_part {
     const char *name;   /* static; of the limit */

@@ -3,7 +3,8 @@
 
 #include "api/json_out.h"
 #include "base/alloc.h"
-#include "head/call.h"
+#include "base/utf8.h"
+#include "head/account.h"
 
 /* What those who sent a request can see of it while it waits or runs: /manta/requests. Of others' only an admin sees anything. */
 
@@ -104,6 +105,8 @@ void put_requests(struct head_program *p, const struct owner *who, struct jout *
         }
     }
     jout_array_end(j);
+    jout_key(j, "ended_list"); /* the last one first */
+    put_ended(p, who, j);
     jout_object_end(j);
 }
 
@@ -128,6 +131,20 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
         }
     }
     return false;
+}
+
+int request_told(struct head_program *p, struct str rest, const struct owner *who, struct fault *f)
+{
+    static const char explain[] = "/explain";
+    size_t tail = sizeof explain - 1;
+    bool explains = rest.n > tail && memcmp(rest.p + rest.n - tail, explain, tail) == 0;
+    struct str id = str_n(rest.p, rest.n - (explains ? tail : 0));
+    struct buf name = buf_max(API_FIELD_BYTES_MAX);
+    bool known = http_decode(&name, id, false) == 0 && (explains ? write_explained : write_request)(p, buf_str(&name), who);
+    buf_fini(&name);
+    return known ? 0 : fault_set(f, ERR_NOT_FOUND, "%s '%.*s'%s; GET /manta/requests lists those there are",
+                                 explains ? "nothing is known of a request" : "no request", STR_ARG(utf8_head(id, 128)),
+                                 explains ? ": it ended long ago, or never was here" : " is here now: it has ended, or it never was");
 }
 
 /* Empty: it brought none, or one that no header or log could hold. */

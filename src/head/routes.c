@@ -6,6 +6,7 @@
 #include "api/json_out.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "head/account.h"
 #include "head/console.h"
 #include "head/stored.h"
 #include "head/watch.h"
@@ -176,21 +177,16 @@ static void on_requests(struct head_program *p, struct http_request *r)
 
 static void on_request_by_id(struct head_program *p, struct http_request *r)
 {
-    struct str path = http_path(r), id = str_n(path.p + strlen("/manta/requests/"), path.n - strlen("/manta/requests/"));
-    struct buf name = buf_max(API_FIELD_BYTES_MAX);
+    struct str path = http_path(r), rest = str_n(path.p + strlen("/manta/requests/"), path.n - strlen("/manta/requests/"));
     struct owner who;
+    struct fault f;
     if (!know(p, r, &who))
         return;
     buf_reset(&p->json);
-    if (http_decode(&name, id, false) == 0 && write_request(p, buf_str(&name), &who)) {
+    if (request_told(p, rest, &who, &f) == 0)
         reply_json(p, r, 200, NULL);
-    } else {
-        struct fault f;
-        fault_set(&f, ERR_NOT_FOUND, "no request '%.*s' is here now: it has ended, or it never was; GET /manta/requests lists those there are",
-                  STR_ARG(utf8_head(id, 128)));
+    else
         reply_fault(p, r, &f);
-    }
-    buf_fini(&name);
 }
 
 static void duty(struct head_program *p, struct http_request *r, uint8_t to)
@@ -260,7 +256,7 @@ static void on_root(struct head_program *p, struct http_request *r)
                "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
-               "             GET /manta/requests  GET /manta/requests/{x-request-id}  GET /manta/events (server-sent)\n"
+               "             GET /manta/requests  GET /manta/requests/{x-request-id}[/explain]  GET /manta/events (server-sent)\n"
                "operations:  GET /health  GET /readyz  GET /metrics\n"
                "console:     this address in a browser\n",
                p->o->version, t.workers, t.actors_ready);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "head/call.h"
+#include "head/account.h"
 #include "head/memory.h"
 #include "head/page.h"
 #include "head/replace.h"
@@ -36,6 +36,8 @@ static void carry_out(struct head_program *p, const struct fx *fx)
         put_line(fx);
         watch_line(p, fx);
         break;
+    case FX_CHOSEN:
+    case FX_LEFT: call_effect(p, fx); break;
     case FX_TOKENS:
         p->tokens_told += fx->ids.n;
         call_effect(p, fx);
@@ -262,6 +264,7 @@ int head_main(const struct head_options *o)
     idtab_init(&p.links);
     idtab_init(&p.calls);
     list_init(&p.doomed);
+    list_init(&p.accounts);
     list_init(&p.stored);
     list_init(&p.pages);
     list_init(&p.desk);
@@ -280,6 +283,7 @@ int head_main(const struct head_options *o)
     pages_end(&p);
     watch_end(&p);
     stored_free_all(&p);
+    accounts_end(&p);
     head_free(p.brain);
     effects_fini(&p.fx);
     idtab_fini(&p.links);

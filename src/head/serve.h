@@ -18,6 +18,7 @@ struct head_options {
     uint32_t allow_origins_n, allow_hosts_n;
     bool replace;               /* take the place of the head that runs at this address, with its clients */
     bool share_prefix;          /* tenants use each other's cached prompts */
+    bool log_requests;    /* a line for each */
     bool launched;              /* by `manta up`, which ends with it */
     uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */
     uint64_t answer_bytes_max;  /* of answers that are not sent yet, all together */

@@ -62,6 +62,8 @@ struct head_program {
     struct list desk;             /* desk_item.link: what waits for the other thread */
     bool desk_busy;
     bool trims;                   /* memory is being given back, on another thread */
+    struct list accounts;         /* account.link: of requests that ended */
+    uint32_t accounts_n;          /* these, and those of requests that run */
     struct list doomed;           /* calls to be ended after this round of effects */
     struct list stored;           /* stored.c: answers that are kept by name, … */
     uint64_t stored_bytes;        /* … what they take, … */

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cluster/kit/text.h"
-#include "head/call.h"
+#include "head/account.h"
 #include "head/memory.h"
 #include "head/page.h"
 #include "head/stored.h"

@@ -50,6 +50,7 @@ struct head_options options_head(const struct settings *s)
         .version = MANTA_VERSION,
         .replace = setting_on(s, SET_REPLACE),
         .share_prefix = setting_on(s, SET_SHARE_PREFIX),
+        .log_requests = setting_on(s, SET_LOG_REQUESTS),
         .launched = setting_number(s, SET_DIE_WITH_PARENT) != 0,
         .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),
         .answer_bytes_max = setting_number(s, SET_ANSWER_BYTES),

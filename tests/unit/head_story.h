@@ -29,7 +29,7 @@ struct story {
     uint64_t now_us;
     struct effects fx;
     struct buf said;
-    bool logs;
+    bool logs, accounts;
     void (*heard)(struct story *s); /* called after each step, or NULL */
 };
 
@@ -120,6 +120,21 @@ static inline void line_of(struct story *s, const struct fx *fx)
             buf_printf(b, " part=%u call=%u bytes=%u", fx->parts[i].kind, fx->parts[i].call, fx->parts[i].bytes);
         break;
     case FX_BRANCH_DONE: line_of_done(b, fx); break;
+    case FX_CHOSEN:
+        if (!s->accounts)
+            return;
+        buf_printf(b, "chosen %llu.%u actor=%u node=%.*s first=%u why=%s attempt=%u", call, fx->branch, fx->actor, STR_ARG(fx->node), fx->first,
+                   fx->choice->why, fx->choice->attempt);
+        for (uint32_t i = 0; i < fx->choice->n; i++)
+            buf_printf(b, " [actor=%u busy=%u/%u cached=%u/%u%s]", fx->choice->candidates[i].actor, fx->choice->candidates[i].busy,
+                       fx->choice->candidates[i].slots, fx->choice->candidates[i].cached_tokens, fx->choice->candidates[i].prompt_tokens,
+                       fx->choice->candidates[i].avoided ? " avoided" : "");
+        break;
+    case FX_LEFT:
+        if (!s->accounts)
+            return;
+        buf_printf(b, "left %llu.%u actor=%u node=%.*s first=%u %s", call, fx->branch, fx->actor, STR_ARG(fx->node), fx->first, fx->tag);
+        break;
     case FX_RESUMED: buf_printf(b, "resumed %llu of %u note=%.*s", call, fx->branches, STR_ARG(fx->text)); break;
     case FX_CALL_END: buf_printf(b, "end %llu of %u", call, fx->branches); break;
     case FX_CALL_FAILED:

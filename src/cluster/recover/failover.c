@@ -108,10 +108,17 @@ static const struct leave_rule leave_rules[LEAVE_REASONS] = {
     [LEAVE_NOT_MIGRATED] = {false, true,  false, false, REST_NONE,   false, false},
 };
 
+static const char *const leave_words[LEAVE_REASONS] = {
+    [LEAVE_CRASHED] = "crashed",   [LEAVE_LEFT] = "left",           [LEAVE_UNLOADED] = "unloaded",     [LEAVE_HUNG] = "hung",
+    [LEAVE_FAILED] = "failed",     [LEAVE_FULL] = "full",           [LEAVE_CROSSED] = "crossed",       [LEAVE_RECOMPUTED] = "moved",
+    [LEAVE_MIGRATED] = "migrated", [LEAVE_NOT_MIGRATED] = "not migrated",
+};
+
 void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, const struct fault *why, struct actor *to)
 {
     const struct leave_rule *rule = &leave_rules[reason];
     struct actor *a = job->flight->actor;
+    head_account_left(h, job, leave_words[reason], why != NULL ? why->text : "");
     MUST(rule->kv == (to != NULL && job->handover != NULL));
     MUST(rule->rest == REST_NONE || (a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST));
     MUST(!rule->clock_runs || to == NULL);

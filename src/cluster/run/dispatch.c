@@ -19,6 +19,7 @@ static void pool_drain(struct head *h, struct pool *p)
 {
     for (struct job *job; p->open_n > 0 && (job = queue_first(&p->queue)) != NULL;)
         start(h, job, head_pick(h, job));
+    h->choice = NULL;
 }
 
 /* Its own queue and those of its pools may feed an actor: the tenant that had no turn for longest goes first, of one tenant

@@ -189,6 +189,7 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
         send_adopt(h, job, a);
     else
         send_run(h, job, a);
+    head_account_chosen(h, job, a);
     if (job->adopts && !job->call->spread)
         job->bound = NULL; /* it wanted that actor because of what is kept there; from now on it may leave like any other */
     job->adopts = job->sought = false;

@@ -142,7 +142,9 @@ struct actor *head_pick(struct head *h, const struct job *job)
     struct actor *who[ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX];
     struct sample s = {.pool = job->pool, .c = c, .who = who, .cap = sizeof c / sizeof c[0]};
     sample_open(h, &s, job->call, job, ROUTER_SAMPLE_MAX);
-    return who[router_pick(h->cfg.balance, c, s.n, &h->rng)];
+    size_t best = router_pick(h->cfg.balance, c, s.n, &h->rng);
+    head_account_weighed(h, c, who, s.n, best);
+    return who[best];
 }
 
 /* ---- several actors for one call ---- */

@@ -141,4 +141,13 @@ void head_handover_drop(struct head *h, struct job *job);
 /* Tells a worker that is there to forget what it has of that attempt. */
 void head_kv_drop(struct head *h, const struct worker *w, uint64_t job, uint32_t attempt);
 
+/* ---- account.c: why a job went where it went, told to the program as it happens: the brain keeps none of it ---- */
+struct candidate;
+/* What was weighed for the job that is sent next: `chosen` of these candidates. */
+void head_account_weighed(struct head *h, const struct candidate *c, struct actor *const *who, size_t n, size_t chosen);
+/* FX_CHOSEN: it is sent to that actor now. */
+void head_account_chosen(struct head *h, const struct job *job, const struct actor *a);
+/* FX_LEFT: it leaves the actor it is on. */
+void head_account_left(struct head *h, const struct job *job, const char *reason, const char *text);
+
 #endif

@@ -289,6 +289,7 @@ struct head {
     uint64_t next_worker, next_job, next_seq, next_queue, next_tenant, picks, steps;
     uint32_t next_actor;
     struct list dirty_pools, dirty_actors;
+    struct fx_choice *choice;      /* of this step: what pick() weighed for the job that is sent next; NULL: nothing */
     struct list movers, handovers; /* worker.moving; handover.link: see handover.h */
     uint32_t handovers_n;
     struct timer take;             /* take.c: set while workers of the former head are awaited */

@@ -34,7 +34,7 @@ struct step_text {
     char text[];
 };
 
-static void *step_bytes(struct head *h, size_t n)
+void *head_bytes(struct head *h, size_t n)
 {
     struct step_text *t = xalloc(sizeof *t + n);
     head_bury(h, &t->grave, NULL);
@@ -48,7 +48,7 @@ static struct str step_text(struct head *h, const char *fmt, va_list ap)
     MUST(n >= 0);
     size_t bytes = (size_t)n < sizeof line ? (size_t)n : utf8_whole(line, sizeof line - 1);
     bytes = plain_in_place(line, bytes); /* a peer's words may not forge lines */
-    return str_n(memcpy(step_bytes(h, bytes + 1), line, bytes), bytes);
+    return str_n(memcpy(head_bytes(h, bytes + 1), line, bytes), bytes);
 }
 
 struct str head_text(struct head *h, const char *fmt, ...)
@@ -82,7 +82,7 @@ struct fx *head_log(struct head *h, enum log_level level, const char *tag, const
     struct fx *fx = head_fx(h, FX_LOG);
     fx->level = level;
     fx->tag = tag;
-    fx->event = event_copy(event, step_bytes(h, event_copy_bytes(event)));
+    fx->event = event_copy(event, head_bytes(h, event_copy_bytes(event)));
     fx->text = line;
     return fx;
 }

@@ -16,6 +16,8 @@ struct wire_msg *head_send(struct head *h, const struct link *link, enum wire_ty
 /* A log line with its event; both are copied. Returns the effect, for the few who add to it. */
 struct fx *head_log(struct head *h, enum log_level level, const char *tag, const struct event_field *event, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* Memory that lives as long as this step's effects. */
+void *head_bytes(struct head *h, size_t n);
 /* Text that lives as long as this step's effects, at most a log line long, without what a terminal obeys. */
 struct str head_text(struct head *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Answers somebody who asked for something other than a prompt: FX_CALL_END, or FX_CALL_FAILED where f has an error. */

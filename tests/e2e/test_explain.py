@@ -1,0 +1,88 @@
+"""What a head tells of a request: why it went where it went, also after a failover; and a line of the log for each."""
+
+import json
+import os
+import signal
+
+from cluster import Beside, wait_for
+
+
+def ask(head, name, **more):
+    body = {"messages": [{"role": "user", "content": "hello"}], **more}
+    return head.request("POST", "/v1/chat/completions", json.dumps(body), headers={"x-request-id": name})
+
+
+def explain(head, name):
+    return head.get(f"/manta/requests/{name}/explain")
+
+
+def test_why_this_actor(echo):
+    """Given three idle actors; when a prompt is answered; then the account names the chosen one among the candidates, each with its predicted
+    seconds, and what it took; the list has it among those that ended."""
+    assert ask(echo, "why-1")[0] == 200
+    told = explain(echo, "why-1")
+    assert told["status"] == 200 and told["state"] == "ended" and told["tokens"] == 12 and told["client_id"] == "why-1"
+    step, = told["steps"]
+    assert step["what"] == "chosen" and step["why"] == "best" and len(step["candidates"]) == 3
+    assert [c["chosen"] for c in step["candidates"]] == [True, False, False] and step["candidates"][0]["node"] == told["node"]
+    costs = [c["cost_s"] for c in step["candidates"]]
+    assert all(c > 0 for c in costs) and costs[0] == min(costs)
+    assert told["id"] in [r["id"] for r in echo.get("/manta/requests")["ended_list"]]
+    assert explain(echo, told["id"]) == told
+
+
+def test_what_the_queue_did(cluster):
+    """Given one actor with one slot that is taken; when another request waits; then its account says at which place, and afterwards how long."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=5", "--slots", 1)
+    head.wait_ready(actors=1)
+    cluster.pace(200)
+    with Beside(ask, head, "first"):
+        head.wait_status(running=1)
+        with Beside(ask, head, "second") as second:
+            head.wait_status(queued=1)
+            told = explain(head, "second")
+            assert told["place"] == 1 and told["state"] == "running" and told["steps"] == []
+    assert second.result[0] == 200
+    told = explain(head, "second")
+    assert told["queued_s"] > 0 and told["steps"][0]["why"] == "next in queue" and told["steps"][0]["waited_s"] == told["queued_s"]
+
+
+def test_a_failover_is_told(cluster, run):
+    """Given an answer in its middle; when its worker is killed; then comments of the stream, the account, and `manta explain` say which worker
+    was lost after how many tokens, and which one resumed; the log has a line for the request."""
+    head = cluster.head()
+    for node in "oak", "elm":
+        cluster.echo_worker(head, "echo:tokens=40", "--node", node)
+    head.wait_ready(actors=2)
+    cluster.pace(50)
+
+    def kill():
+        busy = wait_for("an answer that has begun", lambda: [r for r in head.get("/manta/requests")["request_list"] if r["tokens"] > 3])
+        victim = busy[0]["node"]
+        os.kill(next(w["pid"] for w in head.status()["worker_nodes"] if w["node"] == victim), signal.SIGKILL)
+        return victim
+    with Beside(kill) as killing:
+        status, _, text = ask(head, "moved", stream=True)
+    assert status == 200
+    victim = killing.result
+    other, = {"oak", "elm"} - {victim}
+    comments = [line for line in text.splitlines() if line.startswith(": manta") and "worker=" in line]
+    token = comments[0].split("token=")[1].split()[0]
+    assert comments == [f": manta left worker={victim} token={token} reason=crashed", f": manta resumed worker={other} token={token}"]
+    told = explain(head, "moved")
+    assert [(s["what"], s["node"], s["tokens"]) for s in told["steps"]] == [("chosen", victim, 0), ("left", victim, int(token)), ("chosen", other, int(token))]
+    event, = head.events("request", id=told["id"])
+    assert event["status"] == "200" and event["tokens"] == "40" and event["node"] == other
+
+
+def test_who_may_not_see_it(cluster):
+    """Given two clients with keys of their own; when one asks why the other's request went somewhere; then there is no such request."""
+    head = cluster.head("--api-key", "ann: a1,bob: b1")
+    cluster.echo_worker(head, "echo:tokens=3")
+    wait_for("an actor", lambda: json.loads(head.request("GET", "/readyz")[2])["actors"] == 1)
+    auth = {"authorization": "Bearer a1", "x-request-id": "secret"}
+    assert head.request("POST", "/v1/chat/completions", json.dumps({"messages": [{"role": "user", "content": "x"}]}), headers=auth)[0] == 200
+    assert head.request("GET", "/manta/requests/secret/explain", headers=auth)[0] == 200
+    status, _, text = head.request("GET", "/manta/requests/secret/explain", headers={"authorization": "Bearer b1"})
+    assert status == 404 and "secret" in text
