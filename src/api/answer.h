@@ -22,9 +22,13 @@ static inline bool api_response_ok(const struct api_response *r)
 }
 /* What several dialects have in their tables: chunks, comments, error events, and error bodies of OpenAI's shape. */
 void api_write_piece(struct buf *out, const struct api_event *ev);
+/* api_dialect.closing: the chunk with the finish reason. */
 bool api_write_last_chunk(struct buf *out, const struct api_event *ev);
+/* api_dialect.idle: a comment line. */
 void api_write_idle_comment(struct buf *out, const struct api_event *ev, struct str text);
+/* api_dialect.fault: an error event. */
 void api_write_stream_fault(struct buf *out, const struct api_event *ev, const struct fault *f);
+/* api_dialect.error: OpenAI's shape. */
 void api_write_error_body(struct buf *out, const struct api_error *e, struct str request_id);
 
 #endif

@@ -87,18 +87,21 @@ struct api_error {
 
 /* ERR_INVALID (400), ERR_UNSUPPORTED (a field asks for what manta lacks), … with `e` filled; *out untouched then. */
 int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e);
+/* Frees what it owns; its texts are gone then. */
 void api_call_fini(struct api_call *c);
 /* Frees the request's texts, which somebody else has a copy of by now; numbers, also of what there was, stay. */
 void api_call_forget(struct api_call *c);
 
 /* {"error":{"message","type","param","code"}} */
 void api_write_error(struct buf *out, const struct api_error *e);
+/* A fault as an error of OpenAI's shape. */
 void api_write_fault(struct buf *out, const struct fault *f);
 /* JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void api_write_string(struct buf *out, struct str s);
 
 /* The name of an answer: "chatcmpl-<16 hex>". */
 enum { API_NAME_BYTES = 40 };
+/* "chatcmpl-…": the name of an answer, in `out`. */
 struct str api_name(const char *prefix, uint64_t id, char out[API_NAME_BYTES]);
 
 /* All writers append to out; out's maximum bounds them: check out->overflowed once at the end. */
@@ -159,6 +162,7 @@ struct api_choice {
 void api_write_chunk(struct buf *out, const struct api_head *h, const struct api_choice *c);
 /* The event that comes before all others of a chat's choice: the role, and no text yet. */
 void api_write_role_chunk(struct buf *out, const struct api_head *h, uint32_t index);
+/* The chunk with the usage of all answers, behind the last of them. */
 void api_write_usage_chunk(struct buf *out, const struct api_head *h, const struct api_usage *u);
 void api_write_sse_error(struct buf *out, const struct fault *f); /* data: {"error":…} */
 void api_write_sse_done(struct buf *out);                         /* data: [DONE] */
@@ -238,6 +242,7 @@ struct api_model {
     struct str id;
     int64_t created;             /* unix seconds */
 };
+/* OpenAI's list. */
 void api_write_models(struct buf *out, const struct api_model *models, size_t n);
 /* GET /v1/models/{id} */
 void api_write_model(struct buf *out, const struct api_model *m);
@@ -267,6 +272,7 @@ void api_write_process_prompt(struct buf *out, const struct api_head *h, const s
 /* Streaming: one `started` event per branch as its actor begins, api_write_chunk() events, the whole answer as an
  * event, then api_write_sse_done(). */
 void api_write_prompt_started(struct buf *out, const struct api_head *h, uint32_t index, const struct api_response *who);
+/* The last event of a stream of process_prompt: the whole of it. */
 void api_write_prompt_event(struct buf *out, const struct api_head *h, const struct api_response *responses, size_t n,
                             enum api_final rule, size_t final, const struct api_cluster *cluster);
 

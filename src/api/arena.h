@@ -16,7 +16,9 @@ struct api_arena {
 void *api_arena_alloc(struct api_arena *a, size_t n);
 /* A copy of s, terminated as well. */
 struct str api_arena_str(struct api_arena *a, struct str s);
+/* Empty; freed with all that was allocated from it. */
 struct api_arena *api_arena_new(void);
+/* NULL is fine. */
 void api_arena_free(struct api_arena *a);
 
 #endif

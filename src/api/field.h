@@ -50,7 +50,9 @@ int api_fields_read(struct api_reader *r, const struct field *fields, size_t n);
 
 /* For the `read` functions. Each returns 0 or an error with r->e filled. */
 int api_read_number(struct api_reader *r, const char *path, const json_t *v, double min, double max, double *out);
+/* A whole number within min and max; null is refused. */
 int api_read_integer(struct api_reader *r, const char *path, const json_t *v, int64_t min, int64_t max, int64_t *out);
+/* true or false. */
 int api_read_bool(struct api_reader *r, const char *path, const json_t *v, bool *out);
 /* The copy in *out lives as long as the arena. */
 int api_read_text(struct api_reader *r, const char *path, const json_t *v, size_t bytes_max, struct str *out);

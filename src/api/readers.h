@@ -80,7 +80,9 @@ struct api_lacking {
     const char *harmless; /* JSON values, with '|' between them. null, "", [] and {} always are */
     const char *instead;  /* NULL, or the way to get the like here */
 };
+/* Refuses the first field of that table that the body has and manta lacks. 0: there is none. */
 int api_refuse_lacking_of(struct api_reader *r, const struct api_lacking *of, size_t n);
+/* The same of OpenAI's and manta's fields. */
 int api_refuse_lacking(struct api_reader *r);
 /* The same for the fields of a message, which is at `path`. */
 int api_refuse_lacking_in_message(struct api_reader *r, const char *path, const json_t *message);

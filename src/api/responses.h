@@ -3,6 +3,9 @@
 #define MANTA_API_RESPONSES_H
 
 #include "api/dialect.h"
+#include "api/json_out.h"
+
+struct api_reader;
 
 /* responses_in.c: the dialect's `parse`. */
 int api_responses_parse(struct str body, struct api_call *out, struct api_error *e);
@@ -12,12 +15,17 @@ int api_parse_starting_after(struct str number, struct api_stream_id *id, struct
 int api_call_continue(struct api_call *c, const struct turn *turns, uint32_t n);
 /* The answer that a reference is to: what it says, and its calls as in struct turn; copied. */
 void api_call_refer(struct api_call *c, const struct api_reference *ref, struct str content, struct str extra);
+/* Makes it of the request that was read, for the answer: call.echo. */
+void api_make_echo(struct api_reader *r);
 /* Are these members of a JSON object? They come back from a peer. */
 bool api_echo_is_right(struct str echo);
 /* {"object":"list","data":[…]}: what was asked. */
 void api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, bool oldest_first);
 /* turn.extra for an answer of that name and these blocks, to be gone on from; appends nothing where it calls no tools. */
 void api_write_calls_extra(struct buf *out, uint64_t id, const struct api_block *blocks, uint32_t n);
+/* responses.c: a part of a message, {"type":"output_text",…}. */
+void api_put_text_part(struct jout *j, const char *type, struct str text);
+/* What DELETE answers. */
 void api_write_deleted(struct buf *out, uint64_t id);
 
 #endif

@@ -16,6 +16,7 @@ void *xalloc_array(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);
 /* A terminated copy of s; the caller frees. */
 char *xstrdup(const char *s);
+/* A terminated copy, the caller's to free. */
 char *xstr_dup(struct str s);
 
 #endif

@@ -12,6 +12,7 @@ void cells_init(void);
 
 /* Columns and lines of the terminal behind a descriptor: 80 and 24 where it does not say. */
 unsigned cells_columns(int fd);
+/* Rows of the terminal at fd; a usual number where it does not say. */
 unsigned cells_rows(int fd);
 
 /* Columns that a text takes which has no line ends and no escape sequences. */
@@ -28,6 +29,7 @@ struct wrap {
     unsigned word_cells;
     struct buf word;       /* owned; not shown yet */
 };
+/* Begins a paragraph of lines of at most so many columns, each but the first indented. */
 void wrap_init(struct wrap *w, unsigned columns, unsigned indent);
 /* Appends what of it can be shown to `out`. Whole characters, harmless ones (plain.h): line ends and tabs are understood. */
 void wrap_add(struct wrap *w, struct str piece, struct buf *out);

@@ -24,7 +24,9 @@ struct crowd {
     uint32_t n;                 /* seats */
 };
 
+/* An empty crowd; the seed keeps peers from choosing origins that collide. */
 void crowd_init(struct crowd *c, uint64_t seed);
+/* Frees its table; the seats are the owners'. */
 void crowd_fini(struct crowd *c);
 /* `s` is in no crowd. */
 void crowd_add(struct crowd *c, struct crowd_seat *s, uint64_t origin);

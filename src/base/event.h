@@ -39,22 +39,27 @@ struct event_field {
     _Generic((value), char *: event_text, const char *: event_text, struct str: event_str, int: event_number, int64_t: event_number, \
              float: event_real, double: event_real, default: event_count)(key, value)
 
+/* A field of a text, which is borrowed. */
 static inline struct event_field event_str(const char *key, struct str value)
 {
     return (struct event_field){.key = key, .kind = EVENT_TEXT, .text = value};
 }
+/* The same of a terminated string. */
 static inline struct event_field event_text(const char *key, const char *value)
 {
     return event_str(key, str_of(value));
 }
+/* A field of a number that is never negative. */
 static inline struct event_field event_count(const char *key, uint64_t value)
 {
     return (struct event_field){.key = key, .kind = EVENT_COUNT, .count = value};
 }
+/* A field of a whole number. */
 static inline struct event_field event_number(const char *key, int64_t value)
 {
     return (struct event_field){.key = key, .kind = EVENT_NUMBER, .number = value};
 }
+/* A field of a number with a point. */
 static inline struct event_field event_real(const char *key, double value)
 {
     return (struct event_field){.key = key, .kind = EVENT_REAL, .real = value};
@@ -74,6 +79,7 @@ void event_quote(struct str text, char *out, size_t *n, size_t cap);
 
 /* ---- reading ---- */
 
+/* The event has that name; false for NULL. */
 static inline bool event_is(const struct event_field *e, const char *name)
 {
     return e != NULL && str_is(e->text, name);
@@ -87,6 +93,7 @@ size_t event_begins(struct str line);
 
 /* ---- keeping ---- */
 
+/* Bytes that a copy takes, with its texts. */
 size_t event_copy_bytes(const struct event_field *e);
 /* A copy of an event and its texts in `to`, which has that many bytes and the alignment of a pointer. */
 const struct event_field *event_copy(const struct event_field *e, void *to);

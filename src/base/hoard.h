@@ -21,6 +21,7 @@ struct hoard {
     size_t sums[HOARD_CLASSES]; /* of what its holders hold */
 };
 
+/* An empty hoard. */
 void hoard_init(struct hoard *h);
 /* It holds so much now; 0 takes it out. */
 void hoard_set(struct hoard *h, struct hoarder *m, size_t holds);

@@ -30,6 +30,7 @@ struct idtab {
          pos##_l = pos##_n, pos##_n = pos##_l->next)                                                   \
         for (struct id_node *pos = list_item(pos##_l, struct id_node, order); pos != NULL; pos = NULL)
 
+/* An empty table; it allocates with the first thing. */
 void idtab_init(struct idtab *t);
 /* Frees the table's own memory, not the items. */
 void idtab_fini(struct idtab *t);
@@ -39,6 +40,7 @@ void idtab_add(struct idtab *t, struct id_node *node, uint64_t id);
 struct id_node *idtab_get(const struct idtab *t, uint64_t id);
 /* The first node with an id >= from, or NULL. For walks that ask for the one behind the last, which is found at once. */
 struct id_node *idtab_from(const struct idtab *t, uint64_t from);
+/* Takes out a node, which MUST be in it. */
 void idtab_remove(struct idtab *t, struct id_node *node);
 
 #endif

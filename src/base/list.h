@@ -15,21 +15,25 @@ struct list {
 #define LIST_EACH_SAFE(pos, nxt, head) \
     for (struct list *pos = (head)->next, *nxt = pos->next; pos != (head); pos = nxt, nxt = pos->next)
 
+/* An empty list. */
 static inline void list_init(struct list *head)
 {
     head->prev = head->next = head;
 }
 
+/* Nothing is in it. */
 static inline bool list_empty(const struct list *head)
 {
     return head->next == head;
 }
 
+/* The item is in a list; false for one that is zeroed. */
 static inline bool list_linked(const struct list *item)
 {
     return item->next != NULL;
 }
 
+/* Puts an item, which is in no list, in front of another one. */
 static inline void list_add_before(struct list *at, struct list *item)
 {
     item->prev = at->prev;
@@ -38,11 +42,13 @@ static inline void list_add_before(struct list *at, struct list *item)
     at->prev = item;
 }
 
+/* Puts an item, which is in no list, at the end. */
 static inline void list_push(struct list *head, struct list *item)
 {
     list_add_before(head, item);
 }
 
+/* The same at the beginning. */
 static inline void list_push_front(struct list *head, struct list *item)
 {
     list_add_before(head->next, item);

@@ -53,6 +53,7 @@ void log_start(void);
 void log_flush(void);
 /* Lines below `level` of importance are not printed (they still go into the ring). */
 void log_set_level(enum log_level level);
+/* From now on lines are written so. */
 void log_set_format(enum log_format format);
 enum log_format log_format_now(void);
 /* Writes the last LOG_RING_LINES, oldest first, with write(2) only: for the handler of a crash. Nothing else is written from

@@ -10,6 +10,7 @@ uint64_t memory_resident_bytes(void);
 /* Memory that new processes of this one's control group may take without pushing others out; 0: not known. */
 uint64_t memory_free_bytes(void);
 
+/* Bytes in MiB. */
 static inline double mib(uint64_t bytes)
 {
     return (double)bytes / (1 << 20);

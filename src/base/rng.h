@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+/* Spreads the bits of a number over all of it; a bijection. */
 static inline uint64_t rng_mix(uint64_t x)
 {
     x += 0x9e3779b97f4a7c15u;
@@ -17,6 +18,7 @@ static inline uint64_t rng_mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
+/* The number at that place of a seed's sequence. */
 static inline uint64_t rng_at(uint64_t seed, uint64_t position)
 {
     return rng_mix(rng_mix(seed) ^ rng_mix(position * 0xd1342543de82ef95u + 1));
@@ -34,6 +36,7 @@ struct rng {
     uint64_t position; /* numbers drawn so far */
 };
 
+/* The next number of the sequence, all 64 bits. */
 static inline uint64_t rng_next(struct rng *r)
 {
     return rng_at(r->seed, r->position++);

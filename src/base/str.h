@@ -16,21 +16,25 @@ struct str {
 /* For printf: printf("%.*s", STR_ARG(s)). */
 #define STR_ARG(s) (int)(s).n, ((s).p != NULL ? (s).p : "")
 
+/* Of a terminated string; empty for NULL. */
 static inline struct str str_of(const char *cstr)
 {
     return (struct str){.p = cstr, .n = cstr != NULL ? strlen(cstr) : 0};
 }
 
+/* Of n bytes at p, which stay the owner's. */
 static inline struct str str_n(const char *p, size_t n)
 {
     return (struct str){.p = p, .n = n};
 }
 
+/* Both have the same bytes. */
 static inline bool str_eq(struct str a, struct str b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* It has the bytes of that string. */
 static inline bool str_is(struct str a, const char *cstr)
 {
     return str_eq(a, str_of(cstr));

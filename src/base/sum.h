@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 
+/* The checksum of those bytes. */
 uint64_t sum_of(struct str bytes);
 
 #endif

@@ -36,6 +36,7 @@ struct agent_config {
     uint64_t kept_bytes_max;     /* 32 MiB of requests and answers kept for heads that take streams over */
     uint64_t moving_bytes_max;   /* 256 MiB of what is computed of answers that leave and come: saved, received, not read yet */
 };
+/* One head, and the numbers beside the fields. */
 struct agent_config agent_config_default(void);
 
 enum agent_event_kind {
@@ -104,12 +105,18 @@ struct ag_effects {
     struct ag *ag; /* owned */
     size_t n, cap;
 };
+/* Empties the list and keeps its memory. */
 void ag_effects_reset(struct ag_effects *e);
+/* Frees it. */
 void ag_effects_fini(struct ag_effects *e);
 
+/* A worker's brain that has dialled nobody yet; AGENT_START begins. */
 struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us);
+/* NULL is fine. */
 void agent_free(struct agent *a);
+/* One event in; what is to be done is appended to fx, and what that points to is valid until the next step, or is the event's own. */
 void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects *fx);
+/* When AGENT_TICK is due, in the program's time; UINT64_MAX: never. */
 uint64_t agent_deadline(const struct agent *a);
 /* Heads that have welcomed us. */
 uint32_t agent_joined(const struct agent *a);

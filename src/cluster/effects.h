@@ -94,7 +94,9 @@ struct effects {
     size_t n, cap;
 };
 
+/* Empties the list and keeps its memory. */
 void effects_reset(struct effects *e);
+/* Frees it. */
 void effects_fini(struct effects *e);
 /* A zeroed effect of that kind at the end of the list; valid until the next add. */
 struct fx *effects_add(struct effects *e, enum fx_kind kind);

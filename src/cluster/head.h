@@ -106,6 +106,7 @@ struct head_config {
     HEAD_CONFIG(C)
 #undef C
 };
+/* The defaults of HEAD_CONFIG. */
 struct head_config head_config_default(void);
 
 enum head_event_kind {
@@ -164,7 +165,9 @@ struct head_event {
     const struct head_scale_ask *scale; /* SCALE; borrowed; NULL: `count` workers, whatever the load */
 };
 
+/* A head that nobody has dialled. The configuration is copied; the texts it points to are borrowed for the head's life. */
 struct head *head_new(const struct head_config *cfg, uint64_t now_us);
+/* NULL is fine. */
 void head_free(struct head *h);
 /* Appends to fx what is to be done now. What the effects point to is the head's until the next head_step(), or the
  * event's own message: carry them out before either goes. */
@@ -292,6 +295,7 @@ struct head_scale_view {
     uint64_t changes[SCALE_REASONS];
     double hold_s, start_s, wait_s; /* fewer when fewer were enough so long; learned start-up time, 0: none; predicted wait */
 };
+/* What there is to know of the number of workers now. */
 void head_scale_view(const struct head *h, struct head_scale_view *out);
 /* What the policy sees of a model; all 0 where it does not decide. */
 struct head_scale_model {
@@ -304,7 +308,9 @@ struct head_scale_model {
 uint32_t head_scale_models(const struct head *h, struct head_scale_model *out, uint32_t most);
 /* The first of each kind with an id >= `from`; false when there is none. Walk with from = view.id + 1. */
 bool head_worker_at(const struct head *h, uint64_t from, uint64_t now_us, struct head_worker_view *out);
+/* The same of actors. */
 bool head_actor_at(const struct head *h, uint32_t from, struct head_actor_view *out);
+/* Sums over all of it. */
 void head_totals(const struct head *h, struct head_totals *out);
 
 /* What a call waits for while its next job is in the queue. */
@@ -331,6 +337,7 @@ struct head_call_view {
     struct str node;               /* same */
     struct head_wait wait;         /* of the first one that waits; place 0: none */
 };
+/* False: it has ended, or never was. */
 bool head_call_view(struct head *h, uint64_t call, struct head_call_view *out);
 
 /* What another process must know of a call to go on with it: fills the fields that are the brain's, *out_run with the
@@ -353,6 +360,7 @@ struct head_tenant_view {
     uint64_t bytes;                /* of requests held */
     uint64_t calls_total, calls_refused, prompt_tokens, answer_tokens; /* since the head has known it */
 };
+/* The first tenant with an id >= `from`; false: there is none. */
 bool head_tenant_at(const struct head *h, uint64_t from, struct head_tenant_view *out);
 
 /* Checks every invariant listed at the top of head.c; MUST() fails on the first broken one. For the simulator. */

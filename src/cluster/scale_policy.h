@@ -53,6 +53,7 @@ struct demand {
     double served_s, served; /* time in a slot, and jobs; older ones fade */
     double slots_each;      /* slots of a worker, as was last seen; 0: not known */
 };
+/* A job has come. */
 static inline void demand_arrives(struct demand *d)
 {
     d->arrivals++;
@@ -92,9 +93,11 @@ struct scale_policy {
     uint32_t wrong;         /* how often that was, lately: hold_s doubles with each */
     bool fewer;             /* the last change was a decrease by the load */
 };
+/* The policy begins to look at that time, in seconds. */
 void scale_policy_init(struct scale_policy *p, double now_s);
 /* How long fewer must have been enough, and the time between decreases. */
 double scale_hold_s(const struct scale_policy *p, const struct scale_limits *l, double start_s, double service_s);
+/* The pause between one decrease and the next, in seconds. */
 double scale_cool_s(double hold_s, double start_s);
 
 struct scale_input {

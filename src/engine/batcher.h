@@ -79,6 +79,7 @@ struct batcher_event {
 /* Must not call the batcher. One TOKENS event per job and step, or several where tokens were withheld (batcher_submit()). */
 typedef void batcher_event_fn(const struct batcher_event *ev, void *user_data);
 
+/* A batcher over that engine, with nothing to do; cfg is copied, the engine borrowed. */
 struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *on_event, void *user_data);
 /* Ends without events for what is still running. Nothing may be prepared any more. NULL is fine. */
 void batcher_free(struct batcher *b);
@@ -121,6 +122,7 @@ struct batcher_load {
     uint64_t last_token_us; /* now_us of the last token */
     uint64_t prompt_tokens, cached_tokens, answer_tokens; /* totals */
 };
+/* How busy it is, and how fast, now. */
 void batcher_load(const struct batcher *b, struct batcher_load *out);
 
 #endif

@@ -22,19 +22,25 @@ struct cost {
     float copy_us;                         /* making one sequence hold what another holds; 0: never seen */
 };
 
+/* A call for so many streams took us. */
 void cost_saw_decode(struct cost *c, uint32_t streams, uint64_t us);
+/* A call of so many prompt rows took us. */
 void cost_saw_prompt(struct cost *c, uint32_t rows, uint64_t us);
+/* A copy of a sequence took us. */
 void cost_saw_copy(struct cost *c, uint64_t us);
 
 /* Expected microseconds of a call. */
 uint64_t cost_decode(const struct cost *c, uint32_t streams);
+/* The same of so many prompt rows. */
 uint64_t cost_prompt(const struct cost *c, uint32_t rows);
+/* The same of a copy. */
 uint64_t cost_copy(const struct cost *c);
 /* How many of `rows` prompt rows fit into us; 0 when not even one does. */
 uint32_t cost_rows_within(const struct cost *c, uint32_t rows, uint64_t us);
 
 /* Measured speeds for the router, tokens per second; 0 until known. */
 float cost_prefill_tps(const struct cost *c);
+/* The same of one stream's tokens. */
 float cost_decode_tps(const struct cost *c);
 
 #endif

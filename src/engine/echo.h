@@ -62,15 +62,18 @@ uint64_t echo_digest(const char *path);
 
 /* How an engine lets time pass, instead of sleeping: tests with a told clock move it forward. */
 typedef void echo_sleep_fn(uint64_t us, void *user_data);
+/* Its pauses are made by that function from now on: told time for tests. */
 void echo_sleep_with(struct engine *e, echo_sleep_fn *sleep_us, void *user_data);
 
 /* The vocabulary: 256 bytes, some words and pieces of characters, and two control tokens. */
 enum { ECHO_END = 0, ECHO_BEGIN = 1, ECHO_BYTES = 2, ECHO_WORDS = ECHO_BYTES + 256 };
+/* How many tokens it knows. */
 uint32_t echo_vocab(void);
 /* The longest of them, in bytes. */
 uint32_t echo_token_bytes_max(void);
 /* How many tokens a text has, of which the first cap are written; as engine_ops.piece. */
 int32_t echo_tokenize(struct str text, bool special, int32_t *out, int32_t cap);
+/* The text of a token, as engine_ops.piece. */
 int32_t echo_piece(int32_t token, char *out, int32_t cap);
 /* The k-th choice for the token after `last`, in a story that has come to `state`. Half a character is always followed
  * by its other half; `whole`: do not begin one. */

@@ -26,18 +26,25 @@ struct engine {
 
 /* echo_load.c; as in engine_ops */
 int echo_probe(const struct engine_load *load, struct engine_needs *out, struct fault *f);
+/* Makes the engine that the script of load->path describes. */
 int echo_load(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
               struct fault *f);
+/* NULL is fine. */
 void echo_free(struct engine *e);
 /* echo_cut.c; as in engine_ops */
 /* Does its script call tools? */
 bool echo_calls(const struct engine *e);
 /* NULL: the answer is not cut. */
 struct engine_guide *echo_guide_new(const struct engine *e, const struct request *r);
+/* NULL is fine. */
 void echo_guide_free(struct engine_guide *g);
+/* The token was drawn: the guide goes on behind it. */
 int echo_guide_accept(struct engine_guide *g, int32_t token, struct fault *f);
+/* It cuts the answer into parts. */
 bool echo_guide_cuts(const struct engine_guide *g);
+/* What parts the whole text has so far. */
 int echo_guide_cut(struct engine_guide *g, struct str text, bool ended, struct engine_cut *out, struct fault *f);
+/* A token's text as the guide sees it. */
 int32_t echo_guide_piece(const struct engine_guide *g, int32_t token, char *out, int32_t cap);
 /* Takes and touches so much memory, never to give it back. */
 void echo_eat(uint64_t bytes);

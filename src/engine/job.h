@@ -60,6 +60,7 @@ struct job {
 
 /* r is taken over: one block, as request_clone() makes it. Never NULL. */
 struct job *job_new(const struct engine_ops *ops, struct engine *e, uint64_t ticket, struct request *r);
+/* NULL is fine. */
 void job_free(struct job *j);
 /* The tokens of its prompt, and its guide; p is empty afterwards. */
 void job_take(struct job *j, struct prompt *p);

@@ -45,6 +45,7 @@ struct plan {
     uint32_t rows; /* PROMPT: of that slot's prompt */
 };
 
+/* What the next call computes: a pure function of its input. */
 struct plan plan_next(const struct plan_input *in);
 
 #endif

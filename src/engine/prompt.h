@@ -25,6 +25,7 @@ struct prompt {
 int prompt_check(const struct request *r, const struct engine_info *info, struct fault *f);
 /* Renders and tokenizes, and makes the guide. r is borrowed, bounds may be NULL. Besides what the engine says (engine.h): ERR_CONTEXT. */
 struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const struct request *r, const struct engine_bounds *bounds);
+/* NULL is fine. */
 void prompt_free(struct prompt *p);
 
 #endif

@@ -40,7 +40,9 @@ enum {
     SLOTS_COPY_GAIN = 2,        /* a copy must save so many times what it costs */
 };
 
+/* n free slots that hold nothing, of so many tokens each. */
 void slots_init(struct slots *s, uint32_t n, uint32_t context);
+/* Frees what they hold. */
 void slots_fini(struct slots *s);
 /* Length of the common beginning. */
 uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t b_n);
@@ -51,6 +53,7 @@ uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t
 uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n);
 /* Gives the slot to a job; what it holds stays until the job begins. */
 void slots_take(struct slots *s, uint32_t slot, struct job *job);
+/* The slot is free; what it holds stays for the next prompt that begins so. */
 void slots_release(struct slots *s, uint32_t slot);
 /* How the prompt `tokens` in `slot` best begins: with what the slot holds, or with a copy of what another one holds.
  * The last token is always computed, for its logits. A copy costs what computing `copy_tokens` would cost. */

@@ -44,6 +44,7 @@ struct batcher {
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
 
+/* Microseconds, by the batcher's clock. */
 static inline uint64_t batcher_now(const struct batcher *b)
 {
     return b->cfg.now_us(b->cfg.now_user_data);
@@ -62,7 +63,9 @@ void report_token(struct batcher *b, struct job *j, uint32_t first, const struct
 void report_withheld(struct batcher *b, struct job *j, const struct drawn *t, bool over);
 /* The end of a job that is in no slot and in no queue any more; frees it. */
 void report_end(struct batcher *b, struct job *j, enum finish finish);
+/* The job ends with that fault. */
 void report_fault(struct batcher *b, struct job *j, const struct fault *f);
+/* The job ends with a vector of n numbers, copied. */
 void report_embedding(struct batcher *b, struct job *j, const float *v, uint32_t n);
 
 /* turn.c: one call into the engine each. A call that fails ends the jobs that took part in it, and nobody else's. */

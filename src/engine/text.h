@@ -39,6 +39,7 @@ struct text {
 
 /* The stop strings are borrowed for the life of t. Empty ones are ignored. */
 void text_init(struct text *t, const struct str *stops, uint32_t stops_n);
+/* Frees what it holds back. */
 void text_fini(struct text *t);
 /* Adds the bytes of one token. Bytes that are not UTF-8 become U+FFFD. Returns true once a stop string was met. */
 bool text_add(struct text *t, struct str bytes);

@@ -50,3 +50,22 @@ void answer_place(const struct call *c, struct api_stream_id *out)
         id.n = 1;
     *out = id;
 }
+
+void call_places(struct call *c, const struct api_stream_id *from, bool again)
+{
+    again = again || from->whole;
+    for (uint32_t i = 0; i < from->n; i++) {
+        struct branch *b = call_branch(c, i);
+        b->sent = from->at[i].tokens;
+        b->heard = again ? 0 : b->sent;
+        b->mute = again ? b->sent : 0;
+        b->chars = from->at[i].chars;
+        b->steps = b->skip = from->at[i].steps;
+        b->comes_back = b->steps > 0;
+        b->closed = from->at[i].done;
+        b->opened = b->sent > 0 || b->closed;
+        b->block = b->told = from->at[i].block;
+        if (b->block.n == 0 && b->opened && !again)
+            b->block = b->told = (struct api_in_block){.n = 1, .kind = PART_TEXT};
+    }
+}

@@ -13,6 +13,7 @@ struct kept {
     struct buf lengths, pieces;       /* uint32_t per piece; the pieces' bytes, one behind the other */
     struct buf parts;                 /* struct part; what the text is made of */
 };
+/* Nothing is kept yet. */
 void kept_init(struct kept *k);
 /* Empties it, and frees what it holds. */
 void kept_fini(struct kept *k);
@@ -42,6 +43,7 @@ struct held {
     size_t bytes;                  /* memory of all of them */
     size_t longest_bytes;          /* of each portion the longest of its parts, all together */
 };
+/* Nothing waits. */
 static inline bool held_is_empty(const struct held *h)
 {
     return h->first == NULL;
@@ -50,6 +52,7 @@ static inline bool held_is_empty(const struct held *h)
 bool held_add(struct held *h, const struct fx *fx, bool with_ids, uint32_t heard);
 /* Forgets the first portion. */
 void held_drop(struct held *h);
+/* Forgets all portions. */
 void held_fini(struct held *h);
 
 /* One run of the prompt: an actor's answer. */
@@ -128,12 +131,21 @@ enum {
 };
 /* Whose it is; its stream has its name. */
 void call_own(struct call *c, const struct owner *who);
+/* By the brain's number; NULL: it has ended. */
+struct call *call_find(struct head_program *p, uint64_t id);
+/* Gives it to the brain, which may answer at once; what the brain has its own copy of is forgotten. */
+void call_prompt(struct head_program *p, struct call *c);
+/* Nobody has its stream any more, and its client brought the request. */
+bool call_may_be_computed_again(const struct call *c);
+/* Frees what a branch holds. */
+void call_branch_fini(struct branch *b);
 /* A call for that request, with nothing but its time. */
 struct call *call_new(struct head_program *p, struct http_request *r);
 /* The body was read: `err`, or *api, which is used up. */
 typedef void reading_done_fn(struct head_program *p, struct http_request *r, enum api_shape shape, int err, struct api_call *api, struct api_error *e);
 /* reading.c: reads a large body at the desk. */
 void reading_begin(struct head_program *p, struct http_request *r, enum api_shape shape, reading_done_fn *on_read);
+/* The client of a body that is being read has gone: nobody is answered. */
 void reading_gone(struct asker *asker);
 /* Asks workers for what comes after these places. */
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from);
@@ -164,12 +176,14 @@ static inline bool call_keeps_text(const struct call *c)
 
 /* The branch of that number; there are at most as many as the brain's fan-out allows. */
 struct branch *call_branch(struct call *c, uint32_t index);
+/* It has ended, or never began. */
 void call_free(struct head_program *p, struct call *c);
 /* For head_program.written: a large answer was written at the desk, and is sent if somebody is still there; the call is over. */
 void call_written(struct head_program *p, struct call *c, struct buf *text);
 
 /* ---- note.c ---- */
 enum { NOTE_BYTES = 20, NOTE_BYTES_MAX = NOTE_BYTES + API_ECHO_BYTES_MAX };
+/* Appends what another head needs to know of the client's request. */
 void note_write(struct buf *out, const struct call *c);
 /* Fills in what a note tells of the client's request. False: it is no note. */
 bool note_read(struct str note, struct call *c);
@@ -198,6 +212,7 @@ void stream_skip(struct branch *b, const struct part *parts, uint32_t parts_n);
 void stream_closing(struct head_program *p, struct call *c, uint32_t index);
 /* It waits, `text` says for what. */
 void stream_waits(struct head_program *p, struct call *c, struct str text);
+/* The last event of a stream that failed. */
 void stream_fault(struct head_program *p, struct call *c, const struct fault *f);
 
 /* ---- answer.c: what the client is sent ---- */
@@ -205,9 +220,11 @@ void stream_fault(struct head_program *p, struct call *c, const struct fault *f)
 struct fault call_named_fault(const struct call *c, const struct fault *f);
 /* How far the client is. */
 void answer_place(const struct call *c, struct api_stream_id *out);
+/* An actor begins that branch. */
 void answer_started(struct head_program *p, struct call *c, uint32_t index);
 /* A piece of a branch's answer: sent, held back while the client is slow, or kept for the end. */
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx);
+/* It has ended, well or not. */
 void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);
 /* embeddings.c: a vector has come, or failed to. One that failed fails the call at once: the others would be in vain. */
 void answer_vector_done(struct head_program *p, struct call *c, uint32_t index);

@@ -19,13 +19,13 @@
  * It can fail by: FX_CALL_FAILED at any time before, the client going away (HEAD_CALL_GONE), a client that reads too
  * slowly for too long (doomed: told so, then HEAD_CALL_GONE). */
 
-static struct call *find(struct head_program *p, uint64_t id)
+struct call *call_find(struct head_program *p, uint64_t id)
 {
     struct id_node *n = idtab_get(&p->calls, id);
     return n != NULL ? id_item(n, struct call, node) : NULL;
 }
 
-static void branch_fini(struct branch *b)
+void call_branch_fini(struct branch *b)
 {
     kept_fini(&b->whole);
     held_fini(&b->held);
@@ -44,7 +44,7 @@ void call_free(struct head_program *p, struct call *c)
     idtab_remove(&p->calls, &c->node);
     list_remove(&c->doomed);
     for (uint32_t i = 0; i < c->branches_n; i++)
-        branch_fini(&c->branches[i]);
+        call_branch_fini(&c->branches[i]);
     free(c->branches);
     free(c->from);
     free(c->brought);
@@ -107,7 +107,7 @@ static struct str session_header(const struct http_request *r)
     return str_n(NULL, 0);
 }
 
-static void prompt(struct head_program *p, struct call *c)
+void call_prompt(struct head_program *p, struct call *c)
 {
     struct buf note = buf_max(NOTE_BYTES_MAX);
     note_write(&note, c);
@@ -125,7 +125,7 @@ static void prompt(struct head_program *p, struct call *c)
     uint64_t id = c->node.id;
     head_feed(p, ev); /* may have answered already */
     buf_fini(&note);
-    c = find(p, id);
+    c = call_find(p, id);
     if (c == NULL)
         return;
     api_call_forget(&c->api); /* the brain has its own copy of what runs */
@@ -145,7 +145,7 @@ bool call_may_begin_anew(const struct call *c)
 }
 
 /* Nobody has the stream, and its client brought a request that may be the one that began it. */
-static bool may_be_computed_again(const struct call *c)
+bool call_may_be_computed_again(const struct call *c)
 {
     return c->from != NULL && c->has_body && (c->api.spread || c->from->n <= c->api.n || call_may_begin_anew(c));
 }
@@ -222,8 +222,8 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
     if (from.stream != 0)
         call_resume(p, c, &from);
     else
-        prompt(p, c);
-    c = find(p, id);
+        call_prompt(p, c);
+    c = call_find(p, id);
     if (c != NULL) {
         c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is forgotten now */
         http_forget(c->r);
@@ -257,7 +257,7 @@ void call_begin_resume(struct head_program *p, struct http_request *r, const str
     c->api.shape = API_CHAT; /* until its note is found */
     c->head = (struct api_head){.shape = API_CHAT, .id = c->stream};
     call_resume(p, c, &from);
-    c = find(p, id);
+    c = call_find(p, id);
     if (c != NULL)
         http_forget(c->r);
 }
@@ -295,204 +295,4 @@ void call_gone(struct head_program *p, struct http_request *r)
     account_end(p, c, err_http(ERR_CANCELLED), "its client went away");
     call_free(p, c);
     head_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
-}
-
-void call_drained(struct head_program *p, struct http_request *r)
-{
-    struct call *c = http_user_data(r);
-    if (c != NULL && answer_drained(p, c))
-        call_free(p, c);
-    calls_reap(p);
-    if (p->leaving && p->calls.n == 0)
-        net_loop_stop(p->loop);
-}
-
-/* ---- from the brain ---- */
-
-static char *keep(char **owned, struct str s)
-{
-    free(*owned);
-    *owned = xstr_dup(s);
-    return *owned;
-}
-
-/* The actor that said the last of the answer; another one may have begun it. The model is the same. */
-static void name_actor(struct branch *b, const struct fx *fx, bool sees_address)
-{
-    b->response.actor = fx->actor;
-    b->response.node = str_of(keep(&b->node, fx->node));
-    b->response.address = str_of(keep(&b->address, sees_address ? fx->address : str_n(NULL, 0)));
-}
-
-void call_places(struct call *c, const struct api_stream_id *from, bool again)
-{
-    again = again || from->whole;
-    for (uint32_t i = 0; i < from->n; i++) {
-        struct branch *b = call_branch(c, i);
-        b->sent = from->at[i].tokens;
-        b->heard = again ? 0 : b->sent;
-        b->mute = again ? b->sent : 0;
-        b->chars = from->at[i].chars;
-        b->steps = b->skip = from->at[i].steps;
-        b->comes_back = b->steps > 0;
-        b->closed = from->at[i].done;
-        b->opened = b->sent > 0 || b->closed;
-        b->block = b->told = from->at[i].block;
-        if (b->block.n == 0 && b->opened && !again)
-            b->block = b->told = (struct api_in_block){.n = 1, .kind = PART_TEXT};
-    }
-}
-
-/* The stream of another head was found: its client's place in it, and what kind of request it was. */
-static void on_resumed(struct head_program *p, struct call *c, const struct fx *fx)
-{
-    if (!note_read(fx->text, c) || fx->branches > API_BRANCHES_MAX) {
-        fault_set(&c->doom, ERR_PROTOCOL, "a worker keeps this stream with a note that no head of this version wrote");
-        list_push(&p->doomed, &c->doomed);
-        return;
-    }
-    c->begun = true; /* elsewhere: its first token is none of ours */
-    c->ended_sent = c->from->ended;
-    c->total = fx->branches;
-    call_places(c, c->from, false);
-    if (c->api.stream)
-        answer_begin_stream(c);
-}
-
-static void on_started(struct head_program *p, struct call *c, const struct fx *fx)
-{
-    struct branch *b = call_branch(c, fx->branch);
-    if (fx->branches > c->total)
-        c->total = fx->branches;
-    if (!c->begun) {
-        histogram_add(&p->ttft, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
-        histogram_add(&p->queue, (double)fx->usage.wait_ms / 1e3);
-    }
-    c->begun = true;
-    b->begun_us = net_now_us(p->loop);
-    b->before = b->heard;
-    b->prompt_ms = fx->usage.prefill_ms;
-    b->response.usage.prompt_tokens = fx->usage.prompt_tokens;
-    b->response.usage.cached_tokens = fx->usage.cached_tokens;
-    b->response.model = str_of(keep(&b->model, fx->model));
-    name_actor(b, fx, c->admin);
-    call_fingerprint(p, c, fx->actor);
-    c->exact = fx->exact;
-    if (fx->ids.n > 0 && b->prompt_ids == NULL) {
-        b->prompt_ids = xalloc_array(fx->ids.n, sizeof *b->prompt_ids);
-        memcpy(b->prompt_ids, fx->ids.p, fx->ids.n * sizeof *b->prompt_ids);
-        memory_of_call(p, c, fx->ids.n * (int64_t)sizeof *b->prompt_ids);
-        b->prompt_ids_n = fx->ids.n;
-    }
-    if (fx->branch == 0)
-        c->head.model = b->response.model;
-    answer_started(p, c, fx->branch);
-}
-
-static void on_branch_done(struct head_program *p, struct call *c, const struct fx *fx)
-{
-    struct branch *b = call_branch(c, fx->branch);
-    b->done = true;
-    b->done_us = net_now_us(p->loop);
-    if (fx->finish != FINISH_ERROR) {
-        name_actor(b, fx, c->admin);
-        call_fingerprint(p, c, fx->actor);
-    }
-    b->response.time_s = (float)((double)(net_now_us(p->loop) - c->started_us) / 1e6);
-    b->response.finish = fx->finish;
-    b->response.fault = fx->fault;
-    if (fx->stop.n > 0)
-        keep(&b->stop, fx->stop);
-    b->response.logprob_sum = fx->usage.logprob_sum;
-    b->response.usage = (struct api_usage){.prompt_tokens = fx->usage.prompt_tokens, .cached_tokens = fx->usage.cached_tokens,
-                                           .completion_tokens = fx->usage.completion_tokens,
-                                           .reasoning_tokens = fx->usage.reasoning_tokens};
-    if (fx->embedding.n > 0) {
-        b->vector = xalloc_array(fx->embedding.n, sizeof *b->vector);
-        memcpy(b->vector, fx->embedding.p, fx->embedding.n * sizeof *b->vector);
-        memory_of_call(p, c, fx->embedding.n * (int64_t)sizeof *b->vector);
-        b->vector_n = fx->embedding.n;
-    }
-    if (call_dialect(c)->vectors)
-        answer_vector_done(p, c, fx->branch);
-    else
-        answer_branch_done(p, c, fx->branch);
-}
-
-/* The client may have heard of more answers of a fan-out than there are actors for, now that it is computed again. */
-static void forget_others(struct call *c, uint32_t made)
-{
-    while (c->computed_again && c->branches_n > made)
-        branch_fini(&c->branches[--c->branches_n]);
-}
-
-static void on_end(struct head_program *p, struct call *c, uint32_t branches)
-{
-    forget_others(c, branches);
-    histogram_add(&p->e2e, (double)(net_now_us(p->loop) - c->started_us) / 1e6);
-    if (c->api.store)
-        stored_end(p, c);
-    account_end(p, c, 200, NULL);
-    if (answer_end(p, c))
-        call_free(p, c);
-}
-
-static void begin_anew(struct head_program *p, struct call *c)
-{
-    list_remove(&c->doomed);
-    idtab_remove(&p->calls, &c->node);
-    idtab_add(&p->calls, &c->node, p->next_call++);
-    c->computed_again = !call_may_begin_anew(c);
-    if (c->computed_again || c->from->n <= c->total)
-        call_places(c, c->from, true);
-    if (c->computed_again) {
-        c->ended_sent = c->from->ended;
-        log_info("FAILOVER", EVENT("stream_recomputed"),
-                 "a client has come with its request for a stream that nobody has any more: it is computed again");
-    }
-    free(c->from);
-    c->from = NULL;
-    c->again = false;
-    prompt(p, c);
-}
-
-void call_effect(struct head_program *p, const struct fx *fx)
-{
-    struct call *c = find(p, fx->call);
-    if (c == NULL || list_linked(&c->doomed) || c->writing != NULL)
-        return;
-    switch (fx->kind) {
-    case FX_CHOSEN:
-    case FX_LEFT: account_step(p, c, fx); break;
-    case FX_RESUMED: on_resumed(p, c, fx); break;
-    case FX_STARTED: on_started(p, c, fx); break;
-    case FX_TOKENS: answer_piece(p, c, fx->branch, fx); break;
-    case FX_BRANCH_DONE: on_branch_done(p, c, fx); break;
-    case FX_CALL_END: on_end(p, c, fx->branches); break;
-    case FX_CALL_FAILED:
-        if (fx->fault.err == ERR_NOT_FOUND && may_be_computed_again(c)) {
-            c->again = true;
-            list_push(&p->doomed, &c->doomed);
-            break;
-        }
-        answer_fault(p, c, &fx->fault, fx->retry_after_s);
-        call_free(p, c);
-        break;
-    default: break;
-    }
-}
-
-void calls_reap(struct head_program *p)
-{
-    while (!list_empty(&p->doomed)) {
-        struct call *c = list_item(p->doomed.next, struct call, doomed);
-        if (c->again) {
-            begin_anew(p, c);
-            continue;
-        }
-        uint64_t id = c->node.id;
-        answer_fault(p, c, &c->doom, 0);
-        call_free(p, c);
-        head_feed(p, (struct head_event){.kind = HEAD_CALL_GONE, .call = id});
-    }
 }

@@ -17,6 +17,7 @@ struct desk_item {
     void (*end)(struct desk_item *d);   /* it is done; frees it */
 };
 
+/* Hands it to the desk's thread; it comes back by its callback, on the loop. */
 void desk_add(struct head_program *p, struct desk_item *d);
 /* False: it is being worked on, and `end` will come. */
 bool desk_remove(struct desk_item *d);

@@ -14,6 +14,7 @@ struct histogram {
     uint64_t n;
 };
 
+/* One more of that length. */
 void histogram_add(struct histogram *h, double seconds);
 /* `# TYPE name histogram` and its lines. */
 void histogram_write(struct buf *out, const struct histogram *h, const char *name, const char *help);
@@ -25,6 +26,7 @@ struct histogram_counts {
     double sum_s;
     uint64_t n;
 };
+/* Appends it as a Prometheus histogram. */
 void histogram_write_counts(struct buf *out, const struct histogram_counts *c, const char *name, const char *help);
 
 #endif

@@ -37,6 +37,7 @@ struct keys {
 
 /* ERR_USAGE: a key or a name is empty, too long, given twice, or has characters that cannot be sent. No error shows a key. */
 int keys_parse(struct keys *k, const char *text, struct fault *f);
+/* Frees them. */
 void keys_fini(struct keys *k);
 /* The one that is `given`, or NULL; takes the same time wherever it differs. */
 struct api_key *keys_find(const struct keys *k, struct str given);

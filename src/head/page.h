@@ -28,6 +28,7 @@ void page_ask(struct head_program *p, struct http_request *r, const struct owner
               const char *content_type);
 /* Its client has gone. */
 void page_gone(struct head_program *p, struct asker *asker);
+/* The program begins: no page is on its way. */
 void pages_begin(struct head_program *p);
 /* The program ends: after its loop. */
 void pages_end(struct head_program *p);

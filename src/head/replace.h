@@ -24,6 +24,7 @@ void replace_forget_calls(struct head_program *p);
 /* ---- yield.c ---- */
 /* From now on somebody may take this head's place. `over`: the head before may still wait there. */
 void yield_begin(struct head_program *p, bool over);
+/* Closes the socket over which another head would take this one's place; its file goes, too, unless one did. */
 void yield_end(struct head_program *p);
 
 /* ---- take.c ---- */

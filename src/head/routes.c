@@ -1,12 +1,12 @@
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/dialect.h"
 #include "api/json_out.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "head/account.h"
+#include "head/admission.h"
 #include "head/console.h"
 #include "head/stored.h"
 #include "head/watch.h"
@@ -336,13 +336,6 @@ static void reply_not_here(struct head_program *p, struct http_request *r, const
 
 /* ---- web pages ---- */
 
-static struct web_request web_request_of(const struct http_request *r)
-{
-    return (struct web_request){.method = http_method(r), .authority = http_authority(r), .host = http_header(r, "host"),
-                                .origin = http_header(r, "origin"), .site = http_header(r, "sec-fetch-site"),
-                                .mode = http_header(r, "sec-fetch-mode"), .dest = http_header(r, "sec-fetch-dest")};
-}
-
 static bool any_host(struct str path)
 {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
@@ -372,14 +365,6 @@ static bool admit(struct head_program *p, struct http_request *r, const struct w
     return err == 0;
 }
 
-void route_error_lines(const struct head_program *p, const struct http_request *r, struct buf *out)
-{
-    struct fault f;
-    struct web_request web = web_request_of(r);
-    if (web_check_host(&p->web, &web, &f) == 0 && web_check_page(&p->web, &web, &f) == 0)
-        web_lines(&p->web, &web, out);
-}
-
 /* What may be done with a path; a browser asks before it lets a page of another origin do it. */
 static void reply_options(struct head_program *p, struct http_request *r, const struct web_request *web)
 {
@@ -404,39 +389,12 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
     buf_fini(&lines);
 }
 
-/* ---- keys ---- */
-
-static int check_key(const struct head_program *p, const struct http_request *r, const struct route *route, struct fault *f)
-{
-    const struct api_key *key = p->keys.n > 0 && (route->flags & OPEN) == 0 ? owner_key(p, r) : NULL;
-    if (p->keys.n == 0 || (route->flags & OPEN) != 0)
-        return 0;
-    if (key == NULL)
-        return fault_set(f, ERR_AUTH, "missing or wrong API key: send 'Authorization: Bearer <key>' with the head's --api-key");
-    if ((route->flags & ADMIN) == 0 || key->admin)
-        return 0;
-    return fault_set(f, ERR_FORBIDDEN,
-                     "%s changes the cluster, which this key may not: bring a key of the admin scope, a line 'NAME[admin]: KEY' of the "
-                     "head's --api-key-file",
-                     route->path);
-}
-
-/* A compressed body would be taken for broken JSON. */
-static int check_encoding(const struct http_request *r, struct fault *f)
-{
-    struct str coding = http_header(r, "content-encoding");
-    if (coding.n == 0 || (coding.n == 8 && strncasecmp(coding.p, "identity", 8) == 0))
-        return 0;
-    return fault_set(f, ERR_ENCODING, "a body with 'content-encoding: %.*s' is not taken: send it as it is", (int)(coding.n < 64 ? coding.n : 64),
-                     coding.p);
-}
-
 /* Whatever its head alone tells against a request. NULL: it was answered. */
 static const struct route *find_route(struct head_program *p, struct http_request *r)
 {
     const struct route *other_method = NULL;
     struct str path = http_path(r), method = http_method(r);
-    struct web_request web = web_request_of(r);
+    struct web_request web = admission_web(r);
     if (!admit(p, r, &web))
         return NULL;
     if (str_is(method, "OPTIONS")) {
@@ -452,11 +410,8 @@ static const struct route *find_route(struct head_program *p, struct http_reques
             continue;
         }
         struct fault f;
-        if (check_key(p, r, route, &f) != 0) {
-            reply_fault(p, r, &f);
-            return NULL;
-        }
-        if (check_encoding(r, &f) != 0) {
+        if (admission_check_key(p, r, route->path, (route->flags & OPEN) != 0, (route->flags & ADMIN) != 0, &f) != 0 ||
+            admission_check_encoding(r, &f) != 0) {
             reply_fault(p, r, &f);
             return NULL;
         }

@@ -24,6 +24,7 @@ void seal_of_name(const struct seal *under, struct str name, struct seal *out);
 struct seal_stream {
     uint64_t name, claim;
 };
+/* What a stream is called by workers, and its claim, for whoever has that seal. */
 struct seal_stream seal_stream(const struct seal *s, uint64_t stream);
 /* The tenant's number: the same at every head that has the same keys; tells nothing of the key; not 0. */
 uint64_t seal_number(const struct seal *s);

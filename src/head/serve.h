@@ -25,6 +25,7 @@ struct head_options {
     struct head_config brain;   /* limits and balance; the seed, the token and the version are filled in here */
 };
 
+/* Runs a head until it is stopped. The exit status of the process. */
 int head_main(const struct head_options *o);
 
 #endif

@@ -90,18 +90,27 @@ static inline void head_feed(struct head_program *p, struct head_event ev)
 }
 
 /* ---- links.c: those who dialled ---- */
+/* A worker or launcher has dialled: its connection becomes a link. */
 void link_accept(struct head_program *p, struct http_request *r);
+/* Nothing happens where the link is gone. */
 void link_send(struct head_program *p, uint64_t link, const struct wire_msg *msg);
+/* After what was sent. */
 void link_close(struct head_program *p, uint64_t link);
 
 /* ---- calls.c: clients waiting for answers ---- */
+/* A client asks: its body is read, and the call goes to the brain. */
 void call_begin(struct head_program *p, struct http_request *r, enum api_shape shape);
 /* GET of a stream: from a place of it on. */
 void call_begin_resume(struct head_program *p, struct http_request *r, const struct api_stream_id *from);
+/* POST /manta/scale. */
 void call_begin_scale(struct head_program *p, struct http_request *r, const struct api_scale *what);
+/* POST /manta/drain, cordon and uncordon. */
 void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what);
+/* Its client has gone; harmless for a request of no call. */
 void call_gone(struct head_program *p, struct http_request *r);
+/* Its client reads again. */
 void call_drained(struct head_program *p, struct http_request *r);
+/* An effect of the brain about a call. */
 void call_effect(struct head_program *p, const struct fx *fx);
 /* Ends the calls on p->doomed. */
 void calls_reap(struct head_program *p);
@@ -109,6 +118,7 @@ void calls_reap(struct head_program *p);
 bool calls_keep_alive(struct head_program *p);
 
 /* ---- routes.c ---- */
+/* Finds who answers a request; an error where nobody does. */
 void route(struct head_program *p, struct http_request *r);
 /* The same before its body is there; true: that is wanted, and nothing is known against the request. */
 bool route_head(struct head_program *p, struct http_request *r);
@@ -120,7 +130,9 @@ struct api_dialect;
 const struct api_dialect *reply_dialect(const struct http_request *r);
 /* An error in that shape; `lines`: header lines that it has besides. */
 void reply_error(struct head_program *p, struct http_request *r, const struct api_error *e, const char *lines);
+/* The same of a fault, with the status its code has. */
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
+/* The same with the status of the error. */
 void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e);
 /* Sends p->json as the answer, with status 200 … */
 void reply_text(struct head_program *p, struct http_request *r, const char *content_type);
@@ -151,7 +163,9 @@ void owner_begin(struct head_program *p);
 struct jout;
 /* POST /manta/scale?workers=N, or with a body. */
 void on_scale(struct head_program *p, struct http_request *r);
+/* The object "scale" of the status. */
 void put_scale(struct head_program *p, struct jout *j);
+/* Appends its metrics to p->json. */
 void write_scale_metrics(struct head_program *p);
 
 /* ---- requests.c ---- */
@@ -160,6 +174,7 @@ struct jout;
 char *request_client_id(const struct http_request *r);
 /* The header line that gives it back; nothing without one. */
 void request_put_client_id(const struct http_request *r, struct buf *lines);
+/* The array of tenants that it may see. */
 void put_tenants(struct head_program *p, const struct owner *who, struct jout *j);
 /* An object with those that it may see, at most REQUESTS_LISTED_MAX. */
 void put_requests(struct head_program *p, const struct owner *who, struct jout *j);
@@ -167,12 +182,17 @@ void put_requests(struct head_program *p, const struct owner *who, struct jout *
 bool write_request(struct head_program *p, struct str name, const struct owner *who);
 
 /* ---- status.c, metrics.c: write into p->json ---- */
+/* "ok", "slow", ...: as status and events write it. */
 const char *worker_state_name(enum worker_state s);
+/* GET /manta/status. */
 void reply_status(struct head_program *p, struct http_request *r, const struct owner *who);
+/* GET /manta/actors. */
 void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who);
+/* The list of models in that dialect, into p->json. */
 void write_models(struct head_program *p, const struct api_dialect *d);
 /* False when there is no such model. */
 bool write_model(struct head_program *p, struct str id, const struct api_dialect *d);
+/* GET /metrics. */
 void reply_metrics(struct head_program *p, struct http_request *r, const struct owner *who);
 
 #endif

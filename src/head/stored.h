@@ -25,6 +25,7 @@ struct stored {
 };
 /* That of the tenant; NULL: it is not here. */
 struct stored *stored_find(struct head_program *p, uint64_t name, uint64_t owner);
+/* It is deleted, or makes room. */
 void stored_forget(struct head_program *p, struct stored *s);
 /* Puts what its references are to into the call, and the conversation that it continues before what it says; and, when it is to be kept,
  * begins to keep it. ERR_INVALID with f, and call.param: one of these is not here. */
@@ -33,11 +34,14 @@ int stored_begin(struct head_program *p, struct call *c, struct fault *f);
 void stored_end(struct head_program *p, struct call *c);
 /* The call ends in another way: what was begun for it is dropped. */
 void stored_drop(struct head_program *p, struct call *c);
+/* The head's end. */
 void stored_free_all(struct head_program *p);
 
 /* stored_routes.c: GET, POST …/cancel, GET …/input_items and DELETE below /v1/responses/. */
 void on_stored_get(struct head_program *p, struct http_request *r);
+/* POST of a stored response: cancel. */
 void on_stored_post(struct head_program *p, struct http_request *r);
+/* DELETE of a stored response. */
 void on_stored_delete(struct head_program *p, struct http_request *r);
 
 #endif

@@ -23,12 +23,14 @@ enum {
     WATCH_BYTES_MAX = WATCH_TEXT_BYTES_MAX + WATCH_LINES * (LOG_JSON_BYTES_MAX + 64) + WATCHERS_MAX * 256 + (32 << 10), /* connections apart */
 };
 
+/* Nobody watches yet. */
 void watch_begin(struct head_program *p);
 /* The program ends: after its loop. */
 void watch_end(struct head_program *p);
 
 /* Takes r in. */
 void watch_ask(struct head_program *p, struct http_request *r, const struct owner *who);
+/* Somebody who watched has gone. */
 void watch_gone(struct head_program *p, struct asker *asker);
 /* Ends all their streams in good order; they may come again at once, here or at the head that takes this one's place. */
 void watch_dismiss(struct head_program *p);

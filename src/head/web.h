@@ -44,6 +44,7 @@ struct web_request {
 
 /* ERR_USAGE with f: an item that is no origin, or no host name. */
 int web_init(struct web *w, const struct web_config *cfg, struct fault *f);
+/* Frees it. */
 void web_fini(struct web *w);
 /* ERR_FORBIDDEN with f: another name than this head's. */
 int web_check_host(const struct web *w, const struct web_request *r, struct fault *f);

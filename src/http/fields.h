@@ -33,12 +33,14 @@ void fields_begin(struct fields *f);
 int fields_name(struct fields *f, const char *p, size_t n);
 /* The name is whole, the value begins. */
 void fields_mark(struct fields *f);
+/* More of the value of the present field. ERR_TOO_LARGE: too much text. */
 int fields_value(struct fields *f, const char *p, size_t n);
 /* The field is whole. ERR_TOO_LARGE: there are HTTP_HEADERS_MAX already. */
 int fields_end(struct fields *f);
 
 /* The first value of that name, or empty. */
 struct str fields_get(const struct fields *f, const char *lower_name);
+/* How many fields have that name. */
 uint32_t fields_count(const struct fields *f, const char *lower_name);
 
 #endif

@@ -52,16 +52,21 @@ struct http_server_calls {
     /* Optional. Such an error is of r, whose head is whole: writes the header lines that http_answer_with() would get. */
     void (*error_lines)(struct buf *out, const struct http_request *r, void *user_data);
 };
+/* Listens; port 0: any. calls and what they point to outlive the server. ERR_IN_USE, ERR_NET with f. */
 int http_server_new(struct net_loop *l, const char *host, uint16_t port, const struct http_server_calls *calls,
                     void *user_data, struct http_server **out, struct fault *f);
+/* 0 once it is closed. */
 uint16_t http_server_port(const struct http_server *s);
+/* Connections now, closing ones too. */
 uint32_t http_server_conns(const struct http_server *s);
+/* At most so many, by the limit and the files the process may have. */
 uint32_t http_server_conns_max(const struct http_server *s);
 /* Connections, idle or with an unfinished request, that were closed for others: when there was no place, and when requests took
  * too much memory. */
 struct http_gave_way {
     uint64_t place, bytes;
 };
+/* Since it began. */
 struct http_gave_way http_server_gave_way(const struct http_server *s);
 /* Bytes of requests in memory, of all connections; at most HTTP_HELD_BYTES_MAX. */
 size_t http_server_held(const struct http_server *s);
@@ -110,14 +115,18 @@ struct str http_query(const struct http_request *r, const char *name);
 struct str http_header(const struct http_request *r, const char *lower_name); /* or empty */
 /* "name:80" of a target in absolute form (GET http://name:80/path), which counts instead of the Host header; or empty. */
 struct str http_authority(const struct http_request *r);
+/* Empty before it is whole, and once it was taken or forgotten. */
 struct str http_body(const struct http_request *r);
 /* Appends s with %41 and, in queries, '+' decoded. ERR_INVALID: a '%' without two hex digits. ERR_TOO_LARGE: out is
  * full. */
 int http_decode(struct buf *out, struct str s, bool in_query);
+/* The address of the other side, "127.0.0.1:4312". */
 const char *http_peer(const struct http_request *r);
 /* The body becomes the caller's, who frees it; http_body() is empty then. */
 struct buf http_take_body(struct http_request *r);
+/* The handler's own, for its other callbacks. */
 void http_set_user_data(struct http_request *r, void *p);
+/* What was set last, or NULL. */
 void *http_user_data(const struct http_request *r);
 
 /* Who asks has shown that they may, by a key. While idle, and while its next request is coming in, the connection gives way
@@ -193,6 +202,7 @@ struct http_dial_config {
     void (*on_fail)(int status, const char *why, void *user_data);
     void *user_data;
 };
+/* Dials and asks for the upgrade; exactly one of on_up and on_fail follows, in a later turn. */
 struct http_dial *http_dial_start(struct net_loop *l, const struct http_dial_config *cfg);
 /* Gives up: on_fail follows, in a later turn, with status 0 and "cancelled". */
 void http_dial_cancel(struct http_dial *d);
@@ -207,7 +217,9 @@ struct sse {
 /* For each whole event: its fields (event empty: "message"; id: the last one sent, also by an earlier event). Comments
  * come with event ":" and the comment as data. */
 typedef void sse_event_fn(struct str event, struct str data, struct str id, void *user_data);
+/* Nothing was read yet. */
 void sse_init(struct sse *s);
+/* Frees what it holds. */
 void sse_fini(struct sse *s);
 /* ERR_TOO_LARGE when a line or an event passes SSE_EVENT_BYTES_MAX; the stream is then of no more use. */
 int sse_feed(struct sse *s, struct str bytes, sse_event_fn *fn, void *user_data);

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "launch/compose.h"
 #include "launch/engines.h"
 #include "launch/exec.h"
 
@@ -112,51 +113,6 @@ static void run_compose(struct compose *c, const char *const *words, uint32_t ti
 
 /* ---- the containers ---- */
 
-struct container {
-    unsigned long number;      /* Compose's */
-    bool ours;
-    char id[16], state[24], status[120], service[64], name[128];
-};
-
-/* Fields of a line are divided by tabs; false: not all of them are there. */
-static bool read_container(const char **at, struct container *k)
-{
-    char number[24] = "", label[64] = "";
-    const char *end = strchr(*at, '\n');
-    const struct { char *out; size_t cap; } fields[] = {
-        {k->id, sizeof k->id},           {number, sizeof number}, {label, sizeof label}, {k->service, sizeof k->service},
-        {k->state, sizeof k->state},     {k->name, sizeof k->name}, {k->status, sizeof k->status},
-    };
-    size_t n = 0;
-    *k = (struct container){0};
-    for (const char *from = *at; from != NULL && n < sizeof fields / sizeof fields[0]; n++) {
-        size_t bytes = strcspn(from, "\t\n");
-        snprintf(fields[n].out, fields[n].cap, "%.*s", (int)bytes, from);
-        from = from[bytes] == '\t' ? from + bytes + 1 : NULL;
-    }
-    *at = end != NULL ? end + 1 : *at + strlen(*at);
-    k->number = strtoul(number, NULL, 10);
-    k->ours = label[0] != '\0';
-    return n == sizeof fields / sizeof fields[0];
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const struct container *x = a, *y = b;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
-/* All of the project; *out is the caller's to free. */
-static size_t read_containers(const char *text, struct container **out)
-{
-    size_t n = 0;
-    *out = xalloc_array(LAUNCHER_LISTED_MAX, sizeof **out);
-    while (*text != '\0' && n < LAUNCHER_LISTED_MAX)
-        n += read_container(&text, &(*out)[n]);
-    qsort(*out, n, sizeof **out, by_number);
-    return n;
-}
-
 static void ask_containers(struct compose *c, const char *label, exec_done_fn *on_done)
 {
     static const char format[] = "{{.ID}}\t{{.Label \"com.docker.compose.container-number\"}}\t{{.Label \"manta.cluster\"}}\t"
@@ -165,32 +121,19 @@ static void ask_containers(struct compose *c, const char *label, exec_done_fn *o
     run(c, argv, str_n("", 0), QUICK_MS, on_done);
 }
 
-static enum launcher_state state_of(const struct container *k)
-{
-    static const struct { const char *word; enum launcher_state state; } states[] = {
-        {"running", LAUNCHER_RUNNING}, {"created", LAUNCHER_PENDING},   {"restarting", LAUNCHER_PENDING},
-        {"paused", LAUNCHER_PENDING},  {"removing", LAUNCHER_ENDING},
-    };
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        if (strcmp(k->state, states[i].word) == 0)
-            return states[i].state;
-    }
-    return LAUNCHER_FAILED; /* exited, dead */
-}
-
 static void on_ps(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
     if (failed(c, r, "ask Docker for the workers"))
         return;
     struct container *all;
-    size_t n = read_containers(r->out.p, &all), workers_n = 0;
+    size_t n = compose_read_containers(r->out.p, &all), workers_n = 0;
     struct launcher_worker *workers = xalloc_array(LAUNCHER_LISTED_MAX, sizeof *workers);
     for (size_t i = 0; i < n; i++) {
         if (strcmp(all[i].service, option(c, "worker")) != 0)
             continue;
         struct launcher_worker *w = &workers[workers_n++];
-        *w = (struct launcher_worker){.index = (uint32_t)workers_n, .state = state_of(&all[i])};
+        *w = (struct launcher_worker){.index = (uint32_t)workers_n, .state = compose_state_of(&all[i])};
         snprintf(w->id, sizeof w->id, "%s", all[i].name);
         if (w->state != LAUNCHER_RUNNING)
             snprintf(w->reason, sizeof w->reason, "%s: %s", all[i].name, all[i].status);
@@ -312,7 +255,7 @@ static void on_raised(const struct exec_result *r, void *user_data)
 static bool has_strangers(struct compose *c, const char *text, struct fault *f)
 {
     struct container *all;
-    size_t n = read_containers(text, &all), i = 0;
+    size_t n = compose_read_containers(text, &all), i = 0;
     while (i < n && (all[i].ours || (strcmp(all[i].service, option(c, "head")) != 0 && strcmp(all[i].service, option(c, "worker")) != 0)))
         i++;
     if (i < n)
@@ -359,7 +302,7 @@ static void on_what_is_ours(const struct exec_result *r, void *user_data)
     char what[160];
     if (failed(c, r, "ask Docker for the project"))
         return;
-    size_t n = read_containers(r->out.p, &all);
+    size_t n = compose_read_containers(r->out.p, &all);
     for (size_t i = 0; i < n; i++) {
         snprintf(what, sizeof what, "container %s", all[i].name);
         c->base.events.took(what, c->base.user_data);

@@ -40,6 +40,7 @@ struct head_link;
 int head_link_new(struct net_loop *l, const struct head_link_config *cfg, struct head_link **out, struct fault *f);
 /* Nothing when it is not joined: on_joined will ask. */
 void head_link_tell(struct head_link *k, const struct head_link_state *s);
+/* The head has welcomed it. */
 bool head_link_is_joined(const struct head_link *k);
 /* Says bye and hangs up; on_over follows, never within the call. */
 void head_link_stop(struct head_link *k);

@@ -15,7 +15,9 @@ struct kube_pods {
     struct launcher_worker *workers; /* owned, LAUNCHER_LISTED_MAX of them */
     size_t n;
 };
+/* Nothing was read yet; so many are wanted. */
 void kube_pods_init(struct kube_pods *p, const struct launcher *a, uint32_t wanted);
+/* Frees the list. */
 void kube_pods_fini(struct kube_pods *p);
 /* Takes in a page. ERR_PROTOCOL: not a PodList. Pods that are none of the cluster's workers are left out. */
 int kube_pods_add(struct kube_pods *p, const json_t *page, struct fault *f);
@@ -28,6 +30,7 @@ const char *kube_page_next(const json_t *page);
 
 /* A member by its path, {"status", "phase", NULL}; NULL when there is none. And its text, or "". */
 const json_t *kube_at(const json_t *j, const char *const *path);
+/* The text at that path of keys, which ends with NULL; "" where there is none. */
 const char *kube_text(const json_t *j, const char *const *path);
 #define KUBE_PATH(...) ((const char *const[]){__VA_ARGS__, NULL})
 

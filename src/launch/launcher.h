@@ -168,7 +168,9 @@ const char *launcher_option_value(const struct launcher *a, const char *name);
 struct launcher_text {
     char text[LAUNCHER_CLUSTER_BYTES + 24];
 };
+/* "worker-K". */
 struct launcher_text launcher_name(uint32_t index);
+/* The same as the engine knows it: with the cluster's name before it. */
 struct launcher_text launcher_engine_name(const struct launcher *a, uint32_t index);
 /* The index in "worker-2" or in "CLUSTER-worker-2"; 0: neither of it. */
 uint32_t launcher_index(const struct launcher *a, const char *name);

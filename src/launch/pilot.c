@@ -6,7 +6,7 @@
  *    +-- opened, DOWN -----------------------------------------------------------> TAKING
  *       RAISING --a fault, or no answer in time------------------------------------> TAKING: what of it was made goes again
  *    +-- a fault that needs a person ---------------------------------------------------------------> OVER */
-#include "launch/pilot.h"
+#include "launch/pilot_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,61 +27,11 @@ enum {
 /* Tickets of raise(), down() and the first list; the reconciler counts from 1. */
 static const uint64_t ticket_raise = 1ull << 62, ticket_down = (1ull << 62) + 1, ticket_adopt = (1ull << 62) + 2;
 
-enum pilot_state { OPENING, RAISING, WAITING, ADOPTING, KEEPING, ENDING, TAKING, OVER };
-
-struct pilot {
-    struct pilot_config cfg;
-    struct listener listener;    /* of cfg */
-    struct net_loop *loop;       /* borrowed */
-    enum pilot_state state;
-    struct launcher *engine;     /* owned */
-    struct head_link *link;      /* owned; NULL: not dialled yet, or over */
-    struct net_timer *timer;     /* owned; the reconciler's deadline, or that of raise and down */
-    struct reconcile r;
-    uint64_t hold_us;            /* until then the head may know better than we: nothing is started or ended. UINT64_MAX: it is not joined yet */
-    bool stepping;               /* in step(): an engine that answers at once is not followed deeper */
-    struct fault fault;          /* why it ends by itself */
-    char name[80];               /* at the head: what it keeps up, "slurm/manta" */
-    char head[300];              /* as raised */
-    char token[300];             /* likewise; empty: the configuration's */
-    uint32_t told_running, told_target; /* on_news, and the head */
-    char told_note[sizeof(struct fault)];
-    bool has_told;
-};
-
 static void step(struct pilot *p);
 
 static void set_timer(struct pilot *p, uint64_t ms)
 {
     net_timer_set(p->timer, net_now_us(p->loop) + ms * 1000);
-}
-
-/* ---- what is told ---- */
-
-/* Before the first list nobody knows: it may have all of them. */
-static uint32_t running(const struct pilot *p)
-{
-    return p->r.listed_us != 0 ? p->r.running : WIRE_NOT_KNOWN;
-}
-
-static void tell(struct pilot *p)
-{
-    const char *note = reconcile_note(&p->r);
-    bool new_note = strcmp(note, p->told_note) != 0;
-    if (p->r.listed_us == 0 && note[0] == '\0')
-        return; /* nothing is known yet */
-    if (p->has_told && !new_note && running(p) == p->told_running && p->r.desired == p->told_target)
-        return;
-    p->has_told = true;
-    p->told_running = running(p);
-    p->told_target = p->r.desired;
-    snprintf(p->told_note, sizeof p->told_note, "%s", note);
-    if (new_note && note[0] != '\0')
-        say(&p->listener, LOG_WARN, EVENT("engine_says"), "%s", note);
-    if (p->link != NULL)
-        head_link_tell(p->link, &(struct head_link_state){p->told_running, p->r.desired, new_note ? note : ""});
-    if (p->cfg.on_news != NULL)
-        p->cfg.on_news(p->told_running, p->r.desired, note, p->cfg.user_data);
 }
 
 /* ---- the end ---- */
@@ -184,7 +134,7 @@ static bool on_joined(struct head_link_state *out, void *user_data)
         p->hold_us = net_now_us(p->loop) + HEAD_SAYS_MS * 1000;
         net_timer_set(p->timer, p->hold_us);
     }
-    *out = (struct head_link_state){running(p), p->r.desired, reconcile_note(&p->r)};
+    *out = (struct head_link_state){pilot_running(p), p->r.desired, reconcile_note(&p->r)};
     return true;
 }
 
@@ -204,12 +154,6 @@ static void on_refused(const struct fault *f, bool final, void *user_data)
         p->hold_us = UINT64_MAX;
     else if (p->state == KEEPING)
         end_with(p, f);
-}
-
-static void on_said(enum log_level level, const struct event_field *event, const char *text, void *user_data)
-{
-    const struct pilot *p = user_data;
-    p->cfg.on_event(level, event, text, p->cfg.user_data);
 }
 
 static int dial_head(struct pilot *p, const char *address, struct fault *f)
@@ -351,36 +295,6 @@ static void on_changed(void *user_data)
     step(p);
 }
 
-static void on_keys(const char *join_token, const char *api_key, void *user_data)
-{
-    struct pilot *p = user_data;
-    snprintf(p->token, sizeof p->token, "%s", join_token);
-    if (p->cfg.on_key != NULL)
-        p->cfg.on_key(api_key, p->cfg.user_data);
-}
-
-static void on_head_at(const char *address, void *user_data)
-{
-    struct pilot *p = user_data;
-    snprintf(p->head, sizeof p->head, "%s", address);
-    if (p->cfg.on_head != NULL)
-        p->cfg.on_head(p->head, p->cfg.user_data);
-}
-
-static void on_took(const char *what, void *user_data)
-{
-    struct pilot *p = user_data;
-    if (p->cfg.on_took != NULL)
-        p->cfg.on_took(what, p->cfg.user_data);
-}
-
-static void on_line(const char *who, struct str line, void *user_data)
-{
-    struct pilot *p = user_data;
-    if (p->cfg.on_line != NULL)
-        p->cfg.on_line(who, line, p->cfg.user_data);
-}
-
 static void ask_engine(struct pilot *p, const struct reconcile_action *a)
 {
     const struct launcher_ops *ops = p->cfg.engine;
@@ -416,7 +330,7 @@ static void step(struct pilot *p)
     while ((a = reconcile_next(&p->r, net_now_us(p->loop))).what != RECONCILE_NOTHING)
         ask_engine(p, &a);
     p->stepping = false;
-    tell(p);
+    pilot_tell(p);
     at = reconcile_deadline(&p->r);
     net_timer_set(p->timer, p->r.holds && p->hold_us < at ? p->hold_us : at);
 }
@@ -453,11 +367,11 @@ struct pilot *pilot_start(struct net_loop *l, const struct pilot_config *cfg, st
         .done = on_done,
         .listed = on_listed,
         .changed = on_changed,
-        .keys = on_keys,
-        .head_at = on_head_at,
-        .took = on_took,
-        .line = on_line,
-        .said = on_said,
+        .keys = pilot_on_keys,
+        .head_at = pilot_on_head_at,
+        .took = pilot_on_took,
+        .line = pilot_on_line,
+        .said = pilot_on_said,
     };
     struct pilot *p = xalloc(sizeof *p);
     MUST(cfg->on_event != NULL && cfg->on_ended != NULL);

@@ -82,12 +82,17 @@ struct reconcile {
     uint64_t ignored;            /* answers with a wrong ticket, workers with impossible indices */
 };
 
+/* The numbers beside the fields. */
 struct reconcile_times reconcile_times_default(void);
+/* Nothing is known of the engine; so many workers are desired. */
 void reconcile_init(struct reconcile *r, const struct reconcile_times *t, uint32_t desired);
 /* From now on so many; at most LAUNCHER_WORKERS_MAX. Returns the number it was bounded to. */
 uint32_t reconcile_want(struct reconcile *r, uint64_t now_us, uint32_t desired);
+/* The engine says that something changed: a list is due. */
 void reconcile_changed(struct reconcile *r, uint64_t now_us);
+/* The operation of that ticket has ended, with f. Late and double answers are ignored. */
 void reconcile_done(struct reconcile *r, uint64_t now_us, uint64_t ticket, const struct fault *f);
+/* The list of that ticket; the same. */
 void reconcile_listed(struct reconcile *r, uint64_t now_us, uint64_t ticket, const struct launcher_worker *workers, size_t n);
 /* What to ask the engine now; the caller does it, once. */
 struct reconcile_action reconcile_next(struct reconcile *r, uint64_t now_us);

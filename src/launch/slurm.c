@@ -23,17 +23,11 @@ enum {
     DOWN_MS = 70000,             /* for the jobs to be gone: Slurm's KillWait is 30 s by default */
     DOWN_POLL_MS = 1000,
     RELEASE_MS = 60000,          /* a node that cannot start jobs fails at once, for ever */
-    OVERDUE_MS = 20000,          /* over the grace of a worker that was told to go */
 };
 
 static void query(struct slurm *s);
 static void run_chores(struct slurm *s);
 static void submit(struct slurm *s, uint32_t index);
-
-static uint64_t now_us(const struct slurm *s)
-{
-    return net_now_us(s->base.loop);
-}
 
 /* ---- the end of an operation ---- */
 
@@ -160,57 +154,14 @@ static void run_chores(struct slurm *s)
         cancel(s, s->ids[SLURM_CHORE_TERM], s->ids_n[SLURM_CHORE_TERM], true);
     else if (s->ids_n[SLURM_CHORE_CANCEL] > 0)
         cancel(s, s->ids[SLURM_CHORE_CANCEL], s->ids_n[SLURM_CHORE_CANCEL], false);
-    else if (s->op == SLURM_OP_LIST && next_to_succeed(s) != 0 && s->jobs_n < SLURM_JOBS_MAX && now_us(s) < s->until_us)
+    else if (s->op == SLURM_OP_LIST && next_to_succeed(s) != 0 && s->jobs_n < SLURM_JOBS_MAX && net_now_us(s->base.loop) < s->until_us)
         submit(s, next_to_succeed(s));
     else if (s->op == SLURM_OP_LIST)
         finish_list(s);
     else if (s->op == SLURM_OP_DOWN)
-        net_timer_set(s->timer, now_us(s) + DOWN_POLL_MS * (uint64_t)1000);
+        net_timer_set(s->timer, net_now_us(s->base.loop) + DOWN_POLL_MS * (uint64_t)1000);
     else
         finish_well(s);
-}
-
-/* ---- those that were told to go ---- */
-
-static bool is_there(const struct slurm_job *j)
-{
-    return j->phase != SLURM_GONE && j->phase != SLURM_BROKEN;
-}
-
-static struct slurm_told *find_told(struct slurm *s, uint64_t id)
-{
-    for (size_t i = 0; i < s->told_n; i++) {
-        if (s->told[i].id == id)
-            return &s->told[i];
-    }
-    return NULL;
-}
-
-static void note_told(struct slurm *s, uint64_t id)
-{
-    if (find_told(s, id) != NULL || s->told_n == LAUNCHER_WORKERS_MAX)
-        return;
-    uint64_t grace_ms = (uint64_t)s->base.cfg.drain_ms + OVERDUE_MS;
-    s->told[s->told_n++] = (struct slurm_told){.id = id, .until_us = now_us(s) + grace_ms * 1000};
-}
-
-static bool is_over(const struct slurm *s, uint64_t id)
-{
-    for (size_t i = 0; i < s->jobs_n; i++) {
-        if (s->jobs[i].id == id)
-            return !is_there(&s->jobs[i]);
-    }
-    return true;
-}
-
-static void forget_gone(struct slurm *s)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < s->told_n; i++) {
-        if (!is_over(s, s->told[i].id))
-            s->told[kept++] = s->told[i];
-    }
-    s->told_n = kept;
 }
 
 /* ---- what a look at the queue tells ---- */
@@ -221,10 +172,10 @@ static void say_endings(struct slurm *s)
     uint64_t newest = s->ended_id;
     for (size_t i = 0; i < s->jobs_n; i++) {
         const struct slurm_job *j = &s->jobs[i];
-        if (is_there(j) || j->id <= s->ended_id)
+        if (slurm_is_there(j) || j->id <= s->ended_id)
             continue;
         newest = j->id > newest ? j->id : newest;
-        if (s->looked && find_told(s, j->id) == NULL && strcmp(j->state, "COMPLETED") != 0)
+        if (s->looked && slurm_find_told(s, j->id) == NULL && strcmp(j->state, "COMPLETED") != 0)
             launcher_say(&s->base, LOG_WARN, EVENT("job_ended", KV("job", j->id), KV("state", j->state)),
                          "job %llu (%s) has ended: %s%s%s; its output is in %s/%s.log", (unsigned long long)j->id,
                          launcher_name(j->index).text, j->state, j->reason[0] != '\0' ? ", " : "", j->reason, s->logs,
@@ -238,10 +189,10 @@ static void mark_told(struct slurm *s)
 {
     for (size_t i = 0; i < s->jobs_n; i++) {
         struct slurm_job *j = &s->jobs[i];
-        const struct slurm_told *told = find_told(s, j->id);
-        if (told == NULL || !is_there(j) || j->phase == SLURM_ENDS)
+        const struct slurm_told *told = slurm_find_told(s, j->id);
+        if (told == NULL || !slurm_is_there(j) || j->phase == SLURM_ENDS)
             continue;
-        if (now_us(s) > told->until_us || j->phase == SLURM_WAITS)
+        if (net_now_us(s->base.loop) > told->until_us || j->phase == SLURM_WAITS)
             add_chore(s, SLURM_CHORE_CANCEL, j->id);
         j->phase = SLURM_ENDS;
     }
@@ -253,7 +204,7 @@ static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_
     launcher_say(&s->base, LOG_WARN, EVENT("job_doubled", KV("job", j->id), KV("beside", first->id)),
                  "job %llu is a second %s beside job %llu: it is told to end", (unsigned long long)j->id,
                  launcher_name(j->index).text, (unsigned long long)first->id);
-    note_told(s, j->id);
+    slurm_note_told(s, j->id);
     add_chore(s, j->phase == SLURM_RUNS ? SLURM_CHORE_TERM : SLURM_CHORE_CANCEL, j->id);
     j->phase = SLURM_ENDS;
 }
@@ -261,7 +212,7 @@ static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_
 static void look_after(struct slurm *s)
 {
     bool later = strstr(launcher_option_value(&s->base, "sbatch"), "--begin") != NULL; /* that somebody wants */
-    bool release = now_us(s) >= s->release_us;
+    bool release = net_now_us(s->base.loop) >= s->release_us;
     for (size_t i = 0; i < s->jobs_n; i++) {
         struct slurm_job *j = &s->jobs[i];
         if (j->phase != SLURM_WAITS && j->phase != SLURM_RUNS)
@@ -275,16 +226,16 @@ static void look_after(struct slurm *s)
             add_chore(s, SLURM_CHORE_RELEASE, j->id);
     }
     if (s->ids_n[SLURM_CHORE_RELEASE] > 0)
-        s->release_us = now_us(s) + RELEASE_MS * (uint64_t)1000;
+        s->release_us = net_now_us(s->base.loop) + RELEASE_MS * (uint64_t)1000;
 }
 
 static void take_away(struct slurm *s, const struct slurm_job *j)
 {
     if (j->phase == SLURM_WAITS || (!s->drain && j->phase != SLURM_ENDS)) {
-        note_told(s, j->id);
+        slurm_note_told(s, j->id);
         add_chore(s, SLURM_CHORE_CANCEL, j->id);
     } else if (j->phase == SLURM_RUNS || j->phase == SLURM_SUCCEEDED) {
-        note_told(s, j->id);
+        slurm_note_told(s, j->id);
         add_chore(s, SLURM_CHORE_TERM, j->id);
     }
 }
@@ -293,7 +244,7 @@ static void stop_those_in_range(struct slurm *s)
 {
     for (size_t i = 0; i < s->jobs_n; i++) {
         const struct slurm_job *j = &s->jobs[i];
-        if (is_there(j) && j->index >= s->range.first && j->index <= s->range.last && find_told(s, j->id) == NULL)
+        if (slurm_is_there(j) && j->index >= s->range.first && j->index <= s->range.last && slurm_find_told(s, j->id) == NULL)
             take_away(s, j);
     }
     run_chores(s);
@@ -315,19 +266,19 @@ static void take_all_down(struct slurm *s)
     for (size_t i = 0; i < s->jobs_n; i++) {
         const struct slurm_job *j = &s->jobs[i];
         char what[160];
-        if (!is_there(j))
+        if (!slurm_is_there(j))
             continue;
         last = j->id;
-        if (find_told(s, j->id) != NULL)
+        if (slurm_find_told(s, j->id) != NULL)
             continue;
         snprintf(what, sizeof what, "job %llu (%s)", (unsigned long long)j->id, launcher_name(j->index).text);
         s->base.events.took(what, s->base.user_data);
         take_away(s, j);
-        note_told(s, j->id);
+        slurm_note_told(s, j->id);
     }
     if (last == 0)
         finish_well(s);
-    else if (now_us(s) < s->until_us)
+    else if (net_now_us(s->base.loop) < s->until_us)
         run_chores(s);
     else
         finish_late(s, last);
@@ -381,7 +332,7 @@ static void submit_next(struct slurm *s)
 {
     while (s->next <= s->range.last && slurm_job_of(s->jobs, s->jobs_n, s->next) != NULL)
         s->next++;
-    if (s->next > s->range.last || now_us(s) > s->until_us)
+    if (s->next > s->range.last || net_now_us(s->base.loop) > s->until_us)
         finish_well(s);
     else
         submit(s, s->next);
@@ -428,7 +379,7 @@ static void on_queue(const struct exec_result *r, void *user_data)
     memset(s->ids_n, 0, sizeof s->ids_n);
     say_endings(s);
     s->looked = true;
-    forget_gone(s);
+    slurm_forget_gone(s);
     go_on(s);
 }
 
@@ -446,7 +397,7 @@ static void begin(struct launcher *a, enum slurm_op op, uint64_t ticket)
     MUST(s->op == SLURM_OP_NONE);
     s->op = op;
     s->ticket = ticket;
-    s->until_us = now_us(s) + (op == SLURM_OP_DOWN ? DOWN_MS : SUBMIT_MS) * (uint64_t)1000;
+    s->until_us = net_now_us(s->base.loop) + (op == SLURM_OP_DOWN ? DOWN_MS : SUBMIT_MS) * (uint64_t)1000;
     query(s);
 }
 

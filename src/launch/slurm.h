@@ -37,6 +37,7 @@ struct slurm_job {
 
 /* The argument of squeue's --format that slurm_jobs_read() understands, and of --name. */
 #define SLURM_FORMAT "--format=%i|%j|%k|%T|%N|%L|%l|%r"
+/* *out: squeue's option with the names of all jobs that can be ours. */
 void slurm_names(struct buf *out, const struct launcher *a);
 /* Reads what squeue wrote; lines that are not of this cluster, or are nonsense, are left out. `lead_s`: a job with less time left, and
  * with less than half of its limit, is SUCCEEDED. Returns how many; in the order of their ids. */
@@ -57,6 +58,7 @@ struct slurm_command {
 };
 /* `logs`: the folder for its output. ERR_USAGE with f when an option is not one that sbatch could take. */
 int slurm_command_make(struct slurm_command *c, const struct launcher *a, uint32_t index, const char *logs, struct fault *f);
+/* Frees it. */
 void slurm_command_fini(struct slurm_command *c);
 /* Seconds before its time limit at which a job is told: --set notice, at least what a drain takes. */
 uint32_t slurm_notice_s(const struct launcher *a);
@@ -113,7 +115,21 @@ void slurm_begin(struct slurm *s);
 /* The command that runs goes, and the timer. */
 void slurm_end(struct slurm *s);
 
-/* ---- slurm_open.c ---- */
+/* ---- slurm_told.c ---- */
+
+/* The job is in the queue or runs. */
+static inline bool slurm_is_there(const struct slurm_job *j)
+{
+    return j->phase != SLURM_GONE && j->phase != SLURM_BROKEN;
+}
+/* That it was told to go; NULL: it was not. */
+struct slurm_told *slurm_find_told(struct slurm *s, uint64_t id);
+/* It was told now. */
+void slurm_note_told(struct slurm *s, uint64_t id);
+/* Forgets those that the last list does not show any more. */
+void slurm_forget_gone(struct slurm *s);
+
+/* ---- slurm_words.c ---- */
 
 /* Says once that the head's address is one of this machine alone, if so. */
 void slurm_warn_of_loopback(struct slurm *s);
@@ -129,8 +145,11 @@ void slurm_logs_reason(const struct slurm *s, struct launcher_worker *w);
 
 /* launcher_ops. */
 void slurm_start(struct launcher *a, uint64_t ticket, struct launcher_range r);
+/* launcher_ops.stop. */
 void slurm_stop(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain);
+/* launcher_ops.list. */
 void slurm_list(struct launcher *a, uint64_t ticket);
+/* launcher_ops.down. */
 void slurm_down(struct launcher *a, uint64_t ticket);
 
 #endif

@@ -56,6 +56,7 @@ void launch_want(struct launch *a, uint32_t i);
 
 /* ---- part.c ---- */
 void part_init(struct part *p, struct launch *a, uint32_t index);
+/* Kills what still runs, and frees what it holds. */
 void part_fini(struct part *p);
 /* IDLE, WAITING or GIVEN_UP -> RUNNING; when it cannot be started: the error with f, and the state stays. */
 int part_start(struct part *p, struct fault *f);
@@ -63,7 +64,9 @@ int part_start(struct part *p, struct fault *f);
 void part_keep_up(struct part *p);
 /* `drain`: it may end what runs first; called again without, it may not any more. */
 void part_stop(struct part *p, bool drain);
+/* SIGKILL, at once. */
 void part_kill(struct part *p);
+/* A process of it runs. */
 static inline bool part_has_process(const struct part *p)
 {
     return p->child != NULL;

@@ -20,13 +20,16 @@ struct zip {
     uint32_t files;
 };
 
+/* An empty archive. */
 struct zip zip_begin(void);
+/* Frees it. */
 void zip_fini(struct zip *z);
 /* One file of the disk under a name like "manta/bin/manta"; its permissions go along. ERR_IO: it cannot be read; ERR_TOO_LARGE: the
  * archive would be larger than ZIP_BYTES_MAX or have more than ZIP_FILES_MAX files. */
 int zip_add(struct zip *z, const char *path, const char *name, struct fault *f);
 /* All files below a folder, in the order of their names, as `name`/...; "__pycache__" and what begins with a dot are left out. Links are followed. */
 int zip_add_folder(struct zip *z, const char *folder, const char *name, struct fault *f);
+/* Writes the directory behind the files. ERR_TOO_LARGE with f. */
 int zip_end(struct zip *z, struct fault *f);
 /* Instead of all that: an archive that is there already, a wheel for example. ERR_IO, ERR_TOO_LARGE; ERR_INVALID: it is none. */
 int zip_read(struct zip *z, const char *path, struct fault *f);

@@ -17,8 +17,11 @@ enum { DIGEST_BYTES = 65 }; /* 64 hex digits and the end */
 void digest_of_bytes(const void *p, size_t n, char out[DIGEST_BYTES]);
 /* SHA-256 of bytes as they come: new, add, then end (which frees it) or free. */
 struct digest;
+/* Of nothing yet; freed by digest_end(). */
 struct digest *digest_new(void);
+/* n more bytes. */
 void digest_add(struct digest *d, const void *p, size_t n);
+/* Its digits into `out`; frees it. */
 void digest_end(struct digest *d, char out[DIGEST_BYTES]);
 /* NULL is fine. */
 void digest_free(struct digest *d);

@@ -56,6 +56,7 @@ int gguf_pairs_read(struct gguf *g);
 uint32_t gguf_value_bytes(uint32_t type);
 /* The head of an array: its items follow, of which the file has as many as announced. Returns g->in.err. */
 int gguf_array_begin(struct gguf *g, const char *key, uint32_t *out_type, uint64_t *out_n);
+/* Passes over an array of n things of that type. ERR_INVALID: there is no such type. */
 int gguf_array_skip(struct gguf *g, uint32_t type, uint64_t n);
 
 /* gguf_numbers.c: keeps the value that follows when `key` is a known one. False: it is none, and the value is still to be

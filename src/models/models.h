@@ -97,6 +97,7 @@ bool models_proved(const char *digest, const char *engine);
 void models_prove(const char *digest, const char *engine, bool well);
 /* How that engine, with so many threads, was measured to compute that file exactly (engine_info.setup); false: not yet. */
 bool models_setup(const char *digest, const char *engine, uint32_t threads, char *out, size_t cap);
+/* Remembers how that model computes exactly here, for the next worker. */
 void models_setup_note(const char *digest, const char *engine, uint32_t threads, const char *setup);
 
 #endif

@@ -23,12 +23,14 @@ enum {
 };
 
 struct net_loop;
+/* Also gives the process a network program's manners: no SIGPIPE, as many open files as it may have. */
 struct net_loop *net_loop_new(void);
 /* Closes whatever is still open, runs the close callbacks, frees. Children still running are killed with SIGKILL.
  * Nothing made from the loop may be touched afterwards, also not to free it: timers and mailboxes left are freed here. */
 void net_loop_free(struct net_loop *l);
 /* Until net_loop_stop(), or nothing is left to wait for. */
 void net_loop_run(struct net_loop *l);
+/* net_loop_run() returns at the end of this turn. */
 void net_loop_stop(struct net_loop *l);
 /* For a loop that has stopped for good: sends the bytes that closing connections still hold, however slowly their peers take
  * them, for some seconds at most. No callback but on_drain runs. net_loop_free() does it first; call it earlier when something long, or
@@ -55,6 +57,7 @@ struct net_turns {
     uint64_t n, sum_us, max_us;
     uint64_t over;                        /* longer than NET_TURN_LONG_US */
 };
+/* Of all turns so far; borrowed from the loop. */
 const struct net_turns *net_turns(const struct net_loop *l);
 /* Open files that this process may have. */
 uint32_t net_files_max(void);
@@ -65,6 +68,7 @@ uint64_t net_now_us(const struct net_loop *l);
 /* ---- timers ---- */
 struct net_timer;
 typedef void net_timer_fn(struct net_timer *t, void *user_data);
+/* A timer that is not set. Freed by net_timer_free(), or with the loop. */
 struct net_timer *net_timer_new(struct net_loop *l, net_timer_fn *fn, void *user_data);
 /* (Re)arms it, once, at `at_us` of net_now_us(), never earlier; UINT64_MAX disarms. A time gone by: in the next turn. */
 void net_timer_set(struct net_timer *t, uint64_t at_us);
@@ -98,6 +102,7 @@ typedef void net_accept_fn(struct net_conn *c, void *user_data);
 struct net_place {
     char text[300];
 };
+/* "host:port", with brackets around an IPv6 address. */
 struct net_place net_place(const char *host, unsigned port);
 /* Where a listener on `host` is dialled from this machine: the loopback address for a wildcard of any spelling ("::", "0"), else
  * `host` itself. */
@@ -105,6 +110,7 @@ const char *net_reachable(const char *host);
 /* host: "127.0.0.1", "::1", "0.0.0.0", "localhost". port 0: any. ERR_IN_USE, ERR_NET with f filled. */
 int net_listen(struct net_loop *l, const char *host, uint16_t port, net_accept_fn *fn, void *user_data,
                struct net_listener **out, struct fault *f);
+/* The one it got, where any was asked for. */
 uint16_t net_listener_port(const struct net_listener *l);
 /* The numeric address of its socket; "" when the system does not say. */
 void net_listener_host(const struct net_listener *l, char out[static NET_ADDRESS_BYTES]);
@@ -114,10 +120,12 @@ int net_resolve(struct net_loop *l, const char *host, char out[static NET_ADDRES
 bool net_is_address(struct str text);
 /* … and one that only programs of this machine reach: 127.0.0.0/8, ::1, ::ffff:127.0.0.0/104. */
 bool net_is_loopback(struct str text);
+/* Nobody is accepted any more; frees it. NULL is fine. */
 void net_listener_close(struct net_listener *l);
 /* Resolves and connects; failure comes as on_close with no on_open before it. */
 struct net_conn *net_dial(struct net_loop *l, const char *host, uint16_t port, const struct net_conn_calls *calls,
                           void *user_data);
+/* Who is called from now on; calls are copied. */
 void net_conn_set(struct net_conn *c, const struct net_conn_calls *calls, void *user_data);
 /* Copies the bytes; sent at the end of the turn, or when dialling has succeeded. ERR_TOO_LARGE: NET_PENDING_BYTES_MAX
  * would be passed, nothing was taken; or the loop's limit, and this connection has the most: it is closing then. ERR_NET:
@@ -127,6 +135,7 @@ int net_write(struct net_conn *c, struct str bytes);
 size_t net_conn_pending(const struct net_conn *c);
 /* No more on_data until resumed; the peer's end is not noticed meanwhile. */
 void net_conn_pause(struct net_conn *c);
+/* Reads again. */
 void net_conn_resume(struct net_conn *c);
 /* Ends it orderly: no more on_data; what was written is sent (for as long as the peer goes on taking it, with 2 s of
  * patience), then on_close follows, at the latest 2 s after the last byte. Idempotent. */
@@ -161,9 +170,11 @@ int net_landing_open(struct net_loop *l, const char *path, bool over, uint32_t p
 void net_landing_close(struct net_landing *s, bool forget_path);
 /* ERR_NOT_FOUND: nobody listens there. */
 int net_ferry_dial(const char *path, uint32_t patience_ms, struct net_ferry **out, struct fault *f);
+/* Closes it, with what it carries. NULL is fine. */
 void net_ferry_free(struct net_ferry *f);
 /* Its patience begins anew. */
 void net_ferry_wait(struct net_ferry *f, uint32_t ms);
+/* A frame; waits as long as its patience. ERR_TIMEOUT, ERR_NET: the other side is gone or does not read. */
 int net_ferry_send(struct net_ferry *f, struct str bytes, struct fault *fault);
 /* The same with a connection: from now on it is of both processes, and ends with the last of them that lets go of it
  * (net_conn_abort(): the peer sees nothing). Who closes it orderly closes it for both. */
@@ -176,6 +187,7 @@ int net_ferry_receive(struct net_ferry *f, struct str *out, struct fault *fault)
 bool net_ferry_carries(const struct net_ferry *f);
 /* Takes it out of the ferry, as something to be made a connection or a listener of, later. */
 int net_ferry_keep(struct net_ferry *f);
+/* What was kept is not wanted: closes it. -1 is fine. */
 void net_cargo_drop(int cargo);
 /* The connection goes on here: set its calls. What is no connection closes in the next turn. */
 struct net_conn *net_conn_take(struct net_loop *l, int cargo);
@@ -205,6 +217,7 @@ struct net_mail;
 struct net_mail_item { struct net_mail_item *next; }; /* embed it first in a message */
 /* All items posted since the last call, oldest first; the callee owns them. */
 typedef void net_mail_fn(struct net_mail *m, struct net_mail_item *items, void *user_data);
+/* A mailbox of that loop; fn runs there. */
 struct net_mail *net_mail_new(struct net_loop *l, net_mail_fn *fn, void *user_data);
 /* From any thread; the item is the mailbox's until it is delivered. */
 void net_mail_post(struct net_mail *m, struct net_mail_item *item);
@@ -237,6 +250,7 @@ struct net_child_config {
 /* Starts it, with stdin from /dev/null unless told otherwise. NULL with f when that fails (no such program, …): no
  * callback follows then. */
 struct net_child *net_spawn(struct net_loop *l, const struct net_child_config *cfg, struct fault *f);
+/* The number of its process. */
 int net_child_pid(const struct net_child *c);
 /* With pipe_input: copies the bytes. ERR_TOO_LARGE: more than NET_CHILD_INPUT_BYTES_MAX would wait for it to read, nothing was taken;
  * ERR_NET: it reads no more, or has ended. */

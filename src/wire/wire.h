@@ -92,6 +92,7 @@ struct wire_arena {
     char *p;    /* owned */
     size_t n, cap;
 };
+/* Frees it; what was decoded into it is gone. */
 void wire_arena_fini(struct wire_arena *a);
 
 /* Appends one whole frame to out. ERR_TOO_LARGE: the frame or out's maximum would be exceeded; out is unchanged. */
@@ -123,6 +124,7 @@ void wire_print(struct buf *out, const struct wire_msg *msg);
 /* Fills the prompt part of a `run` from a request, and the other way; everything stays borrowed from the source.
  * The lists live in `arena`, which must not be the one `run` was decoded into, and are valid until its next use. */
 void wire_run_from_request(struct wire_run *run, const struct request *req, struct wire_arena *arena);
+/* The other way. */
 void wire_run_to_request(const struct wire_run *run, struct request *out, struct wire_arena *arena);
 
 #endif

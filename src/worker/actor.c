@@ -1,4 +1,4 @@
-#include "worker/actor.h"
+#include "worker/actor_state.h"
 
 #include "cluster/agent.h"
 
@@ -34,36 +34,7 @@ struct command {
     struct prompt prompt;    /* PREPARED; owned */
 };
 
-struct actor {
-    struct actor_config cfg;
-    struct net_mail *mail;
-    pthread_t thread;
-    pthread_mutex_t lock;  /* commands, stop, load */
-    pthread_cond_t wake;
-    struct list commands;
-    bool stop;
-    struct timespec give_up;  /* once it is to stop: when we wait no longer */
-    struct batcher_load load;
-    uint64_t progress_us; /* end of the last step, or of the wait before it */
-    /* the thread's own */
-    struct engine *engine;
-    struct batcher *batcher;
-    struct scribe *scribe;
-    struct letter *step_first, *step_last; /* events of the current step */
-    int last_percent;
-    struct file_hold hold;
-    bool lost;        /* its file was changed, which was told */
-    bool works;       /* counted in crew.busy */
-    uint32_t threads; /* the engine has */
-};
-
 /* ---- thread -> loop ---- */
-
-static void post(struct actor *a, struct letter *l)
-{
-    l->news.key = a->cfg.key;
-    net_mail_post(a->mail, &l->item);
-}
 
 static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_data)
 {
@@ -100,71 +71,6 @@ static void post_step(struct actor *a)
 }
 
 /* ---- the thread ---- */
-
-static bool stopping(struct actor *a)
-{
-    pthread_mutex_lock(&a->lock);
-    bool stop = a->stop;
-    pthread_mutex_unlock(&a->lock);
-    return stop;
-}
-
-static bool on_progress(float progress, void *user_data)
-{
-    struct actor *a = user_data;
-    int percent = (int)(progress * 100.0f);
-    if (percent >= a->last_percent + 5) {
-        a->last_percent = percent;
-        struct letter *l = xalloc(sizeof *l);
-        l->news.kind = ACTOR_LOADING;
-        l->news.progress = progress;
-        post(a, l);
-    }
-    return !stopping(a);
-}
-
-static int try_first(struct actor *a, struct fault *f)
-{
-    struct tryout t = {.engine = a->cfg.untried, .load = a->cfg.load, .memory_bytes = a->cfg.try_bytes, .whole = true, .stall_s = a->cfg.stall_s};
-    int err = tryout_run(&t, on_progress, a, f);
-    a->last_percent = 0; /* the load itself begins at 0 */
-    return err;
-}
-
-static int load(struct actor *a)
-{
-    struct letter *l = xalloc(sizeof *l);
-    struct engine_needs needs;
-    struct file_mark seen = file_mark_of(a->cfg.load.path);
-    const uint64_t loading = UINT64_MAX; /* no ticket: should this crash the process, it was no job */
-    last_words_computing(&loading, 1);
-    int err = a->cfg.untried != NULL ? try_first(a, &l->news.fault) : 0;
-    if (err == 0)
-        err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
-    if (err == 0)
-        err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->news.fault);
-    if (err == 0)
-        l->news.info = *a->cfg.ops->info(a->engine);
-    last_words_computing(NULL, 0);
-    if (file_hold_is_lost(&a->hold))
-        err = fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was loaded", a->cfg.load.path);
-    if (err != 0 && a->engine != NULL)
-        a->cfg.ops->free(a->engine);
-    l->news.kind = err == 0 ? ACTOR_LOADED : ACTOR_FAILED;
-    l->news.seen = seen;
-    post(a, l);
-    return err;
-}
-
-static void look_at_file(struct actor *a)
-{
-    if (a->lost || !(a->lost = file_hold_is_lost(&a->hold)))
-        return;
-    struct letter *l = xalloc(sizeof *l);
-    l->news = (struct actor_news){.kind = ACTOR_LOST, .seen = file_mark_of(a->cfg.load.path)};
-    fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was in use; it is loaded again when it is whole", a->cfg.load.path);
-    post(a, l);
-}
 
 static uint64_t now(void *user_data)
 {
@@ -306,7 +212,7 @@ static void serve(struct actor *a)
     a->threads = a->cfg.load.threads;
     while (take_commands(a, idle, &commands)) {
         if (idle && list_empty(&commands)) {
-            look_at_file(a);
+            actor_look_at_file(a);
             continue;
         }
         work(a);
@@ -320,7 +226,7 @@ static void serve(struct actor *a)
         note_load_of_step(a);
         idle = !batcher_step(a->batcher);
         post_step(a);
-        look_at_file(a);
+        actor_look_at_file(a);
         if (idle)
             rest(a);
     }
@@ -384,7 +290,7 @@ static void *actor_thread(void *arg)
     struct actor *a = arg;
     file_hold_begin(&a->hold, a->cfg.key, a->cfg.load.path);
     file_hold_watch(&a->hold);
-    if (load(a) == 0)
+    if (actor_thread_load(a) == 0)
         serve_until_stopped(a);
     file_hold_end(&a->hold);
     return NULL;

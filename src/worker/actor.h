@@ -61,10 +61,12 @@ struct actor_config {
     void *user_data;
 };
 
+/* Its thread begins to load; all news comes as mail, on the loop. */
 struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg);
 /* Any time after LOADED, from the loop's thread. `request` is taken over and freed; `resume` is copied. `held`: it waits for
  * actor_give(). */
 void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n, bool held);
+/* Ends that run soon; its last news still comes. */
 void actor_cancel(struct actor *a, uint64_t ticket);
 /* Ends it, and what is computed of it, when that is no more than bytes_max, comes as ACTOR_SAVED; nothing comes when it had ended by itself. */
 void actor_save(struct actor *a, uint64_t ticket, uint64_t bytes_max);

@@ -17,6 +17,7 @@ struct file_mark {
 };
 /* Of no file: all zero. */
 struct file_mark file_mark_of(const char *path);
+/* Both are of one file that nobody has written to. */
 bool file_mark_same(const struct file_mark *a, const struct file_mark *b);
 
 struct file_hold {
@@ -28,6 +29,7 @@ struct file_hold {
 void file_hold_begin(struct file_hold *h, uint32_t slot, const char *path);
 /* It was written to or cut since, or could not be read. From any thread. */
 bool file_hold_is_lost(const struct file_hold *h);
+/* Lets go of it. Harmless where nothing is held. */
 void file_hold_end(struct file_hold *h);
 
 /* The same engine, which fails whatever it computes for a file that was lost in the call or before it. The result is static, and

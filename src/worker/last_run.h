@@ -21,6 +21,7 @@ struct last_run *last_run_begin(const char *node, uint64_t limit_bytes, char *ou
 uint32_t last_run_deaths(const struct last_run *r, const char *digest);
 /* Its load begins; ends: well, or with a reason. NULL is fine. */
 void last_run_loads(struct last_run *r, const char *digest);
+/* A model was loaded, or its load failed. */
 void last_run_loaded(struct last_run *r, const char *digest, bool well);
 /* Other engines have other faults: with another one than last time, deaths are forgotten. Before the first question. */
 void last_run_engine(struct last_run *r, const char *engine);

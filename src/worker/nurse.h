@@ -39,6 +39,7 @@ struct nurse_config {
 };
 
 struct nurse;
+/* Begins to watch; cfg is copied. */
 struct nurse *nurse_start(struct net_loop *loop, const struct nurse_config *cfg);
 /* Ends it; no news afterwards. NULL is fine. False: it stands in a call that does not end, and only the end of the process is its end. */
 bool nurse_free(struct nurse *n);

@@ -125,10 +125,13 @@ void worker_feed(struct worker_program *p, struct agent_event ev);
 
 /* ---- link.c ---- */
 void uplink_dial(struct uplink *u);
+/* Nothing happens where the link is down. */
 void uplink_send(struct uplink *u, const struct wire_msg *msg);
 /* Frames that are whole already. */
 void uplink_send_frames(struct uplink *u, struct str frames);
+/* Ends the link; the agent hears of it. */
 void uplink_hang_up(struct uplink *u);
+/* Frees what it holds. */
 void uplink_fini(struct uplink *u);
 
 /* ---- measure.c ---- */

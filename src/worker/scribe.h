@@ -40,6 +40,7 @@ struct scribe_config {
     void *user_data;
 };
 
+/* Threads that turn text into tokens; cfg is copied. */
 struct scribe *scribe_new(const struct scribe_config *cfg);
 /* Stops what is under way, waits for it, and drops what waits, without on_done. NULL is fine. */
 void scribe_free(struct scribe *s);

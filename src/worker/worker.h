@@ -29,6 +29,7 @@ struct worker_options {
     struct models_pull pull; /* how a model that is not here is downloaded; its on_progress is the worker's */
 };
 
+/* Runs a worker until it is stopped. The exit status of the process. */
 int worker_main(const struct worker_options *o);
 
 #endif

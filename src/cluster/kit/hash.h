@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 
+/* The same seed and bytes give the same number, on every machine. */
 static inline uint64_t hash_text(uint64_t seed, struct str s)
 {
     uint64_t h = rng_mix(seed ^ s.n);

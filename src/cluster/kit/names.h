@@ -20,11 +20,13 @@ struct names {
     uint64_t seed; /* of the hash */
 };
 
+/* Frees the table; the nodes are the owners'. */
 void names_fini(struct names *t);
 /* The name MUST not be there yet. */
 void names_add(struct names *t, struct name_node *node, struct str name);
 /* NULL when there is none. */
 struct name_node *names_get(const struct names *t, struct str name);
+/* Takes out a node, which MUST be in it. */
 void names_remove(struct names *t, struct name_node *node);
 
 #endif

@@ -24,6 +24,7 @@ void ranks_add(struct ranks *r, struct rank *node, uint64_t key, uint64_t tie);
 /* The node MUST be in this heap. */
 void ranks_remove(struct ranks *r, struct rank *node);
 
+/* By key, and of equal keys by `tie`. */
 static inline bool rank_is_before(const struct rank *a, const struct rank *b)
 {
     return a->key != b->key ? a->key < b->key : a->tie < b->tie;

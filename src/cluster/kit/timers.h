@@ -21,11 +21,13 @@ struct timers {
     uint64_t set_n; /* timers set so far */
 };
 
+/* Frees the heap; the timers are the owners'. */
 void timers_fini(struct timers *t);
 /* Sets it, or moves it when it was set. */
 void timers_set(struct timers *t, struct timer *timer, uint64_t due_us);
 /* Harmless when it is not set. */
 void timers_clear(struct timers *t, struct timer *timer);
+/* It will ring. */
 static inline bool timer_is_set(const struct timer *timer)
 {
     return timer->at != 0;

@@ -24,7 +24,9 @@ struct prefix_holder {
 };
 
 struct prefix;
+/* An empty table of a fixed size. */
 struct prefix *prefix_new(void);
+/* NULL is fine. */
 void prefix_free(struct prefix *p);
 /* Hashes of the whole blocks of a prompt; at most PREFIX_BLOCKS_MAX. Returns how many. */
 size_t prefix_blocks(uint64_t seed, const struct request *r, uint64_t *out);

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "cluster/queue/queue.h"
+#include "cluster/recover/found.h"
 #include "cluster/recover/recover.h"
 #include "cluster/registry/registry.h"
 
@@ -22,20 +23,7 @@
 /* The program does so by itself where the client brought it. */
 #define REMEDY "POST its request again with this Last-Event-ID, and it is computed again"
 
-enum { RETRY_S = 1, NAPS_MAX = 3, COPIES_MAX = 4 };
-
-/* A branch as one of those who have it told. */
-struct copy {
-    uint32_t actor, attempt;
-    int32_t *ids; /* owned */
-    uint32_t ids_n;
-};
-
-/* There may be several, and who told first may be gone by the time they are needed. */
-struct found {
-    struct copy copies[COPIES_MAX]; /* in the order in which they were told */
-    uint32_t n;
-};
+enum { RETRY_S = 1, NAPS_MAX = 3 };
 
 struct seek {
     struct id_node node;     /* head.seeks, by the order of asking */
@@ -79,10 +67,8 @@ static void seek_free(struct head *h, struct seek *s)
     timers_clear(&h->timers, &s->timer);
     idtab_remove(&h->seeks, &s->node);
     h->queue_bytes -= s->bytes;
-    for (uint32_t i = 0; i < s->found_n; i++) {
-        for (uint32_t k = 0; k < s->found[i].n; k++)
-            free(s->found[i].copies[k].ids);
-    }
+    for (uint32_t i = 0; i < s->found_n; i++)
+        found_fini(&s->found[i]);
     free(s->found);
     free(s->said);
     free(s->request);
@@ -130,30 +116,6 @@ static void owes_one_less(struct head *h, struct worker *w)
         head_worker_refresh(h, w);
 }
 
-static struct actor *holder(const struct head *h, const struct copy *c)
-{
-    struct actor *a = head_actor_find(h, c->actor);
-    return a != NULL && a->state == WIRE_ACTOR_READY ? a : NULL;
-}
-
-/* The latest attempt whose actor is there, of several the first that was told. NULL: none. */
-static const struct copy *best(const struct head *h, const struct found *f)
-{
-    const struct copy *found = NULL;
-    for (uint32_t k = 0; k < f->n; k++) {
-        const struct copy *c = &f->copies[k];
-        if (holder(h, c) != NULL && (found == NULL || c->attempt > found->attempt))
-            found = c;
-    }
-    return found;
-}
-
-static struct actor *actor_of(const struct head *h, const struct found *f)
-{
-    const struct copy *c = best(h, f);
-    return c != NULL ? holder(h, c) : NULL;
-}
-
 /* All that the stream has: those that began nowhere before the head died, too. */
 static uint32_t branches_n(const struct seek *s)
 {
@@ -166,7 +128,7 @@ static uint32_t missing(const struct head *h, const struct seek *s)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->said_n; i++)
-        n += s->said[i] > 0 && (i >= s->found_n || actor_of(h, &s->found[i]) == NULL);
+        n += s->said[i] > 0 && (i >= s->found_n || found_actor(h, &s->found[i]) == NULL);
     return n;
 }
 
@@ -175,7 +137,7 @@ static uint32_t missing(const struct head *h, const struct seek *s)
 static struct pool *pool_of(const struct head *h, const struct seek *s)
 {
     for (uint32_t i = 0; i < s->found_n; i++) {
-        const struct actor *a = actor_of(h, &s->found[i]);
+        const struct actor *a = found_actor(h, &s->found[i]);
         if (a != NULL)
             return a->seats[SEAT_MODEL].pool;
     }
@@ -189,13 +151,13 @@ static void make_jobs(struct head *h, struct call *call, const struct seek *s)
     uint32_t n = branches_n(s);
     for (; call->branches < n; call->branches++) {
         const struct found *f = call->branches < s->found_n ? &s->found[call->branches] : NULL;
-        struct actor *a = f != NULL ? actor_of(h, f) : NULL;
+        struct actor *a = f != NULL ? found_actor(h, f) : NULL;
         if (a == NULL) { /* its turn had not come when the head died */
             head_job_new(h, call, NULL);
             call->branches--;
             continue;
         }
-        const struct copy *c = best(h, f);
+        const struct copy *c = found_best(h, f);
         struct job *job = head_job_found(h, call, call->branches, a, c->attempt, (struct wire_i32s){.p = c->ids, .n = c->ids_n});
         if (job->forgot)
             head_job_fail(h, job, &too_long);
@@ -207,7 +169,7 @@ static uint32_t not_begun(const struct head *h, const struct seek *s)
 {
     uint32_t n = branches_n(s), fresh = 0;
     for (uint32_t i = 0; i < n; i++)
-        fresh += i >= s->found_n || actor_of(h, &s->found[i]) == NULL;
+        fresh += i >= s->found_n || found_actor(h, &s->found[i]) == NULL;
     return fresh;
 }
 
@@ -314,20 +276,6 @@ static void take_request(struct head *h, struct seek *s, const struct wire_run *
     wire_arena_fini(&arena);
 }
 
-/* Where another copy is kept: that of the same actor, a free place, one whose actor is gone, or the oldest attempt. */
-static struct copy *place_of(const struct head *h, struct found *f, const struct actor *a)
-{
-    struct copy *least = NULL;
-    for (uint32_t k = 0; k < f->n; k++) {
-        struct copy *c = &f->copies[k];
-        if (c->actor == a->node.id)
-            return c;
-        if (least == NULL || holder(h, c) == NULL || (holder(h, least) != NULL && c->attempt < least->attempt))
-            least = c;
-    }
-    return f->n < COPIES_MAX ? &f->copies[f->n++] : least;
-}
-
 static void take_branch(const struct head *h, struct seek *s, uint32_t branch, const struct actor *a, uint32_t attempt, struct wire_i32s ids)
 {
     if (branch >= s->found_n) {
@@ -335,15 +283,9 @@ static void take_branch(const struct head *h, struct seek *s, uint32_t branch, c
         for (; s->found_n <= branch; s->found_n++)
             s->found[s->found_n] = (struct found){0};
     }
-    struct found *f = &s->found[branch];
     uint32_t wanted = branch < s->said_n ? (uint32_t)s->said[branch] : 0;
-    if (ids.n != wanted)
-        return; /* it has less than the client */
-    struct copy *c = place_of(h, f, a);
-    free(c->ids);
-    *c = (struct copy){.actor = (uint32_t)a->node.id, .attempt = attempt, .ids_n = ids.n};
-    c->ids = xalloc_array(ids.n + 1, sizeof *c->ids);
-    memcpy(c->ids, ids.p, ids.n * sizeof *c->ids);
+    if (ids.n == wanted) /* else it has less than the client */
+        found_add(h, &s->found[branch], a, attempt, ids);
 }
 
 static int check_held(const struct head *h, const struct worker *w, const struct wire_held *m, const struct wire_run *run,

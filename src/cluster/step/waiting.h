@@ -60,6 +60,7 @@ struct lane {
     uint64_t base;           /* the clock when it was served last, or became a lane */
 };
 
+/* Nobody waits in it. */
 static inline bool queue_is_empty(const struct queue *q)
 {
     return q->n == 0;

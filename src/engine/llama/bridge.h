@@ -52,6 +52,7 @@ typedef void bridge_text_fn(const char *text, size_t n, void *user_data);
 
 /* The chat template that the model's file carries. NULL: it cannot be used, with the reason in why. */
 struct bridge_template *bridge_template_new(const struct llama_model *model, const struct bridge_bounds *bounds, char *why, size_t why_cap);
+/* NULL is fine. */
 void bridge_template_free(struct bridge_template *t);
 struct llama_vocab;
 struct engine_guide; /* engine.h */

@@ -18,6 +18,7 @@ enum { GUARD_NO_MEMORY = -1000, GUARD_THREW = -1001 }; /* libllama's own results
 
 /* As llama_decode() and llama_encode(), or one of the above. "decode" */
 int32_t guard_decode(struct llama_context *ctx, struct llama_batch batch);
+/* The same of llama_encode(). */
 int32_t guard_encode(struct llama_context *ctx, struct llama_batch batch);
 enum guard_copy {
     GUARD_COPIED,
@@ -28,6 +29,7 @@ enum guard_copy {
 enum guard_copy guard_seq_copy(llama_memory_t memory, llama_seq_id from, llama_seq_id to);
 /* As llama_model_load_from_file(), llama_init_from_model(); NULL where they threw, too. "model", "context" */
 struct llama_model *guard_model_load(const char *path, struct llama_model_params params);
+/* llama_init_from_model(); NULL also where it would have thrown. */
 struct llama_context *guard_context_new(struct llama_model *model, struct llama_context_params params);
 /* As gguf_init_from_file(), without data; NULL where it threw, too. "header" */
 struct gguf_context *guard_header(const char *path);

@@ -44,6 +44,7 @@ struct guide_parts {
 /* As the functions of engine.h: guide_cuts, guide_cut, guide_piece. */
 int guide_is_cutter(const struct engine_guide *g);
 enum bridge_end guide_cut(struct engine_guide *g, const char *text, size_t text_n, int ended, struct guide_parts *out);
+/* A token's text as the guide sees it; its bytes, or what room it needs as a negative number. */
 int32_t guide_piece(const struct engine_guide *g, int32_t token, char *out, int32_t cap);
 
 #ifdef __cplusplus

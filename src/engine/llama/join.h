@@ -14,6 +14,7 @@ struct join {
     double groups2, both, rows2, groups_us, rows_us;
 };
 
+/* A call of so many groups and rows took us. */
 void join_saw(struct join *j, uint32_t groups, uint32_t rows, uint64_t us);
 /* The largest gap, in slots, that is worth bridging. */
 uint32_t join_gap_max(const struct join *j);

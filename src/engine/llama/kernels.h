@@ -14,6 +14,7 @@
 /* Makes what these threads compute steady, until kernels_release(), which must come before they are freed. False: this libllama cannot
  * be told to. */
 bool kernels_hold(ggml_threadpool_t pool);
+/* A pool is no longer computed with. */
 void kernels_release(ggml_threadpool_t pool);
 /* For tests of the self-test (MANTA_DEBUG_KERNELS=fast): kernels_hold() holds nothing and says that it did. */
 bool kernels_planted(void);

@@ -51,34 +51,50 @@ struct load_progress {
 };
 
 /* probe.c, load.c */
+/* engine_ops.probe: what the file needs, read and checked without loading it. */
 int probe_file(const struct engine_load *load, struct engine_needs *out, struct fault *f);
+/* engine_ops.load: checks, loads, tries; *out is the caller's. */
 int load_model(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
                struct fault *f);
+/* NULL is fine. */
 void unload_model(struct engine *e);
+/* From now on it computes with so many threads. */
 void load_set_threads(struct engine *e, uint32_t threads);
 /* Threads for a context, which it needs as long as it computes. NULL: this libllama has none. */
 ggml_threadpool_t load_pool_new(uint32_t threads);
 void load_pool_free(ggml_threadpool_t pool); /* NULL is fine */
 /* The weights alone, and whether we can do anything with such a model. */
 int load_weights(struct engine *e, const struct engine_load *load, bool repack, struct load_progress *l, struct fault *f);
+/* What a context is made with, by what was asked for. */
 struct llama_context_params load_context_params(const struct engine_load *load, uint32_t context, bool embedder);
+/* Of the cells of the KV cache. */
 enum ggml_type kv_type(const struct engine_load *load);
 
 /* pages.c: the mapped pages of a file need not be resident any more. */
 void pages_let_go(const char *path);
 
 /* text.c */
+/* Reads what the vocabulary and the template need; failures of the template stay in the engine. */
 void text_open(struct engine *e);
+/* Frees that. */
 void text_close(struct engine *e);
+/* engine_ops.render: a chat as text, and the guide that its tools or form ask for. */
 int text_render(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,
                 struct fault *f);
+/* engine_ops.tokenize, within the bounds. */
 int text_tokenize(struct engine *e, struct str text, unsigned how, const struct engine_bounds *bounds, struct engine_tokens *out,
                   struct fault *f);
+/* engine_ops.guide_new for a request that is no chat. */
 int text_guide(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f);
+/* engine_ops.guide_accept. */
 int text_guide_accept(struct engine_guide *g, int32_t token, struct fault *f);
+/* engine_ops.guide_cuts. */
 bool text_guide_cuts(const struct engine_guide *g);
+/* engine_ops.guide_cut. */
 int text_guide_cut(struct engine_guide *g, struct str text, bool ended, struct engine_cut *out, struct fault *f);
+/* engine_ops.piece. */
 int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap);
+/* The token ends an answer. */
 bool text_is_end(const struct engine *e, int32_t token);
 
 /* depth.c */
@@ -88,24 +104,37 @@ uint32_t depth_measure(struct engine *e);
 int depth_check(const struct engine *e, struct str text, const struct engine_bounds *bounds, struct fault *f);
 
 /* batch.c */
+/* Allocates what a call needs. */
 void batch_open(struct engine *e);
+/* Frees that. */
 void batch_close(struct engine *e);
+/* engine_ops.decode: all rows in one call. */
 int batch_decode(struct engine *e, const struct engine_row *rows, uint32_t rows_n, struct fault *f);
+/* Forgets a sequence from that position on. */
 void batch_seq_trim(struct engine *e, uint32_t seq, int32_t from);
+/* dst holds what src holds up to that position. */
 void batch_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
 
 /* state.c */
+/* engine_ops.state_save: the cells of a sequence as bytes. */
 int state_save(struct engine *e, uint32_t seq, struct buf *out, struct fault *f);
+/* engine_ops.state_load: the other way; n tokens of them. */
 int state_load(struct engine *e, uint32_t seq, struct str state, int32_t n, struct fault *f);
 
 /* embed.c */
+/* engine_ops.embed: a vector for each text. */
 int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f);
 
 /* sampler.c */
+/* engine_ops.sampler_new; guide NULL: any token may come. */
 struct engine_sampler *sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide);
+/* NULL is fine. */
 void sampler_free(struct engine_sampler *s);
+/* The token was drawn: penalties know it. */
 void sampler_accept(struct engine_sampler *s, int32_t token);
+/* engine_ops.sampler_draw: u in [0, 1) decides among the tokens that may come. */
 int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
+/* The n likeliest tokens of a row, with their log-probabilities; how many there are. */
 uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
 
 #endif

@@ -6,6 +6,7 @@
 #ifdef __cplusplus
 extern "C"
 #endif
+/* The n-th allocation from now on fails; 0: none does. */
 void starve_at(unsigned n);
 
 #endif

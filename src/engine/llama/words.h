@@ -6,9 +6,11 @@
 extern "C" {
 #endif
 
+/* libllama's log goes to us from now on. */
 void words_init(void);
 /* The last error libllama logged on this thread since words_forget(), one line; "" when none. */
 const char *words_last(void);
+/* What it said before does not count. */
 void words_forget(void);
 /* Something else that was said against it, as if libllama had logged it. */
 void words_say(const char *text);

@@ -1,0 +1,79 @@
+/* An actor's thread: its model is loaded, and its file looked at. */
+#include "worker/actor_state.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/last_words.h"
+#include "worker/letter.h"
+
+void actor_post(struct actor *a, struct letter *l)
+{
+    l->news.key = a->cfg.key;
+    net_mail_post(a->mail, &l->item);
+}
+
+bool actor_is_stopping(struct actor *a)
+{
+    pthread_mutex_lock(&a->lock);
+    bool stop = a->stop;
+    pthread_mutex_unlock(&a->lock);
+    return stop;
+}
+
+static bool on_progress(float progress, void *user_data)
+{
+    struct actor *a = user_data;
+    int percent = (int)(progress * 100.0f);
+    if (percent >= a->last_percent + 5) {
+        a->last_percent = percent;
+        struct letter *l = xalloc(sizeof *l);
+        l->news.kind = ACTOR_LOADING;
+        l->news.progress = progress;
+        actor_post(a, l);
+    }
+    return !actor_is_stopping(a);
+}
+
+static int try_first(struct actor *a, struct fault *f)
+{
+    struct tryout t = {.engine = a->cfg.untried, .load = a->cfg.load, .memory_bytes = a->cfg.try_bytes, .whole = true, .stall_s = a->cfg.stall_s};
+    int err = tryout_run(&t, on_progress, a, f);
+    a->last_percent = 0; /* the load itself begins at 0 */
+    return err;
+}
+
+int actor_thread_load(struct actor *a)
+{
+    struct letter *l = xalloc(sizeof *l);
+    struct engine_needs needs;
+    struct file_mark seen = file_mark_of(a->cfg.load.path);
+    const uint64_t loading = UINT64_MAX; /* no ticket: should this crash the process, it was no job */
+    last_words_computing(&loading, 1);
+    int err = a->cfg.untried != NULL ? try_first(a, &l->news.fault) : 0;
+    if (err == 0)
+        err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
+    if (err == 0)
+        err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->news.fault);
+    if (err == 0)
+        l->news.info = *a->cfg.ops->info(a->engine);
+    last_words_computing(NULL, 0);
+    if (file_hold_is_lost(&a->hold))
+        err = fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was loaded", a->cfg.load.path);
+    if (err != 0 && a->engine != NULL)
+        a->cfg.ops->free(a->engine);
+    l->news.kind = err == 0 ? ACTOR_LOADED : ACTOR_FAILED;
+    l->news.seen = seen;
+    actor_post(a, l);
+    return err;
+}
+
+void actor_look_at_file(struct actor *a)
+{
+    if (a->lost || !(a->lost = file_hold_is_lost(&a->hold)))
+        return;
+    struct letter *l = xalloc(sizeof *l);
+    l->news = (struct actor_news){.kind = ACTOR_LOST, .seen = file_mark_of(a->cfg.load.path)};
+    fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was in use; it is loaded again when it is whole", a->cfg.load.path);
+    actor_post(a, l);
+}
