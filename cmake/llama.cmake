@@ -40,6 +40,12 @@ endif()
 
 add_library(manta_engine_llama MODULE ${llama_sources} ${own_sources})
 target_include_directories(manta_engine_llama PRIVATE ${CMAKE_SOURCE_DIR}/src)
+# Their headers, their warnings: what they are compiled with is not ours.
+foreach(library ${llama_libraries} ggml ggml-base)
+    if(TARGET ${library})
+        target_include_directories(manta_engine_llama SYSTEM PRIVATE $<TARGET_PROPERTY:${library},INTERFACE_INCLUDE_DIRECTORIES>)
+    endif()
+endforeach()
 target_include_directories(manta_engine_llama SYSTEM PRIVATE ${llama_internals})
 target_link_libraries(manta_engine_llama PRIVATE manta_flags manta_base ${llama_libraries})
 # One symbol goes out; what the module needs must be inside it or in a library it names.

@@ -14,18 +14,10 @@
 #include "engine/llama/guide.h"
 #include "engine/llama/guide_of.h"
 
-/* their headers, their warnings */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wfloat-conversion"
-#pragma GCC diagnostic ignored "-Wunused-function"
 #include "jinja/runtime.h"
 #include "jinja/value.h"
 #include "log.h"
 #include "../src/llama-ext.h"
-#pragma GCC diagnostic pop
 
 struct bridge_template {
     common_chat_templates_ptr templates;

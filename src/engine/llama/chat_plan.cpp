@@ -7,16 +7,8 @@
 #include "base/request.h"
 #include "engine/llama/schema.h"
 
-/* their headers, their warnings */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wfloat-conversion"
-#pragma GCC diagnostic ignored "-Wunused-function"
 #include "chat-peg-parser.h"
 #include "json-schema-to-grammar.h"
-#pragma GCC diagnostic pop
 
 namespace {
 

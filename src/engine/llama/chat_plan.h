@@ -11,15 +11,7 @@
 
 #include "engine/llama/bridge.h"
 
-/* their headers, their warnings */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wfloat-conversion"
-#pragma GCC diagnostic ignored "-Wunused-function"
 #include "chat.h"
-#pragma GCC diagnostic pop
 
 /* What a template can do; all false without one. */
 struct chat_family {

@@ -1,9 +1,5 @@
-/* their header, their warnings */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
 #include <gguf.h>
 #include <llama.h>
-#pragma GCC diagnostic pop
 
 #include "engine/llama/guard.h"
 

@@ -18,14 +18,8 @@
 #include "engine/llama/schema.h"
 #include "engine/llama/words.h"
 
-/* their headers, their warnings */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "../src/llama-grammar.h"
 #include "common.h"
-#pragma GCC diagnostic pop
 
 struct grammar_free {
     void operator()(llama_grammar *g) const { llama_grammar_free_impl(g); }

@@ -7,13 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wunused-function"
 #include "ggml-cpu-impl.h"
 #include "tiled/tiled.h"
-#pragma GCC diagnostic pop
 #include <ggml-cpu.h>
 
 #include "base/alloc.h"

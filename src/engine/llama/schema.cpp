@@ -7,13 +7,7 @@
 
 #include "engine/llama/words.h"
 
-/* their headers, their warnings */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "json-schema-to-grammar.h"
-#pragma GCC diagnostic pop
 
 namespace {
 

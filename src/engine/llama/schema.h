@@ -7,13 +7,7 @@
 
 #include <string>
 
-/* their headers, their warnings */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "json.h"
-#pragma GCC diagnostic pop
 
 /* Both throw std::exception with what is wrong. */
 std::string schema_to_grammar(const std::string &schema);
