@@ -34,6 +34,14 @@ static inline bool str_eq(struct str a, struct str b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* The same of a secret, which is not empty: how long it takes depends on what is given only, not on how much of it is right. */
+static inline bool str_is_secret(struct str given, struct str secret)
+{
+    unsigned char differs = given.n != secret.n;
+    for (size_t i = 0; i < given.n; i++)
+        differs |= (unsigned char)(given.p[i] ^ secret.p[i % secret.n]);
+    return differs == 0;
+}
 /* It has the bytes of that string. */
 static inline bool str_is(struct str a, const char *cstr)
 {

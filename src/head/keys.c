@@ -121,19 +121,11 @@ void keys_fini(struct keys *k)
     *k = (struct keys){0};
 }
 
-static bool same(struct str given, struct str key)
-{
-    unsigned char differ = given.n != key.n;
-    for (size_t i = 0; i < given.n; i++)
-        differ |= (unsigned char)(given.p[i] ^ key.p[i % key.n]);
-    return differ == 0;
-}
-
 struct api_key *keys_find(const struct keys *k, struct str given)
 {
     struct api_key *found = NULL;
     for (uint32_t i = 0; i < k->n; i++) {
-        if (same(given, k->at[i].key))
+        if (str_is_secret(given, k->at[i].key))
             found = &k->at[i];
     }
     return found;

@@ -65,7 +65,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     h->worker_names.seed = h->worker_lives.seed = h->kin_names.seed = rng_mix(cfg->seed);
     h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
     list_init(&h->launchers);
-    h->tenant_names.seed = h->lane_names.seed = rng_mix(cfg->seed);
+    h->tenant_names.seed = h->lane_names.seed = h->stream_names.seed = rng_mix(cfg->seed);
     idtab_init(&h->tenants);
     list_init(&h->tenants_idle);
     list_init(&h->pools);
@@ -127,12 +127,12 @@ void head_free(struct head *h)
     idtab_fini(&h->tenants);
     names_fini(&h->tenant_names);
     names_fini(&h->lane_names);
+    names_fini(&h->stream_names);
     names_fini(&h->worker_names);
     names_fini(&h->worker_lives);
     names_fini(&h->pool_names[0]);
     names_fini(&h->pool_names[1]);
     names_fini(&h->kin_names);
-    timers_fini(&h->timers);
     prefix_free(h->prefix);
     prefix_free(h->sessions);
     free(h);

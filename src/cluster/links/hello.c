@@ -20,17 +20,6 @@ static const char *role_name(uint8_t role)
     return role == WIRE_ROLE_WORKER ? "worker" : role == WIRE_ROLE_LAUNCHER ? "launcher" : "dialler";
 }
 
-/* Time depends on the length only, not on how much of the token was right. */
-static bool token_is(struct str said, struct str wanted)
-{
-    if (said.n != wanted.n)
-        return false;
-    unsigned char differs = 0;
-    for (size_t i = 0; i < said.n; i++)
-        differs |= (unsigned char)(said.p[i] ^ wanted.p[i]);
-    return differs == 0;
-}
-
 static int check_version(const struct head *h, const struct wire_hello *m, struct fault *f)
 {
     if (m->proto == WIRE_VERSION)
@@ -44,7 +33,7 @@ static int check_version(const struct head *h, const struct wire_hello *m, struc
 
 static int check_token(const struct head *h, const struct wire_hello *m, struct fault *f)
 {
-    if (h->cfg.join_token.n == 0 || token_is(m->token, h->cfg.join_token))
+    if (h->cfg.join_token.n == 0 || str_is_secret(m->token, h->cfg.join_token))
         return 0;
     return fault_set(f, ERR_AUTH,
                      "%s join token: give it the --join-token of the head; where the head was given none, it is in the state folder of the head's "

@@ -141,28 +141,15 @@ void head_call_spread(struct head *h, struct job *first, struct actor *a)
 
 /* ---- life ---- */
 
-static struct stream_node **bucket(struct head *h, uint64_t stream)
+static struct str stream_text(const uint64_t *stream)
 {
-    return &h->streams[stream % STREAM_BUCKETS]; /* names are random already */
+    return str_n((const char *)stream, sizeof *stream);
 }
 
 struct call *head_call_by_stream(const struct head *h, uint64_t stream)
 {
-    const struct stream_node *n = stream != 0 ? h->streams[stream % STREAM_BUCKETS] : NULL;
-    while (n != NULL && n->stream != stream)
-        n = n->next;
+    const struct name_node *n = stream != 0 ? names_get(&h->stream_names, stream_text(&stream)) : NULL;
     return n != NULL ? id_item(n, struct call, by_stream) : NULL;
-}
-
-static void stream_forget(struct head *h, struct call *call)
-{
-    if (call->by_stream.stream == 0)
-        return;
-    struct stream_node **at = bucket(h, call->by_stream.stream);
-    while (*at != &call->by_stream)
-        at = &(*at)->next;
-    *at = call->by_stream.next;
-    call->by_stream.stream = 0;
 }
 
 void head_call_add(struct head *h, struct call *call, uint64_t id)
@@ -171,11 +158,8 @@ void head_call_add(struct head *h, struct call *call, uint64_t id)
     call->tenant->bytes += call->bytes;
     head_tenant_hold(h, call->tenant);
     idtab_add(&h->calls, &call->node, id);
-    if (call->stream == 0)
-        return;
-    struct stream_node **at = bucket(h, call->stream);
-    call->by_stream = (struct stream_node){.next = *at, .stream = call->stream};
-    *at = &call->by_stream;
+    if (call->stream != 0 && head_call_by_stream(h, call->stream) == NULL) /* a head whose place this one took could tell of one twice */
+        names_add(&h->stream_names, &call->by_stream, stream_text(&call->stream));
 }
 
 /* What it takes until its end. Thousands of small requests take more in records than in text. A spread call that waits for
@@ -236,7 +220,8 @@ static void call_forget(struct head *h, struct call *call)
     h->queue_bytes -= call->bytes;
     call->tenant->bytes -= call->bytes;
     head_tenant_leave(h, call->tenant);
-    stream_forget(h, call);
+    if (call->by_stream.name.n > 0)
+        names_remove(&h->stream_names, &call->by_stream);
     idtab_remove(&h->calls, &call->node);
     head_pool_tidy(h, call->pool);
     head_bury(h, &call->grave, head_call_free);

@@ -17,7 +17,7 @@
 
 struct prefix;
 
-enum { NOT_SEATED = UINT32_MAX, STREAM_BUCKETS = 1024 };
+enum { NOT_SEATED = UINT32_MAX };
 enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
 enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE, TIMER_SCALE };
@@ -152,12 +152,6 @@ struct pool {
     struct list dirty;                      /* head.dirty_pools: jobs came; may run at the end of the step */
 };
 
-/* Streams by their names, which are random. */
-struct stream_node {
-    struct stream_node *next; /* in the same bucket */
-    uint64_t stream;          /* 0: in no bucket */
-};
-
 struct call {
     struct grave grave;
     struct id_node node;     /* head.calls */
@@ -182,7 +176,7 @@ struct call {
     bool reported;       /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
     uint64_t session;    /* hash of request.affinity; 0: none */
     uint64_t stream, claim; /* its name for other heads, 0: none; who goes on with it must have the same claim */
-    struct stream_node by_stream; /* head.streams, where it has a name */
+    struct name_node by_stream; /* head.stream_names, by the bytes of `stream`; not where that is 0 */
     char *client;        /* owned; what another head needs to know of the client's request */
     size_t client_n;
     uint64_t suspect, crashed_worker; /* ids: its job that was computed when a worker crashed; that worker; 0: none */
@@ -274,7 +268,7 @@ struct head {
     struct list launchers; /* link.launches, the oldest first */
     struct scale scale;
     struct crowd newcomers; /* link.seat */
-    struct names worker_names, worker_lives, pool_names[2], kin_names, tenant_names, lane_names;
+    struct names worker_names, worker_lives, pool_names[2], kin_names, tenant_names, lane_names, stream_names;
     struct list tenants_idle; /* tenant.idle: the longest idle first */
     struct tenant *common;    /* of requests that say nothing of a tenant */
     uint32_t tenants_labelled;
@@ -283,7 +277,6 @@ struct head {
     uint32_t pools_n;
     struct pool *any[2]; /* [embeds] */
     struct prefix *prefix, *sessions;
-    struct stream_node *streams[STREAM_BUCKETS]; /* call.by_stream */
     struct idtab seeks;                          /* seek.node */
     uint64_t next_seek, epoch;                   /* epoch: of this process, for workers */
     uint64_t next_worker, next_job, next_seq, next_queue, next_tenant, picks, steps;
