@@ -204,17 +204,20 @@ test-wheel: setup ## Build the wheel, install it into a fresh environment, run c
 
 .PHONY: install
 install: release ## Install to PREFIX
-	@install -d $(DESTDIR)$(PREFIX)/{bin,lib/manta,share/manta,share/doc/manta}
-	@install -m 755 $(program) build/release/manta-engine-llama.so $(DESTDIR)$(PREFIX)/lib/manta
-	@ln -sfn ../lib/manta/manta $(DESTDIR)$(PREFIX)/bin/manta
-	@install -m 644 config/*.yaml $(DESTDIR)$(PREFIX)/share/manta
-	@install -m 644 LICENSE THIRD_PARTY.md $(DESTDIR)$(PREFIX)/share/doc/manta
-	@install -d $(DESTDIR)$(PREFIX)/share/{man/man1,bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
-	@install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	@install -m 644 docs/completions/manta.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/manta
-	@install -m 644 docs/completions/_manta $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-	@install -m 644 docs/completions/manta.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	@scripts/place build/release "$(DESTDIR)" "$(PREFIX)"
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/manta"
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` put below PREFIX
+	@scripts/displace "$(DESTDIR)$(PREFIX)"
+
+.PHONY: package
+package: setup ## Build the portable archive and the Debian package, in build/packages (ARGS=FOLDER)
+	@scripts/package $(ARGS)
+
+.PHONY: test-package
+test-package: setup ## Install the packages in clean Debian 12 and Ubuntu 24.04 systems, serve, upgrade under streams, remove (root; minutes)
+	@tests/fresh/package $(ARGS)
 
 .PHONY: clean
 clean: ## Remove build/ (what was fetched stays in the cache)

@@ -22,6 +22,7 @@ struct head_options {
     bool launched;              /* by `manta up`, which ends with it */
     uint32_t drain_grace_s;     /* after SIGTERM: for what runs to end */
     uint64_t answer_bytes_max;  /* of answers that are not sent yet, all together */
+    void (*on_started)(void);   /* once it listens, and has what it was to take; or NULL */
     struct head_config brain;   /* limits and balance; the seed, the token and the version are filled in here */
 };
 

@@ -57,16 +57,28 @@ bool detach_start(int *out_status)
     return false;
 }
 
-void detach_done(void)
+static void let_go(bool only_terminals)
 {
     log_flush();
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     fflush(NULL);
     for (int fd = 0; nothing >= 0 && fd <= 2; fd++)
-        dup2(nothing, fd);
+        if (!only_terminals || isatty(fd))
+            dup2(nothing, fd);
     if (nothing > 2)
         close(nothing);
     if (done_fd >= 0 && write(done_fd, "r", 1) == 1)
         close(done_fd);
     done_fd = -1;
+}
+
+void detach_done(void)
+{
+    let_go(false);
+}
+
+void detach_done_keeping(void)
+{
+    if (done_fd >= 0)
+        let_go(true);
 }

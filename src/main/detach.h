@@ -9,5 +9,8 @@
 bool detach_start(int *out_status);
 /* In that child: it needs the terminal no more. */
 void detach_done(void);
+/* The same for a program whose log goes to its standard error: of its standard files it lets go of terminals, and keeps files and a supervisor's
+ * journal. Does nothing in a process that was not detached. */
+void detach_done_keeping(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/name.h"
 #include "base/nearest.h"
 #include "base/plain.h"
+#include "base/supervisor.h"
 #include "base/utf8.h"
 #include "client/client.h"
 #include "head/serve.h"
@@ -98,12 +99,16 @@ static void warn_of_root(void)
 static int run_head(const struct settings *s)
 {
     struct head_options o = options_head(s);
+    int status;
+    if (setting_on(s, SET_DETACH) && !detach_start(&status))
+        return status;
+    o.on_started = detach_done_keeping;
     map_by_force(setting_text(s, SET_DEBUG_MAP));
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
     log_start();
     warn_of_root();
     limits_apply(setting_number(s, SET_HEAD_LIMIT_MEMORY), (uint32_t)setting_number(s, SET_HEAD_LIMIT_CPUS));
-    int status = head_main(&o);
+    status = head_main(&o);
     limits_end();
     return status;
 }
@@ -394,6 +399,7 @@ int main(int argc, char **argv)
         return err_exit(f.err);
     }
     crash_report_init(MANTA_VERSION);
+    supervisor_begin();
     cells_init();
     log_init();
     return end_output(run_program(argc, argv));

@@ -116,7 +116,7 @@ enum {
     S(WORKER_HEAD, "worker-head", "up.worker_head", SETTING_TEXT, "", 0, 0, NULL, USE_UP | USE_LAUNCHER, "address at which workers on the engine find the head, where that is another one than from here") \
     S(GPUS, "gpus", "up.gpus", SETTING_NUMBER, "0", 0, 64, NULL, USE_UP | USE_LAUNCHER, "GPUs the engine is to give each worker") \
     S(NO_PROMPT, "no-prompt", "up.no_prompt", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "stay in the foreground without a prompt") \
-    S(DETACH, "detach", "up.detach", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "run in the background once the cluster is ready; -d for short; `manta down` stops it") \
+    S(DETACH, "detach", "up.detach", SETTING_SWITCH, "off", 0, 0, NULL, USE_UP | USE_REPLACE, "run in the background once the cluster, or the head, is ready; -d for short; `manta down` stops a cluster") \
     S(VERBOSE, "verbose", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "show the log lines of head and workers on the terminal, too") \
     S(FOLLOW, "follow", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_LOGS, "print new lines as they come, until Ctrl-C; -f for short") \
     S(TAIL, "tail", NULL, SETTING_NUMBER, "0", 0, 1000000, NULL, USE_LOGS, "print only so many of the last lines; 0: all") \
