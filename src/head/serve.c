@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "base/supervisor.h"
 #include "head/account.h"
 #include "head/memory.h"
 #include "head/page.h"
@@ -16,6 +15,7 @@
 #include "head/state.h"
 #include "head/stored.h"
 #include "head/watch.h"
+#include "net/supervisor.h"
 
 /* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
  * here, in order, before the next event. */
@@ -83,7 +83,7 @@ static void on_keep_alive(struct net_timer *t, void *user_data)
         return;
     }
     memory_tend(p);
-    supervisor_alive(net_now_us(p->loop));
+    net_supervisor_alive(net_now_us(p->loop));
     net_timer_set(t, net_now_us(p->loop) + KEEP_ALIVE_MS * 1000ull / 2);
 }
 
@@ -95,12 +95,12 @@ static void on_signal(int signum, void *user_data)
     bool waits = signum != SIGINT && !p->leaving && p->calls.n > 0 && p->o->drain_grace_s > 0;
     if (!waits) {
         log_info("CLUSTER STATUS", EVENT("head_stops", KV("signal", signum)), "head stops (signal %d)", signum);
-        supervisor_say("STOPPING=1");
+        net_supervisor_say("STOPPING=1");
         net_loop_stop(p->loop);
         return;
     }
     p->leaving = true;
-    supervisor_say("STOPPING=1\nSTATUS=finishing %zu requests", p->calls.n);
+    net_supervisor_say("STOPPING=1\nSTATUS=finishing %zu requests", p->calls.n);
     log_info("CLUSTER STATUS", EVENT("head_drains", KV("requests", p->calls.n), KV("signal", signum)),
              "head stops when its %zu requests have ended, at the latest in %u s, and takes no new ones (signal %d)",
              p->calls.n, p->o->drain_grace_s, signum);
@@ -191,7 +191,7 @@ static void say_started(struct head_program *p)
              "head is coordinator only: waiting for worker nodes to join and register models; no models loaded here");
     log_info("REALTIME PROMPT SYSTEM", EVENT("coordinator_created"), "initializing; coordinator created and registered as 'prompt_coordinator'");
     log_info("CLUSTER RUNNING", EVENT("head_ready"), "ready for worker nodes");
-    supervisor_say("READY=1\nSTATUS=listening on http://%s", at.text);
+    net_supervisor_say("READY=1\nSTATUS=listening on http://%s", at.text);
     if (p->o->on_started != NULL)
         p->o->on_started();
 }

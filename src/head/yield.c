@@ -12,11 +12,11 @@
 
 #include "base/log.h"
 #include "base/must.h"
-#include "base/supervisor.h"
 #include "base/utf8.h"
 #include "head/call.h"
 #include "head/replace.h"
 #include "head/watch.h"
+#include "net/supervisor.h"
 
 #define TAG "CLUSTER STATUS"
 
@@ -280,7 +280,7 @@ static void on_call(struct net_ferry *ferry, void *user_data)
     if (!p->handed && give(&y, &pid) == 0) {
         log_info(TAG, EVENT("handed_over", KV("pid", pid), KV("connections", y.conns), KV("requests", y.calls)),
                  "head handed its place to process %u: %u connections, %u requests under way", pid, y.conns, y.calls);
-        supervisor_say("MAINPID=%u", pid); /* before this process can end */
+        net_supervisor_say("MAINPID=%u", pid); /* before this process can end */
         let_go(&y);
     } else if (!p->handed) {
         log_warn(TAG, EVENT("handover_refused", KV("code", err_name(f.err))),

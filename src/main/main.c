@@ -13,7 +13,6 @@
 #include "base/name.h"
 #include "base/nearest.h"
 #include "base/plain.h"
-#include "base/supervisor.h"
 #include "base/utf8.h"
 #include "client/client.h"
 #include "head/serve.h"
@@ -32,6 +31,7 @@
 #include "main/running.h"
 #include "main/settings.h"
 #include "main/up.h"
+#include "net/supervisor.h"
 #include "worker/last_run.h"
 #include "worker/tryout.h"
 #include "worker/worker.h"
@@ -399,7 +399,7 @@ int main(int argc, char **argv)
         return err_exit(f.err);
     }
     crash_report_init(MANTA_VERSION);
-    supervisor_begin();
+    net_supervisor_begin();
     cells_init();
     log_init();
     return end_output(run_program(argc, argv));

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rng.h"
-#include "base/supervisor.h"
+#include "net/supervisor.h"
 #include "worker/program.h"
 #include "worker/words.h"
 
@@ -23,7 +23,7 @@ static void on_timer(struct net_timer *t, void *user_data)
 static void on_look(struct net_timer *t, void *user_data)
 {
     roles_look(user_data);
-    supervisor_alive(clock_us());
+    net_supervisor_alive(clock_us());
     net_timer_set(t, clock_us() + ROLES_LOOK_MS * 1000);
 }
 
@@ -34,7 +34,7 @@ static void on_signal(int signum, void *user_data)
     p->hung_up |= signum == SIGHUP;
     if (again)
         return;
-    supervisor_say("STOPPING=1");
+    net_supervisor_say("STOPPING=1");
     if (signum != SIGINT)
         worker_feed(p, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = p->o->drain_grace_s * 1000,
                                             .text = str_of(signum == SIGHUP ? "SIGHUP" : "SIGTERM")});
@@ -140,7 +140,7 @@ int worker_main(const struct worker_options *o)
     p.look = net_timer_new(p.loop, on_look, &p);
     net_timer_set(p.look, clock_us() + ROLES_LOOK_MS * 1000);
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
-    supervisor_say("READY=1\nSTATUS=%s, for the head at %s", p.node, o->heads); /* it joins when there is a head */
+    net_supervisor_say("READY=1\nSTATUS=%s, for the head at %s", p.node, o->heads); /* it joins when there is a head */
     net_loop_run(p.loop);
     net_loop_part(p.loop); /* the bye: before we wait for the engine */
     log_flush(); /* while signals are still ours: the second of two kills */

@@ -1,4 +1,4 @@
-#include "base/supervisor.h"
+#include "net/supervisor.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@ static int to = -1; /* connected to the supervisor's socket */
 static uint64_t alive_us;
 
 /* The name's first byte '@': a socket of the abstract namespace. */
-void supervisor_begin(void)
+void net_supervisor_begin(void)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -35,12 +35,7 @@ void supervisor_begin(void)
     unsetenv("NOTIFY_SOCKET");
 }
 
-bool supervisor_is_there(void)
-{
-    return to >= 0;
-}
-
-void supervisor_say(const char *format, ...)
+void net_supervisor_say(const char *format, ...)
 {
     char text[MESSAGE_BYTES_MAX];
     va_list args;
@@ -53,10 +48,10 @@ void supervisor_say(const char *format, ...)
         (void)send(to, text, (size_t)n, MSG_NOSIGNAL);
 }
 
-void supervisor_alive(uint64_t now_us)
+void net_supervisor_alive(uint64_t now_us)
 {
     if (to < 0 || now_us - alive_us < SUPERVISOR_ALIVE_MS * 1000ull)
         return;
     alive_us = now_us;
-    supervisor_say("WATCHDOG=1");
+    net_supervisor_say("WATCHDOG=1");
 }
