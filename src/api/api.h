@@ -32,6 +32,7 @@ enum {
     API_JSON_DEPTH_MAX = 64,
     API_JSON_WEIGHT_MAX = 327680, /* values in one body, larger ones counted several times: bounds what a parsed tree takes */
     API_N_MAX = 16,              /* "n" */
+    API_BEST_OF_MAX = 20,        /* "best_of", as OpenAI has it */
     API_STEPS_MAX = 2047,        /* events of one answer between two tokens */
     API_BRANCHES_MAX = 64,       /* answers of one stream that an event id tells of: head_config.fanout_max */
     API_ACTORS_MAX = 4096,       /* "actors"; the head has a lower limit of its own (head_config.fanout_max) */
@@ -61,7 +62,13 @@ struct api_call {
     bool stream;
     bool include_usage;          /* stream_options.include_usage */
     bool timings;                /* timings_per_token: every event of the stream tells how long it took */
-    uint32_t n;                  /* answers wanted; process_prompt: actors, 0 = all */
+    uint32_t n;                  /* answers to be made; process_prompt: actors, 0 = all */
+    uint32_t best_of;            /* completions; 0: not given */
+    bool many;                   /* completions: of several prompts, each with … */
+    uint32_t each;               /* … so many answers (0: all are of one prompt) … */
+    uint32_t shown;              /* … of which the best so many are shown: "best_of" and "n" */
+    bool hides_logprobs;         /* they were asked for only to choose by */
+    bool with_prompt;            /* completions: "echo" */
     bool spread;                 /* process_prompt: on different actors */
     bool seed_given;             /* false: request.sampling.seed is 0, draw one */
     enum api_final final;        /* process_prompt */
@@ -155,6 +162,7 @@ struct api_choice {
                                     single token is taken to be `text`, of several each is named "token_id:<id>" */
     uint32_t tokens_n;           /* of ids, logprobs */
     bool with_ids;               /* show the ids: return_token_ids */
+    bool with_prompt;            /* the first tokens are those of the prompt: the very first has no log-probability */
     uint32_t text_offset;        /* completions' logprobs: characters of the answer before `text` */
     const struct api_timings *timings; /* of this answer so far; NULL: they are not told */
 };

@@ -70,26 +70,6 @@ int api_read_suffix(struct api_reader *r, const char *path, const json_t *v)
     if (!json_is_string(v))
         return api_refuse_type(r, path, "a string", v);
     if (json_string_length(v) > 0)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "text after the answer is not supported");
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "text after the answer is not supported: the model would have to know what to put between two texts");
     return 0;
-}
-
-int api_read_echo(struct api_reader *r, const char *path, const json_t *v)
-{
-    bool on = false;
-    int err = api_read_bool(r, path, v, &on);
-    if (!err && on)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "repeating the prompt in the answer is not supported");
-    return err;
-}
-
-int api_read_best_of(struct api_reader *r, const char *path, const json_t *v)
-{
-    int64_t n;
-    int err = api_read_integer(r, path, v, 1, 20, &n);
-    if (!err && n > 1)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path,
-                          "%lld answers to choose from are not supported: use n, or process_prompt with final \"best\"",
-                          (long long)n);
-    return err;
 }

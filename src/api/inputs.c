@@ -1,6 +1,6 @@
-/* Fields of /v1/embeddings: what to make vectors of, and how to send them.
+/* Texts that are taken as they stand: the prompts of /v1/completions, and what /v1/embeddings makes vectors of.
  *
- * An input is a text or an array of token ids. One array of numbers is one input, as OpenAI has it; an empty text is
+ * One is a text or an array of token ids. One array of numbers is one of them, as OpenAI has it; an empty text to make a vector of is
  * refused, as there. */
 #include "base/utf8.h"
 #include "api/json_in.h"
@@ -10,7 +10,7 @@
 static int read_text(struct api_reader *r, const char *path, const json_t *v, struct input *out)
 {
     struct str text = api_json_str(v);
-    if (text.n == 0)
+    if (text.n == 0 && r->call->request.kind == REQUEST_EMBED)
         return api_refuse(r->e, ERR_INVALID, path, "is empty: expected a text to make a vector of");
     out->text = api_arena_str(r->arena, text);
     return 0;
@@ -73,6 +73,66 @@ int api_read_input(struct api_reader *r, const char *path, const json_t *v)
     q->inputs_n = many ? (uint32_t)n : 1;
     q->inputs = api_arena_alloc(r->arena, q->inputs_n * sizeof *q->inputs);
     return many ? read_many(r, path, v, n) : read_one(r, path, v, &q->inputs[0]);
+}
+
+int api_read_prompt(struct api_reader *r, const char *path, const json_t *v)
+{
+    struct request *q = &r->call->request;
+    size_t n = json_array_size(v);
+    struct input only = {0};
+    if (json_is_array(v) && n == 0)
+        return api_refuse(r->e, ERR_INVALID, path, "is empty: expected at least one text");
+    if (n > API_BRANCHES_MAX && !json_is_number(json_array_get(v, 0)))
+        return api_refuse(r->e, ERR_INVALID, path, "holds %zu prompts, at most %d are taken in one request: send the rest in others", n, API_BRANCHES_MAX);
+    if (n > 1 && !json_is_number(json_array_get(v, 0))) {
+        q->inputs_n = (uint32_t)n;
+        q->inputs = api_arena_alloc(r->arena, n * sizeof *q->inputs);
+        return read_many(r, path, v, n);
+    }
+    int err = read_one(r, path, n == 1 && !json_is_number(json_array_get(v, 0)) ? json_array_get(v, 0) : v, &only);
+    q->text = only.text;
+    q->tokens = only.tokens;
+    q->tokens_n = only.tokens_n;
+    return err;
+}
+
+/* Each prompt is to have so many answers, and each of these is a job of its own. */
+static int repeat_prompts(struct api_reader *r, uint32_t each)
+{
+    struct request *q = &r->call->request;
+    uint32_t n = (q->inputs_n > 0 ? q->inputs_n : 1) * each;
+    if (n > API_BRANCHES_MAX)
+        return api_refuse(r->e, ERR_INVALID, "prompt", "%u answers were asked for, at most %d can be in one request: send the rest in others", n,
+                          API_BRANCHES_MAX);
+    struct input *inputs = api_arena_alloc(r->arena, (n + 1) * sizeof *inputs);
+    for (uint32_t i = 0; q->inputs_n > 0 && i < n; i++)
+        inputs[i] = q->inputs[i / each];
+    r->call->many = q->inputs_n > 0;
+    q->inputs_n = q->inputs_n > 0 ? n : 0;
+    q->inputs = inputs;
+    r->call->each = each;
+    r->call->shown = r->call->n;
+    r->call->n = n;
+    return 0;
+}
+
+int api_prompts_end(struct api_reader *r)
+{
+    struct api_call *c = r->call;
+    struct sampling *s = &c->request.sampling;
+    if (c->request.text.p == NULL && c->request.tokens_n == 0 && c->request.inputs_n == 0)
+        return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to go on from");
+    if (c->with_prompt && c->stream)
+        return api_refuse(r->e, ERR_UNSUPPORTED, "echo", "is only for answers that do not stream");
+    if (c->best_of > 0 && c->best_of < c->n)
+        return api_refuse(r->e, ERR_INVALID, "best_of", "%u answers to choose %u from (n): it is at least as many", c->best_of, c->n);
+    if (c->best_of > c->n && c->stream)
+        return api_refuse(r->e, ERR_UNSUPPORTED, "best_of", "is only for answers that do not stream: which is the best one is known at the end");
+    s->prompt_text = c->with_prompt;
+    s->prompt_scores = c->with_prompt && s->logprobs;
+    c->hides_logprobs = c->best_of > c->n && !s->logprobs;
+    s->logprobs = s->logprobs || c->hides_logprobs;
+    return repeat_prompts(r, c->best_of > c->n ? c->best_of : c->n);
 }
 
 int api_read_encoding_format(struct api_reader *r, const char *path, const json_t *v)

@@ -14,8 +14,6 @@
 #define EMBED FIELD_FOR(API_EMBEDDINGS)
 #define ALL (CHAT | TEXT | ASK)
 
-static const char samplers[] = "[\"penalties\",\"dry\",\"top_n_sigma\",\"top_k\",\"typ_p\",\"top_p\",\"min_p\",\"xtc\",\"temperature\"]";
-
 static const struct api_lacking table[] = {
     /* what may be said */
     {"grammar_lazy", ALL, "false", "a grammar holds from the first token on"},
@@ -29,27 +27,13 @@ static const struct api_lacking table[] = {
     {"t_max_prompt_ms", ALL, "0|-1", NULL},
 
     /* how a token is drawn */
-    {"typical_p", ALL, "1", NULL},
-    {"typ_p", ALL, "1", NULL},
-    {"top_n_sigma", ALL, "-1|0", NULL},
     {"top_a", ALL, "0", NULL},
     {"tfs_z", ALL, "1", NULL},
-    {"xtc_probability", ALL, "0", NULL},
-    {"xtc_threshold", ALL, "0.1", NULL},
-    {"dry_multiplier", ALL, "0", NULL},
-    {"dry_base", ALL, "1.75", NULL},
-    {"dry_allowed_length", ALL, "2", NULL},
-    {"dry_penalty_last_n", ALL, "-1|0", NULL},
-    {"dry_sequence_breakers", ALL, "[\"\\n\",\":\",\"\\\"\",\"*\"]", NULL},
-    {"mirostat", ALL, "0", NULL},
+    {"mirostat", ALL, "0", "what it remembers would be lost with a worker"},
     {"mirostat_tau", ALL, "5", NULL},
     {"mirostat_eta", ALL, "0.1", NULL},
-    {"dynatemp_range", ALL, "0", NULL},
-    {"dynatemp_exponent", ALL, "1", NULL},
     {"adaptive_target", ALL, "-1", NULL},
     {"adaptive_decay", ALL, "0.9", NULL},
-    {"min_keep", ALL, "0|1", NULL},
-    {"samplers", ALL, samplers, NULL},
     {"use_beam_search", ALL, "false", NULL},
     {"length_penalty", ALL, "1", NULL},
     {"early_stopping", ALL, "false", NULL},

@@ -13,9 +13,12 @@ int api_read_max_tokens(struct api_reader *r, const char *path, const json_t *v)
         r->call->request.sampling.max_tokens = 0;
         return 0;
     }
-    int err = api_read_integer(r, path, v, 1, INT32_MAX, &n);
-    if (!err)
+    bool may_be_none = r->call->shape == API_COMPLETION; /* the prompt is computed, and, with "echo", told of */
+    int err = api_read_integer(r, path, v, may_be_none ? 0 : 1, INT32_MAX, &n);
+    if (!err) {
         r->call->request.sampling.max_tokens = (uint32_t)n;
+        r->call->request.sampling.prompt_only = n == 0 ? PROMPT_SCORED : PROMPT_AND_ANSWER;
+    }
     return err;
 }
 

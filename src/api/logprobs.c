@@ -126,6 +126,10 @@ static void write_completion_top(struct jout *j, const struct api_choice *c)
     }
     jout_array(j);
     for (uint32_t i = 0; i < c->tokens_n; i++) {
+        if (i == 0 && c->with_prompt) {
+            jout_null(j);
+            continue;
+        }
         jout_object(j);
         for (uint32_t k = 0; k < c->top_n; k++) {
             tell_likely(c, i, k, &t);
@@ -150,8 +154,12 @@ static void write_completion(struct jout *j, const struct api_choice *c)
     jout_array_end(j);
     jout_key(j, "token_logprobs");
     jout_array(j);
-    for (uint32_t i = 0; i < c->tokens_n; i++)
-        write_logprob(j, c->logprobs[i]);
+    for (uint32_t i = 0; i < c->tokens_n; i++) {
+        if (i == 0 && c->with_prompt) /* nothing comes before it that would make it likely */
+            jout_null(j);
+        else
+            write_logprob(j, c->logprobs[i]);
+    }
     jout_array_end(j);
     write_completion_top(j, c);
     jout_key(j, "text_offset");

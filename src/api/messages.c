@@ -1,4 +1,4 @@
-/* Prompts: chat messages become turns; a plain prompt becomes text, or one turn. */
+/* Chat messages become turns, and so does the question of process_prompt. */
 #include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
@@ -190,21 +190,6 @@ int api_read_messages(struct api_reader *r, const char *path, const json_t *v)
     r->call->request.turns = turns;
     r->call->request.turns_n = (uint32_t)n;
     return end_messages(r, path);
-}
-
-int api_read_prompt(struct api_reader *r, const char *path, const json_t *v)
-{
-    if (json_is_array(v) && json_array_size(v) == 1 && json_is_string(json_array_get(v, 0)))
-        v = json_array_get(v, 0);
-    if (json_is_array(v) && (json_is_integer(json_array_get(v, 0)) || json_is_array(json_array_get(v, 0))))
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "token ids are not supported, send the text");
-    if (json_is_array(v) && json_array_size(v) > 1)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "holds %zu prompts: send one request for each",
-                          json_array_size(v));
-    if (!json_is_string(v))
-        return api_refuse_type(r, path, "a string", v);
-    r->call->request.text = api_arena_str(r->arena, api_json_str(v));
-    return 0;
 }
 
 int api_read_question(struct api_reader *r, const char *path, const json_t *v)

@@ -48,6 +48,20 @@ static const struct field fields[] = {
     {"presence_penalty", ALL, FIELD_FLOAT, -2, 2, TO_SAMPLING(presence_penalty)},
     {"frequency_penalty", ALL, FIELD_FLOAT, -2, 2, TO_SAMPLING(frequency_penalty)},
     {"repeat_last_n", ALL, FIELD_INT, -1, API_LAST_N_MAX, TO_SAMPLING(penalty_last_n)},
+    {"typical_p", ALL, FIELD_FLOAT, 0, 1, TO_SAMPLING(typical_p)},
+    {"typ_p", ALL, FIELD_FLOAT, 0, 1, TO_SAMPLING(typical_p)},
+    {"top_n_sigma", ALL, FIELD_FLOAT, -1, 100, TO_SAMPLING(top_n_sigma)},
+    {"xtc_probability", ALL, FIELD_FLOAT, 0, 1, TO_SAMPLING(xtc_probability)},
+    {"xtc_threshold", ALL, FIELD_FLOAT, 0, 1, TO_SAMPLING(xtc_threshold)},
+    {"dynatemp_range", ALL, FIELD_FLOAT, 0, 5, TO_SAMPLING(dynatemp_range)},
+    {"dynatemp_exponent", ALL, FIELD_FLOAT, 0, 100, TO_SAMPLING(dynatemp_exponent)},
+    {"dry_multiplier", ALL, FIELD_FLOAT, 0, 100, TO_SAMPLING(dry_multiplier)},
+    {"dry_base", ALL, FIELD_FLOAT, 1, 100, TO_SAMPLING(dry_base)},
+    {"dry_allowed_length", ALL, FIELD_INT, 0, API_LAST_N_MAX, TO_SAMPLING(dry_allowed_length)},
+    {"dry_penalty_last_n", ALL, FIELD_INT, -1, API_LAST_N_MAX, TO_SAMPLING(dry_last_n)},
+    {"dry_sequence_breakers", ALL, FIELD_OTHER, .read = api_read_breakers},
+    {"min_keep", ALL, FIELD_COUNT, 0, API_LAST_N_MAX, TO_SAMPLING(min_keep)},
+    {"samplers", ALL, FIELD_OTHER, .read = api_read_samplers},
     {"seed", ALL, FIELD_OTHER, .read = api_read_seed},
     {"logit_bias", ALL, FIELD_OTHER, .read = api_read_logit_bias},
 
@@ -85,8 +99,8 @@ static const struct field fields[] = {
     {"continue_final_message", CHAT, FIELD_OTHER, .read = api_read_continue},
     {"add_generation_prompt", CHAT, FIELD_OTHER, .read = api_read_generation_prompt},
     {"suffix", TEXT, FIELD_OTHER, .read = api_read_suffix},
-    {"echo", TEXT, FIELD_OTHER, .read = api_read_echo},
-    {"best_of", TEXT, FIELD_OTHER, .read = api_read_best_of},
+    {"echo", TEXT, FIELD_BOOL, TO(with_prompt)},
+    {"best_of", TEXT, FIELD_COUNT, 1, API_BEST_OF_MAX, TO(best_of)},
 };
 
 static struct api_call call_default(enum api_shape shape)
@@ -115,13 +129,14 @@ static int check_whole(struct api_reader *r)
             return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to answer");
         return api_refuse(r->e, ERR_INVALID, "messages", "is missing: an array of {\"role\", \"content\"}");
     }
+    api_breakers_default(r);
     err = r->call->shape == API_CHAT ? api_tools_end(r) : 0;
     if (err == 0 && r->call->shape == API_CHAT)
         err = api_template_args_end(r);
     if (err)
         return err;
-    if (q->kind == REQUEST_TEXT && q->text.p == NULL)
-        return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to go on from");
+    if (r->call->shape == API_COMPLETION && (err = api_prompts_end(r)) != 0)
+        return err;
     if (q->kind == REQUEST_EMBED && q->inputs_n == 0)
         return api_refuse(r->e, ERR_INVALID, "input", "is missing: a text, or an array of texts");
     if (q->sampling.prompt_ids && r->call->stream)
@@ -175,6 +190,7 @@ void api_call_forget(struct api_call *c)
     q->inputs = NULL;
     q->stops = NULL;
     q->biases = NULL;
+    q->breakers = NULL;
     c->refs = NULL;
     c->refs_n = 0;
 }

@@ -20,10 +20,12 @@ int api_parse_own(enum api_shape shape, struct str body, struct api_call *out, s
 
 /* messages.c: who said what */
 api_field_fn api_read_messages; /* array of {role, content} -> turns */
-api_field_fn api_read_prompt;   /* completions: string, or array of one string -> text */
 api_field_fn api_read_question; /* process_prompt: string -> one user turn */
 
-/* inputs.c: what to make vectors of, and how to send them */
+/* inputs.c: prompts of completions, what to make vectors of, and how to send these */
+api_field_fn api_read_prompt;          /* string, strings, token ids, arrays of token ids */
+/* What "prompt", "n", "best_of" and "echo" mean together, once all fields are read. */
+int api_prompts_end(struct api_reader *r);
 api_field_fn api_read_input;           /* string, strings, token ids, arrays of token ids */
 api_field_fn api_read_encoding_format; /* "float", "base64" */
 
@@ -36,6 +38,12 @@ api_field_fn api_read_logit_bias; /* {"42": -100} or [[42, -100]] */
 api_field_fn api_read_actors;     /* a number or "all" */
 api_field_fn api_read_final;      /* "first", "best", "vote" */
 api_field_fn api_read_timeout;    /* seconds */
+
+/* samplers.c: llama-server's samplers beyond the usual ones */
+api_field_fn api_read_breakers; /* array of strings, for DRY */
+api_field_fn api_read_samplers; /* the order: array of names, or a text of letters */
+/* DRY's breakers where the request has none. */
+void api_breakers_default(struct api_reader *r);
 
 /* form.c: what the answer must be */
 api_field_fn api_read_grammar;            /* GBNF */
@@ -53,8 +61,6 @@ api_field_fn api_read_n_probs;      /* llama-server's name for the same; 0: off 
 api_field_fn api_read_top_logprobs;
 api_field_fn api_read_functions;
 api_field_fn api_read_suffix;
-api_field_fn api_read_echo;
-api_field_fn api_read_best_of;
 
 /* chat_tools.c: tools as OpenAI's chat has them */
 api_field_fn api_read_tools;

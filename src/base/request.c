@@ -14,6 +14,13 @@ struct sampling sampling_default(void)
         .top_k = 40,
         .repeat_penalty = 1.0f,
         .penalty_last_n = 64,
+        .typical_p = 1.0f,
+        .top_n_sigma = -1.0f,
+        .xtc_threshold = 0.1f,
+        .dynatemp_exponent = 1.0f,
+        .dry_base = 1.75f,
+        .dry_allowed_length = 2,
+        .dry_last_n = -1,
     };
 }
 
@@ -32,12 +39,14 @@ static size_t text_bytes(const struct request *r)
     size_t n = request_prompt_bytes(r) + r->model.n + r->affinity.n + r->tenant.n + r->form_text.n + r->template_args.n;
     for (uint32_t i = 0; i < r->stops_n; i++)
         n += r->stops[i].n;
+    for (uint32_t i = 0; i < r->breakers_n; i++)
+        n += r->breakers[i].n;
     return n;
 }
 
 size_t request_bytes(const struct request *r)
 {
-    return sizeof *r + r->turns_n * sizeof *r->turns + r->stops_n * sizeof *r->stops +
+    return sizeof *r + r->turns_n * sizeof *r->turns + (r->stops_n + r->breakers_n) * sizeof *r->stops +
            r->inputs_n * sizeof *r->inputs + r->biases_n * sizeof *r->biases + text_bytes(r);
 }
 
@@ -69,7 +78,8 @@ struct request *request_clone(const struct request *r)
     /* In the block: the struct, then the arrays from the most to the least aligned, then text. */
     c->turns = (struct turn *)(void *)(c + 1);
     c->stops = (struct str *)(void *)(c->turns + r->turns_n);
-    c->inputs = (struct input *)(void *)(c->stops + r->stops_n);
+    c->breakers = c->stops + r->stops_n;
+    c->inputs = (struct input *)(void *)(c->breakers + r->breakers_n);
     c->biases = (struct logit_bias *)(void *)(c->inputs + r->inputs_n);
     char *at = (char *)(c->biases + r->biases_n);
     if (r->biases_n > 0)
@@ -88,6 +98,8 @@ struct request *request_clone(const struct request *r)
     }
     for (uint32_t i = 0; i < r->stops_n; i++)
         c->stops[i] = put_text(&at, r->stops[i]);
+    for (uint32_t i = 0; i < r->breakers_n; i++)
+        c->breakers[i] = put_text(&at, r->breakers[i]);
     c->model = put_text(&at, r->model);
     c->text = put_text(&at, r->text);
     c->affinity = put_text(&at, r->affinity);

@@ -79,10 +79,47 @@ struct sampling {
     uint8_t logprobs;        /* 1: report the log-probability of each token, and its bytes */
     uint8_t top_logprobs;    /* … and of so many most likely ones at its place; at most REQUEST_TOP_LOGPROBS_MAX */
     uint8_t prompt_ids;      /* 1: report the prompt's token ids */
-    uint8_t prompt_only;     /* 1: report how many tokens the prompt has, and compute nothing */
+    uint8_t prompt_only;     /* enum prompt_only: the answer is not wanted */
+    uint8_t prompt_text;     /* 1: report the prompt as text */
+    uint8_t prompt_scores;   /* 1: report the prompt's tokens one by one, with their bytes, and what `logprobs` asks for where they are computed */
+    float typical_p;         /* 1: off; 0 … 1 */
+    float top_n_sigma;       /* 0 or less: off */
+    float xtc_probability;   /* 0: off; 0 … 1 */
+    float xtc_threshold;     /* above 0.5: off */
+    float dynatemp_range;    /* 0: off */
+    float dynatemp_exponent;
+    float dry_multiplier;    /* 0: off */
+    float dry_base;
+    int32_t dry_allowed_length;
+    int32_t dry_last_n;      /* tokens it looks back on; -1: the whole context, 0: off */
+    uint32_t min_keep;       /* candidates that a filter leaves at least; 0: one */
+    uint64_t order;          /* of the filters: four bits each, the first one lowest, an enum sampler; 0: as llama-server has it */
 };
 
-/* One of several texts of a REQUEST_EMBED: as text, or as token ids that are taken as they are. */
+/* Sent on the wire: only add at the end. */
+enum prompt_only {
+    PROMPT_AND_ANSWER = 0,
+    PROMPT_COUNTED = 1,  /* its tokens are made, and nothing is computed */
+    PROMPT_SCORED = 2,   /* it is computed */
+    PROMPT_ONLY_KINDS,
+};
+
+/* What narrows down the tokens that may be drawn. Sent on the wire: only add at the end. */
+enum sampler {
+    SAMPLER_NONE = 0,
+    SAMPLER_PENALTIES,
+    SAMPLER_DRY,
+    SAMPLER_TOP_N_SIGMA,
+    SAMPLER_TOP_K,
+    SAMPLER_TYPICAL_P,
+    SAMPLER_TOP_P,
+    SAMPLER_MIN_P,
+    SAMPLER_XTC,
+    SAMPLER_TEMPERATURE,
+    SAMPLERS,
+};
+
+/* One of several texts of a REQUEST_EMBED or REQUEST_TEXT: as text, or as token ids that are taken as they are. */
 struct input {
     struct str text;
     const int32_t *tokens;
@@ -95,9 +132,9 @@ struct request {
     struct turn *turns;         /* REQUEST_CHAT */
     uint32_t turns_n;
     struct str text;            /* REQUEST_TEXT, REQUEST_EMBED */
-    const int32_t *tokens;      /* REQUEST_EMBED: instead of the text, token ids as they are */
+    const int32_t *tokens;      /* REQUEST_TEXT, REQUEST_EMBED: instead of the text, token ids as they are */
     uint32_t tokens_n;
-    struct input *inputs;       /* REQUEST_EMBED: one job each, with its input as text or tokens; the head's own, a
+    struct input *inputs;       /* REQUEST_TEXT, REQUEST_EMBED: one job each, with its input as text or tokens; the head's own, a
                                    worker never sees it */
     uint32_t inputs_n;          /* at most REQUEST_INPUTS_MAX; 0: `text` or `tokens` is the only one */
     struct sampling sampling;
@@ -105,6 +142,8 @@ struct request {
     uint32_t stops_n;           /* at most REQUEST_STOPS_MAX */
     struct logit_bias *biases;
     uint32_t biases_n;          /* at most REQUEST_BIASES_MAX */
+    struct str *breakers;       /* texts that no repetition reaches over, for DRY */
+    uint32_t breakers_n;        /* at most REQUEST_BREAKERS_MAX */
     uint8_t form;               /* enum request_form: the sampler keeps to it, whatever the model */
     struct str form_text;       /* of FORM_SCHEMA, FORM_GRAMMAR, FORM_REGEX; as the client wrote it, at most REQUEST_FORM_BYTES_MAX */
     struct str tools;           /* REQUEST_CHAT: a JSON array of OpenAI's chat: {"type":"function","function":{"name", …}}; empty: none */
@@ -124,6 +163,8 @@ enum {
     REQUEST_STOPS_MAX = 16,
     REQUEST_STOP_BYTES_MAX = 256,
     REQUEST_BIASES_MAX = 1024,
+    REQUEST_BREAKERS_MAX = 16,
+    REQUEST_BREAKER_BYTES_MAX = 40,
     REQUEST_TURNS_MAX = 4096,
     REQUEST_PRIORITY_MAX = 100,
     REQUEST_FORM_BYTES_MAX = 256 * 1024,
@@ -142,6 +183,12 @@ size_t request_bytes(const struct request *r);
 static inline bool request_has_tools(const struct request *r)
 {
     return r->tools.n > 0 && r->tool_choice != TOOLS_NONE;
+}
+/* May another head, or another life of this one, go on with its answer by its name? Not with vectors, with answers to several prompts, or
+ * with what repeats its prompt: those end with their head, or are computed again. */
+static inline bool request_can_be_sought(const struct request *r)
+{
+    return r->kind != REQUEST_EMBED && r->inputs_n == 0 && !r->sampling.prompt_text;
 }
 /* Bytes of prompt text in it (turns, tools, text, inputs), for estimates of tokens. */
 size_t request_prompt_bytes(const struct request *r);

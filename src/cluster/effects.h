@@ -15,7 +15,7 @@ enum fx_kind {
     FX_CLOSE_LINK,  /* after what was sent; LINK_CLOSED follows */
     FX_STARTED,     /* a branch's prompt is computed and its first token is near: `actor`, `usage` prompt part.
                        At most once per branch and before its tokens; after a failover BRANCH_DONE names another actor */
-    FX_TOKENS,      /* more of a branch's answer: text, ids, logprobs */
+    FX_TOKENS,      /* more of a branch's answer: text, ids, logprobs; or, before STARTED, of its prompt */
     FX_BRANCH_DONE, /* a branch ended: finish, usage, fault when finish is FINISH_ERROR */
     FX_RESUMED,     /* a stream was found: `text` is what its first head noted of the client's request, `branches` how many
                        answers it has; STARTED, TOKENS from where the client is, … follow */
@@ -67,8 +67,9 @@ struct fx {
     uint32_t actor;                  /* STARTED, CHOSEN, LEFT, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
     struct str model, node, address; /* STARTED, CHOSEN, LEFT, BRANCH_DONE: of that actor */
     bool exact;                      /* STARTED: that actor computes the same bits under any load */
+    bool of_prompt;                  /* TOKENS: they are the prompt's */
     uint32_t first;                  /* TOKENS: index of the first id; CHOSEN, LEFT */
-    struct str text;                 /* TOKENS: UTF-8; LOG: the line; CLOSE_LINK: why; RESUMED */
+    struct str text;                 /* TOKENS: UTF-8; STARTED: the prompt, when asked for; LOG: the line; CLOSE_LINK: why; RESUMED */
     struct wire_i32s ids;            /* TOKENS; STARTED: the prompt's, when asked for */
     struct wire_f32s logprobs;       /* TOKENS; empty unless asked for */
     struct wire_i32s top_ids;        /* TOKENS: per id the same number of most likely tokens; empty unless asked for */

@@ -234,9 +234,11 @@ static void tell_counted(struct batcher *b)
 {
     LIST_EACH_SAFE(pos, next, &b->queue) {
         struct job *j = list_item(pos, struct job, link);
-        if (!j->r->sampling.prompt_only || j->preparing || j->held)
+        if (j->r->sampling.prompt_only != PROMPT_COUNTED || j->preparing || j->held)
             continue;
         j->started_us = j->first_us = batcher_now(b);
+        for (uint32_t i = 0; j->r->sampling.prompt_scores && i < j->prompt_n; i++)
+            report_scored(b, j, i, UINT32_MAX);
         report_prefilled(b, j);
         report_end(b, leave_queue(b, j), FINISH_STOP);
     }

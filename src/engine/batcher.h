@@ -50,12 +50,13 @@ struct batcher_event {
     enum batcher_event_kind kind;
     uint64_t ticket;            /* from batcher_submit */
     const int32_t *prompt_ids;  /* PREFILLED: prompt_tokens of them, borrowed; NULL unless asked for */
+    bool of_prompt;             /* TOKENS before PREFILLED: of the prompt, where sampling.prompt_scores asked for them; then without text */
     /* PREFILLED and DONE */
     uint32_t prompt_tokens, cached_tokens;
     float queue_ms, prefill_ms;
     /* TOKENS; borrowed until the callback returns */
-    uint32_t first;             /* index of ids[0] in the answer */
-    struct str text;            /* whole UTF-8 characters, stop strings held back; may be empty */
+    uint32_t first;             /* index of ids[0] in the answer, or in the prompt */
+    struct str text;            /* whole UTF-8 characters, stop strings held back; may be empty. PREFILLED: the prompt, if asked for */
     const struct part *parts;   /* that the text is made of */
     uint32_t parts_n;           /* 0: it is text */
     const int32_t *ids;

@@ -263,7 +263,7 @@ static struct engine_sampler *echo_sampler_new(struct engine *e, const struct re
         text = buf_str(&rendered);
     }
     struct engine_sampler *s = xalloc(sizeof *s);
-    int32_t n = echo_tokenize(text, true, NULL, 0);
+    int32_t n = r->tokens_n > 0 ? (int32_t)r->tokens_n : echo_tokenize(text, true, NULL, 0);
     *s = (struct engine_sampler){.r = r, .prompt_n = (uint32_t)n};
     take_script(s, e);
     buf_fini(&rendered);
@@ -331,6 +331,12 @@ static int32_t echo_sampler_draw(struct engine *e, struct engine_sampler *s, uin
     for (uint32_t tries = 0; tries < 64 && bias_of(s->r, token) <= -100; tries++)
         token = choice(s, held - s->prompt_n, seq->tokens[held - 1], state, k + 1 + tries);
     return token;
+}
+
+static float echo_logprob(struct engine *e, uint32_t row, int32_t token)
+{
+    MUST(row < e->rows_n && e->rows[row].want); /* E4 */
+    return -(float)(rng_mix((uint64_t)(uint32_t)e->rows[row].token << 32 | (uint32_t)token) % 1000) / 500.0f;
 }
 
 /* What it would have drawn is not told here: likeliest is the token after the last one, then the one after that … */
@@ -406,6 +412,7 @@ const struct engine_ops *engine_echo(void)
         .sampler_free = echo_sampler_free,
         .sampler_accept = echo_sampler_accept,
         .sampler_draw = echo_sampler_draw,
+        .logprob = echo_logprob,
         .likely = echo_likely,
         .embed = echo_embed,
     };

@@ -148,7 +148,7 @@ int echo_load(const struct engine_load *load, engine_progress_fn *progress, void
     e->info = (struct engine_info){.kind = needs.kind, .has_template = true,
                                    .slots = load->slots, .context = needs.context, .vocab = echo_vocab(),
                                    .token_bytes_max = echo_token_bytes_max(),
-                                   .batch_rows_max = rows, .width = e->options.embed,
+                                   .batch_rows_max = rows, .wants_max = rows, .width = e->options.embed,
                                    .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo"};
     snprintf(e->info.setup, sizeof e->info.setup, "%s", load->exact ? "scripted" : "");
     e->seqs = xalloc_array(load->slots, sizeof *e->seqs);

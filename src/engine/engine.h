@@ -18,7 +18,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 10,
+    ENGINE_ABI = 11,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; the rest of a longer one is left out */
@@ -67,6 +67,7 @@ struct engine_info {
     uint32_t vocab;          /* tokens in the vocabulary */
     uint32_t token_bytes_max; /* no token stands for more bytes of a text; 0: one may stand for any number */
     uint32_t batch_rows_max; /* rows one decode call takes */
+    uint32_t wants_max;      /* … of which so many of one sequence may be wanted; at least 1 */
     uint32_t width;          /* numbers in a vector, for REQUEST_EMBED; at most ENGINE_WIDTH_MAX */
     uint32_t chunk_rows;     /* a prompt's rows are cheapest in multiples of this; 0 or 1: any number */
     struct engine_needs memory; /* as measured after loading, where the engine can tell */
@@ -202,6 +203,8 @@ struct engine_ops {
      * nobody asked, which saves half of a draw's time. Below 0: none, for the guide lets no token come next, and f says so (ERR_FORM). */
     int32_t (*sampler_draw)(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
 
+    /* The log-probability of that token, as sampler_draw tells it. */
+    float (*logprob)(struct engine *e, uint32_t row, int32_t token);
     /* The n most likely tokens of a row that can be drawn from, the likeliest first. Returns how many: n, or the
      * vocabulary. */
     uint32_t (*likely)(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);

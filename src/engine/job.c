@@ -26,6 +26,7 @@ void job_free(struct job *j)
         j->ops->guide_free(j->guide);
     text_fini(&j->text);
     free(j->withheld);
+    buf_fini(&j->prompt_text);
     buf_fini(&j->carry);
     free(j->tokens);
     free(j->resume);
@@ -45,6 +46,8 @@ void job_take(struct job *j, struct prompt *p)
     p->tokens = (struct engine_tokens){0};
     j->guide = p->guide;
     p->guide = NULL;
+    j->prompt_text = p->text;
+    p->text = buf_max(0);
     j->cuts = j->guide != NULL && j->ops->guide_cuts != NULL && j->ops->guide_cuts(j->guide);
     /* The last token of an answer is drawn and never fed back, so it needs no place in the context. */
     j->answer_max = info->context - j->prompt_n + 1;

@@ -47,6 +47,7 @@ struct job {
     int32_t *resume;       /* owned; meanwhile, the answer so far */
     uint32_t resume_n;
     bool held;             /* waits for batcher_give() */
+    struct buf prompt_text; /* owned; until it is reported, where it was asked for */
     struct buf carry;      /* owned; what another engine computed of it, until it has a slot; empty: nothing */
     struct engine_guide *guide;     /* owned; NULL: its answer is free */
     bool cuts;                      /* the guide cuts the answer into parts … */
@@ -85,6 +86,12 @@ static inline bool job_withholds(const struct job *j)
 static inline bool job_tells(const struct job *j)
 {
     return j->cuts ? j->cut.parts_n > 0 : text_waits(&j->text);
+}
+
+/* Is each token of its prompt computed, and its log-probability told? */
+static inline bool job_scores(const struct job *j)
+{
+    return j->r->sampling.prompt_scores && j->r->sampling.prompt_only != PROMPT_COUNTED && j->r->kind != REQUEST_EMBED;
 }
 
 /* Tokens of prompt and answer together. */

@@ -107,7 +107,7 @@ static int take_text(const struct making *m, struct str text, struct engine_toke
     return 0;
 }
 
-/* A text for an embedding that came as token ids: taken as they are, without the model's own first and last token. */
+/* A text that came as token ids: taken as they are, without the model's own first and last token. */
 static int take_ids(const struct making *m, struct engine_tokens *out, struct fault *f)
 {
     const struct request *r = m->r;
@@ -149,19 +149,22 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "this model turns text into vectors, it does not answer prompts");
     if (r->kind == REQUEST_EMBED && info->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "this model writes text, it makes no embeddings");
-    if (r->tokens_n > 0 && r->kind != REQUEST_EMBED)
-        return fault_set(f, ERR_UNSUPPORTED, "only embeddings can be asked for by token ids");
+    if (r->tokens_n > 0 && r->kind == REQUEST_CHAT)
+        return fault_set(f, ERR_UNSUPPORTED, "a chat cannot be asked for by token ids");
     if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
     if (r->form >= FORM_KINDS || r->tool_choice >= TOOL_CHOICES || r->tool_calls >= TOOL_CALLS_KINDS)
         return fault_set(f, ERR_UNSUPPORTED, "an answer of form %u is not known here", (unsigned)r->form);
+    if (r->sampling.prompt_only >= PROMPT_ONLY_KINDS)
+        return fault_set(f, ERR_UNSUPPORTED, "a prompt of use %u is not known here", (unsigned)r->sampling.prompt_only);
     if (request_has_tools(r) && r->kind != REQUEST_CHAT)
         return fault_set(f, ERR_UNSUPPORTED, "only answers of chats call tools");
     int err = check_biases(r, info, f);
     return err != 0 ? err : check_stops(r, f);
 }
 
-static int make(const struct making *m, struct engine_tokens *out, struct engine_guide **guide, struct fault *f)
+/* A request's prompt; `text` is where a chat is rendered to, and for who wants it as text. */
+static int make(const struct making *m, struct buf *text, struct engine_tokens *out, struct engine_guide **guide, struct fault *f)
 {
     int err = prompt_check(m->r, m->info, f);
     if (err != 0)
@@ -170,14 +173,23 @@ static int make(const struct making *m, struct engine_tokens *out, struct engine
         return take_ids(m, out, f);
     if (m->r->kind != REQUEST_CHAT)
         return take_text(m, m->r->text, out, f);
-    struct buf rendered = buf_max(PROMPT_RENDER_BYTES_MAX);
     err = check_size(m, kept_bytes(m->r), f);
     if (err == 0)
-        err = m->ops->render(m->engine, m->r, m->bounds, &rendered, guide, f);
-    if (err == 0)
-        err = take_text(m, buf_str(&rendered), out, f);
-    buf_fini(&rendered);
-    return err;
+        err = m->ops->render(m->engine, m->r, m->bounds, text, guide, f);
+    return err == 0 ? take_text(m, buf_str(text), out, f) : err;
+}
+
+/* The prompt as text, whole: as it came, or was rendered, or what its tokens stand for. */
+static int tell_text(const struct making *m, const struct engine_tokens *tokens, struct buf *text, struct fault *f)
+{
+    char piece[ENGINE_TOKEN_BYTES_MAX];
+    for (uint32_t i = 0; i < m->r->tokens_n; i++)
+        buf_add(text, piece, (size_t)m->ops->piece(m->engine, tokens->p[i], piece, sizeof piece));
+    if (m->r->kind != REQUEST_CHAT && m->r->tokens_n == 0)
+        buf_add_str(text, m->r->text);
+    if (text->overflowed || text->n > PROMPT_TEXT_BYTES_MAX)
+        return fault_set(f, ERR_TOO_LARGE, "the prompt's text has more than %d bytes, which is more than can be told", PROMPT_TEXT_BYTES_MAX);
+    return 0;
 }
 
 static int make_guide(const struct making *m, struct engine_guide **out, struct fault *f)
@@ -191,11 +203,15 @@ static int make_guide(const struct making *m, struct engine_guide **out, struct 
 
 struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const struct request *r, const struct engine_bounds *bounds)
 {
-    struct prompt p = {.ops = ops};
+    struct prompt p = {.ops = ops, .text = buf_max(PROMPT_RENDER_BYTES_MAX)};
     struct making m = {.ops = ops, .engine = e, .info = ops->info(e), .r = r, .bounds = bounds};
-    int err = make(&m, &p.tokens, &p.guide, &p.fault);
+    int err = make(&m, &p.text, &p.tokens, &p.guide, &p.fault);
     if (err == 0)
         err = make_guide(&m, &p.guide, &p.fault);
+    if (err == 0 && r->sampling.prompt_text)
+        err = tell_text(&m, &p.tokens, &p.text, &p.fault);
+    else
+        buf_fini(&p.text);
     if (err != 0)
         prompt_free(&p);
     return p;
@@ -203,6 +219,7 @@ struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const 
 
 void prompt_free(struct prompt *p)
 {
+    buf_fini(&p->text);
     free(p->tokens.p);
     p->tokens = (struct engine_tokens){0};
     if (p->guide != NULL)

@@ -12,12 +12,14 @@ enum {
     PROMPT_RENDER_BYTES_MAX = 64 * 1024 * 1024, /* of a rendered prompt */
     PROMPT_PROBE_BYTES_PER_TOKEN = 16, /* a prompt with more bytes than this per token of context is surely too long … */
     PROMPT_PROBE_BYTES_MIN = 16 * 1024, /* … which its beginning shows: tokenizing 1 MB takes most of a second */
+    PROMPT_TEXT_BYTES_MAX = 4 * 1024 * 1024, /* that is told to who asks for it: with the ids, one message of a link */
 };
 
 struct prompt {
     const struct engine_ops *ops; /* that made it */
     struct engine_tokens tokens; /* owned */
     struct engine_guide *guide;  /* owned; NULL where the answer is free */
+    struct buf text;             /* owned; where sampling.prompt_text asks for it */
     struct fault fault;          /* err 0: the tokens are there, 1 … info.context of them */
 };
 

@@ -28,11 +28,13 @@ static struct batcher_event event_of(const struct job *j, enum batcher_event_kin
     };
 }
 
-void report_prefilled(struct batcher *b, const struct job *j)
+void report_prefilled(struct batcher *b, struct job *j)
 {
     struct batcher_event ev = event_of(j, BATCHER_PREFILLED);
     ev.prompt_ids = j->r->sampling.prompt_ids ? j->tokens : NULL;
+    ev.text = buf_str(&j->prompt_text);
     report(b, &ev);
+    buf_fini(&j->prompt_text);
 }
 
 /* What clients are told of a token besides its text: the head has no vocabulary to look bytes up in. */
@@ -63,6 +65,27 @@ void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struc
     uint32_t n = j->r->sampling.logprobs ? j->r->sampling.top_logprobs : 0;
     n = n < REQUEST_TOP_LOGPROBS_MAX ? n : REQUEST_TOP_LOGPROBS_MAX;
     t->top_n = n > 0 ? b->ops->likely(b->engine, row, n, t->top) : 0;
+}
+
+void report_scored(struct batcher *b, const struct job *j, uint32_t at, uint32_t row)
+{
+    struct batcher_event ev = event_of(j, BATCHER_TOKENS);
+    struct about about;
+    struct drawn t = {.id = j->tokens[at]};
+    if (row != UINT32_MAX) {
+        t.logprob = b->ops->logprob(b->engine, row, t.id);
+        report_find_top(b, j, row, &t);
+    } else { /* in place of what there is for the others */
+        t.top_n = j->r->sampling.top_logprobs;
+        for (uint32_t i = 0; i < t.top_n; i++)
+            t.top[i].token = t.id;
+    }
+    ev.of_prompt = true;
+    ev.first = at;
+    ev.ids = &t.id;
+    ev.ids_n = 1;
+    tell_about(b, &t, &about, &ev);
+    report(b, &ev);
 }
 
 static void report_with(struct batcher *b, const struct job *j, uint32_t first, const struct drawn *t, struct str text)

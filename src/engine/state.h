@@ -53,9 +53,12 @@ static inline uint64_t batcher_now(const struct batcher *b)
 /* report.c: each calls on_event once, unless it says otherwise. */
 
 /* The prompt of j is computed, or the embedding about to be reported. */
-void report_prefilled(struct batcher *b, const struct job *j);
+void report_prefilled(struct batcher *b, struct job *j);
 /* Fills in t->top, where it was asked for: the most likely tokens of `row` of the last call. */
 void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struct drawn *t);
+/* Token number `at` of the prompt; `row` of the last call is that of the token before it, whose logits it is scored by. UINT32_MAX: it is
+ * not scored. */
+void report_scored(struct batcher *b, const struct job *j, uint32_t at, uint32_t row);
 /* Token number `first` of the answer, with the text that can be sent now. */
 void report_token(struct batcher *b, struct job *j, uint32_t first, const struct drawn *t);
 /* The same for a job that withholds tokens: calls on_event for each token that can be reported now, with its own text. t is

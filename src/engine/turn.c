@@ -28,7 +28,7 @@ void turn_carry(struct batcher *b, uint32_t slot)
     struct carry c;
     struct fault f = {0};
     uint32_t held = slots_held(&b->slots.slot[slot], j->r->scope, j->tokens, job_tokens(j));
-    if (j->carry.n > 0 && b->ops->seq_load != NULL && carry_open(buf_str(&j->carry), &c, &f) == 0 && c.tokens_n > held &&
+    if (j->carry.n > 0 && !job_scores(j) && b->ops->seq_load != NULL && carry_open(buf_str(&j->carry), &c, &f) == 0 && c.tokens_n > held &&
         carry_common(&c, j->tokens, job_tokens(j)) == c.tokens_n) {
         int err = b->ops->seq_load(b->engine, slot, c.cells, (int32_t)c.tokens_n, &f);
         slots_cut(&b->slots, slot, 0);
@@ -48,6 +48,8 @@ static uint32_t copy_tokens(const struct batcher *b)
 static struct slots_prefix find_prefix(const struct batcher *b, uint32_t slot)
 {
     const struct job *j = b->slots.slot[slot].job;
+    if (job_scores(j)) /* all of it is computed */
+        return (struct slots_prefix){0};
     return slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_tokens(j), copy_tokens(b));
 }
 
@@ -178,13 +180,30 @@ static void saw_copy(struct batcher *b, uint32_t rows, uint64_t copy_us, uint64_
     cost_saw_copy(&b->cost, copy_us + (call_us > expected_us ? call_us - expected_us : 0));
 }
 
+/* Tells of the tokens that the rows from position `from` on brought a log-probability for. */
+static void tell_scores(struct batcher *b, const struct job *j, uint32_t from, uint32_t n)
+{
+    if (!job_scores(j))
+        return;
+    if (from == 0)
+        report_scored(b, j, 0, UINT32_MAX);
+    for (uint32_t i = 0; i < n && from + i + 1 < j->prompt_n; i++)
+        report_scored(b, j, from + i + 1, i);
+}
+
 static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
 {
     struct job *j = b->slots.slot[slot].job;
     b->prompt_tokens += j->prompt_n;
     b->cached_tokens += j->cached;
     b->hints_old = true;
-    draw(b, slot, last_row);
+    if (j->r->sampling.prompt_only == PROMPT_AND_ANSWER) {
+        draw(b, slot, last_row);
+        return;
+    }
+    j->first_us = j->last_us = batcher_now(b);
+    report_prefilled(b, j);
+    report_end(b, leave_slot(b, slot), FINISH_LENGTH);
 }
 
 /* A resumed answer is computed once more in the shape it had: its prompt like a prompt, its tokens like a stream's. An
@@ -213,9 +232,11 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
         return;
     }
     uint32_t from = at->n, total = job_tokens(at->job), n = total - from < rows ? total - from : rows;
+    bool scores = job_scores(at->job);
     n = replay_rows(b, at->job, from, n);
+    n = scores && n > b->info->wants_max ? b->info->wants_max : n;
     for (uint32_t i = 0; i < n; i++)
-        put_row(b, i, slot, from + i, from + i + 1 == total);
+        put_row(b, i, slot, from + i, scores || from + i + 1 == total);
     uint64_t start_us = batcher_now(b);
     if (b->ops->decode(b->engine, b->rows, n, &f) != 0) {
         fail_slot(b, slot, &f);
@@ -227,6 +248,7 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
         cost_saw_prompt(&b->cost, n, took_us);
     else
         saw_copy(b, n, copy_us, took_us);
+    tell_scores(b, at->job, from, n);
     if (at->n == total)
         prompt_is_done(b, slot, n - 1);
 }

@@ -143,9 +143,23 @@ static void skip(struct branch *b, const struct fx *fx)
     free(parts);
 }
 
+void answer_prompt(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
+{
+    struct branch *b = call_branch(c, index);
+    struct fx piece = *fx;
+    if (fx->kind == FX_STARTED) /* its ids are kept with the branch */
+        piece.ids = (struct wire_i32s){0};
+    if (!keep(p, c, &b->whole, &piece))
+        doom(p, c, "the answer grew over the limit of one answer");
+}
+
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx)
 {
     struct branch *b = call_branch(c, index);
+    if (fx->of_prompt) {
+        answer_prompt(p, c, index, fx);
+        return;
+    }
     if (b->begun_us == 0) { /* another head was told of its start */
         b->begun_us = net_now_us(p->loop);
         b->before = fx->first;

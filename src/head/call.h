@@ -182,7 +182,7 @@ void call_free(struct head_program *p, struct call *c);
 void call_written(struct head_program *p, struct call *c, struct buf *text);
 
 /* ---- note.c ---- */
-enum { NOTE_BYTES = 20, NOTE_BYTES_MAX = NOTE_BYTES + API_ECHO_BYTES_MAX };
+enum { NOTE_BYTES = 22, NOTE_BYTES_MAX = NOTE_BYTES + API_ECHO_BYTES_MAX };
 /* Appends what another head needs to know of the client's request. */
 void note_write(struct buf *out, const struct call *c);
 /* Fills in what a note tells of the client's request. False: it is no note. */
@@ -222,7 +222,9 @@ struct fault call_named_fault(const struct call *c, const struct fault *f);
 void answer_place(const struct call *c, struct api_stream_id *out);
 /* An actor begins that branch. */
 void answer_started(struct head_program *p, struct call *c, uint32_t index);
-/* A piece of a branch's answer: sent, held back while the client is slow, or kept for the end. */
+/* A branch's prompt: it comes before the answer in a dialect that repeats it. */
+void answer_prompt(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx);
+/* A piece of a branch's answer, or tokens of its prompt: sent, held back while the client is slow, or kept for the end. */
 void answer_piece(struct head_program *p, struct call *c, uint32_t index, const struct fx *fx);
 /* It has ended, well or not. */
 void answer_branch_done(struct head_program *p, struct call *c, uint32_t index);

@@ -63,6 +63,8 @@ static void on_started(struct head_program *p, struct call *c, const struct fx *
         memory_of_call(p, c, fx->ids.n * (int64_t)sizeof *b->prompt_ids);
         b->prompt_ids_n = fx->ids.n;
     }
+    if (fx->text.n > 0)
+        answer_prompt(p, c, fx->branch, fx);
     if (fx->branch == 0)
         c->head.model = b->response.model;
     answer_started(p, c, fx->branch);

@@ -117,7 +117,7 @@ void call_prompt(struct head_program *p, struct call *c)
         .request = &c->api.request,
         .count = c->api.n,
         .spread = c->api.spread,
-        .stream = call_dialect(c)->streams ? c->sealed.name : 0,
+        .stream = call_dialect(c)->streams && request_can_be_sought(&c->api.request) ? c->sealed.name : 0,
         .claim = c->sealed.claim,
         .client = buf_str(&note),
         .deadline_ms = c->api.timeout_ms,
@@ -175,6 +175,8 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
     struct fault f = {0};
     if (p->leaving)
         fault_set(&f, ERR_UNAVAILABLE, "this head is stopping: ask another one, or again when it is back");
+    else if (last.n > 0 && err == 0 && api->request.inputs_n > 0 && api_dialect(shape)->streams)
+        fault_set(&f, ERR_NOT_FOUND, "a stream of answers to several prompts ends with its connection: ask again without last-event-id");
     else if (last.n > 0 && api_dialect(shape)->streams)
         api_parse_stream_id(last, &from, &f);
     if (f.err != 0 || err != 0) {

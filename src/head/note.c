@@ -8,8 +8,8 @@
 /* What another head must know of a client's request besides the request itself, so that the stream it goes on with is the
  * same to the letter. Workers keep it and give it back (`run.client`). It comes back from a peer, so it is checked. */
 
-enum { NOTE_VERSION = 1 };
-enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4, NOTE_TIMINGS = 8 };
+enum { NOTE_VERSION = 2 };
+enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4, NOTE_TIMINGS = 8, NOTE_MANY = 16, NOTE_ECHO = 32, NOTE_UNSCORED = 64 };
 
 static void put(struct buf *out, uint64_t v, size_t bytes)
 {
@@ -31,9 +31,12 @@ void note_write(struct buf *out, const struct call *c)
     put(out, NOTE_VERSION, 1);
     put(out, c->api.shape, 1);
     put(out, (c->api.stream ? NOTE_STREAM : 0) | (c->api.include_usage ? NOTE_USAGE : 0) | (c->api.spread ? NOTE_SPREAD : 0) |
-                 (c->api.timings ? NOTE_TIMINGS : 0), 1);
+                 (c->api.timings ? NOTE_TIMINGS : 0) | (c->api.many ? NOTE_MANY : 0) | (c->api.with_prompt ? NOTE_ECHO : 0) |
+                 (c->api.hides_logprobs ? NOTE_UNSCORED : 0), 1);
     put(out, c->api.final, 1);
     put(out, c->api.n, 4);
+    put(out, c->api.each, 1);
+    put(out, c->api.shown, 1);
     put(out, (uint64_t)c->head.created, 8);
     put(out, c->api.request.sampling.logprobs | c->api.request.sampling.prompt_ids << 1, 4);
     buf_add_str(out, c->head.echo);
@@ -45,10 +48,11 @@ bool note_read(struct str note, struct call *c)
     if (note.n < NOTE_BYTES || note.n > NOTE_BYTES_MAX || take(&at, 1) != NOTE_VERSION)
         return false;
     struct str echo = str_n(note.p + NOTE_BYTES, note.n - NOTE_BYTES);
-    uint64_t shape = take(&at, 1), flags = take(&at, 1), final = take(&at, 1), n = take(&at, 4), created = take(&at, 8);
+    uint64_t shape = take(&at, 1), flags = take(&at, 1), final = take(&at, 1), n = take(&at, 4), each = take(&at, 1), shown = take(&at, 1),
+             created = take(&at, 8);
     uint64_t tells = take(&at, 4);
-    if (shape < API_CHAT || shape > API_SHAPE_LAST || !api_dialect((enum api_shape)shape)->streams || final > API_FINAL_VOTE || n > API_BRANCHES_MAX ||
-        !api_echo_is_right(echo))
+    if (shape < API_CHAT || shape > API_SHAPE_LAST || !api_dialect((enum api_shape)shape)->streams || final > API_FINAL_VOTE ||
+        n > API_BRANCHES_MAX || shown > each || !api_echo_is_right(echo))
         return false;
     c->api.shape = (enum api_shape)shape;
     c->api.stream = (flags & NOTE_STREAM) != 0;
@@ -56,7 +60,12 @@ bool note_read(struct str note, struct call *c)
     c->api.spread = (flags & NOTE_SPREAD) != 0;
     c->api.timings = (flags & NOTE_TIMINGS) != 0;
     c->api.final = (enum api_final)final;
+    c->api.many = (flags & NOTE_MANY) != 0;
+    c->api.with_prompt = (flags & NOTE_ECHO) != 0;
+    c->api.hides_logprobs = (flags & NOTE_UNSCORED) != 0;
     c->api.n = (uint32_t)n;
+    c->api.each = (uint32_t)each;
+    c->api.shown = (uint32_t)shown;
     c->api.request.sampling.logprobs = tells & 1;
     c->api.request.sampling.prompt_ids = tells >> 1 & 1;
     c->head.shape = c->api.shape;

@@ -84,7 +84,7 @@ static int read_request(struct taking *t, const struct wire_moved_call *m, struc
     out->priority = m->priority;
     bool embeds = out->kind == REQUEST_EMBED;
     uint32_t branches_max = embeds ? REQUEST_INPUTS_MAX : API_BRANCHES_MAX;
-    if (m->inputs_n > (embeds ? REQUEST_INPUTS_MAX : 0) || m->branches == 0 || m->branches > branches_max || m->count > API_ACTORS_MAX ||
+    if (m->inputs_n > (out->kind != REQUEST_CHAT ? branches_max : 0) || m->branches == 0 || m->branches > branches_max || m->count > API_ACTORS_MAX ||
         (m->spread_pending && m->branches != 1))
         return nonsense(t, "a request with more answers than can be");
     if (m->model.n > API_FIELD_BYTES_MAX || m->tenant.n > HEAD_TENANT_NAME_BYTES_MAX || m->affinity.n > API_FIELD_BYTES_MAX ||
@@ -131,7 +131,7 @@ static void feed(struct taking *t, struct call *c, const struct wire_moved_call 
                                         .request = r,
                                         .count = m->count,
                                         .spread = m->spread != 0,
-                                        .stream = r->kind != REQUEST_EMBED ? c->sealed.name : 0,
+                                        .stream = request_can_be_sought(r) ? c->sealed.name : 0,
                                         .claim = c->sealed.claim,
                                         .client = m->client,
                                         .deadline_ms = m->deadline_ms,

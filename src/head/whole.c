@@ -4,10 +4,34 @@
 #include "base/alloc.h"
 #include "head/call.h"
 
+/* By the mean log-probability of its tokens. */
+static bool beats(const struct api_response *a, const struct api_response *b)
+{
+    double mean_a = a->logprob_sum / (a->usage.completion_tokens + !a->usage.completion_tokens);
+    double mean_b = b->logprob_sum / (b->usage.completion_tokens + !b->usage.completion_tokens);
+    return mean_a > mean_b;
+}
+
+/* Of each prompt the likeliest answers are shown, where more are made than are shown. Which branches these are; the caller frees them. */
+static uint32_t *shown_of(const struct call *c, uint32_t *out_n)
+{
+    uint32_t *shown = xalloc_array(c->branches_n + 1, sizeof *shown), n = 0;
+    uint32_t each = c->api.each > 0 ? c->api.each : 1;
+    for (uint32_t i = 0; i < c->branches_n; i++) {
+        uint32_t better = 0, first = i - i % each;
+        for (uint32_t k = first; c->api.shown < each && k < c->branches_n && k < first + each; k++)
+            better += beats(&c->branches[k].response, &c->branches[i].response) || (k < i && !beats(&c->branches[i].response, &c->branches[k].response));
+        if (c->api.each == 0 || better < c->api.shown)
+            shown[n++] = i;
+    }
+    *out_n = n;
+    return shown;
+}
+
 static struct api_usage usage_of(const struct call *c)
 {
     struct api_usage sum = {0};
-    uint32_t texts = 0;
+    uint32_t texts = 0, each = c->api.many ? c->api.each : 1;
     for (uint32_t i = 0; i < c->branches_n; i++) {
         const struct api_usage *u = &c->branches[i].response.usage;
         /* n answers share one prompt */
@@ -15,9 +39,9 @@ static struct api_usage usage_of(const struct call *c)
         sum.cached_tokens = u->cached_tokens > sum.cached_tokens ? u->cached_tokens : sum.cached_tokens;
         sum.completion_tokens += u->completion_tokens;
         sum.reasoning_tokens += u->reasoning_tokens;
-        texts += u->prompt_tokens;
+        texts += i % each == 0 ? u->prompt_tokens : 0;
     }
-    if (call_dialect(c)->vectors) /* each has a text of its own */
+    if (call_dialect(c)->vectors || c->api.many) /* each has a text of its own */
         sum.prompt_tokens = texts;
     return sum;
 }
@@ -30,14 +54,17 @@ struct whole {
     struct buf *texts;          /* per branch: without reasoning and calls */
 };
 
-static void fill_choice(struct whole *all, struct api_choice *choice, const struct call *c, uint32_t i)
+/* Number i of those that are shown. */
+static void fill_choice(struct whole *all, struct api_choice *choice, const struct call *c, uint32_t i, const struct branch *b)
 {
-    const struct branch *b = &c->branches[i];
-    *choice = (struct api_choice){.index = i, .finish = b->response.finish, .with_ids = c->api.request.sampling.prompt_ids != 0};
+    *choice = (struct api_choice){.index = i, .finish = b->response.finish, .with_ids = c->api.request.sampling.prompt_ids != 0,
+                                  .with_prompt = c->api.with_prompt};
     choice->stop = b->stop != NULL ? str_of(b->stop) : str_n(NULL, 0);
     all->pieces[i] = kept_show(&b->whole, choice);
     all->blocks[i] = kept_blocks(&b->whole, &choice->blocks_n);
     choice->blocks = all->blocks[i];
+    if (c->api.hides_logprobs)
+        choice->logprobs = NULL;
     if (choice->blocks_n == 1 && choice->blocks[0].kind == PART_TEXT)
         return;
     all->texts[i] = buf_max(REPLY_TEXT_BYTES_MAX);
@@ -47,14 +74,14 @@ static void fill_choice(struct whole *all, struct api_choice *choice, const stru
 
 static struct whole whole_of(struct call *c, const struct api_cluster *cluster)
 {
-    uint32_t n = c->branches_n;
+    uint32_t n, *shown = shown_of(c, &n);
     struct api_choice *choices = xalloc_array(n + 1, sizeof *choices);
     struct api_response *responses = xalloc_array(n + 1, sizeof *responses);
     struct whole all = {.pieces = xalloc_array(n + 1, sizeof *all.pieces), .blocks = xalloc_array(n + 1, sizeof *all.blocks),
                         .texts = xalloc_array(n + 1, sizeof *all.texts)};
     for (uint32_t i = 0; i < n; i++) {
-        struct branch *b = &c->branches[i];
-        fill_choice(&all, &choices[i], c, i);
+        struct branch *b = &c->branches[shown[i]];
+        fill_choice(&all, &choices[i], c, i, b);
         responses[i] = b->response;
         responses[i].text = choices[i].text;
         if (c->head.prompt_ids == NULL) {
@@ -62,6 +89,7 @@ static struct whole whole_of(struct call *c, const struct api_cluster *cluster)
             c->head.prompt_ids_n = b->prompt_ids_n;
         }
     }
+    free(shown);
     all.w = (struct api_whole){.head = &c->head, .call = &c->api, .choices = choices, .responses = responses, .n = n,
                                .vectors = call_dialect(c)->vectors ? vectors_of(c) : NULL, .usage = usage_of(c), .cluster = *cluster};
     return all;

@@ -50,6 +50,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     run->tokens = (struct wire_i32s){.p = req->tokens, .n = req->tokens_n};
     run->sampling = sampling_to_wire(&req->sampling);
     run->stops = (struct wire_strs){.p = req->stops, .n = req->stops_n};
+    run->breakers = (struct wire_strs){.p = req->breakers, .n = req->breakers_n};
     run->biases = biases;
     run->biases_n = req->biases_n;
     run->form = req->form;
@@ -64,7 +65,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
 
 void wire_run_to_request(const struct wire_run *run, struct request *out, struct wire_arena *arena)
 {
-    size_t turns_bytes = run->turns_n * sizeof(struct turn), stops_bytes = run->stops.n * sizeof(struct str);
+    size_t turns_bytes = run->turns_n * sizeof(struct turn), stops_bytes = (run->stops.n + run->breakers.n) * sizeof(struct str);
     char *room = lists_room(arena, turns_bytes + stops_bytes + run->biases_n * sizeof(struct logit_bias));
     struct turn *turns = (struct turn *)(void *)room;
     struct str *stops = (struct str *)(void *)(room + turns_bytes);
@@ -73,6 +74,8 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
         turns[i] = (struct turn){.role = run->turns[i].role, .content = run->turns[i].content, .extra = run->turns[i].extra};
     for (uint32_t i = 0; i < run->stops.n; i++)
         stops[i] = run->stops.p[i];
+    for (uint32_t i = 0; i < run->breakers.n; i++)
+        stops[run->stops.n + i] = run->breakers.p[i];
     for (uint32_t i = 0; i < run->biases_n; i++)
         biases[i] = (struct logit_bias){.token = run->biases[i].token, .bias = run->biases[i].bias};
     *out = (struct request){
@@ -86,6 +89,8 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
         .sampling = sampling_from_wire(&run->sampling),
         .stops = stops,
         .stops_n = run->stops.n,
+        .breakers = stops + run->stops.n,
+        .breakers_n = run->breakers.n,
         .biases = biases,
         .biases_n = run->biases_n,
         .form = run->form,

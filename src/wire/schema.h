@@ -35,7 +35,21 @@
     F(U8, logprobs, "1: report log-probabilities") \
     F(U8, top_logprobs, "of so many most likely tokens, too") \
     F(U8, prompt_ids, "1: report the prompt's token ids") \
-    F(U8, prompt_only, "1: report how many tokens the prompt has, and compute nothing")
+    F(U8, prompt_only, "enum prompt_only: the answer is not wanted") \
+    F(U8, prompt_text, "1: report the prompt as text") \
+    F(U8, prompt_scores, "1: report the prompt's tokens one by one") \
+    F(F32, typical_p, "1: off") \
+    F(F32, top_n_sigma, "0 or less: off") \
+    F(F32, xtc_probability, "0: off") \
+    F(F32, xtc_threshold, "above 0.5: off") \
+    F(F32, dynatemp_range, "0: off") \
+    F(F32, dynatemp_exponent, "") \
+    F(F32, dry_multiplier, "0: off") \
+    F(F32, dry_base, "") \
+    F(I32, dry_allowed_length, "") \
+    F(I32, dry_last_n, "tokens looked back on; -1: all") \
+    F(U32, min_keep, "candidates that a filter leaves; 0: one") \
+    F(U64, order, "of the filters: four bits each, enum sampler; 0: as usual")
 
 #define WIRE_PART_part(F, L, S) \
     F(U8, kind, "enum part_kind") \
@@ -43,7 +57,7 @@
     F(U32, bytes, "of the text")
 
 #define WIRE_PART_input(F, L, S) \
-    F(STR, text, "one of several texts to be embedded") \
+    F(STR, text, "one of several texts") \
     F(I32S, tokens, "instead of the text, token ids as they are")
 
 #define WIRE_PART_load(F, L, S) \
@@ -110,19 +124,21 @@
     F(U32, cached_tokens, "of those, taken from the prefix cache") \
     F(F32, queue_ms, "from arrival at the actor to the first prompt row") \
     F(F32, prefill_ms, "from then to the first token") \
-    F(I32S, ids, "the prompt's token ids when asked for, else empty")
+    F(I32S, ids, "the prompt's token ids when asked for, else empty") \
+    F(STR, text, "the prompt as text when asked for, else empty")
 
 #define WIRE_MSG_tokens(F, L, S) \
     F(U64, job, "job id") \
     F(U32, attempt, "attempt this belongs to") \
-    F(U32, first, "index of ids[0] in the answer, from 0") \
+    F(U32, first, "index of ids[0] in the answer, or in the prompt, from 0") \
     F(STR, text, "whole UTF-8 characters; may lag behind ids (held back for stop strings) or be empty") \
     L(part, parts, "what the text is made of; empty: of nothing but text") \
     F(I32S, ids, "token ids") \
     F(F32S, logprobs, "one per id when asked for, else empty") \
     F(I32S, top_ids, "per id the same number of most likely tokens when asked for, the likeliest first") \
     F(F32S, top_logprobs, "one per top id") \
-    F(STRS, pieces, "bytes of each id, followed by those of its top ids; with logprobs, else empty")
+    F(STRS, pieces, "bytes of each id, followed by those of its top ids; with logprobs, else empty") \
+    F(U8, of_prompt, "1: these are tokens of the prompt, before prefilled")
 
 #define WIRE_MSG_done(F, L, S) \
     F(U64, job, "job id") \
@@ -219,9 +235,10 @@
     F(U8, kind, "enum request_kind") \
     L(turn, turns, "for REQUEST_CHAT") \
     F(STR, text, "for REQUEST_TEXT and REQUEST_EMBED") \
-    F(I32S, tokens, "for REQUEST_EMBED: instead of the text, token ids as they are") \
+    F(I32S, tokens, "for the same: instead of the text, token ids as they are") \
     S(sampling, sampling, "") \
     F(STRS, stops, "stop strings") \
+    F(STRS, breakers, "texts that no repetition reaches over, for DRY") \
     L(bias, biases, "") \
     F(U8, form, "enum request_form") \
     F(STR, form_text, "JSON schema, grammar or regular expression, as the client wrote it") \

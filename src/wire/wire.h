@@ -20,8 +20,8 @@
 #define WIRE_NOT_KNOWN UINT32_MAX /* scale_state.running: the launcher has not seen its engine yet */
 
 enum {
-    WIRE_VERSION = 13,
-    WIRE_HANDED = WIRE_VERSION << 8 | 2, /* what crosses from a head to the one that takes its place; the low part counts its changes */
+    WIRE_VERSION = 14,
+    WIRE_HANDED = WIRE_VERSION << 8 | 0, /* what crosses from a head to the one that takes its place; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_TOKENS_BYTES_MAX = 256 << 10, /* same, `tokens`: a step of an engine adds a quarter of that at most (engine/text.h) */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* same, before the link is welcomed */

@@ -86,6 +86,7 @@ static void feed_tokens(struct worker_program *p, const struct batcher_event *e)
     struct top_lists top = split_top(e, top_n);
     struct wire_part *parts = parts_to_wire(e);
     struct wire_tokens tokens = {
+        .of_prompt = e->of_prompt,
         .first = e->first,
         .text = e->text,
         .parts = parts,
@@ -111,7 +112,7 @@ static void on_engine_event(struct worker_program *p, const struct batcher_event
     case BATCHER_PREFILLED:
         prefilled = (struct wire_prefilled){.prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens,
                                             .queue_ms = e->queue_ms, .prefill_ms = e->prefill_ms,
-                                            .ids = {e->prompt_ids, e->prompt_ids != NULL ? e->prompt_tokens : 0}};
+                                            .ids = {e->prompt_ids, e->prompt_ids != NULL ? e->prompt_tokens : 0}, .text = e->text};
         ev.kind = AGENT_PREFILLED;
         ev.prefilled = &prefilled;
         break;

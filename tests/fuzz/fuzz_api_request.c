@@ -18,9 +18,11 @@ static void check_call(const struct api_call *c)
     MUST(q->sampling.temperature >= 0 && q->sampling.temperature <= 5);
     MUST(q->sampling.top_p > 0 && q->sampling.top_p <= 1);
     MUST(q->inputs_n <= REQUEST_INPUTS_MAX);
-    MUST(q->kind == REQUEST_TEXT ? q->text.p != NULL : q->kind == REQUEST_EMBED ? q->inputs_n > 0 : q->turns_n > 0);
+    MUST(q->kind == REQUEST_TEXT ? q->text.p != NULL || q->tokens_n > 0 || q->inputs_n > 0 : q->kind == REQUEST_EMBED ? q->inputs_n > 0 : q->turns_n > 0);
     for (uint32_t i = 0; i < q->inputs_n; i++)
-        MUST(q->inputs[i].text.n > 0 || q->inputs[i].tokens_n > 0);
+        MUST(q->inputs[i].text.n > 0 || q->inputs[i].tokens_n > 0 || (q->kind == REQUEST_TEXT && q->inputs[i].text.p != NULL));
+    MUST(q->kind != REQUEST_TEXT || (c->n <= API_BRANCHES_MAX && c->shown <= c->each && (q->inputs_n == 0 || q->inputs_n == c->n)));
+    MUST(q->breakers_n <= REQUEST_BREAKERS_MAX);
     struct buf out = buf_max(64 << 20);
     for (uint32_t i = 0; i < q->turns_n; i++)
         api_write_string(&out, q->turns[i].content), api_write_string(&out, q->turns[i].extra);

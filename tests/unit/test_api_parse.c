@@ -162,6 +162,45 @@ static void test_completion(void **state)
     api_call_fini(&c);
 }
 
+static void test_several_prompts(void **state)
+{
+    (void)state;
+    struct api_call c = parse(API_COMPLETION, "{\"prompt\":[\"a\",[3,4]],\"n\":2,\"best_of\":3}");
+    assert_int_equal(c.request.inputs_n, 6);
+    assert_int_equal(c.n, 6);
+    assert_int_equal(c.each, 3);
+    assert_int_equal(c.shown, 2);
+    assert_true(c.many && c.hides_logprobs);
+    assert_true(str_is(c.request.inputs[2].text, "a"));
+    assert_int_equal(c.request.inputs[3].tokens_n, 2);
+    assert_int_equal(c.request.inputs[5].tokens[1], 4);
+    api_call_fini(&c);
+    c = parse(API_COMPLETION, "{\"prompt\":[7,8,9],\"echo\":true,\"logprobs\":0,\"max_tokens\":0}");
+    assert_int_equal(c.request.inputs_n, 0);
+    assert_int_equal(c.request.tokens_n, 3);
+    assert_true(c.with_prompt && !c.many && !c.hides_logprobs);
+    assert_int_equal(c.request.sampling.prompt_only, PROMPT_SCORED);
+    assert_true(c.request.sampling.prompt_scores && c.request.sampling.prompt_text);
+    api_call_fini(&c);
+}
+
+static void test_samplers(void **state)
+{
+    (void)state;
+    struct api_call c = parse(API_COMPLETION, "{\"prompt\":\"a\",\"samplers\":[\"typ_p\",\"xtc\"],\"dry_multiplier\":0.5,\"min_keep\":2}");
+    assert_int_equal(c.request.sampling.order, SAMPLER_TYPICAL_P | SAMPLER_XTC << 4);
+    assert_int_equal(c.request.sampling.min_keep, 2);
+    assert_int_equal(c.request.breakers_n, 4);
+    api_call_fini(&c);
+    c = parse(API_COMPLETION, "{\"prompt\":\"a\",\"samplers\":\"edskypmxt\"}");
+    assert_int_equal(c.request.sampling.order, 0); /* the usual one */
+    api_call_fini(&c);
+    c = parse(API_COMPLETION, "{\"prompt\":\"a\",\"samplers\":[],\"dry_multiplier\":1,\"dry_sequence_breakers\":[\"x\"]}");
+    assert_int_equal(c.request.sampling.order, SAMPLERS);
+    assert_int_equal(c.request.breakers_n, 1);
+    api_call_fini(&c);
+}
+
 static void test_process_prompt(void **state)
 {
     (void)state;
@@ -264,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_smallest_chat),      cmocka_unit_test(test_every_chat_field),
         cmocka_unit_test(test_null_is_not_given),  cmocka_unit_test(test_other_spellings),
         cmocka_unit_test(test_contents),           cmocka_unit_test(test_completion),
+        cmocka_unit_test(test_several_prompts), cmocka_unit_test(test_samplers),
         cmocka_unit_test(test_process_prompt),     cmocka_unit_test(test_ten_megabytes),
         cmocka_unit_test(test_forms),              cmocka_unit_test(test_clone_outlives_call),
     };

@@ -20,11 +20,6 @@
 
 #define TAG "FAILOVER"
 
-static bool embeds(const struct call *call)
-{
-    return call->request->kind == REQUEST_EMBED;
-}
-
 /* ---- what another process must know ---- */
 
 /* Branches wait for an actor each, which will be others there: then it is as if none of them had been made. */
@@ -154,7 +149,7 @@ void head_take(struct head *h, const struct head_event *ev)
     call->tenant->calls_total++;
     fit(h, call);
     head_call_add(h, call, ev->call);
-    call->branches = embeds(call) && call->request->inputs_n > 0 ? call->request->inputs_n : m->branches;
+    call->branches = call->request->inputs_n > 0 ? call->request->inputs_n : m->branches;
     call->open++; /* a branch that fails at once is not the call's end */
     for (uint32_t i = 0; i < call->branches; i++)
         make_job(h, call, ev, i);

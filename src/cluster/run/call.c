@@ -73,7 +73,7 @@ static int check(const struct head *h, const struct head_event *ev, struct fault
     if (ev->request->inputs_n > h->cfg.queue_jobs_max)
         return fault_set(f, ERR_INVALID, "%u inputs, at most %u can wait here (queue_jobs_max)", ev->request->inputs_n,
                          h->cfg.queue_jobs_max);
-    if (ev->request->inputs_n == 0 && ev->count > h->cfg.fanout_max)
+    if ((ev->request->inputs_n == 0 || !embeds(ev->request)) && ev->count > h->cfg.fanout_max)
         return fault_set(f, ERR_INVALID, "%u answers were asked for, at most %u can be (fanout_max)", ev->count,
                          h->cfg.fanout_max);
     if (ev->request->priority < -REQUEST_PRIORITY_MAX || ev->request->priority > REQUEST_PRIORITY_MAX)
@@ -195,7 +195,7 @@ struct call *head_call_new(struct head *h, const struct head_event *ev, struct p
         call->session = hash_text(salt, ev->request->affinity) | 1;
     uint64_t blocks[PREFIX_BLOCKS_MAX];
     bool asks_prefix = h->cfg.balance == BALANCE_PREDICTED || h->cfg.balance == BALANCE_PREFIX;
-    if (asks_prefix && !embeds(ev->request) && !ev->request->sampling.prompt_only) /* what is counted is in no cache after it */
+    if (asks_prefix && !embeds(ev->request) && ev->request->inputs_n == 0 && !ev->request->sampling.prompt_only) /* what is counted is in no cache after it */
         call->blocks_n = (uint32_t)prefix_blocks(salt, ev->request, blocks);
     call->blocks = xalloc_array(call->blocks_n + 1, sizeof *blocks);
     memcpy(call->blocks, blocks, call->blocks_n * sizeof *blocks);

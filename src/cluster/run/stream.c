@@ -88,6 +88,7 @@ int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg,
     head_fx_actor(fx, flight->actor);
     fx->exact = flight->actor->exact;
     fx->ids = m->ids;
+    fx->text = job->call->request->sampling.prompt_text ? m->text : str_n(NULL, 0);
     fx->usage = (struct fx_usage){
         .prompt_tokens = m->prompt_tokens,
         .cached_tokens = m->cached_tokens,
@@ -118,14 +119,10 @@ static int check_parts(const struct job *job, const struct wire_tokens *m, struc
     return 0;
 }
 
-static int check_tokens(const struct job *job, const struct wire_tokens *m, struct fault *f)
+/* Do the lists fit each other? */
+static int check_lists(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     unsigned long long id = job->node.id;
-    uint32_t context = job->flight->actor->context;
-    if (job->state != JOB_STARTED && job->state != JOB_STREAMING)
-        return fault_set(f, ERR_PROTOCOL, "job %llu: tokens before prefilled", id);
-    if (m->first != job->said)
-        return fault_set(f, ERR_PROTOCOL, "job %llu: token %u came where token %u was due", id, m->first, job->said);
     if (m->logprobs.n != 0 && m->logprobs.n != m->ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: %u log-probabilities for %u tokens", id, m->logprobs.n, m->ids.n);
     uint32_t top = m->ids.n > 0 ? m->top_ids.n / m->ids.n : 0;
@@ -135,9 +132,33 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
     if (m->pieces.n != 0 && m->pieces.n != m->ids.n + m->top_ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: %u pieces of text for %u tokens", id, m->pieces.n,
                          m->ids.n + m->top_ids.n);
+    return 0;
+}
+
+static int check_tokens(const struct job *job, const struct wire_tokens *m, struct fault *f)
+{
+    unsigned long long id = job->node.id;
+    uint32_t context = job->flight->actor->context;
+    if (job->state != JOB_STARTED && job->state != JOB_STREAMING)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: tokens before prefilled", id);
+    if (m->first != job->said)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: token %u came where token %u was due", id, m->first, job->said);
     if (m->ids.n > context || job->said > context - m->ids.n)
         return fault_set(f, ERR_PROTOCOL, "job %llu: more tokens than the context of %u has", id, context);
-    return check_parts(job, m, f);
+    int err = check_lists(job, m, f);
+    return err != 0 ? err : check_parts(job, m, f);
+}
+
+/* Of the prompt: where the request wants them, before it is computed, one behind the other, without a gap after those that are known. */
+static int check_scores(const struct job *job, const struct wire_tokens *m, struct fault *f)
+{
+    unsigned long long id = job->node.id;
+    uint32_t context = job->flight->actor->context;
+    if (!job->call->request->sampling.prompt_scores || job->state != JOB_SENT || m->text.n > 0 || m->parts_n > 0 || m->ids.n == 0)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: tokens of a prompt that nobody asked for", id);
+    if (m->first > job->scored || m->ids.n > context || m->first > context - m->ids.n || (m->first < job->scored && m->first + m->ids.n > job->scored))
+        return fault_set(f, ERR_PROTOCOL, "job %llu: token %u of the prompt came where token %u was due", id, m->first, job->scored);
+    return check_lists(job, m, f);
 }
 
 /* The first tokens after a failover: how long the client waited for them, and how much of that the actor that goes on took
@@ -163,19 +184,10 @@ static void add_logprobs(struct job *job, struct wire_f32s logprobs)
     }
 }
 
-int head_tokens(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
+static void tokens_fx(struct head *h, const struct job *job, const struct wire_tokens *m)
 {
-    const struct wire_tokens *m = &msg->tokens;
-    struct job *job = head_job_of(h, w, m->job, m->attempt, f);
-    if (job == NULL || check_tokens(job, m, f) != 0 || (m->ids.n == 0 && m->text.n == 0))
-        return f->err;
-    if (job->state == JOB_STARTED && job->said > 0)
-        goes_on(h, job);
-    head_job_move(job, JOB_STREAMING);
-    head_flight_paces(h, job->flight, m->ids.n);
-    head_job_says(h, job, m->ids);
-    add_logprobs(job, m->logprobs);
     struct fx *fx = head_branch_fx(h, job, FX_TOKENS);
+    fx->of_prompt = m->of_prompt != 0;
     fx->first = m->first;
     fx->text = m->text;
     fx->parts = m->parts;
@@ -185,5 +197,34 @@ int head_tokens(struct head *h, struct worker *w, const struct wire_msg *msg, st
     fx->top_ids = m->top_ids;
     fx->top_logprobs = m->top_logprobs;
     fx->pieces = m->pieces;
+}
+
+/* A prompt that another actor was scoring when it was lost is scored anew: what is known already comes in vain. */
+static int prompt_says(struct head *h, struct job *job, const struct wire_tokens *m, struct fault *f)
+{
+    int err = check_scores(job, m, f);
+    job->call->moved_us = h->now_us;
+    if (err != 0 || m->first < job->scored || job->started)
+        return err;
+    job->scored += m->ids.n;
+    tokens_fx(h, job, m);
+    return 0;
+}
+
+int head_tokens(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
+{
+    const struct wire_tokens *m = &msg->tokens;
+    struct job *job = head_job_of(h, w, m->job, m->attempt, f);
+    if (job != NULL && m->of_prompt)
+        return prompt_says(h, job, m, f);
+    if (job == NULL || check_tokens(job, m, f) != 0 || (m->ids.n == 0 && m->text.n == 0))
+        return f->err;
+    if (job->state == JOB_STARTED && job->said > 0)
+        goes_on(h, job);
+    head_job_move(job, JOB_STREAMING);
+    head_flight_paces(h, job->flight, m->ids.n);
+    head_job_says(h, job, m->ids);
+    add_logprobs(job, m->logprobs);
+    tokens_fx(h, job, m);
     return 0;
 }

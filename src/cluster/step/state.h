@@ -231,6 +231,7 @@ struct job {
     struct pool *kin;      /* once started: actors of the same model file; only they may go on */
     struct pool *twins;    /* once started on an exact actor: those that go on with the same bits */
     char *why;             /* owned; why it lost its last actor, or NULL */
+    uint32_t scored;       /* tokens of the prompt told of, where they are asked for */
     uint32_t said;         /* tokens delivered */
     int32_t *ids;          /* owned: their ids, which another actor resumes after; NULL when forgot */
     uint32_t ids_cap;

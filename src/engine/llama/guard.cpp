@@ -89,6 +89,14 @@ llama_context *guard_context_new(llama_model *model, llama_context_params params
     return guarded("context", [&] { return llama_init_from_model(model, params); }, [](int32_t) -> llama_context * { return nullptr; });
 }
 
+llama_sampler *guard_dry_new(const llama_vocab *vocab, const guard_dry *dry)
+{
+    const auto make = [&] {
+        return llama_sampler_init_dry(vocab, dry->multiplier, dry->base, dry->allowed_length, dry->last_n, dry->breakers, dry->breakers_n);
+    };
+    return guarded("dry", make, [](int32_t) -> llama_sampler * { return nullptr; });
+}
+
 gguf_context *guard_header(const char *path)
 {
     const gguf_init_params without_data = {/* no_alloc */ true, /* ctx */ nullptr};

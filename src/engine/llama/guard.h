@@ -31,6 +31,14 @@ enum guard_copy guard_seq_copy(llama_memory_t memory, llama_seq_id from, llama_s
 struct llama_model *guard_model_load(const char *path, struct llama_model_params params);
 /* llama_init_from_model(); NULL also where it would have thrown. */
 struct llama_context *guard_context_new(struct llama_model *model, struct llama_context_params params);
+/* llama_sampler_init_dry(), which looks through the vocabulary and makes tokens of texts; NULL where it threw. "dry" */
+struct guard_dry {
+    float multiplier, base;
+    int32_t allowed_length, last_n;
+    const char **breakers; /* borrowed */
+    size_t breakers_n;
+};
+struct llama_sampler *guard_dry_new(const struct llama_vocab *vocab, const struct guard_dry *dry);
 /* As gguf_init_from_file(), without data; NULL where it threw, too. "header" */
 struct gguf_context *guard_header(const char *path);
 

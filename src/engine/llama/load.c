@@ -66,6 +66,11 @@ static void take_texts(struct llama_context_params *p, uint32_t context, bool ex
     p->embeddings = true;
 }
 
+uint32_t load_wants(uint32_t slots)
+{
+    return slots > SCORED_ROWS ? slots : SCORED_ROWS;
+}
+
 struct llama_context_params load_context_params(const struct engine_load *load, uint32_t context, bool embedder)
 {
     struct llama_context_params p = llama_context_default_params();
@@ -74,7 +79,7 @@ struct llama_context_params load_context_params(const struct engine_load *load, 
     p.n_batch = BATCH_ROWS_MAX;
     p.n_ubatch = BATCH_ROWS_MAX;
     /* logits of one row are vocabulary x 4 bytes: without this line there would be room for 512 of them, 100 MB */
-    p.n_outputs_max = load->slots;
+    p.n_outputs_max = load_wants(load->slots);
     p.n_threads = p.n_threads_batch = (int32_t)load->threads;
     p.type_k = p.type_v = kv_type(load);
     /* It would round f32 to f16 first, which is not what somebody who asks for f32 wants. */
@@ -166,6 +171,7 @@ static void fill_info(struct engine *e, const struct engine_load *load)
     info->context = cells < trained ? cells : trained;
     info->vocab = (uint32_t)llama_vocab_n_tokens(e->vocab);
     info->batch_rows_max = llama_n_batch(e->ctx);
+    info->wants_max = load_wants(load->slots);
     if (info->kind == REQUEST_EMBED) {
         info->width = (uint32_t)llama_model_n_embd_out(e->model);
         info->context = info->context < e->info.memory.context ? info->context : e->info.memory.context;

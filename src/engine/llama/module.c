@@ -68,6 +68,7 @@ static struct engine_ops ops = {
     .sampler_free = sampler_free,
     .sampler_accept = sampler_accept,
     .sampler_draw = sampler_draw,
+    .logprob = sampler_logprob,
     .likely = sampler_likely,
     .set_threads = load_set_threads,
     .embed = batch_embed,

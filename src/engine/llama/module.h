@@ -65,6 +65,9 @@ ggml_threadpool_t load_pool_new(uint32_t threads);
 void load_pool_free(ggml_threadpool_t pool); /* NULL is fine */
 /* The weights alone, and whether we can do anything with such a model. */
 int load_weights(struct engine *e, const struct engine_load *load, bool repack, struct load_progress *l, struct fault *f);
+/* Rows of one call that logits are wanted of: one of each stream, or so many of a prompt whose tokens are scored. */
+enum { SCORED_ROWS = 8 };
+uint32_t load_wants(uint32_t slots);
 /* What a context is made with, by what was asked for. */
 struct llama_context_params load_context_params(const struct engine_load *load, uint32_t context, bool embedder);
 /* Of the cells of the KV cache. */
@@ -134,6 +137,8 @@ void sampler_free(struct engine_sampler *s);
 void sampler_accept(struct engine_sampler *s, int32_t token);
 /* engine_ops.sampler_draw: u in [0, 1) decides among the tokens that may come. */
 int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
+/* The log-probability of that token, by that row. */
+float sampler_logprob(struct engine *e, uint32_t row, int32_t token);
 /* The n likeliest tokens of a row, with their log-probabilities; how many there are. */
 uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
 

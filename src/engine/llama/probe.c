@@ -141,7 +141,7 @@ static uint64_t compute_bytes(const struct shape *s, const struct engine_load *l
     uint64_t rows = BATCH_ROWS_MAX;
     uint64_t activations = rows * (3 * s->ff + 6 * s->embd) * sizeof(float);
     uint64_t mask = rows * context * (sizeof(float) + sizeof(ggml_fp16_t));
-    uint64_t logits = 2 * s->vocab * load->slots * sizeof(float);
+    uint64_t logits = 2 * s->vocab * load_wants(load->slots) * sizeof(float);
     uint64_t vocabulary = s->vocab * 400;
     return activations + mask + logits + vocabulary + (8u << 20);
 }

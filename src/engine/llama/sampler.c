@@ -5,14 +5,18 @@
  * top_k, and all penalties touch a few tokens of the row itself, which are put back afterwards. A draw costs about 40
  * microseconds for 49,152 tokens where building and sorting a candidate array costs ten times that.
  *
+ * Whoever asks for another filter, or another order, gets llama.cpp's own in their stead (chain.h); the draw is the same.
+ *
  * The draw walks the kept tokens by rising id, not by falling probability: two near-equal logits that swap places (on
  * another machine, in another batch) then do not change which token the same u falls on. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "engine/llama/chain.h"
 #include "engine/llama/guide.h"
 #include "engine/llama/logits.h"
 #include "engine/llama/module.h"
@@ -36,6 +40,7 @@ struct engine_sampler {
     struct sampling s;
     const struct engine_guide *guide; /* borrowed; NULL: any token may come */
     struct guided *guided;        /* owned; with a guide */
+    struct chain *chain;          /* owned; NULL: the usual filters */
     int32_t vocab;
     struct logit_bias *biases;    /* owned */
     uint32_t biases_n;
@@ -89,7 +94,11 @@ struct engine_sampler *sampler_new(struct engine *e, const struct request *r, co
     s->guide = guide;
     s->vocab = (int32_t)e->info.vocab;
     copy_biases(s, e, r);
-    if (penalises(&s->s)) {
+    if (chain_is_wanted(&s->s) && (s->chain = chain_new(e->vocab, e->info.context, r)) == NULL) {
+        sampler_free(s);
+        return NULL;
+    }
+    if (penalises(&s->s) && s->chain == NULL) {
         uint32_t n = s->s.penalty_last_n < 0 ? e->info.context : (uint32_t)s->s.penalty_last_n;
         s->recent_max = n < e->info.context ? n : e->info.context;
         s->recent = xalloc_array(s->recent_max, sizeof *s->recent);
@@ -99,6 +108,8 @@ struct engine_sampler *sampler_new(struct engine *e, const struct request *r, co
     if (guide != NULL) {
         s->candidates = xalloc_array((size_t)s->vocab, sizeof *s->candidates);
         s->guided = guided_new((size_t)s->vocab);
+    } else if (s->chain != NULL) {
+        s->candidates = xalloc_array((size_t)s->vocab, sizeof *s->candidates);
     } else if (s->s.temperature > 0) {
         bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
         s->candidates = xalloc_array((size_t)(few ? s->s.top_k : s->vocab), sizeof *s->candidates);
@@ -110,6 +121,7 @@ void sampler_free(struct engine_sampler *s)
 {
     if (s == NULL)
         return;
+    chain_free(s->chain);
     free(s->biases);
     free(s->recent);
     free(s->count);
@@ -121,6 +133,8 @@ void sampler_free(struct engine_sampler *s)
 
 void sampler_accept(struct engine_sampler *s, int32_t token)
 {
+    if (s->chain != NULL && token >= 0 && token < s->vocab)
+        chain_accept(s->chain, token);
     if (s->recent == NULL || token < 0 || token >= s->vocab)
         return;
     int32_t *place = &s->recent[s->accepted % s->recent_max];
@@ -234,30 +248,53 @@ static int by_token(const void *a, const void *b)
 }
 
 /* One of the n candidates that were kept, which are in the order of their ids. */
-static int32_t draw_kept(const struct engine_sampler *s, int32_t n, double u)
+static int32_t draw_kept(const struct engine_sampler *s, int32_t n, double temperature, double u)
 {
     double max = -INFINITY, total = 0, sum = 0;
     for (int32_t i = 0; i < n; i++)
         max = fmax(max, (double)s->candidates[i].logit);
     for (int32_t i = 0; i < n; i++)
-        total += exp(((double)s->candidates[i].logit - max) / (double)s->s.temperature);
+        total += exp(((double)s->candidates[i].logit - max) / temperature);
     for (int32_t i = 0; i < n; i++) {
-        sum += exp(((double)s->candidates[i].logit - max) / (double)s->s.temperature);
+        sum += exp(((double)s->candidates[i].logit - max) / temperature);
         if (sum > u * total)
             return s->candidates[i].token;
     }
     return s->candidates[n - 1].token;
 }
 
+/* Of the n candidates, by the request's own chain of filters, in which the temperature is. */
+static int32_t draw_of_chain(struct engine_sampler *s, int32_t n, double u)
+{
+    n = chain_narrow(s->chain, s->candidates, n, u);
+    if (n <= 0)
+        return -1;
+    qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
+    if (s->s.temperature > 0)
+        return draw_kept(s, n, 1, u);
+    int32_t best = 0;
+    for (int32_t i = 1; i < n; i++)
+        best = s->candidates[i].logit > s->candidates[best].logit ? i : best;
+    return s->candidates[best].token;
+}
+
+static int32_t draw_by_chain(struct engine_sampler *s, const float *logits, double u)
+{
+    int32_t token = draw_of_chain(s, logits_above(logits, s->vocab, -FLT_MAX, s->candidates), u);
+    return token >= 0 ? token : logits_argmax(logits, s->vocab);
+}
+
 static int32_t draw(struct engine_sampler *s, const float *logits, double u)
 {
+    if (s->chain != NULL)
+        return draw_by_chain(s, logits, u);
     bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
     int32_t n = few ? keep_of_top_k(s, logits) : keep_of_all(s, logits);
     if (n <= 0) /* all NaN or minus infinity: there is nothing to choose from */
         return logits_argmax(logits, s->vocab);
     if (few || s->s.top_p < 1) /* otherwise they never left the order of their ids */
         qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
-    return draw_kept(s, n, u);
+    return draw_kept(s, n, (double)s->s.temperature, u);
 }
 
 /* ---- with a guide: the filters choose among the tokens that may come ---- */
@@ -290,7 +327,7 @@ static int32_t keep_allowed(struct engine_sampler *s, int32_t kept, int32_t from
  * what is much less likely than those is cut by the filters. Returns how many are in s->guided->sorted, as above. */
 static int32_t find_allowed(struct engine_sampler *s, const float *logits)
 {
-    int32_t wanted = s->s.temperature <= 0 ? 1 : s->s.top_k > 0 ? s->s.top_k : s->vocab;
+    int32_t wanted = s->chain != NULL ? s->vocab : s->s.temperature <= 0 ? 1 : s->s.top_k > 0 ? s->s.top_k : s->vocab;
     float depth = depth_of(&s->s);
     int32_t kept = 0, looked = 0;
     for (int32_t n = FIRST_LOOK;; n = n > s->vocab / MORE ? s->vocab : n * MORE) {
@@ -311,6 +348,11 @@ static int32_t draw_guided(struct engine_sampler *s, const float *logits, double
         fault_set(f, ERR_FORM, "the model has no token that may come next in the form that the answer is to have");
     if (n <= 0)
         return -1;
+    if (s->chain != NULL) {
+        memcpy(s->candidates, s->guided->sorted, (size_t)n * sizeof *s->guided->sorted);
+        int32_t token = draw_of_chain(s, n, u);
+        return token >= 0 ? token : s->guided->sorted[0].token;
+    }
     if (s->s.temperature <= 0)
         return s->guided->sorted[0].token;
     float least = s->guided->sorted[0].logit - depth_of(&s->s);
@@ -319,7 +361,7 @@ static int32_t draw_guided(struct engine_sampler *s, const float *logits, double
     memcpy(s->candidates, s->guided->sorted, (size_t)n * sizeof *s->guided->sorted);
     n = keep_of_sorted(s, n);
     qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
-    return draw_kept(s, n, u);
+    return draw_kept(s, n, (double)s->s.temperature, u);
 }
 
 static float logprob(const float *logits, int32_t vocab, int32_t token)
@@ -335,13 +377,19 @@ int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, d
     MUST(logits != NULL);
     patch_row(s, logits);
     bool guided = s->guide != NULL && !guide_rests(s->guide);
-    int32_t token = guided                    ? draw_guided(s, logits, u, f)
-                    : s->s.temperature > 0 ? draw(s, logits, u)
+    int32_t token = guided                                       ? draw_guided(s, logits, u, f)
+                    : s->s.temperature > 0 || s->chain != NULL ? draw(s, logits, u)
                                            : logits_argmax(logits, s->vocab);
     unpatch_row(s, logits);
     if (out_logprob != NULL && token >= 0)
         *out_logprob = logprob(logits, s->vocab, token);
     return token;
+}
+
+float sampler_logprob(struct engine *e, uint32_t row, int32_t token)
+{
+    MUST(row < e->info.batch_rows_max && e->row_logits[row] != NULL);
+    return logprob(e->row_logits[row], (int32_t)e->info.vocab, token);
 }
 
 uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out)
