@@ -11,7 +11,7 @@ _manta() {
         --output) COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'up down logs launcher head worker prompt status actors scale drain cordon uncordon verify health bench chaos models --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'up down logs launcher head worker prompt run status actors scale drain cordon uncordon verify health bench chaos models --help --version' -- "$current"))
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -21,7 +21,8 @@ _manta() {
         launcher) words='--config --join-token --join-token-file --drain-grace --head --node --model --engine --slots --context --threads --kv --exact --repack --memory --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --workers --on --cluster --set --address --worker-head --gpus --log --log-format --help' ;;
         head) words='--config --host --port --api-key --join-token --balance --api-key-file --join-token-file --allow-origin --allow-host --queue-jobs --queue-bytes --answer-bytes --queue-deadline-ms --token-stall-ms --beat-ms --lost-after-ms --status-every-ms --rebalance --share-prefix --log-requests --drain-grace --replace --scale --scale-min --scale-max --scale-idle --head-limit-memory --head-limit-cpus --log --log-format --help' ;;
         worker) words='--config --join-token --join-token-file --drain-grace --head --node --model --engine --slots --context --threads --kv --exact --repack --memory --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --log --log-format --help' ;;
-        prompt) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --limits --help' ;;
+        prompt) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --limits --help' ;;
+        run) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --limits --help' ;;
         status) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --limits --help' ;;
         actors) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --limits --help' ;;
         scale) words='--config --api-key --api-key-file --min --max --head --node --model --log --log-format --output --limits --help' ;;

@@ -14,7 +14,8 @@ struct client_options {
     const char *api_key;  /* empty: none */
     const char *model;    /* model to ask for; empty: any */
     const char *node;     /* health: name of the worker; empty: the one of this host */
-    uint32_t max_tokens;  /* prompt: at which an answer is cut; 0: as the head has it */
+    uint32_t max_tokens;  /* prompt: at which an answer is cut; 0: nobody said, CLIENT_MAX_TOKENS between tags, else where the context ends */
+    bool tags, quiet;     /* prompt: between tags also on a terminal; nothing but the answer */
     bool json;            /* -o json: what the head said, as it said it */
     bool limits;          /* status: also the limits */
     uint32_t patience_ms; /* for an answer; 0: minutes */
@@ -22,6 +23,8 @@ struct client_options {
 
 /* Who answers at o->head: "a manta cluster (head pid 4711, 3 workers)", "another program", … False: it is no head of manta. */
 bool client_who(const struct client_options *o, char *out, size_t cap);
+/* Whether the cluster has that model: 0, ERR_NOT_FOUND with f (the ones it has), ERR_UNAVAILABLE: no head answers. */
+int client_serves(const struct client_options *o, const char *model, struct fault *f);
 int client_status(const struct client_options *o);
 int client_actors(const struct client_options *o);
 /* What `manta scale` was given: a number, or who decides. */
@@ -47,7 +50,8 @@ int client_pull(const struct client_options *o, const struct models_pull *how, c
 int client_obtain(const char *reference, const struct models_pull *how, struct model_file *out);
 /* The architecture test: cluster, coordinator, inference, and that the head loads no model. 0, or 1 and what failed. */
 int client_verify(const struct client_options *o);
-/* The real-time client: a prompt on a terminal, lines of prompts from a pipe. `words` not NULL: that prompt, then the end. */
+/* The real-time client: a chat on a terminal, lines of prompts from a pipe. `words` not NULL: that prompt, then the end. */
+enum { CLIENT_MAX_TOKENS = 256 };
 int client_prompt(const struct client_options *o, const char *words);
 /* What a watch tells: how far the cluster has come. */
 struct client_news {

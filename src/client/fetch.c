@@ -20,6 +20,7 @@
 enum {
     AWAY_S = 60,
     PAUSE_MS = 100,
+    TICK_MS = 100,
     PATIENCE_MS = 600000, /* the head has deadlines of its own, and says so */
 };
 
@@ -28,8 +29,7 @@ struct fetch {
     struct http_call *call;
     int status;
     struct buf body;             /* the whole answer; for event streams only while the status is an error */
-    fetch_event_fn *on_event;    /* NULL: not a stream */
-    void *user_data;
+    struct fetch_ears ears;      /* on_event NULL: not a stream */
     struct sse sse;
     bool interrupted, lost;      /* lost: nobody answered, or the answer broke off */
     char id[FETCH_ID_BYTES];     /* of the last event; empty: none has come */
@@ -44,20 +44,23 @@ static bool read_error(const json_t *answer, struct fault *f)
     const json_t *error = json_object_get(answer, "error");
     if (!json_is_object(error))
         return false;
-    fault_set(f, ERR_FAILED, "%s", json_text(error, "message", "the head reports an error without a message"));
+    bool too_long = strcmp(json_text(error, "code", ""), "context_length_exceeded") == 0;
+    fault_set(f, too_long ? ERR_CONTEXT : ERR_FAILED, "%s", json_text(error, "message", "the head reports an error without a message"));
     return true;
 }
 
 static void on_sse(struct str event, struct str data, struct str id, void *user_data)
 {
     struct fetch *q = user_data;
+    if (str_is(event, ":") && q->ears.on_comment != NULL)
+        q->ears.on_comment(data, q->ears.user_data);
     if (str_is(event, ":") || str_is(data, "[DONE]"))
         return;
     if (id.n > 0 && id.n < sizeof q->id)
         snprintf(q->id, sizeof q->id, "%.*s", STR_ARG(id));
     json_t *parsed = json_loadb(data.p, data.n, 0, NULL);
     if (parsed != NULL && !read_error(parsed, &q->fault))
-        q->on_event(parsed, q->user_data);
+        q->ears.on_event(parsed, q->ears.user_data);
     json_decref(parsed);
 }
 
@@ -70,7 +73,7 @@ static void on_head(struct http_call *c, int status, void *user_data)
 static void on_body(struct http_call *c, struct str bytes, void *user_data)
 {
     struct fetch *q = user_data;
-    int err = q->on_event != NULL && q->status == 200 ? sse_feed(&q->sse, bytes, on_sse, q) : buf_add_str(&q->body, bytes);
+    int err = q->ears.on_event != NULL && q->status == 200 ? sse_feed(&q->sse, bytes, on_sse, q) : buf_add_str(&q->body, bytes);
     if (err != 0) {
         fault_set(&q->fault, err, "the answer is larger than this client takes");
         http_call_cancel(c);
@@ -92,6 +95,13 @@ static void on_end(struct http_call *c, int err, const char *why, void *user_dat
     net_loop_stop(q->loop);
 }
 
+static void on_tick(struct net_timer *t, void *user_data)
+{
+    struct fetch *q = user_data;
+    q->ears.on_tick(q->ears.user_data);
+    net_timer_set(t, net_now_us(q->loop) + TICK_MS * 1000ull);
+}
+
 static void on_interrupt(int signum, void *user_data)
 {
     struct fetch *q = user_data;
@@ -106,6 +116,9 @@ static void read_http_error(struct fetch *q)
     json_t *answer = json_loadb(q->body.p, q->body.n, 0, NULL);
     if (!read_error(answer, &q->fault))
         fault_set(&q->fault, ERR_PROTOCOL, "%s answered with HTTP %d and no manta error: is it a manta head?", q->head, q->status);
+    if (q->status == err_http(ERR_AUTH))
+        fault_set(&q->fault, ERR_AUTH, "the head at %s wants %s API key: give --api-key KEY, --api-key-file FILE, or set MANTA_API_KEY", q->head,
+                  q->o->api_key[0] != '\0' ? "another" : "an");
     static const int errs[] = {ERR_UNAVAILABLE, ERR_AUTH, ERR_FORBIDDEN, ERR_NOT_FOUND};
     for (size_t i = 0; i < sizeof errs / sizeof errs[0]; i++) {
         if (err_http(errs[i]) == q->status)
@@ -148,8 +161,12 @@ static void ask_one(struct fetch *q, const struct http_address *head, const char
         .on_end = on_end,
         .user_data = q,
     };
+    struct net_timer *ticks = q->ears.on_tick != NULL ? net_timer_new(q->loop, on_tick, q) : NULL;
+    if (ticks != NULL)
+        net_timer_set(ticks, net_now_us(q->loop) + TICK_MS * 1000ull);
     q->call = http_call_start(q->loop, &cfg);
     net_loop_run(q->loop);
+    net_timer_free(ticks);
     net_loop_free(q->loop);
     if (q->fault.err == 0 && q->status != 200)
         read_http_error(q);
@@ -175,8 +192,11 @@ static int run(struct fetch *q, const char *path, const char *body)
             continue; /* perhaps another one is there */
         if (q->id[0] == '\0' || (give_up_us != 0 && clock_us() > give_up_us))
             return q->fault.err;
+        if (give_up_us == 0 && q->ears.on_away != NULL)
+            q->ears.on_away(q->ears.user_data);
         if (give_up_us == 0) {
-            fprintf(stderr, "\n%s the head is gone; going on with the answer as soon as one is there\n", show_tag("RECONNECTING"));
+            if (q->ears.on_away == NULL)
+                fprintf(stderr, "\n%s the head is gone; the answer resumes as soon as one is there\n", show_tag("RECONNECTING"));
             give_up_us = clock_us() + AWAY_S * 1000000ull;
         }
         sse_fini(&q->sse); /* with the half of an event that may have come */
@@ -203,10 +223,9 @@ int fetch_json(const struct client_options *o, const char *path, const char *bod
     return err;
 }
 
-int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
-                 struct fault *f)
+int fetch_stream(const struct client_options *o, const char *path, const char *body, const struct fetch_ears *ears, struct fault *f)
 {
-    struct fetch q = {.o = o, .body = buf_max(FETCH_BYTES_MAX), .on_event = on_event, .user_data = user_data};
+    struct fetch q = {.o = o, .body = buf_max(FETCH_BYTES_MAX), .ears = *ears};
     sse_init(&q.sse);
     int err = run(&q, path, body);
     if (err != 0)
@@ -214,6 +233,12 @@ int fetch_events(const struct client_options *o, const char *path, const char *b
     sse_fini(&q.sse);
     buf_fini(&q.body);
     return err;
+}
+
+int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
+                 struct fault *f)
+{
+    return fetch_stream(o, path, body, &(struct fetch_ears){.on_event = on_event, .user_data = user_data}, f);
 }
 
 const char *json_text(const json_t *object, const char *key, const char *fallback)

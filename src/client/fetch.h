@@ -24,6 +24,16 @@ typedef void fetch_event_fn(json_t *data, void *user_data);
 int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
                  struct fault *f);
 
+/* The same with more to hear; each of these may be NULL. */
+struct fetch_ears {
+    fetch_event_fn *on_event;
+    void (*on_comment)(struct str text, void *user_data); /* "manta queue=3 eta=4.2s" */
+    void (*on_tick)(void *user_data);                     /* ten times a second while nothing else may come */
+    void (*on_away)(void *user_data);                     /* the head is gone in mid-answer: another one is looked for. NULL: stderr says so */
+    void *user_data;
+};
+int fetch_stream(const struct client_options *o, const char *path, const char *body, const struct fetch_ears *ears, struct fault *f);
+
 enum { FETCH_ID_BYTES = 1024, FETCH_HEADERS_BYTES = FETCH_ID_BYTES + 1024 };
 /* Header lines of a request: JSON, the key and the id of the last event, where there are any (else empty or NULL). */
 void fetch_headers(char out[FETCH_HEADERS_BYTES], const char *key, const char *last_id);

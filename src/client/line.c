@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/dirs.h"
+#include "client/keys.h"
 
 enum { HISTORY_LINES = 500, PATH_BYTES = 1024 };
 
@@ -17,6 +19,7 @@ struct line_reader {
     const char *prompt;   /* borrowed */
     EditLine *el;         /* NULL when input is not a terminal */
     History *history;
+    struct buf message;   /* owned; of several lines */
     char *line;           /* owned; of getline() or a copy of the editor's */
     size_t line_cap;
     char history_path[PATH_BYTES];
@@ -51,15 +54,14 @@ static void open_editor(struct line_reader *r)
     el_set(r->el, EL_EDITOR, "emacs");
     el_set(r->el, EL_HIST, history, r->history);
     el_set(r->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    /* While a line is edited Ctrl-C empties it; while an answer streams it is a signal, which cancels the answer. */
-    el_set(r->el, EL_SETTY, "-d", "-isig", NULL);
-    el_set(r->el, EL_BIND, "^C", "em-kill-line", NULL);
+    keys_open(r->el);
 }
 
 struct line_reader *line_open(const char *prompt)
 {
     struct line_reader *r = xalloc(sizeof *r);
     r->prompt = prompt;
+    r->message = buf_max(SIZE_MAX / 2);
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         open_editor(r);
     return r;
@@ -74,7 +76,9 @@ static const char *edited_line(struct line_reader *r)
 {
     int n = 0;
     HistEvent ev;
+    keys_begin(r->el);
     const char *line = el_gets(r->el, &n);
+    keys_end();
     if (line == NULL || n <= 0)
         return NULL;
     free(r->line);
@@ -82,7 +86,46 @@ static const char *edited_line(struct line_reader *r)
     r->line[strcspn(r->line, "\r\n")] = '\0';
     if (r->line[0] != '\0')
         history(r->history, &ev, H_ENTER, r->line);
+    keys_restore(r->line);
     return r->line;
+}
+
+/* ---- messages of several lines ---- */
+
+static const char quotes[] = "\"\"\"";
+enum { QUOTES = sizeof quotes - 1 };
+
+/* Without the quotes at its end, where it has them. */
+static bool ends_message(struct str *line)
+{
+    size_t n = line->n;
+    while (n > 0 && (line->p[n - 1] == ' ' || line->p[n - 1] == '\n'))
+        n--;
+    if (n < QUOTES || memcmp(line->p + n - QUOTES, quotes, QUOTES) != 0)
+        return false;
+    line->n = n - QUOTES;
+    return true;
+}
+
+const char *line_message(struct line_reader *r, bool *out_verbatim)
+{
+    const char *line = line_next(r), *prompt = r->prompt;
+    *out_verbatim = line != NULL && strncmp(line, quotes, QUOTES) == 0;
+    if (!*out_verbatim)
+        return line;
+    struct str part = str_of(line + QUOTES);
+    bool whole = ends_message(&part);
+    buf_reset(&r->message);
+    buf_add_str(&r->message, part);
+    r->prompt = "... ";
+    while (!whole && (line = line_next(r)) != NULL) {
+        part = str_of(line);
+        whole = ends_message(&part);
+        buf_putc(&r->message, '\n');
+        buf_add_str(&r->message, part);
+    }
+    r->prompt = prompt;
+    return line != NULL ? buf_cstr(&r->message) : NULL;
 }
 
 const char *line_next(struct line_reader *r)
@@ -124,6 +167,7 @@ void line_close(struct line_reader *r)
         history_end(r->history);
         el_end(r->el);
     }
+    buf_fini(&r->message);
     free(r->line);
     free(r);
 }

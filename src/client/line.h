@@ -10,6 +10,9 @@ struct line_reader;
 struct line_reader *line_open(const char *prompt);
 /* The next line without its end, or NULL at the end of input. Valid until the next call. */
 const char *line_next(struct line_reader *r);
+/* The next message: a line, or lines from one with """ at its beginning to one with """ at its end (*out_verbatim: it is no command, whatever it says). Lines
+ * that are pasted at once are one message. */
+const char *line_message(struct line_reader *r, bool *out_verbatim);
 bool line_on_terminal(const struct line_reader *r);
 /* Saves the history. NULL is fine. */
 void line_close(struct line_reader *r);

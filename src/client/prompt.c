@@ -1,20 +1,23 @@
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "client/ask.h"
+#include "client/chat.h"
 #include "client/fetch.h"
 #include "client/line.h"
 #include "client/show.h"
 
-/* The real-time client. A line is a command (status, actors, test, all ..., help, quit) or a prompt. */
+/* The real-time client. On a terminal it is a chat (chat.h). In a pipe, and with --tags, each line is a command (status, actors, test, all ..., help,
+ * quit) or a prompt of its own, answered between tags, as scripts expect it. */
 
 static const char help_text[] = "Commands: any prompt; status; actors; test; all PROMPT (every actor answers); help; quit or exit";
 
 static void explain_no_actor(const char *head)
 {
-    printf("No actor is ready. To check: have workers joined (status)? Is the model still loading (actors)? Is the head's address right "
-           "(--head, now %s)?\n",
-           head);
+    show_wrapped("No actor is ready. To check: have workers joined (status)? Is the model still loading (actors)? Is the head's address right "
+                 "(--head, now %s)?", head);
 }
 
 static int connect_first(const struct client_options *o)
@@ -78,16 +81,13 @@ static int obey(const struct client_options *o, const char *line, bool typed, bo
     return ask_with_echo(o, line, false, typed);
 }
 
-int client_prompt(const struct client_options *o, const char *words)
+static int prompt_with_tags(const struct client_options *o)
 {
     bool quit = false;
-    if (words != NULL)
-        return err_exit(obey(o, words, false, &quit));
-    int err = connect_first(o);
+    int err = connect_first(o), last_err = 0;
     if (err != 0)
-        return err_exit(err);
+        return err;
     struct line_reader *lines = line_open("[PROMPT] ");
-    int last_err = 0;
     const char *line;
     while (!quit && (line = line_next(lines)) != NULL) {
         err = obey(o, line, line_on_terminal(lines), &quit);
@@ -98,5 +98,95 @@ int client_prompt(const struct client_options *o, const char *words)
     if (line_on_terminal(lines) && !quit)
         printf("\n");
     line_close(lines);
-    return err_exit(last_err);
+    return last_err;
+}
+
+/* ---- a chat ---- */
+
+/* Whom one talks to, in a line. */
+static int greet(const struct chat *c)
+{
+    struct fault f = {0};
+    json_t *status = NULL;
+    int err = fetch_json(c->o, "/manta/status", NULL, &status, NULL, &f);
+    if (err != 0) {
+        show_fault(&f);
+        return err;
+    }
+    json_make_plain(status, true);
+    const json_t *first = json_array_get(json_object_get(status, "actor_list"), 0);
+    if (json_num(status, "actors") < 1)
+        explain_no_actor(c->o->head);
+    else
+        show_wrapped("%s, %.0f actor%s at %s. /help lists commands, Ctrl-D or /bye leaves.", c->model[0] != '\0' ? c->model : json_text(first, "model", "?"),
+               json_num(status, "actors"), json_num(status, "actors") == 1 ? "" : "s", c->o->head);
+    json_decref(status);
+    return 0;
+}
+
+/* Words that have always been commands; to ask one of them as it stands, put it between """. */
+static const char *as_command(const char *message)
+{
+    static const char *const words[][2] = {{"status", "/status"}, {"actors", "/actors"}, {"help", "/help"}, {"quit", "/bye"}, {"exit", "/bye"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i][0], message) == 0)
+            return words[i][1];
+    return message[0] == '/' && message[1] != '\0' && strchr("/ ", message[1]) == NULL ? message : NULL;
+}
+
+static void say_or_obey(struct chat *c, const char *message, bool *out_quit)
+{
+    while (*message == ' ' || *message == '\t')
+        message++;
+    const char *command = as_command(message);
+    if (command != NULL)
+        (void)chat_command(c, command, out_quit);
+    else if (message[0] != '\0')
+        (void)chat_say(c, strcmp(message, "test") == 0 ? CLIENT_TEST_PROMPT : message);
+}
+
+static int chat(const struct client_options *o)
+{
+    struct chat c;
+    bool quit = false, verbatim;
+    chat_init(&c, o);
+    int err = greet(&c);
+    struct line_reader *lines = err == 0 ? line_open(">>> ") : NULL;
+    const char *message;
+    while (err == 0 && !quit && (message = line_message(lines, &verbatim)) != NULL) {
+        if (verbatim)
+            (void)chat_say(&c, message);
+        else
+            say_or_obey(&c, message, &quit);
+        fflush(stdout);
+    }
+    if (err == 0 && !quit)
+        printf("\n");
+    line_close(lines);
+    chat_fini(&c);
+    return err;
+}
+
+static int say_once(const struct client_options *o, const char *words)
+{
+    struct chat c;
+    chat_init(&c, o);
+    c.quiet = o->quiet;
+    int err = chat_say(&c, words);
+    chat_fini(&c);
+    return err;
+}
+
+int client_prompt(const struct client_options *o, const char *words)
+{
+    bool quit = false, tags = o->json || (!o->quiet && (o->tags || !show_on_terminal()));
+    if (words != NULL && !tags)
+        return err_exit(say_once(o, words));
+    struct client_options bounded = *o;
+    bounded.max_tokens = o->max_tokens > 0 ? o->max_tokens : CLIENT_MAX_TOKENS;
+    if (words != NULL)
+        return err_exit(obey(&bounded, words, false, &quit));
+    if (!tags && isatty(STDIN_FILENO))
+        return err_exit(chat(o));
+    return err_exit(prompt_with_tags(&bounded));
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cells.h"
 #include "base/plain.h"
 
 bool show_on_terminal(void)
@@ -32,6 +33,24 @@ void show_said(const char *tag, const char *fmt, ...)
     printf("%s ", show_tag(tag));
     plain_print(stdout, "%s", buf_cstr(&text));
     buf_fini(&text);
+}
+
+void show_wrapped(const char *fmt, ...)
+{
+    struct buf text = buf_max(SIZE_MAX / 2), plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
+    struct wrap w;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    plain_add(&plain, buf_str(&text), PLAIN_LINE);
+    wrap_init(&w, show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, 0);
+    wrap_add(&w, buf_str(&plain), &out);
+    wrap_end(&w, &out);
+    printf("%s\n", buf_cstr(&out));
+    buf_fini(&text);
+    buf_fini(&plain);
+    buf_fini(&out);
 }
 
 void show_fault(const struct fault *f)

@@ -14,6 +14,8 @@ const char *show_tag(const char *tag);
 bool show_on_terminal(void);
 /* "[PROMPT] text" on stdout, one line. */
 void show_said(const char *tag, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line on stdout, harmless; on a terminal broken between words. */
+void show_wrapped(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* JSON on stdout, as it is; on a terminal what this would obey is escaped. */
 void show_json(struct str text);
 void show_json_value(const json_t *v);

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "client/fetch.h"
 
@@ -21,4 +22,25 @@ bool client_who(const struct client_options *o, char *out, size_t cap)
         snprintf(out, cap, "%s", err == ERR_AUTH ? "a head that wants another API key" : "another program");
     json_decref(status);
     return manta;
+}
+
+int client_serves(const struct client_options *o, const char *model, struct fault *f)
+{
+    json_t *actors = NULL, *a;
+    size_t i;
+    struct buf others = buf_max(200);
+    int err = fetch_json(o, "/manta/actors", NULL, &actors, NULL, f);
+    bool there = false;
+    json_array_foreach(json_object_get(actors, "actor_list"), i, a) {
+        const char *name = json_text(a, "model", "");
+        there = there || strcmp(name, model) == 0;
+        if (memmem(others.p, others.n, name, strlen(name)) == NULL)
+            buf_printf(&others, "%s%.60s", others.n > 0 ? ", " : "", name);
+    }
+    if (err == 0 && !there)
+        err = fault_set(f, ERR_NOT_FOUND, "the cluster at %s has %s, not '%.100s': `manta up --model %.100s --port N` starts another one", o->head,
+                        others.n > 0 ? buf_cstr(&others) : "no model", model, model);
+    buf_fini(&others);
+    json_decref(actors);
+    return err;
 }

@@ -12,6 +12,7 @@
     C("head", "", "a coordinator: registry, routing, API; loads no model", "manta head --port 8470\n         manta head --port 8470 --replace    # takes the place of the one above, without a dropped stream", USE_HEAD | USE_REPLACE, 0, 0, run_head) \
     C("worker", "", "a worker: loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker) \
     C("prompt", "[WORDS...]", "the real-time client; with words, one prompt", "manta prompt What is machine learning?", USE_CLIENT | USE_PROMPT, 0, 4096, run_prompt) \
+    C("run", "MODEL [PROMPT...]", "ask a model; starts a cluster with it in the background where none runs", "manta run smollm2\n         manta run smollm2 \"Why is the sky blue?\"\n         cat notes.txt | manta run smollm2 \"Summarise:\"", USE_CLIENT | USE_PROMPT | USE_RUN, 1, 4096, run_run) \
     C("status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status) \
     C("actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors) \
     C("scale", "N|auto|fixed", "keep N workers up; or as many as the load needs", "manta scale 5\n         manta scale auto --min 0 --max 8    # by the load, between these\n         manta scale fixed                   # as many as there are now", USE_CLIENT | USE_SCALE, 1, 1, run_scale) \

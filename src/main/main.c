@@ -28,6 +28,7 @@
 #include "main/logs.h"
 #include "main/needs.h"
 #include "main/options.h"
+#include "main/run.h"
 #include "main/running.h"
 #include "main/settings.h"
 #include "main/up.h"
@@ -127,21 +128,16 @@ static int run_worker(const struct settings *s)
     return status;
 }
 
-/* The words of a prompt given as arguments are one prompt. */
 static int run_prompt(const struct settings *s)
 {
     struct client_options o = options_client(s);
-    char words[16384] = "";
-    size_t n = 0;
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), false);
-    for (int i = 0; i < s->args_n; i++) {
-        n += (size_t)snprintf(words + n, sizeof words - n, "%s%s", i > 0 ? " " : "", s->args[i]);
-        if (n >= sizeof words) {
-            plain_print(stderr, "error: the prompt is longer than %zu bytes: give it on standard input", sizeof words);
-            return 2;
-        }
-    }
-    return client_prompt(&o, s->args_n > 0 ? words : NULL);
+    return words_ask(&o, s->args, s->args_n);
+}
+
+static int run_run(const struct settings *s)
+{
+    return run_model(s);
 }
 
 static int run_status(const struct settings *s)
@@ -274,14 +270,42 @@ static void print_command_help(const struct command *c)
            "\nexample: %s\n", c->example);
 }
 
+/* What people type who know other programs. */
+static const char *hint_for(const char *name)
+{
+    static const char *const hints[][2] = {
+        {"serve", "`manta up` starts a cluster (`-d`: in the background), `manta head` a head alone"},
+        {"start", "`manta up -d` starts a cluster in the background"},
+        {"ps", "`manta actors` shows the models that are loaded, `manta status` the workers"},
+        {"ls", "`manta models` lists the models"},
+        {"list", "`manta models` lists the models"},
+        {"pull", "`manta models pull NAME` downloads a model"},
+        {"show", "`manta models` describes the models, `manta actors` those that are loaded"},
+        {"rm", "`manta models` says where the files are: models are plain files there"},
+        {"stop", "`manta down` stops the cluster, `manta drain WORKER` one worker"},
+        {"kill", "`manta down` stops the cluster, `manta drain WORKER` one worker"},
+        {"chat", "`manta prompt` opens a chat, `manta run MODEL` one with that model"},
+        {"ask", "`manta prompt WORDS` asks one thing"},
+        {"describe", "`manta status`, `manta actors`, and `manta explain REQUEST` tell what there is"},
+        {"get", "`manta status`, `manta actors` and `manta models` list what there is"},
+    };
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
+        if (strcmp(hints[i][0], name) == 0)
+            return hints[i][1];
+    return NULL;
+}
+
 static int unknown_command(const char *name)
 {
     const char *names[COMMANDS_N];
     for (int i = 0; i < COMMANDS_N; i++)
         names[i] = commands[i].name;
-    const char *near = nearest_word(name, names, COMMANDS_N);
-    plain_print(stderr, "error: unknown command '%.60s'%s%s%s", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
-            near != NULL ? near : "", near != NULL ? "'?" : "");
+    const char *near = nearest_word(name, names, COMMANDS_N), *hint = hint_for(name);
+    if (hint != NULL)
+        plain_print(stderr, "error: unknown command '%.60s': %s", name, hint);
+    else
+        plain_print(stderr, "error: unknown command '%.60s'%s%s%s", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
+                    near != NULL ? near : "", near != NULL ? "'?" : "");
     return 2;
 }
 
@@ -307,29 +331,13 @@ static int run_with_needs(const struct command *c, const struct settings *s)
     return err_exit(f.err);
 }
 
-/* A client that was not told of a head asks that of the only cluster here. */
-static int find_head(struct settings *s, struct fault *f)
-{
-    struct running one;
-    struct fault unread;
-    size_t n;
-    if (s->values[SET_HEAD].source != FROM_DEFAULT)
-        return 0;
-    int err = running_only(&one, &n, &unread);
-    if (err == ERR_USAGE)
-        *f = unread;
-    if (err == 0 && n == 1)
-        return setting_put(s, SET_HEAD, net_place(one.host, one.port).text, FROM_DEFAULT, "the cluster that runs here", f);
-    return err == ERR_USAGE ? err : 0; /* without a state folder it is the usual address */
-}
-
 static int run_command(const struct command *c, int argc, char **argv)
 {
     struct settings s;
     struct fault f = {0};
     int status = 0, err = settings_load(&s, argc, argv, c->uses, &f);
     if (err == 0 && !s.help && (c->uses & USE_CLIENT) != 0)
-        err = find_head(&s, &f);
+        err = running_head(&s, &f);
     bool hidden = settings_hide_keys(argc, argv);
     if (err != 0) {
         plain_print(stderr, "error: %s", f.text);

@@ -109,6 +109,8 @@ struct client_options options_client(const struct settings *s)
         .model = named ? setting_text(s, SET_MODEL) : "",
         .node = setting_text(s, SET_NODE),
         .max_tokens = (uint32_t)setting_number(s, SET_MAX_TOKENS),
+        .tags = setting_on(s, SET_TAGS),
+        .quiet = setting_on(s, SET_QUIET),
         .json = setting_number(s, SET_OUTPUT) == 1,
         .limits = setting_on(s, SET_LIMITS),
     };

@@ -15,6 +15,7 @@
 
 #include "base/dirs.h"
 #include "base/file.h"
+#include "net/net.h"
 
 enum { USUAL_PORT = 8470, PATH_BYTES = 1100, TEXT_BYTES = 1024, NAMESPACE_BYTES = 40 };
 
@@ -151,6 +152,21 @@ int running_only(struct running *out, size_t *out_n, struct fault *f)
         return fault_set(f, ERR_USAGE, "%zu clusters run here: say which one, %s", heads, list);
     *out_n = heads > 0;
     return err;
+}
+
+int running_head(struct settings *s, struct fault *f)
+{
+    struct running one;
+    struct fault unread = {0};
+    size_t n;
+    if (s->values[SET_HEAD].source != FROM_DEFAULT)
+        return 0;
+    int err = running_only(&one, &n, &unread);
+    if (err == ERR_USAGE)
+        *f = unread;
+    if (err == 0 && n == 1)
+        return setting_put(s, SET_HEAD, net_place(one.host, one.port).text, FROM_DEFAULT, "the cluster that runs here", f);
+    return err == ERR_USAGE ? err : 0; /* without a state folder it is the usual address */
 }
 
 int running_end(const struct running *r, uint32_t patience_ms, struct fault *f)

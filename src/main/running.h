@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "main/settings.h"
 
 enum { RUNNING_MAX = 64 };
 
@@ -31,6 +32,8 @@ int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f
 /* The cluster that commands mean when nobody says which: the only one with a head that runs here, or of several the one at the usual port. *out_n: how many
  * there are; *out is set when it is one, or when it is the usual one of several (*out_n is 1 then, too). ERR_USAGE with f: several, none of them usual. */
 int running_only(struct running *out, size_t *out_n, struct fault *f);
+/* A client that was not told of a head asks that of running_only(); without one the usual address stays. ERR_USAGE with f: it must be told. */
+int running_head(struct settings *s, struct fault *f);
 /* SIGTERM, and waits until it has ended: ERR_TIMEOUT after patience_ms, ERR_FORBIDDEN. 0 also when it has ended by itself meanwhile. */
 int running_end(const struct running *r, uint32_t patience_ms, struct fault *f);
 

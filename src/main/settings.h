@@ -28,6 +28,7 @@ enum setting_use {
     USE_LAUNCHER = 1 << 11, /* launcher */
     USE_DOWN = 1 << 12,  /* down */
     USE_LOGS = 1 << 13,  /* logs */
+    USE_RUN = 1 << 14,   /* run */
     USE_ALL = 0xffff,
 };
 
@@ -80,6 +81,7 @@ enum {
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
     S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
+    S(RUN_ENGINE, "engine", NULL, SETTING_TEXT, "llama", 0, 0, NULL, USE_RUN, NULL) /* for tests: of the cluster that `manta run` starts */ \
     S(TRIAL_MODEL, "model", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_BENCH | USE_CHAOS, "model, named as for a worker; without: the echo engine's, with a script that takes time like a model") \
     S(TRIAL_ENGINE, "engine", NULL, SETTING_CHOICE, "auto", 0, 0, "auto|llama|echo", USE_BENCH | USE_CHAOS, "inference engine; auto: llama with a --model, else echo (scripted fake)") \
     S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_CHAOS | USE_WORKER, "streams an actor runs at once") \
@@ -126,7 +128,9 @@ enum {
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
     S(LOG_FORMAT, "log-format", "log_format", SETTING_CHOICE, "text", 0, 0, "text|json", USE_ALL, "form of log lines: a sentence, then event=NAME and its fields; or a JSON object") \
     S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN, "form of the output; -o for short") \
-    S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "256", 1, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut") \
+    S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "0", 0, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut; 0: 256 between tags, else where the context ends") \
+    S(TAGS, "tags", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "answers between tags also on a terminal, each prompt by itself, as in a pipe") \
+    S(QUIET, "quiet", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "print the answer and nothing else; -q for short") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
     S(DEBUG_PACE, "debug-pace", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, NULL) /* a file: for tests in which an answer stays in its middle */ \

@@ -12,7 +12,7 @@ import time
 
 from cluster import PROGRAM, TEST_TIMEOUT_S, environment, wait_for
 
-CTRL_C, CTRL_D, CTRL_Q, CTRL_S, ENTER, UP = "\x03", "\x04", "\x11", "\x13", "\r", "\x1b[A"
+CTRL_C, CTRL_D, CTRL_Q, CTRL_S, CTRL_Z, ENTER, UP = "\x03", "\x04", "\x11", "\x13", "\x1a", "\r", "\x1b[A"
 
 
 class Terminal:

@@ -263,7 +263,7 @@ def test_a_disk_that_is_full(cluster, tmp_path):
 def test_a_history_that_cannot_be_written(echo, tmp_path):
     """Given a history of the prompt; when a session ends that may not write; then the old history is whole."""
     for limit in "unlimited", "0":
-        with Terminal("prompt", "--head", echo.address, folder=tmp_path, through=("prlimit", f"--fsize={limit}")) as t:
+        with Terminal("prompt", "--tags", "--head", echo.address, folder=tmp_path, through=("prlimit", f"--fsize={limit}")) as t:
             t.wait_text(r"\[PROMPT\] $")
             t.press(f"help\rstatus of {limit}\r")
             t.wait_text(r"FINAL RESPONSE[^\n]*\n\[PROMPT\] $")

@@ -64,7 +64,7 @@ def test_commands_at_a_terminal(hostile, tmp_path, words):
 def test_the_prompt_at_a_terminal(hostile, tmp_path):
     """Given such an answer, which comes piece by piece; when it is asked for at the prompt; then what is shown steers nothing: all
     escape sequences are those of the line editor, which has none once TERM is dumb."""
-    with Terminal("prompt", "--head", hostile.address, folder=tmp_path, env={"TERM": "dumb"}) as t:
+    with Terminal("prompt", "--tags", "--head", hostile.address, folder=tmp_path, env={"TERM": "dumb"}) as t:
         t.wait_text(r"\[PROMPT\] ")
         t.press("hi" + ENTER)
         t.wait_text(r"\[FINAL RESPONSE\]")

@@ -24,7 +24,7 @@ def slow(cluster):
 @pytest.fixture
 def terminal(slow, tmp_path):
     """A person at the prompt of that head."""
-    with Terminal("prompt", "--head", slow.address, folder=tmp_path) as t:
+    with Terminal("prompt", "--tags", "--head", slow.address, folder=tmp_path) as t:
         t.wait_text(r"\[PROMPT\] $")
         yield t
 
@@ -86,7 +86,7 @@ def test_letters_of_all_scripts(echo, tmp_path, env):
     without = {"LANG", "LC_ALL", "LC_CTYPE", "LANGUAGE"} - set(env)
 
     def at_the_prompt(keys):
-        with Terminal("prompt", "--head", echo.address, folder=tmp_path, env=env, without=without) as t:
+        with Terminal("prompt", "--tags", "--head", echo.address, folder=tmp_path, env=env, without=without) as t:
             t.wait_text(r"\[PROMPT\] ")
             for key in keys:
                 here = t.mark()
@@ -108,7 +108,7 @@ def test_letters_of_all_scripts(echo, tmp_path, env):
 def test_a_terminal_that_knows_no_escapes(echo, tmp_path, term):
     """Given a terminal of which TERM says nothing, or that it knows no escape sequences; when one works there; then it gets none."""
     env = {"NO_COLOR": "", **({} if term is None else {"TERM": term})}
-    with Terminal("prompt", "--head", echo.address, folder=tmp_path, env=env, without=() if term is not None else {"TERM"}) as t:
+    with Terminal("prompt", "--tags", "--head", echo.address, folder=tmp_path, env=env, without=() if term is not None else {"TERM"}) as t:
         t.wait_text(r"\[PROMPT\] ")
         t.press("hi" + ENTER)
         t.wait_text(r"\[FINAL RESPONSE\]")
@@ -133,17 +133,17 @@ def test_up_with_its_prompt(tmp_path, cluster):
     Ctrl-C cancels an answer without ending the cluster, and quit ends all of it with status 0."""
     with Terminal("up", "--port", free_port(), "--workers", 2, "--engine", "echo", "--model", "echo:tokens=100,decode_us=200000",
                   folder=tmp_path) as t:
-        t.wait_text(r"\[PROMPT\] $")
+        t.wait_text(r">>> $")
         pids = children(t.popen.pid)
         assert len(pids) == 4  # head, two workers, the prompt
         here = t.mark()
         t.press("hello" + ENTER)
-        t.wait_text(r"\[SENDING\].*\n.*\w", here)
+        t.wait_text(r"hello\s+\w+ \w+", here)
         t.press(CTRL_C)
-        t.wait_text(r"cancelled\s+\[PROMPT\] $", here)
+        t.wait_text(r"cancelled after [\d.]+ s\s+>>> $", here)
         here = t.mark()
         t.press("actors" + ENTER)
-        t.wait_text(r"\[ACTORS\] total 2 ready(?s:.*)\[PROMPT\] $", here)
+        t.wait_text(r"\[ACTORS\] total 2 ready(?s:.*)>>> $", here)
         t.press("quit" + ENTER)
         assert t.wait_end() == 0
         assert not any(map(alive, pids))
@@ -152,7 +152,7 @@ def test_up_with_its_prompt(tmp_path, cluster):
 def test_killed_up_takes_its_prompt_along(tmp_path):
     """Given `manta up` at a terminal with its prompt; when it is killed with -9; then head, workers and prompt all end."""
     with Terminal("up", "--port", free_port(), "--workers", 1, "--engine", "echo", "--model", "echo", folder=tmp_path) as t:
-        t.wait_text(r"\[PROMPT\] $")
+        t.wait_text(r">>> $")
         pids = children(t.popen.pid)
         t.popen.kill()
         t.popen.wait()

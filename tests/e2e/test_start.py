@@ -18,9 +18,9 @@ def test_the_screen_before_the_prompt(tmp_path, columns, env):
     edge, no log line is among them, and the address for programs is; the log has what was not shown."""
     port = free_port()
     with Terminal("up", "--port", port, *ECHO, folder=tmp_path, columns=columns, env=env) as t:
-        t.wait_text(r"\[PROMPT\] $")
+        t.wait_text(r">>> $")
         shown = re.sub(r"(?m)^.*\r", "", t.text()).split("\n")
-        assert len(shown) <= 13 and all(len(line) <= columns for line in shown if not line.startswith("Commands")), shown
+        assert len(shown) <= 13 and all(len(line) <= columns for line in shown), shown
         assert f"http://127.0.0.1:{port}/v1" in t.text() and "event=" not in t.text() and "next" in t.text()
         assert env or "workers 2/2" in t.text()
         t.press("quit" + ENTER)
@@ -30,7 +30,7 @@ def test_the_screen_before_the_prompt(tmp_path, columns, env):
 
 def test_verbose_shows_the_log(tmp_path):
     with Terminal("up", "--port", free_port(), "--verbose", *ECHO, folder=tmp_path) as t:
-        t.wait_text(r"\[PROMPT\] $")
+        t.wait_text(r">>> $")
         assert "[HEAD NODE STARTING]" in t.text() and "[WORKER NODE READY]" in t.text()
 
 
@@ -110,4 +110,4 @@ def test_a_stopped_terminal_holds_up_nothing(tmp_path):
         wait_for("all four processes", lambda: len(children(t.popen.pid)) == 4)
         t.press(CTRL_Q)
         t.wait_text("ready in ")
-        t.wait_text(r"\[PROMPT\] ")
+        t.wait_text(r">>> ")

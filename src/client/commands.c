@@ -1,0 +1,170 @@
+/* What begins with a slash in a chat is for manta, never for the model. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/nearest.h"
+#include "base/plain.h"
+#include "client/ask.h"
+#include "client/chat.h"
+#include "client/fetch.h"
+#include "client/show.h"
+
+struct command {
+    const char *name, *args, *about;
+    int (*run)(struct chat *c, const char *args);
+};
+
+static int fail(const struct fault *f)
+{
+    show_fault(f);
+    return f->err;
+}
+
+static int run_new(struct chat *c, const char *args)
+{
+    (void)args;
+    chat_new(c);
+    printf("A new conversation begins.\n");
+    return 0;
+}
+
+static int run_model(struct chat *c, const char *args)
+{
+    struct fault f = {0};
+    json_t *models = NULL, *m;
+    size_t i;
+    if (args[0] != '\0') {
+        snprintf(c->model, sizeof c->model, "%.120s", strcmp(args, "any") == 0 ? "" : args);
+        printf("Questions go to %s from now on.\n", c->model[0] != '\0' ? c->model : "any model");
+        return 0;
+    }
+    if (fetch_json(c->o, "/v1/models", NULL, &models, NULL, &f) != 0)
+        return fail(&f);
+    printf("Now: %s. The cluster has:\n", c->model[0] != '\0' ? c->model : "any model");
+    json_array_foreach(json_object_get(models, "data"), i, m)
+        plain_print(stdout, "  %s", json_text(m, "id", "?"));
+    json_decref(models);
+    return 0;
+}
+
+static int run_system(struct chat *c, const char *args)
+{
+    if (args[0] == '\0') {
+        show_wrapped("%s%s", c->system != NULL ? "System text: " : "There is no system text; /system TEXT sets one.",
+                     c->system != NULL ? c->system : "");
+        return 0;
+    }
+    free(c->system);
+    c->system = strcmp(args, "default") != 0 ? xstrdup(args) : NULL;
+    printf("%s; /new forgets what was said before.\n", c->system != NULL ? "The system text is set" : "The system text is gone");
+    return 0;
+}
+
+static int run_set(struct chat *c, const char *args)
+{
+    char name[32];
+    struct fault f = {0};
+    size_t n = strcspn(args, " =");
+    const char *value = args + n + strspn(args + n, " =");
+    if (args[0] == '\0') {
+        char *now = json_dumps(c->sampling, JSON_REAL_PRECISION(6) | JSON_COMPACT);
+        plain_print(stdout, "Set: %s. /set NAME VALUE: temperature, top_p, top_k, min_p, max_tokens, seed, stop, ...; /set NAME default", now);
+        free(now);
+        return 0;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), args);
+    if (value[0] == '\0')
+        return fail((fault_set(&f, ERR_INVALID, "/set %s needs a value; example: /set temperature 0.7", name), &f));
+    return chat_set(c, name, value, &f) == 0 ? 0 : fail(&f);
+}
+
+static int run_save(struct chat *c, const char *args)
+{
+    struct fault f = {0};
+    if (args[0] == '\0')
+        fault_set(&f, ERR_INVALID, "/save needs the name of a file: talk.json, or talk.md to read");
+    else if (chat_save(c, args, &f) == 0)
+        plain_print(stdout, "The conversation is in %s.", args);
+    return f.err != 0 ? fail(&f) : 0;
+}
+
+static int run_all(struct chat *c, const char *args)
+{
+    struct fault f = {0};
+    if (args[0] == '\0')
+        return fail((fault_set(&f, ERR_INVALID, "/all needs a prompt: every actor answers it"), &f));
+    struct client_options o = *c->o;
+    o.model = c->model;
+    return ask(&o, args, true);
+}
+
+static int run_status(struct chat *c, const char *args)
+{
+    (void)args;
+    return client_status(c->o) == 0 ? 0 : ERR_FAILED;
+}
+
+static int run_actors(struct chat *c, const char *args)
+{
+    (void)args;
+    return client_actors(c->o) == 0 ? 0 : ERR_FAILED;
+}
+
+static int run_help(struct chat *c, const char *args);
+
+static const struct command commands[] = {
+    {"new", "", "start a new conversation", run_new},
+    {"model", "[NAME]", "which models there are; ask this one from now on", run_model},
+    {"system", "[TEXT]", "set the system text; /system default removes it", run_system},
+    {"set", "[NAME VALUE]", "temperature, top_p, top_k, max_tokens, seed, ...", run_set},
+    {"save", "FILE", "write the conversation to a file (.json, or .md to read)", run_save},
+    {"all", "PROMPT", "every actor answers, each shown with its tags", run_all},
+    {"status", "", "the cluster", run_status},
+    {"actors", "", "its actors", run_actors},
+    {"help", "", "this list", run_help},
+    {"bye", "", "leave; so does Ctrl-D", NULL},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int run_help(struct chat *c, const char *args)
+{
+    char head[40];
+    (void)c;
+    (void)args;
+    for (int i = 0; i < COMMANDS; i++) {
+        snprintf(head, sizeof head, "/%s %s", commands[i].name, commands[i].args);
+        printf("  %-20s %s\n", head, commands[i].about);
+    }
+    show_wrapped("\"\"\" begins and ends a message of several lines; pasted lines stay together. Ctrl-C cancels an answer.");
+    return 0;
+}
+
+static const char *other_name(const char *name)
+{
+    static const char *const others[][2] = {{"clear", "new"}, {"reset", "new"}, {"?", "help"}, {"h", "help"}, {"exit", "bye"}, {"quit", "bye"}, {"q", "bye"}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(others[i][0], name) == 0)
+            return others[i][1];
+    return name;
+}
+
+int chat_command(struct chat *c, const char *line, bool *out_quit)
+{
+    char word[32];
+    size_t n = strcspn(line + 1, " \n\t");
+    const char *args = line + 1 + n + strspn(line + 1 + n, " \n\t"), *names[COMMANDS];
+    snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), line + 1);
+    const char *name = other_name(word);
+    for (int i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        *out_quit = commands[i].run == NULL;
+        return commands[i].run != NULL ? commands[i].run(c, args) : 0;
+    }
+    struct fault f = {0};
+    const char *near = nearest_word(word, names, COMMANDS);
+    return fail((fault_set(&f, ERR_INVALID, "no command '/%s' (nothing was sent): %s%s%s", word, near != NULL ? "did you mean '/" : "/help lists them",
+                           near != NULL ? near : "", near != NULL ? "'?" : ""), &f));
+}
