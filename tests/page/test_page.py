@@ -3,7 +3,9 @@
 import contextlib
 import http.server
 import json
+import os
 import threading
+import time
 
 import pytest
 
@@ -14,8 +16,8 @@ QUESTION = "Tell me of the rays and the reef."
 
 
 def three(cluster, script=SCRIPT, *flags):
-    """A head and three workers."""
-    head = cluster.head()
+    """A head and three workers; no answer moves but for the reason that the test gives it."""
+    head = cluster.head("--rebalance=off")
     for i in (1, 2, 3):
         cluster.echo_worker(head, script, "--node", f"worker-{i}", "--memory", "1g", *flags)
     head.wait_ready(actors=3)
@@ -165,7 +167,12 @@ def test_a_worker_dies_in_mid_answer(cluster, console):
     c.wait_text(".turn .notes", "resumed the answer")
     cluster.pace(0)
     same_words(c.answer(), expected)
-    assert c.page.locator(".notes [data-kind=moved]").count() == 1 and c.page.locator(".notes [data-kind=lost]").count() == 0
+    name = lost.popen.args[lost.popen.args.index("--node") + 1]
+    notes = c.page.locator(".notes li").all_inner_texts()
+    assert len(notes) == 2 and notes[0].startswith(f"{name} was lost at token ") and " resumed the answer at token " in notes[1], notes
+    c.go("requests")
+    c.page.click("#request-rows tr:first-child button")
+    c.wait_text("#request-detail .steps", f"It left {name} after")
 
 
 def test_the_head_dies_in_mid_answer(cluster, console):
@@ -179,9 +186,9 @@ def test_the_head_dies_in_mid_answer(cluster, console):
     c.ask(QUESTION)
     mid_answer(c)
     head.kill()
-    c.wait_text(".turn .notes", "was lost at token")
+    c.wait_text(".turn .notes", "The head was lost at token")
     c.page.wait_for_selector("#link[data-state=lost]")
-    cluster.head(port=head.port)
+    cluster.head("--rebalance=off", port=head.port)
     c.wait_text(".turn .notes", "Resumed after")
     cluster.pace(0)
     same_words(c.answer(), expected)
@@ -404,3 +411,45 @@ def test_words_of_a_model_are_never_markup(cluster, console, text):
     c = console(head).open("chat").live()
     c.ask("x")
     assert "alert(1)" in c.answer() and c.page.locator(".text script, .text img, .text b").count() == 0
+
+
+POEM = ("Rays glide where the light of the reef grows thin, and **no one** has asked them to hurry.\n\n- They turn with the tide.\n- They rise for the sun.\n"
+        "- They keep what the deep has to say.\n\nAnd when one of them leaves, another one swims on from the very same word, so that nobody who listens would notice.")
+
+
+@pytest.mark.skipif(not os.environ.get("MANTA_SCREENSHOTS"), reason="only for the pictures of the documents")
+def test_the_pictures_of_the_documents(cluster, console):
+    """Given a cluster that has been busy for a while; when its worker and its head are killed under a chat; then docs/console.md gets its pictures."""
+    head = cluster.head("--rebalance=off")
+    for i in (1, 2, 3):
+        cluster.echo_worker(head, f"echo:name=smollm2,script={POEM}", "--node", f"worker-{i}", "--memory", "2g", "--slots", "2")
+    head.wait_ready(actors=3)
+    cluster.pace(60)
+    c = console(head, color_scheme="light").open("chat").live()
+    c.ask("What do rays do all day?")
+    mid_answer(c, 40)
+    worker_of(cluster, head).kill()
+    c.wait_text(".turn .notes", "resumed the answer")
+    mid_answer(c, 110)
+    head.kill()
+    c.wait_text(".turn .notes", "The head was lost at token")
+    new = cluster.head("--rebalance=off", port=head.port)
+    c.wait_text(".turn .notes", "Resumed after")
+    c.answer()
+    c.shot("chat")
+    cluster.echo_worker(new, f"echo:name=smollm2,script={POEM}", "--node", "worker-4", "--memory", "2g", "--slots", "2")
+    asked = []
+    for i in range(45):  # the charts want something to show: this picture takes its time
+        asked.append(new.begin("/v1/chat/completions", {"model": "smollm2", "messages": [{"role": "user", "content": f"{i}"}], "stream": True}))
+        time.sleep(1 if i % 9 else 6)
+        if len(asked) > 8:
+            asked.pop(0).close()
+    c.go("overview")
+    c.page.wait_for_timeout(1500)
+    c.shot("overview", full_page=True)
+    c.page.set_viewport_size({"width": 360, "height": 720})
+    c.page.emulate_media(color_scheme="dark")
+    c.page.wait_for_timeout(1200)
+    c.shot("phone")
+    for conn in asked:
+        conn.close()

@@ -94,10 +94,8 @@ function column(who) {
     const time = (performance.now() - (c.first || c.begun)) / 1000;
     c.meta([plural(c.tokens, "token"), c.first && time > 0.5 ? `${number((c.tokens - 1) / time)}/s` : "", c.worker].filter(Boolean).join(" · "));
   };
-  c.worked = name => {
-    if (c.worker && c.worker !== name) c.note(`${c.worker} was lost or left at token ${c.tokens}; ${name} resumed the answer.`, "moved");
-    c.worker = name;
-  };
+  // The worker that has it; notes about a change come from the stream itself.
+  c.worked = name => { c.worker = name; };
   c.took = tokens => {
     if (!c.first) c.first = performance.now();
     c.tokens = tokens;
@@ -118,6 +116,9 @@ function column(who) {
   return c;
 }
 
+// Why an answer leaves a worker, where that is no one's intention.
+const LOST = new Set(["crashed", "hung", "failed", "unloaded"]);
+
 // What happens to a request, told to its column, or to all columns of a fan-out.
 const teller = columns => ({
   opened: () => {},
@@ -126,10 +127,13 @@ const teller = columns => ({
     for (const c of columns()) {
       if (words && !c.first) c.meta(words);
       if (text.includes("computed again")) c.note("The answer was lost with its head and its worker, and was computed again.", "moved");
+      const [, what, worker, token, reason] = /^manta (left|resumed) worker=(.+) token=(\d+)(?: reason=(.*))?$/.exec(text) || [];
+      if (what === "left") c.note(LOST.has(reason) ? `${worker} was lost at token ${token} (${reason}).` : `The answer leaves ${worker} at token ${token} (${reason}).`, "lost");
+      if (what === "resumed") c.note(`${worker} resumed the answer at token ${token}.`, "moved");
     }
   },
   node: name => { if (columns().length === 1) columns()[0].worked(name); },
-  lost: () => columns().forEach(c => c.note(`The connection to the head was lost at token ${c.tokens}; resuming when it is back.`, "lost")),
+  lost: () => columns().forEach(c => c.note(`The head was lost at token ${c.tokens}; resuming when it is back.`, "lost")),
   resumed: ms => columns().forEach(c => c.note(`Resumed after ${(ms / 1000).toFixed(1)} s; nothing was lost.`, "resumed")),
 });
 

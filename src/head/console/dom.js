@@ -53,7 +53,7 @@ export function seconds(s) {
   return `${Math.round(s / 86400)} days`;
 }
 
-export const number = n => n >= 100 ? Math.round(n).toLocaleString("en") : n >= 10 || n === 0 ? n.toFixed(0) : n.toFixed(1);
+export const number = n => Number.isInteger(n) || n >= 100 ? Math.round(n).toLocaleString("en") : n >= 10 || n === 0 ? n.toFixed(0) : n.toFixed(1);
 export const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 // A bar from 0 to 1, of `parts` equal ones where that is told: slots.

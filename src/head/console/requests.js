@@ -14,7 +14,10 @@ function row(request) {
 }
 
 function show(node, r) {
-  const values = [null, r.state, r.model || "any", r.node || "–", r.place ? `${r.place}${r.eta_s ? ` (${seconds(r.eta_s)})` : ""}` : "–", number(r.tokens), seconds(r.age_s), r.tenant];
+  const state = r.status === undefined ? r.state : r.status === 200 ? `ended: ${r.finish_reason || "whole"}` : `ended: ${r.status}`;
+  const place = r.place ? `${r.place}${r.eta_s ? ` (${seconds(r.eta_s)})` : ""}` : "–";
+  const values = [null, state, r.model || "any", r.node || "–", place, number(r.tokens || 0), seconds(r.age_s ?? r.total_s ?? 0), r.tenant || ""];
+  node.dataset.state = r.status === undefined ? "open" : "ended";
   values.forEach((value, i) => { if (value !== null) put(node.cells_[i], value); });
 }
 
@@ -34,6 +37,20 @@ function readable(value) {
 
 const words = name => name.replace(/_bytes$/, ", bytes").replace(/_ms$/, ", ms").replace(/_s$/, ", s").replaceAll("_", " ");
 
+// "chosen worker-2: best, after 0.2 s in the queue", with the candidates it was chosen from.
+function stepOf(step) {
+  const head = step.what === "chosen" ? `${step.node} was chosen (${step.why})${step.waited_s > 0.01 ? ` after ${seconds(step.waited_s)} in the queue` : ""}`
+    : `It left ${step.node} after ${step.tokens} tokens: ${step.why}`;
+  const candidates = (step.candidates || []).map(c => ({worker: c.node, chosen: c.chosen ? "yes" : "", "predicted cost, s": c.cost_s, "first token, s": c.first_token_s,
+    busy: `${c.busy} of ${c.slots}`, "prompt tokens": c.prompt_tokens, "of them cached": c.cached_tokens}));
+  return el("li", {}, el("p", {}, `${seconds(step.at_s)}: ${head}.`), candidates.length ? readable(candidates) : null);
+}
+
+function readableAccount({steps, object, ...rest}) {
+  const flat = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== ""));
+  return el("div", {}, readable(flat), ...(steps && steps.length ? [el("h3", {class: "spaced"}, "Where it went"), el("ol", {class: "steps"}, ...steps.map(stepOf))] : []));
+}
+
 async function explain(id) {
   const detail = $("request-detail");
   let told = null, why = "";
@@ -46,7 +63,7 @@ async function explain(id) {
     }
   }
   const close = el("button", {type: "button", class: "quiet", onclick: () => { detail.hidden = true; }}, "Close");
-  detail.replaceChildren(el("div", {class: "row"}, el("h2", {tabindex: -1}, `Request ${id}`), close), told ? readable(told) : el("p", {class: "problem"}, why));
+  detail.replaceChildren(el("div", {class: "row"}, el("h2", {tabindex: -1}, `Request ${id}`), close), told ? readableAccount(told) : el("p", {class: "problem"}, why));
   detail.hidden = false;
   detail.querySelector("h2").focus();
 }
@@ -54,7 +71,8 @@ async function explain(id) {
 export function begin() {
   on("state", now => {
     const list = now.requests.request_list;
-    keyed($("request-rows"), list, r => r.id, row, show);
+    const open = new Set(list.map(r => r.id));
+    keyed($("request-rows"), [...list, ...(now.requests.ended_list || []).filter(r => !open.has(r.id))], r => r.id, row, show);
     const hidden = now.requests.requests - list.length;
     put($("requests-hint"), list.length === 0 ? "Nothing waits and nothing runs." :
       `${now.requests.running} running, ${now.requests.queued} waiting${hidden > 0 ? `; the oldest ${list.length} are shown` : ""}${now.sees_all ? "" : "; only your own are shown"}.`);
