@@ -1,10 +1,10 @@
 # tests/check_*: what the rooms promise of themselves. Each check also proves that it can fail (its --self-test).
-foreach(check includes headers source contracts prose where graph purity binary)
+foreach(check includes headers source contracts prose where links graph purity binary)
     add_test(NAME check.${check}.self_test COMMAND ${CMAKE_SOURCE_DIR}/tests/check_${check} --self-test)
     list(APPEND checks check.${check}.self_test)
 endforeach()
 
-foreach(check includes headers source contracts prose where)
+foreach(check includes headers source contracts prose where links)
     add_test(NAME check.${check} COMMAND ${CMAKE_SOURCE_DIR}/tests/check_${check} ${CMAKE_SOURCE_DIR})
     list(APPEND checks check.${check})
 endforeach()

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from cluster import PROGRAM
@@ -62,3 +63,48 @@ def test_bash_completes_commands_flags_and_words():
     assert completed("manta", "wor") == ["worker"]
     assert completed("manta", "head", "--bal") == ["--balance"] and completed("manta", "status", "--bal") == []
     assert completed("manta", "head", "--balance", "pre") == ["predicted", "prefix"]
+
+
+def code_of(page):
+    """The lines of a page that are typed: indented, or between fences; continued ones joined."""
+    lines, fenced = [], False
+    for line in re.sub(r"\\\n\s*", " ", page.read_text()).splitlines():
+        fenced ^= line.lstrip().startswith("```")
+        if line.startswith("    ") or fenced:
+            lines.append(line.strip())
+    return lines
+
+
+def typed_commands():
+    """(page, command, flags) of each manta that a document types."""
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]:
+        texts = code_of(page) + re.findall(r"`(manta [^`]*)`", page.read_text())
+        for text in texts:
+            found = re.match(r"(?:[$#>] )?(?:sudo )?(?:[A-Z_]+=\S+ )*(?:docker compose exec \S+ )?(?:[^\s=]*/)?manta ([a-z]+)\b(.*)", text)
+            if found:
+                yield page.relative_to(ROOT), found[1], re.findall(r"(?<![\w-])--[a-z][a-z-]*", re.split(r"\s#|\||;|&&|  [a-z]|\s--set\s", found[2])[0])
+
+
+def test_commands_in_the_documents_exist():
+    """Given every command of manta that a document types; then there is such a command, and it has the flags."""
+    helps, wrong, n = {}, [], 0
+    for page, command, flags in typed_commands():
+        if command not in helps:
+            said = subprocess.run([PROGRAM, command, "--help"], capture_output=True, text=True, timeout=60, check=False)
+            helps[command] = said.stdout if said.returncode == 0 else None
+        n += 1
+        wrong += [f"{page}: manta {command} {flag}" for flag in flags if helps[command] is None or flag not in helps[command]]
+        wrong += [f"{page}: manta {command}"] * (helps[command] is None)
+    assert n > 100 and not wrong, "\n".join(sorted(set(wrong)))
+
+
+@pytest.mark.model
+def test_what_the_readme_types(smol):
+    """Given a cluster; when the commands of README's "From a program" are typed as they are printed, with the port of this one; then both print an answer."""
+    part = (ROOT / "README.md").read_text().split("## From a program")[1].split("\n## ")[0].replace("http://127.0.0.1:8470", smol.url)
+    curl = next(line.strip() for line in part.splitlines() if line.startswith("    curl"))
+    said = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=120, check=True)
+    assert '"content": "' in said.stdout
+    python = "\n".join(line[4:] for line in part.split("(`pip install openai`):")[1].splitlines() if line.startswith("    "))
+    env = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    assert subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, timeout=120, check=True, env=env).stdout.strip()
