@@ -9,7 +9,7 @@ ARG MANTA_RUN_IMAGE=debian:bookworm-slim
 
 # ---- what the build needs ----
 FROM ${MANTA_BUILD_IMAGE} AS tools
-ENV DEBIAN_FRONTEND=noninteractive MANTA_LLAMA_SYSTEM=OFF MANTA_DEPS_DIR=/deps MANTA_MODELS_DIR=/models
+ENV DEBIAN_FRONTEND=noninteractive MANTA_DEPS_DIR=/deps MANTA_MODELS_DIR=/models
 WORKDIR /manta
 COPY scripts/setup scripts/fetch scripts/
 COPY scripts/pins scripts/pins
@@ -37,7 +37,7 @@ COPY scripts scripts
 COPY src src
 COPY tests tests
 # The last line fails where the whole build has other commands for llama.cpp than its layer: every image would cost those minutes again.
-RUN cmake --preset release -DMANTA_LLAMA_SYSTEM=OFF >/dev/null \
+RUN cmake --preset release >/dev/null \
     && ninja -C build/release -j "$(nproc)" manta manta_engine_llama \
     && docker/collect build/release /out \
     && [ -z "$(find build/release/llama.cpp -name '*.o' -newer build/llama_is_built)" ]

@@ -1,6 +1,5 @@
 # What `make bench` needs: bench_streams opens the streams; bench_servers is what manta is compared with, llama-server
-# made from the same llama.cpp as our engine, and llama-quantize. Where an installed llama.cpp is used there is nothing
-# to build: bench/run then takes the installed programs.
+# made from the same llama.cpp as our engine, and llama-quantize.
 add_executable(bench_streams bench/streams.c)
 target_link_libraries(bench_streams PRIVATE manta_flags manta_http)
 

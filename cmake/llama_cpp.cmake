@@ -9,7 +9,7 @@ set(LLAMA_CPP_DIR ${MANTA_DEPS_DIR}/llama.cpp)
 # All its targets are known to ninja (`ninja llama-server` for the bench), but only those that ours need are built.
 function(add_llama_cpp)
     if(NOT EXISTS ${LLAMA_CPP_DIR}/CMakeLists.txt)
-        message(FATAL_ERROR "llama.cpp is not in ${LLAMA_CPP_DIR}. Run 'MANTA_LLAMA_SYSTEM=OFF scripts/fetch llama'.")
+        message(FATAL_ERROR "llama.cpp is not in ${LLAMA_CPP_DIR}. Run 'scripts/fetch llama'.")
     endif()
     file(STRINGS ${LLAMA_CPP_DIR}/.pin pinned REGEX "^llama-cpp-python==")
     string(REPLACE " \\" "" pinned "${pinned}")

@@ -1,5 +1,5 @@
 /* The C++ of llama.cpp, seen from C: Jinja chat templates (its common/), and what its buffers take. The one place that a
- * change of those unstable interfaces can touch. Two implementations: bridge.cpp, and template_builtin.c where common/ is not at hand. */
+ * change of those unstable interfaces can touch. */
 #ifndef MANTA_ENGINE_LLAMA_BRIDGE_H
 #define MANTA_ENGINE_LLAMA_BRIDGE_H
 
@@ -75,7 +75,7 @@ struct bridge_memory {
     uint64_t copied; /* weights that were copied, into another layout or because they cannot be mapped */
     uint64_t context, compute;
 };
-/* False: this libllama cannot be asked. */
+/* False: libllama threw. */
 int bridge_memory_of(const struct llama_context *ctx, struct bridge_memory *out);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* Hold an answer to its form: a grammar's state as it follows the answer, and the tokens that may come next.
  *
  * Grammars are llama.cpp's (GBNF); JSON schemas and regular expressions become grammars by its common/. All of it is up to clients, so
- * every call runs within bounds (bridge.h). Two implementations: guide.cpp, and guide_none.c where common/ is not at hand. */
+ * every call runs within bounds (bridge.h). */
 #ifndef MANTA_ENGINE_LLAMA_GUIDE_H
 #define MANTA_ENGINE_LLAMA_GUIDE_H
 

@@ -27,7 +27,7 @@ struct engine {
     struct llama_context *ctx;       /* owned */
     const struct llama_vocab *vocab; /* borrowed from model */
     llama_memory_t memory;           /* borrowed from ctx; NULL for encoders */
-    ggml_threadpool_t pool;          /* owned; NULL where this libllama has none */
+    ggml_threadpool_t pool;          /* owned; NULL where ggml has none */
     int copied;                      /* enum guard_copy: how the last copy of a sequence went, when it went wrong: the next decode says so */
     bool exact;
     bool steady;                     /* what its threads compute is (kernels.h) */
@@ -60,7 +60,7 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
 void unload_model(struct engine *e);
 /* From now on it computes with so many threads. */
 void load_set_threads(struct engine *e, uint32_t threads);
-/* Threads for a context, which it needs as long as it computes. NULL: this libllama has none. */
+/* Threads for a context, which it needs as long as it computes. NULL: ggml has none. */
 ggml_threadpool_t load_pool_new(uint32_t threads);
 void load_pool_free(ggml_threadpool_t pool); /* NULL is fine */
 /* The weights alone, and whether we can do anything with such a model. */
