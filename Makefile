@@ -146,6 +146,13 @@ test-agents: ## Codex, Claude Code, opencode and pi, from their registry, each w
 	@scripts/build release manta
 	@MANTA=$(CURDIR)/$(program) tests/agents/run $(ARGS)
 
+.PHONY: test-sdks
+test-sdks: ## LangChain, instructor, pydantic-ai, OpenAI's agents, litellm, llama-index: talk, stream, tools, schemas, errors (minutes)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@MANTA=$(CURDIR)/$(program) tests/sdks/run $(ARGS)
+
 .PHONY: test-compose
 test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
 	@tests/compose/run $(ARGS)

@@ -34,7 +34,7 @@ static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
 static int too_long(const char *about, uint64_t tokens, uint32_t context, struct fault *f)
 {
     char has[GROUPED_BYTES], may[GROUPED_BYTES];
-    fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, the model's maximum context length is %s tokens: shorten the prompt", about,
+    fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, this model's maximum context length is %s tokens: shorten the prompt", about,
               grouped(tokens, has), grouped(context, may));
     f->count = tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
     f->limit = context;

@@ -65,7 +65,7 @@ def test_megabytes_beside_a_stream(cluster):
         for path, extra in (("/v1/completions", {"prompt": text}), ("/v1/chat/completions", {"messages": [{"role": "user", "content": text}]})):
             status, answer = head.post(path, json.dumps({"max_tokens": 1, **extra}, ensure_ascii=False).encode())
             assert (status, answer["error"]["type"]) == (400, "exceed_context_size_error"), answer
-            assert "the model's maximum context length is 1,024 tokens" in answer["error"]["message"]
+            assert "this model's maximum context length is 1,024 tokens" in answer["error"]["message"]
     assert stream.what() == [alone]
     assert not worker.has_grown(before, 64 << 20)
 
