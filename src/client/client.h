@@ -16,7 +16,10 @@ struct client_options {
     const char *node;     /* health: name of the worker; empty: the one of this host */
     uint32_t max_tokens;  /* prompt: at which an answer is cut; 0: nobody said, CLIENT_MAX_TOKENS between tags, else where the context ends */
     bool tags, quiet;     /* prompt: between tags also on a terminal; nothing but the answer */
-    bool json;            /* -o json: what the head said, as it said it */
+    bool json;            /* -o json, yaml: what the head said, as it said it */
+    bool wide;            /* -o wide: every column */
+    bool watch;           /* again and again */
+    bool launched;        /* prompt: `manta up` has shown a box already */
     bool limits;          /* status: also the limits */
     uint32_t patience_ms; /* for an answer; 0: minutes */
 };
@@ -42,6 +45,11 @@ int client_cordon(const struct client_options *o, const char *node, bool on);
 int client_health(const struct client_options *o, bool worker);
 /* Shows what the worker's own record told of it instead: no head is asked, and no key is needed. */
 int client_health_told(const struct client_options *o, const char *node, const struct fault *f);
+/* What waits, runs and has ended; why the request of that id (NULL: the last one) went where it went. */
+int client_requests(const struct client_options *o);
+int client_explain(const struct client_options *o, const char *id);
+/* From now on JSON is shown as YAML. */
+void client_yaml(void);
 int client_models(const struct client_options *o);
 int client_catalogue(const struct client_options *o);
 /* Brings n models to this machine. */

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "client/catalogue.h"
 #include "client/client.h"
 #include "client/fetch.h"
 #include "client/show.h"
+#include "client/table.h"
 
 /* `manta models`: the catalogue, what of it lies on this machine, and which models the cluster answers for. */
 
@@ -27,6 +29,55 @@ static json_t *describe(const struct catalogue_entry *e, const json_t *actors)
     return m;
 }
 
+/* Whether a worker could have it here, next to what runs. */
+static const char *fits(const struct catalogue_entry *e, uint64_t free_bytes)
+{
+    return e->bytes == 0 ? "" : models_memory(e) <= free_bytes ? "yes" : "no";
+}
+
+static void show_catalogue(const struct client_options *o, const json_t *list)
+{
+    struct table t;
+    size_t i;
+    json_t *m;
+    uint64_t free_bytes = memory_free_bytes();
+    table_init(&t, "MODEL SIZE HERE RUNNING FITS LICENCE ABOUT");
+    json_array_foreach(list, i, m) {
+        table_cell(&t, "%s", json_text(m, "name", ""));
+        table_cell(&t, "%s", json_num(m, "bytes") > 0 ? table_bytes(json_num(m, "bytes")).text : "");
+        table_cell(&t, "%s", json_is_true(json_object_get(m, "here")) ? "yes" : "");
+        table_cell(&t, json_num(m, "actors") > 0 ? "%.0f" : "", json_num(m, "actors"));
+        table_cell(&t, "%s", fits(models_catalogue() + i, free_bytes));
+        table_cell(&t, "%s", json_text(m, "licence", ""));
+        table_cell(&t, "%s", json_text(m, "about", ""));
+    }
+    table_end(&t, 0, o->wide);
+    show_wrapped("fits: in the %.1f GiB of memory that are free here, with --memory of its size", mib(free_bytes) / 1024);
+}
+
+static bool in_catalogue(const char *name)
+{
+    for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++)
+        if (strcmp(e->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What the cluster has that no catalogue names. */
+static void show_others(const json_t *actors)
+{
+    size_t i, k;
+    json_t *a, *b;
+    json_array_foreach(json_object_get(actors, "actor_list"), i, a) {
+        const char *name = json_text(a, "model", "");
+        bool told = in_catalogue(name);
+        json_array_foreach(json_object_get(actors, "actor_list"), k, b)
+            told = told || (k < i && strcmp(json_text(b, "model", ""), name) == 0);
+        if (!told)
+            show_wrapped("%s runs here, too: %u actors; it is not of the catalogue", name, ready_actors(actors, name));
+    }
+}
+
 int client_models(const struct client_options *o)
 {
     struct fault f = {0};
@@ -37,12 +88,12 @@ int client_models(const struct client_options *o)
     if (o->json) {
         show_json_value(list);
     } else {
-        size_t i;
-        json_t *m;
-        json_array_foreach(list, i, m)
-            printf("%-15s %9s  %-12s %-15s %s\n", json_text(m, "name", ""), show_size(json_num(m, "bytes")).text,
-                   json_text(m, "licence", ""), json_is_true(json_object_get(m, "here")) ? "on this machine" : "not here",
-                   json_text(m, "about", ""));
+        char dir[900];
+        json_make_plain(actors, true);
+        show_catalogue(o, list);
+        if (models_dir(dir, sizeof dir, &f) == 0)
+            show_wrapped("files: %s; manta models pull NAME downloads one; hf:owner/repo/file.gguf and owner/repo:Q4_K_M name others", dir);
+        show_others(actors);
         if (head)
             printf("%s %.0f actors ready in the cluster at %s\n", show_tag("CLUSTER"), json_num(actors, "actors"), o->head);
         else

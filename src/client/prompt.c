@@ -114,6 +114,11 @@ static int greet(const struct chat *c)
         return err;
     }
     json_make_plain(status, true);
+    if (c->o->launched && json_num(status, "actors") > 0) {
+        printf("/help lists commands, Ctrl-D or /bye leaves.\n");
+        json_decref(status);
+        return 0;
+    }
     const json_t *first = json_array_get(json_object_get(status, "actor_list"), 0);
     if (json_num(status, "actors") < 1)
         explain_no_actor(c->o->head);

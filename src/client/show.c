@@ -35,6 +35,8 @@ void show_said(const char *tag, const char *fmt, ...)
     buf_fini(&text);
 }
 
+enum { INDENT_MAX = 12 };
+
 void show_wrapped(const char *fmt, ...)
 {
     struct buf text = buf_max(SIZE_MAX / 2), plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
@@ -44,7 +46,8 @@ void show_wrapped(const char *fmt, ...)
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
     plain_add(&plain, buf_str(&text), PLAIN_LINE);
-    wrap_init(&w, show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, 0);
+    size_t indent = strspn(buf_cstr(&plain), " "); /* of lines that a break begins, too */
+    wrap_init(&w, show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, indent < INDENT_MAX ? (unsigned)indent : INDENT_MAX);
     wrap_add(&w, buf_str(&plain), &out);
     wrap_end(&w, &out);
     printf("%s\n", buf_cstr(&out));
@@ -63,25 +66,6 @@ void show_fault(const struct fault *f)
     bool colour = plain_takes_colours(STDERR_FILENO);
     fprintf(stderr, "%serror:%s ", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "");
     plain_print(stderr, "%s", f->text[0] != '\0' ? f->text : err_text(f->err));
-}
-
-void show_json(struct str text)
-{
-    struct buf plain = buf_max(SIZE_MAX / 2);
-    if (show_on_terminal())
-        plain_add_json(&plain, text);
-    fwrite(plain.n > 0 ? plain.p : text.p, 1, plain.n > 0 ? plain.n : text.n, stdout);
-    fputc('\n', stdout);
-    buf_fini(&plain);
-}
-
-void show_json_value(const json_t *v)
-{
-    enum { DIGITS = 12 }; /* without those that a double has by accident */
-    char *text = json_dumps(v, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
-    if (text != NULL)
-        show_json(str_of(text));
-    free(text);
 }
 
 struct shown_size show_size(double bytes)

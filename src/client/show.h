@@ -16,7 +16,7 @@ bool show_on_terminal(void);
 void show_said(const char *tag, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line on stdout, harmless; on a terminal broken between words. */
 void show_wrapped(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* JSON on stdout, as it is; on a terminal what this would obey is escaped. */
+/* yaml.c: JSON on stdout, as it is, or as YAML (client_yaml()); on a terminal what this would obey is escaped. */
 void show_json(struct str text);
 void show_json_value(const json_t *v);
 /* "error: …" on stderr, one line. */
@@ -25,8 +25,5 @@ void show_fault(const struct fault *f);
 struct shown_size { char text[24]; };
 /* "1.9 GB", "0" for nothing known. */
 struct shown_size show_size(double bytes);
-
-/* The whole of /manta/status, for `manta status` and the prompt's `status`. */
-void show_status(const json_t *status);
 
 #endif

@@ -2,37 +2,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/limits.h"
 #include "base/plain.h"
 #include "client/fetch.h"
+#include "client/page.h"
 #include "client/show.h"
+#include "client/table.h"
 
-/* `manta status` and `manta actors`: the head's own account, for people or, with -o json, as it came. */
-
-static void show_worker(const json_t *w)
-{
-    const char *reason = json_text(w, "reason", "");
-    double celsius = json_num(w, "temperature_c");
-    char heat[24] = "";
-    if (celsius > 0)
-        snprintf(heat, sizeof heat, "; %.0f °C", celsius);
-    printf("  %-8s %s (%s); actors %.0f; CPU %.1f, load %.2f; memory %s used, limit %s%s%s%s\n", json_text(w, "state", "?"), json_text(w, "node", "?"),
-           json_text(w, "address", "?"), json_num(w, "actors"), json_num(w, "cpus"), json_num(w, "cpu_load"),
-           show_size(json_num(w, "rss_bytes")).text, show_size(json_num(w, "memory_bytes")).text, heat, reason[0] != '\0' ? "; " : "", reason);
-    if (json_num(w, "kept_bytes_max") > 0)
-        printf("    memory: kept streams %s of %s; moving answers %s of %s\n", show_size(json_num(w, "kept_bytes")).text,
-               show_size(json_num(w, "kept_bytes_max")).text, show_size(json_num(w, "moving_bytes")).text, show_size(json_num(w, "moving_bytes_max")).text);
-}
-
-static void show_memory(const json_t *a)
-{
-    double repacked = json_num(a, "repack_bytes");
-    printf("    memory: weights %s", show_size(json_num(a, "weights_bytes")).text);
-    if (repacked > 0)
-        printf(" + %s repacked, not shared", show_size(repacked).text);
-    printf("; KV cache %s", show_size(json_num(a, "kv_bytes")).text);
-    printf("; compute %s\n", show_size(json_num(a, "compute_bytes")).text);
-}
+/* `manta status` and `manta actors`: the head's own account, as tables or, with -o json, as it came. */
 
 static bool is_ready(const json_t *a)
 {
@@ -44,45 +22,203 @@ static bool is_exact(const json_t *a)
     return json_is_true(json_object_get(a, "exact"));
 }
 
-static void show_actor(const json_t *a)
-{
-    const char *state = json_text(a, "state", "?");
-    printf("  actor %.0f: %s on %s (%s); %s", json_num(a, "id"), json_text(a, "model", "?"), json_text(a, "node", "?"),
-           json_text(a, "address", "?"), state);
-    if (strcmp(state, "loading") == 0)
-        printf(" %.0f %%", json_num(a, "progress") * 100.0);
-    if (strcmp(state, "ready") == 0)
-        printf("; %.0f of %.0f slots busy, %.0f tokens each%s; %.0f tokens/s prompt, %.0f tokens/s answer", json_num(a, "in_flight"),
-               json_num(a, "slots"), json_num(a, "context"), is_exact(a) ? ", exact" : "",
-               json_num(a, "prefill_tps"), json_num(a, "decode_tps"));
-    if (strcmp(state, "failed") == 0)
-        printf(": %s", json_text(a, "note", ""));
-    if (json_num(a, "failures_in_a_row") > 0)
-        printf("; %s after %.0f failures in a row: %s", json_text(a, "health", "?"), json_num(a, "failures_in_a_row"), json_text(a, "trouble", ""));
-    const char *worker = json_text(a, "worker_state", "ok");
-    if (strcmp(worker, "ok") != 0)
-        printf("; its worker is %s: %s", worker, json_text(a, "worker_reason", ""));
-    printf("\n");
-    if (is_ready(a)) {
-        if (is_exact(a))
-            printf("    exact: %s\n", json_text(a, "setup", ""));
-        show_memory(a);
-    }
-}
+/* ---- workers ---- */
 
-static void show_actors(const json_t *answer)
+struct of_worker {
+    struct buf models;          /* "smollm2, gpt2 45%" */
+    unsigned ready, loading, slots, busy;
+    double prefill, decode;     /* tokens/s; 0: not measured */
+};
+
+static struct of_worker sum_up(const json_t *status, const json_t *w)
 {
+    struct of_worker all = {.models = buf_max(200)};
     size_t i;
     json_t *a;
-    bool fast = false;
-    printf("%s total %.0f ready\n", show_tag("ACTORS"), json_num(answer, "actors"));
-    json_array_foreach(json_object_get(answer, "actor_list"), i, a) {
-        show_actor(a);
-        fast = fast || (is_ready(a) && !is_exact(a));
+    json_array_foreach(json_object_get(status, "actor_list"), i, a) {
+        if (json_num(a, "worker") != json_num(w, "id"))
+            continue;
+        bool loading = strcmp(json_text(a, "state", ""), "loading") == 0;
+        buf_printf(&all.models, "%s%s", all.models.n > 0 ? ", " : "", json_text(a, "model", "?"));
+        if (loading)
+            buf_printf(&all.models, " %.0f%%", json_num(a, "progress") * 100);
+        all.ready += is_ready(a);
+        all.loading += loading;
+        all.slots += (unsigned)json_num(a, "slots");
+        all.busy += (unsigned)json_num(a, "in_flight");
+        all.prefill = json_num(a, "prefill_tps") > all.prefill ? json_num(a, "prefill_tps") : all.prefill;
+        all.decode = json_num(a, "decode_tps") > all.decode ? json_num(a, "decode_tps") : all.decode;
     }
-    if (fast)
-        printf("  fast mode: an answer that moves to another worker loses and repeats nothing, but its words may differ from then on;\n"
-               "  --exact keeps them to the byte\n");
+    return all;
+}
+
+static const char *state_of(const json_t *w, const struct of_worker *all)
+{
+    const char *state = json_text(w, "state", "?");
+    return strcmp(state, "ok") != 0 ? state : all->ready > 0 ? "ready" : all->loading > 0 ? "loading" : "ok";
+}
+
+static void add_speed(struct table *t, double tps)
+{
+    if (tps > 0)
+        table_cell(t, tps < 10 ? "%.1f" : "%.0f", tps);
+    else
+        table_cell(t, "%s", "");
+}
+
+static void add_worker(struct table *t, const json_t *w, struct of_worker *all)
+{
+    table_cell(t, "%s", json_text(w, "node", "?"));
+    table_cell(t, "%s", state_of(w, all));
+    table_cell(t, "%s", buf_cstr(&all->models));
+    table_cell(t, "%u/%u", all->busy, all->slots);
+    add_speed(t, all->decode);
+    double most = json_num(w, "memory_bytes");
+    table_cell(t, "%s of %s", table_bytes(json_num(w, "rss_bytes")).text, most > 0 ? table_bytes(most).text : "any");
+    table_cell(t, "%.2f", json_num(w, "cpu_load"));
+    table_cell(t, "%s", table_age(json_num(w, "joined_age_ms") / 1e3).text);
+    table_cell(t, "%s", json_text(w, "address", ""));
+    table_cell(t, "%.0f", json_num(w, "actors"));
+    table_cell(t, "%.1f", json_num(w, "cpus"));
+}
+
+static void add_worker_wide(struct table *t, const json_t *w, const struct of_worker *all)
+{
+    double celsius = json_num(w, "temperature_c");
+    add_speed(t, all->prefill);
+    table_cell(t, "%.0f", json_num(w, "pid"));
+    table_cell(t, celsius > 0 ? "%.0f" : "", celsius);
+    table_cell(t, "%s of %s", table_bytes(json_num(w, "kept_bytes")).text, table_bytes(json_num(w, "kept_bytes_max")).text);
+    table_cell(t, "%s of %s", table_bytes(json_num(w, "moving_bytes")).text, table_bytes(json_num(w, "moving_bytes_max")).text);
+    table_cell(t, "%.2f", json_num(w, "rtt_us") / 1e3);
+    table_cell(t, "%s", json_text(w, "version", ""));
+    table_cell(t, "%s", json_text(w, "engine", ""));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strverscmp(json_text(*(json_t *const *)a, "node", ""), json_text(*(json_t *const *)b, "node", ""));
+}
+
+/* worker-2 before worker-10, whoever joined first. The caller has the result. */
+static json_t *by_name(const json_t *list)
+{
+    size_t n = json_array_size(list);
+    json_t **items = xalloc_array(n, sizeof(json_t *)), *sorted = json_array();
+    for (size_t i = 0; i < n; i++)
+        items[i] = json_array_get(list, i);
+    qsort(items, n, sizeof(json_t *), compare_names);
+    for (size_t i = 0; i < n; i++)
+        json_array_append(sorted, items[i]);
+    free(items);
+    return sorted;
+}
+
+#define WORKER_COLUMNS "WORKER STATE MODEL SLOTS TOKENS/S MEMORY LOAD UP ADDRESS ACTORS CPU"
+
+static void show_workers(const struct client_options *o, const json_t *s)
+{
+    struct table t;
+    size_t i;
+    json_t *w;
+    const json_t *list = json_object_get(s, "worker_nodes");
+    if (json_array_size(list) == 0)
+        return;
+    table_init(&t, o->wide ? WORKER_COLUMNS " PROMPT/S PID CELSIUS KEPT MOVING RTT-MS VERSION ENGINE" : WORKER_COLUMNS);
+    json_t *sorted = by_name(list);
+    json_array_foreach(sorted, i, w) {
+        struct of_worker all = sum_up(s, w);
+        add_worker(&t, w, &all);
+        if (o->wide)
+            add_worker_wide(&t, w, &all);
+        buf_fini(&all.models);
+    }
+    table_end(&t, 2, o->wide);
+    json_array_foreach(sorted, i, w) {
+        const char *reason = json_text(w, "reason", "");
+        if (reason[0] != '\0')
+            show_wrapped("  %s is %s: %s", json_text(w, "node", "?"), json_text(w, "state", "?"), reason);
+    }
+    json_decref(sorted);
+}
+
+/* ---- actors ---- */
+
+static void add_actor(struct table *t, const json_t *a)
+{
+    const char *state = json_text(a, "state", "?"), *health = json_text(a, "health", "ok"), *worker = json_text(a, "worker_state", "ok");
+    table_cell(t, "%.0f", json_num(a, "id"));
+    table_cell(t, "%s", json_text(a, "model", "?"));
+    table_cell(t, "%s", json_text(a, "node", "?"));
+    if (strcmp(state, "loading") == 0)
+        table_cell(t, "loading %.0f%%", json_num(a, "progress") * 100);
+    else
+        table_cell(t, "%s", !is_ready(a) ? state : json_num(a, "failures_in_a_row") > 0 ? health : strcmp(worker, "ok") != 0 ? worker : state);
+    table_cell(t, "%.0f/%.0f", json_num(a, "in_flight"), json_num(a, "slots"));
+    add_speed(t, json_num(a, "decode_tps"));
+    add_speed(t, json_num(a, "prefill_tps"));
+    table_cell(t, "%.0f", json_num(a, "context"));
+    table_cell(t, "%s", table_bytes(json_num(a, "weights_bytes") + json_num(a, "repack_bytes") + json_num(a, "kv_bytes") + json_num(a, "compute_bytes")).text);
+    table_cell(t, "%s", is_exact(a) ? "yes" : "no");
+    table_cell(t, "%s", json_text(a, "address", ""));
+}
+
+static void add_actor_wide(struct table *t, const json_t *a)
+{
+    table_cell(t, "%s", table_bytes(json_num(a, "weights_bytes")).text);
+    table_cell(t, "%s", table_bytes(json_num(a, "repack_bytes")).text);
+    table_cell(t, "%s", table_bytes(json_num(a, "kv_bytes")).text);
+    table_cell(t, "%s", table_bytes(json_num(a, "compute_bytes")).text);
+    table_cell(t, "%.0f", json_num(a, "jobs_done"));
+    table_cell(t, "%.0f", json_num(a, "jobs_failed"));
+    table_cell(t, "%.0f", json_num(a, "tokens"));
+    table_cell(t, "%.12s", json_text(a, "digest", ""));
+}
+
+/* What no column holds. */
+static void show_notes(const json_t *a, bool wide)
+{
+    const char *worker = json_text(a, "worker_state", "ok");
+    int id = (int)json_num(a, "id");
+    if (strcmp(json_text(a, "state", ""), "failed") == 0)
+        show_wrapped("  actor %d failed: %s", id, json_text(a, "note", ""));
+    if (json_num(a, "failures_in_a_row") > 0)
+        show_wrapped("  actor %d is %s after %.0f failures in a row: %s", id, json_text(a, "health", "?"), json_num(a, "failures_in_a_row"),
+                     json_text(a, "trouble", ""));
+    if (strcmp(worker, "ok") != 0)
+        show_wrapped("  actor %d: its worker is %s: %s", id, worker, json_text(a, "worker_reason", ""));
+    if (is_ready(a) && is_exact(a) && wide)
+        show_wrapped("  actor %d computes exactly: %s", id, json_text(a, "setup", ""));
+}
+
+#define ACTOR_COLUMNS "ACTOR MODEL WORKER STATE SLOTS TOKENS/S PROMPT/S CONTEXT MEMORY EXACT ADDRESS"
+
+static void show_actors(const struct client_options *o, const json_t *answer)
+{
+    struct table t;
+    size_t i;
+    json_t *a;
+    const json_t *list = json_object_get(answer, "actor_list");
+    bool fast = false, unmeasured = false;
+    printf("%s total %.0f ready\n", show_tag("ACTORS"), json_num(answer, "actors"));
+    if (json_array_size(list) == 0)
+        return;
+    table_init(&t, o->wide ? ACTOR_COLUMNS " WEIGHTS REPACKED KV COMPUTE DONE FAILED TOKENS SHA-256" : ACTOR_COLUMNS);
+    json_array_foreach(list, i, a) {
+        add_actor(&t, a);
+        if (o->wide)
+            add_actor_wide(&t, a);
+        fast = fast || (is_ready(a) && !is_exact(a));
+        unmeasured = unmeasured || (is_ready(a) && json_num(a, "decode_tps") <= 0);
+    }
+    table_end(&t, 2, o->wide);
+    json_array_foreach(list, i, a)
+        show_notes(a, true);
+    if (unmeasured)
+        show_wrapped("  tokens/s -: not measured yet, it is with the first answer");
+    if (fast && o->wide)
+        show_wrapped("  not exact: an answer that moves to another worker loses and repeats nothing, but its words may differ from then on; "
+                     "--exact keeps them to the byte");
 }
 
 /* A head of another version may have others. */
@@ -160,49 +296,26 @@ static void show_scale(const json_t *c)
         printf("  a worker takes %.0f s to start; one leaves after %.0f s in which fewer were enough\n", json_num(c, "start_s"), json_num(c, "idle_s"));
 }
 
-void show_status(const json_t *s)
+static void show_status(const struct client_options *o, const json_t *s)
 {
-    size_t i;
-    json_t *w;
     const json_t *head = json_object_get(s, "head"), *r = json_object_get(s, "resources");
     printf("%s CPU: %.1f; memory: %s\n", show_tag("RESOURCES"), json_num(r, "CPU"), show_size(json_num(r, "memory")).text);
     printf("%s total %.0f\n", show_tag("NODES"), json_num(s, "nodes"));
-    printf("  %-8s head: coordinator '%s', no models; balance %s; version %s, pid %.0f; memory %s; up %.0f s\n", "ok",
-           json_text(head, "coordinator", "?"), json_text(head, "balance", "?"), json_text(head, "version", "?"), json_num(head, "pid"),
-           show_size(json_num(head, "rss_bytes")).text, json_num(head, "uptime_s"));
-    json_array_foreach(json_object_get(s, "worker_nodes"), i, w)
-        show_worker(w);
-    show_actors(s);
-    printf("%s running %.0f, queued %.0f; %.0f prompts so far, %.0f failed, %.0f moved to another actor\n", show_tag("PROMPTS"),
+    show_wrapped("  head: ok; coordinator '%s', no models; balance %s; version %s, pid %.0f; memory %s; up %s", json_text(head, "coordinator", "?"),
+                 json_text(head, "balance", "?"), json_text(head, "version", "?"), json_num(head, "pid"), show_size(json_num(head, "rss_bytes")).text,
+                 table_age(json_num(head, "uptime_s")).text);
+    show_workers(o, s);
+    show_actors(o, s);
+    printf("%s running %.0f, queued %.0f; %.0f so far, %.0f failed, %.0f moved\n", show_tag("PROMPTS"),
            json_num(s, "running"), json_num(s, "queued"), json_num(s, "calls_total"), json_num(s, "calls_failed"),
            json_num(s, "jobs_rerouted"));
     show_scale(json_object_get(s, "scale"));
     show_tenants(s);
 }
 
-static int ask(const struct client_options *o, const char *path, void (*show)(const struct client_options *, const json_t *))
-{
-    struct fault f = {0};
-    json_t *answer = NULL;
-    char *text = NULL;
-    int err = fetch_json(o, path, NULL, &answer, &text, &f);
-    if (err != 0) {
-        show_fault(&f);
-        return err_exit(err);
-    }
-    json_make_plain(answer, true);
-    if (o->json)
-        show_json(str_of(text));
-    else
-        show(o, answer);
-    json_decref(answer);
-    free(text);
-    return 0;
-}
-
 static void show_status_page(const struct client_options *o, const json_t *answer)
 {
-    show_status(answer);
+    show_status(o, answer);
     if (!o->limits)
         return;
     show_limits(json_object_get(answer, "limits"));
@@ -211,16 +324,15 @@ static void show_status_page(const struct client_options *o, const json_t *answe
 
 static void show_actors_page(const struct client_options *o, const json_t *answer)
 {
-    (void)o;
-    show_actors(answer);
+    show_actors(o, answer);
 }
 
 int client_status(const struct client_options *o)
 {
-    return ask(o, "/manta/status", show_status_page);
+    return show_page(o, "/manta/status", show_status_page);
 }
 
 int client_actors(const struct client_options *o)
 {
-    return ask(o, "/manta/actors", show_actors_page);
+    return show_page(o, "/manta/actors", show_actors_page);
 }

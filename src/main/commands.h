@@ -13,8 +13,10 @@
     C("worker", "", "a worker: loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker) \
     C("prompt", "[WORDS...]", "the real-time client; with words, one prompt", "manta prompt What is machine learning?", USE_CLIENT | USE_PROMPT, 0, 4096, run_prompt) \
     C("run", "MODEL [PROMPT...]", "ask a model; starts a cluster with it in the background where none runs", "manta run smollm2\n         manta run smollm2 \"Why is the sky blue?\"\n         cat notes.txt | manta run smollm2 \"Summarise:\"", USE_CLIENT | USE_PROMPT | USE_RUN, 1, 4096, run_run) \
-    C("status", "", "nodes, resources, actors, queue", "manta status -o json", USE_CLIENT, 0, 0, run_status) \
-    C("actors", "", "the inference actors", "manta actors", USE_CLIENT, 0, 0, run_actors) \
+    C("status", "", "the cluster: workers, actors, queue", "manta status --watch\n         manta status -o json", USE_CLIENT | USE_TABLES, 0, 0, run_status) \
+    C("actors", "", "the actors: which models are loaded, where, and how fast they are", "manta actors -o wide", USE_CLIENT | USE_TABLES, 0, 0, run_actors) \
+    C("requests", "", "queued and running requests, and the last ones that ended", "manta requests --watch", USE_CLIENT | USE_TABLES, 0, 0, run_requests) \
+    C("explain", "[REQUEST]", "why a request went where it went; without an id the last one", "manta explain chatcmpl-1f2e3d4c5b6a7988", USE_CLIENT, 0, 1, run_explain) \
     C("scale", "N|auto|fixed", "keep N workers up; or as many as the load needs", "manta scale 5\n         manta scale auto --min 0 --max 8    # by the load, between these\n         manta scale fixed                   # as many as there are now", USE_CLIENT | USE_SCALE, 1, 1, run_scale) \
     C("drain", "WORKER", "a worker ends what runs, then leaves; waits for that", "manta drain worker-2 --grace 60", USE_CLIENT | USE_DRAIN, 1, 1, run_drain) \
     C("cordon", "WORKER", "a worker gets no new prompts", "manta cordon worker-2", USE_CLIENT, 1, 1, run_cordon) \
@@ -23,7 +25,7 @@
     C("health", "[worker]", "for health checks: is the head there, has the worker of this host joined", "manta health worker", USE_CLIENT, 0, 1, run_health) \
     C("bench", "", "comparisons: each --balance on small clusters of this machine", "manta bench --compare-balance", USE_BENCH, 0, 0, run_bench) \
     C("chaos", "", "kills workers under streams on a cluster of its own, and compares each stream with its undisturbed twin", "manta chaos --model smollm2 --exact --streams 200 --faults 60", USE_CHAOS, 0, 0, run_chaos) \
-    C("models", "[pull NAME]", "models by name; also: models catalogue", "manta models pull gpt2", USE_CLIENT | USE_MODELS, 0, 64, run_models)
+    C("models", "[pull NAME]", "models by name; also: models catalogue", "manta models pull gpt2", USE_CLIENT | USE_MODELS | USE_TABLES, 0, 64, run_models)
 /* clang-format on */
 
 #endif

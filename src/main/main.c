@@ -152,6 +152,18 @@ static int run_actors(const struct settings *s)
     return client_actors(&o);
 }
 
+static int run_requests(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_requests(&o);
+}
+
+static int run_explain(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_explain(&o, s->args_n > 0 ? s->args[0] : NULL);
+}
+
 static int run_scale(const struct settings *s)
 {
     struct client_options o = options_client(s);
@@ -350,6 +362,8 @@ static int run_command(const struct command *c, int argc, char **argv)
         status = 2;
     } else {
         fputs(buf_cstr(&s.warnings), stderr);
+        if (setting_number(&s, SET_OUTPUT) == OUTPUT_YAML)
+            client_yaml();
         options_log(&s);
         if (hidden && (c->uses & (USE_HEAD | USE_WORKER)) != 0)
             log_warn("CLUSTER STATUS", EVENT("key_on_command_line"),

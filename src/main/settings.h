@@ -29,6 +29,7 @@ enum setting_use {
     USE_DOWN = 1 << 12,  /* down */
     USE_LOGS = 1 << 13,  /* logs */
     USE_RUN = 1 << 14,   /* run */
+    USE_TABLES = 1 << 15, /* status, actors, requests, models */
     USE_ALL = 0xffff,
 };
 
@@ -127,7 +128,8 @@ enum {
     S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
     S(LOG_FORMAT, "log-format", "log_format", SETTING_CHOICE, "text", 0, 0, "text|json", USE_ALL, "form of log lines: a sentence, then event=NAME and its fields; or a JSON object") \
-    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN, "form of the output; -o for short") \
+    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json|wide|yaml", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN, "form of the output: text, with every column (wide), JSON or YAML; -o for short") \
+    S(WATCH, "watch", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_TABLES, "show it anew every two seconds, until Ctrl-C; -w for short") \
     S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "0", 0, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut; 0: 256 between tags, else where the context ends") \
     S(TAGS, "tags", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "answers between tags also on a terminal, each prompt by itself, as in a pipe") \
     S(QUIET, "quiet", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "print the answer and nothing else; -q for short") \
@@ -144,6 +146,9 @@ enum setting_id {
 #undef S
     SETTINGS_N
 };
+
+/* SET_OUTPUT, in the order of its choices. */
+enum { OUTPUT_TEXT = 0, OUTPUT_JSON, OUTPUT_WIDE, OUTPUT_YAML };
 
 enum setting_source { FROM_DEFAULT, FROM_FILE, FROM_ENV, FROM_FLAG };
 

@@ -36,7 +36,7 @@ static int find_flag(const char *flag, size_t n, unsigned uses)
 static const char *long_flag(const char *arg)
 {
     static const char *const others[][2] = {{"-o", "output"}, {"-m", "model"},  {"-p", "port"}, {"--join", "head"},
-                                            {"-d", "detach"}, {"-f", "follow"}, {"-n", "tail"}, {"-q", "quiet"}};
+                                            {"-d", "detach"}, {"-f", "follow"}, {"-n", "tail"}, {"-q", "quiet"}, {"-w", "watch"}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (strcmp(arg, others[i][0]) == 0)
             return others[i][1];

@@ -194,8 +194,8 @@ static void row_of_a_better_model(struct box *b, const char *toy)
     if (e == NULL)
         row(b, "good to know", "%s is a toy", toy);
     else
-        row(b, "better", "%s is a toy; a good model for this machine (%.1f GiB of memory free): manta up --model %s --workers 1 "
-            "--memory %.0fg (downloads %.1f GiB)",
+        row(b, "better", "%s is a toy. Good on this machine (%.1f GiB free): manta up --model %s --workers 1 --memory %.0fg "
+            "(%.1f GiB to download)",
             toy, mib(free_bytes) / 1024, e->name, mib(models_memory(e)) / 1024, mib(e->bytes) / 1024);
 }
 

@@ -124,7 +124,7 @@ def test_cordon(cluster, two, run):
     cluster.pace(0)
     assert all(a.done and a.error is None for a in load.end())
     status = run("status", "--head", head.address).stdout
-    assert "cordoned a" in status, status
+    assert re.search(r"^  a +cordoned ", status, re.M), status
     assert run("cordon", "b", "--head", head.address, "-o", "json").returncode == 0
     code, _, text = head.request("GET", "/readyz")
     assert code == 503 and "cordoned" in text

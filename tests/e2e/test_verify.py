@@ -78,4 +78,4 @@ def test_workers_of_another_host(run, cluster):
         assert out.returncode == 0, out.stdout + out.stderr
         assert "found 3 nodes" in out.stdout and "used 2/2 actors" in out.stdout and "[TEST COMPLETE]" in out.stdout
         actors = run("actors", "--head", f"{ours}:{head.port}", "--api-key", "k").stdout
-        assert actors.count(f"({host.theirs})") == 2, actors
+        assert actors.count(f" {host.theirs}\n") == 2, actors
