@@ -27,8 +27,8 @@
     L(eject_after_failures, HEAD_EJECT_AFTER, "failures", "", "failures in a row after which an actor gets one job at a time") \
     L(rest_first_ms, HEAD_REST_FIRST_MS, "ms", "", "pause of an actor after its first failure; doubles with each") \
     L(rest_max_ms, HEAD_REST_MAX_MS, "ms", "", "longest pause of an actor that fails") \
-    L(resume_bytes_max, c->resume_bytes_max, "bytes", "", "ids of delivered tokens, of all answers; an answer beyond it cannot go on elsewhere") \
-    L(resume_tokens_max, HEAD_RESUME_TOKENS_MAX, "tokens", "", "delivered tokens of one answer; a longer one cannot go on elsewhere") \
+    L(resume_bytes_max, c->resume_bytes_max, "bytes", "", "ids of delivered tokens, of all answers; an answer beyond it cannot continue elsewhere") \
+    L(resume_tokens_max, HEAD_RESUME_TOKENS_MAX, "tokens", "", "delivered tokens of one answer; a longer one cannot continue elsewhere") \
     L(regroup_ms, c->regroup_ms, "ms", "", "pause of a job that lost its actor: workers die in bunches") \
     L(seeks_max, c->seeks_max, "streams", "", "streams of other heads that are looked for at once; the next one is refused, 429") \
     L(seek_ms, c->seek_ms, "ms", "", "time for a worker that has the stream to join; then it is not found, 404") \
@@ -56,9 +56,9 @@
     L(actors_max, c->actors_max, "actors", "", "actors; the next one is refused") \
     L(fanout_max, c->fanout_max, "answers", "", "answers of one request; more are refused, 400") \
     L(beat_ms, c->beat_ms, "ms", "beat-ms", "heartbeat of workers") \
-    L(lost_after_ms, c->lost_after_ms, "ms", "lost-after-ms", "silence after which a worker is lost and its answers go on elsewhere") \
+    L(lost_after_ms, c->lost_after_ms, "ms", "lost-after-ms", "silence after which a worker is lost and its answers continue elsewhere") \
     L(hello_ms, c->hello_ms, "ms", "", "time to say hello; then the connection is closed") \
-    L(token_stall_ms, c->token_stall_ms, "ms", "token-stall-ms", "a busy actor without a token for this long is hung, and its answers go on elsewhere") \
+    L(token_stall_ms, c->token_stall_ms, "ms", "token-stall-ms", "a busy actor without a token for this long is hung, and its answers continue elsewhere") \
     L(token_floor_ms, c->token_floor_ms, "ms", "", "the same for one of known speed, at the soonest") \
     L(worker_actors_max, HEAD_WORKER_ACTORS_MAX, "actors", "", "actors of one worker; more end its connection") \
     L(actor_slots_max, HEAD_SLOTS_MAX, "slots", "", "slots of one actor; more end its worker's connection") \
@@ -67,7 +67,7 @@
     L(model_names_max, HEAD_MODELS_MAX, "names", "", "names of models remembered; the oldest without an actor are forgotten") \
     L(request_bytes_max, HEAD_REQUEST_BYTES_MAX, "bytes", "", "one prompt with everything, as it is sent to a worker; a larger one is refused, 413") \
     L(scale_max, HEAD_SCALE_MAX, "workers", "", "workers that one may ask a launcher for; more are refused, 400") \
-    L(drain_grace_s, p->o->drain_grace_s, "s", "drain-grace", "after SIGTERM, time for answers to end; then they go on elsewhere") \
+    L(drain_grace_s, p->o->drain_grace_s, "s", "drain-grace", "after SIGTERM, time for answers to end; then they continue elsewhere") \
     L(form_bytes_max, REQUEST_FORM_BYTES_MAX, "bytes", "", "a grammar, schema or expression; a larger one is refused, 413") \
     L(tools_max, API_TOOLS_MAX, "tools", "", "tools of one request; more are refused, 400") \
     L(tools_bytes_max, REQUEST_TOOLS_BYTES_MAX, "bytes", "", "tools of one request together; larger ones are refused, 413") \

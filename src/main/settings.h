@@ -51,8 +51,8 @@ enum {
     S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name[admin]: KEY") \
     S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring; on loopback, where none is given: the user's own, from the state folder") \
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
-    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file with that key in its first line, or with several, each in a line `name: key`, or `name[admin]: key` for who may drain, cordon and scale") \
-    S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file with that token in its first line") \
+    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file containing the API key (first line), or several, each in a line `name: key`, or `name[admin]: key` for who may drain, cordon and scale") \
+    S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file containing the join token (first line)") \
     S(ALLOW_ORIGIN, "allow-origin", "head.allow_origin", SETTING_LIST, "loopback", 0, 0, NULL, USE_HEAD, "web pages that may use the head beside those of this machine (loopback): https://chat.example, null, or * for all; none: not even those; each by its own --allow-origin") \
     S(ALLOW_HOST, "allow-host", "head.allow_host", SETTING_LIST, "localhost", 0, 0, NULL, USE_HEAD, "names by which clients address the head, beside addresses, localhost and this machine's name; * for any; with --api-key any is taken") \
     S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "4096", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
@@ -66,9 +66,9 @@ enum {
     S(REBALANCE, "rebalance", "head.rebalance", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "an answer may leave a slow or crowded actor for an idle one, where it would end much sooner") \
     S(SHARE_PREFIX, "share-prefix", "head.share_prefix", SETTING_SWITCH, "off", 0, 0, NULL, USE_HEAD, "tenants use each other's cached prompts; whether an answer came quickly then tells what others have asked") \
     S(LOG_REQUESTS, "log-requests", "head.log_requests", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "a log line for each request: status, model, worker, tokens, times") \
-    S(DRAIN_GRACE, "drain-grace", "drain_grace", SETTING_NUMBER, "8", 0, 86400, NULL, USE_HEAD | USE_WORKER, "after SIGTERM: seconds for what runs to end; then a worker's answers go on elsewhere; 0: at once") \
-    S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it goes on elsewhere") \
-    S(MOVE, "move", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_DRAIN, "what runs goes on elsewhere at once, with what is computed of it") \
+    S(DRAIN_GRACE, "drain-grace", "drain_grace", SETTING_NUMBER, "8", 0, 86400, NULL, USE_HEAD | USE_WORKER, "after SIGTERM: seconds for what runs to end; then a worker's answers continue elsewhere; 0: at once") \
+    S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it continues elsewhere") \
+    S(MOVE, "move", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_DRAIN, "what runs continues elsewhere at once, with what is computed of it") \
     S(REPLACE, "replace", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_REPLACE, "take the place of the head that runs at this --host and --port, with its connections and streams") \
     S(SCALE, "scale", "head.scale", SETTING_CHOICE, "fixed", 0, 0, "fixed|auto", USE_HEAD, "auto: the head decides by its load how many workers its launcher keeps up, between the next two; `manta scale` changes it later") \
     S(SCALE_MIN, "scale-min", "head.scale_min", SETTING_NUMBER, "0", 0, 256, NULL, USE_HEAD, "with --scale auto: the fewest workers; 0: none while nobody asks, and the first request waits until one is ready") \
@@ -76,9 +76,9 @@ enum {
     S(SCALE_IDLE, "scale-idle", "head.scale_idle", SETTING_NUMBER, "0", 0, 86400, NULL, USE_HEAD, "with --scale auto: seconds for which fewer workers must have been enough before one is taken away; 0: three times what a start or a request takes, 180 to 300") \
     S(MIN, "min", NULL, SETTING_NUMBER, "0", 0, 256, NULL, USE_SCALE, "scale auto: the fewest workers; not given: as it is") \
     S(MAX, "max", NULL, SETTING_NUMBER, "8", 1, 256, NULL, USE_SCALE, "scale auto: the most workers; not given: as it is") \
-    S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "memory the system lets the head have (control group, RLIMIT_DATA); 0: any") \
-    S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "processors' time the system lets the head have (control group); 0: any") \
-    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, host:port; several, a:1,b:2, for a worker that joins them all, and for a client that asks the first that is there; a number alone is a port of this machine, so is a client's --port N") \
+    S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "hard memory limit for the head (control group, RLIMIT_DATA); 0: none") \
+    S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "CPU limit for the head (control group); 0: none") \
+    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, HOST:PORT, or several with commas between (a worker joins all; a client uses the first that answers); a number alone is a port of this machine, so is a client's --port N") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
     S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
@@ -92,14 +92,14 @@ enum {
     S(EXACT, "exact", "worker.exact", SETTING_SWITCH, "off", 0, 0, NULL, USE_CHAOS | USE_WORKER, "same prompt and seed, same bytes, under any load (q8_0 KV cache)") \
     S(REPACK, "repack", "worker.repack", SETTING_SWITCH, "on", 0, 0, NULL, USE_WORKER, "let the CPU backend repack weights: faster for some files, but not shared between workers") \
     S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory of a worker: a model that needs more is refused, and the system lets it have no more (control group where that may be, RLIMIT_DATA); 0: any") \
-    S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "memory the system lets a worker have, should it pass --memory; 0: --memory itself") \
-    S(WORKER_LIMIT_CPUS, "worker-limit-cpus", "worker.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_WORKER, "processors' time the system lets a worker have; 0: any") \
+    S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "hard memory limit for a worker; 0: --memory itself") \
+    S(WORKER_LIMIT_CPUS, "worker-limit-cpus", "worker.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_WORKER, "CPU limit for a worker; 0: none") \
     S(LOAD_STALL, "load-stall-s", "worker.load_stall_s", SETTING_NUMBER, "120", 1, 86400, NULL, USE_WORKER, "a model whose loading makes no progress for this long is left out") \
     S(STEP_MS, "step-ms", "worker.step_ms", SETTING_NUMBER, "0", 0, 10000, NULL, USE_WORKER, "aim for a step that mixes decoding and prompt chunks; 0: the engine's choice") \
     S(OFFLINE, "offline", "models.offline", SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER | USE_MODELS, "download no model; HF_HUB_OFFLINE=1 does the same") \
     S(PULL_LIMIT, "pull-limit", "models.pull_limit", SETTING_BYTES, "60g", 0, 1ull << 50, NULL, USE_WORKER | USE_MODELS, "largest model file that is downloaded") \
     S(PULL_STALL, "pull-stall-s", "models.pull_stall_s", SETTING_NUMBER, "30", 1, 3600, NULL, USE_WORKER | USE_MODELS, "a download below 1 kB/s for this long is tried anew") \
-    S(THROTTLE, "throttle", "worker.throttle", SETTING_NUMBER, "1", 1, 1000, NULL, USE_WORKER, "the engine computes so many times slower: to see an uneven cluster") \
+    S(THROTTLE, "throttle", "worker.throttle", SETTING_NUMBER, "1", 1, 1000, NULL, USE_WORKER, "slow the engine down by this factor: to see an uneven cluster") \
     S(COMPARE_BALANCE, "compare-balance", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_BENCH, "each --balance on an even, an uneven and a shared-prefix load") \
     S(BENCH_LOAD, "load", NULL, SETTING_CHOICE, "all", 0, 0, "all|even|uneven|shared", USE_BENCH, "only this one") \
     S(BENCH_CALLS, "calls", NULL, SETTING_NUMBER, "100", 6, 100000, NULL, USE_BENCH, "prompts that count, of each load and strategy") \
@@ -126,7 +126,7 @@ enum {
     S(TEST, "test", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_UP, "ask the test prompt once, then end") \
     S(LOG_BYTES, "log-bytes", "up.log_bytes", SETTING_BYTES, "8m", 65536, 1ull << 40, NULL, USE_UP, "size of the log file of manta up at which it becomes .log.1, and a new one is begun") \
     S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \
-    S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "least important lines to print") \
+    S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "log level: the least important lines to print") \
     S(LOG_FORMAT, "log-format", "log_format", SETTING_CHOICE, "text", 0, 0, "text|json", USE_ALL, "form of log lines: a sentence, then event=NAME and its fields; or a JSON object") \
     S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json|wide|yaml", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN, "form of the output: text, with every column (wide), JSON or YAML; -o for short") \
     S(WATCH, "watch", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_TABLES, "show it anew every two seconds, until Ctrl-C; -w for short") \
