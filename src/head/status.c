@@ -28,12 +28,6 @@ static const char *health_name(enum actor_health health)
     return names[health];
 }
 
-static const char *actor_state_name(uint8_t s)
-{
-    static const char *const names[] = {"?", "loading", "ready", "failed", "gone"};
-    return names[s < 5 ? s : 0];
-}
-
 /* Model files and engine modules mapped into this process: `manta verify` wants to see none. */
 static unsigned mapped_models(void)
 {

@@ -6,12 +6,14 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/states.h"
 
-#define CAN(state) (1u << (state))
-static const unsigned moves[CONN_STATES_N] = {
-    [CONN_IDLE] = CAN(CONN_READING) | CAN(CONN_CLOSING),
-    [CONN_READING] = CAN(CONN_ANSWERING) | CAN(CONN_CLOSING),
-    [CONN_ANSWERING] = CAN(CONN_IDLE) | CAN(CONN_CLOSING) | CAN(CONN_HANDED),
+static const struct state conn_states[] = {
+    [CONN_IDLE] = {"IDLE", TO(CONN_READING) | TO(CONN_CLOSING)},
+    [CONN_READING] = {"READING", TO(CONN_ANSWERING) | TO(CONN_CLOSING)},
+    [CONN_ANSWERING] = {"ANSWERING", TO(CONN_IDLE) | TO(CONN_CLOSING) | TO(CONN_HANDED)},
+    [CONN_CLOSING] = {"CLOSING", 0},
+    [CONN_HANDED] = {"HANDED", 0},
 };
 
 static const enum wait wait_of[CONN_STATES_N] = {
@@ -85,8 +87,7 @@ void http_conn_wait(struct http_conn *c, enum wait what)
 
 void http_conn_move(struct http_conn *c, enum http_conn_state to)
 {
-    MUST(moves[c->state] & CAN(to));
-    c->state = (uint8_t)to;
+    c->state = (uint8_t)state_next(conn_states, "connection", c->state, to);
     http_conn_wait(c, wait_of[to]);
     http_conn_seat(c);
 }

@@ -4,27 +4,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/must.h"
+#include "base/states.h"
 #include "launch/state.h"
 
 enum {
     HEAD_PROVES_ITSELF_MS = 3000, /* a head that ends by itself sooner has a reason that stays: its port is taken, … */
 };
 
-#define BIT(state) (1u << (state))
-
-static const unsigned moves[] = {
-    [PART_IDLE] = BIT(PART_RUNNING) | BIT(PART_WAITING),
-    [PART_RUNNING] = BIT(PART_IDLE) | BIT(PART_WAITING) | BIT(PART_STOPPING) | BIT(PART_GIVEN_UP),
-    [PART_WAITING] = BIT(PART_RUNNING) | BIT(PART_WAITING) | BIT(PART_IDLE),
-    [PART_STOPPING] = BIT(PART_IDLE),
-    [PART_GIVEN_UP] = BIT(PART_RUNNING) | BIT(PART_WAITING) | BIT(PART_IDLE),
+static const struct state part_states[] = {
+    [PART_IDLE] = {"IDLE", TO(PART_RUNNING) | TO(PART_WAITING)},
+    [PART_RUNNING] = {"RUNNING", TO(PART_IDLE) | TO(PART_WAITING) | TO(PART_STOPPING) | TO(PART_GIVEN_UP)},
+    [PART_WAITING] = {"WAITING", TO(PART_RUNNING) | TO(PART_WAITING) | TO(PART_IDLE)},
+    [PART_STOPPING] = {"STOPPING", TO(PART_IDLE)},
+    [PART_GIVEN_UP] = {"GIVEN_UP", TO(PART_RUNNING) | TO(PART_WAITING) | TO(PART_IDLE)},
 };
 
 static void move(struct part *p, enum part_state to)
 {
-    MUST((moves[p->state] & BIT(to)) != 0);
-    p->state = to;
+    p->state = state_next(part_states, "part", p->state, to);
 }
 
 static void set_timer(struct part *p, uint32_t ms)

@@ -9,18 +9,19 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/states.h"
 
-static const bool allowed[CONN_STATES][CONN_STATES] = {
-    [CONN_DIALLING] = {[CONN_OPEN] = true, [CONN_CLOSED] = true},
-    [CONN_OPEN] = {[CONN_FLUSHING] = true, [CONN_CLOSED] = true},
-    [CONN_FLUSHING] = {[CONN_LINGERING] = true, [CONN_CLOSED] = true},
-    [CONN_LINGERING] = {[CONN_CLOSED] = true},
+static const struct state conn_states[] = {
+    [CONN_DIALLING] = {"DIALLING", TO(CONN_OPEN) | TO(CONN_CLOSED)},
+    [CONN_OPEN] = {"OPEN", TO(CONN_FLUSHING) | TO(CONN_CLOSED)},
+    [CONN_FLUSHING] = {"FLUSHING", TO(CONN_LINGERING) | TO(CONN_CLOSED)},
+    [CONN_LINGERING] = {"LINGERING", TO(CONN_CLOSED)},
+    [CONN_CLOSED] = {"CLOSED", 0},
 };
 
 void conn_move(struct net_conn *c, enum conn_state to)
 {
-    MUST(allowed[c->state][to]);
-    c->state = to;
+    c->state = state_next(conn_states, "connection", c->state, to);
 }
 
 static void end_conn(struct net_object *o)

@@ -3,26 +3,23 @@
  * The happy path is drawn in state.h. It can fail by: the dial fails or nobody welcomes us in time (back-off,
  * dial again), the head falls silent (hang up, dial again), the head refuses us (final: the worker exits with the
  * head's words; otherwise back-off), the head talks nonsense (hang up, back-off). */
-#include "base/must.h"
+#include "base/states.h"
 #include "cluster/agent/state.h"
 
-#define TAG        "CLUSTER CONNECTION"
-#define MS         1000u /* microseconds */
-#define BIT(state) (1u << (state))
-
-static const unsigned moves[] = {
-    [UPLINK_IDLE] = BIT(UPLINK_DIALLING),
-    [UPLINK_DIALLING] = BIT(UPLINK_HELLO) | BIT(UPLINK_CLOSING) | BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE),
-    [UPLINK_HELLO] = BIT(UPLINK_WELCOMED) | BIT(UPLINK_CLOSING) | BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE),
-    [UPLINK_WELCOMED] = BIT(UPLINK_CLOSING) | BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE),
-    [UPLINK_CLOSING] = BIT(UPLINK_WAITING) | BIT(UPLINK_IDLE),
-    [UPLINK_WAITING] = BIT(UPLINK_DIALLING) | BIT(UPLINK_IDLE),
+#define TAG "CLUSTER CONNECTION"
+#define MS  1000u /* microseconds */
+static const struct state uplink_states[] = {
+    [UPLINK_IDLE] = {"IDLE", TO(UPLINK_DIALLING)},
+    [UPLINK_DIALLING] = {"DIALLING", TO(UPLINK_HELLO) | TO(UPLINK_CLOSING) | TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
+    [UPLINK_HELLO] = {"HELLO", TO(UPLINK_WELCOMED) | TO(UPLINK_CLOSING) | TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
+    [UPLINK_WELCOMED] = {"WELCOMED", TO(UPLINK_CLOSING) | TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
+    [UPLINK_CLOSING] = {"CLOSING", TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
+    [UPLINK_WAITING] = {"WAITING", TO(UPLINK_DIALLING) | TO(UPLINK_IDLE)},
 };
 
 static void uplink_move(struct uplink *u, enum uplink_state to, uint64_t due_us)
 {
-    MUST((moves[u->state] & BIT(to)) != 0);
-    u->state = to;
+    u->state = state_next(uplink_states, "uplink", u->state, to);
     u->due_us = due_us;
 }
 

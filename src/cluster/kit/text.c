@@ -28,3 +28,15 @@ const char *duty_name(uint8_t duty)
     static const char *const names[] = {"serves", "cordoned", "drains"};
     return names[duty];
 }
+
+const char *actor_state_name(uint8_t state)
+{
+    static const char *const names[] = {"?", "loading", "ready", "failed", "gone"};
+    return names[state < 5 ? state : 0];
+}
+
+void text_set(char **field, char *value)
+{
+    free(*field);
+    *field = value;
+}

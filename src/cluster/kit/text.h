@@ -16,5 +16,9 @@ bool text_is_line(struct str s, size_t max);
 char *text_line_dup(struct str s, size_t max);
 /* What a duty is called in status, events and answers: "serves", "cordoned", "drains". */
 const char *duty_name(uint8_t duty);
+/* The same of an actor's state (enum wire_actor_state): "loading", "ready", "failed", "gone". */
+const char *actor_state_name(uint8_t state);
+/* *field, owned, has that value from now on, which is taken over. */
+void text_set(char **field, char *value);
 
 #endif

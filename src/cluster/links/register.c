@@ -23,16 +23,6 @@
 
 #define TAG "ACTOR REGISTRATION"
 
-static const char *state_name(uint8_t state)
-{
-    switch (state) {
-    case WIRE_ACTOR_LOADING: return "loading";
-    case WIRE_ACTOR_READY: return "ready";
-    case WIRE_ACTOR_FAILED: return "failed";
-    default: return "gone";
-    }
-}
-
 /* ---- what a worker may say ---- */
 
 static int check_values(const struct wire_actor *m, struct fault *f)
@@ -101,21 +91,15 @@ static int check_new(const struct head *h, const struct wire_actor *m, struct fa
 
 /* ---- records ---- */
 
-static void set_string(char **field, char *value)
-{
-    free(*field);
-    *field = value;
-}
-
 /* Takes over all that may change. */
 static void actor_set(struct actor *a, const struct wire_actor *m)
 {
-    set_string(&a->note, text_line_dup(m->note, HEAD_LINE_BYTES_MAX));
-    set_string(&a->kv, text_line_dup(m->kv, HEAD_NAME_BYTES_MAX));
-    set_string(&a->setup, text_line_dup(m->setup, HEAD_NAME_BYTES_MAX));
+    text_set(&a->note, text_line_dup(m->note, HEAD_LINE_BYTES_MAX));
+    text_set(&a->kv, text_line_dup(m->kv, HEAD_NAME_BYTES_MAX));
+    text_set(&a->setup, text_line_dup(m->setup, HEAD_NAME_BYTES_MAX));
     head_actor_is(a, m->state);
     if (m->digest.n > 0)
-        set_string(&a->digest, xstr_dup(m->digest));
+        text_set(&a->digest, xstr_dup(m->digest));
     if (a->seats[SEAT_MODEL].pool->digest[0] == '\0')
         head_pool_digest(a->seats[SEAT_MODEL].pool, m->digest);
     a->slots = m->slots;
@@ -187,9 +171,9 @@ static void say_state(struct head *h, const struct actor *a, const char *verb)
     bool failed = a->state == WIRE_ACTOR_FAILED;
     const char *model = a->seats[SEAT_MODEL].pool->name;
     head_log(h, failed ? LOG_WARN : LOG_INFO, TAG,
-             EVENT("actor_state", KV("actor", a->node.id), KV("state", state_name(a->state)), KV("model", model), KV("node", a->worker->name),
+             EVENT("actor_state", KV("actor", a->node.id), KV("state", actor_state_name(a->state)), KV("model", model), KV("node", a->worker->name),
                    KV("slots", a->slots), KV("context", a->context)),
-             "%sactor %u (%s) %s%s%s", verb, (unsigned)a->node.id, model, state_name(a->state), failed ? ": " : "", failed ? a->note : "");
+             "%sactor %u (%s) %s%s%s", verb, (unsigned)a->node.id, model, actor_state_name(a->state), failed ? ": " : "", failed ? a->note : "");
 }
 
 static void actor_registers(struct head *h, struct worker *w, const struct wire_actor *m)
@@ -222,7 +206,7 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
     if (leaves) {
         struct fault f = {0};
         fault_set(&f, ERR_WORKER_LOST, "actor %u of worker '%s' is %s", (unsigned)a->node.id, a->worker->name,
-                  state_name(m->state));
+                  actor_state_name(m->state));
         /* A run that is still on its way would be taken by the actor's next life, which has the same key. */
         LIST_EACH(pos, &a->flights)
             head_flight_cancel(h, list_item(pos, struct flight, in_actor));

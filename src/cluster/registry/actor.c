@@ -5,14 +5,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "cluster/kit/text.h"
 #include "cluster/queue/queue.h"
 #include "cluster/registry/registry.h"
-
-static void set_string(char **field, char *value)
-{
-    free(*field);
-    *field = value;
-}
 
 void head_actor_is(struct actor *a, uint8_t state)
 {
@@ -21,7 +16,7 @@ void head_actor_is(struct actor *a, uint8_t state)
         p->loading_n = p->loading_n + (state == WIRE_ACTOR_LOADING) - (a->state == WIRE_ACTOR_LOADING);
         p->failed_n = p->failed_n + (state == WIRE_ACTOR_FAILED) - (a->state == WIRE_ACTOR_FAILED);
         if (state == WIRE_ACTOR_FAILED)
-            set_string(&p->note, xstrdup(a->note));
+            text_set(&p->note, xstrdup(a->note));
     }
     a->state = state;
 }

@@ -3,27 +3,25 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/states.h"
 #include "cluster/policy/prefix.h"
 #include "cluster/queue/queue.h"
 #include "cluster/registry/registry.h"
 #include "cluster/run/run.h"
 
-#define BIT(state) (1u << (state))
-
 enum { IDS_FIRST = 32 };
 
-static const unsigned moves[] = {
-    [JOB_QUEUED] = BIT(JOB_SENT) | BIT(JOB_ENDED),
-    [JOB_SENT] = BIT(JOB_STARTED) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
-    [JOB_STARTED] = BIT(JOB_STREAMING) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
-    [JOB_STREAMING] = BIT(JOB_STREAMING) | BIT(JOB_QUEUED) | BIT(JOB_ENDED),
-    [JOB_ENDED] = 0,
+static const struct state job_states[] = {
+    [JOB_QUEUED] = {"QUEUED", TO(JOB_SENT) | TO(JOB_ENDED)},
+    [JOB_SENT] = {"SENT", TO(JOB_STARTED) | TO(JOB_QUEUED) | TO(JOB_ENDED)},
+    [JOB_STARTED] = {"STARTED", TO(JOB_STREAMING) | TO(JOB_QUEUED) | TO(JOB_ENDED)},
+    [JOB_STREAMING] = {"STREAMING", TO(JOB_STREAMING) | TO(JOB_QUEUED) | TO(JOB_ENDED)},
+    [JOB_ENDED] = {"ENDED", 0},
 };
 
 void head_job_move(struct job *job, enum job_state to)
 {
-    MUST((moves[job->state] & BIT(to)) != 0);
-    job->state = to;
+    job->state = state_next(job_states, "job", job->state, to);
 }
 
 static struct job *job_new(struct head *h, struct call *call, uint32_t branch, struct actor *bound)
