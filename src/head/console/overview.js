@@ -26,7 +26,9 @@ function showWorkers(now) {
   const order = new Intl.Collator("en", {numeric: true});
   const workers = [...now.worker_nodes].sort((a, b) => order.compare(a.node, b.node));
   keyed($("workers"), workers, w => w.id, workerCard, (node, w) => node.update(w, byWorker.get(w.id) || [], now.admin));
-  $("workers-none").hidden = workers.length > 0;
+  $("workers-none").hidden = now.workers > 0;
+  $("workers-more").hidden = workers.length >= now.workers;
+  put($("workers-more"), `The first ${workers.length} of ${now.workers} are shown.`);
 }
 
 function group(actors) {
