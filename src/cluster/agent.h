@@ -92,13 +92,15 @@ struct ag {
     uint32_t key;          /* actor, our number */
     uint64_t ticket;
     uint64_t bytes_max;    /* SAVE: more is not to be saved */
-    struct wire_msg msg;   /* SEND, RUN: what it points to is the agent's until the next agent_step(), or the event's own */
     enum log_level level;
     const char *tag;       /* static */
     const struct event_field *event; /* LOG: borrowed, as text */
     struct str text;       /* LOG, SEND_FRAMES: borrowed until the next agent_step() */
-    struct fault fault;
     struct buf carry;      /* GIVE: owned by whoever carries it out */
+    union {
+        struct wire_msg msg; /* SEND, RUN: what it points to is the agent's until the next agent_step(), or the event's own */
+        struct fault fault;  /* all others; set in EXIT where the head refused us */
+    };
 };
 
 struct ag_effects {

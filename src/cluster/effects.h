@@ -60,7 +60,6 @@ struct fx_choice {
 struct fx {
     enum fx_kind kind;
     uint64_t link;       /* SEND, CLOSE_LINK */
-    struct wire_msg msg; /* SEND; what it points to is valid until the next head_step() */
     uint64_t call;
     uint32_t branch;                 /* 0 … count-1 */
     uint32_t branches;               /* STARTED, RESUMED, CALL_END: how many the call has */
@@ -81,13 +80,16 @@ struct fx {
     uint8_t finish;                  /* BRANCH_DONE: enum finish */
     struct str stop;                 /* BRANCH_DONE: the stop string that ended it; empty: none did */
     struct fx_usage usage;           /* STARTED, BRANCH_DONE */
-    struct fault fault;              /* CALL_FAILED; BRANCH_DONE with FINISH_ERROR */
     uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */
     const struct fx_choice *choice;  /* CHOSEN */
     enum log_level level;            /* LOG */
     const char *tag;                 /* LOG, LEFT; static */
     const struct event_field *event; /* LOG */
     const char *peer_kind;           /* LOG; static: a peer without a token can cause it at will (log_peer); NULL: it cannot */
+    union {
+        struct wire_msg msg;         /* SEND; what it points to is valid until the next head_step() */
+        struct fault fault;          /* all others; set in CALL_FAILED, and BRANCH_DONE with FINISH_ERROR */
+    };
 };
 
 struct effects {

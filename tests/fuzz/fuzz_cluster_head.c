@@ -42,8 +42,9 @@ static void look_at(const struct fx *fx)
     struct buf line = buf_max(64 << 10);
     if (fx->kind == FX_SEND)
         wire_print(&line, &fx->msg);
+    else
+        buf_puts(&line, fx->fault.text);
     buf_add_str(&line, fx->text);
-    buf_puts(&line, fx->fault.text);
     buf_fini(&line);
 }
 

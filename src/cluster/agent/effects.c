@@ -26,7 +26,8 @@ struct ag *agent_add(struct agent *a, enum ag_kind kind)
         e->ag = xrealloc(e->ag, e->cap * sizeof *e->ag);
     }
     struct ag *ag = &e->ag[e->n++];
-    *ag = (struct ag){.kind = kind};
+    memset(ag, 0, sizeof *ag);
+    ag->kind = kind;
     return ag;
 }
 

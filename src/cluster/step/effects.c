@@ -1,6 +1,7 @@
 #include "cluster/effects.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -22,6 +23,7 @@ struct fx *effects_add(struct effects *e, enum fx_kind kind)
         e->fx = xrealloc(e->fx, e->cap * sizeof *e->fx);
     }
     struct fx *fx = &e->fx[e->n++];
-    *fx = (struct fx){.kind = kind};
+    memset(fx, 0, sizeof *fx);
+    fx->kind = kind;
     return fx;
 }
