@@ -27,7 +27,7 @@ def test_a_worker_is_healthy_without_a_clients_key(head, cluster, run):
         end = run("health", "worker", "--node", node, "--head", head.address)
         return end.returncode, end.stdout + end.stderr
     code, words = health("oak")
-    assert code == 1 and "missing or wrong API key" in words
+    assert code == 1 and "API key" in words
     worker = cluster.echo_worker(head, "echo:tokens=20", "--node", "oak", env={"MANTA_JOIN_TOKEN": "one of us"})
     wait_for("a healthy worker", lambda: health("oak")[0] == 0)
     assert health("oak")[1] == "ok: oak has joined and is ready\n"
