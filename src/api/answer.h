@@ -11,6 +11,8 @@
 void api_write_head(struct jout *j, const struct api_head *h, const char *id_prefix, const char *object);
 /* The members of an open usage object. */
 void api_write_usage(struct jout *j, const struct api_usage *u);
+/* Member "timings", as llama-server has it; NULL: none. */
+void api_write_timings(struct jout *j, const struct api_timings *t);
 /* Member `key`, an array of token ids. */
 void api_write_ids(struct jout *j, const char *key, const int32_t *ids, uint32_t n);
 /* The value of "finish_reason". */

@@ -22,7 +22,11 @@ enum api_shape {
     API_MESSAGES,        /* POST /v1/messages: Anthropic's */
     API_RESPONSES,       /* POST /v1/responses: OpenAI's */
     API_COUNT,           /* POST /v1/messages/count_tokens: Anthropic's */
-    API_SHAPE_LAST = API_COUNT,
+    API_LLAMA,           /* POST /completion: llama-server's */
+    API_TOKENIZE,        /* POST /tokenize, /detokenize, /apply-template: likewise */
+    API_DETOKENIZE,
+    API_TEMPLATE,
+    API_SHAPE_LAST = API_TEMPLATE,
 };
 
 enum api_final { API_FINAL_FIRST = 0, API_FINAL_BEST, API_FINAL_VOTE };
@@ -69,6 +73,7 @@ struct api_call {
     uint32_t shown;              /* … of which the best so many are shown: "best_of" and "n" */
     bool hides_logprobs;         /* they were asked for only to choose by */
     bool with_prompt;            /* completions: "echo" */
+    bool with_pieces, with_special; /* tokenize: "with_pieces", "add_special" */
     bool spread;                 /* process_prompt: on different actors */
     bool seed_given;             /* false: request.sampling.seed is 0, draw one */
     enum api_final final;        /* process_prompt */

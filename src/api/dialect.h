@@ -87,5 +87,6 @@ extern const struct api_dialect api_dialect_process_prompt;               /* man
 extern const struct api_dialect api_dialect_embeddings;                   /* vectors.c */
 extern const struct api_dialect api_dialect_messages, api_dialect_count;  /* anthropic.c */
 extern const struct api_dialect api_dialect_responses;                    /* responses.c */
+extern const struct api_dialect api_dialect_llama, api_dialect_tokenize, api_dialect_detokenize, api_dialect_template; /* llama.c */
 
 #endif

@@ -12,6 +12,10 @@ const struct api_dialect *api_dialect(enum api_shape shape)
         [API_MESSAGES] = &api_dialect_messages,
         [API_RESPONSES] = &api_dialect_responses,
         [API_COUNT] = &api_dialect_count,
+        [API_LLAMA] = &api_dialect_llama,
+        [API_TOKENIZE] = &api_dialect_tokenize,
+        [API_DETOKENIZE] = &api_dialect_detokenize,
+        [API_TEMPLATE] = &api_dialect_template,
     };
     MUST(shape >= API_CHAT && shape <= API_SHAPE_LAST);
     return dialects[shape];

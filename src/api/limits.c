@@ -13,7 +13,7 @@ int api_read_max_tokens(struct api_reader *r, const char *path, const json_t *v)
         r->call->request.sampling.max_tokens = 0;
         return 0;
     }
-    bool may_be_none = r->call->shape == API_COMPLETION; /* the prompt is computed, and, with "echo", told of */
+    bool may_be_none = r->call->request.kind == REQUEST_TEXT; /* the prompt is computed, and, with "echo", told of */
     int err = api_read_integer(r, path, v, may_be_none ? 0 : 1, INT32_MAX, &n);
     if (!err) {
         r->call->request.sampling.max_tokens = (uint32_t)n;

@@ -89,11 +89,21 @@ static void write_chat_token(struct jout *j, const struct told *t)
     jout_array_end(j);
 }
 
-static void write_chat(struct jout *j, const struct api_choice *c)
+void api_write_piece_text(struct jout *j, struct str piece)
+{
+    if (is_utf8(piece)) {
+        jout_str(j, piece);
+        return;
+    }
+    jout_array(j);
+    for (size_t i = 0; i < piece.n; i++)
+        jout_uint(j, (unsigned char)piece.p[i]);
+    jout_array_end(j);
+}
+
+void api_write_tokens(struct jout *j, const struct api_choice *c)
 {
     struct told t;
-    jout_object(j);
-    jout_key(j, "content");
     jout_array(j);
     for (uint32_t i = 0; i < c->tokens_n; i++) {
         tell_token(c, i, &t);
@@ -111,6 +121,13 @@ static void write_chat(struct jout *j, const struct api_choice *c)
         jout_object_end(j);
     }
     jout_array_end(j);
+}
+
+static void write_chat(struct jout *j, const struct api_choice *c)
+{
+    jout_object(j);
+    jout_key(j, "content");
+    api_write_tokens(j, c);
     jout_put_null(j, "refusal");
     jout_object_end(j);
 }

@@ -8,4 +8,9 @@
 /* The value of "logprobs"; null when c has none. */
 void api_write_logprobs(struct jout *j, enum api_shape shape, const struct api_choice *c);
 
+/* A token's text; of half a character its bytes, as numbers. */
+void api_write_piece_text(struct jout *j, struct str piece);
+/* An array of its tokens, as chats and llama-server have them. */
+void api_write_tokens(struct jout *j, const struct api_choice *c);
+
 #endif

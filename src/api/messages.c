@@ -164,7 +164,7 @@ static int end_messages(struct api_reader *r, const char *path)
 {
     struct request *q = &r->call->request;
     struct str last = q->turns[q->turns_n - 1].role;
-    q->continues = r->call->shape == API_CHAT && str_is(last, "assistant");
+    q->continues = (r->call->shape == API_CHAT || r->call->shape == API_TEMPLATE) && str_is(last, "assistant");
     if (q->continues && json_array_size(json_object_get(json_array_get(json_object_get(r->root, "messages"), q->turns_n - 1), "tool_calls")) > 0)
         return api_refuse(r->e, ERR_INVALID, path, "the last one calls tools: send their results behind it, as messages of the role tool");
     return 0;

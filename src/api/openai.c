@@ -49,7 +49,7 @@ static void put_pace(struct jout *j, const char *n_key, const char *ms_key, cons
 }
 
 /* As llama-server has them. */
-static void put_timings(struct jout *j, const struct api_timings *t)
+void api_write_timings(struct jout *j, const struct api_timings *t)
 {
     if (t == NULL)
         return;
@@ -67,7 +67,7 @@ static void put_usage(struct jout *j, const struct api_usage *u)
     jout_object(j);
     api_write_usage(j, u);
     jout_object_end(j);
-    put_timings(j, u->timings);
+    api_write_timings(j, u->timings);
 }
 
 const char *api_finish_name(uint8_t finish)
@@ -177,7 +177,7 @@ static void write_openai_chunk(struct jout *j, const struct api_head *h, const s
     put_chunk_choice(j, h, c, role);
     if (h->include_usage)
         jout_put_null(j, "usage");
-    put_timings(j, c->timings);
+    api_write_timings(j, c->timings);
     jout_object_end(j);
 }
 

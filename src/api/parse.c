@@ -8,7 +8,8 @@
 #include "base/alloc.h"
 
 #define CHAT FIELD_FOR(API_CHAT)
-#define TEXT FIELD_FOR(API_COMPLETION)
+#define TEXT (FIELD_FOR(API_COMPLETION) | FIELD_FOR(API_LLAMA))
+#define TEMPLATE (CHAT | FIELD_FOR(API_TEMPLATE))
 #define ASK FIELD_FOR(API_PROCESS_PROMPT)
 #define OPENAI (CHAT | TEXT)
 #define ALL (CHAT | TEXT | ASK)
@@ -20,8 +21,8 @@
 /* Read from top to bottom: of two names for one thing the lower wins. Fields that other servers have and manta lacks are in
  * lacking.c; others are ignored. */
 static const struct field fields[] = {
-    {"model", ALL | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
-    {"messages", CHAT | ASK, FIELD_OTHER, .read = api_read_messages},
+    {"model", ALL | TEMPLATE | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
+    {"messages", TEMPLATE | ASK, FIELD_OTHER, .read = api_read_messages},
     {"prompt", TEXT, FIELD_OTHER, .read = api_read_prompt},
     {"prompt", ASK, FIELD_OTHER, .read = api_read_question},
     {"input", EMBED, FIELD_OTHER, .read = api_read_input},
@@ -88,16 +89,16 @@ static const struct field fields[] = {
     {"guided_choice", ALL, FIELD_OTHER, .read = api_read_choice},
     {"structured_outputs", ALL, FIELD_OTHER, .read = api_read_structured_outputs},
     {"response_format", ALL, FIELD_OTHER, .read = api_read_response_format},
-    {"tools", CHAT, FIELD_OTHER, .read = api_read_tools},
-    {"tool_choice", CHAT, FIELD_OTHER, .read = api_read_tool_choice},
-    {"parallel_tool_calls", CHAT, FIELD_OTHER, .read = api_read_parallel_tool_calls},
+    {"tools", TEMPLATE, FIELD_OTHER, .read = api_read_tools},
+    {"tool_choice", TEMPLATE, FIELD_OTHER, .read = api_read_tool_choice},
+    {"parallel_tool_calls", TEMPLATE, FIELD_OTHER, .read = api_read_parallel_tool_calls},
     {"functions", CHAT, FIELD_OTHER, .read = api_read_functions},
     {"reasoning_format", CHAT, FIELD_OTHER, .read = api_read_reasoning_format},
-    {"chat_template_kwargs", CHAT, FIELD_OTHER, .read = api_read_template_args},
-    {"enable_thinking", CHAT, FIELD_OTHER, .read = api_read_enable_thinking},
-    {"reasoning_effort", CHAT, FIELD_OTHER, .read = api_read_reasoning_effort},
-    {"continue_final_message", CHAT, FIELD_OTHER, .read = api_read_continue},
-    {"add_generation_prompt", CHAT, FIELD_OTHER, .read = api_read_generation_prompt},
+    {"chat_template_kwargs", TEMPLATE, FIELD_OTHER, .read = api_read_template_args},
+    {"enable_thinking", TEMPLATE, FIELD_OTHER, .read = api_read_enable_thinking},
+    {"reasoning_effort", TEMPLATE, FIELD_OTHER, .read = api_read_reasoning_effort},
+    {"continue_final_message", TEMPLATE, FIELD_OTHER, .read = api_read_continue},
+    {"add_generation_prompt", TEMPLATE, FIELD_OTHER, .read = api_read_generation_prompt},
     {"suffix", TEXT, FIELD_OTHER, .read = api_read_suffix},
     {"echo", TEXT, FIELD_BOOL, TO(with_prompt)},
     {"best_of", TEXT, FIELD_COUNT, 1, API_BEST_OF_MAX, TO(best_of)},
@@ -106,7 +107,8 @@ static const struct field fields[] = {
 static struct api_call call_default(enum api_shape shape)
 {
     struct api_call c = {.shape = shape, .n = 1};
-    c.request.kind = shape == API_COMPLETION ? REQUEST_TEXT : shape == API_EMBEDDINGS ? REQUEST_EMBED : REQUEST_CHAT;
+    bool is_text = shape == API_COMPLETION || shape == API_LLAMA || shape == API_TOKENIZE || shape == API_DETOKENIZE;
+    c.request.kind = is_text ? REQUEST_TEXT : shape == API_EMBEDDINGS ? REQUEST_EMBED : REQUEST_CHAT;
     c.request.sampling = sampling_default();
     if (shape == API_COMPLETION)
         c.request.sampling.max_tokens = API_COMPLETION_TOKENS;
@@ -130,12 +132,13 @@ static int check_whole(struct api_reader *r)
         return api_refuse(r->e, ERR_INVALID, "messages", "is missing: an array of {\"role\", \"content\"}");
     }
     api_breakers_default(r);
-    err = r->call->shape == API_CHAT ? api_tools_end(r) : 0;
-    if (err == 0 && r->call->shape == API_CHAT)
+    bool is_chat = r->call->shape == API_CHAT || r->call->shape == API_TEMPLATE;
+    err = is_chat ? api_tools_end(r) : 0;
+    if (err == 0 && is_chat)
         err = api_template_args_end(r);
     if (err)
         return err;
-    if (r->call->shape == API_COMPLETION && (err = api_prompts_end(r)) != 0)
+    if (q->kind == REQUEST_TEXT && (err = api_prompts_end(r)) != 0)
         return err;
     if (q->kind == REQUEST_EMBED && q->inputs_n == 0)
         return api_refuse(r->e, ERR_INVALID, "input", "is missing: a text, or an array of texts");

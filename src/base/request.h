@@ -82,6 +82,7 @@ struct sampling {
     uint8_t prompt_only;     /* enum prompt_only: the answer is not wanted */
     uint8_t prompt_text;     /* 1: report the prompt as text */
     uint8_t prompt_scores;   /* 1: report the prompt's tokens one by one, with their bytes, and what `logprobs` asks for where they are computed */
+    uint8_t bare;            /* 1: REQUEST_TEXT without the token that the model wants before a text */
     float typical_p;         /* 1: off; 0 … 1 */
     float top_n_sigma;       /* 0 or less: off */
     float xtc_probability;   /* 0: off; 0 … 1 */

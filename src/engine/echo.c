@@ -96,6 +96,8 @@ static int echo_ops_tokenize(struct engine *e, struct str text, unsigned how, co
         *out = (struct engine_tokens){.p = xalloc_array(text.n + 1, sizeof *out->p), .cap = (uint32_t)text.n + 1};
     }
     out->n = (uint32_t)echo_tokenize(text, (how & ENGINE_CONTROL) != 0, out->p, (int32_t)out->cap);
+    if ((how & ENGINE_BARE) != 0 && out->n > 1 && out->p[0] == ECHO_BEGIN)
+        memmove(out->p, out->p + 1, --out->n * sizeof *out->p);
     return 0;
 }
 

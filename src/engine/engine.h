@@ -96,6 +96,7 @@ struct engine_bounds {
 
 enum engine_how {
     ENGINE_CONTROL = 1, /* control tokens in the text are parsed, as a rendered template needs */
+    ENGINE_BARE = 4,    /* no token is put before the text, whatever the model wants */
     ENGINE_CLOSE = 2,   /* the token that closes a text is added, where the model wants one: for vectors. A prompt stays open */
 };
 

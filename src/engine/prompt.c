@@ -73,7 +73,7 @@ static uint64_t kept_bytes(const struct request *r)
 
 static int tokenize(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
 {
-    unsigned how = ENGINE_CONTROL | (m->r->kind == REQUEST_EMBED ? ENGINE_CLOSE : 0u);
+    unsigned how = ENGINE_CONTROL | (m->r->kind == REQUEST_EMBED ? ENGINE_CLOSE : 0u) | (m->r->sampling.bare ? ENGINE_BARE : 0u);
     return m->ops->tokenize(m->engine, text, how, m->bounds, out, f);
 }
 

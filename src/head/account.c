@@ -13,6 +13,7 @@ static const char *shape_name(enum api_shape shape)
     static const char *const names[] = {
         [API_CHAT] = "chat",         [API_COMPLETION] = "completion", [API_PROCESS_PROMPT] = "process_prompt", [API_EMBEDDINGS] = "embeddings",
         [API_MESSAGES] = "messages", [API_RESPONSES] = "responses",   [API_COUNT] = "count_tokens",
+        [API_LLAMA] = "llama",       [API_TOKENIZE] = "tokenize",     [API_DETOKENIZE] = "detokenize",         [API_TEMPLATE] = "apply_template",
     };
     return (size_t)shape < sizeof names / sizeof names[0] && names[shape] != NULL ? names[shape] : "command";
 }

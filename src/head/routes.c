@@ -42,40 +42,23 @@ static bool know(struct head_program *p, struct http_request *r, struct owner *w
 
 /* ---- handlers ---- */
 
-static void on_chat(struct head_program *p, struct http_request *r)
-{
-    call_begin(p, r, API_CHAT);
-}
-
-static void on_completion(struct head_program *p, struct http_request *r)
-{
-    call_begin(p, r, API_COMPLETION);
-}
-
-static void on_embeddings(struct head_program *p, struct http_request *r)
-{
-    call_begin(p, r, API_EMBEDDINGS);
-}
-
-static void on_messages(struct head_program *p, struct http_request *r)
-{
-    call_begin(p, r, API_MESSAGES);
-}
-
-static void on_responses(struct head_program *p, struct http_request *r)
-{
-    call_begin(p, r, API_RESPONSES);
-}
-
-static void on_count(struct head_program *p, struct http_request *r)
-{
-    call_begin(p, r, API_COUNT);
-}
-
-static void on_process_prompt(struct head_program *p, struct http_request *r)
-{
-    call_begin(p, r, API_PROCESS_PROMPT);
-}
+/* A request in that dialect. */
+#define ASKED(name, shape) \
+    static void name(struct head_program *p, struct http_request *r) \
+    { \
+        call_begin(p, r, shape); \
+    }
+ASKED(on_chat, API_CHAT)
+ASKED(on_completion, API_COMPLETION)
+ASKED(on_embeddings, API_EMBEDDINGS)
+ASKED(on_messages, API_MESSAGES)
+ASKED(on_responses, API_RESPONSES)
+ASKED(on_count, API_COUNT)
+ASKED(on_process_prompt, API_PROCESS_PROMPT)
+ASKED(on_llama, API_LLAMA)
+ASKED(on_tokenize, API_TOKENIZE)
+ASKED(on_detokenize, API_DETOKENIZE)
+ASKED(on_template, API_TEMPLATE)
 
 static void on_models(struct head_program *p, struct http_request *r)
 {
@@ -253,6 +236,7 @@ static void on_root(struct head_program *p, struct http_request *r)
                "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  POST /v1/embeddings  GET /v1/models\n"
                "             POST /v1/responses  GET, DELETE /v1/responses/{id}  POST /v1/responses/{id}/cancel\n"
                "Anthropic:   POST /v1/messages  POST /v1/messages/count_tokens  GET /v1/models\n"
+               "llama.cpp:   POST /completion  POST /tokenize  POST /detokenize  POST /apply-template  GET /props  GET /slots\n"
                "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
@@ -280,6 +264,12 @@ static const struct route routes[] = {
     {"POST", "/embeddings", on_embeddings, LONG},
     {"GET", "/models", on_models, 0},
     {"GET", "/models/", on_model, 0},
+    {"POST", "/completion", on_llama, LONG}, /* llama-server's, down to /slots */
+    {"POST", "/tokenize", on_tokenize, LONG},
+    {"POST", "/detokenize", on_detokenize, LONG},
+    {"POST", "/apply-template", on_template, LONG},
+    {"GET", "/props", reply_props, 0},
+    {"GET", "/slots", reply_slots, 0},
     {"GET", "/v1/streams/", on_stream, LONG},
     {"POST", "/manta/process_prompt", on_process_prompt, LONG},
     {"GET", "/manta/status", on_status, 0},

@@ -184,6 +184,10 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
 /* ---- status.c, metrics.c: write into p->json ---- */
 /* "ok", "slow", ...: as status and events write it. */
 const char *worker_state_name(enum worker_state s);
+/* llama.c: GET /props, of the model that was ready first, as llama-server tells of itself. */
+void reply_props(struct head_program *p, struct http_request *r);
+/* GET /slots: of all actors. */
+void reply_slots(struct head_program *p, struct http_request *r);
 /* GET /manta/status. */
 void reply_status(struct head_program *p, struct http_request *r, const struct owner *who);
 /* GET /manta/actors. */

@@ -250,7 +250,7 @@ int text_tokenize(struct engine *e, struct str text, unsigned how, const struct 
                   struct fault *f)
 {
     struct bridge_bounds b = bounds_of(bounds);
-    int32_t n = 0, first = opening(e), last = (how & ENGINE_CLOSE) != 0 ? closing(e) : LLAMA_TOKEN_NULL;
+    int32_t n = 0, first = (how & ENGINE_BARE) != 0 ? LLAMA_TOKEN_NULL : opening(e), last = (how & ENGINE_CLOSE) != 0 ? closing(e) : LLAMA_TOKEN_NULL;
     out->n = 0;
     if (text.n > INT32_MAX / 8)
         return fault_set(f, ERR_TOO_LARGE, "the prompt has %zu bytes, at most %d can be tokenized", text.n, INT32_MAX / 8);
