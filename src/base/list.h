@@ -54,6 +54,18 @@ static inline void list_push_front(struct list *head, struct list *item)
     list_add_before(head->next, item);
 }
 
+/* Moves all items of `from` to the end of `head`. */
+static inline void list_append(struct list *head, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = head->prev;
+    head->prev->next = from->next;
+    from->prev->next = head;
+    head->prev = from->prev;
+    list_init(from);
+}
+
 /* Harmless when the item is on no list. */
 static inline void list_remove(struct list *item)
 {

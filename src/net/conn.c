@@ -172,6 +172,7 @@ void conn_shut(struct net_conn *c)
     conn_count(c);
     list_remove(&c->dirty);
     list_remove(&c->timed);
+    conn_not_hungry(c);
     dialling_abandon(c);
     if (!uv_is_closing((uv_handle_t *)&c->tcp)) /* it is, between two addresses: dial.c ends it then */
         uv_close((uv_handle_t *)&c->tcp, on_closed);

@@ -33,6 +33,7 @@ struct net_conn {
     struct net_conn_calls calls;
     void *user_data;            /* borrowed */
     struct list dirty;          /* in net_loop.dirty while `out` waits for the end of the turn; in net_loop.gone at last */
+    struct list hungry;         /* in net_loop.hungry, again or sated while it waits to be read, and libuv does not look at it */
     struct list timed;          /* in net_loop.timed while it has a deadline */
     uint64_t deadline_ms;       /* in uv_now() time; holds while timed */
     size_t deadline_pending;    /* unsent bytes when the deadline was set: fewer now is progress */
@@ -46,7 +47,8 @@ struct net_conn {
     char *why;                  /* owned; first reason for closing, NULL while there is none */
     int err;                    /* goes with why */
     enum conn_state state;
-    uint32_t round;             /* in which it read last: net_loop.round */
+    uint32_t turn;              /* in which it read last: net_loop.turn */
+    bool fed;                   /* it was hungry, and is to be read before those that are not */
     bool paused;
     bool peer_ended;            /* nothing more will come */
     bool given_calls;           /* net_conn_set() was called */
@@ -108,6 +110,10 @@ void dialling_free(struct net_conn *c);
 void dialling_delete(struct dialling *d);
 
 /* read.c */
+/* Lets some of those that are hungry be read in this turn, who waits longest first. */
+void conns_feed(struct net_loop *l);
+/* It waits to be read no more. */
+void conn_not_hungry(struct net_conn *c);
 /* Newly connected or accepted: OPEN from here on. */
 void conn_opened(struct net_conn *c);
 

@@ -39,6 +39,7 @@ static void on_flush(uv_idle_t *idle)
 {
     struct net_loop *l = loop_of((uv_handle_t *)idle);
     conns_tell(l);
+    conns_feed(l);
     conns_flush(l, false);
 }
 
@@ -83,6 +84,9 @@ struct net_loop *net_loop_new(void)
     struct net_loop *l = xalloc(sizeof *l);
     list_init(&l->dirty);
     list_init(&l->gone);
+    list_init(&l->hungry);
+    list_init(&l->again);
+    list_init(&l->sated);
     list_init(&l->timed);
     list_init(&l->signals);
     l->pending_max = SIZE_MAX;

@@ -18,6 +18,9 @@ struct net_loop {
     uv_idle_cb on_flush; /* what it runs */
     uv_timer_t sweep; /* active while `timed` holds a connection */
     struct list dirty; /* net_conn.dirty: written to since the last flush */
+    struct list hungry; /* net_conn.hungry: something to read, and turned away; who waits longest is first */
+    struct list again;  /* … they were let in, and others of their batch took too long */
+    struct list sated;  /* … they have read in this turn: the last to be hungry in the next one */
     struct list gone;  /* net_conn.dirty: closed, and its owner does not know it yet */
     struct list timed; /* net_conn.timed: connecting or closing, with a deadline */
     struct list signals; /* net_signal.link */
@@ -28,8 +31,8 @@ struct net_loop {
     uint64_t turn_cpu_us;  /* the thread's processor time when this turn began … */
     uint64_t turn_wall_us; /* … and the clock when it was first asked whether it is spent; 0: not yet */
     bool turn_spent;       /* net_turn_spent() */
-    bool starved;          /* a connection with something to read was turned away in this turn */
-    uint32_t round;        /* each connection reads once a round; it lasts until none was turned away */
+    uint32_t fed;          /* connections of which net_conn.fed is set */
+    uint32_t turn;         /* its number; each connection reads once a turn */
     char *read_bytes;  /* owned; NET_READ_BYTES that every connection reads into */
 };
 

@@ -48,23 +48,59 @@ int net_conn_descriptor(const struct net_conn *c)
 
 /* ---- reading ---- */
 
-/* Once a turn, and not when the turn is spent. Those turned away come first in the next one: the round is theirs until
- * each has read. */
+enum { FED_PER_TURN = 128 };
+
+void conn_not_hungry(struct net_conn *c)
+{
+    list_remove(&c->hungry);
+    c->loop->fed -= c->fed;
+    c->fed = false;
+}
+
+/* This turn is for others: it is spent, or some wait longer. */
+static bool is_too_late(const struct net_conn *c)
+{
+    const struct net_loop *l = c->loop;
+    return net_turn_spent(c->loop) || (!c->fed && (l->fed > 0 || !list_empty(&l->hungry)));
+}
+
+/* Once a turn. */
 static bool may_read(struct net_conn *c)
 {
-    struct net_loop *l = c->loop;
-    if (c->round == l->round)
+    if (c->turn == c->loop->turn || is_too_late(c))
         return false;
-    if (net_turn_spent(l)) {
-        l->starved = true;
-        return false;
-    }
-    c->round = l->round;
+    c->turn = c->loop->turn;
+    conn_not_hungry(c);
     return true;
 }
 
-/* libuv asks, reads and calls back in one go, so one buffer serves all connections. Without a buffer it does not read, says
- * UV_ENOBUFS, and asks again in the next turn. */
+/* libuv would ask for each connection that has something to read up to 48 times in a turn, and there may be thousands: it is not to look at
+ * this one any more until its time comes. */
+static void turn_away(struct net_conn *c)
+{
+    struct net_loop *l = c->loop;
+    struct list *queue = c->turn == l->turn ? &l->sated : c->fed ? &l->again : &l->hungry;
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    conn_not_hungry(c);
+    list_push(queue, &c->hungry);
+    loop_flush_soon(l);
+}
+
+/* The kernel names those that are ready in an order of its own, so they come in batches: a new one when all of the last have been read. */
+void conns_feed(struct net_loop *l)
+{
+    struct list *batch = list_empty(&l->again) ? &l->hungry : &l->again;
+    for (int n = 0; n < FED_PER_TURN && !list_empty(batch); n++) {
+        struct net_conn *c = list_item(batch->next, struct net_conn, hungry);
+        read_start(c);
+        c->fed = true;
+        l->fed++;
+    }
+    list_append(&l->hungry, &l->sated);
+}
+
+/* libuv asks, reads and calls back in one go, so one buffer serves all connections. Without a buffer it does not read, and says
+ * UV_ENOBUFS. */
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
@@ -86,7 +122,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
     struct net_conn *c = stream->data;
     if (n == UV_ENOBUFS) {
-        return;
+        if (is_too_late(c))
+            turn_away(c);
     } else if (n == UV_EOF) {
         on_peer_ended(c);
     } else if (n < 0) {
@@ -98,6 +135,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 
 static void read_start(struct net_conn *c)
 {
+    conn_not_hungry(c);
     int r = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
     MUST(r == 0 || r == UV_EALREADY);
 }
@@ -133,6 +171,7 @@ void conn_opened(struct net_conn *c)
 void net_conn_pause(struct net_conn *c)
 {
     c->paused = true;
+    conn_not_hungry(c);
     if (c->state == CONN_OPEN)
         uv_read_stop((uv_stream_t *)&c->tcp);
 }

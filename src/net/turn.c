@@ -39,14 +39,12 @@ static void on_turn_end(uv_prepare_t *h)
     l->turn_cpu_us = now;
     l->turn_wall_us = 0;
     l->turn_spent = false;
-    if (!l->starved)
-        l->round++;
-    l->starved = false;
+    l->turn++;
 }
 
 void turns_init(struct net_loop *l)
 {
-    l->round = 1; /* a new connection, with 0, may read at once */
+    l->turn = 1; /* a new connection, with 0, may read at once */
     l->turns.bounds_us = bounds_us;
     MUST(uv_prepare_init(&l->uv, &l->turn_end) == 0);
     MUST(uv_prepare_start(&l->turn_end, on_turn_end) == 0);

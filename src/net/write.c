@@ -150,6 +150,6 @@ void conns_flush(struct net_loop *l, bool all)
         list_remove(last);
         list_push_front(&l->dirty, last);
     }
-    if (list_empty(&l->dirty) && list_empty(&l->gone))
+    if (list_empty(&l->dirty) && list_empty(&l->gone) && list_empty(&l->hungry) && list_empty(&l->again))
         uv_idle_stop(&l->flush);
 }
