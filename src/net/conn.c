@@ -162,6 +162,13 @@ void conns_tell(struct net_loop *l)
     }
 }
 
+void conn_not_hungry(struct net_conn *c)
+{
+    list_remove(&c->hungry);
+    c->loop->fed -= c->fed;
+    c->fed = false;
+}
+
 void conn_shut(struct net_conn *c)
 {
     if (c->state == CONN_CLOSED)

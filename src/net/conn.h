@@ -86,6 +86,8 @@ void conn_lost(struct net_conn *c, int uv_err);
 void conn_all_sent(struct net_conn *c);
 /* -> to; a move that the drawing does not have is a MUST(). */
 void conn_move(struct net_conn *c, enum conn_state to);
+/* It waits to be read no more. */
+void conn_not_hungry(struct net_conn *c);
 /* It was to end for another reason than it does. */
 void conn_forget_reason(struct net_conn *c);
 /* Ended in so many ms unless it makes progress. */
@@ -112,8 +114,6 @@ void dialling_delete(struct dialling *d);
 /* read.c */
 /* Lets some of those that are hungry be read in this turn, who waits longest first. */
 void conns_feed(struct net_loop *l);
-/* It waits to be read no more. */
-void conn_not_hungry(struct net_conn *c);
 /* Newly connected or accepted: OPEN from here on. */
 void conn_opened(struct net_conn *c);
 

@@ -50,13 +50,6 @@ int net_conn_descriptor(const struct net_conn *c)
 
 enum { FED_PER_TURN = 128 };
 
-void conn_not_hungry(struct net_conn *c)
-{
-    list_remove(&c->hungry);
-    c->loop->fed -= c->fed;
-    c->fed = false;
-}
-
 /* This turn is for others: it is spent, or some wait longer. */
 static bool is_too_late(const struct net_conn *c)
 {
