@@ -1,3 +1,4 @@
+/* The echo engine is made and ended: what its script says of its size, its speed and its faults. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

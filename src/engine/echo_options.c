@@ -1,3 +1,4 @@
+/* The script of an echo engine, "echo:tokens=200,step_us=…": its words and their values. */
 #include <errno.h>
 #include <stdlib.h>
 

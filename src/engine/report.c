@@ -1,3 +1,4 @@
+/* What a batcher tells of its jobs: prompts that are computed, text, ends. */
 #include "base/alloc.h"
 #include "engine/state.h"
 

@@ -53,6 +53,7 @@ void account_step(struct head_program *p, struct call *c, const struct fx *fx);
 void account_end(struct head_program *p, struct call *c, int status, const char *why);
 /* With the call that is freed; NULL is fine. */
 void account_free(struct head_program *p, struct account *a);
+/* The head's end: all of them are freed. */
 void accounts_end(struct head_program *p);
 /* The requests that ended, the last one first: an array. */
 void put_ended(struct head_program *p, const struct owner *who, struct jout *j);

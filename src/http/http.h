@@ -108,6 +108,7 @@ int http_server_take(struct net_loop *l, int cargo, const struct http_server_cal
 struct http_request *http_server_take_conn(struct http_server *s, int cargo, const struct http_state *is);
 
 /* ---- server: requests ---- */
+/* "GET", "POST", … */
 struct str http_method(const struct http_request *r);
 struct str http_path(const struct http_request *r);               /* without the query, still %-encoded */
 /* Value of a query parameter, still %-encoded, or empty. */

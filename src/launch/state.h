@@ -55,6 +55,7 @@ struct launch {
 void launch_want(struct launch *a, uint32_t i);
 
 /* ---- part.c ---- */
+/* Of that launch; index 0: the head, K: worker-K. Nothing runs yet. */
 void part_init(struct part *p, struct launch *a, uint32_t index);
 /* Kills what still runs, and frees what it holds. */
 void part_fini(struct part *p);

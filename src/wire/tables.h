@@ -1,10 +1,10 @@
-#pragma once
+/* The schema as data: one row per field, so that encoder, decoder and printer are one loop each (wire.c). */
+#ifndef MANTA_WIRE_TABLES_H
+#define MANTA_WIRE_TABLES_H
 
 #include <stddef.h>
 
 #include "wire/wire.h"
-
-/* The schema as data: one row per field, so that encoder, decoder and printer are one loop each (wire.c). */
 
 enum kind { K_U8, K_U16, K_U32, K_U64, K_I32, K_F32, K_F64, K_STR, K_I32S, K_F32S, K_STRS, K_LIST, K_SUB };
 
@@ -26,3 +26,5 @@ struct schema {
 
 /* NULL: no such message. */
 const struct schema *wire_schema(enum wire_type type);
+
+#endif

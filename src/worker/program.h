@@ -99,7 +99,8 @@ void role_prove(const struct worker_program *p, struct role *r);
 /* Notes how it was measured to compute exactly. */
 void role_measured(const struct worker_program *p, struct role *r, const struct engine_info *info);
 
-/* ---- news.c: what actors say -> events of the agent; the actor_news_fn of all of them ---- */
+/* ---- news.c ---- */
+/* The actor_news_fn of all actors: what they say becomes events of the agent. */
 void worker_on_news(const struct actor_news *n, void *user_data);
 
 /* ---- roles.c: what becomes of a role ---- */
@@ -124,6 +125,7 @@ void roles_look(struct worker_program *p);
 void worker_feed(struct worker_program *p, struct agent_event ev);
 
 /* ---- link.c ---- */
+/* Begins to dial that head; the agent hears how it went. */
 void uplink_dial(struct uplink *u);
 /* Nothing happens where the link is down. */
 void uplink_send(struct uplink *u, const struct wire_msg *msg);

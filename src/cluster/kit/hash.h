@@ -1,8 +1,8 @@
 /* A seeded 64-bit hash of text, for tables of the brain. Not for secrets.
  *
  * The seed keeps clients from choosing names that collide. */
-#ifndef MANTA_CLUSTER_HASH_H
-#define MANTA_CLUSTER_HASH_H
+#ifndef MANTA_CLUSTER_KIT_HASH_H
+#define MANTA_CLUSTER_KIT_HASH_H
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Find things by name. The node lives inside the thing, and so does the name's text. */
-#ifndef MANTA_CLUSTER_NAMES_H
-#define MANTA_CLUSTER_NAMES_H
+#ifndef MANTA_CLUSTER_KIT_NAMES_H
+#define MANTA_CLUSTER_KIT_NAMES_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  *
  * Adding and looking at the first take a fixed time, taking out any of them a logarithm's. Nothing is allocated, and
  * nothing depends on addresses: equal keys are told apart by `tie`, which the owner makes different. */
-#ifndef MANTA_CLUSTER_RANKS_H
-#define MANTA_CLUSTER_RANKS_H
+#ifndef MANTA_CLUSTER_KIT_RANKS_H
+#define MANTA_CLUSTER_KIT_RANKS_H
 
 #include <stdbool.h>
 #include <stdint.h>

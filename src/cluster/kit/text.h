@@ -1,6 +1,6 @@
 /* What peers may call themselves. */
-#ifndef MANTA_CLUSTER_TEXT_H
-#define MANTA_CLUSTER_TEXT_H
+#ifndef MANTA_CLUSTER_KIT_TEXT_H
+#define MANTA_CLUSTER_KIT_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

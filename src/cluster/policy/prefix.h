@@ -2,8 +2,8 @@
  *
  * A prompt's text is cut into blocks; each block's hash continues the one before it, so that equal hashes mean equal
  * beginnings. The table remembers which actors were sent which blocks; it has a fixed size and forgets the oldest. */
-#ifndef MANTA_CLUSTER_PREFIX_H
-#define MANTA_CLUSTER_PREFIX_H
+#ifndef MANTA_CLUSTER_POLICY_PREFIX_H
+#define MANTA_CLUSTER_POLICY_PREFIX_H
 
 #include <stddef.h>
 #include <stdint.h>

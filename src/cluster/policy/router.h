@@ -1,8 +1,8 @@
 /* Pick an actor for a job.
  *
  * Pure arithmetic over what the head knows of each candidate; who is a candidate is decided in dispatch.c. */
-#ifndef MANTA_CLUSTER_ROUTER_H
-#define MANTA_CLUSTER_ROUTER_H
+#ifndef MANTA_CLUSTER_POLICY_ROUTER_H
+#define MANTA_CLUSTER_POLICY_ROUTER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -56,9 +56,11 @@ void head_handover_start(struct head *h, struct job *job, struct actor *to, bool
 void head_handover_lost(struct head *h, struct worker *w);
 /* Nothing moved for kv_stall_ms: it is computed instead. */
 void head_handover_overdue(struct head *h, struct handover *ho);
-/* Messages of a migration; 0, or the fault for which the link is refused. */
+/* The worker it leaves has stopped it, and has what is computed. 0, or the fault for which the link is refused. */
 int head_kv_saved(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
+/* A part of that, which goes on to the other worker; the same. */
 int head_kv_part(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
+/* So much has come there; the same. */
 int head_kv_ack(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 
 /* ---- rebalance.c ---- */

@@ -16,8 +16,9 @@ void head_worker_is(struct head *h, struct worker *w, enum worker_state state, c
 void head_worker_refresh(struct head *h, struct worker *w);
 /* Sets the timer by which its silence is noticed. */
 void head_worker_watch(struct head *h, struct worker *w);
-/* Silence after which a worker is lost, and after which it is slow, in µs. */
+/* Silence after which a worker is lost, in µs. */
 uint64_t head_lost_after_us(const struct head *h);
+/* Silence after which it is slow. */
 uint64_t head_slow_after_us(const struct head *h);
 /* Frees a worker that is in no table any more. For graves. */
 void head_worker_free(struct grave *g);

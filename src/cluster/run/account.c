@@ -1,3 +1,4 @@
+/* Why an actor got a branch: the candidates that the router saw, told to the program. */
 #include "cluster/policy/router.h"
 #include "cluster/run/run.h"
 

@@ -1,3 +1,4 @@
+/* The list of what the brain wants done. */
 #include "cluster/effects.h"
 
 #include <stdlib.h>

@@ -284,7 +284,7 @@ struct head {
     uint32_t next_actor;
     struct list dirty_pools, dirty_actors;
     struct fx_choice *choice;      /* of this step: what pick() weighed for the job that is sent next; NULL: nothing */
-    struct list movers, handovers; /* worker.moving; handover.link: see handover.h */
+    struct list movers, handovers; /* worker.moving; handover.link: see run.h */
     uint32_t handovers_n;
     struct timer take;             /* take.c: set while workers of the former head are awaited */
     uint32_t take_workers;         /* how many */

@@ -38,6 +38,7 @@ struct guard_dry {
     const char **breakers; /* borrowed */
     size_t breakers_n;
 };
+/* llama.cpp's DRY sampler; NULL where it threw. */
 struct llama_sampler *guard_dry_new(const struct llama_vocab *vocab, const struct guard_dry *dry);
 /* As gguf_init_from_file(), without data; NULL where it threw, too. "header" */
 struct gguf_context *guard_header(const char *path);

@@ -65,8 +65,8 @@ ggml_threadpool_t load_pool_new(uint32_t threads);
 void load_pool_free(ggml_threadpool_t pool); /* NULL is fine */
 /* The weights alone, and whether we can do anything with such a model. */
 int load_weights(struct engine *e, const struct engine_load *load, bool repack, struct load_progress *l, struct fault *f);
-/* Rows of one call that logits are wanted of: one of each stream, or so many of a prompt whose tokens are scored. */
-enum { SCORED_ROWS = 8 };
+enum { SCORED_ROWS = 8 }; /* of a prompt whose tokens are scored, in one call */
+/* Rows of one call that logits are wanted of: one of each stream, or SCORED_ROWS. */
 uint32_t load_wants(uint32_t slots);
 /* What a context is made with, by what was asked for. */
 struct llama_context_params load_context_params(const struct engine_load *load, uint32_t context, bool embedder);
