@@ -113,7 +113,7 @@ def test_a_chat_streams_remembers_stops_and_asks_again(cluster, console):
     c.wait_text(".turn:last-child .notes", "Stopped.")
     head.wait_idle()
     cluster.pace(0)
-    c.page.click(".turn:last-child button")
+    c.page.click(".turn:last-child button:has-text('Ask again')")
     c.page.wait_for_selector(".turn:last-child .answer[data-state=done]")
     assert c.page.locator(".turn").count() == 3
 
@@ -170,8 +170,7 @@ def test_a_worker_dies_in_mid_answer(cluster, console):
     name = lost.popen.args[lost.popen.args.index("--node") + 1]
     notes = c.page.locator(".notes li").all_inner_texts()
     assert len(notes) == 2 and notes[0].startswith(f"{name} was lost at token ") and " resumed the answer at token " in notes[1], notes
-    c.go("requests")
-    c.page.click("#request-rows tr:first-child button")
+    c.page.click(".turn .meta button")
     c.wait_text("#request-detail .steps", f"It left {name} after")
 
 

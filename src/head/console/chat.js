@@ -4,6 +4,7 @@ import {$, el, number, plural, put, say, toast} from "./dom.js";
 import {answer, waiting} from "./answer.js";
 import {on, state} from "./feed.js";
 import {prose} from "./prose.js";
+import {explain} from "./requests.js";
 
 const ALL = "all actors";
 const chosen = new Set();
@@ -66,6 +67,13 @@ function restoreSettings() {
   for (const [name, id] of Object.entries(SETTINGS)) if (found[name] !== undefined) $(id).value = found[name];
 }
 
+// Opens the account of a request in its view.
+async function why(id) {
+  location.hash = "#requests";
+  await explain(id);
+  $("request-detail").scrollIntoView({block: "nearest"});
+}
+
 // ---- a column: one answer ----
 
 function column(who) {
@@ -110,6 +118,7 @@ function column(who) {
     const time = (performance.now() - (c.first || c.begun)) / 1000, tokens = c.usage ? c.usage.completion_tokens : c.tokens;
     c.meta([plural(tokens, "token"), c.first && time > 0 && tokens > 1 ? `${number((tokens - 1) / time)}/s` : "",
       c.first ? `first after ${((c.first - c.begun) / 1000).toFixed(2)} s` : "", c.worker].filter(Boolean).join(" · "));
+    if (c.id) meta.append(" · ", el("button", {type: "button", class: "plain", onclick: () => why(c.id)}, "Why there?"));
     c.draw();
     if (!problem) say(`${who}: ${c.text.slice(0, 2000)}`);
   };
@@ -121,7 +130,7 @@ const LOST = new Set(["crashed", "hung", "failed", "unloaded"]);
 
 // What happens to a request, told to its column, or to all columns of a fan-out.
 const teller = columns => ({
-  opened: () => {},
+  opened: id => columns().forEach(c => { c.id = id; }),
   comment: text => {
     const words = waiting(text);
     for (const c of columns()) {

@@ -51,7 +51,7 @@ function readableAccount({steps, object, ...rest}) {
   return el("div", {}, readable(flat), ...(steps && steps.length ? [el("h3", {class: "spaced"}, "Where it went"), el("ol", {class: "steps"}, ...steps.map(stepOf))] : []));
 }
 
-async function explain(id) {
+export async function explain(id) {
   const detail = $("request-detail");
   let told = null, why = "";
   for (const path of [`/manta/requests/${encodeURIComponent(id)}/explain`, `/manta/requests/${encodeURIComponent(id)}`]) {
