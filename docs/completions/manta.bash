@@ -11,7 +11,7 @@ _manta() {
         --output) COMPREPLY=($(compgen -W 'text json wide yaml' -- "$current")); return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'up down logs launcher head worker prompt run status actors requests explain scale drain cordon uncordon verify health bench chaos models --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'up down logs launcher head worker prompt run status actors requests top explain scale drain cordon uncordon verify health bench chaos config models --help --version' -- "$current"))
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -21,20 +21,22 @@ _manta() {
         launcher) words='--config --join-token --join-token-file --drain-grace --head --node --model --engine --slots --context --threads --kv --exact --repack --memory --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --workers --on --cluster --set --address --worker-head --gpus --log --log-format --help' ;;
         head) words='--config --host --port --api-key --join-token --balance --api-key-file --join-token-file --allow-origin --allow-host --queue-jobs --queue-bytes --answer-bytes --queue-deadline-ms --token-stall-ms --beat-ms --lost-after-ms --status-every-ms --rebalance --share-prefix --log-requests --drain-grace --replace --scale --scale-min --scale-max --scale-idle --head-limit-memory --head-limit-cpus --detach --log --log-format --help' ;;
         worker) words='--config --join-token --join-token-file --drain-grace --head --node --model --engine --slots --context --threads --kv --exact --repack --memory --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --log --log-format --help' ;;
-        prompt) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --limits --help' ;;
-        run) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --limits --help' ;;
+        prompt) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --help' ;;
+        run) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --help' ;;
         status) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --watch --limits --help' ;;
         actors) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --watch --limits --help' ;;
         requests) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --watch --limits --help' ;;
-        explain) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --limits --help' ;;
-        scale) words='--config --api-key --api-key-file --min --max --head --node --model --log --log-format --output --limits --help' ;;
-        drain) words='--config --api-key --api-key-file --grace --move --head --node --model --log --log-format --output --limits --help' ;;
-        cordon) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --limits --help' ;;
-        uncordon) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --limits --help' ;;
-        verify) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --limits --help' ;;
-        health) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --limits --help' ;;
+        top) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --help' ;;
+        explain) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --help' ;;
+        scale) words='--config --api-key --api-key-file --min --max --head --node --model --log --log-format --output --help' ;;
+        drain) words='--config --api-key --api-key-file --grace --move --head --node --model --log --log-format --output --help' ;;
+        cordon) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --help' ;;
+        uncordon) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --help' ;;
+        verify) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --help' ;;
+        health) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --help' ;;
         bench) words='--config --model --engine --slots --compare-balance --load --calls --streams --seed --log --log-format --output --help' ;;
         chaos) words='--config --model --engine --slots --exact --seed --streams --faults --kinds --at-once --heads --workers --log --log-format --output --help' ;;
+        config) words='--config --host --port --api-key --join-token --balance --api-key-file --join-token-file --allow-origin --allow-host --queue-jobs --queue-bytes --answer-bytes --queue-deadline-ms --token-stall-ms --beat-ms --lost-after-ms --status-every-ms --rebalance --share-prefix --log-requests --drain-grace --scale --scale-min --scale-max --scale-idle --head-limit-memory --head-limit-cpus --head --node --model --engine --slots --context --threads --kv --exact --repack --memory --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --workers --on --cluster --set --address --worker-head --gpus --no-prompt --detach --verbose --test --log-bytes --log-files --log --log-format --output --help' ;;
         models) words='--config --api-key --api-key-file --head --node --model --offline --pull-limit --pull-stall-s --log --log-format --output --watch --limits --help' ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))

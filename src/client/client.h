@@ -45,6 +45,8 @@ int client_cordon(const struct client_options *o, const char *node, bool on);
 int client_health(const struct client_options *o, bool worker);
 /* Shows what the worker's own record told of it instead: no head is asked, and no key is needed. */
 int client_health_told(const struct client_options *o, const char *node, const struct fault *f);
+/* The whole screen, until q: workers, slots, speeds, memory, queue. Without a terminal: client_status(). */
+int client_top(const struct client_options *o);
 /* What waits, runs and has ended; why the request of that id (NULL: the last one) went where it went. */
 int client_requests(const struct client_options *o);
 int client_explain(const struct client_options *o, const char *id);

@@ -2,20 +2,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/limits.h"
 #include "base/plain.h"
 #include "client/fetch.h"
 #include "client/page.h"
+#include "client/rows.h"
 #include "client/show.h"
 #include "client/table.h"
 
 /* `manta status` and `manta actors`: the head's own account, as tables or, with -o json, as it came. */
-
-static bool is_ready(const json_t *a)
-{
-    return strcmp(json_text(a, "state", "?"), "ready") == 0;
-}
 
 static bool is_exact(const json_t *a)
 {
@@ -23,98 +18,6 @@ static bool is_exact(const json_t *a)
 }
 
 /* ---- workers ---- */
-
-struct of_worker {
-    struct buf models;          /* "smollm2, gpt2 45%" */
-    unsigned ready, loading, slots, busy;
-    double prefill, decode;     /* tokens/s; 0: not measured */
-};
-
-static struct of_worker sum_up(const json_t *status, const json_t *w)
-{
-    struct of_worker all = {.models = buf_max(200)};
-    size_t i;
-    json_t *a;
-    json_array_foreach(json_object_get(status, "actor_list"), i, a) {
-        if (json_num(a, "worker") != json_num(w, "id"))
-            continue;
-        bool loading = strcmp(json_text(a, "state", ""), "loading") == 0;
-        buf_printf(&all.models, "%s%s", all.models.n > 0 ? ", " : "", json_text(a, "model", "?"));
-        if (loading)
-            buf_printf(&all.models, " %.0f%%", json_num(a, "progress") * 100);
-        all.ready += is_ready(a);
-        all.loading += loading;
-        all.slots += (unsigned)json_num(a, "slots");
-        all.busy += (unsigned)json_num(a, "in_flight");
-        all.prefill = json_num(a, "prefill_tps") > all.prefill ? json_num(a, "prefill_tps") : all.prefill;
-        all.decode = json_num(a, "decode_tps") > all.decode ? json_num(a, "decode_tps") : all.decode;
-    }
-    return all;
-}
-
-static const char *state_of(const json_t *w, const struct of_worker *all)
-{
-    const char *state = json_text(w, "state", "?");
-    return strcmp(state, "ok") != 0 ? state : all->ready > 0 ? "ready" : all->loading > 0 ? "loading" : "ok";
-}
-
-static void add_speed(struct table *t, double tps)
-{
-    if (tps > 0)
-        table_cell(t, tps < 10 ? "%.1f" : "%.0f", tps);
-    else
-        table_cell(t, "%s", "");
-}
-
-static void add_worker(struct table *t, const json_t *w, struct of_worker *all)
-{
-    table_cell(t, "%s", json_text(w, "node", "?"));
-    table_cell(t, "%s", state_of(w, all));
-    table_cell(t, "%s", buf_cstr(&all->models));
-    table_cell(t, "%u/%u", all->busy, all->slots);
-    add_speed(t, all->decode);
-    double most = json_num(w, "memory_bytes");
-    table_cell(t, "%s of %s", table_bytes(json_num(w, "rss_bytes")).text, most > 0 ? table_bytes(most).text : "any");
-    table_cell(t, "%.2f", json_num(w, "cpu_load"));
-    table_cell(t, "%s", table_age(json_num(w, "joined_age_ms") / 1e3).text);
-    table_cell(t, "%s", json_text(w, "address", ""));
-    table_cell(t, "%.0f", json_num(w, "actors"));
-    table_cell(t, "%.1f", json_num(w, "cpus"));
-}
-
-static void add_worker_wide(struct table *t, const json_t *w, const struct of_worker *all)
-{
-    double celsius = json_num(w, "temperature_c");
-    add_speed(t, all->prefill);
-    table_cell(t, "%.0f", json_num(w, "pid"));
-    table_cell(t, celsius > 0 ? "%.0f" : "", celsius);
-    table_cell(t, "%s of %s", table_bytes(json_num(w, "kept_bytes")).text, table_bytes(json_num(w, "kept_bytes_max")).text);
-    table_cell(t, "%s of %s", table_bytes(json_num(w, "moving_bytes")).text, table_bytes(json_num(w, "moving_bytes_max")).text);
-    table_cell(t, "%.2f", json_num(w, "rtt_us") / 1e3);
-    table_cell(t, "%s", json_text(w, "version", ""));
-    table_cell(t, "%s", json_text(w, "engine", ""));
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strverscmp(json_text(*(json_t *const *)a, "node", ""), json_text(*(json_t *const *)b, "node", ""));
-}
-
-/* worker-2 before worker-10, whoever joined first. The caller has the result. */
-static json_t *by_name(const json_t *list)
-{
-    size_t n = json_array_size(list);
-    json_t **items = xalloc_array(n, sizeof(json_t *)), *sorted = json_array();
-    for (size_t i = 0; i < n; i++)
-        items[i] = json_array_get(list, i);
-    qsort(items, n, sizeof(json_t *), compare_names);
-    for (size_t i = 0; i < n; i++)
-        json_array_append(sorted, items[i]);
-    free(items);
-    return sorted;
-}
-
-#define WORKER_COLUMNS "WORKER STATE MODEL SLOTS TOKENS/S MEMORY LOAD UP ADDRESS ACTORS CPU"
 
 static void show_workers(const struct client_options *o, const json_t *s)
 {
@@ -124,13 +27,13 @@ static void show_workers(const struct client_options *o, const json_t *s)
     const json_t *list = json_object_get(s, "worker_nodes");
     if (json_array_size(list) == 0)
         return;
-    table_init(&t, o->wide ? WORKER_COLUMNS " PROMPT/S PID CELSIUS KEPT MOVING RTT-MS VERSION ENGINE" : WORKER_COLUMNS);
-    json_t *sorted = by_name(list);
+    table_init(&t, o->wide ? ROWS_WORKER " PROMPT/S PID CELSIUS KEPT MOVING RTT-MS VERSION ENGINE" : ROWS_WORKER);
+    json_t *sorted = rows_by_name(list);
     json_array_foreach(sorted, i, w) {
-        struct of_worker all = sum_up(s, w);
-        add_worker(&t, w, &all);
+        struct rows_worker all = rows_sum_up(s, w);
+        rows_worker(&t, w, &all);
         if (o->wide)
-            add_worker_wide(&t, w, &all);
+            rows_worker_wide(&t, w, &all);
         buf_fini(&all.models);
     }
     table_end(&t, 2, o->wide);
@@ -153,10 +56,10 @@ static void add_actor(struct table *t, const json_t *a)
     if (strcmp(state, "loading") == 0)
         table_cell(t, "loading %.0f%%", json_num(a, "progress") * 100);
     else
-        table_cell(t, "%s", !is_ready(a) ? state : json_num(a, "failures_in_a_row") > 0 ? health : strcmp(worker, "ok") != 0 ? worker : state);
+        table_cell(t, "%s", !rows_ready(a) ? state : json_num(a, "failures_in_a_row") > 0 ? health : strcmp(worker, "ok") != 0 ? worker : state);
     table_cell(t, "%.0f/%.0f", json_num(a, "in_flight"), json_num(a, "slots"));
-    add_speed(t, json_num(a, "decode_tps"));
-    add_speed(t, json_num(a, "prefill_tps"));
+    rows_speed(t, json_num(a, "decode_tps"));
+    rows_speed(t, json_num(a, "prefill_tps"));
     table_cell(t, "%.0f", json_num(a, "context"));
     table_cell(t, "%s", table_bytes(json_num(a, "weights_bytes") + json_num(a, "repack_bytes") + json_num(a, "kv_bytes") + json_num(a, "compute_bytes")).text);
     table_cell(t, "%s", is_exact(a) ? "yes" : "no");
@@ -187,7 +90,7 @@ static void show_notes(const json_t *a, bool wide)
                      json_text(a, "trouble", ""));
     if (strcmp(worker, "ok") != 0)
         show_wrapped("  actor %d: its worker is %s: %s", id, worker, json_text(a, "worker_reason", ""));
-    if (is_ready(a) && is_exact(a) && wide)
+    if (rows_ready(a) && is_exact(a) && wide)
         show_wrapped("  actor %d computes exactly: %s", id, json_text(a, "setup", ""));
 }
 
@@ -208,8 +111,8 @@ static void show_actors(const struct client_options *o, const json_t *answer)
         add_actor(&t, a);
         if (o->wide)
             add_actor_wide(&t, a);
-        fast = fast || (is_ready(a) && !is_exact(a));
-        unmeasured = unmeasured || (is_ready(a) && json_num(a, "decode_tps") <= 0);
+        fast = fast || (rows_ready(a) && !is_exact(a));
+        unmeasured = unmeasured || (rows_ready(a) && json_num(a, "decode_tps") <= 0);
     }
     table_end(&t, 2, o->wide);
     json_array_foreach(list, i, a)

@@ -84,37 +84,45 @@ static const char *colour_of(struct str cell)
     return NULL;
 }
 
-static void print_cell(struct str cell, unsigned width, bool last, const char *colour)
+static void write_cell(struct buf *out, struct str cell, unsigned width, bool last, const char *colour)
 {
     if (colour != NULL)
-        printf("\033[%sm%.*s\033[0m", colour, STR_ARG(cell));
+        buf_printf(out, "\033[%sm%.*s\033[0m", colour, STR_ARG(cell));
     else
-        printf("%.*s", STR_ARG(cell));
+        buf_add_str(out, cell);
     for (size_t n = cells_of(cell); !last && n < width + GAP; n++)
-        putchar(' ');
+        buf_putc(out, ' ');
 }
 
-void table_end(struct table *t, unsigned indent, bool all)
+void table_write(struct table *t, struct buf *out, unsigned indent, unsigned room)
 {
     unsigned widths[TABLE_COLUMNS_MAX];
-    bool narrow = show_on_terminal() && !all, colours = plain_takes_colours(STDOUT_FILENO);
-    unsigned room = narrow ? cells_columns(STDOUT_FILENO) - indent : UINT32_MAX, columns = measure(t, widths, room);
+    bool colours = plain_takes_colours(STDOUT_FILENO);
+    unsigned columns = measure(t, widths, room > indent ? room - indent : 1);
     MUST(t->cells_n % t->columns == 0);
     for (unsigned c = 0; c < columns; c++) {
         if (c == 0)
-            printf("%*s%s", (int)indent, "", colours ? "\033[2m" : "");
-        print_cell(name_at(t, c), widths[c], c + 1 == columns, NULL);
+            buf_printf(out, "%*s%s", (int)indent, "", colours ? "\033[2m" : "");
+        write_cell(out, name_at(t, c), widths[c], c + 1 == columns, NULL);
     }
-    printf("%s\n", colours ? "\033[0m" : "");
+    buf_printf(out, "%s\n", colours ? "\033[0m" : "");
     for (unsigned i = 0; i < t->cells_n; i += t->columns) {
-        printf("%*s", (int)indent, "");
+        buf_printf(out, "%*s", (int)indent, "");
         for (unsigned c = 0; c < columns; c++)
-            print_cell(cell_at(t, i + c), widths[c], c + 1 == columns, colours ? colour_of(cell_at(t, i + c)) : NULL);
-        putchar('\n');
+            write_cell(out, cell_at(t, i + c), widths[c], c + 1 == columns, colours ? colour_of(cell_at(t, i + c)) : NULL);
+        buf_putc(out, '\n');
     }
     free(t->ends);
     buf_fini(&t->text);
     *t = (struct table){0};
+}
+
+void table_end(struct table *t, unsigned indent, bool all)
+{
+    struct buf out = buf_max(SIZE_MAX / 2);
+    table_write(t, &out, indent, show_on_terminal() && !all ? cells_columns(STDOUT_FILENO) : UINT32_MAX);
+    fputs(buf_cstr(&out), stdout);
+    buf_fini(&out);
 }
 
 struct table_size table_bytes(double bytes)

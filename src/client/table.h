@@ -23,6 +23,9 @@ void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(pri
 /* Prints it on stdout, each line after `indent` blanks, words of state in colour on a terminal, and frees it. `all`: no column is left out. */
 void table_end(struct table *t, unsigned indent, bool all);
 
+/* The same into a text, for a screen of so many columns. */
+void table_write(struct table *t, struct buf *out, unsigned indent, unsigned room);
+
 /* "1.2G", "488M", "0": short enough for a column. */
 struct table_size { char text[16]; };
 struct table_size table_bytes(double bytes);

@@ -11,7 +11,6 @@
 #include "base/cells.h"
 #include "base/log.h"
 #include "base/name.h"
-#include "base/nearest.h"
 #include "base/plain.h"
 #include "base/utf8.h"
 #include "client/client.h"
@@ -20,10 +19,12 @@
 #include "main/bench.h"
 #include "main/chaos.h"
 #include "main/commands.h"
+#include "main/config.h"
 #include "main/crash.h"
 #include "main/detach.h"
 #include "main/engine.h"
 #include "main/files.h"
+#include "main/help.h"
 #include "main/limits.h"
 #include "main/logs.h"
 #include "main/needs.h"
@@ -36,13 +37,6 @@
 #include "worker/last_run.h"
 #include "worker/tryout.h"
 #include "worker/worker.h"
-
-struct command {
-    const char *name, *args, *about, *example; /* example: several, one a line */
-    unsigned uses;     /* settings it takes */
-    int args_min, args_max;
-    int (*run)(const struct settings *s);
-};
 
 /* ---- one function per command ---- */
 
@@ -158,6 +152,17 @@ static int run_requests(const struct settings *s)
     return client_requests(&o);
 }
 
+static int run_top(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_top(&o);
+}
+
+static int run_config(const struct settings *s)
+{
+    return config_main(s);
+}
+
 static int run_explain(const struct settings *s)
 {
     struct client_options o = options_client(s);
@@ -260,70 +265,9 @@ static const struct command commands[] = {
 };
 enum { COMMANDS_N = sizeof commands / sizeof commands[0], FILES_CLIENT = 12, FILES_SERVER = 20, THREADS_SERVER = 8 };
 
-/* ---- help ---- */
-
-static void print_help(FILE *out)
-{
-    fprintf(out, "manta %s: one LLM service out of the machines you have\n\nusage: manta COMMAND [FLAGS]\n\n", MANTA_VERSION);
-    for (int i = 0; i < COMMANDS_N; i++) {
-        char head[40];
-        snprintf(head, sizeof head, "%s %s", commands[i].name, commands[i].args);
-        fprintf(out, "  %-18s %s\n", head, commands[i].about);
-    }
-    fprintf(out, "\n  manta COMMAND --help   flags and an example\n  manta --version        version\n\n"
-                 "example: manta up                # head, three workers, a prompt\n");
-}
-
-static void print_command_help(const struct command *c)
-{
-    printf("manta %s: %s\n\nusage: manta %s %s%s[FLAGS]\n\n", c->name, c->about, c->name, c->args, c->args[0] != '\0' ? " " : "");
-    settings_print_help(c->uses);
-    printf("\nEach flag has an environment variable (--join-token is MANTA_JOIN_TOKEN) and most a key in the --config file.\n"
-           "\nexample: %s\n", c->example);
-}
-
-/* What people type who know other programs. */
-static const char *hint_for(const char *name)
-{
-    static const char *const hints[][2] = {
-        {"serve", "`manta up` starts a cluster (`-d`: in the background), `manta head` a head alone"},
-        {"start", "`manta up -d` starts a cluster in the background"},
-        {"ps", "`manta actors` shows the models that are loaded, `manta status` the workers"},
-        {"ls", "`manta models` lists the models"},
-        {"list", "`manta models` lists the models"},
-        {"pull", "`manta models pull NAME` downloads a model"},
-        {"show", "`manta models` describes the models, `manta actors` those that are loaded"},
-        {"rm", "`manta models` says where the files are: models are plain files there"},
-        {"stop", "`manta down` stops the cluster, `manta drain WORKER` one worker"},
-        {"kill", "`manta down` stops the cluster, `manta drain WORKER` one worker"},
-        {"chat", "`manta prompt` opens a chat, `manta run MODEL` one with that model"},
-        {"ask", "`manta prompt WORDS` asks one thing"},
-        {"describe", "`manta status`, `manta actors`, and `manta explain REQUEST` tell what there is"},
-        {"get", "`manta status`, `manta actors` and `manta models` list what there is"},
-    };
-    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
-        if (strcmp(hints[i][0], name) == 0)
-            return hints[i][1];
-    return NULL;
-}
-
-static int unknown_command(const char *name)
-{
-    const char *names[COMMANDS_N];
-    for (int i = 0; i < COMMANDS_N; i++)
-        names[i] = commands[i].name;
-    const char *near = nearest_word(name, names, COMMANDS_N), *hint = hint_for(name);
-    if (hint != NULL)
-        plain_print(stderr, "error: unknown command '%.60s': %s", name, hint);
-    else
-        plain_print(stderr, "error: unknown command '%.60s'%s%s%s", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
-                    near != NULL ? near : "", near != NULL ? "'?" : "");
-    return 2;
-}
-
 static bool is_server(const struct command *c)
 {
-    return (c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS | USE_LAUNCHER)) != 0;
+    return (c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS | USE_LAUNCHER)) != 0 && (c->uses & USE_CONFIG) == 0;
 }
 
 /* A loop and some connections of it; a pipe for each child. */
@@ -355,7 +299,7 @@ static int run_command(const struct command *c, int argc, char **argv)
         plain_print(stderr, "error: %s", f.text);
         status = err_exit(f.err);
     } else if (s.help) {
-        print_command_help(c);
+        help_command(c, s.args_n > 0 && strcmp(s.args[0], "all") == 0);
     } else if (s.args_n < c->args_min || s.args_n > c->args_max) {
         plain_print(stderr, "error: manta %s takes %s; example: %.*s", c->name, c->args[0] != '\0' ? c->args : "no arguments",
                 (int)strcspn(c->example, "\n"), c->example);
@@ -378,12 +322,19 @@ static int run_command(const struct command *c, int argc, char **argv)
 static int run_program(int argc, char **argv)
 {
     if (argc < 2) {
-        print_help(stderr);
+        help_all(stderr, commands, COMMANDS_N);
         return 2;
     }
     const char *name = argv[1];
+    if (strcmp(name, "help") == 0 && argc > 2 && argv[2][0] != '-') {
+        char *page[] = {(char *)(uintptr_t)"--help", argc > 3 ? argv[3] : NULL};
+        for (int i = 0; i < COMMANDS_N; i++)
+            if (strcmp(commands[i].name, argv[2]) == 0)
+                return run_command(&commands[i], argc > 3 ? 2 : 1, page);
+        return help_unknown(commands, COMMANDS_N, argv[2]);
+    }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        print_help(stdout);
+        help_all(stdout, commands, COMMANDS_N);
         return 0;
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
@@ -394,7 +345,7 @@ static int run_program(int argc, char **argv)
         if (strcmp(commands[i].name, name) == 0)
             return run_command(&commands[i], argc - 2, argv + 2);
     }
-    return unknown_command(name);
+    return help_unknown(commands, COMMANDS_N, name);
 }
 
 /* What was printed may not have arrived: a full disk is an error of ours, a reader that has seen enough (`| head`) is none to speak of. */

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/cells.h"
 #include "base/must.h"
 #include "base/nearest.h"
 
@@ -287,22 +288,88 @@ static const char *value_word(enum setting_kind kind)
     }
 }
 
-void settings_print_help(unsigned uses)
+/* What most people need of a command that has many. */
+static bool is_common(enum setting_id id)
 {
+    static const enum setting_id common[] = {SET_HOST,   SET_PORT,     SET_API_KEY, SET_JOIN_TOKEN, SET_HEAD,    SET_MODEL,  SET_SLOTS, SET_CONTEXT,
+                                             SET_MEMORY, SET_EXACT,    SET_WORKERS, SET_ON,         SET_DETACH,  SET_VERBOSE, SET_NO_PROMPT, SET_TEST,
+                                             SET_CONFIG, SET_BALANCE,  SET_NODE,    SET_SCALE};
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+        if (common[i] == id)
+            return true;
+    return false;
+}
+
+static void print_setting(const struct setting *t, unsigned columns)
+{
+    enum { TEXT_COLUMN = 29 };
+    char head[64];
+    struct buf text = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
+    struct wrap w;
+    snprintf(head, sizeof head, "--%s%s", t->flag, value_word(t->kind));
+    buf_printf(&text, "%s", t->help);
+    if (t->choices != NULL)
+        buf_printf(&text, " (%s)", t->choices);
+    if (t->kind == SETTING_SWITCH && strcmp(t->fallback, "on") == 0)
+        buf_printf(&text, " [on; --%s=off]", t->flag);
+    else if (t->kind != SETTING_SWITCH && t->fallback[0] != '\0')
+        buf_printf(&text, " [%s]", t->fallback);
+    wrap_init(&w, columns, TEXT_COLUMN);
+    w.at = TEXT_COLUMN;
+    wrap_add(&w, buf_str(&text), &out);
+    wrap_end(&w, &out);
+    printf("  %-26s %s\n", head, buf_cstr(&out));
+    buf_fini(&text);
+    buf_fini(&out);
+}
+
+enum { FLAGS_FEW = 16 }; /* a command with no more shows them all */
+
+/* Those whose key begins with `section`; NULL: those without a key. */
+static void print_section(unsigned uses, const char *title, const char *section, unsigned columns)
+{
+    bool begun = false;
+    size_t n = section != NULL ? strlen(section) : 0;
     for (int i = 0; i < SETTINGS_N; i++) {
         const struct setting *t = &table[i];
-        if ((t->uses & uses) == 0 || t->help == NULL)
+        const char *key = t->key != NULL && strchr(t->key, '.') != NULL ? t->key : NULL;
+        if ((t->uses & uses) == 0 || t->help == NULL || (section == NULL ? key != NULL : key == NULL || strncmp(key, section, n) != 0))
             continue;
-        char head[64];
-        snprintf(head, sizeof head, "--%s%s", t->flag, value_word(t->kind));
-        printf("  %-26s %s", head, t->help);
-        if (t->choices != NULL)
-            printf(" (%s)", t->choices);
-        if (t->kind == SETTING_SWITCH && strcmp(t->fallback, "on") == 0)
-            printf(" [on; --%s=off]", t->flag);
-        else if (t->kind != SETTING_SWITCH && t->fallback[0] != '\0')
-            printf(" [%s]", t->fallback);
-        printf("\n");
+        if (!begun)
+            printf("%s:\n", title);
+        begun = true;
+        print_setting(t, columns);
     }
-    printf("  %-26s %s\n", "--help", "this page");
+}
+
+void settings_print_help(unsigned uses, bool all, unsigned columns)
+{
+    int n = 0;
+    for (int i = 0; i < SETTINGS_N; i++)
+        n += (table[i].uses & uses) != 0 && table[i].help != NULL;
+    if (all && n > FLAGS_FEW) {
+        print_section(uses, "the cluster", "up.", columns);
+        print_section(uses, "head", "head.", columns);
+        print_section(uses, "workers", "worker.", columns);
+        print_section(uses, "downloads", "models.", columns);
+        print_section(uses, "general", NULL, columns);
+        return;
+    }
+    for (int i = 0; i < SETTINGS_N; i++)
+        if ((table[i].uses & uses) != 0 && table[i].help != NULL && (n <= FLAGS_FEW || is_common((enum setting_id)i)))
+            print_setting(&table[i], columns);
+    if (n > FLAGS_FEW)
+        printf("  %-26s %s\n", "--help all", "all flags, in groups");
+    else
+        printf("  %-26s %s\n", "--help", "this page");
+}
+
+const char *setting_key(enum setting_id id)
+{
+    return table[id].key;
+}
+
+bool setting_is_secret(enum setting_id id)
+{
+    return id == SET_API_KEY || id == SET_JOIN_TOKEN;
 }

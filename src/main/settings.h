@@ -30,7 +30,8 @@ enum setting_use {
     USE_LOGS = 1 << 13,  /* logs */
     USE_RUN = 1 << 14,   /* run */
     USE_TABLES = 1 << 15, /* status, actors, requests, models */
-    USE_ALL = 0xffff,
+    USE_CONFIG = 1 << 16, /* config */
+    USE_ALL = 0x1ffff,
 };
 
 /* A LIST is given by its flag once per item, as a YAML list, or in the environment with commas between the items. */
@@ -55,7 +56,7 @@ enum {
     S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file containing the join token (first line)") \
     S(ALLOW_ORIGIN, "allow-origin", "head.allow_origin", SETTING_LIST, "loopback", 0, 0, NULL, USE_HEAD, "web pages that may use the head beside those of this machine (loopback): https://chat.example, null, or * for all; none: not even those; each by its own --allow-origin") \
     S(ALLOW_HOST, "allow-host", "head.allow_host", SETTING_LIST, "localhost", 0, 0, NULL, USE_HEAD, "names by which clients address the head, beside addresses, localhost and this machine's name; * for any; with --api-key any is taken") \
-    S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "4096", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; more get 429") \
+    S(QUEUE_JOBS, "queue-jobs", "head.queue_jobs", SETTING_NUMBER, "4096", 1, 1000000, NULL, USE_HEAD, "prompts that may wait; beyond that, requests get 429") \
     S(QUEUE_BYTES, "queue-bytes", "head.queue_bytes", SETTING_BYTES, "64m", 65536, 1ull << 40, NULL, USE_HEAD, "memory for prompts queued and running; more get 429") \
     S(ANSWER_BYTES, "answer-bytes", "head.answer_bytes", SETTING_BYTES, "64m", 1048576, 1ull << 40, NULL, USE_HEAD, "memory for answers that are not sent yet; the call with the most of them ends") \
     S(QUEUE_DEADLINE, "queue-deadline-ms", "head.queue_deadline_ms", SETTING_NUMBER, "120000", 1, 86400000, NULL, USE_HEAD, "how long a prompt may wait for an actor") \
@@ -63,7 +64,7 @@ enum {
     S(BEAT, "beat-ms", "head.beat_ms", SETTING_NUMBER, "1000", 50, 60000, NULL, USE_HEAD, "heartbeat of the workers") \
     S(LOST, "lost-after-ms", "head.lost_after_ms", SETTING_NUMBER, "3000", 100, 600000, NULL, USE_HEAD, "silence after which a worker is lost") \
     S(STATUS_EVERY, "status-every-ms", "head.status_every_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "how often the head logs its status") \
-    S(REBALANCE, "rebalance", "head.rebalance", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "an answer may leave a slow or crowded actor for an idle one, where it would end much sooner") \
+    S(REBALANCE, "rebalance", "head.rebalance", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "move an answer from a slow or crowded actor to an idle one where it would finish much sooner") \
     S(SHARE_PREFIX, "share-prefix", "head.share_prefix", SETTING_SWITCH, "off", 0, 0, NULL, USE_HEAD, "tenants use each other's cached prompts; whether an answer came quickly then tells what others have asked") \
     S(LOG_REQUESTS, "log-requests", "head.log_requests", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "a log line for each request: status, model, worker, tokens, times") \
     S(DRAIN_GRACE, "drain-grace", "drain_grace", SETTING_NUMBER, "8", 0, 86400, NULL, USE_HEAD | USE_WORKER, "after SIGTERM: seconds for what runs to end; then a worker's answers continue elsewhere; 0: at once") \
@@ -128,12 +129,12 @@ enum {
     S(LOG_FILES, "log-files", "up.log_files", SETTING_NUMBER, "4", 1, 100, NULL, USE_UP, "log files that are kept, the current one among them") \
     S(LOG, "log", "log", SETTING_CHOICE, "info", 0, 0, "error|warn|info|trace", USE_ALL, "log level: the least important lines to print") \
     S(LOG_FORMAT, "log-format", "log_format", SETTING_CHOICE, "text", 0, 0, "text|json", USE_ALL, "form of log lines: a sentence, then event=NAME and its fields; or a JSON object") \
-    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json|wide|yaml", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN, "form of the output: text, with every column (wide), JSON or YAML; -o for short") \
+    S(OUTPUT, "output", NULL, SETTING_CHOICE, "text", 0, 0, "text|json|wide|yaml", USE_CLIENT | USE_BENCH | USE_CHAOS | USE_DOWN | USE_CONFIG, "form of the output: text, with every column (wide), JSON or YAML; -o for short") \
     S(WATCH, "watch", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_TABLES, "show it anew every two seconds, until Ctrl-C; -w for short") \
     S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "0", 0, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut; 0: 256 between tags, else where the context ends") \
     S(TAGS, "tags", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "answers between tags also on a terminal, each prompt by itself, as in a pipe") \
     S(QUIET, "quiet", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "print the answer and nothing else; -q for short") \
-    S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CLIENT, "status: show every limit with its value") \
+    S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_TABLES, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
     S(DEBUG_PACE, "debug-pace", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, NULL) /* a file: for tests in which an answer stays in its middle */ \
     S(AGAIN, "again", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, NULL) /* a launcher started it anew: it had its models */ \
@@ -198,8 +199,12 @@ unsigned setting_uses(enum setting_id id);
 /* "--port=8470": how another manta is told the same; of a LIST the i-th item. NULL: there is no i-th. The caller frees it. */
 char *setting_as_flag(const struct settings *s, enum setting_id id, uint32_t i);
 
-/* The flags of a command, one per line, for --help. */
-void settings_print_help(unsigned uses);
+/* The flags of a command for --help, broken between words to `columns`: those that people need first, or `all` in groups. */
+void settings_print_help(unsigned uses, bool all, unsigned columns);
+/* "head.port"; NULL: it has no key in files. */
+const char *setting_key(enum setting_id id);
+/* Its value is nobody's business. */
+bool setting_is_secret(enum setting_id id);
 
 /* For settings_file.c: sets a value by id, checking it; a LIST grows by it. `where` begins the error: "--port", "config/laptop.yaml:3". */
 int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,

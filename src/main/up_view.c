@@ -194,9 +194,9 @@ static void row_of_a_better_model(struct box *b, const char *toy)
     if (e == NULL)
         row(b, "good to know", "%s is a toy", toy);
     else
-        row(b, "better", "%s is a toy. Good on this machine (%.1f GiB free): manta up --model %s --workers 1 --memory %.0fg "
-            "(%.1f GiB to download)",
-            toy, mib(free_bytes) / 1024, e->name, mib(models_memory(e)) / 1024, mib(e->bytes) / 1024);
+        row(b, "better",
+            "%s is a toy. Good on this machine (%.1f GiB free): manta up --model %s --workers 1 --memory %.0fg (%.1f GiB to download)", toy,
+            mib(free_bytes) / 1024, e->name, mib(models_memory(e)) / 1024, mib(e->bytes) / 1024);
 }
 
 void up_view_box(struct up_view *v, const struct up_facts *f)
@@ -208,7 +208,7 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
     if (!v->on)
         return;
     b.columns = b.columns > BOX_COLUMNS_MAX ? BOX_COLUMNS_MAX : b.columns;
-    snprintf(title, sizeof title, "%smanta %s, ready in %.1f s%s", v->escapes ? "── " : "-- ", MANTA_VERSION, (double)(clock_us() - v->start_us) / 1e6, " ");
+    snprintf(title, sizeof title, "%smanta %s, ready in %.1f s ", v->escapes ? "── " : "-- ", MANTA_VERSION, (double)(clock_us() - v->start_us) / 1e6);
     rule(&b, title);
     row(&b, "API", "http://%s/v1 (OpenAI, Anthropic%s)", f->address, f->key ? "; needs the key" : "");
     row(&b, "console", "http://%s (in a browser)", f->address);

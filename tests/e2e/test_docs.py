@@ -90,7 +90,7 @@ def test_commands_in_the_documents_exist():
     helps, wrong, n = {}, [], 0
     for page, command, flags in typed_commands():
         if command not in helps:
-            said = subprocess.run([PROGRAM, command, "--help"], capture_output=True, text=True, timeout=60, check=False)
+            said = subprocess.run([PROGRAM, command, "--help", "all"], capture_output=True, text=True, timeout=60, check=False)
             helps[command] = said.stdout if said.returncode == 0 else None
         n += 1
         wrong += [f"{page}: manta {command} {flag}" for flag in flags if helps[command] is None or flag not in helps[command]]

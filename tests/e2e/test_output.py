@@ -74,9 +74,9 @@ def test_help_tells_true_defaults(run):
     """Given the help of each command; then a switch that is on says so and how it is turned off; measurements, which run the scripted engine
     unless a model is named, do not claim another; and every number that is named as a default is taken."""
     for command in ("bench", "chaos"):
-        text = run(command, "--help").stdout
+        text = run(command, "--help", "all").stdout
         assert "[smollm2]" not in text and "[llama]" not in text and re.search(r"--engine WORD .*auto: llama with a --model, else echo.*\[auto\]", text)
-    head = run("head", "--help").stdout
+    head = run("head", "--help", "all").stdout
     assert "[on; --rebalance=off]" in head
     assert "256" in re.search(r"--max-tokens.*", run("prompt", "--help").stdout)[0]
     for flag, default in re.findall(r"^  --([a-z-]+) (?:N|SIZE) .*\[(\S+)\]$", head, re.M):
