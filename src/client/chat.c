@@ -95,7 +95,7 @@ int chat_say(struct chat *c, const char *text)
     said = (err == 0 || err == ERR_CANCELLED) && answer.text.n > 0 ? message("assistant", buf_cstr(&answer.text)) : NULL;
     if (said != NULL)
         json_array_append_new(c->messages, said);
-    else if (question != NULL && json_array_size(c->messages) > 0)
+    else if (question != NULL)
         json_array_remove(c->messages, json_array_size(c->messages) - 1); /* it was not answered: the next one does not follow it */
     if (err != 0 && (err != ERR_CANCELLED || !show_on_terminal()))
         show_fault(&f);

@@ -10,6 +10,15 @@
 
 enum { WATCH_EVERY_S = 2 };
 
+static void show_answer(const struct client_options *o, json_t *answer, const char *text, show_page_fn *show)
+{
+    json_make_plain(answer, true);
+    if (o->json)
+        show_json(str_of(text));
+    else
+        show(o, answer);
+}
+
 static int show_once(const struct client_options *o, const char *path, show_page_fn *show, bool again)
 {
     struct fault f = {0};
@@ -22,11 +31,7 @@ static int show_once(const struct client_options *o, const char *path, show_page
         show_fault(&f);
         return err;
     }
-    json_make_plain(answer, true);
-    if (o->json)
-        show_json(str_of(text));
-    else
-        show(o, answer);
+    show_answer(o, answer, text, show);
     json_decref(answer);
     free(text);
     return 0;

@@ -65,6 +65,18 @@ static const char *remark(const json_t *c)
                                                          : "";
 }
 
+static void add_candidate(struct table *t, const json_t *c)
+{
+    table_cell(t, "%s%s", json_text(c, "node", "?"), remark(c));
+    table_cell(t, "%.3fs", json_num(c, "cost_s"));
+    table_cell(t, "%.3fs", json_num(c, "first_token_s"));
+    table_cell(t, "%.0f/%.0f", json_num(c, "busy"), json_num(c, "slots"));
+    table_cell(t, "%.0f", json_num(c, "prompt_tokens"));
+    table_cell(t, "%.0f", json_num(c, "cached_tokens"));
+    table_cell(t, "%.0f", json_num(c, "ahead_tokens"));
+    table_cell(t, "%.0f", json_num(c, "actor"));
+}
+
 static void show_candidates(const struct client_options *o, const json_t *candidates)
 {
     struct table t;
@@ -73,16 +85,8 @@ static void show_candidates(const struct client_options *o, const json_t *candid
     if (json_array_size(candidates) == 0)
         return;
     table_init(&t, "CANDIDATE COST FIRST-TOKEN BUSY PROMPT CACHED AHEAD ACTOR");
-    json_array_foreach(candidates, i, c) {
-        table_cell(&t, "%s%s", json_text(c, "node", "?"), remark(c));
-        table_cell(&t, "%.3fs", json_num(c, "cost_s"));
-        table_cell(&t, "%.3fs", json_num(c, "first_token_s"));
-        table_cell(&t, "%.0f/%.0f", json_num(c, "busy"), json_num(c, "slots"));
-        table_cell(&t, "%.0f", json_num(c, "prompt_tokens"));
-        table_cell(&t, "%.0f", json_num(c, "cached_tokens"));
-        table_cell(&t, "%.0f", json_num(c, "ahead_tokens"));
-        table_cell(&t, "%.0f", json_num(c, "actor"));
-    }
+    json_array_foreach(candidates, i, c)
+        add_candidate(&t, c);
     table_end(&t, 10, o->wide);
 }
 

@@ -19,6 +19,17 @@ static bool is_exact(const json_t *a)
 
 /* ---- workers ---- */
 
+static void show_reasons(const json_t *workers)
+{
+    size_t i;
+    json_t *w;
+    json_array_foreach(workers, i, w) {
+        const char *reason = json_text(w, "reason", "");
+        if (reason[0] != '\0')
+            show_wrapped("  %s is %s: %s", json_text(w, "node", "?"), json_text(w, "state", "?"), reason);
+    }
+}
+
 static void show_workers(const struct client_options *o, const json_t *s)
 {
     struct table t;
@@ -37,11 +48,7 @@ static void show_workers(const struct client_options *o, const json_t *s)
         buf_fini(&all.models);
     }
     table_end(&t, 2, o->wide);
-    json_array_foreach(sorted, i, w) {
-        const char *reason = json_text(w, "reason", "");
-        if (reason[0] != '\0')
-            show_wrapped("  %s is %s: %s", json_text(w, "node", "?"), json_text(w, "state", "?"), reason);
-    }
+    show_reasons(sorted);
     json_decref(sorted);
 }
 

@@ -206,6 +206,20 @@ static void add_workers(struct buf *out, struct top *t, unsigned columns, unsign
     json_decref(sorted);
 }
 
+static void add_request(struct table *t, const json_t *r)
+{
+    double place = json_num(r, "place"), eta = json_num(r, "eta_s");
+    table_cell(t, "%s", json_text(r, "id", "?"));
+    table_cell(t, "%s", json_text(r, "state", "?"));
+    table_cell(t, place > 0 ? "%.0f" : "", place);
+    table_cell(t, "%.0f", json_num(r, "tokens"));
+    table_cell(t, "%s", table_age(json_num(r, "age_s")).text);
+    table_cell(t, "%s", json_text(r, "node", ""));
+    table_cell(t, "%s", json_text(r, "model", ""));
+    table_cell(t, eta > 0 ? "%.1fs" : "", eta);
+    table_cell(t, "%s", json_text(r, "tenant", ""));
+}
+
 static void add_requests(struct buf *out, const struct top *t, unsigned columns, unsigned room)
 {
     struct table table;
@@ -220,18 +234,9 @@ static void add_requests(struct buf *out, const struct top *t, unsigned columns,
         return;
     table_init(&table, "REQUEST STATE PLACE TOKENS AGE WORKER MODEL ETA TENANT");
     json_array_foreach(list, i, r) {
-        double place = json_num(r, "place"), eta = json_num(r, "eta_s");
         if (i + 3 >= room)
             break;
-        table_cell(&table, "%s", json_text(r, "id", "?"));
-        table_cell(&table, "%s", json_text(r, "state", "?"));
-        table_cell(&table, place > 0 ? "%.0f" : "", place);
-        table_cell(&table, "%.0f", json_num(r, "tokens"));
-        table_cell(&table, "%s", table_age(json_num(r, "age_s")).text);
-        table_cell(&table, "%s", json_text(r, "node", ""));
-        table_cell(&table, "%s", json_text(r, "model", ""));
-        table_cell(&table, eta > 0 ? "%.1fs" : "", eta);
-        table_cell(&table, "%s", json_text(r, "tenant", ""));
+        add_request(&table, r);
     }
     table_write(&table, out, 0, columns);
 }
@@ -259,6 +264,21 @@ static size_t fit(struct str line, unsigned columns)
     return i;
 }
 
+/* The lines of `rest` that fit, and below them what the keys do. */
+static void paint(struct buf *screen, const struct top *t, struct str rest, unsigned columns, unsigned rows)
+{
+    buf_puts(screen, "\033[H");
+    for (unsigned line = 0; line + 1 < rows; line++) {
+        size_t n = rest.n > 0 && memchr(rest.p, '\n', rest.n) != NULL ? (size_t)((const char *)memchr(rest.p, '\n', rest.n) - rest.p) : rest.n;
+        buf_add(screen, rest.p, fit(str_n(rest.p, n), columns));
+        buf_puts(screen, t->colours ? "\033[0m\033[K\n" : "\033[K\n");
+        rest = n < rest.n ? str_n(rest.p + n + 1, rest.n - n - 1) : str_n(NULL, 0);
+    }
+    static const char keys[] = "q quits, j and k scroll; NOW: tokens/s in the last second";
+    buf_add(screen, keys, fit(str_of(keys), columns - 1));
+    buf_puts(screen, "\033[K");
+}
+
 static void draw(struct top *t)
 {
     struct buf out = buf_max(SIZE_MAX / 2), screen = buf_max(SIZE_MAX / 2);
@@ -271,15 +291,7 @@ static void draw(struct top *t)
     for (size_t i = 0; i < out.n; i++)
         used += out.p[i] == '\n';
     add_requests(&out, t, columns, rows > used + 1 ? rows - used - 1 : 0);
-    buf_puts(&screen, "\033[H");
-    struct str rest = buf_str(&out);
-    for (unsigned line = 0; line + 1 < rows; line++) {
-        size_t n = rest.n > 0 && memchr(rest.p, '\n', rest.n) != NULL ? (size_t)((const char *)memchr(rest.p, '\n', rest.n) - rest.p) : rest.n;
-        buf_add(&screen, rest.p, fit(str_n(rest.p, n), columns));
-        buf_puts(&screen, t->colours ? "\033[0m\033[K\n" : "\033[K\n");
-        rest = n < rest.n ? str_n(rest.p + n + 1, rest.n - n - 1) : str_n(NULL, 0);
-    }
-    buf_puts(&screen, "q quits, j and k scroll; NOW: tokens/s in the last second\033[K");
+    paint(&screen, t, buf_str(&out), columns, rows);
     fwrite(screen.p, 1, screen.n, stdout);
     fflush(stdout);
     buf_fini(&out);

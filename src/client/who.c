@@ -24,19 +24,27 @@ bool client_who(const struct client_options *o, char *out, size_t cap)
     return manta;
 }
 
-int client_serves(const struct client_options *o, const char *model, struct fault *f)
+/* *names: all that there are. */
+static bool has_model(const json_t *actors, const char *model, struct buf *names)
 {
-    json_t *actors = NULL, *a;
     size_t i;
-    struct buf others = buf_max(200);
-    int err = fetch_json(o, "/manta/actors", NULL, &actors, NULL, f);
+    json_t *a;
     bool there = false;
     json_array_foreach(json_object_get(actors, "actor_list"), i, a) {
         const char *name = json_text(a, "model", "");
         there = there || strcmp(name, model) == 0;
-        if (memmem(others.p, others.n, name, strlen(name)) == NULL)
-            buf_printf(&others, "%s%.60s", others.n > 0 ? ", " : "", name);
+        if (memmem(names->p, names->n, name, strlen(name)) == NULL)
+            buf_printf(names, "%s%.60s", names->n > 0 ? ", " : "", name);
     }
+    return there;
+}
+
+int client_serves(const struct client_options *o, const char *model, struct fault *f)
+{
+    json_t *actors = NULL;
+    struct buf others = buf_max(200);
+    int err = fetch_json(o, "/manta/actors", NULL, &actors, NULL, f);
+    bool there = has_model(actors, model, &others);
     if (err == 0 && !there)
         err = fault_set(f, ERR_NOT_FOUND, "the cluster at %s has %s, not '%.100s': `manta up --model %.100s --port N` starts another one", o->head,
                         others.n > 0 ? buf_cstr(&others) : "no model", model, model);

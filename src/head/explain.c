@@ -34,6 +34,18 @@ static void put_seconds(struct jout *j, const char *key, double s)
         jout_null(j);
 }
 
+static void put_end(struct jout *j, const struct account *a)
+{
+    jout_put_int(j, "status", a->status);
+    put_text(j, "finish_reason", a->finish);
+    put_text(j, "error", a->error);
+    put_seconds(j, "first_token_s", a->first_s);
+    put_seconds(j, "total_s", a->total_s);
+    jout_put_uint(j, "prompt_tokens", a->prompt_tokens);
+    jout_put_uint(j, "cached_tokens", a->cached_tokens);
+    jout_put_uint(j, "tokens", a->tokens);
+}
+
 /* The members of both: a line of the list, and the whole account. */
 static void put_summary(struct jout *j, const struct account *a)
 {
@@ -47,16 +59,8 @@ static void put_summary(struct jout *j, const struct account *a)
     jout_put_bool(j, "stream", a->stream);
     jout_put_int(j, "created", a->created);
     jout_put_fixed(j, "queued_s", a->queue_s, 3);
-    if (!a->ended)
-        return;
-    jout_put_int(j, "status", a->status);
-    put_text(j, "finish_reason", a->finish);
-    put_text(j, "error", a->error);
-    put_seconds(j, "first_token_s", a->first_s);
-    put_seconds(j, "total_s", a->total_s);
-    jout_put_uint(j, "prompt_tokens", a->prompt_tokens);
-    jout_put_uint(j, "cached_tokens", a->cached_tokens);
-    jout_put_uint(j, "tokens", a->tokens);
+    if (a->ended)
+        put_end(j, a);
 }
 
 void put_ended(struct head_program *p, const struct owner *who, struct jout *j)

@@ -6,6 +6,7 @@
 #include "base/plain.h"
 #include "client/load.h"
 #include "cluster/head.h"
+#include "main/bench_here.h"
 #include "main/progress.h"
 #include "main/trial.h"
 
@@ -186,10 +187,8 @@ int bench_main(const struct settings *s)
     struct bench b = {.s = s};
     bool json = setting_number(s, SET_OUTPUT) == 1, first = true;
     trial_model(s, ECHO_MODEL, b.model, sizeof b.model);
-    if (!setting_on(s, SET_COMPARE_BALANCE)) {
-        fprintf(stderr, "error: manta bench: say what to compare; there is --compare-balance\n");
-        return 2;
-    }
+    if (!setting_on(s, SET_COMPARE_BALANCE))
+        return bench_here_main(s);
     put_head(&b, json);
     const char *wanted = setting_text(s, SET_BENCH_LOAD);
     for (int i = 0; i < SHAPES && b.fault.err == 0; i++) {

@@ -56,22 +56,26 @@ static bool is_shown(const struct settings *s, enum setting_id id)
     return !setting_is_hidden(id) && (setting_uses(id) & (USE_HEAD | USE_WORKER | USE_UP | USE_LAUNCHER)) != 0;
 }
 
+static void print_all(const struct settings *s, bool json, bool defaults, bool *first)
+{
+    for (int i = 0; i < SETTINGS_N; i++) {
+        enum setting_id id = (enum setting_id)i;
+        if (!is_shown(s, id) || is_default(s, id) != defaults)
+            continue;
+        if (json)
+            print_json(s, id, *first);
+        else
+            print_text(s, id);
+        *first = false;
+    }
+}
+
 int config_main(const struct settings *s)
 {
     bool json = setting_number(s, SET_OUTPUT) == OUTPUT_JSON || setting_number(s, SET_OUTPUT) == OUTPUT_YAML, first = true;
     printf(json ? "{" : "%-22s %-24s %s\n", "SETTING", "VALUE", "FROM");
-    for (int pass = 0; pass < 2; pass++) {
-        for (int i = 0; i < SETTINGS_N; i++) {
-            enum setting_id id = (enum setting_id)i;
-            if (!is_shown(s, id) || is_default(s, id) != (pass == 1))
-                continue;
-            if (json)
-                print_json(s, id, first);
-            else
-                print_text(s, id);
-            first = false;
-        }
-    }
+    print_all(s, json, false, &first);
+    print_all(s, json, true, &first);
     if (json)
         printf("\n}\n");
     return 0;

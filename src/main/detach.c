@@ -40,9 +40,9 @@ bool detach_start(int *out_status)
 {
     int pair[2];
     fflush(NULL);
+    *out_status = 1;
     if (pipe2(pair, O_CLOEXEC) != 0 || (child = fork()) < 0) {
-        fprintf(stderr, "error: cannot start a process for the background: %s\n", strerror(errno));
-        *out_status = 1;
+        fprintf(stderr, "error: cannot start a process for the background: %m\n");
         return false;
     }
     if (child == 0) {

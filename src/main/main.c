@@ -292,7 +292,7 @@ static int run_command(const struct command *c, int argc, char **argv)
     struct settings s;
     struct fault f = {0};
     int status = 0, err = settings_load(&s, argc, argv, c->uses, &f);
-    if (err == 0 && !s.help && (c->uses & USE_CLIENT) != 0)
+    if (err == 0 && !s.help && (c->uses & (USE_CLIENT | USE_BENCH)) != 0)
         err = running_head(&s, &f);
     bool hidden = settings_hide_keys(argc, argv);
     if (err != 0) {

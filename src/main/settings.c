@@ -300,6 +300,18 @@ static bool is_common(enum setting_id id)
     return false;
 }
 
+/* What it does, which values there are, and what it is without being given. */
+static void describe(const struct setting *t, struct buf *out)
+{
+    buf_puts(out, t->help);
+    if (t->choices != NULL)
+        buf_printf(out, " (%s)", t->choices);
+    if (t->kind == SETTING_SWITCH && strcmp(t->fallback, "on") == 0)
+        buf_printf(out, " [on; --%s=off]", t->flag);
+    else if (t->kind != SETTING_SWITCH && t->fallback[0] != '\0')
+        buf_printf(out, " [%s]", t->fallback);
+}
+
 static void print_setting(const struct setting *t, unsigned columns)
 {
     enum { TEXT_COLUMN = 29 };
@@ -307,13 +319,7 @@ static void print_setting(const struct setting *t, unsigned columns)
     struct buf text = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
     struct wrap w;
     snprintf(head, sizeof head, "--%s%s", t->flag, value_word(t->kind));
-    buf_printf(&text, "%s", t->help);
-    if (t->choices != NULL)
-        buf_printf(&text, " (%s)", t->choices);
-    if (t->kind == SETTING_SWITCH && strcmp(t->fallback, "on") == 0)
-        buf_printf(&text, " [on; --%s=off]", t->flag);
-    else if (t->kind != SETTING_SWITCH && t->fallback[0] != '\0')
-        buf_printf(&text, " [%s]", t->fallback);
+    describe(t, &text);
     wrap_init(&w, columns, TEXT_COLUMN);
     w.at = TEXT_COLUMN;
     wrap_add(&w, buf_str(&text), &out);
@@ -342,17 +348,22 @@ static void print_section(unsigned uses, const char *title, const char *section,
     }
 }
 
+static void print_sections(unsigned uses, unsigned columns)
+{
+    print_section(uses, "the cluster", "up.", columns);
+    print_section(uses, "head", "head.", columns);
+    print_section(uses, "workers", "worker.", columns);
+    print_section(uses, "downloads", "models.", columns);
+    print_section(uses, "general", NULL, columns);
+}
+
 void settings_print_help(unsigned uses, bool all, unsigned columns)
 {
     int n = 0;
     for (int i = 0; i < SETTINGS_N; i++)
         n += (table[i].uses & uses) != 0 && table[i].help != NULL;
     if (all && n > FLAGS_FEW) {
-        print_section(uses, "the cluster", "up.", columns);
-        print_section(uses, "head", "head.", columns);
-        print_section(uses, "workers", "worker.", columns);
-        print_section(uses, "downloads", "models.", columns);
-        print_section(uses, "general", NULL, columns);
+        print_sections(uses, columns);
         return;
     }
     for (int i = 0; i < SETTINGS_N; i++)

@@ -49,10 +49,10 @@ enum {
     S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings") \
     S(HOST, "host", "head.host", SETTING_TEXT, "127.0.0.1", 0, 0, NULL, USE_HEAD, "address the head listens on; other than loopback needs --api-key and --join-token") \
     S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD | USE_DOWN | USE_LOGS, "port of the head: API, status, metrics and worker links; 0: any") \
-    S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name[admin]: KEY") \
+    S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT | USE_BENCH, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name[admin]: KEY") \
     S(JOIN_TOKEN, "join-token", "join_token", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "token that workers must bring; on loopback, where none is given: the user's own, from the state folder") \
     S(BALANCE, "balance", "head.balance", SETTING_CHOICE, "predicted", 0, 0, "predicted|least-busy|round-robin|random|prefix", USE_HEAD, "how prompts are routed to actors") \
-    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT, "file containing the API key (first line), or several, each in a line `name: key`, or `name[admin]: key` for who may drain, cordon and scale") \
+    S(API_KEY_FILE, "api-key-file", "head.api_key_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT | USE_BENCH, "file containing the API key (first line), or several, each in a line `name: key`, or `name[admin]: key` for who may drain, cordon and scale") \
     S(JOIN_TOKEN_FILE, "join-token-file", "join_token_file", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_WORKER, "file containing the join token (first line)") \
     S(ALLOW_ORIGIN, "allow-origin", "head.allow_origin", SETTING_LIST, "loopback", 0, 0, NULL, USE_HEAD, "web pages that may use the head beside those of this machine (loopback): https://chat.example, null, or * for all; none: not even those; each by its own --allow-origin") \
     S(ALLOW_HOST, "allow-host", "head.allow_host", SETTING_LIST, "localhost", 0, 0, NULL, USE_HEAD, "names by which clients address the head, beside addresses, localhost and this machine's name; * for any; with --api-key any is taken") \
@@ -79,7 +79,7 @@ enum {
     S(MAX, "max", NULL, SETTING_NUMBER, "8", 1, 256, NULL, USE_SCALE, "scale auto: the most workers; not given: as it is") \
     S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "hard memory limit for the head (control group, RLIMIT_DATA); 0: none") \
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "CPU limit for the head (control group); 0: none") \
-    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT, "address of the head, HOST:PORT, or several with commas between (a worker joins all; a client uses the first that answers); a number alone is a port of this machine, so is a client's --port N") \
+    S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT | USE_BENCH, "address of the head, HOST:PORT, or several with commas between (a worker joins all; a client uses the first that answers); a number alone is a port of this machine, so is a client's --port N") \
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
     S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
@@ -103,8 +103,8 @@ enum {
     S(THROTTLE, "throttle", "worker.throttle", SETTING_NUMBER, "1", 1, 1000, NULL, USE_WORKER, "slow the engine down by this factor: to see an uneven cluster") \
     S(COMPARE_BALANCE, "compare-balance", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_BENCH, "each --balance on an even, an uneven and a shared-prefix load") \
     S(BENCH_LOAD, "load", NULL, SETTING_CHOICE, "all", 0, 0, "all|even|uneven|shared", USE_BENCH, "only this one") \
-    S(BENCH_CALLS, "calls", NULL, SETTING_NUMBER, "100", 6, 100000, NULL, USE_BENCH, "prompts that count, of each load and strategy") \
-    S(BENCH_STREAMS, "streams", NULL, SETTING_NUMBER, "6", 1, 100000, NULL, USE_BENCH, "clients that ask at the same time") \
+    S(BENCH_CALLS, "calls", NULL, SETTING_NUMBER, "100", 6, 100000, NULL, USE_BENCH, "prompts that count, of each line; against a running cluster, if not given: four for each client") \
+    S(BENCH_STREAMS, "streams", NULL, SETTING_NUMBER, "6", 1, 100000, NULL, USE_BENCH, "clients that ask at the same time; against a running cluster also one, and half as many") \
     S(BENCH_SEED, "seed", NULL, SETTING_NUMBER, "1", 0, 1ull << 62, NULL, USE_BENCH | USE_CHAOS, "other prompts, other faults for each seed") \
     S(CHAOS_STREAMS, "streams", NULL, SETTING_NUMBER, "200", 1, 100000, NULL, USE_CHAOS, "answers that are compared, each with its undisturbed twin") \
     S(CHAOS_FAULTS, "faults", NULL, SETTING_NUMBER, "60", 0, 100000, NULL, USE_CHAOS, "faults, spread over the streams") \

@@ -52,7 +52,7 @@ static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned 
         return fault_set(f, ERR_USAGE, "unknown flag '%s': see --help for the flags there are", arg);
     size_t n = strcspn(flag, "=");
     int id = find_flag(flag, n, uses);
-    if (id < 0 && (uses & USE_CLIENT) != 0 && str_is(str_n(flag, n), "port"))
+    if (id < 0 && (uses & (USE_CLIENT | USE_BENCH)) != 0 && str_is(str_n(flag, n), "port"))
         id = SET_HEAD; /* servers have a --port, and people expect it here: of this machine */
     if (id < 0)
         return unknown_flag(str_n(flag, n), uses, f);
