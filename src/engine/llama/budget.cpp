@@ -153,12 +153,9 @@ budget::budget(const bridge_bounds *bounds)
     now.bounds = bounds;
     if (bounds == nullptr)
         return;
-    now.stack_floor = find_stack_floor();
+    static thread_local const char *const floor = find_stack_floor(); /* a thread keeps its stack, and looking takes microseconds */
+    now.stack_floor = floor;
     now.end_us = thread_us() + bounds->cpu_us;
-#if COUNTS
-    if (bounds->cpu_us != 0)
-        start_ticks(bounds->cpu_us);
-#endif
 }
 
 budget::~budget()
@@ -177,6 +174,10 @@ sigjmp_buf &budget::place()
 void budget::arm()
 {
     now.armed = true;
+#if COUNTS
+    if (now.bounds != nullptr && now.bounds->cpu_us != 0)
+        start_ticks(now.bounds->cpu_us);
+#endif
 }
 
 void budget::taken_out()

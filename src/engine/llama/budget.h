@@ -28,7 +28,7 @@ public:
     budget &operator=(const budget &) = delete;
 
     static sigjmp_buf &place();  /* where the thread is taken to, from arm() on */
-    static void arm();
+    static void arm();           /* the timer ticks from now on: three system calls, which a step of a stream does without */
     static void taken_out();     /* it was: counts what is lost */
     static bool lost_too_much(); /* by all threads so far */
 };
