@@ -98,6 +98,14 @@ def test_commands_in_the_documents_exist():
     assert n > 100 and not wrong, "\n".join(sorted(set(wrong)))
 
 
+def test_every_command_is_in_the_reference():
+    """Given the commands that the program lists; then docs/commands.md has each of them, and no other."""
+    said = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    listed = set(re.findall(r"^  ([a-z]+)\b", said, re.M)) - {"manta"}
+    told = set(re.findall(r"\bmanta ([a-z]+)\b", "\n".join(code_of(ROOT / "docs/commands.md"))))
+    assert len(listed) > 15 and told == listed
+
+
 @pytest.mark.model
 def test_what_the_readme_types(smol):
     """Given a cluster; when the commands of README's "From a program" are typed as they are printed, with the port of this one; then both print an answer."""
