@@ -84,13 +84,13 @@ static bool tie_better(const struct candidate *a, const struct candidate *b, boo
     return a->last_pick != b->last_pick ? a->last_pick < b->last_pick : a->actor < b->actor;
 }
 
-static bool better(enum balance balance, const struct candidate *a, const struct candidate *b)
+/* `cost_a`, `cost_b`: worked out once for each, as there are many. */
+static bool better(enum balance balance, const struct candidate *a, double cost_a, const struct candidate *b, double cost_b)
 {
     if (a->avoid != b->avoid)
         return b->avoid;
-    double ca = cost(balance, a), cb = cost(balance, b);
-    if (ca != cb)
-        return ca < cb;
+    if (cost_a != cost_b)
+        return cost_a < cost_b;
     return tie_better(a, b, balance != BALANCE_ROUND_ROBIN);
 }
 
@@ -110,9 +110,13 @@ size_t router_pick(enum balance balance, const struct candidate *c, size_t n, st
 {
     MUST(n > 0);
     size_t best = 0;
+    double least = cost(balance, &c[0]);
     for (size_t i = 1; i < n; i++) {
-        if (better(balance, &c[i], &c[best]))
-            best = i;
+        double own = cost(balance, &c[i]);
+        if (!better(balance, &c[i], own, &c[best], least))
+            continue;
+        best = i;
+        least = own;
     }
     size_t affine = affine_one(balance, c, n, best);
     if (affine < n)

@@ -27,12 +27,10 @@ static struct fx_candidate tell(const struct candidate *c, const struct actor *a
     };
 }
 
-/* Among list[1..*n), which are in the order of their costs, at most `max` of them. */
+/* Into list[1..*n), which are in the order of their costs, at most `max` of them: then the last one goes. */
 static void insert(struct fx_candidate *list, uint32_t *n, uint32_t max, struct fx_candidate c)
 {
     uint32_t at = *n;
-    if (*n == max && list[max - 1].cost_s <= c.cost_s)
-        return;
     if (*n < max)
         (*n)++;
     else
@@ -49,7 +47,8 @@ void head_account_weighed(struct head *h, const struct candidate *c, struct acto
     struct fx_candidate *list = head_bytes(h, max * sizeof *list);
     list[0] = tell(&c[chosen], who[chosen]);
     for (size_t i = 0; i < n; i++) {
-        if (i != chosen && max > 1)
+        bool enters = told < max || (max > 1 && router_cost_s(&c[i]) < list[max - 1].cost_s);
+        if (i != chosen && enters) /* only then is all of it worked out: most do not */
             insert(list, &told, max, tell(&c[i], who[i]));
     }
     *choice = (struct fx_choice){.why = "best", .candidates = list, .n = told};
