@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/plain.h"
 #include "base/utf8.h"
 #include "client/client.h"
@@ -253,6 +254,20 @@ static int start(struct up *u, struct fault *f)
     return u->watch != NULL ? 0 : f->err;
 }
 
+/* Weights alone that a worker has no room for: gigabytes would come, and then be refused. */
+static int check_size(const struct settings *s, const char *model)
+{
+    uint64_t memory = setting_number(s, SET_MEMORY);
+    for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++) {
+        if (strcmp(e->name, model) != 0 || memory == 0 || e->bytes <= memory)
+            continue;
+        plain_print(stderr, "error: '%s' needs about %.0f GiB of memory and a worker may have %.1f (nothing was downloaded): add --workers 1 --memory %.0fg",
+                    model, mib(models_memory(e)) / 1024, mib(memory) / 1024, mib(models_memory(e)) / 1024);
+        return ERR_MEMORY;
+    }
+    return 0;
+}
+
 /* Models that are not here are brought before anything starts: one bar instead of a line from each worker, and as long as it
  * takes. Whatever else is wrong with them, the workers say; also that one of several could not be had. */
 static int bring_models(const struct settings *s)
@@ -267,7 +282,8 @@ static int bring_models(const struct settings *s)
     for (uint32_t i = 0; i < n; i++) {
         if (models_resolve(models[i], &m, NULL) != ERR_NOT_FOUND)
             continue;
-        int failed = client_obtain(models[i], &how, &m);
+        int failed = check_size(s, models[i]);
+        failed = failed != 0 ? failed : client_obtain(models[i], &how, &m);
         err = failed != 0 ? failed : err;
         missing += failed != 0;
     }

@@ -212,6 +212,7 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
     rule(&b, title);
     row(&b, "API", "http://%s/v1 (OpenAI, Anthropic%s)", f->address, f->key ? "; needs the key" : "");
     row(&b, "console", "http://%s (in a browser)", f->address);
+    row(&b, "page", "http://%s/", f->address);
     if (n->model[0] != '\0')
         row(&b, "model", "%s, %.0f MiB of weights%s", n->model, mib(n->weights_bytes), n->models > 1 ? "; more: manta actors" : "");
     if (n->workers > 0)
@@ -220,8 +221,8 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
         row_of_the_log(&b, f->log);
     if (f->toy)
         row_of_a_better_model(&b, n->model);
-    row(&b, "next", "%smanta status, manta models, manta --help%s", f->detached ? "manta prompt, manta down, " : "",
-        f->detached ? "" : f->prompt ? " (in another terminal)" : "; Ctrl-C stops it");
+    row(&b, "next", "%smanta status, manta top, manta --help%s", f->detached ? "manta prompt, manta down, " : "",
+        f->detached || f->prompt ? "" : "; Ctrl-C stops it");
     buf_putc(&b.out, '\n');
     rule(&b, "");
     log_raw(b.out.p, b.out.n);

@@ -111,3 +111,11 @@ def test_a_stopped_terminal_holds_up_nothing(tmp_path):
         t.press(CTRL_Q)
         t.wait_text("ready in ")
         t.wait_text(r">>> ")
+
+
+def test_a_model_that_no_worker_has_room_for_is_not_downloaded(run, tmp_path):
+    """Given a model of the catalogue that is larger than what a worker may have; when a cluster is started with it; then it is refused before anything
+    is downloaded, with what would be right."""
+    end = run("up", "--no-prompt", "--model", "qwen3-4b", "--port", free_port(), env={"MANTA_MODELS_DIR": str(tmp_path / "models"), "HF_ENDPOINT": "http://127.0.0.1:1"})
+    assert end.returncode != 0 and "--workers 1 --memory 4g" in end.stderr and "nothing was downloaded" in end.stderr, end.stderr
+    assert "127.0.0.1:1" not in end.stderr
