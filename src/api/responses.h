@@ -19,8 +19,14 @@ void api_call_refer(struct api_call *c, const struct api_reference *ref, struct 
 void api_make_echo(struct api_reader *r);
 /* Are these members of a JSON object? They come back from a peer. */
 bool api_echo_is_right(struct str echo);
-/* {"object":"list","data":[…]}: what was asked. */
-void api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, bool oldest_first);
+enum { API_ITEMS = 20, API_ITEMS_MAX = 100 }; /* items of a page: when no number is given, and at most; as OpenAI has it */
+struct api_items_page {
+    bool oldest_first;
+    struct str after;            /* name of the item before the page; empty: it is the first one */
+    uint32_t limit;              /* items of it */
+};
+/* {"object":"list","data":[…], …}: what was asked. False: there is no item of the name `after`. */
+bool api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, const struct api_items_page *page);
 /* turn.extra for an answer of that name and these blocks, to be gone on from; appends nothing where it calls no tools. */
 void api_write_calls_extra(struct buf *out, uint64_t id, const struct api_block *blocks, uint32_t n);
 /* responses.c: a part of a message, {"type":"output_text",…}. */

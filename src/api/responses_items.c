@@ -6,28 +6,60 @@
 #include "api/json_in.h"
 #include "api/responses.h"
 
-/* A turn, of which calls are items of their own. */
-struct put_items {
+enum { ITEM_NAME_BYTES = API_NAME_BYTES + 32 };
+
+/* A page of the list, as far as it is written. */
+struct pager {
     struct jout *j;
     uint64_t id;
+    struct api_items_page page;
+    bool begun;                   /* the item that it comes after was met */
+    bool more;                    /* there are some that it has no room for */
+    uint32_t n;
+    char first[ITEM_NAME_BYTES], last[ITEM_NAME_BYTES];
+};
+
+/* A turn, of which calls are items of their own. */
+struct put_items {
+    struct pager *pager;
+    struct jout *j;
     uint32_t turn, in_turn;
 };
 
-static void begin_item(struct put_items *p, const char *type)
+/* False: it is on another page. */
+static bool has_item(struct pager *p, const char *name)
 {
-    char name[API_NAME_BYTES + 32], prefix[API_NAME_BYTES];
-    int n = snprintf(name, sizeof name, "%s_%u", api_name("msg_", p->id, prefix).p, p->turn);
+    bool before = !p->begun;
+    p->begun = p->begun || str_is(p->page.after, name);
+    p->more = p->more || (!before && p->n == p->page.limit);
+    if (before || p->n == p->page.limit)
+        return false;
+    if (p->n++ == 0)
+        snprintf(p->first, sizeof p->first, "%s", name);
+    snprintf(p->last, sizeof p->last, "%s", name);
+    return true;
+}
+
+/* False: it is on another page, and nothing of it is to be written. */
+static bool begin_item(struct put_items *p, const char *type)
+{
+    char name[ITEM_NAME_BYTES], prefix[API_NAME_BYTES];
+    int n = snprintf(name, sizeof name, "%s_%u", api_name("msg_", p->pager->id, prefix).p, p->turn);
     if (p->in_turn++ > 0)
         snprintf(name + n, sizeof name - (size_t)n, "_%u", p->in_turn - 1);
+    if (!has_item(p->pager, name))
+        return false;
     jout_object(p->j);
     jout_put_cstr(p->j, "id", name);
     jout_put_cstr(p->j, "type", type);
     jout_put_cstr(p->j, "status", "completed");
+    return true;
 }
 
 static void put_message_item(struct put_items *p, const struct turn *t)
 {
-    begin_item(p, "message");
+    if (!begin_item(p, "message"))
+        return;
     jout_put_str(p->j, "role", t->role);
     jout_key(p->j, "content");
     jout_array(p->j);
@@ -44,46 +76,64 @@ static struct str member(const json_t *o, const char *name)
 static void put_call_item(struct put_items *p, const json_t *call)
 {
     const json_t *function = json_object_get(call, "function");
-    begin_item(p, "function_call");
+    if (!begin_item(p, "function_call"))
+        return;
     jout_put_str(p->j, "call_id", member(call, "id"));
     jout_put_str(p->j, "name", member(function, "name"));
     jout_put_str(p->j, "arguments", member(function, "arguments"));
     jout_object_end(p->j);
 }
 
-static void put_input_item(struct jout *j, uint64_t id, uint32_t i, const struct turn *t)
+static void put_result_item(struct put_items *p, const struct turn *t, const json_t *extra)
 {
-    struct put_items p = {.j = j, .id = id, .turn = i};
+    if (!begin_item(p, "function_call_output"))
+        return;
+    jout_put_str(p->j, "call_id", member(extra, "tool_call_id"));
+    jout_put_str(p->j, "output", t->content);
+    jout_object_end(p->j);
+}
+
+static void put_input_item(struct pager *pager, uint32_t i, const struct turn *t)
+{
+    struct put_items p = {.pager = pager, .j = pager->j, .turn = i};
     struct api_error e;
     json_t *extra = NULL;
     if (t->extra.n > 0)
         (void)api_json_parse(t->extra, &extra, &e);
     const json_t *calls = json_object_get(extra, "tool_calls");
-    if (str_is(t->role, "tool")) {
-        begin_item(&p, "function_call_output");
-        jout_put_str(j, "call_id", member(extra, "tool_call_id"));
-        jout_put_str(j, "output", t->content);
-        jout_object_end(j);
-    } else if (t->content.n > 0 || json_array_size(calls) == 0) {
+    if (str_is(t->role, "tool"))
+        put_result_item(&p, t, extra);
+    else if (t->content.n > 0 || json_array_size(calls) == 0)
         put_message_item(&p, t);
-    }
     for (size_t k = 0; k < json_array_size(calls); k++)
         put_call_item(&p, json_array_get(calls, k));
     json_decref(extra);
 }
 
-void api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, bool oldest_first)
+static void put_name(struct jout *j, const char *key, const char *name)
+{
+    if (name[0] != '\0')
+        jout_put_cstr(j, key, name);
+    else
+        jout_put_null(j, key);
+}
+
+bool api_write_input_items(struct buf *out, uint64_t id, const struct turn *turns, uint32_t n, const struct api_items_page *page)
 {
     struct jout j = jout_to(out);
+    struct pager p = {.j = &j, .id = id, .page = *page, .begun = page->after.n == 0};
     jout_object(&j);
     jout_put_cstr(&j, "object", "list");
     jout_key(&j, "data");
     jout_array(&j);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = oldest_first ? i : n - 1 - i;
-        put_input_item(&j, id, at, &turns[at]);
+        uint32_t at = page->oldest_first ? i : n - 1 - i;
+        put_input_item(&p, at, &turns[at]);
     }
     jout_array_end(&j);
-    jout_put_bool(&j, "has_more", false);
+    put_name(&j, "first_id", p.first);
+    put_name(&j, "last_id", p.last);
+    jout_put_bool(&j, "has_more", p.more);
     jout_object_end(&j);
+    return p.begun;
 }

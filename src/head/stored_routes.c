@@ -40,11 +40,34 @@ static void refuse(struct head_program *p, struct http_request *r, const char *w
 static const char not_here[] = "no such response is here: it was not stored, was deleted, gave way to others, or was lost with its head; a stream of the last "
                                "minutes is still there with ?stream=true";
 
+static bool read_limit(struct str text, uint32_t *out)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < text.n && n <= API_ITEMS_MAX; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+        n = n * 10 + (uint32_t)(text.p[i] - '0');
+    }
+    *out = n;
+    return n >= 1 && n <= API_ITEMS_MAX;
+}
+
 static void reply_items(struct head_program *p, struct http_request *r, const struct stored *s)
 {
+    struct str limit = http_query(r, "limit");
+    struct api_items_page page = {.oldest_first = str_is(http_query(r, "order"), "asc"), .after = http_query(r, "after"), .limit = API_ITEMS};
+    struct fault f;
     buf_reset(&p->json);
-    api_write_input_items(&p->json, s->name, s->said->turns + s->instructed, s->said->turns_n - s->instructed, str_is(http_query(r, "order"), "asc"));
-    reply_json(p, r, 200, NULL);
+    if (limit.n > 0 && !read_limit(limit, &page.limit))
+        fault_set(&f, ERR_INVALID, "limit: '%.*s' is no number from 1 to %d", (int)(limit.n < 20 ? limit.n : 20), limit.p, API_ITEMS_MAX);
+    else if (!api_write_input_items(&p->json, s->name, s->said->turns + s->instructed, s->said->turns_n - s->instructed, &page))
+        fault_set(&f, ERR_INVALID, "after: the input of that response has no item of that name");
+    else
+        f.err = 0;
+    if (f.err != 0)
+        reply_fault(p, r, &f);
+    else
+        reply_json(p, r, 200, NULL);
 }
 
 static void reply_stored(struct head_program *p, struct http_request *r, const struct stored *s)

@@ -36,6 +36,22 @@ def test_an_answer(smol):
     assert (answer.instructions, answer.metadata, answer.max_output_tokens, answer.temperature) == ("You are brief.", {"a": "b"}, 8, 0)
 
 
+def test_input_comes_in_pages(words):
+    """Given a long conversation, the client reads its items page by page, in either order, and each of them once."""
+    client, said = of(words), [{"role": "user", "content": f"line {i}"} for i in range(45)]
+    answer = client.responses.create(**{**ASK, "input": said})
+    items = client.responses.input_items
+    assert [i.content[0].text for i in items.list(answer.id, order="asc", limit=7)] == [s["content"] for s in said]
+    assert [i.content[0].text for i in items.list(answer.id)] == [s["content"] for s in reversed(said)]
+    page = items.list(answer.id, order="asc", limit=2)
+    assert len(page.data) == 2 and page.has_more and page.last_id == page.data[1].id
+    second = items.list(answer.id, order="asc", limit=100, after=page.last_id)
+    assert len(second.data) == 43 and not second.has_more
+    for wrong in ({"limit": 0}, {"limit": 101}, {"after": "msg_none"}):
+        with pytest.raises(openai.BadRequestError, match=next(iter(wrong))):
+            items.list(answer.id, **wrong)
+
+
 def test_a_stream_is_the_answer_in_pieces(words):
     """Given the client's own gathering of a stream, its response is the one that comes whole; its events come in OpenAI's order and their
     numbers rise."""
