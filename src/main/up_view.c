@@ -212,11 +212,11 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
     rule(&b, title);
     row(&b, "API", "http://%s/v1 (OpenAI, Anthropic%s)", f->address, f->key ? "; needs the key" : "");
     row(&b, "console", "http://%s (in a browser)", f->address);
-    row(&b, "page", "http://%s/", f->address);
     if (n->model[0] != '\0')
         row(&b, "model", "%s, %.0f MiB of weights%s", n->model, mib(n->weights_bytes), n->models > 1 ? "; more: manta actors" : "");
     if (n->workers > 0)
-        row(&b, "workers", "%u, each with %.0f CPU%s and %.1f GiB of memory at most", n->workers, n->cpus, n->cpus > 1 ? "s" : "", mib(n->memory_bytes) / 1024);
+        row(&b, "workers", "%u, %swith %.0f CPU%s and %.1f GiB of memory at most", n->workers, n->workers > 1 ? "each " : "", n->cpus,
+            n->cpus > 1 ? "s" : "", mib(n->memory_bytes) / 1024);
     if (f->log != NULL)
         row_of_the_log(&b, f->log);
     if (f->toy)
