@@ -138,7 +138,7 @@ def test_up_with_its_prompt(tmp_path, cluster):
         assert len(pids) == 4  # head, two workers, the prompt
         here = t.mark()
         t.press("hello" + ENTER)
-        t.wait_text(r"hello\s+\w+ \w+", here)
+        t.wait_text(r"hello\s+\S+\s+\S+", here)
         t.press(CTRL_C)
         t.wait_text(r"cancelled after [\d.]+ s\s+>>> $", here)
         here = t.mark()
