@@ -33,7 +33,7 @@ static bool has_model(const json_t *actors, const char *model, struct buf *names
     json_array_foreach(json_object_get(actors, "actor_list"), i, a) {
         const char *name = json_text(a, "model", "");
         there = there || strcmp(name, model) == 0;
-        if (memmem(names->p, names->n, name, strlen(name)) == NULL)
+        if (names->n == 0 || memmem(names->p, names->n, name, strlen(name)) == NULL)
             buf_printf(names, "%s%.60s", names->n > 0 ? ", " : "", name);
     }
     return there;

@@ -112,7 +112,7 @@ def test_little_of_anything(tmp_path, command, what):
     """Given a hard limit on what a process may have; when a command is started; then it does its work, or says in one line that the limit is
     too low, and which."""
     which, limits, says = LITTLE[what]
-    if SANITIZED and what in ("address space", "data", "stack"):
+    if SANITIZED and what in ("address space", "data", "stack", "threads"):
         pytest.skip("a sanitizer needs more than any limit here")
     if what == "threads" and os.geteuid() != 0:
         pytest.skip("of one's own user nobody knows how many threads there are")
