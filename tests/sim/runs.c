@@ -207,7 +207,8 @@ void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wi
         return;
     if (!c->poison)
         PROBE(s, named_beside_poison);
-    if (c->crashed_worker == seen->worker)
+    bool condemned = c->crashes >= 2 && c->crashed_alone; /* its other branches may still crash others, in company */
+    if (condemned || c->crashed_worker == seen->worker)
         return;
     c->crashed_worker = seen->worker;
     c->crashes++;
