@@ -401,6 +401,20 @@ def test_everything_can_be_done_by_keyboard(cluster, console):
     c.wait_tile("Workers", "2")
 
 
+def test_a_question_that_is_asked_again_at_once(cluster, console):
+    """Given a dialog that was closed and is opened again before the browser has told of its end; when it is answered with yes; then what was asked is done."""
+    head = three(cluster)
+    c = console(head).open().live()
+    c.page.wait_for_selector('button[aria-label="Drain worker-1"]')
+    c.page.evaluate("""() => {
+        const drain = document.querySelector('button[aria-label="Drain worker-1"]'), dialog = document.getElementById("sure-dialog");
+        drain.click(); dialog.close("no"); drain.click();
+    }""")
+    c.page.wait_for_selector("#sure-dialog[open]")
+    c.page.keyboard.press("Enter")
+    c.wait_tile("Workers", "2")
+
+
 @pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "`</code><script>alert(1)</script>`", "**<b onclick=alert(1)>x</b>**"])
 def test_words_of_a_model_are_never_markup(cluster, console, text):
     """Given a model that answers in HTML; then the page shows its characters."""

@@ -95,5 +95,12 @@ export function sure(title, text, yes) {
   dialog.returnValue = "no";
   dialog.showModal();
   $("sure-yes").focus();
-  return new Promise(resolve => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), {once: true}));
+  return new Promise(resolve => {
+    const closed = () => {
+      if (dialog.open) return; // the end of the question before this one, told late
+      dialog.removeEventListener("close", closed);
+      resolve(dialog.returnValue === "yes");
+    };
+    dialog.addEventListener("close", closed);
+  });
 }
