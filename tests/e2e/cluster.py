@@ -310,6 +310,13 @@ class Api:
             return running and running[0]["tokens"] >= n
         wait_for(f"{n} tokens", come)
 
+    def kill_answering(self, tokens):
+        """kill -9 to the worker of an answer once that has more than so many tokens; returns the worker's node."""
+        busy = wait_for("an answer that has begun", lambda: [r for r in self.get("/manta/requests")["request_list"] if r["tokens"] > tokens])
+        victim = busy[0]["node"]
+        os.kill(next(w["pid"] for w in self.status()["worker_nodes"] if w["node"] == victim), signal.SIGKILL)
+        return victim
+
     def wait_idle(self, timeout_s=TEST_TIMEOUT_S):
         def idle():
             s = self.status()

@@ -2,9 +2,7 @@
 `manta prompt -q` and `manta run` in scripts."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 
 import pytest
@@ -118,13 +116,7 @@ def test_a_failover_is_shown(cluster, tmp_path):
         cluster.echo_worker(head, "echo:tokens=40", "--node", node)
     head.wait_ready(actors=2)
     cluster.pace(50)
-
-    def kill():
-        busy = wait_for("an answer that has begun", lambda: [r for r in head.get("/manta/requests")["request_list"] if r["tokens"] > 5])
-        victim = busy[0]["node"]
-        os.kill(next(w["pid"] for w in head.status()["worker_nodes"] if w["node"] == victim), signal.SIGKILL)
-        return victim
-    with at(head, tmp_path) as t, Beside(kill) as killing:
+    with at(head, tmp_path) as t, Beside(head.kill_answering, 5) as killing:
         t.wait_text(">>> $")
         text = say(t, "a story")
     victim = killing.result

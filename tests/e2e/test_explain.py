@@ -1,8 +1,6 @@
 """What a head tells of a request: why it went where it went, also after a failover; and a line of the log for each."""
 
 import json
-import os
-import signal
 
 from cluster import Beside, wait_for
 
@@ -56,13 +54,7 @@ def test_a_failover_is_told(cluster, run):
         cluster.echo_worker(head, "echo:tokens=40", "--node", node)
     head.wait_ready(actors=2)
     cluster.pace(50)
-
-    def kill():
-        busy = wait_for("an answer that has begun", lambda: [r for r in head.get("/manta/requests")["request_list"] if r["tokens"] > 3])
-        victim = busy[0]["node"]
-        os.kill(next(w["pid"] for w in head.status()["worker_nodes"] if w["node"] == victim), signal.SIGKILL)
-        return victim
-    with Beside(kill) as killing:
+    with Beside(head.kill_answering, 3) as killing:
         status, _, text = ask(head, "moved", stream=True)
     assert status == 200
     victim = killing.result
