@@ -131,3 +131,12 @@ void wrap_end(struct wrap *w, struct buf *out)
     buf_fini(&w->word);
     w->at = w->blanks = 0;
 }
+
+void wrap_text(struct str text, unsigned columns, unsigned indent, unsigned at, struct buf *out)
+{
+    struct wrap w;
+    wrap_init(&w, columns, indent);
+    w.at = at;
+    wrap_add(&w, text, out);
+    wrap_end(&w, out);
+}

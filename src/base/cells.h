@@ -35,5 +35,7 @@ void wrap_init(struct wrap *w, unsigned columns, unsigned indent);
 void wrap_add(struct wrap *w, struct str piece, struct buf *out);
 /* Appends the rest, and frees the memory; the wrap may be used again. */
 void wrap_end(struct wrap *w, struct buf *out);
+/* The same for a text that is whole, whose first line begins at column `at`. */
+void wrap_text(struct str text, unsigned columns, unsigned indent, unsigned at, struct buf *out);
 
 #endif

@@ -40,16 +40,13 @@ enum { INDENT_MAX = 12 };
 void show_wrapped(const char *fmt, ...)
 {
     struct buf text = buf_max(SIZE_MAX / 2), plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
-    struct wrap w;
     va_list ap;
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
     plain_add(&plain, buf_str(&text), PLAIN_LINE);
     size_t indent = strspn(buf_cstr(&plain), " "); /* of lines that a break begins, too */
-    wrap_init(&w, show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, indent < INDENT_MAX ? (unsigned)indent : INDENT_MAX);
-    wrap_add(&w, buf_str(&plain), &out);
-    wrap_end(&w, &out);
+    wrap_text(buf_str(&plain), show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, indent < INDENT_MAX ? (unsigned)indent : INDENT_MAX, 0, &out);
     printf("%s\n", buf_cstr(&out));
     buf_fini(&text);
     buf_fini(&plain);

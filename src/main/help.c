@@ -28,14 +28,11 @@ static void print_text(FILE *out, const char *fmt, ...) __attribute__((format(pr
 static void print_text(FILE *out, const char *fmt, ...)
 {
     struct buf text = buf_max(SIZE_MAX / 2), lines = buf_max(SIZE_MAX / 2);
-    struct wrap w;
     va_list ap;
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    wrap_init(&w, help_columns(out), 0);
-    wrap_add(&w, buf_str(&text), &lines);
-    wrap_end(&w, &lines);
+    wrap_text(buf_str(&text), help_columns(out), 0, 0, &lines);
     fprintf(out, "%s\n", buf_cstr(&lines));
     buf_fini(&text);
     buf_fini(&lines);
@@ -45,11 +42,7 @@ static void print_line(FILE *out, const char *head, const char *text)
 {
     enum { TEXT_COLUMN = 27 };
     struct buf line = buf_max(SIZE_MAX / 2);
-    struct wrap w;
-    wrap_init(&w, help_columns(out), TEXT_COLUMN);
-    w.at = TEXT_COLUMN;
-    wrap_add(&w, str_of(text), &line);
-    wrap_end(&w, &line);
+    wrap_text(str_of(text), help_columns(out), TEXT_COLUMN, TEXT_COLUMN, &line);
     fprintf(out, "  %-24s %s\n", head, buf_cstr(&line));
     buf_fini(&line);
 }

@@ -317,13 +317,9 @@ static void print_setting(const struct setting *t, unsigned columns)
     enum { TEXT_COLUMN = 29 };
     char head[64];
     struct buf text = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
-    struct wrap w;
     snprintf(head, sizeof head, "--%s%s", t->flag, value_word(t->kind));
     describe(t, &text);
-    wrap_init(&w, columns, TEXT_COLUMN);
-    w.at = TEXT_COLUMN;
-    wrap_add(&w, buf_str(&text), &out);
-    wrap_end(&w, &out);
+    wrap_text(buf_str(&text), columns, TEXT_COLUMN, TEXT_COLUMN, &out);
     printf("  %-26s %s\n", head, buf_cstr(&out));
     buf_fini(&text);
     buf_fini(&out);

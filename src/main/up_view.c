@@ -152,15 +152,11 @@ static void row(struct box *b, const char *label, const char *fmt, ...) __attrib
 static void row(struct box *b, const char *label, const char *fmt, ...)
 {
     struct buf text = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
-    struct wrap w;
     va_list ap;
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    wrap_init(&w, b->columns, LABEL_COLUMNS);
-    w.at = LABEL_COLUMNS;
-    wrap_add(&w, buf_str(&text), &out);
-    wrap_end(&w, &out);
+    wrap_text(buf_str(&text), b->columns, LABEL_COLUMNS, LABEL_COLUMNS, &out);
     buf_printf(&b->out, "\n  %s%-*s%s%s", b->v->colours ? "\033[2m" : "", LABEL_COLUMNS - 2, label, b->v->colours ? "\033[0m" : "", buf_cstr(&out));
     buf_fini(&text);
     buf_fini(&out);
