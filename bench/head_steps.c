@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
-#include "cluster/head.h"
+#include "brain/head.h"
 
 enum { SLOTS = 2, PIECES = 8, SAMPLES_MAX = 1 << 18, STEPS_MIN = 60000, QUEUE = 1000, WORKERS_MAX = 100000, SIZES_MAX = 8 };
 

@@ -14,4 +14,4 @@ endif()
 
 # What an event costs the head's brain, and how that grows with the number of workers (docs/head.md).
 add_executable(bench_head_steps bench/head_steps.c)
-target_link_libraries(bench_head_steps PRIVATE manta_flags manta_cluster)
+target_link_libraries(bench_head_steps PRIVATE manta_flags manta_brain)

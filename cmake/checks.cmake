@@ -9,7 +9,7 @@ foreach(check includes headers source contracts prose where links)
     list(APPEND checks check.${check})
 endforeach()
 set(pure_rooms ${manta_rooms})
-list(FILTER pure_rooms INCLUDE REGEX "^cluster_")
+list(FILTER pure_rooms INCLUDE REGEX "^brain_")
 list(TRANSFORM pure_rooms REPLACE "(.+)" "$<TARGET_FILE:manta_\\1>" OUTPUT_VARIABLE pure_libraries)
 add_test(NAME check.purity
     COMMAND ${CMAKE_SOURCE_DIR}/tests/check_purity ${pure_libraries} $<TARGET_FILE:manta_wire> COMMAND_EXPAND_LISTS)

@@ -16,7 +16,7 @@ file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
 if(sim_sources)
     add_executable(manta-sim ${sim_sources})
     target_sources(manta-sim PRIVATE src/launch/reconcile.c) # pure; the rest of launch/ is not in it
-    target_link_libraries(manta-sim PRIVATE manta_flags manta_cluster)
+    target_link_libraries(manta-sim PRIVATE manta_flags manta_brain)
     add_test(NAME sim.seeds COMMAND manta-sim --seeds 1..20 --heads 2 --workers 100 --minutes 2)
     add_test(NAME sim.small COMMAND manta-sim --seeds 101..160 --heads 1 --workers 3 --minutes 2)
     add_test(NAME sim.heads COMMAND manta-sim --seeds 201..240 --heads 3 --workers 3 --minutes 2)
@@ -28,14 +28,14 @@ endif()
 # tests/balance: the head's strategies side by side in told time; the real head over real batchers of echo engines.
 file(GLOB balance_sources CONFIGURE_DEPENDS tests/balance/*.c)
 add_executable(manta-balance ${balance_sources})
-target_link_libraries(manta-balance PRIVATE manta_flags manta_cluster manta_engine)
+target_link_libraries(manta-balance PRIVATE manta_flags manta_brain manta_engine)
 add_test(NAME sim.balance COMMAND manta-balance)
 set_tests_properties(sim.balance PROPERTIES TIMEOUT 300 LABELS sim)
 
 # tests/autoscale: the autoscaler beside other rules over many loads in told time; the real head.
 file(GLOB autoscale_sources CONFIGURE_DEPENDS tests/autoscale/*.c)
 add_executable(manta-autoscale ${autoscale_sources})
-target_link_libraries(manta-autoscale PRIVATE manta_flags manta_cluster)
+target_link_libraries(manta-autoscale PRIVATE manta_flags manta_brain)
 add_test(NAME sim.autoscale COMMAND manta-autoscale)
 set_tests_properties(sim.autoscale PROPERTIES TIMEOUT 600 LABELS sim)
 

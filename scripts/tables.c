@@ -3,7 +3,7 @@
 
 #include "base/limits.h"
 #include "main/commands.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 static void text(const char *key, const char *s)
 {

@@ -1,4 +1,4 @@
-# bash completion for manta. Made by scripts/reference from the tables in src/main/settings.h, src/main/commands.h and src/base/limits.h; `make reference` writes it anew.
+# bash completion for manta. Made by scripts/reference from the tables in src/settings/settings.h, src/main/commands.h and src/base/limits.h; `make reference` writes it anew.
 _manta() {
     local current=${COMP_WORDS[COMP_CWORD]} words=
     case ${COMP_WORDS[COMP_CWORD-1]} in

@@ -1,4 +1,4 @@
-# fish completion for manta. Made by scripts/reference from the tables in src/main/settings.h, src/main/commands.h and src/base/limits.h; `make reference` writes it anew.
+# fish completion for manta. Made by scripts/reference from the tables in src/settings/settings.h, src/main/commands.h and src/base/limits.h; `make reference` writes it anew.
 complete -c manta -f
 complete -c manta -n __fish_use_subcommand -a up -d 'start a head and workers, here or on an engine, and open a chat'
 complete -c manta -n __fish_use_subcommand -a down -d 'stop the cluster that runs here or on an engine, and nothing else'

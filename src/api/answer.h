@@ -3,7 +3,7 @@
 #define MANTA_API_ANSWER_H
 
 #include "api/dialect.h"
-#include "api/json_out.h"
+#include "json/write.h"
 
 #define API_MANTA_ID_PREFIX "manta-"
 

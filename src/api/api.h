@@ -108,8 +108,6 @@ void api_call_forget(struct api_call *c);
 void api_write_error(struct buf *out, const struct api_error *e);
 /* A fault as an error of OpenAI's shape. */
 void api_write_fault(struct buf *out, const struct fault *f);
-/* JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
-void api_write_string(struct buf *out, struct str s);
 
 /* The name of an answer: "chatcmpl-<16 hex>". */
 enum { API_NAME_BYTES = 40 };

@@ -2,8 +2,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "api/json_out.h"
 #include "api/refuse.h"
+#include "json/write.h"
 
 int api_refuse(struct api_error *e, int err, const char *param, const char *fmt, ...)
 {

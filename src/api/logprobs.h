@@ -3,7 +3,7 @@
 #define MANTA_API_LOGPROBS_H
 
 #include "api/api.h"
-#include "api/json_out.h"
+#include "json/write.h"
 
 /* The value of "logprobs"; null when c has none. */
 void api_write_logprobs(struct jout *j, enum api_shape shape, const struct api_choice *c);

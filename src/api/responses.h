@@ -3,7 +3,7 @@
 #define MANTA_API_RESPONSES_H
 
 #include "api/dialect.h"
-#include "api/json_out.h"
+#include "json/write.h"
 
 struct api_reader;
 

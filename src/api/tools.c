@@ -3,11 +3,11 @@
 #include <stdlib.h>
 
 #include "api/json_in.h"
-#include "api/json_out.h"
 #include "api/refuse.h"
 #include "api/responses.h"
 #include "base/rng.h"
 #include "base/utf8.h"
+#include "json/write.h"
 
 /* ---- schemas: malformed ones are refused here; what a grammar can make of the others is the engine's matter ---- */
 

@@ -1,4 +1,4 @@
-/* Monotonic time. Programs and engines read it; the brain (cluster/) never does, it is told the time. */
+/* Monotonic time. Programs and engines read it; the brain (brain/) never does, it is told the time. */
 #ifndef MANTA_BASE_CLOCK_H
 #define MANTA_BASE_CLOCK_H
 

@@ -1,4 +1,4 @@
-/* What a client asks of a model: the one struct that api/ fills, cluster/ routes, wire/ carries and engine/ obeys.
+/* What a client asks of a model: the one struct that api/ fills, brain/ routes, wire/ carries and engine/ obeys.
  *
  * All text is borrowed. request_clone() makes one owned block of everything. */
 #ifndef MANTA_BASE_REQUEST_H

@@ -10,8 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/dirs.h"
 #include "client/keys.h"
+#include "os/dirs.h"
 
 enum { HISTORY_LINES = 500, PATH_BYTES = 1024 };
 

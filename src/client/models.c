@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "client/catalogue.h"
 #include "client/client.h"
 #include "client/fetch.h"
 #include "client/show.h"
 #include "client/table.h"
+#include "os/memory.h"
 
 /* `manta models`: the catalogue, what of it lies on this machine, and which models the cluster answers for. */
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/last_words.h"
 #include "engine/carry.h"
 #include "engine/plan.h"
 #include "engine/state.h"
+#include "os/last_words.h"
 
 /* A request that outlives its job: another thread reads it. */
 struct leaver {

@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include "base/alloc.h"
-#include "base/memory.h"
 #include "base/must.h"
 #include "engine/echo_state.h"
+#include "os/memory.h"
 
 static const uint64_t BYTES_MAX = 1ull << 60; /* of the cache, the weights and the rest each: their sum is a number, too */
 

@@ -1,9 +1,9 @@
 /* What one call into the engine does to slots and jobs. */
 #include "base/alloc.h"
-#include "base/last_words.h"
 #include "base/rng.h"
 #include "engine/carry.h"
 #include "engine/state.h"
+#include "os/last_words.h"
 
 static struct job *leave_slot(struct batcher *b, uint32_t slot)
 {

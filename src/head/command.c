@@ -1,5 +1,6 @@
-#include "cluster/kit/text.h"
+#include "brain/kit/text.h"
 #include "head/call.h"
+#include "json/write.h"
 
 /* Commands that change the cluster: their end is the answer. */
 
@@ -22,7 +23,7 @@ static void end_duty(struct head_program *p, struct call *c)
 {
     buf_reset(&p->json);
     buf_puts(&p->json, "{\"worker\":");
-    api_write_string(&p->json, str_of(c->duty->worker));
+    jout_string(&p->json, str_of(c->duty->worker));
     buf_printf(&p->json, ",\"duty\":\"%s\"", duty_name(c->duty_to));
     if (c->duty_to == WIRE_DUTY_DRAINS)
         buf_printf(&p->json, ",\"grace_s\":%u", c->duty->grace_s);

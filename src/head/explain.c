@@ -1,8 +1,8 @@
 /* What the records of requests (account.h) look like to those who may see them. */
 #include <string.h>
 
-#include "api/json_out.h"
 #include "head/account.h"
+#include "json/write.h"
 
 enum { ENDED_LISTED_MAX = 32 };
 

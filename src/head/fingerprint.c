@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/kit/hash.h"
+#include "brain/kit/hash.h"
 #include "head/call.h"
 
 static const char none[] = "manta";

@@ -1,6 +1,6 @@
 /* What llama-server's clients ask a server before they ask a model: /props and /slots, as far as a head knows. */
-#include "api/json_out.h"
 #include "head/state.h"
+#include "json/write.h"
 
 enum { SLOTS_MAX = 4096 }; /* of all actors; more are not listed */
 

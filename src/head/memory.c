@@ -5,14 +5,14 @@
 #include <malloc.h>
 #endif
 
-#include "base/cgroup.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/must.h"
-#include "cluster/policy/prefix.h"
+#include "brain/policy/prefix.h"
 #include "head/account.h"
 #include "head/stored.h"
 #include "head/watch.h"
+#include "os/cgroup.h"
+#include "os/memory.h"
 
 /* Whatever a peer can size is in one of these parts; tests/e2e/test_head_memory.py fills them all at once. What cannot be
  * counted byte by byte is a number of things times what one takes at most. */

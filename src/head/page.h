@@ -5,8 +5,8 @@
 #ifndef MANTA_HEAD_PAGE_H
 #define MANTA_HEAD_PAGE_H
 
-#include "api/json_out.h"
 #include "head/state.h"
+#include "json/write.h"
 
 enum { PAGE_SLICE = 32 }; /* nodes or actors that a part writes before it lets the turn be looked at */
 

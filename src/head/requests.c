@@ -1,10 +1,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/json_out.h"
 #include "base/alloc.h"
 #include "base/utf8.h"
 #include "head/account.h"
+#include "json/write.h"
 
 /* What those who sent a request can see of it while it waits or runs: /manta/requests. Of others' only an admin sees anything. */
 

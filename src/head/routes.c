@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "api/dialect.h"
-#include "api/json_out.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "head/account.h"
@@ -10,6 +9,7 @@
 #include "head/console.h"
 #include "head/stored.h"
 #include "head/watch.h"
+#include "json/write.h"
 
 /* Which path is answered by what. One table; unknown paths and wrong methods get errors that say what there is. */
 

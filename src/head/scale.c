@@ -1,8 +1,8 @@
 /* How many workers a launcher is to keep up: asking for them, and for status and metrics how many and why. */
 #include <stdio.h>
 
-#include "api/json_out.h"
 #include "head/state.h"
+#include "json/write.h"
 
 enum { SCALE_MODELS_SHOWN = 32 };
 

@@ -1,4 +1,4 @@
-/* The head program: one port for API, status, metrics and worker links; the brain in cluster/ decides, this room acts.
+/* The head program: one port for API, status, metrics and worker links; the brain in brain/ decides, this room acts.
  *
  * head_main() owns its loop and returns the process's exit status; main/ calls it once. */
 #ifndef MANTA_HEAD_SERVE_H
@@ -6,13 +6,13 @@
 
 #include <stdint.h>
 
-#include "cluster/head.h"
+#include "brain/head.h"
 
 struct head_options {
     const char *host;           /* address to listen on */
     uint16_t port;              /* 0: any; the log says which */
     const char *api_key;        /* empty: nobody is asked for one; several and names: see keys.h */
-    const char *join_token;     /* that workers bring; empty: that of this user (base/secret.h) */
+    const char *join_token;     /* that workers bring; empty: that of this user (sys/secret.h) */
     const char *version;        /* manta's */
     const char *const *allow_origins, *const *allow_hosts; /* as in web.h; borrowed */
     uint32_t allow_origins_n, allow_hosts_n;

@@ -5,14 +5,14 @@
 #include "api/api.h"
 #include "base/idtab.h"
 #include "base/rng.h"
-#include "base/secret.h"
-#include "cluster/head.h"
+#include "brain/head.h"
 #include "head/histogram.h"
 #include "head/keys.h"
 #include "head/serve.h"
 #include "head/web.h"
 #include "http/http.h"
 #include "net/net.h"
+#include "os/secret.h"
 #include "wire/wire.h"
 
 enum {

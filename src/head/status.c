@@ -3,16 +3,16 @@
 #include <unistd.h>
 
 #include "api/dialect.h"
-#include "api/json_out.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/memory.h"
-#include "cluster/kit/text.h"
+#include "brain/kit/text.h"
 #include "head/account.h"
 #include "head/memory.h"
 #include "head/page.h"
 #include "head/stored.h"
 #include "head/watch.h"
+#include "json/write.h"
+#include "os/memory.h"
 
 /* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
 

@@ -1,7 +1,7 @@
 /* This head takes the place of one that runs, with the clients that wait there.
  *
  * The happy path is in yield.c. Everything is made ready here before the other head is told that we have it: the listener, the
- * connections, and for each client that waits a call, which the brain takes over (cluster/recover/take.c). Nothing of it shows before the
+ * connections, and for each client that waits a call, which the brain takes over (brain/recover/take.c). Nothing of it shows before the
  * loop runs. It can fail by: nobody there, another format, words that make no sense, and whatever ferries can fail by; then
  * all of it is let go of, and the other head never noticed.
  *

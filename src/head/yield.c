@@ -7,7 +7,7 @@
  * been asked: telling of a connection changes nothing, and the other process reads none before it is told that they are its.
  *
  * All of it happens in one callback of the loop, so what is told is of one moment. Workers' links are not told of: they end with
- * this process, workers dial again at once, and the new head finds what runs there (cluster/recover/take.c). */
+ * this process, workers dial again at once, and the new head finds what runs there (brain/recover/take.c). */
 #include <string.h>
 
 #include "base/log.h"

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/dirs.h"
 #include "base/plain.h"
 #include "base/utf8.h"
 #include "launch/slurm.h"
+#include "os/dirs.h"
 
 enum { TAIL_BYTES = 4096 };
 

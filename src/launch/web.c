@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/list.h"
 #include "base/must.h"
 #include "models/curl.h"
+#include "os/file.h"
 
 struct web {
     struct net_loop *loop;   /* borrowed */

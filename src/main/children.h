@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 #include "base/buf.h"
-#include "base/secret.h"
-#include "main/settings.h"
+#include "settings/settings.h"
+#include "os/secret.h"
 
 enum { CHILDREN_ARGS_MAX = 80, CHILDREN_ENV_MAX = 8 };
 

@@ -2,7 +2,7 @@
 #ifndef MANTA_MAIN_CONFIG_H
 #define MANTA_MAIN_CONFIG_H
 
-#include "main/settings.h"
+#include "settings/settings.h"
 
 /* Secrets are not shown, only that they are set. Returns the exit status. */
 int config_main(const struct settings *s);

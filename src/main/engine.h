@@ -6,7 +6,7 @@
 
 #include "launch/launcher.h"
 #include "main/children.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 /* What an engine is told, made of the settings. */
 struct engine {

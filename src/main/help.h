@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "main/settings.h"
+#include "settings/settings.h"
 
 enum { HELP_COMMANDS_MAX = 64 };
 

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "base/cgroup.h"
 #include "base/log.h"
+#include "os/cgroup.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool data_can_be_limited = false; /* a sanitizer maps terabytes */

@@ -2,7 +2,7 @@
 #ifndef MANTA_MAIN_LOGS_H
 #define MANTA_MAIN_LOGS_H
 
-#include "main/settings.h"
+#include "settings/settings.h"
 
 /* Prints the log of the cluster at --port, else of the only one that runs here, else of the last one; `worker` NULL: all lines. With
  * --follow until Ctrl-C. Returns the exit status. */

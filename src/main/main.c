@@ -15,12 +15,11 @@
 #include "base/utf8.h"
 #include "client/client.h"
 #include "head/serve.h"
+#include "lab/bench.h"
+#include "lab/chaos.h"
 #include "launch/launch.h"
-#include "main/bench.h"
-#include "main/chaos.h"
 #include "main/commands.h"
 #include "main/config.h"
-#include "main/crash.h"
 #include "main/detach.h"
 #include "main/engine.h"
 #include "main/files.h"
@@ -31,9 +30,10 @@
 #include "main/options.h"
 #include "main/run.h"
 #include "main/running.h"
-#include "main/settings.h"
 #include "main/up.h"
 #include "net/supervisor.h"
+#include "settings/settings.h"
+#include "os/crash.h"
 #include "worker/last_run.h"
 #include "worker/tryout.h"
 #include "worker/worker.h"
@@ -250,7 +250,7 @@ static int run_models(const struct settings *s)
 
 static int run_bench(const struct settings *s)
 {
-    return bench_main(s);
+    return bench_main(s, options_client(s).api_key);
 }
 
 static int run_chaos(const struct settings *s)

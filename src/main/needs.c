@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "base/memory.h"
+#include "os/memory.h"
 
 enum {
     STACK_BYTES_MIN = 512 << 10, /* settings, and lines of a log, lie there: 100 KiB */

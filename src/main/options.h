@@ -4,8 +4,8 @@
 
 #include "client/client.h"
 #include "head/serve.h"
-#include "main/settings.h"
 #include "models/models.h"
+#include "settings/settings.h"
 #include "worker/worker.h"
 
 struct head_options options_head(const struct settings *s);

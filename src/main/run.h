@@ -3,7 +3,7 @@
 #define MANTA_MAIN_RUN_H
 
 #include "client/client.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 /* The words are one prompt; what comes by a pipe or from a file follows them. None: a chat on a terminal, or lines of prompts. Returns the exit status. */
 int words_ask(const struct client_options *o, char *const *words, int n);

@@ -13,9 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/dirs.h"
-#include "base/file.h"
 #include "net/net.h"
+#include "os/dirs.h"
+#include "os/file.h"
 
 enum { USUAL_PORT = 8470, PATH_BYTES = 1100, TEXT_BYTES = 1024, NAMESPACE_BYTES = 40 };
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 enum { RUNNING_MAX = 64 };
 

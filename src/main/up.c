@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/plain.h"
 #include "base/utf8.h"
 #include "client/client.h"
@@ -19,6 +18,7 @@
 #include "main/running.h"
 #include "main/up_log.h"
 #include "main/up_view.h"
+#include "os/memory.h"
 
 /* The embedded cluster. Happy path: the port is free -> the head starts, and answers -> workers start -> all actors are ready -> the prompt (a
  * child that owns the terminal) -> the person quits -> everything ends. It can fail by: a port that is taken (said, and nothing is

@@ -2,7 +2,7 @@
 #ifndef MANTA_MAIN_UP_H
 #define MANTA_MAIN_UP_H
 
-#include "main/settings.h"
+#include "settings/settings.h"
 
 /* Returns the exit status when all children have ended. */
 int up_main(const struct settings *s);

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/dirs.h"
 #include "base/plain.h"
 #include "base/spool.h"
 #include "base/utf8.h"
 #include "launch/launch.h"
+#include "os/dirs.h"
 
 enum { RING_BYTES = 1 << 20, CLOSE_MS = 1000, PATH_BYTES = 1024 };
 

@@ -10,10 +10,10 @@
 #include "base/alloc.h"
 #include "base/cells.h"
 #include "base/clock.h"
-#include "base/memory.h"
 #include "base/plain.h"
 #include "launch/launch.h"
 #include "models/models.h"
+#include "os/memory.h"
 
 enum { LABEL_COLUMNS = 12, BOX_COLUMNS_MAX = 100, KEPT_BYTES_MAX = 2048, BOX_BYTES_MAX = 8000 };
 

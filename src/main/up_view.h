@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "client/client.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 enum { UP_VIEW_KEPT = 20 };  /* lines of the log that a failure shows */
 

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/must.h"
 #include "models/folders.h"
 #include "models/show.h"
+#include "os/file.h"
 
 enum {
     READ_BYTES = 1 << 20,

@@ -8,9 +8,9 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/file.h"
 #include "models/folders.h"
 #include "models/show.h"
+#include "os/file.h"
 
 #define HUB_ENDPOINT "https://huggingface.co"
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "models/folders.h"
 #include "models/models.h"
+#include "os/file.h"
 
 enum { ENGINE_BYTES = 256 };
 

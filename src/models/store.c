@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "models/show.h"
+#include "os/file.h"
 
 enum { NOTE_TEXT_BYTES = 512 };
 

@@ -332,7 +332,7 @@
     F(U32, in_vain, "attempts that have ended since the last one that brought a token") \
     F(U32, said, "tokens that the client has") \
     F(I32S, ids, "of these; none, where they were too many to be kept") \
-    F(STR, kin, "pool of those who may go on with it (cluster/registry/kin.c); empty: all") \
+    F(STR, kin, "pool of those who may go on with it (brain/registry/kin.c); empty: all") \
     F(STR, twins, "of those who do it to the bit; empty: none")
 
 #define WIRE_MSG_moved_call(F, L, S) \

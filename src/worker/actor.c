@@ -1,6 +1,6 @@
 #include "worker/actor_state.h"
 
-#include "cluster/agent.h"
+#include "brain/agent.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/last_words.h"
 #include "base/list.h"
 #include "base/must.h"
+#include "os/last_words.h"
 #include "wire/wire.h"
 #include "worker/letter.h"
 #include "worker/scribe.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/last_words.h"
+#include "os/last_words.h"
 #include "worker/letter.h"
 
 void actor_post(struct actor *a, struct letter *l)

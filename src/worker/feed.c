@@ -1,15 +1,15 @@
 #include <stdlib.h>
 
-#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/must.h"
+#include "os/cgroup.h"
+#include "os/memory.h"
 #include "worker/program.h"
 #include "worker/words.h"
 
 /* The agent's events go in here, its effects become frames, engine commands and log lines. What to do is decided in
- * cluster/agent/agent.c alone. */
+ * brain/agent/agent.c alone. */
 
 static void run_job(struct worker_program *p, const struct ag *ag)
 {

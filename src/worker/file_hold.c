@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mapped.h"
 #include "base/must.h"
+#include "os/mapped.h"
 
 static struct file_mark mark(int failed, const struct stat *st)
 {

@@ -22,7 +22,7 @@ bool file_mark_same(const struct file_mark *a, const struct file_mark *b);
 
 struct file_hold {
     int fd;              /* owned; -1: the engine has no file */
-    uint32_t slot;       /* base/mapped.h */
+    uint32_t slot;       /* sys/mapped.h */
     struct file_mark as; /* it was when it was opened */
 };
 /* Before the engine maps it. A path that cannot be opened is not held: the engine will say so. */

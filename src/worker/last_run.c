@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/cgroup.h"
 #include "base/clock.h"
-#include "base/dirs.h"
 #include "base/sum.h"
+#include "os/cgroup.h"
+#include "os/dirs.h"
 
 enum { MAGIC = 0x6d6e7473, LOADS_MAX = 16, NEAR_THE_LIMIT_PERCENT = 80, BEAT_S_MAX = 10 };
 

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/must.h"
-#include "base/secret.h"
+#include "os/secret.h"
 #include "worker/program.h"
 #include "worker/words.h"
 

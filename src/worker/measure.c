@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#include "base/cgroup.h"
+#include "os/cgroup.h"
 #include "worker/program.h"
 
 enum { SENSORS_MAX = 64 }; /* of each kind */

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/memory.h"
+#include "os/memory.h"
 #include "worker/program.h"
 
 #define TAG "MODEL DEPLOYMENT"

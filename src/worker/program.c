@@ -3,11 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "net/supervisor.h"
+#include "os/cgroup.h"
 #include "worker/program.h"
 #include "worker/words.h"
 

@@ -3,7 +3,7 @@
 #define MANTA_WORKER_PROGRAM_H
 
 #include "base/name.h"
-#include "cluster/agent.h"
+#include "brain/agent.h"
 #include "http/http.h"
 #include "models/models.h"
 #include "net/net.h"

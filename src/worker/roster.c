@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/memory.h"
+#include "os/memory.h"
 #include "worker/program.h"
 #include "worker/scribe.h"
 

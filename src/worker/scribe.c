@@ -9,9 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/last_words.h"
 #include "base/list.h"
 #include "base/must.h"
+#include "os/last_words.h"
 
 enum { STACK_KEPT_BYTES = 256 << 10 };
 

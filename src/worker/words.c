@@ -6,15 +6,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
 #include "base/clock.h"
-#include "base/last_words.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "cluster/agent.h"
+#include "brain/agent.h"
 #include "net/net.h"
-#include "worker/last_run.h"
+#include "os/cgroup.h"
+#include "os/last_words.h"
 #include "wire/wire.h"
+#include "worker/last_run.h"
 
 enum { FRAME_BYTES = WIRE_HEADER_BYTES + 8 + 4 + 1 + 4 }; /* `crashed`: the last five bytes are filled in when it happens */
 

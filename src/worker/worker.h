@@ -12,7 +12,7 @@
 struct worker_options {
     const char *heads;      /* "host:port[,host:port]…" */
     const char *node;       /* name; empty: worker-<host name> */
-    const char *join_token; /* empty: to a head on loopback that of this user (base/secret.h), else none */
+    const char *join_token; /* empty: to a head on loopback that of this user (sys/secret.h), else none */
     const char *const *models; /* references, see models.h; with the echo engine: its scripts */
     uint32_t models_n;      /* 1 ... AGENT_ACTORS_MAX */
     const char *engine;     /* "llama", "echo" */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
-#include "cluster/head.h"
+#include "brain/head.h"
 
 enum { AS_MODELS_MAX = 2, AS_SLOTS = 4, AS_WORKERS_MAX = 16, AS_JOBS_MAX = 60000, AS_POINTS = 240 };
 enum rule { RULE_AUTO = 0, RULE_HPA, RULE_KEDA, RULE_FIXED, RULES };

@@ -6,7 +6,7 @@
 #define TESTS_BALANCE_H
 
 #include "base/rng.h"
-#include "cluster/head.h"
+#include "brain/head.h"
 
 enum { BALANCE_ACTORS_MAX = 8, BALANCE_STREAMS_MAX = 64, BALANCE_CALLS_MAX = 4000 };
 

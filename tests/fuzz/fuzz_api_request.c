@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "base/must.h"
+#include "json/write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,11 +26,11 @@ static void check_call(const struct api_call *c)
     MUST(q->breakers_n <= REQUEST_BREAKERS_MAX);
     struct buf out = buf_max(64 << 20);
     for (uint32_t i = 0; i < q->turns_n; i++)
-        api_write_string(&out, q->turns[i].content), api_write_string(&out, q->turns[i].extra);
-    api_write_string(&out, q->text);
-    api_write_string(&out, q->tools);
-    api_write_string(&out, q->template_args);
-    api_write_string(&out, q->form_text);
+        jout_string(&out, q->turns[i].content), jout_string(&out, q->turns[i].extra);
+    jout_string(&out, q->text);
+    jout_string(&out, q->tools);
+    jout_string(&out, q->template_args);
+    jout_string(&out, q->form_text);
     MUST(q->tools.n <= REQUEST_TOOLS_BYTES_MAX && q->template_args.n <= REQUEST_TEMPLATE_ARGS_BYTES_MAX && q->form_text.n <= REQUEST_FORM_BYTES_MAX);
     MUST(q->tool_choice < TOOL_CHOICES && q->tool_calls < TOOL_CALLS_KINDS && (q->tool_choice != TOOLS_REQUIRED || q->tools.n > 0));
     for (uint32_t i = 0; i < c->refs_n; i++)

@@ -5,7 +5,7 @@
 
 #include "as_file.h"
 #include "head/keys.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

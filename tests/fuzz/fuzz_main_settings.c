@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "as_file.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,8 +10,8 @@
 
 #include "base/list.h"
 #include "base/rng.h"
-#include "cluster/agent.h"
-#include "cluster/head.h"
+#include "brain/agent.h"
+#include "brain/head.h"
 #include "probe.h"
 
 struct sim;

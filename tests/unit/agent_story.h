@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "cluster/agent.h"
+#include "brain/agent.h"
 
 struct story {
     struct agent *agent;

@@ -21,7 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "cluster/head.h"
+#include "brain/head.h"
 
 struct story {
     struct head *head;

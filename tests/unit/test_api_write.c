@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "api/json_out.h"
-#include "base/utf8.h"
 #include "base/rng.h"
+#include "base/utf8.h"
+#include "json/write.h"
 
 enum { OUT_MAX = 1 << 20 };
 
@@ -159,7 +159,7 @@ static void test_every_byte(void **state)
             snprintf(expected, sizeof expected, "\"\xef\xbf\xbd\"");
         else
             snprintf(expected, sizeof expected, "\"%c\"", c);
-        api_write_string(&b, str_n(&byte, 1));
+        jout_string(&b, str_n(&byte, 1));
         assert_out(&b, expected);
     }
     buf_fini(&b);
@@ -183,7 +183,7 @@ static void test_utf8(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char expected[64];
         snprintf(expected, sizeof expected, "\"%s\"", cases[i].out);
-        api_write_string(&b, str_of(cases[i].in));
+        jout_string(&b, str_of(cases[i].in));
         assert_out(&b, expected);
     }
     buf_fini(&b);
@@ -213,7 +213,7 @@ static void test_random_text(void **state)
             in[i] = (char)(rng_below(&r, 4) == 0 ? rng_below(&r, 256) : rng_below(&r, 128));
         for (size_t len = 1; good < n && len > 0; good += len)
             len = utf8_len(in + good, n - good);
-        api_write_string(&b, str_n(in, n));
+        jout_string(&b, str_n(in, n));
         json_t *v = parsed(&b);
         if (good == n) {
             assert_int_equal(json_string_length(v), n);

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/file.h"
 #include "launch/slurm.h"
+#include "os/file.h"
 
 enum { TEXT_BYTES = 64 << 10 };
 

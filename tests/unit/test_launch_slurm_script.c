@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "launch/slurm.h"
+#include "os/file.h"
 
 enum { TEXT_BYTES = 64 << 10, PATIENCE_MS = 120000 };
 

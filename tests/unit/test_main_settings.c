@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "main/options.h"
-#include "main/settings.h"
+#include "settings/settings.h"
 
 static int load(struct settings *s, struct fault *f, unsigned uses, int argc, const char **argv)
 {

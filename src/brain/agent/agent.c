@@ -1,0 +1,177 @@
+/* The worker's brain: one step per event. Links are in uplink.c, actors in actor.c, jobs in job.c.
+ *
+ * Invariants, checked by agent_check():
+ *  1. A job runs for a head that has welcomed us, or it is adrift: kept, its head gone; or it is an orphan: cancelled,
+ *     and nobody hears of it.
+ *  2. Every job that is neither is found by (head, job, attempt), exactly once.
+ *  3. There are at most AGENT_JOBS_MAX jobs, orphans counted.
+ *  4. A ticket is given once.
+ *  5. A link that waits for something has a deadline; one that waits for nothing has none.
+ *  6. Ids of actors end with the link they were given on.
+ *  7. After AG_EXIT no link is up or wanted, and every job is an orphan.
+ *  8. A worker that drains has a deadline, no other one has.
+ *  9. What is kept is at most kept_bytes_max, and what is counted; so is what moves, at most moving_bytes_max.
+ * 10. What is kept and read by nobody is forgotten in time: it runs for a head, or it expires.
+ * 11. What is computed of jobs is kept for, or comes from, heads that have welcomed us, of AGENT_CARRIES_MAX at most each. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "brain/agent/state.h"
+
+struct agent_config agent_config_default(void)
+{
+    return (struct agent_config){
+        .seed = 1, .heads_n = 1, .redial_first_ms = 100, .redial_max_ms = 5000, .dial_ms = 5000,
+        .adrift_ms = 60000, .told_ms = 600000, .kept_bytes_max = 32u << 20, .moving_bytes_max = WIRE_KV_BYTES_MAX};
+}
+
+struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
+{
+    MUST(cfg->heads_n >= 1 && cfg->heads_n <= AGENT_HEADS_MAX);
+    MUST(cfg->redial_first_ms > 0 && cfg->redial_first_ms <= cfg->redial_max_ms);
+    struct agent *a = xalloc(sizeof *a);
+    a->cfg = *cfg;
+    a->rng.seed = cfg->seed;
+    a->now_us = now_us;
+    a->drain_us = AGENT_NEVER;
+    idtab_init(&a->jobs);
+    list_init(&a->kept);
+    list_init(&a->expiring);
+    list_init(&a->told);
+    list_init(&a->carries);
+    list_init(&a->spent);
+    return a;
+}
+
+void agent_free(struct agent *a)
+{
+    if (a == NULL)
+        return;
+    agent_kept_free_all(a);
+    agent_kv_free(a);
+    agent_jobs_free(a);
+    agent_actors_free(a);
+    wire_arena_fini(&a->arena);
+    agent_texts_free(a);
+    free(a);
+}
+
+/* A clock that falls stands still for us; a clock that leaps, or a process that was not run for a while, says nothing
+ * about the head: silence is only counted while we were there to listen. */
+static void agent_time(struct agent *a, uint64_t program_us)
+{
+    if (program_us + a->shift_us < a->now_us)
+        a->shift_us = a->now_us - program_us;
+    uint64_t gap_us = program_us + a->shift_us - a->now_us;
+    a->now_us += gap_us;
+    for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
+        struct uplink *u = &a->uplinks[h];
+        if (u->state == UPLINK_WELCOMED && gap_us > 2000ull * u->beat_ms)
+            u->heard_us += gap_us;
+    }
+}
+
+/* Says goodbye to all heads, with the reason, and asks the program to exit. */
+static void agent_leave(struct agent *a, const char *why)
+{
+    for (uint32_t h = 0; h < a->cfg.heads_n; h++)
+        uplink_leave(a, h, why);
+    agent_jobs_orphan(a);
+    agent_add(a, AG_EXIT);
+    a->left = true;
+}
+
+static void agent_event_handle(struct agent *a, const struct agent_event *ev)
+{
+    switch (ev->kind) {
+    case AGENT_START:
+        for (uint32_t h = 0; h < a->cfg.heads_n; h++)
+            uplink_start(a, h);
+        break;
+    case AGENT_TICK:
+        break; /* whatever is due is done after every event */
+    case AGENT_LINKED:
+        uplink_linked(a, ev->head);
+        break;
+    case AGENT_LINK_LOST:
+        uplink_lost(a, ev->head, ev->text);
+        break;
+    case AGENT_LINK_MSG:
+        uplink_msg(a, ev->head, ev->msg);
+        break;
+    case AGENT_ACTOR:
+        agent_actor_is(a, ev->actor);
+        break;
+    case AGENT_PREFILLED:
+    case AGENT_TOKENS:
+    case AGENT_DONE:
+        agent_job_event(a, ev);
+        break;
+    case AGENT_SAVED:
+        agent_kv_saved(a, ev->ticket, ev->carry, ev->text);
+        break;
+    case AGENT_BEAT:
+        uplink_beat(a, ev->head, ev->beat);
+        break;
+    case AGENT_DRAIN:
+        agent_drain(a, ev->grace_ms, false, true, ev->text);
+        break;
+    case AGENT_STOP:
+        agent_leave(a, "the worker was asked to stop");
+        break;
+    }
+}
+
+void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects *fx)
+{
+    MUST(ev->head < a->cfg.heads_n);
+    agent_texts_free(a);
+    agent_kv_clear(a);
+    a->fx = fx;
+    agent_time(a, ev->now_us);
+    if (!a->left || ev->kind == AGENT_DONE) /* after AG_EXIT only tickets still end */
+        agent_event_handle(a, ev);
+    if (!a->left)
+        agent_duty_tick(a);
+    if (!a->left)
+        agent_kept_tick(a);
+    if (!a->left)
+        agent_kv_tick(a);
+    const char *drained = agent_drain_tick(a);
+    if (drained != NULL)
+        agent_leave(a, drained);
+    for (uint32_t h = 0; h < a->cfg.heads_n && !a->left; h++)
+        uplink_tick(a, h);
+    a->fx = NULL;
+}
+
+uint64_t agent_deadline(const struct agent *a)
+{
+    uint64_t due = AGENT_NEVER, own[] = {agent_duty_deadline(a), agent_kept_deadline(a), agent_kv_deadline(a)};
+    for (size_t i = 0; i < sizeof own / sizeof *own && !a->left; i++)
+        due = own[i] < due ? own[i] : due;
+    for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
+        uint64_t d = uplink_deadline(a, h);
+        due = d < due ? d : due;
+    }
+    if (due == AGENT_NEVER)
+        return due;
+    return due > a->shift_us ? due - a->shift_us : 0;
+}
+
+void agent_check(const struct agent *a)
+{
+    agent_jobs_check(a); /* 1, 2, 3, 4 */
+    MUST((a->duty == WIRE_DUTY_DRAINS) == (a->drain_us != AGENT_NEVER)); /* 8 */
+    agent_kept_check(a);                                                 /* 9, 10 */
+    agent_kv_check(a);                                                   /* 11 */
+    for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
+        const struct uplink *u = &a->uplinks[h];
+        bool waits = u->state != UPLINK_IDLE && u->state != UPLINK_CLOSING;
+        MUST(waits == (uplink_deadline(a, h) != AGENT_NEVER)); /* 5 */
+        for (size_t i = 0; i < AGENT_ACTORS_MAX; i++)
+            MUST(!a->actors[i].acked[h] || (a->actors[i].used && u->state == UPLINK_WELCOMED)); /* 6 */
+        MUST(!a->left || u->state == UPLINK_IDLE);                                              /* 7 */
+    }
+}

@@ -1,0 +1,245 @@
+/* What a worker keeps of its jobs for whoever goes on with them: the request, the ids, and everything that was said.
+ *
+ *              run                     its link is lost             nobody asked for adrift_ms
+ *    (none) ────────▶ RUNS ─────────────────────────────▶ ADRIFT ────────────────────▶ (forgotten, cancelled)
+ *                      ▲ │ done, cancelled                 │  │ done
+ *                      │ ▼                                 │  ▼
+ *                      │ OVER ◀────────────────────────────┘  OVER ──────────────────▶ (forgotten)
+ *                      └───┴──── adopt ◀──────────────────────┘
+ *
+ * What was told to its end is kept longer (told_ms): other branches of its stream may still run, here or on other workers, and
+ * whoever goes on with the stream needs the ends of those that are over.
+ *
+ * A head that was lost may have been killed; its clients come to another one, or to its next life, with the number of
+ * tokens they have, and that head seeks and adopts. A head that is the same process as before has given the job to
+ * another worker meanwhile: what runs for it is cancelled, what was said of it is kept.
+ *
+ * A client is where it asked last: only the head that was the last to seek a stream may adopt it. A head that does not know
+ * yet that its client went to another one would else take the stream from there. What a head sought over a link that has ended
+ * is forgotten: it asks again on the next one, if it still wants to know. A head that took the place of another one asks for no
+ * client that came, so it is told of nothing that another head asked for or runs.
+ *
+ * What a head had not got to its end, nor handed on, when it was lost is *alone*: it may be nowhere but here. So a worker that drains stays
+ * with it, until a head has adopted it, that head is there again, its grace time is over, or it is forgotten.
+ *
+ * `adopt` is answered out of the log where the log has the token that the client lacks first; else the job runs again
+ * after the tokens that the client has. Both are gap-free; what the client never saw may be said in another way.
+ *
+ * The log is whole frames, one behind the other, with the job's old number: it is written over when they leave again. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/must.h"
+#include "brain/agent/state.h"
+
+#define TAG "FAILOVER"
+
+static struct kept *kept_at(struct list *pos)
+{
+    return list_item(pos, struct kept, all);
+}
+
+static struct kept **bucket(struct agent *a, uint64_t stream)
+{
+    return &a->kept_by_stream[rng_mix(stream) % AGENT_KEPT_BUCKETS];
+}
+
+struct kept *agent_kept_first(const struct agent *a, uint64_t stream)
+{
+    return a->kept_by_stream[rng_mix(stream) % AGENT_KEPT_BUCKETS];
+}
+
+struct kept *agent_kept_find(struct agent *a, uint64_t stream, uint32_t branch)
+{
+    struct kept *k = *bucket(a, stream);
+    while (k != NULL && (k->stream != stream || k->branch != branch))
+        k = k->next;
+    return k;
+}
+
+/* ---- memory ---- */
+
+static uint64_t bytes_of(const struct kept *k)
+{
+    return sizeof *k + k->run.cap + k->log.cap + k->ids.cap;
+}
+
+static void count(struct agent *a, struct kept *k)
+{
+    a->kept_bytes += bytes_of(k) - k->bytes;
+    k->bytes = bytes_of(k);
+}
+
+static void kept_free(struct agent *a, struct kept *k)
+{
+    if (k == NULL)
+        return;
+    struct kept **at = bucket(a, k->stream);
+    while (*at != k)
+        at = &(*at)->next;
+    *at = k->next;
+    if (k->job != NULL)
+        k->job->kept = NULL;
+    a->kept_bytes -= k->bytes;
+    list_remove(&k->all);
+    list_remove(&k->expiring);
+    buf_fini(&k->run);
+    buf_fini(&k->log);
+    buf_fini(&k->ids);
+    free(k);
+}
+
+static void drop(struct agent *a, struct kept *k)
+{
+    struct agent_job *j = k->job;
+    if (j != NULL)
+        agent_log(a, LOG_WARN, TAG, EVENT("stream_dropped", event_id("stream", k->stream), KV("kept_bytes", a->kept_bytes)),
+                  "the stream cannot be taken over any more: more is kept than kept_bytes_max, %llu bytes", (unsigned long long)a->cfg.kept_bytes_max);
+    kept_free(a, k);
+    if (j != NULL && j->adrift)
+        agent_job_orphan(a, j);
+}
+
+static struct kept *first_of(const struct list *expiring)
+{
+    return list_empty(expiring) ? NULL : list_item(expiring->next, struct kept, expiring);
+}
+
+/* The oldest that was told to its end goes first, then the oldest that nobody reads at present; when there is none, this one is no
+ * longer kept. */
+static void make_room(struct agent *a, struct kept *k)
+{
+    while (a->kept_bytes > a->cfg.kept_bytes_max) {
+        struct kept *oldest = first_of(list_empty(&a->told) ? &a->expiring : &a->told);
+        if (oldest == NULL || oldest == k)
+            break;
+        drop(a, oldest);
+    }
+    if (a->kept_bytes > a->cfg.kept_bytes_max)
+        drop(a, k);
+}
+
+/* ---- writing ---- */
+
+struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct agent_job *j)
+{
+    struct kept *old = agent_kept_find(a, run->stream, run->branch);
+    if (run->stream == 0)
+        return NULL;
+    if (old != NULL && old->job != NULL && old->job->adrift)
+        agent_job_orphan(a, old->job); /* its head came back without asking for it */
+    struct kept *k = xalloc(sizeof *k);
+    *k = (struct kept){.stream = run->stream,
+                       .seeker = old != NULL ? old->seeker : AGENT_HEADS_MAX,
+                       .told = old != NULL ? old->told : UINT32_MAX,
+                       .branch = run->branch,
+                       .key = run->key,
+                       .job = j,
+                       .run = buf_max(WIRE_FRAME_BYTES_MAX),
+                       .log = buf_max(a->cfg.kept_bytes_max),
+                       .ids = buf_max(a->cfg.kept_bytes_max)};
+    kept_free(a, old);
+    k->next = *bucket(a, k->stream);
+    *bucket(a, k->stream) = k;
+    list_push(&a->kept, &k->all);
+    struct wire_msg msg = {.type = WIRE_run, .run = *run};
+    msg.run.resume = (struct wire_i32s){0};
+    msg.run.kv_bytes = 0; /* comes once and not again */
+    buf_add(&k->ids, run->resume.p, run->resume.n * sizeof *run->resume.p);
+    if (wire_encode(&k->run, &msg) != 0 || k->ids.overflowed) {
+        kept_free(a, k);
+        return NULL;
+    }
+    j->kept = k;
+    count(a, k);
+    make_room(a, k);
+    return j->kept;
+}
+
+void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg)
+{
+    int err = wire_encode(&k->log, msg);
+    if (msg->type == WIRE_tokens && err == 0)
+        err = buf_add(&k->ids, msg->tokens.ids.p, msg->tokens.ids.n * sizeof *msg->tokens.ids.p);
+    if (msg->type == WIRE_done && msg->done.finish != FINISH_CANCELLED)
+        k->done = true;
+    count(a, k);
+    if (err != 0)
+        drop(a, k);
+    else
+        make_room(a, k);
+}
+
+void agent_kept_tick(struct agent *a)
+{
+    for (struct kept *k; (k = first_of(&a->told)) != NULL && k->due_us <= a->now_us;)
+        kept_free(a, k);
+    for (struct kept *k; (k = first_of(&a->expiring)) != NULL && k->due_us <= a->now_us;) {
+        struct agent_job *j = k->job;
+        if (j != NULL)
+            agent_log(a, LOG_INFO, TAG, EVENT("stream_abandoned", event_id("stream", k->stream)), "no head resumed the stream within %u ms: it ends",
+                      a->cfg.adrift_ms);
+        kept_free(a, k);
+        if (j != NULL)
+            agent_job_orphan(a, j);
+    }
+}
+
+uint64_t agent_kept_deadline(const struct agent *a)
+{
+    const struct kept *adrift = first_of(&a->expiring), *told = first_of(&a->told);
+    uint64_t due_us = adrift != NULL ? adrift->due_us : AGENT_NEVER;
+    return told != NULL && told->due_us < due_us ? told->due_us : due_us;
+}
+
+/* ---- alone ---- */
+
+void agent_kept_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head)
+{
+    struct kept *k = agent_kept_find(a, stream, branch);
+    if (k == NULL || k->job != NULL) /* it has come back, and runs */
+        return;
+    agent_kept_alone(a, k, head);
+    if (k->done) /* it is not kept as long as what was told to its end: a worker that drains stays for it */
+        agent_kept_expire_later(a, k);
+}
+
+void agent_kept_rejoined(struct agent *a, uint32_t head, uint64_t epoch)
+{
+    LIST_EACH(pos, &a->kept) {
+        struct kept *k = kept_at(pos);
+        k->alone = k->alone && (k->lost_head != head || k->lost_epoch != epoch);
+    }
+}
+
+bool agent_kept_matters(const struct agent *a)
+{
+    LIST_EACH(pos, &a->kept) {
+        if (kept_at(pos)->alone)
+            return true;
+    }
+    return false;
+}
+
+void agent_kept_free_all(struct agent *a)
+{
+    LIST_EACH_SAFE(pos, nxt, &a->kept)
+        kept_free(a, kept_at(pos));
+}
+
+/* ---- invariants ---- */
+
+void agent_kept_check(const struct agent *a)
+{
+    uint64_t bytes = 0;
+    LIST_EACH(pos, &a->kept) {
+        const struct kept *k = kept_at(pos);
+        bytes += k->bytes;
+        MUST(k->job == NULL || k->job->kept == k);
+        bool runs = k->job != NULL && !k->job->adrift;
+        MUST(runs != list_linked(&k->expiring)); /* 10 */
+        MUST(!k->alone || !runs);
+    }
+    MUST(bytes == a->kept_bytes); /* 9 */
+    MUST(bytes <= a->cfg.kept_bytes_max);
+}

@@ -1,0 +1,116 @@
+/* Which workers take new jobs: what they say of it, and asking them.
+ *
+ * The truth is the worker's, every head hears of it (duty.c). A worker that is asked by this head gets nothing more at
+ * once; it answers with its duty, whatever that is. Its actors stay ready, so what runs there goes on, requests for their model
+ * wait as usual, and nobody new is bound to one of them. */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "brain/kit/text.h"
+#include "brain/links/links.h"
+#include "brain/queue/queue.h"
+#include "brain/recover/recover.h"
+#include "brain/registry/registry.h"
+
+#define TAG "WORKER DUTY"
+
+static const char *duty_says(uint8_t duty)
+{
+    static const char *const says[] = {"takes new jobs", "is cordoned: it gets no new jobs",
+                                       "drains: it gets no new jobs, ends what runs, and leaves"};
+    return says[duty];
+}
+
+/* Jobs that wait for an actor of it and no other wait for another one, and so do those that wait for twins when none is left
+ * that takes jobs. */
+static void leave_alone(struct head *h, struct worker *w)
+{
+    struct fault f = {0};
+    fault_set(&f, ERR_UNAVAILABLE, "worker '%s' takes no new jobs", w->name);
+    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
+        struct actor *a = w->actors[key];
+        if (a == NULL)
+            continue;
+        if (a->seats[SEAT_TWIN].pool != NULL)
+            head_kin_left(h, a->seats[SEAT_TWIN].pool);
+        head_actor_unbind(h, a, &f);
+    }
+}
+
+static void duty_is(struct head *h, struct worker *w, uint8_t duty, struct str reason)
+{
+    bool news = w->duty != duty;
+    w->duty = duty;
+    snprintf(w->duty_reason, sizeof w->duty_reason, "%.*s", STR_ARG(reason));
+    head_worker_judge(h, w);
+    if (!news)
+        return;
+    head_log(h, LOG_INFO, TAG, EVENT("duty", KV("node", w->name), KV("duty", duty_name(duty)), KV("reason", w->duty_reason)),
+             "%s%s%s", duty_says(duty), reason.n > 0 ? "; " : "", w->duty_reason);
+    head_worker_refresh(h, w);
+    if (duty != WIRE_DUTY_SERVES)
+        leave_alone(h, w);
+}
+
+int head_duty(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
+{
+    const struct wire_duty *m = &msg->duty;
+    if (m->duty > WIRE_DUTY_DRAINS || !text_is_line(m->reason, HEAD_LINE_BYTES_MAX))
+        return fault_set(f, ERR_PROTOCOL, "duty %u with a reason of %zu bytes: 0 to %d with a printable line can be", m->duty,
+                         m->reason.n, WIRE_DUTY_DRAINS);
+    duty_is(h, w, m->duty, m->reason);
+    head_moves(h, w, m->duty == WIRE_DUTY_DRAINS && m->moves != 0);
+    return 0;
+}
+
+/* ---- asking ---- */
+
+/* "'a', 'b' and 7 more" */
+static struct str worker_names(struct head *h)
+{
+    char text[240];
+    struct buf names = buf_max(sizeof text - 1);
+    uint32_t left = 0;
+    IDTAB_EACH(node, &h->workers) {
+        const struct worker *w = id_item(node, struct worker, node);
+        if (left > 0 || buf_printf(&names, "%s'%s'", names.n > 0 ? ", " : "", w->name) != 0)
+            left++;
+    }
+    snprintf(text, sizeof text, "%s", buf_cstr(&names));
+    buf_fini(&names);
+    return left > 0 ? head_text(h, "%s and %u more", text, left) : head_text(h, "%s", text[0] != '\0' ? text : "none");
+}
+
+static int find(struct head *h, struct str name, uint8_t duty, struct worker **out, struct fault *f)
+{
+    struct name_node *node = names_get(&h->worker_names, name);
+    if (node == NULL)
+        return fault_set(f, ERR_NOT_FOUND, "there is no worker '%.*s'; there is: %.*s",
+                         STR_ARG(text_is_name(name, HEAD_NAME_BYTES_MAX) ? name : str_of("(no printable name)")),
+                         STR_ARG(worker_names(h)));
+    struct worker *w = id_item(node, struct worker, by_name);
+    if (w->duty == WIRE_DUTY_DRAINS && duty != WIRE_DUTY_DRAINS)
+        return fault_set(f, ERR_IN_USE, "worker '%s' drains: it ends what runs and leaves, which cannot be taken back", w->name);
+    *out = w;
+    return 0;
+}
+
+/* What it says now counts; a worker that serves again says so itself, before anything is sent to it. */
+static void ask(struct head *h, struct worker *w, uint8_t duty, uint32_t grace_ms, bool move)
+{
+    if (duty == WIRE_DUTY_DRAINS)
+        head_send(h, w->link, WIRE_drain)->drain = (struct wire_drain){.grace_ms = grace_ms, .move = move};
+    else
+        head_send(h, w->link, WIRE_cordon)->cordon.on = duty == WIRE_DUTY_CORDONED;
+    if (duty != WIRE_DUTY_SERVES)
+        duty_is(h, w, duty, str_of("this head asked for it"));
+}
+
+void head_duty_ask(struct head *h, const struct head_event *ev)
+{
+    struct fault f = {0};
+    struct worker *w = NULL;
+    if (find(h, ev->text, ev->duty, &w, &f) == 0)
+        ask(h, w, ev->duty, ev->grace_ms, ev->move);
+    head_answer(h, ev->call, &f);
+}

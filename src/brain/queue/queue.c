@@ -1,0 +1,142 @@
+/* Jobs that wait for a slot: one queue per model, and one per actor for branches that want just that one.
+ *
+ * So a full model never blocks another one. Whose turn it is within a queue is fair.c's. A job that comes back from a lost
+ * worker goes to the front: it goes before all that were never sent, and keeps its place among those that were. */
+#include "base/must.h"
+#include "brain/queue/queue.h"
+
+/* At its deadline; before, when the head has settled: what it waits for may turn out not to come. Of one that was turned away
+ * the deadline may have come while it was gone. */
+uint64_t head_queue_look_us(const struct head *h, const struct job *job)
+{
+    uint64_t settled_us = head_settled_us(h), due_us = job->due_us > h->now_us ? job->due_us : h->now_us + 1;
+    return settled_us > h->now_us && settled_us < due_us ? settled_us : due_us;
+}
+
+/* ---- whom a job waits for ---- */
+
+/* One that hangs may never come back, one whose worker takes no jobs may leave: nobody waits for it alone. */
+static bool has_well(const struct pool *p)
+{
+    for (uint32_t i = 0; i < p->ready_n; i++) {
+        if (!p->ready[i]->hung && p->ready[i]->serves)
+            return true;
+    }
+    return false;
+}
+
+struct pool *head_job_pool(const struct job *job)
+{
+    if (job->kin == NULL)
+        return job->call->pool;
+    return job->twins != NULL && has_well(job->twins) ? job->twins : job->kin;
+}
+
+/* ---- in and out ---- */
+
+/* Where no worker is there, or shall be, the scaling policy looks at once. */
+static void wake_scaling(struct head *h)
+{
+    h->scale.due = h->scale.due || (h->scale.limits.mode == SCALE_AUTO && h->scale.known && h->scale.desired == 0);
+}
+
+static void count_in(struct head *h, struct job *job)
+{
+    struct tenant *t = job->call->tenant;
+    MUST(job->state == JOB_QUEUED && !list_linked(&job->queued));
+    if (h->queued++ == 0)
+        pace_begins(&h->pace, h->now_us);
+    if (t->queued++ == 0)
+        t->since = h->picks;
+    h->requeued += job->attempt > 0;
+    t->requeued += job->attempt > 0;
+    job->put_us = h->now_us;
+    job->pool = head_job_pool(job);
+    wake_scaling(h);
+    if (!job->turned_away)
+        job->due_us = head_after_ms(h, job->call->deadline_ms);
+}
+
+void head_queue_put(struct head *h, struct job *job)
+{
+    count_in(h, job);
+    struct pool *p = job->pool;
+    queue_add(h, job->bound != NULL ? &job->bound->bound : &p->queue, job);
+    timers_set(&h->timers, &job->timer, head_queue_look_us(h, job));
+    if (job->bound == NULL && !list_linked(&p->dirty))
+        list_push(&h->dirty_pools, &p->dirty);
+    if (job->bound != NULL && !list_linked(&job->bound->dirty))
+        list_push(&h->dirty_actors, &job->bound->dirty);
+}
+
+/* When a rack of workers dies, or the head comes back from a pause, links end one by one within milliseconds. A job
+ * that went on at once would go to workers that are as dead, and use up its attempts on them. One that is bound to an
+ * actor goes at once: it has no other choice. */
+void head_queue_regroup(struct head *h, struct job *job)
+{
+    if (h->cfg.regroup_ms == 0 || job->bound != NULL) {
+        head_queue_put(h, job);
+        return;
+    }
+    count_in(h, job);
+    job->regroups = true;
+    list_push(&job->pool->regroup, &job->queued);
+    timers_set(&h->timers, &job->timer, head_after_ms(h, h->cfg.regroup_ms));
+}
+
+void head_queue_merge(struct head *h, struct pool *from, struct pool *to)
+{
+    LIST_EACH_SAFE(pos, nxt, &from->queue.jobs) {
+        struct job *job = list_item(pos, struct job, queued);
+        queue_remove(h, job, false);
+        queue_add(h, &to->queue, job);
+    }
+    LIST_EACH_SAFE(pos, nxt, &from->regroup) {
+        list_remove(pos);
+        list_push(&to->regroup, pos);
+    }
+    if (!queue_is_empty(&to->queue) && !list_linked(&to->dirty))
+        list_push(&h->dirty_pools, &to->dirty);
+}
+
+static void take(struct head *h, struct job *job, bool served)
+{
+    struct tenant *t = job->call->tenant;
+    MUST(list_linked(&job->queued));
+    if (job->queue != NULL)
+        queue_remove(h, job, served);
+    else
+        list_remove(&job->queued);
+    job->regroups = false;
+    timers_clear(&h->timers, &job->timer);
+    h->queued--;
+    t->queued--;
+    h->requeued -= job->attempt > 0;
+    t->requeued -= job->attempt > 0;
+}
+
+void head_queue_take(struct head *h, struct job *job)
+{
+    take(h, job, false);
+}
+
+/* Jobs that did not wait say nothing of the queue's pace. */
+void head_queue_serve(struct head *h, struct job *job)
+{
+    if (job->put_us < h->now_us)
+        pace_moved(&h->pace, h->now_us);
+    take(h, job, true);
+}
+
+/* Those that wait for twins wait for anybody with the file now. Their deadline stays. */
+void head_kin_left(struct head *h, struct pool *twins)
+{
+    while (!queue_is_empty(&twins->queue) && !has_well(twins)) {
+        struct job *job = queue_first(&twins->queue);
+        uint64_t due_us = job->due_us;
+        head_queue_take(h, job);
+        head_queue_put(h, job);
+        job->due_us = due_us;
+        timers_set(&h->timers, &job->timer, due_us > h->now_us ? due_us : h->now_us + 1);
+    }
+}

@@ -1,0 +1,117 @@
+/* Requests that crash the workers that compute them.
+ *
+ * The evidence is what a crashing worker says with its last words: `crashed`, for each job that its engine was computing in that
+ * very call. A prompt's piece and the draw of a token are computed for one job alone, a step of streams for all that run. That a
+ * process just ends is no evidence: workers are killed (kill -9, out of memory, power), and with 60 of them killed under innocent
+ * streams some stream will have had two of its workers die under it without a token in between, alone. Such deaths are what
+ * attempts_max is for.
+ *
+ *     named in a crash ──▶ suspect ──▶ a quiet actor: it runs there alone ──▶ HEAD_ACQUIT_TOKENS tokens further, or ended: cleared
+ *                                                                        └──▶ named again, alone: condemned (ERR_POISON)
+ *
+ * So poison kills two workers, whatever ran beside it; who was named with it the first time is cleared soon, and never condemned for
+ * what happened in company. Evidence counts for the call: its branches have one prompt, and go to several workers at once. */
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "brain/queue/queue.h"
+#include "brain/recover/recover.h"
+#include "brain/registry/registry.h"
+
+#define TAG "FAILOVER"
+
+enum { SIGNAL_OF_MEMORY = 9 }; /* a witness says it for who was killed by the kernel for its memory (worker/words.c) */
+
+/* ---- evidence ---- */
+
+int head_crashed(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
+{
+    const struct wire_crashed *m = &msg->crashed;
+    const struct flight *flight = head_flight_of(h, w, m->job, m->attempt, f);
+    struct job *job = flight != NULL ? head_job_find(h, m->job) : NULL;
+    if (job == NULL || job->attempt != m->attempt)
+        return f->err; /* of one that was taken from an actor that hung, and waits, it is evidence as well */
+    struct call *call = job->call;
+    head_log(h, LOG_WARN, TAG, EVENT("job_at_crash", KV("job", job->node.id), KV("company", m->company), KV("signal", m->signal), KV("call", call->node.id),
+             KV("actor", flight->actor->node.id), KV("node", w->name)), "job %llu was computed, with %u others, when its worker %s (signal %u)",
+             (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0,
+             m->signal == SIGNAL_OF_MEMORY ? "was killed with its memory at its limit" : "crashed", m->signal);
+    if (call->crashed_worker == w->node.id)
+        return 0; /* two branches of it, or said twice */
+    call->crashed_worker = w->node.id;
+    call->crashes++;
+    call->crashed_alone = m->company <= 1;
+    call->crashed_memory = m->signal == SIGNAL_OF_MEMORY;
+    call->suspect = job->node.id;
+    call->suspect_from = job->said;
+    if (head_call_is_poison(call)) /* its link has not ended yet, and a slot may become free before that */
+        head_call_condemn(h, call, job);
+    return 0;
+}
+
+bool head_call_is_poison(const struct call *call)
+{
+    return call->crashes >= HEAD_POISON_CRASHES && call->crashed_alone;
+}
+
+void head_poison_fault(const struct call *call, struct fault *f)
+{
+    if (call->crashed_memory)
+        fault_set(f, ERR_POISON, "this request took more memory than there was on %u workers that computed it, one after the other, and they were "
+                  "killed for it: it is not given to another one; shorter or fewer of it may fit", call->crashes);
+    else
+        fault_set(f, ERR_POISON, "this request crashed %u workers that computed it, one after the other: it is not given to another one",
+                  call->crashes);
+}
+
+/* Of a call that is condemned all ends: what waits, and what runs on workers that live. Those of the worker that just died come
+ * one by one. */
+void head_call_condemn(struct head *h, struct call *call, const struct job *but)
+{
+    struct fault f = {0};
+    head_poison_fault(call, &f);
+    LIST_EACH_SAFE(pos, nxt, &call->jobs) {
+        struct job *job = list_item(pos, struct job, in_call);
+        bool dying = job->flight != NULL && job->flight->actor->worker->state == WORKER_LOST;
+        if (job != but && !dying)
+            head_job_fail(h, job, &f);
+    }
+}
+
+/* ---- quarantine ---- */
+
+/* Ready, takes jobs, and has no other guest; rather not the one it failed on, rather one that does not rest, rather one with little
+ * to end first. The walk is as long as the pool, once per crash. */
+static struct actor *quiet_actor(const struct job *job)
+{
+    const struct pool *p = head_job_pool(job);
+    struct actor *best = NULL;
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < p->ready_n; i++) {
+        struct actor *a = p->ready[i];
+        uint64_t cost = a->in_flight + (timer_is_set(&a->rest) ? 1ull << 32 : 0) + (a->node.id == job->avoid ? 1ull << 33 : 0);
+        bool better = cost < least || (cost == least && a->node.id < best->node.id);
+        if (!a->serves || a->hung || a->guest != NULL || !better) /* hung: it is being left, maybe by this very job */
+            continue;
+        best = a;
+        least = cost;
+    }
+    return best;
+}
+
+bool head_job_quarantine(struct head *h, struct job *job)
+{
+    head_guest_leave(h, job);
+    if (job->call->suspect != job->node.id)
+        return false;
+    struct actor *a = quiet_actor(job);
+    if (a == NULL)
+        return false; /* all have guests already: then in company */
+    job->bound = a;
+    a->guest = job;
+    head_log(h, LOG_INFO, TAG, EVENT("job_tried_alone", KV("job", job->node.id), KV("actor", a->node.id), KV("node", a->worker->name)),
+             "job %llu is tried alone",
+             (unsigned long long)job->node.id);
+    head_actor_refresh(h, a);
+    return true;
+}

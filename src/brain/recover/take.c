@@ -1,0 +1,306 @@
+/* A head takes the place of another one: its calls go on here.
+ *
+ * The happy path: TAKE for each call of the former head -> they are calls like any other, whose jobs wait -> its workers, whose
+ * links are gone, join here -> each is asked (`seek`) what it has of the jobs that were sent there -> `held`: the job is bound
+ * to that actor, which will be told to go on with it (`adopt`) -> all workers are back and have answered -> their actors open,
+ * and all jobs are sent in their old order. What no worker has, for it died in that very moment, is computed again behind the
+ * tokens that were delivered, as after any failover. It can fail by: a worker stays away (after take_ms it is not awaited), an
+ * answer of which there were too many tokens to be kept (it ends, as with its worker).
+ *
+ * Until all are back no actor is open: each worker owes one answer more than it was asked for (worker.owes). Else new prompts
+ * would take the slots in which the streams of the next worker run, and a fan-out would find one actor instead of all. The
+ * last question is for a stream that never is, 0: its answer comes behind all that the worker had to say of its actors. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "brain/queue/queue.h"
+#include "brain/recover/recover.h"
+#include "brain/registry/registry.h"
+
+#define TAG "FAILOVER"
+
+/* ---- what another process must know ---- */
+
+/* Branches wait for an actor each, which will be others there: then it is as if none of them had been made. */
+static bool is_fan_out_to_be(const struct call *call)
+{
+    bool fresh = call->spread && call->open == call->branches;
+    LIST_EACH(pos, &call->jobs)
+        fresh = fresh && list_item(pos, struct job, in_call)->attempt == 0;
+    return fresh;
+}
+
+/* A worker that has a stream does not tell what its client called the model: who has it knows. */
+static struct str model_of(const struct call *call)
+{
+    return call->request->model.n > 0 ? call->request->model : str_of(call->pool->name);
+}
+
+static uint8_t known_of(const struct pool *p)
+{
+    return p->was_ready ? WIRE_KNOWN_READY : p->registered ? WIRE_KNOWN : WIRE_KNOWN_NOT; /* any model: nobody registers that */
+}
+
+bool head_call_moves(const struct head *h, uint64_t id, struct wire_moved_call *out, struct wire_run *out_run,
+                     const struct request **out_request)
+{
+    const struct call *call = head_call_find(h, id);
+    if (call == NULL)
+        return false;
+    const struct request *r = call->request;
+    bool to_be = is_fan_out_to_be(call);
+    *out_run = call->run;
+    *out_request = r;
+    out->client = str_n(call->client, call->client_n);
+    out->model = model_of(call);
+    out->known = known_of(call->pool);
+    out->affinity = r->affinity;
+    out->tenant = r->tenant;
+    out->priority = r->priority;
+    out->count = call->wanted;
+    out->spread = call->spread;
+    out->spread_pending = to_be;
+    out->deadline_ms = call->deadline_ms;
+    out->seq = call->seq;
+    out->reported = call->reported;
+    out->branches = to_be ? 1 : call->branches;
+    return true;
+}
+
+bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, struct wire_moved_job *out)
+{
+    const struct call *call = head_call_find(h, id);
+    struct job *job = NULL;
+    if (call == NULL || (*branch > 0 && is_fan_out_to_be(call)))
+        return false;
+    LIST_EACH(pos, &call->jobs) {
+        job = list_item(pos, struct job, in_call);
+        if (job->branch >= *branch)
+            break;
+        job = NULL;
+    }
+    if (job == NULL)
+        return false;
+    *branch = job->branch + 1;
+    *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempt, .in_vain = job->in_vain, .said = job->said};
+    out->in_vain -= job->flight != NULL && job->in_vain > 0; /* that one has not ended, and counts when it goes on */
+    if (!job->forgot)
+        out->ids = (struct wire_i32s){.p = job->ids, .n = job->said};
+    if (job->kin != NULL)
+        out->kin = str_of(job->kin->name);
+    if (job->twins != NULL)
+        out->twins = str_of(job->twins->name);
+    return true;
+}
+
+/* ---- the calls ---- */
+
+const struct wire_moved_job *head_moved_job(const struct wire_moved_job *const *jobs, uint32_t n, uint32_t branch)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (jobs[i]->branch == branch)
+            return jobs[i];
+    }
+    return NULL;
+}
+
+/* Of a branch that is not told of it is known that it has ended: its worker has all of it. */
+static void make_job(struct head *h, struct call *call, const struct head_event *ev, uint32_t branch)
+{
+    static const struct fault too_long = {.err = ERR_TOO_LARGE,
+                                          .text = "more tokens of this answer were delivered than can be kept (resume_tokens_max)"};
+    const struct wire_moved_job *told = head_moved_job(ev->moved_jobs, ev->moved_jobs_n, branch);
+    struct wire_moved_job m = told != NULL ? *told : (struct wire_moved_job){.branch = branch, .attempt = 1};
+    if (m.attempt == 0 && h->queued - h->requeued >= h->cfg.queue_jobs_max)
+        m.attempt = 1; /* it was let in there and is not refused now, so it is not counted among those that may be */
+    struct job *job = head_job_taken(h, call, &m);
+    if (job->forgot)
+        head_job_fail(h, job, &too_long);
+}
+
+/* They were let in by a head that had its limits. */
+static void fit(const struct head *h, struct call *call)
+{
+    uint64_t room = h->cfg.queue_bytes_max - h->queue_bytes;
+    if (call->bytes > room)
+        call->bytes = room;
+}
+
+void head_take(struct head *h, const struct head_event *ev)
+{
+    const struct wire_moved_call *m = ev->moved;
+    bool is_embed = ev->request->kind == REQUEST_EMBED;
+    struct pool *pool = head_pool_find(h, ev->request->model, is_embed);
+    h->calls_total++;
+    if (pool == NULL)
+        pool = head_pool_new(h, ev->request->model, is_embed);
+    pool->registered = pool->registered || m->known != WIRE_KNOWN_NOT; /* its worker may be away just now */
+    pool->was_ready = pool->was_ready || m->known == WIRE_KNOWN_READY;
+    pool->away_n += m->known == WIRE_KNOWN_READY && pool->away_n == 0;
+    struct call *call = head_call_new(h, ev, pool);
+    if (m->seq > 0) /* 0: it was not in a queue there, and is the last one here */
+        call->seq = m->seq;
+    if (h->next_seq <= call->seq)
+        h->next_seq = call->seq + 1;
+    call->created_us = h->now_us > m->age_us ? h->now_us - m->age_us : 0;
+    call->reported = m->reported != 0;
+    call->spread_pending = m->spread_pending != 0;
+    call->tenant->calls_total++;
+    fit(h, call);
+    head_call_add(h, call, ev->call);
+    call->branches = call->request->inputs_n > 0 ? call->request->inputs_n : m->branches;
+    call->open++; /* a branch that fails at once is not the call's end */
+    for (uint32_t i = 0; i < call->branches; i++)
+        make_job(h, call, ev, i);
+    call->open--;
+    head_call_branch_ended(h, call);
+    if (ev->workers > 0 && h->take_workers == 0) {
+        h->take_workers = ev->workers;
+        timers_set(&h->timers, &h->take, head_after_ms(h, h->cfg.take_ms));
+    }
+}
+
+/* ---- the workers ---- */
+
+static void ask(struct head *h, struct worker *w, uint64_t stream, struct wire_i32s said)
+{
+    w->owes++;
+    head_send(h, w->link, WIRE_seek)->seek = (struct wire_seek){.stream = stream, .said = said, .taken = 1};
+}
+
+struct places {
+    struct grave grave;
+    int32_t said[];
+};
+
+/* What the client has of each branch that a worker may have; n 0: of none. */
+static struct wire_i32s sought_of(struct head *h, const struct call *call)
+{
+    uint32_t sought = 0;
+    LIST_EACH(pos, &call->jobs)
+        sought += list_item(pos, struct job, in_call)->sought;
+    if (sought == 0)
+        return (struct wire_i32s){0};
+    struct places *p = xalloc(sizeof *p + call->branches * sizeof *p->said);
+    memset(p->said, 0, call->branches * sizeof *p->said);
+    LIST_EACH(pos, &call->jobs) {
+        const struct job *job = list_item(pos, struct job, in_call);
+        p->said[job->branch] = (int32_t)job->said;
+    }
+    head_bury(h, &p->grave, NULL);
+    return (struct wire_i32s){.p = p->said, .n = call->branches};
+}
+
+void head_take_ask(struct head *h, struct worker *w)
+{
+    if (!timer_is_set(&h->take))
+        return;
+    w->awaits = true;
+    w->owes++;
+    IDTAB_EACH(node, &h->calls) {
+        const struct call *call = id_item(node, struct call, node);
+        struct wire_i32s said = sought_of(h, call);
+        if (said.n > 0)
+            ask(h, w, call->stream, said);
+    }
+    ask(h, w, 0, (struct wire_i32s){0});
+}
+
+/* What a worker makes up has not the claim that heads give to those who run a stream. */
+static bool is_of(const struct call *call, const struct wire_held *m)
+{
+    struct wire_arena arena = {0};
+    struct wire_msg msg;
+    bool same = wire_decode(&msg, &arena, m->run, NULL) == 0 && msg.type == WIRE_run && msg.run.stream == call->stream &&
+                msg.run.claim == call->claim && msg.run.branch == m->branch;
+    wire_arena_fini(&arena);
+    return same;
+}
+
+static struct job *find_sought(const struct head *h, const struct wire_held *m)
+{
+    const struct call *call = head_call_by_stream(h, m->stream);
+    if (call == NULL || !is_of(call, m))
+        return NULL;
+    LIST_EACH(pos, &call->jobs) {
+        struct job *job = list_item(pos, struct job, in_call);
+        if (job->branch == m->branch && job->sought && job->state == JOB_QUEUED)
+            return job;
+    }
+    return NULL;
+}
+
+/* An older copy of the stream may have other tokens, or fewer. */
+void head_take_held(struct head *h, struct worker *w, const struct wire_held *m)
+{
+    struct job *job = find_sought(h, m);
+    struct actor *a = m->key < HEAD_WORKER_ACTORS_MAX ? w->actors[m->key] : NULL;
+    if (job == NULL || a == NULL || !a->serves || a->kind == REQUEST_EMBED || m->ids.n != job->said)
+        return;
+    if (job->said > 0 && memcmp(m->ids.p, job->ids, job->said * sizeof *job->ids) != 0)
+        return;
+    job->sought = false;
+    head_queue_take(h, job);
+    head_kin_join(h, job, a);
+    job->bound = a;
+    job->adopts = true;
+    head_queue_put(h, job);
+}
+
+/* Before anybody else gets a slot: its actor goes on with it all the time. */
+static void adopt(struct head *h, struct job *job)
+{
+    if (job->adopts && head_actor_is_open(job->bound))
+        head_job_send(h, job, job->bound);
+}
+
+/* By now it is known who is there: twins, and actors enough for each branch of a fan-out. */
+static void find_place(struct head *h, struct job *job)
+{
+    job->sought = false;
+    if (job->state != JOB_QUEUED || job->bound != NULL || job->regroups)
+        return;
+    head_queue_take(h, job);
+    if (job->call->spread && !job->call->spread_pending)
+        job->bound = head_job_other_actor(job);
+    head_queue_put(h, job);
+}
+
+static void end(struct head *h)
+{
+    uint32_t here = 0;
+    timers_clear(&h->timers, &h->take);
+    IDTAB_EACH(node, &h->workers) {
+        struct worker *w = id_item(node, struct worker, node);
+        bool awaited = w->awaits;
+        w->awaits = false;
+        here += awaited;
+        if (awaited && w->owes > 0 && --w->owes == 0)
+            head_worker_refresh(h, w);
+    }
+    IDTAB_EACH(node, &h->jobs)
+        adopt(h, id_item(node, struct job, node));
+    IDTAB_EACH(node, &h->jobs)
+        find_place(h, id_item(node, struct job, node));
+    head_log(h, LOG_INFO, TAG, EVENT("replaced", KV("workers", here), KV("of", h->take_workers)),
+             "%u of %u workers of the former head are back: what it had goes on", here, h->take_workers);
+}
+
+void head_take_look(struct head *h, const struct worker *w)
+{
+    uint32_t back = 0;
+    if (!w->awaits || w->owes > 1)
+        return;
+    IDTAB_EACH(node, &h->workers) {
+        const struct worker *other = id_item(node, struct worker, node);
+        back += other->awaits && other->owes == 1;
+    }
+    if (back >= h->take_workers)
+        end(h);
+}
+
+void head_take_overdue(struct head *h)
+{
+    end(h);
+}

@@ -1,0 +1,119 @@
+/* Actors: whether they are ready and open, and which pools have them.
+ *
+ * An actor is *ready* while it is loaded and its worker is there, and *open* while it may get a job now. Both are worked out anew by
+ * head_actor_refresh() after each change of what they depend on; pools keep lists of either. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "brain/kit/text.h"
+#include "brain/queue/queue.h"
+#include "brain/registry/registry.h"
+
+void head_actor_is(struct actor *a, uint8_t state)
+{
+    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
+        struct pool *p = a->seats[s].pool;
+        p->loading_n = p->loading_n + (state == WIRE_ACTOR_LOADING) - (a->state == WIRE_ACTOR_LOADING);
+        p->failed_n = p->failed_n + (state == WIRE_ACTOR_FAILED) - (a->state == WIRE_ACTOR_FAILED);
+        if (state == WIRE_ACTOR_FAILED)
+            text_set(&p->note, xstrdup(a->note));
+    }
+    a->state = state;
+}
+
+void head_actor_free(struct grave *g)
+{
+    struct actor *a = list_item(g, struct actor, grave);
+    struct list *lists[] = {&a->flights, &a->orphans};
+    for (size_t i = 0; i < 2; i++) {
+        LIST_EACH_SAFE(pos, nxt, lists[i])
+            free(list_item(pos, struct flight, in_actor));
+    }
+    free(a->model);
+    free(a->digest);
+    free(a->kv);
+    free(a->setup);
+    free(a->note);
+    free(a->trouble);
+    free(a);
+}
+
+enum actor_health head_actor_health(const struct actor *a)
+{
+    bool ejected = a->failures >= HEAD_EJECT_AFTER, rests = timer_is_set(&a->rest);
+    if (rests)
+        return ejected ? ACTOR_EJECTED : ACTOR_RESTING;
+    return ejected ? ACTOR_PROBED : ACTOR_WELL;
+}
+
+bool head_actor_is_able(const struct actor *a)
+{
+    enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
+    bool worker_well = !a->worker->silent && w != WORKER_LOST;
+    uint32_t most = head_actor_health(a) == ACTOR_PROBED ? 1 : a->slots;
+    return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && a->worker->owes == 0 && !a->hung && !timer_is_set(&a->rest) &&
+           a->in_flight < most;
+}
+
+bool head_actor_is_open(const struct actor *a)
+{
+    return a->guest == NULL && head_actor_is_able(a);
+}
+
+bool head_actor_takes_guest(const struct actor *a)
+{
+    return a->guest != NULL && a->guest->state == JOB_QUEUED && a->in_flight == 0 && head_actor_is_able(a);
+}
+
+/* One that failed will not come back by itself; one whose worker is gone, or silent, may. */
+static void count_away(struct actor *a, bool was_ready, bool ready)
+{
+    bool leaves = was_ready && !ready && (a->state == WIRE_ACTOR_READY || a->state == WIRE_ACTOR_GONE), comes = ready && a->missed;
+    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
+        if (leaves)
+            a->seats[s].pool->away_n++;
+        else if (comes)
+            head_pool_came(a->seats[s].pool);
+    }
+    a->missed = leaves || (a->missed && !comes);
+}
+
+void head_actor_refresh(struct head *h, struct actor *a)
+{
+    bool was_ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED, was_open = a->seats[SEAT_MODEL].open_at != NOT_SEATED;
+    bool ready = a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST, open = head_actor_is_open(a);
+    for (int s = 0; s < SEATS; s++)
+        head_pool_set(a, s, ready, open);
+    count_away(a, was_ready, ready);
+    if (was_ready && !ready && a->seats[SEAT_TWIN].pool != NULL)
+        head_kin_left(h, a->seats[SEAT_TWIN].pool);
+    struct pool *plain = ready && !was_ready ? head_pool_find_exact(h, str_of(a->model), a->kind == REQUEST_EMBED) : NULL;
+    if (plain != NULL)
+        plain->was_ready = true; /* also when another file has the plain name now: it will be this one's again */
+    if (ready && !was_ready)
+        head_scale_ready(h, a);
+    h->actors_ready = h->actors_ready + ready - was_ready;
+    bool serves = ready && !head_worker_is_off(a->worker);
+    h->actors_serving = h->actors_serving + serves - a->serves;
+    a->serves = serves;
+    if (((open && !was_open) || head_actor_takes_guest(a)) && !list_linked(&a->dirty))
+        list_push(&h->dirty_actors, &a->dirty);
+}
+
+void head_actor_reseat(struct head *h, struct actor *a, struct pool *to)
+{
+    struct pool *from = a->seats[SEAT_MODEL].pool;
+    uint8_t state = a->state;
+    bool ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED, open = a->seats[SEAT_MODEL].open_at != NOT_SEATED;
+    head_pool_set(a, SEAT_MODEL, false, false);
+    from->actors_n--;
+    from->loading_n -= state == WIRE_ACTOR_LOADING;
+    from->failed_n -= state == WIRE_ACTOR_FAILED;
+    a->seats[SEAT_MODEL] = (struct seat){to, NOT_SEATED, NOT_SEATED};
+    to->actors_n++;
+    to->loading_n += state == WIRE_ACTOR_LOADING;
+    to->failed_n += state == WIRE_ACTOR_FAILED;
+    head_pool_set(a, SEAT_MODEL, ready, open);
+    if (open && !list_linked(&a->dirty))
+        list_push(&h->dirty_actors, &a->dirty); /* jobs of the new pool may wait */
+}

@@ -1,0 +1,147 @@
+/* Flights: attempts of jobs on actors, which hold the actors' slots; and the fence between them and what workers say. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "brain/registry/registry.h"
+#include "brain/run/run.h"
+
+static void count_running(struct head *h, const struct job *job, int more)
+{
+    h->running += (uint32_t)more;
+    job->call->running += (uint32_t)more;
+    job->call->tenant->running += (uint32_t)more;
+}
+
+/* Another flight there began with the same text: its slot is taken, this one's must be another. */
+static bool twin_runs(const struct call *call, const struct actor *a)
+{
+    LIST_EACH(pos, &a->flights) {
+        const struct job *job = list_item(pos, struct flight, in_actor)->job;
+        if (job->call->blocks_n > 0 && job->call->blocks[0] == call->blocks[0])
+            return true;
+    }
+    return false;
+}
+
+/* What of the prompt is to be computed there. Also counts what the actor's cache loses by it: a prompt that goes on from
+ * what a free slot holds takes that slot; any other one takes a slot from a prompt before it. */
+static uint64_t fresh_bytes(struct head *h, const struct call *call, struct actor *a)
+{
+    uint64_t cached = head_cached_bytes(h, call, a);
+    if (cached * 2 < call->prompt_bytes || twin_runs(call, a))
+        a->cache_fills++;
+    return cached < call->prompt_bytes ? call->prompt_bytes - cached : 0;
+}
+
+struct flight *head_flight_new(struct head *h, struct job *job, struct actor *a)
+{
+    struct flight *f = xalloc(sizeof *f);
+    f->actor = a;
+    f->job = job;
+    f->job_id = job->node.id;
+    f->attempt = job->attempt;
+    f->adopts = job->adopts;
+    f->sent_us = h->now_us;
+    f->prompt_bytes = job->call->prompt_bytes + head_replay_bytes(job);
+    f->from = job->said;
+    f->logprob_from = job->logprob_sum;
+    list_push(&a->flights, &f->in_actor);
+    if (a->in_flight++ == 0)
+        a->progress_us = h->now_us;
+    f->fresh_bytes = fresh_bytes(h, job->call, a);
+    a->waiting_bytes += f->prompt_bytes;
+    a->fresh_bytes += f->fresh_bytes;
+    a->last_pick = ++h->picks;
+    count_running(h, job, 1);
+    job->flight = f;
+    head_actor_refresh(h, a);
+    return f;
+}
+
+void head_flight_end(struct head *h, struct flight *f)
+{
+    struct actor *a = f->actor;
+    demand_served(&a->seats[SEAT_MODEL].pool->load.demand, (double)(h->now_us - f->sent_us) / 1e6);
+    list_remove(&f->in_actor);
+    a->in_flight--;
+    a->waiting_bytes -= f->prompt_bytes;
+    a->fresh_bytes -= f->fresh_bytes;
+    if (f->job != NULL) {
+        f->job->flight = NULL;
+        count_running(h, f->job, -1);
+    }
+    free(f);
+    head_actor_refresh(h, a);
+}
+
+void head_flight_cancel(struct head *h, const struct flight *f)
+{
+    head_send(h, f->actor->worker->link, WIRE_cancel)->cancel =
+        (struct wire_cancel){.job = f->job_id, .attempt = f->attempt};
+}
+
+void head_job_abandon(struct head *h, struct job *job)
+{
+    struct flight *f = job->flight;
+    job->flight = NULL;
+    f->job = NULL;
+    count_running(h, job, -1);
+    list_remove(&f->in_actor);
+    list_push(&f->actor->orphans, &f->in_actor);
+    head_flight_cancel(h, f);
+}
+
+/* ---- the fence ---- */
+
+static struct flight *orphan_of(const struct worker *w, uint64_t job, uint32_t attempt)
+{
+    for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
+        if (w->actors[key] == NULL)
+            continue;
+        LIST_EACH(pos, &w->actors[key]->orphans) {
+            struct flight *f = list_item(pos, struct flight, in_actor);
+            if (f->job_id == job && f->attempt == attempt)
+                return f;
+        }
+    }
+    return NULL;
+}
+
+struct flight *head_flight_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt, struct fault *f)
+{
+    if (id >= h->next_job || id == 0) {
+        fault_set(f, ERR_PROTOCOL, "it speaks of job %llu, which never was", (unsigned long long)id);
+        return NULL;
+    }
+    const struct job *job = head_job_find(h, id);
+    struct flight *flight = job != NULL ? job->flight : NULL;
+    if (flight == NULL || flight->attempt != attempt || flight->actor->worker != w)
+        flight = orphan_of(w, id, attempt);
+    if (flight != NULL)
+        flight->actor->progress_us = h->now_us;
+    return flight;
+}
+
+struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt, struct fault *f)
+{
+    struct flight *flight = head_flight_of(h, w, id, attempt, f);
+    return flight != NULL ? flight->job : NULL;
+}
+
+/* ---- its pace ---- */
+
+static const double LEARN = 0.1, LEARN_MAX = 0.5; /* weight of a token, and of those of one message */
+static const double OUTLIER = 4;                  /* a worker that stood still for a moment is not slow */
+
+void head_flight_paces(const struct head *h, struct flight *f, uint32_t tokens)
+{
+    const struct job *job = f->job;
+    if (tokens == 0 || job->said == f->from) /* until its first token it computed the prompt */
+        return;
+    double gap_us = (double)(h->now_us - job->token_us) / tokens;
+    if (f->gap_us > 0)
+        f->gap_us += fmin(LEARN * tokens, LEARN_MAX) * (fmin(gap_us, OUTLIER * f->gap_us) - f->gap_us);
+    else
+        f->gap_us = gap_us;
+}

@@ -1,0 +1,30 @@
+/* A suspect, which may be what crashes workers, runs alone on an actor as its guest: when it leaves, and when it is cleared.
+ * recover/poison.c has the story. */
+#include "brain/registry/registry.h"
+#include "brain/run/run.h"
+
+void head_guest_leave(struct head *h, struct job *job)
+{
+    struct actor *a = job->bound;
+    if (a == NULL || a->guest != job)
+        return;
+    a->guest = NULL;
+    if (!job->call->spread)
+        job->bound = NULL;
+    head_actor_refresh(h, a);
+}
+
+void head_job_acquit(struct job *job)
+{
+    if (job->call->suspect == job->node.id)
+        job->call->suspect = job->call->crashes = 0;
+}
+
+void head_suspect_says(struct head *h, struct job *job)
+{
+    struct call *call = job->call;
+    if (call->suspect != job->node.id || job->said < call->suspect_from + HEAD_ACQUIT_TOKENS)
+        return;
+    head_job_acquit(job);
+    head_guest_leave(h, job);
+}
