@@ -31,4 +31,11 @@ function(add_llama_cpp)
     set(LLAMA_BUILD_NUMBER 0)
     set(LLAMA_BUILD_COMMIT pinned)
     add_subdirectory(${LLAMA_CPP_DIR} ${CMAKE_BINARY_DIR}/llama.cpp EXCLUDE_FROM_ALL)
+    # No AMX, which a processor of this machine may have: GCC 12 thinks that ldtilecfg reads 8 bytes of the configuration, drops the stores of the
+    # rest, and the first product of a model crashes; and its products are not those that --exact knows.
+    include(CheckCCompilerFlag)
+    check_c_compiler_flag(-mno-amx-tile can_leave_out_amx)
+    if(can_leave_out_amx)
+        target_compile_options(ggml-cpu PRIVATE -mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+    endif()
 endfunction()
