@@ -98,31 +98,6 @@ static void on_stream(struct head_program *p, struct http_request *r)
         reply_fault(p, r, &f);
 }
 
-static void on_health(struct head_program *p, struct http_request *r)
-{
-    buf_reset(&p->json);
-    buf_puts(&p->json, "{\"status\":\"ok\"}");
-    reply_json(p, r, 200, NULL);
-}
-
-/* Ready: a prompt sent now would find an actor, or wake one, and this head takes it. */
-static void on_ready(struct head_program *p, struct http_request *r)
-{
-    struct head_totals t;
-    head_totals(p->brain, &t);
-    buf_reset(&p->json);
-    struct head_scale_view scale;
-    head_scale_view(p->brain, &scale);
-    const char *status = p->leaving              ? "this head is stopping"
-                         : t.actors_serving > 0 ? "ready"
-                         : scale.sleeps         ? "ready: no worker is there, a request starts one"
-                         : t.actors_ready > 0   ? "every worker is cordoned or drains"
-                                                : "no actor is ready yet";
-    bool ready = !p->leaving && (t.actors_serving > 0 || scale.sleeps);
-    buf_printf(&p->json, "{\"status\":\"%s\",\"actors\":%u,\"workers\":%u}", status, t.actors_serving, t.workers);
-    reply_json(p, r, ready ? 200 : 503, NULL);
-}
-
 static void on_metrics(struct head_program *p, struct http_request *r)
 {
     struct owner who;
@@ -241,7 +216,7 @@ static void on_root(struct head_program *p, struct http_request *r)
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
                "             GET /manta/requests  GET /manta/requests/{x-request-id}[/explain]  GET /manta/events (server-sent)\n"
-               "operations:  GET /health  GET /readyz  GET /metrics\n"
+               "operations:  GET /health  GET /livez  GET /readyz  GET /metrics\n"
                "console:     this address in a browser\n",
                p->o->version, t.workers, t.actors_ready);
     http_reply(r, 200, "text/plain; charset=utf-8", "vary: Accept\r\n", buf_str(&p->json));
@@ -283,11 +258,11 @@ static const struct route routes[] = {
     {"POST", "/manta/uncordon", on_uncordon, ADMIN},
     {"GET", WIRE_PATH, on_link, OPEN | ANY_HOST}, /* has the join token instead */
     {"GET", "/metrics", on_metrics, 0},
-    {"GET", "/health", on_health, OPEN | ANY_HOST},
-    {"GET", "/healthz", on_health, OPEN | ANY_HOST},
-    {"GET", "/livez", on_health, OPEN | ANY_HOST},
-    {"GET", "/v1/health", on_health, OPEN | ANY_HOST},
-    {"GET", "/readyz", on_ready, OPEN | ANY_HOST},
+    {"GET", "/health", reply_health, OPEN | ANY_HOST},
+    {"GET", "/v1/health", reply_health, OPEN | ANY_HOST},
+    {"GET", "/livez", reply_live, OPEN | ANY_HOST},
+    {"GET", "/healthz", reply_live, OPEN | ANY_HOST},
+    {"GET", "/readyz", reply_ready, OPEN | ANY_HOST},
     {"GET", "/console/", on_console, OPEN},
     {"GET", "/", on_root, OPEN},
 };

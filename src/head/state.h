@@ -184,6 +184,12 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
 /* ---- status.c, metrics.c: write into p->json ---- */
 /* "ok", "slow", ...: as status and events write it. */
 const char *worker_state_name(enum worker_state s);
+/* health.c: GET /livez: the loop turns. */
+void reply_live(struct head_program *p, struct http_request *r);
+/* GET /readyz: a prompt sent now would find an actor, or wake one, and this head takes it. */
+void reply_ready(struct head_program *p, struct http_request *r);
+/* GET /health: the same in llama-server's words. */
+void reply_health(struct head_program *p, struct http_request *r);
 /* llama.c: GET /props, of the model that was ready first, as llama-server tells of itself. */
 void reply_props(struct head_program *p, struct http_request *r);
 /* GET /slots: of all actors. */

@@ -63,7 +63,7 @@ def bodies_with_a_key(stage):
 
 
 def heads(stage):
-    close([dial(stage.port, b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 31000) for _ in range(stage.many // 4)])
+    close([dial(stage.port, b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 31000) for _ in range(stage.many // 4)])
 
 
 def idle(stage):
@@ -73,7 +73,7 @@ def idle(stage):
 
 
 def slow_heads(stage):
-    held = [dial(stage.port, b"GET /health HTTP/1.1\r\nx: ") for _ in range(stage.many // 8)]
+    held = [dial(stage.port, b"GET /livez HTTP/1.1\r\nx: ") for _ in range(stage.many // 8)]
     for _ in range(5):
         for s in held:
             with contextlib.suppress(OSError):
@@ -186,7 +186,7 @@ class Stage:
             self.most = max(self.most, self.head.rss_bytes())
             self.polls += 1
             try:
-                status = self.request("GET", "/health", None, {})
+                status = self.request("GET", "/livez", None, {})
             except OSError as e:
                 status = repr(e)
             if status != 200:

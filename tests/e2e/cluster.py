@@ -285,7 +285,7 @@ class Api:
 
     def answers(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.request("GET", "/health", timeout_s=5)[0] == 200
+            return self.request("GET", "/livez", timeout_s=5)[0] == 200
 
     def ready_actors(self):
         with contextlib.suppress(OSError, http.client.HTTPException):

@@ -9,18 +9,23 @@ from cluster import Beside, pace_file, together
 
 
 def test_health_and_readiness(cluster):
-    """Given a head alone; when it is asked; then it is healthy but not ready. When a worker has joined and loaded, it is
-    ready; when that worker leaves, it is not."""
+    """Given a head alone; when it is asked; then it is alive but not ready. When a worker has joined and loaded, it is ready; when that
+    worker leaves, it is not. /health says so in llama-server's words, whose clients wait for them."""
     head = cluster.head()
-    assert head.get("/health") == {"status": "ok"}
-    status, _, text = head.request("GET", "/readyz")
-    assert status == 503 and json.loads(text)["actors"] == 0
+
+    def asked(path):
+        status, _, text = head.request("GET", path)
+        return status, json.loads(text)
+    loading = 503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
+    assert asked("/livez") == asked("/healthz") == (200, {"status": "ok"})
+    assert asked("/readyz")[0] == 503 and asked("/readyz")[1]["actors"] == 0
+    assert asked("/health") == asked("/v1/health") == loading
     worker = cluster.echo_worker(head, "echo:load_ms=300")
     head.wait_ready(actors=1)
-    assert head.get("/readyz")["status"] == "ready"
+    assert asked("/readyz")[1]["status"] == "ready" and asked("/health") == (200, {"status": "ok"})
     assert worker.stop() == 0
     head.wait_ready(actors=0)
-    assert head.request("GET", "/readyz")[0] == 503
+    assert asked("/readyz")[0] == 503 and asked("/health") == loading and asked("/livez")[0] == 200
 
 
 def test_status_tells_what_is_there(echo):

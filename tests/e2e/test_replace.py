@@ -76,7 +76,7 @@ def test_a_hundred_streams_live_through_three_heads(cluster, capsys):
         cluster.echo_worker(head, SCRIPT, "--slots", 40)
     head.wait_ready(actors=2)
     idle = [Connection(head) for _ in range(10)]
-    assert all(c.get("/health")[0] == 200 for c in idle)
+    assert all(c.get("/livez")[0] == 200 for c in idle)
     half = socket.create_connection(("127.0.0.1", head.port))
     half.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n")
     heads, took = [head], []
@@ -92,7 +92,7 @@ def test_a_hundred_streams_live_through_three_heads(cluster, capsys):
     cluster.pace(0)
     answers = load.end()
     compare(answers, expected)
-    assert all(c.get("/health")[0] == 200 for c in idle), "a connection on which nothing happened is of the last head"
+    assert all(c.get("/livez")[0] == 200 for c in idle), "a connection on which nothing happened is of the last head"
     half.sendall(b"\r\n")
     assert half.recv(100).startswith(b"HTTP/1.1 200 ")
     handed = [[int(h.events("handed_over")[0][key]) for key in ("connections", "requests")] for h in heads[:3]]

@@ -148,7 +148,7 @@ def test_install_as_documented(world):
     print(f"helm install to `helm test` in {time.monotonic() - began:.1f} s")
     assert "partitioned roll out complete" in told or "rolling update complete" in told or "3 pods" in told, told
     assert "Phase:          Succeeded" in told
-    answered = world.person.types(reach.replace(" &\n", " >/dev/null &\nuntil curl -sf 127.0.0.1:8470/health; do sleep 0.2; done\n"), stdin="Say hi\n")
+    answered = world.person.types(reach.replace(" &\n", " >/dev/null &\nuntil curl -sf 127.0.0.1:8470/livez; do sleep 0.2; done\n"), stdin="Say hi\n")
     assert '"finish_reason"' in answered and "[FINAL RESPONSE]" in answered
     head = world.pods("head")[0]
     print(f"the pod of head and launcher: {world.node_of(head).memory_of_pod(head['metadata']['uid']) / 2**20:.1f} MiB")
