@@ -15,6 +15,13 @@ void api_write_usage(struct jout *j, const struct api_usage *u);
 void api_write_timings(struct jout *j, const struct api_timings *t);
 /* Member `key`, an array of token ids. */
 void api_write_ids(struct jout *j, const char *key, const int32_t *ids, uint32_t n);
+enum { API_TIME_BYTES = 32 };
+/* "2026-11-30T22:15:51Z", in `out`. */
+struct str api_time_text(int64_t unix_s, char out[API_TIME_BYTES]);
+/* Member `key`: all reasoning of a whole answer in one, wherever it stood; nothing where there is none. */
+void api_write_reasoning(struct jout *j, const char *key, const struct api_choice *c);
+/* The numbers of a vector, an array; `dimensions` as in api_call. */
+void api_write_numbers(struct jout *j, const struct api_vector *v, uint32_t dimensions);
 /* The value of "finish_reason". */
 void api_write_finish(struct jout *j, uint8_t finish);
 /* True when a response ended as it should. */

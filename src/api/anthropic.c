@@ -4,7 +4,6 @@
  *
  * `ping` stands for waiting: clients of this API take it for a sign of life, which a comment is none to them. */
 #include <stdio.h>
-#include <time.h>
 
 #include "api/anthropic.h"
 #include "api/answer.h"
@@ -257,16 +256,12 @@ static void write_error(struct buf *out, const struct api_error *e, struct str r
 
 static void put_model(struct jout *j, const struct api_model *m)
 {
-    char created[32];
-    struct tm tm;
-    time_t at = (time_t)m->created;
-    gmtime_r(&at, &tm);
-    strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    char created[API_TIME_BYTES];
     jout_object(j);
     jout_put_cstr(j, "type", "model");
     jout_put_str(j, "id", m->id);
     jout_put_str(j, "display_name", m->id);
-    jout_put_cstr(j, "created_at", created);
+    jout_put_str(j, "created_at", api_time_text(m->created, created));
     jout_put_cstr(j, "lifecycle", "active");
     jout_object_end(j);
 }

@@ -26,7 +26,11 @@ enum api_shape {
     API_TOKENIZE,        /* POST /tokenize, /detokenize, /apply-template: likewise */
     API_DETOKENIZE,
     API_TEMPLATE,
-    API_SHAPE_LAST = API_TEMPLATE,
+    API_OLLAMA_CHAT,     /* POST /api/chat: Ollama's, and the next three */
+    API_OLLAMA_GENERATE, /* POST /api/generate */
+    API_OLLAMA_EMBED,    /* POST /api/embed, /api/embeddings */
+    API_OLLAMA_EMBEDDINGS,
+    API_SHAPE_LAST = API_OLLAMA_EMBEDDINGS,
 };
 
 enum api_final { API_FINAL_FIRST = 0, API_FINAL_BEST, API_FINAL_VOTE };
@@ -132,6 +136,7 @@ struct api_head {
 struct api_timings {
     uint32_t cached, prompt, predicted; /* tokens: of the prompt, found in the cache and computed; of the answer */
     double prompt_ms, predicted_ms;
+    double total_ms;             /* from the request to the end; 0: it has not ended */
 };
 struct api_usage {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
@@ -252,11 +257,21 @@ int api_parse_scale(struct str body, struct api_scale *out, struct api_error *e)
 struct api_model {
     struct str id;
     int64_t created;             /* unix seconds */
+    uint64_t bytes;              /* of its weights; this and the next: 0 and empty where no actor has it now */
+    struct str digest;           /* SHA-256 of its file */
+    uint32_t context;            /* tokens that a request of it may have, with its answer */
+    bool embeds, chats;          /* it makes vectors; it has a chat template */
 };
 /* OpenAI's list. */
 void api_write_models(struct buf *out, const struct api_model *models, size_t n);
 /* GET /v1/models/{id} */
 void api_write_model(struct buf *out, const struct api_model *m);
+
+/* ---- POST /api/show: Ollama's {"model":"NAME"} ---- */
+/* Appends the name. ERR_INVALID with `e` filled: there is none. */
+int api_parse_show(struct str body, struct buf *model, struct api_error *e);
+/* Without Ollama's ":latest", which a name without a tag means there; a part of `name`. */
+struct str api_ollama_model(struct str name);
 
 /* ---- process_prompt: manta's own answer ---- */
 

@@ -47,6 +47,7 @@ struct api_dialect {
     const char *id_prefix;   /* of an answer's name, "chatcmpl-": what x-request-id and the body call it */
     const char *id_header;   /* header line for the name; NULL: x-request-id alone */
     bool streams;            /* its answers can be streamed and resumed */
+    bool lines;              /* … as a JSON object a line: without numbers and comments, for which such a stream has no place */
     bool repeats;            /* the end of a stream is made of all of it: text is kept, a stream that is resumed is read from its beginning */
     bool partial;            /* one of several answers may fail without the others */
     bool vectors;            /* it answers with vectors */
@@ -87,6 +88,7 @@ extern const struct api_dialect api_dialect_process_prompt;               /* man
 extern const struct api_dialect api_dialect_embeddings;                   /* vectors.c */
 extern const struct api_dialect api_dialect_messages, api_dialect_count;  /* anthropic.c */
 extern const struct api_dialect api_dialect_responses;                    /* responses.c */
+extern const struct api_dialect api_dialect_ollama_chat, api_dialect_ollama_generate, api_dialect_ollama_embed, api_dialect_ollama_embeddings; /* ollama.c */
 extern const struct api_dialect api_dialect_llama, api_dialect_tokenize, api_dialect_detokenize, api_dialect_template; /* llama.c */
 
 #endif

@@ -16,6 +16,10 @@ const struct api_dialect *api_dialect(enum api_shape shape)
         [API_TOKENIZE] = &api_dialect_tokenize,
         [API_DETOKENIZE] = &api_dialect_detokenize,
         [API_TEMPLATE] = &api_dialect_template,
+        [API_OLLAMA_CHAT] = &api_dialect_ollama_chat,
+        [API_OLLAMA_GENERATE] = &api_dialect_ollama_generate,
+        [API_OLLAMA_EMBED] = &api_dialect_ollama_embed,
+        [API_OLLAMA_EMBEDDINGS] = &api_dialect_ollama_embeddings,
     };
     MUST(shape >= API_CHAT && shape <= API_SHAPE_LAST);
     return dialects[shape];

@@ -246,15 +246,14 @@ static bool has_kind(const struct api_choice *c, uint8_t kind)
     return false;
 }
 
-/* All reasoning in one, wherever it stood. */
-static void put_reasoning(struct jout *j, const struct api_choice *c)
+void api_write_reasoning(struct jout *j, const char *key, const struct api_choice *c)
 {
     struct buf all = buf_max(j->buf->max);
     for (uint32_t i = 0; i < c->blocks_n; i++)
         if (c->blocks[i].kind == PART_REASONING)
             buf_add_str(&all, c->blocks[i].text);
     if (all.n > 0)
-        jout_put_str(j, "reasoning_content", buf_str(&all));
+        jout_put_str(j, key, buf_str(&all));
     buf_fini(&all);
 }
 
@@ -268,7 +267,7 @@ static void put_message(struct jout *j, const struct api_head *h, const struct a
         jout_put_null(j, "content");
     else
         jout_put_str(j, "content", c->text);
-    put_reasoning(j, c);
+    api_write_reasoning(j, "reasoning_content", c);
     jout_put_null(j, "refusal");
     if (calls) {
         jout_key(j, "tool_calls");

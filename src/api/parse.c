@@ -107,8 +107,9 @@ static const struct field fields[] = {
 static struct api_call call_default(enum api_shape shape)
 {
     struct api_call c = {.shape = shape, .n = 1};
+    bool embeds = shape == API_EMBEDDINGS || shape == API_OLLAMA_EMBED || shape == API_OLLAMA_EMBEDDINGS;
     bool is_text = shape == API_COMPLETION || shape == API_LLAMA || shape == API_TOKENIZE || shape == API_DETOKENIZE;
-    c.request.kind = is_text ? REQUEST_TEXT : shape == API_EMBEDDINGS ? REQUEST_EMBED : REQUEST_CHAT;
+    c.request.kind = is_text ? REQUEST_TEXT : embeds ? REQUEST_EMBED : REQUEST_CHAT;
     c.request.sampling = sampling_default();
     if (shape == API_COMPLETION)
         c.request.sampling.max_tokens = API_COMPLETION_TOKENS;

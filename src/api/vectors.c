@@ -34,6 +34,17 @@ static float scale_of(const struct api_vector *v, uint32_t n)
     return square > 0 ? (float)(1 / sqrt(square)) : 0;
 }
 
+void api_write_numbers(struct jout *j, const struct api_vector *v, uint32_t dimensions)
+{
+    uint32_t n = dimensions > 0 ? dimensions : v->n;
+    MUST(n <= v->n);
+    float scale = scale_of(v, n);
+    jout_array(j);
+    for (uint32_t i = 0; i < n; i++)
+        jout_float(j, v->p[i] * scale);
+    jout_array_end(j);
+}
+
 static void write_vector(struct jout *j, const struct api_vector *v, uint32_t dimensions, bool base64)
 {
     uint32_t n = dimensions > 0 ? dimensions : v->n;
@@ -41,10 +52,7 @@ static void write_vector(struct jout *j, const struct api_vector *v, uint32_t di
     float scale = scale_of(v, n);
     jout_key(j, "embedding");
     if (!base64) {
-        jout_array(j);
-        for (uint32_t i = 0; i < n; i++)
-            jout_float(j, v->p[i] * scale);
-        jout_array_end(j);
+        api_write_numbers(j, v, dimensions);
         return;
     }
     float *scaled = xalloc_array(n, sizeof *scaled);

@@ -14,6 +14,8 @@ static const char *shape_name(enum api_shape shape)
         [API_CHAT] = "chat",         [API_COMPLETION] = "completion", [API_PROCESS_PROMPT] = "process_prompt", [API_EMBEDDINGS] = "embeddings",
         [API_MESSAGES] = "messages", [API_RESPONSES] = "responses",   [API_COUNT] = "count_tokens",
         [API_LLAMA] = "llama",       [API_TOKENIZE] = "tokenize",     [API_DETOKENIZE] = "detokenize",         [API_TEMPLATE] = "apply_template",
+        [API_OLLAMA_CHAT] = "ollama chat",   [API_OLLAMA_GENERATE] = "ollama generate",
+        [API_OLLAMA_EMBED] = "ollama embed", [API_OLLAMA_EMBEDDINGS] = "ollama embeddings",
     };
     return (size_t)shape < sizeof names / sizeof names[0] && names[shape] != NULL ? names[shape] : "command";
 }
@@ -120,7 +122,7 @@ static void tell_client(struct head_program *p, struct call *c, const struct fx 
     if (c->total > 1)
         buf_printf(&text, " index=%u", fx->branch);
     buf_reset(&p->json);
-    api_write_sse_comment(&p->json, buf_str(&text));
+    stream_comment(p, c, buf_str(&text));
     http_stream_write(c->r, buf_str(&p->json));
     buf_fini(&text);
 }

@@ -48,7 +48,7 @@ void answer_begin_stream(struct call *c)
         return;
     char extra[EXTRA_BYTES];
     extra_headers(c, 0, true, extra, sizeof extra);
-    http_stream_begin(c->r, 200, "text/event-stream; charset=utf-8", extra);
+    http_stream_begin(c->r, 200, call_dialect(c)->lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8", extra);
     c->streaming = true;
 }
 
@@ -56,7 +56,7 @@ void answer_begin_stream(struct call *c)
 static void tell_of_it(struct head_program *p, const struct call *c)
 {
     buf_reset(&p->json);
-    api_write_sse_comment(&p->json, str_of(c->exact ? "manta computed again: exact" : "manta computed again: may differ from what was sent before"));
+    stream_comment(p, c, str_of(c->exact ? "manta computed again: exact" : "manta computed again: may differ from what was sent before"));
     http_stream_write(c->r, buf_str(&p->json));
 }
 

@@ -210,6 +210,8 @@ void stream_piece(struct head_program *p, struct call *c, uint32_t index, struct
 void stream_skip(struct branch *b, const struct part *parts, uint32_t parts_n);
 /* The branch has ended, and all of it was written. */
 void stream_closing(struct head_program *p, struct call *c, uint32_t index);
+/* What people may want to know of it, and programs need not: a comment, where its framing has such. */
+void stream_comment(struct head_program *p, const struct call *c, struct str text);
 /* It waits, `text` says for what. */
 void stream_waits(struct head_program *p, struct call *c, struct str text);
 /* The last event of a stream that failed. */

@@ -37,6 +37,8 @@ static bool begins(struct str path, const char *with)
 const struct api_dialect *reply_dialect(const struct http_request *r)
 {
     bool lists = begins(http_path(r), "/v1/models") && http_header(r, "anthropic-version").n > 0;
+    if (begins(http_path(r), "/api/"))
+        return api_dialect(API_OLLAMA_CHAT);
     return api_dialect(lists || begins(http_path(r), "/v1/messages") ? API_MESSAGES : API_CHAT);
 }
 

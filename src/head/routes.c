@@ -59,6 +59,10 @@ ASKED(on_llama, API_LLAMA)
 ASKED(on_tokenize, API_TOKENIZE)
 ASKED(on_detokenize, API_DETOKENIZE)
 ASKED(on_template, API_TEMPLATE)
+ASKED(on_ollama_chat, API_OLLAMA_CHAT)
+ASKED(on_ollama_generate, API_OLLAMA_GENERATE)
+ASKED(on_ollama_embed, API_OLLAMA_EMBED)
+ASKED(on_ollama_embeddings, API_OLLAMA_EMBEDDINGS)
 
 static void on_models(struct head_program *p, struct http_request *r)
 {
@@ -212,6 +216,7 @@ static void on_root(struct head_program *p, struct http_request *r)
                "             POST /v1/responses  GET, DELETE /v1/responses/{id}  POST /v1/responses/{id}/cancel\n"
                "Anthropic:   POST /v1/messages  POST /v1/messages/count_tokens  GET /v1/models\n"
                "llama.cpp:   POST /completion  POST /tokenize  POST /detokenize  POST /apply-template  GET /props  GET /slots\n"
+               "Ollama:      POST /api/chat  /api/generate  /api/embed  /api/embeddings  /api/show  GET /api/tags  /api/ps  /api/version\n"
                "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
@@ -245,6 +250,16 @@ static const struct route routes[] = {
     {"POST", "/apply-template", on_template, LONG},
     {"GET", "/props", reply_props, 0},
     {"GET", "/slots", reply_slots, 0},
+    {"POST", "/api/chat", on_ollama_chat, LONG}, /* Ollama's, down to /api/delete */
+    {"POST", "/api/generate", on_ollama_generate, LONG},
+    {"POST", "/api/embed", on_ollama_embed, LONG},
+    {"POST", "/api/embeddings", on_ollama_embeddings, LONG},
+    {"GET", "/api/version", reply_ollama_version, 0},
+    {"GET", "/api/tags", on_models, 0},
+    {"GET", "/api/ps", on_models, 0},
+    {"POST", "/api/show", reply_ollama_show, 0},
+    {"POST", "/api/", reply_ollama_files, 0},
+    {"DELETE", "/api/delete", reply_ollama_files, 0},
     {"GET", "/v1/streams/", on_stream, LONG},
     {"POST", "/manta/process_prompt", on_process_prompt, LONG},
     {"GET", "/manta/status", on_status, 0},

@@ -198,6 +198,12 @@ void reply_slots(struct head_program *p, struct http_request *r);
 void reply_status(struct head_program *p, struct http_request *r, const struct owner *who);
 /* GET /manta/actors. */
 void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who);
+/* ollama.c: what Ollama's clients ask besides: /api/version, … */
+void reply_ollama_version(struct head_program *p, struct http_request *r);
+/* … POST /api/show, … */
+void reply_ollama_show(struct head_program *p, struct http_request *r);
+/* … and what would change its files of models: refused, with what does that here. */
+void reply_ollama_files(struct head_program *p, struct http_request *r);
 /* The list of models in that dialect, into p->json. */
 void write_models(struct head_program *p, const struct api_dialect *d);
 /* False when there is no such model. */

@@ -11,6 +11,8 @@
 void stream_id(struct head_program *p, const struct call *c, bool ended)
 {
     struct api_stream_id id;
+    if (call_dialect(c)->lines)
+        return;
     answer_place(c, &id);
     id.ended = ended;
     buf_puts(&p->json, "id: ");
@@ -44,6 +46,12 @@ static void write_steps(struct head_program *p, struct call *c, api_step_fn *ste
         else
             b->steps--;
     }
+}
+
+void stream_comment(struct head_program *p, const struct call *c, struct str text)
+{
+    if (!call_dialect(c)->lines)
+        api_write_sse_comment(&p->json, text);
 }
 
 void stream_opening(struct head_program *p, struct call *c, uint32_t index)
@@ -225,7 +233,7 @@ void stream_waits(struct head_program *p, struct call *c, struct str text)
     if (open)
         d->idle(&p->json, &ev, text);
     else
-        api_write_sse_comment(&p->json, text);
+        stream_comment(p, c, text);
 }
 
 /* Appends the event that tells of a failure. */

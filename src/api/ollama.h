@@ -1,0 +1,16 @@
+/* The two halves of Ollama's dialects: what is read, and what is written. */
+#ifndef MANTA_API_OLLAMA_H
+#define MANTA_API_OLLAMA_H
+
+#include "api/dialect.h"
+
+/* ollama_in.c: `parse` of POST /api/chat … */
+int api_ollama_chat_parse(struct str body, struct api_call *out, struct api_error *e);
+/* … of POST /api/generate … */
+int api_ollama_generate_parse(struct str body, struct api_call *out, struct api_error *e);
+/* … of POST /api/embed … */
+int api_ollama_embed_parse(struct str body, struct api_call *out, struct api_error *e);
+/* … and of POST /api/embeddings, which was there before it. */
+int api_ollama_embeddings_parse(struct str body, struct api_call *out, struct api_error *e);
+
+#endif
