@@ -1,4 +1,4 @@
-"""The Node clients: openai, anthropic and the AI SDK, as they come from their registry (node/package-lock.json)."""
+"""The Node clients: openai, anthropic, ollama and the AI SDK, as they come from their registry (node/package-lock.json)."""
 
 import pathlib
 import shutil
@@ -35,7 +35,7 @@ def test_what_the_node_clients_get(cluster, packages, tmp_path):
     cluster.echo_worker(head, "echo:tokens=100")
     head.wait_ready(actors=1)
     lines = run(head, packages, tmp_path, "clients.mjs")
-    assert len(lines) == 15 and all(line.startswith("ok ") for line in lines), lines
+    assert len(lines) == 19 and all(line.startswith("ok ") for line in lines), lines
 
 
 def test_tools_that_the_node_clients_run(cluster, packages, tmp_path):
@@ -44,4 +44,4 @@ def test_tools_that_the_node_clients_run(cluster, packages, tmp_path):
     cluster.echo_worker(head, 'echo:script=Let me look. <tool_call>{"name":"weather","arguments":{"city":"Paris"}}</tool_call><next>It rains.')
     head.wait_ready(actors=1)
     lines = run(head, packages, tmp_path, "tools.mjs")
-    assert len(lines) == 9 and all(line.startswith("ok ") for line in lines), lines
+    assert len(lines) == 10 and all(line.startswith("ok ") for line in lines), lines

@@ -127,7 +127,7 @@ static void test_models(void **state)
 {
     (void)state;
     struct buf b = buf_max(1 << 16);
-    const struct api_model models[] = {{str_of("gpt2"), 5}, {str_of("smollm2"), 6}};
+    const struct api_model models[] = {{.id = str_of("gpt2"), .created = 5}, {.id = str_of("smollm2"), .created = 6}};
     api_write_models(&b, models, 2);
     assert_string_equal(buf_cstr(&b),
                         "{\"object\":\"list\",\"data\":[{\"id\":\"gpt2\",\"object\":\"model\",\"created\":5,"

@@ -17,7 +17,8 @@ static const struct api_head chat = {.shape = API_OLLAMA_CHAT, .id = 0x12ab, .cr
 static const struct api_head text = {.shape = API_OLLAMA_GENERATE, .id = 0x12ab, .created = 1700000000, .model = {"m", 1}};
 static const struct api_usage usage = {.prompt_tokens = 11, .cached_tokens = 8, .completion_tokens = 3};
 static const struct api_timings took = {.prompt_ms = 2, .predicted_ms = 5, .total_ms = 8.5};
-#define TOOK "\"total_duration\":8500000,\"load_duration\":1500000,\"prompt_eval_count\":11,\"prompt_eval_duration\":2000000,\"eval_count\":3,\"eval_duration\":5000000"
+#define TOOK "\"total_duration\":8500000,\"load_duration\":1500000,\"prompt_eval_count\":11,\"prompt_eval_duration\":2000000,\"eval_count\":3,"\
+    "\"eval_duration\":5000000"
 
 static void assert_str(struct str s, const char *expected)
 {

@@ -1,6 +1,7 @@
 // What the Node clients of the APIs get from a head. Prints one line per check; the exit status is the number of those that failed.
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
+import { Ollama } from "ollama";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, streamText } from "ai";
@@ -8,6 +9,7 @@ import { generateText, streamText } from "ai";
 const url = process.argv[2];
 const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const anthropic = new Anthropic({ baseURL: url, apiKey: "none", maxRetries: 0 });
+const ollama = new Ollama({ host: url });
 const message = { model: "echo", max_tokens: 30, messages: [{ role: "user", content: "hi" }] };
 const response = { model: "echo", input: "hi", max_output_tokens: 30 };
 let failed = 0;
@@ -80,4 +82,31 @@ for (const [name, model] of Object.entries(models)) {
     return text.length > 10 && (await answer.finishReason) === "length";
   });
 }
+await check("ollama: an answer, and a stream", async () => {
+  const ask = { model: "echo", messages: message.messages, options: { num_predict: 30, seed: 1 } };
+  const whole = await ollama.chat(ask);
+  let text = "", last;
+  for await (const part of await ollama.chat({ ...ask, stream: true })) text += part.message.content, last = part;
+  return text === whole.message.content && text.length > 10 && last.done_reason === "length" && last.eval_count === 30 && last.total_duration > 0;
+});
+await check("ollama: a stream that is aborted", async () => {
+  const stream = await ollama.generate({ model: "echo", prompt: "hi", stream: true });
+  try {
+    for await (const part of stream) if (part.response) stream.abort();
+  } catch (error) { // unless all of it was there already
+    if (error.name !== "AbortError") throw error;
+  }
+  return true;
+});
+await check("ollama: a typed error", async () => {
+  try {
+    await ollama.chat({ ...message, model: "none" });
+  } catch (error) {
+    return error.name === "ResponseError" && error.status_code === 404 && error.error.includes("none");
+  }
+});
+await check("ollama: models", async () => {
+  const shown = await ollama.show({ model: "echo" });
+  return (await ollama.list()).models[0].name === "echo:latest" && (await ollama.ps()).models.length === 1 && shown.capabilities.includes("tools");
+});
 process.exit(failed);

@@ -1,6 +1,7 @@
 // What the Node clients make of calls of tools. Prints one line per check; the exit status is the number of those that failed.
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
+import { Ollama } from "ollama";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
@@ -46,6 +47,16 @@ await check("responses: a stream gathered by the client, and outputs", async () 
   const again = await openai.responses.create({ ...ask, previous_response_id: first.id,
     input: [{ type: "function_call_output", call_id: call.call_id, output: "rain" }] });
   return JSON.parse(call.arguments).city === "Paris" && again.output_text === "It rains.";
+});
+
+await check("ollama: a call, streamed and whole, and its result", async () => {
+  const ollama = new Ollama({ host: url });
+  const ask = { model: "echo", messages, tools: [{ type: "function", function: { name: "weather", description: "The weather", parameters } }] };
+  const whole = await ollama.chat(ask), calls = [];
+  for await (const part of await ollama.chat({ ...ask, stream: true })) calls.push(...(part.message.tool_calls ?? []));
+  const again = await ollama.chat({ ...ask, messages: [...messages, whole.message, { role: "tool", tool_name: "weather", content: "rain" }] });
+  return calls.length === 1 && calls[0].function.arguments.city === "Paris" && whole.message.tool_calls[0].function.name === "weather" &&
+    again.message.content === "It rains.";
 });
 
 const sdk = { baseURL: `${url}/v1`, apiKey: "none" };
