@@ -23,7 +23,7 @@
     L(attempts_max, c->attempts_max, "attempts", "", "attempts in a row that bring no token; then the answer ends with the last error") \
     L(moves_max, c->moves_max, "attempts", "", "attempts in all; then the answer ends with the last error") \
     L(poison_crashes, HEAD_POISON_CRASHES, "workers", "", "workers that one request may crash, the last one alone; then it is refused, 422") \
-    L(acquit_tokens, HEAD_ACQUIT_TOKENS, "tokens", "", "tokens beyond the place of a crash that clear a request") \
+    L(clear_tokens, HEAD_CLEAR_TOKENS, "tokens", "", "tokens beyond the place of a crash that clear a request") \
     L(eject_after_failures, HEAD_EJECT_AFTER, "failures", "", "failures in a row after which an actor gets one job at a time") \
     L(rest_first_ms, HEAD_REST_FIRST_MS, "ms", "", "pause of an actor after its first failure; doubles with each") \
     L(rest_max_ms, HEAD_REST_MAX_MS, "ms", "", "longest pause of an actor that fails") \

@@ -36,7 +36,7 @@ enum {
     HEAD_REQUEST_BYTES_MAX = 6 << 20, /* one prompt with everything: must fit a frame */
     HEAD_SCALE_MAX = 256,             /* local workers one may ask a launcher for */
     HEAD_POISON_CRASHES = 2,          /* workers that crash in computing a request, the last one in computing nothing else: no more */
-    HEAD_ACQUIT_TOKENS = 8,           /* beyond the place of a crash: it was not this request's doing */
+    HEAD_CLEAR_TOKENS = 8,           /* beyond the place of a crash: it was not this request's doing */
     HEAD_EJECT_AFTER = 3,             /* failures in a row: from then on an actor is probed with one job at a time */
     HEAD_REST_FIRST_MS = 250,         /* an actor rests after a failure; twice as long after the next … */
     HEAD_REST_MAX_MS = 8000,          /* … up to this */
@@ -218,7 +218,7 @@ struct head_beside {
 
 #define HEAD_ACTOR_FIELDS(F) /* of `a` */ \
     F(uint32_t, id, (uint32_t)a->node.id, "id", UINT) /* 0, 1, 2, ... */ \
-    F(struct str, model, str_of(a->seats[SEAT_MODEL].pool->name), "model", STR) \
+    F(struct str, model, str_of(a->member_of[POOL_MODEL].pool->name), "model", STR) \
     F(struct str, node, str_of(a->worker->name), "node", STR) \
     F(struct str, address, str_of(a->worker->address), "address", ADMIN_STR) \
     F(uint64_t, worker, a->worker->node.id, "worker", UINT) \

@@ -21,7 +21,7 @@ enum {
     PARSE_BYTES = 24 << 20,      /* one request body as a tree (API_JSON_WEIGHT_MAX) and what is made of it */
     CONNECTION_BYTES = 2048 + HTTP_OWN_BYTES, /* net's, http's and libuv's records; the call's are in queue_bytes */
     WORKER_BYTES = 4096,         /* a worker's record with all it says of itself, its link's record */
-    ACTOR_BYTES = 2048,          /* an actor's record with all texts, its seats in pools */
+    ACTOR_BYTES = 2048,          /* an actor's record with all texts, its memberships in pools */
     MODEL_BYTES = 1024,          /* a name that is remembered */
     TENANT_BYTES = 512,          /* the same of a tenant, with its counts */
     ALLOCATOR_PART = 8,          /* the allocator's own and what lies between: so much of all the others */

@@ -38,20 +38,20 @@ int replace_path(const char *host, uint16_t port, char *out, size_t cap, struct 
     return 0;
 }
 
-int replace_say(struct net_ferry *ferry, struct buf *frame, const struct wire_msg *msg, struct fault *f)
+int replace_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_msg *msg, struct fault *f)
 {
     buf_reset(frame);
     int err = wire_encode(frame, msg);
     if (err != 0)
         return fault_set(f, err, "'%s' is too large to be told", wire_name(msg->type));
-    return net_ferry_send(ferry, buf_str(frame), f);
+    return net_fdpass_send(fdpass, buf_str(frame), f);
 }
 
-int replace_hear(struct net_ferry *ferry, struct wire_arena *arena, struct wire_msg *out, struct fault *f)
+int replace_hear(struct net_fdpass *fdpass, struct wire_arena *arena, struct wire_msg *out, struct fault *f)
 {
     struct str frame;
     size_t bytes = 0;
-    int err = net_ferry_receive(ferry, &frame, f);
+    int err = net_fdpass_receive(fdpass, &frame, f);
     if (err != 0)
         return err;
     if (wire_frame(frame, WIRE_FRAME_BYTES_MAX, &bytes) != 0 || bytes == 0 || bytes != frame.n)

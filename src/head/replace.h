@@ -15,9 +15,9 @@ enum {
 /* Where the head of that address waits for its successor; the folder is made, and is nobody else's. ERR_IO, ERR_FORBIDDEN. */
 int replace_path(const char *host, uint16_t port, char *out, size_t cap, struct fault *f);
 /* One message. `frame` is room for it. */
-int replace_say(struct net_ferry *ferry, struct buf *frame, const struct wire_msg *msg, struct fault *f);
+int replace_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_msg *msg, struct fault *f);
 /* *out is valid until the next one. A `refuse` is an error with its words. */
-int replace_hear(struct net_ferry *ferry, struct wire_arena *arena, struct wire_msg *out, struct fault *f);
+int replace_hear(struct net_fdpass *fdpass, struct wire_arena *arena, struct wire_msg *out, struct fault *f);
 /* All calls go, without a word to anybody. */
 void replace_forget_calls(struct head_program *p);
 

@@ -43,7 +43,7 @@ struct head_program {
     struct net_timer *timer;      /* head_deadline() */
     struct net_timer *keep_alive;
     struct http_server *server;
-    struct net_landing *landing;  /* where another head may ask for this one's place; NULL: nowhere */
+    struct net_fdpass_listener *listener;  /* where another head may ask for this one's place; NULL: nowhere */
     bool handed;                  /* … and one got it: nothing of the clients is ours any more */
     struct head *brain;
     struct effects fx;

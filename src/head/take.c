@@ -2,7 +2,7 @@
  *
  * The happy path is in yield.c. Everything is made ready here before the other head is told that we have it: the listener, the
  * connections, and for each client that waits a call, which the brain takes over (brain/recover/take.c). Nothing of it shows before the
- * loop runs. It can fail by: nobody there, another format, words that make no sense, and whatever ferries can fail by; then
+ * loop runs. It can fail by: nobody there, another format, words that make no sense, and whatever passing descriptors can fail by; then
  * all of it is let go of, and the other head never noticed.
  *
  * What comes is of a process of the same user, and is checked all the same: sizes first. */
@@ -25,7 +25,7 @@ struct kept_job {
 
 struct taking {
     struct head_program *p;
-    struct net_ferry *ferry;              /* owned */
+    struct net_fdpass *fdpass;              /* owned */
     struct wire_arena arena, run, lists;  /* owned */
     struct kept_job jobs[API_BRANCHES_MAX];
     const struct wire_moved_job *told[API_BRANCHES_MAX]; /* the same, as the brain wants them */
@@ -55,7 +55,7 @@ static int keep_job(struct taking *t, const struct wire_moved_job *m)
 {
     struct buf frame = buf_max(WIRE_FRAME_BYTES_MAX);
     if (t->jobs_n == API_BRANCHES_MAX || m->said > HEAD_RESUME_TOKENS_MAX || (m->ids.n != m->said && m->ids.n != 0) ||
-        (m->said > 0 && m->kin.n == 0) || m->branch >= API_BRANCHES_MAX || m->attempt > INT32_MAX)
+        (m->said > 0 && m->same_file.n == 0) || m->branch >= API_BRANCHES_MAX || m->attempt > INT32_MAX)
         return nonsense(t, "an answer of which more is said than can be");
     if (head_moved_job(t->told, t->jobs_n, m->branch) != NULL)
         return nonsense(t, "the same answer twice");
@@ -222,7 +222,7 @@ static int hear_call(struct taking *t, struct http_request *r, bool streaming)
 {
     struct wire_msg m;
     int err;
-    while ((err = replace_hear(t->ferry, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_job) {
+    while ((err = replace_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_job) {
         err = keep_job(t, &m.moved_job);
         if (err != 0)
             break;
@@ -240,7 +240,7 @@ static int hear_bytes(struct taking *t, size_t n, struct buf *out)
     struct wire_msg m;
     int err = n <= out->max ? 0 : nonsense(t, "more bytes than a connection can have");
     while (err == 0 && out->n < n) {
-        err = replace_hear(t->ferry, &t->arena, &m, t->f);
+        err = replace_hear(t->fdpass, &t->arena, &m, t->f);
         if (err == 0 && (m.type != WIRE_moved_bytes || m.moved_bytes.bytes.n == 0 || m.moved_bytes.bytes.n > n - out->n))
             err = nonsense(t, "other bytes than it said");
         if (err == 0)
@@ -254,20 +254,20 @@ static int take_conn(struct taking *t, const struct wire_moved_conn *told)
     struct wire_moved_conn m = *told; /* gone with the next message */
     struct buf lines = buf_max(HTTP_LINES_BYTES_MAX); /* too many: none */
     struct buf came = buf_max(NET_PENDING_BYTES_MAX), unsent = buf_max(NET_PENDING_BYTES_MAX);
-    bool carries = net_ferry_carries(t->ferry), asked = m.stage == HTTP_ANSWERING || m.stage == HTTP_STREAMING;
+    bool carries = net_fdpass_carries(t->fdpass), asked = m.stage == HTTP_ANSWERING || m.stage == HTTP_STREAMING;
     if (!carries || m.stage < HTTP_IDLE || m.stage > HTTP_CLOSING || asked != (m.asks != 0))
         return nonsense(t, "something that is no connection");
     (void)buf_add_str(&lines, told->lines);
-    int cargo = net_ferry_keep(t->ferry);
+    int fd = net_fdpass_keep(t->fdpass);
     int err = hear_bytes(t, m.came_bytes, &came);
     if (err == 0)
         err = hear_bytes(t, m.unsent_bytes, &unsent);
     if (err != 0) {
-        net_cargo_drop(cargo);
+        net_fd_drop(fd);
     } else {
         struct http_state is = {.stage = m.stage, .keep_alive = m.keep_alive != 0, .old = m.old != 0, .head_only = m.head_only != 0,
                                 .continued = m.continued != 0, .lines = buf_str(&lines), .came = buf_str(&came), .unsent = buf_str(&unsent)};
-        struct http_request *r = http_server_take_conn(t->p->server, cargo, &is);
+        struct http_request *r = http_server_take_conn(t->p->server, fd, &is);
         t->conns++;
         if (asked)
             err = r != NULL ? hear_call(t, r, m.stage == HTTP_STREAMING) : nonsense(t, "more connections than there can be");
@@ -283,7 +283,7 @@ static int take_conns(struct taking *t)
 {
     struct wire_msg m;
     int err;
-    while ((err = replace_hear(t->ferry, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_conn) {
+    while ((err = replace_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_conn) {
         err = take_conn(t, &m.moved_conn);
         if (err != 0)
             return err;
@@ -301,7 +301,7 @@ static int dial(struct taking *t)
     char path[REPLACE_PATH_BYTES];
     int err = replace_path(o->host, o->port, path, sizeof path, t->f);
     if (err == 0)
-        err = net_ferry_dial(path, REPLACE_PATIENCE_MS, &t->ferry, t->f);
+        err = net_fdpass_dial(path, REPLACE_PATIENCE_MS, &t->fdpass, t->f);
     if (err == ERR_NOT_FOUND)
         err = fault_set(t->f, ERR_UNAVAILABLE,
                         "--replace: there is no running head of this user at %s to be replaced (nobody waits at %s): start it without "
@@ -322,15 +322,15 @@ static int ask(struct taking *t, const struct http_server_calls *calls)
 {
     struct wire_msg m = {.type = WIRE_replace};
     m.replace = (struct wire_replace){.format = WIRE_HANDED, .version = str_of(t->p->o->version), .pid = (uint32_t)getpid()};
-    int err = replace_say(t->ferry, &t->p->frame, &m, t->f);
+    int err = replace_say(t->fdpass, &t->p->frame, &m, t->f);
     if (err == 0)
-        err = replace_hear(t->ferry, &t->arena, &m, t->f);
-    if (err == 0 && (m.type != WIRE_yields || !net_ferry_carries(t->ferry)))
+        err = replace_hear(t->fdpass, &t->arena, &m, t->f);
+    if (err == 0 && (m.type != WIRE_yields || !net_fdpass_carries(t->fdpass)))
         err = nonsense(t, "no listener");
     if (err != 0)
         return err;
     t->workers = m.yields.workers;
-    err = http_server_take(t->p->loop, net_ferry_keep(t->ferry), calls, t->p, &t->p->server, t->f);
+    err = http_server_take(t->p->loop, net_fdpass_keep(t->fdpass), calls, t->p, &t->p->server, t->f);
     return err == 0 ? check_listener(t) : err;
 }
 
@@ -340,9 +340,9 @@ static int take_all(struct taking *t)
     int err = take_conns(t);
     m.moved_all = (struct wire_moved_all){.conns = t->conns, .calls = t->calls};
     if (err == 0)
-        err = replace_say(t->ferry, &t->p->frame, &m, t->f);
+        err = replace_say(t->fdpass, &t->p->frame, &m, t->f);
     if (err == 0)
-        err = replace_hear(t->ferry, &t->arena, &m, t->f);
+        err = replace_hear(t->fdpass, &t->arena, &m, t->f);
     if (err == 0 && m.type != WIRE_moved_all)
         err = nonsense(t, "everything and does not say so");
     return err;
@@ -378,7 +378,7 @@ int take_place(struct head_program *p, const struct http_server_calls *calls, st
                  "took the place of the head that ran here: %u connections, %u requests under way, %u workers that will dial again",
                  t->conns, t->calls, t->workers);
     }
-    net_ferry_free(t->ferry);
+    net_fdpass_free(t->fdpass);
     wire_arena_fini(&t->arena);
     wire_arena_fini(&t->run);
     wire_arena_fini(&t->lists);

@@ -1,9 +1,9 @@
 /* This head gives its place to another process of the same user.
  *
- * The happy path is: somebody dials the landing and says `replace` -> is its format ours? -> `yields` with the listener -> each
+ * The happy path is: somebody dials the listener and says `replace` -> is its format ours? -> `yields` with the listener -> each
  * connection with what is unread and unsent, and the call that waits on it -> `moved_all` there, back (it has all of it), and
  * there again (it is its) -> the connections that only end here -> this process ends with 0. It can fail by: another format, a
- * head of `manta up` (its launcher would end with it), and whatever ferries can fail by; then this head goes on as if nothing had
+ * head of `manta up` (its launcher would end with it), and whatever passing descriptors can fail by; then this head continues as if nothing had
  * been asked: telling of a connection changes nothing, and the other process reads none before it is told that they are its.
  *
  * All of it happens in one callback of the loop, so what is told is of one moment. Workers' links are not told of: they end with
@@ -22,7 +22,7 @@
 
 struct yielding {
     struct head_program *p;
-    struct net_ferry *ferry;
+    struct net_fdpass *fdpass;
     struct wire_arena arena; /* owned */
     bool ends;               /* the connections that only end are told of now, else the others */
     uint32_t conns, calls;   /* told so far */
@@ -31,7 +31,7 @@ struct yielding {
 
 static int say(const struct yielding *y, const struct wire_msg *msg)
 {
-    return replace_say(y->ferry, &y->p->frame, msg, y->f);
+    return replace_say(y->fdpass, &y->p->frame, msg, y->f);
 }
 
 /* ---- calls ---- */
@@ -55,7 +55,7 @@ static int say_jobs(const struct yielding *y, const struct call *c)
         m->said = sent;
         m->ids.n = m->ids.n < sent ? m->ids.n : sent;
         if (sent == 0) /* then anybody may begin it */
-            m->kin = m->twins = str_n(NULL, 0);
+            m->same_file = m->same_bits = str_n(NULL, 0);
         err = say(y, &msg);
     }
     return err;
@@ -190,7 +190,7 @@ static int say_conn(struct net_conn *link, struct http_request *r, const struct 
         .came_bytes = (uint32_t)is->came.n, .unsent_bytes = (uint32_t)is->unsent.n, .asks = r != NULL};
     buf_reset(&y->p->frame);
     MUST(wire_encode(&y->p->frame, &msg) == 0);
-    int err = net_ferry_send_conn(y->ferry, buf_str(&y->p->frame), link, y->f);
+    int err = net_fdpass_send_conn(y->fdpass, buf_str(&y->p->frame), link, y->f);
     if (err == 0)
         err = say_bytes(y, is->came);
     if (err == 0)
@@ -223,7 +223,7 @@ static int say_listener(const struct yielding *y)
     struct wire_msg msg = {.type = WIRE_yields, .yields.workers = t.workers};
     buf_reset(&y->p->frame);
     MUST(wire_encode(&y->p->frame, &msg) == 0);
-    return net_ferry_send_listener(y->ferry, buf_str(&y->p->frame), http_server_listener(y->p->server), y->f);
+    return net_fdpass_send_listener(y->fdpass, buf_str(&y->p->frame), http_server_listener(y->p->server), y->f);
 }
 
 static int say_all(const struct yielding *y)
@@ -235,12 +235,12 @@ static int say_all(const struct yielding *y)
 static int give(struct yielding *y, uint32_t *out_pid)
 {
     struct wire_msg m;
-    int err = replace_hear(y->ferry, &y->arena, &m, y->f);
+    int err = replace_hear(y->fdpass, &y->arena, &m, y->f);
     if (err == 0)
         err = check(y, &m);
     if (err != 0) {
         struct fault ignored = {0};
-        (void)replace_say(y->ferry, &y->p->frame,
+        (void)replace_say(y->fdpass, &y->p->frame,
                           &(struct wire_msg){.type = WIRE_refuse, .refuse = {.error = (uint16_t)-err, .message = str_of(y->f->text)}}, &ignored);
         return err;
     }
@@ -252,7 +252,7 @@ static int give(struct yielding *y, uint32_t *out_pid)
     if (err == 0)
         err = say_all(y);
     if (err == 0)
-        err = replace_hear(y->ferry, &y->arena, &m, y->f);
+        err = replace_hear(y->fdpass, &y->arena, &m, y->f);
     if (err == 0 && (m.type != WIRE_moved_all || m.moved_all.conns != y->conns || m.moved_all.calls != y->calls))
         err = fault_set(y->f, ERR_PROTOCOL, "the new head does not have all that it was told");
     return err != 0 ? err : say_all(y);
@@ -271,23 +271,23 @@ static void let_go(struct yielding *y)
     net_loop_stop(y->p->loop);
 }
 
-static void on_call(struct net_ferry *ferry, void *user_data)
+static void on_call(struct net_fdpass *fdpass, void *user_data)
 {
     struct head_program *p = user_data;
     struct fault f = {0};
     uint32_t pid = 0;
-    struct yielding y = {.p = p, .ferry = ferry, .f = &f};
+    struct yielding y = {.p = p, .fdpass = fdpass, .f = &f};
     if (!p->handed && give(&y, &pid) == 0) {
         log_info(TAG, EVENT("handed_over", KV("pid", pid), KV("connections", y.conns), KV("requests", y.calls)),
                  "head handed its place to process %u: %u connections, %u requests under way", pid, y.conns, y.calls);
         net_supervisor_say("MAINPID=%u", pid); /* before this process can end */
         let_go(&y);
     } else if (!p->handed) {
-        log_warn(TAG, EVENT("handover_refused", KV("code", err_name(f.err))),
+        log_warn(TAG, EVENT("migration_refused", KV("code", err_name(f.err))),
                  "a new head asked for this one's place and does not get it, this one goes on: %s", f.text);
     }
     wire_arena_fini(&y.arena);
-    net_ferry_free(ferry);
+    net_fdpass_free(fdpass);
 }
 
 void yield_begin(struct head_program *p, bool over)
@@ -296,7 +296,7 @@ void yield_begin(struct head_program *p, bool over)
     struct fault f = {0};
     int err = replace_path(p->o->host, http_server_port(p->server), path, sizeof path, &f);
     if (err == 0)
-        err = net_landing_open(p->loop, path, over, REPLACE_PATIENCE_MS, on_call, p, &p->landing, &f);
+        err = net_fdpass_listener_open(p->loop, path, over, REPLACE_PATIENCE_MS, on_call, p, &p->listener, &f);
     if (err != 0)
         log_info(TAG, EVENT("not_replaceable", KV("code", err_name(f.err))),
                  "this head cannot be replaced while it runs (manta head --replace): %s", f.text);
@@ -304,6 +304,6 @@ void yield_begin(struct head_program *p, bool over)
 
 void yield_end(struct head_program *p)
 {
-    net_landing_close(p->landing, !p->handed);
-    p->landing = NULL;
+    net_fdpass_listener_close(p->listener, !p->handed);
+    p->listener = NULL;
 }

@@ -101,11 +101,11 @@ struct net_listener *http_server_listener(struct http_server *s);
 /* It is another process's now: listener and connections are let go of without a word to the peers, open requests without
  * on_gone; those are freed, and so is s. Not from within a call of the server. */
 void http_server_let_go(struct http_server *s);
-/* The other process: a server on a listener that came over a ferry (net.h), which is used up in any case … */
-int http_server_take(struct net_loop *l, int cargo, const struct http_server_calls *calls, void *user_data,
+/* The other process: a server on a listener that came over a fdpass (net.h), which is used up in any case … */
+int http_server_take(struct net_loop *l, int fd, const struct http_server_calls *calls, void *user_data,
                      struct http_server **out, struct fault *f);
 /* … and each of its connections. Returns the open request for the handler to go on with, or NULL where there is none. */
-struct http_request *http_server_take_conn(struct http_server *s, int cargo, const struct http_state *is);
+struct http_request *http_server_take_conn(struct http_server *s, int fd, const struct http_state *is);
 
 /* ---- server: requests ---- */
 /* "GET", "POST", … */

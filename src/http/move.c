@@ -1,6 +1,6 @@
 /* A server goes on in another process: what there is to know of each connection, and the same connection there.
  *
- * The happy path is: http_server_each() shows every connection, over a ferry each comes across with its state ->
+ * The happy path is: http_server_each() shows every connection, over a fdpass each comes across with its state ->
  * http_server_take(), http_server_take_conn() there, http_server_let_go() here. Until then this server can go on as if
  * nothing had happened: looking at a connection changes nothing, and the other process reads nothing before it knows that
  * it is the one. A request that is still coming in begins anew there, from its first byte: no parser's inside crosses. */
@@ -74,9 +74,9 @@ static struct http_request *take_request(struct http_conn *c, const struct http_
     return r;
 }
 
-struct http_request *http_server_take_conn(struct http_server *s, int cargo, const struct http_state *is)
+struct http_request *http_server_take_conn(struct http_server *s, int fd, const struct http_state *is)
 {
-    struct net_conn *link = net_conn_take(s->loop, cargo);
+    struct net_conn *link = net_conn_take(s->loop, fd);
     struct http_conn *c = is->stage == HTTP_CLOSING ? NULL : http_server_connect(s, link);
     if (is->stage == HTTP_CLOSING) {
         static const struct net_conn_calls nobody = {0};

@@ -228,11 +228,11 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
     return 0;
 }
 
-int http_server_take(struct net_loop *l, int cargo, const struct http_server_calls *calls, void *user_data,
+int http_server_take(struct net_loop *l, int fd, const struct http_server_calls *calls, void *user_data,
                      struct http_server **out, struct fault *f)
 {
     struct http_server *s = http_server_new_in_memory(calls, user_data);
-    int err = net_listener_take(l, cargo, on_accept, s, &s->listener, f);
+    int err = net_listener_take(l, fd, on_accept, s, &s->listener, f);
     if (err != 0) {
         http_server_free(s);
         return err;

@@ -135,9 +135,9 @@ uint64_t address_origin(const struct sockaddr_storage *a);
 /* The address being tried does not answer. */
 void dialling_timeout(struct net_conn *c);
 
-/* ferry.c */
-/* A ferry over that socket, which is its own from now on; patience for all it does. */
-struct net_ferry *ferry_new(int fd, uint32_t patience_ms);
+/* fdpass.c */
+/* A fdpass over that socket, which is its own from now on; patience for all it does. */
+struct net_fdpass *fdpass_new(int fd, uint32_t patience_ms);
 
 /* listen.c */
 /* Its socket; a caller that was held back is handed over first. */

@@ -175,19 +175,19 @@ int listener_fd(struct net_listener *s)
     return fd;
 }
 
-void net_cargo_drop(int cargo)
+void net_fd_drop(int fd)
 {
-    if (cargo >= 0)
-        close(cargo);
+    if (fd >= 0)
+        close(fd);
 }
 
-int net_listener_take(struct net_loop *l, int cargo, net_accept_fn *fn, void *user_data, struct net_listener **out,
+int net_listener_take(struct net_loop *l, int fd, net_accept_fn *fn, void *user_data, struct net_listener **out,
                       struct fault *f)
 {
     struct net_listener *s = listener_new(l, fn, user_data);
-    int r = uv_tcp_open(&s->tcp, cargo);
+    int r = uv_tcp_open(&s->tcp, fd);
     if (r < 0)
-        net_cargo_drop(cargo);
+        net_fd_drop(fd);
     else
         r = listener_start(s);
     if (r < 0) {

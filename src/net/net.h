@@ -154,45 +154,45 @@ uint64_t net_conn_origin(const struct net_conn *c);
 /* For the last words of a crashing process only; -1 while it is not open. */
 int net_conn_descriptor(const struct net_conn *c);
 
-/* ---- ferries: frames and open connections, to another process of the same user on this machine ---- */
-enum { NET_FERRY_BYTES_MAX = 8 << 20 }; /* of a frame */
+/* ---- fdpass: frames and open connections, to another process of the same user on this machine ---- */
+enum { NET_FDPASS_BYTES_MAX = 8 << 20 }; /* of a frame */
 /* Sends and receives wait for the other side, all together no longer than its patience: nothing else of the process
- * happens in between. All of it fails with ERR_NET, ERR_TIMEOUT, ERR_PROTOCOL; a ferry that failed is of no more use. */
-struct net_ferry;
-/* Somebody has dialled and said something; the callee owns the ferry. */
-typedef void net_call_fn(struct net_ferry *f, void *user_data);
-struct net_landing;
+ * happens in between. All of it fails with ERR_NET, ERR_TIMEOUT, ERR_PROTOCOL; a fdpass that failed is of no more use. */
+struct net_fdpass;
+/* Somebody has dialled and said something; the callee owns the fdpass. */
+typedef void net_call_fn(struct net_fdpass *f, void *user_data);
+struct net_fdpass_listener;
 /* Waits at `path` for those of our own user; others are hung up on. A file left there by a process that has gone is
  * replaced; `over`: so is one whose owner is about to go. ERR_IN_USE: somebody listens there; ERR_IO. */
-int net_landing_open(struct net_loop *l, const char *path, bool over, uint32_t patience_ms, net_call_fn *fn, void *user_data,
-                     struct net_landing **out, struct fault *f);
+int net_fdpass_listener_open(struct net_loop *l, const char *path, bool over, uint32_t patience_ms, net_call_fn *fn, void *user_data,
+                     struct net_fdpass_listener **out, struct fault *f);
 /* forget_path: the file goes, too. NULL is fine. */
-void net_landing_close(struct net_landing *s, bool forget_path);
+void net_fdpass_listener_close(struct net_fdpass_listener *s, bool forget_path);
 /* ERR_NOT_FOUND: nobody listens there. */
-int net_ferry_dial(const char *path, uint32_t patience_ms, struct net_ferry **out, struct fault *f);
+int net_fdpass_dial(const char *path, uint32_t patience_ms, struct net_fdpass **out, struct fault *f);
 /* Closes it, with what it carries. NULL is fine. */
-void net_ferry_free(struct net_ferry *f);
+void net_fdpass_free(struct net_fdpass *f);
 /* Its patience begins anew. */
-void net_ferry_wait(struct net_ferry *f, uint32_t ms);
+void net_fdpass_wait(struct net_fdpass *f, uint32_t ms);
 /* A frame; waits as long as its patience. ERR_TIMEOUT, ERR_NET: the other side is gone or does not read. */
-int net_ferry_send(struct net_ferry *f, struct str bytes, struct fault *fault);
+int net_fdpass_send(struct net_fdpass *f, struct str bytes, struct fault *fault);
 /* The same with a connection: from now on it is of both processes, and ends with the last of them that lets go of it
  * (net_conn_abort(): the peer sees nothing). Who closes it orderly closes it for both. */
-int net_ferry_send_conn(struct net_ferry *f, struct str bytes, const struct net_conn *c, struct fault *fault);
+int net_fdpass_send_conn(struct net_fdpass *f, struct str bytes, const struct net_conn *c, struct fault *fault);
 /* The same with a listener. A caller that it had held back is handed to its net_accept_fn first. */
-int net_ferry_send_listener(struct net_ferry *f, struct str bytes, struct net_listener *s, struct fault *fault);
+int net_fdpass_send_listener(struct net_fdpass *f, struct str bytes, struct net_listener *s, struct fault *fault);
 /* *out is valid until the next one. */
-int net_ferry_receive(struct net_ferry *f, struct str *out, struct fault *fault);
+int net_fdpass_receive(struct net_fdpass *f, struct str *out, struct fault *fault);
 /* A connection or a listener came with the last frame. */
-bool net_ferry_carries(const struct net_ferry *f);
-/* Takes it out of the ferry, as something to be made a connection or a listener of, later. */
-int net_ferry_keep(struct net_ferry *f);
+bool net_fdpass_carries(const struct net_fdpass *f);
+/* Takes it out of the fdpass, as something to be made a connection or a listener of, later. */
+int net_fdpass_keep(struct net_fdpass *f);
 /* What was kept is not wanted: closes it. -1 is fine. */
-void net_cargo_drop(int cargo);
+void net_fd_drop(int fd);
 /* The connection goes on here: set its calls. What is no connection closes in the next turn. */
-struct net_conn *net_conn_take(struct net_loop *l, int cargo);
-/* ERR_NET: it is no listener. The cargo is used up in any case. */
-int net_listener_take(struct net_loop *l, int cargo, net_accept_fn *fn, void *user_data, struct net_listener **out,
+struct net_conn *net_conn_take(struct net_loop *l, int fd);
+/* ERR_NET: it is no listener. The fd is used up in any case. */
+int net_listener_take(struct net_loop *l, int fd, net_accept_fn *fn, void *user_data, struct net_listener **out,
                       struct fault *f);
 
 /* ---- work on another thread ---- */

@@ -302,7 +302,7 @@
     F(U32, min, "of what the head will ask for, where it decides by the load") \
     F(U32, max, "")
 
-/* ---- a head -> the head that takes its place, and back: over a ferry (net/), never over a link ---- */
+/* ---- a head -> the head that takes its place, and back: over a unix socket (net/fdpass.c), never over a link ---- */
 
 #define WIRE_MSG_replace(F, L, S) \
     F(U32, format, "of what follows: WIRE_HANDED") \
@@ -329,11 +329,11 @@
 #define WIRE_MSG_moved_job(F, L, S) \
     F(U32, branch, "which of the call's answers") \
     F(U32, attempt, "0: it never was sent to a worker") \
-    F(U32, in_vain, "attempts that have ended since the last one that brought a token") \
+    F(U32, barren_attempts, "attempts that have ended since the last one that brought a token") \
     F(U32, said, "tokens that the client has") \
     F(I32S, ids, "of these; none, where they were too many to be kept") \
-    F(STR, kin, "pool of those who may go on with it (brain/registry/kin.c); empty: all") \
-    F(STR, twins, "of those who do it to the bit; empty: none")
+    F(STR, same_file, "pool of the actors that may continue it (brain/registry/compatible.c); empty: all") \
+    F(STR, same_bits, "pool of the actors that continue it with the same bits; empty: none")
 
 #define WIRE_MSG_moved_call(F, L, S) \
     F(U64, name, "of the answer, and of its stream as clients know it") \

@@ -13,10 +13,10 @@
 #include "base/must.h"
 #include "os/last_words.h"
 #include "wire/wire.h"
-#include "worker/letter.h"
+#include "worker/actor_mail.h"
 #include "worker/scribe.h"
 
-/* The thread owns the engine and the batcher; the loop owns the news. Between them: a locked list of commands one way,
+/* The thread owns the engine and the batcher; the loop owns the events. Between them: a locked list of commands one way,
  * net_mail the other. The load figures are copied under the same lock, after each step. */
 
 enum command_kind { CMD_RUN, CMD_CANCEL, CMD_SAVE, CMD_GIVE, CMD_PREPARED };
@@ -40,12 +40,12 @@ static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_
 {
     (void)m;
     struct actor *a = user_data;
-    letters_open(items, a->cfg.on_news, a->cfg.user_data);
+    actor_mail_open(items, a->cfg.on_event, a->cfg.user_data);
 }
 
-static void add_to_step(struct actor *a, struct letter *l)
+static void add_to_step(struct actor *a, struct actor_mail *l)
 {
-    l->news.key = a->cfg.key;
+    l->event.key = a->cfg.key;
     if (a->step_last != NULL)
         a->step_last->next = l;
     else
@@ -57,14 +57,14 @@ static void add_to_step(struct actor *a, struct letter *l)
 static void on_batcher_event(const struct batcher_event *ev, void *user_data)
 {
     struct actor *a = user_data;
-    struct letter *l = letter_of_event(ev);
+    struct actor_mail *l = actor_mail_of_event(ev);
     add_to_step(a, l);
 }
 
 /* All events of a step are one piece of mail, so that they leave as one write. */
 static void post_step(struct actor *a)
 {
-    struct letter *first = a->step_first;
+    struct actor_mail *first = a->step_first;
     a->step_first = a->step_last = NULL;
     if (first != NULL)
         net_mail_post(a->mail, &first->item);
@@ -134,16 +134,16 @@ static void run(struct actor *a, struct command *c)
         batcher_hold(a->batcher, c->ticket);
 }
 
-/* The letter goes before the DONE that saving brings about: who hears DONE first would tell it. */
+/* The mail goes before the DONE that saving brings about: who hears DONE first would tell it. */
 static void save(struct actor *a, uint64_t ticket, uint64_t bytes_max)
 {
-    struct letter *l = xalloc(sizeof *l);
+    struct actor_mail *l = xalloc(sizeof *l);
     l->carry = buf_max((size_t)bytes_max);
-    l->news.kind = ACTOR_SAVED;
-    l->news.ticket = ticket;
-    l->news.carry = &l->carry;
+    l->event.kind = ACTOR_SAVED;
+    l->event.ticket = ticket;
+    l->event.carry = &l->carry;
     add_to_step(a, l);
-    if (batcher_save(a->batcher, ticket, &l->carry, &l->news.fault) != 0)
+    if (batcher_save(a->batcher, ticket, &l->carry, &l->event.fault) != 0)
         buf_fini(&l->carry); /* perhaps half of it */
 }
 
@@ -184,24 +184,24 @@ static void use_threads(struct actor *a, uint32_t threads)
 /* An actor that rests has no threads that spin beside those of the others. */
 static void rest(struct actor *a)
 {
-    if (!a->works || a->cfg.crew->actors == 1)
+    if (!a->works || a->cfg.thread_budget->actors == 1)
         return;
     a->works = false;
-    atomic_fetch_sub(&a->cfg.crew->busy, 1);
+    atomic_fetch_sub(&a->cfg.thread_budget->busy, 1);
     use_threads(a, 1);
 }
 
 /* Before each step: how many work may have changed. */
 static void work(struct actor *a)
 {
-    struct actor_crew *crew = a->cfg.crew;
-    if (crew->actors == 1)
+    struct actor_thread_budget *thread_budget = a->cfg.thread_budget;
+    if (thread_budget->actors == 1)
         return;
     if (!a->works)
-        atomic_fetch_add(&crew->busy, 1);
+        atomic_fetch_add(&thread_budget->busy, 1);
     a->works = true;
-    unsigned busy = atomic_load(&crew->busy);
-    use_threads(a, crew->threads > busy ? crew->threads / busy : 1);
+    unsigned busy = atomic_load(&thread_budget->busy);
+    use_threads(a, thread_budget->threads > busy ? thread_budget->threads / busy : 1);
 }
 
 static void serve(struct actor *a)
@@ -260,8 +260,8 @@ static bool forget(uint64_t ticket, void *user_data)
 
 static struct scribe *open_scribe(struct actor *a)
 {
-    return scribe_new(&(struct scribe_config){.ops = a->cfg.ops, .engine = a->engine, .memory_bytes = a->cfg.crew->prompt_bytes,
-                                              .long_turn = &a->cfg.crew->long_turn, .on_done = on_prompt, .user_data = a});
+    return scribe_new(&(struct scribe_config){.ops = a->cfg.ops, .engine = a->engine, .memory_bytes = a->cfg.thread_budget->prompt_bytes,
+                                              .long_turn = &a->cfg.thread_budget->long_turn, .on_done = on_prompt, .user_data = a});
 }
 
 static void serve_until_stopped(struct actor *a)
@@ -344,9 +344,9 @@ void actor_load(struct actor *a, struct batcher_load *out)
     pthread_mutex_unlock(&a->lock);
 }
 
-static void ignore(const struct actor_news *news, void *user_data)
+static void ignore(const struct actor_event *event, void *user_data)
 {
-    (void)news;
+    (void)event;
     (void)user_data;
 }
 
@@ -371,7 +371,7 @@ bool actor_free(struct actor *a)
     actor_stop(a);
     if (pthread_timedjoin_np(a->thread, NULL, &a->give_up) != 0)
         return false; /* it stands in a call of the engine that does not end */
-    letters_open(net_mail_free(a->mail), ignore, NULL);
+    actor_mail_open(net_mail_free(a->mail), ignore, NULL);
     LIST_EACH_SAFE(pos, nxt, &a->commands)
     {
         list_remove(pos);

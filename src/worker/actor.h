@@ -21,7 +21,7 @@ struct actor;
  * the same time, each has its part. Threads beyond the processors would spin and wait for each other: two models on two
  * processors make 77 tokens/s with two threads each, 137 with one, and the one that is busy alone 103 with two, 72 with
  * one (SmolLM2-135M, November 2026). */
-struct actor_crew {
+struct actor_thread_budget {
     uint32_t threads; /* of the worker */
     atomic_uint actors;
     atomic_uint busy; /* actors that have work */
@@ -32,10 +32,10 @@ struct actor_crew {
 enum { ACTOR_STOP_S = 3 }; /* less than the grace of a launcher */
 
 /* LOST: its file was changed under it. Whatever it computes from then on fails; it still ends the jobs it has. */
-enum actor_news_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_LOST, ACTOR_EVENT, ACTOR_SAVED };
+enum actor_event_kind { ACTOR_LOADING, ACTOR_LOADED, ACTOR_FAILED, ACTOR_LOST, ACTOR_EVENT, ACTOR_SAVED };
 
-struct actor_news {
-    enum actor_news_kind kind;
+struct actor_event {
+    enum actor_event_kind kind;
     uint32_t key;
     float progress;                  /* LOADING */
     struct engine_info info;         /* LOADED */
@@ -46,7 +46,7 @@ struct actor_news {
     struct buf *carry;               /* SAVED; its bytes may be taken over until the callback returns */
 };
 
-typedef void actor_news_fn(const struct actor_news *news, void *user_data);
+typedef void actor_event_fn(const struct actor_event *event, void *user_data);
 
 struct actor_config {
     uint32_t key;
@@ -56,17 +56,17 @@ struct actor_config {
     uint64_t try_bytes;              /* the memory of its process; 0: half of the machine's */
     uint32_t stall_s;                /* without progress for so long, that is given up */
     uint32_t step_ms;
-    struct actor_crew *crew;         /* borrowed for the actor's life */
-    actor_news_fn *on_news;          /* on the loop's thread */
+    struct actor_thread_budget *thread_budget;         /* borrowed for the actor's life */
+    actor_event_fn *on_event;          /* on the loop's thread */
     void *user_data;
 };
 
-/* Its thread begins to load; all news comes as mail, on the loop. */
+/* Its thread begins to load; all its events come as mail, on the loop. */
 struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg);
 /* Any time after LOADED, from the loop's thread. `request` is taken over and freed; `resume` is copied. `held`: it waits for
  * actor_give(). */
 void actor_run(struct actor *a, uint64_t ticket, struct request *request, const int32_t *resume, uint32_t resume_n, bool held);
-/* Ends that run soon; its last news still comes. */
+/* Ends that run soon; its last event still comes. */
 void actor_cancel(struct actor *a, uint64_t ticket);
 /* Ends it, and what is computed of it, when that is no more than bytes_max, comes as ACTOR_SAVED; nothing comes when it had ended by itself. */
 void actor_save(struct actor *a, uint64_t ticket, uint64_t bytes_max);
@@ -77,7 +77,7 @@ void actor_give(struct actor *a, uint64_t ticket, struct buf *carry);
 void actor_load(struct actor *a, struct batcher_load *out);
 /* Tells the thread to stop after the decode call it is in, and returns at once. NULL is fine. */
 void actor_stop(struct actor *a);
-/* Waits until the thread has stopped, frees everything. No news afterwards. False: the call it is in did not end within
+/* Waits until the thread has stopped, frees everything. No event afterwards. False: the call it is in did not end within
  * ACTOR_STOP_S of actor_stop(); the thread still runs, and only the end of the process is the end of it. */
 bool actor_free(struct actor *a);
 

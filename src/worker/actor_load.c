@@ -5,11 +5,11 @@
 
 #include "base/alloc.h"
 #include "os/last_words.h"
-#include "worker/letter.h"
+#include "worker/actor_mail.h"
 
-void actor_post(struct actor *a, struct letter *l)
+void actor_post(struct actor *a, struct actor_mail *l)
 {
-    l->news.key = a->cfg.key;
+    l->event.key = a->cfg.key;
     net_mail_post(a->mail, &l->item);
 }
 
@@ -27,9 +27,9 @@ static bool on_progress(float progress, void *user_data)
     int percent = (int)(progress * 100.0f);
     if (percent >= a->last_percent + 5) {
         a->last_percent = percent;
-        struct letter *l = xalloc(sizeof *l);
-        l->news.kind = ACTOR_LOADING;
-        l->news.progress = progress;
+        struct actor_mail *l = xalloc(sizeof *l);
+        l->event.kind = ACTOR_LOADING;
+        l->event.progress = progress;
         actor_post(a, l);
     }
     return !actor_is_stopping(a);
@@ -45,25 +45,25 @@ static int try_first(struct actor *a, struct fault *f)
 
 int actor_thread_load(struct actor *a)
 {
-    struct letter *l = xalloc(sizeof *l);
+    struct actor_mail *l = xalloc(sizeof *l);
     struct engine_needs needs;
     struct file_mark seen = file_mark_of(a->cfg.load.path);
     const uint64_t loading = UINT64_MAX; /* no ticket: should this crash the process, it was no job */
     last_words_computing(&loading, 1);
-    int err = a->cfg.untried != NULL ? try_first(a, &l->news.fault) : 0;
+    int err = a->cfg.untried != NULL ? try_first(a, &l->event.fault) : 0;
     if (err == 0)
-        err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->news.fault);
+        err = a->cfg.ops->probe(&a->cfg.load, &needs, &l->event.fault);
     if (err == 0)
-        err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->news.fault);
+        err = a->cfg.ops->load(&a->cfg.load, on_progress, a, &a->engine, &l->event.fault);
     if (err == 0)
-        l->news.info = *a->cfg.ops->info(a->engine);
+        l->event.info = *a->cfg.ops->info(a->engine);
     last_words_computing(NULL, 0);
     if (file_hold_is_lost(&a->hold))
-        err = fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was loaded", a->cfg.load.path);
+        err = fault_set(&l->event.fault, ERR_IO, "model file '%s' was changed while it was loaded", a->cfg.load.path);
     if (err != 0 && a->engine != NULL)
         a->cfg.ops->free(a->engine);
-    l->news.kind = err == 0 ? ACTOR_LOADED : ACTOR_FAILED;
-    l->news.seen = seen;
+    l->event.kind = err == 0 ? ACTOR_LOADED : ACTOR_FAILED;
+    l->event.seen = seen;
     actor_post(a, l);
     return err;
 }
@@ -72,8 +72,8 @@ void actor_look_at_file(struct actor *a)
 {
     if (a->lost || !(a->lost = file_hold_is_lost(&a->hold)))
         return;
-    struct letter *l = xalloc(sizeof *l);
-    l->news = (struct actor_news){.kind = ACTOR_LOST, .seen = file_mark_of(a->cfg.load.path)};
-    fault_set(&l->news.fault, ERR_IO, "model file '%s' was changed while it was in use; it is loaded again when it is whole", a->cfg.load.path);
+    struct actor_mail *l = xalloc(sizeof *l);
+    l->event = (struct actor_event){.kind = ACTOR_LOST, .seen = file_mark_of(a->cfg.load.path)};
+    fault_set(&l->event.fault, ERR_IO, "model file '%s' was changed while it was in use; it is loaded again when it is whole", a->cfg.load.path);
     actor_post(a, l);
 }

@@ -8,7 +8,7 @@
 #include "base/list.h"
 #include "worker/actor.h"
 
-struct letter;
+struct actor_mail;
 
 struct actor {
     struct actor_config cfg;
@@ -25,20 +25,20 @@ struct actor {
     struct engine *engine;
     struct batcher *batcher;
     struct scribe *scribe;
-    struct letter *step_first, *step_last; /* events of the current step */
+    struct actor_mail *step_first, *step_last; /* events of the current step */
     int last_percent;
     struct file_hold hold;
     bool lost;        /* its file was changed, which was told */
-    bool works;       /* counted in crew.busy */
+    bool works;       /* counted in thread_budget.busy */
     uint32_t threads; /* the engine has */
 };
 
 /* ---- actor_load.c: on its thread ---- */
-/* Mails it to the loop; the letter is the mailbox's from now on. */
-void actor_post(struct actor *a, struct letter *l);
+/* Mails it to the loop; the mail is the mailbox's from now on. */
+void actor_post(struct actor *a, struct actor_mail *l);
 /* It was asked to stop. */
 bool actor_is_stopping(struct actor *a);
-/* Tries, probes and loads its model; the news of how that went is mailed. An error number, or 0. */
+/* Tries, probes and loads its model; an event says how that went. An error number, or 0. */
 int actor_thread_load(struct actor *a);
 /* Mails that its file was changed, once, if it was. */
 void actor_look_at_file(struct actor *a);

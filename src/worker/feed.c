@@ -6,7 +6,7 @@
 #include "os/cgroup.h"
 #include "os/memory.h"
 #include "worker/program.h"
-#include "worker/words.h"
+#include "worker/crash_note.h"
 
 /* The agent's events go in here, its effects become frames, engine commands and log lines. What to do is decided in
  * brain/agent/agent.c alone. */
@@ -14,10 +14,10 @@
 static void run_job(struct worker_program *p, const struct ag *ag)
 {
     struct request borrowed;
-    MUST(ag->key < p->roles_n && p->roles[ag->key].actor != NULL); /* the agent runs jobs on actors that are ready */
-    words_job(ag->ticket, ag->head, ag->msg.run.job, ag->msg.run.attempt);
+    MUST(ag->key < p->deployments_n && p->deployments[ag->key].actor != NULL); /* the agent runs jobs on actors that are ready */
+    crash_note_job(ag->ticket, ag->head, ag->msg.run.job, ag->msg.run.attempt);
     wire_run_to_request(&ag->msg.run, &borrowed, &p->scratch);
-    actor_run(p->roles[ag->key].actor, ag->ticket, request_clone(&borrowed), ag->msg.run.resume.p, ag->msg.run.resume.n,
+    actor_run(p->deployments[ag->key].actor, ag->ticket, request_clone(&borrowed), ag->msg.run.resume.p, ag->msg.run.resume.n,
               ag->msg.run.kv_bytes > 0);
 }
 
@@ -42,9 +42,9 @@ static bool carry_out(struct worker_program *p, struct ag *ag)
     case AG_SEND_FRAMES: uplink_send_frames(&p->uplinks[ag->head], ag->text); break;
     case AG_MEASURE: return true;
     case AG_RUN: run_job(p, ag); break;
-    case AG_CANCEL: actor_cancel(p->roles[ag->key].actor, ag->ticket); break;
-    case AG_SAVE: actor_save(p->roles[ag->key].actor, ag->ticket, ag->bytes_max); break;
-    case AG_GIVE: actor_give(p->roles[ag->key].actor, ag->ticket, &ag->carry); break;
+    case AG_CANCEL: actor_cancel(p->deployments[ag->key].actor, ag->ticket); break;
+    case AG_SAVE: actor_save(p->deployments[ag->key].actor, ag->ticket, ag->bytes_max); break;
+    case AG_GIVE: actor_give(p->deployments[ag->key].actor, ag->ticket, &ag->carry); break;
     case AG_LOG: log_line(ag->level, ag->tag, ag->event, "%.*s", STR_ARG(ag->text)); break;
     case AG_EXIT: leave(p, &ag->fault); break;
     }
@@ -55,8 +55,8 @@ static bool carry_out(struct worker_program *p, struct ag *ag)
 static void note_run(struct worker_program *p, bool beats)
 {
     uint32_t joined = agent_joined(p->agent), ready = 0;
-    for (uint32_t key = 0; key < p->roles_n; key++)
-        ready += p->roles[key].is.state == WIRE_ACTOR_READY;
+    for (uint32_t key = 0; key < p->deployments_n; key++)
+        ready += p->deployments[key].is.state == WIRE_ACTOR_READY;
     if (!beats && (joined == 0 || (joined == p->noted_joined && ready == p->noted_ready)))
         return;
     p->noted_joined = joined;
@@ -87,7 +87,7 @@ static float cpu_load_since_last_beat(struct worker_program *p)
     return load;
 }
 
-static struct wire_load load_of(const struct role *r, uint32_t key)
+static struct wire_load load_of(const struct deployment *r, uint32_t key)
 {
     struct batcher_load l;
     actor_load(r->actor, &l);
@@ -107,9 +107,9 @@ static void feed_beat(struct worker_program *p, uint32_t head, uint32_t *out_bea
     struct wire_load loads[AGENT_ACTORS_MAX];
     struct wire_beat beat = {.rss_bytes = memory_resident_bytes(), .cpu_load = cpu_load_since_last_beat(p),
                              .temperature_c = measure_temperature_c("/sys"), .loads = loads};
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        if (p->roles[key].is.state == WIRE_ACTOR_READY)
-            loads[beat.loads_n++] = load_of(&p->roles[key], key);
+    for (uint32_t key = 0; key < p->deployments_n; key++) {
+        if (p->deployments[key].is.state == WIRE_ACTOR_READY)
+            loads[beat.loads_n++] = load_of(&p->deployments[key], key);
     }
     step(p, (struct agent_event){.kind = AGENT_BEAT, .head = head, .beat = &beat}, out_beats);
 }

@@ -6,7 +6,7 @@
 #include "base/must.h"
 #include "os/secret.h"
 #include "worker/program.h"
-#include "worker/words.h"
+#include "worker/crash_note.h"
 
 /* Bytes of one link to a head. Happy path: uplink_dial -> on_up -> LINKED -> frames both ways -> closed -> LINK_LOST.
  * It can fail by: no answer or not a manta head (LINK_LOST with words), a bad frame (closed, LINK_LOST). */
@@ -15,7 +15,7 @@ static void lost(struct uplink *u, const char *why)
 {
     u->dial = NULL;
     u->conn = NULL;
-    words_link(u->index, -1);
+    crash_note_link(u->index, -1);
     buf_reset(&u->in);
     u->program->feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
 }
@@ -74,7 +74,7 @@ static void on_up(struct net_conn *c, struct str rest, void *user_data)
     u->dial = NULL;
     u->conn = c;
     net_conn_set(c, &calls, u);
-    words_link(u->index, net_conn_descriptor(c));
+    crash_note_link(u->index, net_conn_descriptor(c));
     u->program->feed(u->program, (struct agent_event){.kind = AGENT_LINKED, .head = u->index});
     if (rest.n > 0 && u->conn == c)
         on_data(c, rest, u);

@@ -11,9 +11,9 @@
 #include "base/must.h"
 #include "worker/tryout.h"
 
-struct letter {
+struct actor_mail {
     struct net_mail_item item;
-    struct nurse_news news;
+    struct nurse_event event;
 };
 
 struct nurse {
@@ -31,10 +31,10 @@ static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_
     (void)m;
     struct nurse *n = user_data;
     while (items != NULL) {
-        struct letter *l = (struct letter *)(void *)items;
-        bool last = l->news.found; /* the receiver may free the nurse then */
+        struct actor_mail *l = (struct actor_mail *)(void *)items;
+        bool last = l->event.found; /* the receiver may free the nurse then */
         items = items->next;
-        n->cfg.on_news(&l->news, n->cfg.user_data);
+        n->cfg.on_event(&l->event, n->cfg.user_data);
         free(l);
         if (last)
             return;
@@ -72,7 +72,7 @@ static bool not_stopped(float progress, void *user_data)
 }
 
 /* As at the worker's start, but that nothing is downloaded. */
-static int look(struct nurse *n, struct nurse_news *out)
+static int look(struct nurse *n, struct nurse_event *out)
 {
     struct engine_load load = n->cfg.load;
     int err = models_resolve(n->cfg.reference, &out->model, &out->fault);
@@ -89,15 +89,15 @@ static int look(struct nurse *n, struct nurse_news *out)
 /* True when it was found whole. */
 static bool look_and_tell(struct nurse *n)
 {
-    struct letter *l = xalloc(sizeof *l);
-    l->news.key = n->cfg.key;
-    int err = look(n, &l->news);
-    l->news.found = err == 0;
-    if (err == ERR_CANCELLED || (err != 0 && strcmp(l->news.fault.text, n->said) == 0)) {
+    struct actor_mail *l = xalloc(sizeof *l);
+    l->event.key = n->cfg.key;
+    int err = look(n, &l->event);
+    l->event.found = err == 0;
+    if (err == ERR_CANCELLED || (err != 0 && strcmp(l->event.fault.text, n->said) == 0)) {
         free(l);
         return false;
     }
-    snprintf(n->said, sizeof n->said, "%s", l->news.fault.text);
+    snprintf(n->said, sizeof n->said, "%s", l->event.fault.text);
     net_mail_post(n->mail, &l->item);
     return err == 0;
 }
@@ -152,7 +152,7 @@ bool nurse_free(struct nurse *n)
     struct net_mail_item *items = net_mail_free(n->mail);
     while (items != NULL) {
         struct net_mail_item *next = items->next;
-        free(items); /* the item is the letter's first member */
+        free(items); /* the item is the mail's first member */
         items = next;
     }
     pthread_mutex_destroy(&n->lock);

@@ -1,8 +1,8 @@
 /* Look after a model that was left out: wait until its file changes, and look at it again.
  *
  * A thread, because a file system that went away holds up whoever asks it something. The happy path is: nurse_start() -> the
- * file changes, and stays as it is for a while -> it is found whole -> on_news with `found`. It can fail by: the file is still no
- * good (on_news with the reason, where that is another one), it never changes (nothing happens). */
+ * file changes, and stays as it is for a while -> it is found whole -> on_event with `found`. It can fail by: the file is still no
+ * good (on_event with the reason, where that is another one), it never changes (nothing happens). */
 #ifndef MANTA_WORKER_NURSE_H
 #define MANTA_WORKER_NURSE_H
 
@@ -12,7 +12,7 @@
 
 enum { NURSE_EVERY_MS = 1000, NURSE_STOP_S = 3 };
 
-struct nurse_news {
+struct nurse_event {
     uint32_t key;
     bool found;                /* it is whole: `model`, `needs` and `untried` say what it is */
     struct fault fault;        /* else: why it is not */
@@ -20,7 +20,7 @@ struct nurse_news {
     struct engine_needs needs;
     bool untried;              /* not loaded by this engine on this machine yet */
 };
-typedef void nurse_fn(const struct nurse_news *news, void *user_data);
+typedef void nurse_fn(const struct nurse_event *event, void *user_data);
 
 struct nurse_config {
     uint32_t key;
@@ -34,14 +34,14 @@ struct nurse_config {
     struct engine_load load;       /* memory_bytes: its share; path is not used */
     uint64_t memory_bytes;         /* of the worker */
     uint32_t stall_s;
-    nurse_fn *on_news;             /* on the loop's thread */
+    nurse_fn *on_event;             /* on the loop's thread */
     void *user_data;
 };
 
 struct nurse;
 /* Begins to watch; cfg is copied. */
 struct nurse *nurse_start(struct net_loop *loop, const struct nurse_config *cfg);
-/* Ends it; no news afterwards. NULL is fine. False: it stands in a call that does not end, and only the end of the process is its end. */
+/* Ends it; no event afterwards. NULL is fine. False: it stands in a call that does not end, and only the end of the process is its end. */
 bool nurse_free(struct nurse *n);
 
 #endif

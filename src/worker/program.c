@@ -9,7 +9,7 @@
 #include "net/supervisor.h"
 #include "os/cgroup.h"
 #include "worker/program.h"
-#include "worker/words.h"
+#include "worker/crash_note.h"
 
 /* The worker from its start to its end. Happy path: heads and models are looked at -> agent and actors are started ->
  * the loop runs -> a signal or the agent ends it. */
@@ -22,9 +22,9 @@ static void on_timer(struct net_timer *t, void *user_data)
 
 static void on_look(struct net_timer *t, void *user_data)
 {
-    roles_look(user_data);
+    deployments_look(user_data);
     net_supervisor_alive(clock_us());
-    net_timer_set(t, clock_us() + ROLES_LOOK_MS * 1000);
+    net_timer_set(t, clock_us() + DEPLOYMENTS_LOOK_MS * 1000);
 }
 
 static void on_signal(int signum, void *user_data)
@@ -74,7 +74,7 @@ static void start_agent(struct worker_program *p)
         .node = str_of(p->node),
         .epoch = epoch,
         .pid = (uint32_t)getpid(),
-        .cpus = (float)roster_threads(p),
+        .cpus = (float)deployments_threads(p),
         .memory_bytes = o->memory_bytes,
         .kept_bytes_max = p->beside.kept_bytes,
         .moving_bytes_max = p->beside.moving_bytes,
@@ -100,7 +100,7 @@ static void tell_last_run(struct worker_program *p)
 static int prepare(struct worker_program *p, struct fault *f)
 {
     int err = parse_heads(p, f);
-    return err != 0 ? err : roster_prepare(p, f);
+    return err != 0 ? err : deployments_prepare(p, f);
 }
 
 static void fini(struct worker_program *p)
@@ -119,7 +119,7 @@ static void fini(struct worker_program *p)
 
 int worker_main(const struct worker_options *o)
 {
-    struct worker_program p = {.o = o, .feed = worker_feed, .on_news = worker_on_news, .out = buf_max(WIRE_FRAME_BYTES_MAX)};
+    struct worker_program p = {.o = o, .feed = worker_feed, .on_event = worker_on_event, .out = buf_max(WIRE_FRAME_BYTES_MAX)};
     struct fault f = {0};
     log_info("WORKER NODE STARTING", EVENT("joining", KV("heads", o->heads)), "joining the cluster at %s", o->heads);
     if (prepare(&p, &f) != 0) {
@@ -133,12 +133,12 @@ int worker_main(const struct worker_options *o)
     net_signal(p.loop, SIGINT, on_signal, &p);
     net_signal(p.loop, SIGHUP, on_signal, &p);
     p.cpu_at_us = clock_us();
-    words_begin();
+    crash_note_begin();
     start_agent(&p);
     tell_last_run(&p);
-    roles_start(&p);
+    deployments_start(&p);
     p.look = net_timer_new(p.loop, on_look, &p);
-    net_timer_set(p.look, clock_us() + ROLES_LOOK_MS * 1000);
+    net_timer_set(p.look, clock_us() + DEPLOYMENTS_LOOK_MS * 1000);
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
     net_supervisor_say("READY=1\nSTATUS=%s, for the head at %s", p.node, o->heads); /* it joins when there is a head */
     net_loop_run(p.loop);
@@ -147,7 +147,7 @@ int worker_main(const struct worker_options *o)
 
     p.stopping = true; /* from here on, closing connections only free what is theirs */
     last_run_end(p.last_run);
-    if (!roles_stop(&p)) {
+    if (!deployments_stop(&p)) {
         log_warn("WORKER NODE STOPPED", EVENT("engine_hangs"), "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);
         log_flush();
         _exit(p.exit_status);

@@ -26,7 +26,7 @@ struct uplink {
 };
 
 /* One model of ours: what was asked for, what it will take, and the actor that runs it. */
-struct role {
+struct deployment {
     const char *reference;     /* borrowed from the options */
     struct model_file model;   /* once resolved; before, only its name */
     struct engine_load load;   /* memory_bytes: its share */
@@ -34,7 +34,7 @@ struct role {
     struct actor *actor;       /* NULL: not started */
     char setup[ENGINE_SETUP_BYTES]; /* exact: how it computes, as measured before or now; is.setup points to it */
     struct nurse *nurse;       /* while it is left out; or NULL */
-    bool counted;              /* in the crew */
+    bool counted;              /* in the thread budget */
     bool untried;              /* this engine has not loaded that file on this machine yet */
     bool served;               /* it was loaded once: its file may come back */
     bool waits;                /* to be loaded when nothing else is */
@@ -48,19 +48,19 @@ struct role {
 
 struct worker_program {
     const struct worker_options *o;
-    /* Both stand above those that call them: worker_feed() above links, worker_on_news() above roles. */
+    /* Both stand above those that call them: worker_feed() above links, worker_on_event() above deployments. */
     void (*feed)(struct worker_program *p, struct agent_event ev);
-    actor_news_fn *on_news;
+    actor_event_fn *on_event;
     struct net_loop *loop;
-    struct net_timer *timer, *look;  /* the agent's; for roles_look() */
+    struct net_timer *timer, *look;  /* the agent's; for deployments_look() */
     struct agent *agent;
     struct ag_effects fx;
     struct uplink uplinks[AGENT_HEADS_MAX];
     uint32_t uplinks_n;
     const struct engine_ops *ops;
-    struct role roles[AGENT_ACTORS_MAX]; /* by the actor's key */
-    uint32_t roles_n;
-    struct actor_crew crew;              /* of their actors */
+    struct deployment deployments[AGENT_ACTORS_MAX]; /* by the actor's key */
+    uint32_t deployments_n;
+    struct actor_thread_budget thread_budget;              /* of their actors */
     struct beside beside;                /* of its memory, what is not theirs */
     char node[NAME_CAP], engine[96];
     char engine_words[256];          /* engine, version, processor: for models_proved() */
@@ -77,48 +77,48 @@ struct worker_program {
     int exit_status;
 };
 
-/* ---- roster.c: which models, and how much of this worker is each one's ---- */
+/* ---- prepare.c: which models, and how much of this worker is each one's ---- */
 /* Finds every model, opens the engine and shares the memory out; nothing is loaded yet. A model that cannot be had or does not fit has its
  * fault, which was logged. Fails when none is left, with the first one's fault. */
-int roster_prepare(struct worker_program *p, struct fault *f);
-/* The memory that the others leave for a role; 0: there is no limit. */
-uint64_t roster_share(const struct worker_program *p, const struct role *r);
+int deployments_prepare(struct worker_program *p, struct fault *f);
+/* The memory that the others leave for a deployment; 0: there is no limit. */
+uint64_t deployments_share(const struct worker_program *p, const struct deployment *r);
 /* Compute threads of the worker. */
-uint32_t roster_threads(const struct worker_program *p);
+uint32_t deployments_threads(const struct worker_program *p);
 
 /* ---- resolve.c ---- */
-/* Finds the role's model, downloading it where that is allowed; sets its fault when it cannot be had. */
-void role_resolve(struct worker_program *p, struct role *r);
+/* Finds the deployment's model, downloading it where that is allowed; sets its fault when it cannot be had. */
+void deployment_resolve(struct worker_program *p, struct deployment *r);
 /* A file that this engine has not loaded on this machine yet is looked at in a process of its own first (tryout.h); sets the
- * role's fault when it may not be loaded here. */
-void role_look(struct worker_program *p, struct role *r);
+ * deployment's fault when it may not be loaded here. */
+void deployment_look(struct worker_program *p, struct deployment *r);
 /* How it was measured to compute exactly, if it was: for its next load. */
-void role_recall_setup(const struct worker_program *p, struct role *r);
+void deployment_recall_setup(const struct worker_program *p, struct deployment *r);
 /* It was loaded well, and need not be tried any more. */
-void role_prove(const struct worker_program *p, struct role *r);
+void deployment_prove(const struct worker_program *p, struct deployment *r);
 /* Notes how it was measured to compute exactly. */
-void role_measured(const struct worker_program *p, struct role *r, const struct engine_info *info);
+void deployment_measured(const struct worker_program *p, struct deployment *r, const struct engine_info *info);
 
-/* ---- news.c ---- */
-/* The actor_news_fn of all actors: what they say becomes events of the agent. */
-void worker_on_news(const struct actor_news *n, void *user_data);
+/* ---- events.c ---- */
+/* The actor_event_fn of all actors: what they say becomes events of the agent. */
+void worker_on_event(const struct actor_event *n, void *user_data);
 
-/* ---- roles.c: what becomes of a role ---- */
-enum { ROLES_LOOK_MS = 1000, LOAD_DEATHS_MAX = 2 };
+/* ---- deployments.c: what becomes of a deployment ---- */
+enum { DEPLOYMENTS_LOOK_MS = 1000, LOAD_DEATHS_MAX = 2 };
 /* Starts an actor for each model, and tells the agent of all of them. */
-void roles_start(struct worker_program *p);
+void deployments_start(struct worker_program *p);
 /* Ends all actors. False: one of them is in a call that does not end. */
-bool roles_stop(struct worker_program *p);
-/* Tells heads what the role is now. */
-void role_tell(struct worker_program *p, struct role *r);
-/* The role is left out: heads are told, its file is looked after, and when it was the last hope, the worker leaves. */
-void role_failed(struct worker_program *p, struct role *r, const struct fault *why);
+bool deployments_stop(struct worker_program *p);
+/* Tells heads what the deployment is now. */
+void deployment_tell(struct worker_program *p, struct deployment *r);
+/* The deployment is left out: heads are told, its file is looked after, and when it was the last hope, the worker leaves. */
+void deployment_failed(struct worker_program *p, struct deployment *r, const struct fault *why);
 /* Its file was changed while it was in use. */
-void role_lost(struct worker_program *p, struct role *r, const struct actor_news *n);
+void deployment_lost(struct worker_program *p, struct deployment *r, const struct actor_event *n);
 /* The nurse_fn of all of them. */
-void role_on_nurse(const struct nurse_news *n, void *user_data);
-/* Every ROLES_LOOK_MS: loads that hang, actors that can end. */
-void roles_look(struct worker_program *p);
+void deployment_on_nurse(const struct nurse_event *n, void *user_data);
+/* Every DEPLOYMENTS_LOOK_MS: loads that hang, actors that can end. */
+void deployments_look(struct worker_program *p);
 
 /* ---- feed.c ---- */
 /* Hands an event to the agent and carries out what it wants. now_us is filled in. */

@@ -51,7 +51,7 @@ static int resolve_echo(const char *script, struct model_file *m, struct fault *
 }
 
 /* Something to call a model by that could not be found. */
-static void name_by_reference(struct role *r)
+static void name_by_reference(struct deployment *r)
 {
     const char *slash = strrchr(r->reference, '/');
     const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : r->reference;
@@ -62,9 +62,9 @@ static void name_by_reference(struct role *r)
         *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c; /* a head takes no name with control characters */
 }
 
-static struct role *twin_of(struct worker_program *p, const struct role *r)
+static struct deployment *twin_of(struct worker_program *p, const struct deployment *r)
 {
-    for (struct role *other = p->roles; other < r; other++) {
+    for (struct deployment *other = p->deployments; other < r; other++) {
         if (other->fault.err == 0 && strcmp(other->model.name, r->model.name) == 0 &&
             strcmp(other->model.digest, r->model.digest) == 0)
             return other;
@@ -73,22 +73,22 @@ static struct role *twin_of(struct worker_program *p, const struct role *r)
 }
 
 /* For whom a set-up was measured: with other flags another one may be the fastest. */
-static const char *setup_words(const struct worker_program *p, const struct role *r, char *out, size_t cap)
+static const char *setup_words(const struct worker_program *p, const struct deployment *r, char *out, size_t cap)
 {
     snprintf(out, cap, "%s, repacking %s", p->engine_words, r->load.repack ? "on" : "off");
     return out;
 }
 
-void role_recall_setup(const struct worker_program *p, struct role *r)
+void deployment_recall_setup(const struct worker_program *p, struct deployment *r)
 {
     char words[SETUP_WORDS_BYTES];
     bool known = r->load.exact && models_setup(r->model.digest, setup_words(p, r, words, sizeof words), r->load.threads, r->setup, sizeof r->setup);
     r->load.setup = known ? r->setup : NULL;
 }
 
-void role_look(struct worker_program *p, struct role *r)
+void deployment_look(struct worker_program *p, struct deployment *r)
 {
-    role_recall_setup(p, r);
+    deployment_recall_setup(p, r);
     if (r->fault.err != 0 || p->scripted || models_proved(r->model.digest, p->engine_words))
         return;
     struct tryout t = {.engine = p->o->engine, .load = r->load, .memory_bytes = p->o->memory_bytes,
@@ -97,14 +97,14 @@ void role_look(struct worker_program *p, struct role *r)
     tryout_run(&t, NULL, NULL, &r->fault);
 }
 
-void role_prove(const struct worker_program *p, struct role *r)
+void deployment_prove(const struct worker_program *p, struct deployment *r)
 {
     if (r->untried)
         models_prove(r->model.digest, p->engine_words, true);
     r->untried = false;
 }
 
-void role_measured(const struct worker_program *p, struct role *r, const struct engine_info *info)
+void deployment_measured(const struct worker_program *p, struct deployment *r, const struct engine_info *info)
 {
     char words[SETUP_WORDS_BYTES];
     if (info->setup_ms >= SETUP_NOTE_MS)
@@ -121,7 +121,7 @@ void role_measured(const struct worker_program *p, struct role *r, const struct 
                  "%s computes exactly with %s, as measured before", r->model.name, r->setup);
 }
 
-void role_resolve(struct worker_program *p, struct role *r)
+void deployment_resolve(struct worker_program *p, struct deployment *r)
 {
     struct fault *f = &r->fault;
     bool echo = strcmp(p->o->engine, "echo") == 0;

@@ -112,7 +112,7 @@ static void say_job(struct giver *g, int to)
     struct wire_msg m = {.type = WIRE_moved_job};
     uint8_t how = next(&g->in), said = next(&g->in);
     m.moved_job = (struct wire_moved_job){.branch = how & 3, .attempt = how >> 2 & 3, .said = said & 7, .ids = {ids, how & 16 ? 0 : said & 7},
-                                          .kin = str_of(how & 32 ? "" : "1 digest d"), .twins = str_of(how & 64 ? "1 digest d context" : "")};
+                                          .same_file = str_of(how & 32 ? "" : "1 digest d"), .same_bits = str_of(how & 64 ? "1 digest d context" : "")};
     say(to, &m, -1);
 }
 

@@ -203,7 +203,7 @@ static void refused_probe(struct sim *s, const struct link *l, const struct wire
         PROBE(s, hello_never_came);
 }
 
-static void namesake_probe(struct sim *s, const struct event_field *event)
+static void alias_probe(struct sim *s, const struct event_field *event)
 {
     if (event_is(event, "model_aliased"))
         PROBE(s, told_apart);
@@ -257,7 +257,7 @@ static void carry_out(struct sim *s, struct coordinator *c, const struct fx *fx)
             link_close(s, l);
         break;
     case FX_LOG:
-        namesake_probe(s, fx->event);
+        alias_probe(s, fx->event);
         back_probe(s, fx->event);
         rebalanced_check(s, c, fx->event);
         sim_trace(s, "head logs", fx->tag != NULL ? fx->tag : "", fx->level, 0, 0);

@@ -42,7 +42,7 @@ uint64_t faults_soon(struct sim *s, uint64_t least_ms, uint64_t most_ms)
 
 /* ---- workers ---- */
 
-/* Guests and those of the launcher that were killed come back like all others, and nobody asks them to leave again: in hours a small
+/* Extra workers and those of the launcher that were killed come back like all others, and nobody asks them to leave again: in hours a small
  * cluster would become a great one. */
 static bool is_crowded(const struct sim *s)
 {
@@ -385,16 +385,16 @@ static void leaves(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 /* Somebody new, who leaves again; sometimes under the name of somebody who is there. */
 static void fault_join(struct sim *s, struct worker *w)
 {
-    bool twin = sim_chance(s, 30);
-    if (twin)
+    bool same_name = sim_chance(s, 30);
+    if (same_name)
         PROBE(s, duplicate_node);
     if (sim_chance(s, 30)) {
         leaves(s, w->id, 0, 0);
         sim_at(s, faults_soon(s, 200, 10000), again, w->id, 0, 0);
         return;
     }
-    struct worker *guest = worker_start(s, twin && !(s->scaler != NULL && w->launched) ? w->node : NULL);
-    sim_at(s, faults_soon(s, 5000, 30000), leaves, guest->id, 0, 0);
+    struct worker *extra = worker_start(s, same_name && !(s->scaler != NULL && w->launched) ? w->node : NULL);
+    sim_at(s, faults_soon(s, 5000, 30000), leaves, extra->id, 0, 0);
 }
 
 /* ---- duty ---- */

@@ -65,7 +65,7 @@ static void tokens_check(struct sim *s, struct call *c, const struct fx *fx)
         SIM_MUST(s, fx->ids.p[i] == answer_token(b->run->seed, at), "O3: wrong token %u", at);
         SIM_MUST(s, !c->logprobs || fx->logprobs.p[i] <= answer_logprob(b->run->seed, at), "O3: wrong logprob %u", at);
     }
-    if (fx->branch == c->suspect && b->tokens >= c->suspect_from + HEAD_ACQUIT_TOKENS)
+    if (fx->branch == c->suspect && b->tokens >= c->suspect_from + HEAD_CLEAR_TOKENS)
         c->crashes = 0; /* it was not this one's doing; nor where it ends well */
     s->tokens += fx->ids.n;
     b->token_us = coordinator_now(s, c->head);
@@ -82,9 +82,9 @@ static uint64_t waited_ms(const struct sim *s, const struct call *c)
 static bool attempts_used_up(struct sim *s, const struct call *c, uint32_t branch)
 {
     const struct run_seen *run = branch_run(c, branch);
-    uint32_t vain = run == NULL ? c->branches[branch].in_vain : c->branches[branch].tokens == run->from ? run->in_vain : 0;
-    bool in_vain = vain >= c->head->cfg.attempts_max;
-    if (!in_vain && (run == NULL || run->moves < c->head->cfg.moves_max))
+    uint32_t vain = run == NULL ? c->branches[branch].barren_attempts : c->branches[branch].tokens == run->from ? run->barren_attempts : 0;
+    bool barren_attempts = vain >= c->head->cfg.attempts_max;
+    if (!barren_attempts && (run == NULL || run->moves < c->head->cfg.moves_max))
         return false;
     PROBE(s, attempts_ran_out);
     if (c->branches[branch].tokens > 0)
@@ -155,7 +155,7 @@ static bool reason_is_true(struct sim *s, const struct call *c, uint32_t branch,
     case ERR_BUSY:
         return c->found_full && attempts_used_up(s, c, branch);
     case ERR_POISON:
-        PROBE(s, poison_condemned);
+        PROBE(s, poison_rejected);
         return c->poison && c->crashes >= 2 && c->crashed_alone;
     case ERR_CONTEXT:
         return c->too_long;

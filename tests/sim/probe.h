@@ -61,7 +61,7 @@
     P(forged_job, "a worker spoke of a job that is not its own") \
     P(stuttered, "a worker repeated or left out tokens") \
     P(left_politely, "a worker said bye while it had jobs") \
-    P(poison_condemned, "a request that crashed two workers was given to no other one") \
+    P(poison_rejected, "a request that crashed two workers was given to no other one") \
     P(named_beside_poison, "an innocent one was computed in the call that crashed") \
     P(crashed_silently, "a worker crashed without a word") \
     P(drained, "a worker that was asked to drain ended what it had and left") \

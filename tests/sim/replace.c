@@ -61,7 +61,7 @@ static uint32_t sent_of(struct sim *s, const struct told *t, const struct wire_m
 static void job_check(struct sim *s, const struct wire_moved_job *m)
 {
     SIM_MUST(s, m->ids.n == m->said || m->ids.n == 0, "%u ids of %u tokens cross", m->ids.n, m->said);
-    SIM_MUST(s, m->said == 0 || m->kin.n > 0, "an answer crosses in its middle, and anybody may go on with it");
+    SIM_MUST(s, m->said == 0 || m->same_file.n > 0, "an answer crosses in its middle, and anybody may go on with it");
 }
 
 static void say_jobs(struct sim *s, const struct coordinator *c, struct told *t)
@@ -74,7 +74,7 @@ static void say_jobs(struct sim *s, const struct coordinator *c, struct told *t)
         m->said = sent;
         m->ids.n = m->ids.n < sent ? m->ids.n : sent;
         if (sent == 0)
-            m->kin = m->twins = str_n(NULL, 0);
+            m->same_file = m->same_bits = str_n(NULL, 0);
         say(s, t, &msg);
     }
 }
@@ -238,8 +238,8 @@ static uint32_t vain_of(const struct call *c, const struct branch *b, uint32_t n
 {
     for (uint32_t i = 0; i < c->runs_n; i++)
         if (c->runs[i].seed == c->seed + no)
-            return b->tokens > c->runs[i].from ? 0 : c->runs[i].in_vain;
-    return b->in_vain;
+            return b->tokens > c->runs[i].from ? 0 : c->runs[i].barren_attempts;
+    return b->barren_attempts;
 }
 
 static void branch_probe(struct sim *s, const struct branch *b, const struct wire_moved_job *m, const struct told *t)
@@ -263,8 +263,8 @@ static void branch_moves(struct sim *s, const struct call *c, const struct told 
     bool made = no < h->call.moved_call.branches && !h->call.moved_call.spread_pending; /* of which is not told has ended */
     uint32_t said = m != NULL ? m->said : 0;
     branch_probe(s, b, m, t);
-    b->in_vain = m != NULL ? vain_of(c, b, no) : 0;
-    b->in_vain -= t->runs && b->in_vain > 0;
+    b->barren_attempts = m != NULL ? vain_of(c, b, no) : 0;
+    b->barren_attempts -= t->runs && b->barren_attempts > 0;
     b->attempts = m != NULL ? m->attempt : made;
     if (said != b->tokens)
         b->text_bytes = said > 0 ? 4 * (said - 1) : 0;

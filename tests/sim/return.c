@@ -182,7 +182,7 @@ void client_resumed(struct sim *s, struct asking *k, const struct fx *fx)
         struct branch *b = &c->branches[i];
         b->started = b->done = b->behind = false; /* the first two are told again */
         b->run = NULL;
-        b->in_vain = 0;
+        b->barren_attempts = 0;
         b->token_us = coordinator_now(s, k->head);
     }
     PROBE(s, came_again);

@@ -30,7 +30,7 @@ static void resume_check(struct sim *s, struct call *c, struct run_seen *seen, c
     SIM_MUST(s, !b->done, "O6: a branch that has ended runs again");
     SIM_MUST(s, run->resume.n == b->tokens, "O6: branch %u goes on after %u tokens, the client has %u", run->branch, run->resume.n,
              b->tokens);
-    seen->in_vain = b->tokens > seen->from ? 1 : seen->in_vain + 1;
+    seen->barren_attempts = b->tokens > seen->from ? 1 : seen->barren_attempts + 1;
     seen->from = b->tokens;
     if (b->tokens > 0)
         PROBE(s, resumed);
@@ -88,7 +88,7 @@ static struct run_seen *run_seen(struct sim *s, struct call *c, uint64_t job, ui
     if (fresh) {
         SIM_MUST(s, c->runs_n < c->branches_n, "call %llu has too many jobs", (unsigned long long)c->id);
         seen = &c->runs[c->runs_n++];
-        *seen = (struct run_seen){.job = job, .seed = seed, .attempt = b->attempts, .in_vain = b->in_vain, .from = b->tokens};
+        *seen = (struct run_seen){.job = job, .seed = seed, .attempt = b->attempts, .barren_attempts = b->barren_attempts, .from = b->tokens};
         job_note(c->head, job, c->id);
     }
     bool follows = attempt == seen->attempt + 1 || (fresh && c->returns > 0 && attempt > 0);
@@ -111,7 +111,7 @@ void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, 
              m->branch, m->said, c->branches[m->branch].tokens);
     struct run_seen *seen = run_seen(s, c, m->job, c->seed + m->branch, m->attempt);
     sim_trace(s, "adopt", c->model, c->id, m->job, m->attempt);
-    seen->in_vain++;
+    seen->barren_attempts++;
     seen->from = m->said;
     seen->attempt = m->attempt;
     seen->worker = worker;
@@ -207,8 +207,8 @@ void oracle_crashed(struct sim *s, const struct coordinator *by, const struct wi
         return;
     if (!c->poison)
         PROBE(s, named_beside_poison);
-    bool condemned = c->crashes >= 2 && c->crashed_alone; /* its other branches may still crash others, in company */
-    if (condemned || c->crashed_worker == seen->worker)
+    bool rejected = c->crashes >= 2 && c->crashed_alone; /* its other branches may still crash others, in company */
+    if (rejected || c->crashed_worker == seen->worker)
         return;
     c->crashed_worker = seen->worker;
     c->crashes++;

@@ -316,7 +316,7 @@ struct run_seen {
     uint64_t worker; /* it was sent to last */
     uint32_t key;    /* to that actor of it */
     uint32_t attempt;
-    uint32_t in_vain; /* attempts since the last one that brought a token, the present one counted */
+    uint32_t barren_attempts; /* attempts since the last one that brought a token, the present one counted */
     uint32_t moves;   /* attempts, without those that were refused for want of room */
     uint32_t crossed; /* of these, ones that were refused by a worker that takes no jobs now, or whose actor was gone */
     uint32_t from;    /* tokens that were delivered before the present one */
@@ -330,7 +330,7 @@ struct branch {
     bool has_heard;         /* same: it had started */
     bool behind;            /* that had not come as far again when its client lost its head once more */
     uint64_t holder;   /* the worker that took its present attempt */
-    uint32_t attempts, in_vain; /* of it, at the heads whose place the present one took, and of those the last ones in vain */
+    uint32_t attempts, barren_attempts; /* of it, at the heads whose place the present one took, and of those the last ones in vain */
     uint64_t token_us; /* when the last of them came, by the head's clock */
 };
 /* One request of a client at a head. A call whose client came again has several: the last one counts, the others are ghosts,

@@ -146,7 +146,7 @@ static void who_waits_for_twins_that_take_no_jobs_waits_for_anybody(void **state
               "open 3\nhello 3 node=c\nactor 3 exact=1 context=500\n"
               "prompt 1\nprompt 2\nprompt 3\nprefilled 1 job=1\ntokens 1 job=1 text=x\n");
     story(&s, "> closed 1\n"
-              "> done 3 job=3\n" /* its file, but no twin */
+              "> done 3 job=3\n" /* its file, but not the same bits */
               "done 3.0 finish=1 actor=2 node=c\n"
               "end 3 of 1\n"
               "> duty 2 duty=1\n"

@@ -152,7 +152,7 @@ static void a_guest_moves_on_when_its_quiet_actor_takes_no_more_jobs(void **stat
               "end 3 of 1\n"
               "send 3 run job=1.2 key=0 seed=0 hi\n"
               "> prompt 4\n"
-              "> gone 1\n" /* its client leaves: nobody is a guest any more */
+              "> gone 1\n" /* its client leaves: nobody is quarantined any more */
               "send 3 cancel job=1.2\n"
               "send 3 run job=4.1 key=0 seed=0 hi\n");
     story_end(&s);

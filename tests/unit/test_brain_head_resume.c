@@ -177,7 +177,7 @@ static void who_waits_for_the_last_twin_waits_for_anybody_when_it_dies(void **st
     given(&s, "open 1\nhello 1 node=a\nactor 1 exact=1\nopen 2\nhello 2 node=b\nactor 2 exact=1\n"
               "prompt 1\nprompt 2\nprefilled 1 job=1\ntokens 1 job=1 text=a\nprefilled 2 job=2\ntokens 2 job=2 text=b\n"
               "open 3\nhello 3 node=c features=old\nactor 3 exact=1\n");
-    story(&s, "> closed 1\n" /* its twin b is busy: better late than different */
+    story(&s, "> closed 1\n" /* b, of the same bits, is busy: better late than different */
               "> wait 500\n"
               "> closed 2\n"
               "send 3 run job=1.2 key=0 seed=0 hi resume=7\n"

@@ -18,7 +18,7 @@ static void move(struct story *from, struct story *to, uint64_t call, uint32_t s
         jobs[n].said = jobs[n].said < said ? jobs[n].said : said;
         jobs[n].ids.n = jobs[n].ids.n < jobs[n].said ? jobs[n].ids.n : jobs[n].said;
         if (jobs[n].said == 0) /* then anybody may begin it */
-            jobs[n].kin = jobs[n].twins = str_n(NULL, 0);
+            jobs[n].same_file = jobs[n].same_bits = str_n(NULL, 0);
         told[n] = &jobs[n];
     }
     struct request crossed = *r;

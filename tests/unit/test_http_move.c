@@ -1,4 +1,4 @@
-/* A server goes on as another one, over real sockets and a ferry, in every state a connection can be in: each client
+/* A server goes on as another one, over real sockets and a fdpass, in every state a connection can be in: each client
  * gets well-formed answers, as if nothing had happened. What the handler does is in the path: /now is answered at once
  * with "METHOD body" by the server that has it, /later waits, /stream begins a stream. */
 #include <setjmp.h>
@@ -26,7 +26,7 @@ struct client {
 
 /* A connection between the two servers. */
 struct moved {
-    int cargo;
+    int fd;
     struct http_state is;
     char *came, *unsent; /* owned: what `is` points to */
     size_t was;          /* index in open[]; CONNS_MAX: none */
@@ -41,7 +41,7 @@ struct world {
     size_t open_n;
     const char *name;    /* of the server, in its answers */
     unsigned gone, drained;
-    struct net_ferry *here, *there;
+    struct net_fdpass *here, *there;
     struct moved moved[CONNS_MAX];
     size_t moved_n;
 };
@@ -187,7 +187,7 @@ static void hears(size_t i, const char *text)
 
 /* ---- the world ---- */
 
-static void on_call(struct net_ferry *f, void *user_data)
+static void on_call(struct net_fdpass *f, void *user_data)
 {
     (void)user_data;
     W.here = f;
@@ -204,23 +204,23 @@ static int setup(void **state)
     assert_int_equal(http_server_new(W.loop, "127.0.0.1", 0, &calls, NULL, &W.server, &f), 0);
     snprintf(W.dir, sizeof W.dir, "/tmp/manta-move-XXXXXX");
     assert_non_null(mkdtemp(W.dir));
-    snprintf(W.path, sizeof W.path, "%s/landing", W.dir);
-    struct net_landing *landing;
-    assert_int_equal(net_landing_open(W.loop, W.path, false, 5000, on_call, NULL, &landing, &f), 0);
-    assert_int_equal(net_ferry_dial(W.path, 5000, &W.there, &f), 0);
-    assert_int_equal(net_ferry_send(W.there, str_of("hello"), &f), 0);
+    snprintf(W.path, sizeof W.path, "%s/listener", W.dir);
+    struct net_fdpass_listener *listener;
+    assert_int_equal(net_fdpass_listener_open(W.loop, W.path, false, 5000, on_call, NULL, &listener, &f), 0);
+    assert_int_equal(net_fdpass_dial(W.path, 5000, &W.there, &f), 0);
+    assert_int_equal(net_fdpass_send(W.there, str_of("hello"), &f), 0);
     while (W.here == NULL)
         turn();
     struct str hello;
-    assert_int_equal(net_ferry_receive(W.here, &hello, &f), 0);
+    assert_int_equal(net_fdpass_receive(W.here, &hello, &f), 0);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    net_ferry_free(W.here);
-    net_ferry_free(W.there);
+    net_fdpass_free(W.here);
+    net_fdpass_free(W.there);
     http_server_close(W.server);
     net_loop_free(W.loop);
     for (size_t i = 0; i < CONNS_MAX; i++)
@@ -240,12 +240,12 @@ static struct str copy(char **owned, struct str s)
     return str_n(*owned, s.n);
 }
 
-static int cross(struct net_ferry *from, struct net_ferry *to, int *out_cargo)
+static int cross(struct net_fdpass *from, struct net_fdpass *to, int *out_fd)
 {
     struct str frame;
     (void)from;
-    int err = net_ferry_receive(to, &frame, NULL);
-    *out_cargo = net_ferry_keep(to);
+    int err = net_fdpass_receive(to, &frame, NULL);
+    *out_fd = net_fdpass_keep(to);
     return err;
 }
 
@@ -261,27 +261,27 @@ static int on_state(struct net_conn *link, struct http_request *r, const struct 
             m->was = i;
     }
     assert_true((r != NULL) == (m->was < CONNS_MAX));
-    assert_int_equal(net_ferry_send_conn(W.here, str_of("conn"), link, NULL), 0);
-    return cross(W.here, W.there, &m->cargo);
+    assert_int_equal(net_fdpass_send_conn(W.here, str_of("conn"), link, NULL), 0);
+    return cross(W.here, W.there, &m->fd);
 }
 
 /* The server becomes another one. */
 static void move(void)
 {
     struct fault f = {0};
-    int port_cargo = -1;
+    int port_fd = -1;
     uint16_t port = http_server_port(W.server);
     W.moved_n = 0;
-    assert_int_equal(net_ferry_send_listener(W.here, str_of("port"), http_server_listener(W.server), &f), 0);
-    assert_int_equal(cross(W.here, W.there, &port_cargo), 0);
+    assert_int_equal(net_fdpass_send_listener(W.here, str_of("port"), http_server_listener(W.server), &f), 0);
+    assert_int_equal(cross(W.here, W.there, &port_fd), 0);
     assert_int_equal(http_server_each(W.server, on_state, NULL), 0);
     http_server_let_go(W.server);
     W.name = "new";
-    assert_int_equal(http_server_take(W.loop, port_cargo, &calls, NULL, &W.server, &f), 0);
+    assert_int_equal(http_server_take(W.loop, port_fd, &calls, NULL, &W.server, &f), 0);
     assert_int_equal(http_server_port(W.server), port);
     for (size_t i = 0; i < W.moved_n; i++) {
         struct moved *m = &W.moved[i];
-        struct http_request *r = http_server_take_conn(W.server, m->cargo, &m->is);
+        struct http_request *r = http_server_take_conn(W.server, m->fd, &m->is);
         assert_true((r != NULL) == (m->was < CONNS_MAX));
         if (r != NULL)
             W.open[m->was] = r;

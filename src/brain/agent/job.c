@@ -12,10 +12,10 @@
 
 void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
 {
-    struct agent_job *twin = agent_job_find(a, head, run->job, run->attempt);
+    struct agent_job *other = agent_job_find(a, head, run->job, run->attempt);
     const struct agent_actor *actor = agent_actor_find(a, run->key);
-    if (twin != NULL) {
-        agent_job_orphan(a, twin); /* which of the two is meant nobody can tell: one `done` ends both */
+    if (other != NULL) {
+        agent_job_orphan(a, other); /* which of the two is meant nobody can tell: one `done` ends both */
         agent_job_refuse(a, head, run->job, run->attempt, ERR_IN_USE, "a job of this number and attempt is running already");
         return;
     }

@@ -30,16 +30,16 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
     MUST((job->lane != NULL) == (waits && job->attempt == 0)); /* H14 */
     MUST(job->queue == NULL || job->queue == (job->bound != NULL ? &job->bound->bound : &job->pool->queue));
     MUST(job->forgot ? job->ids == NULL : job->said <= job->ids_cap); /* H2 */
-    MUST(job->said == 0 || job->kin != NULL);                         /* H2 */
+    MUST(job->said == 0 || job->same_file != NULL);                         /* H2 */
     MUST(job->ids_cap <= 2 * HEAD_RESUME_TOKENS_MAX);                 /* H6 */
-    MUST(!job->started || job->kin != NULL);                          /* H10 */
+    MUST(!job->started || job->same_file != NULL);                          /* H10 */
     MUST(!job->adopts || (waits && job->bound != NULL));
-    MUST(!waits || job->kin == NULL || job->pool == job->kin || job->pool == job->twins);
+    MUST(!waits || job->same_file == NULL || job->pool == job->same_file || job->pool == job->same_bits);
     if (flies) {
         const struct actor *a = job->flight->actor;
         MUST(job->flight->job == job && job->flight->attempt == job->attempt);
         MUST(idtab_get(&h->actors, a->node.id) == &a->node); /* H4 */
-        MUST(job->kin == NULL || a->seats[SEAT_DIGEST].pool == job->kin); /* H10 */
+        MUST(job->same_file == NULL || a->member_of[POOL_SAME_FILE].pool == job->same_file); /* H10 */
     }
     sum->resume_bytes += job->ids_cap * sizeof *job->ids;
     sum->queued += waits;
@@ -102,18 +102,18 @@ static void check_tenants(const struct head *h)
     MUST(calls == h->calls.n && bytes + head_seeks_bytes(h) == h->queue_bytes);
 }
 
-static void check_seats(const struct actor *a)
+static void check_memberships(const struct actor *a)
 {
     bool ready = a->state == WIRE_ACTOR_READY, open = head_actor_is_open(a);
-    for (int s = 0; s < SEATS; s++) { /* H9 */
-        const struct seat *seat = &a->seats[s];
-        bool sits = seat->pool != NULL, may = s < SEAT_DIGEST || (ready && (s == SEAT_DIGEST || a->exact));
-        MUST(sits == may && (!sits || seat->pool->seat == s));
+    for (int s = 0; s < POOL_KINDS; s++) { /* H9 */
+        const struct membership *at = &a->member_of[s];
+        bool sits = at->pool != NULL, may = s < POOL_SAME_FILE || (ready && (s == POOL_SAME_FILE || a->exact));
+        MUST(sits == may && (!sits || at->pool->kind == s));
         if (!sits)
             continue;
-        MUST(ready == (seat->ready_at != NOT_SEATED) && open == (seat->open_at != NOT_SEATED));
-        MUST(!ready || seat->pool->ready[seat->ready_at] == a);
-        MUST(!open || seat->pool->open[seat->open_at] == a);
+        MUST(ready == (at->ready_at != NOT_LISTED) && open == (at->open_at != NOT_LISTED));
+        MUST(!ready || at->pool->ready[at->ready_at] == a);
+        MUST(!open || at->pool->open[at->open_at] == a);
     }
 }
 
@@ -138,12 +138,12 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     MUST(waiting_bytes == a->waiting_bytes);
     MUST(fresh_bytes == a->fresh_bytes);
     MUST(!head_actor_is_open(a) || queue_is_empty(&a->bound)); /* H8 */
-    MUST(!head_actor_takes_guest(a));                      /* H8 */
-    MUST(a->guest == NULL || (a->guest->bound == a && (a->guest->state != JOB_QUEUED || a->serves)));
+    MUST(!head_actor_takes_quarantined(a));                      /* H8 */
+    MUST(a->quarantined == NULL || (a->quarantined->bound == a && (a->quarantined->state != JOB_QUEUED || a->serves)));
     MUST(head_actor_health(a) != ACTOR_PROBED || a->in_flight == 0 || !head_actor_is_open(a));
     check_queue(&a->bound, sum);
-    check_seats(a);
-    const struct pool *p = a->seats[SEAT_MODEL].pool;
+    check_memberships(a);
+    const struct pool *p = a->member_of[POOL_MODEL].pool;
     MUST(a->digest[0] == '\0' || p->digest[0] == '\0' || strcmp(a->digest, p->digest) == 0); /* H11 */
     sum->ready += a->state == WIRE_ACTOR_READY;
     MUST(a->serves == (a->state == WIRE_ACTOR_READY && !head_worker_is_off(w)));
@@ -172,24 +172,24 @@ static void check_pool(const struct pool *p, struct sums *sum)
     check_queue(&p->queue, sum);
 }
 
-static void check_handovers(const struct head *h)
+static void check_migrations(const struct head *h)
 {
     uint32_t n = 0;
-    LIST_EACH(pos, &h->handovers) { /* H13 */
-        const struct handover *ho = list_item(pos, struct handover, link);
-        const struct job *job = ho->job;
-        MUST(job->handover == ho && idtab_get(&h->jobs, job->node.id) == &job->node && job->flight != NULL);
-        MUST(ho->from->kv_out == ho && idtab_get(&h->workers, ho->from->node.id) == &ho->from->node);
-        MUST((ho->state == HANDOVER_MOVING) == (ho->to != NULL));
-        MUST(job->flight->actor->worker == (ho->to != NULL ? ho->to : ho->from));
-        MUST(ho->to == NULL || ho->to->kv_in == ho);
-        MUST(ho->to != NULL || job->attempt == ho->from_attempt);
-        MUST(ho->acked <= ho->came && ho->came <= ho->bytes && ho->pulled - ho->acked <= HANDOVER_WINDOW * (uint64_t)WIRE_KV_PART_BYTES);
-        MUST(timer_is_set(&ho->timer));
-        MUST(!ho->rebalances || head_kin_of(job->flight->actor)->rebalancing == job->node.id);
+    LIST_EACH(pos, &h->migrations) { /* H13 */
+        const struct migration *mig = list_item(pos, struct migration, link);
+        const struct job *job = mig->job;
+        MUST(job->migration == mig && idtab_get(&h->jobs, job->node.id) == &job->node && job->flight != NULL);
+        MUST(mig->from->kv_out == mig && idtab_get(&h->workers, mig->from->node.id) == &mig->from->node);
+        MUST((mig->state == MIGRATION_MOVING) == (mig->to != NULL));
+        MUST(job->flight->actor->worker == (mig->to != NULL ? mig->to : mig->from));
+        MUST(mig->to == NULL || mig->to->kv_in == mig);
+        MUST(mig->to != NULL || job->attempt == mig->from_attempt);
+        MUST(mig->acked <= mig->came && mig->came <= mig->bytes && mig->pulled - mig->acked <= MIGRATION_WINDOW * (uint64_t)WIRE_KV_PART_BYTES);
+        MUST(timer_is_set(&mig->timer));
+        MUST(!mig->rebalances || head_compatible_of(job->flight->actor)->rebalancing == job->node.id);
         n++;
     }
-    MUST(n == h->handovers_n && n <= h->cfg.kv_moves_max);
+    MUST(n == h->migrations_n && n <= h->cfg.kv_moves_max);
 }
 
 static void check_links(const struct head *h)
@@ -224,14 +224,14 @@ static void check_tables(const struct head *h, struct sums *sum)
     IDTAB_EACH(n, &h->workers)
         check_worker(h, id_item(n, struct worker, node), sum);
     check_links(h);
-    check_handovers(h);
+    check_migrations(h);
     LIST_EACH(pos, &h->pools)
         check_pool(list_item(pos, struct pool, order), sum);
-    LIST_EACH(pos, &h->kin_pools) {
+    LIST_EACH(pos, &h->compatible_pools) {
         const struct pool *p = list_item(pos, struct pool, order);
         check_pool(p, sum);
         MUST(p->actors_n > 0 || p->jobs_n > 0);
-        MUST(p->seat == SEAT_DIGEST || p->ready_n > 0 || queue_is_empty(&p->queue)); /* H10 */
+        MUST(p->kind == POOL_SAME_FILE || p->ready_n > 0 || queue_is_empty(&p->queue)); /* H10 */
     }
     check_pool(h->any[0], sum);
     check_pool(h->any[1], sum);

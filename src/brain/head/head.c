@@ -15,11 +15,11 @@
  *  H8 nobody waits beside a free slot: a pool with an open actor has an empty queue, an open actor has no bound jobs
  *     (jobs that lost their actor a moment ago are in no queue: they regroup)
  *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state
- *  H10 an answer that has begun waits for its kin and runs on nobody else: the actor's digest pool is the job's
+ *  H10 an answer that has begun waits for a compatible actor and runs on no other: the actor's pool of the same file is the job's
  *  H11 the actors of a model's pool have one and the same model file
  *  H12 nobody waits for one actor and no other while its worker takes no new jobs
  *  H13 what is computed of a job moves only while the job runs: where it leaves (saving), or where it goes (moving); one
- *     from each worker and one to each at a time, kv_moves_max of all; of actors that would have kept theirs, one of each kin
+ *     from each worker and one to each at a time, kv_moves_max of all; of actors that would have kept theirs, one of each file
  *  H14 what waits and was never sent is in its tenant's lane; a lane is of one tenant in one queue, is never empty, and its
  *     tag is its base and the cost of its first job; what is counted of each tenant is what there is, and tenants are at
  *     most tenants_max
@@ -62,18 +62,18 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     idtab_init(&h->calls);
     idtab_init(&h->jobs);
     idtab_init(&h->seeks);
-    h->worker_names.seed = h->worker_lives.seed = h->kin_names.seed = rng_mix(cfg->seed);
+    h->worker_names.seed = h->worker_lives.seed = h->compatible_names.seed = rng_mix(cfg->seed);
     h->pool_names[0].seed = h->pool_names[1].seed = rng_mix(cfg->seed);
     list_init(&h->launchers);
     h->tenant_names.seed = h->lane_names.seed = h->stream_names.seed = rng_mix(cfg->seed);
     idtab_init(&h->tenants);
     list_init(&h->tenants_idle);
     list_init(&h->pools);
-    list_init(&h->kin_pools);
+    list_init(&h->compatible_pools);
     list_init(&h->dirty_pools);
     list_init(&h->dirty_actors);
     list_init(&h->movers);
-    list_init(&h->handovers);
+    list_init(&h->migrations);
     for (int embeds = 0; embeds < 2; embeds++)
         h->any[embeds] = head_pool_new(h, str_n("", 0), embeds != 0);
     h->prefix = prefix_new();
@@ -100,8 +100,8 @@ void head_free(struct head *h)
         if (job->queue != NULL)
             queue_remove(h, job, false); /* and with the last its lane */
     }
-    LIST_EACH_SAFE(at, next, &h->handovers)
-        free(list_item(at, struct handover, link));
+    LIST_EACH_SAFE(at, next, &h->migrations)
+        free(list_item(at, struct migration, link));
     IDTAB_EACH(n, &h->calls)
         head_call_free(&id_item(n, struct call, node)->grave);
     IDTAB_EACH(n, &h->actors)
@@ -112,8 +112,8 @@ void head_free(struct head *h)
         head_link_free(id_item(n, struct link, node));
     LIST_EACH_SAFE(pos, nxt, &h->pools)
         head_pool_free(&list_item(pos, struct pool, order)->grave);
-    LIST_EACH_SAFE(kin, after, &h->kin_pools)
-        head_pool_free(&list_item(kin, struct pool, order)->grave);
+    LIST_EACH_SAFE(pos, after, &h->compatible_pools)
+        head_pool_free(&list_item(pos, struct pool, order)->grave);
     head_pool_free(&h->any[0]->grave);
     head_pool_free(&h->any[1]->grave);
     IDTAB_EACH(t, &h->tenants)
@@ -132,7 +132,7 @@ void head_free(struct head *h)
     names_fini(&h->worker_lives);
     names_fini(&h->pool_names[0]);
     names_fini(&h->pool_names[1]);
-    names_fini(&h->kin_names);
+    names_fini(&h->compatible_names);
     prefix_free(h->prefix);
     prefix_free(h->sessions);
     free(h);
@@ -150,7 +150,7 @@ static void timer_rings(struct head *h, struct timer *t)
     case TIMER_TAKE: head_take_overdue(h); break;
     case TIMER_SCALE: head_scale_overdue(h); break;
     case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
-    case TIMER_HANDOVER: head_handover_overdue(h, list_item(t, struct handover, timer)); break;
+    case TIMER_MIGRATION: head_migration_overdue(h, list_item(t, struct migration, timer)); break;
     case TIMER_STATUS:
         timers_set(&h->timers, t, head_after_ms(h, h->cfg.status_every_ms));
         h->status_due = true;
@@ -196,7 +196,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_DUTY: head_duty_ask(h, ev); break;
     }
     head_dispatch(h);
-    head_handover_more(h); /* after those who wait have got what became free */
+    head_migration_more(h); /* after those who wait have got what became free */
     head_dispatch(h);
     head_scale_look(h);
     head_status_lines(h, h->status_due);

@@ -10,7 +10,7 @@ static float loading(const struct head *h, const struct pool *p)
         return most;
     IDTAB_EACH(pos, &h->actors) {
         const struct actor *a = id_item(pos, struct actor, node);
-        if (a->seats[p->seat].pool == p && a->state == WIRE_ACTOR_LOADING && a->progress > most)
+        if (a->member_of[p->kind].pool == p && a->state == WIRE_ACTOR_LOADING && a->progress > most)
             most = a->progress;
     }
     return most;
@@ -79,7 +79,7 @@ bool head_call_view(struct head *h, uint64_t id, struct head_call_view *out)
         if (out->actor == UINT32_MAX) {
             out->actor = (uint32_t)a->node.id;
             out->node = str_of(a->worker->name);
-            out->model = str_of(a->seats[SEAT_MODEL].pool->name);
+            out->model = str_of(a->member_of[POOL_MODEL].pool->name);
         }
     }
     const struct job *job = waiting(call);

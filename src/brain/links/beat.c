@@ -31,7 +31,7 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
         w->heard_us += late_us;
     uint64_t silent_us = h->now_us - w->heard_us;
     if (silent_us >= head_lost_after_us(h)) {
-        w->blameless = true;
+        w->left_cleanly = true;
         head_link_close(h, w->link, LOG_WARN, head_text(h, "no sign of life for %u ms", h->cfg.lost_after_ms));
         return;
     }
@@ -53,7 +53,7 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
 static uint64_t stall_ms(const struct head *h, const struct actor *a)
 {
     double ms = h->cfg.token_stall_ms;
-    if (a->decode_tps > 0 && a->foreign == 0)
+    if (a->decode_tps > 0 && a->other_heads == 0)
         ms = STALL_STEPS * 1000.0 * (a->in_flight + 1) / (double)a->decode_tps;
     ms = ms < h->cfg.token_floor_ms ? h->cfg.token_floor_ms : ms;
     ms = ms > h->cfg.token_stall_ms ? h->cfg.token_stall_ms : ms;
@@ -72,8 +72,8 @@ static void actor_hangs(struct head *h, struct actor *a, const struct wire_load 
              f.text);
     a->hung = true;
     head_actor_refresh(h, a);
-    if (a->seats[SEAT_TWIN].pool != NULL)
-        head_kin_left(h, a->seats[SEAT_TWIN].pool);
+    if (a->member_of[POOL_SAME_BITS].pool != NULL)
+        head_compatible_left(h, a->member_of[POOL_SAME_BITS].pool);
     head_actor_evacuate(h, a, LEAVE_HUNG, &f);
 }
 
@@ -120,8 +120,8 @@ static void actor_speed(struct head *h, struct actor *a, bool busy)
         a->slow_beats = 0;
         return;
     }
-    head_pool_paced(h, a->seats[SEAT_MODEL].pool, a->decode_tps);
-    float best = head_pool_pace(h, a->seats[SEAT_MODEL].pool);
+    head_pool_paced(h, a->member_of[POOL_MODEL].pool, a->decode_tps);
+    float best = head_pool_pace(h, a->member_of[POOL_MODEL].pool);
     a->slow_beats = a->decode_tps < best * SLOW_BELOW ? a->slow_beats + 1 : 0;
     if (!a->slow && a->slow_beats >= SLOW_BEATS)
         is_slow(h, a, best);
@@ -145,7 +145,7 @@ static bool load_says(struct head *h, struct actor *a, const struct wire_load *l
     a->token_age_ms = load->busy > 0 ? load->token_age_ms : 0;
     actor_speed(h, a, load->busy > 0);
     uint64_t there = (uint64_t)load->busy + load->waiting;
-    a->foreign = there > a->in_flight && there <= HEAD_SLOTS_MAX ? (uint32_t)there - a->in_flight : 0;
+    a->other_heads = there > a->in_flight && there <= HEAD_SLOTS_MAX ? (uint32_t)there - a->in_flight : 0;
     uint64_t patience_ms = stall_ms(h, a);
     bool hangs = load->busy > 0 && load->token_age_ms >= patience_ms;
     if (hangs && !a->hung)

@@ -81,7 +81,7 @@ static void count_done(struct head *h, const struct flight *f, struct call *call
         return;
     head_actor_succeeds(h, a);
     if (m->completion_tokens > 0 && m->completion_tokens <= a->context) {
-        head_learn(&a->seats[SEAT_MODEL].pool->answer_tokens, (float)m->completion_tokens);
+        head_learn(&a->member_of[POOL_MODEL].pool->answer_tokens, (float)m->completion_tokens);
         head_learn(&call->tenant->answer_tokens, (float)m->completion_tokens);
     }
 }
@@ -134,7 +134,7 @@ static void job_ends(struct head *h, struct job *job, const struct wire_done *m)
     done_fx(h, job, m, &fault);
     count_done(h, f, call, m, fault.err != 0);
     if (fault.err == 0)
-        head_job_acquit(job);
+        head_job_clear(job);
     head_flight_end(h, f);
     head_job_end(h, job);
     head_call_branch_ended(h, call);

@@ -21,7 +21,7 @@ static const char *duty_says(uint8_t duty)
     return says[duty];
 }
 
-/* Jobs that wait for an actor of it and no other wait for another one, and so do those that wait for twins when none is left
+/* Jobs that wait for an actor of it and no other wait for another one, and so do those that wait for the same bits when no such actor is left
  * that takes jobs. */
 static void leave_alone(struct head *h, struct worker *w)
 {
@@ -31,8 +31,8 @@ static void leave_alone(struct head *h, struct worker *w)
         struct actor *a = w->actors[key];
         if (a == NULL)
             continue;
-        if (a->seats[SEAT_TWIN].pool != NULL)
-            head_kin_left(h, a->seats[SEAT_TWIN].pool);
+        if (a->member_of[POOL_SAME_BITS].pool != NULL)
+            head_compatible_left(h, a->member_of[POOL_SAME_BITS].pool);
         head_actor_unbind(h, a, &f);
     }
 }

@@ -39,12 +39,12 @@ static void worker_lose(struct head *h, struct worker *w, enum log_level level, 
     /* All its actors close before any job looks for another actor: none may go from one of them to the next. */
     head_worker_is(h, w, WORKER_LOST, "%.*s", STR_ARG(why));
     head_moves(h, w, false);
-    head_handover_lost(h, w);
+    head_migration_lost(h, w);
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
         struct actor *a = w->actors[key];
         if (a == NULL)
             continue;
-        head_actor_evacuate(h, a, w->blameless ? LEAVE_LEFT : LEAVE_CRASHED, &f);
+        head_actor_evacuate(h, a, w->left_cleanly ? LEAVE_LEFT : LEAVE_CRASHED, &f);
         head_actor_drop(h, a);
     }
     head_seek_lost(h, w);

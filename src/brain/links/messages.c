@@ -10,7 +10,7 @@
 static int says_bye(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
     (void)f;
-    w->blameless = true;
+    w->left_cleanly = true;
     head_link_close(h, w->link, LOG_INFO, head_text(h, "it said bye: %.*s", STR_ARG(msg->bye.reason)));
     return 0;
 }

@@ -70,7 +70,7 @@ static int check_change(const struct actor *a, const struct wire_actor *m, struc
         return fault_set(f, ERR_PROTOCOL, "actor %u has model '%s': another model or kind is another actor", m->key, a->model);
     if (m->digest.n > 0 && a->digest[0] != '\0' && !str_is(m->digest, a->digest))
         return fault_set(f, ERR_PROTOCOL, "actor %u changed its model's digest", m->key);
-    const char *here = a->seats[SEAT_MODEL].pool->digest; /* what the other actors of that name have */
+    const char *here = a->member_of[POOL_MODEL].pool->digest; /* what the other actors of that name have */
     if (m->digest.n > 0 && here[0] != '\0' && !str_is(m->digest, here))
         return fault_set(f, ERR_PROTOCOL, "actor %u tells its digest late, and '%s' is another file: tell it from the first", m->key, a->model);
     if (a->state != WIRE_ACTOR_READY || m->state != WIRE_ACTOR_READY)
@@ -100,8 +100,8 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
     head_actor_is(a, m->state);
     if (m->digest.n > 0)
         text_set(&a->digest, xstr_dup(m->digest));
-    if (a->seats[SEAT_MODEL].pool->digest[0] == '\0')
-        head_pool_digest(a->seats[SEAT_MODEL].pool, m->digest);
+    if (a->member_of[POOL_MODEL].pool->digest[0] == '\0')
+        head_pool_digest(a->member_of[POOL_MODEL].pool, m->digest);
     a->slots = m->slots;
     a->context = m->context;
     a->exact = is_exact(m);
@@ -118,7 +118,7 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
 static struct actor *actor_new(struct head *h, struct worker *w, const struct wire_actor *m)
 {
     struct actor *a = xalloc(sizeof *a);
-    struct pool *pool = head_namesake_pool(h, w, m);
+    struct pool *pool = head_alias_pool(h, w, m);
     pool->registered = true;
     a->worker = w;
     a->key = m->key;
@@ -128,11 +128,11 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->kv = xstrdup("");
     a->setup = xstrdup("");
     a->note = xstrdup("");
-    a->seats[SEAT_MODEL] = (struct seat){pool, NOT_SEATED, NOT_SEATED};
-    a->seats[SEAT_ANY] = (struct seat){h->any[m->kind == REQUEST_EMBED], NOT_SEATED, NOT_SEATED};
-    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
-        a->seats[s].pool->actors_n++;
-        head_pool_came(a->seats[s].pool); /* one that was away, as far as anybody knows */
+    a->member_of[POOL_MODEL] = (struct membership){pool, NOT_LISTED, NOT_LISTED};
+    a->member_of[POOL_ANY] = (struct membership){h->any[m->kind == REQUEST_EMBED], NOT_LISTED, NOT_LISTED};
+    for (int s = POOL_MODEL; s <= POOL_ANY; s++) {
+        a->member_of[s].pool->actors_n++;
+        head_pool_came(a->member_of[s].pool); /* one that was away, as far as anybody knows */
     }
     list_init(&a->flights);
     list_init(&a->orphans);
@@ -147,20 +147,20 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
 
 void head_actor_drop(struct head *h, struct actor *a)
 {
-    MUST(list_empty(&a->flights) && queue_is_empty(&a->bound) && a->guest == NULL);
+    MUST(list_empty(&a->flights) && queue_is_empty(&a->bound) && a->quarantined == NULL);
     head_actor_is(a, WIRE_ACTOR_GONE);
     head_actor_refresh(h, a);
-    head_kin_unseat(h, a);
+    head_compatible_remove(h, a);
     timers_clear(&h->timers, &a->rest);
     list_remove(&a->dirty);
     idtab_remove(&h->actors, &a->node);
     a->worker->actors[a->key] = NULL;
     a->worker->actors_n--;
-    a->seats[SEAT_MODEL].pool->actors_n--;
-    a->seats[SEAT_ANY].pool->actors_n--;
-    head_namesake_inherit(h, a->seats[SEAT_MODEL].pool);
-    head_queue_hurry(h, a->seats[SEAT_MODEL].pool); /* the others may all have failed */
-    head_queue_hurry(h, a->seats[SEAT_ANY].pool);
+    a->member_of[POOL_MODEL].pool->actors_n--;
+    a->member_of[POOL_ANY].pool->actors_n--;
+    head_alias_inherit(h, a->member_of[POOL_MODEL].pool);
+    head_queue_hurry(h, a->member_of[POOL_MODEL].pool); /* the others may all have failed */
+    head_queue_hurry(h, a->member_of[POOL_ANY].pool);
     head_bury(h, &a->grave, head_actor_free);
 }
 
@@ -169,7 +169,7 @@ void head_actor_drop(struct head *h, struct actor *a)
 static void say_state(struct head *h, const struct actor *a, const char *verb)
 {
     bool failed = a->state == WIRE_ACTOR_FAILED;
-    const char *model = a->seats[SEAT_MODEL].pool->name;
+    const char *model = a->member_of[POOL_MODEL].pool->name;
     head_log(h, failed ? LOG_WARN : LOG_INFO, TAG,
              EVENT("actor_state", KV("actor", a->node.id), KV("state", actor_state_name(a->state)), KV("model", model), KV("node", a->worker->name),
                    KV("slots", a->slots), KV("context", a->context)),
@@ -184,7 +184,7 @@ static void actor_registers(struct head *h, struct worker *w, const struct wire_
         (struct wire_actor_ack){.key = m->key, .id = (uint32_t)a->node.id};
     say_state(h, a, "registered ");
     if (a->state == WIRE_ACTOR_READY)
-        head_kin_seat(h, a);
+        head_compatible_add(h, a);
     head_actor_refresh(h, a);
 }
 
@@ -197,10 +197,10 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
     else
         actor_set(a, m);
     if (a->state == WIRE_ACTOR_READY)
-        head_kin_seat(h, a);
+        head_compatible_add(h, a);
     head_actor_refresh(h, a);
     if (leaves)
-        head_kin_unseat(h, a);
+        head_compatible_remove(h, a);
     if (moves)
         say_state(h, a, "");
     if (leaves) {
@@ -230,9 +230,9 @@ int head_actor_msg(struct head *h, struct worker *w, const struct wire_msg *msg,
     else
         actor_registers(h, w, m);
     if (m->state == WIRE_ACTOR_FAILED && (a = w->actors[m->key]) != NULL) {
-        head_namesake_inherit(h, a->seats[SEAT_MODEL].pool);
-        head_queue_hurry(h, a->seats[SEAT_MODEL].pool);
-        head_queue_hurry(h, a->seats[SEAT_ANY].pool);
+        head_alias_inherit(h, a->member_of[POOL_MODEL].pool);
+        head_queue_hurry(h, a->member_of[POOL_MODEL].pool);
+        head_queue_hurry(h, a->member_of[POOL_ANY].pool);
     }
     return 0;
 }

@@ -27,9 +27,9 @@ static bool has_well(const struct pool *p)
 
 struct pool *head_job_pool(const struct job *job)
 {
-    if (job->kin == NULL)
+    if (job->same_file == NULL)
         return job->call->pool;
-    return job->twins != NULL && has_well(job->twins) ? job->twins : job->kin;
+    return job->same_bits != NULL && has_well(job->same_bits) ? job->same_bits : job->same_file;
 }
 
 /* ---- in and out ---- */
@@ -53,7 +53,7 @@ static void count_in(struct head *h, struct job *job)
     job->put_us = h->now_us;
     job->pool = head_job_pool(job);
     wake_scaling(h);
-    if (!job->turned_away)
+    if (!job->found_full)
         job->due_us = head_after_ms(h, job->call->deadline_ms);
 }
 
@@ -128,11 +128,11 @@ void head_queue_serve(struct head *h, struct job *job)
     take(h, job, true);
 }
 
-/* Those that wait for twins wait for anybody with the file now. Their deadline stays. */
-void head_kin_left(struct head *h, struct pool *twins)
+/* Jobs that wait for the same bits wait for any actor of the file now. Their deadline stays. */
+void head_compatible_left(struct head *h, struct pool *same_bits)
 {
-    while (!queue_is_empty(&twins->queue) && !has_well(twins)) {
-        struct job *job = queue_first(&twins->queue);
+    while (!queue_is_empty(&same_bits->queue) && !has_well(same_bits)) {
+        struct job *job = queue_first(&same_bits->queue);
         uint64_t due_us = job->due_us;
         head_queue_take(h, job);
         head_queue_put(h, job);

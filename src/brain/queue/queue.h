@@ -5,7 +5,8 @@
 #include "brain/step/step.h"
 
 /* ---- queue.c: into the queue and out of it ---- */
-/* The pool a job waits in: its call's, or once its answer has begun its twins' while one of these is ready and well, else its kin's. */
+/* The pool a job waits in: its call's, or once its answer has begun, the pool of the same bits while an actor of it is ready and
+ * well, else the pool of the same file. */
 struct pool *head_job_pool(const struct job *job);
 /* A job waits from now on, for its pool or the actor it is bound to. It MUST be JOB_QUEUED and in no queue. */
 void head_queue_put(struct head *h, struct job *job);
@@ -19,8 +20,8 @@ void head_queue_serve(struct head *h, struct job *job);
 void head_queue_merge(struct head *h, struct pool *from, struct pool *to);
 /* When to look at a waiting job next: at its deadline, or earlier when the head will have settled. */
 uint64_t head_queue_look_us(const struct head *h, const struct job *job);
-/* The last ready and well one of these twins may have left: who waits for them waits for anybody with the file, with the old deadline. */
-void head_kin_left(struct head *h, struct pool *twins);
+/* The last ready and well actor of this pool of the same bits may have left: jobs that wait for one wait for any actor of the file, with the old deadline. */
+void head_compatible_left(struct head *h, struct pool *same_bits);
 
 /* ---- fair.c: whose turn it is ---- */
 /* An empty queue, with an id of its own. */

@@ -1,7 +1,7 @@
 /* A flight that cannot go on: another actor takes the job, or its client is told.
  *
  * The happy path is: the actor is lost -> the job waits for regroup_ms, takes its old place in the queue, which is the
- * front -> the next open actor (once the client has heard something of the answer: of its kin, kin.c) gets it with
+ * front -> the next open actor (once the client has a part of the answer: a compatible one, compatible.c) gets it with
  * attempt + 1 and the ids that were delivered, and goes on after them. It can fail by: attempts_max attempts in a row
  * brought no token (those on workers that left or fell silent do not count: no prompt does that), moves_max were made in
  * all, or more tokens were delivered than are kept. An attempt that is refused for want of room is none: other heads fill the
@@ -48,27 +48,27 @@ static void fail_with(struct head *h, struct job *job, const struct fault *why, 
     head_job_fail(h, job, &f);
 }
 
-static void condemn(struct head *h, struct job *job)
+static void reject(struct head *h, struct job *job)
 {
     struct fault f = {0};
     head_poison_fault(job->call, &f);
     head_log(h, LOG_ERROR, TAG, EVENT("call_refused", KV("call", job->call->node.id), KV("code", err_name(f.err))),
              "call %llu: %s", (unsigned long long)job->call->node.id, f.text);
-    head_call_condemn(h, job->call, job);
+    head_call_reject(h, job->call, job);
     head_job_fail(h, job, &f);
 }
 
 static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
 {
     if (head_call_is_poison(job->call)) {
-        condemn(h, job);
+        reject(h, job);
         return false;
     }
     if (job->forgot) {
         fail_with(h, job, why, ", and the answer was too long to be kept for another one (resume_tokens_max)");
         return false;
     }
-    if (job->in_vain >= h->cfg.attempts_max) {
+    if (job->barren_attempts >= h->cfg.attempts_max) {
         fail_with(h, job, why, "; no actor is left to try (attempts_max)");
         return false;
     }
@@ -119,12 +119,12 @@ void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, c
     const struct leave_rule *rule = &leave_rules[reason];
     struct actor *a = job->flight->actor;
     head_account_left(h, job, leave_words[reason], why != NULL ? why->text : "");
-    MUST(rule->kv == (to != NULL && job->handover != NULL));
+    MUST(rule->kv == (to != NULL && job->migration != NULL));
     MUST(rule->rest == REST_NONE || (a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST));
     MUST(!rule->clock_runs || to == NULL);
-    job->in_vain -= !rule->attempt && job->in_vain > 0;
+    job->barren_attempts -= !rule->attempt && job->barren_attempts > 0;
     job->moves -= !rule->move;
-    job->turned_away = rule->clock_runs;
+    job->found_full = rule->clock_runs;
     if (rule->avoid)
         job->avoid = (uint32_t)a->node.id;
     if (rule->rest == REST_PAUSE)
@@ -136,7 +136,7 @@ void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, c
     else
         head_flight_end(h, job->flight);
     if (!rule->kv)
-        head_handover_drop(h, job);
+        head_migration_drop(h, job);
     if (to == NULL && !may_go_on(h, job, why))
         return;
     head_job_move(job, JOB_QUEUED);

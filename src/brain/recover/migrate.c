@@ -3,7 +3,7 @@
  * The happy path is: a worker that drains wants its jobs elsewhere (`duty` with `moves`), or one is idle (rebalance.c) -> a ready
  * actor that is alike is found, and moving the cells there is predicted to be quicker than computing them -> kv_save -> the worker
  * stops the job and says kv_saved -> the job is sent to the other actor, which holds it -> the cells go there, part by part:
- * kv_pull, kv_part, kv_ack; never more than HANDOVER_WINDOW parts on the way -> all is there, its checksum right, and the answer
+ * kv_pull, kv_part, kv_ack; never more than MIGRATION_WINDOW parts on the way -> all is there, its checksum right, and the answer
  * goes on.
  *
  *     (none) ──kv_save──▶ SAVING ──kv_saved──▶ MOVING ──last kv_ack──▶ (forgotten)
@@ -28,16 +28,16 @@
 #define TAG "FAILOVER"
 
 enum {
-    HANDOVER_LOOK_MAX = 64,         /* open actors that are looked at for a job */
-    HANDOVER_BPS_GUESS = 100000000, /* bytes/s of a link that has moved nothing yet: a gigabit network */
-    HANDOVER_TPS_GUESS = 200,       /* prompt tokens/s where nobody has computed anything yet */
+    MIGRATION_LOOK_MAX = 64,         /* open actors that are looked at for a job */
+    MIGRATION_BPS_GUESS = 100000000, /* bytes/s of a link that has moved nothing yet: a gigabit network */
+    MIGRATION_TPS_GUESS = 200,       /* prompt tokens/s where nobody has computed anything yet */
 };
-static const double HANDOVER_FIXED_S = 0.02; /* saving, asking, loading: what it takes without a byte */
+static const double MIGRATION_FIXED_S = 0.02; /* saving, asking, loading: what it takes without a byte */
 static const double LEARN = 0.3;             /* weight of the newest bandwidth */
 
 /* ---- what it would take ---- */
 
-bool head_handover_alike(const struct actor *a, const struct actor *b)
+bool head_migration_alike(const struct actor *a, const struct actor *b)
 {
     return a->kv[0] != '\0' && strcmp(a->kv, b->kv) == 0 && a->context == b->context && a->exact == b->exact && strcmp(a->setup, b->setup) == 0 &&
            strcmp(a->worker->engine, b->worker->engine) == 0 && strcmp(a->worker->cpu_features, b->worker->cpu_features) == 0;
@@ -60,11 +60,11 @@ static double bytes_of(const struct job *job)
 /* Prompt tokens/s it makes; one that has computed nothing yet makes what others of its model make. */
 static double prefill_tps(const struct actor *a)
 {
-    const struct pool *p = a->seats[SEAT_MODEL].pool;
+    const struct pool *p = a->member_of[POOL_MODEL].pool;
     double best = (double)a->prefill_tps;
-    for (uint32_t i = 0; i < p->ready_n && i < HANDOVER_LOOK_MAX && best <= 0; i++)
+    for (uint32_t i = 0; i < p->ready_n && i < MIGRATION_LOOK_MAX && best <= 0; i++)
         best = (double)p->ready[i]->prefill_tps;
-    return best > 0 ? best : HANDOVER_TPS_GUESS;
+    return best > 0 ? best : MIGRATION_TPS_GUESS;
 }
 
 /* Seconds until `to` would have computed it, without what its cache should hold. */
@@ -78,16 +78,16 @@ static double compute_s(const struct head *h, const struct job *job, const struc
 
 static double bandwidth(const struct worker *from, const struct worker *to)
 {
-    double a = from->kv_bps > 0 ? from->kv_bps : HANDOVER_BPS_GUESS, b = to->kv_bps > 0 ? to->kv_bps : HANDOVER_BPS_GUESS;
+    double a = from->kv_bps > 0 ? from->kv_bps : MIGRATION_BPS_GUESS, b = to->kv_bps > 0 ? to->kv_bps : MIGRATION_BPS_GUESS;
     return a < b ? a : b;
 }
 
 static double move_s(const struct worker *from, const struct worker *to, double bytes)
 {
-    return HANDOVER_FIXED_S + bytes / bandwidth(from, to);
+    return MIGRATION_FIXED_S + bytes / bandwidth(from, to);
 }
 
-double head_handover_pause_s(const struct head *h, const struct job *job, const struct actor *to)
+double head_migration_pause_s(const struct head *h, const struct job *job, const struct actor *to)
 {
     return fmin(move_s(job->flight->actor->worker, to->worker, bytes_of(job)), compute_s(h, job, to));
 }
@@ -113,11 +113,11 @@ enum need { NEED_FILE, NEED_ALIKE, NEED_FREE };
 /* The least busy open actor of the same file elsewhere; for an exact one, of the same bits. */
 static struct actor *find_actor(const struct actor *from, enum need need)
 {
-    const struct pool *p = head_kin_of(from);
+    const struct pool *p = head_compatible_of(from);
     struct actor *best = NULL;
-    for (uint32_t i = 0; p != NULL && i < p->open_n && i < HANDOVER_LOOK_MAX; i++) {
+    for (uint32_t i = 0; p != NULL && i < p->open_n && i < MIGRATION_LOOK_MAX; i++) {
         struct actor *a = p->open[i];
-        bool fits = a->worker != from->worker && (need == NEED_FILE || head_handover_alike(from, a)) &&
+        bool fits = a->worker != from->worker && (need == NEED_FILE || head_migration_alike(from, a)) &&
                     (need != NEED_FREE || a->worker->kv_in == NULL);
         if (fits && is_better(a, best))
             best = a;
@@ -126,33 +126,33 @@ static struct actor *find_actor(const struct actor *from, enum need need)
 }
 
 /* The one that was chosen, while it is free. */
-static struct actor *aimed_at(const struct head *h, const struct handover *ho, const struct actor *from)
+static struct actor *aimed_at(const struct head *h, const struct migration *mig, const struct actor *from)
 {
-    struct actor *a = head_actor_find(h, ho->aim);
-    bool fits = a != NULL && head_actor_is_open(a) && a->worker->kv_in == NULL && head_kin_of(a) == head_kin_of(from) &&
-                head_handover_alike(from, a);
+    struct actor *a = head_actor_find(h, mig->aim);
+    bool fits = a != NULL && head_actor_is_open(a) && a->worker->kv_in == NULL && head_compatible_of(a) == head_compatible_of(from) &&
+                head_migration_alike(from, a);
     return fits ? a : find_actor(from, NEED_FREE);
 }
 
 /* ---- records ---- */
 
 /* It is computed instead, where it is now. */
-static void give_up(struct head *h, struct handover *ho, const char *reason, const char *why)
+static void give_up(struct head *h, struct migration *mig, const char *reason, const char *why)
 {
-    struct job *job = ho->job;
-    head_log(h, LOG_WARN, TAG, EVENT("kv_migration_abandoned", KV("job", job->node.id), KV("reason", reason), KV("acked_bytes", ho->acked),
-             KV("bytes", ho->bytes), KV("from", ho->from->name), KV("to", ho->to != NULL ? ho->to->name : "")),
+    struct job *job = mig->job;
+    head_log(h, LOG_WARN, TAG, EVENT("kv_migration_abandoned", KV("job", job->node.id), KV("reason", reason), KV("acked_bytes", mig->acked),
+             KV("bytes", mig->bytes), KV("from", mig->from->name), KV("to", mig->to != NULL ? mig->to->name : "")),
              "KV migration of job %llu abandoned: %s; recomputing",
              (unsigned long long)job->node.id, why);
-    head_handover_drop(h, job);
+    head_migration_drop(h, job);
 }
 
-void head_handover_overdue(struct head *h, struct handover *ho)
+void head_migration_overdue(struct head *h, struct migration *mig)
 {
-    give_up(h, ho, "kv_stall", "nothing moved for too long (kv_stall_ms)");
+    give_up(h, mig, "kv_stall", "nothing moved for too long (kv_stall_ms)");
 }
 
-void head_handover_lost(struct head *h, struct worker *w)
+void head_migration_lost(struct head *h, struct worker *w)
 {
     if (w->kv_out != NULL)
         give_up(h, w->kv_out, "source_lost", "the worker it leaves was lost");
@@ -162,17 +162,17 @@ void head_handover_lost(struct head *h, struct worker *w)
 
 /* ---- it leaves ---- */
 
-static struct handover *begin(struct head *h, struct job *job, const struct actor *to, double move, double compute)
+static struct migration *begin(struct head *h, struct job *job, const struct actor *to, double move, double compute)
 {
     const struct actor *a = job->flight->actor;
     head_log(h, LOG_INFO, TAG,
              EVENT("kv_migration_begins", KV("job", job->node.id), KV("bytes", (uint64_t)bytes_of(job)), KV("move_s", move), KV("compute_s", compute),
                     KV("from", a->worker->name), KV("to", to->worker->name)),
              "job %llu moves with its KV cache: that takes about %.2f s, computing it %.2f s", (unsigned long long)job->node.id, move, compute);
-    struct handover *ho = head_handover_new(h, job);
-    ho->aim = (uint32_t)to->node.id;
+    struct migration *mig = head_migration_new(h, job);
+    mig->aim = (uint32_t)to->node.id;
     head_send(h, a->worker->link, WIRE_kv_save)->kv_save = (struct wire_kv_save){.job = job->node.id, .attempt = job->attempt};
-    return ho;
+    return mig;
 }
 
 /* It goes to another actor, which computes it. */
@@ -191,10 +191,10 @@ static void replay(struct head *h, struct job *job, struct actor *to, const char
 /* It stays where it is as long as it can: nobody could go on with it, or it has no other choice. */
 static bool stays(const struct head *h, const struct job *job)
 {
-    return job->forgot || job->bound != NULL || job->handover != NULL || job->moves >= h->cfg.moves_max;
+    return job->forgot || job->bound != NULL || job->migration != NULL || job->moves >= h->cfg.moves_max;
 }
 
-void head_handover_start(struct head *h, struct job *job, struct actor *to, bool rebalances)
+void head_migration_start(struct head *h, struct job *job, struct actor *to, bool rebalances)
 {
     const struct actor *from = job->flight->actor;
     double by_move = move_s(from->worker, to->worker, bytes_of(job)), by_compute = compute_s(h, job, to);
@@ -217,7 +217,7 @@ static bool move(struct head *h, struct job *job)
     }
     if (to == NULL)
         return false; /* it is the next */
-    head_handover_start(h, job, to, false);
+    head_migration_start(h, job, to, false);
     return true;
 }
 
@@ -243,59 +243,59 @@ void head_moves(struct head *h, struct worker *w, bool moves)
         list_remove(&w->moving);
 }
 
-void head_handover_more(struct head *h)
+void head_migration_more(struct head *h)
 {
     LIST_EACH(pos, &h->movers) {
         struct worker *w = list_item(pos, struct worker, moving);
-        while (w->kv_out == NULL && h->handovers_n < h->cfg.kv_moves_max && move_one(h, w))
+        while (w->kv_out == NULL && h->migrations_n < h->cfg.kv_moves_max && move_one(h, w))
             ;
     }
 }
 
 /* ---- it goes ---- */
 
-static void pull(struct head *h, struct handover *ho)
+static void pull(struct head *h, struct migration *mig)
 {
-    if (ho->pulled >= ho->bytes)
+    if (mig->pulled >= mig->bytes)
         return;
-    head_send(h, ho->from->link, WIRE_kv_pull)->kv_pull = (struct wire_kv_pull){
-        .job = ho->job->node.id, .attempt = ho->from_attempt, .offset = ho->pulled, .bytes = WIRE_KV_PART_BYTES};
-    ho->pulled += WIRE_KV_PART_BYTES;
+    head_send(h, mig->from->link, WIRE_kv_pull)->kv_pull = (struct wire_kv_pull){
+        .job = mig->job->node.id, .attempt = mig->from_attempt, .offset = mig->pulled, .bytes = WIRE_KV_PART_BYTES};
+    mig->pulled += WIRE_KV_PART_BYTES;
 }
 
-static void set_out(struct head *h, struct handover *ho, struct actor *to)
+static void set_out(struct head *h, struct migration *mig, struct actor *to)
 {
-    struct job *job = ho->job;
-    ho->state = HANDOVER_MOVING;
-    ho->to = to->worker;
-    ho->to->kv_in = ho;
-    ho->began_us = h->now_us;
-    ho->compute_s = compute_s(h, job, to);
+    struct job *job = mig->job;
+    mig->state = MIGRATION_MOVING;
+    mig->to = to->worker;
+    mig->to->kv_in = mig;
+    mig->began_us = h->now_us;
+    mig->compute_s = compute_s(h, job, to);
     head_job_leave(h, job, LEAVE_MIGRATED, NULL, to);
-    timers_set(&h->timers, &ho->timer, head_after_ms(h, h->cfg.kv_stall_ms));
-    for (int i = 0; i < HANDOVER_WINDOW; i++)
-        pull(h, ho);
+    timers_set(&h->timers, &mig->timer, head_after_ms(h, h->cfg.kv_stall_ms));
+    for (int i = 0; i < MIGRATION_WINDOW; i++)
+        pull(h, mig);
 }
 
 /* The attempt has ended. Who goes on, and how? */
 static void saved(struct head *h, struct job *job, const struct actor *from, const struct wire_kv_saved *m)
 {
-    struct handover *ho = job->handover;
-    struct actor *to = ho != NULL && !job->forgot && m->bytes <= WIRE_KV_BYTES_MAX ? aimed_at(h, ho, from) : NULL;
+    struct migration *mig = job->migration;
+    struct actor *to = mig != NULL && !job->forgot && m->bytes <= WIRE_KV_BYTES_MAX ? aimed_at(h, mig, from) : NULL;
     bool quicker = to != NULL && move_s(from->worker, to->worker, (double)m->bytes) < compute_s(h, job, to);
     if (!quicker) {
         struct fault f = {0};
         fault_set(&f, ERR_WORKER_LOST, "worker '%s' gives its jobs to others", from->worker->name);
-        if (ho != NULL)
-            give_up(h, ho, to == NULL ? "no_target" : "larger_than_thought",
+        if (mig != NULL)
+            give_up(h, mig, to == NULL ? "no_target" : "larger_than_thought",
                     to == NULL ? "no actor that is alike is free any more" : "it is more than was thought");
         head_kv_drop(h, from->worker, m->job, m->attempt);
         head_job_leave(h, job, LEAVE_NOT_MIGRATED, &f, NULL);
         return;
     }
-    ho->bytes = m->bytes;
-    ho->sum = m->sum;
-    set_out(h, ho, to);
+    mig->bytes = m->bytes;
+    mig->sum = m->sum;
+    set_out(h, mig, to);
 }
 
 int head_kv_saved(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
@@ -313,88 +313,88 @@ int head_kv_saved(struct head *h, struct worker *w, const struct wire_msg *msg, 
         head_kv_drop(h, w, m->job, m->attempt);
     } else if (m->bytes > 0) {
         saved(h, job, from, m);
-    } else if (job->handover != NULL) {
+    } else if (job->migration != NULL) {
         char why[200];
         snprintf(why, sizeof why, "%.*s", STR_ARG(utf8_head(m->message, 160)));
-        give_up(h, job->handover, "not_saved", why);
+        give_up(h, job->migration, "not_saved", why);
     }
     return 0;
 }
 
-static struct handover *handover_of(const struct head *h, uint64_t job)
+static struct migration *migration_of(const struct head *h, uint64_t job)
 {
     const struct job *moves = head_job_find(h, job);
-    struct handover *ho = moves != NULL ? moves->handover : NULL;
-    return ho != NULL && ho->state == HANDOVER_MOVING ? ho : NULL;
+    struct migration *mig = moves != NULL ? moves->migration : NULL;
+    return mig != NULL && mig->state == MIGRATION_MOVING ? mig : NULL;
 }
 
 int head_kv_part(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
     const struct wire_kv_part *m = &msg->kv_part;
-    struct handover *ho = handover_of(h, m->job);
-    if (ho == NULL || ho->from != w || ho->from_attempt != m->attempt)
+    struct migration *mig = migration_of(h, m->job);
+    if (mig == NULL || mig->from != w || mig->from_attempt != m->attempt)
         return 0; /* of one that was given up */
     if (m->bytes.n == 0) {
-        give_up(h, ho, "source_forgot", "the worker it leaves has it no more");
+        give_up(h, mig, "source_forgot", "the worker it leaves has it no more");
         return 0;
     }
-    if (m->offset != ho->came || m->bytes.n > WIRE_KV_PART_BYTES || m->bytes.n > ho->bytes - ho->came || ho->came >= ho->pulled)
+    if (m->offset != mig->came || m->bytes.n > WIRE_KV_PART_BYTES || m->bytes.n > mig->bytes - mig->came || mig->came >= mig->pulled)
         return fault_set(f, ERR_PROTOCOL, "job %llu: a part of %zu bytes at %llu came where %llu of %llu was due",
-                         (unsigned long long)m->job, m->bytes.n, (unsigned long long)m->offset, (unsigned long long)ho->came,
-                         (unsigned long long)ho->bytes);
-    ho->came += m->bytes.n;
-    struct wire_msg *on = head_send(h, ho->to->link, WIRE_kv_part);
+                         (unsigned long long)m->job, m->bytes.n, (unsigned long long)m->offset, (unsigned long long)mig->came,
+                         (unsigned long long)mig->bytes);
+    mig->came += m->bytes.n;
+    struct wire_msg *on = head_send(h, mig->to->link, WIRE_kv_part);
     on->kv_part = *m;
-    on->kv_part.attempt = ho->job->attempt;
+    on->kv_part.attempt = mig->job->attempt;
     return 0;
 }
 
-static void moved(struct head *h, struct handover *ho, double took_s)
+static void moved(struct head *h, struct migration *mig, double took_s)
 {
-    const struct job *job = ho->job;
+    const struct job *job = mig->job;
     h->jobs_moved++;
-    h->moved_bytes += ho->bytes;
-    head_log(h, LOG_INFO, TAG, EVENT("kv_migrated", KV("job", job->node.id), KV("bytes", ho->bytes), KV("took_ms", took_s * 1e3), KV("from", ho->from->name),
-             KV("to", ho->to->name)), "job %llu has moved: %.1f MB in %.0f ms, %.1f MB/s", (unsigned long long)job->node.id,
-             (double)ho->bytes / 1e6, took_s * 1e3, (double)ho->bytes / took_s / 1e6);
-    head_kv_drop(h, ho->from, job->node.id, ho->from_attempt);
-    head_handover_free(h, ho);
+    h->moved_bytes += mig->bytes;
+    head_log(h, LOG_INFO, TAG, EVENT("kv_migrated", KV("job", job->node.id), KV("bytes", mig->bytes), KV("took_ms", took_s * 1e3), KV("from", mig->from->name),
+             KV("to", mig->to->name)), "job %llu has moved: %.1f MB in %.0f ms, %.1f MB/s", (unsigned long long)job->node.id,
+             (double)mig->bytes / 1e6, took_s * 1e3, (double)mig->bytes / took_s / 1e6);
+    head_kv_drop(h, mig->from, job->node.id, mig->from_attempt);
+    head_migration_free(h, mig);
 }
 
 /* The rest of the way, at the pace so far, takes longer than computing it all. */
-static bool too_slow(const struct handover *ho, double took_s)
+static bool too_slow(const struct migration *mig, double took_s)
 {
-    return ho->acked >= HANDOVER_WINDOW * (uint64_t)WIRE_KV_PART_BYTES &&
-           (double)(ho->bytes - ho->acked) / ((double)ho->acked / took_s) > ho->compute_s;
+    return mig->acked >= MIGRATION_WINDOW * (uint64_t)WIRE_KV_PART_BYTES &&
+           (double)(mig->bytes - mig->acked) / ((double)mig->acked / took_s) > mig->compute_s;
 }
 
 int head_kv_ack(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
     const struct wire_kv_ack *m = &msg->kv_ack;
-    struct handover *ho = handover_of(h, m->job);
-    if (ho == NULL || ho->to != w || ho->job->attempt != m->attempt)
+    struct migration *mig = migration_of(h, m->job);
+    if (mig == NULL || mig->to != w || mig->job->attempt != m->attempt)
         return 0;
     if (m->refused) {
-        give_up(h, ho, "checksum", "it came with an error (checksum)");
+        give_up(h, mig, "checksum", "it came with an error (checksum)");
         return 0;
     }
-    if (m->bytes <= ho->acked || m->bytes > ho->came)
+    if (m->bytes <= mig->acked || m->bytes > mig->came)
         return fault_set(f, ERR_PROTOCOL, "job %llu: it has %llu bytes of the %llu that were sent", (unsigned long long)m->job,
-                         (unsigned long long)m->bytes, (unsigned long long)ho->came);
-    double took_s = fmax((double)(h->now_us - ho->began_us) / 1e6, 1e-6);
-    ho->acked = m->bytes;
-    ho->job->flight->actor->progress_us = h->now_us;
-    timers_set(&h->timers, &ho->timer, head_after_ms(h, h->cfg.kv_stall_ms));
-    bool all = ho->acked == ho->bytes, slow = !all && too_slow(ho, took_s);
+                         (unsigned long long)m->bytes, (unsigned long long)mig->came);
+    double took_s = fmax((double)(h->now_us - mig->began_us) / 1e6, 1e-6);
+    mig->acked = m->bytes;
+    mig->job->flight->actor->progress_us = h->now_us;
+    timers_set(&h->timers, &mig->timer, head_after_ms(h, h->cfg.kv_stall_ms));
+    bool all = mig->acked == mig->bytes, slow = !all && too_slow(mig, took_s);
     if (all || slow) {
-        saw_bandwidth(ho->from, (double)ho->acked / took_s);
-        saw_bandwidth(ho->to, (double)ho->acked / took_s);
+        saw_bandwidth(mig->from, (double)mig->acked / took_s);
+        saw_bandwidth(mig->to, (double)mig->acked / took_s);
     }
     if (all)
-        moved(h, ho, took_s);
+        moved(h, mig, took_s);
     else if (slow)
-        give_up(h, ho, "slower_than_computing", "the rest would take longer than computing it");
+        give_up(h, mig, "slower_than_computing", "the rest would take longer than computing it");
     else
-        pull(h, ho);
+        pull(h, mig);
     return 0;
 }

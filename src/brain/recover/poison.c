@@ -6,10 +6,10 @@
  * streams some stream will have had two of its workers die under it without a token in between, alone. Such deaths are what
  * attempts_max is for.
  *
- *     named in a crash ──▶ suspect ──▶ a quiet actor: it runs there alone ──▶ HEAD_ACQUIT_TOKENS tokens further, or ended: cleared
- *                                                                        └──▶ named again, alone: condemned (ERR_POISON)
+ *     named in a crash ──▶ suspect ──▶ a quiet actor: it runs there alone ──▶ HEAD_CLEAR_TOKENS tokens further, or ended: cleared
+ *                                                                        └──▶ named again, alone: rejected (ERR_POISON)
  *
- * So poison kills two workers, whatever ran beside it; who was named with it the first time is cleared soon, and never condemned for
+ * So poison kills two workers, whatever ran beside it; who was named with it the first time is cleared soon, and never rejected for
  * what happened in company. Evidence counts for the call: its branches have one prompt, and go to several workers at once. */
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@
 
 #define TAG "FAILOVER"
 
-enum { SIGNAL_OF_MEMORY = 9 }; /* a witness says it for who was killed by the kernel for its memory (worker/words.c) */
+enum { SIGNAL_OF_MEMORY = 9 }; /* a witness says it for who was killed by the kernel for its memory (worker/crash_note.c) */
 
 /* ---- evidence ---- */
 
@@ -45,7 +45,7 @@ int head_crashed(struct head *h, struct worker *w, const struct wire_msg *msg, s
     call->suspect = job->node.id;
     call->suspect_from = job->said;
     if (head_call_is_poison(call)) /* its link has not ended yet, and a slot may become free before that */
-        head_call_condemn(h, call, job);
+        head_call_reject(h, call, job);
     return 0;
 }
 
@@ -64,9 +64,9 @@ void head_poison_fault(const struct call *call, struct fault *f)
                   call->crashes);
 }
 
-/* Of a call that is condemned all ends: what waits, and what runs on workers that live. Those of the worker that just died come
+/* Of a call that is rejected all ends: what waits, and what runs on workers that live. Those of the worker that just died come
  * one by one. */
-void head_call_condemn(struct head *h, struct call *call, const struct job *but)
+void head_call_reject(struct head *h, struct call *call, const struct job *but)
 {
     struct fault f = {0};
     head_poison_fault(call, &f);
@@ -80,7 +80,7 @@ void head_call_condemn(struct head *h, struct call *call, const struct job *but)
 
 /* ---- quarantine ---- */
 
-/* Ready, takes jobs, and has no other guest; rather not the one it failed on, rather one that does not rest, rather one with little
+/* Ready, takes jobs, and has no other quarantined job; rather not the one it failed on, rather one that does not rest, rather one with little
  * to end first. The walk is as long as the pool, once per crash. */
 static struct actor *quiet_actor(const struct job *job)
 {
@@ -91,7 +91,7 @@ static struct actor *quiet_actor(const struct job *job)
         struct actor *a = p->ready[i];
         uint64_t cost = a->in_flight + (timer_is_set(&a->rest) ? 1ull << 32 : 0) + (a->node.id == job->avoid ? 1ull << 33 : 0);
         bool better = cost < least || (cost == least && a->node.id < best->node.id);
-        if (!a->serves || a->hung || a->guest != NULL || !better) /* hung: it is being left, maybe by this very job */
+        if (!a->serves || a->hung || a->quarantined != NULL || !better) /* hung: it is being left, maybe by this very job */
             continue;
         best = a;
         least = cost;
@@ -101,14 +101,14 @@ static struct actor *quiet_actor(const struct job *job)
 
 bool head_job_quarantine(struct head *h, struct job *job)
 {
-    head_guest_leave(h, job);
+    head_quarantined_leave(h, job);
     if (job->call->suspect != job->node.id)
         return false;
     struct actor *a = quiet_actor(job);
     if (a == NULL)
-        return false; /* all have guests already: then in company */
+        return false; /* all have a quarantined job already: then in company */
     job->bound = a;
-    a->guest = job;
+    a->quarantined = job;
     head_log(h, LOG_INFO, TAG, EVENT("job_tried_alone", KV("job", job->node.id), KV("actor", a->node.id), KV("node", a->worker->name)),
              "job %llu is tried alone",
              (unsigned long long)job->node.id);

@@ -6,7 +6,7 @@
  * computed elsewhere.
  *
  * No ping-pong: who takes a job has no other, so it is no giver by number; it is not slow; and the same job stays for
- * rebalance_again_ms. One job of the same kin goes at a time, and after it rebalance_every_ms nothing.
+ * rebalance_again_ms. One job of the same file goes at a time, and after it rebalance_every_ms nothing.
  *
  * It costs a look at REBALANCE_LOOK_MAX actors and jobs in each beat of an actor that has something to give, however many there
  * are; and while nobody is idle, in one beat per rebalance_every_ms. */
@@ -46,7 +46,7 @@ static struct gain gain_of(const struct head *h, struct job *job, const struct a
     const struct actor *from = job->flight->actor;
     double left = tokens_left(job), tps = (double)(to->decode_tps > 0 ? to->decode_tps : from->decode_tps);
     struct gain g = {.job = job, .tokens = left, .here_s = left * job->flight->gap_us / 1e6};
-    g.there_s = head_handover_pause_s(h, job, to) + left / tps;
+    g.there_s = head_migration_pause_s(h, job, to) + left / tps;
     if (tps <= 0 || g.here_s - g.there_s < GAIN_S || g.here_s < GAIN_TIMES * g.there_s)
         g.job = NULL;
     return g;
@@ -55,7 +55,7 @@ static struct gain gain_of(const struct head *h, struct job *job, const struct a
 /* A suspect stays where it is watched (poison.c), and what was moved often already may need its attempts. */
 static bool may_go(const struct head *h, const struct job *job)
 {
-    bool free = job->state == JOB_STREAMING && !job->forgot && job->bound == NULL && job->handover == NULL && job->call->crashes == 0;
+    bool free = job->state == JOB_STREAMING && !job->forgot && job->bound == NULL && job->migration == NULL && job->call->crashes == 0;
     bool rested = job->rebalanced_us == 0 || h->now_us >= job->rebalanced_us + (uint64_t)h->cfg.rebalance_again_ms * 1000;
     return free && rested && job->saved_attempt != job->attempt && job->moves < h->cfg.moves_max / 2 &&
            job->said >= job->flight->from + REBALANCE_TOKENS && job->flight->gap_us > 0;
@@ -81,8 +81,8 @@ static struct gain best_gain(const struct head *h, const struct actor *from, con
 /* Somebody waits who could have it; before a step there is no such one (H8), but those who lost their actor a moment ago. */
 static bool is_wanted(const struct actor *a)
 {
-    for (int s = 0; s < SEATS; s++) {
-        const struct pool *p = a->seats[s].pool;
+    for (int s = 0; s < POOL_KINDS; s++) {
+        const struct pool *p = a->member_of[s].pool;
         if (p != NULL && (!queue_is_empty(&p->queue) || !list_empty(&p->regroup)))
             return true;
     }
@@ -91,20 +91,20 @@ static bool is_wanted(const struct actor *a)
 
 static bool is_idle(const struct actor *a)
 {
-    return a->in_flight == 0 && a->foreign == 0 && !a->slow && a->worker->kv_in == NULL && head_actor_health(a) == ACTOR_WELL;
+    return a->in_flight == 0 && a->other_heads == 0 && !a->slow && a->worker->kv_in == NULL && head_actor_health(a) == ACTOR_WELL;
 }
 
 /* The fastest of some. *out_any: one is idle, though perhaps not alike. */
 static struct actor *idle_one(const struct head *h, const struct actor *from, bool *out_any)
 {
-    const struct pool *p = head_kin_of(from);
+    const struct pool *p = head_compatible_of(from);
     struct actor *best = NULL;
     for (uint32_t i = 0; i < p->open_n && i < REBALANCE_LOOK_MAX; i++) {
         struct actor *a = p->open[(h->steps + i) % p->open_n]; /* others each time */
         if (a->worker == from->worker || !is_idle(a))
             continue;
         *out_any = true;
-        if (head_handover_alike(from, a) && (best == NULL || a->decode_tps > best->decode_tps))
+        if (head_migration_alike(from, a) && (best == NULL || a->decode_tps > best->decode_tps))
             best = a;
     }
     return best != NULL && !is_wanted(best) ? best : NULL;
@@ -114,13 +114,13 @@ static struct actor *idle_one(const struct head *h, const struct actor *from, bo
 static bool is_under_way(const struct head *h, const struct pool *p)
 {
     const struct job *job = head_job_find(h, p->rebalancing);
-    return job != NULL && (job->handover != NULL || job->state != JOB_STREAMING);
+    return job != NULL && (job->migration != NULL || job->state != JOB_STREAMING);
 }
 
 static bool gives(const struct head *h, const struct actor *a)
 {
-    const struct pool *kin = head_kin_of(a);
-    return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->flights) && h->now_us >= kin->rebalance_us && !is_under_way(h, kin);
+    const struct pool *same_file = head_compatible_of(a);
+    return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->flights) && h->now_us >= same_file->rebalance_us && !is_under_way(h, same_file);
 }
 
 /* What an actor that rests could do is what it did last: no ground to call another one slow (health.c), but to try it. */
@@ -133,7 +133,7 @@ static bool lags(const struct actor *from, const struct actor *to)
 static void go(struct head *h, const struct gain *g, struct actor *to)
 {
     const struct actor *from = g->job->flight->actor;
-    struct pool *p = head_kin_of(from);
+    struct pool *p = head_compatible_of(from);
     head_log(h, LOG_INFO, TAG,
              EVENT("job_rebalanced", KV("job", g->job->node.id), KV("actor", from->node.id), KV("slow", lags(from, to)), KV("jobs", from->in_flight),
                    KV("tokens", g->tokens), KV("here_s", g->here_s), KV("there_s", g->there_s), KV("from", from->worker->name), KV("to", to->worker->name)),
@@ -143,7 +143,7 @@ static void go(struct head *h, const struct gain *g, struct actor *to)
     p->rebalancing = g->job->node.id;
     p->rebalance_us = head_after_ms(h, h->cfg.rebalance_every_ms);
     g->job->rebalanced_us = h->now_us;
-    head_handover_start(h, g->job, to, true);
+    head_migration_start(h, g->job, to, true);
 }
 
 /* True when one of its jobs goes. */
@@ -156,13 +156,13 @@ static bool relieve(struct head *h, const struct actor *from)
     if (g.job != NULL)
         go(h, &g, to);
     else if (!any)
-        head_kin_of(from)->rebalance_us = head_after_ms(h, h->cfg.rebalance_every_ms);
+        head_compatible_of(from)->rebalance_us = head_after_ms(h, h->cfg.rebalance_every_ms);
     return g.job != NULL;
 }
 
 void head_rebalance(struct head *h, struct worker *w)
 {
-    if (!h->cfg.rebalance || w->kv_out != NULL || h->handovers_n >= h->cfg.kv_moves_max)
+    if (!h->cfg.rebalance || w->kv_out != NULL || h->migrations_n >= h->cfg.kv_moves_max)
         return;
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
         if (w->actors[key] != NULL && gives(h, w->actors[key]) && relieve(h, w->actors[key]))

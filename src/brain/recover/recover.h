@@ -37,25 +37,25 @@ bool head_call_is_poison(const struct call *call);
 /* What its client is told then. */
 void head_poison_fault(const struct call *call, struct fault *f);
 /* Ends its jobs with that fault, but this one, and those on workers that are being lost. */
-void head_call_condemn(struct head *h, struct call *call, const struct job *but);
-/* A suspect that lost its actor is bound to a quiet one, whose guest it is. False: it is none, or there is no such actor. */
+void head_call_reject(struct head *h, struct call *call, const struct job *but);
+/* A suspect that lost its actor is bound to a quiet one, which runs nothing else. False: it is none, or there is no such actor. */
 bool head_job_quarantine(struct head *h, struct job *job);
 
 /* ---- migrate.c: a job leaves a worker with what is computed of it ---- */
 /* A worker wants its jobs elsewhere, or no longer. */
 void head_moves(struct head *h, struct worker *w, bool moves);
 /* Moves what can move now, one at a time from each such worker; after those who wait have got what became free. */
-void head_handover_more(struct head *h);
+void head_migration_more(struct head *h);
 /* Both have the same bits to go on with. */
-bool head_handover_alike(const struct actor *a, const struct actor *b);
+bool head_migration_alike(const struct actor *a, const struct actor *b);
 /* How long the job would pause on its way to that actor, in seconds, moved or computed again, whichever is quicker. */
-double head_handover_pause_s(const struct head *h, const struct job *job, const struct actor *to);
+double head_migration_pause_s(const struct head *h, const struct job *job, const struct actor *to);
 /* Sends it there, one way or the other. `to` is open, alike, and nothing moves to its worker or from this one. */
-void head_handover_start(struct head *h, struct job *job, struct actor *to, bool rebalances);
+void head_migration_start(struct head *h, struct job *job, struct actor *to, bool rebalances);
 /* The worker is lost; its jobs are taken care of elsewhere. */
-void head_handover_lost(struct head *h, struct worker *w);
+void head_migration_lost(struct head *h, struct worker *w);
 /* Nothing moved for kv_stall_ms: it is computed instead. */
-void head_handover_overdue(struct head *h, struct handover *ho);
+void head_migration_overdue(struct head *h, struct migration *mig);
 /* The worker it leaves has stopped it, and has what is computed. 0, or the fault for which the link is refused. */
 int head_kv_saved(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 /* A part of that, which goes on to the other worker; the same. */

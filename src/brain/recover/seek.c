@@ -3,7 +3,7 @@
  * The happy path: RESUME -> `seek` to every worker, and to those that join meanwhile -> `held` for each branch from whoever has
  * it, and an empty one behind them -> all have answered, or gather_ms after the first find -> FX_RESUMED, and a job for each
  * branch that is bound to the actor that has it and waits for a slot there -> `adopt`. From then on it is a job like any
- * other, whose first tokens were delivered; when the actor dies before that, another one of its kin replays them.
+ * other, whose first tokens were delivered; when the actor dies before that, another compatible one replays them.
  * It can fail by: nobody has it, and no worker is to be expected any more (ERR_NOT_FOUND), or seek_ms are over (time in which the
  * head slept does not count); a branch of
  * which the client has tokens is missing; no room (seeks_max, queue_bytes_max: ERR_BUSY).
@@ -103,16 +103,16 @@ static void ask(struct head *h, struct seek *s, const struct worker *w)
 
 void head_seek_ask(struct head *h, struct worker *w)
 {
-    w->owes = (uint32_t)h->seeks.n;
+    w->replies_due = (uint32_t)h->seeks.n;
     IDTAB_EACH(n, &h->seeks)
         ask(h, seek_at(n), w);
 }
 
 /* When a head is there again, clients are sooner than workers: prompts that wait would take the slots in which streams run that
  * the worker is about to tell of. */
-static void owes_one_less(struct head *h, struct worker *w)
+static void one_reply_less(struct head *h, struct worker *w)
 {
-    if (w->owes > 0 && --w->owes == 0)
+    if (w->replies_due > 0 && --w->replies_due == 0)
         head_worker_refresh(h, w);
 }
 
@@ -139,7 +139,7 @@ static struct pool *pool_of(const struct head *h, const struct seek *s)
     for (uint32_t i = 0; i < s->found_n; i++) {
         const struct actor *a = found_actor(h, &s->found[i]);
         if (a != NULL)
-            return a->seats[SEAT_MODEL].pool;
+            return a->member_of[POOL_MODEL].pool;
     }
     return NULL;
 }
@@ -346,7 +346,7 @@ int head_held(struct head *h, struct worker *w, const struct wire_msg *msg, stru
         look(h, s);
     }
     if (m->found == 0) {
-        owes_one_less(h, w); /* now: what was found waits for its slot */
+        one_reply_less(h, w); /* now: what was found waits for its slot */
         head_take_look(h, w);
     }
     return f->err;

@@ -7,7 +7,7 @@
  * tokens that were delivered, as after any failover. It can fail by: a worker stays away (after take_ms it is not awaited), an
  * answer of which there were too many tokens to be kept (it ends, as with its worker).
  *
- * Until all are back no actor is open: each worker owes one answer more than it was asked for (worker.owes). Else new prompts
+ * Until all are back no actor is open: one reply more is due from each worker than it was asked for (worker.replies_due). Else new prompts
  * would take the slots in which the streams of the next worker run, and a fan-out would find one actor instead of all. The
  * last question is for a stream that never is, 0: its answer comes behind all that the worker had to say of its actors. */
 #include <stdlib.h>
@@ -83,14 +83,14 @@ bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, st
     if (job == NULL)
         return false;
     *branch = job->branch + 1;
-    *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempt, .in_vain = job->in_vain, .said = job->said};
-    out->in_vain -= job->flight != NULL && job->in_vain > 0; /* that one has not ended, and counts when it goes on */
+    *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempt, .barren_attempts = job->barren_attempts, .said = job->said};
+    out->barren_attempts -= job->flight != NULL && job->barren_attempts > 0; /* that one has not ended, and counts when it goes on */
     if (!job->forgot)
         out->ids = (struct wire_i32s){.p = job->ids, .n = job->said};
-    if (job->kin != NULL)
-        out->kin = str_of(job->kin->name);
-    if (job->twins != NULL)
-        out->twins = str_of(job->twins->name);
+    if (job->same_file != NULL)
+        out->same_file = str_of(job->same_file->name);
+    if (job->same_bits != NULL)
+        out->same_bits = str_of(job->same_bits->name);
     return true;
 }
 
@@ -165,7 +165,7 @@ void head_take(struct head *h, const struct head_event *ev)
 
 static void ask(struct head *h, struct worker *w, uint64_t stream, struct wire_i32s said)
 {
-    w->owes++;
+    w->replies_due++;
     head_send(h, w->link, WIRE_seek)->seek = (struct wire_seek){.stream = stream, .said = said, .taken = 1};
 }
 
@@ -196,8 +196,8 @@ void head_take_ask(struct head *h, struct worker *w)
 {
     if (!timer_is_set(&h->take))
         return;
-    w->awaits = true;
-    w->owes++;
+    w->expected_back = true;
+    w->replies_due++;
     IDTAB_EACH(node, &h->calls) {
         const struct call *call = id_item(node, struct call, node);
         struct wire_i32s said = sought_of(h, call);
@@ -242,7 +242,7 @@ void head_take_held(struct head *h, struct worker *w, const struct wire_held *m)
         return;
     job->sought = false;
     head_queue_take(h, job);
-    head_kin_join(h, job, a);
+    head_compatible_join(h, job, a);
     job->bound = a;
     job->adopts = true;
     head_queue_put(h, job);
@@ -255,7 +255,7 @@ static void adopt(struct head *h, struct job *job)
         head_job_send(h, job, job->bound);
 }
 
-/* By now it is known who is there: twins, and actors enough for each branch of a fan-out. */
+/* By now it is known who is there: actors of the same bits, and actors enough for each branch of a fan-out. */
 static void find_place(struct head *h, struct job *job)
 {
     job->sought = false;
@@ -273,10 +273,10 @@ static void end(struct head *h)
     timers_clear(&h->timers, &h->take);
     IDTAB_EACH(node, &h->workers) {
         struct worker *w = id_item(node, struct worker, node);
-        bool awaited = w->awaits;
-        w->awaits = false;
+        bool awaited = w->expected_back;
+        w->expected_back = false;
         here += awaited;
-        if (awaited && w->owes > 0 && --w->owes == 0)
+        if (awaited && w->replies_due > 0 && --w->replies_due == 0)
             head_worker_refresh(h, w);
     }
     IDTAB_EACH(node, &h->jobs)
@@ -290,11 +290,11 @@ static void end(struct head *h)
 void head_take_look(struct head *h, const struct worker *w)
 {
     uint32_t back = 0;
-    if (!w->awaits || w->owes > 1)
+    if (!w->expected_back || w->replies_due > 1)
         return;
     IDTAB_EACH(node, &h->workers) {
         const struct worker *other = id_item(node, struct worker, node);
-        back += other->awaits && other->owes == 1;
+        back += other->expected_back && other->replies_due == 1;
     }
     if (back >= h->take_workers)
         end(h);

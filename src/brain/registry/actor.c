@@ -11,8 +11,8 @@
 
 void head_actor_is(struct actor *a, uint8_t state)
 {
-    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
-        struct pool *p = a->seats[s].pool;
+    for (int s = POOL_MODEL; s <= POOL_ANY; s++) {
+        struct pool *p = a->member_of[s].pool;
         p->loading_n = p->loading_n + (state == WIRE_ACTOR_LOADING) - (a->state == WIRE_ACTOR_LOADING);
         p->failed_n = p->failed_n + (state == WIRE_ACTOR_FAILED) - (a->state == WIRE_ACTOR_FAILED);
         if (state == WIRE_ACTOR_FAILED)
@@ -51,42 +51,43 @@ bool head_actor_is_able(const struct actor *a)
     enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
     bool worker_well = !a->worker->silent && w != WORKER_LOST;
     uint32_t most = head_actor_health(a) == ACTOR_PROBED ? 1 : a->slots;
-    return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && a->worker->owes == 0 && !a->hung && !timer_is_set(&a->rest) &&
+    return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && a->worker->replies_due == 0 && !a->hung &&
+           !timer_is_set(&a->rest) &&
            a->in_flight < most;
 }
 
 bool head_actor_is_open(const struct actor *a)
 {
-    return a->guest == NULL && head_actor_is_able(a);
+    return a->quarantined == NULL && head_actor_is_able(a);
 }
 
-bool head_actor_takes_guest(const struct actor *a)
+bool head_actor_takes_quarantined(const struct actor *a)
 {
-    return a->guest != NULL && a->guest->state == JOB_QUEUED && a->in_flight == 0 && head_actor_is_able(a);
+    return a->quarantined != NULL && a->quarantined->state == JOB_QUEUED && a->in_flight == 0 && head_actor_is_able(a);
 }
 
 /* One that failed will not come back by itself; one whose worker is gone, or silent, may. */
 static void count_away(struct actor *a, bool was_ready, bool ready)
 {
     bool leaves = was_ready && !ready && (a->state == WIRE_ACTOR_READY || a->state == WIRE_ACTOR_GONE), comes = ready && a->missed;
-    for (int s = SEAT_MODEL; s <= SEAT_ANY; s++) {
+    for (int s = POOL_MODEL; s <= POOL_ANY; s++) {
         if (leaves)
-            a->seats[s].pool->away_n++;
+            a->member_of[s].pool->away_n++;
         else if (comes)
-            head_pool_came(a->seats[s].pool);
+            head_pool_came(a->member_of[s].pool);
     }
     a->missed = leaves || (a->missed && !comes);
 }
 
 void head_actor_refresh(struct head *h, struct actor *a)
 {
-    bool was_ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED, was_open = a->seats[SEAT_MODEL].open_at != NOT_SEATED;
+    bool was_ready = a->member_of[POOL_MODEL].ready_at != NOT_LISTED, was_open = a->member_of[POOL_MODEL].open_at != NOT_LISTED;
     bool ready = a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST, open = head_actor_is_open(a);
-    for (int s = 0; s < SEATS; s++)
+    for (int s = 0; s < POOL_KINDS; s++)
         head_pool_set(a, s, ready, open);
     count_away(a, was_ready, ready);
-    if (was_ready && !ready && a->seats[SEAT_TWIN].pool != NULL)
-        head_kin_left(h, a->seats[SEAT_TWIN].pool);
+    if (was_ready && !ready && a->member_of[POOL_SAME_BITS].pool != NULL)
+        head_compatible_left(h, a->member_of[POOL_SAME_BITS].pool);
     struct pool *plain = ready && !was_ready ? head_pool_find_exact(h, str_of(a->model), a->kind == REQUEST_EMBED) : NULL;
     if (plain != NULL)
         plain->was_ready = true; /* also when another file has the plain name now: it will be this one's again */
@@ -96,24 +97,24 @@ void head_actor_refresh(struct head *h, struct actor *a)
     bool serves = ready && !head_worker_is_off(a->worker);
     h->actors_serving = h->actors_serving + serves - a->serves;
     a->serves = serves;
-    if (((open && !was_open) || head_actor_takes_guest(a)) && !list_linked(&a->dirty))
+    if (((open && !was_open) || head_actor_takes_quarantined(a)) && !list_linked(&a->dirty))
         list_push(&h->dirty_actors, &a->dirty);
 }
 
-void head_actor_reseat(struct head *h, struct actor *a, struct pool *to)
+void head_actor_move_pool(struct head *h, struct actor *a, struct pool *to)
 {
-    struct pool *from = a->seats[SEAT_MODEL].pool;
+    struct pool *from = a->member_of[POOL_MODEL].pool;
     uint8_t state = a->state;
-    bool ready = a->seats[SEAT_MODEL].ready_at != NOT_SEATED, open = a->seats[SEAT_MODEL].open_at != NOT_SEATED;
-    head_pool_set(a, SEAT_MODEL, false, false);
+    bool ready = a->member_of[POOL_MODEL].ready_at != NOT_LISTED, open = a->member_of[POOL_MODEL].open_at != NOT_LISTED;
+    head_pool_set(a, POOL_MODEL, false, false);
     from->actors_n--;
     from->loading_n -= state == WIRE_ACTOR_LOADING;
     from->failed_n -= state == WIRE_ACTOR_FAILED;
-    a->seats[SEAT_MODEL] = (struct seat){to, NOT_SEATED, NOT_SEATED};
+    a->member_of[POOL_MODEL] = (struct membership){to, NOT_LISTED, NOT_LISTED};
     to->actors_n++;
     to->loading_n += state == WIRE_ACTOR_LOADING;
     to->failed_n += state == WIRE_ACTOR_FAILED;
-    head_pool_set(a, SEAT_MODEL, ready, open);
+    head_pool_set(a, POOL_MODEL, ready, open);
     if (open && !list_linked(&a->dirty))
         list_push(&h->dirty_actors, &a->dirty); /* jobs of the new pool may wait */
 }

@@ -26,7 +26,7 @@ void head_worker_judge(struct head *h, struct worker *w)
         head_worker_is(h, w, w->duty == WIRE_DUTY_DRAINS ? WORKER_DRAINING : WORKER_CORDONED, "%s", w->duty_reason);
     else if (slow != NULL)
         head_worker_is(h, w, WORKER_SLOW, "actor %u makes %.1f tokens/s, another of its model %.1f at the same time",
-                       (unsigned)slow->node.id, (double)slow->decode_tps, (double)head_pool_pace(h, slow->seats[SEAT_MODEL].pool));
+                       (unsigned)slow->node.id, (double)slow->decode_tps, (double)head_pool_pace(h, slow->member_of[POOL_MODEL].pool));
     else if (w->state != WORKER_OK)
         head_worker_is(h, w, WORKER_OK, "%s", "");
 }

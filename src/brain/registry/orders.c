@@ -82,7 +82,7 @@ void head_scale_ready(struct head *h, struct actor *a)
     struct scale *s = &h->scale;
     if (a->worker->ordered == NOT_ORDERED)
         return;
-    a->seats[SEAT_MODEL].pool->load.brought = s->brought_any = true;
+    a->member_of[POOL_MODEL].pool->load.brought = s->brought_any = true;
     if (a->worker->ordered == ORDERED_AND_READY || s->orders_n == 0)
         return;
     double took = (double)(h->now_us - s->orders[0].at_us) / 1e6;

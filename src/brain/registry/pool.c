@@ -21,7 +21,7 @@ struct str head_pool_model_of(struct str name, struct str *out_digits)
     *out_digits = str_n("", 0);
     while (at > 0 && name.p[at - 1] != '@')
         at--;
-    if (at <= 1 || name.n - at < NAMESAKE_DIGITS_MIN)
+    if (at <= 1 || name.n - at < ALIAS_DIGITS_MIN)
         return str_n(NULL, 0);
     *out_digits = str_n(name.p + at, name.n - at);
     return str_n(name.p, at - 1);
@@ -49,7 +49,7 @@ struct pool *head_pool_find(const struct head *h, struct str name, bool embeds)
 
 bool head_pool_is_unknown(const struct head *h, const struct pool *p)
 {
-    if (p != NULL && (p->seat == SEAT_ANY || p->registered))
+    if (p != NULL && (p->kind == POOL_ANY || p->registered))
         return false;
     return h->workers.n > 0 && h->next_actor > 0 && h->now_us >= head_settled_us(h);
 }
@@ -95,11 +95,11 @@ void head_pool_digest(struct pool *p, struct str digest)
 
 void head_pool_drop(struct head *h, struct pool *p)
 {
-    bool kin = p->seat >= SEAT_DIGEST;
+    bool compatible = p->kind >= POOL_SAME_FILE;
     list_remove(&p->order);
     list_remove(&p->dirty);
-    names_remove(kin ? &h->kin_names : &h->pool_names[p->embeds], &p->by_name);
-    h->pools_n -= !kin;
+    names_remove(compatible ? &h->compatible_names : &h->pool_names[p->embeds], &p->by_name);
+    h->pools_n -= !compatible;
     head_bury(h, &p->grave, head_pool_free);
 }
 
@@ -115,34 +115,34 @@ static void forget_oldest(struct head *h)
     }
 }
 
-static struct pool *pool_new(struct head *h, struct str name, bool embeds, int seat)
+static struct pool *pool_new(struct head *h, struct str name, bool embeds, int kind)
 {
     struct pool *p = xalloc(sizeof *p);
     p->name = xstr_dup(name);
     p->note = xstrdup("");
     p->digest = xstrdup("");
     p->embeds = embeds;
-    p->seat = seat;
+    p->kind = kind;
     queue_init(h, &p->queue);
     list_init(&p->regroup);
     return p;
 }
 
-struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int seat)
+struct pool *head_compatible_pool(struct head *h, struct str name, bool embeds, int kind)
 {
-    struct name_node *node = names_get(&h->kin_names, name);
+    struct name_node *node = names_get(&h->compatible_names, name);
     if (node != NULL)
         return id_item(node, struct pool, by_name);
-    struct pool *p = pool_new(h, name, embeds, seat);
+    struct pool *p = pool_new(h, name, embeds, kind);
     p->registered = p->was_ready = true; /* an actor of it was there, it may come back */
-    list_push(&h->kin_pools, &p->order);
-    names_add(&h->kin_names, &p->by_name, str_of(p->name));
+    list_push(&h->compatible_pools, &p->order);
+    names_add(&h->compatible_names, &p->by_name, str_of(p->name));
     return p;
 }
 
 struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
 {
-    struct pool *p = pool_new(h, name, embeds, name.n == 0 ? SEAT_ANY : SEAT_MODEL);
+    struct pool *p = pool_new(h, name, embeds, name.n == 0 ? POOL_ANY : POOL_MODEL);
     if (name.n == 0)
         return p;
     if (h->pools_n >= HEAD_MODELS_MAX)
@@ -155,7 +155,7 @@ struct pool *head_pool_new(struct head *h, struct str name, bool embeds)
 
 void head_pool_tidy(struct head *h, struct pool *p)
 {
-    bool kept = p->seat == SEAT_ANY || (p->seat == SEAT_MODEL && p->registered);
+    bool kept = p->kind == POOL_ANY || (p->kind == POOL_MODEL && p->registered);
     if (!kept && !in_use(p))
         head_pool_drop(h, p);
 }
@@ -204,39 +204,39 @@ static void array_add(struct actor ***items, uint32_t *n, uint32_t *cap, struct 
 
 static void ready_set(struct pool *p, struct actor *a, bool ready)
 {
-    struct seat *seat = &a->seats[p->seat];
-    if (ready && seat->ready_at == NOT_SEATED) {
-        seat->ready_at = p->ready_n;
+    struct membership *at = &a->member_of[p->kind];
+    if (ready && at->ready_at == NOT_LISTED) {
+        at->ready_at = p->ready_n;
         p->was_ready = true;
         array_add(&p->ready, &p->ready_n, &p->ready_cap, a);
-    } else if (!ready && seat->ready_at != NOT_SEATED) {
+    } else if (!ready && at->ready_at != NOT_LISTED) {
         struct actor *last = p->ready[--p->ready_n];
-        p->ready[seat->ready_at] = last;
-        last->seats[p->seat].ready_at = seat->ready_at;
-        seat->ready_at = NOT_SEATED;
+        p->ready[at->ready_at] = last;
+        last->member_of[p->kind].ready_at = at->ready_at;
+        at->ready_at = NOT_LISTED;
     }
 }
 
 static void open_set(struct pool *p, struct actor *a, bool open)
 {
-    struct seat *seat = &a->seats[p->seat];
-    if (open && seat->open_at == NOT_SEATED) {
-        seat->open_at = p->open_n;
+    struct membership *at = &a->member_of[p->kind];
+    if (open && at->open_at == NOT_LISTED) {
+        at->open_at = p->open_n;
         array_add(&p->open, &p->open_n, &p->open_cap, a);
-    } else if (!open && seat->open_at != NOT_SEATED) {
+    } else if (!open && at->open_at != NOT_LISTED) {
         struct actor *last = p->open[--p->open_n];
-        p->open[seat->open_at] = last;
-        last->seats[p->seat].open_at = seat->open_at;
-        seat->open_at = NOT_SEATED;
+        p->open[at->open_at] = last;
+        last->member_of[p->kind].open_at = at->open_at;
+        at->open_at = NOT_LISTED;
     }
 }
 
-void head_pool_set(struct actor *a, int seat, bool ready, bool open)
+void head_pool_set(struct actor *a, int kind, bool ready, bool open)
 {
-    if (a->seats[seat].pool == NULL)
+    if (a->member_of[kind].pool == NULL)
         return;
-    ready_set(a->seats[seat].pool, a, ready);
-    open_set(a->seats[seat].pool, a, open);
+    ready_set(a->member_of[kind].pool, a, ready);
+    open_set(a->member_of[kind].pool, a, open);
 }
 
 /* ---- what its actors can do at present: told with every heartbeat, so no actor is looked at for it ---- */

@@ -53,13 +53,13 @@ bool head_actor_is_able(const struct actor *a);
 /* May get a job now. */
 bool head_actor_is_open(const struct actor *a);
 /* Its quarantined job can be sent now: it waits, and the actor runs nothing else. */
-bool head_actor_takes_guest(const struct actor *a);
+bool head_actor_takes_quarantined(const struct actor *a);
 /* Well, resting after a failure, ejected after several, or probed with one job at a time. */
 enum actor_health head_actor_health(const struct actor *a);
 /* Sets its state (enum wire_actor_state), and counts it so in its pools; a failure's note becomes the pools'. */
 void head_actor_is(struct actor *a, uint8_t state);
 /* Moves it to another pool of its model, with all that its old one counted of it. */
-void head_actor_reseat(struct head *h, struct actor *a, struct pool *to);
+void head_actor_move_pool(struct head *h, struct actor *a, struct pool *to);
 /* Frees an actor that is in no table any more, with what still flies there. For graves. */
 void head_actor_free(struct grave *g);
 
@@ -82,10 +82,10 @@ void head_pool_drop(struct head *h, struct pool *p);
 void head_pool_tidy(struct head *h, struct pool *p);
 /* Frees a pool that is in no table any more. For graves. */
 void head_pool_free(struct grave *g);
-/* The pool of kin of that name in that seat (SEAT_DIGEST, SEAT_TWIN); made when there is none. */
-struct pool *head_kin_pool(struct head *h, struct str name, bool embeds, int seat);
-/* Lists the actor in that seat's pool as ready and open, or no longer; harmless where it has no such seat. */
-void head_pool_set(struct actor *a, int seat, bool ready, bool open);
+/* The pool of compatible actors of that name and kind (POOL_SAME_FILE, POOL_SAME_BITS); made when there is none. */
+struct pool *head_compatible_pool(struct head *h, struct str name, bool embeds, int kind);
+/* Lists the actor in its pool of that kind as ready and open, or no longer; harmless where it has no such pool. */
+void head_pool_set(struct actor *a, int kind, bool ready, bool open);
 /* The most tokens/s that one of its actors was measured at just now; 0: none was. */
 float head_pool_pace(const struct head *h, struct pool *p);
 /* One of its actors was measured at that speed. */
@@ -107,29 +107,29 @@ void head_queues_hurry(struct head *h);
 /* "'gpt2', 'smollm2'": models that workers have, or had, for error texts. Lives as long as this step's effects. */
 struct str head_pool_names(struct head *h, bool embeds);
 
-/* ---- namesake.c: two files under one name ---- */
+/* ---- alias.c: two files under one name ---- */
 /* Where an actor that registers belongs; made when there is none yet. */
-struct pool *head_namesake_pool(struct head *h, const struct worker *w, const struct wire_actor *m);
+struct pool *head_alias_pool(struct head *h, const struct worker *w, const struct wire_actor *m);
 /* An actor of p has left or failed: when none is left that might answer, another file's actors take over. */
-void head_namesake_inherit(struct head *h, struct pool *p);
+void head_alias_inherit(struct head *h, struct pool *p);
 
-/* ---- kin.c ---- */
-/* A ready actor takes its seats among its kin; harmless where it has them. */
-void head_kin_seat(struct head *h, struct actor *a);
+/* ---- compatible.c ---- */
+/* A ready actor becomes a member of the pools of compatible actors; harmless where it is one. */
+void head_compatible_add(struct head *h, struct actor *a);
 /* An actor that is no longer ready leaves them. */
-void head_kin_unseat(struct head *h, struct actor *a);
-/* The client hears of a job's answer: from now on only kin of `a` may go on with it. */
-void head_kin_join(struct head *h, struct job *job, const struct actor *a);
-/* The same by the names of the pools, for a job that another process had; twins may be empty. */
-void head_kin_rejoin(struct head *h, struct job *job, struct str kin, struct str twins);
-/* The job ends: it is nobody's kin any more. */
-void head_kin_leave(struct head *h, struct job *job);
+void head_compatible_remove(struct head *h, struct actor *a);
+/* The client receives a job's answer: from now on only actors compatible with `a` may continue it. */
+void head_compatible_join(struct head *h, struct job *job, const struct actor *a);
+/* The same by the names of the pools, for a job that another process had; same_bits may be empty. */
+void head_compatible_rejoin(struct head *h, struct job *job, struct str same_file, struct str same_bits);
+/* The job ends: it counts in no pool of compatible actors any more. */
+void head_compatible_leave(struct head *h, struct job *job);
 /* Says so when an exact answer goes on where its bits may differ. */
-void head_kin_sent(struct head *h, const struct job *job, const struct actor *a);
-/* The pool of those that may go on with its answers in the same bits: its twins', else its file's; NULL while it is not ready. */
-static inline struct pool *head_kin_of(const struct actor *a)
+void head_compatible_sent(struct head *h, const struct job *job, const struct actor *a);
+/* The pool of those that may continue its answers: with the same bits where it is exact, else of its file; NULL while it is not ready. */
+static inline struct pool *head_compatible_of(const struct actor *a)
 {
-    return a->seats[a->exact ? SEAT_TWIN : SEAT_DIGEST].pool;
+    return a->member_of[a->exact ? POOL_SAME_BITS : POOL_SAME_FILE].pool;
 }
 
 /* ---- orders.c: launchers, and workers that were asked for ---- */

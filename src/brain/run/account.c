@@ -59,7 +59,7 @@ static const char *why_there(const struct job *job, const struct actor *a)
 {
     if (job->adopts)
         return "has it";
-    if (job->handover != NULL)
+    if (job->migration != NULL)
         return "moved";
     return job->bound == a ? "fan-out" : "next in queue";
 }
@@ -70,7 +70,7 @@ static struct fx *fx_of(struct head *h, enum fx_kind kind, const struct job *job
     fx->call = job->call->node.id;
     fx->branch = job->branch;
     fx->actor = (uint32_t)a->node.id;
-    fx->model = str_of(a->seats[SEAT_MODEL].pool->name);
+    fx->model = str_of(a->member_of[POOL_MODEL].pool->name);
     fx->node = str_of(a->worker->name);
     fx->address = str_of(a->worker->address);
     fx->first = job->said;
@@ -87,7 +87,7 @@ void head_account_chosen(struct head *h, const struct job *job, const struct act
     }
     choice->attempt = job->attempt;
     choice->queued = job->call->pool->queue.n;
-    choice->open = a->seats[SEAT_MODEL].pool->open_n;
+    choice->open = a->member_of[POOL_MODEL].pool->open_n;
     struct fx *fx = fx_of(h, FX_CHOSEN, job, a);
     fx->choice = choice;
     fx->usage.wait_ms = job->wait_ms;

@@ -50,14 +50,14 @@ static int unknown_fault(struct head *h, const struct request *r, struct fault *
 static int find_pool(struct head *h, const struct request *r, struct pool **out, struct fault *f)
 {
     struct pool *p = head_pool_find(h, r->model, embeds(r));
-    bool known = p != NULL && (p->registered || p->seat == SEAT_ANY);
+    bool known = p != NULL && (p->registered || p->kind == POOL_ANY);
     if (head_pool_is_other_kind(h, r->model, embeds(r)))
         return kind_fault(h, r, r->model.n > 0 ? head_pool_find(h, r->model, !embeds(r))->name : "", f);
     if (!known && (!text_is_name(r->model, HEAD_NAME_BYTES_MAX) || head_pool_is_unknown(h, p)))
         return unknown_fault(h, r, f);
     if (known && head_pool_has_failed(h, p))
         return fault_set(f, ERR_UNAVAILABLE, "%s%s%s cannot be loaded: %s",
-                         p->seat == SEAT_ANY ? "the model" : "model '", p->name, p->seat == SEAT_ANY ? "" : "'",
+                         p->kind == POOL_ANY ? "the model" : "model '", p->name, p->kind == POOL_ANY ? "" : "'",
                          p->note);
     *out = p != NULL ? p : head_pool_new(h, r->model, embeds(r));
     return 0;
@@ -279,7 +279,7 @@ void head_job_fail(struct head *h, struct job *job, const struct fault *f)
     fx->usage.wait_ms = job->wait_ms;
     const struct actor *a = head_actor_find(h, job->avoid);
     if (a != NULL) {
-        fx->model = str_of(a->seats[SEAT_MODEL].pool->name);
+        fx->model = str_of(a->member_of[POOL_MODEL].pool->name);
         fx->node = str_of(a->worker->name);
         fx->address = str_of(a->worker->address);
     }
@@ -309,7 +309,7 @@ static uint32_t will_wait(const struct call *call, struct actor **actors, uint32
         return queue_is_empty(&p->queue) && p->open_n >= n ? 0 : n;
     uint32_t wait = 0;
     for (uint32_t i = 0; i < n; i++)
-        wait += actors[i]->seats[p->seat].open_at == NOT_SEATED;
+        wait += actors[i]->member_of[p->kind].open_at == NOT_LISTED;
     return wait;
 }
 

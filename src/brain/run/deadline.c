@@ -49,7 +49,7 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
 {
     const struct pool *p = job->pool;
     unsigned waited_s = (job->call->deadline_ms + 999) / 1000;
-    if (job->kin != NULL) {
+    if (job->same_file != NULL) {
         stranded_fault(job, waited_s, f);
     } else if (head_pool_is_other_kind(h, str_of(p->name), p->embeds)) {
         fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s", p->embeds ? "makes embeddings" : "generates text");
@@ -101,7 +101,7 @@ void head_queue_overdue(struct head *h, struct job *job)
     }
     const struct pool *p = job->pool;
     bool failed = job->attempt == 0 && head_pool_has_failed(h, p); /* one that had an actor waits for its file to be mended */
-    bool hope = job->kin != NULL || (!head_pool_is_unknown(h, p) && !failed &&
+    bool hope = job->same_file != NULL || (!head_pool_is_unknown(h, p) && !failed &&
                                      !head_pool_is_other_kind(h, str_of(p->name), p->embeds));
     if (h->now_us < job->due_us && hope) {
         timers_set(&h->timers, &job->timer, head_queue_look_us(h, job));

@@ -27,8 +27,8 @@ static void pool_drain(struct head *h, struct pool *p)
 static struct job *first_for(struct actor *a)
 {
     struct job *first = queue_first(&a->bound);
-    for (int s = 0; s < SEATS; s++) {
-        struct pool *p = a->seats[s].pool;
+    for (int s = 0; s < POOL_KINDS; s++) {
+        struct pool *p = a->member_of[s].pool;
         struct job *job = p != NULL ? queue_first(&p->queue) : NULL;
         if (job != NULL && (first == NULL || queue_goes_first(job, first)))
             first = job;
@@ -38,8 +38,8 @@ static struct job *first_for(struct actor *a)
 
 static void actor_fill(struct head *h, struct actor *a)
 {
-    if (head_actor_takes_guest(a))
-        head_job_send(h, a->guest, a);
+    if (head_actor_takes_quarantined(a))
+        head_job_send(h, a->quarantined, a);
     for (struct job *job; head_actor_is_open(a) && (job = first_for(a)) != NULL;)
         start(h, job, a);
 }

@@ -62,7 +62,7 @@ struct flight *head_flight_new(struct head *h, struct job *job, struct actor *a)
 void head_flight_end(struct head *h, struct flight *f)
 {
     struct actor *a = f->actor;
-    demand_served(&a->seats[SEAT_MODEL].pool->load.demand, (double)(h->now_us - f->sent_us) / 1e6);
+    demand_served(&a->member_of[POOL_MODEL].pool->load.demand, (double)(h->now_us - f->sent_us) / 1e6);
     list_remove(&f->in_actor);
     a->in_flight--;
     a->waiting_bytes -= f->prompt_bytes;

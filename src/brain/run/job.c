@@ -55,7 +55,7 @@ struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, s
     job->attempt = attempt;
     job->adopts = a->serves;
     job->token_us = h->now_us;
-    head_kin_join(h, job, a);
+    head_compatible_join(h, job, a);
     head_job_says(h, job, ids);
     head_queue_put(h, job);
     return job;
@@ -99,7 +99,7 @@ void head_job_says(struct head *h, struct job *job, struct wire_i32s ids)
         memcpy(job->ids + job->said, ids.p, ids.n * sizeof *job->ids);
     job->said += ids.n;
     if (ids.n > 0)
-        job->in_vain = 0;
+        job->barren_attempts = 0;
     job->token_us = job->call->moved_us = h->now_us;
     head_suspect_says(h, job);
 }
@@ -109,14 +109,14 @@ struct job *head_job_taken(struct head *h, struct call *call, const struct wire_
     struct job *job = job_new(h, call, m->branch, NULL);
     job->attempt = m->attempt;
     job->sought = m->attempt > 0 && call->stream != 0;
-    if (m->kin.n > 0)
-        head_kin_rejoin(h, job, m->kin, m->twins);
+    if (m->same_file.n > 0)
+        head_compatible_rejoin(h, job, m->same_file, m->same_bits);
     head_job_says(h, job, m->ids);
     if (m->said > m->ids.n) {
         job->said = m->said;
         forget_ids(h, job);
     }
-    job->in_vain = m->in_vain;
+    job->barren_attempts = m->barren_attempts;
     head_queue_put(h, job);
     return job;
 }
@@ -151,9 +151,9 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
     }
     msg->run.sampling.seed += job->branch; /* so that n answers to one prompt differ */
     msg->run.resume = (struct wire_i32s){.p = job->ids, .n = job->said};
-    if (job->handover != NULL) {
-        msg->run.kv_bytes = job->handover->bytes;
-        msg->run.kv_sum = job->handover->sum;
+    if (job->migration != NULL) {
+        msg->run.kv_bytes = job->migration->bytes;
+        msg->run.kv_sum = job->migration->sum;
     }
 }
 
@@ -170,18 +170,18 @@ static void send_adopt(struct head *h, const struct job *job, const struct actor
 
 void head_job_send(struct head *h, struct job *job, struct actor *a)
 {
-    MUST(head_actor_is_open(a) || (a->guest == job && head_actor_takes_guest(a)));
+    MUST(head_actor_is_open(a) || (a->quarantined == job && head_actor_takes_quarantined(a)));
     head_queue_serve(h, job);
     head_job_move(job, JOB_SENT);
     MUST(!job->forgot);
     job->attempt++;
-    job->in_vain++;
+    job->barren_attempts++;
     job->moves++;
-    job->turned_away = false;
+    job->found_full = false;
     job->wait_ms = (float)(h->now_us - job->call->created_us) / 1000;
     head_flight_new(h, job, a);
     job->call->tenant->since = h->picks;
-    head_kin_sent(h, job, a);
+    head_compatible_sent(h, job, a);
     remember_prefix(h, job->call, a);
     if (job->adopts)
         send_adopt(h, job, a);
@@ -205,14 +205,14 @@ void head_job_free(struct grave *g)
 
 void head_job_end(struct head *h, struct job *job)
 {
-    head_handover_drop(h, job);
+    head_migration_drop(h, job);
     if (job->state == JOB_QUEUED)
         head_queue_take(h, job);
     if (job->flight != NULL)
         head_job_abandon(h, job);
-    head_guest_leave(h, job);
+    head_quarantined_leave(h, job);
     head_job_move(job, JOB_ENDED);
-    head_kin_leave(h, job);
+    head_compatible_leave(h, job);
     h->resume_bytes -= job->ids_cap * sizeof *job->ids;
     idtab_remove(&h->jobs, &job->node);
     list_remove(&job->in_call);

@@ -4,32 +4,32 @@
 #include "base/alloc.h"
 #include "brain/run/run.h"
 
-struct handover *head_handover_new(struct head *h, struct job *job)
+struct migration *head_migration_new(struct head *h, struct job *job)
 {
-    struct handover *ho = xalloc(sizeof *ho);
-    ho->job = job;
-    ho->from = job->flight->actor->worker;
-    ho->from_attempt = job->attempt;
-    ho->timer.kind = TIMER_HANDOVER;
-    job->handover = ho;
+    struct migration *mig = xalloc(sizeof *mig);
+    mig->job = job;
+    mig->from = job->flight->actor->worker;
+    mig->from_attempt = job->attempt;
+    mig->timer.kind = TIMER_MIGRATION;
+    job->migration = mig;
     job->saved_attempt = job->attempt;
-    ho->from->kv_out = ho;
-    list_push(&h->handovers, &ho->link);
-    h->handovers_n++;
-    timers_set(&h->timers, &ho->timer, head_after_ms(h, h->cfg.kv_stall_ms));
-    return ho;
+    mig->from->kv_out = mig;
+    list_push(&h->migrations, &mig->link);
+    h->migrations_n++;
+    timers_set(&h->timers, &mig->timer, head_after_ms(h, h->cfg.kv_stall_ms));
+    return mig;
 }
 
-void head_handover_free(struct head *h, struct handover *ho)
+void head_migration_free(struct head *h, struct migration *mig)
 {
-    timers_clear(&h->timers, &ho->timer);
-    list_remove(&ho->link);
-    h->handovers_n--;
-    ho->job->handover = NULL;
-    ho->from->kv_out = NULL;
-    if (ho->to != NULL)
-        ho->to->kv_in = NULL;
-    free(ho);
+    timers_clear(&h->timers, &mig->timer);
+    list_remove(&mig->link);
+    h->migrations_n--;
+    mig->job->migration = NULL;
+    mig->from->kv_out = NULL;
+    if (mig->to != NULL)
+        mig->to->kv_in = NULL;
+    free(mig);
 }
 
 void head_kv_drop(struct head *h, const struct worker *w, uint64_t job, uint32_t attempt)
@@ -38,15 +38,15 @@ void head_kv_drop(struct head *h, const struct worker *w, uint64_t job, uint32_t
         head_send(h, w->link, WIRE_kv_drop)->kv_drop = (struct wire_kv_drop){.job = job, .attempt = attempt};
 }
 
-void head_handover_drop(struct head *h, struct job *job)
+void head_migration_drop(struct head *h, struct job *job)
 {
-    struct handover *ho = job->handover;
-    if (ho == NULL)
+    struct migration *mig = job->migration;
+    if (mig == NULL)
         return;
-    if (ho->state == HANDOVER_MOVING) {
-        head_kv_drop(h, ho->from, job->node.id, ho->from_attempt);
+    if (mig->state == MIGRATION_MOVING) {
+        head_kv_drop(h, mig->from, job->node.id, mig->from_attempt);
         if (job->flight != NULL)
-            head_kv_drop(h, ho->to, job->node.id, job->attempt);
+            head_kv_drop(h, mig->to, job->node.id, job->attempt);
     }
-    head_handover_free(h, ho);
+    head_migration_free(h, mig);
 }

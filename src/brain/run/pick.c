@@ -14,7 +14,7 @@
 static double answer_tokens(const struct actor *a, const struct call *call)
 {
     uint32_t most = call->request->sampling.max_tokens;
-    double mean = (double)a->seats[SEAT_MODEL].pool->answer_tokens;
+    double mean = (double)a->member_of[POOL_MODEL].pool->answer_tokens;
     return most > 0 && (mean <= 0 || mean > most) ? most : mean;
 }
 
@@ -22,11 +22,11 @@ static struct candidate candidate_of(const struct actor *a, const struct call *c
 {
     return (struct candidate){
         .actor = (uint32_t)a->node.id,
-        .busy = a->in_flight + a->foreign,
+        .busy = a->in_flight + a->other_heads,
         .slots = a->slots,
         .prefill_tps = (double)a->prefill_tps,
         .decode_tps = (double)a->decode_tps,
-        .bytes_per_token = (double)a->seats[SEAT_MODEL].pool->bytes_per_token,
+        .bytes_per_token = (double)a->member_of[POOL_MODEL].pool->bytes_per_token,
         .fresh_bytes = a->fresh_bytes,
         .prompt_bytes = call->prompt_bytes + (job != NULL ? head_replay_bytes(job) : 0),
         .answer_tokens = answer_tokens(a, call),
@@ -81,8 +81,8 @@ static void sample_holders(struct head *h, struct sample *s, const struct call *
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < n[k]; i++) {
             struct actor *a = head_actor_find(h, found[k][i].actor);
-            const struct seat *seat = a != NULL ? &a->seats[s->pool->seat] : NULL;
-            if (seat == NULL || seat->pool != s->pool || seat->open_at == NOT_SEATED)
+            const struct membership *at = a != NULL ? &a->member_of[s->pool->kind] : NULL;
+            if (at == NULL || at->pool != s->pool || at->open_at == NOT_LISTED)
                 continue;
             if (s->n < s->cap)
                 sample_add(s, a, call, job);
@@ -180,7 +180,7 @@ uint32_t head_pick_spread(struct head *h, const struct call *call, uint32_t n, s
     const struct pool *p = call->pool;
     uint32_t picked = n > 0 ? pick_open(h, call, n, out) : 0;
     for (uint32_t i = 0; picked < n && i < p->ready_n; i++) {
-        if (p->ready[i]->seats[p->seat].open_at == NOT_SEATED && p->ready[i]->serves)
+        if (p->ready[i]->member_of[p->kind].open_at == NOT_LISTED && p->ready[i]->serves)
             out[picked++] = p->ready[i];
     }
     qsort(out, picked, sizeof(struct actor *), by_id);

@@ -43,7 +43,7 @@ struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, s
 struct job *head_job_taken(struct head *h, struct call *call, const struct wire_moved_job *m);
 /* The one place where a job's state changes; a move that is not in the table is a MUST(). */
 void head_job_move(struct job *job, enum job_state to);
-/* Takes a waiting job out of its queue and sends it to `a`, which is open, or has it as its guest: as `run`, or as `adopt`. */
+/* Takes a waiting job out of its queue and sends it to `a`, which is open, or has it in quarantine: as `run`, or as `adopt`. */
 void head_job_send(struct head *h, struct job *job, struct actor *a);
 /* Tokens of its answer are delivered: they are kept, as far as the limits allow, for the actor that goes on if need be. */
 void head_job_says(struct head *h, struct job *job, struct wire_i32s ids);
@@ -105,21 +105,21 @@ void head_fx_actor(struct fx *fx, const struct actor *a);
 float head_time_ms(float said);
 
 /* ---- suspect.c: what may be what crashes workers ---- */
-/* A guest leaves its actor, if the job is one. */
-void head_guest_leave(struct head *h, struct job *job);
+/* A quarantined job leaves its actor, if the job is one. */
+void head_quarantined_leave(struct head *h, struct job *job);
 /* More of a job was said: a suspect may be cleared. */
 void head_suspect_says(struct head *h, struct job *job);
 /* A suspect is cleared: it ended well, or said enough. */
-void head_job_acquit(struct job *job);
+void head_job_clear(struct job *job);
 
 /* ---- moving.c: the record of a job that leaves a worker with what is computed of it ---- */
-enum { HANDOVER_WINDOW = 4 }; /* parts that are on their way at once: what the head holds of one job is at most these */
+enum { MIGRATION_WINDOW = 4 }; /* parts that are on their way at once: what the head holds of one job is at most these */
 
-enum handover_state { HANDOVER_SAVING = 0, HANDOVER_MOVING };
+enum migration_state { MIGRATION_SAVING = 0, MIGRATION_MOVING };
 
-struct handover {
-    struct list link; /* head.handovers */
-    enum handover_state state;
+struct migration {
+    struct list link; /* head.migrations */
+    enum migration_state state;
     struct job *job;
     struct worker *from, *to;       /* borrowed; to: MOVING */
     uint32_t from_attempt;
@@ -133,11 +133,11 @@ struct handover {
 };
 
 /* SAVING: the job's actor is asked to stop it and save what is computed. */
-struct handover *head_handover_new(struct head *h, struct job *job);
+struct migration *head_migration_new(struct head *h, struct job *job);
 /* The record is forgotten; nobody is told. */
-void head_handover_free(struct head *h, struct handover *ho);
+void head_migration_free(struct head *h, struct migration *mig);
 /* The job ends, or leaves its flight: what moves of it is of no use, and both workers are told. Harmless where nothing moves. */
-void head_handover_drop(struct head *h, struct job *job);
+void head_migration_drop(struct head *h, struct job *job);
 /* Tells a worker that is there to forget what it has of that attempt. */
 void head_kv_drop(struct head *h, const struct worker *w, uint64_t job, uint32_t attempt);
 

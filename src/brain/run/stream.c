@@ -24,7 +24,7 @@ struct fx *head_branch_fx(struct head *h, const struct job *job, enum fx_kind ki
 void head_fx_actor(struct fx *fx, const struct actor *a)
 {
     fx->actor = (uint32_t)a->node.id;
-    fx->model = str_of(a->seats[SEAT_MODEL].pool->name);
+    fx->model = str_of(a->member_of[POOL_MODEL].pool->name);
     fx->node = str_of(a->worker->name);
     fx->address = str_of(a->worker->address);
 }
@@ -55,7 +55,7 @@ static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
 {
     static const float LEAST = 0.25f, MOST = 16;
     if (f->prompt_bytes > 0 && prompt_tokens > 0)
-        head_learn(&f->actor->seats[SEAT_MODEL].pool->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
+        head_learn(&f->actor->member_of[POOL_MODEL].pool->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
 }
 
 int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
@@ -82,8 +82,8 @@ int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg,
     head_job_move(job, JOB_STARTED);
     if (job->started)
         return 0; /* by an actor that was lost then */
-    if (job->kin == NULL) /* else it was found with a part of its answer, and its kin with it */
-        head_kin_join(h, job, flight->actor);
+    if (job->same_file == NULL) /* else it was found with a part of its answer, and its pools with it */
+        head_compatible_join(h, job, flight->actor);
     struct fx *fx = head_branch_fx(h, job, FX_STARTED);
     head_fx_actor(fx, flight->actor);
     fx->exact = flight->actor->exact;

@@ -1,20 +1,20 @@
-/* A suspect, which may be what crashes workers, runs alone on an actor as its guest: when it leaves, and when it is cleared.
+/* A suspect, which may be what crashes workers, runs alone on an actor, quarantined: when it leaves, and when it is cleared.
  * recover/poison.c has the story. */
 #include "brain/registry/registry.h"
 #include "brain/run/run.h"
 
-void head_guest_leave(struct head *h, struct job *job)
+void head_quarantined_leave(struct head *h, struct job *job)
 {
     struct actor *a = job->bound;
-    if (a == NULL || a->guest != job)
+    if (a == NULL || a->quarantined != job)
         return;
-    a->guest = NULL;
+    a->quarantined = NULL;
     if (!job->call->spread)
         job->bound = NULL;
     head_actor_refresh(h, a);
 }
 
-void head_job_acquit(struct job *job)
+void head_job_clear(struct job *job)
 {
     if (job->call->suspect == job->node.id)
         job->call->suspect = job->call->crashes = 0;
@@ -23,8 +23,8 @@ void head_job_acquit(struct job *job)
 void head_suspect_says(struct head *h, struct job *job)
 {
     struct call *call = job->call;
-    if (call->suspect != job->node.id || job->said < call->suspect_from + HEAD_ACQUIT_TOKENS)
+    if (call->suspect != job->node.id || job->said < call->suspect_from + HEAD_CLEAR_TOKENS)
         return;
-    head_job_acquit(job);
-    head_guest_leave(h, job);
+    head_job_clear(job);
+    head_quarantined_leave(h, job);
 }

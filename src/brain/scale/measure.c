@@ -6,7 +6,7 @@
 
 #include "brain/scale/scale.h"
 
-enum { FOREIGN_AFTER_MS = 30000 };
+enum { UNMANAGED_AFTER_MS = 30000 };
 
 /* ---- what there is ---- */
 
@@ -24,7 +24,7 @@ static void see(struct pool *p, uint32_t workers)
         if (!takes_jobs(a))
             continue;
         s.slots += a->slots;
-        s.busy += a->in_flight + a->foreign;
+        s.busy += a->in_flight + a->other_heads;
         of++;
     }
     if (of > 0)
@@ -34,7 +34,7 @@ static void see(struct pool *p, uint32_t workers)
 }
 
 /* Workers nobody of ours started: counted where nothing has been on the move for a while, as a launcher's may be restarting. */
-static void count_foreign(struct head *h)
+static void count_unmanaged(struct head *h)
 {
     struct scale *s = &h->scale;
     const struct link *l = head_launcher(h);
@@ -42,13 +42,13 @@ static void count_foreign(struct head *h)
     IDTAB_EACH(n, &h->workers)
         serving += id_item(n, struct worker, node)->duty == WIRE_DUTY_SERVES;
     bool quiet = l != NULL && !l->scale_unseen && s->orders_n == 0 && l->scale_running == s->desired && serving >= l->scale_running;
-    uint32_t now = quiet ? serving - l->scale_running : s->foreign;
-    if (!quiet || now == s->foreign || now != s->foreign_seen)
-        s->foreign_since_us = h->now_us;
-    s->foreign_seen = now;
-    if (h->now_us - s->foreign_since_us >= FOREIGN_AFTER_MS * 1000ull)
-        s->foreign = now;
-    s->foreign = s->foreign < serving ? s->foreign : serving;
+    uint32_t now = quiet ? serving - l->scale_running : s->unmanaged;
+    if (!quiet || now == s->unmanaged || now != s->unmanaged_seen)
+        s->unmanaged_since_us = h->now_us;
+    s->unmanaged_seen = now;
+    if (h->now_us - s->unmanaged_since_us >= UNMANAGED_AFTER_MS * 1000ull)
+        s->unmanaged = now;
+    s->unmanaged = s->unmanaged < serving ? s->unmanaged : serving;
 }
 
 /* ---- requests that name no model ---- */
@@ -115,11 +115,11 @@ struct scale_input head_scale_measure(struct head *h, double s)
     struct scale_input in = {.now_s = (double)h->now_us / 1e6, .start_s = head_scale_start_s(h), .reason = SCALE_RATE, .desired = h->scale.desired};
     h->scale.busiest = NULL;
     h->scale.wait_s = 0;
-    count_foreign(h);
+    count_unmanaged(h);
     bool came = h->queued + h->running > 0 || h->any[false]->load.demand.arrivals > 0 || h->any[true]->load.demand.arrivals > 0;
     LIST_EACH(pos, &h->pools) {
         struct pool *p = list_item(pos, struct pool, order);
-        see(p, h->scale.desired + h->scale.foreign);
+        see(p, h->scale.desired + h->scale.unmanaged);
         came = came || p->load.demand.arrivals > 0;
     }
     h->scale.quiet_us = came ? h->now_us : h->scale.quiet_us;
@@ -132,9 +132,9 @@ struct scale_input head_scale_measure(struct head *h, double s)
     }
     LIST_EACH(pos, &h->pools)
         count_in(h, list_item(pos, struct pool, order), s, &in);
-    in.workers = fmax(in.workers - h->scale.foreign, 0);
-    in.floor = fmax(in.floor - h->scale.foreign, 0);
-    in.demand = h->queued + h->running > 0 && h->scale.foreign == 0;
+    in.workers = fmax(in.workers - h->scale.unmanaged, 0);
+    in.floor = fmax(in.floor - h->scale.unmanaged, 0);
+    in.demand = h->queued + h->running > 0 && h->scale.unmanaged == 0;
     return in;
 }
 

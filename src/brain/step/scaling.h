@@ -39,9 +39,9 @@ struct scale {
     struct scale_order orders[SCALE_ORDERS_MAX]; /* the oldest first */
     uint32_t orders_n;
     double start_s;          /* from asking for a worker until it is ready, learned; 0: not known */
-    uint32_t foreign;        /* workers that no launcher of ours started */
-    uint32_t foreign_seen;   /* as it seems, … */
-    uint64_t foreign_since_us; /* … since then */
+    uint32_t unmanaged;      /* workers that no launcher of ours started */
+    uint32_t unmanaged_seen;   /* as it seems, … */
+    uint64_t unmanaged_since_us; /* … since then */
     uint64_t quiet_us;       /* since then no job has come or been there */
     struct pool *busiest;    /* at the last look: whose need is the most; borrowed within it; NULL: none */
     bool brought_any;        /* a worker that was asked for became ready */

@@ -17,10 +17,10 @@
 
 struct prefix;
 
-enum { NOT_SEATED = UINT32_MAX };
-enum { NAMESAKE_DIGITS = 8, NAMESAKE_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
+enum { NOT_LISTED = UINT32_MAX };
+enum { ALIAS_DIGITS = 8, ALIAS_DIGITS_MIN = 4 }; /* of a digest behind '@': as we write it; as others must at least */
 
-enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_HANDOVER, TIMER_TAKE, TIMER_SCALE };
+enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_MIGRATION, TIMER_TAKE, TIMER_SCALE };
 
 /*            hello, welcomed        nonsense, silence, bye
  *    NEW ─────────────▶ WORKER ───────────────▶ CLOSING ──▶ (LINK_CLOSED: forgotten)
@@ -53,7 +53,7 @@ struct worker {
     enum worker_state state;
     char reason[160]; /* of the state; empty while ok */
     bool silent;      /* SLOW because nothing is heard of it: it gets no jobs. Slow in computing: it gets them, as routing sees fit */
-    bool blameless;   /* LEAVE_LEFT: no job can have killed it */
+    bool left_cleanly;   /* LEAVE_LEFT: no job can have killed it */
     uint8_t duty;     /* enum wire_duties, as it said last, or was asked for by this head */
     char duty_reason[128]; /* empty while it serves */
     uint32_t pid;
@@ -67,23 +67,23 @@ struct worker {
     struct timer timer;                           /* to look whether it has fallen silent */
     struct actor *actors[HEAD_WORKER_ACTORS_MAX]; /* by key; NULL: none now */
     struct list moving;                           /* head.movers: its jobs shall go elsewhere */
-    struct handover *kv_out, *kv_in;              /* borrowed; the job that leaves it, or comes, with what is computed of it */
+    struct migration *kv_out, *kv_in;              /* borrowed; the job that leaves it, or comes, with what is computed of it */
     double kv_bps;                                /* bytes/s at which such moved, smoothed; 0: none yet */
     uint32_t keys_known, actors_n;                /* keys_known: bit per key that was ever registered on this link */
     uint64_t answered; /* the last seek it has answered whole */
-    uint32_t owes;     /* answers to what was looked for when it joined; until then its actors are not open */
-    bool awaits;       /* take.c: one of these is that the others are back */
+    uint32_t replies_due;     /* answers to what was looked for when it joined; until then its actors are not open */
+    bool expected_back;       /* take.c: one of these is that the others are back */
     uint8_t ordered;   /* scaling.h: NOT_ORDERED, … */
 };
 
 /* An actor's place in a pool. */
-struct seat {
-    struct pool *pool;          /* NULL: none; only kin (kin.c) while the actor is not ready */
-    uint32_t ready_at, open_at; /* index in pool.ready and pool.open, or NOT_SEATED */
+struct membership {
+    struct pool *pool;          /* NULL: none; only compatible actors' (compatible.c) while the actor is not ready */
+    uint32_t ready_at, open_at; /* index in pool.ready and pool.open, or NOT_LISTED */
 };
 
-/* Requests name a model or none; answers that lost their actor need its kin: see kin.c. */
-enum { SEAT_MODEL = 0, SEAT_ANY = 1, SEAT_DIGEST = 2, SEAT_TWIN = 3, SEATS = 4 };
+/* Requests name a model or none; answers that lost their actor need a compatible one: see compatible.c. */
+enum { POOL_MODEL = 0, POOL_ANY = 1, POOL_SAME_FILE = 2, POOL_SAME_BITS = 3, POOL_KINDS = 4 };
 
 struct actor {
     struct grave grave;
@@ -91,7 +91,7 @@ struct actor {
     struct worker *worker;
     uint32_t key;        /* the worker's number for it */
     uint8_t state, kind; /* enum wire_actor_state, enum request_kind */
-    struct seat seats[SEATS];
+    struct membership member_of[POOL_KINDS];
     char *model, *digest, *note; /* owned; model: as the worker says it, pools may have another name for it */
     char *kv, *setup;    /* owned: what its streams' cells are like, empty: they cannot be moved; how it computes exactly, empty: it does not */
     uint32_t slots, context;
@@ -104,14 +104,14 @@ struct actor {
     uint32_t busy_beats, slow_beats; /* in a row: heartbeats that said that it was busy; of these, ones that called it slow */
     uint32_t failures;      /* in a row: it rests after each, longer each time */
     char *trouble;          /* owned; how the last of them went, or NULL */
-    struct job *guest;      /* borrowed, bound to it: it may be poison and runs here alone, so nothing else is sent; or NULL */
+    struct job *quarantined;      /* borrowed, bound to it: it may be poison and runs here alone, so nothing else is sent; or NULL */
     struct timer rest;      /* set: it gets no jobs until then */
     struct list flights;    /* flight.in_actor: live ones, oldest first */
     struct list orphans;    /* flight.in_actor: of jobs that were cancelled or went elsewhere */
     uint32_t in_flight;     /* both lists; <= slots */
     struct queue bound;     /* jobs that want this actor and no other */
     struct list dirty;      /* head.dirty_actors */
-    uint32_t foreign;       /* streams other heads run there, from its loads */
+    uint32_t other_heads;   /* streams that other heads run there, from its loads */
     uint64_t waiting_bytes; /* prompt text of flights not prefilled yet */
     uint64_t fresh_bytes;   /* of those, what its cache should not hold */
     uint64_t cache_fills;   /* slots whose cache was overwritten by another prompt, as far as one can guess */
@@ -122,12 +122,12 @@ struct actor {
     uint64_t jobs_done, jobs_failed, tokens;
 };
 
-/* The actors that answer to one model name (or, name empty, to any of their kind; or that are kin), and the jobs that
+/* The actors that answer to one model name (or, name empty, to any of their kind; or that are compatible), and the jobs that
  * wait for them. */
 struct pool {
     struct grave grave;
-    struct list order;            /* head.pools, or head.kin_pools */
-    struct name_node by_name;     /* head.pool_names[embeds] or head.kin_names; not for the two pools of any model */
+    struct list order;            /* head.pools, or head.compatible_pools */
+    struct name_node by_name;     /* head.pool_names[embeds] or head.compatible_names; not for the two pools of any model */
     char *name;                   /* owned */
     char *note;                   /* owned; why an actor of it failed last */
     char *digest;                 /* owned; of the file whose actors these are; empty: not told yet */
@@ -136,8 +136,8 @@ struct pool {
     bool was_ready;               /* an actor of it ever was */
     uint32_t away_n;              /* ready actors that left, and did not fail: they may come back */
     bool registered;              /* a worker ever had it; false: only requests that wait speak of it */
-    int seat;                     /* SEAT_*: which seat of its actors is here */
-    uint32_t jobs_n;              /* kin: running jobs that would come here */
+    int kind;                     /* POOL_*: which membership of its actors this is */
+    uint32_t jobs_n;              /* compatible actors: running jobs that would come here */
     struct actor **ready, **open; /* owned; open: ready, well, and with a free slot */
     uint32_t ready_n, ready_cap, open_n, open_cap;
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
@@ -145,7 +145,7 @@ struct pool {
     uint64_t pace_us;      /* when this span began */
     float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
     float answer_tokens;   /* of an answer, learned; 0: unknown */
-    uint64_t rebalance_us, rebalancing; /* kin: not before then; the job that went last: rebalance.c */
+    uint64_t rebalance_us, rebalancing; /* same file: not before then; the job that went last: rebalance.c */
     struct model_load load;
     struct queue queue;
     struct list regroup;                    /* job.queued: they lost their actor a moment ago */
@@ -203,9 +203,9 @@ struct job {
     struct list in_call;
     uint32_t branch;
     uint32_t attempt;      /* 0 before the first send */
-    uint32_t in_vain;      /* attempts since the last one that brought a token, without those on blameless workers */
+    uint32_t barren_attempts;      /* attempts since the last one that brought a token, without those on left_cleanly workers */
     uint32_t moves;        /* attempts of this head, without those that found no room */
-    bool turned_away;      /* QUEUED: its last attempt found no room: its time to leave the queue goes on */
+    bool found_full;      /* QUEUED: its last attempt found no room: its time to leave the queue goes on */
     uint64_t seq;          /* place in the queue: arrival of its call */
     struct list queued;    /* QUEUED: in queue.jobs of its pool or actor, or in pool.regroup */
     struct queue *queue;   /* QUEUED: that queue; NULL: it regroups */
@@ -221,15 +221,15 @@ struct job {
     uint64_t due_us;       /* QUEUED: must have left the queue */
     struct timer timer;    /* QUEUED: at due_us, or earlier to look whether its model is known by now */
     struct flight *flight; /* SENT, STARTED, STREAMING */
-    struct handover *handover; /* owned; while it moves with what is computed of it */
+    struct migration *migration; /* owned; while it moves with what is computed of it */
     uint32_t saved_attempt;    /* the last one for which that was tried */
     uint32_t prompt_tokens;    /* once an actor has told */
     float wait_ms;         /* from the call's arrival to the last send */
     bool started;          /* FX_STARTED was given */
     bool sought;           /* QUEUED: came from another process, and a worker may have it: see take.c */
     bool adopts;           /* QUEUED, bound: that actor has it already, and is told to go on with it here */
-    struct pool *kin;      /* once started: actors of the same model file; only they may go on */
-    struct pool *twins;    /* once started on an exact actor: those that go on with the same bits */
+    struct pool *same_file;      /* once started: actors of the same model file; only they may go on */
+    struct pool *same_bits;    /* once started on an exact actor: those that go on with the same bits */
     char *why;             /* owned; why it lost its last actor, or NULL */
     uint32_t scored;       /* tokens of the prompt told of, where they are asked for */
     uint32_t said;         /* tokens delivered */
@@ -268,13 +268,13 @@ struct head {
     struct idtab links, workers, actors, calls, jobs, tenants;
     struct list launchers; /* link.launches, the oldest first */
     struct scale scale;
-    struct crowd newcomers; /* link.seat */
-    struct names worker_names, worker_lives, pool_names[2], kin_names, tenant_names, lane_names, stream_names;
+    struct crowd newcomers; /* link.kind */
+    struct names worker_names, worker_lives, pool_names[2], compatible_names, tenant_names, lane_names, stream_names;
     struct list tenants_idle; /* tenant.idle: the longest idle first */
     struct tenant *common;    /* of requests that say nothing of a tenant */
     uint32_t tenants_labelled;
     struct list pools; /* pool.order: oldest first, any-pools not among them */
-    struct list kin_pools; /* pool.order */
+    struct list compatible_pools; /* pool.order */
     uint32_t pools_n;
     struct pool *any[2]; /* [embeds] */
     struct prefix *prefix, *sessions;
@@ -284,8 +284,8 @@ struct head {
     uint32_t next_actor;
     struct list dirty_pools, dirty_actors;
     struct fx_choice *choice;      /* of this step: what pick() weighed for the job that is sent next; NULL: nothing */
-    struct list movers, handovers; /* worker.moving; handover.link: see run.h */
-    uint32_t handovers_n;
+    struct list movers, migrations; /* worker.moving; migration.link: see run.h */
+    uint32_t migrations_n;
     struct timer take;             /* take.c: set while workers of the former head are awaited */
     uint32_t take_workers;         /* how many */
     /* queue */

@@ -44,12 +44,12 @@ static const char *decode_words(int32_t result)
 {
     if (result == 1)
         return "no free cells in the KV cache";
-    return words_last()[0] != '\0' ? words_last() : "libllama failed";
+    return llama_log_last()[0] != '\0' ? llama_log_last() : "libllama failed";
 }
 
 static int run(struct engine *e, struct fault *f)
 {
-    words_forget();
+    llama_log_forget();
     int32_t result = guard_decode(e->ctx, e->batch);
     if (result == 0)
         return 0;

@@ -62,13 +62,13 @@ int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t text
     e->batch.n_tokens = 0;
     for (uint32_t i = 0; i < texts_n; i++)
         add_text(e, &texts[i], (llama_seq_id)i);
-    words_forget();
+    llama_log_forget();
     int32_t result = e->memory != NULL ? guard_decode(e->ctx, e->batch) : guard_encode(e->ctx, e->batch);
     for (uint32_t i = 0; i < texts_n; i++) {
         const float *vector = result == 0 ? llama_get_embeddings_seq(e->ctx, (llama_seq_id)i) : NULL;
         if (vector == NULL)
             return fault_set(f, result == GUARD_NO_MEMORY ? ERR_MEMORY : ERR_FAILED, "embedding %d tokens of %u texts: %s",
-                             e->batch.n_tokens, texts_n, words_last());
+                             e->batch.n_tokens, texts_n, llama_log_last());
         normalise(vector, out + (size_t)i * e->info.width, e->info.width);
     }
     return 0;

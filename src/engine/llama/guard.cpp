@@ -9,7 +9,7 @@
 #include <new>
 
 #include "engine/llama/starve.h"
-#include "engine/llama/words.h"
+#include "engine/llama/llama_log.h"
 
 namespace {
 
@@ -40,12 +40,12 @@ template <typename Call, typename Threw> auto guarded(const char *name, Call cal
         const hunger while_it_lives(name);
         return call();
     } catch (const std::bad_alloc &) {
-        words_say("this worker has no memory left");
+        llama_log_say("this worker has no memory left");
         return threw(GUARD_NO_MEMORY);
     } catch (const std::exception &e) {
-        words_say(e.what());
+        llama_log_say(e.what());
     } catch (...) {
-        words_say("llama.cpp gave up without a word");
+        llama_log_say("llama.cpp gave up without a word");
     }
     return threw(GUARD_THREW);
 }

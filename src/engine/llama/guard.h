@@ -1,4 +1,4 @@
-/* Calls of libllama that may throw, as C can make them: what they throw becomes an error and words (words_last()).
+/* Calls of libllama that may throw, as C can make them: what they throw becomes an error and words (llama_log_last()).
  *
  * libllama catches what its code throws in some of its functions (states of sequences, logits), but not in decoding, nor in what it
  * does with cells: there a piece of memory that cannot be had would end the process, and with it the streams of other models. These are

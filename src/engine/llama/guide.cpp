@@ -16,7 +16,7 @@
 #include "engine/llama/cut.h"
 #include "engine/llama/guide_of.h"
 #include "engine/llama/schema.h"
-#include "engine/llama/words.h"
+#include "engine/llama/llama_log.h"
 
 #include "../src/llama-grammar.h"
 #include "common.h"
@@ -96,7 +96,7 @@ std::string grammar_of(unsigned form, const std::string &text)
 
 void say(char *why, std::size_t cap, const std::string &what)
 {
-    snprintf(why, cap, "%s", words_or(one_line(what).c_str(), "llama.cpp cannot make a grammar of it"));
+    snprintf(why, cap, "%s", llama_log_or(one_line(what).c_str(), "llama.cpp cannot make a grammar of it"));
 }
 
 const char *over_words(bridge_end end)

@@ -44,12 +44,12 @@ int load_weights(struct engine *e, const struct engine_load *load, bool repack, 
     p.use_extra_bufts = repack;
     p.progress_callback = loading_progress;
     p.progress_callback_user_data = l;
-    words_forget();
+    llama_log_forget();
     e->model = guard_model_load(load->path, p);
     if (e->model == NULL && l->stopped)
         return fault_set(f, ERR_CANCELLED, "loading '%s' was stopped", load->path);
     if (e->model == NULL)
-        return fault_set(f, ERR_MODEL, "llama.cpp cannot load '%s': %s", load->path, words_last());
+        return fault_set(f, ERR_MODEL, "llama.cpp cannot load '%s': %s", load->path, llama_log_last());
     e->vocab = llama_model_get_vocab(e->model);
     return check_kind(e, load, f);
 }
@@ -134,11 +134,11 @@ void load_set_threads(struct engine *e, uint32_t threads)
 
 static int open_context(struct engine *e, const struct engine_load *load, uint32_t context, struct fault *f)
 {
-    words_forget();
+    llama_log_forget();
     e->ctx = guard_context_new(e->model, load_context_params(load, context, e->info.kind == REQUEST_EMBED));
     if (e->ctx == NULL)
         return fault_set(f, ERR_MEMORY, "no context of %u slots x %u tokens for '%s': %s", load->slots, context,
-                         load->path, words_last());
+                         load->path, llama_log_last());
     e->memory = llama_get_memory(e->ctx);
     open_pool(e, load->threads);
     return 0;

@@ -170,11 +170,11 @@ struct gguf_context *meta_open(const char *path, struct fault *f)
         fault_set(f, ERR_MODEL, "'%s' is not a file; a model is one GGUF file", path);
         return NULL;
     }
-    words_forget();
+    llama_log_forget();
     struct gguf_context *g = guard_header(path);
     if (g == NULL) {
         fault_set(f, ERR_MODEL, "'%s' is not a usable GGUF file: %s", path,
-                  words_last()[0] != '\0' ? words_last() : "its header cannot be read");
+                  llama_log_last()[0] != '\0' ? llama_log_last() : "its header cannot be read");
         return NULL;
     }
     if (check(path, g, (uint64_t)st.st_size, f) != 0) {

@@ -76,7 +76,7 @@ static struct engine_ops ops = {
 
 static void start(void)
 {
-    words_init();
+    llama_log_init();
     llama_backend_init();
     /* a build with loadable backends has none yet; a static one registers its own */
     if (ggml_backend_reg_count() == 0)

@@ -9,7 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/llama/join.h"
-#include "engine/llama/words.h"
+#include "engine/llama/llama_log.h"
 
 enum {
     BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so a long chunk stays whole. Of a model that

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "engine/llama/words.h"
+#include "engine/llama/llama_log.h"
 
 #include "json-schema-to-grammar.h"
 
@@ -272,9 +272,9 @@ json kept(const json &node, const std::string &path)
 /* What it cannot convert it says on standard error, which the module's words are made of, and takes any string instead. */
 std::string convert(const json &schema)
 {
-    words_forget();
+    llama_log_forget();
     std::string grammar = json_schema_to_grammar(schema);
-    const char *said = std::strstr(words_last(), "conversion was incomplete: ");
+    const char *said = std::strstr(llama_log_last(), "conversion was incomplete: ");
     if (said != nullptr)
         throw std::invalid_argument(said + std::strlen("conversion was incomplete: "));
     return grammar;

@@ -149,11 +149,11 @@ static int call(struct selftest *t, const char *how)
     t->at = t->wanted = 0;
     for (int32_t row = 0; row < t->batch.n_tokens; row++)
         t->wanted += t->batch.logits[row] != 0;
-    words_forget();
+    llama_log_forget();
     if (t->go_on != NULL && !t->go_on(t->user_data))
         return fault_set(t->f, ERR_CANCELLED, "loading '%s' was stopped", t->load->path);
     if (guard_decode(t->ctx, t->batch) != 0)
-        return fault_set(t->f, ERR_FAILED, "trying whether '%s' is exact, in a call of %d rows: %s", t->load->path, t->batch.n_tokens, words_last());
+        return fault_set(t->f, ERR_FAILED, "trying whether '%s' is exact, in a call of %d rows: %s", t->load->path, t->batch.n_tokens, llama_log_last());
     struct node *logits = next_node(t, "logits");
     for (int32_t row = 0; row < t->batch.n_tokens; row++)
         if (t->batch.logits[row])
@@ -252,10 +252,10 @@ static int open_test(struct selftest *t, struct llama_model *model)
     p.n_outputs_max = WANTED_MAX;
     p.cb_eval = on_node;
     p.cb_eval_user_data = t;
-    words_forget();
+    llama_log_forget();
     t->ctx = guard_context_new(model, p);
     if (t->ctx == NULL)
-        return fault_set(t->f, ERR_MEMORY, "no context to try whether '%s' is exact: %s", t->load->path, words_last());
+        return fault_set(t->f, ERR_MEMORY, "no context to try whether '%s' is exact: %s", t->load->path, llama_log_last());
     t->memory = llama_get_memory(t->ctx);
     t->batch = llama_batch_init(BATCH_ROWS_MAX, 0, 1);
     t->vocab = (uint32_t)llama_vocab_n_tokens(llama_model_get_vocab(model));

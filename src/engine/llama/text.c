@@ -56,7 +56,7 @@ void text_open(struct engine *e)
     struct bridge_bounds bounds = {.memory_bytes = TEMPLATE_OPEN_BYTES, .cpu_us = TEMPLATE_OPEN_CPU_MS * 1000u};
     e->template = bridge_template_new(e->model, &bounds, why, sizeof why);
     if (e->template == NULL)
-        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", words_or(why, INNER));
+        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", llama_log_or(why, INNER));
 }
 
 void text_close(struct engine *e)
@@ -107,10 +107,10 @@ static int render_end(enum bridge_end end, const char *why, size_t bytes, uint8_
     case BRIDGE_TIME:
     case BRIDGE_DEPTH: return fault_set(f, ERR_INVALID, "the model's chat template cannot be used for these messages: %s", why);
     case BRIDGE_FORM: return fault_set(f, ERR_FORM, "the %s cannot be used: %s", form_name(form), why);
-    case BRIDGE_TOOLS: return fault_set(f, ERR_TOOLS, "they cannot be used: %s", words_or(why, "llama.cpp cannot make a grammar of them"));
+    case BRIDGE_TOOLS: return fault_set(f, ERR_TOOLS, "they cannot be used: %s", llama_log_or(why, "llama.cpp cannot make a grammar of them"));
     case BRIDGE_REFUSED: break;
     }
-    return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", words_or(why, INNER));
+    return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", llama_log_or(why, INNER));
 }
 
 static int render_chat(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct buf *out, struct engine_guide **guide,

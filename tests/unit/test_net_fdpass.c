@@ -25,12 +25,12 @@ enum { PATIENCE_MS = 20000, BIG = 12 << 20 };
 struct world {
     char dir[64], path[96];
     struct net_loop *loop;
-    struct net_landing *landing;
+    struct net_fdpass_listener *path_listener;
     struct net_listener *listener;
     struct net_conn *server, *client;
     struct buf got;      /* what the client was sent */
     const char *until;   /* the client stops the loop when what it got ends with this */
-    struct net_ferry *ferry;
+    struct net_fdpass *fdpass;
     pid_t other;
     unsigned calls;
     bool client_closed;
@@ -41,16 +41,16 @@ static int setup(void **state)
 {
     (void)state;
     W = (struct world){.got = buf_max(64 << 20)};
-    snprintf(W.dir, sizeof W.dir, "/tmp/manta-ferry-XXXXXX");
+    snprintf(W.dir, sizeof W.dir, "/tmp/manta-fdpass-XXXXXX");
     assert_non_null(mkdtemp(W.dir));
-    snprintf(W.path, sizeof W.path, "%s/landing", W.dir);
+    snprintf(W.path, sizeof W.path, "%s/path_listener", W.dir);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    net_ferry_free(W.ferry);
+    net_fdpass_free(W.fdpass);
     net_loop_free(W.loop);
     buf_fini(&W.got);
     unlink(W.path);
@@ -60,12 +60,12 @@ static int teardown(void **state)
 
 /* ---- the other process ---- */
 
-static struct net_ferry *dial_from_other(void)
+static struct net_fdpass *dial_from_other(void)
 {
-    struct net_ferry *f = NULL;
+    struct net_fdpass *f = NULL;
     struct fault fault = {0};
     for (uint64_t until = clock_us() + PATIENCE_MS * 1000ull; clock_us() < until; usleep(2000)) {
-        if (net_ferry_dial(W.path, PATIENCE_MS, &f, &fault) == 0)
+        if (net_fdpass_dial(W.path, PATIENCE_MS, &f, &fault) == 0)
             return f;
     }
     fprintf(stderr, "%s\n", fault.text);
@@ -73,16 +73,16 @@ static struct net_ferry *dial_from_other(void)
 }
 
 /* Begins before there is a loop here, and ends with 0 or by a MUST(). */
-static void start_other(void (*life)(struct net_ferry *f))
+static void start_other(void (*life)(struct net_fdpass *f))
 {
     fflush(NULL);
     W.other = fork();
     assert_true(W.other >= 0);
     if (W.other != 0)
         return;
-    struct net_ferry *f = dial_from_other();
+    struct net_fdpass *f = dial_from_other();
     life(f);
-    net_ferry_free(f);
+    net_fdpass_free(f);
     buf_fini(&W.got);
     _exit(0);
 }
@@ -94,29 +94,29 @@ static void other_has_ended_well(void)
     assert_int_equal(status, 0);
 }
 
-static void must_hear(struct net_ferry *f, const char *text)
+static void must_hear(struct net_fdpass *f, const char *text)
 {
     struct str said;
     struct fault fault = {0};
-    if (net_ferry_receive(f, &said, &fault) != 0)
+    if (net_fdpass_receive(f, &said, &fault) != 0)
         fprintf(stderr, "instead of '%s': %s\n", text, fault.text);
     MUST(fault.err == 0);
     MUST(str_is(said, text));
 }
 
-static void must_say(struct net_ferry *f, const char *text)
+static void must_say(struct net_fdpass *f, const char *text)
 {
-    MUST(net_ferry_send(f, str_of(text), NULL) == 0);
+    MUST(net_fdpass_send(f, str_of(text), NULL) == 0);
 }
 
 /* ---- this one ---- */
 
-static void on_call(struct net_ferry *f, void *user_data)
+static void on_call(struct net_fdpass *f, void *user_data)
 {
     (void)user_data;
     W.calls++;
-    net_ferry_free(W.ferry);
-    W.ferry = f;
+    net_fdpass_free(W.fdpass);
+    W.fdpass = f;
     net_loop_stop(W.loop);
 }
 
@@ -124,14 +124,14 @@ static void land(void)
 {
     struct fault fault = {0};
     W.loop = net_loop_new();
-    assert_int_equal(net_landing_open(W.loop, W.path, false, PATIENCE_MS, on_call, NULL, &W.landing, &fault), 0);
+    assert_int_equal(net_fdpass_listener_open(W.loop, W.path, false, PATIENCE_MS, on_call, NULL, &W.path_listener, &fault), 0);
 }
 
 static void hear(const char *text)
 {
     struct str said;
     struct fault fault = {0};
-    assert_int_equal(net_ferry_receive(W.ferry, &said, &fault), 0);
+    assert_int_equal(net_fdpass_receive(W.fdpass, &said, &fault), 0);
     assert_true(str_is(said, text));
 }
 
@@ -176,7 +176,7 @@ static void meet(void)
     land();
     assert_int_equal(net_listen(W.loop, "127.0.0.1", 0, on_accept, NULL, &W.listener, &fault), 0);
     W.client = net_dial(W.loop, "127.0.0.1", net_listener_port(W.listener), &client_calls, NULL);
-    while (W.server == NULL || W.ferry == NULL)
+    while (W.server == NULL || W.fdpass == NULL)
         net_loop_run(W.loop);
     hear("hello");
 }
@@ -189,14 +189,14 @@ static void run_until(const char *text)
 
 /* ---- frames ---- */
 
-static void echo_frames(struct net_ferry *f)
+static void echo_frames(struct net_fdpass *f)
 {
     struct str said;
     must_say(f, "hello");
     for (int i = 0; i < 3; i++) {
-        MUST(net_ferry_receive(f, &said, NULL) == 0);
-        MUST(!net_ferry_carries(f));
-        MUST(net_ferry_send(f, said, NULL) == 0);
+        MUST(net_fdpass_receive(f, &said, NULL) == 0);
+        MUST(!net_fdpass_carries(f));
+        MUST(net_fdpass_send(f, said, NULL) == 0);
     }
 }
 
@@ -207,22 +207,22 @@ static void frames_of_any_size_go_both_ways(void **state)
     land();
     net_loop_run(W.loop);
     hear("hello");
-    static char big[NET_FERRY_BYTES_MAX]; /* far more than a socket holds: each side must wait for the other */
+    static char big[NET_FDPASS_BYTES_MAX]; /* far more than a socket holds: each side must wait for the other */
     for (size_t i = 0; i < sizeof big; i++)
         big[i] = (char)(i * 7 + i / 1000);
     const struct str sizes[] = {str_n(big, 0), str_n(big, 1), str_n(big, sizeof big)};
     for (int i = 0; i < 3; i++) {
         struct str said;
-        assert_int_equal(net_ferry_send(W.ferry, sizes[i], NULL), 0);
-        assert_int_equal(net_ferry_receive(W.ferry, &said, NULL), 0);
+        assert_int_equal(net_fdpass_send(W.fdpass, sizes[i], NULL), 0);
+        assert_int_equal(net_fdpass_receive(W.fdpass, &said, NULL), 0);
         assert_true(str_eq(said, sizes[i]));
     }
     struct fault fault = {0};
-    assert_int_equal(net_ferry_send(W.ferry, str_n(big, sizeof big + 1), &fault), ERR_TOO_LARGE);
+    assert_int_equal(net_fdpass_send(W.fdpass, str_n(big, sizeof big + 1), &fault), ERR_TOO_LARGE);
     /* when the other process has ended, that is told */
     other_has_ended_well();
     struct str said;
-    assert_int_equal(net_ferry_receive(W.ferry, &said, &fault), ERR_NET);
+    assert_int_equal(net_fdpass_receive(W.fdpass, &said, &fault), ERR_NET);
     assert_string_equal(fault.text, "the other process has hung up");
 }
 
@@ -243,18 +243,18 @@ static void echo_close(struct net_conn *c, int err, const char *why, void *user_
     net_loop_stop(user_data);
 }
 
-static void serve_conn(struct net_ferry *f)
+static void serve_conn(struct net_fdpass *f)
 {
     static const struct net_conn_calls calls = {.on_data = echo_data, .on_close = echo_close};
     must_say(f, "hello");
     must_hear(f, "a connection");
-    MUST(net_ferry_carries(f));
-    int cargo = net_ferry_keep(f);
-    MUST(!net_ferry_carries(f));
+    MUST(net_fdpass_carries(f));
+    int fd = net_fdpass_keep(f);
+    MUST(!net_fdpass_carries(f));
     must_say(f, "have it");
     must_hear(f, "it is yours");
     struct net_loop *loop = net_loop_new();
-    struct net_conn *c = net_conn_take(loop, cargo);
+    struct net_conn *c = net_conn_take(loop, fd);
     MUST(strncmp(net_conn_peer(c), "127.0.0.1:", 10) == 0);
     net_conn_set(c, &calls, loop);
     net_write(c, str_of("[new]"));
@@ -272,9 +272,9 @@ static void a_connection_goes_on_in_another_process(void **state)
     /* what the client says from now on is read by nobody until the other process does */
     net_conn_pause(W.server);
     net_write(W.client, str_of("over the river"));
-    assert_int_equal(net_ferry_send_conn(W.ferry, str_of("a connection"), W.server, NULL), 0);
+    assert_int_equal(net_fdpass_send_conn(W.fdpass, str_of("a connection"), W.server, NULL), 0);
     hear("have it");
-    assert_int_equal(net_ferry_send(W.ferry, str_of("it is yours"), NULL), 0);
+    assert_int_equal(net_fdpass_send(W.fdpass, str_of("it is yours"), NULL), 0);
     net_conn_abort(W.server); /* lets go of it: the client sees nothing */
     run_until("[old][new]<over the river>");
     assert_false(W.client_closed);
@@ -288,7 +288,7 @@ static void a_connection_goes_on_in_another_process(void **state)
     other_has_ended_well();
 }
 
-static void refuse_conn(struct net_ferry *f)
+static void refuse_conn(struct net_fdpass *f)
 {
     must_say(f, "hello");
     must_hear(f, "a connection"); /* … and ends with it in its hands */
@@ -299,10 +299,10 @@ static void a_connection_stays_when_the_other_process_dies(void **state)
     (void)state;
     start_other(refuse_conn);
     meet();
-    assert_int_equal(net_ferry_send_conn(W.ferry, str_of("a connection"), W.server, NULL), 0);
+    assert_int_equal(net_fdpass_send_conn(W.fdpass, str_of("a connection"), W.server, NULL), 0);
     other_has_ended_well();
     struct str said;
-    assert_int_equal(net_ferry_receive(W.ferry, &said, NULL), ERR_NET);
+    assert_int_equal(net_fdpass_receive(W.fdpass, &said, NULL), ERR_NET);
     net_write(W.server, str_of("still here"));
     run_until("still here");
     assert_false(W.client_closed);
@@ -310,18 +310,18 @@ static void a_connection_stays_when_the_other_process_dies(void **state)
 
 /* ---- bytes on their way ---- */
 
-static void finish_conn(struct net_ferry *f)
+static void finish_conn(struct net_fdpass *f)
 {
     static const struct net_conn_calls calls = {.on_close = echo_close};
     struct buf unsent = buf_max(64 << 20);
     struct str said;
     must_say(f, "hello");
     must_hear(f, "a connection");
-    int cargo = net_ferry_keep(f);
-    while (net_ferry_receive(f, &said, NULL) == 0 && !str_is(said, "it is yours"))
+    int fd = net_fdpass_keep(f);
+    while (net_fdpass_receive(f, &said, NULL) == 0 && !str_is(said, "it is yours"))
         buf_add_str(&unsent, said);
     struct net_loop *loop = net_loop_new();
-    struct net_conn *c = net_conn_take(loop, cargo);
+    struct net_conn *c = net_conn_take(loop, fd);
     net_conn_set(c, &calls, loop);
     MUST(net_write(c, buf_str(&unsent)) == 0);
     MUST(net_write(c, str_of("the end")) == 0);
@@ -358,12 +358,12 @@ static void what_the_kernel_did_not_take_is_told(void **state)
     assert_int_equal(unsent.n, net_conn_pending(W.server));
     assert_true(unsent.n > 10 && unsent.n < BIG);
     /* when the connection crosses */
-    assert_int_equal(net_ferry_send_conn(W.ferry, str_of("a connection"), W.server, NULL), 0);
+    assert_int_equal(net_fdpass_send_conn(W.fdpass, str_of("a connection"), W.server, NULL), 0);
     for (size_t at = 0, n; at < unsent.n; at += n) {
-        n = unsent.n - at < NET_FERRY_BYTES_MAX ? unsent.n - at : NET_FERRY_BYTES_MAX;
-        assert_int_equal(net_ferry_send(W.ferry, str_n(unsent.p + at, n), NULL), 0);
+        n = unsent.n - at < NET_FDPASS_BYTES_MAX ? unsent.n - at : NET_FDPASS_BYTES_MAX;
+        assert_int_equal(net_fdpass_send(W.fdpass, str_n(unsent.p + at, n), NULL), 0);
     }
-    assert_int_equal(net_ferry_send(W.ferry, str_of("it is yours"), NULL), 0);
+    assert_int_equal(net_fdpass_send(W.fdpass, str_of("it is yours"), NULL), 0);
     net_conn_abort(W.server);
     /* then the client gets every byte once */
     net_conn_resume(W.client);
@@ -385,16 +385,16 @@ static void accept_echo(struct net_conn *c, void *user_data)
     net_conn_set(c, &calls, user_data);
 }
 
-static void serve_port(struct net_ferry *f)
+static void serve_port(struct net_fdpass *f)
 {
     must_say(f, "hello");
     must_hear(f, "the port");
-    int cargo = net_ferry_keep(f);
+    int fd = net_fdpass_keep(f);
     must_say(f, "have it");
     must_hear(f, "it is yours");
     struct net_loop *loop = net_loop_new();
     struct net_listener *listener;
-    MUST(net_listener_take(loop, cargo, accept_echo, loop, &listener, NULL) == 0);
+    MUST(net_listener_take(loop, fd, accept_echo, loop, &listener, NULL) == 0);
     MUST(net_listener_port(listener) > 0);
     net_loop_run(loop);
     net_loop_free(loop);
@@ -406,7 +406,7 @@ static void a_port_is_never_closed_while_it_changes_hands(void **state)
     start_other(serve_port);
     meet();
     uint16_t port = net_listener_port(W.listener);
-    assert_int_equal(net_ferry_send_listener(W.ferry, str_of("the port"), W.listener, NULL), 0);
+    assert_int_equal(net_fdpass_send_listener(W.fdpass, str_of("the port"), W.listener, NULL), 0);
     hear("have it");
     net_listener_close(W.listener);
     net_conn_abort(W.server);
@@ -419,7 +419,7 @@ static void a_port_is_never_closed_while_it_changes_hands(void **state)
     net_timer_set(t, net_now_us(W.loop) + 20000);
     net_loop_run(W.loop);
     assert_int_equal(W.got.n, 0);
-    assert_int_equal(net_ferry_send(W.ferry, str_of("it is yours"), NULL), 0);
+    assert_int_equal(net_fdpass_send(W.fdpass, str_of("it is yours"), NULL), 0);
     run_until("<anybody?>");
     net_conn_close(W.client);
     net_loop_run(W.loop);
@@ -432,8 +432,8 @@ static void what_is_no_socket_is_no_port(void **state)
     W.loop = net_loop_new();
     struct fault fault = {0};
     struct net_listener *listener = NULL;
-    int cargo = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    assert_int_equal(net_listener_take(W.loop, cargo, on_accept, NULL, &listener, &fault), ERR_NET);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(net_listener_take(W.loop, fd, on_accept, NULL, &listener, &fault), ERR_NET);
     assert_null(listener);
     W.client = net_conn_take(W.loop, open("/dev/null", O_RDONLY | O_CLOEXEC));
     net_conn_set(W.client, &client_calls, NULL);
@@ -443,7 +443,7 @@ static void what_is_no_socket_is_no_port(void **state)
 
 /* ---- those who are not answered ---- */
 
-static void say_nothing(struct net_ferry *f)
+static void say_nothing(struct net_fdpass *f)
 {
     must_say(f, "hello");
     must_hear(f, "enough");
@@ -459,15 +459,15 @@ static void patience_ends(void **state)
     struct str said;
     struct fault fault = {0};
     uint64_t before = clock_us();
-    net_ferry_wait(W.ferry, 100);
-    assert_int_equal(net_ferry_receive(W.ferry, &said, &fault), ERR_TIMEOUT);
+    net_fdpass_wait(W.fdpass, 100);
+    assert_int_equal(net_fdpass_receive(W.fdpass, &said, &fault), ERR_TIMEOUT);
     assert_in_range(clock_us() - before, 90000, 3000000);
-    net_ferry_wait(W.ferry, PATIENCE_MS);
-    assert_int_equal(net_ferry_send(W.ferry, str_of("enough"), NULL), 0);
+    net_fdpass_wait(W.fdpass, PATIENCE_MS);
+    assert_int_equal(net_fdpass_send(W.fdpass, str_of("enough"), NULL), 0);
     other_has_ended_well();
 }
 
-/* Raw bytes to the landing; returns the socket. */
+/* Raw bytes to the path_listener; returns the socket. */
 static int raw_caller(const void *bytes, size_t n)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -483,14 +483,14 @@ static void nonsense_is_refused(void **state)
 {
     (void)state;
     land();
-    const uint32_t long_frame = NET_FERRY_BYTES_MAX + 1, no_descriptor = 1u << 31 | 5;
+    const uint32_t long_frame = NET_FDPASS_BYTES_MAX + 1, no_descriptor = 1u << 31 | 5;
     const uint32_t *heads[] = {&long_frame, &no_descriptor};
     for (size_t i = 0; i < 2; i++) {
         int fd = raw_caller(heads[i], sizeof(uint32_t));
         net_loop_run(W.loop);
         struct str said;
         struct fault fault = {0};
-        assert_int_equal(net_ferry_receive(W.ferry, &said, &fault), ERR_PROTOCOL);
+        assert_int_equal(net_fdpass_receive(W.fdpass, &said, &fault), ERR_PROTOCOL);
         close(fd);
     }
     assert_int_equal(W.calls, 2);
@@ -509,7 +509,7 @@ static void callers_who_say_nothing_cost_nothing(void **state)
     for (int i = 0; i < 3; i++)
         close(silent[i]);
     close(fd);
-    net_landing_close(W.landing, true);
+    net_fdpass_listener_close(W.path_listener, true);
     assert_int_equal(access(W.path, F_OK), -1);
 }
 
@@ -548,31 +548,31 @@ static void another_user_is_hung_up_on(void **state)
 static void a_path_belongs_to_who_lives_there(void **state)
 {
     (void)state;
-    struct net_landing *second = NULL;
-    struct net_ferry *f = NULL;
+    struct net_fdpass_listener *second = NULL;
+    struct net_fdpass *f = NULL;
     struct fault fault = {0};
-    assert_int_equal(net_ferry_dial(W.path, PATIENCE_MS, &f, &fault), ERR_NOT_FOUND);
+    assert_int_equal(net_fdpass_dial(W.path, PATIENCE_MS, &f, &fault), ERR_NOT_FOUND);
     land();
-    assert_int_equal(net_landing_open(W.loop, W.path, false, PATIENCE_MS, on_call, NULL, &second, &fault), ERR_IN_USE);
+    assert_int_equal(net_fdpass_listener_open(W.loop, W.path, false, PATIENCE_MS, on_call, NULL, &second, &fault), ERR_IN_USE);
     /* one that is about to go */
-    assert_int_equal(net_landing_open(W.loop, W.path, true, PATIENCE_MS, on_call, NULL, &second, &fault), 0);
-    net_landing_close(W.landing, false);
-    assert_int_equal(net_ferry_dial(W.path, PATIENCE_MS, &f, &fault), 0);
-    net_ferry_free(f);
+    assert_int_equal(net_fdpass_listener_open(W.loop, W.path, true, PATIENCE_MS, on_call, NULL, &second, &fault), 0);
+    net_fdpass_listener_close(W.path_listener, false);
+    assert_int_equal(net_fdpass_dial(W.path, PATIENCE_MS, &f, &fault), 0);
+    net_fdpass_free(f);
     /* one that has gone, without taking its file along */
-    net_landing_close(second, false);
-    assert_int_equal(net_ferry_dial(W.path, PATIENCE_MS, &f, &fault), ERR_NOT_FOUND);
+    net_fdpass_listener_close(second, false);
+    assert_int_equal(net_fdpass_dial(W.path, PATIENCE_MS, &f, &fault), ERR_NOT_FOUND);
     assert_int_equal(access(W.path, F_OK), 0);
-    assert_int_equal(net_landing_open(W.loop, W.path, false, PATIENCE_MS, on_call, NULL, &second, &fault), 0);
+    assert_int_equal(net_fdpass_listener_open(W.loop, W.path, false, PATIENCE_MS, on_call, NULL, &second, &fault), 0);
     /* one that no socket can have */
     char longer[200];
     memset(longer, 'x', sizeof longer);
     longer[0] = '/';
     longer[sizeof longer - 1] = '\0';
-    assert_int_equal(net_landing_open(W.loop, longer, false, PATIENCE_MS, on_call, NULL, &second, &fault), ERR_TOO_LARGE);
+    assert_int_equal(net_fdpass_listener_open(W.loop, longer, false, PATIENCE_MS, on_call, NULL, &second, &fault), ERR_TOO_LARGE);
     char nowhere[sizeof W.dir + 16];
     snprintf(nowhere, sizeof nowhere, "%s/nowhere/at", W.dir);
-    assert_int_equal(net_landing_open(W.loop, nowhere, false, PATIENCE_MS, on_call, NULL, &second, &fault), ERR_IO);
+    assert_int_equal(net_fdpass_listener_open(W.loop, nowhere, false, PATIENCE_MS, on_call, NULL, &second, &fault), ERR_IO);
 }
 
 int main(void)

@@ -42,7 +42,7 @@ static bool is_inner(const char *text)
            strncmp(text, "basic_string", 12) == 0 || strncmp(text, "vector::", 8) == 0 || strncmp(text, "regex_error", 11) == 0;
 }
 
-const char *words_or(const char *text, const char *otherwise)
+const char *llama_log_or(const char *text, const char *otherwise)
 {
     return is_inner(text) ? otherwise : text;
 }
@@ -71,7 +71,7 @@ static void keep(const char *text)
     char line[WORDS_BYTES_MAX];
     snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
     leave_names_out(line, last, sizeof last);
-    if (line[0] != '\0' && words_or(last, NULL) == NULL)
+    if (line[0] != '\0' && llama_log_or(last, NULL) == NULL)
         snprintf(last, sizeof last, "the file is not as the library expects it");
 }
 
@@ -124,7 +124,7 @@ int __wrap___fprintf_chk(FILE *to, int flag, const char *fmt, ...)
     return n;
 }
 
-void words_init(void)
+void llama_log_init(void)
 {
     ggml_set_abort_callback(on_abort);
     log_init();
@@ -132,18 +132,18 @@ void words_init(void)
     llama_log_set(hear, NULL);
 }
 
-const char *words_last(void)
+const char *llama_log_last(void)
 {
     return last;
 }
 
-void words_say(const char *text)
+void llama_log_say(const char *text)
 {
     if (last[0] == '\0')
         keep(text);
 }
 
-void words_forget(void)
+void llama_log_forget(void)
 {
     last[0] = '\0';
 }

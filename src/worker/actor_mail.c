@@ -1,4 +1,4 @@
-#include "worker/letter.h"
+#include "worker/actor_mail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static void *put_copy(char **at, const void *p, size_t bytes)
     return copy;
 }
 
-/* Bytes behind a letter for all that its event points to. */
+/* Bytes behind the mail for all that its event points to. */
 static size_t event_bytes(const struct batcher_event *ev)
 {
     uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
@@ -31,7 +31,7 @@ static struct str put_text(char **at, struct str s)
     return s.n > 0 ? str_n(put_copy(at, s.p, s.n), s.n) : s;
 }
 
-/* Copies what the event points to behind the letter: the most aligned first, text last. */
+/* Copies what the event points to behind the mail: the most aligned first, text last. */
 static void put_event(char *at, struct batcher_event *ev)
 {
     uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
@@ -55,24 +55,24 @@ static void put_event(char *at, struct batcher_event *ev)
         pieces[i] = put_text(&at, pieces[i]);
 }
 
-struct letter *letter_of_event(const struct batcher_event *ev)
+struct actor_mail *actor_mail_of_event(const struct batcher_event *ev)
 {
-    struct letter *l = xalloc(sizeof *l + event_bytes(ev));
-    l->news.kind = ACTOR_EVENT;
-    l->event = *ev;
-    l->news.event = &l->event;
-    put_event((char *)(l + 1), &l->event);
+    struct actor_mail *l = xalloc(sizeof *l + event_bytes(ev));
+    l->event.kind = ACTOR_EVENT;
+    l->batcher_event = *ev;
+    l->event.event = &l->batcher_event;
+    put_event((char *)(l + 1), &l->batcher_event);
     return l;
 }
 
-void letters_open(struct net_mail_item *items, actor_news_fn *fn, void *user_data)
+void actor_mail_open(struct net_mail_item *items, actor_event_fn *fn, void *user_data)
 {
     while (items != NULL) {
-        struct letter *l = (struct letter *)(void *)items;
+        struct actor_mail *l = (struct actor_mail *)(void *)items;
         items = items->next;
         while (l != NULL) {
-            struct letter *next = l->next;
-            fn(&l->news, user_data);
+            struct actor_mail *next = l->next;
+            fn(&l->event, user_data);
             buf_fini(&l->carry);
             free(l);
             l = next;

@@ -7,45 +7,45 @@
 
 #define TAG "MODEL DEPLOYMENT"
 
-/* The life of a role: it is started, its file may change, its load may hang, and what was left out comes back.
+/* The life of a deployment: it is started, its file may change, its load may hang, and what was left out comes back.
  *
  *     LOADING ──▶ READY ──file changed──▶ (its jobs end) ──▶ LEFT OUT ──its file changes, and is whole──▶ LOADING
  *        └─ no progress, crashes in a tryout, is no model ───────▲
  *
- * While a role is left out a nurse looks after its file (nurse.h). Another file under the same reference is another actor: heads are
+ * While a deployment is left out a nurse looks after its file (nurse.h). Another file under the same reference is another actor: heads are
  * told that the old one is gone. */
 
-static void start_nurse(struct worker_program *p, struct role *r)
+static void start_nurse(struct worker_program *p, struct deployment *r)
 {
     if (r->nurse != NULL || p->scripted)
         return; /* a script of the echo engine is no file */
     struct nurse_config cfg = {.key = r->is.key, .ops = p->ops, .engine_name = p->o->engine, .engine_words = p->engine_words,
                                .reference = r->reference, .seen = r->seen, .changed = r->lost, .load = r->load,
-                               .memory_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s, .on_news = role_on_nurse, .user_data = p};
+                               .memory_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s, .on_event = deployment_on_nurse, .user_data = p};
     snprintf(cfg.path, sizeof cfg.path, "%s", r->model.path);
-    cfg.load.memory_bytes = roster_share(p, r);
+    cfg.load.memory_bytes = deployments_share(p, r);
     r->nurse = nurse_start(p->loop, &cfg);
 }
 
-void role_tell(struct worker_program *p, struct role *r)
+void deployment_tell(struct worker_program *p, struct deployment *r)
 {
     worker_feed(p, (struct agent_event){.kind = AGENT_ACTOR, .actor = &r->is});
 }
 
-static void leave_out(struct worker_program *p, struct role *r, const struct fault *why)
+static void leave_out(struct worker_program *p, struct deployment *r, const struct fault *why)
 {
     r->fault = *why;
     r->is.state = WIRE_ACTOR_FAILED;
     r->is.note = str_of(r->fault.text);
-    role_tell(p, r);
+    deployment_tell(p, r);
     if (r->actor == NULL)
         start_nurse(p, r);
 }
 
 static bool any_hope(const struct worker_program *p)
 {
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        const struct role *r = &p->roles[key];
+    for (uint32_t key = 0; key < p->deployments_n; key++) {
+        const struct deployment *r = &p->deployments[key];
         if (r->is.state != WIRE_ACTOR_FAILED || r->served || p->o->patient)
             return true;
     }
@@ -54,12 +54,12 @@ static bool any_hope(const struct worker_program *p)
 
 /* One model of several is missed, and the others go on. A worker none of whose models can be loaded has nothing to
  * offer: it says so to the heads, then ends. */
-void role_failed(struct worker_program *p, struct role *r, const struct fault *why)
+void deployment_failed(struct worker_program *p, struct deployment *r, const struct fault *why)
 {
     leave_out(p, r, why);
     if (any_hope(p))
         return;
-    p->exit_status = err_exit(p->roles[0].fault.err);
+    p->exit_status = err_exit(p->deployments[0].fault.err);
     worker_feed(p, (struct agent_event){.kind = AGENT_STOP});
 }
 
@@ -67,14 +67,14 @@ void role_failed(struct worker_program *p, struct role *r, const struct fault *w
 
 static bool is_anything_loading(const struct worker_program *p)
 {
-    for (uint32_t key = 0; key < p->roles_n; key++)
-        if (p->roles[key].is.state == WIRE_ACTOR_LOADING && p->roles[key].actor != NULL)
+    for (uint32_t key = 0; key < p->deployments_n; key++)
+        if (p->deployments[key].is.state == WIRE_ACTOR_LOADING && p->deployments[key].actor != NULL)
             return true;
     return false;
 }
 
 /* A file whose load has ended this worker once is loaded when nothing else is, so that a second time is its own; and not a third time. */
-static bool waits_or_is_out(struct worker_program *p, struct role *r)
+static bool waits_or_is_out(struct worker_program *p, struct deployment *r)
 {
     uint32_t deaths = last_run_deaths(p->last_run, r->model.digest);
     if (deaths >= LOAD_DEATHS_MAX) {
@@ -82,24 +82,24 @@ static bool waits_or_is_out(struct worker_program *p, struct role *r)
         fault_set(&f, ERR_MODEL, "model '%s' is left out: this worker died %u times in a row while it loaded it, by a crash or for its memory; it is "
                   "tried again when its file or the engine is another one", r->model.name, deaths);
         log_error(TAG, EVENT("model_left_out", KV("model", r->model.name), KV("code", err_name(f.err))), "%s", f.text);
-        role_failed(p, r, &f);
+        deployment_failed(p, r, &f);
         return true;
     }
     r->waits = deaths > 0 && is_anything_loading(p);
     r->untried = r->untried || (deaths > 0 && !p->scripted);
     if (r->waits)
-        role_tell(p, r);
+        deployment_tell(p, r);
     return r->waits;
 }
 
-static void start(struct worker_program *p, struct role *r)
+static void start(struct worker_program *p, struct deployment *r)
 {
     if (waits_or_is_out(p, r))
         return;
     last_run_loads(p->last_run, r->model.digest);
-    struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .crew = &p->crew,
+    struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .thread_budget = &p->thread_budget,
                                .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
-                               .on_news = p->on_news, .user_data = p};
+                               .on_event = p->on_event, .user_data = p};
     log_info(TAG, EVENT("model_loading", KV("model", r->model.name), KV("path", r->model.path)),
              "creating model instances: loading %s from %s", r->model.name, r->model.path);
     r->fault = (struct fault){0};
@@ -109,45 +109,45 @@ static void start(struct worker_program *p, struct role *r)
     r->is.progress = 0;
     r->is.note = str_of("");
     r->moved_us = clock_us();
-    p->crew.actors += !r->counted;
+    p->thread_budget.actors += !r->counted;
     r->counted = true;
     r->actor = actor_start(p->loop, &cfg);
-    role_tell(p, r);
+    deployment_tell(p, r);
 }
 
-void roles_start(struct worker_program *p)
+void deployments_start(struct worker_program *p)
 {
-    p->crew.threads = roster_threads(p);
-    p->crew.prompt_bytes = p->beside.prompt_bytes;
-    pthread_mutex_init(&p->crew.long_turn, NULL);
-    for (uint32_t key = 0; key < p->roles_n; key++)
-        p->crew.actors += p->roles[key].counted = p->roles[key].fault.err == 0;
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        struct role *r = &p->roles[key];
+    p->thread_budget.threads = deployments_threads(p);
+    p->thread_budget.prompt_bytes = p->beside.prompt_bytes;
+    pthread_mutex_init(&p->thread_budget.long_turn, NULL);
+    for (uint32_t key = 0; key < p->deployments_n; key++)
+        p->thread_budget.actors += p->deployments[key].counted = p->deployments[key].fault.err == 0;
+    for (uint32_t key = 0; key < p->deployments_n; key++) {
+        struct deployment *r = &p->deployments[key];
         if (r->fault.err != 0)
-            role_failed(p, r, &r->fault);
+            deployment_failed(p, r, &r->fault);
         else
             start(p, r);
     }
 }
 
-void role_lost(struct worker_program *p, struct role *r, const struct actor_news *n)
+void deployment_lost(struct worker_program *p, struct deployment *r, const struct actor_event *n)
 {
     log_warn(TAG, EVENT("model_lost", KV("model", r->model.name), KV("code", err_name(n->fault.err))), "%s", n->fault.text);
     r->lost = true;
     r->seen = n->seen;
     r->quiet_looks = 0;
-    role_failed(p, r, &n->fault);
+    deployment_failed(p, r, &n->fault);
 }
 
-/* The actor of a role that is left out ends when it has no jobs any more: heads have cancelled them, and its engine fails them. */
-static void end_actor(struct worker_program *p, struct role *r)
+/* The actor of a deployment that is left out ends when it has no jobs any more: heads have cancelled them, and its engine fails them. */
+static void end_actor(struct worker_program *p, struct deployment *r)
 {
     struct batcher_load l;
     actor_load(r->actor, &l);
     r->quiet_looks = l.busy + l.waiting == 0 ? r->quiet_looks + 1 : 0;
     if (r->quiet_looks < 2)
-        return; /* a last letter may be on its way */
+        return; /* a last mail may be on its way */
     if (!actor_free(r->actor))
         return; /* it stands in a call; it is looked at again */
     r->actor = NULL;
@@ -156,15 +156,15 @@ static void end_actor(struct worker_program *p, struct role *r)
 
 /* ---- and back ---- */
 
-static bool is_another(const struct role *r, const struct nurse_news *n)
+static bool is_another(const struct deployment *r, const struct nurse_event *n)
 {
     return strcmp(r->model.name, n->model.name) != 0 || strcmp(r->model.digest, n->model.digest) != 0 || r->is.kind != n->needs.kind;
 }
 
-void role_on_nurse(const struct nurse_news *n, void *user_data)
+void deployment_on_nurse(const struct nurse_event *n, void *user_data)
 {
     struct worker_program *p = user_data;
-    struct role *r = &p->roles[n->key];
+    struct deployment *r = &p->deployments[n->key];
     if (!n->found) {
         log_warn(TAG, EVENT("model_stays_out", KV("model", r->model.name), KV("code", err_name(n->fault.err))),
                  "'%s' stays left out: %s", r->model.name, n->fault.text);
@@ -177,7 +177,7 @@ void role_on_nurse(const struct nurse_news *n, void *user_data)
     log_info(TAG, EVENT("model_whole", KV("model", r->model.name)), "'%s' is whole again, or for the first time", r->model.name);
     if (is_another(r, n)) {
         r->is.state = WIRE_ACTOR_GONE;
-        role_tell(p, r);
+        deployment_tell(p, r);
     }
     r->model = n->model;
     r->needs = n->needs;
@@ -186,30 +186,30 @@ void role_on_nurse(const struct nurse_news *n, void *user_data)
     r->is.digest = str_of(r->model.digest);
     r->is.kind = n->needs.kind;
     r->load.path = r->model.path;
-    role_recall_setup(p, r);
-    r->load.memory_bytes = p->o->memory_bytes > 0 ? roster_share(p, r) : 0;
+    deployment_recall_setup(p, r);
+    r->load.memory_bytes = p->o->memory_bytes > 0 ? deployments_share(p, r) : 0;
     start(p, r);
 }
 
 /* ---- once in a while ---- */
 
-static bool hangs(const struct worker_program *p, const struct role *r)
+static bool hangs(const struct worker_program *p, const struct deployment *r)
 {
     return r->is.state == WIRE_ACTOR_LOADING && r->actor != NULL && clock_us() - r->moved_us > p->o->load_stall_s * (uint64_t)1000000;
 }
 
-static void give_up_loading(struct worker_program *p, struct role *r)
+static void give_up_loading(struct worker_program *p, struct deployment *r)
 {
     struct fault f = {0};
     fault_set(&f, ERR_TIMEOUT, "model '%s' is left out: its loading made no progress for %u s (--load-stall-s)", r->model.name, p->o->load_stall_s);
     log_error(TAG, EVENT("model_failed", KV("model", r->model.name), KV("code", err_name(f.err))), "%s", f.text);
-    role_failed(p, r, &f);
+    deployment_failed(p, r, &f);
 }
 
-void roles_look(struct worker_program *p)
+void deployments_look(struct worker_program *p)
 {
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        struct role *r = &p->roles[key];
+    for (uint32_t key = 0; key < p->deployments_n; key++) {
+        struct deployment *r = &p->deployments[key];
         if ((r->lost || r->ended) && r->actor != NULL)
             end_actor(p, r);
         else if (r->waits)
@@ -219,12 +219,12 @@ void roles_look(struct worker_program *p)
     }
 }
 
-bool roles_stop(struct worker_program *p)
+bool deployments_stop(struct worker_program *p)
 {
-    for (uint32_t key = 0; key < p->roles_n; key++)
-        actor_stop(p->roles[key].actor);
-    for (uint32_t key = 0; key < p->roles_n; key++) {
-        if (!actor_free(p->roles[key].actor) || !nurse_free(p->roles[key].nurse))
+    for (uint32_t key = 0; key < p->deployments_n; key++)
+        actor_stop(p->deployments[key].actor);
+    for (uint32_t key = 0; key < p->deployments_n; key++) {
+        if (!actor_free(p->deployments[key].actor) || !nurse_free(p->deployments[key].nurse))
             return false;
     }
     return true;

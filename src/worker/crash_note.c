@@ -1,4 +1,4 @@
-#include "worker/words.h"
+#include "worker/crash_note.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -87,7 +87,7 @@ static void on_gone(const int held[NET_WITNESS_PLACES])
 
 /* ---- in the worker ---- */
 
-void words_begin(void)
+void crash_note_begin(void)
 {
     _Static_assert((int)AGENT_HEADS_MAX <= (int)NET_WITNESS_PLACES, "a place for each head");
     void *mapped = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -101,14 +101,14 @@ void words_begin(void)
                  "no witness of this worker: should the kernel kill it for its memory, nobody will tell which request it was");
 }
 
-void words_link(uint32_t head, int fd)
+void crash_note_link(uint32_t head, int fd)
 {
     atomic_store(&fds[head], fd);
     atomic_fetch_add(&shared->lives[head], 1);
     net_witness_hold(head, fd);
 }
 
-void words_job(uint64_t ticket, uint32_t head, uint64_t job, uint32_t attempt)
+void crash_note_job(uint64_t ticket, uint32_t head, uint64_t job, uint32_t attempt)
 {
     struct entry *e = &shared->entries[ticket % AGENT_JOBS_MAX];
     struct buf frame = buf_max(FRAME_BYTES);

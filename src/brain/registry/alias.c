@@ -29,7 +29,7 @@ static struct str digits(struct str digest, size_t n)
  * digests begin alike, gpt2@8d1f02ab#2. */
 static struct pool *apart_pool(struct head *h, struct str model, struct str digest, bool embeds)
 {
-    struct str first = digits(digest, NAMESAKE_DIGITS);
+    struct str first = digits(digest, ALIAS_DIGITS);
     for (unsigned i = 1;; i++) {
         struct str name = i == 1 ? head_text(h, "%.*s@%.*s", STR_ARG(model), STR_ARG(first))
                                  : head_text(h, "%.*s@%.*s#%u", STR_ARG(model), STR_ARG(first), i);
@@ -53,8 +53,8 @@ static void failed_yield(struct head *h, struct pool *p)
     q->note = xstrdup(p->note);
     IDTAB_EACH(n, &h->actors) {
         struct actor *a = id_item(n, struct actor, node);
-        if (a->seats[SEAT_MODEL].pool == p)
-            head_actor_reseat(h, a, q);
+        if (a->member_of[POOL_MODEL].pool == p)
+            head_actor_move_pool(h, a, q);
     }
 }
 
@@ -68,8 +68,8 @@ static void merge(struct head *h, struct pool *q, struct pool *p)
 {
     IDTAB_EACH(n, &h->actors) {
         struct actor *a = id_item(n, struct actor, node);
-        if (a->seats[SEAT_MODEL].pool == q)
-            head_actor_reseat(h, a, p);
+        if (a->member_of[POOL_MODEL].pool == q)
+            head_actor_move_pool(h, a, p);
     }
     IDTAB_EACH(n, &h->calls) {
         struct call *call = id_item(n, struct call, node);
@@ -97,7 +97,7 @@ static void merge_waiting(struct head *h, struct pool *p, struct str model)
     }
 }
 
-struct pool *head_namesake_pool(struct head *h, const struct worker *w, const struct wire_actor *m)
+struct pool *head_alias_pool(struct head *h, const struct worker *w, const struct wire_actor *m)
 {
     bool embeds = m->kind == REQUEST_EMBED;
     struct pool *p = head_pool_find_exact(h, m->model, embeds);
@@ -124,29 +124,29 @@ struct pool *head_namesake_pool(struct head *h, const struct worker *w, const st
 
 /* ---- the name passes on ---- */
 
-static bool is_namesake(const struct pool *q, const struct pool *p)
+static bool is_alias(const struct pool *q, const struct pool *p)
 {
     return q->actors_n > 0 && q->embeds == p->embeds && q->plain_n > 0 && str_is(str_n(q->name, q->plain_n), p->name);
 }
 
-static struct pool *oldest_namesake(const struct head *h, const struct pool *p)
+static struct pool *oldest_alias(const struct head *h, const struct pool *p)
 {
     struct pool *failed = NULL;
     LIST_EACH(pos, &h->pools) {
         struct pool *q = list_item(pos, struct pool, order);
-        if (is_namesake(q, p) && !all_failed(q))
+        if (is_alias(q, p) && !all_failed(q))
             return q;
-        if (is_namesake(q, p) && failed == NULL)
+        if (is_alias(q, p) && failed == NULL)
             failed = q;
     }
     return failed;
 }
 
-void head_namesake_inherit(struct head *h, struct pool *p)
+void head_alias_inherit(struct head *h, struct pool *p)
 {
-    if (p->plain_n > 0 || p->seat != SEAT_MODEL || (p->actors_n > 0 && !all_failed(p)))
+    if (p->plain_n > 0 || p->kind != POOL_MODEL || (p->actors_n > 0 && !all_failed(p)))
         return;
-    struct pool *q = oldest_namesake(h, p);
+    struct pool *q = oldest_alias(h, p);
     if (q == NULL || (p->actors_n > 0 && all_failed(q)))
         return;
     head_log(h, LOG_INFO, TAG, EVENT("model_renamed", KV("model", p->name), KV("alias", q->name)),

@@ -10,10 +10,10 @@
 
 /* From the list of models to actors. Happy path: each reference is resolved -> what each would take at least and at
  * most is probed -> the memory limit is shared out -> an actor is started for each. It can fail by: a reference that
- * leads nowhere, a file that is no model, no room in the memory limit. Then that role has its fault and the others go on;
+ * leads nowhere, a file that is no model, no room in the memory limit. Then that deployment has its fault and the others go on;
  * with none left there is no worker.
  *
- * Threads: those of the worker are shared by the actors that work at the moment (actor.h, struct actor_crew). */
+ * Threads: those of the worker are shared by the actors that work at the moment (actor.h, struct actor_thread_budget). */
 
 /* ---- memory ---- */
 
@@ -22,7 +22,7 @@ static uint64_t total(const struct engine_needs *n)
     return n->weights_bytes + n->repack_bytes + n->kv_bytes + n->compute_bytes;
 }
 
-static int probe(const struct worker_program *p, const struct role *r, uint64_t memory_bytes, struct engine_needs *out, struct fault *f)
+static int probe(const struct worker_program *p, const struct deployment *r, uint64_t memory_bytes, struct engine_needs *out, struct fault *f)
 {
     struct engine_load load = r->load;
     load.memory_bytes = memory_bytes;
@@ -30,9 +30,9 @@ static int probe(const struct worker_program *p, const struct role *r, uint64_t 
 }
 
 /* One --context is for all models of a worker, and some may not have been trained for so long a one. */
-static bool has_shorter_context(const struct worker_program *p, struct role *r)
+static bool has_shorter_context(const struct worker_program *p, struct deployment *r)
 {
-    if (p->roles_n == 1 || r->load.context == 0 || r->fault.err != ERR_INVALID)
+    if (p->deployments_n == 1 || r->load.context == 0 || r->fault.err != ERR_INVALID)
         return false;
     log_info(TAG, EVENT("context_shorter", KV("model", r->model.name)),
              "%s: its context is shorter than --context %u, it gets what it was made for", r->model.name, r->load.context);
@@ -42,7 +42,7 @@ static bool has_shorter_context(const struct worker_program *p, struct role *r)
 }
 
 /* The most it would take is known without a limit; the least, by asking with a limit that nothing fits in. */
-static struct share needs_of(const struct worker_program *p, struct role *r)
+static struct share needs_of(const struct worker_program *p, struct deployment *r)
 {
     struct engine_needs least = {0}, most = {0};
     struct fault too_little;
@@ -69,13 +69,13 @@ static uint64_t for_models(const struct worker_program *p)
     return p->o->memory_bytes - p->beside.kept_bytes - p->beside.moving_bytes - p->beside.prompt_bytes;
 }
 
-uint64_t roster_share(const struct worker_program *p, const struct role *r)
+uint64_t deployments_share(const struct worker_program *p, const struct deployment *r)
 {
     if (p->o->memory_bytes == 0)
         return 0;
     uint64_t left = for_models(p);
-    for (uint32_t i = 0; i < p->roles_n; i++) {
-        const struct role *other = &p->roles[i];
+    for (uint32_t i = 0; i < p->deployments_n; i++) {
+        const struct deployment *other = &p->deployments[i];
         if (other != r && other->fault.err == 0)
             left -= other->load.memory_bytes < left ? other->load.memory_bytes : left;
     }
@@ -83,7 +83,7 @@ uint64_t roster_share(const struct worker_program *p, const struct role *r)
 }
 
 /* What this one finds free, told with its own numbers: what it needs and what would fit first. */
-static void refuse(const struct worker_program *p, struct role *r, uint64_t taken)
+static void refuse(const struct worker_program *p, struct deployment *r, uint64_t taken)
 {
     struct engine_needs needs = {0};
     uint64_t budget = for_models(p), left = budget > taken ? budget - taken : 1;
@@ -102,13 +102,13 @@ static void plan(struct worker_program *p)
 {
     struct share shares[AGENT_ACTORS_MAX];
     uint64_t budget = for_models(p), taken = 0, spare = 0;
-    for (uint32_t i = 0; i < p->roles_n; i++)
-        shares[i] = needs_of(p, &p->roles[i]);
+    for (uint32_t i = 0; i < p->deployments_n; i++)
+        shares[i] = needs_of(p, &p->deployments[i]);
     if (p->o->memory_bytes == 0)
         return;
-    share_out(shares, p->roles_n, budget);
-    for (uint32_t i = 0; i < p->roles_n; i++) {
-        struct role *r = &p->roles[i];
+    share_out(shares, p->deployments_n, budget);
+    for (uint32_t i = 0; i < p->deployments_n; i++) {
+        struct deployment *r = &p->deployments[i];
         if (r->fault.err == 0 && shares[i].given == 0)
             refuse(p, r, taken);
         if (r->fault.err != 0 || probe(p, r, shares[i].given + spare, &r->needs, &r->fault) != 0)
@@ -119,56 +119,56 @@ static void plan(struct worker_program *p)
     }
 }
 
-/* ---- from the options to roles ---- */
+/* ---- from the options to deployments ---- */
 
-uint32_t roster_threads(const struct worker_program *p)
+uint32_t deployments_threads(const struct worker_program *p)
 {
     return p->o->threads != 0 ? p->o->threads : measure_cpus();
 }
 
-static void fill(struct worker_program *p, struct role *r, uint32_t key)
+static void fill(struct worker_program *p, struct deployment *r, uint32_t key)
 {
     const struct worker_options *o = p->o;
     r->reference = o->models[key];
     r->is = (struct wire_actor){.key = key, .state = WIRE_ACTOR_LOADING, .kind = REQUEST_CHAT, .slots = o->slots, .exact = o->exact};
     r->seen = file_mark_of(r->reference);
-    role_resolve(p, r);
+    deployment_resolve(p, r);
     if (r->model.path[0] != '\0')
         r->seen = file_mark_of(r->model.path);
     r->is.model = str_of(r->model.name);
     r->is.digest = str_of(r->model.digest);
-    r->load = (struct engine_load){.path = r->model.path, .slots = o->slots, .context = o->context, .threads = roster_threads(p),
+    r->load = (struct engine_load){.path = r->model.path, .slots = o->slots, .context = o->context, .threads = deployments_threads(p),
                                    .kv = o->kv, .exact = o->exact, .repack = o->repack, .memory_bytes = o->memory_bytes};
 }
 
-/* Says what is wrong with the roles that are out since the last look; fails when none is left. */
+/* Says what is wrong with the deployments that are out since the last look; fails when none is left. */
 static int sort_out(const struct worker_program *p, bool already_out[AGENT_ACTORS_MAX], struct fault *f)
 {
     uint32_t left = 0;
-    for (uint32_t i = 0; i < p->roles_n; i++) {
-        const struct role *r = &p->roles[i];
+    for (uint32_t i = 0; i < p->deployments_n; i++) {
+        const struct deployment *r = &p->deployments[i];
         left += r->fault.err == 0;
         if (r->fault.err != 0 && !already_out[i])
             log_error(TAG, EVENT("model_not_loaded", KV("model", r->model.name), KV("code", err_name(r->fault.err))),
                       "cannot load model '%s': %s", r->model.name, r->fault.text);
         already_out[i] = r->fault.err != 0;
     }
-    return left > 0 ? 0 : fault_set(f, p->roles[0].fault.err, "%s", p->roles[0].fault.text);
+    return left > 0 ? 0 : fault_set(f, p->deployments[0].fault.err, "%s", p->deployments[0].fault.text);
 }
 
-int roster_prepare(struct worker_program *p, struct fault *f)
+int deployments_prepare(struct worker_program *p, struct fault *f)
 {
     bool out[AGENT_ACTORS_MAX] = {false};
-    for (p->roles_n = 0; p->roles_n < p->o->models_n && p->roles_n < AGENT_ACTORS_MAX; p->roles_n++)
-        fill(p, &p->roles[p->roles_n], p->roles_n);
+    for (p->deployments_n = 0; p->deployments_n < p->o->models_n && p->deployments_n < AGENT_ACTORS_MAX; p->deployments_n++)
+        fill(p, &p->deployments[p->deployments_n], p->deployments_n);
     int none = sort_out(p, out, f), err = none != 0 && !p->o->patient ? none : engine_open(p->o->engine, &p->ops, f);
     if (err != 0)
         return err;
     p->ops = file_hold_guard(engine_throttle(p->ops, p->o->throttle, p->o->pace));
     p->scripted = strcmp(p->o->engine, "echo") == 0;
     snprintf(p->engine_words, sizeof p->engine_words, "%s %s %.120s", p->ops->name, p->ops->version, p->ops->features());
-    for (uint32_t i = 0; i < p->roles_n; i++)
-        role_look(p, &p->roles[i]);
+    for (uint32_t i = 0; i < p->deployments_n; i++)
+        deployment_look(p, &p->deployments[i]);
     p->beside = share_beside(p->o->memory_bytes, most_beside());
     plan(p);
     none = sort_out(p, out, f);

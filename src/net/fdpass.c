@@ -1,11 +1,11 @@
 /* A unix socket between two processes of one user, over which bytes and open connections cross.
  *
- * The happy path is: a landing waits at a path -> somebody dials it -> is he of our user? -> his first bytes are there:
- * on_call gets the ferry -> both sides send and receive frames until one lets go. It can fail by: a stranger dials (he is
- * hung up on), a side is silent for longer than the ferry's patience (ERR_TIMEOUT), or goes (ERR_NET).
+ * The happy path is: a listener waits at a path -> somebody dials it -> is he of our user? -> his first bytes are there:
+ * on_call gets the fdpass -> both sides send and receive frames until one lets go. It can fail by: a stranger dials (he is
+ * hung up on), a side is silent for longer than the fdpass's patience (ERR_TIMEOUT), or goes (ERR_NET).
  *
  * Sending and receiving wait, so that nothing else of the process happens in between: what is told of a thousand
- * connections is told of one moment. That is why a ferry has one deadline for all it does.
+ * connections is told of one moment. That is why a fdpass has one deadline for all it does.
  *
  * A frame is: u32 bytes that follow, its highest bit set when a descriptor comes with it; the bytes. */
 #include <errno.h>
@@ -26,31 +26,31 @@
 
 static const uint32_t WITH_DESCRIPTOR = 1u << 31;
 
-struct net_ferry {
+struct net_fdpass {
     int fd;
     int carried;          /* descriptor of the last frame; -1: none, or taken */
     uint64_t deadline_us; /* of everything */
     struct buf in;        /* owned; the last frame */
 };
 
-/* ---- a ferry ---- */
+/* ---- a fdpass ---- */
 
-struct net_ferry *ferry_new(int fd, uint32_t patience_ms)
+struct net_fdpass *fdpass_new(int fd, uint32_t patience_ms)
 {
-    struct net_ferry *f = xalloc(sizeof *f);
-    *f = (struct net_ferry){.fd = fd, .carried = -1, .deadline_us = clock_us() + patience_ms * 1000ull,
-                            .in = buf_max(NET_FERRY_BYTES_MAX)};
+    struct net_fdpass *f = xalloc(sizeof *f);
+    *f = (struct net_fdpass){.fd = fd, .carried = -1, .deadline_us = clock_us() + patience_ms * 1000ull,
+                            .in = buf_max(NET_FDPASS_BYTES_MAX)};
     return f;
 }
 
-static void drop_carried(struct net_ferry *f)
+static void drop_carried(struct net_fdpass *f)
 {
     if (f->carried >= 0)
         close(f->carried);
     f->carried = -1;
 }
 
-void net_ferry_free(struct net_ferry *f)
+void net_fdpass_free(struct net_fdpass *f)
 {
     if (f == NULL)
         return;
@@ -60,7 +60,7 @@ void net_ferry_free(struct net_ferry *f)
     free(f);
 }
 
-static int wait_for(struct net_ferry *f, short what, struct fault *fault)
+static int wait_for(struct net_fdpass *f, short what, struct fault *fault)
 {
     for (;;) {
         uint64_t now_us = clock_us();
@@ -77,7 +77,7 @@ static int wait_for(struct net_ferry *f, short what, struct fault *fault)
 }
 
 /* Some bytes of `parts`, with the descriptor if there is one. */
-static int send_some(struct net_ferry *f, struct iovec *parts, size_t parts_n, int fd, size_t *out_n, struct fault *fault)
+static int send_some(struct net_fdpass *f, struct iovec *parts, size_t parts_n, int fd, size_t *out_n, struct fault *fault)
 {
     union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = {0};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = parts_n};
@@ -102,11 +102,11 @@ static int send_some(struct net_ferry *f, struct iovec *parts, size_t parts_n, i
     }
 }
 
-static int send_frame(struct net_ferry *f, struct str bytes, int fd, struct fault *fault)
+static int send_frame(struct net_fdpass *f, struct str bytes, int fd, struct fault *fault)
 {
-    if (bytes.n > NET_FERRY_BYTES_MAX)
+    if (bytes.n > NET_FDPASS_BYTES_MAX)
         return fault_set(fault, ERR_TOO_LARGE, "a frame of %zu bytes, at most %d can be sent to another process", bytes.n,
-                         NET_FERRY_BYTES_MAX);
+                         NET_FDPASS_BYTES_MAX);
     uint32_t head = (uint32_t)bytes.n | (fd >= 0 ? WITH_DESCRIPTOR : 0);
     for (size_t sent = 0; sent < sizeof head + bytes.n;) {
         struct iovec parts[2];
@@ -124,12 +124,12 @@ static int send_frame(struct net_ferry *f, struct str bytes, int fd, struct faul
     return 0;
 }
 
-int net_ferry_send(struct net_ferry *f, struct str bytes, struct fault *fault)
+int net_fdpass_send(struct net_fdpass *f, struct str bytes, struct fault *fault)
 {
     return send_frame(f, bytes, -1, fault);
 }
 
-int net_ferry_send_conn(struct net_ferry *f, struct str bytes, const struct net_conn *c, struct fault *fault)
+int net_fdpass_send_conn(struct net_fdpass *f, struct str bytes, const struct net_conn *c, struct fault *fault)
 {
     uv_os_fd_t fd;
     if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0)
@@ -137,14 +137,14 @@ int net_ferry_send_conn(struct net_ferry *f, struct str bytes, const struct net_
     return send_frame(f, bytes, fd, fault);
 }
 
-int net_ferry_send_listener(struct net_ferry *f, struct str bytes, struct net_listener *s, struct fault *fault)
+int net_fdpass_send_listener(struct net_fdpass *f, struct str bytes, struct net_listener *s, struct fault *fault)
 {
     return send_frame(f, bytes, listener_fd(s), fault);
 }
 
 /* ---- receiving ---- */
 
-static void take_descriptor(struct net_ferry *f, struct msghdr *m)
+static void take_descriptor(struct net_fdpass *f, struct msghdr *m)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
@@ -155,7 +155,7 @@ static void take_descriptor(struct net_ferry *f, struct msghdr *m)
 }
 
 /* Exactly n bytes. A descriptor can only come with the first of a frame: elsewhere the kernel closes it. */
-static int receive_all(struct net_ferry *f, char *p, size_t n, bool with_descriptor, struct fault *fault)
+static int receive_all(struct net_fdpass *f, char *p, size_t n, bool with_descriptor, struct fault *fault)
 {
     while (n > 0) {
         union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
@@ -185,7 +185,7 @@ static int receive_all(struct net_ferry *f, char *p, size_t n, bool with_descrip
     return 0;
 }
 
-int net_ferry_receive(struct net_ferry *f, struct str *out, struct fault *fault)
+int net_fdpass_receive(struct net_fdpass *f, struct str *out, struct fault *fault)
 {
     uint32_t head = 0;
     drop_carried(f);
@@ -194,7 +194,7 @@ int net_ferry_receive(struct net_ferry *f, struct str *out, struct fault *fault)
     if (err != 0)
         return err;
     size_t n = head & ~WITH_DESCRIPTOR;
-    if (n > NET_FERRY_BYTES_MAX || ((head & WITH_DESCRIPTOR) != 0) != (f->carried >= 0))
+    if (n > NET_FDPASS_BYTES_MAX || ((head & WITH_DESCRIPTOR) != 0) != (f->carried >= 0))
         return fault_set(fault, ERR_PROTOCOL, "what the other process says is no frame of a hand-over");
     MUST(buf_reserve(&f->in, n) == 0);
     err = receive_all(f, f->in.p, n, false, fault);
@@ -205,19 +205,19 @@ int net_ferry_receive(struct net_ferry *f, struct str *out, struct fault *fault)
     return 0;
 }
 
-bool net_ferry_carries(const struct net_ferry *f)
+bool net_fdpass_carries(const struct net_fdpass *f)
 {
     return f->carried >= 0;
 }
 
-void net_ferry_wait(struct net_ferry *f, uint32_t ms)
+void net_fdpass_wait(struct net_fdpass *f, uint32_t ms)
 {
     f->deadline_us = clock_us() + ms * 1000ull;
 }
 
 /* ---- what came across ---- */
 
-int net_ferry_keep(struct net_ferry *f)
+int net_fdpass_keep(struct net_fdpass *f)
 {
     int fd = f->carried;
     f->carried = -1;
@@ -232,12 +232,12 @@ static bool is_stream_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
 }
 
-struct net_conn *net_conn_take(struct net_loop *l, int cargo)
+struct net_conn *net_conn_take(struct net_loop *l, int fd)
 {
     struct net_conn *c = conn_new(l, CONN_OPEN);
-    int r = is_stream_socket(cargo) ? uv_tcp_open(&c->tcp, cargo) : UV_ENOTSOCK;
+    int r = is_stream_socket(fd) ? uv_tcp_open(&c->tcp, fd) : UV_ENOTSOCK;
     if (r < 0) {
-        net_cargo_drop(cargo);
+        net_fd_drop(fd);
         conn_reason(c, ERR_NET, "taking a connection over failed: %s", uv_strerror(r));
         conn_shut(c); /* its calls come next; they hear of it in the next turn */
         c->peer = xstrdup("?");

@@ -8,22 +8,22 @@
 
 #define TAG "MODEL DEPLOYMENT"
 
-/* News of the actors: loading, loaded, failed, and what their engines answer. */
+/* Events of the actors: loading, loaded, failed, and what their engines answer. */
 
 /* Who can go on with whose cells: engine and processor are told in hello, file and context with the actor. */
-static struct str kv_words(const struct worker_program *p, const struct role *r, const struct engine_info *info)
+static struct str kv_words(const struct worker_program *p, const struct deployment *r, const struct engine_info *info)
 {
     static const char *const names[] = {[ENGINE_KV_F16] = "f16", [ENGINE_KV_Q8_0] = "q8_0", [ENGINE_KV_F32] = "f32"};
     bool can = p->ops->seq_save != NULL && p->ops->seq_load != NULL && info->kind != REQUEST_EMBED;
     return str_of(!can ? "" : names[r->load.exact ? ENGINE_KV_Q8_0 : r->load.kv]);
 }
 
-static void on_loaded(struct worker_program *p, struct role *r, const struct engine_info *info)
+static void on_loaded(struct worker_program *p, struct deployment *r, const struct engine_info *info)
 {
     struct wire_actor *a = &r->is;
     const struct engine_needs *m = &info->memory;
-    role_prove(p, r);
-    role_measured(p, r, info);
+    deployment_prove(p, r);
+    deployment_measured(p, r, info);
     last_run_loaded(p->last_run, r->model.digest, true);
     r->served = true;
     r->fault = (struct fault){0};
@@ -52,7 +52,7 @@ static void on_loaded(struct worker_program *p, struct role *r, const struct eng
         log_info(TAG, EVENT("weights_repacked", KV("model", r->model.name), KV("bytes", m->repack_bytes)),
                  "%s: %.0f MiB of weights were repacked for speed and are not shared with other workers; --repack=off shares them",
                  r->model.name, mib(m->repack_bytes));
-    role_tell(p, r);
+    deployment_tell(p, r);
 }
 
 /* The likely tokens of an event as the wire has them, in two arrays. One token per event is the rule, several are few. */
@@ -132,27 +132,27 @@ static void on_engine_event(struct worker_program *p, const struct batcher_event
     worker_feed(p, ev);
 }
 
-void worker_on_news(const struct actor_news *n, void *user_data)
+void worker_on_event(const struct actor_event *n, void *user_data)
 {
     struct worker_program *p = user_data;
-    struct role *r = &p->roles[n->key];
+    struct deployment *r = &p->deployments[n->key];
     switch (n->kind) {
     case ACTOR_LOADING:
         if (r->is.state != WIRE_ACTOR_LOADING)
             break; /* it was given up */
         r->is.progress = n->progress;
         r->moved_us = clock_us();
-        role_tell(p, r);
+        deployment_tell(p, r);
         break;
     case ACTOR_LOADED: on_loaded(p, r, &n->info); break;
-    case ACTOR_LOST: role_lost(p, r, n); break;
+    case ACTOR_LOST: deployment_lost(p, r, n); break;
     case ACTOR_FAILED:
         r->ended = true;
         last_run_loaded(p->last_run, r->model.digest, false);
         r->seen = n->seen;
         log_error(TAG, EVENT("model_not_loaded", KV("model", r->model.name), KV("code", err_name(n->fault.err))),
                   "cannot load model '%s': %s", r->model.name, n->fault.text);
-        role_failed(p, r, &n->fault);
+        deployment_failed(p, r, &n->fault);
         break;
     case ACTOR_EVENT: on_engine_event(p, n->event); break;
     case ACTOR_SAVED:

@@ -1,4 +1,4 @@
-/* A landing: a path at which other processes of the same user dial, to be ferries. ferry.c has the story. */
+/* A path at which other processes of the same user dial, to pass frames and descriptors. fdpass.c has the story. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,18 +14,18 @@
 #include "base/must.h"
 #include "net/conn.h"
 
-enum { LANDING_BACKLOG = 4, LANDING_CALLERS_MAX = 4 };
+enum { LISTENER_BACKLOG = 4, LISTENER_CALLERS_MAX = 4 };
 
 /* Somebody who has dialled and said nothing yet. */
 struct caller {
     struct net_object object; /* first */
     uv_poll_t poll;
-    int fd;                   /* -1: it is a ferry by now, or closed */
-    struct list link;         /* in landing.callers */
-    struct net_landing *landing; /* borrowed */
+    int fd;                   /* -1: it is a fdpass by now, or closed */
+    struct list link;         /* in listener.callers */
+    struct net_fdpass_listener *listener; /* borrowed */
 };
 
-struct net_landing {
+struct net_fdpass_listener {
     struct net_object object; /* first */
     uv_poll_t poll;
     int fd;
@@ -49,7 +49,7 @@ static void free_caller(uv_handle_t *h)
     free(h->data);
 }
 
-/* Its socket stays open when it is a ferry now. */
+/* Its socket stays open when it is a fdpass now. */
 static void caller_end(struct caller *c, bool hang_up)
 {
     if (uv_is_closing((uv_handle_t *)&c->poll))
@@ -57,7 +57,7 @@ static void caller_end(struct caller *c, bool hang_up)
     uv_poll_stop(&c->poll);
     uv_close((uv_handle_t *)&c->poll, free_caller);
     list_remove(&c->link);
-    c->landing->callers_n--;
+    c->listener->callers_n--;
     if (hang_up)
         close(c->fd);
 }
@@ -70,27 +70,27 @@ static void end_caller(struct net_object *o)
 static void on_words(uv_poll_t *poll, int status, int events)
 {
     struct caller *c = poll->data;
-    struct net_landing *s = c->landing;
+    struct net_fdpass_listener *s = c->listener;
     int fd = c->fd;
     (void)events;
     caller_end(c, status < 0);
     if (status == 0)
-        s->fn(ferry_new(fd, s->patience_ms), s->user_data);
+        s->fn(fdpass_new(fd, s->patience_ms), s->user_data);
 }
 
 static void on_caller(uv_poll_t *poll, int status, int events)
 {
-    struct net_landing *s = poll->data;
+    struct net_fdpass_listener *s = poll->data;
     (void)events;
     int fd = status < 0 ? -1 : accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    if (!same_user(fd) || s->callers_n >= LANDING_CALLERS_MAX) {
+    if (!same_user(fd) || s->callers_n >= LISTENER_CALLERS_MAX) {
         close(fd);
         return;
     }
     struct caller *c = xalloc(sizeof *c);
-    *c = (struct caller){.object.end = end_caller, .fd = fd, .landing = s};
+    *c = (struct caller){.object.end = end_caller, .fd = fd, .listener = s};
     MUST(uv_poll_init(poll->loop, &c->poll, fd) == 0);
     c->poll.data = c;
     list_push(&s->callers, &c->link);
@@ -98,36 +98,36 @@ static void on_caller(uv_poll_t *poll, int status, int events)
     MUST(uv_poll_start(&c->poll, UV_READABLE, on_words) == 0);
 }
 
-static void free_landing(uv_handle_t *h)
+static void free_fdpass_listener(uv_handle_t *h)
 {
-    struct net_landing *s = h->data;
+    struct net_fdpass_listener *s = h->data;
     free(s->path);
     free(s);
 }
 
-static void landing_end(struct net_landing *s)
+static void fdpass_listener_end(struct net_fdpass_listener *s)
 {
     if (uv_is_closing((uv_handle_t *)&s->poll))
         return;
     LIST_EACH_SAFE(pos, next, &s->callers)
         caller_end(list_item(pos, struct caller, link), true);
     uv_poll_stop(&s->poll);
-    uv_close((uv_handle_t *)&s->poll, free_landing);
+    uv_close((uv_handle_t *)&s->poll, free_fdpass_listener);
     close(s->fd);
 }
 
-static void end_landing(struct net_object *o)
+static void end_fdpass_listener(struct net_object *o)
 {
-    landing_end((struct net_landing *)o);
+    fdpass_listener_end((struct net_fdpass_listener *)o);
 }
 
-void net_landing_close(struct net_landing *s, bool forget_path)
+void net_fdpass_listener_close(struct net_fdpass_listener *s, bool forget_path)
 {
     if (s == NULL)
         return;
     if (forget_path)
         unlink(s->path);
-    landing_end(s);
+    fdpass_listener_end(s);
 }
 
 static int unix_address(const char *path, struct sockaddr_un *out, struct fault *f)
@@ -169,7 +169,7 @@ static int unix_listen(const struct sockaddr_un *a, bool over)
     if (over || is_stale(a))
         unlink(a->sun_path);
     /* The file gets the socket's own mode: nobody else may dial, not even for a moment. */
-    if (fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)a, sizeof *a) == 0 && listen(fd, LANDING_BACKLOG) == 0)
+    if (fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)a, sizeof *a) == 0 && listen(fd, LISTENER_BACKLOG) == 0)
         return fd;
     int err = errno;
     close(fd);
@@ -177,8 +177,8 @@ static int unix_listen(const struct sockaddr_un *a, bool over)
     return -1;
 }
 
-int net_landing_open(struct net_loop *l, const char *path, bool over, uint32_t patience_ms, net_call_fn *fn, void *user_data,
-                     struct net_landing **out, struct fault *f)
+int net_fdpass_listener_open(struct net_loop *l, const char *path, bool over, uint32_t patience_ms, net_call_fn *fn, void *user_data,
+                     struct net_fdpass_listener **out, struct fault *f)
 {
     struct sockaddr_un a;
     int err = unix_address(path, &a, f);
@@ -189,8 +189,8 @@ int net_landing_open(struct net_loop *l, const char *path, bool over, uint32_t p
         return fault_set(f, ERR_IN_USE, "somebody else listens at '%s'", path);
     if (fd < 0)
         return fault_set(f, ERR_IO, "cannot listen at '%s': %s", path, strerror(errno));
-    struct net_landing *s = xalloc(sizeof *s);
-    *s = (struct net_landing){.object.end = end_landing, .fd = fd, .path = xstrdup(path), .patience_ms = patience_ms,
+    struct net_fdpass_listener *s = xalloc(sizeof *s);
+    *s = (struct net_fdpass_listener){.object.end = end_fdpass_listener, .fd = fd, .path = xstrdup(path), .patience_ms = patience_ms,
                               .fn = fn, .user_data = user_data};
     list_init(&s->callers);
     MUST(uv_poll_init(&l->uv, &s->poll, fd) == 0);
@@ -200,7 +200,7 @@ int net_landing_open(struct net_loop *l, const char *path, bool over, uint32_t p
     return 0;
 }
 
-int net_ferry_dial(const char *path, uint32_t patience_ms, struct net_ferry **out, struct fault *f)
+int net_fdpass_dial(const char *path, uint32_t patience_ms, struct net_fdpass **out, struct fault *f)
 {
     struct sockaddr_un a;
     int err = unix_address(path, &a, f);
@@ -215,6 +215,6 @@ int net_ferry_dial(const char *path, uint32_t patience_ms, struct net_ferry **ou
         close(fd);
         return fault_set(f, ERR_FORBIDDEN, "who listens at '%s' is of another user", path);
     }
-    *out = ferry_new(fd, patience_ms);
+    *out = fdpass_new(fd, patience_ms);
     return 0;
 }
