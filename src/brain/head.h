@@ -253,6 +253,7 @@ struct head_beside {
     F(uint32_t, workers, (uint32_t)h->workers.n, "workers", UINT) \
     F(uint32_t, actors_ready, h->actors_ready, "actors", UINT) \
     F(uint32_t, actors_serving, h->actors_serving, "actors_serving", UINT) /* of those, whose workers take new jobs */ \
+    F(uint32_t, actors_loading, h->actors_loading, "actors_loading", UINT) \
     F(uint32_t, tenants, (uint32_t)h->tenants.n, "", NONE) /* remembered */ \
     F(uint32_t, links, (uint32_t)h->links.n, "", NONE) \
     F(uint32_t, calls, (uint32_t)h->calls.n, "", NONE) \

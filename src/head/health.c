@@ -32,15 +32,13 @@ void reply_ready(struct head_program *p, struct http_request *r)
     reply_json(p, r, why == NULL ? 200 : 503, NULL);
 }
 
-/* Its clients compare the message. */
+/* As llama-server: 503 while the first model loads, which its clients compare by the message. A head to which no worker has come
+ * is well: orchestrators that know no other path would end it, and with it what waits. */
 void reply_health(struct head_program *p, struct http_request *r)
 {
     struct head_totals t;
-    struct head_scale_view scale;
     head_totals(p->brain, &t);
-    head_scale_view(p->brain, &scale);
-    const char *why = why_not(p, &t, &scale);
-    if (why == NULL) {
+    if (t.actors_ready > 0 || t.actors_loading == 0) {
         reply_live(p, r);
         return;
     }
@@ -49,7 +47,7 @@ void reply_health(struct head_program *p, struct http_request *r)
     jout_object(&j);
     jout_key(&j, "error");
     jout_object(&j);
-    jout_put_cstr(&j, "message", !p->leaving && t.actors_ready == 0 ? "Loading model" : why);
+    jout_put_cstr(&j, "message", "Loading model");
     jout_put_cstr(&j, "type", "unavailable_error");
     jout_put_uint(&j, "code", 503);
     jout_object_end(&j);

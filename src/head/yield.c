@@ -283,7 +283,7 @@ static void on_call(struct net_fdpass *fdpass, void *user_data)
         net_supervisor_say("MAINPID=%u", pid); /* before this process can end */
         let_go(&y);
     } else if (!p->handed) {
-        log_warn(TAG, EVENT("migration_refused", KV("code", err_name(f.err))),
+        log_warn(TAG, EVENT("handover_refused", KV("code", err_name(f.err))),
                  "a new head asked for this one's place and does not get it, this one goes on: %s", f.text);
     }
     wire_arena_fini(&y.arena);

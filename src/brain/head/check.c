@@ -13,7 +13,7 @@ static uint32_t length(const struct list *l)
 }
 
 struct sums {
-    uint32_t queued, fresh, running, ready, serving;
+    uint32_t queued, fresh, running, ready, serving, loading;
     uint64_t bytes, memory, cpus_milli, resume_bytes;
     uint32_t lanes;
 };
@@ -149,6 +149,7 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
     MUST(a->serves == (a->state == WIRE_ACTOR_READY && !head_worker_is_off(w)));
     MUST(a->serves || queue_is_empty(&a->bound)); /* H12 */
     sum->serving += a->serves;
+    sum->loading += a->loads;
 }
 
 static void check_worker(const struct head *h, const struct worker *w, struct sums *sum)
@@ -247,7 +248,7 @@ void head_check(const struct head *h, uint64_t now_us)
     MUST(sum.queued == h->queued && sum.queued - sum.fresh == h->requeued);
     MUST(sum.fresh <= h->cfg.queue_jobs_max); /* H5 */
     MUST(sum.lanes == h->lane_names.n && h->tenants.n <= h->cfg.tenants_max); /* H14 */
-    MUST(sum.running == h->running && sum.ready == h->actors_ready && sum.serving == h->actors_serving);
+    MUST(sum.running == h->running && sum.ready == h->actors_ready && sum.serving == h->actors_serving && sum.loading == h->actors_loading);
     MUST(sum.bytes + head_seeks_bytes(h) == h->queue_bytes && h->queue_bytes <= h->cfg.queue_bytes_max); /* H6 */
     MUST(sum.resume_bytes == h->resume_bytes && h->resume_bytes <= h->cfg.resume_bytes_max); /* H6 */
     MUST(sum.memory == h->memory_bytes && sum.cpus_milli == h->cpus_milli);

@@ -97,6 +97,9 @@ void head_actor_refresh(struct head *h, struct actor *a)
     bool serves = ready && !head_worker_is_off(a->worker);
     h->actors_serving = h->actors_serving + serves - a->serves;
     a->serves = serves;
+    bool loads = a->state == WIRE_ACTOR_LOADING && a->worker->state != WORKER_LOST;
+    h->actors_loading = h->actors_loading + loads - a->loads;
+    a->loads = loads;
     if (((open && !was_open) || head_actor_takes_quarantined(a)) && !list_linked(&a->dirty))
         list_push(&h->dirty_actors, &a->dirty);
 }

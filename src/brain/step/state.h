@@ -96,6 +96,7 @@ struct actor {
     char *kv, *setup;    /* owned: what its streams' cells are like, empty: they cannot be moved; how it computes exactly, empty: it does not */
     uint32_t slots, context;
     bool exact, has_template;
+    bool loads;             /* counted in head.actors_loading */
     bool serves;            /* ready, and its worker takes new jobs: counted in head.actors_serving */
     bool hung;              /* busy without a token for too long */
     bool missed;            /* it fell silent while it was ready: counted in its pools' away_n */
@@ -299,7 +300,7 @@ struct head {
     uint32_t status_actors;                 /* as written last */
     uint64_t cpus_milli, status_cpus_milli; /* whole numbers: what joins and leaves cancels out exactly */
     uint64_t memory_bytes, status_memory;
-    uint32_t actors_ready, actors_serving, running;
+    uint32_t actors_ready, actors_serving, actors_loading, running;
     uint64_t calls_total, calls_failed, jobs_begun, jobs_ended, jobs_rerouted, jobs_resumed, jobs_moved, moved_bytes, jobs_rebalanced;
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
