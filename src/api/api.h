@@ -30,7 +30,11 @@ enum api_shape {
     API_OLLAMA_GENERATE, /* POST /api/generate */
     API_OLLAMA_EMBED,    /* POST /api/embed, /api/embeddings */
     API_OLLAMA_EMBEDDINGS,
-    API_SHAPE_LAST = API_OLLAMA_EMBEDDINGS,
+    API_INFILL,          /* POST /infill: llama-server's */
+    API_RERANK,          /* POST /v1/rerank: Jina's, and TEI's */
+    API_CHAT_COUNT,      /* POST /v1/chat/completions/input_tokens */
+    API_RESPONSES_COUNT, /* POST /v1/responses/input_tokens: OpenAI's */
+    API_SHAPE_LAST = API_RESPONSES_COUNT,
 };
 
 enum api_final { API_FINAL_FIRST = 0, API_FINAL_BEST, API_FINAL_VOTE };
@@ -51,6 +55,7 @@ enum {
     API_TOOL_NAME_BYTES_MAX = 128,
     API_CALL_ID_BYTES_MAX = 256, /* id of a call, as a client gives it back */
     API_CALLS_MAX = 1024,        /* calls of one message */
+    API_GAP_FILES_MAX = 256,     /* "input_extra" of /infill */
     API_FIELD_BYTES_MAX = 256,   /* model names, user, ids */
     API_COMPLETION_TOKENS = 16,  /* max_tokens of /v1/completions when not given, as OpenAI has it */
     API_DIMENSIONS_MAX = 65536,  /* "dimensions"; a model has fewer */
@@ -77,12 +82,13 @@ struct api_call {
     uint32_t shown;              /* … of which the best so many are shown: "best_of" and "n" */
     bool hides_logprobs;         /* they were asked for only to choose by */
     bool with_prompt;            /* completions: "echo" */
+    bool with_tokens;            /* /completion: "return_tokens" */
     bool with_pieces, with_special; /* tokenize: "with_pieces", "add_special" */
     bool spread;                 /* process_prompt: on different actors */
     bool seed_given;             /* false: request.sampling.seed is 0, draw one */
     enum api_final final;        /* process_prompt */
-    bool base64;                 /* embeddings: encoding_format */
-    uint32_t dimensions;         /* embeddings: numbers of a vector to send; 0: all */
+    bool base64;                 /* embeddings: encoding_format; rerank: TEI's list is wanted */
+    uint32_t dimensions;         /* embeddings: numbers of a vector to send; rerank: results; 0: all */
     char form_field[24];         /* name of the field that request.form is from; empty: none */
     uint32_t timeout_ms;         /* 0: default; process_prompt "timeout_s" */
     bool store;                  /* responses: its answer is kept, to be asked for and gone on from */
@@ -135,6 +141,7 @@ struct api_head {
 /* How long an answer took, so far. */
 struct api_timings {
     uint32_t cached, prompt, predicted; /* tokens: of the prompt, found in the cache and computed; of the answer */
+    uint32_t steps;              /* predicted, but for the first token, which comes with the last of the prompt */
     double prompt_ms, predicted_ms;
     double total_ms;             /* from the request to the end; 0: it has not ended */
 };
@@ -161,6 +168,7 @@ struct api_choice {
     uint32_t blocks_n;
     uint8_t finish;              /* enum finish; FINISH_NONE while it goes on */
     struct str stop;             /* with a finish: the stop string that ended it; empty: none */
+    bool breaks_line;            /* with a finish: there is a line feed in the text, as far as this head has seen it */
     const int32_t *ids;          /* for logprobs; NULL: none */
     const float *logprobs;
     const int32_t *top_ids;      /* per token `top_n` most likely ones, the likeliest first */

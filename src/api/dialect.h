@@ -51,6 +51,7 @@ struct api_dialect {
     bool repeats;            /* the end of a stream is made of all of it: text is kept, a stream that is resumed is read from its beginning */
     bool partial;            /* one of several answers may fail without the others */
     bool vectors;            /* it answers with vectors */
+    bool tells_ids;          /* pieces of its streams have their token ids, also those without text */
     bool counts_chars;       /* log-probabilities tell where they are in the text: places have characters */
 
     /* As api_parse(). */
@@ -90,5 +91,8 @@ extern const struct api_dialect api_dialect_messages, api_dialect_count;  /* ant
 extern const struct api_dialect api_dialect_responses;                    /* responses.c */
 extern const struct api_dialect api_dialect_ollama_chat, api_dialect_ollama_generate, api_dialect_ollama_embed, api_dialect_ollama_embeddings; /* ollama.c */
 extern const struct api_dialect api_dialect_llama, api_dialect_tokenize, api_dialect_detokenize, api_dialect_template; /* llama.c */
+extern const struct api_dialect api_dialect_infill;                       /* llama.c */
+extern const struct api_dialect api_dialect_rerank;                       /* rerank.c */
+extern const struct api_dialect api_dialect_chat_count, api_dialect_responses_count; /* counts.c */
 
 #endif

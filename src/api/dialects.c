@@ -20,6 +20,10 @@ const struct api_dialect *api_dialect(enum api_shape shape)
         [API_OLLAMA_GENERATE] = &api_dialect_ollama_generate,
         [API_OLLAMA_EMBED] = &api_dialect_ollama_embed,
         [API_OLLAMA_EMBEDDINGS] = &api_dialect_ollama_embeddings,
+        [API_INFILL] = &api_dialect_infill,
+        [API_RERANK] = &api_dialect_rerank,
+        [API_CHAT_COUNT] = &api_dialect_chat_count,
+        [API_RESPONSES_COUNT] = &api_dialect_responses_count,
     };
     MUST(shape >= API_CHAT && shape <= API_SHAPE_LAST);
     return dialects[shape];

@@ -64,12 +64,3 @@ int api_read_functions(struct api_reader *r, const char *path, const json_t *v)
         return api_refuse_type(r, path, "an array", v);
     return json_array_size(v) == 0 ? 0 : api_refuse(r->e, ERR_UNSUPPORTED, path, "are not supported: send them as tools");
 }
-
-int api_read_suffix(struct api_reader *r, const char *path, const json_t *v)
-{
-    if (!json_is_string(v))
-        return api_refuse_type(r, path, "a string", v);
-    if (json_string_length(v) > 0)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "text after the answer is not supported: the model would have to know what to put between two texts");
-    return 0;
-}

@@ -36,8 +36,19 @@ static int read_tokens(struct api_reader *r, const char *path, const json_t *v, 
     return 0;
 }
 
+/* llama-server's object around a text, which has room for images. */
+static int read_prompt_object(struct api_reader *r, const char *path, const json_t *v, struct input *out)
+{
+    const json_t *text = json_object_get(v, "prompt_string"), *media = json_object_get(v, "multimodal_data");
+    if (media != NULL && json_array_size(media) + json_string_length(media) > 0)
+        return api_refuse(r->e, ERR_UNSUPPORTED, path, "multimodal_data is not supported: no images or sound");
+    return read_text(r, path, text, out);
+}
+
 static int read_one(struct api_reader *r, const char *path, const json_t *v, struct input *out)
 {
+    if (json_is_string(json_object_get(v, "prompt_string")))
+        return read_prompt_object(r, path, v, out);
     if (json_is_string(v))
         return read_text(r, path, v, out);
     if (json_is_array(v))
@@ -61,7 +72,7 @@ static int read_many(struct api_reader *r, const char *path, const json_t *v, si
 int api_read_input(struct api_reader *r, const char *path, const json_t *v)
 {
     struct request *q = &r->call->request;
-    if (!json_is_string(v) && !json_is_array(v))
+    if (!json_is_string(v) && !json_is_array(v) && !json_is_object(v))
         return api_refuse_type(r, path, "a string, an array of strings, or token ids", v);
     size_t n = json_array_size(v);
     if (json_is_array(v) && n == 0)

@@ -9,7 +9,8 @@
 #include "api/refuse.h"
 
 #define CHAT FIELD_FOR(API_CHAT)
-#define TEXT (FIELD_FOR(API_COMPLETION) | FIELD_FOR(API_LLAMA))
+#define LLAMA (FIELD_FOR(API_LLAMA) | FIELD_FOR(API_INFILL))
+#define TEXT (FIELD_FOR(API_COMPLETION) | LLAMA)
 #define ASK FIELD_FOR(API_PROCESS_PROMPT)
 #define EMBED FIELD_FOR(API_EMBEDDINGS)
 #define ALL (CHAT | TEXT | ASK)
@@ -85,15 +86,16 @@ static const struct api_lacking table[] = {
     {"skip_special_tokens", ALL, "true", NULL},
     {"spaces_between_special_tokens", ALL, "true", NULL},
     {"detokenize", ALL, "true", NULL},
-    {"return_tokens", ALL, "false", "return_token_ids gives the ids"},
+    {"return_tokens", ALL & ~LLAMA, "false", "return_token_ids gives the ids"},
     {"return_tokens_as_token_ids", ALL, "false", "return_token_ids gives the ids"},
     {"return_token_ids", ASK, "false", NULL},
     {"return_progress", ALL, "false", NULL},
     {"timings_per_token", ASK, "false", "each response has its processing_time_s"},
-    {"response_fields", ALL, "", NULL},
+    {"response_fields", ALL & ~LLAMA, "", NULL},
     {"verbose", ALL, "false", NULL},
     {"echo", CHAT | ASK, "false", NULL},
-    {"suffix", CHAT | ASK, "", NULL},
+    {"suffix", CHAT | ASK, "", "POST /v1/completions fills a gap"},
+    {"suffix", FIELD_FOR(API_INFILL), "", "input_suffix is what comes after the gap"},
     {"best_of", CHAT, "1", "use n"},
     {"n", ASK, "1", "actors says how many answer"},
 

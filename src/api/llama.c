@@ -1,6 +1,7 @@
 /* llama-server's own dialects: /completion, whole and in events; what becomes of a text: /tokenize, /detokenize, /apply-template. */
 #include "api/answer.h"
 #include "api/json_in.h"
+#include "api/llama.h"
 #include "api/logprobs.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -14,17 +15,22 @@ static int parse_completion(struct str body, struct api_call *out, struct api_er
     return api_parse_own(API_LLAMA, body, out, e);
 }
 
+static int parse_infill(struct str body, struct api_call *out, struct api_error *e)
+{
+    return api_parse_own(API_INFILL, body, out, e);
+}
+
 static const char *stop_type(const struct api_choice *c)
 {
     return c->finish == FINISH_LENGTH ? "limit" : c->stop.n > 0 ? "word" : c->finish == FINISH_NONE ? "none" : "eos";
 }
 
 /* The members of every event and answer. */
-static void put_piece(struct jout *j, const struct api_choice *c, uint32_t predicted, uint32_t evaluated)
+static void put_piece(struct jout *j, const struct api_choice *c, bool with_ids, uint32_t predicted, uint32_t evaluated)
 {
     jout_put_uint(j, "index", c->index);
     jout_put_str(j, "content", c->text);
-    api_write_ids(j, "tokens", NULL, 0);
+    api_write_ids(j, "tokens", c->ids, with_ids ? c->tokens_n : 0);
     jout_put_int(j, "id_slot", -1);
     jout_put_bool(j, "stop", c->finish != FINISH_NONE);
     jout_put_uint(j, "tokens_predicted", predicted);
@@ -36,13 +42,15 @@ static void put_piece(struct jout *j, const struct api_choice *c, uint32_t predi
 }
 
 /* How it ended. */
-static void put_end(struct jout *j, const struct api_head *h, const struct api_choice *c, uint32_t cached)
+static void put_end(struct jout *j, const struct api_head *h, const struct api_choice *c, uint32_t predicted, uint32_t cached)
 {
     jout_put_str(j, "model", h->model);
+    api_put_echo(j, h);
+    jout_put_bool(j, "has_new_line", c->breaks_line);
     jout_put_cstr(j, "stop_type", stop_type(c));
     jout_put_str(j, "stopping_word", c->stop);
     jout_put_uint(j, "tokens_cached", cached);
-    jout_put_bool(j, "truncated", false);
+    jout_put_bool(j, "truncated", api_was_truncated(h, c, predicted));
 }
 
 static void write_piece(struct buf *out, const struct api_event *ev)
@@ -50,7 +58,7 @@ static void write_piece(struct buf *out, const struct api_event *ev)
     struct jout j = jout_to(out);
     buf_puts(out, "data: ");
     jout_object(&j);
-    put_piece(&j, &ev->choice, ev->place.tokens, ev->usage.prompt_tokens);
+    put_piece(&j, &ev->choice, true, ev->place.tokens, ev->usage.prompt_tokens);
     api_write_timings(&j, ev->choice.timings);
     jout_object_end(&j);
     buf_puts(out, "\n\n");
@@ -62,13 +70,30 @@ static bool write_closing(struct buf *out, const struct api_event *ev)
     if (ev->step > 0)
         return false;
     buf_puts(out, "data: ");
+    size_t from = out->n;
     jout_object(&j);
-    put_piece(&j, &ev->choice, ev->usage.completion_tokens, ev->usage.prompt_tokens);
-    put_end(&j, ev->head, &ev->choice, ev->usage.cached_tokens);
+    put_piece(&j, &ev->choice, true, ev->usage.completion_tokens, ev->usage.prompt_tokens);
+    put_end(&j, ev->head, &ev->choice, ev->usage.completion_tokens, ev->usage.cached_tokens);
     api_write_timings(&j, ev->choice.timings);
     jout_object_end(&j);
+    api_select_fields(out, from, ev->head);
     buf_puts(out, "\n\n");
     return true;
+}
+
+static void write_one(struct jout *j, const struct api_whole *w, uint32_t i)
+{
+    const struct api_usage *u = &w->responses[i].usage;
+    buf_puts(j->buf, j->comma ? "," : "");
+    j->comma = false;
+    size_t from = j->buf->n;
+    jout_object(j);
+    put_piece(j, &w->choices[i], w->call->with_tokens, u->completion_tokens, u->prompt_tokens);
+    put_end(j, w->head, &w->choices[i], u->completion_tokens, u->cached_tokens);
+    if (w->n == 1)
+        api_write_timings(j, w->usage.timings);
+    jout_object_end(j);
+    api_select_fields(j->buf, from, w->head);
 }
 
 /* One object; of several prompts, or of n, an array of them. */
@@ -77,24 +102,18 @@ static void write_answer(struct buf *out, const struct api_whole *w)
     struct jout j = jout_to(out);
     if (w->n != 1)
         jout_array(&j);
-    for (uint32_t i = 0; i < w->n; i++) {
-        const struct api_usage *u = &w->responses[i].usage;
-        jout_object(&j);
-        put_piece(&j, &w->choices[i], u->completion_tokens, u->prompt_tokens);
-        put_end(&j, w->head, &w->choices[i], u->cached_tokens);
-        if (w->n == 1)
-            api_write_timings(&j, w->usage.timings);
-        jout_object_end(&j);
-    }
+    for (uint32_t i = 0; i < w->n; i++)
+        write_one(&j, w, i);
     if (w->n != 1)
         jout_array_end(&j);
 }
 
-const struct api_dialect api_dialect_llama = {
-    .id_prefix = "cmpl-", .streams = true, .parse = parse_completion,
-    .piece = write_piece, .closing = write_closing, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
-    .answer = write_answer, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
-};
+#define OF_COMPLETIONS \
+    .id_prefix = "cmpl-", .streams = true, .tells_ids = true, .piece = write_piece, .closing = write_closing, .idle = api_write_idle_comment, \
+    .fault = api_write_stream_fault, .answer = write_answer, .error = api_write_error_body, .models = api_write_models, .model = api_write_model
+
+const struct api_dialect api_dialect_llama = {.parse = parse_completion, OF_COMPLETIONS};
+const struct api_dialect api_dialect_infill = {.parse = parse_infill, OF_COMPLETIONS};
 
 /* ---- /tokenize, /detokenize, /apply-template ---- */
 
@@ -115,7 +134,7 @@ static int check_tokenize(struct api_reader *r)
         return api_refuse(r->e, ERR_INVALID, "content", "is missing: the text to make tokens of");
     ask_of_prompt(r, false);
     q->sampling.prompt_scores = r->call->with_pieces;
-    q->sampling.bare = !r->call->with_special;
+    q->sampling.bare |= r->call->with_special ? 0 : BARE_BEGIN;
     return 0;
 }
 
@@ -127,11 +146,13 @@ static int check_detokenize(struct api_reader *r)
     return 0;
 }
 
-static int refuse_plain(struct api_reader *r, const char *path, const json_t *v)
+static int read_parse_special(struct api_reader *r, const char *path, const json_t *v)
 {
     bool special = true;
     int err = api_read_bool(r, path, v, &special);
-    return err == 0 && !special ? api_refuse(r->e, ERR_UNSUPPORTED, path, "false is not supported: control tokens in a text are those tokens") : err;
+    if (err == 0 && !special)
+        r->call->request.sampling.bare |= BARE_TEXT;
+    return err;
 }
 
 static int parse_tokenize(struct str body, struct api_call *out, struct api_error *e)
@@ -142,7 +163,7 @@ static int parse_tokenize(struct str body, struct api_call *out, struct api_erro
         {"content", HERE, FIELD_TEXT, 0, API_BODY_BYTES_MAX, TO(request.text)},
         {"add_special", HERE, FIELD_BOOL, TO(with_special)},
         {"with_pieces", HERE, FIELD_BOOL, TO(with_pieces)},
-        {"parse_special", HERE, FIELD_OTHER, .read = refuse_plain},
+        {"parse_special", HERE, FIELD_OTHER, .read = read_parse_special},
     };
     const struct api_plan plan = {.shape = API_TOKENIZE, .fields = fields, .n = sizeof fields / sizeof fields[0], .check = check_tokenize};
     return api_parse_plan(&plan, body, out, e);

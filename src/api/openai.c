@@ -1,6 +1,8 @@
 /* The dialects of OpenAI's chat and completions: answers whole, and in chunks. */
 #include "api/answer.h"
 
+#include <math.h>
+
 #include "api/dialect.h"
 #include "api/logprobs.h"
 #include "api/readers.h"
@@ -18,7 +20,7 @@ void api_write_head(struct jout *j, const struct api_head *h, const char *id_pre
 static void write_openai_head(struct jout *j, const struct api_head *h, const char *object)
 {
     api_write_head(j, h, (h->shape == API_COMPLETION ? &api_dialect_completion : &api_dialect_chat)->id_prefix, object);
-    jout_put_str(j, "system_fingerprint", h->fingerprint.n > 0 ? h->fingerprint : str_of("manta"));
+    jout_put_str(j, "system_fingerprint", h->fingerprint.n > 0 ? h->fingerprint : str_of("build"));
 }
 
 void api_write_usage(struct jout *j, const struct api_usage *u)
@@ -38,14 +40,15 @@ void api_write_usage(struct jout *j, const struct api_usage *u)
     jout_object_end(j);
 }
 
-/* `many` of tokens in that time: per token, and per second. */
+/* `many` of tokens, `steps` of which took that time: per token, and per second. */
 static void put_pace(struct jout *j, const char *n_key, const char *ms_key, const char *per_token_key, const char *per_second_key,
-                     uint32_t many, double ms)
+                     uint32_t many, uint32_t steps, double ms)
 {
+    double told_ms = floor(ms * 1000 + 0.5) / 1000; /* who divides by it gets the same */
     jout_put_uint(j, n_key, many);
-    jout_put_fixed(j, ms_key, ms, 3);
-    jout_put_fixed(j, per_token_key, many > 0 ? ms / many : 0, 3);
-    jout_put_fixed(j, per_second_key, ms > 0 ? 1000 * many / ms : 0, 3);
+    jout_put_fixed(j, ms_key, told_ms, 3);
+    jout_put_fixed(j, per_token_key, steps > 0 ? told_ms / steps : 0, 3);
+    jout_put_fixed(j, per_second_key, told_ms > 0 ? 1000 * steps / told_ms : 0, 6);
 }
 
 /* As llama-server has them. */
@@ -56,8 +59,8 @@ void api_write_timings(struct jout *j, const struct api_timings *t)
     jout_key(j, "timings");
     jout_object(j);
     jout_put_uint(j, "cache_n", t->cached);
-    put_pace(j, "prompt_n", "prompt_ms", "prompt_per_token_ms", "prompt_per_second", t->prompt, t->prompt_ms);
-    put_pace(j, "predicted_n", "predicted_ms", "predicted_per_token_ms", "predicted_per_second", t->predicted, t->predicted_ms);
+    put_pace(j, "prompt_n", "prompt_ms", "prompt_per_token_ms", "prompt_per_second", t->prompt, t->prompt, t->prompt_ms);
+    put_pace(j, "predicted_n", "predicted_ms", "predicted_per_token_ms", "predicted_per_second", t->predicted, t->steps, t->predicted_ms);
     jout_object_end(j);
 }
 

@@ -2,13 +2,15 @@
 #include "api/dialect.h"
 #include "api/field.h"
 #include "api/json_in.h"
+#include "api/llama.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/tools.h"
 #include "base/alloc.h"
 
 #define CHAT FIELD_FOR(API_CHAT)
-#define TEXT (FIELD_FOR(API_COMPLETION) | FIELD_FOR(API_LLAMA))
+#define LLAMA (FIELD_FOR(API_LLAMA) | FIELD_FOR(API_INFILL))
+#define TEXT (FIELD_FOR(API_COMPLETION) | LLAMA)
 #define TEMPLATE (CHAT | FIELD_FOR(API_TEMPLATE))
 #define ASK FIELD_FOR(API_PROCESS_PROMPT)
 #define OPENAI (CHAT | TEXT)
@@ -31,6 +33,8 @@ static const struct field fields[] = {
     {"stream", ALL, FIELD_BOOL, TO(stream)},
     {"stream_options", OPENAI, FIELD_OTHER, .read = api_read_stream_options},
     {"timings_per_token", OPENAI, FIELD_BOOL, TO(timings)},
+    {"return_tokens", LLAMA, FIELD_BOOL, TO(with_tokens)},
+    {"response_fields", LLAMA, FIELD_OTHER, .read = api_read_response_fields},
     {"n_cmpl", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
     {"n", OPENAI, FIELD_COUNT, 1, API_N_MAX, TO(n)},
 
@@ -99,7 +103,10 @@ static const struct field fields[] = {
     {"reasoning_effort", TEMPLATE, FIELD_OTHER, .read = api_read_reasoning_effort},
     {"continue_final_message", TEMPLATE, FIELD_OTHER, .read = api_read_continue},
     {"add_generation_prompt", TEMPLATE, FIELD_OTHER, .read = api_read_generation_prompt},
-    {"suffix", TEXT, FIELD_OTHER, .read = api_read_suffix},
+    {"suffix", TEXT & ~FIELD_FOR(API_INFILL), FIELD_OTHER, .read = api_read_suffix},
+    {"input_extra", FIELD_FOR(API_INFILL), FIELD_OTHER, .read = api_read_input_extra},
+    {"input_prefix", FIELD_FOR(API_INFILL), FIELD_OTHER, .read = api_read_input_prefix},
+    {"input_suffix", FIELD_FOR(API_INFILL), FIELD_OTHER, .read = api_read_input_suffix},
     {"echo", TEXT, FIELD_BOOL, TO(with_prompt)},
     {"best_of", TEXT, FIELD_COUNT, 1, API_BEST_OF_MAX, TO(best_of)},
 };
@@ -107,8 +114,8 @@ static const struct field fields[] = {
 static struct api_call call_default(enum api_shape shape)
 {
     struct api_call c = {.shape = shape, .n = 1};
-    bool embeds = shape == API_EMBEDDINGS || shape == API_OLLAMA_EMBED || shape == API_OLLAMA_EMBEDDINGS;
-    bool is_text = shape == API_COMPLETION || shape == API_LLAMA || shape == API_TOKENIZE || shape == API_DETOKENIZE;
+    bool is_text = (FIELD_FOR(shape) & (TEXT | FIELD_FOR(API_TOKENIZE) | FIELD_FOR(API_DETOKENIZE))) != 0;
+    bool embeds = shape == API_EMBEDDINGS || shape == API_RERANK || shape == API_OLLAMA_EMBED || shape == API_OLLAMA_EMBEDDINGS;
     c.request.kind = is_text ? REQUEST_TEXT : embeds ? REQUEST_EMBED : REQUEST_CHAT;
     c.request.sampling = sampling_default();
     if (shape == API_COMPLETION)
@@ -139,12 +146,14 @@ static int check_whole(struct api_reader *r)
         err = api_template_args_end(r);
     if (err)
         return err;
-    if (q->kind == REQUEST_TEXT && (err = api_prompts_end(r)) != 0)
+    if (q->kind == REQUEST_TEXT && ((err = api_gap_end(r)) != 0 || (err = api_prompts_end(r)) != 0))
         return err;
     if (q->kind == REQUEST_EMBED && q->inputs_n == 0)
         return api_refuse(r->e, ERR_INVALID, "input", "is missing: a text, or an array of texts");
     if (q->sampling.prompt_ids && r->call->stream)
         return api_refuse(r->e, ERR_UNSUPPORTED, "return_token_ids", "is only for answers that do not stream");
+    if ((FIELD_FOR(r->call->shape) & LLAMA) != 0)
+        api_make_settings(r);
     if (r->call->final != API_FINAL_FIRST)
         q->sampling.logprobs = 1; /* "best" compares them, and "vote" breaks ties by them */
     return 0;

@@ -60,7 +60,14 @@ api_field_fn api_read_logprobs_count; /* completions: 0 … 20, OpenAI has 5 */
 api_field_fn api_read_n_probs;      /* llama-server's name for the same; 0: off */
 api_field_fn api_read_top_logprobs;
 api_field_fn api_read_functions;
-api_field_fn api_read_suffix;
+
+/* gap.c: what stands around a gap that the answer is to fill */
+api_field_fn api_read_suffix;       /* completions: the prompt is what comes before */
+api_field_fn api_read_input_prefix; /* /infill, as are the next two */
+api_field_fn api_read_input_suffix;
+api_field_fn api_read_input_extra;  /* array of {text, filename} */
+/* What these mean together with the prompt, once all fields are read. */
+int api_gap_end(struct api_reader *r);
 
 /* chat_tools.c: tools as OpenAI's chat has them */
 api_field_fn api_read_tools;

@@ -16,6 +16,11 @@ enum request_kind {
     REQUEST_EMBED = 3, /* text, answered by a vector */
 };
 
+/* What the turns are of a request that is no chat:
+ *   REQUEST_TEXT: what stands around a gap, which the answer fills; the text is its beginning. Roles: "prefix", "suffix", and "file" for
+ *   other files, with `extra` as their names.
+ *   REQUEST_EMBED: one of the role "query". The vector is one number: how well the text answers it. */
+
 /* How an answer ended. Sent on the wire: only add at the end. */
 enum finish {
     FINISH_NONE = 0,
@@ -82,7 +87,7 @@ struct sampling {
     uint8_t prompt_only;     /* enum prompt_only: the answer is not wanted */
     uint8_t prompt_text;     /* 1: report the prompt as text */
     uint8_t prompt_scores;   /* 1: report the prompt's tokens one by one, with their bytes, and what `logprobs` asks for where they are computed */
-    uint8_t bare;            /* 1: REQUEST_TEXT without the token that the model wants before a text */
+    uint8_t bare;            /* REQUEST_TEXT: enum bare, together */
     float typical_p;         /* 1: off; 0 … 1 */
     float top_n_sigma;       /* 0 or less: off */
     float xtc_probability;   /* 0: off; 0 … 1 */
@@ -95,6 +100,13 @@ struct sampling {
     int32_t dry_last_n;      /* tokens it looks back on; -1: the whole context, 0: off */
     uint32_t min_keep;       /* candidates that a filter leaves at least; 0: one */
     uint64_t order;          /* of the filters: four bits each, the first one lowest, an enum sampler; 0: as llama-server has it */
+};
+
+/* Sent on the wire: only add. */
+enum bare {
+    BARE_BEGIN = 1, /* without the token that the model wants before a text */
+    BARE_TEXT = 2,  /* control tokens in it are letters */
+    BARE_ALL = 3,
 };
 
 /* Sent on the wire: only add at the end. */
@@ -130,7 +142,7 @@ struct input {
 struct request {
     uint8_t kind;               /* enum request_kind */
     struct str model;           /* name the client gave; empty: any */
-    struct turn *turns;         /* REQUEST_CHAT */
+    struct turn *turns;         /* REQUEST_CHAT; of the others: request_fills(), request_ranks() */
     uint32_t turns_n;
     struct str text;            /* REQUEST_TEXT, REQUEST_EMBED */
     const int32_t *tokens;      /* REQUEST_TEXT, REQUEST_EMBED: instead of the text, token ids as they are */
@@ -184,6 +196,16 @@ size_t request_bytes(const struct request *r);
 static inline bool request_has_tools(const struct request *r)
 {
     return r->tools.n > 0 && r->tool_choice != TOOLS_NONE;
+}
+/* Is it a gap between two texts that its answer is to fill? */
+static inline bool request_fills(const struct request *r)
+{
+    return r->kind == REQUEST_TEXT && r->turns_n > 0;
+}
+/* Does it ask how well its text answers a question? */
+static inline bool request_ranks(const struct request *r)
+{
+    return r->kind == REQUEST_EMBED && r->turns_n > 0;
 }
 /* May another head, or another life of this one, go on with its answer by its name? Not with vectors, with answers to several prompts, or
  * with what repeats its prompt: those end with their head, or are computed again. */

@@ -18,7 +18,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 11,
+    ENGINE_ABI = 12,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; the rest of a longer one is left out */
@@ -69,6 +69,7 @@ struct engine_info {
     uint32_t batch_rows_max; /* rows one decode call takes */
     uint32_t wants_max;      /* … of which so many of one sequence may be wanted; at least 1 */
     uint32_t width;          /* numbers in a vector, for REQUEST_EMBED; at most ENGINE_WIDTH_MAX */
+    bool ranks;              /* REQUEST_EMBED: its vectors say how well a text answers a question: request_ranks() */
     uint32_t chunk_rows;     /* a prompt's rows are cheapest in multiples of this; 0 or 1: any number */
     struct engine_needs memory; /* as measured after loading, where the engine can tell */
     char describe[96];       /* "llama 135M Q4_1" */
@@ -98,6 +99,18 @@ enum engine_how {
     ENGINE_CONTROL = 1, /* control tokens in the text are parsed, as a rendered template needs */
     ENGINE_BARE = 4,    /* no token is put before the text, whatever the model wants */
     ENGINE_CLOSE = 2,   /* the token that closes a text is added, where the model wants one: for vectors. A prompt stays open */
+};
+
+/* Tokens that a vocabulary may have for a use. */
+enum engine_mark {
+    MARK_BEGIN,      /* before a text, where the model wants one */
+    MARK_END,        /* behind each text of a pair, likewise */
+    MARK_BETWEEN,    /* between the texts of a pair, likewise */
+    MARK_FIM_PREFIX, /* before what comes before a gap … */
+    MARK_FIM_SUFFIX, /* … before what comes after it … */
+    MARK_FIM_MIDDLE, /* … and before what is in it */
+    MARK_FIM_REPO,   /* before the name of what several files belong to */
+    MARK_FIM_FILE,   /* before the name of a file */
 };
 
 /* A growing list of token ids. */
@@ -177,7 +190,14 @@ struct engine_ops {
                     struct fault *f);
     /* Bytes of a token (often not whole UTF-8). Returns how many were written, at most cap; control tokens give 0. */
     int32_t (*piece)(const struct engine *e, int32_t token, char *out, int32_t cap);
+    /* The same of a control token: how its vocabulary writes it; 0: it is none. NULL: this engine has no words for them. */
+    int32_t (*control)(const struct engine *e, int32_t token, char *out, int32_t cap);
     bool (*is_end)(const struct engine *e, int32_t token); /* end of text or of turn */
+    /* The token of that use; below 0: the vocabulary has none. NULL: has none for any. May run on any thread, as may the next. */
+    int32_t (*mark)(const struct engine *e, enum engine_mark mark);
+    /* How a question and a text become a prompt, with {query} and {document} in their places; empty: the model's file does not say.
+     * NULL: never. */
+    struct str (*pair_template)(const struct engine *e);
 
     /* Runs the rows. Rows of one sequence follow each other in rising position, directly after what the sequence
      * holds. Rows of many sequences with one row each are computed together, fastest when their slots are neighbours.
@@ -213,8 +233,8 @@ struct engine_ops {
     /* From the next call on, computes with so many threads, 1 or more; those it has besides end. NULL: this engine cannot. */
     void (*set_threads)(struct engine *e, uint32_t threads);
 
-    /* The pooled embeddings of up to info.slots texts, of length 1, for REQUEST_EMBED models; out has room for info.width
-     * numbers of each, in their order. Computed in one call: together the texts have at most info.batch_rows_max tokens.
+    /* The pooled embeddings of up to info.slots texts, of length 1 (or, where info.ranks, as they are), for REQUEST_EMBED models; out has
+     * room for info.width numbers of each, in their order. Computed in one call: together the texts have at most info.batch_rows_max tokens.
      * ERR_CONTEXT, ERR_FAILED, ERR_UNSUPPORTED. NULL: this engine cannot. */
     int (*embed)(struct engine *e, const struct engine_text *texts, uint32_t texts_n, float *out, struct fault *f);
 };

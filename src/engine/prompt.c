@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "engine/composed.h"
 
 enum { GROUPED_BYTES = 32 };
 
@@ -34,7 +35,8 @@ static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
 static int too_long(const char *about, uint64_t tokens, uint32_t context, struct fault *f)
 {
     char has[GROUPED_BYTES], may[GROUPED_BYTES];
-    fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, this model's maximum context length is %s tokens: shorten the prompt", about,
+    fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, too large: it exceeds the available context size; this model's maximum context length is %s tokens: "
+              "shorten the prompt", about,
               grouped(tokens, has), grouped(context, may));
     f->count = tokens < UINT32_MAX ? (uint32_t)tokens : UINT32_MAX;
     f->limit = context;
@@ -73,7 +75,8 @@ static uint64_t kept_bytes(const struct request *r)
 
 static int tokenize(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
 {
-    unsigned how = ENGINE_CONTROL | (m->r->kind == REQUEST_EMBED ? ENGINE_CLOSE : 0u) | (m->r->sampling.bare ? ENGINE_BARE : 0u);
+    unsigned bare = m->r->sampling.bare, how = m->r->kind == REQUEST_EMBED ? ENGINE_CLOSE : 0u;
+    how |= ((bare & BARE_TEXT) != 0 ? 0u : ENGINE_CONTROL) | ((bare & BARE_BEGIN) != 0 ? ENGINE_BARE : 0u);
     return m->ops->tokenize(m->engine, text, how, m->bounds, out, f);
 }
 
@@ -149,18 +152,32 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "this model turns text into vectors, it does not answer prompts");
     if (r->kind == REQUEST_EMBED && info->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "this model writes text, it makes no embeddings");
-    if (r->tokens_n > 0 && r->kind == REQUEST_CHAT)
-        return fault_set(f, ERR_UNSUPPORTED, "a chat cannot be asked for by token ids");
+    if (request_ranks(r) && !info->ranks)
+        return fault_set(f, ERR_UNSUPPORTED, "this model makes vectors of texts, it ranks none: a reranker does");
+    if (r->kind == REQUEST_EMBED && r->turns_n == 0 && info->ranks)
+        return fault_set(f, ERR_UNSUPPORTED, "this model ranks texts by a question, it makes no vectors: POST /v1/rerank");
+    if (r->tokens_n > 0 && (r->kind == REQUEST_CHAT || r->turns_n > 0))
+        return fault_set(f, ERR_UNSUPPORTED, "neither a chat nor a gap can be asked for by token ids");
     if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
     if (r->form >= FORM_KINDS || r->tool_choice >= TOOL_CHOICES || r->tool_calls >= TOOL_CALLS_KINDS)
         return fault_set(f, ERR_UNSUPPORTED, "an answer of form %u is not known here", (unsigned)r->form);
-    if (r->sampling.prompt_only >= PROMPT_ONLY_KINDS)
+    if (r->sampling.prompt_only >= PROMPT_ONLY_KINDS || r->sampling.bare > BARE_ALL)
         return fault_set(f, ERR_UNSUPPORTED, "a prompt of use %u is not known here", (unsigned)r->sampling.prompt_only);
     if (request_has_tools(r) && r->kind != REQUEST_CHAT)
         return fault_set(f, ERR_UNSUPPORTED, "only answers of chats call tools");
     int err = check_biases(r, info, f);
     return err != 0 ? err : check_stops(r, f);
+}
+
+/* Of several texts. */
+static int take_composed(const struct making *m, struct engine_tokens *out, struct fault *f)
+{
+    struct composing c = {.ops = m->ops, .engine = m->engine, .r = m->r, .bounds = m->bounds, .out = out};
+    int err = check_size(m, request_ranks(m->r) ? m->r->text.n : 0, f);
+    if (err == 0)
+        err = request_fills(m->r) ? composed_gap(&c, f) : composed_pair(&c, f);
+    return err == 0 && out->n > m->info->context ? too_long("", out->n, m->info->context, f) : err;
 }
 
 /* A request's prompt; `text` is where a chat is rendered to, and for who wants it as text. */
@@ -171,6 +188,8 @@ static int make(const struct making *m, struct buf *text, struct engine_tokens *
         return err;
     if (m->r->tokens_n > 0)
         return take_ids(m, out, f);
+    if (request_fills(m->r) || request_ranks(m->r))
+        return take_composed(m, out, f);
     if (m->r->kind != REQUEST_CHAT)
         return take_text(m, m->r->text, out, f);
     err = check_size(m, kept_bytes(m->r), f);
@@ -179,12 +198,21 @@ static int make(const struct making *m, struct buf *text, struct engine_tokens *
     return err == 0 ? take_text(m, buf_str(text), out, f) : err;
 }
 
+/* Control tokens have no bytes in an answer; in a prompt their names are its text. */
+static void add_piece(const struct making *m, int32_t token, struct buf *text)
+{
+    char piece[ENGINE_TOKEN_BYTES_MAX];
+    int32_t n = m->ops->piece(m->engine, token, piece, sizeof piece);
+    if (n == 0 && m->ops->control != NULL)
+        n = m->ops->control(m->engine, token, piece, sizeof piece);
+    buf_add(text, piece, (size_t)n);
+}
+
 /* The prompt as text, whole: as it came, or was rendered, or what its tokens stand for. */
 static int tell_text(const struct making *m, const struct engine_tokens *tokens, struct buf *text, struct fault *f)
 {
-    char piece[ENGINE_TOKEN_BYTES_MAX];
     for (uint32_t i = 0; i < m->r->tokens_n; i++)
-        buf_add(text, piece, (size_t)m->ops->piece(m->engine, tokens->p[i], piece, sizeof piece));
+        add_piece(m, tokens->p[i], text);
     if (m->r->kind != REQUEST_CHAT && m->r->tokens_n == 0)
         buf_add_str(text, m->r->text);
     if (text->overflowed || text->n > PROMPT_TEXT_BYTES_MAX)

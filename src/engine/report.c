@@ -44,21 +44,23 @@ struct about {
     char bytes[1 + REQUEST_TOP_LOGPROBS_MAX][PIECE_BYTES];
 };
 
-static void add_piece(struct batcher *b, struct about *a, uint32_t i, int32_t id)
+static void add_piece(struct batcher *b, const struct job *j, struct about *a, uint32_t i, int32_t id)
 {
     int32_t n = b->ops->piece(b->engine, id, a->bytes[i], PIECE_BYTES);
+    if (n == 0 && j->r->sampling.prompt_only == PROMPT_COUNTED && b->ops->control != NULL) /* a text made tokens is told whole */
+        n = b->ops->control(b->engine, id, a->bytes[i], PIECE_BYTES);
     a->pieces[i] = str_n(a->bytes[i], (size_t)n);
 }
 
-static void tell_about(struct batcher *b, const struct drawn *t, struct about *a, struct batcher_event *ev)
+static void tell_about(struct batcher *b, const struct job *j, const struct drawn *t, struct about *a, struct batcher_event *ev)
 {
     ev->logprobs = &t->logprob;
     ev->top_n = t->top_n;
     ev->top = t->top;
     ev->pieces = a->pieces;
-    add_piece(b, a, 0, t->id);
+    add_piece(b, j, a, 0, t->id);
     for (uint32_t i = 0; i < t->top_n; i++)
-        add_piece(b, a, i + 1, t->top[i].token);
+        add_piece(b, j, a, i + 1, t->top[i].token);
 }
 
 void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struct drawn *t)
@@ -85,7 +87,7 @@ void report_scored(struct batcher *b, const struct job *j, uint32_t at, uint32_t
     ev.first = at;
     ev.ids = &t.id;
     ev.ids_n = 1;
-    tell_about(b, &t, &about, &ev);
+    tell_about(b, j, &t, &about, &ev);
     report(b, &ev);
 }
 
@@ -100,7 +102,7 @@ static void report_with(struct batcher *b, const struct job *j, uint32_t first, 
     ev.ids = &t->id;
     ev.ids_n = 1;
     if (j->r->sampling.logprobs)
-        tell_about(b, t, &about, &ev);
+        tell_about(b, j, t, &about, &ev);
     report(b, &ev);
 }
 

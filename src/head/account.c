@@ -16,6 +16,7 @@ static const char *shape_name(enum api_shape shape)
         [API_LLAMA] = "llama",       [API_TOKENIZE] = "tokenize",     [API_DETOKENIZE] = "detokenize",         [API_TEMPLATE] = "apply_template",
         [API_OLLAMA_CHAT] = "ollama chat",   [API_OLLAMA_GENERATE] = "ollama generate",
         [API_OLLAMA_EMBED] = "ollama embed", [API_OLLAMA_EMBEDDINGS] = "ollama embeddings",
+        [API_INFILL] = "infill",     [API_RERANK] = "rerank",         [API_CHAT_COUNT] = "count_tokens",       [API_RESPONSES_COUNT] = "count_tokens",
     };
     return (size_t)shape < sizeof names / sizeof names[0] && names[shape] != NULL ? names[shape] : "command";
 }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "head/account.h"
@@ -87,13 +88,16 @@ void answer_started(struct head_program *p, struct call *c, uint32_t index)
 }
 
 /* The cluster has checked that the numbers of all these fit each other. */
-static struct api_choice choice_of(const struct fx *fx, bool with_logprobs)
+static struct api_choice choice_of(const struct call *c, const struct fx *fx)
 {
     struct api_choice choice = {.text = fx->text};
-    if (!with_logprobs || fx->ids.n == 0 || fx->logprobs.n != fx->ids.n)
+    bool with_logprobs = c->api.request.sampling.logprobs != 0 && fx->logprobs.n == fx->ids.n;
+    if (fx->ids.n == 0 || (!with_logprobs && !call_dialect(c)->tells_ids))
         return choice;
     choice.ids = fx->ids.p;
     choice.tokens_n = fx->ids.n;
+    if (!with_logprobs)
+        return choice;
     choice.logprobs = fx->logprobs.p;
     choice.top_ids = fx->top_ids.p;
     choice.top_logprobs = fx->top_logprobs.p;
@@ -114,7 +118,7 @@ static bool keep(struct head_program *p, struct call *c, struct kept *k, const s
 static bool hold(struct head_program *p, struct call *c, struct branch *b, const struct fx *fx)
 {
     size_t before = b->held.bytes;
-    bool held = held_add(&b->held, fx, c->api.request.sampling.logprobs != 0, b->heard);
+    bool held = held_add(&b->held, fx, call_streams_ids(c), b->heard);
     memory_of_call(p, c, (int64_t)(b->held.bytes - before));
     return held;
 }
@@ -165,14 +169,14 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
         b->before = fx->first;
     }
     b->heard = fx->first + fx->ids.n;
-    bool with_logprobs = c->api.request.sampling.logprobs != 0;
+    b->breaks_line |= fx->text.n > 0 && memchr(fx->text.p, '\n', fx->text.n) != NULL;
     if (call_keeps_text(c) && !keep(p, c, &b->whole, fx)) {
         doom(p, c, "the answer grew over the limit of one answer");
         return;
     }
     if (c->api.stream && b->heard <= b->mute)
         skip(b, fx);
-    if (!c->api.stream || (fx->text.n == 0 && !with_logprobs) || b->heard <= b->mute || b->closed)
+    if (!c->api.stream || (fx->text.n == 0 && !call_streams_ids(c)) || b->heard <= b->mute || b->closed)
         return;
     if (http_stream_full(c->r) || !held_is_empty(&b->held)) {
         if (!hold(p, c, b, fx))
@@ -181,7 +185,7 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
     }
     struct part *parts = parts_of(fx);
     buf_reset(&p->json);
-    stream_piece(p, c, index, choice_of(fx, with_logprobs), parts, fx->parts_n, b->heard);
+    stream_piece(p, c, index, choice_of(c, fx), parts, fx->parts_n, b->heard);
     write_events(p, c);
     free(parts);
 }

@@ -66,6 +66,7 @@ struct branch {
     uint32_t prompt_ids_n;
     char *model, *node, *address;  /* owned */
     char *stop;                    /* owned; the stop string that ended it, or NULL */
+    bool breaks_line;              /* there was a line feed in it */
     uint32_t chars;                /* characters sent: where the next piece of log-probabilities begins */
     uint32_t heard, sent;          /* tokens: that have come; that the client has been sent */
     uint64_t begun_us, done_us;    /* its prompt was computed, here or elsewhere; it ended; 0: not yet */
@@ -165,7 +166,13 @@ static inline const struct api_dialect *call_dialect(const struct call *c)
 /* True when the client wants to know the tokens of an answer, not just its text. */
 static inline bool call_wants_ids(const struct call *c)
 {
-    return c->api.request.sampling.logprobs != 0 || c->api.request.sampling.prompt_ids != 0;
+    return c->api.request.sampling.logprobs != 0 || c->api.request.sampling.prompt_ids != 0 || c->api.with_tokens;
+}
+
+/* True when the pieces of its stream tell of tokens, also of those that have no text yet. */
+static inline bool call_streams_ids(const struct call *c)
+{
+    return c->api.request.sampling.logprobs != 0 || call_dialect(c)->tells_ids;
 }
 
 /* True when whole texts are needed at the end. */

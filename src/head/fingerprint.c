@@ -8,13 +8,17 @@
 #include "brain/kit/hash.h"
 #include "head/call.h"
 
-static const char none[] = "manta";
+/* It promises nothing: the program that answered. */
+static void say_none(const struct head_program *p, char out[CALL_FINGERPRINT_BYTES])
+{
+    snprintf(out, CALL_FINGERPRINT_BYTES, "build-%s", p->o->version);
+}
 
 static void print(struct head_program *p, uint32_t id, char out[CALL_FINGERPRINT_BYTES])
 {
     struct head_actor_view a;
     struct head_worker_view w;
-    snprintf(out, CALL_FINGERPRINT_BYTES, "%s", none);
+    say_none(p, out);
     if (!head_actor_at(p->brain, id, &a) || a.id != id || !a.exact)
         return;
     if (!head_worker_at(p->brain, a.worker, net_now_us(p->loop), &w) || w.id != a.worker)
@@ -31,7 +35,7 @@ void call_fingerprint(struct head_program *p, struct call *c, uint32_t actor)
     char now[CALL_FINGERPRINT_BYTES];
     print(p, actor, now);
     if (c->fingerprint[0] != '\0' && strcmp(now, c->fingerprint) != 0)
-        snprintf(now, sizeof now, "%s", none);
+        say_none(p, now);
     memcpy(c->fingerprint, now, sizeof now);
     c->head.fingerprint = str_of(c->fingerprint);
 }

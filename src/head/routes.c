@@ -63,6 +63,10 @@ ASKED(on_ollama_chat, API_OLLAMA_CHAT)
 ASKED(on_ollama_generate, API_OLLAMA_GENERATE)
 ASKED(on_ollama_embed, API_OLLAMA_EMBED)
 ASKED(on_ollama_embeddings, API_OLLAMA_EMBEDDINGS)
+ASKED(on_infill, API_INFILL)
+ASKED(on_rerank, API_RERANK)
+ASKED(on_chat_count, API_CHAT_COUNT)
+ASKED(on_responses_count, API_RESPONSES_COUNT)
 
 static void on_models(struct head_program *p, struct http_request *r)
 {
@@ -212,10 +216,10 @@ static void on_root(struct head_program *p, struct http_request *r)
     buf_reset(&p->json);
     buf_printf(&p->json,
                "manta head %s: %u workers, %u actors ready.\n\n"
-               "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  POST /v1/embeddings  GET /v1/models\n"
+               "OpenAI API:  POST /v1/chat/completions  POST /v1/completions  POST /v1/embeddings  POST /v1/rerank  GET /v1/models\n"
                "             POST /v1/responses  GET, DELETE /v1/responses/{id}  POST /v1/responses/{id}/cancel\n"
                "Anthropic:   POST /v1/messages  POST /v1/messages/count_tokens  GET /v1/models\n"
-               "llama.cpp:   POST /completion  POST /tokenize  POST /detokenize  POST /apply-template  GET /props  GET /slots\n"
+               "llama.cpp:   POST /completion  POST /infill  POST /tokenize  POST /detokenize  POST /apply-template  GET /props  GET /slots\n"
                "Ollama:      POST /api/chat  /api/generate  /api/embed  /api/embeddings  /api/show  GET /api/tags  /api/ps  /api/version\n"
                "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
@@ -229,9 +233,13 @@ static void on_root(struct head_program *p, struct http_request *r)
 
 static const struct route routes[] = {
     {"POST", "/v1/chat/completions", on_chat, LONG},
+    {"POST", "/v1/chat/completions/input_tokens", on_chat_count, LONG},
     {"POST", "/v1/completions", on_completion, LONG},
     {"POST", "/v1/embeddings", on_embeddings, LONG},
+    {"POST", "/v1/rerank", on_rerank, LONG},
+    {"POST", "/v1/reranking", on_rerank, LONG}, /* as llama-server, too, has it */
     {"POST", "/v1/responses", on_responses, LONG},
+    {"POST", "/v1/responses/input_tokens", on_responses_count, LONG},
     {"GET", "/v1/responses/", on_stored_get, LONG},
     {"POST", "/v1/responses/", on_stored_post, 0},
     {"DELETE", "/v1/responses/", on_stored_delete, 0},
@@ -239,12 +247,16 @@ static const struct route routes[] = {
     {"POST", "/v1/messages/count_tokens", on_count, LONG},
     {"GET", "/v1/models", on_models, 0},
     {"GET", "/v1/models/", on_model, 0},
-    {"POST", "/chat/completions", on_chat, LONG}, /* without /v1, as some clients build their addresses; and the next four */
+    {"POST", "/chat/completions", on_chat, LONG}, /* without /v1, as some clients build their addresses; down to /models/ */
     {"POST", "/completions", on_completion, LONG},
     {"POST", "/embeddings", on_embeddings, LONG},
+    {"POST", "/chat/completions/input_tokens", on_chat_count, LONG},
+    {"POST", "/rerank", on_rerank, LONG},
+    {"POST", "/reranking", on_rerank, LONG},
     {"GET", "/models", on_models, 0},
     {"GET", "/models/", on_model, 0},
     {"POST", "/completion", on_llama, LONG}, /* llama-server's, down to /slots */
+    {"POST", "/infill", on_infill, LONG},
     {"POST", "/tokenize", on_tokenize, LONG},
     {"POST", "/detokenize", on_detokenize, LONG},
     {"POST", "/apply-template", on_template, LONG},

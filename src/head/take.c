@@ -98,7 +98,7 @@ static int fill_shape(const struct taking *t, struct call *c, const struct wire_
 {
     if (r->kind != REQUEST_EMBED)
         return note_read(m->client, c) ? 0 : nonsense(t, "a request with a note that no head of this version wrote");
-    c->api.shape = c->head.shape = API_EMBEDDINGS;
+    c->api.shape = c->head.shape = request_ranks(r) ? API_RERANK : API_EMBEDDINGS;
     c->api.base64 = m->base64 != 0;
     c->api.dimensions = m->dimensions;
     c->api.request.inputs_n = m->inputs_n;

@@ -11,6 +11,7 @@ struct api_timings timings_of(const struct branch *b, uint64_t now_us)
         .prompt = u->prompt_tokens - u->cached_tokens,
         .prompt_ms = (double)b->prompt_ms,
         .predicted = said > b->before ? said - b->before : 0,
+        .steps = said > b->before ? said - b->before - 1 : 0,
         .predicted_ms = b->begun_us != 0 ? (double)(until_us - b->begun_us) / 1e3 : 0,
         .total_ms = b->done ? (double)b->response.time_s * 1e3 : 0,
     };
@@ -24,6 +25,7 @@ struct api_timings timings_of_all(const struct call *c)
         sum.cached += t.cached;
         sum.prompt += t.prompt;
         sum.predicted += t.predicted;
+        sum.steps += t.steps;
         sum.prompt_ms += t.prompt_ms;
         sum.predicted_ms += t.predicted_ms;
         sum.total_ms = t.total_ms > sum.total_ms ? t.total_ms : sum.total_ms;

@@ -60,6 +60,7 @@ static void fill_choice(struct whole *all, struct api_choice *choice, const stru
     *choice = (struct api_choice){.index = i, .finish = b->response.finish, .with_ids = c->api.request.sampling.prompt_ids != 0,
                                   .with_prompt = c->api.with_prompt};
     choice->stop = b->stop != NULL ? str_of(b->stop) : str_n(NULL, 0);
+    choice->breaks_line = b->breaks_line;
     all->pieces[i] = kept_show(&b->whole, choice);
     all->blocks[i] = kept_blocks(&b->whole, &choice->blocks_n);
     choice->blocks = all->blocks[i];

@@ -38,7 +38,7 @@
     F(U8, prompt_only, "enum prompt_only: the answer is not wanted") \
     F(U8, prompt_text, "1: report the prompt as text") \
     F(U8, prompt_scores, "1: report the prompt's tokens one by one") \
-    F(U8, bare, "1: without the token that the model wants before a text") \
+    F(U8, bare, "enum bare: which tokens are not added or not read from a text") \
     F(F32, typical_p, "1: off") \
     F(F32, top_n_sigma, "0 or less: off") \
     F(F32, xtc_probability, "0: off") \

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from cluster import wait_for
+import fixtures
+from cluster import Cluster, wait_for
 
 QUESTION = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sea blue?"}]
 
@@ -31,12 +32,17 @@ def test_texts_become_tokens_and_texts_again(smol):
     pieces = smol.post("/tokenize", {"content": text, "with_pieces": True})[1]["tokens"]
     assert [p["id"] for p in pieces] == smol.post("/tokenize", {"content": text})[1]["tokens"]
     raw = b"".join(p["piece"].encode() if isinstance(p["piece"], str) else bytes(p["piece"]) for p in pieces)
-    assert raw.decode() == text.replace("<|im_end|>", "")
+    assert raw.decode() == text
     ids = smol.post("/tokenize", {"content": "One, two."})[1]["tokens"]
     assert smol.post("/detokenize", {"tokens": ids}) == (200, {"content": "One, two."})
+    assert smol.post("/detokenize", {"tokens": prompt["prompt_token_ids"]}) == (200, {"content": text})
+    letters = smol.post("/tokenize", {"content": text, "parse_special": False})[1]["tokens"]
+    assert len(letters) > len(prompt["prompt_token_ids"]) and smol.post("/detokenize", {"tokens": letters})[1]["content"] == text
+    assert smol.post("/chat/completions/input_tokens", {"messages": QUESTION})[1]["input_tokens"] == smol.post("/v1/responses/input_tokens", {
+        "instructions": "Be brief.", "input": QUESTION[1]["content"]})[1]["input_tokens"] > 20
     assert sum(a["tokens"] for a in smol.status()["actor_list"]) == computed
     for path, body, param in (("/tokenize", {}, "content"), ("/detokenize", {}, "tokens"), ("/detokenize", {"tokens": ["a"]}, "tokens"),
-                              ("/tokenize", {"content": "a", "parse_special": False}, "parse_special")):
+                              ("/tokenize", {"content": "a", "parse_special": 7}, "parse_special")):
         status, answer = smol.post(path, body)
         assert status == 400 and answer["error"]["param"].startswith(param), answer
 
@@ -61,6 +67,12 @@ def test_completion(smol):
     status, _, text = smol.request("POST", "/completion", json.dumps({"prompt": "The sea is", "n_predict": 8, "temperature": 0, "stream": True}))
     events = events_of(text)
     assert status == 200 and "".join(e["content"] for e in events) == whole["content"] and "[DONE]" not in text
+    ids = [t for e in events for t in e["tokens"]]
+    assert len(ids) == 8 and ids == complete(smol, return_tokens=True)["tokens"] and whole["tokens"] == []
+    assert smol.post("/detokenize", {"tokens": ids})[1]["content"] == whole["content"]
+    for end in whole, events[-1]:
+        assert end["generation_settings"]["n_predict"] == 8 and end["has_new_line"] == ("\n" in whole["content"]) and end["truncated"] is False
+    assert complete(smol, response_fields=["content", "generation_settings/n_predict"]) == {"content": whole["content"], "generation_settings/n_predict": 8}
     assert [e["stop"] for e in events] == [False] * (len(events) - 1) + [True] and events[-1]["stop_type"] == "limit"
     word = whole["content"].split()[2]
     ended = complete(smol, stop=[word])
@@ -70,7 +82,59 @@ def test_completion(smol):
     scored = complete(smol, n_probs=3, n_predict=2)["completion_probabilities"]
     assert len(scored) == 2 and len(scored[0]["top_logprobs"]) == 3 and scored[0]["id"] == scored[0]["top_logprobs"][0]["id"]
     assert complete(smol, grammar='root ::= "yes"')["content"] == "yes"
+    assert complete(smol, prompt={"prompt_string": "The sea is"})["content"] == whole["content"]
     assert smol.post("/completion", {})[0] == 400
+
+
+@pytest.fixture(scope="module")
+def filler(tmp_path_factory):
+    """One head with a worker whose model has tokens for a gap (and was never trained to fill one)."""
+    with Cluster(tmp_path_factory.mktemp("filler"), "filler") as c:
+        head = c.head()
+        c.worker(head, "--model", fixtures.file("smollm2-fim"), "--context", "256", "--slots", "1", "--threads", "1", "--exact")
+        head.wait_ready(actors=1)
+        yield head
+
+
+BEFORE, AFTER = "def area(r):\n    return ", " * r * r\n"
+
+
+def prompt_of(head, **fields):
+    status, answer = head.post("/v1/completions", {"max_tokens": 1, "temperature": 0, "return_token_ids": True, **fields})
+    assert status == 200, answer
+    return answer["prompt_token_ids"]
+
+
+@pytest.mark.model
+def test_a_gap_is_filled(filler):
+    """Given the texts around a gap, the prompt is made of them and of the model's own tokens, in llama.cpp's order; /infill and `suffix` ask the
+    same, whole and in events. Of long texts what is nearest to the gap is taken; a model without such tokens refuses."""
+    def tokens(text):
+        return filler.post("/tokenize", {"content": text})[1]["tokens"]
+    repo, pre, suf, mid = 4, 11, 12, 13  # <reponame>, and the three that the fixture names
+    expected = [repo, *tokens("myproject\n"), pre, *tokens(BEFORE), suf, *tokens(AFTER), mid]
+    assert prompt_of(filler, prompt=BEFORE, suffix=AFTER) == expected
+    body = {"input_prefix": BEFORE, "input_suffix": AFTER, "n_predict": 6, "temperature": 0, "ignore_eos": True}
+    status, whole = filler.post("/infill", body)
+    assert status == 200 and whole["tokens_evaluated"] == len(expected) and whole["tokens_predicted"] == 6
+    gap = filler.post("/v1/completions", {"prompt": BEFORE, "suffix": AFTER, "max_tokens": 6, "temperature": 0, "ignore_eos": True})[1]
+    assert gap["choices"][0]["text"] == whole["content"]
+    assert complete(filler, prompt=expected, n_predict=6, ignore_eos=True)["content"] == whole["content"]
+    events = events_of(filler.request("POST", "/infill", json.dumps({**body, "stream": True}))[2])
+    assert "".join(e["content"] for e in events) == whole["content"] and events[-1]["stop"]
+    beside = filler.post("/infill", {**body, "prompt": "3.1", "input_extra": [{"filename": "pi.py", "text": "pi = 3.14\n"}]})[1]
+    snippet = tokens("\n\n--- snippet ---\n\n")  # there is no token for files
+    assert beside["tokens_evaluated"] == len(expected) + len(snippet) + len(tokens("pi = 3.14\n")) + len(tokens("3.1"))
+    long = prompt_of(filler, prompt="x = 1\n" * 4000 + BEFORE, suffix=AFTER + "y = 2\n" * 4000)
+    assert len(long) <= 256 and long[long.index(suf) - len(tokens(BEFORE)):long.index(suf)] == tokens(BEFORE)
+    assert long[long.index(suf) + 1:][:len(tokens(AFTER))] == tokens(AFTER)
+
+
+@pytest.mark.model
+def test_a_model_without_tokens_for_gaps_refuses(smol):
+    for path, body in (("/infill", {"input_prefix": BEFORE, "input_suffix": AFTER}), ("/v1/completions", {"prompt": BEFORE, "suffix": AFTER})):
+        status, answer = smol.post(path, body)
+        assert status == 400 and "fills no gaps" in answer["error"]["message"], answer
 
 
 def test_a_completion_lives_on(cluster):

@@ -218,7 +218,7 @@ def test_prompt_longer_than_the_context(client):
     with pytest.raises(openai.BadRequestError) as error:
         chat(client, messages=[{"role": "user", "content": "word " * 3000}])
     assert error.value.code == "context_length_exceeded"
-    assert re.search(r"the prompt has 3,0\d\d tokens, .*maximum context length is 1,024 tokens", error.value.message)
+    assert re.search(r"the prompt has 3,0\d\d tokens, .*exceeds the available context size; .*maximum context length is 1,024 tokens", error.value.message)
     tokens = int(re.search(r"has ([\d,]+) tokens", error.value.message)[1].replace(",", ""))
     assert (error.value.body["n_prompt_tokens"], error.value.body["n_ctx"]) == (tokens, 1024)
     assert chat(client).choices[0].message.content

@@ -175,8 +175,6 @@ static const struct bad bads[] = {
     {CHAT "\"functions\":[{}]}", ERR_UNSUPPORTED,
      "functions", "functions: are not supported: send them as tools"},
     {CHAT "\"tools\":{}}", ERR_INVALID, "tools", "tools: expected an array, got an object"},
-    {TEXT "\"suffix\":\"the end\"}", ERR_UNSUPPORTED, "suffix",
-     "suffix: text after the answer is not supported: the model would have to know what to put between two texts"},
     {TEXT "\"echo\":true,\"stream\":true}", ERR_UNSUPPORTED, "echo", "echo: is only for answers that do not stream"},
     {TEXT "\"best_of\":4,\"stream\":true}", ERR_UNSUPPORTED, "best_of",
      "best_of: is only for answers that do not stream: which is the best one is known at the end"},

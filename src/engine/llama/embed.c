@@ -3,6 +3,7 @@
  * Each text is a sequence of its own in one batch. Attention is masked between them, so company changes a vector by no more
  * than the rounding of sums. */
 #include <math.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "engine/llama/guard.h"
@@ -39,7 +40,7 @@ static int check(const struct engine *e, const struct engine_text *texts, uint32
     uint32_t rows = 0;
     if (e->info.kind != REQUEST_EMBED)
         return fault_set(f, ERR_UNSUPPORTED, "this model writes text; it gives no embeddings");
-    if (pooling == LLAMA_POOLING_TYPE_NONE || pooling == LLAMA_POOLING_TYPE_RANK)
+    if (pooling == LLAMA_POOLING_TYPE_NONE)
         return fault_set(f, ERR_UNSUPPORTED, "this model's file names no pooling that makes one vector of a text");
     MUST(texts_n > 0 && texts_n <= e->info.slots);
     for (uint32_t i = 0; i < texts_n; i++) {
@@ -69,7 +70,10 @@ int batch_embed(struct engine *e, const struct engine_text *texts, uint32_t text
         if (vector == NULL)
             return fault_set(f, result == GUARD_NO_MEMORY ? ERR_MEMORY : ERR_FAILED, "embedding %d tokens of %u texts: %s",
                              e->batch.n_tokens, texts_n, llama_log_last());
-        normalise(vector, out + (size_t)i * e->info.width, e->info.width);
+        if (e->info.ranks)
+            memcpy(out + (size_t)i * e->info.width, vector, e->info.width * sizeof *out);
+        else
+            normalise(vector, out + (size_t)i * e->info.width, e->info.width);
     }
     return 0;
 }

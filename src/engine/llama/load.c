@@ -173,7 +173,8 @@ static void fill_info(struct engine *e, const struct engine_load *load)
     info->batch_rows_max = llama_n_batch(e->ctx);
     info->wants_max = load_wants(load->slots);
     if (info->kind == REQUEST_EMBED) {
-        info->width = (uint32_t)llama_model_n_embd_out(e->model);
+        info->ranks = llama_pooling_type(e->ctx) == LLAMA_POOLING_TYPE_RANK;
+        info->width = info->ranks ? llama_model_n_cls_out(e->model) : (uint32_t)llama_model_n_embd_out(e->model);
         info->context = info->context < e->info.memory.context ? info->context : e->info.memory.context;
     }
     info->chunk_rows = kv_type(load) == GGML_TYPE_Q8_0 ? 1 : TILE_ROWS;

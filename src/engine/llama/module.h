@@ -100,6 +100,14 @@ int32_t text_piece(const struct engine *e, int32_t token, char *out, int32_t cap
 /* The token ends an answer. */
 bool text_is_end(const struct engine *e, int32_t token);
 
+/* marks.c */
+/* engine_ops.mark. */
+int32_t marks_token(const struct engine *e, enum engine_mark mark);
+/* engine_ops.pair_template. */
+struct str marks_pair_template(const struct engine *e);
+/* engine_ops.control. */
+int32_t marks_control(const struct engine *e, int32_t token, char *out, int32_t cap);
+
 /* depth.c */
 /* engine.stack_each, measured. */
 uint32_t depth_measure(struct engine *e);

@@ -1,0 +1,76 @@
+"""Reranking: which of several texts answer a question, as Jina asks it and as TEI does; what a reranker says is what an independent forward pass says."""
+
+import pytest
+
+import fixtures
+import reference
+import weights
+from cluster import Cluster
+
+pytestmark = pytest.mark.model
+
+QUERY = "What is machine learning?"
+DOCUMENTS = ["A machine is a physical system.", "Paris, capitale de la France", "Learning is the process of acquiring new understanding.", "word " * 30]
+RANKER, EMBEDDER = "bert-rank-tiny", "distilbert-tiny"
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """One head; a worker with a reranker, one with a model for vectors, one that writes text."""
+    with Cluster(tmp_path_factory.mktemp("ranks"), "ranks") as c:
+        head = c.head()
+        for model in RANKER, EMBEDDER:
+            c.worker(head, "--model", fixtures.file(model), "--slots", 4, "--threads", 1, "--node", model, "--kv", "f32")
+        c.echo_worker(head, "echo:tokens=4")
+        head.wait_ready(actors=3)
+        yield head
+
+
+def pair(query, document):
+    """[CLS] question [SEP] [SEP] text [SEP], as the fixture's file wants it."""
+    ask = weights.bert_tokenizer().encode
+    return [*ask(query).ids, ask(query).ids[-1], *ask(document).ids[1:]]
+
+
+def rank(head, status=200, path="/v1/rerank", **body):
+    got, answer = head.post(path, {"model": RANKER, "query": QUERY, "documents": DOCUMENTS, **body})
+    assert got == status, answer
+    return answer if status == 200 else answer["error"]
+
+
+def test_scores_are_the_references(ranks):
+    """Given a reranker and four texts, when they are asked about, each has the score of an independent forward pass, the best comes first, and
+    the pairs' tokens are counted."""
+    answer = rank(ranks)
+    expected = [reference.bert_rank(weights.distilbert(), fixtures.rank_head(128), pair(QUERY, d)) for d in DOCUMENTS]
+    results = answer["results"]
+    assert [r["index"] for r in results] == sorted(range(4), key=lambda i: -expected[i])
+    assert max(abs(r["relevance_score"] - expected[r["index"]]) for r in results) <= 5e-3, (results, expected)
+    assert max(expected) - min(expected) > 0.5  # else anything would do
+    tokens = sum(len(pair(QUERY, d)) for d in DOCUMENTS)
+    assert answer["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
+    assert answer["object"] == "list" and answer["model"] == RANKER
+
+
+def test_forms(ranks):
+    """Given the paths and shapes of several servers, the same scores; top_n cuts them; TEI's answer is a bare list."""
+    whole = rank(ranks)["results"]
+    for path in "/rerank", "/v1/reranking", "/reranking":
+        assert [r["index"] for r in rank(ranks, path=path)["results"]] == [r["index"] for r in whole]
+    assert [r["index"] for r in rank(ranks, top_n=2)["results"]] == [r["index"] for r in whole[:2]]
+    assert len(rank(ranks, top_n=99)["results"]) == 4
+    assert [r["index"] for r in rank(ranks, documents=[{"text": d} for d in DOCUMENTS])["results"]] == [r["index"] for r in whole]
+    tei = rank(ranks, path="/rerank", documents=None, texts=DOCUMENTS, top_n=3)
+    assert [t["index"] for t in tei] == [r["index"] for r in whole[:3]] and tei[0]["score"] == pytest.approx(whole[0]["relevance_score"], abs=1e-4)
+
+
+def test_refusals(ranks):
+    """Given what is no question, or a model that ranks nothing, an error that names it."""
+    for body, param in (({"documents": []}, "documents"), ({"documents": None}, "documents"), ({"documents": [1]}, "documents[0]"), ({"query": None}, "query"),
+                        ({"documents": 5}, "documents"), ({"top_n": 0}, "top_n"), ({"return_documents": True}, "return_documents"), ({"truncate": True}, "truncate")):
+        assert rank(ranks, 400, **body)["param"] == param, body
+    assert "ranks none" in rank(ranks, 400, model=EMBEDDER)["message"]
+    assert rank(ranks, 400, model="echo")["type"] in ("not_supported_error", "invalid_request_error")
+    status, answer = ranks.post("/v1/embeddings", {"model": RANKER, "input": "a"})
+    assert status == 400 and "/v1/rerank" in answer["error"]["message"]
+    assert rank(ranks, 400, documents=["word " * 2000])["type"] == "exceed_context_size_error"
