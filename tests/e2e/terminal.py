@@ -12,11 +12,11 @@ import time
 
 from cluster import PROGRAM, TEST_TIMEOUT_S, environment, wait_for
 
-CTRL_C, CTRL_D, CTRL_Q, CTRL_S, CTRL_Z, ENTER, UP = "\x03", "\x04", "\x11", "\x13", "\x1a", "\r", "\x1b[A"
+CTRL_C, CTRL_D, CTRL_Q, CTRL_S, CTRL_U, CTRL_Z, ENTER, UP = "\x03", "\x04", "\x11", "\x13", "\x15", "\x1a", "\r", "\x1b[A"
 
 
 class Terminal:
-    def __init__(self, *args, folder, env=None, without=(), through=(), columns=120, rows=40):
+    def __init__(self, *args, folder, env=None, without=(), through=(), program=PROGRAM, columns=120, rows=40):
         """`without`: names of variables that its environment does not have; `through`: a command that becomes manta."""
         given = environment(folder, **{"TERM": "xterm", **(env or {})})
         ours, theirs = pty.openpty()
@@ -24,7 +24,7 @@ class Terminal:
         self.resize(columns, rows)
         self.seen = b""
         self.popen = subprocess.Popen(
-            [*through, PROGRAM, *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env={k: v for k, v in given.items() if k not in without},
+            [*through, program, *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env={k: v for k, v in given.items() if k not in without},
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(theirs)
         self.reader = threading.Thread(target=self._read, daemon=True)

@@ -9,7 +9,8 @@ import sys
 import pytest
 import yaml
 
-from cluster import PROGRAM
+from cluster import PROGRAM, environment
+from terminal import CTRL_U, Terminal
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -55,14 +56,40 @@ def test_the_reference_is_what_the_tables_say():
     assert end.returncode == 0, end.stderr
 
 
-def test_bash_completes_commands_flags_and_words():
+COMPLETIONS = ROOT / "docs" / "completions"
+
+
+def by_bash(line, folder):
+    words = line.split(" ")
+    script = f"source {COMPLETIONS}/manta.bash; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _manta; echo ${{COMPREPLY[@]}}"
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+
+
+def by_fish(line, folder):
+    script = f"source {COMPLETIONS}/manta.fish; complete -C '{line}'"
+    shown = subprocess.run(["fish", "-c", script], env=environment(folder, HOME=str(folder)), capture_output=True, text=True, check=True).stdout
+    return [row.split("\t")[0] for row in shown.splitlines()]
+
+
+@pytest.mark.parametrize("completed", [by_bash, by_fish], ids=["bash", "fish"])
+def test_a_shell_completes_commands_flags_and_words(completed, tmp_path):
     """Given the completion in a shell; when a command, a flag and the value of one are begun; then it completes them, and offers no other command's flags."""
-    def completed(*words):
-        script = f"source {ROOT}/docs/completions/manta.bash; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _manta; echo ${{COMPREPLY[@]}}"
-        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert completed("manta", "wor") == ["worker"]
-    assert completed("manta", "head", "--bal") == ["--balance"] and completed("manta", "status", "--bal") == []
-    assert completed("manta", "head", "--balance", "pre") == ["predicted", "prefix"]
+    assert completed("manta wor", tmp_path) == ["worker"]
+    assert completed("manta head --bal", tmp_path) == ["--balance"] and completed("manta status --bal", tmp_path) == []
+    assert sorted(completed("manta head --balance pre", tmp_path)) == ["predicted", "prefix"]
+
+
+def test_zsh_completes_at_a_terminal(tmp_path):
+    """Zsh completes nowhere else: Tab after the beginning of a command, of a flag, of a flag's value, and of a flag of another command."""
+    with Terminal("-f", "-i", program="zsh", folder=tmp_path, env={"TERM": "dumb", "HOME": str(tmp_path)}) as t:
+        t.press(f"fpath=({COMPLETIONS} $fpath); autoload -U compinit; compinit -u -D; echo be''gun\r")
+        t.wait_text("\nbegun")
+        for typed, shown in (("manta wor\t", "manta worker "), ("manta head --bal\t", "manta head --balance "),
+                             ("manta head --balance pre\t\t", "predicted +prefix"), ("manta status --bal\tance", "manta status --balance")):
+            at = t.mark()
+            t.press(typed)
+            t.wait_text(shown, after=at)
+            t.press(CTRL_U)
 
 
 def code_of(page):
