@@ -11,7 +11,7 @@ _manta() {
         --output) COMPREPLY=($(compgen -W 'text json wide yaml' -- "$current")); return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'up down logs launcher head worker prompt run status actors requests top explain scale drain cordon uncordon verify health bench chaos config models --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'up down logs launcher head worker prompt run launch status actors requests top explain scale drain cordon uncordon verify health bench chaos config models --help --version' -- "$current"))
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -23,6 +23,7 @@ _manta() {
         worker) words='--config --join-token --join-token-file --drain-grace --head --node --model --engine --slots --context --threads --kv --exact --repack --memory --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --log --log-format --help' ;;
         prompt) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --help' ;;
         run) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --max-tokens --tags --quiet --help' ;;
+        launch) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --print --help' ;;
         status) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --watch --limits --help' ;;
         actors) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --watch --limits --help' ;;
         requests) words='--config --api-key --api-key-file --head --node --model --log --log-format --output --watch --limits --help' ;;

@@ -63,6 +63,9 @@ int client_verify(const struct client_options *o);
 /* The real-time client: a chat on a terminal, lines of prompts from a pipe. `words` not NULL: that prompt, then the end. */
 enum { CLIENT_MAX_TOKENS = 256 };
 int client_prompt(const struct client_options *o, const char *words);
+/* Tells a coding agent (codex, claude, …) of the cluster and becomes it: returns only when that cannot be, or, only_print, once it has
+ * shown what the agent would be told. Not to be confused with launchers (launch/), which start workers. */
+int client_launch_coder(const struct client_options *o, const char *name, char *const *words, int n, bool only_print);
 /* What a watch tells: how far the cluster has come. */
 struct client_news {
     int head_pid; /* whose news this is */

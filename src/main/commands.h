@@ -13,6 +13,7 @@
     C("worker", "", "run a worker: it loads a model and joins a head", "manta worker --head 192.0.2.7:8470 --model smollm2", USE_WORKER, 0, 0, run_worker) \
     C("prompt", "[WORDS...]", "chat with a model; with words, ask once", "manta prompt What is machine learning?", USE_CLIENT | USE_PROMPT, 0, 4096, run_prompt) \
     C("run", "MODEL [PROMPT...]", "ask a model; starts a cluster with it in the background where none runs", "manta run smollm2\n         manta run smollm2 \"Why is the sky blue?\"\n         cat notes.txt | manta run smollm2 \"Summarise:\"", USE_CLIENT | USE_PROMPT | USE_RUN, 1, 4096, run_run) \
+    C("launch", "AGENT [ARG...]", "start a coding agent (codex, claude, opencode, pi) on the cluster; behind -- its own flags", "manta launch codex\n         manta launch claude --model qwen3-4b -- -p \"What does main.c do?\"\n         manta launch opencode --print    # what it would be told", USE_CLIENT | USE_CODER, 1, 4096, run_launch) \
     C("status", "", "show the cluster: workers, actors, queue", "manta status --watch\n         manta status -o json", USE_CLIENT | USE_TABLES, 0, 0, run_status) \
     C("actors", "", "show which models are loaded, where, and how fast they are", "manta actors -o wide", USE_CLIENT | USE_TABLES, 0, 0, run_actors) \
     C("requests", "", "show queued and running requests, and the last ones that ended", "manta requests --watch", USE_CLIENT | USE_TABLES, 0, 0, run_requests) \

@@ -11,7 +11,7 @@
 
 static const struct { const char *title, *names; } groups[] = {
     {"start and stop", "up down run logs"},
-    {"ask", "prompt models"},
+    {"ask", "prompt launch models"},
     {"look", "status top actors requests explain"},
     {"change", "scale drain cordon uncordon"},
     {"check", "verify health bench chaos config"},
@@ -95,6 +95,9 @@ static const char *hint_for(const char *name)
     static const char *const hints[][2] = {
         {"serve", "`manta up` starts a cluster (`-d`: in the background), `manta head` a head alone"},
         {"start", "`manta up -d` starts a cluster in the background"},
+        {"codex", "`manta launch codex` starts it on the cluster"},
+        {"claude", "`manta launch claude` starts it on the cluster"},
+        {"opencode", "`manta launch opencode` starts it on the cluster"},
         {"ps", "`manta actors` shows the models that are loaded, `manta status` the workers"},
         {"ls", "`manta models` lists the models"},
         {"list", "`manta models` lists the models"},

@@ -134,6 +134,12 @@ static int run_run(const struct settings *s)
     return run_model(s);
 }
 
+static int run_launch(const struct settings *s)
+{
+    struct client_options o = options_client(s);
+    return client_launch_coder(&o, s->args[0], s->args + 1, s->args_n - 1, setting_on(s, SET_PRINT));
+}
+
 static int run_status(const struct settings *s)
 {
     struct client_options o = options_client(s);

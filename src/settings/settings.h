@@ -31,7 +31,8 @@ enum setting_use {
     USE_RUN = 1 << 14,   /* run */
     USE_TABLES = 1 << 15, /* status, actors, requests, models */
     USE_CONFIG = 1 << 16, /* config */
-    USE_ALL = 0x1ffff,
+    USE_CODER = 1 << 17, /* launch */
+    USE_ALL = 0x3ffff,
 };
 
 /* A LIST is given by its flag once per item, as a YAML list, or in the environment with commas between the items. */
@@ -134,6 +135,7 @@ enum {
     S(MAX_TOKENS, "max-tokens", NULL, SETTING_NUMBER, "0", 0, 1000000, NULL, USE_PROMPT, "tokens at which an answer is cut; 0: 256 between tags, else where the context ends") \
     S(TAGS, "tags", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "answers between tags also on a terminal, each prompt by itself, as in a pipe") \
     S(QUIET, "quiet", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "print the answer and nothing else; -q for short") \
+    S(PRINT, "print", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CODER, "show what would be set, and the command, and start nothing") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_TABLES, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
     S(DEBUG_PACE, "debug-pace", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, NULL) /* a file: for tests in which an answer stays in its middle */ \

@@ -1,5 +1,6 @@
 """Coding agents as they come from their registry, on manta with a scripted engine: a task of six calls of tools, undisturbed, with its worker killed in a
-call, and with the head replaced. docs/agents.md has how each is set up. tests/agents/run gives them a network that has nothing but manta."""
+call, and with the head replaced. `manta launch` sets them up, for pi's two other dialects docs/agents.md does. tests/agents/run gives them a network that has
+nothing but manta."""
 
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 
 import pytest
 
-from cluster import Beside, children, wait_for
+from cluster import PROGRAM, Beside, children, wait_for
 
 PACKAGES = pathlib.Path(os.environ.get("MANTA_AGENTS", "none")) / "node_modules"
 TASK = "Write a program that greets, try it, and keep notes of each step."
@@ -41,12 +42,12 @@ def in_folder(calls, folder, path):
 
 
 class Agent:
-    """One run: its home, the folder it works in, its command and its environment."""
+    """One run: its home, the folder it works in, what it is asked, and its environment."""
 
     name, aside = "", 0  # aside: requests that it makes besides its turns
 
-    def __init__(self, folder, url):
-        self.home, self.work, self.url = folder / "home", folder / "work", url
+    def __init__(self, folder, head):
+        self.home, self.work, self.head = folder / "home", folder / "work", head
         self.home.mkdir()
         self.work.mkdir()
 
@@ -58,14 +59,21 @@ class Agent:
     def environment(self):
         return {}
 
-    def program(self, pattern):
+    def program(self):
         """What is installed without running a line of the packages: for some agents the program of this kind of machine, and not what would look for it."""
-        found = sorted(PACKAGES.glob(pattern))
-        assert found, f"{self.name}: no {pattern} in {PACKAGES}"
-        return str(found[0])
+        found = sorted(PACKAGES.glob(self.installed))
+        assert found, f"{self.name}: no {self.installed} in {PACKAGES}"
+        return found[0]
+
+    def command(self):
+        """`manta launch` finds the agent on the PATH."""
+        folder = self.home / "bin"
+        folder.mkdir()
+        (folder / self.name).symlink_to(self.program())
+        return [PROGRAM, "launch", self.name, "--head", self.head.address, "--", *self.asked()]
 
     def begin(self):
-        env = {"PATH": f"{os.environ['MANTA_NODE']}:{os.environ['PATH']}", "HOME": str(self.home), "TMPDIR": str(self.home), "LANG": "C.UTF-8",
+        env = {"PATH": f"{self.home / 'bin'}:{os.environ['MANTA_NODE']}:{os.environ['PATH']}", "HOME": str(self.home), "TMPDIR": str(self.home), "LANG": "C.UTF-8",
                "TERM": "dumb", **self.environment()}
         self.log = self.home / "log"
         user = ["unshare", "-U", "--map-user=1000", "--map-group=1000"]  # Claude Code does what it likes for anybody but root
@@ -74,13 +82,10 @@ class Agent:
 
 
 class Pi(Agent):
-    name, api, base = "pi", "openai-completions", "/v1"
+    name, installed = "pi", ".bin/pi"
 
-    def command(self):
-        model = {"id": "echo", "name": "echo", "reasoning": False, "input": ["text"], "contextWindow": 100000, "maxTokens": 1024,
-                 "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}}
-        self.put(".pi/agent/models.json", {"providers": {"manta": {"baseUrl": self.url + self.base, "api": self.api, "apiKey": "none", "models": [model]}}})
-        return [self.program(".bin/pi"), "-p", "--provider", "manta", "--model", "echo", "--no-session", TASK]
+    def asked(self):
+        return ["-p", "--no-session", TASK]
 
     def environment(self):
         return {"PI_OFFLINE": "1"}
@@ -89,56 +94,50 @@ class Pi(Agent):
         return with_files("bash", "write", "edit", "read", "path", "oldText", "newText", edits="edits")
 
 
-class PiResponses(Pi):
-    name, api = "pi (responses)", "openai-responses"
+class PiByHand(Pi):
+    """With a provider of another dialect."""
+
+    def command(self):
+        model = {"id": "echo", "name": "echo", "reasoning": False, "input": ["text"], "contextWindow": 100000, "maxTokens": 1024,
+                 "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}}
+        provider = {"baseUrl": self.head.url + self.base, "api": self.api, "apiKey": "none", "models": [model]}
+        self.put(".pi/agent/models.json", {"providers": {"manta": provider}})
+        return [str(self.program()), "--provider", "manta", "--model", "echo", *self.asked()]
 
 
-class PiMessages(Pi):
+class PiResponses(PiByHand):
+    name, api, base = "pi (responses)", "openai-responses", "/v1"
+
+
+class PiMessages(PiByHand):
     name, api, base = "pi (messages)", "anthropic-messages", ""
 
 
 class Claude(Agent):
-    name = "claude"
+    name, installed = "claude", "@anthropic-ai/claude-code-*/claude"
 
-    def command(self):
-        return [self.program("@anthropic-ai/claude-code-*/claude"), "-p", "--model", "echo", "--dangerously-skip-permissions", TASK]
-
-    def environment(self):
-        return {"ANTHROPIC_BASE_URL": self.url, "ANTHROPIC_API_KEY": "none", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    def asked(self):
+        return ["-p", "--dangerously-skip-permissions", TASK]
 
     def calls(self):
         return in_folder(with_files("Bash", "Write", "Edit", "Read", "file_path", "old_string", "new_string", description="A step"), self.work, "file_path")
 
 
 class Codex(Agent):
-    name = "codex"
+    name, installed = "codex", ".bin/codex"
 
-    def command(self):
-        self.put(".codex/config.toml", f"""model = "echo"
-model_provider = "manta"
-analytics = {{ enabled = false }}
-[model_providers.manta]
-name = "manta"
-base_url = "{self.url}/v1"
-wire_api = "responses"
-env_key = "MANTA_KEY"
-""")
-        return [self.program(".bin/codex"), "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK]
-
-    def environment(self):
-        return {"MANTA_KEY": "none"}
+    def asked(self):
+        return ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK]
 
     def calls(self):
         return shell("exec_command", "cmd")
 
 
 class Opencode(Agent):
-    name, aside = "opencode", 1  # for a title
+    name, installed, aside = "opencode", "opencode-*/bin/opencode", 1  # for a title
 
-    def command(self):
-        self.put(".config/opencode/opencode.json", {"model": "manta/echo", "provider": {"manta": {
-            "npm": "@ai-sdk/openai-compatible", "name": "manta", "options": {"baseURL": f"{self.url}/v1", "apiKey": "none"}, "models": {"echo": {"name": "echo"}}}}})
-        return [self.program("opencode-*/bin/opencode"), "run", TASK]
+    def asked(self):
+        return ["run", TASK]
 
     def calls(self):
         return in_folder(with_files("bash", "write", "edit", "read", "filePath", "oldString", "newString", description="A step"), self.work, "filePath")
@@ -162,7 +161,7 @@ def test_a_task(cluster, tmp_path, kind, fault):
     """Given a task of six calls; when nothing happens, when the worker is killed while it writes the third call or so, or the head is replaced then; the files
     are as they should be, each step was taken once, and the agent ends with the last answer and without an error."""
     head = cluster.head()
-    agent = kind(tmp_path, head.url)
+    agent = kind(tmp_path, head)
     workers = {node: cluster.echo_worker(head, script(agent.calls()), "--node", node) for node in ("ash", "fir")}
     head.wait_ready(actors=2)
     cluster.pace(0 if fault == "none" else 15)
