@@ -4,7 +4,7 @@
  * happy path: AGENT_START -> AG_DIAL -> AGENT_LINKED -> hello -> welcome -> `actor` per model -> actor_ack -> run ->
  * AG_RUN -> AGENT_PREFILLED, AGENT_TOKENS, AGENT_DONE -> prefilled/tokens/done. It can fail by: the dial fails, the
  * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head goes on
- * adrift until a head adopts it, kept.c), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
+ * adrift until a head adopts it, journal.c), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
  * be (no such actor, not ready, too many jobs, a number that is running already, a worker that is cordoned or drains:
  * `done` with an error). */
 #ifndef MANTA_BRAIN_AGENT_H
@@ -31,9 +31,9 @@ struct agent_config {
     uint32_t redial_first_ms;    /* 100 */
     uint32_t redial_max_ms;      /* 5000 */
     uint32_t dial_ms;            /* 5000: a dial with no welcome by then has failed */
-    uint32_t adrift_ms;          /* 60000: so long a job whose head is lost goes on, and what was said of one is kept */
-    uint32_t told_ms;            /* 600000: so long what was told to its end is kept: other branches of its stream may run as long */
-    uint64_t kept_bytes_max;     /* 32 MiB of requests and answers kept for heads that take streams over */
+    uint32_t adrift_ms;          /* 60000: how long a job keeps running, and its journal is kept, after its head is lost */
+    uint32_t told_ms;            /* 600000: how long a journal that was told to its end is kept: other branches of its stream may run as long */
+    uint64_t journal_bytes_max;     /* 32 MiB of requests and answers kept for heads that take streams over */
     uint64_t moving_bytes_max;   /* 256 MiB of what is computed of answers that leave and come: saved, received, not read yet */
 };
 /* One head, and the numbers beside the fields. */

@@ -107,11 +107,11 @@ static struct api_choice choice_of(const struct call *c, const struct fx *fx)
 }
 
 /* False: one of its parts would be over the limit of one answer. */
-static bool keep(struct head_program *p, struct call *c, struct kept *k, const struct fx *fx)
+static bool keep(struct head_program *p, struct call *c, struct backlog *k, const struct fx *fx)
 {
-    size_t before = kept_bytes(k);
-    bool kept = kept_add(k, fx, call_wants_ids(c) && !c->api.stream);
-    memory_of_call(p, c, (int64_t)(kept_bytes(k) - before));
+    size_t before = backlog_bytes(k);
+    bool kept = backlog_add(k, fx, call_wants_ids(c) && !c->api.stream);
+    memory_of_call(p, c, (int64_t)(backlog_bytes(k) - before));
     return kept;
 }
 
@@ -203,9 +203,9 @@ static void release(struct head_program *p, struct call *c, uint32_t index)
     struct held *held = &c->branches[index].held;
     struct api_choice choice = {0};
     size_t before = held->bytes;
-    struct str *pieces = kept_show(&held->first->kept, &choice);
+    struct str *pieces = backlog_show(&held->first->backlog, &choice);
     buf_reset(&p->json);
-    const struct buf *parts = &held->first->kept.parts;
+    const struct buf *parts = &held->first->backlog.parts;
     stream_piece(p, c, index, choice, (const struct part *)(const void *)parts->p, (uint32_t)(parts->n / sizeof(struct part)), held->first->heard);
     free(pieces);
     held_drop(held);

@@ -8,7 +8,7 @@ struct branch *call_branch(struct call *c, uint32_t index)
         c->branches = xrealloc(c->branches, (index + 1) * sizeof *c->branches);
         for (uint32_t i = c->branches_n; i <= index; i++) {
             c->branches[i] = (struct branch){.response = {.actor = UINT32_MAX}};
-            kept_init(&c->branches[i].whole);
+            backlog_init(&c->branches[i].whole);
         }
         c->branches_n = index + 1;
     }

@@ -5,36 +5,36 @@
 #include "api/dialect.h"
 #include "head/state.h"
 
-/* ---- kept.c: a part of an answer that cannot leave yet ---- */
-struct kept {
+/* ---- backlog.c: a part of an answer that cannot be sent yet ---- */
+struct backlog {
     struct buf text;
     struct buf ids, logprobs;         /* int32_t, float; per token, when wanted */
     struct buf top_ids, top_logprobs; /* same, per token the same number */
     struct buf lengths, pieces;       /* uint32_t per piece; the pieces' bytes, one behind the other */
     struct buf parts;                 /* struct part; what the text is made of */
 };
-/* Nothing is kept yet. */
-void kept_init(struct kept *k);
+/* An empty one. */
+void backlog_init(struct backlog *k);
 /* Empties it, and frees what it holds. */
-void kept_fini(struct kept *k);
+void backlog_fini(struct backlog *k);
 /* Memory it takes. */
-size_t kept_bytes(const struct kept *k);
+size_t backlog_bytes(const struct backlog *k);
 /* False: it would hold more than REPLY_TEXT_BYTES_MAX. with_ids: the tokens, too; with their log-probabilities where
  * these came along. */
-bool kept_add(struct kept *k, const struct fx *fx, bool with_ids);
-/* Points the choice to what is kept. The caller frees the result, which is part of it. */
-struct str *kept_show(const struct kept *k, struct api_choice *out);
+bool backlog_add(struct backlog *k, const struct fx *fx, bool with_ids);
+/* Points the choice to the backlog. The caller frees the result, which is part of it. */
+struct str *backlog_show(const struct backlog *k, struct api_choice *out);
 /* The blocks that it consists of; the caller frees them. */
-struct api_block *kept_blocks(const struct kept *k, uint32_t *out_n);
+struct api_block *backlog_blocks(const struct backlog *k, uint32_t *out_n);
 /* The text without reasoning and calls; appended. */
-void kept_text(const struct kept *k, struct buf *out);
+void backlog_text(const struct backlog *k, struct buf *out);
 
 /* ---- held.c: what a slow reader left waiting, in portions, each of which leaves as one event ---- */
 enum { PORTION_BYTES = 32 << 10 }; /* a portion takes nothing more from here on: its event is written in a few milliseconds */
 
 struct portion {
     struct portion *next;          /* owned; the one after it */
-    struct kept kept;
+    struct backlog backlog;
     uint32_t heard;                /* tokens that the client has once it has this portion */
 };
 
@@ -58,7 +58,7 @@ void held_fini(struct held *h);
 /* One run of the prompt: an actor's answer. */
 struct branch {
     struct api_response response;  /* model, node, address, text are owned by this struct: see below */
-    struct kept whole;             /* the answer, when it is needed at the end */
+    struct backlog whole;             /* the answer, when it is needed at the end */
     float *vector;                 /* owned; embeddings */
     uint32_t vector_n;
     struct held held;              /* not sent yet, because the client reads slowly */

@@ -27,7 +27,7 @@ struct call *call_find(struct head_program *p, uint64_t id)
 
 void call_branch_fini(struct branch *b)
 {
-    kept_fini(&b->whole);
+    backlog_fini(&b->whole);
     held_fini(&b->held);
     free(b->vector);
     free(b->prompt_ids);

@@ -7,7 +7,7 @@
  * second. So a backlog is cut where it comes in: between two pieces, because only there is a place from which the stream can be resumed.
  * What one token tells of several parts stays alone: its events are numbered by that token. */
 
-static size_t longest(const struct kept *k)
+static size_t longest(const struct backlog *k)
 {
     const struct buf *parts[] = {&k->text, &k->ids, &k->top_ids, &k->lengths, &k->pieces};
     size_t most = 0;
@@ -17,7 +17,7 @@ static size_t longest(const struct kept *k)
 }
 
 /* Is all of it one part, which the last of what is kept belongs to? */
-static bool goes_on(const struct kept *k, const struct fx *fx)
+static bool goes_on(const struct backlog *k, const struct fx *fx)
 {
     const struct part *part = (const struct part *)(const void *)k->parts.p;
     bool text = fx->parts_n == 0 || (fx->parts_n == 1 && fx->parts[0].kind == PART_TEXT);
@@ -30,11 +30,11 @@ static bool goes_on(const struct kept *k, const struct fx *fx)
 
 static struct portion *portion_for_more(struct held *h, const struct fx *fx)
 {
-    if (h->last != NULL && longest(&h->last->kept) < PORTION_BYTES && goes_on(&h->last->kept, fx))
+    if (h->last != NULL && longest(&h->last->backlog) < PORTION_BYTES && goes_on(&h->last->backlog, fx))
         return h->last;
     struct portion *new = xalloc(sizeof *new);
     *new = (struct portion){0};
-    kept_init(&new->kept);
+    backlog_init(&new->backlog);
     if (h->last != NULL)
         h->last->next = new;
     else
@@ -47,11 +47,11 @@ static struct portion *portion_for_more(struct held *h, const struct fx *fx)
 bool held_add(struct held *h, const struct fx *fx, bool with_ids, uint32_t heard)
 {
     struct portion *last = portion_for_more(h, fx);
-    h->bytes -= kept_bytes(&last->kept);
-    h->longest_bytes -= longest(&last->kept);
-    bool kept = kept_add(&last->kept, fx, with_ids);
-    h->bytes += kept_bytes(&last->kept);
-    h->longest_bytes += longest(&last->kept);
+    h->bytes -= backlog_bytes(&last->backlog);
+    h->longest_bytes -= longest(&last->backlog);
+    bool kept = backlog_add(&last->backlog, fx, with_ids);
+    h->bytes += backlog_bytes(&last->backlog);
+    h->longest_bytes += longest(&last->backlog);
     last->heard = heard;
     return kept && h->longest_bytes <= REPLY_TEXT_BYTES_MAX;
 }
@@ -62,9 +62,9 @@ void held_drop(struct held *h)
     h->first = first->next;
     if (h->first == NULL)
         h->last = NULL;
-    h->bytes -= sizeof *first + kept_bytes(&first->kept);
-    h->longest_bytes -= longest(&first->kept);
-    kept_fini(&first->kept);
+    h->bytes -= sizeof *first + backlog_bytes(&first->backlog);
+    h->longest_bytes -= longest(&first->backlog);
+    backlog_fini(&first->backlog);
     free(first);
 }
 

@@ -11,7 +11,7 @@
 #include "head/account.h"
 #include "head/memory.h"
 #include "head/page.h"
-#include "head/replace.h"
+#include "head/handoff.h"
 #include "head/state.h"
 #include "head/stored.h"
 #include "head/watch.h"
@@ -247,13 +247,13 @@ static void run(struct head_program *p)
     net_signal(p->loop, SIGINT, on_signal, p);
     net_signal(p->loop, SIGHUP, on_signal, p);
     say_started(p);
-    yield_begin(p, p->o->replace);
+    handoff_out_begin(p, p->o->replace);
     memory_begin(p);
     head_feed(p, (struct head_event){.kind = HEAD_TICK});
     on_keep_alive(p->keep_alive, p);
     net_loop_run(p->loop);
     log_flush(); /* while signals are still ours: the second of two kills */
-    yield_end(p);
+    handoff_out_end(p);
     if (p->server != NULL)
         http_server_close(p->server);
 }

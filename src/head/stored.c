@@ -146,9 +146,9 @@ static void keep_answer(struct stored *s, const struct call *c)
 {
     struct buf text = buf_max(REPLY_TEXT_BYTES_MAX);
     uint32_t n = 0;
-    struct api_block *blocks = c->branches_n > 0 ? kept_blocks(&c->branches[0].whole, &n) : NULL;
+    struct api_block *blocks = c->branches_n > 0 ? backlog_blocks(&c->branches[0].whole, &n) : NULL;
     if (c->branches_n > 0)
-        kept_text(&c->branches[0].whole, &text);
+        backlog_text(&c->branches[0].whole, &text);
     s->text = xstr_dup(buf_str(&text));
     api_write_calls_extra(&s->extra, s->name, blocks, n);
     free(blocks);

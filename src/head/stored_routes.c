@@ -121,7 +121,7 @@ void on_stored_post(struct head_program *p, struct http_request *r)
     const struct stored *s = stored_find(p, a.id.stream, a.who.id);
     if (c != NULL && !list_linked(&c->doomed)) {
         struct api_choice choice = {.finish = FINISH_CANCELLED};
-        struct api_block *blocks = c->branches_n > 0 ? kept_blocks(&c->branches[0].whole, &choice.blocks_n) : NULL;
+        struct api_block *blocks = c->branches_n > 0 ? backlog_blocks(&c->branches[0].whole, &choice.blocks_n) : NULL;
         choice.blocks = blocks;
         buf_reset(&p->json);
         call_dialect(c)->answer(&p->json, &(struct api_whole){.head = &c->head, .choices = &choice, .n = 1});

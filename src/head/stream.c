@@ -97,7 +97,7 @@ static void end_block(struct head_program *p, struct call *c, struct api_event e
     if (b->block.n == 0 || call_dialect(c)->end == NULL)
         return;
     uint32_t n = 0;
-    struct api_block *blocks = call_dialect(c)->repeats ? kept_blocks(&b->whole, &n) : NULL;
+    struct api_block *blocks = call_dialect(c)->repeats ? backlog_blocks(&b->whole, &n) : NULL;
     if (ev.block.index < n)
         ev.block = blocks[ev.block.index];
     write_steps(p, c, call_dialect(c)->end, ev);
@@ -245,7 +245,7 @@ void stream_fault(struct head_program *p, struct call *c, const struct fault *f)
         (void)open_early(p, c);
     struct api_event ev = c->branches_n > 0 ? event_of(c, 0) : (struct api_event){.head = &c->head};
     ev.place.steps++;
-    struct api_block *blocks = call_dialect(c)->repeats && c->branches_n > 0 ? kept_blocks(&c->branches[0].whole, &ev.choice.blocks_n) : NULL;
+    struct api_block *blocks = call_dialect(c)->repeats && c->branches_n > 0 ? backlog_blocks(&c->branches[0].whole, &ev.choice.blocks_n) : NULL;
     ev.choice.blocks = blocks;
     call_dialect(c)->fault(&p->json, &ev, &named);
     free(blocks);

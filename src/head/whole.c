@@ -61,15 +61,15 @@ static void fill_choice(struct whole *all, struct api_choice *choice, const stru
                                   .with_prompt = c->api.with_prompt};
     choice->stop = b->stop != NULL ? str_of(b->stop) : str_n(NULL, 0);
     choice->breaks_line = b->breaks_line;
-    all->pieces[i] = kept_show(&b->whole, choice);
-    all->blocks[i] = kept_blocks(&b->whole, &choice->blocks_n);
+    all->pieces[i] = backlog_show(&b->whole, choice);
+    all->blocks[i] = backlog_blocks(&b->whole, &choice->blocks_n);
     choice->blocks = all->blocks[i];
     if (c->api.hides_logprobs)
         choice->logprobs = NULL;
     if (choice->blocks_n == 1 && choice->blocks[0].kind == PART_TEXT)
         return;
     all->texts[i] = buf_max(REPLY_TEXT_BYTES_MAX);
-    kept_text(&b->whole, &all->texts[i]);
+    backlog_text(&b->whole, &all->texts[i]);
     choice->text = buf_str(&all->texts[i]);
 }
 

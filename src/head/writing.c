@@ -53,7 +53,7 @@ static size_t size_of(const struct call *c)
     size_t bytes = 0;
     for (uint32_t i = 0; i < c->branches_n; i++) {
         const struct branch *b = &c->branches[i];
-        bytes += kept_bytes(&b->whole) + ((size_t)b->vector_n + b->prompt_ids_n) * sizeof(float);
+        bytes += backlog_bytes(&b->whole) + ((size_t)b->vector_n + b->prompt_ids_n) * sizeof(float);
     }
     return bytes;
 }

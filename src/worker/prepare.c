@@ -61,7 +61,7 @@ static struct share needs_of(const struct worker_program *p, struct deployment *
 static struct beside most_beside(void)
 {
     struct agent_config most = agent_config_default();
-    return (struct beside){most.kept_bytes_max, most.moving_bytes_max, SCRIBE_LONG_MEMORY};
+    return (struct beside){most.journal_bytes_max, most.moving_bytes_max, SCRIBE_LONG_MEMORY};
 }
 
 static uint64_t for_models(const struct worker_program *p)

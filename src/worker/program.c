@@ -64,7 +64,7 @@ static void start_agent(struct worker_program *p)
     struct agent_config cfg = agent_config_default();
     cfg.seed = epoch;
     cfg.heads_n = p->uplinks_n;
-    cfg.kept_bytes_max = p->beside.kept_bytes;
+    cfg.journal_bytes_max = p->beside.kept_bytes;
     cfg.moving_bytes_max = p->beside.moving_bytes;
     cfg.hello = (struct wire_hello){
         .proto = WIRE_VERSION,

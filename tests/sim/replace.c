@@ -1,4 +1,4 @@
-/* A head takes the place of another one (manta head --replace): what head/yield.c tells and head/take.c makes of it.
+/* A head takes the place of another one (manta head --replace): what head/handoff_out.c tells and head/handoff_in.c makes of it.
  *
  * The happy path: the old head tells of each client that waits, in messages -> a new one is there in its place, and the links of
  * its workers end -> it takes each call (HEAD_TAKE), or looks for its stream, and the workers dial again. Clients notice nothing:

@@ -1,4 +1,4 @@
-/* Heads ask for streams that others had, and go on with them: what is kept of these is told, or computed again. kept.c has the story. */
+/* Heads ask for streams that other heads had, and take them over: journals are told, or computed again. journal.c has the story. */
 #include "base/must.h"
 #include "brain/agent/state.h"
 
@@ -7,20 +7,20 @@
 /* ---- seek ---- */
 
 /* Its client may have left the head before unnoticed, and is where it was asked for since, or where it runs. */
-static bool is_elsewhere(const struct kept *k, uint32_t head)
+static bool is_elsewhere(const struct journal *k, uint32_t head)
 {
     return (k->seeker != AGENT_HEADS_MAX && k->seeker != head) || (k->job != NULL && !k->job->adrift && k->job->head != head);
 }
 
-void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek)
+void agent_journal_seek(struct agent *a, uint32_t head, const struct wire_seek *seek)
 {
-    for (struct kept *k = agent_kept_first(a, seek->stream); k != NULL; k = k->next) {
+    for (struct journal *k = agent_journal_first(a, seek->stream); k != NULL; k = k->next) {
         if (k->stream != seek->stream || (seek->taken && is_elsewhere(k, head)))
             continue;
         k->seeker = head;
         k->told = k->key;
-        if (list_linked(&k->expiring)) /* somebody asks: it is kept as long again */
-            agent_kept_expire_later(a, k);
+        if (list_linked(&k->expiring)) /* a head asks: the full time begins again */
+            agent_journal_expire_later(a, k);
         uint32_t said = k->branch < seek->said.n && seek->said.p[k->branch] > 0 ? (uint32_t)seek->said.p[k->branch] : 0;
         struct wire_msg *msg = agent_send(a, head, WIRE_held);
         msg->held = (struct wire_held){
@@ -28,17 +28,17 @@ void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *see
             .branch = k->branch,
             .found = 1,
             .key = k->key,
-            .ids = {.p = (const int32_t *)(const void *)k->ids.p, .n = said < agent_kept_ids_n(k) ? said : agent_kept_ids_n(k)},
+            .ids = {.p = (const int32_t *)(const void *)k->ids.p, .n = said < agent_journal_ids_n(k) ? said : agent_journal_ids_n(k)},
             .run = buf_str(&k->run),
         };
     }
     agent_send(a, head, WIRE_held)->held = (struct wire_held){.stream = seek->stream}; /* that is all */
 }
 
-void agent_kept_unseek(struct agent *a, uint32_t head)
+void agent_journal_unseek(struct agent *a, uint32_t head)
 {
-    LIST_EACH(pos, &a->kept) {
-        struct kept *k = list_item(pos, struct kept, all);
+    LIST_EACH(pos, &a->journals) {
+        struct journal *k = list_item(pos, struct journal, all);
         if (k->seeker == head)
             k->seeker = AGENT_HEADS_MAX;
     }
@@ -48,7 +48,7 @@ void agent_kept_unseek(struct agent *a, uint32_t head)
 
 static const char moved_on[] = "the client went on with this stream elsewhere";
 
-static struct str frame_at(const struct kept *k, size_t at)
+static struct str frame_at(const struct journal *k, size_t at)
 {
     size_t bytes = 0;
     MUST(wire_frame(str_n(k->log.p + at, k->log.n - at), WIRE_FRAME_BYTES_MAX, &bytes) == 0 && bytes > 0);
@@ -57,12 +57,12 @@ static struct str frame_at(const struct kept *k, size_t at)
 
 /* Where in the log the frame begins whose first token is number `said` (or the end, or `done`, when all before it was
  * said). SIZE_MAX: the log does not have it: it begins later, or no frame begins there. */
-static size_t log_find(struct agent *a, const struct kept *k, uint32_t said)
+static size_t log_find(struct agent *a, const struct journal *k, uint32_t said)
 {
     if (k->log.n == 0) /* nothing was said yet, which is where it goes on */
-        return agent_kept_ids_n(k) == said ? 0 : SIZE_MAX;
+        return agent_journal_ids_n(k) == said ? 0 : SIZE_MAX;
     bool prefilled = false;
-    uint32_t next = agent_kept_ids_n(k); /* of what the log will say next */
+    uint32_t next = agent_journal_ids_n(k); /* of what the log will say next */
     for (size_t at = 0; at < k->log.n;) {
         struct str frame = frame_at(k, at);
         struct wire_msg msg;
@@ -85,7 +85,7 @@ static void send_frames(struct agent *a, uint32_t head, struct str frames)
 }
 
 /* The frames leave as they are, under the job's new number. */
-static void replay(struct agent *a, struct kept *k, uint32_t head, const struct wire_adopt *m, size_t from)
+static void replay(struct agent *a, struct journal *k, uint32_t head, const struct wire_adopt *m, size_t from)
 {
     if (k->log.n == 0)
         return;
@@ -100,7 +100,7 @@ static void replay(struct agent *a, struct kept *k, uint32_t head, const struct 
 }
 
 /* Computes it again after the tokens that the client has. */
-static void rewind_to(struct agent *a, struct kept *k, uint32_t head, const struct wire_adopt *m)
+static void rewind_to(struct agent *a, struct journal *k, uint32_t head, const struct wire_adopt *m)
 {
     struct wire_msg msg;
     if (k->job != NULL)
@@ -117,7 +117,7 @@ static void rewind_to(struct agent *a, struct kept *k, uint32_t head, const stru
 }
 
 /* Another head still has it, whose client has come here: nothing more of it goes there. */
-static void take_from(struct agent *a, struct kept *k)
+static void take_from(struct agent *a, struct journal *k)
 {
     struct agent_job *j = k->job;
     if (j == NULL || j->adrift)
@@ -128,20 +128,20 @@ static void take_from(struct agent *a, struct kept *k)
 
 /* The head counts on a slot of the actor of which it was told. Meanwhile the stream may have run on another one, for a head that did
  * not know yet that its client had left; going on there would take a slot that this head gives to others. */
-static bool is_where_it_was(const struct kept *k)
+static bool is_where_it_was(const struct journal *k)
 {
     return k->told == UINT32_MAX || k->told == k->key;
 }
 
-void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m)
+void agent_journal_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m)
 {
-    struct kept *k = agent_kept_find(a, m->stream, m->branch);
+    struct journal *k = agent_journal_find(a, m->stream, m->branch);
     const struct agent_actor *actor = k != NULL ? agent_actor_find(a, k->key) : NULL;
     if (agent_job_find(a, head, m->job, m->attempt) != NULL) {
         agent_job_refuse(a, head, m->job, m->attempt, ERR_UNAVAILABLE, "a job of this number and attempt is running already");
         return;
     }
-    if (k == NULL || m->stream == 0 || m->said > agent_kept_ids_n(k)) {
+    if (k == NULL || m->stream == 0 || m->said > agent_journal_ids_n(k)) {
         agent_job_refuse(a, head, m->job, m->attempt, ERR_UNAVAILABLE, "nothing is kept any more of that stream");
         return;
     }
@@ -160,7 +160,7 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     list_remove(&k->expiring);
     k->alone = false;
     agent_log(a, LOG_INFO, TAG, EVENT("stream_adopted", event_id("stream", k->stream), KV("token", m->said), KV("computed_again", !replays), KV("head", head)),
-              "resuming a stream at token %u of %u%s", m->said, agent_kept_ids_n(k), replays ? "" : ", computed again");
+              "resuming a stream at token %u of %u%s", m->said, agent_journal_ids_n(k), replays ? "" : ", computed again");
     if (!replays) {
         rewind_to(a, k, head, m);
         return;
@@ -169,5 +169,5 @@ void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m
     if (k->job != NULL)
         agent_job_rename(a, k->job, head, m->job, m->attempt);
     else
-        agent_kept_expire_later(a, k); /* it is over, and all of it was told */
+        agent_journal_expire_later(a, k); /* it is over, and all of it was told */
 }

@@ -1,7 +1,7 @@
 /* The worker's brain: one step per event. Links are in uplink.c, actors in actor.c, jobs in job.c.
  *
  * Invariants, checked by agent_check():
- *  1. A job runs for a head that has welcomed us, or it is adrift: kept, its head gone; or it is an orphan: cancelled,
+ *  1. A job runs for a head that has welcomed us, or it is adrift: its head is gone, its journal grows; or it is an orphan: cancelled,
  *     and nobody hears of it.
  *  2. Every job that is neither is found by (head, job, attempt), exactly once.
  *  3. There are at most AGENT_JOBS_MAX jobs, orphans counted.
@@ -10,8 +10,8 @@
  *  6. Ids of actors end with the link they were given on.
  *  7. After AG_EXIT no link is up or wanted, and every job is an orphan.
  *  8. A worker that drains has a deadline, no other one has.
- *  9. What is kept is at most kept_bytes_max, and what is counted; so is what moves, at most moving_bytes_max.
- * 10. What is kept and read by nobody is forgotten in time: it runs for a head, or it expires.
+ *  9. Journals take at most journal_bytes_max, as counted; so does what moves, at most moving_bytes_max.
+ * 10. A journal that no head reads is forgotten in time: its job runs for a head, or it expires.
  * 11. What is computed of jobs is kept for, or comes from, heads that have welcomed us, of AGENT_CARRIES_MAX at most each. */
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ struct agent_config agent_config_default(void)
 {
     return (struct agent_config){
         .seed = 1, .heads_n = 1, .redial_first_ms = 100, .redial_max_ms = 5000, .dial_ms = 5000,
-        .adrift_ms = 60000, .told_ms = 600000, .kept_bytes_max = 32u << 20, .moving_bytes_max = WIRE_KV_BYTES_MAX};
+        .adrift_ms = 60000, .told_ms = 600000, .journal_bytes_max = 32u << 20, .moving_bytes_max = WIRE_KV_BYTES_MAX};
 }
 
 struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
@@ -36,7 +36,7 @@ struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
     a->now_us = now_us;
     a->drain_us = AGENT_NEVER;
     idtab_init(&a->jobs);
-    list_init(&a->kept);
+    list_init(&a->journals);
     list_init(&a->expiring);
     list_init(&a->told);
     list_init(&a->carries);
@@ -48,7 +48,7 @@ void agent_free(struct agent *a)
 {
     if (a == NULL)
         return;
-    agent_kept_free_all(a);
+    agent_journal_free_all(a);
     agent_kv_free(a);
     agent_jobs_free(a);
     agent_actors_free(a);
@@ -135,7 +135,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
     if (!a->left)
         agent_duty_tick(a);
     if (!a->left)
-        agent_kept_tick(a);
+        agent_journal_tick(a);
     if (!a->left)
         agent_kv_tick(a);
     const char *drained = agent_drain_tick(a);
@@ -148,7 +148,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
 
 uint64_t agent_deadline(const struct agent *a)
 {
-    uint64_t due = AGENT_NEVER, own[] = {agent_duty_deadline(a), agent_kept_deadline(a), agent_kv_deadline(a)};
+    uint64_t due = AGENT_NEVER, own[] = {agent_duty_deadline(a), agent_journal_deadline(a), agent_kv_deadline(a)};
     for (size_t i = 0; i < sizeof own / sizeof *own && !a->left; i++)
         due = own[i] < due ? own[i] : due;
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
@@ -164,7 +164,7 @@ void agent_check(const struct agent *a)
 {
     agent_jobs_check(a); /* 1, 2, 3, 4 */
     MUST((a->duty == WIRE_DUTY_DRAINS) == (a->drain_us != AGENT_NEVER)); /* 8 */
-    agent_kept_check(a);                                                 /* 9, 10 */
+    agent_journal_check(a);                                                 /* 9, 10 */
     agent_kv_check(a);                                                   /* 11 */
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
         const struct uplink *u = &a->uplinks[h];

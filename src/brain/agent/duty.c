@@ -10,7 +10,7 @@
  * for) shall go on elsewhere: heads are told, and take with it what is computed of it (kv.c). It can fail by: a `run` that
  * crossed on the way (refused; the head, which has read of the drain by then, blames nobody), the grace time is over (bye all
  * the same: heads let others go on with what is left), a head dies (what its clients may come back for stays until the next one has it,
- * kept.c; the rest ends at once), asked a second time by a signal (at once). */
+ * journal.c; the rest ends at once), asked a second time by a signal (at once). */
 #include <stdio.h>
 
 #include "brain/agent/state.h"
@@ -86,7 +86,7 @@ const char *agent_drain_tick(struct agent *a)
 {
     if (a->left || a->duty != WIRE_DUTY_DRAINS)
         return NULL;
-    bool wanted = a->carries_n > 0 || agent_kept_matters(a); /* what was computed of those that left; what a dead head had not handed on */
+    bool wanted = a->carries_n > 0 || agent_journal_matters(a); /* what was computed of those that left; what a dead head had not handed on */
     bool done = agent_jobs_running(a) == 0 && !wanted;
     if (!done && a->now_us < a->drain_us)
         return NULL;

@@ -2,7 +2,7 @@
  *
  * The happy path: run -> AG_RUN -> PREFILLED -> TOKENS … -> DONE. It can fail by: an actor that is not there, too many
  * jobs, or a number that is running already (`done` with an error at once, no ticket); cancel (DONE with
- * FINISH_CANCELLED follows from the engine); the link breaks (the job goes on adrift, kept.c); nobody wants it any
+ * FINISH_CANCELLED follows from the engine); the link breaks (the job goes on adrift, journal.c); nobody wants it any
  * more (it becomes an orphan: it is cancelled, its events are dropped, its ticket lives until the engine's DONE). */
 #include <stdlib.h>
 
@@ -38,16 +38,16 @@ void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
     agent_job_start(a, head, run, NULL);
 }
 
-void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run, struct kept *kept)
+void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run, struct journal *journal)
 {
     struct agent_job *j = xalloc(sizeof *j);
     *j = (struct agent_job){.head = head, .job = run->job, .attempt = run->attempt, .key = run->key,
                             .epoch = a->uplinks[head].epoch};
     agent_job_name(a, j);
     idtab_add(&a->jobs, &j->node, ++a->tickets);
-    j->kept = kept != NULL ? kept : agent_kept_new(a, run, j);
-    if (j->kept != NULL)
-        j->kept->job = j;
+    j->journal = journal != NULL ? journal : agent_journal_new(a, run, j);
+    if (j->journal != NULL)
+        j->journal->job = j;
     bool held = agent_kv_expect(a, j, run);
     struct ag *ag = agent_add(a, AG_RUN);
     ag->head = head;
@@ -61,8 +61,8 @@ void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run,
 /* Kept for whoever may go on with it, and sent to the head it runs for. */
 static void job_says(struct agent *a, struct agent_job *j, const struct wire_msg *msg)
 {
-    if (j->kept != NULL)
-        agent_kept_say(a, j->kept, msg);
+    if (j->journal != NULL)
+        agent_journal_say(a, j->journal, msg);
     if (!j->adrift && !j->orphan)
         agent_add_msg(a, j->head, msg);
 }

@@ -50,9 +50,9 @@ void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint6
     agent_job_name(a, j);
 }
 
-/* ---- what is kept of a job that ends, or whose head is lost ---- */
+/* ---- the journal of a job that ends, or whose head is lost ---- */
 
-void agent_kept_expire_later(struct agent *a, struct kept *k)
+void agent_journal_expire_later(struct agent *a, struct journal *k)
 {
     bool told = k->done && !k->alone;
     list_remove(&k->expiring);
@@ -60,7 +60,7 @@ void agent_kept_expire_later(struct agent *a, struct kept *k)
     list_push(told ? &a->told : &a->expiring, &k->expiring);
 }
 
-void agent_kept_alone(struct agent *a, struct kept *k, uint32_t head)
+void agent_journal_alone(struct agent *a, struct journal *k, uint32_t head)
 {
     k->alone = true;
     k->lost_head = head;
@@ -70,11 +70,11 @@ void agent_kept_alone(struct agent *a, struct kept *k, uint32_t head)
 /* What was said so far may still be asked for. */
 void agent_job_unkeep(struct agent *a, struct agent_job *j)
 {
-    if (j->kept == NULL)
+    if (j->journal == NULL)
         return;
-    j->kept->job = NULL;
-    agent_kept_expire_later(a, j->kept);
-    j->kept = NULL;
+    j->journal->job = NULL;
+    agent_journal_expire_later(a, j->journal);
+    j->journal = NULL;
 }
 
 /* ---- nobody wants it, or its head is gone ---- */
@@ -114,14 +114,14 @@ void agent_job_adrift(struct agent *a, struct agent_job *j)
 {
     if (j->orphan || j->adrift)
         return;
-    if (j->kept == NULL || j->cancelled) {
+    if (j->journal == NULL || j->cancelled) {
         agent_job_orphan(a, j);
         return;
     }
     agent_job_unname(a, j);
     j->adrift = true;
-    agent_kept_alone(a, j->kept, j->head);
-    agent_kept_expire_later(a, j->kept);
+    agent_journal_alone(a, j->journal, j->head);
+    agent_journal_expire_later(a, j->journal);
 }
 
 void agent_job_left(struct agent *a, struct agent_job *j)
@@ -193,9 +193,9 @@ void agent_jobs_check(const struct agent *a)
         MUST(j->node.id <= a->tickets);                                  /* 4 */
         MUST(j->orphan || j->adrift || a->uplinks[j->head].state == UPLINK_WELCOMED); /* 1 */
         MUST(!j->orphan || j->cancelled);                                             /* 1 */
-        MUST(!j->adrift || (j->kept != NULL && !j->cancelled && !j->orphan));         /* 1 */
+        MUST(!j->adrift || (j->journal != NULL && !j->cancelled && !j->orphan));         /* 1 */
         MUST(!a->left || j->orphan);                                                  /* 7 */
-        MUST(j->kept == NULL || j->kept->job == j);
+        MUST(j->journal == NULL || j->journal->job == j);
         nameless += j->orphan || j->adrift;
     }
     MUST(named + nameless == a->jobs.n); /* 2 */

@@ -108,7 +108,7 @@ void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct 
     MUST(fits); /* 9: the engine was told */
     struct agent_carry *c = xalloc(sizeof *c);
     *c = (struct agent_carry){.head = j->head, .job = j->job, .attempt = j->attempt,
-                              .stream = j->kept != NULL ? j->kept->stream : 0, .branch = j->kept != NULL ? j->kept->branch : 0,
+                              .stream = j->journal != NULL ? j->journal->stream : 0, .branch = j->journal != NULL ? j->journal->branch : 0,
                               .bytes = *carry, .due_us = a->now_us + AGENT_CARRY_MS * 1000ull};
     *carry = buf_max(0);
     list_push(&a->carries, &c->link);
@@ -172,7 +172,7 @@ void agent_kv_lost(struct agent *a, uint32_t head)
         struct agent_carry *c = list_item(at, struct agent_carry, link);
         if (c->head != head)
             continue;
-        agent_kept_left_alone(a, c->stream, c->branch, head); /* the cells are of no use to the next head, the ids are */
+        agent_journal_left_alone(a, c->stream, c->branch, head); /* the cells are of no use to the next head, the ids are */
         carry_free(a, c);
     }
     IDTAB_EACH(node, &a->jobs)

@@ -14,7 +14,7 @@ enum {
     AGENT_LOST_BEATS_MIN = 2, /* a head is given at least this many beats before it counts as silent */
     AGENT_JOB_BUCKETS = 256,
     AGENT_REASON_BYTES = 128,
-    AGENT_KEPT_BUCKETS = 1024,
+    AGENT_JOURNAL_BUCKETS = 1024,
     AGENT_MOVE_LEAD_MS = 3000, /* before the grace time of a drain is over, or half of it: jobs go elsewhere from then on */
     AGENT_CARRY_MS = 10000, /* what is computed of a job that left is kept so long after the last pull */
 };
@@ -62,7 +62,7 @@ struct agent_actor {
     uint32_t id[AGENT_HEADS_MAX];
 };
 
-struct kept;
+struct journal;
 
 /* One run of an engine. */
 struct agent_job {
@@ -74,8 +74,8 @@ struct agent_job {
     uint32_t key;     /* actor */
     bool cancelled;   /* AG_CANCEL was given: only its DONE is still of interest */
     uint64_t epoch;   /* the life of the head it runs for */
-    struct kept *kept; /* borrowed; what is kept of it for whoever goes on; NULL: nothing */
-    bool adrift;      /* its head is gone; it goes on into `kept` until another one adopts it */
+    struct journal *journal; /* borrowed; for a head that takes its stream over; NULL: none */
+    bool adrift;      /* its head is gone; it continues into its journal until another head adopts it */
     bool orphan;      /* nobody is told of it, it was cancelled */
     bool saving;       /* AG_SAVE was given, counted in agent.saving_n */
     uint64_t kv_bytes; /* so much that is computed of it is to come: the engine holds it; 0: it runs */
@@ -84,10 +84,10 @@ struct agent_job {
     struct buf kv;     /* owned; what came of it so far */
 };
 
-/* What is kept of one answer; see kept.c. */
-struct kept {
-    struct kept *next;      /* in the same bucket of agent.kept_by_stream */
-    struct list all;        /* agent.kept, oldest first */
+/* The journal of one answer: its request and its output, for a head that takes its stream over; see journal.c. */
+struct journal {
+    struct journal *next;      /* in the same bucket of agent.journals_by_stream */
+    struct list all;        /* agent.journal, oldest first */
     struct list expiring;   /* agent.expiring or agent.told: nobody reads it at present */
     uint64_t stream;
     uint32_t branch, key;   /* key: the actor */
@@ -98,7 +98,7 @@ struct kept {
     uint64_t lost_epoch;    /* alone: that life of it */
     bool done;              /* `done` is in the log */
     uint64_t due_us;        /* expiring: forgotten then */
-    uint64_t bytes;         /* counted in agent.kept_bytes */
+    uint64_t bytes;         /* counted in agent.journal_bytes */
     struct buf run;         /* the `run` it came with, one frame, without `resume` */
     struct buf log;         /* frames of prefilled, tokens, done */
     struct buf ids;         /* int32_t: the tokens of the answer so far */
@@ -110,7 +110,7 @@ struct agent_carry {
     uint32_t head;
     uint64_t job;
     uint32_t attempt;
-    uint64_t stream;  /* what is kept of it; 0: nothing */
+    uint64_t stream;  /* whose journals are told; 0: none */
     uint32_t branch;
     struct buf bytes; /* owned */
     uint64_t due_us;  /* forgotten then */
@@ -134,20 +134,20 @@ struct agent {
     uint64_t move_us;    /* DRAINS: what still runs then shall go on elsewhere */
     bool moves;          /* heads were told so */
     bool signalled;      /* a signal asked it to drain: the next one is not waited for */
-    struct list kept, expiring, told; /* kept.all; kept.expiring, by due_us: told those that were told to their end */
+    struct list journals, expiring, told; /* journal.all; journal.expiring, by due_us: told those that were told to their end */
     struct agent_text *texts;   /* owned: of the effects of this step */
     struct ag_effects *fx;      /* borrowed: where this step's effects go */
-    uint64_t kept_bytes, moving_bytes; /* moving: of carries and jobs */
+    uint64_t journal_bytes, moving_bytes; /* moving: of carries and jobs */
     uint64_t tickets;    /* given so far */
     struct idtab jobs;   /* agent_job.node */
-    struct wire_arena arena; /* owned: of a frame out of kept */
+    struct wire_arena arena; /* owned: of a frame out of a journal */
     struct list carries; /* agent_carry.link */
     struct list spent;   /* agent_carry.link: of no use any more, but effects of this step may point to their bytes */
     uint32_t carries_n, saving_n, coming_n; /* saving, coming: jobs with `saving`, with kv_bytes */
     struct uplink uplinks[AGENT_HEADS_MAX];
     struct agent_actor actors[AGENT_ACTORS_MAX]; /* what every step looks at is before these: a worker's heartbeat touches few cache lines */
     struct agent_job *by_name[AGENT_JOB_BUCKETS]; /* (head, job, attempt) of those that are no orphans */
-    struct kept *kept_by_stream[AGENT_KEPT_BUCKETS];
+    struct journal *journals_by_stream[AGENT_JOURNAL_BUCKETS];
 };
 
 /* ---- effects.c ---- */
@@ -206,7 +206,7 @@ void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint6
 void agent_job_unkeep(struct agent *a, struct agent_job *j);
 /* A head does not want it any more. */
 void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *cancel);
-/* It is cancelled and nobody hears of it; what is kept of it stays for a while. */
+/* Cancels it without telling anybody; its journal stays for a while. */
 void agent_job_orphan(struct agent *a, struct agent_job *j);
 /* Its head does not want it any more, another one may. */
 void agent_job_adrift(struct agent *a, struct agent_job *j);
@@ -214,7 +214,7 @@ void agent_job_adrift(struct agent *a, struct agent_job *j);
 void agent_job_left(struct agent *a, struct agent_job *j);
 /* `done` with that error, for a job of a head that does not run, or no longer for it. `why` is static. */
 void agent_job_refuse(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt, int err, const char *why);
-/* The link to `head` is gone: what is kept goes on adrift, the rest is cancelled. */
+/* The link to `head` is gone: jobs with a journal continue adrift, the others are cancelled. */
 void agent_jobs_adrift(struct agent *a, uint32_t head);
 /* The same process welcomed us again: what runs adrift for it was given to others. */
 void agent_jobs_moved(struct agent *a, uint32_t head, uint64_t epoch);
@@ -226,55 +226,55 @@ uint32_t agent_jobs_running(const struct agent *a);
 void agent_jobs_check(const struct agent *a);
 /* The agent's end. */
 void agent_jobs_free(struct agent *a);
-/* Nobody reads what is kept from now on: it is forgotten after adrift_ms, or after told_ms where it was told to its end. */
-void agent_kept_expire_later(struct agent *a, struct kept *k);
+/* No head reads the journal from now on: it is forgotten after adrift_ms, or after told_ms when it was told to its end. */
+void agent_journal_expire_later(struct agent *a, struct journal *k);
 /* The head it ran for is lost, and has not handed it on as far as we know. */
-void agent_kept_alone(struct agent *a, struct kept *k, uint32_t head);
+void agent_journal_alone(struct agent *a, struct journal *k, uint32_t head);
 
-/* ---- kept.c: what is kept of jobs ---- */
+/* ---- journal.c: requests and outputs of jobs, for heads that take streams over ---- */
 /* A record for j, which gets it; NULL when it has no stream or does not fit. */
-struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct agent_job *j);
+struct journal *agent_journal_new(struct agent *a, const struct wire_run *run, struct agent_job *j);
 /* The first record that may be of that stream, the others follow by `next`; NULL: there is none. */
-struct kept *agent_kept_first(const struct agent *a, uint64_t stream);
-/* What is kept of that branch; NULL: nothing. */
-struct kept *agent_kept_find(struct agent *a, uint64_t stream, uint32_t branch);
+struct journal *agent_journal_first(const struct agent *a, uint64_t stream);
+/* The journal of that branch; NULL: none. */
+struct journal *agent_journal_find(struct agent *a, uint64_t stream, uint32_t branch);
 /* Tokens of its answer so far. */
-static inline uint32_t agent_kept_ids_n(const struct kept *k)
+static inline uint32_t agent_journal_ids_n(const struct journal *k)
 {
     return (uint32_t)(k->ids.n / sizeof(int32_t));
 }
-/* A message about its job: kept for whoever goes on. May drop the record. */
-void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg);
+/* Appends a message about its job. May drop the journal. */
+void agent_journal_say(struct agent *a, struct journal *k, const struct wire_msg *msg);
 /* A job that left this worker lost its head: perhaps nobody else has it. It may be forgotten by now. */
-void agent_kept_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head);
+void agent_journal_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head);
 /* That life of a head is there again: it has let others go on with whatever it had here. */
-void agent_kept_rejoined(struct agent *a, uint32_t head, uint64_t epoch);
-/* Something is kept that perhaps nobody else has. */
-bool agent_kept_matters(const struct agent *a);
+void agent_journal_rejoined(struct agent *a, uint32_t head, uint64_t epoch);
+/* True while a journal may be the only copy of its answer. */
+bool agent_journal_matters(const struct agent *a);
 /* Forgets what is due. */
-void agent_kept_tick(struct agent *a);
+void agent_journal_tick(struct agent *a);
 /* When that is; AGENT_NEVER: nothing is. */
-uint64_t agent_kept_deadline(const struct agent *a);
+uint64_t agent_journal_deadline(const struct agent *a);
 /* MUST: invariants 9 and 10. */
-void agent_kept_check(const struct agent *a);
+void agent_journal_check(const struct agent *a);
 /* The agent's end. */
-void agent_kept_free_all(struct agent *a);
+void agent_journal_free_all(struct agent *a);
 
 /* ---- job.c: from `run` to `done` ---- */
 /* A head sends a job: it starts, or is refused with `done`. */
 void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run);
-/* Gives it to its actor as a new ticket. kept: what is kept of it; NULL: a fresh record where it has a stream. */
-void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run, struct kept *kept);
-/* PREFILLED, TOKENS or DONE of a ticket: told to its head, and kept. */
+/* Gives it to its actor as a new ticket. journal: of an earlier run; NULL: a new one if it has a stream. */
+void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run, struct journal *journal);
+/* PREFILLED, TOKENS or DONE of a ticket: told to its head and appended to its journal. */
 void agent_job_event(struct agent *a, const struct agent_event *ev);
 
 /* ---- adopt.c: heads ask for streams that others had ---- */
-/* A head asks what is kept of a stream: `held` for each branch, and an empty one behind them. */
-void agent_kept_seek(struct agent *a, uint32_t head, const struct wire_seek *seek);
+/* A head asks for the journals of a stream: answers `held` for each branch, and an empty one after them. */
+void agent_journal_seek(struct agent *a, uint32_t head, const struct wire_seek *seek);
 /* The link to `head` is gone: what it asked for it does not want any more. */
-void agent_kept_unseek(struct agent *a, uint32_t head);
+void agent_journal_unseek(struct agent *a, uint32_t head);
 /* A head goes on with a branch: it is told what its client lacks, or the job runs again. */
-void agent_kept_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m);
+void agent_journal_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m);
 
 /* ---- kv.c: what is computed of jobs that move ---- */
 /* A head wants a job elsewhere: the engine is asked to save it. */

@@ -77,7 +77,7 @@ static void uplink_down(struct agent *a, uint32_t head, struct str why)
     u->ready = false;
     agent_kv_lost(a, head);
     agent_jobs_adrift(a, head);
-    agent_kept_unseek(a, head);
+    agent_journal_unseek(a, head);
     agent_actors_forget_acks(a, head);
 }
 
@@ -122,7 +122,7 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     uplink_move(u, UPLINK_WELCOMED, a->now_us + (uint64_t)u->beat_ms * MS);
     agent_log(a, LOG_INFO, TAG, EVENT("joined", KV("head", head), KV("worker", w->worker), KV("version", w->version)), "joined");
     agent_jobs_moved(a, head, w->epoch);
-    agent_kept_rejoined(a, head, w->epoch);
+    agent_journal_rejoined(a, head, w->epoch);
     if (a->duty != WIRE_DUTY_SERVES)
         agent_duty_tell(a, head); /* before it hears of an actor that it could send jobs to */
     agent_actors_register(a, head);
@@ -172,9 +172,9 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
     else if (msg->type == WIRE_drain && welcomed)
         agent_drain(a, msg->drain.grace_ms, msg->drain.move != 0, false, str_of("a head asked for it"));
     else if (msg->type == WIRE_seek && welcomed)
-        agent_kept_seek(a, head, &msg->seek);
+        agent_journal_seek(a, head, &msg->seek);
     else if (msg->type == WIRE_adopt && welcomed)
-        agent_kept_adopt(a, head, &msg->adopt);
+        agent_journal_adopt(a, head, &msg->adopt);
     else if (msg->type == WIRE_beat_ack && welcomed)
         uplink_beat_back(a, u, &msg->beat_ack);
     else if (msg->type == WIRE_kv_save && welcomed)
@@ -199,7 +199,7 @@ void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat)
     msg->beat = *beat;
     msg->beat.sent_us = a->now_us;
     msg->beat.rtt_us = a->uplinks[head].rtt_us;
-    msg->beat.kept_bytes = a->kept_bytes;
+    msg->beat.kept_bytes = a->journal_bytes;
     msg->beat.moving_bytes = a->moving_bytes;
 }
 
@@ -245,7 +245,7 @@ void uplink_leave(struct agent *a, uint32_t head, const char *bye)
             agent_send(a, head, WIRE_bye)->bye.reason = str_of(bye);
         agent_kv_lost(a, head);
         agent_jobs_adrift(a, head);
-        agent_kept_unseek(a, head);
+        agent_journal_unseek(a, head);
         agent_actors_forget_acks(a, head);
     }
     if (u->state != UPLINK_WAITING && u->state != UPLINK_CLOSING)

@@ -147,7 +147,7 @@ static void timer_rings(struct head *h, struct timer *t)
     case TIMER_WORKER: head_worker_overdue(h, list_item(t, struct worker, timer), t->due_us); break;
     case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
     case TIMER_SEEK: head_seek_overdue(h, t); break;
-    case TIMER_TAKE: head_take_overdue(h); break;
+    case TIMER_TAKE: head_handoff_overdue(h); break;
     case TIMER_SCALE: head_scale_overdue(h); break;
     case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
     case TIMER_MIGRATION: head_migration_overdue(h, list_item(t, struct migration, timer)); break;
@@ -187,7 +187,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_LINK_CLOSED: head_link_closed(h, ev->link, ev->text); break;
     case HEAD_PROMPT: head_prompt(h, ev); break;
     case HEAD_RESUME: head_resume(h, ev); break;
-    case HEAD_TAKE: head_take(h, ev); break;
+    case HEAD_TAKE: head_handoff(h, ev); break;
     case HEAD_CALL_GONE:
         if (!head_call_gone(h, ev->call))
             head_seek_gone(h, ev->call);

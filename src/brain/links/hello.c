@@ -119,7 +119,7 @@ static void worker_joins(struct head *h, struct link *link, const struct wire_he
     head_scale_joined(h, w);
     welcome(h, link, w->node.id);
     head_seek_ask(h, w);
-    head_take_ask(h, w);
+    head_handoff_ask(h, w);
     head_log(h, LOG_INFO, TAG, EVENT("worker_joined", KV("node", w->name), KV("address", w->address), KV("worker", w->node.id), KV("pid", w->pid),
                    KV("cpus", w->cpus), KV("memory_bytes", w->memory_bytes), KV("engine", w->engine)), "worker joined");
     if (!str_eq(m->version, h->cfg.version))

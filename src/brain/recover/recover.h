@@ -85,16 +85,16 @@ void head_seeks_free(struct head *h);
 /* What they hold of queue_bytes. */
 uint64_t head_seeks_bytes(const struct head *h);
 
-/* ---- take.c: the calls of a head whose place this one takes ---- */
+/* ---- handoff.c: the calls of a head whose place this one takes ---- */
 /* HEAD_TAKE: a call that another process had goes on here. */
-void head_take(struct head *h, const struct head_event *ev);
+void head_handoff(struct head *h, const struct head_event *ev);
 /* A worker has joined: what does it have of the calls that came? */
-void head_take_ask(struct head *h, struct worker *w);
+void head_handoff_ask(struct head *h, struct worker *w);
 /* It has something of a stream that nobody seeks: of one that was taken? */
-void head_take_held(struct head *h, struct worker *w, const struct wire_held *m);
+void head_handoff_held(struct head *h, struct worker *w, const struct wire_held *m);
 /* It has answered a question: are all back? */
-void head_take_look(struct head *h, const struct worker *w);
+void head_handoff_look(struct head *h, const struct worker *w);
 /* Who is not back by now is not awaited any longer. */
-void head_take_overdue(struct head *h);
+void head_handoff_overdue(struct head *h);
 
 #endif

@@ -335,7 +335,7 @@ int head_held(struct head *h, struct worker *w, const struct wire_msg *msg, stru
     const struct wire_held *m = &msg->held;
     struct seek *s = seek_by_stream(h, m->stream); /* NULL: it has ended meanwhile */
     if (s == NULL && m->found != 0) {
-        head_take_held(h, w, m);
+        head_handoff_held(h, w, m);
     } else if (s != NULL && m->found != 0) {
         seek_found(h, s, w, m, f);
     } else if (s != NULL) {
@@ -347,7 +347,7 @@ int head_held(struct head *h, struct worker *w, const struct wire_msg *msg, stru
     }
     if (m->found == 0) {
         one_reply_less(h, w); /* now: what was found waits for its slot */
-        head_take_look(h, w);
+        head_handoff_look(h, w);
     }
     return f->err;
 }

@@ -72,7 +72,7 @@ struct worker {
     uint32_t keys_known, actors_n;                /* keys_known: bit per key that was ever registered on this link */
     uint64_t answered; /* the last seek it has answered whole */
     uint32_t replies_due;     /* answers to what was looked for when it joined; until then its actors are not open */
-    bool expected_back;       /* take.c: one of these is that the others are back */
+    bool expected_back;       /* handoff.c: one of these is that the others are back */
     uint8_t ordered;   /* scaling.h: NOT_ORDERED, … */
 };
 
@@ -227,7 +227,7 @@ struct job {
     uint32_t prompt_tokens;    /* once an actor has told */
     float wait_ms;         /* from the call's arrival to the last send */
     bool started;          /* FX_STARTED was given */
-    bool sought;           /* QUEUED: came from another process, and a worker may have it: see take.c */
+    bool sought;           /* QUEUED: came from another process, and a worker may have it: see handoff.c */
     bool adopts;           /* QUEUED, bound: that actor has it already, and is told to go on with it here */
     struct pool *same_file;      /* once started: actors of the same model file; only they may go on */
     struct pool *same_bits;    /* once started on an exact actor: those that go on with the same bits */
@@ -287,7 +287,7 @@ struct head {
     struct fx_choice *choice;      /* of this step: what pick() weighed for the job that is sent next; NULL: nothing */
     struct list movers, migrations; /* worker.moving; migration.link: see run.h */
     uint32_t migrations_n;
-    struct timer take;             /* take.c: set while workers of the former head are awaited */
+    struct timer take;             /* handoff.c: set while workers of the former head are awaited */
     uint32_t take_workers;         /* how many */
     /* queue */
     uint32_t queued, requeued; /* jobs waiting; of those, ones that were sent before (they pass the limit) */

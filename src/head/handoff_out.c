@@ -7,14 +7,14 @@
  * been asked: telling of a connection changes nothing, and the other process reads none before it is told that they are its.
  *
  * All of it happens in one callback of the loop, so what is told is of one moment. Workers' links are not told of: they end with
- * this process, workers dial again at once, and the new head finds what runs there (brain/recover/take.c). */
+ * this process, workers dial again at once, and the new head finds what runs there (brain/recover/handoff_in.c). */
 #include <string.h>
 
 #include "base/log.h"
 #include "base/must.h"
 #include "base/utf8.h"
 #include "head/call.h"
-#include "head/replace.h"
+#include "head/handoff.h"
 #include "head/watch.h"
 #include "net/supervisor.h"
 
@@ -31,7 +31,7 @@ struct yielding {
 
 static int say(const struct yielding *y, const struct wire_msg *msg)
 {
-    return replace_say(y->fdpass, &y->p->frame, msg, y->f);
+    return handoff_say(y->fdpass, &y->p->frame, msg, y->f);
 }
 
 /* ---- calls ---- */
@@ -235,12 +235,12 @@ static int say_all(const struct yielding *y)
 static int give(struct yielding *y, uint32_t *out_pid)
 {
     struct wire_msg m;
-    int err = replace_hear(y->fdpass, &y->arena, &m, y->f);
+    int err = handoff_hear(y->fdpass, &y->arena, &m, y->f);
     if (err == 0)
         err = check(y, &m);
     if (err != 0) {
         struct fault ignored = {0};
-        (void)replace_say(y->fdpass, &y->p->frame,
+        (void)handoff_say(y->fdpass, &y->p->frame,
                           &(struct wire_msg){.type = WIRE_refuse, .refuse = {.error = (uint16_t)-err, .message = str_of(y->f->text)}}, &ignored);
         return err;
     }
@@ -252,7 +252,7 @@ static int give(struct yielding *y, uint32_t *out_pid)
     if (err == 0)
         err = say_all(y);
     if (err == 0)
-        err = replace_hear(y->fdpass, &y->arena, &m, y->f);
+        err = handoff_hear(y->fdpass, &y->arena, &m, y->f);
     if (err == 0 && (m.type != WIRE_moved_all || m.moved_all.conns != y->conns || m.moved_all.calls != y->calls))
         err = fault_set(y->f, ERR_PROTOCOL, "the new head does not have all that it was told");
     return err != 0 ? err : say_all(y);
@@ -290,11 +290,11 @@ static void on_call(struct net_fdpass *fdpass, void *user_data)
     net_fdpass_free(fdpass);
 }
 
-void yield_begin(struct head_program *p, bool over)
+void handoff_out_begin(struct head_program *p, bool over)
 {
     char path[REPLACE_PATH_BYTES];
     struct fault f = {0};
-    int err = replace_path(p->o->host, http_server_port(p->server), path, sizeof path, &f);
+    int err = handoff_path(p->o->host, http_server_port(p->server), path, sizeof path, &f);
     if (err == 0)
         err = net_fdpass_listener_open(p->loop, path, over, REPLACE_PATIENCE_MS, on_call, p, &p->listener, &f);
     if (err != 0)
@@ -302,7 +302,7 @@ void yield_begin(struct head_program *p, bool over)
                  "this head cannot be replaced while it runs (manta head --replace): %s", f.text);
 }
 
-void yield_end(struct head_program *p)
+void handoff_out_end(struct head_program *p)
 {
     net_fdpass_listener_close(p->listener, !p->handed);
     p->listener = NULL;

@@ -15,7 +15,7 @@
 #include "as_frame.h"
 #include "base/log.h"
 #include "base/must.h"
-#include "head/replace.h"
+#include "head/handoff.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -238,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct giver g = {.in = {data, size}};
     pthread_t other;
     log_set_level(LOG_ERROR);
-    MUST(replace_path(o.host, o.port, path, sizeof path, NULL) == 0);
+    MUST(handoff_path(o.host, o.port, path, sizeof path, NULL) == 0);
     g.landing = landing_at(path);
     MUST(pthread_create(&other, NULL, give, &g) == 0);
     take(&o);

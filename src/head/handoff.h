@@ -1,8 +1,8 @@
 /* A head process takes the place of another one that runs: `manta head --replace`.
  *
- * yield.c is the one that gives, take.c the one that takes, replace.c what both need. */
-#ifndef MANTA_HEAD_REPLACE_H
-#define MANTA_HEAD_REPLACE_H
+ * handoff_out.c is the one that gives, handoff_in.c the one that takes, handoff.c what both need. */
+#ifndef MANTA_HEAD_HANDOFF_H
+#define MANTA_HEAD_HANDOFF_H
 
 #include "head/state.h"
 
@@ -13,21 +13,21 @@ enum {
 };
 
 /* Where the head of that address waits for its successor; the folder is made, and is nobody else's. ERR_IO, ERR_FORBIDDEN. */
-int replace_path(const char *host, uint16_t port, char *out, size_t cap, struct fault *f);
+int handoff_path(const char *host, uint16_t port, char *out, size_t cap, struct fault *f);
 /* One message. `frame` is room for it. */
-int replace_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_msg *msg, struct fault *f);
+int handoff_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_msg *msg, struct fault *f);
 /* *out is valid until the next one. A `refuse` is an error with its words. */
-int replace_hear(struct net_fdpass *fdpass, struct wire_arena *arena, struct wire_msg *out, struct fault *f);
+int handoff_hear(struct net_fdpass *fdpass, struct wire_arena *arena, struct wire_msg *out, struct fault *f);
 /* All calls go, without a word to anybody. */
 void replace_forget_calls(struct head_program *p);
 
-/* ---- yield.c ---- */
+/* ---- handoff_out.c ---- */
 /* From now on somebody may take this head's place. `over`: the head before may still wait there. */
-void yield_begin(struct head_program *p, bool over);
+void handoff_out_begin(struct head_program *p, bool over);
 /* Closes the socket over which another head would take this one's place; its file goes, too, unless one did. */
-void yield_end(struct head_program *p);
+void handoff_out_end(struct head_program *p);
 
-/* ---- take.c ---- */
+/* ---- handoff_in.c ---- */
 /* Takes the place of the head that runs at our address: p->server, and the calls. On an error that one goes on, and nothing
  * is left here. ERR_UNAVAILABLE: there is none; ERR_VERSION: it is too different. */
 int take_place(struct head_program *p, const struct http_server_calls *calls, struct fault *f);

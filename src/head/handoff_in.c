@@ -1,7 +1,7 @@
 /* This head takes the place of one that runs, with the clients that wait there.
  *
- * The happy path is in yield.c. Everything is made ready here before the other head is told that we have it: the listener, the
- * connections, and for each client that waits a call, which the brain takes over (brain/recover/take.c). Nothing of it shows before the
+ * The happy path is in handoff_out.c. Everything is made ready here before the other head is told that we have it: the listener, the
+ * connections, and for each client that waits a call, which the brain takes over (brain/recover/handoff_in.c). Nothing of it shows before the
  * loop runs. It can fail by: nobody there, another format, words that make no sense, and whatever passing descriptors can fail by; then
  * all of it is let go of, and the other head never noticed.
  *
@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "head/call.h"
-#include "head/replace.h"
+#include "head/handoff.h"
 
 #define TAG "HEAD NODE STARTING"
 
@@ -222,7 +222,7 @@ static int hear_call(struct taking *t, struct http_request *r, bool streaming)
 {
     struct wire_msg m;
     int err;
-    while ((err = replace_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_job) {
+    while ((err = handoff_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_job) {
         err = keep_job(t, &m.moved_job);
         if (err != 0)
             break;
@@ -240,7 +240,7 @@ static int hear_bytes(struct taking *t, size_t n, struct buf *out)
     struct wire_msg m;
     int err = n <= out->max ? 0 : nonsense(t, "more bytes than a connection can have");
     while (err == 0 && out->n < n) {
-        err = replace_hear(t->fdpass, &t->arena, &m, t->f);
+        err = handoff_hear(t->fdpass, &t->arena, &m, t->f);
         if (err == 0 && (m.type != WIRE_moved_bytes || m.moved_bytes.bytes.n == 0 || m.moved_bytes.bytes.n > n - out->n))
             err = nonsense(t, "other bytes than it said");
         if (err == 0)
@@ -283,7 +283,7 @@ static int take_conns(struct taking *t)
 {
     struct wire_msg m;
     int err;
-    while ((err = replace_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_conn) {
+    while ((err = handoff_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_conn) {
         err = take_conn(t, &m.moved_conn);
         if (err != 0)
             return err;
@@ -299,7 +299,7 @@ static int dial(struct taking *t)
 {
     const struct head_options *o = t->p->o;
     char path[REPLACE_PATH_BYTES];
-    int err = replace_path(o->host, o->port, path, sizeof path, t->f);
+    int err = handoff_path(o->host, o->port, path, sizeof path, t->f);
     if (err == 0)
         err = net_fdpass_dial(path, REPLACE_PATIENCE_MS, &t->fdpass, t->f);
     if (err == ERR_NOT_FOUND)
@@ -322,9 +322,9 @@ static int ask(struct taking *t, const struct http_server_calls *calls)
 {
     struct wire_msg m = {.type = WIRE_replace};
     m.replace = (struct wire_replace){.format = WIRE_HANDED, .version = str_of(t->p->o->version), .pid = (uint32_t)getpid()};
-    int err = replace_say(t->fdpass, &t->p->frame, &m, t->f);
+    int err = handoff_say(t->fdpass, &t->p->frame, &m, t->f);
     if (err == 0)
-        err = replace_hear(t->fdpass, &t->arena, &m, t->f);
+        err = handoff_hear(t->fdpass, &t->arena, &m, t->f);
     if (err == 0 && (m.type != WIRE_yields || !net_fdpass_carries(t->fdpass)))
         err = nonsense(t, "no listener");
     if (err != 0)
@@ -340,9 +340,9 @@ static int take_all(struct taking *t)
     int err = take_conns(t);
     m.moved_all = (struct wire_moved_all){.conns = t->conns, .calls = t->calls};
     if (err == 0)
-        err = replace_say(t->fdpass, &t->p->frame, &m, t->f);
+        err = handoff_say(t->fdpass, &t->p->frame, &m, t->f);
     if (err == 0)
-        err = replace_hear(t->fdpass, &t->arena, &m, t->f);
+        err = handoff_hear(t->fdpass, &t->arena, &m, t->f);
     if (err == 0 && m.type != WIRE_moved_all)
         err = nonsense(t, "everything and does not say so");
     return err;

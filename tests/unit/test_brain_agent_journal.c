@@ -375,7 +375,7 @@ static void memory_is_bounded_and_the_oldest_goes_first(void **state)
         run_stream(&s, 0, i, i, 0);
         prefilled(&s, i);
         token(&s, i, 0, long_text);
-        done(&s, i, FINISH_STOP); /* agent_check() after each step holds the sum against kept_bytes_max */
+        done(&s, i, FINISH_STOP); /* agent_check() after each step holds the sum against journal_bytes_max */
         story_forget(&s);
     }
     seek(&s, 0, 1, 0);

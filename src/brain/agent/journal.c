@@ -1,4 +1,4 @@
-/* What a worker keeps of its jobs for whoever goes on with them: the request, the ids, and everything that was said.
+/* The journals of a worker: of each job the request, the ids and everything that was told, for a head that takes its stream over.
  *
  *              run                     its link is lost             nobody asked for adrift_ms
  *    (none) ────────▶ RUNS ─────────────────────────────▶ ADRIFT ────────────────────▶ (forgotten, cancelled)
@@ -7,12 +7,12 @@
  *                      │ OVER ◀────────────────────────────┘  OVER ──────────────────▶ (forgotten)
  *                      └───┴──── adopt ◀──────────────────────┘
  *
- * What was told to its end is kept longer (told_ms): other branches of its stream may still run, here or on other workers, and
- * whoever goes on with the stream needs the ends of those that are over.
+ * A journal that was told to its end is kept longer (told_ms): other branches of its stream may still run, here or on other workers,
+ * and a head that takes the stream over needs the ends of those that are over.
  *
  * A head that was lost may have been killed; its clients come to another one, or to its next life, with the number of
  * tokens they have, and that head seeks and adopts. A head that is the same process as before has given the job to
- * another worker meanwhile: what runs for it is cancelled, what was said of it is kept.
+ * another worker meanwhile: the job is cancelled, its journal stays.
  *
  * A client is where it asked last: only the head that was the last to seek a stream may adopt it. A head that does not know
  * yet that its client went to another one would else take the stream from there. What a head sought over a link that has ended
@@ -34,24 +34,24 @@
 
 #define TAG "FAILOVER"
 
-static struct kept *kept_at(struct list *pos)
+static struct journal *kept_at(struct list *pos)
 {
-    return list_item(pos, struct kept, all);
+    return list_item(pos, struct journal, all);
 }
 
-static struct kept **bucket(struct agent *a, uint64_t stream)
+static struct journal **bucket(struct agent *a, uint64_t stream)
 {
-    return &a->kept_by_stream[rng_mix(stream) % AGENT_KEPT_BUCKETS];
+    return &a->journals_by_stream[rng_mix(stream) % AGENT_JOURNAL_BUCKETS];
 }
 
-struct kept *agent_kept_first(const struct agent *a, uint64_t stream)
+struct journal *agent_journal_first(const struct agent *a, uint64_t stream)
 {
-    return a->kept_by_stream[rng_mix(stream) % AGENT_KEPT_BUCKETS];
+    return a->journals_by_stream[rng_mix(stream) % AGENT_JOURNAL_BUCKETS];
 }
 
-struct kept *agent_kept_find(struct agent *a, uint64_t stream, uint32_t branch)
+struct journal *agent_journal_find(struct agent *a, uint64_t stream, uint32_t branch)
 {
-    struct kept *k = *bucket(a, stream);
+    struct journal *k = *bucket(a, stream);
     while (k != NULL && (k->stream != stream || k->branch != branch))
         k = k->next;
     return k;
@@ -59,28 +59,28 @@ struct kept *agent_kept_find(struct agent *a, uint64_t stream, uint32_t branch)
 
 /* ---- memory ---- */
 
-static uint64_t bytes_of(const struct kept *k)
+static uint64_t bytes_of(const struct journal *k)
 {
     return sizeof *k + k->run.cap + k->log.cap + k->ids.cap;
 }
 
-static void count(struct agent *a, struct kept *k)
+static void count(struct agent *a, struct journal *k)
 {
-    a->kept_bytes += bytes_of(k) - k->bytes;
+    a->journal_bytes += bytes_of(k) - k->bytes;
     k->bytes = bytes_of(k);
 }
 
-static void kept_free(struct agent *a, struct kept *k)
+static void kept_free(struct agent *a, struct journal *k)
 {
     if (k == NULL)
         return;
-    struct kept **at = bucket(a, k->stream);
+    struct journal **at = bucket(a, k->stream);
     while (*at != k)
         at = &(*at)->next;
     *at = k->next;
     if (k->job != NULL)
-        k->job->kept = NULL;
-    a->kept_bytes -= k->bytes;
+        k->job->journal = NULL;
+    a->journal_bytes -= k->bytes;
     list_remove(&k->all);
     list_remove(&k->expiring);
     buf_fini(&k->run);
@@ -89,59 +89,59 @@ static void kept_free(struct agent *a, struct kept *k)
     free(k);
 }
 
-static void drop(struct agent *a, struct kept *k)
+static void drop(struct agent *a, struct journal *k)
 {
     struct agent_job *j = k->job;
     if (j != NULL)
-        agent_log(a, LOG_WARN, TAG, EVENT("stream_dropped", event_id("stream", k->stream), KV("kept_bytes", a->kept_bytes)),
-                  "the stream cannot be taken over any more: more is kept than kept_bytes_max, %llu bytes", (unsigned long long)a->cfg.kept_bytes_max);
+        agent_log(a, LOG_WARN, TAG, EVENT("stream_dropped", event_id("stream", k->stream), KV("journal_bytes", a->journal_bytes)),
+                  "the stream cannot be taken over any more: more is kept than journal_bytes_max, %llu bytes", (unsigned long long)a->cfg.journal_bytes_max);
     kept_free(a, k);
     if (j != NULL && j->adrift)
         agent_job_orphan(a, j);
 }
 
-static struct kept *first_of(const struct list *expiring)
+static struct journal *first_of(const struct list *expiring)
 {
-    return list_empty(expiring) ? NULL : list_item(expiring->next, struct kept, expiring);
+    return list_empty(expiring) ? NULL : list_item(expiring->next, struct journal, expiring);
 }
 
 /* The oldest that was told to its end goes first, then the oldest that nobody reads at present; when there is none, this one is no
  * longer kept. */
-static void make_room(struct agent *a, struct kept *k)
+static void make_room(struct agent *a, struct journal *k)
 {
-    while (a->kept_bytes > a->cfg.kept_bytes_max) {
-        struct kept *oldest = first_of(list_empty(&a->told) ? &a->expiring : &a->told);
+    while (a->journal_bytes > a->cfg.journal_bytes_max) {
+        struct journal *oldest = first_of(list_empty(&a->told) ? &a->expiring : &a->told);
         if (oldest == NULL || oldest == k)
             break;
         drop(a, oldest);
     }
-    if (a->kept_bytes > a->cfg.kept_bytes_max)
+    if (a->journal_bytes > a->cfg.journal_bytes_max)
         drop(a, k);
 }
 
 /* ---- writing ---- */
 
-struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct agent_job *j)
+struct journal *agent_journal_new(struct agent *a, const struct wire_run *run, struct agent_job *j)
 {
-    struct kept *old = agent_kept_find(a, run->stream, run->branch);
+    struct journal *old = agent_journal_find(a, run->stream, run->branch);
     if (run->stream == 0)
         return NULL;
     if (old != NULL && old->job != NULL && old->job->adrift)
         agent_job_orphan(a, old->job); /* its head came back without asking for it */
-    struct kept *k = xalloc(sizeof *k);
-    *k = (struct kept){.stream = run->stream,
+    struct journal *k = xalloc(sizeof *k);
+    *k = (struct journal){.stream = run->stream,
                        .seeker = old != NULL ? old->seeker : AGENT_HEADS_MAX,
                        .told = old != NULL ? old->told : UINT32_MAX,
                        .branch = run->branch,
                        .key = run->key,
                        .job = j,
                        .run = buf_max(WIRE_FRAME_BYTES_MAX),
-                       .log = buf_max(a->cfg.kept_bytes_max),
-                       .ids = buf_max(a->cfg.kept_bytes_max)};
+                       .log = buf_max(a->cfg.journal_bytes_max),
+                       .ids = buf_max(a->cfg.journal_bytes_max)};
     kept_free(a, old);
     k->next = *bucket(a, k->stream);
     *bucket(a, k->stream) = k;
-    list_push(&a->kept, &k->all);
+    list_push(&a->journals, &k->all);
     struct wire_msg msg = {.type = WIRE_run, .run = *run};
     msg.run.resume = (struct wire_i32s){0};
     msg.run.kv_bytes = 0; /* comes once and not again */
@@ -150,13 +150,13 @@ struct kept *agent_kept_new(struct agent *a, const struct wire_run *run, struct 
         kept_free(a, k);
         return NULL;
     }
-    j->kept = k;
+    j->journal = k;
     count(a, k);
     make_room(a, k);
-    return j->kept;
+    return j->journal;
 }
 
-void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg)
+void agent_journal_say(struct agent *a, struct journal *k, const struct wire_msg *msg)
 {
     int err = wire_encode(&k->log, msg);
     if (msg->type == WIRE_tokens && err == 0)
@@ -170,11 +170,11 @@ void agent_kept_say(struct agent *a, struct kept *k, const struct wire_msg *msg)
         make_room(a, k);
 }
 
-void agent_kept_tick(struct agent *a)
+void agent_journal_tick(struct agent *a)
 {
-    for (struct kept *k; (k = first_of(&a->told)) != NULL && k->due_us <= a->now_us;)
+    for (struct journal *k; (k = first_of(&a->told)) != NULL && k->due_us <= a->now_us;)
         kept_free(a, k);
-    for (struct kept *k; (k = first_of(&a->expiring)) != NULL && k->due_us <= a->now_us;) {
+    for (struct journal *k; (k = first_of(&a->expiring)) != NULL && k->due_us <= a->now_us;) {
         struct agent_job *j = k->job;
         if (j != NULL)
             agent_log(a, LOG_INFO, TAG, EVENT("stream_abandoned", event_id("stream", k->stream)), "no head resumed the stream within %u ms: it ends",
@@ -185,61 +185,61 @@ void agent_kept_tick(struct agent *a)
     }
 }
 
-uint64_t agent_kept_deadline(const struct agent *a)
+uint64_t agent_journal_deadline(const struct agent *a)
 {
-    const struct kept *adrift = first_of(&a->expiring), *told = first_of(&a->told);
+    const struct journal *adrift = first_of(&a->expiring), *told = first_of(&a->told);
     uint64_t due_us = adrift != NULL ? adrift->due_us : AGENT_NEVER;
     return told != NULL && told->due_us < due_us ? told->due_us : due_us;
 }
 
 /* ---- alone ---- */
 
-void agent_kept_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head)
+void agent_journal_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head)
 {
-    struct kept *k = agent_kept_find(a, stream, branch);
+    struct journal *k = agent_journal_find(a, stream, branch);
     if (k == NULL || k->job != NULL) /* it has come back, and runs */
         return;
-    agent_kept_alone(a, k, head);
+    agent_journal_alone(a, k, head);
     if (k->done) /* it is not kept as long as what was told to its end: a worker that drains stays for it */
-        agent_kept_expire_later(a, k);
+        agent_journal_expire_later(a, k);
 }
 
-void agent_kept_rejoined(struct agent *a, uint32_t head, uint64_t epoch)
+void agent_journal_rejoined(struct agent *a, uint32_t head, uint64_t epoch)
 {
-    LIST_EACH(pos, &a->kept) {
-        struct kept *k = kept_at(pos);
+    LIST_EACH(pos, &a->journals) {
+        struct journal *k = kept_at(pos);
         k->alone = k->alone && (k->lost_head != head || k->lost_epoch != epoch);
     }
 }
 
-bool agent_kept_matters(const struct agent *a)
+bool agent_journal_matters(const struct agent *a)
 {
-    LIST_EACH(pos, &a->kept) {
+    LIST_EACH(pos, &a->journals) {
         if (kept_at(pos)->alone)
             return true;
     }
     return false;
 }
 
-void agent_kept_free_all(struct agent *a)
+void agent_journal_free_all(struct agent *a)
 {
-    LIST_EACH_SAFE(pos, nxt, &a->kept)
+    LIST_EACH_SAFE(pos, nxt, &a->journals)
         kept_free(a, kept_at(pos));
 }
 
 /* ---- invariants ---- */
 
-void agent_kept_check(const struct agent *a)
+void agent_journal_check(const struct agent *a)
 {
     uint64_t bytes = 0;
-    LIST_EACH(pos, &a->kept) {
-        const struct kept *k = kept_at(pos);
+    LIST_EACH(pos, &a->journals) {
+        const struct journal *k = kept_at(pos);
         bytes += k->bytes;
-        MUST(k->job == NULL || k->job->kept == k);
+        MUST(k->job == NULL || k->job->journal == k);
         bool runs = k->job != NULL && !k->job->adrift;
         MUST(runs != list_linked(&k->expiring)); /* 10 */
         MUST(!k->alone || !runs);
     }
-    MUST(bytes == a->kept_bytes); /* 9 */
-    MUST(bytes <= a->cfg.kept_bytes_max);
+    MUST(bytes == a->journal_bytes); /* 9 */
+    MUST(bytes <= a->cfg.journal_bytes_max);
 }

@@ -1,4 +1,4 @@
-#include "head/replace.h"
+#include "head/handoff.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static int own_folder(char *out, size_t cap, struct fault *f)
     return 0;
 }
 
-int replace_path(const char *host, uint16_t port, char *out, size_t cap, struct fault *f)
+int handoff_path(const char *host, uint16_t port, char *out, size_t cap, struct fault *f)
 {
     char folder[REPLACE_PATH_BYTES];
     int err = own_folder(folder, sizeof folder, f);
@@ -38,7 +38,7 @@ int replace_path(const char *host, uint16_t port, char *out, size_t cap, struct 
     return 0;
 }
 
-int replace_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_msg *msg, struct fault *f)
+int handoff_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_msg *msg, struct fault *f)
 {
     buf_reset(frame);
     int err = wire_encode(frame, msg);
@@ -47,7 +47,7 @@ int replace_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_
     return net_fdpass_send(fdpass, buf_str(frame), f);
 }
 
-int replace_hear(struct net_fdpass *fdpass, struct wire_arena *arena, struct wire_msg *out, struct fault *f)
+int handoff_hear(struct net_fdpass *fdpass, struct wire_arena *arena, struct wire_msg *out, struct fault *f)
 {
     struct str frame;
     size_t bytes = 0;

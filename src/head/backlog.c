@@ -3,26 +3,26 @@
 #include "base/alloc.h"
 #include "head/call.h"
 
-void kept_init(struct kept *k)
+void backlog_init(struct backlog *k)
 {
     struct buf room = buf_max(REPLY_TEXT_BYTES_MAX);
-    *k = (struct kept){room, room, room, room, room, room, room, room};
+    *k = (struct backlog){room, room, room, room, room, room, room, room};
 }
 
-void kept_fini(struct kept *k)
+void backlog_fini(struct backlog *k)
 {
     struct buf *all[] = {&k->text, &k->ids, &k->logprobs, &k->top_ids, &k->top_logprobs, &k->lengths, &k->pieces, &k->parts};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_fini(all[i]);
 }
 
-size_t kept_bytes(const struct kept *k)
+size_t backlog_bytes(const struct backlog *k)
 {
     return k->text.cap + k->ids.cap + k->logprobs.cap + k->top_ids.cap + k->top_logprobs.cap + k->lengths.cap + k->pieces.cap + k->parts.cap;
 }
 
 /* Each piece of an answer has log-probabilities or none has, so that the arrays stay of one length. */
-static int add_tokens(struct kept *k, const struct fx *fx)
+static int add_tokens(struct backlog *k, const struct fx *fx)
 {
     int err = buf_add(&k->ids, fx->ids.p, fx->ids.n * sizeof *fx->ids.p);
     if (err == 0)
@@ -40,17 +40,17 @@ static int add_tokens(struct kept *k, const struct fx *fx)
     return err;
 }
 
-static struct part *parts_of(const struct kept *k)
+static struct part *parts_of(const struct backlog *k)
 {
     return (struct part *)(void *)k->parts.p;
 }
 
-static uint32_t parts_n(const struct kept *k)
+static uint32_t parts_n(const struct backlog *k)
 {
     return (uint32_t)(k->parts.n / sizeof(struct part));
 }
 
-static int add_part(struct kept *k, struct part part)
+static int add_part(struct backlog *k, struct part part)
 {
     struct part *last = parts_n(k) > 0 ? parts_of(k) + parts_n(k) - 1 : NULL;
     if (last == NULL || last->kind != part.kind || last->call != part.call || part.kind == PART_TOOL_NAME)
@@ -59,7 +59,7 @@ static int add_part(struct kept *k, struct part part)
     return 0;
 }
 
-static int add_parts(struct kept *k, const struct fx *fx)
+static int add_parts(struct backlog *k, const struct fx *fx)
 {
     int err = 0;
     if (fx->parts_n == 0 && fx->text.n > 0)
@@ -69,7 +69,7 @@ static int add_parts(struct kept *k, const struct fx *fx)
     return err;
 }
 
-bool kept_add(struct kept *k, const struct fx *fx, bool with_ids)
+bool backlog_add(struct backlog *k, const struct fx *fx, bool with_ids)
 {
     int err = buf_add_str(&k->text, fx->text);
     if (err == 0)
@@ -79,7 +79,7 @@ bool kept_add(struct kept *k, const struct fx *fx, bool with_ids)
     return err == 0;
 }
 
-static struct str *show_pieces(const struct kept *k, uint32_t n)
+static struct str *show_pieces(const struct backlog *k, uint32_t n)
 {
     struct str *pieces = xalloc_array(n + 1, sizeof *pieces);
     const uint32_t *lengths = (const uint32_t *)(const void *)k->lengths.p;
@@ -91,7 +91,7 @@ static struct str *show_pieces(const struct kept *k, uint32_t n)
     return pieces;
 }
 
-struct str *kept_show(const struct kept *k, struct api_choice *out)
+struct str *backlog_show(const struct backlog *k, struct api_choice *out)
 {
     uint32_t ids_n = (uint32_t)(k->ids.n / sizeof(int32_t)), top_n = (uint32_t)(k->top_ids.n / sizeof(int32_t));
     uint32_t pieces_n = (uint32_t)(k->lengths.n / sizeof(uint32_t));
@@ -124,7 +124,7 @@ static bool begins_block(const struct part *part, const struct part *before)
     return part->kind != before->kind && !(before->kind == PART_TOOL_NAME && part->kind == PART_TOOL_ARGUMENTS);
 }
 
-struct api_block *kept_blocks(const struct kept *k, uint32_t *out_n)
+struct api_block *backlog_blocks(const struct backlog *k, uint32_t *out_n)
 {
     struct api_block *blocks = xalloc_array(parts_n(k) + 1, sizeof *blocks);
     const char *at = k->text.p;
@@ -146,7 +146,7 @@ struct api_block *kept_blocks(const struct kept *k, uint32_t *out_n)
     return blocks;
 }
 
-void kept_text(const struct kept *k, struct buf *out)
+void backlog_text(const struct backlog *k, struct buf *out)
 {
     const char *at = k->text.p;
     for (uint32_t i = 0; i < parts_n(k); i++) {

@@ -127,7 +127,7 @@ static void fit(const struct head *h, struct call *call)
         call->bytes = room;
 }
 
-void head_take(struct head *h, const struct head_event *ev)
+void head_handoff(struct head *h, const struct head_event *ev)
 {
     const struct wire_moved_call *m = ev->moved;
     bool is_embed = ev->request->kind == REQUEST_EMBED;
@@ -192,7 +192,7 @@ static struct wire_i32s sought_of(struct head *h, const struct call *call)
     return (struct wire_i32s){.p = p->said, .n = call->branches};
 }
 
-void head_take_ask(struct head *h, struct worker *w)
+void head_handoff_ask(struct head *h, struct worker *w)
 {
     if (!timer_is_set(&h->take))
         return;
@@ -232,7 +232,7 @@ static struct job *find_sought(const struct head *h, const struct wire_held *m)
 }
 
 /* An older copy of the stream may have other tokens, or fewer. */
-void head_take_held(struct head *h, struct worker *w, const struct wire_held *m)
+void head_handoff_held(struct head *h, struct worker *w, const struct wire_held *m)
 {
     struct job *job = find_sought(h, m);
     struct actor *a = m->key < HEAD_WORKER_ACTORS_MAX ? w->actors[m->key] : NULL;
@@ -287,7 +287,7 @@ static void end(struct head *h)
              "%u of %u workers of the former head are back: what it had goes on", here, h->take_workers);
 }
 
-void head_take_look(struct head *h, const struct worker *w)
+void head_handoff_look(struct head *h, const struct worker *w)
 {
     uint32_t back = 0;
     if (!w->expected_back || w->replies_due > 1)
@@ -300,7 +300,7 @@ void head_take_look(struct head *h, const struct worker *w)
         end(h);
 }
 
-void head_take_overdue(struct head *h)
+void head_handoff_overdue(struct head *h)
 {
     end(h);
 }
