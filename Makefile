@@ -13,7 +13,8 @@ DESTDIR ?=
 unexport SECONDS
 
 program := build/release/manta
-model := $(or $(MANTA_MODELS_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/manta/models)/SmolLM2-135M-Instruct.Q4_1.gguf
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/manta
+model := $(or $(MANTA_MODELS_DIR),$(cache)/models)/SmolLM2-135M-Instruct.Q4_1.gguf
 # A test waits most of its time. Files stay whole: their tests share clusters.
 side_by_side := -n 4 --dist loadfile
 e2e_requirements := tests/e2e/requirements.txt
@@ -229,3 +230,7 @@ test-package: setup ## Install the packages in clean Debian 12 and Ubuntu 24.04 
 .PHONY: clean
 clean: ## Remove build/ (what was fetched stays in the cache)
 	@rm -rf build
+
+.PHONY: distclean
+distclean: clean ## Remove build/ and what was fetched for it and its tests; models stay (`manta models rm NAME`)
+	@! [ -d "$(cache)" ] || find "$(cache)" -mindepth 1 -maxdepth 1 ! -name models -exec rm -rf {} +

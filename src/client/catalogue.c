@@ -2,6 +2,7 @@
 #include "client/catalogue.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "client/client.h"
@@ -26,6 +27,16 @@ json_t *catalogue_describe(const struct catalogue_entry *e)
     return json_pack("{s:s, s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:b}", "name", e->name, "bytes", (json_int_t)e->bytes, "licence", e->licence,
                      "about", e->about, "sha256", e->sha256, "file", e->file, "hub", e->hub, "address", address, "here",
                      catalogue_is_here(e));
+}
+
+uint32_t catalogue_ready(const json_t *actors, const char *model)
+{
+    size_t i;
+    json_t *a;
+    uint32_t n = 0;
+    json_array_foreach(json_object_get(actors, "actor_list"), i, a)
+        n += strcmp(json_text(a, "model", ""), model) == 0 && strcmp(json_text(a, "state", ""), "ready") == 0;
+    return n;
 }
 
 int client_catalogue(const struct client_options *o)

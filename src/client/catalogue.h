@@ -12,4 +12,7 @@ bool catalogue_is_here(const struct catalogue_entry *e);
 /* Name, size, licence, digest (null: not known yet), address, and whether it is here. The caller owns it. */
 json_t *catalogue_describe(const struct catalogue_entry *e);
 
+/* How many actors of that model are ready, by the answer of /manta/actors (NULL: none). */
+uint32_t catalogue_ready(const json_t *actors, const char *model);
+
 #endif

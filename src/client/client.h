@@ -56,6 +56,10 @@ int client_models(const struct client_options *o);
 int client_catalogue(const struct client_options *o);
 /* Brings n models to this machine. */
 int client_pull(const struct client_options *o, const struct models_pull *how, const char *const *names, int n);
+/* What is known of a model: of its file where it is here, else of the catalogue. */
+int client_model_show(const struct client_options *o, const char *name);
+/* Removes n models from this machine. */
+int client_model_rm(const struct client_options *o, const char *const *names, int n);
 /* models_obtain() that shows its progress and its error on stderr. */
 int client_obtain(const char *reference, const struct models_pull *how, struct model_file *out);
 /* The architecture test: cluster, coordinator, inference, and that the head loads no model. 0, or 1 and what failed. */

@@ -9,30 +9,31 @@
 #include "client/show.h"
 #include "client/table.h"
 #include "os/memory.h"
+#include "models/reference.h"
+#include "models/shelf.h"
 
-/* `manta models`: the catalogue, what of it lies on this machine, and which models the cluster answers for. */
-
-static uint32_t ready_actors(const json_t *actors, const char *model)
-{
-    size_t i;
-    json_t *a;
-    uint32_t n = 0;
-    json_array_foreach(json_object_get(actors, "actor_list"), i, a)
-        n += strcmp(json_text(a, "model", ""), model) == 0 && strcmp(json_text(a, "state", ""), "ready") == 0;
-    return n;
-}
+/* `manta models`: the catalogue, what lies on this machine, and which models the cluster answers for. */
 
 static json_t *describe(const struct catalogue_entry *e, const json_t *actors)
 {
     json_t *m = catalogue_describe(e);
-    json_object_set_new(m, "actors", json_integer(ready_actors(actors, e->name)));
+    json_object_set_new(m, "actors", json_integer(catalogue_ready(actors, e->name)));
     return m;
 }
 
 /* Whether a worker could have it here, next to what runs. */
-static const char *fits(const struct catalogue_entry *e, uint64_t free_bytes)
+static const char *fits(const json_t *m, uint64_t free_bytes)
 {
-    return e->bytes == 0 ? "" : models_memory(e) <= free_bytes ? "yes" : "no";
+    struct catalogue_entry sized = {.bytes = (uint64_t)json_num(m, "bytes")};
+    return sized.bytes == 0 ? "" : models_memory(&sized) <= free_bytes ? "yes" : "no";
+}
+
+/* Files that no catalogue names. */
+static void add_file(const struct shelf_file *file, void *user_data)
+{
+    if (reference_entry(file->reference) == NULL)
+        json_array_append_new(user_data, json_pack("{s:s, s:I, s:s, s:s, s:s, s:b}", "name", file->reference, "bytes", (json_int_t)file->bytes, "licence", "",
+                                                   "about", "", "path", file->path, "here", 1));
 }
 
 static void show_catalogue(const struct client_options *o, const json_t *list)
@@ -47,7 +48,7 @@ static void show_catalogue(const struct client_options *o, const json_t *list)
         table_cell(&t, "%s", json_num(m, "bytes") > 0 ? table_bytes(json_num(m, "bytes")).text : "");
         table_cell(&t, "%s", json_is_true(json_object_get(m, "here")) ? "yes" : "");
         table_cell(&t, json_num(m, "actors") > 0 ? "%.0f" : "", json_num(m, "actors"));
-        table_cell(&t, "%s", fits(models_catalogue() + i, free_bytes));
+        table_cell(&t, "%s", fits(m, free_bytes));
         table_cell(&t, "%s", json_text(m, "licence", ""));
         table_cell(&t, "%s", json_text(m, "about", ""));
     }
@@ -74,7 +75,7 @@ static void show_others(const json_t *actors)
         json_array_foreach(json_object_get(actors, "actor_list"), k, b)
             told = told || (k < i && strcmp(json_text(b, "model", ""), name) == 0);
         if (!told)
-            show_wrapped("%s runs here, too: %u actors; it is not of the catalogue", name, ready_actors(actors, name));
+            show_wrapped("%s runs here, too: %u actors; it is not of the catalogue", name, catalogue_ready(actors, name));
     }
 }
 
@@ -85,6 +86,7 @@ int client_models(const struct client_options *o)
     bool head = fetch_json(o, "/manta/actors", NULL, &actors, NULL, &f) == 0; /* the catalogue is worth showing without one */
     for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++)
         json_array_append_new(list, describe(e, actors));
+    shelf_each(add_file, list, NULL);
     if (o->json) {
         show_json_value(list);
     } else {
@@ -92,7 +94,7 @@ int client_models(const struct client_options *o)
         json_make_plain(actors, true);
         show_catalogue(o, list);
         if (models_dir(dir, sizeof dir, &f) == 0)
-            show_wrapped("files: %s; manta models pull NAME downloads one; hf:owner/repo/file.gguf and owner/repo:Q4_K_M name others", dir);
+            show_wrapped("files: %s; manta models pull, show or rm NAME; hf:owner/repo/file.gguf and owner/repo:Q4_K_M name others to pull", dir);
         show_others(actors);
         if (head)
             printf("%s %.0f actors ready in the cluster at %s\n", show_tag("CLUSTER"), json_num(actors, "actors"), o->head);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/plain.h"
 #include "client/ask.h"
 #include "client/chat.h"
 #include "client/fetch.h"
@@ -182,8 +183,25 @@ static int say_once(const struct client_options *o, const char *words)
     return err;
 }
 
+/* The one prompt of a command line would wait in silence where nobody is there to answer it; on stderr, for stdout is the answer's. */
+static void tell_of_nobody(const struct client_options *o)
+{
+    struct fault f = {0};
+    json_t *status = NULL;
+    if (fetch_json(o, "/manta/status", NULL, &status, NULL, &f) != 0)
+        return; /* the prompt is about to fail for the same reason, and says so */
+    bool launcher = json_is_true(json_at(status, "scale", "launcher"));
+    if (json_num(status, "actors") < 1 && json_num(status, "workers") < 1 && !launcher)
+        plain_print(stderr, "no worker has joined the head at %s yet: the prompt waits. `manta worker --head %s` starts one", o->head, o->head);
+    else if (json_num(status, "actors") < 1)
+        plain_print(stderr, "no actor is ready yet at %s: the prompt waits. `manta status` shows who is there, `manta actors` what loads", o->head);
+    json_decref(status);
+}
+
 int client_prompt(const struct client_options *o, const char *words)
 {
+    if (words != NULL)
+        tell_of_nobody(o);
     bool quit = false, tags = o->json || (!o->quiet && (o->tags || !show_on_terminal()));
     if (words != NULL && !tags)
         return err_exit(say_once(o, words));

@@ -23,9 +23,24 @@ static void write_ask(struct buf *out, const struct client_scale_ask *a)
     buf_putc(out, '}');
 }
 
-static void show(const json_t *answer)
+/* How many workers of the launcher run now, as the head knows; -1: it does not. */
+static double running(const struct client_options *o)
 {
-    if (strcmp(json_text(answer, "policy", ""), "auto") == 0)
+    struct fault f = {0};
+    json_t *status = NULL;
+    if (fetch_json(o, "/manta/status", NULL, &status, NULL, &f) != 0)
+        return -1;
+    const json_t *n = json_at(status, "scale", "running");
+    double count = json_is_integer(n) ? json_number_value(n) : -1;
+    json_decref(status);
+    return count;
+}
+
+static void show(const json_t *answer, double before)
+{
+    if (strcmp(json_text(answer, "policy", ""), "auto") != 0 && before >= 0 && json_num(answer, "target") == before)
+        show_said("SCALE", "%.0f workers run already", before);
+    else if (strcmp(json_text(answer, "policy", ""), "auto") == 0)
         show_said("SCALE", "by the load, %.0f to %.0f workers, %.0f at present; `manta status` shows why", json_num(answer, "min"), json_num(answer, "max"),
                   json_num(answer, "target"));
     else
@@ -57,6 +72,7 @@ int client_scale(const struct client_options *o, const struct client_scale_ask *
     json_t *answer = NULL;
     char *text = NULL;
     write_ask(&body, ask);
+    double before = o->json || ask->workers < 0 ? -1 : running(o);
     int err = ask_each(o, buf_cstr(&body), &answer, &text, &f);
     buf_fini(&body);
     if (err != 0) {
@@ -66,7 +82,7 @@ int client_scale(const struct client_options *o, const struct client_scale_ask *
     if (o->json)
         show_json(str_of(text));
     else
-        show(answer);
+        show(answer, before);
     json_decref(answer);
     free(text);
     return 0;

@@ -201,6 +201,7 @@ static void part_start(struct part *p)
     }
     argv[n++] = t->program;
     argv[n++] = is_head(p) ? "head" : "worker";
+    argv[n++] = "--config=";
     argv[n++] = is_head(p) ? "--port" : "--head";
     argv[n++] = !is_head(p) ? t->heads : colon != NULL ? colon + 1 : "0";
     if (!is_head(p)) {

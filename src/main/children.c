@@ -27,11 +27,13 @@ void children_args(struct children *c, const struct settings *s, const char *hea
     c->api_key_env = buf_max(SIZE_MAX / 2);
     snprintf(c->head, sizeof c->head, "%s", head);
     c->head_args[0] = "head";
-    pass_on(c, USE_HEAD, c->head_args, 1);
+    c->head_args[1] = "--config="; /* what the file says they have as flags */
+    pass_on(c, USE_HEAD, c->head_args, 2);
     c->worker_args[0] = "worker";
     c->worker_args[1] = "--head";
     c->worker_args[2] = c->head;
-    pass_on(c, USE_WORKER, c->worker_args, 3);
+    c->worker_args[3] = "--config=";
+    pass_on(c, USE_WORKER, c->worker_args, 4);
 }
 
 const char *children_token(const struct children *c)

@@ -70,6 +70,17 @@ static void print_all(const struct settings *s, bool json, bool defaults, bool *
     }
 }
 
+static void print_place(const struct settings *s)
+{
+    char usual[SETTINGS_PATH_BYTES];
+    if (s->values[SET_CONFIG].source == FROM_DEFAULT && settings_usual_file(usual))
+        plain_print(stdout, "\nNo file was read; %s would be, if it were there. docs/settings.md lists its keys.", usual);
+    else if (s->values[SET_CONFIG].source == FROM_DEFAULT || setting_text(s, SET_CONFIG)[0] == '\0')
+        plain_print(stdout, "\nNo file was read.");
+    else
+        plain_print(stdout, "\nRead: %s", setting_text(s, SET_CONFIG));
+}
+
 int config_main(const struct settings *s)
 {
     bool json = setting_number(s, SET_OUTPUT) == OUTPUT_JSON || setting_number(s, SET_OUTPUT) == OUTPUT_YAML, first = true;
@@ -78,5 +89,7 @@ int config_main(const struct settings *s)
     print_all(s, json, true, &first);
     if (json)
         printf("\n}\n");
+    else
+        print_place(s);
     return 0;
 }

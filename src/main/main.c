@@ -243,14 +243,20 @@ static int run_health(const struct settings *s)
 static int run_models(const struct settings *s)
 {
     struct client_options o = options_client(s);
-    if (s->args_n == 0)
+    const char *word = s->args_n > 0 ? s->args[0] : "ls", *const *names = (const char *const *)s->args + 1;
+    int n = s->args_n - 1;
+    if ((strcmp(word, "ls") == 0 || strcmp(word, "list") == 0) && n <= 0)
         return client_models(&o);
-    if (strcmp(s->args[0], "catalogue") == 0 && s->args_n == 1)
+    if (strcmp(word, "catalogue") == 0 && n == 0)
         return client_catalogue(&o);
     struct models_pull how = options_pull(s);
-    if (strcmp(s->args[0], "pull") == 0 && s->args_n > 1)
-        return client_pull(&o, &how, (const char *const *)s->args + 1, s->args_n - 1);
-    plain_print(stderr, "error: manta models takes nothing, or catalogue, or pull NAME..., not '%.*s'", UTF8_HEAD(s->args[0], 60));
+    if (strcmp(word, "pull") == 0 && n > 0)
+        return client_pull(&o, &how, names, n);
+    if (strcmp(word, "show") == 0 && n == 1)
+        return client_model_show(&o, names[0]);
+    if (strcmp(word, "rm") == 0 && n > 0)
+        return client_model_rm(&o, names, n);
+    plain_print(stderr, "error: manta models takes nothing, or catalogue, pull NAME..., show NAME, rm NAME..., not '%.*s'", UTF8_HEAD(word, 60));
     return 2;
 }
 

@@ -154,13 +154,26 @@ int running_only(struct running *out, size_t *out_n, struct fault *f)
     return err;
 }
 
+/* A port alone is one of this machine, and is told so: "127.0.0.1:9250". */
+static int spell_out_port(struct settings *s, struct fault *f)
+{
+    char address[32], where[200];
+    const char *text = setting_text(s, SET_HEAD);
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 5 || text[digits] != '\0')
+        return 0;
+    snprintf(address, sizeof address, "127.0.0.1:%s", text);
+    snprintf(where, sizeof where, "%s", s->values[SET_HEAD].where);
+    return setting_put(s, SET_HEAD, address, s->values[SET_HEAD].source, where, f);
+}
+
 int running_head(struct settings *s, struct fault *f)
 {
     struct running one;
     struct fault unread = {0};
     size_t n;
     if (s->values[SET_HEAD].source != FROM_DEFAULT)
-        return 0;
+        return spell_out_port(s, f);
     int err = running_only(&one, &n, &unread);
     if (err == ERR_USAGE)
         *f = unread;

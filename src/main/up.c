@@ -117,7 +117,7 @@ static void start_prompt(struct up *u)
 {
     struct fault f = {0};
     bool test = setting_on(u->s, SET_TEST);
-    const char *argv[] = {"/proc/self/exe", "prompt", "--head", u->head_address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
+    const char *argv[] = {"/proc/self/exe", "prompt", "--config=", "--head", u->head_address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
     struct net_child_config cfg = {.argv = argv, .env_add = u->children.prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
     u->phase = SERVING;
     u->quiet = true;
@@ -268,22 +268,31 @@ static int check_size(const struct settings *s, const char *model)
     return 0;
 }
 
-/* Models that are not here are brought before anything starts: one bar instead of a line from each worker, and as long as it
- * takes. Whatever else is wrong with them, the workers say; also that one of several could not be had. */
+/* A file that is no model is refused here: every worker would say so, each in its turn. */
+static int bring_model(const struct settings *s, const char *model, const struct models_pull *how)
+{
+    struct model_file m;
+    struct fault f = {0};
+    int err = models_resolve(model, &m, &f);
+    if (err == ERR_NOT_FOUND)
+        err = check_size(s, model) != 0 ? ERR_MEMORY : client_obtain(model, how, &m);
+    else if (err != 0)
+        plain_print(stderr, "error: %s", f.text);
+    return err;
+}
+
+/* Models that are not here are brought before anything starts: one bar instead of a line from each worker, and as long as it takes. That one of several
+ * cannot be had is no reason not to start. */
 static int bring_models(const struct settings *s)
 {
     struct models_pull how = options_pull(s);
-    struct model_file m;
     uint32_t n, missing = 0;
     int err = 0;
     const char *const *models = setting_items(s, SET_MODEL, &n);
     if (strcmp(setting_text(s, SET_ENGINE), "llama") != 0)
         return 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (models_resolve(models[i], &m, NULL) != ERR_NOT_FOUND)
-            continue;
-        int failed = check_size(s, models[i]);
-        failed = failed != 0 ? failed : client_obtain(models[i], &how, &m);
+        int failed = bring_model(s, models[i], &how);
         err = failed != 0 ? failed : err;
         missing += failed != 0;
     }

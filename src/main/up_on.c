@@ -126,7 +126,7 @@ static void start_prompt(struct up_on *u)
 {
     struct fault f = {0};
     bool test = setting_on(u->s, SET_TEST);
-    const char *argv[] = {"/proc/self/exe", "prompt", "--head", u->address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
+    const char *argv[] = {"/proc/self/exe", "prompt", "--config=", "--head", u->address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
     struct net_child_config cfg = {.argv = argv, .env_add = u->e.children.prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
     u->quiet = true;
     log_flush();

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/nearest.h"
 #include "base/str.h"
 #include "models/show.h"
@@ -211,18 +212,39 @@ static int parse_url(struct str text, bool secure, struct reference *r, struct f
 
 /* ---- everything ---- */
 
+/* "llama3" means one of several: the first names of the catalogue that begin so, "'a', 'b' or 'c'"; empty: none does. */
+static void begin_alike(const char *text, struct buf *out)
+{
+    enum { SHOWN_MAX = 3, LETTERS_MIN = 3 };
+    const char *found[SHOWN_MAX];
+    size_t n = 0;
+    for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL && n < SHOWN_MAX; e++)
+        if (strlen(text) >= LETTERS_MIN && starts_with(e->name, text))
+            found[n++] = e->name;
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s'%s'", i == 0 ? "" : i + 1 < n ? ", " : " or ", found[i]);
+}
+
 static int refuse_unknown(const char *text, struct fault *f)
 {
     const char *names[CATALOGUE_MAX];
     size_t n = 0;
+    struct buf alike = buf_max(512);
+    int err;
     for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL && n < CATALOGUE_MAX; e++)
         names[n++] = e->name;
+    begin_alike(text, &alike);
     const char *near = nearest_word(text, names, n);
-    if (near != NULL)
-        return fault_set(f, ERR_NOT_FOUND, "no model '%s': did you mean '%s'?", show_path(text).text, near);
-    return fault_set(f, ERR_NOT_FOUND,
-                     "no model '%s': give the path of a GGUF file, a name that 'manta models catalogue' lists, or hf:owner/repo/file.gguf",
-                     show_path(text).text);
+    if (alike.n > 0)
+        err = fault_set(f, ERR_NOT_FOUND, "no model '%s': did you mean %s?", show_path(text).text, buf_cstr(&alike));
+    else if (near != NULL)
+        err = fault_set(f, ERR_NOT_FOUND, "no model '%s': did you mean '%s'?", show_path(text).text, near);
+    else
+        err = fault_set(f, ERR_NOT_FOUND,
+                        "no model '%s': give the path of a GGUF file, a name that 'manta models catalogue' lists, hf:owner/repo/file.gguf or "
+                        "owner/repo:Q4_K_M", show_path(text).text);
+    buf_fini(&alike);
+    return err;
 }
 
 /* Behind a scheme of the hub's, or NULL. */

@@ -238,6 +238,12 @@ static int explain(struct transfer *t, CURLcode code, const char *words, const c
         return fault_set(f, ERR_TIMEOUT, "%s: %.120s", shown.text, words);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT: return fault_set(f, ERR_PROTOCOL, "%s: %.120s", shown.text, words);
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+        t->again = true;
+        return fault_set(f, ERR_NET, "%s: %.120s. Is this machine on the network, or is a proxy to be set (https_proxy)? What is here already: manta models",
+                         shown.text, words);
     default:
         t->again = true;
         return fault_set(f, ERR_NET, "%s: %.120s", shown.text, words);

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <yaml.h>
@@ -145,6 +146,18 @@ static int on_event(struct reading *r, const yaml_event_t *ev)
     }
 }
 
+/* The parser says what it missed; a person wants to know what to change. */
+static const char *remedy(const yaml_parser_t *parser, const char *problem, bool tab)
+{
+    if (tab)
+        return " (a tab: YAML wants spaces)";
+    if (parser->error == YAML_PARSER_ERROR && strchr(problem, ',') == NULL) /* not within [a, b] */
+        return ": is this line indented as its neighbours are? The keys of a section stand in one column";
+    if (parser->error == YAML_SCANNER_ERROR && strstr(problem, "mapping") != NULL)
+        return ": a colon too many, or a line that is indented further than the one above; a value with a colon and a blank in it stands in quotes";
+    return "";
+}
+
 /* libyaml counts bytes where it cannot read characters, and lines where it cannot make sense of them. */
 static int not_yaml(struct reading *r, const yaml_parser_t *parser, struct str text)
 {
@@ -153,7 +166,7 @@ static int not_yaml(struct reading *r, const yaml_parser_t *parser, struct str t
     if (parser->error == YAML_READER_ERROR)
         return fault_set(r->f, ERR_INVALID, "%s: byte %zu: %s: a settings file is text in UTF-8", r->path, parser->problem_offset + 1, problem);
     return fault_set(r->f, ERR_INVALID, "%s:%zu:%zu: %s%s", r->path, parser->problem_mark.line + 1, parser->problem_mark.column + 1, problem,
-                     at < text.n && text.p[at] == '\t' ? " (a tab: YAML wants spaces)" : "");
+                     remedy(parser, problem, at < text.n && text.p[at] == '\t'));
 }
 
 static int read_events(struct reading *r, yaml_parser_t *parser, struct str text)
@@ -168,6 +181,17 @@ static int read_events(struct reading *r, yaml_parser_t *parser, struct str text
         if (err != 0 || end)
             return err;
     }
+}
+
+bool settings_usual_file(char out[SETTINGS_PATH_BYTES])
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    int n = -1;
+    if (config != NULL && config[0] == '/')
+        n = snprintf(out, SETTINGS_PATH_BYTES, "%s/manta.yaml", config);
+    else if (home != NULL && home[0] == '/')
+        n = snprintf(out, SETTINGS_PATH_BYTES, "%s/.config/manta.yaml", home);
+    return n > 0 && n < SETTINGS_PATH_BYTES;
 }
 
 /* All of it, and no more than a settings file may have: the path may be anything, a folder or /dev/zero. */

@@ -1,6 +1,7 @@
 /* The command line, and which sources of settings are read in which order. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/nearest.h"
@@ -92,6 +93,17 @@ static int put_flags(struct settings *s, int argc, char **argv, unsigned uses, s
     return 0;
 }
 
+/* The file that was named, or the one at its usual place where there is one; `--config=` reads none. */
+static int read_files(struct settings *s, struct fault *f)
+{
+    char usual[SETTINGS_PATH_BYTES];
+    int err = 0;
+    if (s->values[SET_CONFIG].source == FROM_DEFAULT && settings_usual_file(usual) && access(usual, F_OK) == 0)
+        err = setting_put(s, SET_CONFIG, usual, FROM_FILE, "its usual place", f);
+    const char *path = setting_text(s, SET_CONFIG);
+    return err != 0 || path[0] == '\0' ? err : settings_read_file(s, path, f);
+}
+
 int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f)
 {
     settings_init(s);
@@ -99,8 +111,8 @@ int settings_load(struct settings *s, int argc, char **argv, unsigned uses, stru
     int err = put_flags(s, argc, argv, uses, f);
     if (err == 0)
         err = settings_read_env(s, uses, f); /* behind the flags: a wrong value that nobody asks for is no error */
-    if (err == 0 && setting_text(s, SET_CONFIG)[0] != '\0')
-        err = settings_read_file(s, setting_text(s, SET_CONFIG), f);
+    if (err == 0)
+        err = read_files(s, f);
     if (err == 0 && !s->help)
         err = settings_read_keys(s, uses, f);
     if (err == 0 && !s->help)

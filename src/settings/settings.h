@@ -42,12 +42,13 @@ enum {
     SETTING_ITEMS_MAX = 16,         /* of a LIST */
     SETTING_WARNINGS_BYTES_MAX = 4096,
     SETTINGS_FILE_BYTES_MAX = 1 << 20,
+    SETTINGS_PATH_BYTES = 1024,     /* of the usual file, with its end */
 };
 
 /* clang-format off
    id, flag, YAML key, kind, default, lowest, highest (or choices), uses, help */
 #define SETTINGS(S) \
-    S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings") \
+    S(CONFIG, "config", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_ALL, "YAML file with settings; where none is named: ~/.config/manta.yaml, if it is there (`--config=`: none)") \
     S(HOST, "host", "head.host", SETTING_TEXT, "127.0.0.1", 0, 0, NULL, USE_HEAD, "address the head listens on; other than loopback needs --api-key and --join-token") \
     S(PORT, "port", "head.port", SETTING_NUMBER, "8470", 0, 65535, NULL, USE_HEAD | USE_DOWN | USE_LOGS, "port of the head: API, status, metrics and worker links; 0: any") \
     S(API_KEY, "api-key", "head.api_key", SETTING_TEXT, "", 0, 0, NULL, USE_HEAD | USE_CLIENT | USE_BENCH, "key that clients must send (Authorization: Bearer ...); a head may have several, KEY,KEY or name: KEY,name[admin]: KEY") \
@@ -172,7 +173,7 @@ struct settings {
     struct buf warnings;        /* owned; lines on what was ignored, for a person to see */
 };
 
-/* Defaults, then the file named by --config or MANTA_CONFIG, then MANTA_* variables, then flags. `uses` are the
+/* Defaults, then the file named by --config or MANTA_CONFIG (else the usual one, if it is there), then MANTA_* variables, then flags. `uses` are the
  * setting_use bits of the command: other flags are refused, other variables are not looked at. argv starts behind the command's
  * name. */
 int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f);
@@ -219,6 +220,8 @@ int settings_read_env(struct settings *s, unsigned uses, struct fault *f);
 bool settings_hide_keys(int argc, char **argv);
 /* Reads a YAML file into the settings that no stronger source gives. */
 int settings_read_file(struct settings *s, const char *path, struct fault *f);
+/* Where that file is looked for when none is named: $XDG_CONFIG_HOME/manta.yaml, else ~/.config/manta.yaml. False: neither variable is set. */
+bool settings_usual_file(char out[SETTINGS_PATH_BYTES]);
 /* The id with that YAML key, or -1; *out_nearest: the nearest key there is, or NULL. */
 int setting_by_key(const char *key, const char **out_nearest);
 /* Whether keys begin with "KEY.": then KEY is a section. */

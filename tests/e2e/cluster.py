@@ -124,9 +124,9 @@ def children(pid):
 
 
 def environment(folder, **more):
-    """Ours without what would steer manta or the clients (but where its engines are), and with a place of its own for logs and history."""
+    """Ours without what would steer manta or the clients (but where its engines are), and with a place of its own for logs, history and settings."""
     env = {k: v for k, v in os.environ.items() if k == "MANTA_ENGINE_DIR" or not k.startswith(("MANTA", "OPENAI_", "XDG_STATE"))}
-    return {**env, "XDG_STATE_HOME": str(folder), "NO_COLOR": "1", "LSAN_OPTIONS": f"suppressions={LEAKS}:print_suppressions=0", **more}
+    return {**env, "XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "NO_COLOR": "1", "LSAN_OPTIONS": f"suppressions={LEAKS}:print_suppressions=0", **more}
 
 
 def pace_file(folder, name="pace"):

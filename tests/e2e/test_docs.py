@@ -104,7 +104,8 @@ def code_of(page):
 
 def typed_commands():
     """(page, command, flags) of each manta that a document types."""
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]:
+    mistakes = ROOT / "docs" / "first-hour.md"  # typed by test_first_hour.py
+    for page in [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {mistakes}), *sorted((ROOT / "examples").rglob("*.md"))]:
         texts = code_of(page) + re.findall(r"`(manta [^`]*)`", page.read_text())
         for text in texts:
             found = re.match(r"(?:[$#>] )?(?:sudo )?(?:[A-Z_]+=\S+ )*(?:docker compose exec \S+ )?(?:[^\s=]*/)?manta ([a-z]+)\b(.*)", text)

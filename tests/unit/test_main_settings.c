@@ -213,6 +213,8 @@ static void a_wrong_file_is_told_with_its_line_and_the_nearest_key(void **state)
         {"head: {port: {x: 1}}\n", ":1:14: no map belongs under 'port'"},
         {"just words\n", ":1:1: expected a map of settings, got 'just words'"},
         {"head:\n  port: 1\n bad\n", "did not find expected"},
+        {"head:\n  port: 1\n bad: 2\n", ":3:2: did not find expected key: is this line indented as its neighbours are?"},
+        {"head:\n  host: a\n    port: 1\n", "a colon too many, or a line that is indented further than the one above"},
         {"head: []\n", ":1:7: no list belongs under 'head'"},
         {"head: 7\n", "unknown key 'head'"},
         {"hedd: ~\n", "unknown key 'hedd'"},

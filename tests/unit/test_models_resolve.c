@@ -125,7 +125,8 @@ static void test_missing(void **state)
     assert_refused(in_root("no.gguf"), ERR_NOT_FOUND, text);
     assert_refused("smolm2", ERR_NOT_FOUND, "no model 'smolm2': did you mean 'smollm2'?");
     assert_refused("mixtral", ERR_NOT_FOUND,
-                   "no model 'mixtral': give the path of a GGUF file, a name that 'manta models catalogue' lists, or hf:owner/repo/file.gguf");
+                   "no model 'mixtral': give the path of a GGUF file, a name that 'manta models catalogue' lists, hf:owner/repo/file.gguf or "
+                   "owner/repo:Q4_K_M");
     snprintf(text, sizeof text, "model 'smollm2' is not on this machine yet ('%s'): 'manta models pull smollm2' brings it",
              in_root("models/" SMOLLM2_FILE));
     assert_refused("smollm2", ERR_NOT_FOUND, text);
