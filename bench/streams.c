@@ -7,7 +7,7 @@
  *
  * The story: stream_start -> http_call -> on_head(200) -> events: on_event notes the time -> on_end. A stream can fail
  * by: no connection, an HTTP error (its body becomes `error`), an error event, the answer breaking off. Each is noted
- * in the stream and the others go on: the reader of the result decides. Times are microseconds since the start.
+ * in the stream and the others continue: the reader of the result decides. Times are microseconds since the start.
  *
  * It shares the processors with the server it measures, so it looks for the few bytes it needs instead of parsing JSON. */
 #include <stdio.h>

@@ -3,7 +3,7 @@
     python3 examples/resume.py "Write a poem about the sea."
     MANTA_URL=http://a:8470,http://b:8470 python3 examples/resume.py ...
 
-Kill the head while it runs and start it again: the text goes on where it stopped."""
+Kill the head while it runs and start it again: the text continues where it stopped."""
 
 import json
 import os

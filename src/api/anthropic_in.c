@@ -230,7 +230,7 @@ static int make_room(struct api_reader *r, const char *path, const json_t *syste
     return 0;
 }
 
-/* An answer may go on from what the assistant said; but not from a call, whose result it would have to make up. */
+/* An answer may continue from what the assistant said; but not from a call, whose result it would have to make up. */
 static int end_messages(struct api_reader *r, const char *path, struct reading *g)
 {
     bool assistant = str_is(g->role, "assistant");

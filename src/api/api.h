@@ -59,7 +59,7 @@ enum {
     API_FIELD_BYTES_MAX = 256,   /* model names, user, ids */
     API_COMPLETION_TOKENS = 16,  /* max_tokens of /v1/completions when not given, as OpenAI has it */
     API_DIMENSIONS_MAX = 65536,  /* "dimensions"; a model has fewer */
-    API_PROCESS_PROMPT_TOKENS = 256, /* same, of process_prompt; a chat goes on until the context is full */
+    API_PROCESS_PROMPT_TOKENS = 256, /* same, of process_prompt; a chat continues until the context is full */
 };
 
 /* An item of the input is one of an earlier response. */
@@ -166,7 +166,7 @@ struct api_choice {
     uint32_t call;               /* of a piece of a call: its number */
     const struct api_block *blocks; /* of a whole answer: that it consists of */
     uint32_t blocks_n;
-    uint8_t finish;              /* enum finish; FINISH_NONE while it goes on */
+    uint8_t finish;              /* enum finish; FINISH_NONE while it continues */
     struct str stop;             /* with a finish: the stop string that ended it; empty: none */
     bool breaks_line;            /* with a finish: there is a line feed in the text, as far as this head has seen it */
     const int32_t *ids;          /* for logprobs; NULL: none */
@@ -246,7 +246,7 @@ enum {
 struct api_duty {
     char worker[API_WORKER_BYTES_MAX + 1];
     uint32_t grace_s;
-    bool move; /* what runs goes on elsewhere at once */
+    bool move; /* what runs continues elsewhere at once */
 };
 /* ERR_INVALID with `e` filled; *out untouched then. `graced`: it may have "grace_s" and "move". */
 int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct api_error *e);

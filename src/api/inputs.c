@@ -132,7 +132,7 @@ int api_prompts_end(struct api_reader *r)
     struct api_call *c = r->call;
     struct sampling *s = &c->request.sampling;
     if (c->request.text.p == NULL && c->request.tokens_n == 0 && c->request.inputs_n == 0)
-        return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to go on from");
+        return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to continue from");
     if (c->with_prompt && c->stream)
         return api_refuse(r->e, ERR_UNSUPPORTED, "echo", "is only for answers that do not stream");
     if (c->best_of > 0 && c->best_of < c->n)

@@ -1,6 +1,6 @@
 /* What /completion repeats of its request, and which members of its answer are wanted: llama-server's "generation_settings" and "response_fields".
  *
- * Both travel as call.echo, the members of an object: so another head that goes on with the stream ends it with the same event. */
+ * Both travel as call.echo, the members of an object: so another head that continues the stream ends it with the same event. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

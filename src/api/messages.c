@@ -159,7 +159,7 @@ static int read_message(struct api_reader *r, const char *list, size_t i, const 
     return read_content(r, at, content, &out->content);
 }
 
-/* An answer may go on from a message of the assistant; but not from a call, whose result it would have to make up. */
+/* An answer may continue from a message of the assistant; but not from a call, whose result it would have to make up. */
 static int end_messages(struct api_reader *r, const char *path)
 {
     struct request *q = &r->call->request;

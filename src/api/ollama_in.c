@@ -166,7 +166,7 @@ static int read_message(struct api_reader *r, const char *path, const json_t *v,
     return err;
 }
 
-/* An answer may go on from what the assistant said; but not from a call, whose result it would have to make up. */
+/* An answer may continue from what the assistant said; but not from a call, whose result it would have to make up. */
 static int end_messages(struct api_reader *r, const char *path, const struct reading *g)
 {
     struct request *q = &r->call->request;

@@ -1,4 +1,4 @@
-/* The end of a process that cannot go on. */
+/* The end of a process that cannot continue. */
 #include "base/must.h"
 
 #include <stdio.h>

@@ -207,7 +207,7 @@ static inline bool request_ranks(const struct request *r)
 {
     return r->kind == REQUEST_EMBED && r->turns_n > 0;
 }
-/* May another head, or another life of this one, go on with its answer by its name? Not with vectors, with answers to several prompts, or
+/* May another head, or another life of this one, continue its answer by its name? Not with vectors, with answers to several prompts, or
  * with what repeats its prompt: those end with their head, or are computed again. */
 static inline bool request_can_be_sought(const struct request *r)
 {

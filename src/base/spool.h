@@ -27,7 +27,7 @@ struct spool {
     size_t cap;               /* its size */
     uint64_t added;           /* bytes so far; the next one goes to added % cap */
     uint64_t oldest;          /* where the oldest line that is kept begins */
-    uint64_t taken;           /* where the thread goes on */
+    uint64_t taken;           /* where the thread continues */
     uint64_t lost;            /* lines that nobody was told of yet */
     bool writing;             /* a chunk is on its way */
     bool started, ending;     /* the thread runs; it should end */

@@ -3,7 +3,7 @@
  * Pure like head.h. A *ticket* is the agent's own number for an engine job; (head, job, attempt) is the head's. The
  * happy path: AGENT_START -> AG_DIAL -> AGENT_LINKED -> hello -> welcome -> `actor` per model -> actor_ack -> run ->
  * AG_RUN -> AGENT_PREFILLED, AGENT_TOKENS, AGENT_DONE -> prefilled/tokens/done. It can fail by: the dial fails, the
- * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head goes on
+ * link breaks, the head falls silent or talks nonsense (redial with back-off and jitter; what runs for that head continues
  * adrift until a head adopts it, journal.c), `refuse` with final (AG_EXIT with the head's words), a `run` that cannot
  * be (no such actor, not ready, too many jobs, a number that is running already, a worker that is cordoned or drains:
  * `done` with an error). */

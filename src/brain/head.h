@@ -7,11 +7,11 @@
  * `prefilled`, `tokens`, `done` from the worker -> FX_STARTED, FX_TOKENS, FX_BRANCH_DONE -> FX_CALL_END.
  * It can fail by: no such model (FX_CALL_FAILED ERR_NOT_FOUND, with the names there are; not while no worker is there
  * or the head has only just begun: then it waits), queue full (ERR_BUSY), deadline (ERR_TIMEOUT, or ERR_UNAVAILABLE
- * when no actor was there at all), the worker dying, hanging or leaving (the job goes to another actor, which goes on
+ * when no actor was there at all), the worker dying, hanging or leaving (the job goes to another actor, which continues
  * after the tokens that were delivered, so the client sees a pause; it waits for one if need be. FX_BRANCH_DONE with an
  * error when attempts_max or moves_max are reached, or no actor with the model's file came within the deadline).
  *
- * A stream whose head is gone goes on here when its client comes with its name (RESUME): see seek.c. */
+ * A stream whose head is gone continues here when its client comes with its name (RESUME): see seek.c. */
 #ifndef MANTA_BRAIN_HEAD_H
 #define MANTA_BRAIN_HEAD_H
 
@@ -42,7 +42,7 @@ enum {
     HEAD_REST_MAX_MS = 8000,          /* … up to this */
     HEAD_CALL_BYTES = 1024,           /* records of a call besides its request: these count as memory of the queue, too … */
     HEAD_JOB_BYTES = 2048,            /* … and those of each of its jobs, with what the program keeps of a branch */
-    HEAD_RESUME_TOKENS_MAX = 1 << 18, /* tokens of one answer that are kept for going on elsewhere: must fit a `run` */
+    HEAD_RESUME_TOKENS_MAX = 1 << 18, /* tokens of one answer that are kept for continuing elsewhere: must fit a `run` */
     HEAD_TENANT_SHARE = 4,            /* a tenant may have so many times as much waiting as there is room left for others */
     HEAD_TENANT_NAME_BYTES_MAX = 64,
     HEAD_TENANT_LABELS = 64,          /* tenants with lines of their own in metrics and status, the first that came */
@@ -116,9 +116,9 @@ enum head_event_kind {
     HEAD_LINK_CLOSED, /* the link is gone: `text` says why. Sent once per link, also after FX_CLOSE_LINK */
     HEAD_PROMPT,      /* a client wants an answer */
     HEAD_CALL_GONE,   /* the client of `call` has gone or cancelled; no effects for it follow */
-    HEAD_RESUME,      /* a client wants to go on with a stream that is not here: workers are asked. FX_RESUMED and then the
+    HEAD_RESUME,      /* a client wants to continue a stream that is not here: workers are asked. FX_RESUMED and then the
                          call's effects follow, or FX_CALL_FAILED with ERR_NOT_FOUND when no worker has anything of it */
-    HEAD_TAKE,        /* a call that another process had goes on here, as a call like any other */
+    HEAD_TAKE,        /* a call that another process had continues here, as a call like any other */
     HEAD_SCALE,       /* somebody wants `count` workers, or `scale`; answered by FX_CALL_END / FX_CALL_FAILED for `call` */
     HEAD_DUTY,        /* somebody wants the worker of the name `text` to serve, be cordoned, or drain; answered likewise:
                          ERR_NOT_FOUND with the names there are, ERR_IN_USE when it drains already */
@@ -160,8 +160,8 @@ struct head_event {
     uint32_t workers;              /* TAKE: of that process, which are about to join here */
     uint32_t deadline_ms;          /* PROMPT, RESUME: time to leave the queue; 0: the default */
     uint8_t duty;                  /* DUTY: enum wire_duties */
-    uint32_t grace_ms;             /* DUTY of a drain: what still runs then goes on elsewhere */
-    bool move;                     /* DUTY of a drain: it goes on elsewhere at once */
+    uint32_t grace_ms;             /* DUTY of a drain: what still runs then continues elsewhere */
+    bool move;                     /* DUTY of a drain: it continues elsewhere at once */
     const struct head_scale_ask *scale; /* SCALE; borrowed; NULL: `count` workers, whatever the load */
 };
 
@@ -342,7 +342,7 @@ struct head_call_view {
 /* False: it has ended, or never was. */
 bool head_call_view(struct head *h, uint64_t call, struct head_call_view *out);
 
-/* What another process must know of a call to go on with it: fills the fields that are the brain's, *out_run with the
+/* What another process must know of a call to continue it: fills the fields that are the brain's, *out_run with the
  * request but its `inputs`, and those in *out_request. False: there is no such call. */
 bool head_call_moves(const struct head *h, uint64_t call, struct wire_moved_call *out, struct wire_run *out_run,
                      const struct request **out_request);

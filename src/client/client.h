@@ -36,7 +36,7 @@ struct client_scale_ask {
     int64_t workers, min, max; /* -1: not given */
 };
 int client_scale(const struct client_options *o, const struct client_scale_ask *ask);
-/* Asks the worker of that name to leave: no new jobs, grace_s for those that run, or, `move`, those go on elsewhere at once;
+/* Asks the worker of that name to leave: no new jobs, grace_s for those that run, or, `move`, those continue elsewhere at once;
  * returns when it has left. */
 int client_drain(const struct client_options *o, const char *node, uint32_t grace_s, bool move);
 /* Whether the worker of that name gets new jobs; returns when it is so. */

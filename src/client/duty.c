@@ -101,6 +101,6 @@ int client_cordon(const struct client_options *o, const char *node, bool on)
         printf("{\"duty\":\"%s\"}\n", on ? "cordoned" : "serves");
     else
         show_said(on ? "CORDON" : "UNCORDON", "%s %s", node,
-                  on ? "gets no new prompts; what runs there goes on" : "gets prompts again");
+                  on ? "gets no new prompts; what runs there continues" : "gets prompts again");
     return err_exit(err);
 }

@@ -14,7 +14,7 @@
 
 /* One request, one answer. Happy path: http_call_start -> on_head(200) -> on_body … -> on_end(0). When a stream breaks off,
  * the head may have been killed: the request goes out again with the last event's id, to the next head of the list, until
- * one goes on with it. It can fail by: nobody there (each head is tried once, or for AWAY_S when a part of the answer has
+ * one continues it. It can fail by: nobody there (each head is tried once, or for AWAY_S when a part of the answer has
  * come), an HTTP error with the head's message in its body, Ctrl-C (the call is cancelled, and with it the generation). */
 
 enum {

@@ -19,7 +19,7 @@ int fetch_json(const struct client_options *o, const char *path, const char *bod
                struct fault *f);
 
 /* POST, and the answer as server-sent events. on_event gets each event's data parsed (borrowed, and may change it). Ctrl-C ends it with
- * ERR_CANCELLED. A stream that breaks off goes on at any of the heads that is there, for the reader as if nothing had been. */
+ * ERR_CANCELLED. A stream that breaks off continues at any of the heads that is there, for the reader as if nothing had been. */
 typedef void fetch_event_fn(json_t *data, void *user_data);
 int fetch_events(const struct client_options *o, const char *path, const char *body, fetch_event_fn *on_event, void *user_data,
                  struct fault *f);

@@ -202,7 +202,7 @@ static void come_back(struct follow *w, const char *why)
         return;
     }
     if (w->id[0] == '\0' && (w->answer.first_us > 0 || w->answer.told > 0)) {
-        break_off(w, "it broke off, and its events had no id to go on from");
+        break_off(w, "it broke off, and its events had no id to continue from");
         return;
     }
     w->head = (w->head + 1) % w->cfg.heads->n;

@@ -1,7 +1,7 @@
 /* `manta top`: the whole screen, drawn anew every second: workers with their slots and speeds, and the requests that wait and run.
  *
  * The happy path: the other screen of the terminal -> status and requests are fetched -> drawn -> a key or a second -> … -> q, and the terminal is as it was.
- * It can fail by: no terminal (one page, as `manta status`), a head that does not answer (said in the first line; it goes on). */
+ * It can fail by: no terminal (one page, as `manta status`), a head that does not answer (said in the first line; it continues). */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

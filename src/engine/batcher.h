@@ -18,7 +18,7 @@
 struct batcher;
 
 enum {
-    BATCHER_STEP_MS = 200,        /* a good step_ms: streams go on about as fast as people read, and a long prompt keeps
+    BATCHER_STEP_MS = 200,        /* a good step_ms: streams continue about as fast as people read, and a long prompt keeps
                                    * three quarters of a laptop (docs/bench.md: at 100 it took 1.8 x its time alone) */
     BATCHER_TEXT_ROWS = 128,      /* texts share a call up to so many tokens; one that has more goes alone. All rows of a call
                                    * look at all others, so the next text gets dearer (docs/bench.md: at 512, texts of 100
@@ -106,9 +106,9 @@ void batcher_hold(struct batcher *b, uint64_t ticket);
 /* What batcher_save() of another batcher wrote about the same request: the job need not compute that again. Its bytes are
  * taken over. Empty, of another prompt, or in another way not fit for it: it computes all. Unknown tickets are ignored. */
 void batcher_give(struct batcher *b, uint64_t ticket, struct buf *carry);
-/* Appends what is computed of a job to `out` and ends it with FINISH_CANCELLED: another batcher will go on with it.
+/* Appends what is computed of a job to `out` and ends it with FINISH_CANCELLED: another batcher will continue it.
  * ERR_NOT_FOUND: no such job, or nothing of it is computed; ERR_TOO_LARGE: that is more than out may have; ERR_UNSUPPORTED:
- * not with this engine. Then it goes on here. */
+ * not with this engine. Then it continues here. */
 int batcher_save(struct batcher *b, uint64_t ticket, struct buf *out, struct fault *f);
 /* Ends a job with FINISH_CANCELLED before the next decode call; unknown tickets are ignored. */
 void batcher_cancel(struct batcher *b, uint64_t ticket);

@@ -1,6 +1,6 @@
-/* Pack up what a sequence holds, so that another engine goes on with it instead of computing it again.
+/* Pack up what a sequence holds, so that another engine continues it instead of computing it again.
  *
- * A carry is: a mark, the number of tokens, the token ids, the engine's own bytes. The ids are there so that nobody goes on
+ * A carry is: a mark, the number of tokens, the token ids, the engine's own bytes. The ids are there so that nobody continues
  * with the cells of another prompt, whatever went wrong on the way. Pure; numbers are in this machine's order, as cells are. */
 #ifndef MANTA_ENGINE_CARRY_H
 #define MANTA_ENGINE_CARRY_H

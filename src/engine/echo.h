@@ -2,7 +2,7 @@
  *
  * Its answers depend on the tokens that the sequence holds, the request's seed and the place in the answer, and on
  * nothing else. So the same request has the same answer on every echo engine with the same options, a resumed answer
- * goes on where it stopped, and a prefix that was reused wrongly shows in the text. Rows at wrong positions, copies of
+ * continues where it stopped, and a prefix that was reused wrongly shows in the text. Rows at wrong positions, copies of
  * cells that are not there and draws from rows without logits are MUSTs.
  *
  * The "model file" is the list of options, all with defaults: "echo", "echo:tokens=200,decode_us=500,seed=7". A script

@@ -38,7 +38,7 @@ bool echo_calls(const struct engine *e);
 struct engine_guide *echo_guide_new(const struct engine *e, const struct request *r);
 /* NULL is fine. */
 void echo_guide_free(struct engine_guide *g);
-/* The token was drawn: the guide goes on behind it. */
+/* The token was drawn: the guide continues behind it. */
 int echo_guide_accept(struct engine_guide *g, int32_t token, struct fault *f);
 /* It cuts the answer into parts. */
 bool echo_guide_cuts(const struct engine_guide *g);

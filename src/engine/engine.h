@@ -174,7 +174,7 @@ struct engine_ops {
     int (*guide_new)(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f);
     void (*guide_free)(struct engine_guide *g); /* NULL is fine */
     /* Tells it of the answer's next token, resumed and drawn ones alike, but not of an end token. ERR_FORM: the token does not fit, or
-     * following it takes more than it may; then the answer cannot go on. */
+     * following it takes more than it may; then the answer cannot continue. */
     int (*guide_accept)(struct engine_guide *g, int32_t token, struct fault *f);
     /* Does it cut the answer? Then guide_cut() gets all of its text, piece by piece as tokens bring it, and nothing else of the text
      * is told; where it `ended`, all of it comes out. What comes out after n pieces depends on these alone. ERR_FORM: reading the

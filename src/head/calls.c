@@ -67,7 +67,7 @@ void call_written(struct head_program *p, struct call *c, struct buf *text)
 
 /* ---- from clients ---- */
 
-/* Not to be guessed, though only those with its tenant's key can go on with it. */
+/* Not to be guessed, though only those with its tenant's key can continue it. */
 static uint64_t stream_name(struct head_program *p)
 {
     uint64_t name = 0;

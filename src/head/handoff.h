@@ -28,7 +28,7 @@ void handoff_out_begin(struct head_program *p, bool over);
 void handoff_out_end(struct head_program *p);
 
 /* ---- handoff_in.c ---- */
-/* Takes the place of the head that runs at our address: p->server, and the calls. On an error that one goes on, and nothing
+/* Takes the place of the head that runs at our address: p->server, and the calls. On an error that one continues, and nothing
  * is left here. ERR_UNAVAILABLE: there is none; ERR_VERSION: it is too different. */
 int take_place(struct head_program *p, const struct http_server_calls *calls, struct fault *f);
 

@@ -93,7 +93,7 @@ static int read_request(struct taking *t, const struct wire_moved_call *m, struc
     return 0;
 }
 
-/* An embedding has no note: nobody goes on with one. */
+/* An embedding has no note: nobody continues one. */
 static int fill_shape(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
     if (r->kind != REQUEST_EMBED)

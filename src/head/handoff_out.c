@@ -208,7 +208,7 @@ static int check(const struct yielding *y, const struct wire_msg *m)
     if (m->replace.format != WIRE_HANDED)
         return fault_set(y->f, ERR_VERSION,
                          "the running head is manta %s and tells of its clients in format %d, the new one is manta %.*s and wants %u: end the "
-                         "running one and start the new one; clients go on with Last-Event-ID",
+                         "running one and start the new one; clients continue Last-Event-ID",
                          y->p->o->version, WIRE_HANDED, STR_ARG(utf8_head(m->replace.version, 64)),
                          m->replace.format);
     if (y->p->o->launched)
@@ -284,7 +284,7 @@ static void on_call(struct net_fdpass *fdpass, void *user_data)
         let_go(&y);
     } else if (!p->handed) {
         log_warn(TAG, EVENT("handover_refused", KV("code", err_name(f.err))),
-                 "a new head asked for this one's place and does not get it, this one goes on: %s", f.text);
+                 "a new head asked for this one's place and does not get it, this one continues: %s", f.text);
     }
     wire_arena_fini(&y.arena);
     net_fdpass_free(fdpass);

@@ -45,7 +45,7 @@ static size_t add_counted(const struct head_program *p, struct memory_part *out,
     n = add(out, n, (struct memory_part){"queue_bytes_max", p->o->brain.queue_bytes_max, t.queue_bytes,
                                          "requests that wait or run: the next one is refused, 429"});
     n = add(out, n, (struct memory_part){"resume_bytes_max", p->o->brain.resume_bytes_max, t.resume_bytes,
-                                         "tokens that were delivered: that answer cannot go on elsewhere any more"});
+                                         "tokens that were delivered: that answer cannot continue elsewhere any more"});
     n = add(out, n, (struct memory_part){"answer_bytes_max", p->o->answer_bytes_max, p->answer_bytes,
                                          "answers that are not sent yet: the call with the most of them ends, 429"});
     n = add(out, n, (struct memory_part){"pending_bytes_max", HEAD_PENDING_BYTES_MAX, net_loop_pending(p->loop),

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "head/call.h"
 
-/* What another head must know of a client's request besides the request itself, so that the stream it goes on with is the
+/* What another head must know of a client's request besides the request itself, so that the stream it continues is the
  * same to the letter. Workers keep it and give it back (`run.client`). It comes back from a peer, so it is checked. */
 
 enum { NOTE_VERSION = 2 };

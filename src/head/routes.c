@@ -221,7 +221,7 @@ static void on_root(struct head_program *p, struct http_request *r)
                "Anthropic:   POST /v1/messages  POST /v1/messages/count_tokens  GET /v1/models\n"
                "llama.cpp:   POST /completion  POST /infill  POST /tokenize  POST /detokenize  POST /apply-template  GET /props  GET /slots\n"
                "Ollama:      POST /api/chat  /api/generate  /api/embed  /api/embeddings  /api/show  GET /api/tags  /api/ps  /api/version\n"
-               "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: goes on where the client is\n"
+               "streams:     GET /v1/streams/{id}, or any POST with Last-Event-ID: continues where the client is\n"
                "manta:       POST /manta/process_prompt  GET /manta/status  GET /manta/actors  POST /manta/scale\n"
                "             POST /manta/drain  POST /manta/cordon  POST /manta/uncordon\n"
                "             GET /manta/requests  GET /manta/requests/{x-request-id}[/explain]  GET /manta/events (server-sent)\n"

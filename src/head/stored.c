@@ -141,7 +141,7 @@ int stored_begin(struct head_program *p, struct call *c, struct fault *f)
     return 0;
 }
 
-/* What the next question goes on from. */
+/* What the next question continues from. */
 static void keep_answer(struct stored *s, const struct call *c)
 {
     struct buf text = buf_max(REPLY_TEXT_BYTES_MAX);

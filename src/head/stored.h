@@ -1,4 +1,4 @@
-/* Answers that are kept by name after their end, for clients that ask for them again or go on from them (`store`).
+/* Answers that are kept by name after their end, for clients that ask for them again or continue from them (`store`).
  *
  * They live in this head alone, within STORED_BYTES_MAX: when it ends they are gone. When there is no more room, the oldest of the tenant
  * that has the most of them gives way. */

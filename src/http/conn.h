@@ -190,7 +190,7 @@ void http_conn_wait_over(struct http_conn *c, enum wait what);
 void http_conn_begins(struct http_conn *c, const struct http_state *is);
 /* … or the request that is being answered, which the caller fills, with what came behind it. */
 void http_conn_answers(struct http_conn *c, struct http_request *r, const struct http_state *is);
-/* The answer is whole: frees the request, closes or goes on to the next. */
+/* The answer is whole: frees the request, closes or continues to the next. */
 void http_conn_answered(struct http_conn *c);
 /* Takes the connection out of the server's hands; what came behind its request is in c->behind until the next turn. */
 void http_conn_hand_over(struct http_conn *c);

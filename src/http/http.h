@@ -70,18 +70,18 @@ struct http_gave_way {
 struct http_gave_way http_server_gave_way(const struct http_server *s);
 /* Bytes of requests in memory, of all connections; at most HTTP_HELD_BYTES_MAX. */
 size_t http_server_held(const struct http_server *s);
-/* Stops listening; open requests go on, and each ends its connection. The server frees itself with the last of them.
+/* Stops listening; open requests continue, and each ends its connection. The server frees itself with the last of them.
  * To be called before net_loop_free(). */
 void http_server_close(struct http_server *s);
 
-/* ---- server: another process goes on with it ---- */
+/* ---- server: another process continues it ---- */
 enum http_stage {
     HTTP_IDLE = 1,  /* no request, or one that is not whole yet */
     HTTP_ANSWERING, /* the handler has one */
     HTTP_STREAMING, /* … and its answer has begun */
     HTTP_CLOSING,   /* nothing but what is unsent */
 };
-/* What another process must know of a connection to go on with it. */
+/* What another process must know of a connection to continue it. */
 struct http_state {
     uint8_t stage;     /* enum http_stage */
     bool keep_alive;   /* ANSWERING, STREAMING: as in the request */
@@ -104,7 +104,7 @@ void http_server_let_go(struct http_server *s);
 /* The other process: a server on a listener that came over a fdpass (net.h), which is used up in any case … */
 int http_server_take(struct net_loop *l, int fd, const struct http_server_calls *calls, void *user_data,
                      struct http_server **out, struct fault *f);
-/* … and each of its connections. Returns the open request for the handler to go on with, or NULL where there is none. */
+/* … and each of its connections. Returns the open request for the handler to continue, or NULL where there is none. */
 struct http_request *http_server_take_conn(struct http_server *s, int fd, const struct http_state *is);
 
 /* ---- server: requests ---- */

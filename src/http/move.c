@@ -1,7 +1,7 @@
-/* A server goes on in another process: what there is to know of each connection, and the same connection there.
+/* A server continues in another process: what there is to know of each connection, and the same connection there.
  *
  * The happy path is: http_server_each() shows every connection, over a fdpass each comes across with its state ->
- * http_server_take(), http_server_take_conn() there, http_server_let_go() here. Until then this server can go on as if
+ * http_server_take(), http_server_take_conn() there, http_server_let_go() here. Until then this server can continue as if
  * nothing had happened: looking at a connection changes nothing, and the other process reads nothing before it knows that
  * it is the one. A request that is still coming in begins anew there, from its first byte: no parser's inside crosses. */
 #include "base/must.h"

@@ -283,7 +283,7 @@ void http_server_close(struct http_server *s)
     if (s->listener != NULL)
         net_listener_close(s->listener);
     s->listener = NULL;
-    /* Only what a handler works on goes on. So no wait but WAIT_DRAIN is left, and the timers can go now: nobody knows
+    /* Only what a handler works on continues. So no wait but WAIT_DRAIN is left, and the timers can go now: nobody knows
      * whether the last connection or the loop ends first. */
     LIST_EACH_SAFE(pos, next, &s->conns) {
         struct http_conn *c = list_item(pos, struct http_conn, all);

@@ -35,7 +35,7 @@ struct load_config {
     uint32_t away_ms;                         /* how long heads that are gone are asked again */
     struct load_prompts prompts;
     /* All three or none. The body of a request to /v1/chat/completions; each answer, whatever became of it (borrowed; without
-     * this, the first that fails ends the load); whether clients go on asking when all prompts were asked. */
+     * this, the first that fails ends the load); whether clients keep asking when all prompts were asked. */
     void (*put_body)(struct buf *out, uint32_t number, void *user_data);
     void (*on_answer)(uint32_t number, const struct answer *a, void *user_data);
     bool (*more)(void *user_data);

@@ -45,13 +45,13 @@ void report_put_text(struct report *t, struct runner *w, const struct report_abo
     printf("faults %u:", w->next);
     for (int k = 0; k < SCHEDULE_KINDS; k++)
         printf("%s %s %u", k > 0 ? "," : "", schedule_kind_name((enum schedule_kind)k), w->faults[k]);
-    printf("; answers that went on elsewhere %u; streams asked for again at a head %u\n", w->resumed, t->returned);
+    printf("; answers that continued elsewhere %u; streams asked for again at a head %u\n", w->resumed, t->returned);
     put_times("killed worker, until its head knew", &w->detected[SCHEDULE_KILL]);
     put_times("frozen worker, until its head gave it up", &w->detected[SCHEDULE_FREEZE]);
     put_times("cable pulled, until the head gave the worker up", &w->detected[SCHEDULE_CUT]);
-    put_times("head killed under a stream, until it went on", &t->aways);
-    put_times("answers that went on, replay", &w->replays);
-    put_times("answers that went on, from token to token", &w->waits);
+    put_times("head killed under a stream, until it continued", &t->aways);
+    put_times("answers that continued, replay", &w->replays);
+    put_times("answers that continued, from token to token", &w->waits);
     printf("malformed %u, changed streams %u, lost bytes %llu\n", t->malformed, t->changed, (unsigned long long)t->bytes.lost);
     printf("streams %u, lost %u, duplicated bytes %llu, changed bytes %llu, longest gap %.0f ms, errors %u\n", t->streams, t->lost,
            (unsigned long long)t->bytes.duplicated, (unsigned long long)t->bytes.changed, (double)t->gap_us / 1000, t->errors);

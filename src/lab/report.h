@@ -12,7 +12,7 @@ struct report {
     uint32_t streams, lost, malformed, errors, changed, returned; /* streams; returned: asked for again at a head */
     struct judge_bytes bytes;
     uint64_t gap_us;            /* the longest of all */
-    struct runner_times aways; /* of streams whose head died: until they went on */
+    struct runner_times aways; /* of streams whose head died: until they continued */
     bool exact;                 /* what changed is wrong, too */
 };
 

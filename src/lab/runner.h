@@ -39,7 +39,7 @@ struct runner {
     /* what was seen */
     uint32_t faults[SCHEDULE_KINDS];
     struct runner_times detected[SCHEDULE_KINDS]; /* from the fault until a head said that the worker left; of those frozen or cut off only when it did */
-    struct runner_times replays;     /* of answers that went on elsewhere: from the run sent there to the first new token */
+    struct runner_times replays;     /* of answers that continued elsewhere: from the run sent there to the first new token */
     struct runner_times waits;       /* of those: from the last token before to the first one after */
     uint32_t resumed;                 /* how many they were */
 };

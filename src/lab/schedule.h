@@ -31,7 +31,7 @@ struct schedule_fault {
     uint32_t ended;             /* it is due when so many streams have ended, … */
     uint32_t patience_ms;       /* … or after so long: streams may be waiting for somebody who would never be struck */
     uint32_t pause_ms;          /* from then on until it strikes, so that it meets streams anywhere */
-    uint32_t lasts_ms;          /* freeze, cut: until it goes on; head: until it is started again */
+    uint32_t lasts_ms;          /* freeze, cut: until it continues; head: until it is started again */
 };
 /* The n-th fault, n < s->faults: always the same for one seed. */
 struct schedule_fault schedule_fault(const struct schedule *s, uint32_t n);

@@ -58,7 +58,7 @@ static void send_msg(struct head_link *k, const struct wire_msg *msg)
 {
     struct buf out = buf_max(OUT_BYTES_MAX);
     if (wire_encode(&out, msg) != 0 || net_write(k->conn, buf_str(&out)) != 0)
-        net_conn_abort(k->conn); /* it reads nothing any more; on_close goes on from there */
+        net_conn_abort(k->conn); /* it reads nothing any more; on_close continues from there */
     buf_fini(&out);
 }
 

@@ -71,7 +71,7 @@ void launch_begin(struct launch *a, uint32_t workers);
 /* Keeps this many workers up from now on: new ones get the lowest free names, surplus ones with the highest names are
  * asked to drain with SIGTERM. Returns the number it was bounded to. */
 uint32_t launch_scale(struct launch *a, uint32_t workers);
-/* Ends all of it: workers, then the head, each with SIGINT and a grace: nobody is left to go on with what runs, so nothing
+/* Ends all of it: workers, then the head, each with SIGINT and a grace: nobody is left to continue what runs, so nothing
  * is waited for. A second call does not wait any longer: SIGKILL. */
 void launch_stop(struct launch *a);
 /* After on_ended, or in it. Earlier: children that still run are killed with SIGKILL, and no callback follows. */

@@ -24,7 +24,7 @@
  *  5. Words of the engine go into faults and reasons as they are, bounded, and one sentence says what would help:
  *     "slurm refused 2 workers: sbatch: error: QOSMaxSubmitJobPerUserLimit: ask for fewer, or for a higher limit". Callers print them with plain_print.
  *  6. Secrets (worker_env) never stand on a command line, nor in a file others can read.
- *  7. free() takes nothing away from the engine: what runs goes on, for the next launcher. It is never called from within a callback. */
+ *  7. free() takes nothing away from the engine: what runs continues, for the next launcher. It is never called from within a callback. */
 #ifndef MANTA_LAUNCH_LAUNCHER_H
 #define MANTA_LAUNCH_LAUNCHER_H
 

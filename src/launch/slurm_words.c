@@ -25,7 +25,7 @@ static const struct advice {
     {"SubmitJob", ERR_BUSY, "ask for fewer workers, or for a higher limit"},
     {"policy", ERR_BUSY, "ask for fewer workers, a shorter --set time, or a higher limit"},
     {"temporarily unable to accept", ERR_UNAVAILABLE, "Slurm has as many jobs as it takes: it is tried again"},
-    {"Unable to contact slurm controller", ERR_UNAVAILABLE, "is slurmctld up? `scontrol ping`; jobs that run go on"},
+    {"Unable to contact slurm controller", ERR_UNAVAILABLE, "is slurmctld up? `scontrol ping`; jobs that run continue"},
     {"Could not establish a configuration", ERR_NOT_FOUND, "this machine is not part of a Slurm cluster: run it on a login node"},
     {"Zero Bytes were transmitted", ERR_UNAVAILABLE, "slurmctld hung up: `scontrol ping`; it is tried again"},
     {"unge", ERR_UNAVAILABLE, "is munged up on this machine, with the cluster's key?"},

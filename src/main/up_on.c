@@ -2,7 +2,7 @@
  *
  * The happy path: the engine is there -> (it raises the head, or our child has started) -> the launcher joins the head, workers come -> all are ready
  * -> the prompt, or `--no-prompt` -> the end: everything that carries the cluster's name is taken away, then our head ends. It can fail by: the engine's
- * own reasons (one line, nothing is left), a head that cannot start (the same), workers that do not come (their reasons are shown; it goes on). */
+ * own reasons (one line, nothing is left), a head that cannot start (the same), workers that do not come (their reasons are shown; it continues). */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

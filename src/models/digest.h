@@ -1,6 +1,6 @@
 /* The SHA-256 of a model file, read once and remembered.
  *
- * Actors of one model must hold the same bytes, or a stream could not go on elsewhere; so every file is hashed. That
+ * Actors of one model must hold the same bytes, or a stream could not continue elsewhere; so every file is hashed. That
  * reads the whole file (0.25 s for the 94 MiB of smollm2, two cores with SHA instructions, November 2026; far longer for a
  * 5 GB model), too long for every start: the digest is kept in
  * <cache>/manta/digests/, one small file per path, and believed while path, size, times, device and inode are the same. */

@@ -289,7 +289,7 @@ int download(const struct download *d, char out[DIGEST_BYTES], struct fault *f)
         err = bring(&t, out, &why);
     if (err == 0)
         tell(&t, MODELS_DONE, 0, "");
-    else if (t.part.fd >= 0 && t.part.bytes == 0) /* nothing to go on with */
+    else if (t.part.fd >= 0 && t.part.bytes == 0) /* nothing to continue */
         part_remove(&t.part);
     part_close(&t.part);
     sigaction(SIGXFSZ, &before, NULL);

@@ -16,7 +16,7 @@ const char *models_progress_text(const struct models_progress *p, char *buf, siz
     switch (p->kind) {
     case MODELS_WAITING: snprintf(buf, cap, "%s: another process downloads it: waiting for that", p->name); break;
     case MODELS_STARTED: snprintf(buf, cap, "%s: downloading%s%s", p->name, p->total > 0 ? " " : "", p->total > 0 ? size : ""); break;
-    case MODELS_RESUMED: snprintf(buf, cap, "%s: going on at %s", p->name, size); break;
+    case MODELS_RESUMED: snprintf(buf, cap, "%s: continuing at %s", p->name, size); break;
     case MODELS_LOADING: snprintf(buf, cap, "%s: %s%s", p->name, size, speed); break;
     case MODELS_PAUSED: snprintf(buf, cap, "%s: %s: trying again in %.1f s", p->name, p->why, p->pause_ms / 1e3); break;
     case MODELS_CHECKING: snprintf(buf, cap, "%s: checking %s", p->name, size); break;

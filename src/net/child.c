@@ -86,7 +86,7 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
     if (n > 0)
         give_bytes(stream->data, (const uv_pipe_t *)stream, bytes->base, (size_t)n);
-    /* at its end libuv stops reading by itself; the process may well go on without output */
+    /* at its end libuv stops reading by itself; the process may well continue without output */
 }
 
 static void read_rest(struct net_child *c, uv_pipe_t *from)

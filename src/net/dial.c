@@ -55,7 +55,7 @@ static void on_connect(uv_connect_t *req, int status)
 {
     struct net_conn *c = req->data;
     if (uv_is_closing((uv_handle_t *)&c->tcp))
-        return; /* given up already; the close callback goes on from there */
+        return; /* given up already; the close callback continues from there */
     if (status < 0) {
         address_failed(c, status);
         return;

@@ -5,7 +5,7 @@
  *
  * The loop is woken by a byte in a pipe, not by uv_async_send(): there the woken side waits, spinning and yielding, until
  * the waking side is back from its write(). An engine thread that is preempted right in that write(), as the wake-up of
- * a thread on its own processor does, then computes for milliseconds before the loop can go on. Seen as a third of the
+ * a thread on its own processor does, then computes for milliseconds before the loop can continue. Seen as a third of the
  * worker loop's processor time. */
 #include <errno.h>
 #include <stdatomic.h>

@@ -137,7 +137,7 @@ size_t net_conn_pending(const struct net_conn *c);
 void net_conn_pause(struct net_conn *c);
 /* Reads again. */
 void net_conn_resume(struct net_conn *c);
-/* Ends it orderly: no more on_data; what was written is sent (for as long as the peer goes on taking it, with 2 s of
+/* Ends it orderly: no more on_data; what was written is sent (for as long as the peer keeps taking it, with 2 s of
  * patience), then on_close follows, at the latest 2 s after the last byte. Idempotent. */
 void net_conn_close(struct net_conn *c);
 /* At once, unsent bytes are dropped. on_close follows with ERR_CANCELLED. Idempotent. */
@@ -189,7 +189,7 @@ bool net_fdpass_carries(const struct net_fdpass *f);
 int net_fdpass_keep(struct net_fdpass *f);
 /* What was kept is not wanted: closes it. -1 is fine. */
 void net_fd_drop(int fd);
-/* The connection goes on here: set its calls. What is no connection closes in the next turn. */
+/* The connection continues here: set its calls. What is no connection closes in the next turn. */
 struct net_conn *net_conn_take(struct net_loop *l, int fd);
 /* ERR_NET: it is no listener. The fd is used up in any case. */
 int net_listener_take(struct net_loop *l, int fd, net_accept_fn *fn, void *user_data, struct net_listener **out,

@@ -85,7 +85,7 @@ static void on_written(uv_write_t *req, int status)
         flush(c);
 }
 
-/* The kernel took `sent` bytes of `out` and no more for now: libuv waits for room and goes on. */
+/* The kernel took `sent` bytes of `out` and no more for now: libuv waits for room and continues. */
 static void start_flight(struct net_conn *c, size_t sent)
 {
     struct flight *flight = xalloc(sizeof *flight);

@@ -15,7 +15,7 @@ enum { MAPPED_FILES_MAX = 16 };
 void mapped_watch(uint32_t slot, const char *path);
 /* A part of it could not be read since then. From any thread. */
 bool mapped_is_lost(uint32_t slot);
-/* In the handler of SIGBUS: true when the fault at that address was mended, and the thread may go on. */
+/* In the handler of SIGBUS: true when the fault at that address was mended, and the thread may continue. */
 bool mapped_mend(void *address);
 
 #endif

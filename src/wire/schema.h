@@ -105,7 +105,7 @@
     F(F32, progress, "0 ... 1 while loading") \
     F(F32, prefill_tps, "as in load") \
     F(F32, decode_tps, "as in load") \
-    F(STR, kv, "what its streams' cells are like: actors of one file whose words agree can go on with each other's; empty: with none") \
+    F(STR, kv, "what its streams' cells are like: actors of one file whose words agree can continue each other's; empty: with none") \
     F(STR, note, "why it failed, while state is failed")
 
 #define WIRE_MSG_beat(F, L, S) \
@@ -183,7 +183,7 @@
 
 #define WIRE_MSG_kv_saved(F, L, S) \
     F(U64, job, "job id") \
-    F(U32, attempt, "attempt this belongs to; it has ended with this, unless bytes is 0: then it goes on") \
+    F(U32, attempt, "attempt this belongs to; it has ended with this, unless bytes is 0: then it continues") \
     F(U64, bytes, "what is computed of it, to be pulled; 0: nothing can be moved") \
     F(U64, sum, "checksum of it (base/sum.h)") \
     F(STR, message, "why nothing can be moved")
@@ -249,13 +249,13 @@
     F(U8, split_reasoning, "1: reasoning comes as a part of its own") \
     F(U8, continues, "1: the last turn is the beginning of the answer") \
     F(STR, template_args, "variables of the chat template, a JSON object; empty: none") \
-    F(U64, stream, "name of the answer's stream for whoever wants it to go on; the same at every head; 0: none") \
+    F(U64, stream, "name of the answer's stream for whoever wants it to continue; the same at every head; 0: none") \
     F(U32, branch, "which of the stream's answers") \
     F(U32, branches, "how many answers the stream has: some may have begun nowhere when it is resumed") \
     F(U64, claim, "proof that it is of the client that began the stream: kept and given back by the worker; heads derive it from keys") \
     F(U64, scope, "whose cached prompts it may use, and who may use its own: a tenant's number; 0: all with a 0") \
-    F(STR, client, "what a head needs to go on with the stream: kept and given back by the worker, never read") \
-    F(I32S, resume, "tokens of the answer already delivered: go on after them") \
+    F(STR, client, "what a head needs to continue the stream: kept and given back by the worker, never read") \
+    F(I32S, resume, "tokens of the answer already delivered: continue after them") \
     F(U64, kv_bytes, "so much of what another actor computed of it comes in kv_parts: wait for that; 0: nothing") \
     F(U64, kv_sum, "checksum of it")
 
@@ -265,7 +265,7 @@
 
 #define WIRE_MSG_kv_save(F, L, S) \
     F(U64, job, "job id") \
-    F(U32, attempt, "attempt that shall stop here and be kept: another actor goes on with what is computed of it")
+    F(U32, attempt, "attempt that shall stop here and be kept: another actor continues what is computed of it")
 
 #define WIRE_MSG_kv_pull(F, L, S) \
     F(U64, job, "job id, of a kv_saved") \
@@ -283,7 +283,7 @@
     F(U8, taken, "1: its client has not come again; this head took the place of the one that had it. What is another head's by now is not told of")
 
 #define WIRE_MSG_adopt(F, L, S) \
-    F(U64, stream, "go on for this head with what `held` told of") \
+    F(U64, stream, "continue for this head with what `held` told of") \
     F(U32, branch, "") \
     F(U64, job, "its number here from now on") \
     F(U32, attempt, "") \
@@ -294,7 +294,7 @@
 
 #define WIRE_MSG_drain(F, L, S) \
     F(U32, grace_ms, "take no new jobs, end those that run or give them up after so long, then leave") \
-    F(U8, move, "1: those that run shall go on elsewhere at once")
+    F(U8, move, "1: those that run shall continue elsewhere at once")
 
 #define WIRE_MSG_scale(F, L, S) \
     F(U32, workers, "keep this many worker processes up") \

@@ -46,7 +46,7 @@ enum wire_actor_state {
 /* Who decides how many workers there are: the head by its load, or people. UNKNOWN: no head has told yet. */
 enum wire_scale_policy { WIRE_SCALE_UNKNOWN = 0, WIRE_SCALE_FIXED = 1, WIRE_SCALE_AUTO = 2 };
 
-/* Whether a worker takes new jobs; what runs goes on in any case. */
+/* Whether a worker takes new jobs; what runs continues in any case. */
 enum wire_duties { WIRE_DUTY_SERVES = 0, WIRE_DUTY_CORDONED = 1, WIRE_DUTY_DRAINS = 2 };
 
 struct wire_i32s { const int32_t *p; uint32_t n; };    /* borrowed */

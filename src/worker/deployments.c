@@ -52,7 +52,7 @@ static bool any_hope(const struct worker_program *p)
     return false;
 }
 
-/* One model of several is missed, and the others go on. A worker none of whose models can be loaded has nothing to
+/* One model of several is missed, and the others continue. A worker none of whose models can be loaded has nothing to
  * offer: it says so to the heads, then ends. */
 void deployment_failed(struct worker_program *p, struct deployment *r, const struct fault *why)
 {

@@ -10,7 +10,7 @@
 
 /* Events of the actors: loading, loaded, failed, and what their engines answer. */
 
-/* Who can go on with whose cells: engine and processor are told in hello, file and context with the actor. */
+/* Who can continue whose cells: engine and processor are told in hello, file and context with the actor. */
 static struct str kv_words(const struct worker_program *p, const struct deployment *r, const struct engine_info *info)
 {
     static const char *const names[] = {[ENGINE_KV_F16] = "f16", [ENGINE_KV_Q8_0] = "q8_0", [ENGINE_KV_F32] = "f32"};

@@ -10,7 +10,7 @@
 
 /* From the list of models to actors. Happy path: each reference is resolved -> what each would take at least and at
  * most is probed -> the memory limit is shared out -> an actor is started for each. It can fail by: a reference that
- * leads nowhere, a file that is no model, no room in the memory limit. Then that deployment has its fault and the others go on;
+ * leads nowhere, a file that is no model, no room in the memory limit. Then that deployment has its fault and the others continue;
  * with none left there is no worker.
  *
  * Threads: those of the worker are shared by the actors that work at the moment (actor.h, struct actor_thread_budget). */

@@ -12,7 +12,7 @@ enum { S = 1000000, BEAT_US = 5 * S, RULE_US = 15 * S, DUMP_S = 600 };
 
 struct job {
     uint64_t at_us, sent_us; /* sent_us 0: not yet */
-    uint64_t left_us;        /* of its time in a slot: an answer that lost its worker goes on elsewhere */
+    uint64_t left_us;        /* of its time in a slot: an answer that lost its worker continues elsewhere */
     uint32_t model;
     bool ended;
 };

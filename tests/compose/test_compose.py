@@ -1,4 +1,4 @@
-"""The laptop cluster in containers, step by step as docs/laptop.md walks through it. One story: each test goes on from the last."""
+"""The laptop cluster in containers, step by step as docs/laptop.md walks through it. One story: each test continues from the last."""
 
 import http.client
 import json

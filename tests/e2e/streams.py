@@ -61,7 +61,7 @@ class Answer:
         self.fingerprint = value.get("system_fingerprint", self.fingerprint)
         self.usage = value.get("usage") or self.usage
         for c in value.get("choices", []):
-            assert c["index"] not in self.finish, f"choice {c['index']} goes on after its end"
+            assert c["index"] not in self.finish, f"choice {c['index']} continues after its end"
             self.choice(c)
 
 
@@ -93,7 +93,7 @@ def ask(head, body, path="/v1/completions", timeout_s=PATIENCE_S, on_event=None)
 
 
 class Traveller:
-    """A client that goes on with its stream wherever a head answers: it gives back the last event id it has seen whole."""
+    """A client that continues its stream wherever a head answers: it gives back the last event id it has seen whole."""
 
     def __init__(self, heads, body, path="/v1/completions", method="POST"):
         self.heads, self.body, self.path, self.method = heads, body, path, method

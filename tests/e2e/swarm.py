@@ -73,7 +73,7 @@ def first_numbers(message, raw):
 
 
 async def until(what, condition, timeout_s=2 * TEST_TIMEOUT_S):
-    """As wait_for(), while the swarm goes on."""
+    """As wait_for(), while the swarm continues."""
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, f"waited {timeout_s} s in vain for {what}"

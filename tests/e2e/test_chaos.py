@@ -18,7 +18,7 @@ SHORT = ("chaos", "--streams", 16, "--faults", 6, "--seed", 5)
 
 def test_chaos_finds_nothing_wrong(run):
     """Given a cluster of the scripted engine under a short storm of kills, freezes and leavings; when its streams are compared
-    with their undisturbed twins; then nothing is lost, doubled or changed, answers did go on elsewhere, lines without a terminal's
+    with their undisturbed twins; then nothing is lost, doubled or changed, answers did continue elsewhere, lines without a terminal's
     signs said how far it was, and the status is 0."""
     end = run(*SHORT, "--exact", "-o", "json")
     assert end.returncode == 0, end.stdout + end.stderr
@@ -128,4 +128,4 @@ def test_cables_are_pulled_without_a_word(cluster, capsys):
     assert not wrong and len(answers) >= 16 and status["calls_failed"] == 0 and status["jobs_resumed"] > 0
     with capsys.disabled():
         print(f"\n    cables pulled: given up after {', '.join(f'{ms:.0f}' for ms in seen_ms)} ms; {len(answers)} answers, "
-              f"{status['jobs_resumed']} went on elsewhere, longest gap {max(a.gap_s for a in answers) * 1000:.0f} ms")
+              f"{status['jobs_resumed']} continued elsewhere, longest gap {max(a.gap_s for a in answers) * 1000:.0f} ms")

@@ -194,7 +194,7 @@ def test_a_window_that_is_resized(cluster, tmp_path):
 
 def test_a_long_conversation_leaves_out_its_beginning(cluster, tmp_path):
     """Given a model with a small context; when a conversation becomes longer than that; then the oldest exchanges are left out, it says so, and
-    the answers go on."""
+    the answers continue."""
     head = cluster.head()
     cluster.echo_worker(head, "echo:tokens=20", "--context", 256)
     head.wait_ready(actors=1)

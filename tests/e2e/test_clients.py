@@ -8,7 +8,7 @@ from cluster import together, wait_for
 
 def ask(head, **fields):
     """A stream of a prompt, as a socket that is not read yet."""
-    body = json.dumps({"prompt": "go on", "stream": True, **fields}).encode()
+    body = json.dumps({"prompt": "continue", "stream": True, **fields}).encode()
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that what is not read stays with the head
     s.settimeout(120)

@@ -1,4 +1,4 @@
-"""Workers that are asked to take no new prompts, and to leave: what runs there ends or goes on elsewhere, and nothing is lost."""
+"""Workers that are asked to take no new prompts, and to leave: what runs there ends or continues elsewhere, and nothing is lost."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def test_a_drain_under_load_loses_nothing(cluster, two, run, how):
 
 
 def test_answers_go_on_elsewhere_before_the_grace_time_is_over(cluster, two, run):
-    """Given long streams on two workers; when one is to drain within two seconds; then its answers go on with the other one after
+    """Given long streams on two workers; when one is to drain within two seconds; then its answers continue the other one after
     half of them, to the byte, and it leaves by then, with status 0."""
     asked = bodies(6)
     expected = undisturbed(cluster, SCRIPT, asked)
@@ -108,7 +108,7 @@ def test_a_second_signal_does_not_wait(cluster, two):
 
 
 def test_cordon(cluster, two, run):
-    """Given two workers; when one is cordoned; then it gets no prompts and says so everywhere, what runs there goes on, prompts
+    """Given two workers; when one is cordoned; then it gets no prompts and says so everywhere, what runs there continues, prompts
     to all leave it out; when it is uncordoned, it gets prompts again."""
     head, _ = two(SCRIPT)
     asked = bodies(4)

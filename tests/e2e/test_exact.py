@@ -35,7 +35,7 @@ def test_equal_exact_actors_have_one_fingerprint(cluster):
 
 
 def test_an_answer_of_unlike_actors_has_no_fingerprint(cluster):
-    """Given a stream on an exact worker; when that is killed and one of the fast mode goes on with it; then its last events have no
+    """Given a stream on an exact worker; when that is killed and one of the fast mode continues it; then its last events have no
     fingerprint of an exact actor any more."""
     head = cluster.head()
     cluster.pace(500)

@@ -1,4 +1,4 @@
-"""Failover in mid-stream: whatever happens to a worker, its answers go on with another one and the client sees a pause.
+"""Failover in mid-stream: whatever happens to a worker, its answers continue another one and the client sees a pause.
 
 Each answer is compared with the one of an undisturbed cluster: no byte lost, doubled, changed or malformed."""
 
@@ -119,14 +119,14 @@ def test_answers_survive(cluster, capsys, fault):
     compare(answers, expected)
     status = head.status()
     assert status["calls_failed"] == 0 and status["jobs_resumed"] > 0
-    report(capsys, f"{fault.__name__}: {status['jobs_resumed']} answers went on elsewhere, longest gap {longest_gap_ms(answers):.0f} ms")
+    report(capsys, f"{fault.__name__}: {status['jobs_resumed']} answers continued elsewhere, longest gap {longest_gap_ms(answers):.0f} ms")
     for cable in cables:
         cable.close()
 
 
 def test_frozen_engine_is_left(cluster, capsys):
     """Given an answer on an actor whose engine freezes at its fourth token while the worker itself lives and sends its beats;
-    when another worker has the same model; then that one goes on, and the frozen one is shown as hung and gets no prompts."""
+    when another worker has the same model; then that one continues, and the frozen one is shown as hung and gets no prompts."""
     body = {"prompt": "hello", "max_tokens": 20, "temperature": 0, **STREAM}
     expected = undisturbed(cluster, [body], script="echo:tokens=20")
     head = cluster.head("--beat-ms", 100, "--token-stall-ms", 800)
@@ -143,7 +143,7 @@ def test_frozen_engine_is_left(cluster, capsys):
 
 
 def test_answer_waits_for_its_worker_to_come_back(cluster):
-    """Given one worker and answers of two kinds on it; when it is killed and started again; then both go on, the streamed and
+    """Given one worker and answers of two kinds on it; when it is killed and started again; then both continue, the streamed and
     the whole one; meanwhile a worker with the same model name but another file does not touch them."""
     bodies = [{"prompt": "a", "max_tokens": 100, "temperature": 1, "seed": 4, **STREAM},
               {"prompt": "b", "max_tokens": 100, "temperature": 1, "seed": 5}]
@@ -233,5 +233,5 @@ def test_exact_answers_survive_a_killed_worker(cluster, capsys):
     waits = [int(e["wait_ms"]) for e in head.events("job_resumed")]
     assert not head.events("worker_left", silent=1)  # by the end of its connection, not by its silence
     detected = detected_ms(head, killed)
-    report(capsys, f"real model, kill -9: seen after {detected:.0f} ms; {resumed} answers went on elsewhere, without a token for "
+    report(capsys, f"real model, kill -9: seen after {detected:.0f} ms; {resumed} answers continued elsewhere, without a token for "
            f"{waits} ms at the head; longest gap at a client {longest_gap_ms(answers):.0f} ms")

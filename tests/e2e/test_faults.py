@@ -59,7 +59,7 @@ def test_30_real_requests_survive_a_killed_worker(cluster):
 def test_hung_worker_is_lost(cluster):
     """Given two workers and jobs that wait for their first token; when one worker is stopped with SIGSTOP (it hangs, its
     connection stays open); then it is noticed within the time for lost workers, and its jobs are answered by the other.
-    When it goes on, it joins again."""
+    When it continues, it joins again."""
     head = cluster.head("--beat-ms", 100, "--lost-after-ms", 2000)
     hung, _ = [cluster.echo_worker(head, "echo:tokens=5", "--slots", 2, "--node", n) for n in ("hung", "well")]
     head.wait_ready(actors=2)
@@ -108,7 +108,7 @@ def test_crash_report(cluster):
     head = cluster.head()
     worker = cluster.echo_worker(head, "echo:crash_at=5,decode_us=20000")
     head.wait_ready(actors=1)
-    with contextlib.closing(head.begin("/v1/completions", {"prompt": "hello"})):  # it waits for somebody to go on
+    with contextlib.closing(head.begin("/v1/completions", {"prompt": "hello"})):  # it waits for somebody to continue
         assert worker.wait() == -signal.SIGABRT
     assert worker.says(r"version 0\.") and worker.says("signal 06") and worker.says("stack:\n")
 

@@ -246,7 +246,7 @@ async def story(head):
 def test_memory_stays_within_its_budget(cluster, run):
     """Given a head with 100 workers and 1,000 idle streams; when clients and workers push into every part of its memory more
     than the part may hold, so that all are full at once, and together more than the budget; then somebody is refused or cut
-    in each, the memory stays within the sum that `manta status --limits` prints, all idle streams go on to their end, and
+    in each, the memory stays within the sum that `manta status --limits` prints, all idle streams continue to their end, and
     what was taken is given back."""
     head = cluster.head("--queue-jobs", 4 * STREAMS, "--token-stall-ms", 86400000, "--queue-deadline-ms", 86400000, "--lost-after-ms", 60000)
     budget = head.status()["memory"]

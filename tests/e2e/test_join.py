@@ -83,7 +83,7 @@ def test_prompts_wait_while_workers_come_back(cluster):
 
 
 def test_two_heads_one_worker(cluster):
-    """Given two heads; when a worker is told of both; then it serves both, and goes on for one when the other ends."""
+    """Given two heads; when a worker is told of both; then it serves both, and continues for one when the other ends."""
     heads = [cluster.head(), cluster.head()]
     cluster.echo_worker(",".join(h.address for h in heads))
     for head in heads:

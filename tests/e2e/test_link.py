@@ -1,4 +1,4 @@
-"""Strangers on the worker link: whatever they send, the head says why it hangs up, and goes on serving."""
+"""Strangers on the worker link: whatever they send, the head says why it hangs up, and continues serving."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Prompts that take long to become tokens, or cannot become any: streams beside them go on, and the reason reaches the client."""
+"""Prompts that take long to become tokens, or cannot become any: streams beside them continue, and the reason reaches the client."""
 
 import json
 import struct
@@ -106,7 +106,7 @@ def test_what_a_template_says_reaches_the_client(cluster):
 
 @pytest.mark.model
 def test_a_model_that_ends_every_text(cluster):
-    """Given a file that wants an end-of-text token behind every text; when an answer goes on after its worker was killed; then it is
+    """Given a file that wants an end-of-text token behind every text; when an answer continues after its worker was killed; then it is
     the answer of the file without that wish."""
     data = bytearray(smollm2().read_bytes())
     at = data.index(b"tokenizer.ggml.add_bos_token")

@@ -1,4 +1,4 @@
-"""A worker that leaves hands over what is computed of its answers: they go on elsewhere and nobody computes the prompt again."""
+"""A worker that leaves hands over what is computed of its answers: they continue elsewhere and nobody computes the prompt again."""
 
 import re
 import signal
@@ -211,7 +211,7 @@ class Tripwire(Cable):
 @pytest.mark.parametrize("how", ["started again", "another head"])
 def test_the_head_dies_while_an_answer_leaves_its_worker(cluster, how):
     """Given an exact answer that is to leave its worker, which drains, with what is computed of it; when the head dies in the moment in
-    which that is saved; then the worker does not leave with it: the next head, or the other one, goes on with it on the other worker, the
+    which that is saved; then the worker does not leave with it: the next head, or the other one, continues it on the other worker, the
     client has the undisturbed answer, and the worker leaves when its grace time is over."""
     script = SCRIPT.replace("prefill_us=3000", "prefill_us=1000")
     body = {**STREAM, "prompt": PROMPT, "temperature": 1}
@@ -247,7 +247,7 @@ def test_the_head_dies_while_an_answer_leaves_its_worker(cluster, how):
 @pytest.mark.parametrize("how", ["moved", "computed again"])
 def test_a_real_answer_moves(cluster, how, capsys):
     """Given a drawn answer to a prompt of some 600 tokens with the real model, exact; when its worker is told to go, or is killed;
-    then it goes on elsewhere with the bytes of the undisturbed one, and the pause is told."""
+    then it continues elsewhere with the bytes of the undisturbed one, and the pause is told."""
     body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 60, "temperature": 1, "max_tokens": 60, "ignore_eos": True}
     flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048)
     head = cluster.head("--token-stall-ms", 3600000)  # a prompt of 600 tokens takes a busy machine long, and nobody hangs

@@ -154,7 +154,7 @@ def test_a_stop_string_is_cut_from_the_tokens_too(client, with_tokens, stream):
 
 
 def test_completions_go_on_from_the_text(client):
-    """Given a text that everybody knows; when it is completed; then it goes on as everybody knows, plain and
+    """Given a text that everybody knows; when it is completed; then it continues as everybody knows, plain and
     streaming alike."""
     request = {"model": MODEL, "prompt": "One, two, three, four,", "max_tokens": 8, "temperature": 0}
     answer = client.completions.create(**request)
@@ -165,7 +165,7 @@ def test_completions_go_on_from_the_text(client):
 
 
 def test_conversation_is_remembered_by_the_prompt(client):
-    """Given a conversation of several turns; when it goes on; then what was said before counts as prompt and, asked
+    """Given a conversation of several turns; when it continues; then what was said before counts as prompt and, asked
     again, is taken from the prefix cache."""
     turns = [{"role": "system", "content": "You are brief."}, *QUESTION, {"role": "assistant", "content": "Red, green, blue."},
              {"role": "user", "content": [{"type": "text", "text": "And one more?"}]}]

@@ -191,7 +191,7 @@ def test_without_an_actor(cluster, run):
 
 
 def test_failed_prompt_is_told_to_scripts(cluster, run):
-    """Given an actor that crashes in the middle of its answer, and nobody who goes on in time; when a prompt comes through a
+    """Given an actor that crashes in the middle of its answer, and nobody who continues in time; when a prompt comes through a
     pipe; then the error is on the standard error output and the exit status is not 0."""
     head = cluster.head("--queue-deadline-ms", 300)
     cluster.echo_worker(head, "echo:crash_at=5,decode_us=20000")

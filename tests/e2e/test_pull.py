@@ -126,7 +126,7 @@ def test_an_address(pull, hub, place):
 
 
 def test_cut_in_the_middle(pull, hub, place):
-    """Given a storage that hangs up in the middle, twice; when a file is pulled; then it goes on where it was, with Range and
+    """Given a storage that hangs up in the middle, twice; when a file is pulled; then it continues where it was, with Range and
     If-Range, and the file is right."""
     hub.cut_after = [100_000, 120_000]
     end = pull(PET)
@@ -138,7 +138,7 @@ def test_cut_in_the_middle(pull, hub, place):
 
 
 def test_killed_in_the_middle(pull, hub, place):
-    """Given a pull that was killed in the middle; when it is begun again; then it goes on with the bytes that are there."""
+    """Given a pull that was killed in the middle; when it is begun again; then it continues the bytes that are there."""
     hub.hold = threading.Event()
     killed = subprocess.Popen([PROGRAM, "models", "pull", PET], env=environment(place.parent, **at(hub, place)), stderr=subprocess.DEVNULL)
     wait_for("its first bytes", lambda: parts(place) and parts(place)[0].stat().st_size == 4)
@@ -147,7 +147,7 @@ def test_killed_in_the_middle(pull, hub, place):
     hub.hold.set()
     assert not finals(place)
     end = pull(PET)
-    assert end.returncode == 0 and "going on at" in end.stderr, end.stderr
+    assert end.returncode == 0 and "continuing at" in end.stderr, end.stderr
     assert hub.asked("pet.Q8_0.gguf")[1].headers["range"] == "bytes=4-"
 
 
@@ -304,7 +304,7 @@ def test_signed_address(pull, hub, place):
 
 def test_slow_hub(pull, hub):
     """Given a storage that sends 200 bytes in a second; when a file is pulled; then the connection is given up, and the next one
-    goes on where it was."""
+    continues where it was."""
     hub.trickle_s = 1
     end = pull(PET, "--pull-stall-s", "2")
     assert end.returncode == 0 and re.search("too slow.*trying again", end.stderr), end.stderr

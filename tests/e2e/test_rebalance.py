@@ -16,7 +16,7 @@ SCRIPT = "echo:tokens=200,decode_us=10000,prefill_us=2000,kv=4k"
 
 @pytest.mark.parametrize("switch", ["on", "off"])
 def test_an_answer_leaves_a_slow_worker(cluster, switch):
-    """Given an answer on a slow worker; when a fast one joins and is seen to be fast; then the answer goes on there with what is
+    """Given an answer on a slow worker; when a fast one joins and is seen to be fast; then the answer continues there with what is
     computed of it, ends in a fraction of the time, and the client has the undisturbed one. With --rebalance=off it stays."""
     body = {**STREAM, "prompt": PROMPT, "temperature": 1}
     expected = undisturbed(cluster, SCRIPT, body)
@@ -68,7 +68,7 @@ def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
 
 @pytest.mark.model
 def test_a_real_answer_leaves_a_slow_worker(cluster, capsys):
-    """Given a drawn answer of the real model, exact, on a worker throttled to a thirtieth; when a worker at full speed joins; then it goes on there
+    """Given a drawn answer of the real model, exact, on a worker throttled to a thirtieth; when a worker at full speed joins; then it continues there
     with the bytes of the undisturbed one."""
     body = {**STREAM, "prompt": "Tell me about rivers and the towns on them. " * 3, "temperature": 1, "max_tokens": 100, "ignore_eos": True}
     flags = ("--exact", "--threads", 1, "--slots", 1, "--context", 2048)

@@ -214,7 +214,7 @@ def test_a_slow_reader_and_what_is_half_sent(cluster):
 
 
 def test_a_worker_dies_in_that_very_moment(cluster):
-    """Given streams, when a worker is killed while the head is replaced, another one goes on with what it had: what was delivered crossed, too."""
+    """Given streams, when a worker is killed while the head is replaced, another one continues what it had: what was delivered crossed, too."""
     asked = bodies(20)
     expected = undisturbed(cluster, asked)
     head = cluster.head()
@@ -342,7 +342,7 @@ def replace_frame(format=swarm.VERSION << 8 | 1):
 
 def test_what_is_no_new_head(cluster):
     """Given streams, when somebody dials the running head who is too different, talks nonsense, or dies in the middle of the hand-over, the running
-    one goes on and no client notices."""
+    one continues and no client notices."""
     asked = bodies(10)
     expected = undisturbed(cluster, asked)
     head = cluster.head()

@@ -67,7 +67,7 @@ def test_every_event_says_where_the_client_is(cluster):
 
 def test_the_head_is_killed_and_comes_back(cluster, capsys):
     """Given 100 streams of all kinds, more than run at once, when the head is killed with -9 and started again on its port,
-    each client that comes back with its last event id gets the rest: what was running went on meanwhile."""
+    each client that comes back with its last event id gets the rest: what was running continued meanwhile."""
     asked = bodies(100)
     expected = undisturbed(cluster, asked)
     port = free_port()
@@ -99,7 +99,7 @@ def test_the_head_is_killed_and_comes_back(cluster, capsys):
 
 
 def test_two_heads_and_one_dies(cluster, capsys):
-    """Given workers that joined two heads, when one head is killed, its clients go on at the other one, by POST or by GET."""
+    """Given workers that joined two heads, when one head is killed, its clients continue at the other one, by POST or by GET."""
     asked = bodies(100)
     expected = undisturbed(cluster, asked)
     first, second = cluster.head(), cluster.head()
@@ -121,7 +121,7 @@ def test_two_heads_and_one_dies(cluster, capsys):
         answers = together(len(asked), lambda i: travellers[i].go())
     compare(answers, expected)
     with capsys.disabled():
-        print(f"\n    {len(second.events('stream_resumed'))} streams went on at the second head; longest gap "
+        print(f"\n    {len(second.events('stream_resumed'))} streams continued at the second head; longest gap "
               f"{max(a.gap_s for a in answers) * 1000:.0f} ms")
     second.wait_idle()
 
@@ -310,7 +310,7 @@ def test_head_and_workers_are_lost_together(cluster, heads):
 
 
 def test_a_frozen_head_comes_back_and_its_streams_were_not_given_up(cluster):
-    """Given a head that is stopped for longer than its workers wait, when it goes on, its streams end well: other workers take them."""
+    """Given a head that is stopped for longer than its workers wait, when it continues, its streams end well: other workers take them."""
     asked = bodies(6)
     expected = undisturbed(cluster, asked)
     head = cluster.head("--beat-ms", 100, "--lost-after-ms", 1500)

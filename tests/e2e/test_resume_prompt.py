@@ -1,4 +1,4 @@
-"""`manta prompt` goes on with an answer whose head was killed."""
+"""`manta prompt` continues an answer whose head was killed."""
 
 import re
 import subprocess

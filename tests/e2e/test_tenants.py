@@ -75,7 +75,7 @@ def as_if_it_were_not(head, headers, stream):
 
 def test_nobody_else_reads_a_stream_or_cuts_it_off(cluster, tmp_path):
     """Given anna's stream; when ben, and an admin, ask for it in every way; then each is told what is told of a stream that never
-    was, and anna's goes on whole; and she herself can go on with it, while it runs and when it has ended."""
+    was, and anna's continues whole; and she herself can continue it, while it runs and when it has ended."""
     text = undisturbed(cluster)
     head = cluster.head(*keys(tmp_path))
     cluster.echo_worker(head, SCRIPT)
@@ -119,7 +119,7 @@ def test_a_name_that_is_another_ones_begins_a_stream_of_ones_own(cluster, tmp_pa
 
 def test_a_stream_that_lost_its_head_is_still_its_tenants(cluster, tmp_path):
     """Given two heads with the same keys, and one where anna has another key; when the head of anna's stream is killed; then neither
-    ben nor that other anna finds it at the heads that are left, and anna goes on to the last byte."""
+    ben nor that other anna finds it at the heads that are left, and anna continues to the last byte."""
     text = undisturbed(cluster)
     first = cluster.head(*keys(tmp_path))
     second = cluster.head(*keys(tmp_path, AGAIN, "again"))
@@ -137,7 +137,7 @@ def test_a_stream_that_lost_its_head_is_still_its_tenants(cluster, tmp_path):
 
 
 def test_a_head_that_is_replaced_keeps_whose_a_stream_is(cluster, tmp_path):
-    """Given streams of anna and of ben; when a new head takes the place of theirs; then both go on, each is listed for its own
+    """Given streams of anna and of ben; when a new head takes the place of theirs; then both continue, each is listed for its own
     tenant, none finds the other's, and each may ask for its own."""
     text = undisturbed(cluster)
     old = cluster.head(*keys(tmp_path))

@@ -109,7 +109,7 @@ def test_what_is_cut_off_says_so(scripted):
 
 
 def test_results_are_turned_in(scripted):
-    """Given results of calls, the conversation goes on with them; the prompt has them."""
+    """Given results of calls, the conversation continues them; the prompt has them."""
     client = of(scripted)
     first = client.chat.completions.create(**ASK)
     said = [*QUESTION, first.choices[0].message.model_dump(exclude_none=True),
@@ -285,7 +285,7 @@ def test_tools_that_cannot_be_kept_to(client, parameters, why):
 
 @pytest.mark.model
 def test_a_chat_that_ends_with_the_assistant_is_continued(client):
-    """Given a chat whose last message is the assistant's, the answer goes on from it; its prompt has no turn of its own for the answer."""
+    """Given a chat whose last message is the assistant's, the answer continues from it; its prompt has no turn of its own for the answer."""
     begun = [*QUESTION, {"role": "assistant", "content": "The weather in Paris is"}]
     answer = client.chat.completions.create(model="smollm2", messages=begun, temperature=0, max_tokens=12)
     fresh = client.chat.completions.create(model="smollm2", messages=begun, temperature=0, max_tokens=12, extra_body={"continue_final_message": False})

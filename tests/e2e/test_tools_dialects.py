@@ -66,7 +66,7 @@ def test_a_response_that_calls(scripted):
 
 
 def test_outputs_are_turned_in(scripted):
-    """Given the outputs of calls, a conversation goes on with them, by its items or by the response's name; both are the same prompt."""
+    """Given the outputs of calls, a conversation continues them, by its items or by the response's name; both are the same prompt."""
     client = openai_of(scripted)
     first = client.responses.create(**ASK)
     outputs = [{"type": "function_call_output", "call_id": i.call_id, "output": "fair"} for i in first.output if i.type == "function_call"]
@@ -101,7 +101,7 @@ def test_a_message_that_calls(scripted):
 
 
 def test_results_are_turned_in(scripted):
-    """Given results of calls, a conversation goes on; its tokens are counted with the tools'."""
+    """Given results of calls, a conversation continues; its tokens are counted with the tools'."""
     client = anthropic_of(scripted)
     first = client.messages.create(**SAY)
     uses = [b for b in first.content if b.type == "tool_use"]
@@ -212,7 +212,7 @@ def test_forms(smol):
 
 @pytest.mark.model
 def test_a_message_is_continued(smol):
-    """Given a conversation that ends with the assistant, the answer goes on from there."""
+    """Given a conversation that ends with the assistant, the answer continues from there."""
     begun = [*QUESTION, {"role": "assistant", "content": "The weather in Paris is"}]
     message = anthropic_of(smol).messages.create(model="smollm2", messages=begun, max_tokens=8, extra_body={"temperature": 0})
     assert message.content[0].text.startswith(" ")

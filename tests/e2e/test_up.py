@@ -72,7 +72,7 @@ def test_a_killed_worker_comes_back(up):
 
 
 def test_a_killed_head_comes_back(up):
-    """Given a cluster; when its head is killed with -9; then it is started again and the workers, which went on running,
+    """Given a cluster; when its head is killed with -9; then it is started again and the workers, which continued running,
     join it."""
     workers = [up.child(f"worker-{i}") for i in (1, 2, 3)]
     os.kill(up.child("head"), signal.SIGKILL)
@@ -100,7 +100,7 @@ def test_scale(up, run):
 
 def test_scale_by_the_load(cluster, run):
     """Given three idle workers; when the load is to decide from none to four; then they leave one after the other, the head stays ready, and
-    the next prompt wakes one, waits for it and is answered. When the head is killed, the next one goes on by the load."""
+    the next prompt wakes one, waits for it and is answered. When the head is killed, the next one continues by the load."""
     up = cluster.up("--no-prompt", *ECHO, "--scale-idle", 5)
     up.wait_event("up_ready")
     scale = run("scale", "auto", "--min", 0, "--max", 4, "--head", up.address, "-o", "json")

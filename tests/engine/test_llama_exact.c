@@ -136,7 +136,7 @@ static void a_bridged_gap_changes_no_bit(void **state)
     ops->free(e);
 }
 
-/* Given a slot that held a longer text, when it is cut back and goes on with ours, then nothing of it is left. */
+/* Given a slot that held a longer text, when it is cut back and continues ours, then nothing of it is left. */
 static void a_cut_slot_changes_no_bit(void **state)
 {
     (void)state;

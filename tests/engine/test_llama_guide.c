@@ -186,7 +186,7 @@ static const char PERSON[] =
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":12},\"age\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":99},"
     "\"tags\":{\"type\":\"array\",\"items\":{\"enum\":[\"x\",\"y\"]},\"minItems\":1,\"maxItems\":3}},\"required\":[\"name\",\"age\",\"tags\"]}";
 
-/* Given an answer of a form; when it is resumed after each of its tokens; then it goes on as it went. */
+/* Given an answer of a form; when it is resumed after each of its tokens; then it continues as it went. */
 static void a_resumed_answer_goes_on_in_its_form(void **state)
 {
     (void)state;

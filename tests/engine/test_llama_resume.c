@@ -1,4 +1,4 @@
-/* Failover with the real model: a stream that is resumed elsewhere goes on as if nothing had happened (exact mode). */
+/* Failover with the real model: a stream that is resumed elsewhere continues as if nothing had happened (exact mode). */
 #include "llama_story.h"
 
 #include "base/clock.h"

@@ -364,7 +364,7 @@ def head_dies():
 
 
 def node_dies():
-    """A whole raylet is killed: streams go on at once elsewhere, Ray brings the worker back on another node when it notices."""
+    """A whole raylet is killed: streams continue at once elsewhere, Ray brings the worker back on another node when it notices."""
     fresh(2)
     where = workers()[2]["node"]
     number = int(where.rsplit(".", 1)[1]) - 1

@@ -1,4 +1,4 @@
-"""The cluster on Ray in containers, step by step as docs/ray-laptop.md walks through it. One story: each test goes on from the last.
+"""The cluster on Ray in containers, step by step as docs/ray-laptop.md walks through it. One story: each test continues from the last.
 
 tests/engines/ray_containers has built the images and names the folder of the clean copy (FOLDER).
 """

@@ -1,6 +1,6 @@
 /* The engine threads of a worker: slots, speeds, and answers that everybody can compute (answer.c).
  *
- * A job waits for a slot, is prefilled, says its tokens in chunks and ends; one that another actor began goes on after
+ * A job waits for a slot, is prefilled, says its tokens in chunks and ends; one that another actor began continues after
  * the tokens that were delivered. Text lags one token behind the ids, as it does when stop strings are held back. Each
  * event of a job carries its `turn`: a cancel makes the others stale. */
 #include <stdlib.h>
@@ -169,7 +169,7 @@ static void job_turn(struct sim *s, uint64_t id, uint64_t ticket, uint64_t turn)
 /* Text that was said with these ids: all but the last one's, unless that was the end. */
 static void job_resume(struct sim *s, const struct worker *w, struct engine_job *j, struct wire_i32s ids)
 {
-    SIM_MUST(s, ids.n <= j->n, "%s goes on after token %u of %u", w->node, ids.n, j->n);
+    SIM_MUST(s, ids.n <= j->n, "%s continues after token %u of %u", w->node, ids.n, j->n);
     for (uint32_t i = 0; i < ids.n; i++)
         SIM_MUST(s, ids.p[i] == answer_token(j->seed, i), "%s is told the wrong token %u", w->node, i);
     j->at = ids.n;

@@ -10,7 +10,7 @@
  *     delivered by then
  * O7  no engine works on for a call that has ended
  * O8  a job runs on the model that its call named
- * O9  a stream that lost its head goes on at any head whose workers have it, after the tokens that its client has; where none has, it
+ * O9  a stream that lost its head continues at any head whose workers have it, after the tokens that its client has; where none has, it
  *     is computed again for a client that brings its request, and is the same stream (O3)
  * O10 a tenant with a small job waits for no more than a few of any other tenant, however many wait
  * O11 a job that went to an idle actor stays there for a while (coordinator.c)
@@ -24,7 +24,7 @@ static struct branch *branch_of(struct sim *s, struct call *c, uint32_t i)
 {
     SIM_MUST(s, i < c->branches_n, "call %llu has no branch %u",
              (unsigned long long)c->id, i);
-    SIM_MUST(s, !c->branches[i].done, "O1: branch %u of call %llu goes on after its end", i, (unsigned long long)c->id);
+    SIM_MUST(s, !c->branches[i].done, "O1: branch %u of call %llu continues after its end", i, (unsigned long long)c->id);
     return &c->branches[i];
 }
 

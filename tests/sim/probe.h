@@ -16,20 +16,20 @@
     P(lost_by_close, "a worker's link closed while it had jobs") \
     P(rerouted, "a job was sent to a second actor") \
     P(rerouted_answered, "and its client got the whole answer") \
-    P(resumed, "an answer went on with another actor where its own had stopped") \
+    P(resumed, "an answer continued another actor where its own had stopped") \
     P(resumed_answered, "and its client got the whole of it") \
-    P(resumed_late, "an answer waited for seconds for somebody to go on with it") \
+    P(resumed_late, "an answer waited for seconds for somebody to continue it") \
     P(resumed_at_the_end, "an actor died when only the end of an answer was left to say") \
-    P(resume_deadline, "nobody came within the deadline to go on with an answer") \
+    P(resume_deadline, "nobody came within the deadline to continue an answer") \
     P(attempts_ran_out, "no token came from as many actors as are tried") \
     P(lost_mid_stream, "the same in the middle of an answer") \
     P(fanout_shared, "a branch of a fan-out lost its actor, and every other one had a branch already") \
-    P(frozen_came_back, "a frozen worker went on after the head had given it up") \
-    P(frozen_in_time, "a frozen worker went on before the head gave it up") \
+    P(frozen_came_back, "a frozen worker continued after the head had given it up") \
+    P(frozen_in_time, "a frozen worker continued before the head gave it up") \
     P(partition_healed, "a worker's network came back") \
     P(clock_forward, "a worker's clock leapt forward") \
     P(clock_backward, "a worker's clock fell back") \
-    P(engine_hung, "an engine stood still while its worker went on beating") \
+    P(engine_hung, "an engine stood still while its worker continued beating") \
     P(engine_failed, "an engine ended its jobs with an error") \
     P(actor_failed, "an actor could not load") \
     P(actor_unloaded, "an actor went away while its worker stayed") \
@@ -70,7 +70,7 @@
     P(cordoned, "a worker was cordoned while it had jobs") \
     P(uncordoned, "and asked to serve again") \
     P(duty_of_nobody, "somebody asked for the duty of a worker that had left") \
-    P(moved, "an answer went on elsewhere with what was computed of it") \
+    P(moved, "an answer continued elsewhere with what was computed of it") \
     P(moved_damaged, "what was computed of an answer was damaged on the way, and computed once more") \
     P(rebalanced, "an answer left a slow or crowded actor for an idle one") \
     P(scaled, "the launcher was asked for another number of workers") \
@@ -79,18 +79,18 @@
     P(lost_half_open, "a head gave up a worker while one direction between them still worked") \
     P(link_stuck, "a connection got stuck") \
     P(overtaken, "a hello came over a connection after the worker had joined over a later one") \
-    P(came_again, "a client whose head had died came again and its stream went on") \
+    P(came_again, "a client whose head had died came again and its stream continued") \
     P(came_again_anew, "its call had not begun anywhere, and began anew") \
     P(came_again_lost, "the worker that had its stream was gone, too") \
     P(both_died, "a head died in one moment with a worker that had jobs") \
     P(computed_again, "the same, and its client brought its request: it was computed again") \
     P(computed_again_answered, "and its client got the whole of it") \
     P(came_again_answered, "a call that lost its head was answered to the end") \
-    P(adopted, "a worker went on with a stream for another head, or the next life of its own") \
+    P(adopted, "a worker continued a stream for another head, or the next life of its own") \
     P(hopped, "a client's connection broke while its answer streamed, and it came again") \
     P(garbage_to_worker, "bytes that are no message came to a worker") \
     P(replaced, "a head gave its place to another one") \
-    P(replace_failed, "a new head died before it had all, and the old one went on") \
+    P(replace_failed, "a new head died before it had all, and the old one continued") \
     P(replaced_running, "an answer streamed while its head gave its place to another one") \
     P(replaced_waiting, "a job waited for its first actor then") \
     P(replaced_unsent, "the client of an answer had not been sent all that the head had said by then") \
@@ -104,7 +104,7 @@
 
 /* Takes more than one head. */
 #define PROBES_OF_TWO(P) \
-    P(came_to_another_head, "a client whose head had died went on with its stream at another head") \
+    P(came_to_another_head, "a client whose head had died continued its stream at another head") \
     P(asked_another_head, "a client found its head down and asked another one") \
     P(head_cut_off, "a head lost the half of its workers or more, while another one had them") \
     P(actor_full, "an actor was given more jobs by its heads than it takes") \

@@ -3,7 +3,7 @@
  * The happy path: the old head tells of each client that waits, in messages -> a new one is there in its place, and the links of
  * its workers end -> it takes each call (HEAD_TAKE), or looks for its stream, and the workers dial again. Clients notice nothing:
  * each asking has one at the new head in its place, with what its client had been sent of the answer. It can fail by: the new
- * process dies before it has all. What it was told is lost with it, and the old one goes on as if nothing had been asked.
+ * process dies before it has all. What it was told is lost with it, and the old one continues as if nothing had been asked.
  *
  * All of it is of one moment, as the old head does nothing else meanwhile; how long that takes is time in which it, or the
  * one in its place, is not run. Clients that read slowly are in here too: they had not been sent all that the head had said. */
@@ -61,7 +61,7 @@ static uint32_t sent_of(struct sim *s, const struct told *t, const struct wire_m
 static void job_check(struct sim *s, const struct wire_moved_job *m)
 {
     SIM_MUST(s, m->ids.n == m->said || m->ids.n == 0, "%u ids of %u tokens cross", m->ids.n, m->said);
-    SIM_MUST(s, m->said == 0 || m->same_file.n > 0, "an answer crosses in its middle, and anybody may go on with it");
+    SIM_MUST(s, m->said == 0 || m->same_file.n > 0, "an answer crosses in its middle, and anybody may continue it");
 }
 
 static void say_jobs(struct sim *s, const struct coordinator *c, struct told *t)
@@ -254,7 +254,7 @@ static void branch_probe(struct sim *s, const struct branch *b, const struct wir
         PROBE(s, replaced_running);
 }
 
-/* What it is sent goes on behind what it has. Of an answer that was whole all comes again, and so does what is waited for as a whole;
+/* What it is sent continues behind what it has. Of an answer that was whole all comes again, and so does what is waited for as a whole;
  * the program knows what of that it has sent (head/answer.c). */
 static void branch_moves(struct sim *s, const struct call *c, const struct told *t, const struct heard *h, uint32_t no)
 {

@@ -174,7 +174,7 @@ void client_resumed(struct sim *s, struct asking *k, const struct fx *fx)
     struct call *c = k->call;
     char note[40];
     snprintf(note, sizeof note, "call=%llu ", (unsigned long long)c->id);
-    SIM_MUST(s, k->seeks && str_is(fx->text, note), "O9: call %llu goes on with another one's note", (unsigned long long)c->id);
+    SIM_MUST(s, k->seeks && str_is(fx->text, note), "O9: call %llu continues another one's note", (unsigned long long)c->id);
     SIM_MUST(s, fx->branches <= c->branches_n, "O9: %u branches", fx->branches);
     asking_found(k);
     c->runs_n = 0;

@@ -28,7 +28,7 @@ static void resume_check(struct sim *s, struct call *c, struct run_seen *seen, c
     uint64_t now_us = coordinator_now(s, c->head);
     const struct branch *b = run_branch(s, c, run);
     SIM_MUST(s, !b->done, "O6: a branch that has ended runs again");
-    SIM_MUST(s, run->resume.n == b->tokens, "O6: branch %u goes on after %u tokens, the client has %u", run->branch, run->resume.n,
+    SIM_MUST(s, run->resume.n == b->tokens, "O6: branch %u continues after %u tokens, the client has %u", run->branch, run->resume.n,
              b->tokens);
     seen->barren_attempts = b->tokens > seen->from ? 1 : seen->barren_attempts + 1;
     seen->from = b->tokens;
@@ -47,7 +47,7 @@ static void share_probe(struct sim *s, const struct call *c, uint64_t worker, co
             PROBE(s, fanout_shared);
 }
 
-/* A head that was not told yet that its client came again elsewhere goes on with it. */
+/* A head that was not told yet that its client came again elsewhere continues it. */
 static bool is_ghosts(const struct call *c, const struct coordinator *by)
 {
     return c->hops > 0 && (c->state != CALL_OPEN || c->asking == NULL || c->head != by);
@@ -106,8 +106,8 @@ void oracle_adopt(struct sim *s, const struct coordinator *by, uint64_t worker, 
     if (c != NULL && is_ghosts(c, by))
         return;
     SIM_MUST(s, c != NULL && c->state == CALL_OPEN && c->asking != NULL && c->head == by && c->stream == m->stream,
-             "O2: a stream goes on for a call that is not there");
-    SIM_MUST(s, m->branch < c->branches_n && m->said == c->branches[m->branch].tokens, "O9: branch %u goes on after %u tokens, the client has %u",
+             "O2: a stream continues for a call that is not there");
+    SIM_MUST(s, m->branch < c->branches_n && m->said == c->branches[m->branch].tokens, "O9: branch %u continues after %u tokens, the client has %u",
              m->branch, m->said, c->branches[m->branch].tokens);
     struct run_seen *seen = run_seen(s, c, m->job, c->seed + m->branch, m->attempt);
     sim_trace(s, "adopt", c->model, c->id, m->job, m->attempt);

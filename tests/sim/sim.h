@@ -35,12 +35,12 @@ enum {
     F(kill, "a worker's process dies: its links close") \
     F(rack, "many workers' processes die within milliseconds") \
     F(power, "a worker's machine dies: nothing is heard of it any more") \
-    F(freeze, "a worker stands still for a while, then goes on") \
+    F(freeze, "a worker stands still for a while, then continues") \
     F(partition, "a worker's network is cut for a while") \
     F(slow, "a worker's network gets slow for a while") \
     F(clock, "a worker's clock leaps or falls, a head's leaps") \
     F(garbage, "broken frames and nonsense reach a head or a worker") \
-    F(hang, "an engine stands still while its worker goes on") \
+    F(hang, "an engine stands still while its worker continues") \
     F(engine, "engines fail, actors are unloaded") \
     F(head, "a head dies and comes back knowing nothing") \
     F(stall, "a head is not run for seconds") \
@@ -246,7 +246,7 @@ void engine_load(struct sim *s, struct worker *w, uint32_t key);
 /* `link`: that it came over. */
 void engine_run(struct sim *s, struct worker *w, uint64_t link, uint32_t key, uint64_t ticket, const struct wire_run *run);
 void engine_cancel(struct sim *s, struct worker *w, uint32_t key, uint64_t ticket);
-/* A head goes on with a stream over that link: its job there is for that head now. */
+/* A head continues a stream over that link: its job there is for that head now. */
 void engine_adopted(struct worker *w, uint64_t link, uint64_t call, uint32_t branch);
 /* Ends it, with what is computed of it, a moment later. */
 void engine_save(struct sim *s, struct worker *w, uint64_t ticket);
@@ -374,7 +374,7 @@ struct call {
     bool known;         /* its model was there at a head that handed it on */
     bool engine_failed; /* a run of it was ended by a broken engine */
     bool found_full;    /* a run of it met an engine that had no place left */
-    bool resumed;       /* a run of it went on where another actor had stopped */
+    bool resumed;       /* a run of it continued where another actor had stopped */
     bool poison;        /* it crashes the worker that computes its prompt or, of its answer, … */
     uint32_t poison_at; /* … this token; 0: the prompt */
     uint32_t crashes;   /* the head has heard of … */
@@ -426,7 +426,7 @@ bool client_may_begin_anew(const struct call *c);
 void client_loses_head(struct sim *s, struct asking *k);
 /* Its connection breaks, and its head may not notice. */
 void client_hops(struct sim *s, struct call *c);
-/* The head says of a stream that it goes on, or why not. */
+/* The head says of a stream that it continues, or why not. */
 void client_resumed(struct sim *s, struct asking *k, const struct fx *fx);
 void client_not_resumed(struct sim *s, struct asking *k, const struct fx *fx);
 

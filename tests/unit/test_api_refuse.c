@@ -179,7 +179,7 @@ static const struct bad bads[] = {
     {TEXT "\"best_of\":4,\"stream\":true}", ERR_UNSUPPORTED, "best_of",
      "best_of: is only for answers that do not stream: which is the best one is known at the end"},
     {TEXT "\"best_of\":2,\"n\":3}", ERR_INVALID, "best_of", "best_of: 2 answers to choose 3 from (n): it is at least as many"},
-    {API_COMPLETION, "{}", ERR_INVALID, "prompt", "prompt: is missing: the text to go on from"},
+    {API_COMPLETION, "{}", ERR_INVALID, "prompt", "prompt: is missing: the text to continue from"},
     {API_COMPLETION, "{\"prompt\":[1,\"a\"]}", ERR_INVALID, "prompt[1]", "prompt[1]: expected an integer, got a string"},
     {API_COMPLETION, "{\"prompt\":[[1],[]]}", ERR_INVALID, "prompt[1]", "prompt[1]: is empty: expected at least one token id"},
     {API_COMPLETION, "{\"prompt\":[\"a\",7]}", ERR_INVALID, "prompt[1]", "prompt[1]: expected a string or an array of token ids, got a number"},

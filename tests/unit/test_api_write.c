@@ -293,7 +293,7 @@ static void test_nesting(void **state)
     buf_fini(&b);
 }
 
-/* Given a buffer that is too small, the writer goes on harmlessly and the buffer remembers. */
+/* Given a buffer that is too small, the writer continues harmlessly and the buffer remembers. */
 static void test_overflow(void **state)
 {
     (void)state;

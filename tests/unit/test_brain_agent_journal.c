@@ -1,4 +1,4 @@
-/* What a worker does for streams whose head is gone: they go on, are told of, and taken over. */
+/* What a worker does for streams whose head is gone: they continue, are told of, and taken over. */
 #include "agent_story.h"
 
 enum { STREAM = 0x77 };
@@ -147,7 +147,7 @@ static void nobody_asks_for_it_and_it_ends(void **state)
     story_end(&s);
 }
 
-/* Given a branch that ended minutes ago while another one of its stream runs elsewhere; when their head dies; then whoever goes on
+/* Given a branch that ended minutes ago while another one of its stream runs elsewhere; when their head dies; then whoever continues
  * with the stream gets both. */
 static void a_branch_that_ended_long_ago_is_still_told(void **state)
 {
@@ -266,7 +266,7 @@ static void another_head_takes_it_while_the_first_still_has_it(void **state)
     story_end(&s);
 }
 
-/* Its client came to the second head while the first one was still waiting for a slot to go on with it. */
+/* Its client came to the second head while the first one was still waiting for a slot to continue it. */
 static void a_head_that_asked_before_another_one_does_not_get_it(void **state)
 {
     (void)state;
@@ -331,7 +331,7 @@ static void what_runs_on_another_actor_than_was_told_is_not_adopted(void **state
 }
 
 /* Given a client that left the first head for the second one, unnoticed; when another process takes the place of the first head, with what
- * it holds for a client; then it is not told of the stream, which the second one goes on with. What is adrift it is told of. */
+ * it holds for a client; then it is not told of the stream, which the second one continues. What is adrift it is told of. */
 static void a_head_that_takes_a_place_does_not_get_what_went_elsewhere(void **state)
 {
     (void)state;
@@ -447,7 +447,7 @@ static void what_was_saved_for_a_head_that_died_is_still_here(void **state)
     seek(&s, 0, STREAM, 2);
     story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
                  "send 0 held stream=77.0 found=0 key=0 ids=0\n");
-    adopt(&s, 0, 9, 2); /* there is nothing to go on with at once, and it takes no jobs */
+    adopt(&s, 0, 9, 2); /* there is nothing to continue at once, and it takes no jobs */
     story_is(&s, "send 0 done job=9.2 finish=4 error=9\n");
     for (int beat = 0; beat < 7; beat++) {
         story_wait(&s, 1000);
@@ -507,7 +507,7 @@ static void an_answer_that_ended_without_its_head_waits_for_another_one(void **s
     story_end(&s);
 }
 
-/* Only the link was lost: the head has let others go on with it meanwhile. */
+/* Only the link was lost: the head has let others continue it meanwhile. */
 static void a_head_that_was_only_out_of_reach_has_it_all(void **state)
 {
     (void)state;

@@ -57,7 +57,7 @@ static void each_input_of_an_embedding_is_a_job_of_its_own(void **state)
               "> done 1 job=2 vector=8\n"
               "done 1.1 finish=1 actor=0 node=a vector=8\n"
               "send 1 run job=3.1 key=0 seed=2 three\n"
-              "> closed 1\n" /* both go on elsewhere, with their own texts */
+              "> closed 1\n" /* both continue elsewhere, with their own texts */
               "> open 2\n"
               "> hello 2 node=b\n"
               "send 2 welcome worker=2\n"

@@ -141,7 +141,7 @@ static void a_slow_network_is_remembered(void **state)
     story_end(&s);
 }
 
-/* Given a stream of another head, which goes on here with the worker that had it; when that one drains, then it leaves like any other. */
+/* Given a stream of another head, which continues here with the worker that had it; when that one drains, then it leaves like any other. */
 static void a_stream_that_was_adopted_moves_too(void **state)
 {
     (void)state;
@@ -201,7 +201,7 @@ static void when_it_cannot_be_saved_it_is_computed(void **state)
     struct story s = begun();
     tell(&s, "> drains 1\n"
              "send 1 kv_save job=1.1\n"
-             "> tokens 1 job=1 first=2 text=more\n" /* goes on meanwhile */
+             "> tokens 1 job=1 first=2 text=more\n" /* continues meanwhile */
              "tokens 1.0 first=2 n=1 more\n"
              "> saved 1 job=1 bytes=0 message=too_much\n"
              "send 1 cancel job=1.1\n"

@@ -99,7 +99,7 @@ static void a_short_prompt_is_computed_there(void **state)
     story_end(&s);
 }
 
-/* Three beside each other take 0.3 s for a token that one alone makes in 0.1 s. One goes, and no other before it goes on there. */
+/* Three beside each other take 0.3 s for a token that one alone makes in 0.1 s. One goes, and no other before it continues there. */
 static void one_of_several_goes_to_an_idle_actor(void **state)
 {
     (void)state;
@@ -213,7 +213,7 @@ static void it_does_not_come_back_at_once(void **state)
     story_end(&s);
 }
 
-/* Given a stream of which other heads have made twenty attempts, when it goes on here on an actor that is slow, then it leaves that
+/* Given a stream of which other heads have made twenty attempts, when it continues here on an actor that is slow, then it leaves that
  * actor: what counts is how often this head has moved it, as for moves_max. */
 static void moves_of_other_heads_do_not_count(void **state)
 {

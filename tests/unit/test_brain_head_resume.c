@@ -1,4 +1,4 @@
-/* Answers that lose their worker in the middle: another actor goes on, and the client sees a pause. */
+/* Answers that lose their worker in the middle: another actor continues, and the client sees a pause. */
 #include "head_story.h"
 
 /* Two workers with one slot each, and an answer of three tokens so far on the first. */
@@ -103,7 +103,7 @@ static void only_an_actor_with_the_same_file_goes_on(void **state)
               "close 2: no sign of life for 3000 ms\n"
               "> wait 1\n"
               "done 1.0 finish=4 actor=2 node= tokens=1 ERR_UNAVAILABLE: worker 'c' was lost: connection reset, in the "
-              "middle of the answer; no actor with the same model file was ready within 120 s to go on\n"
+              "middle of the answer; no actor with the same model file was ready within 120 s to continue\n"
               "end 1 of 1\n");
     story_end(&s);
 }

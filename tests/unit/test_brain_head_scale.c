@@ -78,7 +78,7 @@ static void a_new_launcher_is_told(void **state)
     "a launcher 'slurm/a' is here already, from 10.0.0.1:4312: two of them would start and end each other's workers. End one, or give them names " \
     "with --cluster"
 
-/* Given a launcher; when another process of its name comes from somewhere else; then it is refused, not for good, and the first one goes on being
+/* Given a launcher; when another process of its name comes from somewhere else; then it is refused, not for good, and the first one continues being
  * asked. When the first one has been silent for as long as makes a worker lost, or is the same process on another connection, then the new one
  * takes its place. One of another name is none of these. */
 static void two_launchers_of_a_name_are_told_apart(void **state)

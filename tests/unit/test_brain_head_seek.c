@@ -58,7 +58,7 @@ static void a_worker_that_takes_no_jobs_is_not_waited_for(void **state)
 }
 
 /* Given a head that died while a stream was leaving worker a, which drains, and that is started again; when the client is back before
- * the workers, and a before b; then the stream waits for b and goes on there after the client's tokens, and a gets nothing. */
+ * the workers, and a before b; then the stream waits for b and continues there after the client's tokens, and a gets nothing. */
 static void a_stream_that_was_leaving_its_worker_goes_on_with_another_one(void **state)
 {
     (void)state;
@@ -343,7 +343,7 @@ static void a_stream_of_this_head_is_taken_from_its_old_connection(void **state)
     struct story s = two_workers();
     given(&s, "prompt 1 seed=9 stream=77\nprefilled 1 job=1\ntokens 1 job=1 n=2 text=ab\n");
     story(&s, "> resume 5 stream=77 said=1\n"
-              "failed 1 ERR_CANCELLED: the client went on with this stream on another connection\n"
+              "failed 1 ERR_CANCELLED: the client continued this stream on another connection\n"
               "send 1 cancel job=1.1\n"
               "send 1 seek stream=77 said=1\n"
               "send 2 seek stream=77 said=1\n"
@@ -387,7 +387,7 @@ static void workers_that_talk_nonsense_of_streams_are_hung_up_on(void **state)
 }
 
 /* Given a client whose claim is 4; when one worker makes the stream up and another one has it; then the first is hung up on, and the
- * stream goes on at the other, with its tenant. */
+ * stream continues at the other, with its tenant. */
 static void a_stream_that_a_worker_makes_up_is_not_gone_on_with(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* A head takes the place of another one: what one brain tells of its calls, the next one goes on with. */
+/* A head takes the place of another one: what one brain tells of its calls, the next one continues. */
 #include "head_story.h"
 
 enum { JOBS_MAX = 8 };

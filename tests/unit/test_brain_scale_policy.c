@@ -151,7 +151,7 @@ static void silence_is_believed(void **state)
     assert_int_equal(reason, SCALE_IDLE);
 }
 
-/* Given a load that becomes ten times as much at once; when it is looked at again and again; then nobody takes the jump for a ramp that goes on. */
+/* Given a load that becomes ten times as much at once; when it is looked at again and again; then nobody takes the jump for a ramp that continues. */
 static void a_jump_is_no_ramp(void **state)
 {
     (void)state;

@@ -53,7 +53,7 @@ static struct buf begun_elsewhere(const char *path, const struct request *r, uin
     return carry;
 }
 
-/* Goes on in w with what is said and computed so far. */
+/* Continues in w with what is said and computed so far. */
 static uint64_t goes_on(struct world *w, const struct request *r, const struct answer *so_far, struct buf *carry)
 {
     uint64_t t = ++w->tickets;
@@ -197,7 +197,7 @@ static void who_is_held_stands_in_nobodys_way(void **state)
     world_free(w);
 }
 
-/* Given a job that cannot be saved, then it goes on where it is. */
+/* Given a job that cannot be saved, then it continues where it is. */
 static void what_cannot_be_saved_goes_on(void **state)
 {
     (void)state;

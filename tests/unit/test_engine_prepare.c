@@ -211,7 +211,7 @@ static void what_is_prepared_counts_in_the_queue(void **state)
     desk_free(d);
 }
 
-/* Given an answer that goes on after its worker was lost, then it is the undisturbed one, though its tokens come later. */
+/* Given an answer that continues after its worker was lost, then it is the undisturbed one, though its tokens come later. */
 static void a_resumed_answer_waits_for_its_prompt(void **state)
 {
     (void)state;

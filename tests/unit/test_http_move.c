@@ -1,4 +1,4 @@
-/* A server goes on as another one, over real sockets and a fdpass, in every state a connection can be in: each client
+/* A server continues as another one, over real sockets and a fdpass, in every state a connection can be in: each client
  * gets well-formed answers, as if nothing had happened. What the handler does is in the path: /now is answered at once
  * with "METHOD body" by the server that has it, /later waits, /stream begins a stream. */
 #include <setjmp.h>

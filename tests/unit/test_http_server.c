@@ -177,7 +177,7 @@ static void a_flood_behind_an_open_request_stops_reading(void **state)
     }
     assert_true(t.client.paused);
     assert_in_range((size_t)sent * strlen(GET("/now")), HTTP_BEHIND_BYTES, HTTP_BEHIND_BYTES + 64);
-    /* all of them are answered in the end, and reading goes on */
+    /* all of them are answered in the end, and reading continues */
     story_answer(&t, 0, "");
     assert_false(t.client.paused);
     story_said(&t);

@@ -347,7 +347,7 @@ static void engine_gone_and_back(void **state)
     run(s, 300 * S);
     assert_string_equal(reconcile_note(&s->r), "cannot connect to the engine's daemon");
     assert_in_range(s->e.refused, 6, 14);
-    assert_int_equal(alive(&s->e), 3); /* what ran goes on */
+    assert_int_equal(alive(&s->e), 3); /* what ran continues */
     s->e.gone = false;
     run(s, 62 * S);
     assert_runs(s, 4);

@@ -143,7 +143,7 @@ static void stop(struct net_timer *t, void *user_data)
     net_loop_stop(s->loop);
 }
 
-/* A stopped loop keeps its timers, and goes on where it was when it is run again. */
+/* A stopped loop keeps its timers, and continues where it was when it is run again. */
 static void test_stop_and_go_on(void **state)
 {
     struct story *s = *state;

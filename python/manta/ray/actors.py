@@ -94,7 +94,7 @@ class MantaHead:
 
 
 class MantaWorker:
-    """Keeps one `manta worker` up. The native process is killed with this one; prompts in it go on at another worker."""
+    """Keeps one `manta worker` up. The native process is killed with this one; prompts in it continue at another worker."""
 
     def __init__(self, index, spec, keys, head=""):
         """`head`: where it was when this actor was asked for; empty: to be asked."""

@@ -46,7 +46,7 @@ void agent_journal_unseek(struct agent *a, uint32_t head)
 
 /* ---- adopt ---- */
 
-static const char moved_on[] = "the client went on with this stream elsewhere";
+static const char moved_on[] = "the client continued this stream elsewhere";
 
 static struct str frame_at(const struct journal *k, size_t at)
 {
@@ -59,7 +59,7 @@ static struct str frame_at(const struct journal *k, size_t at)
  * said). SIZE_MAX: the log does not have it: it begins later, or no frame begins there. */
 static size_t log_find(struct agent *a, const struct journal *k, uint32_t said)
 {
-    if (k->log.n == 0) /* nothing was said yet, which is where it goes on */
+    if (k->log.n == 0) /* nothing was said yet, which is where it continues */
         return agent_journal_ids_n(k) == said ? 0 : SIZE_MAX;
     bool prefilled = false;
     uint32_t next = agent_journal_ids_n(k); /* of what the log will say next */
@@ -127,7 +127,7 @@ static void take_from(struct agent *a, struct journal *k)
 }
 
 /* The head counts on a slot of the actor of which it was told. Meanwhile the stream may have run on another one, for a head that did
- * not know yet that its client had left; going on there would take a slot that this head gives to others. */
+ * not know yet that its client had left; continuing there would take a slot that this head gives to others. */
 static bool is_where_it_was(const struct journal *k)
 {
     return k->told == UINT32_MAX || k->told == k->key;

@@ -7,9 +7,9 @@
  *
  * The happy path of a drain: heads are told -> they send nothing new -> what runs ends within the grace time -> bye ->
  * AG_EXIT. What still runs AGENT_MOVE_LEAD_MS before that time is over (or after half of it, or at once where that was asked
- * for) shall go on elsewhere: heads are told, and take with it what is computed of it (kv.c). It can fail by: a `run` that
+ * for) shall continue elsewhere: heads are told, and take with it what is computed of it (kv.c). It can fail by: a `run` that
  * crossed on the way (refused; the head, which has read of the drain by then, blames nobody), the grace time is over (bye all
- * the same: heads let others go on with what is left), a head dies (what its clients may come back for stays until the next one has it,
+ * the same: heads let others continue what is left), a head dies (what its clients may come back for stays until the next one has it,
  * journal.c; the rest ends at once), asked a second time by a signal (at once). */
 #include <stdio.h>
 
@@ -78,7 +78,7 @@ void agent_duty_tick(struct agent *a)
         return;
     a->moves = true;
     agent_log(a, LOG_INFO, TAG, EVENT("grace_ends", KV("jobs", agent_jobs_running(a))),
-              "the grace time is nearly over: %u jobs shall go on elsewhere", agent_jobs_running(a));
+              "the grace time is nearly over: %u jobs shall continue elsewhere", agent_jobs_running(a));
     duty_tell_all(a);
 }
 

@@ -2,7 +2,7 @@
  *
  * The happy path: run -> AG_RUN -> PREFILLED -> TOKENS … -> DONE. It can fail by: an actor that is not there, too many
  * jobs, or a number that is running already (`done` with an error at once, no ticket); cancel (DONE with
- * FINISH_CANCELLED follows from the engine); the link breaks (the job goes on adrift, journal.c); nobody wants it any
+ * FINISH_CANCELLED follows from the engine); the link breaks (the job continues adrift, journal.c); nobody wants it any
  * more (it becomes an orphan: it is cancelled, its events are dropped, its ticket lives until the engine's DONE). */
 #include <stdlib.h>
 
@@ -58,7 +58,7 @@ void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run,
     ag->msg.run.kv_bytes = held ? run->kv_bytes : 0;
 }
 
-/* Kept for whoever may go on with it, and sent to the head it runs for. */
+/* Kept for whoever may continue it, and sent to the head it runs for. */
 static void job_says(struct agent *a, struct agent_job *j, const struct wire_msg *msg)
 {
     if (j->journal != NULL)

@@ -1,10 +1,10 @@
-/* A job that goes on elsewhere takes with it what is computed of it, so that nobody computes that again.
+/* A job that continues elsewhere takes with it what is computed of it, so that nobody computes that again.
  *
  * The happy path, at the worker it leaves: kv_save -> AG_SAVE -> AGENT_SAVED -> kv_saved (the attempt is over) -> kv_pull,
  * kv_part … -> kv_drop. At the worker it goes to: run with kv_bytes -> AG_RUN, the engine holds it -> kv_part, kv_ack … ->
  * all is there and the checksum right -> AG_GIVE. It can fail by: nothing to save, too much of it, or no memory for it
  * (moving_bytes_max, of all that is saved, comes, or was given to an engine that has not read it): kv_saved with no bytes, and the
- * job goes on here; nobody pulls for AGENT_CARRY_MS (forgotten; a pull is answered with an empty part), parts out of order or a wrong
+ * job continues here; nobody pulls for AGENT_CARRY_MS (forgotten; a pull is answered with an empty part), parts out of order or a wrong
  * checksum (kv_ack with `refused`), no room, kv_drop, a lost link: then the engine is given nothing, and computes. */
 #include <stdlib.h>
 

@@ -131,7 +131,7 @@ struct agent {
     uint8_t duty;        /* enum wire_duties */
     char duty_reason[AGENT_REASON_BYTES]; /* in a few words; empty while it serves */
     uint64_t drain_us;   /* DRAINS: what still runs then is left to others; else AGENT_NEVER */
-    uint64_t move_us;    /* DRAINS: what still runs then shall go on elsewhere */
+    uint64_t move_us;    /* DRAINS: what still runs then shall continue elsewhere */
     bool moves;          /* heads were told so */
     bool signalled;      /* a signal asked it to drain: the next one is not waited for */
     struct list journals, expiring, told; /* journal.all; journal.expiring, by due_us: told those that were told to their end */
@@ -200,7 +200,7 @@ struct agent_job *agent_job_find(struct agent *a, uint32_t head, uint64_t job, u
 void agent_job_name(struct agent *a, struct agent_job *j);
 /* From now on the head's numbers mean nothing; the ticket stays. */
 void agent_job_unname(struct agent *a, struct agent_job *j);
-/* It goes on for that head, under that number. */
+/* It continues for that head, under that number. */
 void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint64_t job, uint32_t attempt);
 /* It has ended, or nobody wants it: what was said so far may still be asked for. */
 void agent_job_unkeep(struct agent *a, struct agent_job *j);
@@ -210,7 +210,7 @@ void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *
 void agent_job_orphan(struct agent *a, struct agent_job *j);
 /* Its head does not want it any more, another one may. */
 void agent_job_adrift(struct agent *a, struct agent_job *j);
-/* The engine ended it so that it can go on elsewhere: only its DONE is still to come, which nobody hears of. */
+/* The engine ended it so that it can continue elsewhere: only its DONE is still to come, which nobody hears of. */
 void agent_job_left(struct agent *a, struct agent_job *j);
 /* `done` with that error, for a job of a head that does not run, or no longer for it. `why` is static. */
 void agent_job_refuse(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt, int err, const char *why);
@@ -247,7 +247,7 @@ static inline uint32_t agent_journal_ids_n(const struct journal *k)
 void agent_journal_say(struct agent *a, struct journal *k, const struct wire_msg *msg);
 /* A job that left this worker lost its head: perhaps nobody else has it. It may be forgotten by now. */
 void agent_journal_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head);
-/* That life of a head is there again: it has let others go on with whatever it had here. */
+/* That life of a head is there again: it has let others continue whatever it had here. */
 void agent_journal_rejoined(struct agent *a, uint32_t head, uint64_t epoch);
 /* True while a journal may be the only copy of its answer. */
 bool agent_journal_matters(const struct agent *a);
@@ -273,7 +273,7 @@ void agent_job_event(struct agent *a, const struct agent_event *ev);
 void agent_journal_seek(struct agent *a, uint32_t head, const struct wire_seek *seek);
 /* The link to `head` is gone: what it asked for it does not want any more. */
 void agent_journal_unseek(struct agent *a, uint32_t head);
-/* A head goes on with a branch: it is told what its client lacks, or the job runs again. */
+/* A head continues a branch: it is told what its client lacks, or the job runs again. */
 void agent_journal_adopt(struct agent *a, uint32_t head, const struct wire_adopt *m);
 
 /* ---- kv.c: what is computed of jobs that move ---- */
@@ -305,7 +305,7 @@ void agent_kv_free(struct agent *a);
 void agent_duty_tell(struct agent *a, uint32_t head);
 /* A head asks us to take no new jobs, or to take them again. */
 void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *cordon);
-/* We are to end what runs and leave. `move`: what runs shall go on elsewhere at once, not only when the grace time is nearly over. */
+/* We are to end what runs and leave. `move`: what runs shall continue elsewhere at once, not only when the grace time is nearly over. */
 void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, struct str reason);
 /* Tells heads when it is time for jobs to go elsewhere. */
 void agent_duty_tick(struct agent *a);

@@ -1,7 +1,7 @@
 /* Which workers take new jobs: what they say of it, and asking them.
  *
  * The truth is the worker's, every head hears of it (duty.c). A worker that is asked by this head gets nothing more at
- * once; it answers with its duty, whatever that is. Its actors stay ready, so what runs there goes on, requests for their model
+ * once; it answers with its duty, whatever that is. Its actors stay ready, so what runs there continues, requests for their model
  * wait as usual, and nobody new is bound to one of them. */
 #include <stdio.h>
 

@@ -70,7 +70,7 @@ void head_queue_put(struct head *h, struct job *job)
 }
 
 /* When a rack of workers dies, or the head comes back from a pause, links end one by one within milliseconds. A job
- * that went on at once would go to workers that are as dead, and use up its attempts on them. One that is bound to an
+ * that continued at once would go to workers that are as dead, and use up its attempts on them. One that is bound to an
  * actor goes at once: it has no other choice. */
 void head_queue_regroup(struct head *h, struct job *job)
 {

@@ -1,11 +1,11 @@
-/* A flight that cannot go on: another actor takes the job, or its client is told.
+/* A flight that cannot continue: another actor takes the job, or its client is told.
  *
  * The happy path is: the actor is lost -> the job waits for regroup_ms, takes its old place in the queue, which is the
  * front -> the next open actor (once the client has a part of the answer: a compatible one, compatible.c) gets it with
- * attempt + 1 and the ids that were delivered, and goes on after them. It can fail by: attempts_max attempts in a row
+ * attempt + 1 and the ids that were delivered, and continues after them. It can fail by: attempts_max attempts in a row
  * brought no token (those on workers that left or fell silent do not count: no prompt does that), moves_max were made in
  * all, or more tokens were delivered than are kept. An attempt that is refused for want of room is none: other heads fill the
- * workers, too, for as long as they like, and what bounds such attempts is the deadline, which goes on meanwhile. */
+ * workers, too, for as long as they like, and what bounds such attempts is the deadline, which continues meanwhile. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

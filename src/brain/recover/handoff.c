@@ -1,8 +1,8 @@
-/* A head takes the place of another one: its calls go on here.
+/* A head takes the place of another one: its calls continue here.
  *
  * The happy path: TAKE for each call of the former head -> they are calls like any other, whose jobs wait -> its workers, whose
  * links are gone, join here -> each is asked (`seek`) what it has of the jobs that were sent there -> `held`: the job is bound
- * to that actor, which will be told to go on with it (`adopt`) -> all workers are back and have answered -> their actors open,
+ * to that actor, which will be told to continue it (`adopt`) -> all workers are back and have answered -> their actors open,
  * and all jobs are sent in their old order. What no worker has, for it died in that very moment, is computed again behind the
  * tokens that were delivered, as after any failover. It can fail by: a worker stays away (after take_ms it is not awaited), an
  * answer of which there were too many tokens to be kept (it ends, as with its worker).
@@ -84,7 +84,7 @@ bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, st
         return false;
     *branch = job->branch + 1;
     *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempt, .barren_attempts = job->barren_attempts, .said = job->said};
-    out->barren_attempts -= job->flight != NULL && job->barren_attempts > 0; /* that one has not ended, and counts when it goes on */
+    out->barren_attempts -= job->flight != NULL && job->barren_attempts > 0; /* that one has not ended, and counts when it continues */
     if (!job->forgot)
         out->ids = (struct wire_i32s){.p = job->ids, .n = job->said};
     if (job->same_file != NULL)
@@ -248,7 +248,7 @@ void head_handoff_held(struct head *h, struct worker *w, const struct wire_held 
     head_queue_put(h, job);
 }
 
-/* Before anybody else gets a slot: its actor goes on with it all the time. */
+/* Before anybody else gets a slot: its actor continues it all the time. */
 static void adopt(struct head *h, struct job *job)
 {
     if (job->adopts && head_actor_is_open(job->bound))
@@ -284,7 +284,7 @@ static void end(struct head *h)
     IDTAB_EACH(node, &h->jobs)
         find_place(h, id_item(node, struct job, node));
     head_log(h, LOG_INFO, TAG, EVENT("replaced", KV("workers", here), KV("of", h->take_workers)),
-             "%u of %u workers of the former head are back: what it had goes on", here, h->take_workers);
+             "%u of %u workers of the former head are back: what it had continues", here, h->take_workers);
 }
 
 void head_handoff_look(struct head *h, const struct worker *w)

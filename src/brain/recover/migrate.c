@@ -4,7 +4,7 @@
  * actor that is alike is found, and moving the cells there is predicted to be quicker than computing them -> kv_save -> the worker
  * stops the job and says kv_saved -> the job is sent to the other actor, which holds it -> the cells go there, part by part:
  * kv_pull, kv_part, kv_ack; never more than MIGRATION_WINDOW parts on the way -> all is there, its checksum right, and the answer
- * goes on.
+ * continues.
  *
  *     (none) ──kv_save──▶ SAVING ──kv_saved──▶ MOVING ──last kv_ack──▶ (forgotten)
  *
@@ -107,7 +107,7 @@ static bool is_better(const struct actor *a, const struct actor *than)
     return x != y ? x < y : a->node.id < than->node.id;
 }
 
-/* Whom to look for: one that may go on, one that can go on with its cells, one that nothing else moves to just now. */
+/* Whom to look for: one that may continue, one that can continue its cells, one that nothing else moves to just now. */
 enum need { NEED_FILE, NEED_ALIKE, NEED_FREE };
 
 /* The least busy open actor of the same file elsewhere; for an exact one, of the same bits. */
@@ -188,7 +188,7 @@ static void replay(struct head *h, struct job *job, struct actor *to, const char
     head_job_leave(h, job, LEAVE_RECOMPUTED, NULL, to);
 }
 
-/* It stays where it is as long as it can: nobody could go on with it, or it has no other choice. */
+/* It stays where it is as long as it can: nobody could continue it, or it has no other choice. */
 static bool stays(const struct head *h, const struct job *job)
 {
     return job->forgot || job->bound != NULL || job->migration != NULL || job->moves >= h->cfg.moves_max;
@@ -277,7 +277,7 @@ static void set_out(struct head *h, struct migration *mig, struct actor *to)
         pull(h, mig);
 }
 
-/* The attempt has ended. Who goes on, and how? */
+/* The attempt has ended. Who continues, and how? */
 static void saved(struct head *h, struct job *job, const struct actor *from, const struct wire_kv_saved *m)
 {
     struct migration *mig = job->migration;

@@ -2,7 +2,7 @@
  *
  * The happy path is: a worker beats -> an actor of it is slow, or has two jobs or more -> an alike one is idle, and nobody
  * waits for it -> one of the jobs would end so much sooner there that the pause of the move is paid -> it goes, as from a
- * worker that drains (migrate.c). It can fail by whatever a hand-over can fail by: then the job goes on where it is, or is
+ * worker that drains (migrate.c). It can fail by whatever a hand-over can fail by: then the job continues where it is, or is
  * computed elsewhere.
  *
  * No ping-pong: who takes a job has no other, so it is no giver by number; it is not slow; and the same job stays for

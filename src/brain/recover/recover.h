@@ -1,4 +1,4 @@
-/* Jobs that cannot go on where they are: they leave, move with their KV cache, are quarantined, or come from another head. */
+/* Jobs that cannot continue where they are: they leave, move with their KV cache, are quarantined, or come from another head. */
 #ifndef MANTA_BRAIN_RECOVER_RECOVER_H
 #define MANTA_BRAIN_RECOVER_RECOVER_H
 
@@ -46,7 +46,7 @@ bool head_job_quarantine(struct head *h, struct job *job);
 void head_moves(struct head *h, struct worker *w, bool moves);
 /* Moves what can move now, one at a time from each such worker; after those who wait have got what became free. */
 void head_migration_more(struct head *h);
-/* Both have the same bits to go on with. */
+/* Both have the same bits to continue. */
 bool head_migration_alike(const struct actor *a, const struct actor *b);
 /* How long the job would pause on its way to that actor, in seconds, moved or computed again, whichever is quicker. */
 double head_migration_pause_s(const struct head *h, const struct job *job, const struct actor *to);
@@ -58,7 +58,7 @@ void head_migration_lost(struct head *h, struct worker *w);
 void head_migration_overdue(struct head *h, struct migration *mig);
 /* The worker it leaves has stopped it, and has what is computed. 0, or the fault for which the link is refused. */
 int head_kv_saved(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
-/* A part of that, which goes on to the other worker; the same. */
+/* A part of that, which continues to the other worker; the same. */
 int head_kv_part(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 /* So much has come there; the same. */
 int head_kv_ack(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
@@ -86,7 +86,7 @@ void head_seeks_free(struct head *h);
 uint64_t head_seeks_bytes(const struct head *h);
 
 /* ---- handoff.c: the calls of a head whose place this one takes ---- */
-/* HEAD_TAKE: a call that another process had goes on here. */
+/* HEAD_TAKE: a call that another process had continues here. */
 void head_handoff(struct head *h, const struct head_event *ev);
 /* A worker has joined: what does it have of the calls that came? */
 void head_handoff_ask(struct head *h, struct worker *w);

@@ -203,12 +203,12 @@ static void go_on(struct head *h, struct seek *s)
     fx->text = str_n(call->client, call->client_n);
     fx->branches = branches_n(s);
     head_log(h, LOG_INFO, TAG, EVENT("stream_resumed", event_id("stream", s->stream), KV("call", s->call), KV("branches", fx->branches)),
-             "a stream of another head goes on here");
+             "a stream of another head continues here");
     make_jobs(h, call, s);
     seek_free(h, s);
 }
 
-/* Goes on, gives up, or waits for more. */
+/* Continues, gives up, or waits for more. */
 static void look(struct head *h, struct seek *s)
 {
     bool found = s->request != NULL && pool_of(h, s) != NULL, whole = found && missing(h, s) == 0;

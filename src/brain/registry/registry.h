@@ -124,7 +124,7 @@ void head_compatible_join(struct head *h, struct job *job, const struct actor *a
 void head_compatible_rejoin(struct head *h, struct job *job, struct str same_file, struct str same_bits);
 /* The job ends: it counts in no pool of compatible actors any more. */
 void head_compatible_leave(struct head *h, struct job *job);
-/* Says so when an exact answer goes on where its bits may differ. */
+/* Says so when an exact answer continues where its bits may differ. */
 void head_compatible_sent(struct head *h, const struct job *job, const struct actor *a);
 /* The pool of those that may continue its answers: with the same bits where it is exact, else of its file; NULL while it is not ready. */
 static inline struct pool *head_compatible_of(const struct actor *a)

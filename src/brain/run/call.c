@@ -244,7 +244,7 @@ void head_call_fail(struct head *h, struct call *call, const struct fault *f, ui
 void head_call_taken(struct head *h, struct call *call)
 {
     struct fault f = {0};
-    fault_set(&f, ERR_CANCELLED, "the client went on with this stream on another connection");
+    fault_set(&f, ERR_CANCELLED, "the client continued this stream on another connection");
     head_call_refuse(h, call->node.id, &f, 0);
     end_jobs(h, call);
     call_forget(h, call);

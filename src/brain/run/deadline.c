@@ -37,7 +37,7 @@ static void stranded_fault(const struct job *job, unsigned waited_s, struct faul
     const char *why = job->why != NULL ? job->why : "its actor was lost";
     if (!head_pool_serves(p))
         fault_set(f, ERR_UNAVAILABLE,
-                  "%s, in the middle of the answer; no actor with the same model file was ready within %u s to go on", why,
+                  "%s, in the middle of the answer; no actor with the same model file was ready within %u s to continue", why,
                   waited_s);
     else
         fault_set(f, ERR_TIMEOUT,

@@ -24,7 +24,7 @@ static bool twin_runs(const struct call *call, const struct actor *a)
     return false;
 }
 
-/* What of the prompt is to be computed there. Also counts what the actor's cache loses by it: a prompt that goes on from
+/* What of the prompt is to be computed there. Also counts what the actor's cache loses by it: a prompt that continues from
  * what a free slot holds takes that slot; any other one takes a slot from a prompt before it. */
 static uint64_t fresh_bytes(struct head *h, const struct call *call, struct actor *a)
 {

@@ -71,7 +71,7 @@ static void forget_ids(struct head *h, struct job *job)
     job->ids_cap = 0;
     job->forgot = true;
     head_log(h, LOG_WARN, "FAILOVER", EVENT("job_not_resumable", KV("job", job->node.id), KV("tokens", job->said), KV("all_bytes", h->resume_bytes)),
-             "job %llu cannot go on elsewhere any more: too many tokens to keep (resume_tokens_max %d, resume_bytes_max %llu)",
+             "job %llu cannot continue elsewhere any more: too many tokens to keep (resume_tokens_max %d, resume_bytes_max %llu)",
              (unsigned long long)job->node.id, HEAD_RESUME_TOKENS_MAX, (unsigned long long)h->cfg.resume_bytes_max);
 }
 

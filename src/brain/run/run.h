@@ -22,7 +22,7 @@ void head_call_refuse(struct head *h, uint64_t call, const struct fault *f, uint
 void head_call_fail(struct head *h, struct call *call, const struct fault *f, uint32_t retry_s);
 /* Its client has gone. False: there is no such call, or it has ended. */
 bool head_call_gone(struct head *h, uint64_t id);
-/* Its client goes on with it on another connection: this one is told so and the call ends; workers keep what it has. */
+/* Its client continues it on another connection: this one is told so and the call ends; workers keep what it has. */
 void head_call_taken(struct head *h, struct call *call);
 /* Sends the job of a call that was waiting for its first actor to `a`, and makes the other branches. */
 void head_call_spread(struct head *h, struct job *first, struct actor *a);
@@ -45,7 +45,7 @@ struct job *head_job_taken(struct head *h, struct call *call, const struct wire_
 void head_job_move(struct job *job, enum job_state to);
 /* Takes a waiting job out of its queue and sends it to `a`, which is open, or has it in quarantine: as `run`, or as `adopt`. */
 void head_job_send(struct head *h, struct job *job, struct actor *a);
-/* Tokens of its answer are delivered: they are kept, as far as the limits allow, for the actor that goes on if need be. */
+/* Tokens of its answer are delivered: they are kept, as far as the limits allow, for the actor that continues if need be. */
 void head_job_says(struct head *h, struct job *job, struct wire_i32s ids);
 /* Forgets it; what it still runs is cancelled. No effect for the client. */
 void head_job_end(struct head *h, struct job *job);

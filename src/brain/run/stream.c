@@ -161,7 +161,7 @@ static int check_scores(const struct job *job, const struct wire_tokens *m, stru
     return check_lists(job, m, f);
 }
 
-/* The first tokens after a failover: how long the client waited for them, and how much of that the actor that goes on took
+/* The first tokens after a failover: how long the client waited for them, and how much of that the actor that continues took
  * for the prompt and the tokens again. */
 static void goes_on(struct head *h, const struct job *job)
 {

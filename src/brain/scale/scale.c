@@ -201,7 +201,7 @@ static void learn(struct head *h, const struct wire_scale_state *m)
     if (!s->limits_own && m->policy == WIRE_SCALE_AUTO && m->min <= m->max && m->max > 0 && m->max <= HEAD_SCALE_MAX) {
         s->limits = (struct scale_limits){.mode = SCALE_AUTO, .min = m->min, .max = m->max, .idle_s = h->cfg.scale.idle_s};
         head_log(h, LOG_INFO, TAG, EVENT("policy_taught", KV("min", m->min), KV("max", m->max)),
-                 "the launcher was told to scale by the load, %u to %u workers: that goes on", m->min, m->max);
+                 "the launcher was told to scale by the load, %u to %u workers: that continues", m->min, m->max);
         policy_begins(h);
         s->due = s->due || (s->own && (s->desired < m->min || s->desired > m->max)); /* a number of before, outside of them */
     }

@@ -176,7 +176,7 @@ struct call {
     bool failed;         /* counted in head.calls_failed */
     bool reported;       /* FX_STARTED or FX_BRANCH_DONE was given: it can no longer just fail */
     uint64_t session;    /* hash of request.affinity; 0: none */
-    uint64_t stream, claim; /* its name for other heads, 0: none; who goes on with it must have the same claim */
+    uint64_t stream, claim; /* its name for other heads, 0: none; who continues it must have the same claim */
     struct name_node by_stream; /* head.stream_names, by the bytes of `stream`; not where that is 0 */
     char *client;        /* owned; what another head needs to know of the client's request */
     size_t client_n;
@@ -206,7 +206,7 @@ struct job {
     uint32_t attempt;      /* 0 before the first send */
     uint32_t barren_attempts;      /* attempts since the last one that brought a token, without those on left_cleanly workers */
     uint32_t moves;        /* attempts of this head, without those that found no room */
-    bool found_full;      /* QUEUED: its last attempt found no room: its time to leave the queue goes on */
+    bool found_full;      /* QUEUED: its last attempt found no room: its time to leave the queue continues */
     uint64_t seq;          /* place in the queue: arrival of its call */
     struct list queued;    /* QUEUED: in queue.jobs of its pool or actor, or in pool.regroup */
     struct queue *queue;   /* QUEUED: that queue; NULL: it regroups */
@@ -228,16 +228,16 @@ struct job {
     float wait_ms;         /* from the call's arrival to the last send */
     bool started;          /* FX_STARTED was given */
     bool sought;           /* QUEUED: came from another process, and a worker may have it: see handoff.c */
-    bool adopts;           /* QUEUED, bound: that actor has it already, and is told to go on with it here */
-    struct pool *same_file;      /* once started: actors of the same model file; only they may go on */
-    struct pool *same_bits;    /* once started on an exact actor: those that go on with the same bits */
+    bool adopts;           /* QUEUED, bound: that actor has it already, and is told to continue it here */
+    struct pool *same_file;      /* once started: actors of the same model file; only they may continue */
+    struct pool *same_bits;    /* once started on an exact actor: those that continue the same bits */
     char *why;             /* owned; why it lost its last actor, or NULL */
     uint32_t scored;       /* tokens of the prompt told of, where they are asked for */
     uint32_t said;         /* tokens delivered */
     int32_t *ids;          /* owned: their ids, which another actor resumes after; NULL when forgot */
     uint32_t ids_cap;
     uint64_t rebalanced_us; /* it was sent to an idle actor last; 0: never */
-    bool forgot;           /* there were too many of them to keep: it cannot go on elsewhere */
+    bool forgot;           /* there were too many of them to keep: it cannot continue elsewhere */
     uint64_t token_us;     /* when the last of them came */
     double logprob_sum;    /* of tokens delivered, where asked for */
     float logprob_last;    /* of the last one */
@@ -249,7 +249,7 @@ struct flight {
     struct job *job; /* NULL: nobody waits for it any more */
     uint64_t job_id;
     uint32_t attempt;
-    bool adopts;           /* the actor was told to go on with what it has, not given a `run` */
+    bool adopts;           /* the actor was told to continue what it has, not given a `run` */
     uint64_t prompt_bytes; /* counted in actor.waiting_bytes; 0 once prefilled */
     uint64_t fresh_bytes;  /* the same in actor.fresh_bytes */
     uint64_t sent_us;

@@ -27,7 +27,7 @@ namespace {
 
 enum {
     LOOK_EVERY = 256,     /* allocations between two looks at the clock: a look takes a third of a microsecond */
-    GRACE = 4096,         /* allocations after a throw, for what unwinds; then somebody caught it and goes on, and it is thrown again */
+    GRACE = 4096,         /* allocations after a throw, for what unwinds; then somebody caught it and continues, and it is thrown again */
     STACK_SPARE = 1 << 18, /* bytes of the stack that are kept for what does not allocate */
     TICK_MS = 100,         /* behind the bound; a piece of memory is asked for thousands of times as often */
     TICK_SIGNAL = SIGVTALRM,

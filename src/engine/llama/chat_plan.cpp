@@ -157,7 +157,7 @@ void tell_of_tools(std::vector<common_chat_msg> &messages, const json &tools, bo
 
 /* ---- rendering ---- */
 
-/* A base model has no roles: it goes on from what was said. */
+/* A base model has no roles: it continues from what was said. */
 std::string joined(const std::vector<common_chat_msg> &messages)
 {
     std::string s;

@@ -1,7 +1,7 @@
 /* The ways, the fastest first: weights repacked, weights as they are in the file. Both with steady kernels (kernels.h) where they can be told.
  * Repacked K-quants are the usual reason for the second: their kernel for 4 rows and more rounds otherwise than the one for a row.
  *
- * The order is fixed, and the first that is exact is taken, so that workers that are alike take the same and may go on with each other's
+ * The order is fixed, and the first that is exact is taken, so that workers that are alike take the same and may continue each other's
  * answers; a choice by measured speed would differ from worker to worker. */
 #include "engine/llama/setup.h"
 

@@ -119,7 +119,7 @@ def test_scaling_under_load(world):
 
 
 def test_a_killed_worker(world):
-    """Given two workers with streams; when one is killed; then its streams go on at the other, and its node starts it again."""
+    """Given two workers with streams; when one is killed; then its streams continue at the other, and its node starts it again."""
     world.scale(2)
     load = Load(world)
     pod = world.nodes.pod("manta-worker-2")
@@ -145,7 +145,7 @@ def test_a_deleted_pod(world):
 
 
 def test_a_lost_node(world):
-    """Given three workers with streams; when the node of one falls silent; then its streams go on elsewhere, `manta status` tells which node it is, and what to
+    """Given three workers with streams; when the node of one falls silent; then its streams continue elsewhere, `manta status` tells which node it is, and what to
     do; when an administrator has deleted the node, as that says, its worker comes back on another one."""
     world.scale(3)
     heads_node = world.pods("head")[0]["spec"]["nodeName"]

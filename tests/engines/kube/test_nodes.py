@@ -233,7 +233,7 @@ def test_a_container_that_the_kernel_ends(world):
 
 
 def test_a_node_that_loses_its_power(world):
-    """Given two workers under 100 streams; when the node of one loses its power; then the streams go on at the other, and `manta status` names the node; when
+    """Given two workers under 100 streams; when the node of one loses its power; then the streams continue at the other, and `manta status` names the node; when
     an administrator has deleted the node, the worker comes back on another one."""
     load = Load(world)
     pod = world.elsewhere()
