@@ -19,6 +19,7 @@
     F(worker, "/console/worker.js", "worker.js", "text/javascript; charset=utf-8") \
     F(chart, "/console/chart.js", "chart.js", "text/javascript; charset=utf-8") \
     F(chat, "/console/chat.js", "chat.js", "text/javascript; charset=utf-8") \
+    F(keep, "/console/keep.js", "keep.js", "text/javascript; charset=utf-8") \
     F(answer, "/console/answer.js", "answer.js", "text/javascript; charset=utf-8") \
     F(prose, "/console/prose.js", "prose.js", "text/javascript; charset=utf-8") \
     F(requests, "/console/requests.js", "requests.js", "text/javascript; charset=utf-8") \

@@ -4,7 +4,9 @@ import gzip
 import http.client
 import json
 import re
+import selectors
 import socket
+import time
 
 import pytest
 
@@ -182,6 +184,46 @@ def test_a_watcher_that_does_not_read_costs_nobody_anything(cluster):
         awake.next("state")
     assert not head.has_grown(before, 2 << 20)
     idle.close(), awake.close()
+
+
+def drain(socks, rounds):
+    """Reads all of them until the first has had so many states; (bytes of all, seconds) between its first state and its last."""
+    total, states, begun = 0, 0, 0.0
+    with selectors.DefaultSelector() as s:
+        for sock in socks:
+            s.register(sock, selectors.EVENT_READ)
+        while states < rounds:
+            for key, _ in s.select(60):
+                data = key.fileobj.recv(1 << 20)
+                assert data, "a watcher was cut off"
+                total += len(data) if states else 0
+                if key.fileobj is socks[0] and (n := data.count(b"event: state")):
+                    begun = begun or time.monotonic()
+                    states += n
+    return total, time.monotonic() - begun
+
+
+def test_all_watchers_together_get_four_mebibytes_a_second(cluster):
+    """Given 160 watchers of a head whose state is large, for 250 requests wait; when several states have been told; then they came no faster than the
+    bound for all of them allows, however quick the machine is."""
+    head = cluster.head()
+    waiting = [head.begin("/v1/completions", {"prompt": f"{i}", "stream": True}) for i in range(250)]
+    head.wait_status(queued=250)
+    alone = Watch(head)
+    size = len(json.dumps(alone.next("state")))
+    alone.sock.setblocking(False)
+    rounds, watchers = 4, [Watch(head) for _ in range(160)]
+    for watch in watchers:
+        watch.sock.setblocking(False)
+    total, took = drain([alone.sock, *(watch.sock for watch in watchers)], rounds)
+    per_round = size * (1 + len(watchers))
+    assert per_round > 6 << 20, "the story wants a state that does not fit into a second"
+    assert took >= (rounds - 1) * per_round * 0.8 / (4 << 20), (took, size, total)
+    for watch in watchers:
+        watch.close()
+    for conn in waiting:
+        conn.close()
+    alone.close()
 
 
 @pytest.mark.skipif(SANITIZED, reason="sanitizers take memory of their own")

@@ -46,6 +46,18 @@ def mid_answer(c, tokens=20):
     c.page.wait_for_function("n => Number.parseInt(document.querySelector('.turn:last-child .meta')?.textContent) >= n", arg=tokens)
 
 
+def asked(cluster, console):
+    """(head, console, the whole answer) of a chat that is in the middle of that answer."""
+    head = three(cluster)
+    expected = undisturbed(head, QUESTION)
+    cluster.pace(50)
+    c = console(head).open("chat").live()
+    c.page.evaluate("document.querySelector('#set-seed').value = 7")
+    c.ask(QUESTION)
+    mid_answer(c)
+    return head, c, expected
+
+
 # ---- the page ----
 
 def test_the_page_shows_the_cluster_live(cluster, console):
@@ -154,13 +166,7 @@ def test_models_and_actors_side_by_side(cluster, console):
 
 def test_a_worker_dies_in_mid_answer(cluster, console):
     """Given an answer that streams; when its worker is killed; then the answer resumes on another one, the page names both, and no word is lost or doubled."""
-    head = three(cluster)
-    expected = undisturbed(head, QUESTION)
-    cluster.pace(50)
-    c = console(head).open("chat").live()
-    c.page.evaluate("document.querySelector('#set-seed').value = 7")
-    c.ask(QUESTION)
-    mid_answer(c)
+    head, c, expected = asked(cluster, console)
     lost = worker_of(cluster, head)
     c.wait_text(".turn .meta", lost.popen.args[lost.popen.args.index("--node") + 1])
     lost.kill()
@@ -177,13 +183,7 @@ def test_a_worker_dies_in_mid_answer(cluster, console):
 def test_the_head_dies_in_mid_answer(cluster, console):
     """Given an answer that streams; when the head is killed and another one is started in its place; then the page says that it lost the head, and the answer
     resumes by itself, without a word lost or doubled."""
-    head = three(cluster)
-    expected = undisturbed(head, QUESTION)
-    cluster.pace(50)
-    c = console(head).open("chat").live()
-    c.page.evaluate("document.querySelector('#set-seed').value = 7")
-    c.ask(QUESTION)
-    mid_answer(c)
+    head, c, expected = asked(cluster, console)
     head.kill()
     c.wait_text(".turn .notes", "The head was lost at token")
     c.page.wait_for_selector("#link[data-state=lost]")
@@ -192,6 +192,64 @@ def test_the_head_dies_in_mid_answer(cluster, console):
     cluster.pace(0)
     same_words(c.answer(), expected)
     c.live()
+
+
+def test_a_page_that_is_loaded_again_resumes_its_answer(cluster, console):
+    """Given a chat with an answer, and one that streams; when the page is loaded again, twice; then the conversation is there, the answer resumes where it
+    was, no word is lost or doubled, the next question goes with both, and "New" forgets all of it."""
+    head = three(cluster)
+    c = console(head).open("chat").live()
+    c.page.evaluate("document.querySelector('#set-seed').value = 7")
+    c.ask("First of all?")
+    first = c.answer()
+    cluster.pace(50)
+    c.ask(QUESTION)
+    for tokens in 20, 50:
+        mid_answer(c, tokens)
+        c.page.reload()
+        c.live()
+        assert c.page.locator(".turn").count() == 2 and c.page.locator(".mine").all_inner_texts() == ["First of all?", QUESTION]
+        same_words(c.text(".turn:first-child .text"), first)
+        c.wait_text(".turn:last-child .notes", "Resumed after")
+    cluster.pace(0)
+    shown = c.answer()
+    body = json.loads([r for r in c.asked if r.url.endswith("/v1/chat/completions")][-1].post_data)
+    assert c.page.locator(".turn:last-child .answer").count() == 1 and "160 tokens" in c.text(".turn:last-child .meta")
+    same_words(shown, head.post("/v1/chat/completions", {**body, "stream": False, "stream_options": None})[1]["choices"][0]["message"]["content"])
+    assert all("last-event-id" in r.headers for r in [r for r in c.asked if r.url.endswith("/v1/chat/completions")][2:])
+    c.page.reload()
+    c.live()
+    same_words(c.answer(), shown)
+    assert "160 tokens" in c.text(".turn:last-child .meta") and c.page.is_visible("#send")
+    c.ask("And then?")
+    c.page.wait_for_selector(".turn:nth-child(3) .answer[data-state=done]")
+    sent = json.loads([r for r in c.asked if r.url.endswith("/v1/chat/completions")][-1].post_data)
+    assert [m["role"] for m in sent["messages"]] == ["user", "assistant"] * 2 + ["user"] and sent["messages"][3]["content"].split() == shown.split()
+    c.page.click("#chat-new")
+    c.page.reload()
+    c.live()
+    assert c.page.locator(".turn").count() == 0 and c.page.is_visible("#chat-none")
+
+
+def test_a_page_that_is_loaded_again_while_the_head_is_gone(cluster, console):
+    """Given a fan-out that streams; when the page goes, the head dies and another one takes its place, and the page is loaded again; then every column
+    resumes to its end, in its place."""
+    head = three(cluster)
+    cluster.pace(50)
+    c = console(head).open("chat").live()
+    c.page.click(".chip:has-text('all actors')")
+    c.ask(QUESTION)
+    c.page.wait_for_function("() => document.querySelectorAll('.turn .answer').length === 3")
+    mid_answer(c, 10)
+    names = c.page.locator(".answer h3").all_inner_texts()
+    c.page.goto("about:blank")
+    head.kill()
+    cluster.head("--rebalance=off", port=head.port)
+    c.open("chat").live()
+    cluster.pace(0)
+    c.page.wait_for_function("() => document.querySelectorAll('.answer[data-state=done]').length === 3")
+    assert c.page.locator(".answer h3").all_inner_texts() == names
+    assert all(len(text.split()) > 60 for text in c.page.locator(".answer .text").all_inner_texts())
 
 
 # ---- commands ----

@@ -24,10 +24,10 @@ const mayComeBack = problem => !problem.status || problem.status >= 502;
 const watched = new Set();
 on("state", now => watched.forEach(look => look(now)));
 
-// `told` is called with what happens: opened(id), event(json, places), comment(text), node(name), lost(), resumed(after ms). Ends with the answer,
-// or throws: a Refusal, an AbortError, or an Error of the stream.
-export async function answer(path, body, signal, told) {
-  let last = "", id = "", ended = false, lostAt = 0, wait = FIRST_WAIT_MS;
+// `told` is called with what happens: opened(id), event(json, places, last), comment(text), node(name), lost(), resumed(after ms). `from`: the last
+// event that a page before this one had, "" for none. Ends with the answer, or throws: a Refusal, an AbortError, or an Error of the stream.
+export async function answer(path, body, from, signal, told) {
+  let last = from, id = "", ended = false, lostAt = from ? Date.now() : 0, wait = FIRST_WAIT_MS;
   const look = now => {
     const mine = now.requests.request_list.find(request => request.id === id);
     if (mine && mine.node) told.node(mine.node);
@@ -52,7 +52,7 @@ export async function answer(path, body, signal, told) {
       if (event.data === "[DONE]") return true;
       const json = JSON.parse(event.data);
       if (json.error) throw Object.assign(new Error(json.error.message), {final: true});
-      told.event(json, placesOf(last));
+      told.event(json, placesOf(last), last);
     }
     return false;
   }

@@ -3,13 +3,14 @@
 import {$, el, number, plural, put, say, toast} from "./dom.js";
 import {answer, waiting} from "./answer.js";
 import {on, state} from "./feed.js";
+import {changed, keep, kept} from "./keep.js";
 import {prose} from "./prose.js";
 import {explain} from "./requests.js";
 
 const ALL = "all actors";
 const chosen = new Set();
-let turns = []; // {prompt, columns: [{who, text, messages}], node}
-let running = null; // AbortController of the turn that is being answered
+let turns = []; // {prompt, jobs, columns, node, grid, again}: each job is a request, and fills one column or, for all actors, several
+let running = null; // AbortController of the turn that is being answered, the last one
 
 // ---- who answers ----
 
@@ -76,12 +77,17 @@ async function why(id) {
 
 // ---- a column: one answer ----
 
-function column(who) {
+// What is kept of a column when the page goes away.
+const KEPT = ["who", "index", "text", "thought", "tokens", "worker", "finish", "usage", "id", "notes", "done", "problem", "words"];
+
+// `old`: what was kept of it.
+function column(who, old = {}) {
   const notes = el("ul", {class: "notes"});
   const text = el("div", {class: "text", "aria-busy": "true"});
   const meta = el("p", {class: "meta"}, "sent");
   const node = el("article", {class: "answer", "aria-label": `Answer of ${who}`}, el("h3", {}, who), text, notes, meta);
-  const c = {who, node, text: "", thought: "", tokens: 0, worker: "", begun: performance.now(), first: 0, finish: "", usage: null};
+  const c = {who, node, index: 0, text: "", thought: "", tokens: 0, worker: "", finish: "", usage: null, notes: [], done: false, problem: "", words: "", ...old,
+    begun: performance.now(), first: 0, before: old.tokens || 0};
   let drawn = true;
 
   c.draw = () => {
@@ -93,15 +99,22 @@ function column(who) {
       text.replaceChildren(...thought, ...prose(c.text.trimStart()));
     });
   };
+  const showNote = ([words, kind]) => notes.append(el("li", {"data-kind": kind}, words));
   c.note = (words, kind) => {
-    notes.append(el("li", {"data-kind": kind}, words));
+    c.notes.push([words, kind]);
+    showNote([words, kind]);
     say(words);
   };
-  c.meta = words => put(meta, words);
-  c.live = () => {
-    const time = (performance.now() - (c.first || c.begun)) / 1000;
-    c.meta([plural(c.tokens, "token"), c.first && time > 0.5 ? `${number((c.tokens - 1) / time)}/s` : "", c.worker].filter(Boolean).join(" · "));
+  c.meta = words => {
+    c.words = words;
+    put(meta, words);
   };
+  // Tokens a second since the first one that this page saw.
+  const speed = (tokens, atLeastS) => {
+    const time = (performance.now() - (c.first || c.begun)) / 1000, n = tokens - Math.max(c.before, 1);
+    return c.first && time > atLeastS && n > 0 ? `${number(n / time)}/s` : "";
+  };
+  c.live = () => c.meta([plural(c.tokens, "token"), speed(c.tokens, 0.5), c.worker].filter(Boolean).join(" · "));
   // The worker that has it; notes about a change come from the stream itself.
   c.worked = name => { c.worker = name; };
   c.took = tokens => {
@@ -110,18 +123,29 @@ function column(who) {
     c.live();
     c.draw();
   };
-  c.end = problem => {
+  c.settle = () => {
     text.setAttribute("aria-busy", "false");
-    node.dataset.state = problem ? "failed" : "done";
-    if (problem) c.note(problem, "wrong");
-    if (c.finish === "length") c.note("Cut at the longest answer allowed: raise it in Settings, or ask to continue.", "cut");
-    const time = (performance.now() - (c.first || c.begun)) / 1000, tokens = c.usage ? c.usage.completion_tokens : c.tokens;
-    c.meta([plural(tokens, "token"), c.first && time > 0 && tokens > 1 ? `${number((tokens - 1) / time)}/s` : "",
-      c.first ? `first after ${((c.first - c.begun) / 1000).toFixed(2)} s` : "", c.worker].filter(Boolean).join(" · "));
+    node.dataset.state = c.problem ? "failed" : "done";
+    put(meta, c.words);
     if (c.id) meta.append(" · ", el("button", {type: "button", class: "plain", onclick: () => why(c.id)}, "Why there?"));
     c.draw();
+  };
+  c.end = problem => {
+    c.done = true;
+    c.problem = problem || "";
+    if (problem) c.note(problem, "wrong");
+    if (c.finish === "length") c.note("Cut at the longest answer allowed: raise it in Settings, or ask to continue.", "cut");
+    const tokens = c.usage ? c.usage.completion_tokens : c.tokens;
+    c.meta([plural(tokens, "token"), speed(tokens, 0), c.first && !c.before ? `first after ${((c.first - c.begun) / 1000).toFixed(2)} s` : "",
+      c.worker].filter(Boolean).join(" · "));
+    c.settle();
     if (!problem) say(`${who}: ${c.text.slice(0, 2000)}`);
   };
+  c.keep = () => Object.fromEntries(KEPT.map(name => [name, c[name]]));
+  c.notes.forEach(showNote);
+  if (c.done) c.settle();
+  else if (c.words) put(meta, c.words);
+  c.draw();
   return c;
 }
 
@@ -163,58 +187,62 @@ function sampling() {
   return rest;
 }
 
-async function askModel(model, prompt, columns, signal) {
-  const c = column(model);
-  columns.push(c);
-  const body = {model, messages: [...messagesFor(model), {role: "user", content: prompt}], stream: true, stream_options: {include_usage: true}, ...sampling()};
-  await finish([c], () => answer("/v1/chat/completions", body, signal, {...teller(() => [c]), event: (json, places) => {
-    const choice = (json.choices || [])[0];
-    if (json.usage) c.usage = json.usage;
-    if (!choice) return;
-    c.text += choice.delta?.content || "";
-    c.thought += choice.delta?.reasoning_content || "";
-    c.finish = choice.finish_reason || c.finish;
-    if (choice.delta?.content || choice.delta?.reasoning_content) c.took(places[0]);
-  }}));
+const jobOf = (model, prompt) => ({model, path: "/v1/chat/completions", last: "", body: {model, messages: [...messagesFor(model), {role: "user", content: prompt}],
+  stream: true, stream_options: {include_usage: true}, ...sampling()}});
+const jobOfAll = prompt => ({path: "/manta/process_prompt", last: "", body: {prompt, actors: "all", stream: true, ...sampling()}});
+
+// The column of a job's answer; it comes with the first word where one does not know before whose it is.
+function columnOf(turn, index, who, old) {
+  let c = turn.columns.find(one => one.index === index);
+  if (!c) {
+    c = column(who || `answer ${index + 1}`, {...old, index});
+    turn.columns.push(c);
+    turn.grid.append(c.node);
+  }
+  return c;
 }
 
-async function askAll(prompt, columns, shown, signal) {
-  const at = [];
-  const body = {prompt, actors: "all", stream: true, ...sampling()};
-  const place = (index, who) => {
-    if (!at[index]) {
-      at[index] = column(who || `answer ${index + 1}`);
-      columns.push(at[index]);
-      shown(at[index]);
-    }
-    return at[index];
-  };
-  const all = () => at.filter(Boolean);
-  await finish(all, () => answer("/manta/process_prompt", body, signal, {...teller(all), event: (json, places) => {
-    if (json.responses) {
-      json.responses.forEach((r, i) => Object.assign(place(i, `${r.model} on ${r.node}`), {usage: r.usage, finish: r.finish_reason || ""}));
-      return;
-    }
-    const who = json.actor ? `${json.actor.model} on ${json.actor.node}` : "";
-    if (json.index === undefined) return;
-    const c = place(json.index, who);
-    if (json.actor) c.worker = json.actor.node;
-    c.text += json.text || "";
-    if (json.text) c.took(places[json.index] || c.tokens + 1);
-  }}));
+function oneEvent(c, json, places) {
+  const choice = (json.choices || [])[0];
+  if (json.usage) c.usage = json.usage;
+  if (!choice) return;
+  c.text += choice.delta?.content || "";
+  c.thought += choice.delta?.reasoning_content || "";
+  c.finish = choice.finish_reason || c.finish;
+  if (choice.delta?.content || choice.delta?.reasoning_content) c.took(places[0]);
 }
 
-// Runs it to its end, and says in its columns how it ended.
-async function finish(columns, run) {
-  const list = () => typeof columns === "function" ? columns() : columns;
+function allEvent(turn, json, places) {
+  if (json.responses) {
+    json.responses.forEach((r, i) => Object.assign(columnOf(turn, i, `${r.model} on ${r.node}`), {usage: r.usage, finish: r.finish_reason || ""}));
+    return;
+  }
+  if (json.index === undefined) return;
+  const c = columnOf(turn, json.index, json.actor ? `${json.actor.model} on ${json.actor.node}` : "");
+  if (json.actor) c.worker = json.actor.node;
+  c.text += json.text || "";
+  if (json.text) c.took(places[json.index] || c.tokens + 1);
+}
+
+// Runs a job to its end, from wherever it is, and says in its columns how it ended.
+async function run(turn, job, signal) {
+  const i = turn.jobs.indexOf(job);
+  const columns = () => job.model === undefined ? turn.columns : [columnOf(turn, i, job.model)];
   try {
-    await run();
-    list().forEach(c => c.end());
+    await answer(job.path, job.body, job.last, signal, {...teller(columns), event: (json, places, last) => {
+      job.last = last;
+      if (job.model === undefined) allEvent(turn, json, places);
+      else oneEvent(columns()[0], json, places);
+      changed();
+    }});
+    columns().forEach(c => c.end());
   } catch (problem) {
     const words = problem.name === "AbortError" ? "Stopped." : problem.message;
-    if (list().length === 0) toast(words, true);
-    list().forEach(c => c.end(words));
+    if (columns().length === 0) toast(words, true);
+    columns().forEach(c => c.end(words));
   }
+  job.done = true;
+  changed();
 }
 
 function busy(is) {
@@ -222,27 +250,36 @@ function busy(is) {
   $("stop").hidden = !is;
 }
 
-async function ask(prompt) {
-  const columns = [], control = new AbortController();
-  running = control;
-  busy(true);
+// Its place in the page, without columns.
+function place(prompt, jobs) {
   const grid = el("div", {class: "columns"});
   const again = el("button", {class: "quiet", type: "button", hidden: true, onclick: () => retry(turn)}, "Ask again");
   const node = el("section", {class: "turn", "aria-label": "Question and answer"}, el("p", {class: "mine"}, prompt), grid, el("div", {class: "actions"}, again));
-  const turn = {prompt, columns, node};
+  const turn = {prompt, jobs, columns: [], node, grid, again};
   $("turns").append(node);
   $("chat-none").hidden = true;
-  const jobs = chosen.has(ALL) ? [askAll(prompt, columns, c => grid.append(c.node), control.signal)]
-    : [...chosen].map(model => askModel(model, prompt, columns, control.signal));
-  grid.append(...columns.map(c => c.node));
-  node.scrollIntoView({block: "nearest"});
-  await Promise.all(jobs);
-  turns.push(turn);
-  again.hidden = false;
+  return turn;
+}
+
+async function follow(turn) {
+  const control = new AbortController();
+  running = control;
+  busy(true);
+  await Promise.all(turn.jobs.filter(job => !job.done).map(job => run(turn, job, control.signal)));
+  turn.again.hidden = false;
   if (running === control) {
     running = null;
     busy(false);
   }
+}
+
+function ask(prompt) {
+  const turn = place(prompt, chosen.has(ALL) ? [jobOfAll(prompt)] : [...chosen].map(model => jobOf(model, prompt)));
+  turns.push(turn);
+  turn.jobs.forEach((job, i) => { if (job.model !== undefined) columnOf(turn, i, job.model); });
+  turn.node.scrollIntoView({block: "nearest"});
+  changed();
+  follow(turn);
 }
 
 function retry(turn) {
@@ -251,6 +288,22 @@ function retry(turn) {
   while (turn.node.nextSibling) turn.node.nextSibling.remove();
   turn.node.remove();
   ask(turn.prompt);
+}
+
+// ---- a page that is loaded again ----
+
+const snapshot = () => turns.map(turn => ({prompt: turn.prompt, jobs: turn.jobs, columns: turn.columns.map(c => c.keep())}));
+
+// Answers that were in their middle are resumed behind the last event that came.
+function restore() {
+  for (const old of kept()) {
+    const turn = place(old.prompt, old.jobs);
+    turns.push(turn);
+    for (const c of old.columns) columnOf(turn, c.index, c.who, c);
+    if (old.jobs.every(job => job.done)) turn.again.hidden = false;
+    else follow(turn);
+  }
+  if (turns.length > 0) turns[turns.length - 1].node.scrollIntoView({block: "nearest"});
 }
 
 function send() {
@@ -270,6 +323,8 @@ function stop() {
 
 export function begin() {
   restoreSettings();
+  restore();
+  keep(snapshot);
   on("state", showChips);
   $("composer").addEventListener("submit", e => {
     e.preventDefault();
@@ -289,6 +344,7 @@ export function begin() {
   $("chat-new").addEventListener("click", () => {
     stop();
     turns = [];
+    changed();
     $("turns").replaceChildren();
     $("chat-none").hidden = false;
     $("prompt").focus();
