@@ -70,6 +70,7 @@ complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l 
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker chaos config' -l exact -d 'same prompt and seed, same bytes, under any load (q8_0 KV cache)'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l repack -d 'let the CPU backend repack weights: faster for some files, but not shared between workers'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l memory -x -d 'memory of a worker: a model that needs more is refused, and the system lets it have no more (control group where that may be, RLIMIT_DATA); 0: any'
+complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l prefix-cache -x -d 'memory of a worker for prompts that lost their slot to others, so that they are not computed again; three quarters of what its models leave of --memory, if that is less; 0: none'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l worker-limit-memory -x -d 'hard memory limit for a worker; 0: --memory itself'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l worker-limit-cpus -x -d 'CPU limit for a worker; 0: none'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l load-stall-s -x -d 'a model whose loading makes no progress for this long is left out'

@@ -63,6 +63,7 @@
     L(worker_actors_max, HEAD_WORKER_ACTORS_MAX, "actors", "", "actors of one worker; more end its connection") \
     L(actor_slots_max, HEAD_SLOTS_MAX, "slots", "", "slots of one actor; more end its worker's connection") \
     L(actor_prefill_tps_max, HEAD_PREFILL_TPS_MAX, "tokens/s", "", "speed an actor is believed") \
+    L(actor_prefix_tokens_max, HEAD_PREFIX_TOKENS_MAX, "tokens", "", "prompts beside its slots an actor is believed to keep") \
     L(actor_decode_tps_max, HEAD_DECODE_TPS_MAX, "tokens/s", "", "speed of one stream an actor is believed") \
     L(model_names_max, HEAD_MODELS_MAX, "names", "", "names of models remembered; the oldest without an actor are forgotten") \
     L(request_bytes_max, HEAD_REQUEST_BYTES_MAX, "bytes", "", "one prompt with everything, as it is sent to a worker; a larger one is refused, 413") \

@@ -29,6 +29,7 @@ enum {
     HEAD_LINE_BYTES_MAX = 512,   /* versions, engine, features, notes, reasons */
     HEAD_DIGEST_BYTES_MAX = 128,
     HEAD_SLOTS_MAX = 1024,            /* of one actor */
+    HEAD_PREFIX_TOKENS_MAX = 100000000, /* of prompts that lost their slots, kept by one actor: who claims more is taken to mean this */
     HEAD_PREFILL_TPS_MAX = 1000000,   /* tokens/s: who claims more is taken to mean this … */
     HEAD_DECODE_TPS_MAX = 100000,     /* … of one stream */
     HEAD_CONTEXT_MAX = 1 << 24,       /* tokens of one slot */
@@ -244,6 +245,11 @@ struct head_beside {
     F(uint64_t, repack_bytes, a->repack_bytes, "repack_bytes", UINT) \
     F(uint64_t, kv_bytes, a->kv_bytes, "kv_bytes", UINT) \
     F(uint64_t, compute_bytes, a->compute_bytes, "compute_bytes", UINT) \
+    F(uint64_t, prefix_bytes_max, a->prefix_bytes_max, "prefix_bytes_max", UINT) /* for prompts that lost their slots */ \
+    F(uint64_t, prefix_bytes, a->prefix_bytes, "prefix_bytes", UINT) \
+    F(uint32_t, prefixes, a->prefixes, "prefixes", UINT) /* such prompts */ \
+    F(uint64_t, restored, a->restored, "prefixes_restored", UINT) /* prompts that began with one of them */ \
+    F(uint64_t, restored_tokens, a->restored_tokens, "tokens_restored", UINT) \
     F(uint64_t, jobs_done, a->jobs_done, "jobs_done", UINT) \
     F(uint64_t, jobs_failed, a->jobs_failed, "jobs_failed", UINT) \
     F(uint64_t, tokens, a->tokens, "tokens", UINT) \

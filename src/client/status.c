@@ -79,6 +79,9 @@ static void add_actor_wide(struct table *t, const json_t *a)
     table_cell(t, "%s", table_bytes(json_num(a, "repack_bytes")).text);
     table_cell(t, "%s", table_bytes(json_num(a, "kv_bytes")).text);
     table_cell(t, "%s", table_bytes(json_num(a, "compute_bytes")).text);
+    table_cell(t, "%s of %s", table_bytes(json_num(a, "prefix_bytes")).text, table_bytes(json_num(a, "prefix_bytes_max")).text);
+    table_cell(t, "%.0f", json_num(a, "prefixes"));
+    table_cell(t, "%.0f", json_num(a, "tokens_restored"));
     table_cell(t, "%.0f", json_num(a, "jobs_done"));
     table_cell(t, "%.0f", json_num(a, "jobs_failed"));
     table_cell(t, "%.0f", json_num(a, "tokens"));
@@ -113,7 +116,7 @@ static void show_actors(const struct client_options *o, const json_t *answer)
     printf("%s total %.0f ready\n", show_tag("ACTORS"), json_num(answer, "actors"));
     if (json_array_size(list) == 0)
         return;
-    table_init(&t, o->wide ? ACTOR_COLUMNS " WEIGHTS REPACKED KV COMPUTE DONE FAILED TOKENS SHA-256" : ACTOR_COLUMNS);
+    table_init(&t, o->wide ? ACTOR_COLUMNS " WEIGHTS REPACKED KV COMPUTE PREFIXES KEPT RESTORED DONE FAILED TOKENS SHA-256" : ACTOR_COLUMNS);
     json_array_foreach(list, i, a) {
         add_actor(&t, a);
         if (o->wide)

@@ -29,6 +29,7 @@ struct batcher *batcher_new(const struct batcher_config *cfg, batcher_event_fn *
     b->info = b->ops->info(b->engine);
     MUST(b->info->batch_rows_max >= b->info->slots);
     slots_init(&b->slots, b->info->slots, b->info->context);
+    prefixes_init(&b->prefixes, b->ops->seq_save != NULL && b->ops->seq_load != NULL ? cfg->prefix_bytes : 0);
     list_init(&b->queue);
     list_init(&b->left);
     b->rows = xalloc_array(b->info->batch_rows_max, sizeof *b->rows);
@@ -77,6 +78,7 @@ void batcher_free(struct batcher *b)
     LIST_EACH_SAFE(at, next, &b->left)
         free_leaver(list_item(at, struct leaver, link));
     slots_fini(&b->slots);
+    prefixes_fini(&b->prefixes);
     free(b->rows);
     free(b->vectors);
     free(b);
@@ -244,6 +246,12 @@ static void tell_counted(struct batcher *b)
     }
 }
 
+static uint32_t pick_slot(const struct batcher *b, const struct job *j)
+{
+    uint32_t n = job_tokens(j), kept = job_scores(j) ? 0 : prefixes_find(&b->prefixes, j->r->scope, j->tokens, n).n;
+    return slots_pick(&b->slots, j->r->scope, j->tokens, n, kept);
+}
+
 /* First come, first served. An embedding needs no slot, but waits for its turn like a prompt. */
 static void admit(struct batcher *b)
 {
@@ -251,7 +259,7 @@ static void admit(struct batcher *b)
     tell_counted(b);
     while (b->slots.busy < b->slots.n && (j = queue_ready(b)) != NULL && j->r->kind != REQUEST_EMBED) {
         leave_queue(b, j);
-        uint32_t slot = slots_pick(&b->slots, j->r->scope, j->tokens, job_tokens(j));
+        uint32_t slot = pick_slot(b, j);
         slots_take(&b->slots, slot, j);
         turn_carry(b, slot);
         b->hints_old = true;
@@ -322,19 +330,6 @@ static void count_rows(struct batcher *b, struct plan_prompt *prompts, uint32_t 
     b->hints_old = false;
 }
 
-static void count_streams(const struct batcher *b, struct plan_input *in)
-{
-    uint64_t now_us = batcher_now(b);
-    for (uint32_t i = 0; i < b->slots.n; i++) {
-        const struct job *j = b->slots.slot[i].job;
-        if (j == NULL || !j->answering)
-            continue;
-        in->streams++;
-        if (now_us - j->last_us > in->waited_us)
-            in->waited_us = now_us - j->last_us;
-    }
-}
-
 static bool embed_has_turn(const struct batcher *b, const struct plan_input *in)
 {
     const struct job *j = queue_ready(b);
@@ -366,7 +361,7 @@ bool batcher_step(struct batcher *b)
                             .rows_max = b->info->batch_rows_max, .chunk_rows = b->info->chunk_rows,
                             .prompt_ran = b->prompt_ran, .last_slot = b->last_slot};
     admit(b);
-    count_streams(b, &in);
+    in.streams = stream_waiting(b, &in.waited_us);
     if (embed_has_turn(b, &in)) {
         turn_embed(b, texts, take_texts(b, texts));
         last_words_computing(NULL, 0);
@@ -376,7 +371,7 @@ bool batcher_step(struct batcher *b)
     count_rows(b, prompts, in.prompts_n);
     struct plan plan = plan_next(&in);
     if (plan.kind == PLAN_STREAMS)
-        turn_streams(b);
+        stream_turn(b);
     else if (plan.kind == PLAN_PROMPT)
         turn_prompt(b, plan.slot, plan.rows);
     else
@@ -407,5 +402,9 @@ void batcher_load(const struct batcher *b, struct batcher_load *out)
         .prompt_tokens = b->prompt_tokens,
         .cached_tokens = b->cached_tokens,
         .answer_tokens = b->answer_tokens,
+        .prefixes = b->prefixes.n,
+        .prefix_bytes = b->prefixes.bytes,
+        .restored = b->restored,
+        .restored_tokens = b->restored_tokens,
     };
 }

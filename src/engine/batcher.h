@@ -1,7 +1,8 @@
 /* Decide which rows run next, so that many streams share one model and none of them stands still.
  *
  * Continuous batching over an engine's slots: prompt chunks are sized by measured time and take turns with decoding; a
- * prefix that another slot holds, or is computing, is copied and not computed again. One thread owns a batcher and its
+ * prefix that another slot holds, or is computing, is copied and not computed again; what a slot held before another prompt
+ * took it is kept in the host's memory, and comes back (swap.c). One thread owns a batcher and its
  * engine. Time is read through `now_us`, so tests tell it.
  *
  * The happy path of a job: batcher_submit -> (batcher_prepared, where prompts are tokenized elsewhere) -> (waits for a slot)
@@ -36,6 +37,7 @@ struct batcher_config {
     const struct engine_ops *ops;
     struct engine *engine;      /* borrowed; outlives the batcher */
     uint32_t step_ms;           /* how long a stream may wait for a token while prompts run; 0: BATCHER_STEP_MS */
+    uint64_t prefix_bytes;      /* of the host's memory, for what slots held before other prompts took them; 0: nothing is kept */
     uint32_t queue_max;         /* jobs beyond the slots; more are refused with ERR_BUSY */
     batcher_prepare_fn *prepare; /* NULL: batcher_submit() does it, before it returns */
     batcher_forget_fn *forget;
@@ -122,6 +124,9 @@ struct batcher_load {
     float decode_tps;       /* same, of one stream alone */
     uint64_t last_token_us; /* now_us of the last token */
     uint64_t prompt_tokens, cached_tokens, answer_tokens; /* totals */
+    uint32_t prefixes;      /* kept beside the slots */
+    uint64_t prefix_bytes;  /* they take */
+    uint64_t restored, restored_tokens; /* totals: prompts that one of those began, with so many tokens */
 };
 /* How busy it is, and how fast, now. */
 void batcher_load(const struct batcher *b, struct batcher_load *out);

@@ -45,6 +45,24 @@ void cost_saw_copy(struct cost *c, uint64_t us)
     average(&c->copy_us, (float)us + 1, (float)us < c->copy_us ? 1.0f : WEIGHT_COPY_UP);
 }
 
+static const float MIB = 1 << 20;
+
+/* What is less than a MiB counts as one: small ones cost their calls, not their bytes. */
+static float mib_of(uint64_t bytes)
+{
+    return (float)bytes > MIB ? (float)bytes / MIB : 1;
+}
+
+void cost_saw_save(struct cost *c, uint64_t bytes, uint64_t us)
+{
+    average(&c->save_us, ((float)us + 1) / mib_of(bytes), WEIGHT);
+}
+
+void cost_saw_load(struct cost *c, uint64_t bytes, uint64_t us)
+{
+    average(&c->load_us, ((float)us + 1) / mib_of(bytes), WEIGHT);
+}
+
 /* The value of known[at], or between its known neighbours, or the nearest one; 0 when nothing is known. */
 static float read_off(const float *known, uint32_t n, uint32_t at)
 {
@@ -81,6 +99,16 @@ uint64_t cost_prompt(const struct cost *c, uint32_t rows)
 uint64_t cost_copy(const struct cost *c)
 {
     return c->copy_us > 0 ? (uint64_t)c->copy_us : COST_COPY_US_GUESS;
+}
+
+uint64_t cost_save(const struct cost *c, uint64_t bytes)
+{
+    return (uint64_t)((c->save_us > 0 ? c->save_us : COST_CELLS_US_GUESS) * mib_of(bytes));
+}
+
+uint64_t cost_load(const struct cost *c, uint64_t bytes)
+{
+    return (uint64_t)((c->load_us > 0 ? c->load_us : COST_CELLS_US_GUESS) * mib_of(bytes));
 }
 
 /* Per-row costs fall as calls grow, and classes are steps, so the cost is not monotonic: look class by class, from the

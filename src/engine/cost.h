@@ -14,11 +14,13 @@ enum {
     COST_ROW_US_GUESS = 1000,   /* per prompt row, before anything was measured: a small model on a laptop */
     COST_DECODE_US_GUESS = 10000,
     COST_COPY_US_GUESS = 5000,
+    COST_CELLS_US_GUESS = 1000, /* per MiB of cells saved or loaded */
 };
 
 struct cost {
     float decode_us[ENGINE_SLOTS_MAX + 1]; /* one call with so many streams; 0: never seen */
     float row_us[COST_CLASSES];            /* one row of a prompt call of that class; 0: never seen */
+    float save_us, load_us;                /* a MiB of cells to the memory of the host, and back; 0: never seen */
     float copy_us;                         /* making one sequence hold what another holds; 0: never seen */
 };
 
@@ -28,6 +30,10 @@ void cost_saw_decode(struct cost *c, uint32_t streams, uint64_t us);
 void cost_saw_prompt(struct cost *c, uint32_t rows, uint64_t us);
 /* A copy of a sequence took us. */
 void cost_saw_copy(struct cost *c, uint64_t us);
+/* Saving so many bytes of cells took us. */
+void cost_saw_save(struct cost *c, uint64_t bytes, uint64_t us);
+/* The same of loading them. */
+void cost_saw_load(struct cost *c, uint64_t bytes, uint64_t us);
 
 /* Expected microseconds of a call. */
 uint64_t cost_decode(const struct cost *c, uint32_t streams);
@@ -35,6 +41,10 @@ uint64_t cost_decode(const struct cost *c, uint32_t streams);
 uint64_t cost_prompt(const struct cost *c, uint32_t rows);
 /* The same of a copy. */
 uint64_t cost_copy(const struct cost *c);
+/* The same of saving so many bytes of cells. */
+uint64_t cost_save(const struct cost *c, uint64_t bytes);
+/* The same of loading them. */
+uint64_t cost_load(const struct cost *c, uint64_t bytes);
 /* How many of `rows` prompt rows fit into us; 0 when not even one does. */
 uint32_t cost_rows_within(const struct cost *c, uint32_t rows, uint64_t us);
 

@@ -201,12 +201,18 @@ static struct saved saved_by(const struct engine *e)
                           .cell_bytes = e->options.kv > least ? e->options.kv : least};
 }
 
+static uint64_t echo_seq_bytes(struct engine *e, uint32_t seq)
+{
+    MUST(seq < e->info.slots);
+    return sizeof(struct saved) + e->seqs[seq].n * saved_by(e).cell_bytes;
+}
+
 static int echo_seq_save(struct engine *e, uint32_t seq, struct buf *out, struct fault *f)
 {
     MUST(seq < e->info.slots);
     const struct sequence *s = &e->seqs[seq];
     struct saved head = saved_by(e);
-    if (buf_reserve(out, sizeof head + s->n * head.cell_bytes) != 0)
+    if (buf_reserve(out, echo_seq_bytes(e, seq)) != 0)
         return fault_set(f, ERR_TOO_LARGE, "a state of %u tokens takes more than %zu bytes", s->n, out->max);
     buf_add(out, &head, sizeof head);
     for (uint32_t i = 0; i < s->n; i++) {
@@ -215,6 +221,7 @@ static int echo_seq_save(struct engine *e, uint32_t seq, struct buf *out, struct
         memcpy(cell, &s->tokens[i], sizeof s->tokens[i]);
         out->n += head.cell_bytes;
     }
+    e->sleep_us(e->options.copy_us, e->sleep_data);
     return 0;
 }
 
@@ -235,6 +242,7 @@ static int echo_seq_load(struct engine *e, uint32_t seq, struct str state, int32
     for (int32_t i = 0; i < n; i++)
         memcpy(&s->tokens[i], state.p + sizeof head + (uint64_t)i * head.cell_bytes, sizeof s->tokens[i]);
     s->n = (uint32_t)n;
+    e->sleep_us(e->options.copy_us, e->sleep_data);
     return 0;
 }
 
@@ -408,6 +416,7 @@ const struct engine_ops *engine_echo(void)
         .decode = echo_decode,
         .seq_trim = echo_seq_trim,
         .seq_copy = echo_seq_copy,
+        .seq_bytes = echo_seq_bytes,
         .seq_save = echo_seq_save,
         .seq_load = echo_seq_load,
         .sampler_new = echo_sampler_new,

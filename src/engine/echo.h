@@ -23,7 +23,7 @@
  *   prefill_us=N   time per row of a prompt
  *   decode_us=N    time per decode call in which streams take part, and per call that makes vectors
  *   stream_us=N    … and for each of these streams
- *   copy_us=N      time per sequence copied
+ *   copy_us=N      time per sequence copied, saved or loaded
  *   weights=SIZE   bytes of weights (1m), kv=SIZE bytes per token of context (1k), compute=SIZE (1m)
  *   fail_load=1    loading fails (ERR_MODEL)
  *   crash_load=1   loading aborts the process; =2: with the words of an assertion of ggml's

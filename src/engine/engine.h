@@ -18,7 +18,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 12,
+    ENGINE_ABI = 13,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; the rest of a longer one is left out */
@@ -207,6 +207,8 @@ struct engine_ops {
     void (*seq_trim)(struct engine *e, uint32_t seq, int32_t from);
     /* Makes dst hold the first `upto` positions of src, whatever dst held before. */
     void (*seq_copy)(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
+    /* Bytes that seq_save() would append now, at most; 0: it cannot be saved. NULL where seq_save is. */
+    uint64_t (*seq_bytes)(struct engine *e, uint32_t seq);
     /* Appends what a sequence holds to out, in the engine's own form: its cells, not its tokens. ERR_TOO_LARGE: that is more
      * than out may have. NULL: this engine cannot, nor can it load. */
     int (*seq_save)(struct engine *e, uint32_t seq, struct buf *out, struct fault *f);

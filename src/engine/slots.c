@@ -66,9 +66,9 @@ static uint32_t best_free(const struct slots *s)
 
 /* A new conversation shares its system prompt with every old one. Taking over an old one's slot for these few tokens
  * would cost that conversation its next first token, so the shared part must be half of what the slot holds. */
-uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n)
+uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n, uint32_t kept)
 {
-    uint32_t best = s->n, best_common = 0;
+    uint32_t best = s->n, best_common = kept > SLOTS_COPY_TOKENS_MIN ? kept - SLOTS_COPY_TOKENS_MIN : 0;
     for (uint32_t i = 0; i < s->n; i++) {
         if (s->slot[i].job != NULL)
             continue;
@@ -103,7 +103,7 @@ struct slots_prefix slots_find_prefix(const struct slots *s, uint32_t slot, uint
 {
     MUST(n > 0);
     struct slots_prefix own = {.n = slots_held(&s->slot[slot], scope, tokens, n - 1)};
-    struct slots_prefix other = {.copy = true};
+    struct slots_prefix other = {.from = SLOTS_COPY};
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t common = i != slot ? slots_held(&s->slot[i], scope, tokens, n - 1) : 0;
         if (common > other.n) {

@@ -14,6 +14,7 @@ struct job;
 struct slot {
     int32_t *tokens;  /* owned; what the engine's sequence holds, room for `context` */
     uint32_t n;       /* tokens held */
+    uint32_t asked;   /* of those, from the first on: the prompt of the job that had it last; the rest is its answer */
     uint64_t scope;   /* whose they are: request.scope of the job that put them there */
     struct job *job;  /* borrowed; NULL: free */
     bool begun;       /* the job's rows run: `tokens` is the beginning of the job's own */
@@ -28,11 +29,17 @@ struct slots {
     uint64_t frees;
 };
 
+enum slots_source {
+    SLOTS_HERE, /* it is in the slot already */
+    SLOTS_COPY, /* another slot holds it */
+    SLOTS_KEPT, /* the memory of the host does (swap.c) */
+};
+
 /* Where the beginning of a prompt comes from. */
 struct slots_prefix {
-    uint32_t n;   /* tokens that need not be computed */
-    bool copy;    /* from slot src; else they are in the slot already */
-    uint32_t src;
+    uint32_t n;             /* tokens that need not be computed */
+    enum slots_source from;
+    uint32_t src;           /* COPY: the slot; KEPT: the entry */
 };
 
 enum {
@@ -49,8 +56,9 @@ uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t
 /* What a slot holds of another scope counts as nothing in the next two.
  *
  * The free slot that `tokens` should go to: the one that holds the most of their beginning, unless that would throw
- * away more than it saves; else one beside busy ones, or the one that was freed the longest ago. There MUST be one. */
-uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n);
+ * away more than it saves; else one beside busy ones, or the one that was freed the longest ago. There MUST be one. Where `kept`
+ * tokens of that beginning come from elsewhere anyway, a slot that holds little more is like any other. */
+uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n, uint32_t kept);
 /* Gives the slot to a job; what it holds stays until the job begins. */
 void slots_take(struct slots *s, uint32_t slot, struct job *job);
 /* The slot is free; what it holds stays for the next prompt that begins so. */

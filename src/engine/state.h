@@ -8,7 +8,7 @@
  * B4  a slot has at most one job; the queue holds at most queue_max beyond the free slots.
  * B5  a call has 1 … batch_rows_max rows; one for vectors has 1 … slots texts.
  * B6  text is reported only together with ids, so what was delivered is known from the ids (text.h).
- * B7  while jobs are in slots there is always a decode call to make: nobody waits for nobody. Jobs that are held (they wait
+ * B7  while jobs are in slots there is always a call to make: nobody waits for nobody. Jobs that are held (they wait
  *     for what another engine computed of them) or not prepared (for their tokens) wait in the queue, and nobody behind them
  *     waits for them. */
 #ifndef MANTA_ENGINE_STATE_H
@@ -19,6 +19,7 @@
 #include "engine/batcher.h"
 #include "engine/cost.h"
 #include "engine/job.h"
+#include "engine/prefixes.h"
 #include "engine/slots.h"
 
 struct batcher {
@@ -32,6 +33,8 @@ struct batcher {
     struct list queue;               /* job.link, in the order of arrival */
     uint32_t queued;
     struct list left;                /* struct leaver: cancelled, but their requests are still being read */
+    struct prefixes prefixes;        /* what slots held before others took them; at most cfg.prefix_bytes */
+    uint64_t restored, restored_tokens; /* prompts that began with one of those, and with how many of its tokens */
     struct cost cost;
     struct engine_row *rows;         /* owned; room for batch_rows_max */
     float *vectors;                  /* owned; room for info.slots vectors; made on first use */
@@ -71,10 +74,21 @@ void report_fault(struct batcher *b, struct job *j, const struct fault *f);
 /* The job ends with a vector of n numbers, copied. */
 void report_embedding(struct batcher *b, struct job *j, const float *v, uint32_t n);
 
-/* turn.c: one call into the engine each. A call that fails ends the jobs that took part in it, and nobody else's. */
+/* stream.c, turn.c: what takes a turn makes one call into the engine. A call that fails ends the jobs that took part in it, and nobody
+ * else's. */
 
-/* The next token of every running stream. */
-void turn_streams(struct batcher *b);
+/* How many streams run; *out_us: for how long the one that waits the longest has had no token. */
+uint32_t stream_waiting(const struct batcher *b, uint64_t *out_us);
+/* A turn: the next token of every running stream. */
+void stream_turn(struct batcher *b);
+/* Draws the next token of the job in `slot` from that row of the last call, and reports it. */
+void stream_draw(struct batcher *b, uint32_t slot, uint32_t row);
+/* Row i of the next call is that one of the slot's job; `want`: with its logits. */
+void stream_put_row(struct batcher *b, uint32_t i, uint32_t slot, uint32_t position, bool want);
+/* The slot is free; its job, which is in none then. */
+struct job *stream_leave(struct batcher *b, uint32_t slot);
+/* Its job ends with that fault. After a failed call nobody knows for sure what the sequence holds: it starts anew. */
+void stream_fail(struct batcher *b, uint32_t slot, const struct fault *f);
 /* Up to `rows` rows of the prompt in `slot`, and its first token when these are the last ones. */
 void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows);
 /* The vectors of 1 … info.slots jobs that were taken from the queue, but are still counted in `queued`; their tokens are
@@ -83,7 +97,19 @@ void turn_embed(struct batcher *b, struct job *const *jobs, uint32_t n);
 /* What another engine computed of the slot's job, if it brought that, is put into the slot; a job that brought something
  * unfit computes it. */
 void turn_carry(struct batcher *b, uint32_t slot);
-/* Rows of the prompt in `slot` that are still to compute; its prefix may be in any slot. */
+/* Rows of the prompt in `slot` that are still to compute; its prefix may be in any slot, or in the host's memory. */
 uint32_t turn_rows_left(const struct batcher *b, uint32_t slot);
+
+/* swap.c: what slots hold, to the memory of the host and back. */
+
+/* How the prompt in `slot` begins: as `without` says, or better with what is kept. */
+struct slots_prefix swap_find(const struct batcher *b, uint32_t slot, struct slots_prefix without);
+/* The slot is about to lose all but the first `stays` tokens of what it holds: keeps all of it, where that is worth its time and what is
+ * kept has room. True: the engine copied. */
+bool swap_out(struct batcher *b, uint32_t slot, uint32_t stays);
+/* The slot, whose job has not begun, holds the first n tokens of the entry at `src`, or nothing, where they do not fit. */
+void swap_in(struct batcher *b, uint32_t slot, struct slots_prefix kept);
+/* Does a stream run, that has no token while the engine copies? */
+bool swap_waits(const struct batcher *b);
 
 #endif

@@ -1,24 +1,8 @@
 /* What one call into the engine does to slots and jobs. */
 #include "base/alloc.h"
-#include "base/rng.h"
 #include "engine/carry.h"
 #include "engine/state.h"
 #include "os/last_words.h"
-
-static struct job *leave_slot(struct batcher *b, uint32_t slot)
-{
-    struct job *j = b->slots.slot[slot].job;
-    slots_release(&b->slots, slot);
-    return j;
-}
-
-/* After a failed call nobody knows for sure what the sequence holds: it starts anew. */
-static void fail_slot(struct batcher *b, uint32_t slot, const struct fault *f)
-{
-    b->ops->seq_trim(b->engine, slot, 0);
-    slots_cut(&b->slots, slot, 0);
-    report_fault(b, leave_slot(b, slot), f);
-}
 
 /* ---- prompts ---- */
 
@@ -30,6 +14,7 @@ void turn_carry(struct batcher *b, uint32_t slot)
     uint32_t held = slots_held(&b->slots.slot[slot], j->r->scope, j->tokens, job_tokens(j));
     if (j->carry.n > 0 && !job_scores(j) && b->ops->seq_load != NULL && carry_open(buf_str(&j->carry), &c, &f) == 0 && c.tokens_n > held &&
         carry_common(&c, j->tokens, job_tokens(j)) == c.tokens_n) {
+        swap_out(b, slot, held);
         int err = b->ops->seq_load(b->engine, slot, c.cells, (int32_t)c.tokens_n, &f);
         slots_cut(&b->slots, slot, 0);
         slots_own(&b->slots, slot, j->r->scope);
@@ -50,127 +35,57 @@ static struct slots_prefix find_prefix(const struct batcher *b, uint32_t slot)
     const struct job *j = b->slots.slot[slot].job;
     if (job_scores(j)) /* all of it is computed */
         return (struct slots_prefix){0};
-    return slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_tokens(j), copy_tokens(b));
+    return swap_find(b, slot, slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_tokens(j), copy_tokens(b)));
 }
 
-/* Puts the beginning of the prompt in place. Prompts start one after another, so a prefix that arrived several times at
- * once is computed by the first and copied by the others. Returns the time a copy took, 0 without one. */
-static uint64_t start_prompt(struct batcher *b, uint32_t slot)
+/* The slot's content makes way for the prompt. True: that was a turn, for streams wait and the engine has copied. */
+static bool make_way(struct batcher *b, uint32_t slot)
 {
-    struct slot *at = &b->slots.slot[slot];
     struct slots_prefix prefix = find_prefix(b, slot);
-    uint64_t start_us = batcher_now(b);
-    if (prefix.copy) {
+    if (prefix.from == SLOTS_KEPT)
+        prefixes_touch(&b->prefixes, prefix.src); /* others make room for what is kept now */
+    return swap_out(b, slot, prefix.from == SLOTS_HERE ? prefix.n : 0) && swap_waits(b);
+}
+
+static void place(struct batcher *b, uint32_t slot, struct slots_prefix prefix)
+{
+    if (prefix.from == SLOTS_KEPT) {
+        swap_in(b, slot, prefix);
+    } else if (prefix.from == SLOTS_COPY) {
         b->ops->seq_copy(b->engine, prefix.src, slot, (int32_t)prefix.n);
         slots_copy(&b->slots, prefix.src, slot, prefix.n);
-    } else if (prefix.n < at->n) {
+    } else if (prefix.n < b->slots.slot[slot].n) {
         b->ops->seq_trim(b->engine, slot, (int32_t)prefix.n);
         slots_cut(&b->slots, slot, prefix.n);
     }
-    slots_own(&b->slots, slot, at->job->r->scope);
+}
+
+/* Puts the beginning of the prompt in place. Prompts start one after another, so a prefix that arrived several times at
+ * once is computed by the first and copied by the others. *out_copy_us: the time a copy between slots took, 0 without one.
+ * True: that was a turn. */
+static bool start_prompt(struct batcher *b, uint32_t slot, uint64_t *out_copy_us)
+{
+    struct slot *at = &b->slots.slot[slot];
+    struct job *j = at->job;
+    if (j->started_us == 0)
+        j->started_us = batcher_now(b);
+    if (make_way(b, slot))
+        return true;
+    struct slots_prefix prefix = find_prefix(b, slot);
+    uint64_t start_us = batcher_now(b);
+    place(b, slot, prefix);
+    slots_own(&b->slots, slot, j->r->scope);
     at->begun = true;
-    at->job->cached = prefix.n < at->job->prompt_n ? prefix.n : at->job->prompt_n;
-    at->job->started_us = start_us;
-    return prefix.copy ? batcher_now(b) - start_us + 1 : 0;
+    at->asked = j->prompt_n;
+    j->cached = at->n < j->prompt_n ? at->n : j->prompt_n;
+    *out_copy_us = prefix.from == SLOTS_COPY ? batcher_now(b) - start_us + 1 : 0;
+    return prefix.from == SLOTS_KEPT && swap_waits(b);
 }
 
 uint32_t turn_rows_left(const struct batcher *b, uint32_t slot)
 {
     const struct slot *at = &b->slots.slot[slot];
     return job_tokens(at->job) - (at->begun ? at->n : find_prefix(b, slot).n);
-}
-
-/* ---- one decode call ---- */
-
-/* B6: text that was held back until the end goes out with the end token, so that a resumed job knows it did. */
-static void tell_drawn(struct batcher *b, struct job *j, const struct drawn *t, uint32_t index, enum finish finish)
-{
-    bool is_end_token = j->answer_n == index, withholds = job_withholds(j);
-    if (withholds)
-        report_withheld(b, j, is_end_token ? NULL : t, finish != FINISH_NONE);
-    if (is_end_token ? job_tells(j) : !withholds)
-        report_token(b, j, index, t);
-}
-
-/* Draws the next token of a job from row `row` of the last call, and reports it. */
-static void draw(struct batcher *b, uint32_t slot, uint32_t row)
-{
-    struct job *j = b->slots.slot[slot].job;
-    uint32_t index = j->answer_n;
-    last_words_computing(&j->ticket, 1);
-    struct drawn t = {.start = text_made(&j->text)};
-    struct fault f = {0};
-    /* A log-probability is a pass over the vocabulary, during which all but one compute thread wait: only for who asked. */
-    t.id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index),
-                                j->r->sampling.logprobs ? &t.logprob : NULL, &f);
-    if (t.id < 0) {
-        report_fault(b, leave_slot(b, slot), &f);
-        return;
-    }
-    MUST((uint32_t)t.id < b->info->vocab);
-    report_find_top(b, j, row, &t);
-    j->last_us = batcher_now(b);
-    if (j->first_us == 0)
-        j->first_us = j->last_us;
-    enum finish finish = job_add(j, t.id, &f);
-    if (finish == FINISH_ERROR) {
-        report_fault(b, leave_slot(b, slot), &f);
-        return;
-    }
-    bool is_end_token = j->answer_n == index;
-    t.end = text_made(&j->text);
-    t.part_n = j->text.part_n;
-    if (!j->answering) {
-        j->answering = true;
-        report_prefilled(b, j);
-    }
-    if (!is_end_token) {
-        MUST(j->answer_n == index + 1); /* B3 */
-        j->logprob_sum += t.logprob;
-        b->answer_tokens++;
-        b->last_token_us = j->last_us;
-    }
-    tell_drawn(b, j, &t, index, finish);
-    if (finish != FINISH_NONE)
-        report_end(b, leave_slot(b, slot), finish);
-}
-
-static void put_row(struct batcher *b, uint32_t i, uint32_t slot, uint32_t position, bool want)
-{
-    MUST(i < b->info->batch_rows_max); /* B5 */
-    const struct job *j = b->slots.slot[slot].job;
-    b->rows[i] = (struct engine_row){
-        .token = j->tokens[position], .position = (int32_t)position, .seq = slot, .want = want};
-}
-
-/* The next token of every running stream. */
-void turn_streams(struct batcher *b)
-{
-    uint32_t n = 0;
-    uint64_t start_us = batcher_now(b), tickets[ENGINE_SLOTS_MAX];
-    for (uint32_t i = 0; i < b->slots.n; i++) {
-        const struct slot *at = &b->slots.slot[i];
-        if (at->job == NULL || !at->job->answering)
-            continue;
-        MUST(at->n + 1 == job_tokens(at->job)); /* B2 */
-        tickets[n] = at->job->ticket;
-        put_row(b, n++, i, at->n, true);
-    }
-    struct fault f = {0};
-    last_words_computing(tickets, n);
-    int rc = b->ops->decode(b->engine, b->rows, n, &f);
-    b->prompt_ran = false;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t slot = b->rows[i].seq;
-        if (rc != 0) {
-            fail_slot(b, slot, &f);
-            continue;
-        }
-        slots_append(&b->slots, slot, &b->rows[i].token, 1);
-        draw(b, slot, i);
-    }
-    if (rc == 0)
-        cost_saw_decode(&b->cost, n, batcher_now(b) - start_us);
 }
 
 /* The engine may put a copy off until its next call, so what that took too long counts as the copy's. */
@@ -198,12 +113,12 @@ static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
     b->cached_tokens += j->cached;
     b->hints_old = true;
     if (j->r->sampling.prompt_only == PROMPT_AND_ANSWER) {
-        draw(b, slot, last_row);
+        stream_draw(b, slot, last_row);
         return;
     }
     j->first_us = j->last_us = batcher_now(b);
     report_prefilled(b, j);
-    report_end(b, leave_slot(b, slot), FINISH_LENGTH);
+    report_end(b, stream_leave(b, slot), FINISH_LENGTH);
 }
 
 /* A resumed answer is computed once more in the shape it had: its prompt like a prompt, its tokens like a stream's. An
@@ -226,9 +141,13 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
     b->last_slot = slot;
     b->prompt_ran = true;
     last_words_computing(&at->job->ticket, 1);
-    uint64_t copy_us = at->begun ? 0 : start_prompt(b, slot);
+    uint64_t copy_us = 0;
     if (at->job->sampler == NULL && job_begin(at->job, &f) != 0) {
-        fail_slot(b, slot, &f);
+        stream_fail(b, slot, &f);
+        return;
+    }
+    if (!at->begun && start_prompt(b, slot, &copy_us)) {
+        b->prompt_ran = true;
         return;
     }
     uint32_t from = at->n, total = job_tokens(at->job), n = total - from < rows ? total - from : rows;
@@ -236,10 +155,10 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
     n = replay_rows(b, at->job, from, n);
     n = scores && n > b->info->wants_max ? b->info->wants_max : n;
     for (uint32_t i = 0; i < n; i++)
-        put_row(b, i, slot, from + i, scores || from + i + 1 == total);
+        stream_put_row(b, i, slot, from + i, scores || from + i + 1 == total);
     uint64_t start_us = batcher_now(b);
     if (b->ops->decode(b->engine, b->rows, n, &f) != 0) {
-        fail_slot(b, slot, &f);
+        stream_fail(b, slot, &f);
         return;
     }
     slots_append(&b->slots, slot, at->job->tokens + from, n);

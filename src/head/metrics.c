@@ -140,6 +140,11 @@ static void write_worker_states(struct head_program *p)
     M("gauge", "manta_actor_repacked_bytes", "weights copied into another layout, the worker's own", v->repack_bytes) \
     M("gauge", "manta_actor_kv_bytes", "KV cache of the actor", v->kv_bytes) \
     M("gauge", "manta_actor_compute_bytes", "compute buffers of the actor", v->compute_bytes) \
+    M("gauge", "manta_actor_prefix_limit_bytes", "memory of the actor for prompts that lost their slots to others", v->prefix_bytes_max) \
+    M("gauge", "manta_actor_prefix_bytes", "what such prompts take", v->prefix_bytes) \
+    M("gauge", "manta_actor_prefixes", "such prompts that are kept", v->prefixes) \
+    M("counter", "manta_actor_prefixes_restored_total", "prompts that began with one of them", v->restored) \
+    M("counter", "manta_actor_tokens_restored_total", "tokens that were not computed by that", v->restored_tokens) \
     M("gauge", "manta_actor_in_flight", "jobs running on the actor", v->in_flight) \
     M("gauge", "manta_actor_token_age_seconds", "time since the actor's last step, while it is busy", v->token_age_ms / 1e3) \
     M("gauge", "manta_actor_ejected", "1: the actor failed several jobs in a row, and gets none, or one as a trial", v->health == ACTOR_EJECTED || v->health == ACTOR_PROBED) \

@@ -80,6 +80,7 @@ struct worker_options options_worker(const struct settings *s)
         .exact = setting_on(s, SET_EXACT),
         .repack = setting_on(s, SET_REPACK),
         .memory_bytes = setting_number(s, SET_MEMORY),
+        .prefix_bytes = setting_number(s, SET_PREFIX_CACHE),
         .patient = setting_on(s, SET_AGAIN),
         .load_stall_s = (uint32_t)setting_number(s, SET_LOAD_STALL),
         .drain_grace_s = (uint32_t)setting_number(s, SET_DRAIN_GRACE),

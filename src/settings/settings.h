@@ -95,6 +95,7 @@ enum {
     S(EXACT, "exact", "worker.exact", SETTING_SWITCH, "off", 0, 0, NULL, USE_CHAOS | USE_WORKER, "same prompt and seed, same bytes, under any load (q8_0 KV cache)") \
     S(REPACK, "repack", "worker.repack", SETTING_SWITCH, "on", 0, 0, NULL, USE_WORKER, "let the CPU backend repack weights: faster for some files, but not shared between workers") \
     S(MEMORY, "memory", "worker.memory", SETTING_BYTES, "2g", 0, 1ull << 50, NULL, USE_WORKER, "memory of a worker: a model that needs more is refused, and the system lets it have no more (control group where that may be, RLIMIT_DATA); 0: any") \
+    S(PREFIX_CACHE, "prefix-cache", "worker.prefix_cache", SETTING_BYTES, "1g", 0, 1ull << 50, NULL, USE_WORKER, "memory of a worker for prompts that lost their slot to others, so that they are not computed again; three quarters of what its models leave of --memory, if that is less; 0: none") \
     S(WORKER_LIMIT_MEMORY, "worker-limit-memory", "worker.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_WORKER, "hard memory limit for a worker; 0: --memory itself") \
     S(WORKER_LIMIT_CPUS, "worker-limit-cpus", "worker.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_WORKER, "CPU limit for a worker; 0: none") \
     S(LOAD_STALL, "load-stall-s", "worker.load_stall_s", SETTING_NUMBER, "120", 1, 86400, NULL, USE_WORKER, "a model whose loading makes no progress for this long is left out") \

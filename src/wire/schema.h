@@ -67,7 +67,11 @@
     F(U32, waiting, "jobs accepted and not in a slot yet") \
     F(F32, prefill_tps, "measured prompt tokens per second, one stream; 0: unknown") \
     F(F32, decode_tps, "measured tokens per second of one stream alone; 0: unknown") \
-    F(U32, token_age_ms, "since the last token while busy; 0 when idle")
+    F(U32, token_age_ms, "since the last token while busy; 0 when idle") \
+    F(U32, prefixes, "prompts kept beside the slots") \
+    F(U64, prefix_bytes, "of prefix_bytes_max, in use") \
+    F(U64, restored, "prompts since it was loaded that one of those began") \
+    F(U64, restored_tokens, "of their tokens, which were not computed")
 
 /* ---- dialler -> head ---- */
 
@@ -105,6 +109,8 @@
     F(F32, progress, "0 ... 1 while loading") \
     F(F32, prefill_tps, "as in load") \
     F(F32, decode_tps, "as in load") \
+    F(U64, prefix_bytes_max, "memory for prompts that lost their slots to others") \
+    F(U64, prefix_tokens, "tokens that has room for") \
     F(STR, kv, "what its streams' cells are like: actors of one file whose words agree can continue each other's; empty: with none") \
     F(STR, note, "why it failed, while state is failed")
 

@@ -20,7 +20,7 @@
 #define WIRE_NOT_KNOWN UINT32_MAX /* scale_state.running: the launcher has not seen its engine yet */
 
 enum {
-    WIRE_VERSION = 15,
+    WIRE_VERSION = 16,
     WIRE_HANDED = WIRE_VERSION << 8 | 0, /* what crosses from a head to the one that takes its place; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_TOKENS_BYTES_MAX = 256 << 10, /* same, `tokens`: a step of an engine adds a quarter of that at most (engine/text.h) */

@@ -270,6 +270,7 @@ static void serve_until_stopped(struct actor *a)
         .ops = a->cfg.ops,
         .engine = a->engine,
         .step_ms = a->cfg.step_ms,
+        .prefix_bytes = a->cfg.prefix_bytes,
         /* A head never sends more than there are slots, but several heads do, and what runs adrift has slots, too. */
         .queue_max = a->cfg.load.slots * AGENT_HEADS_MAX,
         .prepare = prepare,

@@ -56,8 +56,9 @@ struct actor_config {
     uint64_t try_bytes;              /* the memory of its process; 0: half of the machine's */
     uint32_t stall_s;                /* without progress for so long, that is given up */
     uint32_t step_ms;
+    uint64_t prefix_bytes;           /* as in batcher_config */
     struct actor_thread_budget *thread_budget;         /* borrowed for the actor's life */
-    actor_event_fn *on_event;          /* on the loop's thread */
+    actor_event_fn *on_event;         /* on the loop's thread */
     void *user_data;
 };
 

@@ -97,8 +97,9 @@ static void start(struct worker_program *p, struct deployment *r)
     if (waits_or_is_out(p, r))
         return;
     last_run_loads(p->last_run, r->model.digest);
-    struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms, .thread_budget = &p->thread_budget,
-                               .untried = r->untried ? p->o->engine : NULL, .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
+    struct actor_config cfg = {.key = r->is.key, .ops = p->ops, .load = r->load, .step_ms = p->o->step_ms,
+                               .prefix_bytes = r->prefix_bytes, .thread_budget = &p->thread_budget, .untried = r->untried ? p->o->engine : NULL,
+                               .try_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s,
                                .on_event = p->on_event, .user_data = p};
     log_info(TAG, EVENT("model_loading", KV("model", r->model.name), KV("path", r->model.path)),
              "creating model instances: loading %s from %s", r->model.name, r->model.path);
@@ -187,7 +188,9 @@ void deployment_on_nurse(const struct nurse_event *n, void *user_data)
     r->is.kind = n->needs.kind;
     r->load.path = r->model.path;
     deployment_recall_setup(p, r);
+    r->prefix_bytes = 0;
     r->load.memory_bytes = p->o->memory_bytes > 0 ? deployments_share(p, r) : 0;
+    r->prefix_bytes = deployments_prefix(p, r);
     start(p, r);
 }
 

@@ -18,6 +18,13 @@ static struct str kv_words(const struct worker_program *p, const struct deployme
     return str_of(!can ? "" : names[r->load.exact ? ENGINE_KV_Q8_0 : r->load.kv]);
 }
 
+/* How many tokens of prompts the cache beyond the slots has room for. */
+static uint64_t prefix_tokens(const struct engine_info *info, uint64_t bytes)
+{
+    uint64_t tokens = (uint64_t)info->slots * info->context, each = tokens > 0 ? info->memory.kv_bytes / tokens : 0;
+    return bytes / (each + sizeof(int32_t));
+}
+
 static void on_loaded(struct worker_program *p, struct deployment *r, const struct engine_info *info)
 {
     struct wire_actor *a = &r->is;
@@ -38,13 +45,15 @@ static void on_loaded(struct worker_program *p, struct deployment *r, const stru
     a->repack_bytes = m->repack_bytes;
     a->kv_bytes = m->kv_bytes;
     a->compute_bytes = m->compute_bytes;
+    a->prefix_bytes_max = r->prefix_bytes;
+    a->prefix_tokens = prefix_tokens(info, r->prefix_bytes);
     log_info(TAG, EVENT("actor_created", KV("model", r->model.name), KV("slots", info->slots), KV("context", info->context), KV("threads", r->load.threads),
                         KV("weights_bytes", m->weights_bytes), KV("repack_bytes", m->repack_bytes), KV("kv_bytes", m->kv_bytes),
-                        KV("compute_bytes", m->compute_bytes)),
+                        KV("compute_bytes", m->compute_bytes), KV("prefix_bytes", r->prefix_bytes)),
              "created actor for model: %s (%s, %u slots of %u tokens, %u threads; weights %.0f MiB + %.0f MiB repacked, KV cache %.0f MiB, "
-             "compute %.0f MiB)",
+             "compute %.0f MiB, prefix cache up to %.0f MiB)",
              r->model.name, info->describe, info->slots, info->context, r->load.threads, mib(m->weights_bytes), mib(m->repack_bytes),
-             mib(m->kv_bytes), mib(m->compute_bytes));
+             mib(m->kv_bytes), mib(m->compute_bytes), mib(r->prefix_bytes));
     if (r->load.context > 0 && info->context != r->load.context)
         log_warn(TAG, EVENT("context_rounded", KV("model", r->model.name), KV("context", info->context)),
                  "%s: each stream may have %u tokens, not %u (--context): the engine rounds up", r->model.name, info->context, r->load.context);

@@ -98,6 +98,10 @@ static struct wire_load load_of(const struct deployment *r, uint32_t key)
         .waiting = l.waiting,
         .prefill_tps = l.prefill_tps,
         .decode_tps = l.decode_tps,
+        .prefixes = l.prefixes,
+        .prefix_bytes = l.prefix_bytes,
+        .restored = l.restored,
+        .restored_tokens = l.restored_tokens,
         .token_age_ms = l.busy > 0 && now > l.last_token_us ? (uint32_t)((now - l.last_token_us) / 1000) : 0,
     };
 }

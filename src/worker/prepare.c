@@ -64,6 +64,11 @@ static struct beside most_beside(void)
     return (struct beside){most.journal_bytes_max, most.moving_bytes_max, SCRIBE_LONG_MEMORY};
 }
 
+static uint64_t least_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint64_t for_models(const struct worker_program *p)
 {
     return p->o->memory_bytes - p->beside.kept_bytes - p->beside.moving_bytes - p->beside.prompt_bytes;
@@ -77,9 +82,28 @@ uint64_t deployments_share(const struct worker_program *p, const struct deployme
     for (uint32_t i = 0; i < p->deployments_n; i++) {
         const struct deployment *other = &p->deployments[i];
         if (other != r && other->fault.err == 0)
-            left -= other->load.memory_bytes < left ? other->load.memory_bytes : left;
+            left -= least_of(other->load.memory_bytes + other->prefix_bytes, left);
     }
     return left > 0 ? left : 1;
+}
+
+/* Engines round and estimate, and a process is more than its engines: a quarter stays free. Where a model is left out now, it may come
+ * later: then half of that is its. */
+uint64_t deployments_prefix(const struct worker_program *p, const struct deployment *r)
+{
+    uint64_t chats = 0, out = 0;
+    for (uint32_t i = 0; i < p->deployments_n; i++) {
+        bool is_in = &p->deployments[i] == r || p->deployments[i].fault.err == 0;
+        out += !is_in;
+        chats += is_in && p->deployments[i].is.kind != REQUEST_EMBED;
+    }
+    if (r->is.kind == REQUEST_EMBED || p->ops->seq_save == NULL || chats == 0)
+        return 0;
+    uint64_t part = p->o->prefix_bytes / chats, taken = total(&r->needs);
+    if (p->o->memory_bytes == 0)
+        return part;
+    uint64_t share = deployments_share(p, r), left = share > taken ? share - taken : 0;
+    return least_of(part, left / 4 * 3 / (out > 0 ? 2 : 1));
 }
 
 /* What this one finds free, told with its own numbers: what it needs and what would fit first. */
@@ -117,6 +141,14 @@ static void plan(struct worker_program *p)
         spare = shares[i].given + spare - r->load.memory_bytes;
         taken += shares[i].least;
     }
+}
+
+/* What no model takes is for prompts. */
+static void share_prefixes(struct worker_program *p)
+{
+    for (uint32_t i = 0; i < p->deployments_n; i++)
+        if (p->deployments[i].fault.err == 0)
+            p->deployments[i].prefix_bytes = deployments_prefix(p, &p->deployments[i]);
 }
 
 /* ---- from the options to deployments ---- */
@@ -171,6 +203,7 @@ int deployments_prepare(struct worker_program *p, struct fault *f)
         deployment_look(p, &p->deployments[i]);
     p->beside = share_beside(p->o->memory_bytes, most_beside());
     plan(p);
+    share_prefixes(p);
     none = sort_out(p, out, f);
     return p->o->patient ? 0 : none;
 }

@@ -31,6 +31,7 @@ struct deployment {
     struct model_file model;   /* once resolved; before, only its name */
     struct engine_load load;   /* memory_bytes: its share */
     struct engine_needs needs; /* as planned */
+    uint64_t prefix_bytes;     /* for its prompts that lose their slots */
     struct actor *actor;       /* NULL: not started */
     char setup[ENGINE_SETUP_BYTES]; /* exact: how it computes, as measured before or now; is.setup points to it */
     struct nurse *nurse;       /* while it is left out; or NULL */
@@ -83,6 +84,8 @@ struct worker_program {
 int deployments_prepare(struct worker_program *p, struct fault *f);
 /* The memory that the others leave for a deployment; 0: there is no limit. */
 uint64_t deployments_share(const struct worker_program *p, const struct deployment *r);
+/* The memory for its prompts that lose their slots: its part of --prefix-cache, or less, where the models leave less. */
+uint64_t deployments_prefix(const struct worker_program *p, const struct deployment *r);
 /* Compute threads of the worker. */
 uint32_t deployments_threads(const struct worker_program *p);
 

@@ -23,6 +23,7 @@ struct worker_options {
     uint8_t kv;             /* enum engine_kv */
     bool exact, repack;
     uint64_t memory_bytes;  /* 0: no limit */
+    uint64_t prefix_bytes;  /* for prompts that lost their slots, of all models together; less where memory_bytes leaves less */
     bool patient;           /* it was started anew: when no model can be loaded, it waits for their files instead of ending */
     uint32_t load_stall_s;  /* a load without progress for so long is given up */
     uint32_t drain_grace_s; /* after SIGTERM: for what runs to end */

@@ -102,16 +102,22 @@ static inline struct engine *world_engine(const char *path, uint32_t slots, uint
     return e;
 }
 
-static inline struct world *world_new(const char *path, uint32_t slots, uint32_t context)
+/* A batcher that keeps so much of what slots held (batcher_config). */
+static inline struct world *world_keeping(const char *path, uint32_t slots, uint32_t context, uint64_t prefix_bytes)
 {
     struct world *w = xalloc(sizeof *w);
     *w = (struct world){.ops = engine_echo(), .engine = world_engine(path, slots, context), .now_us = 1000000};
     w->answers = xalloc_array(WORLD_ANSWERS_MAX, sizeof *w->answers);
     echo_sleep_with(w->engine, world_sleep, w);
     struct batcher_config cfg = {.ops = w->ops, .engine = w->engine, .step_ms = 100, .queue_max = 64,
-                                 .now_us = world_now, .now_user_data = w};
+                                 .prefix_bytes = prefix_bytes, .now_us = world_now, .now_user_data = w};
     w->batcher = batcher_new(&cfg, world_hear, w);
     return w;
+}
+
+static inline struct world *world_new(const char *path, uint32_t slots, uint32_t context)
+{
+    return world_keeping(path, slots, context, 0);
 }
 
 static inline void world_free(struct world *w)

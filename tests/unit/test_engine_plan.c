@@ -93,17 +93,17 @@ static void the_longest_prefix_wins_the_oldest_otherwise(void **state)
         c[i] = 1000 + i;
     }
     slots_init(&s, 3, 64);
-    assert_int_equal(slots_pick(&s, 0, a, 40), 0);
+    assert_int_equal(slots_pick(&s, 0, a, 40, 0), 0);
     fill(&s, 0, a, 30);
-    assert_int_equal(slots_pick(&s, 0, a, 40), 0); /* its own */
-    assert_int_equal(slots_pick(&s, 0, b, 40), 1); /* shares 10 of 30: leave it alone, one is empty */
+    assert_int_equal(slots_pick(&s, 0, a, 40, 0), 0); /* its own */
+    assert_int_equal(slots_pick(&s, 0, b, 40, 0), 1); /* shares 10 of 30: leave it alone, one is empty */
     fill(&s, 1, b, 30);
     fill(&s, 2, c, 30);
-    assert_int_equal(slots_pick(&s, 0, b, 40), 1);
+    assert_int_equal(slots_pick(&s, 0, b, 40, 0), 1);
     int32_t stranger[2] = {-1, -2};
-    assert_int_equal(slots_pick(&s, 0, stranger, 2), 0); /* freed the longest ago */
+    assert_int_equal(slots_pick(&s, 0, stranger, 2, 0), 0); /* freed the longest ago */
     slots_take(&s, 0, (struct job *)&s);
-    assert_int_equal(slots_pick(&s, 0, a, 40), 1);
+    assert_int_equal(slots_pick(&s, 0, a, 40, 0), 1);
     slots_fini(&s);
 }
 
@@ -115,12 +115,12 @@ static void streams_stay_side_by_side(void **state)
     slots_init(&s, 6, 64);
     for (uint32_t i = 6; i-- > 0;)
         fill(&s, i, i == 5 ? b : a, 4); /* slot 5 was freed first */
-    assert_int_equal(slots_pick(&s, 0, stranger, 1), 5);
+    assert_int_equal(slots_pick(&s, 0, stranger, 1, 0), 5);
     slots_take(&s, 1, (struct job *)&s);
-    assert_int_equal(slots_pick(&s, 0, stranger, 1), 2); /* beside slot 1, and freed before slot 0 */
+    assert_int_equal(slots_pick(&s, 0, stranger, 1, 0), 2); /* beside slot 1, and freed before slot 0 */
     slots_take(&s, 3, (struct job *)&s);
-    assert_int_equal(slots_pick(&s, 0, stranger, 1), 2); /* joins 1 and 3 */
-    assert_int_equal(slots_pick(&s, 0, b, 4), 5); /* but a prefix at hand is worth more */
+    assert_int_equal(slots_pick(&s, 0, stranger, 1, 0), 2); /* joins 1 and 3 */
+    assert_int_equal(slots_pick(&s, 0, b, 4, 0), 5); /* but a prefix at hand is worth more */
     slots_fini(&s);
 }
 
@@ -135,11 +135,11 @@ static void prefixes_are_kept_copied_or_computed(void **state)
     fill(&s, 0, a, 80);
     fill(&s, 1, a, 20);
     struct slots_prefix p = slots_find_prefix(&s, 0, 0, a, 100, 10);
-    assert_true(!p.copy && p.n == 80);
+    assert_true(p.from == SLOTS_HERE && p.n == 80);
     p = slots_find_prefix(&s, 1, 0, a, 100, 10);
-    assert_true(p.copy && p.n == 80 && p.src == 0); /* 60 tokens for the price of 10 */
+    assert_true(p.from == SLOTS_COPY && p.n == 80 && p.src == 0); /* 60 tokens for the price of 10 */
     p = slots_find_prefix(&s, 1, 0, a, 100, 40);
-    assert_true(!p.copy && p.n == 20); /* not worth it */
+    assert_true(p.from == SLOTS_HERE && p.n == 20); /* not worth it */
     p = slots_find_prefix(&s, 0, 0, a, 80, 10);
     assert_int_equal(p.n, 79); /* the last one's logits are needed */
     slots_copy(&s, 0, 1, 80);

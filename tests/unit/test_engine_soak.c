@@ -1,7 +1,7 @@
 /* Thousands of random operations: every answer is what it would have been alone, whatever happened around it.
  *
  * A client here submits, cancels, and resumes elsewhere what was cut off (by a cancel or by a failed decode call). Its
- * prompts share beginnings, so slots are reused, copied and taken over all the time. The echo engine's MUSTs watch
+ * prompts share beginnings, so slots are reused, copied, taken over, kept and brought back all the time. The echo engine's MUSTs watch
  * positions and cells, the batcher's watch tickets, and the text is compared with a model that knows one sequence only.
  * A seed that ever failed stays in the list below. */
 #include "engine_world.h"
@@ -90,7 +90,7 @@ static void soak(uint64_t seed)
     snprintf(path, sizeof path, "%s,prefill_us=%u,decode_us=%u,copy_us=%u,fail_decode_at=%u,rows=64", p->path,
              (unsigned)rng_below(&rng, 4000), (unsigned)rng_below(&rng, 20000), (unsigned)rng_below(&rng, 9000),
              (unsigned)rng_below(&rng, 2000));
-    struct world *w = world_new(path, SLOTS, CONTEXT);
+    struct world *w = world_keeping(path, SLOTS, CONTEXT, rng_below(&rng, 3) * 200000); /* a few prompts, or none */
     for (int i = 0; i < OPERATIONS && w->tickets + 2 < WORLD_ANSWERS_MAX; i++) {
         uint64_t dice = rng_below(&rng, 100), t;
         if (dice < 10) {

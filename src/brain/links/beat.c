@@ -142,6 +142,10 @@ static bool load_says(struct head *h, struct actor *a, const struct wire_load *l
 {
     a->prefill_tps = measured(load->prefill_tps, a->prefill_tps, HEAD_PREFILL_TPS_MAX);
     a->decode_tps = measured(load->decode_tps, a->decode_tps, HEAD_DECODE_TPS_MAX);
+    a->prefixes = load->prefixes;
+    a->prefix_bytes = load->prefix_bytes;
+    a->restored = load->restored;
+    a->restored_tokens = load->restored_tokens;
     a->token_age_ms = load->busy > 0 ? load->token_age_ms : 0;
     actor_speed(h, a, load->busy > 0);
     uint64_t there = (uint64_t)load->busy + load->waiting;

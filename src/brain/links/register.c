@@ -110,6 +110,8 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
     a->repack_bytes = m->repack_bytes;
     a->kv_bytes = m->kv_bytes;
     a->compute_bytes = m->compute_bytes;
+    a->prefix_bytes_max = m->prefix_bytes_max;
+    a->prefix_tokens = m->prefix_tokens < HEAD_PREFIX_TOKENS_MAX ? m->prefix_tokens : HEAD_PREFIX_TOKENS_MAX;
     a->progress = isfinite(m->progress) ? fminf(fmaxf(m->progress, 0), 1) : 0;
     a->prefill_tps = router_speed(m->prefill_tps, HEAD_PREFILL_TPS_MAX);
     a->decode_tps = router_speed(m->decode_tps, HEAD_DECODE_TPS_MAX);

@@ -35,10 +35,19 @@ static struct candidate candidate_of(const struct actor *a, const struct call *c
     };
 }
 
-/* An actor's cache is what its slots held last: a slot's prompt is gone once as many others have come as there are slots. */
+/* Prompts that lost their slots and are kept nevertheless, where they are as long as prompts of that model have been. */
+static uint64_t kept_prompts(const struct actor *a)
+{
+    const struct pool *pool = a->member_of[POOL_MODEL].pool;
+    float each = pool->prompt_tokens + pool->answer_tokens;
+    return each >= 1 ? (uint64_t)((float)a->prefix_tokens / each) : 0;
+}
+
+/* An actor's cache is what its slots held last, and what it keeps beside them: a prompt is gone once as many others have come as both
+ * have room for. */
 static uint64_t still_cached(const struct actor *a, const struct call *call, const struct prefix_holder *holder)
 {
-    bool there = a->cache_fills - holder->stamp < a->slots && holder->blocks > 0;
+    bool there = a->cache_fills - holder->stamp < a->slots + kept_prompts(a) && holder->blocks > 0;
     return there ? (uint64_t)holder->blocks * PREFIX_BLOCK_BYTES + prefix_uncut_bytes(call->request) : 0;
 }
 

@@ -54,8 +54,11 @@ void head_learn(float *known, float seen)
 static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
 {
     static const float LEAST = 0.25f, MOST = 16;
-    if (f->prompt_bytes > 0 && prompt_tokens > 0)
-        head_learn(&f->actor->member_of[POOL_MODEL].pool->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
+    struct pool *pool = f->actor->member_of[POOL_MODEL].pool;
+    if (f->prompt_bytes == 0 || prompt_tokens == 0)
+        return;
+    head_learn(&pool->prompt_tokens, (float)prompt_tokens);
+    head_learn(&pool->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
 }
 
 int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)

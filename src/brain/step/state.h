@@ -120,6 +120,10 @@ struct actor {
     uint64_t last_pick;     /* head.picks when it got its last job */
     float progress, prefill_tps, decode_tps;
     uint64_t weights_bytes, repack_bytes, kv_bytes, compute_bytes;
+    uint64_t prefix_bytes_max, prefix_bytes; /* memory for prompts that lost their slots, and what they take */
+    uint64_t prefix_tokens; /* that memory has room for */
+    uint32_t prefixes;      /* kept there */
+    uint64_t restored, restored_tokens; /* prompts that one of those began, and how much of them */
     uint64_t jobs_done, jobs_failed, tokens;
 };
 
@@ -144,6 +148,7 @@ struct pool {
     uint32_t actors_n, loading_n, failed_n; /* of actors in any state, and in these */
     float pace[2];         /* tokens/s, the most that one of its actors was measured at: in this span of time, in the one before */
     uint64_t pace_us;      /* when this span began */
+    float prompt_tokens;   /* of a prompt, learned; 0: unknown */
     float bytes_per_token; /* of prompts, learned from what actors say; 0: unknown */
     float answer_tokens;   /* of an answer, learned; 0: unknown */
     uint64_t rebalance_us, rebalancing; /* same file: not before then; the job that went last: rebalance.c */

@@ -65,6 +65,7 @@ static struct engine_ops ops = {
     .decode = batch_decode,
     .seq_trim = batch_seq_trim,
     .seq_copy = batch_seq_copy,
+    .seq_bytes = state_bytes,
     .seq_save = state_save,
     .seq_load = state_load,
     .sampler_new = sampler_new,

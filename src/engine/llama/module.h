@@ -127,9 +127,11 @@ void batch_seq_trim(struct engine *e, uint32_t seq, int32_t from);
 void batch_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t upto);
 
 /* state.c */
-/* engine_ops.state_save: the cells of a sequence as bytes. */
+/* engine_ops.seq_bytes. */
+uint64_t state_bytes(struct engine *e, uint32_t seq);
+/* engine_ops.seq_save: the cells of a sequence as bytes. */
 int state_save(struct engine *e, uint32_t seq, struct buf *out, struct fault *f);
-/* engine_ops.state_load: the other way; n tokens of them. */
+/* engine_ops.seq_load: the other way; n tokens of them. */
 int state_load(struct engine *e, uint32_t seq, struct str state, int32_t n, struct fault *f);
 
 /* embed.c */

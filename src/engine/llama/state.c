@@ -4,6 +4,11 @@
  * A sequence that is loaded starts at cell 0 of its stream, as one that was computed does: it is emptied first. */
 #include "engine/llama/module.h"
 
+uint64_t state_bytes(struct engine *e, uint32_t seq)
+{
+    return llama_state_seq_get_size(e->ctx, (llama_seq_id)seq);
+}
+
 int state_save(struct engine *e, uint32_t seq, struct buf *out, struct fault *f)
 {
     size_t bytes = llama_state_seq_get_size(e->ctx, (llama_seq_id)seq);
