@@ -1,6 +1,6 @@
-/* Memory for small bookkeeping: it is there, or the process ends with a report.
+/* Allocate small bookkeeping memory, or end the process with a report.
  *
- * Never size one of these from what a peer sent without a named maximum first. */
+ * Never size one of these from data a peer sent without checking it against a named maximum first. */
 #ifndef MANTA_BASE_ALLOC_H
 #define MANTA_BASE_ALLOC_H
 
@@ -8,15 +8,16 @@
 
 #include "base/str.h"
 
-/* n zeroed bytes; the caller frees with free(). */
+/* Returns n zeroed bytes. The caller frees them with free(). */
 void *xalloc(size_t n);
-/* n zeroed items of `size` bytes; aborts when the product overflows. */
+/* Returns n zeroed items of `size` bytes; aborts when the product overflows. The caller frees
+ * them. */
 void *xalloc_array(size_t n, size_t size);
-/* As realloc; new bytes are not zeroed. */
+/* As realloc(). New bytes are not zeroed. */
 void *xrealloc(void *p, size_t n);
-/* A terminated copy of s; the caller frees. */
+/* Returns a terminated copy of s. The caller frees it. */
 char *xstrdup(const char *s);
-/* A terminated copy, the caller's to free. */
+/* Returns a terminated copy of s. The caller frees it. */
 char *xstr_dup(struct str s);
 
 #endif

@@ -1,7 +1,7 @@
 /* A growing byte buffer that must be given a maximum.
  *
- * Appending past the maximum fails with ERR_TOO_LARGE, changes nothing, and is
- * remembered in `overflowed`, so a writer may append many times and check once. */
+ * An append past the maximum fails with ERR_TOO_LARGE, changes nothing and sets `overflowed`, so a
+ * writer may append many times and check once. */
 #ifndef MANTA_BASE_BUF_H
 #define MANTA_BASE_BUF_H
 
@@ -13,41 +13,42 @@
 #include "base/str.h"
 
 struct buf {
-    char *p;         /* owned; NULL while nothing was ever appended */
+    char *p;         /* owned; NULL until the first append */
     size_t n;        /* bytes in use */
     size_t cap;      /* bytes allocated */
-    size_t max;      /* named limit of the caller; growth stops here */
+    size_t max;      /* the caller's named limit; growth stops here */
     bool overflowed; /* an append was refused since the last buf_reset() */
 };
 
-/* An empty buffer of at most max bytes. */
+/* Returns an empty buffer of at most max bytes. */
 static inline struct buf buf_max(size_t max)
 {
     return (struct buf){.max = max};
 }
-/* Frees the bytes; the buffer is empty and usable again with the same maximum. */
+/* Frees the bytes. The buffer is empty and usable again with the same maximum. */
 void buf_fini(struct buf *b);
-/* Empties it and keeps the memory. */
+/* Empties the buffer and keeps its memory. */
 void buf_reset(struct buf *b);
-/* Room for n more bytes, or ERR_TOO_LARGE. */
+/* Makes room for n more bytes. Returns ERR_TOO_LARGE when the maximum would be passed. */
 int buf_reserve(struct buf *b, size_t n);
-/* Appends n bytes, all or none. ERR_TOO_LARGE, and `overflowed`: the maximum would be passed. */
+/* Appends n bytes, all or none. Returns ERR_TOO_LARGE, and sets `overflowed`, when the maximum
+ * would be passed. */
 int buf_add(struct buf *b, const void *p, size_t n);
-/* The same of a struct str. */
+/* As buf_add(), for a struct str. */
 int buf_add_str(struct buf *b, struct str s);
-/* The same of a terminated string. */
+/* As buf_add(), for a terminated string. */
 int buf_puts(struct buf *b, const char *cstr);
-/* The same of one byte. */
+/* As buf_add(), for one byte. */
 int buf_putc(struct buf *b, char c);
-/* The same of a formatted text. */
+/* As buf_add(), for formatted text. */
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same with the arguments as a list. */
+/* As buf_printf(), with the arguments as a va_list. */
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 /* Drops the first n bytes (n <= b->n). */
 void buf_consume(struct buf *b, size_t n);
-/* The content as a terminated string, valid until the next change; "" when empty. */
+/* Returns the content as a terminated string, valid until the next change; "" when empty. */
 const char *buf_cstr(struct buf *b);
-/* The content, valid until the next change. */
+/* Returns the content, valid until the next change. */
 static inline struct str buf_str(const struct buf *b)
 {
     return (struct str){.p = b->p, .n = b->n};

@@ -30,7 +30,7 @@ unsigned cells_rows(int fd)
     return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : ROWS;
 }
 
-/* Of the character at p, whose bytes are *out_len. */
+/* Returns the width of the character at p, whose length in bytes is *out_len. */
 static size_t width_at(const char *p, size_t n, size_t *out_len)
 {
     size_t len = utf8_len(p, n);
@@ -102,7 +102,7 @@ static void add_character(struct wrap *w, const char *p, size_t len, size_t widt
     if (width == 2)
         show_word(w, out); /* scripts without blanks break anywhere */
     if (w->word_cells + width + w->indent > columns_of(w))
-        show_word(w, out); /* a word that no line holds */
+        show_word(w, out); /* a word longer than a line */
     buf_add(&w->word, p, len);
     w->word_cells += (unsigned)width;
 }

@@ -1,4 +1,4 @@
-/* How text lies on a terminal: the columns that characters take, and where a line is broken. */
+/* Lay out text on a terminal: measure its columns, break its lines. */
 #ifndef MANTA_BASE_CELLS_H
 #define MANTA_BASE_CELLS_H
 
@@ -6,36 +6,39 @@
 
 #include "base/buf.h"
 
-/* First thing in main(): letters of all scripts, also where the environment names no locale (ssh, containers, cron) or one of another
- * encoding: manta speaks UTF-8 and nothing else. Widths are those of ASCII without it. */
+/* Sets the character encoding to UTF-8, also where the environment names no locale (ssh,
+ * containers, cron) or one of another encoding. Call it first in main(); without it, only ASCII
+ * is measured correctly. */
 void cells_init(void);
 
-/* Columns and lines of the terminal behind a descriptor: 80 and 24 where it does not say. */
+/* Returns the columns of the terminal at fd; 80 when the terminal does not say. */
 unsigned cells_columns(int fd);
-/* Rows of the terminal at fd; a usual number where it does not say. */
+/* Returns the rows of the terminal at fd; 24 when the terminal does not say. */
 unsigned cells_rows(int fd);
 
-/* Columns that a text takes which has no line ends and no escape sequences. */
+/* Returns the columns that a text without line ends and escape sequences takes. */
 size_t cells_of(struct str s);
-/* The longest beginning of s that takes at most so many columns, in bytes. */
+/* Returns the length in bytes of the longest beginning of s that fits into `columns`. */
 size_t cells_fit(struct str s, size_t columns);
 
-/* Text that comes in pieces, broken between words. A word waits until it is whole, so nothing that is shown has to be taken back. */
+/* Breaks text that arrives in pieces between words. A word is held back until it is complete, so
+ * nothing shown has to be taken back. */
 struct wrap {
     unsigned columns;      /* of the terminal; may be changed at any time */
-    unsigned indent;       /* blanks before each line that a break begins */
+    unsigned indent;       /* blanks at the start of each continuation line */
     unsigned at;           /* columns taken in the current line */
-    unsigned blanks;       /* before the word */
+    unsigned blanks;       /* pending blanks before the word */
     unsigned word_cells;
-    struct buf word;       /* owned; not shown yet */
+    struct buf word;       /* owned; the word that is not shown yet */
 };
-/* Begins a paragraph of lines of at most so many columns, each but the first indented. */
+/* Begins a paragraph with lines of at most `columns`, each but the first indented. */
 void wrap_init(struct wrap *w, unsigned columns, unsigned indent);
-/* Appends what of it can be shown to `out`. Whole characters, harmless ones (plain.h): line ends and tabs are understood. */
+/* Takes the next piece of text and appends everything that can be shown already to `out`. The
+ * piece must consist of whole, harmless characters (plain.h); line ends and tabs are understood. */
 void wrap_add(struct wrap *w, struct str piece, struct buf *out);
-/* Appends the rest, and frees the memory; the wrap may be used again. */
+/* Appends the rest to `out` and frees the memory. The wrap may be used again. */
 void wrap_end(struct wrap *w, struct buf *out);
-/* The same for a text that is whole, whose first line begins at column `at`. */
+/* Breaks a complete text whose first line begins at column `at`. */
 void wrap_text(struct str text, unsigned columns, unsigned indent, unsigned at, struct buf *out);
 
 #endif

@@ -1,12 +1,13 @@
-/* Monotonic time. Programs and engines read it; the brain (brain/) never does, it is told the time. */
+/* Read the clock. Programs and engines use it; the brain (brain/) never does, because its
+ * callers pass the time in. */
 #ifndef MANTA_BASE_CLOCK_H
 #define MANTA_BASE_CLOCK_H
 
 #include <stdint.h>
 
-/* Microseconds since some fixed moment; never goes back. */
+/* Returns microseconds since some fixed moment; never goes back. */
 uint64_t clock_us(void);
-/* Seconds since 1970, for "created" fields and log lines. */
+/* Returns seconds since 1970, for "created" fields and log lines. */
 int64_t clock_unix_s(void);
 
 #endif

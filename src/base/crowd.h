@@ -1,7 +1,9 @@
-/* A crowd of those who share places, by where they come from: when a place is needed, whoever has the most gives one of theirs.
+/* Share a bounded number of places between origins: when a place is needed, the origin that has the
+ * most gives one up.
  *
- * Origins (addresses) fall into a fixed number of groups, by chance: so the crowd takes the same memory whoever comes, and two
- * origins share a group now and then. Which do is drawn anew for each crowd, so nobody can aim. */
+ * Origins (addresses) are hashed into a fixed number of groups, so the crowd's memory does not
+ * depend on its visitors. Two origins occasionally share a group; each crowd draws its own seed, so
+ * an attacker cannot choose a victim's group. */
 #ifndef MANTA_BASE_CROWD_H
 #define MANTA_BASE_CROWD_H
 
@@ -18,21 +20,21 @@ struct crowd_seat {            /* zeroed before its first use */
 };
 
 struct crowd {
-    struct hoard sizes;         /* of groups, by how many seats they have */
+    struct hoard sizes;         /* of the groups, by their number of seats */
     struct crowd_group *groups; /* owned */
     uint64_t seed;
     uint32_t n;                 /* seats */
 };
 
-/* An empty crowd; the seed keeps peers from choosing origins that collide. */
+/* Makes an empty crowd. The seed keeps peers from choosing origins that collide. */
 void crowd_init(struct crowd *c, uint64_t seed);
-/* Frees its table; the seats are the owners'. */
+/* Frees the crowd's table. The seats belong to their owners. */
 void crowd_fini(struct crowd *c);
-/* `s` is in no crowd. */
+/* Adds `s`, which must be in no crowd. */
 void crowd_add(struct crowd *c, struct crowd_seat *s, uint64_t origin);
-/* Harmless when it is in none. */
+/* Removes a seat. A seat that is in no crowd is allowed. */
 void crowd_remove(struct crowd *c, struct crowd_seat *s);
-/* The oldest of the group that has the most, or NULL: nobody is there. */
+/* Returns the oldest seat of the largest group; NULL when the crowd is empty. */
 struct crowd_seat *crowd_victim(const struct crowd *c);
 
 #endif

@@ -61,10 +61,12 @@ const char *err_api_type(int err)
 
 /* ---- a fault is one line that is not cut where it says what would be right ---- */
 
-enum { SENTENCE_BYTES = 16 * 1024 }; /* of which more than a fault holds is shortened, not cut off */
+enum { SENTENCE_BYTES = 16 * 1024 }; /* of the formatted sentence; a sentence longer than a fault holds is shortened
+                                        in its middle */
 static const char ellipsis[] = "…";
 
-/* Leaves whole characters on one line: what cannot be printed becomes a space, and of several spaces in a row one is left. */
+/* Reduces text to whole characters on one line: each unprintable character becomes a space, and
+ * a run of spaces becomes one. Returns the new length. */
 static size_t clean(char *text, size_t n)
 {
     size_t to = 0;
@@ -85,7 +87,8 @@ static size_t clean(char *text, size_t n)
     return to;
 }
 
-/* Where the longest quotation begins and ends, without its marks: '…'. A mark within a word is an apostrophe. */
+/* Returns the length of the longest quotation '…', without its marks, and its start in
+ * *out_from. A mark within a word is an apostrophe. */
 static size_t longest_quotation(const char *text, size_t n, size_t *out_from)
 {
     size_t longest = 0, from = 0;
@@ -120,7 +123,8 @@ static size_t char_end(const char *text, size_t at, size_t n)
     return at;
 }
 
-/* Takes the middle out of text[from .. from + span), so that what is left has no more than `most` bytes. */
+/* Cuts the middle out of text[from .. from + span), so that at most `most` bytes of text remain.
+ * Returns the new length. */
 static size_t cut_middle(char *text, size_t n, size_t from, size_t span, size_t most)
 {
     const size_t mark = sizeof ellipsis - 1;
@@ -131,7 +135,7 @@ static size_t cut_middle(char *text, size_t n, size_t from, size_t span, size_t 
     return left + mark + n - right;
 }
 
-/* A quotation is somebody else's, and may be as long as they like. */
+/* Cuts a quotation first: its length is chosen by a stranger. */
 static size_t shorten(char *text, size_t n, size_t most)
 {
     size_t from = 0, span = longest_quotation(text, n, &from), few = 2 * sizeof ellipsis;
@@ -144,7 +148,7 @@ int fault_set(struct fault *f, int err, const char *fmt, ...)
 {
     if (f == NULL)
         return err;
-    /* Formatted aside first: the sentence may quote the fault's own old text. */
+    /* Format into a copy first: the arguments may include the fault's own old text. */
     char text[SENTENCE_BYTES];
     va_list ap;
     va_start(ap, fmt);

@@ -1,7 +1,7 @@
 /* The one table of errors: number, name, exit status, HTTP status, API error type, plain words.
  *
- * Functions return 0 or one of these, negative. The same number travels on the
- * worker link, so entries are only ever added at the end. */
+ * Functions return 0 or one of these, negative. The same numbers travel on the worker link, so
+ * entries are only ever added at the end. */
 #ifndef MANTA_BASE_ERR_H
 #define MANTA_BASE_ERR_H
 
@@ -44,28 +44,30 @@ enum err {
     ERR_LAST = ERR_TOOLS,
 };
 
-/* The plain words of `err`; never NULL, also for a number nobody knows. */
+/* Returns the plain words of `err`; never NULL, even for an unknown number. */
 const char *err_text(int err);
-/* "ERR_CONTEXT"; never NULL. */
+/* Returns the name, as "ERR_CONTEXT"; never NULL. */
 const char *err_name(int err);
-/* Process exit status for `err`; 0 for ERR_OK, 1 for unknown ones. */
+/* Returns the process exit status for `err`: 0 for ERR_OK, 1 for unknown errors. */
 int err_exit(int err);
-/* HTTP status for `err`; 200 for ERR_OK, 500 for unknown ones. */
+/* Returns the HTTP status for `err`: 200 for ERR_OK, 500 for unknown errors. */
 int err_http(int err);
-/* OpenAI-style error "type". */
+/* Returns the OpenAI-style error "type". */
 const char *err_api_type(int err);
 
-/* An error with its sentence: what was tried, what was wrong, what would be right. */
+/* An error with a sentence: what was tried, what was wrong, what would be right. */
 struct fault {
     int err;        /* 0 or an enum err */
     char text[480]; /* terminated; empty while err is 0 */
-    uint32_t count, limit; /* what was counted and how much is allowed, for programs; fault_set() makes both 0: not known */
-    uint32_t wait_s; /* how long the refusing side asks us to wait before the next try; 0, as fault_set() leaves it: not told */
+    uint32_t count, limit; /* counted amount and its limit, for programs; fault_set() makes both 0: unknown */
+    uint32_t wait_s; /* pause before the next try that the refusing side asks for; 0, as fault_set() leaves it: none
+                        given */
 };
 
-/* Fills f (f may be NULL) and returns err, so that `return fault_set(f, ERR_INVALID, "…")` reads well. The sentence becomes one
- * line of printable characters. One that is too long loses the middle of its longest 'quotation', else its own: what was tried
- * comes first, and what would be right comes last. */
+/* Fills f (NULL is allowed) and returns err, so that `return fault_set(f, ERR_INVALID, "…")`
+ * works. The sentence becomes one line of printable characters. When it is too long, the middle
+ * of its longest 'quotation' is cut out, or else the middle of the sentence: its beginning says
+ * what was tried, its end what would be right. */
 int fault_set(struct fault *f, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -99,7 +99,7 @@ size_t event_begins(struct str line)
     return at != NULL ? (size_t)(at - line.p) : line.n;
 }
 
-/* The value at *at, unquoted; *at is behind it then. */
+/* Copies the value at *at, unquoted, and moves *at behind it. */
 static void take_value(struct str line, size_t *at, char *out, size_t cap)
 {
     size_t n = 0;

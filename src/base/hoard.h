@@ -1,7 +1,7 @@
-/* Who holds the most of something that all share: found at once, however many there are.
+/* Find the largest holder of a shared resource in constant time.
  *
- * Holders are sorted into classes, each twice as large as the one before, and within a class by when they came into it. So the
- * one that is found holds at least half as much as any other. */
+ * Holders are sorted into classes, each twice as large as the one before; within a class they stand
+ * in order of arrival. So the holder that is found holds at least half as much as any other. */
 #ifndef MANTA_BASE_HOARD_H
 #define MANTA_BASE_HOARD_H
 
@@ -18,17 +18,17 @@ struct hoarder {        /* zeroed before its first use */
 
 struct hoard {
     struct list classes[HOARD_CLASSES];
-    size_t sums[HOARD_CLASSES]; /* of what its holders hold */
+    size_t sums[HOARD_CLASSES]; /* for each class, the total that its holders hold */
 };
 
-/* An empty hoard. */
+/* Makes an empty hoard. */
 void hoard_init(struct hoard *h);
-/* It holds so much now; 0 takes it out. */
+/* Records that m now holds this much; 0 removes m. */
 void hoard_set(struct hoard *h, struct hoarder *m, size_t holds);
-/* One of those with the most, or NULL: the first that came to hold so much. */
+/* Returns the first holder of the highest class; NULL when there is none. */
 struct hoarder *hoard_most(const struct hoard *h);
-/* The same of the class that holds the most altogether: of two thousand small ones rather than of a single large one beside
- * them. */
+/* Returns the first holder of the class that holds the most in total: one of two thousand small
+ * holders rather than a single large one beside them. NULL when there is none. */
 struct hoarder *hoard_heaviest(const struct hoard *h);
 
 #endif

@@ -41,7 +41,7 @@ static void grow(struct idtab *t)
 
 void idtab_add(struct idtab *t, struct id_node *node, uint64_t id)
 {
-    struct list *after = t->order.prev; /* the last one below id */
+    struct list *after = t->order.prev; /* the last node with a lower id */
     while (after != &t->order && list_item(after, struct id_node, order)->id > id)
         after = after->prev;
     MUST(after == &t->order || list_item(after, struct id_node, order)->id < id);

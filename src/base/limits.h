@@ -1,7 +1,9 @@
-/* Every limit of a head in one table: name, value, unit, the flag that sets it, and what happens beyond it or who gives way.
+/* Every limit of a head in one table: name, value, unit, the flag that sets it, and what happens
+ * beyond it or who gives way.
  *
- * /manta/status, `manta status --limits` and docs/settings.md are made of it; a new limit is a row here and nothing else. The values
- * are expressions that only head/status.c evaluates: `c` is the brain's configuration, `p` the program. */
+ * /manta/status, `manta status --limits` and docs/settings.md are made from this table; a new limit
+ * is a row here and nothing else. The values are expressions that only head/status.c evaluates: `c`
+ * is the brain's configuration, `p` the program. */
 #ifndef MANTA_BASE_LIMITS_H
 #define MANTA_BASE_LIMITS_H
 

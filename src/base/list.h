@@ -1,4 +1,4 @@
-/* Intrusive doubly linked list: the link lives inside the item, nothing is allocated. */
+/* Intrusive doubly linked list: the link lives inside the item; nothing is allocated. */
 #ifndef MANTA_BASE_LIST_H
 #define MANTA_BASE_LIST_H
 
@@ -6,34 +6,34 @@
 #include <stddef.h>
 
 struct list {
-    struct list *prev, *next; /* a head points to itself while empty; an item not on a list holds NULLs */
+    struct list *prev, *next; /* a head points to itself while empty; an item in no list holds NULLs */
 };
 
 #define list_item(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 #define LIST_EACH(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
-/* Safe when the loop's body removes `pos`. */
+/* For each link; the loop's body may remove `pos`. */
 #define LIST_EACH_SAFE(pos, nxt, head) \
     for (struct list *pos = (head)->next, *nxt = pos->next; pos != (head); pos = nxt, nxt = pos->next)
 
-/* An empty list. */
+/* Makes an empty list. */
 static inline void list_init(struct list *head)
 {
     head->prev = head->next = head;
 }
 
-/* Nothing is in it. */
+/* Returns whether the list has no item. */
 static inline bool list_empty(const struct list *head)
 {
     return head->next == head;
 }
 
-/* The item is in a list; false for one that is zeroed. */
+/* Returns whether the item is in a list; false for a zeroed item. */
 static inline bool list_linked(const struct list *item)
 {
     return item->next != NULL;
 }
 
-/* Puts an item, which is in no list, in front of another one. */
+/* Inserts an item, which is in no list, before `at`. */
 static inline void list_add_before(struct list *at, struct list *item)
 {
     item->prev = at->prev;
@@ -42,13 +42,13 @@ static inline void list_add_before(struct list *at, struct list *item)
     at->prev = item;
 }
 
-/* Puts an item, which is in no list, at the end. */
+/* Appends an item, which is in no list. */
 static inline void list_push(struct list *head, struct list *item)
 {
     list_add_before(head, item);
 }
 
-/* The same at the beginning. */
+/* Inserts an item, which is in no list, at the beginning. */
 static inline void list_push_front(struct list *head, struct list *item)
 {
     list_add_before(head->next, item);
@@ -66,7 +66,7 @@ static inline void list_append(struct list *head, struct list *from)
     list_init(from);
 }
 
-/* Harmless when the item is on no list. */
+/* Removes an item. An item in no list is allowed. */
 static inline void list_remove(struct list *item)
 {
     if (item->next == NULL)

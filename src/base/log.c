@@ -16,13 +16,13 @@
 #include "base/spool.h"
 #include "base/utf8.h"
 
-enum { TELL_EVERY_US = 10000000 }; /* that lines were left out */
+enum { TELL_EVERY_US = 10000000 }; /* interval between reports of left-out lines */
 
 static char ring[LOG_BYTES_MAX];
 static struct spool spool;
 static pthread_once_t spool_once = PTHREAD_ONCE_INIT;
 static bool started;               /* the spool's thread writes */
-static volatile bool crashing;     /* log_dump() has the last word */
+static volatile bool crashing;     /* log_dump() writes the last output */
 static enum log_level least = LOG_INFO;
 static char trace_rooms[256];      /* MANTA_TRACE */
 static bool colour;
@@ -68,7 +68,7 @@ void log_flush(void)
         spool_flush(&spool, LOG_FLUSH_MS);
 }
 
-/* Without a thread: not at the price of waiting. */
+/* Without the spool's thread: writes the line only if that does not block. */
 static void write_now(const char *line, size_t n)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -101,7 +101,7 @@ static void tell_death(const struct must_death *why)
 {
     if (why->expr != NULL)
         log_error("CRASH", EVENT("invariant_broken", KV("file", why->file), KV("line", why->line)), "broken invariant at %s:%d: %s", why->file,
-                  why->line, why->expr); /* into the crash report, should nobody read stderr */
+                  why->line, why->expr); /* in the crash report, too, in case stderr is not read */
     else
         log_error("CRASH", EVENT("out_of_memory", KV("bytes", why->bytes)), "out of memory asking for %zu bytes", why->bytes);
 }
@@ -163,7 +163,8 @@ static const char *colour_of(enum log_level level)
 
 /* ---- lines ---- */
 
-/* The line's head: time, tag in colour, "error: " where it is one. */
+/* Writes the beginning of a line: time, tag in colour, "error: " or "warning: ". Returns its
+ * length. */
 static size_t put_head(char *out, size_t cap, enum log_level level, const char *tag)
 {
     size_t n = put_time(out, cap);
@@ -174,7 +175,8 @@ static size_t put_head(char *out, size_t cap, enum log_level level, const char *
     return n;
 }
 
-/* The number of lines that the next line of their kind has not told for long; a flood that is over has no next line. */
+/* Takes a number of left-out lines that is overdue, or 0. After a flood no next line of its kind
+ * reports the number. */
 static uint64_t untold_lines(const char **out_kind)
 {
     uint64_t now_us = clock_us(), n = 0;
@@ -216,7 +218,7 @@ size_t log_json(enum log_level level, const char *tag, const struct event_field 
     return n;
 }
 
-/* A stranger's words in a sentence are not taken for the line's event. */
+/* Keeps a stranger's words in a sentence from being taken for the line's event. */
 static void hide_events(struct str sentence, char *text)
 {
     for (size_t at; (at = event_begins(sentence)) < sentence.n;)
@@ -276,7 +278,7 @@ bool log_budget_take(struct log_budget *b, uint64_t now_us)
     return true;
 }
 
-/* The last place is for all kinds that found no other. */
+/* The last budget is shared by all kinds that found no other. */
 static struct log_budget *find_budget(const char *kind)
 {
     struct log_budget *b = budgets.of;

@@ -1,4 +1,4 @@
-/* The end of a process that cannot continue. */
+/* End a process that cannot continue. */
 #include "base/must.h"
 
 #include <stdio.h>

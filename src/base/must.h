@@ -1,7 +1,7 @@
-/* Check a thought of ours, in release too.
+/* Check an invariant, in release builds too.
  *
- * MUST is for what only a bug of manta's can break. What a peer, a file or a
- * person can get wrong is an error (base/err.h), never a MUST. */
+ * MUST is for conditions that only a bug in manta can break. Mistakes of a peer, a file or a person
+ * are errors (base/err.h), never a MUST. */
 #ifndef MANTA_BASE_MUST_H
 #define MANTA_BASE_MUST_H
 
@@ -9,16 +9,18 @@
 
 /* Why the process is about to abort. */
 struct must_death {
-    const char *expr, *file; /* of the broken invariant; NULL: there was no memory … */
+    const char *expr, *file; /* of the broken invariant; NULL: memory ran out … */
     int line;
-    size_t bytes;            /* … for so many */
+    size_t bytes;            /* … when this much was asked for */
 };
 
-/* Says why, then aborts: the crash handler in main/ adds the stack and the log ring. */
+/* Reports the broken invariant, then aborts: the crash handler in os/ adds the stack and the log
+ * ring. */
 _Noreturn void must_fail(const char *expr, const char *file, int line);
-/* The same for an allocation that may not fail. */
+/* Reports a failed allocation that may not fail, then aborts. */
 _Noreturn void must_have_memory(size_t bytes);
-/* Who says why from now on; before it is standard error. The log does so, which this file stands below. */
+/* Sets the function that reports a death, instead of a line on standard error. The log, which
+ * stands above this file, sets it. */
 void must_tell(void (*tell)(const struct must_death *why));
 
 #define MUST(expr) ((expr) ? (void)0 : must_fail(#expr, __FILE__, __LINE__))

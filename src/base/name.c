@@ -10,7 +10,8 @@
 
 enum { MARK_BYTES = 9 }; /* "~1a2b3c4d" */
 
-/* Appends the character at p, or its first byte as %XX; returns how many bytes of p that were. 0: there is no room for it. */
+/* Appends the character at p, or its first byte as %XX. Returns the number of bytes of p used; 0
+ * when there is no room. */
 static size_t put(const char *p, size_t n, char *out, size_t *at, size_t room)
 {
     size_t len = utf8_len(p, n);

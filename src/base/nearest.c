@@ -11,7 +11,7 @@ static size_t min3(size_t a, size_t b, size_t c)
     return m < c ? m : c;
 }
 
-/* Edit distance in which two neighbouring letters that changed places count once, as typing fingers do it. */
+/* Edit distance in which two swapped neighbouring letters, a common typing error, count once. */
 static size_t distance(const char *a, size_t a_n, const char *b, size_t b_n)
 {
     size_t d[WORD_BYTES_MAX + 1][WORD_BYTES_MAX + 1];

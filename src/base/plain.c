@@ -15,7 +15,7 @@ static bool turns_direction(uint32_t c)
     return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* Of the character at p, whose bytes are *out_len: at least 1. */
+/* Judges the character at p, whose length in bytes is *out_len: at least 1. */
 static enum verdict judge(const char *p, size_t n, size_t *out_len)
 {
     size_t len = utf8_len(p, n);
@@ -41,7 +41,7 @@ bool plain_is_line(struct str s)
 
 void plain_add(struct buf *out, struct str s, enum plain_how how)
 {
-    size_t done = 0; /* bytes of s that are dealt with */
+    size_t done = 0; /* bytes of s already handled */
     if (s.n == 0)
         return;
     for (size_t i = 0, len; i < s.n; i += len) {
@@ -83,7 +83,7 @@ void plain_add_json(struct buf *out, struct str json)
             continue;
         buf_add(out, json.p + done, i - done);
         done = i + len;
-        if (v == BAD) /* a carriage return stands between values only */
+        if (v == BAD) /* a carriage return can only stand between values */
             buf_printf(out, "\\u%04x", utf8_len(json.p + i, json.n - i) > 0 ? (unsigned)utf8_code(json.p + i, len) : 0xfffdu);
     }
     buf_add(out, json.p + done, json.n - done);

@@ -1,7 +1,7 @@
-/* Text of strangers made harmless where people read it: terminals, log lines.
+/* Make strangers' text harmless for terminals and log lines.
  *
- * What a terminal obeys (control characters, also those above 0x7f), what turns the reading direction (bidirectional
- * controls: text would show in another order than it has) and what is no UTF-8 does not get through. */
+ * It removes control characters, also those above 0x7f, which a terminal would obey; bidirectional
+ * controls, which would reorder the text shown; and bytes that are not UTF-8. */
 #ifndef MANTA_BASE_PLAIN_H
 #define MANTA_BASE_PLAIN_H
 
@@ -11,24 +11,25 @@
 #include "base/buf.h"
 
 enum plain_how {
-    PLAIN_TEXT, /* lines and tabs stay; a carriage return, which would write over the line, is left out */
-    PLAIN_LINE, /* one line: blanks stand for them */
+    PLAIN_TEXT, /* lines and tabs stay; a carriage return, which would overwrite the line, is removed */
+    PLAIN_LINE, /* one line: line ends, tabs and carriage returns become blanks */
 };
 
-/* One line as it is: UTF-8, and every character of it would get through. */
+/* Returns whether s is one line of UTF-8 in which every character is harmless. */
 bool plain_is_line(struct str s);
-/* Appends s; U+FFFD stands for each character that must not get through. */
+/* Appends s, with U+FFFD in place of each harmful character. */
 void plain_add(struct buf *out, struct str s, enum plain_how how);
-/* PLAIN_LINE in place, with '?' instead of U+FFFD, so that it only gets shorter. Returns its new length. */
+/* As PLAIN_LINE, in place, with '?' instead of U+FFFD, so that the text never grows; ASCII
+ * control characters become blanks. Returns the new length. */
 size_t plain_in_place(char *text, size_t n);
-/* Appends JSON text; characters that must not get through are escaped (\u009b), so that it means the same. */
+/* Appends JSON text with harmful characters escaped (\u009b), so that its meaning is unchanged. */
 void plain_add_json(struct buf *out, struct str json);
-/* Prints one line made of the arguments, and its end. */
+/* Prints the formatted arguments as one line, with a line end. */
 void plain_print(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* May escape sequences be written there: is it a terminal, and one that knows them (TERM)? */
+/* Returns whether escape sequences may be written to fd: a terminal that knows them (TERM). */
 bool plain_takes_escapes(int fd);
-/* … and colours are wanted (NO_COLOR). */
+/* Returns whether, in addition, colours are wanted (NO_COLOR). */
 bool plain_takes_colours(int fd);
 
 #endif

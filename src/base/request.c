@@ -60,7 +60,7 @@ static struct str put_text(char **at, struct str s)
     return copy;
 }
 
-/* The same for token ids, which come before the text: they must be aligned. */
+/* As put_text(), for token ids. They come before the texts, because they must be aligned. */
 static const int32_t *put_tokens(char **at, const int32_t *tokens, uint32_t n)
 {
     const int32_t *copy = (const int32_t *)(void *)*at;
@@ -75,7 +75,7 @@ struct request *request_clone(const struct request *r)
     size_t bytes = request_bytes(r);
     struct request *c = xalloc(bytes);
     *c = *r;
-    /* In the block: the struct, then the arrays from the most to the least aligned, then text. */
+    /* Layout of the block: the struct, the arrays from the most to the least aligned, the texts. */
     c->turns = (struct turn *)(void *)(c + 1);
     c->stops = (struct str *)(void *)(c->turns + r->turns_n);
     c->breakers = c->stops + r->stops_n;

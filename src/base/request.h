@@ -1,6 +1,7 @@
-/* What a client asks of a model: the one struct that api/ fills, brain/ routes, wire/ carries and engine/ obeys.
+/* A client's request to a model: the one struct that api/ fills, brain/ routes, wire/ carries and
+ * engine/ obeys.
  *
- * All text is borrowed. request_clone() makes one owned block of everything. */
+ * All text is borrowed. request_clone() copies everything into one owned block. */
 #ifndef MANTA_BASE_REQUEST_H
 #define MANTA_BASE_REQUEST_H
 
@@ -12,14 +13,14 @@
 
 enum request_kind {
     REQUEST_CHAT = 1,  /* turns, rendered by the model's chat template */
-    REQUEST_TEXT = 2,  /* text, completed as it stands */
+    REQUEST_TEXT = 2,  /* text, completed as is */
     REQUEST_EMBED = 3, /* text, answered by a vector */
 };
 
-/* What the turns are of a request that is no chat:
- *   REQUEST_TEXT: what stands around a gap, which the answer fills; the text is its beginning. Roles: "prefix", "suffix", and "file" for
- *   other files, with `extra` as their names.
- *   REQUEST_EMBED: one of the role "query". The vector is one number: how well the text answers it. */
+/* Turns of a request other than a chat:
+ *     REQUEST_TEXT: the surroundings of a gap that the answer fills; the text is the answer's beginning. Roles: "prefix",
+ *     "suffix", and "file" for other files, with `extra` as their names.
+ *     REQUEST_EMBED: one turn of the role "query". The vector is one number: how well the text answers the query. */
 
 /* How an answer ended. Sent on the wire: only add at the end. */
 enum finish {
@@ -28,17 +29,17 @@ enum finish {
     FINISH_LENGTH = 2, /* max_tokens or the context was reached */
     FINISH_CANCELLED = 3,
     FINISH_ERROR = 4,
-    FINISH_TOOLS = 5,  /* as FINISH_STOP, and the answer calls tools (base/part.h) */
+    FINISH_TOOLS = 5,  /* as FINISH_STOP, when the answer calls tools (base/part.h) */
 };
 
 struct turn {
     struct str role;    /* "system", "user", "assistant", "tool" */
     struct str content; /* UTF-8 */
-    struct str extra;   /* empty, or what else is said of it, a JSON object: "tool_calls" (as in OpenAI's chat, arguments as text),
-                         * "tool_call_id", "name", "reasoning_content" */
+    struct str extra;   /* empty, or further fields as a JSON object: "tool_calls" (as in OpenAI's chat, arguments as
+                           text), "tool_call_id", "name", "reasoning_content" */
 };
 
-/* What an answer must be. Sent on the wire: only add at the end. */
+/* The form that an answer must have. Sent on the wire: only add at the end. */
 enum request_form {
     FORM_FREE = 0,
     FORM_JSON = 1,    /* any JSON object */
@@ -50,14 +51,14 @@ enum request_form {
 
 enum tool_choice {
     TOOLS_AUTO = 0,     /* the model decides */
-    TOOLS_NONE = 1,     /* it is told of them, and must not call any */
-    TOOLS_REQUIRED = 2, /* it must call at least one; for a certain one `tools` has no other */
+    TOOLS_NONE = 1,     /* the model sees them and must not call any */
+    TOOLS_REQUIRED = 2, /* the model must call at least one; to force a certain tool, `tools` holds only that one */
     TOOL_CHOICES,
 };
 
-/* How many calls of tools an answer may have. Sent on the wire: only add at the end. */
+/* The number of tool calls an answer may have. Sent on the wire: only add at the end. */
 enum tool_calls {
-    TOOL_CALLS_OWN = 0, /* one, or several where the model's template has several */
+    TOOL_CALLS_OWN = 0, /* one, or several where the model's template supports several */
     TOOL_CALLS_ONE = 1,
     TOOL_CALLS_MANY = 2,
     TOOL_CALLS_KINDS,
@@ -68,7 +69,8 @@ struct logit_bias {
     float bias; /* -100 … 100; added to the logit */
 };
 
-/* Sampling, each field as the OpenAI API or llama-server names it. sampling_default() fills it. */
+/* Sampling parameters, named as in the OpenAI API or llama-server. sampling_default() fills
+ * them. */
 struct sampling {
     float temperature;       /* 0: greedy; 0 … 5 */
     float top_p;             /* 1: off; 0 < p <= 1 */
@@ -80,14 +82,16 @@ struct sampling {
     int32_t penalty_last_n;  /* tokens the penalties look back on; -1: the whole context */
     uint64_t seed;           /* key of the counter-based draws; the head picks one when the client gave none */
     uint32_t max_tokens;     /* 0: until the context is full */
-    uint8_t ignore_eos;      /* 1: generate on past the end-of-text token (benchmarks) */
+    uint8_t ignore_eos;      /* 1: continue past the end-of-text token (benchmarks) */
     uint8_t logprobs;        /* 1: report the log-probability of each token, and its bytes */
-    uint8_t top_logprobs;    /* … and of so many most likely ones at its place; at most REQUEST_TOP_LOGPROBS_MAX */
+    uint8_t top_logprobs;    /* … and this many of the most likely tokens at its place; at most
+                                REQUEST_TOP_LOGPROBS_MAX */
     uint8_t prompt_ids;      /* 1: report the prompt's token ids */
-    uint8_t prompt_only;     /* enum prompt_only: the answer is not wanted */
+    uint8_t prompt_only;     /* enum prompt_only: the prompt is processed without an answer */
     uint8_t prompt_text;     /* 1: report the prompt as text */
-    uint8_t prompt_scores;   /* 1: report the prompt's tokens one by one, with their bytes, and what `logprobs` asks for where they are computed */
-    uint8_t bare;            /* REQUEST_TEXT: enum bare, together */
+    uint8_t prompt_scores;   /* 1: report the prompt's tokens one by one, with their bytes, and with the
+                                log-probabilities that `logprobs` asks for where they are computed */
+    uint8_t bare;            /* REQUEST_TEXT: bits of enum bare */
     float typical_p;         /* 1: off; 0 … 1 */
     float top_n_sigma;       /* 0 or less: off */
     float xtc_probability;   /* 0: off; 0 … 1 */
@@ -97,27 +101,29 @@ struct sampling {
     float dry_multiplier;    /* 0: off */
     float dry_base;
     int32_t dry_allowed_length;
-    int32_t dry_last_n;      /* tokens it looks back on; -1: the whole context, 0: off */
-    uint32_t min_keep;       /* candidates that a filter leaves at least; 0: one */
-    uint64_t order;          /* of the filters: four bits each, the first one lowest, an enum sampler; 0: as llama-server has it */
+    int32_t dry_last_n;      /* window in tokens; -1: the whole context, 0: off */
+    uint32_t min_keep;       /* minimum of candidates that a filter leaves; 0: one */
+    uint64_t order;          /* of the filters: four bits each, an enum sampler, the first in the lowest bits; 0:
+                                llama-server's order */
 };
 
-/* Sent on the wire: only add. */
+/* Bits. Sent on the wire: only add. */
 enum bare {
-    BARE_BEGIN = 1, /* without the token that the model wants before a text */
-    BARE_TEXT = 2,  /* control tokens in it are letters */
+    BARE_BEGIN = 1, /* omit the token that the model expects before a text */
+    BARE_TEXT = 2,  /* read the names of control tokens as plain text */
     BARE_ALL = 3,
 };
 
 /* Sent on the wire: only add at the end. */
 enum prompt_only {
     PROMPT_AND_ANSWER = 0,
-    PROMPT_COUNTED = 1,  /* its tokens are made, and nothing is computed */
-    PROMPT_SCORED = 2,   /* it is computed */
+    PROMPT_COUNTED = 1,  /* tokenize the prompt, compute nothing */
+    PROMPT_SCORED = 2,   /* compute the prompt */
     PROMPT_ONLY_KINDS,
 };
 
-/* What narrows down the tokens that may be drawn. Sent on the wire: only add at the end. */
+/* The filters that narrow down the tokens that may be drawn. Sent on the wire: only add at the
+ * end. */
 enum sampler {
     SAMPLER_NONE = 0,
     SAMPLER_PENALTIES,
@@ -132,47 +138,51 @@ enum sampler {
     SAMPLERS,
 };
 
-/* One of several texts of a REQUEST_EMBED or REQUEST_TEXT: as text, or as token ids that are taken as they are. */
+/* One of several inputs of a REQUEST_EMBED or REQUEST_TEXT: text, or token ids used as they are. */
 struct input {
     struct str text;
     const int32_t *tokens;
-    uint32_t tokens_n;          /* 0: it is the text that counts */
+    uint32_t tokens_n;          /* 0: use the text */
 };
 
 struct request {
     uint8_t kind;               /* enum request_kind */
     struct str model;           /* name the client gave; empty: any */
-    struct turn *turns;         /* REQUEST_CHAT; of the others: request_fills(), request_ranks() */
+    struct turn *turns;         /* REQUEST_CHAT; of other kinds: request_fills(), request_ranks() */
     uint32_t turns_n;
     struct str text;            /* REQUEST_TEXT, REQUEST_EMBED */
-    const int32_t *tokens;      /* REQUEST_TEXT, REQUEST_EMBED: instead of the text, token ids as they are */
+    const int32_t *tokens;      /* REQUEST_TEXT, REQUEST_EMBED: token ids used as they are, instead of the text */
     uint32_t tokens_n;
-    struct input *inputs;       /* REQUEST_TEXT, REQUEST_EMBED: one job each, with its input as text or tokens; the head's own, a
-                                   worker never sees it */
+    struct input *inputs;       /* REQUEST_TEXT, REQUEST_EMBED: one job each, with its input as text or tokens; stays
+                                   in the head, a worker never sees it */
     uint32_t inputs_n;          /* at most REQUEST_INPUTS_MAX; 0: `text` or `tokens` is the only one */
     struct sampling sampling;
     struct str *stops;          /* stop strings; not part of the answer */
     uint32_t stops_n;           /* at most REQUEST_STOPS_MAX */
     struct logit_bias *biases;
     uint32_t biases_n;          /* at most REQUEST_BIASES_MAX */
-    struct str *breakers;       /* texts that no repetition reaches over, for DRY */
+    struct str *breakers;       /* texts that end a repetition, for DRY */
     uint32_t breakers_n;        /* at most REQUEST_BREAKERS_MAX */
-    uint8_t form;               /* enum request_form: the sampler keeps to it, whatever the model */
-    struct str form_text;       /* of FORM_SCHEMA, FORM_GRAMMAR, FORM_REGEX; as the client wrote it, at most REQUEST_FORM_BYTES_MAX */
-    struct str tools;           /* REQUEST_CHAT: a JSON array of OpenAI's chat: {"type":"function","function":{"name", …}}; empty: none */
+    uint8_t form;               /* enum request_form: enforced by the sampler, whatever the model */
+    struct str form_text;       /* for FORM_SCHEMA, FORM_GRAMMAR, FORM_REGEX; as the client wrote it, at most
+                                   REQUEST_FORM_BYTES_MAX */
+    struct str tools;           /* REQUEST_CHAT: JSON array of tools as in OpenAI's chat:
+                                   {"type":"function","function":{"name", …}}; empty: none */
     uint8_t tool_choice;        /* enum tool_choice */
     uint8_t tool_calls;         /* enum tool_calls */
-    uint8_t split_reasoning;    /* 1: reasoning is a part of its own; 0: it stays in the text */
+    uint8_t split_reasoning;    /* 1: reasoning is a separate part; 0: it stays in the text */
     uint8_t continues;          /* REQUEST_CHAT: 1: the last turn is the beginning of the answer */
     struct str template_args;   /* REQUEST_CHAT: variables of the chat template, a JSON object; empty: none */
-    uint64_t scope;             /* whose cached prompts it may use, and who may use its own: a tenant's number; 0: all with a 0 */
+    uint64_t scope;             /* tenant's number: only requests of one scope share cached prompts; 0: shared by all
+                                   requests with 0 */
     struct str affinity;        /* session key for routing; may be empty */
-    struct str tenant;          /* whose request it is, for a fair queue; may be empty. The head's own, as is the next */
-    int32_t priority;           /* the lower, the earlier: -REQUEST_PRIORITY_MAX … REQUEST_PRIORITY_MAX */
+    struct str tenant;          /* owner of the request, for the fair queue; may be empty. Stays in the head, like
+                                   priority */
+    int32_t priority;           /* lower comes first: -REQUEST_PRIORITY_MAX … REQUEST_PRIORITY_MAX */
 };
 
 enum {
-    REQUEST_TOP_LOGPROBS_MAX = 20, /* as OpenAI has it */
+    REQUEST_TOP_LOGPROBS_MAX = 20, /* OpenAI's limit */
     REQUEST_STOPS_MAX = 16,
     REQUEST_STOP_BYTES_MAX = 256,
     REQUEST_BIASES_MAX = 1024,
@@ -183,37 +193,39 @@ enum {
     REQUEST_FORM_BYTES_MAX = 256 * 1024,
     REQUEST_TOOLS_BYTES_MAX = 1024 * 1024,
     REQUEST_TEMPLATE_ARGS_BYTES_MAX = 16 * 1024,
-    REQUEST_INPUTS_MAX = 2048, /* as OpenAI has it: half of what the head's queue takes by default (queue_jobs_max) */
+    REQUEST_INPUTS_MAX = 2048, /* OpenAI's limit: half of the head's default queue (queue_jobs_max) */
 };
 
-/* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalties over 64 tokens: llama-server's defaults. */
+/* Returns llama-server's defaults: temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no
+ * penalties over 64 tokens. */
 struct sampling sampling_default(void);
-/* One heap block holding a copy of everything r points to; the caller frees it with free(). */
+/* Returns one heap block with a copy of everything r points to. The caller frees it with free(). */
 struct request *request_clone(const struct request *r);
-/* Bytes such a clone takes: what the head's memory budget counts. */
+/* Returns the bytes such a clone takes, which the head's memory budget counts. */
 size_t request_bytes(const struct request *r);
-/* May its answer call tools? */
+/* Returns whether the answer may call tools. */
 static inline bool request_has_tools(const struct request *r)
 {
     return r->tools.n > 0 && r->tool_choice != TOOLS_NONE;
 }
-/* Is it a gap between two texts that its answer is to fill? */
+/* Returns whether the answer fills a gap between two texts. */
 static inline bool request_fills(const struct request *r)
 {
     return r->kind == REQUEST_TEXT && r->turns_n > 0;
 }
-/* Does it ask how well its text answers a question? */
+/* Returns whether the request asks how well its text answers a question. */
 static inline bool request_ranks(const struct request *r)
 {
     return r->kind == REQUEST_EMBED && r->turns_n > 0;
 }
-/* May another head, or another life of this one, continue its answer by its name? Not with vectors, with answers to several prompts, or
- * with what repeats its prompt: those end with their head, or are computed again. */
+/* Returns whether another head, or this one after a restart, may find the answer by its name and
+ * continue it. Vectors, answers to several prompts and answers that repeat their prompt cannot
+ * be found: they end with their head, or are computed again. */
 static inline bool request_can_be_sought(const struct request *r)
 {
     return r->kind != REQUEST_EMBED && r->inputs_n == 0 && !r->sampling.prompt_text;
 }
-/* Bytes of prompt text in it (turns, tools, text, inputs), for estimates of tokens. */
+/* Returns the bytes of prompt (turns, tools, text, inputs), for estimating tokens. */
 size_t request_prompt_bytes(const struct request *r);
 
 #endif

@@ -1,15 +1,15 @@
 /* Counter-based random numbers: the same (seed, position) always gives the same number.
  *
- * Used where a story must be repeatable: the last draw of sampling (a stream that
- * is resumed elsewhere draws the same numbers), routing ties, the simulator, the
- * echo engine. Not for secrets. The mixer is splitmix64's finaliser (Steele, Lea,
- * Flood 2014), applied twice so that neighbouring seeds do not correlate. */
+ * Used where a run must be repeatable: the last draw of sampling (a stream that is resumed
+ * elsewhere draws the same numbers), routing ties, the simulator, the echo engine. Not for secrets.
+ * The mixer is splitmix64's finaliser (Steele, Lea, Flood 2014), applied twice so that neighbouring
+ * seeds do not correlate. */
 #ifndef MANTA_BASE_RNG_H
 #define MANTA_BASE_RNG_H
 
 #include <stdint.h>
 
-/* Spreads the bits of a number over all of it; a bijection. */
+/* Mixes the bits of a number; a bijection. */
 static inline uint64_t rng_mix(uint64_t x)
 {
     x += 0x9e3779b97f4a7c15u;
@@ -18,7 +18,7 @@ static inline uint64_t rng_mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* The number at that place of a seed's sequence. */
+/* Returns the number at a position of a seed's sequence. */
 static inline uint64_t rng_at(uint64_t seed, uint64_t position)
 {
     return rng_mix(rng_mix(seed) ^ rng_mix(position * 0xd1342543de82ef95u + 1));
@@ -30,13 +30,13 @@ static inline double rng_unit(uint64_t seed, uint64_t position)
     return (double)(rng_at(seed, position) >> 11) * 0x1.0p-53;
 }
 
-/* A stream of numbers, for the places that just need the next one. */
+/* A stream of numbers, for callers that just need the next one. */
 struct rng {
     uint64_t seed;
     uint64_t position; /* numbers drawn so far */
 };
 
-/* The next number of the sequence, all 64 bits. */
+/* Returns the next number of the sequence, all 64 bits. */
 static inline uint64_t rng_next(struct rng *r)
 {
     return rng_at(r->seed, r->position++);

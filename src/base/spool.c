@@ -92,7 +92,7 @@ static size_t put_lost(struct spool *s)
     return (size_t)n;
 }
 
-/* Whole lines, as many as fit, behind a word on those that are lost. */
+/* Fills the chunk with the report of lost lines, then with as many whole lines as fit. */
 static size_t take_chunk(struct spool *s, unsigned *out_lines)
 {
     size_t n = put_lost(s);
@@ -144,7 +144,8 @@ bool spool_start(struct spool *s, spool_put_fn *put, void *user_data)
     s->started = true;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
-    sigfillset(&all); /* signals are for others; SIGTTOU would stop us all where a terminal has `stty tostop` */
+    sigfillset(&all); /* signals go to other threads; SIGTTOU would stop the process where a terminal has `stty
+                         tostop` */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     s->started = pthread_create(&s->thread, &attr, spool_run, s) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -201,7 +202,7 @@ void spool_forked(struct spool *s)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     s->started = s->writing = false;
-    s->taken = s->added; /* the parent writes those */
+    s->taken = s->added; /* the parent writes those lines */
 }
 
 void spool_dump(const struct spool *s, int fd, unsigned lines)

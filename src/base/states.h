@@ -1,4 +1,5 @@
-/* A state machine as a table: each state's name, and the states it may become. One function of its owner makes the moves. */
+/* A state machine as a table: each state's name and the states that may follow. One function of
+ * the owner makes the moves. */
 #ifndef MANTA_BASE_STATES_H
 #define MANTA_BASE_STATES_H
 
@@ -9,7 +10,8 @@ struct state {
     unsigned to; /* TO() of each state that may follow */
 };
 
-/* `to`, which is the next state. A move that the table does not have is a MUST(), which names both: "job: QUEUED -> STREAMING". */
+/* Returns `to`, the next state. A move that is not in the table fails a MUST() that names both
+ * states: "job: QUEUED -> STREAMING". */
 unsigned state_next(const struct state *table, const char *thing, unsigned from, unsigned to);
 
 #endif

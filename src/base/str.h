@@ -1,6 +1,6 @@
 /* A borrowed piece of text: pointer and length, not terminated.
  *
- * Whoever hands one out says how long the bytes live; nothing here frees them. */
+ * A function that returns one says how long the bytes live; nothing here frees them. */
 #ifndef MANTA_BASE_STR_H
 #define MANTA_BASE_STR_H
 
@@ -13,28 +13,29 @@ struct str {
     size_t n;      /* bytes */
 };
 
-/* For printf: printf("%.*s", STR_ARG(s)). */
+/* Arguments for "%.*s": printf("%.*s", STR_ARG(s)). */
 #define STR_ARG(s) (int)(s).n, ((s).p != NULL ? (s).p : "")
 
-/* Of a terminated string; empty for NULL. */
+/* Wraps a terminated string; empty for NULL. */
 static inline struct str str_of(const char *cstr)
 {
     return (struct str){.p = cstr, .n = cstr != NULL ? strlen(cstr) : 0};
 }
 
-/* Of n bytes at p, which stay the owner's. */
+/* Wraps n bytes at p, which stay the owner's. */
 static inline struct str str_n(const char *p, size_t n)
 {
     return (struct str){.p = p, .n = n};
 }
 
-/* Both have the same bytes. */
+/* Returns whether both have the same bytes. */
 static inline bool str_eq(struct str a, struct str b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-/* The same of a secret, which is not empty: how long it takes depends on what is given only, not on how much of it is right. */
+/* As str_eq(), for a secret that is not empty: the time depends on `given` only, not on how much
+ * of it is right. */
 static inline bool str_is_secret(struct str given, struct str secret)
 {
     unsigned char differs = given.n != secret.n;
@@ -42,7 +43,7 @@ static inline bool str_is_secret(struct str given, struct str secret)
         differs |= (unsigned char)(given.p[i] ^ secret.p[i % secret.n]);
     return differs == 0;
 }
-/* It has the bytes of that string. */
+/* Returns whether a has the bytes of cstr. */
 static inline bool str_is(struct str a, const char *cstr)
 {
     return str_eq(a, str_of(cstr));

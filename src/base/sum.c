@@ -1,6 +1,6 @@
 #include "base/sum.h"
 
-#define XXH_INLINE_ALL /* the header has all of it, so the program needs no library for it */
+#define XXH_INLINE_ALL /* the header holds the whole implementation, so the program links no library for it */
 #include <xxhash.h>
 
 uint64_t sum_of(struct str bytes)

@@ -1,6 +1,7 @@
-/* A checksum of many bytes, quick to compute: was anything changed on the way?
+/* A fast checksum that detects accidental changes of data.
  *
- * XXH64 with seed 0, the same on machines of either byte order: some gigabytes per second. Against accidents, not against people. */
+ * XXH64 with seed 0, the same on machines of either byte order: some gigabytes per second. It does
+ * not protect against attackers. */
 #ifndef MANTA_BASE_SUM_H
 #define MANTA_BASE_SUM_H
 
@@ -8,7 +9,7 @@
 
 #include "base/str.h"
 
-/* The checksum of those bytes. */
+/* Returns the checksum of the bytes. */
 uint64_t sum_of(struct str bytes);
 
 #endif

@@ -1,4 +1,4 @@
-/* Is this UTF-8? One character at a time. */
+/* Validate and decode UTF-8, one character at a time. */
 #ifndef MANTA_BASE_UTF8_H
 #define MANTA_BASE_UTF8_H
 
@@ -7,24 +7,25 @@
 
 #include "base/str.h"
 
-/* Length (1 … 4) of the well-formed character at p[0..n), n > 0; 0 when there is none: a stray or missing continuation
- * byte, an overlong form, a surrogate, or a value above U+10FFFF. */
+/* Returns the length (1 … 4) of the well-formed character at p[0..n), n > 0; 0 for a stray or
+ * missing continuation byte, an overlong form, a surrogate, or a value above U+10FFFF. */
 size_t utf8_len(const char *p, size_t n);
-/* n without the bytes at the end that only begin a character: of a text that was cut at n, its whole characters. */
+/* Returns n without an unfinished character at the end: the length of the whole characters in a
+ * text that was cut at n. */
 size_t utf8_whole(const char *p, size_t n);
 
-/* The code point of the well-formed character of `len` bytes at p. */
+/* Returns the code point of the well-formed character of `len` bytes at p. */
 uint32_t utf8_code(const char *p, size_t len);
 
-/* How many characters begin in a text of whole ones. */
+/* Returns the number of characters in a text of whole characters. */
 uint32_t utf8_count(struct str s);
 
-/* The whole characters within the first `max` bytes; a text that is shorter is left as it is. */
+/* Returns the whole characters within the first `max` bytes; a shorter text is unchanged. */
 static inline struct str utf8_head(struct str s, size_t max)
 {
     return s.n > max ? str_n(s.p, utf8_whole(s.p, max)) : s;
 }
-/* For "%.*s": the same of a terminated text. */
+/* Arguments for "%.*s": as utf8_head(), for a terminated text. */
 #define UTF8_HEAD(text, max) STR_ARG(utf8_head(str_of(text), max))
 
 #endif

@@ -1,4 +1,5 @@
-/* Where to dial, from what people type: "head", "head:8470", "http://10.0.0.4:8470/", "[::1]:8470", "8470", and lists of these. */
+/* Parse addresses as people type them: "head", "head:8470", "http://10.0.0.4:8470/",
+ * "[::1]:8470", "8470", and lists of these. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,11 +48,11 @@ static bool is_number(struct str s)
     return s.n > 0 && digits == s.n;
 }
 
-/* Splits host from port; false when the brackets of an IPv6 address do not fit. */
+/* Splits host from port. Returns false when the brackets of an IPv6 address do not match. */
 static bool split(struct str s, struct str *host, struct str *port, bool *has_port)
 {
     const char *close = NULL, *colon = s.n > 0 ? memrchr(s.p, ':', s.n) : NULL;
-    if (is_number(s)) { /* no host is called like that */
+    if (is_number(s)) { /* no host name is only digits */
         *host = str_of(THIS_MACHINE);
         *port = s;
         *has_port = true;
@@ -66,7 +67,7 @@ static bool split(struct str s, struct str *host, struct str *port, bool *has_po
         *port = *has_port ? str_n(close + 2, (size_t)(s.p + s.n - close - 2)) : (struct str){0};
         return true;
     }
-    /* more than one colon and no brackets: all of it is an IPv6 address */
+    /* several colons and no brackets: the whole text is an IPv6 address */
     *has_port = colon != NULL && memchr(s.p, ':', (size_t)(colon - s.p)) == NULL;
     *host = *has_port ? str_n(s.p, (size_t)(colon - s.p)) : s;
     *port = *has_port ? str_n(colon + 1, (size_t)(s.p + s.n - colon - 1)) : (struct str){0};
@@ -115,7 +116,7 @@ int http_parse_addresses(const char *list, uint16_t default_port, struct http_ad
 {
     uint32_t n = 0;
     for (const char *at = list;; at++) {
-        char one[300]; /* a name that is cut off here is too long anyway */
+        char one[300]; /* a name cut off here is too long anyway */
         size_t bytes = strcspn(at, ",");
         if (n == max)
             return fault_set(f, ERR_INVALID, "'%.100s' names more than %u addresses", list, max);

@@ -1,9 +1,10 @@
-/* One request of a client, on a connection of its own.
+/* One request of a client, on its own connection.
  *
- * The happy path is: net_dial -> on_open: the request is written -> answer head (on_head) -> body (on_body)… -> the
- * message is whole -> the connection is cut -> on_end(0). It can fail by: no connection; silence until timeout_ms;
- * an answer that is not HTTP; a head over its limit; the connection ending too early; http_call_cancel(). Each notes
- * why (call_end) and cuts the connection. All come together in on_close, the only place that calls on_end and frees. */
+ * The happy path is: net_dial -> on_open: the request is written -> answer head (on_head) -> body
+ * (on_body)… -> the message is whole -> the connection is aborted -> on_end(0). It can fail by: no
+ * connection; silence until timeout_ms; an answer that is not HTTP; a head over its limit; the
+ * connection ending too early; http_call_cancel(). Each failure records its reason (call_end) and
+ * aborts the connection. All end in on_close, the only place that calls on_end and frees. */
 #include "http/call.h"
 
 #include <llhttp.h>
@@ -22,19 +23,19 @@ enum {
 };
 
 struct http_call {
-    struct http_call_config cfg;  /* the text in it is gone after call_start(): only callbacks and numbers are used */
+    struct http_call_config cfg;  /* its texts are invalid after call_start(): only callbacks and numbers are used */
     call_up_fn *up;               /* dial.c's; NULL: a plain call */
-    char *protocol;               /* owned; wanted upgrade, or NULL */
+    char *protocol;               /* owned; the upgrade asked for, or NULL */
     struct net_conn *link;        /* owned by net until on_close */
-    struct net_timer *timer;      /* owned; until the answer's head */
+    struct net_timer *timer;      /* owned; runs until the answer's head */
     struct buf request;           /* owned; freed once written */
     llhttp_t parser;
     struct fields fields;         /* of the answer */
     uint32_t head_bytes;          /* of the answer's head so far */
     bool head_request;            /* HEAD: the answer has no body */
-    bool head_whole;              /* the final answer's, not that of a 100 Continue */
-    bool whole;                   /* the answer is */
-    bool ending;                  /* `err` and `why` are final: no more callbacks but on_end */
+    bool head_whole;              /* the head of the final answer, not of a 100 Continue */
+    bool whole;                   /* the answer is whole */
+    bool ending;                  /* `err` and `why` are final: no callback but on_end follows */
     int err;
     char why[400];
     struct net_place where;       /* "127.0.0.1:8470", for the sentences */
@@ -52,7 +53,7 @@ __attribute__((format(printf, 3, 4))) static void call_end(struct http_call *c, 
     va_end(ap);
     c->err = err;
     c->ending = true;
-    net_conn_abort(c->link); /* also when all is well: nothing of ours waits to be sent, and nobody waits for theirs */
+    net_conn_abort(c->link); /* after a success, too: both sides have sent everything */
 }
 
 static void call_free(struct http_call *c)
@@ -70,7 +71,7 @@ static void on_close(struct net_conn *link, int err, const char *why, void *user
     (void)link;
     /* A body without a length ends with its connection, if that ended orderly. */
     if (!c->ending && err == 0 && c->head_whole) {
-        (void)llhttp_finish(&c->parser); /* calls on_whole() if it is one */
+        (void)llhttp_finish(&c->parser); /* calls on_whole() if the message allows it */
         c->ending = c->whole;
     }
     if (!c->ending) {
@@ -98,7 +99,7 @@ void http_call_cancel(struct http_call *c)
     call_end(c, ERR_CANCELLED, "cancelled");
 }
 
-/* ---- what the parser finds ---- */
+/* ---- parser callbacks ---- */
 
 static int on_name(llhttp_t *p, const char *at, size_t n)
 {
@@ -131,11 +132,11 @@ static bool is_interim(const llhttp_t *p)
     return p->status_code < 200 && p->status_code != 101;
 }
 
-/* 1: the answer has no body. */
+/* Returns 1 when the answer has no body. */
 static int on_head(llhttp_t *p)
 {
     struct http_call *c = p->data;
-    if (is_interim(p)) /* 100 Continue and the like: the answer comes behind it */
+    if (is_interim(p)) /* 100 Continue and the like: the answer follows */
         return 1;
     c->head_whole = true;
     net_timer_set(c->timer, UINT64_MAX);
@@ -179,7 +180,8 @@ static void expect_answer(struct http_call *c)
 
 /* ---- the answer ---- */
 
-/* What is there instead of HTTP: an SSH server says so in its first line. */
+/* Ends the call with the first bytes of another protocol: an SSH server introduces itself in its
+ * first line. */
 static void not_http(struct http_call *c, struct str bytes)
 {
     char said[48];
@@ -209,7 +211,7 @@ static void parser_failed(struct http_call *c, struct str bytes, bool first)
         call_end(c, ERR_PROTOCOL, "malformed answer from %s: %s", c->where.text, llhttp_get_error_reason(&c->parser));
 }
 
-/* The server has switched: the connection leaves with what came behind. */
+/* The server has switched: hands over the connection with the bytes behind the answer. */
 static void hand_over(struct http_call *c, struct str rest)
 {
     struct str protocol = fields_get(&c->fields, "upgrade");
@@ -224,7 +226,7 @@ static void hand_over(struct http_call *c, struct str rest)
     call_free(c);
 }
 
-/* Parses one message, the interim ones too; returns how many bytes it took. */
+/* Parses one message, interim ones included. Returns the number of bytes used. */
 static size_t feed(struct http_call *c, struct str bytes)
 {
     bool first = c->head_bytes == 0;
@@ -276,7 +278,7 @@ static void write_request(struct http_call *c, const struct http_call_config *cf
 {
     struct buf *out = &c->request;
     char host[256];
-    snprintf(host, sizeof host, "%.*s", (int)strcspn(cfg->host, "%"), cfg->host); /* an interface's name says nothing to others */
+    snprintf(host, sizeof host, "%.*s", (int)strcspn(cfg->host, "%"), cfg->host); /* the zone, a local interface, means nothing to the peer */
     buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", cfg->method, cfg->path, net_place(host, cfg->port).text);
     if (c->protocol != NULL)
         buf_printf(out, "Connection: Upgrade\r\nUpgrade: %s\r\n", c->protocol);

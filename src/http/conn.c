@@ -1,12 +1,13 @@
-/* One connection of the server: requests come one behind the other, each is answered before the next is looked at.
+/* One connection of the server: requests come one behind the other; each is answered before the
+ * next is parsed.
  *
  * Invariants:
- *  1. A request is answered or on_gone was called for it, never both: only http_conn_answered() and
- *     http_conn_closed() end one that the handler has.
- *  2. on_request is never called from within an http_ call of a handler: what waits in `behind` is parsed by
- *     conn_parse() further up on the stack, or in the next turn.
- *  3. What a client can make us hold is bounded: one request (its limits), HTTP_BEHIND_BYTES and one read behind it,
- *     and server.held_max for all connections together.
+ *  1. A request is answered or on_gone is called for it, never both: only http_conn_answered() and
+ *     http_conn_closed() end a request that the handler has.
+ *  2. on_request is never called from within an http_ call of a handler: conn_parse(), further up
+ *     on the stack or in the next turn, parses the bytes in `behind`.
+ *  3. The memory a client can make us hold is bounded: one request (its limits), HTTP_BEHIND_BYTES
+ *     and one read behind it, and server.held_max for all connections together.
  *  4. A connection has one request handled per turn of the loop, however many it sends at once. */
 #include "http/conn.h"
 
@@ -15,7 +16,8 @@
 #include "base/alloc.h"
 #include "base/must.h"
 
-/* Bytes that wait are parsed in the next turn. None wait while conn_parse() is on the stack: it has them. */
+/* Schedules the bytes in `behind` for the next turn. There are none while conn_parse() is on the
+ * stack: it has them. */
 static void conn_go_on(struct http_conn *c)
 {
     if (c->behind.n == 0 || list_linked(&c->ready))
@@ -40,7 +42,7 @@ void http_conn_answered(struct http_conn *c)
 void http_conn_hand_over(struct http_conn *c)
 {
     MUST(c->state == CONN_ANSWERING);
-    if (c->rest.n > 0) /* nothing is in `behind` while that request's own bytes are being parsed */
+    if (c->rest.n > 0) /* `behind` is empty while the bytes of that request are being parsed */
         MUST(buf_add_str(&c->behind, c->rest) == 0);
     if (c->paused)
         c->calls->resume(c->link);
@@ -52,16 +54,18 @@ void http_conn_hand_over(struct http_conn *c)
     http_server_wake(c->server);
 }
 
-/* ---- coming in ---- */
+/* ---- incoming bytes ---- */
 
-/* Replies the client does not read must not pile up: the next pipelined request waits for the client. */
+/* Returns whether it may parse now. Answers that the client does not read must not pile up: its
+ * next pipelined request waits. */
 static bool conn_hungry(const struct http_conn *c)
 {
     return c->state == CONN_READING ||
            (c->state == CONN_IDLE && c->calls->pending(c->link) < HTTP_STREAM_HIGH_BYTES);
 }
 
-/* No request is taken from this connection any more: bytes that still come are read, so that a hang-up is seen, and dropped. */
+/* Returns whether no further request is taken from this connection: incoming bytes are read, to
+ * notice a hang-up, and dropped. */
 static bool conn_takes_no_more(const struct http_conn *c)
 {
     return c->state == CONN_CLOSING || c->state == CONN_HANDED ||
@@ -87,8 +91,9 @@ static void conn_keep(struct http_conn *c, struct str bytes)
     }
 }
 
-/* The body is still to come: is it welcome? The handler may answer now, as it may a whole request. What is left of the body
- * is no request then, so the connection ends with the answer. */
+/* Asks the handler whether the body, still to come, is welcome. The handler may answer now, as
+ * it may a whole request. The rest of the body is then no request, so the connection ends with
+ * the answer. */
 static bool conn_welcomes(struct http_conn *c)
 {
     struct http_request *r = c->request;
@@ -100,21 +105,21 @@ static bool conn_welcomes(struct http_conn *c)
     r->keep_alive = false;
     c->state = CONN_ANSWERING;
     if (!s->calls.on_head(r, s->user_data)) {
-        if (c->state == CONN_ANSWERING) { /* still */
+        if (c->state == CONN_ANSWERING) { /* not answered within on_head */
             http_conn_wait(c, WAITS_N);
             http_conn_seat(c);
         }
         return false;
     }
     r->keep_alive = keep_alive;
-    c->state = CONN_READING; /* and its wait began with its first byte */
+    c->state = CONN_READING; /* its wait, which began with its first byte, continues */
     http_conn_seat(c);
     return true;
 }
 
 static void conn_take(struct http_conn *c, struct str rest)
 {
-    MUST(c->behind.n == 0 && c->rest.n == 0); /* 2: nothing older waits */
+    MUST(c->behind.n == 0 && c->rest.n == 0); /* 2: no older bytes wait */
     http_conn_move(c, CONN_ANSWERING);
     c->request->whole = true;
     c->continued = false;
@@ -123,7 +128,7 @@ static void conn_take(struct http_conn *c, struct str rest)
     c->rest = (struct str){0};
 }
 
-/* One step of parsing; returns the bytes left. */
+/* One step of parsing. Returns the remaining bytes. */
 static struct str conn_step(struct http_conn *c, struct str bytes)
 {
     if (c->state == CONN_IDLE) {
@@ -173,7 +178,7 @@ static void conn_parse(struct http_conn *c, struct str bytes)
 
 void http_conn_data(struct http_conn *c, struct str bytes)
 {
-    if (c->behind.n > 0) /* those come first */
+    if (c->behind.n > 0) /* older bytes come first */
         conn_keep(c, bytes);
     else
         conn_parse(c, bytes);
@@ -186,7 +191,8 @@ void http_conn_again(struct http_conn *c)
     http_conn_count(c);
     conn_parse(c, buf_str(&taken));
     buf_fini(&taken);
-    /* Still too long: a pipelined request is being answered, or the client does not read its answers. */
+    /* Otherwise a pipelined request is still being answered, or the client does not read its
+     * answers. */
     if (c->paused && c->behind.n < HTTP_BEHIND_BYTES && c->state != CONN_HANDED) {
         c->paused = false;
         c->calls->resume(c->link);
@@ -197,7 +203,8 @@ void http_conn_drained(struct http_conn *c)
 {
     if (c->state == CONN_IDLE)
         conn_go_on(c);
-    /* Asking again re-arms on_drain when it came too early for us. */
+    /* The link drains at half of its peak, which may still be too much: it drains again at half
+     * of that. */
     if (!c->full || c->calls->pending(c->link) > HTTP_STREAM_HIGH_BYTES / 2)
         return;
     c->full = false;
@@ -208,7 +215,7 @@ void http_conn_drained(struct http_conn *c)
 
 /* ---- from another process ---- */
 
-/* In the next turn it is parsed as if it had just been read, and what has come by then behind it. */
+/* Queues received bytes, to be parsed in the next turn with the bytes that arrive until then. */
 static void conn_came(struct http_conn *c, struct str came)
 {
     c->behind.max = came.n + BEHIND_BYTES_MAX;

@@ -1,7 +1,8 @@
-/* A connection that speaks another protocol: a GET that asks for an upgrade, and hands the connection over at 101.
+/* Open a connection that speaks another protocol: a GET asks for an upgrade, and 101 hands the
+ * connection over.
  *
- * The happy path is: call_start -> 101 -> on_up. It can fail by whatever fails a call (status 0), and by any other
- * status: then there is an HTTP server, but not the one we look for. Its words are not read. */
+ * The happy path is: call_start -> 101 -> on_up. It can fail as any call (status 0), or by any
+ * other status: then there is an HTTP server, but not the one we look for. Its body is not read. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@
 #include "http/conn.h"
 
 struct http_dial {
-    struct http_call *call;      /* owned by itself; ends in on_up or on_end */
+    struct http_call *call;      /* owns itself; ends in on_up or on_end */
     struct http_dial_config cfg; /* only callbacks and user_data are used after the start */
     int status;                  /* of the answer; 0: none yet */
     bool cancelled;              /* by its owner */
@@ -28,7 +29,7 @@ static void on_head(struct http_call *c, int status, void *user_data)
 {
     struct http_dial *d = user_data;
     d->status = status;
-    http_call_cancel(c); /* whatever its body says, it may take for ever */
+    http_call_cancel(c); /* not read: the body may take for ever */
 }
 
 static void on_end(struct http_call *c, int err, const char *why, void *user_data)

@@ -1,4 +1,5 @@
-/* What the server needs of a transport: a connection of net/, or bytes in memory (tests/unit/http_loopback.h) for tests and fuzzing. */
+/* The transport under the server: a connection of net/, or bytes in memory
+ * (tests/unit/http_loopback.h) for tests and fuzzing. */
 #ifndef MANTA_HTTP_LINK_H
 #define MANTA_HTTP_LINK_H
 
@@ -7,7 +8,8 @@
 
 #include "base/str.h"
 
-/* Each as the net_conn_ function of that name. http_conn_closed() follows close and abort, later, never from within. */
+/* Each works as the net_conn_ function of that name. http_conn_closed() follows close and abort,
+ * later, never from within. */
 struct link_calls {
     int (*write)(void *link, struct str bytes);
     size_t (*pending)(const void *link);

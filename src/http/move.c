@@ -1,13 +1,15 @@
-/* A server continues in another process: what there is to know of each connection, and the same connection there.
+/* Hand a server over to another process: read the state of each connection here, rebuild the
+ * connection there.
  *
- * The happy path is: http_server_each() shows every connection, over a fdpass each comes across with its state ->
- * http_server_take(), http_server_take_conn() there, http_server_let_go() here. Until then this server can continue as if
- * nothing had happened: looking at a connection changes nothing, and the other process reads nothing before it knows that
- * it is the one. A request that is still coming in begins anew there, from its first byte: no parser's inside crosses. */
+ * The happy path is: http_server_each() shows every connection; each crosses over fdpass with its
+ * state -> http_server_take(), http_server_take_conn() there -> http_server_let_go() here. Before
+ * the last step this server can continue as if nothing had happened: showing a connection changes
+ * nothing, and the other process reads nothing until it knows that it has taken over. An unfinished
+ * request begins anew there, from its first byte: no parser state crosses. */
 #include "base/must.h"
 #include "http/conn.h"
 
-enum { STATE_BYTES_MAX = NET_PENDING_BYTES_MAX }; /* of each of the two texts of a state; the largest there can be */
+enum { STATE_BYTES_MAX = NET_PENDING_BYTES_MAX }; /* of each of the two texts of a state: the largest possible */
 
 static const enum http_stage stages[CONN_STATES_N] = {
     [CONN_IDLE] = HTTP_IDLE, [CONN_READING] = HTTP_IDLE, [CONN_ANSWERING] = HTTP_ANSWERING, [CONN_CLOSING] = HTTP_CLOSING,
@@ -44,7 +46,7 @@ int http_server_each(struct http_server *s, http_state_fn *fn, void *user_data)
     int result = 0;
     LIST_EACH(pos, &s->conns) {
         struct http_conn *c = list_item(pos, struct http_conn, all);
-        if (!c->broken) /* half an answer ends here */
+        if (!c->broken) /* its half answer ends here */
             result = show(c, fn, user_data);
         if (result != 0)
             break;
@@ -82,7 +84,7 @@ struct http_request *http_server_take_conn(struct http_server *s, int fd, const 
         static const struct net_conn_calls nobody = {0};
         net_conn_set(link, &nobody, NULL);
     }
-    (void)net_write(link, is->unsent); /* it fits: it did there; a lost connection says so by itself */
+    (void)net_write(link, is->unsent); /* it fits: it fitted there; a lost connection reports itself */
     if (c == NULL) {
         net_conn_close(link);
         return NULL;

@@ -1,5 +1,5 @@
-/* What a connection holds, and its places in the server: among those that wait, those that may give way, those that close. Whoever takes
- * the most gives way first. */
+/* The memory of a connection, and its places in the server's lists: waiting, able to give way,
+ * closing. The largest holder gives way first. */
 #include "http/conn.h"
 
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static const enum wait wait_of[CONN_STATES_N] = {
     [CONN_CLOSING] = WAITS_N, [CONN_HANDED] = WAITS_N,
 };
 
-/* ---- the server, as its connections see it ---- */
+/* ---- the server, called by its connections ---- */
 
 uint64_t http_server_now_us(const struct http_server *s)
 {
@@ -46,7 +46,7 @@ static bool conn_may_give_way(const struct http_conn *c)
     return c->state == CONN_IDLE || c->state == CONN_READING;
 }
 
-/* Bytes it could give: while it is answered, those it sent ahead. */
+/* Returns the bytes it could free: while a request is answered, the bytes pipelined behind it. */
 static size_t conn_could_give(const struct http_conn *c)
 {
     if (c->state == CONN_ANSWERING)
@@ -73,7 +73,7 @@ void http_trust(struct http_request *r)
         return;
     crowd_remove(&c->server->crowds[0], &c->seat);
     hoard_set(&c->server->greedy[0], &c->greed, 0);
-    c->trusted = true; /* it is seated when its request is answered, or taken */
+    c->trusted = true; /* it gets its new place when its request is answered or taken */
 }
 
 void http_conn_wait(struct http_conn *c, enum wait what)
@@ -102,13 +102,14 @@ void http_conn_count(struct http_conn *c)
     hoard_set(&c->server->greedy[c->trusted], &c->greed, conn_could_give(c));
 }
 
-/* ---- going out, and the end ---- */
+/* ---- writing, and the end ---- */
 
 void http_conn_write(struct http_conn *c, struct str bytes)
 {
     if (c->broken || bytes.n == 0 || c->calls->write(c->link, bytes) == 0)
         return;
-    /* Half an answer is worth nothing: the client learns from the cut, we from http_conn_closed(). */
+    /* Half an answer is worth nothing: the client notices the cut, and http_conn_closed() tells
+     * us. */
     c->broken = true;
     c->calls->abort(c->link);
 }
@@ -137,7 +138,7 @@ void http_conn_evict(struct http_conn *c)
     list_remove(&c->ready);
     if (c->state != CONN_CLOSING)
         http_conn_move(c, CONN_CLOSING);
-    list_remove(&c->seat.link); /* it has given what it had */
+    list_remove(&c->seat.link); /* it has nothing left to give */
     c->broken = true;
     c->calls->abort(c->link);
 }
@@ -184,8 +185,7 @@ void http_server_settle(struct http_server *s)
 
 /* ---- giving way ---- */
 
-/* The requests it sent ahead are dropped; the one that is being answered gets its answer, which ends the connection. The client
- * sends the others again: RFC 9112, 9.3.2. */
+/* The client re-sends the dropped requests: RFC 9112, 9.3.2. */
 void http_conn_forget_ahead(struct http_conn *c)
 {
     c->request->keep_alive = false;
@@ -223,7 +223,7 @@ bool http_server_relieve(struct http_server *s, struct http_conn *c)
     return true;
 }
 
-/* ---- what a handler is done with ---- */
+/* ---- freed early by a handler ---- */
 
 struct buf http_take_body(struct http_request *r)
 {

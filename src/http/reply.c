@@ -1,11 +1,12 @@
-/* Answers: the head, the body, chunks of a stream, errors found by the server itself. */
+/* Send answers: heads, bodies, chunks of a stream. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
 #include "http/conn.h"
 
-enum { REPLY_HEAD_BYTES_MAX = 64 << 10 }; /* ours, so a MUST; `extra` may echo a header of the client */
+enum { REPLY_HEAD_BYTES_MAX = 64 << 10 }; /* the content is ours, so exceeding it is a MUST; `extra` may echo a
+                                             header of the client */
 
 /* ---- the head ---- */
 
@@ -14,7 +15,7 @@ static bool may_have_body(int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-/* Everything up to the framing header: status, date, type, connection. */
+/* Appends everything before the framing header: status, date, type, connection. */
 static void add_head(const struct http_request *r, struct buf *out, int status, const char *content_type,
                      const char *extra)
 {
@@ -73,7 +74,7 @@ void http_stream_begin(struct http_request *r, int status, const char *content_t
     MUST(!r->streaming);
     MUST(may_have_body(status));
     r->streaming = true;
-    if (r->old) /* no chunks in HTTP/1.0: the end of the connection is the end of the answer */
+    if (r->old) /* HTTP/1.0 has no chunks: the end of the connection ends the answer */
         r->keep_alive = false;
     struct buf head = buf_max(REPLY_HEAD_BYTES_MAX);
     add_head(r, &head, status, content_type, extra);
@@ -85,7 +86,7 @@ void http_stream_begin(struct http_request *r, int status, const char *content_t
     http_forget(r);
 }
 
-/* "1f4\r\n" into out; returns its length. */
+/* Writes "1f4\\r\n" into out. Returns its length. */
 static size_t chunk_size(char out[20], size_t n)
 {
     char digits[16];
@@ -136,7 +137,7 @@ void http_stream_end(struct http_request *r)
     http_conn_answered(r->conn);
 }
 
-/* ---- another protocol from here on ---- */
+/* ---- upgrade to another protocol ---- */
 
 struct net_conn *http_upgrade(struct http_request *r, const char *protocol, struct str *out_rest)
 {

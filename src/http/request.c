@@ -1,4 +1,4 @@
-/* A request: from bytes to something a handler can ask, or to the status it is refused with. */
+/* Parse bytes into a request that a handler can read, or find the status to refuse it with. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@ enum { CAME_BYTES_MAX = HTTP_HEAD_BYTES_MAX + HTTP_CHUNKS_BYTES + 2 * HTTP_BODY_
 
 /* ---- refusing ---- */
 
-/* Says why; its result, returned from a parser callback, stops the parser. */
+/* Records the reason. The result, returned from a parser callback, stops the parser. */
 __attribute__((format(printf, 4, 5)))
 static int refuse(struct http_request *r, int status, int err, const char *fmt, ...)
 {
@@ -36,7 +36,7 @@ static int refuse_body(struct http_request *r)
     return refuse(r, 413, ERR_TOO_LARGE, "the body is larger than %d bytes", HTTP_BODY_BYTES_MAX);
 }
 
-/* ---- what the parser finds ---- */
+/* ---- parser callbacks ---- */
 
 static int on_url(llhttp_t *p, const char *at, size_t n)
 {
@@ -57,7 +57,7 @@ static int on_url_complete(llhttp_t *p)
 static int on_name(llhttp_t *p, const char *at, size_t n)
 {
     struct http_request *r = p->data;
-    if (r->head_whole) /* a trailer: nobody asked for one */
+    if (r->head_whole) /* a trailer, which we ignore */
         return 0;
     return fields_name(&r->fields, at, n) != 0 ? refuse_head(r) : 0;
 }
@@ -86,7 +86,8 @@ static int on_value_complete(llhttp_t *p)
     return refuse(r, 431, ERR_TOO_LARGE, "there are more than %d headers", HTTP_HEADERS_MAX);
 }
 
-/* "/path?query#never", or with "http://host" before it, which servers must take, or "*". */
+/* Splits "/path?query#ignored", optionally after "http://host", which servers must accept, or
+ * "*". */
 static void split_target(struct http_request *r)
 {
     const char *text = r->fields.text.p;
@@ -160,7 +161,7 @@ static int on_head(llhttp_t *p)
 static int on_chunk(llhttp_t *p)
 {
     struct http_request *r = p->data;
-    /* Its size is known before its first byte is read. */
+    /* The size of a chunk is known before its first byte is read. */
     return p->content_length > HTTP_BODY_BYTES_MAX - r->body.n ? refuse_body(r) : 0;
 }
 
@@ -173,7 +174,7 @@ static int on_body(llhttp_t *p, const char *at, size_t n)
 static int on_whole(llhttp_t *p)
 {
     (void)p;
-    return HPE_PAUSED; /* one request at a time; the next gets a parser of its own */
+    return HPE_PAUSED; /* one request at a time; the next one gets its own parser */
 }
 
 static const llhttp_settings_t settings = {
@@ -214,7 +215,7 @@ void http_request_free(struct http_request *r)
     free(r);
 }
 
-/* The parser's own complaints; ours have filled r->no already. */
+/* Records the parser's own error, unless a callback has filled r->no. */
 static void explain(struct http_request *r, llhttp_errno_t err, bool first, char begins_with)
 {
     const char *reason = llhttp_get_error_reason(&r->parser);
@@ -228,8 +229,9 @@ static void explain(struct http_request *r, llhttp_errno_t err, bool first, char
         refuse(r, 400, ERR_PROTOCOL, "malformed request: %s", reason != NULL ? reason : "not HTTP");
 }
 
-/* A request that is whole with its first bytes, as most are, keeps nothing; the body of one that says its length is kept
- * only once. False: too much of it is framing. */
+/* Keeps the received bytes of an unfinished request. A request that arrives in one piece, as
+ * most do, keeps nothing; a body with a Content-Length is kept only once. Returns false when too
+ * much of the bytes is framing. */
 static bool keep_came(struct http_request *r, struct str bytes, bool head_was_whole)
 {
     if (head_was_whole && (r->parser.flags & F_CHUNKED) == 0)
@@ -251,8 +253,8 @@ enum request_step http_request_feed(struct http_request *r, struct str bytes, si
     no->status = 0;
     r->no = no;
     bool first = r->head_bytes == 0, head_was_whole = r->head_whole;
-    /* While the head is not whole, no more is looked at than it may have: so its limit holds to the byte, however the
-     * bytes arrive, and also for blanks and line ends the parser skips. */
+    /* Before the head is whole, parse no more bytes than a head may have: so its limit is exact,
+     * however the bytes arrive, and covers blanks and line ends that the parser skips. */
     size_t n = bytes.n;
     if (!r->head_whole && n > HTTP_HEAD_BYTES_MAX - r->head_bytes)
         n = HTTP_HEAD_BYTES_MAX - r->head_bytes;
@@ -280,9 +282,9 @@ enum request_step http_request_feed(struct http_request *r, struct str bytes, si
     return REQUEST_REFUSED;
 }
 
-/* ---- what the handler asks ---- */
+/* ---- read by the handler ---- */
 
-/* Empty once http_forget() was called. */
+/* Empty after http_forget(). */
 static struct str piece(const struct http_request *r, uint16_t at, uint16_t n)
 {
     return n > 0 && r->fields.text.p != NULL ? str_n(r->fields.text.p + at, n) : (struct str){0};

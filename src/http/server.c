@@ -1,6 +1,7 @@
 /* The server as a whole: the listener, the limit on connections, the two timers, and its end.
  *
- * One timer looks once a second at the fronts of three queues, so ten thousand slow connections cost as much as one. */
+ * One timer checks the fronts of three queues once a second, so ten thousand slow connections cost
+ * as much as one. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -79,8 +80,8 @@ static void on_sweep(struct net_timer *t, void *user_data)
 
 /* ---- connections ---- */
 
-/* All places are taken: those that only linger go first, then the oldest idle or unfinished one of the address with the most of
- * them, of the trusted last. */
+/* Frees a place when all are taken. Closing connections go first, then the oldest idle or
+ * unfinished connection of the address that has the most; trusted ones last. */
 static bool give_place(struct http_server *s)
 {
     struct list *seat = !list_empty(&s->closing) ? s->closing.next : NULL;
@@ -103,7 +104,7 @@ struct http_conn *http_server_accept(struct http_server *s, const struct link_ca
         fault_set(&no.fault, ERR_UNAVAILABLE, "%u connections are open, which is the limit", s->conns_n);
         struct buf out = buf_max(64 << 10);
         reply_refusal(s, &out, &no, NULL);
-        (void)calls->write(link, buf_str(&out)); /* it is closed next, written or not */
+        (void)calls->write(link, buf_str(&out)); /* the link is closed next, written or not */
         buf_fini(&out);
         calls->close(link);
         return NULL;
@@ -156,7 +157,7 @@ static void on_close(struct net_conn *link, int err, const char *why, void *user
 }
 
 static const struct net_conn_calls conn_calls = {.on_data = on_data, .on_drain = on_drain, .on_close = on_close};
-/* For a connection that nobody listens to any more. */
+/* For a connection without an owner. */
 static const struct net_conn_calls deaf_calls = {0};
 
 struct http_conn *http_server_connect(struct http_server *s, struct net_conn *link)
@@ -207,7 +208,7 @@ static void server_start(struct http_server *s, struct net_loop *l)
 {
     uint32_t files = net_files_max();
     s->loop = l;
-    if (s->conns_max > files - files / 4) /* the rest is for links and whatever else is open */
+    if (s->conns_max > files - files / 4) /* the rest is for links and other files */
         s->conns_max = files - files / 4;
     s->turn = net_timer_new(l, on_turn, s);
     s->sweep = net_timer_new(l, on_sweep, s);
@@ -283,8 +284,8 @@ void http_server_close(struct http_server *s)
     if (s->listener != NULL)
         net_listener_close(s->listener);
     s->listener = NULL;
-    /* Only what a handler works on continues. So no wait but WAIT_DRAIN is left, and the timers can go now: nobody knows
-     * whether the last connection or the loop ends first. */
+    /* Only requests with a handler continue. So no wait but WAIT_DRAIN is left, and the timers
+     * can go now: either the last connection or the loop may end first. */
     LIST_EACH_SAFE(pos, next, &s->conns) {
         struct http_conn *c = list_item(pos, struct http_conn, all);
         if (c->state != CONN_ANSWERING && c->state != CONN_CLOSING)

@@ -1,7 +1,9 @@
-/* Server-sent events, as the HTML standard parses them: lines of "field: value", an empty line ends an event.
+/* Parse server-sent events as the HTML standard does: lines of "field: value"; an empty line ends
+ * an event.
  *
- * Bytes may be cut anywhere. A line that arrives in one piece is not copied. `data` keeps the newline after each of its
- * lines until the event is given out, so that "no data" and "one empty line of data" stay different things. */
+ * Bytes may be cut anywhere. A line that arrives in one piece is not copied. `data` keeps the
+ * newline after each of its lines until the event is delivered, so that "no data" and "one empty
+ * line of data" stay distinct. */
 #include "base/err.h"
 #include "http/http.h"
 #include "http/text.h"
@@ -69,7 +71,7 @@ static int take_line(struct sse *s, struct str line, const struct out *out)
     } else if (str_is(name, "id") && (value.n == 0 || memchr(value.p, '\0', value.n) == NULL)) {
         return set(&s->id, value);
     }
-    return 0; /* "retry" and fields of the future */
+    return 0; /* "retry" and future fields */
 }
 
 static size_t line_end(struct str bytes)
@@ -80,7 +82,7 @@ static size_t line_end(struct str bytes)
     return cr != NULL ? (size_t)(cr - bytes.p) : n;
 }
 
-/* The line that ends after `part`, of which s->line holds what came before. */
+/* Takes the line that ends after `part`; its beginning is in s->line. */
 static int end_line(struct sse *s, struct str part, const struct out *out)
 {
     if (part.n > SSE_EVENT_BYTES_MAX)

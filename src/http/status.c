@@ -1,4 +1,4 @@
-/* The first lines of an answer, and answers to what the server itself refuses. */
+/* The first lines of an answer, and error answers of the server itself. */
 #include <time.h>
 
 #include "base/clock.h"

@@ -1,7 +1,8 @@
-/* Child processes: started, listened to, written to, reaped.
+/* Child processes: start them, read their output, write their input, reap them.
  *
- * stdout and stderr of a child that is read line by line are one pipe, so its lines keep their order. When it has ended, what is left in the pipe
- * is read before on_exit: its last words matter most. A grandchild that keeps the pipe open is not waited for. */
+ * stdout and stderr of a child that is read line by line are one pipe, so its lines keep their
+ * order. After its end the rest of the pipe is read before on_exit: its last words matter most. A
+ * grandchild that keeps the pipe open is not waited for. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,22 +24,22 @@ enum {
 struct net_child {
     struct net_object object; /* first */
     uv_process_t process;
-    uv_pipe_t output;         /* in use when on_line or on_out is set */
-    uv_pipe_t errors;         /* in use when on_err is set */
-    uv_pipe_t input;          /* in use with pipe_input, until it ends */
+    uv_pipe_t output;         /* used when on_line or on_out is set */
+    uv_pipe_t errors;         /* used when on_err is set */
+    uv_pipe_t input;          /* used with pipe_input, until it ends */
     bool has_output, has_errors;
-    bool has_input;           /* open, and may be written to */
-    bool input_ends;          /* open until all of it is written */
-    unsigned open_handles;    /* of the four above */
+    bool has_input;           /* open for writing */
+    bool input_ends;          /* ends once everything queued is written */
+    unsigned open_handles;    /* count of the open ones of these four */
     uv_shutdown_t input_end;
-    size_t unread;            /* bytes written that it has not read yet */
+    size_t unread;            /* bytes written that the child has not read yet */
     struct buf line;          /* owned; the unfinished line */
-    struct net_child_config cfg; /* argv and env_add are not kept */
+    struct net_child_config cfg; /* argv and env_add are not valid in it */
     int64_t status;
     int signum;
-    bool running;             /* its pid is ours: not reaped yet */
-    bool started;             /* on_exit is owed */
-    bool abandoned;           /* nobody listens any more */
+    bool running;             /* not reaped yet: the pid is still the child's */
+    bool started;             /* on_exit must be called */
+    bool abandoned;           /* no callback may be called */
 };
 
 /* ---- lines ---- */
@@ -86,7 +87,7 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 {
     if (n > 0)
         give_bytes(stream->data, (const uv_pipe_t *)stream, bytes->base, (size_t)n);
-    /* at its end libuv stops reading by itself; the process may well continue without output */
+    /* at the end libuv stops reading by itself; the process may continue without output */
 }
 
 static void read_rest(struct net_child *c, uv_pipe_t *from)
@@ -122,7 +123,7 @@ static void on_written(uv_write_t *request, int status)
 {
     struct input_write *w = (struct input_write *)request;
     struct net_child *c = request->data;
-    (void)status; /* it reads no more: its end will say why */
+    (void)status; /* the child reads no more: its exit will say why */
     c->unread -= w->n;
     free(w);
 }
@@ -189,7 +190,7 @@ static void on_child_closed(uv_handle_t *h)
 
 static void close_handles(struct net_child *c)
 {
-    if (c->process.type == UV_PROCESS) /* else it did not come to that */
+    if (c->process.type == UV_PROCESS) /* else no handle of the process was opened */
         uv_close((uv_handle_t *)&c->process, on_child_closed);
     if (c->has_output)
         uv_close((uv_handle_t *)&c->output, on_child_closed);
@@ -209,7 +210,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signum)
     close_handles(c);
 }
 
-/* The loop ends before the child did. */
+/* The loop ends before the child does. */
 static void end_child(struct net_object *o)
 {
     net_child_kill((struct net_child *)o, SIGKILL);
@@ -223,7 +224,8 @@ static bool same_name(const char *a, const char *b)
     return strncmp(a, b, n) == 0 && b[n] == '=';
 }
 
-/* Our environment with `add` in place of what has the same name, or with nothing there. The array is the caller's, the strings are not. */
+/* Returns our environment, with the variables in `add` replaced, or removed when they have no
+ * '='. The caller frees the array, not the strings. */
 static const char **make_env(const char *const *add)
 {
     size_t ours = 0, more = 0;
@@ -248,7 +250,7 @@ static const char **make_env(const char *const *add)
 }
 
 struct pipes {
-    int out, err, in; /* the child's ends, which are ours to close; -1: none */
+    int out, err, in; /* the child's ends, which we close; -1: none */
 };
 
 static void pipes_close(const struct pipes *p)
@@ -284,7 +286,7 @@ static int spawn(struct net_child *c, const struct net_child_config *cfg, const 
     return r;
 }
 
-/* Reading starts before the child does: then nothing can fail once it runs. */
+/* Starts reading before the child starts, so that nothing can fail once it runs. */
 static int open_reading(struct net_child *c, uv_pipe_t *pipe, bool *out_has, int *out_child_fd)
 {
     uv_file fds[2];
@@ -343,7 +345,7 @@ struct net_child *net_spawn(struct net_loop *l, const struct net_child_config *c
     const char *failed = "no pipe for it: ";
     if (r == 0) {
         failed = "";
-        c->open_handles++; /* also after a failed start; on_exit is not called then */
+        c->open_handles++; /* also after a failed start, for which on_exit is not called */
         r = spawn(c, cfg, &pipes);
     }
     pipes_close(&pipes);

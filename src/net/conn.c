@@ -1,5 +1,5 @@
-/* The life of a TCP connection: its states, and the end that each of them may come to. The drawing is in conn.h. Its bytes in are
- * read.c's, its bytes out write.c's. */
+/* The life of a TCP connection: its states and its end. The drawing is in conn.h. read.c has its
+ * incoming bytes, write.c its outgoing bytes. */
 #include "net/conn.h"
 
 #include <stdarg.h>
@@ -43,7 +43,7 @@ struct net_conn *conn_new(struct net_loop *l, enum conn_state state)
     return c;
 }
 
-/* ---- what it holds ---- */
+/* ---- its memory ---- */
 
 size_t net_conn_pending(const struct net_conn *c)
 {
@@ -59,7 +59,7 @@ void conn_count(struct net_conn *c)
 
 struct net_conn *conn_of(const uv_handle_t *h)
 {
-    const struct net_object *o = h->data; /* NULL: the loop's own */
+    const struct net_object *o = h->data; /* NULL: a handle of the loop itself */
     return o != NULL && o->end == end_conn ? h->data : NULL;
 }
 
@@ -101,12 +101,12 @@ void conn_forget_reason(struct net_conn *c)
 void conn_lost(struct net_conn *c, int uv_err)
 {
     if (c->state == CONN_FLUSHING)
-        conn_forget_reason(c); /* it was to end orderly and does not */
+        conn_forget_reason(c); /* an orderly end was planned */
     conn_reason(c, ERR_NET, "connection to %s lost: %s", c->peer, uv_strerror(uv_err));
     conn_shut(c);
 }
 
-/* ---- dialling: what dial.c has of it until it is open ---- */
+/* ---- dialling: the record that dial.c keeps until the connection is open ---- */
 
 void dialling_delete(struct dialling *d)
 {
@@ -118,10 +118,10 @@ void dialling_abandon(struct net_conn *c)
 {
     struct dialling *d = c->dialling;
     if (d == NULL || !d->resolving)
-        return; /* the connect request is held by the socket, and goes with it */
+        return; /* the socket holds the connect request, and ends it */
     d->conn = NULL;
     c->dialling = NULL;
-    uv_cancel((uv_req_t *)&d->resolve); /* on_resolved() comes in any case, and frees */
+    uv_cancel((uv_req_t *)&d->resolve); /* on_resolved() is called in any case, and frees d */
 }
 
 void dialling_free(struct net_conn *c)
@@ -145,7 +145,7 @@ void conn_closed(struct net_conn *c)
     free(c);
 }
 
-/* A thousand that close at once have a thousand owners to tell: not all in one turn. */
+/* When a thousand connections close at once, their owners are told over several turns. */
 static void on_closed(uv_handle_t *h)
 {
     struct net_conn *c = h->data;
@@ -181,7 +181,7 @@ void conn_shut(struct net_conn *c)
     list_remove(&c->timed);
     conn_not_hungry(c);
     dialling_abandon(c);
-    if (!uv_is_closing((uv_handle_t *)&c->tcp)) /* it is, between two addresses: dial.c ends it then */
+    if (!uv_is_closing((uv_handle_t *)&c->tcp)) /* else it is closing between two addresses: dial.c finishes it then */
         uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
@@ -198,7 +198,8 @@ void conn_all_sent(struct net_conn *c)
         conn_move(c, CONN_LINGERING);
 }
 
-/* ---- deadlines: one timer for all, looked at now and then; few connections have one and a second is near enough ---- */
+/* ---- deadlines: one timer for all; few connections have a deadline, and SWEEP_MS is precise
+ * enough ---- */
 
 void conn_deadline(struct net_conn *c, unsigned ms)
 {

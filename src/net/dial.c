@@ -1,8 +1,9 @@
-/* Dialling: name -> addresses -> the first one that answers.
+/* Dial: name -> addresses -> the first address that answers.
  *
- * The happy path is: resolve (in libuv's thread pool; a numeric host needs none) -> connect -> on_open. It can fail
- * by: the name is unknown; an address refuses or is silent (the next one is tried, on a fresh socket); the owner
- * closes meanwhile. All of them end in on_close, with words that name host and port. */
+ * The happy path is: resolve (in libuv's thread pool; a numeric host needs no resolving) -> connect
+ * -> on_open. It can fail by: the name is unknown; an address refuses or is silent (the next one is
+ * tried, on a fresh socket); the owner closes meanwhile. Each failure ends in on_close, with words
+ * that name host and port. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static void on_connect(uv_connect_t *req, int status)
     if (c->calls.on_open != NULL)
         c->calls.on_open(c, c->user_data);
     if (c->state == CONN_OPEN)
-        conn_touch(c); /* what was written while dialling */
+        conn_touch(c); /* bytes written while dialling */
 }
 
 static void connect_next(struct net_conn *c)

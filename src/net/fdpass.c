@@ -1,13 +1,16 @@
 /* A unix socket between two processes of one user, over which bytes and open connections cross.
  *
- * The happy path is: a listener waits at a path -> somebody dials it -> is he of our user? -> his first bytes are there:
- * on_call gets the fdpass -> both sides send and receive frames until one lets go. It can fail by: a stranger dials (he is
- * hung up on), a side is silent for longer than the fdpass's patience (ERR_TIMEOUT), or goes (ERR_NET).
+ * The happy path is: a listener waits at a path -> a process dials it -> its user is ours -> its
+ * first bytes arrive: on_call gets the channel -> both sides send and receive frames until one lets
+ * go. It can fail by: a stranger dials (it is hung up on); a side is silent for longer than the
+ * patience (ERR_TIMEOUT), or goes away (ERR_NET).
  *
- * Sending and receiving wait, so that nothing else of the process happens in between: what is told of a thousand
- * connections is told of one moment. That is why a fdpass has one deadline for all it does.
+ * Sending and receiving block, so that the process does nothing else in between: the reported
+ * states of a thousand connections all belong to one moment. That is why a channel has one deadline
+ * for everything it does.
  *
- * A frame is: u32 bytes that follow, its highest bit set when a descriptor comes with it; the bytes. */
+ * A frame is: u32 number of bytes that follow, its highest bit set when a descriptor comes with
+ * them; the bytes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,12 +31,12 @@ static const uint32_t WITH_DESCRIPTOR = 1u << 31;
 
 struct net_fdpass {
     int fd;
-    int carried;          /* descriptor of the last frame; -1: none, or taken */
-    uint64_t deadline_us; /* of everything */
+    int carried;          /* descriptor from the last frame; -1: none, or taken */
+    uint64_t deadline_us; /* for everything it does */
     struct buf in;        /* owned; the last frame */
 };
 
-/* ---- a fdpass ---- */
+/* ---- the channel ---- */
 
 struct net_fdpass *fdpass_new(int fd, uint32_t patience_ms)
 {
@@ -76,7 +79,7 @@ static int wait_for(struct net_fdpass *f, short what, struct fault *fault)
     }
 }
 
-/* Some bytes of `parts`, with the descriptor if there is one. */
+/* Sends some bytes of `parts`, with the descriptor if there is one. */
 static int send_some(struct net_fdpass *f, struct iovec *parts, size_t parts_n, int fd, size_t *out_n, struct fault *fault)
 {
     union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = {0};
@@ -154,7 +157,8 @@ static void take_descriptor(struct net_fdpass *f, struct msghdr *m)
     }
 }
 
-/* Exactly n bytes. A descriptor can only come with the first of a frame: elsewhere the kernel closes it. */
+/* Receives exactly n bytes. A descriptor can only come with the first byte of a frame; elsewhere
+ * the kernel closes it. */
 static int receive_all(struct net_fdpass *f, char *p, size_t n, bool with_descriptor, struct fault *fault)
 {
     while (n > 0) {
@@ -215,7 +219,7 @@ void net_fdpass_wait(struct net_fdpass *f, uint32_t ms)
     f->deadline_us = clock_us() + ms * 1000ull;
 }
 
-/* ---- what came across ---- */
+/* ---- received descriptors ---- */
 
 int net_fdpass_keep(struct net_fdpass *f)
 {
@@ -224,7 +228,7 @@ int net_fdpass_keep(struct net_fdpass *f)
     return fd;
 }
 
-/* libuv would not survive the waiting for a file. */
+/* A file must not get into libuv, which could not poll it. */
 static bool is_stream_socket(int fd)
 {
     int type = 0;
@@ -239,7 +243,7 @@ struct net_conn *net_conn_take(struct net_loop *l, int fd)
     if (r < 0) {
         net_fd_drop(fd);
         conn_reason(c, ERR_NET, "taking a connection over failed: %s", uv_strerror(r));
-        conn_shut(c); /* its calls come next; they hear of it in the next turn */
+        conn_shut(c); /* the caller sets its calls next; on_close follows in the next turn */
         c->peer = xstrdup("?");
         return c;
     }

@@ -1,4 +1,5 @@
-/* A path at which other processes of the same user dial, to pass frames and descriptors. fdpass.c has the story. */
+/* Listen at a path for other processes of the same user, to pass frames and descriptors.
+ * fdpass.c has the story. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,11 +17,11 @@
 
 enum { LISTENER_BACKLOG = 4, LISTENER_CALLERS_MAX = 4 };
 
-/* Somebody who has dialled and said nothing yet. */
+/* A process that has dialled and sent nothing yet. */
 struct caller {
     struct net_object object; /* first */
     uv_poll_t poll;
-    int fd;                   /* -1: it is a fdpass by now, or closed */
+    int fd;                   /* -1: handed to a channel, or closed */
     struct list link;         /* in listener.callers */
     struct net_fdpass_listener *listener; /* borrowed */
 };
@@ -49,7 +50,7 @@ static void free_caller(uv_handle_t *h)
     free(h->data);
 }
 
-/* Its socket stays open when it is a fdpass now. */
+/* Ends a caller; its socket stays open when a channel has it now. */
 static void caller_end(struct caller *c, bool hang_up)
 {
     if (uv_is_closing((uv_handle_t *)&c->poll))
@@ -152,7 +153,7 @@ static int unix_dial(const struct sockaddr_un *a)
     return -1;
 }
 
-/* Whoever left the file there has gone. */
+/* Returns whether the process that left the file is gone. */
 static bool is_stale(const struct sockaddr_un *a)
 {
     int fd = unix_dial(a);
@@ -168,7 +169,7 @@ static int unix_listen(const struct sockaddr_un *a, bool over)
         return -1;
     if (over || is_stale(a))
         unlink(a->sun_path);
-    /* The file gets the socket's own mode: nobody else may dial, not even for a moment. */
+    /* The file gets the socket's own mode: no other user may dial, not even for a moment. */
     if (fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)a, sizeof *a) == 0 && listen(fd, LISTENER_BACKLOG) == 0)
         return fd;
     int err = errno;

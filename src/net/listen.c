@@ -1,4 +1,4 @@
-/* Listening: a port of our own, and a bounded number of new connections per turn of the loop. */
+/* Listen on a port, and accept a bounded number of new connections per turn of the loop. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,17 +7,17 @@
 #include "net/conn.h"
 
 enum {
-    BACKLOG = 4096,        /* the kernel takes less where it is told to: somaxconn */
+    BACKLOG = 4096,        /* the kernel may lower it: somaxconn */
     ACCEPTS_PER_TURN = 64, /* a burst of callers must not hold up the streams that run */
 };
 
 struct net_listener {
     struct net_object object; /* first */
     uv_tcp_t tcp;
-    uv_prepare_t turn;        /* starts a new turn's allowance */
-    unsigned open_handles;    /* of the two above */
-    unsigned accepted;        /* in this turn */
-    bool held_back;           /* libuv holds one accepted connection for us, and takes no more until we take it */
+    uv_prepare_t turn;        /* resets `accepted` in each turn */
+    unsigned open_handles;    /* count of the open ones of these two */
+    unsigned accepted;        /* connections in this turn */
+    bool held_back;           /* libuv holds one accepted connection and takes no more until we take it */
     uint16_t port;
     net_accept_fn *fn;
     void *user_data;          /* borrowed */
@@ -46,7 +46,7 @@ static void accept_one(struct net_listener *s)
     int r = uv_accept((uv_stream_t *)&s->tcp, (uv_stream_t *)&c->tcp);
     if (r < 0) {
         conn_reason(c, ERR_NET, "accepting failed: %s", uv_strerror(r));
-        conn_shut(c); /* nobody knows it yet: no calls are set */
+        conn_shut(c); /* has no owner yet: no calls are set */
         return;
     }
     conn_opened(c);
@@ -58,7 +58,7 @@ static void on_connection(uv_stream_t *stream, int status)
 {
     struct net_listener *s = stream->data;
     if (status < 0)
-        return; /* out of files: libuv has turned the caller away */
+        return; /* out of files: libuv has refused the caller */
     if (s->accepted < ACCEPTS_PER_TURN && !net_turn_spent(loop_of((uv_handle_t *)stream)))
         accept_one(s);
     else
@@ -75,7 +75,8 @@ static void on_turn(uv_prepare_t *turn)
     accept_one(s);
 }
 
-/* A numeric address or a name; of several addresses of a name an IPv4 one, because that is what people type. */
+/* Finds the address to listen on. When a name has several addresses, prefers IPv4, because that
+ * is what people type. */
 static int find_address(struct net_loop *l, const char *host, uint16_t port, struct sockaddr_storage *out,
                         struct fault *f)
 {
@@ -125,7 +126,7 @@ static struct net_listener *listener_new(struct net_loop *l, net_accept_fn *fn, 
     return s;
 }
 
-/* Its socket has an address. */
+/* Starts listening on a socket that has an address. */
 static int listener_start(struct net_listener *s)
 {
     int r = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
@@ -150,7 +151,8 @@ int net_listen(struct net_loop *l, const char *host, uint16_t port, net_accept_f
     if (err != 0)
         return err;
     struct net_listener *s = listener_new(l, fn, user_data);
-    /* libuv sets SO_REUSEADDR (a port in TIME_WAIT is free) and not SO_REUSEPORT (a port is shared with nobody). */
+    /* libuv sets SO_REUSEADDR (a port in TIME_WAIT is free) and not SO_REUSEPORT (a port is
+     * never shared). */
     int r = uv_tcp_bind(&s->tcp, (const struct sockaddr *)&address, 0);
     if (r == 0)
         r = listener_start(s);
@@ -167,7 +169,7 @@ int net_listen(struct net_loop *l, const char *host, uint16_t port, net_accept_f
 int listener_fd(struct net_listener *s)
 {
     uv_os_fd_t fd;
-    if (s->held_back) { /* it is ours by now, not the socket's */
+    if (s->held_back) { /* libuv has accepted it already: it is no longer in the socket's backlog */
         s->held_back = false;
         accept_one(s);
     }

@@ -1,4 +1,4 @@
-/* The loop: what is ready is called, then what was written in the turn is sent, then it sleeps. */
+/* The loop: call back for ready events, send what the turn wrote, sleep. */
 #include "net/loop.h"
 
 #include <signal.h>
@@ -11,12 +11,12 @@
 #include "net/conn.h"
 
 enum {
-    OPEN_FILES_WANTED = 65536, /* HTTP_CONNS_MAX connections and the rest, with room */
-    END_ROUNDS_MAX = 100000,   /* a close callback that opens something new each time would never let us end */
+    OPEN_FILES_WANTED = 65536, /* HTTP_CONNS_MAX connections and the rest, with room to spare */
+    END_ROUNDS_MAX = 100000,   /* a close callback that always opens something new would keep the loop from ending */
 };
 
-/* A network program's manners, process-wide: a peer that is gone is an error code, not a signal, and the soft limit
- * on open files, often 1024 for the sake of select(), goes up to what is allowed. */
+/* Prepares the process for networking: a vanished peer is an error code, not a signal, and the
+ * soft limit on open files, often 1024 for the sake of select(), rises to what is allowed. */
 static void prepare_process(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -49,7 +49,7 @@ static void deadline_passed(struct net_conn *c)
     if (c->state == CONN_DIALLING) {
         dialling_timeout(c);
     } else if (pending > 0 && pending < c->deadline_pending) {
-        conn_deadline(c, CLOSE_MS); /* slow, but it reads */
+        conn_deadline(c, CLOSE_MS); /* slow, but the peer reads */
     } else {
         if (pending > 0) {
             conn_forget_reason(c);
@@ -65,7 +65,7 @@ static void conns_sweep(struct net_loop *l)
     LIST_EACH_SAFE(pos, next, &l->timed) {
         struct net_conn *c = list_item(pos, struct net_conn, timed);
         if (net_turn_spent(l))
-            break; /* the next sweep is near */
+            break; /* the next sweep comes soon */
         if (now_ms >= c->deadline_ms)
             deadline_passed(c);
     }
@@ -133,7 +133,7 @@ static void end_object(uv_handle_t *h, void *count)
 {
     struct net_object *o = h->data;
     if (o == NULL)
-        return; /* the loop's own */
+        return; /* a handle of the loop itself */
     ++*(size_t *)count;
     o->end(o);
 }
@@ -144,7 +144,7 @@ static void end_objects(struct net_loop *l)
     for (int round = 0;; round++) {
         MUST(round < END_ROUNDS_MAX);
         size_t count = 0;
-        uv_timer_stop(&l->sweep); /* patience is over: the rounds must not wait for it */
+        uv_timer_stop(&l->sweep); /* no more patience: the rounds must not wait for a deadline */
         uv_walk(&l->uv, end_object, &count);
         if (count == 0 && !uv_loop_alive(&l->uv))
             return;
@@ -154,7 +154,7 @@ static void end_objects(struct net_loop *l)
 
 void net_loop_part(struct net_loop *l)
 {
-    conns_flush(l, true); /* the last words of the last turn */
+    conns_flush(l, true); /* bytes written in the last turn */
     conns_part(l);
 }
 

@@ -1,12 +1,13 @@
-/* Mailboxes: any thread pushes, the loop's thread takes all.
+/* Mailboxes: any thread pushes, the loop's thread takes all items.
  *
- * The box is a linked stack changed by one atomic operation on each side. A post to an empty box wakes the loop; posts to
- * a box that holds something need not, because the loop takes everything when it comes.
+ * The box is a linked stack changed by one atomic operation on each side. Only a post to an empty
+ * box wakes the loop, because the loop takes everything when it comes.
  *
- * The loop is woken by a byte in a pipe, not by uv_async_send(): there the woken side waits, spinning and yielding, until
- * the waking side is back from its write(). An engine thread that is preempted right in that write(), as the wake-up of
- * a thread on its own processor does, then computes for milliseconds before the loop can continue. Seen as a third of the
- * worker loop's processor time. */
+ * The loop is woken by a byte in a pipe, not by uv_async_send(): there the woken side waits,
+ * spinning and yielding, until the waking side is back from its write(). An engine thread that is
+ * preempted right in that write(), as happens when it wakes a thread on its own processor, then
+ * computes for milliseconds before the loop can continue. Measured as a third of the worker loop's
+ * processor time. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 struct net_mail {
     struct net_object object; /* first */
     uv_poll_t uv;
-    int wake[2];              /* read end, write end: bytes without a meaning, never more than a few */
+    int wake[2];              /* read end, write end: a few meaningless bytes at most */
     _Atomic(struct net_mail_item *) newest; /* stack, linked from new to old */
     net_mail_fn *fn;
     void *user_data;          /* borrowed */
@@ -38,7 +39,8 @@ static struct net_mail_item *take_all(struct net_mail *m)
     return oldest;
 }
 
-/* First the byte, then the items: the other way round, the byte of a post in between would be lost. */
+/* Reads the byte first, then takes the items: in the other order, the byte of a post in between
+ * would be lost. */
 static void on_wake(uv_poll_t *uv, int status, int events)
 {
     struct net_mail *m = uv->data;

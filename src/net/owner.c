@@ -1,13 +1,14 @@
-/* Whose the other end of a connection within this machine is: the kernel lists all sockets with their users. */
+/* Find the user at the other end of a connection within this machine: the kernel lists all
+ * sockets with their users. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "net/conn.h"
 
-enum { SIDE_BYTES = 48 }; /* "0100007F:1F90", or with IPv6 32 digits */
+enum { SIDE_BYTES = 48 }; /* "0100007F:1F90", or 32 digits for IPv6 */
 
-/* An address as /proc/net/tcp6 writes it; an IPv4 one as a socket of both kinds has it. */
+/* Writes an address as in /proc/net/tcp6; an IPv4 address as a dual-stack socket has it. */
 static void write_v6(const struct sockaddr_storage *a, char out[SIDE_BYTES])
 {
     uint32_t words[4] = {0, 0, htonl(0xffff), 0};
@@ -21,7 +22,7 @@ static void write_v6(const struct sockaddr_storage *a, char out[SIDE_BYTES])
     snprintf(out, SIDE_BYTES, "%08X%08X%08X%08X:%04X", words[0], words[1], words[2], words[3], ntohs(port));
 }
 
-/* The same as /proc/net/tcp has it; empty: it is none of IPv4's. */
+/* Writes an address as in /proc/net/tcp; "" for an address that is not IPv4. */
 static void write_v4(const struct sockaddr_storage *a, char out[SIDE_BYTES])
 {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;

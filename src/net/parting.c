@@ -1,12 +1,14 @@
-/* The end of a loop: what its closing connections had still to send when it ran last.
+/* Send, after a loop has stopped, the bytes that its closing connections still hold.
  *
- * A program says its last words (a worker's final tokens and its bye, the end of an answer) and stops its loop in the same
- * turn. The kernel takes only what it has room for, and libuv would send the rest from a loop that runs no more. So the rest
- * is sent here, without callbacks: owners are on their way out, too. A connection that is only open has nothing to say.
+ * A program sends its last words (a worker's final tokens and its bye, the end of an answer) and
+ * stops its loop in the same turn. The kernel takes only what it has room for, and libuv would send
+ * the rest from a loop that runs no more. So the rest is sent here, without callbacks: owners are
+ * going away, too. A connection that is open but not closing has no last words.
  *
- * Happy path: all is sent, our end is shut, the peer's kernel has acknowledged it. What comes meanwhile is read and thrown away:
- * closing with unread bytes resets the connection, and unacknowledged ones are then lost. It can fail by: a peer that is gone,
- * or takes nothing for CLOSE_MS, or not all of it within PARTING_MS. */
+ * Happy path: all is sent, our end is shut, the peer's kernel has acknowledged it. Incoming bytes
+ * are read and discarded meanwhile: closing with unread bytes resets the connection, and
+ * unacknowledged bytes are then lost. It can fail by: a peer is gone, takes nothing for CLOSE_MS,
+ * or does not take all of it within PARTING_MS. */
 #include <errno.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -20,16 +22,16 @@
 #include "net/conn.h"
 
 enum {
-    PARTING_MS = 5000, /* for all together: whoever stopped the program waits for it */
+    PARTING_MS = 5000, /* for all together: the stopping of the program waits for it */
     LOOK_MS = 2,       /* nothing wakes us for an acknowledgement */
 };
 
 struct parting {
     struct net_conn *conn;
-    int fd;            /* borrowed from it; -1: done */
+    int fd;            /* borrowed from conn; -1: done */
     struct buf unsent; /* owned */
-    size_t sent;       /* of them */
-    bool shut;         /* our end */
+    size_t sent;       /* bytes of `unsent` */
+    bool shut;         /* our end is shut */
 };
 
 struct partings {
@@ -56,7 +58,7 @@ static bool would_block(void)
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
-/* False: the peer is gone. */
+/* Returns false when the peer is gone. */
 static bool send_some(struct parting *p)
 {
     size_t left = p->unsent.n - p->sent;
@@ -69,7 +71,7 @@ static bool send_some(struct parting *p)
     return p->sent < p->unsent.n || p->shut;
 }
 
-/* False: the peer has ended, or is gone. */
+/* Returns false when the peer has ended or is gone. */
 static bool throw_away(const struct parting *p)
 {
     char bytes[16 << 10];
@@ -83,7 +85,7 @@ static bool acknowledged(const struct parting *p)
     return p->shut && (ioctl(p->fd, SIOCOUTQ, &queued) != 0 || queued == 0);
 }
 
-/* A peer that has ended its own end may still read. */
+/* Makes one step for a connection. A peer that has shut its own end may still read. */
 static void look(struct parting *p)
 {
     bool hears = send_some(p);
@@ -92,7 +94,8 @@ static void look(struct parting *p)
         p->fd = -1;
 }
 
-/* Looks at each once. How many are not done; *out_sent: bytes of all that were sent so far. */
+/* Steps through all connections once. Returns how many are not done; *out_sent is the total of
+ * bytes sent so far. */
 static size_t look_at_all(struct partings *all, size_t *out_sent)
 {
     size_t open = 0;

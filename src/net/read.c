@@ -1,4 +1,4 @@
-/* A TCP connection from its opening on: what comes in, and closing in good order. */
+/* A TCP connection from its opening on: reading, and closing in good order. */
 #include "net/conn.h"
 
 #include <netinet/in.h>
@@ -11,8 +11,8 @@
 
 static void read_start(struct net_conn *c);
 
-/* Sends what is pending, then closes. What still comes is read and thrown away, so that a peer that is itself
- * writing does not stand still and neither of us waits for the other. */
+/* Sends the pending bytes, then closes. Incoming bytes are read and discarded, so that a peer
+ * that is writing itself makes progress and neither side waits for the other. */
 static void start_closing(struct net_conn *c)
 {
     conn_move(c, CONN_FLUSHING);
@@ -50,14 +50,15 @@ int net_conn_descriptor(const struct net_conn *c)
 
 enum { FED_PER_TURN = 128 };
 
-/* This turn is for others: it is spent, or some wait longer. */
+/* Returns whether it must wait for a later turn: this turn is spent, or others have waited
+ * longer. */
 static bool is_too_late(const struct net_conn *c)
 {
     const struct net_loop *l = c->loop;
     return net_turn_spent(c->loop) || (!c->fed && (l->fed > 0 || !list_empty(&l->hungry)));
 }
 
-/* Once a turn. */
+/* Takes its one read of this turn. */
 static bool may_read(struct net_conn *c)
 {
     if (c->turn == c->loop->turn || is_too_late(c))
@@ -67,8 +68,8 @@ static bool may_read(struct net_conn *c)
     return true;
 }
 
-/* libuv would ask for each connection that has something to read up to 48 times in a turn, and there may be thousands: it is not to look at
- * this one any more until its time comes. */
+/* Stops polling the connection until its time comes. libuv would call back for each readable
+ * connection up to 48 times in a turn, and there may be thousands. */
 static void turn_away(struct net_conn *c)
 {
     struct net_loop *l = c->loop;
@@ -79,7 +80,8 @@ static void turn_away(struct net_conn *c)
     loop_flush_soon(l);
 }
 
-/* The kernel names those that are ready in an order of its own, so they come in batches: a new one when all of the last have been read. */
+/* Lets the next batch read. The kernel names ready connections in an order of its own, so they
+ * are served in batches: a new batch begins when all of the last one have been read. */
 void conns_feed(struct net_loop *l)
 {
     struct list *batch = list_empty(&l->again) ? &l->hungry : &l->again;
@@ -92,8 +94,8 @@ void conns_feed(struct net_loop *l)
     list_append(&l->hungry, &l->sated);
 }
 
-/* libuv asks, reads and calls back in one go, so one buffer serves all connections. Without a buffer it does not read, and says
- * UV_ENOBUFS. */
+/* libuv polls, reads and calls back in one go, so one buffer serves all connections. Without a
+ * buffer it does not read, and reports UV_ENOBUFS. */
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
@@ -133,8 +135,9 @@ static void read_start(struct net_conn *c)
     MUST(r == 0 || r == UV_EALREADY);
 }
 
-/* By itself the kernel would take up to 4 MiB for a peer that does not read, of memory that no limit of ours knows.
- * See tcp(7), TCP_NOTSENT_LOWAT: what is sent and not acknowledged does not count, so a far, fast peer loses nothing. */
+/* By default the kernel would buffer up to 4 MiB, which none of our limits counts, for a peer
+ * that does not read. See tcp(7), TCP_NOTSENT_LOWAT: bytes that are sent and not acknowledged do
+ * not count, so a far, fast peer loses nothing. */
 static void keep_out_of_the_kernel(struct net_conn *c)
 {
     int bytes = NET_KERNEL_BYTES_MAX;
@@ -145,7 +148,7 @@ static void keep_out_of_the_kernel(struct net_conn *c)
 
 void conn_opened(struct net_conn *c)
 {
-    uv_tcp_nodelay(&c->tcp, 1); /* writes are collected here, so waiting for more in the kernel only adds delay */
+    uv_tcp_nodelay(&c->tcp, 1); /* writes are collected here already, so the kernel must not wait for more */
     keep_out_of_the_kernel(c);
     struct sockaddr_storage a = {0};
     int n = sizeof a;

@@ -1,4 +1,4 @@
-/* Signals as calls from the loop. */
+/* Deliver signals as calls from the loop. */
 #include <signal.h>
 #include <stdlib.h>
 
@@ -58,7 +58,7 @@ static struct net_signal *watch_signal(struct net_loop *l, int signum)
     return s;
 }
 
-/* As nohup does it: whoever started us wants it so, and it stays so. */
+/* nohup ignores the signal before it starts us, and wants it to stay ignored. */
 static bool is_ignored(int signum)
 {
     struct sigaction now;

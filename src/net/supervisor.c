@@ -14,7 +14,7 @@ enum { MESSAGE_BYTES_MAX = 1024 };
 static int to = -1; /* connected to the supervisor's socket */
 static uint64_t alive_us;
 
-/* The name's first byte '@': a socket of the abstract namespace. */
+/* A name whose first byte is '@' is a socket of the abstract namespace. */
 void net_supervisor_begin(void)
 {
     const char *name = getenv("NOTIFY_SOCKET");

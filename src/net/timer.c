@@ -16,7 +16,8 @@ struct net_timer {
 
 static void arm(struct net_timer *t);
 
-/* libuv counts whole milliseconds from the start of the turn, so it may come a little early: wait on then. */
+/* libuv counts whole milliseconds from the start of the turn, so a timer may fire a little
+ * early: rearm it then. */
 static void on_timer(uv_timer_t *uv)
 {
     struct net_timer *t = uv->data;
@@ -33,7 +34,8 @@ static void arm(struct net_timer *t)
     uint64_t now_us = clock_us();
     uint64_t wait_us = t->at_us > now_us ? t->at_us - now_us : 0;
     uint64_t wait_ms = wait_us / 1000 + (wait_us % 1000 != 0);
-    /* libuv's time stands still while it calls timers: one that is due now would be called again in this turn, and again. */
+    /* libuv's time stands still while it calls timers: a timer due now would fire in this turn
+     * again and again. */
     if (wait_ms == 0 && net_turn_spent(loop_of((uv_handle_t *)&t->uv)))
         wait_ms = 1;
     MUST(uv_timer_start(&t->uv, on_timer, wait_ms, 0) == 0);

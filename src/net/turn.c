@@ -1,8 +1,9 @@
-/* Turns of the loop: how long each computes, and when one has computed enough.
+/* Measure the turns of the loop: how long each computes, and whether one has computed enough.
  *
- * A turn is everything between two sleeps. The prepare handle runs last before each sleep, so the processor time between two
- * of its calls is that of one turn. Reading the thread's own clock is a system call of half a microsecond; the clock on the wall
- * is much cheaper and never behind it, so net_turn_spent() asks it first. */
+ * A turn is everything between two sleeps. The prepare handle runs last before each sleep, so the
+ * processor time between two of its calls is the time of one turn. Reading the thread's own clock
+ * is a system call of half a microsecond; the wall clock is much cheaper and never behind it, so
+ * net_turn_spent() reads the wall clock first. */
 #include <time.h>
 
 #include "base/clock.h"
@@ -44,7 +45,7 @@ static void on_turn_end(uv_prepare_t *h)
 
 void turns_init(struct net_loop *l)
 {
-    l->turn = 1; /* a new connection, with 0, may read at once */
+    l->turn = 1; /* a new connection, whose turn is 0, may read at once */
     l->turns.bounds_us = bounds_us;
     MUST(uv_prepare_init(&l->uv, &l->turn_end) == 0);
     MUST(uv_prepare_start(&l->turn_end, on_turn_end) == 0);

@@ -1,4 +1,4 @@
-/* A descriptor that somebody else reads and writes: we only say when it may be. */
+/* Watch a descriptor that a library reads and writes: report when it is ready. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
-/* A process beside this one that holds its connections, so that something can be said on them when it was killed. */
+/* A process beside this one that holds copies of its connections, so that a message can be sent
+ * on them after a kill. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +18,7 @@ enum { LOOK_EVERY_MS = 1000 };
 static int line = -1; /* to the witness */
 static pid_t witness_pid;
 
-/* One byte, the place, and the descriptor or none. */
+/* Sends one byte, the place, with the descriptor if there is one. */
 static bool send_place(uint8_t place, int fd)
 {
     char control[CMSG_SPACE(sizeof fd)] = {0};
@@ -33,7 +34,7 @@ static bool send_place(uint8_t place, int fd)
     return sendmsg(line, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
-/* False: the process at the other end is gone. */
+/* Receives a place and its descriptor. Returns false when the parent is gone. */
 static bool receive_place(int at, int fds[NET_WITNESS_PLACES])
 {
     uint8_t place = 0;
@@ -57,7 +58,8 @@ static bool receive_place(int at, int fds[NET_WITNESS_PLACES])
     return true;
 }
 
-/* Nothing else of the parent's stays open here: its connections would not end with it. */
+/* Closes everything inherited from the parent except `at`; otherwise the parent's connections
+ * would not end with it. */
 static void let_go_of_all_but(int at)
 {
     int nothing = open("/dev/null", O_RDWR);
@@ -79,7 +81,7 @@ static _Noreturn void witness(int at, net_witness_fn *on_look, net_witness_fn *o
     let_go_of_all_but(at);
     prctl(PR_SET_NAME, "manta-witness");
     for (int signum = 1; signum < 32; signum++)
-        signal(signum, SIG_IGN); /* it ends with its parent, and by nothing that is meant for that */
+        signal(signum, SIG_IGN); /* it must end with its parent, not by a signal meant for the parent */
     while (there) {
         struct pollfd p = {.fd = at, .events = POLLIN};
         on_look(fds);

@@ -1,4 +1,5 @@
-/* Work that is too long for a turn of the loop: done on a thread of libuv's, and the loop is told when it is done. */
+/* Run work that is too long for a turn of the loop on one of libuv's threads, and tell the loop
+ * when it is done. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -20,7 +21,7 @@ static void on_work(uv_work_t *req)
 static void on_done(uv_work_t *req, int status)
 {
     struct work *w = req->data;
-    MUST(status == 0); /* nobody cancels it */
+    MUST(status == 0); /* no caller cancels it */
     w->done(w->data);
     free(w);
 }

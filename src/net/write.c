@@ -1,10 +1,12 @@
-/* Bytes out: collected during a turn, sent once before the loop sleeps, the rest when the peer has room.
+/* Outgoing bytes: collected during a turn, sent once before the loop sleeps; the rest when the peer
+ * has room.
  *
- * net_write() appends to `out` and puts the connection on the loop's dirty list. Before sleeping the loop flushes each
- * dirty connection: most often one send() takes everything and the buffer is freed. What the kernel does not take
- * becomes the *flight*, which libuv finishes; what is written meanwhile collects in `out` again.
- * A callback that writes in the flush (on_drain) is served in the next turn, which then comes without a sleep: two
- * fast peers cannot keep the loop from its other work. */
+ * net_write() appends to `out` and puts the connection on the loop's dirty list. Before sleeping
+ * the loop flushes each dirty connection: most often one send() takes everything and the buffer is
+ * freed. Bytes that the kernel does not take become the *flight*, which libuv finishes; later
+ * writes collect in `out` again meanwhile. A callback that writes during the flush (on_drain) is
+ * served in the next turn, which then comes without a sleep: two fast peers cannot keep the loop
+ * from its other work. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -15,7 +17,7 @@ static void flush(struct net_conn *c);
 
 int net_conn_unsent(const struct net_conn *c, struct buf *out)
 {
-    /* libuv says of its flight how much is left, which is the end of it */
+    /* libuv reports how many bytes of the flight are left: they are its end */
     size_t left = uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
     if (c->flight != NULL && buf_add(out, c->flight->bytes.p + c->flight->bytes.n - left, left) != 0)
         return ERR_TOO_LARGE;
@@ -36,7 +38,7 @@ void conn_touch(struct net_conn *c)
         flush_soon(c);
 }
 
-/* Looking at all connections is dear, but each look ends one that held more than its share. */
+/* Walking all connections is expensive, but each walk ends one that held more than its share. */
 static void relieve(struct net_loop *l)
 {
     while (l->pending > l->pending_max) {
@@ -80,7 +82,7 @@ static void on_written(uv_write_t *req, int status)
     if (status < 0)
         conn_lost(c, status);
     else if (net_turn_spent(c->loop))
-        flush_soon(c); /* many that read slowly may have read at once */
+        flush_soon(c); /* many slow readers may have read at once */
     else
         flush(c);
 }
@@ -126,7 +128,7 @@ static void flush(struct net_conn *c)
             return;
         }
         if (r == (int)c->out.n)
-            buf_fini(&c->out); /* thousands may be idle: none keeps a buffer, malloc is cheap beside send() */
+            buf_fini(&c->out); /* thousands may be idle, so none keeps a buffer; malloc is cheap beside send() */
         else
             start_flight(c, r > 0 ? (size_t)r : 0);
         conn_count(c);
