@@ -154,6 +154,13 @@ test-sdks: ## LangChain, instructor, pydantic-ai, OpenAI's agents, litellm, llam
 	@scripts/build release manta manta_engine_llama
 	@MANTA=$(CURDIR)/$(program) tests/sdks/run $(ARGS)
 
+.PHONY: measure-sdks
+measure-sdks: ## Of 343 things that clients ask, those that hold, client by client: docs/clients.md (minutes)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@MANTA=$(CURDIR)/$(program) tests/sdks/measure/run $(ARGS)
+
 .PHONY: test-compose
 test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
 	@tests/compose/run $(ARGS)

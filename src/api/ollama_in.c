@@ -201,7 +201,12 @@ static int read_messages(struct api_reader *r, const char *path, const json_t *v
     return err;
 }
 
-/* ---- a prompt: a turn of a chat, or, raw, a text as it is ---- */
+/* ---- a prompt: a turn of a chat; raw, or before a gap, a text as it is ---- */
+
+static bool has_suffix(const struct api_reader *r)
+{
+    return json_string_length(json_object_get(r->root, "suffix")) > 0;
+}
 
 static int read_prompt(struct api_reader *r, const char *path, const json_t *v)
 {
@@ -211,11 +216,12 @@ static int read_prompt(struct api_reader *r, const char *path, const json_t *v)
     int err = api_read_text(r, path, v, API_BODY_BYTES_MAX, &text);
     if (err == 0 && system != NULL && !json_is_null(system))
         err = api_read_text(r, "system", system, API_BODY_BYTES_MAX, &before);
+    bool as_is = json_is_true(raw) || has_suffix(r);
     if (err || text.n == 0)
         return err;
-    if (json_is_true(raw) && before.n > 0)
-        return api_refuse(r->e, ERR_INVALID, "system", "a raw prompt is taken as it is: put it into the prompt");
-    if (json_is_true(raw)) {
+    if (as_is && before.n > 0)
+        return api_refuse(r->e, ERR_INVALID, "system", "a prompt that is raw, or before a gap, is taken as it is: put it into the prompt");
+    if (as_is) {
         q->kind = REQUEST_TEXT;
         q->text = text;
         return 0;
@@ -225,6 +231,18 @@ static int read_prompt(struct api_reader *r, const char *path, const json_t *v)
         q->turns[q->turns_n++] = (struct turn){.role = str_of("system"), .content = before};
     q->turns[q->turns_n++] = (struct turn){.role = str_of("user"), .content = text};
     return 0;
+}
+
+/* The answer fills the gap between the prompt and this. */
+static int read_suffix(struct api_reader *r, const char *path, const json_t *v)
+{
+    struct request *q = &r->call->request;
+    int err = api_read_suffix(r, path, v);
+    if (err == 0 && has_suffix(r)) {
+        q->kind = REQUEST_TEXT;
+        q->text = q->text.p != NULL ? q->text : str_of("");
+    }
+    return err;
 }
 
 /* ---- other fields ---- */
@@ -296,6 +314,7 @@ static const struct field fields[] = {
     {"model", ALL, FIELD_OTHER, .read = read_model},
     {"messages", CHAT, FIELD_OTHER, .read = read_messages},
     {"prompt", GENERATE, FIELD_OTHER, .read = read_prompt},
+    {"suffix", GENERATE, FIELD_OTHER, .read = read_suffix},
     {"prompt", EMBEDDINGS, FIELD_OTHER, .read = read_text_input},
     {"input", EMBED, FIELD_OTHER, .read = api_read_input},
     {"dimensions", EMBED, FIELD_COUNT, 1, API_DIMENSIONS_MAX, TO(dimensions)},
@@ -310,7 +329,6 @@ static const struct field fields[] = {
 };
 
 static const struct api_lacking lacking[] = {
-    {"suffix", GENERATE, "", "the model would have to know what to put between two texts"},
     {"template", ASK, "", "the model's own template is used"},
     {"context", GENERATE, "", "send the conversation to POST /api/chat"},
     {"adapters", ALL, "", NULL},
@@ -342,6 +360,8 @@ static int check_ask(struct api_reader *r)
         only_load(r);
     if (err == 0 && c->request.kind == REQUEST_CHAT)
         err = api_tools_end(r);
+    if (err == 0 && has_suffix(r))
+        err = api_gap_end(r);
     return err != 0 ? err : api_template_args_end(r);
 }
 

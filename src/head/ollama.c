@@ -38,7 +38,7 @@ static const char *instead_of(struct str path)
         {"/api/create", "`manta worker --model FILE` serves any GGUF file; a system prompt and options come with each request"},
         {"/api/blobs/", "`manta worker --model FILE` serves any GGUF file that lies on its machine"},
         {"/api/copy", "`manta worker --model FILE` serves a file by its name: a copy of it has another one"},
-        {"/api/delete", "`manta drain WORKER` takes a worker with its model away; files are where `manta models` says"},
+        {"/api/delete", "`manta models rm NAME` removes a file on the machine it is called on, `manta drain WORKER` takes a worker with its model away"},
     };
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         size_t n = strlen(ways[i].path);

@@ -119,6 +119,18 @@ def test_vectors(cluster):
         client.embed(model, [])
 
 
+@pytest.mark.model
+def test_a_gap(cluster):
+    """Given a model that fills gaps, a prompt with a suffix is completed as /v1/completions does it; the prompt may be empty."""
+    head = cluster.head()
+    cluster.worker(head, "--model", fixtures.file("smollm2-fim"), "--context", 512, "--slots", 1, "--threads", 1)
+    head.wait_ready(actors=1)
+    options = {"temperature": 0, "num_predict": 6}
+    for prompt in ("def add(a, b):\n", ""):
+        status, answer = head.post("/v1/completions", {"prompt": prompt, "suffix": "\n\nprint(add(1, 2))", "max_tokens": 6, "temperature": 0})
+        assert status == 200 and of(head).generate("smollm2-fim", prompt, suffix="\n\nprint(add(1, 2))", options=options).response == answer["choices"][0]["text"], answer
+
+
 def test_models(words):
     """Given a model, it is listed and described by the name that clients look for, and said to be loaded."""
     client = of(words)
@@ -139,7 +151,8 @@ def test_models(words):
     ("/api/chat", {"messages": [{"role": "user", "content": "x", "images": ["aGk="]}]}, 400, "messages[0].images: are not supported"),
     ("/api/chat", {"messages": [{"content": "x"}]}, 400, "messages[0]: needs \"role\""),
     ("/api/generate", {"prompt": "x", "images": ["aGk="]}, 400, "images: are not supported"),
-    ("/api/generate", {"prompt": "x", "suffix": "y"}, 400, "suffix: is not supported"),
+    ("/api/generate", {"prompt": "x", "suffix": "y"}, 400, "suffix: this model fills no gaps"),
+    ("/api/generate", {"prompt": "x", "suffix": "y", "system": "z"}, 400, "system: a prompt that is raw, or before a gap"),
     ("/api/generate", {"prompt": "x", "template": "{{ .Prompt }}"}, 400, "template: is not supported"),
     ("/api/generate", {"prompt": "x", "context": [1, 2]}, 400, "context: is not supported"),
     ("/api/generate", {"prompt": "x", "options": {"temperature": 9}}, 400, "temperature: 9 is out of range"),

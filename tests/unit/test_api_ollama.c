@@ -85,6 +85,11 @@ static void test_prompts(void **state)
     assert_true(c.request.kind == REQUEST_TEXT && c.request.form == FORM_SCHEMA);
     assert_str(c.request.text, "go");
     api_call_fini(&c);
+    c = parsed(API_OLLAMA_GENERATE, "{\"prompt\":\"go\",\"suffix\":\"end\"}");
+    assert_true(request_fills(&c.request) && c.request.turns_n == 2);
+    assert_str(c.request.turns[0].content, "end");
+    assert_str(c.request.turns[1].content, "go");
+    api_call_fini(&c);
     c = parsed(API_OLLAMA_CHAT, "{\"messages\":[]}");
     assert_true(c.request.sampling.prompt_only == PROMPT_COUNTED && !c.stream);
     api_call_fini(&c);
@@ -110,7 +115,7 @@ static void test_refusals(void **state)
         {API_OLLAMA_CHAT, SAYS("{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"a\"}}]}"), "messages: the last one calls tools"},
         {API_OLLAMA_CHAT, "{\"options\":7}", "options: expected an object"},
         {API_OLLAMA_GENERATE, "{\"prompt\":\"x\",\"images\":[\"x\"]}", "images: are not supported"},
-        {API_OLLAMA_GENERATE, "{\"prompt\":\"x\",\"raw\":true,\"system\":\"y\"}", "system: a raw prompt is taken as it is"},
+        {API_OLLAMA_GENERATE, "{\"prompt\":\"x\",\"raw\":true,\"system\":\"y\"}", "system: a prompt that is raw, or before a gap"},
         {API_OLLAMA_GENERATE, "{\"prompt\":\"x\",\"think\":7}", "think: expected true or false"},
         {API_OLLAMA_GENERATE, "{\"prompt\":\"x\",\"options\":{\"num_predict\":1.5}}", "num_predict: expected an integer"},
         {API_OLLAMA_EMBED, "{}", "input: is missing"},
