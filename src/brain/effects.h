@@ -1,4 +1,4 @@
-/* What the head's brain wants done: a list the program carries out in order. */
+/* The effects of the head's brain: a list of actions that the program carries out in order. */
 #ifndef MANTA_BRAIN_EFFECTS_H
 #define MANTA_BRAIN_EFFECTS_H
 
@@ -12,16 +12,17 @@
 
 enum fx_kind {
     FX_SEND = 1,    /* msg over link */
-    FX_CLOSE_LINK,  /* after what was sent; LINK_CLOSED follows */
-    FX_STARTED,     /* a branch's prompt is computed and its first token is near: `actor`, `usage` prompt part.
-                       At most once per branch and before its tokens; after a failover BRANCH_DONE names another actor */
-    FX_TOKENS,      /* more of a branch's answer: text, ids, logprobs; or, before STARTED, of its prompt */
+    FX_CLOSE_LINK,  /* after earlier sends; LINK_CLOSED follows */
+    FX_STARTED,     /* a branch's prompt is computed and its first token is near: `actor`, prompt part of `usage`. At
+                       most once per branch, before its tokens; after a failover BRANCH_DONE names another actor */
+    FX_TOKENS,      /* more of a branch's answer: text, ids, logprobs; before STARTED, of its prompt */
     FX_BRANCH_DONE, /* a branch ended: finish, usage, fault when finish is FINISH_ERROR */
-    FX_RESUMED,     /* a stream was found: `text` is what its first head noted of the client's request, `branches` how many
-                       answers it has; STARTED, TOKENS from where the client is, … follow */
-    FX_CHOSEN,      /* a branch goes to an actor: `choice` tells why that one; `first` tokens of its answer are there already */
-    FX_LEFT,        /* it leaves that actor after `first` tokens: `tag` is the reason in a word, `text` in a sentence; CHOSEN or the end follows */
-    FX_CALL_END,    /* every branch ended (`branches`: how many there were); the call is forgotten */
+    FX_RESUMED,     /* a stream was found: `text` is its first head's note of the client's request, `branches` its
+                       number of answers; STARTED, and TOKENS from the client's place, follow */
+    FX_CHOSEN,      /* a branch goes to an actor: `choice` says why that one; `first` tokens of its answer exist already */
+    FX_LEFT,        /* it leaves that actor after `first` tokens: `tag` is the reason in a word, `text` in a
+                       sentence; CHOSEN or the end follows */
+    FX_CALL_END,    /* every branch ended; the call is forgotten */
     FX_CALL_FAILED, /* the call never ran: fault, retry_after_s; the call is forgotten */
     FX_LOG,         /* a line: level, tag, event, text */
 };
@@ -33,27 +34,27 @@ struct fx_usage {
     double logprob_sum;
 };
 
-enum { FX_CANDIDATES_MAX = 8 }; /* that are told of a choice */
+enum { FX_CANDIDATES_MAX = 8 }; /* reported per choice */
 
-/* An actor that might have got a branch, and what was predicted of it (router.h). */
+/* An actor that could have taken a branch, and the router's prediction for it (router.h). */
 struct fx_candidate {
     uint32_t actor;
     struct str node;
     uint32_t busy, slots;
-    double first_s, cost_s;        /* to its first token; what is compared */
-    uint32_t prompt_tokens;        /* about; of this branch */
-    uint32_t cached_tokens;        /* of those, in its cache */
-    uint32_t ahead_tokens;         /* of prompts before it */
-    bool session, avoided;         /* the session was there before; the branch failed there */
+    double first_s, cost_s;        /* seconds to its first token; the compared cost */
+    uint32_t prompt_tokens;        /* estimated, of this branch */
+    uint32_t cached_tokens;        /* of those, in the actor's cache */
+    uint32_t ahead_tokens;         /* of prompts before this one */
+    bool session, avoided;         /* the session was here before; the branch failed here */
 };
 
 /* Why an actor got a branch. */
 struct fx_choice {
     const char *why;               /* static: "best", "next in queue", "fan-out", "has it", "moved" */
     uint32_t attempt;              /* of the branch, from 1 */
-    uint32_t queued;               /* jobs that waited for the same model then */
+    uint32_t queued;               /* jobs that waited for the same model at that time */
     uint32_t open;                 /* actors with a free slot */
-    const struct fx_candidate *candidates; /* the chosen one first, then the best others; none: there was nothing to choose */
+    const struct fx_candidate *candidates; /* the chosen actor first, then the best others; none: there was no choice */
     uint32_t n;
 };
 
@@ -63,32 +64,34 @@ struct fx {
     uint64_t call;
     uint32_t branch;                 /* 0 … count-1 */
     uint32_t branches;               /* STARTED, RESUMED, CALL_END: how many the call has */
-    uint32_t actor;                  /* STARTED, CHOSEN, LEFT, BRANCH_DONE: id of the actor; UINT32_MAX: none was reached */
+    uint32_t actor;                  /* STARTED, CHOSEN, LEFT, BRANCH_DONE: the actor's id; UINT32_MAX: none was reached */
     struct str model, node, address; /* STARTED, CHOSEN, LEFT, BRANCH_DONE: of that actor */
     bool exact;                      /* STARTED: that actor computes the same bits under any load */
-    bool of_prompt;                  /* TOKENS: they are the prompt's */
-    uint32_t first;                  /* TOKENS: index of the first id; CHOSEN, LEFT */
-    struct str text;                 /* TOKENS: UTF-8; STARTED: the prompt, when asked for; LOG: the line; CLOSE_LINK: why; RESUMED */
-    struct wire_i32s ids;            /* TOKENS; STARTED: the prompt's, when asked for */
+    bool of_prompt;                  /* TOKENS: of the prompt */
+    uint32_t first;                  /* TOKENS: index of the first id; CHOSEN, LEFT: tokens so far */
+    struct str text;                 /* TOKENS: UTF-8; STARTED: the prompt, when asked for; LOG: the line;
+                                        CLOSE_LINK: why; RESUMED: the note */
+    struct wire_i32s ids;            /* TOKENS: the answer's; STARTED: the prompt's, when asked for */
     struct wire_f32s logprobs;       /* TOKENS; empty unless asked for */
-    struct wire_i32s top_ids;        /* TOKENS: per id the same number of most likely tokens; empty unless asked for */
+    struct wire_i32s top_ids;        /* TOKENS: the most likely tokens, equally many per id; empty unless asked for */
     struct wire_f32s top_logprobs;   /* TOKENS: one per top id */
-    const struct wire_part *parts;   /* TOKENS: that the text is made of, one behind the other */
-    uint32_t parts_n;                /* 0: it is nothing but text */
-    struct wire_strs pieces;         /* TOKENS: bytes of each id, followed by those of its top ids; or empty */
+    const struct wire_part *parts;   /* TOKENS: the parts of the text, in order */
+    uint32_t parts_n;                /* 0: plain text */
+    struct wire_strs pieces;         /* TOKENS: bytes of each id, then of its top ids; or empty */
     struct wire_f32s embedding;      /* BRANCH_DONE of REQUEST_EMBED */
     uint8_t finish;                  /* BRANCH_DONE: enum finish */
-    struct str stop;                 /* BRANCH_DONE: the stop string that ended it; empty: none did */
+    struct str stop;                 /* BRANCH_DONE: the stop string that ended it; empty: none */
     struct fx_usage usage;           /* STARTED, BRANCH_DONE */
     uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */
     const struct fx_choice *choice;  /* CHOSEN */
     enum log_level level;            /* LOG */
     const char *tag;                 /* LOG, LEFT; static */
     const struct event_field *event; /* LOG */
-    const char *peer_kind;           /* LOG; static: a peer without a token can cause it at will (log_peer); NULL: it cannot */
+    const char *peer_kind;           /* LOG; static: a peer without a token can cause the line at will (log_peer);
+                                        NULL: it cannot */
     union {
-        struct wire_msg msg;         /* SEND; what it points to is valid until the next head_step() */
-        struct fault fault;          /* all others; set in CALL_FAILED, and BRANCH_DONE with FINISH_ERROR */
+        struct wire_msg msg;         /* SEND; its pointers are valid until the next head_step() */
+        struct fault fault;          /* all others; set in CALL_FAILED, and in BRANCH_DONE with FINISH_ERROR */
     };
 };
 
@@ -99,9 +102,9 @@ struct effects {
 
 /* Empties the list and keeps its memory. */
 void effects_reset(struct effects *e);
-/* Frees it. */
+/* Frees the list's memory. */
 void effects_fini(struct effects *e);
-/* A zeroed effect of that kind at the end of the list; valid until the next add. */
+/* Appends a zeroed effect of that kind; valid until the next add. */
 struct fx *effects_add(struct effects *e, enum fx_kind kind);
 
 #endif

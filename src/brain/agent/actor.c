@@ -1,4 +1,4 @@
-/* Our actors, and what each head knows of them: everything is registered after a welcome and after each change. */
+/* Our actors, and what each head knows of them. A head hears of all actors after its welcome, and of every change. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -78,7 +78,7 @@ static uint32_t actors_acked(const struct agent *a, uint32_t head)
     return n;
 }
 
-/* All that will come is there, and this head knows it. */
+/* Every actor that can still become ready is ready, and this head has acknowledged it. */
 static bool actors_ready(const struct agent *a, uint32_t head)
 {
     uint32_t ready = 0;
@@ -111,7 +111,7 @@ void agent_actors_register(struct agent *a, uint32_t head)
             agent_send(a, head, WIRE_actor)->actor = a->actors[i].is;
 }
 
-/* Tells every head that knows us; `is` outlives the step's effects. */
+/* Sends the actor to every head that welcomed us; `is` outlives the step's effects. */
 static void actor_tell(struct agent *a, const struct wire_actor *is)
 {
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
@@ -133,7 +133,7 @@ void agent_actor_is(struct agent *a, const struct wire_actor *is)
     if (is->state == WIRE_ACTOR_GONE) {
         if (actor == NULL)
             return;
-        actor_tell(a, is); /* the event's own text: ours goes now */
+        actor_tell(a, is); /* with the event's text: ours is freed now */
         actor_free(actor);
         return;
     }

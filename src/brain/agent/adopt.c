@@ -1,4 +1,5 @@
-/* Heads ask for streams that other heads had, and take them over: journals are told, or computed again. journal.c has the story. */
+/* Heads seek and adopt streams that other heads had: the journal is replayed, or the answer is
+ * recomputed. journal.c has the story. */
 #include "base/must.h"
 #include "brain/agent/state.h"
 
@@ -6,7 +7,8 @@
 
 /* ---- seek ---- */
 
-/* Its client may have left the head before unnoticed, and is where it was asked for since, or where it runs. */
+/* The client may have left this head without a sign; then its stream is at the head that asked for
+ * it later, or at the head for which it runs. */
 static bool is_elsewhere(const struct journal *k, uint32_t head)
 {
     return (k->seeker != AGENT_HEADS_MAX && k->seeker != head) || (k->job != NULL && !k->job->adrift && k->job->head != head);
@@ -32,7 +34,7 @@ void agent_journal_seek(struct agent *a, uint32_t head, const struct wire_seek *
             .run = buf_str(&k->run),
         };
     }
-    agent_send(a, head, WIRE_held)->held = (struct wire_held){.stream = seek->stream}; /* that is all */
+    agent_send(a, head, WIRE_held)->held = (struct wire_held){.stream = seek->stream}; /* end of the answer */
 }
 
 void agent_journal_unseek(struct agent *a, uint32_t head)
@@ -55,14 +57,15 @@ static struct str frame_at(const struct journal *k, size_t at)
     return str_n(k->log.p + at, bytes);
 }
 
-/* Where in the log the frame begins whose first token is number `said` (or the end, or `done`, when all before it was
- * said). SIZE_MAX: the log does not have it: it begins later, or no frame begins there. */
+/* Returns the offset in the log of the frame whose first token has index `said`; of `done`, or the
+ * log's end, when all earlier tokens are in it. SIZE_MAX: the log begins later, or no frame begins
+ * there. */
 static size_t log_find(struct agent *a, const struct journal *k, uint32_t said)
 {
-    if (k->log.n == 0) /* nothing was said yet, which is where it continues */
+    if (k->log.n == 0) /* empty: it continues behind the tokens before it */
         return agent_journal_ids_n(k) == said ? 0 : SIZE_MAX;
     bool prefilled = false;
-    uint32_t next = agent_journal_ids_n(k); /* of what the log will say next */
+    uint32_t next = agent_journal_ids_n(k); /* index of the log's next token */
     for (size_t at = 0; at < k->log.n;) {
         struct str frame = frame_at(k, at);
         struct wire_msg msg;
@@ -84,7 +87,7 @@ static void send_frames(struct agent *a, uint32_t head, struct str frames)
     ag->text = frames;
 }
 
-/* The frames leave as they are, under the job's new number. */
+/* Sends the frames as they are, under the job's new number. */
 static void replay(struct agent *a, struct journal *k, uint32_t head, const struct wire_adopt *m, size_t from)
 {
     if (k->log.n == 0)
@@ -99,13 +102,13 @@ static void replay(struct agent *a, struct journal *k, uint32_t head, const stru
         send_frames(a, head, str_n(k->log.p + from, k->log.n - from));
 }
 
-/* Computes it again after the tokens that the client has. */
+/* Recomputes the answer after the tokens that the client has. */
 static void rewind_to(struct agent *a, struct journal *k, uint32_t head, const struct wire_adopt *m)
 {
     struct wire_msg msg;
     if (k->job != NULL)
         agent_job_orphan(a, k->job);
-    list_remove(&k->expiring); /* where that put it */
+    list_remove(&k->expiring); /* agent_job_orphan() put it there */
     k->done = false;
     buf_reset(&k->log);
     k->ids.n = m->said * sizeof(int32_t);
@@ -116,7 +119,7 @@ static void rewind_to(struct agent *a, struct journal *k, uint32_t head, const s
     agent_job_start(a, head, &msg.run, k);
 }
 
-/* Another head still has it, whose client has come here: nothing more of it goes there. */
+/* The client left another head for this one: that head gets nothing more of the stream. */
 static void take_from(struct agent *a, struct journal *k)
 {
     struct agent_job *j = k->job;
@@ -126,8 +129,9 @@ static void take_from(struct agent *a, struct journal *k)
     agent_job_adrift(a, j);
 }
 
-/* The head counts on a slot of the actor of which it was told. Meanwhile the stream may have run on another one, for a head that did
- * not know yet that its client had left; continuing there would take a slot that this head gives to others. */
+/* The head counts on a slot of the actor that `held` named. Meanwhile the stream may have run on
+ * another actor, for a head that did not yet know of its client's departure; continuing there would
+ * take a slot that this head gives to others. */
 static bool is_where_it_was(const struct journal *k)
 {
     return k->told == UINT32_MAX || k->told == k->key;
@@ -169,5 +173,5 @@ void agent_journal_adopt(struct agent *a, uint32_t head, const struct wire_adopt
     if (k->job != NULL)
         agent_job_rename(a, k->job, head, m->job, m->attempt);
     else
-        agent_journal_expire_later(a, k); /* it is over, and all of it was told */
+        agent_journal_expire_later(a, k); /* it has ended, and this head has all of it */
 }

@@ -1,18 +1,19 @@
 /* The worker's brain: one step per event. Links are in uplink.c, actors in actor.c, jobs in job.c.
  *
  * Invariants, checked by agent_check():
- *  1. A job runs for a head that has welcomed us, or it is adrift: its head is gone, its journal grows; or it is an orphan: cancelled,
- *     and nobody hears of it.
- *  2. Every job that is neither is found by (head, job, attempt), exactly once.
- *  3. There are at most AGENT_JOBS_MAX jobs, orphans counted.
- *  4. A ticket is given once.
- *  5. A link that waits for something has a deadline; one that waits for nothing has none.
- *  6. Ids of actors end with the link they were given on.
- *  7. After AG_EXIT no link is up or wanted, and every job is an orphan.
- *  8. A worker that drains has a deadline, no other one has.
- *  9. Journals take at most journal_bytes_max, as counted; so does what moves, at most moving_bytes_max.
- * 10. A journal that no head reads is forgotten in time: its job runs for a head, or it expires.
- * 11. What is computed of jobs is kept for, or comes from, heads that have welcomed us, of AGENT_CARRIES_MAX at most each. */
+ *   1. A job runs for a head that has welcomed us; or it is adrift: its head is gone, its journal grows; or it is an
+ *      orphan: cancelled, and reported to no head.
+ *   2. Every other job is found by (head, job, attempt), exactly once.
+ *   3. There are at most AGENT_JOBS_MAX jobs, orphans counted.
+ *   4. A ticket is given once.
+ *   5. A link that waits for something has a deadline; one that waits for nothing has none.
+ *   6. Ids of actors end with the link they were given on.
+ *   7. After AG_EXIT no link is up or wanted, and every job is an orphan.
+ *   8. A worker has a deadline exactly while it drains.
+ *   9. Journals take at most journal_bytes_max, as counted; moving KV caches at most moving_bytes_max.
+ *   10. A journal that no head reads is forgotten in time: its job runs for a head, or it expires.
+ *   11. KV caches are kept for, or come from, heads that have welcomed us, at most AGENT_CARRIES_MAX each
+ * way. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -57,8 +58,8 @@ void agent_free(struct agent *a)
     free(a);
 }
 
-/* A clock that falls stands still for us; a clock that leaps, or a process that was not run for a while, says nothing
- * about the head: silence is only counted while we were there to listen. */
+/* Our time stands still while the program's clock falls. A leap of the clock, or a pause of the
+ * process, is no silence of the head: only time in which we could listen counts. */
 static void agent_time(struct agent *a, uint64_t program_us)
 {
     if (program_us + a->shift_us < a->now_us)
@@ -90,7 +91,7 @@ static void agent_event_handle(struct agent *a, const struct agent_event *ev)
             uplink_start(a, h);
         break;
     case AGENT_TICK:
-        break; /* whatever is due is done after every event */
+        break; /* every event handles what is due */
     case AGENT_LINKED:
         uplink_linked(a, ev->head);
         break;
@@ -130,7 +131,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
     agent_kv_clear(a);
     a->fx = fx;
     agent_time(a, ev->now_us);
-    if (!a->left || ev->kind == AGENT_DONE) /* after AG_EXIT only tickets still end */
+    if (!a->left || ev->kind == AGENT_DONE) /* after AG_EXIT only the ends of tickets matter */
         agent_event_handle(a, ev);
     if (!a->left)
         agent_duty_tick(a);

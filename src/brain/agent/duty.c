@@ -1,16 +1,19 @@
-/* Whether this worker takes new jobs. Ours is the truth: every head is told, at each change and after each welcome.
+/* Whether this worker takes new jobs. The worker decides, and tells every head at each change and
+ * after each welcome.
  *
  *               cordon on             drain, or a signal
  *     SERVES ─────────────▶ CORDONED ────────────────────▶ DRAINS ──▶ bye, exit
  *       ▲ ◀───────────────────┘ cordon off                   ▲
  *       └────────────────────────────────────────────────────┘
  *
- * The happy path of a drain: heads are told -> they send nothing new -> what runs ends within the grace time -> bye ->
- * AG_EXIT. What still runs AGENT_MOVE_LEAD_MS before that time is over (or after half of it, or at once where that was asked
- * for) shall continue elsewhere: heads are told, and take with it what is computed of it (kv.c). It can fail by: a `run` that
- * crossed on the way (refused; the head, which has read of the drain by then, blames nobody), the grace time is over (bye all
- * the same: heads let others continue what is left), a head dies (what its clients may come back for stays until the next one has it,
- * journal.c; the rest ends at once), asked a second time by a signal (at once). */
+ * The happy path of a drain: heads are told -> they send nothing new -> running jobs end within the
+ * grace time -> bye -> AG_EXIT. Jobs that still run AGENT_MOVE_LEAD_MS before the grace time ends
+ * (or at its half, or at once if a head asks so) are to continue elsewhere: heads are told, and
+ * fetch the jobs' KV caches (kv.c). It can fail by: a `run` that crossed on the way (refused; the
+ * head has read of the drain by then and blames nothing), the grace time ends (bye all the same:
+ * heads let other workers continue the jobs), a head dies (journals that its clients may need stay
+ * until another head has them, journal.c; all else ends at once), a second signal (leaves at
+ * once). */
 #include <stdio.h>
 
 #include "brain/agent/state.h"
@@ -51,12 +54,13 @@ void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *m)
 {
     uint8_t duty = m->on != 0 ? WIRE_DUTY_CORDONED : WIRE_DUTY_SERVES;
     if (a->duty == WIRE_DUTY_DRAINS || a->duty == duty)
-        agent_duty_tell(a, head); /* who asks hears what is */
+        agent_duty_tell(a, head); /* answers with the present duty */
     else
         duty_is(a, duty, str_of(m->on != 0 ? "a head asked for it" : ""));
 }
 
-/* A later word of a head counts, be it more or less time; after a signal somebody waits who will not wait for longer. */
+/* A head's later request counts, whether it gives more or less time. After a signal the deadline
+ * never moves back: the process that sent the signal will not wait longer. */
 void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, struct str reason)
 {
     uint64_t due_us = a->now_us + (uint64_t)grace_ms * MS;
@@ -86,7 +90,8 @@ const char *agent_drain_tick(struct agent *a)
 {
     if (a->left || a->duty != WIRE_DUTY_DRAINS)
         return NULL;
-    bool wanted = a->carries_n > 0 || agent_journal_matters(a); /* what was computed of those that left; what a dead head had not handed on */
+    bool wanted = a->carries_n > 0 || agent_journal_matters(a); /* KV caches of jobs that left; answers that a dead
+                                                                   head may not have handed on */
     bool done = agent_jobs_running(a) == 0 && !wanted;
     if (!done && a->now_us < a->drain_us)
         return NULL;

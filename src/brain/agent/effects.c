@@ -1,4 +1,4 @@
-/* The list of what the worker's program shall do, and the memory its text lives in. */
+/* The list of effects for the worker's program, and the memory of their texts. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

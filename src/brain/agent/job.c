@@ -1,9 +1,11 @@
-/* Jobs: `run` becomes a ticket, engine events become messages, each job ends with exactly one `done`.
+/* Jobs: `run` becomes a ticket, engine events become messages, each job ends with exactly one
+ * `done`.
  *
- * The happy path: run -> AG_RUN -> PREFILLED -> TOKENS … -> DONE. It can fail by: an actor that is not there, too many
- * jobs, or a number that is running already (`done` with an error at once, no ticket); cancel (DONE with
- * FINISH_CANCELLED follows from the engine); the link breaks (the job continues adrift, journal.c); nobody wants it any
- * more (it becomes an orphan: it is cancelled, its events are dropped, its ticket lives until the engine's DONE). */
+ * The happy path: run -> AG_RUN -> PREFILLED -> TOKENS … -> DONE. It can fail by: a missing actor,
+ * too many jobs, or a number that runs already (`done` with an error at once, no ticket); cancel
+ * (the engine answers DONE with FINISH_CANCELLED); a broken link (the job continues adrift,
+ * journal.c); no head wants it any more (it becomes an orphan: cancelled, its events are dropped,
+ * its ticket lives until the engine's DONE). */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -15,11 +17,11 @@ void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
     struct agent_job *other = agent_job_find(a, head, run->job, run->attempt);
     const struct agent_actor *actor = agent_actor_find(a, run->key);
     if (other != NULL) {
-        agent_job_orphan(a, other); /* which of the two is meant nobody can tell: one `done` ends both */
+        agent_job_orphan(a, other); /* the head may mean either: one `done` ends both */
         agent_job_refuse(a, head, run->job, run->attempt, ERR_IN_USE, "a job of this number and attempt is running already");
         return;
     }
-    if (a->duty != WIRE_DUTY_SERVES) { /* it was on its way when we told the head */
+    if (a->duty != WIRE_DUTY_SERVES) { /* the run crossed our `duty` on the way */
         agent_job_refuse(a, head, run->job, run->attempt, ERR_UNAVAILABLE, "this worker takes no new jobs");
         return;
     }
@@ -58,7 +60,7 @@ void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run,
     ag->msg.run.kv_bytes = held ? run->kv_bytes : 0;
 }
 
-/* Kept for whoever may continue it, and sent to the head it runs for. */
+/* Appends the message to the job's journal, and sends it to the job's head. */
 static void job_says(struct agent *a, struct agent_job *j, const struct wire_msg *msg)
 {
     if (j->journal != NULL)

@@ -1,4 +1,4 @@
-/* The table of jobs: by ticket, and by the head's numbers; and when one runs on without its head, or for nobody. */
+/* The table of jobs, by ticket and by the heads' numbers; jobs that run on without their head, and orphans. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -20,7 +20,6 @@ struct agent_job *agent_job_find(struct agent *a, uint32_t head, uint64_t job, u
     return j;
 }
 
-/* From now on the head's number means nothing; the ticket stays. */
 void agent_job_unname(struct agent *a, struct agent_job *j)
 {
     struct agent_job **at = bucket(a, j->head, j->job, j->attempt);
@@ -67,7 +66,6 @@ void agent_journal_alone(struct agent *a, struct journal *k, uint32_t head)
     k->lost_epoch = a->uplinks[head].epoch;
 }
 
-/* What was said so far may still be asked for. */
 void agent_job_unkeep(struct agent *a, struct agent_job *j)
 {
     if (j->journal == NULL)
@@ -77,7 +75,7 @@ void agent_job_unkeep(struct agent *a, struct agent_job *j)
     j->journal = NULL;
 }
 
-/* ---- nobody wants it, or its head is gone ---- */
+/* ---- no head wants it, or its head is gone ---- */
 
 static void job_cancel(struct agent *a, struct agent_job *j)
 {
@@ -95,7 +93,7 @@ static void job_cancel(struct agent *a, struct agent_job *j)
 void agent_job_cancel(struct agent *a, uint32_t head, const struct wire_cancel *cancel)
 {
     struct agent_job *j = agent_job_find(a, head, cancel->job, cancel->attempt);
-    if (j != NULL) /* else its `done` and this crossed on the way */
+    if (j != NULL) /* else its `done` crossed this message on the way */
         job_cancel(a, j);
 }
 

@@ -1,31 +1,33 @@
-/* The journals of a worker: of each job the request, the ids and everything that was told, for a head that takes its stream over.
+/* The journals of a worker: each job's request, token ids and messages, for a head that takes its stream over.
  *
- *              run                     its link is lost             nobody asked for adrift_ms
- *    (none) ────────▶ RUNS ─────────────────────────────▶ ADRIFT ────────────────────▶ (forgotten, cancelled)
- *                      ▲ │ done, cancelled                 │  │ done
- *                      │ ▼                                 │  ▼
- *                      │ OVER ◀────────────────────────────┘  OVER ──────────────────▶ (forgotten)
- *                      └───┴──── adopt ◀──────────────────────┘
+ *           run                     its link is lost             no head asked for adrift_ms
+ * (none) ────────▶ RUNS ─────────────────────────────▶ ADRIFT ────────────────────▶ (forgotten, cancelled)
+ *                   ▲ │ done, cancelled                 │  │ done
+ *                   │ ▼                                 │  ▼
+ *                   │ OVER ◀────────────────────────────┘  OVER ──────────────────▶ (forgotten)
+ *                   └───┴──── adopt ◀──────────────────────┘
  *
- * A journal that was told to its end is kept longer (told_ms): other branches of its stream may still run, here or on other workers,
- * and a head that takes the stream over needs the ends of those that are over.
+ * A journal delivered in full is kept longer (told_ms): other branches of its stream may still run, here or on
+ * other workers, and a head that takes the stream over needs the ends of the finished branches.
  *
- * A head that was lost may have been killed; its clients come to another one, or to its next life, with the number of
- * tokens they have, and that head seeks and adopts. A head that is the same process as before has given the job to
- * another worker meanwhile: the job is cancelled, its journal stays.
+ * A lost head may have been killed; its clients come to another head, or to its next life, with the number of
+ * tokens they have, and that head seeks and adopts. A head that returns as the same process has given the job
+ * to another worker meanwhile: the job is cancelled, its journal stays.
  *
- * A client is where it asked last: only the head that was the last to seek a stream may adopt it. A head that does not know
- * yet that its client went to another one would else take the stream from there. What a head sought over a link that has ended
- * is forgotten: it asks again on the next one, if it still wants to know. A head that took the place of another one asks for no
- * client that came, so it is told of nothing that another head asked for or runs.
+ * A stream belongs to the head where its client asked last: only the last head that sought it may adopt it.
+ * Otherwise a head that does not yet know of its client's departure would take the stream back. Questions over
+ * an ended link are forgotten: the head asks again on its next link if it still needs to. A head that took
+ * another one's place asks for clients that did not come by themselves, so it hears of no stream that another
+ * head has sought or runs.
  *
- * What a head had not got to its end, nor handed on, when it was lost is *alone*: it may be nowhere but here. So a worker that drains stays
- * with it, until a head has adopted it, that head is there again, its grace time is over, or it is forgotten.
+ * A journal is *alone* if its head was lost before receiving all of it or handing it on: it may be the only
+ * copy. A draining worker therefore stays until a head has adopted it, that head returns, the grace time ends,
+ * or it expires.
  *
- * `adopt` is answered out of the log where the log has the token that the client lacks first; else the job runs again
- * after the tokens that the client has. Both are gap-free; what the client never saw may be said in another way.
+ * `adopt` replays the log if the log has the client's next token; otherwise the job runs again after the
+ * client's tokens. Both ways leave no gap; text that the client never saw may come out differently.
  *
- * The log is whole frames, one behind the other, with the job's old number: it is written over when they leave again. */
+ * The log is whole frames with the job's old number, which is overwritten when they are sent again. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -105,8 +107,8 @@ static struct journal *first_of(const struct list *expiring)
     return list_empty(expiring) ? NULL : list_item(expiring->next, struct journal, expiring);
 }
 
-/* The oldest that was told to its end goes first, then the oldest that nobody reads at present; when there is none, this one is no
- * longer kept. */
+/* Drops the oldest journal delivered in full, else the oldest that no head reads; if there is none, this
+ * journal goes. */
 static void make_room(struct agent *a, struct journal *k)
 {
     while (a->journal_bytes > a->cfg.journal_bytes_max) {
@@ -144,7 +146,7 @@ struct journal *agent_journal_new(struct agent *a, const struct wire_run *run, s
     list_push(&a->journals, &k->all);
     struct wire_msg msg = {.type = WIRE_run, .run = *run};
     msg.run.resume = (struct wire_i32s){0};
-    msg.run.kv_bytes = 0; /* comes once and not again */
+    msg.run.kv_bytes = 0; /* the KV cache comes only once */
     buf_add(&k->ids, run->resume.p, run->resume.n * sizeof *run->resume.p);
     if (wire_encode(&k->run, &msg) != 0 || k->ids.overflowed) {
         kept_free(a, k);
@@ -192,15 +194,15 @@ uint64_t agent_journal_deadline(const struct agent *a)
     return told != NULL && told->due_us < due_us ? told->due_us : due_us;
 }
 
-/* ---- alone ---- */
+/* ---- the only copy ---- */
 
 void agent_journal_left_alone(struct agent *a, uint64_t stream, uint32_t branch, uint32_t head)
 {
     struct journal *k = agent_journal_find(a, stream, branch);
-    if (k == NULL || k->job != NULL) /* it has come back, and runs */
+    if (k == NULL || k->job != NULL) /* it has returned, and runs */
         return;
     agent_journal_alone(a, k, head);
-    if (k->done) /* it is not kept as long as what was told to its end: a worker that drains stays for it */
+    if (k->done) /* kept for adrift_ms only, not told_ms: a draining worker stays for it */
         agent_journal_expire_later(a, k);
 }
 

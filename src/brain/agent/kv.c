@@ -1,11 +1,14 @@
-/* A job that continues elsewhere takes with it what is computed of it, so that nobody computes that again.
+/* KV migration: a job that continues elsewhere takes its KV cache along, so that no worker
+ * recomputes it.
  *
- * The happy path, at the worker it leaves: kv_save -> AG_SAVE -> AGENT_SAVED -> kv_saved (the attempt is over) -> kv_pull,
- * kv_part … -> kv_drop. At the worker it goes to: run with kv_bytes -> AG_RUN, the engine holds it -> kv_part, kv_ack … ->
- * all is there and the checksum right -> AG_GIVE. It can fail by: nothing to save, too much of it, or no memory for it
- * (moving_bytes_max, of all that is saved, comes, or was given to an engine that has not read it): kv_saved with no bytes, and the
- * job continues here; nobody pulls for AGENT_CARRY_MS (forgotten; a pull is answered with an empty part), parts out of order or a wrong
- * checksum (kv_ack with `refused`), no room, kv_drop, a lost link: then the engine is given nothing, and computes. */
+ * The happy path, at the source: kv_save -> AG_SAVE -> AGENT_SAVED -> kv_saved (the attempt is
+ * over) -> kv_pull, kv_part … -> kv_drop. At the target: run with kv_bytes -> AG_RUN, the engine
+ * holds it -> kv_part, kv_ack … -> all bytes are there and the checksum is right -> AG_GIVE. It can
+ * fail by: at the source, nothing to save, too large a cache, or no memory left (moving_bytes_max:
+ * caches that are saved, arrive, or were given to an engine that has not read them): kv_saved with
+ * no bytes, and the job continues here; no pull for AGENT_CARRY_MS (the cache is forgotten; a later
+ * pull gets an empty part). At the target, parts out of order or a wrong checksum (kv_ack with
+ * `refused`), no room, kv_drop, a lost link: the engine is given nothing, and computes. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -15,9 +18,9 @@
 
 /* ---- memory ---- */
 
-enum { SAVED_BESIDE_BYTES = 1 << 20 }; /* token ids, marks and whatever an engine adds to its cells */
+enum { SAVED_BESIDE_BYTES = 1 << 20 }; /* token ids, marks and an engine's additions to the cells */
 
-/* What saving it may take: the cells of one slot, as far as there is room. */
+/* The memory for saving the job: one slot's cells, as far as there is room. */
 static uint64_t save_bytes_max(const struct agent *a, const struct agent_job *j)
 {
     const struct agent_actor *actor = agent_actor_find(a, j->key);
@@ -27,7 +30,7 @@ static uint64_t save_bytes_max(const struct agent *a, const struct agent_job *j)
     return most < agent_moving_left(a) ? most : agent_moving_left(a);
 }
 
-/* ---- the worker it leaves ---- */
+/* ---- the source ---- */
 
 static struct agent_carry *carry_find(const struct agent *a, uint32_t head, uint64_t job, uint32_t attempt)
 {
@@ -66,7 +69,7 @@ void agent_kv_save(struct agent *a, uint32_t head, const struct wire_kv_save *m)
 {
     struct agent_job *j = agent_job_find(a, head, m->job, m->attempt);
     if (j == NULL || j->cancelled)
-        return; /* its `done` and this crossed on the way */
+        return; /* its `done` crossed this message on the way */
     if (j->saving)
         return; /* asked for twice */
     if (a->carries_n + a->saving_n >= AGENT_CARRIES_MAX || j->kv_bytes > 0) {
@@ -93,10 +96,10 @@ void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct 
     struct id_node *node = idtab_get(&a->jobs, ticket);
     struct agent_job *j = node != NULL ? id_item(node, struct agent_job, node) : NULL;
     if (j == NULL || j->cancelled)
-        return; /* it ended, or nobody wants it any more */
+        return; /* it ended, or no head wants it any more */
     bool fits = carry->n <= j->moving_bytes;
     agent_kv_forget(a, j);
-    if (j->adrift) { /* its head was lost meanwhile: who asks for it begins from what was said */
+    if (j->adrift) { /* its head was lost meanwhile: another head resumes from the journal */
         if (carry->n > 0)
             agent_job_left(a, j);
         return;
@@ -105,7 +108,7 @@ void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct 
         say_nothing_saved(a, j, why);
         return;
     }
-    MUST(fits); /* 9: the engine was told */
+    MUST(fits); /* 9: AG_SAVE named the limit */
     struct agent_carry *c = xalloc(sizeof *c);
     *c = (struct agent_carry){.head = j->head, .job = j->job, .attempt = j->attempt,
                               .stream = j->journal != NULL ? j->journal->stream : 0, .branch = j->journal != NULL ? j->journal->branch : 0,
@@ -131,7 +134,7 @@ void agent_kv_pull(struct agent *a, uint32_t head, const struct wire_kv_pull *m)
     c->due_us = a->now_us + AGENT_CARRY_MS * 1000ull;
 }
 
-/* ---- the worker it goes to ---- */
+/* ---- the target ---- */
 
 static bool is_next(const struct agent_job *j, const struct wire_kv_part *m)
 {
@@ -142,7 +145,7 @@ void agent_kv_part(struct agent *a, uint32_t head, const struct wire_kv_part *m)
 {
     struct agent_job *j = agent_job_find(a, head, m->job, m->attempt);
     if (j == NULL || j->kv_bytes == 0)
-        return; /* it has ended, or was told not to wait, while this was on the way */
+        return; /* it ended, or stopped waiting, while this part was on the way */
     bool fits = is_next(j, m);
     if (fits && j->kv.n == 0)
         fits = buf_reserve(&j->kv, (size_t)j->kv_bytes) == 0;
@@ -172,7 +175,7 @@ void agent_kv_lost(struct agent *a, uint32_t head)
         struct agent_carry *c = list_item(at, struct agent_carry, link);
         if (c->head != head)
             continue;
-        agent_journal_left_alone(a, c->stream, c->branch, head); /* the cells are of no use to the next head, the ids are */
+        agent_journal_left_alone(a, c->stream, c->branch, head); /* the next head cannot use the KV cache, but the token ids */
         carry_free(a, c);
     }
     IDTAB_EACH(node, &a->jobs)

@@ -1,4 +1,5 @@
-/* Memory of what is computed of jobs that move: what a job may take of it, what it waits for, and when it is over. kv.c has the story. */
+/* The memory of KV caches that move: how much a job takes, what it waits for, and when it is
+ * released. kv.c has the story. */
 #include "brain/agent/state.h"
 
 void agent_job_moves(struct agent *a, struct agent_job *j, uint64_t bytes)
@@ -34,7 +35,6 @@ bool agent_kv_expect(struct agent *a, struct agent_job *j, const struct wire_run
     return true;
 }
 
-/* The engine gets what came, or nothing and computes. */
 void agent_kv_give(struct agent *a, struct agent_job *j, bool all)
 {
     struct ag *ag = agent_add(a, AG_GIVE);

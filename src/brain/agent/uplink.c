@@ -1,8 +1,9 @@
 /* The link to one head: dial, hello, welcome, heartbeats, and dial again when it breaks.
  *
- * The happy path is drawn in state.h. It can fail by: the dial fails or nobody welcomes us in time (back-off,
- * dial again), the head falls silent (hang up, dial again), the head refuses us (final: the worker exits with the
- * head's words; otherwise back-off), the head talks nonsense (hang up, back-off). */
+ * The happy path is drawn in state.h. It can fail by: the dial fails or no welcome comes in time
+ * (back-off, dial again), the head falls silent (hang up, dial again), the head refuses us (final:
+ * the worker exits with the head's words; otherwise back-off), the head sends nonsense (hang up,
+ * back-off). */
 #include "base/states.h"
 #include "brain/agent/state.h"
 
@@ -31,8 +32,8 @@ void uplink_start(struct agent *a, uint32_t head)
     agent_add(a, AG_DIAL)->head = head;
 }
 
-/* Doubles from redial_first_ms to redial_max_ms; the upper half of it is drawn, so that a thousand workers that lost
- * the same head do not come back in the same millisecond. */
+/* Doubles from redial_first_ms to redial_max_ms, and draws from the upper half, so that a thousand
+ * workers that lost one head do not come back in the same millisecond. */
 static uint32_t backoff_ms(struct agent *a, uint32_t tries)
 {
     uint64_t ms = a->cfg.redial_first_ms;
@@ -43,7 +44,7 @@ static uint32_t backoff_ms(struct agent *a, uint32_t tries)
     return (uint32_t)(ms - rng_below(&a->rng, ms / 2 + 1));
 }
 
-/* A head that stays away for an hour is not worth a line every five seconds. */
+/* Logs tries 1, 2, 4, 8, …: a head that stays away for an hour is not worth a line every five seconds. */
 static bool worth_a_line(uint32_t tries)
 {
     return (tries & (tries - 1)) == 0;
@@ -60,7 +61,7 @@ static void uplink_wait(struct agent *a, uint32_t head)
         agent_log(a, LOG_WARN, TAG, EVENT("redialling", KV("wait_ms", wait_ms), KV("head", head)), "redialling in %u ms", wait_ms);
 }
 
-/* Whatever hung on the link ends here; the caller moves the state afterwards. */
+/* Ends everything that depends on the link; the caller moves the state afterwards. */
 static void uplink_down(struct agent *a, uint32_t head, struct str why)
 {
     struct uplink *u = &a->uplinks[head];
@@ -70,8 +71,8 @@ static void uplink_down(struct agent *a, uint32_t head, struct str why)
         return;
     }
     agent_log(a, LOG_WARN, TAG, EVENT("head_lost", KV("head", head), KV("worker", u->worker)), "lost: %.*s", STR_ARG(why));
-    /* A link that broke soon after its welcome counts as one more failed try: two workers that push each other out
-     * would otherwise do so ten times a second. */
+    /* A link that broke soon after its welcome counts as one more failed try: two workers that
+     * displace each other would otherwise do so ten times a second. */
     if (a->now_us - u->welcomed_us >= (uint64_t)a->cfg.redial_max_ms * MS)
         u->tries = 0;
     u->ready = false;
@@ -116,7 +117,7 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     u->lost_after_ms = w->lost_after_ms < patience ? patience : w->lost_after_ms;
     u->worker = w->worker;
     if (u->epoch != w->epoch)
-        u->tries = 0; /* a new process, which the last link's end says nothing of: its head was replaced, or started again */
+        u->tries = 0; /* a new process, of which the last link's end says nothing: the head was replaced or restarted */
     u->epoch = w->epoch;
     u->heard_us = u->welcomed_us = a->now_us;
     uplink_move(u, UPLINK_WELCOMED, a->now_us + (uint64_t)u->beat_ms * MS);
@@ -124,7 +125,7 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     agent_jobs_moved(a, head, w->epoch);
     agent_journal_rejoined(a, head, w->epoch);
     if (a->duty != WIRE_DUTY_SERVES)
-        agent_duty_tell(a, head); /* before it hears of an actor that it could send jobs to */
+        agent_duty_tell(a, head); /* before the head hears of an actor that it could send jobs to */
     agent_actors_register(a, head);
 }
 
@@ -143,7 +144,7 @@ static void uplink_refused(struct agent *a, uint32_t head, const struct wire_ref
     a->left = true;
 }
 
-/* Our own clock on both ends of the measurement; a head that makes up times is not believed. */
+/* Measures with our own clock; an implausible echo of it is ignored. */
 static void uplink_beat_back(const struct agent *a, struct uplink *u, const struct wire_beat_ack *ack)
 {
     if (ack->sent_us <= a->now_us && a->now_us - ack->sent_us < (uint64_t)u->lost_after_ms * MS)
@@ -155,7 +156,7 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
     struct uplink *u = &a->uplinks[head];
     bool welcomed = u->state == UPLINK_WELCOMED;
     if (!welcomed && u->state != UPLINK_HELLO)
-        return; /* we have hung up already */
+        return; /* we hung up already */
     u->heard_us = a->now_us;
     if (msg->type == WIRE_refuse)
         uplink_refused(a, head, &msg->refuse);
@@ -194,7 +195,7 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
 void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat)
 {
     if (a->uplinks[head].state != UPLINK_WELCOMED)
-        return; /* asked for before the link broke */
+        return; /* measured for a link that broke */
     struct wire_msg *msg = agent_send(a, head, WIRE_beat);
     msg->beat = *beat;
     msg->beat.sent_us = a->now_us;

@@ -1,4 +1,4 @@
-/* The invariants of head.c, checked from scratch: for the simulator and tests, too slow for anything else. */
+/* Checks the invariants of head.c from scratch: for the simulator and tests, too slow for anything else. */
 #include "base/must.h"
 #include "brain/recover/recover.h"
 #include "brain/registry/registry.h"
@@ -21,7 +21,7 @@ struct sums {
 static void check_job(const struct head *h, const struct job *job, struct sums *sum)
 {
     bool waits = job->state == JOB_QUEUED, flies = job->state != JOB_QUEUED && job->state != JOB_ENDED;
-    MUST(waits || flies); /* H1: what has ended is not in the table */
+    MUST(waits || flies); /* H1: an ended job is not in the table */
     MUST(idtab_get(&h->calls, job->call->node.id) == &job->call->node);
     MUST(waits == list_linked(&job->queued) && waits == timer_is_set(&job->timer));
     MUST(flies == (job->flight != NULL));

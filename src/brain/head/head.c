@@ -1,30 +1,30 @@
 /* The head's brain: one event in, effects out.
  *
- * Invariants; head_check() holds the state against each of them (brain/head/check.c):
- *  H1 every accepted job ends exactly once: begun = ended + those in the table, and a call's open branches are its jobs
- *  H2 token indexes of a job are gap-free and never repeat, over all its attempts: the next index is the count of tokens
- *     delivered, and the ids of all of them are kept unless there were too many
- *  H3 an actor has at most as many flights as slots
- *  H4 no flight on a dead worker: its actor is ready and registered, its worker's link is up and points back
- *  H5 every queue within its limit: jobs waiting, all lists together, are what is counted, and those never sent before
- *     are at most queue_jobs_max
- *  H6 memory within the budget: bytes of requests held are what is counted and at most queue_bytes_max; ids kept are at
- *     most HEAD_RESUME_TOKENS_MAX per job, and of all jobs what is counted and at most resume_bytes_max
- *  H7 the registry equals the live links: every worker has its link and the other way, and no timer that was due at
- *     the last tick is still waiting (so: no silent worker, no nameless link)
- *  H8 nobody waits beside a free slot: a pool with an open actor has an empty queue, an open actor has no bound jobs
- *     (jobs that lost their actor a moment ago are in no queue: they regroup)
- *  H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state
- *  H10 an answer that has begun waits for a compatible actor and runs on no other: the actor's pool of the same file is the job's
- *  H11 the actors of a model's pool have one and the same model file
- *  H12 nobody waits for one actor and no other while its worker takes no new jobs
- *  H13 what is computed of a job moves only while the job runs: where it leaves (saving), or where it goes (moving); one
- *     from each worker and one to each at a time, kv_moves_max of all; of actors that would have kept theirs, one of each file
- *  H14 what waits and was never sent is in its tenant's lane; a lane is of one tenant in one queue, is never empty, and its
- *     tag is its base and the cost of its first job; what is counted of each tenant is what there is, and tenants are at
- *     most tenants_max
- *  H15 the desired number of workers and its limits are at most HEAD_SCALE_MAX, and the policy's clock runs where the load decides;
- *     workers that are awaited are at most those desired */
+ * Invariants; head_check() compares the state with each of them (brain/head/check.c):
+ *   H1 every accepted job ends exactly once: begun = ended + those in the table; a call's open branches are its jobs
+ *   H2 token indexes of a job have no gap and never repeat, over all its attempts: the next index is the number of
+ *      delivered tokens, and all their ids are kept unless there were too many
+ *   H3 an actor has at most as many flights as slots
+ *   H4 no flight is on a dead worker: its actor is ready and registered, its worker's link is up and points back
+ *   H5 every queue is within its limit: the counter equals the waiting jobs of all lists, and at most queue_jobs_max of
+ *      them were never sent
+ *   H6 memory is within the budget: the counted bytes of requests are right and at most queue_bytes_max; kept ids are at
+ *      most HEAD_RESUME_TOKENS_MAX per job, and over all jobs as counted and at most resume_bytes_max
+ *   H7 the registry equals the live links: each worker has its link and vice versa, and no timer that was due at the last
+ *      tick is still set (so: no silent worker, no link without hello)
+ *   H8 no job waits beside a free slot: a pool with an open actor has an empty queue, an open actor has no bound jobs
+ *      (jobs that lost their actor a moment ago are in no queue: they regroup)
+ *   H9 pools hold exactly the actors they should: ready and open lists agree with the actors' state
+ *   H10 an answer that has begun waits for and runs on a compatible actor only: one in the job's same_file pool
+ *   H11 the actors of a model's pool have the same model file
+ *   H12 no job waits for one actor alone while that actor's worker takes no new jobs
+ *   H13 a KV cache migrates only while its job runs: at the source (saving) or at the target (moving); at most one from and
+ *      one to each worker, kv_moves_max in all; and at most one rebalancing job per model file
+ *   H14 a waiting job that was never sent is in its tenant's lane; a lane belongs to one tenant in one queue, is never
+ *      empty, and its tag is its base plus its first job's cost; the counters of each tenant are right, and tenants are
+ *      at most tenants_max
+ *   H15 the desired number of workers and its limits are at most HEAD_SCALE_MAX, the policy's timer is set exactly in mode
+ *      AUTO, and ordered workers are at most the desired number */
 #include "brain/head.h"
 
 #include <stdlib.h>
@@ -98,7 +98,7 @@ void head_free(struct head *h)
     IDTAB_EACH(j, &h->jobs) {
         struct job *job = id_item(j, struct job, node);
         if (job->queue != NULL)
-            queue_remove(h, job, false); /* and with the last its lane */
+            queue_remove(h, job, false); /* removes the lane with its last job */
     }
     LIST_EACH_SAFE(at, next, &h->migrations)
         free(list_item(at, struct migration, link));
@@ -196,7 +196,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_DUTY: head_duty_ask(h, ev); break;
     }
     head_dispatch(h);
-    head_migration_more(h); /* after those who wait have got what became free */
+    head_migration_more(h); /* after waiting jobs have got the free slots */
     head_dispatch(h);
     head_scale_look(h);
     head_status_lines(h, h->status_due);

@@ -1,4 +1,4 @@
-/* What people are shown: the two status lines of the log, and views of workers, actors and totals. */
+/* The two status lines of the log, and the views of workers, actors and totals. */
 #include "brain/head/status.h"
 #include "brain/registry/registry.h"
 

@@ -1,4 +1,4 @@
-/* The two status lines of the log. */
+/* Writes the two status lines of the log. */
 #ifndef MANTA_BRAIN_HEAD_STATUS_H
 #define MANTA_BRAIN_HEAD_STATUS_H
 
@@ -6,7 +6,7 @@
 
 struct head;
 
-/* Writes what has changed since they were written last; all of it when `periodic`. */
+/* Logs the lines that changed since they were last written; both when `periodic`. */
 void head_status_lines(struct head *h, bool periodic);
 
 #endif

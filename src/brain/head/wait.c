@@ -1,8 +1,8 @@
-/* What has become of a call, for those who watch it: what it waits for, or how far its answer is. */
+/* The view of a call for those who watch it: why it waits, or how far its answer is. Also the view of a tenant. */
 #include "brain/queue/queue.h"
 #include "brain/registry/registry.h"
 
-/* How far the actor that is nearest to being ready has come; negative when none is loading. */
+/* Returns the progress of the actor nearest to ready; negative when none is loading. */
 static float loading(const struct head *h, const struct pool *p)
 {
     float most = -1;
@@ -20,7 +20,7 @@ static void view_queued(struct head *h, const struct job *job, struct head_wait 
 {
     const struct pool *p = job->pool;
     double pace = job->queue != NULL ? pace_s(&job->queue->pace) : 0;
-    uint32_t place = 1; /* of one that regroups */
+    uint32_t place = 1; /* of a job that regroups */
     if (job->queue != NULL) {
         queue_work_out_places(h, job->queue);
         place = job->place;
@@ -35,7 +35,7 @@ static void view_queued(struct head *h, const struct job *job, struct head_wait 
     };
 }
 
-/* Its first branch that waits, or NULL. */
+/* Returns the call's first waiting job; NULL: none. */
 static const struct job *waiting(const struct call *call)
 {
     LIST_EACH(pos, &call->jobs) {

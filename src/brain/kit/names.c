@@ -1,3 +1,4 @@
+/* A hash table of names: buckets of nodes that their owners embed. */
 #include "brain/kit/names.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Find things by name. The node lives inside the thing, and so does the name's text. */
+/* Finds things by name. The node and the name's text live inside the thing. */
 #ifndef MANTA_BRAIN_KIT_NAMES_H
 #define MANTA_BRAIN_KIT_NAMES_H
 
@@ -20,13 +20,13 @@ struct names {
     uint64_t seed; /* of the hash */
 };
 
-/* Frees the table; the nodes are the owners'. */
+/* Frees the table; the owners keep their nodes. */
 void names_fini(struct names *t);
-/* The name MUST not be there yet. */
+/* Adds a node; the name MUST not be in the table yet. `name` is borrowed until names_remove(). */
 void names_add(struct names *t, struct name_node *node, struct str name);
-/* NULL when there is none. */
+/* Returns the node of that name; NULL: none. */
 struct name_node *names_get(const struct names *t, struct str name);
-/* Takes out a node, which MUST be in it. */
+/* Removes a node, which MUST be in the table. */
 void names_remove(struct names *t, struct name_node *node);
 
 #endif

@@ -1,6 +1,7 @@
-/* A pairing heap: a tree in which nobody comes before its parent. Two trees become one by making the later root a child
- * of the earlier one; when a root is taken out its children are merged in pairs, then the pairs from the last to the
- * first, which is what keeps it fast (Fredman and others, 1986). */
+/* A pairing heap: a tree in which no node comes before its parent. Two trees merge by making the
+ * later root a child of the earlier one. When a root is removed, its children merge in pairs, then
+ * the pairs from the last to the first; this order keeps the heap fast (Fredman and others,
+ * 1986). */
 #include "brain/kit/ranks.h"
 
 #include <stddef.h>
@@ -24,10 +25,10 @@ static struct rank *alone(struct rank *node)
     return node;
 }
 
-/* The siblings as one tree. */
+/* Merges siblings into one tree. */
 static struct rank *merge_siblings(struct rank *first)
 {
-    struct rank *pairs = NULL; /* the last one first */
+    struct rank *pairs = NULL; /* last first */
     while (first != NULL) {
         struct rank *a = first, *b = a->next;
         first = b != NULL ? b->next : NULL;

@@ -1,4 +1,4 @@
-/* What peers may call themselves: nothing that could forge a log line, steer a terminal or fill a table. */
+/* Names and lines that peers may send: nothing that forges a log line, controls a terminal or fills a table. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,4 +1,4 @@
-/* What peers may call themselves. */
+/* Checks and copies names and lines that peers send. */
 #ifndef MANTA_BRAIN_KIT_TEXT_H
 #define MANTA_BRAIN_KIT_TEXT_H
 
@@ -8,17 +8,17 @@
 
 #include "base/str.h"
 
-/* Not empty, at most max bytes of UTF-8, nothing that a terminal obeys (base/plain.h): fit for names, logs and one line of a table. */
+/* Not empty, at most max bytes of UTF-8, no terminal control characters (base/plain.h): fit for names and log lines. */
 bool text_is_name(struct str s, size_t max);
-/* Same, but may be empty. */
+/* As text_is_name(), but may be empty. */
 bool text_is_line(struct str s, size_t max);
-/* An owned copy of at most max bytes, of whole characters, in which blanks and '?' stand for those that are not fit for that. */
+/* An owned copy of at most max bytes, cut between characters, in which blanks and '?' replace control characters. */
 char *text_line_dup(struct str s, size_t max);
-/* What a duty is called in status, events and answers: "serves", "cordoned", "drains". */
+/* A duty's name in status, events and answers: "serves", "cordoned", "drains". */
 const char *duty_name(uint8_t duty);
-/* The same of an actor's state (enum wire_actor_state): "loading", "ready", "failed", "gone". */
+/* The name of an actor's state (enum wire_actor_state): "loading", "ready", "failed", "gone". */
 const char *actor_state_name(uint8_t state);
-/* *field, owned, has that value from now on, which is taken over. */
+/* Replaces *field, which is owned; takes over `value`. */
 void text_set(char **field, char *value);
 
 #endif

@@ -1,3 +1,4 @@
+/* Timers in a heap, in the order of their deadlines. */
 #include "brain/kit/timers.h"
 
 #include "base/list.h"

@@ -1,9 +1,9 @@
-/* Who has fallen silent, who hangs although it beats, who computes slowly.
+/* Heartbeats: finds workers that are silent, hang although they beat, or compute slowly.
  *
  *            silent > 2.5 beats        silent > lost_after
  *      OK ─────────────────────▶ SLOW ────────────────────▶ LOST (link closed)
  *      ▲ ◀───────────────────────┘ beat
- *      ├──▶ SLOW while one of its actors makes less than SLOW_BELOW of what others of its model make, or it did lately
+ *      ├──▶ SLOW while an actor is far slower (SLOW_BELOW) than another of its model, until it keeps up or rests
  *      ├──▶ CORDONED, DRAINING while it takes no new jobs (duty.c)
  *      └──▶ HUNG while one of its actors is busy without a token for too long by its own measure */
 #include <math.h>
@@ -17,15 +17,16 @@
 #define TAG "WORKER HEALTH"
 
 enum {
-    STALL_STEPS = 20, /* an actor hangs after so many times what a token should take; a busy machine is no reason */
+    STALL_STEPS = 20, /* an actor hangs after this many times the duration of a step: a busy machine does not suffice */
 };
 
 /* ---- silence ---- */
 
 void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
 {
-    /* When this timer itself comes late, the head was asleep (a suspended laptop, a stopped process): what the worker
-     * sent meanwhile still lies in the socket. Time in which nobody listened does not count as silence. */
+    /* If this timer itself is late, the head was not running (a suspended laptop, a stopped
+     * process), and the worker's messages are still in the socket. Time in which the head did not
+     * listen is no silence. */
     uint64_t late_us = h->now_us - due_us;
     if (late_us > (uint64_t)h->cfg.beat_ms * 1000 && w->heard_us + late_us <= h->now_us)
         w->heard_us += late_us;
@@ -46,10 +47,11 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
 
 /* ---- hanging ---- */
 
-/* How long an actor may be busy without a token. Its own speed says so: many times what its next step should take, at
- * least token_floor_ms, at most token_stall_ms (which is also for actors whose speed is not known yet, and for those that
- * work for other heads, too, whose prompts nobody here knows). A long prompt gives no token for a while and is no reason
- * to give an actor up: it gets twice the time its prompts should take, on top. */
+/* Returns how long an actor may be busy without a token: many times the predicted duration of its
+ * next step, at least token_floor_ms, at most token_stall_ms. token_stall_ms also applies to actors
+ * of unknown speed, and to those that work for other heads, too, whose prompts this head does not
+ * know. A long prompt gives no token for a while, so prompts add twice the time that they should
+ * take. */
 static uint64_t stall_ms(const struct head *h, const struct actor *a)
 {
     double ms = h->cfg.token_stall_ms;
@@ -85,15 +87,16 @@ static void actor_recovers(struct head *h, struct actor *a)
     head_actor_refresh(h, a);
 }
 
-/* ---- computing slowly: a machine that is hot, throttled or has other work. It is said, and routing knows by the speeds.
+/* ---- computing slowly: the machine is hot, throttled or has other work. Shown in status and log; routing
+ * follows the measured speeds.
  *
- * Only what was measured at the same time is compared: actors that were busy at their last two heartbeats. One that rests says
- * what it could do when it had the machine to itself, or when it shared it; and one whose steps take no time to speak of, as a
- * scripted engine's, is measured by chance. ---- */
+ * Compares only actors measured at the same time: busy at their last two heartbeats. An idle actor
+ * reports the speed of another moment, alone or beside others; and the speed of very short steps,
+ * as of a scripted engine, is noise. ---- */
 
 static const float SLOW_BELOW = 0.4f, WELL_ABOVE = 0.5f;
 static const float TOO_QUICK = 2000; /* tokens/s of one stream: half a millisecond a step */
-enum { SLOW_BEATS = 3 };             /* in a row, before it is said: a speed is an average, and takes a moment to be true again */
+enum { SLOW_BEATS = 3 };             /* in a row before it is logged: a speed is an average, and takes a moment to follow */
 
 static void is_slow(struct head *h, struct actor *a, float best)
 {
@@ -137,7 +140,7 @@ static float measured(float said, float before, float most)
     return now > 0 ? now : before;
 }
 
-/* False when the worker lost track of our jobs: then only a fresh link puts both sides right again. */
+/* False when the worker lost track of our jobs: only a new link brings both sides into agreement. */
 static bool load_says(struct head *h, struct actor *a, const struct wire_load *load)
 {
     a->prefill_tps = measured(load->prefill_tps, a->prefill_tps, HEAD_PREFILL_TPS_MAX);
@@ -186,7 +189,7 @@ int head_beat(struct head *h, struct worker *w, const struct wire_msg *msg, stru
     w->temperature_c = isfinite(m->temperature_c) && m->temperature_c > 0 ? m->temperature_c : 0;
     head_send(h, w->link, WIRE_beat_ack)->beat_ack.sent_us = m->sent_us;
     for (uint32_t i = 0; i < m->loads_n; i++) {
-        struct actor *a = w->actors[m->loads[i].key]; /* NULL: unloaded since this was measured */
+        struct actor *a = w->actors[m->loads[i].key]; /* NULL: unloaded since the measurement */
         if (a == NULL || a->state != WIRE_ACTOR_READY || load_says(h, a, &m->loads[i]))
             continue;
         return fault_set(f, ERR_PROTOCOL, "actor %u says that it is idle, but has not ended the jobs it was sent", (unsigned)a->node.id);

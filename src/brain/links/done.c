@@ -1,4 +1,4 @@
-/* A worker says that a job has ended there: its client is told, or another actor tries. */
+/* Handles `done`: a job ended on its worker; its client is told, or another actor tries. */
 #include <math.h>
 
 #include "brain/kit/text.h"
@@ -7,12 +7,12 @@
 #include "brain/registry/registry.h"
 #include "brain/run/run.h"
 
-/* Another actor may do better: it was full, out of memory, leaving, its engine broke, or its context is too small for
- * what another one began. */
+/* Another actor may succeed: this one was full, out of memory, leaving, its engine broke, or its
+ * context is too small for an answer that another actor began. */
 static bool worth_another_try(const struct job *job, const struct wire_done *m, int err)
 {
     if (m->finish == FINISH_CANCELLED)
-        return true; /* not by us: the worker stops */
+        return true; /* the head did not cancel it: the worker stops */
     if (err == ERR_CONTEXT)
         return job->said > 0;
     return m->finish == FINISH_ERROR && (err == ERR_BUSY || err == ERR_UNAVAILABLE || err == ERR_MEMORY ||
@@ -33,8 +33,8 @@ static void done_fault(const struct job *job, const struct wire_done *m, struct 
     f->limit = m->limit;
 }
 
-/* The worker counts what it drew itself; what others drew before, we have counted. An end token that came with held-back
- * text is reported with the tokens but is none of the answer. */
+/* The worker sums its own draws; the head has counted those of earlier actors. An end token that
+ * came with held-back text is among the delivered tokens but not part of the answer. */
 static double logprob_sum(const struct job *job, const struct wire_done *m)
 {
     const struct flight *f = job->flight;
@@ -86,8 +86,8 @@ static void count_done(struct head *h, const struct flight *f, struct call *call
     }
 }
 
-/* The worker stopped taking jobs while this one was on its way to it, or has forgotten by now what it told of a stream: nobody
- * has failed. */
+/* The worker stopped taking jobs while this one was on its way, or has by now forgotten the
+ * journal: no failure of either. */
 static bool crossed(const struct job *job, int err)
 {
     const struct flight *f = job->flight;
@@ -105,7 +105,7 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
     head_job_leave(h, job, fault->err == ERR_BUSY ? LEAVE_FULL : LEAVE_FAILED, fault, NULL);
 }
 
-/* Clients pay for tokens: no more than the actor has room for. */
+/* Clients pay for tokens: limits the counts to the actor's context. */
 static struct wire_done plausible(struct wire_done m, uint32_t most)
 {
     m.prompt_tokens = m.prompt_tokens < most ? m.prompt_tokens : most;
@@ -150,7 +150,7 @@ int head_done(struct head *h, struct worker *w, const struct wire_msg *msg, stru
         return fault_set(f, ERR_PROTOCOL, "job %llu: done with the unknown finish %u", (unsigned long long)m->job, m->finish);
     struct job *job = flight->job;
     if (job == NULL)
-        head_flight_end(h, flight); /* cancelled, or it went elsewhere: now the slot is free */
+        head_flight_end(h, flight); /* cancelled, or it went elsewhere: the slot is free now */
     else
         job_ends(h, job, m);
     return 0;

@@ -1,8 +1,8 @@
-/* Which workers take new jobs: what they say of it, and asking them.
+/* Which workers take new jobs: their `duty` messages, and requests to change it.
  *
- * The truth is the worker's, every head hears of it (duty.c). A worker that is asked by this head gets nothing more at
- * once; it answers with its duty, whatever that is. Its actors stay ready, so what runs there continues, requests for their model
- * wait as usual, and nobody new is bound to one of them. */
+ * The worker decides, and tells every head (agent/duty.c). A worker that this head asks gets no new
+ * jobs at once, and answers with its actual duty. Its actors stay ready: running jobs continue,
+ * requests for their models wait as usual, and no new job is bound to one of them. */
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -21,8 +21,8 @@ static const char *duty_says(uint8_t duty)
     return says[duty];
 }
 
-/* Jobs that wait for an actor of it and no other wait for another one, and so do those that wait for the same bits when no such actor is left
- * that takes jobs. */
+/* Jobs bound to one of its actors wait for another actor. Jobs that wait for the same bits wait for
+ * any actor of the file if no such actor takes jobs. */
 static void leave_alone(struct head *h, struct worker *w)
 {
     struct fault f = {0};
@@ -95,7 +95,7 @@ static int find(struct head *h, struct str name, uint8_t duty, struct worker **o
     return 0;
 }
 
-/* What it says now counts; a worker that serves again says so itself, before anything is sent to it. */
+/* The new duty counts at once, except SERVES: the worker confirms that before this head sends it anything. */
 static void ask(struct head *h, struct worker *w, uint8_t duty, uint32_t grace_ms, bool move)
 {
     if (duty == WIRE_DUTY_DRAINS)

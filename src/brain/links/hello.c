@@ -1,6 +1,7 @@
-/* The first message of a link: who is it, and may it join?
+/* The first message of a link: identifies the dialler, and decides whether it may join.
  *
- * A final refusal (other protocol, wrong token, nonsense) tells the dialler that dialling again will not help. */
+ * A final refusal (other protocol, wrong token, nonsense) tells the dialler that dialling again
+ * will not help. */
 #include <math.h>
 
 #include "base/alloc.h"
@@ -70,7 +71,7 @@ static int check(const struct head *h, const struct wire_hello *m, struct fault 
     return err != 0 ? err : check_values(m, f);
 }
 
-/* A worker that came back before its old link was known to be dead takes that link's place. */
+/* A worker that returns before its old link is known to be dead takes that link's place. */
 static void replace_old_life(struct head *h, const struct wire_hello *m)
 {
     struct worker *old = head_worker_by_life(h, m);
@@ -78,8 +79,9 @@ static void replace_old_life(struct head *h, const struct wire_hello *m)
         head_link_close(h, old->link, LOG_WARN, str_of("the worker came back on a new link"));
 }
 
-/* Two of one name, on machines that do not know of each other, would each take away what the other one starts. The first one stays, unless
- * its connection is dead: it is silent, or the same process came on another one. Not for good: the one that is refused asks again. */
+/* Two launchers of one name, on machines that do not know of each other, would each stop the
+ * workers that the other starts. The first stays, unless its link is dead: silent, or replaced by a
+ * new link of the same process. The refusal is not final: the second launcher dials again. */
 static bool launcher_may_join(struct head *h, struct link *link, const struct wire_hello *m)
 {
     link->launcher_epoch = m->epoch;

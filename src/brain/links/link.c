@@ -36,7 +36,8 @@ static void worker_lose(struct head *h, struct worker *w, enum log_level level, 
              "worker left: %.*s", STR_ARG(why));
     struct fault f = {0};
     fault_set(&f, ERR_WORKER_LOST, "worker '%s' was lost: %.*s", w->name, STR_ARG(why));
-    /* All its actors close before any job looks for another actor: none may go from one of them to the next. */
+    /* All its actors close before any of its jobs looks for another actor: none may move from one
+     * of them to the next. */
     head_worker_is(h, w, WORKER_LOST, "%.*s", STR_ARG(why));
     head_moves(h, w, false);
     head_migration_lost(h, w);
@@ -71,7 +72,7 @@ void head_link_close(struct head *h, struct link *link, enum log_level level, st
     fx->text = why;
 }
 
-/* Anybody may dial, and say nothing: so those who do give way among themselves, and never keep a worker out. */
+/* Anyone may dial and stay silent, so newcomers only displace each other, never a worker. */
 static void newcomers_relieve(struct head *h)
 {
     while (h->newcomers.n > h->cfg.newcomers_max) {

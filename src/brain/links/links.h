@@ -1,52 +1,53 @@
-/* Links of the head's brain: who may join, who may say what, and what becomes of it. */
+/* Links of the head's brain: which diallers may join, and how the head handles their messages. */
 #ifndef MANTA_BRAIN_LINKS_LINKS_H
 #define MANTA_BRAIN_LINKS_LINKS_H
 
 #include "brain/step/step.h"
 
 /* ---- link.c: begin and end ---- */
-/* Somebody dialled: a newcomer, who must say hello in time. */
+/* A dialler has connected: it is a newcomer until it says hello. */
 void head_link_open(struct head *h, uint64_t id, struct str peer, uint64_t origin);
-/* It has said hello and is no newcomer any more. */
+/* The dialler said hello: it is no longer a newcomer. */
 void head_link_known(struct head *h, struct link *link);
-/* The link is gone, and its worker with it. Harmless for a link that is not known. */
+/* The link is gone, and its worker with it. Harmless for an unknown link. */
 void head_link_closed(struct head *h, uint64_t id, struct str why);
-/* No hello in time. */
+/* No hello came in time: refuses the link. */
 void head_link_overdue(struct head *h, struct link *link);
-/* Tells the other side why, closes, and loses the worker with all that hangs on it. The caller returns at once. `final`: dialling
- * again will not help. */
+/* Tells the other side why, closes the link, and loses its worker with everything it holds; the
+ * caller returns at once. `final`: dialling again will not help. */
 void head_link_refuse(struct head *h, struct link *link, int err, bool final, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* Closes without a word to the other side. The worker goes first: what it loses may still be told to others, not to this link. */
+/* Closes the link without a message to it. Its worker is lost first; messages about that may still
+ * go to other links. */
 void head_link_close(struct head *h, struct link *link, enum log_level level, struct str why);
-/* NULL: not known, or gone. */
+/* Returns the open link with that number; NULL: unknown, gone or closing. */
 struct link *head_link_find(const struct head *h, uint64_t id);
-/* Frees it; nothing MUST hang on it. */
+/* Frees a link that nothing refers to. */
 void head_link_free(struct link *link);
 
 /* ---- messages.c ---- */
-/* A message came over that link: the one place that knows who reads it. */
+/* Handles a message of that link. The only function that knows the handler of each message. */
 void head_link_msg(struct head *h, uint64_t id, const struct wire_msg *msg);
 
 /* ---- hello.c ---- */
-/* The first message: the link becomes a worker's or a launcher's, or is refused. */
+/* The link's first message: makes it a worker's or a launcher's link, or refuses it. */
 void head_hello(struct head *h, struct link *link, const struct wire_hello *hello);
 
-/* ---- what workers say; 0, or the fault for which the link is refused ---- */
-/* register.c: of an actor. */
+/* ---- messages of workers; return 0, or the fault for which the link is refused ---- */
+/* register.c: `actor`. */
 int head_actor_msg(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
-/* beat.c: of its load. */
+/* beat.c: `beat`. */
 int head_beat(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
-/* duty.c: whether it takes new jobs. */
+/* duty.c: `duty`. */
 int head_duty(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
-/* done.c: a job has ended. */
+/* done.c: `done`. */
 int head_done(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 
-/* register.c: takes an actor off the registry; its flights MUST have been taken off it. */
+/* register.c: removes an actor from the registry; its flights MUST be gone. */
 void head_actor_drop(struct head *h, struct actor *a);
-/* beat.c: a worker's timer rang: has it fallen silent, or is it lost? due_us: when it should have. */
+/* beat.c: a worker's timer rang: is it silent, or lost? due_us: when the timer was due. */
 void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us);
-/* duty.c: HEAD_DUTY: somebody wants a worker to serve, be cordoned, or drain; answered by head_answer(). */
+/* duty.c: HEAD_DUTY: asks a worker to serve, cordon or drain; head_answer() answers the client. */
 void head_duty_ask(struct head *h, const struct head_event *ev);
 
 #endif

@@ -1,7 +1,8 @@
-/* Who may say what on a link, and who in the brain reads it.
+/* Which messages each kind of link may send, and the handler of each.
  *
- * A message that is not for the link's state, or that says nonsense, ends the link with `refuse` and a log line; it
- * changes nothing else. What comes on a closing or unknown link is ignored: it was sent before the other side knew. */
+ * A message that does not fit the link's state, or is nonsense, ends the link with `refuse` and a
+ * log line, and changes nothing else. Messages of closing or unknown links are ignored: they were
+ * sent before the other side knew. */
 #include "brain/links/links.h"
 #include "brain/recover/recover.h"
 #include "brain/run/run.h"
@@ -15,7 +16,8 @@ static int says_bye(struct head *h, struct worker *w, const struct wire_msg *msg
     return 0;
 }
 
-/* What a worker may say, once it was welcomed. 0, or the fault for which its link is refused; it then has changed nothing. */
+/* Handlers of a welcomed worker's messages. A handler returns 0, or the fault for which the link is
+ * refused, having changed nothing. */
 static int (*const readers[])(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f) = {
     [WIRE_actor] = head_actor_msg,    [WIRE_beat] = head_beat,       [WIRE_bye] = says_bye,         [WIRE_crashed] = head_crashed,
     [WIRE_done] = head_done,          [WIRE_duty] = head_duty,       [WIRE_held] = head_held,       [WIRE_kv_ack] = head_kv_ack,
@@ -31,7 +33,7 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
         fault_set(&f, ERR_PROTOCOL, "a worker does not send '%s'", wire_name(msg->type));
     else
         readers[type](h, w, msg, &f);
-    if (f.err != 0) /* else the link may be gone by now */
+    if (f.err != 0) /* only then: else the link may be gone by now */
         head_link_refuse(h, w->link, f.err, false, "%s", f.text);
 }
 

@@ -1,4 +1,4 @@
-/* Actors of the registry: what workers say of them, checked, and whether they may get jobs.
+/* Registers actors: checks what workers say of them, and whether they may get jobs.
  *
  *      first word      loaded
  *    (none) ──▶ LOADING ─────▶ READY          any state ──▶ GONE: forgotten
@@ -6,8 +6,8 @@
  *                  ▼  │ again    │
  *                 FAILED ◀───────┘
  *
- * Model, kind and (once known) digest stay what they are for an actor's life; slots, context and exactness while it is
- * ready. */
+ * Model, kind and (once known) digest are fixed for an actor's life; slots, context and exactness
+ * while it is ready. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@
 
 #define TAG "ACTOR REGISTRATION"
 
-/* ---- what a worker may say ---- */
+/* ---- checks ---- */
 
 static int check_values(const struct wire_actor *m, struct fault *f)
 {
@@ -56,7 +56,7 @@ static int check_values(const struct wire_actor *m, struct fault *f)
     return 0;
 }
 
-/* Only what it measured itself counts. */
+/* An actor is exact only with a set-up that it measured itself. */
 static bool is_exact(const struct wire_actor *m)
 {
     return m->exact != 0 && m->setup.n > 0;
@@ -70,7 +70,7 @@ static int check_change(const struct actor *a, const struct wire_actor *m, struc
         return fault_set(f, ERR_PROTOCOL, "actor %u has model '%s': another model or kind is another actor", m->key, a->model);
     if (m->digest.n > 0 && a->digest[0] != '\0' && !str_is(m->digest, a->digest))
         return fault_set(f, ERR_PROTOCOL, "actor %u changed its model's digest", m->key);
-    const char *here = a->member_of[POOL_MODEL].pool->digest; /* what the other actors of that name have */
+    const char *here = a->member_of[POOL_MODEL].pool->digest; /* digest of the other actors of that name */
     if (m->digest.n > 0 && here[0] != '\0' && !str_is(m->digest, here))
         return fault_set(f, ERR_PROTOCOL, "actor %u tells its digest late, and '%s' is another file: tell it from the first", m->key, a->model);
     if (a->state != WIRE_ACTOR_READY || m->state != WIRE_ACTOR_READY)
@@ -91,7 +91,7 @@ static int check_new(const struct head *h, const struct wire_actor *m, struct fa
 
 /* ---- records ---- */
 
-/* Takes over all that may change. */
+/* Takes over everything that may change. */
 static void actor_set(struct actor *a, const struct wire_actor *m)
 {
     text_set(&a->note, text_line_dup(m->note, HEAD_LINE_BYTES_MAX));
@@ -134,7 +134,7 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->member_of[POOL_ANY] = (struct membership){h->any[m->kind == REQUEST_EMBED], NOT_LISTED, NOT_LISTED};
     for (int s = POOL_MODEL; s <= POOL_ANY; s++) {
         a->member_of[s].pool->actors_n++;
-        head_pool_came(a->member_of[s].pool); /* one that was away, as far as anybody knows */
+        head_pool_came(a->member_of[s].pool); /* presumably one that was away */
     }
     list_init(&a->flights);
     list_init(&a->orphans);
@@ -161,7 +161,7 @@ void head_actor_drop(struct head *h, struct actor *a)
     a->member_of[POOL_MODEL].pool->actors_n--;
     a->member_of[POOL_ANY].pool->actors_n--;
     head_alias_inherit(h, a->member_of[POOL_MODEL].pool);
-    head_queue_hurry(h, a->member_of[POOL_MODEL].pool); /* the others may all have failed */
+    head_queue_hurry(h, a->member_of[POOL_MODEL].pool); /* the remaining actors may all have failed */
     head_queue_hurry(h, a->member_of[POOL_ANY].pool);
     head_bury(h, &a->grave, head_actor_free);
 }
@@ -190,7 +190,7 @@ static void actor_registers(struct head *h, struct worker *w, const struct wire_
     head_actor_refresh(h, a);
 }
 
-/* An actor that is ready no longer gives its jobs back. */
+/* Updates an actor. One that is no longer ready gives its jobs back. */
 static void actor_changes(struct head *h, struct actor *a, const struct wire_actor *m)
 {
     bool leaves = a->state == WIRE_ACTOR_READY && m->state != WIRE_ACTOR_READY, moves = a->state != m->state;
@@ -209,7 +209,7 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
         struct fault f = {0};
         fault_set(&f, ERR_WORKER_LOST, "actor %u of worker '%s' is %s", (unsigned)a->node.id, a->worker->name,
                   actor_state_name(m->state));
-        /* A run that is still on its way would be taken by the actor's next life, which has the same key. */
+        /* The actor's next life, with the same key, would take a `run` that is still on its way. */
         LIST_EACH(pos, &a->flights)
             head_flight_cancel(h, list_item(pos, struct flight, in_actor));
         head_actor_evacuate(h, a, LEAVE_UNLOADED, &f);

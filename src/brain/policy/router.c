@@ -1,20 +1,20 @@
-/* The unit is seconds: how long until the first token of this job, were it sent there now. */
+/* Picks an actor by predicted seconds: the time to the job's first token if it were sent there now. */
 #include "brain/policy/router.h"
 
 #include <math.h>
 
 #include "base/must.h"
 
-/* Until any worker has measured itself all count as slow ones of today's laptops (FACTS: 300 and 120 tokens/s for a tiny
- * model on 2 cores; bigger models are slower). */
+/* An actor that has measured nothing counts as a slow one of today's laptops (FACTS: 300 and 120
+ * tokens/s for a tiny model on 2 cores; bigger models are slower). */
 static const double PREFILL_TPS_GUESS = 200, DECODE_TPS_GUESS = 30;
-/* The first token is what people wait for, so it counts in full. Of the rest of the answer a part does: it holds a slot
- * of the actor for so long, and a slow actor must not fill up with answers that never end. */
+/* People wait for the first token, so it counts in full. The rest of the answer counts in part: it
+ * occupies a slot for that long, and a slow actor must not fill up with answers that never end. */
 static const double ANSWER_PART = 0.25;
-/* Computing a prompt holds up the streams beside it and overwrites what the cache held for somebody else: what one actor
- * knows already is worth some waiting there. */
+/* Computing a prompt holds up the streams beside it and overwrites another prompt's cache: so a
+ * cached prompt is worth some waiting. */
 static const double WORK_PART = 1.0;
-/* A session goes back to where it was as long as this costs at most so much against the best. */
+/* A session returns to its actor as long as this costs at most this much more than the best. */
 static const double AFFINITY_PATIENCE_S = 0.5;
 
 const char *balance_name(enum balance balance)
@@ -36,7 +36,7 @@ static double prompt_s(const struct candidate *c, uint64_t bytes)
     return (double)bytes / bytes_per_token / (c->prefill_tps > 0 ? c->prefill_tps : PREFILL_TPS_GUESS);
 }
 
-/* What of the job's own prompt is to be computed. */
+/* Bytes of the job's own prompt that are not cached. */
 static uint64_t own_bytes(const struct candidate *c)
 {
     return c->cached_bytes < c->prompt_bytes ? c->prompt_bytes - c->cached_bytes : 0;
@@ -44,13 +44,14 @@ static uint64_t own_bytes(const struct candidate *c)
 
 double router_ttft_s(const struct candidate *c)
 {
-    /* Prompt chunks share each step with the rows of decoding streams: a full actor computes prompts at about half
-     * its speed, and the first token itself is one row among those of the others. */
+    /* Prompt chunks share each step with the rows of decoding streams: a full actor computes
+     * prompts at about half its speed, and the first token itself is one row among those of the
+     * others. */
     double contention = 1.0 + (double)c->busy / c->slots;
     return prompt_s(c, c->fresh_bytes + own_bytes(c)) * contention + (1.0 + c->busy) / decode_tps(c);
 }
 
-/* A stream beside others is about half as slow again for each of them (FACTS: 124 tokens/s alone, 52 each of four). */
+/* Each other stream slows a stream by about half its time alone (FACTS: 124 tokens/s alone, 52 each of four). */
 double router_cost_s(const struct candidate *c)
 {
     double answer_s = c->answer_tokens * (1.0 + 0.5 * c->busy) / decode_tps(c);
@@ -73,10 +74,10 @@ static double cost(enum balance balance, const struct candidate *c)
     case BALANCE_RANDOM:
     case BALANCE_COUNT: break;
     }
-    return 0; /* all alike: the tie-break below is round-robin */
+    return 0; /* all equal: the tie-break is round-robin */
 }
 
-/* Of equally good ones: the less busy, then the one that waited longest for a job, then the lower id. */
+/* Among equals: the less busy actor, then the one longest without a job, then the lower id. */
 static bool tie_better(const struct candidate *a, const struct candidate *b, bool by_load)
 {
     if (by_load && fullness(a) != fullness(b))
@@ -84,7 +85,7 @@ static bool tie_better(const struct candidate *a, const struct candidate *b, boo
     return a->last_pick != b->last_pick ? a->last_pick < b->last_pick : a->actor < b->actor;
 }
 
-/* `cost_a`, `cost_b`: worked out once for each, as there are many. */
+/* `cost_a`, `cost_b`: computed once per candidate by the caller. */
 static bool better(enum balance balance, const struct candidate *a, double cost_a, const struct candidate *b, double cost_b)
 {
     if (a->avoid != b->avoid)
@@ -94,7 +95,7 @@ static bool better(enum balance balance, const struct candidate *a, double cost_
     return tie_better(a, b, balance != BALANCE_ROUND_ROBIN);
 }
 
-/* The candidate the session knows, when it is worth going back there; else n. */
+/* Returns the index of the session's candidate if it is worth returning to; else n. */
 static size_t affine_one(enum balance balance, const struct candidate *c, size_t n, size_t best)
 {
     for (size_t i = 0; i < n; i++) {

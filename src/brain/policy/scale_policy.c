@@ -1,23 +1,26 @@
-/* The arithmetic of the autoscaler; docs/autoscaling.md says how it was chosen and what it is compared with. */
+/* The arithmetic of the autoscaler; docs/autoscaling.md has its derivation and comparisons. */
 #include "brain/scale_policy.h"
 
 #include <math.h>
 
 static const double FAST_S = 8, SLOW_S = 60;       /* time constants of the two rates */
-static const double CHANGED_SIGMAS = 3;            /* the rates differ by more than chance: believe the fast one */
-static const double AHEAD_MOST = 0.5;              /* a trend is followed to so much more than the present rate */
-static const double JUMP = 1.6;                    /* a fast rate of so many slow ones is a jump, which has no slope to follow */
+static const double CHANGED_SIGMAS = 3;            /* if the rates differ by more than chance, believe the fast one */
+static const double AHEAD_MOST = 0.5;              /* a trend is followed up to this much above the present rate */
+static const double JUMP = 1.6;                    /* a fast rate this many times the slow one is a jump, which has
+                                                      no slope to follow */
 static const double SERVED_KEEPS = 63.0 / 64;      /* about the last 64 jobs count */
 static const double SERVICE_GUESS_S = 2, SERVED_ENOUGH = 8;
 static const double SLOTS_GUESS = 4;               /* of a worker, before one was seen: --slots */
-static const double WAIT_OK_S = 1;                 /* a predicted wait that nobody starts a worker for */
-static const double CLEAR_S = 30;                  /* a queue is to be gone so long after more workers are ready */
-static const double SLACK = 0.1;                   /* of a worker: so little more is no reason for one */
+static const double WAIT_OK_S = 1;                 /* a predicted wait that is not worth a worker */
+static const double CLEAR_S = 30;                  /* a queue is to be gone this long after more workers are ready */
+static const double SLACK = 0.1;                   /* of a worker: a need this little above is not worth one more */
 static const double HOLD_STARTS = 3, HOLD_SERVICES = 3, HOLD_LEAST_S = 180, HOLD_MOST_S = 300; /* keep a worker for the cost of a few starts */
 enum { WRONG_MOST = 3 };
 static const double COOL_LEAST_S = 15, COOL_MOST_S = 30, COOL_HOLDS = 0.5, COOL_HOLDS_MOST_S = 90;
-static const double REGRET_S = 300, FORGET_S = 900; /* a decrease that is taken back so soon was wrong; for so long the hold time stays longer */
-static const double RISES_S = 60, RISES_BY = 0.5;  /* an increase so soon after another one: the need still grows, so it asks for that much more */
+static const double REGRET_S = 300, FORGET_S = 900; /* a decrease reversed within this time was wrong; how long that
+                                                       lengthens the hold time */
+static const double RISES_S = 60, RISES_BY = 0.5;  /* an increase this soon after another shows a growing need: it
+                                                      adds this share more */
 
 const char *scale_mode_name(enum scale_mode mode)
 {
@@ -30,7 +33,7 @@ const char *scale_reason_name(enum scale_reason reason)
     return names[reason];
 }
 
-/* ---- what a model is asked for ---- */
+/* ---- the demand for a model ---- */
 
 void demand_served(struct demand *d, double s)
 {
@@ -53,9 +56,11 @@ double demand_service_s(const struct demand *d)
     return d->served > 0 ? d->served_s / d->served : SERVICE_GUESS_S;
 }
 
-/* Arrivals by chance alone make the fast rate vary by sqrt(rate / 2T). Beyond that it is the rate now, and where it rises, the
- * rate when a worker asked for now is ready: an average over T lags behind a ramp by T, so the two tell its slope. A jump, as of a burst that has
- * begun, differs by more than a ramp does; taken for one, it asked for twice what the burst needed. */
+/* Chance alone makes the fast rate of arrivals vary by sqrt(rate / 2T). Beyond that, the fast rate
+ * counts; if it rises, the rate at the time when a worker ordered now is ready: an average over T
+ * lags behind a ramp by T, so the two averages give its slope. A jump, as at the start of a burst,
+ * differs by more than a ramp does; treated as a ramp, it would order twice what the burst
+ * needs. */
 static double rate_in(const struct demand *d, double start_s)
 {
     double sigma = sqrt(fmax(d->slow, 1 / SLOW_S) / (2 * FAST_S)), differs = d->fast - d->slow;
@@ -69,11 +74,12 @@ static double rate_in(const struct demand *d, double start_s)
     return d->fast + fmin(slope * (FAST_S + start_s), d->fast * AHEAD_MOST);
 }
 
-/* ---- what it needs ---- */
+/* ---- the need for workers ---- */
 
-/* Slots that will be taken in `s` seconds if nobody has to wait, with room for chance: one standard deviation, so that hardly anybody
- * does. Of those there now each is still there by the chance of its length, and those that come by then are a Poisson number. Long
- * answers change slowly, whatever comes. Before some have ended, their length is not known: those there now stay. */
+/* Slots in use `s` seconds from now if no job has to wait, plus one standard deviation, so that
+ * hardly any does. Each present job stays with a probability given by the mean length, and arrivals
+ * until then are a Poisson number. Long answers change slowly, whatever arrives. Until some have
+ * ended, their length is not known: present jobs stay. */
 static double slots_in(const struct demand *d, double there, double rate, double s)
 {
     double service_s = demand_service_s(d), known = fmin(d->served / SERVED_ENOUGH, 1);
@@ -86,9 +92,9 @@ struct scale_need scale_need(const struct demand *d, const struct scale_seen *se
     double each = d->slots_each > 0 ? d->slots_each : SLOTS_GUESS, service_s = demand_service_s(d);
     struct scale_need n = {.rate = rate_in(d, start_s), .reason = SCALE_RATE};
     double load = n.rate * service_s, slots = slots_in(d, seen->busy + seen->waiting, n.rate, start_s + SCALE_UP_EVERY_S);
-    /* What will wait when a worker asked for now is ready, with those that are ready already. */
+    /* Jobs that will still wait when a worker ordered now is ready, given the workers that are ready already. */
     double left = seen->waiting + (n.rate - seen->slots / service_s) * start_s;
-    left = left > seen->waiting && seen->waiting <= 0 ? 0 : left; /* a rate that is not there yet: the rule above is for that */
+    left = left > seen->waiting && seen->waiting <= 0 ? 0 : left; /* a rate that is not there yet: rate_in() covers that */
     double then = fmax(seen->slots, seen->desired_slots);
     if (left > 0)
         n.wait_s = then > 0 ? left * service_s / then : INFINITY;
@@ -154,7 +160,7 @@ static uint32_t within(const struct scale_limits *l, double workers)
     return workers <= l->min ? l->min : workers >= l->max ? l->max : (uint32_t)workers;
 }
 
-/* What was taken away is needed again: bursts come closer together than the hold time. So it doubles. */
+/* A decrease is reversed: bursts come closer together than the hold time, so it doubles. */
 static void learn_from_increase(struct scale_policy *p, double now_s)
 {
     if (p->fewer && now_s - p->down_s < REGRET_S) {
@@ -176,7 +182,7 @@ uint32_t scale_next(struct scale_policy *p, const struct scale_limits *l, const 
 {
     p->wrong = in->now_s - p->wrong_s < FORGET_S ? p->wrong : 0;
     double hold_s = scale_hold_s(p, l, in->start_s, in->service_s), need = fmax(ceil(in->workers - SLACK), 0);
-    bool silent = in->quiet_s >= hold_s; /* an average of a minute takes minutes to forget what came */
+    bool silent = in->quiet_s >= hold_s; /* an average over a minute takes minutes to forget past jobs */
     need = in->demand ? fmax(need, 1) : silent ? 0 : need;
     peaks_add(p, in->now_s, fmax(need, ceil(in->floor - SLACK)), l->idle_s > 0 ? hold_s : HOLD_MOST_S);
     uint32_t wanted = within(l, need);

@@ -1,13 +1,14 @@
-/* Is there room for another request, and if not, when to come back.
+/* Is there room for another request, and if not, when should the client come back?
  *
- * What was accepted is never thrown out for somebody else, so one tenant must not get all the room in the first place: where
- * tenants are told apart, one that already has something waiting may have at most HEAD_TENANT_SHARE times what is left for
- * others. So a lone tenant gets four fifths of the queue, two get four ninths each, and there is always room for one more. */
+ * An accepted request is never dropped for another, so one tenant must not take all the room in the
+ * first place. With several tenants, one that already has waiting jobs may have at most
+ * HEAD_TENANT_SHARE times the room left for others: a lone tenant gets four fifths of the queue,
+ * two get four ninths each, and there is always room for one more. */
 #include "base/must.h"
 #include "brain/queue/queue.h"
 
 enum {
-    RETRY_GUESS_S = 5, /* to come back in, before a pace was measured */
+    RETRY_GUESS_S = 5, /* Retry-After before a pace was measured */
     RETRY_MAX_S = 60,
 };
 

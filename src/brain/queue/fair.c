@@ -1,20 +1,23 @@
-/* Whose turn it is: within one queue the tenants share what there is, each its own jobs in order.
+/* Fair queueing: within one queue the tenants share the capacity equally, each with its own jobs in
+ * order.
  *
- * Each tenant that waits has a *lane*. A lane's tag is what the queue's clock was when its last turn ended, and the cost of its
- * first job; the least tag is next, and becomes the clock (self-clocked fair queueing). So lanes that are never empty get
- * equal work, not equal numbers of jobs; a lane that was empty owns nothing and owes nothing, so it need not be remembered;
- * and a single job waits for what the other tenants' jobs of about its own cost take, however many they have. A tenant with 1000
- * jobs of cost 10 and one with a job of cost 30: three of the 1000 go first.
+ * Each tenant with waiting jobs has a *lane*. A lane's tag is the queue's clock at the end of its
+ * last turn plus the cost of its first job. The lane with the least tag is next, and its tag
+ * becomes the clock (self-clocked fair queueing). So lanes that are never empty get equal work, not
+ * equal numbers of jobs. A lane that was empty has no credit and no debt, so it need not be
+ * remembered. A single job waits for about its own cost in each other tenant's jobs, however many
+ * these have: beside a tenant with 1000 jobs of cost 10, a job of cost 30 waits for three of them.
  *
- * Within a lane the order is that of arrival, moved by priority: one step is worth priority_step_ms of waiting. So nobody
- * starves: a job is overtaken only by those that came within that time behind it. A number that any client may write must
- * not take from other tenants: to them a job of high priority costs what any costs. One of low priority costs more, so its
- * tenant yields to others.
+ * Within a lane the order is arrival, shifted by priority: one step is worth priority_step_ms of
+ * waiting. So no job starves: only jobs that arrive within that time after it overtake it. Any
+ * client may write a priority, so it must not take from other tenants: to them, a job of high
+ * priority costs the usual. A job of low priority costs more, so its tenant yields to others.
  *
- * Jobs that were sent before and lost their actor are in no lane: they have had their turn, and go first, by arrival.
+ * Jobs that were sent before and lost their actor are in no lane: they have had their turn, and go
+ * first, by arrival.
  *
- * Adding, taking and finding the next cost logarithms of the number of lanes and of jobs in one; places are worked out for
- * all at once, and only when somebody asks. */
+ * Adding, removing and finding the next job cost logarithms of the numbers of lanes and of jobs in
+ * a lane. Places are computed for all jobs at once, and only on request. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -23,21 +26,21 @@
 #include "brain/queue/queue.h"
 
 enum {
-    ANSWER_TOKENS_GUESS = 256, /* of an answer, before any was seen */
-    ANSWER_WEIGHT = 2,         /* a token of an answer takes longer than one of a prompt: weights as in VTC (Sheng and others, 2024) */
-    LOW_WEIGHT = 8,            /* what low priority multiplies the cost by */
+    ANSWER_TOKENS_GUESS = 256, /* of an answer, before one was seen */
+    ANSWER_WEIGHT = 2,         /* an answer's token takes longer than a prompt's: weights as in VTC (Sheng and others, 2024) */
+    LOW_WEIGHT = 8,            /* factor on the cost of low priority */
 };
 
 /* ---- pace ---- */
 
-static const double PACE_KEEPS = 15.0 / 16; /* of the departures before, at each: about the last sixteen count */
+static const double PACE_KEEPS = 15.0 / 16; /* weight of earlier departures at each new one: about the last sixteen count */
 
 void pace_begins(struct pace *p, uint64_t now_us)
 {
     p->from_us = now_us;
 }
 
-/* Several that leave at once, because their actor had several slots free, are so many departures in no time. */
+/* Jobs that leave together, because an actor had several free slots, count as departures without time between them. */
 void pace_moved(struct pace *p, uint64_t now_us)
 {
     p->s = p->s * PACE_KEEPS + (double)(now_us - p->from_us) / 1e6;
@@ -105,7 +108,7 @@ static struct lane *lane_new(struct head *h, struct queue *q, struct tenant *t)
     return lane;
 }
 
-/* Its first job is another one, or has gone: its tag is another one, or it goes too. */
+/* The lane's first job has changed: updates its tag. An empty lane is freed. */
 static void lane_retag(struct head *h, struct lane *lane)
 {
     struct queue *q = lane->queue;
@@ -119,7 +122,7 @@ static void lane_retag(struct head *h, struct lane *lane)
     ranks_add(&q->lanes, &lane->turn, lane->base + first->cost, first->seq);
 }
 
-/* Arrival, moved by priority. Jobs of one call keep the order of their branches. */
+/* Arrival, shifted by priority. Jobs of one call keep the order of their branches. */
 static uint64_t rank_of(const struct head *h, const struct call *call)
 {
     return call->created_us + (uint64_t)(call->request->priority + REQUEST_PRIORITY_MAX) * h->cfg.priority_step_ms * 1000;

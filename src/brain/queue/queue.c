@@ -1,21 +1,23 @@
-/* Jobs that wait for a slot: one queue per model, and one per actor for branches that want just that one.
+/* Jobs that wait for a slot: one queue per model, and one per actor for branches bound to that
+ * actor.
  *
- * So a full model never blocks another one. Whose turn it is within a queue is fair.c's. A job that comes back from a lost
- * worker goes to the front: it goes before all that were never sent, and keeps its place among those that were. */
+ * So a full model never blocks another one. fair.c orders the jobs within a queue. A job that
+ * returns from a lost worker goes to the front: before all jobs that were never sent, and in order
+ * of arrival among those that were. */
 #include "base/must.h"
 #include "brain/queue/queue.h"
 
-/* At its deadline; before, when the head has settled: what it waits for may turn out not to come. Of one that was turned away
- * the deadline may have come while it was gone. */
+/* At its deadline, or earlier when the head has settled: by then its model may prove missing. The
+ * deadline of a job that found no room may have passed meanwhile. */
 uint64_t head_queue_look_us(const struct head *h, const struct job *job)
 {
     uint64_t settled_us = head_settled_us(h), due_us = job->due_us > h->now_us ? job->due_us : h->now_us + 1;
     return settled_us > h->now_us && settled_us < due_us ? settled_us : due_us;
 }
 
-/* ---- whom a job waits for ---- */
+/* ---- the pool of a job ---- */
 
-/* One that hangs may never come back, one whose worker takes no jobs may leave: nobody waits for it alone. */
+/* Jobs do not count on an actor that hangs or whose worker takes no jobs: it may never return. */
 static bool has_well(const struct pool *p)
 {
     for (uint32_t i = 0; i < p->ready_n; i++) {
@@ -34,7 +36,7 @@ struct pool *head_job_pool(const struct job *job)
 
 /* ---- in and out ---- */
 
-/* Where no worker is there, or shall be, the scaling policy looks at once. */
+/* With no desired worker, a new job makes the scaling policy look at once. */
 static void wake_scaling(struct head *h)
 {
     h->scale.due = h->scale.due || (h->scale.limits.mode == SCALE_AUTO && h->scale.known && h->scale.desired == 0);
@@ -69,9 +71,9 @@ void head_queue_put(struct head *h, struct job *job)
         list_push(&h->dirty_actors, &job->bound->dirty);
 }
 
-/* When a rack of workers dies, or the head comes back from a pause, links end one by one within milliseconds. A job
- * that continued at once would go to workers that are as dead, and use up its attempts on them. One that is bound to an
- * actor goes at once: it has no other choice. */
+/* When a rack of workers dies, or the head resumes after a pause, links end one by one within
+ * milliseconds. A job that continued at once would try workers that are just as dead, and use up
+ * its attempts. A job bound to an actor goes at once: it has no other choice. */
 void head_queue_regroup(struct head *h, struct job *job)
 {
     if (h->cfg.regroup_ms == 0 || job->bound != NULL) {
@@ -120,7 +122,7 @@ void head_queue_take(struct head *h, struct job *job)
     take(h, job, false);
 }
 
-/* Jobs that did not wait say nothing of the queue's pace. */
+/* Jobs that did not wait are no evidence of the queue's pace. */
 void head_queue_serve(struct head *h, struct job *job)
 {
     if (job->put_us < h->now_us)
@@ -128,7 +130,7 @@ void head_queue_serve(struct head *h, struct job *job)
     take(h, job, true);
 }
 
-/* Jobs that wait for the same bits wait for any actor of the file now. Their deadline stays. */
+/* Jobs that waited for the same bits now wait for any actor of the file, with the old deadline. */
 void head_compatible_left(struct head *h, struct pool *same_bits)
 {
     while (!queue_is_empty(&same_bits->queue) && !has_well(same_bits)) {

@@ -1,7 +1,7 @@
-/* Whose requests these are: a bounded table of names, from which those that have been idle longest are forgotten.
+/* Tenants, the owners of requests: a bounded table of names that forgets those idle longest.
  *
- * Anybody may make names up where a header says whose a request is. So the table is bounded, and when all in it have calls
- * a newcomer shares the common tenant. */
+ * Where a header names the tenant, a client may invent names. So the table is bounded, and when
+ * every tenant in it has calls, a newcomer shares the common tenant. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,14 +1,15 @@
-/* What the models of a cluster are asked for, and how many workers that makes; walked once a second, where the policy decides.
+/* Measures the demand for each model and the workers it needs: once a second, in mode AUTO.
  *
- * Workers are taken to be alike: a new one brings each model that one asked for has brought before. So the number is the most that
- * one model needs. A model that only workers started by hand have gains nothing by more of the others, and is left out. */
+ * Workers count as alike: a new one brings every model that an ordered one has brought before. So
+ * the number is the largest need of any model. A model that only manually started workers have
+ * gains nothing from more of the others, and is left out. */
 #include <math.h>
 
 #include "brain/scale/scale.h"
 
 enum { UNMANAGED_AFTER_MS = 30000 };
 
-/* ---- what there is ---- */
+/* ---- the present state ---- */
 
 static bool takes_jobs(const struct actor *a)
 {
@@ -33,7 +34,7 @@ static void see(struct pool *p, uint32_t workers)
     p->load.seen = s;
 }
 
-/* Workers nobody of ours started: counted where nothing has been on the move for a while, as a launcher's may be restarting. */
+/* Workers that no launcher of ours started: recounted only after a quiet while, as the launcher's may be restarting. */
 static void count_unmanaged(struct head *h)
 {
     struct scale *s = &h->scale;
@@ -68,7 +69,7 @@ static double weigh(const struct head *h, bool embeds, bool by_slots)
     return sum;
 }
 
-/* They go where there is room, so each model gets its part of them. False: there is none they could go to. */
+/* Distributes them over the models by their room. False: no model could take them. */
 static bool share_out(struct head *h, struct pool *any)
 {
     bool by_slots = weigh(h, any->embeds, true) > 0;

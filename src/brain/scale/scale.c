@@ -1,4 +1,4 @@
-/* Launchers, and the number of workers they are to keep up: who gave it, when it changes, what they are told. */
+/* Launchers, and the number of workers they are to keep up: who decides it, when it changes, how they learn it. */
 #include "brain/scale/scale.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ static void tell(struct head *h, const struct link *launcher)
     };
 }
 
-/* The desired number is this from now on. */
+/* Sets the desired number. */
 static void becomes(struct head *h, uint32_t to, enum scale_reason reason, const char *why)
 {
     struct scale *s = &h->scale;
@@ -82,7 +82,7 @@ static void decide(struct head *h)
     head_orders_expire(h);
     struct scale_input in = head_scale_measure(h, passed_s);
     if (!s->known || head_launcher(h) == NULL)
-        return; /* nobody to ask */
+        return; /* no launcher to order from */
     s->hold_s = scale_hold_s(&s->policy, &s->limits, in.start_s, in.service_s);
     enum scale_reason reason = SCALE_NONE;
     uint32_t to = scale_next(&s->policy, &s->limits, &in, &reason);
@@ -128,7 +128,7 @@ void head_scale_look(struct head *h)
         decide(h);
 }
 
-/* ---- what people ask for ---- */
+/* ---- requests of clients ---- */
 
 static uint32_t or_as_is(uint32_t asked, uint32_t now)
 {
@@ -186,7 +186,7 @@ void head_scale(struct head *h, const struct head_event *ev)
     head_answer(h, ev->call, &f);
 }
 
-/* ---- what launchers say ---- */
+/* ---- messages of launchers ---- */
 
 void head_launcher_joins(struct head *h, const struct link *link)
 {
@@ -194,7 +194,7 @@ void head_launcher_joins(struct head *h, const struct link *link)
         tell(h, link);
 }
 
-/* It joined a head that knows less than it does. */
+/* A launcher joined a head that knows less than it does. */
 static void learn(struct head *h, const struct wire_scale_state *m)
 {
     struct scale *s = &h->scale;
@@ -203,14 +203,16 @@ static void learn(struct head *h, const struct wire_scale_state *m)
         head_log(h, LOG_INFO, TAG, EVENT("policy_taught", KV("min", m->min), KV("max", m->max)),
                  "the launcher was told to scale by the load, %u to %u workers: that continues", m->min, m->max);
         policy_begins(h);
-        s->due = s->due || (s->own && (s->desired < m->min || s->desired > m->max)); /* a number of before, outside of them */
+        s->due = s->due || (s->own && (s->desired < m->min || s->desired > m->max)); /* an earlier number, outside the limits */
     }
     if (!s->own)
         becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "the number its launcher came with");
 }
 
-/* Its target is another one than it was, and not the one of this head: somebody beside us changed it. More are taken as they come where
- * the load decides, since fewer follow by themselves. It is told once: it may have a limit of its own. */
+/* The launcher's target changed, and not to this head's number: another head changed it. A head
+ * without its own number adopts the target; in mode AUTO every head adopts a higher one, as the
+ * policy reduces it by itself. Otherwise the launcher is told this head's number, once: it may have
+ * its own limit. */
 static void differs(struct head *h, const struct link *link, const struct wire_scale_state *m)
 {
     struct scale *s = &h->scale;

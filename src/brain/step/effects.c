@@ -1,4 +1,4 @@
-/* The list of what the brain wants done. */
+/* The list of the head's effects. */
 #include "brain/effects.h"
 
 #include <stdlib.h>

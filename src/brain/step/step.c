@@ -1,5 +1,5 @@
-/* What every file of the head's brain needs of the present step: effects, words that live as long as these, and records that are freed
- * behind it. Calls nothing else of the brain. */
+/* The services of one step of the head's brain: effects, texts that live as long as these, and
+ * graves for records that effects point to. Calls nothing else of the brain. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
