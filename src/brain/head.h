@@ -331,7 +331,7 @@ void head_totals(const struct head *h, struct head_totals *out);
 
 /* How long a call's next queued job will wait. */
 struct head_wait {
-    uint32_t place;  /* in its model's queue, from 1: jobs sent up to and with it if no others came */
+    uint32_t place;  /* position in its model's queue, from 1, if no more jobs arrive */
     double eta_s;    /* seconds until it is sent, by the queue's pace so far; 0: not known */
     uint32_t ready;  /* ready actors of its model: busy */
     float loading;   /* 0 … 1: progress of the actor nearest to ready; < 0: none loads */

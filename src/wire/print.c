@@ -1,6 +1,6 @@
 #include "wire/wire.h"
 
-/* One line per message, the fields that a person follows a story by. */
+/* One line per message for traces: the fields that a reader follows a job by. */
 
 static void print_job(struct buf *out, uint64_t job, uint32_t attempt)
 {

@@ -4,9 +4,9 @@
 
 #include "base/alloc.h"
 
-/* The prompt part of `run` and struct request say the same; these two functions are the only place that knows both. */
+/* The prompt part of `run` has the content of struct request; only these two functions know both. */
 
-/* Both structs have the fields of WIRE_PART_sampling, under the same names. */
+/* Both structs have the fields of WIRE_PART_sampling, by the same names. */
 #define COPY_FIELD(kind, name, remark) .name = s->name,
 #define NO_LIST(part, name, remark)
 
@@ -20,10 +20,10 @@ static struct sampling sampling_from_wire(const struct wire_sampling *s)
     return (struct sampling){WIRE_PART_sampling(COPY_FIELD, NO_LIST, NO_LIST)};
 }
 
-/* Turns and biases, in one block of the arena, which both directions fill from scratch. */
+/* Room for turns and biases in one block of the arena; both directions fill it from scratch. */
 static void *lists_room(struct wire_arena *arena, size_t bytes)
 {
-    if (arena->p == NULL || arena->cap < bytes) { /* also for nothing: what is counted from NULL is undefined */
+    if (arena->p == NULL || arena->cap < bytes) { /* also for no bytes: arithmetic on NULL is undefined */
         free(arena->p);
         arena->p = xalloc(bytes + 1);
         arena->cap = bytes;

@@ -1,11 +1,12 @@
-/* Every message between a head and those who dial it, or take its place, in one table.
+/* All messages between a head and its diallers, or the head that takes its place, in one table.
  *
- * F(KIND, name, remark) is a field, L(schema, name, remark) a list of structs (struct wire_<schema> *name
- * and uint32_t name_n), S(schema, name, remark) one struct inside. wire.h makes the structs of it, wire.c the
- * encoder, decoder and printer. Fields travel in this order, little-endian; text and arrays carry a 32-bit
- * count before them. A change here is a new WIRE_VERSION.
+ * F(KIND, name, remark) is a field, L(schema, name, remark) a list of structs (struct wire_<schema>
+ * *name and uint32_t name_n), S(schema, name, remark) one struct inside. From this table wire.h
+ * makes the structs, wire.c the encoder and the decoder. Fields travel in this order, little-endian;
+ * text and arrays have a 32-bit count before them. Any change here requires a new WIRE_VERSION.
  *
- * Kinds: U8 U16 U32 U64 I32 F32 F64, STR (bytes, UTF-8 by convention), I32S / F32S (arrays), STRS (array of text). */
+ * Kinds: U8 U16 U32 U64 I32 F32 F64, STR (bytes, UTF-8 by convention), I32S / F32S (arrays), STRS
+ * (array of text). */
 #ifndef MANTA_WIRE_SCHEMA_H
 #define MANTA_WIRE_SCHEMA_H
 

@@ -1,4 +1,4 @@
-/* The schema as data: one row per field, so that encoder, decoder and printer are one loop each (wire.c). */
+/* The schema as data: one row per field, so that encoder and decoder are one loop each (wire.c). */
 #ifndef MANTA_WIRE_TABLES_H
 #define MANTA_WIRE_TABLES_H
 
@@ -19,12 +19,12 @@ struct field {
 struct schema {
     const char *name;
     size_t size;      /* of the C struct */
-    size_t bytes_min; /* fewest bytes one takes on the wire */
+    size_t bytes_min; /* fewest bytes of one on the wire */
     const struct field *fields;
     size_t fields_n;
 };
 
-/* NULL: no such message. */
+/* The schema of a message; NULL: unknown type. */
 const struct schema *wire_schema(enum wire_type type);
 
 #endif

@@ -6,10 +6,10 @@
 #include "base/must.h"
 #include "wire/tables.h"
 
-/* The wire's messages as the tables tell them, to bytes and back.
+/* Encodes and decodes the wire's messages by the tables (tables.h).
  *
- * Invariants: W1 a decoder never reads outside its frame; W2 no list is allocated before its count was checked
- * against the bytes that are left; W3 a frame decodes only when every byte of it was used. */
+ * Invariants: W1 a decoder never reads outside its frame; W2 the count of a list is checked against the
+ * remaining bytes before memory for it is taken; W3 a frame decodes only if all its bytes are used. */
 
 const char *wire_name(enum wire_type type)
 {
@@ -44,7 +44,7 @@ static void put_str(struct buf *out, struct str s)
     buf_add_str(out, s);
 }
 
-/* 32-bit items in host order become little-endian; on the machines of today both are the same. */
+/* Writes 32-bit items as little-endian; on today's machines that is the host's order. */
 static void put_words(struct buf *out, const void *p, uint32_t n)
 {
     put_u(out, n, 4);
@@ -117,7 +117,7 @@ int wire_encode(struct buf *out, const struct wire_msg *msg)
     out->overflowed = false;
     put_u(out, 0, 4);
     put_u(out, msg->type, 2);
-    put_struct(out, s, &msg->hello); /* every member of the union begins at the same place */
+    put_struct(out, s, &msg->hello); /* all members of the union begin at the same address */
     size_t bytes = out->n - begin;
     bool too_large = out->overflowed || bytes > WIRE_FRAME_BYTES_MAX;
     out->overflowed = overflowed_before;
@@ -168,7 +168,7 @@ void wire_arena_fini(struct wire_arena *a)
     *a = (struct wire_arena){0};
 }
 
-/* Room for one message's lists is made once, before decoding, so that pointers into it stay. */
+/* Makes room for one message's lists once, before decoding, so that pointers into it stay valid. */
 static void arena_start(struct wire_arena *a, size_t bytes)
 {
     if (a->cap < bytes) {
@@ -219,7 +219,7 @@ static int take_str(struct reader *r, const struct field *f, struct str *out)
     return 0;
 }
 
-/* Count of a list, and memory for `size` bytes per item in the arena. */
+/* Reads a list's count, and takes `size` bytes per item from the arena. */
 static int take_list(struct reader *r, const struct field *f, size_t wire_min, size_t size, uint32_t *out_n, void **out)
 {
     if (!left(r, 4))
@@ -337,7 +337,7 @@ int wire_decode(struct wire_msg *out, struct wire_arena *arena, struct str frame
     const struct schema *s = wire_schema((enum wire_type)type);
     if (s == NULL)
         return fault_set(f, ERR_PROTOCOL, "unknown message number %u", type);
-    /* The widest growth from wire to memory is a list of empty texts: 4 bytes become 16 (a turn: 8 become 32). */
+    /* Lists of empty texts grow most from wire to memory: 4 bytes become 16 (a turn: 12 become 48). */
     size_t arena_bytes = frame.n * 4 + 64;
     arena_start(arena, arena_bytes < WIRE_ARENA_BYTES_MAX ? arena_bytes : WIRE_ARENA_BYTES_MAX);
     struct reader r = {frame.p + WIRE_HEADER_BYTES, frame.p + frame.n, arena, f, s->name};

@@ -57,12 +57,11 @@ static struct str frame_at(const struct journal *k, size_t at)
     return str_n(k->log.p + at, bytes);
 }
 
-/* Returns the offset in the log of the frame whose first token has index `said`; of `done`, or the
- * log's end, when all earlier tokens are in it. SIZE_MAX: the log begins later, or no frame begins
- * there. */
+/* Returns the offset in the log of the frame whose first token has index `said`; of `done`, or the log's
+ * end, when all earlier tokens are in it. SIZE_MAX: the log begins later, or no frame begins there. */
 static size_t log_find(struct agent *a, const struct journal *k, uint32_t said)
 {
-    if (k->log.n == 0) /* empty: it continues behind the tokens before it */
+    if (k->log.n == 0) /* no message yet: it continues after the tokens that it started with */
         return agent_journal_ids_n(k) == said ? 0 : SIZE_MAX;
     bool prefilled = false;
     uint32_t next = agent_journal_ids_n(k); /* index of the log's next token */
@@ -173,5 +172,5 @@ void agent_journal_adopt(struct agent *a, uint32_t head, const struct wire_adopt
     if (k->job != NULL)
         agent_job_rename(a, k->job, head, m->job, m->attempt);
     else
-        agent_journal_expire_later(a, k); /* it has ended, and this head has all of it */
+        agent_journal_expire_later(a, k); /* the job has ended, and this head has its whole answer */
 }

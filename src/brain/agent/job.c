@@ -1,11 +1,10 @@
-/* Jobs: `run` becomes a ticket, engine events become messages, each job ends with exactly one
- * `done`.
+/* Jobs: `run` becomes a ticket, engine events become messages, each job ends with exactly one `done`.
  *
  * The happy path: run -> AG_RUN -> PREFILLED -> TOKENS … -> DONE. It can fail by: a missing actor,
- * too many jobs, or a number that runs already (`done` with an error at once, no ticket); cancel
- * (the engine answers DONE with FINISH_CANCELLED); a broken link (the job continues adrift,
- * journal.c); no head wants it any more (it becomes an orphan: cancelled, its events are dropped,
- * its ticket lives until the engine's DONE). */
+ * too many jobs, or a number that runs already (`done` with an error at once, no ticket); cancel (the
+ * engine answers DONE with FINISH_CANCELLED); a broken link (the job continues adrift, journal.c); no
+ * head wants it any more (it becomes an orphan: cancelled, its events are dropped, its ticket lives
+ * until the engine's DONE). */
 #include <stdlib.h>
 
 #include "base/alloc.h"

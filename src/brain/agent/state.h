@@ -195,7 +195,7 @@ void agent_kv_prefilled(struct agent *a, struct agent_job *j);
 /* j has ended or is about to: discards its KV cache. */
 void agent_kv_forget(struct agent *a, struct agent_job *j);
 
-/* ---- jobs.c: the table of them ---- */
+/* ---- jobs.c: the table of jobs ---- */
 /* The running job of that name; NULL: none. */
 struct agent_job *agent_job_find(struct agent *a, uint32_t head, uint64_t job, uint32_t attempt);
 /* Makes the job findable by its head's numbers. */
@@ -281,7 +281,7 @@ void agent_journal_adopt(struct agent *a, uint32_t head, const struct wire_adopt
 /* ---- kv.c: KV caches of jobs that move ---- */
 /* A head wants a job to leave: asks the engine to save it. */
 void agent_kv_save(struct agent *a, uint32_t head, const struct wire_kv_save *m);
-/* The engine has saved a job; takes *carry unless it is of no use. */
+/* The engine has saved a job; takes *carry if the job's head still wants it. */
 void agent_kv_saved(struct agent *a, uint64_t ticket, struct buf *carry, struct str why);
 /* A head asks for a part of a saved KV cache. */
 void agent_kv_pull(struct agent *a, uint32_t head, const struct wire_kv_pull *m);
@@ -307,7 +307,7 @@ void agent_kv_free(struct agent *a);
 void agent_duty_tell(struct agent *a, uint32_t head);
 /* A head asks us to take no new jobs, or to take them again. */
 void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *cordon);
-/* End what runs, then leave. `move`: running jobs are to continue elsewhere at once, not only when
+/* Drain: end the running jobs, then leave. `move`: they are to continue elsewhere at once, not only when
  * the grace time is nearly over. */
 void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, struct str reason);
 /* Tells heads when it is time for jobs to continue elsewhere. */

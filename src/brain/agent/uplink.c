@@ -1,9 +1,8 @@
 /* The link to one head: dial, hello, welcome, heartbeats, and dial again when it breaks.
  *
  * The happy path is drawn in state.h. It can fail by: the dial fails or no welcome comes in time
- * (back-off, dial again), the head falls silent (hang up, dial again), the head refuses us (final:
- * the worker exits with the head's words; otherwise back-off), the head sends nonsense (hang up,
- * back-off). */
+ * (back-off, dial again), the head falls silent (hang up, dial again), the head refuses us (final: the
+ * worker exits with the head's words; otherwise back-off), the head sends nonsense (hang up, back-off). */
 #include "base/states.h"
 #include "brain/agent/state.h"
 

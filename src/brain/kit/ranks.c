@@ -1,7 +1,6 @@
 /* A pairing heap: a tree in which no node comes before its parent. Two trees merge by making the
  * later root a child of the earlier one. When a root is removed, its children merge in pairs, then
- * the pairs from the last to the first; this order keeps the heap fast (Fredman and others,
- * 1986). */
+ * the pairs from the last to the first; this order keeps the heap fast (Fredman and others, 1986). */
 #include "brain/kit/ranks.h"
 
 #include <stddef.h>

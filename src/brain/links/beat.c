@@ -47,11 +47,10 @@ void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us)
 
 /* ---- hanging ---- */
 
-/* Returns how long an actor may be busy without a token: many times the predicted duration of its
- * next step, at least token_floor_ms, at most token_stall_ms. token_stall_ms also applies to actors
- * of unknown speed, and to those that work for other heads, too, whose prompts this head does not
- * know. A long prompt gives no token for a while, so prompts add twice the time that they should
- * take. */
+/* Returns how long an actor may be busy without a token: many times the predicted duration of its next
+ * step, at least token_floor_ms, at most token_stall_ms. token_stall_ms also applies to actors of
+ * unknown speed, and to those that work for other heads, too, whose prompts this head does not know. A
+ * long prompt gives no token for a while, so prompts add twice the time that they should take. */
 static uint64_t stall_ms(const struct head *h, const struct actor *a)
 {
     double ms = h->cfg.token_stall_ms;

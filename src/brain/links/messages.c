@@ -33,7 +33,7 @@ static void worker_says(struct head *h, struct worker *w, const struct wire_msg 
         fault_set(&f, ERR_PROTOCOL, "a worker does not send '%s'", wire_name(msg->type));
     else
         readers[type](h, w, msg, &f);
-    if (f.err != 0) /* only then: else the link may be gone by now */
+    if (f.err != 0) /* without a fault the link may be gone by now */
         head_link_refuse(h, w->link, f.err, false, "%s", f.text);
 }
 

@@ -1,4 +1,4 @@
-/* Registers actors: checks what workers say of them, and whether they may get jobs.
+/* Registers actors: checks the workers' messages about them.
  *
  *      first word      loaded
  *    (none) ──▶ LOADING ─────▶ READY          any state ──▶ GONE: forgotten
@@ -33,7 +33,7 @@ static int check_values(const struct wire_actor *m, struct fault *f)
     if (m->state < WIRE_ACTOR_LOADING || m->state > WIRE_ACTOR_GONE)
         return fault_set(f, ERR_PROTOCOL, "actor %u: unknown state %u", m->key, m->state);
     if (m->state == WIRE_ACTOR_GONE)
-        return 0; /* nothing else of it matters */
+        return 0; /* no other field matters */
     if (m->kind != REQUEST_CHAT && m->kind != REQUEST_EMBED)
         return fault_set(f, ERR_PROTOCOL, "actor %u: kind %u is neither chat (%d) nor embedding (%d)", m->key, m->kind,
                          REQUEST_CHAT, REQUEST_EMBED);
@@ -134,7 +134,7 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->member_of[POOL_ANY] = (struct membership){h->any[m->kind == REQUEST_EMBED], NOT_LISTED, NOT_LISTED};
     for (int s = POOL_MODEL; s <= POOL_ANY; s++) {
         a->member_of[s].pool->actors_n++;
-        head_pool_came(a->member_of[s].pool); /* presumably one that was away */
+        head_pool_came(a->member_of[s].pool); /* presumably an actor that was away */
     }
     list_init(&a->flights);
     list_init(&a->orphans);

@@ -1,3 +1,4 @@
+/* The table of prefix blocks: cutting prompts into blocks, finding and adding holders. */
 #include "brain/policy/prefix.h"
 
 #include <stdlib.h>
@@ -5,8 +6,8 @@
 #include "base/alloc.h"
 #include "brain/kit/hash.h"
 
-/* Sets of WAYS entries, chosen by the block's hash: the same block at several actors fills several ways of one set,
- * and a full set forgets its oldest entry. No chains, no growth. */
+/* Sets of WAYS entries, selected by the block's hash: one block at several actors fills several
+ * ways of a set, and a full set forgets its oldest entry. No chains, no growth. */
 enum { WAYS = 8, SETS = PREFIX_ENTRIES_MAX / WAYS };
 enum { TOOLS_BYTES = 4096 };
 
@@ -14,7 +15,7 @@ struct entry {
     uint64_t block; /* hash; 0: free */
     uint64_t stamp;
     uint32_t actor;
-    uint32_t age; /* prefix.clock when it was added or refreshed */
+    uint32_t age; /* prefix.clock when the entry was added or refreshed */
 };
 
 struct prefix {
@@ -62,8 +63,8 @@ static void cut(struct cutter *c, struct str s)
     }
 }
 
-/* Templates tell of the tools first, or in the system text: with other ones nothing is the same. Of many tools only the beginning is cut
- * into blocks, so that blocks are left for the conversation. */
+/* Templates put the tools first, or into the system text: with other tools no prefix is shared. Of
+ * many tools only the beginning is cut into blocks, so that blocks remain for the conversation. */
 static void cut_tools(struct cutter *c, const struct request *r)
 {
     if (r->tools.n > 0)
@@ -84,7 +85,7 @@ size_t prefix_blocks(uint64_t seed, const struct request *r, uint64_t *out)
     cut_tools(&c, r);
     for (uint32_t i = 0; i < r->turns_n; i++) {
         cut(&c, r->turns[i].role);
-        cut(&c, str_n("\0", 1)); /* so that text cannot move from one turn into the next unseen */
+        cut(&c, str_n("\0", 1)); /* so that text cannot move into the next turn unnoticed */
         cut(&c, r->turns[i].content);
         cut(&c, r->turns[i].extra);
         cut(&c, str_n("\0", 1));
@@ -106,7 +107,7 @@ static void hold_first(const struct entry *set, uint64_t block, struct prefix_ho
     }
 }
 
-/* Lengthens those that also hold block number i; returns whether any does. */
+/* Extends the holders that also have block number i; returns whether any does. */
 static bool hold_next(const struct entry *set, uint64_t block, uint32_t i, struct prefix_holder *out, size_t n)
 {
     bool any = false;

@@ -44,9 +44,8 @@ static uint64_t own_bytes(const struct candidate *c)
 
 double router_ttft_s(const struct candidate *c)
 {
-    /* Prompt chunks share each step with the rows of decoding streams: a full actor computes
-     * prompts at about half its speed, and the first token itself is one row among those of the
-     * others. */
+    /* Prompt chunks share each step with the rows of decoding streams: a full actor computes prompts
+     * at about half its speed, and the first token itself is one row among those of the others. */
     double contention = 1.0 + (double)c->busy / c->slots;
     return prompt_s(c, c->fresh_bytes + own_bytes(c)) * contention + (1.0 + c->busy) / decode_tps(c);
 }

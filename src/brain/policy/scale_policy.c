@@ -59,8 +59,7 @@ double demand_service_s(const struct demand *d)
 /* Chance alone makes the fast rate of arrivals vary by sqrt(rate / 2T). Beyond that, the fast rate
  * counts; if it rises, the rate at the time when a worker ordered now is ready: an average over T
  * lags behind a ramp by T, so the two averages give its slope. A jump, as at the start of a burst,
- * differs by more than a ramp does; treated as a ramp, it would order twice what the burst
- * needs. */
+ * differs by more than a ramp does; treated as a ramp, it would order twice what the burst needs. */
 static double rate_in(const struct demand *d, double start_s)
 {
     double sigma = sqrt(fmax(d->slow, 1 / SLOW_S) / (2 * FAST_S)), differs = d->fast - d->slow;

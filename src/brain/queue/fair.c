@@ -1,23 +1,22 @@
-/* Fair queueing: within one queue the tenants share the capacity equally, each with its own jobs in
- * order.
+/* Fair queueing: within one queue the tenants share the capacity equally, each with its own jobs in order.
  *
- * Each tenant with waiting jobs has a *lane*. A lane's tag is the queue's clock at the end of its
- * last turn plus the cost of its first job. The lane with the least tag is next, and its tag
- * becomes the clock (self-clocked fair queueing). So lanes that are never empty get equal work, not
- * equal numbers of jobs. A lane that was empty has no credit and no debt, so it need not be
- * remembered. A single job waits for about its own cost in each other tenant's jobs, however many
- * these have: beside a tenant with 1000 jobs of cost 10, a job of cost 30 waits for three of them.
+ * Each tenant with waiting jobs has a *lane*. A lane's tag is the queue's clock at the end of its last
+ * turn plus the cost of its first job. The lane with the least tag is next, and its tag becomes the clock
+ * (self-clocked fair queueing). So lanes that are never empty get equal work, not equal numbers of jobs. A
+ * lane that was empty has no credit and no debt, so it need not be remembered. A single job waits for
+ * about its own cost in each other tenant's jobs, however many these have: beside a tenant with 1000 jobs
+ * of cost 10, a job of cost 30 waits for three of them.
  *
- * Within a lane the order is arrival, shifted by priority: one step is worth priority_step_ms of
- * waiting. So no job starves: only jobs that arrive within that time after it overtake it. Any
- * client may write a priority, so it must not take from other tenants: to them, a job of high
- * priority costs the usual. A job of low priority costs more, so its tenant yields to others.
+ * Within a lane the order is arrival, shifted by priority: one step is worth priority_step_ms of waiting.
+ * So no job starves: only jobs that arrive within that time after it overtake it. Any client may write a
+ * priority, so it must not take from other tenants: to them, a job of high priority costs the usual. A job
+ * of low priority costs more, so its tenant yields to others.
  *
- * Jobs that were sent before and lost their actor are in no lane: they have had their turn, and go
- * first, by arrival.
+ * Jobs that were sent before and lost their actor are in no lane: they have had their turn, and go first,
+ * by arrival.
  *
- * Adding, removing and finding the next job cost logarithms of the numbers of lanes and of jobs in
- * a lane. Places are computed for all jobs at once, and only on request. */
+ * Adding, removing and finding the next job cost logarithms of the numbers of lanes and of jobs in a lane.
+ * Places are computed for all jobs at once, and only on request. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -65,7 +64,7 @@ static struct lane *lane_of(struct rank *turn)
     return list_item(turn, struct lane, turn);
 }
 
-/* ---- what a job costs ---- */
+/* ---- the cost of a job ---- */
 
 static double answer_tokens(const struct call *call, const struct pool *p)
 {

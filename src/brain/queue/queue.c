@@ -1,9 +1,8 @@
-/* Jobs that wait for a slot: one queue per model, and one per actor for branches bound to that
- * actor.
+/* Jobs that wait for a slot: one queue per model, and one per actor for branches bound to that actor.
  *
- * So a full model never blocks another one. fair.c orders the jobs within a queue. A job that
- * returns from a lost worker goes to the front: before all jobs that were never sent, and in order
- * of arrival among those that were. */
+ * So a full model never blocks another one. fair.c orders the jobs within a queue. A job that returns
+ * from a lost worker goes to the front: before all jobs that were never sent, and in order of arrival
+ * among those that were. */
 #include "base/must.h"
 #include "brain/queue/queue.h"
 

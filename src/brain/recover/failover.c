@@ -1,11 +1,12 @@
-/* A flight that cannot continue: another actor takes the job, or its client is told.
+/* Failover: a job leaves a flight that cannot continue; another actor takes it, or its client is told.
  *
- * The happy path is: the actor is lost -> the job waits for regroup_ms, takes its old place in the queue, which is the
- * front -> the next open actor (once the client has a part of the answer: a compatible one, compatible.c) gets it with
- * attempt + 1 and the ids that were delivered, and continues after them. It can fail by: attempts_max attempts in a row
- * brought no token (those on workers that left or fell silent do not count: no prompt does that), moves_max were made in
- * all, or more tokens were delivered than are kept. An attempt that is refused for want of room is none: other heads fill the
- * workers, too, for as long as they like, and what bounds such attempts is the deadline, which continues meanwhile. */
+ * The happy path: the actor is lost -> the job waits for regroup_ms, then takes its old place at the
+ * front of the queue -> the next open actor (a compatible one once the client has a part of the answer,
+ * compatible.c) gets it with attempt + 1 and the delivered ids, and continues after them. It can fail
+ * by: attempts_max attempts in a row brought no token (those on workers that left or fell silent do not
+ * count: no prompt causes that), moves_max attempts were made in all, or more tokens were delivered than
+ * are kept. An attempt refused for want of room does not count: other heads fill the workers, too, for
+ * as long as they like; the deadline, which runs on meanwhile, bounds such attempts. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -16,7 +17,7 @@
 
 #define TAG "FAILOVER"
 
-/* ---- branches that want an actor each ---- */
+/* ---- branches with an actor each ---- */
 
 static bool used_by_sibling(const struct job *job, const struct actor *a)
 {
@@ -28,7 +29,7 @@ static bool used_by_sibling(const struct job *job, const struct actor *a)
     return false;
 }
 
-/* At most fanout_max of them are taken, so the walk is short. Without one it will share one, whichever is free first. */
+/* Siblings hold at most fanout_max actors, so the walk is short. Without a free actor the job will share one. */
 struct actor *head_job_other_actor(const struct job *job)
 {
     const struct pool *p = head_job_pool(job);
@@ -85,13 +86,13 @@ static bool may_go_on(struct head *h, struct job *job, const struct fault *why)
 enum leave_rest { REST_NONE, REST_PAUSE, REST_FAILED };
 
 struct leave_rule {
-    bool attempt;         /* counts as one of attempts_max */
-    bool move;            /* counts as one of moves_max */
+    bool attempt;         /* counts towards attempts_max */
+    bool move;            /* counts towards moves_max */
     bool clock_runs;      /* its deadline in the queue runs on */
-    bool avoid;           /* rather another actor next, and this one is named if it fails */
-    enum leave_rest rest; /* the actor: gets jobs as before, after a pause, or after one that grows with its failures */
+    bool avoid;           /* prefers another actor next; this one is named if the job fails */
+    enum leave_rest rest; /* the actor gets jobs as before, after a pause, or after a pause that grows with its failures */
     bool kv;              /* its KV cache comes along */
-    bool cancel;          /* the worker still runs it and is told to stop; the slot stays taken until it says done */
+    bool cancel;          /* the worker still runs it and is told to stop; its slot stays taken until `done` */
 };
 
 static const struct leave_rule leave_rules[LEAVE_REASONS] = {
@@ -155,7 +156,7 @@ void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, c
 
 static void move_bound(struct head *h, struct job *job, const struct fault *why)
 {
-    if (!may_go_on(h, job, why)) /* which binds it to another actor */
+    if (!may_go_on(h, job, why)) /* binds it to another actor */
         return;
     head_queue_take(h, job);
     head_queue_put(h, job);

@@ -1,4 +1,4 @@
-/* Copies of a branch that workers told of, and which of them is gone on with. */
+/* Copies of a sought branch that workers reported, and the choice of one to continue. */
 #include "brain/recover/found.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ struct actor *found_actor(const struct head *h, const struct found *f)
     return c != NULL ? holder(h, c) : NULL;
 }
 
-/* Where another copy is kept: that of the same actor, a free place, one whose actor is gone, or the oldest attempt. */
+/* Returns the place for a's copy: its present place, a free one, a lost actor's, or the oldest attempt's. */
 static struct copy *place_of(const struct head *h, struct found *f, const struct actor *a)
 {
     struct copy *least = NULL;

@@ -1,15 +1,17 @@
-/* A head takes the place of another one: its calls continue here.
+/* Handoff: a head takes the place of another one, and continues its calls.
  *
- * The happy path: TAKE for each call of the former head -> they are calls like any other, whose jobs wait -> its workers, whose
- * links are gone, join here -> each is asked (`seek`) what it has of the jobs that were sent there -> `held`: the job is bound
- * to that actor, which will be told to continue it (`adopt`) -> all workers are back and have answered -> their actors open,
- * and all jobs are sent in their old order. What no worker has, for it died in that very moment, is computed again behind the
- * tokens that were delivered, as after any failover. It can fail by: a worker stays away (after take_ms it is not awaited), an
- * answer of which there were too many tokens to be kept (it ends, as with its worker).
+ * The happy path: TAKE for each call of the former head -> they become calls like any other, whose jobs
+ * wait -> the workers, whose links are gone, join here -> each is asked (`seek`) for the jobs that the
+ * former head sent -> `held`: the job is bound to that actor, which will be told to continue it (`adopt`) ->
+ * all workers are back and have answered -> their actors open, and all jobs are sent in their old order.
+ * A job that no worker has, because its worker died at that very moment, is recomputed after its
+ * delivered tokens, as in any failover. It can fail by: a worker stays away (it is not awaited after
+ * take_ms), an answer with too many tokens to be kept (it ends, as if its worker had died).
  *
- * Until all are back no actor is open: one reply more is due from each worker than it was asked for (worker.replies_due). Else new prompts
- * would take the slots in which the streams of the next worker run, and a fan-out would find one actor instead of all. The
- * last question is for a stream that never is, 0: its answer comes behind all that the worker had to say of its actors. */
+ * Until all workers are back no actor is open: each worker owes one more reply than it was asked for
+ * (worker.replies_due). Otherwise new prompts would take slots in which streams of the next worker run,
+ * and a fan-out would find one actor instead of all. The last question is for stream 0, which never
+ * exists: its answer comes after all reports of the worker. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +22,9 @@
 
 #define TAG "FAILOVER"
 
-/* ---- what another process must know ---- */
+/* ---- the record for the other head ---- */
 
-/* Branches wait for an actor each, which will be others there: then it is as if none of them had been made. */
+/* No branch of the fan-out has been sent: the other head has other actors, and makes the branches anew. */
 static bool is_fan_out_to_be(const struct call *call)
 {
     bool fresh = call->spread && call->open == call->branches;
@@ -31,7 +33,8 @@ static bool is_fan_out_to_be(const struct call *call)
     return fresh;
 }
 
-/* A worker that has a stream does not tell what its client called the model: who has it knows. */
+/* A call that was resumed from a worker's journal lacks the client's name for the model: the pool's name
+ * replaces it. */
 static struct str model_of(const struct call *call)
 {
     return call->request->model.n > 0 ? call->request->model : str_of(call->pool->name);
@@ -39,7 +42,7 @@ static struct str model_of(const struct call *call)
 
 static uint8_t known_of(const struct pool *p)
 {
-    return p->was_ready ? WIRE_KNOWN_READY : p->registered ? WIRE_KNOWN : WIRE_KNOWN_NOT; /* any model: nobody registers that */
+    return p->was_ready ? WIRE_KNOWN_READY : p->registered ? WIRE_KNOWN : WIRE_KNOWN_NOT; /* the pool of any model is never registered */
 }
 
 bool head_call_moves(const struct head *h, uint64_t id, struct wire_moved_call *out, struct wire_run *out_run,
@@ -84,7 +87,7 @@ bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, st
         return false;
     *branch = job->branch + 1;
     *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempt, .barren_attempts = job->barren_attempts, .said = job->said};
-    out->barren_attempts -= job->flight != NULL && job->barren_attempts > 0; /* that one has not ended, and counts when it continues */
+    out->barren_attempts -= job->flight != NULL && job->barren_attempts > 0; /* the running attempt counts later */
     if (!job->forgot)
         out->ids = (struct wire_i32s){.p = job->ids, .n = job->said};
     if (job->same_file != NULL)
@@ -105,7 +108,7 @@ const struct wire_moved_job *head_moved_job(const struct wire_moved_job *const *
     return NULL;
 }
 
-/* Of a branch that is not told of it is known that it has ended: its worker has all of it. */
+/* A branch without a record has ended: its worker has all of it. */
 static void make_job(struct head *h, struct call *call, const struct head_event *ev, uint32_t branch)
 {
     static const struct fault too_long = {.err = ERR_TOO_LARGE,
@@ -113,13 +116,13 @@ static void make_job(struct head *h, struct call *call, const struct head_event 
     const struct wire_moved_job *told = head_moved_job(ev->moved_jobs, ev->moved_jobs_n, branch);
     struct wire_moved_job m = told != NULL ? *told : (struct wire_moved_job){.branch = branch, .attempt = 1};
     if (m.attempt == 0 && h->queued - h->requeued >= h->cfg.queue_jobs_max)
-        m.attempt = 1; /* it was let in there and is not refused now, so it is not counted among those that may be */
+        m.attempt = 1; /* admitted there and not refused now: exempt from queue_jobs_max */
     struct job *job = head_job_taken(h, call, &m);
     if (job->forgot)
         head_job_fail(h, job, &too_long);
 }
 
-/* They were let in by a head that had its limits. */
+/* Fits the call's bytes into the budget: the former head admitted it within its own limits. */
 static void fit(const struct head *h, struct call *call)
 {
     uint64_t room = h->cfg.queue_bytes_max - h->queue_bytes;
@@ -135,11 +138,11 @@ void head_handoff(struct head *h, const struct head_event *ev)
     h->calls_total++;
     if (pool == NULL)
         pool = head_pool_new(h, ev->request->model, is_embed);
-    pool->registered = pool->registered || m->known != WIRE_KNOWN_NOT; /* its worker may be away just now */
+    pool->registered = pool->registered || m->known != WIRE_KNOWN_NOT; /* its worker may be away at the moment */
     pool->was_ready = pool->was_ready || m->known == WIRE_KNOWN_READY;
     pool->away_n += m->known == WIRE_KNOWN_READY && pool->away_n == 0;
     struct call *call = head_call_new(h, ev, pool);
-    if (m->seq > 0) /* 0: it was not in a queue there, and is the last one here */
+    if (m->seq > 0) /* 0: it was in no queue there, and is the last here */
         call->seq = m->seq;
     if (h->next_seq <= call->seq)
         h->next_seq = call->seq + 1;
@@ -150,7 +153,7 @@ void head_handoff(struct head *h, const struct head_event *ev)
     fit(h, call);
     head_call_add(h, call, ev->call);
     call->branches = call->request->inputs_n > 0 ? call->request->inputs_n : m->branches;
-    call->open++; /* a branch that fails at once is not the call's end */
+    call->open++; /* keeps the call open if a branch fails at once */
     for (uint32_t i = 0; i < call->branches; i++)
         make_job(h, call, ev, i);
     call->open--;
@@ -174,7 +177,7 @@ struct places {
     int32_t said[];
 };
 
-/* What the client has of each branch that a worker may have; n 0: of none. */
+/* The client's number of tokens of each branch that a worker may have; n 0: no branch. */
 static struct wire_i32s sought_of(struct head *h, const struct call *call)
 {
     uint32_t sought = 0;
@@ -207,7 +210,7 @@ void head_handoff_ask(struct head *h, struct worker *w)
     ask(h, w, 0, (struct wire_i32s){0});
 }
 
-/* What a worker makes up has not the claim that heads give to those who run a stream. */
+/* A made-up copy lacks the claim that the head gave to the stream's worker. */
 static bool is_of(const struct call *call, const struct wire_held *m)
 {
     struct wire_arena arena = {0};
@@ -231,7 +234,7 @@ static struct job *find_sought(const struct head *h, const struct wire_held *m)
     return NULL;
 }
 
-/* An older copy of the stream may have other tokens, or fewer. */
+/* An older copy may have fewer tokens, or other ones than were delivered. */
 void head_handoff_held(struct head *h, struct worker *w, const struct wire_held *m)
 {
     struct job *job = find_sought(h, m);
@@ -248,14 +251,14 @@ void head_handoff_held(struct head *h, struct worker *w, const struct wire_held 
     head_queue_put(h, job);
 }
 
-/* Before anybody else gets a slot: its actor continues it all the time. */
+/* First of all jobs: the actor has been running it all the time. */
 static void adopt(struct head *h, struct job *job)
 {
     if (job->adopts && head_actor_is_open(job->bound))
         head_job_send(h, job, job->bound);
 }
 
-/* By now it is known who is there: actors of the same bits, and actors enough for each branch of a fan-out. */
+/* Now all actors are known: those of the same bits, and one for each branch of a fan-out if there are enough. */
 static void find_place(struct head *h, struct job *job)
 {
     job->sought = false;

@@ -1,20 +1,20 @@
-/* A job leaves a worker with what is computed of it, so that the next one need not compute that again.
+/* KV migration: a job leaves a worker with its KV cache, so that the target need not recompute it.
  *
- * The happy path is: a worker that drains wants its jobs elsewhere (`duty` with `moves`), or one is idle (rebalance.c) -> a ready
- * actor that is alike is found, and moving the cells there is predicted to be quicker than computing them -> kv_save -> the worker
- * stops the job and says kv_saved -> the job is sent to the other actor, which holds it -> the cells go there, part by part:
- * kv_pull, kv_part, kv_ack; never more than MIGRATION_WINDOW parts on the way -> all is there, its checksum right, and the answer
- * continues.
+ * The happy path: a draining worker wants its jobs elsewhere (`duty` with `moves`), or an actor elsewhere is idle
+ * (rebalance.c) -> a ready actor with the same cache layout is found, and moving the cache is predicted to be
+ * quicker than recomputing -> kv_save -> the source stops the job and says kv_saved -> the job is sent to the
+ * target, which holds it -> the cache follows part by part: kv_pull, kv_part, kv_ack; at most MIGRATION_WINDOW
+ * parts at once -> all is there, its checksum right, and the answer continues.
  *
  *     (none) ──kv_save──▶ SAVING ──kv_saved──▶ MOVING ──last kv_ack──▶ (forgotten)
  *
- * It can fail by: the job ends by itself or its client leaves, nothing can be saved, no actor is free by then, either worker
- * dies, nothing moves for kv_stall_ms, a checksum is wrong, or the way turns out slower than computing. Then this record is
- * dropped, who holds the job is told that no more comes, and computes; the job itself was never anywhere else than its
- * flight says, so whatever else happens to it is failover's business.
+ * It can fail by: the job ends by itself or its client leaves, nothing can be saved, no actor is free by then,
+ * either worker dies, nothing moves for kv_stall_ms, a checksum is wrong, or moving turns out slower than
+ * recomputing. Then this record is dropped, and the worker that holds the job is told that no more comes, and
+ * computes. The job is always where its flight says, so failover.c handles all its other troubles.
  *
- * The choice: bytes over the measured bandwidth of the two links against tokens over the measured prefill speed. It is made
- * before the job stops, once more when its bytes are known, and after each part. */
+ * The choice compares bytes over the measured bandwidth of the two links with tokens over the measured prefill
+ * speed. It is made before the job stops, again when its bytes are known, and after each part. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,14 +28,14 @@
 #define TAG "FAILOVER"
 
 enum {
-    MIGRATION_LOOK_MAX = 64,         /* open actors that are looked at for a job */
-    MIGRATION_BPS_GUESS = 100000000, /* bytes/s of a link that has moved nothing yet: a gigabit network */
-    MIGRATION_TPS_GUESS = 200,       /* prompt tokens/s where nobody has computed anything yet */
+    MIGRATION_LOOK_MAX = 64,         /* open actors considered for a job */
+    MIGRATION_BPS_GUESS = 100000000, /* bytes/s of a link without a migration yet: a gigabit network */
+    MIGRATION_TPS_GUESS = 200,       /* prompt tokens/s before any actor has measured them */
 };
-static const double MIGRATION_FIXED_S = 0.02; /* saving, asking, loading: what it takes without a byte */
+static const double MIGRATION_FIXED_S = 0.02; /* saving, asking, loading: the time without any bytes */
 static const double LEARN = 0.3;             /* weight of the newest bandwidth */
 
-/* ---- what it would take ---- */
+/* ---- cost ---- */
 
 bool head_migration_alike(const struct actor *a, const struct actor *b)
 {
@@ -43,7 +43,7 @@ bool head_migration_alike(const struct actor *a, const struct actor *b)
            strcmp(a->worker->engine, b->worker->engine) == 0 && strcmp(a->worker->cpu_features, b->worker->cpu_features) == 0;
 }
 
-/* Tokens that are computed of it, as far as is known. */
+/* Estimates the tokens in the job's KV cache. */
 static double tokens_of(const struct job *job)
 {
     float per_token = job->call->pool->bytes_per_token > 0 ? job->call->pool->bytes_per_token : ROUTER_BYTES_PER_TOKEN;
@@ -57,7 +57,7 @@ static double bytes_of(const struct job *job)
     return tokens_of(job) * (double)a->kv_bytes / ((double)a->slots * a->context);
 }
 
-/* Prompt tokens/s it makes; one that has computed nothing yet makes what others of its model make. */
+/* Prompt tokens/s of the actor; if it has computed nothing yet, of another actor of its model. */
 static double prefill_tps(const struct actor *a)
 {
     const struct pool *p = a->member_of[POOL_MODEL].pool;
@@ -67,7 +67,7 @@ static double prefill_tps(const struct actor *a)
     return best > 0 ? best : MIGRATION_TPS_GUESS;
 }
 
-/* Seconds until `to` would have computed it, without what its cache should hold. */
+/* Seconds in which `to` would recompute it, without the part that its cache should hold. */
 static double compute_s(const struct head *h, const struct job *job, const struct actor *to)
 {
     double tps = prefill_tps(to), tokens = tokens_of(job);
@@ -97,7 +97,7 @@ static void saw_bandwidth(struct worker *w, double bps)
     w->kv_bps = w->kv_bps > 0 ? w->kv_bps + LEARN * (bps - w->kv_bps) : bps;
 }
 
-/* ---- who takes it ---- */
+/* ---- target ---- */
 
 static bool is_better(const struct actor *a, const struct actor *than)
 {
@@ -107,7 +107,8 @@ static bool is_better(const struct actor *a, const struct actor *than)
     return x != y ? x < y : a->node.id < than->node.id;
 }
 
-/* Whom to look for: one that may continue, one that can continue its cells, one that nothing else moves to just now. */
+/* The required target: may continue the answer; has the same KV cache layout; is also no target of
+ * another migration. */
 enum need { NEED_FILE, NEED_ALIKE, NEED_FREE };
 
 /* The least busy open actor of the same file elsewhere; for an exact one, of the same bits. */
@@ -125,7 +126,7 @@ static struct actor *find_actor(const struct actor *from, enum need need)
     return best;
 }
 
-/* The one that was chosen, while it is free. */
+/* The chosen target while it is free, else another. */
 static struct actor *aimed_at(const struct head *h, const struct migration *mig, const struct actor *from)
 {
     struct actor *a = head_actor_find(h, mig->aim);
@@ -136,7 +137,7 @@ static struct actor *aimed_at(const struct head *h, const struct migration *mig,
 
 /* ---- records ---- */
 
-/* It is computed instead, where it is now. */
+/* Drops the migration: the job is computed where it is now. */
 static void give_up(struct head *h, struct migration *mig, const char *reason, const char *why)
 {
     struct job *job = mig->job;
@@ -160,7 +161,7 @@ void head_migration_lost(struct head *h, struct worker *w)
         give_up(h, w->kv_in, "target_lost", "the worker it goes to was lost");
 }
 
-/* ---- it leaves ---- */
+/* ---- departure ---- */
 
 static struct migration *begin(struct head *h, struct job *job, const struct actor *to, double move, double compute)
 {
@@ -175,7 +176,7 @@ static struct migration *begin(struct head *h, struct job *job, const struct act
     return mig;
 }
 
-/* It goes to another actor, which computes it. */
+/* Sends the job to another actor, which recomputes it. */
 static void replay(struct head *h, struct job *job, struct actor *to, const char *reason, const char *why)
 {
     const struct actor *from = job->flight->actor;
@@ -188,7 +189,7 @@ static void replay(struct head *h, struct job *job, struct actor *to, const char
     head_job_leave(h, job, LEAVE_RECOMPUTED, NULL, to);
 }
 
-/* It stays where it is as long as it can: nobody could continue it, or it has no other choice. */
+/* The job must stay: no actor could continue it, it is bound, it migrates already, or it has moved too often. */
 static bool stays(const struct head *h, const struct job *job)
 {
     return job->forgot || job->bound != NULL || job->migration != NULL || job->moves >= h->cfg.moves_max;
@@ -204,7 +205,7 @@ void head_migration_start(struct head *h, struct job *job, struct actor *to, boo
         replay(h, job, to, "slower_to_move", "that is quicker");
 }
 
-/* True when it is on its way now, one way or the other. */
+/* Returns true when the job is leaving now, by migration or recomputation. */
 static bool move(struct head *h, struct job *job)
 {
     struct actor *from = job->flight->actor, *any = find_actor(from, NEED_FILE), *to = find_actor(from, NEED_FREE);
@@ -216,12 +217,12 @@ static bool move(struct head *h, struct job *job)
         return true;
     }
     if (to == NULL)
-        return false; /* it is the next */
+        return false; /* its turn comes later */
     head_migration_start(h, job, to, false);
     return true;
 }
 
-/* The oldest of its jobs that can move. Returns false when there is none. */
+/* Moves the oldest job of the worker that can move. False: there is none. */
 static bool move_one(struct head *h, struct worker *w)
 {
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
@@ -252,7 +253,7 @@ void head_migration_more(struct head *h)
     }
 }
 
-/* ---- it goes ---- */
+/* ---- transfer ---- */
 
 static void pull(struct head *h, struct migration *mig)
 {
@@ -277,7 +278,7 @@ static void set_out(struct head *h, struct migration *mig, struct actor *to)
         pull(h, mig);
 }
 
-/* The attempt has ended. Who continues, and how? */
+/* The attempt has ended: decides who continues, and how. */
 static void saved(struct head *h, struct job *job, const struct actor *from, const struct wire_kv_saved *m)
 {
     struct migration *mig = job->migration;
@@ -333,7 +334,7 @@ int head_kv_part(struct head *h, struct worker *w, const struct wire_msg *msg, s
     const struct wire_kv_part *m = &msg->kv_part;
     struct migration *mig = migration_of(h, m->job);
     if (mig == NULL || mig->from != w || mig->from_attempt != m->attempt)
-        return 0; /* of one that was given up */
+        return 0; /* of a dropped migration */
     if (m->bytes.n == 0) {
         give_up(h, mig, "source_forgot", "the worker it leaves has it no more");
         return 0;
@@ -361,7 +362,7 @@ static void moved(struct head *h, struct migration *mig, double took_s)
     head_migration_free(h, mig);
 }
 
-/* The rest of the way, at the pace so far, takes longer than computing it all. */
+/* At the pace so far, the rest of the transfer would take longer than recomputing everything. */
 static bool too_slow(const struct migration *mig, double took_s)
 {
     return mig->acked >= MIGRATION_WINDOW * (uint64_t)WIRE_KV_PART_BYTES &&

@@ -1,16 +1,17 @@
-/* Requests that crash the workers that compute them.
+/* Poison: requests that crash the workers that compute them.
  *
- * The evidence is what a crashing worker says with its last words: `crashed`, for each job that its engine was computing in that
- * very call. A prompt's piece and the draw of a token are computed for one job alone, a step of streams for all that run. That a
- * process just ends is no evidence: workers are killed (kill -9, out of memory, power), and with 60 of them killed under innocent
- * streams some stream will have had two of its workers die under it without a token in between, alone. Such deaths are what
- * attempts_max is for.
+ * The evidence is a crashing worker's last words: `crashed`, for each job that its engine was computing
+ * in that very call. A prompt chunk and the draw of a token are computed for one job alone, a decode
+ * step for all running streams. The mere end of a process is no evidence: workers are killed (kill -9,
+ * out of memory, power), and among 60 such kills some innocent stream loses two workers in a row, alone
+ * and without a token in between. attempts_max covers such deaths.
  *
  *     named in a crash ──▶ suspect ──▶ a quiet actor: it runs there alone ──▶ HEAD_CLEAR_TOKENS tokens further, or ended: cleared
  *                                                                        └──▶ named again, alone: rejected (ERR_POISON)
  *
- * So poison kills two workers, whatever ran beside it; who was named with it the first time is cleared soon, and never rejected for
- * what happened in company. Evidence counts for the call: its branches have one prompt, and go to several workers at once. */
+ * So poison kills two workers, whatever ran beside it. A request named with it the first time is soon
+ * cleared, and never rejected for a crash in company. Evidence counts for the call: its branches have
+ * one prompt, and run on several workers. */
 #include <stdlib.h>
 
 #include "base/must.h"
@@ -20,7 +21,8 @@
 
 #define TAG "FAILOVER"
 
-enum { SIGNAL_OF_MEMORY = 9 }; /* a witness says it for who was killed by the kernel for its memory (worker/crash_note.c) */
+enum { SIGNAL_OF_MEMORY = 9 }; /* reported by the witness when the kernel killed the worker for its memory
+                                  (worker/crash_note.c) */
 
 /* ---- evidence ---- */
 
@@ -30,21 +32,21 @@ int head_crashed(struct head *h, struct worker *w, const struct wire_msg *msg, s
     const struct flight *flight = head_flight_of(h, w, m->job, m->attempt, f);
     struct job *job = flight != NULL ? head_job_find(h, m->job) : NULL;
     if (job == NULL || job->attempt != m->attempt)
-        return f->err; /* of one that was taken from an actor that hung, and waits, it is evidence as well */
+        return f->err; /* the attempt was cut short by a hang and waits again: still evidence */
     struct call *call = job->call;
     head_log(h, LOG_WARN, TAG, EVENT("job_at_crash", KV("job", job->node.id), KV("company", m->company), KV("signal", m->signal), KV("call", call->node.id),
              KV("actor", flight->actor->node.id), KV("node", w->name)), "job %llu was computed, with %u others, when its worker %s (signal %u)",
              (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0,
              m->signal == SIGNAL_OF_MEMORY ? "was killed with its memory at its limit" : "crashed", m->signal);
     if (call->crashed_worker == w->node.id)
-        return 0; /* two branches of it, or said twice */
+        return 0; /* two branches of the call, or reported twice */
     call->crashed_worker = w->node.id;
     call->crashes++;
     call->crashed_alone = m->company <= 1;
     call->crashed_memory = m->signal == SIGNAL_OF_MEMORY;
     call->suspect = job->node.id;
     call->suspect_from = job->said;
-    if (head_call_is_poison(call)) /* its link has not ended yet, and a slot may become free before that */
+    if (head_call_is_poison(call)) /* now: its link has not ended yet, and a slot may become free before that */
         head_call_reject(h, call, job);
     return 0;
 }
@@ -64,8 +66,7 @@ void head_poison_fault(const struct call *call, struct fault *f)
                   call->crashes);
 }
 
-/* Of a call that is rejected all ends: what waits, and what runs on workers that live. Those of the worker that just died come
- * one by one. */
+/* Ends a rejected call: its waiting jobs, and those on live workers. Jobs of the dying worker follow one by one. */
 void head_call_reject(struct head *h, struct call *call, const struct job *but)
 {
     struct fault f = {0};
@@ -80,8 +81,9 @@ void head_call_reject(struct head *h, struct call *call, const struct job *but)
 
 /* ---- quarantine ---- */
 
-/* Ready, takes jobs, and has no other quarantined job; rather not the one it failed on, rather one that does not rest, rather one with little
- * to end first. The walk is as long as the pool, once per crash. */
+/* A ready actor that takes jobs and has no other quarantined job. Prefers, in this order, another
+ * actor than the one it failed on, one that does not rest, one with few running jobs. Walks the pool
+ * once per crash. */
 static struct actor *quiet_actor(const struct job *job)
 {
     const struct pool *p = head_job_pool(job);
@@ -91,7 +93,7 @@ static struct actor *quiet_actor(const struct job *job)
         struct actor *a = p->ready[i];
         uint64_t cost = a->in_flight + (timer_is_set(&a->rest) ? 1ull << 32 : 0) + (a->node.id == job->avoid ? 1ull << 33 : 0);
         bool better = cost < least || (cost == least && a->node.id < best->node.id);
-        if (!a->serves || a->hung || a->quarantined != NULL || !better) /* hung: it is being left, maybe by this very job */
+        if (!a->serves || a->hung || a->quarantined != NULL || !better) /* hung: its jobs are leaving, perhaps this one */
             continue;
         best = a;
         least = cost;
@@ -106,7 +108,7 @@ bool head_job_quarantine(struct head *h, struct job *job)
         return false;
     struct actor *a = quiet_actor(job);
     if (a == NULL)
-        return false; /* all have a quarantined job already: then in company */
+        return false; /* every actor has a quarantined job: run it in company */
     job->bound = a;
     a->quarantined = job;
     head_log(h, LOG_INFO, TAG, EVENT("job_tried_alone", KV("job", job->node.id), KV("actor", a->node.id), KV("node", a->worker->name)),

@@ -1,15 +1,15 @@
-/* A job leaves an actor that is slow, or has others beside it, for one that has nothing to do.
+/* Rebalancing: a job leaves an actor that is slow, or crowded, for an idle one.
  *
- * The happy path is: a worker beats -> an actor of it is slow, or has two jobs or more -> an alike one is idle, and nobody
- * waits for it -> one of the jobs would end so much sooner there that the pause of the move is paid -> it goes, as from a
- * worker that drains (migrate.c). It can fail by whatever a hand-over can fail by: then the job continues where it is, or is
- * computed elsewhere.
+ * The happy path: a worker beats -> one of its actors is slow, or has two jobs or more -> an idle actor
+ * with the same KV cache layout has no job waiting for it -> one of the jobs would end there so much
+ * sooner that the pause of the move pays -> it moves, as from a draining worker (migrate.c). It can fail
+ * like any migration: then the job continues where it is, or is recomputed elsewhere.
  *
- * No ping-pong: who takes a job has no other, so it is no giver by number; it is not slow; and the same job stays for
- * rebalance_again_ms. One job of the same file goes at a time, and after it rebalance_every_ms nothing.
+ * No ping-pong: the target had no job, so it is not crowded; it is not slow; and the same job stays for
+ * rebalance_again_ms. One job per model file moves at a time, followed by a pause of rebalance_every_ms.
  *
- * It costs a look at REBALANCE_LOOK_MAX actors and jobs in each beat of an actor that has something to give, however many there
- * are; and while nobody is idle, in one beat per rebalance_every_ms. */
+ * The cost: each beat of an actor that could give a job looks at no more than REBALANCE_LOOK_MAX actors
+ * and jobs; while no actor is idle, one beat per rebalance_every_ms does. */
 #include <math.h>
 
 #include "brain/recover/recover.h"
@@ -18,15 +18,15 @@
 #define TAG "REBALANCE"
 
 enum {
-    REBALANCE_LOOK_MAX = 16, /* open actors, and jobs of one actor */
-    REBALANCE_TOKENS = 8,    /* that a job has said where it is, before its pace there is believed */
+    REBALANCE_LOOK_MAX = 16, /* open actors, and jobs of one actor, per look */
+    REBALANCE_TOKENS = 8,    /* tokens of a job here before its pace is believed */
 };
-/* Predictions are off by so much: a real gain is left when they are. */
+/* Predictions err by about this much: a larger gain remains real. */
 static const double GAIN_S = 2, GAIN_TIMES = 1.5;
 
-/* ---- what it would gain ---- */
+/* ---- gain ---- */
 
-/* That are still to come: no more than it may, nor, for all that is known of other answers, likely will. */
+/* Tokens still to come: bounded by the request, and estimated from other answers. */
 static double tokens_left(const struct job *job)
 {
     const struct actor *a = job->flight->actor;
@@ -37,7 +37,7 @@ static double tokens_left(const struct job *job)
 }
 
 struct gain {
-    struct job *job; /* NULL: none gains enough */
+    struct job *job; /* NULL: no job gains enough */
     double tokens, here_s, there_s;
 };
 
@@ -52,7 +52,7 @@ static struct gain gain_of(const struct head *h, struct job *job, const struct a
     return g;
 }
 
-/* A suspect stays where it is watched (poison.c), and what was moved often already may need its attempts. */
+/* A suspect stays where it is watched (poison.c), and an often moved job may need its remaining attempts. */
 static bool may_go(const struct head *h, const struct job *job)
 {
     bool free = job->state == JOB_STREAMING && !job->forgot && job->bound == NULL && job->migration == NULL && job->call->crashes == 0;
@@ -76,9 +76,9 @@ static struct gain best_gain(const struct head *h, const struct actor *from, con
     return best;
 }
 
-/* ---- from whom to whom ---- */
+/* ---- source and target ---- */
 
-/* Somebody waits who could have it; before a step there is no such one (H8), but those who lost their actor a moment ago. */
+/* A queued job could use this actor. H8 rules that out before a step, except for jobs still regrouping. */
 static bool is_wanted(const struct actor *a)
 {
     for (int s = 0; s < POOL_KINDS; s++) {
@@ -94,13 +94,13 @@ static bool is_idle(const struct actor *a)
     return a->in_flight == 0 && a->other_heads == 0 && !a->slow && a->worker->kv_in == NULL && head_actor_health(a) == ACTOR_WELL;
 }
 
-/* The fastest of some. *out_any: one is idle, though perhaps not alike. */
+/* Returns the fastest of a few idle actors. *out_any: one is idle, perhaps with another cache layout. */
 static struct actor *idle_one(const struct head *h, const struct actor *from, bool *out_any)
 {
     const struct pool *p = head_compatible_of(from);
     struct actor *best = NULL;
     for (uint32_t i = 0; i < p->open_n && i < REBALANCE_LOOK_MAX; i++) {
-        struct actor *a = p->open[(h->steps + i) % p->open_n]; /* others each time */
+        struct actor *a = p->open[(h->steps + i) % p->open_n]; /* a different window each step */
         if (a->worker == from->worker || !is_idle(a))
             continue;
         *out_any = true;
@@ -110,7 +110,7 @@ static struct actor *idle_one(const struct head *h, const struct actor *from, bo
     return best != NULL && !is_wanted(best) ? best : NULL;
 }
 
-/* The job that went last has not gone on yet. */
+/* The job that moved last has not resumed yet. */
 static bool is_under_way(const struct head *h, const struct pool *p)
 {
     const struct job *job = head_job_find(h, p->rebalancing);
@@ -123,7 +123,8 @@ static bool gives(const struct head *h, const struct actor *a)
     return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->flights) && h->now_us >= same_file->rebalance_us && !is_under_way(h, same_file);
 }
 
-/* What an actor that rests could do is what it did last: no ground to call another one slow (health.c), but to try it. */
+/* An idle actor's speed is from its last work: too weak to call another actor slow (beat.c), but enough
+ * to try a move. */
 static bool lags(const struct actor *from, const struct actor *to)
 {
     static const float LAGS_BELOW = 0.4f;
@@ -146,7 +147,7 @@ static void go(struct head *h, const struct gain *g, struct actor *to)
     head_migration_start(h, g->job, to, true);
 }
 
-/* True when one of its jobs goes. */
+/* Returns true when one of its jobs moves. */
 static bool relieve(struct head *h, const struct actor *from)
 {
     bool any = false;

@@ -1,15 +1,15 @@
-/* A client comes with the name of a stream that another head was answering: whose worker has it?
+/* Seeking: a client brings the name of a stream that another head was answering: which worker has it?
  *
- * The happy path: RESUME -> `seek` to every worker, and to those that join meanwhile -> `held` for each branch from whoever has
- * it, and an empty one behind them -> all have answered, or gather_ms after the first find -> FX_RESUMED, and a job for each
- * branch that is bound to the actor that has it and waits for a slot there -> `adopt`. From then on it is a job like any
- * other, whose first tokens were delivered; when the actor dies before that, another compatible one replays them.
- * It can fail by: nobody has it, and no worker is to be expected any more (ERR_NOT_FOUND), or seek_ms are over (time in which the
- * head slept does not count); a branch of
- * which the client has tokens is missing; no room (seeks_max, queue_bytes_max: ERR_BUSY).
+ * The happy path: RESUME -> `seek` to every worker, including those that join meanwhile -> `held` for
+ * each branch from the workers that have it, then an empty one -> all have answered, or gather_ms after
+ * the first find -> FX_RESUMED, and for each branch a job that is bound to its actor and waits for a
+ * slot there -> `adopt`. From then on it is a job like any other whose first tokens were delivered; if
+ * the actor dies before that, another compatible one replays them. It can fail by: no worker has it and
+ * none is expected (ERR_NOT_FOUND), seek_ms pass (without time in which the head slept), a branch is
+ * missing of which the client has tokens, no room (seeks_max, queue_bytes_max: ERR_BUSY).
  *
- * This is the one step whose cost grows with the number of workers: a small message to each. It is paid once for each stream
- * that lost its head, and keeps heads free of any table of what workers once did. */
+ * Only this step's cost grows with the number of workers: a small message to each. It is paid once per
+ * stream that lost its head, and spares heads any table of the workers' past streams. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -20,31 +20,31 @@
 #include "brain/registry/registry.h"
 
 #define TAG "FAILOVER"
-/* The program does so by itself where the client brought it. */
+/* The program does this itself if the client sent the request along. */
 #define REMEDY "POST its request again with this Last-Event-ID, and it is computed again"
 
 enum { RETRY_S = 1, NAPS_MAX = 3 };
 
 struct seek {
-    struct id_node node;     /* head.seeks, by the order of asking */
+    struct id_node node;     /* head.seeks, in the order of asking */
     uint64_t call, stream, claim;
     char *tenant;            /* owned */
     uint32_t deadline_ms;
     uint32_t pending;        /* workers that have not answered */
-    int32_t *said;           /* owned: per branch what the client has */
+    int32_t *said;           /* owned: the client's number of tokens per branch */
     uint32_t said_n;
     struct found *found;     /* owned; per branch */
     uint32_t found_n;
-    uint32_t branches;       /* of the stream, as the first find says; 0: nothing is found */
-    struct request *request; /* owned; NULL: nothing is found */
+    uint32_t branches;       /* of the stream, from the first find; 0: nothing found */
+    struct request *request; /* owned; NULL: nothing found */
     char *client;            /* owned */
     size_t client_n;
     uint64_t bytes;          /* counted in head.queue_bytes */
-    bool gathered;           /* gather_ms are over since the first find */
+    bool gathered;           /* gather_ms have passed since the first find */
     bool over;               /* end_us has come */
-    uint32_t naps;           /* how often it got more time because the head had slept */
-    uint64_t end_us;         /* given up then */
-    uint64_t gather_us;      /* once something is found */
+    uint32_t naps;           /* extensions granted after the head slept */
+    uint64_t end_us;         /* when it is given up */
+    uint64_t gather_us;      /* set with the first find */
     struct timer timer;
 };
 
@@ -108,22 +108,22 @@ void head_seek_ask(struct head *h, struct worker *w)
         ask(h, seek_at(n), w);
 }
 
-/* When a head is there again, clients are sooner than workers: prompts that wait would take the slots in which streams run that
- * the worker is about to tell of. */
+/* After a head's restart clients return before workers do: without this, waiting prompts would take slots in which
+ * streams run that the worker is about to report. */
 static void one_reply_less(struct head *h, struct worker *w)
 {
     if (w->replies_due > 0 && --w->replies_due == 0)
         head_worker_refresh(h, w);
 }
 
-/* All that the stream has: those that began nowhere before the head died, too. */
+/* All branches of the stream, including those that were never sent before the head died. */
 static uint32_t branches_n(const struct seek *s)
 {
     uint32_t n = s->said_n > s->found_n ? s->said_n : s->found_n;
     return n > s->branches ? n : s->branches;
 }
 
-/* Branches that the client has heard of and nobody has told of. */
+/* Branches of which the client has tokens but no worker has reported a copy. */
 static uint32_t missing(const struct head *h, const struct seek *s)
 {
     uint32_t n = 0;
@@ -152,7 +152,7 @@ static void make_jobs(struct head *h, struct call *call, const struct seek *s)
     for (; call->branches < n; call->branches++) {
         const struct found *f = call->branches < s->found_n ? &s->found[call->branches] : NULL;
         struct actor *a = f != NULL ? found_actor(h, f) : NULL;
-        if (a == NULL) { /* its turn had not come when the head died */
+        if (a == NULL) { /* not sent yet when the head died */
             head_job_new(h, call, NULL);
             call->branches--;
             continue;
@@ -164,7 +164,7 @@ static void make_jobs(struct head *h, struct call *call, const struct seek *s)
     }
 }
 
-/* Branches whose turn had not come: they wait as new ones do, and need room in the queue. */
+/* Branches that were not sent yet: they wait like new ones, and need room in the queue. */
 static uint32_t not_begun(const struct head *h, const struct seek *s)
 {
     uint32_t n = branches_n(s), fresh = 0;
@@ -190,10 +190,10 @@ static void go_on(struct head *h, struct seek *s)
                             .count = branches_n(s),
                             .deadline_ms = s->deadline_ms};
     struct call *call = head_call_new(h, &ev, pool);
-    call->seq = 0; /* it began before all that wait here: by arrival it would let a hundred new prompts go first */
-    h->queue_bytes -= s->bytes; /* it is the call's from now on */
+    call->seq = 0; /* older than all waiting calls: its arrival here would put it behind a hundred new prompts */
+    h->queue_bytes -= s->bytes; /* the call counts them now */
     s->bytes = 0;
-    /* The seek counted the branches that the client knows; workers may know of more. It was let in and is not refused now. */
+    /* The seek counted the client's branches; workers may know more. It was admitted and is not refused now. */
     if (call->bytes > h->cfg.queue_bytes_max - h->queue_bytes)
         call->bytes = h->cfg.queue_bytes_max - h->queue_bytes;
     head_call_add(h, call, s->call);
@@ -208,7 +208,7 @@ static void go_on(struct head *h, struct seek *s)
     seek_free(h, s);
 }
 
-/* Continues, gives up, or waits for more. */
+/* Continues the stream, gives up, or waits for more. */
 static void look(struct head *h, struct seek *s)
 {
     bool found = s->request != NULL && pool_of(h, s) != NULL, whole = found && missing(h, s) == 0;
@@ -219,7 +219,7 @@ static void look(struct head *h, struct seek *s)
         seek_fail(h, s, ERR_NOT_FOUND, found ? "a part of it is kept by no worker; " REMEDY : "no worker has anything of it; " REMEDY);
 }
 
-/* It is looked at when the first find has waited for others, when no more workers are expected, and in the end. */
+/* Due when the first find has waited for others, when no more workers are expected, and at the end. */
 static void set_timer(struct head *h, struct seek *s)
 {
     uint64_t due_us = s->end_us, settled_us = head_settled_us(h);
@@ -230,8 +230,8 @@ static void set_timer(struct head *h, struct seek *s)
     timers_set(&h->timers, &s->timer, due_us);
 }
 
-/* This timer comes late: the head was asleep (a suspended machine, a stopped process), and what workers answered lies in the
- * sockets. They get as long as a beat takes; not for ever, where a head is always late. */
+/* This timer is late: the head slept (a suspended machine, a stopped process), and the workers' answers are in the
+ * sockets. They get one beat more, a few times only, in case the head is always late. */
 static void more_time(struct head *h, struct seek *s, uint64_t late_us)
 {
     uint64_t beat_us = (uint64_t)h->cfg.beat_ms * 1000, least_us = h->now_us + beat_us;
@@ -284,7 +284,7 @@ static void take_branch(const struct head *h, struct seek *s, uint32_t branch, c
             s->found[s->found_n] = (struct found){0};
     }
     uint32_t wanted = branch < s->said_n ? (uint32_t)s->said[branch] : 0;
-    if (ids.n == wanted) /* else it has less than the client */
+    if (ids.n == wanted) /* else it has fewer tokens than the client */
         found_add(h, &s->found[branch], a, attempt, ids);
 }
 
@@ -346,7 +346,7 @@ int head_held(struct head *h, struct worker *w, const struct wire_msg *msg, stru
         look(h, s);
     }
     if (m->found == 0) {
-        one_reply_less(h, w); /* now: what was found waits for its slot */
+        one_reply_less(h, w); /* first: found jobs wait for its slots */
         head_handoff_look(h, w);
     }
     return f->err;
@@ -376,7 +376,7 @@ bool head_seek_gone(struct head *h, uint64_t call)
     return false;
 }
 
-/* Its client comes again on another connection: the one before is of no use any more. */
+/* The client comes again on another connection: ends the earlier one. */
 static void take_over(struct head *h, uint64_t stream)
 {
     struct call *call = head_call_by_stream(h, stream);

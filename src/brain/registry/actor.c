@@ -1,7 +1,7 @@
-/* Actors: whether they are ready and open, and which pools have them.
+/* Actors: whether they are ready and open, and their pools.
  *
- * An actor is *ready* while it is loaded and its worker is there, and *open* while it may get a job now. Both are worked out anew by
- * head_actor_refresh() after each change of what they depend on; pools keep lists of either. */
+ * An actor is *ready* while it is loaded and its worker is there, and *open* while it may get a job now.
+ * head_actor_refresh() recomputes both after each change of their conditions; pools list both kinds. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -48,7 +48,7 @@ enum actor_health head_actor_health(const struct actor *a)
 
 bool head_actor_is_able(const struct actor *a)
 {
-    enum worker_state w = a->worker->state; /* HUNG: perhaps another actor of it */
+    enum worker_state w = a->worker->state; /* HUNG: perhaps because of another actor */
     bool worker_well = !a->worker->silent && w != WORKER_LOST;
     uint32_t most = head_actor_health(a) == ACTOR_PROBED ? 1 : a->slots;
     return a->state == WIRE_ACTOR_READY && worker_well && !head_worker_is_off(a->worker) && a->worker->replies_due == 0 && !a->hung &&
@@ -66,7 +66,7 @@ bool head_actor_takes_quarantined(const struct actor *a)
     return a->quarantined != NULL && a->quarantined->state == JOB_QUEUED && a->in_flight == 0 && head_actor_is_able(a);
 }
 
-/* One that failed will not come back by itself; one whose worker is gone, or silent, may. */
+/* A failed actor does not return by itself; one whose worker left may. */
 static void count_away(struct actor *a, bool was_ready, bool ready)
 {
     bool leaves = was_ready && !ready && (a->state == WIRE_ACTOR_READY || a->state == WIRE_ACTOR_GONE), comes = ready && a->missed;
@@ -90,7 +90,7 @@ void head_actor_refresh(struct head *h, struct actor *a)
         head_compatible_left(h, a->member_of[POOL_SAME_BITS].pool);
     struct pool *plain = ready && !was_ready ? head_pool_find_exact(h, str_of(a->model), a->kind == REQUEST_EMBED) : NULL;
     if (plain != NULL)
-        plain->was_ready = true; /* also when another file has the plain name now: it will be this one's again */
+        plain->was_ready = true; /* even if another file has the plain name now: this one will get it back */
     if (ready && !was_ready)
         head_scale_ready(h, a);
     h->actors_ready = h->actors_ready + ready - was_ready;

@@ -1,11 +1,12 @@
-/* Two model files under one name: both stay, and are told apart.
+/* Aliases: two model files under one name both stay, and are told apart.
  *
- * The name belongs to the file that had it first, for as long as an actor of that file is there; other files under it
- * are `name@` and the first digits of their digest, and whoever wants the first one to the letter may write it so, too.
- * When the last actor of a name's file goes, or none of them can be loaded, the name passes to the oldest of the others,
- * with all that waits for either: so an upgrade of a model, worker by worker, never leaves the plain name without an
- * answer. Who waits for a file by its digits gets it under whatever name it comes: after a head was started anew or replaced, the
- * plain name may belong to another file than before. */
+ * The name belongs to the file that had it first, as long as an actor of that file is there. Other files
+ * of that name are called `name@` and the first digits of their digest; a client may also name the first
+ * file in this way. When the last actor of the name's file leaves, or all of them fail to load, the name
+ * passes to the oldest of the other files, with all jobs that wait for either: so an upgrade of a model,
+ * worker by worker, never leaves the plain name unanswered. A client that names a file by its digits
+ * gets it under any name: after a head was restarted or replaced, the plain name may belong to another
+ * file than before. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@
 
 #define TAG "ACTOR REGISTRATION"
 
-/* The name is free for this file, or belongs to it. */
+/* The name is free for this file, or already its own. */
 static bool may_have(const struct pool *p, struct str digest)
 {
     return p->actors_n == 0 || p->digest[0] == '\0' || digest.n == 0 || str_is(digest, p->digest);
@@ -25,8 +26,8 @@ static struct str digits(struct str digest, size_t n)
     return str_n(digest.p, digest.n < n ? digest.n : n);
 }
 
-/* The first name behind which there is no other file yet: gpt2@8d1f02ab; where somebody calls another model that, or two
- * digests begin alike, gpt2@8d1f02ab#2. */
+/* Returns the pool of the first name that no other file has: gpt2@8d1f02ab; gpt2@8d1f02ab#2 if another
+ * model has that name, or two digests begin alike. */
 static struct pool *apart_pool(struct head *h, struct str model, struct str digest, bool embeds)
 {
     struct str first = digits(digest, ALIAS_DIGITS);
@@ -43,7 +44,7 @@ static struct pool *apart_pool(struct head *h, struct str model, struct str dige
     }
 }
 
-/* Actors that cannot be loaded do not keep a name from those that can: they go apart. */
+/* Actors that fail to load do not keep the name from others: they move to an alias. */
 static void failed_yield(struct head *h, struct pool *p)
 {
     struct pool *q = apart_pool(h, str_of(p->name), str_of(p->digest), p->embeds);
@@ -63,7 +64,7 @@ static bool all_failed(const struct pool *p)
     return p->actors_n > 0 && p->actors_n == p->failed_n && p->digest[0] != '\0';
 }
 
-/* All of q is p's from now on. */
+/* Moves all actors, calls and jobs of q to p. */
 static void merge(struct head *h, struct pool *q, struct pool *p)
 {
     IDTAB_EACH(n, &h->actors) {
@@ -85,7 +86,7 @@ static void merge(struct head *h, struct pool *q, struct pool *p)
     head_pool_drop(h, q);
 }
 
-/* Who came before p's file and asked for it by its digest finds it here, whatever it is called. */
+/* Jobs that named p's file by its digest before it came now wait in p, whatever its name. */
 static void merge_waiting(struct head *h, struct pool *p, struct str model)
 {
     LIST_EACH_SAFE(pos, nxt, &h->pools) {
@@ -122,7 +123,7 @@ struct pool *head_alias_pool(struct head *h, const struct worker *w, const struc
     return p;
 }
 
-/* ---- the name passes on ---- */
+/* ---- passing the name on ---- */
 
 static bool is_alias(const struct pool *q, const struct pool *p)
 {

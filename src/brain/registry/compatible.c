@@ -1,10 +1,11 @@
-/* Which actors may continue an answer that another one began: the compatible ones.
+/* Compatible actors: those that may continue an answer that another one began.
  *
- * The client has a part of the answer, and only the same model can continue it. So every ready actor is also a member of the
- * pool of its model file (by digest), and an exact one of the pool of those that compute the same bits: same file, context,
- * engine, processor features and measured set-up, where the same prompt and seed give the same bytes. A job joins the pools
- * of the actor whose tokens the client has, and waits in one of the two from then on: in the one of the same bits while an
- * actor of it is ready and well, else in the one of the file; the log says so then, because the text may differ. */
+ * The client has a part of the answer, and only the same model can continue it. So every ready actor is
+ * also a member of the pool of its model file (by digest). An exact actor is also in the pool of those
+ * that compute the same bits: the same file, context, engine, processor features and measured set-up
+ * give the same bytes for the same prompt and seed. A job joins the pools of the actor whose tokens the
+ * client has, and from then on waits in one of them: in the pool of the same bits while one of its
+ * actors is ready and well, else in the pool of the file; the log then says that the text may differ. */
 #include <stdio.h>
 
 #include "base/must.h"
@@ -14,7 +15,7 @@ enum { COMPATIBLE_NAME_BYTES_MAX = HEAD_DIGEST_BYTES_MAX + 2 * HEAD_NAME_BYTES_M
 
 /* ---- actors ---- */
 
-/* The file; where a worker does not tell its digest, the name has to do. */
+/* The pool's name: the file's digest, or the model's name if the worker does not tell the digest. */
 static int digest_name(const struct actor *a, char *out, size_t cap)
 {
     bool told = a->digest[0] != '\0';

@@ -1,4 +1,5 @@
-/* What is known of a worker's and an actor's health: the worst of it is the worker's state; who fails jobs rests, is ejected and probed. */
+/* Health of workers and actors: the worst condition is the worker's state; actors that fail jobs rest,
+ * are ejected and probed. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -7,11 +8,11 @@
 
 #define TAG "WORKER HEALTH"
 
-/* The worst of what its actors are; before that they are slow, that it takes no jobs. */
+/* Worst first: a hung actor, taking no jobs, a slow actor. */
 void head_worker_judge(struct head *h, struct worker *w)
 {
     if (w->silent)
-        return; /* that is worse, until it is heard of */
+        return; /* silence is worse, until a message comes */
     const struct actor *hung = NULL, *slow = NULL;
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
         const struct actor *a = w->actors[key];
@@ -31,7 +32,7 @@ void head_worker_judge(struct head *h, struct worker *w)
         head_worker_is(h, w, WORKER_OK, "%s", "");
 }
 
-/* ---- failing: an actor that fails at once would else draw all jobs, being always free ----
+/* ---- failing: an actor that fails jobs at once is always free, and would draw all of them ----
  *
  *            fails: rests             time
  *      WELL ───────────────▶ RESTING ──────▶ WELL                    HEAD_EJECT_AFTER failures in a row:
@@ -39,8 +40,8 @@ void head_worker_judge(struct head *h, struct worker *w)
  *        │ a job ends well      ▼            time
  *        └──────── PROBED ◀── EJECTED        one job at a time; if it fails: EJECTED, for longer
  *
- * Only what ends a job there counts, not what was wrong with the job itself, nor a worker that left or had no room (other heads
- * send jobs, too). */
+ * Only failures of the actor count, not faults of the job itself, nor a worker that left or had no room
+ * (other heads send jobs, too). */
 
 static uint64_t rest_ms(const struct actor *a)
 {
@@ -59,7 +60,7 @@ void head_actor_rest(struct head *h, struct actor *a)
 void head_actor_fails(struct head *h, struct actor *a, const char *how)
 {
     if (timer_is_set(&a->rest))
-        return; /* several jobs of one call that failed, or one from before: it is one failure */
+        return; /* further jobs of the same failure */
     a->failures++;
     free(a->trouble);
     a->trouble = text_line_dup(str_of(how), HEAD_LINE_BYTES_MAX);
@@ -78,7 +79,7 @@ void head_actor_succeeds(struct head *h, struct actor *a)
     a->failures = 0;
     if (!ejected)
         return;
-    timers_clear(&h->timers, &a->rest); /* a job from before it was ejected may be what ended well */
+    timers_clear(&h->timers, &a->rest); /* that job may be from before the ejection */
     head_actor_refresh(h, a);
     head_log(h, LOG_INFO, TAG, EVENT("actor_back", KV("actor", a->node.id), KV("node", a->worker->name)),
              "actor %u is back: a job ended well there", (unsigned)a->node.id);

@@ -1,13 +1,13 @@
-/* Workers that were asked for and are on their way, and what is known of the launcher that brings them. */
+/* Orders: workers that were asked for and are on their way, and the launcher that brings them. */
 #include <math.h>
 #include <string.h>
 
 #include "brain/registry/registry.h"
 
-static const double START_GUESS_S = 30, START_MOST_S = 600; /* before one was measured; what one that never comes is taken for */
+static const double START_GUESS_S = 30, START_MOST_S = 600; /* before one was measured; after this an order has failed */
 static const double START_LEARN = 0.3;
 
-/* The one that joined last: an older one that is still listed may be a connection nobody has noticed to be dead. */
+/* The last one that joined: an older one may be a dead connection that was not noticed yet. */
 const struct link *head_launcher(const struct head *h)
 {
     return list_empty(&h->launchers) ? NULL : list_item(h->launchers.prev, struct link, launches);
@@ -56,7 +56,7 @@ uint32_t head_scale_starting(const struct head *h)
     return n;
 }
 
-/* One that takes longer than those before it tells that the next may, too. */
+/* If one order takes longer than those before it, the next may, too. */
 double head_scale_start_s(const struct head *h)
 {
     const struct scale *s = &h->scale;

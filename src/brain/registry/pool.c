@@ -1,4 +1,4 @@
-/* One pool per model name: its actors, and the jobs that wait for one of them. */
+/* Pools: one per model name, with its actors and the jobs that wait for them. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,7 +14,6 @@ struct pool *head_pool_find_exact(const struct head *h, struct str name, bool em
     return node != NULL ? id_item(node, struct pool, by_name) : NULL;
 }
 
-/* Of `name`, "model@digits": the model, and *out_digits. Both are empty where it is no such name. */
 struct str head_pool_model_of(struct str name, struct str *out_digits)
 {
     size_t at = name.n;
@@ -103,7 +102,7 @@ void head_pool_drop(struct head *h, struct pool *p)
     head_bury(h, &p->grave, head_pool_free);
 }
 
-/* Names are remembered so that a model whose worker restarts is waited for, not unknown; but not without end. */
+/* Pools are kept so that a model whose worker restarts is waited for, not unknown; but not without limit. */
 static void forget_oldest(struct head *h)
 {
     LIST_EACH(pos, &h->pools) {
@@ -134,7 +133,7 @@ struct pool *head_compatible_pool(struct head *h, struct str name, bool embeds, 
     if (node != NULL)
         return id_item(node, struct pool, by_name);
     struct pool *p = pool_new(h, name, embeds, kind);
-    p->registered = p->was_ready = true; /* an actor of it was there, it may come back */
+    p->registered = p->was_ready = true; /* one of its actors was there and may return */
     list_push(&h->compatible_pools, &p->order);
     names_add(&h->compatible_names, &p->by_name, str_of(p->name));
     return p;
@@ -171,7 +170,7 @@ void head_pool_free(struct grave *g)
     free(p);
 }
 
-/* ---- what waits ---- */
+/* ---- waiting jobs ---- */
 
 void head_queue_hurry(struct head *h, struct pool *p)
 {
@@ -179,7 +178,7 @@ void head_queue_hurry(struct head *h, struct pool *p)
         return;
     LIST_EACH(pos, &p->queue.jobs) {
         struct job *job = list_item(pos, struct job, queued);
-        timers_set(&h->timers, &job->timer, h->now_us + 1); /* after this step, whatever it still changes */
+        timers_set(&h->timers, &job->timer, h->now_us + 1); /* after this step, which may still change things */
     }
 }
 
@@ -191,7 +190,7 @@ void head_queues_hurry(struct head *h)
         head_queue_hurry(h, h->any[embeds]);
 }
 
-/* ---- the ready and the open list: unordered arrays, so that a member leaves in one move ---- */
+/* ---- the ready and the open list: unordered arrays, so that a member leaves in constant time ---- */
 
 static void array_add(struct actor ***items, uint32_t *n, uint32_t *cap, struct actor *a)
 {
@@ -239,11 +238,11 @@ void head_pool_set(struct actor *a, int kind, bool ready, bool open)
     open_set(a->member_of[kind].pool, a, open);
 }
 
-/* ---- what its actors can do at present: told with every heartbeat, so no actor is looked at for it ---- */
+/* ---- present speeds: kept from heartbeats, so that no walk over the actors is needed ---- */
 
 static void pace_ages(const struct head *h, struct pool *p)
 {
-    uint64_t span_us = (uint64_t)h->cfg.beat_ms * 1500, age_us = h->now_us - p->pace_us; /* each actor beats within it */
+    uint64_t span_us = (uint64_t)h->cfg.beat_ms * 1500, age_us = h->now_us - p->pace_us; /* each actor beats within this time */
     if (age_us < span_us)
         return;
     p->pace[1] = age_us < 2 * span_us ? p->pace[0] : 0;

@@ -1,4 +1,4 @@
-/* Workers of the registry: one per link that was welcomed as one. */
+/* Registered workers: one per link that was welcomed as a worker's. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #define TAG "CLUSTER CONNECTION"
 
-/* One life of one node: the name it says and the number it drew when its process started. */
+/* Identifies one life of a node: its name, and the number that its process drew at its start. */
 static struct str life_text(const struct wire_hello *m, char *out, size_t cap)
 {
     int n = snprintf(out, cap, "%016llx %.*s", (unsigned long long)m->epoch, STR_ARG(m->node));
@@ -24,8 +24,8 @@ struct worker *head_worker_by_life(const struct head *h, const struct wire_hello
     return node != NULL ? id_item(node, struct worker, by_life) : NULL;
 }
 
-/* The name it says; where another worker has that one already: laptop#2, laptop#3, … Where a great many share a name, the
- * number is drawn: a search in order would get longer with each of them. */
+/* The reported name; if another worker has it: laptop#2, laptop#3, … Beyond a few, the number is
+ * drawn, as a search in order would take longer with each worker of that name. */
 static char *unique_name(struct head *h, struct str said)
 {
     enum { IN_ORDER = 16 };
@@ -38,7 +38,7 @@ static char *unique_name(struct head *h, struct str said)
     return xstrdup(name);
 }
 
-/* "10.0.0.7:4312" and "[::1]:4312" without the port: what people know a node by. */
+/* Drops the port of "10.0.0.7:4312" and "[::1]:4312": people know a node by its host. */
 static char *address_of(const struct wire_hello *m, const char *peer)
 {
     if (m->address.n > 0)

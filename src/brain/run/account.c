@@ -1,4 +1,5 @@
-/* Why an actor got a branch: the candidates that the router saw, told to the program. */
+/* Accounts for routing: reports to the program why an actor got a branch, with the candidates that
+ * the router compared. */
 #include "brain/policy/router.h"
 #include "brain/run/run.h"
 
@@ -27,7 +28,7 @@ static struct fx_candidate tell(const struct candidate *c, const struct actor *a
     };
 }
 
-/* Into list[1..*n), which are in the order of their costs, at most `max` of them: then the last one goes. */
+/* Inserts c into list[1..*n), ordered by cost; beyond `max` entries the last is dropped. */
 static void insert(struct fx_candidate *list, uint32_t *n, uint32_t max, struct fx_candidate c)
 {
     uint32_t at = *n;
@@ -48,7 +49,7 @@ void head_account_weighed(struct head *h, const struct candidate *c, struct acto
     list[0] = tell(&c[chosen], who[chosen]);
     for (size_t i = 0; i < n; i++) {
         bool enters = told < max || (max > 1 && router_cost_s(&c[i]) < list[max - 1].cost_s);
-        if (i != chosen && enters) /* only then is all of it worked out: most do not */
+        if (i != chosen && enters) /* only for those, as most candidates are not reported */
             insert(list, &told, max, tell(&c[i], who[i]));
     }
     *choice = (struct fx_choice){.why = "best", .candidates = list, .n = told};

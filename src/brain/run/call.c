@@ -1,4 +1,4 @@
-/* A client's request: checked, given its branches, and forgotten when the last of them has ended. */
+/* A client's request: checks it, makes its branches, and forgets it when the last of them has ended. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -22,7 +22,7 @@ static struct str printable(struct str name)
     return text_is_name(name, HEAD_NAME_BYTES_MAX) ? name : str_of("(no printable name)");
 }
 
-/* There are models, but none that does what is asked. */
+/* There are models, but none of the requested kind. */
 static int kind_fault(struct head *h, const struct request *r, const char *name, struct fault *f)
 {
     struct str names = head_pool_names(h, embeds(r));
@@ -44,9 +44,9 @@ static int unknown_fault(struct head *h, const struct request *r, struct fault *
                      STR_ARG(names));
 }
 
-/* A model that some worker has (or had: it may come back) is waited for, unless all it ever did was fail to load; so
- * is any while no worker is there at all, or while the workers of a head that has just been restarted are still coming
- * back. */
+/* A call waits for a model that some worker has, or had (it may return), unless every actor of it
+ * failed to load. It waits for any model while no worker is there, or while workers may still
+ * return to a restarted head. */
 static int find_pool(struct head *h, const struct request *r, struct pool **out, struct fault *f)
 {
     struct pool *p = head_pool_find(h, r->model, embeds(r));
@@ -63,7 +63,7 @@ static int find_pool(struct head *h, const struct request *r, struct pool **out,
     return 0;
 }
 
-/* ---- checks before anything is kept ---- */
+/* ---- checks before the call is kept ---- */
 
 static int check(const struct head *h, const struct head_event *ev, struct fault *f)
 {
@@ -97,7 +97,7 @@ void head_call_refuse(struct head *h, uint64_t call, const struct fault *f, uint
 
 /* ---- branches ---- */
 
-/* Actors a spread call gets: each their own. NULL: no actor is ready and takes jobs, one job waits for all. */
+/* Returns the actors of a spread call, one per branch. NULL: no ready actor takes jobs, so one job waits for all. */
 static struct actor **pick_actors(struct head *h, const struct call *call, uint32_t *out_n)
 {
     uint32_t n = call->wanted != 0 ? call->wanted : call->pool->ready_n;
@@ -158,12 +158,13 @@ void head_call_add(struct head *h, struct call *call, uint64_t id)
     call->tenant->bytes += call->bytes;
     head_tenant_hold(h, call->tenant);
     idtab_add(&h->calls, &call->node, id);
-    if (call->stream != 0 && head_call_by_stream(h, call->stream) == NULL) /* a head whose place this one took could tell of one twice */
+    if (call->stream != 0 && head_call_by_stream(h, call->stream) == NULL) /* a former head could hand over the same stream
+                                                                              twice */
         names_add(&h->stream_names, &call->by_stream, stream_text(&call->stream));
 }
 
-/* What it takes until its end. Thousands of small requests take more in records than in text. A spread call that waits for
- * its first actor is counted with all branches it may get. */
+/* Memory of the call until its end. Of thousands of small requests the records are larger than the
+ * texts. A spread call that waits for its first actor counts all branches that it may get. */
 static uint64_t call_bytes(const struct head *h, const struct head_event *ev)
 {
     const struct request *r = ev->request;
@@ -174,7 +175,7 @@ static uint64_t call_bytes(const struct head *h, const struct head_event *ev)
 struct call *head_call_new(struct head *h, const struct head_event *ev, struct pool *pool)
 {
     struct call *call = xalloc(sizeof *call);
-    uint64_t salt = h->cfg.seed ^ ev->request->scope; /* what one tenant asked before tells another one's prompts nothing */
+    uint64_t salt = h->cfg.seed ^ ev->request->scope; /* prompts of one tenant reveal nothing about another's */
     call->request = request_clone(ev->request);
     wire_run_from_request(&call->run, call->request, &call->arena);
     call->stream = ev->stream;
@@ -195,7 +196,7 @@ struct call *head_call_new(struct head *h, const struct head_event *ev, struct p
         call->session = hash_text(salt, ev->request->affinity) | 1;
     uint64_t blocks[PREFIX_BLOCKS_MAX];
     bool asks_prefix = h->cfg.balance == BALANCE_PREDICTED || h->cfg.balance == BALANCE_PREFIX;
-    if (asks_prefix && !embeds(ev->request) && ev->request->inputs_n == 0 && !ev->request->sampling.prompt_only) /* what is counted is in no cache after it */
+    if (asks_prefix && !embeds(ev->request) && ev->request->inputs_n == 0 && !ev->request->sampling.prompt_only) /* counting caches nothing */
         call->blocks_n = (uint32_t)prefix_blocks(salt, ev->request, blocks);
     call->blocks = xalloc_array(call->blocks_n + 1, sizeof *blocks);
     memcpy(call->blocks, blocks, call->blocks_n * sizeof *blocks);
@@ -272,7 +273,7 @@ void head_job_fail(struct head *h, struct job *job, const struct fault *f)
     struct fx *fx = head_fx(h, FX_BRANCH_DONE);
     fx->call = call->node.id;
     fx->branch = job->branch;
-    fx->actor = job->avoid; /* where it failed last */
+    fx->actor = job->avoid; /* the actor that lost it last */
     fx->finish = FINISH_ERROR;
     fx->fault = *f;
     fx->usage.completion_tokens = job->said;
@@ -301,7 +302,7 @@ bool head_call_gone(struct head *h, uint64_t id)
 
 /* ---- the event ---- */
 
-/* Jobs that will have to wait, as far as one can tell before they are there. */
+/* Estimates how many of the call's jobs will have to wait. */
 static uint32_t will_wait(const struct call *call, struct actor **actors, uint32_t n)
 {
     const struct pool *p = call->pool;

@@ -1,4 +1,4 @@
-/* A job's time to leave the queue is over, or what it waits for will not come: say what was missing. */
+/* Deadlines: a job's time in the queue is over, or its model will not come. Reports the reason. */
 #include "brain/queue/queue.h"
 #include "brain/registry/registry.h"
 #include "brain/run/run.h"
@@ -30,7 +30,7 @@ static int nobody_fault(const struct head *h, const struct pool *p, unsigned wai
         what, waited_s);
 }
 
-/* A part of its answer was delivered, so it cannot wait for just any model. */
+/* A part of the answer was delivered, so only a compatible actor could continue it. */
 static void stranded_fault(const struct job *job, unsigned waited_s, struct fault *f)
 {
     const struct pool *p = job->pool;
@@ -65,8 +65,9 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
     }
 }
 
-/* Its own siblings are in its way: where it is bound, on that very actor. One that was only sent counts where nothing is told before
- * the end; else it may yet be refused, by an actor that others fill. */
+/* The job waits for its own siblings: if bound, for one on that very actor. For embeddings, which
+ * report nothing before their end, a sent sibling counts; else only a started one, as an actor that
+ * other heads fill may yet refuse it. */
 static bool waits_for_siblings(const struct job *job)
 {
     const struct call *call = job->call;
@@ -80,8 +81,8 @@ static bool waits_for_siblings(const struct job *job)
     return false;
 }
 
-/* Deadlines are for what waits for others. A batch that is being computed does not expire by its own length: while a branch of it runs,
- * and as long again after the last one did, those behind it wait on. */
+/* Deadlines limit waiting for other calls. A batch in progress does not expire by its own length: while
+ * a branch runs, and for one deadline after the last progress, the branches behind it wait on. */
 static uint64_t due_us(const struct head *h, const struct job *job)
 {
     uint64_t patience_us = (uint64_t)job->call->deadline_ms * 1000, moved_us = job->call->moved_us;
@@ -100,7 +101,8 @@ void head_queue_overdue(struct head *h, struct job *job)
         head_queue_put(h, job);
     }
     const struct pool *p = job->pool;
-    bool failed = job->attempt == 0 && head_pool_has_failed(h, p); /* one that had an actor waits for its file to be mended */
+    bool failed = job->attempt == 0 && head_pool_has_failed(h, p); /* a job that had an actor waits for its file to load
+                                                                      again */
     bool hope = job->same_file != NULL || (!head_pool_is_unknown(h, p) && !failed &&
                                      !head_pool_is_other_kind(h, str_of(p->name), p->embeds));
     if (h->now_us < job->due_us && hope) {

@@ -1,8 +1,8 @@
-/* From the queue to the actors: the end of every step.
+/* Sends queued jobs to open actors at the end of every step.
  *
- * Before a step nobody waits beside a free slot (H8). So only two kinds of change matter, and both were noted down
- * while the step ran: jobs that came into a pool's queue, and actors that opened. Work is done for those alone, which
- * keeps a step's cost independent of how many workers and jobs there are. */
+ * Before a step no job waits beside a free slot (H8). So only two changes matter, both recorded
+ * during the step: jobs that came into a pool's queue, and actors that opened. Only those are
+ * visited, so a step's cost does not depend on the numbers of workers and jobs. */
 #include "brain/queue/queue.h"
 #include "brain/registry/registry.h"
 #include "brain/run/run.h"
@@ -22,8 +22,8 @@ static void pool_drain(struct head *h, struct pool *p)
     h->choice = NULL;
 }
 
-/* Its own queue and those of its pools may feed an actor: the tenant that had no turn for longest goes first, of one tenant
- * the job that is first in its order. */
+/* The next job for the actor, from its own queue and those of its pools: of the tenant longest
+ * without a turn, and of one tenant the job first in its order. */
 static struct job *first_for(struct actor *a)
 {
     struct job *first = queue_first(&a->bound);
@@ -47,7 +47,7 @@ static void actor_fill(struct head *h, struct actor *a)
 void head_dispatch(struct head *h)
 {
     while (!list_empty(&h->dirty_pools) || !list_empty(&h->dirty_actors)) {
-        /* Pools first: the router chooses among all that are open, where filling an actor knows only that one. */
+        /* Pools first: there the router chooses among all open actors; filling an actor considers only that one. */
         if (!list_empty(&h->dirty_pools)) {
             struct pool *p = list_item(h->dirty_pools.next, struct pool, dirty);
             list_remove(&p->dirty);

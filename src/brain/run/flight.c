@@ -1,4 +1,4 @@
-/* Flights: attempts of jobs on actors, which hold the actors' slots; and the fence between them and what workers say. */
+/* Flights: attempts of jobs on actors, which hold the actors' slots; and the fence that checks workers' messages. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ static void count_running(struct head *h, const struct job *job, int more)
     job->call->tenant->running += (uint32_t)more;
 }
 
-/* Another flight there began with the same text: its slot is taken, this one's must be another. */
+/* A flight with the same first text runs there: it has that slot, so this one needs another. */
 static bool twin_runs(const struct call *call, const struct actor *a)
 {
     LIST_EACH(pos, &a->flights) {
@@ -24,8 +24,8 @@ static bool twin_runs(const struct call *call, const struct actor *a)
     return false;
 }
 
-/* What of the prompt is to be computed there. Also counts what the actor's cache loses by it: a prompt that continues from
- * what a free slot holds takes that slot; any other one takes a slot from a prompt before it. */
+/* Bytes of the prompt to be computed there. Also counts cache fills: a prompt that continues a free
+ * slot's content reuses that slot; any other prompt overwrites an older prompt's slot. */
 static uint64_t fresh_bytes(struct head *h, const struct call *call, struct actor *a)
 {
     uint64_t cached = head_cached_bytes(h, call, a);
@@ -131,13 +131,13 @@ struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t 
 
 /* ---- its pace ---- */
 
-static const double LEARN = 0.1, LEARN_MAX = 0.5; /* weight of a token, and of those of one message */
-static const double OUTLIER = 4;                  /* a worker that stood still for a moment is not slow */
+static const double LEARN = 0.1, LEARN_MAX = 0.5; /* weight of one token, and at most of one message */
+static const double OUTLIER = 4;                  /* a momentary stall does not make a worker slow */
 
 void head_flight_paces(const struct head *h, struct flight *f, uint32_t tokens)
 {
     const struct job *job = f->job;
-    if (tokens == 0 || job->said == f->from) /* until its first token it computed the prompt */
+    if (tokens == 0 || job->said == f->from) /* before its first token it computed the prompt */
         return;
     double gap_us = (double)(h->now_us - job->token_us) / tokens;
     if (f->gap_us > 0)

@@ -1,4 +1,4 @@
-/* One run of a call on one actor: its states, and the flight that holds the actor's slot. */
+/* Jobs: one run of a call on an actor each. Their states, delivered tokens, sending and ending. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -51,7 +51,7 @@ struct job *head_job_new(struct head *h, struct call *call, struct actor *bound)
 struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, struct actor *a, uint32_t attempt,
                            struct wire_i32s ids)
 {
-    struct job *job = job_new(h, call, branch, a->serves ? a : NULL); /* one that takes no jobs is not waited for */
+    struct job *job = job_new(h, call, branch, a->serves ? a : NULL); /* jobs do not wait for an actor that takes none */
     job->attempt = attempt;
     job->adopts = a->serves;
     job->token_us = h->now_us;
@@ -61,7 +61,7 @@ struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, s
     return job;
 }
 
-/* ---- what was delivered ---- */
+/* ---- delivered tokens ---- */
 
 static void forget_ids(struct head *h, struct job *job)
 {
@@ -75,7 +75,7 @@ static void forget_ids(struct head *h, struct job *job)
              (unsigned long long)job->node.id, HEAD_RESUME_TOKENS_MAX, (unsigned long long)h->cfg.resume_bytes_max);
 }
 
-/* False when the limits do not allow it. */
+/* Makes room for n token ids. False: a limit forbids it. */
 static bool make_room(struct head *h, struct job *job, uint32_t n)
 {
     if (n <= job->ids_cap)
@@ -123,7 +123,7 @@ struct job *head_job_taken(struct head *h, struct call *call, const struct wire_
 
 /* ---- sending ---- */
 
-/* The next job with the same beginning, or of the same session, will be predicted to be quick here. */
+/* Lets the router predict a quick start here for the next job with the same beginning, or of the same session. */
 static void remember_prefix(struct head *h, const struct call *call, const struct actor *a)
 {
     uint32_t id = (uint32_t)a->node.id;
@@ -189,7 +189,7 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
         send_run(h, job, a);
     head_account_chosen(h, job, a);
     if (job->adopts && !job->call->spread)
-        job->bound = NULL; /* it wanted that actor because of what is kept there; from now on it may leave like any other */
+        job->bound = NULL; /* it was bound for the journal there; from now on it may leave like any other job */
     job->adopts = job->sought = false;
 }
 

@@ -1,4 +1,4 @@
-/* The record of a job that leaves a worker with what is computed of it: made, dropped, forgotten. recover/migrate.c has the story. */
+/* The record of a KV migration: made, dropped, freed. recover/migrate.c has the story. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -1,4 +1,4 @@
-/* Which of the open actors gets a job: candidates with what is known of them, for the router to choose from. */
+/* Picks an open actor for a job: collects the candidates and the head's knowledge of them for the router. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 
 /* ---- candidates ---- */
 
-/* How long the answer will be: as long as those before it, but no longer than it may get. */
+/* The expected length of the answer: as of earlier answers, within the request's limit. */
 static double answer_tokens(const struct actor *a, const struct call *call)
 {
     uint32_t most = call->request->sampling.max_tokens;
@@ -35,7 +35,8 @@ static struct candidate candidate_of(const struct actor *a, const struct call *c
     };
 }
 
-/* Prompts that lost their slots and are kept nevertheless, where they are as long as prompts of that model have been. */
+/* Estimates how many prompts the actor keeps besides its slots, from the usual length of prompts
+ * and answers of its model. */
 static uint64_t kept_prompts(const struct actor *a)
 {
     const struct pool *pool = a->member_of[POOL_MODEL].pool;
@@ -43,8 +44,8 @@ static uint64_t kept_prompts(const struct actor *a)
     return each >= 1 ? (uint64_t)((float)a->prefix_tokens / each) : 0;
 }
 
-/* An actor's cache is what its slots held last, and what it keeps beside them: a prompt is gone once as many others have come as both
- * have room for. */
+/* A prompt remains cached until as many other prompts have come as the actor's slots and its kept
+ * prompts have room for. */
 static uint64_t still_cached(const struct actor *a, const struct call *call, const struct prefix_holder *holder)
 {
     bool there = a->cache_fills - holder->stamp < a->slots + kept_prompts(a) && holder->blocks > 0;
@@ -79,7 +80,7 @@ static void sample_add(struct sample *s, struct actor *a, const struct call *cal
     s->c[s->n++] = candidate_of(a, call, job);
 }
 
-/* Actors that are known to hold the beginning of the prompt, or the session, belong into the sample in any case. */
+/* Marks actors that hold the prompt's beginning, or the session, and adds those missing from the sample. */
 static void sample_holders(struct head *h, struct sample *s, const struct call *call, const struct job *job)
 {
     struct prefix_holder found[2][PREFIX_HOLDERS_MAX];
@@ -105,14 +106,15 @@ static void sample_holders(struct head *h, struct sample *s, const struct call *
     }
 }
 
-/* Where nothing is known of a speed, or nothing but what its worker claims of it: the fastest there is. */
+/* Replaces an unknown speed, or an unproven claim above the fastest, by the fastest. */
 static double guess_speed(double said, double fastest, bool proven)
 {
     return said <= 0 || (!proven && fastest > 0 && said > fastest) ? fastest : said;
 }
 
-/* Who has not measured himself yet counts as the fastest of those who have: he is tried soon, and then it is known. So does who says
- * that he is faster, until an answer has come from him: one that never answers would else get every prompt. */
+/* An actor without a measured speed counts as the fastest proven one, so that it is tried soon and
+ * measured. So does one that claims to be faster, until it has completed a job: otherwise one that
+ * never answers would get every prompt. */
 static void guess_speeds(struct sample *s)
 {
     double all[2] = {0}, proven[2] = {0};
@@ -130,7 +132,7 @@ static void guess_speeds(struct sample *s)
     }
 }
 
-/* Open actors of the pool: all, or with many of them a window of max at a random place. */
+/* Samples the pool's open actors: all, or of many a window of `max` from a random place. */
 static void sample_open(struct head *h, struct sample *s, const struct call *call, const struct job *job, uint32_t max)
 {
     const struct pool *p = s->pool;
@@ -164,7 +166,7 @@ static int by_id(const void *a, const void *b)
     return ((*x)->node.id > (*y)->node.id) - ((*x)->node.id < (*y)->node.id);
 }
 
-/* The n best of the open ones, one after the other. */
+/* Picks the n best open actors, one after the other. */
 static uint32_t pick_open(struct head *h, const struct call *call, uint32_t n, struct actor **out)
 {
     size_t cap = (size_t)n * 2 + ROUTER_SAMPLE_MAX + 2 * PREFIX_HOLDERS_MAX;

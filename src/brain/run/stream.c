@@ -1,8 +1,9 @@
-/* What workers say about jobs: prefilled, tokens, done.
+/* Handles workers' messages about running jobs: prefilled, tokens. (done is in links/done.c.)
  *
- * Everything is fenced: a message counts only when its job's present attempt runs on an actor of the link it came over.
- * What belongs to an older attempt or a cancelled job is ignored (its `done` frees the slot); what no job of this head
- * ever was, a token index that leaves a gap or comes twice, and an order that cannot be, end the link. */
+ * Everything is fenced: a message counts only if its job's present attempt runs on an actor of its
+ * link. Messages about an older attempt or a cancelled job are ignored (their `done` frees the
+ * slot). A job that this head never had, a token index that repeats or leaves a gap, or an
+ * impossible order ends the link. */
 #include <math.h>
 
 #include "base/alloc.h"
@@ -43,14 +44,14 @@ static void flight_prefilled(struct flight *f)
     f->prompt_bytes = f->fresh_bytes = 0;
 }
 
-static const float LEARN = 0.2f; /* weight of the newest */
+static const float LEARN = 0.2f; /* weight of the newest observation */
 
 void head_learn(float *known, float seen)
 {
     *known = *known > 0 ? *known + LEARN * (seen - *known) : seen;
 }
 
-/* English has four bytes to a token, other languages and other tokenizers one or ten. */
+/* English has about four bytes per token; other languages and tokenizers have one to ten. */
 static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
 {
     static const float LEAST = 0.25f, MOST = 16;
@@ -84,8 +85,8 @@ int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg,
     flight_prefilled(flight);
     head_job_move(job, JOB_STARTED);
     if (job->started)
-        return 0; /* by an actor that was lost then */
-    if (job->same_file == NULL) /* else it was found with a part of its answer, and its pools with it */
+        return 0; /* reported for an actor that was lost since */
+    if (job->same_file == NULL) /* else it was found with a part of its answer, and has its pools */
         head_compatible_join(h, job, flight->actor);
     struct fx *fx = head_branch_fx(h, job, FX_STARTED);
     head_fx_actor(fx, flight->actor);
@@ -104,7 +105,7 @@ int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg,
 
 /* ---- tokens ---- */
 
-/* Writers trust what is checked here: the parts are the text, and a call of a tool takes at least a token. */
+/* The API's writers rely on these checks: the parts make up the text, and a tool call takes at least a token. */
 static int check_parts(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     uint64_t bytes = 0;
@@ -122,7 +123,7 @@ static int check_parts(const struct job *job, const struct wire_tokens *m, struc
     return 0;
 }
 
-/* Do the lists fit each other? */
+/* Checks that the lists fit each other. */
 static int check_lists(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     unsigned long long id = job->node.id;
@@ -152,7 +153,7 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
     return err != 0 ? err : check_parts(job, m, f);
 }
 
-/* Of the prompt: where the request wants them, before it is computed, one behind the other, without a gap after those that are known. */
+/* Tokens of the prompt must be requested, come before the prompt is computed, and follow those known without a gap. */
 static int check_scores(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     unsigned long long id = job->node.id;
@@ -164,8 +165,8 @@ static int check_scores(const struct job *job, const struct wire_tokens *m, stru
     return check_lists(job, m, f);
 }
 
-/* The first tokens after a failover: how long the client waited for them, and how much of that the actor that continues took
- * for the prompt and the tokens again. */
+/* The first tokens after a failover: logs the client's wait, and the part in which the new actor
+ * recomputed prompt and tokens. */
 static void goes_on(struct head *h, const struct job *job)
 {
     const struct actor *a = job->flight->actor;
@@ -202,7 +203,7 @@ static void tokens_fx(struct head *h, const struct job *job, const struct wire_t
     fx->pieces = m->pieces;
 }
 
-/* A prompt that another actor was scoring when it was lost is scored anew: what is known already comes in vain. */
+/* If an actor was lost while scoring the prompt, the next one scores all of it again: known tokens are dropped. */
 static int prompt_says(struct head *h, struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     int err = check_scores(job, m, f);

@@ -1,5 +1,5 @@
-/* A suspect, which may be what crashes workers, runs alone on an actor, quarantined: when it leaves, and when it is cleared.
- * recover/poison.c has the story. */
+/* Suspects, which may have crashed a worker, run quarantined: alone on an actor. When they leave
+ * it, and when they are cleared. recover/poison.c has the story. */
 #include "brain/registry/registry.h"
 #include "brain/run/run.h"
 

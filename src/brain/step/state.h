@@ -92,7 +92,7 @@ struct actor {
     struct grave grave;
     struct id_node node; /* head.actors */
     struct worker *worker;
-    uint32_t key;        /* the worker's number of it */
+    uint32_t key;        /* the worker's number for the actor */
     uint8_t state, kind; /* enum wire_actor_state, enum request_kind */
     struct membership member_of[POOL_KINDS];
     char *model, *digest, *note; /* owned; model: the worker's name for it, a pool may have another */
