@@ -44,6 +44,7 @@ complete -c manta -n '__fish_seen_subcommand_from up head config' -l lost-after-
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l status-every-ms -x -d 'how often the head logs its status'
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l rebalance -d 'move an answer from a slow or crowded actor to an idle one where it would finish much sooner'
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l share-prefix -d 'tenants use each other\'s cached prompts; whether an answer came quickly then tells what others have asked'
+complete -c manta -n '__fish_seen_subcommand_from up head config' -l billing-line -x -a 'drop keep' -d 'the line x-anthropic-billing-header at the beginning of Claude Code\'s system prompts, which changes with each request: left out, so that prompts are found in prefix caches, or kept'
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l log-requests -d 'a log line for each request: status, model, worker, tokens, times'
 complete -c manta -n '__fish_seen_subcommand_from up launcher head worker config' -l drain-grace -x -d 'after SIGTERM: seconds for what runs to end; then a worker\'s answers continue elsewhere; 0: at once'
 complete -c manta -n '__fish_seen_subcommand_from drain' -l grace -x -d 'seconds for what runs to end; then it continues elsewhere'

@@ -109,6 +109,8 @@ struct api_error {
 
 /* ERR_INVALID (400), ERR_UNSUPPORTED (a field asks for what manta lacks), … with `e` filled; *out untouched then. */
 int api_parse(enum api_shape shape, struct str body, struct api_call *out, struct api_error *e);
+/* Leaves out the changing line with which Claude Code begins its system prompt, "x-anthropic-billing-header: ...": it would spoil prefix caches. */
+void api_drop_billing(struct api_call *c);
 /* Frees what it owns; its texts are gone then. */
 void api_call_fini(struct api_call *c);
 /* Frees the request's texts, which somebody else has a copy of by now; numbers, also of what there was, stay. */

@@ -194,6 +194,8 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
         reply_api_error(p, r, e);
         return;
     }
+    if (!p->o->keep_billing)
+        api_drop_billing(api);
     struct str session = session_header(r);
     if (session.n > 0)
         api->request.affinity = session; /* says more than `prompt_cache_key` and `user` do */

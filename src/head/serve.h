@@ -17,6 +17,7 @@ struct head_options {
     const char *const *allow_origins, *const *allow_hosts; /* as in web.h; borrowed */
     uint32_t allow_origins_n, allow_hosts_n;
     bool replace;               /* take the place of the head that runs at this address, with its clients */
+    bool keep_billing;          /* the line for the bill in agents' system prompts stays there (api_drop_billing()) */
     bool share_prefix;          /* tenants use each other's cached prompts */
     bool log_requests;    /* a line for each */
     bool launched;              /* by `manta up`, which ends with it */

@@ -49,6 +49,7 @@ struct head_options options_head(const struct settings *s)
         .join_token = setting_text(s, SET_JOIN_TOKEN),
         .version = MANTA_VERSION,
         .replace = setting_on(s, SET_REPLACE),
+        .keep_billing = setting_number(s, SET_BILLING_LINE) != 0,
         .share_prefix = setting_on(s, SET_SHARE_PREFIX),
         .log_requests = setting_on(s, SET_LOG_REQUESTS),
         .launched = setting_number(s, SET_DIE_WITH_PARENT) != 0,

@@ -68,6 +68,7 @@ enum {
     S(STATUS_EVERY, "status-every-ms", "head.status_every_ms", SETTING_NUMBER, "30000", 100, 86400000, NULL, USE_HEAD, "how often the head logs its status") \
     S(REBALANCE, "rebalance", "head.rebalance", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "move an answer from a slow or crowded actor to an idle one where it would finish much sooner") \
     S(SHARE_PREFIX, "share-prefix", "head.share_prefix", SETTING_SWITCH, "off", 0, 0, NULL, USE_HEAD, "tenants use each other's cached prompts; whether an answer came quickly then tells what others have asked") \
+    S(BILLING_LINE, "billing-line", "head.billing_line", SETTING_CHOICE, "drop", 0, 0, "drop|keep", USE_HEAD, "the line x-anthropic-billing-header at the beginning of Claude Code's system prompts, which changes with each request: left out, so that prompts are found in prefix caches, or kept") \
     S(LOG_REQUESTS, "log-requests", "head.log_requests", SETTING_SWITCH, "on", 0, 0, NULL, USE_HEAD, "a log line for each request: status, model, worker, tokens, times") \
     S(DRAIN_GRACE, "drain-grace", "drain_grace", SETTING_NUMBER, "8", 0, 86400, NULL, USE_HEAD | USE_WORKER, "after SIGTERM: seconds for what runs to end; then a worker's answers continue elsewhere; 0: at once") \
     S(GRACE, "grace", NULL, SETTING_NUMBER, "30", 0, 86400, NULL, USE_DRAIN, "seconds for what runs to end; then it continues elsewhere") \

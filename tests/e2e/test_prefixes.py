@@ -101,3 +101,20 @@ def test_conversations_return_to_the_worker_that_keeps_them(cluster):
         for t, (computed, _, _) in zip(talks, first):
             again, cached, _ = t.say(3)
             assert cached > computed * 0.9 and again < computed / 2, (again, cached, computed)
+
+
+def test_an_agents_line_for_the_bill_hides_no_prefix(cluster):
+    """Given an agent whose system prompt begins with a line that changes with each request; when it asks again; then its prompt is found in the cache, by
+    a head that was not told to keep the line."""
+    for flags, found in ((), True), (("--billing-line", "keep"), False):
+        head = cluster.head(*flags)
+        cluster.echo_worker(head, "echo:tokens=6")
+        head.wait_ready(1)
+        answers = []
+        for cch in "a5145", "0bc1d":
+            body = {"model": "echo", "max_tokens": 4, "system": [{"type": "text", "text": f"x-anthropic-billing-header: cc_version=2.1.1; cch={cch};"},
+                    {"type": "text", "text": story(1, 0, 20)}], "messages": [{"role": "user", "content": "go on"}]}
+            status, answer = head.post("/v1/messages", body)
+            assert status == 200, answer
+            answers.append(answer["usage"]["cache_read_input_tokens"])
+        assert (answers[1] > 80) == found, answers

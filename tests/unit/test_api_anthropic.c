@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -58,6 +59,35 @@ static void test_a_body(void **state)
     assert_str(c.request.affinity, "u");
     assert_true(c.stream);
     api_call_fini(&c);
+}
+
+/* Given a system prompt that begins with words for a bill; then these are left out, wherever they end, and nothing that only looks like them. */
+static void test_the_line_for_the_bill(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *system, *left;
+    } cases[] = {
+        {"x-anthropic-billing-header: cc_version=2.1.101.e51; cc_entrypoint=cli; cch=a5145;You are Claude Code.", "You are Claude Code."},
+        {"x-anthropic-billing-header: cc_version=2.1.37.fbe; cc_entrypoint=cli; cch=00000;\\nYou = me; so.", "You = me; so."},
+        {"x-anthropic-billing-header: cch=1", " cch=1"},
+        {"x-anthropic-billing-header:", ""},
+        {"x-anthropic-billing-headers: cch=1;", "x-anthropic-billing-headers: cch=1;"},
+        {"Say x-anthropic-billing-header: cch=1;", "Say x-anthropic-billing-header: cch=1;"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char body[400];
+        struct api_call c;
+        struct api_error e;
+        snprintf(body, sizeof body, "{\"model\":\"m\",\"max_tokens\":9,\"system\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+                 cases[i].system, cases[0].system);
+        assert_int_equal(api_parse(API_MESSAGES, str_of(body), &c, &e), 0);
+        api_drop_billing(&c);
+        assert_str(c.request.turns[0].content, cases[i].left);
+        assert_str(c.request.turns[1].content, cases[0].system); /* what a user says stays */
+        api_call_fini(&c);
+    }
 }
 
 static void test_refusals(void **state)
@@ -205,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_body),
+        cmocka_unit_test(test_the_line_for_the_bill),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_a_whole_answer),
