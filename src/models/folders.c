@@ -8,7 +8,8 @@
 
 #include "models/models.h"
 
-/* The variable's value when it is an absolute path: the XDG specification has relative ones ignored. */
+/* Returns the variable's value if it is an absolute path: the XDG specification ignores relative
+ * ones. */
 static const char *absolute(const char *variable)
 {
     const char *value = getenv(variable);
@@ -51,7 +52,7 @@ int folder_make(const char *path)
         if (*p != '/')
             continue;
         *p = '\0';
-        mkdir(part, 0700); /* a failure shows at the last one */
+        mkdir(part, 0700); /* the last mkdir() shows a failure */
         *p = '/';
     }
     return mkdir(part, 0700) == 0 || errno == EEXIST ? 0 : ERR_IO;

@@ -1,7 +1,9 @@
-/* A GGUF's header: magic, version, two counts, the key-value pairs, the tensors' places; then the tensors' bytes.
+/* Read a GGUF's header: magic, version, two counts, the key-value pairs, the tensors' places; then
+ * come the tensors' bytes.
  *
- * Everything here may be wrong: a web page saved under a model's name, half a download, bytes made to break us. So
- * every count is held against the bytes that are left before it is believed, and nothing is allocated by it. */
+ * Any of it may be wrong: a web page saved under a model's name, half a download, a malicious file.
+ * So every count is checked against the remaining bytes before it is believed, and none determines
+ * an allocation without a limit. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@
 #include "models/show.h"
 
 enum {
-    VERSION_MIN = 2, /* 1 had 32-bit lengths; no current tool writes it */
+    VERSION_MIN = 2, /* version 1 had 32-bit lengths; no current tool writes it */
     VERSION_MAX = 3,
     KEYS_MAX = 1 << 12,    /* an engine compares each name with each other one, */
     TENSORS_MAX = 1 << 15, /* which for a million of them takes hours; models have some 50 keys and 2,000 tensors */
@@ -87,7 +89,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of the names read so far, each may come once. */
+/* Checks that each of the names read so far occurs once. */
 static int check_names(struct gguf *g, const char *of_what)
 {
     qsort(g->hashes, g->hashes_n, sizeof *g->hashes, by_value);
@@ -100,7 +102,7 @@ static int check_names(struct gguf *g, const char *of_what)
 
 /* ---- tensors ---- */
 
-/* Bytes of a tensor; false when the numbers make no sense. */
+/* Computes the bytes of a tensor. Returns false for impossible numbers. */
 static bool tensor_bytes(const struct gguf_type *type, const uint64_t dims[DIMENSIONS_MAX], uint64_t *out)
 {
     uint64_t bytes = dims[0] / type->numbers;
@@ -142,7 +144,8 @@ static int read_tensor(struct gguf *g)
     return 0;
 }
 
-/* The tensors' bytes begin at the next multiple of the alignment, and must lie in the file. */
+/* Checks that the tensors' bytes, which begin at the next multiple of the alignment, lie in the
+ * file. */
 static int check_end(struct gguf *g)
 {
     struct gguf_in *in = &g->in;
@@ -180,7 +183,7 @@ int gguf_read(const char *path, struct gguf_facts *out, struct fault *f)
         err = read_start(&g);
     if (!err)
         err = check_counts(&g);
-    if (!err) /* the counts are bounded by now */
+    if (!err) /* the counts are within their limits by now */
         g.hashes = xalloc_array(g.keys > g.facts.tensors ? g.keys : g.facts.tensors, sizeof *g.hashes);
     if (!err)
         err = gguf_pairs_read(&g);

@@ -1,8 +1,9 @@
-/* Do the numbers of a header make a model?
+/* Check that the numbers of a header can belong to a model.
  *
- * An engine believes them: it divides by a count of heads, reserves memory by a count of layers, reads as many token types
- * as there are tokens, and ends the process where they contradict each other. What is refused here is what no model has;
- * what is merely odd, a trial in a process of its own finds out (worker/tryout.h). */
+ * An engine believes them: it divides by a number of heads, reserves memory by a number of layers,
+ * reads as many token types as there are tokens, and ends the process when they contradict each
+ * other. This file refuses numbers that no model has; a trial in a separate process finds merely
+ * odd ones (worker/tryout.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,14 +11,14 @@
 #include "models/show.h"
 
 enum {
-    LAYERS_MAX = 512,          /* llama.cpp has no room for more */
-    EXPERTS_MAX = 1024,        /* the same */
+    LAYERS_MAX = 512,          /* llama.cpp's limit */
+    EXPERTS_MAX = 1024,        /* llama.cpp's limit */
     WIDTH_MAX = 1 << 20,       /* numbers per token */
     FEED_FORWARD_MAX = 1 << 24,
     HEADS_MAX = 1 << 16,
     CONTEXT_MAX = 1 << 30,     /* tokens */
     TOKENS_MAX = 1 << 24,      /* of a vocabulary */
-    POOLING_MAX = 4,           /* the last kind there is */
+    POOLING_MAX = 4,           /* the last known kind */
 };
 
 static int refuse(struct gguf *g, const char *why)
@@ -38,7 +39,8 @@ static bool is_integer(const struct gguf_number *n)
     return n->type != GGUF_TEXT && n->type != GGUF_F32 && n->type != GGUF_F64 && n->type != GGUF_BOOL;
 }
 
-/* What a header may say, and whether it may say it once per layer, where a layer may have none. */
+/* The allowed range of each key, and whether it may have a value per layer, where a layer may
+ * have 0. */
 static const struct range {
     enum gguf_key key;
     int64_t least, most;
@@ -61,7 +63,8 @@ static const struct range {
     {KEY_POOLING, 0, POOLING_MAX, false},
 };
 
-/* A model without attention has no heads; what is refused about it is said by the engine. */
+/* Returns whether the key may be 0: a model without attention has no heads, and the engine
+ * reports other faults of it. */
 static bool may_be_zero(const struct gguf *g, const struct range *r)
 {
     bool heads = r->key == KEY_HEADS || r->key == KEY_HEADS_KV;
@@ -99,7 +102,7 @@ static int check_float(struct gguf *g, enum gguf_key key, bool may_be_zero)
     return 0;
 }
 
-/* ---- together ---- */
+/* ---- numbers against each other ---- */
 
 static int64_t most(const struct gguf *g, enum gguf_key key, int64_t otherwise)
 {
@@ -148,7 +151,7 @@ static int check_experts(struct gguf *g)
 {
     int64_t experts = most(g, KEY_EXPERTS, 0), used = most(g, KEY_EXPERTS_USED, 0);
     int64_t groups = most(g, KEY_EXPERT_GROUPS, 0), groups_used = most(g, KEY_EXPERT_GROUPS_USED, 0);
-    bool few = g->facts.architecture[0] == 'h' && experts <= 1; /* hunyuan says 1 for none */
+    bool few = g->facts.architecture[0] == 'h' && experts <= 1; /* hunyuan writes 1 for none */
     if (!few && (used > experts || (experts > 0 && used == 0)))
         return gguf_in_fail(&g->in, ERR_MODEL, "is damaged: it uses %lld of its %lld experts for a token", (long long)used, (long long)experts);
     bool grouped = groups > 1 || (experts == 0 && groups > 0);

@@ -31,7 +31,7 @@ int gguf_in_fail(struct gguf_in *in, int err, const char *fmt, ...)
 int gguf_in_open(struct gguf_in *in, const char *path, struct fault *f)
 {
     *in = (struct gguf_in){.fd = -1, .path = path, .f = f};
-    /* O_NONBLOCK: a FIFO by that name must not hold us up */
+    /* O_NONBLOCK: opening a FIFO of that name must not block */
     in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (in->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return gguf_in_fail(in, ERR_NOT_FOUND, "does not exist");
@@ -58,7 +58,7 @@ uint64_t gguf_in_left(const struct gguf_in *in)
     return in->err ? 0 : in->size - in->at;
 }
 
-/* Makes sure that n more bytes are in the file. */
+/* Checks that the file has n more bytes. */
 static int check_left(struct gguf_in *in, uint64_t n)
 {
     if (!in->err && n > in->size - in->at)
@@ -67,7 +67,7 @@ static int check_left(struct gguf_in *in, uint64_t n)
     return in->err;
 }
 
-/* Fills the buffer from in->at on. */
+/* Fills the buffer from in->at. */
 static int refill(struct gguf_in *in)
 {
     ssize_t got;

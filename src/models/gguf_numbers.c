@@ -1,4 +1,4 @@
-/* The numbers of a header that an engine builds on: kept as they were written, whatever type that is. */
+/* Keep the numbers of a header that an engine relies on, whatever type they were written in. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "models/gguf_scan.h"
 #include "models/show.h"
 
-enum { LAYERS_MAX = 4096 }; /* items of an array that has one per layer */
+enum { LAYERS_MAX = 4096 }; /* maximum of items in an array with one per layer */
 
 static const char *const names[KEYS_KNOWN] = {
     [KEY_BLOCKS] = "block_count",
@@ -40,7 +40,7 @@ const char *gguf_key_name(enum gguf_key key)
     return names[key];
 }
 
-/* The place of a key, and in *out_before how many bytes stand before its first dot. */
+/* Returns the entry of a key, and in *out_before the length of its prefix before the first dot. */
 static struct gguf_number *place_of(struct gguf *g, const char *key, size_t *out_before)
 {
     const char *dot = strchr(key, '.');

@@ -1,11 +1,11 @@
-/* A GGUF's key-value pairs: keep the few we want, step over the rest. */
+/* Read a GGUF's key-value pairs: keep the few that are needed, skip the rest. */
 #include <stdbool.h>
 #include <string.h>
 
 #include "models/gguf_scan.h"
 #include "models/show.h"
 
-enum { KEY_BYTES = 128 }; /* longer keys are none of those we look for */
+enum { KEY_BYTES = 128 }; /* longer keys are not needed */
 
 static int skip_array(struct gguf *g, const char *key)
 {
@@ -29,7 +29,7 @@ static int skip_value(struct gguf *g, const char *key, uint32_t type)
     return g->in.err;
 }
 
-/* Where the number of that key goes; NULL when it is none we look for. */
+/* Returns where to store the number of that key; NULL for a key that is not needed. */
 static uint64_t *number_place(struct gguf *g, const char *key)
 {
     if (strcmp(key, "general.file_type") == 0)
@@ -37,7 +37,8 @@ static uint64_t *number_place(struct gguf *g, const char *key)
     return strcmp(key, "split.count") == 0 ? &g->parts : NULL;
 }
 
-/* Keeps an unsigned number we look for; false: nothing was taken, the value is still to be skipped. */
+/* Keeps a needed unsigned number. Returns false when nothing was read: the value must still be
+ * skipped. */
 static bool take_number(struct gguf *g, const char *key, uint32_t type)
 {
     uint64_t *to = number_place(g, key);

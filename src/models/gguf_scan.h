@@ -1,4 +1,4 @@
-/* What is known of a GGUF while its header is read. */
+/* The state of reading a GGUF header. */
 #ifndef MANTA_MODELS_GGUF_SCAN_H
 #define MANTA_MODELS_GGUF_SCAN_H
 
@@ -11,9 +11,9 @@ enum gguf_value {
     GGUF_U64, GGUF_I64, GGUF_F64,
 };
 
-/* The keys that gguf_check.c holds against each other. */
+/* The keys that gguf_check.c checks against each other. */
 enum gguf_key {
-    /* of the architecture, "llama.block_count"; integers, some of them one per layer */
+    /* of the architecture, "llama.block_count"; integers, for some keys one per layer */
     KEY_BLOCKS, KEY_NEXTN, KEY_CONTEXT, KEY_EMBEDDING, KEY_FEED_FORWARD, KEY_HEADS, KEY_HEADS_KV, KEY_KEY_LENGTH,
     KEY_VALUE_LENGTH, KEY_ROPE_DIMENSIONS, KEY_EXPERTS, KEY_EXPERTS_USED, KEY_EXPERT_GROUPS, KEY_EXPERT_GROUPS_USED, KEY_POOLING,
     /* floats */
@@ -23,49 +23,52 @@ enum gguf_key {
     KEYS_KNOWN,
 };
 
-/* What was found under one of them. */
+/* The value of one of these keys. */
 struct gguf_number {
     bool seen;
-    uint32_t type;         /* enum gguf_value; of the items, when it is an array */
+    uint32_t type;         /* enum gguf_value; of the items in an array */
     bool array;
-    uint64_t n;            /* items; 1 when it is none */
-    int64_t least, most;   /* of the items that are integers; INT64_MAX stands for anything beyond it */
-    double real;           /* the last item that is a float */
+    uint64_t n;            /* items; 1 when it is not an array */
+    int64_t least, most;   /* of the integer items; INT64_MAX stands for all greater values */
+    double real;           /* the last float item */
     bool finite;           /* all floats are */
-    bool foreign;          /* what stands before the first dot is not the architecture; known when all pairs are read */
-    char owner[64];        /* what stands there */
+    bool foreign;          /* the key's prefix is not the architecture; valid once all pairs are read */
+    char owner[64];        /* the key's prefix, before the first dot */
 };
 
 struct gguf {
     struct gguf_in in;
     uint64_t keys;           /* key-value pairs announced */
-    uint64_t alignment;      /* general.alignment: of the tensors' bytes */
-    uint64_t mix;            /* general.file_type; UINT64_MAX: not given */
-    uint64_t parts;          /* split.count: files this model is split into; 0: not given */
-    uint64_t tensors_end;    /* greatest end of a tensor, from the start of the tensors' bytes */
-    uint64_t table[2];       /* columns and rows of token_embd.weight; 0: there is none */
-    uint64_t *hashes;        /* owned; of the names read so far, of keys or of tensors: one may come once */
+    uint64_t alignment;      /* general.alignment, of the tensor data */
+    uint64_t mix;            /* general.file_type; UINT64_MAX: absent */
+    uint64_t parts;          /* split.count: number of files of this model; 0: absent */
+    uint64_t tensors_end;    /* greatest end of a tensor, from the start of the tensor data */
+    uint64_t table[2];       /* columns and rows of token_embd.weight; 0: absent */
+    uint64_t *hashes;        /* owned; of the names of keys or tensors read so far, each of which may occur once */
     uint64_t hashes_n;
     struct gguf_number numbers[KEYS_KNOWN];
-    struct gguf_facts facts; /* what was found so far */
+    struct gguf_facts facts; /* the facts found so far */
 };
 
-/* Reads the g->keys pairs that follow. Returns g->in.err. */
+/* Reads the next g->keys pairs. Returns g->in.err. */
 int gguf_pairs_read(struct gguf *g);
-/* gguf_values.c: bytes of a value of fixed size; 0 for text, arrays and unknown types. */
+/* gguf_values.c: returns the bytes of a value of fixed size; 0 for text, arrays and unknown
+ * types. */
 uint32_t gguf_value_bytes(uint32_t type);
-/* The head of an array: its items follow, of which the file has as many as announced. Returns g->in.err. */
+/* Reads the head of an array and checks that the file has as many items as announced; the items
+ * follow. Returns g->in.err. */
 int gguf_array_begin(struct gguf *g, const char *key, uint32_t *out_type, uint64_t *out_n);
-/* Passes over an array of n things of that type. ERR_INVALID: there is no such type. */
+/* Skips the n items of an array of that type. Returns g->in.err. */
 int gguf_array_skip(struct gguf *g, uint32_t type, uint64_t n);
 
-/* gguf_numbers.c: keeps the value that follows when `key` is a known one. False: it is none, and the value is still to be
- * read. */
+/* gguf_numbers.c: keeps the next value if `key` is a known one. Returns false otherwise: the
+ * value must still be read. */
 bool gguf_number_take(struct gguf *g, const char *key, uint32_t type);
-/* "attention.head_count", "general.alignment". */
+/* Returns the name, "attention.head_count" or "general.alignment". */
 const char *gguf_key_name(enum gguf_key key);
 
-/* gguf_check.c: refuses numbers that no model has and that an engine would fall over. Returns g->in.err. */
+/* gguf_check.c: refuses numbers that no model has and that would crash an engine. Returns
+ * g->in.err. */
 int gguf_check(struct gguf *g);
 
 #endif

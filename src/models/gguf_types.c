@@ -1,4 +1,5 @@
-/* The numbers are those of enum ggml_type and enum llama_ftype in llama.cpp (ggml.h, llama.h), which never reuse one. */
+/* The tables of tensor types and mixes. Their numbers are those of enum ggml_type and enum
+ * llama_ftype in llama.cpp (ggml.h, llama.h), which never reuse one. */
 #include "models/gguf_types.h"
 
 #include <stddef.h>

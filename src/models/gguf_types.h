@@ -1,4 +1,4 @@
-/* How GGUF's tensors are stored: the name of each type, and how many bytes hold how many numbers. */
+/* The storage types of GGUF tensors: name, and bytes per block of numbers. */
 #ifndef MANTA_MODELS_GGUF_TYPES_H
 #define MANTA_MODELS_GGUF_TYPES_H
 
@@ -10,9 +10,9 @@ struct gguf_type {
     uint16_t bytes;           /* per block */
 };
 
-/* The tensor type of that number, or NULL when nobody knows it. */
+/* Returns the tensor type of that number, or NULL when it is unknown. */
 const struct gguf_type *gguf_type_of(uint32_t number);
-/* Name of a file's mix of types (its key general.file_type), "Q4_K_M", or NULL. */
+/* Returns the name of a file's mix of types (its key general.file_type), "Q4_K_M", or NULL. */
 const char *gguf_mix_name(uint32_t number);
 
 #endif

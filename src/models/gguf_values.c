@@ -1,4 +1,4 @@
-/* Values of a GGUF header by their type: how long they are, and how to get past them. */
+/* Sizes of the values in a GGUF header by their type, and how to skip them. */
 #include "models/gguf_scan.h"
 #include "models/show.h"
 
@@ -21,7 +21,7 @@ int gguf_array_begin(struct gguf *g, const char *key, uint32_t *out_type, uint64
     uint32_t bytes = gguf_value_bytes(type);
     if (!in->err && bytes == 0 && type != GGUF_TEXT)
         return gguf_in_fail(in, ERR_MODEL, "is damaged: '%s' is an array of type %u", key, type);
-    uint64_t least = bytes > 0 ? bytes : 8; /* a text has its length at least */
+    uint64_t least = bytes > 0 ? bytes : 8; /* a text takes at least its length */
     if (!in->err && n > gguf_in_left(in) / least)
         return gguf_in_fail(in, ERR_MODEL, "is truncated or damaged: '%s' has %s values at byte %s, the file has %s bytes",
                             key, show_count(n).text, show_count(in->at).text, show_count(in->size).text);

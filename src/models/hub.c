@@ -67,7 +67,8 @@ static void read_token(char out[HUB_TOKEN_BYTES])
     } else if (token_file(path, sizeof path)) {
         file_read_text(path, out, HUB_TOKEN_BYTES);
     }
-    for (char *p = out; *p != '\0'; p++) /* up to the line's end; anything that could begin another header is the end, too */
+    for (char *p = out; *p != '\0'; p++) /* cut at the line's end, or at any character that could begin another
+                                            header */
         if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)
             *p-- = '\0';
 }
@@ -171,7 +172,7 @@ static int choose(struct reference *r, const json_t *files, struct fault *f)
     char text[2 * HUB_NAME_BYTES + 1024];
     if (found < 0) {
         err = refuse_none(r, names, n, found, f);
-    } else { /* what the hub says is believed as far as what a person says */
+    } else { /* check the hub's words as a person's reference */
         snprintf(text, sizeof text, "hf:%s/%s/%.900s", r->owner, r->repo, names[found]);
         err = reference_parse(text, &whole, f);
         if (err == 0)

@@ -1,4 +1,4 @@
-/* A reference whose file is not here yet -> the file, downloaded. */
+/* Download the file of a reference that is not here yet. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static int bring(const char *name, struct reference *r, const struct models_pull
     if (err != 0)
         return err;
     hub_token(url, token);
-    struct transfer_text shown = transfer_show(r->url); /* without what may be a secret */
+    struct transfer_text shown = transfer_show(r->url); /* without a part that may be a secret */
     struct download d = {
         .name = r->kind == REFERENCE_URL ? shown.text : name,
         .url = url,
@@ -51,7 +51,7 @@ static int bring(const char *name, struct reference *r, const struct models_pull
         return err;
     if (asked)
         store_remember_pick(r);
-    if (digest[0] == '\0') /* another process brought it, and noted it */
+    if (digest[0] == '\0') /* another process brought and noted it */
         return 0;
     char *real = realpath(path, NULL);
     if (real != NULL)

@@ -26,7 +26,8 @@ int part_lock(struct part *p, const char *path, void (*on_wait)(void *), void *u
     snprintf(lock, sizeof lock, "%s.lock", path);
     snprintf(p->part, sizeof p->part, "%s.part", path);
     snprintf(p->from, sizeof p->from, "%s.part.from", path);
-    p->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* stays: whoever removed it could remove another's */
+    p->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* never removed: a process that removed it could
+                                                                 remove another's lock */
     if (p->lock < 0)
         return refuse("open", lock, f);
     if (flock(p->lock, LOCK_EX | LOCK_NB) == 0)
@@ -49,7 +50,8 @@ static void add(struct part *p, const char *bytes, size_t n)
     p->bytes += n;
 }
 
-/* The ETag of the bytes that are there; none: they cannot be gone on with by If-Range, but their digest is checked. */
+/* Reads the ETag of the bytes that are here. Without one they are resumed without If-Range, but
+ * their digest is checked. */
 static void read_etag(struct part *p)
 {
     FILE *file = fopen(p->from, "re");
@@ -114,7 +116,7 @@ int part_write(struct part *p, const void *bytes, size_t n, struct fault *f)
             int problem = errno;
             fault_set(f, ERR_IO, "cannot write '%s' beyond its %s bytes: %s", show_path(p->part).text, show_count(p->bytes).text, strerror(problem));
             if (problem == ENOSPC || problem == EDQUOT || problem == EFBIG)
-                part_remove(p); /* a full disk is of no use to anybody */
+                part_remove(p); /* frees the full disk */
             return ERR_IO;
         }
         add(p, at, (size_t)wrote);
@@ -130,7 +132,8 @@ void part_digest(struct part *p, char out[DIGEST_BYTES])
     p->digest = NULL;
 }
 
-/* The rename itself is on the disk when its folder is. A file system that cannot tell does not matter: the name is right. */
+/* Syncs the folder, which makes the rename durable. A failure does not matter: the name is
+ * right. */
 static void sync_folder(const char *path)
 {
     char folder[STORE_PATH_BYTES];

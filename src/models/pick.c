@@ -1,4 +1,4 @@
-/* Which file of a repository is meant by a quantisation. */
+/* Choose the file of a repository that a quantisation means. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,7 +11,8 @@ static bool is_letter_or_digit(char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* "Q4_K" is in "pet-Q4_K.gguf", not in "pet-Q4_K_M.gguf" nor in "petQ4_K". */
+/* Returns whether the word is in the name: "Q4_K" is in "pet-Q4_K.gguf", not in
+ * "pet-Q4_K_M.gguf" nor in "petQ4_K". */
 static bool has_word(const char *name, const char *word)
 {
     size_t n = strlen(word);
@@ -21,14 +22,15 @@ static bool has_word(const char *name, const char *word)
     return false;
 }
 
-/* "…-00001-of-00003.gguf" */
+/* Recognises "…-00001-of-00003.gguf". */
 static bool is_part(const char *name)
 {
     const char *of = strstr(name, "-of-");
     return of != NULL && of - name >= 5 && strspn(of - 5, "0123456789") == 5 && strspn(of + 4, "0123456789") == 5;
 }
 
-/* A model's weights: not the eyes of one that sees, and not the statistics that quantisers use. */
+/* Returns whether the file has a model's weights: not a vision projector (mmproj), and not a
+ * quantiser's statistics (imatrix). */
 static bool is_model(const char *name)
 {
     size_t n = strlen(name);

@@ -1,4 +1,4 @@
-/* A download in words. */
+/* Describe a download in words. */
 #include <stdio.h>
 
 #include "models/models.h"

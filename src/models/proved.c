@@ -1,4 +1,5 @@
-/* Which files an engine has loaded well: one small file per digest, with the engine's version in it. */
+/* Remember which files an engine has loaded: one small file per digest, with the engine's
+ * version in it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,7 @@ bool models_proved(const char *digest, const char *engine)
     return path_of("proved", digest, path, sizeof path) && file_read_text(path, text, sizeof text) > 0 && strcmp(text, engine) == 0;
 }
 
-/* Beside its place and renamed: three workers may load it at once. */
+/* Writes a temporary file and renames it: several workers may load the model at once. */
 static void write_note(const char *path, const char *text)
 {
     char part[FOLDER_BYTES + 120];
@@ -51,7 +52,7 @@ void models_prove(const char *digest, const char *engine, bool well)
         unlink(path);
 }
 
-/* ---- how it computes exactly: the set-up in the first line, for whom in the second ---- */
+/* ---- how it computes exactly: the set-up in the first line, its key in the second ---- */
 
 bool models_setup(const char *digest, const char *engine, uint32_t threads, char *out, size_t cap)
 {

@@ -39,7 +39,8 @@ static bool ends_with(struct str s, const char *end)
     return s.n >= n && strncasecmp(s.p + s.n - n, end, n) == 0;
 }
 
-/* A part of an address that may become a part of a path: no "..", nothing hidden, nothing a shell or a URL takes apart. */
+/* Returns whether a part of an address may become a part of a path: no "..", nothing hidden, no
+ * character that a shell or a URL interprets. `also`: allowed beside letters and digits. */
 static bool is_plain(struct str s, const char *also)
 {
     if (s.n == 0 || s.p[0] == '.' || s.p[0] == '-')
@@ -50,7 +51,8 @@ static bool is_plain(struct str s, const char *also)
     return true;
 }
 
-/* Takes the text up to one of `ends` off the front of *rest; what ended it stays. */
+/* Removes the text before the first of `ends` from *rest and returns it; the ending character
+ * stays. */
 static struct str take(struct str *rest, const char *ends)
 {
     size_t n = 0;
@@ -106,7 +108,7 @@ static int take_sha256(struct str *text, struct reference *r, struct fault *f)
 
 /* ---- the hub ---- */
 
-/* Each part of the file's path in the repository. */
+/* Checks each part of the file's path in the repository, and keeps the path. */
 static bool put_file(struct reference *r, struct str path)
 {
     struct str rest = path;
@@ -117,7 +119,8 @@ static bool put_file(struct reference *r, struct str path)
     return ends_with(path, ".gguf") && put(r->file, sizeof r->file, path);
 }
 
-/* Behind owner/repo of a web address: nothing, or resolve|blob|raw / revision / file, and perhaps ?download=true. */
+/* Parses the rest of a web address behind owner/repo: nothing, or resolve|blob|raw / revision /
+ * file, and perhaps ?download=true. */
 static bool put_page(struct reference *r, struct str rest)
 {
     skip(&rest, '/');
@@ -138,7 +141,7 @@ static bool put_quant(struct reference *r, struct str quant)
     return put_name(r->quant, quant);
 }
 
-/* owner/repo[@revision][:quant], or …/file.gguf, or the path of a web page of it. */
+/* Parses owner/repo[@revision][:quant], …/file.gguf, or the path of one of its web pages. */
 static int parse_hub(struct str text, bool page, struct reference *r, struct fault *f)
 {
     struct str rest = text;
@@ -210,9 +213,10 @@ static int parse_url(struct str text, bool secure, struct reference *r, struct f
     return 0;
 }
 
-/* ---- everything ---- */
+/* ---- all references ---- */
 
-/* "llama3" means one of several: the first names of the catalogue that begin so, "'a', 'b' or 'c'"; empty: none does. */
+/* Lists the first catalogue names that begin with `text`, as "'a', 'b' or 'c'": "llama3" may
+ * mean one of several. Empty when there is none. */
 static void begin_alike(const char *text, struct buf *out)
 {
     enum { SHOWN_MAX = 3, LETTERS_MIN = 3 };
@@ -247,7 +251,7 @@ static int refuse_unknown(const char *text, struct fault *f)
     return err;
 }
 
-/* Behind a scheme of the hub's, or NULL. */
+/* Returns the text behind a scheme of the hub, or NULL. */
 static const char *behind_hub_scheme(const char *text, bool *out_page)
 {
     static const char *const starts[] = {"hf://", "hf:", "huggingface://", "huggingface:", "hf.co/", "huggingface.co/"};
@@ -259,7 +263,8 @@ static const char *behind_hub_scheme(const char *text, bool *out_page)
     return NULL;
 }
 
-/* "owner/repo" or "owner/repo:Q4_K_M", as llama.cpp takes it: one slash, and no file's name. */
+/* Recognises "owner/repo" or "owner/repo:Q4_K_M", as llama.cpp does: one slash, and no file
+ * name. */
 static bool looks_like_repository(const char *text)
 {
     struct str rest = str_of(text);

@@ -1,4 +1,4 @@
-/* What a person wrote -> the model file that is meant. */
+/* Find the model file that a reference means. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static bool ends_with(const char *s, const char *end)
     return n >= end_n && strcmp(s + n - end_n, end) == 0;
 }
 
-/* The path with no links and from the root, so that it means the same in every folder. */
+/* Sets the absolute path without links, so that it is valid in every folder. */
 static int set_path(struct model_file *m, const char *path, struct fault *f)
 {
     char *real = realpath(path, NULL);
@@ -34,7 +34,8 @@ static int set_path(struct model_file *m, const char *path, struct fault *f)
     return 0;
 }
 
-/* The file's name without folder and .gguf. Of the reference, not of what a link leads to: caches have hashes there. */
+/* Sets the name: the file name without folder and .gguf. Taken from the reference, not from a
+ * link's target: in caches that is a hash. */
 static int set_name_of_path(struct model_file *m, const char *reference, struct fault *f)
 {
     const char *name = reference_basename(reference);
@@ -51,11 +52,12 @@ static int find_path(const char *path, struct model_file *m, struct fault *f)
     return err ? err : set_name_of_path(m, path, f);
 }
 
-/* Of the catalogue, the hub or the web: in our models folder, else in the cache of the hub's own tools. */
+/* Finds a model of the catalogue, the hub or the web: in our models folder, else in the cache of
+ * the hub's own tools. */
 static int find_stored(const char *text, struct reference *r, struct model_file *m, struct fault *f)
 {
     char path[STORE_PATH_BYTES], address[REFERENCE_BYTES_MAX + 1];
-    if (r->kind == REFERENCE_URL) { /* what is behind the ? may be a secret */
+    if (r->kind == REFERENCE_URL) { /* the part behind the ? may be a secret */
         snprintf(address, sizeof address, "%.*s", (int)strcspn(r->url, "?"), r->url);
         text = address;
     }
@@ -74,8 +76,9 @@ static int find_stored(const char *text, struct reference *r, struct model_file 
     return err != 0 ? err : set_path(m, path, f);
 }
 
-/* A catalogue name stands for certain bytes: two workers that serve it must answer alike. So does #sha256=, and a file that
- * was downloaded must still be what it was then. */
+/* Checks the digest. A catalogue name stands for certain bytes: two workers that serve it must
+ * answer alike. So does #sha256=, and a downloaded file must still have the bytes of its
+ * download. */
 static int check_digest(const char *text, const struct reference *r, const struct model_file *m, struct fault *f)
 {
     char pinned[DIGEST_BYTES];
@@ -88,7 +91,8 @@ static int check_digest(const char *text, const struct reference *r, const struc
                      show_path(m->path).text, show_path(text).text, m->digest, expected);
 }
 
-/* Which of the two a text is: what is there as a file is meant as a file. */
+/* Parses a reference; a text that names an existing file is a path, unless it is in the
+ * catalogue. */
 static int parse(const char *text, struct reference *r, struct fault *f)
 {
     size_t n = strlen(text);

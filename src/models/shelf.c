@@ -13,12 +13,12 @@
 #include "models/models.h"
 #include "models/show.h"
 
-enum { FOLDERS_DEEP = 5 }; /* owner, repository, and folders in it */
+enum { FOLDERS_DEEP = 5 }; /* owner, repository, and its folders */
 
 struct walk {
     void (*on_file)(const struct shelf_file *file, void *user_data);
     void *user_data;
-    char dir[FOLDER_BYTES]; /* the folder of models */
+    char dir[FOLDER_BYTES]; /* the models folder */
     unsigned files;
 };
 
@@ -28,7 +28,7 @@ static bool is_model(const char *name)
     return n > 5 && strcmp(name + n - 5, ".gguf") == 0;
 }
 
-/* `inside`: its path in the folder of models. */
+/* Writes the reference of a file. `inside`: its path in the models folder. */
 static void name_reference(const char *inside, const char *path, char out[STORE_PATH_BYTES])
 {
     const char *slash = strchr(inside, '/');
@@ -56,7 +56,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* False: there is no such folder. */
+/* Returns false when the folder does not exist. */
 static bool walk_folder(struct walk *w, const char *folder, int deep)
 {
     struct dirent **entries;
@@ -88,7 +88,7 @@ int shelf_each(void (*on_file)(const struct shelf_file *file, void *user_data), 
     return err;
 }
 
-/* ---- taking one away ---- */
+/* ---- removing ---- */
 
 static bool is_inside(const char *path, const char *dir)
 {
@@ -100,7 +100,7 @@ static bool is_inside(const char *path, const char *dir)
     return inside;
 }
 
-/* A path that somebody gave: only files of ours are removed. */
+/* Finds a file by its path; only files in our folder may be removed. */
 static int find_path(const char *given, const char *dir, char path[STORE_PATH_BYTES], struct fault *f)
 {
     int n = snprintf(path, STORE_PATH_BYTES, "%s", given);
@@ -112,7 +112,7 @@ static int find_path(const char *given, const char *dir, char path[STORE_PATH_BY
     return 0;
 }
 
-/* Where the file of the reference should lie. */
+/* Finds the path of the reference's file. */
 static int find(const char *reference, char path[STORE_PATH_BYTES], struct fault *f)
 {
     char dir[FOLDER_BYTES];
@@ -133,7 +133,8 @@ static int find(const char *reference, char path[STORE_PATH_BYTES], struct fault
     return err;
 }
 
-/* Nobody may be writing it. The lock's file stays: whoever removed it could remove another's. */
+/* Takes the lock, so that no process is writing the file. The lock file stays: a process that
+ * removed it could remove another's lock. */
 static int lock_out(const char *path, int *out_fd, struct fault *f)
 {
     char lock[STORE_PATH_BYTES + 16];

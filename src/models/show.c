@@ -26,9 +26,9 @@ struct show_text show_path(const char *path)
         return out;
     }
     static const char cut[] = "…";
-    size_t keep = sizeof out.text - sizeof cut; /* bytes of the path's end */
+    size_t keep = sizeof out.text - sizeof cut; /* bytes kept from the path's end */
     const char *end = path + n - keep;
-    while (((unsigned char)*end & 0xc0) == 0x80) /* not in the middle of a character */
+    while (((unsigned char)*end & 0xc0) == 0x80) /* do not cut within a character */
         end++;
     snprintf(out.text, sizeof out.text, "%s%s", cut, end);
     return out;

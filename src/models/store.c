@@ -12,7 +12,7 @@
 
 enum { NOTE_TEXT_BYTES = 512 };
 
-/* "repo", or "repo@revision" when it is not the usual one. */
+/* Writes "repo", or "repo@revision" unless the revision is "main". */
 static void repository(const struct reference *r, char out[2 * HUB_NAME_BYTES])
 {
     bool usual = strcmp(r->revision, "main") == 0;
@@ -48,7 +48,8 @@ static bool read_note(const char *path, char out[NOTE_TEXT_BYTES])
     return n > 0;
 }
 
-/* Written beside its place and renamed: never half a note. False: errno says why. */
+/* Writes a temporary file and renames it, so that a note is never half written. Returns false on
+ * failure: errno says why. */
 static bool write_note(const char *path, const char *text)
 {
     char part[STORE_PATH_BYTES + 64];
@@ -85,7 +86,7 @@ bool store_recall_pick(struct reference *r)
     struct reference named;
     if (!pick_path(r, path) || !read_note(path, text))
         return false;
-    snprintf(whole, sizeof whole, "hf:%s/%s/%s", r->owner, r->repo, text); /* a note is believed as far as a person is */
+    snprintf(whole, sizeof whole, "hf:%s/%s/%s", r->owner, r->repo, text); /* check a note as a person's reference */
     if (reference_parse(whole, &named, NULL) != 0 || named.file[0] == '\0')
         return false;
     memcpy(r->file, named.file, sizeof r->file);
@@ -143,7 +144,8 @@ bool store_in_hub_cache(const struct reference *r, char out[STORE_PATH_BYTES])
     int n = snprintf(base, sizeof base, "%s/models--%s--%s", dir, r->owner, r->repo);
     if (n < 0 || (size_t)n >= sizeof base)
         return false;
-    snprintf(path, sizeof path, "%s/refs/%s", base, r->revision); /* a branch names its commit; a commit is its own name */
+    snprintf(path, sizeof path, "%s/refs/%s", base, r->revision); /* a branch names its commit; a commit is its own
+                                                                     name */
     if (!read_note(path, commit))
         snprintf(commit, sizeof commit, "%s", r->revision);
     if (strspn(commit, "0123456789abcdef") != strlen(commit))

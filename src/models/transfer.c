@@ -10,12 +10,12 @@
 
 enum { HEADER_BYTES_MAX = 4096, IGNORED_BYTES_MAX = 65536, READ_BYTES = 256 << 10 };
 
-/* One run(): a host's answer. */
+/* One request and its answer, in a chain of redirects. */
 struct hop {
     struct transfer *t;
-    bool hub;          /* the host that was asked, not one it sends us to: gets the token, and is believed about X-Linked-… */
+    bool hub;          /* the first host, not a redirect's target: gets the token, and its X-Linked-… are believed */
     bool head_done;
-    size_t ignored;    /* bytes of an answer that nobody wants */
+    size_t ignored;    /* bytes of the body of an error answer */
     int err;           /* of a callback */
     struct fault *f;
 };
@@ -56,7 +56,7 @@ static void keep(char *out, size_t cap, struct str s)
     out[n] = '\0';
 }
 
-/* "bytes 5-9/10", or "bytes * /10" of a 416. */
+/* Parses "bytes 5-9/10", or "bytes * /10" of a 416. */
 static void parse_range(struct transfer_head *h, struct str s)
 {
     const char *end = s.p + s.n, *slash = memchr(s.p, '/', s.n), *dash = memchr(s.p, '-', s.n);
@@ -67,7 +67,7 @@ static void parse_range(struct transfer_head *h, struct str s)
         h->range_start = parse_size(str_n(s.p + 6, (size_t)(dash - s.p - 6)));
 }
 
-/* A header's text has no terminator behind it. */
+/* A header's text is not terminated. */
 static bool is_hex(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
@@ -76,7 +76,7 @@ static bool is_hex(struct str s)
     return true;
 }
 
-/* A digest in quotes, or not; an MD5 or a git id is none. */
+/* Takes a SHA-256, with or without quotes; an MD5 or a git id is ignored. */
 static void parse_linked(struct transfer_head *h, struct str s)
 {
     if (s.n >= 2 && s.p[0] == '"')
@@ -108,7 +108,7 @@ static void take_header(struct transfer_head *h, struct str name, struct str val
         parse_linked(h, value);
 }
 
-/* A status line begins an answer: what an earlier one announced of itself is void. */
+/* A status line begins an answer: the headers of an earlier one are void. */
 static void begin_answer(struct transfer_head *h)
 {
     h->type[0] = h->etag[0] = h->message[0] = '\0';
@@ -205,7 +205,7 @@ static void set_up(struct body *b, const char *url, struct curl_slist *headers, 
     curl->set(b->c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl->set(b->c, CURLOPT_USERAGENT, "manta");
     curl->set(b->c, CURLOPT_HTTPHEADER, headers);
-    curl->set(b->c, CURLOPT_FOLLOWLOCATION, 0L); /* we do, to see who gets the token */
+    curl->set(b->c, CURLOPT_FOLLOWLOCATION, 0L); /* followed by us, to control which host gets the token */
     curl->set(b->c, CURLOPT_NOSIGNAL, 1L);
     curl->set(b->c, CURLOPT_CONNECTTIMEOUT, (long)TRANSFER_CONNECT_S);
     curl->set(b->c, CURLOPT_LOW_SPEED_LIMIT, (long)TRANSFER_SLOW_BYTES);
@@ -250,7 +250,7 @@ static int explain(struct transfer *t, CURLcode code, const char *words, const c
     }
 }
 
-/* `next`: where a redirect leads, else empty. */
+/* next: the target of a redirect, or empty. */
 static int one_hop(struct transfer *t, const struct curl_functions *curl, const char *url, char next[TRANSFER_URL_BYTES], struct fault *f)
 {
     char error[CURL_ERROR_SIZE] = "";
@@ -270,7 +270,7 @@ static int one_hop(struct transfer *t, const struct curl_functions *curl, const 
     if (is_redirect(t->head.status) && to != NULL && strlen(to) < TRANSFER_URL_BYTES)
         memcpy(next, to, strlen(to) + 1);
     int err = b.hop.err;
-    bool cut = code == CURLE_WRITE_ERROR && b.hop.ignored > IGNORED_BYTES_MAX; /* by us: nobody wants that body */
+    bool cut = code == CURLE_WRITE_ERROR && b.hop.ignored > IGNORED_BYTES_MAX; /* cut by us: the body is not needed */
     if (err == 0 && code != CURLE_OK && !cut)
         err = explain(t, code, error[0] != '\0' ? error : curl->words(code), url, f);
     if (err == 0)
@@ -283,7 +283,8 @@ static int one_hop(struct transfer *t, const struct curl_functions *curl, const 
 int transfer_run(struct transfer *t, struct fault *f)
 {
     const struct curl_functions *curl;
-    static char urls[2][TRANSFER_URL_BYTES]; /* the process has one thread while it downloads; a stack need not have 16 kB */
+    static char urls[2][TRANSFER_URL_BYTES]; /* static, to save 16 kB of stack: the process has one thread while it
+                                                downloads */
     int err = curl_functions(&curl, f);
     t->again = false;
     t->head = (struct transfer_head){.linked_size = TRANSFER_UNKNOWN};

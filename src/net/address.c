@@ -99,7 +99,7 @@ const char *net_reachable(const char *host)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *found = NULL;
     const char *reachable = host;
     if (getaddrinfo(host, NULL, &hints, &found) != 0)
-        return host; /* a name, or nothing at all: dialling it will tell */
+        return host; /* a name, or nothing at all: dialling will show */
     if (found->ai_family == AF_INET && ((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr.s_addr == INADDR_ANY)
         reachable = "127.0.0.1";
     if (found->ai_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)found->ai_addr)->sin6_addr))

@@ -136,7 +136,7 @@ static int listener_start(struct net_listener *s)
         r = uv_tcp_getsockname(&s->tcp, (struct sockaddr *)&bound, &n);
     if (r < 0)
         return r;
-    /* sin_port and sin6_port lie at the same place */
+    /* sin_port and sin6_port have the same offset */
     s->port = ntohs(((const struct sockaddr_in *)&bound)->sin_port);
     MUST(uv_prepare_start(&s->turn, on_turn) == 0);
     uv_unref((uv_handle_t *)&s->turn);

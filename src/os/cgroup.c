@@ -14,9 +14,10 @@
 
 #include "os/file.h"
 
-/* Version 1 has a tree of groups for each controller, /sys/fs/cgroup/memory/…; version 2 has one, /sys/fs/cgroup/…
- * Which path in the tree is ours, /proc/self/cgroup says, a line each: "4:memory:/path" or "0::/path". A container
- * often sees that path as the host does, and only its own group mounted: a path that is not there is the root then. */
+/* Version 1 has a tree of groups for each controller, /sys/fs/cgroup/memory/…; version 2 has one
+ * tree, /sys/fs/cgroup/… /proc/self/cgroup names our group in each tree, a line each:
+ * "4:memory:/path" or "0::/path". A container often sees the path as the host does, while only
+ * its own group is mounted: a path that does not exist stands for the root then. */
 
 enum { PATH_BYTES = 1024, CPU_PERIOD_US = 100000 };
 static const uint64_t no_memory_limit = 1ull << 60; /* version 1 writes "none" as a very large number */
@@ -33,7 +34,7 @@ void cgroup_set_root(const char *mounts, const char *own)
 
 struct tree {
     bool v2;
-    char root[256];         /* where it is mounted */
+    char root[256];         /* its mount point */
     char group[PATH_BYTES]; /* our folder in it, below or at the root */
 };
 
@@ -66,9 +67,9 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* ---- which group is ours ---- */
+/* ---- finding our group ---- */
 
-/* "memory" is among "cpu,cpuacct,memory"? */
+/* Returns whether a list such as "cpu,cpuacct,memory" has the controller. */
 static bool names(const char *list, const char *controller)
 {
     size_t n = strlen(controller);
@@ -124,7 +125,7 @@ static uint64_t memory_of(const struct tree *t, const char *folder)
     char text[64];
     if (!read_text(folder, t->v2 ? "memory.max" : "memory.limit_in_bytes", text, sizeof text))
         return 0;
-    uint64_t bytes = strtoull(text, NULL, 10); /* "max" is 0 */
+    uint64_t bytes = strtoull(text, NULL, 10); /* "max" reads as 0 */
     return bytes >= no_memory_limit ? 0 : bytes;
 }
 
@@ -135,16 +136,17 @@ static double cpus_of(const struct tree *t, const char *folder)
         char *end;
         if (!read_text(folder, "cpu.max", text, sizeof text))
             return 0;
-        double quota = strtod(text, &end), period = strtod(end, NULL); /* "max 100000" is 0 */
+        double quota = strtod(text, &end), period = strtod(end, NULL); /* "max 100000" reads as 0 */
         return quota > 0 && period > 0 ? quota / period : 0;
     }
     if (!read_text(folder, "cpu.cfs_quota_us", text, sizeof text) || !read_text(folder, "cpu.cfs_period_us", period_text, sizeof period_text))
         return 0;
-    double quota = strtod(text, NULL), period = strtod(period_text, NULL); /* -1: none */
+    double quota = strtod(text, NULL), period = strtod(period_text, NULL); /* -1: no limit */
     return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-/* From our group up to the root: what an outer one allows less, counts. */
+/* Returns the tightest limit from our group up to the root: a tighter limit of an outer group
+ * applies, too. */
 static double tightest(const char *controller, double (*limit_of)(const struct tree *, const char *))
 {
     struct tree t;
@@ -202,9 +204,10 @@ uint64_t cgroup_oom_kills(void)
     return file_read_text("/proc/vmstat", text, sizeof text) > 0 ? number_of(text, "oom_kill") : 0;
 }
 
-/* ---- going into a smaller one ---- */
+/* ---- entering a smaller group ---- */
 
-/* Is it a group of a process of ours that is gone? Others may have names that begin like ours, and a process that lives may be about to enter its own. */
+/* Returns whether the group belongs to a manta process that is gone. Other groups may have names
+ * that begin alike, and a living process may be about to enter its own group. */
 static bool is_left_over(const char *name)
 {
     char *end = NULL;
@@ -235,7 +238,8 @@ static int make_group(const struct tree *t, const char *controller, char *out, s
     if (t->v2) {
         char enable[32];
         snprintf(enable, sizeof enable, "+%s", controller);
-        write_text(t->group, "cgroup.subtree_control", enable); /* where it is on already, or forbidden, the next step tells */
+        write_text(t->group, "cgroup.subtree_control", enable); /* the next step fails if this was necessary and is
+                                                                   forbidden */
     }
     return mkdir(out, 0755) == 0 || errno == EEXIST ? 0 : ERR_FORBIDDEN;
 }
@@ -289,7 +293,7 @@ static int enter_memory(uint64_t bytes, char *group, size_t cap, struct fault *f
     return 0;
 }
 
-/* With version 2 one group has both limits: `memory_group` is it, when there is one. */
+/* In version 2 one group has both limits: memory_group, when there is one. */
 static int enter_cpu(uint32_t cpus, const char *memory_group, struct fault *f)
 {
     struct tree t;

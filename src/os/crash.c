@@ -11,7 +11,8 @@
 #include "os/last_words.h"
 #include "os/mapped.h"
 
-enum { REPORT_S = 5 }; /* for whoever reads stderr: a process that crashed must not stay because nobody does */
+enum { REPORT_S = 5 }; /* time for the reader of stderr: a crashed process must not hang because no reader takes the
+                          report */
 
 static const char *crash_version;
 static volatile sig_atomic_t crash_signum;
@@ -29,7 +30,7 @@ static void say(const char *text)
     (void)ignored;
 }
 
-/* Raised by the kernel or by abort(), not by `kill -SEGV`. */
+/* Returns whether the kernel or abort() raised the signal, not `kill -SEGV`. */
 static bool own_fault(const siginfo_t *info)
 {
     return info->si_code > 0 || (info->si_code == SI_TKILL && info->si_pid == getpid());
@@ -37,16 +38,16 @@ static bool own_fault(const siginfo_t *info)
 
 static void handle(int signum);
 
-/* A model's file that becomes shorter is no crash: who computes with it asks whether it was lost. */
+/* A model file that becomes shorter is no crash: its user checks for the loss. */
 static bool is_mended(int signum, const siginfo_t *info)
 {
     if (signum != SIGBUS || info->si_code != BUS_ADRERR || !mapped_mend(info->si_addr))
         return false;
-    handle(SIGBUS); /* SA_RESETHAND has let go of it */
+    handle(SIGBUS); /* SA_RESETHAND has removed the handler */
     return true;
 }
 
-/* Only calls that are safe in a signal handler. */
+/* Makes only calls that are safe in a signal handler. */
 static void on_crash(int signum, siginfo_t *info, void *context)
 {
     (void)context;
@@ -69,7 +70,7 @@ static void on_crash(int signum, siginfo_t *info, void *context)
     say("last log lines:\n");
     log_dump(STDERR_FILENO);
     say("=== to here, and please report it ===\n");
-    raise(signum); /* SA_RESETHAND: this time it kills */
+    raise(signum); /* SA_RESETHAND: this time the signal kills */
 }
 
 static void handle(int signum)

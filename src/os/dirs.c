@@ -12,7 +12,7 @@ static int make_path(char *path)
 {
     for (char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
         *at = '\0';
-        mkdir(path, 0700); /* those that are there already do no harm; the last one tells */
+        mkdir(path, 0700); /* existing folders are fine; the last mkdir() shows a failure */
         *at = '/';
     }
     return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : ERR_IO;

@@ -1,11 +1,12 @@
-/* Where a person's files of manta's live. */
+/* Find the user's folder for manta's state. */
 #ifndef MANTA_OS_DIRS_H
 #define MANTA_OS_DIRS_H
 
 #include <stddef.h>
 
-/* $XDG_STATE_HOME/manta, else ~/.local/state/manta, made when it is not there: history, logs. ERR_NOT_FOUND when neither
- * variable is set, ERR_IO when it cannot be made. */
+/* Writes $XDG_STATE_HOME/manta, else ~/.local/state/manta, and makes the folder if necessary:
+ * history, logs. Returns ERR_NOT_FOUND when neither variable is set, ERR_IO when the folder
+ * cannot be made, ERR_TOO_LARGE when the path does not fit. */
 int dirs_state(char *out, size_t cap);
 
 #endif

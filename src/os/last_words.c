@@ -11,7 +11,7 @@ struct note {
 };
 
 static struct note own_notes[LAST_WORDS_THREADS_MAX], *notes = own_notes;
-static atomic_uint threads; /* that have a note, or wanted one */
+static atomic_uint threads; /* that have a note, or asked for one */
 static _Thread_local struct note *own;
 static _Thread_local int asked;
 static _Atomic(last_words_fn *) listener;
@@ -21,7 +21,7 @@ void last_words_to(last_words_fn *fn)
     atomic_store(&listener, fn);
 }
 
-/* Threads that end do not give their note back: actors live as long as their worker. */
+/* A thread that ends keeps its note: actors live as long as their worker. */
 static struct note *own_note(void)
 {
     if (!asked) {
@@ -38,7 +38,8 @@ void last_words_computing(const uint64_t *what, uint32_t n)
     if (note == NULL)
         return;
     n = n < LAST_WORDS_NOTES_MAX ? n : LAST_WORDS_NOTES_MAX;
-    atomic_store_explicit(&note->n, 0, memory_order_relaxed); /* who crashes in between names too few, not the wrong ones */
+    atomic_store_explicit(&note->n, 0, memory_order_relaxed); /* a crash in between names too few jobs, not wrong
+                                                                 ones */
     for (uint32_t i = 0; i < n; i++)
         atomic_store_explicit(&note->what[i], what[i], memory_order_relaxed);
     atomic_store_explicit(&note->n, n, memory_order_release);

@@ -32,7 +32,7 @@ bool mapped_is_lost(uint32_t slot)
     return atomic_load(&files[slot].lost);
 }
 
-/* ---- in the handler: only what is safe there ---- */
+/* ---- in the handler: only calls that are safe there ---- */
 
 static uintptr_t take_hex(const char **at)
 {
@@ -48,7 +48,7 @@ static uintptr_t take_hex(const char **at)
     }
 }
 
-/* "7f01-7f02 r--s 00000000 08:01 123   /path" or "… /path (deleted)" */
+/* Matches a line "7f01-7f02 r--s 00000000 08:01 123   /path" or "… /path (deleted)". */
 static bool names(const char *line, uint32_t slot)
 {
     const char *path = strchr(line, '/');
@@ -61,7 +61,7 @@ enum look { NOT_IN_IT, MENDED, FOREIGN };
 static enum look mend(uintptr_t from, uintptr_t to, const char *line)
 {
     if (strchr(line, '/') == NULL)
-        return MENDED; /* by another thread that faulted in it at the same time */
+        return MENDED; /* by another thread that faulted in the same mapping */
     for (uint32_t slot = 0; slot < MAPPED_FILES_MAX; slot++) {
         if (!atomic_load(&files[slot].used) || !names(line, slot))
             continue;

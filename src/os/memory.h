@@ -1,16 +1,17 @@
-/* What this process takes of the machine's memory, and how people read amounts of it. */
+/* Measure memory: of this process, and free on the machine. */
 #ifndef MANTA_OS_MEMORY_H
 #define MANTA_OS_MEMORY_H
 
 #include <stdint.h>
 
-/* Resident set, from /proc/self/statm; 0 where there is none. */
+/* Returns the resident set, from /proc/self/statm; 0 when unknown. */
 uint64_t memory_resident_bytes(void);
 
-/* Memory that new processes of this one's control group may take without pushing others out; 0: not known. */
+/* Returns the memory that new processes of this process's control group may take without pushing
+ * others out; 0: unknown. */
 uint64_t memory_free_bytes(void);
 
-/* Bytes in MiB. */
+/* Converts bytes to MiB. */
 static inline double mib(uint64_t bytes)
 {
     return (double)bytes / (1 << 20);

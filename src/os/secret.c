@@ -57,7 +57,8 @@ static int read_own(const char *path, char out[SECRET_BYTES + 1])
     return err;
 }
 
-/* Written whole under another name first: the file is either not there or right, also where the disk is full. */
+/* Writes the secret under another name first: the file is either missing or right, even when the
+ * disk is full. */
 static int make_own(const char *path)
 {
     char part[PATH_BYTES + 32], text[SECRET_BYTES + 1];

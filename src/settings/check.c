@@ -2,10 +2,12 @@
 
 #include "settings/settings.h"
 
-/* Settings that are right each by itself, but not together. What was left at its default gives way to what was given:
- * a complaint names at least one that a person wrote, with where. */
+/* Refuse settings that are valid alone but contradict each other. A setting left at its default
+ * yields to a given one: each complaint names at least one setting that a person wrote, and
+ * where. */
 
-/* No chat model that is worth its file keeps less per token of context: the smallest of the catalogue has 22 KiB. */
+/* A lower bound for the KV cache of a usable chat model per token of context: the smallest of
+ * the catalogue has 22 KiB. */
 static const uint64_t KV_TOKEN_BYTES_LEAST = 1024;
 
 static bool given(const struct settings *s, enum setting_id id)

@@ -1,5 +1,6 @@
-/* Settings from MANTA_* variables. Others put such variables there, too: Kubernetes tells every pod of a service called "manta" by
- * MANTA_PORT=tcp://10.96.0.12:8470 and MANTA_SERVICE_HOST, Docker's links do likewise. Those are no settings. */
+/* Read settings from MANTA_* variables. Other programs set such variables, too: Kubernetes
+ * announces a service called "manta" to every pod by MANTA_PORT=tcp://10.96.0.12:8470 and
+ * MANTA_SERVICE_HOST, and Docker's links do likewise. Those are not settings. */
 #include <ctype.h>
 #include <regex.h>
 #include <stdio.h>
@@ -18,10 +19,10 @@ enum { NAME_BYTES = 64 };
 
 static const char PREFIX[] = "MANTA_";
 
-/* Variables of manta's that are no settings. */
+/* Variables of manta that are not settings. */
 static const char *const others[] = {"TRACE", "MODELS_DIR", "ENGINE_DIR", "DEPS_DIR"};
 
-/* "--join-token" is MANTA_JOIN_TOKEN. */
+/* Turns "--join-token" into MANTA_JOIN_TOKEN. */
 static void env_name(const char *flag, char out[NAME_BYTES])
 {
     size_t n = (size_t)snprintf(out, NAME_BYTES, "%s%s", PREFIX, flag);
@@ -38,13 +39,13 @@ static bool matches(const char *pattern, const char *text)
     return found;
 }
 
-/* "tcp://10.96.0.12:8470": what a service link says where we would have a number. */
+/* Recognises "tcp://10.96.0.12:8470", which a service link sets where a setting has a number. */
 static bool is_link(const char *value)
 {
     return matches("^(tcp|udp|sctp)://", value);
 }
 
-/* Names as service links and Docker's links make them. */
+/* Recognises names that service links and Docker's links set. */
 static bool is_link_name(const char *name, const char *value)
 {
     return is_link(value) || matches("_SERVICE_(HOST|PORT(_.*)?)$|_PORT_[0-9]+_(TCP|UDP|SCTP)(_.*)?$|_ENV_|_NAME$", name);
@@ -64,7 +65,7 @@ static bool concerns(enum setting_id id, unsigned uses)
     return (setting_uses(id) & uses) != 0 && !setting_is_hidden(id);
 }
 
-/* NULL: it is a name that manta has, or like none. */
+/* Returns the nearest known variable; NULL for a name that manta knows, or that resembles none. */
 static const char *meant_instead(const char *name, unsigned uses)
 {
     static char names[SETTINGS_N][NAME_BYTES];
@@ -75,7 +76,7 @@ static const char *meant_instead(const char *name, unsigned uses)
     for (int i = 0; i < SETTINGS_N; i++) {
         env_name(setting_flag((enum setting_id)i), names[i]);
         if (!setting_is_hidden((enum setting_id)i) && strcmp(names[i], name) == 0)
-            return NULL; /* perhaps another command's */
+            return NULL; /* possibly a setting of another command */
         if (concerns((enum setting_id)i, uses))
             words[n++] = names[i] + sizeof PREFIX - 1;
     }
@@ -112,7 +113,7 @@ int settings_read_env(struct settings *s, unsigned uses, struct fault *f)
         if (err != 0)
             return err;
     }
-    if (setting_number(s, SET_DIE_WITH_PARENT) == 0) /* a child's parent has said it */
+    if (setting_number(s, SET_DIE_WITH_PARENT) == 0) /* else the parent process has warned already */
         warn_of_misspelled(s, uses);
     return 0;
 }

@@ -6,17 +6,18 @@
 
 #include "settings/settings.h"
 
-/* A settings file is a map of sections ("head:", "worker:", "up:") of plain values, or of plain values at the top.
- * libyaml gives events; the path to the value is its key in the settings table. */
+/* Read a settings file: a map of sections ("head:", "worker:", "up:") of plain values, or of
+ * plain values at the top. libyaml delivers events; the path to a value is its key in the
+ * settings table. */
 
 struct reading {
     struct settings *s;
-    const char *path;      /* of the file, for errors */
+    const char *path;      /* of the file, for error messages */
     char section[64];      /* "head", or "" at the top */
     char key[64];          /* the key whose value comes next, or "" */
-    int depth;             /* maps that are open */
+    int depth;             /* number of open maps */
     int list;              /* id of the setting whose list is open, or -1 */
-    size_t lines[SETTINGS_N]; /* where each setting was given; 0: not yet */
+    size_t lines[SETTINGS_N]; /* where each setting was given; 0: not given yet */
     struct fault *f;
 };
 
@@ -31,7 +32,7 @@ static void full_key(const struct reading *r, char *out, size_t cap)
     snprintf(out, cap, "%s%s%s", r->section, r->section[0] != '\0' ? "." : "", r->key);
 }
 
-/* The setting that the present key stands for. */
+/* Finds the setting of the current key. */
 static int find_setting(struct reading *r, const yaml_event_t *ev, int *out_id)
 {
     char key[132], what[200];
@@ -53,7 +54,7 @@ static int find_setting(struct reading *r, const yaml_event_t *ev, int *out_id)
     return 0;
 }
 
-/* "~", "null" or nothing at all: as if it were not there. In quotes they are text. */
+/* "~", "null" or an empty value: as if the key were absent. In quotes they are text. */
 static bool is_null(const yaml_event_t *ev)
 {
     static const char *const words[] = {"", "~", "null", "Null", "NULL"};
@@ -146,7 +147,7 @@ static int on_event(struct reading *r, const yaml_event_t *ev)
     }
 }
 
-/* The parser says what it missed; a person wants to know what to change. */
+/* Returns advice on what to change, since the parser only says what it missed. */
 static const char *remedy(const yaml_parser_t *parser, const char *problem, bool tab)
 {
     if (tab)
@@ -158,7 +159,7 @@ static const char *remedy(const yaml_parser_t *parser, const char *problem, bool
     return "";
 }
 
-/* libyaml counts bytes where it cannot read characters, and lines where it cannot make sense of them. */
+/* libyaml counts bytes where it cannot decode characters, and lines where it cannot parse them. */
 static int not_yaml(struct reading *r, const yaml_parser_t *parser, struct str text)
 {
     const char *problem = parser->problem != NULL ? parser->problem : "not YAML";
@@ -194,7 +195,7 @@ bool settings_usual_file(char out[SETTINGS_PATH_BYTES])
     return n > 0 && n < SETTINGS_PATH_BYTES;
 }
 
-/* All of it, and no more than a settings file may have: the path may be anything, a folder or /dev/zero. */
+/* Reads the whole file, up to the limit: the path may be anything, a folder or /dev/zero. */
 static int read_text(const char *path, struct buf *out, struct fault *f)
 {
     char part[4096];

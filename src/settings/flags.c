@@ -1,4 +1,4 @@
-/* The command line, and which sources of settings are read in which order. */
+/* Parse the command line, and read the sources of settings in their order. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,7 +33,7 @@ static int find_flag(const char *flag, size_t n, unsigned uses)
     return -1;
 }
 
-/* "-o" stands for "output". */
+/* Returns the long name of a flag: "-o" stands for "output". */
 static const char *long_flag(const char *arg)
 {
     static const char *const others[][2] = {{"-o", "output"}, {"-m", "model"},  {"-p", "port"}, {"--join", "head"},
@@ -45,7 +45,7 @@ static const char *long_flag(const char *arg)
     return arg[1] == '-' ? arg + 2 : NULL;
 }
 
-/* One flag at argv[*i]; moves *i over its value. */
+/* Takes one flag at argv[*i]; moves *i over its value. */
 static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned uses, struct fault *f)
 {
     const char *arg = argv[*i], *flag = long_flag(arg);
@@ -54,7 +54,7 @@ static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned 
     size_t n = strcspn(flag, "=");
     int id = find_flag(flag, n, uses);
     if (id < 0 && (uses & (USE_CLIENT | USE_BENCH)) != 0 && str_is(str_n(flag, n), "port"))
-        id = SET_HEAD; /* servers have a --port, and people expect it here: of this machine */
+        id = SET_HEAD; /* people expect the servers' --port here, too: a port of this machine */
     if (id < 0)
         return unknown_flag(str_n(flag, n), uses, f);
     const char *value = flag[n] == '=' ? flag + n + 1 : NULL;
@@ -93,7 +93,7 @@ static int put_flags(struct settings *s, int argc, char **argv, unsigned uses, s
     return 0;
 }
 
-/* The file that was named, or the one at its usual place where there is one; `--config=` reads none. */
+/* Reads the named file, or the usual one if it exists; `--config=` reads none. */
 static int read_files(struct settings *s, struct fault *f)
 {
     char usual[SETTINGS_PATH_BYTES];
@@ -110,7 +110,7 @@ int settings_load(struct settings *s, int argc, char **argv, unsigned uses, stru
     s->args = xalloc_array((size_t)argc + 1, sizeof *s->args);
     int err = put_flags(s, argc, argv, uses, f);
     if (err == 0)
-        err = settings_read_env(s, uses, f); /* behind the flags: a wrong value that nobody asks for is no error */
+        err = settings_read_env(s, uses, f); /* after the flags: a wrong value that a flag overrides is no error */
     if (err == 0)
         err = read_files(s, f);
     if (err == 0 && !s->help)

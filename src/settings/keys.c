@@ -1,4 +1,4 @@
-/* Keys that lie in files, so that they stand in no command line and no environment. */
+/* Read keys from files, which keeps them out of command lines and the environment. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 
 enum { KEY_FILE_BYTES_MAX = 128 << 10, KEY_LINE_BYTES_MAX = 511 };
 
-/* One of the settings in a file of its own. */
+/* A setting that can be given in a file of its own. */
 struct secret {
     enum setting_id key, file;
-    const char *flag; /* of the latter */
-    bool several;     /* "name: key" lines are keys each */
+    const char *flag; /* of `file` */
+    bool several;     /* each "name: key" line is a key */
 };
 
 static struct str trim(struct str s)
@@ -39,7 +39,8 @@ static struct str next_line(const char **at)
     return line;
 }
 
-/* "anna: KEY" lines become "anna: KEY,ben: KEY"; blank lines and those with a # are left out. */
+/* Turns lines "anna: KEY" into "anna: KEY,ben: KEY"; skips blank lines and lines that begin with
+ * #. */
 static int read_list(const struct secret *x, const char *path, const char *text, struct buf *out, struct fault *f)
 {
     unsigned number = 1;
@@ -54,7 +55,7 @@ static int read_list(const struct secret *x, const char *path, const char *text,
     return 0;
 }
 
-/* A file of one key has it in its first line. */
+/* Reads a file of one key, which is its first line. */
 static int read_one(const struct secret *x, const char *path, const char *text, struct buf *out, struct fault *f)
 {
     struct str line = str_n(text, strcspn(text, "\r\n"));
@@ -74,7 +75,7 @@ static int read_file(const struct secret *x, const char *path, struct buf *out, 
     size_t n = fread(text, 1, KEY_FILE_BYTES_MAX + 1, in);
     int err = ferror(in) ? fault_set(f, ERR_USAGE, "--%s: cannot read '%.200s': %m", x->flag, path) : 0;
     fclose(in);
-    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the mark of some editors is no part of the key */
+    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* skip the byte order mark that some editors write */
         memmove(text, text + 3, n -= 3);
         text[n] = '\0';
     }

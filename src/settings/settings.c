@@ -175,8 +175,9 @@ static int add_item(struct setting_value *v, struct str item, const char *where,
     return 0;
 }
 
-/* Only the environment has no other way to give several: elsewhere a comma is part of a file's name. A script of the
- * echo engine is full of commas; several of them have line ends between. */
+/* Splits a value at commas only when it comes from the environment, which has no other way to
+ * give several items: elsewhere a comma is part of a file's name. Scripts of the echo engine
+ * contain commas, so several of them are separated by line ends. */
 static int add_items(struct setting_value *v, const char *value, const char *where, struct fault *f)
 {
     bool split = v->source == FROM_ENV;
@@ -195,7 +196,7 @@ static int put_list(struct settings *s, enum setting_id id, const char *value, e
 {
     struct setting_value *v = &s->values[id];
     if (v->text != NULL && v->source > source)
-        return 0; /* a stronger source has spoken */
+        return 0; /* a stronger source has set it */
     if (v->text == NULL || v->source < source) {
         value_fini(v);
         v->source = source;
@@ -222,7 +223,7 @@ int setting_put(struct settings *s, enum setting_id id, const char *value, enum 
         return complain(t, value, where, f);
     struct setting_value *v = &s->values[id];
     if (v->text != NULL && v->source > source)
-        return 0; /* a stronger source has spoken */
+        return 0; /* a stronger source has set it */
     value_fini(v);
     *v = (struct setting_value){.text = xstrdup(value), .number = number, .source = source, .where = xstrdup(where)};
     return 0;
@@ -288,7 +289,7 @@ static const char *value_word(enum setting_kind kind)
     }
 }
 
-/* What most people need of a command that has many. */
+/* Returns whether the setting is shown by the plain --help of a command with many flags. */
 static bool is_common(enum setting_id id)
 {
     static const enum setting_id common[] = {SET_HOST,   SET_PORT,     SET_API_KEY, SET_JOIN_TOKEN, SET_HEAD,    SET_MODEL,  SET_SLOTS, SET_CONTEXT,
@@ -300,7 +301,7 @@ static bool is_common(enum setting_id id)
     return false;
 }
 
-/* What it does, which values there are, and what it is without being given. */
+/* Appends the help text, the choices and the default. */
 static void describe(const struct setting *t, struct buf *out)
 {
     buf_puts(out, t->help);
@@ -325,9 +326,9 @@ static void print_setting(const struct setting *t, unsigned columns)
     buf_fini(&out);
 }
 
-enum { FLAGS_FEW = 16 }; /* a command with no more shows them all */
+enum { FLAGS_FEW = 16 }; /* a command with no more flags shows them all */
 
-/* Those whose key begins with `section`; NULL: those without a key. */
+/* Prints the settings whose key begins with `section`; NULL: those without a section. */
 static void print_section(unsigned uses, const char *title, const char *section, unsigned columns)
 {
     bool begun = false;

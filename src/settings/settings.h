@@ -1,7 +1,8 @@
-/* Every setting of manta in one table: flag, environment variable, key in the YAML file, default, help.
+/* Every setting of manta in one table: flag, environment variable, key in the YAML file, default,
+ * help.
  *
- * Order of strength: flag > environment > file > default. A value that does not fit its kind, an unknown flag and an
- * unknown key are errors that name the nearest right one. */
+ * Precedence: flag > environment > file > default. A value that does not fit its kind, an unknown
+ * flag and an unknown key are errors that name the nearest right one. */
 #ifndef MANTA_SETTINGS_SETTINGS_H
 #define MANTA_SETTINGS_SETTINGS_H
 
@@ -12,20 +13,20 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Which commands a setting belongs to; a command accepts the flags of its group only. */
+/* The commands that a setting belongs to; a command accepts the flags of its own uses only. */
 enum setting_use {
-    USE_HEAD = 1 << 0,   /* head, up */
-    USE_WORKER = 1 << 1, /* worker, up */
-    USE_UP = 1 << 2,     /* up */
-    USE_CLIENT = 1 << 3, /* prompt, status, actors, scale, verify */
+    USE_HEAD = 1 << 0,   /* head, up, config */
+    USE_WORKER = 1 << 1, /* worker, up, launcher, config */
+    USE_UP = 1 << 2,     /* up, config */
+    USE_CLIENT = 1 << 3, /* all commands that ask a head: prompt, status, actors, scale, verify, … */
     USE_MODELS = 1 << 4, /* models */
     USE_BENCH = 1 << 5,  /* bench */
     USE_DRAIN = 1 << 6,  /* drain */
     USE_CHAOS = 1 << 7,  /* chaos */
-    USE_REPLACE = 1 << 8, /* head alone */
-    USE_PROMPT = 1 << 9, /* prompt */
+    USE_REPLACE = 1 << 8, /* head */
+    USE_PROMPT = 1 << 9, /* prompt, run */
     USE_SCALE = 1 << 10, /* scale */
-    USE_LAUNCHER = 1 << 11, /* launcher */
+    USE_LAUNCHER = 1 << 11, /* launcher, config */
     USE_DOWN = 1 << 12,  /* down */
     USE_LOGS = 1 << 13,  /* logs */
     USE_RUN = 1 << 14,   /* run */
@@ -35,14 +36,15 @@ enum setting_use {
     USE_ALL = 0x3ffff,
 };
 
-/* A LIST is given by its flag once per item, as a YAML list, or in the environment with commas between the items. */
+/* A LIST is given by repeating its flag, as a YAML list, or in the environment with commas
+ * between the items. */
 enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_BYTES, SETTING_SWITCH, SETTING_CHOICE, SETTING_LIST };
 
 enum {
     SETTING_ITEMS_MAX = 16,         /* of a LIST */
     SETTING_WARNINGS_BYTES_MAX = 4096,
     SETTINGS_FILE_BYTES_MAX = 1 << 20,
-    SETTINGS_PATH_BYTES = 1024,     /* of the usual file, with its end */
+    SETTINGS_PATH_BYTES = 1024,     /* of the usual file, with its terminator */
 };
 
 /* clang-format off
@@ -86,7 +88,7 @@ enum {
     S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
     S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
-    S(RUN_ENGINE, "engine", NULL, SETTING_TEXT, "llama", 0, 0, NULL, USE_RUN, NULL) /* for tests: of the cluster that `manta run` starts */ \
+    S(RUN_ENGINE, "engine", NULL, SETTING_TEXT, "llama", 0, 0, NULL, USE_RUN, NULL) /* for tests: the engine of the cluster that `manta run` starts */ \
     S(LAB_MODEL, "model", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_BENCH | USE_CHAOS, "model, named as for a worker; without: the echo engine's, with a script that takes time like a model") \
     S(LAB_ENGINE, "engine", NULL, SETTING_CHOICE, "auto", 0, 0, "auto|llama|echo", USE_BENCH | USE_CHAOS, "inference engine; auto: llama with a --model, else echo (scripted fake)") \
     S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_CHAOS | USE_WORKER, "streams an actor runs at once") \
@@ -115,7 +117,7 @@ enum {
     S(CHAOS_KINDS, "kinds", NULL, SETTING_TEXT, "kill,freeze,leave", 0, 0, NULL, USE_CHAOS, "which of kill,freeze,leave,cut,head: kill -9 or freeze a worker, ask one to leave, pull the cable of one (each is on a host of its own then; root), kill -9 a head") \
     S(CHAOS_AT_ONCE, "at-once", NULL, SETTING_NUMBER, "8", 1, 1024, NULL, USE_CHAOS, "clients that ask at the same time") \
     S(CHAOS_HEADS, "heads", NULL, SETTING_NUMBER, "1", 1, 4, NULL, USE_CHAOS, "heads; each worker joins all of them") \
-    S(CHAOS_SPOIL, "debug-spoil", NULL, SETTING_CHOICE, "none", 0, 0, "none|lose|double|change", USE_CHAOS, NULL) /* one answer, to see that it is found */ \
+    S(CHAOS_SPOIL, "debug-spoil", NULL, SETTING_CHOICE, "none", 0, 0, "none|lose|double|change", USE_CHAOS, NULL) /* damages one answer, to check that chaos finds it */ \
     S(WORKERS, "workers", "up.workers", SETTING_NUMBER, "3", 0, 256, NULL, USE_UP | USE_CHAOS | USE_LAUNCHER, "workers to keep up; for a launcher: while its head knows no other number") \
     S(ON, "on", "up.on", SETTING_TEXT, "local", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "engine that runs the workers; `--on help` lists them") \
     S(CLUSTER, "cluster", "up.cluster", SETTING_TEXT, "manta", 0, 0, NULL, USE_UP | USE_LAUNCHER | USE_DOWN, "name of the cluster at its engine: all that carries it is ours, and only that") \
@@ -141,8 +143,8 @@ enum {
     S(PRINT, "print", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CODER, "show what would be set, and the command, and start nothing") \
     S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_TABLES, "status: show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
-    S(DEBUG_PACE, "debug-pace", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, NULL) /* a file: for tests in which an answer stays in its middle */ \
-    S(AGAIN, "again", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, NULL) /* a launcher started it anew: it had its models */ \
+    S(DEBUG_PACE, "debug-pace", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, NULL) /* a file: for tests that stop an answer in its middle */ \
+    S(AGAIN, "again", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, NULL) /* a launcher restarted it: it had loaded its models before */ \
     S(DIE_WITH_PARENT, "die-with-parent", NULL, SETTING_NUMBER, "0", 0, 1ull << 31, NULL, USE_HEAD | USE_WORKER | USE_CLIENT, NULL)
 /* clang-format on */
 
@@ -153,18 +155,18 @@ enum setting_id {
     SETTINGS_N
 };
 
-/* SET_OUTPUT, in the order of its choices. */
+/* Values of SET_OUTPUT, in the order of its choices. */
 enum { OUTPUT_TEXT = 0, OUTPUT_JSON, OUTPUT_WIDE, OUTPUT_YAML };
 
 enum setting_source { FROM_DEFAULT, FROM_FILE, FROM_ENV, FROM_FLAG };
 
 struct setting_value {
-    char *text;                 /* owned; as given; LIST: the items with commas between */
-    char **items;               /* LIST: owned, and so is each; else NULL */
+    char *text;                 /* owned; as given; LIST: the items, separated by commas */
+    char **items;               /* owned, as each item is; NULL unless a LIST */
     uint32_t items_n;
     uint64_t number;            /* NUMBER, BYTES, SWITCH (0, 1), CHOICE (index) */
-    enum setting_source source; /* where it came from */
-    char *where;                /* owned; the same for people: "--port", "config/laptop.yaml:3: head.port" */
+    enum setting_source source; /* where the value came from */
+    char *where;                /* owned; the source for people: "--port", "config/laptop.yaml:3: head.port" */
 };
 
 struct settings {
@@ -172,20 +174,21 @@ struct settings {
     char **args;                /* positional arguments; borrowed from argv */
     int args_n;
     bool help;                  /* --help was given */
-    struct buf warnings;        /* owned; lines on what was ignored, for a person to see */
+    struct buf warnings;        /* owned; lines about ignored input, for a person to read */
 };
 
-/* Defaults, then the file named by --config or MANTA_CONFIG (else the usual one, if it is there), then MANTA_* variables, then flags. `uses` are the
- * setting_use bits of the command: other flags are refused, other variables are not looked at. argv starts behind the command's
- * name. */
+/* Loads the defaults, then the file named by --config or MANTA_CONFIG (else the usual file, if
+ * it exists), then MANTA_* variables, then flags. `uses` are the setting_use bits of the
+ * command: other flags are refused, other variables are not read. argv starts behind the
+ * command's name. The caller frees with settings_fini(), also after an error. */
 int settings_load(struct settings *s, int argc, char **argv, unsigned uses, struct fault *f);
-/* For settings_load(): all have their defaults. */
+/* Sets all settings to their defaults. Called by settings_load(). */
 void settings_init(struct settings *s);
 void settings_fini(struct settings *s);
 
 const char *setting_text(const struct settings *s, enum setting_id id);
 uint64_t setting_number(const struct settings *s, enum setting_id id);
-/* The items of a LIST, 1 to SETTING_ITEMS_MAX; borrowed. */
+/* Returns the items of a LIST, 1 to SETTING_ITEMS_MAX; borrowed. */
 const char *const *setting_items(const struct settings *s, enum setting_id id, uint32_t *out_n);
 static inline bool setting_on(const struct settings *s, enum setting_id id)
 {
@@ -193,40 +196,48 @@ static inline bool setting_on(const struct settings *s, enum setting_id id)
 }
 
 enum setting_kind setting_kind(enum setting_id id);
-/* Not for people: no help, no variable. */
+/* Returns whether the setting is hidden from people: no help, no variable. */
 bool setting_is_hidden(enum setting_id id);
-/* "join-token" */
+/* Returns the flag's name, "join-token". */
 const char *setting_flag(enum setting_id id);
-/* For settings_load(): ERR_USAGE when two values that are fine by themselves contradict each other. */
+/* Returns ERR_USAGE when two settings, each valid alone, contradict each other. Called by
+ * settings_load(). */
 int settings_check(const struct settings *s, unsigned uses, struct fault *f);
-/* The setting_use bits of a setting. */
+/* Returns the setting_use bits of a setting. */
 unsigned setting_uses(enum setting_id id);
-/* "--port=8470": how another manta is told the same; of a LIST the i-th item. NULL: there is no i-th. The caller frees it. */
+/* Returns "--port=8470", to pass the setting on to another manta; for a LIST its i-th item. NULL
+ * when there is no i-th. The caller frees it. */
 char *setting_as_flag(const struct settings *s, enum setting_id id, uint32_t i);
 
-/* The flags of a command for --help, broken between words to `columns`: those that people need first, or `all` in groups. */
+/* Prints a command's flags for --help, wrapped to `columns`: the most common ones, or `all` in
+ * groups. */
 void settings_print_help(unsigned uses, bool all, unsigned columns);
-/* "head.port"; NULL: it has no key in files. */
+/* Returns "head.port"; NULL when the setting has no key in files. */
 const char *setting_key(enum setting_id id);
-/* Its value is nobody's business. */
+/* Returns whether the value must not be shown. */
 bool setting_is_secret(enum setting_id id);
 
-/* For settings_file.c: sets a value by id, checking it; a LIST grows by it. `where` begins the error: "--port", "config/laptop.yaml:3". */
+/* Checks and sets a value, unless a stronger source has set it; a LIST grows by it. `where`
+ * begins the error: "--port", "config/laptop.yaml:3". */
 int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
                 struct fault *f);
-/* Reads the files with keys, where no stronger source gives the key itself. */
+/* Reads the key files, unless a stronger source gives the key itself. */
 int settings_read_keys(struct settings *s, unsigned uses, struct fault *f);
-/* Reads MANTA_* variables into the settings of `uses` that no flag gives, and warns of names that look like a misspelling. */
+/* Reads MANTA_* variables into the settings of `uses` that no flag gives, and warns of names
+ * that look misspelled. */
 int settings_read_env(struct settings *s, unsigned uses, struct fault *f);
-/* Keys that stand on the command line are overwritten where other users of the machine see it. True: there was one. */
+/* Overwrites keys on the command line, where other users of the machine can see them. Returns
+ * whether there was one. */
 bool settings_hide_keys(int argc, char **argv);
 /* Reads a YAML file into the settings that no stronger source gives. */
 int settings_read_file(struct settings *s, const char *path, struct fault *f);
-/* Where that file is looked for when none is named: $XDG_CONFIG_HOME/manta.yaml, else ~/.config/manta.yaml. False: neither variable is set. */
+/* Writes the path of the file that is read when none is named: $XDG_CONFIG_HOME/manta.yaml, else
+ * ~/.config/manta.yaml. Returns false when neither variable is set. */
 bool settings_usual_file(char out[SETTINGS_PATH_BYTES]);
-/* The id with that YAML key, or -1; *out_nearest: the nearest key there is, or NULL. */
+/* Returns the id of the setting with that YAML key, or -1; then *out_nearest is the nearest
+ * known key, or NULL. */
 int setting_by_key(const char *key, const char **out_nearest);
-/* Whether keys begin with "KEY.": then KEY is a section. */
+/* Returns whether keys begin with "KEY.", so that KEY is a section. */
 bool setting_is_section(const char *key);
 
 #endif

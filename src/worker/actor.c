@@ -16,8 +16,9 @@
 #include "worker/actor_mail.h"
 #include "worker/scribe.h"
 
-/* The thread owns the engine and the batcher; the loop owns the events. Between them: a locked list of commands one way,
- * net_mail the other. The load figures are copied under the same lock, after each step. */
+/* The thread owns the engine and the batcher; the loop owns the events. Commands cross through a
+ * locked list, events through net_mail. The load figures are copied under the same lock, after
+ * each step. */
 
 enum command_kind { CMD_RUN, CMD_CANCEL, CMD_SAVE, CMD_GIVE, CMD_PREPARED };
 
@@ -53,7 +54,7 @@ static void add_to_step(struct actor *a, struct actor_mail *l)
     a->step_last = l;
 }
 
-/* Called by the batcher within a step: the event and what it points to, in one block. */
+/* Called by the batcher within a step: keeps a copy of the event until the step's end. */
 static void on_batcher_event(const struct batcher_event *ev, void *user_data)
 {
     struct actor *a = user_data;
@@ -61,7 +62,7 @@ static void on_batcher_event(const struct batcher_event *ev, void *user_data)
     add_to_step(a, l);
 }
 
-/* All events of a step are one piece of mail, so that they leave as one write. */
+/* Posts all events of a step as one piece of mail, so that they leave as one write. */
 static void post_step(struct actor *a)
 {
     struct actor_mail *first = a->step_first;
@@ -97,7 +98,8 @@ static void command(struct actor *a, struct command c)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* Waits a second at most; nobody computes meanwhile, and so nobody would see that the file was changed. */
+/* Waits for a command; while a file is held, at most a second: no computation would notice a
+ * change of the file meanwhile. Returns true when it is time to look at the file. */
 static bool is_time_to_look(struct actor *a)
 {
     struct timespec until;
@@ -108,7 +110,8 @@ static bool is_time_to_look(struct actor *a)
     return pthread_cond_timedwait(&a->wake, &a->lock, &until) != 0;
 }
 
-/* Waits for commands when `idle`, or for the time to look at the file; moves them all to `out`. False: stop. */
+/* Moves all commands to `out`; when `idle`, first waits for commands or for the time to look at
+ * the file. Returns false to stop. */
 static bool take_commands(struct actor *a, bool idle, struct list *out)
 {
     pthread_mutex_lock(&a->lock);
@@ -134,7 +137,8 @@ static void run(struct actor *a, struct command *c)
         batcher_hold(a->batcher, c->ticket);
 }
 
-/* The mail goes before the DONE that saving brings about: who hears DONE first would tell it. */
+/* Adds the mail before saving, because saving brings about DONE: a receiver of DONE would pass
+ * it on first. */
 static void save(struct actor *a, uint64_t ticket, uint64_t bytes_max)
 {
     struct actor_mail *l = xalloc(sizeof *l);
@@ -144,7 +148,7 @@ static void save(struct actor *a, uint64_t ticket, uint64_t bytes_max)
     l->event.carry = &l->carry;
     add_to_step(a, l);
     if (batcher_save(a->batcher, ticket, &l->carry, &l->event.fault) != 0)
-        buf_fini(&l->carry); /* perhaps half of it */
+        buf_fini(&l->carry); /* possibly half written */
 }
 
 static void obey(struct actor *a, struct command *c)
@@ -158,13 +162,14 @@ static void obey(struct actor *a, struct command *c)
     }
 }
 
-/* Before the step, so that an engine that hangs in it is seen to be busy: jobs that wait get the free slots in it. */
+/* Called before the step, so that an engine that hangs in the step counts as busy: waiting jobs
+ * get the free slots in it. */
 static void note_load_of_step(struct actor *a)
 {
     struct batcher_load l;
     batcher_load(a->batcher, &l);
     uint32_t free_slots = l.busy < a->cfg.load.slots ? a->cfg.load.slots - l.busy : 0;
-    uint32_t ready = l.waiting - l.held; /* the held ones wait for another worker, not for this engine */
+    uint32_t ready = l.waiting - l.held; /* held jobs wait for another worker, not for this engine */
     uint32_t admitted = ready < free_slots ? ready : free_slots;
     l.busy += admitted;
     l.waiting -= admitted;
@@ -181,7 +186,7 @@ static void use_threads(struct actor *a, uint32_t threads)
     a->threads = threads;
 }
 
-/* An actor that rests has no threads that spin beside those of the others. */
+/* An idle actor has no threads that spin beside those of the others. */
 static void rest(struct actor *a)
 {
     if (!a->works || a->cfg.thread_budget->actors == 1)
@@ -191,7 +196,7 @@ static void rest(struct actor *a)
     use_threads(a, 1);
 }
 
-/* Before each step: how many work may have changed. */
+/* Called before each step: the number of busy actors may have changed. */
 static void work(struct actor *a)
 {
     struct actor_thread_budget *thread_budget = a->cfg.thread_budget;
@@ -238,7 +243,7 @@ static void serve(struct actor *a)
     }
 }
 
-/* ---- prompts are turned into tokens by the scribe ---- */
+/* ---- prompts: the scribe turns them into tokens ---- */
 
 static void on_prompt(uint64_t ticket, struct prompt *p, void *user_data)
 {
@@ -271,7 +276,8 @@ static void serve_until_stopped(struct actor *a)
         .engine = a->engine,
         .step_ms = a->cfg.step_ms,
         .prefix_bytes = a->cfg.prefix_bytes,
-        /* A head never sends more than there are slots, but several heads do, and what runs adrift has slots, too. */
+        /* One head never sends more jobs than slots, but several heads may, and adrift answers
+         * take slots, too. */
         .queue_max = a->cfg.load.slots * AGENT_HEADS_MAX,
         .prepare = prepare,
         .forget = forget,
@@ -281,7 +287,7 @@ static void serve_until_stopped(struct actor *a)
     a->scribe = open_scribe(a);
     a->batcher = batcher_new(&cfg, on_batcher_event, a);
     serve(a);
-    scribe_free(a->scribe); /* reads requests of the batcher's jobs */
+    scribe_free(a->scribe); /* it reads requests of the batcher's jobs */
     batcher_free(a->batcher);
     a->cfg.ops->free(a->engine);
 }
@@ -371,7 +377,7 @@ bool actor_free(struct actor *a)
         return true;
     actor_stop(a);
     if (pthread_timedjoin_np(a->thread, NULL, &a->give_up) != 0)
-        return false; /* it stands in a call of the engine that does not end */
+        return false; /* the thread is stuck in a call of the engine */
     actor_mail_open(net_mail_free(a->mail), ignore, NULL);
     LIST_EACH_SAFE(pos, nxt, &a->commands)
     {

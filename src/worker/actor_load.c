@@ -1,4 +1,4 @@
-/* An actor's thread: its model is loaded, and its file looked at. */
+/* The part of an actor's thread that loads its model and watches its file. */
 #include "worker/actor_state.h"
 
 #include <stdlib.h>
@@ -48,7 +48,7 @@ int actor_thread_load(struct actor *a)
     struct actor_mail *l = xalloc(sizeof *l);
     struct engine_needs needs;
     struct file_mark seen = file_mark_of(a->cfg.load.path);
-    const uint64_t loading = UINT64_MAX; /* no ticket: should this crash the process, it was no job */
+    const uint64_t loading = UINT64_MAX; /* not a ticket: a crash now blames no job */
     last_words_computing(&loading, 1);
     int err = a->cfg.untried != NULL ? try_first(a, &l->event.fault) : 0;
     if (err == 0)

@@ -13,7 +13,7 @@ static void *put_copy(char **at, const void *p, size_t bytes)
     return copy;
 }
 
-/* Bytes behind the mail for all that its event points to. */
+/* Returns the size of everything that the event points to. */
 static size_t event_bytes(const struct batcher_event *ev)
 {
     uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;
@@ -31,7 +31,7 @@ static struct str put_text(char **at, struct str s)
     return s.n > 0 ? str_n(put_copy(at, s.p, s.n), s.n) : s;
 }
 
-/* Copies what the event points to behind the mail: the most aligned first, text last. */
+/* Copies everything that the event points to behind the mail: the most aligned first, text last. */
 static void put_event(char *at, struct batcher_event *ev)
 {
     uint32_t top_n = ev->ids_n * ev->top_n, pieces_n = ev->pieces != NULL ? ev->ids_n + top_n : 0;

@@ -18,29 +18,29 @@ struct actor {
     pthread_cond_t wake;
     struct list commands;
     bool stop;
-    struct timespec give_up;  /* once it is to stop: when we wait no longer */
+    struct timespec give_up;  /* once stopping: the time at which actor_free() stops waiting */
     struct batcher_load load;
     uint64_t progress_us; /* end of the last step, or of the wait before it */
-    /* the thread's own */
+    /* owned by the thread */
     struct engine *engine;
     struct batcher *batcher;
     struct scribe *scribe;
     struct actor_mail *step_first, *step_last; /* events of the current step */
     int last_percent;
     struct file_hold hold;
-    bool lost;        /* its file was changed, which was told */
+    bool lost;        /* ACTOR_LOST was sent */
     bool works;       /* counted in thread_budget.busy */
-    uint32_t threads; /* the engine has */
+    uint32_t threads; /* of the engine */
 };
 
-/* ---- actor_load.c: on its thread ---- */
-/* Mails it to the loop; the mail is the mailbox's from now on. */
+/* ---- actor_load.c: on the actor's thread ---- */
+/* Posts an event to the loop and gives the mail away. */
 void actor_post(struct actor *a, struct actor_mail *l);
-/* It was asked to stop. */
+/* Returns whether actor_stop() was called. */
 bool actor_is_stopping(struct actor *a);
-/* Tries, probes and loads its model; an event says how that went. An error number, or 0. */
+/* Tries, probes and loads the model, and posts the outcome as an event. Returns 0 or an error. */
 int actor_thread_load(struct actor *a);
-/* Mails that its file was changed, once, if it was. */
+/* Posts ACTOR_LOST, once, when the file was changed. */
 void actor_look_at_file(struct actor *a);
 
 #endif

@@ -16,32 +16,34 @@
 #include "wire/wire.h"
 #include "worker/last_run.h"
 
-enum { FRAME_BYTES = WIRE_HEADER_BYTES + 8 + 4 + 1 + 4 }; /* `crashed`: the last five bytes are filled in when it happens */
+enum { FRAME_BYTES = WIRE_HEADER_BYTES + 8 + 4 + 1 + 4 }; /* `crashed`: the handler fills in the last five bytes */
 
-/* By the ticket's last digits: of two jobs with the same ones, which can hardly live at once, the older is not named. */
+/* Indexed by ticket modulo AGENT_JOBS_MAX. Two jobs in one entry can hardly live at once; the
+ * older one would not be reported. */
 struct entry {
     _Atomic uint64_t ticket;
-    uint32_t head, life; /* of its link: on the next one the numbers mean nothing */
+    uint32_t head, life; /* number of its link's connection: on the next one the job's ids mean nothing */
     char frame[FRAME_BYTES];
 };
 
-/* Shared with the witness, which reads it when this process is gone. */
+/* Shared with the witness, which reads it after this process is gone. */
 static struct shared {
     struct entry entries[AGENT_JOBS_MAX];
     atomic_uint lives[AGENT_HEADS_MAX];
-    atomic_bool said; /* these last words, by the process itself */
+    atomic_bool said; /* the process itself has sent its last words */
 } own, *shared = &own;
 
 static atomic_int fds[AGENT_HEADS_MAX];
-/* The witness's: counts of its looks, one a second. A process that is killed takes its time to go. */
+/* For the witness: the kernel's counts at its looks, one a second. A killed process takes its
+ * time to end. */
 enum { LOOKS = 4, LOOK_US = 900000 };
 static uint64_t oom_kills[LOOKS], looked_us;
 
-/* In the handler of a signal. */
+/* Runs in a signal handler. */
 static void say(int signum, const uint64_t *tickets, uint32_t n)
 {
     atomic_store(&shared->said, true);
-    if (signum != SIGKILL) /* the witness's */
+    if (signum != SIGKILL) /* sent by the witness */
         last_run_crashes();
     for (uint32_t i = 0; i < n; i++) {
         struct entry *e = &shared->entries[tickets[i] % AGENT_JOBS_MAX];
@@ -53,7 +55,7 @@ static void say(int signum, const uint64_t *tickets, uint32_t n)
         for (int shift = 0; shift < 32; shift += 8)
             *tail++ = (char)(n >> shift);
         ssize_t written = write(fd, e->frame, FRAME_BYTES);
-        (void)written; /* nobody is left to do anything about it */
+        (void)written; /* a failure changes nothing for a dying process */
     }
 }
 
@@ -72,8 +74,8 @@ static void on_look(const int held[NET_WITNESS_PLACES])
     looked_us = now_us;
 }
 
-/* What the kernel kills for its memory cannot say a word. That it killed somebody in these seconds, and that we are gone without
- * last words of our own, is as good. */
+/* A process killed for its memory cannot report it. The witness concludes it when the kernel
+ * killed a process in these seconds and this one is gone without last words of its own. */
 static void on_gone(const int held[NET_WITNESS_PLACES])
 {
     uint64_t tickets[LAST_WORDS_NOTES_MAX];

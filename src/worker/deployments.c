@@ -7,18 +7,19 @@
 
 #define TAG "MODEL DEPLOYMENT"
 
-/* The life of a deployment: it is started, its file may change, its load may hang, and what was left out comes back.
+/* The life of a deployment: it starts, its file may change, its load may hang, and a model that was
+ * left out comes back.
  *
  *     LOADING ──▶ READY ──file changed──▶ (its jobs end) ──▶ LEFT OUT ──its file changes, and is whole──▶ LOADING
  *        └─ no progress, crashes in a tryout, is no model ───────▲
  *
- * While a deployment is left out a nurse looks after its file (nurse.h). Another file under the same reference is another actor: heads are
- * told that the old one is gone. */
+ * While a deployment is left out a nurse watches its file (nurse.h). Another file under the same
+ * reference is another actor: heads are told that the old one is gone. */
 
 static void start_nurse(struct worker_program *p, struct deployment *r)
 {
     if (r->nurse != NULL || p->scripted)
-        return; /* a script of the echo engine is no file */
+        return; /* a script of the echo engine is not a file */
     struct nurse_config cfg = {.key = r->is.key, .ops = p->ops, .engine_name = p->o->engine, .engine_words = p->engine_words,
                                .reference = r->reference, .seen = r->seen, .changed = r->lost, .load = r->load,
                                .memory_bytes = p->o->memory_bytes, .stall_s = p->o->load_stall_s, .on_event = deployment_on_nurse, .user_data = p};
@@ -52,8 +53,8 @@ static bool any_hope(const struct worker_program *p)
     return false;
 }
 
-/* One model of several is missed, and the others continue. A worker none of whose models can be loaded has nothing to
- * offer: it says so to the heads, then ends. */
+/* A failed model among several is left out, and the others continue. A worker that can load none
+ * of its models has nothing to offer: it reports that to the heads, then ends. */
 void deployment_failed(struct worker_program *p, struct deployment *r, const struct fault *why)
 {
     leave_out(p, r, why);
@@ -73,7 +74,8 @@ static bool is_anything_loading(const struct worker_program *p)
     return false;
 }
 
-/* A file whose load has ended this worker once is loaded when nothing else is, so that a second time is its own; and not a third time. */
+/* A file whose load has ended this worker once is loaded when no other load is running, so that
+ * a second death is clearly its own; it is not loaded a third time. */
 static bool waits_or_is_out(struct worker_program *p, struct deployment *r)
 {
     uint32_t deaths = last_run_deaths(p->last_run, r->model.digest);
@@ -141,21 +143,22 @@ void deployment_lost(struct worker_program *p, struct deployment *r, const struc
     deployment_failed(p, r, &n->fault);
 }
 
-/* The actor of a deployment that is left out ends when it has no jobs any more: heads have cancelled them, and its engine fails them. */
+/* Ends the actor of a deployment that is left out when it has no jobs any more: heads have
+ * cancelled them, and its engine fails them. */
 static void end_actor(struct worker_program *p, struct deployment *r)
 {
     struct batcher_load l;
     actor_load(r->actor, &l);
     r->quiet_looks = l.busy + l.waiting == 0 ? r->quiet_looks + 1 : 0;
     if (r->quiet_looks < 2)
-        return; /* a last mail may be on its way */
+        return; /* a last mail may be under way */
     if (!actor_free(r->actor))
-        return; /* it stands in a call; it is looked at again */
+        return; /* stuck in a call: tried again at the next look */
     r->actor = NULL;
     start_nurse(p, r);
 }
 
-/* ---- and back ---- */
+/* ---- coming back ---- */
 
 static bool is_another(const struct deployment *r, const struct nurse_event *n)
 {
@@ -174,7 +177,7 @@ void deployment_on_nurse(const struct nurse_event *n, void *user_data)
     }
     struct nurse *nurse = r->nurse;
     r->nurse = NULL;
-    nurse_free(nurse); /* its thread has ended with this */
+    nurse_free(nurse); /* its thread has ended with this event */
     log_info(TAG, EVENT("model_whole", KV("model", r->model.name)), "'%s' is whole again, or for the first time", r->model.name);
     if (is_another(r, n)) {
         r->is.state = WIRE_ACTOR_GONE;
@@ -194,7 +197,7 @@ void deployment_on_nurse(const struct nurse_event *n, void *user_data)
     start(p, r);
 }
 
-/* ---- once in a while ---- */
+/* ---- regular looks ---- */
 
 static bool hangs(const struct worker_program *p, const struct deployment *r)
 {

@@ -8,9 +8,10 @@
 
 #define TAG "MODEL DEPLOYMENT"
 
-/* Events of the actors: loading, loaded, failed, and what their engines answer. */
+/* Handle the events of actors: loading, loaded, failed, and the results of their engines. */
 
-/* Who can continue whose cells: engine and processor are told in hello, file and context with the actor. */
+/* Returns the type of the KV cache if it can migrate, else "". Engine and processor are in
+ * hello, file and context in the actor. */
 static struct str kv_words(const struct worker_program *p, const struct deployment *r, const struct engine_info *info)
 {
     static const char *const names[] = {[ENGINE_KV_F16] = "f16", [ENGINE_KV_Q8_0] = "q8_0", [ENGINE_KV_F32] = "f32"};
@@ -18,7 +19,7 @@ static struct str kv_words(const struct worker_program *p, const struct deployme
     return str_of(!can ? "" : names[r->load.exact ? ENGINE_KV_Q8_0 : r->load.kv]);
 }
 
-/* How many tokens of prompts the cache beyond the slots has room for. */
+/* Returns the number of prompt tokens that the cache beside the slots can hold. */
 static uint64_t prefix_tokens(const struct engine_info *info, uint64_t bytes)
 {
     uint64_t tokens = (uint64_t)info->slots * info->context, each = tokens > 0 ? info->memory.kv_bytes / tokens : 0;
@@ -64,7 +65,8 @@ static void on_loaded(struct worker_program *p, struct deployment *r, const stru
     deployment_tell(p, r);
 }
 
-/* The likely tokens of an event as the wire has them, in two arrays. One token per event is the rule, several are few. */
+/* The likely tokens of an event, in two arrays as on the wire. Most events have one token, few
+ * have several. */
 struct top_lists {
     int32_t *ids;    /* owned */
     float *logprobs; /* owned */
@@ -80,7 +82,7 @@ static struct top_lists split_top(const struct batcher_event *e, uint32_t n)
     return lists;
 }
 
-/* NULL where there are none. */
+/* Returns NULL when the event has no parts; the caller frees. */
 static struct wire_part *parts_to_wire(const struct batcher_event *e)
 {
     struct wire_part *parts = e->parts_n > 0 ? xalloc_array(e->parts_n, sizeof *parts) : NULL;
@@ -148,7 +150,7 @@ void worker_on_event(const struct actor_event *n, void *user_data)
     switch (n->kind) {
     case ACTOR_LOADING:
         if (r->is.state != WIRE_ACTOR_LOADING)
-            break; /* it was given up */
+            break; /* the load was given up */
         r->is.progress = n->progress;
         r->moved_us = clock_us();
         deployment_tell(p, r);

@@ -8,13 +8,14 @@
 #include "worker/program.h"
 #include "worker/crash_note.h"
 
-/* The agent's events go in here, its effects become frames, engine commands and log lines. What to do is decided in
- * brain/agent/agent.c alone. */
+/* Feed events to the agent, and carry out its effects as frames, engine commands and log lines.
+ * brain/agent/agent.c alone decides what to do. */
 
 static void run_job(struct worker_program *p, const struct ag *ag)
 {
     struct request borrowed;
-    MUST(ag->key < p->deployments_n && p->deployments[ag->key].actor != NULL); /* the agent runs jobs on actors that are ready */
+    MUST(ag->key < p->deployments_n && p->deployments[ag->key].actor != NULL); /* the agent runs jobs only on ready
+                                                                                  actors */
     crash_note_job(ag->ticket, ag->head, ag->msg.run.job, ag->msg.run.attempt);
     wire_run_to_request(&ag->msg.run, &borrowed, &p->scratch);
     actor_run(p->deployments[ag->key].actor, ag->ticket, request_clone(&borrowed), ag->msg.run.resume.p, ag->msg.run.resume.n,
@@ -28,11 +29,12 @@ static void leave(struct worker_program *p, const struct fault *why)
     else
         log_info("WORKER NODE STOPPED", EVENT("worker_stopped"), "left the cluster");
     if (why->err != 0)
-        p->exit_status = err_exit(why->err); /* else it stays what made us leave: models that cannot be loaded, or 0 */
+        p->exit_status = err_exit(why->err); /* else the earlier status stays: models that cannot be loaded, or 0 */
     net_loop_stop(p->loop);
 }
 
-/* True when a beat is wanted: it is fed after this round of effects, not within it. */
+/* Returns true when the agent wants a beat: it is fed after this round of effects, not within
+ * it. */
 static bool carry_out(struct worker_program *p, struct ag *ag)
 {
     switch (ag->kind) {
@@ -51,7 +53,8 @@ static bool carry_out(struct worker_program *p, struct ag *ag)
     return false;
 }
 
-/* `manta health worker` reads it. Written before anything is sent, so that whoever hears of an actor from the head finds it here, too. */
+/* Records this run for `manta health worker`. Called before anything is sent, so that an actor
+ * known through the head is in the record, too. */
 static void note_run(struct worker_program *p, bool beats)
 {
     uint32_t joined = agent_joined(p->agent), ready = 0;

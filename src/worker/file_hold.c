@@ -57,7 +57,7 @@ void file_hold_end(struct file_hold *h)
 
 /* ---- the guard ---- */
 
-static const struct engine_ops *inner; /* one engine module per process, so one of each */
+static const struct engine_ops *inner; /* one engine module per process, so one of each is enough */
 static struct engine_ops guarded;
 static _Thread_local const struct file_hold *watched;
 

@@ -1,7 +1,8 @@
-/* Is a model's file still what it was?
+/* Detect that a model's file was changed.
  *
- * A *mark* is what a path leads to at a moment. A *hold* is an open file whose mapping an engine computes with: it may lose its
- * name, or give it to another file, without any harm; bytes written to it, or cut off, make what is computed worthless. */
+ * A *mark* identifies the file at a path at one moment. A *hold* is an open file whose mapping an
+ * engine computes with: renaming or replacing its path is harmless; writing to it or truncating it
+ * makes the results worthless. */
 #ifndef MANTA_WORKER_FILE_HOLD_H
 #define MANTA_WORKER_FILE_HOLD_H
 
@@ -15,27 +16,29 @@ struct file_mark {
     int64_t size, mtime_s, mtime_ns;
     uint64_t device, inode;
 };
-/* Of no file: all zero. */
+/* Returns the mark of the file at path; all zero when there is none. */
 struct file_mark file_mark_of(const char *path);
-/* Both are of one file that nobody has written to. */
+/* Returns whether both marks are of one file, unmodified in between. */
 bool file_mark_same(const struct file_mark *a, const struct file_mark *b);
 
 struct file_hold {
     int fd;              /* owned; -1: the engine has no file */
-    uint32_t slot;       /* sys/mapped.h */
-    struct file_mark as; /* it was when it was opened */
+    uint32_t slot;       /* os/mapped.h */
+    struct file_mark as; /* its mark when it was opened */
 };
-/* Before the engine maps it. A path that cannot be opened is not held: the engine will say so. */
+/* Opens the file; call before the engine maps it. A path that cannot be opened is not held: the
+ * engine will report it. */
 void file_hold_begin(struct file_hold *h, uint32_t slot, const char *path);
-/* It was written to or cut since, or could not be read. From any thread. */
+/* Returns whether the file was modified or truncated since then, or could not be read. Callable
+ * from any thread. */
 bool file_hold_is_lost(const struct file_hold *h);
-/* Lets go of it. Harmless where nothing is held. */
+/* Closes the file. Allowed when none is held. */
 void file_hold_end(struct file_hold *h);
 
-/* The same engine, which fails whatever it computes for a file that was lost in the call or before it. The result is static, and
- * there is one per process. */
+/* Wraps the engine's functions: a computation fails when its file was lost during the call or
+ * before. The result is static, one per process. */
 const struct engine_ops *file_hold_guard(const struct engine_ops *ops);
-/* What the guard watches over on this thread; NULL: nothing. Borrowed. */
+/* Sets the hold that the guard checks on this thread; NULL: none. Borrowed. */
 void file_hold_watch(const struct file_hold *h);
 
 #endif

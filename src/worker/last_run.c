@@ -20,23 +20,23 @@ enum { MAGIC = 0x6d6e7473, LOADS_MAX = 16, NEAR_THE_LIMIT_PERCENT = 80, BEAT_S_M
 
 struct record {
     uint32_t magic;
-    uint32_t pid;        /* of the run; 0: it ended by itself */
-    uint64_t used_bytes; /* last seen */
-    uint64_t limit_bytes; /* 0: none */
-    uint64_t oom_kills;  /* of the machine, when it was written last */
-    uint64_t engine;     /* a sum of its words */
-    uint32_t crashed;    /* it died of its own fault */
+    uint32_t pid;        /* of the run; 0: the run ended by itself */
+    uint64_t used_bytes; /* at the last write */
+    uint64_t limit_bytes; /* 0: no limit */
+    uint64_t oom_kills;  /* the machine's count at the last write */
+    uint64_t engine;     /* checksum of its words */
+    uint32_t crashed;    /* it died by its own fault */
     struct load {
-        char digest[72]; /* "": none */
+        char digest[72]; /* "": unused */
         uint32_t loading, deaths;
     } loads[LOADS_MAX];
-    uint64_t beat_ms;    /* since the machine started: the last heartbeat; 0: none yet */
-    uint32_t ready;      /* actors, at that time */
+    uint64_t beat_ms;    /* of the last heartbeat, since the machine started; 0: none yet */
+    uint32_t ready;      /* ready actors at that time */
 };
 
 struct last_run {
-    int fd;              /* locked while the worker lives: the kernel unlocks it when it dies */
-    struct record record; /* as it should be in the file */
+    int fd;              /* locked while the worker lives: the kernel unlocks it at its death */
+    struct record record; /* the intended content of the file */
 };
 
 static bool path_of(const char *node, char *out, size_t cap)
@@ -45,7 +45,7 @@ static bool path_of(const char *node, char *out, size_t cap)
     if (dirs_state(dir, sizeof dir) != 0)
         return false;
     int n = snprintf(out, cap, "%s/run-%s", dir, node);
-    bool slash = strchr(node, '/') != NULL; /* a name is anything, and another one may have the sign that stands for it */
+    bool slash = strchr(node, '/') != NULL; /* a name may hold any character, including the one that replaces '/' */
     for (char *at = out + strlen(dir) + 1; *at != '\0'; at++)
         *at = *at == '/' ? '_' : *at;
     if (slash && n > 0 && (size_t)n < cap)
@@ -68,20 +68,20 @@ static void tell(const struct record *r, char *out, size_t cap)
         snprintf(out, cap, "its last run (pid %u) was killed or crashed, it did not end by itself; last seen with %.0f MB of memory", r->pid, used);
 }
 
-/* Written, not mapped: a page of a mapping that the disk has no block for, or whose file was cut, is a SIGBUS. What cannot be
- * written is not worth an error: the record is for the next run. */
+/* Written, not mapped: a page of a mapping without a block on the disk, or of a truncated file,
+ * raises SIGBUS. A failed write is no error: the record is for the next run. */
 static bool keep(const struct last_run *run)
 {
     return pwrite(run->fd, &run->record, sizeof run->record, 0) == (ssize_t)sizeof run->record;
 }
 
-static struct last_run *current; /* for the handler */
+static struct last_run *current; /* for the signal handler */
 
 void last_run_crashes(void)
 {
     if (current == NULL)
         return;
-    current->record.crashed = 1; /* other threads may still write the record */
+    current->record.crashed = 1; /* written alone: other threads may be writing the record */
     (void)!pwrite(current->fd, &current->record.crashed, sizeof current->record.crashed, offsetof(struct record, crashed));
 }
 
@@ -93,7 +93,8 @@ static struct load *load_of(const struct last_run *r, const char *digest)
     return NULL;
 }
 
-/* What was being loaded when the last run died of a reason that a load can have. */
+/* Counts a death for each file being loaded, if the last run died of a cause that a load can
+ * have. */
 static void take_over_loads(struct last_run *r, const struct record *before)
 {
     bool near = before->limit_bytes > 0 && before->used_bytes > before->limit_bytes / 100 * NEAR_THE_LIMIT_PERCENT;

@@ -8,8 +8,9 @@
 #include "worker/program.h"
 #include "worker/crash_note.h"
 
-/* Bytes of one link to a head. Happy path: uplink_dial -> on_up -> LINKED -> frames both ways -> closed -> LINK_LOST.
- * It can fail by: no answer or not a manta head (LINK_LOST with words), a bad frame (closed, LINK_LOST). */
+/* The bytes of one link to a head. Happy path: uplink_dial -> on_up -> LINKED -> frames both
+ * ways -> closed -> LINK_LOST. It can fail by: no answer, or a peer that is not a manta head
+ * (LINK_LOST with words), or a bad frame (the link is closed, LINK_LOST). */
 
 static void lost(struct uplink *u, const char *why)
 {
@@ -20,7 +21,7 @@ static void lost(struct uplink *u, const char *why)
     u->program->feed(u->program, (struct agent_event){.kind = AGENT_LINK_LOST, .head = u->index, .text = str_of(why)});
 }
 
-/* ---- frames in ---- */
+/* ---- incoming frames ---- */
 
 static void bad_frame(struct uplink *u, const char *why)
 {
@@ -108,9 +109,9 @@ void uplink_dial(struct uplink *u)
     u->dial = http_dial_start(u->program->loop, &cfg);
 }
 
-/* ---- frames out ---- */
+/* ---- outgoing frames ---- */
 
-/* "127.0.0.1:8470", "[::1]:8470" */
+/* peer: "127.0.0.1:8470", "[::1]:8470" */
 static bool is_loopback(const char *peer)
 {
     const char *colon = strrchr(peer, ':');
@@ -118,7 +119,8 @@ static bool is_loopback(const char *peer)
     return colon != NULL && net_is_loopback(brackets ? str_n(peer + 1, (size_t)(colon - peer) - 2) : str_n(peer, (size_t)(colon - peer)));
 }
 
-/* Another user may listen on the port of a head that is not there, to be told the token. */
+/* Returns false for a head of another user, who may listen on the port of a missing head to
+ * learn the token. */
 static bool is_trusted(const struct uplink *u)
 {
     uint32_t uid = 0;
@@ -130,7 +132,8 @@ static bool is_trusted(const struct uplink *u)
     return false;
 }
 
-/* A token that nobody gave is for this user's heads on this machine alone, and looked up anew each time: it may have been made since. */
+/* Returns whether hello brings this user's own token, which stands in for a token not given,
+ * only for heads on this machine. Read anew each time: it may have been made since. */
 static bool brings_own_token(const struct uplink *u, const struct wire_msg *msg, char token[SECRET_BYTES + 1])
 {
     return msg->type == WIRE_hello && msg->hello.token.n == 0 && is_loopback(net_conn_peer(u->conn)) && is_trusted(u) &&
@@ -150,7 +153,8 @@ void uplink_send(struct uplink *u, const struct wire_msg *msg)
         msg = &hello;
     }
     buf_reset(out);
-    /* Both fail only for a head that reads nothing any more: then the link is given up, and heard of through on_close. */
+    /* Both fail only for a head that has stopped reading: the link is cut, and on_close reports
+     * it. */
     if (wire_encode(out, msg) != 0 || net_write(u->conn, buf_str(out)) != 0)
         net_conn_abort(u->conn);
 }

@@ -16,7 +16,8 @@ uint64_t measure_cpu_us(void)
     return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000u + (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-/* The file holds thousandths of a degree. What no chip survives is a broken sensor. */
+/* Returns degrees; the file holds thousandths. A value that no chip survives comes from a broken
+ * sensor: 0. */
 static float read_sensor(const char *path)
 {
     long milli = 0;
@@ -53,7 +54,8 @@ uint32_t measure_cpus(void)
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
     int n = CPU_COUNT(&set);
-    /* A container limits time, not processors: threads beyond its share would only be held up, all of them at once. */
+    /* A container limits time, not processors: more threads than its share would all be
+     * throttled at once. */
     struct cgroup_limits limits;
     cgroup_read(&limits);
     if (limits.cpus > 0 && (double)n > limits.cpus)

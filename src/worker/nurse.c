@@ -23,7 +23,7 @@ struct nurse {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop;
-    char said[sizeof((struct fault *)0)->text]; /* the last reason; the thread's own */
+    char said[sizeof((struct fault *)0)->text]; /* the last reason reported; used by the thread only */
 };
 
 static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_data)
@@ -32,7 +32,7 @@ static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_
     struct nurse *n = user_data;
     while (items != NULL) {
         struct actor_mail *l = (struct actor_mail *)(void *)items;
-        bool last = l->event.found; /* the receiver may free the nurse then */
+        bool last = l->event.found; /* the receiver may free the nurse in this event */
         items = items->next;
         n->cfg.on_event(&l->event, n->cfg.user_data);
         free(l);
@@ -43,7 +43,7 @@ static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_
 
 /* ---- the thread ---- */
 
-/* False: it is to stop. */
+/* Returns false to stop. */
 static bool sleep_a_while(struct nurse *n)
 {
     struct timespec until;
@@ -71,7 +71,7 @@ static bool not_stopped(float progress, void *user_data)
     return !stop;
 }
 
-/* As at the worker's start, but that nothing is downloaded. */
+/* Checks the file as at the worker's start, but downloads nothing. */
 static int look(struct nurse *n, struct nurse_event *out)
 {
     struct engine_load load = n->cfg.load;
@@ -86,7 +86,7 @@ static int look(struct nurse *n, struct nurse_event *out)
     return err != 0 ? err : n->cfg.ops->probe(&load, &out->needs, &out->fault);
 }
 
-/* True when it was found whole. */
+/* Checks the file and posts the result. Returns true when it is whole. */
 static bool look_and_tell(struct nurse *n)
 {
     struct actor_mail *l = xalloc(sizeof *l);
@@ -111,7 +111,7 @@ static void *nurse_thread(void *arg)
     while (sleep_a_while(n)) {
         struct file_mark now = file_mark_of(path);
         changed = changed || !file_mark_same(&now, &seen);
-        bool rests = file_mark_same(&now, &before); /* else somebody still writes it */
+        bool rests = file_mark_same(&now, &before); /* else another process is still writing it */
         before = now;
         if (!changed || !rests)
             continue;

@@ -8,12 +8,13 @@
 
 #define TAG "MODEL DEPLOYMENT"
 
-/* From the list of models to actors. Happy path: each reference is resolved -> what each would take at least and at
- * most is probed -> the memory limit is shared out -> an actor is started for each. It can fail by: a reference that
- * leads nowhere, a file that is no model, no room in the memory limit. Then that deployment has its fault and the others continue;
- * with none left there is no worker.
+/* Turn the list of models into deployments that can be started. Happy path: each reference is
+ * resolved -> the minimum and maximum of its memory is probed -> the memory limit is shared out. It
+ * can fail by: a reference that leads nowhere, a file that is no model, no room in the memory
+ * limit. Then that deployment gets a fault and the others continue; without any there is no worker.
  *
- * Threads: those of the worker are shared by the actors that work at the moment (actor.h, struct actor_thread_budget). */
+ * Threads: the actors that compute at the moment share those of the worker (actor.h, struct
+ * actor_thread_budget). */
 
 /* ---- memory ---- */
 
@@ -29,7 +30,7 @@ static int probe(const struct worker_program *p, const struct deployment *r, uin
     return p->ops->probe(&load, out, f);
 }
 
-/* One --context is for all models of a worker, and some may not have been trained for so long a one. */
+/* One --context is for all models of a worker; a model trained for less keeps its own. */
 static bool has_shorter_context(const struct worker_program *p, struct deployment *r)
 {
     if (p->deployments_n == 1 || r->load.context == 0 || r->fault.err != ERR_INVALID)
@@ -41,7 +42,7 @@ static bool has_shorter_context(const struct worker_program *p, struct deploymen
     return true;
 }
 
-/* The most it would take is known without a limit; the least, by asking with a limit that nothing fits in. */
+/* Probes without a limit for the maximum, and with a limit that nothing fits in for the minimum. */
 static struct share needs_of(const struct worker_program *p, struct deployment *r)
 {
     struct engine_needs least = {0}, most = {0};
@@ -87,8 +88,9 @@ uint64_t deployments_share(const struct worker_program *p, const struct deployme
     return left > 0 ? left : 1;
 }
 
-/* Engines round and estimate, and a process is more than its engines: a quarter stays free. Where a model is left out now, it may come
- * later: then half of that is its. */
+/* A quarter of the remaining memory stays free, because engines round and estimate, and a
+ * process is more than its engines. While a model is left out, half of the rest is reserved for
+ * its return. */
 uint64_t deployments_prefix(const struct worker_program *p, const struct deployment *r)
 {
     uint64_t chats = 0, out = 0;
@@ -106,7 +108,8 @@ uint64_t deployments_prefix(const struct worker_program *p, const struct deploym
     return least_of(part, left / 4 * 3 / (out > 0 ? 2 : 1));
 }
 
-/* What this one finds free, told with its own numbers: what it needs and what would fit first. */
+/* Sets the fault of a deployment that does not fit: it names the memory that is left, the need,
+ * and the total that would fit. */
 static void refuse(const struct worker_program *p, struct deployment *r, uint64_t taken)
 {
     struct engine_needs needs = {0};
@@ -121,7 +124,7 @@ static void refuse(const struct worker_program *p, struct deployment *r, uint64_
               mib(p->beside.prompt_bytes), mib(p->o->memory_bytes));
 }
 
-/* Contexts come in steps: what one leaves of its share, the next may have. */
+/* Contexts come in steps: the unused rest of one share goes to the next deployment. */
 static void plan(struct worker_program *p)
 {
     struct share shares[AGENT_ACTORS_MAX];
@@ -143,7 +146,7 @@ static void plan(struct worker_program *p)
     }
 }
 
-/* What no model takes is for prompts. */
+/* Gives the memory that no model takes to prompts that lost their slots. */
 static void share_prefixes(struct worker_program *p)
 {
     for (uint32_t i = 0; i < p->deployments_n; i++)
@@ -173,7 +176,7 @@ static void fill(struct worker_program *p, struct deployment *r, uint32_t key)
                                    .kv = o->kv, .exact = o->exact, .repack = o->repack, .memory_bytes = o->memory_bytes};
 }
 
-/* Says what is wrong with the deployments that are out since the last look; fails when none is left. */
+/* Logs the deployments that have failed since the last call. Fails when none is left. */
 static int sort_out(const struct worker_program *p, bool already_out[AGENT_ACTORS_MAX], struct fault *f)
 {
     uint32_t left = 0;

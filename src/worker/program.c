@@ -11,8 +11,8 @@
 #include "worker/program.h"
 #include "worker/crash_note.h"
 
-/* The worker from its start to its end. Happy path: heads and models are looked at -> agent and actors are started ->
- * the loop runs -> a signal or the agent ends it. */
+/* The worker from start to end. Happy path: heads and models are prepared -> agent and actors
+ * are started -> the loop runs -> a signal or the agent ends it. */
 
 static void on_timer(struct net_timer *t, void *user_data)
 {
@@ -30,7 +30,7 @@ static void on_look(struct net_timer *t, void *user_data)
 static void on_signal(int signum, void *user_data)
 {
     struct worker_program *p = user_data;
-    bool again = signum == SIGHUP && p->hung_up; /* of one hang-up the shell tells, and the kernel */
+    bool again = signum == SIGHUP && p->hung_up; /* both the shell and the kernel report one hang-up */
     p->hung_up |= signum == SIGHUP;
     if (again)
         return;
@@ -84,7 +84,7 @@ static void start_agent(struct worker_program *p)
     p->agent = agent_new(&cfg, net_now_us(p->loop));
 }
 
-/* What killed the last run of this worker could not be told by itself. */
+/* Reports the death of this worker's last run, which that run could not. */
 static void tell_last_run(struct worker_program *p)
 {
     struct cgroup_limits limits;
@@ -124,7 +124,8 @@ int worker_main(const struct worker_options *o)
     log_info("WORKER NODE STARTING", EVENT("joining", KV("heads", o->heads)), "joining the cluster at %s", o->heads);
     if (prepare(&p, &f) != 0) {
         log_error("WORKER NODE STARTING", EVENT("not_started", KV("code", err_name(f.err))), "cannot start the worker: %s", f.text);
-        /* a model or an engine that is not there is as unusable as a broken one: who started us need not try again */
+        /* a missing model or engine is as unusable as a broken one: the launcher need not try
+         * again */
         return err_exit(f.err == ERR_NOT_FOUND ? ERR_MODEL : f.err);
     }
     p.loop = net_loop_new();
@@ -142,10 +143,10 @@ int worker_main(const struct worker_options *o)
     worker_feed(&p, (struct agent_event){.kind = AGENT_START});
     net_supervisor_say("READY=1\nSTATUS=%s, for the head at %s", p.node, o->heads); /* it joins when there is a head */
     net_loop_run(p.loop);
-    net_loop_part(p.loop); /* the bye: before we wait for the engine */
-    log_flush(); /* while signals are still ours: the second of two kills */
+    net_loop_part(p.loop); /* sends the bye before waiting for the engine */
+    log_flush(); /* while the signal handlers still work: for the second of two kills */
 
-    p.stopping = true; /* from here on, closing connections only free what is theirs */
+    p.stopping = true; /* from here on, closing connections only free their memory */
     last_run_end(p.last_run);
     if (!deployments_stop(&p)) {
         log_warn("WORKER NODE STOPPED", EVENT("engine_hangs"), "the engine has not come back for %d s: ending without it", ACTOR_STOP_S);

@@ -6,16 +6,16 @@
 #include "engine/echo.h"
 #include "worker/program.h"
 
-/* What was asked for -> the model that is meant, downloaded when it is not here. */
+/* Find the model of a reference, downloading it if necessary. */
 
 enum {
     SAY_EVERY_US = 10000000,
     SETUP_WORDS_BYTES = 300,
-    SETUP_NOTE_MS = 500, /* what took longer to measure is noted for the next time */
-    LOOK_S_MAX = 20, /* a header is read in less than a second; other models wait for it */
+    SETUP_NOTE_MS = 500, /* a measurement that took longer is noted for the next time */
+    LOOK_S_MAX = 20, /* reading a header takes less than a second, and other models wait for it */
 };
 
-/* A download in lines: what happens at once, how far it is every ten seconds. */
+/* Logs a download: state changes at once, progress every ten seconds. */
 static void on_pull(const struct models_progress *progress, void *user_data)
 {
     char text[700];
@@ -37,7 +37,8 @@ static int obtain(const struct worker_options *o, const char *reference, struct 
     return models_obtain(reference, &how, out, f);
 }
 
-/* With the echo engine the reference is its script, and the digest is of what its answers depend on. */
+/* For the echo engine the reference is its script; the digest covers everything its answers
+ * depend on. */
 static int resolve_echo(const char *script, struct model_file *m, struct fault *f)
 {
     struct echo_options options;
@@ -50,7 +51,7 @@ static int resolve_echo(const char *script, struct model_file *m, struct fault *
     return 0;
 }
 
-/* Something to call a model by that could not be found. */
+/* Names a model that could not be found. */
 static void name_by_reference(struct deployment *r)
 {
     const char *slash = strrchr(r->reference, '/');
@@ -59,7 +60,7 @@ static void name_by_reference(struct deployment *r)
     n -= n > 5 && strcmp(name + n - 5, ".gguf") == 0 ? 5 : 0;
     snprintf(r->model.name, sizeof r->model.name, "%.*s", (int)n, name);
     for (char *c = r->model.name; *c != '\0'; c++)
-        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c; /* a head takes no name with control characters */
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c; /* a head accepts no control characters in a name */
 }
 
 static struct deployment *twin_of(struct worker_program *p, const struct deployment *r)
@@ -72,7 +73,7 @@ static struct deployment *twin_of(struct worker_program *p, const struct deploym
     return NULL;
 }
 
-/* For whom a set-up was measured: with other flags another one may be the fastest. */
+/* Returns the key of a measured set-up: with other flags another set-up may be the fastest. */
 static const char *setup_words(const struct worker_program *p, const struct deployment *r, char *out, size_t cap)
 {
     snprintf(out, cap, "%s, repacking %s", p->engine_words, r->load.repack ? "on" : "off");

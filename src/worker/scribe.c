@@ -26,11 +26,11 @@ struct lane {
     pthread_t thread;
     pthread_cond_t wake;
     struct list tasks;
-    uint64_t now;             /* ticket that is under way; `works` */
+    uint64_t now;             /* ticket that is being computed; valid while `works` */
     bool works;
-    atomic_bool forget;       /* what is under way */
-    /* the thread's own */
-    uint64_t move_us;         /* when what is under way moves to the long lane; 0: never */
+    atomic_bool forget;       /* stops the current task */
+    /* used by the thread only */
+    uint64_t move_us;         /* time at which the current task moves to the long lane; 0: never */
     bool moves;
 };
 
@@ -50,7 +50,7 @@ static bool is_stopped(void *user_data)
     return l->moves || atomic_load(&l->forget) || atomic_load(&l->scribe->stop);
 }
 
-/* The next task, or NULL at the end. */
+/* Returns the next task, or NULL to stop. */
 static struct task *next_task(struct lane *l)
 {
     struct scribe *s = l->scribe;
@@ -80,7 +80,7 @@ static struct prompt make(struct lane *l, const struct task *t, uint64_t memory_
     return p;
 }
 
-/* The pages of this thread's stack below what is in use. */
+/* Gives back the pages of this thread's stack below the part in use. */
 static void let_stack_go(void)
 {
     pthread_attr_t attr;
@@ -96,7 +96,8 @@ static void let_stack_go(void)
         madvise(low, to - from, MADV_DONTNEED);
 }
 
-/* What a long one took goes back to the system: malloc would keep it for this thread, which may rest for hours. */
+/* Gives the memory of a long prompt back to the system: malloc would keep it for this thread,
+ * which may be idle for hours. */
 static struct prompt make_long(struct lane *l, const struct task *t)
 {
     struct scribe *s = l->scribe;
@@ -115,7 +116,8 @@ static struct prompt make_short(struct lane *l, const struct task *t)
     return make(l, t, SCRIBE_SHORT_MEMORY);
 }
 
-/* Took it longer, or more, than a short one may? The long lane has other bounds. False: it did not, or was forgotten meanwhile. */
+/* Moves a task that exceeded the time or memory of a short prompt to the long lane, which has
+ * other bounds. Returns false when it did not, or was dropped meanwhile. */
 static bool move(struct lane *l, struct task *t, const struct prompt *p)
 {
     struct scribe *s = l->scribe;
@@ -139,7 +141,8 @@ static void *lane_thread(void *arg)
     bool is_long = l == &s->lanes[LONG];
     struct task *t;
     if (is_long)
-        setpriority(PRIO_PROCESS, (id_t)gettid(), SCRIBE_NICE); /* of this thread alone, on Linux; without it streams are a little slower */
+        setpriority(PRIO_PROCESS, (id_t)gettid(), SCRIBE_NICE); /* of this thread alone, on Linux; if it fails,
+                                                                   streams are a little slower */
     while ((t = next_task(l)) != NULL) {
         struct prompt p = is_long ? make_long(l, t) : make_short(l, t);
         if (!is_long && move(l, t, &p))
@@ -151,8 +154,8 @@ static void *lane_thread(void *arg)
     return NULL;
 }
 
-/* A stack counts in the limit that --memory sets (RLIMIT_DATA) as if all of it were used: where it has no room, a smaller one does,
- * and only the longest words are refused. */
+/* The whole stack counts in the limit that --memory sets (RLIMIT_DATA): if there is no room, a
+ * smaller stack is used, and only the longest words are refused. */
 static void start_lane(struct lane *l, size_t stack_bytes)
 {
     enum { STACK_BYTES_MIN = 512 << 10 };

@@ -1,13 +1,14 @@
 /* Turn the prompts of one actor into tokens, on threads beside the one that steps its streams.
  *
- * Two lanes, each a thread with its own queue, first come first served: most prompts are short and take a millisecond; none of
- * them waits for a long one, which may take seconds. A short one that takes long all the same (a template may compute for
- * ever), or more than it may, is begun anew in the long lane. What a prompt takes is bounded (engine_bounds). The long ones of all actors of a
- * worker take turns, for each may need a large part of what the worker keeps for them.
+ * Two lanes, each a thread with its own queue, first come first served: most prompts are short and
+ * take a millisecond, and must not wait for a long one, which may take seconds. A short prompt that
+ * takes too long (a template may compute for ever) or too much memory restarts in the long lane.
+ * The cost of a prompt is bounded (engine_bounds). The long prompts of all actors of a worker take
+ * turns, because each may need a large part of the memory that the worker reserves for them.
  *
- * The happy path: scribe_take -> on_done, on a thread of the scribe. It can fail by: the prompt's own fault, which is in what
- * on_done gets; scribe_forget, which stops a prompt that is under way. How many wait is bounded by whoever takes them in
- * (batcher_config.queue_max). */
+ * The happy path: scribe_take -> on_done, on a thread of the scribe. It can fail by: a fault of the
+ * prompt, which on_done gets with it; scribe_forget, which stops a running prompt. The caller
+ * bounds the number of waiting prompts (batcher_config.queue_max). */
 #ifndef MANTA_WORKER_SCRIBE_H
 #define MANTA_WORKER_SCRIBE_H
 
@@ -18,17 +19,19 @@
 struct scribe;
 
 enum {
-    SCRIBE_SHORT_BYTES = 32 * 1024,     /* of the request's text: a prompt up to so long is in the short lane */
-    SCRIBE_SHORT_MS = 100,              /* after which it is begun anew in the long lane */
-    SCRIBE_SHORT_MEMORY = 32 << 20,     /* for one of those: a tokenizer takes at most some 600 bytes for one of a text */
-    SCRIBE_LONG_MEMORY = 256 << 20,     /* for one of the long lane, where --memory leaves as much */
-    SCRIBE_SHORT_STACK = 8 << 20,       /* some tokenizers call themselves for each character of a word (engine/llama/depth.c) */
+    SCRIBE_SHORT_BYTES = 32 * 1024,     /* of the request's text: longest prompt of the short lane */
+    SCRIBE_SHORT_MS = 100,              /* after which a prompt restarts in the long lane */
+    SCRIBE_SHORT_MEMORY = 32 << 20,     /* for a short prompt: a tokenizer takes at most some 600 bytes per byte of
+                                           text */
+    SCRIBE_LONG_MEMORY = 256 << 20,     /* for a long prompt, if --memory leaves as much */
+    SCRIBE_SHORT_STACK = 8 << 20,       /* some tokenizers recurse for each character of a word
+                                           (engine/llama/depth.c) */
     SCRIBE_LONG_STACK = 64 << 20,
-    SCRIBE_CPU_MS = 10000,              /* of processor time for a prompt's template, and as much for its tokens */
-    SCRIBE_NICE = 10,                   /* of the long lane: streams and short prompts go first */
+    SCRIBE_CPU_MS = 10000,              /* processor time for a prompt's template, and again for its tokens */
+    SCRIBE_NICE = 10,                   /* of the long lane: streams and short prompts have priority */
 };
 
-/* p may be taken over; it is freed otherwise. */
+/* Receives the result. It may take p over; otherwise p is freed. */
 typedef void scribe_done_fn(uint64_t ticket, struct prompt *p, void *user_data);
 
 struct scribe_config {
@@ -40,13 +43,15 @@ struct scribe_config {
     void *user_data;
 };
 
-/* Threads that turn text into tokens; cfg is copied. */
+/* Starts the threads; copies cfg. */
 struct scribe *scribe_new(const struct scribe_config *cfg);
-/* Stops what is under way, waits for it, and drops what waits, without on_done. NULL is fine. */
+/* Stops and waits for running prompts, drops waiting ones without on_done, frees s. NULL is
+ * allowed. */
 void scribe_free(struct scribe *s);
-/* r is borrowed until on_done, or until scribe_forget says so. */
+/* Queues a prompt. r is borrowed until on_done, or until scribe_forget returns true. */
 void scribe_take(struct scribe *s, uint64_t ticket, const struct request *r);
-/* True: it had not begun, there will be no on_done. False: it is under way and stops soon; on_done comes. */
+/* Drops a prompt. Returns true when it had not begun: on_done is not called. Returns false when
+ * it is running: it stops soon, and on_done is called. */
 bool scribe_forget(struct scribe *s, uint64_t ticket);
 
 #endif

@@ -38,7 +38,8 @@ struct beside share_beside(uint64_t memory_bytes, struct beside most)
                            .prompt_bytes = part(memory_bytes, most.prompt_bytes)};
 }
 
-/* What is held beside grows with the memory, by less than the memory does: the steps get shorter and end. */
+/* Iterates, because the memory beside models grows with the total, but more slowly: the steps
+ * get shorter and end. */
 uint64_t share_whole(uint64_t models_bytes, struct beside most)
 {
     uint64_t whole = models_bytes;

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "worker/tryout_lines.h"
 
-/* The parent's side: starts the child, reads its lines, sees how it ends. */
+/* The parent's side: starts the child, reads its lines, judges its end. */
 
 enum { ARGS = 12, NUMBER_BYTES = 24, LOOK_EVERY_MS = 200 };
 
@@ -24,11 +24,11 @@ struct child {
     int fd;                   /* its standard output and error */
     char line[TRYOUT_LINE_BYTES];
     size_t line_n;
-    char words[200];          /* its last line that says what went wrong */
+    char words[200];          /* its last line about an error */
     bool ok, too_much_memory;
-    uint64_t moved_us;        /* its last progress */
+    uint64_t moved_us;        /* time of its last progress */
     float progress;
-    struct fault *f;          /* what it says itself */
+    struct fault *f;          /* the fault that the child itself reports */
 };
 
 /* ---- the start ---- */
@@ -104,7 +104,7 @@ static void hear_bytes(struct child *c, const char *p, size_t n)
 
 /* ---- its end ---- */
 
-/* The line says where in the engine's source it was, which is nobody's business: "…/ggml.c:123: GGML_ASSERT(…) failed" */
+/* Cuts the place in the engine's source off an assertion: "…/ggml.c:123: GGML_ASSERT(…) failed" */
 static const char *words_of(const struct child *c)
 {
     const char *assertion = strstr(c->words, "GGML_ASSERT");
@@ -155,7 +155,7 @@ int tryout_run(const struct tryout *t, engine_progress_fn *progress, void *user_
         struct pollfd p = {.fd = c.fd, .events = POLLIN};
         ssize_t n = poll(&p, 1, LOOK_EVERY_MS) > 0 ? read(c.fd, bytes, sizeof bytes) : -1;
         if (n == 0)
-            break; /* it has ended, and whatever it started */
+            break; /* the child has ended, with all processes it started */
         hear_bytes(&c, bytes, n > 0 ? (size_t)n : 0);
         err = give_up(&c, progress, user_data, f);
     }

@@ -1,4 +1,5 @@
-/* The child of a tryout: loads the model within limits, computes a few tokens, says how it went. */
+/* The child of a tryout: loads the model within limits, computes a few tokens, prints the
+ * result. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,11 +14,11 @@
 
 enum {
     ARGUMENTS = 10,
-    CPU_S = 1800,      /* of processor time; reading a header takes less than a second, weights are mapped */
-    TOKENS = 32,       /* that are computed, at most */
+    CPU_S = 1800,      /* processor time; reading a header takes less than a second, and weights are mapped */
+    TOKENS = 32,       /* maximum of computed tokens */
     TOKENIZE_BYTES = 64 << 20,
     TOKENIZE_CPU_MS = 5000,
-    CONTEXT = 256,     /* tokens: as small as a model may have */
+    CONTEXT = 256,     /* tokens: about the smallest context a model may have */
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -51,7 +52,8 @@ static bool tell_progress(float progress, void *user_data)
     return true;
 }
 
-/* At most TOKENS of them; 0 where the vocabulary has none for it. */
+/* Returns at most TOKENS tokens; 0 when the vocabulary cannot express the text, or there are
+ * more. */
 static uint32_t tokens_of(const struct engine_ops *ops, struct engine *e, struct str text, int32_t out[TOKENS])
 {
     struct engine_tokens tokens = {0};
@@ -64,7 +66,8 @@ static uint32_t tokens_of(const struct engine_ops *ops, struct engine *e, struct
     return n;
 }
 
-/* What breaks an engine late, breaks it here: tokens in, rows through, a draw, all pieces out. */
+/* Exercises everything that could break an engine later: tokens in, rows through, a draw, all
+ * pieces out. */
 static int compute(const struct engine_ops *ops, struct engine *e, struct fault *f)
 {
     const struct engine_info *info = ops->info(e);
@@ -95,7 +98,8 @@ static int compute(const struct engine_ops *ops, struct engine *e, struct fault 
     return 0;
 }
 
-/* As small as can be: what it will need, the worker compares with its memory afterwards. */
+/* Loads with the smallest parameters; the worker compares the real needs with its memory
+ * afterwards. */
 static int load_whole(const struct engine_ops *ops, struct engine_load load, struct fault *f)
 {
     struct engine *e = NULL;
@@ -105,9 +109,9 @@ static int load_whole(const struct engine_ops *ops, struct engine_load load, str
     load.threads = 1;
     load.context = CONTEXT;
     load.memory_bytes = 0;
-    load.setup = ""; /* whether it is exact is measured by who serves it */
+    load.setup = ""; /* the worker that serves the model measures exactness */
     if (ops->probe(&load, &needs, NULL) != 0)
-        load.context = 0; /* it has less */
+        load.context = 0; /* the model's context is smaller */
     int err = ops->load(&load, tell_progress, &told, &e, f);
     if (err == 0)
         err = compute(ops, e, f);
@@ -135,7 +139,7 @@ int tryout_main(int argc, char **argv)
     struct engine_needs needs;
     struct fault f = {0};
     int err = engine_open(argv[0], &ops, &f);
-    load.context = n[0] != 0 ? load.context : 0; /* whether it has so much is not what is asked */
+    load.context = n[0] != 0 ? load.context : 0; /* the context is not checked here */
     if (err == 0)
         err = n[0] != 0 ? load_whole(ops, load, &f) : ops->probe(&load, &needs, &f);
     if (err != 0)
@@ -143,5 +147,5 @@ int tryout_main(int argc, char **argv)
     else
         printf(TRYOUT_OK "\n");
     fflush(stdout);
-    _exit(0); /* what an engine does when a process ends is no part of it */
+    _exit(0); /* skips the engine's exit handlers */
 }
