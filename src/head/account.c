@@ -14,8 +14,8 @@ static const char *shape_name(enum api_shape shape)
         [API_CHAT] = "chat",         [API_COMPLETION] = "completion", [API_PROCESS_PROMPT] = "process_prompt", [API_EMBEDDINGS] = "embeddings",
         [API_MESSAGES] = "messages", [API_RESPONSES] = "responses",   [API_COUNT] = "count_tokens",
         [API_LLAMA] = "llama",       [API_TOKENIZE] = "tokenize",     [API_DETOKENIZE] = "detokenize",         [API_TEMPLATE] = "apply_template",
-        [API_OLLAMA_CHAT] = "ollama chat",   [API_OLLAMA_GENERATE] = "ollama generate",
-        [API_OLLAMA_EMBED] = "ollama embed", [API_OLLAMA_EMBEDDINGS] = "ollama embeddings",
+        [API_OLLAMA_CHAT] = "ollama_chat",   [API_OLLAMA_GENERATE] = "ollama_generate",
+        [API_OLLAMA_EMBED] = "ollama_embed", [API_OLLAMA_EMBEDDINGS] = "ollama_embeddings",
         [API_INFILL] = "infill",     [API_RERANK] = "rerank",         [API_CHAT_COUNT] = "count_tokens",       [API_RESPONSES_COUNT] = "count_tokens",
     };
     return (size_t)shape < sizeof names / sizeof names[0] && names[shape] != NULL ? names[shape] : "command";

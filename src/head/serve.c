@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/dialect.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
@@ -153,10 +154,13 @@ static void on_error_lines(struct buf *out, const struct http_request *r, void *
     route_error_lines(user_data, r, out);
 }
 
-static void on_error_body(struct buf *out, const struct fault *f, void *user_data)
+static void on_error_body(struct buf *out, const struct fault *f, const struct http_request *r, void *user_data)
 {
     (void)user_data;
-    api_write_fault(out, f);
+    if (r != NULL)
+        reply_dialect(r)->error(out, &(struct api_error){.fault = *f}, str_n(NULL, 0));
+    else
+        api_write_fault(out, f);
 }
 
 /* ---- start and end ---- */

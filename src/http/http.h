@@ -54,8 +54,9 @@ struct http_server_calls {
     void (*on_gone)(struct http_request *r, void *user_data);
     /* A stream that was full has drained. */
     void (*on_drain)(struct http_request *r, void *user_data);
-    /* Writes the JSON body of an error that the server found itself, described by `f`. */
-    void (*error_body)(struct buf *out, const struct fault *f, void *user_data);
+    /* Writes the JSON body of an error that the server found itself, described by `f`. r: the
+     * request that it answers, when its head is whole; else NULL. */
+    void (*error_body)(struct buf *out, const struct fault *f, const struct http_request *r, void *user_data);
     /* Optional. Writes the header lines of such an error for r, whose head is whole, as
      * http_answer_with() would have set them. */
     void (*error_lines)(struct buf *out, const struct http_request *r, void *user_data);

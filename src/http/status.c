@@ -49,15 +49,16 @@ void reply_status_line(struct http_server *s, struct buf *out, int status)
 void reply_refusal(struct http_server *s, struct buf *out, const struct refusal *no, const struct http_request *r)
 {
     struct buf body = buf_max(16 << 10);
+    const struct http_request *whole = r != NULL && r->head_whole ? r : NULL;
     if (s->calls.error_body != NULL)
-        s->calls.error_body(&body, &no->fault, s->user_data);
+        s->calls.error_body(&body, &no->fault, whole, s->user_data);
     reply_status_line(s, out, no->status);
     if (body.n > 0)
         buf_puts(out, "Content-Type: application/json\r\n");
     if (no->status == 503)
         buf_puts(out, "Retry-After: 1\r\n");
-    if (r != NULL && r->head_whole && s->calls.error_lines != NULL)
-        s->calls.error_lines(out, r, s->user_data);
+    if (whole != NULL && s->calls.error_lines != NULL)
+        s->calls.error_lines(out, whole, s->user_data);
     buf_printf(out, "Content-Length: %zu\r\nConnection: close\r\n\r\n", body.n);
     if (r == NULL || !r->head_only)
         buf_add_str(out, buf_str(&body));

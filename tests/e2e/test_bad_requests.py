@@ -124,6 +124,9 @@ def test_ten_megabytes(echo):
     for raw in post(CHAT, body), post(CHAT, chunked, "transfer-encoding: chunked"):
         status, error = error_of(send(echo, raw))
         assert status == 413 and "4194304" in error["message"]
+    for path, text in (("/api/chat", lambda e: e["error"]), ("/v1/messages", lambda e: e["error"]["message"] if e["type"] == "error" else "")):
+        head, _, answer = send(echo, post(path, body)).partition("\r\n\r\n")
+        assert " 413 " in head.splitlines()[0] and "4194304" in text(json.loads(answer))
 
 
 def test_wrong_method_and_path(echo):

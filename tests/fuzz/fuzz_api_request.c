@@ -58,5 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             buf_fini(&out);
         }
     }
+    struct buf model = buf_max(1 << 20);
+    struct api_error e = {0};
+    MUST(api_parse_show(str_n((const char *)data, size), &model, &e) == e.fault.err);
+    buf_fini(&model);
     return 0;
 }

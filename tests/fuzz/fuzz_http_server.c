@@ -72,9 +72,10 @@ static void on_gone(struct http_request *r, void *user_data)
     t->gone++;
 }
 
-static void error_body(struct buf *out, const struct fault *f, void *user_data)
+static void error_body(struct buf *out, const struct fault *f, const struct http_request *r, void *user_data)
 {
     (void)user_data;
+    (void)r;
     MUST(f->err < 0 && f->text[0] != '\0');
     buf_puts(out, f->text);
 }

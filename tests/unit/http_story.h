@@ -103,9 +103,10 @@ static inline void story_on_drain(struct http_request *r, void *user_data)
     buf_puts(&t->log, "drain;");
 }
 
-static inline void story_error_body(struct buf *out, const struct fault *f, void *user_data)
+static inline void story_error_body(struct buf *out, const struct fault *f, const struct http_request *r, void *user_data)
 {
     (void)user_data;
+    (void)r;
     buf_printf(out, "{\"error\":\"%s\"}", f->text);
 }
 

@@ -93,9 +93,10 @@ static inline void played_head_gone(struct http_request *r, void *user_data)
     (void)r, (void)user_data;
 }
 
-static inline void played_head_error(struct buf *out, const struct fault *f, void *user_data)
+static inline void played_head_error(struct buf *out, const struct fault *f, const struct http_request *r, void *user_data)
 {
     (void)user_data;
+    (void)r;
     buf_puts(out, f->text);
 }
 

@@ -165,9 +165,10 @@ static void on_gone(struct http_request *r, void *user_data)
     w.watch = w.watch == r ? NULL : w.watch;
 }
 
-static void error_body(struct buf *out, const struct fault *f, void *user_data)
+static void error_body(struct buf *out, const struct fault *f, const struct http_request *r, void *user_data)
 {
     (void)user_data;
+    (void)r;
     buf_puts(out, f->text);
 }
 
