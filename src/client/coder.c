@@ -33,14 +33,32 @@ static const struct coder *find(const char *name, struct fault *f)
 
 /* ---- the cluster: a head that answers, and a model that talks ---- */
 
+static bool talks(const json_t *actor)
+{
+    return strcmp(json_text(actor, "state", ""), "ready") == 0 && strcmp(json_text(actor, "kind", ""), "embed") != 0;
+}
+
+/* Nobody named one: another one of the cluster may have been meant. */
+static void note_others(const json_t *actors, const char *picked)
+{
+    size_t i;
+    json_t *a;
+    json_array_foreach(json_object_get(actors, "actor_list"), i, a) {
+        const char *name = json_text(a, "model", "");
+        if (!talks(a) || strcmp(name, picked) == 0)
+            continue;
+        plain_print(stderr, "note: %s is used; the cluster also has %s: --model names one", picked, name);
+        return;
+    }
+}
+
 /* A model of those actors; `wanted` empty: the first one that generates text. */
 static const json_t *pick(const json_t *actors, const char *wanted)
 {
     size_t i;
     json_t *a;
     json_array_foreach(json_object_get(actors, "actor_list"), i, a) {
-        bool talks = strcmp(json_text(a, "state", ""), "ready") == 0 && strcmp(json_text(a, "kind", ""), "embed") != 0;
-        if (talks && (wanted[0] == '\0' || strcmp(json_text(a, "model", ""), wanted) == 0))
+        if (talks(a) && (wanted[0] == '\0' || strcmp(json_text(a, "model", ""), wanted) == 0))
             return a;
     }
     return NULL;
@@ -235,6 +253,8 @@ int client_launch_coder(const struct client_options *o, const char *name, char *
     if (err == 0) {
         const struct coder_facts facts = {.url = url, .key = o->api_key[0] != '\0' ? o->api_key : "none", .model = json_text(actor, "model", ""),
                                           .context = (uint32_t)json_num(actor, "context"), .folder = folder};
+        if (o->model[0] == '\0')
+            note_others(actors, facts.model);
         status = launch(o, c, &facts, words, n, only_print);
     } else {
         show_fault(&f);

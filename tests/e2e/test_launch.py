@@ -91,6 +91,11 @@ def test_what_is_in_the_way(cluster, run, agents, tmp_path):
     assert end.returncode == 4 and "connection refused" in end.stderr
     end = run("launch", "codex", *asked, env=agents)
     assert "MANTA_KEY=sesame" in end.stdout.splitlines() and end.returncode == 7
+    cluster.echo_worker(head, "echo:name=other", "--node", "other")
+    head.wait_ready(actors=2)
+    assert "note: echo is used; the cluster also has other: --model names one" in run("launch", "codex", *asked, env=agents).stderr
+    end = run("launch", "codex", *asked, "--model", "other", env=agents)
+    assert "is used" not in end.stderr and 'arg model="other"' in end.stdout.splitlines()
     empty = cluster.head()
     end = run("launch", "codex", "--head", empty.address)
     assert end.returncode == 4 and "no model that is ready" in end.stderr
