@@ -10,13 +10,14 @@
 #include "lab/load.h"
 #include "lab/progress.h"
 
-/* One cell of the table is one fresh cluster: a head with a strategy, three workers, one load. Happy path: cluster -> ready ->
- * load -> its result -> all of it is killed, nothing of it is needed. It can fail by: the cluster, a prompt that fails. */
+/* One cell of the table is one fresh cluster: a head with a strategy, three workers, one load.
+ * Happy path: cluster -> ready -> load -> its result -> the cluster is killed. It can fail by: a
+ * cluster that fails, a prompt that fails. */
 
 enum { WORKERS = 3, SLOW_TIMES = 4, WARM_CALLS = 18 };
 
-/* Half as slow as a small model on two cores: 2,000 prompt tokens/s, 200 tokens/s for one stream. Sleeping needs no processor,
- * so three of them are three machines. */
+/* Half as fast as a small model on two cores: 2,000 prompt tokens/s, 200 tokens/s for one stream.
+ * Sleeping needs no processor, so three such workers behave like three machines. */
 #define ECHO_MODEL "echo:tokens=4096,context=4096,prefill_us=500,decode_us=4500,stream_us=500,copy_us=1000"
 
 struct shape {
@@ -93,7 +94,7 @@ static void on_ready(void *user_data)
         net_loop_stop(b->loop);
 }
 
-/* Runs one cell; b->fault when it failed. */
+/* Runs one cell; sets b->fault if it failed. */
 static void run_cell(struct bench *b, const struct shape *shape, enum balance balance)
 {
     char slots[16];
@@ -167,10 +168,10 @@ static void put_result(const struct bench *b, bool json, bool first)
         put_json(b, first);
     else
         put_row(b);
-    fflush(stdout); /* a row takes minutes with a real model: whoever follows a file wants to see it */
+    fflush(stdout); /* a row takes minutes with a real model: show it at once to a reader who follows the file */
 }
 
-/* Each strategy under one load. */
+/* Runs each strategy under one load. */
 static void run_load(struct bench *b, const struct shape *shape, bool json, bool *first)
 {
     for (int k = 0; k < BALANCE_COUNT && b->fault.err == 0; k++) {

@@ -8,14 +8,15 @@
 #include "lab/load.h"
 #include "lab/progress.h"
 
-/* One line of the table is one load: so many clients, each with one prompt after the other. It can fail by: no head at the address, a prompt that
- * fails, Ctrl-C; what was measured before stays on the screen. */
+/* One line of the table is one load: a number of clients, each sending one prompt after the other.
+ * It can fail by: no head at the address, a prompt that fails, Ctrl-C; lines measured before stay
+ * on the screen. */
 
 enum { PROMPTS_PER_CLIENT = 4, AWAY_MS = 10000 };
 
 struct bench_here {
     const struct settings *s;
-    const char *key;             /* borrowed; of the heads */
+    const char *key;             /* borrowed; API key of the heads */
     struct net_loop *loop;
     struct load *load;           /* while it runs */
     uint32_t clients;
@@ -99,7 +100,7 @@ static void put_head(const struct settings *s, bool json)
     fflush(stdout);
 }
 
-/* One client, half of them, all of them. */
+/* Runs the load with one client, half of them, all of them. */
 static void run_all(struct bench_here *b, uint32_t most, bool json)
 {
     uint32_t clients[] = {1, most > 3 ? most / 2 : 0, most > 1 ? most : 0}, done = 0;

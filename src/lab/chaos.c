@@ -14,16 +14,17 @@
 #include "lab/report.h"
 #include "lab/runner.h"
 
-/* Happy path: cluster -> ready -> every stream once, undisturbed: the twins -> the same streams again, and again until the schedule
- * is over, each judged against its twin -> the sums. It can fail by: the cluster, an undisturbed stream that is not whole, a
- * worker that does not leave. */
+/* Happy path: cluster -> ready -> every stream once, undisturbed: the twins -> the same streams
+ * again, repeated until the schedule is over, each judged against its twin -> the sums. It can fail
+ * by: a cluster that fails, an undisturbed stream that is not whole, a worker that does not
+ * leave. */
 
 enum { AWAY_MS = 60000, COMPLAINTS_MAX = 10, ANSWER_TOKENS = 64 };
 
-/* About 2 seconds an answer of 64 tokens, whose characters are cut between tokens. */
+/* About 2 seconds for an answer of 64 tokens; token boundaries cut characters. */
 #define ECHO_MODEL "echo:tokens=200,prefill_us=300,decode_us=20000,stream_us=500"
 
-/* Every stream is of one of these, in turn. */
+/* Streams take these shapes in turn. */
 static const struct shape {
     const char *name, *fields;
     bool stops;
@@ -42,7 +43,7 @@ struct chaos {
     struct load *load;         /* while it runs */
     struct runner runner;
     struct answer *twins;      /* owned; one for each of schedule.streams */
-    uint32_t complaints;       /* that were made */
+    uint32_t complaints;       /* differing streams shown so far */
     bool disturbed;
     char model[512];
     struct report report;
@@ -87,7 +88,7 @@ static void keep_twin(struct chaos *c, uint32_t i, const struct answer *a)
     buf_add_str(&c->twins[i].text, buf_str(&a->text));
 }
 
-/* For the tests of this command: one answer becomes what it would be if something were wrong. */
+/* For the tests of this command: damages an answer as a real fault would. */
 static void spoil(struct buf *text, uint64_t how)
 {
     struct buf was = *text;

@@ -14,9 +14,10 @@
 #include "launch/launch.h"
 #include "os/secret.h"
 
-/* Happy path: each head is started and says its address -> the workers, with all of them -> every head counts enough ready
- * actors -> on_ready -> the owner strikes parts, which are started again -> lab_cluster_end. It can fail by: a part that ends unasked,
- * actors that do not become ready in time, an interrupt. */
+/* Happy path: each head is started and prints its address -> the workers start, knowing all heads
+ * -> every head counts enough ready actors -> on_ready -> the owner strikes parts, which are
+ * started again -> lab_cluster_end. It can fail by: a part that ends unasked, actors that do not
+ * become ready in time, an interrupt. */
 
 enum { ARGS_MAX = 40, PARTS_MAX = LAB_CLUSTER_HEADS_MAX + LAB_CLUSTER_WORKERS_MAX };
 
@@ -25,9 +26,9 @@ struct part {
     struct net_child *child;   /* NULL: it has ended */
     struct net_timer *again;
     uint32_t again_ms;
-    bool struck;               /* its end is wanted */
+    bool struck;               /* it is meant to end */
     char name[24];             /* "head", "worker-2" */
-    char address[64];          /* of a head; empty until it said it */
+    char address[64];          /* of a head; empty until it has printed it */
     struct client_options client;
     struct client_watch *watch; /* of a head, until all are ready */
     bool ready;                /* a head with enough ready actors */
@@ -39,13 +40,14 @@ struct lab_cluster {
     struct part parts[PARTS_MAX];
     uint32_t parts_n;
     struct net_timer *patience;
-    struct hosts *hosts;       /* where workers are apart; else NULL */
+    struct hosts *hosts;       /* with cfg.apart; else NULL */
     char heads[LAB_CLUSTER_HEADS_MAX * 64], pid[16], program[512];
-    char scratch[256], state_env[300]; /* where workers keep what the next of their name should know: none is to know of these */
-    char key[40], key_env[64];         /* of a head that others reach; empty where nobody does */
+    /* where these workers keep state for their successors, apart from that of real clusters */
+    char scratch[256], state_env[300];
+    char key[40], key_env[64];         /* of a head on a switch with other hosts; empty elsewhere */
     char token_env[32 + SECRET_BYTES];
-    char reason[1100];         /* the last line a part said, or the first one with an error's code */
-    bool has_code;             /* that is it */
+    char reason[1100];         /* the last line a part printed, or the first one with an error code */
+    bool has_code;             /* reason has an error code */
     bool ready, failed;
 };
 
@@ -186,7 +188,7 @@ static uint32_t worker_of(const struct part *p)
 static void part_start(struct part *p)
 {
     struct lab_cluster *t = p->cluster;
-    /* What steers a person's own head and workers is not meant for these. */
+    /* Settings from the user's environment must not reach these heads and workers. */
     const char *key = is_head(p) ? t->key_env : "MANTA_API_KEY";
     const char *env[] = {t->state_env, key, t->token_env, "MANTA_HOST", "MANTA_API_KEY_FILE", "MANTA_JOIN_TOKEN_FILE", "MANTA_CONFIG",
                          "MANTA_LOG", "MANTA_LOG_FORMAT", NULL};
@@ -235,7 +237,7 @@ void lab_cluster_strike(struct lab_cluster *t, uint32_t part, int signum, uint32
     MUST(part < t->parts_n);
     struct part *p = &t->parts[part];
     if (p->child == NULL)
-        return; /* it is struck already */
+        return; /* already struck */
     p->struck = true;
     p->again_ms = again_ms;
     net_child_kill(p->child, signum);
@@ -265,7 +267,7 @@ void lab_cluster_cable(struct lab_cluster *t, uint32_t worker, bool in)
 
 /* ---- all of it ---- */
 
-/* The other hosts, and what a head that they reach asks for. */
+/* Makes the other hosts, and a key for heads that they can reach. */
 static int go_apart(struct lab_cluster *t, struct fault *f)
 {
     uint64_t random[2];
@@ -277,7 +279,7 @@ static int go_apart(struct lab_cluster *t, struct fault *f)
     return t->hosts == NULL ? f->err : 0;
 }
 
-/* nsenter has a /proc/self/exe of its own. */
+/* Under nsenter, /proc/self/exe would be nsenter. */
 static void find_program(char *out, size_t cap)
 {
     ssize_t n = readlink("/proc/self/exe", out, cap - 1);

@@ -13,10 +13,10 @@
  *
  * A cable is pulled at the bridge's end, so that no route changes on either side; what is sent meanwhile is lost. */
 
-enum { NAME_BYTES = 16 }; /* what an interface's name may have */
+enum { NAME_BYTES = 16 }; /* limit of an interface's name */
 
 struct hosts {
-    uint32_t n;                 /* that were made, at least begun */
+    uint32_t n;                 /* hosts made, or at least begun */
     char net[24], address[32];  /* "10.17.3", "10.17.3.1" */
     char bridge[NAME_BYTES];
     char flags[HOSTS_MAX][48];
@@ -27,7 +27,7 @@ struct hosts {
 struct command {
     struct net_loop *loop;
     int64_t status;
-    char said[200];             /* its first line */
+    char said[200];             /* first line of its output */
 };
 
 static void on_line(struct net_child *c, struct str line, void *user_data)
@@ -122,7 +122,7 @@ struct hosts *hosts_new(uint32_t n, struct fault *f)
 void hosts_free(struct hosts *h)
 {
     char near[NAME_BYTES], far[NAME_BYTES];
-    struct fault ignored = {0}; /* what was not made cannot be removed */
+    struct fault ignored = {0}; /* a host that was not made cannot be removed */
     if (h == NULL)
         return;
     for (uint32_t i = 0; i < h->n; i++) {

@@ -26,7 +26,8 @@ static size_t common(struct str a, struct str b)
     return i;
 }
 
-/* The shortest step over the difference at which both begin: how much of the twin, how much of what came. */
+/* Finds the shortest step over the difference at which both begin: how many bytes of the twin, how
+ * many of the received text. */
 static bool step(struct str twin, struct str got, size_t *out_twin, size_t *out_got)
 {
     for (size_t n = 1; n <= twin.n || n <= got.n; n++) {
@@ -53,7 +54,7 @@ struct judge_bytes judge_text(struct str twin, struct str got)
         if (first)
             b.at = same;
         first = false;
-        if (got.n == 0) { /* it ends here, or early */
+        if (got.n == 0) { /* the rest of the twin, if any, is missing */
             b.lost += twin.n;
             return b;
         }
@@ -87,7 +88,8 @@ struct judgement judge_answer(const struct answer *twin, const struct answer *go
         j.why = got->why[0] != '\0' ? got->why : "it ended without its end";
         return j;
     }
-    /* Tokens inside a met stop string are counted and not told; an end token that released text is told and not counted. */
+    /* Tokens of a stop string that was met are counted but not sent; an end token that released
+     * held-back text is sent but not counted. */
     bool stopped = stops && strcmp(got->finish, "stop") == 0 && got->told <= got->completion_tokens + 1;
     if (got->told != got->completion_tokens && !stopped) {
         j.malformed = true;

@@ -10,16 +10,17 @@
 #include "client/fetch.h"
 #include "http/http.h"
 
-/* Happy path: each client asks -> its answer is followed -> the next prompt …; after the last one the head is asked how many
- * answers each actor gave -> on_end. It can fail by: an answer that is not whole, where nobody looks at the answers. */
+/* Happy path: each client asks -> its answer is followed -> the next prompt …; after the last one,
+ * the head is asked how many answers each actor gave -> on_end. It can fail by: an answer that is
+ * not whole, if no on_answer is set. */
 
 enum { CALL_PIECES_MAX = 1 << 20, LAST_LOOK_BYTES_MAX = 1 << 20 };
 
 struct stream {
     struct load *load;
     struct follow *follow;    /* while it asks */
-    uint32_t number;          /* of its prompt */
-    uint32_t head;            /* it asks first */
+    uint32_t number;          /* of its current prompt */
+    uint32_t head;            /* asked first */
 };
 
 struct load {
@@ -28,18 +29,18 @@ struct load {
     struct follow_heads heads;
     struct stream *streams;   /* owned */
     uint32_t asked, done, open;
-    bool cancelled, looking;  /* looking: the head is asked for its actors, on_look_end will come */
+    bool cancelled, looking;  /* looking: the head is asked for its actors; on_look_end follows */
     float *ttft, *gaps;       /* owned; ms */
     uint32_t ttft_n, gaps_n;
     uint64_t from_us, tokens, prompt_tokens, cached_tokens;
-    struct buf answer;        /* of the last look */
+    struct buf answer;        /* of the request for the actors */
     struct load_result result;
     struct fault fault;
 };
 
 /* ---- prompts ---- */
 
-/* Words that most models, and the echo engine, take for one token each. */
+/* Words that count as one token each for most models, and for the echo engine. */
 static void put_words(struct buf *out, uint64_t seed, uint32_t n)
 {
     static const char *const words[] = {" the", " a", " sea", " is", " of", " light", " and", " slow", " deep", " warm", " over", " water"};
@@ -241,7 +242,7 @@ void load_cancel(struct load *l)
 {
     l->cancelled = true;
     fault_set(&l->fault, ERR_CANCELLED, "given up");
-    l->open++; /* so that it does not end while we walk */
+    l->open++; /* so that the load does not end inside this loop */
     for (uint32_t i = 0; i < l->cfg.streams; i++) {
         if (l->streams[i].follow != NULL)
             follow_cancel(l->streams[i].follow);

@@ -1,4 +1,5 @@
-/* Load on a head: clients that ask one prompt after the other, and what each of them saw. */
+/* Put load on a head: clients that send one prompt after the other, and the times each of them
+ * measured. */
 #ifndef MANTA_LAB_LOAD_H
 #define MANTA_LAB_LOAD_H
 
@@ -10,47 +11,55 @@
 enum { LOAD_STREAMS_MAX = 1024, LOAD_CALLS_MAX = 100000, LOAD_NODES_MAX = 16 };
 
 struct load_result {
-    double seconds, tokens_per_s;             /* of the calls that count */
+    double seconds, tokens_per_s;             /* of the counted calls */
     double ttft_p50_ms, ttft_p95_ms, gap_p95_ms;
     double cached;                            /* share of the prompts' tokens that came from a cache */
     uint32_t calls, nodes;
     struct load_share {
         char node[64];
-        double part;                          /* of all answers */
-    } shares[LOAD_NODES_MAX];                 /* by node name */
+        double part;                          /* share of all answers */
+    } shares[LOAD_NODES_MAX];                 /* sorted by node name */
 };
 
-/* How prompts are made where nobody brings them: the n-th is the same for one seed, whoever asks it. */
+/* How prompts are generated when put_body is NULL. Prompt n depends on the seed only, not on the
+ * client that sends it. */
 struct load_prompts {
-    uint32_t prefixes, prefix_words;          /* they begin with one of so many texts of that length; 0: none */
-    uint32_t prompt_least, prompt_most;       /* words of a prompt's own text */
+    /* each prompt begins with one of this many texts, of this many words; 0: none */
+    uint32_t prefixes, prefix_words;
+    uint32_t prompt_least, prompt_most;       /* words of the part that is a prompt's own */
     uint32_t answer_least, answer_most;       /* tokens */
 };
 
 struct load_config {
-    const char *heads;                        /* "127.0.0.1:8470", or several; borrowed until the end. Clients begin at each in turn */
+    /* "127.0.0.1:8470", or several; borrowed until the end. Clients begin at each in turn */
+    const char *heads;
     const char *key;                          /* API key; NULL or empty: none. Borrowed as well */
     uint64_t seed;
-    uint32_t streams, calls, warm;            /* clients at once; prompts that count; prompts before them that do not */
-    uint32_t away_ms;                         /* how long heads that are gone are asked again */
+    /* concurrent clients; counted prompts; warm-up prompts before them, not counted */
+    uint32_t streams, calls, warm;
+    uint32_t away_ms;                         /* how long a client keeps asking when no head answers */
     struct load_prompts prompts;
-    /* All three or none. The body of a request to /v1/chat/completions; each answer, whatever became of it (borrowed; without
-     * this, the first that fails ends the load); whether clients keep asking when all prompts were asked. */
+    /* All three or none. put_body writes the body of a request to /v1/chat/completions. on_answer
+     * gets each answer, failed or not (borrowed for the call); without it the first failure ends
+     * the load. more says whether clients keep asking after the last prompt. */
     void (*put_body)(struct buf *out, uint32_t number, void *user_data);
     void (*on_answer)(uint32_t number, const struct answer *a, void *user_data);
     bool (*more)(void *user_data);
-    void (*on_progress)(uint32_t done, uint32_t of, void *user_data); /* NULL: nobody wants to know */
-    /* Once, last: f->err is 0, or why it was given up; the load is freed after it returns. */
+    void (*on_progress)(uint32_t done, uint32_t of, void *user_data); /* may be NULL */
+    /* Once, last. f->err is 0, or f says why the load was given up. The load is freed when on_end
+     * returns. */
     void (*on_end)(const struct load_result *r, const struct fault *f, void *user_data);
     void *user_data;
 };
 
 struct load;
-/* Beside whatever else the loop does. NULL with f (ERR_INVALID) for sizes beyond the limits or an address that is none. */
+/* Starts the clients on the loop. Returns NULL with f (ERR_INVALID) for sizes beyond the limits or
+ * a bad address. */
 struct load *load_start(struct net_loop *loop, const struct load_config *cfg, struct fault *f);
-/* Has each answer that is under way got a piece since then? Those that have not begun do not count. */
+/* True when each answer under way has received a piece since `since_us`. Answers that have not
+ * begun do not count. */
 bool load_is_settled(const struct load *l, uint64_t since_us);
-/* Gives up: on_end comes, now or in a later turn. */
+/* Gives up; on_end comes, within this call or later. */
 void load_cancel(struct load *l);
 
 #endif

@@ -1,4 +1,5 @@
-/* How far a long command is, on stderr: one line that is drawn over itself on a terminal, elsewhere a line now and then. */
+/* Show the progress of a long command on stderr: on a terminal one line that is redrawn, elsewhere
+ * a line now and then. */
 #ifndef MANTA_LAB_PROGRESS_H
 #define MANTA_LAB_PROGRESS_H
 
@@ -6,13 +7,13 @@
 
 enum { PROGRESS_LINE_EVERY_S = 10 };
 
-/* Zero is right to begin with. */
+/* Initialise with zero. */
 struct progress {
-    uint64_t said_us; /* when the last line was said, where there is no terminal; 0: never */
+    uint64_t said_us; /* when the last line was printed, without a terminal; 0: never */
 };
 
 void progress_say(struct progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Before anything else is said on that terminal. */
+/* Clears the line. Call it before printing anything else on the terminal. */
 void progress_clear(void);
 
 #endif

@@ -6,14 +6,16 @@
 
 #include "base/log.h"
 
-/* One fault after the other:
+/* Faults come one after the other:
  *
  *     WAITS ──its share of the streams ended, or patience──▶ PAUSES ──▶ strike ──▶ STRUCK ──started again──▶ the next
  *                                                                        └───────▶ AWAY ────lasts_ms──────▶ the next
- * and CALM behind the last one. What the heads saw is read from their lines' events.
  *
- * A stream lives in its head and in its worker, and either may die, but not both at once: before and after the death of a head,
- * PAUSES lasts until each stream has heard something since the last fault, at most RUNNER_SETTLE_S. */
+ * and CALM after the last one. Observations come from the events in the heads' log lines.
+ *
+ * A stream lives in its head and in its worker. Either may die, but not both at once: before and
+ * after the death of a head, PAUSES lasts until each stream has received something since the
+ * previous fault, at most RUNNER_SETTLE_S. */
 
 enum { LOOK_EVERY_MS = 20 };
 
@@ -162,7 +164,7 @@ void runner_end(struct runner *w)
 
 /* ---- what the heads report ---- */
 
-/* A second one of a name is worker-2#2. */
+/* The head calls a second worker with the same name worker-2#2. */
 static void someone_left(struct runner *w, struct str line)
 {
     char node[128];

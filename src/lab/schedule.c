@@ -12,7 +12,7 @@ static const struct kind {
     uint32_t lasts_least_ms, lasts_most_ms;
 } kinds[SCHEDULE_KINDS] = {
     [SCHEDULE_KILL] = {"kill", 2, 0, 0},
-    [SCHEDULE_FREEZE] = {"freeze", 1, 200, 5000}, /* on both sides of lost_after_ms */
+    [SCHEDULE_FREEZE] = {"freeze", 1, 200, 5000}, /* shorter and longer than lost_after_ms */
     [SCHEDULE_LEAVE] = {"leave", 1, 0, 0},
     [SCHEDULE_CUT] = {"cut", 1, 200, 6000},
     [SCHEDULE_HEAD] = {"head", 1, 0, 2000},

@@ -1,12 +1,14 @@
-/* A folder of a measurement's own, for what its workers keep beside them: real clusters must not find it. */
+/* Make a temporary folder for the state that a measurement's workers keep, so that real clusters do
+ * not find it. */
 #ifndef MANTA_LAB_SCRATCH_H
 #define MANTA_LAB_SCRATCH_H
 
 #include <stddef.h>
 
-/* Makes a new folder for temporary files. Where none can be made, out is a path below which nothing can be: then nothing is kept. */
+/* Makes a new folder for temporary files. If that fails, out becomes a path under which nothing can
+ * be created, so that no state is kept. */
 void scratch_make(char *out, size_t cap);
-/* Removes it with its files. */
+/* Removes the folder and its files. */
 void scratch_remove(const char *path);
 
 #endif

@@ -1,4 +1,4 @@
-/* The command line of a child. */
+/* Make the command line of a child. */
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,8 @@ void command_own_program(char *out, size_t cap)
         if (access(out, X_OK) == 0)
             return;
     }
-    snprintf(out, cap, "/proc/self/exe"); /* replaced by a newer one since: the old one is still there under this name */
+    /* the file was replaced by a newer one: this name still leads to the old one */
+    snprintf(out, cap, "/proc/self/exe");
 }
 
 static uint32_t own_processors(void)
@@ -23,7 +24,8 @@ static uint32_t own_processors(void)
     return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0 ? (uint32_t)CPU_COUNT(&set) : 1;
 }
 
-/* Processors shared out among the workers there are to be; a worker keeps its share until it is started anew. */
+/* Shares the processors out among the wanted workers; a worker keeps its share until it is
+ * restarted. */
 static uint32_t share(const struct launch *a)
 {
     if (a->cfg.worker_threads > 0)
@@ -37,7 +39,7 @@ int command_make(struct command *c, const struct part *p, struct fault *f)
     const struct launch *a = p->launch;
     snprintf(c->pid, sizeof c->pid, "%d", (int)getpid());
     snprintf(c->threads, sizeof c->threads, "%u", share(a));
-    /* whoever is started anew, or later, has models that were good: what is wrong with them now may pass */
+    /* a restarted or later worker has models that were good before: an error in them now may pass */
     bool again = p->starts > 0 || a->scaled;
     const char *const added[] = {"--die-with-parent", c->pid, "--node", p->name, "--threads", c->threads, "--again"};
     size_t added_n = p->index == 0 ? 2 : again ? 7 : 6;

@@ -1,13 +1,18 @@
-/* The engine is Docker Compose, by its own command line: one service runs the head, another one the workers.
+/* The engine is Docker Compose, by its command line: one service runs the head, another one the
+ * workers.
  *
- * The happy path: `docker version` answers, and one of `docker compose` and `docker-compose` -> raise: `up -d head`, then the join token and the key are read
- * within the head's container, where the file of this repository puts them -> list: `docker ps` -> start and stop: `up -d --scale worker=N`.
- * It can fail by: no docker, no daemon, no permission (each with its remedy), a project of that name that is somebody else's, an image that is not
- * built, a service that does not start: Compose's own last line.
+ * The happy path: `docker version` answers, and one of `docker compose` and `docker-compose` ->
+ * raise: `up -d head`, then the join token and the key are read in the head's container, where this
+ * repository's Compose file puts them -> list: `docker ps` -> start and stop: `up -d --scale
+ * worker=N`. It can fail by: no docker, no daemon, no permission (each with its remedy), another
+ * person's project of that name, an image that is not built, a service that does not start:
+ * Compose's own last line.
  *
- * Compose keeps a number of replicas. Its containers are numbered with gaps, and which of them goes it decides itself: worker K is the K-th container by
- * number. The daemon starts one again that dies (`restart: unless-stopped`). What is ours has the label manta.cluster, which an override file on
- * stdin adds; a project whose head or workers lack it was started by somebody else and is left alone. */
+ * Compose keeps a number of replicas. Its containers are numbered with gaps, and Compose itself
+ * decides which of them to remove: worker K is the K-th container by number. The daemon restarts
+ * one that dies (`restart: unless-stopped`). Our containers have the label manta.cluster, which an
+ * override file on stdin adds; a project whose head or workers lack it was started by somebody else
+ * and is left alone. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +27,7 @@
 enum {
     ARGS_MAX = 24,
     OVERRIDE_BYTES_MAX = 1024,
-    QUICK_MS = 45000, /* docker-compose is Python: seconds, and many on a machine with much to do */
+    QUICK_MS = 45000, /* docker-compose is Python: it takes seconds, and many on a busy machine */
     LONG_MS = LAUNCHER_PATIENCE_MS - 10000,
 };
 
@@ -30,7 +35,7 @@ enum what { IDLE, OPEN, RAISE, START, STOP, LIST, DOWN };
 
 struct compose {
     struct launcher base;      /* first */
-    struct exec *exec;         /* the command that runs; NULL: none */
+    struct exec *exec;         /* the running command; NULL: none */
     enum what what;            /* the operation under way */
     uint64_t ticket;
     const char *command[2];    /* "docker", "compose" or "docker-compose", NULL */
@@ -38,7 +43,7 @@ struct compose {
     char publish[64];          /* MANTA_PUBLISH=8470 */
     char labels[2][96];        /* label=… for docker ps: the project's, ours */
     char count[96];            /* worker=3 */
-    char token[300];           /* of the head we have raised */
+    char token[300];           /* of the head raised by this launcher */
     uint32_t listed;           /* workers in the last list */
 };
 
@@ -47,7 +52,7 @@ static const char *option(const struct compose *c, const char *name)
     return launcher_option_value(&c->base, name);
 }
 
-/* f NULL: well. */
+/* f NULL: success. */
 static void finish(struct compose *c, const struct fault *f)
 {
     enum what what = c->what;
@@ -94,7 +99,8 @@ static void run(struct compose *c, const char *const *argv, struct str input, ui
                                                              .slot = &c->exec, .on_done = on_done, .user_data = c});
 }
 
-/* "docker compose -p CLUSTER -f FILE -f /dev/stdin" and what follows; words ended by NULL. */
+/* Runs "docker compose -p CLUSTER -f FILE -f /dev/stdin" with the words appended; words end with
+ * NULL. */
 static void run_compose(struct compose *c, const char *const *words, uint32_t timeout_ms, exec_done_fn *on_done)
 {
     const char *argv[ARGS_MAX];
@@ -102,7 +108,8 @@ static void run_compose(struct compose *c, const char *const *words, uint32_t ti
     argv[n++] = c->command[0];
     if (c->command[1] != NULL)
         argv[n++] = c->command[1];
-    const char *const project[] = {"-p", c->base.cfg.cluster, "-f", option(c, "file"), "-f", "/dev/stdin"}; /* "-" would do for Compose v2 */
+    /* Compose v2 would accept "-" */
+    const char *const project[] = {"-p", c->base.cfg.cluster, "-f", option(c, "file"), "-f", "/dev/stdin"};
     memcpy(&argv[n], project, sizeof project);
     n += sizeof project / sizeof project[0];
     while (*words != NULL && n < ARGS_MAX - 1)
@@ -177,7 +184,8 @@ static void scale(struct compose *c, uint32_t workers)
     run_compose(c, words, LONG_MS, on_scaled);
 }
 
-/* The reconciler ends a surplus first: what there is beyond the range is wanted, too. A container that has exited counts, and is started. */
+/* The reconciler removes surplus workers first, so workers above the range are wanted, too. An
+ * exited container counts, and is started. */
 static void compose_start(struct launcher *a, uint64_t ticket, struct launcher_range r)
 {
     struct compose *c = (struct compose *)a;
@@ -185,7 +193,8 @@ static void compose_start(struct launcher *a, uint64_t ticket, struct launcher_r
     scale(c, r.last > c->listed ? r.last : c->listed);
 }
 
-/* Ends with SIGTERM and the service's stop_grace_period, drained or not. */
+/* Compose ends workers with SIGTERM and the service's stop_grace_period, whether `drain` is set or
+ * not. */
 static void compose_stop(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain)
 {
     (void)drain;
@@ -297,7 +306,7 @@ static void on_down(const struct exec_result *r, void *user_data)
 static void on_what_is_ours(const struct exec_result *r, void *user_data)
 {
     struct compose *c = user_data;
-    const char *words[] = {"down", NULL}; /* volumes stay: models and keys */
+    const char *words[] = {"down", NULL}; /* keep the volumes: models and keys */
     struct container *all;
     char what[160];
     if (failed(c, r, "ask Docker for the project"))

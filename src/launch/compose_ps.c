@@ -1,4 +1,4 @@
-/* What `docker ps` says of a project's containers. */
+/* Parse `docker ps`: the containers of a project. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "launch/compose.h"
 
-/* Fields of a line are divided by tabs; false: not all of them are there. */
+/* Fields of a line are separated by tabs; false: some are missing. */
 static bool read_container(const char **at, struct container *k)
 {
     char number[24] = "", label[64] = "";

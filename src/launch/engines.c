@@ -1,4 +1,5 @@
-/* The engines of this build, and their look-up. A new one: its table of functions in a file of its own, and a line here. */
+/* The engines of this build, and their look-up. A new one takes a table of functions in a file of
+ * its own, and a line here. */
 #include "launch/engines.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The tables of the engines, each in a file of its name. Private to engines.c and those files. */
+/* The engines' function tables, each defined in a file of its name. Private to engines.c and those
+ * files. */
 #ifndef MANTA_LAUNCH_ENGINES_H
 #define MANTA_LAUNCH_ENGINES_H
 

@@ -15,11 +15,11 @@ enum { REASON_BYTES_MAX = 320 };
 struct exec {
     struct net_loop *loop;   /* borrowed */
     struct net_child *child; /* NULL: it could not be started, or has ended */
-    struct net_timer *timer; /* owned; the deadline, or the moment at which a failed start is told */
+    struct net_timer *timer; /* owned; the deadline, or the time to report a failed start */
     struct exec **slot;
     exec_done_fn *on_done;
     void *user_data;
-    char name[64];           /* of the command, for people */
+    char name[64];           /* of the command */
     uint32_t timeout_ms;
     struct buf out, err;     /* owned */
     struct fault fault;      /* why it was killed, or could not be started */
@@ -36,7 +36,7 @@ static void release(struct exec *e)
 static void finish(struct exec *e, int64_t status, int signum)
 {
     struct exec_result r = {.fault = e->fault, .status = status, .signum = signum};
-    buf_cstr(&e->out); /* ends it with a 0 */
+    buf_cstr(&e->out); /* appends the 0 byte */
     buf_cstr(&e->err);
     r.out = str_n(e->out.n > 0 ? e->out.p : "", e->out.n);
     r.err = str_n(e->err.n > 0 ? e->err.p : "", e->err.n);
@@ -73,7 +73,7 @@ static void on_out(struct net_child *c, struct str bytes, void *user_data)
         give_up(e, ERR_TOO_LARGE, "wrote more than 256 KiB");
 }
 
-/* The end of it is what counts. */
+/* Keeps the end of stderr. */
 static void on_err(struct net_child *c, struct str bytes, void *user_data)
 {
     struct exec *e = user_data;
@@ -155,7 +155,7 @@ void exec_cancel(struct exec *e)
 
 /* ---- its words ---- */
 
-/* The last line of text that has more than blanks in it. */
+/* Returns the last non-blank line. */
 static struct str last_line(struct str text)
 {
     while (text.n > 0) {

@@ -1,6 +1,7 @@
-/* The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and scale_state at each change.
- * It can fail by: no head there yet, or it dies (dial the next place, with a pause that doubles), silence for lost_after_ms (hang
- * up, dial again), a frame that is not manta's (the same), `refuse` (said to the user; final: no further try). */
+/* The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and
+ * scale_state at each change. It can fail by: no head, or its death (dial the next place, with a
+ * pause that doubles); silence for lost_after_ms (hang up, dial again); a frame that is not manta's
+ * (hang up, dial again); `refuse` (reported to the user; final: no further try). */
 #include "launch/head_link.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@
 
 enum {
     ANSWER_MS = 5000,        /* for the upgrade, and again for the welcome */
-    OUT_BYTES_MAX = 4 << 10, /* one frame of ours: all are small */
+    OUT_BYTES_MAX = 4 << 10, /* one of our frames: all are small */
     DEFAULT_PORT = 8470,
 };
 
@@ -31,18 +32,18 @@ struct head_link {
     uint32_t places_n, next;   /* next: the place to dial */
     enum link_state state;
     struct http_dial *dial;    /* while DIALLING */
-    struct net_conn *conn;     /* in HELLO and WELCOMED, and until it is closed */
-    struct net_timer *timer;   /* owned; what it is for depends on the state */
+    struct net_conn *conn;     /* in HELLO and WELCOMED, and until it has closed */
+    struct net_timer *timer;   /* owned; its purpose depends on the state */
     struct buf in;             /* owned; bytes of an unfinished frame */
     struct wire_arena arena;   /* owned */
     uint64_t epoch;            /* of this process */
-    uint64_t heard_us;         /* the head's last frame */
+    uint64_t heard_us;         /* time of the head's last frame */
     uint32_t beat_ms, lost_after_ms; /* as welcomed */
     uint32_t pause_ms;         /* before the next dial */
-    struct wire_scale told;    /* the last order: repeated to a head that knows of none, as after its crash */
+    struct wire_scale told;    /* the last order, repeated to a head that knows none, for example after its crash */
     struct fault refusal;
     bool stopping;
-    bool abandoned;            /* nobody listens any more */
+    bool abandoned;            /* the owner is gone: no callbacks */
 };
 
 static void dial(struct head_link *k);
@@ -58,7 +59,7 @@ static void send_msg(struct head_link *k, const struct wire_msg *msg)
 {
     struct buf out = buf_max(OUT_BYTES_MAX);
     if (wire_encode(&out, msg) != 0 || net_write(k->conn, buf_str(&out)) != 0)
-        net_conn_abort(k->conn); /* it reads nothing any more; on_close continues from there */
+        net_conn_abort(k->conn); /* the head does not read; on_close takes over */
     buf_fini(&out);
 }
 
@@ -123,7 +124,7 @@ static void on_refuse(struct head_link *k, const struct wire_refuse *m)
 {
     struct fault f;
     fault_set(&f, -(int)m->error, "the head refused the launcher: %.*s", STR_ARG(m->message));
-    if (strcmp(f.text, k->refusal.text) != 0) /* it asks again, and hears the same */
+    if (strcmp(f.text, k->refusal.text) != 0) /* a repeated try gets the same refusal: report it once */
         say(&k->listener, LOG_ERROR, EVENT("launcher_refused", KV("code", err_name(f.err))), "%s", f.text);
     k->refusal = f;
     if (m->final)
@@ -146,7 +147,7 @@ static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_
         if (head_link_is_joined(k))
             k->cfg.on_scale(msg->scale.workers, k->cfg.user_data);
         break;
-    default: break; /* beat_ack has done its work by being heard */
+    default: break; /* receiving beat_ack is enough: it updated heard_us */
     }
     return k->state != LINK_REFUSED ? WIRE_HELLO_BYTES_MAX : 0;
 }
@@ -227,7 +228,7 @@ static void on_up(struct net_conn *c, struct str rest, void *user_data)
         on_data(c, rest, k);
 }
 
-/* Not said to anyone: while the head starts, or restarts, it is as it should be. */
+/* Not reported: no answer is normal while the head starts or restarts. */
 static void on_fail(int status, const char *why, void *user_data)
 {
     (void)status;
@@ -305,7 +306,7 @@ void head_link_stop(struct head_link *k)
     k->stopping = true;
     if (joined)
         send_msg(k, &(struct wire_msg){.type = WIRE_bye, .bye.reason = str_of("the launcher is stopping")});
-    net_timer_set(k->timer, UINT64_MAX); /* a beat into a closing connection would abort it, and the bye with it */
+    net_timer_set(k->timer, UINT64_MAX); /* a beat on a closing connection would abort it before the bye is sent */
     if (k->conn != NULL)
         net_conn_close(k->conn);
     else if (k->dial != NULL)

@@ -1,7 +1,7 @@
-/* A launcher's link to its head: takes `scale`, tells how many workers run and are wanted.
+/* A launcher's link to its head: receives `scale`, reports how many workers run and are wanted.
  *
- * Whatever the engine is. A head that is not there, or dies, is dialled again for ever; after each welcome the launcher tells its numbers first,
- * so that a head that knows none learns them. */
+ * Independent of the engine. The link redials a head that is absent or dies, for ever; after each
+ * welcome the launcher reports its numbers first, so that a head without a number learns them. */
 #ifndef MANTA_LAUNCH_HEAD_LINK_H
 #define MANTA_LAUNCH_HEAD_LINK_H
 
@@ -13,38 +13,43 @@
 enum { HEAD_LINK_PLACES_MAX = 8 };
 
 struct head_link_state {
-    uint32_t running, target; /* running: WIRE_NOT_KNOWN where nobody could be asked yet */
-    const char *note; /* what is in the way, ""; borrowed for the call */
+    uint32_t running, target; /* running: WIRE_NOT_KNOWN before the engine has answered */
+    const char *note; /* the current problem, or ""; borrowed for the call */
 };
 
 struct head_link_config {
-    const char *host;              /* of the head; never a wildcard address. Or, with port 0, "a:1,b:2": each in turn, until one is there */
+    /* of the head, no wildcard address; or, with port 0, "a:1,b:2": dialled in turn until one
+     * answers */
+    const char *host;
     uint16_t port;
     const char *join_token;        /* empty: none */
-    const char *version, *node;    /* manta's; the launcher's name at the head */
-    uint32_t redial_first_ms, redial_max_ms; /* the pause between two dials doubles from one to the other */
-    /* The head wants so many workers. */
+    const char *version, *node;    /* manta's version; the launcher's name at the head */
+    uint32_t redial_first_ms, redial_max_ms; /* the pause between two dials doubles from the first to the maximum */
+    /* The head orders this many workers. */
     void (*on_scale)(uint32_t workers, void *user_data);
-    /* Joined: the numbers to begin with. False: there are none yet, head_link_tell() will bring them. */
+    /* Joined: fill in the first numbers to report. False: not known yet, head_link_tell() will
+     * report them. */
     bool (*on_joined)(struct head_link_state *out, void *user_data);
-    /* After head_link_stop(), once: it has freed itself. */
+    /* Once, after head_link_stop(): the link has freed itself. */
     void (*on_over)(void *user_data);
-    /* The head has refused us, `final`: for good, and is not dialled again. May be NULL. */
+    /* The head has refused this launcher. `final`: for good, the link does not dial again. May be
+     * NULL. */
     void (*on_refused)(const struct fault *f, bool final, void *user_data);
-    struct listener listener;  /* of what people may want to know */
+    struct listener listener;  /* receives lines for people */
     void *user_data;
 };
 
 struct head_link;
-/* Copies cfg, not what it points to. Dials at once. ERR_USAGE: a place that cannot be read; *out is NULL then. */
+/* Dials at once. Copies cfg, not the memory it points to. ERR_USAGE with f: a bad address; *out is
+ * left unset. */
 int head_link_new(struct net_loop *l, const struct head_link_config *cfg, struct head_link **out, struct fault *f);
-/* Nothing when it is not joined: on_joined will ask. */
+/* Reports the numbers to the head. Does nothing while not joined: on_joined will ask. */
 void head_link_tell(struct head_link *k, const struct head_link_state *s);
-/* The head has welcomed it. */
+/* True between the head's welcome and the end of the connection. */
 bool head_link_is_joined(const struct head_link *k);
-/* Says bye and hangs up; on_over follows, never within the call. */
+/* Sends bye and closes; on_over follows, never within the call. */
 void head_link_stop(struct head_link *k);
-/* The owner goes: hangs up, frees itself when it can; no callback any more. */
+/* Closes without another callback; the link frees itself when it can. For an owner that goes away. */
 void head_link_abandon(struct head_link *k);
 
 #endif

@@ -15,9 +15,9 @@
 enum {
     BODY_BYTES_MAX = 64 << 10,
     ACCOUNT_FILE_BYTES = 256,
-    WATCH_MS_MIN = 1000, /* a watch that ends is begun anew after so long, twice that after another one that ends at once … */
+    WATCH_MS_MIN = 1000, /* pause before a watch that ended is reopened; doubles while watches end at once … */
     WATCH_MS_MAX = 60000,
-    WATCH_SILENCE_MS = 330000, /* the API server ends each after timeoutSeconds=300 */
+    WATCH_SILENCE_MS = 330000, /* the API server ends each watch after timeoutSeconds=300 */
 };
 
 static const char ACCOUNT[] = "/var/run/secrets/kubernetes.io/serviceaccount/";
@@ -33,12 +33,12 @@ struct kube {
     const char *action;         /* borrowed */
     struct exec *exec;          /* owned while it runs */
     struct web_call *call;      /* the web's */
-    struct buf body;            /* what is sent */
+    struct buf body;            /* of the request */
 
     char *watched;              /* owned path; NULL: nothing is watched */
     void (*on_event)(void *);
     void *watch_data;
-    struct web_call *watch;     /* the web's; NULL: it waits to be begun anew */
+    struct web_call *watch;     /* the web's; NULL: waiting to be reopened */
     struct net_timer *watch_timer;
     uint32_t watch_pause_ms;
 };
@@ -118,7 +118,7 @@ bool kube_is_direct(const struct kube *k)
 
 unsigned kube_page_items(const struct kube *k)
 {
-    return kube_is_direct(k) ? 100 : 16; /* a pod with its managedFields is some 10 KB */
+    return kube_is_direct(k) ? 100 : 16; /* a pod with its managedFields is about 10 KB */
 }
 
 /* ---- answers ---- */
@@ -142,7 +142,7 @@ static const char *remedy(int err)
     }
 }
 
-/* A fault with the engine's words gets what was tried in front and what would help behind. */
+/* Ends the call with a fault: the attempted action, the engine's words, a remedy. */
 static void blame_and_wait(struct kube *k, int err, const char *words, uint32_t wait_s)
 {
     struct fault f = {0};
@@ -200,8 +200,9 @@ static void send_by_web(struct kube *k, const char *method, const char *path)
 
 /* ---- by kubectl ---- */
 
-/* "Error from server (Forbidden): …", or that there was no answer; the first that fits. What passes by itself must not look as if a person had to
- * mend it: a launcher that begins while the API server is away waits for it. */
+/* Maps kubectl's words to an error: "Error from server (Forbidden): …", or no answer; the first
+ * match counts. A passing failure must not look like one that needs a person: a launcher that
+ * starts while the API server is away waits for it. */
 static int err_of_words(struct str words)
 {
     static const struct { const char *word; int err; } table[] = {
@@ -250,7 +251,8 @@ static void start_kubectl(struct kube *k, const char *const *words, struct str i
         argv[n++] = "--context";
         argv[n++] = k->cfg.context;
     }
-    argv[n++] = "--request-timeout=9s"; /* of which kubectl makes two before it says so: within KUBE_CALL_MS */
+    /* kubectl makes two such requests before it fails: both fit into KUBE_CALL_MS */
+    argv[n++] = "--request-timeout=9s";
     for (size_t i = 0; words[i] != NULL; i++)
         argv[n++] = words[i];
     argv[n] = NULL;
@@ -327,7 +329,7 @@ static void on_watch_part(struct str bytes, void *user_data)
     k->on_event(k->watch_data);
 }
 
-/* Whatever it ended with: what was missed meanwhile is in the next list. */
+/* However the watch ended, the next list shows the changes missed meanwhile. */
 static void on_watch_done(const struct web_answer *a, void *user_data)
 {
     struct kube *k = user_data;

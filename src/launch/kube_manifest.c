@@ -8,7 +8,7 @@
 #include "base/must.h"
 #include "launch/kube_pods.h"
 
-/* The file as it is, in the program: the assembler reads it, and CMakeLists.txt says that this depends on it. */
+/* The assembler puts the file into the program unchanged; CMakeLists.txt declares the dependency. */
 __asm__(".section .rodata\n"
         "manta_kube_manifest:\n"
         ".incbin \"" MANTA_KUBE_MANIFEST "\"\n"
@@ -20,7 +20,7 @@ enum { TEXT_BYTES_MAX = 256 << 10 };
 
 /* ---- names ---- */
 
-/* Copies text with each `from` replaced. */
+/* Copies text, replacing each `from` by `to`. */
 static void put_replaced(struct buf *out, const char *text, const char *from, const char *to)
 {
     for (const char *at; (at = strstr(text, from)) != NULL; text = at + strlen(from)) {
@@ -66,8 +66,9 @@ static bool is_flag(const char *arg, const char *flag)
     return strncmp(arg, flag, n) == 0 && (arg[n] == '\0' || arg[n] == '=');
 }
 
-/* A later flag is stronger, so what a person gave stands behind what the chart has; addresses are the chart's. A list begins anew with the first
- * flag of a kind, but not behind others, so the chart's model makes room. */
+/* A later flag overrides an earlier one, so the user's flags come after the chart's, except
+ * addresses, which are the chart's. Flags that build a list add to earlier ones, so the chart's
+ * model is removed when the user names one. */
 static void add_args(json_t *args, const char *const *given)
 {
     bool model = false;
@@ -157,7 +158,7 @@ json_t *kube_manifest_keys(const struct launcher_config *cfg, const char *namesp
                   "and MANTA_JOIN_TOKEN in the environment, or --api-key-file and --join-token-file");
         return NULL;
     }
-    /* Several keys come as KEY,KEY: in a file each has a line. */
+    /* Several keys come as KEY,KEY; the file has one per line. */
     struct buf lines = buf_max(TEXT_BYTES_MAX);
     for (const char *at = api; *at != '\0'; at++)
         buf_putc(&lines, *at == ',' ? '\n' : *at);

@@ -1,4 +1,4 @@
-/* An operation on Kubernetes: it begins, and ends at once or from the loop. */
+/* Begin an operation on Kubernetes, and end it at once or from the loop. */
 #include "base/must.h"
 #include "launch/kubernetes.h"
 

@@ -44,7 +44,7 @@ static void put_reason(struct launcher_worker *w, const char *word, const char *
              UTF8_HEAD(message, 180));
 }
 
-/* The last line of a text. */
+/* Returns the last line of a text. */
 static const char *last_line(const char *text, size_t *out_n)
 {
     size_t n = strlen(text);
@@ -57,7 +57,8 @@ static const char *last_line(const char *text, size_t *out_n)
     return text + from;
 }
 
-/* A container that is started again and again: how its last run ended is worth more than that it is waited for. */
+/* For a container that is restarted again and again, the end of its last run says more than the
+ * present wait. */
 static bool put_last_words(struct launcher_worker *w, const char *word, const json_t *container)
 {
     size_t n;
@@ -72,7 +73,8 @@ static bool put_last_words(struct launcher_worker *w, const char *word, const js
     return true;
 }
 
-/* A container that does not run tells why: ImagePullBackOff, CrashLoopBackOff, CreateContainerConfigError, with its message. */
+/* The reason why a container does not run: ImagePullBackOff, CrashLoopBackOff,
+ * CreateContainerConfigError, with its message. */
 static bool put_container_reason(struct launcher_worker *w, const json_t *statuses)
 {
     size_t i;
@@ -123,8 +125,9 @@ static bool runs(const json_t *pod)
     return false;
 }
 
-/* Its node has said last that all its containers are ready, yet the pod is called not ready: the controller of nodes does that to all pods of a node
- * which it does not hear any more. (Gates, conditions of other controllers' making, would look the same.) */
+/* True if the node last reported all containers ready, yet the pod is marked not ready: the node
+ * controller does that to all pods of a node that it no longer hears. (Readiness gates, set by
+ * other controllers, would look the same.) */
 static bool is_node_lost(const json_t *pod)
 {
     size_t i;
@@ -140,8 +143,8 @@ static bool is_node_lost(const json_t *pod)
     return true;
 }
 
-/* What is deleted and wanted all the same: by hand, by an eviction, with its node. The StatefulSet makes it anew once it is gone, which it is when its node
- * has said so, or was deleted itself. */
+/* A wanted pod was deleted: by hand, by an eviction, with its node. The StatefulSet recreates it
+ * once it is gone, that is, once its node has confirmed it or was deleted, too. */
 static void put_replaced_reason(struct launcher_worker *w, const json_t *pod)
 {
     const char *message = kube_text(condition(pod, "DisruptionTarget"), KUBE_PATH("message"));
@@ -149,8 +152,8 @@ static void put_replaced_reason(struct launcher_worker *w, const json_t *pod)
              message[0] != '\0' ? ": " : "", UTF8_HEAD(message, 100));
 }
 
-/* The controller of the StatefulSet replaces pods that failed or are deleted, so none is FAILED or ENDING for ever while it is wanted: what does not
- * run waits. */
+/* The StatefulSet's controller replaces failed and deleted pods, so no wanted pod stays FAILED or
+ * ENDING: a wanted pod that does not run is PENDING. */
 static void judge(struct launcher_worker *w, const json_t *pod, uint32_t wanted)
 {
     w->state = w->index > wanted ? LAUNCHER_ENDING : LAUNCHER_PENDING;
@@ -214,7 +217,7 @@ uint32_t kube_pods_missing(const struct kube_pods *p)
     return missing;
 }
 
-/* Times are written so that they sort as text. */
+/* The API's times sort as text. */
 static const char *time_of(const json_t *event)
 {
     static const char *const members[] = {"lastTimestamp", "eventTime", "firstTimestamp"};
@@ -226,7 +229,7 @@ static const char *time_of(const json_t *event)
     return kube_text(event, KUBE_PATH("metadata", "creationTimestamp"));
 }
 
-/* The newest failure to make a pod; NULL: there was none. */
+/* The newest failure to create a pod; NULL: there was none. */
 static const json_t *newest_failure(const json_t *events)
 {
     const json_t *newest = NULL;
@@ -240,8 +243,9 @@ static const json_t *newest_failure(const json_t *events)
     return newest;
 }
 
-/* "create Pod manta-worker-2 in StatefulSet manta-worker failed error: pods \"manta-worker-2\" is forbidden: exceeded quota: …": the
- * controller's own words stand in front of the API server's, which are what matters. */
+/* In "create Pod manta-worker-2 in StatefulSet manta-worker failed error: pods \"manta-worker-2\"
+ * is forbidden: exceeded quota: …" the controller's words come first; returns the API server's
+ * after them, which give the reason. */
 static const char *words_of(const json_t *event)
 {
     static const char marker[] = "failed error: ";

@@ -1,8 +1,11 @@
-/* `manta up --on kubernetes` and `manta down --on kubernetes`: by kubectl, as whoever its kubeconfig is.
+/* `manta up --on kubernetes` and `manta down --on kubernetes`: by kubectl, as the user of its
+ * kubeconfig.
  *
- * The happy path of raise: the keys and the objects are applied (two calls, by standard input) -> the head's pod runs -> `kubectl port-forward` to it ->
- * head_at, done; the forward is kept up. It can fail by: kubectl's own reasons, a pod that does not come (its reason is told). down: everything
- * with the labels instance=CLUSTER and managed-by=manta, by kind, and nothing else: what Helm or a person made of the same name stays. */
+ * The happy path of raise: the keys and the objects are applied (two calls, by standard input) ->
+ * the head's pod runs -> `kubectl port-forward` to it -> head_at, done; the forward is kept up. It
+ * can fail by: kubectl's own reasons, a pod that does not start (its reason is reported). down:
+ * deletes everything with the labels instance=CLUSTER and managed-by=manta, by kind, and nothing
+ * else: objects of the same name that Helm or a person made stay. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +17,16 @@
 
 enum {
     APPLY_MS = 60000,
-    HEAD_MS = 100000,       /* until the head's pod runs: images are pulled */
+    HEAD_MS = 100000,       /* until the head's pod runs, including image pulls */
     LOOK_MS = 1000,
-    FORWARD_MS = 1000,      /* a forward that ended is begun again after so long */
+    FORWARD_MS = 1000,      /* pause before a forward that ended is restarted */
     DELETE_MS = 110000,
 };
 
-/* Of all kinds that the chart makes for us; the order in which they go. */
+/* All kinds of objects that the chart makes for us, in the order of deletion. */
 static const char KINDS[] = "statefulset,deployment,service,networkpolicy,poddisruptionbudget,secret";
 
-/* kubectl for a person: without kube_api.h, since these are no requests but kubectl's own doing. */
+/* Runs kubectl without kube_api.h, since these are not plain API requests. */
 static void run(struct kubernetes *k, const char *const *words, struct str input, uint32_t timeout_ms, exec_done_fn *on_done)
 {
     const char *argv[24], *context = launcher_option_value(&k->launcher, "context");
@@ -109,7 +112,8 @@ static void forward(struct kubernetes *k)
         net_timer_set(k->forward_timer, net_now_us(k->launcher.loop) + FORWARD_MS * 1000);
 }
 
-/* The person may know a way: a load balancer, a node's port. */
+/* Reports the head as reachable. Without a forward the user may know a way: a load balancer, a
+ * node's port. */
 static void reach(struct kubernetes *k)
 {
     const char *address = launcher_option_value(&k->launcher, "reach");
@@ -130,8 +134,10 @@ static void on_look_timer(struct net_timer *t, void *user_data)
     look_at_head(user_data);
 }
 
-/* Lines of "DELETED|PHASE REASON MESSAGE", as asked for below, one per pod. True when the head's pod runs, and no former one is still ending: a forward
- * to the Deployment would take either, and the former one has other keys. `*words`: of a pod that does not run, without the part before "|". */
+/* Reads lines of "DELETED|PHASE REASON MESSAGE", one per pod, as requested below. True if the
+ * head's pod runs and no former one is still ending: a forward to the Deployment might choose the
+ * former one, which has other keys. `*words`: of a pod that does not run, without the part before
+ * "|". */
 static bool head_runs(struct str lines, struct str *words)
 {
     bool runs = false, ends = false;
@@ -256,7 +262,7 @@ static void on_deleted(const struct exec_result *r, void *user_data)
         char what[160];
         to = at + strcspn(at, "\n");
         snprintf(what, sizeof what, "%.*s", (int)(to - at), at);
-        if (strchr(what, '/') != NULL) /* KIND/NAME; newer kubectls also say that there was nothing */
+        if (strchr(what, '/') != NULL) /* KIND/NAME; newer kubectls also print that there was nothing */
             k->launcher.events.took(what, k->launcher.user_data);
     }
     kubernetes_end(k, &none);
@@ -272,7 +278,7 @@ void kubernetes_down(struct launcher *a, uint64_t ticket)
         kubernetes_end_later(k, &f);
         return;
     }
-    /* In the foreground: it is gone when the pods are, after their drain. */
+    /* Foreground deletion: an object is gone after its pods, and thus after their drain. */
     run(k, (const char *const[]){"delete", KINDS, "--selector", selector_of(k), "--ignore-not-found", "--cascade=foreground", "--timeout=100s",
                                  "--output=name", NULL}, (struct str){0}, DELETE_MS, on_deleted);
 }

@@ -1,12 +1,16 @@
-/* The engine "kubernetes": workers are the pods of one StatefulSet, CLUSTER-worker, that counts from 1 (deploy/helm/manta).
+/* The engine "kubernetes": workers are the pods of one StatefulSet, CLUSTER-worker, that counts
+ * from 1 (deploy/helm/manta).
  *
- * Kubernetes keeps the number, spec.replicas, and its controller keeps each pod alive; so start and stop only set the number through the
- * StatefulSet's subresource `scale`, with its resourceVersion: who wrote in between is noticed (409), and the number is read anew. A list is
- * that number and the pods; a wanted pod that is not there is told with the words of the controller's newest event. What a launcher within
- * the cluster may do is in the chart's Role, and nothing of it concerns other objects than these.
+ * Kubernetes keeps the number, spec.replicas, and its controller keeps each pod alive. So start and
+ * stop only set the number through the StatefulSet's subresource `scale`, with its resourceVersion:
+ * a concurrent change is noticed (409), and the number is read again. A list is that number and the
+ * pods; a wanted pod that does not exist is reported with the words of the controller's newest
+ * event. The chart's Role permits a launcher within the cluster exactly this, and nothing on other
+ * objects.
  *
- * The happy path of start(2..3) is: GET scale (1) -> PUT scale (3) -> done. It can fail by: no permission, a quota or an admission that refuses the
- * number, a conflict CONFLICTS_MAX times in a row, an API server that is away. */
+ * The happy path of start(2..3) is: GET scale (1) -> PUT scale (3) -> done. It can fail by: no
+ * permission, a quota or an admission that refuses the number, a conflict CONFLICTS_MAX times in a
+ * row, an API server that is away. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +25,8 @@
 enum {
     PATH_BYTES = 900,
     CONFLICTS_MAX = 5,
-    PAGES_MAX = 128, /* of pods: an API server that never ends its list is given up */
-    POLL_MS = 5000,  /* where nothing can be watched */
+    PAGES_MAX = 128, /* of pods: give up on an API server whose list never ends */
+    POLL_MS = 5000,  /* without a watch */
 };
 
 static const struct launcher_option options[] = {
@@ -45,7 +49,7 @@ static const char *scale_path(struct kubernetes *k)
     return k->path;
 }
 
-/* A token of a page is base64 for URLs, mostly. */
+/* A page token is mostly URL-safe base64; escapes the rest. */
 static void add_escaped(struct buf *out, const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -57,7 +61,7 @@ static void add_escaped(struct buf *out, const char *text)
     }
 }
 
-/* Of the cluster's workers; rest: "&limit=100". */
+/* Path of the list of the cluster's worker pods; rest: "&limit=100". */
 static const char *pods_path(struct kubernetes *k, const char *rest)
 {
     snprintf(k->path, sizeof k->path, "/api/v1/namespaces/%s/pods?labelSelector=app.kubernetes.io%%2Finstance%%3D%s%%2C"
@@ -66,7 +70,7 @@ static const char *pods_path(struct kubernetes *k, const char *rest)
     return k->path;
 }
 
-/* spec.replicas of a Scale, which leaves it out where it is 0. ERR_PROTOCOL: it is none. */
+/* Reads spec.replicas of a Scale, which is omitted when 0. ERR_PROTOCOL: not a Scale. */
 static int replicas_of(const json_t *scale, uint32_t *out, struct fault *f)
 {
     const json_t *spec = json_object_get(scale, "spec"), *n = json_object_get(spec, "replicas");
@@ -99,7 +103,7 @@ static void on_looked(const json_t *json, const struct fault *f, void *user_data
     tell_opened(user_data, f);
 }
 
-/* One pod at most: whether we are let in. */
+/* Requests at most one pod, to see whether access is granted. */
 static void look(struct kubernetes *k)
 {
     kube_call(k->kube, "GET", pods_path(k, "&limit=1"), NULL, "list the pods of the workers", on_looked, k);
@@ -168,7 +172,7 @@ static void on_put(const json_t *json, const struct fault *f, void *user_data)
         kubernetes_end(k, f);
 }
 
-/* The number that makes the range be there, or not be there. */
+/* The number of replicas that includes the range, or excludes it. */
 static int goal_of(const struct kubernetes *k, uint32_t now, uint32_t *out, struct fault *f)
 {
     *out = now;
@@ -214,7 +218,7 @@ static void kubernetes_start(struct launcher *a, uint64_t ticket, struct launche
     read_scale(k);
 }
 
-/* The pods' terminationGracePeriodSeconds is the drain's patience; Kubernetes knows no faster way that our Role would allow. */
+/* The drain lasts up to the pods' terminationGracePeriodSeconds; our Role allows no faster way. */
 static void kubernetes_stop(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain)
 {
     struct kubernetes *k = (struct kubernetes *)a;
@@ -240,7 +244,7 @@ static void end_list(struct kubernetes *k, const struct fault *f)
     kube_pods_fini(&pods);
 }
 
-/* That events cannot be read is no reason to tell nothing. */
+/* A list without events is still useful: ignores the failure. */
 static void on_events(const json_t *events, const struct fault *f, void *user_data)
 {
     struct kubernetes *k = user_data;

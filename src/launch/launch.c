@@ -1,4 +1,4 @@
-/* The launch as a whole: which parts are to be there, and the order of the end. */
+/* Decide which parts there are to be, and the order in which they end. */
 #include "launch/launch.h"
 
 #include <stdio.h>
@@ -26,7 +26,7 @@ void launch_prefix(struct buf *out, const char *who, struct str line)
 {
     bool json = log_format_now() == LOG_AS_JSON && line.n > 0 && line.p[0] == '{';
     buf_printf(out, json ? "{\"part\":\"%s\"," : "%s | ", who);
-    plain_add(out, str_n(line.p + json, line.n - json), PLAIN_LINE); /* what a child says beside its log is as it was */
+    plain_add(out, str_n(line.p + json, line.n - json), PLAIN_LINE); /* output that is not a log line, unchanged */
 }
 
 uint32_t launch_running(const struct launch *a)
@@ -56,7 +56,7 @@ int launch_pid(const struct launch *a, const char *who)
 
 /* ---- the head's side ---- */
 
-/* A head that knows no number learns ours from it: so not before there is one. */
+/* A head without a number takes ours, so it is not told before there is one. */
 static void tell_head(struct launch *a, const char *note)
 {
     if (a->link != NULL && a->begun)
@@ -115,7 +115,8 @@ void launch_want(struct launch *a, uint32_t i)
         part_keep_up(a->workers[i]);
 }
 
-/* Makes what runs agree with the target. A worker wanted again while it is still leaving is started when it has left. */
+/* Starts and stops workers until they agree with the target. A worker that is wanted again while it
+ * leaves is restarted afterwards. */
 static void match_target(struct launch *a)
 {
     for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
@@ -126,7 +127,7 @@ static void match_target(struct launch *a)
     }
 }
 
-/* A new order is a new chance for those given up. */
+/* A new order is a new chance for workers that were given up. */
 static void forgive(struct launch *a)
 {
     for (uint32_t i = 0; i < LAUNCH_WORKERS_MAX; i++) {
@@ -178,7 +179,7 @@ static void kill_all(struct launch *a)
     }
 }
 
-/* A part's process came or went, or the link is over. May end the launch. */
+/* A part's process came or went, or the link has ended. May free the launch. */
 static void changed(struct launch *a)
 {
     if (!a->stopping) {
@@ -219,7 +220,7 @@ static bool is_hope_left(const struct launch *a)
     return a->target == 0;
 }
 
-/* A part that is not tried any more ends the launch when nothing is left to hope for. */
+/* Ends the launch if a part was given up and no other part can still serve. */
 static void on_part(struct launch *a, const struct fault *given_up)
 {
     if (given_up != NULL && !a->stopping && !is_hope_left(a)) {

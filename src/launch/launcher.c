@@ -1,4 +1,4 @@
-/* What all engines share: names and options. */
+/* Names and options, shared by all engines. */
 #include "launch/launcher.h"
 
 #include <stdarg.h>

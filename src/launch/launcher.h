@@ -1,30 +1,41 @@
-/* The seam between manta and whatever runs its workers: child processes, Docker Compose, Slurm, Kubernetes, Ray, a plug.
+/* The interface between manta and an engine that runs its workers: child processes, Docker Compose,
+ * Slurm, Kubernetes, Ray, a plug.
  *
- * Three parts, each of which may die and come back. The *head* keeps only the number of workers that is desired. A *launcher*
- * (reconcile.h, pilot.h) compares that with what its *engine* has and asks for the difference. The engine starts workers and keeps
- * each alive. An engine is one table of functions, launcher_ops, in a file of its own, and one line in engines.c.
+ * Three parts, each of which may die and come back. The *head* keeps only the desired number of
+ * workers. A *launcher* (reconcile.h, pilot.h) compares it with the workers its *engine* has and
+ * asks for the difference. The engine starts workers and keeps each alive. An engine is one table
+ * of functions, launcher_ops, in a file of its own, and one line in engines.c.
  *
- * The happy path is: open -> opened; list -> listed; start(2..3) -> done; list -> listed, two more; stop(3..3) -> done; list. It can fail
- * by: the engine is not there, or lets us do nothing (opened with a fault); it refuses or fails at something (done with a fault in
- * its own words; the reconciler waits and tries again); it never answers (the reconciler gives up that operation after its deadline,
- * and an answer that comes later is known by its ticket and ignored); it answers twice, or with workers nobody asked for (ignored).
+ * The happy path is: open -> opened; list -> listed; start(2..3) -> done; list -> listed, two more;
+ * stop(3..3) -> done; list. It can fail by: an engine that is absent or denies access (opened with
+ * a fault); a refusal or failure (done with a fault in the engine's words; the reconciler waits and
+ * tries again); no answer (the reconciler gives the operation up after its deadline, and recognises
+ * a later answer by its ticket and ignores it); a second answer, or workers that were not asked for
+ * (ignored).
  *
- * Workers have indices 1..N without gaps. So engines that keep a number of replicas and engines that know each worker by name fit the
- * same functions, which take a range of indices. Worker K is called launcher_name(): "worker-K" at its head, whatever the engine calls it.
+ * Workers have indices 1..N without gaps, and operations take a range of indices. So the same
+ * functions fit engines that keep a number of replicas and engines that know each worker by name.
+ * Worker K is launcher_name() at its head, "worker-K", whatever the engine calls it.
  *
  * Rules for an engine:
- *  1. Callbacks come from the loop, never from within the call of an operation, and none after free(). One operation runs at a time.
- *  2. Each operation ends with done(ticket) or, a successful list, with listed(ticket), once. It ends by itself: a call to the engine has a
- *     deadline of its own (exec.h, web.h) shorter than LAUNCHER_PATIENCE_MS.
- *  3. Operations are idempotent. start leaves workers of the range alone that are PENDING or RUNNING, waits for none that is ENDING, and
- *     takes a FAILED one away and starts it anew; stop does nothing for workers that are not there. What tells our
- *     workers from others is the cluster's name, written where the engine keeps it (label, job name, namespace), never a list of ours:
- *     a launcher that starts anew finds the workers of the one before.
- *  4. start does not wait for a worker to run; it ends when the engine has accepted it. The next list shows it, as PENDING at least.
- *  5. Words of the engine go into faults and reasons as they are, bounded, and one sentence says what would help:
- *     "slurm refused 2 workers: sbatch: error: QOSMaxSubmitJobPerUserLimit: ask for fewer, or for a higher limit". Callers print them with plain_print.
- *  6. Secrets (worker_env) never stand on a command line, nor in a file others can read.
- *  7. free() takes nothing away from the engine: what runs continues, for the next launcher. It is never called from within a callback. */
+ *  1. Callbacks come from the loop, never from within the call of an operation, and none after
+ *     free(). One operation runs at a time.
+ *  2. Each operation ends exactly once, with done(ticket) or, for a successful list,
+ *     listed(ticket). It always ends: a call to the engine has a deadline of its own (exec.h,
+ *     web.h) shorter than LAUNCHER_PATIENCE_MS.
+ *  3. Operations are idempotent. start skips workers of the range that are PENDING or RUNNING, does
+ *     not wait for any that is ENDING, and removes and restarts a FAILED one; stop skips workers
+ *     that are not there. The cluster's name, written where the engine keeps it (label, job name,
+ *     namespace), tells our workers from others, never a list of ours: a restarted launcher finds
+ *     its predecessor's workers.
+ *  4. start does not wait until a worker runs; it ends when the engine has accepted it. The next
+ *     list shows it, as PENDING at least.
+ *  5. The engine's words go into faults and reasons unchanged but bounded, followed by one sentence
+ *     with a remedy: "slurm refused 2 workers: sbatch: error: QOSMaxSubmitJobPerUserLimit: ask for
+ *     fewer, or for a higher limit". Callers print them with plain_print.
+ *  6. Secrets (worker_env) never stand on a command line, nor in a file that others can read.
+ *  7. free() removes nothing from the engine: running workers continue, for the next launcher. It
+ *     is never called from within a callback. */
 #ifndef MANTA_LAUNCH_LAUNCHER_H
 #define MANTA_LAUNCH_LAUNCHER_H
 
@@ -38,9 +49,9 @@
 #include "net/net.h"
 
 enum {
-    LAUNCHER_WORKERS_MAX = 256,     /* of one launcher; equals HEAD_SCALE_MAX and LAUNCH_WORKERS_MAX */
-    LAUNCHER_LISTED_MAX = 1024,     /* entries of one list: a few that are ending or doubled beside those wanted */
-    LAUNCHER_PATIENCE_MS = 120000,  /* for one operation; no engine's own deadline is longer */
+    LAUNCHER_WORKERS_MAX = 256,     /* per launcher; equals HEAD_SCALE_MAX and LAUNCH_WORKERS_MAX */
+    LAUNCHER_LISTED_MAX = 1024,     /* entries of one list: leaves room for workers that are ending or listed twice */
+    LAUNCHER_PATIENCE_MS = 120000,  /* for one operation; every engine's own deadline is shorter */
     LAUNCHER_CLUSTER_BYTES = 41,    /* a cluster's name with its end: 40 of a-z, 0-9 and '-', a letter first */
 };
 
@@ -53,56 +64,69 @@ enum launcher_state { LAUNCHER_PENDING, LAUNCHER_RUNNING, LAUNCHER_ENDING, LAUNC
 
 /* One worker, as the engine sees it. */
 struct launcher_worker {
-    uint32_t index;            /* 1..; what is out of 1..LAUNCHER_WORKERS_MAX is ignored, and said */
+    uint32_t index;            /* 1..; a worker outside 1..LAUNCHER_WORKERS_MAX is ignored, with a message */
     enum launcher_state state;
-    char id[128];              /* the engine's name of it: "4711", "manta-worker-2", an actor's id */
-    char place[128];           /* the node it runs on; empty: on none yet, or not known */
-    char reason[256];          /* PENDING: why it waits; FAILED: why; in the engine's words. Else empty */
+    char id[128];              /* the engine's id: "4711", "manta-worker-2", an actor's id */
+    char place[128];           /* the node it runs on; empty: none yet, or not known */
+    char reason[256];          /* in the engine's words: why it is PENDING or FAILED; else empty */
 };
 
 struct launcher_range {
     uint32_t first, last;      /* indices, both inclusive; 1 <= first <= last <= LAUNCHER_WORKERS_MAX */
 };
 
-/* All that an engine is told once. The texts are borrowed and live as long as the launcher. */
+/* An engine's configuration. The texts are borrowed and live as long as the launcher. */
 struct launcher_config {
     const char *cluster;            /* "manta"; at most LAUNCHER_CLUSTER_BYTES - 1, see launcher_check_cluster() */
-    const char *head;               /* "10.0.0.1:8470": where workers find the head; several with commas. Engines that run the head
-                                       themselves may know better */
-    const char *program;            /* manta, as this machine knows it (absolute); engines whose nodes have it elsewhere take an option */
-    const char *const *worker_args; /* "worker", "--head", ADDRESS, "--model", …; NULL-terminated; an engine adds --node NAME */
-    const char *const *worker_env;  /* "NAME=value" for workers, secrets (MANTA_JOIN_TOKEN) among them; "NAME": not that one of ours */
+    /* "10.0.0.1:8470": where workers find the head; several with commas. Engines that run the head
+     * may use another */
+    const char *head;
+    /* absolute path of manta on this machine; engines whose nodes have it elsewhere take an option */
+    const char *program;
+    /* "worker", "--head", ADDRESS, "--model", …; NULL-terminated; an engine adds --node NAME */
+    const char *const *worker_args;
+    /* "NAME=value" for workers, including secrets (MANTA_JOIN_TOKEN); "NAME": remove this process's
+     * variable */
+    const char *const *worker_env;
     const char *const *head_args;   /* "head", "--port", …; for engines with raise() */
     const char *const *head_env;
-    const char *const *options;     /* "partition=short" of --set, for this engine; NULL-terminated or NULL; see launcher_option_value() */
-    uint32_t workers;               /* --workers: the target while no head says another one */
-    uint64_t memory_bytes;          /* a worker is to have; 0: the engine's default */
-    uint32_t threads;               /* processors of a worker; 0: the engine's default */
-    uint32_t gpus;                  /* of a worker */
-    uint32_t drain_ms;              /* a worker that is told to go may take so long to end what runs */
+    /* "partition=short" from --set, for this engine; NULL-terminated or NULL; see
+     * launcher_option_value() */
+    const char *const *options;
+    uint32_t workers;               /* --workers: the target until a head sets another */
+    uint64_t memory_bytes;          /* memory per worker; 0: the engine's default */
+    uint32_t threads;               /* processors per worker; 0: the engine's default */
+    uint32_t gpus;                  /* per worker */
+    uint32_t drain_ms;              /* how long a worker that is told to leave may take to finish its jobs */
 };
 
-/* Where the answers go. All are called from the loop; texts and arrays are borrowed for the call. */
+/* Receives the answers. All functions are called from the loop; texts and arrays are borrowed for
+ * the call. */
 struct launcher_events {
-    /* Once after open(). f->err 0: the engine is there and lets us in. ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_NET, ERR_BUSY: may pass, another
-     * list may succeed; all others need a person: ERR_NOT_FOUND (no such command), ERR_AUTH, ERR_FORBIDDEN, ERR_USAGE, … */
+    /* Once after open(). f->err 0: the engine is there and grants access. ERR_UNAVAILABLE,
+     * ERR_TIMEOUT, ERR_NET, ERR_BUSY may pass: a later list may succeed. All others need a person:
+     * ERR_NOT_FOUND (no such command), ERR_AUTH, ERR_FORBIDDEN, ERR_USAGE, … */
     void (*opened)(const struct fault *f, void *user_data);
-    /* The operation of that ticket has ended; f->err 0: well. A list ends here only with a fault. */
+    /* The operation with that ticket has ended; f->err 0: successfully. A list ends here only with
+     * a fault. */
     void (*done)(uint64_t ticket, const struct fault *f, void *user_data);
-    /* The list of that ticket, in any order; all workers of the cluster and no others. */
+    /* The answer to the list with that ticket: all workers of the cluster and no others, in any
+     * order. */
     void (*listed)(uint64_t ticket, const struct launcher_worker *workers, size_t n, void *user_data);
-    /* While watched: something is different, a list would tell. Seldom too often: callers collect them. */
+    /* While watched: a list would show a change. May come often; callers collect the calls. */
     void (*changed)(void *user_data);
-    /* raise(): the head was given these secrets by its engine: what joins it brings the first, clients the second. "": none. Before head_at; may
-     * be NULL, and need not be called: then the settings have them. */
+    /* raise(): the engine gave the head these secrets, the first for joining workers and launchers,
+     * the second for clients; "": none. Comes before head_at. May be NULL, and an engine need not
+     * call it: then the settings' secrets apply. */
     void (*keys)(const char *join_token, const char *api_key, void *user_data);
-    /* raise(): from here the head is reached at this address. Before done. */
+    /* raise(): the address at which this process reaches the head. Before done. */
     void (*head_at)(const char *address, void *user_data);
-    /* down(): this was there and is on its way out: "job 4711 (worker-2)". Before done. */
+    /* down(): this was found and is being removed: "job 4711 (worker-2)". Before done. */
     void (*took)(const char *what, void *user_data);
-    /* A line of a worker's or of the engine's output, for engines that follow it; who: "worker-2", "slurm". May be NULL. */
+    /* A line of output of a worker or the engine, if the engine follows it; who: "worker-2",
+     * "slurm". May be NULL. */
     void (*line)(const char *who, struct str line, void *user_data);
-    /* Something a person may want to know. May be NULL. */
+    /* A line for people. May be NULL. */
     void (*said)(enum log_level level, const struct event_field *event, const char *text, void *user_data);
 };
 
@@ -116,29 +140,34 @@ struct launcher;
 struct launcher_ops {
     const char *engine;                    /* "slurm": the word after --on */
     const char *about;                     /* one line for --help: "one Slurm job per worker; the head runs here" */
-    const struct launcher_option *options; /* ended by one without name; NULL: none */
-    /* Makes it and begins to look whether the engine is there; ends with events->opened. Checks what is wrong with cfg at once: NULL
-     * with f, and no callback. cfg and events are copied, what they point to is not. */
+    const struct launcher_option *options; /* ended by one without a name; NULL: none */
+    /* Creates the launcher and checks whether the engine is there; ends with events->opened. An
+     * error in cfg is found at once: NULL with f, and no callback. Copies cfg and events, not the
+     * memory they point to. */
     struct launcher *(*open)(struct net_loop *l, const struct launcher_config *cfg, const struct launcher_events *events, void *user_data,
                              struct fault *f);
-    /* NULL for start, stop, list and watch: the engine has a launcher of its own inside (Ray), which the head scales; this one only raises and
-     * takes away, and `manta launcher` refuses it. */
+    /* start, stop, list and watch are NULL if the engine has its own launcher inside (Ray), which
+     * the head scales. This one then only raises the cluster and takes it down, and `manta
+     * launcher` refuses the engine. */
     void (*start)(struct launcher *a, uint64_t ticket, struct launcher_range r);
-    /* The engine keeps the wanted number itself, and its list shows it, each worker that is wanted and none of them as ENDING: a launcher that was given
-     * none begins with that one, so that head and launcher may both start anew. */
+    /* The engine itself stores the wanted number, and its list shows every wanted worker, none of
+     * them as ENDING. A launcher without a number then begins with the engine's, so that head and
+     * launcher may both restart. */
     bool remembers;
-    /* drain: SIGTERM and cfg.drain_ms before it is killed; else as fast as the engine ends things. */
+    /* drain: SIGTERM, and cfg.drain_ms before SIGKILL; else as fast as the engine can. */
     void (*stop)(struct launcher *a, uint64_t ticket, struct launcher_range r, bool drain);
     void (*list)(struct launcher *a, uint64_t ticket);
-    /* On: events->changed from now on, pushed by the engine where it can, else by a poll of its own. NULL: the reconciler's own period is enough. */
+    /* on: call events->changed from now on, pushed by the engine if it can, else by polling. NULL:
+     * the reconciler's period is enough. */
     void (*watch)(struct launcher *a, bool on);
-    /* The head, and whatever the cluster needs beside workers (a network, a chart, an inner launcher with cfg.workers): there already, or made;
-     * events->head_at and done. Idempotent. NULL: the engine runs no head, `manta up` runs it here as its child. */
+    /* Makes the head, and whatever the cluster needs beside workers (a network, a chart, an inner
+     * launcher with cfg.workers), unless they exist; events->head_at, then done. Idempotent. NULL:
+     * the engine runs no head; `manta up` runs it as its own child. */
     void (*raise)(struct launcher *a, uint64_t ticket);
-    /* All that carries the cluster's name goes, head included, and nothing else; events->took for each, then done when the engine has it gone.
-     * Nothing there is no error. */
+    /* Removes everything that carries the cluster's name, head included, and nothing else;
+     * events->took for each object, then done once it is gone. An empty cluster is no error. */
     void (*down)(struct launcher *a, uint64_t ticket);
-    /* Drops what runs (its callbacks do not come) and the memory. NULL is fine. */
+    /* Abandons operations in progress (without callbacks) and frees the memory. NULL is allowed. */
     void (*free)(struct launcher *a);
 };
 
@@ -153,28 +182,31 @@ struct launcher {
 
 /* The engines of this build, ended by NULL; engines.c. */
 extern const struct launcher_ops *const launcher_engines[];
-/* ERR_USAGE with the list of engines when there is none of that name. */
+/* Finds an engine by name. ERR_USAGE with f, which lists the engines, if there is none of that
+ * name. */
 int launcher_find(const char *engine, const struct launcher_ops **out, struct fault *f);
 
 /* ---- for engines ---- */
-/* Checks the cluster's name and the options' names: ERR_USAGE with what would be right. */
+/* Fills `a`, and checks the names of the cluster and of the options: ERR_USAGE with a remedy in f. */
 int launcher_init(struct launcher *a, const struct launcher_ops *ops, struct net_loop *l, const struct launcher_config *cfg,
                   const struct launcher_events *events, void *user_data, struct fault *f);
-/* ERR_USAGE: not a name that every engine takes. */
+/* ERR_USAGE with f if the name would not be valid for every engine. */
 int launcher_check_cluster(const char *cluster, struct fault *f);
-/* The value of `--set NAME=…`, or the option's fallback; never NULL. The last one given counts. */
+/* The value of the last `--set NAME=…`, or the option's fallback; never NULL. */
 const char *launcher_option_value(const struct launcher *a, const char *name);
-/* "worker-2": what a worker is called at its head, `--node`. Its name at the engine, which others share: "manta-worker-2". */
+/* Names as values: "worker-2", a worker's name at its head (`--node`), or "manta-worker-2", its
+ * name at the engine, which others share. */
 struct launcher_text {
     char text[LAUNCHER_CLUSTER_BYTES + 24];
 };
 /* "worker-K". */
 struct launcher_text launcher_name(uint32_t index);
-/* The same as the engine knows it: with the cluster's name before it. */
+/* The name at the engine, with the cluster's name in front: "CLUSTER-worker-K". */
 struct launcher_text launcher_engine_name(const struct launcher *a, uint32_t index);
-/* The index in "worker-2" or in "CLUSTER-worker-2"; 0: neither of it. */
+/* The index in "worker-2" or "CLUSTER-worker-2"; 0 for any other name. */
 uint32_t launcher_index(const struct launcher *a, const char *name);
-/* The end of what an engine was doing: events.opened of its open(), else events.done of that ticket. May end the launcher. */
+/* Reports the end of an operation: events.opened for open(), else events.done with the ticket. May
+ * free the launcher. */
 void launcher_ended(struct launcher *a, bool opening, uint64_t ticket, const struct fault *f);
 /* Calls events.said, with the engine's name in front. */
 void launcher_say(const struct launcher *a, enum log_level level, const struct event_field *event, const char *fmt, ...)

@@ -1,8 +1,10 @@
-/* The engine is this process: workers are its children, supervised as those of `manta up` (part.c), for a head that is elsewhere.
+/* The engine is this process: workers are its children, supervised as in `manta up` (part.c), for a
+ * head that runs elsewhere.
  *
- * Everything is known at once, so the answers come with the next turn of the loop. A child that dies is started again by part.c; one that ends with
- * a status that another try would not change is FAILED, and started anew when the reconciler says so. Children do not outlive this process, so
- * free() is the exception to the seam's last rule: it kills. `manta launcher --on local` ends with down(). */
+ * All answers are known at once and come in the next turn of the loop. part.c restarts a child that
+ * dies; a child that ends with a status that another try would repeat is FAILED, and restarted when
+ * the reconciler asks for it. Children do not outlive this process, so free() is the exception to
+ * the last rule in launcher.h: it kills. `manta launcher --on local` ends with down(). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +18,10 @@ struct local {
     struct launcher base;    /* first */
     struct launch launch;    /* its workers; no head, no link */
     struct net_timer *timer; /* owned; the answer of the operation, in the next turn */
-    uint64_t ticket;         /* … 0: none */
+    uint64_t ticket;         /* of that operation; 0: none */
     bool is_list, is_open;
-    bool goes_down;          /* down(): answered when no child is left */
-    bool told_children;      /* … which have been told */
+    bool goes_down;          /* in down(): answered when no child is left */
+    bool told_children;      /* took was called for the children */
 };
 
 static struct local *local_of(struct launch *a)
@@ -87,7 +89,7 @@ static void on_timer(struct net_timer *t, void *user_data)
     if (l->goes_down && !l->told_children)
         tell_children(l);
     if (l->goes_down && has_child(&l->launch))
-        return; /* on_part comes when there is none */
+        return; /* on_part comes when no child is left */
     l->ticket = 0;
     if (!l->is_open) {
         l->is_open = true;
@@ -122,7 +124,7 @@ static void local_start(struct launcher *base, uint64_t ticket, struct launcher_
 {
     struct local *l = (struct local *)base;
     struct launch *a = &l->launch;
-    a->target = r.last > a->target ? r.last : a->target; /* the processors are shared out among so many */
+    a->target = r.last > a->target ? r.last : a->target; /* number by which the processors are divided */
     for (uint32_t i = r.first - 1; i < r.last; i++) {
         if (a->workers[i] != NULL && a->workers[i]->state == PART_GIVEN_UP)
             part_stop(a->workers[i], false);
@@ -148,7 +150,7 @@ static void local_list(struct launcher *base, uint64_t ticket)
     answer_soon((struct local *)base, ticket, true);
 }
 
-/* Told at all times: on_part. */
+/* Nothing to do: on_part always reports changes. */
 static void local_watch(struct launcher *base, bool on)
 {
     (void)base;

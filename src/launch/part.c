@@ -1,5 +1,5 @@
-/* One child process that is to be there: started, started again when it dies, stopped with patience.
- * Its states are drawn in state.h. */
+/* Supervise one child process: start it, restart it when it dies, stop it with patience. Its states
+ * are drawn in state.h. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "launch/state.h"
 
 enum {
-    HEAD_PROVES_ITSELF_MS = 3000, /* a head that ends by itself sooner has a reason that stays: its port is taken, … */
+    HEAD_PROVES_ITSELF_MS = 3000, /* a first head that exits sooner has a lasting reason: its port is taken, … */
 };
 
 static const struct state part_states[] = {
@@ -44,7 +44,7 @@ static void describe_exit(char *out, size_t cap, int64_t status, int signum)
         snprintf(out, cap, "ended with status %lld", (long long)status);
 }
 
-/* True when another try would end the same way. */
+/* True if another try would end in the same way. */
 static bool is_hopeless(const struct part *p, int64_t status, int signum)
 {
     if (signum != 0 || status == 0)
@@ -100,7 +100,7 @@ static void on_exit_of(struct net_child *c, int64_t status, int signum, void *us
 
 /* ---- its life ---- */
 
-/* Why it ended is most often its last line, or the last one that says error. */
+/* Keeps the last line, or the last one that contains "error": it mostly says why the child ended. */
 static void note_words(struct part *p, struct str line)
 {
     bool says_error = memmem(line.p, line.n, "error", 5) != NULL;
@@ -181,7 +181,7 @@ void part_stop(struct part *p, bool drain)
         break;
     case PART_STOPPING:
         if (p->drains && !drain)
-            ask_to_end(p, false); /* it all ends now */
+            ask_to_end(p, false); /* no drain: everything ends now */
         break;
     case PART_WAITING:
     case PART_GIVEN_UP:

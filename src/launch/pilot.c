@@ -21,7 +21,7 @@
 enum {
     REDIAL_FIRST_MS = 100,
     REDIAL_MAX_MS = 5000,
-    HEAD_SAYS_MS = 1000, /* after the welcome: a head that knows how many workers are wanted has said so by then */
+    HEAD_SAYS_MS = 1000, /* after the welcome, a head that knows the wanted number has sent it within this time */
     ADOPT_AGAIN_MS = 2000,
 };
 /* Tickets of raise(), down() and the first list; the reconciler counts from 1. */
@@ -36,7 +36,8 @@ static void set_timer(struct pilot *p, uint64_t ms)
 
 /* ---- the end ---- */
 
-/* Told in the next turn: who is told may free us, and the engine with us, which may be in the middle of its callback. */
+/* Ends in the next turn: on_ended may free the pilot and its engine, which may be in the middle of
+ * a callback. */
 static void over(struct pilot *p)
 {
     p->state = OVER;
@@ -57,16 +58,18 @@ static void take_away(struct pilot *p)
     p->engine->ops->down(p->engine, ticket_down);
 }
 
-/* The story of a failed raise: the engine's fault is kept for on_ended, and all that carries the cluster's name is taken away, since nobody would
- * come back for the half of a cluster. Whoever asked hears why it failed; where the clean-up fails, too, then that as well, and how to do it
- * again. An answer of raise() that comes later has no ticket any more, and what it made meanwhile carries the name: `manta down` finds it. */
+/* The story of a failed raise: the engine's fault is kept for on_ended, and everything that carries
+ * the cluster's name is taken away, since no user would come back for half a cluster. The user
+ * learns why the raise failed; if the clean-up fails, too, then also that, and how to repeat it. A
+ * later answer to raise() has no valid ticket, but objects it created meanwhile carry the name:
+ * `manta down` finds them. */
 static void fail_to_raise(struct pilot *p, const struct fault *f)
 {
     p->fault = *f;
     take_away(p);
 }
 
-/* The link has said its bye and nothing is in flight. */
+/* Ends when the link has sent its bye and no operation is in flight. */
 static void end_when_alone(struct pilot *p)
 {
     if (p->state != ENDING || p->link != NULL)
@@ -89,7 +92,7 @@ void pilot_stop(struct pilot *p)
 {
     if (p->state == OVER)
         return;
-    bool asked_nothing = p->state == OPENING || p->state == WAITING; /* so nothing of ours can be there */
+    bool asked_nothing = p->state == OPENING || p->state == WAITING; /* so the engine has nothing of ours */
     if (p->state == ENDING || p->state == TAKING || asked_nothing) {
         if (!asked_nothing)
             fault_set(&p->fault, ERR_CANCELLED, "not everything may have been taken away: `manta down --on %s --cluster %s` does it again",
@@ -145,8 +148,9 @@ static void on_link_over(void *user_data)
     end_when_alone(p);
 }
 
-/* For good: nobody will ever say how many workers are wanted, and whoever started us has to know. Else somebody else may be asked in our place, so
- * nothing is started or ended until a head has taken us. */
+/* final: no head will ever set the number of workers, so the owner must know. Otherwise the head
+ * may accept another launcher instead, so nothing is started or ended until a head has accepted
+ * this one. */
 static void on_refused(const struct fault *f, bool final, void *user_data)
 {
     struct pilot *p = user_data;
@@ -183,7 +187,9 @@ static void keep(struct pilot *p)
     const char *head = p->head[0] != '\0' ? p->head : p->cfg.head;
     p->state = KEEPING;
     if (p->cfg.engine->start == NULL)
-        return; /* the engine has a launcher inside; a second one would be asked in its place, being the last that joined */
+        /* the engine has a launcher inside; this one would replace it, since the head asks the last
+         * that joined */
+        return;
     if (dial_head(p, head, &f) != 0) {
         end_with(p, &f);
         return;
@@ -193,7 +199,7 @@ static void keep(struct pilot *p)
     step(p);
 }
 
-/* Before the head is dialled: it may know no number either, and then learns this one. */
+/* Reads the engine's number before dialling the head, which learns it if it has none either. */
 static void adopt(struct pilot *p)
 {
     p->state = ADOPTING;
@@ -314,7 +320,7 @@ static void ask_engine(struct pilot *p, const struct reconcile_action *a)
     }
 }
 
-/* Something has happened, or it is time. */
+/* Called after each event and at the deadline. */
 static void step(struct pilot *p)
 {
     struct reconcile_action a;
@@ -380,7 +386,7 @@ struct pilot *pilot_start(struct net_loop *l, const struct pilot_config *cfg, st
     p->loop = l;
     p->timer = net_timer_new(l, on_timer, p);
     reconcile_init(&p->r, &cfg->times, cfg->launcher.workers);
-    p->hold_us = cfg->waits ? 0 : UINT64_MAX; /* a head that is as new as we are knows nothing */
+    p->hold_us = cfg->waits ? 0 : UINT64_MAX; /* a new head knows no number */
     p->engine = cfg->engine->open(l, &cfg->launcher, &events, p, f);
     if (p->engine != NULL)
         return p;

@@ -1,4 +1,4 @@
-/* What a pilot tells those who wait for it: the head, and its owner. */
+/* Report a pilot's news to the head and to its owner. */
 #include "launch/pilot_state.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "launch/head_link.h"
 #include "wire/wire.h"
 
-/* Before the first list nobody knows: it may have all of them. */
+/* Before the first list the number is unknown: all workers may run. */
 uint32_t pilot_running(const struct pilot *p)
 {
     return p->r.listed_us != 0 ? p->r.running : WIRE_NOT_KNOWN;

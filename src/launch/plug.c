@@ -1,9 +1,12 @@
-/* The engine is a program of somebody's, which speaks JSON lines on its stdin and stdout: `--on plug --set command=./my-engine`.
+/* The engine is a user's program that speaks JSON lines on its stdin and stdout: `--on plug --set
+ * command=./my-engine`.
  *
- * The happy path: it is started by /bin/sh, told `open` and answers; each operation is a line with an id, and so is its answer (README.md has the
- * protocol). It can fail by: no answer within the patience, a line that is longer than LINE_BYTES_MAX, many lines that are no JSON (it is
- * killed, the operation fails); its death (the operation fails with its last words on stderr). The next operation starts it anew: it is the
- * reconciler that waits in between. Its workers must not die with it: they belong to sessions of their own, or to another machine. */
+ * The happy path: /bin/sh starts it, it is told `open` and answers; each operation is a line with
+ * an id, and so is its answer (README.md has the protocol). It can fail by: no answer in time, a
+ * line longer than LINE_BYTES_MAX, many lines that are not JSON (it is killed, the operation
+ * fails); its death (the operation fails with its last words on stderr). The next operation starts
+ * it again; the reconciler waits in between. Its workers must not die with it: they belong to
+ * sessions of their own, or to another machine. */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,9 +19,9 @@
 #include "launch/engines.h"
 
 enum {
-    LINE_BYTES_MAX = 512 << 10,  /* a list of LAUNCHER_LISTED_MAX workers, each with all it may have */
-    SAY_BYTES_MAX = 64 << 10,    /* of ours: arguments and options */
-    NONSENSE_MAX = 20,           /* lines in a row that are no answer of a plug's */
+    LINE_BYTES_MAX = 512 << 10,  /* a list of LAUNCHER_LISTED_MAX workers with all fields full */
+    SAY_BYTES_MAX = 64 << 10,    /* a line to the plug: arguments and options */
+    NONSENSE_MAX = 20,           /* consecutive lines that are no valid answer */
     OPEN_MS = 30000,             /* from its start to its answer to `open` */
     PATIENCE_MS = LAUNCHER_PATIENCE_MS - OPEN_MS - 5000,
 };
@@ -35,16 +38,16 @@ struct op {
 struct plug {
     struct launcher base;        /* first */
     struct net_child *child;     /* NULL: it does not run */
-    struct net_timer *timer;     /* owned; of the operation, or a failure to be told */
+    struct net_timer *timer;     /* owned; deadline of the operation, or the next turn for a failure */
     bool is_open;                /* the child has answered `open` */
     bool was_opened;             /* events.opened has been called */
     bool watched;
-    struct op op;                /* asked by our owner, not answered yet */
+    struct op op;                /* asked by the owner, not answered yet */
     struct buf in;               /* owned; an unfinished line */
-    struct buf err;              /* owned; its unfinished line of stderr */
-    char last_words[300];        /* of its stderr, of this life */
+    struct buf err;              /* owned; an unfinished line of stderr */
+    char last_words[300];        /* the last line of stderr since its start */
     unsigned nonsense;
-    struct fault failed;         /* told at the next turn */
+    struct fault failed;         /* reported in the next turn */
 };
 
 static void plug_op(struct plug *p, struct op op);
@@ -56,7 +59,7 @@ static void set_timer(struct plug *p, uint64_t ms)
 
 /* ---- answers ---- */
 
-/* The operation under way ends with f. */
+/* Ends the operation in progress with f. */
 static void end_op(struct plug *p, const struct fault *f)
 {
     struct op op = p->op;
@@ -70,7 +73,7 @@ static void end_op(struct plug *p, const struct fault *f)
     }
 }
 
-/* Kills it; the operation fails when it is dead. */
+/* Kills the plug; the operation fails once it is dead. */
 static void give_up(struct plug *p, int err, const char *why)
 {
     fault_set(&p->failed, err, "the plug '%.*s' %s", UTF8_HEAD(launcher_option_value(&p->base, "command"), 100), why);
@@ -143,11 +146,11 @@ static void opened(struct plug *p)
         end_op(p, &none);
         return;
     }
-    p->op.what = NONE; /* started anew: now it is told what it was started for */
+    p->op.what = NONE; /* restarted: now ask the operation it was restarted for */
     plug_op(p, op);
 }
 
-/* True: the line is an answer to what was asked. */
+/* True if the line answers the operation in progress. */
 static bool on_answer(struct plug *p, const json_t *j)
 {
     struct fault f = {0};
@@ -156,7 +159,7 @@ static bool on_answer(struct plug *p, const json_t *j)
     if (!json_is_integer(id) || (p->is_open && p->op.what == NONE))
         return false;
     if (json_integer_value(id) != awaited)
-        return json_integer_value(id) >= 0; /* late, or twice */
+        return json_integer_value(id) >= 0; /* a late or second answer */
     if (json_is_string(error)) {
         fault_set(&f, error_kind(json_object_get(j, "kind")), "%s", json_string_value(error));
         if (!p->is_open && p->child != NULL)
@@ -224,7 +227,7 @@ static void on_out(struct net_child *c, struct str bytes, void *user_data)
         if (end == NULL)
             return;
         bytes = str_n(bytes.p + 1, bytes.n - 1);
-        struct buf line = p->in; /* its answer may lead to anything, not to another line of it */
+        struct buf line = p->in; /* its handling may have any effect except reading another line */
         p->in = buf_max(LINE_BYTES_MAX);
         if (line.n > 0)
             on_line(p, buf_str(&line));
@@ -266,14 +269,14 @@ static void on_exit_of(struct net_child *c, int64_t status, int signum, void *us
     if (p->op.what != NONE || !p->was_opened)
         end_op(p, &f);
     else
-        p->base.events.changed(p->base.user_data); /* a list starts it anew */
+        p->base.events.changed(p->base.user_data); /* a list will restart it */
 }
 
 static void say(struct plug *p, json_t *j)
 {
     char *text = json_dumps(j, JSON_COMPACT);
     struct buf line = buf_max(SAY_BYTES_MAX);
-    if (text != NULL) /* else an argument is no UTF-8 */
+    if (text != NULL) /* NULL: an argument is not UTF-8 */
         buf_printf(&line, "%s\n", text);
     if (text == NULL || line.overflowed || (p->child != NULL && net_child_write(p->child, buf_str(&line)) != 0))
         give_up(p, ERR_TOO_LARGE, text == NULL ? "cannot be told an argument that is no UTF-8" : "does not read what it is told: killed");
@@ -345,7 +348,7 @@ static void plug_op(struct plug *p, struct op op)
     else if (p->is_open && op.what != OPEN)
         say(p, json_pack("{s:s, s:I}", "op", names[op.what], "id", id));
     if (p->child == NULL)
-        set_timer(p, 0); /* it could not be started; never told from within the call */
+        set_timer(p, 0); /* it could not be started; not reported from within the call */
 }
 
 static void plug_start(struct launcher *a, uint64_t ticket, struct launcher_range r)

@@ -1,13 +1,16 @@
-/* Ray, from outside of its cluster: one job, sent to the Jobs REST API of Ray's dashboard, asks for everything.
+/* The engine "ray", used from outside the Ray cluster: one job, sent to the Jobs REST API of Ray's
+ * dashboard, makes everything.
  *
- * The happy path is: open: GET /api/version -> raise: the Python package (with this program in it) is packed and PUT under
- * /api/packages/gcs/, then POST /api/jobs/ with "python -m manta.ray up ..." -> GET /api/jobs/ID, and its log, until it has
- * succeeded -> head_at(). What it made stays: detached actors that Ray keeps alive, in the namespace that is the cluster's name; the
- * launcher that the head scales is among them (python/manta/ray). down() is another job. It can fail by: no dashboard there, a
- * token refused (opened says so); a package that is missing here (raise); a job that fails (the last line of its log that says error),
- * that somebody stops, that never runs (its state when the time is over).
+ * The happy path is: open: GET /api/version -> raise: the Python package (with this program in it)
+ * is packed and PUT under /api/packages/gcs/, then POST /api/jobs/ with "python -m manta.ray up
+ * ..." -> GET /api/jobs/ID, and its log, until it has succeeded -> head_at(). The job leaves
+ * detached actors that Ray keeps alive, in the namespace with the cluster's name, among them the
+ * launcher that the head scales (python/manta/ray). down() is another job. It can fail by: no
+ * dashboard, a token refused (opened reports both); a package that is missing here (raise); a job
+ * that fails (the last line of its log that contains "error"), is stopped by somebody, or never
+ * runs (its state at the deadline).
  *
- * 1. At most one call of the web is in flight, and one timer runs: the one or the other, never both. */
+ * 1. Either one call of the web is in flight, or the timer runs, never both. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +26,7 @@
 
 enum {
     LOOK_MS = 500,               /* between two looks at a job */
-    JOB_MS = 110000,             /* for all of a job; less than LAUNCHER_PATIENCE_MS */
+    JOB_MS = 110000,             /* for a whole job; less than LAUNCHER_PATIENCE_MS */
     UPLOAD_MS = 60000,
     PATH_BYTES = 4096,
 };
@@ -44,11 +47,11 @@ struct ray {
     char job[64];              /* submission id of the job in flight */
     uint64_t ticket;
     bool takes_down;           /* the job is of down() */
-    char state[24];            /* of the job, as Ray says */
+    char state[24];            /* of the job, in Ray's words */
     uint64_t until_us;
-    size_t told;               /* bytes of the log that were passed on */
-    char error_line[400];      /* the last that says error */
-    char head[300];            /* as the log told it */
+    size_t told;               /* bytes of the log already passed on */
+    char error_line[400];      /* the last line that contains "error" */
+    char head[300];            /* from the log */
 };
 
 /* ---- answers ---- */
@@ -67,7 +70,7 @@ static void fail(struct ray *a, int err, const char *words)
     finish(a, &f);
 }
 
-/* True when the answer is an error: that was the end of the operation. */
+/* True if the answer is an error; the operation has ended then. */
 static bool refused(struct ray *a, const struct web_answer *answer, const char *action)
 {
     struct fault f = {0};
@@ -100,7 +103,7 @@ static void note_line(struct ray *a, struct str line)
     }
 }
 
-/* Whole lines that are new; at the end of the job also the last one without an end. */
+/* Handles whole new lines; at the end of the job also an unfinished last line. */
 static void note_log(struct ray *a, const char *log, bool whole)
 {
     size_t n = strlen(log);
@@ -147,7 +150,8 @@ static void on_log(const struct web_answer *answer, void *user_data)
 {
     struct ray *a = user_data;
     json_t *body = json_loadb(answer->body.n > 0 ? answer->body.p : "", answer->body.n, 0, NULL);
-    const char *log = json_string_value(json_object_get(body, "logs")); /* one that cannot be had is no failure of the job */
+    /* a log that cannot be read does not fail the job */
+    const char *log = json_string_value(json_object_get(body, "logs"));
     if (log != NULL)
         note_log(a, log, is_over(a));
     json_decref(body);
@@ -236,7 +240,7 @@ static bool has_key(const struct launcher_config *cfg)
     return false;
 }
 
-/* Ray forgets a package that nobody uses for ten minutes, so it is sent each time. */
+/* Ray forgets a package after ten minutes without use, so it is sent each time. */
 static void begin_job(struct ray *a)
 {
     struct fault f = {0};
@@ -273,7 +277,8 @@ static void begin(struct ray *a, uint64_t ticket, bool takes_down)
     net_timer_set(a->timer, 0);
 }
 
-/* Not from within raise() and down(): a package that is missing ends them at once. */
+/* In the next turn: a missing package ends the operation at once, which raise() and down() must not
+ * do themselves. */
 static void on_begin(struct net_timer *t, void *user_data)
 {
     struct ray *a = user_data;
@@ -321,7 +326,8 @@ static const char *dashboard(const struct ray *a)
     return environment != NULL && environment[0] != '\0' ? environment : "http://127.0.0.1:8265";
 }
 
-/* Where Ray's own tools look for the token: the variable, the file that a variable names, ~/.ray/auth_token. */
+/* Looks for the token where Ray's own tools do: the variable, the file named by a variable,
+ * ~/.ray/auth_token. */
 static struct web_config web_settings(const struct ray *a, char *path, size_t cap)
 {
     const char *mode = getenv("RAY_AUTH_MODE"), *token = getenv("RAY_AUTH_TOKEN"), *file = getenv("RAY_AUTH_TOKEN_PATH"), *home = getenv("HOME");
@@ -370,7 +376,7 @@ static void free_ray(struct launcher *l)
     free(a);
 }
 
-/* The launcher that the head scales runs inside of the Ray cluster, beside the head. */
+/* The launcher that the head scales runs inside the Ray cluster, beside the head. */
 const struct launcher_ops launch_ray = {
     .engine = "ray",
     .about = "detached actors in a Ray cluster: head, workers, 'prompt_coordinator'; asked for through its Jobs REST API",

@@ -10,7 +10,7 @@ enum { PATH_BYTES = 4096, ENTRYPOINT_BYTES_MAX = 16384 };
 
 /* ---- what the job does ---- */
 
-/* One word of a shell's line. */
+/* Appends one quoted word of a shell command. */
 static void put_word(struct buf *b, const char *word)
 {
     buf_puts(b, " '");
@@ -29,7 +29,7 @@ static void put_flag(struct buf *b, const char *flag, const char *value)
     put_word(b, value);
 }
 
-/* An argument that `python -m manta.ray` does not know, for the native program. */
+/* Appends an argument that `python -m manta.ray` does not know, for the native program. */
 static void put_passed_on(struct buf *b, const char *prefix, const char *arg)
 {
     char word[1024];
@@ -37,7 +37,8 @@ static void put_passed_on(struct buf *b, const char *prefix, const char *arg)
     put_word(b, word);
 }
 
-/* Flags of `manta worker` that `python -m manta.ray up` has itself, or sets; the others go along as they are. */
+/* `python -m manta.ray up` has some flags of `manta worker` itself, or sets them; the others are
+ * passed on. */
 static void put_worker_args(struct buf *b, const char *const *args)
 {
     for (size_t i = 1; args != NULL && args[0] != NULL && args[i] != NULL; i++) {
@@ -89,7 +90,8 @@ static void write_entrypoint(struct buf *b, const struct launcher *l, bool takes
     put_head_args(b, cfg->head_args);
 }
 
-/* Secrets go as variables of the job; who may read Ray's jobs may run programs on its nodes anyway. */
+/* Secrets travel as variables of the job; a user who can read Ray's jobs can run programs on its
+ * nodes anyway. */
 static json_t *job_variables(const struct launcher_config *cfg)
 {
     static const char *const names[] = {"MANTA_API_KEY", "MANTA_JOIN_TOKEN", "HF_TOKEN"};
@@ -114,7 +116,8 @@ static bool is_file(const char *path)
     return stat(path, &about) == 0 && S_ISREG(about.st_mode);
 }
 
-/* The folder of the Python package: this program's own, when it lies in its bin/; that of a source checkout; that of `make install`. */
+/* Finds the folder of the Python package: the program's own, if it lies in the package's bin/; a
+ * source checkout's; or the one of `make install`. */
 static bool find_package(const char *program, char *out, size_t cap)
 {
     static const char *const places[] = {"..", "../../python/manta", "python/manta"};

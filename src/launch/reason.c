@@ -1,4 +1,4 @@
-/* Why a child ended, in one sentence: what it said itself, without what a log line has around it. */
+/* State why a child ended, in one sentence: its own words without the rest of the log line. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,8 @@
 #include "base/utf8.h"
 #include "launch/launch.h"
 
-/* The sentence of a log line: without "12:01:07.123 [TAG] error: " in front and its event behind, or of its JSON. */
+/* The sentence of a log line: without "12:01:07.123 [TAG] error: " in front and the event behind,
+ * or the message of a JSON line. */
 static const char *sentence_of(const char *line, char out[LOG_JSON_BYTES_MAX])
 {
     unsigned h, m, s, ms;
@@ -26,7 +27,7 @@ static const char *sentence_of(const char *line, char out[LOG_JSON_BYTES_MAX])
     return strncmp(line, "error: ", 7) == 0 ? line + 7 : line;
 }
 
-/* The first whole character of UTF-8 there. */
+/* Moves forward to the start of a UTF-8 character. */
 static const char *char_at(const char *at)
 {
     while (((unsigned char)*at & 0xc0) == 0x80)
@@ -36,7 +37,7 @@ static const char *char_at(const char *at)
 
 void launch_reason(struct fault *f, const char *name, const char *how, const char *line)
 {
-    enum { HEAD = 120, CUT_BYTES = 12 }; /* " ... ", and what whole characters cost */
+    enum { HEAD = 120, CUT_BYTES = 12 }; /* " ... ", and the bytes lost to whole characters */
     char sentence[LOG_JSON_BYTES_MAX];
     const char *words = sentence_of(line, sentence);
     size_t n = strlen(words), room = sizeof f->text - 1;

@@ -6,7 +6,7 @@
 #include "base/must.h"
 #include "base/utf8.h"
 
-enum { CALM_MS = 60000 }; /* so long after the last news the engine is asked every busy_ms */
+enum { CALM_MS = 60000 }; /* after this long without news, lists come every period_ms */
 
 static uint64_t us(uint32_t ms)
 {
@@ -54,11 +54,12 @@ uint32_t reconcile_want(struct reconcile *r, uint64_t now_us, uint32_t desired)
     for (uint32_t i = 0; i < LAUNCHER_WORKERS_MAX; i++) {
         struct reconcile_worker *w = &r->workers[i];
         if (w->lacking > 0)
-            continue; /* it may be there all the same: R2 */
+            continue; /* it may still be there: R2 */
         w->pause_ms = 0;
         w->not_before_us = w->not_before_us > now_us ? now_us : w->not_before_us;
     }
-    r->fresh = r->fresh && r->flight.what == RECONCILE_LIST; /* what is known may be old; a list in flight is not */
+    /* the known state may be old, except for a list in flight */
+    r->fresh = r->fresh && r->flight.what == RECONCILE_LIST;
     return desired;
 }
 
@@ -78,7 +79,8 @@ static bool is_of_flight(struct reconcile *r, uint64_t ticket)
     return false;
 }
 
-/* One worker that the engine refused has not begun; of several some may have, and of what was not answered all. */
+/* A single worker that the engine refused has not begun; of several, some may have; of unanswered
+ * ones, all may have. */
 static bool may_have_begun(const struct reconcile_action *a, const struct fault *f)
 {
     return a->range.last > a->range.first || f->err == ERR_TIMEOUT || f->err == ERR_NET;
@@ -127,7 +129,7 @@ void reconcile_done(struct reconcile *r, uint64_t now_us, uint64_t ticket, const
     struct fault none;
     if (!is_of_flight(r, ticket))
         return;
-    if (r->flight.what == RECONCILE_LIST && f->err == 0) { /* a list that ended well has workers, or says that there are none */
+    if (r->flight.what == RECONCILE_LIST && f->err == 0) { /* a list must end with reconcile_listed() */
         fault_set(&none, ERR_PROTOCOL, "the engine was asked for a list and gave none");
         f = &none;
     }
@@ -144,7 +146,7 @@ static int rank(enum launcher_state s)
 
 struct view {
     const struct launcher_worker *of[LAUNCHER_WORKERS_MAX]; /* borrowed from the list; NULL: lacking */
-    uint32_t twice;                                         /* an index that is alive twice; 0: none */
+    uint32_t twice;                                         /* an index with two live workers; 0: none */
 };
 
 static void read_list(struct reconcile *r, const struct launcher_worker *workers, size_t n, struct view *v)
@@ -201,7 +203,7 @@ static void miss(const struct reconcile *r, struct reconcile_worker *w, uint64_t
         w->lacking++;
     }
     if (w->asked_us != 0 && now_us >= w->asked_us + us(r->times.settle_ms))
-        w->asked_us = 0; /* it was accepted, and came to nothing */
+        w->asked_us = 0; /* it was accepted but never appeared */
     w->listed = false;
     w->ran_us = 0;
     w->told_us = 0;
@@ -256,13 +258,13 @@ void reconcile_listed(struct reconcile *r, uint64_t now_us, uint64_t ticket, con
     struct view v;
     if (!is_of_flight(r, ticket))
         return;
-    if (r->flight.what != RECONCILE_LIST) { /* the answer to another question */
+    if (r->flight.what != RECONCILE_LIST) { /* the answer to another operation */
         r->ignored++;
         return;
     }
     r->flight.what = RECONCILE_NOTHING;
     r->listed_us = r->flight_began_us;
-    r->list_end_us = now_us; /* the next one's time counts from here: a slow list must leave time to act on it */
+    r->list_end_us = now_us; /* the next interval starts here: a slow list must leave time to act */
     r->acted = false;
     r->list_fault.err = 0;
     r->list_pause_ms = 0;
@@ -275,7 +277,8 @@ void reconcile_listed(struct reconcile *r, uint64_t now_us, uint64_t ticket, con
             miss(r, &r->workers[i], now_us);
     }
     count(r, now_us);
-    if (r->running + r->pending == r->desired && r->surplus == 0) { /* whatever was refused: it is not wanted any more, or came about */
+    /* a refused operation is no longer needed, or took effect */
+    if (r->running + r->pending == r->desired && r->surplus == 0) {
         r->act_fault.err = 0;
         r->act_pause_ms = 0;
     }
@@ -301,7 +304,7 @@ static bool is_lacking(const struct reconcile *r, uint32_t i, uint64_t now_us)
     return w->asked_us == 0 && w->lacking != 1;
 }
 
-/* The first indices in a row for which it holds. */
+/* Finds the first run of indices for which `holds` is true. */
 static bool find_range(const struct reconcile *r, uint64_t now_us, bool (*holds)(const struct reconcile *, uint32_t, uint64_t),
                        struct launcher_range *out)
 {
@@ -321,7 +324,7 @@ static uint64_t list_due_us(const struct reconcile *r)
     bool busy = !reconcile_is_settled(r) && r->now_us - r->news_us < us(CALM_MS);
     uint64_t due = r->list_end_us + us(busy ? r->times.busy_ms : r->times.period_ms);
     due = r->change_us < due ? r->change_us : due;
-    for (uint32_t i = 0; i < r->desired; i++) { /* the second list of R2 */
+    for (uint32_t i = 0; i < r->desired; i++) { /* the second list required by R2 */
         const struct reconcile_worker *w = &r->workers[i];
         if (!w->listed && w->lacking == 1 && w->not_before_us < due)
             due = w->not_before_us;
@@ -372,7 +375,7 @@ struct reconcile_action reconcile_next(struct reconcile *r, uint64_t now_us)
         return begin(r, now_us, RECONCILE_LIST, range);
     if (r->holds || !r->fresh || now_us < r->act_not_before_us)
         return nothing;
-    if (find_range(r, now_us, is_surplus, &range)) /* first: what goes makes room */
+    if (find_range(r, now_us, is_surplus, &range)) /* first: removing surplus makes room */
         return begin(r, now_us, RECONCILE_STOP, range);
     if (find_range(r, now_us, is_lacking, &range))
         return begin(r, now_us, RECONCILE_START, range);

@@ -1,13 +1,17 @@
 /* The engine "slurm": operations on the jobs of a cluster.
  *
- * The happy path is: open: squeue answers -> opened; list: squeue -> listed; start: squeue, then sbatch for each worker that is lacking, one
- * after another -> done; stop: squeue, then one scancel for those that wait and one for those that run -> done. It can fail by: no such
- * command, slurmctld or munge down, a refusal (done with Slurm's words, slurm_words.c); a command that hangs (exec.h); an answer lost on
- * its way, after which the next squeue shows what became of it. Every operation looks first, so nothing is submitted twice.
+ * The happy path is: open: squeue answers -> opened; list: squeue -> listed; start: squeue, then
+ * sbatch for each missing worker, one after another -> done; stop: squeue, then one scancel for the
+ * waiting jobs and one for the running ones -> done. It can fail by: no such command, slurmctld or
+ * munge down, a refusal (done with Slurm's words, slurm_words.c); a command that hangs (exec.h); a
+ * lost answer, whose effect the next squeue shows. Every operation looks first, so no job is
+ * submitted twice.
  *
- * What a list sees and mends on its way, since nobody else would: a requeued job that Slurm puts off for two minutes (StartTime=now) or holds
- * because its start has failed (release); two jobs for one worker (the younger one goes); a worker that was told to go and is over its grace
- * (scancel, which ends in SIGKILL). And a job that nears its time limit gets a successor, which is queued before it leaves (--set lead). */
+ * A list also repairs, since no other part would: a requeued job that Slurm delays by two minutes
+ * (StartTime=now) or holds because its start failed (release); two jobs for one worker (the younger
+ * one is ended); a worker that was told to end and exceeds its grace (scancel, which ends in
+ * SIGKILL). And a job near its time limit gets a successor, which is queued before it leaves (--set
+ * lead). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +21,13 @@
 #include "launch/slurm.h"
 
 enum {
-    QUERY_MS = 30000,            /* squeue needs 18 s to say that slurmctld is not there */
+    QUERY_MS = 30000,            /* squeue takes 18 s to report that slurmctld is down */
     CHANGE_MS = 20000,           /* sbatch, scancel, scontrol */
-    SUBMIT_MS = 60000,           /* after so long the rest is left to the next operation: each ends within LAUNCHER_PATIENCE_MS */
-    DOWN_MS = 70000,             /* for the jobs to be gone: Slurm's KillWait is 30 s by default */
+    /* after this time the next operation submits the rest: each ends within LAUNCHER_PATIENCE_MS */
+    SUBMIT_MS = 60000,
+    DOWN_MS = 70000,             /* until the jobs are gone: Slurm's KillWait is 30 s by default */
     DOWN_POLL_MS = 1000,
-    RELEASE_MS = 60000,          /* a node that cannot start jobs fails at once, for ever */
+    RELEASE_MS = 60000,          /* a node that cannot start jobs would fail at once, again and again */
 };
 
 static void query(struct slurm *s);
@@ -64,7 +69,7 @@ static void run(struct slurm *s, const char *const *argv, struct str input, uint
                                                               .timeout_ms = timeout_ms, .slot = &s->exec, .on_done = on_done, .user_data = s});
 }
 
-/* A job that has ended meanwhile is no failure of those who wanted it to end. */
+/* A job that ended meanwhile is no failure: it was meant to end. */
 static bool is_about_gone_jobs(const struct exec_result *r)
 {
     const char *words = r->err.n > 0 ? r->err.p : "";
@@ -95,7 +100,7 @@ static void on_chore(const struct exec_result *r, void *user_data)
     run_chores(s);
 }
 
-/* scontrol release 1,2; scontrol update JobId=1,2 StartTime=now */
+/* Runs scontrol release 1,2 or scontrol update JobId=1,2 StartTime=now. */
 static void let_start(struct slurm *s, enum slurm_chore chore)
 {
     struct buf list = buf_max(SLURM_JOBS_MAX * 24);
@@ -116,7 +121,7 @@ static void cancel(struct slurm *s, const uint64_t *ids, size_t n, bool term)
     argv[at++] = "scancel";
     if (term) {
         argv[at++] = "--signal=TERM";
-        argv[at++] = "--batch"; /* the script passes it on to the worker */
+        argv[at++] = "--batch"; /* signal the script, which passes it on to the worker */
     }
     for (size_t i = 0; i < n; i++) {
         snprintf(text[i], sizeof text[i], "%llu", (unsigned long long)ids[i]);
@@ -133,7 +138,7 @@ static void add_chore(struct slurm *s, enum slurm_chore chore, uint64_t id)
         s->ids[chore][s->ids_n[chore]++] = id;
 }
 
-/* A worker near its time limit that has no successor; 0: none. */
+/* The index of a worker near its time limit without a successor; 0: none. */
 static uint32_t next_to_succeed(const struct slurm *s)
 {
     for (size_t i = 0; i < s->jobs_n; i++) {
@@ -143,7 +148,7 @@ static uint32_t next_to_succeed(const struct slurm *s)
     return 0;
 }
 
-/* Does what there is to be done, then ends the operation. */
+/* Runs the pending chores one by one, then ends the operation. */
 static void run_chores(struct slurm *s)
 {
     if (s->ids_n[SLURM_CHORE_RELEASE] > 0)
@@ -166,7 +171,8 @@ static void run_chores(struct slurm *s)
 
 /* ---- what a look at the queue tells ---- */
 
-/* "job 12 (worker-2) is over: NODE_FAIL"; not those from before this launcher, nor those that ended as they should. */
+/* Reports "job 12 (worker-2) has ended: NODE_FAIL", except for jobs that ended before this launcher
+ * started, or as they should. */
 static void say_endings(struct slurm *s)
 {
     uint64_t newest = s->ended_id;
@@ -184,7 +190,8 @@ static void say_endings(struct slurm *s)
     s->ended_id = newest;
 }
 
-/* Those told to go are ENDING to everybody; one that is over its grace goes at once. */
+/* Shows jobs that were told to end as ENDING; a waiting one, or one that exceeds its grace, is
+ * cancelled at once. */
 static void mark_told(struct slurm *s)
 {
     for (size_t i = 0; i < s->jobs_n; i++) {
@@ -198,7 +205,7 @@ static void mark_told(struct slurm *s)
     }
 }
 
-/* Two launchers looked at the same time, or slurmctld told of a job only after it had lost it. */
+/* Two launchers looked at the same time, or slurmctld reported a job only after it had lost it. */
 static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_job *first)
 {
     launcher_say(&s->base, LOG_WARN, EVENT("job_doubled", KV("job", j->id), KV("beside", first->id)),
@@ -211,7 +218,8 @@ static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_
 
 static void look_after(struct slurm *s)
 {
-    bool later = strstr(launcher_option_value(&s->base, "sbatch"), "--begin") != NULL; /* that somebody wants */
+    /* a delay that the user asked for */
+    bool later = strstr(launcher_option_value(&s->base, "sbatch"), "--begin") != NULL;
     bool release = net_now_us(s->base.loop) >= s->release_us;
     for (size_t i = 0; i < s->jobs_n; i++) {
         struct slurm_job *j = &s->jobs[i];
@@ -259,7 +267,7 @@ static void finish_late(struct slurm *s, uint64_t id)
     finish(s, &f);
 }
 
-/* Ends when squeue shows nothing of ours any more; each job is told of and cancelled once. */
+/* Ends when squeue shows no job of the cluster; each job is reported and cancelled once. */
 static void take_all_down(struct slurm *s)
 {
     uint64_t last = 0;
@@ -288,7 +296,7 @@ static void take_all_down(struct slurm *s)
 
 static void submit_next(struct slurm *s);
 
-/* It will be in the next list; in this one it is what it is most probably. */
+/* Adds the successor to this list, most probably in its true state; the next list reads it. */
 static void note_successor(struct slurm *s, struct str id)
 {
     struct slurm_job *j = &s->jobs[s->jobs_n++];
@@ -313,7 +321,7 @@ static void on_submitted(const struct exec_result *r, void *user_data)
     } else if (f.err == 0) {
         note_successor(s, r->out);
         run_chores(s);
-    } else { /* there is time for another try */
+    } else { /* a later list tries again */
         launcher_say(&s->base, LOG_WARN, EVENT("not_followed", KV("code", err_name(f.err))), "%s", f.text);
         finish_list(s);
     }
@@ -323,7 +331,7 @@ static void submit(struct slurm *s, uint32_t index)
 {
     struct slurm_command c;
     s->next = index;
-    MUST(slurm_command_make(&c, &s->base, index, s->logs, NULL) == 0); /* tried when it was opened */
+    MUST(slurm_command_make(&c, &s->base, index, s->logs, NULL) == 0); /* checked in slurm_open() */
     run(s, c.argv, buf_str(&c.script), CHANGE_MS, on_submitted);
     slurm_command_fini(&c);
 }
@@ -345,7 +353,7 @@ static uint32_t lead_s(const struct slurm *s)
     return (uint32_t)strtoul(launcher_option_value(&s->base, "lead"), NULL, 10) + slurm_notice_s(&s->base);
 }
 
-/* The queue is known. */
+/* The queue was read. */
 static void go_on(struct slurm *s)
 {
     switch (s->op) {

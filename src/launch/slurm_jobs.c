@@ -1,4 +1,4 @@
-/* squeue's table -> jobs -> workers. */
+/* Turn squeue's table into jobs, and jobs into workers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,7 @@ int64_t slurm_seconds(struct str text)
     return ((int64_t)d * 24 + h) * 3600 + (int64_t)m * 60 + s;
 }
 
-/* Cuts a line at its bars into exactly so many fields; the last one may have bars. */
+/* Splits a line at its bars into exactly FIELDS fields; the last one may contain bars. */
 static bool split(struct str line, struct str *fields)
 {
     for (size_t i = 0; i < FIELDS - 1; i++) {
@@ -75,7 +75,8 @@ static void copy(char *out, size_t cap, struct str s)
     out[plain_in_place(out, s.n)] = '\0';
 }
 
-/* A job that ended by itself with a status: its script does so only when another try would end the same way. */
+/* True for a job that exited with a status: its script does so only if another try would end the
+ * same way. */
 static bool is_broken(const struct slurm_job *j)
 {
     return strcmp(j->state, "FAILED") == 0 && (strstr(j->reason, "NonZeroExitCode") != NULL ||
@@ -100,7 +101,7 @@ static bool read_job(struct slurm_job *j, const struct launcher *a, struct str l
     if (!split(line, f) || f[0].n == 0 || f[0].n > 18 || f[1].n >= sizeof text || f[2].n >= sizeof text)
         return false;
     *j = (struct slurm_job){0};
-    for (size_t i = 0; i < f[0].n; i++) { /* 12_3, 12+1: an array or several components are none of ours */
+    for (size_t i = 0; i < f[0].n; i++) { /* 12_3, 12+1: arrays and jobs of several components are not ours */
         if (f[0].p[i] < '0' || f[0].p[i] > '9')
             return false;
         j->id = j->id * 10 + (uint64_t)(f[0].p[i] - '0');
@@ -161,7 +162,8 @@ const struct slurm_job *slurm_job_of(const struct slurm_job *jobs, size_t n, uin
     return waits;
 }
 
-/* Which of two jobs of a worker shows better what it does: one that runs, else one that will, else one that leaves, else the newest. */
+/* Of two jobs of a worker, chooses the one that describes it better: a running one, else one that
+ * will run, else one that leaves, else the newest. */
 static const struct slurm_job *better(const struct slurm_job *a, const struct slurm_job *b)
 {
     static const int rank[] = {

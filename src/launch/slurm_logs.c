@@ -1,4 +1,4 @@
-/* The folder with the jobs' output: worker-K.log, to which each job of a worker appends. */
+/* Keep the folder for the jobs' output: worker-K.log, to which each job of a worker appends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static size_t read_tail(const char *path, char *out, size_t cap)
     return n > 0 ? (size_t)n : 0;
 }
 
-/* The last line that says error, from there on. */
+/* Returns the text after the last "error: ", up to the end of its line. */
 static struct str last_error(struct str text)
 {
     static const char mark[] = "error: ";

@@ -1,4 +1,4 @@
-/* Makes the engine and opens it: options, and the environment of Slurm's commands. */
+/* Create and open the engine: its options, and the environment of Slurm's commands. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,8 @@
 
 extern char **environ;
 
-/* Within an allocation sbatch would take over what that one was given: SLURM_CPUS_PER_TASK, SLURM_MEM_PER_NODE, … */
+/* Within an allocation, sbatch would inherit that allocation's values: SLURM_CPUS_PER_TASK,
+ * SLURM_MEM_PER_NODE, … */
 static void make_env(struct slurm *s)
 {
     size_t n = 0, ours = 0;
@@ -37,7 +38,7 @@ static void free_env(struct slurm *s)
     free(s->env);
 }
 
-/* ---- watching: a look at the queue now and then; Slurm tells nothing by itself ---- */
+/* ---- watching: Slurm sends no notice, so the queue is polled ---- */
 
 static void set_watch(struct slurm *s)
 {

@@ -1,8 +1,10 @@
-/* One worker as a Slurm job: sbatch's arguments, and the script that it runs.
+/* Make one worker's Slurm job: sbatch's arguments, and the script.
  *
- * The script keeps the worker up within its allocation: a worker that dies is started again at once, and after a pause that grows when it
- * dies soon. It ends by itself in two ways: with a status, when the worker ended with one that another try would not change, and with
- * 0 after SIGTERM, which Slurm sends before the time limit (--signal), at scancel, and when the launcher says so: the worker drains then. */
+ * The script keeps the worker up within its allocation: it restarts a worker that dies, at once the
+ * first time, then after pauses that grow while the worker dies soon. The script ends in two cases:
+ * with the worker's status, if another try would repeat it; and with 0 after SIGTERM, which comes
+ * from Slurm before the time limit (--signal) and at scancel, and from the launcher. The worker
+ * drains then. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +14,8 @@
 
 enum {
     ARGS_BYTES_MAX = 16 << 10,
-    BESIDE_WORKER_MIB = 128,       /* of --mem: the shell, the kernel's memory for both */
-    KILL_AFTER_S = 15,             /* a worker that does not end so long after its grace is killed */
+    BESIDE_WORKER_MIB = 128,       /* part of --mem: the shell, and the kernel's memory for both */
+    KILL_AFTER_S = 15,             /* a worker that exceeds its grace by this much is killed */
 };
 
 static const char *const script_head =
@@ -38,7 +40,7 @@ static const char *const script_tail =
     "    while kill -0 \"$worker\" 2>/dev/null; do wait \"$worker\"; status=$?; done\n"
     "    worker= again=--again\n"
     "    [ -z \"$ending\" ] || break\n"
-    "    case $status in "; /* … those that another try would not change … */
+    "    case $status in "; /* … statuses that another try would repeat … */
 
 static const char *const script_end =
     ") echo \"$name ended with status $status: not starting it again\"; exit $status ;; esac\n"
@@ -92,7 +94,7 @@ static void add_script(struct buf *b, const struct launcher *a, uint32_t index)
 
 /* ---- sbatch ---- */
 
-/* A number of seconds, minutes, … of an option; -1: not one. */
+/* Parses an option's number of seconds; -1: invalid. */
 static int64_t number(const char *text)
 {
     char *end;
@@ -106,7 +108,7 @@ uint32_t slurm_notice_s(const struct launcher *a)
     return notice_s > 0 ? (uint32_t)notice_s : 0;
 }
 
-/* The next word of *text; empty at its end. */
+/* Returns the next word of *text; empty at the end. */
 static struct str next_word(const char **text)
 {
     const char *p = *text + strspn(*text, " \t");
@@ -125,14 +127,15 @@ int slurm_check_options(const struct launcher *a, struct fault *f)
     }
     const char *more = launcher_option_value(a, "sbatch");
     for (struct str word = next_word(&more); word.n > 0; word = next_word(&more)) {
-        if (word.p[0] != '-') /* sbatch would take it for its script */
+        if (word.p[0] != '-') /* sbatch would take it for the script */
             return fault_set(f, ERR_USAGE, "--set sbatch: '%.*s' is not an option of sbatch: write each with its value as one "
                              "word, as in --set sbatch='--constraint=avx512 --exclude=n[1-3]'", STR_ARG(word));
     }
     return 0;
 }
 
-/* Arguments stand one after another in c->text, each with its end; argv points there once no more is added. */
+/* Arguments are stored one after another in c->text, each with its 0 byte; argv is filled after the
+ * last one was added. */
 static void add_arg(struct buf *b, const char *name, const char *value)
 {
     if (value[0] == '\0')
@@ -169,7 +172,7 @@ static void add_args(struct buf *b, const struct launcher *a, uint32_t index, co
 {
     static const char fixed[] = "sbatch\0--parsable\0--requeue\0--open-mode=append\0--export=ALL\0--nodes=1\0--ntasks=1";
     uint32_t notice_s = slurm_notice_s(a);
-    buf_add(b, fixed, sizeof fixed); /* its own end included */
+    buf_add(b, fixed, sizeof fixed); /* including its 0 byte */
     add_arg(b, "--job-name=", launcher_engine_name(a, index).text);
     add_arg(b, "--comment=manta ", a->cfg.cluster);
     buf_printf(b, "--output=%s/%s.log%c", logs, launcher_name(index).text, '\0');

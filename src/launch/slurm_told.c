@@ -1,7 +1,7 @@
-/* Jobs that were told to go: remembered until they are gone. */
+/* Remember the jobs that were told to end, until they are gone. */
 #include "launch/slurm.h"
 
-enum { OVERDUE_MS = 20000 }; /* over the grace of a worker that was told to go */
+enum { OVERDUE_MS = 20000 }; /* added to the grace of a worker that was told to end */
 
 struct slurm_told *slurm_find_told(struct slurm *s, uint64_t id)
 {

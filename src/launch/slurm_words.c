@@ -1,4 +1,4 @@
-/* Slurm's complaints: all lines it wrote, and what a person can do about them. */
+/* Report Slurm's errors: all the lines it wrote, and a remedy. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 enum { WORDS_BYTES_MAX = 260 };
 
 static const struct advice {
-    const char *words; /* in what Slurm says */
+    const char *words; /* found in Slurm's output */
     int err;
     const char *remedy;
 } advice[] = {
@@ -47,7 +47,7 @@ static struct str plain_words(struct str line)
     return line;
 }
 
-/* All lines, since Slurm gives its reason first and what it did after. */
+/* Appends all lines: Slurm gives its reason first and the consequence after it. */
 static void add_words(struct buf *out, struct str text)
 {
     while (text.n > 0) {
@@ -85,7 +85,8 @@ int slurm_blame(struct fault *f, const struct exec_result *r, const char *tried)
     return err;
 }
 
-/* Workers on other nodes dial it in vain, for ever; on a cluster of one machine it is as it should be. */
+/* Workers on other nodes would dial such an address in vain, for ever; on a cluster of one machine
+ * it is correct. */
 void slurm_warn_of_loopback(struct slurm *s)
 {
     const char *head = s->base.cfg.head, *port = head != NULL ? strrchr(head, ':') : NULL;

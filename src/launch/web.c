@@ -1,7 +1,9 @@
-/* libcurl's multi interface on our loop: it says which descriptors and which time it waits for, we tell it when.
+/* libcurl's multi interface on our loop: libcurl names the descriptors and the time it waits for,
+ * and the loop calls it back.
  *
- * 1. While libcurl runs (`inside`), nothing of it is taken away: a cancelled call is only marked, and swept afterwards.
- * 2. on_done is called outside of libcurl, so it may send, cancel and free. */
+ * 1. While libcurl runs (`inside`), none of its objects are removed: a cancelled call is only
+ *    marked, and swept afterwards.
+ * 2. on_done is called outside libcurl, so it may send, cancel and free. */
 #include "launch/web.h"
 
 #include <stdio.h>
@@ -24,11 +26,11 @@ struct web {
     char *base, *bearer, *bearer_file, *ca_file, *cert_file, *key_file; /* owned; NULL: none */
     bool trust_anybody;
     bool inside;             /* libcurl is running */
-    uint32_t held;           /* functions of ours that still use it */
-    bool gone;               /* web_free() was called meanwhile */
+    uint32_t held;           /* functions on the stack that still use it */
+    bool gone;               /* web_free() was called while it was in use */
 };
 
-/* A descriptor of libcurl's. */
+/* One of libcurl's descriptors. */
 struct socket {
     struct list link;
     struct web *web;         /* borrowed */
@@ -139,7 +141,7 @@ static int fault_of(const struct web_call *c, CURLcode code, struct fault *f)
     }
 }
 
-/* libcurl reads both forms, seconds and a date. */
+/* libcurl parses both forms, seconds and a date. */
 static uint32_t retry_after(const struct web_call *c)
 {
     curl_off_t s = 0;
@@ -159,7 +161,7 @@ static void finish(struct web_call *c, CURLcode code)
         a.status = (int)status;
         a.wait_s = retry_after(c);
     }
-    struct buf kept = c->body; /* the call ends first: on_done may free the web */
+    struct buf kept = c->body; /* the call ends first, since on_done may free the web */
     c->body = (struct buf){0};
     drop_call(c);
     on_done(&a, user_data);
@@ -201,7 +203,7 @@ static void act(struct web *w, curl_socket_t fd, int ready)
     sweep(w);
     while (!w->gone && (m = w->curl->multi_read(w->multi, &left)) != NULL) {
         void *c = NULL;
-        CURLcode code = m->data.result; /* m is void once the call is taken out */
+        CURLcode code = m->data.result; /* m is invalid after the call is removed */
         if (m->msg != CURLMSG_DONE)
             continue;
         w->curl->get(m->easy_handle, CURLINFO_PRIVATE, &c);
@@ -236,7 +238,8 @@ static struct curl_slist *add_bearer(struct web *w, struct curl_slist *list)
     if (w->bearer != NULL)
         snprintf(token, sizeof token, "%s", w->bearer);
     else if (w->bearer_file != NULL)
-        file_read_text(w->bearer_file, token, sizeof token); /* without it the engine refuses the call, and says why */
+        /* on failure, the engine refuses the call and says why */
+        file_read_text(w->bearer_file, token, sizeof token);
     token[strcspn(token, " \t\r\n")] = '\0';
     if (token[0] == '\0')
         return list;
@@ -250,7 +253,8 @@ static void set_headers(struct web_call *c, const struct web_request *r)
     char type[128];
     snprintf(type, sizeof type, "Content-Type: %s", r->content_type != NULL ? r->content_type : "application/json");
     c->headers = curl->list_add(NULL, "Accept: application/json, */*");
-    c->headers = curl->list_add(c->headers, "Expect:"); /* no 100-continue: a second lost where the server has never heard of it */
+    /* no 100-continue: servers that do not know it cost a second */
+    c->headers = curl->list_add(c->headers, "Expect:");
     if (r->body.n > 0)
         c->headers = curl->list_add(c->headers, type);
     c->headers = add_bearer(c->web, c->headers);
@@ -294,7 +298,7 @@ static void set_up(struct web_call *c, const struct web_request *r)
     curl->set(c->easy, CURLOPT_PRIVATE, c);
     curl->set(c->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl->set(c->easy, CURLOPT_USERAGENT, "manta");
-    curl->set(c->easy, CURLOPT_FOLLOWLOCATION, 0L); /* a token goes to whom it was meant for */
+    curl->set(c->easy, CURLOPT_FOLLOWLOCATION, 0L); /* a token must not follow a redirect to another server */
     curl->set(c->easy, CURLOPT_NOSIGNAL, 1L);
     curl->set(c->easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl->set(c->easy, CURLOPT_ERRORBUFFER, c->error);
@@ -326,7 +330,7 @@ struct web_call *web_send(struct web *w, const struct web_request *r)
         .on_done = r->on_done,
         .user_data = r->user_data,
     };
-    MUST(c->easy != NULL); /* small memory */
+    MUST(c->easy != NULL); /* fails only without memory */
     list_push(&w->calls, &c->link);
     set_up(c, r);
     MUST(w->curl->multi_add(w->multi, c->easy) == CURLM_OK);

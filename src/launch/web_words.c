@@ -1,4 +1,4 @@
-/* What an engine says when it refuses a call, as one sentence. */
+/* Extract an engine's reason for refusing a call, as one sentence. */
 #include <ctype.h>
 #include <jansson.h>
 
@@ -20,7 +20,7 @@ static const char *find_words(const json_t *body)
     return NULL;
 }
 
-/* The last line of a Python traceback says what happened; of anything else, the beginning does. */
+/* The part that gives the reason: of a Python traceback the last line, of other text the beginning. */
 static struct str telling_part(struct str text)
 {
     while (text.n > 0 && isspace((unsigned char)text.p[text.n - 1]))

@@ -13,8 +13,8 @@ enum {
     CENTRAL_SIGNATURE = 0x02014b50,
     END_SIGNATURE = 0x06054b50,
     VERSION = 20,            /* needed to extract: folders in names */
-    MADE_BY_UNIX = 3 << 8,   /* so that permissions are read */
-    DOS_DATE = 0x0021,       /* 1980-01-01: the same files make the same archive */
+    MADE_BY_UNIX = 3 << 8,   /* so that readers apply the permissions */
+    DOS_DATE = 0x0021,       /* 1980-01-01: the same files give the same archive */
     PATH_BYTES = 4096,
     DEPTH_MAX = 16,
 };
@@ -62,7 +62,7 @@ struct entry {
     uint32_t mode;
 };
 
-/* What local header and directory have in common. */
+/* Appends the fields that local header and directory have in common. */
 static void put_common(struct buf *b, const struct entry *e)
 {
     put16(b, VERSION);
