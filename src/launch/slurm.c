@@ -1,17 +1,15 @@
 /* The engine "slurm": operations on the jobs of a cluster.
  *
- * The happy path is: open: squeue answers -> opened; list: squeue -> listed; start: squeue, then
- * sbatch for each missing worker, one after another -> done; stop: squeue, then one scancel for the
- * waiting jobs and one for the running ones -> done. It can fail by: no such command, slurmctld or
- * munge down, a refusal (done with Slurm's words, slurm_words.c); a command that hangs (exec.h); a
- * lost answer, whose effect the next squeue shows. Every operation looks first, so no job is
- * submitted twice.
+ * The happy path is: open: squeue answers -> opened; list: squeue -> listed; start: squeue, then sbatch for each
+ * missing worker, one after another -> done; stop: squeue, then one scancel for the waiting jobs and one for the
+ * running ones -> done. It can fail by: no such command, slurmctld or munge down, a refusal (done with Slurm's words,
+ * slurm_words.c); a command that hangs (exec.h); a lost answer, whose effect the next squeue shows. Every operation
+ * looks first, so no job is submitted twice.
  *
- * A list also repairs, since no other part would: a requeued job that Slurm delays by two minutes
- * (StartTime=now) or holds because its start failed (release); two jobs for one worker (the younger
- * one is ended); a worker that was told to end and exceeds its grace (scancel, which ends in
- * SIGKILL). And a job near its time limit gets a successor, which is queued before it leaves (--set
- * lead). */
+ * A list also repairs, since no other part would: a requeued job that Slurm delays by two minutes (StartTime=now) or
+ * holds because its start failed (release); two jobs for one worker (the younger one is ended); a worker that was
+ * told to end and exceeds its grace (scancel, which ends in SIGKILL). And a job near its time limit gets a successor,
+ * which is queued before it leaves (--set lead). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +21,7 @@
 enum {
     QUERY_MS = 30000,            /* squeue takes 18 s to report that slurmctld is down */
     CHANGE_MS = 20000,           /* sbatch, scancel, scontrol */
-    /* after this time the next operation submits the rest: each ends within LAUNCHER_PATIENCE_MS */
-    SUBMIT_MS = 60000,
+    SUBMIT_MS = 60000,           /* then the next operation submits the rest: each ends within LAUNCHER_PATIENCE_MS */
     DOWN_MS = 70000,             /* until the jobs are gone: Slurm's KillWait is 30 s by default */
     DOWN_POLL_MS = 1000,
     RELEASE_MS = 60000,          /* a node that cannot start jobs would fail at once, again and again */
@@ -171,8 +168,7 @@ static void run_chores(struct slurm *s)
 
 /* ---- what a look at the queue tells ---- */
 
-/* Reports "job 12 (worker-2) has ended: NODE_FAIL", except for jobs that ended before this launcher
- * started, or as they should. */
+/* Reports "job 12 (worker-2) has ended: NODE_FAIL", except for jobs that ended before this launcher or as they should. */
 static void say_endings(struct slurm *s)
 {
     uint64_t newest = s->ended_id;
@@ -190,8 +186,7 @@ static void say_endings(struct slurm *s)
     s->ended_id = newest;
 }
 
-/* Shows jobs that were told to end as ENDING; a waiting one, or one that exceeds its grace, is
- * cancelled at once. */
+/* Shows jobs that were told to end as ENDING; cancels those that wait, or exceed their grace. */
 static void mark_told(struct slurm *s)
 {
     for (size_t i = 0; i < s->jobs_n; i++) {
@@ -218,8 +213,7 @@ static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_
 
 static void look_after(struct slurm *s)
 {
-    /* a delay that the user asked for */
-    bool later = strstr(launcher_option_value(&s->base, "sbatch"), "--begin") != NULL;
+    bool later = strstr(launcher_option_value(&s->base, "sbatch"), "--begin") != NULL; /* the user asked for it */
     bool release = net_now_us(s->base.loop) >= s->release_us;
     for (size_t i = 0; i < s->jobs_n; i++) {
         struct slurm_job *j = &s->jobs[i];
