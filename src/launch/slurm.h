@@ -58,7 +58,7 @@ int64_t slurm_seconds(struct str text);
 /* ---- slurm_script.c ---- */
 
 struct slurm_command {
-    const char *argv[SLURM_ARGS_MAX + 1]; /* into `text` and into the launcher's options */
+    const char *argv[SLURM_ARGS_MAX + 1]; /* into `text` */
     struct buf text;                      /* owned */
     struct buf script;                    /* owned; for its stdin */
 };
