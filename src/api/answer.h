@@ -13,6 +13,8 @@ void api_write_head(struct jout *j, const struct api_head *h, const char *id_pre
 void api_write_usage(struct jout *j, const struct api_usage *u);
 /* Member "timings", as llama-server has it; NULL: none. */
 void api_write_timings(struct jout *j, const struct api_timings *t);
+/* Member "prompt_progress", likewise. */
+void api_write_progress(struct jout *j, const struct api_progress *p);
 /* Member `key`, an array of token ids. */
 void api_write_ids(struct jout *j, const char *key, const int32_t *ids, uint32_t n);
 enum { API_TIME_BYTES = 32 };

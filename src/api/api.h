@@ -147,6 +147,11 @@ struct api_timings {
     double prompt_ms, predicted_ms;
     double total_ms;             /* from the request to the end; 0: it has not ended */
 };
+/* How far the prompt of an answer is: tokens that it has, of them cached, and cached or computed by now. */
+struct api_progress {
+    uint32_t total, cached, done;
+    double ms;                   /* since the first of them was computed */
+};
 struct api_usage {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
     uint32_t reasoning_tokens;   /* of the answer's */
@@ -173,13 +178,14 @@ struct api_choice {
     bool breaks_line;            /* with a finish: there is a line feed in the text, as far as this head has seen it */
     const int32_t *ids;          /* for logprobs; NULL: none */
     const float *logprobs;
-    const int32_t *top_ids;      /* per token `top_n` most likely ones, the likeliest first */
+    const int32_t *top_ids;      /* per token `top_n` most likely ones, the likeliest first; below 0: there are no more */
     const float *top_logprobs;   /* of these */
     uint32_t top_n;
     const struct str *pieces;    /* bytes of each token followed by those of its top_n likely ones, where known; NULL: a
                                     single token is taken to be `text`, of several each is named "token_id:<id>" */
     uint32_t tokens_n;           /* of ids, logprobs */
     bool with_ids;               /* show the ids: return_token_ids */
+    bool drawn_probs;            /* logprobs are those of the draw: llama-server tells them as probabilities */
     bool with_prompt;            /* the first tokens are those of the prompt: the very first has no log-probability */
     uint32_t text_offset;        /* completions' logprobs: characters of the answer before `text` */
     const struct api_timings *timings; /* of this answer so far; NULL: they are not told */

@@ -70,6 +70,8 @@ struct api_dialect {
     void (*started)(struct buf *out, const struct api_head *h, uint32_t index, const struct api_response *who);
     /* It waits, `text` says for what: what the dialect's clients take for a sign of life. Not numbered. */
     void (*idle)(struct buf *out, const struct api_event *ev, struct str text);
+    /* The prompt of ev->choice.index is so far. Not numbered. NULL: nobody is told. */
+    void (*progress)(struct buf *out, const struct api_event *ev, const struct api_progress *progress);
     /* It failed: nothing follows. */
     void (*fault)(struct buf *out, const struct api_event *ev, const struct fault *f);
 

@@ -57,6 +57,15 @@ int api_read_top_logprobs(struct api_reader *r, const char *path, const json_t *
     return err;
 }
 
+int api_read_cache_prompt(struct api_reader *r, const char *path, const json_t *v)
+{
+    bool may = true;
+    int err = api_read_bool(r, path, v, &may);
+    if (!err)
+        r->call->request.sampling.fresh = !may;
+    return err;
+}
+
 /* What OpenAI had before tools. */
 int api_read_functions(struct api_reader *r, const char *path, const json_t *v)
 {

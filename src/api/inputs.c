@@ -45,10 +45,31 @@ static int read_prompt_object(struct api_reader *r, const char *path, const json
     return read_text(r, path, text, out);
 }
 
+/* A text in parts, as messages have them. */
+static int read_content(struct api_reader *r, const char *path, const json_t *v, struct input *out)
+{
+    struct buf text = buf_max(API_BODY_BYTES_MAX);
+    int err = 0;
+    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
+        const json_t *part = json_array_get(v, i), *said = json_object_get(part, "text"), *type = json_object_get(part, "type");
+        char at[API_PATH_BYTES];
+        api_path(at, "%s.content[%zu]", path, i);
+        if (!json_is_string(type) || !str_is(api_json_str(type), "text") || !json_is_string(said))
+            err = api_refuse(r->e, ERR_UNSUPPORTED, at, "only parts of type \"text\" are supported");
+        else
+            buf_add_str(&text, api_json_str(said));
+    }
+    out->text = api_arena_str(r->arena, buf_str(&text));
+    buf_fini(&text);
+    return err;
+}
+
 static int read_one(struct api_reader *r, const char *path, const json_t *v, struct input *out)
 {
     if (json_is_string(json_object_get(v, "prompt_string")))
         return read_prompt_object(r, path, v, out);
+    if (r->call->request.kind == REQUEST_EMBED && json_array_size(json_object_get(v, "content")) > 0)
+        return read_content(r, path, json_object_get(v, "content"), out);
     if (json_is_string(v))
         return read_text(r, path, v, out);
     if (json_is_array(v))

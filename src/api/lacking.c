@@ -69,7 +69,7 @@ static const struct api_lacking table[] = {
     {"audio", ALL, "", NULL},
     {"modalities", ALL, "[\"text\"]", NULL},
     {"lora", ALL, "", NULL},
-    {"cache_prompt", ALL, "true", "a slot always reuses what it holds of a prompt"},
+    {"cache_prompt", ASK, "true", "a slot reuses what it holds of a prompt"},
 
     /* tools */
     {"tool_choice", ASK, "\"none\"|\"auto\"", NULL},
@@ -78,7 +78,7 @@ static const struct api_lacking table[] = {
     {"web_search_options", ALL, "", NULL},
 
     /* what is told of the answer */
-    {"post_sampling_probs", ALL, "false", NULL},
+    {"post_sampling_probs", ALL & ~LLAMA, "false", NULL},
     {"prompt_logprobs", ALL, "", NULL},
     {"logprobs", ASK, "false|0", NULL},
     {"top_logprobs", ASK | TEXT, "0", "logprobs takes a number in /v1/completions"},
@@ -89,7 +89,7 @@ static const struct api_lacking table[] = {
     {"return_tokens", ALL & ~LLAMA, "false", "return_token_ids gives the ids"},
     {"return_tokens_as_token_ids", ALL, "false", "return_token_ids gives the ids"},
     {"return_token_ids", ASK, "false", NULL},
-    {"return_progress", ALL, "false", NULL},
+    {"return_progress", ASK, "false", NULL},
     {"timings_per_token", ASK, "false", "each response has its processing_time_s"},
     {"response_fields", ALL & ~LLAMA, "", NULL},
     {"verbose", ALL, "false", NULL},

@@ -64,6 +64,18 @@ static void write_piece(struct buf *out, const struct api_event *ev)
     buf_puts(out, "\n\n");
 }
 
+static void write_progress(struct buf *out, const struct api_event *ev, const struct api_progress *progress)
+{
+    struct jout j = jout_to(out);
+    buf_puts(out, "data: ");
+    jout_object(&j);
+    put_piece(&j, &ev->choice, false, 0, progress->total);
+    api_write_progress(&j, progress);
+    api_write_timings(&j, ev->choice.timings);
+    jout_object_end(&j);
+    buf_puts(out, "\n\n");
+}
+
 static bool write_closing(struct buf *out, const struct api_event *ev)
 {
     struct jout j = jout_to(out);
@@ -109,7 +121,7 @@ static void write_answer(struct buf *out, const struct api_whole *w)
 }
 
 #define OF_COMPLETIONS \
-    .id_prefix = "cmpl-", .streams = true, .tells_ids = true, .piece = write_piece, .closing = write_closing, .idle = api_write_idle_comment, \
+    .id_prefix = "cmpl-", .streams = true, .tells_ids = true, .piece = write_piece, .closing = write_closing, .progress = write_progress, .idle = api_write_idle_comment, \
     .fault = api_write_stream_fault, .answer = write_answer, .error = api_write_error_body, .models = api_write_models, .model = api_write_model
 
 const struct api_dialect api_dialect_llama = {.parse = parse_completion, OF_COMPLETIONS};

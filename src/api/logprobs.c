@@ -1,5 +1,6 @@
 #include "api/logprobs.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -72,12 +73,15 @@ static void write_logprob(struct jout *j, float v)
 }
 
 /* The members of an open token object. "id" is llama-server's addition. */
-static void write_chat_token(struct jout *j, const struct told *t)
+static void write_chat_token(struct jout *j, const struct api_choice *c, const struct told *t)
 {
     jout_put_int(j, "id", t->id);
     jout_put_str(j, "token", t->name);
-    jout_key(j, "logprob");
-    write_logprob(j, t->logprob);
+    jout_key(j, c->drawn_probs ? "prob" : "logprob");
+    if (c->drawn_probs)
+        jout_float(j, fmaxf(expf(t->logprob), FLT_MIN)); /* it could come */
+    else
+        write_logprob(j, t->logprob);
     jout_key(j, "bytes");
     if (t->bytes.p == NULL) {
         jout_null(j);
@@ -108,13 +112,15 @@ void api_write_tokens(struct jout *j, const struct api_choice *c)
     for (uint32_t i = 0; i < c->tokens_n; i++) {
         tell_token(c, i, &t);
         jout_object(j);
-        write_chat_token(j, &t);
-        jout_key(j, "top_logprobs");
+        write_chat_token(j, c, &t);
+        jout_key(j, c->drawn_probs ? "top_probs" : "top_logprobs");
         jout_array(j);
         for (uint32_t k = 0; k < c->top_n; k++) {
+            if (c->top_ids[i * c->top_n + k] < 0) /* fewer could come */
+                break;
             tell_likely(c, i, k, &t);
             jout_object(j);
-            write_chat_token(j, &t);
+            write_chat_token(j, c, &t);
             jout_object_end(j);
         }
         jout_array_end(j);

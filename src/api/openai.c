@@ -228,6 +228,22 @@ void api_write_usage_chunk(struct buf *out, const struct api_head *h, const stru
     buf_puts(out, "\n\n");
 }
 
+/* A chunk without choices. */
+static void write_progress(struct buf *out, const struct api_event *ev, const struct api_progress *p)
+{
+    struct jout j = jout_to(out);
+    buf_puts(out, "data: ");
+    jout_object(&j);
+    write_openai_head(&j, ev->head, ev->head->shape == API_CHAT ? "chat.completion.chunk" : "text_completion");
+    jout_key(&j, "choices");
+    jout_array(&j);
+    jout_array_end(&j);
+    api_write_progress(&j, p);
+    api_write_timings(&j, ev->choice.timings);
+    jout_object_end(&j);
+    buf_puts(out, "\n\n");
+}
+
 void api_write_sse_done(struct buf *out)
 {
     buf_puts(out, "data: [DONE]\n\n");
@@ -412,13 +428,13 @@ void api_write_error_body(struct buf *out, const struct api_error *e, struct str
 const struct api_dialect api_dialect_chat = {
     .id_prefix = "chatcmpl-", .streams = true, .parse = parse_chat,
     .opening = write_opening, .piece = api_write_piece, .closing = api_write_last_chunk,
-    .ending = write_ending, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
+    .ending = write_ending, .progress = write_progress, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
     .answer = write_whole, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
 };
 
 const struct api_dialect api_dialect_completion = {
     .id_prefix = "cmpl-", .streams = true, .counts_chars = true, .parse = parse_completion,
     .piece = api_write_piece, .closing = api_write_last_chunk,
-    .ending = write_ending, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
+    .ending = write_ending, .progress = write_progress, .last = api_write_sse_done, .idle = api_write_idle_comment, .fault = api_write_stream_fault,
     .answer = write_whole, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
 };

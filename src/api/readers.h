@@ -59,6 +59,7 @@ api_field_fn api_read_stream_options;
 api_field_fn api_read_logprobs_count; /* completions: 0 … 20, OpenAI has 5 */
 api_field_fn api_read_n_probs;      /* llama-server's name for the same; 0: off */
 api_field_fn api_read_top_logprobs;
+api_field_fn api_read_cache_prompt; /* false: whatever a slot holds of it */
 api_field_fn api_read_functions;
 
 /* gap.c: what stands around a gap that the answer is to fill */

@@ -317,6 +317,7 @@ static void write_piece(struct buf *out, const struct api_event *ev)
     jout_put_str(&j, "delta", ev->choice.text);
     if (ev->block.kind == PART_TEXT)
         put_logprobs(&j);
+    api_write_timings(&j, ev->choice.timings);
     event_end(&j);
 }
 
@@ -360,8 +361,19 @@ static bool write_ending(struct buf *out, const struct api_whole *w)
     struct jout j = event(out, c->finish == FINISH_LENGTH ? "response.incomplete" : "response.completed", &w->place);
     jout_key(&j, "response");
     put_response(&j, w->head, c, &w->usage, NULL);
+    api_write_timings(&j, w->usage.timings);
     event_end(&j);
     return true;
+}
+
+static void write_progress(struct buf *out, const struct api_event *ev, const struct api_progress *progress)
+{
+    struct jout j = event(out, "response.in_progress", &ev->place);
+    jout_key(&j, "response");
+    put_response(&j, ev->head, NULL, NULL, NULL);
+    api_write_progress(&j, progress);
+    api_write_timings(&j, ev->choice.timings);
+    event_end(&j);
 }
 
 static void write_idle(struct buf *out, const struct api_event *ev, struct str text)
@@ -400,6 +412,6 @@ void api_write_deleted(struct buf *out, uint64_t id)
 const struct api_dialect api_dialect_responses = {
     .id_prefix = "resp_", .streams = true, .repeats = true, .opens_early = true, .parse = api_responses_parse,
     .opening = write_opening, .begin = write_begin, .piece = write_piece, .end = write_end,
-    .ending = write_ending, .idle = write_idle, .fault = write_fault,
+    .ending = write_ending, .progress = write_progress, .idle = write_idle, .fault = write_fault,
     .answer = write_answer, .error = api_write_error_body, .models = api_write_models, .model = api_write_model,
 };

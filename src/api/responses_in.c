@@ -312,6 +312,8 @@ static const struct field fields[] = {
     {"store", HERE, FIELD_BOOL, TO(store)},
     {"temperature", HERE, FIELD_FLOAT, 0, 5, TO_SAMPLING(temperature)},
     {"top_p", HERE, FIELD_FLOAT, 0, 1, TO_SAMPLING(top_p)},
+    {"timings_per_token", HERE, FIELD_BOOL, TO(timings)}, /* llama-server's, as is the next */
+    {"return_progress", HERE, FIELD_FLAG, TO_SAMPLING(progress)},
     {"seed", HERE, FIELD_OTHER, .read = api_read_seed}, /* not OpenAI's here; and the next three */
     {"top_k", HERE, FIELD_OTHER, .read = api_read_top_k},
     {"min_p", HERE, FIELD_FLOAT, 0, 1, TO_SAMPLING(min_p)},

@@ -92,6 +92,9 @@ struct sampling {
     uint8_t prompt_scores;   /* 1: report the prompt's tokens one by one, with their bytes, and with the
                                 log-probabilities that `logprobs` asks for where they are computed */
     uint8_t bare;            /* REQUEST_TEXT: bits of enum bare */
+    uint8_t fresh;           /* 1: compute the whole prompt, whatever a cache holds of it */
+    uint8_t progress;        /* 1: report how far the prompt is */
+    uint8_t drawn_probs;     /* 1: log-probabilities are those of the draw, after penalties, filters and temperature */
     float typical_p;         /* 1: off; 0 … 1 */
     float top_n_sigma;       /* 0 or less: off */
     float xtc_probability;   /* 0: off; 0 … 1 */

@@ -51,6 +51,7 @@ enum agent_event_kind {
     AGENT_LINK_LOST,  /* the dial failed or the link broke: `text` says why */
     AGENT_LINK_MSG,   /* `msg` from `head` */
     AGENT_ACTOR,      /* `actor`: the whole state of one of our actors; the first one creates it */
+    AGENT_PROGRESS,   /* engine: `ticket`, `progress`, if the request asks for it; before PREFILLED */
     AGENT_PREFILLED,  /* engine: `ticket`, `prefilled` (the agent fills in job and attempt) */
     AGENT_TOKENS,     /* engine: `ticket`, `tokens` */
     AGENT_DONE,       /* engine: `ticket`, `done`; exactly once per AG_RUN, also after AG_CANCEL */
@@ -70,6 +71,7 @@ struct agent_event {
     const struct wire_msg *msg;    /* LINK_MSG */
     uint64_t ticket;
     const struct wire_actor *actor;
+    const struct wire_progress *progress;
     const struct wire_prefilled *prefilled;
     const struct wire_tokens *tokens;
     const struct wire_done *done;

@@ -13,6 +13,8 @@
 enum fx_kind {
     FX_SEND = 1,    /* msg over link */
     FX_CLOSE_LINK,  /* after earlier sends; LINK_CLOSED follows */
+    FX_PROGRESS,    /* a branch's prompt is on its way: `first` of its tokens are computed or cached, prompt part of
+                       `usage`. Before STARTED, if the request asks for it */
     FX_STARTED,     /* a branch's prompt is computed and its first token is near: `actor`, prompt part of `usage`. At
                        most once per branch, before its tokens; after a failover BRANCH_DONE names another actor */
     FX_TOKENS,      /* more of a branch's answer: text, ids, logprobs; before STARTED, of its prompt */
@@ -68,7 +70,7 @@ struct fx {
     struct str model, node, address; /* STARTED, CHOSEN, LEFT, BRANCH_DONE: of that actor */
     bool exact;                      /* STARTED: that actor computes the same bits under any load */
     bool of_prompt;                  /* TOKENS: of the prompt */
-    uint32_t first;                  /* TOKENS: index of the first id; CHOSEN, LEFT: tokens so far */
+    uint32_t first;                  /* TOKENS: index of the first id; PROGRESS, CHOSEN, LEFT: tokens so far */
     struct str text;                 /* TOKENS: UTF-8; STARTED: the prompt, when asked for; LOG: the line;
                                         CLOSE_LINK: why; RESUMED: the note */
     struct wire_i32s ids;            /* TOKENS: the answer's; STARTED: the prompt's, when asked for */
@@ -81,7 +83,7 @@ struct fx {
     struct wire_f32s embedding;      /* BRANCH_DONE of REQUEST_EMBED */
     uint8_t finish;                  /* BRANCH_DONE: enum finish */
     struct str stop;                 /* BRANCH_DONE: the stop string that ended it; empty: none */
-    struct fx_usage usage;           /* STARTED, BRANCH_DONE */
+    struct fx_usage usage;           /* PROGRESS, STARTED, BRANCH_DONE */
     uint32_t retry_after_s;          /* CALL_FAILED; 0: no hint */
     const struct fx_choice *choice;  /* CHOSEN */
     enum log_level level;            /* LOG */

@@ -101,6 +101,13 @@ static int check_embed(const struct batcher *b, const struct job *j, struct faul
     return fault_set(f, ERR_UNSUPPORTED, "the %s engine makes no embeddings", b->ops->name);
 }
 
+static int check_drawn(const struct batcher *b, const struct job *j, struct fault *f)
+{
+    if (!j->r->sampling.drawn_probs || b->ops->drawn != NULL)
+        return 0;
+    return fault_set(f, ERR_UNSUPPORTED, "the %s engine does not tell by which probabilities it draws (post_sampling_probs)", b->ops->name);
+}
+
 /* The tokens are there: what is resumed is replayed. Reports the end of a job that has nothing left to do, which is in no
  * queue then; else true. */
 static bool begin(struct batcher *b, struct job *j, struct prompt *p, const int32_t *resume, uint32_t resume_n)
@@ -147,7 +154,7 @@ void batcher_take(struct batcher *b, uint64_t ticket, struct request *r, const i
     j->submitted_us = batcher_now(b);
     j->order = ++b->submitted;
     last_words_computing(&ticket, 1);
-    if (check_room(b, &f) != 0 || check_embed(b, j, &f) != 0 || prompt_check(r, b->info, &f) != 0)
+    if (check_room(b, &f) != 0 || check_embed(b, j, &f) != 0 || check_drawn(b, j, &f) != 0 || prompt_check(r, b->info, &f) != 0)
         report_fault(b, j, &f);
     else if (b->cfg.prepare != NULL)
         prepare_elsewhere(b, j, resume, resume_n);

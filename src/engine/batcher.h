@@ -46,14 +46,15 @@ struct batcher_config {
     void *now_user_data;
 };
 
-enum batcher_event_kind { BATCHER_PREFILLED, BATCHER_TOKENS, BATCHER_DONE };
+enum batcher_event_kind { BATCHER_PROGRESS, BATCHER_PREFILLED, BATCHER_TOKENS, BATCHER_DONE };
 
 struct batcher_event {
     enum batcher_event_kind kind;
     uint64_t ticket;            /* from batcher_submit */
     const int32_t *prompt_ids;  /* PREFILLED: prompt_tokens of them, borrowed; NULL unless asked for */
     bool of_prompt;             /* TOKENS before PREFILLED: of the prompt, where sampling.prompt_scores asked for them; then without text */
-    /* PREFILLED and DONE */
+    uint32_t done_tokens;       /* PROGRESS, where sampling.progress asks for it, before PREFILLED: of the prompt, computed or cached by now */
+    /* PROGRESS, PREFILLED and DONE */
     uint32_t prompt_tokens, cached_tokens;
     float queue_ms, prefill_ms;
     /* TOKENS; borrowed until the callback returns */

@@ -232,6 +232,10 @@ struct engine_ops {
      * vocabulary. */
     uint32_t (*likely)(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
 
+    /* The token that was drawn last, as the draw saw it: behind penalties, filters and temperature. The n likeliest of those that it drew
+     * from, the likeliest first; returns how many there are. NULL: this engine does not tell. */
+    uint32_t (*drawn)(const struct engine_sampler *s, int32_t token, uint32_t n, struct engine_likely *out, float *out_logprob);
+
     /* From the next call on, computes with so many threads, 1 or more; those it has besides end. NULL: this engine cannot. */
     void (*set_threads)(struct engine *e, uint32_t threads);
 

@@ -1,4 +1,6 @@
 /* What a batcher tells of its jobs: prompts that are computed, text, ends. */
+#include <math.h>
+
 #include "base/alloc.h"
 #include "engine/state.h"
 
@@ -29,6 +31,16 @@ static struct batcher_event event_of(const struct job *j, enum batcher_event_kin
     };
 }
 
+void report_progress(struct batcher *b, const struct job *j, uint32_t done)
+{
+    struct batcher_event ev = event_of(j, BATCHER_PROGRESS);
+    if (!j->r->sampling.progress || j->answer_n > 0) /* tokens that are replayed are none of the prompt's */
+        return;
+    ev.done_tokens = done;
+    ev.prefill_ms = done > j->cached ? ms_between(j->started_us, batcher_now(b)) : 0;
+    report(b, &ev);
+}
+
 void report_prefilled(struct batcher *b, struct job *j)
 {
     struct batcher_event ev = event_of(j, BATCHER_PREFILLED);
@@ -46,8 +58,8 @@ struct about {
 
 static void add_piece(struct batcher *b, const struct job *j, struct about *a, uint32_t i, int32_t id)
 {
-    int32_t n = b->ops->piece(b->engine, id, a->bytes[i], PIECE_BYTES);
-    if (n == 0 && j->r->sampling.prompt_only == PROMPT_COUNTED && b->ops->control != NULL) /* a text made tokens is told whole */
+    int32_t n = id >= 0 ? b->ops->piece(b->engine, id, a->bytes[i], PIECE_BYTES) : 0;
+    if (n == 0 && id >= 0 && j->r->sampling.prompt_only == PROMPT_COUNTED && b->ops->control != NULL) /* a text made tokens is told whole */
         n = b->ops->control(b->engine, id, a->bytes[i], PIECE_BYTES);
     a->pieces[i] = str_n(a->bytes[i], (size_t)n);
 }
@@ -63,11 +75,23 @@ static void tell_about(struct batcher *b, const struct job *j, const struct draw
         add_piece(b, j, a, i + 1, t->top[i].token);
 }
 
+/* A draw may have been among fewer tokens than are wanted; lists of all tokens are of one length (-1: no token). */
+static uint32_t find_drawn(struct batcher *b, const struct job *j, uint32_t n, struct drawn *t)
+{
+    uint32_t found = b->ops->drawn(j->sampler, t->id, n, t->top, &t->logprob);
+    for (; found < n; found++)
+        t->top[found] = (struct engine_likely){.token = -1, .logprob = -INFINITY};
+    return n;
+}
+
 void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struct drawn *t)
 {
     uint32_t n = j->r->sampling.logprobs ? j->r->sampling.top_logprobs : 0;
     n = n < REQUEST_TOP_LOGPROBS_MAX ? n : REQUEST_TOP_LOGPROBS_MAX;
-    t->top_n = n > 0 ? b->ops->likely(b->engine, row, n, t->top) : 0;
+    if (j->r->sampling.logprobs && j->r->sampling.drawn_probs)
+        t->top_n = find_drawn(b, j, n, t);
+    else
+        t->top_n = n > 0 ? b->ops->likely(b->engine, row, n, t->top) : 0;
 }
 
 void report_scored(struct batcher *b, const struct job *j, uint32_t at, uint32_t row)

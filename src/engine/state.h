@@ -57,6 +57,8 @@ static inline uint64_t batcher_now(const struct batcher *b)
 
 /* The prompt of j is computed, or the embedding about to be reported. */
 void report_prefilled(struct batcher *b, struct job *j);
+/* So much of its prompt is there, where it is to be told. */
+void report_progress(struct batcher *b, const struct job *j, uint32_t done);
 /* Fills in t->top, where it was asked for: the most likely tokens of `row` of the last call. */
 void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struct drawn *t);
 /* Token number `at` of the prompt; `row` of the last call is that of the token before it, whose logits it is scored by. UINT32_MAX: it is

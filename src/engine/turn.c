@@ -33,7 +33,7 @@ static uint32_t copy_tokens(const struct batcher *b)
 static struct slots_prefix find_prefix(const struct batcher *b, uint32_t slot)
 {
     const struct job *j = b->slots.slot[slot].job;
-    if (job_scores(j)) /* all of it is computed */
+    if (job_scores(j) || j->r->sampling.fresh) /* all of it is computed */
         return (struct slots_prefix){0};
     return swap_find(b, slot, slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_tokens(j), copy_tokens(b)));
 }
@@ -78,6 +78,7 @@ static bool start_prompt(struct batcher *b, uint32_t slot, uint64_t *out_copy_us
     at->begun = true;
     at->asked = j->prompt_n;
     j->cached = at->n < j->prompt_n ? at->n : j->prompt_n;
+    report_progress(b, j, j->cached);
     *out_copy_us = prefix.from == SLOTS_COPY ? batcher_now(b) - start_us + 1 : 0;
     return prefix.from == SLOTS_KEPT && swap_waits(b);
 }
@@ -168,6 +169,7 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
     else
         saw_copy(b, n, copy_us, took_us);
     tell_scores(b, at->job, from, n);
+    report_progress(b, at->job, at->n);
     if (at->n == total)
         prompt_is_done(b, slot, n - 1);
 }

@@ -87,6 +87,19 @@ void answer_started(struct head_program *p, struct call *c, uint32_t index)
         write_events(p, c);
 }
 
+void answer_progress(struct head_program *p, struct call *c, const struct fx *fx)
+{
+    struct api_progress progress = {.total = fx->usage.prompt_tokens, .cached = fx->usage.cached_tokens, .done = fx->first, .ms = (double)fx->usage.prefill_ms};
+    if (!c->api.stream || call_dialect(c)->progress == NULL || c->computed_again)
+        return;
+    answer_begin_stream(c);
+    if (http_stream_full(c->r))
+        return;
+    buf_reset(&p->json);
+    stream_progress(p, c, fx->branch, &progress);
+    write_events(p, c);
+}
+
 /* The cluster has checked that the numbers of all these fit each other. */
 static struct api_choice choice_of(const struct call *c, const struct fx *fx)
 {
@@ -99,6 +112,7 @@ static struct api_choice choice_of(const struct call *c, const struct fx *fx)
     if (!with_logprobs)
         return choice;
     choice.logprobs = fx->logprobs.p;
+    choice.drawn_probs = c->api.request.sampling.drawn_probs != 0;
     choice.top_ids = fx->top_ids.p;
     choice.top_logprobs = fx->top_logprobs.p;
     choice.top_n = fx->top_ids.n / fx->ids.n;
@@ -201,7 +215,7 @@ static void write_finish(struct head_program *p, struct call *c, uint32_t index)
 static void release(struct head_program *p, struct call *c, uint32_t index)
 {
     struct held *held = &c->branches[index].held;
-    struct api_choice choice = {0};
+    struct api_choice choice = {.drawn_probs = c->api.request.sampling.drawn_probs != 0};
     size_t before = held->bytes;
     struct str *pieces = backlog_show(&held->first->backlog, &choice);
     buf_reset(&p->json);

@@ -219,6 +219,8 @@ void stream_skip(struct branch *b, const struct part *parts, uint32_t parts_n);
 void stream_closing(struct head_program *p, struct call *c, uint32_t index);
 /* What people may want to know of it, and programs need not: a comment, where its framing has such. */
 void stream_comment(struct head_program *p, const struct call *c, struct str text);
+/* Its prompt is so far. */
+void stream_progress(struct head_program *p, struct call *c, uint32_t index, const struct api_progress *progress);
 /* It waits, `text` says for what. */
 void stream_waits(struct head_program *p, struct call *c, struct str text);
 /* The last event of a stream that failed. */
@@ -229,6 +231,8 @@ void stream_fault(struct head_program *p, struct call *c, const struct fault *f)
 struct fault call_named_fault(const struct call *c, const struct fault *f);
 /* How far the client is. */
 void answer_place(const struct call *c, struct api_stream_id *out);
+/* That branch's prompt is so far: told in a dialect that has words for it, to who reads what comes. */
+void answer_progress(struct head_program *p, struct call *c, const struct fx *fx);
 /* An actor begins that branch. */
 void answer_started(struct head_program *p, struct call *c, uint32_t index);
 /* A branch's prompt: it comes before the answer in a dialect that repeats it. */

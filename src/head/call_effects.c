@@ -146,6 +146,7 @@ void call_effect(struct head_program *p, const struct fx *fx)
     case FX_CHOSEN:
     case FX_LEFT: account_step(p, c, fx); break;
     case FX_RESUMED: on_resumed(p, c, fx); break;
+    case FX_PROGRESS: answer_progress(p, c, fx); break;
     case FX_STARTED: on_started(p, c, fx); break;
     case FX_TOKENS: answer_piece(p, c, fx->branch, fx); break;
     case FX_BRANCH_DONE: on_branch_done(p, c, fx); break;

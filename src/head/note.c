@@ -38,7 +38,7 @@ void note_write(struct buf *out, const struct call *c)
     put(out, c->api.each, 1);
     put(out, c->api.shown, 1);
     put(out, (uint64_t)c->head.created, 8);
-    put(out, c->api.request.sampling.logprobs | c->api.request.sampling.prompt_ids << 1, 4);
+    put(out, c->api.request.sampling.logprobs | c->api.request.sampling.prompt_ids << 1 | c->api.request.sampling.drawn_probs << 2, 4);
     buf_add_str(out, c->head.echo);
 }
 
@@ -68,6 +68,7 @@ bool note_read(struct str note, struct call *c)
     c->api.shown = (uint32_t)shown;
     c->api.request.sampling.logprobs = tells & 1;
     c->api.request.sampling.prompt_ids = tells >> 1 & 1;
+    c->api.request.sampling.drawn_probs = tells >> 2 & 1;
     c->head.shape = c->api.shape;
     c->head.created = (int64_t)created;
     c->head.include_usage = c->api.include_usage;

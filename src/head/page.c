@@ -11,6 +11,7 @@ struct page {
     struct owner who;
     page_part_fn *const *parts; /* what is left of them */
     const char *content_type;
+    const char *extra;        /* header lines; borrowed */
     struct page_writer w;
     struct buf text;          /* owned */
 };
@@ -44,7 +45,7 @@ static bool make(struct head_program *p, struct page *page)
         whole = *page->parts == NULL || p->json.overflowed;
     } while (!whole && !net_turn_spent(p->loop));
     if (whole)
-        reply_text(p, page->r, page->content_type);
+        reply_text(p, page->r, page->content_type, page->extra);
     swap(p, page);
     return whole;
 }
@@ -63,14 +64,14 @@ static void on_pages(struct net_timer *t, void *user_data)
 }
 
 void page_ask(struct head_program *p, struct http_request *r, const struct owner *who, page_part_fn *const *parts,
-              const char *content_type)
+              const char *content_type, const char *extra)
 {
     if (http_is_head(r)) {
-        http_reply(r, 200, content_type, NULL, str_n(NULL, 0));
+        http_reply(r, 200, content_type, extra, str_n(NULL, 0));
         return;
     }
     struct page *page = xalloc(sizeof *page);
-    *page = (struct page){.asker.kind = ASKER_PAGE, .r = r, .who = *who, .parts = parts, .content_type = content_type,
+    *page = (struct page){.asker.kind = ASKER_PAGE, .r = r, .who = *who, .parts = parts, .content_type = content_type, .extra = extra,
                           .text = buf_max(REPLY_JSON_BYTES_MAX)};
     page->w = (struct page_writer){.p = p, .who = &page->who, .j = jout_to(&p->json)};
     http_set_user_data(r, &page->asker);

@@ -23,9 +23,10 @@ struct page_writer {
 /* False: there is more, and it is called again. */
 typedef bool page_part_fn(struct page_writer *w);
 
-/* Answers with all parts; `parts` end with NULL. A HEAD is answered at once, and nothing is made for it. */
+/* Answers with all parts; `parts` end with NULL. `extra`: header lines that stay where they are; NULL: none.
+ * A HEAD is answered at once, and nothing is made for it. */
 void page_ask(struct head_program *p, struct http_request *r, const struct owner *who, page_part_fn *const *parts,
-              const char *content_type);
+              const char *content_type, const char *extra);
 /* Its client has gone. */
 void page_gone(struct head_program *p, struct asker *asker);
 /* The program begins: no page is on its way. */

@@ -19,12 +19,12 @@ void reply_json(struct head_program *p, struct http_request *r, int status, cons
         buf_fini(&p->json); /* one huge answer must not stay in memory */
 }
 
-void reply_text(struct head_program *p, struct http_request *r, const char *content_type)
+void reply_text(struct head_program *p, struct http_request *r, const char *content_type, const char *extra)
 {
     if (p->json.overflowed)
         reply_json(p, r, 200, NULL);
     else
-        http_reply(r, 200, content_type, NULL, buf_str(&p->json));
+        http_reply(r, 200, content_type, extra, buf_str(&p->json));
 }
 
 static bool begins(struct str path, const char *with)

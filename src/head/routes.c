@@ -375,7 +375,7 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
         web_preflight_lines(http_header(r, "access-control-request-headers"),
                             str_is(http_header(r, "access-control-request-private-network"), "true"), &lines);
     if (known || preflight)
-        http_reply(r, 204, NULL, buf_cstr(&lines), (struct str){0});
+        http_reply(r, 200, NULL, buf_cstr(&lines), (struct str){0});
     else
         reply_not_here(p, r, NULL);
     buf_fini(&lines);

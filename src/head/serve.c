@@ -44,6 +44,7 @@ static void carry_out(struct head_program *p, const struct fx *fx)
         p->tokens_told += fx->ids.n;
         call_effect(p, fx);
         break;
+    case FX_PROGRESS:
     case FX_RESUMED:
     case FX_STARTED:
     case FX_BRANCH_DONE:
@@ -272,6 +273,7 @@ int head_main(const struct head_options *o)
                              .started_unix_s = clock_unix_s(),
                              .seeds = {.seed = rng_at(clock_us(), (uint64_t)clock_unix_s() ^ (uint64_t)getpid() << 32)}};
     struct fault f = {0};
+    snprintf(p.started_line, sizeof p.started_line, "process-start-time-unix: %lld\r\n", (long long)p.started_unix_s);
     idtab_init(&p.links);
     idtab_init(&p.calls);
     list_init(&p.doomed);

@@ -74,6 +74,7 @@ struct head_program {
     struct histogram ttft, e2e, queue; /* seconds */
     uint64_t started_us;
     int64_t started_unix_s;
+    char started_line[64];        /* the same as a header line, which llama-server's clients look at */
     bool feeding;                 /* an event is being handled: no second one within it */
     bool leaving;                 /* asked to stop: takes no new prompts, ends when none is left, or when: */
     struct net_timer *leave;
@@ -134,8 +135,8 @@ void reply_error(struct head_program *p, struct http_request *r, const struct ap
 void reply_fault(struct head_program *p, struct http_request *r, const struct fault *f);
 /* The same with the status of the error. */
 void reply_api_error(struct head_program *p, struct http_request *r, const struct api_error *e);
-/* Sends p->json as the answer, with status 200 … */
-void reply_text(struct head_program *p, struct http_request *r, const char *content_type);
+/* Sends p->json as the answer, with status 200 and the header lines `extra` (NULL: none) … */
+void reply_text(struct head_program *p, struct http_request *r, const char *content_type, const char *extra);
 /* … or as JSON. */
 void reply_json(struct head_program *p, struct http_request *r, int status, const char *extra);
 

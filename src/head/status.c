@@ -215,7 +215,7 @@ static bool end_status(struct page_writer *w)
 void reply_status(struct head_program *p, struct http_request *r, const struct owner *who)
 {
     static page_part_fn *const parts[] = {begin_status, part_workers, part_actors, end_status, NULL};
-    page_ask(p, r, who, parts, "application/json; charset=utf-8");
+    page_ask(p, r, who, parts, "application/json; charset=utf-8", NULL);
 }
 
 static bool begin_actors(struct page_writer *w)
@@ -236,7 +236,7 @@ static bool end_object(struct page_writer *w)
 void reply_actors(struct head_program *p, struct http_request *r, const struct owner *who)
 {
     static page_part_fn *const parts[] = {begin_actors, part_actors, end_object, NULL};
-    page_ask(p, r, who, parts, "application/json; charset=utf-8");
+    page_ask(p, r, who, parts, "application/json; charset=utf-8", NULL);
 }
 
 /* ---- models: the names of ready actors, each once ---- */

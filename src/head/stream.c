@@ -226,6 +226,17 @@ static bool open_early(struct head_program *p, struct call *c)
     return true;
 }
 
+void stream_progress(struct head_program *p, struct call *c, uint32_t index, const struct api_progress *progress)
+{
+    struct api_timings timings = {.cached = progress->cached, .prompt = progress->done - progress->cached, .prompt_ms = progress->ms};
+    if (call_dialect(c)->opens_early)
+        (void)open_early(p, c);
+    (void)call_branch(c, index);
+    struct api_event ev = event_of(c, index);
+    ev.choice.timings = c->api.timings ? &timings : NULL;
+    call_dialect(c)->progress(&p->json, &ev, progress);
+}
+
 void stream_waits(struct head_program *p, struct call *c, struct str text)
 {
     const struct api_dialect *d = call_dialect(c);

@@ -58,7 +58,7 @@ struct whole {
 static void fill_choice(struct whole *all, struct api_choice *choice, const struct call *c, uint32_t i, const struct branch *b)
 {
     *choice = (struct api_choice){.index = i, .finish = b->response.finish, .with_ids = c->api.request.sampling.prompt_ids != 0,
-                                  .with_prompt = c->api.with_prompt};
+                                  .with_prompt = c->api.with_prompt, .drawn_probs = c->api.request.sampling.drawn_probs != 0};
     choice->stop = b->stop != NULL ? str_of(b->stop) : str_n(NULL, 0);
     choice->breaks_line = b->breaks_line;
     all->pieces[i] = backlog_show(&b->whole, choice);

@@ -26,6 +26,10 @@ void wire_print(struct buf *out, const struct wire_msg *m)
     switch (m->type) {
     case WIRE_hello: print_text(out, "node", m->hello.node); break;
     case WIRE_actor: print_actor(out, &m->actor); break;
+    case WIRE_progress:
+        print_job(out, m->progress.job, m->progress.attempt);
+        buf_printf(out, " prompt=%u done=%u", m->progress.prompt_tokens, m->progress.done_tokens);
+        break;
     case WIRE_prefilled:
         print_job(out, m->prefilled.job, m->prefilled.attempt);
         buf_printf(out, " prompt=%u cached=%u", m->prefilled.prompt_tokens, m->prefilled.cached_tokens);

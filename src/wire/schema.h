@@ -40,6 +40,9 @@
     F(U8, prompt_text, "1: report the prompt as text") \
     F(U8, prompt_scores, "1: report the prompt's tokens one by one") \
     F(U8, bare, "enum bare: which tokens are not added or not read from a text") \
+    F(U8, fresh, "1: whatever a cache holds of the prompt") \
+    F(U8, progress, "1: report how far the prompt is") \
+    F(U8, drawn_probs, "1: log-probabilities are those of the draw") \
     F(F32, typical_p, "1: off") \
     F(F32, top_n_sigma, "0 or less: off") \
     F(F32, xtc_probability, "0: off") \
@@ -124,6 +127,14 @@
     F(U64, kept_bytes, "of kept_bytes_max, in use") \
     F(U64, moving_bytes, "of moving_bytes_max, in use") \
     L(load, loads, "one per ready actor")
+
+#define WIRE_MSG_progress(F, L, S) \
+    F(U64, job, "job id") \
+    F(U32, attempt, "attempt this belongs to") \
+    F(U32, prompt_tokens, "tokens of the prompt") \
+    F(U32, cached_tokens, "of those, taken from the prefix cache") \
+    F(U32, done_tokens, "of those, computed by now, and the cached ones") \
+    F(F32, prefill_ms, "since the first prompt row")
 
 #define WIRE_MSG_prefilled(F, L, S) \
     F(U64, job, "job id") \
@@ -382,7 +393,7 @@
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \
     M(1, hello) M(2, actor) M(3, beat) M(4, prefilled) M(5, tokens) M(6, done) M(7, bye) M(8, scale_state) \
-    M(9, duty) M(10, held) M(16, kv_saved) M(17, kv_part) M(18, kv_ack) M(20, crashed) \
+    M(9, duty) M(10, held) M(11, progress) M(16, kv_saved) M(17, kv_part) M(18, kv_ack) M(20, crashed) \
     M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
     M(40, seek) M(41, adopt) M(42, cordon) M(43, drain) \
     M(48, kv_save) M(49, kv_pull) M(50, kv_drop) \

@@ -51,6 +51,9 @@ SCHEMA(MSG, actor)
 #define THIS wire_beat
 SCHEMA(MSG, beat)
 #undef THIS
+#define THIS wire_progress
+SCHEMA(MSG, progress)
+#undef THIS
 #define THIS wire_prefilled
 SCHEMA(MSG, prefilled)
 #undef THIS

@@ -117,9 +117,16 @@ static void feed_tokens(struct worker_program *p, const struct batcher_event *e)
 static void on_engine_event(struct worker_program *p, const struct batcher_event *e)
 {
     struct agent_event ev = {.ticket = e->ticket};
+    struct wire_progress progress;
     struct wire_prefilled prefilled;
     struct wire_done done;
     switch (e->kind) {
+    case BATCHER_PROGRESS:
+        progress = (struct wire_progress){.prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens, .done_tokens = e->done_tokens,
+                                          .prefill_ms = e->prefill_ms};
+        ev.kind = AGENT_PROGRESS;
+        ev.progress = &progress;
+        break;
     case BATCHER_PREFILLED:
         prefilled = (struct wire_prefilled){.prompt_tokens = e->prompt_tokens, .cached_tokens = e->cached_tokens,
                                             .queue_ms = e->queue_ms, .prefill_ms = e->prefill_ms,

@@ -12,7 +12,7 @@ QUESTION = [{"role": "system", "content": "Be brief."}, {"role": "user", "conten
 
 
 def events_of(text):
-    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
 
 
 def complete(head, **fields):
@@ -84,6 +84,57 @@ def test_completion(smol):
     assert complete(smol, grammar='root ::= "yes"')["content"] == "yes"
     assert complete(smol, prompt={"prompt_string": "The sea is"})["content"] == whole["content"]
     assert smol.post("/completion", {})[0] == 400
+
+
+def stream_of(head, path, body):
+    status, _, text = head.request("POST", path, json.dumps({**body, "stream": True}))
+    assert status == 200, text
+    return events_of(text)
+
+
+@pytest.mark.model
+def test_progress_of_a_prompt(smol):
+    """Given a prompt of several batches, who asks for it is told how far it is, from what the cache had to the whole, before the first token; the
+    answer is the same. Nobody else is told."""
+    words = " ".join(f"word{i}" for i in range(260))
+    plain = {"prompt": words, "n_predict": 3, "temperature": 0, "seed": 1}
+    ways = (("/completion", plain), ("/v1/completions", {**plain, "max_tokens": 3}), ("/v1/responses", {"input": words, "max_output_tokens": 3}),
+            ("/v1/chat/completions", {"messages": [{"role": "user", "content": words}], "max_tokens": 3}))
+    for path, body in ways:
+        assert not any("prompt_progress" in e for e in stream_of(smol, path, body))
+        events = stream_of(smol, path, {**body, "return_progress": True, "timings_per_token": True, **({} if path == "/v1/responses" else {"cache_prompt": False})})
+        told = [e["prompt_progress"] for e in events if "prompt_progress" in e]
+        total = told[0]["total"]
+        assert len(told) >= 2 and total > 700 and told[0]["processed"] == told[0]["cache"] and told[-1]["processed"] == total, (path, told)
+        assert all(a["processed"] < b["processed"] and a["time_ms"] <= b["time_ms"] for a, b in zip(told, told[1:])), told
+        assert path == "/v1/responses" or told[0]["cache"] == 0
+        first = next(e for e in events if "prompt_progress" in e)["timings"]
+        assert first["prompt_n"] == first["prompt_ms"] == first["predicted_n"] == 0
+
+
+@pytest.mark.model
+def test_a_prompt_is_computed_anew_where_that_is_wanted(smol):
+    """Given a prompt that a slot holds, with cache_prompt false nothing of it is reused, and the text is the same."""
+    body = {"prompt": "The quick brown fox jumps over the lazy dog. " * 4, "max_tokens": 4, "temperature": 0, "user": "a"}
+    answers = [smol.post("/v1/completions", {**body, **more})[1] for more in ({}, {}, {"cache_prompt": False})]
+    cached = [a["usage"]["prompt_tokens_details"]["cached_tokens"] for a in answers]
+    assert cached[1] > 20 and cached[2] == 0 and len({a["choices"][0]["text"] for a in answers}) == 1
+
+
+@pytest.mark.model
+def test_probabilities_of_the_draw(smol):
+    """Given filters, post_sampling_probs tells the probabilities that the draw went by: they sum up to 1, and the token that came is among them."""
+    scored = complete(smol, prompt="Today I would finally become a", temperature=0.7, top_k=8, n_probs=10, n_predict=6, seed=3, post_sampling_probs=True)
+    for token in scored["completion_probabilities"]:
+        top = token["top_probs"]
+        assert 1 <= len(top) <= 8 and sum(t["prob"] for t in top) == pytest.approx(1, abs=1e-4)
+        assert [t["prob"] for t in top] == sorted((t["prob"] for t in top), reverse=True)
+        assert token["prob"] == next(t["prob"] for t in top if t["id"] == token["id"])
+    greedy = complete(smol, n_probs=3, n_predict=2, post_sampling_probs=True)["completion_probabilities"]
+    assert all(t["prob"] == 1 and len(t["top_probs"]) == 1 for t in greedy)
+    body = {"prompt": "Today", "n_predict": 4, "n_probs": 2, "post_sampling_probs": True}
+    assert all("prob" in t for e in stream_of(smol, "/completion", body) for t in e.get("completion_probabilities", []))
+    assert smol.post("/v1/completions", {"prompt": "a", "post_sampling_probs": True})[0] == 400
 
 
 @pytest.fixture(scope="module")

@@ -264,6 +264,7 @@ static void carry_out(struct sim *s, struct coordinator *c, const struct fx *fx)
         if (s->opt.trace)
             sim_say(fx->tag, fx->text);
         break;
+    case FX_PROGRESS: /* nobody asks for it */
     case FX_CHOSEN:
     case FX_LEFT: break; /* told to people, no part of an answer */
     case FX_RESUMED:

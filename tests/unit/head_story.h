@@ -114,6 +114,9 @@ static inline void line_of(struct story *s, const struct fx *fx)
     case FX_STARTED:
         buf_printf(b, "started %llu.%u actor=%u node=%.*s", call, fx->branch, fx->actor, STR_ARG(fx->node));
         break;
+    case FX_PROGRESS:
+        buf_printf(b, "progress %llu.%u done=%u of %u cached=%u", call, fx->branch, fx->first, fx->usage.prompt_tokens, fx->usage.cached_tokens);
+        break;
     case FX_TOKENS:
         buf_printf(b, "tokens %llu.%u first=%u n=%u %.*s", call, fx->branch, fx->first, fx->ids.n, STR_ARG(fx->text));
         for (uint32_t i = 0; i < fx->parts_n; i++)
@@ -283,6 +286,17 @@ static inline void event_prefilled(struct story *s, uint64_t link, const char *l
     msg_step(s, link, &m);
 }
 
+static inline void event_progress(struct story *s, uint64_t link, const char *line)
+{
+    struct wire_msg m = {.type = WIRE_progress};
+    m.progress = (struct wire_progress){.job = number(line, "job", 0),
+                                        .attempt = attempt_of(line),
+                                        .prompt_tokens = number(line, "prompt", 10),
+                                        .cached_tokens = number(line, "cached", 0),
+                                        .done_tokens = number(line, "done", 0)};
+    msg_step(s, link, &m);
+}
+
 static inline void event_tokens(struct story *s, uint64_t link, const char *line)
 {
     static const int32_t ids[64] = {7, 8, 9};
@@ -363,6 +377,7 @@ static inline void event_prompt(struct story *s, uint64_t call, const char *line
     r.priority = (int32_t)strtol(word(line, "priority", "0").p, NULL, 10);
     r.sampling.max_tokens = number(line, "max", 0);
     r.sampling.seed = number(line, "seed", 0);
+    r.sampling.progress = (uint8_t)number(line, "progress", 0);
     struct input inputs[8] = {{.text = str_of("one")}, {.text = str_of("two")}, {.text = str_of("three")}};
     r.inputs = inputs;
     r.inputs_n = number(line, "inputs", 0);
@@ -448,6 +463,8 @@ static inline void event(struct story *s, const char *line)
         event_actor(s, id, line);
     else if (str_is(v, "beat"))
         event_beat(s, id, line);
+    else if (str_is(v, "progress"))
+        event_progress(s, id, line);
     else if (str_is(v, "prefilled"))
         event_prefilled(s, id, line);
     else if (str_is(v, "tokens"))

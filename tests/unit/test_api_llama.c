@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 #include "api/dialect.h"
 
@@ -162,6 +163,49 @@ static void test_prompt_objects(void **state)
     assert_refused(API_LLAMA, "{\"prompt\":{}}", "prompt");
 }
 
+/* Given how the draw is to be told of, the prompt computed and watched, these are the engine's business; probabilities are told as such. */
+static void test_draws(void **state)
+{
+    (void)state;
+    static const int32_t ids[] = {5}, top_ids[] = {5, -1};
+    static const float logprobs[] = {0}, top_logprobs[] = {0, -INFINITY};
+    struct buf out = buf_max(OUT_MAX);
+    struct api_choice choice = {.text = str_of("a"), .finish = FINISH_STOP, .ids = ids, .tokens_n = 1, .logprobs = logprobs, .top_ids = top_ids,
+                                .top_logprobs = top_logprobs, .top_n = 2, .drawn_probs = true};
+    struct api_call c = parse(API_LLAMA, "{\"prompt\":\"a\",\"n_probs\":2,\"post_sampling_probs\":true,\"cache_prompt\":false,\"return_progress\":true}");
+    assert_true(c.request.sampling.drawn_probs && c.request.sampling.fresh && c.request.sampling.progress);
+    whole(&out, &c, &choice, 1);
+    assert_non_null(strstr(buf_cstr(&out), "\"prob\":1,\"bytes\":[97],\"top_probs\":[{\"id\":5,"));
+    assert_null(strstr(buf_cstr(&out), "\"id\":6")); /* fewer could come than were asked for */
+    assert_null(strstr(buf_cstr(&out), "logprob"));
+    api_call_fini(&c);
+    c = parse(API_LLAMA, "{\"prompt\":\"a\",\"cache_prompt\":true}");
+    assert_false(c.request.sampling.drawn_probs || c.request.sampling.fresh || c.request.sampling.progress);
+    api_call_fini(&c);
+    buf_fini(&out);
+}
+
+/* Given a prompt that is half computed, each dialect that has words for it says so, without a number of its own. */
+static void test_progress(void **state)
+{
+    (void)state;
+    static const char told[] = "\"prompt_progress\":{\"total\":9,\"cache\":2,\"processed\":5,\"time_ms\":7}";
+    static const enum api_shape shapes[] = {API_CHAT, API_COMPLETION, API_LLAMA, API_INFILL, API_RESPONSES};
+    struct buf out = buf_max(OUT_MAX);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct api_head head = {.shape = shapes[i], .model = str_of("m")};
+        struct api_timings timings = {.cached = 2, .prompt = 3, .prompt_ms = 7.5};
+        struct api_event ev = {.head = &head, .choice.timings = &timings};
+        api_dialect(shapes[i])->progress(&out, &ev, &(struct api_progress){.total = 9, .cached = 2, .done = 5, .ms = 7.5});
+        assert_non_null(strstr(buf_cstr(&out), told));
+        assert_non_null(strstr(buf_cstr(&out), "\"timings\":{\"cache_n\":2,\"prompt_n\":3,\"prompt_ms\":7.500"));
+        assert_null(strstr(buf_cstr(&out), "id: "));
+        buf_reset(&out);
+    }
+    buf_fini(&out);
+    assert_null(api_dialect(API_MESSAGES)->progress);
+}
+
 /* Given a chat or a request of responses to be counted, nothing is to be computed, streamed or stored. */
 static void test_counts(void **state)
 {
@@ -179,7 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_gap),      cmocka_unit_test(test_no_gap),          cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_settings),   cmocka_unit_test(test_response_fields), cmocka_unit_test(test_prompt_objects),
-        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_counts),     cmocka_unit_test(test_draws),           cmocka_unit_test(test_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

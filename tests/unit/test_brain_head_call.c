@@ -25,6 +25,33 @@ static void a_prompt_is_answered(void **state)
     story_end(&s);
 }
 
+/* Given a prompt whose progress is wanted, it is told until the first token; of an answer that is computed again after a failover it is not, and
+ * where nobody asked for it, or there is no such prompt, the link ends. */
+static void a_prompt_is_watched(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\n");
+    story(&s, "> prompt 7 progress=1\n"
+              "send 1 run job=1.1 key=0 seed=0 hi\n"
+              "> progress 1 job=1 prompt=9 cached=2 done=2\n"
+              "progress 7.0 done=2 of 9 cached=2\n"
+              "> progress 1 job=1 prompt=9 cached=2 done=9\n"
+              "progress 7.0 done=9 of 9 cached=2\n"
+              "> prefilled 1 job=1\n"
+              "started 7.0 actor=0 node=a\n"
+              "> tokens 1 job=1 first=0 n=2 text=good\n"
+              "tokens 7.0 first=0 n=2 good\n"
+              "> closed 1\n"
+              "send 2 run job=1.2 key=0 seed=0 hi resume=7,8\n"
+              "> progress 2 job=1.2 prompt=9 cached=0 done=9\n"
+              "> prefilled 2 job=1.2\n"
+              "> progress 2 job=1.2 prompt=9 cached=0 done=9\n"
+              "send 2 refuse ERR_PROTOCOL: job 1: progress of no prompt\n"
+              "close 2: job 1: progress of no prompt\n");
+    story_end(&s);
+}
+
 static void an_embedding_is_answered_by_an_actor_of_that_kind(void **state)
 {
     (void)state;
@@ -520,6 +547,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prompt_is_answered),
+        cmocka_unit_test(a_prompt_is_watched),
         cmocka_unit_test(an_embedding_is_answered_by_an_actor_of_that_kind),
         cmocka_unit_test(each_input_of_an_embedding_is_a_job_of_its_own),
         cmocka_unit_test(a_batch_does_not_expire_by_its_own_length),

@@ -104,6 +104,7 @@ static void agent_event_handle(struct agent *a, const struct agent_event *ev)
     case AGENT_ACTOR:
         agent_actor_is(a, ev->actor);
         break;
+    case AGENT_PROGRESS:
     case AGENT_PREFILLED:
     case AGENT_TOKENS:
     case AGENT_DONE:

@@ -82,6 +82,16 @@ static void job_done(struct agent *a, struct agent_job *j, const struct wire_don
     free(j);
 }
 
+/* Not kept: who takes the stream over is told nothing of its past. */
+static void job_progress(struct agent *a, const struct agent_job *j, const struct wire_progress *progress)
+{
+    struct wire_msg msg = {.type = WIRE_progress, .progress = *progress};
+    msg.progress.job = j->job;
+    msg.progress.attempt = j->attempt;
+    if (!j->adrift && !j->orphan)
+        agent_add_msg(a, j->head, &msg);
+}
+
 void agent_job_event(struct agent *a, const struct agent_event *ev)
 {
     struct id_node *node = idtab_get(&a->jobs, ev->ticket);
@@ -93,6 +103,10 @@ void agent_job_event(struct agent *a, const struct agent_event *ev)
     }
     if (j->cancelled)
         return;
+    if (ev->kind == AGENT_PROGRESS) {
+        job_progress(a, j, ev->progress);
+        return;
+    }
     struct wire_msg msg = {.type = ev->kind == AGENT_PREFILLED ? WIRE_prefilled : WIRE_tokens};
     if (ev->kind == AGENT_PREFILLED) {
         msg.prefilled = *ev->prefilled;

@@ -94,6 +94,8 @@ void head_dispatch(struct head *h);
 void head_queue_overdue(struct head *h, struct job *job);
 
 /* ---- stream.c: messages about jobs; return 0, or the fault for which the link is refused ---- */
+/* The prompt is on its way: FX_PROGRESS, for those who asked for it. */
+int head_progress(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 /* The prompt is computed: FX_STARTED, once per branch. */
 int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 /* More tokens of an answer, or of a prompt: FX_TOKENS. */

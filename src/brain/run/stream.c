@@ -62,6 +62,24 @@ static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
     head_learn(&pool->bytes_per_token, fminf(fmaxf((float)f->prompt_bytes / (float)prompt_tokens, LEAST), MOST));
 }
 
+/* Of an answer that has begun, and is computed again elsewhere, nobody is told. */
+int head_progress(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
+{
+    const struct wire_progress *m = &msg->progress;
+    const struct job *job = head_job_of(h, w, m->job, m->attempt, f);
+    if (job == NULL)
+        return f->err;
+    if (job->state != JOB_SENT || !job->call->request->sampling.progress || m->cached_tokens > m->done_tokens || m->done_tokens > m->prompt_tokens)
+        return fault_set(f, ERR_PROTOCOL, "job %llu: progress of no prompt", (unsigned long long)m->job);
+    job->call->moved_us = h->now_us;
+    if (job->started || job->said > 0)
+        return 0;
+    struct fx *fx = head_branch_fx(h, job, FX_PROGRESS);
+    fx->first = m->done_tokens;
+    fx->usage = (struct fx_usage){.prompt_tokens = m->prompt_tokens, .cached_tokens = m->cached_tokens, .prefill_ms = head_time_ms(m->prefill_ms)};
+    return 0;
+}
+
 int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
     const struct wire_prefilled *m = &msg->prefilled;

@@ -74,6 +74,7 @@ static struct engine_ops ops = {
     .sampler_draw = sampler_draw,
     .logprob = sampler_logprob,
     .likely = sampler_likely,
+    .drawn = sampler_drawn,
     .set_threads = load_set_threads,
     .embed = batch_embed,
 };

@@ -149,6 +149,8 @@ void sampler_accept(struct engine_sampler *s, int32_t token);
 int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
 /* The log-probability of that token, by that row. */
 float sampler_logprob(struct engine *e, uint32_t row, int32_t token);
+/* engine_ops.drawn. */
+uint32_t sampler_drawn(const struct engine_sampler *s, int32_t token, uint32_t n, struct engine_likely *out, float *out_logprob);
 /* The n likeliest tokens of a row, with their log-probabilities; how many there are. */
 uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out);
 

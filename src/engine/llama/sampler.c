@@ -51,6 +51,8 @@ struct engine_sampler {
     struct patch *patches;        /* owned; room for all biases and recent tokens */
     uint32_t patches_n;
     struct candidate *candidates; /* owned; room for top_k, or for the whole vocabulary */
+    int32_t drawn_n;              /* of those, which the last draw chose from; 0: it was the best token */
+    double drawn_temperature;
 };
 
 static bool penalises(const struct sampling *s)
@@ -248,8 +250,10 @@ static int by_token(const void *a, const void *b)
 }
 
 /* One of the n candidates that were kept, which are in the order of their ids. */
-static int32_t draw_kept(const struct engine_sampler *s, int32_t n, double temperature, double u)
+static int32_t draw_kept(struct engine_sampler *s, int32_t n, double temperature, double u)
 {
+    s->drawn_n = n;
+    s->drawn_temperature = temperature;
     double max = -INFINITY, total = 0, sum = 0;
     for (int32_t i = 0; i < n; i++)
         max = fmax(max, (double)s->candidates[i].logit);
@@ -376,6 +380,7 @@ int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, d
     float *logits = e->row_logits[row];
     MUST(logits != NULL);
     patch_row(s, logits);
+    s->drawn_n = 0;
     bool guided = s->guide != NULL && !guide_rests(s->guide);
     int32_t token = guided                                       ? draw_guided(s, logits, u, f)
                     : s->s.temperature > 0 || s->chain != NULL ? draw(s, logits, u)
@@ -390,6 +395,41 @@ float sampler_logprob(struct engine *e, uint32_t row, int32_t token)
 {
     MUST(row < e->info.batch_rows_max && e->row_logits[row] != NULL);
     return logprob(e->row_logits[row], (int32_t)e->info.vocab, token);
+}
+
+/* Puts one where it belongs among the `found` likeliest so far, of which n are kept. */
+static uint32_t insert(struct engine_likely *out, uint32_t found, uint32_t n, struct engine_likely one)
+{
+    uint32_t at = found;
+    while (at > 0 && out[at - 1].logprob < one.logprob)
+        at--;
+    if (at == n)
+        return found;
+    found = found < n ? found + 1 : n;
+    memmove(out + at + 1, out + at, (found - at - 1) * sizeof *out);
+    out[at] = one;
+    return found;
+}
+
+uint32_t sampler_drawn(const struct engine_sampler *s, int32_t token, uint32_t n, struct engine_likely *out, float *out_logprob)
+{
+    double max = -INFINITY, total = 0;
+    uint32_t found = 0;
+    *out_logprob = 0; /* nothing else could come */
+    if (s->drawn_n == 0)
+        return n > 0 ? insert(out, 0, n, (struct engine_likely){.token = token}) : 0;
+    for (int32_t i = 0; i < s->drawn_n; i++)
+        max = fmax(max, (double)s->candidates[i].logit);
+    for (int32_t i = 0; i < s->drawn_n; i++)
+        total += exp(((double)s->candidates[i].logit - max) / s->drawn_temperature);
+    for (int32_t i = 0; i < s->drawn_n; i++) {
+        float logprob = (float)(((double)s->candidates[i].logit - max) / s->drawn_temperature - log(total));
+        if (n > 0)
+            found = insert(out, found, n, (struct engine_likely){.token = s->candidates[i].token, .logprob = logprob});
+        if (s->candidates[i].token == token)
+            *out_logprob = logprob;
+    }
+    return found;
 }
 
 uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out)

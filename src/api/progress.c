@@ -1,0 +1,13 @@
+/* How far a prompt is, while its answer waits for it: llama-server's "prompt_progress", in the events of each dialect that has it. */
+#include "api/answer.h"
+
+void api_write_progress(struct jout *j, const struct api_progress *p)
+{
+    jout_key(j, "prompt_progress");
+    jout_object(j);
+    jout_put_uint(j, "total", p->total);
+    jout_put_uint(j, "cache", p->cached);
+    jout_put_uint(j, "processed", p->done);
+    jout_put_uint(j, "time_ms", (uint64_t)p->ms);
+    jout_object_end(j);
+}
