@@ -113,6 +113,25 @@ static void two_launchers_of_a_name_are_told_apart(void **state)
     story_end(&s);
 }
 
+/* Given a head that decides by the load, and a launcher that keeps up none; when that one dies, and just before the hold time is over the next
+ * one comes with one worker; then that worker is held for the whole time from then on. */
+static void a_number_that_a_launcher_brings_is_held(void **state)
+{
+    (void)state;
+    struct story s = story_begin();
+    s.cfg.scale = (struct scale_limits){.mode = SCALE_AUTO, .min = 0, .max = 4, .idle_s = 60};
+    s.cfg.scale_given = true;
+    given(&s, "open 1\nhello 1 node=up role=2\nscaled 1 running=0 target=0\n");
+    pass(&s, 55, 1, 1);
+    given(&s, "closed 1\nopen 2\nhello 2 node=up role=2\nscaled 2 running=0 target=1\n");
+    assert_true(view(&s).desired == 1 && view(&s).reason == SCALE_TAUGHT);
+    pass(&s, 58, 2, 2);
+    assert_int_equal(view(&s).desired, 1);
+    pass(&s, 3, 2, 2);
+    assert_true(view(&s).desired == 0 && view(&s).reason == SCALE_IDLE);
+    story_end(&s);
+}
+
 /* Given a launcher that has not seen its engine; then it is not said that none of its workers run, but that it is not known, and why. */
 static void an_engine_that_was_not_seen_is_not_known(void **state)
 {
@@ -332,6 +351,7 @@ int main(void)
         cmocka_unit_test(two_launchers_of_a_name_are_told_apart),
         cmocka_unit_test(an_engine_that_was_not_seen_is_not_known),
         cmocka_unit_test(a_launcher_that_differs_is_told_once),
+        cmocka_unit_test(a_number_that_a_launcher_brings_is_held),
         cmocka_unit_test(a_policy_outlives_the_head),
         cmocka_unit_test(narrower_limits_move_the_number_at_once),
         cmocka_unit_test(limits_that_cannot_be_are_refused),

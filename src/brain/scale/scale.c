@@ -194,6 +194,16 @@ void head_launcher_joins(struct head *h, const struct link *link)
         tell(h, link);
 }
 
+/* The launcher's target becomes the desired number. More than before are held as long as if the load had asked for them. */
+static void adopt(struct head *h, uint32_t target)
+{
+    struct scale *s = &h->scale;
+    bool more = !s->known || target > s->desired;
+    becomes(h, target < HEAD_SCALE_MAX ? target : HEAD_SCALE_MAX, SCALE_TAUGHT, "the number its launcher came with");
+    if (more && s->limits.mode == SCALE_AUTO)
+        scale_policy_changed(&s->policy, (double)h->now_us / 1e6);
+}
+
 /* A launcher joined a head that knows less than it does. */
 static void learn(struct head *h, const struct wire_scale_state *m)
 {
@@ -206,7 +216,7 @@ static void learn(struct head *h, const struct wire_scale_state *m)
         s->due = s->due || (s->own && (s->desired < m->min || s->desired > m->max)); /* an earlier number, outside the limits */
     }
     if (!s->own)
-        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "the number its launcher came with");
+        adopt(h, m->target);
 }
 
 /* The launcher's target changed, and not to this head's number: another head changed it. A head
@@ -218,11 +228,9 @@ static void differs(struct head *h, const struct link *link, const struct wire_s
     struct scale *s = &h->scale;
     bool more = s->limits.mode == SCALE_AUTO && m->target > s->desired && m->target <= s->limits.max;
     if (!s->own || more)
-        becomes(h, m->target < HEAD_SCALE_MAX ? m->target : HEAD_SCALE_MAX, SCALE_TAUGHT, "the number its launcher came with");
+        adopt(h, m->target);
     else
         tell(h, link);
-    if (more)
-        scale_policy_changed(&s->policy, (double)h->now_us / 1e6);
 }
 
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m)
