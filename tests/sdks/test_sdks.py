@@ -247,7 +247,7 @@ def test_llama_index_calls_tools(scripted, smol):
 
 # ---- all of them ----
 
-@pytest.mark.parametrize("way", ["langchain", "litellm", "llama-index"])
+@pytest.mark.parametrize("way", ["langchain", "langchain-ollama", "langchain-anthropic", "litellm", "llama-index"])
 def test_a_stream_lives_on(tmp_path, way):
     """Given a stream in its middle, when its worker is killed, the framework gets the text that it would have got."""
     import litellm
@@ -256,6 +256,13 @@ def test_a_stream_lives_on(tmp_path, way):
     def pieces(head):
         if way == "langchain":
             return (c.content for c in chain(head, model="echo").stream("Tell of rays."))
+        if way == "langchain-ollama":
+            from langchain_ollama import ChatOllama
+            return (c.text for c in ChatOllama(base_url=head.url, model="echo", seed=1).stream("Tell of rays."))
+        if way == "langchain-anthropic":
+            from langchain_anthropic import ChatAnthropic
+            model = ChatAnthropic(base_url=head.url, api_key="none", model="echo", max_retries=0, max_tokens=100, model_kwargs={"extra_body": {"seed": 1}})
+            return (c.text for c in model.stream("Tell of rays."))
         if way == "litellm":
             asked = {"model": "hosted_vllm/echo", "api_base": f"{head.url}/v1", "api_key": "none", "stream": True, "num_retries": 0, "seed": 1}
             return (c.choices[0].delta.content or "" for c in litellm.completion(messages=SAY, **asked))
