@@ -1,8 +1,8 @@
 /* What slots hold goes to the memory of the host before another prompt takes its place, and comes back (prefixes.h).
  *
- * Both are one copy by the engine, of all that a sequence holds: about 20 ms for 70 MB, 3,000 tokens of a 135M model, which takes seconds
- * to compute them. While streams run, each copy is a turn of its own, like a chunk of a prompt: they have their token before it where they
- * would wait longer than a step, and a copy that would take longer than a step itself is not made. */
+ * Both are one copy by the engine, of all that a sequence holds: of 1,024 tokens of a 135M model 23.6 MB, 15 ms of processor time into fresh
+ * memory and 4 ms back, where computing them takes 7 s. While streams run, each copy is a turn of its own, like a chunk of a prompt: they
+ * have their token before it where they would wait longer than a step, and a copy that would take longer than a step itself is not made. */
 #include "engine/state.h"
 #include "os/last_words.h"
 
