@@ -24,7 +24,7 @@ static void make_prompt(struct rng *rng, char *out, size_t cap)
 {
     static const char *const families[] = {"You are a helpful fish. ", "You are a ray. ", ""};
     size_t n = (size_t)snprintf(out, cap, "%s", families[rng_below(rng, 3)]);
-    for (uint64_t i = rng_below(rng, 4); i > 0; i--)
+    for (uint64_t i = rng_below(rng, 9); i > 0; i--)
         n += (size_t)snprintf(out + n, cap - n, " the deep sea is warm over the reef and slow");
     for (uint64_t i = 1 + rng_below(rng, 8); i > 0; i--)
         n += (size_t)snprintf(out + n, cap - n, "%c", (char)('a' + rng_below(rng, 4)));
@@ -80,8 +80,10 @@ static uint64_t cut_off(struct rng *rng, const struct world *w, bool resumed[])
     return cut ? t : 0;
 }
 
-static void soak(uint64_t seed)
+/* Returns how many prompts began with what was kept beside the slots. */
+static uint64_t soak(uint64_t seed)
 {
+    struct batcher_load load;
     struct rng rng = {.seed = seed};
     struct plot *p = xalloc(sizeof *p);
     bool *resumed = xalloc(WORLD_ANSWERS_MAX);
@@ -115,16 +117,20 @@ static void soak(uint64_t seed)
         whole += w->answers[t].finish == FINISH_STOP || w->answers[t].finish == FINISH_LENGTH;
     }
     assert_true(whole > w->tickets / 3); /* the run was about something */
+    batcher_load(w->batcher, &load);
     world_free(w);
     free(resumed);
     free(p);
+    return load.restored;
 }
 
 static void random_operations(void **state)
 {
     (void)state;
+    uint64_t restored = 0;
     for (uint64_t seed = 1; seed <= 12; seed++)
-        soak(seed);
+        restored += soak(seed);
+    assert_true(restored > 12);
 }
 
 int main(int argc, char **argv)
