@@ -373,7 +373,7 @@ const char *lab_cluster_part_name(const struct lab_cluster *t, uint32_t part)
     return t->parts[part].name;
 }
 
-/* ---- what it runs on ---- */
+/* ---- model and machine ---- */
 
 void lab_cluster_model(const struct settings *s, const char *echo, char *out, size_t cap)
 {

@@ -11,7 +11,7 @@
 /*     our namespace                          host i: a namespace of its own
  *     mc<pid>: a bridge, 10.x.y.1/24 ──mc<pid>-<i>══════mc<pid>=<i>, 10.x.y.(i+2)/24
  *
- * A cable is pulled at the bridge's end, so that no route changes on either side; what is sent meanwhile is lost. */
+ * A cable is pulled at the bridge's end, so that no route changes on either side; packets sent meanwhile are lost. */
 
 enum { NAME_BYTES = 16 }; /* limit of an interface's name */
 

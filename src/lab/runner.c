@@ -162,7 +162,7 @@ void runner_end(struct runner *w)
     w->timer = NULL;
 }
 
-/* ---- what the heads report ---- */
+/* ---- the heads' reports ---- */
 
 /* The head calls a second worker with the same name worker-2#2. */
 static void someone_left(struct runner *w, struct str line)

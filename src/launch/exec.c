@@ -55,7 +55,7 @@ static void finish(struct exec *e, int64_t status, int signum)
     release(e);
 }
 
-/* ---- what it writes ---- */
+/* ---- output ---- */
 
 static void give_up(struct exec *e, int err, const char *how)
 {

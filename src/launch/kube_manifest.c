@@ -58,7 +58,7 @@ static json_t *find(json_t *all, const char *kind, const char *ending)
     return NULL;
 }
 
-/* ---- what differs ---- */
+/* ---- adapting the chart's objects ---- */
 
 static bool is_flag(const char *arg, const char *flag)
 {

@@ -8,7 +8,7 @@
 
 enum { PATH_BYTES = 4096, ENTRYPOINT_BYTES_MAX = 16384 };
 
-/* ---- what the job does ---- */
+/* ---- the job ---- */
 
 /* Appends one quoted word of a shell command. */
 static void put_word(struct buf *b, const char *word)

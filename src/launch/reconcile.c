@@ -285,7 +285,7 @@ void reconcile_listed(struct reconcile *r, uint64_t now_us, uint64_t ticket, con
     note_workers(r, &v);
 }
 
-/* ---- what to do ---- */
+/* ---- decisions ---- */
 
 static bool is_surplus(const struct reconcile *r, uint32_t i, uint64_t now_us)
 {

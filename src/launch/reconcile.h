@@ -52,7 +52,7 @@ struct reconcile_action {
     struct launcher_range range; /* START, STOP */
 };
 
-/* What is known of one worker. */
+/* The state known of one worker. */
 struct reconcile_worker {
     bool listed;                 /* in the last list, with `state` */
     enum launcher_state state;

@@ -166,7 +166,7 @@ static void run_chores(struct slurm *s)
         finish_well(s);
 }
 
-/* ---- what a look at the queue tells ---- */
+/* ---- acting on the queue ---- */
 
 /* Reports "job 12 (worker-2) has ended: NODE_FAIL", except for jobs that ended before this launcher or as they should. */
 static void say_endings(struct slurm *s)

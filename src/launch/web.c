@@ -54,7 +54,7 @@ struct web_call {
 
 static void act(struct web *w, curl_socket_t fd, int ready);
 
-/* ---- what libcurl waits for ---- */
+/* ---- libcurl's descriptors and timer ---- */
 
 static void on_ready(struct net_watch *watch, int ready, void *user_data)
 {
