@@ -161,6 +161,13 @@ measure-sdks: ## Of 343 things that clients ask, those that hold, client by clie
 	@scripts/build release manta manta_engine_llama
 	@MANTA=$(CURDIR)/$(program) tests/sdks/measure/run $(ARGS)
 
+.PHONY: test-conformance
+test-conformance: ## llama.cpp's own server tests against manta; what does not pass is listed with its reason (ten minutes)
+	@scripts/setup --tests
+	@scripts/fetch
+	@scripts/build release manta manta_engine_llama
+	@MANTA=$(CURDIR)/$(program) tests/conformance/run -n 2 $(ARGS)
+
 .PHONY: test-compose
 test-compose: ## The laptop cluster in containers, with a real Docker daemon (root; minutes the first time)
 	@tests/compose/run $(ARGS)

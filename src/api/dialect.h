@@ -51,6 +51,7 @@ struct api_dialect {
     bool repeats;            /* the end of a stream is made of all of it: text is kept, a stream that is resumed is read from its beginning */
     bool partial;            /* one of several answers may fail without the others */
     bool vectors;            /* it answers with vectors */
+    bool tells_times;        /* the end of a stream says how long it took, whoever asked for that */
     bool tells_ids;          /* pieces of its streams have their token ids, also those without text */
     bool counts_chars;       /* log-probabilities tell where they are in the text: places have characters */
 

@@ -121,7 +121,7 @@ static void write_answer(struct buf *out, const struct api_whole *w)
 }
 
 #define OF_COMPLETIONS \
-    .id_prefix = "cmpl-", .streams = true, .tells_ids = true, .piece = write_piece, .closing = write_closing, .progress = write_progress, .idle = api_write_idle_comment, \
+    .id_prefix = "cmpl-", .streams = true, .tells_ids = true, .tells_times = true, .piece = write_piece, .closing = write_closing, .progress = write_progress, .idle = api_write_idle_comment, \
     .fault = api_write_stream_fault, .answer = write_answer, .error = api_write_error_body, .models = api_write_models, .model = api_write_model
 
 const struct api_dialect api_dialect_llama = {.parse = parse_completion, OF_COMPLETIONS};

@@ -251,6 +251,7 @@ static const struct route routes[] = {
     {"POST", "/completions", on_completion, LONG},
     {"POST", "/embeddings", on_embeddings, LONG},
     {"POST", "/chat/completions/input_tokens", on_chat_count, LONG},
+    {"POST", "/responses", on_responses, LONG},
     {"POST", "/rerank", on_rerank, LONG},
     {"POST", "/reranking", on_rerank, LONG},
     {"GET", "/models", on_models, 0},

@@ -211,7 +211,7 @@ void stream_closing(struct head_program *p, struct call *c, uint32_t index)
     ev.choice.finish = b->response.finish;
     ev.choice.stop = b->stop != NULL ? str_of(b->stop) : str_n(NULL, 0);
     ev.choice.breaks_line = b->breaks_line;
-    ev.choice.timings = c->api.timings ? &timings : NULL;
+    ev.choice.timings = c->api.timings || call_dialect(c)->tells_times ? &timings : NULL;
     end_block(p, c, ev);
     write_steps(p, c, call_dialect(c)->closing, ev);
 }

@@ -70,6 +70,7 @@ def test_completion(smol):
     ids = [t for e in events for t in e["tokens"]]
     assert len(ids) == 8 and ids == complete(smol, return_tokens=True)["tokens"] and whole["tokens"] == []
     assert smol.post("/detokenize", {"tokens": ids})[1]["content"] == whole["content"]
+    assert events[-1]["timings"]["predicted_n"] == 8 and not any("timings" in e for e in events[:-1])
     for end in whole, events[-1]:
         assert end["generation_settings"]["n_predict"] == 8 and end["has_new_line"] == ("\n" in whole["content"]) and end["truncated"] is False
     assert complete(smol, response_fields=["content", "generation_settings/n_predict"]) == {"content": whole["content"], "generation_settings/n_predict": 8}
