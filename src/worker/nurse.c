@@ -11,7 +11,7 @@
 #include "base/must.h"
 #include "worker/tryout.h"
 
-struct actor_mail {
+struct nurse_mail {
     struct net_mail_item item;
     struct nurse_event event;
 };
@@ -31,7 +31,7 @@ static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_
     (void)m;
     struct nurse *n = user_data;
     while (items != NULL) {
-        struct actor_mail *l = (struct actor_mail *)(void *)items;
+        struct nurse_mail *l = (struct nurse_mail *)(void *)items;
         bool last = l->event.found; /* the receiver may free the nurse in this event */
         items = items->next;
         n->cfg.on_event(&l->event, n->cfg.user_data);
@@ -89,7 +89,7 @@ static int look(struct nurse *n, struct nurse_event *out)
 /* Checks the file and posts the result. Returns true when it is whole. */
 static bool look_and_tell(struct nurse *n)
 {
-    struct actor_mail *l = xalloc(sizeof *l);
+    struct nurse_mail *l = xalloc(sizeof *l);
     l->event.key = n->cfg.key;
     int err = look(n, &l->event);
     l->event.found = err == 0;
