@@ -180,6 +180,10 @@ docs-transcripts: release ## Write what a real cluster prints into docs/laptop.m
 reference: release ## Write docs/settings.md, the man pages and the shell completions from the program's tables
 	@scripts/reference
 
+.PHONY: docs-site
+docs-site: ## Make a site of the documents and man pages in build/site: static, every link looked for (ARGS=FOLDER)
+	@"$$(scripts/venv scripts/pins/site.txt)/bin/python" scripts/site $(ARGS)
+
 .PHONY: tsan
 tsan: ## Unit tests with ThreadSanitizer (the simulator has no threads)
 	@scripts/setup
