@@ -56,6 +56,15 @@ def test_the_reference_is_what_the_tables_say():
     assert end.returncode == 0, end.stderr
 
 
+def test_the_site_has_all_pages_and_no_dead_link(tmp_path):
+    """Given the documents; when the site is made of them; then it has a page of each, and each link, anchor and picture leads somewhere."""
+    venv = subprocess.run([ROOT / "scripts" / "venv", ROOT / "scripts" / "pins" / "site.txt"], capture_output=True, text=True, check=True).stdout.strip()
+    end = subprocess.run([f"{venv}/bin/python", ROOT / "scripts" / "site", tmp_path / "site"], capture_output=True, text=True, timeout=60, check=False)
+    assert end.returncode == 0, end.stdout + end.stderr
+    for page in (ROOT / "docs").glob("*.md"):
+        assert (tmp_path / "site" / "docs" / f"{page.stem if page.stem != 'README' else 'index'}.html").exists(), page
+
+
 COMPLETIONS = ROOT / "docs" / "completions"
 
 
