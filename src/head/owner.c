@@ -94,8 +94,10 @@ int check_exposure(const struct head_options *o, const char *address, struct fau
 {
     if (net_is_loopback(str_of(address)) || (o->api_key[0] != '\0' && o->join_token[0] != '\0'))
         return 0;
-    bool name = strcmp(o->host, address) != 0, key = o->api_key[0] == '\0', token = o->join_token[0] == '\0';
-    return fault_set(f, ERR_USAGE, "--host %s%s%s%s opens the head to other machines: give %s%s%s%s, or listen on 127.0.0.1", o->host, name ? " (" : "",
-                     name ? address : "", name ? ")" : "", key ? "--api-key (for clients)" : "", key && token ? " and " : "",
-                     token ? "--join-token (for workers)" : "", key && token ? "" : ", too");
+    bool name = strcmp(o->host, address) != 0;
+    const char *lacks = o->join_token[0] != '\0' ? "--api-key (for clients) beside --join-token"
+                        : o->api_key[0] != '\0'  ? "--join-token (for workers) beside --api-key"
+                                                 : "--api-key (for clients) and --join-token (for workers)";
+    return fault_set(f, ERR_USAGE, "--host %s%s%s%s opens the head to other machines: give %s, or listen on 127.0.0.1", o->host, name ? " (" : "",
+                     name ? address : "", name ? ")" : "", lacks);
 }
