@@ -23,7 +23,7 @@ complete -c manta -n __fish_use_subcommand -a health -d 'health check for the he
 complete -c manta -n __fish_use_subcommand -a bench -d 'measure the running cluster, or compare strategies on small ones'
 complete -c manta -n __fish_use_subcommand -a chaos -d 'start a test cluster, kill and freeze its workers, and check that no answer changed'
 complete -c manta -n __fish_use_subcommand -a config -d 'show the effective settings and where each comes from'
-complete -c manta -n __fish_use_subcommand -a models -d 'list, download and remove models'
+complete -c manta -n __fish_use_subcommand -a models -d 'list, download, remove models'
 complete -c manta -n '__fish_seen_subcommand_from up down logs launcher head worker prompt run launch status actors requests top explain scale drain cordon uncordon verify health bench chaos config models' -l config -r -F -d 'YAML file with settings; where none is named: ~/.config/manta.yaml, if it is there (`--config=`: none)'
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l host -x -d 'address the head listens on; other than loopback needs --api-key and --join-token'
 complete -c manta -n '__fish_seen_subcommand_from up down logs head config' -l port -x -d 'port of the head: API, status, metrics and worker links; 0: any'

@@ -189,7 +189,8 @@ class Swarm:
     def leave(self):
         self.beats.cancel()
         for w in self.workers:
-            w.transport.abort()
+            if not w.lost:
+                w.transport.abort()
 
 
 class Client(asyncio.Protocol):
