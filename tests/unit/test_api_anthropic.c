@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "api_story.h"
+
 #include "api/dialect.h"
 
 enum { OUT_MAX = 1 << 20 };
@@ -18,18 +20,6 @@ static const struct api_usage usage = {.prompt_tokens = 11, .cached_tokens = 8, 
 static const struct api_dialect *dialect(void)
 {
     return api_dialect(API_MESSAGES);
-}
-
-static void assert_str(struct str s, const char *expected)
-{
-    assert_int_equal(s.n, strlen(expected));
-    assert_memory_equal(s.p, expected, s.n);
-}
-
-static void assert_out(struct buf *b, const char *expected)
-{
-    assert_string_equal(buf_cstr(b), expected);
-    buf_reset(b);
 }
 
 /* ---- bodies ---- */

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "api_story.h"
+
 #include "api/dialect.h"
 
 enum { OUT_MAX = 1 << 20 };
@@ -19,18 +21,6 @@ static const struct api_usage usage = {.prompt_tokens = 11, .cached_tokens = 8, 
 static const struct api_timings took = {.prompt_ms = 2, .predicted_ms = 5, .total_ms = 8.5};
 #define TOOK "\"total_duration\":8500000,\"load_duration\":1500000,\"prompt_eval_count\":11,\"prompt_eval_duration\":2000000,\"eval_count\":3,"\
     "\"eval_duration\":5000000"
-
-static void assert_str(struct str s, const char *expected)
-{
-    assert_int_equal(s.n, strlen(expected));
-    assert_memory_equal(s.p, expected, s.n);
-}
-
-static void assert_out(struct buf *b, const char *expected)
-{
-    assert_string_equal(buf_cstr(b), expected);
-    buf_reset(b);
-}
 
 static struct api_call parsed(enum api_shape shape, const char *body)
 {

@@ -8,24 +8,14 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "api_story.h"
+
 #include "api/responses.h"
 
 enum { OUT_MAX = 1 << 20 };
 
 static const struct api_head head = {.shape = API_RESPONSES, .id = 0x12ab, .created = 17, .model = {"m", 1}, .echo = {"\"store\":true", 12}};
 static const struct api_usage usage = {.prompt_tokens = 11, .cached_tokens = 8, .completion_tokens = 3};
-
-static void assert_str(struct str s, const char *expected)
-{
-    assert_int_equal(s.n, strlen(expected));
-    assert_memory_equal(s.p, expected, s.n);
-}
-
-static void assert_out(struct buf *b, const char *expected)
-{
-    assert_string_equal(buf_cstr(b), expected);
-    buf_reset(b);
-}
 
 static struct api_call parsed(const char *body)
 {
