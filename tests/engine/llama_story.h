@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "engine/engine.h"
 
@@ -108,6 +109,13 @@ static inline void story_probe(const struct engine_ops *ops, struct engine *e, u
         assert_int_equal(ops->sampler_draw(e, s, row, 0, &out[i], NULL), force.token);
         ops->sampler_free(s);
     }
+}
+
+/* The real time, for a batcher. */
+static inline uint64_t story_now(void *user_data)
+{
+    (void)user_data;
+    return clock_us();
 }
 
 #endif

@@ -23,12 +23,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static uint64_t now(void *user_data)
-{
-    (void)user_data;
-    return clock_us();
-}
-
 static void on_event(const struct batcher_event *ev, void *user_data)
 {
     (void)user_data;
@@ -64,7 +58,7 @@ static void submit(struct batcher *b, uint64_t ticket, uint32_t words, float tem
 
 static struct batcher *open_batcher(struct engine *e)
 {
-    struct batcher_config cfg = {.ops = ops, .engine = e, .step_ms = 50, .queue_max = 8, .now_us = now};
+    struct batcher_config cfg = {.ops = ops, .engine = e, .step_ms = 50, .queue_max = 8, .now_us = story_now};
     return batcher_new(&cfg, on_event, NULL);
 }
 

@@ -1,7 +1,6 @@
 /* Conversations that take turns on too few slots: what they lost comes back from the host's memory, to the last bit. */
 #include "llama_story.h"
 
-#include "base/clock.h"
 #include "engine/batcher.h"
 
 enum { TALKS = 3, TURNS = 2, FIRST = 130, MORE = 20, ANSWER = 8, CONTEXT = 1024 };
@@ -20,12 +19,6 @@ static int set_up(void **state)
     (void)state;
     ops = story_ops();
     return 0;
-}
-
-static uint64_t now(void *user_data)
-{
-    (void)user_data;
-    return clock_us();
 }
 
 static void on_event(const struct batcher_event *ev, void *user_data)
@@ -71,7 +64,7 @@ static struct batcher_load converse(struct engine_load load, uint64_t prefix_byt
     struct batcher_load seen;
     load.context = CONTEXT;
     struct engine *e = story_load(ops, load);
-    struct batcher_config cfg = {.ops = ops, .engine = e, .step_ms = 50, .queue_max = 8, .prefix_bytes = prefix_bytes, .now_us = now};
+    struct batcher_config cfg = {.ops = ops, .engine = e, .step_ms = 50, .queue_max = 8, .prefix_bytes = prefix_bytes, .now_us = story_now};
     struct batcher *b = batcher_new(&cfg, on_event, NULL);
     for (uint32_t turn = 0; turn < TURNS; turn++) {
         for (uint32_t who = 0; who < TALKS; who++) {

@@ -1,7 +1,6 @@
 /* Failover with the real model: a stream that is resumed elsewhere continues as if nothing had happened (exact mode). */
 #include "llama_story.h"
 
-#include "base/clock.h"
 #include "engine/batcher.h"
 
 enum { ANSWER = 40, TICKETS = 8 };
@@ -22,12 +21,6 @@ static int set_up(void **state)
     (void)state;
     ops = story_ops();
     return 0;
-}
-
-static uint64_t now(void *user_data)
-{
-    (void)user_data;
-    return clock_us();
 }
 
 static void on_event(const struct batcher_event *ev, void *user_data)
@@ -62,7 +55,7 @@ static void submit(struct batcher *b, uint64_t ticket, const char *question, uin
 
 static struct batcher *open_batcher(struct engine *e)
 {
-    struct batcher_config cfg = {.ops = ops, .engine = e, .step_ms = 50, .queue_max = 8, .now_us = now};
+    struct batcher_config cfg = {.ops = ops, .engine = e, .step_ms = 50, .queue_max = 8, .now_us = story_now};
     return batcher_new(&cfg, on_event, NULL);
 }
 
