@@ -484,6 +484,18 @@ def test_words_of_a_model_are_never_markup(cluster, console, text):
     assert "alert(1)" in c.answer() and c.page.locator(".text script, .text img, .text b").count() == 0
 
 
+def test_an_answer_that_has_ended_shows_all_its_words(cluster, console):
+    """Given a page in the background, to which the browser gives no frames; when an answer ends; then all its words stand there at the moment when the
+    page calls it done."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:script=Every word of it.")
+    head.wait_ready(actors=1)
+    c = console(head).open("chat").live()
+    c.page.evaluate("window.requestAnimationFrame = () => 0")
+    c.ask("x")
+    assert c.answer() == "Every word of it."
+
+
 POEM = ("Rays glide where the light of the reef grows thin, and **no one** has asked them to hurry.\n\n- They turn with the tide.\n- They rise for the sun.\n"
         "- They keep what the deep has to say.\n\nAnd when one of them leaves, another one swims on from the very same word, so that nobody who listens would notice.")
 

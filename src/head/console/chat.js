@@ -90,14 +90,16 @@ function column(who, old = {}) {
     begun: performance.now(), first: 0, before: old.tokens || 0};
   let drawn = true;
 
+  const paint = () => {
+    drawn = true;
+    const thought = c.thought ? [el("details", {class: "thought"}, el("summary", {}, "Reasoning"), el("p", {}, c.thought))] : [];
+    text.replaceChildren(...thought, ...prose(c.text.trimStart()));
+  };
+  // Once per frame, however many tokens come in it.
   c.draw = () => {
     if (!drawn) return;
     drawn = false;
-    requestAnimationFrame(() => {
-      drawn = true;
-      const thought = c.thought ? [el("details", {class: "thought"}, el("summary", {}, "Reasoning"), el("p", {}, c.thought))] : [];
-      text.replaceChildren(...thought, ...prose(c.text.trimStart()));
-    });
+    requestAnimationFrame(() => { if (!drawn) paint(); });
   };
   const showNote = ([words, kind]) => notes.append(el("li", {"data-kind": kind}, words));
   c.note = (words, kind) => {
@@ -123,12 +125,13 @@ function column(who, old = {}) {
     c.live();
     c.draw();
   };
+  // The words first: a page in the background gets no frames, and whoever sees that an answer has ended may read it.
   c.settle = () => {
+    paint();
     text.setAttribute("aria-busy", "false");
     node.dataset.state = c.problem ? "failed" : "done";
     put(meta, c.words);
     if (c.id) meta.append(" · ", el("button", {type: "button", class: "plain", onclick: () => why(c.id)}, "Why there?"));
-    c.draw();
   };
   c.end = problem => {
     c.done = true;
@@ -143,9 +146,9 @@ function column(who, old = {}) {
   };
   c.keep = () => Object.fromEntries(KEPT.map(name => [name, c[name]]));
   c.notes.forEach(showNote);
+  if (c.words) put(meta, c.words);
   if (c.done) c.settle();
-  else if (c.words) put(meta, c.words);
-  c.draw();
+  else c.draw();
   return c;
 }
 
