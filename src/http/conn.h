@@ -58,6 +58,7 @@ struct http_conn {
     bool trusted;                   /* http_trust() */
     bool guest;                     /* http_is_guest() */
     bool broken;                    /* a write failed: nothing more is written */
+    bool evicted;                   /* counted in server.leaving */
     bool continued;                 /* another process has sent "100 Continue" */
 };
 
@@ -114,6 +115,11 @@ struct http_server {
     struct list closing;           /* conn.seat of connections in CONN_CLOSING */
     struct http_gave_way gave_way;
     uint32_t conns_n, conns_max;
+    uint32_t places_max;           /* conns_max, had nothing else open files */
+    uint32_t kept;                 /* more of them, see HTTP_CONNS_KEPT; fewer where few files may be open */
+    uint32_t leaving;              /* of conns_n: evicted, so that their descriptors are free already */
+    uint32_t others;               /* open files that are not of conns_n, as far as new descriptors show */
+    uint32_t files;                /* that the process may have open; 0: no limit */
     size_t held, held_max;         /* bytes of requests in memory, of all connections */
     uint32_t depth;                /* conn_parse() and http_conn_closed() calls on the stack: nothing is freed below
                                       them */
@@ -121,6 +127,11 @@ struct http_server {
     int64_t date_s;                /* of `date` */
     char date[40];                 /* the Date header's value */
 };
+
+/* ---- server.c ---- */
+/* Limits the places to those that a process with so many open files has: a part of them, and fewer
+ * as links and others hold files. */
+void http_server_files(struct http_server *s, uint32_t files);
 
 /* ---- status.c ---- */
 /* Returns "Not Found"; "" for an unknown status. */

@@ -19,6 +19,7 @@ struct link_calls {
     void (*abort)(void *link);
     const char *(*peer)(const void *link);
     uint64_t (*origin)(const void *link);
+    int (*descriptor)(const void *link);
 };
 
 #endif

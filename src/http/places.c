@@ -139,7 +139,8 @@ void http_conn_evict(struct http_conn *c)
     if (c->state != CONN_CLOSING)
         http_conn_move(c, CONN_CLOSING);
     list_remove(&c->seat.link); /* it has nothing left to give */
-    c->broken = true;
+    c->broken = c->evicted = true;
+    c->server->leaving++;
     c->calls->abort(c->link);
 }
 
@@ -155,6 +156,7 @@ void http_conn_refuse(struct http_conn *c, const struct refusal *no)
 void http_conn_free(struct http_conn *c)
 {
     c->server->held -= c->held;
+    c->server->leaving -= c->evicted;
     crowd_remove(&c->server->crowds[c->trusted], &c->seat);
     hoard_set(&c->server->greedy[c->trusted], &c->greed, 0);
     list_remove(&c->seat.link);

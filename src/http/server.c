@@ -10,7 +10,10 @@
 #include "base/rng.h"
 #include "http/conn.h"
 
-enum { SWEEP_US = 1000000 };
+enum {
+    SWEEP_US = 1000000,
+    FILES_SPARE = 8, /* never taken by connections: a file that is opened for a moment, a new process at the other end */
+};
 
 static const uint64_t wait_us[WAITS_N] = {
     [WAIT_IDLE] = HTTP_IDLE_MS * 1000ull,
@@ -51,6 +54,7 @@ void http_server_turn(struct http_server *s)
 bool http_server_sweep(struct http_server *s)
 {
     uint64_t now_us = http_server_now_us(s);
+    s->others = 0;
     for (int what = 0; what < WAITS_N; what++) {
         struct list *queue = &s->waiting[what];
         while (!list_empty(queue)) {
@@ -96,10 +100,31 @@ static bool give_place(struct http_server *s)
     return true;
 }
 
+/* The kernel assigns the lowest free descriptor: all below that of a new connection are in use, and
+ * those that are not connections' own (links of workers, the log) leave fewer places. A descriptor
+ * that was free among low ones says little, so the most that was seen counts, measured anew each
+ * second. */
+static void count_places(struct http_server *s, int newest)
+{
+    if (newest > 0 && (uint32_t)newest > s->conns_n + s->others)
+        s->others = (uint32_t)newest - s->conns_n;
+    uint32_t taken = s->others + FILES_SPARE + s->kept, places = s->files > taken ? s->files - taken : 0;
+    s->conns_max = places < s->places_max ? places : s->places_max;
+}
+
+static bool crowded(const struct http_server *s)
+{
+    return s->conns_n - s->leaving >= s->conns_max;
+}
+
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link)
 {
-    bool full = s->conns_n >= s->conns_max && !s->closed && !give_place(s);
-    if (s->closed || (full && s->conns_n >= s->conns_max + HTTP_CONNS_KEPT)) {
+    if (s->files > 0)
+        count_places(s, calls->descriptor(link));
+    while (!s->closed && crowded(s) && give_place(s))
+        ;
+    bool full = crowded(s);
+    if (s->closed || (full && s->conns_n - s->leaving >= s->conns_max + s->kept)) {
         struct refusal no = {.status = 503};
         fault_set(&no.fault, ERR_UNAVAILABLE, "%u connections are open, which is the limit", s->conns_n);
         struct buf out = buf_max(64 << 10);
@@ -132,10 +157,12 @@ static void tcp_close(void *link) { net_conn_close(link); }
 static void tcp_abort(void *link) { net_conn_abort(link); }
 static const char *tcp_peer(const void *link) { return net_conn_peer(link); }
 static uint64_t tcp_origin(const void *link) { return net_conn_origin(link); }
+static int tcp_descriptor(const void *link) { return net_conn_descriptor(link); }
 
 static const struct link_calls tcp = {
     .write = tcp_write, .pending = tcp_pending, .pause = tcp_pause, .resume = tcp_resume,
     .close = tcp_close, .abort = tcp_abort,     .peer = tcp_peer,   .origin = tcp_origin,
+    .descriptor = tcp_descriptor,
 };
 
 static void on_data(struct net_conn *link, struct str bytes, void *user_data)
@@ -189,7 +216,8 @@ struct http_server *http_server_new_in_memory(const struct http_server_calls *ca
     struct http_server *s = xalloc(sizeof *s);
     s->calls = *calls;
     s->user_data = user_data;
-    s->conns_max = HTTP_CONNS_MAX;
+    s->conns_max = s->places_max = HTTP_CONNS_MAX;
+    s->kept = HTTP_CONNS_KEPT;
     s->held_max = HTTP_HELD_BYTES_MAX;
     list_init(&s->conns);
     list_init(&s->handed);
@@ -204,12 +232,20 @@ struct http_server *http_server_new_in_memory(const struct http_server_calls *ca
     return s;
 }
 
+void http_server_files(struct http_server *s, uint32_t files)
+{
+    s->files = files;
+    if (s->places_max > files - files / 4) /* the rest is for links and other files */
+        s->places_max = files - files / 4;
+    s->conns_max = s->places_max;
+    if (s->kept > files / 8)
+        s->kept = files / 8;
+}
+
 static void server_start(struct http_server *s, struct net_loop *l)
 {
-    uint32_t files = net_files_max();
     s->loop = l;
-    if (s->conns_max > files - files / 4) /* the rest is for links and other files */
-        s->conns_max = files - files / 4;
+    http_server_files(s, net_files_max());
     s->turn = net_timer_new(l, on_turn, s);
     s->sweep = net_timer_new(l, on_sweep, s);
     net_timer_set(s->sweep, net_now_us(l) + SWEEP_US);

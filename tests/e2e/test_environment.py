@@ -86,6 +86,23 @@ def test_few_open_files(cluster, command, files):
     assert not p.crashed()
 
 
+def test_few_open_files_under_a_flood(cluster):
+    """Given a cluster that may have few files open, whose workers' links take a part; when idle connections take all that is left; then health checks,
+    prompts and another worker are served still."""
+    few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))}
+    head = cluster.head(**few)
+    for _ in range(12):
+        cluster.echo_worker(head, "echo:tokens=5")
+    head.wait_ready(actors=12)
+    idle = [socket.create_connection(("127.0.0.1", head.port)) for _ in range(150)]
+    for _ in range(5):
+        assert head.get("/health")["status"] == "ok" and head.ask("hi")["responses"]
+    cluster.echo_worker(head, "echo:tokens=5")
+    head.wait_ready(actors=13)
+    for connection in idle:
+        connection.close()
+
+
 def test_a_soft_limit_is_raised(cluster):
     """Given a soft limit on open files that is low and a hard one that is not; when a cluster of many workers is started; then it runs."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -12,6 +12,7 @@ struct loopback {
     struct buf out;     /* owned: what the server wrote */
     struct buf in;      /* owned: what came while reading was paused */
     uint64_t origin;    /* where it comes from: set before loopback_open(), and kept by it */
+    int descriptor;     /* likewise: what http_server_files() is told of */
     size_t unread;      /* of `out`, what the client has not read yet; grows only while `slow` */
     bool slow;          /* the client does not read until loopback_read() */
     bool paused;
@@ -87,15 +88,21 @@ static inline uint64_t mem_origin(const void *link)
     return ((const struct loopback *)link)->origin;
 }
 
+static inline int mem_descriptor(const void *link)
+{
+    return ((const struct loopback *)link)->descriptor;
+}
+
 static const struct link_calls memory = {
     .write = mem_write, .pending = mem_pending, .pause = mem_pause, .resume = mem_resume,
     .close = mem_close, .abort = mem_abort,     .peer = mem_peer,   .origin = mem_origin,
+    .descriptor = mem_descriptor,
 };
 
-/* A connection arrives at the server. All of *l but `origin` is set here. */
+/* A connection arrives at the server. All of *l but `origin` and `descriptor` is set here. */
 static inline void loopback_open(struct loopback *l, struct http_server *s)
 {
-    *l = (struct loopback){.out = buf_max(LOOPBACK_BYTES_MAX), .in = buf_max(LOOPBACK_BYTES_MAX), .origin = l->origin};
+    *l = (struct loopback){.out = buf_max(LOOPBACK_BYTES_MAX), .in = buf_max(LOOPBACK_BYTES_MAX), .origin = l->origin, .descriptor = l->descriptor};
     l->conn = http_server_accept(s, &memory, l);
 }
 

@@ -55,6 +55,39 @@ static void the_address_with_the_most_gives_way(void **state)
     story_end(&t);
 }
 
+/* Given a process that may have few files open, half of which workers' links hold; when idle connections take the rest; then the oldest give
+ * way before the last files are gone, and the places are back when the links are. */
+static void links_leave_fewer_places(void **state)
+{
+    (void)state;
+    enum { FILES = 64, LINKS = 32, IDLE = 40 };
+    struct story t;
+    struct loopback many[IDLE], late = {.descriptor = 5};
+    story_begin(&t);
+    http_server_files(t.server, FILES);
+    int top = 0;
+    for (int i = 0; i < IDLE; i++) {
+        int descriptor = LINKS + (int)http_server_conns(t.server);
+        top = descriptor > top ? descriptor : top;
+        many[i] = (struct loopback){.origin = 7, .descriptor = descriptor};
+        loopback_open(&many[i], t.server);
+        assert_non_null(many[i].conn);
+        for (int k = 0; k < i; k++)
+            loopback_turn(&many[k], t.server);
+    }
+    assert_in_range(top, LINKS + 8, FILES - 8);
+    assert_true(many[0].aborted && !many[IDLE - 1].aborted);
+    assert_int_equal(http_server_gave_way(t.server).place, IDLE + 1 - http_server_conns(t.server));
+    uint32_t fewer = http_server_conns_max(t.server);
+    http_server_sweep(t.server);
+    loopback_open(&late, t.server);
+    assert_true(http_server_conns_max(t.server) > fewer);
+    end(&late);
+    for (int i = 0; i < IDLE; i++)
+        end(&many[i]);
+    story_end(&t);
+}
+
 /* Given one that has begun a request long ago and sends a byte now and then; then it is as old as its request, and gives way before
  * one that came later and is idle. */
 static void a_byte_now_and_then_keeps_nobody_young(void **state)
@@ -395,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_address_with_the_most_gives_way),
+        cmocka_unit_test(links_leave_fewer_places),
         cmocka_unit_test(a_byte_now_and_then_keeps_nobody_young),
         cmocka_unit_test(the_trusted_give_way_last),
         cmocka_unit_test(what_only_lingers_gives_way_first),
