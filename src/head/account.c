@@ -60,7 +60,8 @@ void accounts_end(struct head_program *p)
         account_free(p, list_item(p->accounts.next, struct account, link));
 }
 
-/* NULL: as many as may be are kept, and all of them run. */
+/* Returns the call's record, made on first use. NULL: the call is a command, or all records are of
+ * running requests. */
 static struct account *account_of(struct head_program *p, struct call *c)
 {
     if (c->account != NULL || c->api.shape == 0)
@@ -83,7 +84,7 @@ static struct account *account_of(struct head_program *p, struct call *c)
     return a;
 }
 
-/* A place for one more: of a long row the ones in the middle are left out. */
+/* Adds a step; a full record drops one from the middle. */
 static struct account_step *add_step(struct account *a)
 {
     if (a->steps_n == ACCOUNT_STEPS_MAX) {
@@ -111,7 +112,8 @@ static void keep_choice(struct account_step *s, const struct fx_choice *choice)
     }
 }
 
-/* "manta left worker=worker-2 token=254 reason=crashed", "manta resumed worker=worker-3 token=254": only of answers that have begun. */
+/* Sends a comment, once the answer has begun: "manta left worker=worker-2 token=254
+ * reason=crashed", "manta resumed worker=worker-3 token=254". */
 static void tell_client(struct head_program *p, struct call *c, const struct fx *fx)
 {
     struct buf text = buf_max(256);
@@ -159,7 +161,7 @@ void account_step(struct head_program *p, struct call *c, const struct fx *fx)
 
 /* ---- the end ---- */
 
-/* Why none of its answers came; NULL: one did. */
+/* Returns the reason if all branches failed; NULL: one succeeded. */
 static const struct fault *failure(const struct call *c)
 {
     const struct fault *f = NULL;

@@ -1,4 +1,4 @@
-/* What the head of a request alone tells against it. */
+/* Checks that need only the header of a request. */
 #include "head/admission.h"
 
 #include <strings.h>

@@ -6,10 +6,12 @@
 #include "head/account.h"
 #include "head/memory.h"
 
-/* What a client is sent, in the shape it asked for: events as they come, or one JSON text at the end.
+/* Send a client's output in the dialect of its request: events as they arrive, or one JSON text at
+ * the end.
  *
- * A slow reader holds back only its own stream: what comes meanwhile is kept as plain text in branch.held, at most
- * REPLY_TEXT_BYTES_MAX of it, and leaves in portions, as many at a time as the connection takes. So does the end of the stream. */
+ * A slow reader delays only its own stream: its pieces are kept in branch.held, at most
+ * REPLY_TEXT_BYTES_MAX of them, and leave in portions, as many at a time as the connection accepts.
+ * The end of the stream waits for them. */
 
 static void doom(struct head_program *p, struct call *c, const char *why)
 {
@@ -33,7 +35,7 @@ static void extra_headers(const struct call *c, uint32_t retry_after_s, bool str
 {
     char name[CALL_NAME_BYTES];
     call_name(c, name);
-    /* A client's own id goes back to it by that name with whatever is answered (routes.c). */
+    /* routes.c returns the client's own id as x-request-id with every response. */
     const char *header = c->client_id != NULL ? "x-manta-request-id" : "x-request-id";
     const char *also = call_dialect(c)->id_header;
     int n = also != NULL ? snprintf(out, cap, "%s: %s\r\n", also, name) : 0;
@@ -53,7 +55,8 @@ void answer_begin_stream(struct call *c)
     c->streaming = true;
 }
 
-/* Its head and its worker were lost together. In the fast mode the text before the client's place may be another one this time. */
+/* Says that the answer is computed again, because its head and its worker were lost together. In
+ * the fast mode the text before the client's place may differ this time. */
 static void tell_of_it(struct head_program *p, const struct call *c)
 {
     buf_reset(&p->json);
@@ -100,7 +103,7 @@ void answer_progress(struct head_program *p, struct call *c, const struct fx *fx
     write_events(p, c);
 }
 
-/* The cluster has checked that the numbers of all these fit each other. */
+/* The brain has checked that the numbers of all these match. */
 static struct api_choice choice_of(const struct call *c, const struct fx *fx)
 {
     struct api_choice choice = {.text = fx->text};
@@ -120,7 +123,7 @@ static struct api_choice choice_of(const struct call *c, const struct fx *fx)
     return choice;
 }
 
-/* False: one of its parts would be over the limit of one answer. */
+/* Returns false if a part would exceed the limit of one answer. */
 static bool keep(struct head_program *p, struct call *c, struct backlog *k, const struct fx *fx)
 {
     size_t before = backlog_bytes(k);
@@ -137,7 +140,7 @@ static bool hold(struct head_program *p, struct call *c, struct branch *b, const
     return held;
 }
 
-/* NULL: it is text. The caller frees it. */
+/* Returns the parts, which the caller frees; NULL: plain text. */
 static struct part *parts_of(const struct fx *fx)
 {
     struct part *parts = fx->parts_n > 0 ? xalloc_array(fx->parts_n, sizeof *parts) : NULL;
@@ -146,7 +149,8 @@ static struct part *parts_of(const struct fx *fx)
     return parts;
 }
 
-/* Its client has it. Which block it is in then is known from its place, unless all comes from the beginning. */
+/* The client has this piece: only tracks the block, if the answer comes from its beginning; else
+ * the client's place names the block. */
 static void skip(struct branch *b, const struct fx *fx)
 {
     struct part text = {.kind = PART_TEXT, .bytes = (uint32_t)fx->text.n}, *parts = parts_of(fx);
@@ -165,7 +169,7 @@ void answer_prompt(struct head_program *p, struct call *c, uint32_t index, const
 {
     struct branch *b = call_branch(c, index);
     struct fx piece = *fx;
-    if (fx->kind == FX_STARTED) /* its ids are kept with the branch */
+    if (fx->kind == FX_STARTED) /* the branch keeps its ids */
         piece.ids = (struct wire_i32s){0};
     if (!keep(p, c, &b->whole, &piece))
         doom(p, c, "the answer grew over the limit of one answer");
@@ -178,7 +182,7 @@ void answer_piece(struct head_program *p, struct call *c, uint32_t index, const 
         answer_prompt(p, c, index, fx);
         return;
     }
-    if (b->begun_us == 0) { /* another head was told of its start */
+    if (b->begun_us == 0) { /* another head received its start */
         b->begun_us = net_now_us(p->loop);
         b->before = fx->first;
     }
@@ -211,7 +215,7 @@ static void write_finish(struct head_program *p, struct call *c, uint32_t index)
         stream_closing(p, c, index);
 }
 
-/* Sends the first portion of what was held back of a branch, and its end behind the last one. */
+/* Sends the first held portion of a branch; after the last portion, the branch's end. */
 static void release(struct head_program *p, struct call *c, uint32_t index)
 {
     struct held *held = &c->branches[index].held;
@@ -314,13 +318,13 @@ static bool end_stream(struct head_program *p, struct call *c)
     const struct fault *fault = d->partial ? NULL : first_fault(c);
     c->ended = is_held(c);
     if (c->ended) {
-        c->has_body = false; /* who takes our place asks the workers for the rest */
+        c->has_body = false; /* a successor asks the workers for the rest */
         return false;
     }
     buf_reset(&p->json);
     if (fault != NULL) {
         stream_fault(p, c, fault);
-    } else if (!c->ended_sent && (c->branches_n != 1 || c->branches[0].skip == 0)) { /* skip: its client has that event, too */
+    } else if (!c->ended_sent && (c->branches_n != 1 || c->branches[0].skip == 0)) { /* skip: the client has that event, too */
         struct api_cluster cluster = d->partial ? answer_cluster(p) : (struct api_cluster){0};
         stream_id(p, c, true);
         if (d->repeats && writing_begin(p, c, buf_str(&p->json), answer_cluster(p)))

@@ -21,7 +21,8 @@ size_t backlog_bytes(const struct backlog *k)
     return k->text.cap + k->ids.cap + k->logprobs.cap + k->top_ids.cap + k->top_logprobs.cap + k->lengths.cap + k->pieces.cap + k->parts.cap;
 }
 
-/* Each piece of an answer has log-probabilities or none has, so that the arrays stay of one length. */
+/* The pieces of an answer have log-probabilities either all or never, so the arrays stay of one
+ * length. */
 static int add_tokens(struct backlog *k, const struct fx *fx)
 {
     int err = buf_add(&k->ids, fx->ids.p, fx->ids.n * sizeof *fx->ids.p);
@@ -100,7 +101,7 @@ struct str *backlog_show(const struct backlog *k, struct api_choice *out)
         return NULL;
     out->ids = (const int32_t *)(const void *)k->ids.p;
     out->tokens_n = ids_n;
-    if (k->logprobs.n != k->ids.n) /* both are of four bytes */
+    if (k->logprobs.n != k->ids.n) /* elements of both have four bytes */
         return NULL;
     out->logprobs = (const float *)(const void *)k->logprobs.p;
     if (top_n % ids_n == 0 && k->top_logprobs.n == k->top_ids.n) {

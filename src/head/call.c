@@ -1,4 +1,4 @@
-/* What everybody may ask of a call's record: its branches, its name, how far its client is. */
+/* A call's record: its branches, its id, its client's place. */
 #include "base/alloc.h"
 #include "head/call.h"
 
@@ -20,7 +20,8 @@ void call_name(const struct call *c, char out[CALL_NAME_BYTES])
     (void)api_name(call_dialect(c)->id_prefix, c->head.id, out);
 }
 
-/* Somebody will want to look for a request that crashes workers: the error names it. */
+/* Adds the request's id to the error of a request that crashes workers, so that people can find it;
+ * adds the field's name to errors of forms and tools. */
 struct fault call_named_fault(const struct call *c, const struct fault *f)
 {
     struct fault named = *f;

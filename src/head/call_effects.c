@@ -1,4 +1,5 @@
-/* What becomes of calls in the brain: its effects, to answer.c. calls.c has the story. */
+/* Apply the brain's effects to calls, and pass the output to answer.c. calls.c describes the whole
+ * path. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -14,7 +15,8 @@ static char *keep(char **owned, struct str s)
     return *owned;
 }
 
-/* The actor that said the last of the answer; another one may have begun it. The model is the same. */
+/* Names the actor that produced the last part of the answer; another one may have begun it, with
+ * the same model. */
 static void name_actor(struct branch *b, const struct fx *fx, bool sees_address)
 {
     b->response.actor = fx->actor;
@@ -22,7 +24,8 @@ static void name_actor(struct branch *b, const struct fx *fx, bool sees_address)
     b->response.address = str_of(keep(&b->address, sees_address ? fx->address : str_n(NULL, 0)));
 }
 
-/* The stream of another head was found: its client's place in it, and what kind of request it was. */
+/* A worker has the stream of another head: sets the client's place in it, and reads the note on its
+ * request. */
 static void on_resumed(struct head_program *p, struct call *c, const struct fx *fx)
 {
     if (!note_read(fx->text, c) || fx->branches > API_BRANCHES_MAX) {
@@ -30,7 +33,7 @@ static void on_resumed(struct head_program *p, struct call *c, const struct fx *
         list_push(&p->doomed, &c->doomed);
         return;
     }
-    c->begun = true; /* elsewhere: its first token is none of ours */
+    c->begun = true; /* on another head: its first token does not count in our histograms */
     c->ended_sent = c->from->ended;
     c->total = fx->branches;
     call_places(c, c->from, false);
@@ -100,7 +103,8 @@ static void on_branch_done(struct head_program *p, struct call *c, const struct 
         answer_branch_done(p, c, fx->branch);
 }
 
-/* The client may have heard of more answers of a fan-out than there are actors for, now that it is computed again. */
+/* Drops branches that the client knows of and that do not exist any more: the fan-out of a
+ * recomputed call may find fewer actors. */
 static void forget_others(struct call *c, uint32_t made)
 {
     while (c->computed_again && c->branches_n > made)

@@ -10,14 +10,16 @@
 #include "head/memory.h"
 #include "head/stored.h"
 
-/* Clients waiting for answers: from the parsed request to the brain, and from the brain's effects to answer.c.
+/* Clients that wait for answers: from the parsed request to the brain, and from the brain's effects
+ * to answer.c.
  *
- * Happy path: call_begin -> HEAD_PROMPT -> FX_STARTED, FX_TOKENS …, FX_BRANCH_DONE per branch -> FX_CALL_END -> answered.
- * A client that comes with Last-Event-ID: HEAD_RESUME -> FX_RESUMED -> as above, from where it is. When nobody has the stream,
- * its head and its worker were lost together. If the client brought its request, it begins anew, under the same name and with the
- * same seed; what the client has is computed again and not sent again.
- * It can fail by: FX_CALL_FAILED at any time before, the client going away (HEAD_CALL_GONE), a client that reads too
- * slowly for too long (doomed: told so, then HEAD_CALL_GONE). */
+ * Happy path: call_begin -> HEAD_PROMPT -> FX_STARTED, FX_TOKENS …, FX_BRANCH_DONE per branch ->
+ * FX_CALL_END -> answered. A client that sends Last-Event-ID: HEAD_RESUME -> FX_RESUMED -> as
+ * above, from its place. If no worker has the stream, its head and its worker were lost together:
+ * if the client sent its request, the call starts anew, under the same name and with the same seed;
+ * the part that the client has is computed again, but not sent again.
+ * It can fail by: FX_CALL_FAILED at any time; the client disconnecting (HEAD_CALL_GONE); a client
+ * that reads too slowly for too long (doomed: the client gets an error, then HEAD_CALL_GONE). */
 
 struct call *call_find(struct head_program *p, uint64_t id)
 {
@@ -67,12 +69,13 @@ void call_written(struct head_program *p, struct call *c, struct buf *text)
 
 /* ---- from clients ---- */
 
-/* Not to be guessed, though only those with its tenant's key can continue it. */
+/* Returns a name that cannot be guessed, although only clients with the tenant's key can continue the
+ * stream. */
 static uint64_t stream_name(struct head_program *p)
 {
     uint64_t name = 0;
     if (getrandom(&name, sizeof name, GRND_NONBLOCK) != sizeof name || name == 0)
-        name = rng_next(&p->seeds) | 1; /* a kernel that has only just started */
+        name = rng_next(&p->seeds) | 1; /* the kernel has just started and has no entropy yet */
     return name;
 }
 
@@ -94,8 +97,8 @@ struct call *call_new(struct head_program *p, struct http_request *r)
     return c;
 }
 
-/* Requests with the same value go to the same actor while that costs little: its cache knows the conversation. The
- * first name is ours; the others are what clients of other routers send already. */
+/* Requests with the same session go to the same actor while that costs little: its cache has the
+ * conversation. The first header is manta's; clients of other routers send the others. */
 static struct str session_header(const struct http_request *r)
 {
     static const char *const names[] = {"x-session-id", "x-smg-routing-key", "x-dynamo-session-id"};
@@ -128,7 +131,7 @@ void call_prompt(struct head_program *p, struct call *c)
     c = call_find(p, id);
     if (c == NULL)
         return;
-    api_call_forget(&c->api); /* the brain has its own copy of what runs */
+    api_call_forget(&c->api); /* the brain has its own copy of running jobs */
     free(c->brought);
     c->brought = NULL;
 }
@@ -144,13 +147,14 @@ bool call_may_begin_anew(const struct call *c)
     return true;
 }
 
-/* Nobody has the stream, and its client brought a request that may be the one that began it. */
+/* True if no worker has the stream, and the request can be the one that began it. */
 bool call_may_be_computed_again(const struct call *c)
 {
     return c->from != NULL && c->has_body && (c->api.spread || c->from->n <= c->api.n || call_may_begin_anew(c));
 }
 
-/* Asks for what comes after the places of `from`; all of it where the end is made of the whole. */
+/* Asks for the output after the places in `from`, or for all of it if the end of the answer is made
+ * of the whole. */
 void call_resume(struct head_program *p, struct call *c, const struct api_stream_id *from)
 {
     int32_t said[API_BRANCHES_MAX] = {0};
@@ -198,7 +202,7 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
         api_drop_billing(api);
     struct str session = session_header(r);
     if (session.n > 0)
-        api->request.affinity = session; /* says more than `prompt_cache_key` and `user` do */
+        api->request.affinity = session; /* takes precedence over `prompt_cache_key` and `user` */
     struct call *c = call_new(p, r);
     uint64_t id = c->node.id;
     c->api = *api;
@@ -207,7 +211,8 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
     c->client_id = request_client_id(r);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
     call_own(c, &who);
-    if (!api->seed_given) /* whoever comes with the stream's name and the request again gets the same draws; workers learn nothing by it */
+    if (!api->seed_given) /* a client that repeats the request under the stream's name gets the same draws; the seed
+                           * reveals nothing to workers */
         c->api.request.sampling.seed = rng_mix(c->sealed.name);
     c->api.request.tenant = str_of(c->tenant);
     c->api.request.scope = p->o->share_prefix ? 0 : who.id;
@@ -221,7 +226,7 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
         call_free(p, c);
         return;
     }
-    if (lost.err != 0) /* what runs may be gone on with, but not begun anew */
+    if (lost.err != 0) /* a running stream can be continued, but not started anew */
         c->has_body = false;
     if (from.stream != 0)
         call_resume(p, c, &from);
@@ -229,7 +234,7 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
         call_prompt(p, c);
     c = call_find(p, id);
     if (c != NULL) {
-        c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is forgotten now */
+        c->api.request.affinity = str_n(NULL, 0); /* may have pointed into the request, which is freed now */
         http_forget(c->r);
     }
 }
@@ -290,7 +295,7 @@ void call_gone(struct head_program *p, struct http_request *r)
     struct call *c = http_user_data(r);
     if (c == NULL)
         return;
-    if (c->writing != NULL) { /* the brain has ended it */
+    if (c->writing != NULL) { /* the brain has dropped the call */
         if (writing_gone(c))
             call_free(p, c);
         return;

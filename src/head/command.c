@@ -2,9 +2,9 @@
 #include "head/call.h"
 #include "json/write.h"
 
-/* Commands that change the cluster: their end is the answer. */
+/* Answer commands that change the cluster: the end of their call is the answer. */
 
-/* A scale command was passed on to the launcher. */
+/* A scale command was passed to the launcher. */
 static void end_scale(struct head_program *p, struct call *c)
 {
     struct head_scale_view v;

@@ -26,7 +26,7 @@
     F(models, "/console/models.js", "models.js", "text/javascript; charset=utf-8")
 /* clang-format on */
 
-/* The assembler reads both forms of each file; CMakeLists.txt says that this depends on them. */
+/* The assembler reads both forms of each file; CMakeLists.txt declares the dependency. */
 #define F(name, path, file, type) \
     __asm__(".section .rodata\n" \
             "console_" #name ":\n.incbin \"" MANTA_CONSOLE_DIR "/" file "\"\nconsole_" #name "_end:\n" \
@@ -48,8 +48,8 @@ static const struct file files[] = {
 #undef F
 };
 
-/* Nothing inline, nothing from elsewhere, in nobody's frame. `no-cache` lets browsers keep a file and ask whether it is still the same, so a
- * head of another version is not shown by the old one's page. */
+/* No inline code, no foreign sources, no framing. `no-cache` lets browsers keep a file and
+ * revalidate it, so that an old head's page does not show a head of another version. */
 static const char always[] =
     "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'\r\n"
@@ -67,7 +67,7 @@ bool console_is_wanted(const struct http_request *r)
     return holds(http_header(r, "accept"), "text/html");
 }
 
-/* Whoever would take it, but not gladly ("gzip;q=0.5"), gets the file as it is. */
+/* A client that accepts gzip with a lower weight ("gzip;q=0.5") gets the plain file. */
 static bool takes_gzip(const struct http_request *r)
 {
     struct str s = http_header(r, "accept-encoding");

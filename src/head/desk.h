@@ -1,25 +1,26 @@
-/* The desk: what takes too long for a turn of the loop is done on another thread, one thing at a time, in the order in which it
- * came: reading a large request, writing a large answer.
+/* Run long work on another thread, the desk: parsing large requests and writing large answers, one
+ * item at a time, in order of arrival.
  *
- * One at a time, so that what each takes of memory is taken once (head/memory.c). */
+ * Running one item at a time bounds the memory: each kind of work is counted once
+ * (head/memory.c). */
 #ifndef MANTA_HEAD_DESK_H
 #define MANTA_HEAD_DESK_H
 
 #include "head/state.h"
 
-enum { DESK_BYTES = 64 << 10 }; /* what is shorter is done at once: less than a millisecond */
+enum { DESK_BYTES = 64 << 10 }; /* shorter work is done at once: it takes less than a millisecond */
 
 struct desk_item {
-    struct list link;            /* in program->desk until its turn comes */
+    struct list link;            /* in program->desk until its turn */
     struct head_program *p;      /* borrowed */
-    void (*begin)(struct desk_item *d); /* its turn has come; or NULL */
-    void (*work)(struct desk_item *d);  /* on the other thread: touches what is its own, and nothing else */
-    void (*end)(struct desk_item *d);   /* it is done; frees it */
+    void (*begin)(struct desk_item *d); /* on the loop, at its turn; or NULL */
+    void (*work)(struct desk_item *d);  /* on the desk's thread; may touch only data that the item owns */
+    void (*end)(struct desk_item *d);   /* on the loop, after the work; frees the item */
 };
 
-/* Hands it to the desk's thread; it comes back by its callback, on the loop. */
+/* Queues an item. Its callbacks run later, also `end`. */
 void desk_add(struct head_program *p, struct desk_item *d);
-/* False: it is being worked on, and `end` will come. */
+/* Takes an item out of the queue. False: the work has begun, and `end` will be called. */
 bool desk_remove(struct desk_item *d);
 
 #endif

@@ -14,7 +14,7 @@ static void doom(struct head_program *p, struct call *c, const struct fault *why
     list_push(&p->doomed, &c->doomed);
 }
 
-/* One of several inputs is at fault: say which. */
+/* Names the failed input, if there are several. */
 static void name_input(struct call *c, uint32_t index, struct fault *f)
 {
     if (c->api.request.inputs_n < 2)

@@ -1,4 +1,4 @@
-/* What the records of requests (account.h) look like to those who may see them. */
+/* Write the records of requests (account.h) for owners who may see them. */
 #include <string.h>
 
 #include "head/account.h"
@@ -46,7 +46,7 @@ static void put_end(struct jout *j, const struct account *a)
     jout_put_uint(j, "tokens", a->tokens);
 }
 
-/* The members of both: a line of the list, and the whole account. */
+/* Writes the members that a line of the list and a whole record share. */
 static void put_summary(struct jout *j, const struct account *a)
 {
     jout_put_cstr(j, "id", a->id);
@@ -144,14 +144,16 @@ static void put_account(struct head_program *p, struct jout *j, const struct acc
     jout_object_end(j);
 }
 
-/* "chatcmpl-1f…", "1f…", or the client's own id. */
+/* True if `name` is the record's id ("chatcmpl-1f…"), the id without its prefix ("1f…"), or the
+ * client's own id. */
 static bool goes_by(const struct account *a, struct str name)
 {
     size_t prefix = strlen(api_of(a->shape));
     return str_is(name, a->id) || str_is(name, a->id + prefix) || (a->client_id != NULL && str_is(name, a->client_id));
 }
 
-/* One that has no record yet waits in the queue for the first time: it has nothing but its place. */
+/* Explains a request without a record: it waits in the queue for the first time, and has only its
+ * place. */
 static bool write_waiting(struct head_program *p, struct jout *j, const struct call *c, const struct head_wait *wait, struct str name)
 {
     struct account a = {.shape = c->api.shape, .stream = c->api.stream, .created = c->head.created, .model = c->model, .client_id = c->client_id,

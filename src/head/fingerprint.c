@@ -1,14 +1,15 @@
 /* The "system_fingerprint" of an answer.
  *
- * Of an exact actor it stands for all that decides the bits: model file, context, engine version, processor features and the set-up that
- * was measured. An answer in which actors of different fingerprints had a part has none, like all of the fast mode. */
+ * The fingerprint of an exact actor covers everything that determines the bits: model file,
+ * context, engine version, processor features and the measured setup. An answer to which actors of
+ * different fingerprints contributed has none, like all answers of the fast mode. */
 #include <stdio.h>
 #include <string.h>
 
 #include "brain/kit/hash.h"
 #include "head/call.h"
 
-/* It promises nothing: the program that answered. */
+/* Without a fingerprint, names the program that answered, which promises nothing. */
 static void say_none(const struct head_program *p, char out[CALL_FINGERPRINT_BYTES])
 {
     snprintf(out, CALL_FINGERPRINT_BYTES, "build-%s", p->o->version);

@@ -10,7 +10,8 @@
 #include "base/utf8.h"
 #include "head/call.h"
 
-/* $XDG_RUNTIME_DIR/manta, else /tmp/manta-<user>: short enough for a socket, gone after a restart of the machine, and ours alone. */
+/* $XDG_RUNTIME_DIR/manta, else /tmp/manta-<user>: short enough for a socket's path, removed by a
+ * reboot, and accessible to this user only. */
 static int own_folder(char *out, size_t cap, struct fault *f)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");

@@ -1,11 +1,12 @@
-/* This head takes the place of one that runs, with the clients that wait there.
+/* Take the place of a running head, with the clients that wait there.
  *
- * The happy path is in handoff_out.c. Everything is made ready here before the other head is told that we have it: the listener, the
- * connections, and for each client that waits a call, which the brain takes over (brain/recover/handoff_in.c). Nothing of it shows before the
- * loop runs. It can fail by: nobody there, another format, words that make no sense, and whatever passing descriptors can fail by; then
- * all of it is let go of, and the other head never noticed.
+ * handoff_out.c has the happy path. This side prepares everything before it confirms the handoff:
+ * the listener, the connections, and a call for each waiting client, which the brain takes over
+ * (brain/recover/handoff_in.c). No effect is visible before the loop runs. It can fail by: no
+ * running head, another format, invalid messages, and errors of descriptor passing. Then everything
+ * is released, and the other head continues undisturbed.
  *
- * What comes is of a process of the same user, and is checked all the same: sizes first. */
+ * The messages come from a process of the same user, and are checked all the same: sizes first. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 
 #define TAG "HEAD NODE STARTING"
 
-/* A message that is kept while others come. */
+/* A message that outlives the next one. */
 struct kept_job {
     char *frame;             /* owned */
     struct wire_arena arena; /* owned */
@@ -28,10 +29,10 @@ struct taking {
     struct net_fdpass *fdpass;              /* owned */
     struct wire_arena arena, run, lists;  /* owned */
     struct kept_job jobs[API_BRANCHES_MAX];
-    const struct wire_moved_job *told[API_BRANCHES_MAX]; /* the same, as the brain wants them */
-    uint32_t jobs_n;                      /* of both */
-    uint32_t workers;                     /* of the other head */
-    uint32_t conns, calls;                /* taken so far */
+    const struct wire_moved_job *told[API_BRANCHES_MAX]; /* the messages of `jobs`, as the brain expects them */
+    uint32_t jobs_n;                      /* of both arrays */
+    uint32_t workers;                     /* number of workers of the other head */
+    uint32_t conns, calls;                /* received so far */
     struct fault *f;
 };
 
@@ -40,7 +41,7 @@ static int nonsense(const struct taking *t, const char *what)
     return fault_set(t->f, ERR_PROTOCOL, "the running head hands over %s", what);
 }
 
-/* ---- jobs: they come before their call ---- */
+/* ---- jobs: sent before their call ---- */
 
 static void drop_jobs(struct taking *t)
 {
@@ -93,7 +94,7 @@ static int read_request(struct taking *t, const struct wire_moved_call *m, struc
     return 0;
 }
 
-/* An embedding has no note: nobody continues one. */
+/* An embedding has no note: no head can continue it. */
 static int fill_shape(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
     if (r->kind != REQUEST_EMBED)
@@ -106,8 +107,8 @@ static int fill_shape(const struct taking *t, struct call *c, const struct wire_
     return 0;
 }
 
-/* Of a branch that has ended, or failed, all comes again, and of one that is computed again what the client has and the former head
- * had not reached: that is not sent twice. */
+/* A branch that has ended or failed is sent again from its beginning. A branch that is computed
+ * again sends again what the former head had not reached. The client gets no part twice. */
 static void fill_branches(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at)
 {
     call_places(c, at, false);
@@ -162,14 +163,15 @@ static struct call *make_call(struct taking *t, struct http_request *r, bool str
     return c;
 }
 
-/* What kind of answer the client waits for. */
+/* Restores the kind of answer that the client waits for. */
 static int fill_asked(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
     int err = fill_shape(t, c, m, r);
     return err == 0 && c->streaming && !c->api.stream ? nonsense(t, "a whole answer that is being streamed") : err;
 }
 
-/* Asks the workers again. Where the client brought its request, that is kept until it is known whether one of them has the stream. */
+/* Asks the workers again. A request that the client sent is kept until it is known whether a worker
+ * has the stream. */
 static int seek_on(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at, const struct request *r)
 {
     if (m->run.n > 0) {
@@ -217,7 +219,7 @@ static int take_call(struct taking *t, struct http_request *r, bool streaming, c
     return m->seeks ? seek_on(t, c, m, &at, &request) : go_on(t, c, m, &at, &request);
 }
 
-/* Its jobs, then the call itself. */
+/* Receives a call's jobs, then the call itself. */
 static int hear_call(struct taking *t, struct http_request *r, bool streaming)
 {
     struct wire_msg m;
@@ -251,8 +253,8 @@ static int hear_bytes(struct taking *t, size_t n, struct buf *out)
 
 static int take_conn(struct taking *t, const struct wire_moved_conn *told)
 {
-    struct wire_moved_conn m = *told; /* gone with the next message */
-    struct buf lines = buf_max(HTTP_LINES_BYTES_MAX); /* too many: none */
+    struct wire_moved_conn m = *told; /* `told` is invalid after the next message */
+    struct buf lines = buf_max(HTTP_LINES_BYTES_MAX); /* stays empty if there are too many */
     struct buf came = buf_max(NET_PENDING_BYTES_MAX), unsent = buf_max(NET_PENDING_BYTES_MAX);
     bool carries = net_fdpass_carries(t->fdpass), asked = m.stage == HTTP_ANSWERING || m.stage == HTTP_STREAMING;
     if (!carries || m.stage < HTTP_IDLE || m.stage > HTTP_CLOSING || asked != (m.asks != 0))
@@ -278,7 +280,7 @@ static int take_conn(struct taking *t, const struct wire_moved_conn *told)
     return err;
 }
 
-/* Connections up to the word that there are no more. */
+/* Receives connections until the message that ends them. */
 static int take_conns(struct taking *t)
 {
     struct wire_msg m;
@@ -310,7 +312,8 @@ static int dial(struct taking *t)
     return err;
 }
 
-/* It may have another address than our --host has by now, and that head may have keys that we lack. */
+/* The listener's address may differ from our --host by now, and the other head may have had keys that we
+ * lack. */
 static int check_listener(struct taking *t)
 {
     char address[NET_ADDRESS_BYTES];

@@ -1,13 +1,16 @@
-/* This head gives its place to another process of the same user.
+/* Hand this head's place to another process of the same user.
  *
- * The happy path is: somebody dials the listener and says `replace` -> is its format ours? -> `yields` with the listener -> each
- * connection with what is unread and unsent, and the call that waits on it -> `moved_all` there, back (it has all of it), and
- * there again (it is its) -> the connections that only end here -> this process ends with 0. It can fail by: another format, a
- * head of `manta up` (its launcher would end with it), and whatever passing descriptors can fail by; then this head continues as if nothing had
- * been asked: telling of a connection changes nothing, and the other process reads none before it is told that they are its.
+ * The happy path is: the new head dials the listener and sends `replace` -> its format matches ours
+ * -> `yields` with the listener -> each connection with its unread and unsent bytes, and the call
+ * that waits on it -> `moved_all` to the new head, back (it has everything), and to it again (it
+ * owns everything) -> the connections that only end here -> this process ends with 0. It can fail
+ * by: another format, a head of `manta up` (its launcher would end with it), and errors of
+ * descriptor passing. Then this head continues as if nothing had been asked: describing a
+ * connection changes nothing, and the new process reads none before the last `moved_all`.
  *
- * All of it happens in one callback of the loop, so what is told is of one moment. Workers' links are not told of: they end with
- * this process, workers dial again at once, and the new head finds what runs there (brain/recover/handoff_in.c). */
+ * All of it happens in one callback of the loop, so the state is of one moment. Workers' links are
+ * not handed over: they end with this process, the workers dial again at once, and the new head
+ * finds the running jobs (brain/recover/handoff_in.c). */
 #include <string.h>
 
 #include "base/log.h"
@@ -24,8 +27,8 @@ struct yielding {
     struct head_program *p;
     struct net_fdpass *fdpass;
     struct wire_arena arena; /* owned */
-    bool ends;               /* the connections that only end are told of now, else the others */
-    uint32_t conns, calls;   /* told so far */
+    bool ends;               /* this pass sends the connections that only end, else the others */
+    uint32_t conns, calls;   /* sent so far */
     struct fault *f;
 };
 
@@ -36,7 +39,7 @@ static int say(const struct yielding *y, const struct wire_msg *msg)
 
 /* ---- calls ---- */
 
-/* What its client has of the answer to be gone on after; of a whole answer nothing counts before its end. */
+/* Tokens of a branch that the client has; a whole answer counts as unsent until its end. */
 static uint32_t sent_of(const struct call *c, uint32_t branch)
 {
     return branch < c->branches_n && !call_keeps_text(c) ? c->branches[branch].sent : 0;
@@ -50,11 +53,11 @@ static int say_jobs(const struct yielding *y, const struct call *c)
     for (uint32_t next = 0; err == 0 && head_call_job_moves(y->p->brain, c->node.id, &next, m);) {
         uint32_t sent = sent_of(c, m->branch);
         if (c->computed_again && sent > m->said)
-            sent = m->said; /* that far it has come */
+            sent = m->said; /* recomputed only up to here */
         MUST(sent <= m->said);
         m->said = sent;
         m->ids.n = m->ids.n < sent ? m->ids.n : sent;
-        if (sent == 0) /* then anybody may begin it */
+        if (sent == 0) /* then any actor may start it */
             m->same_file = m->same_bits = str_n(NULL, 0);
         err = say(y, &msg);
     }
@@ -69,7 +72,7 @@ static uint64_t started_of(const struct call *c)
     return bits;
 }
 
-/* The program's part of it. */
+/* Fills in this room's part of the call. */
 static void fill_call(const struct yielding *y, const struct call *c, struct wire_moved_call *m)
 {
     m->name = c->head.id;
@@ -88,8 +91,9 @@ static void fill_call(const struct yielding *y, const struct call *c, struct wir
     m->age_us = net_now_us(y->p->loop) - c->started_us;
 }
 
-/* One that workers are still asked for. Whoever brought its request and has nothing of it yet is told of as if it had been sent to one
- * of them; a fan-out is as if it had just come. All others seek there again, with the request where they brought it. */
+/* Describes a call that workers are still asked for. If its client sent the request and has nothing
+ * of the answer, the call is described as one that runs, or, with fan-out, as one that just
+ * arrived. All others seek on the new head, with the request if the client sent it. */
 static int say_seeking(const struct yielding *y, const struct call *c, struct wire_moved_call *m, struct wire_run *run, struct wire_arena *arena)
 {
     struct wire_msg job = {.type = WIRE_moved_job};
@@ -108,7 +112,8 @@ static int say_seeking(const struct yielding *y, const struct call *c, struct wi
     return c->api.spread && !m->seeks ? say(y, &job) : 0;
 }
 
-/* How far the client is. Of one that seeks all that is known is what it said; but what is only held for a slow reader is sought, too. */
+/* The client's place. A seeking call knows only what its client claimed; output held for a slow
+ * reader is sought, too. */
 static void places_of(const struct call *c, bool seeks, struct api_stream_id *out)
 {
     if (!c->ended && (seeks || (c->from != NULL && c->from->n <= c->total)))
@@ -231,7 +236,7 @@ static int say_all(const struct yielding *y)
     return say(y, &(struct wire_msg){.type = WIRE_moved_all, .moved_all = {.conns = y->conns, .calls = y->calls}});
 }
 
-/* Up to the word after which nothing is ours any more. */
+/* Hands over everything; after its last message this process owns nothing. */
 static int give(struct yielding *y, uint32_t *out_pid)
 {
     struct wire_msg m;
@@ -245,7 +250,7 @@ static int give(struct yielding *y, uint32_t *out_pid)
         return err;
     }
     *out_pid = m.replace.pid;
-    watch_dismiss(y->p); /* their pages come again, and find the new head */
+    watch_dismiss(y->p); /* their clients reconnect, and reach the new head */
     err = say_listener(y);
     if (err == 0)
         err = http_server_each(y->p->server, say_conn, y);
@@ -258,7 +263,7 @@ static int give(struct yielding *y, uint32_t *out_pid)
     return err != 0 ? err : say_all(y);
 }
 
-/* From here on nothing can fail but the ends of answers that are whole. */
+/* From here on, only the ends of complete answers can fail. */
 static void let_go(struct yielding *y)
 {
     y->ends = true;

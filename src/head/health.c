@@ -1,8 +1,10 @@
-/* Is it alive, and may it be asked? For those who start programs again, and for those who send requests. */
+/* Health checks: for supervisors that restart programs, and for load balancers that send
+ * requests. */
 #include "json/write.h"
 #include "head/state.h"
 
-/* What keeps a prompt from being answered here; NULL: nothing, it would find an actor, or wake one. */
+/* Returns the reason why this head cannot answer a prompt; NULL: a prompt would find an actor, or wake
+ * one. */
 static const char *why_not(const struct head_program *p, const struct head_totals *t, const struct head_scale_view *scale)
 {
     if (p->leaving)
@@ -32,8 +34,9 @@ void reply_ready(struct head_program *p, struct http_request *r)
     reply_json(p, r, why == NULL ? 200 : 503, NULL);
 }
 
-/* As llama-server: 503 while the first model loads, which its clients compare by the message. A head to which no worker has come
- * is well: orchestrators that know no other path would end it, and with it what waits. */
+/* As llama-server: 503 while the first model loads; its clients compare the message. A head without workers
+ * counts as healthy: orchestrators that know no other path would kill it, and with it the waiting
+ * requests. */
 void reply_health(struct head_program *p, struct http_request *r)
 {
     struct head_totals t;

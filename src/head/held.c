@@ -3,9 +3,10 @@
 #include "base/alloc.h"
 #include "head/call.h"
 
-/* The text of an event with log-probabilities is twenty times as long as what it tells of, and 8 MB of them would be written for a
- * second. So a backlog is cut where it comes in: between two pieces, because only there is a place from which the stream can be resumed.
- * What one token tells of several parts stays alone: its events are numbered by that token. */
+/* An event with log-probabilities is twenty times as long as its data, and writing 8 MB of such
+ * events would take a second. So the backlog is cut as it arrives: between two pieces, because a
+ * stream can be resumed only there. A token with several parts stays in a portion of its own: its
+ * events are numbered by that token. */
 
 static size_t longest(const struct backlog *k)
 {
@@ -16,7 +17,7 @@ static size_t longest(const struct backlog *k)
     return most;
 }
 
-/* Is all of it one part, which the last of what is kept belongs to? */
+/* True if the effect is one part that continues the portion's only part. */
 static bool goes_on(const struct backlog *k, const struct fx *fx)
 {
     const struct part *part = (const struct part *)(const void *)k->parts.p;

@@ -1,6 +1,6 @@
 #include "head/histogram.h"
 
-/* 1 ms … 60 s, about 2 x apart: the bounds vLLM's dashboards use, where they overlap. */
+/* 1 ms … 60 s, about 2 x apart: vLLM's bounds, where dashboards use them. */
 static const double bounds[HISTOGRAM_BUCKETS] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.1,  0.25,
                                                  0.5,   0.75,  1.0,  2.5,  5.0,  10.0, 20.0, 60.0};
 

@@ -1,4 +1,4 @@
-/* Counts of durations in fixed buckets, as Prometheus wants them. */
+/* Count durations in fixed buckets, for Prometheus. */
 #ifndef MANTA_HEAD_HISTOGRAM_H
 #define MANTA_HEAD_HISTOGRAM_H
 
@@ -14,19 +14,20 @@ struct histogram {
     uint64_t n;
 };
 
-/* One more of that length. */
+/* Counts one duration. */
 void histogram_add(struct histogram *h, double seconds);
-/* `# TYPE name histogram` and its lines. */
+/* Appends the histogram with its HELP and TYPE lines. */
 void histogram_write(struct buf *out, const struct histogram *h, const char *name, const char *help);
-/* The same of counts that somebody else keeps: up to each of `bounds_n` bounds and over the one before, then those beyond all. */
+/* Counts that another module keeps: values up to each of `bounds_n` bounds (and above the bound
+ * before), then those beyond all. */
 struct histogram_counts {
-    const double *bounds_s;  /* rising */
+    const double *bounds_s;  /* ascending */
     const uint64_t *counts;  /* bounds_n + 1 */
     int bounds_n;
     double sum_s;
     uint64_t n;
 };
-/* Appends it as a Prometheus histogram. */
+/* Appends the counts as a Prometheus histogram. */
 void histogram_write_counts(struct buf *out, const struct histogram_counts *c, const char *name, const char *help);
 
 #endif

@@ -7,7 +7,7 @@
 
 static const char ADMIN[] = "[admin]";
 
-/* "anna[admin]" is anna, with that scope. */
+/* Cuts the scope off: "anna[admin]" is anna with the admin scope. */
 static struct str take_scope(struct str name, bool *admin)
 {
     size_t n = sizeof ADMIN - 1;
@@ -15,7 +15,7 @@ static struct str take_scope(struct str name, bool *admin)
     return *admin ? str_n(name.p, name.n - n) : name;
 }
 
-/* "anna: KEY", "anna[admin]: KEY" or "KEY". */
+/* Splits "anna: KEY", "anna[admin]: KEY" or "KEY". */
 static struct api_key split(struct str item)
 {
     struct api_key key = {.key = item};
@@ -40,7 +40,7 @@ static bool is_name(struct str s)
     return s.n <= KEY_NAME_BYTES_MAX;
 }
 
-/* What can stand behind "Authorization: Bearer ". */
+/* True if the text can follow "Authorization: Bearer ". */
 static bool is_key(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -72,7 +72,8 @@ static int compare(struct str a, struct str b)
     return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-/* Who is whose, and who may do what where nobody was marked. */
+/* Finds each key's tenant, and grants the admin scope if no key is marked and all belong to one
+ * tenant. */
 static void sort_out(struct keys *k)
 {
     bool marked = false;

@@ -1,8 +1,10 @@
-/* The API keys that clients may bring, the name of whose each is, and who may change the cluster.
+/* Parse the API keys of clients: the keys, their tenants, and the keys that may change the cluster.
  *
- * As text: "KEY", or several, "KEY,KEY", or with names, "anna: KEY,ben: KEY". Where there are several, the name is the tenant of
- * the requests that come with it; a key without a name is key-1, key-2, … by its place. A name with [admin] behind it marks a key
- * of the *admin* scope: "ops[admin]: KEY". Where all keys are of one tenant there is nobody else to protect, and they all have it. */
+ * Text forms: "KEY", several ("KEY,KEY"), or with names ("anna: KEY,ben: KEY"). With several keys,
+ * a key's name is the tenant of its requests; a key without a name is key-1, key-2, … by its
+ * position. "[admin]" after a name marks a key of the *admin* scope: "ops[admin]: KEY". If all keys
+ * belong to one tenant and none is marked, all have the scope: there is no other tenant to
+ * protect. */
 #ifndef MANTA_HEAD_KEYS_H
 #define MANTA_HEAD_KEYS_H
 
@@ -20,30 +22,34 @@ enum {
 };
 
 struct api_key {
-    struct str name;   /* empty: it was given none */
+    struct str name;   /* empty: none given */
     struct str key;
-    bool admin;        /* may drain, cordon, scale, and see everybody's requests */
-    uint32_t tenant;   /* index of the key that stands for its tenant: the least of that name, so that the order does not matter */
-    bool sealed;       /* seal is made, on first use: it takes milliseconds */
-    struct seal seal;  /* of that tenant; only in the entry that stands for it */
+    bool admin;        /* may drain, cordon, scale, and see all tenants' requests */
+    uint32_t tenant;   /* index of the key that represents its tenant: the smallest key of that name, so that the order
+                        * of keys does not matter */
+    bool sealed;       /* `seal` is derived, on first use: deriving takes milliseconds */
+    struct seal seal;  /* the tenant's; only in the entry that represents it */
 };
 
 struct keys {
     struct api_key *at; /* owned */
-    char *text;         /* owned: what they borrow */
-    uint32_t n;         /* 0: nobody is asked for one */
-    bool one_tenant;    /* they are all of one */
+    char *text;         /* owned: the keys' and names' bytes */
+    uint32_t n;         /* 0: clients need no key */
+    bool one_tenant;    /* all keys belong to one tenant */
 };
 
-/* ERR_USAGE: a key or a name is empty, too long, given twice, or has characters that cannot be sent. No error shows a key. */
+/* Parses the text. Returns ERR_USAGE for a key or name that is empty, too long or not sendable, and
+ * for a key given twice. No error shows a key. */
 int keys_parse(struct keys *k, const char *text, struct fault *f);
-/* Frees them. */
+/* Frees the keys. */
 void keys_fini(struct keys *k);
-/* The one that is `given`, or NULL; takes the same time wherever it differs. */
+/* Finds the key that equals `given`, or NULL; the time does not depend on where they differ. */
 struct api_key *keys_find(const struct keys *k, struct str given);
-/* What only those with a key of the same tenant can derive; the same at every head that has the same keys. */
+/* Returns the seal of a key's tenant: only holders of a key of that tenant can derive it, and every
+ * head with the same keys derives the same one. */
 const struct seal *keys_seal(const struct keys *k, const struct api_key *key);
-/* A key of such a text, without its name, for those who ask: the first with the admin scope, else the first. Borrowed from text. */
+/* Returns a key of such a text, without its name, for programs on this side: the first with the
+ * admin scope, else the first. Borrowed from text. */
 struct str keys_own(const char *text);
 
 #endif

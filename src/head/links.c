@@ -4,18 +4,18 @@
 #include "base/log.h"
 #include "head/state.h"
 
-/* One connection of a worker or a launcher: bytes <-> frames. Happy path: link_accept -> LINK_OPEN -> frames both ways ->
- * closed -> LINK_CLOSED. It can fail by: a bad or over-long frame (told to the peer, then closed), a peer that reads
- * nothing (its pending bytes reach their limit: closed), unfinished frames that take too much memory together (the link
- * with the longest is told, then closed). */
+/* One connection of a worker or a launcher: bytes <-> frames. Happy path: link_accept -> LINK_OPEN -> frames
+ * both ways -> closed -> LINK_CLOSED. It can fail by: a bad or over-long frame (the peer is told, then
+ * closed); a peer that does not read (closed when its pending bytes reach their limit); incomplete frames that
+ * together take too much memory (the link with the longest is told, then closed). */
 
 struct link {
     struct id_node node;             /* in program->links */
     struct head_program *program;    /* borrowed */
     struct net_conn *conn;           /* NULL once it is closed */
-    struct buf in;                   /* bytes of an unfinished frame */
+    struct buf in;                   /* bytes of an incomplete frame */
     size_t bytes;                    /* of `in`, counted in program->link_bytes */
-    bool welcomed;                   /* said a valid hello: may send long frames */
+    bool welcomed;                   /* the hello was valid: long frames are allowed */
     bool closing;
 };
 
@@ -58,12 +58,12 @@ void link_close(struct head_program *p, uint64_t id)
         return;
     l->closing = true;
     if (!l->welcomed && net_conn_pending(l->conn) == 0)
-        net_conn_abort(l->conn); /* a stranger, and nothing is to be said: it does not linger */
+        net_conn_abort(l->conn); /* an unknown peer, and no output is pending: close without lingering */
     else
         net_conn_close(l->conn);
 }
 
-/* Says why before it hangs up, so that the other side's log has the reason. */
+/* Tells the peer the reason before closing, for its log. */
 static void refuse(struct link *l, const char *why)
 {
     struct head_program *p = l->program;
@@ -79,7 +79,8 @@ static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_
 {
     struct link *l = user_data;
     struct head_program *p = l->program;
-    if (msg->type == WIRE_tokens && frame_bytes > WIRE_TOKENS_BYTES_MAX) { /* an event of that would be written for a second, and cannot be cut */
+    if (msg->type == WIRE_tokens && frame_bytes > WIRE_TOKENS_BYTES_MAX) { /* writing its event would take a second, and
+                                                                            * it cannot be split */
         refuse(l, "message 'tokens': more than one step of an engine can say");
         return 0;
     }
@@ -93,7 +94,7 @@ static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_
     return l->closing ? 0 : l->welcomed ? WIRE_FRAME_BYTES_MAX : WIRE_HELLO_BYTES_MAX;
 }
 
-/* Handles the whole messages at the beginning of `bytes`, and returns how many bytes they were. */
+/* Handles the complete frames at the beginning of `bytes`. Returns their size. */
 static size_t take_frames(struct link *l, struct str bytes)
 {
     struct fault f;
@@ -116,7 +117,7 @@ static void let_go(struct link *l)
     count(l);
 }
 
-/* Many long frames at once, none of them whole: whoever has the longest begun. */
+/* Closes the links with the longest incomplete frames while all together exceed the limit. */
 static void relieve(struct head_program *p)
 {
     while (p->link_bytes > HEAD_LINKS_BYTES_MAX) {
@@ -132,7 +133,8 @@ static void relieve(struct head_program *p)
     }
 }
 
-/* Whole frames are handled where they lie: a link between two of them, as nearly all are, holds nothing. */
+/* Handles complete frames in place: a link between two frames, as nearly all are, holds no
+ * memory. */
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
 {
     (void)c;

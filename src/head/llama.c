@@ -1,10 +1,12 @@
-/* What llama-server's clients ask a server before they ask a model: /props and /slots, as far as a head knows. */
+/* Endpoints that llama-server's clients ask for server properties: /props and /slots, as far as a
+ * head knows them. */
 #include "head/state.h"
 #include "json/write.h"
 
-enum { SLOTS_MAX = 4096 }; /* of all actors; more are not listed */
+enum { SLOTS_MAX = 4096 }; /* over all actors; more are not listed */
 
-/* The first actor that is ready, since a llama-server has one model. Returns how many slots all have; 0: none is ready. */
+/* Finds the first ready actor, since a llama-server has one model. Returns the slots of all ready
+ * actors; 0: none is ready. */
 static uint32_t first_ready(const struct head_program *p, struct head_actor_view *out)
 {
     struct head_actor_view a;
@@ -54,7 +56,8 @@ void reply_props(struct head_program *p, struct http_request *r)
     reply_json(p, r, 200, NULL);
 }
 
-/* The slots of an actor, those that are busy first: which one has which request only its worker knows. */
+/* Writes the slots of an actor, busy ones first: only its worker knows which slot has which
+ * request. */
 static void put_slots(struct jout *j, const struct head_actor_view *a, uint32_t *inout_n)
 {
     for (uint32_t i = 0; i < a->slots && *inout_n < SLOTS_MAX; i++) {

@@ -14,19 +14,20 @@
 #include "os/cgroup.h"
 #include "os/memory.h"
 
-/* Whatever a peer can size is in one of these parts; tests/e2e/test_head_memory.py fills them all at once. What cannot be
- * counted byte by byte is a number of things times what one takes at most. */
+/* Everything that a peer can make large is in one of these parts; tests/e2e/test_head_memory.py fills all of
+ * them at once. A part that cannot be counted by byte is a number of things times the maximum size of
+ * one. */
 enum {
-    PROGRAM_BYTES = 16 << 20,    /* code, libraries, the loop, the last log lines, both tables of prefixes */
-    PARSE_BYTES = 24 << 20,      /* one request body as a tree (API_JSON_WEIGHT_MAX) and what is made of it */
-    CONNECTION_BYTES = 2048 + HTTP_OWN_BYTES, /* net's, http's and libuv's records; the call's are in queue_bytes */
-    WORKER_BYTES = 4096,         /* a worker's record with all it says of itself, its link's record */
-    ACTOR_BYTES = 2048,          /* an actor's record with all texts, its memberships in pools */
-    MODEL_BYTES = 1024,          /* a name that is remembered */
-    TENANT_BYTES = 512,          /* the same of a tenant, with its counts */
-    ALLOCATOR_PART = 8,          /* the allocator's own and what lies between: so much of all the others */
-    GIVE_BACK_BYTES = 256 << 10, /* what is larger is a mapping of its own, and gone when it is freed */
-    TEND_BYTES = 4 << 20,        /* of the rest, so much must have been freed to make it worth the while */
+    PROGRAM_BYTES = 16 << 20,    /* code, libraries, the loop, the last log lines, both prefix tables */
+    PARSE_BYTES = 24 << 20,      /* one request body as a tree (API_JSON_WEIGHT_MAX), and the call made of it */
+    CONNECTION_BYTES = 2048 + HTTP_OWN_BYTES, /* records of net, http and libuv; the call's are in queue_bytes */
+    WORKER_BYTES = 4096,         /* a worker's record with all its texts, and its link's record */
+    ACTOR_BYTES = 2048,          /* an actor's record with all its texts and pool memberships */
+    MODEL_BYTES = 1024,          /* a remembered name */
+    TENANT_BYTES = 512,          /* a remembered tenant, with its counts */
+    ALLOCATOR_PART = 8,          /* the allocator's overhead and fragmentation: this fraction of all other parts */
+    GIVE_BACK_BYTES = 256 << 10, /* larger blocks are mappings of their own, returned when freed */
+    TEND_BYTES = 4 << 20,        /* trim the rest only after at least this much was freed */
 };
 
 static size_t add(struct memory_part *out, size_t n, struct memory_part part)
@@ -114,9 +115,9 @@ static uint64_t allowed(void)
 void memory_begin(struct head_program *p)
 {
 #ifdef __GLIBC__
-    /* Else every large piece that is freed raises the size from which the next is a mapping, and memory of one bad minute
-     * is kept for ever. */
-    mallopt(M_ARENA_MAX, 1); /* also for the desk's thread: what it frees is given back with the rest */
+    /* By default every large block that is freed raises the mmap threshold, and the memory of one
+     * peak stays allocated for ever. */
+    mallopt(M_ARENA_MAX, 1); /* also for the desk's thread: its memory returns with the rest */
     mallopt(M_MMAP_THRESHOLD, GIVE_BACK_BYTES);
     mallopt(M_TRIM_THRESHOLD, GIVE_BACK_BYTES);
 #endif
@@ -142,8 +143,9 @@ static void trimmed(void *data)
     p->trims = false;
 }
 
-/* Pieces of a bad minute lie between others that live on, so the heap's end does not fall by itself. Looking through the
- * heap takes some milliseconds, giving hundreds of megabytes back some tens: not in a turn of the loop. */
+/* Freed blocks lie between live ones, so the heap does not shrink by itself. Scanning the heap takes some
+ * milliseconds, returning hundreds of megabytes tens of milliseconds: too long for a turn of the
+ * loop. */
 void memory_tend(struct head_program *p)
 {
     struct memory_part parts[MEMORY_PARTS_MAX];
@@ -165,7 +167,7 @@ void memory_tend(struct head_program *p)
 #endif
 }
 
-/* The doomed keep nothing that counts: they are ended in this turn. */
+/* Doomed calls do not count: they end in this turn. */
 static struct call *greediest(struct head_program *p)
 {
     struct call *most = NULL;

@@ -1,4 +1,5 @@
-/* The head's memory: what each part of it may take, what it takes, and what happens at its limit. */
+/* The head's memory budget: the limit of each part, its present use, and the effect of reaching the
+ * limit. */
 #ifndef MANTA_HEAD_MEMORY_H
 #define MANTA_HEAD_MEMORY_H
 
@@ -11,22 +12,23 @@ struct call;
 enum { MEMORY_PARTS_MAX = 20 };
 
 struct memory_part {
-    const char *name;   /* static; of the limit */
+    const char *name;   /* static; the name of the limit */
     uint64_t bytes_max;
-    uint64_t bytes;     /* now; 0 where it is not counted */
-    const char *then;   /* static; what happens to whom when there is no more room */
+    uint64_t bytes;     /* now; 0 if not counted */
+    const char *then;   /* static; what is refused or dropped at the limit */
 };
 
-/* All parts. Returns how many. */
+/* Lists all parts. Returns their number. */
 size_t memory_parts(const struct head_program *p, struct memory_part out[MEMORY_PARTS_MAX]);
-/* What they may take together. */
+/* Returns the sum of the parts' limits. */
 uint64_t memory_bytes_max(const struct head_program *p);
-/* Once, at the start: what is freed goes back to the system, and it is said when that allows us less than we may take. */
+/* Once, at the start: makes freed memory return to the system, and warns if the system allows less
+ * than memory_bytes_max(). */
 void memory_begin(struct head_program *p);
-/* Now and then: after much was freed it goes back to the system. */
+/* Periodically: returns memory to the system after much was freed. */
 void memory_tend(struct head_program *p);
-/* The call keeps so many bytes more of its answers, or fewer. When that is too much for all calls together, those that keep
- * the most are put on the list of the doomed. */
+/* Counts that a call keeps `more` bytes of answers (or fewer, if negative). If all calls together
+ * exceed the limit, those that keep the most are doomed. */
 void memory_of_call(struct head_program *p, struct call *c, int64_t more);
 
 #endif

@@ -5,7 +5,8 @@
 #include "head/page.h"
 #include "head/state.h"
 
-/* Prometheus text. Where vLLM or llama-server has a name that dashboards and gateways already read, it is used beside ours. */
+/* Metrics as Prometheus text. If vLLM or llama-server has a name that dashboards and gateways read,
+ * it is exported beside ours. */
 
 static void metric(struct buf *out, const char *type, const char *name, const char *help, double value)
 {
@@ -22,7 +23,7 @@ static void counter(struct buf *out, const char *name, const char *help, uint64_
     metric(out, "counter", name, help, (double)value);
 }
 
-/* How long the loop's thread computes before it looks at its connections again. */
+/* How long the loop's thread computes between two looks at its connections. */
 static void write_turns(struct head_program *p)
 {
     const struct net_turns *t = net_turns(p->loop);
@@ -36,7 +37,7 @@ static void write_turns(struct head_program *p)
     counter(out, "manta_loop_turns_long_total", "turns of more than 50 ms of processor time", t->over);
 }
 
-/* Connections that were closed for others. */
+/* Connections that were closed in favour of others. */
 static void write_gave_way(struct head_program *p)
 {
     static const char *const name = "manta_connections_gave_way_total";
@@ -46,7 +47,7 @@ static void write_gave_way(struct head_program *p)
                (unsigned long long)g.bytes);
 }
 
-/* Computed and cached tokens apart, as llama-server counts them. */
+/* Counts computed and cached tokens separately, as llama-server does. */
 static void write_llama(struct buf *out, const struct head_totals *t)
 {
     counter(out, "llamacpp:prompt_tokens_total", "prompt tokens of finished jobs that were computed", t->prompt_tokens - t->cached_tokens);
@@ -88,7 +89,8 @@ static void write_totals(struct head_program *p)
     gauge(out, "manta_uptime_seconds", "time since the head started", (double)(net_now_us(p->loop) - p->started_us) / 1e6);
 }
 
-/* A label's value, whole: two that begin alike are two series. Prometheus drops a page with a byte that is no UTF-8. */
+/* Writes a label with its whole value, since two values with one beginning are two series.
+ * Prometheus rejects a page with invalid UTF-8. */
 static void put_label(struct buf *out, const char *name, struct str value)
 {
     buf_printf(out, "%s=\"", name);
@@ -115,7 +117,7 @@ static void actor_line(struct buf *out, const char *name, const struct head_acto
     buf_printf(out, "} %.15g\n", value);
 }
 
-/* One line per state, also of those nobody is in, so that an alarm need not know about gaps. */
+/* Writes a line per state, also for empty ones, so that alerts need not handle gaps. */
 static void write_worker_states(struct head_program *p)
 {
     uint32_t n[WORKER_STATES] = {0};
@@ -127,7 +129,7 @@ static void write_worker_states(struct head_program *p)
         buf_printf(&p->json, "manta_workers_in_state{state=\"%s\"} %u\n", worker_state_name((enum worker_state)s), n[s]);
 }
 
-/* ---- a line per tenant, worker, actor: the value of each row below 0 is not known and left out ---- */
+/* ---- a line per tenant, worker, actor; a worker's negative value is unknown and left out ---- */
 
 /* clang-format off */
 #define TENANT_METRICS(M) \
@@ -195,7 +197,8 @@ static void begin_series(struct buf *out, const struct series *s)
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", s->name, s->help, s->name, s->type);
 }
 
-/* A line for each of the first HEAD_TENANT_LABELS tenants there were: anybody may make names up, but not series. */
+/* Writes a line per tenant for the first HEAD_TENANT_LABELS tenants: clients may invent tenants,
+ * but not unlimited series. */
 static void write_tenants(struct head_program *p, const struct owner *who)
 {
     struct head_tenant_view t;
@@ -252,7 +255,8 @@ static bool write_actor_metrics(struct page_writer *w)
     return false;
 }
 
-/* How each exact actor computes: those with the same words, version and processor give equal bits. */
+/* Writes how each exact actor computes: actors with the same setup, version and processor give equal
+ * bits. */
 static bool write_setups(struct page_writer *w)
 {
     struct buf *out = &w->p->json;

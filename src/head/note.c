@@ -5,8 +5,9 @@
 #include "base/alloc.h"
 #include "head/call.h"
 
-/* What another head must know of a client's request besides the request itself, so that the stream it continues is the
- * same to the letter. Workers keep it and give it back (`run.client`). It comes back from a peer, so it is checked. */
+/* A note holds everything that another head must know of a client's request, besides the request
+ * itself, to continue its stream byte for byte. Workers keep it and return it (`run.client`). It
+ * comes from a peer, so it is checked. */
 
 enum { NOTE_VERSION = 2 };
 enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4, NOTE_TIMINGS = 8, NOTE_MANY = 16, NOTE_ECHO = 32, NOTE_UNSCORED = 64 };

@@ -1,8 +1,8 @@
-/* What Ollama's clients ask of a server besides answers: its version, one model, and changes of its files. */
+/* Other endpoints of Ollama's clients: version, one model, and changes of model files. */
 #include "api/dialect.h"
 #include "head/state.h"
 
-/* Clients choose by it what they may ask, so it is the one whose API is spoken here, not ours. */
+/* Clients choose endpoints by it, so this is Ollama's version whose API is implemented here. */
 #define OLLAMA_VERSION "0.13.5"
 
 void reply_ollama_version(struct head_program *p, struct http_request *r)
@@ -29,7 +29,8 @@ void reply_ollama_show(struct head_program *p, struct http_request *r)
     buf_fini(&model);
 }
 
-/* What would change models: a head has none, workers do, each on its machine. */
+/* Returns the command to use instead of an endpoint that changes models: a head has none, each
+ * worker has its own. */
 static const char *instead_of(struct str path)
 {
     static const struct { const char *path, *instead; } ways[] = {

@@ -4,11 +4,11 @@
 #include "base/utf8.h"
 #include "head/state.h"
 
-/* Whose a request is, and what that allows.
+/* Find the owner of a request, and what the owner may do.
  *
- * The boundary between tenants is the key: a stream, its place in the queue and its cached prompt are seen by those with a key
- * of the tenant that began it, and for all others it is as if there were no such thing. Where there is one key, or none, a header
- * may divide what comes with it further, as a gateway does that sets the header itself. */
+ * The key separates tenants: a stream, its place in the queue and its cached prompt are visible
+ * only with a key of the tenant that began it; to others they do not exist. If there is one key, or
+ * none, a header may divide its requests further, for a gateway that sets the header itself. */
 
 static const char SECRET_NAME[] = "streams.secret";
 
@@ -20,7 +20,7 @@ static bool is_text(struct str s)
     return i == s.n;
 }
 
-/* Our header, or the one that llm-d's gateway sets. */
+/* Reads manta's header, or the one of llm-d's gateway. */
 static int header_tenant(const struct http_request *r, struct str *out, struct fault *f)
 {
     static const char *const names[] = {"x-tenant-id", "x-llm-d-inference-fairness-id"};
@@ -37,7 +37,7 @@ static int header_tenant(const struct http_request *r, struct str *out, struct f
     return 0;
 }
 
-/* With keys of several tenants the key says it. */
+/* With keys of several tenants, the key names the tenant. */
 static void key_tenant(const struct head_program *p, const struct api_key *key, char out[HEAD_TENANT_NAME_BYTES_MAX + 1])
 {
     if (key->name.n > 0)
@@ -88,8 +88,8 @@ void owner_begin(struct head_program *p)
     seal_of_key(own ? str_of(secret) : str_of(p->o->join_token), &p->seal);
 }
 
-/* Anyone who reaches an open port can use it: beyond this machine, only with a key. What counts is the address, not the
- * name that stands for it: any name may resolve to any address. */
+/* An open port can be used by anyone who reaches it: listening beyond this machine requires keys.
+ * The resolved address counts, not its name: any name may resolve to any address. */
 int check_exposure(const struct head_options *o, const char *address, struct fault *f)
 {
     if (net_is_loopback(str_of(address)) || (o->api_key[0] != '\0' && o->join_token[0] != '\0'))

@@ -5,11 +5,11 @@
 #include "base/alloc.h"
 
 struct page {
-    struct asker asker;       /* first: what the request's user data points to */
+    struct asker asker;       /* first: the request's user data points here */
     struct list link;         /* in program->pages */
     struct http_request *r;
     struct owner who;
-    page_part_fn *const *parts; /* what is left of them */
+    page_part_fn *const *parts; /* the remaining parts */
     const char *content_type;
     const char *extra;        /* header lines; borrowed */
     struct page_writer w;
@@ -23,7 +23,7 @@ static void page_free(struct page *page)
     free(page);
 }
 
-/* What writers write into is the page's own text meanwhile. */
+/* While a page is made, p->json is the page's own text. */
 static void swap(struct head_program *p, struct page *page)
 {
     struct buf text = page->text;
@@ -31,7 +31,7 @@ static void swap(struct head_program *p, struct page *page)
     p->json = text;
 }
 
-/* False: the turn was spent before it was whole. */
+/* Returns false if the turn's time was spent before the page was complete. */
 static bool make(struct head_program *p, struct page *page)
 {
     bool whole = false;

@@ -1,4 +1,4 @@
-/* A large request is read at the desk: 4 MiB of JSON take 60 ms. */
+/* Parse large requests at the desk: 4 MiB of JSON take 60 ms. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -6,12 +6,12 @@
 #include "head/desk.h"
 
 struct reading {
-    struct asker asker;      /* first: what the request's user data points to */
+    struct asker asker;      /* first: the request's user data points here */
     struct desk_item desk;
-    struct http_request *r;  /* NULL: its client has gone */
+    struct http_request *r;  /* NULL: the client disconnected */
     enum api_shape shape;
     reading_done_fn *on_read;
-    struct buf body;         /* owned, from the beginning on */
+    struct buf body;         /* owned, from on_begin() on */
     struct api_call api;
     struct api_error e;
     int err;

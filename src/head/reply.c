@@ -1,4 +1,4 @@
-/* Answers that are one text: pages, and errors in the shape of the API that was asked. */
+/* Send responses of one text: pages, and errors in the dialect of the request. */
 #include <stdio.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ static bool begins(struct str path, const char *with)
     return path.n >= n && memcmp(path.p, with, n) == 0;
 }
 
-/* How whoever sent this request wants to be answered, whatever it asks for. */
+/* Returns the dialect for errors and lists, by path and headers of the request. */
 const struct api_dialect *reply_dialect(const struct http_request *r)
 {
     bool lists = begins(http_path(r), "/v1/models") && http_header(r, "anthropic-version").n > 0;
@@ -42,7 +42,7 @@ const struct api_dialect *reply_dialect(const struct http_request *r)
     return api_dialect(lists || begins(http_path(r), "/v1/messages") ? API_MESSAGES : API_CHAT);
 }
 
-/* `lines`: header lines that it has besides. */
+/* `lines`: additional header lines. */
 void reply_error(struct head_program *p, struct http_request *r, const struct api_error *e, const char *lines)
 {
     const struct api_dialect *d = reply_dialect(r);

@@ -6,11 +6,12 @@
 #include "head/account.h"
 #include "json/write.h"
 
-/* What those who sent a request can see of it while it waits or runs: /manta/requests. Of others' only an admin sees anything. */
+/* Show waiting and running requests to the clients that sent them: /manta/requests. Only an admin
+ * sees other clients' requests. */
 
 enum { REQUESTS_LISTED_MAX = 256 };
 
-/* ---- what has become of it ---- */
+/* ---- the state of a request ---- */
 
 static const char *state_of(const struct head_call_view *v)
 {
@@ -66,7 +67,7 @@ static bool sees(const struct owner *who, const struct call *c)
     return who->all || c->owner == who->id;
 }
 
-/* Of all, or of the one tenant. */
+/* Writes the counts of all requests, or of one tenant's. */
 static void put_counts(struct head_program *p, const struct owner *who, struct jout *j)
 {
     struct head_totals t;
@@ -94,7 +95,7 @@ void put_requests(struct head_program *p, const struct owner *who, struct jout *
     uint32_t listed = 0;
     jout_object(j);
     put_counts(p, who, j);
-    jout_key(j, "request_list"); /* the oldest first */
+    jout_key(j, "request_list"); /* oldest first */
     jout_array(j);
     IDTAB_EACH(pos, &p->calls)
     {
@@ -105,7 +106,7 @@ void put_requests(struct head_program *p, const struct owner *who, struct jout *
         }
     }
     jout_array_end(j);
-    jout_key(j, "ended_list"); /* the last one first */
+    jout_key(j, "ended_list"); /* newest first */
     put_ended(p, who, j);
     jout_object_end(j);
 }
@@ -117,7 +118,7 @@ static bool goes_by(const struct call *c, struct str name)
     return str_is(name, id) || (c->client_id != NULL && str_is(name, c->client_id));
 }
 
-/* Names that clients give are theirs: two tenants may use the same one. */
+/* Client ids are per owner: two tenants may use the same one. */
 bool write_request(struct head_program *p, struct str name, const struct owner *who)
 {
     struct jout j = jout_to(&p->json);
@@ -147,7 +148,7 @@ int request_told(struct head_program *p, struct str rest, const struct owner *wh
                                  explains ? ": it ended long ago, or never was here" : " is here now: it has ended, or it never was");
 }
 
-/* Empty: it brought none, or one that no header or log could hold. */
+/* Returns the client's id; empty: none, or one that a header or log could not hold. */
 static struct str client_id(const struct http_request *r)
 {
     struct str s = http_header(r, "x-request-id");
@@ -170,7 +171,7 @@ void request_put_client_id(const struct http_request *r, struct buf *lines)
         buf_printf(lines, "x-request-id: %.*s\r\n", STR_ARG(s));
 }
 
-/* ---- who shares the queue ---- */
+/* ---- tenants that share the queue ---- */
 
 bool owner_sees_tenant(const struct owner *who, struct str name)
 {

@@ -11,7 +11,8 @@
 #include "head/watch.h"
 #include "json/write.h"
 
-/* Which path is answered by what. One table; unknown paths and wrong methods get errors that say what there is. */
+/* The routes: which handler answers which path. One table; errors for unknown paths and wrong
+ * methods name the alternatives. */
 
 typedef void handler_fn(struct head_program *p, struct http_request *r);
 struct route;
@@ -20,17 +21,17 @@ static void reply_not_here(struct head_program *p, struct http_request *r, const
 enum {
     OPEN = 1,     /* needs no API key */
     ADMIN = 4,    /* changes the cluster: needs a key of the admin scope */
-    LONG = 8,     /* its answer may take its time: not for guests, http_is_guest() */
-    ANY_HOST = 2, /* health checks address a head as they like and learn nothing; a browser cannot ask for a worker's link */
+    LONG = 8,     /* the response may take long: not for guests, see http_is_guest() */
+    ANY_HOST = 2, /* health checks use any host name and learn nothing; a browser cannot request a worker's link */
 };
 
 struct route {
-    const char *method, *path; /* a path ending in '/' stands for everything below it */
+    const char *method, *path; /* a path ending in '/' matches everything below it */
     handler_fn *handler;
     int flags;
 };
 
-/* False: it says who it is in a way that cannot be, and was told so. */
+/* Finds the owner. False: the request names its owner in an invalid way, and was answered. */
 static bool know(struct head_program *p, struct http_request *r, struct owner *who)
 {
     struct fault f = {0};
@@ -42,7 +43,7 @@ static bool know(struct head_program *p, struct http_request *r, struct owner *w
 
 /* ---- handlers ---- */
 
-/* A request in that dialect. */
+/* Defines the handler for requests in a dialect. */
 #define ASKED(name, shape) \
     static void name(struct head_program *p, struct http_request *r) \
     { \
@@ -78,7 +79,7 @@ static void on_models(struct head_program *p, struct http_request *r)
 
 static void on_model(struct head_program *p, struct http_request *r)
 {
-    static const char place[] = "/models/"; /* behind "/v1", or not */
+    static const char place[] = "/models/"; /* after "/v1", or at the beginning */
     struct str path = http_path(r);
     const char *at = (const char *)memmem(path.p, path.n, place, strlen(place)) + strlen(place);
     struct str id = str_n(at, (size_t)(path.p + path.n - at));
@@ -94,7 +95,7 @@ static void on_model(struct head_program *p, struct http_request *r)
     buf_fini(&name);
 }
 
-/* A stream that another head, or another life of this one, was answering. */
+/* Continues a stream of another head, or of an earlier process of this one. */
 static void on_stream(struct head_program *p, struct http_request *r)
 {
     struct str path = http_path(r), id = str_n(path.p + strlen("/v1/streams/"), path.n - strlen("/v1/streams/"));
@@ -237,7 +238,7 @@ static const struct route routes[] = {
     {"POST", "/v1/completions", on_completion, LONG},
     {"POST", "/v1/embeddings", on_embeddings, LONG},
     {"POST", "/v1/rerank", on_rerank, LONG},
-    {"POST", "/v1/reranking", on_rerank, LONG}, /* as llama-server, too, has it */
+    {"POST", "/v1/reranking", on_rerank, LONG}, /* llama-server's other name */
     {"POST", "/v1/responses", on_responses, LONG},
     {"POST", "/v1/responses/input_tokens", on_responses_count, LONG},
     {"GET", "/v1/responses/", on_stored_get, LONG},
@@ -247,7 +248,7 @@ static const struct route routes[] = {
     {"POST", "/v1/messages/count_tokens", on_count, LONG},
     {"GET", "/v1/models", on_models, 0},
     {"GET", "/v1/models/", on_model, 0},
-    {"POST", "/chat/completions", on_chat, LONG}, /* without /v1, as some clients build their addresses; down to /models/ */
+    {"POST", "/chat/completions", on_chat, LONG}, /* without /v1, as some clients build their URLs; down to /models/ */
     {"POST", "/completions", on_completion, LONG},
     {"POST", "/embeddings", on_embeddings, LONG},
     {"POST", "/chat/completions/input_tokens", on_chat_count, LONG},
@@ -256,14 +257,14 @@ static const struct route routes[] = {
     {"POST", "/reranking", on_rerank, LONG},
     {"GET", "/models", on_models, 0},
     {"GET", "/models/", on_model, 0},
-    {"POST", "/completion", on_llama, LONG}, /* llama-server's, down to /slots */
+    {"POST", "/completion", on_llama, LONG}, /* llama-server's; down to /slots */
     {"POST", "/infill", on_infill, LONG},
     {"POST", "/tokenize", on_tokenize, LONG},
     {"POST", "/detokenize", on_detokenize, LONG},
     {"POST", "/apply-template", on_template, LONG},
     {"GET", "/props", reply_props, 0},
     {"GET", "/slots", reply_slots, 0},
-    {"POST", "/api/chat", on_ollama_chat, LONG}, /* Ollama's, down to /api/delete */
+    {"POST", "/api/chat", on_ollama_chat, LONG}, /* Ollama's; down to /api/delete */
     {"POST", "/api/generate", on_ollama_generate, LONG},
     {"POST", "/api/embed", on_ollama_embed, LONG},
     {"POST", "/api/embeddings", on_ollama_embeddings, LONG},
@@ -284,7 +285,7 @@ static const struct route routes[] = {
     {"POST", "/manta/drain", on_drain, ADMIN},
     {"POST", "/manta/cordon", on_cordon, ADMIN},
     {"POST", "/manta/uncordon", on_uncordon, ADMIN},
-    {"GET", WIRE_PATH, on_link, OPEN | ANY_HOST}, /* has the join token instead */
+    {"GET", WIRE_PATH, on_link, OPEN | ANY_HOST}, /* requires the join token instead */
     {"GET", "/metrics", on_metrics, 0},
     {"GET", "/health", reply_health, OPEN | ANY_HOST},
     {"GET", "/v1/health", reply_health, OPEN | ANY_HOST},
@@ -338,7 +339,7 @@ static bool any_host(struct str path)
     return false;
 }
 
-/* False: it was refused, for the name that it asks or the page that it comes from. */
+/* Returns false if the request was refused, for its host name or its page. */
 static bool admit(struct head_program *p, struct http_request *r, const struct web_request *web)
 {
     struct fault f;
@@ -358,7 +359,8 @@ static bool admit(struct head_program *p, struct http_request *r, const struct w
     return err == 0;
 }
 
-/* What may be done with a path; a browser asks before it lets a page of another origin do it. */
+/* Answers OPTIONS with the allowed methods; browsers ask before a page of another origin sends its
+ * request. */
 static void reply_options(struct head_program *p, struct http_request *r, const struct web_request *web)
 {
     struct str path = http_path(r);
@@ -382,7 +384,7 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
     buf_fini(&lines);
 }
 
-/* Whatever its head alone tells against a request. NULL: it was answered. */
+/* Finds the route, after all checks that need only the header. NULL: the request was answered. */
 static const struct route *find_route(struct head_program *p, struct http_request *r)
 {
     const struct route *other_method = NULL;
@@ -434,6 +436,6 @@ bool route_head(struct head_program *p, struct http_request *r)
         return false;
     if (strcmp(route->method, "POST") == 0)
         return true;
-    route->handler(p, r); /* nobody will read its body */
+    route->handler(p, r); /* no handler reads its body */
     return false;
 }

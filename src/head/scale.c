@@ -1,4 +1,5 @@
-/* How many workers a launcher is to keep up: asking for them, and for status and metrics how many and why. */
+/* The number of workers that a launcher should run: the command that sets it, and its place in
+ * status and metrics. */
 #include <stdio.h>
 
 #include "head/state.h"

@@ -8,7 +8,8 @@
 
 enum { ROUNDS = 10000 };
 
-/* HMAC-SHA-256 of the label, with its 0, and what follows it: no two purposes share an input. */
+/* HMAC-SHA-256 of the label, including its NUL, and the data after it: no two purposes share an
+ * input. */
 static void derive(const struct seal *under, const char *label, struct str what, unsigned char out[SEAL_BYTES])
 {
     unsigned char text[256];

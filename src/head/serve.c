@@ -18,8 +18,8 @@
 #include "head/watch.h"
 #include "net/supervisor.h"
 
-/* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects are carried out
- * here, in order, before the next event. */
+/* The head's edges. Every callback of the loop becomes at most one event for the brain; its effects
+ * are carried out here, in order, before the next event. */
 
 static void put_line(const struct fx *fx)
 {
@@ -93,7 +93,7 @@ static void on_signal(int signum, void *user_data)
 {
     struct head_program *p = user_data;
     if (signum == SIGHUP && p->leaving)
-        return; /* of one hang-up the shell tells, and the kernel */
+        return; /* one hang-up reaches us from the shell and from the kernel */
     bool waits = signum != SIGINT && !p->leaving && p->calls.n > 0 && p->o->drain_grace_s > 0;
     if (!waits) {
         log_info("CLUSTER STATUS", EVENT("head_stops", KV("signal", signum)), "head stops (signal %d)", signum);
@@ -175,7 +175,8 @@ static int listen_at(struct head_program *p, const struct http_server_calls *cal
     return err == 0 ? http_server_new(p->loop, address, p->o->port, calls, p, &p->server, f) : err;
 }
 
-/* Also on loopback a worker reads prompts and writes answers: only those of our own user may, unless it was said who may. */
+/* On loopback, too, a worker reads prompts and writes answers: without --join-token, only processes
+ * of our own user may join. */
 static void make_token(struct head_program *p)
 {
     char path[1024];
@@ -257,7 +258,7 @@ static void run(struct head_program *p)
     head_feed(p, (struct head_event){.kind = HEAD_TICK});
     on_keep_alive(p->keep_alive, p);
     net_loop_run(p->loop);
-    log_flush(); /* while signals are still ours: the second of two kills */
+    log_flush(); /* while signals are still handled: for the second of two kills */
     handoff_out_end(p);
     if (p->server != NULL)
         http_server_close(p->server);
@@ -288,7 +289,7 @@ int head_main(const struct head_options *o)
         log_error("HEAD NODE STARTING", EVENT("not_started", KV("code", err_name(f.err))), "cannot start the head: %s", f.text);
     else
         run(&p);
-    p.stopping = true; /* from here on, closing connections only free what is theirs */
+    p.stopping = true; /* from here on, closing connections only free their own memory */
     net_timer_free(p.timer);
     net_timer_free(p.keep_alive);
     net_timer_free(p.leave);

@@ -14,7 +14,7 @@
 #include "json/write.h"
 #include "os/memory.h"
 
-/* What people and scripts are shown: /manta/status, /manta/actors, /v1/models. */
+/* Write the pages for people and scripts: /manta/status, /manta/actors, /v1/models. */
 
 const char *worker_state_name(enum worker_state s)
 {
@@ -28,7 +28,7 @@ static const char *health_name(enum actor_health health)
     return names[health];
 }
 
-/* Model files and engine modules mapped into this process: `manta verify` wants to see none. */
+/* Counts model files and engine modules mapped into this process: `manta verify` expects none. */
 static unsigned mapped_models(void)
 {
     FILE *f = fopen("/proc/self/maps", "r");
@@ -51,7 +51,7 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_put_cstr(j, "coordinator", "prompt_coordinator");
     jout_put_bool(j, "stopping", p->leaving);
     jout_put_cstr(j, "balance", balance_name(p->o->brain.balance));
-    jout_put_uint(j, "pid", (uint64_t)getpid()); /* `manta up` knows its own head by it, whatever key it has */
+    jout_put_uint(j, "pid", (uint64_t)getpid()); /* `manta up` recognises its own head by it, whatever its key */
     jout_put_uint(j, "uptime_s", (net_now_us(p->loop) - p->started_us) / 1000000);
     jout_put_uint(j, "rss_bytes", memory_resident_bytes());
     jout_put_uint(j, "models_mapped", mapped_models());
@@ -63,8 +63,8 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_object_end(j);
 }
 
-/* How a field of a view is written. Where nodes are, their processes, and how a job failed, which may quote somebody's prompt, is for admins
- * alone. */
+/* How a field of a view is written. Nodes' addresses, their processes, and the text of job
+ * failures, which may quote a client's prompt, are for admins only. */
 #define PUT_NONE(key, value)
 #define PUT_UINT(key, value) jout_put_uint(j, key, value);
 #define PUT_US_AS_MS(key, value) jout_put_uint(j, key, (value) / 1000);
@@ -116,7 +116,7 @@ static void begin_list(struct page_writer *w, const char *name)
     jout_array(&w->j);
 }
 
-/* The list is as long as it may be. */
+/* True if the list has reached its limit. */
 static bool is_full(const struct page_writer *w)
 {
     return w->listed_max > 0 && w->index > w->listed_max;
@@ -165,7 +165,8 @@ static void put_limits(struct head_program *p, struct jout *j)
     jout_object_end(j);
 }
 
-/* The budget: which limits add up to memory_bytes_max, what they hold now, and who gives way at each. */
+/* Writes the budget: the limits that add up to memory_bytes_max, their present use, and the effect
+ * of reaching each. */
 static void put_memory(struct head_program *p, struct jout *j)
 {
     struct memory_part parts[MEMORY_PARTS_MAX];
@@ -243,7 +244,8 @@ void reply_actors(struct head_program *p, struct http_request *r, const struct o
 
 enum { MODELS_LISTED_MAX = 256 };
 
-/* Where no worker is there because none was needed, a request for one of these wakes one. */
+/* Lists the models that a request would wake a worker for, when no worker runs because none was
+ * needed. */
 static size_t collect_sleeping(struct head_program *p, struct api_model *out)
 {
     struct head_scale_model models[MODELS_LISTED_MAX];

@@ -63,7 +63,8 @@ static struct stored *gives_way(struct head_program *p, const struct stored *but
     return of_most;
 }
 
-/* Counts what s takes by now; others, and in the end s itself, give way. False: s is gone. */
+/* Counts the memory of s; other responses, and at last s itself, are dropped to make room. False: s
+ * was dropped. */
 static bool count(struct head_program *p, struct stored *s)
 {
     size_t bytes = sizeof *s + (s->said != NULL ? request_bytes(s->said) : 0) + s->answer.cap + (s->text != NULL ? strlen(s->text) : 0) + s->extra.cap;
@@ -80,7 +81,7 @@ static bool count(struct head_program *p, struct stored *s)
 
 /* ---- calls ---- */
 
-/* The response of that name, which has ended. NULL: f says that it is not here. */
+/* Finds an ended response by name. NULL: not here, and f says so. */
 static const struct stored *find_ended(struct head_program *p, struct call *c, uint64_t name, const char *field, struct fault *f)
 {
     const struct stored *s = stored_find(p, name, c->owner);
@@ -130,7 +131,7 @@ int stored_begin(struct head_program *p, struct call *c, struct fault *f)
         return err;
     struct stored *old = stored_find(p, c->stream, c->owner);
     if (old != NULL)
-        stored_forget(p, old); /* its client has come with it again */
+        stored_forget(p, old); /* its client has sent the request again */
     struct stored *s = xalloc(sizeof *s);
     struct request said = {.kind = c->api.request.kind, .turns = c->api.request.turns, .turns_n = c->api.request.turns_n};
     *s = (struct stored){.name = c->stream, .owner = c->owner, .call = c, .said = request_clone(&said), .instructed = c->api.instructed,
@@ -141,7 +142,7 @@ int stored_begin(struct head_program *p, struct call *c, struct fault *f)
     return 0;
 }
 
-/* What the next question continues from. */
+/* Keeps the answer in the form that the next request continues from. */
 static void keep_answer(struct stored *s, const struct call *c)
 {
     struct buf text = buf_max(REPLY_TEXT_BYTES_MAX);

@@ -1,7 +1,8 @@
-/* Answers that are kept by name after their end, for clients that ask for them again or continue from them (`store`).
+/* Keep responses by name after their end (`store`), for clients that fetch them or continue from
+ * them.
  *
- * They live in this head alone, within STORED_BYTES_MAX: when it ends they are gone. When there is no more room, the oldest of the tenant
- * that has the most of them gives way. */
+ * They live in this head only, within STORED_BYTES_MAX, and are lost when it ends. If there is no
+ * room, the oldest response of the tenant that stores the most is dropped. */
 #ifndef MANTA_HEAD_STORED_H
 #define MANTA_HEAD_STORED_H
 
@@ -13,28 +14,29 @@ enum {
 };
 
 struct stored {
-    struct list all;         /* in program->stored, the oldest first */
+    struct list all;         /* in program->stored, oldest first */
     uint64_t name, owner;
-    const struct call *call; /* borrowed; it runs. NULL: it has ended */
-    struct request *said;    /* owned; the conversation up to the answer */
-    uint32_t instructed;     /* of its turns, those that are not gone on from */
-    char *text;              /* owned; the answer without reasoning and calls; NULL while it runs */
-    struct buf extra;        /* its calls, as struct turn has them */
+    const struct call *call; /* borrowed; still running. NULL: ended */
+    struct request *said;    /* owned; the conversation before the answer */
+    uint32_t instructed;     /* its first turns that are instructions, which the next response does not inherit */
+    char *text;              /* owned; the answer without reasoning and tool calls; NULL while running */
+    struct buf extra;        /* its tool calls, as in struct turn */
     struct buf answer;       /* as JSON */
     size_t bytes;
 };
-/* That of the tenant; NULL: it is not here. */
+/* Finds a tenant's response. NULL: not here. */
 struct stored *stored_find(struct head_program *p, uint64_t name, uint64_t owner);
-/* It is deleted, or makes room. */
+/* Drops a response: deleted, or to make room. */
 void stored_forget(struct head_program *p, struct stored *s);
-/* Puts what its references are to into the call, and the conversation that it continues before what it says; and, when it is to be kept,
- * begins to keep it. ERR_INVALID with f, and call.param: one of these is not here. */
+/* Resolves the call's references, puts the conversation that it continues before its input, and
+ * begins to store the response if asked to. Returns ERR_INVALID, with f and call.param set, for a
+ * missing response. */
 int stored_begin(struct head_program *p, struct call *c, struct fault *f);
-/* The call has ended, with its whole answer there. */
+/* The call has ended with its whole answer. */
 void stored_end(struct head_program *p, struct call *c);
-/* The call ends in another way: what was begun for it is dropped. */
+/* The call ends in another way: drops its unfinished response. */
 void stored_drop(struct head_program *p, struct call *c);
-/* The head's end. */
+/* Drops all responses, at the head's end. */
 void stored_free_all(struct head_program *p);
 
 /* stored_routes.c: GET, POST …/cancel, GET …/input_items and DELETE below /v1/responses/. */

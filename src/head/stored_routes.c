@@ -1,4 +1,4 @@
-/* What clients ask of responses that are kept: GET, DELETE, input_items and cancel below /v1/responses/. */
+/* Endpoints of stored responses: GET, DELETE, input_items and cancel below /v1/responses/. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,14 +6,14 @@
 #include "base/utf8.h"
 #include "head/stored.h"
 
-/* What a path below /v1/responses/ names. */
+/* The parsed path below /v1/responses/. */
 struct asked {
     struct owner who;
     struct api_stream_id id;
-    struct str rest; /* behind the id: "/cancel" */
+    struct str rest; /* after the id: "/cancel" */
 };
 
-/* False: it was refused. */
+/* Parses the path. False: the request was refused. */
 static bool understand(struct head_program *p, struct http_request *r, struct asked *out)
 {
     static const char place[] = "/v1/responses/";
@@ -131,7 +131,7 @@ void on_stored_post(struct head_program *p, struct http_request *r)
         list_push(&p->doomed, &c->doomed);
         calls_reap(p);
     } else if (s != NULL && str_is(a.rest, "/cancel")) {
-        reply_stored(p, r, s); /* it has ended before */
+        reply_stored(p, r, s); /* it had ended before */
     } else {
         refuse(p, r, not_here);
     }

@@ -1,13 +1,15 @@
-/* The events of a stream, in the order that api/dialect.h draws, each with the place of its client.
+/* Write the events of a stream, in the order that api/dialect.h draws, each with the client's
+ * place.
  *
- * What stands between two pieces is counted (branch.steps); of a client that came back with a place in its middle the first ones are
- * written and taken back (branch.skip), so that the rest has the numbers that it had at the former head. */
+ * Events between two pieces are counted (branch.steps). If a client returns with a place between
+ * two pieces, the events up to its place are written and taken back (branch.skip), so that the rest
+ * have the numbers that the former head gave them. */
 #include <stdlib.h>
 
 #include "base/utf8.h"
 #include "head/call.h"
 
-/* How far the client is once it has the event that follows. `ended`: then only [DONE] is left. */
+/* Writes the client's place after the next event. `ended`: only [DONE] follows. */
 void stream_id(struct head_program *p, const struct call *c, bool ended)
 {
     struct api_stream_id id;
@@ -29,7 +31,7 @@ static struct api_event event_of(const struct call *c, uint32_t index)
     return ev;
 }
 
-/* Appends the events that stand at this place of a branch to p->json, but for those that the client has. */
+/* Appends the events at this place of a branch to p->json, except those that the client has. */
 static void write_steps(struct head_program *p, struct call *c, api_step_fn *step, struct api_event ev)
 {
     struct branch *b = &c->branches[ev.choice.index];
@@ -40,7 +42,7 @@ static void write_steps(struct head_program *p, struct call *c, api_step_fn *ste
         more = step(&p->json, &ev);
         if (more && b->skip == 0)
             continue;
-        p->json.n = before; /* it has no such event, or its client has it */
+        p->json.n = before; /* there is no such event, or the client has it */
         if (more)
             b->skip--;
         else
@@ -90,7 +92,7 @@ void stream_skip(struct branch *b, const struct part *parts, uint32_t parts_n)
     b->told = b->block;
 }
 
-/* Ends the block that the stream is in. */
+/* Ends the current block of the stream. */
 static void end_block(struct head_program *p, struct call *c, struct api_event ev)
 {
     const struct branch *b = &c->branches[ev.choice.index];
@@ -129,7 +131,7 @@ static void advance(struct branch *b, uint32_t heard)
     b->told = b->block;
 }
 
-/* Of a token that tells of several parts this is not the last one: its piece is one of the steps before the token. */
+/* Writes a piece that is not the last of its token: it is numbered as a step before the token. */
 static void write_before(struct head_program *p, struct call *c, struct api_event ev)
 {
     struct branch *b = &c->branches[ev.choice.index];
@@ -143,14 +145,14 @@ static void write_before(struct head_program *p, struct call *c, struct api_even
     }
 }
 
-/* A piece of one part; `last`: of its token. */
+/* Writes a piece of one part; `last`: the last one of its token. */
 static void write_piece(struct head_program *p, struct call *c, const struct api_choice *choice, bool last, uint32_t heard)
 {
     struct branch *b = &c->branches[choice->index];
     if (last)
         advance(b, heard);
     if (choice->kind == PART_TOOL_NAME && call_dialect(c)->begin != NULL)
-        return; /* it was told with the beginning */
+        return; /* it was sent with the block's beginning */
     struct api_event ev = event_of(c, choice->index);
     ev.choice = *choice;
     if (!last) {
@@ -201,7 +203,7 @@ void stream_closing(struct head_program *p, struct call *c, uint32_t index)
     if (b->block.n == 0 && !b->closed) /* an empty answer has a block, too */
         begin_block(p, c, index, &no_text, str_n(NULL, 0));
     else if (b->block.n == 0)
-        enter(&b->block, &no_text); /* its client has the beginning of that */
+        enter(&b->block, &no_text); /* the client has the beginning of that block */
     if (!b->closed)
         b->sent = b->heard;
     b->steps = 0;
@@ -216,7 +218,8 @@ void stream_closing(struct head_program *p, struct call *c, uint32_t index)
     write_steps(p, c, call_dialect(c)->closing, ev);
 }
 
-/* A dialect whose streams begin before there is anything to tell: begins them. False: what the client has of it is not known yet. */
+/* Begins the streams of a dialect that opens them before any output. False: the client's part is
+ * not known yet. */
 static bool open_early(struct head_program *p, struct call *c)
 {
     if (c->from != NULL && !c->begun)
@@ -248,7 +251,7 @@ void stream_waits(struct head_program *p, struct call *c, struct str text)
         stream_comment(p, c, text);
 }
 
-/* Appends the event that tells of a failure. */
+/* Appends the event that reports a failure. */
 void stream_fault(struct head_program *p, struct call *c, const struct fault *f)
 {
     struct fault named = call_named_fault(c, f);

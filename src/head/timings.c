@@ -1,4 +1,4 @@
-/* How long an answer took, and several together. */
+/* Measure how long an answer took, or several together. */
 #include "head/call.h"
 
 struct api_timings timings_of(const struct branch *b, uint64_t now_us)

@@ -1,4 +1,4 @@
-/* Streams that wait for their first token are told what for, in the way of their dialect. */
+/* Tell streams that wait for their first token why they wait, in their dialect. */
 #include <stdio.h>
 
 #include "head/call.h"
@@ -6,7 +6,7 @@
 /* "manta queue=3 eta=4.2s", "manta loading=42%", "manta starting=1 eta=8s", "manta no worker yet", or "manta prefill". */
 static void write_waiting(struct head_program *p, struct call *c, const struct head_wait *w)
 {
-    char text[96] = "manta prefill"; /* it runs, and its first token is not there yet */
+    char text[96] = "manta prefill"; /* it runs, without a token so far */
     if (w->place > 0 && w->ready == 0 && w->loading < 0 && w->starting > 0 && w->start_s > 0)
         snprintf(text, sizeof text, "manta starting=%u eta=%.0fs", w->starting, w->start_s);
     else if (w->place > 0 && w->ready == 0 && w->loading < 0 && w->starting > 0)
@@ -31,7 +31,7 @@ static void keep_alive(struct head_program *p, struct call *c)
         return;
     struct head_wait w = {0};
     bool waits = head_call_waits(p->brain, c->node.id, &w), stranded = waits && w.ready == 0 && w.loading < 0 && w.starting == 0;
-    if (c->begun && !waits) /* a branch of it may have lost its actor */
+    if (c->begun && !waits) /* a running call may wait again: a branch may have lost its actor */
         return;
     if (stranded && !c->begun && now - c->started_us < KEEP_ALIVE_STRANDED_MS * 1000ull)
         return;

@@ -1,5 +1,6 @@
-/* A round tells every watcher the state; it ends when all of them were looked at, over as many turns of the loop as it needs. Watchers of one owner
- * stand together in the list, so each owner's text is made once a round. A newcomer gets a round of its own at once. */
+/* A round sends every watcher the state; it takes as many turns of the loop as it needs, and ends
+ * after the last watcher. Watchers of one owner are adjacent in the list, so each owner's text is
+ * made once per round. A newcomer gets a round of its own at once. */
 #include "head/watch.h"
 
 #include <stdlib.h>
@@ -8,18 +9,18 @@
 #include "head/page.h"
 
 struct watcher {
-    struct asker asker;     /* first: what the request's user data points to */
+    struct asker asker;     /* first: the request's user data points here */
     struct list link;       /* in watch.watchers */
     struct http_request *r;
     struct owner who;
-    uint64_t lines;         /* of the log, that it was told or that were before its time */
-    bool fresh;             /* was told no state yet */
+    uint64_t lines;         /* number of the next log line to send */
+    bool fresh;             /* has not been sent a state yet */
 };
 
 struct sample {
-    uint64_t at_us, tokens; /* told to clients until then */
+    uint64_t at_us, tokens; /* received for clients until then */
     uint32_t running, queued;
-    float tokens_per_s;     /* since the one before */
+    float tokens_per_s;     /* since the sample before */
 };
 
 struct watch {
@@ -27,21 +28,21 @@ struct watch {
     uint32_t n;
     struct net_timer *second, *turn;
     struct list *next;      /* the round's next watcher; NULL: no round */
-    bool fresh_only;        /* the round is for newcomers */
+    bool fresh_only;        /* the round serves newcomers only */
     struct buf text;        /* owned; the state … */
     struct owner text_who;  /* … for this owner, in this round: */
-    bool whole;             /* it can be sent */
-    page_part_fn *const *parts; /* what it lacks; NULL: nobody makes one */
+    bool whole;             /* it is complete */
+    page_part_fn *const *parts; /* its remaining parts; NULL: no text is in progress */
     struct page_writer w;
-    uint64_t begun_us, due_us; /* of the last round for all; the next one not before */
+    uint64_t begun_us, due_us; /* start of the last round for all; earliest start of the next */
     uint64_t sent_bytes;    /* in this round */
     struct sample samples[WATCH_SAMPLES];
-    uint64_t samples_n;     /* ever taken: the last one is at (n - 1) % WATCH_SAMPLES */
-    char *lines[WATCH_LINES]; /* owned; events as they are sent */
+    uint64_t samples_n;     /* ever taken: the newest is at (n - 1) % WATCH_SAMPLES */
+    char *lines[WATCH_LINES]; /* owned; as events */
     uint64_t lines_n;       /* ever */
 };
 
-/* ---- what happened before ---- */
+/* ---- history ---- */
 
 static const struct sample *last_sample(const struct watch *watch)
 {
@@ -60,7 +61,7 @@ static void take_sample(struct head_program *p)
     watch->samples[watch->samples_n++ % WATCH_SAMPLES] = s;
 }
 
-/* {"samples":[[age in ms, tokens/s, running, queued], …]}, the oldest first. */
+/* {"samples":[[age in ms, tokens/s, running, queued], …]}, oldest first. */
 static void write_history(struct head_program *p, struct buf *out)
 {
     const struct watch *watch = p->watch;
@@ -89,7 +90,7 @@ void watch_line(struct head_program *p, const struct fx *fx)
     struct watch *watch = p->watch;
     char json[LOG_JSON_BYTES_MAX];
     struct buf line = buf_max(LOG_JSON_BYTES_MAX + 64);
-    if (fx->peer_kind != NULL || fx->level == LOG_TRACE) /* strangers would push out the others */
+    if (fx->peer_kind != NULL || fx->level == LOG_TRACE) /* unknown peers' lines would displace the others */
         return;
     size_t n = log_json(fx->level, fx->tag, fx->event, fx->text, json);
     buf_printf(&line, "event: log\ndata: %.*s\n\n", (int)n, json);
@@ -242,7 +243,7 @@ static void on_second(struct net_timer *t, void *user_data)
 
 /* ---- watchers ---- */
 
-/* Behind one of the same owner. */
+/* Inserts a watcher after one of the same owner. */
 static void insert(struct watch *watch, struct watcher *x)
 {
     LIST_EACH(pos, &watch->watchers) {

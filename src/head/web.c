@@ -11,7 +11,7 @@
 
 /* ---- host names ---- */
 
-/* "name", "name:80", "[::1]:80" in parts. A host of an IPv6 address is without its brackets. */
+/* "name", "name:80", "[::1]:80" split. The host of an IPv6 address is stored without brackets. */
 struct authority {
     struct str host, port; /* port: empty where there is none */
     bool bracketed;
@@ -26,7 +26,8 @@ static bool is_port(struct str s)
     return s.n <= 5;
 }
 
-/* False: it is no authority; with a user in it ("a@b"), none that a browser sends. */
+/* Returns false if the text is no authority, or has a user in it ("a@b"), which no browser
+ * sends. */
 static bool split(struct str s, struct authority *out)
 {
     const char *close = s.n > 0 && s.p[0] == '[' ? memchr(s.p, ']', s.n) : NULL;
@@ -77,13 +78,14 @@ static bool host_is_listed(const struct web *w, struct str host)
     return false;
 }
 
-/* The target's own authority counts instead of the Host header (RFC 9112, 3.2.2); both are looked at. */
+/* True if the name is this head's. A target's own authority takes precedence over the Host header
+ * (RFC 9112, 3.2.2); both are checked. */
 static bool host_is_ours(const struct web *w, struct str text)
 {
     struct authority a;
-    if (text.n == 0) /* HTTP/1.0, or a program that leaves it empty: no browser */
+    if (text.n == 0) /* HTTP/1.0, or a program that leaves it empty: not a browser */
         return true;
-    if (net_is_address(text)) /* also IPv6 without its brackets, as some programs send it */
+    if (net_is_address(text)) /* includes IPv6 without brackets, which some programs send */
         return true;
     return split(text, &a) && (is_address(&a) || is_localhost(a.host) || host_is_listed(w, a.host));
 }
@@ -120,7 +122,7 @@ static bool is_host_text(struct str s)
     return s.n > 0;
 }
 
-/* "https://chat.example:8443" in parts. */
+/* Splits "https://chat.example:8443". */
 static bool origin_split(struct str s, struct str *scheme, struct authority *a)
 {
     const char *at = s.n > 0 && s.n < WEB_ORIGIN_BYTES_MAX ? memmem(s.p, s.n, "://", 3) : NULL;
@@ -135,7 +137,8 @@ static struct str default_port(struct str scheme)
     return str_of(same_nocase(scheme, str_of("http")) ? "80" : same_nocase(scheme, str_of("https")) ? "443" : "");
 }
 
-/* The form that browsers send: lower case, without the scheme's own port. False: it is no origin. */
+/* Writes an origin as browsers send it: lower case, without the scheme's default port. False: not an
+ * origin. */
 static bool origin_form(struct str s, char out[static WEB_ORIGIN_BYTES_MAX])
 {
     struct str scheme;
@@ -159,7 +162,8 @@ static bool is_loopback_page(struct str origin)
     return is_localhost(a.host) || (is_address(&a) && net_is_loopback(a.host));
 }
 
-/* A page that came from this head, by the name that it now asks for; that the name is ours was looked at before. */
+/* True if the page came from this head, by the name that the request addresses; the name itself is
+ * checked elsewhere. */
 static bool is_own_page(const struct web_request *r)
 {
     struct str scheme;
@@ -184,7 +188,8 @@ static bool origin_is_listed(const struct web *w, struct str origin)
 
 /* ---- pages ---- */
 
-/* Opening an address in a window of its own: the page that has the link does not get to see the answer. */
+/* True if the request opens an address in a window of its own: the linking page cannot read the
+ * response. */
 static bool is_visit(const struct web_request *r)
 {
     bool reads = str_is(r->method, "GET") || str_is(r->method, "HEAD");
@@ -219,7 +224,7 @@ void web_lines(const struct web *w, const struct web_request *r, struct buf *out
     buf_puts(out, "access-control-expose-headers: x-request-id, x-manta-request-id, retry-after\r\n");
 }
 
-/* Names of headers with commas and blanks between them, as browsers send it. */
+/* True for header names separated by commas and blanks, as browsers send them. */
 static bool is_name_list(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -233,7 +238,8 @@ static bool is_name_list(struct str s)
 
 void web_preflight_lines(struct str asked, bool private_network, struct buf *out)
 {
-    /* An allowed page may send any header: those of SDKs (x-stainless-*) are many, and none opens a door. */
+    /* An allowed page may send any header: SDKs have many (x-stainless-*), and none gives
+     * access. */
     bool more = is_name_list(asked);
     buf_puts(out, "access-control-allow-methods: GET, HEAD, POST, DELETE, OPTIONS\r\n"
                   "access-control-allow-headers: authorization, content-type, x-api-key, api-key, last-event-id, x-session-id, "

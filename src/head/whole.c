@@ -1,10 +1,11 @@
-/* All that came of a call, as one JSON text, or as the event that ends a stream. Runs at the desk, too: it touches what it is given. */
+/* Write the whole result of a call as one JSON text, or as the event that ends a stream. Also runs
+ * on the desk's thread: touches only its arguments. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "head/call.h"
 
-/* By the mean log-probability of its tokens. */
+/* Compares mean log-probabilities of tokens. */
 static bool beats(const struct api_response *a, const struct api_response *b)
 {
     double mean_a = a->logprob_sum / (a->usage.completion_tokens + !a->usage.completion_tokens);
@@ -12,7 +13,8 @@ static bool beats(const struct api_response *a, const struct api_response *b)
     return mean_a > mean_b;
 }
 
-/* Of each prompt the likeliest answers are shown, where more are made than are shown. Which branches these are; the caller frees them. */
+/* Selects the branches to show: of each prompt the likeliest answers, if more are made than shown.
+ * The caller frees the result. */
 static uint32_t *shown_of(const struct call *c, uint32_t *out_n)
 {
     uint32_t *shown = xalloc_array(c->branches_n + 1, sizeof *shown), n = 0;
@@ -41,12 +43,12 @@ static struct api_usage usage_of(const struct call *c)
         sum.reasoning_tokens += u->reasoning_tokens;
         texts += i % each == 0 ? u->prompt_tokens : 0;
     }
-    if (call_dialect(c)->vectors || c->api.many) /* each has a text of its own */
+    if (call_dialect(c)->vectors || c->api.many) /* each has a prompt of its own */
         sum.prompt_tokens = texts;
     return sum;
 }
 
-/* All that came of a call. What it points to is freed by drop_whole(). */
+/* The whole result of a call; drop_whole() frees its pointers. */
 struct whole {
     struct api_whole w;
     struct str **pieces;        /* per branch */
@@ -54,7 +56,7 @@ struct whole {
     struct buf *texts;          /* per branch: without reasoning and calls */
 };
 
-/* Number i of those that are shown. */
+/* Fills in the i-th shown answer. */
 static void fill_choice(struct whole *all, struct api_choice *choice, const struct call *c, uint32_t i, const struct branch *b)
 {
     *choice = (struct api_choice){.index = i, .finish = b->response.finish, .with_ids = c->api.request.sampling.prompt_ids != 0,
@@ -111,7 +113,7 @@ static void drop_whole(struct whole *all)
     free((void *)(uintptr_t)all->w.vectors);
 }
 
-/* False: its dialect has no such event. */
+/* Returns false if its dialect has no such event. */
 bool write_whole_ending(struct buf *out, struct call *c, const struct api_cluster *cluster)
 {
     struct whole all = whole_of(c, cluster);

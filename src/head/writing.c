@@ -1,5 +1,5 @@
-/* A large answer is written at the desk: 8 MB of numbers take 400 ms. The brain has forgotten the call by then; nobody but the
- * desk touches it, until it is answered. */
+/* Write large answers at the desk: 8 MB of numbers take 400 ms. The brain has dropped the call by
+ * then; only the desk touches it until it is answered. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -47,7 +47,7 @@ static void on_end(struct desk_item *d)
         net_loop_stop(p->loop);
 }
 
-/* What it was made of, and is about as long as. */
+/* Bytes that the answer is made of, about its own size. */
 static size_t size_of(const struct call *c)
 {
     size_t bytes = 0;
