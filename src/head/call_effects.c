@@ -29,7 +29,7 @@ static void name_actor(struct branch *b, const struct fx *fx, bool sees_address)
 static void on_resumed(struct head_program *p, struct call *c, const struct fx *fx)
 {
     if (!note_read(fx->text, c) || fx->branches > API_BRANCHES_MAX) {
-        fault_set(&c->doom, ERR_PROTOCOL, "a worker keeps this stream with a note that no head of this version wrote");
+        fault_set(&c->doom, ERR_PROTOCOL, "the worker's note on this stream is not in the format of this version");
         list_push(&p->doomed, &c->doomed);
         return;
     }
@@ -133,7 +133,7 @@ static void begin_anew(struct head_program *p, struct call *c)
     if (c->computed_again) {
         c->ended_sent = c->from->ended;
         log_info("FAILOVER", EVENT("stream_recomputed"),
-                 "a client has come with its request for a stream that nobody has any more: it is computed again");
+                 "a client sent its request again for a stream that no worker has any more: computing it again");
     }
     free(c->from);
     c->from = NULL;

@@ -44,7 +44,7 @@ int handoff_say(struct net_fdpass *fdpass, struct buf *frame, const struct wire_
     buf_reset(frame);
     int err = wire_encode(frame, msg);
     if (err != 0)
-        return fault_set(f, err, "'%s' is too large to be told", wire_name(msg->type));
+        return fault_set(f, err, "the message '%s' is too large for a handoff", wire_name(msg->type));
     return net_fdpass_send(fdpass, buf_str(frame), f);
 }
 
@@ -56,7 +56,7 @@ int handoff_hear(struct net_fdpass *fdpass, struct wire_arena *arena, struct wir
     if (err != 0)
         return err;
     if (wire_frame(frame, WIRE_FRAME_BYTES_MAX, &bytes) != 0 || bytes == 0 || bytes != frame.n)
-        return fault_set(f, ERR_PROTOCOL, "what the other process says is no message of a hand-over");
+        return fault_set(f, ERR_PROTOCOL, "the other process sent no valid handoff message");
     err = wire_decode(out, arena, frame, f);
     if (err == 0 && out->type == WIRE_refuse)
         err = fault_set(f, out->refuse.error != 0 ? -(int)out->refuse.error : ERR_FAILED, "the other head refuses: %.*s",

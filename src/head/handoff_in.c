@@ -38,7 +38,7 @@ struct taking {
 
 static int nonsense(const struct taking *t, const char *what)
 {
-    return fault_set(t->f, ERR_PROTOCOL, "the running head hands over %s", what);
+    return fault_set(t->f, ERR_PROTOCOL, "invalid handoff from the running head: %s", what);
 }
 
 /* ---- jobs: sent before their call ---- */
@@ -57,7 +57,7 @@ static int keep_job(struct taking *t, const struct wire_moved_job *m)
     struct buf frame = buf_max(WIRE_FRAME_BYTES_MAX);
     if (t->jobs_n == API_BRANCHES_MAX || m->said > HEAD_RESUME_TOKENS_MAX || (m->ids.n != m->said && m->ids.n != 0) ||
         (m->said > 0 && m->same_file.n == 0) || m->branch >= API_BRANCHES_MAX || m->attempt > INT32_MAX)
-        return nonsense(t, "an answer of which more is said than can be");
+        return nonsense(t, "an answer longer than the limits");
     if (head_moved_job(t->told, t->jobs_n, m->branch) != NULL)
         return nonsense(t, "the same answer twice");
     struct kept_job *job = &t->jobs[t->jobs_n];
@@ -75,7 +75,7 @@ static int read_request(struct taking *t, const struct wire_moved_call *m, struc
     struct wire_msg run;
     int err = wire_decode(&run, &t->run, m->run, t->f);
     if (err == 0 && run.type != WIRE_run)
-        err = nonsense(t, "a request that is none");
+        err = nonsense(t, "a message that is no request");
     if (err != 0)
         return err;
     wire_run_to_request(&run.run, out, &t->lists);
@@ -87,10 +87,10 @@ static int read_request(struct taking *t, const struct wire_moved_call *m, struc
     uint32_t branches_max = embeds ? REQUEST_INPUTS_MAX : API_BRANCHES_MAX;
     if (m->inputs_n > (out->kind != REQUEST_CHAT ? branches_max : 0) || m->branches == 0 || m->branches > branches_max || m->count > API_ACTORS_MAX ||
         (m->spread_pending && m->branches != 1))
-        return nonsense(t, "a request with more answers than can be");
+        return nonsense(t, "a request with too many answers");
     if (m->model.n > API_FIELD_BYTES_MAX || m->tenant.n > HEAD_TENANT_NAME_BYTES_MAX || m->affinity.n > API_FIELD_BYTES_MAX ||
         m->client_id.n > CLIENT_ID_BYTES_MAX || request_bytes(out) > HEAD_REQUEST_BYTES_MAX)
-        return nonsense(t, "a request larger than any can be");
+        return nonsense(t, "a request over the size limits");
     return 0;
 }
 
@@ -167,7 +167,7 @@ static struct call *make_call(struct taking *t, struct http_request *r, bool str
 static int fill_asked(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
     int err = fill_shape(t, c, m, r);
-    return err == 0 && c->streaming && !c->api.stream ? nonsense(t, "a whole answer that is being streamed") : err;
+    return err == 0 && c->streaming && !c->api.stream ? nonsense(t, "an answer that is both whole and streamed") : err;
 }
 
 /* Asks the workers again. A request that the client sent is kept until it is known whether a worker
@@ -175,7 +175,7 @@ static int fill_asked(const struct taking *t, struct call *c, const struct wire_
 static int seek_on(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct api_stream_id *at, const struct request *r)
 {
     if (m->run.n > 0) {
-        int err = r->kind != REQUEST_EMBED ? fill_asked(t, c, m, r) : nonsense(t, "vectors that are a stream");
+        int err = r->kind != REQUEST_EMBED ? fill_asked(t, c, m, r) : nonsense(t, "a stream of vectors");
         if (err != 0)
             return err;
         c->brought = request_clone(r);
@@ -240,11 +240,11 @@ static int hear_call(struct taking *t, struct http_request *r, bool streaming)
 static int hear_bytes(struct taking *t, size_t n, struct buf *out)
 {
     struct wire_msg m;
-    int err = n <= out->max ? 0 : nonsense(t, "more bytes than a connection can have");
+    int err = n <= out->max ? 0 : nonsense(t, "too many bytes of a connection");
     while (err == 0 && out->n < n) {
         err = handoff_hear(t->fdpass, &t->arena, &m, t->f);
         if (err == 0 && (m.type != WIRE_moved_bytes || m.moved_bytes.bytes.n == 0 || m.moved_bytes.bytes.n > n - out->n))
-            err = nonsense(t, "other bytes than it said");
+            err = nonsense(t, "bytes that do not match their announcement");
         if (err == 0)
             err = buf_add_str(out, m.moved_bytes.bytes);
     }
@@ -258,7 +258,7 @@ static int take_conn(struct taking *t, const struct wire_moved_conn *told)
     struct buf came = buf_max(NET_PENDING_BYTES_MAX), unsent = buf_max(NET_PENDING_BYTES_MAX);
     bool carries = net_fdpass_carries(t->fdpass), asked = m.stage == HTTP_ANSWERING || m.stage == HTTP_STREAMING;
     if (!carries || m.stage < HTTP_IDLE || m.stage > HTTP_CLOSING || asked != (m.asks != 0))
-        return nonsense(t, "something that is no connection");
+        return nonsense(t, "a message that is no valid connection");
     (void)buf_add_str(&lines, told->lines);
     int fd = net_fdpass_keep(t->fdpass);
     int err = hear_bytes(t, m.came_bytes, &came);
@@ -272,7 +272,7 @@ static int take_conn(struct taking *t, const struct wire_moved_conn *told)
         struct http_request *r = http_server_take_conn(t->p->server, fd, &is);
         t->conns++;
         if (asked)
-            err = r != NULL ? hear_call(t, r, m.stage == HTTP_STREAMING) : nonsense(t, "more connections than there can be");
+            err = r != NULL ? hear_call(t, r, m.stage == HTTP_STREAMING) : nonsense(t, "too many connections");
     }
     buf_fini(&lines);
     buf_fini(&came);
@@ -291,7 +291,7 @@ static int take_conns(struct taking *t)
             return err;
     }
     if (err == 0 && (m.type != WIRE_moved_all || m.moved_all.conns != t->conns || m.moved_all.calls != t->calls))
-        err = nonsense(t, "another number of clients than it says");
+        err = nonsense(t, "the number of clients does not match its announcement");
     return err;
 }
 
@@ -306,7 +306,7 @@ static int dial(struct taking *t)
         err = net_fdpass_dial(path, REPLACE_PATIENCE_MS, &t->fdpass, t->f);
     if (err == ERR_NOT_FOUND)
         err = fault_set(t->f, ERR_UNAVAILABLE,
-                        "--replace: there is no running head of this user at %s to be replaced (nobody waits at %s): start it without "
+                        "--replace: no head of this user runs at %s (no process listens at %s): start without "
                         "--replace, or give the --host and --port of the running one",
                         net_place(o->host, o->port).text, path);
     return err;
@@ -347,7 +347,7 @@ static int take_all(struct taking *t)
     if (err == 0)
         err = handoff_hear(t->fdpass, &t->arena, &m, t->f);
     if (err == 0 && m.type != WIRE_moved_all)
-        err = nonsense(t, "everything and does not say so");
+        err = nonsense(t, "the confirmation is missing");
     return err;
 }
 
@@ -374,9 +374,9 @@ int take_place(struct head_program *p, const struct http_server_calls *calls, st
         undo(p);
     } else {
         t->f = &late;
-        if (take_conns(t) != 0) /* all others are ours by now */
+        if (take_conns(t) != 0) /* all other clients are ours from here on */
             log_warn(TAG, EVENT("ends_lost", KV("code", err_name(late.err))),
-                     "the ends of answers that were whole did not come across: %s", late.text);
+                     "the ends of complete answers were not transferred: %s", late.text);
         log_info(TAG, EVENT("took_over", KV("connections", t->conns), KV("requests", t->calls), KV("workers", t->workers)),
                  "took the place of the head that ran here: %u connections, %u requests under way, %u workers that will dial again",
                  t->conns, t->calls, t->workers);

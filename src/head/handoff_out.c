@@ -128,7 +128,7 @@ static int say_request(const struct yielding *y, const struct call *c, struct wi
     struct buf bytes = buf_max(WIRE_FRAME_BYTES_MAX);
     int err = msg->moved_call.seeks && !c->has_body ? 0 : wire_encode(&bytes, &frame);
     msg->moved_call.run = buf_str(&bytes);
-    err = err != 0 ? fault_set(y->f, err, "a request is too large to be told") : say(y, msg);
+    err = err != 0 ? fault_set(y->f, err, "a request is too large for a handoff") : say(y, msg);
     buf_fini(&bytes);
     return err;
 }
@@ -209,11 +209,11 @@ static int say_conn(struct net_conn *link, struct http_request *r, const struct 
 static int check(const struct yielding *y, const struct wire_msg *m)
 {
     if (m->type != WIRE_replace)
-        return fault_set(y->f, ERR_PROTOCOL, "'%s' came where a head asks for its place with 'replace'", wire_name(m->type));
+        return fault_set(y->f, ERR_PROTOCOL, "expected 'replace' from a new head, got '%s'", wire_name(m->type));
     if (m->replace.format != WIRE_HANDED)
         return fault_set(y->f, ERR_VERSION,
-                         "the running head is manta %s and tells of its clients in format %d, the new one is manta %.*s and wants %u: end the "
-                         "running one and start the new one; clients continue Last-Event-ID",
+                         "the running head is manta %s with handoff format %d, the new one is manta %.*s with format %u: stop the "
+                         "running one and start the new one; clients resume with Last-Event-ID",
                          y->p->o->version, WIRE_HANDED, STR_ARG(utf8_head(m->replace.version, 64)),
                          m->replace.format);
     if (y->p->o->launched)
@@ -259,7 +259,7 @@ static int give(struct yielding *y, uint32_t *out_pid)
     if (err == 0)
         err = handoff_hear(y->fdpass, &y->arena, &m, y->f);
     if (err == 0 && (m.type != WIRE_moved_all || m.moved_all.conns != y->conns || m.moved_all.calls != y->calls))
-        err = fault_set(y->f, ERR_PROTOCOL, "the new head does not have all that it was told");
+        err = fault_set(y->f, ERR_PROTOCOL, "the new head did not receive everything");
     return err != 0 ? err : say_all(y);
 }
 
@@ -289,7 +289,7 @@ static void on_call(struct net_fdpass *fdpass, void *user_data)
         let_go(&y);
     } else if (!p->handed) {
         log_warn(TAG, EVENT("handover_refused", KV("code", err_name(f.err))),
-                 "a new head asked for this one's place and does not get it, this one continues: %s", f.text);
+                 "refused a new head that asked to replace this one: %s", f.text);
     }
     wire_arena_fini(&y.arena);
     net_fdpass_free(fdpass);

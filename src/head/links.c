@@ -68,7 +68,7 @@ static void refuse(struct link *l, const char *why)
 {
     struct head_program *p = l->program;
     log_peer("not a manta message", LOG_WARN, "CLUSTER CONNECTION", EVENT("not_a_message", KV("link", l->node.id), KV("peer", net_conn_peer(l->conn))),
-             "a link is closed, it sent what is not a manta message: %s", why);
+             "closing a link, its peer sent no valid manta message: %s", why);
     struct wire_msg msg = {.type = WIRE_refuse};
     msg.refuse = (struct wire_refuse){.error = -ERR_PROTOCOL, .message = str_of(why)};
     link_send(p, l->node.id, &msg);

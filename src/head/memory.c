@@ -191,7 +191,7 @@ void memory_of_call(struct head_program *p, struct call *c, int64_t more)
             return;
         p->answer_bytes -= most->bytes;
         most->bytes = 0;
-        fault_set(&most->doom, ERR_BUSY, "this answer had the most that was not sent yet when all together took more than %llu bytes "
+        fault_set(&most->doom, ERR_BUSY, "this answer had the most unsent bytes when all answers together exceeded %llu bytes "
                   "(answer_bytes_max); read faster, or ask for less at a time", (unsigned long long)p->o->answer_bytes_max);
         list_push(&p->doomed, &most->doomed);
     }

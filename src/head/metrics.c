@@ -68,7 +68,7 @@ static void write_totals(struct head_program *p)
     gauge(out, "manta_connections", "HTTP connections open", http_server_conns(p->server));
     gauge(out, "manta_jobs_queued", "jobs waiting for a slot", t.queued);
     gauge(out, "manta_jobs_running", "jobs running on actors", t.running);
-    gauge(out, "manta_queue_bytes", "memory that prompts queued and running take", (double)t.queue_bytes);
+    gauge(out, "manta_queue_bytes", "memory of queued and running prompts", (double)t.queue_bytes);
     counter(out, "manta_calls_total", "client requests accepted", t.calls_total);
     counter(out, "manta_calls_failed_total", "client requests that ended with an error", t.calls_failed);
     counter(out, "manta_jobs_rerouted_total", "jobs given to another actor after theirs was lost", t.jobs_rerouted);
@@ -124,7 +124,7 @@ static void write_worker_states(struct head_program *p)
     struct head_worker_view w;
     for (uint64_t from = 0; head_worker_at(p->brain, from, net_now_us(p->loop), &w); from = w.id + 1)
         n[w.state]++;
-    buf_printf(&p->json, "# HELP manta_workers_in_state workers by how they are\n# TYPE manta_workers_in_state gauge\n");
+    buf_printf(&p->json, "# HELP manta_workers_in_state workers by state\n# TYPE manta_workers_in_state gauge\n");
     for (uint32_t s = 0; s < WORKER_STATES; s++)
         buf_printf(&p->json, "manta_workers_in_state{state=\"%s\"} %u\n", worker_state_name((enum worker_state)s), n[s]);
 }
@@ -135,7 +135,7 @@ static void write_worker_states(struct head_program *p)
 #define TENANT_METRICS(M) \
     M("gauge", "manta_tenant_jobs_queued", "jobs of the tenant waiting for a slot", v->queued) \
     M("gauge", "manta_tenant_jobs_running", "jobs of the tenant running on actors", v->running) \
-    M("counter", "manta_tenant_calls_refused_total", "requests of the tenant that were refused for want of room", v->calls_refused) \
+    M("counter", "manta_tenant_calls_refused_total", "requests of the tenant refused because the queue was full", v->calls_refused) \
     M("counter", "manta_tenant_prompt_tokens_total", "prompt tokens of the tenant's finished jobs", v->prompt_tokens) \
     M("counter", "manta_tenant_answer_tokens_total", "tokens generated for the tenant", v->answer_tokens)
 
@@ -143,9 +143,9 @@ static void write_worker_states(struct head_program *p)
     M("gauge", "manta_worker_memory_bytes", "resident memory of the worker", v->rss_bytes) \
     M("gauge", "manta_worker_cpu_load", "processors in use on the worker", v->cpu_load) \
     M("gauge", "manta_worker_beat_age_seconds", "time since the worker's last heartbeat", (double)v->beat_age_us / 1e6) \
-    M("gauge", "manta_worker_temperature_celsius", "temperature of the machine's hottest sensor, where it tells", v->temperature_c > 0 ? v->temperature_c : -1) \
-    M("gauge", "manta_worker_kept_bytes", "memory of streams that the worker keeps for heads that take them over", v->kept_bytes) \
-    M("gauge", "manta_worker_moving_bytes", "memory of KV caches on their way from or to the worker", v->moving_bytes) \
+    M("gauge", "manta_worker_temperature_celsius", "temperature of the machine's hottest sensor, if it has any", v->temperature_c > 0 ? v->temperature_c : -1) \
+    M("gauge", "manta_worker_kept_bytes", "memory of the journals that the worker keeps for heads that adopt streams", v->kept_bytes) \
+    M("gauge", "manta_worker_moving_bytes", "memory of KV caches that migrate from or to the worker", v->moving_bytes) \
     M("gauge", "manta_worker_memory_limit_bytes", "memory limit of the worker; 0: none", v->memory_bytes)
 
 #define ACTOR_METRICS(M) \
@@ -153,14 +153,14 @@ static void write_worker_states(struct head_program *p)
     M("gauge", "manta_actor_repacked_bytes", "weights copied into another layout, the worker's own", v->repack_bytes) \
     M("gauge", "manta_actor_kv_bytes", "KV cache of the actor", v->kv_bytes) \
     M("gauge", "manta_actor_compute_bytes", "compute buffers of the actor", v->compute_bytes) \
-    M("gauge", "manta_actor_prefix_limit_bytes", "memory of the actor for prompts that lost their slots to others", v->prefix_bytes_max) \
-    M("gauge", "manta_actor_prefix_bytes", "what such prompts take", v->prefix_bytes) \
-    M("gauge", "manta_actor_prefixes", "such prompts that are kept", v->prefixes) \
-    M("counter", "manta_actor_prefixes_restored_total", "prompts that began with one of them", v->restored) \
-    M("counter", "manta_actor_tokens_restored_total", "tokens that were not computed by that", v->restored_tokens) \
+    M("gauge", "manta_actor_prefix_limit_bytes", "memory limit of the actor for prompts that lost their slots", v->prefix_bytes_max) \
+    M("gauge", "manta_actor_prefix_bytes", "memory of the actor's prompts that lost their slots", v->prefix_bytes) \
+    M("gauge", "manta_actor_prefixes", "prompts that the actor keeps after they lost their slots", v->prefixes) \
+    M("counter", "manta_actor_prefixes_restored_total", "prompts that restored a kept prefix", v->restored) \
+    M("counter", "manta_actor_tokens_restored_total", "prompt tokens restored from kept prefixes instead of computed", v->restored_tokens) \
     M("gauge", "manta_actor_in_flight", "jobs running on the actor", v->in_flight) \
     M("gauge", "manta_actor_token_age_seconds", "time since the actor's last step, while it is busy", v->token_age_ms / 1e3) \
-    M("gauge", "manta_actor_ejected", "1: the actor failed several jobs in a row, and gets none, or one as a trial", v->health == ACTOR_EJECTED || v->health == ACTOR_PROBED) \
+    M("gauge", "manta_actor_ejected", "1: the actor failed several jobs in a row, and gets no job, or one as a trial", v->health == ACTOR_EJECTED || v->health == ACTOR_PROBED) \
     M("counter", "manta_actor_jobs_failed_total", "jobs that failed on the actor", v->jobs_failed) \
     M("gauge", "manta_actor_slots", "jobs the actor can run at once", v->slots) \
     M("counter", "manta_actor_tokens_total", "tokens the actor generated", v->tokens) \
@@ -262,7 +262,7 @@ static bool write_setups(struct page_writer *w)
     struct buf *out = &w->p->json;
     struct head_actor_view a;
     if (w->from == 0)
-        begin_series(out, &(struct series){"gauge", "manta_actor_exact_info", "how an exact actor computes, as it measured it"});
+        begin_series(out, &(struct series){"gauge", "manta_actor_exact_info", "measured setup by which an exact actor computes"});
     for (int n = 0; n < PAGE_SLICE; n++) {
         if (!head_actor_at(w->p->brain, (uint32_t)w->from, &a))
             return true;

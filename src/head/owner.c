@@ -84,7 +84,7 @@ void owner_begin(struct head_program *p)
     bool own = secret_own(SECRET_NAME, true, secret) == 0;
     if (!own)
         log_info("HEAD NODE STARTING", EVENT("no_secret"),
-                 "no secret can be kept in the state folder: a worker could tell of streams that it never had");
+                 "cannot keep a secret in the state folder: a worker could claim streams that it never ran");
     seal_of_key(own ? str_of(secret) : str_of(p->o->join_token), &p->seal);
 }
 

@@ -92,15 +92,15 @@ void write_scale_metrics(struct head_program *p)
     bool by_load = v.limits.mode == SCALE_AUTO;
     gauge(out, "manta_scale_desired", "workers the launcher is asked for", v.desired);
     if (v.running_known || !v.launcher)
-        gauge(out, "manta_scale_running", "workers the launcher says that run; absent while it has not seen its engine", v.running);
-    gauge(out, "manta_scale_min", "the least that the load makes of it; where a person decides: the number itself", by_load ? v.limits.min : v.desired);
-    gauge(out, "manta_scale_max", "the most that the load makes of it; where a person decides: the number itself", by_load ? v.limits.max : v.desired);
+        gauge(out, "manta_scale_running", "workers that run, as the launcher reports; absent until it has seen its engine", v.running);
+    gauge(out, "manta_scale_min", "lower bound of automatic scaling; with a fixed number, that number", by_load ? v.limits.min : v.desired);
+    gauge(out, "manta_scale_max", "upper bound of automatic scaling; with a fixed number, that number", by_load ? v.limits.max : v.desired);
     gauge(out, "manta_scale_starting", "workers asked for and not ready yet", v.starting);
-    gauge(out, "manta_scale_start_seconds", "from asking for a worker until it is ready, learned; 0: not known", v.start_s);
-    gauge(out, "manta_scale_queue_predicted_seconds", "what a request would wait when a worker asked for now is ready", v.wait_s);
-    buf_printf(out, "# HELP %s changes of that number, by reason\n# TYPE %s counter\n", changes, changes);
+    gauge(out, "manta_scale_start_seconds", "learned time from asking for a worker until it is ready; 0: unknown", v.start_s);
+    gauge(out, "manta_scale_queue_predicted_seconds", "predicted queue wait of a request once a worker requested now is ready", v.wait_s);
+    buf_printf(out, "# HELP %s changes of the desired number of workers, by reason\n# TYPE %s counter\n", changes, changes);
     for (int r = SCALE_ASKED; r < SCALE_REASONS; r++)
         buf_printf(out, "%s{reason=\"%s\"} %llu\n", changes, scale_reason_name((enum scale_reason)r), (unsigned long long)v.changes[r]);
-    buf_printf(out, "# HELP %s who decides, and the reason of the last change\n# TYPE %s gauge\n%s{policy=\"%s\",reason=\"%s\"} 1\n", info, info, info,
+    buf_printf(out, "# HELP %s scaling policy, and the reason of the last change\n# TYPE %s gauge\n%s{policy=\"%s\",reason=\"%s\"} 1\n", info, info, info,
                scale_mode_name(v.limits.mode), scale_reason_name(v.reason));
 }

@@ -104,7 +104,7 @@ static void on_signal(int signum, void *user_data)
     p->leaving = true;
     net_supervisor_say("STOPPING=1\nSTATUS=finishing %zu requests", p->calls.n);
     log_info("CLUSTER STATUS", EVENT("head_drains", KV("requests", p->calls.n), KV("signal", signum)),
-             "head stops when its %zu requests have ended, at the latest in %u s, and takes no new ones (signal %d)",
+             "head takes no new requests and stops when its %zu requests have ended, after %u s at the latest (signal %d)",
              p->calls.n, p->o->drain_grace_s, signum);
     net_timer_set(p->leave, net_now_us(p->loop) + p->o->drain_grace_s * 1000000ull);
 }
@@ -114,7 +114,7 @@ static void on_leave(struct net_timer *t, void *user_data)
     struct head_program *p = user_data;
     (void)t;
     log_warn("CLUSTER STATUS", EVENT("head_stops", KV("unanswered", p->calls.n)),
-             "head stops with %zu requests unanswered: the time for them is over", p->calls.n);
+             "head stops with %zu requests unanswered: the grace period is over", p->calls.n);
     net_loop_stop(p->loop);
 }
 
@@ -185,7 +185,7 @@ static void make_token(struct head_program *p)
     secret_random(p->join_token);
     secret_path(SECRET_JOIN_TOKEN, path, sizeof path);
     log_warn("HEAD NODE STARTING", EVENT("no_join_token"),
-             "no join token can be kept in %s: workers can join only with a --join-token that this head is given, too",
+             "cannot keep a join token in %s: workers can join only if they and this head are given the same --join-token",
              path[0] != '\0' ? path : "the state folder (neither XDG_STATE_HOME nor HOME is set)");
 }
 

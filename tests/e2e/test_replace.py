@@ -299,13 +299,13 @@ def failing_head(run, *flags, status):
 def test_nobody_is_there(run):
     """Given no head at that address, the new one says so and ends with the status of "nobody there"."""
     port = free_port()
-    assert f"there is no running head of this user at 127.0.0.1:{port}" in failing_head(run, "--port", port, status=4)
+    assert f"no head of this user runs at 127.0.0.1:{port}" in failing_head(run, "--port", port, status=4)
 
 
 def test_the_new_head_is_checked_first(cluster, run):
     """Given a head that runs, when the new one is told of another address, or has keys that are none, the running one is not even asked."""
     head = cluster.head()
-    assert "there is no running head" in failing_head(run, "--host", "0.0.0.0", "--port", head.port, status=4)
+    assert "no head of this user runs at" in failing_head(run, "--host", "0.0.0.0", "--port", head.port, status=4)
     assert "keys 1 and 2 are the same" in failing_head(run, "--port", head.port, "--api-key", "a,a", status=2)
     assert head.running() and not head.events("handover_refused")
 
