@@ -1,8 +1,9 @@
-/* The dialect of Anthropic's /v1/messages: named events, blocks of content, a system prompt beside the messages.
+/* Anthropic's /v1/messages: named events, content blocks, a system prompt beside the messages.
  *
  *     message_start  content_block_start  content_block_delta …  content_block_stop  message_delta  message_stop
  *
- * `ping` stands for waiting: clients of this API take it for a sign of life, which a comment is none to them. */
+ * A waiting stream sends `ping`: clients of this API take events as a sign of life, not
+ * comments. */
 #include <stdio.h>
 
 #include "api/anthropic.h"
@@ -21,7 +22,7 @@ static void put_usage(struct jout *j, const struct api_usage *u)
     jout_object_end(j);
 }
 
-/* Why it stopped; c NULL: it has not. */
+/* Writes the stop reason; c NULL: the message has not ended. */
 static void put_stop(struct jout *j, const struct api_choice *c)
 {
     jout_key(j, "stop_reason");
@@ -36,7 +37,7 @@ static void put_stop(struct jout *j, const struct api_choice *c)
         jout_null(j);
 }
 
-/* Of a call that was cut off there is no object. */
+/* Writes the arguments of a call; an empty object if the call was cut off. */
 static void put_input(struct jout *j, struct str arguments)
 {
     struct api_error e;
@@ -58,7 +59,7 @@ static void put_block(struct jout *j, const struct api_head *h, uint32_t index, 
     case PART_REASONING:
         jout_put_cstr(j, "type", "thinking");
         jout_put_str(j, "thinking", b->text);
-        jout_put_cstr(j, "signature", ""); /* nobody checks it: thinking of earlier turns is left out of prompts */
+        jout_put_cstr(j, "signature", ""); /* clients ignore it: prompts leave out the thinking of earlier turns */
         break;
     case PART_TOOL_ARGUMENTS:
         jout_put_cstr(j, "type", "tool_use");
@@ -74,7 +75,7 @@ static void put_block(struct jout *j, const struct api_head *h, uint32_t index, 
     jout_object_end(j);
 }
 
-/* An empty answer is a block of text, too. */
+/* Writes the content blocks; an empty answer has one empty text block. */
 static void put_blocks(struct jout *j, const struct api_head *h, const struct api_choice *c)
 {
     static const struct api_block empty = {.kind = PART_TEXT};
@@ -84,7 +85,7 @@ static void put_blocks(struct jout *j, const struct api_head *h, const struct ap
         put_block(j, h, c->index, &empty);
 }
 
-/* c NULL: a message that begins. */
+/* Writes a message; c NULL: one that begins. */
 static void put_message(struct jout *j, const struct api_head *h, const struct api_choice *c, const struct api_usage *u)
 {
     char id[API_NAME_BYTES];
@@ -220,12 +221,12 @@ static const char *error_type(int err)
     }
 }
 
-/* The members behind "type". */
+/* Writes the members after "type". */
 static void put_error(struct jout *j, const struct fault *f, struct str request_id)
 {
     char text[sizeof f->text];
     snprintf(text, sizeof text, "%s", f->text[0] != '\0' ? f->text : err_text(f->err));
-    if (f->err == ERR_CONTEXT && f->limit > 0) /* clients look for these words */
+    if (f->err == ERR_CONTEXT && f->limit > 0) /* clients search for these words */
         snprintf(text, sizeof text, "prompt is too long: %u tokens > %u maximum", f->count, f->limit);
     jout_key(j, "error");
     jout_object(j);

@@ -1,4 +1,4 @@
-/* Anthropic's dialect, what is read: blocks of content, a system prompt beside the messages. */
+/* Parse Anthropic's requests: content blocks, a system prompt beside the messages. */
 #include <string.h>
 
 #include "api/anthropic.h"
@@ -14,13 +14,14 @@
 
 /* ---- blocks of content ---- */
 
-/* While messages are read. Messages of one role in a row are one turn; a result of a tool is one of its own. */
+/* State while messages are read. Consecutive messages of one role form one turn; a tool result is a
+ * turn of its own. */
 struct reading {
-    const json_t **texts;  /* of all messages, borrowed from the tree; those from `from` on are of the turn that is open */
+    const json_t **texts;  /* of all messages, borrowed from the tree; those from `from` on belong to the open turn */
     size_t n, from;
-    struct str role;       /* of that turn; empty: none is open */
-    json_t *calls;         /* owned; of the assistant's turn that is open, or was the last one */
-    const json_t *thinking; /* borrowed; of that turn */
+    struct str role;       /* of the open turn; empty: none is open */
+    json_t *calls;         /* owned; of the assistant's turn that is open or was the last one */
+    const json_t *thinking; /* borrowed; of the open turn */
 };
 
 static int refuse_block(struct api_reader *r, const char *path, const char *type)
@@ -37,7 +38,7 @@ static int refuse_block(struct api_reader *r, const char *path, const char *type
                       UTF8_HEAD(type, 40));
 }
 
-/* The texts of one turn, on lines of their own. */
+/* Joins the texts of the open turn with line feeds. */
 static struct str joined(struct api_reader *r, const struct reading *g)
 {
     size_t total = 0;
@@ -88,7 +89,7 @@ static int read_call_block(struct api_reader *r, const char *path, const json_t 
     return api_call_add(r, to->calls, path, json_object_get(v, "id"), json_object_get(v, "name"), json_object_get(v, "input"));
 }
 
-/* A turn of its own, before what else the user says. */
+/* Reads a tool result, a turn of its own before the user's text. */
 static int read_result_block(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
 {
     struct request *q = &r->call->request;
@@ -117,7 +118,7 @@ static int read_block(struct api_reader *r, const char *path, const json_t *v, s
         return api_refuse(r->e, ERR_INVALID, path, "expected a block like {\"type\": \"text\", \"text\": \"…\"}");
     if (strcmp(type, "text") == 0)
         return read_text_block(r, path, v, to);
-    if (strcmp(type, "thinking") == 0) { /* of an earlier turn: the model's template decides whether it is shown again */
+    if (strcmp(type, "thinking") == 0) { /* of an earlier turn: the model's template decides whether to show it */
         to->thinking = json_object_get(v, "thinking");
         return 0;
     }
@@ -139,7 +140,7 @@ static int read_blocks(struct api_reader *r, const char *path, const json_t *v, 
     return err;
 }
 
-/* Adds a string, or blocks. */
+/* Adds a string, or an array of blocks. */
 static int gather(struct api_reader *r, const char *path, const json_t *v, struct reading *to)
 {
     if (json_is_array(v))
@@ -150,7 +151,7 @@ static int gather(struct api_reader *r, const char *path, const json_t *v, struc
     return 0;
 }
 
-/* Turns that a message may become, at most: one for each result of a tool, and its own. */
+/* Returns an upper bound of the turns from a message: one per tool result, and one of its own. */
 static size_t turns_in(const json_t *content)
 {
     size_t n = 1;
@@ -161,7 +162,7 @@ static size_t turns_in(const json_t *content)
     return n;
 }
 
-/* With the blocks of tools' results. */
+/* Counts texts, including those in tool results. */
 static size_t texts_in(const json_t *content)
 {
     size_t n = json_is_array(content) ? json_array_size(content) : 1;
@@ -187,7 +188,8 @@ static int read_role(struct api_reader *r, const char *path, const json_t *messa
     return api_refuse(r->e, ERR_INVALID, path, "needs \"role\": \"user\" or \"assistant\"");
 }
 
-/* What was called is known until the next question: its results come before that, in the same message. */
+/* The calls stay known until the next assistant's turn: their results come first, in the user's
+ * message. */
 static void begin_turn(struct reading *g, struct str role)
 {
     g->role = role;
@@ -214,7 +216,7 @@ static int read_message(struct api_reader *r, const char *path, const json_t *v,
     return gather(r, at, json_object_get(v, "content"), g);
 }
 
-/* Room for all texts and turns. ERR_INVALID: there are too many. */
+/* Allocates room for all texts and turns. Returns ERR_INVALID if there are too many. */
 static int make_room(struct api_reader *r, const char *path, const json_t *system, const json_t *messages, struct reading *out)
 {
     size_t texts = texts_in(system), turns = 2;
@@ -230,7 +232,7 @@ static int make_room(struct api_reader *r, const char *path, const json_t *syste
     return 0;
 }
 
-/* An answer may continue from what the assistant said; but not from a call, whose result it would have to make up. */
+/* An answer may continue the assistant's text, but not a call: its result is missing. */
 static int end_messages(struct api_reader *r, const char *path, struct reading *g)
 {
     bool assistant = str_is(g->role, "assistant");
@@ -241,7 +243,7 @@ static int end_messages(struct api_reader *r, const char *path, struct reading *
     return 0;
 }
 
-/* Also the system prompt, which is the first turn: it is read here, wherever it stands in the body. */
+/* Also reads the system prompt, the first turn, wherever it is in the body. */
 static int read_messages(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *system = json_object_get(r->root, "system");
@@ -279,7 +281,7 @@ static int read_metadata(struct api_reader *r, const char *path, const json_t *v
     return api_read_text(r, "metadata.user_id", user, API_FIELD_BYTES_MAX, &r->call->request.affinity);
 }
 
-/* "adaptive" leaves it to the model. A budget is a hint: how long a model thinks is not bounded by it. */
+/* "adaptive" leaves the choice to the model. A thinking budget is a hint, and not enforced. */
 static int read_thinking(struct api_reader *r, const char *path, const json_t *v)
 {
     const char *type = json_string_value(json_object_get(v, "type"));
@@ -320,7 +322,8 @@ static int read_tool_choice(struct api_reader *r, const char *path, const json_t
     return 0;
 }
 
-/* Tools that Anthropic runs itself, or has trained its models for, have a type and no schema: they are left out. */
+/* Tools that Anthropic runs itself, or that its models are trained for, have a type and no schema:
+ * they are dropped. */
 static int read_tools(struct api_reader *r, const char *path, const json_t *v)
 {
     int err = 0;
@@ -349,7 +352,7 @@ static const struct field fields[] = {
     {"temperature", HERE, FIELD_FLOAT, 0, 5, TO_SAMPLING(temperature)},
     {"top_p", HERE, FIELD_FLOAT, 0, 1, TO_SAMPLING(top_p)},
     {"top_k", HERE, FIELD_OTHER, .read = api_read_top_k},
-    {"seed", HERE, FIELD_OTHER, .read = api_read_seed}, /* not Anthropic's; and the next two */
+    {"seed", HERE, FIELD_OTHER, .read = api_read_seed}, /* an extension, as are the next two */
     {"min_p", HERE, FIELD_FLOAT, 0, 1, TO_SAMPLING(min_p)},
     {"priority", HERE, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)},
     {"metadata", HERE, FIELD_OTHER, .read = read_metadata},

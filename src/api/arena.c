@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 
-enum { BLOCK_BYTES = 2048 }; /* a usual chat request fits into one */
+enum { BLOCK_BYTES = 2048 }; /* a typical chat request fits into one */
 
 struct api_arena_block {
     struct api_arena_block *next; /* owned */

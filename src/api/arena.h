@@ -1,4 +1,4 @@
-/* Memory of one parsed request: many small pieces, freed together. */
+/* Memory of one parsed request: many small allocations, freed together. */
 #ifndef MANTA_API_ARENA_H
 #define MANTA_API_ARENA_H
 
@@ -12,13 +12,14 @@ struct api_arena {
     struct api_arena_block *blocks; /* owned, newest first */
 };
 
-/* n zeroed bytes, aligned for anything; they live until api_arena_free(). What a client can size is bounded before. */
+/* Returns n zeroed bytes, aligned for any type, valid until api_arena_free(). The caller bounds
+ * sizes that a client controls. */
 void *api_arena_alloc(struct api_arena *a, size_t n);
-/* A copy of s, terminated as well. */
+/* Returns a NUL-terminated copy of s. */
 struct str api_arena_str(struct api_arena *a, struct str s);
-/* Empty; freed with all that was allocated from it. */
+/* Returns an empty arena; api_arena_free() frees it with all its allocations. */
 struct api_arena *api_arena_new(void);
-/* NULL is fine. */
+/* NULL is allowed. */
 void api_arena_free(struct api_arena *a);
 
 #endif

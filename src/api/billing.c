@@ -1,8 +1,9 @@
-/* Claude Code begins its system prompt with words for its service's bill, which change with each request:
+/* Drop Claude Code's billing line, which begins its system prompt and changes with each request:
  *
  *     x-anthropic-billing-header: cc_version=2.1.101.e51; cc_entrypoint=cli; cch=a5145;You are Claude Code, ...
  *
- * They tell a model nothing, and what comes after something that changes is found in no prefix cache. */
+ * The line tells the model nothing, and a prefix cache finds no prompt behind a changing
+ * beginning. */
 #include <ctype.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 static const char MARK[] = "x-anthropic-billing-header:";
 enum { PAIR_BYTES_MAX = 128, PAIRS_MAX = 16 };
 
-/* Bytes of " name=value;" at the beginning of s; 0: it does not begin so. */
+/* Returns the bytes of " name=value;" at the beginning of s; 0: there is none. */
 static size_t pair_of(struct str s)
 {
     size_t at = 0, name;

@@ -1,4 +1,4 @@
-/* Tools as OpenAI's chat has them. */
+/* Parse tools in OpenAI's chat format. */
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -58,7 +58,7 @@ static int choose(struct api_reader *r, const char *path, const json_t *function
     return 0;
 }
 
-/* Some of the tools. */
+/* Reads a subset of the tools. */
 static int read_allowed(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *tools = json_object_get(v, "tools");
@@ -67,7 +67,7 @@ static int read_allowed(struct api_reader *r, const char *path, const json_t *v)
     int err = read_mode(r, path, json_object_get(v, "mode"));
     for (size_t i = 0; i < json_array_size(tools) && err == 0; i++) {
         const json_t *tool = json_array_get(tools, i), *function = json_object_get(tool, "function"), *type = json_object_get(tool, "type");
-        if (json_is_string(type) && str_is(api_json_str(type), "function")) /* others are left out */
+        if (json_is_string(type) && str_is(api_json_str(type), "function")) /* other types are dropped */
             err = choose(r, path, function != NULL ? function : tool);
     }
     if (r->only == NULL && r->choice == TOOLS_AUTO)
@@ -85,7 +85,7 @@ int api_read_tool_choice(struct api_reader *r, const char *path, const json_t *v
     if (!json_is_string(type) || !str_is(api_json_str(type), "function"))
         return api_refuse(r->e, ERR_UNSUPPORTED, path, "only functions can be chosen: {\"type\": \"function\", \"function\": {\"name\": …}}");
     r->choice = TOOLS_REQUIRED;
-    r->call->request.tool_calls = TOOL_CALLS_ONE; /* which is what OpenAI has of a named one */
+    r->call->request.tool_calls = TOOL_CALLS_ONE; /* as OpenAI does for a named tool */
     const json_t *function = json_object_get(v, "function");
     return choose(r, path, function != NULL ? function : v);
 }

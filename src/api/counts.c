@@ -1,4 +1,5 @@
-/* How many tokens a request's prompt has, before it is asked: OpenAI's way, which llama-server also has for chats. */
+/* Count the tokens of a prompt without answering it: OpenAI's endpoints, which llama-server has for
+ * chats, too. */
 #include "api/answer.h"
 #include "api/readers.h"
 #include "api/responses.h"

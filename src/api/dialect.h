@@ -1,41 +1,45 @@
-/* A dialect: one API's way to ask and to answer, as a table of functions. The head program knows no other way to a client's words.
+/* A dialect: the request and response format of one API, as a table of functions. The head knows
+ * clients' formats only through this table.
  *
  * A stream is a row of numbered events:
  *
  *     for each answer:  opening …  { begin …  piece piece …  end … }  closing …       { }: each block of it
  *     for the call:     ending (if there is one), then `last`, which has no number
  *
- * The number of an event is the client's place when it has it (struct api_place): the tokens of the answer so far, and how many
- * events came since the last token. Nothing else goes into it, so an event has the same number at every head, whoever computes
- * the answer; a client that names the last one it has gets the rest. What stands between pieces is written step by step, because
- * a client may have some of it. Where one token tells of several parts (base/part.h), all but the last of their pieces stand there, too.
+ * An event's number is the client's place after the event (struct api_place): the tokens of the
+ * answer so far, and the events since the last token. Nothing else determines it, so an event has
+ * the same number on every head, whichever actor computes the answer; a client that sends its last
+ * number gets the rest. Events between pieces are written step by step, because a client may have
+ * some of them. If one token has several parts (base/part.h), all their pieces but the last are
+ * such steps, too.
  *
- * All writers append whole events, or one JSON text, to `out`, and are called from the loop; `ending` and `answer` also from the
- * desk's thread: they touch what they are given, and nothing else. */
+ * All writers append whole events, or one JSON text, to `out`. They run on the loop; `ending`,
+ * `last` and `answer` also run on the desk's thread, and touch only their arguments. */
 #ifndef MANTA_API_DIALECT_H
 #define MANTA_API_DIALECT_H
 
 #include "api/api.h"
 
-/* What an event of a stream may tell. */
+/* The data of one stream event. */
 struct api_event {
     const struct api_head *head;
-    struct api_choice choice;         /* a piece; else its index alone, closing: also finish */
-    struct api_place place;           /* of the client, once it has the event */
-    uint32_t step;                    /* which of the events between two pieces */
-    struct api_usage usage;           /* what is known by now */
-    struct api_block block;           /* begin, piece, end: that it belongs to. Its text is there at the end, in a dialect with `repeats` */
+    struct api_choice choice;         /* a piece; else only its index; closing: also finish */
+    struct api_place place;           /* of the client, after the event */
+    uint32_t step;                    /* index among the events between two pieces */
+    struct api_usage usage;           /* as known so far */
+    struct api_block block;           /* begin, piece, end: its block; with `repeats`, `end` has all of its text */
 };
 
-/* Writes the event number ev->step, from 0, of those that stand at one place of a stream; false: there are no more. */
+/* Writes event ev->step, counted from 0, of the events at one place of a stream. False: there are no
+ * more. */
 typedef bool api_step_fn(struct buf *out, const struct api_event *ev);
 
-/* A whole answer, with all that some dialect tells of it. */
+/* A whole answer, with everything that a dialect may report. */
 struct api_whole {
     const struct api_head *head;
-    const struct api_call *call;      /* how it was asked for; its texts are gone */
+    const struct api_call *call;      /* the parsed request; its texts are freed */
     const struct api_choice *choices; /* one per answer */
-    const struct api_response *responses; /* the same, with who gave them */
+    const struct api_response *responses; /* the same, with their actors */
     const struct api_vector *vectors; /* embeddings */
     uint32_t n;                       /* of each */
     struct api_usage usage;           /* of all together */
@@ -44,36 +48,37 @@ struct api_whole {
 };
 
 struct api_dialect {
-    const char *id_prefix;   /* of an answer's name, "chatcmpl-": what x-request-id and the body call it */
-    const char *id_header;   /* header line for the name; NULL: x-request-id alone */
-    bool streams;            /* its answers can be streamed and resumed */
-    bool lines;              /* … as a JSON object a line: without numbers and comments, for which such a stream has no place */
-    bool repeats;            /* the end of a stream is made of all of it: text is kept, a stream that is resumed is read from its beginning */
+    const char *id_prefix;   /* of an answer's name, "chatcmpl-", in x-request-id and in the body */
+    const char *id_header;   /* additional header with the name; NULL: only x-request-id */
+    bool streams;            /* answers can be streamed and resumed */
+    bool lines;              /* … as one JSON object per line, which has no room for numbers and comments */
+    bool repeats;            /* the end of a stream repeats all of it: text is kept, and a resumed stream is read from its beginning */
     bool partial;            /* one of several answers may fail without the others */
-    bool vectors;            /* it answers with vectors */
-    bool tells_times;        /* the end of a stream says how long it took, whoever asked for that */
-    bool tells_ids;          /* pieces of its streams have their token ids, also those without text */
-    bool counts_chars;       /* log-probabilities tell where they are in the text: places have characters */
+    bool vectors;            /* answers with vectors */
+    bool tells_times;        /* the end of a stream always has timings */
+    bool tells_ids;          /* pieces have token ids, also pieces without text */
+    bool counts_chars;       /* log-probabilities have text offsets: places count characters */
 
     /* As api_parse(). */
     int (*parse)(struct str body, struct api_call *out, struct api_error *e);
 
-    /* ---- a stream; a function that the dialect does not need is NULL ---- */
-    api_step_fn *opening;        /* before all else of an answer: when its prompt is computed, … */
-    bool opens_early;            /* … or before that, when it waits */
-    api_step_fn *begin, *end;    /* of a block of the answer; without them the name of a tool is a piece */
+    /* ---- a stream; NULL: the dialect does not need the function ---- */
+    api_step_fn *opening;        /* first events of an answer: after its prefill, … */
+    bool opens_early;            /* … or earlier, while it waits */
+    api_step_fn *begin, *end;    /* of a block; without them a tool's name is a piece */
     void (*piece)(struct buf *out, const struct api_event *ev);
-    api_step_fn *closing;        /* it has ended, ev->choice.finish says how */
-    /* One event of all answers; false: none is due, and nothing was written. */
+    api_step_fn *closing;        /* the answer has ended, as ev->choice.finish says */
+    /* One event for all answers. False: none is due, and nothing was written. */
     bool (*ending)(struct buf *out, const struct api_whole *w);
     void (*last)(struct buf *out);
-    /* An actor begins an answer: not numbered. */
+    /* An actor starts an answer. Not numbered. */
     void (*started)(struct buf *out, const struct api_head *h, uint32_t index, const struct api_response *who);
-    /* It waits, `text` says for what: what the dialect's clients take for a sign of life. Not numbered. */
+    /* The stream waits; `text` says for what. Writes a sign of life for the dialect's clients. Not
+     * numbered. */
     void (*idle)(struct buf *out, const struct api_event *ev, struct str text);
-    /* The prompt of ev->choice.index is so far. Not numbered. NULL: nobody is told. */
+    /* Progress of the prompt of ev->choice.index. Not numbered. NULL: not reported. */
     void (*progress)(struct buf *out, const struct api_event *ev, const struct api_progress *progress);
-    /* It failed: nothing follows. */
+    /* The answer failed: no event follows. */
     void (*fault)(struct buf *out, const struct api_event *ev, const struct fault *f);
 
     /* ---- JSON texts ---- */
@@ -83,7 +88,7 @@ struct api_dialect {
     void (*model)(struct buf *out, const struct api_model *m);
 };
 
-/* The one of that shape. */
+/* Returns the dialect of a shape. */
 const struct api_dialect *api_dialect(enum api_shape shape);
 
 /* One file each. */

@@ -1,4 +1,4 @@
-/* All dialects, by their shape. */
+/* The table of all dialects, by shape. */
 #include "api/dialect.h"
 #include "base/must.h"
 

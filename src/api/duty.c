@@ -1,4 +1,4 @@
-/* Requests about one worker: that it drains, is cordoned, or serves again. */
+/* Parse commands for one worker: drain, cordon, uncordon. */
 #include "api/json_in.h"
 #include "api/refuse.h"
 

@@ -1,4 +1,4 @@
-/* Error bodies, as OpenAI's SDKs read them, and the sentences in them. */
+/* Write error bodies and their sentences, in the format that OpenAI's SDKs read. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -25,7 +25,7 @@ void api_path(char out[API_PATH_BYTES], const char *fmt, ...)
     va_end(ap);
 }
 
-/* What a program can tell errors apart by, where the type does not say enough: OpenAI's words. */
+/* Returns OpenAI's code, if the error's type is not specific enough for programs. */
 static const char *code_of(int err)
 {
     switch (err) {
@@ -36,7 +36,7 @@ static const char *code_of(int err)
     }
 }
 
-/* `code` NULL: the error's own, if it has one. */
+/* `code` NULL: the default code of the error, if any. */
 static void write_error(struct jout *j, const struct fault *f, const char *param, const char *code)
 {
     code = code != NULL ? code : code_of(f->err);
@@ -55,7 +55,7 @@ static void write_error(struct jout *j, const struct fault *f, const char *param
         jout_str(j, str_of(code));
     else
         jout_null(j);
-    if (f->err == ERR_CONTEXT && f->limit > 0) { /* as llama-server's clients know them */
+    if (f->err == ERR_CONTEXT && f->limit > 0) { /* for llama-server's clients */
         jout_put_uint(j, "n_prompt_tokens", f->count);
         jout_put_uint(j, "n_ctx", f->limit);
     }
@@ -75,7 +75,7 @@ void api_write_fault(struct buf *out, const struct fault *f)
     write_error(&j, f, "", NULL);
 }
 
-/* openai-python raises APIError on any event that holds "error", wherever in the stream it comes. */
+/* openai-python raises APIError on any event with "error", at any point of the stream. */
 void api_write_sse_error(struct buf *out, const struct fault *f)
 {
     buf_puts(out, "data: ");

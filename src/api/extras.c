@@ -1,7 +1,7 @@
-/* Options of the answer's form, and what manta does not do.
+/* Read options of an answer's format, and refuse OpenAI's functions.
  *
- * A field that asks for something manta lacks is refused, not ignored: a client that wanted JSON or a tool call would
- * take whatever came for it. The same field set to its harmless value is fine; SDKs send those. */
+ * A field that asks for something manta lacks is refused, not ignored: a client that wanted a tool
+ * call would take any answer for one. The field's harmless value is accepted; SDKs send it. */
 #include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
@@ -27,7 +27,7 @@ int api_read_logprobs_count(struct api_reader *r, const char *path, const json_t
     }
     int err = api_read_integer(r, path, v, 0, REQUEST_TOP_LOGPROBS_MAX, &n);
     if (!err) {
-        s->logprobs = 1; /* also for 0: OpenAI's 0 asks for the chosen token alone */
+        s->logprobs = 1; /* also for 0: OpenAI's 0 requests only the chosen token's */
         s->top_logprobs = (uint8_t)n;
     }
     return err;
@@ -44,7 +44,7 @@ int api_read_n_probs(struct api_reader *r, const char *path, const json_t *v)
     return err;
 }
 
-/* Read after "logprobs". */
+/* Runs after the reader of "logprobs". */
 int api_read_top_logprobs(struct api_reader *r, const char *path, const json_t *v)
 {
     struct sampling *s = &r->call->request.sampling;
@@ -66,7 +66,7 @@ int api_read_cache_prompt(struct api_reader *r, const char *path, const json_t *
     return err;
 }
 
-/* What OpenAI had before tools. */
+/* OpenAI's predecessor of tools. */
 int api_read_functions(struct api_reader *r, const char *path, const json_t *v)
 {
     if (!json_is_array(v))

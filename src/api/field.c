@@ -35,7 +35,7 @@ int api_read_integer(struct api_reader *r, const char *path, const json_t *v, in
     if (json_is_integer(v)) {
         x = json_integer_value(v);
     } else if (json_is_real(v)) {
-        /* Some clients write 3 as 3.0. Beyond 2^53 a real is no longer an exact integer. */
+        /* Some clients write 3 as 3.0. Beyond 2^53 a real is no exact integer. */
         double real = json_real_value(v);
         if (real != floor(real))
             return api_refuse(r->e, ERR_INVALID, path, "expected an integer, got %.10g", real);

@@ -1,9 +1,9 @@
-/* Of several responses to one prompt, which one counts. */
+/* Choose the response that counts among several responses to one prompt. */
 #include <math.h>
 
 #include "api/answer.h"
 
-/* How likely the model found its own text; an empty response loses to every other. */
+/* The likelihood that the model gave its own text; an empty response loses to every other. */
 static double mean_logprob(const struct api_response *r)
 {
     return r->usage.completion_tokens > 0 ? r->logprob_sum / r->usage.completion_tokens : -INFINITY;
@@ -26,7 +26,7 @@ static size_t votes(const struct api_response *responses, size_t n, size_t of)
     return count;
 }
 
-/* True when a beats b; on equal terms the earlier in the list stays. */
+/* True if a beats b; on equal terms the earlier one wins. */
 static bool better(enum api_final rule, const struct api_response *responses, size_t n, size_t a, size_t b)
 {
     if (rule == API_FINAL_VOTE) {

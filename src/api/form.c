@@ -1,7 +1,9 @@
-/* What an answer must be: a grammar, a JSON schema, a regular expression, one of some texts.
+/* Read the required form of an answer: a grammar, a JSON schema, a regular expression, or a choice
+ * of texts.
  *
- * OpenAI, llama-server and vLLM have names of their own for it. All become request.form and its text, as the client wrote it: the
- * engine reads it beside its streams, and says what is wrong with it. The name goes along for that (api_call.form_field). */
+ * OpenAI, llama-server and vLLM name these fields differently. All become request.form and its
+ * text, unchanged: the engine parses the text beside its streams and reports errors in it. The
+ * field's name goes along for these reports (api_call.form_field). */
 #include <stdlib.h>
 
 #include "api/json_in.h"
@@ -18,14 +20,14 @@ static int set_form(struct api_reader *r, const char *path, enum request_form fo
         return api_refuse(r->e, ERR_INVALID, path, "an answer has one form: send this or %s, not both", r->call->form_field);
     q->form = (uint8_t)form;
     q->form_text = api_arena_str(r->arena, text);
-    bool whole = str_is(str_of(path), "text.format") || str_is(str_of(path), "output_config.format"); /* beside other things in one field */
+    bool whole = str_is(str_of(path), "text.format") || str_is(str_of(path), "output_config.format"); /* one member of a larger field */
     snprintf(r->call->form_field, sizeof r->call->form_field, "%.*s", whole ? (int)strlen(path) : (int)strcspn(path, "."), path);
     return 0;
 }
 
 int api_read_json_schema(struct api_reader *r, const char *path, const json_t *v)
 {
-    if (json_is_string(v)) /* vLLM takes it as text, too */
+    if (json_is_string(v)) /* vLLM also accepts text */
         return set_form(r, path, FORM_SCHEMA, api_json_str(v));
     if (!json_is_object(v) && !json_is_true(v))
         return api_refuse_type(r, path, "a JSON schema: an object", v);
@@ -52,7 +54,7 @@ int api_read_regex(struct api_reader *r, const char *path, const json_t *v)
     return set_text(r, path, FORM_REGEX, v);
 }
 
-/* As a literal of GBNF. */
+/* Appends a GBNF literal. */
 static void add_literal(struct buf *out, struct str s)
 {
     buf_putc(out, '"');
@@ -85,7 +87,7 @@ int api_read_choice(struct api_reader *r, const char *path, const json_t *v)
     return err;
 }
 
-/* vLLM's {"json": …}, or "regex", "choice", "grammar", "json_object". */
+/* Reads vLLM's {"json": …}, or "regex", "choice", "grammar", "json_object". */
 int api_read_structured_outputs(struct api_reader *r, const char *path, const json_t *v)
 {
     static const struct {
@@ -109,7 +111,8 @@ int api_read_structured_outputs(struct api_reader *r, const char *path, const js
     return json_is_true(json_object_get(v, "json_object")) ? set_form(r, path, FORM_JSON, str_of("")) : 0;
 }
 
-/* {"type":"json_schema","name":…,"schema":{…}}; its parts have names of their own, so the whole of it is what an error is about. */
+/* Reads {"type":"json_schema","name":…,"schema":{…}}. Its members have names of their own, so
+ * errors name the whole field. */
 int api_read_format(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *type = json_object_get(v, "type"), *schema = json_object_get(v, "schema");
@@ -127,7 +130,8 @@ int api_read_format(struct api_reader *r, const char *path, const json_t *v)
     return api_read_json_schema(r, path, schema);
 }
 
-/* OpenAI's {"type":"json_schema","json_schema":{"schema":{…}}}; llama-server has {"type":"json_object","schema":{…}}, too. */
+/* Reads OpenAI's {"type":"json_schema","json_schema":{"schema":{…}}}, and llama-server's
+ * {"type":"json_object","schema":{…}}. */
 int api_read_response_format(struct api_reader *r, const char *path, const json_t *v)
 {
     if (!json_is_object(v))

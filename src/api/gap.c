@@ -1,9 +1,10 @@
-/* Answers that fill a gap between two texts: "suffix" of completions, and llama-server's /infill. */
+/* Read requests for answers that fill a gap between two texts: "suffix" of completions, and
+ * llama-server's /infill. */
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 
-/* The turns of a gap (base/request.h), in the order in which they are read. */
+/* Adds a turn of a gap (base/request.h); turns have the order in which the fields are read. */
 static struct turn *add_turn(struct api_reader *r, const char *role, struct str content)
 {
     struct request *q = &r->call->request;
@@ -33,7 +34,7 @@ int api_read_input_suffix(struct api_reader *r, const char *path, const json_t *
     return read_around(r, path, v, "suffix");
 }
 
-/* An empty one asks for nothing. */
+/* An empty suffix counts as not given. */
 int api_read_suffix(struct api_reader *r, const char *path, const json_t *v)
 {
     return json_is_string(v) && json_string_length(v) == 0 ? 0 : read_around(r, path, v, "suffix");
@@ -42,7 +43,7 @@ int api_read_suffix(struct api_reader *r, const char *path, const json_t *v)
 static int read_file(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *name = json_object_get(v, "filename"), *text = json_object_get(v, "text");
-    struct str content, called = str_of("tmp"); /* llama-server's */
+    struct str content, called = str_of("tmp"); /* llama-server's default */
     char at[API_PATH_BYTES];
     if (!json_is_object(v) || text == NULL)
         return api_refuse(r->e, ERR_INVALID, path, "expected {\"text\", \"filename\"}, got %s", json_is_object(v) ? "no text" : api_json_kind(v));

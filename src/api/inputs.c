@@ -1,7 +1,7 @@
-/* Texts that are taken as they stand: the prompts of /v1/completions, and what /v1/embeddings makes vectors of.
+/* Read texts that are used unchanged: prompts of /v1/completions, and inputs of /v1/embeddings.
  *
- * One is a text or an array of token ids. One array of numbers is one of them, as OpenAI has it; an empty text to make a vector of is
- * refused, as there. */
+ * An input is a text or an array of token ids. As in OpenAI's API, one array of numbers is one
+ * input, and an empty text to embed is refused. */
 #include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
@@ -36,7 +36,7 @@ static int read_tokens(struct api_reader *r, const char *path, const json_t *v, 
     return 0;
 }
 
-/* llama-server's object around a text, which has room for images. */
+/* Reads llama-server's object around a text, which has a member for images. */
 static int read_prompt_object(struct api_reader *r, const char *path, const json_t *v, struct input *out)
 {
     const json_t *text = json_object_get(v, "prompt_string"), *media = json_object_get(v, "multimodal_data");
@@ -45,7 +45,7 @@ static int read_prompt_object(struct api_reader *r, const char *path, const json
     return read_text(r, path, text, out);
 }
 
-/* A text in parts, as messages have them. */
+/* Reads a text in parts, as in messages. */
 static int read_content(struct api_reader *r, const char *path, const json_t *v, struct input *out)
 {
     struct buf text = buf_max(API_BODY_BYTES_MAX);
@@ -128,7 +128,7 @@ int api_read_prompt(struct api_reader *r, const char *path, const json_t *v)
     return err;
 }
 
-/* Each prompt is to have so many answers, and each of these is a job of its own. */
+/* Repeats each prompt for its answers: each answer is a job of its own. */
 static int repeat_prompts(struct api_reader *r, uint32_t each)
 {
     struct request *q = &r->call->request;

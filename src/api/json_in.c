@@ -5,19 +5,20 @@
 #include "api/refuse.h"
 #include "base/utf8.h"
 
-/* Why a scan of our own before jansson's: its depth limit is fixed at 2048, it does not say where UTF-8 breaks, and an
- * empty object costs it some 250 bytes for 3 bytes of body, so 4 MB of "{},{},…" would take 300 MB of the head. */
+/* Scans the body before jansson, because jansson's depth limit is fixed at 2048, its errors do not
+ * locate invalid UTF-8, and an empty object takes some 250 bytes for 3 bytes of body: 4 MB of
+ * "{},{},…" would take 300 MB of the head. */
 struct scan {
     struct str body;
-    size_t at;        /* byte looked at */
+    size_t at;        /* current byte */
     size_t depth;     /* open brackets */
     size_t weight;    /* of the values begun, counted by their separators */
     uint64_t objects; /* bit d: the bracket at depth d is an object's */
     bool in_string;
 };
 
-/* What a value takes as a tree, in units of an array's number (some 48 bytes): an empty object takes 250 bytes, a member of an
- * object has a name, too. */
+/* Memory of a value in the tree, in units of an array's number (some 48 bytes): an empty object
+ * takes 250 bytes, and an object's member has a name, too. */
 enum { CONTAINER = 5, MEMBER = 3, ELEMENT = 1 };
 
 static void open_bracket(struct scan *s, bool object)
@@ -52,7 +53,7 @@ static int scan_outside(struct scan *s, char c, struct api_error *e)
     return 0;
 }
 
-/* The bytes of one character, or an error. */
+/* Returns the length of one character, or an error. */
 static int scan_char(struct scan *s, size_t *out_bytes, struct api_error *e)
 {
     const char *p = s->body.p + s->at;
@@ -68,7 +69,7 @@ static int scan_char(struct scan *s, size_t *out_bytes, struct api_error *e)
 static int scan(struct str body, struct api_error *e)
 {
     struct scan s = {.body = body};
-    bool escaped = false; /* the character before was a backslash inside a string */
+    bool escaped = false; /* the last character was a backslash in a string */
     for (size_t bytes = 0; s.at < body.n; s.at += bytes) {
         int err = scan_char(&s, &bytes, e);
         if (err)
@@ -103,7 +104,7 @@ static int refuse_syntax(const json_error_t *je, struct api_error *e)
     }
 }
 
-/* The first byte that is not white space; '\0' when there is none. */
+/* Returns the first byte that is not white space; '\0' if there is none. */
 static char first_char(struct str body)
 {
     for (size_t i = 0; i < body.n; i++)

@@ -1,7 +1,8 @@
-/* Fields that other servers have and manta lacks.
+/* Refuse fields of other servers that manta lacks.
  *
- * Whoever sends one of them to change an answer would take whatever came for what was asked, so it is refused by its name. With
- * the value that asks for nothing (the default of the server that has the field) it is fine: SDKs send those. */
+ * A client that sends such a field to change its answer would mistake any answer for the requested
+ * one, so the field is refused by name. A value that requests nothing (the default of the server
+ * that has the field) is accepted: SDKs send those. */
 #include <stdlib.h>
 
 #include "api/json_in.h"
@@ -16,7 +17,7 @@
 #define ALL (CHAT | TEXT | ASK)
 
 static const struct api_lacking table[] = {
-    /* what may be said */
+    /* what the answer may say */
     {"grammar_lazy", ALL, "false", "a grammar holds from the first token on"},
     {"format", ALL, "", "send response_format"},
     {"min_tokens", ALL, "0", NULL},
@@ -27,7 +28,7 @@ static const struct api_lacking table[] = {
     {"t_max_predict_ms", ALL, "0|-1", "max_tokens bounds an answer"},
     {"t_max_prompt_ms", ALL, "0|-1", NULL},
 
-    /* how a token is drawn */
+    /* sampling */
     {"top_a", ALL, "0", NULL},
     {"tfs_z", ALL, "1", NULL},
     {"mirostat", ALL, "0", "what it remembers would be lost with a worker"},
@@ -40,7 +41,7 @@ static const struct api_lacking table[] = {
     {"early_stopping", ALL, "false", NULL},
     {"logits_processors", ALL, "", NULL},
 
-    /* how the prompt is made */
+    /* prompt and template */
     {"add_generation_prompt", TEXT | ASK, "true", NULL},
     {"continue_final_message", TEXT | ASK, "false", "POST /v1/completions continues a text"},
     {"chat_template", ALL, "", "the model's own template is used"},
@@ -77,7 +78,7 @@ static const struct api_lacking table[] = {
     {"tools", ASK | TEXT, "", NULL},
     {"web_search_options", ALL, "", NULL},
 
-    /* what is told of the answer */
+    /* reported data */
     {"post_sampling_probs", ALL & ~LLAMA, "false", NULL},
     {"prompt_logprobs", ALL, "", NULL},
     {"logprobs", ASK, "false|0", NULL},
@@ -127,7 +128,7 @@ static bool same(const json_t *v, const char *text, struct str literal)
     return str_is(literal, text);
 }
 
-/* Larger than any value in the table: not worth writing out for the comparison. */
+/* Larger than any value in the table: skip the comparison. */
 static bool is_large(const json_t *v)
 {
     return json_string_length(v) > 64 || json_array_size(v) > 64 || json_object_size(v) > 0;

@@ -1,4 +1,5 @@
-/* Fields that bound or steer an answer: max_tokens, seed, stop strings, logit biases, fan-out. */
+/* Read fields that bound or steer an answer: max_tokens, seed, stop strings, logit biases,
+ * fan-out. */
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -13,7 +14,7 @@ int api_read_max_tokens(struct api_reader *r, const char *path, const json_t *v)
         r->call->request.sampling.max_tokens = 0;
         return 0;
     }
-    bool may_be_none = r->call->request.kind == REQUEST_TEXT; /* the prompt is computed, and, with "echo", told of */
+    bool may_be_none = r->call->request.kind == REQUEST_TEXT; /* 0 computes the prompt only; "echo" returns its text */
     int err = api_read_integer(r, path, v, may_be_none ? 0 : 1, INT32_MAX, &n);
     if (!err) {
         r->call->request.sampling.max_tokens = (uint32_t)n;
@@ -37,7 +38,7 @@ int api_read_seed(struct api_reader *r, const char *path, const json_t *v)
     int err = api_read_integer(r, path, v, INT64_MIN, INT64_MAX, &n);
     if (err)
         return err;
-    if (n == -1) /* llama-server's "another one each time" */
+    if (n == -1) /* llama-server's "random" */
         return 0;
     r->call->request.sampling.seed = (uint64_t)n;
     r->call->seed_given = true;
@@ -49,7 +50,7 @@ static int read_stop_string(struct api_reader *r, const char *path, const json_t
     struct request *q = &r->call->request;
     struct str s;
     int err = api_read_text(r, path, v, REQUEST_STOP_BYTES_MAX, &s);
-    if (!err && s.n > 0) /* an empty one would end every answer at once; clients mean "none" by it */
+    if (!err && s.n > 0) /* an empty string would end every answer at once; clients mean "none" */
         q->stops[q->stops_n++] = s;
     return err;
 }
@@ -74,7 +75,7 @@ int api_read_stop(struct api_reader *r, const char *path, const json_t *v)
     return 0;
 }
 
-/* Adds one pair; `false` for a bias means never, as llama-server has it. */
+/* Adds one pair; the bias `false` means never, as in llama-server. */
 static int add_bias(struct api_reader *r, const char *path, int64_t token, const json_t *v)
 {
     struct request *q = &r->call->request;

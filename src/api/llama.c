@@ -1,4 +1,5 @@
-/* llama-server's own dialects: /completion, whole and in events; what becomes of a text: /tokenize, /detokenize, /apply-template. */
+/* llama-server's dialects: /completion and /infill, whole and streamed; /tokenize, /detokenize,
+ * /apply-template. */
 #include "api/answer.h"
 #include "api/json_in.h"
 #include "api/llama.h"
@@ -25,7 +26,7 @@ static const char *stop_type(const struct api_choice *c)
     return c->finish == FINISH_LENGTH ? "limit" : c->stop.n > 0 ? "word" : c->finish == FINISH_NONE ? "none" : "eos";
 }
 
-/* The members of every event and answer. */
+/* Writes the members of every event and answer. */
 static void put_piece(struct jout *j, const struct api_choice *c, bool with_ids, uint32_t predicted, uint32_t evaluated)
 {
     jout_put_uint(j, "index", c->index);
@@ -41,7 +42,7 @@ static void put_piece(struct jout *j, const struct api_choice *c, bool with_ids,
     api_write_tokens(j, c);
 }
 
-/* How it ended. */
+/* Writes the members of the end. */
 static void put_end(struct jout *j, const struct api_head *h, const struct api_choice *c, uint32_t predicted, uint32_t cached)
 {
     jout_put_str(j, "model", h->model);
@@ -108,7 +109,7 @@ static void write_one(struct jout *j, const struct api_whole *w, uint32_t i)
     api_select_fields(j->buf, from, w->head);
 }
 
-/* One object; of several prompts, or of n, an array of them. */
+/* Writes one object, or an array of them for several prompts or answers. */
 static void write_answer(struct buf *out, const struct api_whole *w)
 {
     struct jout j = jout_to(out);
@@ -129,7 +130,7 @@ const struct api_dialect api_dialect_infill = {.parse = parse_infill, OF_COMPLET
 
 /* ---- /tokenize, /detokenize, /apply-template ---- */
 
-/* The prompt is made, told of, and not computed. */
+/* Requests the prompt's tokens or text, without computing it. */
 static void ask_of_prompt(struct api_reader *r, bool text)
 {
     struct sampling *s = &r->call->request.sampling;

@@ -1,6 +1,8 @@
-/* What /completion repeats of its request, and which members of its answer are wanted: llama-server's "generation_settings" and "response_fields".
+/* llama-server's "generation_settings", which /completion repeats from its request, and "response_fields",
+ * which selects members of its answer.
  *
- * Both travel as call.echo, the members of an object: so another head that continues the stream ends it with the same event. */
+ * Both travel in call.echo, as members of an object: so another head ends the stream with the same
+ * event. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +61,7 @@ static void put_filters(struct jout *j, const struct sampling *s)
     jout_put_uint(j, "min_keep", s->min_keep);
 }
 
-/* What is always off here, by the values that say so. */
+/* Writes features that manta lacks, with the values that mean "off". */
 static void put_lacking(struct jout *j)
 {
     jout_put_uint(j, "mirostat", 0);
@@ -96,7 +98,7 @@ void api_put_settings(struct jout *j, const struct api_call *c)
     jout_object(j);
     jout_put_int(j, "n_predict", s->max_tokens > 0 ? (int64_t)s->max_tokens : -1);
     jout_put_int(j, "max_tokens", s->max_tokens > 0 ? (int64_t)s->max_tokens : -1);
-    jout_put_uint(j, "seed", c->seed_given ? s->seed : UINT32_MAX); /* "draw one", in llama-server's words */
+    jout_put_uint(j, "seed", c->seed_given ? s->seed : UINT32_MAX); /* llama-server's "random" */
     put_filters(j, s);
     put_lacking(j);
     put_lists(j, &c->request);
@@ -158,7 +160,7 @@ bool api_was_truncated(const struct api_head *h, const struct api_choice *c, uin
     return limit < 0 || predicted < limit;
 }
 
-/* The member at "a/b/c"; borrowed; NULL: there is none. */
+/* Returns the member at "a/b/c", borrowed; NULL: there is none. */
 static json_t *member_at(json_t *root, const char *path)
 {
     while (root != NULL) {

@@ -6,17 +6,17 @@
 
 #include "base/utf8.h"
 
-/* OpenAI's number for "as good as impossible": -inf is not JSON. */
+/* OpenAI's value for an impossible token: -inf is not JSON. */
 #define LOGPROB_LOWEST (-9999.0f)
 
 enum { NAME_BYTES = 4 * 256 + 16 }; /* "token_id:-2147483648", or "bytes:\\x80…" of a piece of up to 256 bytes */
 
-/* A token as clients are told it. */
+/* A token as reported to clients. */
 struct told {
     int32_t id;
     float logprob;
-    struct str bytes; /* of its text; p NULL where nobody knows them */
-    struct str name;  /* its text, or what stands for it */
+    struct str bytes; /* of its text; p NULL if unknown */
+    struct str name;  /* its text, or a name in place of it */
     char room[NAME_BYTES];
 };
 
@@ -31,8 +31,8 @@ static bool is_utf8(struct str s)
     return true;
 }
 
-/* Half a character has no text of its own: OpenAI names it "bytes:\xe2\x80". Two such must not have one name, since names
- * are keys in a completion's top_logprobs. */
+/* Names a token of a partial character "bytes:\xe2\x80", as OpenAI did. Names of different bytes
+ * must differ, since they are keys in a completion's top_logprobs. */
 static struct str name_bytes(struct str bytes, char room[NAME_BYTES])
 {
     size_t n = (size_t)snprintf(room, NAME_BYTES, "bytes:");
@@ -43,14 +43,14 @@ static struct str name_bytes(struct str bytes, char room[NAME_BYTES])
 
 static void name_token(struct told *t)
 {
-    if (t->bytes.n == 0) /* unknown, or a control token, which has no text */
+    if (t->bytes.n == 0) /* unknown, or a control token without text */
         t->name = str_n(t->room, (size_t)snprintf(t->room, sizeof t->room, "token_id:%d", (int)t->id));
     else
         t->name = is_utf8(t->bytes) ? t->bytes : name_bytes(t->bytes, t->room);
 }
 
-/* Token i of the choice. The head has no vocabulary: a chunk of one token carries that token's text, of several only the
- * ids are sure, unless the worker sent their bytes. */
+/* Describes token i of the choice. The head has no vocabulary: a chunk of one token has that
+ * token's text; of several tokens only the ids are known, unless the worker sent their bytes. */
 static void tell_token(const struct api_choice *c, uint32_t i, struct told *out)
 {
     out->id = c->ids[i];
@@ -72,14 +72,14 @@ static void write_logprob(struct jout *j, float v)
     jout_float(j, isfinite(v) ? v : LOGPROB_LOWEST);
 }
 
-/* The members of an open token object. "id" is llama-server's addition. */
+/* Writes the members of an open token object. "id" is llama-server's addition. */
 static void write_chat_token(struct jout *j, const struct api_choice *c, const struct told *t)
 {
     jout_put_int(j, "id", t->id);
     jout_put_str(j, "token", t->name);
     jout_key(j, c->drawn_probs ? "prob" : "logprob");
     if (c->drawn_probs)
-        jout_float(j, fmaxf(expf(t->logprob), FLT_MIN)); /* it could come */
+        jout_float(j, fmaxf(expf(t->logprob), FLT_MIN)); /* a drawn token was possible */
     else
         write_logprob(j, t->logprob);
     jout_key(j, "bytes");
@@ -116,7 +116,7 @@ void api_write_tokens(struct jout *j, const struct api_choice *c)
         jout_key(j, c->drawn_probs ? "top_probs" : "top_logprobs");
         jout_array(j);
         for (uint32_t k = 0; k < c->top_n; k++) {
-            if (c->top_ids[i * c->top_n + k] < 0) /* fewer could come */
+            if (c->top_ids[i * c->top_n + k] < 0) /* fewer tokens were possible */
                 break;
             tell_likely(c, i, k, &t);
             jout_object(j);
@@ -138,7 +138,7 @@ static void write_chat(struct jout *j, const struct api_choice *c)
     jout_object_end(j);
 }
 
-/* One object per token: {" the": -0.5, …}. */
+/* Writes one object per token: {" the": -0.5, …}. */
 static void write_completion_top(struct jout *j, const struct api_choice *c)
 {
     struct told t;
@@ -178,7 +178,7 @@ static void write_completion(struct jout *j, const struct api_choice *c)
     jout_key(j, "token_logprobs");
     jout_array(j);
     for (uint32_t i = 0; i < c->tokens_n; i++) {
-        if (i == 0 && c->with_prompt) /* nothing comes before it that would make it likely */
+        if (i == 0 && c->with_prompt) /* no token precedes it that would give it a probability */
             jout_null(j);
         else
             write_logprob(j, c->logprobs[i]);

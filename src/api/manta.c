@@ -1,11 +1,11 @@
-/* manta's own answers: process_prompt with every actor's response, and the list of models. */
+/* manta's dialect: process_prompt, with every actor's response. */
 #include "api/answer.h"
 #include "api/readers.h"
 
 static const char *const rule_names[] = {
     [API_FINAL_FIRST] = "first", [API_FINAL_BEST] = "best", [API_FINAL_VOTE] = "vote"};
 
-/* Which actor: the members that say who answered. */
+/* Writes the members that name the actor. */
 static void put_who(struct jout *j, const struct api_response *r)
 {
     jout_key(j, "actor_id");
@@ -45,7 +45,7 @@ static void write_response(struct jout *j, const struct api_response *r)
     if (tokens > 0 && r->logprob_sum < 0)
         jout_fixed(j, r->logprob_sum / tokens, 6);
     else
-        jout_null(j); /* not asked for, or nothing was generated */
+        jout_null(j); /* not requested, or nothing was generated */
     jout_key(j, "usage");
     jout_object(j);
     api_write_usage(j, &r->usage);

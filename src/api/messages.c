@@ -1,11 +1,11 @@
-/* Chat messages become turns, and so does the question of process_prompt. */
+/* Parse chat messages, and the question of process_prompt, into turns. */
 #include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/tools.h"
 
-/* The text of one part of a content array, borrowed from the tree. */
+/* Returns the text of one part of a content array, borrowed from the tree. */
 static int read_part(struct api_reader *r, const char *path, const json_t *part, struct str *out)
 {
     if (!json_is_object(part))
@@ -23,7 +23,7 @@ static int read_part(struct api_reader *r, const char *path, const json_t *part,
     return 0;
 }
 
-/* Joins the parts with line feeds, as llama-server does for templates that take plain text. */
+/* Joins the parts with line feeds, as llama-server does for templates without content parts. */
 static int read_parts(struct api_reader *r, const char *path, const json_t *parts, struct str *out)
 {
     size_t total = 0, n = json_array_size(parts);
@@ -88,7 +88,7 @@ static int read_role(struct api_reader *r, const char *path, const json_t *v, st
                       UTF8_HEAD(json_string_value(v), 40));
 }
 
-/* ---- calls of tools ---- */
+/* ---- tool calls ---- */
 
 static int read_call(struct api_reader *r, const char *path, const json_t *v, json_t *calls)
 {
@@ -102,7 +102,8 @@ static int read_call(struct api_reader *r, const char *path, const json_t *v, js
     return api_call_add(r, calls, at, json_object_get(v, "id"), json_object_get(function, "name"), json_object_get(function, "arguments"));
 }
 
-/* What the assistant called and thought. *calls becomes what the messages of the role tool behind it may be results of. */
+/* Reads the assistant's calls and reasoning. *calls becomes the calls that later messages of the
+ * role tool may refer to. */
 static int read_assistant(struct api_reader *r, const char *path, const json_t *v, json_t **calls, struct turn *out)
 {
     const json_t *list = json_object_get(v, "tool_calls");
@@ -122,7 +123,7 @@ static int read_assistant(struct api_reader *r, const char *path, const json_t *
     return 0;
 }
 
-/* What only messages of this role have. */
+/* Reads the members of messages of one role. */
 static int read_extra(struct api_reader *r, const char *path, const json_t *v, json_t **calls, struct turn *out)
 {
     char at[API_PATH_BYTES];
@@ -159,7 +160,7 @@ static int read_message(struct api_reader *r, const char *list, size_t i, const 
     return read_content(r, at, content, &out->content);
 }
 
-/* An answer may continue from a message of the assistant; but not from a call, whose result it would have to make up. */
+/* An answer may continue the assistant's message, but not a call: its result is missing. */
 static int end_messages(struct api_reader *r, const char *path)
 {
     struct request *q = &r->call->request;

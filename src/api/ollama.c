@@ -1,9 +1,10 @@
-/* Ollama's dialects: /api/chat and /api/generate, whole and as a JSON object a line; vectors; lists of models.
+/* Ollama's dialects: /api/chat and /api/generate, whole or with one JSON object per line; vectors;
+ * lists of models.
  *
  *     {"message":{…"Hi"},"done":false}  …  {"message":{…"tool_calls":[…]},"done":false}  …  {"done":true,"done_reason":"stop",…}
  *
- * A call of a tool is one object, so its line is written when the call has ended: until then nothing of it is told. What waits sends lines
- * without text, since there are no comments. */
+ * A tool call is one object, so its line is written when the call has ended. A waiting stream sends
+ * lines without text, since the format has no comments. */
 #include "api/ollama.h"
 
 #include "api/answer.h"
@@ -13,7 +14,7 @@
 
 enum { NS_PER_MS = 1000000 };
 
-/* ---- what every object begins with, and the last one ends with ---- */
+/* ---- first members of every object, last members of the last one ---- */
 
 static void put_head(struct jout *j, const struct api_head *h)
 {
@@ -28,7 +29,7 @@ static void put_ms_as_ns(struct jout *j, const char *key, double ms)
     jout_put_uint(j, key, ms > 0 ? (uint64_t)(ms * NS_PER_MS) : 0);
 }
 
-/* How long an answer took: what is neither prompt nor answer is what it waited for. */
+/* Writes the durations: time that is neither prompt nor answer was spent waiting. */
 static void put_durations(struct jout *j, const struct api_usage *u, const struct api_timings *t)
 {
     static const struct api_timings none = {0};
@@ -49,9 +50,9 @@ static void put_logprobs(struct jout *j, const struct api_choice *c)
     api_write_tokens(j, c);
 }
 
-/* ---- calls of tools ---- */
+/* ---- tool calls ---- */
 
-/* Of a call that was cut off there is no object. */
+/* False if a call was cut off: its arguments are no object then. */
 static bool is_whole(struct str arguments)
 {
     struct api_error e;
@@ -71,7 +72,7 @@ static void put_call(struct jout *j, const struct api_head *h, const struct api_
     jout_put_uint(j, "index", b->call);
     jout_put_str(j, "name", b->name);
     jout_key(j, "arguments");
-    buf_add_str(j->buf, b->text); /* one JSON object, compact */
+    buf_add_str(j->buf, b->text); /* one compact JSON object */
     jout_object_end(j);
     jout_object_end(j);
     j->comma = true;
@@ -93,7 +94,7 @@ static void put_calls(struct jout *j, const struct api_head *h, const struct api
         jout_array_end(j);
 }
 
-/* ---- what is said ---- */
+/* ---- text ---- */
 
 static void begin_message(struct jout *j)
 {
@@ -102,7 +103,7 @@ static void begin_message(struct jout *j)
     jout_put_cstr(j, "role", "assistant");
 }
 
-/* As a message, or, of /api/generate, as members of the object itself. */
+/* Writes text as a message, or for /api/generate as members of the object itself. */
 static void put_text(struct jout *j, const struct api_head *h, struct str text, bool thinks)
 {
     bool chat = h->shape == API_OLLAMA_CHAT;
@@ -128,7 +129,7 @@ static void put_whole(struct jout *j, const struct api_head *h, const struct api
     }
 }
 
-/* ---- a stream: an object a line ---- */
+/* ---- a stream: one object per line ---- */
 
 static void end_line(struct jout *j, bool done)
 {
@@ -217,7 +218,7 @@ static void write_fault(struct buf *out, const struct api_event *ev, const struc
     buf_putc(out, '\n');
 }
 
-/* ---- whole ---- */
+/* ---- a whole answer ---- */
 
 static void write_answer(struct buf *out, const struct api_whole *w)
 {
@@ -235,7 +236,7 @@ static void write_answer(struct buf *out, const struct api_whole *w)
 
 static void write_error(struct buf *out, const struct api_error *e, struct str request_id)
 {
-    (void)request_id; /* a header says it */
+    (void)request_id; /* a header has it */
     put_error(out, &e->fault);
 }
 
@@ -271,7 +272,7 @@ static void write_vector(struct buf *out, const struct api_whole *w)
 
 /* ---- models ---- */
 
-/* Ollama's names have a tag, and clients look for it. */
+/* Writes a name with a tag, which Ollama's clients expect. */
 static void put_name(struct jout *j, const char *key, struct str id)
 {
     struct buf name = buf_max(2 * API_FIELD_BYTES_MAX);
@@ -282,7 +283,7 @@ static void put_name(struct jout *j, const char *key, struct str id)
     buf_fini(&name);
 }
 
-/* The head never opens a model's file: what only that says is left empty. */
+/* Writes empty details: the head never opens a model's file. */
 static void put_details(struct jout *j)
 {
     static const char *const unknown[] = {"parent_model", "family", "parameter_size", "quantization_level"};
@@ -297,7 +298,7 @@ static void put_details(struct jout *j)
     jout_object_end(j);
 }
 
-/* For /api/tags and /api/ps: what is there is loaded. */
+/* For /api/tags and /api/ps: every listed model is loaded. */
 static void write_models(struct buf *out, const struct api_model *models, size_t n)
 {
     struct jout j = jout_to(out);
@@ -313,7 +314,7 @@ static void write_models(struct buf *out, const struct api_model *models, size_t
         jout_put_uint(&j, "size", models[i].bytes);
         jout_put_str(&j, "digest", models[i].digest);
         put_details(&j);
-        jout_put_cstr(&j, "expires_at", "9999-12-31T23:59:59Z"); /* its worker keeps it */
+        jout_put_cstr(&j, "expires_at", "9999-12-31T23:59:59Z"); /* the worker keeps it loaded */
         jout_put_uint(&j, "size_vram", 0);
         jout_put_uint(&j, "context_length", models[i].context);
         jout_object_end(&j);

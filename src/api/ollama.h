@@ -1,4 +1,4 @@
-/* The two halves of Ollama's dialects: what is read, and what is written. */
+/* Ollama's dialects: the parser's side of ollama.c. */
 #ifndef MANTA_API_OLLAMA_H
 #define MANTA_API_OLLAMA_H
 
@@ -10,7 +10,7 @@ int api_ollama_chat_parse(struct str body, struct api_call *out, struct api_erro
 int api_ollama_generate_parse(struct str body, struct api_call *out, struct api_error *e);
 /* … of POST /api/embed … */
 int api_ollama_embed_parse(struct str body, struct api_call *out, struct api_error *e);
-/* … and of POST /api/embeddings, which was there before it. */
+/* … and of POST /api/embeddings, its predecessor. */
 int api_ollama_embeddings_parse(struct str body, struct api_call *out, struct api_error *e);
 
 #endif

@@ -1,6 +1,8 @@
-/* Ollama's dialects, what is read: calls of tools without ids, options in an object of their own, streams unless told otherwise.
+/* Parse Ollama's requests: tool calls without ids, options in an object of their own, streaming by
+ * default.
  *
- * What concerns Ollama's runner (num_ctx, num_gpu, keep_alive, …) is a hint: a worker was started with what it has. */
+ * Options of Ollama's runner (num_ctx, num_gpu, keep_alive, …) are hints and ignored: a worker's
+ * resources are fixed at its start. */
 #include <string.h>
 
 #include "api/json_in.h"
@@ -23,7 +25,7 @@
 
 struct str api_ollama_model(struct str name)
 {
-    static const char tag[] = ":latest"; /* Ollama's word for a name without a tag; here a name has none */
+    static const char tag[] = ":latest"; /* Ollama's tag for a name without one; names here have none */
     size_t n = sizeof tag - 1;
     bool tagged = name.n > n && memcmp(name.p + name.n - n, tag, n) == 0;
     return tagged ? str_n(name.p, name.n - n) : name;
@@ -45,7 +47,7 @@ int api_parse_show(struct str body, struct buf *model, struct api_error *e)
     if (err)
         return err;
     const json_t *name = json_object_get(root, "model");
-    name = name != NULL ? name : json_object_get(root, "name"); /* its older word for it */
+    name = name != NULL ? name : json_object_get(root, "name"); /* the older name of the field */
     if (!json_is_string(name))
         err = api_refuse(e, ERR_INVALID, "model", "is missing: the name of a model");
     else
@@ -56,10 +58,10 @@ int api_parse_show(struct str body, struct buf *model, struct api_error *e)
 
 /* ---- messages ---- */
 
-/* While messages are read. */
+/* State while messages are read. */
 struct reading {
     json_t *calls; /* owned; of the assistant's last message */
-    json_t *open;  /* owned; those of them that have no result so far */
+    json_t *open;  /* owned; those without a result so far */
 };
 
 static void begin_calls(struct reading *g)
@@ -70,7 +72,8 @@ static void begin_calls(struct reading *g)
     g->open = json_array();
 }
 
-/* They need no ids here, but templates do: without one it is called by its place. */
+/* Reads a call. Ids are optional here, but templates need them: a call without an id is named by its
+ * position. */
 static int read_call(struct api_reader *r, const char *path, const json_t *v, struct reading *g)
 {
     const json_t *function = json_object_get(v, "function"), *given = json_object_get(v, "id");
@@ -102,7 +105,8 @@ static int read_calls(struct api_reader *r, const char *path, const json_t *v, s
     return err;
 }
 
-/* Which of the calls without a result this is one of: by its id, else the first one of that name, else the first one. */
+/* Finds the open call of a result: by its id, else the first call of that name, else the first
+ * call. */
 static size_t call_of(const json_t *open, const json_t *id, const json_t *name)
 {
     size_t n = json_array_size(open);
@@ -166,7 +170,7 @@ static int read_message(struct api_reader *r, const char *path, const json_t *v,
     return err;
 }
 
-/* An answer may continue from what the assistant said; but not from a call, whose result it would have to make up. */
+/* An answer may continue the assistant's message, but not a call: its result is missing. */
 static int end_messages(struct api_reader *r, const char *path, const struct reading *g)
 {
     struct request *q = &r->call->request;
@@ -201,7 +205,7 @@ static int read_messages(struct api_reader *r, const char *path, const json_t *v
     return err;
 }
 
-/* ---- a prompt: a turn of a chat; raw, or before a gap, a text as it is ---- */
+/* ---- a prompt: a turn of a chat; if raw, or before a gap, an unchanged text ---- */
 
 static bool has_suffix(const struct api_reader *r)
 {
@@ -233,7 +237,7 @@ static int read_prompt(struct api_reader *r, const char *path, const json_t *v)
     return 0;
 }
 
-/* The answer fills the gap between the prompt and this. */
+/* Reads the text after the gap that the answer fills. */
 static int read_suffix(struct api_reader *r, const char *path, const json_t *v)
 {
     struct request *q = &r->call->request;
@@ -247,7 +251,7 @@ static int read_suffix(struct api_reader *r, const char *path, const json_t *v)
 
 /* ---- other fields ---- */
 
-/* "json", or a schema. */
+/* Reads "json", or a schema. */
 static int read_format(struct api_reader *r, const char *path, const json_t *v)
 {
     if (json_is_object(v))
@@ -325,7 +329,7 @@ static const struct field fields[] = {
     {"options", ALL, FIELD_OTHER, .read = read_options},
     {"logprobs", ASK, FIELD_FLAG, TO_SAMPLING(logprobs)},
     {"top_logprobs", ASK, FIELD_OTHER, .read = api_read_top_logprobs},
-    {"priority", ALL, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)}, /* not Ollama's */
+    {"priority", ALL, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)}, /* an extension */
 };
 
 static const struct api_lacking lacking[] = {
@@ -334,9 +338,9 @@ static const struct api_lacking lacking[] = {
     {"adapters", ALL, "", NULL},
 };
 
-/* ---- once all fields are read ---- */
+/* ---- after all fields are read ---- */
 
-/* With nothing to answer a client only wants the model to be there. It is, or the request fails. */
+/* A request without a prompt only asks for the model to be loaded: the count succeeds if it is. */
 static void only_load(struct api_reader *r)
 {
     struct request *q = &r->call->request;
@@ -354,7 +358,7 @@ static int check_ask(struct api_reader *r)
     if (err == 0)
         err = refuse_images(r, "", r->root);
     c->stream = c->stream || stream == NULL || json_is_null(stream);
-    c->timings = true; /* the last line tells them */
+    c->timings = true; /* the last line has them */
     c->request.split_reasoning = 1;
     if (err == 0 && c->request.turns_n == 0 && c->request.kind == REQUEST_CHAT)
         only_load(r);

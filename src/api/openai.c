@@ -1,4 +1,4 @@
-/* The dialects of OpenAI's chat and completions: answers whole, and in chunks. */
+/* OpenAI's dialects of chat and completions, whole and in chunks. */
 #include "api/answer.h"
 
 #include <math.h>
@@ -40,18 +40,19 @@ void api_write_usage(struct jout *j, const struct api_usage *u)
     jout_object_end(j);
 }
 
-/* `many` of tokens, `steps` of which took that time: per token, and per second. */
+/* Writes a number of tokens and their time: per token, and per second. `steps` of the tokens took that
+ * time. */
 static void put_pace(struct jout *j, const char *n_key, const char *ms_key, const char *per_token_key, const char *per_second_key,
                      uint32_t many, uint32_t steps, double ms)
 {
-    double told_ms = floor(ms * 1000 + 0.5) / 1000; /* who divides by it gets the same */
+    double told_ms = floor(ms * 1000 + 0.5) / 1000; /* the quotients below match the rounded time */
     jout_put_uint(j, n_key, many);
     jout_put_fixed(j, ms_key, told_ms, 3);
     jout_put_fixed(j, per_token_key, steps > 0 ? told_ms / steps : 0, 3);
     jout_put_fixed(j, per_second_key, told_ms > 0 ? 1000 * steps / told_ms : 0, 6);
 }
 
-/* As llama-server has them. */
+/* In llama-server's format. */
 void api_write_timings(struct jout *j, const struct api_timings *t)
 {
     if (t == NULL)
@@ -104,7 +105,7 @@ void api_write_ids(struct jout *j, const char *key, const int32_t *ids, uint32_t
     jout_array_end(j);
 }
 
-/* The members that end every choice. */
+/* Writes the members that end every choice. */
 static void put_choice_end(struct jout *j, const struct api_head *h, const struct api_choice *c)
 {
     if (c->with_ids)
@@ -115,7 +116,8 @@ static void put_choice_end(struct jout *j, const struct api_head *h, const struc
     api_write_finish(j, c->finish);
 }
 
-/* The members behind "index" of a call; arguments are empty in the piece that names it. */
+/* Writes the members after "index" of a call; in a stream, the piece with the name has empty
+ * arguments. */
 static void put_call(struct jout *j, const struct api_head *h, uint32_t index, uint32_t call, struct str name, struct str arguments)
 {
     char id[API_CALL_NAME_BYTES];
@@ -228,7 +230,7 @@ void api_write_usage_chunk(struct buf *out, const struct api_head *h, const stru
     buf_puts(out, "\n\n");
 }
 
-/* A chunk without choices. */
+/* Writes a chunk without choices. */
 static void write_progress(struct buf *out, const struct api_event *ev, const struct api_progress *p)
 {
     struct jout j = jout_to(out);
@@ -421,7 +423,7 @@ static void write_whole(struct buf *out, const struct api_whole *w)
 
 void api_write_error_body(struct buf *out, const struct api_error *e, struct str request_id)
 {
-    (void)request_id; /* a header says it */
+    (void)request_id; /* a header has it */
     api_write_error(out, e);
 }
 

@@ -1,4 +1,5 @@
-/* A request body -> struct api_call: how any body is read by a table, and OpenAI's and manta's own table. */
+/* Parse a request body into struct api_call: the table-driven parser, and the table of OpenAI's and
+ * manta's fields. */
 #include "api/dialect.h"
 #include "api/field.h"
 #include "api/json_in.h"
@@ -20,8 +21,8 @@
 #define TO(member) .at = offsetof(struct api_call, member)
 #define TO_SAMPLING(member) .at = offsetof(struct api_call, request.sampling.member)
 
-/* Read from top to bottom: of two names for one thing the lower wins. Fields that other servers have and manta lacks are in
- * lacking.c; others are ignored. */
+/* Read from top to bottom: of two names for one value the lower wins. Fields that other servers
+ * have and manta lacks are in lacking.c; all others are ignored. */
 static const struct field fields[] = {
     {"model", ALL | TEMPLATE | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
     {"messages", TEMPLATE | ASK, FIELD_OTHER, .read = api_read_messages},
@@ -130,7 +131,7 @@ static struct api_call call_default(enum api_shape shape)
     return c;
 }
 
-/* What no single field can say. */
+/* Checks conditions on several fields. */
 static int check_whole(struct api_reader *r)
 {
     struct request *q = &r->call->request;
@@ -174,7 +175,7 @@ int api_parse_plan(const struct api_plan *plan, struct str body, struct api_call
     err = api_fields_read(&r, plan->fields, plan->n);
     if (!err)
         err = plan->check(&r);
-    if (call.request.sampling.top_p == 0) /* clients mean "only the best token"; an engine wants p > 0 */
+    if (call.request.sampling.top_p == 0) /* clients mean "only the best token"; an engine requires p > 0 */
         call.request.sampling.top_p = 1e-6f;
     json_decref(root);
     json_decref(r.tools);

@@ -1,4 +1,5 @@
-/* How far a prompt is, while its answer waits for it: llama-server's "prompt_progress", in the events of each dialect that has it. */
+/* Write llama-server's "prompt_progress", the progress of a prefill, for the dialects that report
+ * it. */
 #include "api/answer.h"
 
 void api_write_progress(struct jout *j, const struct api_progress *p)

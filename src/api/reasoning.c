@@ -1,4 +1,4 @@
-/* What a chat template is told besides the messages, and what becomes of reasoning. */
+/* Read variables of the chat template, and the handling of reasoning. */
 #include <stdlib.h>
 
 #include "api/json_in.h"
@@ -79,7 +79,8 @@ int api_template_args_end(struct api_reader *r)
     return err;
 }
 
-/* Messages are read before: without a word, a chat that ends with the assistant is continued. */
+/* Runs after the reader of messages: without this field, a chat that ends with the assistant's
+ * message is continued. */
 int api_read_continue(struct api_reader *r, const char *path, const json_t *v)
 {
     bool on = false;

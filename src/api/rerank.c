@@ -1,4 +1,5 @@
-/* Which of several texts answer a question, as Jina asks it, and TEI: llama-server has both. */
+/* Rank texts by a question (rerank), in Jina's and TEI's formats, both of which llama-server
+ * accepts. */
 #include <stdlib.h>
 
 #include "api/answer.h"
@@ -38,7 +39,7 @@ static int read_documents(struct api_reader *r, const char *path, const json_t *
     return 0;
 }
 
-/* TEI's name for the same, and the sign that its answer is wanted. */
+/* TEI's name of "documents"; selects TEI's format of the answer. */
 static int read_texts(struct api_reader *r, const char *path, const json_t *v)
 {
     r->call->base64 = true;
@@ -108,7 +109,7 @@ struct ranked {
     float score;
 };
 
-/* The best first; of equal ones the earlier. */
+/* Sorts by descending score; equal ones by index. */
 static int compare(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;

@@ -1,13 +1,14 @@
-/* The dialect of OpenAI's /v1/responses.
+/* OpenAI's /v1/responses dialect.
  *
  *     created  in_progress  { output_item.added  content_part.added  output_text.delta …
  *         output_text.done  content_part.done  output_item.done } completed
  *
  * Each block of an answer is an item: a message, a function_call, or reasoning.
  *
- * Each event has a sequence_number, and `starting_after` names one: it is the client's place as a number (numbered()), so it rises with gaps
- * and is the same at every head. `response.in_progress` comes again, with the number of the place, while an answer waits: clients
- * take events for a sign of life, not comments. */
+ * An event's sequence_number, which `starting_after` refers to, is the client's place as a number
+ * (numbered()): it rises with gaps, and is the same on every head. While an answer waits,
+ * `response.in_progress` is repeated with the number of the place: clients take events as a sign of
+ * life, not comments. */
 #include <stdio.h>
 
 #include "api/answer.h"
@@ -16,8 +17,8 @@
 #include "api/tools.h"
 
 enum {
-    STEPS = 4096,        /* events that one place of a stream has numbers for */
-    CLOSING = STEPS / 2, /* the closing ones are counted from here */
+    STEPS = 4096,        /* numbers reserved per place of a stream */
+    CLOSING = STEPS / 2, /* closing events are counted from here */
 };
 
 /* ---- numbers ---- */
@@ -49,7 +50,7 @@ int api_parse_starting_after(struct str text, struct api_stream_id *id, struct f
     return 0;
 }
 
-/* ---- what is written ---- */
+/* ---- writers ---- */
 
 static void put_name(struct jout *j, const char *key, const char *prefix, uint64_t id)
 {
@@ -82,7 +83,7 @@ static const char *status_of(uint8_t finish)
     }
 }
 
-/* The name of an item; the first one of an answer has the answer's. */
+/* Writes an item's name; the first item has the answer's id. */
 static void put_item_name(struct jout *j, const char *key, uint64_t id, const struct api_block *b)
 {
     char name[API_NAME_BYTES + 16], prefix[API_NAME_BYTES];
@@ -114,7 +115,8 @@ static void put_content(struct jout *j, const struct api_block *b, bool begun)
     jout_array_end(j);
 }
 
-/* A block of an answer as an item; `finish`: of the item. One that begins has no content yet. */
+/* Writes a block of an answer as an item; `finish` is the item's. An item that begins has no content
+ * yet. */
 static void put_item(struct jout *j, const struct api_head *h, uint8_t finish, const struct api_block *b)
 {
     static const char *const types[] = {[PART_TEXT] = "message", [PART_REASONING] = "reasoning", [PART_TOOL_ARGUMENTS] = "function_call"};
@@ -139,7 +141,7 @@ static void put_item(struct jout *j, const struct api_head *h, uint8_t finish, c
     jout_object_end(j);
 }
 
-/* Only the last item of an answer can be without its end; an empty answer is an empty message. */
+/* Writes the items. Only the last one can be unfinished; an empty answer is an empty message. */
 static void put_output(struct jout *j, const struct api_head *h, uint8_t finish, const struct api_choice *c)
 {
     static const struct api_block empty = {.kind = PART_TEXT};
@@ -197,7 +199,7 @@ static void put_usage(struct jout *j, const struct api_usage *u)
     jout_object_end(j);
 }
 
-/* c is NULL before the answer has begun. */
+/* Writes a response; c is NULL before the answer has begun. */
 static void put_response(struct jout *j, const struct api_head *h, const struct api_choice *c, const struct api_usage *u, const struct fault *f)
 {
     uint8_t finish = f == NULL ? (c != NULL ? c->finish : FINISH_NONE) : f->err == ERR_CANCELLED ? FINISH_CANCELLED : FINISH_ERROR;
@@ -264,7 +266,7 @@ static void put_item_at(struct jout *j, const struct api_event *ev, uint8_t fini
     put_item(j, ev->head, finish, &ev->block);
 }
 
-/* In which item an event belongs. */
+/* Writes the item that an event belongs to. */
 static void put_where(struct jout *j, const struct api_event *ev)
 {
     put_item_name(j, "item_id", ev->head->id, &ev->block);

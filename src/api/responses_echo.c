@@ -1,4 +1,4 @@
-/* OpenAI's /v1/responses: what the answer repeats of its request. */
+/* OpenAI's /v1/responses: the members of the answer that repeat its request. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "api/readers.h"
 #include "api/responses.h"
 
-enum { ECHO_TEXT_BYTES_MAX = 4096 }; /* longer instructions, metadata or tools are not repeated in the answer */
+enum { ECHO_TEXT_BYTES_MAX = 4096 }; /* longer instructions, metadata or tools are not repeated */
 
 static json_t *short_or(const json_t *v, json_t *instead)
 {
@@ -24,7 +24,7 @@ static void put_given(json_t *to, const json_t *root, const char *key, json_t *i
     json_object_set_new(to, key, short_or(json_object_get(root, key), instead));
 }
 
-/* Functions; the other ones were left out. */
+/* Collects the functions; other tools were dropped. */
 static const json_t *functions_of(const json_t *tools, json_t *to)
 {
     for (size_t i = 0; i < json_array_size(tools); i++) {
@@ -35,7 +35,7 @@ static const json_t *functions_of(const json_t *tools, json_t *to)
     return to;
 }
 
-/* Members of an object, without its braces. */
+/* Writes members of an object, without its braces. */
 void api_make_echo(struct api_reader *r)
 {
     struct api_call *c = r->call;

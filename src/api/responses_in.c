@@ -1,4 +1,4 @@
-/* OpenAI's /v1/responses, what is read: a text or items, instructions, and what the answer repeats of its request. */
+/* Parse OpenAI's /v1/responses: a text or items, and instructions. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,12 +65,13 @@ static int read_role(struct api_reader *r, const char *path, const json_t *v, st
 
 /* ---- items ---- */
 
-/* While items are read: those of an assistant in a row become one turn, as chat templates have them. */
+/* State while items are read: consecutive items of the assistant become one turn, as chat templates
+ * expect. */
 struct items {
-    json_t *calls;       /* owned; of the assistant's turn that is open, or was the last one; NULL: none was */
-    struct turn *open;   /* that turn; NULL: the last one was another's */
-    struct str reasoning; /* that came before it */
-    bool referred;       /* the last turn of an assistant is a reference: what it called is not known here */
+    json_t *calls;       /* owned; of the assistant's turn that is open or was the last one; NULL: none */
+    struct turn *open;   /* the assistant's open turn; NULL: the last turn has another role */
+    struct str reasoning; /* that preceded the open turn */
+    bool referred;       /* the assistant's last turn is a reference, so its calls are unknown here */
 };
 
 static void end_turn(struct api_reader *r, struct items *it)
@@ -84,7 +85,7 @@ static void end_turn(struct api_reader *r, struct items *it)
     it->reasoning = (struct str){0};
 }
 
-/* The assistant's turn that what follows belongs to. */
+/* Returns the assistant's open turn; opens one if necessary. */
 static struct turn *assistant(struct api_reader *r, struct items *it)
 {
     struct request *q = &r->call->request;
@@ -136,7 +137,7 @@ static int read_result(struct api_reader *r, const char *path, const json_t *v, 
     end_turn(r, it);
     struct turn turn = {.role = str_of("tool")};
     api_path(at, "%s.call_id", path);
-    /* what was called may be in the response that this one continues */
+    /* the call may be in the response that this one continues */
     bool elsewhere = it->referred || (it->calls == NULL && r->call->previous != 0);
     int err = elsewhere ? api_any_result_extra(r, at, json_object_get(v, "call_id"), &turn.extra)
                                                          : api_result_extra(r, at, it->calls, json_object_get(v, "call_id"), &turn.extra);
@@ -148,7 +149,7 @@ static int read_result(struct api_reader *r, const char *path, const json_t *v, 
     return err;
 }
 
-/* "msg_<16 hex>", "fc_<16 hex>_2": of which response. False: it names none. */
+/* Finds the response of an item "msg_<16 hex>" or "fc_<16 hex>_2". False: the id is no item's. */
 static bool response_of(struct str id, uint64_t *out)
 {
     const char *at = id.n > 0 ? memchr(id.p, '_', id.n) : NULL;
@@ -162,7 +163,8 @@ static bool response_of(struct str id, uint64_t *out)
     return true;
 }
 
-/* All items of a response are one turn, so the first reference to one of them stands for all. */
+/* Reads a reference. All items of a response are one turn, so further references to the same
+ * response are skipped. */
 static int read_reference(struct api_reader *r, const char *path, const json_t *v, struct items *it)
 {
     struct api_call *c = r->call;
@@ -181,7 +183,7 @@ static int read_reference(struct api_reader *r, const char *path, const json_t *
     return 0;
 }
 
-/* What the model thought before it said or called something, where its text is there. */
+/* Reads the reasoning before a message or call, if its text is included. */
 static int read_reasoning(struct api_reader *r, const json_t *v, struct items *it)
 {
     const json_t *text = json_object_get(json_array_get(json_object_get(v, "content"), 0), "text");
@@ -191,7 +193,8 @@ static int read_reasoning(struct api_reader *r, const json_t *v, struct items *i
     return 0;
 }
 
-/* What models here cannot know of is left out: calls of tools that the API's owner runs. */
+/* Reads an item. Calls of tools that OpenAI runs itself are dropped: models here do not know
+ * them. */
 static int read_item(struct api_reader *r, const char *path, const json_t *v, struct items *it)
 {
     static const struct {
@@ -211,7 +214,8 @@ static int read_item(struct api_reader *r, const char *path, const json_t *v, st
     return 0;
 }
 
-/* The last item is of the assistant: a message is gone on from. A call is not, its result is missing. */
+/* The last item is the assistant's: the answer continues a message. A call cannot be continued: its
+ * result is missing. */
 static int end_items(struct api_reader *r, const char *path, struct items *it)
 {
     if (json_array_size(it->calls) > 0)
@@ -221,7 +225,7 @@ static int end_items(struct api_reader *r, const char *path, struct items *it)
     return 0;
 }
 
-/* Also the instructions, which are the first turn: they are read here, wherever they stand in the body. */
+/* Also reads the instructions, the first turn, wherever they are in the body. */
 static int read_input(struct api_reader *r, const char *path, const json_t *v)
 {
     struct request *q = &r->call->request;
@@ -272,7 +276,8 @@ static int read_text(struct api_reader *r, const char *path, const json_t *v)
     return format == NULL || json_is_null(format) ? 0 : api_read_format(r, "text.format", format); /* "verbosity" is a hint */
 }
 
-/* Tools that OpenAI runs itself, or whose input is no JSON ("custom"), are left out, as agents expect of servers that lack them. */
+/* Drops tools that OpenAI runs itself, or whose input is no JSON ("custom"), as agents expect from
+ * servers that lack them. */
 static int read_tools(struct api_reader *r, const char *path, const json_t *v)
 {
     int err = 0;
@@ -294,7 +299,7 @@ static int read_tools(struct api_reader *r, const char *path, const json_t *v)
     return err;
 }
 
-/* {"effort": "low"}; a summary is never made. */
+/* Reads {"effort": "low"}; summaries are never made. */
 static int read_reasoning_field(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *effort = json_object_get(v, "effort");
@@ -314,7 +319,7 @@ static const struct field fields[] = {
     {"top_p", HERE, FIELD_FLOAT, 0, 1, TO_SAMPLING(top_p)},
     {"timings_per_token", HERE, FIELD_BOOL, TO(timings)}, /* llama-server's, as is the next */
     {"return_progress", HERE, FIELD_FLAG, TO_SAMPLING(progress)},
-    {"seed", HERE, FIELD_OTHER, .read = api_read_seed}, /* not OpenAI's here; and the next three */
+    {"seed", HERE, FIELD_OTHER, .read = api_read_seed}, /* an extension, as are the next three */
     {"top_k", HERE, FIELD_OTHER, .read = api_read_top_k},
     {"min_p", HERE, FIELD_FLOAT, 0, 1, TO_SAMPLING(min_p)},
     {"priority", HERE, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)},
@@ -325,7 +330,7 @@ static const struct field fields[] = {
     {"tool_choice", HERE, FIELD_OTHER, .read = api_read_tool_choice},
     {"parallel_tool_calls", HERE, FIELD_OTHER, .read = api_read_parallel_tool_calls},
     {"reasoning", HERE, FIELD_OTHER, .read = read_reasoning_field},
-    {"chat_template_kwargs", HERE, FIELD_OTHER, .read = api_read_template_args}, /* not OpenAI's */
+    {"chat_template_kwargs", HERE, FIELD_OTHER, .read = api_read_template_args}, /* an extension */
 };
 
 static const struct api_lacking lacking[] = {

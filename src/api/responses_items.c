@@ -1,4 +1,4 @@
-/* OpenAI's /v1/responses: what was asked, as a list of items. */
+/* OpenAI's /v1/responses: the input as a list of items. */
 #include <stdio.h>
 
 #include "api/answer.h"
@@ -8,25 +8,25 @@
 
 enum { ITEM_NAME_BYTES = API_NAME_BYTES + 32 };
 
-/* A page of the list, as far as it is written. */
+/* A page of the list, as far as written. */
 struct pager {
     struct jout *j;
     uint64_t id;
     struct api_items_page page;
-    bool begun;                   /* the item that it comes after was met */
-    bool more;                    /* there are some that it has no room for */
+    bool begun;                   /* the item `after` was found */
+    bool more;                    /* further items do not fit the page */
     uint32_t n;
     char first[ITEM_NAME_BYTES], last[ITEM_NAME_BYTES];
 };
 
-/* A turn, of which calls are items of their own. */
+/* A turn; each of its calls is an item of its own. */
 struct put_items {
     struct pager *pager;
     struct jout *j;
     uint32_t turn, in_turn;
 };
 
-/* False: it is on another page. */
+/* Counts an item. False: it is on another page. */
 static bool has_item(struct pager *p, const char *name)
 {
     bool before = !p->begun;
@@ -40,7 +40,7 @@ static bool has_item(struct pager *p, const char *name)
     return true;
 }
 
-/* False: it is on another page, and nothing of it is to be written. */
+/* Opens an item. False: it is on another page; the caller writes nothing. */
 static bool begin_item(struct put_items *p, const char *type)
 {
     char name[ITEM_NAME_BYTES], prefix[API_NAME_BYTES];

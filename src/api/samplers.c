@@ -1,4 +1,4 @@
-/* llama-server's samplers beyond the usual ones: in which order they narrow down what may be drawn, and what ends a repetition for DRY. */
+/* Read llama-server's additional samplers: their order, and DRY's sequence breakers. */
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -35,7 +35,7 @@ static enum sampler by_letter(char letter)
     return SAMPLER_NONE;
 }
 
-/* The usual order is said by 0: then our own filters do, which are quicker. */
+/* The default order is 0: the engine's own filters handle it, and are faster. */
 static uint64_t order_of(const enum sampler *list, size_t n)
 {
     uint64_t order = 0, usual = 0;
@@ -43,7 +43,7 @@ static uint64_t order_of(const enum sampler *list, size_t n)
         order |= (uint64_t)list[i] << (ORDER_BITS * i);
     for (size_t i = 0; i < KNOWN; i++)
         usual |= (uint64_t)samplers[i].sampler << (ORDER_BITS * i);
-    return n == 0 ? SAMPLERS : order == usual ? 0 : order; /* SAMPLERS is none, but is not nothing */
+    return n == 0 ? SAMPLERS : order == usual ? 0 : order; /* SAMPLERS means "no samplers"; 0 means the default order */
 }
 
 int api_read_samplers(struct api_reader *r, const char *path, const json_t *v)

@@ -1,4 +1,4 @@
-/* Requests about the number of workers: a number, or who decides on it. */
+/* Parse scale commands: a number of workers, or a policy. */
 #include <string.h>
 
 #include "api/json_in.h"
@@ -31,7 +31,7 @@ static int read_policy(const json_t *root, struct api_scale *s, struct api_error
     return 0;
 }
 
-/* What goes with what. */
+/* Checks that the fields match. */
 static int check(const struct api_scale *s, struct api_error *e)
 {
     bool limits = s->min != API_SCALE_AS_IS || s->max != API_SCALE_AS_IS, count = s->workers != API_SCALE_AS_IS;

@@ -3,15 +3,17 @@
 #include "base/utf8.h"
 #include "api/api.h"
 
-/* "0123456789abcdef-12,0.7d,5e": the stream's name, per branch the tokens that were sent, and what else must not come twice.
+/* "0123456789abcdef-12,0.7d,5e": the stream's name, the tokens sent per branch, and further events
+ * sent.
  *
  *     id      = name [ "w" ] "-" place { "," place } [ "e" ]
  *     place   = tokens [ "." characters ] [ "b" blocks ( "t" | "h" | "c" call ) ] [ ( "r" | "d" ) [ steps ] ]
  *
- * b: how many blocks have begun, where that is not one of text, and which the last one is: text, reasoning ("h"), or a call.
- * r: events since the last token, d: the closing ones; steps: how many, 1 when it is not said.
+ * b: number of blocks begun, unless it is one text block, and the kind of the last one: text,
+ * reasoning ("h"), or a call. r: events since the last token; d: closing events; steps: their
+ * number, 1 if omitted.
  *
- * Clients treat it as they treat every event id: they give it back as it was. So what comes back may be anything. */
+ * Clients return event ids unchanged, but a returned id may contain anything. */
 
 enum { NAME_DIGITS = 16, PLACE_MAX = 1 << 30 };
 
@@ -122,7 +124,7 @@ static bool take_place(struct str *s, struct api_place *out)
     return take_number(s, &out->steps) && out->steps > 1 && out->steps <= API_STEPS_MAX;
 }
 
-/* "chatcmpl-", "resp_" and the like, as an answer's id and x-request-id have it. */
+/* Skips "chatcmpl-", "resp_" and other prefixes of answers' ids. */
 static void skip_prefix(struct str *s)
 {
     size_t n = 0;

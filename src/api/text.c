@@ -1,4 +1,4 @@
-/* Texts that several dialects write alike. */
+/* Text formats that several dialects share. */
 #include <time.h>
 
 #include "api/answer.h"

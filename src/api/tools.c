@@ -9,7 +9,8 @@
 #include "base/utf8.h"
 #include "json/write.h"
 
-/* ---- schemas: malformed ones are refused here; what a grammar can make of the others is the engine's matter ---- */
+/* ---- schemas: malformed ones are refused here; the engine decides which others it can convert to
+ * a grammar ---- */
 
 static int check_schema(struct api_reader *r, const char *path, const json_t *v);
 
@@ -57,7 +58,7 @@ static int check_type(struct api_reader *r, const char *path, const json_t *v)
                       "is no type of JSON schemas: \"object\", \"array\", \"string\", \"number\", \"integer\", \"boolean\" or \"null\"");
 }
 
-/* Which kind of value a word of JSON schemas has. */
+/* True if a keyword of JSON schemas has a value of the right kind. */
 static bool fits(const char *key, const json_t *v, const char **wanted)
 {
     static const struct { const char *key, *wanted; json_type type; } words[] = {
@@ -73,7 +74,7 @@ static bool fits(const char *key, const json_t *v, const char **wanted)
     return true;
 }
 
-/* The depth is bounded: api_json_parse() has seen it. */
+/* The depth is bounded: api_json_parse() has checked it. */
 static int check_schema(struct api_reader *r, const char *path, const json_t *v)
 {
     static const char *const maps[] = {"properties", "$defs", "definitions", "anyOf", "oneOf", "allOf"};
@@ -102,7 +103,7 @@ static int check_schema(struct api_reader *r, const char *path, const json_t *v)
     return 0;
 }
 
-/* ---- what is offered ---- */
+/* ---- tools that a request offers ---- */
 
 static int read_name(struct api_reader *r, const char *path, const json_t *v, struct str *out)
 {
@@ -185,7 +186,7 @@ int api_tool_add(struct api_reader *r, const char *path, const struct api_tool *
     return 0;
 }
 
-/* ---- what may be called ---- */
+/* ---- tools that may be called ---- */
 
 static bool is_wanted(const json_t *tool, const json_t *only)
 {
@@ -233,9 +234,9 @@ int api_tools_end(struct api_reader *r)
     return err;
 }
 
-/* ---- what was called ---- */
+/* ---- calls in a conversation ---- */
 
-/* An object, or its text, as compact text of an object. */
+/* Reads an object, or its text, as compact text. */
 static int read_arguments(struct api_reader *r, const char *path, const json_t *v, json_t **out)
 {
     json_t *object = NULL;
@@ -316,7 +317,7 @@ int api_any_result_extra(struct api_reader *r, const char *path, const json_t *i
     return 0;
 }
 
-/* ---- what an answer calls ---- */
+/* ---- calls in an answer ---- */
 
 struct str api_call_name(uint64_t id, uint32_t index, uint32_t call, char out[API_CALL_NAME_BYTES])
 {
