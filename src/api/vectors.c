@@ -1,4 +1,5 @@
-/* The answer of /v1/embeddings: a vector per input, as numbers or as base64 of little-endian floats. */
+/* Write the answer of /v1/embeddings: a vector per input, as numbers or as base64 of little-endian
+ * floats. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 
-/* Three bytes become four characters. A float has four bytes, so the border of a group lies anywhere in it. */
+/* Encodes three bytes as four characters. A float has four bytes, so groups cross its borders. */
 static void write_base64(struct jout *j, const unsigned char *p, size_t n)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -23,7 +24,8 @@ static void write_base64(struct jout *j, const unsigned char *p, size_t n)
     j->comma = true;
 }
 
-/* What is left of a vector after a cut is shorter than 1, which cosine distances would not mind but products would. */
+/* Returns the factor that normalises a cut vector: cosine distances would not need it, but dot products
+ * do. */
 static float scale_of(const struct api_vector *v, uint32_t n)
 {
     if (n == v->n)

@@ -352,7 +352,7 @@ def test_what_is_no_new_head(cluster):
     def fault():
         with dial(head) as s:
             say(s, replace_frame(format=77))
-            assert b"in format" in s.recv(4000)
+            assert b"handoff format" in s.recv(4000)
         with dial(head) as s:
             s.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with dial(head) as s:
