@@ -28,7 +28,7 @@ static void name_actor(struct branch *b, const struct fx *fx, bool sees_address)
  * request. */
 static void on_resumed(struct head_program *p, struct call *c, const struct fx *fx)
 {
-    if (!note_read(fx->text, c) || fx->branches > API_BRANCHES_MAX) {
+    if (!note_read(fx->text, c) || !call_dialect(c)->streams || fx->branches > API_BRANCHES_MAX) {
         fault_set(&c->doom, ERR_PROTOCOL, "the worker's note on this stream is not in the format of this version");
         list_push(&p->doomed, &c->doomed);
         return;

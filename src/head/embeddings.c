@@ -36,7 +36,7 @@ void answer_vector_done(struct head_program *p, struct call *c, uint32_t index)
     } else if (b->vector_n == 0) {
         fault_set(&f, ERR_FAILED, "the worker sent no vector");
         doom(p, c, &f);
-    } else if (c->api.shape == API_EMBEDDINGS && c->api.dimensions > b->vector_n) {
+    } else if (c->api.shape != API_RERANK && c->api.dimensions > b->vector_n) {
         fault_set(&f, ERR_INVALID, "dimensions: %u were asked for, the model's vectors have %u", c->api.dimensions,
                   b->vector_n);
         snprintf(c->param, sizeof c->param, "dimensions");

@@ -94,12 +94,14 @@ static int read_request(struct taking *t, const struct wire_moved_call *m, struc
     return 0;
 }
 
-/* An embedding has no note: no head can continue it. */
+/* An embedding's options are not in its note. */
 static int fill_shape(const struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
-    if (r->kind != REQUEST_EMBED)
-        return note_read(m->client, c) ? 0 : nonsense(t, "a request with a note that no head of this version wrote");
-    c->api.shape = c->head.shape = request_ranks(r) ? API_RERANK : API_EMBEDDINGS;
+    bool embeds = r->kind == REQUEST_EMBED;
+    if (!note_read(m->client, c) || call_dialect(c)->vectors != embeds)
+        return nonsense(t, "a request with a note that no head of this version wrote");
+    if (!embeds)
+        return 0;
     c->api.base64 = m->base64 != 0;
     c->api.dimensions = m->dimensions;
     c->api.request.inputs_n = m->inputs_n;
@@ -132,7 +134,7 @@ static void feed(struct taking *t, struct call *c, const struct wire_moved_call 
                                         .request = r,
                                         .count = m->count,
                                         .spread = m->spread != 0,
-                                        .stream = request_can_be_sought(r) ? c->sealed.name : 0,
+                                        .stream = call_dialect(c)->streams && request_can_be_sought(r) ? c->sealed.name : 0,
                                         .claim = c->sealed.claim,
                                         .client = m->client,
                                         .deadline_ms = m->deadline_ms,

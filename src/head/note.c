@@ -39,7 +39,9 @@ void note_write(struct buf *out, const struct call *c)
     put(out, c->api.each, 1);
     put(out, c->api.shown, 1);
     put(out, (uint64_t)c->head.created, 8);
-    put(out, c->api.request.sampling.logprobs | c->api.request.sampling.prompt_ids << 1 | c->api.request.sampling.drawn_probs << 2, 4);
+    const struct sampling *s = &c->api.request.sampling;
+    put(out, s->logprobs | s->prompt_ids << 1 | s->drawn_probs << 2 | (unsigned)c->api.with_tokens << 3 | (unsigned)c->api.with_pieces << 4 |
+                 (unsigned)s->prompt_only << 5, 4);
     buf_add_str(out, c->head.echo);
 }
 
@@ -52,7 +54,7 @@ bool note_read(struct str note, struct call *c)
     uint64_t shape = take(&at, 1), flags = take(&at, 1), final = take(&at, 1), n = take(&at, 4), each = take(&at, 1), shown = take(&at, 1),
              created = take(&at, 8);
     uint64_t tells = take(&at, 4);
-    if (shape < API_CHAT || shape > API_SHAPE_LAST || !api_dialect((enum api_shape)shape)->streams || final > API_FINAL_VOTE ||
+    if (shape < API_CHAT || shape > API_SHAPE_LAST || final > API_FINAL_VOTE ||
         n > API_BRANCHES_MAX || shown > each || !api_echo_is_right(echo))
         return false;
     c->api.shape = (enum api_shape)shape;
@@ -70,6 +72,9 @@ bool note_read(struct str note, struct call *c)
     c->api.request.sampling.logprobs = tells & 1;
     c->api.request.sampling.prompt_ids = tells >> 1 & 1;
     c->api.request.sampling.drawn_probs = tells >> 2 & 1;
+    c->api.with_tokens = tells >> 3 & 1;
+    c->api.with_pieces = tells >> 4 & 1;
+    c->api.request.sampling.prompt_only = tells >> 5 & 3;
     c->head.shape = c->api.shape;
     c->head.created = (int64_t)created;
     c->head.include_usage = c->api.include_usage;

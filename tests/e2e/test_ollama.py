@@ -119,6 +119,16 @@ def test_vectors(cluster):
         client.embed(model, [])
 
 
+def test_more_dimensions_than_there_are(cluster):
+    """Given vectors of 8 numbers, a request for more is refused, and the head continues."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:embed=8")
+    head.wait_ready(actors=1)
+    with pytest.raises(ollama.ResponseError, match="dimensions: 9 were asked for, the model's vectors have 8"):
+        of(head).embed("echo", "a cat", dimensions=9)
+    assert len(of(head).embed("echo", "a cat", dimensions=8).embeddings[0]) == 8 and head.running()
+
+
 @pytest.mark.model
 def test_a_gap(cluster):
     """Given a model that fills gaps, a prompt with a suffix is completed as /v1/completions does it; the prompt may be empty."""

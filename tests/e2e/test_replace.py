@@ -184,6 +184,28 @@ def test_embeddings_are_computed_again(cluster):
         assert all(len(d["embedding"]) == 4 for d in got["data"])
 
 
+def test_waiting_requests_keep_their_format(cluster):
+    """Given requests in several formats that wait for a worker, when the head is replaced, each is answered in its own format, as without that."""
+    asked = [("/tokenize", {"content": "a cat", "with_pieces": True}), ("/v1/messages/count_tokens", {"messages": [{"role": "user", "content": "a cat"}]}),
+             ("/completion", {"prompt": "a cat", "n_predict": 5, "return_tokens": True, "cache_prompt": False, "seed": 7}),
+             ("/api/embed", {"input": "a cat", "dimensions": 4}), ("/v1/embeddings", {"input": "a cat"})]
+    head = cluster.head()
+
+    def fault():
+        wait_for("all to wait", lambda: head.get("/manta/status")["queued"] == len(asked))
+        replace(cluster, head)
+        cluster.echo_worker(head, SCRIPT, "--node", "answers")
+        cluster.echo_worker(head, "echo:embed=8", "--node", "vectors")
+    with Beside(fault):
+        answers = together(len(asked), lambda i: head.post(*asked[i]))
+    for (path, body), (status, got) in zip(asked, answers):
+        _, want = head.post(path, body)
+        for answer in (got, want):
+            for key in ("id", "created", "timings", "total_duration"):
+                answer.pop(key, None)
+        assert (status, got) == (200, want), path
+
+
 def test_a_slow_reader_and_what_is_half_sent(cluster):
     """Given a client that reads nothing while its answer comes, when the head is replaced, it then reads all of it."""
     body = {"prompt": "long", "max_tokens": 1800, "seed": 3, "logprobs": 5, **STREAM}
