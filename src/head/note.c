@@ -40,8 +40,8 @@ void note_write(struct buf *out, const struct call *c)
     put(out, c->api.shown, 1);
     put(out, (uint64_t)c->head.created, 8);
     const struct sampling *s = &c->api.request.sampling;
-    put(out, s->logprobs | s->prompt_ids << 1 | s->drawn_probs << 2 | (unsigned)c->api.with_tokens << 3 | (unsigned)c->api.with_pieces << 4 |
-                 (unsigned)s->prompt_only << 5, 4);
+    put(out, s->logprobs | (uint32_t)s->prompt_ids << 1 | (uint32_t)s->drawn_probs << 2 | (uint32_t)c->api.with_tokens << 3 |
+                 (uint32_t)c->api.with_pieces << 4 | (uint32_t)s->prompt_only << 5, 4);
     buf_add_str(out, c->head.echo);
 }
 
