@@ -65,6 +65,13 @@ static const char *remark(const json_t *c)
                                                          : "";
 }
 
+/* An actor of another head has no number here. */
+static void add_actor(struct table *t, const json_t *c)
+{
+    const json_t *actor = json_object_get(c, "actor");
+    table_cell(t, json_is_number(actor) ? "%.0f" : "", json_num(c, "actor"));
+}
+
 static void add_candidate(struct table *t, const json_t *c)
 {
     table_cell(t, "%s%s", json_text(c, "node", "?"), remark(c));
@@ -74,7 +81,7 @@ static void add_candidate(struct table *t, const json_t *c)
     table_cell(t, "%.0f", json_num(c, "prompt_tokens"));
     table_cell(t, "%.0f", json_num(c, "cached_tokens"));
     table_cell(t, "%.0f", json_num(c, "ahead_tokens"));
-    table_cell(t, "%.0f", json_num(c, "actor"));
+    add_actor(t, c);
 }
 
 static void show_candidates(const struct client_options *o, const json_t *candidates)
@@ -97,7 +104,7 @@ static const char *meaning(const char *why)
         {"best", "the lowest predicted cost of those with a free slot"},
         {"next in queue", "it became free, and this request was next in the queue"},
         {"fan-out", "the request goes to several actors, each has a part"},
-        {"has it", "it has the answer already, from before its head was lost"},
+        {"has it", "it has the answer already, from before this head had the request"},
         {"moved", "the answer moved there with what was computed of it"},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -106,21 +113,48 @@ static const char *meaning(const char *why)
     return why;
 }
 
-static void show_step(const struct client_options *o, const json_t *s)
+static void show_choice(const struct client_options *o, const json_t *s)
 {
+    char actor[40] = "";
     double tokens = json_num(s, "tokens");
-    if (strcmp(json_text(s, "what", ""), "left") == 0) {
-        show_wrapped("%8.3fs  left %s after %.0f tokens, %s: %s", json_num(s, "at_s"), json_text(s, "node", "?"), tokens, json_text(s, "why", "?"),
-                     json_text(s, "text", ""));
-        return;
-    }
-    show_wrapped("%8.3fs  sent to %s (actor %.0f): %s", json_num(s, "at_s"), json_text(s, "node", "?"), json_num(s, "actor"),
-                 meaning(json_text(s, "why", "?")));
+    if (json_is_number(json_object_get(s, "actor")))
+        snprintf(actor, sizeof actor, " (actor %.0f)", json_num(s, "actor"));
+    show_wrapped("%8.3fs  sent to %s%s: %s", json_num(s, "at_s"), json_text(s, "node", "?"), actor, meaning(json_text(s, "why", "?")));
     if (json_num(s, "waited_s") >= 0.001 && tokens == 0)
         show_wrapped("          it had waited %.3f s in the queue; %.0f others waited then", json_num(s, "waited_s"), json_num(s, "others_queued"));
     if (tokens > 0)
         show_wrapped("          it resumes after %.0f tokens", tokens);
     show_candidates(o, json_object_get(s, "candidates"));
+}
+
+static void show_step(const struct client_options *o, const json_t *s)
+{
+    const char *what = json_text(s, "what", "");
+    double at_s = json_num(s, "at_s"), tokens = json_num(s, "tokens");
+    if (strcmp(what, "left") == 0)
+        show_wrapped("%8.3fs  left %s after %.0f tokens, %s: %s", at_s, json_text(s, "node", "?"), tokens, json_text(s, "why", "?"), json_text(s, "text", ""));
+    else if (strcmp(what, "new head") == 0)
+        show_wrapped("%8.3fs  a new head took the place of the one it was at (--replace)", at_s);
+    else if (strcmp(what, "came back") == 0)
+        show_wrapped("%8.3fs  its client came back with %.0f tokens of it; what was before that is in no account here", at_s, tokens);
+    else if (strcmp(what, "computed again") == 0)
+        show_wrapped("%8.3fs  its client came back with %.0f tokens of it, which no worker has any more: it is computed again", at_s, tokens);
+    else
+        show_choice(o, s);
+}
+
+/* Before it went anywhere it is known since when. */
+static void show_waits(const json_t *a)
+{
+    char since[40] = "         ", about[60] = "";
+    double eta_s = json_num(a, "eta_s");
+    if (json_num(a, "place") <= 0)
+        return;
+    if (json_array_size(json_object_get(a, "steps")) == 0)
+        snprintf(since, sizeof since, "%8.3fs", json_num(a, "queued_s"));
+    if (eta_s >= 0.1)
+        snprintf(about, sizeof about, ", about %.1f s", eta_s);
+    show_wrapped("%s  waits: place %.0f in the queue%s", since, json_num(a, "place"), about);
 }
 
 static void show_explained(const struct client_options *o, const json_t *a)
@@ -129,12 +163,11 @@ static void show_explained(const struct client_options *o, const json_t *a)
     json_t *s;
     show_wrapped("%s: %s, model %s, balance %s", json_text(a, "id", "?"), json_text(a, "state", "?"), json_text(a, "model", "any"),
                  json_text(a, "balance", "?"));
-    if (json_num(a, "place") > 0)
-        show_wrapped("%8.3fs  waits: place %.0f in the queue, about %.1f s", json_num(a, "queued_s"), json_num(a, "place"), json_num(a, "eta_s"));
     json_array_foreach(json_object_get(a, "steps"), i, s)
         show_step(o, s);
     if (json_num(a, "steps_left_out") > 0)
         show_wrapped("          (%.0f steps in the middle are left out)", json_num(a, "steps_left_out"));
+    show_waits(a);
     if (strcmp(json_text(a, "state", ""), "ended") != 0)
         return;
     show_wrapped("%8.3fs  ended: %.0f %s; %.0f+%.0f tokens, %.0f of the prompt's from the cache; first token after %.3f s", json_num(a, "total_s"),
@@ -150,7 +183,7 @@ static int find_last(const struct client_options *o, char *out, size_t cap, stru
     const json_t *r = json_array_get(json_object_get(all, "ended_list"), 0);
     r = r != NULL ? r : json_array_get(json_object_get(all, "request_list"), 0);
     if (err == 0 && r == NULL)
-        err = fault_set(f, ERR_NOT_FOUND, "no request has come yet: there is nothing to explain");
+        err = fault_set(f, ERR_NOT_FOUND, "no request has come to this head yet: there is nothing to explain");
     snprintf(out, cap, "%.100s", json_text(r, "id", ""));
     json_decref(all);
     return err;

@@ -21,7 +21,7 @@ static const char *shape_name(enum api_shape shape)
     return (size_t)shape < sizeof names / sizeof names[0] && names[shape] != NULL ? names[shape] : "command";
 }
 
-static void copy(char *out, size_t cap, struct str s)
+void account_copy(char *out, size_t cap, struct str s)
 {
     struct str head = utf8_head(s, cap - 1);
     snprintf(out, cap, "%.*s", STR_ARG(head));
@@ -60,18 +60,40 @@ void accounts_end(struct head_program *p)
         account_free(p, list_item(p->accounts.next, struct account, link));
 }
 
-/* Returns the call's record, made on first use. NULL: the call is a command, or all records are of
- * running requests. */
-static struct account *account_of(struct head_program *p, struct call *c)
+struct account *account_new(struct head_program *p)
 {
-    if (c->account != NULL || c->api.shape == 0)
-        return c->account;
     if (p->accounts_n >= ACCOUNTS_MAX && !list_empty(&p->accounts))
         account_free(p, list_item(p->accounts.next, struct account, link));
     if (p->accounts_n >= ACCOUNTS_MAX)
         return NULL;
-    struct account *a = c->account = xalloc(sizeof *a);
+    struct account *a = xalloc(sizeof *a);
     p->accounts_n++;
+    a->first_s = -1;
+    return a;
+}
+
+/* Records how a stream came here that began elsewhere, or on another connection. */
+static void add_beginning(struct account *a, const struct call *c)
+{
+    if (c->from == NULL && !c->computed_again)
+        return;
+    struct account_step *s = account_add_step(a);
+    s->kind = c->computed_again ? STEP_AGAIN : STEP_CAME_BACK;
+    for (uint32_t i = 0; c->computed_again && i < c->branches_n; i++)
+        s->tokens += c->branches[i].sent;
+    for (uint32_t i = 0; !c->computed_again && i < c->from->n; i++)
+        s->tokens += c->from->at[i].tokens;
+}
+
+/* Returns the call's record, made on first use. NULL: the call is a command, or all records are of
+ * running requests. */
+static struct account *account_of(struct head_program *p, struct call *c)
+{
+    struct account *a = c->account;
+    if (a == NULL && c->api.shape != 0)
+        a = c->account = account_new(p);
+    if (a == NULL || a->id[0] != '\0')
+        return a;
     call_name(c, a->id);
     a->client_id = c->client_id != NULL ? xstrdup(c->client_id) : NULL;
     a->tenant = c->tenant != NULL && c->tenant[0] != '\0' ? xstrdup(c->tenant) : NULL;
@@ -79,13 +101,11 @@ static struct account *account_of(struct head_program *p, struct call *c)
     a->shape = c->api.shape;
     a->stream = c->api.stream;
     a->created = c->head.created;
-    a->actor = UINT32_MAX;
-    a->first_s = -1;
+    add_beginning(a, c);
     return a;
 }
 
-/* Adds a step; a full record drops one from the middle. */
-static struct account_step *add_step(struct account *a)
+struct account_step *account_add_step(struct account *a)
 {
     if (a->steps_n == ACCOUNT_STEPS_MAX) {
         struct account_step *middle = &a->steps[ACCOUNT_STEPS_MAX / 2];
@@ -101,14 +121,14 @@ static struct account_step *add_step(struct account *a)
 
 static void keep_choice(struct account_step *s, const struct fx_choice *choice)
 {
-    s->why = choice->why;
+    account_copy(s->why, sizeof s->why, str_of(choice->why));
     s->attempt = choice->attempt;
     s->queued = choice->queued;
     s->n = choice->n;
     s->candidates = choice->n > 0 ? xalloc_array(choice->n, sizeof *s->candidates) : NULL;
     for (uint32_t i = 0; i < choice->n; i++) {
         s->candidates[i].c = choice->candidates[i];
-        copy(s->candidates[i].node, sizeof s->candidates[i].node, choice->candidates[i].node);
+        account_copy(s->candidates[i].node, sizeof s->candidates[i].node, choice->candidates[i].node);
     }
 }
 
@@ -137,24 +157,23 @@ void account_step(struct head_program *p, struct call *c, const struct fx *fx)
         tell_client(p, c, fx);
     if (a == NULL)
         return;
-    struct account_step *s = add_step(a);
+    struct account_step *s = account_add_step(a);
     s->at_us = net_now_us(p->loop) - c->started_us;
-    s->left = fx->kind == FX_LEFT;
+    s->kind = fx->kind == FX_LEFT ? STEP_LEFT : STEP_CHOSEN;
     s->branch = fx->branch;
     s->actor = fx->actor;
     s->tokens = fx->first;
     s->wait_ms = fx->usage.wait_ms;
-    copy(s->node, sizeof s->node, fx->node);
-    copy(s->text, sizeof s->text, fx->text);
-    if (s->left) {
-        s->why = fx->tag;
+    account_copy(s->node, sizeof s->node, fx->node);
+    account_copy(s->text, sizeof s->text, fx->text);
+    if (s->kind == STEP_LEFT) {
+        account_copy(s->why, sizeof s->why, str_of(fx->tag));
         return;
     }
     keep_choice(s, fx->choice);
-    if (a->steps_n == 1)
+    if (a->node[0] == '\0')
         a->queue_s = (double)fx->usage.wait_ms / 1e3;
-    a->actor = fx->actor;
-    copy(a->node, sizeof a->node, fx->node);
+    account_copy(a->node, sizeof a->node, fx->node);
     free(a->model);
     a->model = xstr_dup(fx->model);
 }
@@ -173,20 +192,26 @@ static const struct fault *failure(const struct call *c)
     return f;
 }
 
+void account_heard(struct account *a, const struct call *c)
+{
+    for (uint32_t i = 0; i < c->branches_n && a->first_s < 0; i++)
+        if (c->branches[i].begun_us > c->started_us)
+            a->first_s = (double)(c->branches[i].begun_us - c->started_us) / 1e6;
+}
+
 static void sum_up(const struct head_program *p, const struct call *c, struct account *a)
 {
     a->total_s = age_s(p, c);
+    account_heard(a, c);
     for (uint32_t i = 0; i < c->branches_n; i++) {
         const struct branch *b = &c->branches[i];
         a->prompt_tokens += b->response.usage.prompt_tokens;
         a->cached_tokens += b->response.usage.cached_tokens;
         a->tokens += b->done && b->response.usage.completion_tokens > 0 ? b->response.usage.completion_tokens : b->heard;
-        if (b->begun_us > c->started_us && a->first_s < 0)
-            a->first_s = (double)(b->begun_us - c->started_us) / 1e6;
         if (b->done && b->response.finish != FINISH_ERROR)
-            a->finish = api_finish_name(b->response.finish);
+            account_copy(a->finish, sizeof a->finish, str_of(api_finish_name(b->response.finish)));
         if (b->response.node.n > 0)
-            copy(a->node, sizeof a->node, b->response.node);
+            account_copy(a->node, sizeof a->node, b->response.node);
     }
 }
 
@@ -218,7 +243,7 @@ void account_end(struct head_program *p, struct call *c, int status, const char 
         a->model = xstrdup(c->model);
     sum_up(p, c, a);
     if (why != NULL)
-        copy(a->error, sizeof a->error, str_of(why));
+        account_copy(a->error, sizeof a->error, str_of(why));
     if (p->o->log_requests)
         log_request(a);
     list_push(&p->accounts, &a->link);

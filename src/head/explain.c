@@ -25,6 +25,15 @@ static void put_text(struct jout *j, const char *key, const char *text)
         jout_null(j);
 }
 
+static void put_actor(struct jout *j, uint32_t actor)
+{
+    jout_key(j, "actor");
+    if (actor != ACCOUNT_NO_ACTOR)
+        jout_uint(j, actor);
+    else
+        jout_null(j);
+}
+
 static void put_seconds(struct jout *j, const char *key, double s)
 {
     jout_key(j, key);
@@ -84,7 +93,7 @@ void put_ended(struct head_program *p, const struct owner *who, struct jout *j)
 static void put_candidate(struct jout *j, const struct account_candidate *c, bool chosen)
 {
     jout_object(j);
-    jout_put_uint(j, "actor", c->c.actor);
+    put_actor(j, c->c.actor);
     jout_put_cstr(j, "node", c->node);
     jout_put_bool(j, "chosen", chosen);
     jout_put_fixed(j, "first_token_s", c->c.first_s, 3);
@@ -99,21 +108,8 @@ static void put_candidate(struct jout *j, const struct account_candidate *c, boo
     jout_object_end(j);
 }
 
-static void put_step(struct jout *j, const struct account_step *s)
+static void put_choice(struct jout *j, const struct account_step *s)
 {
-    jout_object(j);
-    jout_put_fixed(j, "at_s", (double)s->at_us / 1e6, 3);
-    jout_put_cstr(j, "what", s->left ? "left" : "chosen");
-    jout_put_uint(j, "index", s->branch);
-    jout_put_uint(j, "actor", s->actor);
-    jout_put_cstr(j, "node", s->node);
-    jout_put_uint(j, "tokens", s->tokens);
-    jout_put_cstr(j, "why", s->why);
-    if (s->left) {
-        put_text(j, "text", s->text);
-        jout_object_end(j);
-        return;
-    }
     jout_put_uint(j, "attempt", s->attempt);
     jout_put_fixed(j, "waited_s", (double)s->wait_ms / 1e3, 3);
     jout_put_uint(j, "others_queued", s->queued);
@@ -122,6 +118,32 @@ static void put_step(struct jout *j, const struct account_step *s)
     for (uint32_t i = 0; i < s->n; i++)
         put_candidate(j, &s->candidates[i], i == 0);
     jout_array_end(j);
+}
+
+/* Where the branch went, or was. */
+static void put_place(struct jout *j, const struct account_step *s)
+{
+    jout_put_uint(j, "index", s->branch);
+    put_actor(j, s->actor);
+    jout_put_cstr(j, "node", s->node);
+    jout_put_cstr(j, "why", s->why);
+}
+
+static const char *const step_names[] = {[STEP_CHOSEN] = "chosen", [STEP_LEFT] = "left", [STEP_NEW_HEAD] = "new head",
+                                         [STEP_CAME_BACK] = "came back", [STEP_AGAIN] = "computed again"};
+
+static void put_step(struct jout *j, const struct account_step *s)
+{
+    jout_object(j);
+    jout_put_fixed(j, "at_s", (double)s->at_us / 1e6, 3);
+    jout_put_cstr(j, "what", step_names[s->kind]);
+    if (s->kind == STEP_CHOSEN || s->kind == STEP_LEFT)
+        put_place(j, s);
+    jout_put_uint(j, "tokens", s->tokens);
+    if (s->kind == STEP_LEFT)
+        put_text(j, "text", s->text);
+    if (s->kind == STEP_CHOSEN)
+        put_choice(j, s);
     jout_object_end(j);
 }
 

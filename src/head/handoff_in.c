@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "head/call.h"
+#include "head/account.h"
 #include "head/handoff.h"
 
 #define TAG "HEAD NODE STARTING"
@@ -31,6 +31,7 @@ struct taking {
     struct kept_job jobs[API_BRANCHES_MAX];
     const struct wire_moved_job *told[API_BRANCHES_MAX]; /* the messages of `jobs`, as the brain expects them */
     uint32_t jobs_n;                      /* of both arrays */
+    struct account *account;              /* owned; of the next call, or NULL */
     uint32_t workers;                     /* number of workers of the other head */
     uint32_t conns, calls;                /* received so far */
     struct fault *f;
@@ -161,6 +162,10 @@ static struct call *make_call(struct taking *t, struct http_request *r, bool str
     c->model = xstr_dup(m->model);
     c->api.shape = API_CHAT;
     c->head = (struct api_head){.shape = API_CHAT, .id = m->name, .model = str_of(c->model)};
+    c->account = t->account;
+    t->account = NULL;
+    if (c->account != NULL)
+        *account_add_step(c->account) = (struct account_step){.kind = STEP_NEW_HEAD, .at_us = m->age_us};
     t->calls++;
     return c;
 }
@@ -221,19 +226,28 @@ static int take_call(struct taking *t, struct http_request *r, bool streaming, c
     return m->seeks ? seek_on(t, c, m, &at, &request) : go_on(t, c, m, &at, &request);
 }
 
-/* Receives a call's jobs, then the call itself. */
+static int keep_account(struct taking *t, const struct wire_moved_account *m)
+{
+    if (t->account != NULL)
+        return nonsense(t, "the same request twice");
+    return account_take(t->p, m, &t->account, t->f);
+}
+
+/* Receives a call's jobs and its record, then the call itself. */
 static int hear_call(struct taking *t, struct http_request *r, bool streaming)
 {
     struct wire_msg m;
     int err;
-    while ((err = handoff_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_job) {
-        err = keep_job(t, &m.moved_job);
+    while ((err = handoff_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && (m.type == WIRE_moved_job || m.type == WIRE_moved_account)) {
+        err = m.type == WIRE_moved_job ? keep_job(t, &m.moved_job) : keep_account(t, &m.moved_account);
         if (err != 0)
             break;
     }
     if (err == 0)
         err = m.type == WIRE_moved_call ? take_call(t, r, streaming, &m.moved_call) : nonsense(t, "a client without its request");
     drop_jobs(t);
+    account_free(t->p, t->account);
+    t->account = NULL;
     return err;
 }
 
@@ -282,13 +296,13 @@ static int take_conn(struct taking *t, const struct wire_moved_conn *told)
     return err;
 }
 
-/* Receives connections until the message that ends them. */
+/* Receives connections, and the records of requests that ended, until the message that ends them. */
 static int take_conns(struct taking *t)
 {
     struct wire_msg m;
     int err;
-    while ((err = handoff_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && m.type == WIRE_moved_conn) {
-        err = take_conn(t, &m.moved_conn);
+    while ((err = handoff_hear(t->fdpass, &t->arena, &m, t->f)) == 0 && (m.type == WIRE_moved_conn || m.type == WIRE_moved_account)) {
+        err = m.type == WIRE_moved_conn ? take_conn(t, &m.moved_conn) : account_take(t->p, &m.moved_account, NULL, t->f);
         if (err != 0)
             return err;
     }
@@ -359,6 +373,7 @@ static void undo(struct head_program *p)
         http_server_let_go(p->server);
     p->server = NULL;
     replace_forget_calls(p);
+    accounts_end(p);
 }
 
 int take_place(struct head_program *p, const struct http_server_calls *calls, struct fault *f)

@@ -1,12 +1,12 @@
 /* Hand this head's place to another process of the same user.
  *
  * The happy path is: the new head dials the listener and sends `replace` -> its format matches ours
- * -> `yields` with the listener -> each connection with its unread and unsent bytes, and the call
- * that waits on it -> `moved_all` to the new head, back (it has everything), and to it again (it
- * owns everything) -> the connections that only end here -> this process ends with 0. It can fail
- * by: another format, a head of `manta up` (its launcher would end with it), and errors of
- * descriptor passing. Then this head continues as if nothing had been asked: describing a
- * connection changes nothing, and the new process reads none before the last `moved_all`.
+ * -> `yields` with the listener -> the records of requests that ended -> each connection with its
+ * unread and unsent bytes, and the call that waits on it -> `moved_all` to the new head, back (it has
+ * everything), and to it again (it owns everything) -> the connections that only end here -> this
+ * process ends with 0. It can fail by: another format, a head of `manta up` (its launcher would end
+ * with it), and errors of descriptor passing. Then this head continues as if nothing had been asked:
+ * describing a connection changes nothing, and the new process reads none before the last `moved_all`.
  *
  * All of it happens in one callback of the loop, so the state is of one moment. Workers' links are
  * not handed over: they end with this process, the workers dial again at once, and the new head
@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "base/utf8.h"
-#include "head/call.h"
+#include "head/account.h"
 #include "head/handoff.h"
 #include "head/watch.h"
 #include "net/supervisor.h"
@@ -158,6 +158,10 @@ static int say_call(struct yielding *y, const struct call *c)
     places_of(c, m->seeks != 0, &at);
     api_write_stream_id(&places, &at);
     m->places = buf_str(&places);
+    if (err == 0 && c->account != NULL) {
+        account_heard(c->account, c);
+        err = account_tell(c->account, y->fdpass, &y->p->frame, y->f);
+    }
     if (err == 0)
         err = say_request(y, c, &msg, &run);
     y->calls++;
@@ -231,6 +235,15 @@ static int say_listener(const struct yielding *y)
     return net_fdpass_send_listener(y->fdpass, buf_str(&y->p->frame), http_server_listener(y->p->server), y->f);
 }
 
+/* Sends the records of the requests that ended. */
+static int say_accounts(const struct yielding *y)
+{
+    int err = 0;
+    for (const struct list *pos = y->p->accounts.next; err == 0 && pos != &y->p->accounts; pos = pos->next)
+        err = account_tell(list_item(pos, const struct account, link), y->fdpass, &y->p->frame, y->f);
+    return err;
+}
+
 static int say_all(const struct yielding *y)
 {
     return say(y, &(struct wire_msg){.type = WIRE_moved_all, .moved_all = {.conns = y->conns, .calls = y->calls}});
@@ -252,6 +265,8 @@ static int give(struct yielding *y, uint32_t *out_pid)
     *out_pid = m.replace.pid;
     watch_dismiss(y->p); /* their clients reconnect, and reach the new head */
     err = say_listener(y);
+    if (err == 0)
+        err = say_accounts(y);
     if (err == 0)
         err = http_server_each(y->p->server, say_conn, y);
     if (err == 0)

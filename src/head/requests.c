@@ -134,6 +134,15 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
     return false;
 }
 
+/* Names the possible reasons: records are in the memory of the head that had the request, so this one cannot know which it is. */
+static int not_explained(const struct head_program *p, struct str id, struct fault *f)
+{
+    unsigned long long age_s = (net_now_us(p->loop) - p->started_us) / 1000000;
+    return fault_set(f, ERR_NOT_FOUND, "nothing is known here of a request '%.*s': this head began %llu s ago%s and keeps accounts of the last %u requests; "
+                                       "those of a head that was lost are lost with it. GET /manta/requests lists those there are",
+                     STR_ARG(utf8_head(id, 128)), age_s, p->o->replace ? ", with the accounts of the head it replaced," : "", ACCOUNTS_MAX);
+}
+
 int request_told(struct head_program *p, struct str rest, const struct owner *who, struct fault *f)
 {
     static const char explain[] = "/explain";
@@ -143,9 +152,11 @@ int request_told(struct head_program *p, struct str rest, const struct owner *wh
     struct buf name = buf_max(API_FIELD_BYTES_MAX);
     bool known = http_decode(&name, id, false) == 0 && (explains ? write_explained : write_request)(p, buf_str(&name), who);
     buf_fini(&name);
-    return known ? 0 : fault_set(f, ERR_NOT_FOUND, "%s '%.*s'%s; GET /manta/requests lists those there are",
-                                 explains ? "nothing is known of a request" : "no request", STR_ARG(utf8_head(id, 128)),
-                                 explains ? ": it ended long ago, or never was here" : " is here now: it has ended, or it never was");
+    if (known)
+        return 0;
+    return explains ? not_explained(p, id, f)
+                    : fault_set(f, ERR_NOT_FOUND, "no request '%.*s' is here now: it has ended, or it never was; GET /manta/requests lists those there are",
+                                STR_ARG(utf8_head(id, 128)));
 }
 
 /* Returns the client's id; empty: none, or one that a header or log could not hold. */

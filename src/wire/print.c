@@ -102,6 +102,7 @@ void wire_print(struct buf *out, const struct wire_msg *m)
     case WIRE_moved_bytes: buf_printf(out, " bytes=%zu", m->moved_bytes.bytes.n); break;
     case WIRE_moved_job: buf_printf(out, " branch=%u attempt=%u said=%u", m->moved_job.branch, m->moved_job.attempt, m->moved_job.said); break;
     case WIRE_moved_call: buf_printf(out, " stream=%016llx branches=%u", (unsigned long long)m->moved_call.name, m->moved_call.branches); break;
+    case WIRE_moved_account: buf_printf(out, " ended=%u steps=%u", m->moved_account.ended, m->moved_account.steps_n); break;
     case WIRE_moved_all: buf_printf(out, " conns=%u calls=%u", m->moved_all.conns, m->moved_all.calls); break;
     case WIRE_beat:
     case WIRE_beat_ack: break;

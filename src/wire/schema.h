@@ -339,7 +339,7 @@
     F(STR, lines, "header lines that the answer is to have") \
     F(U32, came_bytes, "of a request that is not whole, or behind one; these and the next come in moved_bytes") \
     F(U32, unsent_bytes, "of answers") \
-    F(U8, asks, "1: a client waits here for an answer: its moved_jobs follow, then its moved_call")
+    F(U8, asks, "1: a client waits here for an answer: its moved_jobs and its moved_account follow, then its moved_call")
 
 #define WIRE_MSG_moved_bytes(F, L, S) \
     F(STR, bytes, "the next of those that were announced")
@@ -384,11 +384,59 @@
     F(U8, reported, "1: it can no longer just fail") \
     F(U32, branches, "made so far; one of which no moved_job came has ended")
 
+#define WIRE_PART_moved_candidate(F, L, S) \
+    F(STR, node, "as in struct fx_candidate, without its actor: that number is its head's own") \
+    F(U32, busy, "") \
+    F(U32, slots, "") \
+    F(F64, first_s, "") \
+    F(F64, cost_s, "") \
+    F(U32, prompt_tokens, "") \
+    F(U32, cached_tokens, "") \
+    F(U32, ahead_tokens, "") \
+    F(U8, session, "") \
+    F(U8, avoided, "")
+
+#define WIRE_PART_moved_step(F, L, S) \
+    F(U64, at_us, "as in struct account_step, without its actor") \
+    F(U8, kind, "enum account_step_kind") \
+    F(U32, branch, "") \
+    F(U32, tokens, "") \
+    F(U32, attempt, "") \
+    F(U32, queued, "") \
+    F(F32, wait_ms, "") \
+    F(STR, why, "") \
+    F(STR, node, "") \
+    F(STR, text, "") \
+    L(moved_candidate, candidates, "")
+
+#define WIRE_MSG_moved_account(F, L, S) \
+    F(STR, id, "as in struct account (head/account.h): of the next moved_call, or of a request that has ended") \
+    F(STR, client_id, "") \
+    F(STR, model, "") \
+    F(STR, tenant, "") \
+    F(U64, owner, "") \
+    F(U8, shape, "") \
+    F(U8, stream, "") \
+    F(U8, ended, "") \
+    F(U64, created, "") \
+    F(I32, status, "") \
+    F(F64, total_s, "") \
+    F(F64, first_s, "") \
+    F(F64, queue_s, "") \
+    F(U32, prompt_tokens, "") \
+    F(U32, cached_tokens, "") \
+    F(U32, tokens, "") \
+    F(STR, node, "") \
+    F(STR, finish, "") \
+    F(STR, error, "") \
+    L(moved_step, steps, "") \
+    F(U32, steps_left_out, "")
+
 #define WIRE_MSG_moved_all(F, L, S) \
     F(U32, conns, "old head: that is all; new head: I have it; old head: it is yours") \
     F(U32, calls, "")
 
-#define WIRE_PARTS(P) P(turn) P(bias) P(sampling) P(load) P(part) P(input)
+#define WIRE_PARTS(P) P(turn) P(bias) P(sampling) P(load) P(part) P(input) P(moved_candidate) P(moved_step)
 
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \
@@ -397,6 +445,6 @@
     M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
     M(40, seek) M(41, adopt) M(42, cordon) M(43, drain) \
     M(48, kv_save) M(49, kv_pull) M(50, kv_drop) \
-    M(64, replace) M(65, yields) M(66, moved_conn) M(67, moved_bytes) M(68, moved_job) M(69, moved_call) M(70, moved_all)
+    M(64, replace) M(65, yields) M(66, moved_conn) M(67, moved_bytes) M(68, moved_job) M(69, moved_call) M(70, moved_all) M(71, moved_account)
 
 #endif

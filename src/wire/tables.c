@@ -147,6 +147,15 @@ SCHEMA(MSG, moved_job)
 #define THIS wire_moved_call
 SCHEMA(MSG, moved_call)
 #undef THIS
+#define THIS wire_moved_candidate
+SCHEMA(PART, moved_candidate)
+#undef THIS
+#define THIS wire_moved_step
+SCHEMA(PART, moved_step)
+#undef THIS
+#define THIS wire_moved_account
+SCHEMA(MSG, moved_account)
+#undef THIS
 #define THIS wire_moved_all
 SCHEMA(MSG, moved_all)
 #undef THIS

@@ -21,7 +21,7 @@
 
 enum {
     WIRE_VERSION = 16,
-    WIRE_HANDED = WIRE_VERSION << 8 | 0, /* format of a handoff from a head to its successor; the low part counts its changes */
+    WIRE_HANDED = WIRE_VERSION << 8 | 1, /* format of a handoff from a head to its successor; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_TOKENS_BYTES_MAX = 256 << 10, /* likewise, `tokens`: an engine's step adds at most a quarter of that (engine/text.h) */
     WIRE_HELLO_BYTES_MAX = 16 << 10,  /* likewise, before the link is welcomed */

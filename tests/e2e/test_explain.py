@@ -2,7 +2,10 @@
 
 import json
 
-from cluster import Beside, wait_for
+import re
+
+from cluster import Beside, free_port, wait_for
+from streams import Traveller
 
 
 def ask(head, name, **more):
@@ -66,6 +69,68 @@ def test_a_failover_is_told(cluster, run):
     assert [(s["what"], s["node"], s["tokens"]) for s in told["steps"]] == [("chosen", victim, 0), ("left", victim, int(token)), ("chosen", other, int(token))]
     event = head.wait_event("request", id=told["id"])
     assert event["status"] == "200" and event["tokens"] == "40" and event["node"] == other
+
+
+def whats(told):
+    return [s["what"] for s in told["steps"]]
+
+
+def test_it_outlives_a_replaced_head(cluster, run):
+    """Given a request that has ended and one in its middle; when the head is replaced and then the second one's worker is killed; then the new head
+    tells of the first what the former told, and of the second all: before, the new head, and after. An actor's number is its head's own."""
+    head = cluster.head()
+    for node in "oak", "elm":
+        cluster.echo_worker(head, "echo:tokens=40", "--node", node)
+    head.wait_ready(actors=2)
+    assert ask(head, "ended", max_tokens=3)[0] == 200
+    before = explain(head, "ended")
+    cluster.pace(100)
+    with Beside(ask, head, "runs") as runs:
+        head.tokens(3)
+        new = cluster.head("--replace", port=head.port)
+        assert head.wait() == 0
+        told = explain(new, "ended")
+        assert {**told, "steps": 0} == {**before, "steps": 0}
+        for step in told["steps"] + before["steps"]:
+            for part in [step, *step["candidates"]]:
+                part["actor"] = None
+        assert told["steps"] == before["steps"] and explain(new, told["id"])["id"] == before["id"]
+        victim = new.kill_answering(5)
+        new.wait_ready(actors=1)
+        cluster.pace(0)
+    assert runs.result[0] == 200
+    other, = {"oak", "elm"} - {victim}
+    told = explain(new, "runs")
+    assert whats(told) == ["chosen", "new head", "chosen", "left", "chosen"] and told["client_id"] == "runs" and told["status"] == 200
+    assert [s["node"] for s in told["steps"] if "node" in s] == [victim] * 3 + [other] and told["steps"][2]["why"] == "has it"
+    assert told["steps"][0]["actor"] is None and told["steps"][4]["actor"] is not None and told["first_token_s"] < told["steps"][1]["at_s"]
+    text = run("explain", "runs", "--port", new.port).stdout
+    assert re.search(rf"sent to {victim}: .*\n.*\n.*\n.*\n.* a new head took the place .*\n.* sent to {victim} \(actor \d+\): it has the answer already", text), text
+
+
+def test_a_head_that_was_killed_took_it_along(cluster, run):
+    """Given a stream whose head is killed; when another head is asked why it went where it went; then that says since when it is there and what
+    is lost; when the stream's client has come back there, it tells of what came after."""
+    head = cluster.head(port=free_port())
+    cluster.echo_worker(head, "echo:tokens=40", "--node", "oak")
+    head.wait_ready(actors=1)
+    t = Traveller([head], {"messages": [{"role": "user", "content": "hello"}], "stream": True}, "/v1/chat/completions")
+    t.cut_after = 5
+    cluster.pace(100)
+    assert t.once(head, None) is False
+    head.kill()
+    new = cluster.head(port=head.port)
+    new.wait_ready(actors=1)
+    name = "chatcmpl-" + t.last_id.split("-")[0]
+    lost = run("explain", name, "--port", new.port)
+    assert lost.returncode != 0 and re.search(rf"nothing is known here of a request '{name}': this head began \d+ s ago and keeps accounts of the last 256 "
+                                              "requests; those of a head that was lost are lost with it", lost.stderr), lost.stderr
+    cluster.pace(0)
+    assert t.once(new, None)
+    told = explain(new, name)
+    assert whats(told)[:2] == ["came back", "chosen"] and told["steps"][0]["tokens"] == told["steps"][1]["tokens"] >= 3
+    text = run("explain", name, "--port", new.port).stdout
+    assert f"its client came back with {told['steps'][0]['tokens']} tokens of it; what was before that is in no account here" in " ".join(text.split())
 
 
 def test_who_may_not_see_it(cluster):

@@ -276,6 +276,8 @@ def test_the_name_of_a_stream_is_its_seed(cluster):
     _, headers, text = head.request("POST", "/v1/completions", body, {"Last-Event-ID": re.match("id: (.*)", whole[4])[1]})
     assert headers["x-manta-computed-again"] == "may-differ"
     assert choices_of(events_of(text)) == choices_of(whole[5:]) != {}
+    again, chosen = head.get(f"/manta/requests/{headers['x-request-id']}/explain")["steps"]
+    assert (again["what"], again["tokens"] > 0, chosen["what"]) == ("computed again", True, "chosen")
 
 
 @pytest.mark.parametrize("heads", [1, 2])

@@ -15,6 +15,7 @@
 #include "as_frame.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "head/account.h"
 #include "head/handoff.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -123,14 +124,15 @@ static void say_call(struct giver *g, int to)
     struct wire_moved_call *c = &m.moved_call;
     struct buf frame = buf_max(4096);
     uint8_t what = next(&g->in), flags = next(&g->in), branches = next(&g->in), shape = next(&g->in);
-    char note[20] = {1, (char)(shape & 3), (char)(flags & 7), (char)(shape >> 2 & 3), (char)(branches & 3)};
+    char note[22] = {2, (char)(shape & 3), (char)(flags & 7), (char)(shape >> 2 & 3), (char)(branches & 3)};
     char places[64];
     run.run = (struct wire_run){.kind = what & 3, .text = str_of("hi"), .sampling.prompt_ids = flags & 1};
     MUST(wire_encode(&frame, &run) == 0);
     struct str more = next_bytes(&g->in);
     int n = snprintf(places, sizeof places, "%016x%s-%d,%d%s", 77u + (what >> 6), flags & 16 ? "w" : "", branches & 7, branches >> 3 & 7,
                      flags & 32 ? "d" : "");
-    *c = (struct wire_moved_call){.name = 77u + (what >> 6), .places = more.n > 0 ? more : str_n(places, (size_t)n), .started = branches, .begun = flags & 1,
+    *c = (struct wire_moved_call){.name = 77u + (what >> 6), .stream = 7, .places = more.n > 0 ? more : str_n(places, (size_t)n),
+                                  .started = branches, .begun = flags & 1,
                                   .seeks = (what & 0x3c) == 0, .total = branches & 7, .client = str_n(note, sizeof note), .run = buf_str(&frame),
                                   .model = str_of(flags & 8 ? "m" : ""), .tenant = str_of(flags & 4 ? "t" : ""), .inputs = inputs, .inputs_n = what & 4 ? 2 : 0,
                                   .count = branches & 3, .spread = flags >> 6 & 1, .spread_pending = flags >> 7, .seq = branches, .reported = flags >> 1 & 1,
@@ -138,6 +140,21 @@ static void say_call(struct giver *g, int to)
     say(to, &m, -1);
     buf_fini(&frame);
     g->calls++;
+}
+
+static void say_account(struct giver *g, int to)
+{
+    static const char *const ids[] = {"chatcmpl-1", "cmpl-1", "embd-1", ""};
+    uint8_t how = next(&g->in), steps = next(&g->in), kind = next(&g->in);
+    struct str text = next_bytes(&g->in);
+    struct wire_moved_candidate candidates[9] = {{.node = text, .cost_s = kind}};
+    struct wire_moved_step step[9] = {{.kind = kind & 7, .why = text, .node = text, .text = text, .candidates = candidates, .candidates_n = kind >> 4}};
+    struct wire_msg m = {.type = WIRE_moved_account};
+    step[0].candidates_n = step[0].candidates_n < 9 ? step[0].candidates_n : 9;
+    m.moved_account = (struct wire_moved_account){.id = str_of(ids[how & 3]), .shape = how >> 2 & 7, .ended = how >> 5 & 1, .client_id = text,
+                                                  .model = text, .tenant = text, .node = text, .finish = text, .error = text, .steps = step,
+                                                  .steps_n = steps % 10};
+    say(to, &m, -1);
 }
 
 static void say_raw(struct giver *g, int to)
@@ -158,6 +175,10 @@ static void *give(void *user_data)
     int to = accept(g->landing, NULL, NULL);
     for (int step = 0; step < STEPS_MAX && g->in.n > 0; step++) {
         uint8_t what = next(&g->in);
+        if (what >= 250) { /* other numbers are in the corpus */
+            say_account(g, to);
+            continue;
+        }
         int listener = what % 6 == 0 ? a_listener() : -1;
         switch (what % 6) {
         case 0: say(to, &(struct wire_msg){.type = WIRE_yields, .yields.workers = what / 6}, listener); break;
@@ -201,23 +222,35 @@ static void on_request(struct http_request *r, void *user_data)
     (void)r, (void)user_data;
 }
 
+/* What the brain would have done is not: nobody is there. */
+static void feed(struct head_program *p, struct head_event ev)
+{
+    ev.now_us = net_now_us(p->loop);
+    effects_reset(&p->fx);
+    head_step(p->brain, &ev, &p->fx);
+}
+
 static void take(const struct head_options *o)
 {
     static const struct http_server_calls calls = {.on_request = on_request};
-    struct head_program p = {.o = o, .next_link = 1, .next_call = 1, .frame = buf_max(WIRE_FRAME_BYTES_MAX), .json = buf_max(REPLY_JSON_BYTES_MAX)};
+    struct head_program p = {.o = o, .feed = feed, .next_link = 1, .next_call = 1,
+                             .frame = buf_max(WIRE_FRAME_BYTES_MAX), .json = buf_max(REPLY_JSON_BYTES_MAX)};
     struct fault f = {0};
     idtab_init(&p.links);
     idtab_init(&p.calls);
     list_init(&p.doomed);
+    list_init(&p.accounts);
     p.loop = net_loop_new();
     p.brain = head_new(&o->brain, net_now_us(p.loop));
     p.timer = net_timer_new(p.loop, on_timer, &p);
     int err = take_place(&p, &calls, &f);
-    MUST((err == 0) == (p.server != NULL) && (err == 0 || (p.calls.n == 0 && f.text[0] != '\0')));
+    MUST((err == 0) == (p.server != NULL) && (err == 0 || (p.calls.n == 0 && p.accounts_n == 0 && f.text[0] != '\0')));
     head_check(p.brain, UINT64_MAX);
     if (p.server != NULL)
         http_server_let_go(p.server);
     replace_forget_calls(&p);
+    accounts_end(&p);
+    MUST(p.accounts_n == 0);
     p.stopping = true;
     net_timer_free(p.timer);
     net_loop_free(p.loop);

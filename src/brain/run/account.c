@@ -91,7 +91,7 @@ void head_account_chosen(struct head *h, const struct job *job, const struct act
     choice->open = a->member_of[POOL_MODEL].pool->open_n;
     struct fx *fx = fx_of(h, FX_CHOSEN, job, a);
     fx->choice = choice;
-    fx->usage.wait_ms = job->wait_ms;
+    fx->usage.wait_ms = job->attempt > 1 || job->adopts ? 0 : job->wait_ms; /* the time since the call came is not all the queue's by then */
 }
 
 void head_account_left(struct head *h, const struct job *job, const char *reason, const char *text)

@@ -39,7 +39,11 @@ const words = name => name.replace(/_bytes$/, ", bytes").replace(/_ms$/, ", ms")
 
 // "chosen worker-2: best, after 0.2 s in the queue", with the candidates it was chosen from.
 function stepOf(step) {
-  const head = step.what === "chosen" ? `${step.node} was chosen (${step.why})${step.waited_s > 0.01 ? ` after ${seconds(step.waited_s)} in the queue` : ""}`
+  const tokens = `with ${step.tokens} tokens of it`;
+  const head = step.what === "new head" ? "A new head took the place of the one it was at"
+    : step.what === "came back" ? `Its client came back ${tokens}; what was before that is in no account here`
+    : step.what === "computed again" ? `Its client came back ${tokens}, which no worker has any more: it is computed again`
+    : step.what === "chosen" ? `${step.node} was chosen (${step.why})${step.waited_s > 0.01 ? ` after ${seconds(step.waited_s)} in the queue` : ""}`
     : `It left ${step.node} after ${step.tokens} tokens: ${step.why}`;
   const candidates = (step.candidates || []).map(c => ({worker: c.node, chosen: c.chosen ? "yes" : "", "predicted cost, s": c.cost_s, "first token, s": c.first_token_s,
     busy: `${c.busy} of ${c.slots}`, "prompt tokens": c.prompt_tokens, "of them cached": c.cached_tokens}));
