@@ -11,13 +11,13 @@
 
 struct asking {
     const struct client_options *o;
-    bool live;           /* text is shown as it comes */
-    bool wrote;          /* some was */
+    bool live;           /* show text as it arrives */
+    bool wrote;          /* some text was shown */
     char last;           /* last character shown */
     uint64_t start_us;
-    bool finished;       /* the final event came */
-    bool answered;       /* and some actor succeeded */
-    struct fault fault;  /* of the actors, when none did */
+    bool finished;       /* the final event was received */
+    bool answered;       /* … and an actor succeeded */
+    struct fault fault;  /* of the actors, if all failed */
 };
 
 static void show_piece(struct asking *a, const json_t *event)
@@ -32,7 +32,7 @@ static void show_piece(struct asking *a, const json_t *event)
     a->last = text[n - 1];
 }
 
-/* Text on one line, cut where a list would become unreadable. */
+/* Prints text on one line, truncated to keep a list readable. */
 static void print_short(const char *text)
 {
     enum { CHARS = 100 };
@@ -50,7 +50,7 @@ static bool is_cut(const json_t *response)
     return strcmp(json_text(response, "finish_reason", ""), "length") == 0;
 }
 
-/* The answer that is shown ended because it might not be longer: that is to be seen, and what to do about it. */
+/* Shows that the answer ended at a limit, and the remedy. */
 static void show_cut(const struct asking *a, const json_t *answer)
 {
     size_t i;

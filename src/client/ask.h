@@ -1,4 +1,4 @@
-/* Send one prompt to the coordinator and show what comes back. Private to the room. */
+/* Send one prompt to the head and show the answer between tags. Private to the room. */
 #ifndef MANTA_CLIENT_ASK_H
 #define MANTA_CLIENT_ASK_H
 
@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include "client/client.h"
 
-/* Streams the answer's text as it comes when stdout is a terminal and one actor answers, then shows the block of tags.
- * `all`: every actor answers. Errors are shown and returned; ERR_CANCELLED after Ctrl-C. */
+/* Sends a prompt. Streams the text if stdout is a terminal and one actor answers, then shows the block of
+ * tags. `all`: every actor answers. Errors are shown and returned; ERR_CANCELLED after Ctrl-C. */
 int ask(const struct client_options *o, const char *prompt, bool all);
 
 #endif

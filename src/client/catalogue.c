@@ -1,4 +1,5 @@
-/* `manta models catalogue`: the models known by name, where they come from, and whether they are here. Asks no head. */
+/* `manta models catalogue`: lists the models known by name, their source, and whether they are
+ * here. Contacts no head. */
 #include "client/catalogue.h"
 
 #include <stdio.h>

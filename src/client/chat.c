@@ -37,7 +37,7 @@ static json_t *message(const char *role, const char *text)
     return json_pack("{s:s, s:s}", "role", role, "content", text);
 }
 
-/* NULL: a text of it is no UTF-8. */
+/* Returns NULL if a text is not UTF-8. */
 static char *body_of(const struct chat *c)
 {
     json_t *body = json_copy(c->sampling), *all = json_array();
@@ -54,7 +54,7 @@ static char *body_of(const struct chat *c)
     return text;
 }
 
-/* Its oldest question with the answer; false: nothing but the last question is left. */
+/* Drops the oldest question and its answer. False: only the last question is left. */
 static bool leave_out(struct chat *c)
 {
     if (json_array_size(c->messages) < 3)
@@ -96,7 +96,7 @@ int chat_say(struct chat *c, const char *text)
     if (said != NULL)
         json_array_append_new(c->messages, said);
     else if (question != NULL)
-        json_array_remove(c->messages, json_array_size(c->messages) - 1); /* it was not answered: the next one does not follow it */
+        json_array_remove(c->messages, json_array_size(c->messages) - 1); /* unanswered: the next question does not follow it */
     if (err != 0 && (err != ERR_CANCELLED || !show_on_terminal()))
         show_fault(&f);
     json_decref(question);

@@ -1,4 +1,4 @@
-/* Everything that talks to a head from outside: one function per command, each returns the process's exit status. */
+/* The client's commands: one function per command, each returns the process's exit status. */
 #ifndef MANTA_CLIENT_CLIENT_H
 #define MANTA_CLIENT_CLIENT_H
 
@@ -10,88 +10,97 @@
 #include "net/net.h"
 
 struct client_options {
-    const char *head;     /* "host:port[,host:port]…": the first that answers is taken */
+    const char *head;     /* "host:port[,host:port]…": the first one that answers is used */
     const char *api_key;  /* empty: none */
     const char *model;    /* model to ask for; empty: any */
-    const char *node;     /* health: name of the worker; empty: the one of this host */
-    uint32_t max_tokens;  /* prompt: at which an answer is cut; 0: nobody said, CLIENT_MAX_TOKENS between tags, else where the context ends */
-    bool tags, quiet;     /* prompt: between tags also on a terminal; nothing but the answer */
-    bool json;            /* -o json, yaml: what the head said, as it said it */
-    bool wide;            /* -o wide: every column */
-    bool watch;           /* again and again */
-    bool launched;        /* prompt: `manta up` has shown a box already */
-    bool limits;          /* status: also the limits */
-    uint32_t patience_ms; /* for an answer; 0: minutes */
+    const char *node;     /* health: the worker's name; empty: this host's worker */
+    uint32_t max_tokens;  /* prompt: limit of an answer; 0: not given, then CLIENT_MAX_TOKENS between tags, else the rest of the context */
+    bool tags, quiet;     /* prompt: use tags on a terminal, too; print only the answer */
+    bool json;            /* -o json, yaml: the head's answer unchanged */
+    bool wide;            /* -o wide: all columns */
+    bool watch;           /* repeat until Ctrl-C */
+    bool launched;        /* prompt: `manta up` has already shown a summary */
+    bool limits;          /* status: include the limits */
+    uint32_t patience_ms; /* time limit of an answer; 0: minutes */
 };
 
-/* Who answers at o->head: "a manta cluster (head pid 4711, 3 workers)", "another program", … False: it is no head of manta. */
+/* Describes the program that answers at o->head: "a cluster of manta (head pid 4711, 3 workers)",
+ * "another program", … False: it is no manta head. */
 bool client_who(const struct client_options *o, char *out, size_t cap);
-/* Whether the cluster has that model: 0, ERR_NOT_FOUND with f (the ones it has), ERR_UNAVAILABLE: no head answers. */
+/* Returns 0 if the cluster has that model, ERR_NOT_FOUND with f (which lists its models),
+ * ERR_UNAVAILABLE if no head answers. */
 int client_serves(const struct client_options *o, const char *model, struct fault *f);
 int client_status(const struct client_options *o);
 int client_actors(const struct client_options *o);
-/* What `manta scale` was given: a number, or who decides. */
+/* Arguments of `manta scale`: a number, or a policy. */
 struct client_scale_ask {
     const char *policy;    /* "auto", "fixed"; NULL: a number */
     int64_t workers, min, max; /* -1: not given */
 };
 int client_scale(const struct client_options *o, const struct client_scale_ask *ask);
-/* Asks the worker of that name to leave: no new jobs, grace_s for those that run, or, `move`, those continue elsewhere at once;
- * returns when it has left. */
+/* Asks a worker to leave: it gets no new jobs, and its running jobs have grace_s to end, or, with
+ * `move`, migrate at once. Returns when it has left. */
 int client_drain(const struct client_options *o, const char *node, uint32_t grace_s, bool move);
-/* Whether the worker of that name gets new jobs; returns when it is so. */
+/* Allows or forbids new jobs on a worker. Returns when that is in effect. */
 int client_cordon(const struct client_options *o, const char *node, bool on);
-/* For health checks: 0 when the head answers, and with `worker`, when o->node has joined it and is ready; else 1. */
+/* For health checks: returns 0 if the head answers and, with `worker`, o->node has joined it and is
+ * ready; else 1. */
 int client_health(const struct client_options *o, bool worker);
-/* Shows what the worker's own record told of it instead: no head is asked, and no key is needed. */
+/* Shows health from the worker's own record: needs no head and no key. */
 int client_health_told(const struct client_options *o, const char *node, const struct fault *f);
-/* The whole screen, until q: workers, slots, speeds, memory, queue. Without a terminal: client_status(). */
+/* Full screen until q: workers, slots, speeds, memory, queue. Without a terminal:
+ * client_status(). */
 int client_top(const struct client_options *o);
-/* What waits, runs and has ended; why the request of that id (NULL: the last one) went where it went. */
+/* Shows waiting, running and ended requests; explains the routing of one request (id NULL: the last
+ * one). */
 int client_requests(const struct client_options *o);
 int client_explain(const struct client_options *o, const char *id);
-/* From now on JSON is shown as YAML. */
+/* Shows JSON as YAML from now on. */
 void client_yaml(void);
 int client_models(const struct client_options *o);
 int client_catalogue(const struct client_options *o);
-/* Brings n models to this machine. */
+/* Downloads n models to this machine. */
 int client_pull(const struct client_options *o, const struct models_pull *how, const char *const *names, int n);
-/* What is known of a model: of its file where it is here, else of the catalogue. */
+/* Shows a model: the facts of its file if it is here, else the catalogue's. */
 int client_model_show(const struct client_options *o, const char *name);
 /* Removes n models from this machine. */
 int client_model_rm(const struct client_options *o, const char *const *names, int n);
-/* models_obtain() that shows its progress and its error on stderr. */
+/* models_obtain() with progress and errors on stderr. */
 int client_obtain(const char *reference, const struct models_pull *how, struct model_file *out);
-/* The architecture test: cluster, coordinator, inference, and that the head loads no model. 0, or 1 and what failed. */
+/* The architecture test: cluster, coordinator, inference, and that the head loads no model. Returns
+ * 0, or 1 and shows the failed checks. */
 int client_verify(const struct client_options *o);
-/* The real-time client: a chat on a terminal, lines of prompts from a pipe. `words` not NULL: that prompt, then the end. */
+/* The real-time client: a chat on a terminal, lines of prompts from a pipe. `words` not NULL: only
+ * that prompt. */
 enum { CLIENT_MAX_TOKENS = 256 };
 int client_prompt(const struct client_options *o, const char *words);
-/* Tells a coding agent (codex, claude, …) of the cluster and becomes it: returns only when that cannot be, or, only_print, once it has
- * shown what the agent would be told. Not to be confused with launchers (launch/), which start workers. */
+/* Configures a coding agent (codex, claude, …) for the cluster and executes it: returns only on an error or,
+ * with only_print, after printing the configuration. Not related to launchers (launch/), which start
+ * workers. */
 int client_launch_coder(const struct client_options *o, const char *name, char *const *words, int n, bool only_print);
-/* What a watch tells: how far the cluster has come. */
+/* News from a watch: the state of the cluster's start. */
 struct client_news {
-    int head_pid; /* whose news this is */
+    int head_pid; /* the pid of the head that answered */
     uint32_t workers, ready, loading, failed;
-    char model[64];          /* that most actors have; harmless text */
-    uint32_t models;         /* different ones */
-    double progress;         /* 0 to 1, of those that load */
+    char model[64];          /* of the first actor; safe to print */
+    uint32_t models;         /* 1: all actors have that model; more: others, too */
+    double progress;         /* 0 to 1, mean of the loading actors */
     uint64_t weights_bytes;  /* of that model */
-    double cpus;             /* of a worker */
-    uint64_t memory_bytes;   /* that a worker may take; 0: any */
-    bool launcher; /* somebody is there for `manta scale` */
+    double cpus;             /* of the first worker */
+    uint64_t memory_bytes;   /* memory limit of the first worker; 0: none */
+    bool launcher; /* a launcher is connected, for `manta scale` */
 };
 typedef void client_news_fn(const struct client_news *news, void *user_data);
 struct client_watch;
-/* Asks the head a few times a second and tells each answer, beside whatever else the loop does; a head that does not
- * answer yet is asked again. NULL with f when the address cannot be used. What o points to is borrowed. */
+/* Asks the head every 40 ms and reports each answer, beside other work of the loop; retries while
+ * the head does not answer. Returns NULL with f for an invalid address. Borrows the strings of
+ * o. */
 struct client_watch *client_watch_start(struct net_loop *loop, const struct client_options *o, client_news_fn *on_news, void *user_data,
                                         struct fault *f);
-/* Also from within on_news. NULL is fine. */
+/* Also allowed within on_news. NULL is allowed. */
 void client_watch_free(struct client_watch *w);
 
-/* What `test` asks, in the prompt and in `manta up --test`. */
+/* The prompt of `test`, in the client and in `manta up --test`. */
 #define CLIENT_TEST_PROMPT "What is machine learning?"
 
 #endif

@@ -1,4 +1,5 @@
-/* `manta launch`: finds a model of the cluster, tells a coding agent of it, and becomes that agent. */
+/* `manta launch`: finds a model of the cluster, configures a coding agent for it, and executes the
+ * agent. */
 #include "client/coder.h"
 
 #include <errno.h>
@@ -31,14 +32,14 @@ static const struct coder *find(const char *name, struct fault *f)
     return c->name != NULL ? c : NULL;
 }
 
-/* ---- the cluster: a head that answers, and a model that talks ---- */
+/* ---- the cluster: a head that answers, and a model that generates text ---- */
 
 static bool talks(const json_t *actor)
 {
     return strcmp(json_text(actor, "state", ""), "ready") == 0 && strcmp(json_text(actor, "kind", ""), "embed") != 0;
 }
 
-/* Nobody named one: another one of the cluster may have been meant. */
+/* Mentions another model of the cluster, if the user named none. */
 static void note_others(const json_t *actors, const char *picked)
 {
     size_t i;
@@ -52,7 +53,7 @@ static void note_others(const json_t *actors, const char *picked)
     }
 }
 
-/* A model of those actors; `wanted` empty: the first one that generates text. */
+/* Picks a model of the actors; `wanted` empty: the first one that generates text. */
 static const json_t *pick(const json_t *actors, const char *wanted)
 {
     size_t i;
@@ -64,7 +65,7 @@ static const json_t *pick(const json_t *actors, const char *wanted)
     return NULL;
 }
 
-/* The first head that answers; *out_actors for the caller to json_decref(). */
+/* Asks the first head that answers; *out_actors is for the caller to json_decref(). */
 static int ask(const struct client_options *o, char url[URL_BYTES_MAX], json_t **out_actors, struct fault *f)
 {
     struct follow_heads heads;
@@ -89,7 +90,7 @@ static int no_model(const struct client_options *o, struct fault *f)
     return fault_set(f, ERR_UNAVAILABLE, "the cluster has no model that is ready and generates text: `manta actors` lists what there is");
 }
 
-/* ---- what is set ---- */
+/* ---- configuration ---- */
 
 static int write_file(const char *path, const char *text, struct fault *f)
 {
@@ -113,7 +114,7 @@ static int make_folder(const char *name, char out[PATH_MAX_BYTES], struct fault 
     return err == 0 ? 0 : fault_set(f, err, "there is no state folder for what %s is told: set HOME or XDG_STATE_HOME to a folder that can be written", name);
 }
 
-/* For a shell: 'it'\''s'. */
+/* Quotes for a shell: 'it'\''s'. */
 static void print_quoted(const char *text)
 {
     bool plain = text[0] != '\0' && text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+,")] == '\0';
@@ -130,7 +131,7 @@ static void print_quoted(const char *text)
     putchar('\'');
 }
 
-/* Lines that a shell would take. */
+/* Prints the configuration as shell commands. */
 static void print_setup(const struct coder *c, const struct coder_setup *s, char *const *words, int n)
 {
     const char *name;
@@ -182,10 +183,10 @@ static bool is_installed(const char *name)
     return false;
 }
 
-/* Of agents whose prompts fill a small context with their first words. */
+/* Warns if the agent's first prompt fills much of the context. */
 static void warn_of_context(const struct coder *c, const struct coder_facts *facts)
 {
-    uint32_t wanted = c->prompt_kb * 1024 / BYTES_PER_TOKEN * 2; /* as much again for the work */
+    uint32_t wanted = c->prompt_kb * 1024 / BYTES_PER_TOKEN * 2; /* the same again for the work */
     if (facts->context > 0 && facts->context < wanted)
         plain_print(stderr, "note: %s begins with prompts of about %u kB, and %s has room for %u tokens here: workers with --context %u have more", c->name,
                     c->prompt_kb, facts->model, facts->context, wanted < 16384 ? 16384 : 32768);
@@ -208,7 +209,7 @@ static int become(const struct coder *c, const struct coder_setup *s, char *cons
     for (int k = 0; k < n; k++)
         argv[argc++] = words[k];
     fflush(NULL);
-    signal(SIGPIPE, SIG_DFL); /* what is ignored here would be there, too */
+    signal(SIGPIPE, SIG_DFL); /* ignored signals would stay ignored in the agent */
     signal(SIGXFSZ, SIG_DFL);
     if (err == 0)
         execvp(c->name, (char *const *)argv);
@@ -231,7 +232,7 @@ static int launch(const struct client_options *o, const struct coder *c, const s
         status = NOT_INSTALLED;
     } else {
         warn_of_context(c, facts);
-        status = err_exit(become(c, &s, words, n, &f)); /* returns when it could not */
+        status = err_exit(become(c, &s, words, n, &f)); /* returns only on an error */
         show_fault(&f);
     }
     coder_setup_fini(&s);

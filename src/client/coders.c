@@ -1,11 +1,12 @@
-/* The coding agents that `manta launch` knows, each with the least that makes it work; docs/agents.md has the same for doing it by hand. */
+/* Configurations of the coding agents that `manta launch` knows, each as small as possible;
+ * docs/agents.md describes the manual way. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "client/coder.h"
 
-enum { OUTPUT_SHARE = 4, URL_BYTES = 512 }; /* an answer gets a quarter of the context, where an agent wants to know */
+enum { OUTPUT_SHARE = 4, URL_BYTES = 512 }; /* answers get a quarter of the context, for agents that ask */
 
 static void env(struct coder_setup *s, const char *name, const char *text)
 {
@@ -23,12 +24,12 @@ static const char *v1(const struct coder_facts *f, char out[URL_BYTES])
     return out;
 }
 
-/* ---- codex: Responses; -c is a key of its configuration, for this run ---- */
+/* ---- codex: Responses; each -c sets a configuration key for this run ---- */
 
 static void setting(struct coder_setup *s, const char *key, json_t *value)
 {
     struct buf text = buf_max(4096);
-    char *json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT); /* TOML has the same texts and numbers */
+    char *json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT); /* TOML has the same strings and numbers */
     buf_printf(&text, "%s=%s", key, json);
     arg(s, "-c");
     arg(s, buf_cstr(&text));
@@ -52,24 +53,24 @@ static void set_up_codex(const struct coder_facts *f, struct coder_setup *s)
         setting(s, "model_context_window", json_integer(f->context));
 }
 
-/* ---- claude: Messages; all by variables ---- */
+/* ---- claude: Messages; configured by environment variables ---- */
 
 static void set_up_claude(const struct coder_facts *f, struct coder_setup *s)
 {
     static const char *const models[] = {"ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL",
-                                         "CLAUDE_CODE_SUBAGENT_MODEL"}; /* it asks others beside the one that it is told */
+                                         "CLAUDE_CODE_SUBAGENT_MODEL"}; /* it uses other models beside the given one */
     env(s, "ANTHROPIC_BASE_URL", f->url);
-    env(s, "ANTHROPIC_AUTH_TOKEN", f->key); /* it asks a person about a key that it does not know, but takes a token */
+    env(s, "ANTHROPIC_AUTH_TOKEN", f->key); /* it asks the user about an unknown key, but accepts a token */
     env(s, "ANTHROPIC_API_KEY", NULL);
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
         env(s, models[i], f->model);
     env(s, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
-    env(s, "CLAUDE_CODE_ATTRIBUTION_HEADER", "0"); /* a line at the beginning of each prompt that changes: no cache would help */
+    env(s, "CLAUDE_CODE_ATTRIBUTION_HEADER", "0"); /* a changing line at the beginning of each prompt, which would defeat prefix caches */
     arg(s, "--model");
     arg(s, f->model);
 }
 
-/* ---- opencode: chats; a variable holds configuration that goes over that of its files ---- */
+/* ---- opencode: chats; a variable has configuration that overrides its files ---- */
 
 static void set_up_opencode(const struct coder_facts *f, struct coder_setup *s)
 {

@@ -1,4 +1,4 @@
-/* What begins with a slash in a chat is for manta, never for the model. */
+/* Commands of a chat: lines that begin with a slash are for manta, never for the model. */
 #include <stdio.h>
 #include <string.h>
 

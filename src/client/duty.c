@@ -7,14 +7,15 @@
 #include "client/fetch.h"
 #include "client/show.h"
 
-/* `manta drain`, `manta cordon`, `manta uncordon`: tell the head, then watch until it is so. */
+/* `manta drain`, `manta cordon`, `manta uncordon`: send the command, then poll until it has taken
+ * effect. */
 
 enum {
     LOOK_MS = 200,
-    PATIENCE_S = 30, /* beyond the grace time: for the last words of a worker, and for the head to notice that it is gone */
+    PATIENCE_S = 30, /* beyond the grace time: for a worker's last messages, and for the head to notice that it left */
 };
 
-/* The worker as the status shows it; NULL: it is not there. */
+/* Returns the worker's entry in the status; NULL: none. */
 static const json_t *find_worker(const json_t *status, const char *node, unsigned *out_running)
 {
     size_t i;
@@ -44,8 +45,8 @@ static int ask(const struct client_options *o, const char *path, const char *nod
     return err;
 }
 
-/* Asks the status until the worker's duty is `wanted`, or, NULL, it drains no longer: it has left (another one of its name
- * may be there by then). */
+/* Polls the status until the worker's duty is `wanted`, or, if NULL, until it no longer drains: it
+ * has left (another worker of its name may have joined by then). */
 static int watch(const struct client_options *o, const char *node, const char *wanted, uint32_t patience_s, struct fault *f)
 {
     uint64_t until_us = clock_us() + patience_s * 1000000ull;

@@ -12,33 +12,34 @@
 #include "client/show.h"
 #include "http/http.h"
 
-/* One request, one answer. Happy path: http_call_start -> on_head(200) -> on_body … -> on_end(0). When a stream breaks off,
- * the head may have been killed: the request goes out again with the last event's id, to the next head of the list, until
- * one continues it. It can fail by: nobody there (each head is tried once, or for AWAY_S when a part of the answer has
- * come), an HTTP error with the head's message in its body, Ctrl-C (the call is cancelled, and with it the generation). */
+/* One request, one answer. Happy path: http_call_start -> on_head(200) -> on_body … -> on_end(0). If a stream
+ * breaks, its head may have been killed: the request is sent again with the last event's id, to the next head
+ * of the list, until one resumes the stream. It can fail by: no head answering (each head is tried once, or
+ * for AWAY_S after a part of the answer has arrived), an HTTP error with the head's message in its body,
+ * Ctrl-C (the call is cancelled, and with it the generation). */
 
 enum {
     AWAY_S = 60,
     PAUSE_MS = 100,
     TICK_MS = 100,
-    PATIENCE_MS = 600000, /* the head has deadlines of its own, and says so */
+    PATIENCE_MS = 600000, /* the head has deadlines of its own, and reports them */
 };
 
 struct fetch {
     struct net_loop *loop;
     struct http_call *call;
     int status;
-    struct buf body;             /* the whole answer; for event streams only while the status is an error */
+    struct buf body;             /* the whole answer; of an event stream only an error's body */
     struct fetch_ears ears;      /* on_event NULL: not a stream */
     struct sse sse;
-    bool interrupted, lost;      /* lost: nobody answered, or the answer broke off */
-    char id[FETCH_ID_BYTES];     /* of the last event; empty: none has come */
-    char head[300];              /* that is asked */
-    struct fault fault;          /* what went wrong, also an error event's */
+    bool interrupted, lost;      /* lost: no answer, or the answer broke off */
+    char id[FETCH_ID_BYTES];     /* of the last event; empty: none so far */
+    char head[300];              /* the head being asked */
+    struct fault fault;          /* the error, also of an error event */
     const struct client_options *o;
 };
 
-/* {"error":{"message":…}} of an answer or of an event; false when there is none. */
+/* Reads {"error":{"message":…}} of an answer or event. False: there is none. */
 static bool read_error(const json_t *answer, struct fault *f)
 {
     const json_t *error = json_object_get(answer, "error");
@@ -132,7 +133,7 @@ void fetch_headers(char out[FETCH_HEADERS_BYTES], const char *key, const char *l
     size_t cap = FETCH_HEADERS_BYTES;
     int n = snprintf(out, cap, "content-type: application/json\r\n");
     if (key != NULL && key[0] != '\0')
-        n += snprintf(out + n, cap - (size_t)n, "authorization: Bearer %.800s\r\n", key); /* a head takes shorter ones only */
+        n += snprintf(out + n, cap - (size_t)n, "authorization: Bearer %.800s\r\n", key); /* heads accept only shorter keys */
     if (last_id != NULL && last_id[0] != '\0')
         snprintf(out + n, cap - (size_t)n, "last-event-id: %s\r\n", last_id);
 }
@@ -189,7 +190,7 @@ static int run(struct fetch *q, const char *path, const char *body)
         if (!q->lost)
             return q->fault.err;
         if (q->id[0] == '\0' && i + 1 < heads.n)
-            continue; /* perhaps another one is there */
+            continue; /* another head may answer */
         if (q->id[0] == '\0' || (give_up_us != 0 && clock_us() > give_up_us))
             return q->fault.err;
         if (give_up_us == 0 && q->ears.on_away != NULL)
@@ -199,7 +200,7 @@ static int run(struct fetch *q, const char *path, const char *body)
                 fprintf(stderr, "\n%s the head is gone; the answer resumes as soon as one is there\n", show_tag("RECONNECTING"));
             give_up_us = clock_us() + AWAY_S * 1000000ull;
         }
-        sse_fini(&q->sse); /* with the half of an event that may have come */
+        sse_fini(&q->sse); /* an event may have arrived in part */
         sse_init(&q->sse);
         wait_a_moment();
     }
@@ -260,7 +261,7 @@ static void text_make_plain(json_t *v, enum plain_how how)
     buf_fini(&plain);
 }
 
-/* As deep as jansson reads (2,048 levels), and no deeper. */
+/* Recurses at most as deep as jansson reads (2,048 levels). */
 void json_make_plain(json_t *v, bool answers)
 {
     const char *key;

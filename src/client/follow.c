@@ -10,10 +10,10 @@
 #include "client/fetch.h"
 #include "http/http.h"
 
-/* Happy path: ask -> pieces -> finish -> usage -> [DONE] -> on_end. When the connection breaks or the head is not there: a
- * pause -> the next head is asked with Last-Event-ID -> the pieces after it …, until away_ms have gone by without any. It can
- * fail by: an error of the head (which is an answer, and the end), an event that is not what it should be, a break in an
- * answer whose events have no id. */
+/* Happy path: ask -> pieces -> finish -> usage -> [DONE] -> on_end. If the connection breaks or no
+ * head answers: a pause -> the next head is asked with Last-Event-ID -> the following pieces …,
+ * until away_ms pass without any. It can fail by: an error from the head (an answer, and the end),
+ * an invalid event, a break in an answer whose events have no id. */
 
 enum { CALL_TIMEOUT_MS = 600000, WHY_BODY_BYTES_MAX = 64 << 10 };
 
@@ -22,12 +22,12 @@ struct follow {
     struct follow_config cfg;
     char *body;               /* owned */
     struct net_timer *pause;
-    struct http_call *call;   /* while one is under way */
+    struct http_call *call;   /* while one is in progress */
     struct sse sse;
-    struct buf refusal;       /* body of an answer that is no stream */
+    struct buf refusal;       /* body of a response that is no stream */
     uint32_t head;
-    int status;               /* of this call */
-    uint64_t away_us;         /* since when nothing came; 0: something comes */
+    int status;               /* of the current call */
+    uint64_t away_us;         /* start of an interruption; 0: none */
     bool cancelled;
     char id[FETCH_ID_BYTES];  /* of the last event */
     struct answer answer;
@@ -146,7 +146,7 @@ static void on_event(struct str event, struct str data, struct str id, void *use
         a->done = true;
         return;
     }
-    json_t *chunk = json_loadb(data.p, data.n, 0, NULL); /* also refuses what is not UTF-8 */
+    json_t *chunk = json_loadb(data.p, data.n, 0, NULL); /* also refuses invalid UTF-8 */
     take_chunk(w, chunk, data);
     json_decref(chunk);
 }
@@ -177,7 +177,7 @@ static void on_body(struct http_call *c, struct str bytes, void *user_data)
 {
     struct follow *w = user_data;
     if (w->status != 200) {
-        buf_add_str(&w->refusal, bytes); /* the beginning of a long one will do */
+        buf_add_str(&w->refusal, bytes); /* the beginning of a long one is enough */
     } else if (sse_feed(&w->sse, bytes, on_event, w) != 0) {
         malformed(&w->answer, "an event that is too long", str_n(NULL, 0));
         http_call_cancel(c);
@@ -191,7 +191,8 @@ static void break_off(struct follow *w, const char *why)
     follow_end(w);
 }
 
-/* Nothing that came may be lost, so what has no id is only asked again while nothing has come. */
+/* Retries after a break. Nothing received may be lost: an answer without event ids is requested
+ * again only if none of it has arrived. */
 static void come_back(struct follow *w, const char *why)
 {
     uint64_t now_us = net_now_us(w->loop);
@@ -233,7 +234,7 @@ static void on_end(struct http_call *c, int err, const char *why, void *user_dat
     else if (a->malformed || a->refused || a->done)
         follow_end(w);
     else if (err == 0 && w->status == 503 && a->returns > 0 && w->cfg.away_ms > 0)
-        come_back(w, "HTTP 503"); /* the head is back, its workers are not */
+        come_back(w, "HTTP 503"); /* the head is back, but its workers are not */
     else if (err == 0 && w->status != 200)
         refuse(w);
     else
@@ -271,7 +272,7 @@ void follow_cancel(struct follow *w)
 {
     w->cancelled = true;
     if (w->call != NULL)
-        http_call_cancel(w->call); /* its on_end follows */
+        http_call_cancel(w->call); /* on_end follows */
     else
         break_off(w, "given up");
 }

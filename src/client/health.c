@@ -5,7 +5,7 @@
 #include "client/fetch.h"
 #include "client/show.h"
 
-/* `manta health`: a status for machines, made for the health check of a container. */
+/* `manta health`: the exit status for a container's health check. */
 
 static const json_t *find_node(const json_t *status, const char *node)
 {
@@ -37,7 +37,7 @@ static int judge_worker(const json_t *status, const char *node, struct fault *f)
     if (w == NULL)
         return fault_set(f, ERR_UNAVAILABLE, "%s has not joined the head", node);
     const char *state = json_text(w, "state", "?");
-    bool asked = strcmp(state, "cordoned") == 0 || strcmp(state, "draining") == 0; /* somebody wants it so */
+    bool asked = strcmp(state, "cordoned") == 0 || strcmp(state, "draining") == 0; /* an operator wants it so */
     if (strcmp(state, "ok") != 0 && strcmp(state, "slow") != 0 && !asked)
         return fault_set(f, ERR_UNAVAILABLE, "%s is %s: %s", node, state, json_text(w, "reason", ""));
     if (!is_ready(status, node))

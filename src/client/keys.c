@@ -11,15 +11,15 @@
 #include "base/plain.h"
 #include "base/utf8.h"
 
-/* A terminal in bracketed-paste mode puts these around what is pasted. */
+/* A terminal in bracketed-paste mode sends these before and after pasted text. */
 static const char paste_begins[] = "\033[200~", paste_ends[] = "\033[201~";
 enum { MARK_BYTES = sizeof paste_begins - 1, MARK_MS = 50, SIGN_LINE = 0x2424, SIGN_TAB = 0x2409 };
 
 static struct {
-    char bytes[4096];  /* read and not given yet */
+    char bytes[4096];  /* read, but not delivered yet */
     size_t n;
     bool pasting;
-    bool returned;     /* the last character of the paste was a carriage return */
+    bool returned;     /* the last pasted character was a carriage return */
 } in;
 static volatile sig_atomic_t resized;
 
@@ -35,7 +35,7 @@ static void take(size_t n)
     memmove(in.bytes, in.bytes + n, in.n);
 }
 
-/* -1: an error, 0: the end. */
+/* Reads more input. Returns -1 on an error, 0 at the end. */
 static ssize_t read_more(EditLine *el)
 {
     for (;;) {
@@ -51,22 +51,23 @@ static ssize_t read_more(EditLine *el)
     }
 }
 
-/* Whether what is there is, or may become, that mark: a terminal sends it in one piece, nearly always. */
+/* True if the input begins with the mark. A terminal nearly always sends a mark in one piece. */
 static bool is_mark(EditLine *el, const char *mark)
 {
     while (in.n < MARK_BYTES && memcmp(in.bytes, mark, in.n) == 0) {
         struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-        if (in.n < 2 || poll(&p, 1, MARK_MS) <= 0 || read_more(el) <= 0) /* "\033" alone may be the Esc key: it is not held up */
+        if (in.n < 2 || poll(&p, 1, MARK_MS) <= 0 || read_more(el) <= 0) /* a lone "\033" may be the Esc key: do not delay it */
             return false;
     }
     return in.n >= MARK_BYTES && memcmp(in.bytes, mark, MARK_BYTES) == 0;
 }
 
-/* A line end must not end the message. False: the character is left out. */
+/* Converts a pasted character, since a line feed must not end the message. False: drop the
+ * character. */
 static bool pasted(wchar_t *c)
 {
     bool after_return = in.returned;
-    in.returned = *c == L'\r'; /* where the terminal driver leaves them apart */
+    in.returned = *c == L'\r'; /* if the terminal driver does not convert them */
     if (*c == L'\n' && after_return)
         return false;
     if (*c == L'\n' || *c == L'\r')
@@ -76,7 +77,7 @@ static bool pasted(wchar_t *c)
     return *c >= 0x20 && *c != 0x7f;
 }
 
-/* One character of those that are there; 0: its bytes are no UTF-8, or it is not whole. */
+/* Decodes one character. Returns its length; 0: invalid UTF-8, or incomplete. */
 static size_t decode(wchar_t *out)
 {
     size_t len = utf8_len(in.bytes, in.n);
@@ -133,7 +134,7 @@ static unsigned char on_interrupt(EditLine *el, int ch)
     return CC_REFRESH;
 }
 
-/* The whole group stops, as with every other program; `manta up` is of the same. */
+/* Stops the whole process group, as other programs do; `manta up` is part of it. */
 static unsigned char on_suspend(EditLine *el, int ch)
 {
     (void)ch;
@@ -147,12 +148,12 @@ static unsigned char on_suspend(EditLine *el, int ch)
 
 void keys_open(EditLine *el)
 {
-    struct sigaction act = {.sa_handler = on_resize}; /* without SA_RESTART: the read ends */
+    struct sigaction act = {.sa_handler = on_resize}; /* without SA_RESTART, so that read() returns */
     sigaction(SIGWINCH, &act, NULL);
     el_set(el, EL_GETCFN, read_character);
     el_set(el, EL_ADDFN, "manta-interrupt", "empty the line", on_interrupt);
     el_set(el, EL_ADDFN, "manta-suspend", "stop", on_suspend);
-    /* While a line is edited these are keys; while an answer streams they are signals. */
+    /* These are keys while a line is edited, and signals while an answer streams. */
     el_set(el, EL_SETTY, "-d", "-isig", NULL);
     el_set(el, EL_BIND, "^C", "manta-interrupt", NULL);
     el_set(el, EL_BIND, "^Z", "manta-suspend", NULL);

@@ -1,16 +1,18 @@
-/* Keys of a terminal for the line editor: characters, pastes in one piece, Ctrl-C, Ctrl-Z, and a window that changes its size. Private to the room. */
+/* Terminal keys for the line editor: characters, whole pastes, Ctrl-C, Ctrl-Z, and window resizes.
+ * Private to the room. */
 #ifndef MANTA_CLIENT_KEYS_H
 #define MANTA_CLIENT_KEYS_H
 
 #include <histedit.h>
 #include <stdbool.h>
 
-/* The editor reads through this from now on. There is one terminal, so there is one of these. */
+/* Makes the editor read through this file. There is one terminal, so the state is static. */
 void keys_open(EditLine *el);
-/* A line is edited from here to keys_end(): the terminal tells what is pasted. */
+/* Begins the editing of a line, up to keys_end(): the terminal marks pasted text. */
 void keys_begin(EditLine *el);
 void keys_end(void);
-/* A line that was edited, with the line ends and tabs that were pasted into it: those are shown as signs meanwhile. In place; it gets shorter. */
+/* Restores pasted line feeds and tabs, which are shown as symbols while the line is edited. In
+ * place; the line gets shorter. */
 void keys_restore(char *line);
 
 #endif

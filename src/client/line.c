@@ -17,10 +17,10 @@ enum { HISTORY_LINES = 500, PATH_BYTES = 1024 };
 
 struct line_reader {
     const char *prompt;   /* borrowed */
-    EditLine *el;         /* NULL when input is not a terminal */
+    EditLine *el;         /* NULL if the input is not a terminal */
     History *history;
-    struct buf message;   /* owned; of several lines */
-    char *line;           /* owned; of getline() or a copy of the editor's */
+    struct buf message;   /* owned; a message of several lines */
+    char *line;           /* owned; getline()'s, or a copy of the editor's */
     size_t line_cap;
     char history_path[PATH_BYTES];
 };
@@ -95,7 +95,7 @@ static const char *edited_line(struct line_reader *r)
 static const char quotes[] = "\"\"\"";
 enum { QUOTES = sizeof quotes - 1 };
 
-/* Without the quotes at its end, where it has them. */
+/* True if the line ends with quotes, which are cut off. */
 static bool ends_message(struct str *line)
 {
     size_t n = line->n;
@@ -138,12 +138,12 @@ const char *line_next(struct line_reader *r)
     return r->line;
 }
 
-/* Beside its place, then renamed: on a full disk the old one stays whole. */
+/* Writes a new file and renames it: on a full disk the old one survives. */
 static void save_history(struct line_reader *r)
 {
     char path[PATH_BYTES], fresh[PATH_BYTES + 16];
     HistEvent ev;
-    char *real = realpath(r->history_path, NULL); /* it may be a link into a folder that is kept elsewhere */
+    char *real = realpath(r->history_path, NULL); /* it may be a symbolic link */
     snprintf(path, sizeof path, "%s", real != NULL ? real : r->history_path);
     free(real);
     snprintf(fresh, sizeof fresh, "%s.%d", path, (int)getpid());

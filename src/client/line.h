@@ -1,4 +1,4 @@
-/* Read lines: with editing and history on a terminal, plainly from a pipe. Private to the room. */
+/* Read lines: with editing and history on a terminal, unedited from a pipe. Private to the room. */
 #ifndef MANTA_CLIENT_LINE_H
 #define MANTA_CLIENT_LINE_H
 
@@ -6,15 +6,16 @@
 
 struct line_reader;
 
-/* prompt is shown on a terminal only; borrowed. History is kept in $XDG_STATE_HOME/manta/history. */
+/* Opens the reader. The prompt is shown only on a terminal; borrowed. The history is in
+ * $XDG_STATE_HOME/manta/history. */
 struct line_reader *line_open(const char *prompt);
-/* The next line without its end, or NULL at the end of input. Valid until the next call. */
+/* Returns the next line without its end, or NULL at the end of input. Valid until the next call. */
 const char *line_next(struct line_reader *r);
-/* The next message: a line, or lines from one with """ at its beginning to one with """ at its end (*out_verbatim: it is no command, whatever it says). Lines
- * that are pasted at once are one message. */
+/* Returns the next message: a line, pasted lines, or the lines from one that begins with """ to one
+ * that ends with """ (*out_verbatim: not a command, whatever the text). */
 const char *line_message(struct line_reader *r, bool *out_verbatim);
 bool line_on_terminal(const struct line_reader *r);
-/* Saves the history. NULL is fine. */
+/* Saves the history. NULL is allowed. */
 void line_close(struct line_reader *r);
 
 #endif

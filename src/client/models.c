@@ -12,7 +12,7 @@
 #include "models/reference.h"
 #include "models/shelf.h"
 
-/* `manta models`: the catalogue, what lies on this machine, and which models the cluster answers for. */
+/* `manta models`: the catalogue, the files on this machine, and the models of the cluster. */
 
 static json_t *describe(const struct catalogue_entry *e, const json_t *actors)
 {
@@ -21,14 +21,14 @@ static json_t *describe(const struct catalogue_entry *e, const json_t *actors)
     return m;
 }
 
-/* Whether a worker could have it here, next to what runs. */
+/* Tells whether a worker with the model would fit into the free memory here. */
 static const char *fits(const json_t *m, uint64_t free_bytes)
 {
     struct catalogue_entry sized = {.bytes = (uint64_t)json_num(m, "bytes")};
     return sized.bytes == 0 ? "" : models_memory(&sized) <= free_bytes ? "yes" : "no";
 }
 
-/* Files that no catalogue names. */
+/* Adds files that are not in the catalogue. */
 static void add_file(const struct shelf_file *file, void *user_data)
 {
     if (reference_entry(file->reference) == NULL)
@@ -64,7 +64,7 @@ static bool in_catalogue(const char *name)
     return false;
 }
 
-/* What the cluster has that no catalogue names. */
+/* Shows models of the cluster that are not in the catalogue. */
 static void show_others(const json_t *actors)
 {
     size_t i, k;
@@ -83,7 +83,7 @@ int client_models(const struct client_options *o)
 {
     struct fault f = {0};
     json_t *actors = NULL, *list = json_array();
-    bool head = fetch_json(o, "/manta/actors", NULL, &actors, NULL, &f) == 0; /* the catalogue is worth showing without one */
+    bool head = fetch_json(o, "/manta/actors", NULL, &actors, NULL, &f) == 0; /* the catalogue is useful without a head, too */
     for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++)
         json_array_append_new(list, describe(e, actors));
     shelf_each(add_file, list, NULL);

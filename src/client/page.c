@@ -26,7 +26,7 @@ static int show_once(const struct client_options *o, const char *path, show_page
     char *text = NULL;
     int err = fetch_json(o, path, NULL, &answer, &text, &f);
     if (again && show_on_terminal() && plain_takes_escapes(1))
-        printf("\033[H\033[J"); /* what was shown before stays until this is there */
+        printf("\033[H\033[J"); /* the last page stays until the next one is complete */
     if (err != 0) {
         show_fault(&f);
         return err;

@@ -1,4 +1,4 @@
-/* A page of what a head says: once, or again and again. Private to the room. */
+/* Show an answer of the head as a page, once or repeatedly. Private to the room. */
 #ifndef MANTA_CLIENT_PAGE_H
 #define MANTA_CLIENT_PAGE_H
 
@@ -7,7 +7,8 @@
 #include "client/client.h"
 
 typedef void show_page_fn(const struct client_options *o, const json_t *answer);
-/* GET path, and shows it: by `show`, or as JSON or YAML. With --watch until Ctrl-C, on a terminal in place. Returns the exit status. */
+/* GETs the path and shows the answer with `show`, or as JSON or YAML. With --watch repeats until
+ * Ctrl-C, in place on a terminal. Returns the exit status. */
 int show_page(const struct client_options *o, const char *path, show_page_fn *show);
 
 #endif

@@ -10,8 +10,9 @@
 #include "client/line.h"
 #include "client/show.h"
 
-/* The real-time client. On a terminal it is a chat (chat.h). In a pipe, and with --tags, each line is a command (status, actors, test, all ..., help,
- * quit) or a prompt of its own, answered between tags, as scripts expect it. */
+/* The real-time client. On a terminal it is a chat (chat.h). In a pipe, and with --tags, each line
+ * is a command (status, actors, test, all ..., help, quit) or an independent prompt, answered
+ * between tags for scripts. */
 
 static const char help_text[] = "Commands: any prompt; status; actors; test; all PROMPT (every actor answers); help; quit or exit";
 
@@ -56,7 +57,7 @@ static int ask_with_echo(const struct client_options *o, const char *prompt, boo
     return ask(o, prompt, all);
 }
 
-/* One line; *out_quit: the person wants to leave. */
+/* Runs one line; *out_quit: the user wants to leave. */
 static int obey(const struct client_options *o, const char *line, bool typed, bool *out_quit)
 {
     while (*line == ' ' || *line == '\t')
@@ -92,7 +93,7 @@ static int prompt_with_tags(const struct client_options *o)
     const char *line;
     while (!quit && (line = line_next(lines)) != NULL) {
         err = obey(o, line, line_on_terminal(lines), &quit);
-        /* at a terminal the person saw it; a script wants to know */
+        /* the user at a terminal has seen it; a script needs the status */
         if (err != 0 && !line_on_terminal(lines))
             last_err = err;
     }
@@ -104,7 +105,7 @@ static int prompt_with_tags(const struct client_options *o)
 
 /* ---- a chat ---- */
 
-/* Whom one talks to, in a line. */
+/* Shows the model and the head in one line. */
 static int greet(const struct chat *c)
 {
     struct fault f = {0};
@@ -130,7 +131,8 @@ static int greet(const struct chat *c)
     return 0;
 }
 
-/* Words that have always been commands; to ask one of them as it stands, put it between """. */
+/* Returns the chat command for a plain word that has always been one; to send such a word to the
+ * model, put it between """. */
 static const char *as_command(const char *message)
 {
     static const char *const words[][2] = {{"status", "/status"}, {"actors", "/actors"}, {"help", "/help"}, {"quit", "/bye"}, {"exit", "/bye"}};
@@ -183,13 +185,14 @@ static int say_once(const struct client_options *o, const char *words)
     return err;
 }
 
-/* The one prompt of a command line would wait in silence where nobody is there to answer it; on stderr, for stdout is the answer's. */
+/* Reports on stderr that no worker is there to answer: a prompt from the command line would wait
+ * without a word. stdout is for the answer. */
 static void tell_of_nobody(const struct client_options *o)
 {
     struct fault f = {0};
     json_t *status = NULL;
     if (fetch_json(o, "/manta/status", NULL, &status, NULL, &f) != 0)
-        return; /* the prompt is about to fail for the same reason, and says so */
+        return; /* the prompt will fail for the same reason, and report it */
     bool launcher = json_is_true(json_at(status, "scale", "launcher"));
     if (json_num(status, "actors") < 1 && json_num(status, "workers") < 1 && !launcher)
         plain_print(stderr, "no worker has joined the head at %s yet: the prompt waits. `manta worker --head %s` starts one", o->head, o->head);

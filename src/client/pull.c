@@ -1,4 +1,5 @@
-/* `manta models pull NAME...`: brings models to this machine; a bar on a terminal, a line now and then elsewhere. */
+/* `manta models pull NAME...`: downloads models; a bar on a terminal, occasional lines
+ * elsewhere. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +15,8 @@ enum { BAR_CELLS = 24, LINE_EVERY_PERCENT = 10 };
 
 struct pull_view {
     bool terminal;
-    int percent; /* last said, where there is no terminal */
-    bool open;   /* the line of the bar has no end yet */
+    int percent; /* last reported, without a terminal */
+    bool open;   /* the bar's line is unfinished */
 };
 
 static void end_line(struct pull_view *v)

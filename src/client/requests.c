@@ -1,4 +1,5 @@
-/* `manta requests` and `manta explain`: what waits, runs and has ended, and why a request went where it went. */
+/* `manta requests` and `manta explain`: waiting, running and ended requests, and the routing of one
+ * request. */
 #include <stdio.h>
 #include <string.h>
 
@@ -97,7 +98,7 @@ static void show_candidates(const struct client_options *o, const json_t *candid
     table_end(&t, 10, o->wide);
 }
 
-/* What the head's words for a choice mean. */
+/* Explains the head's reason for a choice. */
 static const char *meaning(const char *why)
 {
     static const struct { const char *why, *text; } all[] = {
@@ -175,7 +176,7 @@ static void show_explained(const struct client_options *o, const json_t *a)
                  json_num(a, "cached_tokens"), json_num(a, "first_token_s"));
 }
 
-/* The last one that ended, or else the first that is there. */
+/* Finds the request that ended last, or else the oldest one that is there. */
 static int find_last(const struct client_options *o, char *out, size_t cap, struct fault *f)
 {
     json_t *all = NULL;

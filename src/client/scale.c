@@ -23,7 +23,7 @@ static void write_ask(struct buf *out, const struct client_scale_ask *a)
     buf_putc(out, '}');
 }
 
-/* How many workers of the launcher run now, as the head knows; -1: it does not. */
+/* Returns the number of running workers of the launcher; -1: unknown. */
 static double running(const struct client_options *o)
 {
     struct fault f = {0};
@@ -47,7 +47,7 @@ static void show(const json_t *answer, double before)
         show_said("SCALE", "scaling to %.0f workers; `manta status` shows them join", json_num(answer, "target"));
 }
 
-/* A launcher joins one head: of several the one that has it is found by asking each. */
+/* Asks one head after the other: a launcher joins only one of them. */
 static int ask_each(const struct client_options *o, const char *body, json_t **answer, char **text, struct fault *f)
 {
     struct follow_heads heads;

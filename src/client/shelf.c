@@ -1,4 +1,4 @@
-/* `manta models show NAME` and `manta models rm NAME...`: one model as it lies here, and taking it away. */
+/* `manta models show NAME` and `manta models rm NAME...`: a model's facts, and its removal. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 /* ---- show ---- */
 
-/* What the file itself says. */
+/* Adds the facts in the file's header. */
 static void add_facts(json_t *m, const struct model_file *file)
 {
     struct gguf_facts facts;

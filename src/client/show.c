@@ -45,7 +45,7 @@ void show_wrapped(const char *fmt, ...)
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
     plain_add(&plain, buf_str(&text), PLAIN_LINE);
-    size_t indent = strspn(buf_cstr(&plain), " "); /* of lines that a break begins, too */
+    size_t indent = strspn(buf_cstr(&plain), " "); /* also for continuation lines */
     wrap_text(buf_str(&plain), show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, indent < INDENT_MAX ? (unsigned)indent : INDENT_MAX, 0, &out);
     printf("%s\n", buf_cstr(&out));
     buf_fini(&text);
@@ -57,7 +57,7 @@ void show_fault(const struct fault *f)
 {
     fflush(stdout);
     if (f->err == ERR_CANCELLED) {
-        fprintf(stderr, "cancelled\n"); /* by the person who reads this: no error */
+        fprintf(stderr, "cancelled\n"); /* requested by the user: not an error */
         return;
     }
     bool colour = plain_takes_colours(STDERR_FILENO);

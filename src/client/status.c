@@ -10,7 +10,7 @@
 #include "client/show.h"
 #include "client/table.h"
 
-/* `manta status` and `manta actors`: the head's own account, as tables or, with -o json, as it came. */
+/* `manta status` and `manta actors`: the head's answer as tables or, with -o json, unchanged. */
 
 static bool is_exact(const json_t *a)
 {
@@ -88,7 +88,7 @@ static void add_actor_wide(struct table *t, const json_t *a)
     table_cell(t, "%.12s", json_text(a, "digest", ""));
 }
 
-/* What no column holds. */
+/* Shows facts that have no column. */
 static void show_notes(const json_t *a, bool wide)
 {
     const char *worker = json_text(a, "worker_state", "ok");
@@ -134,7 +134,7 @@ static void show_actors(const struct client_options *o, const json_t *answer)
                      "--exact keeps them to the byte");
 }
 
-/* A head of another version may have others. */
+/* Heads of other versions may have other limits. */
 static void show_limits(const json_t *limits)
 {
     static const struct { const char *name, *unit, *flag, *then; } rows[] = {
@@ -167,7 +167,7 @@ static void show_budget(const json_t *memory)
 
 enum { TENANTS_SHOWN_MAX = 20 };
 
-/* Who shares the queue; nothing where nobody is told apart. */
+/* Shows the tenants that share the queue; nothing if there is only one. */
 static void show_tenants(const json_t *s)
 {
     size_t i;
@@ -184,7 +184,8 @@ static void show_tenants(const json_t *s)
     }
 }
 
-/* How many workers are to be there, who says so, and why it changed last; nothing where nobody can start workers. */
+/* Shows the number of workers, the policy and the last change; nothing if no launcher can start
+ * workers. */
 static void show_scale(const json_t *c)
 {
     bool by_load = strcmp(json_text(c, "policy", ""), "auto") == 0, launcher = json_is_true(json_object_get(c, "launcher"));

@@ -51,7 +51,7 @@ static struct str name_at(const struct table *t, unsigned column)
     return str_n(t->names[column], strcspn(t->names[column], " "));
 }
 
-/* How many of the columns fit. */
+/* Measures the columns. Returns how many fit. */
 static unsigned measure(const struct table *t, unsigned widths[TABLE_COLUMNS_MAX], unsigned room)
 {
     unsigned all = 0, fit = 0;

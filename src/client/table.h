@@ -1,4 +1,5 @@
-/* A table for people: columns as wide as what is in them; those on the right are left out where the terminal is too narrow. Private to the room. */
+/* Tables for people: columns as wide as their content; a narrow terminal drops columns from the
+ * right. Private to the room. */
 #ifndef MANTA_CLIENT_TABLE_H
 #define MANTA_CLIENT_TABLE_H
 
@@ -12,24 +13,26 @@ enum { TABLE_COLUMNS_MAX = 24 };
 struct table {
     const char *names[TABLE_COLUMNS_MAX]; /* borrowed */
     unsigned columns, cells_n;
-    uint32_t *ends;                       /* owned: of each cell in `text` */
-    struct buf text;                      /* owned: all cells, one behind the other */
+    uint32_t *ends;                       /* owned: end of each cell in `text` */
+    struct buf text;                      /* owned: all cells, concatenated */
 };
 
-/* "WORKER STATE MODEL": names with blanks between; the first ones matter most. The text must outlive the table. */
+/* Begins a table: "WORKER STATE MODEL", names separated by blanks, the most important first. The
+ * text must outlive the table. */
 void table_init(struct table *t, const char *names);
-/* The next cell, row by row; an empty one is shown as "-". What it says is made harmless. */
+/* Adds the next cell, row by row; an empty one is shown as "-". The text is made safe to print. */
 void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Prints it on stdout, each line after `indent` blanks, words of state in colour on a terminal, and frees it. `all`: no column is left out. */
+/* Prints the table on stdout, indented, with coloured states on a terminal, and frees it. `all`:
+ * drop no columns. */
 void table_end(struct table *t, unsigned indent, bool all);
 
-/* The same into a text, for a screen of so many columns. */
+/* Writes the table into a text instead, for a screen of `room` columns, and frees it. */
 void table_write(struct table *t, struct buf *out, unsigned indent, unsigned room);
 
-/* "1.2G", "488M", "0": short enough for a column. */
+/* Formats a size for a column: "1.2G", "488M", "0". */
 struct table_size { char text[16]; };
 struct table_size table_bytes(double bytes);
-/* "41s", "12m", "3h", "5d". */
+/* Formats an age: "4.2s", "41s", "12m", "3h", "5d". */
 struct table_size table_age(double seconds);
 
 #endif

@@ -19,15 +19,15 @@ struct talking {
     bool live, quiet;             /* live: stdout is a terminal */
     struct talk_answer *out;
     struct wrap wrap;
-    struct buf shown;             /* one piece, ready for the terminal */
+    struct buf shown;             /* scratch space for one piece */
     bool reasons;                 /* reasoning is being shown, dim */
-    bool wrote, ended;            /* some text; the last event came */
+    bool wrote, ended;            /* some text; the last event */
     char last;                    /* last character written */
     uint64_t start_us, first_us, last_us;
     char id[NAME_BYTES];          /* of the request */
-    char waits_for[200];          /* as the head said last */
-    char lost[NAME_BYTES];        /* the worker that was lost last */
-    double lost_at;               /* after so many tokens */
+    char waits_for[200];          /* the head's last reason */
+    char lost[NAME_BYTES];        /* the last lost worker */
+    double lost_at;               /* tokens of the answer at that point */
     struct buf moves;             /* "worker-2 was lost at token 254; worker-3 resumed the answer" */
     struct note note;
 };
@@ -51,7 +51,7 @@ static void put_shown(struct talking *t)
 static void put(struct talking *t, const char *text)
 {
     buf_reset(&t->shown);
-    t->wrap.columns = cells_columns(STDOUT_FILENO); /* it may have been resized */
+    t->wrap.columns = cells_columns(STDOUT_FILENO); /* the terminal may have been resized */
     wrap_add(&t->wrap, str_of(text), &t->shown);
     put_shown(t);
 }
@@ -74,7 +74,7 @@ static void reasoning_begins(struct talking *t, bool on)
     t->reasons = on;
 }
 
-/* A terminal gets harmless text in lines that fit; a pipe gets it to the byte. */
+/* Shows text: on a terminal made safe and wrapped, in a pipe unchanged. */
 static void show_text(struct talking *t, const char *text, bool reasoning)
 {
     if (text[0] == '\0' || (reasoning && !t->live))
@@ -93,7 +93,7 @@ static void show_text(struct talking *t, const char *text, bool reasoning)
     t->wrote = true;
 }
 
-/* ---- what comes ---- */
+/* ---- events ---- */
 
 static void on_event(json_t *event, void *user_data)
 {
@@ -119,7 +119,7 @@ static void on_event(json_t *event, void *user_data)
     }
 }
 
-/* "queue=3" of "manta queue=3 eta=4.2s"; an empty text: it has none. */
+/* Returns "3" for the key "queue" in "manta queue=3 eta=4.2s"; empty: none. */
 static struct str word(struct str text, const char *key)
 {
     struct buf pattern = buf_max(64);
@@ -195,9 +195,9 @@ static void on_away(void *user_data)
         fprintf(stderr, "\n%s the head is gone; the answer resumes as soon as one is there\n", show_tag("RECONNECTING"));
 }
 
-/* ---- what it took ---- */
+/* ---- the summary ---- */
 
-/* Which worker, as far as the head still knows. */
+/* Names the worker, if the head still has the request's record. */
 static void name_worker(const struct talking *t, char *out, size_t cap)
 {
     char path[NAME_BYTES + 40];

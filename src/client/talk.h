@@ -1,4 +1,5 @@
-/* One exchange: the request goes out, the answer is shown as it comes, and behind it what it took. Private to the room. */
+/* One exchange of a chat: send the request, show the answer as it arrives, then a summary. Private
+ * to the room. */
 #ifndef MANTA_CLIENT_TALK_H
 #define MANTA_CLIENT_TALK_H
 
@@ -8,13 +9,14 @@
 #include "client/client.h"
 
 struct talk_answer {
-    struct buf text;             /* owned by the caller; what the model said, without its reasoning */
+    struct buf text;             /* owned by the caller; the answer without its reasoning */
     uint32_t prompt_tokens, tokens;
-    bool cut;                    /* it ended because it might not be longer */
+    bool cut;                    /* the answer ended at a limit */
 };
 
-/* Sends that body to /v1/chat/completions. `quiet`: the answer, and nothing else. Errors are not shown; ERR_CONTEXT: it is too long; ERR_CANCELLED after
- * Ctrl-C: out has what came. `max_tokens`: that the body asks for; 0: no bound. */
+/* Sends the body to /v1/chat/completions. `quiet`: show only the answer. Errors are not shown;
+ * ERR_CONTEXT: the prompt is too long; ERR_CANCELLED after Ctrl-C, and `out` has the partial
+ * answer. `max_tokens`: the body's; 0: none. */
 int talk(const struct client_options *o, const char *body, bool quiet, uint32_t max_tokens, struct talk_answer *out, struct fault *f);
 
 #endif

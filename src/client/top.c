@@ -1,7 +1,9 @@
-/* `manta top`: the whole screen, drawn anew every second: workers with their slots and speeds, and the requests that wait and run.
+/* `manta top`: a full screen, redrawn every second: workers with their slots and speeds, and
+ * waiting and running requests.
  *
- * The happy path: the other screen of the terminal -> status and requests are fetched -> drawn -> a key or a second -> … -> q, and the terminal is as it was.
- * It can fail by: no terminal (one page, as `manta status`), a head that does not answer (said in the first line; it continues). */
+ * The happy path: the terminal's alternate screen -> fetch status and requests -> draw -> a key or
+ * a second -> … -> q restores the terminal. It can fail by: no terminal (one page, as `manta
+ * status`), a head that does not answer (reported in the first line; top continues). */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -28,8 +30,8 @@ struct rate {
 struct top {
     struct client_options o;
     json_t *status, *requests;    /* owned; as they came last */
-    struct fault fault;           /* why the last fetch failed */
-    struct rate *rates;           /* owned; of each worker */
+    struct fault fault;           /* owned; the last ones received */
+    struct rate *rates;           /* owned; one per worker */
     size_t rates_n;
     uint64_t fetched_us;
     double tokens_per_s;          /* of all workers, now */
@@ -46,7 +48,7 @@ static void on_end(int signum)
     ended = 1;
 }
 
-/* Ends the wait for a key: what is drawn next has the new size. */
+/* Interrupts the wait for a key: the next drawing has the new size. */
 static void on_resize(int signum)
 {
     (void)signum;
@@ -72,7 +74,7 @@ static void leave(const struct top *t)
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &t->before);
 }
 
-/* ---- what there is ---- */
+/* ---- data ---- */
 
 static double old_tokens(const struct top *t, double id, double otherwise)
 {
@@ -82,7 +84,7 @@ static double old_tokens(const struct top *t, double id, double otherwise)
     return otherwise;
 }
 
-/* Of answers that are not whole yet: an actor counts its tokens when they are. */
+/* Counts tokens of unfinished answers, which an actor's own count lacks. */
 static double running_tokens(const struct top *t, const char *node)
 {
     size_t i;
@@ -182,7 +184,7 @@ static double rate_of(const struct top *t, double id)
     return 0;
 }
 
-/* `room` lines, the header among them. */
+/* Draws at most `room` lines, including the header. */
 static void add_workers(struct buf *out, struct top *t, unsigned columns, unsigned room)
 {
     struct table table;
@@ -241,7 +243,7 @@ static void add_requests(struct buf *out, const struct top *t, unsigned columns,
     table_write(&table, out, 0, columns);
 }
 
-/* A line's bytes that fit; escape sequences take no column. */
+/* Returns the bytes of a line that fit; escape sequences take no column. */
 static size_t fit(struct str line, unsigned columns)
 {
     size_t i = 0, used = 0;
@@ -264,7 +266,7 @@ static size_t fit(struct str line, unsigned columns)
     return i;
 }
 
-/* The lines of `rest` that fit, and below them what the keys do. */
+/* Draws the lines of `rest` that fit, and below them the keys. */
 static void paint(struct buf *screen, const struct top *t, struct str rest, unsigned columns, unsigned rows)
 {
     buf_puts(screen, "\033[H");
@@ -320,7 +322,7 @@ static void press(struct top *t, const char *keys, ssize_t n)
     }
 }
 
-/* Until something is to be drawn: a key, another size, or `ms` have passed. True: the time is over. */
+/* Waits for a key, a resize, or `ms`. True: the time is over. */
 static bool wait_for_keys(struct top *t, int ms)
 {
     char keys[KEYS];

@@ -7,16 +7,16 @@
 #include "client/fetch.h"
 #include "client/show.h"
 
-/* The architecture test: what the cluster claims to be is looked at from outside, with a real prompt. */
+/* The architecture test: checks the cluster's claims from outside, with a real prompt. */
 
 struct verify {
     const struct client_options *o;
     json_t *status;  /* owned */
-    json_t *report;  /* owned; what -o json prints: what was found, and "failed": what was not as it should be */
+    json_t *report;  /* owned; printed with -o json: findings, and "failed": the failed checks */
     unsigned failed;
 };
 
-/* For people. */
+/* Prints for people; nothing with -o json. */
 __attribute__((format(printf, 2, 3))) static void say(const struct verify *v, const char *fmt, ...)
 {
     va_list ap;
@@ -69,7 +69,8 @@ static void test_coordinator(struct verify *v)
         fail(v, "the head maps a model or an engine into its memory: it must be a coordinator only");
 }
 
-/* Different actors that answered: a branch whose actor was lost is answered by another one, who then has two. */
+/* Counts the different actors that answered: a branch whose actor was lost is answered by another
+ * one, which then has two. */
 static double actors_used(const json_t *answer)
 {
     const json_t *responses = json_object_get(answer, "responses");

@@ -8,25 +8,25 @@
 #include "client/fetch.h"
 #include "http/http.h"
 
-/* Watching a cluster come up, beside whatever else the loop does: asks /manta/status a few times a second.
+/* Watches a cluster's start, beside other work of the loop: polls /manta/status every 40 ms.
  *
- * Happy path: watch -> ask -> on_end -> news -> pause -> ask … until client_watch_free(). A head that does not answer yet is
- * no news: it is asked again. */
+ * Happy path: watch -> ask -> on_end -> news -> pause -> ask … until client_watch_free(). A head
+ * that does not answer yet is asked again, without news. */
 
 enum { ASK_EVERY_US = 40000, ANSWER_BYTES_MAX = 16 << 20 };
 
 struct client_watch {
     struct net_loop *loop;
-    struct client_options o;      /* what it points to is borrowed */
+    struct client_options o;      /* its strings are borrowed */
     client_news_fn *on_news;
     void *user_data;
     struct net_timer *timer;
-    struct http_call *call;       /* while one is under way */
+    struct http_call *call;       /* while one is in progress */
     struct buf body;
     int status;
     char host[256], headers[FETCH_HEADERS_BYTES];
     uint16_t port;
-    bool freed;                   /* by its owner, while a call was under way */
+    bool freed;                   /* by its owner, during a call */
 };
 
 static void count_actor(const json_t *a, struct client_news *n)

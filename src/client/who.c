@@ -3,7 +3,7 @@
 
 #include "client/fetch.h"
 
-/* Who has the port that we wanted? */
+/* Find out which program has a port. */
 
 enum { WHO_MS = 3000 };
 
@@ -24,7 +24,7 @@ bool client_who(const struct client_options *o, char *out, size_t cap)
     return manta;
 }
 
-/* *names: all that there are. */
+/* *names: all models of the actors. */
 static bool has_model(const json_t *actors, const char *model, struct buf *names)
 {
     size_t i;

@@ -1,4 +1,4 @@
-/* What a head said, as JSON or as YAML. */
+/* Print an answer of the head as JSON or as YAML. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "client/client.h"
 #include "client/show.h"
 
-/* A JSON string is a YAML string; one that is a plain word needs no quotes. */
+/* A JSON string is a valid YAML string; a plain word needs no quotes. */
 static void put_string(const char *s)
 {
     static const char *const others[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"};
@@ -42,7 +42,7 @@ static void put_members(const json_t *v, unsigned indent, bool first_inline)
     }
 }
 
-/* Behind "key:" or "-"; the caller has written no blank yet. */
+/* Writes a value after "key:" or "-", beginning with the blank or line feed. */
 static void put(const json_t *v, unsigned indent)
 {
     size_t i;
@@ -104,7 +104,7 @@ void show_json(struct str text)
 
 void show_json_value(const json_t *v)
 {
-    enum { DIGITS = 12 }; /* without those that a double has by accident */
+    enum { DIGITS = 12 }; /* without binary rounding errors */
     char *text = json_dumps(v, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     if (text != NULL)
         show_json(str_of(text));

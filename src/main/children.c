@@ -6,7 +6,8 @@
 
 #include "main/options.h"
 
-/* Every setting that a person gave, again as a flag; secrets go by environment, which other users cannot read. */
+/* Passes on each setting that the user gave as a flag; secrets go by environment, which other users
+ * cannot read. */
 static void pass_on(struct children *c, unsigned uses, const char **args, size_t n)
 {
     for (int i = 0; i < SETTINGS_N && n < CHILDREN_ARGS_MAX - 1; i++) {
@@ -27,7 +28,7 @@ void children_args(struct children *c, const struct settings *s, const char *hea
     c->api_key_env = buf_max(SIZE_MAX / 2);
     snprintf(c->head, sizeof c->head, "%s", head);
     c->head_args[0] = "head";
-    c->head_args[1] = "--config="; /* what the file says they have as flags */
+    c->head_args[1] = "--config="; /* the file's settings are passed as flags */
     pass_on(c, USE_HEAD, c->head_args, 2);
     c->worker_args[0] = "worker";
     c->worker_args[1] = "--head";
@@ -41,7 +42,8 @@ const char *children_token(const struct children *c)
     return c->token[0] != '\0' ? c->token : setting_text(c->s, SET_JOIN_TOKEN);
 }
 
-/* Each child has the secrets that it needs and no others: workers no keys of clients, the head nothing of the hub's. */
+/* Each child gets only the secrets that it needs: workers no client keys, the head no hub
+ * tokens. */
 void children_env(struct children *c, bool own_token)
 {
     const char *not_head[] = {"HF_TOKEN", "HF_TOKEN_PATH", "MANTA_CONFIG", NULL};

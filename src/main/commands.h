@@ -1,5 +1,6 @@
-/* The table of commands: name, arguments, what it does, examples (one a line), the settings it takes (settings.h), fewest and most arguments,
- * the function in main.c. Help, man pages and completions are made of it, too. */
+/* The table of commands: name, arguments, description, examples (one per line), settings
+ * (settings.h), minimum and maximum number of arguments, the function in main.c. Help, man pages
+ * and completions are made from it. */
 #ifndef MANTA_MAIN_COMMANDS_H
 #define MANTA_MAIN_COMMANDS_H
 

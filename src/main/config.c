@@ -42,7 +42,6 @@ static void print_json(const struct settings *s, enum setting_id id, bool first)
     printf("}");
 }
 
-/* What somebody gave first, then the defaults. */
 static void print_text(const struct settings *s, enum setting_id id)
 {
     char flag[40];

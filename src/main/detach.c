@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-static int done_fd = -1;     /* in the child: where it says that it is ready */
+static int done_fd = -1;     /* in the child: reports readiness here */
 static volatile pid_t child; /* in the parent */
 
 static void pass_on(int signum)
@@ -18,7 +18,7 @@ static void pass_on(int signum)
     kill(child, signum);
 }
 
-/* The child is in another session, so keys of the terminal do not reach it. */
+/* The child is in another session, so the terminal's keys do not reach it. */
 static int wait_for_child(int fd)
 {
     char ready = 0;

@@ -1,5 +1,6 @@
-/* `manta down`: ends the cluster of that name, and nothing else. Who runs it here is asked to end and waited for; then, where the engine is
- * another one than this machine's, all that carries the cluster's name there is taken away. Doing it twice does no harm. */
+/* `manta down`: ends the cluster of that name, and nothing else. It stops the process that runs it
+ * here and waits; then, for engines other than local, it removes everything with the cluster's name
+ * there. Running it twice is harmless. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static void on_took(const char *what, void *user_data)
     add_json_text(&d->took, what);
 }
 
-/* ---- who runs it here ---- */
+/* ---- the process that runs it here ---- */
 
 static bool is_meant(const struct down *d, const struct running *r)
 {
@@ -64,7 +65,7 @@ static void describe(const struct running *r, char *out, size_t cap)
         snprintf(out, cap, "manta %s, pid %d", r->what, r->pid);
 }
 
-/* Several clusters of one name on this machine differ in their ports: which one is a question for the person. */
+/* Several clusters of one name on this machine differ in their ports: the user must choose. */
 static int choose(const struct down *d, const struct running *all, size_t n, struct fault *f)
 {
     char list[300] = "";
@@ -100,7 +101,7 @@ static int end_here(struct down *d, struct fault *f)
     return err;
 }
 
-/* ---- what the engine has ---- */
+/* ---- the engine's part ---- */
 
 static void on_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {

@@ -17,7 +17,7 @@ static void own_program(char *out, size_t cap)
         snprintf(out, cap, "/proc/self/exe"); /* replaced by a newer one since */
 }
 
-/* Behind all of --set: the last one counts. */
+/* After all --set items: the last one counts. */
 static int add_address(struct engine *e, const char *address, struct fault *f)
 {
     size_t n = 0;
@@ -70,7 +70,7 @@ int engine_check_alone(const struct engine *e, struct fault *f)
     static struct running all[RUNNING_MAX];
     size_t n;
     if (running_find(all, &n, NULL) != 0)
-        return 0; /* nobody can be noted there */
+        return 0; /* no state folder: no notes */
     for (size_t i = 0; i < n; i++) {
         if (strcmp(all[i].engine, e->ops->engine) == 0 && strcmp(all[i].cluster, e->cfg.cluster) == 0)
             return fault_set(f, ERR_IN_USE,

@@ -8,25 +8,26 @@
 #include "main/children.h"
 #include "settings/settings.h"
 
-/* What an engine is told, made of the settings. */
+/* The configuration for an engine, made from the settings. */
 struct engine {
     const struct launcher_ops *ops;
     struct launcher_config cfg;
     struct children children;
-    const char *options[SETTING_ITEMS_MAX + 2]; /* of --set, and --address as one of them */
+    const char *options[SETTING_ITEMS_MAX + 2]; /* --set, and --address as one of them */
     char address[520];
     char program[512];
 };
 
-/* `head`: where workers are to dial, unless --worker-head says otherwise; own_token: as children_env. ERR_USAGE with f. In any case the caller
- * calls engine_fini. */
+/* `head`: the address that workers dial, unless --worker-head is given; own_token: as in
+ * children_env(). Returns ERR_USAGE with f. The caller calls engine_fini() in any case. */
 int engine_init(struct engine *e, const struct settings *s, const char *head, bool own_token, struct fault *f);
 void engine_fini(struct engine *e);
-/* ERR_IN_USE: somebody on this machine runs a cluster of that name on that engine. Two would take each other's workers for their own. */
+/* Returns ERR_IN_USE if another process on this machine runs a cluster of that name on that engine:
+ * each would take the other's workers for its own. */
 int engine_check_alone(const struct engine *e, struct fault *f);
-/* `--on help`: true, and the engines with their options are printed. */
+/* `--on help`: prints the engines with their options, and returns true. */
 bool engine_help(const struct settings *s);
-/* What cannot be done is said once: "error: …". Returns the exit status. */
+/* Prints "error: …". Returns the exit status. */
 int engine_fail(const struct fault *f);
 
 /* Each returns the exit status. */

@@ -23,7 +23,7 @@ static unsigned help_columns(FILE *out)
     return isatty(fileno(out)) != 0 ? cells_columns(fileno(out)) : UINT32_MAX;
 }
 
-/* A sentence, broken between words. */
+/* Prints a sentence, wrapped between words. */
 static void print_text(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void print_text(FILE *out, const char *fmt, ...)
 {
@@ -89,7 +89,7 @@ void help_command(const struct command *c, bool all)
     printf("\nexample: %s\n", c->example);
 }
 
-/* What people type who know other programs. */
+/* Commands of other programs, with their equivalents. */
 static const char *hint_for(const char *name)
 {
     static const char *const hints[][2] = {

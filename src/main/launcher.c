@@ -1,5 +1,5 @@
-/* `manta launcher`: keeps as many workers up on an engine as its head wants, and does nothing else. It may die at any time: the next one finds
- * the workers by the cluster's name. */
+/* `manta launcher`: keeps as many workers running on an engine as its head wants. It may die at any
+ * time: the next launcher finds the workers by the cluster's name. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static void on_news(uint32_t running, uint32_t target, const char *note, void *u
                  "%u workers are wanted; how many run is not known yet: %s", target, note);
     else
         log_info(TAG, EVENT("workers_run", KV("running", running), KV("target", target)),
-                 "%u of %u workers run", running, target); /* the note is said by on_event */
+                 "%u of %u workers run", running, target); /* on_event logs the note */
 }
 
 static void on_ended(const struct fault *f, void *user_data)
@@ -62,7 +62,7 @@ static void on_signal(int signum, void *user_data)
     pilot_stop(p->pilot);
 }
 
-/* The user's own token is for heads on this machine alone. */
+/* The user's own token is only for heads on this machine. */
 static bool is_all_loopback(const char *heads)
 {
     struct http_address at[8];
@@ -76,7 +76,7 @@ static bool is_all_loopback(const char *heads)
 static int run(const struct settings *s, struct engine *e)
 {
     struct launcher_program p = {.loop = net_loop_new()};
-    bool is_local = strcmp(e->ops->engine, "local") == 0; /* its workers end with this process, so better in order */
+    bool is_local = strcmp(e->ops->engine, "local") == 0; /* its workers end with this process: better in order */
     p.pilot = pilot_start(p.loop, &(struct pilot_config){
         .engine = e->ops,
         .launcher = e->cfg,
@@ -115,7 +115,7 @@ int launcher_main(const struct settings *s)
     int err = engine_init(&e, s, setting_text(s, SET_HEAD), is_all_loopback(setting_text(s, SET_HEAD)), &f);
     if (err == 0 && e.ops->start == NULL)
         err = fault_set(&f, ERR_USAGE, "%s has a launcher of its own inside: `manta up --on %s` starts it", e.ops->engine, e.ops->engine);
-    if (err == 0 && strcmp(e.ops->engine, "local") != 0) /* children are nobody else's */
+    if (err == 0 && strcmp(e.ops->engine, "local") != 0) /* children belong to this process alone */
         err = engine_check_alone(&e, &f);
     int status = err == 0 ? run(s, &e) : engine_fail(&f);
     engine_fini(&e);

@@ -16,7 +16,8 @@ static const bool data_can_be_limited = false; /* a sanitizer maps terabytes */
 static const bool data_can_be_limited = true;
 #endif
 
-/* RLIMIT_DATA counts what is private and writable, so the weights, which are mapped from their file, stay out of it. */
+/* RLIMIT_DATA counts private writable memory, so the weights, mapped from their file, are not
+ * included. */
 static bool limit_data(uint64_t bytes)
 {
     if (!data_can_be_limited)
@@ -25,7 +26,7 @@ static bool limit_data(uint64_t bytes)
     if (getrlimit(RLIMIT_DATA, &r) != 0)
         return false;
     if (r.rlim_max != RLIM_INFINITY && bytes > r.rlim_max)
-        return true; /* it is tighter already */
+        return true; /* the present limit is lower */
     r.rlim_cur = bytes;
     return setrlimit(RLIMIT_DATA, &r) == 0;
 }

@@ -1,4 +1,4 @@
-/* `manta logs`: prints a file, and with --follow what is appended to it, also when it has been rotated meanwhile. */
+/* `manta logs`: prints the log file and, with --follow, later lines, across rotations. */
 #include "main/logs.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ struct logs {
     FILE *file;
     char *line;               /* of getline() */
     size_t cap;
-    struct buf half;          /* of a line that is not whole yet */
+    struct buf half;          /* of an incomplete line */
 };
 
 /* "worker-2 | …", or {"part":"worker-2",…} */
@@ -46,7 +46,7 @@ static void print_line(const struct logs *l, const char *line)
         fputs(line, stdout);
 }
 
-/* To the end of what is there; a line without its end waits for the rest. */
+/* Prints up to the end of the file; keeps an incomplete line for later. */
 static void print_rest(struct logs *l)
 {
     clearerr(l->file);
@@ -60,7 +60,7 @@ static void print_rest(struct logs *l)
     fflush(stdout);
 }
 
-/* The last `tail` lines that are wanted begin here; 0: all. */
+/* Seeks to the last `tail` wanted lines; 0: all lines. */
 static void skip_to_tail(struct logs *l, uint64_t tail)
 {
     if (tail == 0)
@@ -85,7 +85,7 @@ static void follow(struct logs *l)
     for (;;) {
         print_rest(l);
         if (ferror(stdout) != 0)
-            return; /* whoever read it is gone */
+            return; /* the reader is gone */
         if (was_moved(l)) {
             FILE *next = fopen(l->path, "re");
             print_rest(l);
@@ -99,7 +99,7 @@ static void follow(struct logs *l)
     }
 }
 
-/* The port that a person gave, else the only cluster's that runs here; without either: the last log. */
+/* Finds the log: of the given port, else of the only cluster that runs here, else the last one. */
 static int find_log(const struct settings *s, char *path, size_t cap, struct fault *f)
 {
     struct running one;

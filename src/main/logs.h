@@ -4,8 +4,8 @@
 
 #include "settings/settings.h"
 
-/* Prints the log of the cluster at --port, else of the only one that runs here, else of the last one; `worker` NULL: all lines. With
- * --follow until Ctrl-C. Returns the exit status. */
+/* Prints the log of the cluster at --port, else of the only one that runs here, else of the last
+ * one; `worker` NULL: all lines. With --follow until Ctrl-C. Returns the exit status. */
 int logs_main(const struct settings *s, const char *worker);
 
 #endif

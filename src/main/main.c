@@ -1,4 +1,5 @@
-/* manta: one program, many parts. Finds the command in the table, reads its settings, calls the room that does it. */
+/* The program: finds the command in the table, reads its settings, and calls the room that implements
+ * it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -65,7 +66,8 @@ static int run_down(const struct settings *s)
     return down_main(s);
 }
 
-/* A head that holds a model, which no head does by itself: `manta verify` must find that out. */
+/* Maps a model into a head, which no head does by itself, so that a test can check that `manta
+ * verify` detects it. */
 static void map_by_force(const char *path)
 {
     int fd = path[0] != '\0' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -83,7 +85,8 @@ static bool in_container(void)
            access("/run/.containerenv", F_OK) == 0;
 }
 
-/* In a container, root is the container's; that it has few capabilities is for the one who starts it (docker-compose.laptop.yml). */
+/* In a container, root is the container's; limiting its capabilities is up to whoever starts it
+ * (docker-compose.laptop.yml). */
 static void warn_of_root(void)
 {
     if (geteuid() == 0 && !in_container())
@@ -178,7 +181,8 @@ static int run_explain(const struct settings *s)
 static int run_scale(const struct settings *s)
 {
     struct client_options o = options_client(s);
-    bool min = s->values[SET_MIN].source == FROM_FLAG, max = s->values[SET_MAX].source == FROM_FLAG; /* a variable of that name is not meant for it */
+    bool min = s->values[SET_MIN].source == FROM_FLAG, max = s->values[SET_MAX].source == FROM_FLAG; /* an environment variable of that name is
+                                                                                                      * not for this command */
     struct client_scale_ask ask = {
         .min = min ? (int64_t)setting_number(s, SET_MIN) : -1,
         .max = max ? (int64_t)setting_number(s, SET_MAX) : -1,
@@ -234,7 +238,8 @@ static int run_health(const struct settings *s)
     struct fault f = {0};
     char node[NAME_CAP];
     name_of_node(o.node, node);
-    /* A worker's container has no key of clients, so the worker's record is asked first; the head where there is none. */
+    /* A worker's container has no client key, so read the worker's own record first, and ask the
+     * head only without one. */
     if (s->args_n > 0 && last_run_health(node, &f) != ERR_NOT_FOUND)
         return client_health_told(&o, node, &f);
     return client_health(&o, s->args_n > 0);
@@ -282,7 +287,7 @@ static bool is_server(const struct command *c)
     return (c->uses & (USE_HEAD | USE_WORKER | USE_BENCH | USE_CHAOS | USE_LAUNCHER)) != 0 && (c->uses & USE_CONFIG) == 0;
 }
 
-/* A loop and some connections of it; a pipe for each child. */
+/* A loop and some of its connections; a pipe per child. */
 static unsigned files_wanted(const struct command *c, const struct settings *s)
 {
     if (!is_server(c))
@@ -360,7 +365,8 @@ static int run_program(int argc, char **argv)
     return help_unknown(commands, COMMANDS_N, name);
 }
 
-/* What was printed may not have arrived: a full disk is an error of ours, a reader that has seen enough (`| head`) is none to speak of. */
+/* Flushes the output, which may fail: a full disk is an error to report, a reader that closed early
+ * (`| head`) is not. */
 static int end_output(int status)
 {
     bool failed = ferror(stdout) != 0;
@@ -375,8 +381,8 @@ static int end_output(int status)
 int main(int argc, char **argv)
 {
     files_open_standard();
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error code, as a full disk is */
-    if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers; a crash of it is reported by them */
+    signal(SIGXFSZ, SIG_IGN); /* exceeding a file size limit (ulimit -f) becomes an error code, like a full disk */
+    if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers, which report its crashes */
         return tryout_main(argc - 2, argv + 2);
     struct fault f = {0};
     if (needs_stack(&f) != 0) {

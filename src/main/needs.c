@@ -8,8 +8,8 @@
 #include "os/memory.h"
 
 enum {
-    STACK_BYTES_MIN = 512 << 10, /* settings, and lines of a log, lie there: 100 KiB */
-    STACK_BYTES = 8 << 20,       /* what systems allow by themselves */
+    STACK_BYTES_MIN = 512 << 10, /* settings and log lines on the stack: 100 KiB */
+    STACK_BYTES = 8 << 20,       /* the systems' usual default */
     MEMORY_BYTES_MIN = 8 << 20,  /* with a head's tables */
     THREADS_MAX = 64,
 };
@@ -25,7 +25,7 @@ int needs_stack(struct fault *f)
         return fault_set(f, ERR_USAGE, "the stack may take only %llu KiB, and manta needs %d: raise the limit (ulimit -s 8192, LimitSTACK=)",
                          (unsigned long long)was >> 10, STACK_BYTES_MIN >> 10);
 #ifdef __GLIBC__
-    pthread_attr_t attr; /* threads have what the limit was when the process began */
+    pthread_attr_t attr; /* threads have the limit of the process's start */
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, stack.rlim_cur);
     pthread_setattr_default_np(&attr);

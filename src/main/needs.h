@@ -1,14 +1,15 @@
-/* Does the system let a command have what it needs besides files (main/files.h): a stack, threads, memory? Without, it would end in the
- * middle of its work, with a crash report or with less. */
+/* Check that the system gives a command enough stack, threads and memory (files: main/files.h):
+ * without them it would fail in the middle of its work. */
 #ifndef MANTA_MAIN_NEEDS_H
 #define MANTA_MAIN_NEEDS_H
 
 #include "base/err.h"
 
-/* Raises the soft limit of the stack to what every command needs; ERR_USAGE with f: the hard one is below. To be called before anything
- * large lies on it. */
+/* Raises the soft limit of the stack to the minimum of all commands. Returns ERR_USAGE with f if
+ * the hard limit is lower. Call it before anything large is on the stack. */
 int needs_stack(struct fault *f);
-/* Sees whether so many threads can be had at once, and some memory beside them; ERR_USAGE with f: not. */
+/* Checks that so many threads can exist at once, with some memory. Returns ERR_USAGE with f if
+ * not. */
 int needs_check(const char *command, unsigned threads, struct fault *f);
 
 #endif

@@ -6,10 +6,10 @@
 #include "base/log.h"
 #include "head/keys.h"
 
-/* "[::1]", as it stands in a URL, is "::1". */
+/* Strips the brackets of "[::1]", the form in URLs. */
 static const char *plain_host(const char *host)
 {
-    static char plain[256]; /* of the only settings there are */
+    static char plain[256]; /* there is only one struct settings */
     size_t n = strlen(host);
     if (n < 3 || host[0] != '[' || host[n - 1] != ']')
         return host;
@@ -100,10 +100,10 @@ struct models_pull options_pull(const struct settings *s)
 
 struct client_options options_client(const struct settings *s)
 {
-    static char key[KEY_BYTES_MAX + 1]; /* of the only settings there are */
+    static char key[KEY_BYTES_MAX + 1]; /* there is only one struct settings */
     struct str own = keys_own(setting_text(s, SET_API_KEY));
     snprintf(key, sizeof key, "%.*s", STR_ARG(own));
-    /* A client asks for a model only when a person named one: the default is for workers. */
+    /* A client asks for a model only if the user named one: the default is for workers. */
     bool named = s->values[SET_MODEL].source == FROM_FLAG;
     return (struct client_options){
         .head = setting_text(s, SET_HEAD),

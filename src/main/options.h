@@ -1,4 +1,4 @@
-/* Settings -> the options struct of each program. What they point to lives as long as the settings. */
+/* Convert settings to the options of each program, which borrow from the settings. */
 #ifndef MANTA_MAIN_OPTIONS_H
 #define MANTA_MAIN_OPTIONS_H
 

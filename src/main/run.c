@@ -16,7 +16,8 @@
 
 enum { PROMPT_BYTES_MAX = 8 << 20, GIB = 1 << 30, WORKER_GIB = 2 };
 
-/* A pipe or a file; a terminal is for the person, and what scripts leave open (/dev/null, a socket) is nobody's text. */
+/* True for a pipe or a file. A terminal is for the user, and other files that scripts leave open
+ * (/dev/null, a socket) are not input. */
 static bool has_input(void)
 {
     struct stat st;
@@ -56,7 +57,8 @@ int words_ask(const struct client_options *o, char *const *words, int n)
 
 /* ---- manta run ---- */
 
-/* Enough for the model, where it is known how large it is; a large one gets one worker, which has the machine for itself. */
+/* Adds enough memory for a model of known size; a large one gets a single worker, which has the
+ * machine for itself. */
 static void add_size(const char *model, const char **argv, int *n, char memory[32])
 {
     for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++) {
@@ -89,7 +91,8 @@ static int start_cluster(const char *model, const char *engine)
     return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* What `up` and requests call it: a file is known by its name without .gguf, an address by its last part. */
+/* Returns the model's name in requests: a file without its folder and .gguf, an address's last
+ * part. */
 static void short_name(const char *model, char *out, size_t cap)
 {
     const char *slash = strrchr(model, '/');
@@ -100,7 +103,8 @@ static void short_name(const char *model, char *out, size_t cap)
         out[n - 5] = '\0';
 }
 
-/* 0: *o asks it there; else the exit status. A cluster that was started for it has no other model. */
+/* Returns 0 if *o can ask the model, else the exit status. A cluster started for this has only that
+ * model. */
 static int find_cluster(const struct settings *s, const char *model, struct client_options *o, char head[300])
 {
     char name[200];

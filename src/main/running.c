@@ -31,7 +31,8 @@ static int folder(char *out, size_t cap)
     return mkdir(out, 0700) == 0 || errno == EEXIST ? 0 : ERR_IO;
 }
 
-/* Field 22 of its stat; the name before it may have any characters, also blanks and brackets. 0: there is no such process. */
+/* Returns field 22 of the process's stat; the name before it may have any characters, including
+ * blanks and parentheses. 0: no such process. */
 static uint64_t start_of(int pid)
 {
     char path[64], text[TEXT_BYTES];
@@ -80,7 +81,8 @@ void running_forget(void)
     own_path[0] = '\0';
 }
 
-/* False: not a file of ours, or of a process that we cannot see, or of one that has ended: `ended`. */
+/* Returns false for an invalid file, for a process of another namespace, and for a process that has
+ * `ended`. */
 static bool read_one(const char *path, const char *ns, struct running *r, bool *ended)
 {
     char text[TEXT_BYTES], its_ns[NAMESPACE_BYTES];
@@ -113,7 +115,7 @@ int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f
     int err = folder(dir, sizeof dir);
     *out_n = 0;
     if (err == ERR_NOT_FOUND)
-        return 0; /* no state folder: nobody could tell */
+        return 0; /* no state folder: no notes */
     DIR *d = err == 0 ? opendir(dir) : NULL;
     if (d == NULL)
         return fault_set(f, ERR_IO, "cannot read the folder '%s', where running clusters are noted: %m", dir);
@@ -154,7 +156,7 @@ int running_only(struct running *out, size_t *out_n, struct fault *f)
     return err;
 }
 
-/* A port alone is one of this machine, and is told so: "127.0.0.1:9250". */
+/* A port alone refers to this machine, and is spelled out: "127.0.0.1:9250". */
 static int spell_out_port(struct settings *s, struct fault *f)
 {
     char address[32], where[200];
@@ -179,7 +181,7 @@ int running_head(struct settings *s, struct fault *f)
         *f = unread;
     if (err == 0 && n == 1)
         return setting_put(s, SET_HEAD, net_place(one.host, one.port).text, FROM_DEFAULT, "the cluster that runs here", f);
-    return err == ERR_USAGE ? err : 0; /* without a state folder it is the usual address */
+    return err == ERR_USAGE ? err : 0; /* without a state folder, use the default address */
 }
 
 int running_end(const struct running *r, uint32_t patience_ms, struct fault *f)
@@ -190,7 +192,7 @@ int running_end(const struct running *r, uint32_t patience_ms, struct fault *f)
     if (fd < 0)
         return fault_set(f, ERR_IO, "cannot watch process %d: %m", r->pid);
     int err = 0;
-    if (start_of(r->pid) == r->start) { /* from here on fd is that process, whoever gets its pid later */
+    if (start_of(r->pid) == r->start) { /* from here on fd is that process, even if its pid is reused */
         if (syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) != 0 && errno != ESRCH)
             err = fault_set(f, errno == EPERM ? ERR_FORBIDDEN : ERR_IO, "cannot end process %d: %m", r->pid);
         struct pollfd p = {.fd = fd, .events = POLLIN};

@@ -1,8 +1,10 @@
-/* Who of this user's runs a cluster here: a small file of each `manta up` and `manta launcher` in the state folder, for `manta down`.
+/* Notes of this user's running clusters: a small file per `manta up` and `manta launcher` in the
+ * state folder, for `manta down`.
  *
  *     ~/.local/state/manta/running/4711: "4711 889231 pid:[4026531836] up local manta 8470 127.0.0.1"
  *
- * A process is known by its pid, its start time and the namespace these are of; a file of one that has ended is removed by whoever sees it. */
+ * A process is identified by its pid, its start time and its pid namespace; the first reader that
+ * finds the process ended removes the file. */
 #ifndef MANTA_MAIN_RUNNING_H
 #define MANTA_MAIN_RUNNING_H
 
@@ -16,25 +18,30 @@ enum { RUNNING_MAX = 64 };
 
 struct running {
     int pid;
-    uint64_t start;         /* of the process, in ticks since the machine's */
+    uint64_t start;         /* start time of the process, in ticks since boot */
     char engine[32], cluster[64];
     char what[16];          /* "up", "launcher" */
     char host[256];         /* of the head; empty for a launcher */
     unsigned port;
 };
 
-/* Says that this process runs it. Without a state folder: nothing happens, `manta down` will not find it. */
+/* Notes that this process runs the cluster. Without a state folder, does nothing, and `manta down`
+ * will not find it. */
 void running_tell(const char *what, const char *engine, const char *cluster, const char *host, unsigned port);
-/* Takes that back; harmless without it. */
+/* Removes the note; harmless without one. */
 void running_forget(void);
-/* Those that run now, at most RUNNING_MAX, by pid. ERR_IO with f: the folder cannot be read. */
+/* Finds the running ones, at most RUNNING_MAX, sorted by pid. Returns ERR_IO with f if the folder
+ * cannot be read. */
 int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f);
-/* The cluster that commands mean when nobody says which: the only one with a head that runs here, or of several the one at the usual port. *out_n: how many
- * there are; *out is set when it is one, or when it is the usual one of several (*out_n is 1 then, too). ERR_USAGE with f: several, none of them usual. */
+/* Finds the cluster that a command means by default: the only one with a head on this machine, or,
+ * of several, the one at the default port. *out_n is 1 if there is such a cluster, else 0. Returns
+ * ERR_USAGE with f for several clusters, none of them at the default port. */
 int running_only(struct running *out, size_t *out_n, struct fault *f);
-/* A client that was not told of a head asks that of running_only(); without one the usual address stays. ERR_USAGE with f: it must be told. */
+/* Sets a client's head to the cluster of running_only(), unless a head was given; without a cluster
+ * the default address stays. Returns ERR_USAGE with f if the user must name one. */
 int running_head(struct settings *s, struct fault *f);
-/* SIGTERM, and waits until it has ended: ERR_TIMEOUT after patience_ms, ERR_FORBIDDEN. 0 also when it has ended by itself meanwhile. */
+/* Sends SIGTERM and waits for the end. Returns ERR_TIMEOUT after patience_ms, ERR_FORBIDDEN, or 0,
+ * also if the process has ended by itself. */
 int running_end(const struct running *r, uint32_t patience_ms, struct fault *f);
 
 #endif

@@ -20,11 +20,13 @@
 #include "main/up_view.h"
 #include "os/memory.h"
 
-/* The embedded cluster. Happy path: the port is free -> the head starts, and answers -> workers start -> all actors are ready -> the prompt (a
- * child that owns the terminal) -> the person quits -> everything ends. It can fail by: a port that is taken (said, and nothing is
- * started), a child that cannot run at all (its reason, and the end), actors that do not become ready (said; the prompt comes all
- * the same, it explains). A file has all lines of head and workers. A terminal shows how far it is and then what to do next (up_view.h), and those
- * lines with --verbose, or when the start fails; where stderr is no terminal, they are there until the prompt is. */
+/* The embedded cluster. Happy path: the port is free -> the head starts and answers -> workers
+ * start -> all actors are ready -> the prompt (a child that owns the terminal) -> the user quits ->
+ * everything ends. It can fail by: a port in use (reported; nothing is started), a child that
+ * cannot run at all (its reason, and the end), actors that do not become ready (reported; the
+ * prompt comes anyway, and explains). A file has all lines of head and workers. A terminal shows
+ * progress and then the next steps (up_view.h); with --verbose, or if the start fails, also those
+ * lines. If stderr is no terminal, the lines are shown until the prompt starts. */
 
 enum { READY_MS = 300000 };
 
@@ -32,7 +34,7 @@ enum phase { STARTING, SERVING, ENDING };
 
 struct up {
     const struct settings *s;
-    const char *host;              /* at which the head can be reached from here */
+    const char *host;              /* address of the head from here */
     struct net_loop *loop;
     struct launch *launch;
     struct client_watch *watch;
@@ -40,19 +42,20 @@ struct up {
     struct net_timer *patience;
     struct net_child *prompt;
     enum phase phase;
-    uint32_t workers, actors;      /* that are to come */
-    bool has_port;                 /* our head has answered: workers are wanted */
+    uint32_t workers, actors;      /* expected numbers */
+    bool has_port;                 /* our head has answered: start the workers */
     struct client_news last;
-    struct up_log *log;            /* NULL: there is nowhere to write one */
+    struct up_log *log;            /* NULL: it cannot be written */
     struct up_view view;
     bool quiet;                    /* the terminal belongs to the prompt */
     struct children children;      /* what they are told */
-    const char *head_address;      /* in it */
+    const char *head_address;      /* points into `children` */
     char pid[16];
     int exit_status;
 };
 
-/* Beyond loopback a person must have said who may join: the head refuses to start. */
+/* On loopback only, a token may be made up: elsewhere the head refuses to start without a given
+ * one. */
 static bool needs_token(const struct up *u)
 {
     const char *host = options_head(u->s).host;
@@ -76,7 +79,7 @@ static void show_event(enum log_level level, const struct event_field *event, co
     up_log_say(u->log, !u->quiet && up_view_lets(&u->view, level), level, event, "%s", text);
 }
 
-/* Also while children's lines are not shown; a terminal that has the view needs only what is wrong. */
+/* Reports our own events, also while children's lines are hidden; with the view only problems. */
 #define SAY(u, level, ...) up_log_say((u)->log, up_view_lets(&(u)->view, level), level, __VA_ARGS__)
 
 static void open_log(struct up *u)
@@ -123,7 +126,7 @@ static void start_prompt(struct up *u)
     u->quiet = true;
     if (u->log != NULL && !u->view.on)
         SAY(u, LOG_INFO, EVENT("log_file", KV("path", up_log_path(u->log))), "log of head and workers: %s", up_log_path(u->log));
-    log_flush(); /* the prompt writes to the terminal by itself */
+    log_flush(); /* the prompt writes to the terminal itself */
     u->prompt = net_spawn(u->loop, &cfg, &f);
     if (u->prompt == NULL) {
         SAY(u, LOG_ERROR, EVENT("no_prompt", KV("code", err_name(f.err))), "cannot start the prompt: %s", f.text);
@@ -149,7 +152,7 @@ static void show_box(struct up *u, bool prompt)
         up_view_box(&u->view, &facts);
 }
 
-/* All that can be ready is: now it serves. */
+/* All actors that can be ready are: start serving. */
 static void serve(struct up *u)
 {
     bool detach = setting_on(u->s, SET_DETACH), prompt = !setting_on(u->s, SET_NO_PROMPT) && !detach;
@@ -171,7 +174,7 @@ static void serve(struct up *u)
 static void on_news(const struct client_news *n, void *user_data)
 {
     struct up *u = user_data;
-    /* somebody else's head may hold our port: then ours is about to say so and end */
+    /* another head may hold our port: then ours is about to report it and end */
     if (u->phase != STARTING || n->head_pid != launch_pid(u->launch, "head"))
         return;
     if (!u->has_port)
@@ -182,7 +185,8 @@ static void on_news(const struct client_news *n, void *user_data)
             "%u of %u workers joined, %u actors ready", n->workers, u->workers, n->ready);
     u->last = *n;
     up_view_progress(&u->view, n, u->workers, u->actors);
-    /* A model of several that cannot be loaded does not hold up the others; who reads "ready" may scale at once. */
+    /* A model that cannot be loaded does not hold up the others. Users who read "ready" may scale
+     * at once, so the launcher must be there. */
     if (n->ready + n->failed >= u->actors && (n->ready > 0 || u->actors == 0) && n->launcher)
         serve(u);
 }
@@ -201,11 +205,11 @@ static void on_patience(struct net_timer *t, void *user_data)
 static void on_signal(int signum, void *user_data)
 {
     struct up *u = user_data;
-    /* While a prompt owns the terminal, Ctrl-C is its business: it cancels the running answer. */
+    /* While a prompt owns the terminal, Ctrl-C is the prompt's: it cancels the running answer. */
     if (signum == SIGINT && u->prompt != NULL && u->phase == SERVING)
         return;
     if (signum == SIGHUP && u->phase == ENDING)
-        return; /* of one hang-up the shell tells, and the kernel */
+        return; /* one hang-up reaches us from the shell and from the kernel */
     u->exit_status = signum == SIGINT && setting_on(u->s, SET_NO_PROMPT) ? 0 : 128 + signum;
     if (signum == SIGTERM)
         u->exit_status = 0;
@@ -235,7 +239,7 @@ static int start(struct up *u, struct fault *f)
     cfg.worker_args = u->children.worker_args;
     cfg.head_env = u->children.head_env;
     cfg.worker_env = u->children.worker_env;
-    cfg.begins_later = true; /* when our head has the port: workers would join whoever has it */
+    cfg.begins_later = true; /* after our head has the port: workers would join whatever head has it */
     cfg.worker_threads = (uint32_t)setting_number(u->s, SET_THREADS);
     cfg.host = u->host;
     cfg.port = (uint16_t)setting_number(u->s, SET_PORT);
@@ -254,7 +258,8 @@ static int start(struct up *u, struct fault *f)
     return u->watch != NULL ? 0 : f->err;
 }
 
-/* Weights alone that a worker has no room for: gigabytes would come, and then be refused. */
+/* Refuses a model whose weights alone exceed a worker's memory, before gigabytes are downloaded for
+ * nothing. */
 static int check_size(const struct settings *s, const char *model)
 {
     uint64_t memory = setting_number(s, SET_MEMORY);
@@ -268,7 +273,7 @@ static int check_size(const struct settings *s, const char *model)
     return 0;
 }
 
-/* A file that is no model is refused here: every worker would say so, each in its turn. */
+/* Refuses an invalid file here: otherwise every worker would report it in turn. */
 static int bring_model(const struct settings *s, const char *model, const struct models_pull *how)
 {
     struct model_file m;
@@ -281,8 +286,8 @@ static int bring_model(const struct settings *s, const char *model, const struct
     return err;
 }
 
-/* Models that are not here are brought before anything starts: one bar instead of a line from each worker, and as long as it takes. That one of several
- * cannot be had is no reason not to start. */
+/* Downloads missing models before anything starts: one bar instead of a line per worker, and
+ * without a time limit. If only some of several models fail, the start continues. */
 static int bring_models(const struct settings *s)
 {
     struct models_pull how = options_pull(s);
@@ -299,7 +304,8 @@ static int bring_models(const struct settings *s)
     return missing < n ? 0 : err_exit(err == ERR_NOT_FOUND ? ERR_MODEL : err);
 }
 
-/* The head would find out by itself, but late: workers would join whoever has the port. */
+/* Checks the port first: the head would notice late, after workers had joined whatever head has
+ * it. */
 static int check_port(const struct up *u, struct fault *f)
 {
     const char *host = options_head(u->s).host;
@@ -320,7 +326,7 @@ static int check_port(const struct up *u, struct fault *f)
         else
             fault_set(f, err, "port %u on %s is in use by %s: take another --port, or stop that first", port, host, who);
     }
-    return err == ERR_IN_USE ? err : 0; /* whatever else is wrong with the address, the head says, and what would be right */
+    return err == ERR_IN_USE ? err : 0; /* the head reports other problems of the address, with the remedy */
 }
 
 static void run(struct up *u)
@@ -344,7 +350,7 @@ static void run(struct up *u)
         u->exit_status = err_exit(f.err);
     }
     u->phase = ENDING;
-    log_flush(); /* while signals are still ours: the second of two kills */
+    log_flush(); /* while signals are still handled: for the second of two kills */
     client_watch_free(u->watch);
     net_timer_free(u->patience);
     launch_free(u->launch);

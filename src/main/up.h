@@ -1,4 +1,4 @@
-/* `manta up`: head and workers as children of this process, then the prompt. */
+/* `manta up`: run head and workers as children of this process, then the prompt. */
 #ifndef MANTA_MAIN_UP_H
 #define MANTA_MAIN_UP_H
 

@@ -18,14 +18,14 @@
 
 enum { RING_BYTES = 1 << 20, CLOSE_MS = 1000, PATH_BYTES = 1024 };
 
-/* Bytes of the file that are locked: locks of the open file, not of the process. */
+/* Locked bytes of the file; the locks belong to the open file, not to the process. */
 enum { LOCK_LIVES = 0, LOCK_ROTATES = 1 };
 
 struct up_log {
     struct spool spool;
     char *ring;           /* owned */
-    int fd;               /* the thread's after the start; -1: it must be opened */
-    dev_t dev;            /* which file that is */
+    int fd;               /* owned by the thread after the start; -1: to be opened */
+    dev_t dev;            /* identity of the open file */
     ino_t ino;
     uint64_t bytes_max;
     unsigned files;
@@ -53,13 +53,13 @@ static bool open_file(struct up_log *l)
         errno = EINVAL;
         return false;
     }
-    (void)lock(l->fd, F_OFD_SETLK, F_WRLCK, LOCK_LIVES, &lives); /* two that share a file: the first one has it */
+    (void)lock(l->fd, F_OFD_SETLK, F_WRLCK, LOCK_LIVES, &lives); /* of two processes with one file, the first holds the lock */
     l->dev = st.st_dev;
     l->ino = st.st_ino;
     return true;
 }
 
-/* The file may have been moved away, by another process that shares it or by logrotate. */
+/* False if the file was moved away, by another process with the same file or by logrotate. */
 static bool is_ours(const struct up_log *l)
 {
     struct stat st;
@@ -75,7 +75,7 @@ static bool follow(struct up_log *l)
     return open_file(l);
 }
 
-/* up-8470.log.2 -> .3, .1 -> .2, up-8470.log -> .1; the last one is gone. */
+/* up-8470.log.2 -> .3, .1 -> .2, up-8470.log -> .1; the last one is deleted. */
 static void shift_files(const struct up_log *l)
 {
     char from[PATH_BYTES + 16], to[PATH_BYTES + 16];
@@ -91,7 +91,7 @@ static void shift_files(const struct up_log *l)
         unlink(l->path);
 }
 
-/* False: the file is full and cannot be moved away. */
+/* Returns false if the file is full and cannot be moved away. */
 static bool rotate(struct up_log *l)
 {
     struct flock rotates;
@@ -125,14 +125,14 @@ static bool is_in_use(const char *path)
     return in_use;
 }
 
-/* The usual name leads to the only cluster there is, or to the first of several. */
+/* Points the link to this log, unless it points to another running cluster's. */
 static void lead_to(const struct up_log *l)
 {
     char old[PATH_BYTES + 16], fresh[PATH_BYTES + 32];
     struct stat st;
     if (is_in_use(l->link))
         return;
-    if (lstat(l->link, &st) == 0 && S_ISREG(st.st_mode)) { /* of a version that had one log for all */
+    if (lstat(l->link, &st) == 0 && S_ISREG(st.st_mode)) { /* from a version with one log for all */
         snprintf(old, sizeof old, "%s.old", l->link);
         rename(l->link, old);
     }
@@ -246,7 +246,7 @@ const char *up_log_path(const struct up_log *l)
 void up_log_close(struct up_log *l)
 {
     if (l == NULL || !spool_end(&l->spool, CLOSE_MS))
-        return; /* its disk hangs: the thread still uses all of it */
+        return; /* the disk hangs: the thread still uses everything */
     if (l->fd >= 0)
         close(l->fd);
     free(l->ring);

@@ -1,7 +1,8 @@
 /* The log file of one `manta up`: one per port, appended to, rotated, and never waited for.
  *
- * ~/.local/state/manta/up-8470.log, and up-8470.log.1 … for what was before. `up.log` leads to it, unless it leads to the log of
- * another cluster that runs. Two processes may share a file (two network namespaces, one home): each appends whole lines. */
+ * ~/.local/state/manta/up-8470.log, with older parts in up-8470.log.1 …. `up.log` is a link to it,
+ * unless it links to the log of another running cluster. Two processes may share a file (two
+ * network namespaces, one home): each appends whole lines. */
 #ifndef MANTA_MAIN_UP_LOG_H
 #define MANTA_MAIN_UP_LOG_H
 
@@ -12,20 +13,23 @@
 #include "base/log.h"
 
 struct up_log;
-/* `host` and `port` of the head; `bytes_max` each of `files` files has. NULL with f: there is nowhere to write. */
+/* `host` and `port` of the head; at most `files` files of `bytes_max` each. Returns NULL with f if
+ * the log cannot be written. */
 struct up_log *up_log_open(const char *host, unsigned port, uint64_t bytes_max, unsigned files, struct fault *f);
-/* Where the log of the head at that host and port is; host NULL: of the last cluster. ERR_NOT_FOUND: there is no folder for it. */
+/* Finds the log of the head at that host and port; host NULL: of the last cluster. Returns
+ * ERR_NOT_FOUND if there is no folder for it. */
 int up_log_find(const char *host, unsigned port, char *out, size_t cap, struct fault *f);
-/* Each adds a line to the log (NULL is fine), and, where it is `shown`, to stderr: one of a child called `who`; one of our own,
- * "up | " with a sentence and its event, which is left out where stderr is a terminal, or "error: " with a sentence alone, as errors of
- * all commands are. */
+/* Both append a line to the log (NULL: none), and print it on stderr if `shown`. up_log_child(): a
+ * line of the child `who`. up_log_say(): our own line, "up | " with a sentence and its event
+ * (omitted on a terminal), or for errors "error: " with the sentence alone, as in all commands. */
 void up_log_child(struct up_log *l, bool shown, const char *who, struct str line);
 void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct event_field *event, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* A child's line that also a terminal without log lines shows: a warning, an error, a request that was answered. */
+/* True for a child's line that a terminal shows even without log lines: a warning, an error, an
+ * answered request. */
 bool up_log_matters(struct str line);
 const char *up_log_path(const struct up_log *l);
-/* Waits a moment for what is not written yet. */
+/* Waits briefly for unwritten lines. */
 void up_log_close(struct up_log *l);
 
 #endif

@@ -1,8 +1,11 @@
-/* `manta up --on ENGINE`: a cluster whose workers are on an engine. The head is our child where the engine runs none (Slurm), else the engine's.
+/* `manta up --on ENGINE`: a cluster with its workers on an engine. If the engine runs no head
+ * (Slurm), the head is our child.
  *
- * The happy path: the engine is there -> (it raises the head, or our child has started) -> the launcher joins the head, workers come -> all are ready
- * -> the prompt, or `--no-prompt` -> the end: everything that carries the cluster's name is taken away, then our head ends. It can fail by: the engine's
- * own reasons (one line, nothing is left), a head that cannot start (the same), workers that do not come (their reasons are shown; it continues). */
+ * The happy path: the engine answers -> (it starts the head, or our child has started) -> the
+ * launcher joins the head, workers come -> all are ready -> the prompt, or `--no-prompt` -> the
+ * end: everything with the cluster's name is removed, then our head ends. It can fail by: the
+ * engine's own reasons (one line, nothing is left), a head that cannot start (the same), workers
+ * that do not come (their reasons are shown; the start continues). */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,19 +29,19 @@ struct up_on {
     struct engine e;
     struct net_loop *loop;
     struct launch *head;             /* our child; NULL: the engine runs it, or it has ended */
-    struct pilot *pilot;             /* NULL: over */
+    struct pilot *pilot;             /* NULL: ended */
     struct client_watch *watch;
     struct client_options client;
     struct client_news last;
     struct up_view view;
     struct net_child *prompt;
     char address[300];               /* of the head, from here */
-    char api_key[300];               /* of clients: the person's, or the one that the engine gave the head */
+    char api_key[300];               /* for clients: the user's, or the one that the engine gave the head */
     char pid[16];
-    uint32_t actors;                 /* that are to come */
+    uint32_t actors;                 /* expected number */
     bool has_port;                   /* our own head has answered */
     bool serving, ending, quiet;
-    struct fault fault;              /* why it ends by itself */
+    struct fault fault;              /* the reason for ending by itself */
     int exit_status;
 };
 
@@ -100,7 +103,7 @@ static void on_signal(int signum, void *user_data)
 {
     struct up_on *u = user_data;
     if (signum == SIGINT && u->prompt != NULL && !u->ending)
-        return; /* the prompt's business: it cancels the running answer */
+        return; /* the prompt cancels its running answer */
     if (signum == SIGHUP && u->ending)
         return;
     u->exit_status = signum == SIGTERM || (signum == SIGINT && setting_on(u->s, SET_NO_PROMPT)) ? 0 : 128 + signum;
@@ -154,7 +157,7 @@ static void serve(struct up_on *u)
 static void on_watch(const struct client_news *n, void *user_data)
 {
     struct up_on *u = user_data;
-    /* somebody else's head may hold our port: then ours is about to say so and end */
+    /* another head may hold our port: then ours is about to report it and end */
     if (u->serving || u->ending || (u->head != NULL && n->head_pid != launch_pid(u->head, "head")))
         return;
     if (!u->has_port && u->head != NULL && u->pilot != NULL)
@@ -177,7 +180,7 @@ static void on_key(const char *api_key, void *user_data)
 {
     struct up_on *u = user_data;
     if (setting_text(u->s, SET_API_KEY)[0] != '\0')
-        return; /* a person knows better */
+        return; /* the user's key takes precedence */
     snprintf(u->api_key, sizeof u->api_key, "%s", api_key);
     snprintf(u->e.children.own_key_env, sizeof u->e.children.own_key_env, "MANTA_API_KEY=%s", api_key);
 }
@@ -215,7 +218,7 @@ static int start_head(struct up_on *u, struct fault *f)
     return u->head != NULL ? 0 : f->err;
 }
 
-/* The engine is there: now the head, where it is our child. */
+/* The engine answers: starts the head, if it is our child. */
 static void on_opened(void *user_data)
 {
     struct up_on *u = user_data;
@@ -234,7 +237,7 @@ static int start(struct up_on *u, struct fault *f)
         .launcher = u->e.cfg,
         .mode = PILOT_UP,
         .head = u->address,
-        .waits = u->e.ops->raise == NULL, /* workers would join whoever has the port */
+        .waits = u->e.ops->raise == NULL, /* workers would join whatever head has the port */
         .join_token = children_token(&u->e.children),
         .version = MANTA_VERSION,
         .times = reconcile_times_default(),
@@ -273,7 +276,7 @@ static void run(struct up_on *u)
     }
 }
 
-/* Where workers on other machines find a head that listens on a wildcard. */
+/* Finds the address at which workers on other machines reach a head that listens on a wildcard. */
 static void worker_address(const char *host, unsigned port, char *out, size_t cap)
 {
     char name[256] = "";

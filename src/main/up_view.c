@@ -17,7 +17,7 @@
 
 enum { LABEL_COLUMNS = 12, BOX_COLUMNS_MAX = 100, KEPT_BYTES_MAX = 2048, BOX_BYTES_MAX = 8000 };
 
-/* Its open file would be everybody's who shares it; a new one may be made not to wait. */
+/* Opens the terminal anew: non-blocking mode on stderr would affect all processes that share it. */
 static int open_terminal(void)
 {
     char path[256];
@@ -82,7 +82,7 @@ void up_view_fail(struct up_view *v)
 
 /* ---- the line of progress ---- */
 
-/* A terminal that takes nothing now misses it. */
+/* Writes without waiting: a terminal that is not ready misses the line. */
 static void draw(struct up_view *v, const char *text)
 {
     char line[sizeof v->shown + 8];
@@ -147,7 +147,7 @@ static void rule(struct box *b, const char *title)
         buf_puts(&b->out, dash);
 }
 
-/* "  label     text", the text broken between words. */
+/* "  label     text", the text wrapped between words. */
 static void row(struct box *b, const char *label, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void row(struct box *b, const char *label, const char *fmt, ...)
 {
@@ -173,7 +173,7 @@ static const char *short_path(const char *path, char *out, size_t cap)
     return out;
 }
 
-/* The path, too, where it needs no line of its own. */
+/* Adds the path if it fits into the line. */
 static void row_of_the_log(struct box *b, const char *log)
 {
     static const char command[] = "manta logs -f";
