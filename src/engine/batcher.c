@@ -1,7 +1,6 @@
-/* The door and the cycle: admit, plan, one call into the engine. state.h has the invariants.
+/* Admit jobs, plan, and make one call into the engine per step. state.h lists the invariants.
  *
- *     submit ──▶ (prepared) ──▶ queue ──slot free──▶ prompt ──last row──▶ answering ──finish──▶ (slot free, keeps its tokens)
- */
+ *     submit ──▶ (prepared) ──▶ queue ──slot free──▶ prompt ──last row──▶ answering ──finish──▶ (slot free, keeps its tokens) */
 #include "engine/batcher.h"
 
 #include <stdlib.h>
@@ -12,7 +11,7 @@
 #include "engine/state.h"
 #include "os/last_words.h"
 
-/* A request that outlives its job: another thread reads it. */
+/* A request that outlives its job, because another thread is reading it. */
 struct leaver {
     struct list link;
     uint64_t ticket;
@@ -48,7 +47,7 @@ static struct job *queue_head(const struct batcher *b)
     return list_empty(&b->queue) ? NULL : list_item(b->queue.next, struct job, link);
 }
 
-/* The oldest that waits for nothing but a slot. */
+/* Returns the oldest job that waits only for a slot. */
 static struct job *queue_ready(const struct batcher *b)
 {
     LIST_EACH(at, &b->queue) {
@@ -108,8 +107,8 @@ static int check_drawn(const struct batcher *b, const struct job *j, struct faul
     return fault_set(f, ERR_UNSUPPORTED, "the %s engine does not tell by which probabilities it draws (post_sampling_probs)", b->ops->name);
 }
 
-/* The tokens are there: what is resumed is replayed. Reports the end of a job that has nothing left to do, which is in no
- * queue then; else true. */
+/* Takes the tokens and replays the resumed ones. If the job has nothing left to do, reports its end
+ * and returns false, with the job in no queue; else returns true. */
 static bool begin(struct batcher *b, struct job *j, struct prompt *p, const int32_t *resume, uint32_t resume_n)
 {
     enum finish finish = FINISH_NONE;
@@ -177,7 +176,7 @@ static struct job *find_queued(const struct batcher *b, uint64_t ticket)
     return NULL;
 }
 
-/* Its place in the queue was that of its arrival, and stays it. */
+/* The job keeps its place in the queue, in order of arrival. */
 void batcher_prepared(struct batcher *b, uint64_t ticket, struct prompt *p)
 {
     MUST(!b->reporting);
@@ -200,7 +199,7 @@ void batcher_prepared(struct batcher *b, uint64_t ticket, struct prompt *p)
     prompt_free(p);
 }
 
-/* The slot that has the job; b->slots.n: none has. */
+/* Returns the slot that has the job; b->slots.n: none. */
 static uint32_t find_slot(const struct batcher *b, uint64_t ticket)
 {
     uint32_t i = 0;
@@ -238,7 +237,7 @@ void batcher_cancel(struct batcher *b, uint64_t ticket)
         cancel_in_slot(b, slot);
 }
 
-/* What only had to be counted needs no slot and no turn. */
+/* Jobs whose prompt is only counted need no slot and no turn. */
 static void tell_counted(struct batcher *b)
 {
     LIST_EACH_SAFE(pos, next, &b->queue) {
@@ -308,7 +307,7 @@ int batcher_save(struct batcher *b, uint64_t ticket, struct buf *out, struct fau
 
 /* ---- what next ---- */
 
-/* The prompts in slots, oldest first. Returns how many. */
+/* Lists the prompts in slots, oldest first. Returns their number. */
 static uint32_t sort_prompts(const struct batcher *b, struct plan_prompt out[ENGINE_SLOTS_MAX])
 {
     uint32_t n = 0;
@@ -324,8 +323,8 @@ static uint32_t sort_prompts(const struct batcher *b, struct plan_prompt out[ENG
     return n;
 }
 
-/* Looking for prefixes compares tokens with every slot's, so those of waiting prompts are looked up only when slots
- * changed what they hold; the plan is exact for the oldest prompt and an estimate for the others. */
+/* Looking for prefixes compares tokens with every slot, so waiting prompts are looked up only when slot
+ * contents have changed; the plan is exact for the oldest prompt and an estimate for the others. */
 static void count_rows(struct batcher *b, struct plan_prompt *prompts, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -343,8 +342,8 @@ static bool embed_has_turn(const struct batcher *b, const struct plan_input *in)
     return j != NULL && j->r->kind == REQUEST_EMBED && (in->streams == 0 || !b->prompt_ran);
 }
 
-/* Takes the texts of one call from the head of the queue, in their order; at least one. They count as queued until they
- * are told of. */
+/* Takes the texts of one call from the head of the queue, in order; at least one. They count as
+ * queued until they are reported. */
 static uint32_t take_texts(struct batcher *b, struct job *out[ENGINE_SLOTS_MAX])
 {
     uint32_t n = 0, rows = 0, most = BATCHER_TEXT_ROWS < b->info->batch_rows_max ? BATCHER_TEXT_ROWS : b->info->batch_rows_max;

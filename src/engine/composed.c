@@ -6,8 +6,8 @@
 #include "base/alloc.h"
 
 enum {
-    NEAR_BYTES_PER_TOKEN = 16, /* of a long text only so many bytes beside the gap are looked at */
-    MARKS_MAX = 8,             /* tokens of a gap that are no text */
+    NEAR_BYTES_PER_TOKEN = 16, /* only this much text on each side of the gap is tokenized, per token of room */
+    MARKS_MAX = 8,             /* special tokens of a gap prompt */
     EXTRA_BYTES_MAX = 4 << 20, /* of all files together */
 };
 
@@ -27,7 +27,7 @@ static void append(struct engine_tokens *out, const int32_t *tokens, uint32_t n)
     out->n += n;
 }
 
-/* Where the vocabulary has that token. */
+/* Appends that special token, if the vocabulary has it. */
 static void append_mark(const struct composing *c, struct engine_tokens *out, enum engine_mark mark)
 {
     int32_t token = mark_of(c, mark);
@@ -35,7 +35,7 @@ static void append_mark(const struct composing *c, struct engine_tokens *out, en
         append(out, &token, 1);
 }
 
-/* Control tokens in it are its letters. */
+/* Appends text as it is: names of control tokens in it are plain text. */
 static int append_text(const struct composing *c, struct engine_tokens *out, struct str text, struct fault *f)
 {
     struct engine_tokens tokens = {0};
@@ -48,7 +48,7 @@ static int append_text(const struct composing *c, struct engine_tokens *out, str
 
 /* ---- a gap ---- */
 
-/* The last bytes of a text, from the beginning of a character on. */
+/* Returns the last n bytes of a text, starting at a character. */
 static struct str tail(struct str s, size_t n)
 {
     size_t at = s.n > n ? s.n - n : 0;
@@ -57,7 +57,7 @@ static struct str tail(struct str s, size_t n)
     return str_n(s.p + at, s.n - at);
 }
 
-/* The first ones. */
+/* Returns the first n bytes, ending after a character. */
 static struct str head(struct str s, size_t n)
 {
     size_t end = s.n > n ? n : s.n;
@@ -77,7 +77,7 @@ static struct str turn_of(const struct request *r, const char *role)
 
 static int append_file(const struct composing *c, struct engine_tokens *out, struct str name, struct str text, struct fault *f)
 {
-    static const char between[] = "\n\n--- snippet ---\n\n"; /* for models without a token for it, as llama-server has it */
+    static const char between[] = "\n\n--- snippet ---\n\n"; /* for models without a file token, as in llama-server */
     struct buf line = buf_max(name.n + sizeof between);
     if (mark_of(c, MARK_FIM_FILE) >= 0)
         buf_printf(&line, "%.*s\n", STR_ARG(name));
@@ -89,7 +89,7 @@ static int append_file(const struct composing *c, struct engine_tokens *out, str
     return err == 0 ? append_text(c, out, text, f) : err;
 }
 
-/* All files, before the gap's own text. */
+/* Appends all files; they come before the text around the gap. */
 static int make_files(const struct composing *c, struct engine_tokens *out, struct fault *f)
 {
     const struct request *r = c->r;
@@ -112,7 +112,7 @@ static int make_files(const struct composing *c, struct engine_tokens *out, stru
     return err;
 }
 
-/* Tokens of the context that are left for the prompt. */
+/* Returns the context tokens available for the prompt. */
 static uint32_t room_of(const struct composing *c)
 {
     uint32_t context = c->ops->info(c->engine)->context, most = context / 2, wants = c->r->sampling.max_tokens;
@@ -180,7 +180,7 @@ static bool begins(struct str s, const char *with)
     return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
 }
 
-/* The template of a model that was made for it, with {query} and {document} in it. */
+/* Fills in the template of a model made for ranking, with {query} and {document} in it. */
 static int append_template(const struct composing *c, struct str form, struct fault *f)
 {
     struct buf text = buf_max(4 * (c->r->text.n + turn_of(c->r, "query").n) + form.n);

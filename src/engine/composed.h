@@ -1,24 +1,27 @@
-/* Prompts that are made of several texts and of tokens that only the model has: a gap between two texts, or a question with a text
- * that may answer it. */
+/* Build prompts from several texts and special tokens of the model: fill-in-the-middle prompts, and
+ * pairs of a question and a text for ranking. */
 #ifndef MANTA_ENGINE_COMPOSED_H
 #define MANTA_ENGINE_COMPOSED_H
 
 #include "engine/engine.h"
 
-/* What such a prompt is made with, and where it goes. */
+/* Inputs of a composed prompt, and its output. */
 struct composing {
     const struct engine_ops *ops;
     struct engine *engine;
     const struct request *r;
-    const struct engine_bounds *bounds; /* NULL: any */
+    const struct engine_bounds *bounds; /* NULL: no bounds */
     struct engine_tokens *out;          /* replaced */
 };
 
-/* request_fills(r): the files, what comes before the gap, what comes after it, and the beginning of what is in it. Of a gap in long
- * texts what is nearest to it is taken: three quarters of the room for what comes before, one for what comes after; of the files their
- * ends, as many as then still fit. ERR_UNSUPPORTED: the model has no tokens for gaps; else as engine_ops.tokenize. */
+/* Builds the prompt of request_fills(r): the files, the text before the gap, the text after it,
+ * and the beginning of its content. If the texts around the gap are too long, the parts nearest to
+ * the gap are used: three quarters of the room for the text before, one quarter for the text
+ * after; then the ends of as many files as still fit. Returns ERR_UNSUPPORTED if the model has no
+ * fill-in-the-middle tokens, or an error of engine_ops.tokenize. */
 int composed_gap(const struct composing *c, struct fault *f);
-/* request_ranks(r): the question and the text. May be longer than the context. As engine_ops.tokenize. */
+/* Builds the prompt of request_ranks(r): the question and the text. The result may be longer than
+ * the context. Returns as engine_ops.tokenize. */
 int composed_pair(const struct composing *c, struct fault *f);
 
 #endif

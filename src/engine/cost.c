@@ -2,7 +2,8 @@
 
 #include "base/must.h"
 
-/* One call may be slow because the machine did something else: it counts for no more than this times the average. */
+/* One call may be slow because the machine was busy with something else: a sample counts for at
+ * most this many averages. */
 static const float OUTLIER = 2.0f;
 static const float WEIGHT = 0.4f; /* of the newest sample; rows of a long prompt cost more with every chunk */
 static const float WEIGHT_COPY_UP = 0.05f;
@@ -38,8 +39,8 @@ void cost_saw_prompt(struct cost *c, uint32_t rows, uint64_t us)
     average(&c->row_us[class_of(rows)], (float)us / (float)rows, WEIGHT);
 }
 
-/* What a copy took is often seen together with the call after it, which may have been slow for reasons of its own: so a
- * low sample is believed at once and a high one slowly. */
+/* The time of a copy is often measured together with the call after it, which may have been slow for other
+ * reasons. A lower sample is therefore accepted at once, and a higher one has little weight. */
 void cost_saw_copy(struct cost *c, uint64_t us)
 {
     average(&c->copy_us, (float)us + 1, (float)us < c->copy_us ? 1.0f : WEIGHT_COPY_UP);
@@ -47,7 +48,7 @@ void cost_saw_copy(struct cost *c, uint64_t us)
 
 static const float MIB = 1 << 20;
 
-/* What is less than a MiB counts as one: small ones cost their calls, not their bytes. */
+/* Less than a MiB counts as one: the cost of a small transfer is its calls, not its bytes. */
 static float mib_of(uint64_t bytes)
 {
     return (float)bytes > MIB ? (float)bytes / MIB : 1;
@@ -63,7 +64,8 @@ void cost_saw_load(struct cost *c, uint64_t bytes, uint64_t us)
     average(&c->load_us, ((float)us + 1) / mib_of(bytes), WEIGHT);
 }
 
-/* The value of known[at], or between its known neighbours, or the nearest one; 0 when nothing is known. */
+/* Returns known[at], or an interpolation between its known neighbours, or the nearest known value;
+ * 0 if nothing is known. */
 static float read_off(const float *known, uint32_t n, uint32_t at)
 {
     uint32_t below = at, above = at;
@@ -111,8 +113,8 @@ uint64_t cost_load(const struct cost *c, uint64_t bytes)
     return (uint64_t)((c->load_us > 0 ? c->load_us : COST_CELLS_US_GUESS) * mib_of(bytes));
 }
 
-/* Per-row costs fall as calls grow, and classes are steps, so the cost is not monotonic: look class by class, from the
- * largest, for the first that has a number of rows that fits. */
+/* Cost per row falls as calls grow, and classes are steps, so the cost of a call is not monotonic:
+ * search the classes, from the largest, for the first that contains a number of rows that fits. */
 uint32_t cost_rows_within(const struct cost *c, uint32_t rows, uint64_t us)
 {
     if (rows == 0)

@@ -1,8 +1,11 @@
-/* Invariants, each a MUST:
- * E1  a row's position is the number of tokens its sequence holds: nothing is skipped, nothing overwritten.
- * E2  a sequence never holds more than the context; a call never has more rows than `rows`.
- * E3  cells that are trimmed or copied are there.
- * E4  tokens are drawn only from rows of the last call that asked for logits. */
+/* Run rows and draws of the echo engine.
+ *
+ * Invariants, each a MUST:
+ * E1  A row's position is the number of tokens its sequence holds: nothing is skipped or
+ *     overwritten.
+ * E2  A sequence never holds more than the context; a call never has more rows than `rows`.
+ * E3  Cells that are trimmed or copied exist.
+ * E4  Tokens are drawn only from rows of the last call that asked for logits. */
 #include "engine/echo.h"
 
 #include <math.h>
@@ -18,9 +21,9 @@ enum { RENDER_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct engine_sampler {
     const struct request *r; /* borrowed; outlives the sampler */
-    uint32_t prompt_n;       /* where the answer begins */
+    uint32_t prompt_n;       /* length of the prompt */
     const int32_t *script;   /* borrowed; the tokens of the answer; NULL without a script */
-    uint32_t tokens;         /* that the answer has */
+    uint32_t tokens;         /* length of the answer */
 };
 
 static const char *echo_features(void)
@@ -74,7 +77,7 @@ static bool contains(struct str text, struct str word)
     return word.n > 0 && text.n >= word.n && memmem(text.p, text.n, word.p, word.n) != NULL;
 }
 
-/* Really sleeps, whatever clock the rest is told: it may be on another thread. */
+/* Sleeps in real time even if the engine has a simulated clock: it may run on another thread. */
 static int dawdle(const struct engine *e, const struct engine_bounds *bounds, struct fault *f)
 {
     for (uint32_t ms = 0; ms < e->options.slow_ms; ms++) {
@@ -115,7 +118,7 @@ static bool echo_is_end(const struct engine *e, int32_t token)
 
 /* ---- rows ---- */
 
-/* What a call costs: rows of sequences that have one row are streams, the others are prompts. */
+/* Returns the simulated time of a call: a sequence with one row is a stream, others are prompts. */
 static uint64_t call_us(const struct engine *e, const struct engine_row *rows, uint32_t n)
 {
     uint64_t streams = 0, prompt_rows = 0;
@@ -130,11 +133,11 @@ static uint64_t call_us(const struct engine *e, const struct engine_row *rows, u
            (streams > 0 ? e->options.decode_us : 0);
 }
 
-/* The word, and so many tokens more. */
+/* Returns whether s contains the word, followed by at least `more` tokens. */
 static bool holds(const struct sequence *s, struct str word, uint32_t more)
 {
     for (uint32_t at = 0; word.n > 0 && at + word.n + more <= s->n; at++) {
-        uint32_t same = 0; /* byte by byte: what is no word of ours is bytes */
+        uint32_t same = 0; /* byte by byte: a word that is not in the vocabulary is tokenized to bytes */
         while (same < word.n && s->tokens[at + same] == ECHO_BYTES + (uint8_t)word.p[same])
             same++;
         if (same == word.n)
@@ -188,9 +191,10 @@ static void echo_seq_copy(struct engine *e, uint32_t src, uint32_t dst, int32_t 
     e->sleep_us(e->options.copy_us, e->sleep_data);
 }
 
-/* Its cells are its tokens and which model made them; padding up to `kv` bytes per token, so that moving them takes its time. */
+/* A saved sequence: a hash of the model, and one cell per token, padded to `kv` bytes, so that
+ * transfers have a realistic size. */
 struct saved {
-    uint64_t model; /* what its answers depend on besides the tokens */
+    uint64_t model; /* hash of the options that answers depend on, besides the tokens */
     uint64_t cell_bytes;
 };
 
@@ -248,7 +252,7 @@ static int echo_seq_load(struct engine *e, uint32_t seq, struct str state, int32
 
 /* ---- draws ---- */
 
-/* A script has an answer for each turn of the assistant; the last one again and again. */
+/* Chooses the script's answer for this turn of the assistant; the last answer is repeated. */
 static void take_script(struct engine_sampler *s, const struct engine *e)
 {
     uint32_t turn = 0;
@@ -308,7 +312,8 @@ static float bias_of(const struct request *r, int32_t token)
     return 0;
 }
 
-/* The k-th choice at place `index` of the answer, where the sequence's tokens have been mixed into `state`. */
+/* Returns the k-th choice at position `index` of the answer; `state`: hash of the sequence's
+ * tokens. */
 static int32_t choice(const struct engine_sampler *s, uint32_t index, int32_t last, uint64_t state, uint32_t k)
 {
     if (!s->r->sampling.ignore_eos && index >= s->tokens)
@@ -349,7 +354,8 @@ static float echo_logprob(struct engine *e, uint32_t row, int32_t token)
     return -(float)(rng_mix((uint64_t)(uint32_t)e->rows[row].token << 32 | (uint32_t)token) % 1000) / 500.0f;
 }
 
-/* What it would have drawn is not told here: likeliest is the token after the last one, then the one after that … */
+/* Unrelated to the draws: the most likely token is the one after the row's token in the vocabulary,
+ * then the next, and so on. */
 static uint32_t echo_likely(struct engine *e, uint32_t row, uint32_t n, struct engine_likely *out)
 {
     MUST(row < e->rows_n && e->rows[row].want); /* E4 */

@@ -1,5 +1,6 @@
-/* Scripts with <think>…</think> and <tool_call>{"name":"f","arguments":{…}}</tool_call>: such an answer is cut as a model's is, so that all above
- * the engine is tested with calls of tools and reasoning. */
+/* Cut scripted answers with <think>…</think> and
+ * <tool_call>{"name":"f","arguments":{…}}</tool_call> as a model's answer would be cut, so that
+ * everything above the engine is tested with tool calls and reasoning. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -11,11 +12,11 @@ enum { HELD_MAX = 1 << 20 };
 
 struct engine_guide {
     enum where where;
-    struct buf held; /* of the answer, not told yet */
-    struct buf text; /* what the last piece brought … */
-    struct buf parts; /* … struct part of it */
+    struct buf held; /* part of the answer that was not reported yet */
+    struct buf text; /* output of the last cut … */
+    struct buf parts; /* … and its array of struct part */
     uint32_t calls;
-    uint32_t depth;  /* of the arguments' braces */
+    uint32_t depth;  /* nesting of the arguments' braces */
     bool in_string, escaped, single, thinks, may_call;
 };
 
@@ -71,7 +72,7 @@ int32_t echo_guide_piece(const struct engine_guide *g, int32_t token, char *out,
     return 0;
 }
 
-/* Tells the first n bytes of what is held, and drops `also` more. */
+/* Reports the first n held bytes as a part, and drops the `also` bytes after them. */
 static void tell(struct engine_guide *g, enum part_kind kind, size_t n, size_t also)
 {
     uint32_t number = kind == PART_TOOL_NAME || kind == PART_TOOL_ARGUMENTS ? g->calls - 1 : 0;
@@ -89,7 +90,7 @@ static size_t find(const struct buf *b, const char *mark)
     return at != NULL ? (size_t)(at - b->p) : SIZE_MAX;
 }
 
-/* Bytes at the end of b that the mark may begin with. */
+/* Returns how many bytes at the end of b may be the beginning of the mark. */
 static size_t begun(const struct buf *b, const char *mark)
 {
     size_t n = strlen(mark) - 1 < b->n ? strlen(mark) - 1 : b->n;
@@ -141,7 +142,7 @@ static bool in_name(struct engine_guide *g)
     return true;
 }
 
-/* One byte of the arguments; true: it was the last one. */
+/* Scans one byte of the arguments; true: it was the last one. */
 static bool count(struct engine_guide *g, char c)
 {
     if (g->in_string) {

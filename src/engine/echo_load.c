@@ -1,4 +1,4 @@
-/* The echo engine is made and ended: what its script says of its size, its speed and its faults. */
+/* Load and free the echo engine, with the size, speed and faults that its options ask for. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "engine/echo_state.h"
 #include "os/memory.h"
 
-static const uint64_t BYTES_MAX = 1ull << 60; /* of the cache, the weights and the rest each: their sum is a number, too */
+static const uint64_t BYTES_MAX = 1ull << 60; /* of cache, weights and compute each, so that their sum does not overflow */
 
 enum { CONTEXT_STEP = 256, PROGRESS_STEPS = 20 };
 
@@ -32,7 +32,7 @@ static uint64_t needs_total(const struct engine_needs *n)
     return n->weights_bytes + n->kv_bytes + n->compute_bytes;
 }
 
-/* Fills in the needs for the context asked for, or for the largest that fits. */
+/* Fills in the needs for the requested context, or for the largest that fits. */
 static void choose_context(const struct engine_load *load, const struct echo_options *o, struct engine_needs *out)
 {
     *out = (struct engine_needs){.weights_bytes = o->weights < BYTES_MAX ? o->weights : BYTES_MAX,
@@ -70,7 +70,7 @@ void echo_eat(uint64_t bytes)
 {
     enum { STEP = 1 << 20 };
     for (uint64_t eaten = 0; eaten < bytes; eaten += STEP)
-        memset(xalloc_array(STEP, 1), 1, STEP); /* kept: what eats memory does not give it back */
+        memset(xalloc_array(STEP, 1), 1, STEP); /* leaked on purpose */
 }
 
 static void misbehave(const struct echo_options *o)
@@ -96,7 +96,7 @@ static int pretend_to_load(const struct echo_options *o, engine_progress_fn *pro
     return o->fail_load ? fault_set(f, ERR_MODEL, "the echo engine was told to fail loading (fail_load)") : 0;
 }
 
-/* One answer of the script, behind the others. */
+/* Appends one answer of the script to the others. Returns the position after it. */
 static uint32_t add_answer(struct engine *e, struct str text, uint32_t at)
 {
     int32_t cap = (int32_t)text.n + 1;

@@ -1,4 +1,4 @@
-/* The script of an echo engine, "echo:tokens=200,step_us=…": its words and their values. */
+/* Parse the options of an echo engine, "echo:tokens=200,decode_us=…". */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -85,7 +85,7 @@ static int set_word(struct str *word, const char *name, const char *value, const
     return word->n > 0 ? 0 : fault_set(f, ERR_MODEL, "the echo engine's option '%s' is empty", name);
 }
 
-/* NULL: that option is a number. */
+/* NULL: the option is a number. */
 static struct str *word_of(struct echo_options *o, const char *name)
 {
     if (strcmp(name, "name") == 0)

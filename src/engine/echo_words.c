@@ -2,10 +2,10 @@
 #include "base/rng.h"
 #include "engine/echo.h"
 
-/* The words of answers. Some end within a UTF-8 character; `half` is the word that must follow then. */
+/* The words of answers. Some end within a UTF-8 character; then the word `half` must follow. */
 static const struct word {
     const char *text;
-    int half; /* index of the other half; -1: whole */
+    int half; /* index of the second half; -1: whole */
 } words[] = {
     {"\xa9", -1},     {"\x99\x82", -1},      {" caf\xc3", 0}, {" \xf0\x9f", 1}, {" the", -1},   {" a", -1},
     {" sea", -1},     {" is", -1},           {" of", -1},     {" light", -1},   {" and", -1},   {" wings", -1},
@@ -35,7 +35,7 @@ uint32_t echo_token_bytes_max(void)
     return (uint32_t)longest;
 }
 
-/* Does `text` begin with `word`? Returns its length, or 0. */
+/* Returns the length of `word` if `text` begins with it, else 0. */
 static size_t begins_with(struct str text, const char *word)
 {
     size_t n = strlen(word);

@@ -49,7 +49,8 @@ void job_take(struct job *j, struct prompt *p)
     j->prompt_text = p->text;
     p->text = buf_max(0);
     j->cuts = j->guide != NULL && j->ops->guide_cuts != NULL && j->ops->guide_cuts(j->guide);
-    /* The last token of an answer is drawn and never fed back, so it needs no place in the context. */
+    /* The last token of an answer is drawn and never fed back, so it needs no place in the
+     * context. */
     j->answer_max = info->context - j->prompt_n + 1;
     if (j->r->sampling.max_tokens > 0 && j->r->sampling.max_tokens < j->answer_max)
         j->answer_max = j->r->sampling.max_tokens;
@@ -99,7 +100,8 @@ static enum finish add(struct job *j, int32_t id, struct fault *f)
     return FINISH_LENGTH;
 }
 
-/* Parts are made of the text with the token that brings it, told or not: so a resumed answer is cut at the same places. */
+/* Text is cut with the token that brings it, whether or not parts are reported: a resumed answer is
+ * therefore cut at the same places. */
 enum finish job_add(struct job *j, int32_t id, struct fault *f)
 {
     uint32_t before = j->answer_n;

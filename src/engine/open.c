@@ -1,7 +1,8 @@
 /* Find an engine's module and load it.
  *
- * A path is taken as it is. A name is "echo", which is part of the program, or manta-engine-<name>.so: beside the
- * program, then in MANTA_ENGINE_DIR, and nowhere else, so that a library path cannot slip another engine in. */
+ * A name is "echo", which is part of the program, or refers to manta-engine-<name>.so: beside the
+ * program, then in MANTA_ENGINE_DIR, and nowhere else, so that no library path can substitute
+ * another engine. A name with a '/' is used as a path. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 enum { PATH_BYTES_MAX = 1024 };
 
-/* The folder the running program lies in; false when the system does not say. */
+/* The folder of the running program; false if the system does not tell. */
 static bool program_dir(char *out, size_t cap)
 {
     ssize_t n = readlink("/proc/self/exe", out, cap - 1);
@@ -45,10 +46,12 @@ static int find(const char *name, char *out, struct fault *f)
                      name, name, dir, extra != NULL && extra[0] != '\0' ? extra : "not set");
 }
 
-/* Threads of one decode call meet some 300 times, each time for a few microseconds, and GNU OpenMP's threads spin while
- * they wait: as shipped for about a millisecond, which on a machine that does anything besides means that they spin while
- * the one they wait for waits for their core. 1000 turns are a few microseconds: the same speed on an idle machine (98
- * tokens/s, 2 threads), ten times the speed on a busy one. Read once, when the library is loaded with the module. */
+/* The threads of one decode call synchronize about 300 times, each time for a few microseconds, and
+ * GNU OpenMP's threads spin while they wait. The default spins for about a millisecond; on a
+ * machine that does anything else, the spinning threads then occupy the core that the awaited
+ * thread needs. 1000 iterations are a few microseconds: the same speed on an idle machine (98
+ * tokens/s, 2 threads), ten times the speed on a busy one. GNU OpenMP reads the variable once, when
+ * it is loaded with the module. */
 static void spin_less(void)
 {
     setenv("GOMP_SPINCOUNT", "1000", 0);

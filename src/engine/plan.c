@@ -7,10 +7,10 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* The chunk of a turn in which little or no time is left for one: a prompt goes forward once per turn, also where the
- * streams alone take all of the step. Half of the engine's favourite size costs nearly as much as the whole (64 rows at
- * 1,000 cells: 192 ms, 32 rows: 146), so that one is taken where it is not all too long, as it would be with a large
- * model. */
+/* Returns the chunk of a turn in which little or no time is left for a prompt: a prompt must
+ * progress once per turn, even if the streams alone use the whole step. Half of the engine's
+ * preferred size costs nearly as much as all of it (at 1,000 cells, 64 rows take 192 ms, 32 rows
+ * 146), so the preferred size is used unless it takes far too long, as with a large model. */
 static uint32_t least_chunk(const struct plan_input *in)
 {
     uint32_t whole = min_u32(in->chunk_rows, in->rows_max);
@@ -19,7 +19,7 @@ static uint32_t least_chunk(const struct plan_input *in)
     return min_u32(PLAN_CHUNK_ROWS_MIN, in->rows_max);
 }
 
-/* Rows of a prompt call that fit before the streams must have their next token. */
+/* Returns the rows of a prompt call that fit before the streams must have their next token. */
 static uint32_t rows_that_fit(const struct plan_input *in)
 {
     if (in->streams == 0)
@@ -32,14 +32,16 @@ static uint32_t rows_that_fit(const struct plan_input *in)
     return in->chunk_rows > 1 && rows > in->chunk_rows ? rows - rows % in->chunk_rows : rows;
 }
 
-/* Leaves no crumb behind that would cost a call of its own; a larger one would make the streams wait longer for less. */
+/* Extends a chunk by a small remainder that would otherwise cost a call of its own; a larger
+ * remainder would delay the streams more than it saves. */
 static uint32_t chunk_of(const struct plan_input *in, uint32_t rest, uint32_t fit)
 {
     bool crumb = in->streams > 0 && rest <= fit + fit / 8 && rest <= in->rows_max;
     return rest <= fit || crumb ? rest : fit;
 }
 
-/* The oldest prompt; after a chunk of it that was not its last, a younger one that fits whole has a turn. */
+/* Returns the oldest prompt; but right after a chunk of it that was not the last, a younger prompt
+ * that fits whole. */
 static const struct plan_prompt *pick_prompt(const struct plan_input *in, uint32_t fit)
 {
     const struct plan_prompt *oldest = &in->prompts[0];
@@ -61,6 +63,6 @@ struct plan plan_next(const struct plan_input *in)
         return (struct plan){.kind = PLAN_STREAMS};
     const struct plan_prompt *prompt = pick_prompt(in, fit);
     if (fit < least_chunk(in) && prompt->rows > fit)
-        return (struct plan){.kind = PLAN_STREAMS}; /* too little time left for a chunk that pays */
+        return (struct plan){.kind = PLAN_STREAMS}; /* too little time left for a worthwhile chunk */
     return (struct plan){.kind = PLAN_PROMPT, .slot = prompt->slot, .rows = chunk_of(in, prompt->rows, fit)};
 }

@@ -22,7 +22,8 @@ void prefixes_fini(struct prefixes *p)
     *p = (struct prefixes){0};
 }
 
-/* A buffer for cells is made as large as they are (prefixes_make_room), so its room is what they take. */
+/* prefixes_make_room() makes the buffer exactly as large as the cells, so its capacity is its real
+ * size. */
 static uint64_t bytes_of(uint32_t n, uint64_t cells_bytes)
 {
     return n * sizeof(int32_t) + cells_bytes;
@@ -77,7 +78,8 @@ static uint32_t oldest(const struct prefixes *p)
     return oldest;
 }
 
-/* Not xalloc: where memory is used up, nothing is kept and work continues. One byte more, as buf_cstr() wants it. */
+/* Not xalloc: if memory is exhausted, nothing is saved and work continues. buf_cstr() needs one byte
+ * more. */
 static bool room_of(uint64_t bytes, struct buf *out)
 {
     char *p = malloc(bytes + 1);

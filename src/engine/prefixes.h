@@ -1,7 +1,9 @@
-/* Keep prompts that lost their slot: tokens and cells, in the memory of the host. Pure bookkeeping; what cells are is the engine's.
+/* Keep the tokens and cells of prompts that lost their slot, in host memory. Pure bookkeeping; the
+ * format of the cells is the engine's.
  *
- * A slot holds one conversation, and there are often more conversations than slots. What a slot held when another prompt took it is
- * kept here, up to so many bytes; the least recently used goes first. */
+ * A slot holds one conversation, and there are often more conversations than slots. When another
+ * prompt takes a slot, its contents are saved here, within a limit of bytes; the least recently
+ * used entry is dropped first. */
 #ifndef MANTA_ENGINE_PREFIXES_H
 #define MANTA_ENGINE_PREFIXES_H
 
@@ -10,53 +12,54 @@
 
 #include "base/buf.h"
 
-enum { PREFIXES_MAX = 1024 }; /* kept at once: each lookup goes through them */
+enum { PREFIXES_MAX = 1024 }; /* a lookup compares with every entry */
 
-/* One kept prompt. */
+/* One saved prompt. */
 struct prefixes_entry {
     int32_t *tokens;  /* owned */
     uint32_t n;
-    uint32_t asked;   /* of those, from the first on: the prompt; the rest is its answer */
-    uint64_t scope;   /* whose they are, as in struct slot */
-    struct buf cells; /* owned; as seq_save() wrote them */
-    uint64_t used;    /* prefixes.clock when it was kept or used last */
+    uint32_t asked;   /* the first `asked` tokens are the prompt; the rest is its answer */
+    uint64_t scope;   /* as in struct slot */
+    struct buf cells; /* owned; written by seq_save() */
+    uint64_t used;    /* value of prefixes.clock when it was saved or last used */
 };
 
 struct prefixes {
-    struct prefixes_entry *entries; /* owned; room for PREFIXES_MAX; NULL: nothing is ever kept */
+    struct prefixes_entry *entries; /* owned; room for PREFIXES_MAX; NULL: saving is disabled */
     uint32_t n;
     uint64_t bytes, bytes_max;
     uint64_t clock;
 };
 
-/* What is to be kept. */
+/* A text to save. */
 struct prefixes_text {
     const int32_t *tokens; /* borrowed */
     uint32_t n, asked;
     uint64_t scope;
 };
 
-/* Where the beginning of a prompt is kept. */
+/* A saved beginning of a prompt. */
 struct prefixes_found {
-    uint32_t n;  /* tokens of the prompt's beginning; 0: none is kept */
-    uint32_t at; /* entry, until something is kept or dropped */
+    uint32_t n;  /* length of the saved beginning in tokens; 0: none */
+    uint32_t at; /* entry; valid until an entry is saved or dropped */
 };
 
-/* Nothing is kept yet, and never more than so many bytes; 0: nothing ever. */
+/* Initializes p, empty and limited to bytes_max; 0 disables saving. */
 void prefixes_init(struct prefixes *p, uint64_t bytes_max);
-/* Frees what they hold. */
+/* Frees the contents. */
 void prefixes_fini(struct prefixes *p);
-/* The entry of that scope that holds the most of the beginning of `tokens`; of equal ones, one that holds nothing else. */
+/* Finds the entry of that scope with the longest common beginning with `tokens`; among equals, the
+ * shortest. */
 struct prefixes_found prefixes_find(const struct prefixes *p, uint64_t scope, const int32_t *tokens, uint32_t n);
-/* It was needed: others go before it. */
+/* Marks entry `at` as just used. */
 void prefixes_touch(struct prefixes *p, uint32_t at);
-/* Frees entry `at`; the numbers of others change. */
+/* Frees entry `at`; the indices of other entries change. */
 void prefixes_drop(struct prefixes *p, uint32_t at);
-/* Makes room for that text and so many bytes of cells: drops what is a beginning of them, then the least recently used. *out is
- * an empty buffer with that room. False, and nothing was dropped: they are more than may be kept. False as well where the system has
- * no memory left. */
+/* Makes room for that text and `cells_bytes` of cells: drops entries that are a beginning of the text, then
+ * the least recently used ones. *out becomes an empty buffer of that capacity. Returns false without dropping
+ * anything if the size exceeds the limit, and false if the system has no memory. */
 bool prefixes_make_room(struct prefixes *p, const struct prefixes_text *text, uint64_t cells_bytes, struct buf *out);
-/* Keeps a copy of the tokens, and the cells, which are taken over. There MUST be room. */
+/* Saves a copy of the tokens, and takes over the cells. There MUST be room. */
 void prefixes_keep(struct prefixes *p, const struct prefixes_text *text, struct buf *cells);
 
 #endif

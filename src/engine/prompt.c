@@ -9,7 +9,7 @@
 
 enum { GROUPED_BYTES = 32 };
 
-/* What one prompt is made with. */
+/* Inputs of one prompt. */
 struct making {
     const struct engine_ops *ops;
     struct engine *engine;
@@ -18,7 +18,7 @@ struct making {
     const struct engine_bounds *bounds;
 };
 
-/* 5012 as "5,012": numbers people compare. */
+/* Formats 5012 as "5,012": people compare these numbers. */
 static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
 {
     char digits[GROUPED_BYTES];
@@ -57,8 +57,8 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Bytes that every template keeps: what users say, without the white space around it. Of what assistants said some keep a
- * part only (without their reasoning), and some know no system text. */
+/* Returns the bytes that every template keeps: user messages, without surrounding white space. Some
+ * templates drop a part of assistant messages (the reasoning), and some ignore system messages. */
 static uint64_t kept_bytes(const struct request *r)
 {
     uint64_t bytes = 0;
@@ -80,7 +80,7 @@ static int tokenize(const struct making *m, struct str text, struct engine_token
     return m->ops->tokenize(m->engine, text, how, m->bounds, out, f);
 }
 
-/* Of a text that is longer than texts are which fit, the beginning alone is mostly too long. */
+/* If a text is longer than texts that fit usually are, its beginning alone is mostly too long. */
 static int check_beginning(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
 {
     size_t plausible = PROMPT_PROBE_BYTES_MIN + (size_t)m->info->context * PROMPT_PROBE_BYTES_PER_TOKEN;
@@ -90,7 +90,7 @@ static int check_beginning(const struct making *m, struct str text, struct engin
     if (err != 0 || out->n <= m->info->context)
         return err;
     too_long("about ", (uint64_t)((double)out->n * (double)text.n / (double)plausible), m->info->context, f);
-    f->count = out->n; /* the least it has */
+    f->count = out->n; /* a lower bound */
     return f->err;
 }
 
@@ -110,7 +110,7 @@ static int take_text(const struct making *m, struct str text, struct engine_toke
     return 0;
 }
 
-/* A text that came as token ids: taken as they are, without the model's own first and last token. */
+/* The prompt arrived as token ids: used unchanged, without the model's own first and last token. */
 static int take_ids(const struct making *m, struct engine_tokens *out, struct fault *f)
 {
     const struct request *r = m->r;
@@ -170,7 +170,7 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
     return err != 0 ? err : check_stops(r, f);
 }
 
-/* Of several texts. */
+/* A prompt composed of several texts. */
 static int take_composed(const struct making *m, struct engine_tokens *out, struct fault *f)
 {
     struct composing c = {.ops = m->ops, .engine = m->engine, .r = m->r, .bounds = m->bounds, .out = out};
@@ -180,7 +180,8 @@ static int take_composed(const struct making *m, struct engine_tokens *out, stru
     return err == 0 && out->n > m->info->context ? too_long("", out->n, m->info->context, f) : err;
 }
 
-/* A request's prompt; `text` is where a chat is rendered to, and for who wants it as text. */
+/* Makes the tokens of the prompt; a chat is rendered into `text`, which is also where the prompt's
+ * text is requested. */
 static int make(const struct making *m, struct buf *text, struct engine_tokens *out, struct engine_guide **guide, struct fault *f)
 {
     int err = prompt_check(m->r, m->info, f);
@@ -198,7 +199,7 @@ static int make(const struct making *m, struct buf *text, struct engine_tokens *
     return err == 0 ? take_text(m, buf_str(text), out, f) : err;
 }
 
-/* Control tokens have no bytes in an answer; in a prompt their names are its text. */
+/* Control tokens have no bytes in an answer; in a prompt's text they are spelled out. */
 static void add_piece(const struct making *m, int32_t token, struct buf *text)
 {
     char piece[ENGINE_TOKEN_BYTES_MAX];
@@ -208,7 +209,7 @@ static void add_piece(const struct making *m, int32_t token, struct buf *text)
     buf_add(text, piece, (size_t)n);
 }
 
-/* The prompt as text, whole: as it came, or was rendered, or what its tokens stand for. */
+/* Completes the prompt's text: as it arrived, was rendered, or as its tokens spell it. */
 static int tell_text(const struct making *m, const struct engine_tokens *tokens, struct buf *text, struct fault *f)
 {
     for (uint32_t i = 0; i < m->r->tokens_n; i++)

@@ -1,10 +1,10 @@
-/* What a batcher tells of its jobs: prompts that are computed, text, ends. */
+/* Report events of the batcher's jobs: computed prompts, tokens with text, ends. */
 #include <math.h>
 
 #include "base/alloc.h"
 #include "engine/state.h"
 
-enum { PIECE_BYTES = 256 }; /* of one token, as clients are told them; longer ones are cut */
+enum { PIECE_BYTES = 256 }; /* reported bytes of one token; longer ones are truncated */
 
 static void report(struct batcher *b, const struct batcher_event *ev)
 {
@@ -34,7 +34,7 @@ static struct batcher_event event_of(const struct job *j, enum batcher_event_kin
 void report_progress(struct batcher *b, const struct job *j, uint32_t done)
 {
     struct batcher_event ev = event_of(j, BATCHER_PROGRESS);
-    if (!j->r->sampling.progress || j->answer_n > 0) /* tokens that are replayed are none of the prompt's */
+    if (!j->r->sampling.progress || j->answer_n > 0) /* replayed tokens are not part of the prompt */
         return;
     ev.done_tokens = done;
     ev.prefill_ms = done > j->cached ? ms_between(j->started_us, batcher_now(b)) : 0;
@@ -50,7 +50,7 @@ void report_prefilled(struct batcher *b, struct job *j)
     buf_fini(&j->prompt_text);
 }
 
-/* What clients are told of a token besides its text: the head has no vocabulary to look bytes up in. */
+/* Facts about a token besides its text: the head has no vocabulary to look up bytes. */
 struct about {
     struct str pieces[1 + REQUEST_TOP_LOGPROBS_MAX];
     char bytes[1 + REQUEST_TOP_LOGPROBS_MAX][PIECE_BYTES];
@@ -59,7 +59,7 @@ struct about {
 static void add_piece(struct batcher *b, const struct job *j, struct about *a, uint32_t i, int32_t id)
 {
     int32_t n = id >= 0 ? b->ops->piece(b->engine, id, a->bytes[i], PIECE_BYTES) : 0;
-    if (n == 0 && id >= 0 && j->r->sampling.prompt_only == PROMPT_COUNTED && b->ops->control != NULL) /* a text made tokens is told whole */
+    if (n == 0 && id >= 0 && j->r->sampling.prompt_only == PROMPT_COUNTED && b->ops->control != NULL) /* a tokenized text is reported completely */
         n = b->ops->control(b->engine, id, a->bytes[i], PIECE_BYTES);
     a->pieces[i] = str_n(a->bytes[i], (size_t)n);
 }
@@ -75,7 +75,8 @@ static void tell_about(struct batcher *b, const struct job *j, const struct draw
         add_piece(b, j, a, i + 1, t->top[i].token);
 }
 
-/* A draw may have been among fewer tokens than are wanted; lists of all tokens are of one length (-1: no token). */
+/* The draw may have had fewer candidates than requested; the lists of all tokens have the same
+ * length (-1: no token). */
 static uint32_t find_drawn(struct batcher *b, const struct job *j, uint32_t n, struct drawn *t)
 {
     uint32_t found = b->ops->drawn(j->sampler, t->id, n, t->top, &t->logprob);
@@ -102,7 +103,7 @@ void report_scored(struct batcher *b, const struct job *j, uint32_t at, uint32_t
     if (row != UINT32_MAX) {
         t.logprob = b->ops->logprob(b->engine, row, t.id);
         report_find_top(b, j, row, &t);
-    } else { /* in place of what there is for the others */
+    } else { /* fills the place of a score */
         t.top_n = j->r->sampling.top_logprobs;
         for (uint32_t i = 0; i < t.top_n; i++)
             t.top[i].token = t.id;
@@ -144,7 +145,8 @@ static void report_oldest(struct batcher *b, struct job *j)
     report_with(b, j, first, &t, text_take_to(&j->text, t.end));
 }
 
-/* Can the oldest be reported? At the end of an answer all can that have a byte in the text. */
+/* Returns whether the oldest token can be reported. At the end of an answer, every token with a
+ * byte in the text can. */
 static bool is_released(const struct job *j, const struct drawn *oldest, bool over)
 {
     if (over)

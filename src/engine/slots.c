@@ -29,7 +29,8 @@ uint32_t slots_common(const int32_t *a, uint32_t a_n, const int32_t *b, uint32_t
     return i;
 }
 
-/* One tenant's prompt must not be answered sooner because another one has asked the same: that would tell what was asked. */
+/* Prefixes are shared only within a scope: a faster answer would tell one tenant what another one has
+ * asked. */
 uint32_t slots_held(const struct slot *at, uint64_t scope, const int32_t *tokens, uint32_t n)
 {
     return at->scope == scope ? slots_common(at->tokens, at->n, tokens, n) : 0;
@@ -47,9 +48,10 @@ static uint32_t busy_neighbours(const struct slots *s, uint32_t i)
     return (uint32_t)below + (uint32_t)above;
 }
 
-/* libllama computes neighbouring sequences in one pass over the weights and others in one pass per group, so a slot
- * beside busy ones makes every stream faster (4 streams apart take 1.6 times as long as 4 side by side). Among equals,
- * what was freed the longest ago is missed the least. */
+/* libllama computes neighbouring sequences in one pass over the weights, and others in one pass per
+ * group, so a slot beside busy ones makes every stream faster (4 scattered streams take 1.6 times
+ * as long as 4 adjacent ones). Among equals, the slot that was freed the longest ago is the least
+ * likely to be needed again. */
 static uint32_t best_free(const struct slots *s)
 {
     uint32_t best = s->n;
@@ -64,8 +66,9 @@ static uint32_t best_free(const struct slots *s)
     return best;
 }
 
-/* A new conversation shares its system prompt with every old one. Taking over an old one's slot for these few tokens
- * would cost that conversation its next first token, so the shared part must be half of what the slot holds. */
+/* A new conversation shares its system prompt with every old one. Taking an old conversation's slot
+ * for these few tokens would delay that conversation's next first token, so the shared part must be
+ * half of what the slot holds. */
 uint32_t slots_pick(const struct slots *s, uint64_t scope, const int32_t *tokens, uint32_t n, uint32_t kept)
 {
     uint32_t best = s->n, best_common = kept > SLOTS_COPY_TOKENS_MIN ? kept - SLOTS_COPY_TOKENS_MIN : 0;

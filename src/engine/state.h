@@ -1,16 +1,19 @@
-/* The batcher's own struct, and the parts of its cycle: report.c tells, turn.c runs, batcher.c decides.
+/* Define the batcher's struct, and the parts of its cycle: report.c reports, turn.c runs,
+ * batcher.c decides.
  *
  * Invariants:
- * B1  every ticket that was submitted gets exactly one DONE: submitted == done + in slots + queued.
- * B2  what a slot says it holds is what the engine's sequence holds: rows go in at slot.n, and slot.n follows.
- * B3  the ids of a job are reported gap-free and once, from the number of resumed ones on; where tokens are withheld
- *     (job_withholds()), those of a met stop string never.
- * B4  a slot has at most one job; the queue holds at most queue_max beyond the free slots.
- * B5  a call has 1 … batch_rows_max rows; one for vectors has 1 … slots texts.
- * B6  text is reported only together with ids, so what was delivered is known from the ids (text.h).
- * B7  while jobs are in slots there is always a call to make: nobody waits for nobody. Jobs that are held (they wait
- *     for what another engine computed of them) or not prepared (for their tokens) wait in the queue, and nobody behind them
- *     waits for them. */
+ * B1  Every submitted ticket gets exactly one DONE: submitted == done + in slots + queued.
+ * B2  The recorded contents of a slot equal the contents of the engine's sequence: rows are added
+ *     at slot.n, and slot.n follows.
+ * B3  The ids of a job are reported without gaps and once, starting after the resumed ones; where
+ *     tokens are withheld (job_withholds()), the ids of a matched stop string are never reported.
+ * B4  A slot has at most one job; the queue holds at most queue_max jobs beyond the free slots.
+ * B5  A call has 1 … batch_rows_max rows; one for vectors has 1 … slots texts.
+ * B6  Text is reported only together with ids, so the delivered text is determined by the
+ *     delivered ids (text.h).
+ * B7  While jobs are in slots there is always a call to make. Jobs that are held (waiting for a
+ *     carry from another engine) or not prepared (waiting for their tokens) wait in the queue, and
+ *     do not block the jobs behind them. */
 #ifndef MANTA_ENGINE_STATE_H
 #define MANTA_ENGINE_STATE_H
 
@@ -30,88 +33,96 @@ struct batcher {
     batcher_event_fn *on_event;
     void *user_data;
     struct slots slots;
-    struct list queue;               /* job.link, in the order of arrival */
+    struct list queue;               /* job.link, in order of arrival */
     uint32_t queued;
-    struct list left;                /* struct leaver: cancelled, but their requests are still being read */
-    struct prefixes prefixes;        /* what slots held before others took them; at most cfg.prefix_bytes */
-    uint64_t restored, restored_tokens; /* prompts that began with one of those, and with how many of its tokens */
+    struct list left;                /* struct leaver: cancelled jobs whose requests are still being read */
+    struct prefixes prefixes;        /* saved slot contents; at most cfg.prefix_bytes */
+    uint64_t restored, restored_tokens; /* prompts that began with a saved prefix, and the tokens this saved */
     struct cost cost;
     struct engine_row *rows;         /* owned; room for batch_rows_max */
-    float *vectors;                  /* owned; room for info.slots vectors; made on first use */
-    uint32_t last_slot;              /* whose prompt ran last */
+    float *vectors;                  /* owned; room for info.slots vectors; allocated on first use */
+    uint32_t last_slot;              /* slot whose prompt ran last */
     bool prompt_ran;                 /* a prompt call ran since the streams' last turn */
-    bool hints_old;                  /* slots changed what they hold: rows_hint of waiting prompts may be too high */
-    bool reporting;                  /* on_event runs: it must not call back */
+    bool hints_old;                  /* slot contents have changed: rows_hint of waiting prompts may be too high */
+    bool reporting;                  /* on_event is running: it must not call back */
     uint64_t submitted, done;        /* tickets, for B1 */
     uint64_t last_token_us;
     uint64_t prompt_tokens, cached_tokens, answer_tokens;
 };
 
-/* Microseconds, by the batcher's clock. */
+/* Returns the time of the batcher's clock, in microseconds. */
 static inline uint64_t batcher_now(const struct batcher *b)
 {
     return b->cfg.now_us(b->cfg.now_user_data);
 }
 
-/* report.c: each calls on_event once, unless it says otherwise. */
+/* report.c: each calls on_event once, unless stated otherwise. */
 
-/* The prompt of j is computed, or the embedding about to be reported. */
+/* The prompt of j is computed, or its embedding is about to be reported. */
 void report_prefilled(struct batcher *b, struct job *j);
-/* So much of its prompt is there, where it is to be told. */
+/* Reports `done` computed tokens of the prompt, if requested. */
 void report_progress(struct batcher *b, const struct job *j, uint32_t done);
-/* Fills in t->top, where it was asked for: the most likely tokens of `row` of the last call. */
+/* Fills in t->top, if requested: the most likely tokens of `row` of the last call. Does not call
+ * on_event. */
 void report_find_top(struct batcher *b, const struct job *j, uint32_t row, struct drawn *t);
-/* Token number `at` of the prompt; `row` of the last call is that of the token before it, whose logits it is scored by. UINT32_MAX: it is
- * not scored. */
+/* Reports token number `at` of the prompt; `row` of the last call is the row of the token before
+ * it, whose logits score it. UINT32_MAX: it has no score. */
 void report_scored(struct batcher *b, const struct job *j, uint32_t at, uint32_t row);
-/* Token number `first` of the answer, with the text that can be sent now. */
+/* Reports token number `first` of the answer, with the text that can be sent now. */
 void report_token(struct batcher *b, struct job *j, uint32_t first, const struct drawn *t);
-/* The same for a job that withholds tokens: calls on_event for each token that can be reported now, with its own text. t is
- * the youngest; NULL: an end token was drawn. `over`: the answer is, and what is withheld now is never reported. */
+/* The same for a job that withholds tokens: calls on_event for each token that can be reported
+ * now, with its own text. t is the newest token; NULL: an end token was drawn. `over`: the answer
+ * has ended; tokens still withheld are never reported. */
 void report_withheld(struct batcher *b, struct job *j, const struct drawn *t, bool over);
-/* The end of a job that is in no slot and in no queue any more; frees it. */
+/* Reports the end of a job that is in no slot and no queue any more, and frees it. */
 void report_end(struct batcher *b, struct job *j, enum finish finish);
-/* The job ends with that fault. */
+/* Ends the job with that fault. */
 void report_fault(struct batcher *b, struct job *j, const struct fault *f);
-/* The job ends with a vector of n numbers, copied. */
+/* Ends the job with a vector of n numbers, which is copied. */
 void report_embedding(struct batcher *b, struct job *j, const float *v, uint32_t n);
 
-/* stream.c, turn.c: what takes a turn makes one call into the engine. A call that fails ends the jobs that took part in it, and nobody
- * else's. */
+/* stream.c, turn.c: each turn makes at most one call into the engine. A failed call ends only the
+ * jobs that took part in it. */
 
-/* How many streams run; *out_us: for how long the one that waits the longest has had no token. */
+/* Returns the number of running streams; *out_us: the longest time that one of them has waited for a
+ * token. */
 uint32_t stream_waiting(const struct batcher *b, uint64_t *out_us);
-/* A turn: the next token of every running stream. */
+/* Runs a turn: the next token of every running stream. */
 void stream_turn(struct batcher *b);
 /* Draws the next token of the job in `slot` from that row of the last call, and reports it. */
 void stream_draw(struct batcher *b, uint32_t slot, uint32_t row);
-/* Row i of the next call is that one of the slot's job; `want`: with its logits. */
+/* Makes row i of the next call the token at `position` of the slot's job; `want`: with its
+ * logits. */
 void stream_put_row(struct batcher *b, uint32_t i, uint32_t slot, uint32_t position, bool want);
-/* The slot is free; its job, which is in none then. */
+/* Frees the slot and returns its job. */
 struct job *stream_leave(struct batcher *b, uint32_t slot);
-/* Its job ends with that fault. After a failed call nobody knows for sure what the sequence holds: it starts anew. */
+/* Ends the slot's job with that fault. After a failed call the contents of the sequence are
+ * uncertain, so it is emptied. */
 void stream_fail(struct batcher *b, uint32_t slot, const struct fault *f);
-/* Up to `rows` rows of the prompt in `slot`, and its first token when these are the last ones. */
+/* Runs up to `rows` rows of the prompt in `slot`, and draws the first token if these are the last
+ * ones. */
 void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows);
-/* The vectors of 1 … info.slots jobs that were taken from the queue, but are still counted in `queued`; their tokens are
- * no more than one call may have. */
+/* Computes the vectors of 1 … info.slots jobs that were taken from the queue but are still counted
+ * in `queued`; together their tokens fit one call. */
 void turn_embed(struct batcher *b, struct job *const *jobs, uint32_t n);
-/* What another engine computed of the slot's job, if it brought that, is put into the slot; a job that brought something
- * unfit computes it. */
+/* Loads the carry of the slot's job, if it has one, into the slot; if the carry does not fit, the
+ * job computes everything. */
 void turn_carry(struct batcher *b, uint32_t slot);
-/* Rows of the prompt in `slot` that are still to compute; its prefix may be in any slot, or in the host's memory. */
+/* Returns the rows of the prompt in `slot` that are still to be computed; its prefix may be in any
+ * slot, or in host memory. */
 uint32_t turn_rows_left(const struct batcher *b, uint32_t slot);
 
-/* swap.c: what slots hold, to the memory of the host and back. */
+/* swap.c: slot contents move to host memory and back. */
 
-/* How the prompt in `slot` begins: as `without` says, or better with what is kept. */
+/* Returns how the prompt in `slot` best begins: as `without` says, or with a saved prefix. */
 struct slots_prefix swap_find(const struct batcher *b, uint32_t slot, struct slots_prefix without);
-/* The slot is about to lose all but the first `stays` tokens of what it holds: keeps all of it, where that is worth its time and what is
- * kept has room. True: the engine copied. */
+/* Call it before the slot loses all but the first `stays` tokens of its contents: saves them, if
+ * that is worth its time and there is room. Returns true if the engine copied. */
 bool swap_out(struct batcher *b, uint32_t slot, uint32_t stays);
-/* The slot, whose job has not begun, holds the first n tokens of the entry at `src`, or nothing, where they do not fit. */
+/* Makes the slot, whose job has not begun, hold the first kept.n tokens of entry kept.src; nothing
+ * if they do not fit. */
 void swap_in(struct batcher *b, uint32_t slot, struct slots_prefix kept);
-/* Does a stream run, that has no token while the engine copies? */
+/* Returns whether a stream is running, which gets no token while the engine copies. */
 bool swap_waits(const struct batcher *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* The next token of every running stream, and of each that begins. */
+/* Run the streams: the next token of every running stream, and the first of each that begins. */
 #include "base/rng.h"
 #include "engine/state.h"
 #include "os/last_words.h"
@@ -10,7 +10,6 @@ struct job *stream_leave(struct batcher *b, uint32_t slot)
     return j;
 }
 
-/* After a failed call nobody knows for sure what the sequence holds: it starts anew. */
 void stream_fail(struct batcher *b, uint32_t slot, const struct fault *f)
 {
     b->ops->seq_trim(b->engine, slot, 0);
@@ -18,7 +17,8 @@ void stream_fail(struct batcher *b, uint32_t slot, const struct fault *f)
     report_fault(b, stream_leave(b, slot), f);
 }
 
-/* B6: text that was held back until the end goes out with the end token, so that a resumed job knows it did. */
+/* B6: text held back until the end is reported with the end token, so that a resumed job knows that it
+ * was. */
 static void tell_drawn(struct batcher *b, struct job *j, const struct drawn *t, uint32_t index, enum finish finish)
 {
     bool is_end_token = j->answer_n == index, withholds = job_withholds(j);
@@ -28,7 +28,6 @@ static void tell_drawn(struct batcher *b, struct job *j, const struct drawn *t, 
         report_token(b, j, index, t);
 }
 
-/* Draws the next token of a job from row `row` of the last call, and reports it. */
 void stream_draw(struct batcher *b, uint32_t slot, uint32_t row)
 {
     struct job *j = b->slots.slot[slot].job;
@@ -36,7 +35,8 @@ void stream_draw(struct batcher *b, uint32_t slot, uint32_t row)
     last_words_computing(&j->ticket, 1);
     struct drawn t = {.start = text_made(&j->text)};
     struct fault f = {0};
-    /* A log-probability is a pass over the vocabulary, during which all but one compute thread wait: only for who asked. */
+    /* Computing a log-probability is a pass over the vocabulary, during which all other compute
+     * threads wait: only if requested. */
     t.id = b->ops->sampler_draw(b->engine, j->sampler, row, rng_unit(j->r->sampling.seed, index),
                                 j->r->sampling.logprobs ? &t.logprob : NULL, &f);
     if (t.id < 0) {
@@ -95,7 +95,6 @@ uint32_t stream_waiting(const struct batcher *b, uint64_t *out_us)
     return streams;
 }
 
-/* The next token of every running stream. */
 void stream_turn(struct batcher *b)
 {
     uint32_t n = 0;

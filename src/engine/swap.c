@@ -1,14 +1,16 @@
-/* What slots hold goes to the memory of the host before another prompt takes its place, and comes back (prefixes.h).
+/* Move slot contents to host memory before another prompt takes the slot, and back (prefixes.h).
  *
- * Both are one copy by the engine, of all that a sequence holds: of 1,024 tokens of a 135M model 23.6 MB, 15 ms of processor time into fresh
- * memory and 4 ms back, where computing them takes 7 s. While streams run, each copy is a turn of its own, like a chunk of a prompt: they
- * have their token before it where they would wait longer than a step, and a copy that would take longer than a step itself is not made. */
+ * Each direction is one copy by the engine of everything a sequence holds: 23.6 MB for 1,024 tokens
+ * of a 135M model, 15 ms of processor time to save into fresh memory and 4 ms to load, whereas
+ * computing them takes 7 s. While streams run, each copy is a turn of its own, like a prompt chunk:
+ * if the streams would wait longer than a step, they get their token first, and a copy that would
+ * itself take longer than a step is not made. */
 #include "engine/state.h"
 #include "os/last_words.h"
 
 enum {
-    SWAP_TOKENS_MIN = 64, /* fewer are computed again: nobody notices */
-    SWAP_GAIN = 2,        /* what is not computed must save so many times what the copies cost */
+    SWAP_TOKENS_MIN = 64, /* recomputing fewer is not noticeable */
+    SWAP_GAIN = 2,        /* the saved computation must exceed the cost of the copies by this factor */
 };
 
 bool swap_waits(const struct batcher *b)
@@ -27,7 +29,8 @@ static bool fits_step(const struct batcher *b, uint64_t us)
     return us <= step_us(b) || !swap_waits(b);
 }
 
-/* A copy that takes us comes next: streams that would wait longer than a step have their token before it. */
+/* Call it before a copy that takes `us`: streams that would wait longer than a step get their token
+ * first. */
 static void streams_first(struct batcher *b, uint64_t us, uint64_t ticket)
 {
     uint64_t waited_us;
@@ -52,7 +55,7 @@ struct slots_prefix swap_find(const struct batcher *b, uint32_t slot, struct slo
     return better ? (struct slots_prefix){.n = found.n, .from = SLOTS_KEPT, .src = found.at} : without;
 }
 
-/* How much of what the slot holds another one does. */
+/* Returns how much of the slot's contents another slot also holds. */
 static uint32_t held_beside(const struct batcher *b, uint32_t slot)
 {
     const struct slot *at = &b->slots.slot[slot];
@@ -64,8 +67,8 @@ static uint32_t held_beside(const struct batcher *b, uint32_t slot)
     return most;
 }
 
-/* What of the slot's last prompt is lost. Of its answer nothing counts: the next prompt of the same conversation may lack some of it,
- * thoughts and the like, which will not be asked for again. */
+/* Returns how many tokens of the slot's last prompt are lost. The answer does not count: the next
+ * prompt of the same conversation may lack parts of it, such as reasoning. */
 static uint32_t lost_of(const struct slot *at, uint32_t stays)
 {
     uint32_t asked = at->asked < at->n ? at->asked : at->n;
@@ -132,7 +135,7 @@ void swap_in(struct batcher *b, uint32_t slot, struct slots_prefix kept)
         b->restored_tokens += kept.n;
     }
     if (err != 0 || kept.n + SWAP_TOKENS_MIN > e->asked)
-        prefixes_drop(&b->prefixes, kept.src); /* the conversation is in the slot now, and is kept again, longer, when it goes */
+        prefixes_drop(&b->prefixes, kept.src); /* the conversation is in the slot now, and will be saved again, longer, when it leaves */
     else
         prefixes_touch(&b->prefixes, kept.src);
 }

@@ -1,7 +1,7 @@
 /* Invariants:
- * T1  what text_take() hands out is valid UTF-8, cut between characters.
- * T2  no byte of a met stop string is handed out, wherever the borders of tokens and steps lie; text_take_to() beyond
- *     text_sure() is the caller's choice. */
+ * T1  The output of text_take() is valid UTF-8, cut between characters.
+ * T2  No byte of a matched stop string is handed out, however it is split over tokens and steps;
+ *     text_take_to() beyond text_sure() is the caller's choice. */
 #include "engine/text.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
 /* ---- stop strings ---- */
 
-/* After a mismatch behind i matched bytes, fall[i] bytes are matched still. */
+/* After a mismatch behind i matched bytes, fall[i] bytes still match. */
 static void stop_init(struct text_stop *stop, struct str s)
 {
     MUST(s.n > 0 && s.n <= REQUEST_STOP_BYTES_MAX);
@@ -38,7 +38,8 @@ static bool stop_feed(struct text_stop *stop, char c)
     return stop->matched == stop->s.n;
 }
 
-/* Feeds one byte to all stop strings. Of those that end here the longest counts: it begins first. */
+/* Feeds one byte to all stop strings. Of those that end here, the longest counts: it begins
+ * first. */
 static void feed_stops(struct text *t, char c)
 {
     for (uint32_t i = 0; i < t->stops_n; i++)
@@ -55,7 +56,7 @@ static void feed_stops(struct text *t, char c)
 
 /* ---- UTF-8 ---- */
 
-/* Bytes of the character that begins with c; 0 when none does. */
+/* Returns the length of the character that begins with c; 0 if c begins none. */
 static uint8_t char_bytes(uint8_t c)
 {
     if (c < 0x80)
@@ -67,7 +68,8 @@ static uint8_t char_bytes(uint8_t c)
     return c >= 0xf0 && c <= 0xf4 ? 4 : 0;
 }
 
-/* May c follow the n >= 1 bytes of part? The second byte is where overlong forms and surrogates show. */
+/* Returns whether c may follow the n >= 1 bytes of part. The second byte excludes overlong forms
+ * and surrogates. */
 static bool char_goes_on(const uint8_t *part, uint8_t n, uint8_t c)
 {
     if ((c & 0xc0) != 0x80)
@@ -177,7 +179,8 @@ uint64_t text_sure(const struct text *t)
 {
     size_t held = held_back(t), end = t->out.n > held ? t->out.n - held : 0;
     MUST(held <= t->out.n - t->taken || t->ahead);
-    /* T1: a stop string is UTF-8 and so begins between characters; one that is not must not cut the text either. */
+    /* T1: a stop string is UTF-8 and so begins between characters; one that is not must not cut the
+     * text either. */
     while (end > 0 && end < t->out.n && ((uint8_t)t->out.p[end] & 0xc0) == 0x80)
         end--;
     return t->before + end;

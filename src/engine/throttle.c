@@ -1,6 +1,6 @@
-/* A slower engine than the machine has: each call takes a multiple of its time, as far as any caller can see. For tests, the
- * least time of a call can also be steered from outside while the engine runs, so that an answer stays in its middle until
- * the test has done what it wants to do there, on a quick machine as on a slow one. */
+/* Slow an engine down: each decode and embed call takes a multiple of its time, as seen by the caller. For
+ * tests, the minimum duration of a call can also be set from outside while the engine runs, so that an answer
+ * stays unfinished until the test is done with it, however fast the machine is. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,7 +10,7 @@
 #include "base/must.h"
 #include "engine/engine.h"
 
-/* One engine module per process, so one of each. */
+/* There is one engine module per process, so these are static. */
 static const struct engine_ops *fast;
 static uint32_t times;
 static const char *pace_file; /* NULL: none */
@@ -23,7 +23,8 @@ static void sleep_us(uint64_t us)
         ;
 }
 
-/* Microseconds that a call shall take at least, as the file says now; 0 when it does not exist. */
+/* Returns the minimum duration of a call in microseconds, as the file says now; 0 if it does not
+ * exist. */
 static uint64_t pace_us(void)
 {
     char text[16];

@@ -1,4 +1,4 @@
-/* What one call into the engine does to slots and jobs. */
+/* Run one call of the engine, and update slots and jobs. */
 #include "base/alloc.h"
 #include "engine/carry.h"
 #include "engine/state.h"
@@ -23,7 +23,7 @@ void turn_carry(struct batcher *b, uint32_t slot)
     buf_fini(&j->carry);
 }
 
-/* What computing as many rows would take as long as one copy. */
+/* Returns the number of rows whose computation takes as long as one copy. */
 static uint32_t copy_tokens(const struct batcher *b)
 {
     uint64_t row_us = cost_prompt(&b->cost, 64) / 64;
@@ -38,12 +38,13 @@ static struct slots_prefix find_prefix(const struct batcher *b, uint32_t slot)
     return swap_find(b, slot, slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_tokens(j), copy_tokens(b)));
 }
 
-/* The slot's content makes way for the prompt. True: that was a turn, for streams wait and the engine has copied. */
+/* Saves the slot's contents before the prompt replaces them. Returns true if the engine copied
+ * while streams wait: then the turn is over. */
 static bool make_way(struct batcher *b, uint32_t slot)
 {
     struct slots_prefix prefix = find_prefix(b, slot);
     if (prefix.from == SLOTS_KEPT)
-        prefixes_touch(&b->prefixes, prefix.src); /* others make room for what is kept now */
+        prefixes_touch(&b->prefixes, prefix.src); /* so that saving evicts other entries first */
     return swap_out(b, slot, prefix.from == SLOTS_HERE ? prefix.n : 0) && swap_waits(b);
 }
 
@@ -60,9 +61,9 @@ static void place(struct batcher *b, uint32_t slot, struct slots_prefix prefix)
     }
 }
 
-/* Puts the beginning of the prompt in place. Prompts start one after another, so a prefix that arrived several times at
- * once is computed by the first and copied by the others. *out_copy_us: the time a copy between slots took, 0 without one.
- * True: that was a turn. */
+/* Puts the beginning of the prompt in place. Prompts start one after another, so a prefix that
+ * arrived several times at once is computed by the first and copied by the others. *out_copy_us:
+ * the time of a copy between slots, 0 without one. Returns true if the turn is over. */
 static bool start_prompt(struct batcher *b, uint32_t slot, uint64_t *out_copy_us)
 {
     struct slot *at = &b->slots.slot[slot];
@@ -89,14 +90,15 @@ uint32_t turn_rows_left(const struct batcher *b, uint32_t slot)
     return job_tokens(at->job) - (at->begun ? at->n : find_prefix(b, slot).n);
 }
 
-/* The engine may put a copy off until its next call, so what that took too long counts as the copy's. */
+/* The engine may defer a copy to its next call, so the excess time of that call counts as the
+ * copy's. */
 static void saw_copy(struct batcher *b, uint32_t rows, uint64_t copy_us, uint64_t call_us)
 {
     uint64_t expected_us = cost_prompt(&b->cost, rows);
     cost_saw_copy(&b->cost, copy_us + (call_us > expected_us ? call_us - expected_us : 0));
 }
 
-/* Tells of the tokens that the rows from position `from` on brought a log-probability for. */
+/* Reports the prompt tokens that are scored by the rows from position `from` on. */
 static void tell_scores(struct batcher *b, const struct job *j, uint32_t from, uint32_t n)
 {
     if (!job_scores(j))
@@ -122,8 +124,9 @@ static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
     report_end(b, stream_leave(b, slot), FINISH_LENGTH);
 }
 
-/* A resumed answer is computed once more in the shape it had: its prompt like a prompt, its tokens like a stream's. An
- * engine with a favourite chunk takes another kernel for calls of that size, whose bits differ a little. */
+/* Limits the rows of a resumed answer so that it is computed in the same shape as before: its
+ * prompt like a prompt, its tokens like a stream's. An engine with a preferred chunk size uses
+ * another kernel for calls of that size, whose bits differ slightly. */
 static uint32_t replay_rows(const struct batcher *b, const struct job *j, uint32_t from, uint32_t rows)
 {
     uint32_t tile = b->info->chunk_rows;
@@ -134,7 +137,6 @@ static uint32_t replay_rows(const struct batcher *b, const struct job *j, uint32
     return rows < tile ? rows : tile - 1;
 }
 
-/* Up to `rows` rows of the prompt in `slot`; its first token when these are the last ones. */
 void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
 {
     struct slot *at = &b->slots.slot[slot];

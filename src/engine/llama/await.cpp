@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-enum { HEARD_MAX = 1024, HEARD_KEPT = 512 }; /* bytes: longer than any word of a family; patterns are tried on no more */
+enum { HEARD_MAX = 1024, HEARD_KEPT = 512 }; /* bytes: longer than the trigger words of any family; patterns are tried on no more */
 
 await::await(const chat_plan &plan)
     : held(plan.held), thinking(plan.thinking), think_start(plan.how.thinking_start_tag), think_ends(plan.how.thinking_end_tags)
@@ -10,7 +10,7 @@ await::await(const chat_plan &plan)
     for (const auto &t : plan.how.grammar_triggers) {
         trigger to;
         if (t.type == COMMON_GRAMMAR_TRIGGER_TYPE_WORD) {
-            to.word = t.value.substr(0, t.value.find_last_not_of(" \t\n") + 1); /* the grammar wants the white space behind it all the same */
+            to.word = t.value.substr(0, t.value.find_last_not_of(" \t\n") + 1); /* the grammar itself requires the white space after it */
         } else {
             to.pattern = std::regex(t.value);
             to.anchored = !t.value.empty() && t.value.front() == '^';
@@ -19,7 +19,7 @@ await::await(const chat_plan &plan)
     }
 }
 
-/* The first place where one of the words is; npos: none is there. */
+/* Returns the first position of one of the words; npos: none. */
 std::size_t await::find_first(const std::vector<std::string> &words, std::size_t *length) const
 {
     std::size_t first = std::string::npos;
@@ -33,7 +33,7 @@ std::size_t await::find_first(const std::vector<std::string> &words, std::size_t
     return first;
 }
 
-/* Of a pattern with a group the grammar begins with the group. */
+/* If a pattern has a group, the grammar begins with the group. */
 static std::size_t start_of(const std::smatch &match)
 {
     for (std::size_t i = 1; i < match.size(); i++)
@@ -55,7 +55,7 @@ std::size_t await::find_trigger() const
     return first;
 }
 
-/* The first `bytes` of what was heard. */
+/* Drops the first `bytes` bytes of the text heard. */
 void await::forget(std::size_t bytes)
 {
     heard.erase(0, bytes);

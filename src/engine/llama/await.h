@@ -1,5 +1,6 @@
-/* When does a grammar begin? That of an answer which may call tools holds from the first word of a call on, and not before; one that must
- * call, or has a form, begins when the model has thought. For C++ alone. */
+/* Detect where the grammar of an answer begins. If the answer may call tools, the grammar applies from the
+ * first word of a call on; if it must call tools, or has a form, from the end of the reasoning on. C++
+ * only. */
 #ifndef MANTA_ENGINE_LLAMA_AWAIT_H
 #define MANTA_ENGINE_LLAMA_AWAIT_H
 
@@ -13,7 +14,8 @@
 class await {
 public:
     explicit await(const chat_plan &plan);
-    /* The answer's next token. True: the grammar begins, and gets what tokens() has. */
+    /* Adds the answer's next token. Returns true if the grammar begins; it then receives
+     * tokens(). */
     bool add(llama_token token, const std::string &piece);
     const std::vector<std::pair<llama_token, std::string>> &tokens() const { return replay; }
 
@@ -21,7 +23,7 @@ private:
     struct trigger {
         std::string word;   /* empty: the pattern */
         std::regex pattern;
-        bool anchored = false; /* it must begin with the answer */
+        bool anchored = false; /* must match at the beginning of the answer */
     };
     struct heard_token {
         llama_token id;
@@ -29,12 +31,12 @@ private:
     };
 
     bool held, thinking;
-    bool cut = false; /* `heard` is not all there was */
+    bool cut = false; /* `heard` has lost its beginning */
     std::string think_start;
     std::vector<std::string> think_ends;
     std::vector<trigger> triggers;
     std::vector<heard_token> tail; /* the last tokens … */
-    std::string heard;             /* … and their text, one behind the other */
+    std::string heard;             /* … and their concatenated text */
     std::vector<std::pair<llama_token, std::string>> replay;
 
     std::size_t find_trigger() const;

@@ -1,11 +1,12 @@
 /* Run rows, and keep the cells of the sequences.
  *
- * One decode becomes one libllama call for the sequences that run one row, and one call for each that runs several.
- * libllama would cut a mixed batch into pieces of equally many rows per sequence, so that a chunk of 64 rows beside
- * decoding streams became 1 + 63: one more pass over the weights, and below the 64 rows from which flash attention
- * works in tiles. Sequences that run one row are handed over in rising order and with small gaps bridged (join.h),
- * because libllama computes only neighbouring slots together. The rows' logits stay where libllama put them; those of
- * earlier calls are copied. */
+ * One decode becomes one libllama call for all sequences with one row, and one call for each
+ * sequence with several rows. libllama would split a mixed batch into pieces with equally many rows
+ * per sequence: a chunk of 64 rows beside decoding streams would become 1 + 63, which is one more
+ * pass over the weights, and falls below the 64 rows from which flash attention works in tiles.
+ * Sequences with one row are passed in rising order and with small gaps bridged (join.h), because
+ * libllama computes only neighbouring slots together. The logits of the last call stay where
+ * libllama put them; those of earlier calls are copied. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,7 @@ static int run(struct engine *e, struct fault *f)
     return fault_set(f, result == GUARD_NO_MEMORY ? ERR_MEMORY : ERR_FAILED, "decoding %d rows: %s", e->batch.n_tokens, decode_words(result));
 }
 
-/* Where the wanted rows' logits are; indices[i] is the caller's number of batch row i. */
+/* Stores where the wanted rows' logits are; indices[i] is the caller's number of batch row i. */
 static void find_logits(struct engine *e, const uint32_t *indices)
 {
     for (int32_t i = 0; i < e->batch.n_tokens; i++) {
@@ -65,7 +66,7 @@ static void find_logits(struct engine *e, const uint32_t *indices)
     }
 }
 
-/* Copies the logits of the batch's wanted rows out of the way of the next call. */
+/* Copies the logits of the batch's wanted rows, because the next call overwrites them. */
 static void keep_logits(struct engine *e, const uint32_t *indices, uint32_t *inout_kept)
 {
     size_t vocab = e->info.vocab;
@@ -78,14 +79,14 @@ static void keep_logits(struct engine *e, const uint32_t *indices, uint32_t *ino
     }
 }
 
-/* A decode in the making. */
+/* A decode being prepared. */
 struct plan {
     const struct engine_row *rows;
     uint32_t rows_n;
     uint32_t count[ENGINE_SLOTS_MAX]; /* rows per sequence */
-    uint32_t single[ENGINE_SLOTS_MAX]; /* for sequences with one row: its number */
+    uint32_t single[ENGINE_SLOTS_MAX]; /* for sequences with one row: its index */
     uint32_t singles;                 /* sequences with one row */
-    uint32_t chunk_wants;             /* wanted rows of the others */
+    uint32_t chunk_wants;             /* wanted rows of the other sequences */
 };
 
 static struct plan plan_make(const struct engine *e, const struct engine_row *rows, uint32_t rows_n)
@@ -124,14 +125,15 @@ static int run_chunk(struct engine *e, const struct plan *p, uint32_t seq, bool 
     return 0;
 }
 
-/* The cells a sequence holds. */
+/* Returns the number of cells a sequence holds. */
 static int32_t held(const struct engine *e, uint32_t seq)
 {
     return llama_memory_seq_pos_max(e->memory, (llama_seq_id)seq) + 1;
 }
 
-/* Rows of the idle slots in [from, to), where that is cheaper than a group more. A deep one would lengthen attention for
- * the whole group. They follow the wanted rows in no list: nobody asks for them. */
+/* Adds rows of the idle slots in [from, to). Refuses a slot that is deeper than all others, because it would
+ * lengthen attention for the whole group. The rows have no logits, so they need no entry in
+ * indices. */
 static bool bridge(struct engine *e, uint32_t from, uint32_t to, int32_t deepest)
 {
     for (uint32_t seq = from; seq < to; seq++)
@@ -142,8 +144,8 @@ static bool bridge(struct engine *e, uint32_t from, uint32_t to, int32_t deepest
     return true;
 }
 
-/* Fills the batch with the sequences of one row, bridging small gaps. indices[i] is the caller's number of batch row i.
- * Returns how many groups of neighbours there are. */
+/* Fills the batch with the sequences of one row, bridging small gaps. indices[i] is the caller's
+ * number of batch row i. Returns the number of groups of neighbours. */
 static uint32_t fill_singles(struct engine *e, const struct plan *p, uint32_t *indices)
 {
     uint32_t groups = 0, gap_max = join_gap_max(&e->join), next = 0; /* the slot after the last one in the batch */
@@ -165,7 +167,7 @@ static uint32_t fill_singles(struct engine *e, const struct plan *p, uint32_t *i
     return groups;
 }
 
-/* Cuts the bridging rows off again; so does undo() for the others when the call failed. */
+/* Cuts the bridging rows off again; if the call failed, undo() does the same for the other rows. */
 static void cut_bridges(struct engine *e, const struct plan *p)
 {
     for (int32_t i = 0; i < e->batch.n_tokens; i++)
@@ -196,7 +198,7 @@ static void make_room(struct engine *e, uint32_t rows)
     e->kept_rows = rows;
 }
 
-/* The first calls of a decode may have succeeded: every sequence goes back to where it was. */
+/* The first calls of a decode may have succeeded: resets every sequence to its former length. */
 static void undo(struct engine *e, const struct plan *p)
 {
     for (uint32_t i = p->rows_n; i-- > 0;)

@@ -1,4 +1,4 @@
-/* Turns C arguments into common/'s types and its exceptions into words. */
+/* Convert C arguments to common/'s types, and its exceptions to messages. */
 #include "engine/llama/bridge.h"
 
 #include <cstdio>
@@ -24,8 +24,12 @@ struct bridge_template {
     chat_family family;
 };
 
-/* The sentence in a template's complaint. The interpreter writes where it was, over several lines, and the reason last:
- * "\n------------\nWhile executing CallExpression at line 1 … in source:\n…\nError: Jinja Exception: two turns at most". */
+/* Extracts the sentence from a template's error. The interpreter writes the location over several
+ * lines, and the reason last: "
+ * ------------
+ * While executing CallExpression at line 1 … in source:
+ * …
+ * Error: Jinja Exception: two turns at most". */
 static std::string complaint(const std::string &what)
 {
     static const char *const before[] = {"\nError: ", "Jinja Exception: "};
@@ -38,7 +42,9 @@ static std::string complaint(const std::string &what)
     return what.substr(at);
 }
 
-/* Where a template cannot be read, the words come first, then a piece of it with a mark below: "parser: … (Got }})\n...{{ (1 }}". */
+/* For a template with a syntax error the message comes first, then an excerpt with a marker below
+ * it: "parser: … (Got }})
+ * ...{{ (1 }}". */
 static std::string first_line(const std::string &what)
 {
     static const char *const before[] = {"lexer: ", "parser: ", "Parser Error: "};
@@ -61,7 +67,7 @@ static void say_over(char *why, size_t cap, const over_budget &over)
                                                         : "it computes for longer than a template may");
 }
 
-/* common_chat_templates_init() throws a copy of the complaint that has lost its words. */
+/* common_chat_templates_init() throws a sliced copy of the exception, without its message. */
 static std::string why_not(const llama_model *model, const char *what)
 {
     const char *source = llama_model_chat_template(model, nullptr);
@@ -73,8 +79,9 @@ static std::string why_not(const llama_model *model, const char *what)
     return what;
 }
 
-/* Of all that templates can compute only this test divides whole numbers, and it does not look by which: 0 would end the process, and so
- * would -1 for the least number there is. `select` and `reject` find it in the same table. */
+/* Makes the test `divisibleby` safe. It is the only operation of templates that divides integers,
+ * and it does not check the divisor: 0 would crash the process, as would -1 for the least integer.
+ * `select` and `reject` look it up in the same table. */
 static void mend_division()
 {
     auto &known = const_cast<jinja::func_builtins &>(jinja::global_builtins());
@@ -91,7 +98,7 @@ static void mend_division()
     };
 }
 
-/* A template whose way with tools nobody finds out is one without. */
+/* A template whose tool syntax cannot be determined counts as one without tools. */
 static void find_family(bridge_template *t, const bridge_bounds *bounds)
 {
     try {
@@ -104,7 +111,7 @@ static void find_family(bridge_template *t, const bridge_bounds *bounds)
 
 bridge_template *bridge_template_new(const llama_model *model, const bridge_bounds *bounds, char *why, size_t why_cap)
 {
-    /* common/ logs through a thread of its own; nothing below output level may wake it */
+    /* common/ logs through a thread of its own; messages below this level do not wake it */
     common_log_set_verbosity_thold(-1);
     static std::once_flag mended;
     std::call_once(mended, mend_division);

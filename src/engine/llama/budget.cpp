@@ -16,7 +16,7 @@
 
 #include <malloc.h>
 
-/* Sanitizers have an operator new of their own, and hold allocations against it. There only time and a stop are kept. */
+/* Sanitizers bring their own operator new. With them no bounds are enforced. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define COUNTS 0
 #else
@@ -26,26 +26,27 @@
 namespace {
 
 enum {
-    LOOK_EVERY = 256,     /* allocations between two looks at the clock: a look takes a third of a microsecond */
-    GRACE = 4096,         /* allocations after a throw, for what unwinds; then somebody caught it and continues, and it is thrown again */
-    STACK_SPARE = 1 << 18, /* bytes of the stack that are kept for what does not allocate */
-    TICK_MS = 100,         /* behind the bound; a piece of memory is asked for thousands of times as often */
+    LOOK_EVERY = 256,     /* allocations between two reads of the clock: a read takes a third of a microsecond */
+    GRACE = 4096,         /* allocations allowed after a throw, for unwinding; if code has caught the exception and
+                           * continues, it is thrown again */
+    STACK_SPARE = 1 << 18, /* stack reserved for code that does not allocate */
+    TICK_MS = 100,         /* interval after the bound; allocations are thousands of times as frequent */
     TICK_SIGNAL = SIGVTALRM,
     LOST_BYTES_MAX = 64 << 20,
 };
 
 struct state {
     const bridge_bounds *bounds;
-    std::int64_t held;       /* bytes; may be below zero where older things are freed */
+    std::int64_t held;       /* bytes; may be negative if older memory is freed */
     std::uint64_t end_us;    /* of the thread's processor time */
     const char *stack_floor;
     unsigned until_look;
-    unsigned starves;        /* the so-many-th allocation fails; 0: none */
+    unsigned starves;        /* countdown to the allocation that fails; 0: none */
     bool ticks;              /* there is a timer */
     timer_t timer;
-    volatile bool armed;     /* `place` is where it was made */
-    volatile unsigned asked; /* times that memory was asked for or given back; odd: it is in there now */
-    unsigned asked_before;   /* at the last tick */
+    volatile bool armed;     /* `place` is valid */
+    volatile unsigned asked; /* incremented before and after each allocation and free; odd: inside one */
+    unsigned asked_before;   /* value of `asked` at the last tick */
     sigjmp_buf place;
 };
 
@@ -129,7 +130,7 @@ void look(std::size_t bytes)
         give_up(BRIDGE_STOPPED);
 }
 
-/* A large piece is looked at before it is there. */
+/* A large allocation is checked before it is made. */
 void spend(std::size_t bytes)
 {
     if (now.until_look == 0 || (bytes > 4096 && now.until_look <= LOOK_EVERY))
@@ -153,7 +154,7 @@ budget::budget(const bridge_bounds *bounds)
     now.bounds = bounds;
     if (bounds == nullptr)
         return;
-    static thread_local const char *const floor = find_stack_floor(); /* a thread keeps its stack, and looking takes microseconds */
+    static thread_local const char *const floor = find_stack_floor(); /* a thread keeps its stack, and finding it takes microseconds */
     now.stack_floor = floor;
     now.end_us = thread_us() + bounds->cpu_us;
 }

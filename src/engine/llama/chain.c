@@ -10,14 +10,15 @@
 
 enum { ORDER_MAX = 16, ORDER_BITS = 4 };
 
-/* As llama-server has it. */
+/* The same order as llama-server. */
 static const uint8_t usual[] = {SAMPLER_PENALTIES, SAMPLER_DRY, SAMPLER_TOP_N_SIGMA, SAMPLER_TOP_K, SAMPLER_TYPICAL_P,
                                 SAMPLER_TOP_P, SAMPLER_MIN_P, SAMPLER_XTC, SAMPLER_TEMPERATURE};
 
 struct chain {
     struct sampling s;
-    size_t keep;                     /* candidates that a filter leaves at least */
-    struct llama_sampler *filters[ORDER_MAX]; /* owned; NULL: XTC, which is made for each draw, since what it draws by would be a state */
+    size_t keep;                     /* minimum number of candidates that a filter leaves */
+    struct llama_sampler *filters[ORDER_MAX]; /* owned; NULL: XTC, which is made for each draw, because its random
+                                               * generator would be a state */
     uint32_t n;
     llama_token_data *data;          /* owned; room for the vocabulary */
 };
@@ -49,7 +50,7 @@ static struct llama_sampler *dry_new(const struct llama_vocab *vocab, uint32_t c
     return guard_dry_new(vocab, &dry);
 }
 
-/* NULL for XTC, and where there is no memory. */
+/* Returns NULL for XTC, and if there is no memory. */
 static struct llama_sampler *filter_new(const struct chain *c, enum sampler what, const struct llama_vocab *vocab, uint32_t context, const struct request *r)
 {
     const struct sampling *s = &c->s;
@@ -71,7 +72,7 @@ static struct llama_sampler *filter_new(const struct chain *c, enum sampler what
     return NULL;
 }
 
-/* False: no memory. */
+/* Returns false if there is no memory. */
 static bool add(struct chain *c, enum sampler what, const struct llama_vocab *vocab, uint32_t context, const struct request *r)
 {
     if (what == SAMPLER_NONE || what >= SAMPLERS)
@@ -113,7 +114,8 @@ void chain_accept(struct chain *c, int32_t token)
             llama_sampler_accept(c->filters[i], token);
 }
 
-/* By chance it takes the likeliest away: by a chance that is u's, and not the draw's. */
+/* XTC randomly removes the most likely candidates; seeded by u, so that it draws no randomness of its
+ * own. */
 static void apply_xtc(const struct chain *c, llama_token_data_array *all, double u)
 {
     uint32_t seed = (uint32_t)rng_mix((uint64_t)(u * 9007199254740992.0));

@@ -1,7 +1,9 @@
-/* Filters of llama.cpp's that a request asks for beside the usual ones, or in an order of its own.
+/* Apply filters of llama.cpp for requests that ask for more than the usual ones, or for another
+ * order.
  *
- * They narrow down the candidates before our own last draw, and what they remember they learn from the tokens alone: so a resumed answer is
- * filtered as it would have been. Mirostat is none of them, since it remembers how likely each token was. */
+ * They narrow the candidates before our own draw. Their state depends only on the tokens, so a
+ * resumed answer is filtered as it would have been. Mirostat is not supported, because its state
+ * depends on the probability of each token. */
 #ifndef MANTA_ENGINE_LLAMA_CHAIN_H
 #define MANTA_ENGINE_LLAMA_CHAIN_H
 
@@ -12,15 +14,15 @@
 
 struct chain;
 
-/* Does the request ask for such a filter? */
+/* Returns whether the request asks for such a filter. */
 bool chain_is_wanted(const struct sampling *s);
-/* For a context of so many tokens. NULL: there is no memory for it. */
+/* Makes the filters for a context of that many tokens. Returns NULL if there is no memory. */
 struct chain *chain_new(const struct llama_vocab *vocab, uint32_t context, const struct request *r);
-void chain_free(struct chain *c); /* NULL is fine */
-/* A token of the text: of the prompt, resumed or drawn. */
+void chain_free(struct chain *c); /* NULL is allowed */
+/* Adds a token of the text: prompt, resumed or drawn. */
 void chain_accept(struct chain *c, int32_t token);
-/* Leaves those of the n candidates that may be drawn, with logits that the draw takes as they are, in any order. u in [0, 1): for a filter that
- * acts by chance. Returns how many. */
+/* Keeps those of the n candidates that may be drawn, with final logits, in any order. u in [0, 1):
+ * randomness for a probabilistic filter. Returns their number. */
 int32_t chain_narrow(struct chain *c, struct candidate *candidates, int32_t n, double u);
 
 #endif

@@ -17,7 +17,7 @@ using json = common_json;
 const char *const call_start = "<tool_call>";
 const char *const call_end = "</tool_call>";
 
-/* ---- what a request has ---- */
+/* ---- parts of a request ---- */
 
 std::string text_of(const char *p, std::size_t n)
 {
@@ -56,7 +56,7 @@ std::vector<common_chat_msg> messages_of(const bridge_chat &chat)
     return all;
 }
 
-/* The tools, with schemas that common/ makes whole grammars of. */
+/* Returns the tools, with schemas that common/ converts completely. */
 json tools_of(const bridge_chat &chat)
 {
     json all = json::parse(text_of(chat.tools, chat.tools_n));
@@ -95,7 +95,7 @@ common_chat_templates_inputs inputs_of(const bridge_chat &chat, std::vector<comm
     return in;
 }
 
-/* ---- tools for templates that know none ---- */
+/* ---- tools for templates without tools ---- */
 
 std::string call_text(const common_chat_tool_call &call)
 {
@@ -103,12 +103,12 @@ std::string call_text(const common_chat_tool_call &call)
            "}\n" + call_end;
 }
 
-/* Calls become what the model is to write, and results what a user says: in one turn with what the user says besides, for some templates
- * want users and assistants to take turns. */
+/* Rewrites calls in our syntax, and tool results as user messages; a result is merged with the user
+ * message that follows it, because some templates require user and assistant to alternate. */
 std::vector<common_chat_msg> without_tools(std::vector<common_chat_msg> messages)
 {
     std::vector<common_chat_msg> out;
-    bool results = false; /* the last turn has them */
+    bool results = false; /* the last message contains results */
     for (auto &m : messages) {
         for (const auto &call : m.tool_calls)
             m.content += (m.content.empty() ? "" : "\n") + call_text(call);
@@ -157,7 +157,7 @@ void tell_of_tools(std::vector<common_chat_msg> &messages, const json &tools, bo
 
 /* ---- rendering ---- */
 
-/* A base model has no roles: it continues from what was said. */
+/* A base model has no roles: it continues the text. */
 std::string joined(const std::vector<common_chat_msg> &messages)
 {
     std::string s;
@@ -166,7 +166,8 @@ std::string joined(const std::vector<common_chat_msg> &messages)
     return s;
 }
 
-/* Nothing of the answer is read: common/ need not find out how, for which it would render the template dozens of times. */
+/* Renders a chat whose answer is not parsed: common/ need not derive a parser, for which it would
+ * render the template dozens of times. */
 std::string rendered_plainly(const common_chat_templates *templates, const bridge_chat &chat, std::vector<common_chat_msg> messages)
 {
     std::string begun;
@@ -191,7 +192,7 @@ common_chat_parser_params reading_of(const common_chat_params &how, const std::s
 
 /* ---- grammars ---- */
 
-/* The rule's place in a grammar: its line begins with the name. */
+/* Returns the position of a rule in a grammar: its line begins with the name. */
 std::size_t line_of(const std::string &grammar, const std::string &name)
 {
     const std::string head = name + " ::= ";
@@ -201,8 +202,8 @@ std::size_t line_of(const std::string &grammar, const std::string &name)
     return at == std::string::npos ? at : at + 1;
 }
 
-/* The grammar of an answer that must call lets it say something before, which a small model may do to the end. What begins with a call
- * holds it to one. */
+/* common/'s grammar for an answer that must call allows text before the call, and a small model may
+ * write text to the end. Makes the grammar begin with a call. */
 bool begin_with_call(std::string &grammar, bool blank)
 {
     const std::size_t root = line_of(grammar, "root");
@@ -215,7 +216,7 @@ bool begin_with_call(std::string &grammar, bool blank)
     return true;
 }
 
-/* Does the prompt end within a reasoning? */
+/* Returns whether the prompt ends within reasoning. */
 bool is_thinking(const common_chat_params &how)
 {
     const std::size_t start = how.thinking_start_tag.empty() ? std::string::npos : how.generation_prompt.rfind(how.thinking_start_tag);
@@ -227,14 +228,14 @@ bool is_thinking(const common_chat_params &how)
     return true;
 }
 
-/* ---- the two ways ---- */
+/* ---- native and generic syntax ---- */
 
 bool wants_several(const bridge_chat &chat, const chat_family &family)
 {
     return chat.tool_calls == TOOL_CALLS_MANY || (chat.tool_calls == TOOL_CALLS_OWN && family.several);
 }
 
-/* A form holds an answer that need not call. */
+/* A form constrains an answer that need not call tools. */
 void take_form(chat_plan &plan, const bridge_chat &chat)
 {
     plan.forced = chat.tools_n > 0 && chat.tool_choice == TOOLS_REQUIRED;
@@ -243,7 +244,7 @@ void take_form(chat_plan &plan, const bridge_chat &chat)
     plan.held = plan.forced || plan.form != FORM_FREE;
 }
 
-/* As the family has it. */
+/* Uses the family's own syntax. */
 chat_plan make_native(const common_chat_templates *templates, const chat_family &family, const bridge_chat &chat, std::vector<common_chat_msg> messages)
 {
     chat_plan plan;
@@ -256,7 +257,7 @@ chat_plan make_native(const common_chat_templates *templates, const chat_family 
                      : plan.forced            ? COMMON_CHAT_TOOL_CHOICE_REQUIRED
                                               : COMMON_CHAT_TOOL_CHOICE_AUTO;
     in.parallel_tool_calls = wants_several(chat, family);
-    plan.single = !in.parallel_tool_calls; /* most of common/'s grammars let several come all the same */
+    plan.single = !in.parallel_tool_calls; /* most of common/'s grammars allow several calls anyway */
     in.reasoning_format = chat.split_reasoning != 0 ? COMMON_REASONING_FORMAT_AUTO : COMMON_REASONING_FORMAT_NONE;
     if (chat.continues != 0) {
         in.continue_final_message = COMMON_CHAT_CONTINUATION_AUTO;
@@ -267,7 +268,7 @@ chat_plan make_native(const common_chat_templates *templates, const chat_family 
     plan.cuts = true;
     plan.reading = reading_of(plan.how, plan.how.parser, chat.continues != 0);
     plan.thinking = is_thinking(plan.how);
-    if (in.tool_choice == COMMON_CHAT_TOOL_CHOICE_AUTO && tools && plan.held) { /* beside a form a call is one of two answers */
+    if (in.tool_choice == COMMON_CHAT_TOOL_CHOICE_AUTO && tools && plan.held) { /* with a form, a call is one of two possible answers */
         in.tool_choice = COMMON_CHAT_TOOL_CHOICE_REQUIRED;
         plan.how.grammar = common_chat_templates_apply(templates, in).grammar;
     }
@@ -276,7 +277,7 @@ chat_plan make_native(const common_chat_templates *templates, const chat_family 
     return plan;
 }
 
-/* In our way. */
+/* Uses our generic syntax. */
 chat_plan make_own(const common_chat_templates *templates, const bridge_chat &chat, std::vector<common_chat_msg> messages)
 {
     chat_plan plan;

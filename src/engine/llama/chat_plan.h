@@ -1,8 +1,10 @@
-/* Chats as llama.cpp's common/ renders them, and how their answers are read. For C++ alone; C has bridge.h.
+/* Render chats with llama.cpp's common/, and describe how their answers are parsed. C++ only; C
+ * uses bridge.h.
  *
- * Model families write calls of tools, and reasoning, each in a way of its own. common/ finds a family's way out of its template. For
- * models whose template knows no tools there is a way of ours: a system text that tells of them, and calls between <tool_call> and
- * </tool_call>, as many models have seen them. */
+ * Each model family has its own syntax for tool calls and reasoning. common/ derives the syntax
+ * from the family's template. For models whose template has no tools there is a generic syntax: a
+ * system text that describes them, and calls between <tool_call> and </tool_call>, which many
+ * models have seen in training. */
 #ifndef MANTA_ENGINE_LLAMA_CHAT_PLAN_H
 #define MANTA_ENGINE_LLAMA_CHAT_PLAN_H
 
@@ -13,32 +15,32 @@
 
 #include "chat.h"
 
-/* What a template can do; all false without one. */
+/* Capabilities of a template; all false without one. */
 struct chat_family {
-    bool calls = false;    /* it tells of tools, and shows calls */
+    bool calls = false;    /* it describes tools and renders calls */
     bool several = false;  /* … several in one answer */
-    bool thinks = false;   /* it knows of reasoning */
+    bool thinks = false;   /* it supports reasoning */
 };
-/* Throws std::exception where common/ makes nothing of the template. */
+/* Throws std::exception if common/ cannot interpret the template. */
 chat_family chat_family_of(const common_chat_templates *templates);
 
 struct chat_plan {
     std::string prompt;
-    bool cuts = false;       /* the answer is cut into parts; else nothing below counts */
-    bool forced = false;     /* it must call */
-    bool held = false;       /* its grammars hold from the first token on, or from the end of the reasoning; else from a call on */
-    unsigned form = 0;       /* enum request_form: what it is where it does not call … */
+    bool cuts = false;       /* the answer is cut into parts; else the members below are unused */
+    bool forced = false;     /* the answer must call a tool */
+    bool held = false;       /* the grammar applies from the first token, or from the end of the reasoning; else from a call on */
+    unsigned form = 0;       /* enum request_form of an answer without calls … */
     std::string form_text;   /* … and its text */
-    bool single = false;     /* the answer ends with its first call */
-    bool thinking = false;   /* the prompt ends within a reasoning */
+    bool single = false;     /* the answer ends after its first call */
+    bool thinking = false;   /* the prompt ends within reasoning */
     bool prefilled = true;   /* a grammar that is not lazy begins with how.generation_prompt */
-    common_chat_params how;  /* grammar, what begins it, parser, … */
+    common_chat_params how;  /* grammar, its triggers, parser, … */
     common_chat_parser_params reading;
 };
-/* templates: NULL, or those of the family. Throws std::exception with a complaint. */
+/* templates: NULL, or the templates of the family. Throws std::exception with an error message. */
 chat_plan chat_make(const common_chat_templates *templates, const chat_family &family, const bridge_chat &chat);
 
-/* What is wrong with the tools of a request, not with its template. */
+/* An error in the tools of a request, not in its template. */
 struct bad_tools : std::runtime_error {
     using std::runtime_error::runtime_error;
 };

@@ -7,7 +7,7 @@
 
 enum {
     READ_PART = 128,
-    READ_BYTES = 4096, /* no more come at once, so that their parts are few: a call takes some 50 bytes */
+    READ_BYTES = 4096, /* limit per reading, so that it brings few parts: a call takes about 50 bytes */
 };
 
 /* ---- compact JSON ---- */
@@ -37,7 +37,7 @@ void compact::add(const std::string &json, std::string &to)
     }
 }
 
-/* ---- what needs no reading ---- */
+/* ---- text that needs no reading ---- */
 
 static bool starts_with(const std::string &s, const std::string &with)
 {
@@ -59,13 +59,14 @@ cutter::cutter(common_chat_parser_params params, const std::vector<std::string> 
             special[static_cast<std::uint8_t>(mark[0])] = true;
     if (!how.is_continuation)
         return;
-    look(false); /* what the answer begins with is the client's */
+    look(false); /* the beginning of a continued answer came from the client: not reported */
     out.clear();
     list.clear();
     at_end = false;
 }
 
-/* In every family's way to write arguments these only make a string longer; a ':' may end a key. */
+/* In every family's syntax these characters only extend a string in arguments; a ':' may end a
+ * key. */
 static bool is_word(char c)
 {
     const auto u = static_cast<std::uint8_t>(c);
@@ -96,7 +97,7 @@ void cutter::longer(const std::string &text)
     read = raw.size();
 }
 
-/* ---- telling ---- */
+/* ---- reporting ---- */
 
 void cutter::put(part_kind kind, const std::string &text)
 {
@@ -113,7 +114,8 @@ void cutter::put(part_kind kind, const std::string &text)
         list.push_back({static_cast<std::uint8_t>(kind), number, static_cast<std::uint32_t>(text.size())});
 }
 
-/* What is new of a part. A parser may find later that less of the text belongs to it; what was told stays told. */
+/* Reports the new text of a part. A parser may later assign less text to it; reported text is not taken
+ * back. */
 std::string cutter::tell(part_kind kind, std::string &said, const std::string &now)
 {
     if (now.size() <= said.size() || !starts_with(now, said))
@@ -127,13 +129,13 @@ std::string cutter::tell(part_kind kind, std::string &said, const std::string &n
 std::string cutter::tell_call(std::size_t i, const common_chat_tool_call &now, bool ended)
 {
     if (i + 1 < called.size() || now.name.empty() || (single && i > 0))
-        return ""; /* another one has begun since */
+        return ""; /* another call has begun since */
     if (i == called.size()) {
         called.emplace_back();
         put(PART_TOOL_NAME, now.name);
     }
     call &c = called.back();
-    if (ended && !starts_with(now.arguments, c.arguments)) /* rather no end than one that looks right */
+    if (ended && !starts_with(now.arguments, c.arguments)) /* better no end than a wrong one that looks right */
         throw two_ways();
     if (now.arguments.size() <= c.arguments.size() || !starts_with(now.arguments, c.arguments))
         return "";
@@ -145,7 +147,7 @@ std::string cutter::tell_call(std::size_t i, const common_chat_tool_call &now, b
     return more;
 }
 
-/* The parser makes nothing of the answer: so it is what was written. */
+/* The parser failed on the answer: reports the rest as text. */
 void cutter::rest_is_text()
 {
     const std::size_t from = starts_with(raw, content) ? content.size() : understood;

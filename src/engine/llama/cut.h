@@ -1,11 +1,13 @@
-/* Cut an answer into parts, with the parser that common/ made for the model's family. For C++ alone.
+/* Cut an answer into parts, with the parser that common/ made for the model's family. C++ only.
  *
- * That parser reads a whole text, not the next piece of one. So it reads all of it again when there is more, but not for every token:
- * text that surely only makes the last part longer is told at once, and otherwise the text must have grown by a 128th (at most by 4 KiB),
- * so what all readings of an answer cost grows as the answer does. Which tokens are read with is a function of the text alone: whoever replays
- * the tokens cuts at the same bytes.
+ * That parser reads a whole text and cannot continue with the next piece. The cutter therefore rereads the
+ * whole text as it grows, but not for every token: text that certainly only extends the last part is reported
+ * at once; otherwise the text must have grown by a 128th (at most by 4 KiB), so that the total cost is linear
+ * in the length of the answer. The tokens that trigger a reading depend only on the text: whoever replays the
+ * tokens cuts at the same bytes.
  *
- * Arguments come as compact JSON: clients write them so, and what they send back is then what they were sent. */
+ * Arguments are reported as compact JSON, which is also how clients write them when they send a call
+ * back. */
 #ifndef MANTA_ENGINE_LLAMA_CUT_H
 #define MANTA_ENGINE_LLAMA_CUT_H
 
@@ -16,11 +18,11 @@
 #include "base/part.h"
 #include "engine/llama/chat_plan.h"
 
-/* JSON without white space, as it comes. */
+/* Removes the white space of JSON as it arrives. */
 class compact {
 public:
     void add(const std::string &json, std::string &out);
-    bool whole() const { return begun && depth == 0 && !in_string; } /* the value has ended */
+    bool whole() const { return begun && depth == 0 && !in_string; } /* the value is complete */
     bool in_text() const { return in_string && !escaped; }
 
 private:
@@ -28,26 +30,28 @@ private:
     int depth = 0;
 };
 
-/* A parser has taken a call in two ways, so that what was told of it is not what it is; or it finds more calls than anybody makes. */
+/* The parser's reading of a call contradicts what was already reported, or it finds implausibly many
+ * calls. */
 struct two_ways : std::runtime_error {
     two_ways() : std::runtime_error("what was told of a call is not what it is in the end") {}
 };
 
 class cutter {
 public:
-    /* `marks`: what a part may begin or end with; `single`: the answer ends with its first call. */
+    /* `marks`: texts that a part may begin or end with; `single`: the answer ends with its first
+     * call. */
     cutter(common_chat_parser_params how, const std::vector<std::string> &marks, bool single);
-    /* The next piece of the text; `ended`: the last one. */
+    /* Adds the next piece of the text; `ended`: it is the last one. */
     void add(const std::string &text, bool ended);
-    /* What that brought. */
+    /* The output of the last add(). */
     const std::string &text() const { return out; }
     const std::vector<part> &parts() const { return list; }
-    bool calls() const; /* as struct engine_cut has it, as is the next */
+    bool calls() const; /* as in struct engine_cut, as over() */
     bool over() const { return single && calls(); }
 
 private:
     struct call {
-        std::string arguments; /* as the parser has them, as far as they were told */
+        std::string arguments; /* parsed arguments, as far as they were reported */
         compact form;
     };
 
@@ -55,12 +59,12 @@ private:
     const bool single;
     bool special[256] = {};
     std::string raw;
-    std::size_t read = 0;       /* bytes of it that were read */
-    std::size_t understood = 0; /* … and that the parser made something of */
-    std::string reasoning, content; /* as far as they were told */
+    std::size_t read = 0;       /* bytes of `raw` that were read */
+    std::size_t understood = 0; /* … and of which the parser made parts */
+    std::string reasoning, content; /* as far as they were reported */
     std::vector<call> called;
-    part_kind last = PART_TEXT; /* that was told */
-    bool at_end = false;        /* the last part that was told ends where the text does */
+    part_kind last = PART_TEXT; /* kind of the last part reported */
+    bool at_end = false;        /* the last part reported ends where the text does */
     std::string out;
     std::vector<part> list;
 

@@ -1,6 +1,9 @@
-/* Some vocabularies cut texts up with regular expressions that libllama gives to std::regex, which calls itself once for each
- * character of a match: 30,000 exclamation marks in a row take 8 MiB of stack, and one more ends the process. Which do is not
- * told anywhere, so it is measured when a model is loaded, and a stretch of text that has no room is refused. */
+/* Measure and limit the stack that tokenizing takes.
+ *
+ * Some vocabularies split texts with regular expressions that libllama runs with std::regex, which
+ * recurses once per character of a match: 30,000 exclamation marks in a row take 8 MiB of stack,
+ * and one more ends the process. The file does not tell which vocabularies do, so this is measured
+ * when a model is loaded, and a stretch of text that would not fit the stack is refused. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +15,15 @@
 #include "engine/llama/module.h"
 
 enum {
-    STACK_BYTES = 8 << 20,  /* of the thread that measures */
+    STACK_BYTES = 8 << 20,  /* of the measuring thread */
     SAMPLE_CHARS = 4000,
-    SAMPLE_MEMORY = 64 << 20, /* some tokenizers find no end with a vocabulary that is not complete */
+    SAMPLE_MEMORY = 64 << 20, /* some tokenizers do not terminate with an incomplete vocabulary */
     SAMPLE_CPU_MS = 1000,
-    PLAIN_BYTES = 24,       /* of stack for a character: no recursion, and pages are counted whole */
-    SPARE_BYTES = 256 << 10, /* of stack, for all that does not grow with a text */
+    PLAIN_BYTES = 24,       /* stack per character without recursion; pages are counted whole */
+    SPARE_BYTES = 256 << 10, /* stack for everything that does not grow with a text */
 };
 
-/* Each kind of character that such expressions tell apart, and changes between them. */
+/* Each kind of character that such expressions distinguish, and changes between them. */
 static const char *const samples[] = {"!", " ", "a", "A", "1", "\n", "\xe6\xb0\xb4", "\xc3\xa9", "\xd9\x85", "\xf0\x9f\xa6\x8a", "e\xcc\x81",
                                       "Aa", "aA", "!\n", " \n", "\t ", "$+", "'s"};
 
@@ -43,7 +46,8 @@ static void *tokenize_sample(void *arg)
     return NULL;
 }
 
-/* A stack of our own, because the kernel tells which of its pages were ever touched. */
+/* Returns the bytes of stack that a sample touches. Uses a stack of our own, because mincore()
+ * tells which of its pages were touched. */
 static size_t stack_touched(struct sample *s)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = STACK_BYTES / page, touched = 0;
@@ -81,7 +85,8 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Characters of the longest stretch that one match may take: what has no white space in it, and the white space around it. */
+/* Returns the characters of the longest stretch that one match may cover: a word without white
+ * space, and the white space around it. */
 static size_t longest_stretch(struct str text)
 {
     size_t before = 0, word = 0, space = 0, longest = 0;
@@ -102,7 +107,7 @@ static size_t longest_stretch(struct str text)
     return before + word + space > longest ? before + word + space : longest;
 }
 
-/* What this thread's stack still has room for. */
+/* Returns the free bytes of this thread's stack. */
 static size_t stack_left(void)
 {
     pthread_attr_t attr;

@@ -1,7 +1,7 @@
-/* One vector for each of several texts, from models made for that (BERT and its kin).
+/* Compute one vector for each of several texts, with embedding models (BERT and similar).
  *
- * Each text is a sequence of its own in one batch. Attention is masked between them, so company changes a vector by no more
- * than the rounding of sums. */
+ * Each text is a sequence of its own in one batch. Attention is masked between them, so the other
+ * texts change a vector by no more than the rounding of sums. */
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "engine/llama/guard.h"
 #include "engine/llama/module.h"
 
-/* All rows are wanted, pooling needs them. */
+/* All rows are wanted, because pooling needs them. */
 static void add_text(struct engine *e, const struct engine_text *text, llama_seq_id seq)
 {
     for (uint32_t i = 0; i < text->n; i++) {
@@ -22,7 +22,7 @@ static void add_text(struct engine *e, const struct engine_text *text, llama_seq
     }
 }
 
-/* Unit length, as OpenAI's embeddings have. */
+/* Scales to unit length, as OpenAI's embeddings. */
 static void normalise(const float *in, float *out, uint32_t n)
 {
     double sum = 0;
@@ -33,7 +33,7 @@ static void normalise(const float *in, float *out, uint32_t n)
         out[i] = (float)(in[i] * scale);
 }
 
-/* Of a call with more rows than n_ubatch libllama would end the process. */
+/* libllama would abort on a call with more rows than n_ubatch. */
 static int check(const struct engine *e, const struct engine_text *texts, uint32_t texts_n, struct fault *f)
 {
     enum llama_pooling_type pooling = llama_pooling_type(e->ctx);

@@ -15,7 +15,7 @@ namespace {
 
 enum { COPY_BYTES = 1 << 20 };
 
-/* The number behind the call's name in MANTA_DEBUG_MEMORY; 0: it gets all it asks for. */
+/* Returns the number after the call's name in MANTA_DEBUG_MEMORY; 0: no allocation fails. */
 unsigned starved_at(const char *name)
 {
     const char *words = std::getenv("MANTA_DEBUG_MEMORY");
@@ -33,7 +33,7 @@ public:
     hunger &operator=(const hunger &) = delete;
 };
 
-/* What `call` returns, or what `threw` makes of the kind of exception. */
+/* Returns the result of `call`, or of `threw` for the kind of exception. */
 template <typename Call, typename Threw> auto guarded(const char *name, Call call, Threw threw) -> decltype(call())
 {
     try {
@@ -71,7 +71,7 @@ guard_copy guard_seq_copy(llama_memory_t memory, llama_seq_id from, llama_seq_id
 {
     volatile bool begun = false;
     const auto copy = [&] {
-        ::operator delete(::operator new(COPY_BYTES)); /* what the copy itself asks for comes in small pieces */
+        ::operator delete(::operator new(COPY_BYTES)); /* tests for memory: the copy itself makes many small allocations */
         begun = true;
         llama_memory_seq_cp(memory, from, to, -1, -1);
         return GUARD_COPIED;

@@ -27,17 +27,17 @@ struct grammar_free {
 
 struct engine_guide {
     const llama_vocab *vocab;
-    std::vector<std::unique_ptr<llama_grammar, grammar_free>> grammars; /* the answer fits one of them; none: any token may come */
-    std::unique_ptr<await> waits;   /* they have not begun; NULL: they have */
+    std::vector<std::unique_ptr<llama_grammar, grammar_free>> grammars; /* the answer fits one of them; none: any token is allowed */
+    std::unique_ptr<await> waits;   /* the grammars have not begun; NULL: they have */
     std::unique_ptr<cutter> cuts;   /* NULL: the answer is not cut */
-    std::vector<llama_token> words; /* control tokens that its parser knows */
+    std::vector<llama_token> words; /* control tokens that the parser knows */
 };
 
 namespace {
 
 const bridge_bounds step_bounds = {GUIDE_STEP_MEMORY_BYTES, GUIDE_STEP_CPU_MS * 1000u, nullptr, nullptr};
 
-/* llama.cpp's parser writes all that is left of the text behind "at": a line of it tells where. */
+/* llama.cpp's parser appends all of the remaining text after "at": keeps one line of it. */
 std::string one_line(const std::string &what)
 {
     const std::size_t at = what.find(" at ");
@@ -56,7 +56,7 @@ const char *skip_blanks(const char *at)
     return at;
 }
 
-/* As llama_grammar_parser::parse(), which prints what is wrong where nobody reads it. */
+/* As llama_grammar_parser::parse(), which would print errors to standard error. */
 void check(const llama_vocab *vocab, const char *text)
 {
     llama_grammar_parser parser(vocab);
@@ -116,12 +116,12 @@ bridge_bounds less(const bridge_bounds *bounds)
 
 } // namespace
 
-/* It is the form of a chat's answer that is wrong, not its tools. */
+/* An error in the form of a chat's answer, not in its tools. */
 struct bad_form : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/* What `make` makes, or what is wrong. */
+/* Stores the result of `make`, or the error message. */
 template <typename Make> static bridge_end made(Make make, engine_guide **out, char *why, std::size_t why_cap)
 {
     try {
@@ -156,7 +156,7 @@ bridge_end guide_new(const llama_vocab *vocab, unsigned form, const char *text, 
     return made([&] { return bounded(&b, make); }, out, why, why_cap);
 }
 
-/* ---- of chats ---- */
+/* ---- chats ---- */
 
 static std::vector<llama_token> words_of(const llama_vocab *vocab, const std::vector<std::string> &texts)
 {
@@ -169,14 +169,15 @@ static std::vector<llama_token> words_of(const llama_vocab *vocab, const std::ve
     return words;
 }
 
-/* A grammar that is not lazy begins with what the prompt ends with. */
+/* A grammar that is not lazy also covers the text at the end of the prompt. */
 static void prefill(llama_grammar &grammar, const std::string &text)
 {
     for (const llama_token token : common_tokenize(grammar.vocab, text, false, true))
         llama_grammar_accept_impl(grammar, token);
 }
 
-/* What a part may begin or end with: more of it can only be told once it is known not to. */
+/* Returns the texts that a part may begin or end with: text that may be their beginning cannot be
+ * reported yet. */
 static std::vector<std::string> marks_of(const common_chat_params &how)
 {
     std::vector<std::string> marks = how.preserved_tokens;
@@ -242,13 +243,14 @@ static bool is_word(const engine_guide *g, llama_token token)
     return std::find(g->words.begin(), g->words.end(), token) != g->words.end();
 }
 
-/* A control token has a text for llama.cpp and none in an answer, unless its parser knows it: a grammar must not count it as that text. */
+/* llama.cpp gives a control token a text, but an answer shows none, unless its parser knows the
+ * token: a grammar must not match that text. */
 static bool has_text(const engine_guide *g, llama_token token)
 {
     return llama_vocab_is_eog(g->vocab, token) || !llama_vocab_is_control(g->vocab, token) || is_word(g, token);
 }
 
-/* Those that one grammar lets come are allowed besides those that are. */
+/* Adds the tokens that this grammar allows to those already allowed. */
 static void allow(const engine_guide *g, const llama_grammar &grammar, const int32_t *tokens, int32_t n, uint8_t *ok)
 {
     std::vector<llama_token_data> data;
@@ -276,7 +278,7 @@ bridge_end guide_allow(const engine_guide *g, const int32_t *tokens, int32_t n, 
     }
 }
 
-/* The grammars that do not fit any more go; the last one complains. */
+/* Drops the grammars that no longer match; if the last one fails, passes on its exception. */
 template <typename Step> static void go_on(engine_guide *g, Step step)
 {
     for (std::size_t i = g->grammars.size(); i > 0; i--) {
@@ -292,7 +294,7 @@ template <typename Step> static void go_on(engine_guide *g, Step step)
     }
 }
 
-/* They begin: with the tokens that the first word came in. */
+/* Starts the grammars, with the tokens that contained the trigger. */
 static void begin(engine_guide *g)
 {
     for (const auto &heard : g->waits->tokens())
@@ -302,7 +304,7 @@ static void begin(engine_guide *g)
 
 static void follow(engine_guide *g, llama_token token)
 {
-    if (g->grammars.empty() || llama_vocab_is_eog(g->vocab, token)) /* of which llama.cpp would make an end of the process, where it may not come */
+    if (g->grammars.empty() || llama_vocab_is_eog(g->vocab, token)) /* llama.cpp would abort on an end token that is not allowed */
         return;
     if (g->waits == nullptr)
         go_on(g, [&](llama_grammar &grammar) { llama_grammar_accept_impl(grammar, token); });

@@ -1,4 +1,4 @@
-/* The guide of a chat's answer: of guide.cpp, for the bridge. For C++ alone. */
+/* Make the guide of a chat's answer; implemented in guide.cpp, used by bridge.cpp. C++ only. */
 #ifndef MANTA_ENGINE_LLAMA_GUIDE_OF_H
 #define MANTA_ENGINE_LLAMA_GUIDE_OF_H
 

@@ -1,7 +1,7 @@
 #include "engine/llama/join.h"
 
-static const double MEMORY = 0.98;  /* weight of the past against one new call */
-static const uint32_t GAP_UNKNOWN = 1; /* while the calls were too much alike to tell the two costs apart */
+static const double MEMORY = 0.98;  /* weight of past calls against a new one */
+static const uint32_t GAP_UNKNOWN = 1; /* used while the calls were too similar to separate the two costs */
 static const uint32_t GAP_MAX = 32;
 
 void join_saw(struct join *j, uint32_t groups, uint32_t rows, uint64_t us)
@@ -14,7 +14,7 @@ void join_saw(struct join *j, uint32_t groups, uint32_t rows, uint64_t us)
     j->rows_us = j->rows_us * MEMORY + r * t;
 }
 
-/* Least squares of two unknowns. */
+/* Least squares with two unknowns. */
 uint32_t join_gap_max(const struct join *j)
 {
     double det = j->groups2 * j->rows2 - j->both * j->both;

@@ -1,9 +1,10 @@
-/* Is it cheaper to run an idle slot along than to run its neighbours apart?
+/* Decide whether to run idle slots along with their neighbours in one pass.
  *
- * libllama computes rows of several sequences in one pass only when their slots are neighbours. Each further group is a
- * pass over all weights: for a model of some gigabytes that costs as much as dozens of rows. So small gaps are bridged
- * with a row of the idle slot in between, which is cut off again afterwards. How small is learned from the calls' times:
- * us = groups x group_us + rows x row_us. */
+ * libllama computes rows of several sequences in one pass only if their slots are neighbours. Each
+ * further group is another pass over all weights, which for a model of some gigabytes costs as much
+ * as dozens of rows. Small gaps are therefore bridged with a row of each idle slot between, which
+ * is cut off again afterwards. The profitable gap is learned from the times of calls: us = groups x
+ * group_us + rows x row_us. */
 #ifndef MANTA_ENGINE_LLAMA_JOIN_H
 #define MANTA_ENGINE_LLAMA_JOIN_H
 
@@ -14,9 +15,9 @@ struct join {
     double groups2, both, rows2, groups_us, rows_us;
 };
 
-/* A call of so many groups and rows took us. */
+/* Records that a call with that many groups and rows took `us`. */
 void join_saw(struct join *j, uint32_t groups, uint32_t rows, uint64_t us);
-/* The largest gap, in slots, that is worth bridging. */
+/* Returns the largest gap, in slots, that is worth bridging. */
 uint32_t join_gap_max(const struct join *j);
 
 #endif

@@ -1,5 +1,6 @@
-/* The linker hands every call of three of ggml's functions to those below (cmake/llama.cmake, --wrap), so nothing of its source is changed.
- * Which context computes is seen by its threads, which are its own. */
+/* The linker redirects calls of three of ggml's functions to the functions below
+ * (cmake/llama.cmake, --wrap), so ggml's source is unchanged. A context is recognized by its
+ * threads, which no other context shares. */
 #include "engine/llama/kernels.h"
 
 #include <pthread.h>
@@ -15,17 +16,18 @@
 #include "base/rng.h"
 
 enum {
-    WIDTH = 512,              /* numbers in a row of the trial's matrix: two blocks of the widest kind */
-    HEIGHT = 40,              /* its rows: whole tiles, and a rest */
-    COLUMNS = 13,             /* at most computed in one call */
-    TRIAL_BYTES = 2 << 20,    /* for the trial's tensors */
-    POOLS_MAX = 64,           /* steady ones of a process */
+    WIDTH = 512,              /* columns of the test matrix: two blocks of the widest kind */
+    HEIGHT = 40,              /* its rows: whole tiles, and a remainder */
+    COLUMNS = 13,             /* maximum columns computed in one call */
+    TRIAL_BYTES = 2 << 20,    /* memory for the test tensors */
+    POOLS_MAX = 64,           /* steady pools of a process */
 };
 
-/* ---- who is steady ---- */
+/* ---- which threads are steady ---- */
 
 static _Atomic(ggml_threadpool_t) pools[POOLS_MAX]; /* NULL: free */
-static bool same_bits[GGML_TYPE_COUNT];             /* sgemm's are those of the dot products; written once, before there is a pool */
+static bool same_bits[GGML_TYPE_COUNT];             /* sgemm gives the same bits as the dot products; written once,
+                                                     * before there is a pool */
 
 static bool is_steady(const struct ggml_compute_params *params)
 {
@@ -65,7 +67,7 @@ bool __wrap_ggml_compute_forward_mul_mat_id_tiled(const struct ggml_compute_para
     return !is_steady(params) && __real_ggml_compute_forward_mul_mat_id_tiled(params, product, expert, rows, which, scratch);
 }
 
-/* ---- the trial ---- */
+/* ---- the measurement ---- */
 
 static void fill(float *out, int64_t n, uint64_t seed)
 {
@@ -73,7 +75,7 @@ static void fill(float *out, int64_t n, uint64_t seed)
         out[i] = (float)(rng_at(seed, (uint64_t)i) >> 40) / (1 << 23) - 1.0f;
 }
 
-/* The product of the matrix and n columns, in one call or in one call for each column. */
+/* Multiplies the matrix by n columns, in one call or in one call per column. */
 static void multiply(struct ggml_context *ctx, struct ggml_tensor *matrix, struct ggml_tensor *columns, int64_t n, bool together, float *out)
 {
     for (int64_t i = 0; i < n; i += together ? n : 1) {
@@ -86,7 +88,7 @@ static void multiply(struct ggml_context *ctx, struct ggml_tensor *matrix, struc
     }
 }
 
-/* Columns alone take the dot products, because sgemm leaves a single column to them. */
+/* A single column uses the dot products, because sgemm leaves it to them. */
 static bool try_type(enum ggml_type type)
 {
     static const int64_t counts[] = {2, 3, 5, 8, COLUMNS};

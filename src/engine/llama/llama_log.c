@@ -1,8 +1,10 @@
-/* libllama logs to one global callback. Nothing of it is printed; the last error of each thread is kept, so that the
- * fault of a failed load can say libllama's reason. MANTA_TRACE=llama prints everything, for the curious.
+/* libllama logs to one global callback. Nothing is printed; the first error of each thread since
+ * llama_log_forget() is kept, so that the fault of a failed call can contain libllama's reason.
+ * MANTA_TRACE=llama prints everything.
  *
- * Parts of llama.cpp write to standard error themselves, some of it as clients wrote it (grammars, schemas). The linker hands those
- * calls to __wrap_fprintf (cmake/llama.cmake, --wrap): they are words like others. */
+ * Parts of llama.cpp write to standard error directly, some of it text from clients (grammars,
+ * schemas). The linker redirects these calls to __wrap_fprintf (cmake/llama.cmake, --wrap), which
+ * treats them as log lines. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +20,8 @@ static bool is_name_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == ':' || c == '~';
 }
 
-/* Bytes of "llama_model_load: " or "std::vector::at: " at the beginning of p: a function's name and what divides it from its
- * words; of "model.cpp:123: " too. 0: there is none. */
+/* Returns the length of a prefix like "llama_model_load: ", "std::vector::at: " or "model.cpp:123:
+ * ": the name of a function or file, and the separator. 0: there is none. */
 static size_t inner_name(const char *p)
 {
     size_t n = 0;
@@ -31,7 +33,8 @@ static size_t inner_name(const char *p)
     return inner && n > 1 && p[n - 1] == ':' && p[n] == ' ' ? n + 1 : 0;
 }
 
-/* What the C++ library says of itself ("map::at", "stoi", "basic_string::…") tells nobody what is wrong. */
+/* Messages with only names of the C++ library ("map::at", "stoi", "basic_string::…") do not help a
+ * user. */
 static bool is_inner(const char *text)
 {
     static const char *const whole[] = {"stoi", "stol", "stoll", "stoul", "stoull", "stof", "stod", "stold", ""};
@@ -47,11 +50,11 @@ const char *llama_log_or(const char *text, const char *otherwise)
     return is_inner(text) ? otherwise : text;
 }
 
-/* Without the names of functions and source files. */
+/* Copies text without the names of functions and source files. */
 static void leave_names_out(const char *text, char *out, size_t cap)
 {
     size_t n = 0;
-    bool quoted = false, begins = true; /* a sentence, or a part of one */
+    bool quoted = false, begins = true; /* at the beginning of a sentence, or of a part of one */
     while (*text != '\0' && n + 1 < cap) {
         size_t skip = begins && !quoted ? inner_name(text) : 0;
         if (skip > 0) {
@@ -65,7 +68,8 @@ static void leave_names_out(const char *text, char *out, size_t cap)
     out[n] = '\0';
 }
 
-/* "llama_model_load: error loading model: unknown …\n" -> "error loading model: unknown …" */
+/* "llama_model_load: error loading model: unknown …
+ * " -> "error loading model: unknown …" */
 static void keep(const char *text)
 {
     char line[WORDS_BYTES_MAX];
@@ -80,12 +84,13 @@ static void hear(enum ggml_log_level level, const char *text, void *user_data)
     (void)user_data;
     if (trace)
         log_raw(text, strcspn(text, "\n"));
-    /* "failed to load model" and the like say less than the first complaint, which names the cause */
+    /* "failed to load model" and the like say less than the first error, which names the cause */
     if (level == GGML_LOG_LEVEL_ERROR && last[0] == '\0')
         keep(text);
 }
 
-/* ggml would print by itself, and wait for whoever reads; abort() follows, and with it the crash report and its stack. */
+/* ggml would print by itself, and might block. abort() follows, and with it the crash report and its
+ * stack. */
 static void on_abort(const char *message)
 {
     log_raw(message, strlen(message));

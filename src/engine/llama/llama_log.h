@@ -6,15 +6,17 @@
 extern "C" {
 #endif
 
-/* libllama's log goes to us from now on. */
+/* Redirects libllama's log to this file. */
 void llama_log_init(void);
-/* The last error libllama logged on this thread since llama_log_forget(), one line; "" when none. */
+/* Returns the first error that libllama logged on this thread since llama_log_forget(), one line; "" if
+ * none. */
 const char *llama_log_last(void);
-/* What it said before does not count. */
+/* Forgets earlier errors. */
 void llama_log_forget(void);
-/* Something else that was said against it, as if libllama had logged it. */
+/* Records an error of another source, as if libllama had logged it. */
 void llama_log_say(const char *text);
-/* Somebody else's complaint, or `otherwise` where it has only inner names of the C++ library. */
+/* Returns text, an error message of a library, or `otherwise` if text has only internal names of
+ * the C++ library. */
 const char *llama_log_or(const char *text, const char *otherwise);
 
 #ifdef __cplusplus

@@ -1,9 +1,10 @@
-/* Load a model and make the context its streams share.
+/* Load a model and make the context that its streams share.
  *
- * The happy path: the header is checked and the memory compared with the limit (probe.c), the weights are mapped, a
- * context of slots x cells is made. It can fail by: a file libllama does not understand (ERR_MODEL with its words), a
- * kind of model whose cache cannot go back to a prefix (ERR_UNSUPPORTED), no memory (ERR_MEMORY), the caller's no
- * (ERR_CANCELLED). Nothing is left behind then. */
+ * The normal course: the header is checked and the needs are compared with the memory limit
+ * (probe.c), the weights are mapped, and a context of slots x cells is made. A load fails if
+ * libllama does not understand the file (ERR_MODEL with its message), if the model's cache cannot
+ * be cut back to a prefix (ERR_UNSUPPORTED), if there is no memory (ERR_MEMORY), or if the caller
+ * stops it (ERR_CANCELLED). Then everything is freed. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@ static bool loading_progress(float progress, void *user_data)
     return !l->stopped;
 }
 
-/* An answer can be resumed, and a prefix shared, only where the cache can be cut at any position. */
+/* An answer can be resumed, and a prefix shared, only if the cache can be cut at any position. */
 static int check_kind(const struct engine *e, const struct engine_load *load, struct fault *f)
 {
     if (llama_model_is_recurrent(e->model) || llama_model_is_hybrid(e->model) || llama_model_is_diffusion(e->model))
@@ -54,9 +55,10 @@ int load_weights(struct engine *e, const struct engine_load *load, bool repack, 
     return check_kind(e, load, f);
 }
 
-/* Texts become vectors many in one call, each a sequence. Nothing is kept between calls, so all share the cells of one
- * call, where there are any, and a place more costs nothing. A text cannot be cut, nor can what is computed with it. In company
- * its vector is rounded otherwise, so where it is to be exact each has a call of its own. */
+/* Many texts become vectors in one call, each a sequence. Nothing is kept between calls, so all
+ * sequences share the cells of one call, if there are any, and a further sequence costs nothing. A
+ * text cannot be split over calls. Other texts in a call change the rounding of a vector, so with
+ * `exact` each text has a call of its own. */
 static void take_texts(struct llama_context_params *p, uint32_t context, bool exact)
 {
     p->n_seq_max = exact ? 1 : ENGINE_SLOTS_MAX;
@@ -78,14 +80,15 @@ struct llama_context_params load_context_params(const struct engine_load *load, 
     p.n_seq_max = load->slots;
     p.n_batch = BATCH_ROWS_MAX;
     p.n_ubatch = BATCH_ROWS_MAX;
-    /* logits of one row are vocabulary x 4 bytes: without this line there would be room for 512 of them, 100 MB */
+    /* logits of one row take vocabulary x 4 bytes: by default there would be room for 512 rows, 100
+     * MB */
     p.n_outputs_max = load_wants(load->slots);
     p.n_threads = p.n_threads_batch = (int32_t)load->threads;
     p.type_k = p.type_v = kv_type(load);
-    /* It would round f32 to f16 first, which is not what somebody who asks for f32 wants. */
+    /* Flash attention would first round f32 to f16, which defeats the purpose of f32. */
     p.flash_attn_type = p.type_k == GGML_TYPE_F32 ? LLAMA_FLASH_ATTN_TYPE_DISABLED : LLAMA_FLASH_ATTN_TYPE_ENABLED;
-    /* A stream of cells per slot: row i of a sequence lies in cell i whatever the others do, which exactness needs;
-     * and attention reads a slot's own cells only. */
+    /* A stream of cells per slot: row i of a sequence is in cell i whatever the others do, as
+     * exactness requires, and attention reads only a slot's own cells. */
     p.kv_unified = false;
     p.swa_full = true; /* else a sliding-window cache could not be cut back to a prefix */
     p.no_perf = true;
@@ -94,7 +97,7 @@ struct llama_context_params load_context_params(const struct engine_load *load, 
     return p;
 }
 
-/* Without a pool of its own a context would start and end its threads with every graph. */
+/* Without a pool of its own, a context would start and end its threads with every graph. */
 ggml_threadpool_t load_pool_new(uint32_t threads)
 {
     ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
@@ -123,7 +126,7 @@ static void open_pool(struct engine *e, uint32_t threads)
         llama_attach_threadpool(e->ctx, e->pool, e->pool);
 }
 
-/* A new pool rather than fewer threads of the old one: those that are not wanted would spin between the graphs. */
+/* Makes a new pool, because surplus threads of the old one would spin between graphs. */
 void load_set_threads(struct engine *e, uint32_t threads)
 {
     llama_detach_threadpool(e->ctx);
@@ -149,8 +152,8 @@ static int open_weights(struct engine *e, const struct engine_load *load, struct
     return load->exact ? setup_find(e, load, l, s, f) : load_weights(e, load, load->repack, l, f);
 }
 
-/* From here on what was measured counts, not what probe_file() expected. The file's mapping also holds the tensors that
- * were copied into another layout: those are not counted twice. */
+/* Replaces the estimates of probe_file() by measured sizes. The file's mapping also contains the
+ * tensors that were copied into another layout: these are not counted twice. */
 static void measure(struct engine *e)
 {
     struct engine_needs *m = &e->info.memory;

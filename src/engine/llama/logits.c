@@ -7,14 +7,15 @@
 
 enum { LANES = 16 };
 
-/* The library is built for the machine, this file for any: let the loader choose. */
+/* The library is built for this machine, but this file for any: the loader chooses the variant. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define WIDE
 #endif
 
-/* Greatest of x[0..LANES). `a > b ? a : b` and not fmaxf: it is one vector instruction, and drops NaN in a. */
+/* Returns the greatest of x[0..LANES). `a > b ? a : b` instead of fmaxf: it is one vector
+ * instruction, and drops NaN in a. */
 static inline float block_max(const float *x)
 {
     float m[LANES];
@@ -49,15 +50,16 @@ int32_t logits_argmax(const float *logits, int32_t n)
     return 0;
 }
 
-/* exp(x) of LANES floats x <= 0, added to *sum: 2^k by its exponent bits, the rest by a polynomial (the coefficients of
- * Cephes' expf). With vector types spelled out, since the clamp keeps compilers from making vector code of a loop. */
+/* Adds exp(x) of LANES floats x <= 0 to *sum: 2^k from the exponent bits, the rest from a
+ * polynomial (the coefficients of Cephes' expf). Uses explicit vector types, because compilers do
+ * not vectorize a loop with the clamp. */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t ints __attribute__((vector_size(LANES * sizeof(int32_t))));
 
 static inline __attribute__((always_inline)) void add_exp(lanes *sum, const lanes *row, float max)
 {
     lanes x = *row - max;
-    ints fits = x > -87.0f; /* below that, and for NaN, the sum gains nothing */
+    ints fits = x > -87.0f; /* smaller values, and NaN, contribute nothing */
     x = (lanes)((ints)x & fits);
     ints k = __builtin_convertvector(x * 1.44269504f - 0.5f, ints);
     lanes whole = __builtin_convertvector(k, lanes);
@@ -93,13 +95,14 @@ double logits_sum_exp(const float *logits, int32_t n, float max)
     return sum_exp(logits, n, max);
 }
 
-/* Does a come before b in the sorted order? */
+/* Returns whether a comes before b in the sorted order. */
 static bool before(struct candidate a, struct candidate b)
 {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 
-/* The heap's root is its last in the sorted order: the one that the next better candidate replaces. */
+/* The root of the heap is the last in the sorted order, which the next better candidate
+ * replaces. */
 static void sift(struct candidate *heap, int32_t n, int32_t at)
 {
     for (int32_t child; (child = 2 * at + 1) < n; at = child) {
@@ -124,7 +127,7 @@ void logits_sort(struct candidate *c, int32_t n)
     qsort(c, (size_t)n, sizeof *c, compare);
 }
 
-/* Leaves the k greatest in out, as a heap. */
+/* Leaves the k greatest logits in out, as a heap. */
 WIDE static void top(const float *logits, int32_t n, int32_t k, struct candidate *out)
 {
     int32_t at = 0;
@@ -133,7 +136,7 @@ WIDE static void top(const float *logits, int32_t n, int32_t k, struct candidate
     for (int32_t i = k / 2; i-- > 0;)
         sift(out, k, i);
     while (at < n) {
-        /* nearly all blocks hold nothing better than what is there already */
+        /* nearly all blocks contain nothing better than the heap */
         if (at + LANES <= n && !(block_max(logits + at) > out[0].logit)) {
             at += LANES;
             continue;

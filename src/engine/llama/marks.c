@@ -1,4 +1,4 @@
-/* Tokens and templates that a vocabulary has for certain uses. */
+/* Find the special tokens and templates of a vocabulary. */
 #include "base/alloc.h"
 #include "engine/llama/module.h"
 
@@ -30,7 +30,7 @@ struct str marks_pair_template(const struct engine *e)
     return text != NULL ? str_of(text) : str_n(NULL, 0);
 }
 
-/* A long one is cut. */
+/* Names longer than cap give 0 bytes. */
 int32_t marks_control(const struct engine *e, int32_t token, char *out, int32_t cap)
 {
     if ((llama_vocab_get_attr(e->vocab, token) & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) == 0)

@@ -28,7 +28,8 @@ bool meta_has(const struct gguf_context *g, const char *key)
     return find(g, key) >= 0;
 }
 
-/* Item i of `data`; negative numbers are nonsense in every key that is asked for and count as absent. */
+/* Returns item i of `data`. Negative numbers are invalid for every key used here and count as
+ * absent. */
 static uint64_t integer(enum gguf_type type, const void *data, size_t i, uint64_t otherwise)
 {
     int64_t n = -1;
@@ -92,10 +93,11 @@ static uint64_t hash_text(const char *s)
 }
 
 struct token_text {
-    char text[64]; /* the beginning of a longer one */
+    char text[64]; /* longer texts are truncated */
 };
 
-/* A token's text as libllama takes it: up to a NUL byte. One of no text gets a name, which another may have of itself. */
+/* Returns a token's text as libllama reads it: up to a NUL byte. An empty text gets a generated
+ * name, which may equal another token's text. */
 static const char *token_text(const struct gguf_context *g, int64_t tokens, size_t i, struct token_text *name)
 {
     const char *text = gguf_get_arr_str(g, tokens, i);
@@ -111,7 +113,7 @@ static bool same_text(const struct gguf_context *g, int64_t tokens, size_t i, si
     return strcmp(token_text(g, tokens, i, &a), token_text(g, tokens, k, &b)) == 0;
 }
 
-/* The first token whose text an earlier token has; n: there is none. */
+/* Returns the first token whose text an earlier token also has; n: none. */
 static size_t doubled_token(const struct gguf_context *g, int64_t tokens, size_t n)
 {
     size_t cap = 64, doubled = n;

@@ -1,4 +1,4 @@
-/* The module's door: the table of functions that the worker finds with dlopen. */
+/* Export the table of functions that the worker finds with dlopen. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@ static const struct engine_info *module_info(const struct engine *e)
     return &e->info;
 }
 
-/* Features that say how it was built, not what the arithmetic does. */
+/* Excludes features that describe the build, and those that are off. */
 static bool is_arithmetic(const struct ggml_backend_feature *feature)
 {
     return strcmp(feature->name, "OPENMP") != 0 && strcmp(feature->value, "0") != 0;

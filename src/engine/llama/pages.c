@@ -1,4 +1,5 @@
-/* Weights that were copied into another layout were read through the file's mapping, and stay resident there, too. */
+/* Release the mapped pages of weights that were copied into another layout: reading them through
+ * the mapping left them resident. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +7,7 @@
 
 #include "engine/llama/module.h"
 
-/* Nothing is lost: the mapping is read-only, and a page that is touched again comes from the page cache. */
+/* Safe: the mapping is read-only, and a page that is touched again comes from the page cache. */
 void pages_let_go(const char *path)
 {
     char line[1400];
@@ -17,7 +18,7 @@ void pages_let_go(const char *path)
         size_t n = strcspn(line, "\n");
         bool is_it = n > path_n && line[n - path_n - 1] == ' ' && memcmp(line + n - path_n, path, path_n) == 0;
         if (is_it && sscanf(line, "%" SCNxPTR "-%" SCNxPTR " r--", &from, &to) == 2)
-            madvise((void *)from, to - from, MADV_DONTNEED); /* a hint: what it does not free stays as it was */
+            madvise((void *)from, to - from, MADV_DONTNEED); /* only a hint */
     }
     if (maps != NULL)
         fclose(maps);

@@ -1,7 +1,7 @@
-/* What would loading this file need? Answered from its header, before any of it is loaded.
+/* Compute the memory that a file needs, from its header, before anything is loaded.
  *
- * Weights are mapped from the file, the KV cache is exact for every model with plain or grouped attention, and the
- * compute buffers are an estimate fitted to what libllama reports (see COMPUTE below). */
+ * Weights are mapped from the file, the KV cache is exact for every model with plain or grouped attention, and
+ * the compute buffers are an estimate fitted to what libllama reports (see COMPUTE below). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,20 +12,20 @@
 #include "engine/llama/module.h"
 
 enum {
-    CONTEXT_MAX = 8192,  /* without a wish: more than this per stream is rarely used, and libllama fills all of it */
-    CONTEXT_MIN = 1024,  /* without a wish and with memory to spare */
+    CONTEXT_MAX = 8192,  /* default limit: more per stream is rarely used, and libllama fills all of it */
+    CONTEXT_MIN = 1024,  /* default, if there is enough memory */
 };
 enum {
-    WIDTH_MAX = 1 << 24, /* of what a header says of a matrix or a head: with more, no sum below would fit into 64 bits */
+    WIDTH_MAX = 1 << 24, /* limit for the size of a matrix or a head in a header, so that no sum below overflows 64 bits */
 };
 static const uint64_t CELL_BYTES_MAX = 1ull << 34;
-static const uint64_t KV_BYTES = 512u << 20; /* without a wish: the KV cache stays under this, or under the weights */
+static const uint64_t KV_BYTES = 512u << 20; /* default: the KV cache stays under this, or under the size of the weights */
 
-/* What of the file decides the memory. */
+/* The parts of the file that determine its memory. */
 struct shape {
-    uint64_t mapped_bytes;    /* tensors used where they lie */
-    uint64_t repack_bytes;    /* tensors that are copied into another layout */
-    uint64_t kv_cell_bytes;   /* one token's K and V over all layers */
+    uint64_t mapped_bytes;    /* tensors used in place */
+    uint64_t repack_bytes;    /* tensors copied into another layout */
+    uint64_t kv_cell_bytes;   /* K and V of one token over all layers */
     uint64_t kv_cell_q8_bytes; /* the same with a q8_0 cache */
     uint64_t context_trained; /* tokens */
     uint64_t embd, ff, vocab, heads;
@@ -43,7 +43,7 @@ enum ggml_type kv_type(const struct engine_load *load)
     }
 }
 
-/* The formats that ggml's CPU backend keeps in another layout (ggml-cpu/repack.cpp). */
+/* The formats that ggml's CPU backend repacks (ggml-cpu/repack.cpp). */
 static bool is_repacked(enum ggml_type type)
 {
     switch (type) {
@@ -61,14 +61,15 @@ static bool is_repacked(enum ggml_type type)
     }
 }
 
-/* Matrices are; the token table is looked up row by row and stays as it is. */
+/* Matrices are copied, except the token table, which is read row by row. */
 static bool is_copied(const struct gguf_context *g, int64_t i)
 {
     return gguf_get_tensor_ne(g, i)[1] > 1 && is_repacked(gguf_get_tensor_type(g, i)) &&
            strcmp(gguf_get_tensor_name(g, i), "token_embd.weight") != 0;
 }
 
-/* BERT and its kin, for which libllama keeps no cells. There are others whose rows all see each other, but in a cache. */
+/* BERT and similar models, for which libllama keeps no cells. Other models without causal attention
+ * do use a cache. */
 static bool is_encoder(const struct gguf_context *g)
 {
     const char *architecture = meta_architecture(g);
@@ -81,7 +82,7 @@ static uint64_t at_most(uint64_t n, uint64_t most)
     return n < most ? n : most;
 }
 
-/* What a token keeps of a layer: so many heads, with so many numbers each. */
+/* What a layer stores per token: heads, with k and v numbers each. */
 struct cells {
     uint64_t heads, k, v;
 };
@@ -108,7 +109,7 @@ static uint64_t kv_cell_bytes(const struct gguf_context *g, enum ggml_type type)
     return at_most(bytes, CELL_BYTES_MAX);
 }
 
-/* Every row sees every other, or the file says how to make one vector of all: the result is a vector. */
+/* A model without causal attention, or whose file defines a pooling, makes vectors. */
 static uint8_t kind_of(const struct gguf_context *g)
 {
     bool pools = meta_number(g, "pooling_type", LLAMA_POOLING_TYPE_NONE) != LLAMA_POOLING_TYPE_NONE;
@@ -133,9 +134,9 @@ static struct shape shape_read(const struct gguf_context *g, const struct engine
     return s;
 }
 
-/* COMPUTE: activations of a micro-batch, its attention mask, the logits twice (graph and output buffer), and what the
- * library keeps besides (vocabulary, graphs). SmolLM2-135M with 8 x 2048 cells: 51 MiB here, 45 measured after a full
- * batch (41 with q8_0 KV). */
+/* COMPUTE: activations of a micro-batch, its attention mask, the logits twice (graph and output
+ * buffer), and the library's other data (vocabulary, graphs). SmolLM2-135M with 8 x 2048 cells: 51
+ * MiB here, 45 measured after a full batch (41 with q8_0 KV). */
 static uint64_t compute_bytes(const struct shape *s, const struct engine_load *load, uint64_t context)
 {
     uint64_t rows = BATCH_ROWS_MAX;
@@ -146,9 +147,9 @@ static uint64_t compute_bytes(const struct shape *s, const struct engine_load *l
     return activations + mask + logits + vocabulary + (8u << 20);
 }
 
-/* A call of an embedder: its rows all see each other, and a vector comes out of each before they are pooled. Without flash
- * attention, which f32 switches off, every head has its table of all pairs. 2,048 rows of a small BERT: 59 MiB here and 16
- * measured, without flash attention 179 and 87; MiniLM with 512 rows: 32 and 6. */
+/* A call of an embedder: all rows attend to each other, and each gives a vector before pooling. Without flash
+ * attention, which f32 disables, every head has a table of all pairs. 2,048 rows of a small BERT: 59 MiB here
+ * and 16 measured, without flash attention 179 and 87; MiniLM with 512 rows: 32 and 6. */
 static uint64_t compute_bytes_embedder(const struct shape *s, const struct engine_load *load, uint64_t rows)
 {
     uint64_t activations = rows * (2 * s->ff + 6 * s->embd) * sizeof(float);
@@ -182,7 +183,7 @@ static bool fits(const struct engine_needs *n, const struct engine_load *load)
     return load->memory_bytes == 0 || total(n) <= load->memory_bytes;
 }
 
-/* Halves the context from `from` until it fits; CELLS_STEP when nothing does. */
+/* Halves the context from `from` until it fits; CELLS_STEP if nothing does. */
 static uint64_t context_fitting(const struct shape *s, const struct engine_load *load, uint64_t from)
 {
     uint64_t context = from;
@@ -201,7 +202,7 @@ static uint64_t context_choose(const struct shape *s, const struct engine_load *
         return load->context;
     uint64_t context = CELLS_STEP, most = s->context_trained < CONTEXT_MAX ? s->context_trained : CONTEXT_MAX;
     uint64_t weights = s->mapped_bytes + s->repack_bytes, kv_most = weights > KV_BYTES ? weights : KV_BYTES;
-    if (s->kind == REQUEST_EMBED) /* a text that has more is refused, and memory is touched only for those that come */
+    if (s->kind == REQUEST_EMBED) /* longer texts are refused, and memory is touched only for texts that arrive */
         return context_fitting(s, load, most);
     while (context * 2 <= most && (context < CONTEXT_MIN || context * 2 * load->slots * s->kv_cell_bytes <= kv_most))
         context *= 2;
@@ -213,7 +214,8 @@ static double mib(uint64_t bytes)
     return ceil((double)bytes / (1 << 20));
 }
 
-/* Every smaller wish that would fit, as its flag: "--context 512, --kv q8_0, --slots 2 or --memory 600m". */
+/* Lists every smaller setting that would fit, as a flag: "--context 512, --kv q8_0, --slots 2 or
+ * --memory 600m". */
 static void advise(const struct shape *s, const struct engine_load *load, const struct engine_needs *n, struct buf *out)
 {
     struct shape q8 = *s;
@@ -251,7 +253,7 @@ static int too_big(const struct shape *s, const struct engine_load *load, const 
                      n->context, mib(n->compute_bytes), (double)load->memory_bytes / (1 << 20), advice);
 }
 
-/* A cache of q8_0 has blocks of 32 numbers, and a head begins with one. */
+/* A q8_0 cache consists of blocks of 32 numbers, and each head must begin a block. */
 static int check_cache(const struct gguf_context *g, const struct engine_load *load, struct fault *f)
 {
     enum ggml_type type = kv_type(load);

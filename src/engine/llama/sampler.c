@@ -1,14 +1,13 @@
 /* Draw the next token from a row of logits.
  *
- * The order is llama-server's: bias, penalties, top_k, top_p, min_p, temperature, draw. Each of the three filters keeps
- * a prefix of the tokens sorted by logit, so only those that can be in it are ever sorted: 40 of 49,152 for the usual
- * top_k, and all penalties touch a few tokens of the row itself, which are put back afterwards. A draw costs about 40
- * microseconds for 49,152 tokens where building and sorting a candidate array costs ten times that.
+ * The order is llama-server's: bias, penalties, top_k, top_p, min_p, temperature, draw. Each of the three filters keeps a prefix
+ * of the tokens sorted by logit, so only tokens that can be in it are sorted: 40 of 49,152 for the usual top_k. Biases and penalties
+ * change a few logits of the row in place, which are restored afterwards. A draw costs about 40 microseconds for 49,152 tokens;
+ * building and sorting a candidate array costs ten times that. Requests for other filters, or another order, use llama.cpp's own
+ * filters (chain.h); the draw is the same.
  *
- * Whoever asks for another filter, or another order, gets llama.cpp's own in their stead (chain.h); the draw is the same.
- *
- * The draw walks the kept tokens by rising id, not by falling probability: two near-equal logits that swap places (on
- * another machine, in another batch) then do not change which token the same u falls on. */
+ * The draw walks the kept tokens by rising id, not by falling probability: if two nearly equal logits swap places (on another
+ * machine, in another batch), the same u still selects the same token. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,22 +22,22 @@
 
 enum { LIKELY_MAX = REQUEST_TOP_LOGPROBS_MAX };
 
-/* A logit that was changed in place, and what it was. */
+/* A logit that was changed in place, and its former value. */
 struct patch {
     int32_t token;
     float was;
 };
 
-/* What choosing among the tokens that may come takes; one block. */
+/* Buffers for choosing among the tokens that a guide allows; one block. */
 struct guided {
-    struct candidate *sorted; /* those that may come, the likeliest first */
-    int32_t *ids;             /* asked about */
-    uint8_t *allowed;         /* and the answers */
+    struct candidate *sorted; /* allowed tokens, most likely first */
+    int32_t *ids;             /* tokens to check */
+    uint8_t *allowed;         /* the results */
 };
 
 struct engine_sampler {
     struct sampling s;
-    const struct engine_guide *guide; /* borrowed; NULL: any token may come */
+    const struct engine_guide *guide; /* borrowed; NULL: any token is allowed */
     struct guided *guided;        /* owned; with a guide */
     struct chain *chain;          /* owned; NULL: the usual filters */
     int32_t vocab;
@@ -46,12 +45,12 @@ struct engine_sampler {
     uint32_t biases_n;
     int32_t *recent;              /* owned ring of the last tokens; NULL without penalties */
     uint32_t recent_max;
-    uint64_t accepted;            /* tokens ever accepted */
-    uint32_t *count;              /* owned; per token of the vocabulary, how often it is in the ring */
+    uint64_t accepted;            /* tokens accepted so far */
+    uint32_t *count;              /* owned; per token of the vocabulary: its number in the ring */
     struct patch *patches;        /* owned; room for all biases and recent tokens */
     uint32_t patches_n;
     struct candidate *candidates; /* owned; room for top_k, or for the whole vocabulary */
-    int32_t drawn_n;              /* of those, which the last draw chose from; 0: it was the best token */
+    int32_t drawn_n;              /* number of candidates of the last draw; 0: it took the best token */
     double drawn_temperature;
 };
 
@@ -61,7 +60,7 @@ static bool penalises(const struct sampling *s)
            (s->repeat_penalty != 1.0f || s->presence_penalty != 0.0f || s->frequency_penalty != 0.0f);
 }
 
-/* Each has room for the vocabulary. */
+/* Each array has room for the vocabulary. */
 static struct guided *guided_new(size_t vocab)
 {
     struct guided *g = xalloc(sizeof *g + vocab * (sizeof *g->sorted + sizeof *g->ids + sizeof *g->allowed));
@@ -168,7 +167,7 @@ static void patch_row(struct engine_sampler *s, float *logits)
     for (uint64_t i = 0; i < held; i++) {
         uint32_t count = s->count[s->recent[i]];
         if (count == 0)
-            continue; /* done already, at an earlier place in the ring */
+            continue; /* done already, at an earlier position in the ring */
         patch(s, logits, s->recent[i], penalised(&s->s, logits[s->recent[i]], count));
         s->count[s->recent[i]] = 0;
     }
@@ -184,7 +183,7 @@ static void unpatch_row(struct engine_sampler *s, float *logits)
     }
 }
 
-/* How many of the sorted candidates carry the fraction top_p of `mass`. */
+/* Returns how many of the sorted candidates carry the fraction top_p of `mass`. */
 static int32_t keep_top_p(const struct engine_sampler *s, int32_t n, double mass)
 {
     double sum = 0;
@@ -205,7 +204,7 @@ static int32_t keep_min_p(const struct engine_sampler *s, int32_t n)
     return kept;
 }
 
-/* Of n sorted ones. */
+/* Applies top_p and min_p to n sorted candidates. */
 static int32_t keep_of_sorted(struct engine_sampler *s, int32_t n)
 {
     int32_t kept = n;
@@ -224,8 +223,8 @@ static int32_t keep_of_top_k(struct engine_sampler *s, const float *logits)
     return keep_of_sorted(s, logits_top(logits, s->vocab, s->s.top_k, s->candidates));
 }
 
-/* Without top_k: min_p first, since it needs no sorting and cuts the same tail. Then ever more of the row is sorted
- * until what is sorted carries top_p: mostly a few hundred tokens. */
+/* Without top_k: applies min_p first, which needs no sorting and cuts the same tail. Then sorts more and more of the row
+ * until the sorted part carries top_p: usually a few hundred tokens. */
 static int32_t keep_of_all(struct engine_sampler *s, const float *logits)
 {
     float max = logits[logits_argmax(logits, s->vocab)];
@@ -249,7 +248,7 @@ static int by_token(const void *a, const void *b)
     return x->token < y->token ? -1 : x->token > y->token;
 }
 
-/* One of the n candidates that were kept, which are in the order of their ids. */
+/* Draws one of the n kept candidates, which are ordered by id. */
 static int32_t draw_kept(struct engine_sampler *s, int32_t n, double temperature, double u)
 {
     s->drawn_n = n;
@@ -267,7 +266,7 @@ static int32_t draw_kept(struct engine_sampler *s, int32_t n, double temperature
     return s->candidates[n - 1].token;
 }
 
-/* Of the n candidates, by the request's own chain of filters, in which the temperature is. */
+/* Draws from the n candidates with the request's own filters, which include the temperature. */
 static int32_t draw_of_chain(struct engine_sampler *s, int32_t n, double u)
 {
     n = chain_narrow(s->chain, s->candidates, n, u);
@@ -296,24 +295,25 @@ static int32_t draw(struct engine_sampler *s, const float *logits, double u)
     int32_t n = few ? keep_of_top_k(s, logits) : keep_of_all(s, logits);
     if (n <= 0) /* all NaN or minus infinity: there is nothing to choose from */
         return logits_argmax(logits, s->vocab);
-    if (few || s->s.top_p < 1) /* otherwise they never left the order of their ids */
+    if (few || s->s.top_p < 1) /* otherwise they are still ordered by id */
         qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
     return draw_kept(s, n, (double)s->s.temperature, u);
 }
 
-/* ---- with a guide: the filters choose among the tokens that may come ---- */
+/* ---- with a guide: the filters choose among the allowed tokens ---- */
 
 enum { FIRST_LOOK = 64, MORE = 4 };
-static const float NEVER = 20; /* a token that is e^20 times less likely than another one is not drawn */
+static const float NEVER = 20; /* a token that is e^20 times less likely than another one is never drawn */
 
-/* How far below the best a logit may be to matter. */
+/* Returns how far below the best a logit may be to matter. */
 static float depth_of(const struct sampling *s)
 {
     float depth = NEVER * fmaxf(s->temperature, 1);
     return s->min_p > 0 ? fminf(depth, -logf(s->min_p)) : depth;
 }
 
-/* The candidates from `from` on that may come are put behind the first `kept`. Returns how many there are then; -1: the guide gave up. */
+/* Appends the allowed candidates in [from, to) to the first `kept` of s->guided->sorted. Returns
+ * their new number; -1: the guide exceeded its limits. */
 static int32_t keep_allowed(struct engine_sampler *s, int32_t kept, int32_t from, int32_t to)
 {
     int32_t *tokens = s->guided->ids;
@@ -327,8 +327,8 @@ static int32_t keep_allowed(struct engine_sampler *s, int32_t kept, int32_t from
     return kept;
 }
 
-/* Asking about a token costs some 200 ns, about all of them a whole decode call. The likeliest mostly have some that may come, and
- * what is much less likely than those is cut by the filters. Returns how many are in s->guided->sorted, as above. */
+/* Checking all tokens would take as long as a decode call (200 ns each). The most likely ones mostly include some that are
+ * allowed, and the filters cut much less likely ones anyway. Returns the number in s->guided->sorted, or -1 as above. */
 static int32_t find_allowed(struct engine_sampler *s, const float *logits)
 {
     int32_t wanted = s->chain != NULL ? s->vocab : s->s.temperature <= 0 ? 1 : s->s.top_k > 0 ? s->s.top_k : s->vocab;
@@ -397,7 +397,7 @@ float sampler_logprob(struct engine *e, uint32_t row, int32_t token)
     return logprob(e->row_logits[row], (int32_t)e->info.vocab, token);
 }
 
-/* Puts one where it belongs among the `found` likeliest so far, of which n are kept. */
+/* Inserts an entry into the `found` most likely so far, of which at most n are kept. */
 static uint32_t insert(struct engine_likely *out, uint32_t found, uint32_t n, struct engine_likely one)
 {
     uint32_t at = found;
@@ -415,7 +415,7 @@ uint32_t sampler_drawn(const struct engine_sampler *s, int32_t token, uint32_t n
 {
     double max = -INFINITY, total = 0;
     uint32_t found = 0;
-    *out_logprob = 0; /* nothing else could come */
+    *out_logprob = 0; /* nothing else was possible */
     if (s->drawn_n == 0)
         return n > 0 ? insert(out, 0, n, (struct engine_likely){.token = token}) : 0;
     for (int32_t i = 0; i < s->drawn_n; i++)

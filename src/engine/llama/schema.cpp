@@ -22,8 +22,9 @@ const std::int64_t REPEATED_MAX = 2000; /* MAX_REPETITION_THRESHOLD of llama.cpp
 
 /* ---- patterns ---- */
 
-/* What llama.cpp does not know of regular expressions and grammars can say. A string of JSON may not hold quotation marks, backslashes
- * and control characters as they are, which its own '.' and [^…] would let in. */
+/* Rewrites parts of regular expressions that llama.cpp does not know but grammars can express. A
+ * JSON string must not contain quotation marks, backslashes and control characters unescaped, which
+ * llama.cpp's own '.' and [^…] would allow. */
 class pattern {
 public:
     pattern(const std::string &of, bool is_in_json) : text(of), in_json(is_in_json) {}
@@ -82,7 +83,7 @@ private:
             return std::string("[^") + (c == 'D' ? "0-9" : c == 'W' ? "a-zA-Z0-9_" : " \\t\\n\\r") + forbidden() + "]";
         case '\\':
         case '"':
-            plain('"'); /* neither is in a string as it is */
+            plain('"'); /* both must be escaped in a JSON string */
             return std::string("\\") + c;
         case 't':
         case 'n':
@@ -125,7 +126,7 @@ private:
     }
 };
 
-/* ---- what is kept to ---- */
+/* ---- supported schemas ---- */
 
 const char *const not_kept[] = {"multipleOf", "contains", "minContains", "maxContains", "minProperties", "maxProperties", "patternProperties",
                                 "propertyNames", "dependentRequired", "dependentSchemas", "dependencies", "unevaluatedProperties",
@@ -163,7 +164,7 @@ void check_bounds(const json &node, const std::string &path)
         refuse(path, "'uniqueItems' cannot be kept to");
 }
 
-/* Of these common/ looks at the first and at nothing beside it. */
+/* If one of these keys is present, common/ ignores all other keys of the schema. */
 void check_beside(const json &node, const std::string &path)
 {
     static const char *const first[] = {"$ref", "oneOf", "anyOf", "allOf"};
@@ -233,7 +234,7 @@ json kept_pattern(const json &value, const std::string &path)
     }
 }
 
-/* One member of a schema, with the schemas inside it. */
+/* Rewrites one member of a schema, with the schemas inside it. */
 json kept_member(const std::string &name, const json &value, const std::string &path)
 {
     if (is_one_of(name, {"properties", "$defs", "definitions"}) && value.is_object())
@@ -244,13 +245,14 @@ json kept_member(const std::string &name, const json &value, const std::string &
         return kept(value, path);
     if (name == "pattern")
         return kept_pattern(value, path);
-    /* more repetitions are as many as you like for llama.cpp's grammars; with fewer an answer is valid, too */
+    /* llama.cpp's grammars treat more repetitions as unlimited; answers within a lower limit are also
+     * valid */
     if (is_one_of(name, {"maxLength", "maxItems"}) && value.is_number_integer() && value.get<std::int64_t>() > REPEATED_MAX)
         return json(REPEATED_MAX);
     return value;
 }
 
-/* The schema with patterns as common/ knows them, or why it cannot be kept to. */
+/* Returns the schema with patterns rewritten for common/; throws if it cannot be enforced. */
 json kept(const json &node, const std::string &path)
 {
     if (node.is_boolean() && node.get<bool>())
@@ -269,7 +271,8 @@ json kept(const json &node, const std::string &path)
     return out;
 }
 
-/* What it cannot convert it says on standard error, which the module's words are made of, and takes any string instead. */
+/* common/ reports unsupported patterns on standard error (llama_log.c keeps the message) and
+ * accepts any string instead; throws in that case. */
 std::string convert(const json &schema)
 {
     llama_log_forget();
@@ -286,11 +289,12 @@ std::string schema_to_grammar(const std::string &schema)
 {
     json kept_to = kept(json::parse(schema), "#");
     if (kept_to.empty())
-        kept_to["type"] = "object"; /* as llama-server has it */
+        kept_to["type"] = "object"; /* as llama-server does */
     return convert(kept_to);
 }
 
-/* Models are shown the schema as it is returned, so words that no grammar keeps to stay in it where they do no harm. */
+/* Models see the returned schema, so keywords that no grammar enforces are kept where that is
+ * harmless. */
 json arguments_schema(const json &schema, bool strict)
 {
     try {
@@ -302,7 +306,7 @@ json arguments_schema(const json &schema, bool strict)
             throw;
     }
     try {
-        if (schema.dump().find("\"pattern\"") == std::string::npos) { /* common/ lets into strings what patterns do not mean */
+        if (schema.dump().find("\"pattern\"") == std::string::npos) { /* common/ would accept strings that a pattern excludes */
             convert(schema);
             return schema;
         }
@@ -313,7 +317,7 @@ json arguments_schema(const json &schema, bool strict)
     return any;
 }
 
-/* As a pattern of a JSON string, without its quotation marks. */
+/* Converts it as the pattern of a JSON string, without the quotation marks. */
 std::string regex_to_grammar(const std::string &regex)
 {
     static const std::string before = "root ::= \"\\\"\" (", after = ") \"\\\"\"\n";

@@ -1,7 +1,8 @@
-/* JSON schemas and regular expressions as GBNF grammars, by llama.cpp's common/.
+/* Convert JSON schemas and regular expressions to GBNF grammars, with llama.cpp's common/.
  *
- * That leaves out of a schema what it does not know, and takes any string where it does not know a pattern. Whoever asks for a schema
- * relies on it, so such a schema is refused by the name of what cannot be kept to. */
+ * common/ ignores schema keywords that it does not know, and accepts any string for a pattern that
+ * it cannot convert. A client that asks for a schema relies on it, so a schema with such parts is
+ * refused, naming the part that cannot be enforced. */
 #ifndef MANTA_ENGINE_LLAMA_SCHEMA_H
 #define MANTA_ENGINE_LLAMA_SCHEMA_H
 
@@ -9,11 +10,12 @@
 
 #include "json.h"
 
-/* Both throw std::exception with what is wrong. */
+/* Both throw std::exception with an error message. */
 std::string schema_to_grammar(const std::string &schema);
 std::string regex_to_grammar(const std::string &regex);
-/* The schema of a tool's arguments, as far as grammars can keep to it. One that common/ can make nothing of is that of any object, or, `strict`,
- * what cannot be kept to is thrown. */
+/* Returns the schema of a tool's arguments, as far as grammars can enforce it. If common/ cannot
+ * convert a schema, it is replaced by that of any object, or, with `strict`, an exception names the
+ * part that cannot be enforced. */
 common_json arguments_schema(const common_json &schema, bool strict);
 
 #endif

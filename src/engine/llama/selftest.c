@@ -1,7 +1,8 @@
-/* A text is computed in many ways, each time up to the same rows.
+/* Compute a text in many ways, each time up to the same rows.
  *
- * Logits alone would hide differences: every matrix sees its input rounded to 8 bits, so that a query that differs in its last bit mostly gives
- * the same answer, and one time in thousands another one. So the results of all matrix products and attentions are compared, as hashes. */
+ * Comparing only logits would hide differences: every matrix gets its input rounded to 8 bits, so a query that
+ * differs in its last bit mostly gives the same answer, but sometimes, once in thousands, another one. The
+ * results of all matrix products and attentions are therefore compared, as hashes. */
 #include "engine/llama/guard.h"
 #include "engine/llama/kernels.h"
 #include "engine/llama/selftest.h"
@@ -15,18 +16,18 @@
 #include "base/rng.h"
 
 enum {
-    TOP = 264,       /* rows of the text: more than one step of the cache has cells */
-    TAIL = 64,       /* of them, those behind the first call */
+    TOP = 264,       /* rows of the text: more than one CELLS_STEP */
+    TAIL = 64,       /* the rows after the first call */
     SEQUENCES = 2,
     KEPT = 10,       /* rows that are compared */
     WANTED_MAX = 16, /* in one call */
     NAME_BYTES = 24,
 };
 
-/* One product or attention of the graph. */
+/* A matrix product or attention of the graph. */
 struct node {
     char name[NAME_BYTES];
-    uint64_t hash[KEPT]; /* of its result for a row; 0: not computed yet */
+    uint64_t hash[KEPT]; /* of its result for each compared row; 0: not computed yet */
 };
 
 struct selftest {
@@ -36,14 +37,14 @@ struct selftest {
     ggml_threadpool_t pool;      /* owned */
     struct llama_batch batch;    /* owned */
     uint32_t top, base;          /* rows of the text, and of its first call */
-    uint32_t threads, many;      /* now; and when it is to be several */
+    uint32_t threads, many;      /* now; and the number for "several" */
     uint32_t vocab;
     int32_t kept_at[KEPT];       /* positions of the compared rows */
     struct node *nodes;          /* owned; the last one stands for the logits */
     size_t nodes_n, nodes_max;
-    size_t at;                   /* node that comes next in this call */
+    size_t at;                   /* next node of this call */
     size_t wanted;               /* rows of this call that are compared */
-    char differs[NAME_BYTES];    /* the first one that did; "": none */
+    char differs[NAME_BYTES];    /* name of the first node that differed; "": none */
     int32_t differs_at;          /* position of the row */
     bool (*go_on)(void *user_data);
     void *user_data;
@@ -71,9 +72,10 @@ static uint64_t hash_floats(const float *p, size_t n)
     return h != 0 ? h : 1;
 }
 
-/* ---- what a call computes ---- */
+/* ---- the nodes of a call ---- */
 
-/* The next node of this call. Graphs of all calls have the same products in the same order. */
+/* Returns the next node of this call. The graphs of all calls have the same products in the same
+ * order. */
 static struct node *next_node(struct selftest *t, const char *name)
 {
     if (t->at == t->nodes_max) {
@@ -106,21 +108,23 @@ static void see(struct selftest *t, struct node *node, int32_t row, const float 
     t->differs_at = t->batch.pos[row];
 }
 
-/* A product or an attention: what could round a row otherwise in company. Its rows lie one behind the other. */
+/* Selects products and attentions, which could round a row differently beside other rows. Their
+ * rows must be contiguous. */
 static bool is_watched(const struct ggml_tensor *node)
 {
     return node->type == GGML_TYPE_F32 && ggml_is_contiguous(node) &&
            (node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_MUL_MAT_ID || node->op == GGML_OP_FLASH_ATTN_EXT);
 }
 
-/* libllama asks for each node of the graph whether we want to see it. Behind the last layer's attention only wanted rows are left. */
+/* libllama asks for each node of the graph whether we want to see it. After the last layer's
+ * attention only wanted rows are left. */
 static bool on_node(struct ggml_tensor *tensor, bool ask, void *user_data)
 {
     struct selftest *t = user_data;
     if (ask || !is_watched(tensor))
         return is_watched(tensor);
     struct node *node = next_node(t, tensor->name);
-    int64_t rows = tensor->op == GGML_OP_MUL_MAT ? ggml_nrows(tensor) : tensor->ne[2] * tensor->ne[3]; /* or several of them in each */
+    int64_t rows = tensor->op == GGML_OP_MUL_MAT ? ggml_nrows(tensor) : tensor->ne[2] * tensor->ne[3]; /* or a multiple of them */
     bool all = rows % t->batch.n_tokens == 0 || t->wanted == 0;
     size_t each = (size_t)ggml_nelements(tensor) / (all ? (size_t)t->batch.n_tokens : t->wanted);
     const float *at = tensor->data;
@@ -196,7 +200,7 @@ static void copy(struct selftest *t, uint32_t from, uint32_t to)
     llama_memory_seq_cp(t->memory, (llama_seq_id)from, (llama_seq_id)to, -1, -1);
 }
 
-/* The text up to `to` in a sequence, the rows from `from` on anew, so many in a call. */
+/* Computes rows [from, to) of the text in a sequence again, at_a_time rows per call. */
 static int rows(struct selftest *t, uint32_t seq, uint32_t from, uint32_t to, uint32_t at_a_time, uint32_t threads)
 {
     char how[48];
@@ -213,7 +217,7 @@ static int rows(struct selftest *t, uint32_t seq, uint32_t from, uint32_t to, ui
     return err;
 }
 
-/* One row of each sequence, of which the second is shorter. */
+/* Computes one row of each sequence; the second sequence is shorter. */
 static int company(struct selftest *t, uint32_t threads)
 {
     use_threads(t, threads);
@@ -242,7 +246,7 @@ static int all_ways(struct selftest *t)
     return err != 0 ? err : company(t, t->many);
 }
 
-/* ---- around it ---- */
+/* ---- setup and result ---- */
 
 static int open_test(struct selftest *t, struct llama_model *model)
 {

@@ -1,8 +1,10 @@
-/* The ways, the fastest first: weights repacked, weights as they are in the file. Both with steady kernels (kernels.h) where they can be told.
- * Repacked K-quants are the usual reason for the second: their kernel for 4 rows and more rounds otherwise than the one for a row.
+/* Try the ways, the fastest first: repacked weights, then weights as in the file. Both use steady
+ * kernels (kernels.h) if ggml has thread pools. Repacked K-quants are the usual reason for the
+ * second way: their kernel for 4 rows and more rounds differently from the kernel for one row.
  *
- * The order is fixed, and the first that is exact is taken, so that workers that are alike take the same and may continue each other's
- * answers; a choice by measured speed would differ from worker to worker. */
+ * The order is fixed, and the first exact way is taken, so that identical workers choose the same
+ * and may continue each other's answers; a choice by measured speed would differ between
+ * workers. */
 #include "engine/llama/setup.h"
 
 #include <stdio.h>
@@ -13,7 +15,8 @@
 #include "engine/llama/selftest.h"
 
 static const char in_file[] = "weights=file";
-/* The number rises when kernels.c or selftest.c changes what that means: what was measured before then counts no more. */
+/* Increment the number when kernels.c or selftest.c changes its meaning: earlier measurements then
+ * no longer count. */
 static const char steady[] = "kernels=steady-1", as_built[] = "kernels=as-built-1";
 
 static bool still_wanted(void *user_data)
@@ -22,13 +25,14 @@ static bool still_wanted(void *user_data)
     return l->progress == NULL || l->progress(1.0f, l->user_data);
 }
 
-/* Measured at an earlier load, or not to be measured. A planted fault must be found whatever was measured before. */
+/* Measured at an earlier load, or measuring is not requested. A simulated fault (kernels_planted())
+ * must be found in any case. */
 static bool is_known(const struct engine_load *load)
 {
     if (load->setup == NULL || kernels_planted())
         return false;
     if (strstr(load->setup, in_file) == NULL && !load->repack && load->setup[0] != '\0')
-        return false; /* measured with weights that may not be repacked now */
+        return false; /* measured with weights that must not be repacked now */
     return load->setup[0] == '\0' || strstr(load->setup, steady) != NULL || strstr(load->setup, as_built) != NULL;
 }
 

@@ -1,7 +1,8 @@
-/* A sequence's cells as bytes, and back: libllama's own form of them.
+/* Save a sequence's cells as bytes, and load them: in libllama's own format.
  *
- * The bits of what is computed after them are the same as if they had been computed here (tests/engine/test_llama_move.c).
- * A sequence that is loaded starts at cell 0 of its stream, as one that was computed does: it is emptied first. */
+ * Computations that follow have the same bits as if the cells had been computed here
+ * (tests/engine/test_llama_move.c). A loaded sequence starts at cell 0 of its stream, as a computed
+ * one does: it is emptied first. */
 #include "engine/llama/module.h"
 
 uint64_t state_bytes(struct engine *e, uint32_t seq)

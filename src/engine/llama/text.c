@@ -1,4 +1,5 @@
-/* Text to tokens and back, and a conversation to the text its model was trained on. */
+/* Convert text to tokens and back, and a conversation to the text format that the model was trained
+ * on. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,9 @@
 #include "engine/llama/module.h"
 
 enum {
-    TEMPLATE_OPEN_CPU_MS = 2000, /* reading a template and trying what it can do takes some milliseconds */
+    TEMPLATE_OPEN_CPU_MS = 2000, /* parsing a template and detecting its capabilities takes some milliseconds */
     TEMPLATE_OPEN_BYTES = 64 << 20,
-    LONG_BYTES = 256 << 10,      /* of a prompt: with so many it is the prompt that takes the memory, not its template */
+    LONG_BYTES = 256 << 10,      /* from this size on, memory is attributed to the prompt, not to the template */
 };
 
 static const char INNER[] = "it does something that its interpreter cannot do";
@@ -27,8 +28,8 @@ static void find_ends(struct engine *e)
     e->ends = xrealloc(e->ends, (e->ends_n + 1) * sizeof *e->ends);
 }
 
-/* Of which tokenizers a text may be cut short, however long it is: words that are in no vocabulary become one token, and
- * white space none. */
+/* Returns whether tokenizers of that type may map any number of bytes to one token or none: words
+ * outside the vocabulary become one token, and white space none. */
 static bool shortens(enum llama_vocab_type type)
 {
     return type == LLAMA_VOCAB_TYPE_WPM || type == LLAMA_VOCAB_TYPE_UGM;
@@ -155,7 +156,7 @@ int text_render(struct engine *e, const struct request *r, const struct engine_b
 
 /* ---- the form of an answer ---- */
 
-/* A grammar that grows beyond its bounds is the client's doing, however much memory the worker has. */
+/* A grammar that exceeds its bounds is the client's fault, however much memory the worker has. */
 int text_guide(struct engine *e, const struct request *r, const struct engine_bounds *bounds, struct engine_guide **out, struct fault *f)
 {
     char why[WORDS_BYTES_MAX] = "";
@@ -202,7 +203,7 @@ static void reserve(struct engine_tokens *t, uint32_t cap)
 {
     if (cap <= t->cap)
         return;
-    free(t->p); /* nothing of it is kept */
+    free(t->p); /* its contents are not needed */
     *t = (struct engine_tokens){.p = xalloc_array(cap, sizeof *t->p), .cap = cap};
 }
 
@@ -226,7 +227,8 @@ static int tokenize_end(enum bridge_end end, struct str text, const struct engin
     return fault_set(f, ERR_INVALID, "the model's vocabulary has no tokens for a part of this prompt");
 }
 
-/* libllama would add the tokens at both ends itself, and end the process where the vocabulary lacks one that it is to add. */
+/* libllama would add the tokens at both ends itself, but would abort if the vocabulary lacks one of
+ * them. */
 static int32_t opening(const struct engine *e)
 {
     bool wanted = llama_vocab_get_add_bos(e->vocab) || llama_vocab_type(e->vocab) == LLAMA_VOCAB_TYPE_WPM;
@@ -240,7 +242,8 @@ static int32_t closing(const struct engine *e)
     return llama_vocab_get_add_eos(e->vocab) ? llama_vocab_eos(e->vocab) : LLAMA_TOKEN_NULL;
 }
 
-/* A token of a text takes a byte of it at least, but for white space of which some vocabularies make three. */
+/* A token covers at least one byte of text, except for white space, of which some vocabularies make
+ * up to three tokens. */
 static uint32_t room_for(struct str text)
 {
     return (uint32_t)text.n + 16;
@@ -277,7 +280,7 @@ int text_tokenize(struct engine *e, struct str text, unsigned how, const struct 
     return 0;
 }
 
-/* libllama calls a token of no text [EMPTY_7], 7 being its number. */
+/* libllama names a token with empty text [EMPTY_7], where 7 is its number. */
 static bool is_empty(const struct engine *e, int32_t token)
 {
     const char *text = llama_vocab_get_text(e->vocab, token);
