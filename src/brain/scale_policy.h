@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/smooth.h"
+
 enum scale_mode { SCALE_FIXED = 0, SCALE_AUTO };
 /* "fixed", "auto" */
 const char *scale_mode_name(enum scale_mode mode);
@@ -53,7 +55,7 @@ struct scale_limits {
 struct demand {
     double arrivals;        /* since the last demand_tick() */
     double fast, slow;      /* jobs/s, over the last seconds and the last minute */
-    double served_s, served; /* seconds in a slot, and jobs; older ones fade */
+    struct fading served_s; /* seconds of a job in a slot */
     double slots_each;      /* slots of a worker, as last seen; 0: not known */
 };
 /* Counts one arrived job. */

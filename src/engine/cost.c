@@ -1,6 +1,7 @@
 #include "engine/cost.h"
 
 #include "base/must.h"
+#include "base/smooth.h"
 
 /* One call may be slow because the machine was busy with something else: a sample counts for at
  * most this many averages. */
@@ -10,13 +11,9 @@ static const float WEIGHT_COPY_UP = 0.05f;
 
 static void average(float *known, float sample, float weight)
 {
-    if (*known <= 0) {
-        *known = sample;
-        return;
-    }
-    if (sample > OUTLIER * *known)
+    if (*known > 0 && sample > OUTLIER * *known)
         sample = OUTLIER * *known;
-    *known += weight * (sample - *known);
+    *known = (float)smooth((double)*known, (double)sample, (double)weight);
 }
 
 static uint32_t class_of(uint32_t rows)

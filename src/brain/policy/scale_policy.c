@@ -37,8 +37,7 @@ const char *scale_reason_name(enum scale_reason reason)
 
 void demand_served(struct demand *d, double s)
 {
-    d->served_s = d->served_s * SERVED_KEEPS + s;
-    d->served = d->served * SERVED_KEEPS + 1;
+    fading_add(&d->served_s, s, SERVED_KEEPS);
 }
 
 void demand_tick(struct demand *d, double s)
@@ -53,7 +52,7 @@ void demand_tick(struct demand *d, double s)
 
 double demand_service_s(const struct demand *d)
 {
-    return d->served > 0 ? d->served_s / d->served : SERVICE_GUESS_S;
+    return fading_mean(&d->served_s, SERVICE_GUESS_S);
 }
 
 /* Chance alone makes the fast rate of arrivals vary by sqrt(rate / 2T). Beyond that, the fast rate
@@ -81,7 +80,7 @@ static double rate_in(const struct demand *d, double start_s)
  * ended, their length is not known: present jobs stay. */
 static double slots_in(const struct demand *d, double there, double rate, double s)
 {
-    double service_s = demand_service_s(d), known = fmin(d->served / SERVED_ENOUGH, 1);
+    double service_s = demand_service_s(d), known = fmin(d->served_s.n / SERVED_ENOUGH, 1);
     double stays = 1 - known * (1 - exp(-s / service_s)), comes = rate * service_s * (1 - stays);
     return there * stays + comes + sqrt(there * stays * (1 - stays) + comes);
 }

@@ -42,14 +42,13 @@ void pace_begins(struct pace *p, uint64_t now_us)
 /* Jobs that leave together, because an actor had several free slots, count as departures without time between them. */
 void pace_moved(struct pace *p, uint64_t now_us)
 {
-    p->s = p->s * PACE_KEEPS + (double)(now_us - p->from_us) / 1e6;
-    p->n = p->n * PACE_KEEPS + 1;
+    fading_add(&p->gap_s, (double)(now_us - p->from_us) / 1e6, PACE_KEEPS);
     p->from_us = now_us;
 }
 
 double pace_s(const struct pace *p)
 {
-    return p->n > 0 ? p->s / p->n : 0;
+    return fading_mean(&p->gap_s, 0);
 }
 
 /* ---- turns ---- */

@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/smooth.h"
 #include "base/utf8.h"
 #include "brain/recover/recover.h"
 #include "brain/registry/registry.h"
@@ -94,7 +95,7 @@ double head_migration_pause_s(const struct head *h, const struct job *job, const
 
 static void saw_bandwidth(struct worker *w, double bps)
 {
-    w->kv_bps = w->kv_bps > 0 ? w->kv_bps + LEARN * (bps - w->kv_bps) : bps;
+    w->kv_bps = smooth(w->kv_bps, bps, LEARN);
 }
 
 /* ---- target ---- */

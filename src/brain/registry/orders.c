@@ -2,10 +2,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/smooth.h"
 #include "brain/registry/registry.h"
 
 static const double START_GUESS_S = 30, START_MOST_S = 600; /* before one was measured; after this an order has failed */
-static const double START_LEARN = 0.3;
+static const double LEARN = 0.3; /* weight of the newest start */
 
 /* The last one that joined: an older one may be a dead connection that was not noticed yet. */
 const struct link *head_launcher(const struct head *h)
@@ -86,7 +87,7 @@ void head_scale_ready(struct head *h, struct actor *a)
     if (a->worker->ordered == ORDERED_AND_READY || s->orders_n == 0)
         return;
     double took = (double)(h->now_us - s->orders[0].at_us) / 1e6;
-    s->start_s = s->start_s > 0 ? s->start_s + START_LEARN * (took - s->start_s) : took;
+    s->start_s = smooth(s->start_s, took, LEARN);
     s->orders[0].workers--;
     orders_shift(s);
     a->worker->ordered = ORDERED_AND_READY;

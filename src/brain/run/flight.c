@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/smooth.h"
 #include "brain/registry/registry.h"
 #include "brain/run/run.h"
 
@@ -141,7 +142,6 @@ void head_flight_paces(const struct head *h, struct flight *f, uint32_t tokens)
         return;
     double gap_us = (double)(h->now_us - job->token_us) / tokens;
     if (f->gap_us > 0)
-        f->gap_us += fmin(LEARN * tokens, LEARN_MAX) * (fmin(gap_us, OUTLIER * f->gap_us) - f->gap_us);
-    else
-        f->gap_us = gap_us;
+        gap_us = fmin(gap_us, OUTLIER * f->gap_us);
+    f->gap_us = smooth(f->gap_us, gap_us, fmin(LEARN * tokens, LEARN_MAX));
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/part.h"
+#include "base/smooth.h"
 #include "brain/registry/registry.h"
 #include "brain/run/run.h"
 
@@ -44,11 +45,11 @@ static void flight_prefilled(struct flight *f)
     f->prompt_bytes = f->fresh_bytes = 0;
 }
 
-static const float LEARN = 0.2f; /* weight of the newest observation */
+static const double LEARN = 0.2; /* weight of the newest observation */
 
 void head_learn(float *known, float seen)
 {
-    *known = *known > 0 ? *known + LEARN * (seen - *known) : seen;
+    *known = (float)smooth((double)*known, (double)seen, LEARN);
 }
 
 /* English has about four bytes per token; other languages and tokenizers have one to ten. */

@@ -150,7 +150,7 @@ uint32_t head_scale_models(const struct head *h, struct head_scale_model *out, u
         out[n++] = (struct head_scale_model){
             .name = str_of(p->name),
             .rate = l->need.rate,
-            .service_s = l->demand.served > 0 ? demand_service_s(&l->demand) : 0,
+            .service_s = l->demand.served_s.n > 0 ? demand_service_s(&l->demand) : 0,
             .busy = l->seen.busy,
             .waiting = l->seen.waiting,
             .slots = l->seen.slots,

@@ -3,6 +3,7 @@
 #define MANTA_BRAIN_STEP_WAITING_H
 
 #include "base/idtab.h"
+#include "base/smooth.h"
 #include "brain/kit/names.h"
 #include "brain/kit/ranks.h"
 
@@ -30,8 +31,8 @@ struct tenant {
 
 /* The pace of a queue: time between departures, over the last ones. */
 struct pace {
-    double s, n;      /* seconds with waiting jobs, and departures in them; older ones fade */
-    uint64_t from_us; /* last departure, or the queue's beginning */
+    struct fading gap_s; /* seconds with waiting jobs, from one departure to the next */
+    uint64_t from_us;    /* last departure, or the queue's beginning */
 };
 
 /* Jobs that wait for one pool, or for one actor: see fair.c. */
