@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/request.h"
+#include "brain/dialler.h"
 #include "wire/wire.h"
 
 enum {
@@ -31,9 +32,7 @@ struct agent_config {
     uint64_t seed;
     uint32_t heads_n;            /* heads to dial; 1 … AGENT_HEADS_MAX */
     struct wire_hello hello;     /* our hello; borrowed for the agent's life */
-    uint32_t redial_first_ms;    /* 100 */
-    uint32_t redial_max_ms;      /* 5000 */
-    uint32_t dial_ms;            /* 5000: a dial without a welcome by then has failed */
+    struct dialler_times times;  /* DIALLER_TIMES */
     uint32_t adrift_ms;          /* 60000: how long a job keeps running, and its journal is kept, after its head is lost */
     uint32_t told_ms;            /* 600000: how long a journal delivered in full is kept, as other branches of its
                                     stream may still run */

@@ -1,7 +1,7 @@
-/* The happy path is: dial -> hello -> welcome -> scale_state, then a beat every beat_ms and
- * scale_state at each change. It can fail by: no head, or its death (dial the next place, with a
- * pause that doubles); silence for lost_after_ms (hang up, dial again); a frame that is not manta's
- * (hang up, dial again); `refuse` (reported to the user; final: no further try). */
+/* A launcher in the life of brain/dialler.h: hello -> welcome -> scale_state, then a beat every
+ * beat_ms and scale_state at each change. After a failure it dials its next place. It can fail by:
+ * what fails a dialler; a frame that is not manta's (hang up, dial again); `refuse` (reported to the
+ * user; final: no further try). */
 #include "launch/head_link.h"
 
 #include <stdio.h>
@@ -11,18 +11,13 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
-#include "base/rng.h"
 #include "http/http.h"
 #include "launch/say.h"
-#include "wire/wire.h"
 
 enum {
-    ANSWER_MS = 5000,        /* for the upgrade, and again for the welcome */
     OUT_BYTES_MAX = 4 << 10, /* one of our frames: all are small */
     DEFAULT_PORT = 8470,
 };
-
-enum link_state { LINK_DIALLING, LINK_HELLO, LINK_WELCOMED, LINK_WAITING, LINK_REFUSED };
 
 struct head_link {
     struct net_loop *loop;     /* borrowed */
@@ -30,27 +25,22 @@ struct head_link {
     struct listener listener;  /* of cfg */
     struct http_address places[HEAD_LINK_PLACES_MAX];
     uint32_t places_n, next;   /* next: the place to dial */
-    enum link_state state;
+    struct dialler dialler;
+    struct rng rng;            /* its seed identifies this process */
     struct http_dial *dial;    /* while DIALLING */
     struct net_conn *conn;     /* in HELLO and WELCOMED, and until it has closed */
-    struct net_timer *timer;   /* owned; its purpose depends on the state */
+    struct net_timer *timer;   /* owned; the dialler's deadline */
     struct buf in;             /* owned; bytes of an unfinished frame */
     struct wire_arena arena;   /* owned */
-    uint64_t epoch;            /* of this process */
-    uint64_t heard_us;         /* time of the head's last frame */
-    uint32_t beat_ms, lost_after_ms; /* as welcomed */
-    uint32_t pause_ms;         /* before the next dial */
     struct wire_scale told;    /* the last order, repeated to a head that knows none, for example after its crash */
     struct fault refusal;
     bool stopping;
     bool abandoned;            /* the owner is gone: no callbacks */
 };
 
-static void dial(struct head_link *k);
-
-static void set_timer(struct head_link *k, uint32_t ms)
+static void set_timer(struct head_link *k)
 {
-    net_timer_set(k->timer, net_now_us(k->loop) + ms * (uint64_t)1000);
+    net_timer_set(k->timer, dialler_deadline(&k->dialler));
 }
 
 /* ---- out ---- */
@@ -72,15 +62,9 @@ static void send_hello(struct head_link *k)
         .role = WIRE_ROLE_LAUNCHER,
         .token = str_of(cfg->join_token),
         .node = str_of(cfg->node),
-        .epoch = k->epoch,
+        .epoch = k->rng.seed,
         .pid = (uint32_t)getpid(),
     }});
-}
-
-static void send_beat(struct head_link *k)
-{
-    send_msg(k, &(struct wire_msg){.type = WIRE_beat, .beat.sent_us = net_now_us(k->loop)});
-    set_timer(k, k->beat_ms);
 }
 
 void head_link_tell(struct head_link *k, const struct head_link_state *state)
@@ -99,25 +83,22 @@ void head_link_tell(struct head_link *k, const struct head_link_state *state)
 
 bool head_link_is_joined(const struct head_link *k)
 {
-    return k->state == LINK_WELCOMED && k->conn != NULL && !k->stopping;
+    return k->dialler.state == DIALLER_WELCOMED;
 }
 
 /* ---- in ---- */
 
 static void on_welcome(struct head_link *k, const struct wire_welcome *m)
 {
-    if (k->state != LINK_HELLO)
+    if (k->dialler.state != DIALLER_HELLO)
         return;
-    k->state = LINK_WELCOMED;
+    dialler_welcomed(&k->dialler, m, net_now_us(k->loop));
+    set_timer(k);
     k->refusal = (struct fault){0};
-    k->beat_ms = m->beat_ms > 0 ? m->beat_ms : 1000;
-    k->lost_after_ms = m->lost_after_ms;
-    k->pause_ms = k->cfg.redial_first_ms;
     struct head_link_state now = {0};
     say(&k->listener, LOG_INFO, EVENT("launcher_joined"), "the launcher has joined the head");
-    if (!k->stopping && k->cfg.on_joined(&now, k->cfg.user_data))
+    if (k->cfg.on_joined(&now, k->cfg.user_data))
         head_link_tell(k, &now);
-    send_beat(k);
 }
 
 static void on_refuse(struct head_link *k, const struct wire_refuse *m)
@@ -128,17 +109,26 @@ static void on_refuse(struct head_link *k, const struct wire_refuse *m)
         say(&k->listener, LOG_ERROR, EVENT("launcher_refused", KV("code", err_name(f.err))), "%s", f.text);
     k->refusal = f;
     if (m->final)
-        k->state = LINK_REFUSED;
-    else if (k->cfg.on_refused != NULL && !k->abandoned)
+        dialler_leave(&k->dialler);
+    else
+        dialler_hung_up(&k->dialler, &k->cfg.times, net_now_us(k->loop));
+    set_timer(k);
+    if (!m->final && k->cfg.on_refused != NULL)
         k->cfg.on_refused(&k->refusal, false, k->cfg.user_data);
     net_conn_close(k->conn);
+}
+
+/* False: we have hung up. */
+static bool is_up(const struct head_link *k)
+{
+    return k->dialler.state == DIALLER_HELLO || k->dialler.state == DIALLER_WELCOMED;
 }
 
 static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_data)
 {
     struct head_link *k = user_data;
     (void)frame_bytes;
-    k->heard_us = net_now_us(k->loop);
+    k->dialler.heard_us = net_now_us(k->loop);
     switch (msg->type) {
     case WIRE_welcome: on_welcome(k, &msg->welcome); break;
     case WIRE_refuse: on_refuse(k, &msg->refuse); break;
@@ -149,16 +139,18 @@ static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_
         break;
     default: break; /* receiving beat_ack is enough: it updated heard_us */
     }
-    return k->state != LINK_REFUSED ? WIRE_HELLO_BYTES_MAX : 0;
+    return is_up(k) ? WIRE_HELLO_BYTES_MAX : 0;
 }
 
 static void on_data(struct net_conn *c, struct str bytes, void *user_data)
 {
     struct head_link *k = user_data;
     struct fault f = {.err = ERR_TOO_LARGE, .text = "more than any message to a launcher"};
-    if (buf_add_str(&k->in, bytes) == 0 && k->state != LINK_REFUSED)
+    if (!is_up(k))
+        return;
+    if (buf_add_str(&k->in, bytes) == 0)
         buf_consume(&k->in, wire_read(buf_str(&k->in), WIRE_HELLO_BYTES_MAX, &k->arena, on_msg, k, &f));
-    if (f.err == 0 || k->state == LINK_REFUSED)
+    if (f.err == 0 || !is_up(k))
         return;
     say(&k->listener, LOG_WARN, EVENT("not_a_message"), "the head sent something that is not a manta message: %s", f.text);
     net_conn_abort(c);
@@ -178,36 +170,33 @@ static void over(struct head_link *k)
         cfg.on_over(cfg.user_data);
 }
 
-static void lost(struct head_link *k)
+/* The link to a head that had welcomed us ends. */
+static void say_lost(const struct head_link *k, const char *why)
+{
+    if (k->dialler.state == DIALLER_WELCOMED)
+        say(&k->listener, LOG_WARN, EVENT("head_lost"), "the launcher lost the head (%s): dialling again", why);
+}
+
+/* No answer is not reported: it is normal while the head starts or restarts. */
+static void lost(struct head_link *k, const char *why)
 {
     k->dial = NULL;
     k->conn = NULL;
     buf_reset(&k->in);
-    if (k->stopping) {
+    say_lost(k, why);
+    if (k->stopping)
         over(k);
-        return;
-    }
-    net_timer_set(k->timer, UINT64_MAX);
-    if (k->state == LINK_REFUSED) {
-        if (k->cfg.on_refused != NULL && !k->abandoned)
-            k->cfg.on_refused(&k->refusal, true, k->cfg.user_data);
-        return;
-    }
-    uint32_t max_ms = k->cfg.redial_max_ms;
-    k->next = (k->next + 1) % k->places_n;
-    k->state = LINK_WAITING;
-    set_timer(k, k->pause_ms);
-    k->pause_ms = k->pause_ms * 2 < max_ms ? k->pause_ms * 2 : max_ms;
+    else if (dialler_lost(&k->dialler, &k->cfg.times, net_now_us(k->loop), &k->rng) > 0)
+        set_timer(k);
+    else if (k->cfg.on_refused != NULL)
+        k->cfg.on_refused(&k->refusal, true, k->cfg.user_data);
 }
 
 static void on_close(struct net_conn *c, int err, const char *why, void *user_data)
 {
     (void)c;
     (void)err;
-    struct head_link *k = user_data;
-    if (k->state == LINK_WELCOMED && !k->stopping)
-        say(&k->listener, LOG_WARN, EVENT("head_lost"), "the launcher lost the head (%s): dialling again", why);
-    lost(k);
+    lost(user_data, why);
 }
 
 static void on_up(struct net_conn *c, struct str rest, void *user_data)
@@ -217,56 +206,66 @@ static void on_up(struct net_conn *c, struct str rest, void *user_data)
     k->dial = NULL;
     k->conn = c;
     net_conn_set(c, &calls, k);
-    if (k->stopping) {
+    if (!dialler_linked(&k->dialler)) {
         net_conn_abort(c);
         return;
     }
-    k->state = LINK_HELLO;
-    set_timer(k, ANSWER_MS);
     send_hello(k);
     if (rest.n > 0)
         on_data(c, rest, k);
 }
 
-/* Not reported: no answer is normal while the head starts or restarts. */
 static void on_fail(int status, const char *why, void *user_data)
 {
     (void)status;
-    (void)why;
-    lost(user_data);
+    lost(user_data, why);
 }
 
 static void dial(struct head_link *k)
 {
     const struct http_address *place = &k->places[k->next];
-    k->state = LINK_DIALLING;
+    k->next = (k->next + 1) % k->places_n;
+    dialler_start(&k->dialler, &k->cfg.times, net_now_us(k->loop));
     k->dial = http_dial_start(k->loop, &(struct http_dial_config){
         .host = place->host,
         .port = place->port,
         .path = WIRE_PATH,
         .protocol = WIRE_UPGRADE,
-        .timeout_ms = ANSWER_MS,
         .on_up = on_up,
         .on_fail = on_fail,
         .user_data = k,
     });
 }
 
+/* on_close or on_fail follows. */
+static void cut(struct head_link *k)
+{
+    if (k->conn != NULL)
+        net_conn_abort(k->conn);
+    else if (k->dial != NULL)
+        http_dial_cancel(k->dial);
+}
+
 static void on_timer(struct net_timer *t, void *user_data)
 {
     (void)t;
     struct head_link *k = user_data;
-    uint64_t silent_us = net_now_us(k->loop) - k->heard_us;
-    if (k->stopping && k->conn == NULL && k->dial == NULL)
-        over(k);
-    else if (k->state == LINK_WAITING)
-        dial(k);
-    else if (k->state == LINK_HELLO)
-        net_conn_abort(k->conn);
-    else if (k->state == LINK_WELCOMED && silent_us > k->lost_after_ms * (uint64_t)1000)
-        net_conn_abort(k->conn);
-    else if (k->state == LINK_WELCOMED)
-        send_beat(k);
+    const char *why;
+    if (k->stopping) {
+        over(k); /* there was no link */
+        return;
+    }
+    switch (dialler_tick(&k->dialler, net_now_us(k->loop), &why)) {
+    case DIALLER_NOTHING: break;
+    case DIALLER_DIAL: dial(k); break;
+    case DIALLER_BEAT: send_msg(k, &(struct wire_msg){.type = WIRE_beat, .beat.sent_us = net_now_us(k->loop)}); break;
+    case DIALLER_HANG_UP:
+        say_lost(k, why);
+        dialler_hung_up(&k->dialler, &k->cfg.times, net_now_us(k->loop));
+        cut(k);
+        break;
+    }
+    set_timer(k);
 }
 
 static int read_places(struct head_link *k, struct fault *f)
@@ -293,37 +292,41 @@ int head_link_new(struct net_loop *l, const struct head_link_config *cfg, struct
     }
     k->in = buf_max(WIRE_HELLO_BYTES_MAX + NET_READ_BYTES);
     k->timer = net_timer_new(l, on_timer, k);
-    k->epoch = rng_at(net_now_us(l), (uint64_t)getpid());
-    k->pause_ms = cfg->redial_first_ms;
+    k->rng.seed = rng_at(net_now_us(l), (uint64_t)getpid());
     *out = k;
     dial(k);
+    set_timer(k);
     return 0;
+}
+
+/* No further dial or beat: a beat on a closing connection would abort it before the bye is sent. */
+static void leave(struct head_link *k)
+{
+    k->stopping = true;
+    dialler_leave(&k->dialler);
+    set_timer(k);
 }
 
 void head_link_stop(struct head_link *k)
 {
-    bool joined = head_link_is_joined(k);
-    k->stopping = true;
-    if (joined)
+    if (head_link_is_joined(k))
         send_msg(k, &(struct wire_msg){.type = WIRE_bye, .bye.reason = str_of("the launcher is stopping")});
-    net_timer_set(k->timer, UINT64_MAX); /* a beat on a closing connection would abort it before the bye is sent */
+    leave(k);
     if (k->conn != NULL)
         net_conn_close(k->conn);
     else if (k->dial != NULL)
         http_dial_cancel(k->dial);
     else
-        set_timer(k, 0);
+        net_timer_set(k->timer, 0);
 }
 
 void head_link_abandon(struct head_link *k)
 {
-    k->stopping = k->abandoned = true;
+    leave(k);
+    k->abandoned = true;
     k->listener.on_event = NULL;
-    net_timer_set(k->timer, UINT64_MAX);
-    if (k->conn != NULL)
-        net_conn_abort(k->conn);
-    else if (k->dial != NULL)
-        http_dial_cancel(k->dial);
+    if (k->conn != NULL || k->dial != NULL)
+        cut(k);
     else
         over(k);
 }

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "brain/dialler.h"
 #include "launch/say.h"
 #include "net/net.h"
 
@@ -24,7 +25,7 @@ struct head_link_config {
     uint16_t port;
     const char *join_token;        /* empty: none */
     const char *version, *node;    /* manta's version; the launcher's name at the head */
-    uint32_t redial_first_ms, redial_max_ms; /* the pause between two dials doubles from the first to the maximum */
+    struct dialler_times times;
     /* The head orders this many workers. */
     void (*on_scale)(uint32_t workers, void *user_data);
     /* Joined: fill in the first numbers to report. False: not known yet, head_link_tell() will

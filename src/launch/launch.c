@@ -17,8 +17,7 @@ struct launch_config launch_config_default(void)
         .stable_ms = 60000,
         .grace_ms = 5000,
         .drain_ms = 8000,
-        .redial_first_ms = 100,
-        .redial_max_ms = 5000,
+        .dial = DIALLER_TIMES,
     }};
 }
 
@@ -93,8 +92,7 @@ static int join_head(struct launch *a, struct fault *f)
         .join_token = cfg->join_token,
         .version = cfg->version,
         .node = "launcher",
-        .redial_first_ms = cfg->times.redial_first_ms,
-        .redial_max_ms = cfg->times.redial_max_ms,
+        .times = cfg->times.dial,
         .on_scale = on_scale,
         .on_joined = on_joined,
         .on_over = on_over,

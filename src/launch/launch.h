@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "brain/dialler.h"
 #include "net/net.h"
 
 enum {
@@ -31,8 +32,7 @@ struct launch_times {
     uint32_t stable_ms;         /* 60000: after running this long, a child's next pause is the first one again */
     uint32_t grace_ms;          /* 5000: from SIGINT to SIGKILL */
     uint32_t drain_ms;          /* 8000: added for a surplus worker: its --drain-grace */
-    uint32_t redial_first_ms;   /* 100: to the head; doubles ... */
-    uint32_t redial_max_ms;     /* 5000 */
+    struct dialler_times dial;  /* of the link to the head */
 };
 
 struct launch_config {

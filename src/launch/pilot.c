@@ -19,8 +19,6 @@
 #include "wire/wire.h"
 
 enum {
-    REDIAL_FIRST_MS = 100,
-    REDIAL_MAX_MS = 5000,
     HEAD_SAYS_MS = 1000, /* after the welcome, a head that knows the wanted number has sent it within this time */
     ADOPT_AGAIN_MS = 2000,
 };
@@ -168,8 +166,7 @@ static int dial_head(struct pilot *p, const char *address, struct fault *f)
         .join_token = p->token[0] != '\0' ? p->token : p->cfg.join_token,
         .version = p->cfg.version,
         .node = p->name,
-        .redial_first_ms = REDIAL_FIRST_MS,
-        .redial_max_ms = REDIAL_MAX_MS,
+        .times = DIALLER_TIMES,
         .on_scale = on_scale,
         .on_joined = on_joined,
         .on_over = on_link_over,

@@ -135,7 +135,7 @@ uint64_t link_dial(struct sim *s, struct coordinator *to, uint64_t worker, uint6
     return l->id;
 }
 
-static void dialler_lost(struct sim *s, struct link *l, const char *why)
+static void near_end_lost(struct sim *s, struct link *l, const char *why)
 {
     l->near_up = false;
     struct worker *w = table_get(&s->workers, l->worker);
@@ -157,7 +157,7 @@ static void hung_up(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
     if (w != NULL && worker_asleep(s, w, &until_us))
         sim_at(s, until_us, hung_up, id, 0, 0);
     else if (w == NULL || (w->agent != NULL && w->ways[l->far->no].link == id))
-        dialler_lost(s, l, "hung up");
+        near_end_lost(s, l, "hung up");
 }
 
 void link_hang_up(struct sim *s, struct link *l)
@@ -281,11 +281,11 @@ static void dialler_receive(struct sim *s, struct link *l, const struct packet *
     if (!l->near_up)
         return;
     if (k->kind == PACKET_FIN) {
-        dialler_lost(s, l, "closed");
+        near_end_lost(s, l, "closed");
     } else if (k->kind == PACKET_NOISE) { /* the worker's program closes it (worker/link.c) */
         PROBE(s, garbage_to_worker);
         link_orphan(s, l, true);
-        dialler_lost(s, l, "no message");
+        near_end_lost(s, l, "no message");
     } else if (k->kind == PACKET_OPEN) {
         sim_trace(s, "linked", "", l->id, l->worker, l->stranger);
         if (w != NULL)

@@ -112,6 +112,7 @@
 
 /* Of runs with --scale, which are asked for these and no others. */
 #define PROBES_OF_SCALE(P) \
+    P(launcher_silence, "a launcher left a head that had fallen silent") \
     P(launcher_died, "the launcher died and began anew, knowing nothing") \
     P(engine_restarted, "the engine started a worker again that had died") \
     P(engine_gave_up, "the engine did not, and its launcher had to ask") \

@@ -1,4 +1,4 @@
-/* A launcher with the real reconciler, and the engine it asks: for runs with --scale.
+/* A launcher with the real reconciler and the real dialler, and the engine it asks: for runs with --scale.
  *
  * The engine keeps workers by index. It may be away, slow, blind for a moment after it came back, at its quota; it may answer twice or never, and its
  * workers die like all others. The launcher may die: the next one knows what it was started with and no more. Who asks the head for workers
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "brain/dialler.h"
 #include "launch/reconcile.h"
 #include "sim.h"
 
@@ -33,8 +34,10 @@ struct scaler {
     struct reconcile r;
     uint64_t tick_at_us;
     struct coordinator *head;
+    struct dialler dialler;
+    struct rng rng;      /* of the dialler */
     uint64_t stranger;   /* its present link; 0: none */
-    bool joined, heard;  /* heard: in this life a head has told it the number, or had time to */
+    uint64_t link_due_us; /* the dialler's deadline, as scheduled */
     uint64_t hold_us;
     struct wire_scale told;
     uint32_t said_running, said_target;
@@ -57,6 +60,11 @@ static struct reconcile_times times(void)
 {
     return (struct reconcile_times){.pause_first_ms = 1000, .pause_max_ms = 5000, .stable_ms = 10000, .patience_ms = 5000, .settle_ms = 4000,
                                     .collect_ms = 100, .busy_ms = 500, .period_ms = 3000};
+}
+
+static bool is_joined(const struct scaler *x)
+{
+    return x->dialler.state == DIALLER_WELCOMED;
 }
 
 static bool is_alive(const struct machine *m)
@@ -204,7 +212,7 @@ static void scaler_says(struct sim *s)
     struct scaler *x = s->scaler;
     x->said_running = x->r.running;
     x->said_target = x->r.desired;
-    if (x->joined)
+    if (is_joined(x))
         stranger_say(s, x->stranger, (struct wire_msg){.type = WIRE_scale_state,
                                                        .scale_state = {.running = x->r.running, .target = x->r.desired, .policy = x->told.policy,
                                                                        .min = x->told.min, .max = x->told.max, .note = str_of(reconcile_note(&x->r))}});
@@ -249,12 +257,58 @@ static void scaler_step(struct sim *s)
     }
 }
 
-static void scaler_dials(struct sim *s, uint64_t life, uint64_t b, uint64_t c)
+/* ---- its link to a head ---- */
+
+static void link_looks(struct sim *s, uint64_t life, uint64_t due_us, uint64_t c);
+
+static void link_timer(struct sim *s)
 {
-    (void)b, (void)c;
     struct scaler *x = s->scaler;
-    if (x->up && x->life == life && x->stranger == 0)
-        x->stranger = stranger_dial_scaler(s, x->head);
+    uint64_t due_us = dialler_deadline(&x->dialler);
+    if (due_us != SIM_NEVER && due_us != x->link_due_us)
+        sim_at(s, due_us < s->now_us ? s->now_us : due_us, link_looks, x->life, due_us, 0);
+    x->link_due_us = due_us;
+}
+
+static void scaler_dials(struct sim *s)
+{
+    struct scaler *x = s->scaler;
+    dialler_start(&x->dialler, &DIALLER_TIMES, s->now_us);
+    x->stranger = stranger_dial_scaler(s, x->head);
+}
+
+static void scaler_hangs_up(struct sim *s)
+{
+    struct scaler *x = s->scaler;
+    dialler_hung_up(&x->dialler, &DIALLER_TIMES, s->now_us);
+    stranger_hang_up(s, x->stranger);
+}
+
+static void link_looks(struct sim *s, uint64_t life, uint64_t due_us, uint64_t c)
+{
+    (void)c;
+    struct scaler *x = s->scaler;
+    const char *why;
+    if (!x->up || life != x->life || due_us != x->link_due_us)
+        return;
+    bool silent = is_joined(x);
+    switch (dialler_tick(&x->dialler, s->now_us, &why)) {
+    case DIALLER_NOTHING: break;
+    case DIALLER_DIAL: scaler_dials(s); break;
+    case DIALLER_BEAT: stranger_say(s, x->stranger, (struct wire_msg){.type = WIRE_beat, .beat = {.sent_us = s->now_us}}); break;
+    case DIALLER_HANG_UP:
+        if (silent)
+            PROBE(s, launcher_silence);
+        scaler_hangs_up(s);
+        break;
+    }
+    link_timer(s);
+}
+
+bool scaler_linked(struct sim *s, uint64_t stranger)
+{
+    struct scaler *x = s->scaler;
+    return x->up && stranger == x->stranger && dialler_linked(&x->dialler);
 }
 
 static void scaler_begins(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
@@ -263,8 +317,9 @@ static void scaler_begins(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
     struct scaler *x = s->scaler;
     x->up = true;
     x->life++;
-    x->joined = false;
-    x->hold_us = x->tick_at_us = SIM_NEVER;
+    x->dialler = (struct dialler){0};
+    x->rng = (struct rng){.seed = rng_next(&s->rng)};
+    x->hold_us = x->tick_at_us = x->link_due_us = SIM_NEVER;
     x->told = (struct wire_scale){0};
     reconcile_init(&x->r, &(struct reconcile_times){0}, FIRST_TARGET);
     x->r.times = times();
@@ -272,7 +327,8 @@ static void scaler_begins(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
         x->at[i].shown = false;
     if (sim_chance(s, 50)) /* the engine was restarted with it */
         x->blind_until_us = s->now_us + BLIND_MS * (uint64_t)SIM_MS;
-    scaler_dials(s, x->life, 0, 0);
+    scaler_dials(s);
+    link_timer(s);
     scaler_step(s);
 }
 
@@ -281,10 +337,11 @@ static void scaler_dies(struct sim *s)
     struct scaler *x = s->scaler;
     PROBE(s, launcher_died);
     sim_trace(s, "launcher dies", "", x->life, 0, 0);
-    x->up = x->joined = false;
+    x->up = false;
     if (x->stranger != 0)
         stranger_orphan(s, x->stranger);
     x->stranger = 0;
+    x->dialler = (struct dialler){0};
     sim_at(s, faults_soon(s, 100, 8000), scaler_begins, 0, 0, 0);
 }
 
@@ -293,8 +350,12 @@ void scaler_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg)
     struct scaler *x = s->scaler;
     if (!x->up || stranger != x->stranger)
         return;
-    if (msg->type == WIRE_welcome) {
-        x->joined = true;
+    x->dialler.heard_us = s->now_us;
+    if (msg->type == WIRE_refuse) {
+        SIM_MUST(s, !msg->refuse.final, "the launcher is refused for good: %.*s", STR_ARG(msg->refuse.message));
+        scaler_hangs_up(s);
+    } else if (msg->type == WIRE_welcome) {
+        dialler_welcomed(&x->dialler, &msg->welcome, s->now_us);
         if (x->hold_us == SIM_NEVER)
             x->hold_us = s->now_us + SIM_S;
         scaler_says(s);
@@ -304,6 +365,7 @@ void scaler_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg)
         reconcile_want(&x->r, s->now_us, msg->scale.workers);
         sim_trace(s, "launcher is told", "", msg->scale.workers, msg->scale.min, msg->scale.max);
     }
+    link_timer(s);
     scaler_step(s);
 }
 
@@ -313,9 +375,9 @@ void scaler_lost(struct sim *s, uint64_t stranger)
     if (!x->up || stranger != x->stranger)
         return;
     x->stranger = 0;
-    x->joined = false;
     x->head = &s->heads[(x->head->no + 1) % s->heads_n];
-    sim_in(s, sim_between(s, 100 * SIM_MS, 2 * SIM_S), scaler_dials, x->life, 0, 0);
+    dialler_lost(&x->dialler, &DIALLER_TIMES, s->now_us, &x->rng);
+    link_timer(s);
 }
 
 /* ---- what is seen from outside ---- */
@@ -325,7 +387,7 @@ static bool has_troubles(const struct sim *s, const struct head_scale_view *v)
     const struct scaler *x = s->scaler;
     uint64_t most_us = x->away_until_us > x->slow_until_us ? x->away_until_us : x->slow_until_us;
     most_us = x->full_until_us > most_us ? x->full_until_us : most_us;
-    return !x->up || !x->joined || s->now_us < most_us || v == NULL || v->limits.mode == SCALE_FIXED;
+    return !x->up || !is_joined(x) || s->now_us < most_us || v == NULL || v->limits.mode == SCALE_FIXED;
 }
 
 /* S3, S5 */
@@ -363,14 +425,12 @@ static void scaler_looks(struct sim *s, uint64_t a, uint64_t b, uint64_t e)
         head_scale_view(c->head, &v);
     if (has_troubles(s, c->head != NULL ? &v : NULL))
         x->trouble_us = s->now_us;
-    if (c->head != NULL && x->joined)
+    if (c->head != NULL && is_joined(x))
         number_check(s, c, &v);
     if (x->known && x->desired == 0)
         PROBE(s, scaled_to_none);
     for (uint32_t i = 0; i < INDICES && !x->over; i++)
         machine_looks(s, &x->at[i]);
-    if (x->up)
-        stranger_say(s, x->stranger, (struct wire_msg){.type = WIRE_beat, .beat = {.sent_us = s->now_us}});
     sim_in(s, LOOK_MS * SIM_MS, scaler_looks, 0, 0, 0);
 }
 
@@ -396,7 +456,7 @@ static void asks(struct sim *s, const struct head_scale_ask *ask)
 {
     struct scaler *x = s->scaler;
     uint64_t until_us;
-    if (x->joined && x->head->head != NULL && !coordinator_asleep(s, x->head, &until_us))
+    if (is_joined(x) && x->head->head != NULL && !coordinator_asleep(s, x->head, &until_us))
         client_scale_ask(s, x->head, ask);
 }
 
@@ -418,8 +478,10 @@ static void strikes(struct sim *s, uint64_t a, uint64_t b, uint64_t c)
             scaler_dies(s);
         break;
     case 1:
-        if (x->joined)
+        if (is_joined(x) && sim_chance(s, 50))
             stranger_break(s, x->stranger);
+        else if (is_joined(x))
+            stranger_stuck(s, x->stranger, faults_soon(s, 1000, 12000));
         break;
     case 2:
         x->away_until_us = sim_chance(s, 50) ? faults_soon(s, 500, 6000) : s->now_us; /* or it is back at once */
@@ -461,7 +523,7 @@ bool scaler_settled(const struct sim *s, bool at_the_least, char *why, size_t ca
     if (x == NULL || x->over)
         return true;
     snprintf(why, cap, "the launcher is away");
-    if (!x->up || !x->joined || x->head->head == NULL)
+    if (!x->up || !is_joined(x) || x->head->head == NULL)
         return false;
     head_scale_view(x->head->head, &v);
     snprintf(why, cap, "the head wants %u workers (from %u), the launcher %u, the engine has %u of them and %u in all: %s", v.desired, v.limits.min,

@@ -469,6 +469,8 @@ void stranger_lost(struct sim *s, uint64_t stranger);
 uint64_t stranger_dial_scaler(struct sim *s, struct coordinator *head);
 void stranger_say(struct sim *s, uint64_t stranger, struct wire_msg msg);
 void stranger_orphan(struct sim *s, uint64_t stranger);
+void stranger_hang_up(struct sim *s, uint64_t stranger);
+void stranger_stuck(struct sim *s, uint64_t stranger, uint64_t until_us); /* nothing gets through in either direction */
 void stranger_break(struct sim *s, uint64_t stranger);
 struct stranger;
 void stranger_free(struct stranger *x);
@@ -476,6 +478,7 @@ void stranger_free(struct stranger *x);
 /* ---- scaler.c: a launcher with the real reconciler, and its engine ---- */
 struct scaler;
 void scaler_start(struct sim *s);
+bool scaler_linked(struct sim *s, uint64_t stranger); /* its dial succeeded; false: it has given it up */
 void scaler_heard(struct sim *s, uint64_t stranger, const struct wire_msg *msg);
 void scaler_lost(struct sim *s, uint64_t stranger);
 /* A call comes to that head; whether it may fail for want of a worker. */

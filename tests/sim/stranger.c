@@ -117,6 +117,19 @@ void stranger_orphan(struct sim *s, uint64_t stranger)
         link_orphan(s, l, true);
 }
 
+void stranger_hang_up(struct sim *s, uint64_t stranger)
+{
+    const struct stranger *x = table_get(&s->strangers, stranger);
+    link_hang_up(s, table_get(&s->links, x->link));
+}
+
+void stranger_stuck(struct sim *s, uint64_t stranger, uint64_t until_us)
+{
+    const struct stranger *x = table_get(&s->strangers, stranger);
+    struct link *l = table_get(&s->links, x->link);
+    l->stuck_until_us = until_us;
+}
+
 void stranger_break(struct sim *s, uint64_t stranger)
 {
     const struct stranger *x = table_get(&s->strangers, stranger);
@@ -152,7 +165,8 @@ void stranger_opened(struct sim *s, uint64_t stranger)
         sim_in(s, SIM_S, launcher_beats, x->id, x->link, 0);
         break;
     case SCALER:
-        say(s, x, hello_of(s, WIRE_ROLE_LAUNCHER));
+        if (scaler_linked(s, stranger))
+            say(s, x, hello_of(s, WIRE_ROLE_LAUNCHER));
         break;
     case SAYS_NOTHING:
         break;

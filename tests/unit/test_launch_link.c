@@ -49,7 +49,7 @@ static int setup(void **state)
     s.cfg.port = http_server_port(s.head.server);
     s.cfg.join_token = "open sesame";
     s.cfg.version = "0";
-    s.cfg.times.redial_first_ms = 10;
+    s.cfg.times.dial.redial_first_ms = 10;
     s.cfg.on_event = on_event;
     s.cfg.on_ended = on_ended;
     s.cfg.user_data = &s;

@@ -115,7 +115,7 @@ void agent_actors_register(struct agent *a, uint32_t head)
 static void actor_tell(struct agent *a, const struct wire_actor *is)
 {
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
-        if (a->uplinks[h].state == UPLINK_WELCOMED)
+        if (uplink_is_welcomed(a, h))
             agent_send(a, h, WIRE_actor)->actor = *is;
 }
 
@@ -123,7 +123,7 @@ uint32_t agent_joined(const struct agent *a)
 {
     uint32_t n = 0;
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
-        n += a->uplinks[h].state == UPLINK_WELCOMED;
+        n += uplink_is_welcomed(a, h);
     return n;
 }
 
@@ -148,7 +148,7 @@ void agent_actor_is(struct agent *a, const struct wire_actor *is)
         agent_log(a, LOG_INFO, TAG, EVENT("registering", KV("actors", 1)), "found coordinator, registering 1 actors");
     actor_tell(a, &actor->is);
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
-        if (a->uplinks[h].state == UPLINK_WELCOMED)
+        if (uplink_is_welcomed(a, h))
             say_when_ready(a, h);
 }
 

@@ -23,14 +23,14 @@
 struct agent_config agent_config_default(void)
 {
     return (struct agent_config){
-        .seed = 1, .heads_n = 1, .redial_first_ms = 100, .redial_max_ms = 5000, .dial_ms = 5000,
+        .seed = 1, .heads_n = 1, .times = DIALLER_TIMES,
         .adrift_ms = 60000, .told_ms = 600000, .journal_bytes_max = 32u << 20, .moving_bytes_max = WIRE_KV_BYTES_MAX};
 }
 
 struct agent *agent_new(const struct agent_config *cfg, uint64_t now_us)
 {
     MUST(cfg->heads_n >= 1 && cfg->heads_n <= AGENT_HEADS_MAX);
-    MUST(cfg->redial_first_ms > 0 && cfg->redial_first_ms <= cfg->redial_max_ms);
+    MUST(cfg->times.redial_first_ms > 0 && cfg->times.redial_first_ms <= cfg->times.redial_max_ms);
     struct agent *a = xalloc(sizeof *a);
     a->cfg = *cfg;
     a->rng.seed = cfg->seed;
@@ -67,9 +67,9 @@ static void agent_time(struct agent *a, uint64_t program_us)
     uint64_t gap_us = program_us + a->shift_us - a->now_us;
     a->now_us += gap_us;
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
-        struct uplink *u = &a->uplinks[h];
-        if (u->state == UPLINK_WELCOMED && gap_us > 2000ull * u->beat_ms)
-            u->heard_us += gap_us;
+        struct dialler *d = &a->uplinks[h].dialler;
+        if (d->state == DIALLER_WELCOMED && gap_us > 2000ull * d->beat_ms)
+            d->heard_us += gap_us;
     }
 }
 
@@ -154,7 +154,7 @@ uint64_t agent_deadline(const struct agent *a)
     for (size_t i = 0; i < sizeof own / sizeof *own && !a->left; i++)
         due = own[i] < due ? own[i] : due;
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
-        uint64_t d = uplink_deadline(a, h);
+        uint64_t d = dialler_deadline(&a->uplinks[h].dialler);
         due = d < due ? d : due;
     }
     if (due == AGENT_NEVER)
@@ -169,11 +169,11 @@ void agent_check(const struct agent *a)
     agent_journal_check(a);                                                 /* 9, 10 */
     agent_kv_check(a);                                                   /* 11 */
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
-        const struct uplink *u = &a->uplinks[h];
-        bool waits = u->state != UPLINK_IDLE && u->state != UPLINK_CLOSING;
-        MUST(waits == (uplink_deadline(a, h) != AGENT_NEVER)); /* 5 */
+        const struct dialler *d = &a->uplinks[h].dialler;
+        bool waits = d->state != DIALLER_IDLE && d->state != DIALLER_CLOSING;
+        MUST(waits == (dialler_deadline(d) != AGENT_NEVER)); /* 5 */
         for (size_t i = 0; i < AGENT_ACTORS_MAX; i++)
-            MUST(!a->actors[i].acked[h] || (a->actors[i].used && u->state == UPLINK_WELCOMED)); /* 6 */
-        MUST(!a->left || u->state == UPLINK_IDLE);                                              /* 7 */
+            MUST(!a->actors[i].acked[h] || (a->actors[i].used && uplink_is_welcomed(a, h))); /* 6 */
+        MUST(!a->left || d->state == DIALLER_IDLE);                                          /* 7 */
     }
 }

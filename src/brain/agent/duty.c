@@ -37,7 +37,7 @@ void agent_duty_tell(struct agent *a, uint32_t head)
 static void duty_tell_all(struct agent *a)
 {
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
-        if (a->uplinks[h].state == UPLINK_WELCOMED)
+        if (uplink_is_welcomed(a, h))
             agent_duty_tell(a, h);
 }
 

@@ -43,7 +43,7 @@ void agent_job_start(struct agent *a, uint32_t head, const struct wire_run *run,
 {
     struct agent_job *j = xalloc(sizeof *j);
     *j = (struct agent_job){.head = head, .job = run->job, .attempt = run->attempt, .key = run->key,
-                            .epoch = a->uplinks[head].epoch};
+                            .epoch = a->uplinks[head].dialler.epoch};
     agent_job_name(a, j);
     idtab_add(&a->jobs, &j->node, ++a->tickets);
     j->journal = journal != NULL ? journal : agent_journal_new(a, run, j);

@@ -43,7 +43,7 @@ void agent_job_rename(struct agent *a, struct agent_job *j, uint32_t head, uint6
         agent_job_unname(a, j);
     j->adrift = false;
     j->head = head;
-    j->epoch = a->uplinks[head].epoch;
+    j->epoch = a->uplinks[head].dialler.epoch;
     j->job = job;
     j->attempt = attempt;
     agent_job_name(a, j);
@@ -63,7 +63,7 @@ void agent_journal_alone(struct agent *a, struct journal *k, uint32_t head)
 {
     k->alone = true;
     k->lost_head = head;
-    k->lost_epoch = a->uplinks[head].epoch;
+    k->lost_epoch = a->uplinks[head].dialler.epoch;
 }
 
 void agent_job_unkeep(struct agent *a, struct agent_job *j)
@@ -189,7 +189,7 @@ void agent_jobs_check(const struct agent *a)
     {
         const struct agent_job *j = id_item(node, struct agent_job, node);
         MUST(j->node.id <= a->tickets);                                  /* 4 */
-        MUST(j->orphan || j->adrift || a->uplinks[j->head].state == UPLINK_WELCOMED); /* 1 */
+        MUST(j->orphan || j->adrift || uplink_is_welcomed(a, j->head)); /* 1 */
         MUST(!j->orphan || j->cancelled);                                             /* 1 */
         MUST(!j->adrift || (j->journal != NULL && !j->cancelled && !j->orphan));         /* 1 */
         MUST(!a->left || j->orphan);                                                  /* 7 */

@@ -213,7 +213,7 @@ void agent_kv_check(const struct agent *a)
         const struct agent_carry *c = list_item(at, struct agent_carry, link);
         MUST(c->bytes.n > 0);
         bytes += c->bytes.n;
-        MUST(a->left || a->uplinks[c->head].state == UPLINK_WELCOMED);
+        MUST(a->left || uplink_is_welcomed(a, c->head));
         carries++;
     }
     IDTAB_EACH(node, &a->jobs)

@@ -9,9 +9,6 @@
 #define AGENT_NEVER UINT64_MAX
 
 enum {
-    AGENT_BEAT_MS_MIN = 20, /* range of a head's `welcome`; other values are brought into it */
-    AGENT_BEAT_MS_MAX = 60000,
-    AGENT_LOST_BEATS_MIN = 2, /* beats of silence that a head has at least */
     AGENT_JOB_BUCKETS = 256,
     AGENT_REASON_BYTES = 128,
     AGENT_JOURNAL_BUCKETS = 1024,
@@ -19,37 +16,11 @@ enum {
     AGENT_CARRY_MS = 10000, /* how long a saved KV cache is kept after the last pull */
 };
 
-/* The link to one head.
- *
- *            start             linked            welcome
- *     IDLE ────────▶ DIALLING ────────▶ HELLO ────────────▶ WELCOMED
- *                     ▲     │ lost        │ lost                │ lost
- *                back-off   ▼             ▼                     ▼
- *                     └── WAITING ◀───────┴─────────────────────┘
- *                              ▲ lost
- *     too slow, silent, refused: CLOSING (we hung up and wait for LINK_LOST)
- *
- * Leaving goes to IDLE from every state, for good. */
-enum uplink_state {
-    UPLINK_IDLE = 0,
-    UPLINK_DIALLING,
-    UPLINK_HELLO, /* up, our hello is sent */
-    UPLINK_WELCOMED,
-    UPLINK_CLOSING,
-    UPLINK_WAITING,
-};
-
+/* The link to one head. */
 struct uplink {
-    enum uplink_state state;
-    uint64_t due_us;        /* DIALLING, HELLO: give up; WELCOMED: next beat; WAITING: dial again */
-    uint64_t heard_us;      /* WELCOMED: time of the head's last message */
-    uint64_t welcomed_us;   /* time of the last welcome */
-    uint32_t tries;         /* dials since the last link that lasted */
+    struct dialler dialler;
     uint32_t rtt_us;        /* of the last acknowledged beat; 0: none yet */
-    uint32_t beat_ms;       /* from welcome, brought into range */
-    uint32_t lost_after_ms; /* likewise */
     uint64_t worker;        /* our id at this head */
-    uint64_t epoch;         /* identifies the head's process that welcomed us last */
     bool ready;             /* every actor is acknowledged and ready: logged once */
 };
 
@@ -331,8 +302,11 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg);
 void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat);
 /* Handles deadlines that are due. */
 void uplink_tick(struct agent *a, uint32_t head);
-/* Returns the next deadline; AGENT_NEVER: none. */
-uint64_t uplink_deadline(const struct agent *a, uint32_t head);
+/* True between the head's welcome and the end of the link. */
+static inline bool uplink_is_welcomed(const struct agent *a, uint32_t head)
+{
+    return a->uplinks[head].dialler.state == DIALLER_WELCOMED;
+}
 /* Leaves the head for good; says bye to it if it welcomed us and `bye` is not NULL. */
 void uplink_leave(struct agent *a, uint32_t head, const char *bye);
 

@@ -1,125 +1,67 @@
-/* The link to one head: dial, hello, welcome, heartbeats, and dial again when it breaks.
- *
- * The happy path is drawn in state.h. It can fail by: the dial fails or no welcome comes in time
- * (back-off, dial again), the head falls silent (hang up, dial again), the head refuses us (final: the
- * worker exits with the head's words; otherwise back-off), the head sends nonsense (hang up, back-off). */
-#include "base/states.h"
+/* A worker's link to one head: what its beginning and end mean for actors, jobs and journals, and which
+ * message goes where. Its life is drawn in brain/dialler.h. Beyond what fails there: the head refuses us
+ * (final: the worker exits with the head's words; otherwise back-off), or sends nonsense (hang up, back-off). */
 #include "brain/agent/state.h"
 
 #define TAG "CLUSTER CONNECTION"
 #define MS  1000u /* microseconds */
-static const struct state uplink_states[] = {
-    [UPLINK_IDLE] = {"IDLE", TO(UPLINK_DIALLING)},
-    [UPLINK_DIALLING] = {"DIALLING", TO(UPLINK_HELLO) | TO(UPLINK_CLOSING) | TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
-    [UPLINK_HELLO] = {"HELLO", TO(UPLINK_WELCOMED) | TO(UPLINK_CLOSING) | TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
-    [UPLINK_WELCOMED] = {"WELCOMED", TO(UPLINK_CLOSING) | TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
-    [UPLINK_CLOSING] = {"CLOSING", TO(UPLINK_WAITING) | TO(UPLINK_IDLE)},
-    [UPLINK_WAITING] = {"WAITING", TO(UPLINK_DIALLING) | TO(UPLINK_IDLE)},
-};
-
-static void uplink_move(struct uplink *u, enum uplink_state to, uint64_t due_us)
-{
-    u->state = state_next(uplink_states, "uplink", u->state, to);
-    u->due_us = due_us;
-}
 
 void uplink_start(struct agent *a, uint32_t head)
 {
-    struct uplink *u = &a->uplinks[head];
-    uplink_move(u, UPLINK_DIALLING, a->now_us + (uint64_t)a->cfg.dial_ms * MS);
-    u->tries++;
+    dialler_start(&a->uplinks[head].dialler, &a->cfg.times, a->now_us);
     agent_add(a, AG_DIAL)->head = head;
 }
 
-/* Doubles from redial_first_ms to redial_max_ms, and draws from the upper half, so that a thousand
- * workers that lost one head do not come back in the same millisecond. */
-static uint32_t backoff_ms(struct agent *a, uint32_t tries)
+/* Ends everything that depends on the link. */
+static void uplink_down(struct agent *a, uint32_t head)
 {
-    uint64_t ms = a->cfg.redial_first_ms;
-    for (uint32_t i = 1; i < tries && ms < a->cfg.redial_max_ms; i++)
-        ms *= 2;
-    if (ms > a->cfg.redial_max_ms)
-        ms = a->cfg.redial_max_ms;
-    return (uint32_t)(ms - rng_below(&a->rng, ms / 2 + 1));
-}
-
-/* Logs tries 1, 2, 4, 8, …: a head that stays away for an hour is not worth a line every five seconds. */
-static bool worth_a_line(uint32_t tries)
-{
-    return (tries & (tries - 1)) == 0;
-}
-
-static void uplink_wait(struct agent *a, uint32_t head)
-{
-    struct uplink *u = &a->uplinks[head];
-    if (u->tries == 0)
-        u->tries = 1;
-    uint32_t wait_ms = backoff_ms(a, u->tries);
-    uplink_move(u, UPLINK_WAITING, a->now_us + (uint64_t)wait_ms * MS);
-    if (worth_a_line(u->tries))
-        agent_log(a, LOG_WARN, TAG, EVENT("redialling", KV("wait_ms", wait_ms), KV("head", head)), "redialling in %u ms", wait_ms);
-}
-
-/* Ends everything that depends on the link; the caller moves the state afterwards. */
-static void uplink_down(struct agent *a, uint32_t head, struct str why)
-{
-    struct uplink *u = &a->uplinks[head];
-    if (u->state != UPLINK_WELCOMED) {
-        if (worth_a_line(u->tries))
-            agent_log(a, LOG_WARN, TAG, EVENT("not_joined", KV("head", head)), "not joined: %.*s", STR_ARG(why));
-        return;
-    }
-    agent_log(a, LOG_WARN, TAG, EVENT("head_lost", KV("head", head), KV("worker", u->worker)), "lost: %.*s", STR_ARG(why));
-    /* A link that broke soon after its welcome counts as one more failed try: two workers that
-     * displace each other would otherwise do so ten times a second. */
-    if (a->now_us - u->welcomed_us >= (uint64_t)a->cfg.redial_max_ms * MS)
-        u->tries = 0;
-    u->ready = false;
+    a->uplinks[head].ready = false;
     agent_kv_lost(a, head);
     agent_jobs_adrift(a, head);
     agent_journal_unseek(a, head);
     agent_actors_forget_acks(a, head);
 }
 
+/* The link is about to end, or has: the caller moves the state afterwards. */
+static void uplink_ends(struct agent *a, uint32_t head, struct str why)
+{
+    const struct uplink *u = &a->uplinks[head];
+    if (uplink_is_welcomed(a, head)) {
+        agent_log(a, LOG_WARN, TAG, EVENT("head_lost", KV("head", head), KV("worker", u->worker)), "lost: %.*s", STR_ARG(why));
+        uplink_down(a, head);
+    } else if (dialler_is_worth_a_line(&u->dialler)) {
+        agent_log(a, LOG_WARN, TAG, EVENT("not_joined", KV("head", head)), "not joined: %.*s", STR_ARG(why));
+    }
+}
+
 static void uplink_hang_up(struct agent *a, uint32_t head, struct str why)
 {
-    uplink_down(a, head, why);
-    uplink_move(&a->uplinks[head], UPLINK_CLOSING, AGENT_NEVER);
+    uplink_ends(a, head, why);
+    dialler_hung_up(&a->uplinks[head].dialler, &a->cfg.times, a->now_us);
     agent_add(a, AG_HANG_UP)->head = head;
 }
 
 void uplink_linked(struct agent *a, uint32_t head)
 {
-    struct uplink *u = &a->uplinks[head];
-    if (u->state != UPLINK_DIALLING)
-        return; /* we hung up while the dial was succeeding */
-    uplink_move(u, UPLINK_HELLO, u->due_us);
-    agent_send(a, head, WIRE_hello)->hello = a->cfg.hello;
+    if (dialler_linked(&a->uplinks[head].dialler))
+        agent_send(a, head, WIRE_hello)->hello = a->cfg.hello;
 }
 
 void uplink_lost(struct agent *a, uint32_t head, struct str why)
 {
-    struct uplink *u = &a->uplinks[head];
-    if (u->state == UPLINK_IDLE || u->state == UPLINK_WAITING)
-        return;
-    if (u->state != UPLINK_CLOSING)
-        uplink_down(a, head, why);
-    uplink_wait(a, head);
+    struct dialler *d = &a->uplinks[head].dialler;
+    if (d->state != DIALLER_IDLE && d->state != DIALLER_WAITING && d->state != DIALLER_CLOSING)
+        uplink_ends(a, head, why);
+    uint32_t wait_ms = dialler_lost(d, &a->cfg.times, a->now_us, &a->rng);
+    if (wait_ms > 0 && dialler_is_worth_a_line(d))
+        agent_log(a, LOG_WARN, TAG, EVENT("redialling", KV("wait_ms", wait_ms), KV("head", head)), "redialling in %u ms", wait_ms);
 }
 
 static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_welcome *w)
 {
     struct uplink *u = &a->uplinks[head];
-    uint32_t beat = w->beat_ms < AGENT_BEAT_MS_MIN ? AGENT_BEAT_MS_MIN : w->beat_ms;
-    u->beat_ms = beat > AGENT_BEAT_MS_MAX ? AGENT_BEAT_MS_MAX : beat;
-    uint32_t patience = u->beat_ms * AGENT_LOST_BEATS_MIN;
-    u->lost_after_ms = w->lost_after_ms < patience ? patience : w->lost_after_ms;
     u->worker = w->worker;
-    if (u->epoch != w->epoch)
-        u->tries = 0; /* a new process, of which the last link's end says nothing: the head was replaced or restarted */
-    u->epoch = w->epoch;
-    u->heard_us = u->welcomed_us = a->now_us;
-    uplink_move(u, UPLINK_WELCOMED, a->now_us + (uint64_t)u->beat_ms * MS);
+    dialler_welcomed(&u->dialler, w, a->now_us);
     agent_log(a, LOG_INFO, TAG, EVENT("joined", KV("head", head), KV("worker", w->worker), KV("version", w->version)), "joined");
     agent_jobs_moved(a, head, w->epoch);
     agent_journal_rejoined(a, head, w->epoch);
@@ -146,17 +88,17 @@ static void uplink_refused(struct agent *a, uint32_t head, const struct wire_ref
 /* Measures with our own clock; an implausible echo of it is ignored. */
 static void uplink_beat_back(const struct agent *a, struct uplink *u, const struct wire_beat_ack *ack)
 {
-    if (ack->sent_us <= a->now_us && a->now_us - ack->sent_us < (uint64_t)u->lost_after_ms * MS)
+    if (ack->sent_us <= a->now_us && a->now_us - ack->sent_us < (uint64_t)u->dialler.lost_after_ms * MS)
         u->rtt_us = (uint32_t)(a->now_us - ack->sent_us);
 }
 
 void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
 {
     struct uplink *u = &a->uplinks[head];
-    bool welcomed = u->state == UPLINK_WELCOMED;
-    if (!welcomed && u->state != UPLINK_HELLO)
+    bool welcomed = uplink_is_welcomed(a, head);
+    if (!welcomed && u->dialler.state != DIALLER_HELLO)
         return; /* we hung up already */
-    u->heard_us = a->now_us;
+    u->dialler.heard_us = a->now_us;
     if (msg->type == WIRE_refuse)
         uplink_refused(a, head, &msg->refuse);
     else if (msg->type == WIRE_welcome && !welcomed)
@@ -193,7 +135,7 @@ void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
 
 void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat)
 {
-    if (a->uplinks[head].state != UPLINK_WELCOMED)
+    if (!uplink_is_welcomed(a, head))
         return; /* measured for a link that broke */
     struct wire_msg *msg = agent_send(a, head, WIRE_beat);
     msg->beat = *beat;
@@ -205,50 +147,22 @@ void uplink_beat(struct agent *a, uint32_t head, const struct wire_beat *beat)
 
 void uplink_tick(struct agent *a, uint32_t head)
 {
-    struct uplink *u = &a->uplinks[head];
-    if (u->state == UPLINK_WELCOMED && a->now_us - u->heard_us >= (uint64_t)u->lost_after_ms * MS) {
-        uplink_hang_up(a, head, str_of("the head has fallen silent"));
-        return;
+    const char *why;
+    switch (dialler_tick(&a->uplinks[head].dialler, a->now_us, &why)) {
+    case DIALLER_NOTHING: break;
+    case DIALLER_DIAL: uplink_start(a, head); break;
+    case DIALLER_BEAT: agent_add(a, AG_MEASURE)->head = head; break;
+    case DIALLER_HANG_UP: uplink_hang_up(a, head, str_of(why)); break;
     }
-    if (a->now_us < u->due_us)
-        return;
-    if (u->state == UPLINK_DIALLING)
-        uplink_hang_up(a, head, str_of("the dial took too long"));
-    else if (u->state == UPLINK_HELLO)
-        uplink_hang_up(a, head, str_of("connected, but no welcome came"));
-    else if (u->state == UPLINK_WAITING)
-        uplink_start(a, head);
-    else if (u->state == UPLINK_WELCOMED) {
-        u->due_us = a->now_us + (uint64_t)u->beat_ms * MS;
-        agent_add(a, AG_MEASURE)->head = head;
-    }
-}
-
-uint64_t uplink_deadline(const struct agent *a, uint32_t head)
-{
-    const struct uplink *u = &a->uplinks[head];
-    if (u->state == UPLINK_IDLE || u->state == UPLINK_CLOSING)
-        return AGENT_NEVER;
-    if (u->state != UPLINK_WELCOMED)
-        return u->due_us;
-    uint64_t silent_us = u->heard_us + (uint64_t)u->lost_after_ms * MS;
-    return silent_us < u->due_us ? silent_us : u->due_us;
 }
 
 void uplink_leave(struct agent *a, uint32_t head, const char *bye)
 {
-    struct uplink *u = &a->uplinks[head];
-    if (u->state == UPLINK_IDLE)
-        return;
-    if (u->state == UPLINK_WELCOMED) {
+    if (uplink_is_welcomed(a, head)) {
         if (bye != NULL)
             agent_send(a, head, WIRE_bye)->bye.reason = str_of(bye);
-        agent_kv_lost(a, head);
-        agent_jobs_adrift(a, head);
-        agent_journal_unseek(a, head);
-        agent_actors_forget_acks(a, head);
+        uplink_down(a, head);
     }
-    if (u->state != UPLINK_WAITING && u->state != UPLINK_CLOSING)
+    if (dialler_leave(&a->uplinks[head].dialler))
         agent_add(a, AG_HANG_UP)->head = head;
-    uplink_move(u, UPLINK_IDLE, AGENT_NEVER);
 }
