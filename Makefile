@@ -148,7 +148,7 @@ test-agents: ## Codex, Claude Code, opencode and pi, from their registry, each w
 	@MANTA=$(CURDIR)/$(program) tests/agents/run $(ARGS)
 
 .PHONY: test-sdks
-test-sdks: ## LangChain, instructor, pydantic-ai, OpenAI's agents, litellm, llama-index: talk, stream, tools, schemas, errors (minutes)
+test-sdks: ## LangChain, instructor, pydantic-ai, OpenAI's agents, litellm, llama-index: talk, stream, tools, schemas, errors; the load test of examples/, by k6 (minutes)
 	@scripts/setup --tests
 	@scripts/fetch
 	@scripts/build release manta manta_engine_llama

@@ -17,6 +17,11 @@ echo "== the same as a stream: each event has an id"
 events=$(ask "$url/v1/chat/completions" -d '{"messages":[{"role":"user","content":"Say hi."}],"max_tokens":20,"seed":1,"stream":true}')
 grep -m 3 '^data' <<<"$events"
 
+echo "== what came after its second event, as for a client whose connection broke there"
+last=$(sed -n 's/^id: //p' <<<"$events" | sed -n 2p)
+rest=$(ask "$url/v1/streams/$last")
+grep -m 1 '^data' <<<"$rest"
+
 echo "== JSON of a given shape"
 ask "$url/v1/chat/completions" -d '{"messages":[{"role":"user","content":"A city, as JSON."}],"max_tokens":60,
   "response_format":{"type":"json_schema","json_schema":{"name":"city","schema":{"type":"object","properties":{"big":{"type":"boolean"}},"required":["big"],"additionalProperties":false}}}}' |

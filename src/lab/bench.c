@@ -38,15 +38,12 @@ enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 struct bench {
     const struct settings *s;
-    struct net_loop *loop;
     const struct shape *shape;
     enum balance balance;
     struct lab_cluster *cluster;
-    struct load *load;         /* while it runs */
+    struct load_run load;
     char model[512];
-    struct load_result result;
     struct progress progress;
-    struct fault fault;
 };
 
 /* ---- a cell ---- */
@@ -54,19 +51,9 @@ struct bench {
 static void give_up(const char *what, void *user_data)
 {
     struct bench *b = user_data;
-    if (b->fault.err == 0)
-        fault_set(&b->fault, ERR_FAILED, "%s load, %s: %s", b->shape->name, balance_name(b->balance), what);
-    net_loop_stop(b->loop);
-}
-
-static void on_load_end(const struct load_result *r, const struct fault *f, void *user_data)
-{
-    struct bench *b = user_data;
-    b->load = NULL;
-    b->result = *r;
-    if (b->fault.err == 0)
-        b->fault = *f;
-    net_loop_stop(b->loop);
+    if (b->load.fault.err == 0)
+        fault_set(&b->load.fault, ERR_FAILED, "%s load, %s: %s", b->shape->name, balance_name(b->balance), what);
+    net_loop_stop(b->load.loop);
 }
 
 static void on_progress(uint32_t done, uint32_t of, void *user_data)
@@ -86,15 +73,12 @@ static void on_ready(void *user_data)
         .calls = (uint32_t)setting_number(b->s, SET_BENCH_CALLS),
         .warm = WARM_CALLS,
         .on_progress = on_progress,
-        .on_end = on_load_end,
         .user_data = b,
     };
-    b->load = load_start(b->loop, &cfg, &b->fault);
-    if (b->load == NULL)
-        net_loop_stop(b->loop);
+    load_start(&b->load, &cfg);
 }
 
-/* Runs one cell; sets b->fault if it failed. */
+/* Runs one cell; sets b->load.fault if it failed. */
 static void run_cell(struct bench *b, const struct shape *shape, enum balance balance)
 {
     char slots[16];
@@ -107,21 +91,20 @@ static void run_cell(struct bench *b, const struct shape *shape, enum balance ba
                                .slow_times = shape->uneven ? SLOW_TIMES : 1, .on_ready = on_ready, .on_failed = give_up, .user_data = b};
     b->shape = shape;
     b->balance = balance;
-    b->loop = net_loop_new();
-    b->cluster = lab_cluster_start(b->loop, &cfg, &b->fault);
-    if (b->fault.err == 0)
-        net_loop_run(b->loop);
+    b->load.loop = net_loop_new();
+    b->cluster = lab_cluster_start(b->load.loop, &cfg, &b->load.fault);
+    if (b->load.fault.err == 0)
+        net_loop_run(b->load.loop);
     lab_cluster_end(b->cluster);
-    if (b->load != NULL)
-        load_cancel(b->load);
-    net_loop_free(b->loop);
+    load_cancel(&b->load);
+    net_loop_free(b->load.loop);
 }
 
 /* ---- the table ---- */
 
 static void put_row(const struct bench *b)
 {
-    const struct load_result *r = &b->result;
+    const struct load_result *r = &b->load.result;
     char shares[96] = "";
     size_t n = 0;
     for (uint32_t i = 0; i < r->nodes && n < sizeof shares; i++)
@@ -133,7 +116,7 @@ static void put_row(const struct bench *b)
 
 static void put_json(const struct bench *b, bool first)
 {
-    const struct load_result *r = &b->result;
+    const struct load_result *r = &b->load.result;
     printf("%s\n  {\"load\":\"%s\",\"balance\":\"%s\",\"calls\":%u,\"seconds\":%.3f,\"tokens_per_s\":%.2f,\"ttft_p50_ms\":%.1f,"
            "\"ttft_p95_ms\":%.1f,\"gap_p95_ms\":%.1f,\"cached_share\":%.4f,\"shares\":{",
            first ? "" : ",", b->shape->name, balance_name(b->balance), r->calls, r->seconds, r->tokens_per_s, r->ttft_p50_ms, r->ttft_p95_ms,
@@ -174,10 +157,10 @@ static void put_result(const struct bench *b, bool json, bool first)
 /* Runs each strategy under one load. */
 static void run_load(struct bench *b, const struct shape *shape, bool json, bool *first)
 {
-    for (int k = 0; k < BALANCE_COUNT && b->fault.err == 0; k++) {
+    for (int k = 0; k < BALANCE_COUNT && b->load.fault.err == 0; k++) {
         run_cell(b, shape, (enum balance)k);
         progress_clear();
-        if (b->fault.err == 0)
+        if (b->load.fault.err == 0)
             put_result(b, json, *first);
         *first = false;
     }
@@ -192,13 +175,13 @@ int bench_main(const struct settings *s, const char *key)
         return bench_here_main(s, key);
     put_head(&b, json);
     const char *wanted = setting_text(s, SET_BENCH_LOAD);
-    for (int i = 0; i < SHAPES && b.fault.err == 0; i++) {
+    for (int i = 0; i < SHAPES && b.load.fault.err == 0; i++) {
         if (strcmp(wanted, "all") == 0 || strcmp(wanted, shapes[i].name) == 0)
             run_load(&b, &shapes[i], json, &first);
     }
     if (json)
         printf("\n]}\n");
-    if (b.fault.err != 0)
-        plain_print(stderr, "error: %s", b.fault.text);
-    return b.fault.err != 0 ? 1 : 0;
+    if (b.load.fault.err != 0)
+        plain_print(stderr, "error: %s", b.load.fault.text);
+    return b.load.fault.err != 0 ? 1 : 0;
 }

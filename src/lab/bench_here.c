@@ -17,23 +17,10 @@ enum { PROMPTS_PER_CLIENT = 4, AWAY_MS = 10000 };
 struct bench_here {
     const struct settings *s;
     const char *key;             /* borrowed; API key of the heads */
-    struct net_loop *loop;
-    struct load *load;           /* while it runs */
+    struct load_run load;
     uint32_t clients;
-    struct load_result result;
     struct progress progress;
-    struct fault fault;
 };
-
-static void on_load_end(const struct load_result *r, const struct fault *f, void *user_data)
-{
-    struct bench_here *b = user_data;
-    b->load = NULL;
-    b->result = *r;
-    if (b->fault.err == 0)
-        b->fault = *f;
-    net_loop_stop(b->loop);
-}
 
 static void on_progress(uint32_t done, uint32_t of, void *user_data)
 {
@@ -45,9 +32,8 @@ static void on_interrupt(int signum, void *user_data)
 {
     struct bench_here *b = user_data;
     (void)signum;
-    fault_set(&b->fault, ERR_CANCELLED, "cancelled");
-    if (b->load != NULL)
-        load_cancel(b->load);
+    fault_set(&b->load.fault, ERR_CANCELLED, "cancelled");
+    load_cancel(&b->load);
 }
 
 static void run(struct bench_here *b, uint32_t clients)
@@ -63,22 +49,21 @@ static void run(struct bench_here *b, uint32_t clients)
         .warm = clients,
         .away_ms = AWAY_MS,
         .on_progress = on_progress,
-        .on_end = on_load_end,
         .user_data = b,
     };
     b->clients = clients;
-    b->loop = net_loop_new();
-    net_signal(b->loop, SIGINT, on_interrupt, b);
-    b->load = load_start(b->loop, &cfg, &b->fault);
-    if (b->load != NULL)
-        net_loop_run(b->loop);
-    net_loop_free(b->loop);
+    b->load.loop = net_loop_new();
+    net_signal(b->load.loop, SIGINT, on_interrupt, b);
+    load_start(&b->load, &cfg);
+    if (b->load.load != NULL)
+        net_loop_run(b->load.loop);
+    net_loop_free(b->load.loop);
     progress_clear();
 }
 
 static void put(const struct bench_here *b, bool json, bool first)
 {
-    const struct load_result *r = &b->result;
+    const struct load_result *r = &b->load.result;
     if (json)
         printf("%s\n  {\"clients\":%u,\"calls\":%u,\"seconds\":%.3f,\"tokens_per_s\":%.2f,\"ttft_p50_ms\":%.1f,\"ttft_p95_ms\":%.1f,\"gap_p95_ms\":%.1f,"
                "\"cached_share\":%.4f}",
@@ -104,11 +89,11 @@ static void put_head(const struct settings *s, bool json)
 static void run_all(struct bench_here *b, uint32_t most, bool json)
 {
     uint32_t clients[] = {1, most > 3 ? most / 2 : 0, most > 1 ? most : 0}, done = 0;
-    for (size_t i = 0; i < sizeof clients / sizeof clients[0] && b->fault.err == 0; i++) {
+    for (size_t i = 0; i < sizeof clients / sizeof clients[0] && b->load.fault.err == 0; i++) {
         if (clients[i] == 0)
             continue;
         run(b, clients[i]);
-        if (b->fault.err == 0)
+        if (b->load.fault.err == 0)
             put(b, json, done++ == 0);
     }
 }
@@ -121,7 +106,7 @@ int bench_here_main(const struct settings *s, const char *key)
     run_all(&b, (uint32_t)setting_number(s, SET_BENCH_STREAMS), json);
     if (json)
         printf("\n]}\n");
-    if (b.fault.err != 0)
-        plain_print(stderr, "error: %s", b.fault.text);
-    return err_exit(b.fault.err);
+    if (b.load.fault.err != 0)
+        plain_print(stderr, "error: %s", b.load.fault.text);
+    return err_exit(b.load.fault.err);
 }

@@ -38,9 +38,8 @@ enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 struct chaos {
     const struct settings *s;
-    struct net_loop *loop;
     struct lab_cluster *cluster;
-    struct load *load;         /* while it runs */
+    struct load_run load;
     struct runner runner;
     struct answer *twins;      /* owned; one for each of schedule.streams */
     uint32_t complaints;       /* differing streams shown so far */
@@ -48,15 +47,14 @@ struct chaos {
     char model[512];
     struct report report;
     struct progress progress;
-    struct fault fault;
 };
 
 static void give_up(const char *why, void *user_data)
 {
     struct chaos *c = user_data;
-    if (c->fault.err == 0)
-        fault_set(&c->fault, ERR_FAILED, "%s", why);
-    net_loop_stop(c->loop);
+    if (c->load.fault.err == 0)
+        fault_set(&c->load.fault, ERR_FAILED, "%s", why);
+    net_loop_stop(c->load.loop);
 }
 
 /* ---- streams ---- */
@@ -165,7 +163,7 @@ static bool more(void *user_data)
 static bool is_settled(uint64_t since_us, void *user_data)
 {
     const struct chaos *c = user_data;
-    return c->load == NULL || load_is_settled(c->load, since_us);
+    return load_is_settled(&c->load, since_us);
 }
 
 static void on_progress(uint32_t done, uint32_t of, void *user_data)
@@ -181,20 +179,16 @@ static void on_progress(uint32_t done, uint32_t of, void *user_data)
 
 static void run_streams(struct chaos *c);
 
-static void on_load_end(const struct load_result *r, const struct fault *f, void *user_data)
+/* After the undisturbed run comes the disturbed one. */
+static bool on_load_end(void *user_data)
 {
     struct chaos *c = user_data;
-    (void)r;
-    c->load = NULL;
-    if (c->fault.err == 0)
-        c->fault = *f;
-    if (c->disturbed || c->fault.err != 0) {
-        net_loop_stop(c->loop);
-        return;
-    }
+    if (c->disturbed)
+        return false;
     c->disturbed = true;
     runner_start(&c->runner);
     run_streams(c);
+    return true;
 }
 
 static void run_streams(struct chaos *c)
@@ -213,9 +207,7 @@ static void run_streams(struct chaos *c)
         .on_end = on_load_end,
         .user_data = c,
     };
-    c->load = load_start(c->loop, &cfg, &c->fault);
-    if (c->load == NULL)
-        net_loop_stop(c->loop);
+    load_start(&c->load, &cfg);
 }
 
 static void on_ready(void *user_data)
@@ -250,18 +242,17 @@ static void run(struct chaos *c)
                                .worker_flags = worker_flags, .apart = (c->runner.schedule.kinds & 1u << SCHEDULE_CUT) != 0,
                                .on_ready = on_ready, .on_again = on_again, .on_line = on_line,
                                .on_failed = give_up, .user_data = c};
-    c->loop = c->runner.loop = net_loop_new();
-    c->cluster = c->runner.cluster = lab_cluster_start(c->loop, &cfg, &c->fault);
+    c->load.loop = c->runner.loop = net_loop_new();
+    c->cluster = c->runner.cluster = lab_cluster_start(c->load.loop, &cfg, &c->load.fault);
     c->runner.is_settled = is_settled;
     c->runner.on_failed = give_up;
     c->runner.user_data = c;
-    if (c->fault.err == 0)
-        net_loop_run(c->loop);
+    if (c->load.fault.err == 0)
+        net_loop_run(c->load.loop);
     runner_end(&c->runner);
     lab_cluster_end(c->cluster);
-    if (c->load != NULL)
-        load_cancel(c->load);
-    net_loop_free(c->loop);
+    load_cancel(&c->load);
+    net_loop_free(c->load.loop);
     progress_clear();
 }
 
@@ -286,14 +277,14 @@ int chaos_main(const struct settings *s)
     struct report_about about = {.model = c->model, .slots = (uint32_t)setting_number(s, SET_SLOTS),
                                 .at_once = (uint32_t)setting_number(s, SET_CHAOS_AT_ONCE)};
     int status = 2;
-    if (schedule_of(s, &c->runner.schedule, &c->fault) == 0) {
+    if (schedule_of(s, &c->runner.schedule, &c->load.fault) == 0) {
         lab_cluster_model(s, ECHO_MODEL, c->model, sizeof c->model);
         c->twins = xalloc_array(c->runner.schedule.streams, sizeof *c->twins);
         run(c);
-        status = c->fault.err == 0 && report_is_well(&c->report) ? 0 : 1;
+        status = c->load.fault.err == 0 && report_is_well(&c->report) ? 0 : 1;
     }
-    if (c->fault.err != 0)
-        plain_print(stderr, "error: manta chaos: %s", c->fault.text);
+    if (c->load.fault.err != 0)
+        plain_print(stderr, "error: manta chaos: %s", c->load.fault.text);
     else if (setting_number(s, SET_OUTPUT) == 1)
         report_put_json(&c->report, &c->runner, &about);
     else

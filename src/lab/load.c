@@ -24,6 +24,7 @@ struct stream {
 };
 
 struct load {
+    struct load_run *run;     /* borrowed */
     struct net_loop *loop;
     struct load_config cfg;
     struct follow_heads heads;
@@ -81,8 +82,19 @@ static double percentile(float *values, uint32_t n, double part)
     return (double)values[(uint32_t)((double)(n - 1) * part + 0.5)];
 }
 
+static void load_free(struct load *l)
+{
+    buf_fini(&l->answer);
+    free(l->streams);
+    free(l->ttft);
+    free(l->gaps);
+    free(l);
+}
+
 static void load_end(struct load *l)
 {
+    struct load_run *run = l->run;
+    struct load_config cfg = l->cfg;
     struct load_result *r = &l->result;
     r->calls = l->ttft_n;
     r->ttft_p50_ms = percentile(l->ttft, l->ttft_n, 0.5);
@@ -90,12 +102,13 @@ static void load_end(struct load *l)
     r->gap_p95_ms = percentile(l->gaps, l->gaps_n, 0.95);
     r->tokens_per_s = r->seconds > 0 ? (double)l->tokens / r->seconds : 0;
     r->cached = l->prompt_tokens > 0 ? (double)l->cached_tokens / (double)l->prompt_tokens : 0;
-    l->cfg.on_end(r, &l->fault, l->cfg.user_data);
-    buf_fini(&l->answer);
-    free(l->streams);
-    free(l->ttft);
-    free(l->gaps);
-    free(l);
+    run->result = *r;
+    if (run->fault.err == 0)
+        run->fault = l->fault;
+    run->load = NULL;
+    load_free(l);
+    if (run->fault.err != 0 || cfg.on_end == NULL || !cfg.on_end(cfg.user_data))
+        net_loop_stop(run->loop);
 }
 
 static int by_node(const void *a, const void *b)
@@ -229,17 +242,21 @@ static void stream_ask(struct stream *s)
     buf_fini(&body);
 }
 
-bool load_is_settled(const struct load *l, uint64_t since_us)
+bool load_is_settled(const struct load_run *run, uint64_t since_us)
 {
-    for (uint32_t i = 0; i < l->cfg.streams; i++) {
+    const struct load *l = run->load;
+    for (uint32_t i = 0; l != NULL && i < l->cfg.streams; i++) {
         if (l->streams[i].follow != NULL && !follow_is_settled(l->streams[i].follow, since_us))
             return false;
     }
     return true;
 }
 
-void load_cancel(struct load *l)
+void load_cancel(struct load_run *run)
 {
+    struct load *l = run->load;
+    if (l == NULL)
+        return;
     l->cancelled = true;
     fault_set(&l->fault, ERR_CANCELLED, "given up");
     l->open++; /* so that the load does not end inside this loop */
@@ -251,18 +268,23 @@ void load_cancel(struct load *l)
         load_end(l);
 }
 
-struct load *load_start(struct net_loop *loop, const struct load_config *cfg, struct fault *f)
+static int check(const struct load_config *cfg, struct follow_heads *out, struct fault *f)
+{
+    if (cfg->streams == 0 || cfg->streams > LOAD_STREAMS_MAX || cfg->calls < cfg->streams || cfg->calls > LOAD_CALLS_MAX)
+        return fault_set(f, ERR_INVALID, "%u prompts by %u clients: there may be 1 to %d clients, and at least a prompt for each, at most %d",
+                         cfg->calls, cfg->streams, LOAD_STREAMS_MAX, LOAD_CALLS_MAX);
+    return follow_heads_parse(cfg->heads, out, f);
+}
+
+void load_start(struct load_run *run, const struct load_config *cfg)
 {
     struct follow_heads heads;
-    if (cfg->streams == 0 || cfg->streams > LOAD_STREAMS_MAX || cfg->calls < cfg->streams || cfg->calls > LOAD_CALLS_MAX) {
-        fault_set(f, ERR_INVALID, "%u prompts by %u clients: there may be 1 to %d clients, and at least a prompt for each, at most %d",
-                  cfg->calls, cfg->streams, LOAD_STREAMS_MAX, LOAD_CALLS_MAX);
-        return NULL;
+    if (check(cfg, &heads, &run->fault) != 0) {
+        net_loop_stop(run->loop);
+        return;
     }
-    if (follow_heads_parse(cfg->heads, &heads, f) != 0)
-        return NULL;
-    struct load *l = xalloc(sizeof *l);
-    *l = (struct load){.loop = loop, .cfg = *cfg, .heads = heads, .answer = buf_max(LAST_LOOK_BYTES_MAX)};
+    struct load *l = run->load = xalloc(sizeof *l);
+    *l = (struct load){.run = run, .loop = run->loop, .cfg = *cfg, .heads = heads, .answer = buf_max(LAST_LOOK_BYTES_MAX)};
     l->streams = xalloc_array(cfg->streams, sizeof *l->streams);
     l->ttft = xalloc_array(cfg->calls, sizeof *l->ttft);
     l->gaps = xalloc_array(CALL_PIECES_MAX, sizeof *l->gaps);
@@ -270,5 +292,4 @@ struct load *load_start(struct net_loop *loop, const struct load_config *cfg, st
         l->streams[i] = (struct stream){.load = l, .head = i % heads.n};
         stream_ask(&l->streams[i]);
     }
-    return l;
 }

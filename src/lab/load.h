@@ -46,20 +46,27 @@ struct load_config {
     void (*on_answer)(uint32_t number, const struct answer *a, void *user_data);
     bool (*more)(void *user_data);
     void (*on_progress)(uint32_t done, uint32_t of, void *user_data); /* may be NULL */
-    /* Once, last. f->err is 0, or f says why the load was given up. The load is freed when on_end
-     * returns. */
-    void (*on_end)(const struct load_result *r, const struct fault *f, void *user_data);
+    /* Once, last, of a load without a fault. True: it has started another load of the same run.
+     * May be NULL. */
+    bool (*on_end)(void *user_data);
     void *user_data;
 };
 
-struct load;
-/* Starts the clients on the loop. Returns NULL with f (ERR_INVALID) for sizes beyond the limits or
- * a bad address. */
-struct load *load_start(struct net_loop *loop, const struct load_config *cfg, struct fault *f);
+/* The load of a measurement, and its outcome. */
+struct load_run {
+    struct net_loop *loop;                    /* borrowed; stops when the last load has ended */
+    struct load *load;                        /* owned; NULL: none runs */
+    struct load_result result;                /* of the last one that ended */
+    struct fault fault;                       /* the first one, also of the caller's; err 0: none */
+};
+
+/* Starts the clients on the loop. For sizes beyond the limits or a bad address the run's fault is
+ * ERR_INVALID, and its loop stops. */
+void load_start(struct load_run *run, const struct load_config *cfg);
 /* True when each answer under way has received a piece since `since_us`. Answers that have not
  * begun do not count. */
-bool load_is_settled(const struct load *l, uint64_t since_us);
-/* Gives up; on_end comes, within this call or later. */
-void load_cancel(struct load *l);
+bool load_is_settled(const struct load_run *run, uint64_t since_us);
+/* Gives up a load that runs; its end comes, within this call or later. */
+void load_cancel(struct load_run *run);
 
 #endif

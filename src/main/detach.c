@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 static int done_fd = -1;     /* in the child: reports readiness here */
+static enum detach_keeps keeps;
 static volatile pid_t child; /* in the parent */
 
 static void pass_on(int signum)
@@ -36,9 +37,10 @@ static int wait_for_child(int fd)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-bool detach_start(int *out_status)
+bool detach_start(enum detach_keeps what, int *out_status)
 {
     int pair[2];
+    keeps = what;
     fflush(NULL);
     *out_status = 1;
     if (pipe2(pair, O_CLOEXEC) != 0 || (child = fork()) < 0) {
@@ -57,28 +59,19 @@ bool detach_start(int *out_status)
     return false;
 }
 
-static void let_go(bool only_terminals)
+void detach_done(void)
 {
+    if (done_fd < 0)
+        return;
     log_flush();
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     fflush(NULL);
     for (int fd = 0; nothing >= 0 && fd <= 2; fd++)
-        if (!only_terminals || isatty(fd))
+        if (keeps == DETACH_KEEPS_NOTHING || isatty(fd))
             dup2(nothing, fd);
     if (nothing > 2)
         close(nothing);
-    if (done_fd >= 0 && write(done_fd, "r", 1) == 1)
+    if (write(done_fd, "r", 1) == 1)
         close(done_fd);
     done_fd = -1;
-}
-
-void detach_done(void)
-{
-    let_go(false);
-}
-
-void detach_done_keeping(void)
-{
-    if (done_fd >= 0)
-        let_go(true);
 }

@@ -44,7 +44,7 @@
 static int run_up(const struct settings *s)
 {
     int status;
-    if (setting_on(s, SET_DETACH) && !detach_start(&status))
+    if (setting_on(s, SET_DETACH) && !detach_start(DETACH_KEEPS_NOTHING, &status))
         return status;
     log_start();
     return strcmp(setting_text(s, SET_ON), "local") == 0 ? up_main(s) : up_on_main(s);
@@ -98,9 +98,9 @@ static int run_head(const struct settings *s)
 {
     struct head_options o = options_head(s);
     int status;
-    if (setting_on(s, SET_DETACH) && !detach_start(&status))
+    if (setting_on(s, SET_DETACH) && !detach_start(DETACH_KEEPS_FILES, &status))
         return status;
-    o.on_started = detach_done_keeping;
+    o.on_started = detach_done;
     map_by_force(setting_text(s, SET_DEBUG_MAP));
     launch_die_with_parent((int)setting_number(s, SET_DIE_WITH_PARENT), true);
     log_start();

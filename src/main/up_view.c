@@ -206,7 +206,7 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
     b.columns = b.columns > BOX_COLUMNS_MAX ? BOX_COLUMNS_MAX : b.columns;
     snprintf(title, sizeof title, "%smanta %s, ready in %.1f s ", v->escapes ? "── " : "-- ", MANTA_VERSION, (double)(clock_us() - v->start_us) / 1e6);
     rule(&b, title);
-    row(&b, "API", "http://%s/v1 (OpenAI, Anthropic%s)", f->address, f->key ? "; needs the key" : "");
+    row(&b, "API", "http://%s/v1 (OpenAI); without /v1: Anthropic, Ollama%s", f->address, f->key ? "; needs the key" : "");
     row(&b, "console", "http://%s (in a browser)", f->address);
     if (n->model[0] != '\0')
         row(&b, "model", "%s, %.0f MiB of weights%s", n->model, mib(n->weights_bytes), n->models > 1 ? "; more: manta actors" : "");

@@ -4,6 +4,7 @@ answers to schemas and calls tools that it must; where it is too weak to call by
 import asyncio
 import os
 import pathlib
+import subprocess
 import sys
 
 import pydantic
@@ -85,6 +86,16 @@ def test_langchain_runs_tools(scripted):
     assert [(c["name"], c["args"]) for c in first.tool_calls] == [("weather", {"city": "Paris"})]
     last = model.invoke([HumanMessage(QUESTION), first, ToolMessage(weather.invoke(first.tool_calls[0]["args"]), tool_call_id=first.tool_calls[0]["id"])])
     assert last.content == "It rains in Paris."
+
+
+def test_the_langchain_example(smol):
+    """examples/langchain_chat.py: the chain and the stream say something, and the object is of its class."""
+    example = pathlib.Path(__file__).parents[2] / "examples/langchain_chat.py"
+    env = {**{k: v for k, v in os.environ.items() if not k.startswith(("MANTA", "OPENAI"))}, "MANTA_URL": smol.url}
+    done = subprocess.run([sys.executable, example], env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    said = [part.split("\n", 1)[1].strip() for part in done.stdout.split("== ")[1:]]
+    assert len(said) == 3 and all(said) and said[2].startswith("rain="), done.stdout
 
 
 def test_langchain_completes_a_list(smol):
