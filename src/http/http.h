@@ -139,8 +139,6 @@ struct str http_body(const struct http_request *r);
 /* Appends s with %41 and, in queries, '+' decoded. Returns ERR_INVALID for a '%' without two hex
  * digits, ERR_TOO_LARGE when out is full. */
 int http_decode(struct buf *out, struct str s, bool in_query);
-/* Returns the peer's address, "127.0.0.1:4312". */
-const char *http_peer(const struct http_request *r);
 /* Moves the body to the caller, who frees it; http_body() is empty then. */
 struct buf http_take_body(struct http_request *r);
 /* Sets a pointer of the handler's own, for its other callbacks. */

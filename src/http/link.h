@@ -17,7 +17,6 @@ struct link_calls {
     void (*resume)(void *link);
     void (*close)(void *link);
     void (*abort)(void *link);
-    const char *(*peer)(const void *link);
     uint64_t (*origin)(const void *link);
     int (*descriptor)(const void *link);
 };

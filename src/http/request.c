@@ -326,11 +326,6 @@ struct str http_body(const struct http_request *r)
     return buf_str(&r->body);
 }
 
-const char *http_peer(const struct http_request *r)
-{
-    return r->conn->calls->peer(r->conn->link);
-}
-
 void http_set_user_data(struct http_request *r, void *p)
 {
     r->user_data = p;

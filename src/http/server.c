@@ -155,14 +155,12 @@ static void tcp_pause(void *link) { net_conn_pause(link); }
 static void tcp_resume(void *link) { net_conn_resume(link); }
 static void tcp_close(void *link) { net_conn_close(link); }
 static void tcp_abort(void *link) { net_conn_abort(link); }
-static const char *tcp_peer(const void *link) { return net_conn_peer(link); }
 static uint64_t tcp_origin(const void *link) { return net_conn_origin(link); }
 static int tcp_descriptor(const void *link) { return net_conn_descriptor(link); }
 
 static const struct link_calls tcp = {
     .write = tcp_write, .pending = tcp_pending, .pause = tcp_pause, .resume = tcp_resume,
-    .close = tcp_close, .abort = tcp_abort,     .peer = tcp_peer,   .origin = tcp_origin,
-    .descriptor = tcp_descriptor,
+    .close = tcp_close, .abort = tcp_abort,     .origin = tcp_origin, .descriptor = tcp_descriptor,
 };
 
 static void on_data(struct net_conn *link, struct str bytes, void *user_data)

@@ -20,7 +20,6 @@
 
 enum {
     QUERY_MS = 30000,            /* squeue takes 18 s to report that slurmctld is down */
-    CHANGE_MS = 20000,           /* sbatch, scancel, scontrol */
     SUBMIT_MS = 60000,           /* then the next operation submits the rest: each ends within LAUNCHER_PATIENCE_MS */
     DOWN_MS = 70000,             /* until the jobs are gone: Slurm's KillWait is 30 s by default */
     DOWN_POLL_MS = 1000,
@@ -58,81 +57,20 @@ static void finish_list(struct slurm *s)
     free(workers);
 }
 
-/* ---- commands ---- */
-
-static void run(struct slurm *s, const char *const *argv, struct str input, uint32_t timeout_ms, exec_done_fn *on_done)
-{
-    s->exec = exec_start(s->base.loop, &(struct exec_config){.argv = argv, .env_add = s->env, .input = input,
-                                                              .timeout_ms = timeout_ms, .slot = &s->exec, .on_done = on_done, .user_data = s});
-}
-
-/* A job that ended meanwhile is no failure: it was meant to end. */
-static bool is_about_gone_jobs(const struct exec_result *r)
-{
-    const char *words = r->err.n > 0 ? r->err.p : "";
-    return r->status > 0 && (strstr(words, "Invalid job id") != NULL || strstr(words, "already complet") != NULL ||
-                             strstr(words, "pending execution") != NULL || strstr(words, "presently disabled") != NULL);
-}
+/* ---- chores ---- */
 
 static void on_chore(const struct exec_result *r, void *user_data)
 {
-    static const char *const tried[] = {"release a worker whose start had failed", "let a requeued worker start at once",
-                                        "tell workers to end", "cancel workers"};
     struct slurm *s = user_data;
-    size_t chore = 0;
     struct fault f;
-    while (s->ids_n[chore] == 0)
-        chore++;
-    s->ids_n[chore] = 0;
-    if (r->fault.err == 0 || is_about_gone_jobs(r)) {
+    if (slurm_chore_done(s, r, &f) == 0) {
         run_chores(s);
-        return;
-    }
-    slurm_blame(&f, r, tried[chore]);
-    if (s->op == SLURM_OP_STOP || s->op == SLURM_OP_DOWN) {
+    } else if (s->op == SLURM_OP_STOP || s->op == SLURM_OP_DOWN) {
         finish(s, &f);
-        return;
+    } else {
+        launcher_say(&s->base, LOG_WARN, EVENT("chore_failed", KV("code", err_name(f.err))), "%s", f.text);
+        run_chores(s);
     }
-    launcher_say(&s->base, LOG_WARN, EVENT("chore_failed", KV("code", err_name(f.err))), "%s", f.text);
-    run_chores(s);
-}
-
-/* Runs scontrol release 1,2 or scontrol update JobId=1,2 StartTime=now. */
-static void let_start(struct slurm *s, enum slurm_chore chore)
-{
-    struct buf list = buf_max(SLURM_JOBS_MAX * 24);
-    bool release = chore == SLURM_CHORE_RELEASE;
-    buf_puts(&list, release ? "" : "JobId=");
-    for (size_t i = 0; i < s->ids_n[chore]; i++)
-        buf_printf(&list, "%s%llu", i == 0 ? "" : ",", (unsigned long long)s->ids[chore][i]);
-    const char *argv[] = {"scontrol", release ? "release" : "update", buf_cstr(&list), release ? NULL : "StartTime=now", NULL};
-    run(s, argv, str_n("", 0), CHANGE_MS, on_chore);
-    buf_fini(&list);
-}
-
-static void cancel(struct slurm *s, const uint64_t *ids, size_t n, bool term)
-{
-    char(*text)[24] = xalloc_array(n, sizeof *text);
-    const char **argv = xalloc_array(n + 4, sizeof *argv);
-    size_t at = 0;
-    argv[at++] = "scancel";
-    if (term) {
-        argv[at++] = "--signal=TERM";
-        argv[at++] = "--batch"; /* signal the script, which passes it on to the worker */
-    }
-    for (size_t i = 0; i < n; i++) {
-        snprintf(text[i], sizeof text[i], "%llu", (unsigned long long)ids[i]);
-        argv[at++] = text[i];
-    }
-    run(s, argv, str_n("", 0), CHANGE_MS, on_chore);
-    free(argv);
-    free(text);
-}
-
-static void add_chore(struct slurm *s, enum slurm_chore chore, uint64_t id)
-{
-    if (s->ids_n[chore] < SLURM_JOBS_MAX)
-        s->ids[chore][s->ids_n[chore]++] = id;
 }
 
 /* The index of a worker near its time limit without a successor; 0: none. */
@@ -148,15 +86,9 @@ static uint32_t next_to_succeed(const struct slurm *s)
 /* Runs the pending chores one by one, then ends the operation. */
 static void run_chores(struct slurm *s)
 {
-    if (s->ids_n[SLURM_CHORE_RELEASE] > 0)
-        let_start(s, SLURM_CHORE_RELEASE);
-    else if (s->ids_n[SLURM_CHORE_HURRY] > 0)
-        let_start(s, SLURM_CHORE_HURRY);
-    else if (s->ids_n[SLURM_CHORE_TERM] > 0)
-        cancel(s, s->ids[SLURM_CHORE_TERM], s->ids_n[SLURM_CHORE_TERM], true);
-    else if (s->ids_n[SLURM_CHORE_CANCEL] > 0)
-        cancel(s, s->ids[SLURM_CHORE_CANCEL], s->ids_n[SLURM_CHORE_CANCEL], false);
-    else if (s->op == SLURM_OP_LIST && next_to_succeed(s) != 0 && s->jobs_n < SLURM_JOBS_MAX && net_now_us(s->base.loop) < s->until_us)
+    if (slurm_chore_run(s, on_chore))
+        return;
+    if (s->op == SLURM_OP_LIST && next_to_succeed(s) != 0 && s->jobs_n < SLURM_JOBS_MAX && net_now_us(s->base.loop) < s->until_us)
         submit(s, next_to_succeed(s));
     else if (s->op == SLURM_OP_LIST)
         finish_list(s);
@@ -195,7 +127,7 @@ static void mark_told(struct slurm *s)
         if (told == NULL || !slurm_is_there(j) || j->phase == SLURM_ENDS)
             continue;
         if (net_now_us(s->base.loop) > told->until_us || j->phase == SLURM_WAITS)
-            add_chore(s, SLURM_CHORE_CANCEL, j->id);
+            slurm_chore_add(s, SLURM_CHORE_CANCEL, j->id);
         j->phase = SLURM_ENDS;
     }
 }
@@ -207,7 +139,7 @@ static void end_double(struct slurm *s, struct slurm_job *j, const struct slurm_
                  "job %llu is a second %s beside job %llu: it is told to end", (unsigned long long)j->id,
                  launcher_name(j->index).text, (unsigned long long)first->id);
     slurm_note_told(s, j->id);
-    add_chore(s, j->phase == SLURM_RUNS ? SLURM_CHORE_TERM : SLURM_CHORE_CANCEL, j->id);
+    slurm_chore_add(s, j->phase == SLURM_RUNS ? SLURM_CHORE_TERM : SLURM_CHORE_CANCEL, j->id);
     j->phase = SLURM_ENDS;
 }
 
@@ -223,9 +155,9 @@ static void look_after(struct slurm *s)
         if (first != j)
             end_double(s, j, first);
         else if (j->delayed && !later)
-            add_chore(s, SLURM_CHORE_HURRY, j->id);
+            slurm_chore_add(s, SLURM_CHORE_HURRY, j->id);
         else if (j->held_back && release)
-            add_chore(s, SLURM_CHORE_RELEASE, j->id);
+            slurm_chore_add(s, SLURM_CHORE_RELEASE, j->id);
     }
     if (s->ids_n[SLURM_CHORE_RELEASE] > 0)
         s->release_us = net_now_us(s->base.loop) + RELEASE_MS * (uint64_t)1000;
@@ -235,10 +167,10 @@ static void take_away(struct slurm *s, const struct slurm_job *j)
 {
     if (j->phase == SLURM_WAITS || (!s->drain && j->phase != SLURM_ENDS)) {
         slurm_note_told(s, j->id);
-        add_chore(s, SLURM_CHORE_CANCEL, j->id);
+        slurm_chore_add(s, SLURM_CHORE_CANCEL, j->id);
     } else if (j->phase == SLURM_RUNS || j->phase == SLURM_SUCCEEDED) {
         slurm_note_told(s, j->id);
-        add_chore(s, SLURM_CHORE_TERM, j->id);
+        slurm_chore_add(s, SLURM_CHORE_TERM, j->id);
     }
 }
 
@@ -326,7 +258,7 @@ static void submit(struct slurm *s, uint32_t index)
     struct slurm_command c;
     s->next = index;
     MUST(slurm_command_make(&c, &s->base, index, s->logs, NULL) == 0); /* checked in slurm_open() */
-    run(s, c.argv, buf_str(&c.script), CHANGE_MS, on_submitted);
+    slurm_run(s, c.argv, buf_str(&c.script), SLURM_CHANGE_MS, on_submitted);
     slurm_command_fini(&c);
 }
 
@@ -388,7 +320,7 @@ static void on_queue(const struct exec_result *r, void *user_data)
 static void query(struct slurm *s)
 {
     const char *const argv[] = {"squeue", "--noheader", "--me", "--states=all", buf_cstr(&s->names), SLURM_FORMAT, NULL};
-    run(s, argv, str_n("", 0), QUERY_MS, on_queue);
+    slurm_run(s, argv, str_n("", 0), QUERY_MS, on_queue);
 }
 
 /* ---- the door ---- */

@@ -123,6 +123,18 @@ void slurm_begin(struct slurm *s);
 /* Cancels the running command and frees the timer. */
 void slurm_end(struct slurm *s);
 
+/* ---- slurm_chores.c ---- */
+
+enum { SLURM_CHANGE_MS = 20000 }; /* for sbatch, scancel, scontrol */
+/* Runs a command of Slurm with `input` at its stdin. One at a time. */
+void slurm_run(struct slurm *s, const char *const *argv, struct str input, uint32_t timeout_ms, exec_done_fn *on_done);
+/* Adds a job to a chore. */
+void slurm_chore_add(struct slurm *s, enum slurm_chore chore, uint64_t id);
+/* Starts the first pending chore; on_done must call slurm_chore_done(). False: none is pending. */
+bool slurm_chore_run(struct slurm *s, exec_done_fn *on_done);
+/* The running chore has ended. Returns 0, or the error with f. A job that is gone is no error. */
+int slurm_chore_done(struct slurm *s, const struct exec_result *r, struct fault *f);
+
 /* ---- slurm_told.c ---- */
 
 /* The job is queued or running. */

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "main/options.h"
 
 /* Passes on each setting that the user gave as a flag; secrets go by environment, which other users
@@ -61,6 +63,19 @@ void children_env(struct children *c, bool own_token)
     c->head_env[3] = buf_cstr(&c->api_key_env);
     c->head_env[4] = c->worker_env[3] = c->token_env;
     c->prompt_env[6] = c->own_key_env;
+}
+
+struct net_child *children_prompt(const struct children *c, struct net_loop *l, const char *address,
+                                  void (*on_exit)(struct net_child *c, int64_t status, int signum, void *user_data), void *user_data,
+                                  struct fault *f)
+{
+    char pid[16];
+    bool test = setting_on(c->s, SET_TEST);
+    const char *argv[] = {"/proc/self/exe", "prompt", "--config=", "--head", address, "--die-with-parent", pid, test ? "test" : NULL, NULL};
+    struct net_child_config cfg = {.argv = argv, .env_add = c->prompt_env, .keep_input = !test, .on_exit = on_exit, .user_data = user_data};
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    log_flush(); /* the prompt writes to the terminal itself */
+    return net_spawn(l, &cfg, f);
 }
 
 void children_fini(struct children *c)

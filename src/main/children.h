@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "launch/launch.h"
 #include "settings/settings.h"
 #include "os/secret.h"
 
@@ -32,6 +33,10 @@ void children_args(struct children *c, const struct settings *s, const char *hea
 void children_env(struct children *c, bool own_token);
 /* Returns the token that workers and launchers send to the head. */
 const char *children_token(const struct children *c);
+/* Starts the prompt at that head, which owns the terminal until on_exit. Logs are flushed before. NULL with f. */
+struct net_child *children_prompt(const struct children *c, struct net_loop *l, const char *address,
+                                  void (*on_exit)(struct net_child *c, int64_t status, int signum, void *user_data), void *user_data,
+                                  struct fault *f);
 void children_fini(struct children *c);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -50,7 +49,6 @@ struct up {
     bool quiet;                    /* the terminal belongs to the prompt */
     struct children children;      /* what they are told */
     const char *head_address;      /* points into `children` */
-    char pid[16];
     int exit_status;
 };
 
@@ -119,15 +117,11 @@ static void on_prompt_exit(struct net_child *c, int64_t status, int signum, void
 static void start_prompt(struct up *u)
 {
     struct fault f = {0};
-    bool test = setting_on(u->s, SET_TEST);
-    const char *argv[] = {"/proc/self/exe", "prompt", "--config=", "--head", u->head_address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
-    struct net_child_config cfg = {.argv = argv, .env_add = u->children.prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
     u->phase = SERVING;
     u->quiet = true;
     if (u->log != NULL && !u->view.on)
         SAY(u, LOG_INFO, EVENT("log_file", KV("path", up_log_path(u->log))), "log of head and workers: %s", up_log_path(u->log));
-    log_flush(); /* the prompt writes to the terminal itself */
-    u->prompt = net_spawn(u->loop, &cfg, &f);
+    u->prompt = children_prompt(&u->children, u->loop, u->head_address, on_prompt_exit, u, &f);
     if (u->prompt == NULL) {
         SAY(u, LOG_ERROR, EVENT("no_prompt", KV("code", err_name(f.err))), "cannot start the prompt: %s", f.text);
         u->exit_status = 1;
@@ -362,7 +356,6 @@ int up_main(const struct settings *s)
 {
     struct up u = {.s = s, .host = net_reachable(options_head(s).host), .workers = (uint32_t)setting_number(s, SET_WORKERS)};
     struct fault f = {0};
-    snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
     up_view_init(&u.view, s);
     setting_items(s, SET_MODEL, &u.actors);
     u.actors *= u.workers;

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -37,7 +36,6 @@ struct up_on {
     struct net_child *prompt;
     char address[300];               /* of the head, from here */
     char api_key[300];               /* for clients: the user's, or the one that the engine gave the head */
-    char pid[16];
     uint32_t actors;                 /* expected number */
     bool has_port;                   /* our own head has answered */
     bool serving, ending, quiet;
@@ -128,12 +126,8 @@ static void on_prompt_exit(struct net_child *c, int64_t status, int signum, void
 static void start_prompt(struct up_on *u)
 {
     struct fault f = {0};
-    bool test = setting_on(u->s, SET_TEST);
-    const char *argv[] = {"/proc/self/exe", "prompt", "--config=", "--head", u->address, "--die-with-parent", u->pid, test ? "test" : NULL, NULL};
-    struct net_child_config cfg = {.argv = argv, .env_add = u->e.children.prompt_env, .keep_input = !test, .on_exit = on_prompt_exit, .user_data = u};
     u->quiet = true;
-    log_flush();
-    u->prompt = net_spawn(u->loop, &cfg, &f);
+    u->prompt = children_prompt(&u->e.children, u->loop, u->address, on_prompt_exit, u, &f);
     if (u->prompt != NULL)
         return;
     u->fault = f;
@@ -295,7 +289,6 @@ int up_on_main(const struct settings *s)
     uint32_t models;
     if (engine_help(s))
         return 0;
-    snprintf(u.pid, sizeof u.pid, "%d", (int)getpid());
     up_view_init(&u.view, s);
     snprintf(u.address, sizeof u.address, "%s", net_place(net_reachable(host), port).text);
     worker_address(host, port, head, sizeof head);

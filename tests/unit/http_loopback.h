@@ -77,12 +77,6 @@ static inline void mem_abort(void *link)
     ((struct loopback *)link)->aborted = true;
 }
 
-static inline const char *mem_peer(const void *link)
-{
-    (void)link;
-    return "127.0.0.1:4312";
-}
-
 static inline uint64_t mem_origin(const void *link)
 {
     return ((const struct loopback *)link)->origin;
@@ -95,7 +89,7 @@ static inline int mem_descriptor(const void *link)
 
 static const struct link_calls memory = {
     .write = mem_write, .pending = mem_pending, .pause = mem_pause, .resume = mem_resume,
-    .close = mem_close, .abort = mem_abort,     .peer = mem_peer,   .origin = mem_origin,
+    .close = mem_close, .abort = mem_abort,     .origin = mem_origin,
     .descriptor = mem_descriptor,
 };
 
