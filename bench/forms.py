@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / name) for name in ("e2e", "fixtures")]
 
 from cluster import Cluster, smollm2, wait_for  # noqa: E402
+from ground import end_on_sigterm  # noqa: E402
 from ports import free_port  # noqa: E402
 
 SCHEMA = {"type": "array", "minItems": 1000, "maxItems": 2000, "items": {
@@ -109,6 +110,7 @@ def texts(servers):
     print(f"{same} of {options.prompts} greedy answers of a given form are the same")
 
 
+end_on_sigterm()
 with tempfile.TemporaryDirectory(prefix="manta-forms-") as folder, Cluster(folder) as c:
     head = c.head()
     worker = c.worker(head, "--model", "smollm2", "--context", "1024", "--slots", "1", "--threads", "1")

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,11 @@ SHIPPED = "SmolLM2-135M-Instruct.Q4_1.gguf"
 def say(text, end="\n"):
     sys.stderr.write(f"\r\033[K{text}{end}" if sys.stderr.isatty() else f"{text}\n" if end else "")
     sys.stderr.flush()
+
+
+def end_on_sigterm():
+    """Leave through the with-blocks, which end the servers."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def program(build, name):

@@ -64,6 +64,7 @@ complete -c manta -n '__fish_seen_subcommand_from up launcher worker prompt run 
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l engine -x -a 'llama echo' -d 'inference engine (echo: scripted fake for tests)'
 complete -c manta -n '__fish_seen_subcommand_from bench chaos' -l model -x -d 'model, named as for a worker; without: the echo engine\'s, with a script that takes time like a model'
 complete -c manta -n '__fish_seen_subcommand_from bench chaos' -l engine -x -a 'auto llama echo' -d 'inference engine; auto: llama with a --model, else echo (scripted fake)'
+complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l chat-template -x -d 'file with a Jinja template for chats, or `chatml`, in place of the one in the model\'s file'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker bench chaos config' -l slots -x -d 'streams an actor runs at once'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l context -x -d 'tokens per stream; 0: what fits, up to the model\'s own'
 complete -c manta -n '__fish_seen_subcommand_from up launcher worker config' -l threads -x -d 'compute threads per worker; 0: its share of the processors'

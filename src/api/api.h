@@ -283,6 +283,8 @@ struct api_model {
     int64_t created;             /* unix seconds */
     uint64_t bytes;              /* of the weights; this is 0, and the digest empty, if no actor has the model now */
     struct str digest;           /* SHA-256 of the file */
+    struct str family, quantization; /* of the file: "llama", "Q4_K_M"; empty, and parameters 0: not known */
+    uint64_t parameters;
     uint32_t context;            /* tokens of a request with its answer */
     bool embeds, chats;          /* it makes vectors; it has a chat template */
 };

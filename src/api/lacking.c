@@ -44,7 +44,7 @@ static const struct api_lacking table[] = {
     /* prompt and template */
     {"add_generation_prompt", TEXT | ASK, "true", NULL},
     {"continue_final_message", TEXT | ASK, "false", "POST /v1/completions continues a text"},
-    {"chat_template", ALL, "", "the model's own template is used"},
+    {"chat_template", ALL, "", "a worker's --chat-template is used, or the model's own template"},
     {"chat_template_kwargs", TEXT | ASK, "", NULL},
     {"documents", ALL, "", "put them into a message"},
     {"generation_prompt", ALL, "", NULL},

@@ -283,18 +283,39 @@ static void put_name(struct jout *j, const char *key, struct str id)
     buf_fini(&name);
 }
 
-/* Writes empty details: the head never opens a model's file. */
-static void put_details(struct jout *j)
+enum { SIZE_BYTES = 32 };
+
+/* "7.6B", "134.52M"; empty: not known. */
+static struct str size_text(uint64_t parameters, char out[SIZE_BYTES])
 {
-    static const char *const unknown[] = {"parent_model", "family", "parameter_size", "quantization_level"};
+    double n = (double)parameters;
+    if (parameters == 0)
+        return str_of("");
+    if (n >= 1e9)
+        snprintf(out, SIZE_BYTES, "%.1fB", n / 1e9);
+    else if (n >= 1e6)
+        snprintf(out, SIZE_BYTES, "%.2fM", n / 1e6);
+    else
+        snprintf(out, SIZE_BYTES, "%.2fK", n / 1e3);
+    return str_of(out);
+}
+
+/* What its worker read in the model's file. */
+static void put_details(struct jout *j, const struct api_model *m)
+{
+    char size[SIZE_BYTES];
     jout_key(j, "details");
     jout_object(j);
+    jout_put_cstr(j, "parent_model", "");
     jout_put_cstr(j, "format", "gguf");
-    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
-        jout_put_cstr(j, unknown[i], "");
+    jout_put_str(j, "family", m->family);
     jout_key(j, "families");
     jout_array(j);
+    if (m->family.n > 0)
+        jout_str(j, m->family);
     jout_array_end(j);
+    jout_put_str(j, "parameter_size", size_text(m->parameters, size));
+    jout_put_str(j, "quantization_level", m->quantization);
     jout_object_end(j);
 }
 
@@ -313,7 +334,7 @@ static void write_models(struct buf *out, const struct api_model *models, size_t
         jout_put_str(&j, "modified_at", api_time_text(models[i].created, at));
         jout_put_uint(&j, "size", models[i].bytes);
         jout_put_str(&j, "digest", models[i].digest);
-        put_details(&j);
+        put_details(&j, &models[i]);
         jout_put_cstr(&j, "expires_at", "9999-12-31T23:59:59Z"); /* the worker keeps it loaded */
         jout_put_uint(&j, "size_vram", 0);
         jout_put_uint(&j, "context_length", models[i].context);
@@ -328,9 +349,15 @@ static void put_info(struct jout *j, const struct api_model *m)
 {
     jout_key(j, "model_info");
     jout_object(j);
-    jout_put_cstr(j, "general.architecture", "manta");
+    struct str architecture = m->family.n > 0 ? m->family : str_of("manta");
+    struct buf key = buf_max(API_FIELD_BYTES_MAX);
+    buf_printf(&key, "%.*s.context_length", STR_ARG(architecture));
+    jout_put_str(j, "general.architecture", architecture);
     jout_put_str(j, "general.basename", m->id);
-    jout_put_uint(j, "manta.context_length", m->context);
+    if (m->parameters > 0)
+        jout_put_uint(j, "general.parameter_count", m->parameters);
+    jout_put_uint(j, buf_cstr(&key), m->context);
+    buf_fini(&key);
     jout_object_end(j);
 }
 
@@ -354,7 +381,7 @@ static void write_model(struct buf *out, const struct api_model *m)
     buf_printf(out, "\"num_ctx                        %u\"", m->context);
     j.comma = true;
     jout_put_cstr(&j, "template", "");
-    put_details(&j);
+    put_details(&j, m);
     put_info(&j, m);
     put_capabilities(&j, m);
     jout_put_str(&j, "modified_at", api_time_text(m->created, at));

@@ -97,7 +97,6 @@ int api_read_generation_prompt(struct api_reader *r, const char *path, const jso
 {
     bool on = true;
     int err = api_read_bool(r, path, v, &on);
-    if (err == 0 && !on && !r->call->request.continues)
-        return api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: an answer has its beginning, unless a message of the assistant is continued");
+    r->call->request.closed = err == 0 && !on && !r->call->request.continues;
     return err;
 }

@@ -175,6 +175,7 @@ struct request {
     uint8_t tool_calls;         /* enum tool_calls */
     uint8_t split_reasoning;    /* 1: reasoning is a separate part; 0: it stays in the text */
     uint8_t continues;          /* REQUEST_CHAT: 1: the last turn is the beginning of the answer */
+    uint8_t closed;             /* REQUEST_CHAT: 1: the prompt ends with the last turn, without the beginning of an answer */
     struct str template_args;   /* REQUEST_CHAT: variables of the chat template, a JSON object; empty: none */
     uint64_t scope;             /* tenant's number: only requests of one scope share cached prompts; 0: shared by all
                                    requests with 0 */

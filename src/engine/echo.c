@@ -54,7 +54,7 @@ static int render_turns(const struct request *r, struct buf *out, struct fault *
         if (!r->continues || i + 1 < r->turns_n)
             buf_puts(out, "<|end|>\n");
     }
-    if (!r->continues)
+    if (!r->continues && !r->closed)
         buf_puts(out, "assistant:");
     return out->overflowed ? fault_set(f, ERR_TOO_LARGE, "the prompt is longer than %zu bytes", out->max) : 0;
 }

@@ -150,7 +150,7 @@ int echo_load(const struct engine_load *load, engine_progress_fn *progress, void
                                    .slots = load->slots, .context = needs.context, .vocab = echo_vocab(),
                                    .token_bytes_max = echo_token_bytes_max(),
                                    .batch_rows_max = rows, .wants_max = rows, .width = e->options.embed,
-                                   .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo"};
+                                   .chunk_rows = e->options.chunk, .memory = needs, .describe = "echo", .family = "echo"};
     snprintf(e->info.setup, sizeof e->info.setup, "%s", load->exact ? "scripted" : "");
     e->seqs = xalloc_array(load->slots, sizeof *e->seqs);
     for (uint32_t i = 0; i < load->slots; i++)

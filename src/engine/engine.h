@@ -19,7 +19,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 13,
+    ENGINE_ABI = 14,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; longer texts are truncated */
@@ -45,6 +45,7 @@ struct engine_load {
                                * "": the first candidate, unmeasured; NULL: measure */
     bool repack;              /* let the CPU backend repack weights (faster for Q4_0, but not shared between workers) */
     uint64_t memory_bytes;    /* limit for weights + KV + compute; 0: none */
+    const char *chat_template; /* Jinja, in place of the one in the file; borrowed for the load; NULL: the file's own */
     uint64_t advised_bytes;   /* the value of --memory that a refusal recommends; it may exceed the model's needs
                                * because the caller counts other memory against the limit. 0: what the model needs */
 };
@@ -57,12 +58,13 @@ struct engine_needs {
     uint64_t compute_bytes; /* estimate of the compute buffers */
     uint32_t context;       /* tokens per slot that were chosen */
     uint8_t kind;           /* kind of model: REQUEST_CHAT or REQUEST_EMBED */
+    bool ranks;             /* as in struct engine_info */
 };
 
 /* Properties of a loaded model. */
 struct engine_info {
     uint8_t kind;            /* REQUEST_CHAT or REQUEST_EMBED */
-    bool has_template;       /* the file carries a chat template */
+    bool has_template;       /* the file carries a chat template, or another one was given */
     uint32_t slots;
     uint32_t context;        /* tokens per slot */
     uint32_t vocab;          /* tokens in the vocabulary */
@@ -74,6 +76,8 @@ struct engine_info {
     uint32_t chunk_rows;     /* prompt rows are cheapest in multiples of this; 0 or 1: any number */
     struct engine_needs memory; /* measured after loading, where the engine can measure it */
     char describe[96];       /* "llama 135M Q4_1" */
+    char family[48], quantization[24]; /* of the file: "llama", "Q4_K_M" */
+    uint64_t parameters;     /* of the model; 0: not known */
     char setup[ENGINE_SETUP_BYTES]; /* exact: how it computes, "cache=q8_0 weights=file kernels=steady"; equal setups
                                      * give equal bits with the same file, version and features. Empty: no guarantee */
     uint32_t setup_ms;       /* time spent finding it; 0: it was not measured */

@@ -39,7 +39,8 @@ void job_free(struct job *j)
 void job_take(struct job *j, struct prompt *p)
 {
     const struct engine_info *info = j->ops->info(j->engine);
-    MUST(p->fault.err == 0 && p->tokens.n > 0 && p->tokens.n <= info->context);
+    bool fits = p->tokens.n <= info->context;
+    MUST(p->fault.err == 0 && p->tokens.n > 0 && (fits || j->r->sampling.prompt_only == PROMPT_COUNTED));
     j->tokens = p->tokens.p;
     j->prompt_n = p->tokens.n;
     j->cap = p->tokens.cap;
@@ -51,7 +52,7 @@ void job_take(struct job *j, struct prompt *p)
     j->cuts = j->guide != NULL && j->ops->guide_cuts != NULL && j->ops->guide_cuts(j->guide);
     /* The last token of an answer is drawn and never fed back, so it needs no place in the
      * context. */
-    j->answer_max = info->context - j->prompt_n + 1;
+    j->answer_max = fits ? info->context - j->prompt_n + 1 : 1;
     if (j->r->sampling.max_tokens > 0 && j->r->sampling.max_tokens < j->answer_max)
         j->answer_max = j->r->sampling.max_tokens;
     text_init(&j->text, j->r->stops, j->r->stops_n);

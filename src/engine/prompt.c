@@ -32,9 +32,19 @@ static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
     return out;
 }
 
-static int too_long(const char *about, uint64_t tokens, uint32_t context, struct fault *f)
+/* A prompt that nothing is computed of need not fit; but its tokens are told one by one as those of an answer are. */
+static uint32_t tokens_max(const struct making *m)
+{
+    bool counted = m->r->sampling.prompt_only == PROMPT_COUNTED && !m->r->sampling.prompt_scores;
+    return counted && m->info->context < PROMPT_COUNTED_TOKENS_MAX ? PROMPT_COUNTED_TOKENS_MAX : m->info->context;
+}
+
+static int too_long(const struct making *m, const char *about, uint64_t tokens, struct fault *f)
 {
     char has[GROUPED_BYTES], may[GROUPED_BYTES];
+    uint32_t context = tokens_max(m);
+    if (context > m->info->context)
+        return fault_set(f, ERR_TOO_LARGE, "the text has %s%s tokens; at most %s can be told of one", about, grouped(tokens, has), grouped(context, may));
     fault_set(f, ERR_CONTEXT, "the prompt has %s%s tokens, too large: it exceeds the available context size; this model's maximum context length is %s tokens: "
               "shorten the prompt", about,
               grouped(tokens, has), grouped(context, may));
@@ -49,7 +59,7 @@ static int too_long(const char *about, uint64_t tokens, uint32_t context, struct
 static int check_size(const struct making *m, uint64_t bytes, struct fault *f)
 {
     uint64_t each = m->info->token_bytes_max, least = each > 0 ? (bytes + each - 1) / each : 0;
-    return least <= m->info->context ? 0 : too_long("at least ", least, m->info->context, f);
+    return least <= tokens_max(m) ? 0 : too_long(m, "at least ", least, f);
 }
 
 static bool is_space(char c)
@@ -83,13 +93,13 @@ static int tokenize(const struct making *m, struct str text, struct engine_token
 /* If a text is longer than texts that fit usually are, its beginning alone is mostly too long. */
 static int check_beginning(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
 {
-    size_t plausible = PROMPT_PROBE_BYTES_MIN + (size_t)m->info->context * PROMPT_PROBE_BYTES_PER_TOKEN;
+    size_t plausible = PROMPT_PROBE_BYTES_MIN + (size_t)tokens_max(m) * PROMPT_PROBE_BYTES_PER_TOKEN;
     if (text.n <= plausible)
         return 0;
     int err = tokenize(m, str_n(text.p, plausible), out, f);
-    if (err != 0 || out->n <= m->info->context)
+    if (err != 0 || out->n <= tokens_max(m))
         return err;
-    too_long("about ", (uint64_t)((double)out->n * (double)text.n / (double)plausible), m->info->context, f);
+    too_long(m, "about ", (uint64_t)((double)out->n * (double)text.n / (double)plausible), f);
     f->count = out->n; /* a lower bound */
     return f->err;
 }
@@ -103,8 +113,8 @@ static int take_text(const struct making *m, struct str text, struct engine_toke
         err = tokenize(m, text, out, f);
     if (err != 0)
         return err;
-    if (out->n > m->info->context)
-        return too_long("", out->n, m->info->context, f);
+    if (out->n > tokens_max(m))
+        return too_long(m, "", out->n, f);
     if (out->n == 0)
         return fault_set(f, ERR_INVALID, "the prompt is empty, and this model has no token to begin a text with");
     return 0;
@@ -114,8 +124,8 @@ static int take_text(const struct making *m, struct str text, struct engine_toke
 static int take_ids(const struct making *m, struct engine_tokens *out, struct fault *f)
 {
     const struct request *r = m->r;
-    if (r->tokens_n > m->info->context)
-        return too_long("", r->tokens_n, m->info->context, f);
+    if (r->tokens_n > tokens_max(m))
+        return too_long(m, "", r->tokens_n, f);
     for (uint32_t i = 0; i < r->tokens_n; i++)
         if (r->tokens[i] < 0 || (uint32_t)r->tokens[i] >= m->info->vocab)
             return fault_set(f, ERR_INVALID, "token %d is not one of this model's %u", r->tokens[i], m->info->vocab);
@@ -177,7 +187,7 @@ static int take_composed(const struct making *m, struct engine_tokens *out, stru
     int err = check_size(m, request_ranks(m->r) ? m->r->text.n : 0, f);
     if (err == 0)
         err = request_fills(m->r) ? composed_gap(&c, f) : composed_pair(&c, f);
-    return err == 0 && out->n > m->info->context ? too_long("", out->n, m->info->context, f) : err;
+    return err == 0 && out->n > tokens_max(m) ? too_long(m, "", out->n, f) : err;
 }
 
 /* Makes the tokens of the prompt; a chat is rendered into `text`, which is also where the prompt's

@@ -266,7 +266,8 @@ static size_t collect_models(struct head_program *p, struct api_model *out)
         while (i < n && !str_eq(out[i].id, a.model))
             i++;
         if (a.state == WIRE_ACTOR_READY && i == n)
-            out[n++] = (struct api_model){.id = a.model, .created = p->started_unix_s, .bytes = a.weights_bytes, .digest = a.digest, .context = a.context,
+            out[n++] = (struct api_model){.id = a.model, .created = p->started_unix_s, .bytes = a.weights_bytes, .digest = a.digest, .family = a.family,
+                                          .quantization = a.quantization, .parameters = a.parameters, .context = a.context,
                                           .embeds = a.kind == REQUEST_EMBED, .chats = a.has_template};
     }
     return n > 0 ? n : collect_sleeping(p, out);

@@ -77,6 +77,7 @@ struct worker_options options_worker(const struct settings *s)
         .step_ms = (uint32_t)setting_number(s, SET_STEP_MS),
         .throttle = (uint32_t)setting_number(s, SET_THROTTLE),
         .pace = setting_text(s, SET_DEBUG_PACE),
+        .chat_template = setting_text(s, SET_CHAT_TEMPLATE),
         .kv = (uint8_t)setting_number(s, SET_KV),
         .exact = setting_on(s, SET_EXACT),
         .repack = setting_on(s, SET_REPACK),

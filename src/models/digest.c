@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/must.h"
 #include "models/folders.h"
+#include "models/models.h"
 #include "models/show.h"
 #include "os/file.h"
 
@@ -67,6 +68,14 @@ void digest_end(struct digest *d, char out[DIGEST_BYTES])
 void digest_free(struct digest *d)
 {
     EVP_MD_CTX_free((EVP_MD_CTX *)d);
+}
+
+void models_digest_with(const char *digest, const char *text, char out[DIGEST_BYTES])
+{
+    struct digest *d = digest_new();
+    digest_add(d, digest, strlen(digest) + 1);
+    digest_add(d, text, strlen(text));
+    digest_end(d, out);
 }
 
 void digest_of_bytes(const void *p, size_t n, char out[DIGEST_BYTES])

@@ -91,6 +91,7 @@ enum {
     S(RUN_ENGINE, "engine", NULL, SETTING_TEXT, "llama", 0, 0, NULL, USE_RUN, NULL) /* for tests: the engine of the cluster that `manta run` starts */ \
     S(LAB_MODEL, "model", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_BENCH | USE_CHAOS, "model, named as for a worker; without: the echo engine's, with a script that takes time like a model") \
     S(LAB_ENGINE, "engine", NULL, SETTING_CHOICE, "auto", 0, 0, "auto|llama|echo", USE_BENCH | USE_CHAOS, "inference engine; auto: llama with a --model, else echo (scripted fake)") \
+    S(CHAT_TEMPLATE, "chat-template", "worker.chat_template", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, "file with a Jinja template for chats, or `chatml`, in place of the one in the model's file") \
     S(SLOTS, "slots", "worker.slots", SETTING_NUMBER, "4", 1, 64, NULL, USE_BENCH | USE_CHAOS | USE_WORKER, "streams an actor runs at once") \
     S(CONTEXT, "context", "worker.context", SETTING_NUMBER, "0", 0, 1048576, NULL, USE_WORKER, "tokens per stream; 0: what fits, up to the model's own") \
     S(THREADS, "threads", "worker.threads", SETTING_NUMBER, "0", 0, 512, NULL, USE_WORKER, "compute threads per worker; 0: its share of the processors") \

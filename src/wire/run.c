@@ -60,6 +60,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     run->tool_calls = req->tool_calls;
     run->split_reasoning = req->split_reasoning;
     run->continues = req->continues;
+    run->closed = req->closed;
     run->template_args = req->template_args;
 }
 
@@ -100,6 +101,7 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
         .tool_calls = run->tool_calls,
         .split_reasoning = run->split_reasoning,
         .continues = run->continues,
+        .closed = run->closed,
         .template_args = run->template_args,
     };
 }

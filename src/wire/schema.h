@@ -1,15 +1,11 @@
 /* All messages between a head and its diallers, or the head that takes its place, in one table.
  *
- * F(KIND, name, remark) is a field, L(schema, name, remark) a list of structs (struct wire_<schema>
- * *name and uint32_t name_n), S(schema, name, remark) one struct inside. From this table wire.h
- * makes the structs, wire.c the encoder and the decoder. Fields travel in this order, little-endian;
- * text and arrays have a 32-bit count before them. Any change here requires a new WIRE_VERSION.
- *
- * Kinds: U8 U16 U32 U64 I32 F32 F64, STR (bytes, UTF-8 by convention), I32S / F32S (arrays), STRS
- * (array of text). */
+ * F(KIND, name, remark) is a field, L(schema, name, remark) a list of structs (struct wire_<schema> *name and uint32_t name_n), S(schema, name,
+ * remark) one struct inside. From this table wire.h makes the structs, wire.c the encoder and the decoder. Fields travel in this order, little-endian;
+ * text and arrays have a 32-bit count before them. Any change here requires a new WIRE_VERSION. Kinds: U8 U16 U32 U64 I32 F32 F64, STR (bytes, UTF-8
+ * by convention), I32S / F32S (arrays), STRS (array of text). */
 #ifndef MANTA_WIRE_SCHEMA_H
 #define MANTA_WIRE_SCHEMA_H
-
 /* ---- parts ---- */
 
 #define WIRE_PART_turn(F, L, S) \
@@ -106,6 +102,10 @@
     F(U8, exact, "1: batch-invariant mode") \
     F(STR, setup, "exact: how it computes, as it measured it; equal ones give equal bits. Else empty") \
     F(U8, has_template, "1: the model has a chat template") \
+    F(U8, ranks, "1: kind is REQUEST_EMBED, and it says how well a text answers a question") \
+    F(STR, family, "architecture, as its file names it; this and the next two once it is ready") \
+    F(STR, quantization, "of its weights, as files are named: Q4_K_M") \
+    F(U64, parameters, "numbers that it has learned; 0: it does not tell") \
     F(U64, weights_bytes, "mapped from the file, shared between workers of one machine") \
     F(U64, repack_bytes, "weights in another layout, a copy of this worker's own") \
     F(U64, kv_bytes, "KV cache") \
@@ -266,6 +266,7 @@
     F(U8, tool_calls, "enum tool_calls") \
     F(U8, split_reasoning, "1: reasoning comes as a part of its own") \
     F(U8, continues, "1: the last turn is the beginning of the answer") \
+    F(U8, closed, "1: the prompt ends with the last turn") \
     F(STR, template_args, "variables of the chat template, a JSON object; empty: none") \
     F(U64, stream, "name of the answer's stream for whoever wants it to continue; the same at every head; 0: none") \
     F(U32, branch, "which of the stream's answers") \
@@ -443,8 +444,7 @@
     M(1, hello) M(2, actor) M(3, beat) M(4, prefilled) M(5, tokens) M(6, done) M(7, bye) M(8, scale_state) \
     M(9, duty) M(10, held) M(11, progress) M(16, kv_saved) M(17, kv_part) M(18, kv_ack) M(20, crashed) \
     M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
-    M(40, seek) M(41, adopt) M(42, cordon) M(43, drain) \
-    M(48, kv_save) M(49, kv_pull) M(50, kv_drop) \
+    M(40, seek) M(41, adopt) M(42, cordon) M(43, drain) M(48, kv_save) M(49, kv_pull) M(50, kv_drop) \
     M(64, replace) M(65, yields) M(66, moved_conn) M(67, moved_bytes) M(68, moved_job) M(69, moved_call) M(70, moved_all) M(71, moved_account)
 
 #endif

@@ -187,8 +187,9 @@ void deployment_on_nurse(const struct nurse_event *n, void *user_data)
     r->needs = n->needs;
     r->untried = n->untried;
     r->is.model = str_of(r->model.name);
-    r->is.digest = str_of(r->model.digest);
     r->is.kind = n->needs.kind;
+    r->is.ranks = n->needs.ranks;
+    template_digest(p, r);
     r->load.path = r->model.path;
     deployment_recall_setup(p, r);
     r->prefix_bytes = 0;

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -41,6 +42,12 @@ static void on_loaded(struct worker_program *p, struct deployment *r, const stru
     a->slots = info->slots;
     a->context = info->context;
     a->has_template = info->has_template;
+    a->ranks = info->ranks;
+    memcpy(r->family, info->family, sizeof r->family);
+    memcpy(r->quantization, info->quantization, sizeof r->quantization);
+    a->family = str_of(r->family);
+    a->quantization = str_of(r->quantization);
+    a->parameters = info->parameters;
     a->kv = kv_words(p, r, info);
     a->weights_bytes = m->weights_bytes;
     a->repack_bytes = m->repack_bytes;

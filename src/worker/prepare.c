@@ -56,6 +56,8 @@ static struct share needs_of(const struct worker_program *p, struct deployment *
         return (struct share){0};
     probe(p, r, 1, &least, &too_little);
     r->is.kind = most.kind;
+    r->is.ranks = most.ranks;
+    template_digest(p, r);
     return (struct share){.least = total(&least), .want = total(&most)};
 }
 
@@ -171,9 +173,10 @@ static void fill(struct worker_program *p, struct deployment *r, uint32_t key)
     if (r->model.path[0] != '\0')
         r->seen = file_mark_of(r->model.path);
     r->is.model = str_of(r->model.name);
-    r->is.digest = str_of(r->model.digest);
+    template_digest(p, r);
     r->load = (struct engine_load){.path = r->model.path, .slots = o->slots, .context = o->context, .threads = deployments_threads(p),
-                                   .kv = o->kv, .exact = o->exact, .repack = o->repack, .memory_bytes = o->memory_bytes};
+                                   .kv = o->kv, .exact = o->exact, .repack = o->repack, .chat_template = p->chat_template,
+                                   .memory_bytes = o->memory_bytes};
 }
 
 /* Logs the deployments that have failed since the last call. Fails when none is left. */

@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,6 +101,7 @@ static void tell_last_run(struct worker_program *p)
 static int prepare(struct worker_program *p, struct fault *f)
 {
     int err = parse_heads(p, f);
+    err = err != 0 ? err : template_read(p, f);
     return err != 0 ? err : deployments_prepare(p, f);
 }
 
@@ -115,6 +117,7 @@ static void fini(struct worker_program *p)
     wire_arena_fini(&p->arena);
     wire_arena_fini(&p->scratch);
     buf_fini(&p->out);
+    free(p->chat_template);
 }
 
 int worker_main(const struct worker_options *o)

@@ -29,10 +29,12 @@ struct uplink {
 struct deployment {
     const char *reference;     /* borrowed from the options */
     struct model_file model;   /* valid once resolved; before, only its name */
+    char digest[sizeof((struct model_file *)0)->digest]; /* is.digest: of the file and of a template given for it */
     struct engine_load load;   /* memory_bytes: its share */
     struct engine_needs needs; /* as planned */
     uint64_t prefix_bytes;     /* for the KV cache of prompts that lost their slots */
     struct actor *actor;       /* NULL: not started */
+    char family[sizeof((struct engine_info *)0)->family], quantization[sizeof((struct engine_info *)0)->quantization]; /* is.* point to them */
     char setup[ENGINE_SETUP_BYTES]; /* exact: the measured way it computes; is.setup points to it */
     struct nurse *nurse;       /* while the model is left out; else NULL */
     bool counted;              /* counted in the thread budget */
@@ -68,6 +70,7 @@ struct worker_program {
     char node[NAME_CAP], engine[96];
     char engine_words[256];          /* engine, version, processor: the key of models_proved() */
     bool scripted;                   /* the echo engine: models are not files */
+    char *chat_template;             /* owned; NULL: the models' own */
     struct buf out;                  /* one frame being written */
     struct wire_arena arena, scratch; /* for decoding a message; for building a request from it */
     bool group_limited;              /* our control group has a memory limit */
@@ -92,6 +95,13 @@ uint64_t deployments_share(const struct worker_program *p, const struct deployme
 uint64_t deployments_prefix(const struct worker_program *p, const struct deployment *r);
 /* Returns the number of compute threads of the worker. */
 uint32_t deployments_threads(const struct worker_program *p);
+
+/* ---- template.c ---- */
+enum { CHAT_TEMPLATE_BYTES_MAX = 1 << 20 };
+/* Reads the file that --chat-template names. ERR_USAGE: it cannot be used. */
+int template_read(struct worker_program *p, struct fault *f);
+/* Sets the deployment's digest for heads: with another template a model's answers are others, so an answer may not continue there. */
+void template_digest(const struct worker_program *p, struct deployment *r);
 
 /* ---- resolve.c ---- */
 /* Finds the deployment's model, and downloads it if allowed; sets its fault on failure. */

@@ -22,6 +22,7 @@ struct worker_options {
     uint32_t throttle;      /* the engine is slowed down by this factor; 0, 1: not slowed */
     const char *pace;       /* for tests: a file with the minimum milliseconds per call (engine_throttle); empty:
                                none */
+    const char *chat_template; /* a file with a Jinja template for its chat models, or "chatml"; empty: the models' own */
     uint8_t kv;             /* enum engine_kv */
     bool exact, repack;
     uint64_t memory_bytes;  /* 0: no limit */

@@ -51,6 +51,15 @@ LIMITS = {"/completion": "n_predict", "/completions": "n_predict", "/v1/completi
           "/chat/completions": "max_tokens", "/v1/chat/completions": "max_tokens"}
 
 
+def about_reasoning(server, path):
+    out = {}
+    if "chat/completions" in path and server.reasoning_format is not None:
+        out["reasoning_format"] = server.reasoning_format
+    if server.reasoning in ("on", "off"):
+        out["chat_template_kwargs"] = {"enable_thinking": server.reasoning == "on"}
+    return out
+
+
 def with_defaults(server, path, data):
     if not isinstance(data, dict):
         return data
@@ -60,9 +69,11 @@ def with_defaults(server, path, data):
         return data
     data = {name: value for name, value in data.items() if name != "model"}  # llama-server answers for any; manta for those that it has
     limit = LIMITS.get(path)
+    if path == "/apply-template":
+        return {**about_reasoning(server, path), **data}
     if limit is None:
         return data
-    defaults = {"temperature": server.temperature, "seed": server.seed}
+    defaults = {"temperature": server.temperature, "seed": server.seed, **about_reasoning(server, path)}
     if server.n_predict:
         defaults[limit] = server.n_predict
     if set(data) & {"n_predict", "max_tokens"}:

@@ -154,6 +154,16 @@ def test_models(words):
     assert words.get("/api/version")["version"].count(".") == 2
 
 
+def test_what_a_file_says(smol):
+    """Given a model of a real file, its family, size and quantization are those that its worker read there."""
+    client = of(smol)
+    shown = client.show("smollm2")
+    for found in (client.list().models[0].details, client.ps().models[0].details, shown.details):
+        assert (found.family, found.families, found.parameter_size, found.quantization_level) == ("llama", ["llama"], "134.52M", "Q4_1")
+    assert shown.modelinfo["general.architecture"] == "llama" and shown.modelinfo["general.parameter_count"] == 134_515_008
+    assert shown.modelinfo["llama.context_length"] == client.ps().models[0].context_length
+
+
 @pytest.mark.parametrize("path, body, status, says", [
     ("/api/chat", {"model": "none", "messages": SAY}, 404, "no model 'none'"),
     ("/api/show", {"model": "none"}, 404, "model 'none' not found"),

@@ -64,6 +64,18 @@ def test_forms(ranks):
     assert [t["index"] for t in tei] == [r["index"] for r in whole[:3]] and tei[0]["score"] == pytest.approx(whole[0]["relevance_score"], abs=1e-4)
 
 
+def test_who_is_asked_without_a_name(ranks):
+    """Given a reranker, a model for vectors and one for texts, when a request names none, it goes to the one that can answer it."""
+    for _ in range(4):  # not by chance
+        assert rank(ranks, model=None)["model"] == RANKER
+        status, answer = ranks.post("/v1/embeddings", {"input": "a"})
+        assert status == 200 and answer["model"] == EMBEDDER, answer
+        status, answer = ranks.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}], "max_tokens": 2})
+        assert status == 200 and answer["model"] == "echo", answer
+    actors = {a["model"]: a["ranks"] for a in ranks.get("/manta/actors")["actor_list"]}
+    assert actors == {RANKER: True, EMBEDDER: False, "echo": False}
+
+
 def test_refusals(ranks):
     """Given what is no question, or a model that ranks nothing, an error that names it."""
     for body, param in (({"documents": []}, "documents"), ({"documents": None}, "documents"), ({"documents": [1]}, "documents[0]"), ({"query": None}, "query"),

@@ -22,26 +22,43 @@ static void it_is_counted_beside_a_full_engine(void **state)
     world_free(w);
 }
 
-static void one_that_is_too_long_is_refused(void **state)
+struct count {
+    struct fault fault;
+    uint32_t tokens;
+};
+
+static struct count counted_of(size_t bytes)
 {
-    (void)state;
-    char text[8192];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
     struct world *w = world_new("echo:tokens=5", 1, 64);
+    char *text = xalloc(bytes + 1);
+    memset(text, 'x', bytes);
     struct request counted = completion(text, 5);
-    counted.sampling.prompt_only = 1;
+    counted.sampling.prompt_only = PROMPT_COUNTED;
     uint64_t t = world_submit(w, &counted);
     world_finish(w);
-    assert_int_equal(w->answers[t].fault.err, ERR_CONTEXT);
+    struct count c = {w->answers[t].fault, w->answers[t].prompt_tokens};
+    free(text);
     world_free(w);
+    return c;
+}
+
+/* So that a client learns how much too long a chat is. */
+static void it_need_not_fit_the_context(void **state)
+{
+    (void)state;
+    struct count fits = counted_of(40), longer = counted_of(4000), most = counted_of(64u << 20);
+    assert_int_equal(fits.fault.err, 0);
+    assert_int_equal(longer.fault.err, 0);
+    assert_true(longer.tokens > 64 && longer.tokens > 50 * fits.tokens);
+    assert_int_equal(most.fault.err, ERR_TOO_LARGE);
+    assert_non_null(strstr(most.fault.text, "131,072"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_counted_beside_a_full_engine),
-        cmocka_unit_test(one_that_is_too_long_is_refused),
+        cmocka_unit_test(it_need_not_fit_the_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,7 @@ static void a_request_survives_the_way_through_run(void **state)
     r.form_text = str_of("a+");
     r.tools = str_of("[]");
     r.tool_choice = TOOLS_NONE;
-    r.tool_calls = r.split_reasoning = r.continues = 1;
+    r.tool_calls = r.split_reasoning = r.continues = r.closed = 1;
     r.template_args = str_of("{}");
     struct wire_msg m = {.type = WIRE_run}, got;
     struct wire_arena scratch = {0}, arena = {0}, back = {0};
@@ -103,7 +103,7 @@ static void a_request_survives_the_way_through_run(void **state)
     assert_true(str_is(q.turns[0].content, "hi"));
     assert_true(str_is(q.stops[0], "END") && str_is(q.turns[0].extra, "{}"));
     assert_true(q.form == FORM_REGEX && str_is(q.form_text, "a+") && str_is(q.tools, "[]") && str_is(q.template_args, "{}"));
-    assert_true(q.tool_choice == TOOLS_NONE && q.tool_calls == TOOL_CALLS_ONE && q.split_reasoning == 1 && q.continues == 1);
+    assert_true(q.tool_choice == TOOLS_NONE && q.tool_calls == TOOL_CALLS_ONE && q.split_reasoning == 1 && q.continues == 1 && q.closed == 1);
     assert_int_equal(q.biases[0].token, 5);
     assert_int_equal(q.tokens_n, 2);
     assert_memory_equal(q.tokens, ids, sizeof ids);

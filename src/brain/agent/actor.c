@@ -50,11 +50,13 @@ static struct str put(char **at, struct str s)
 /* Keeps a copy of `is`, text included. */
 static void actor_set(struct agent_actor *actor, const struct wire_actor *is)
 {
-    char *text = xalloc(is->model.n + is->digest.n + is->kv.n + is->setup.n + is->note.n + 1);
+    char *text = xalloc(is->model.n + is->digest.n + is->family.n + is->quantization.n + is->kv.n + is->setup.n + is->note.n + 1);
     char *at = text;
     actor->is = *is;
     actor->is.model = put(&at, is->model);
     actor->is.digest = put(&at, is->digest);
+    actor->is.family = put(&at, is->family);
+    actor->is.quantization = put(&at, is->quantization);
     actor->is.kv = put(&at, is->kv);
     actor->is.setup = put(&at, is->setup);
     actor->is.note = put(&at, is->note);

@@ -28,7 +28,7 @@ struct uplink {
 struct agent_actor {
     bool used;
     struct wire_actor is;        /* its texts are in `text` */
-    char *text;                  /* owned: model, digest, kv, setup and note in sequence */
+    char *text;                  /* owned: the texts of `is`, in sequence */
     bool acked[AGENT_HEADS_MAX]; /* that head acknowledged it on the present link */
     uint32_t id[AGENT_HEADS_MAX];
 };

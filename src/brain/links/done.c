@@ -105,9 +105,11 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
     head_job_leave(h, job, fault->err == ERR_BUSY ? LEAVE_FULL : LEAVE_FAILED, fault, NULL);
 }
 
-/* Clients pay for tokens: limits the counts to the actor's context. */
-static struct wire_done plausible(struct wire_done m, uint32_t most)
+/* Clients pay for tokens: limits the counts to the actor's context, which a prompt that was only counted need not fit. */
+static struct wire_done plausible(struct wire_done m, const struct flight *f)
 {
+    bool counted = f->job != NULL && f->job->call->request->sampling.prompt_only == PROMPT_COUNTED;
+    uint32_t most = counted ? HEAD_CONTEXT_MAX : f->actor->context;
     m.prompt_tokens = m.prompt_tokens < most ? m.prompt_tokens : most;
     m.cached_tokens = m.cached_tokens < m.prompt_tokens ? m.cached_tokens : m.prompt_tokens;
     m.completion_tokens = m.completion_tokens < most ? m.completion_tokens : most;
@@ -145,7 +147,7 @@ int head_done(struct head *h, struct worker *w, const struct wire_msg *msg, stru
     struct flight *flight = head_flight_of(h, w, msg->done.job, msg->done.attempt, f);
     if (flight == NULL)
         return f->err;
-    const struct wire_done told = plausible(msg->done, flight->actor->context), *m = &told;
+    const struct wire_done told = plausible(msg->done, flight), *m = &told;
     if (m->finish <= FINISH_NONE || m->finish > FINISH_TOOLS)
         return fault_set(f, ERR_PROTOCOL, "job %llu: done with the unknown finish %u", (unsigned long long)m->job, m->finish);
     struct job *job = flight->job;

@@ -95,6 +95,8 @@ static int check_new(const struct head *h, const struct wire_actor *m, struct fa
 static void actor_set(struct actor *a, const struct wire_actor *m)
 {
     text_set(&a->note, text_line_dup(m->note, HEAD_LINE_BYTES_MAX));
+    text_set(&a->family, text_line_dup(m->family, HEAD_NAME_BYTES_MAX));
+    text_set(&a->quantization, text_line_dup(m->quantization, HEAD_NAME_BYTES_MAX));
     text_set(&a->kv, text_line_dup(m->kv, HEAD_NAME_BYTES_MAX));
     text_set(&a->setup, text_line_dup(m->setup, HEAD_NAME_BYTES_MAX));
     head_actor_is(a, m->state);
@@ -106,6 +108,8 @@ static void actor_set(struct actor *a, const struct wire_actor *m)
     a->context = m->context;
     a->exact = is_exact(m);
     a->has_template = m->has_template != 0;
+    a->member_of[POOL_MODEL].pool->ranks = m->ranks != 0;
+    a->parameters = m->parameters;
     a->weights_bytes = m->weights_bytes;
     a->repack_bytes = m->repack_bytes;
     a->kv_bytes = m->kv_bytes;
@@ -127,6 +131,8 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
     a->kind = m->kind;
     a->model = xstr_dup(m->model);
     a->digest = xstrdup("");
+    a->family = xstrdup("");
+    a->quantization = xstrdup("");
     a->kv = xstrdup("");
     a->setup = xstrdup("");
     a->note = xstrdup("");

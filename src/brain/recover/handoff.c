@@ -134,7 +134,7 @@ void head_handoff(struct head *h, const struct head_event *ev)
 {
     const struct wire_moved_call *m = ev->moved;
     bool is_embed = ev->request->kind == REQUEST_EMBED;
-    struct pool *pool = head_pool_find(h, ev->request->model, is_embed);
+    struct pool *pool = head_pool_for(h, ev->request);
     h->calls_total++;
     if (pool == NULL)
         pool = head_pool_new(h, ev->request->model, is_embed);

@@ -31,6 +31,8 @@ void head_actor_free(struct grave *g)
     }
     free(a->model);
     free(a->digest);
+    free(a->family);
+    free(a->quantization);
     free(a->kv);
     free(a->setup);
     free(a->note);

@@ -46,6 +46,28 @@ struct pool *head_pool_find(const struct head *h, struct str name, bool embeds)
     return p != NULL ? p : find_by_digits(h, name, embeds);
 }
 
+/* A text becomes a vector by one model and is ranked by another; both are of the same kind. */
+static struct pool *of_purpose(const struct head *h, bool ranks)
+{
+    struct pool *found = NULL;
+    bool mixed = false;
+    LIST_EACH(pos, &h->pools) {
+        struct pool *p = list_item(pos, struct pool, order);
+        if (!p->embeds || p->actors_n == 0)
+            continue;
+        mixed |= p->ranks != ranks;
+        if (p->ranks == ranks && (found == NULL || (found->ready_n == 0 && p->ready_n > 0)))
+            found = p;
+    }
+    return mixed && found != NULL ? found : h->any[true];
+}
+
+struct pool *head_pool_for(const struct head *h, const struct request *r)
+{
+    bool embeds = r->kind == REQUEST_EMBED;
+    return embeds && r->model.n == 0 ? of_purpose(h, request_ranks(r)) : head_pool_find(h, r->model, embeds);
+}
+
 bool head_pool_is_unknown(const struct head *h, const struct pool *p)
 {
     if (p != NULL && (p->kind == POOL_ANY || p->registered))

@@ -69,6 +69,9 @@ void head_actor_free(struct grave *g);
 struct pool *head_pool_new(struct head *h, struct str name, bool embeds);
 /* The pool of that name, or of name@digits; empty: of any model. NULL: none. */
 struct pool *head_pool_find(const struct head *h, struct str name, bool embeds);
+/* The pool of a request: of the model it names; else of any that answers it: where models for vectors and rerankers are there, of the oldest
+ * of its purpose that is ready. NULL: none. */
+struct pool *head_pool_for(const struct head *h, const struct request *r);
 /* The pool of exactly that name; NULL: none. */
 struct pool *head_pool_find_exact(const struct head *h, struct str name, bool embeds);
 /* For a name "model@digits": returns the model, and the digits in *out_digits; for others both are empty. */

@@ -49,7 +49,7 @@ static int unknown_fault(struct head *h, const struct request *r, struct fault *
  * return to a restarted head. */
 static int find_pool(struct head *h, const struct request *r, struct pool **out, struct fault *f)
 {
-    struct pool *p = head_pool_find(h, r->model, embeds(r));
+    struct pool *p = head_pool_for(h, r);
     bool known = p != NULL && (p->registered || p->kind == POOL_ANY);
     if (head_pool_is_other_kind(h, r->model, embeds(r)))
         return kind_fault(h, r, r->model.n > 0 ? head_pool_find(h, r->model, !embeds(r))->name : "", f);

@@ -96,6 +96,8 @@ struct actor {
     uint8_t state, kind; /* enum wire_actor_state, enum request_kind */
     struct membership member_of[POOL_KINDS];
     char *model, *digest, *note; /* owned; model: the worker's name for it, a pool may have another */
+    char *family, *quantization; /* owned; of its file */
+    uint64_t parameters;
     char *kv, *setup;    /* owned; kv: layout of its KV cache, empty: cannot be migrated; setup: how it computes
                             exactly, empty: not at all */
     uint32_t slots, context;
@@ -142,6 +144,7 @@ struct pool {
     char *digest;                 /* owned; of its actors' model file; empty: not known yet */
     size_t plain_n;               /* alias: this many bytes of the name are the workers' name for it; else 0 */
     bool embeds;                  /* kind REQUEST_EMBED; else chat and text */
+    bool ranks;                   /* of those: its actors say how well a text answers a question */
     bool was_ready;               /* one of its actors ever was */
     uint32_t away_n;              /* ready actors that left without failing: they may return */
     bool registered;              /* a worker ever had it; false: only waiting requests name it */

@@ -68,9 +68,9 @@ static void say_over(char *why, size_t cap, const over_budget &over)
 }
 
 /* common_chat_templates_init() throws a sliced copy of the exception, without its message. */
-static std::string why_not(const llama_model *model, const char *what)
+static std::string why_not(const llama_model *model, const char *given, const char *what)
 {
-    const char *source = llama_model_chat_template(model, nullptr);
+    const char *source = given[0] != '\0' ? given : llama_model_chat_template(model, nullptr);
     try {
         common_chat_template again(source != nullptr ? source : "", "", "");
     } catch (const std::exception &e) {
@@ -109,7 +109,7 @@ static void find_family(bridge_template *t, const bridge_bounds *bounds)
     }
 }
 
-bridge_template *bridge_template_new(const llama_model *model, const bridge_bounds *bounds, char *why, size_t why_cap)
+bridge_template *bridge_template_new(const llama_model *model, const char *source, const bridge_bounds *bounds, char *why, size_t why_cap)
 {
     /* common/ logs through a thread of its own; messages below this level do not wake it */
     common_log_set_verbosity_thold(-1);
@@ -118,9 +118,9 @@ bridge_template *bridge_template_new(const llama_model *model, const bridge_boun
     try {
         bridge_template *t = bounded(bounds, [&]() -> bridge_template * {
             try {
-                return new bridge_template{common_chat_templates_init(model, ""), {}};
+                return new bridge_template{common_chat_templates_init(model, source), {}};
             } catch (const std::exception &e) {
-                say(why, why_cap, first_line(why_not(model, e.what())));
+                say(why, why_cap, first_line(why_not(model, source, e.what())));
                 return nullptr;
             }
         });

@@ -26,7 +26,7 @@ struct bridge_chat {
     const char *tools, *template_args, *form_text; /* borrowed, not terminated */
     size_t tools_n, template_args_n, form_text_n;
     unsigned tool_choice, tool_calls, form;
-    int split_reasoning, continues;
+    int split_reasoning, continues, closed;
 };
 
 /* As struct engine_bounds. */
@@ -51,9 +51,10 @@ enum bridge_end {
 /* Called repeatedly with pieces of the rendered text. */
 typedef void bridge_text_fn(const char *text, size_t n, void *user_data);
 
-/* Returns the chat template of the model's file, or NULL with the reason in why if it cannot be
- * used. */
-struct bridge_template *bridge_template_new(const struct llama_model *model, const struct bridge_bounds *bounds, char *why, size_t why_cap);
+/* Parses the chat template `source`, which may be "chatml"; "": the one in the model's file. Returns NULL, with the reason in why, if it
+ * cannot be used. */
+struct bridge_template *bridge_template_new(const struct llama_model *model, const char *source, const struct bridge_bounds *bounds, char *why,
+                                            size_t why_cap);
 /* NULL is allowed. */
 void bridge_template_free(struct bridge_template *t);
 struct llama_vocab;

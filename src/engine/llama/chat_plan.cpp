@@ -89,7 +89,7 @@ common_chat_templates_inputs inputs_of(const bridge_chat &chat, std::vector<comm
 {
     common_chat_templates_inputs in;
     in.messages = std::move(messages);
-    in.add_generation_prompt = true;
+    in.add_generation_prompt = chat.closed == 0;
     in.use_jinja = true;
     take_arguments(in, chat);
     return in;

@@ -7,6 +7,7 @@
  * stops it (ERR_CANCELLED). Then everything is freed. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "engine/llama/bridge.h"
@@ -166,6 +167,16 @@ static void measure(struct engine *e)
     m->compute_bytes = b.compute;
 }
 
+/* "Q4_K_M" of "Q4_K - Medium", "IQ2_XXS" of "IQ2_XXS - 2.0625 bpw", "F32" of "all F32": how files are named. */
+static void name_quantization(const char *words, char *out, size_t cap)
+{
+    const char *size = strstr(words, " - "), *const skipped[] = {"(guessed) ", "all "};
+    for (size_t i = 0; i < 2; i++)
+        words += strncmp(words, skipped[i], strlen(skipped[i])) == 0 ? strlen(skipped[i]) : 0;
+    bool sized = size != NULL && strchr("SML", size[3]) != NULL && strncmp(words, "Q2_K - M", 8) != 0;
+    snprintf(out, cap, sized ? "%.*s_%c" : "%.*s", (int)strcspn(words, " "), words, sized ? size[3] : 0);
+}
+
 static void fill_info(struct engine *e, const struct engine_load *load)
 {
     struct engine_info *info = &e->info;
@@ -181,10 +192,11 @@ static void fill_info(struct engine *e, const struct engine_load *load)
         info->context = info->context < e->info.memory.context ? info->context : e->info.memory.context;
     }
     info->chunk_rows = kv_type(load) == GGML_TYPE_Q8_0 ? 1 : TILE_ROWS;
-    char architecture[48] = "";
-    llama_model_meta_val_str(e->model, "general.architecture", architecture, sizeof architecture);
-    snprintf(info->describe, sizeof info->describe, "%s %.0fM %s", architecture,
-             (double)llama_model_n_params(e->model) / 1e6, llama_ftype_name(llama_model_ftype(e->model)));
+    const char *quantization = llama_ftype_name(llama_model_ftype(e->model));
+    llama_model_meta_val_str(e->model, "general.architecture", info->family, sizeof info->family);
+    info->parameters = llama_model_n_params(e->model);
+    name_quantization(quantization, info->quantization, sizeof info->quantization);
+    snprintf(info->describe, sizeof info->describe, "%s %.0fM %s", info->family, (double)info->parameters / 1e6, quantization);
 }
 
 int load_model(const struct engine_load *load, engine_progress_fn *progress, void *user_data, struct engine **out,
@@ -203,11 +215,11 @@ int load_model(const struct engine_load *load, engine_progress_fn *progress, voi
     e->info.memory = needs;
     e->info.kind = needs.kind;
     e->exact = load->exact;
-    if ((err = open_weights(e, load, &l, &s, f)) != 0 || (err = open_context(e, load, needs.context, f)) != 0) {
+    if ((err = open_weights(e, load, &l, &s, f)) != 0 || (err = open_context(e, load, needs.context, f)) != 0 ||
+        (err = text_open(e, load->chat_template, f)) != 0) {
         unload_model(e);
         return err;
     }
-    text_open(e);
     fill_info(e, load);
     batch_open(e);
     measure(e);

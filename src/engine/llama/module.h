@@ -80,9 +80,9 @@ enum ggml_type kv_type(const struct engine_load *load);
 void pages_let_go(const char *path);
 
 /* text.c */
-/* Reads the required parts of vocabulary and template; errors of the template are kept in the
- * engine. */
-void text_open(struct engine *e);
+/* Reads from the model what the vocabulary and the template need. A template of the file that cannot be used fails each chat later; one that
+ * was given in its place fails at once, with ERR_USAGE. */
+int text_open(struct engine *e, const char *chat_template, struct fault *f);
 /* Frees them. */
 void text_close(struct engine *e);
 /* engine_ops.render: a chat as text, and the guide for its tools or form. */

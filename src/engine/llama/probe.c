@@ -30,6 +30,7 @@ struct shape {
     uint64_t context_trained; /* tokens */
     uint64_t embd, ff, vocab, heads;
     uint8_t kind;             /* enum request_kind */
+    bool ranks;               /* as in struct engine_needs */
 };
 
 enum ggml_type kv_type(const struct engine_load *load)
@@ -116,6 +117,12 @@ static uint8_t kind_of(const struct gguf_context *g)
     return pools || meta_number(g, "attention.causal", 1) == 0 ? REQUEST_EMBED : REQUEST_CHAT;
 }
 
+/* As libllama reads it (load.c). */
+static bool ranks(const struct gguf_context *g)
+{
+    return meta_number(g, "pooling_type", LLAMA_POOLING_TYPE_NONE) == LLAMA_POOLING_TYPE_RANK;
+}
+
 static struct shape shape_read(const struct gguf_context *g, const struct engine_load *load)
 {
     struct shape s = {
@@ -127,6 +134,7 @@ static struct shape shape_read(const struct gguf_context *g, const struct engine
         .kv_cell_bytes = kv_cell_bytes(g, kv_type(load)),
         .kv_cell_q8_bytes = kv_cell_bytes(g, GGML_TYPE_Q8_0),
         .kind = kind_of(g),
+        .ranks = ranks(g),
     };
     for (int64_t i = 0; i < gguf_get_n_tensors(g); i++) {
         *(load->repack && is_copied(g, i) ? &s.repack_bytes : &s.mapped_bytes) += gguf_get_tensor_size(g, i);
@@ -175,6 +183,7 @@ static struct engine_needs needs_at(const struct shape *s, const struct engine_l
         .compute_bytes = embeds ? compute_bytes_embedder(s, load, rows) : compute_bytes(s, load, cells),
         .context = (uint32_t)cells,
         .kind = s->kind,
+        .ranks = s->ranks,
     };
 }
 

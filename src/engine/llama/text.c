@@ -45,19 +45,27 @@ static void find_longest(struct engine *e)
     e->info.token_bytes_max = shortens(llama_vocab_type(e->vocab)) ? 0 : (uint32_t)longest;
 }
 
-void text_open(struct engine *e)
+static int open_template(struct engine *e, const char *given, struct fault *f)
+{
+    if (given == NULL && llama_model_chat_template(e->model, NULL) == NULL)
+        return 0;
+    e->info.has_template = true;
+    char why[WORDS_BYTES_MAX] = "";
+    struct bridge_bounds bounds = {.memory_bytes = TEMPLATE_OPEN_BYTES, .cpu_us = TEMPLATE_OPEN_CPU_MS * 1000u};
+    e->template = bridge_template_new(e->model, given != NULL ? given : "", &bounds, why, sizeof why);
+    if (e->template == NULL && given != NULL)
+        return fault_set(f, ERR_USAGE, "the chat template given for the model cannot be used: %s", llama_log_or(why, INNER));
+    if (e->template == NULL)
+        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", llama_log_or(why, INNER));
+    return 0;
+}
+
+int text_open(struct engine *e, const char *chat_template, struct fault *f)
 {
     find_ends(e);
     find_longest(e);
     e->stack_each = depth_measure(e);
-    if (llama_model_chat_template(e->model, NULL) == NULL)
-        return;
-    e->info.has_template = true;
-    char why[WORDS_BYTES_MAX] = "";
-    struct bridge_bounds bounds = {.memory_bytes = TEMPLATE_OPEN_BYTES, .cpu_us = TEMPLATE_OPEN_CPU_MS * 1000u};
-    e->template = bridge_template_new(e->model, &bounds, why, sizeof why);
-    if (e->template == NULL)
-        fault_set(&e->template_fault, ERR_INVALID, "the model's chat template cannot be used: %s", llama_log_or(why, INNER));
+    return open_template(e, e->info.kind == REQUEST_CHAT ? chat_template : NULL, f);
 }
 
 void text_close(struct engine *e)
@@ -125,7 +133,8 @@ static int render_chat(struct engine *e, const struct request *r, const struct e
     }
     struct bridge_chat chat = {.turns = turns, .turns_n = r->turns_n, .tools = r->tools.p, .tools_n = r->tools.n,
                                .template_args = r->template_args.p, .template_args_n = r->template_args.n, .tool_choice = r->tool_choice,
-                               .tool_calls = r->tool_calls, .split_reasoning = r->split_reasoning, .continues = r->continues, .form = r->form,
+                               .tool_calls = r->tool_calls, .split_reasoning = r->split_reasoning, .continues = r->continues,
+                               .closed = r->closed, .form = r->form,
                                .form_text = r->form_text.p, .form_text_n = r->form_text.n};
     char why[WORDS_BYTES_MAX] = "";
     struct bridge_bounds b = bounds_of(bounds);
