@@ -92,7 +92,7 @@ def test_who_waits_is_shown_with_place_and_time(cluster, console):
     c.wait_text("#request-rows", "running")
     assert c.page.locator("#request-rows tr").count() == 3
     c.page.click("#request-rows tr:nth-child(2) button")
-    c.wait_text("#request-detail", "queued")
+    c.wait_text("#request-detail", "waits, place 1")
     c.page.click("#request-detail button")
     assert c.page.is_hidden("#request-detail")
     for conn in asked:
@@ -182,7 +182,7 @@ def test_a_worker_dies_in_mid_answer(cluster, console):
 
 def test_the_head_dies_in_mid_answer(cluster, console):
     """Given an answer that streams; when the head is killed and another one is started in its place; then the page says that it lost the head, and the answer
-    resumes by itself, without a word lost or doubled."""
+    resumes by itself, without a word lost or doubled; why it went where it went is told from there on."""
     head, c, expected = asked(cluster, console)
     head.kill()
     c.wait_text(".turn .notes", "The head was lost at token")
@@ -192,6 +192,11 @@ def test_the_head_dies_in_mid_answer(cluster, console):
     cluster.pace(0)
     same_words(c.answer(), expected)
     c.live()
+    c.page.click(".turn .meta button")
+    c.wait_text("#request-detail .steps", "Its client came back with")
+    c.wait_text("#request-detail .steps", "it has the answer already")
+    c.wait_text("#request-detail .terms", "ended, 200 stop")
+    c.shot("explain")
 
 
 def test_a_page_that_is_loaded_again_resumes_its_answer(cluster, console):

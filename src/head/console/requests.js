@@ -37,22 +37,53 @@ function readable(value) {
 
 const words = name => name.replace(/_bytes$/, ", bytes").replace(/_ms$/, ", ms").replace(/_s$/, ", s").replaceAll("_", " ");
 
-// "chosen worker-2: best, after 0.2 s in the queue", with the candidates it was chosen from.
+// The head's words for a choice, as `manta explain` has them.
+const WHY = {
+  "best": "the lowest predicted cost of those with a free slot",
+  "next in queue": "it became free, and this request was next in the queue",
+  "fan-out": "the request goes to several actors, each has a part",
+  "has it": "it has the answer already, from before this head had the request",
+  "moved": "the answer moved there with what was computed of it",
+};
+
+// "Sent to worker-2: the lowest predicted cost ..., after 0.2 s in the queue", with the candidates it was chosen from.
 function stepOf(step) {
   const tokens = `with ${step.tokens} tokens of it`;
   const head = step.what === "new head" ? "A new head took the place of the one it was at"
     : step.what === "came back" ? `Its client came back ${tokens}; what was before that is in no account here`
     : step.what === "computed again" ? `Its client came back ${tokens}, which no worker has any more: it is computed again`
-    : step.what === "chosen" ? `${step.node} was chosen (${step.why})${step.waited_s > 0.01 ? ` after ${seconds(step.waited_s)} in the queue` : ""}`
-    : `It left ${step.node} after ${step.tokens} tokens: ${step.why}`;
+    : step.what === "chosen" ? `Sent to ${step.node}: ${WHY[step.why] || step.why}${step.waited_s > 0.01 ? ` after ${seconds(step.waited_s)} in the queue` : ""}`
+    : `It left ${step.node} after ${step.tokens} tokens: ${step.why}${step.text ? `, ${step.text}` : ""}`;
   const candidates = (step.candidates || []).map(c => ({worker: c.node, chosen: c.chosen ? "yes" : "", "predicted cost, s": c.cost_s, "first token, s": c.first_token_s,
     busy: `${c.busy} of ${c.slots}`, "prompt tokens": c.prompt_tokens, "of them cached": c.cached_tokens}));
   return el("li", {}, el("p", {}, `${seconds(step.at_s)}: ${head}.`), candidates.length ? readable(candidates) : null);
 }
 
-function readableAccount({steps, object, ...rest}) {
-  const flat = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== ""));
-  return el("div", {}, readable(flat), ...(steps && steps.length ? [el("h3", {class: "spaced"}, "Where it went"), el("ol", {class: "steps"}, ...steps.map(stepOf))] : []));
+// What is known of it, without what is not.
+function facts(a) {
+  const s = value => value === null || value === undefined ? null : `${value} s`;
+  const all = {
+    "state": a.state === "ended" ? `ended, ${a.status} ${a.finish_reason || ""}` : a.place ? `waits, place ${a.place}` : a.state,
+    "error": a.error,
+    "model": a.model,
+    "worker": a.node,
+    "name given by its client": a.client_id,
+    "tenant": a.tenant,
+    "came": new Date(a.created * 1000).toLocaleString(),
+    "asked for": a.stream ? "a stream" : "a whole answer",
+    "time in the queue": s(a.queued_s),
+    "first token after": s(a.first_token_s),
+    "in all": s(a.total_s),
+    "prompt": a.state === "ended" ? `${a.prompt_tokens} tokens, ${a.cached_tokens} of them from a cache` : null,
+    "answer": a.state === "ended" ? `${a.tokens} tokens` : null,
+    "balance": a.balance,
+    "steps left out": a.steps_left_out || null,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+}
+
+function readableAccount({steps, ...rest}) {
+  return el("div", {}, readable(rest.object === "manta.explain" ? facts(rest) : rest), ...(steps && steps.length ? [el("h3", {class: "spaced"}, "Where it went"), el("ol", {class: "steps"}, ...steps.map(stepOf))] : []));
 }
 
 export async function explain(id) {
