@@ -32,8 +32,9 @@ setup: ## Install missing system packages; fetch llama.cpp, llhttp and the defau
 	@scripts/fetch
 
 .PHONY: release
-release: setup ## Build build/release/manta and the llama engine
-	@scripts/build release manta manta_engine_llama
+release: ## Build build/release/manta and the llama engine
+	@scripts/setup
+	@scripts/release
 
 .PHONY: run
 run: release ## Start a head and three workers here, then a prompt (without a terminal: one test prompt)
@@ -244,6 +245,10 @@ package: setup ## Build the portable archive and the Debian package, in build/pa
 .PHONY: test-package
 test-package: setup ## Install the packages in clean Debian 12 and Ubuntu 24.04 systems, serve, upgrade under streams, remove (root; minutes)
 	@tests/fresh/package $(ARGS)
+
+.PHONY: test-arm64
+test-arm64: ## Cross compile for linux-arm64 in a clean Debian 12 system, run the unit tests in an emulator (root; minutes)
+	@tests/fresh/arm64 build/roots/arm64 $(ARGS)
 
 .PHONY: clean
 clean: ## Remove build/ (what was fetched stays in the cache)

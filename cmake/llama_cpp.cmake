@@ -6,7 +6,31 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 option(MANTA_NATIVE "Compile llama.cpp for exactly this machine's CPU" ON)
 set(LLAMA_CPP_DIR ${MANTA_DEPS_DIR}/llama.cpp)
 
-# All its targets are known to ninja (`ninja llama-server` for the bench), but only those that ours need are built.
+# Of the 510 s of processor time that `make run` took the first time (2026-12-01), 70 went into what only llama.cpp's own programs use of its `common`:
+# arguments, downloads, a library for HTTP. That is now a library of its own, which llama-server and llama-quantize link, and our engine does not need. 45 went
+# into reading the same headers again for each of 16 small parsers: they are compiled as one file.
+function(split_common)
+    set(apart arg.cpp console.cpp debug.cpp download.cpp hf-cache.cpp imatrix-loader.cpp llguidance.cpp preset.cpp subproc.cpp)
+    get_target_property(sources llama-common SOURCES)
+    list(REMOVE_ITEM sources ${apart})
+    set_target_properties(llama-common PROPERTIES SOURCES "${sources}")
+    foreach(property LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
+        get_target_property(libraries llama-common ${property})
+        list(REMOVE_ITEM libraries cpp-httplib $<LINK_ONLY:cpp-httplib>)
+        set_target_properties(llama-common PROPERTIES ${property} "${libraries}")
+    endforeach()
+    list(TRANSFORM apart PREPEND ${LLAMA_CPP_DIR}/common/)
+    add_library(llama-common-apart STATIC EXCLUDE_FROM_ALL ${apart})
+    target_link_libraries(llama-common-apart PUBLIC llama-common PRIVATE cpp-httplib)
+    foreach(program llama-server llama-quantize)
+        set_property(TARGET ${program} APPEND PROPERTY LINK_LIBRARIES llama-common-apart)
+    endforeach()
+    list(FILTER sources INCLUDE REGEX "^parsers/|/parsers/")
+    set_source_files_properties(${sources} DIRECTORY ${LLAMA_CPP_DIR}/common PROPERTIES UNITY_GROUP parsers)
+    set_target_properties(llama-common PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+endfunction()
+
+# Of all its targets only those that ours need are built, and llama-server and llama-quantize for the bench.
 function(add_llama_cpp)
     if(NOT EXISTS ${LLAMA_CPP_DIR}/CMakeLists.txt)
         message(FATAL_ERROR "llama.cpp is not in ${LLAMA_CPP_DIR}. Run 'scripts/fetch llama'.")
@@ -31,6 +55,7 @@ function(add_llama_cpp)
     set(LLAMA_BUILD_NUMBER 0)
     set(LLAMA_BUILD_COMMIT pinned)
     add_subdirectory(${LLAMA_CPP_DIR} ${CMAKE_BINARY_DIR}/llama.cpp EXCLUDE_FROM_ALL)
+    split_common()
     # No AMX, which a processor of this machine may have: GCC 12 thinks that ldtilecfg reads 8 bytes of the configuration, drops the stores of the
     # rest, and the first product of a model crashes; and its products are not those that --exact knows.
     include(CheckCCompilerFlag)

@@ -44,7 +44,7 @@ void name_fit(struct str from, char *out, size_t cap)
 
 void name_of_node(const char *given, char out[static NAME_CAP])
 {
-    char host[HOST_NAME_MAX + 1] = "host", name[HOST_NAME_MAX + 16];
+    char host[_POSIX_HOST_NAME_MAX + 1] = "host", name[_POSIX_HOST_NAME_MAX + 16];
     if (given[0] != '\0') {
         name_fit(str_of(given), out, NAME_CAP);
         return;

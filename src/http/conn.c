@@ -257,7 +257,7 @@ static void conn_drain_over(struct http_conn *c)
     c->calls->abort(c->link);
 }
 
-void http_conn_wait_over(struct http_conn *c, enum wait what)
+void http_conn_wait_over(struct http_conn *c, enum conn_wait what)
 {
     if (what == WAIT_REQUEST) {
         struct refusal no = {.status = 408};

@@ -33,7 +33,7 @@ enum http_conn_state {
 
 /* The waits of a connection. Each wait has one duration, so each queue is in the order of its
  * deadlines. */
-enum wait { WAIT_IDLE, WAIT_REQUEST, WAIT_DRAIN, WAITS_N };
+enum conn_wait { WAIT_IDLE, WAIT_REQUEST, WAIT_DRAIN, WAITS_N };
 
 struct http_conn {
     struct http_server *server;
@@ -175,7 +175,7 @@ void http_server_free(struct http_server *s);
  * MUST(). */
 void http_conn_move(struct http_conn *c, enum http_conn_state to);
 /* Puts c into a queue of waiting connections; WAITS_N: into none. */
-void http_conn_wait(struct http_conn *c, enum wait what);
+void http_conn_wait(struct http_conn *c, enum conn_wait what);
 /* Puts c among the connections that may give way, or takes it out, by its state. */
 void http_conn_seat(struct http_conn *c);
 /* Updates the count of the buffers of c in server.held. */
@@ -210,7 +210,7 @@ void http_conn_closed(struct http_conn *c);
 /* Parses the bytes in `behind`. */
 void http_conn_again(struct http_conn *c);
 /* Ends a wait that took too long. */
-void http_conn_wait_over(struct http_conn *c, enum wait what);
+void http_conn_wait_over(struct http_conn *c, enum conn_wait what);
 /* For a connection received from another process: takes the bytes of requests that have not
  * begun. */
 void http_conn_begins(struct http_conn *c, const struct http_state *is);

@@ -16,7 +16,7 @@ static const struct state conn_states[] = {
     [CONN_HANDED] = {"HANDED", 0},
 };
 
-static const enum wait wait_of[CONN_STATES_N] = {
+static const enum conn_wait wait_of[CONN_STATES_N] = {
     [CONN_IDLE] = WAIT_IDLE,  [CONN_READING] = WAIT_REQUEST, [CONN_ANSWERING] = WAITS_N,
     [CONN_CLOSING] = WAITS_N, [CONN_HANDED] = WAITS_N,
 };
@@ -76,7 +76,7 @@ void http_trust(struct http_request *r)
     c->trusted = true; /* it gets its new place when its request is answered or taken */
 }
 
-void http_conn_wait(struct http_conn *c, enum wait what)
+void http_conn_wait(struct http_conn *c, enum conn_wait what)
 {
     list_remove(&c->wait);
     if (what == WAITS_N)

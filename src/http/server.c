@@ -61,7 +61,7 @@ bool http_server_sweep(struct http_server *s)
             struct http_conn *c = list_item(queue->next, struct http_conn, wait);
             if (now_us - c->since_us < wait_us[what])
                 break;
-            http_conn_wait_over(c, (enum wait)what);
+            http_conn_wait_over(c, (enum conn_wait)what);
             if (http_server_spent(s))
                 return false;
         }

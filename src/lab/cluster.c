@@ -271,7 +271,7 @@ void lab_cluster_cable(struct lab_cluster *t, uint32_t worker, bool in)
 static int go_apart(struct lab_cluster *t, struct fault *f)
 {
     uint64_t random[2];
-    if (getrandom(random, sizeof random, 0) != sizeof random)
+    if (getentropy(random, sizeof random) != 0)
         return fault_set(f, ERR_IO, "no random numbers for a key: %m");
     snprintf(t->key, sizeof t->key, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
     snprintf(t->key_env, sizeof t->key_env, "MANTA_API_KEY=%s", t->key);

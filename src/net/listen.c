@@ -1,6 +1,7 @@
 /* Listen on a port, and accept a bounded number of new connections per turn of the loop. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/must.h"

@@ -17,7 +17,7 @@ enum { PATH_BYTES = 1024, TRIES = 3 };
 void secret_random(char out[SECRET_BYTES + 1])
 {
     unsigned char bytes[SECRET_BYTES / 2];
-    MUST(getrandom(bytes, sizeof bytes, 0) == sizeof bytes);
+    MUST(getentropy(bytes, sizeof bytes) == 0);
     for (size_t i = 0; i < sizeof bytes; i++)
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }

@@ -150,6 +150,6 @@ def test_what_the_readme_types(smol):
     curl = next(line.strip() for line in part.splitlines() if line.startswith("    curl"))
     said = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=120, check=True)
     assert '"content": "' in said.stdout
-    python = "\n".join(line[4:] for line in part.split("(`pip install openai`):")[1].splitlines() if line.startswith("    "))
+    python = "\n".join(line[4:] for line in part.split("With the OpenAI client")[1].splitlines() if line.startswith("    "))
     env = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
     assert subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, timeout=120, check=True, env=env).stdout.strip()
