@@ -125,7 +125,7 @@ enum head_event_kind {
     HEAD_CALL_GONE,   /* the client of `call` left or cancelled; no effects for it follow */
     HEAD_RESUME,      /* a client resumes a stream that is not here: the head asks its workers. FX_RESUMED and the
                          call's effects follow, or FX_CALL_FAILED with ERR_NOT_FOUND when no worker has any of it */
-    HEAD_TAKE,        /* a call of a replaced head continues here, as a call like any other */
+    HEAD_HANDOFF,        /* a call of a replaced head continues here, as a call like any other */
     HEAD_SCALE,       /* a client asks for `count` workers, or for `scale`; FX_CALL_END / FX_CALL_FAILED for `call` answers */
     HEAD_DUTY,        /* a client asks worker `text` to serve, cordon or drain; answered likewise: ERR_NOT_FOUND
                          lists the names, ERR_IN_USE: it drains already */
@@ -161,11 +161,11 @@ struct head_event {
     struct str client;             /* PROMPT: the client's request, noted for another head; cloned */
     struct wire_i32s said;         /* RESUME: per branch the number of tokens that the client has; empty: none */
     bool anew;                     /* RESUME: if no worker has it, the program begins the stream anew */
-    const struct wire_moved_call *moved;    /* TAKE: the former head's record of the call; request, stream and client
+    const struct wire_moved_call *moved;    /* HANDOFF: the former head's record of the call; request, stream and client
                                                as above … */
     const struct wire_moved_job *const *moved_jobs; /* … and of its jobs */
     uint32_t moved_jobs_n;
-    uint32_t workers;              /* TAKE: workers of the former head, which are about to join */
+    uint32_t workers;              /* HANDOFF: workers of the former head, which are about to join */
     uint32_t deadline_ms;          /* PROMPT, RESUME: time in which a job must leave the queue; 0: the default */
     uint8_t duty;                  /* DUTY: enum wire_duties */
     uint32_t grace_ms;             /* DUTY, drain: after this the jobs that still run continue elsewhere */
@@ -369,7 +369,7 @@ bool head_call_moves(const struct head *h, uint64_t call, struct wire_moved_call
  * brain's count: the caller knows what the client was sent. False: there is no such job. */
 bool head_call_job_moves(const struct head *h, uint64_t call, uint32_t *branch, struct wire_moved_job *out);
 
-/* The job of `branch` among those of HEAD_TAKE; NULL: none. */
+/* The job of `branch` among those of HEAD_HANDOFF; NULL: none. */
 const struct wire_moved_job *head_moved_job(const struct wire_moved_job *const *jobs, uint32_t n, uint32_t branch);
 
 /* A tenant that shares the queue. Walk like workers; at most tenants_max. */

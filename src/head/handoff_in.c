@@ -130,7 +130,7 @@ static void fill_branches(const struct taking *t, struct call *c, const struct w
 
 static void feed(struct taking *t, struct call *c, const struct wire_moved_call *m, const struct request *r)
 {
-    head_feed(t->p, (struct head_event){.kind = HEAD_TAKE,
+    head_feed(t->p, (struct head_event){.kind = HEAD_HANDOFF,
                                         .call = c->node.id,
                                         .request = r,
                                         .count = m->count,

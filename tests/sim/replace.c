@@ -1,7 +1,7 @@
 /* A head takes the place of another one (manta head --replace): what head/handoff_out.c tells and head/handoff_in.c makes of it.
  *
  * The happy path: the old head tells of each client that waits, in messages -> a new one is there in its place, and the links of
- * its workers end -> it takes each call (HEAD_TAKE), or looks for its stream, and the workers dial again. Clients notice nothing:
+ * its workers end -> it takes each call (HEAD_HANDOFF), or looks for its stream, and the workers dial again. Clients notice nothing:
  * each asking has one at the new head in its place, with what its client had been sent of the answer. It can fail by: the new
  * process dies before it has all. What it was told is lost with it, and the old one continues as if nothing had been asked.
  *
@@ -209,7 +209,7 @@ static void heard_free(struct heard *h)
 static struct head_event take(const struct heard *h, uint64_t call, uint64_t stream, uint32_t workers)
 {
     const struct wire_moved_call *m = &h->call.moved_call;
-    return (struct head_event){.kind = HEAD_TAKE,
+    return (struct head_event){.kind = HEAD_HANDOFF,
                                .call = call,
                                .request = &h->request,
                                .count = m->count,

@@ -24,10 +24,10 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
     MUST(waits || flies); /* H1: an ended job is not in the table */
     MUST(idtab_get(&h->calls, job->call->node.id) == &job->call->node);
     MUST(waits == list_linked(&job->queued) && waits == timer_is_set(&job->timer));
-    MUST(flies == (job->flight != NULL));
+    MUST(flies == (job->attempt != NULL));
     MUST(!job->regroups || (waits && job->bound == NULL));
     MUST((job->queue != NULL) == (waits && !job->regroups));
-    MUST((job->lane != NULL) == (waits && job->attempt == 0)); /* H14 */
+    MUST((job->lane != NULL) == (waits && job->attempts_n == 0)); /* H14 */
     MUST(job->queue == NULL || job->queue == (job->bound != NULL ? &job->bound->bound : &job->pool->queue));
     MUST(job->forgot ? job->ids == NULL : job->said <= job->ids_cap); /* H2 */
     MUST(job->said == 0 || job->same_file != NULL);                         /* H2 */
@@ -36,14 +36,14 @@ static void check_job(const struct head *h, const struct job *job, struct sums *
     MUST(!job->adopts || (waits && job->bound != NULL));
     MUST(!waits || job->same_file == NULL || job->pool == job->same_file || job->pool == job->same_bits);
     if (flies) {
-        const struct actor *a = job->flight->actor;
-        MUST(job->flight->job == job && job->flight->attempt == job->attempt);
+        const struct actor *a = job->attempt->actor;
+        MUST(job->attempt->job == job && job->attempt->number == job->attempts_n);
         MUST(idtab_get(&h->actors, a->node.id) == &a->node); /* H4 */
         MUST(job->same_file == NULL || a->member_of[POOL_SAME_FILE].pool == job->same_file); /* H10 */
     }
     sum->resume_bytes += job->ids_cap * sizeof *job->ids;
     sum->queued += waits;
-    sum->fresh += waits && job->attempt == 0;
+    sum->fresh += waits && job->attempts_n == 0;
     sum->running += flies;
 }
 
@@ -74,7 +74,7 @@ static void check_queue(const struct queue *q, struct sums *sum)
         n++;
         if (job->lane == NULL) {
             back++;
-            MUST(job->attempt > 0 && !rank_is_before(&job->turn, q->back.first));
+            MUST(job->attempts_n > 0 && !rank_is_before(&job->turn, q->back.first));
             continue;
         }
         check_lane(q, job->lane, job);
@@ -121,19 +121,19 @@ static void check_actor(const struct head *h, const struct actor *a, struct sums
 {
     const struct worker *w = a->worker;
     MUST(idtab_get(&h->workers, w->node.id) == &w->node && w->actors[a->key] == a);
-    MUST(a->in_flight == length(&a->flights) + length(&a->orphans));
+    MUST(a->in_flight == length(&a->attempts) + length(&a->orphans));
     MUST(a->state != WIRE_ACTOR_READY || a->in_flight <= a->slots); /* H3 */
     MUST(a->state == WIRE_ACTOR_READY || a->in_flight == 0);        /* H4 */
     uint64_t waiting_bytes = 0, fresh_bytes = 0;
-    LIST_EACH(pos, &a->flights) {
-        const struct flight *f = list_item(pos, struct flight, in_actor);
-        MUST(f->actor == a && f->job != NULL && f->job->flight == f); /* H4 */
+    LIST_EACH(pos, &a->attempts) {
+        const struct attempt *f = list_item(pos, struct attempt, in_actor);
+        MUST(f->actor == a && f->job != NULL && f->job->attempt == f); /* H4 */
         waiting_bytes += f->prompt_bytes;
         fresh_bytes += f->fresh_bytes;
     }
     LIST_EACH(pos, &a->orphans) {
-        waiting_bytes += list_item(pos, struct flight, in_actor)->prompt_bytes;
-        fresh_bytes += list_item(pos, struct flight, in_actor)->fresh_bytes;
+        waiting_bytes += list_item(pos, struct attempt, in_actor)->prompt_bytes;
+        fresh_bytes += list_item(pos, struct attempt, in_actor)->fresh_bytes;
     }
     MUST(waiting_bytes == a->waiting_bytes);
     MUST(fresh_bytes == a->fresh_bytes);
@@ -179,15 +179,15 @@ static void check_migrations(const struct head *h)
     LIST_EACH(pos, &h->migrations) { /* H13 */
         const struct migration *mig = list_item(pos, struct migration, link);
         const struct job *job = mig->job;
-        MUST(job->migration == mig && idtab_get(&h->jobs, job->node.id) == &job->node && job->flight != NULL);
+        MUST(job->migration == mig && idtab_get(&h->jobs, job->node.id) == &job->node && job->attempt != NULL);
         MUST(mig->from->kv_out == mig && idtab_get(&h->workers, mig->from->node.id) == &mig->from->node);
         MUST((mig->state == MIGRATION_MOVING) == (mig->to != NULL));
-        MUST(job->flight->actor->worker == (mig->to != NULL ? mig->to : mig->from));
+        MUST(job->attempt->actor->worker == (mig->to != NULL ? mig->to : mig->from));
         MUST(mig->to == NULL || mig->to->kv_in == mig);
-        MUST(mig->to != NULL || job->attempt == mig->from_attempt);
+        MUST(mig->to != NULL || job->attempts_n == mig->from_attempt);
         MUST(mig->acked <= mig->came && mig->came <= mig->bytes && mig->pulled - mig->acked <= MIGRATION_WINDOW * (uint64_t)WIRE_KV_PART_BYTES);
         MUST(timer_is_set(&mig->timer));
-        MUST(!mig->rebalances || head_compatible_of(job->flight->actor)->rebalancing == job->node.id);
+        MUST(!mig->rebalances || head_compatible_of(job->attempt->actor)->rebalancing == job->node.id);
         n++;
     }
     MUST(n == h->migrations_n && n <= h->cfg.kv_moves_max);

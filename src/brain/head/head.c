@@ -4,8 +4,8 @@
  *   H1 every accepted job ends exactly once: begun = ended + those in the table; a call's open branches are its jobs
  *   H2 token indexes of a job have no gap and never repeat, over all its attempts: the next index is the number of
  *      delivered tokens, and all their ids are kept unless there were too many
- *   H3 an actor has at most as many flights as slots
- *   H4 no flight is on a dead worker: its actor is ready and registered, its worker's link is up and points back
+ *   H3 an actor has at most as many attempts as slots
+ *   H4 no attempt is on a dead worker: its actor is ready and registered, its worker's link is up and points back
  *   H5 every queue is within its limit: the counter equals the waiting jobs of all lists, and at most queue_jobs_max of
  *      them were never sent
  *   H6 memory is within the budget: the counted bytes of requests are right and at most queue_bytes_max; kept ids are at
@@ -82,7 +82,7 @@ struct head *head_new(const struct head_config *cfg, uint64_t now_us)
     h->epoch = rng_mix(cfg->seed ^ now_us);
     h->common = head_tenant_of(h, str_n("", 0));
     h->status.kind = TIMER_STATUS;
-    h->take.kind = TIMER_TAKE;
+    h->handoff.kind = TIMER_HANDOFF;
     if (cfg->status_every_ms > 0)
         timers_set(&h->timers, &h->status, head_after_ms(h, cfg->status_every_ms));
     head_scale_begin(h);
@@ -147,7 +147,7 @@ static void timer_rings(struct head *h, struct timer *t)
     case TIMER_WORKER: head_worker_overdue(h, list_item(t, struct worker, timer), t->due_us); break;
     case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
     case TIMER_SEEK: head_seek_overdue(h, t); break;
-    case TIMER_TAKE: head_handoff_overdue(h); break;
+    case TIMER_HANDOFF: head_handoff_overdue(h); break;
     case TIMER_SCALE: head_scale_overdue(h); break;
     case TIMER_JOB: head_queue_overdue(h, list_item(t, struct job, timer)); break;
     case TIMER_MIGRATION: head_migration_overdue(h, list_item(t, struct migration, timer)); break;
@@ -187,7 +187,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
     case HEAD_LINK_CLOSED: head_link_closed(h, ev->link, ev->text); break;
     case HEAD_PROMPT: head_prompt(h, ev); break;
     case HEAD_RESUME: head_resume(h, ev); break;
-    case HEAD_TAKE: head_handoff(h, ev); break;
+    case HEAD_HANDOFF: head_handoff(h, ev); break;
     case HEAD_CALL_GONE:
         if (!head_call_gone(h, ev->call))
             head_seek_gone(h, ev->call);

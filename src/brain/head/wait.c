@@ -71,9 +71,9 @@ bool head_call_view(struct head *h, uint64_t id, struct head_call_view *out)
     LIST_EACH(pos, &call->jobs) {
         const struct job *job = list_item(pos, struct job, in_call);
         out->tokens += job->said;
-        if (job->flight == NULL)
+        if (job->attempt == NULL)
             continue;
-        const struct actor *a = job->flight->actor;
+        const struct actor *a = job->attempt->actor;
         out->running++;
         out->prefilled += job->state >= JOB_STARTED;
         if (out->actor == UINT32_MAX) {

@@ -21,7 +21,7 @@ static bool worth_another_try(const struct job *job, const struct wire_done *m, 
 
 static void done_fault(const struct job *job, const struct wire_done *m, struct fault *f)
 {
-    const struct actor *a = job->flight->actor;
+    const struct actor *a = job->attempt->actor;
     int err = m->error == 0 || m->error > -ERR_LAST ? ERR_FAILED : -(int)m->error;
     if (m->finish == FINISH_CANCELLED)
         fault_set(f, ERR_WORKER_LOST, "actor %u on worker '%s' stopped", (unsigned)a->node.id, a->worker->name);
@@ -37,7 +37,7 @@ static void done_fault(const struct job *job, const struct wire_done *m, struct 
  * came with held-back text is among the delivered tokens but not part of the answer. */
 static double logprob_sum(const struct job *job, const struct wire_done *m)
 {
-    const struct flight *f = job->flight;
+    const struct attempt *f = job->attempt;
     double before = f->logprob_from - (m->completion_tokens < f->from ? (double)job->logprob_last : 0);
     return before + (isfinite(m->logprob_sum) ? m->logprob_sum : 0);
 }
@@ -45,7 +45,7 @@ static double logprob_sum(const struct job *job, const struct wire_done *m)
 static void done_fx(struct head *h, const struct job *job, const struct wire_done *m, const struct fault *fault)
 {
     struct fx *fx = head_branch_fx(h, job, FX_BRANCH_DONE);
-    head_fx_actor(fx, job->flight->actor);
+    head_fx_actor(fx, job->attempt->actor);
     fx->finish = fault->err != 0 ? FINISH_ERROR : m->finish;
     fx->fault = *fault;
     fx->embedding = m->embedding;
@@ -64,7 +64,7 @@ static void done_fx(struct head *h, const struct job *job, const struct wire_don
     job->call->reported = true;
 }
 
-static void count_done(struct head *h, const struct flight *f, struct call *call, const struct wire_done *m, bool failed)
+static void count_done(struct head *h, const struct attempt *f, struct call *call, const struct wire_done *m, bool failed)
 {
     struct actor *a = f->actor;
     a->jobs_failed += failed;
@@ -90,11 +90,11 @@ static void count_done(struct head *h, const struct flight *f, struct call *call
  * journal: no failure of either. */
 static bool crossed(const struct job *job, int err)
 {
-    const struct flight *f = job->flight;
+    const struct attempt *f = job->attempt;
     return err == ERR_UNAVAILABLE && job->state == JOB_SENT && (f->adopts || head_worker_is_off(f->actor->worker));
 }
 
-static void try_elsewhere(struct head *h, struct flight *f, const struct fault *fault)
+static void try_elsewhere(struct head *h, struct attempt *f, const struct fault *fault)
 {
     struct job *job = f->job;
     struct actor *a = f->actor;
@@ -106,7 +106,7 @@ static void try_elsewhere(struct head *h, struct flight *f, const struct fault *
 }
 
 /* Clients pay for tokens: limits the counts to the actor's context, which a prompt that was only counted need not fit. */
-static struct wire_done plausible(struct wire_done m, const struct flight *f)
+static struct wire_done plausible(struct wire_done m, const struct attempt *f)
 {
     bool counted = f->job != NULL && f->job->call->request->sampling.prompt_only == PROMPT_COUNTED;
     uint32_t most = counted ? HEAD_CONTEXT_MAX : f->actor->context;
@@ -119,7 +119,7 @@ static struct wire_done plausible(struct wire_done m, const struct flight *f)
 
 static void job_ends(struct head *h, struct job *job, const struct wire_done *m)
 {
-    struct flight *f = job->flight;
+    struct attempt *f = job->attempt;
     struct fault fault = {0};
     if (m->finish == FINISH_CANCELLED || m->finish == FINISH_ERROR)
         done_fault(job, m, &fault);
@@ -137,22 +137,22 @@ static void job_ends(struct head *h, struct job *job, const struct wire_done *m)
     count_done(h, f, call, m, fault.err != 0);
     if (fault.err == 0)
         head_job_clear(job);
-    head_flight_end(h, f);
+    head_attempt_end(h, f);
     head_job_end(h, job);
     head_call_branch_ended(h, call);
 }
 
 int head_done(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
-    struct flight *flight = head_flight_of(h, w, msg->done.job, msg->done.attempt, f);
-    if (flight == NULL)
+    struct attempt *attempt = head_attempt_of(h, w, msg->done.job, msg->done.attempt, f);
+    if (attempt == NULL)
         return f->err;
-    const struct wire_done told = plausible(msg->done, flight), *m = &told;
+    const struct wire_done told = plausible(msg->done, attempt), *m = &told;
     if (m->finish <= FINISH_NONE || m->finish > FINISH_TOOLS)
         return fault_set(f, ERR_PROTOCOL, "job %llu: done with the unknown finish %u", (unsigned long long)m->job, m->finish);
-    struct job *job = flight->job;
+    struct job *job = attempt->job;
     if (job == NULL)
-        head_flight_end(h, flight); /* cancelled, or it went elsewhere: the slot is free now */
+        head_attempt_end(h, attempt); /* cancelled, or it went elsewhere: the slot is free now */
     else
         job_ends(h, job, m);
     return 0;

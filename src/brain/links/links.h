@@ -43,7 +43,7 @@ int head_duty(struct head *h, struct worker *w, const struct wire_msg *msg, stru
 /* done.c: `done`. */
 int head_done(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 
-/* register.c: removes an actor from the registry; its flights MUST be gone. */
+/* register.c: removes an actor from the registry; its attempts MUST be gone. */
 void head_actor_drop(struct head *h, struct actor *a);
 /* beat.c: a worker's timer rang: is it silent, or lost? due_us: when the timer was due. */
 void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us);

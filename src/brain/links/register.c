@@ -142,7 +142,7 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
         a->member_of[s].pool->actors_n++;
         head_pool_came(a->member_of[s].pool); /* presumably an actor that was away */
     }
-    list_init(&a->flights);
+    list_init(&a->attempts);
     list_init(&a->orphans);
     queue_init(h, &a->bound);
     a->rest.kind = TIMER_REST;
@@ -155,7 +155,7 @@ static struct actor *actor_new(struct head *h, struct worker *w, const struct wi
 
 void head_actor_drop(struct head *h, struct actor *a)
 {
-    MUST(list_empty(&a->flights) && queue_is_empty(&a->bound) && a->quarantined == NULL);
+    MUST(list_empty(&a->attempts) && queue_is_empty(&a->bound) && a->quarantined == NULL);
     head_actor_is(a, WIRE_ACTOR_GONE);
     head_actor_refresh(h, a);
     head_compatible_remove(h, a);
@@ -216,8 +216,8 @@ static void actor_changes(struct head *h, struct actor *a, const struct wire_act
         fault_set(&f, ERR_WORKER_LOST, "actor %u of worker '%s' is %s", (unsigned)a->node.id, a->worker->name,
                   actor_state_name(m->state));
         /* The actor's next life, with the same key, would take a `run` that is still on its way. */
-        LIST_EACH(pos, &a->flights)
-            head_flight_cancel(h, list_item(pos, struct flight, in_actor));
+        LIST_EACH(pos, &a->attempts)
+            head_attempt_cancel(h, list_item(pos, struct attempt, in_actor));
         head_actor_evacuate(h, a, LEAVE_UNLOADED, &f);
     }
     if (m->state == WIRE_ACTOR_GONE)

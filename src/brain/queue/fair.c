@@ -172,7 +172,7 @@ void queue_add(struct head *h, struct queue *q, struct job *job)
     list_push(&q->jobs, &job->queued);
     job->queue = q;
     job->place = 0;
-    if (job->attempt > 0)
+    if (job->attempts_n > 0)
         ranks_add(&q->back, &job->turn, job->seq, job->node.id);
     else
         lane_add(h, q, job);

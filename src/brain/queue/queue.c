@@ -49,8 +49,8 @@ static void count_in(struct head *h, struct job *job)
         pace_begins(&h->pace, h->now_us);
     if (t->queued++ == 0)
         t->since = h->picks;
-    h->requeued += job->attempt > 0;
-    t->requeued += job->attempt > 0;
+    h->requeued += job->attempts_n > 0;
+    t->requeued += job->attempts_n > 0;
     job->put_us = h->now_us;
     job->pool = head_job_pool(job);
     wake_scaling(h);
@@ -112,8 +112,8 @@ static void take(struct head *h, struct job *job, bool served)
     timers_clear(&h->timers, &job->timer);
     h->queued--;
     t->queued--;
-    h->requeued -= job->attempt > 0;
-    t->requeued -= job->attempt > 0;
+    h->requeued -= job->attempts_n > 0;
+    t->requeued -= job->attempts_n > 0;
 }
 
 void head_queue_take(struct head *h, struct job *job)

@@ -1,4 +1,4 @@
-/* Failover: a job leaves a flight that cannot continue; another actor takes it, or its client is told.
+/* Failover: a job leaves an attempt that cannot continue; another actor takes it, or its client is told.
  *
  * The happy path: the actor is lost -> the job waits for regroup_ms, then takes its old place at the
  * front of the queue -> the next open actor (a compatible one once the client has a part of the answer,
@@ -23,7 +23,7 @@ static bool used_by_sibling(const struct job *job, const struct actor *a)
 {
     LIST_EACH(pos, &job->call->jobs) {
         const struct job *other = list_item(pos, struct job, in_call);
-        if (other != job && (other->bound == a || (other->flight != NULL && other->flight->actor == a)))
+        if (other != job && (other->bound == a || (other->attempt != NULL && other->attempt->actor == a)))
             return true;
     }
     return false;
@@ -118,7 +118,7 @@ static const char *const leave_words[LEAVE_REASONS] = {
 void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, const struct fault *why, struct actor *to)
 {
     const struct leave_rule *rule = &leave_rules[reason];
-    struct actor *a = job->flight->actor;
+    struct actor *a = job->attempt->actor;
     head_account_left(h, job, leave_words[reason], why != NULL ? why->text : "");
     MUST(rule->kv == (to != NULL && job->migration != NULL));
     MUST(rule->rest == REST_NONE || (a->state == WIRE_ACTOR_READY && a->worker->state != WORKER_LOST));
@@ -135,7 +135,7 @@ void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, c
     if (rule->cancel)
         head_job_abandon(h, job);
     else
-        head_flight_end(h, job->flight);
+        head_attempt_end(h, job->attempt);
     if (!rule->kv)
         head_migration_drop(h, job);
     if (to == NULL && !may_go_on(h, job, why))
@@ -172,10 +172,10 @@ void head_actor_evacuate(struct head *h, struct actor *a, enum leave_reason reas
 {
     MUST(!head_actor_is_open(a));
     uint64_t before = h->jobs_rerouted;
-    while (!list_empty(&a->flights))
-        head_job_leave(h, list_item(a->flights.prev, struct flight, in_actor)->job, reason, why, NULL);
+    while (!list_empty(&a->attempts))
+        head_job_leave(h, list_item(a->attempts.prev, struct attempt, in_actor)->job, reason, why, NULL);
     while (!leave_rules[reason].cancel && !list_empty(&a->orphans))
-        head_flight_end(h, list_item(a->orphans.prev, struct flight, in_actor));
+        head_attempt_end(h, list_item(a->orphans.prev, struct attempt, in_actor));
     head_actor_unbind(h, a, why);
     if (h->jobs_rerouted > before)
         head_log(h, LOG_WARN, TAG, EVENT("jobs_rerouted", KV("jobs", h->jobs_rerouted - before), KV("actor", a->node.id), KV("code", err_name(why->err))),

@@ -29,7 +29,7 @@ static bool is_fan_out_to_be(const struct call *call)
 {
     bool fresh = call->spread && call->open == call->branches;
     LIST_EACH(pos, &call->jobs)
-        fresh = fresh && list_item(pos, struct job, in_call)->attempt == 0;
+        fresh = fresh && list_item(pos, struct job, in_call)->attempts_n == 0;
     return fresh;
 }
 
@@ -86,8 +86,8 @@ bool head_call_job_moves(const struct head *h, uint64_t id, uint32_t *branch, st
     if (job == NULL)
         return false;
     *branch = job->branch + 1;
-    *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempt, .barren_attempts = job->barren_attempts, .said = job->said};
-    out->barren_attempts -= job->flight != NULL && job->barren_attempts > 0; /* the running attempt counts later */
+    *out = (struct wire_moved_job){.branch = job->branch, .attempt = job->attempts_n, .barren_attempts = job->barren_attempts, .said = job->said};
+    out->barren_attempts -= job->attempt != NULL && job->barren_attempts > 0; /* the running attempt counts later */
     if (!job->forgot)
         out->ids = (struct wire_i32s){.p = job->ids, .n = job->said};
     if (job->same_file != NULL)
@@ -160,7 +160,7 @@ void head_handoff(struct head *h, const struct head_event *ev)
     head_call_branch_ended(h, call);
     if (ev->workers > 0 && h->take_workers == 0) {
         h->take_workers = ev->workers;
-        timers_set(&h->timers, &h->take, head_after_ms(h, h->cfg.take_ms));
+        timers_set(&h->timers, &h->handoff, head_after_ms(h, h->cfg.take_ms));
     }
 }
 
@@ -197,7 +197,7 @@ static struct wire_i32s sought_of(struct head *h, const struct call *call)
 
 void head_handoff_ask(struct head *h, struct worker *w)
 {
-    if (!timer_is_set(&h->take))
+    if (!timer_is_set(&h->handoff))
         return;
     w->expected_back = true;
     w->replies_due++;
@@ -273,7 +273,7 @@ static void find_place(struct head *h, struct job *job)
 static void end(struct head *h)
 {
     uint32_t here = 0;
-    timers_clear(&h->timers, &h->take);
+    timers_clear(&h->timers, &h->handoff);
     IDTAB_EACH(node, &h->workers) {
         struct worker *w = id_item(node, struct worker, node);
         bool awaited = w->expected_back;

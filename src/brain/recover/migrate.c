@@ -11,7 +11,7 @@
  * It can fail by: the job ends by itself or its client leaves, nothing can be saved, no actor is free by then,
  * either worker dies, nothing moves for kv_stall_ms, a checksum is wrong, or moving turns out slower than
  * recomputing. Then this record is dropped, and the worker that holds the job is told that no more comes, and
- * computes. The job is always where its flight says, so failover.c handles all its other troubles.
+ * computes. The job is always where its attempt says, so failover.c handles all its other troubles.
  *
  * The choice compares bytes over the measured bandwidth of the two links with tokens over the measured prefill
  * speed. It is made before the job stops, again when its bytes are known, and after each part. */
@@ -54,7 +54,7 @@ static double tokens_of(const struct job *job)
 
 static double bytes_of(const struct job *job)
 {
-    const struct actor *a = job->flight->actor;
+    const struct actor *a = job->attempt->actor;
     return tokens_of(job) * (double)a->kv_bytes / ((double)a->slots * a->context);
 }
 
@@ -90,7 +90,7 @@ static double move_s(const struct worker *from, const struct worker *to, double 
 
 double head_migration_pause_s(const struct head *h, const struct job *job, const struct actor *to)
 {
-    return fmin(move_s(job->flight->actor->worker, to->worker, bytes_of(job)), compute_s(h, job, to));
+    return fmin(move_s(job->attempt->actor->worker, to->worker, bytes_of(job)), compute_s(h, job, to));
 }
 
 static void saw_bandwidth(struct worker *w, double bps)
@@ -166,21 +166,21 @@ void head_migration_lost(struct head *h, struct worker *w)
 
 static struct migration *begin(struct head *h, struct job *job, const struct actor *to, double move, double compute)
 {
-    const struct actor *a = job->flight->actor;
+    const struct actor *a = job->attempt->actor;
     head_log(h, LOG_INFO, TAG,
              EVENT("kv_migration_begins", KV("job", job->node.id), KV("bytes", (uint64_t)bytes_of(job)), KV("move_s", move), KV("compute_s", compute),
                     KV("from", a->worker->name), KV("to", to->worker->name)),
              "job %llu moves with its KV cache: that takes about %.2f s, computing it %.2f s", (unsigned long long)job->node.id, move, compute);
     struct migration *mig = head_migration_new(h, job);
     mig->aim = (uint32_t)to->node.id;
-    head_send(h, a->worker->link, WIRE_kv_save)->kv_save = (struct wire_kv_save){.job = job->node.id, .attempt = job->attempt};
+    head_send(h, a->worker->link, WIRE_kv_save)->kv_save = (struct wire_kv_save){.job = job->node.id, .attempt = job->attempts_n};
     return mig;
 }
 
 /* Sends the job to another actor, which recomputes it. */
 static void replay(struct head *h, struct job *job, struct actor *to, const char *reason, const char *why)
 {
-    const struct actor *from = job->flight->actor;
+    const struct actor *from = job->attempt->actor;
     double bytes = bytes_of(job), mb_s = bandwidth(from->worker, to->worker) / 1e6;
     double by_move = move_s(from->worker, to->worker, bytes), by_compute = compute_s(h, job, to);
     head_log(h, LOG_INFO, TAG,
@@ -198,7 +198,7 @@ static bool stays(const struct head *h, const struct job *job)
 
 void head_migration_start(struct head *h, struct job *job, struct actor *to, bool rebalances)
 {
-    const struct actor *from = job->flight->actor;
+    const struct actor *from = job->attempt->actor;
     double by_move = move_s(from->worker, to->worker, bytes_of(job)), by_compute = compute_s(h, job, to);
     if (by_move < by_compute)
         begin(h, job, to, by_move, by_compute)->rebalances = rebalances;
@@ -209,11 +209,11 @@ void head_migration_start(struct head *h, struct job *job, struct actor *to, boo
 /* Returns true when the job is leaving now, by migration or recomputation. */
 static bool move(struct head *h, struct job *job)
 {
-    struct actor *from = job->flight->actor, *any = find_actor(from, NEED_FILE), *to = find_actor(from, NEED_FREE);
+    struct actor *from = job->attempt->actor, *any = find_actor(from, NEED_FILE), *to = find_actor(from, NEED_FREE);
     if (stays(h, job) || any == NULL)
         return false;
-    if (from->kind == REQUEST_EMBED || job->saved_attempt == job->attempt || (to == NULL && find_actor(from, NEED_ALIKE) == NULL)) {
-        bool failed = job->saved_attempt == job->attempt;
+    if (from->kind == REQUEST_EMBED || job->saved_attempt == job->attempts_n || (to == NULL && find_actor(from, NEED_ALIKE) == NULL)) {
+        bool failed = job->saved_attempt == job->attempts_n;
         replay(h, job, any, failed ? "moving_failed" : "no_target", failed ? "moving it failed" : "no actor that is alike is free");
         return true;
     }
@@ -229,8 +229,8 @@ static bool move_one(struct head *h, struct worker *w)
     for (uint32_t key = 0; key < HEAD_WORKER_ACTORS_MAX; key++) {
         if (w->actors[key] == NULL)
             continue;
-        LIST_EACH(pos, &w->actors[key]->flights) {
-            if (move(h, list_item(pos, struct flight, in_actor)->job))
+        LIST_EACH(pos, &w->actors[key]->attempts) {
+            if (move(h, list_item(pos, struct attempt, in_actor)->job))
                 return true;
         }
     }
@@ -303,15 +303,15 @@ static void saved(struct head *h, struct job *job, const struct actor *from, con
 int head_kv_saved(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
     const struct wire_kv_saved *m = &msg->kv_saved;
-    struct flight *flight = head_flight_of(h, w, m->job, m->attempt, f);
-    if (flight == NULL && f->err == 0 && m->bytes > 0)
+    struct attempt *attempt = head_attempt_of(h, w, m->job, m->attempt, f);
+    if (attempt == NULL && f->err == 0 && m->bytes > 0)
         head_kv_drop(h, w, m->job, m->attempt);
-    if (flight == NULL || (flight->job == NULL && m->bytes == 0))
+    if (attempt == NULL || (attempt->job == NULL && m->bytes == 0))
         return f->err;
-    struct job *job = flight->job;
-    const struct actor *from = flight->actor;
+    struct job *job = attempt->job;
+    const struct actor *from = attempt->actor;
     if (job == NULL) { /* its client left meanwhile */
-        head_flight_end(h, flight);
+        head_attempt_end(h, attempt);
         head_kv_drop(h, w, m->job, m->attempt);
     } else if (m->bytes > 0) {
         saved(h, job, from, m);
@@ -347,7 +347,7 @@ int head_kv_part(struct head *h, struct worker *w, const struct wire_msg *msg, s
     mig->came += m->bytes.n;
     struct wire_msg *on = head_send(h, mig->to->link, WIRE_kv_part);
     on->kv_part = *m;
-    on->kv_part.attempt = mig->job->attempt;
+    on->kv_part.attempt = mig->job->attempts_n;
     return 0;
 }
 
@@ -374,7 +374,7 @@ int head_kv_ack(struct head *h, struct worker *w, const struct wire_msg *msg, st
 {
     const struct wire_kv_ack *m = &msg->kv_ack;
     struct migration *mig = migration_of(h, m->job);
-    if (mig == NULL || mig->to != w || mig->job->attempt != m->attempt)
+    if (mig == NULL || mig->to != w || mig->job->attempts_n != m->attempt)
         return 0;
     if (m->refused) {
         give_up(h, mig, "checksum", "it came with an error (checksum)");
@@ -385,7 +385,7 @@ int head_kv_ack(struct head *h, struct worker *w, const struct wire_msg *msg, st
                          (unsigned long long)m->bytes, (unsigned long long)mig->came);
     double took_s = fmax((double)(h->now_us - mig->began_us) / 1e6, 1e-6);
     mig->acked = m->bytes;
-    mig->job->flight->actor->progress_us = h->now_us;
+    mig->job->attempt->actor->progress_us = h->now_us;
     timers_set(&h->timers, &mig->timer, head_after_ms(h, h->cfg.kv_stall_ms));
     bool all = mig->acked == mig->bytes, slow = !all && too_slow(mig, took_s);
     if (all || slow) {

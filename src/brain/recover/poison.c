@@ -29,13 +29,13 @@ enum { SIGNAL_OF_MEMORY = 9 }; /* reported by the witness when the kernel killed
 int head_crashed(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
     const struct wire_crashed *m = &msg->crashed;
-    const struct flight *flight = head_flight_of(h, w, m->job, m->attempt, f);
-    struct job *job = flight != NULL ? head_job_find(h, m->job) : NULL;
-    if (job == NULL || job->attempt != m->attempt)
+    const struct attempt *attempt = head_attempt_of(h, w, m->job, m->attempt, f);
+    struct job *job = attempt != NULL ? head_job_find(h, m->job) : NULL;
+    if (job == NULL || job->attempts_n != m->attempt)
         return f->err; /* the attempt was cut short by a hang and waits again: still evidence */
     struct call *call = job->call;
     head_log(h, LOG_WARN, TAG, EVENT("job_at_crash", KV("job", job->node.id), KV("company", m->company), KV("signal", m->signal), KV("call", call->node.id),
-             KV("actor", flight->actor->node.id), KV("node", w->name)), "job %llu was computed, with %u others, when its worker %s (signal %u)",
+             KV("actor", attempt->actor->node.id), KV("node", w->name)), "job %llu was computed, with %u others, when its worker %s (signal %u)",
              (unsigned long long)job->node.id, m->company > 0 ? m->company - 1 : 0,
              m->signal == SIGNAL_OF_MEMORY ? "was killed with its memory at its limit" : "crashed", m->signal);
     if (call->crashed_worker == w->node.id)
@@ -73,7 +73,7 @@ void head_call_reject(struct head *h, struct call *call, const struct job *but)
     head_poison_fault(call, &f);
     LIST_EACH_SAFE(pos, nxt, &call->jobs) {
         struct job *job = list_item(pos, struct job, in_call);
-        bool dying = job->flight != NULL && job->flight->actor->worker->state == WORKER_LOST;
+        bool dying = job->attempt != NULL && job->attempt->actor->worker->state == WORKER_LOST;
         if (job != but && !dying)
             head_job_fail(h, job, &f);
     }

@@ -29,7 +29,7 @@ static const double GAIN_S = 2, GAIN_TIMES = 1.5;
 /* Tokens still to come: bounded by the request, and estimated from other answers. */
 static double tokens_left(const struct job *job)
 {
-    const struct actor *a = job->flight->actor;
+    const struct actor *a = job->attempt->actor;
     double said = job->said, most = job->call->request->sampling.max_tokens, mean = (double)job->call->pool->answer_tokens;
     double whole = mean > 0 ? fmax(mean, 2 * said) : most > 0 ? most : 2 * said;
     whole = fmin(whole, (double)a->context - job->prompt_tokens);
@@ -43,9 +43,9 @@ struct gain {
 
 static struct gain gain_of(const struct head *h, struct job *job, const struct actor *to)
 {
-    const struct actor *from = job->flight->actor;
+    const struct actor *from = job->attempt->actor;
     double left = tokens_left(job), tps = (double)(to->decode_tps > 0 ? to->decode_tps : from->decode_tps);
-    struct gain g = {.job = job, .tokens = left, .here_s = left * job->flight->gap_us / 1e6};
+    struct gain g = {.job = job, .tokens = left, .here_s = left * job->attempt->gap_us / 1e6};
     g.there_s = head_migration_pause_s(h, job, to) + left / tps;
     if (tps <= 0 || g.here_s - g.there_s < GAIN_S || g.here_s < GAIN_TIMES * g.there_s)
         g.job = NULL;
@@ -57,16 +57,16 @@ static bool may_go(const struct head *h, const struct job *job)
 {
     bool free = job->state == JOB_STREAMING && !job->forgot && job->bound == NULL && job->migration == NULL && job->call->crashes == 0;
     bool rested = job->rebalanced_us == 0 || h->now_us >= job->rebalanced_us + (uint64_t)h->cfg.rebalance_again_ms * 1000;
-    return free && rested && job->saved_attempt != job->attempt && job->moves < h->cfg.moves_max / 2 &&
-           job->said >= job->flight->from + REBALANCE_TOKENS && job->flight->gap_us > 0;
+    return free && rested && job->saved_attempt != job->attempts_n && job->moves < h->cfg.moves_max / 2 &&
+           job->said >= job->attempt->from + REBALANCE_TOKENS && job->attempt->gap_us > 0;
 }
 
 static struct gain best_gain(const struct head *h, const struct actor *from, const struct actor *to)
 {
     struct gain best = {0};
     uint32_t n = 0;
-    LIST_EACH(pos, &from->flights) {
-        struct job *job = list_item(pos, struct flight, in_actor)->job;
+    LIST_EACH(pos, &from->attempts) {
+        struct job *job = list_item(pos, struct attempt, in_actor)->job;
         if (n++ >= REBALANCE_LOOK_MAX)
             break;
         struct gain g = may_go(h, job) ? gain_of(h, job, to) : (struct gain){0};
@@ -120,7 +120,7 @@ static bool is_under_way(const struct head *h, const struct pool *p)
 static bool gives(const struct head *h, const struct actor *a)
 {
     const struct pool *same_file = head_compatible_of(a);
-    return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->flights) && h->now_us >= same_file->rebalance_us && !is_under_way(h, same_file);
+    return a->state == WIRE_ACTOR_READY && !a->hung && !list_empty(&a->attempts) && h->now_us >= same_file->rebalance_us && !is_under_way(h, same_file);
 }
 
 /* An idle actor's speed is from its last work: too weak to call another actor slow (beat.c), but enough
@@ -133,7 +133,7 @@ static bool lags(const struct actor *from, const struct actor *to)
 
 static void go(struct head *h, const struct gain *g, struct actor *to)
 {
-    const struct actor *from = g->job->flight->actor;
+    const struct actor *from = g->job->attempt->actor;
     struct pool *p = head_compatible_of(from);
     head_log(h, LOG_INFO, TAG,
              EVENT("job_rebalanced", KV("job", g->job->node.id), KV("actor", from->node.id), KV("slow", lags(from, to)), KV("jobs", from->in_flight),

@@ -19,8 +19,8 @@ enum leave_reason {
     LEAVE_NOT_MIGRATED, /* it was saved for a migration, but no actor could take it */
     LEAVE_REASONS,
 };
-/* The job leaves its flight: to `to`, which is open, at once; NULL: to the front of the queue, or,
- * after too many attempts, to its end with that fault. The only way from a flight back to the queue. */
+/* The job leaves its attempt: to `to`, which is open, at once; NULL: to the front of the queue, or,
+ * after too many attempts, to its end with that fault. The only way from an attempt back to the queue. */
 void head_job_leave(struct head *h, struct job *job, enum leave_reason reason, const struct fault *why, struct actor *to);
 /* All jobs leave an actor that can no longer be counted on, and jobs bound to it wait for another one. */
 void head_actor_evacuate(struct head *h, struct actor *a, enum leave_reason reason, const struct fault *why);
@@ -89,7 +89,7 @@ void head_seeks_free(struct head *h);
 uint64_t head_seeks_bytes(const struct head *h);
 
 /* ---- handoff.c: calls of a head whose place this one takes ---- */
-/* HEAD_TAKE: a call of the former head continues here. */
+/* HEAD_HANDOFF: a call of the former head continues here. */
 void head_handoff(struct head *h, const struct head_event *ev);
 /* A worker has joined: asks it for streams of those calls. */
 void head_handoff_ask(struct head *h, struct worker *w);

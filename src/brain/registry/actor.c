@@ -24,10 +24,10 @@ void head_actor_is(struct actor *a, uint8_t state)
 void head_actor_free(struct grave *g)
 {
     struct actor *a = list_item(g, struct actor, grave);
-    struct list *lists[] = {&a->flights, &a->orphans};
+    struct list *lists[] = {&a->attempts, &a->orphans};
     for (size_t i = 0; i < 2; i++) {
         LIST_EACH_SAFE(pos, nxt, lists[i])
-            free(list_item(pos, struct flight, in_actor));
+            free(list_item(pos, struct attempt, in_actor));
     }
     free(a->model);
     free(a->digest);

@@ -61,7 +61,7 @@ enum actor_health head_actor_health(const struct actor *a);
 void head_actor_is(struct actor *a, uint8_t state);
 /* Moves the actor to another pool of its model, with its counters. */
 void head_actor_move_pool(struct head *h, struct actor *a, struct pool *to);
-/* Frees an actor that is in no table any more, with its flights. For graves. */
+/* Frees an actor that is in no table any more, with its attempts. For graves. */
 void head_actor_free(struct grave *g);
 
 /* ---- pool.c ---- */

@@ -86,18 +86,18 @@ void head_account_chosen(struct head *h, const struct job *job, const struct act
         choice = head_bytes(h, sizeof *choice);
         *choice = (struct fx_choice){.why = why_there(job, a)};
     }
-    choice->attempt = job->attempt;
+    choice->attempt = job->attempts_n;
     choice->queued = job->call->pool->queue.n;
     choice->open = a->member_of[POOL_MODEL].pool->open_n;
     struct fx *fx = fx_of(h, FX_CHOSEN, job, a);
     fx->choice = choice;
-    fx->usage.wait_ms = job->attempt > 1 || job->adopts ? 0 : job->wait_ms; /* the time since the call came is not all the queue's by then */
+    fx->usage.wait_ms = job->attempts_n > 1 || job->adopts ? 0 : job->wait_ms; /* the time since the call came is not all the queue's by then */
 }
 
 void head_account_left(struct head *h, const struct job *job, const char *reason, const char *text)
 {
     struct str kept = head_text(h, "%s", text);
-    struct fx *fx = fx_of(h, FX_LEFT, job, job->flight->actor);
+    struct fx *fx = fx_of(h, FX_LEFT, job, job->attempt->actor);
     fx->tag = reason;
     fx->text = kept;
 }

@@ -75,7 +75,7 @@ static bool waits_for_siblings(const struct job *job)
         return call->running > 0;
     LIST_EACH(pos, &call->jobs) {
         const struct job *other = list_item(pos, struct job, in_call);
-        if (other->flight != NULL && other->state >= JOB_STARTED && (job->bound == NULL || job->bound == other->flight->actor))
+        if (other->attempt != NULL && other->state >= JOB_STARTED && (job->bound == NULL || job->bound == other->attempt->actor))
             return true;
     }
     return false;
@@ -101,7 +101,7 @@ void head_queue_overdue(struct head *h, struct job *job)
         head_queue_put(h, job);
     }
     const struct pool *p = job->pool;
-    bool failed = job->attempt == 0 && head_pool_has_failed(h, p); /* a job that had an actor waits for its file to load
+    bool failed = job->attempts_n == 0 && head_pool_has_failed(h, p); /* a job that had an actor waits for its file to load
                                                                       again */
     bool hope = job->same_file != NULL || (!head_pool_is_unknown(h, p) && !failed &&
                                      !head_pool_is_other_kind(h, str_of(p->name), p->embeds));
@@ -113,7 +113,7 @@ void head_queue_overdue(struct head *h, struct job *job)
     overdue_fault(h, job, &f);
     bool ran = call->reported;
     LIST_EACH(pos, &call->jobs)
-        ran = ran || list_item(pos, struct job, in_call)->flight != NULL;
+        ran = ran || list_item(pos, struct job, in_call)->attempt != NULL;
     if (ran)
         head_job_fail(h, job, &f);
     else

@@ -52,7 +52,7 @@ struct job *head_job_found(struct head *h, struct call *call, uint32_t branch, s
                            struct wire_i32s ids)
 {
     struct job *job = job_new(h, call, branch, a->serves ? a : NULL); /* jobs do not wait for an actor that takes none */
-    job->attempt = attempt;
+    job->attempts_n = attempt;
     job->adopts = a->serves;
     job->token_us = h->now_us;
     head_compatible_join(h, job, a);
@@ -107,7 +107,7 @@ void head_job_says(struct head *h, struct job *job, struct wire_i32s ids)
 struct job *head_job_taken(struct head *h, struct call *call, const struct wire_moved_job *m)
 {
     struct job *job = job_new(h, call, m->branch, NULL);
-    job->attempt = m->attempt;
+    job->attempts_n = m->attempt;
     job->sought = m->attempt > 0 && call->stream != 0;
     if (m->same_file.n > 0)
         head_compatible_rejoin(h, job, m->same_file, m->same_bits);
@@ -137,7 +137,7 @@ static void send_run(struct head *h, const struct job *job, const struct actor *
     struct wire_msg *msg = head_send(h, a->worker->link, WIRE_run);
     msg->run = job->call->run;
     msg->run.job = job->node.id;
-    msg->run.attempt = job->attempt;
+    msg->run.attempt = job->attempts_n;
     msg->run.key = a->key;
     msg->run.stream = job->call->stream;
     msg->run.branch = job->branch;
@@ -163,7 +163,7 @@ static void send_adopt(struct head *h, const struct job *job, const struct actor
         .stream = job->call->stream,
         .branch = job->branch,
         .job = job->node.id,
-        .attempt = job->attempt,
+        .attempt = job->attempts_n,
         .said = job->said,
     };
 }
@@ -174,12 +174,12 @@ void head_job_send(struct head *h, struct job *job, struct actor *a)
     head_queue_serve(h, job);
     head_job_move(job, JOB_SENT);
     MUST(!job->forgot);
-    job->attempt++;
+    job->attempts_n++;
     job->barren_attempts++;
     job->moves++;
     job->found_full = false;
     job->wait_ms = (float)(h->now_us - job->call->created_us) / 1000;
-    head_flight_new(h, job, a);
+    head_attempt_new(h, job, a);
     job->call->tenant->since = h->picks;
     head_compatible_sent(h, job, a);
     remember_prefix(h, job->call, a);
@@ -208,7 +208,7 @@ void head_job_end(struct head *h, struct job *job)
     head_migration_drop(h, job);
     if (job->state == JOB_QUEUED)
         head_queue_take(h, job);
-    if (job->flight != NULL)
+    if (job->attempt != NULL)
         head_job_abandon(h, job);
     head_quarantined_leave(h, job);
     head_job_move(job, JOB_ENDED);

@@ -8,11 +8,11 @@ struct migration *head_migration_new(struct head *h, struct job *job)
 {
     struct migration *mig = xalloc(sizeof *mig);
     mig->job = job;
-    mig->from = job->flight->actor->worker;
-    mig->from_attempt = job->attempt;
+    mig->from = job->attempt->actor->worker;
+    mig->from_attempt = job->attempts_n;
     mig->timer.kind = TIMER_MIGRATION;
     job->migration = mig;
-    job->saved_attempt = job->attempt;
+    job->saved_attempt = job->attempts_n;
     mig->from->kv_out = mig;
     list_push(&h->migrations, &mig->link);
     h->migrations_n++;
@@ -45,8 +45,8 @@ void head_migration_drop(struct head *h, struct job *job)
         return;
     if (mig->state == MIGRATION_MOVING) {
         head_kv_drop(h, mig->from, job->node.id, mig->from_attempt);
-        if (job->flight != NULL)
-            head_kv_drop(h, mig->to, job->node.id, job->attempt);
+        if (job->attempt != NULL)
+            head_kv_drop(h, mig->to, job->node.id, job->attempts_n);
     }
     head_migration_free(h, mig);
 }

@@ -1,4 +1,4 @@
-/* Calls, their jobs, and the flights in which jobs run on actors. */
+/* Calls, their jobs, and the attempts in which jobs run on actors. */
 #ifndef MANTA_BRAIN_RUN_RUN_H
 #define MANTA_BRAIN_RUN_RUN_H
 
@@ -49,7 +49,7 @@ void head_job_move(struct job *job, enum job_state to);
 void head_job_send(struct head *h, struct job *job, struct actor *a);
 /* Counts delivered tokens, and keeps their ids, within the limits, for an actor that may have to continue. */
 void head_job_says(struct head *h, struct job *job, struct wire_i32s ids);
-/* Ends and forgets the job, and cancels its flight. No effect for the client. */
+/* Ends and forgets the job, and cancels its attempt. No effect for the client. */
 void head_job_end(struct head *h, struct job *job);
 /* Frees a job that is in no table any more. For graves. */
 void head_job_free(struct grave *g);
@@ -59,22 +59,22 @@ static inline uint64_t head_replay_bytes(const struct job *job)
     return (uint64_t)job->said * ROUTER_BYTES_PER_TOKEN;
 }
 
-/* ---- flight.c: attempts of jobs on actors ---- */
+/* ---- attempt.c: attempts of jobs on actors ---- */
 /* Starts an attempt of the job on `a`, which holds a slot. */
-struct flight *head_flight_new(struct head *h, struct job *job, struct actor *a);
-/* Ends the flight and frees its slot. */
-void head_flight_end(struct head *h, struct flight *f);
+struct attempt *head_attempt_new(struct head *h, struct job *job, struct actor *a);
+/* Ends the attempt and frees its slot. */
+void head_attempt_end(struct head *h, struct attempt *f);
 /* Tells the worker to stop the attempt; the worker answers `done`. */
-void head_flight_cancel(struct head *h, const struct flight *f);
-/* The job leaves its flight, which is cancelled and keeps its slot until the worker says `done`. */
+void head_attempt_cancel(struct head *h, const struct attempt *f);
+/* The job leaves its attempt, which is cancelled and keeps its slot until the worker says `done`. */
 void head_job_abandon(struct head *h, struct job *job);
-/* The flight that a worker's message names, with or without a job. NULL: it has ended; or the name
+/* The attempt that a worker's message names, with or without a job. NULL: it has ended; or the name
  * is nonsense, and *f has ERR_PROTOCOL. */
-struct flight *head_flight_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt, struct fault *f);
+struct attempt *head_attempt_of(struct head *h, struct worker *w, uint64_t id, uint32_t number, struct fault *f);
 /* The job whose present attempt a message names. NULL: cancelled or ended; or nonsense, and *f has ERR_PROTOCOL. */
-struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t attempt, struct fault *f);
+struct job *head_job_of(struct head *h, struct worker *w, uint64_t id, uint32_t number, struct fault *f);
 /* The job is about to deliver that many tokens: measures the pace. Call before head_job_says(). */
-void head_flight_paces(const struct head *h, struct flight *f, uint32_t tokens);
+void head_attempt_paces(const struct head *h, struct attempt *f, uint32_t tokens);
 
 /* ---- pick.c: which actor ---- */
 /* The best open actor of the job's pool, which MUST have one. */
@@ -141,7 +141,7 @@ struct migration {
 struct migration *head_migration_new(struct head *h, struct job *job);
 /* Frees the record without telling the workers. */
 void head_migration_free(struct head *h, struct migration *mig);
-/* The job ends, or leaves its flight: drops its migration and tells both workers. Harmless without a migration. */
+/* The job ends, or leaves its attempt: drops its migration and tells both workers. Harmless without a migration. */
 void head_migration_drop(struct head *h, struct job *job);
 /* Tells a worker, unless it is lost, to forget that attempt's KV cache. */
 void head_kv_drop(struct head *h, const struct worker *w, uint64_t job, uint32_t attempt);

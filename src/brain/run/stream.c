@@ -38,7 +38,7 @@ float head_time_ms(float said)
 
 /* ---- prefilled ---- */
 
-static void flight_prefilled(struct flight *f)
+static void attempt_prefilled(struct attempt *f)
 {
     f->actor->waiting_bytes -= f->prompt_bytes;
     f->actor->fresh_bytes -= f->fresh_bytes;
@@ -53,7 +53,7 @@ void head_learn(float *known, float seen)
 }
 
 /* English has about four bytes per token; other languages and tokenizers have one to ten. */
-static void learn_tokens(struct flight *f, uint32_t prompt_tokens)
+static void learn_tokens(struct attempt *f, uint32_t prompt_tokens)
 {
     static const float LEAST = 0.25f, MOST = 16;
     struct pool *pool = f->actor->member_of[POOL_MODEL].pool;
@@ -84,12 +84,12 @@ int head_progress(struct head *h, struct worker *w, const struct wire_msg *msg, 
 int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
     const struct wire_prefilled *m = &msg->prefilled;
-    struct flight *flight = head_flight_of(h, w, m->job, m->attempt, f);
-    if (flight == NULL)
+    struct attempt *attempt = head_attempt_of(h, w, m->job, m->attempt, f);
+    if (attempt == NULL)
         return f->err;
-    struct job *job = flight->job;
+    struct job *job = attempt->job;
     if (job == NULL) {
-        flight_prefilled(flight);
+        attempt_prefilled(attempt);
         return 0;
     }
     const char *wrong = job->state != JOB_SENT                 ? "came twice"
@@ -98,18 +98,18 @@ int head_prefilled(struct head *h, struct worker *w, const struct wire_msg *msg,
                                                                        : NULL;
     if (wrong != NULL)
         return fault_set(f, ERR_PROTOCOL, "job %llu: prefilled %s", (unsigned long long)m->job, wrong);
-    learn_tokens(flight, m->prompt_tokens);
+    learn_tokens(attempt, m->prompt_tokens);
     job->prompt_tokens = m->prompt_tokens;
     job->call->moved_us = h->now_us;
-    flight_prefilled(flight);
+    attempt_prefilled(attempt);
     head_job_move(job, JOB_STARTED);
     if (job->started)
         return 0; /* reported for an actor that was lost since */
     if (job->same_file == NULL) /* else it was found with a part of its answer, and has its pools */
-        head_compatible_join(h, job, flight->actor);
+        head_compatible_join(h, job, attempt->actor);
     struct fx *fx = head_branch_fx(h, job, FX_STARTED);
-    head_fx_actor(fx, flight->actor);
-    fx->exact = flight->actor->exact;
+    head_fx_actor(fx, attempt->actor);
+    fx->exact = attempt->actor->exact;
     fx->ids = m->ids;
     fx->text = job->call->request->sampling.prompt_text ? m->text : str_n(NULL, 0);
     fx->usage = (struct fx_usage){
@@ -161,7 +161,7 @@ static int check_lists(const struct job *job, const struct wire_tokens *m, struc
 static int check_tokens(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     unsigned long long id = job->node.id;
-    uint32_t context = job->flight->actor->context;
+    uint32_t context = job->attempt->actor->context;
     if (job->state != JOB_STARTED && job->state != JOB_STREAMING)
         return fault_set(f, ERR_PROTOCOL, "job %llu: tokens before prefilled", id);
     if (m->first != job->said)
@@ -176,7 +176,7 @@ static int check_tokens(const struct job *job, const struct wire_tokens *m, stru
 static int check_scores(const struct job *job, const struct wire_tokens *m, struct fault *f)
 {
     unsigned long long id = job->node.id;
-    uint32_t context = job->flight->actor->context;
+    uint32_t context = job->attempt->actor->context;
     if (!job->call->request->sampling.prompt_scores || job->state != JOB_SENT || m->text.n > 0 || m->parts_n > 0 || m->ids.n == 0)
         return fault_set(f, ERR_PROTOCOL, "job %llu: tokens of a prompt that nobody asked for", id);
     if (m->first > job->scored || m->ids.n > context || m->first > context - m->ids.n || (m->first < job->scored && m->first + m->ids.n > job->scored))
@@ -188,7 +188,7 @@ static int check_scores(const struct job *job, const struct wire_tokens *m, stru
  * recomputed prompt and tokens. */
 static void goes_on(struct head *h, const struct job *job)
 {
-    const struct actor *a = job->flight->actor;
+    const struct actor *a = job->attempt->actor;
     double sent_ms = (double)job->call->created_us / 1000 + (double)job->wait_ms;
     double replay_ms = fmax((double)h->now_us / 1000 - sent_ms, 0);
     uint64_t wait_ms = (h->now_us - job->token_us) / 1000;
@@ -245,7 +245,7 @@ int head_tokens(struct head *h, struct worker *w, const struct wire_msg *msg, st
     if (job->state == JOB_STARTED && job->said > 0)
         goes_on(h, job);
     head_job_move(job, JOB_STREAMING);
-    head_flight_paces(h, job->flight, m->ids.n);
+    head_attempt_paces(h, job->attempt, m->ids.n);
     head_job_says(h, job, m->ids);
     add_logprobs(job, m->logprobs);
     tokens_fx(h, job, m);

@@ -1,9 +1,9 @@
 /* The records of the head's brain; only its sub-rooms include this. The doors of those rooms say
  * what they do with them.
  *
- * Ownership: head -> links, workers -> actors -> flights; head -> calls -> jobs. Pools (one per
- * model, one for "any model") borrow actors and queued jobs. A *flight* is one attempt of a job on
- * an actor: it holds the slot, and may outlive its job (cancelled: the slot stays taken until the
+ * Ownership: head -> links, workers -> actors -> attempts; head -> calls -> jobs. Pools (one per
+ * model, one for "any model") borrow actors and queued jobs. An *attempt* of a job runs on
+ * an actor: it holds a slot, and may outlive its job (cancelled: the slot stays taken until the
  * worker says `done` or its link dies). */
 #ifndef MANTA_BRAIN_STEP_STATE_H
 #define MANTA_BRAIN_STEP_STATE_H
@@ -22,7 +22,7 @@ struct prefix;
 enum { NOT_LISTED = UINT32_MAX };
 enum { ALIAS_DIGITS = 8, ALIAS_DIGITS_MIN = 4 }; /* digits of a digest behind '@': as we write it; fewest that others may */
 
-enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_MIGRATION, TIMER_TAKE, TIMER_SCALE };
+enum timer_kind { TIMER_HELLO, TIMER_WORKER, TIMER_REST, TIMER_JOB, TIMER_STATUS, TIMER_SEEK, TIMER_MIGRATION, TIMER_HANDOFF, TIMER_SCALE };
 
 /*            hello, welcomed        nonsense, silence, bye
  *    NEW ─────────────▶ WORKER ───────────────▶ CLOSING ──▶ (LINK_CLOSED: forgotten)
@@ -113,13 +113,13 @@ struct actor {
     char *trouble;          /* owned; its last failure, or NULL */
     struct job *quarantined;      /* borrowed, bound to it: may be poison, so the actor runs it alone; or NULL */
     struct timer rest;      /* set: it gets no jobs until it rings */
-    struct list flights;    /* flight.in_actor: with a job, oldest first */
-    struct list orphans;    /* flight.in_actor: of jobs that were cancelled or went elsewhere */
+    struct list attempts;   /* attempt.in_actor: with a job, oldest first */
+    struct list orphans;    /* attempt.in_actor: of jobs that were cancelled or went elsewhere */
     uint32_t in_flight;     /* both lists; <= slots */
     struct queue bound;     /* jobs that wait for this actor only */
     struct list dirty;      /* head.dirty_actors */
     uint32_t other_heads;   /* streams of other heads there, derived from its heartbeats */
-    uint64_t waiting_bytes; /* prompt text of flights not prefilled yet */
+    uint64_t waiting_bytes; /* prompt text of attempts not prefilled yet */
     uint64_t fresh_bytes;   /* of those, probably not in its cache */
     uint64_t cache_fills;   /* slots whose cache another prompt overwrote, estimated */
     uint64_t progress_us;   /* last sign of work: a send while idle, prefilled, tokens, done */
@@ -215,7 +215,7 @@ struct job {
     struct call *call;
     struct list in_call;
     uint32_t branch;
-    uint32_t attempt;      /* 0 before the first send */
+    uint32_t attempts_n;   /* so far, also on other heads; the last one has this number */
     uint32_t barren_attempts;      /* attempts since the last token that count by leave_rules[] (failover.c) */
     uint32_t moves;        /* attempts on this head that count by leave_rules[] */
     bool found_full;      /* QUEUED: its last attempt found no room: its deadline runs on */
@@ -233,7 +233,7 @@ struct job {
     uint32_t avoid;        /* id of the actor that lost it last; UINT32_MAX: none */
     uint64_t due_us;       /* QUEUED: deadline for leaving the queue */
     struct timer timer;    /* QUEUED: at due_us, or earlier to check again that its model is known */
-    struct flight *flight; /* SENT, STARTED, STREAMING */
+    struct attempt *attempt; /* SENT, STARTED, STREAMING */
     struct migration *migration; /* owned; while it migrates with its KV cache */
     uint32_t saved_attempt;    /* the last attempt whose migration was tried */
     uint32_t prompt_tokens;    /* once an actor has reported it */
@@ -255,12 +255,12 @@ struct job {
     float logprob_last;    /* of the last token */
 };
 
-struct flight {
-    struct list in_actor; /* actor.flights, or actor.orphans when job is NULL */
+struct attempt {
+    struct list in_actor; /* actor.attempts, or actor.orphans when job is NULL */
     struct actor *actor;
     struct job *job; /* NULL: cancelled or gone elsewhere */
     uint64_t job_id;
-    uint32_t attempt;
+    uint32_t number;       /* of the attempt, from 1 */
     bool adopts;           /* the actor got `adopt` instead of `run` */
     uint64_t prompt_bytes; /* counted in actor.waiting_bytes; 0 once prefilled */
     uint64_t fresh_bytes;  /* counted in actor.fresh_bytes */
@@ -299,7 +299,7 @@ struct head {
     struct fx_choice *choice;      /* of this step: the router's view of the job that is sent next; NULL: none */
     struct list movers, migrations; /* worker.moving; migration.link: see run.h */
     uint32_t migrations_n;
-    struct timer take;             /* handoff.c: set while the former head's workers are awaited */
+    struct timer handoff;          /* handoff.c: set while the former head's workers are awaited */
     uint32_t take_workers;         /* how many */
     /* queue */
     uint32_t queued, requeued; /* waiting jobs; of those, sent before (not counted against queue_jobs_max) */

@@ -23,7 +23,7 @@ static void move(struct story *from, struct story *to, uint64_t call, uint32_t s
     }
     struct request crossed = *r;
     crossed.model = m.model;
-    step(to, (struct head_event){.kind = HEAD_TAKE,
+    step(to, (struct head_event){.kind = HEAD_HANDOFF,
                                  .call = call,
                                  .request = &crossed,
                                  .stream = r->kind != REQUEST_EMBED ? call + 70 : 0,
