@@ -29,23 +29,49 @@ static int run_new(struct chat *c, const char *args)
     return 0;
 }
 
+static bool has_model(const json_t *models, const char *name)
+{
+    size_t i;
+    json_t *m;
+    json_array_foreach(models, i, m)
+        if (strcmp(json_text(m, "id", ""), name) == 0)
+            return true;
+    return false;
+}
+
+static void list_models(const struct chat *c, const json_t *models)
+{
+    size_t i;
+    json_t *m;
+    printf("Now: %s. The cluster has:\n", c->model[0] != '\0' ? c->model : "any model");
+    json_array_foreach(models, i, m)
+        plain_print(stdout, "  %s", json_text(m, "id", "?"));
+}
+
+static void choose_model(struct chat *c, const char *name)
+{
+    snprintf(c->model, sizeof c->model, "%.120s", name);
+    plain_print(stdout, "Questions go to %s from now on.", name[0] != '\0' ? name : "any model");
+}
+
 static int run_model(struct chat *c, const char *args)
 {
     struct fault f = {0};
-    json_t *models = NULL, *m;
-    size_t i;
-    if (args[0] != '\0') {
-        snprintf(c->model, sizeof c->model, "%.120s", strcmp(args, "any") == 0 ? "" : args);
-        printf("Questions go to %s from now on.\n", c->model[0] != '\0' ? c->model : "any model");
-        return 0;
-    }
-    if (fetch_json(c->o, "/v1/models", NULL, &models, NULL, &f) != 0)
+    json_t *all = NULL;
+    if (fetch_json(c->o, "/v1/models", NULL, &all, NULL, &f) != 0)
         return fail(&f);
-    printf("Now: %s. The cluster has:\n", c->model[0] != '\0' ? c->model : "any model");
-    json_array_foreach(json_object_get(models, "data"), i, m)
-        plain_print(stdout, "  %s", json_text(m, "id", "?"));
-    json_decref(models);
-    return 0;
+    const json_t *models = json_object_get(all, "data");
+    if (args[0] == '\0')
+        list_models(c, models);
+    else if (strcmp(args, "any") == 0)
+        choose_model(c, "");
+    else if (has_model(models, args))
+        choose_model(c, args);
+    else
+        fault_set(&f, ERR_NOT_FOUND, "the cluster has no model '%.120s' (/model lists those it has); questions go to %s as before", args,
+                  c->model[0] != '\0' ? c->model : "any model");
+    json_decref(all);
+    return f.err != 0 ? fail(&f) : 0;
 }
 
 static int run_system(struct chat *c, const char *args)
@@ -61,6 +87,21 @@ static int run_system(struct chat *c, const char *args)
     return 0;
 }
 
+static void list_set(const struct chat *c)
+{
+    const char *name;
+    json_t *value;
+    if (json_object_size(c->sampling) == 0)
+        printf("Nothing is set.\n");
+    json_object_foreach(c->sampling, name, value)
+    {
+        char *text = json_dumps(value, JSON_REAL_PRECISION(6) | JSON_ENCODE_ANY);
+        plain_print(stdout, "  %s %s", name, text);
+        free(text);
+    }
+    show_wrapped("/set NAME VALUE sets one: temperature, top_p, top_k, min_p, max_tokens, seed, stop, ...; /set NAME default takes it back.");
+}
+
 static int run_set(struct chat *c, const char *args)
 {
     char name[32];
@@ -68,15 +109,19 @@ static int run_set(struct chat *c, const char *args)
     size_t n = strcspn(args, " =");
     const char *value = args + n + strspn(args + n, " =");
     if (args[0] == '\0') {
-        char *now = json_dumps(c->sampling, JSON_REAL_PRECISION(6) | JSON_COMPACT);
-        plain_print(stdout, "Set: %s. /set NAME VALUE: temperature, top_p, top_k, min_p, max_tokens, seed, stop, ...; /set NAME default", now);
-        free(now);
+        list_set(c);
         return 0;
     }
     snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), args);
     if (value[0] == '\0')
         return fail((fault_set(&f, ERR_INVALID, "/set %s needs a value; example: /set temperature 0.7", name), &f));
-    return chat_set(c, name, value, &f) == 0 ? 0 : fail(&f);
+    if (chat_set(c, name, value, &f) != 0)
+        return fail(&f);
+    if (strcmp(value, "default") == 0)
+        show_wrapped("%s is no longer set.", name);
+    else
+        show_wrapped("%s is %s from now on.", name, value);
+    return 0;
 }
 
 static int run_save(struct chat *c, const char *args)

@@ -61,8 +61,12 @@ void show_fault(const struct fault *f)
         return;
     }
     bool colour = plain_takes_colours(STDERR_FILENO);
-    fprintf(stderr, "%serror:%s ", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "");
-    plain_print(stderr, "%s", f->text[0] != '\0' ? f->text : err_text(f->err));
+    struct buf plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
+    plain_add(&plain, str_of(f->text[0] != '\0' ? f->text : err_text(f->err)), PLAIN_LINE);
+    wrap_text(buf_str(&plain), isatty(STDERR_FILENO) ? cells_columns(STDERR_FILENO) : UINT32_MAX, 0, sizeof "error: " - 1, &out);
+    fprintf(stderr, "%serror:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", buf_cstr(&out));
+    buf_fini(&plain);
+    buf_fini(&out);
 }
 
 struct shown_size show_size(double bytes)

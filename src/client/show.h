@@ -21,7 +21,7 @@ void show_wrapped(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * characters are escaped. */
 void show_json(struct str text);
 void show_json_value(const json_t *v);
-/* Prints "error: …" on stderr, one line. */
+/* Prints "error: …" on stderr, one line; on a terminal wrapped between words. */
 void show_fault(const struct fault *f);
 
 struct shown_size { char text[24]; };

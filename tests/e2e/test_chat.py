@@ -61,6 +61,8 @@ def test_what_begins_with_a_slash_is_never_sent(echo, tmp_path):
         assert "/model" in say(t, "/help", r"Ctrl-C cancels.*\n>>> $")
         assert "not a number" in say(t, "/set temperature warm", r"error:.*\n>>> $")
         assert "echo" in say(t, "/model", r"The cluster has.*(?s:.*)\n>>> $")
+        assert "the cluster has no model 'nope' (/model lists those it has); questions go to any model as before" in " ".join(say(t, "/model nope", r"as\s+before\s+>>> $").split())
+        assert "Nothing is set." in say(t, "/set", r"takes\s+it\s+back\.\s+>>> $")
         say(t, "/actors", r"\[ACTORS\](?s:.*)\n>>> $")
         assert echo.get("/manta/requests")["ended_list"][:1] == before
         t.press("/bye" + ENTER)
@@ -74,6 +76,7 @@ def test_settings_go_along(echo, tmp_path):
         t.press("/model echo" + ENTER + "/system Be brief." + ENTER + "/set temperature 0.5" + ENTER + "/set max_tokens 3" + ENTER)
         assert "cut at 3 tokens (/set max_tokens N" in say(t, "hi", r"cut at.*\n>>> $")
         body = saved(t, tmp_path)
+        assert "  temperature 0.5\n  max_tokens 3\n" in say(t, "/set", r"takes\s+it\s+back\.\s+>>> $").replace("\r", "")
         assert body["model"] == "echo" and body["temperature"] == 0.5 and body["max_tokens"] == 3
         assert body["messages"][0] == {"role": "system", "content": "Be brief."}
         assert "cut" not in say(t, "/set max_tokens default" + ENTER + "hi")

@@ -81,6 +81,22 @@ def test_nothing_is_broken_by_the_edge(long, tmp_path, words, columns):
         assert shown == joined
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_what_a_chat_says_breaks_between_words(long, tmp_path, columns):
+    """Given a chat in a narrow window; when its commands are given, right and wrong; then what it says is broken between words, errors too."""
+    with chat(long, tmp_path, columns=columns, rows=40) as s:
+        s.wait(">>> ")
+        for line, end in (("/set max_tokens 7", "from now on"), ("/set", "takes it back"), ("/set mood good", "repeat_penalty"),
+                          ("/model no-such-model", "as before"), ("/help", "cancels an answer")):
+            s.type(line)
+            s.press("Enter")
+            s.wait(end.replace(" ", r"\s+"))
+        words = " ".join(s.lines(everything=True)).split()
+        assert all(width(line) <= columns for line in s.lines(everything=True))
+        for word in "min_p, max_tokens, seed, presence_penalty, frequency_penalty, 'mood'; no-such-model questions".split():
+            assert any(word in w for w in words), (word, s.text())
+
+
 @pytest.mark.parametrize("env, coloured", [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)], ids=["colours", "NO_COLOR", "dumb"])
 @pytest.mark.parametrize("words", [("status",), ("requests",), ("prompt", "hi"), ("models",)], ids=" ".join)
 def test_no_colour_where_none_is_wanted(long, tmp_path, words, env, coloured):
