@@ -104,7 +104,7 @@ static int check_drawn(const struct batcher *b, const struct job *j, struct faul
 {
     if (!j->r->sampling.drawn_probs || b->ops->drawn != NULL)
         return 0;
-    return fault_set(f, ERR_UNSUPPORTED, "the %s engine does not tell by which probabilities it draws (post_sampling_probs)", b->ops->name);
+    return fault_set(f, ERR_UNSUPPORTED, "the %s engine cannot report the probabilities of its draws (post_sampling_probs)", b->ops->name);
 }
 
 /* Takes the tokens and replays the resumed ones. If the job has nothing left to do, reports its end

@@ -25,7 +25,7 @@ int carry_open(struct str bytes, struct carry *out, struct fault *f)
 {
     struct mark mark;
     if (bytes.n < sizeof mark || memcmp(bytes.p, NAME, sizeof NAME) != 0)
-        return fault_set(f, ERR_INVALID, "%zu bytes that are no state of a sequence", bytes.n);
+        return fault_set(f, ERR_INVALID, "%zu bytes are not the state of a sequence", bytes.n);
     memcpy(&mark, bytes.p, sizeof mark);
     size_t left = bytes.n - sizeof mark, ids_bytes = (size_t)mark.tokens_n * sizeof(int32_t);
     if (mark.tokens_n == 0 || mark.tokens_n > INT32_MAX || ids_bytes > left)

@@ -104,7 +104,7 @@ static int make_files(const struct composing *c, struct engine_tokens *out, stru
             continue;
         bytes += r->turns[i].content.n;
         if (bytes > EXTRA_BYTES_MAX)
-            return fault_set(f, ERR_TOO_LARGE, "the files beside the gap have more than %d bytes together", EXTRA_BYTES_MAX);
+            return fault_set(f, ERR_TOO_LARGE, "the files have more than %d bytes together", EXTRA_BYTES_MAX);
         err = append_file(c, out, r->turns[i].extra, r->turns[i].content, f);
     }
     if (err == 0 && mark_of(c, MARK_FIM_FILE) >= 0)
@@ -160,7 +160,7 @@ int composed_gap(const struct composing *c, struct fault *f)
 {
     struct gap g = {0};
     if (mark_of(c, MARK_FIM_PREFIX) < 0 || mark_of(c, MARK_FIM_SUFFIX) < 0 || mark_of(c, MARK_FIM_MIDDLE) < 0)
-        return fault_set(f, ERR_UNSUPPORTED, "suffix: this model fills no gaps: its vocabulary has no tokens for the text before one, the text after "
+        return fault_set(f, ERR_UNSUPPORTED, "suffix: this model cannot fill gaps: its vocabulary has no tokens for the text before a gap, the text after "
                          "it, and the middle");
     uint32_t room = room_of(c);
     int err = make_gap(c, &g, room, f);

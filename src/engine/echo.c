@@ -65,7 +65,7 @@ static int echo_render(struct engine *e, const struct request *r, const struct e
     (void)bounds;
     *guide = NULL;
     if (request_has_tools(r) && r->tool_choice == TOOLS_REQUIRED && !echo_calls(e))
-        return fault_set(f, ERR_TOOLS, "the echo engine calls only what its script calls");
+        return fault_set(f, ERR_TOOLS, "the echo engine makes only the calls in its script");
     int err = render_turns(r, out, f);
     if (err == 0 && r->form == FORM_FREE)
         *guide = echo_guide_new(e, r);
@@ -236,10 +236,10 @@ static int echo_seq_load(struct engine *e, uint32_t seq, struct str state, int32
     struct saved head, mine = saved_by(e);
     s->n = 0;
     if (state.n < sizeof head)
-        return fault_set(f, ERR_INVALID, "a state of %zu bytes is none", state.n);
+        return fault_set(f, ERR_INVALID, "a state of %zu bytes is too short", state.n);
     memcpy(&head, state.p, sizeof head);
     if (head.model != mine.model || head.cell_bytes != mine.cell_bytes)
-        return fault_set(f, ERR_INVALID, "the state is of another model or another kind of cache");
+        return fault_set(f, ERR_INVALID, "the state belongs to another model or another kind of cache");
     uint64_t bytes = sizeof head + (uint64_t)(uint32_t)n * head.cell_bytes;
     if (n < 0 || (uint32_t)n > e->info.context || state.n != bytes)
         return fault_set(f, ERR_INVALID, "a state of %zu bytes is not one of %d tokens", state.n, n);
@@ -385,7 +385,7 @@ static int echo_embed(struct engine *e, const struct engine_text *texts, uint32_
 {
     uint32_t rows = 0;
     if (e->info.width == 0)
-        return fault_set(f, ERR_UNSUPPORTED, "this model answers prompts, it makes no embeddings");
+        return fault_set(f, ERR_UNSUPPORTED, "this model answers prompts; it makes no embeddings");
     MUST(texts_n > 0 && texts_n <= e->info.slots);
     for (uint32_t i = 0; i < texts_n; i++) {
         MUST(texts[i].n > 0 && texts[i].n <= e->info.context);

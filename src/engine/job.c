@@ -122,7 +122,7 @@ int job_resume(struct job *j, const int32_t *ids, uint32_t n, enum finish *out_f
     uint32_t vocab = j->ops->info(j->engine)->vocab;
     *out_finish = FINISH_NONE;
     if (n > j->answer_max)
-        return fault_set(f, ERR_CONTEXT, "the answer to continue has %u tokens already, here it can have %u", n,
+        return fault_set(f, ERR_CONTEXT, "the answer to continue already has %u tokens; the context has room for %u", n,
                          j->answer_max);
     for (uint32_t i = 0; i < n && *out_finish == FINISH_NONE; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= vocab)

@@ -134,15 +134,15 @@ static int take_ids(const struct making *m, struct engine_tokens *out, struct fa
     return 0;
 }
 
-/* ---- the door ---- */
+/* ---- interface ---- */
 
 static int check_stops(const struct request *r, struct fault *f)
 {
     if (r->stops_n > REQUEST_STOPS_MAX)
-        return fault_set(f, ERR_INVALID, "%u stop strings, at most %d are possible", r->stops_n, REQUEST_STOPS_MAX);
+        return fault_set(f, ERR_INVALID, "%u stop strings; at most %d are allowed", r->stops_n, REQUEST_STOPS_MAX);
     for (uint32_t i = 0; i < r->stops_n; i++)
         if (r->stops[i].n > REQUEST_STOP_BYTES_MAX)
-            return fault_set(f, ERR_INVALID, "a stop string of %zu bytes, at most %d are possible", r->stops[i].n,
+            return fault_set(f, ERR_INVALID, "a stop string of %zu bytes; at most %d are allowed", r->stops[i].n,
                              REQUEST_STOP_BYTES_MAX);
     return 0;
 }
@@ -159,23 +159,23 @@ static int check_biases(const struct request *r, const struct engine_info *info,
 int prompt_check(const struct request *r, const struct engine_info *info, struct fault *f)
 {
     if (r->kind != REQUEST_EMBED && info->kind == REQUEST_EMBED)
-        return fault_set(f, ERR_UNSUPPORTED, "this model turns text into vectors, it does not answer prompts");
+        return fault_set(f, ERR_UNSUPPORTED, "this model makes embeddings; it does not answer prompts");
     if (r->kind == REQUEST_EMBED && info->kind != REQUEST_EMBED)
-        return fault_set(f, ERR_UNSUPPORTED, "this model writes text, it makes no embeddings");
+        return fault_set(f, ERR_UNSUPPORTED, "this model writes text; it makes no embeddings");
     if (request_ranks(r) && !info->ranks)
-        return fault_set(f, ERR_UNSUPPORTED, "this model makes vectors of texts, it ranks none: a reranker does");
+        return fault_set(f, ERR_UNSUPPORTED, "this model makes embeddings; only a reranker can rank texts");
     if (r->kind == REQUEST_EMBED && r->turns_n == 0 && info->ranks)
-        return fault_set(f, ERR_UNSUPPORTED, "this model ranks texts by a question, it makes no vectors: POST /v1/rerank");
+        return fault_set(f, ERR_UNSUPPORTED, "this model ranks texts by a question (POST /v1/rerank); it makes no embeddings");
     if (r->tokens_n > 0 && (r->kind == REQUEST_CHAT || r->turns_n > 0))
-        return fault_set(f, ERR_UNSUPPORTED, "neither a chat nor a gap can be asked for by token ids");
+        return fault_set(f, ERR_UNSUPPORTED, "token ids cannot be the prompt of a chat, or of a completion with a suffix");
     if (r->kind != REQUEST_CHAT && r->kind != REQUEST_TEXT && r->kind != REQUEST_EMBED)
-        return fault_set(f, ERR_UNSUPPORTED, "a request of kind %u is not known here", (unsigned)r->kind);
+        return fault_set(f, ERR_UNSUPPORTED, "unknown kind of request (%u)", (unsigned)r->kind);
     if (r->form >= FORM_KINDS || r->tool_choice >= TOOL_CHOICES || r->tool_calls >= TOOL_CALLS_KINDS)
-        return fault_set(f, ERR_UNSUPPORTED, "an answer of form %u is not known here", (unsigned)r->form);
+        return fault_set(f, ERR_UNSUPPORTED, "unknown form of answer (%u)", (unsigned)r->form);
     if (r->sampling.prompt_only >= PROMPT_ONLY_KINDS || r->sampling.bare > BARE_ALL)
-        return fault_set(f, ERR_UNSUPPORTED, "a prompt of use %u is not known here", (unsigned)r->sampling.prompt_only);
+        return fault_set(f, ERR_UNSUPPORTED, "unknown use of a prompt (%u)", (unsigned)r->sampling.prompt_only);
     if (request_has_tools(r) && r->kind != REQUEST_CHAT)
-        return fault_set(f, ERR_UNSUPPORTED, "only answers of chats call tools");
+        return fault_set(f, ERR_UNSUPPORTED, "only chats can call tools");
     int err = check_biases(r, info, f);
     return err != 0 ? err : check_stops(r, f);
 }
@@ -227,7 +227,7 @@ static int tell_text(const struct making *m, const struct engine_tokens *tokens,
     if (m->r->kind != REQUEST_CHAT && m->r->tokens_n == 0)
         buf_add_str(text, m->r->text);
     if (text->overflowed || text->n > PROMPT_TEXT_BYTES_MAX)
-        return fault_set(f, ERR_TOO_LARGE, "the prompt's text has more than %d bytes, which is more than can be told", PROMPT_TEXT_BYTES_MAX);
+        return fault_set(f, ERR_TOO_LARGE, "the prompt's text has more than %d bytes, too many to return", PROMPT_TEXT_BYTES_MAX);
     return 0;
 }
 
@@ -236,7 +236,7 @@ static int make_guide(const struct making *m, struct engine_guide **out, struct 
     if (m->r->form == FORM_FREE || *out != NULL)
         return 0;
     if (m->ops->guide_new == NULL)
-        return fault_set(f, ERR_FORM, "the %s engine holds answers to no form", m->ops->name);
+        return fault_set(f, ERR_FORM, "the %s engine cannot enforce a form", m->ops->name);
     return m->ops->guide_new(m->engine, m->r, m->bounds, out, f);
 }
 

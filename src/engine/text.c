@@ -121,7 +121,7 @@ static void add_byte(struct text *t, uint8_t c)
     add_char(t, (const char *)t->part, n);
 }
 
-/* ---- the door ---- */
+/* ---- interface ---- */
 
 void text_init(struct text *t, const struct str *stops, uint32_t stops_n)
 {

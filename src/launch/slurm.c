@@ -323,7 +323,7 @@ static void query(struct slurm *s)
     slurm_run(s, argv, str_n("", 0), QUERY_MS, on_queue);
 }
 
-/* ---- the door ---- */
+/* ---- interface ---- */
 
 static void begin(struct launcher *a, enum slurm_op op, uint64_t ticket)
 {

@@ -60,7 +60,7 @@ static void slurm_watch(struct launcher *a, bool on)
     set_watch(s);
 }
 
-/* ---- the door ---- */
+/* ---- interface ---- */
 
 static void slurm_free(struct launcher *a)
 {

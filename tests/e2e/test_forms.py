@@ -126,13 +126,13 @@ def test_a_json_object_is_enforced(client):
 @pytest.mark.parametrize("field, value, why", [
     ("grammar", "root ::= (", "unexpected end of input|expecting"),
     ("grammar", "root ::= \x1b[31m\n", "expecting"),
-    ("json_schema", {"type": "array", "uniqueItems": True}, "'uniqueItems' cannot be kept to, in #$"),
+    ("json_schema", {"type": "array", "uniqueItems": True}, "'uniqueItems' cannot be enforced, in #$"),
     ("response_format", {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "elephant"}}}, "unrecognized type elephant"),
     ("guided_regex", "a(?!b)", "pattern"),
     ("json_schema", {"type": "string", "minLength": 100000000}, ""),
 ])
 def test_what_is_no_form_is_a_400_with_the_reason(client, field, value, why):
-    """Given a form that is none, or that cannot be kept to; then the client gets a BadRequestError with the field and one clean line."""
+    """Given a form that is none, or that cannot be enforced; then the client gets a BadRequestError with the field and one clean line."""
     with pytest.raises(openai.BadRequestError) as e:
         client.chat.completions.create(model="smollm2", messages=QUESTION, max_tokens=5, extra_body={field: value})
     assert e.value.param == field and e.value.message and re.search(f"{field}: .*({why})", e.value.message), e.value.message

@@ -171,7 +171,7 @@ def test_what_a_file_says(smol):
     ("/api/chat", {"messages": [{"role": "user", "content": "x", "images": ["aGk="]}]}, 400, "messages[0].images: are not supported"),
     ("/api/chat", {"messages": [{"content": "x"}]}, 400, "messages[0]: needs \"role\""),
     ("/api/generate", {"prompt": "x", "images": ["aGk="]}, 400, "images: are not supported"),
-    ("/api/generate", {"prompt": "x", "suffix": "y"}, 400, "suffix: this model fills no gaps"),
+    ("/api/generate", {"prompt": "x", "suffix": "y"}, 400, "suffix: this model cannot fill gaps"),
     ("/api/generate", {"prompt": "x", "suffix": "y", "system": "z"}, 400, "system: a prompt that is raw, or before a gap"),
     ("/api/generate", {"prompt": "x", "template": "{{ .Prompt }}"}, 400, "template: is not supported"),
     ("/api/generate", {"prompt": "x", "context": [1, 2]}, 400, "context: is not supported"),

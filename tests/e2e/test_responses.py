@@ -92,7 +92,7 @@ def test_a_conversation_is_gone_on_from(words):
 
 @pytest.mark.parametrize("wrong, says", [
     ({"input": None}, "input: is missing"),
-    ({"text": {"format": {"type": "json_object"}}}, "text.format: the echo engine holds answers to no form"),
+    ({"text": {"format": {"type": "json_object"}}}, "text.format: the echo engine cannot enforce a form"),
     ({"tools": [{"type": "function", "parameters": {}}]}, r"tools\[0\].name: is missing"),
     ({"tool_choice": "required"}, "tool_choice: there are no tools to call"),
     ({"background": True}, "background: is not supported"),

@@ -217,8 +217,8 @@ static int copy_fault(struct engine *e, struct fault *f)
     if (e->copied == GUARD_COPIED)
         return 0;
     if (e->copied == GUARD_TORN)
-        return fault_set(f, ERR_MEMORY, "a copy of a prompt's beginning broke off for want of memory: this model must be loaded "
-                                        "again, start its worker anew");
+        return fault_set(f, ERR_MEMORY, "copying the beginning of a prompt failed halfway for lack of memory: restart the "
+                                        "worker to load this model again");
     e->copied = GUARD_COPIED;
     return fault_set(f, ERR_MEMORY, "copying the beginning of a prompt: this worker has no memory left");
 }

@@ -63,7 +63,7 @@ static void say(char *why, size_t cap, const std::string &what)
 static void say_over(char *why, size_t cap, const over_budget &over)
 {
     snprintf(why, cap, "%s", over.why == BRIDGE_MEMORY ? "it takes more memory than a template may"
-                             : over.why == BRIDGE_DEPTH ? "it calls itself without an end"
+                             : over.why == BRIDGE_DEPTH ? "its recursion does not end"
                                                         : "it computes for longer than a template may");
 }
 
@@ -164,7 +164,7 @@ bridge_end bridge_template_render(const bridge_template *t, const llama_vocab *v
     } catch (const std::exception &e) {
         say(why, why_cap, e.what());
     } catch (...) {
-        say(why, why_cap, "unknown complaint");
+        say(why, why_cap, "unknown error");
     }
     return BRIDGE_REFUSED;
 }

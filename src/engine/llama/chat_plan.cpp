@@ -67,7 +67,7 @@ json tools_of(const bridge_chat &chat)
             if (f.contains("parameters"))
                 f["parameters"] = arguments_schema(f.at("parameters"), strict);
         } catch (const std::exception &e) {
-            throw bad_tools("'" + string_in(f, "name") + "' is to be kept to strictly, and cannot be: " + e.what());
+            throw bad_tools("'" + string_in(f, "name") + "' is strict, but its schema cannot be enforced: " + e.what());
         }
     }
     return all;

@@ -45,7 +45,7 @@ template <typename Call, typename Threw> auto guarded(const char *name, Call cal
     } catch (const std::exception &e) {
         llama_log_say(e.what());
     } catch (...) {
-        llama_log_say("llama.cpp gave up without a word");
+        llama_log_say("llama.cpp failed without a message");
     }
     return threw(GUARD_THREW);
 }

@@ -63,11 +63,11 @@ void check(const llama_vocab *vocab, const char *text)
     for (const char *at = skip_blanks(text); *at != '\0';) {
         at = parser.parse_rule(at);
         if (parser.rules.size() > GUIDE_RULES_MAX)
-            throw std::runtime_error("it has too many rules, more than " + std::to_string(int(GUIDE_RULES_MAX)));
+            throw std::runtime_error("it has more rules than " + std::to_string(int(GUIDE_RULES_MAX)));
     }
     for (const auto &[name, id] : parser.symbol_ids)
         if (id >= parser.rules.size() || parser.rules[id].empty())
-            throw std::runtime_error("the rule '" + name + "' is used and not there");
+            throw std::runtime_error("the rule '" + name + "' is used but not defined");
     if (parser.symbol_ids.find("root") == parser.symbol_ids.end())
         throw std::runtime_error("it has no rule 'root'");
 }

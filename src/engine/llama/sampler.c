@@ -347,9 +347,9 @@ static int32_t draw_guided(struct engine_sampler *s, const float *logits, double
 {
     int32_t n = find_allowed(s, logits);
     if (n < 0)
-        fault_set(f, ERR_FORM, "finding what may come next in the form that the answer is to have takes too long; make it simpler");
+        fault_set(f, ERR_FORM, "finding the tokens that the answer's form allows next takes too long; simplify the form");
     if (n == 0)
-        fault_set(f, ERR_FORM, "the model has no token that may come next in the form that the answer is to have");
+        fault_set(f, ERR_FORM, "the model has no token that the answer's form allows next");
     if (n <= 0)
         return -1;
     if (s->chain != NULL) {

@@ -60,7 +60,7 @@ private:
     char plain(char c) const
     {
         if (in_json && (c == '"' || static_cast<unsigned char>(c) < 0x20))
-            throw std::invalid_argument("the pattern wants a character that a string of JSON does not hold as it is");
+            throw std::invalid_argument("the pattern needs a character that must be escaped in a JSON string");
         return c;
     }
 
@@ -79,7 +79,7 @@ private:
         case 'W':
         case 'S':
             if (in_class)
-                throw std::invalid_argument(std::string("the pattern has \\") + c + " among other characters, which grammars cannot say");
+                throw std::invalid_argument(std::string("the pattern has \\") + c + " in a character class, which grammars cannot express");
             return std::string("[^") + (c == 'D' ? "0-9" : c == 'W' ? "a-zA-Z0-9_" : " \\t\\n\\r") + forbidden() + "]";
         case '\\':
         case '"':
@@ -100,7 +100,7 @@ private:
         default: break;
         }
         if (std::strchr("^$.()|{}*+?/", c) == nullptr || c == '\0')
-            throw std::invalid_argument(std::string("the pattern has \\") + c + ", which grammars cannot say");
+            throw std::invalid_argument(std::string("the pattern has \\") + c + ", which grammars cannot express");
         return in_class || c == '/' ? std::string(1, c) : std::string("\\") + c;
     }
 
@@ -157,11 +157,11 @@ void check_bounds(const json &node, const std::string &path)
     const char *name;
     const bool numbers = has_any(node, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}, &name);
     if (numbers && !is_type(node, "integer"))
-        refuse(path, std::string("'") + name + "' is kept to only with \"type\": \"integer\"");
+        refuse(path, std::string("'") + name + "' can be enforced only with \"type\": \"integer\"");
     if (has(node, "pattern") && (has(node, "minLength") || has(node, "maxLength")))
-        refuse(path, "'pattern' is not kept to beside 'minLength' or 'maxLength'");
+        refuse(path, "'pattern' cannot be enforced together with 'minLength' or 'maxLength'");
     if (has(node, "uniqueItems") && node.at("uniqueItems").is_boolean() && node.at("uniqueItems").get<bool>())
-        refuse(path, "'uniqueItems' cannot be kept to");
+        refuse(path, "'uniqueItems' cannot be enforced");
 }
 
 /* If one of these keys is present, common/ ignores all other keys of the schema. */
@@ -171,7 +171,7 @@ void check_beside(const json &node, const std::string &path)
     const char *name;
     for (const char *key : first) {
         if (has(node, key) && has_any(node, {"properties", "items", "prefixItems", "enum", "const", "pattern", "required", "additionalProperties"}, &name))
-            refuse(path, std::string("'") + name + "' is not kept to beside '" + key + "'");
+            refuse(path, std::string("'") + name + "' cannot be enforced together with '" + key + "'");
     }
 }
 
@@ -182,7 +182,7 @@ void check_required(const json &node, const std::string &path)
     for (const auto &name : node.at("required")) {
         const bool known = name.is_string() && has(node, "properties") && node.at("properties").contains(name.get<std::string>());
         if (!known)
-            refuse(path, "'required' has a name that 'properties' has not");
+            refuse(path, "'required' has a name that 'properties' lacks");
     }
 }
 
@@ -218,7 +218,7 @@ std::string anchored(const std::string &text)
     const bool begins = !text.empty() && text.front() == '^';
     const bool ends = text.size() > 1 && text.back() == '$' && text[text.size() - 2] != '\\';
     if (!begins || !ends)
-        throw std::invalid_argument("a pattern is kept to only as a whole: begin it with '^' and end it with '$'");
+        throw std::invalid_argument("a pattern can be enforced only as a whole: begin it with '^' and end it with '$'");
     return text.substr(1, text.size() - 2);
 }
 
@@ -261,7 +261,7 @@ json kept(const json &node, const std::string &path)
         refuse(path, "a schema must be an object");
     for (const char *name : not_kept)
         if (has(node, name))
-            refuse(path, std::string("'") + name + "' cannot be kept to");
+            refuse(path, std::string("'") + name + "' cannot be enforced");
     check_bounds(node, path);
     check_beside(node, path);
     check_required(node, path);

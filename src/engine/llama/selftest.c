@@ -157,13 +157,13 @@ static int call(struct selftest *t, const char *how)
     if (t->go_on != NULL && !t->go_on(t->user_data))
         return fault_set(t->f, ERR_CANCELLED, "loading '%s' was stopped", t->load->path);
     if (guard_decode(t->ctx, t->batch) != 0)
-        return fault_set(t->f, ERR_FAILED, "trying whether '%s' is exact, in a call of %d rows: %s", t->load->path, t->batch.n_tokens, llama_log_last());
+        return fault_set(t->f, ERR_FAILED, "testing '%s' for exactness, in a call of %d rows: %s", t->load->path, t->batch.n_tokens, llama_log_last());
     struct node *logits = next_node(t, "logits");
     for (int32_t row = 0; row < t->batch.n_tokens; row++)
         if (t->batch.logits[row])
             see(t, logits, row, llama_get_logits_ith(t->ctx, row), t->vocab);
     if (t->at != t->nodes_n)
-        return fault_set(t->f, ERR_UNSUPPORTED, "'%s' cannot be tried for exactness: its graph differs from call to call", t->load->path);
+        return fault_set(t->f, ERR_UNSUPPORTED, "'%s' cannot be tested for exactness: its graph differs between calls", t->load->path);
     if (t->differs[0] == '\0')
         return 0;
     snprintf(t->why, SELFTEST_WHY_BYTES, "token %d of a prompt differs (%s) when it is computed %s on %u thread%s", t->differs_at, t->differs, how,
@@ -259,7 +259,7 @@ static int open_test(struct selftest *t, struct llama_model *model)
     llama_log_forget();
     t->ctx = guard_context_new(model, p);
     if (t->ctx == NULL)
-        return fault_set(t->f, ERR_MEMORY, "no context to try whether '%s' is exact: %s", t->load->path, llama_log_last());
+        return fault_set(t->f, ERR_MEMORY, "no context to test '%s' for exactness: %s", t->load->path, llama_log_last());
     t->memory = llama_get_memory(t->ctx);
     t->batch = llama_batch_init(BATCH_ROWS_MAX, 0, 1);
     t->vocab = (uint32_t)llama_vocab_n_tokens(llama_model_get_vocab(model));
@@ -282,7 +282,7 @@ int selftest_rows(struct llama_model *model, const struct engine_load *load, boo
     uint32_t trained = (uint32_t)llama_model_n_ctx_train(model);
     t.top = trained < TOP ? trained : TOP;
     if (t.top < 2 * TAIL)
-        return fault_set(f, ERR_UNSUPPORTED, "'%s' was trained on %u tokens: too few to try whether it is exact", load->path, trained);
+        return fault_set(f, ERR_UNSUPPORTED, "'%s' was trained on %u tokens: too few to test it for exactness", load->path, trained);
     t.base = t.top - TAIL;
     t.many = load->threads > 1 ? load->threads : 2;
     const uint32_t at[KEPT] = {t.base - 1, t.base - 2, t.base - 7, t.base - 13, t.top - 1, t.top - 2, t.top - 3, t.top - 4, t.top - 10, t.top - 15};

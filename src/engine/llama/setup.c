@@ -39,7 +39,7 @@ static bool is_known(const struct engine_load *load)
 static int refuse(const struct engine_load *load, const char *why, struct fault *f)
 {
     return fault_set(f, ERR_UNSUPPORTED,
-                     "'%s' cannot be served with --exact here: %s, with every set-up there is. Without --exact it can; a file of "
+                     "'%s' cannot be served with --exact here: %s, with every possible setup. Without --exact it can; a file in "
                      "another format (Q8_0, Q4_0) may pass",
                      load->path, why);
 }

@@ -15,7 +15,7 @@ enum {
     LONG_BYTES = 256 << 10,      /* from this size on, memory is attributed to the prompt, not to the template */
 };
 
-static const char INNER[] = "it does something that its interpreter cannot do";
+static const char INNER[] = "it uses something that the template interpreter does not support";
 
 static void find_ends(struct engine *e)
 {
@@ -116,7 +116,7 @@ static int render_end(enum bridge_end end, const char *why, size_t bytes, uint8_
     case BRIDGE_TIME:
     case BRIDGE_DEPTH: return fault_set(f, ERR_INVALID, "the model's chat template cannot be used for these messages: %s", why);
     case BRIDGE_FORM: return fault_set(f, ERR_FORM, "the %s cannot be used: %s", form_name(form), why);
-    case BRIDGE_TOOLS: return fault_set(f, ERR_TOOLS, "they cannot be used: %s", llama_log_or(why, "llama.cpp cannot make a grammar of them"));
+    case BRIDGE_TOOLS: return fault_set(f, ERR_TOOLS, "cannot be used: %s", llama_log_or(why, "llama.cpp cannot make a grammar of them"));
     case BRIDGE_REFUSED: break;
     }
     return fault_set(f, ERR_INVALID, "the model's chat template refuses these messages: %s", llama_log_or(why, INNER));
@@ -184,8 +184,8 @@ int text_guide_accept(struct engine_guide *g, int32_t token, struct fault *f)
     if (end == BRIDGE_DONE)
         return 0;
     if (end == BRIDGE_REFUSED)
-        return fault_set(f, ERR_FORM, "token %d cannot come next in the form that the answer is to have", token);
-    return fault_set(f, ERR_FORM, "following the form that the answer is to have takes too long; make it simpler");
+        return fault_set(f, ERR_FORM, "the answer's form does not allow token %d next", token);
+    return fault_set(f, ERR_FORM, "following the answer's form takes too long; simplify the form");
 }
 
 bool text_guide_cuts(const struct engine_guide *g)
@@ -198,9 +198,9 @@ int text_guide_cut(struct engine_guide *g, struct str text, bool ended, struct e
     struct guide_parts p;
     enum bridge_end end = guide_cut(g, text.p != NULL ? text.p : "", text.n, ended, &p);
     if (end == BRIDGE_REFUSED)
-        return fault_set(f, ERR_FORM, "the answer has a call of a tool that its model's parser cannot make sense of");
+        return fault_set(f, ERR_FORM, "the answer has a tool call that cannot be parsed");
     if (end != BRIDGE_DONE)
-        return fault_set(f, ERR_FORM, "reading the calls of tools in the answer takes too long");
+        return fault_set(f, ERR_FORM, "parsing the tool calls in the answer takes too long");
     *out = (struct engine_cut){.text = str_n(p.text, p.text_n), .parts = p.parts, .parts_n = (uint32_t)p.parts_n, .calls = p.calls != 0,
                                 .over = p.over != 0};
     return 0;
