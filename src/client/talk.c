@@ -28,6 +28,7 @@ struct talking {
     char waits_for[200];          /* the head's last reason */
     char lost[NAME_BYTES];        /* the last lost worker */
     double lost_at;               /* tokens of the answer at that point */
+    bool moved;                   /* the last worker was not lost: it handed the answer over */
     struct buf moves;             /* "worker-2 was lost at token 254; worker-3 resumed the answer" */
     struct note note;
 };
@@ -136,22 +137,27 @@ static bool begins(struct str text, const char *with)
     return text.n >= strlen(with) && memcmp(text.p, with, strlen(with)) == 0;
 }
 
+static const char *how_it_left(const struct talking *t)
+{
+    return t->moved ? "handed it over" : "was lost";
+}
+
 static void on_left(struct talking *t, struct str text)
 {
     struct str worker = word(text, "worker"), reason = word(text, "reason");
     snprintf(t->lost, sizeof t->lost, "%.*s", STR_ARG(worker));
     t->lost_at = strtod(word(text, "token").p, NULL);
-    bool moved = str_is(reason, "moved") || str_is(reason, "migrated");
-    buf_printf(&t->moves, "%s%s %s at token %.0f", t->moves.n > 0 ? "; " : "", t->lost, moved ? "gave it away" : "was lost", t->lost_at);
+    t->moved = str_is(reason, "moved") || str_is(reason, "migrated");
+    buf_printf(&t->moves, "%s%s %s at token %.0f", t->moves.n > 0 ? "; " : "", t->lost, how_it_left(t), t->lost_at);
     if (t->live && !t->quiet)
-        note_show(&t->note, t->wrap.at, "%s %s at token %.0f: another worker resumes the answer", t->lost, moved ? "gave it away" : "was lost", t->lost_at);
+        note_show(&t->note, t->wrap.at, "%s %s at token %.0f: another worker resumes the answer", t->lost, how_it_left(t), t->lost_at);
 }
 
 static void on_resumed(struct talking *t, struct str text)
 {
     buf_printf(&t->moves, "; %.*s resumed the answer", STR_ARG(word(text, "worker")));
     if (t->live && !t->quiet)
-        note_show(&t->note, t->wrap.at, "%s was lost at token %.0f; %.*s resumes the answer", t->lost, t->lost_at, STR_ARG(word(text, "worker")));
+        note_show(&t->note, t->wrap.at, "%s %s at token %.0f; %.*s resumes the answer", t->lost, how_it_left(t), t->lost_at, STR_ARG(word(text, "worker")));
 }
 
 static void on_comment(struct str text, void *user_data)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/plain.h"
 #include "client/client.h"
@@ -13,7 +14,7 @@ static void put_string(const char *s)
     static const char *const others[] = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"};
     bool plain = s[0] != '\0' && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == strlen(s) && strspn(s, "0123456789.-") == 0;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        plain = plain && strcmp(s, others[i]) != 0;
+        plain = plain && strcasecmp(s, others[i]) != 0;
     if (plain) {
         printf("%s\n", s);
         return;

@@ -104,6 +104,15 @@ static int check_beginning(const struct making *m, struct str text, struct engin
     return f->err;
 }
 
+static int check_count(const struct making *m, const struct engine_tokens *tokens, struct fault *f)
+{
+    if (tokens->n > tokens_max(m))
+        return too_long(m, "", tokens->n, f);
+    if (tokens->n == 0)
+        return fault_set(f, ERR_INVALID, "the prompt is empty, and this model has no token to begin a text with");
+    return 0;
+}
+
 static int take_text(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
 {
     int err = check_size(m, text.n, f);
@@ -111,13 +120,7 @@ static int take_text(const struct making *m, struct str text, struct engine_toke
         err = check_beginning(m, text, out, f);
     if (err == 0)
         err = tokenize(m, text, out, f);
-    if (err != 0)
-        return err;
-    if (out->n > tokens_max(m))
-        return too_long(m, "", out->n, f);
-    if (out->n == 0)
-        return fault_set(f, ERR_INVALID, "the prompt is empty, and this model has no token to begin a text with");
-    return 0;
+    return err == 0 ? check_count(m, out, f) : err;
 }
 
 /* The prompt arrived as token ids: used unchanged, without the model's own first and last token. */
@@ -187,7 +190,7 @@ static int take_composed(const struct making *m, struct engine_tokens *out, stru
     int err = check_size(m, request_ranks(m->r) ? m->r->text.n : 0, f);
     if (err == 0)
         err = request_fills(m->r) ? composed_gap(&c, f) : composed_pair(&c, f);
-    return err == 0 && out->n > tokens_max(m) ? too_long(m, "", out->n, f) : err;
+    return err == 0 ? check_count(m, out, f) : err;
 }
 
 /* Makes the tokens of the prompt; a chat is rendered into `text`, which is also where the prompt's

@@ -169,7 +169,7 @@ static void run_load(struct bench *b, const struct shape *shape, bool json, bool
 int bench_main(const struct settings *s, const char *key)
 {
     struct bench b = {.s = s};
-    bool json = setting_number(s, SET_OUTPUT) == 1, first = true;
+    bool json = setting_json(s), first = true;
     lab_cluster_model(s, ECHO_MODEL, b.model, sizeof b.model);
     if (!setting_on(s, SET_COMPARE_BALANCE))
         return bench_here_main(s, key);

@@ -101,7 +101,7 @@ static void run_all(struct bench_here *b, uint32_t most, bool json)
 int bench_here_main(const struct settings *s, const char *key)
 {
     struct bench_here b = {.s = s, .key = key};
-    bool json = setting_number(s, SET_OUTPUT) == OUTPUT_JSON;
+    bool json = setting_json(s);
     put_head(s, json);
     run_all(&b, (uint32_t)setting_number(s, SET_BENCH_STREAMS), json);
     if (json)

@@ -285,7 +285,7 @@ int chaos_main(const struct settings *s)
     }
     if (c->load.fault.err != 0)
         plain_print(stderr, "error: manta chaos: %s", c->load.fault.text);
-    else if (setting_number(s, SET_OUTPUT) == 1)
+    else if (setting_json(s))
         report_put_json(&c->report, &c->runner, &about);
     else
         report_put_text(&c->report, &c->runner, &about);

@@ -82,7 +82,7 @@ static void print_place(const struct settings *s)
 
 int config_main(const struct settings *s)
 {
-    bool json = setting_number(s, SET_OUTPUT) == OUTPUT_JSON || setting_number(s, SET_OUTPUT) == OUTPUT_YAML, first = true;
+    bool json = setting_json(s), first = true;
     printf(json ? "{" : "%-22s %-24s %s\n", "SETTING", "VALUE", "FROM");
     print_all(s, json, false, &first);
     print_all(s, json, true, &first);

@@ -142,7 +142,7 @@ static int end_there(struct down *d, struct engine *e, struct fault *f)
 
 int down_main(const struct settings *s)
 {
-    struct down d = {.s = s, .json = setting_number(s, SET_OUTPUT) == 1, .took = buf_max(TOOK_BYTES_MAX)};
+    struct down d = {.s = s, .json = setting_json(s), .took = buf_max(TOOK_BYTES_MAX)};
     struct engine e;
     struct fault f = {0};
     if (engine_help(s))

@@ -114,7 +114,7 @@ struct client_options options_client(const struct settings *s)
         .max_tokens = (uint32_t)setting_number(s, SET_MAX_TOKENS),
         .tags = setting_on(s, SET_TAGS),
         .quiet = setting_on(s, SET_QUIET),
-        .json = setting_number(s, SET_OUTPUT) == OUTPUT_JSON || setting_number(s, SET_OUTPUT) == OUTPUT_YAML,
+        .json = setting_json(s),
         .wide = setting_number(s, SET_OUTPUT) == OUTPUT_WIDE,
         .watch = setting_on(s, SET_WATCH),
         .launched = setting_number(s, SET_DIE_WITH_PARENT) != 0,

@@ -195,6 +195,11 @@ static inline bool setting_on(const struct settings *s, enum setting_id id)
 {
     return setting_number(s, id) != 0;
 }
+/* Returns whether the output is JSON, also as YAML, of which JSON is a part. */
+static inline bool setting_json(const struct settings *s)
+{
+    return setting_number(s, SET_OUTPUT) == OUTPUT_JSON || setting_number(s, SET_OUTPUT) == OUTPUT_YAML;
+}
 
 enum setting_kind setting_kind(enum setting_id id);
 /* Returns whether the setting is hidden from people: no help, no variable. */

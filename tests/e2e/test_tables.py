@@ -61,6 +61,21 @@ def test_yaml_says_what_json_says(echo, run, command):
     assert shape(yaml.safe_load(as_yaml.stdout)) == shape(json.loads(as_json.stdout))
 
 
+def test_yaml_quotes_words_that_yaml_takes_for_other_values(cluster, run):
+    """Given a worker named No; when its status is printed as YAML; then the name is quoted, because YAML 1.1 reads No as false."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo", "--node", "No")
+    head.wait_ready(actors=1)
+    printed = run("actors", "--head", head.address, "-o", "yaml").stdout
+    assert '"No"' in printed and not re.search(r": No$", printed, re.M), printed
+
+
+def test_every_command_takes_yaml(run):
+    """Given a command that prints one JSON object; when YAML is asked for; then that object is printed, which is YAML, and no text."""
+    printed = run("down", "--cluster", "nothing-here", "-o", "yaml").stdout
+    assert json.loads(printed) == {"engine": "local", "cluster": "nothing-here", "took": []}
+
+
 def test_watch(echo, tmp_path):
     """Given somebody who watches the requests; when another one is answered; then the list has it, in place; Ctrl-C ends it."""
     with Terminal("requests", "--watch", "--head", echo.address, folder=tmp_path) as t:

@@ -256,6 +256,31 @@ static void texts_for_vectors_are_prepared_too(void **state)
     desk_free(d);
 }
 
+static struct engine_info reranker;
+
+static const struct engine_info *info_of_a_reranker(const struct engine *e)
+{
+    reranker = *engine_echo()->info(e);
+    reranker.ranks = true;
+    return &reranker;
+}
+
+/* Given a reranker without a token to begin a text with; when question and text are empty; then the pair is refused: no engine computes a prompt
+ * of no tokens. */
+static void an_empty_pair_is_refused(void **state)
+{
+    (void)state;
+    struct desk *d = desk_new("echo:embed=8", 1, 16);
+    struct engine_ops ops = *d->w->ops;
+    struct turn question = {.role = str_of("query"), .content = str_of("")};
+    struct request r = {.kind = REQUEST_EMBED, .turns = &question, .turns_n = 1, .text = str_of("")};
+    ops.info = info_of_a_reranker;
+    struct prompt p = prompt_make(&ops, d->w->engine, &r, NULL);
+    assert_int_equal(p.fault.err, ERR_INVALID);
+    assert_null(p.tokens.p);
+    desk_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +293,7 @@ int main(void)
         cmocka_unit_test(what_is_prepared_counts_in_the_queue),
         cmocka_unit_test(a_resumed_answer_waits_for_its_prompt),
         cmocka_unit_test(texts_for_vectors_are_prepared_too),
+        cmocka_unit_test(an_empty_pair_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
