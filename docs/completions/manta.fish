@@ -51,7 +51,7 @@ complete -c manta -n '__fish_seen_subcommand_from drain' -l grace -x -d 'seconds
 complete -c manta -n '__fish_seen_subcommand_from drain' -l move -d 'what runs continues elsewhere at once, with what is computed of it'
 complete -c manta -n '__fish_seen_subcommand_from head' -l replace -d 'take the place of the head that runs at this --host and --port, with its connections and streams'
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l scale -x -a 'fixed auto' -d 'auto: the head decides by its load how many workers its launcher keeps up, between the next two; `manta scale` changes it later'
-complete -c manta -n '__fish_seen_subcommand_from up head config' -l scale-min -x -d 'with --scale auto: the fewest workers; 0: none while nobody asks, and the first request waits until one is ready'
+complete -c manta -n '__fish_seen_subcommand_from up head config' -l scale-min -x -d 'with --scale auto: the fewest workers; 0: none while there are no requests, and the first request waits until one is ready'
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l scale-max -x -d 'with --scale auto: the most workers'
 complete -c manta -n '__fish_seen_subcommand_from up head config' -l scale-idle -x -d 'with --scale auto: seconds for which fewer workers must have been enough before one is taken away; 0: three times what a start or a request takes, 180 to 300'
 complete -c manta -n '__fish_seen_subcommand_from scale' -l min -x -d 'scale auto: the fewest workers; not given: as it is'

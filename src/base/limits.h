@@ -37,7 +37,7 @@
     L(take_ms, c->take_ms, "ms", "", "time for the workers of a replaced head to come back; then its answers are computed again") \
     L(seek_anew_ms, c->anew_ms, "ms", "", "as seek_ms, when the client has received nothing and re-sent its request; then it is computed") \
     L(seek_gather_ms, c->gather_ms, "ms", "", "after the first worker reports a stream, wait for reports from others") \
-    L(settle_ms, c->settle_ms, "ms", "", "after the head's start, wait for the workers of a model nobody has; then it is not found, 404") \
+    L(settle_ms, c->settle_ms, "ms", "", "after the head's start: how long a request for an unknown model waits for its workers; then 404") \
     L(memory_bytes_max, memory_bytes_max(p), "bytes", "", "the head's memory: the sum of its parts in `memory`, each with who gives way") \
     L(answer_bytes_max, p->o->answer_bytes_max, "bytes", "answer-bytes", "answers that are not sent yet; the call with the most of them ends, 429") \
     L(stored_bytes_max, STORED_BYTES_MAX, "bytes", "", "stored responses; the oldest of the tenant with the most is forgotten") \

@@ -91,7 +91,7 @@ static void warn_of_root(void)
 {
     if (geteuid() == 0 && !in_container())
         log_warn("SECURITY", EVENT("runs_as_root"),
-                 "runs as root, which a head never needs: whoever finds a fault in it has the machine; start it as a user of its own");
+                 "runs as root, which a head never needs: an attacker who exploits a bug in it controls the machine; run it as a user of its own");
 }
 
 static int run_head(const struct settings *s)
@@ -328,8 +328,8 @@ static int run_command(const struct command *c, int argc, char **argv)
         options_log(&s);
         if (hidden && (c->uses & (USE_HEAD | USE_WORKER)) != 0)
             log_warn("CLUSTER STATUS", EVENT("key_on_command_line"),
-                     "a key on a command line can be read by other users of this machine until it is hidden, as it is now: "
-                     "better give MANTA_API_KEY and MANTA_JOIN_TOKEN, or --api-key-file and --join-token-file");
+                     "other users of this machine could read a key on the command line until it was hidden, as it is now: "
+                     "use MANTA_API_KEY and MANTA_JOIN_TOKEN, or --api-key-file and --join-token-file instead");
         status = run_with_needs(c, &s);
     }
     settings_fini(&s);

@@ -107,7 +107,7 @@ static int find_path(const char *given, const char *dir, char path[STORE_PATH_BY
     if (n >= STORE_PATH_BYTES || access(given, F_OK) != 0)
         return fault_set(f, ERR_NOT_FOUND, "there is no file '%s'", show_path(given).text);
     if (!is_model(given) || !is_inside(given, dir))
-        return fault_set(f, ERR_FORBIDDEN, "'%s' is no file of manta's folder of models, which is '%s'; if nobody else needs it, remove it with rm",
+        return fault_set(f, ERR_FORBIDDEN, "'%s' is not in manta's model folder, '%s'; if nothing else needs it, remove it with rm",
                          show_path(given).text, show_path(dir).text);
     return 0;
 }

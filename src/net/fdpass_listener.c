@@ -187,7 +187,7 @@ int net_fdpass_listener_open(struct net_loop *l, const char *path, bool over, ui
         return err;
     int fd = unix_listen(&a, over);
     if (fd < 0 && errno == EADDRINUSE)
-        return fault_set(f, ERR_IN_USE, "somebody else listens at '%s'", path);
+        return fault_set(f, ERR_IN_USE, "another process listens at '%s'", path);
     if (fd < 0)
         return fault_set(f, ERR_IO, "cannot listen at '%s': %s", path, strerror(errno));
     struct net_fdpass_listener *s = xalloc(sizeof *s);
@@ -209,7 +209,7 @@ int net_fdpass_dial(const char *path, uint32_t patience_ms, struct net_fdpass **
         return err;
     int fd = unix_dial(&a);
     if (fd < 0 && (errno == ENOENT || errno == ECONNREFUSED))
-        return fault_set(f, ERR_NOT_FOUND, "nobody listens at '%s'", path);
+        return fault_set(f, ERR_NOT_FOUND, "no process listens at '%s'", path);
     if (fd < 0)
         return fault_set(f, ERR_NET, "cannot connect to '%s': %s", path, strerror(errno));
     if (!same_user(fd)) {

@@ -77,7 +77,7 @@ enum {
     S(MOVE, "move", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_DRAIN, "what runs continues elsewhere at once, with what is computed of it") \
     S(REPLACE, "replace", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_REPLACE, "take the place of the head that runs at this --host and --port, with its connections and streams") \
     S(SCALE, "scale", "head.scale", SETTING_CHOICE, "fixed", 0, 0, "fixed|auto", USE_HEAD, "auto: the head decides by its load how many workers its launcher keeps up, between the next two; `manta scale` changes it later") \
-    S(SCALE_MIN, "scale-min", "head.scale_min", SETTING_NUMBER, "0", 0, 256, NULL, USE_HEAD, "with --scale auto: the fewest workers; 0: none while nobody asks, and the first request waits until one is ready") \
+    S(SCALE_MIN, "scale-min", "head.scale_min", SETTING_NUMBER, "0", 0, 256, NULL, USE_HEAD, "with --scale auto: the fewest workers; 0: none while there are no requests, and the first request waits until one is ready") \
     S(SCALE_MAX, "scale-max", "head.scale_max", SETTING_NUMBER, "8", 1, 256, NULL, USE_HEAD, "with --scale auto: the most workers") \
     S(SCALE_IDLE, "scale-idle", "head.scale_idle", SETTING_NUMBER, "0", 0, 86400, NULL, USE_HEAD, "with --scale auto: seconds for which fewer workers must have been enough before one is taken away; 0: three times what a start or a request takes, 180 to 300") \
     S(MIN, "min", NULL, SETTING_NUMBER, "0", 0, 256, NULL, USE_SCALE, "scale auto: the fewest workers; not given: as it is") \

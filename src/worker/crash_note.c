@@ -100,7 +100,7 @@ void crash_note_begin(void)
     last_words_to(say);
     if (net_witness_start(on_look, on_gone) != 0)
         log_warn("WORKER NODE STARTING", EVENT("no_witness"),
-                 "no witness of this worker: should the kernel kill it for its memory, nobody will tell which request it was");
+                 "no witness process for this worker: if the kernel kills it for its memory use, the request that caused it stays unknown");
 }
 
 void crash_note_link(uint32_t head, int fd)

@@ -178,7 +178,7 @@ static int check_scores(const struct job *job, const struct wire_tokens *m, stru
     unsigned long long id = job->node.id;
     uint32_t context = job->attempt->actor->context;
     if (!job->call->request->sampling.prompt_scores || job->state != JOB_SENT || m->text.n > 0 || m->parts_n > 0 || m->ids.n == 0)
-        return fault_set(f, ERR_PROTOCOL, "job %llu: tokens of a prompt that nobody asked for", id);
+        return fault_set(f, ERR_PROTOCOL, "job %llu: prompt tokens that were not requested", id);
     if (m->first > job->scored || m->ids.n > context || m->first > context - m->ids.n || (m->first < job->scored && m->first + m->ids.n > job->scored))
         return fault_set(f, ERR_PROTOCOL, "job %llu: token %u of the prompt came where token %u was due", id, m->first, job->scored);
     return check_lists(job, m, f);

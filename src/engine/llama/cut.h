@@ -33,7 +33,7 @@ private:
 /* The parser's reading of a call contradicts what was already reported, or it finds implausibly many
  * calls. */
 struct two_ways : std::runtime_error {
-    two_ways() : std::runtime_error("what was told of a call is not what it is in the end") {}
+    two_ways() : std::runtime_error("the call differs from what was already reported") {}
 };
 
 class cutter {
