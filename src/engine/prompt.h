@@ -22,7 +22,7 @@ struct prompt {
     struct engine_tokens tokens; /* owned */
     struct engine_guide *guide;  /* owned; NULL if the answer is unconstrained */
     struct buf text;             /* owned; if sampling.prompt_text asks for it */
-    struct fault fault;          /* err 0: there are 1 … info.context tokens */
+    struct fault fault;          /* err 0: there are 1 … info.context tokens, or, if only counted, up to PROMPT_COUNTED_TOKENS_MAX */
 };
 
 /* Checks whether a model of that kind can serve the request. Returns ERR_INVALID or ERR_UNSUPPORTED

@@ -94,7 +94,7 @@ static void an_answer_longer_than_the_context_is_refused(void **state)
     batcher_submit(small->batcher, ++small->tickets, &r, big->answers[t].ids, 100);
     const struct answer *a = &small->answers[small->tickets];
     assert_true(a->done == 1 && a->finish == FINISH_ERROR && a->fault.err == ERR_CONTEXT);
-    assert_non_null(strstr(a->fault.text, "has 100 tokens already"));
+    assert_non_null(strstr(a->fault.text, "already has 100 tokens"));
     world_finish(small);
     world_free(big);
     world_free(small);
