@@ -300,7 +300,7 @@ static struct str size_text(uint64_t parameters, char out[SIZE_BYTES])
     return str_of(out);
 }
 
-/* What its worker read in the model's file. */
+/* Writes the facts that its worker read in the model file. */
 static void put_details(struct jout *j, const struct api_model *m)
 {
     char size[SIZE_BYTES];

@@ -239,8 +239,8 @@ struct head_beside {
     F(bool, exact, a->exact, "exact", BOOL) \
     F(struct str, setup, str_of(a->setup), "setup", STR) /* how it computes exactly; empty: not at all */ \
     F(bool, has_template, a->has_template, "chat_template", BOOL) \
-    F(bool, ranks, a->member_of[POOL_MODEL].pool->ranks, "ranks", BOOL) /* it is for /v1/rerank */ \
-    F(struct str, family, str_of(a->family), "family", STR) /* this and the next two: of its file; empty, 0: not known */ \
+    F(bool, ranks, a->member_of[POOL_MODEL].pool->ranks, "ranks", BOOL) /* a reranker */ \
+    F(struct str, family, str_of(a->family), "family", STR) /* this and the next two: from its file; empty or 0: not known */ \
     F(struct str, quantization, str_of(a->quantization), "quantization", STR) \
     F(uint64_t, parameters, a->parameters, "parameters", UINT) \
     F(enum actor_health, health, head_actor_health(a), "health", HEALTH) \

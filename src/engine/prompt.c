@@ -32,7 +32,7 @@ static const char *grouped(uint64_t number, char out[GROUPED_BYTES])
     return out;
 }
 
-/* A prompt that nothing is computed of need not fit; but its tokens are told one by one as those of an answer are. */
+/* A prompt that is only counted need not fit the context. One whose tokens are scored must, because they are reported like an answer's. */
 static uint32_t tokens_max(const struct making *m)
 {
     bool counted = m->r->sampling.prompt_only == PROMPT_COUNTED && !m->r->sampling.prompt_scores;

@@ -13,7 +13,7 @@ enum {
     PROMPT_RENDER_BYTES_MAX = 64 * 1024 * 1024, /* of a rendered prompt */
     PROMPT_PROBE_BYTES_PER_TOKEN = 16, /* a prompt with more bytes than this per context token is presumably too long … */
     PROMPT_PROBE_BYTES_MIN = 16 * 1024, /* … which tokenizing its beginning shows: tokenizing 1 MB takes most of a second */
-    PROMPT_COUNTED_TOKENS_MAX = 128 * 1024, /* of a prompt that is only counted or told, if the context is smaller */
+    PROMPT_COUNTED_TOKENS_MAX = 128 * 1024, /* tokens of a prompt that is only counted or returned, if the context is smaller */
     PROMPT_TEXT_BYTES_MAX = 4 * 1024 * 1024, /* limit of a reported prompt text: with the ids it must fit one message of a link */
 };
 

@@ -197,11 +197,10 @@ void call_free(struct head_program *p, struct call *c);
  * there, and frees the call. */
 void call_written(struct head_program *p, struct call *c, struct buf *text);
 
-/* Appends the facts about the client's request that another head needs to continue its stream. */
 enum { NOTE_BYTES = 22, NOTE_BYTES_MAX = NOTE_BYTES + API_ECHO_BYTES_MAX };
-/* Reads such a note into the call. False: the note is invalid. */
+/* Appends the facts about the client's request that another head needs to continue its stream. */
 void note_write(struct buf *out, const struct call *c);
-/* Fills in what a note tells of the client's request. False: it is no note. */
+/* Reads such a note into the call. Returns false if the note is invalid. */
 bool note_read(struct str note, struct call *c);
 
 /* ---- timings.c: durations of answers ---- */
@@ -242,7 +241,7 @@ void stream_fault(struct head_program *p, struct call *c, const struct fault *f)
 /* Returns the fault with the request's id or field added, for errors that people trace to a
  * request. */
 struct fault call_named_fault(const struct call *c, const struct fault *f);
-/* Returns the client's place in the stream. */
+/* Writes the client's place in the stream to *out. */
 void answer_place(const struct call *c, struct api_stream_id *out);
 /* Sends how much of a branch's prompt is computed, if the dialect reports progress and the client
  * keeps up. */

@@ -120,7 +120,7 @@ static void put_choice(struct jout *j, const struct account_step *s)
     jout_array_end(j);
 }
 
-/* Where the branch went, or was. */
+/* Writes the branch and the actor that it went to or left. */
 static void put_place(struct jout *j, const struct account_step *s)
 {
     jout_put_uint(j, "index", s->branch);

@@ -63,7 +63,7 @@ static void put_head(struct head_program *p, struct jout *j)
     jout_object_end(j);
 }
 
-/* How a field of a view is written. Nodes' addresses, their processes, and the text of job
+/* Writers for the fields of a view, by kind. Nodes' addresses, their processes, and the text of job
  * failures, which may quote a client's prompt, are for admins only. */
 #define PUT_NONE(key, value)
 #define PUT_UINT(key, value) jout_put_uint(j, key, value);

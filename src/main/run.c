@@ -91,7 +91,7 @@ static int start_cluster(const char *model, const char *engine)
     return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* Returns the model's name in requests: a file without its folder and .gguf, an address's last
+/* Writes the model's name in requests: a file without its folder and .gguf, an address's last
  * part. */
 static void short_name(const char *model, char *out, size_t cap)
 {

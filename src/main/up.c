@@ -47,7 +47,7 @@ struct up {
     struct up_log *log;            /* NULL: it cannot be written */
     struct up_view view;
     bool quiet;                    /* the terminal belongs to the prompt */
-    struct children children;      /* what they are told */
+    struct children children;      /* their command lines and environments */
     const char *head_address;      /* points into `children` */
     int exit_status;
 };

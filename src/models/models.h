@@ -96,7 +96,7 @@ struct gguf_facts {
 int gguf_read(const char *path, struct gguf_facts *out, struct fault *f);
 
 /* ---- files that an engine is known to load ---- */
-/* Writes what stands for a file's digest where the file is used with a text of its user's. */
+/* Writes a digest of a file together with a text of the user, such as a chat template. */
 void models_digest_with(const char *digest, const char *text, char out[65]);
 /* Returns whether that engine (name, version, processor) has loaded the file of that digest on
  * this machine. A problem with the notes costs time, never correctness. */

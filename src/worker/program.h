@@ -98,9 +98,9 @@ uint32_t deployments_threads(const struct worker_program *p);
 
 /* ---- template.c ---- */
 enum { CHAT_TEMPLATE_BYTES_MAX = 1 << 20 };
-/* Reads the file that --chat-template names. ERR_USAGE: it cannot be used. */
+/* Reads the file that --chat-template names. Returns ERR_USAGE if it cannot be used. */
 int template_read(struct worker_program *p, struct fault *f);
-/* Sets the deployment's digest for heads: with another template a model's answers are others, so an answer may not continue there. */
+/* Sets the deployment's digest for heads. It covers the chat template, because a model with another template must not continue an answer. */
 void template_digest(const struct worker_program *p, struct deployment *r);
 
 /* ---- resolve.c ---- */

@@ -1,4 +1,4 @@
-/* A chat template in place of the one that a model's file carries. */
+/* Use a chat template in place of the one in the model file. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ int template_read(struct worker_program *p, struct fault *f)
         return 0;
     if (strcmp(p->o->engine, "echo") == 0)
         return fault_set(f, ERR_USAGE, "--chat-template: the echo engine has no templates");
-    if (strcmp(name, "chatml") == 0) { /* which the engine knows */
+    if (strcmp(name, "chatml") == 0) { /* built into the engine */
         p->chat_template = xstrdup(name);
         return 0;
     }

@@ -69,8 +69,8 @@ void head_actor_free(struct grave *g);
 struct pool *head_pool_new(struct head *h, struct str name, bool embeds);
 /* The pool of that name, or of name@digits; empty: of any model. NULL: none. */
 struct pool *head_pool_find(const struct head *h, struct str name, bool embeds);
-/* The pool of a request: of the model it names; else of any that answers it: where models for vectors and rerankers are there, of the oldest
- * of its purpose that is ready. NULL: none. */
+/* Returns the pool for a request: of the model it names, else of any model that can answer it; if there are both embedding models and
+ * rerankers, of the oldest ready one of the right kind. NULL: none. */
 struct pool *head_pool_for(const struct head *h, const struct request *r);
 /* The pool of exactly that name; NULL: none. */
 struct pool *head_pool_find_exact(const struct head *h, struct str name, bool embeds);

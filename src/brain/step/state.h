@@ -144,7 +144,7 @@ struct pool {
     char *digest;                 /* owned; of its actors' model file; empty: not known yet */
     size_t plain_n;               /* alias: this many bytes of the name are the workers' name for it; else 0 */
     bool embeds;                  /* kind REQUEST_EMBED; else chat and text */
-    bool ranks;                   /* of those: its actors say how well a text answers a question */
+    bool ranks;                   /* with embeds: a reranker: its actors score how well a text answers a question */
     bool was_ready;               /* one of its actors ever was */
     uint32_t away_n;              /* ready actors that left without failing: they may return */
     bool registered;              /* a worker ever had it; false: only waiting requests name it */

@@ -80,8 +80,8 @@ enum ggml_type kv_type(const struct engine_load *load);
 void pages_let_go(const char *path);
 
 /* text.c */
-/* Reads from the model what the vocabulary and the template need. A template of the file that cannot be used fails each chat later; one that
- * was given in its place fails at once, with ERR_USAGE. */
+/* Reads the required parts of vocabulary and template. If the file's template cannot be used, each chat fails later; if one given in its
+ * place cannot be used, this fails with ERR_USAGE. */
 int text_open(struct engine *e, const char *chat_template, struct fault *f);
 /* Frees them. */
 void text_close(struct engine *e);

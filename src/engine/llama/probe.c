@@ -83,7 +83,7 @@ static uint64_t at_most(uint64_t n, uint64_t most)
     return n < most ? n : most;
 }
 
-/* What a layer stores per token: heads, with k and v numbers each. */
+/* The cells of a layer for one token: heads, with k and v numbers each. */
 struct cells {
     uint64_t heads, k, v;
 };
