@@ -4,7 +4,7 @@ import OpenAI from "openai";
 import { Ollama } from "ollama";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
-import { embedMany, generateObject, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
+import { APICallError, embedMany, generateObject, generateText, jsonSchema, stepCountIs, streamText, tool } from "ai";
 
 const url = process.env.MANTA_URL, keyed = process.env.MANTA_KEYED_URL;
 const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
@@ -70,12 +70,46 @@ await check(OPENAI, "a wrong key", async () => (await raised(OpenAI.Authenticati
   new OpenAI({ baseURL: `${keyed}/v1`, apiKey: "wrong", maxRetries: 0 }).models.list())).code === "invalid_api_key");
 await check(OPENAI, "a model that is not there", async () => (await raised(OpenAI.NotFoundError, () => said({ model: "none" }))).code === "model_not_found");
 
+const clock = { type: "function", function: { name: "clock", parameters: { type: "object", properties: { zone: { enum: ["UTC", "CET"] } }, required: ["zone"] } } };
+await check(OPENAI, "tools: required, named, several, streamed", async () => {
+  const forced = { model: "smollm2", temperature: 0, max_tokens: 200, messages: ask, tools: [weather, clock] };
+  const any = await openai.chat.completions.create({ ...forced, tool_choice: "required" });
+  const named = await openai.chat.completions.create({ ...forced, tool_choice: { type: "function", function: { name: "clock" } } });
+  const both = await openai.chat.completions.stream({ model: "both", messages: ask, tools: [weather, clock] }).finalChatCompletion();
+  return any.choices[0].message.tool_calls.length > 0 && named.choices[0].message.tool_calls[0].function.name === "clock" && both.choices[0].message.tool_calls.length === 2;
+});
+await check(OPENAI, "reasoning apart", async () => (await openai.chat.completions.create({ model: "thinking", messages: say })).choices[0].message.reasoning_content === "Paris, so France.");
+await check(OPENAI, "resumed behind an event", async () => {
+  let id = "", at = -1, text = "", rest = "";
+  for await (const event of await openai.responses.create({ model: "plain", input: "Say hi.", stream: true })) {
+    if (event.type === "response.created") id = event.response.id;
+    if (event.type === "response.output_text.delta") text += event.delta;
+    if (event.type === "response.output_text.delta" && at < 0) [at, rest] = [event.sequence_number, event.delta];
+  }
+  for await (const event of await openai.responses.retrieve(id, { stream: true, starting_after: at })) if (event.type === "response.output_text.delta") rest += event.delta;
+  return rest === text && text.length > 0;
+});
+
 const ANTHROPIC = "node anthropic 1.14.0";
 const short = { model: "smollm2", max_tokens: 12, messages: say };
 await check(ANTHROPIC, "messages", async () => (await anthropic.messages.create(short)).content[0].text);
 await check(ANTHROPIC, "a stream, and a call of a tool", async () => {
   const stream = anthropic.messages.stream({ model: "echo", max_tokens: 200, messages: ask, tools: [{ name: "weather", input_schema: parameters }] });
   return (await stream.finalMessage()).content.find((b) => b.type === "tool_use").input.city === "Paris";
+});
+await check(ANTHROPIC, "tools: any, a certain one, several", async () => {
+  const tools = [weather, clock].map(({ function: f }) => ({ name: f.name, input_schema: f.parameters })), uses = (m) => m.content.filter((b) => b.type === "tool_use");
+  const forced = { model: "smollm2", temperature: 0, max_tokens: 200, messages: ask, tools };
+  const any = await anthropic.messages.create({ ...forced, tool_choice: { type: "any" } });
+  const certain = await anthropic.messages.create({ ...forced, tool_choice: { type: "tool", name: "clock" } });
+  const both = await anthropic.messages.create({ ...forced, model: "both" });
+  return uses(any).length > 0 && uses(certain)[0].name === "clock" && uses(both).length === 2;
+});
+await check(ANTHROPIC, "thinking", async () => (await anthropic.messages.create({ ...short, model: "thinking", max_tokens: 200 })).content[0].thinking === "Paris, so France.");
+await check(ANTHROPIC, "aborted", async () => {
+  const stream = await anthropic.messages.create({ ...short, model: "plain", stream: true });
+  for await (const event of stream) if (event) break;
+  return (await anthropic.messages.create({ ...short, model: "plain" })).content[0].text;
 });
 await check(ANTHROPIC, "errors", async () => (await raised(Anthropic.NotFoundError, () => anthropic.messages.create({ ...short, model: "none" }))).requestID);
 
@@ -107,6 +141,14 @@ await check(AI, "streamed", async () => {
   let text = "";
   for await (const piece of answer.textStream) text += piece;
   return text;
+});
+await check(AI, "a tool that must be called, reasoning, an error, an abort", async () => {
+  const forced = await generateText({ ...steps("chats"), model: of("chats", "smollm2"), toolChoice: { type: "tool", toolName: "weather" }, stopWhen: stepCountIs(1), maxOutputTokens: 200 });
+  const stop = new AbortController(), cut = streamText({ model: of("responses", "plain"), prompt: "Say hi.", abortSignal: stop.signal, onError: () => {} });
+  for await (const piece of cut.textStream) if (piece) stop.abort();
+  const wrong = await raised(APICallError, () => generateText({ model: of("chats", "none"), prompt: "Say hi.", maxRetries: 0 }));
+  return forced.toolCalls[0].toolName === "weather" && wrong.statusCode === 404 &&
+    (await generateText({ model: of("messages", "thinking"), prompt: "Say hi." })).reasoningText === "Paris, so France.";
 });
 await check(AI, "an object", async () => (await generateObject({ model: of("chats", "smollm2"), prompt: "Ada is 36.", schema: jsonSchema(person), maxOutputTokens: 200 })).object.name);
 await check(AI, "vectors", async () => (await embedMany({ model: createOpenAI(sdk).textEmbeddingModel("all-minilm-l6-v2"), values: ["a", "b"] })).embeddings[1].length === 384);
