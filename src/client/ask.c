@@ -32,8 +32,8 @@ static void show_piece(struct asking *a, const json_t *event)
     a->last = text[n - 1];
 }
 
-/* Prints text on one line, truncated to keep a list readable. */
-static void print_short(const char *text)
+/* Adds text on one line, truncated to keep a list readable. */
+static void add_short(struct buf *out, const char *text)
 {
     enum { CHARS = 100 };
     struct buf line = buf_max(SIZE_MAX / 2);
@@ -41,7 +41,7 @@ static void print_short(const char *text)
     size_t at = 0;
     for (int n = 0; at < line.n && n < CHARS; n++)
         at += utf8_len(line.p + at, line.n - at);
-    printf("%.*s%s", (int)at, buf_cstr(&line), at < line.n ? " ..." : "");
+    buf_printf(out, "%.*s%s", (int)at, buf_cstr(&line), at < line.n ? " ..." : "");
     buf_fini(&line);
 }
 
@@ -67,26 +67,33 @@ static void show_cut(const struct asking *a, const json_t *answer)
         printf("; cut at %.0f tokens (finish: length): more with --max-tokens N", tokens);
 }
 
-static void show_response(struct asking *a, const json_t *r)
+static void add_response(struct buf *out, struct asking *a, const json_t *r)
 {
     const json_t *error = json_object_get(r, "error");
     bool whole = !a->live && json_is_null(json_object_get(r, "error"));
     if (json_is_integer(json_object_get(r, "actor_id")))
-        printf("  actor %.0f (%s); node: %s (%s); processing time %.2f s; ", json_num(r, "actor_id"), json_text(r, "model", "?"),
+        buf_printf(out, "  actor %.0f (%s); node: %s (%s); processing time %.2f s; ", json_num(r, "actor_id"), json_text(r, "model", "?"),
                json_text(r, "node", "?"), json_text(r, "address", "?"), json_num(r, "processing_time_s"));
     else
-        printf("  no actor; ");
+        buf_puts(out, "  no actor; ");
     if (json_is_object(error)) {
-        printf("failed: %s\n", json_text(error, "message", "?"));
+        buf_printf(out, "failed: %s", json_text(error, "message", "?"));
         fault_set(&a->fault, ERR_FAILED, "%s", json_text(error, "message", "?"));
         return;
     }
-    printf("%.0f tokens%s; response: ", json_num(r, "tokens"), is_cut(r) ? ", cut there (finish: length)" : "");
+    buf_printf(out, "%.0f tokens%s; response: ", json_num(r, "tokens"), is_cut(r) ? ", cut there (finish: length)" : "");
     if (whole)
-        printf("%s", json_text(r, "response", ""));
+        buf_puts(out, json_text(r, "response", ""));
     else
-        print_short(json_text(r, "response", ""));
-    printf("\n");
+        add_short(out, json_text(r, "response", ""));
+}
+
+static void show_response(struct asking *a, const json_t *r)
+{
+    struct buf line = buf_max(SIZE_MAX / 2);
+    add_response(&line, a, r);
+    show_paragraphs(buf_str(&line), 0);
+    buf_fini(&line);
 }
 
 static void show_end(struct asking *a, const json_t *answer)
@@ -110,7 +117,8 @@ static void show_end(struct asking *a, const json_t *answer)
         return;
     printf("%s node: %s (%s); model: %s; processing time %.2f s\n", show_tag("ANSWERED BY"), json_text(by, "node", "?"),
            json_text(by, "address", "?"), json_text(by, "model", "?"), json_num(by, "processing_time_s"));
-    printf("%s %s\n", show_tag("FINAL RESPONSE"), a->wrote ? "(as shown above)" : json_text(answer, "final_response", ""));
+    printf("%s ", show_tag("FINAL RESPONSE"));
+    show_paragraphs(str_of(a->wrote ? "(as shown above)" : json_text(answer, "final_response", "")), sizeof "[FINAL RESPONSE] " - 1);
 }
 
 static void on_event(json_t *event, void *user_data)

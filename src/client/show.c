@@ -53,6 +53,17 @@ void show_wrapped(const char *fmt, ...)
     buf_fini(&out);
 }
 
+void show_paragraphs(struct str text, unsigned at)
+{
+    struct buf out = buf_max(SIZE_MAX / 2);
+    if (show_on_terminal())
+        wrap_text(text, cells_columns(STDOUT_FILENO), 0, at, &out);
+    else
+        buf_add_str(&out, text);
+    printf("%s\n", buf_cstr(&out));
+    buf_fini(&out);
+}
+
 void show_fault(const struct fault *f)
 {
     fflush(stdout);

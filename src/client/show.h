@@ -21,6 +21,8 @@ void show_wrapped(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * characters are escaped. */
 void show_json(struct str text);
 void show_json_value(const json_t *v);
+/* Prints harmless text of any number of lines on stdout, behind `at` columns that are written; on a terminal wrapped between words. */
+void show_paragraphs(struct str text, unsigned at);
 /* Prints "error: …" on stderr, one line; on a terminal wrapped between words. */
 void show_fault(const struct fault *f);
 

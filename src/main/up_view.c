@@ -183,6 +183,12 @@ static void row_of_the_log(struct box *b, const char *log)
     row(b, "log", "%s%s%s%s", command, fits ? "  (" : "", fits ? place : "", fits ? ")" : "");
 }
 
+/* The other dialects, too, where the box has lines to spare: at 60 columns it has none. */
+static void row_of_the_api(struct box *b, const struct up_facts *f)
+{
+    row(b, "API", "http://%s/v1 (OpenAI%s)%s", f->address, f->key ? "; needs the key" : "", b->columns >= 80 ? "; without /v1: Anthropic, Ollama" : "");
+}
+
 static void row_of_a_better_model(struct box *b, const char *toy)
 {
     uint64_t free_bytes = memory_free_bytes();
@@ -206,7 +212,7 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
     b.columns = b.columns > BOX_COLUMNS_MAX ? BOX_COLUMNS_MAX : b.columns;
     snprintf(title, sizeof title, "%smanta %s, ready in %.1f s ", v->escapes ? "── " : "-- ", MANTA_VERSION, (double)(clock_us() - v->start_us) / 1e6);
     rule(&b, title);
-    row(&b, "API", "http://%s/v1 (OpenAI); without /v1: Anthropic, Ollama%s", f->address, f->key ? "; needs the key" : "");
+    row_of_the_api(&b, f);
     row(&b, "console", "http://%s (in a browser)", f->address);
     if (n->model[0] != '\0')
         row(&b, "model", "%s, %.0f MiB of weights%s", n->model, mib(n->weights_bytes), n->models > 1 ? "; more: manta actors" : "");

@@ -21,7 +21,9 @@ def test_the_screen_before_the_prompt(tmp_path, columns, env):
         t.wait_text(r">>> $")
         shown = re.sub(r"(?m)^.*\r", "", t.text()).split("\n")
         assert len(shown) <= 13 and all(len(line) <= columns for line in shown), shown
-        assert f"http://127.0.0.1:{port}/v1 (OpenAI); without /v1: Anthropic, Ollama" in " ".join(t.text().split()) and "event=" not in t.text() and "next" in t.text()
+        others = "; without /v1: Anthropic, Ollama" if columns >= 80 else ""
+        assert f"  API       http://127.0.0.1:{port}/v1 (OpenAI){others}" in [line.rstrip() for line in shown]
+        assert "event=" not in t.text() and "next" in t.text()
         assert env or "workers 2/2" in t.text()
         t.press("quit" + ENTER)
         assert t.wait_end() == 0

@@ -87,12 +87,14 @@ def test_what_a_chat_says_breaks_between_words(long, tmp_path, columns):
     with chat(long, tmp_path, columns=columns, rows=40) as s:
         s.wait(">>> ")
         for line, end in (("/set max_tokens 7", "from now on"), ("/set", "takes it back"), ("/set mood good", "repeat_penalty"),
-                          ("/model no-such-model", "as before"), ("/help", "cancels an answer")):
+                          ("/model no-such-model", "as before"), ("/all hi", "FINAL RESPONSE"), ("/help", "cancels an answer")):
             s.type(line)
             s.press("Enter")
             s.wait(end.replace(" ", r"\s+"))
         words = " ".join(s.lines(everything=True)).split()
         assert all(width(line) <= columns for line in s.lines(everything=True))
+        answered, final = re.search(r"(?s)response: (.*)\[ANSWERED BY\].*?\[FINAL RESPONSE\](.*)>>> /help", s.text()).groups()
+        assert answered.split() == final.split(), "no word of a model is broken either"
         for word in "min_p, max_tokens, seed, presence_penalty, frequency_penalty, 'mood'; no-such-model questions".split():
             assert any(word in w for w in words), (word, s.text())
 
