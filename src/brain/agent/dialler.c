@@ -103,9 +103,9 @@ static uint64_t silent_us(const struct dialler *d)
 
 enum dialler_act dialler_tick(struct dialler *d, uint64_t now_us, const char **why)
 {
-    bool silent = now_us >= silent_us(d);
     if (now_us < dialler_deadline(d))
         return DIALLER_NOTHING;
+    bool silent = now_us >= silent_us(d);
     if (d->state == DIALLER_WAITING)
         return DIALLER_DIAL;
     if (d->state == DIALLER_WELCOMED && !silent) {

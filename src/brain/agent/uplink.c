@@ -92,42 +92,45 @@ static void uplink_beat_back(const struct agent *a, struct uplink *u, const stru
         u->rtt_us = (uint32_t)(a->now_us - ack->sent_us);
 }
 
+/* Before the welcome. Returns false for a message that no worker expects then. */
+static bool uplink_is_answered(struct agent *a, uint32_t head, const struct wire_msg *msg)
+{
+    switch (msg->type) {
+    case WIRE_welcome: uplink_welcome(a, head, &msg->welcome); return true;
+    case WIRE_refuse: uplink_refused(a, head, &msg->refuse); return true;
+    default: return false;
+    }
+}
+
+/* After the welcome: who reads which message. Returns false for one that no worker expects. */
+static bool uplink_is_told(struct agent *a, uint32_t head, const struct wire_msg *msg)
+{
+    switch (msg->type) {
+    case WIRE_refuse: uplink_refused(a, head, &msg->refuse); return true;
+    case WIRE_actor_ack: agent_actor_acked(a, head, &msg->actor_ack); return true;
+    case WIRE_run: agent_job_run(a, head, &msg->run); return true;
+    case WIRE_cancel: agent_job_cancel(a, head, &msg->cancel); return true;
+    case WIRE_cordon: agent_cordon(a, head, &msg->cordon); return true;
+    case WIRE_drain: agent_drain(a, msg->drain.grace_ms, msg->drain.move != 0, false, str_of("a head asked for it")); return true;
+    case WIRE_seek: agent_journal_seek(a, head, &msg->seek); return true;
+    case WIRE_adopt: agent_journal_adopt(a, head, &msg->adopt); return true;
+    case WIRE_beat_ack: uplink_beat_back(a, &a->uplinks[head], &msg->beat_ack); return true;
+    case WIRE_kv_save: agent_kv_save(a, head, &msg->kv_save); return true;
+    case WIRE_kv_pull: agent_kv_pull(a, head, &msg->kv_pull); return true;
+    case WIRE_kv_part: agent_kv_part(a, head, &msg->kv_part); return true;
+    case WIRE_kv_drop: agent_kv_drop(a, head, &msg->kv_drop); return true;
+    default: return false;
+    }
+}
+
 void uplink_msg(struct agent *a, uint32_t head, const struct wire_msg *msg)
 {
-    struct uplink *u = &a->uplinks[head];
-    bool welcomed = uplink_is_welcomed(a, head);
-    if (!welcomed && u->dialler.state != DIALLER_HELLO)
+    struct dialler *d = &a->uplinks[head].dialler;
+    bool welcomed = d->state == DIALLER_WELCOMED;
+    if (!welcomed && d->state != DIALLER_HELLO)
         return; /* we hung up already */
-    u->dialler.heard_us = a->now_us;
-    if (msg->type == WIRE_refuse)
-        uplink_refused(a, head, &msg->refuse);
-    else if (msg->type == WIRE_welcome && !welcomed)
-        uplink_welcome(a, head, &msg->welcome);
-    else if (msg->type == WIRE_actor_ack && welcomed)
-        agent_actor_acked(a, head, &msg->actor_ack);
-    else if (msg->type == WIRE_run && welcomed)
-        agent_job_run(a, head, &msg->run);
-    else if (msg->type == WIRE_cancel && welcomed)
-        agent_job_cancel(a, head, &msg->cancel);
-    else if (msg->type == WIRE_cordon && welcomed)
-        agent_cordon(a, head, &msg->cordon);
-    else if (msg->type == WIRE_drain && welcomed)
-        agent_drain(a, msg->drain.grace_ms, msg->drain.move != 0, false, str_of("a head asked for it"));
-    else if (msg->type == WIRE_seek && welcomed)
-        agent_journal_seek(a, head, &msg->seek);
-    else if (msg->type == WIRE_adopt && welcomed)
-        agent_journal_adopt(a, head, &msg->adopt);
-    else if (msg->type == WIRE_beat_ack && welcomed)
-        uplink_beat_back(a, u, &msg->beat_ack);
-    else if (msg->type == WIRE_kv_save && welcomed)
-        agent_kv_save(a, head, &msg->kv_save);
-    else if (msg->type == WIRE_kv_pull && welcomed)
-        agent_kv_pull(a, head, &msg->kv_pull);
-    else if (msg->type == WIRE_kv_part && welcomed)
-        agent_kv_part(a, head, &msg->kv_part);
-    else if (msg->type == WIRE_kv_drop && welcomed)
-        agent_kv_drop(a, head, &msg->kv_drop);
-    else
+    d->heard_us = a->now_us;
+    if (!(welcomed ? uplink_is_told : uplink_is_answered)(a, head, msg))
         uplink_hang_up(a, head,
                        str_of(welcomed ? "the head said what no worker expects"
                                        : "the other side answered hello with neither welcome nor refuse"));
