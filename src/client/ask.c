@@ -138,7 +138,7 @@ static void on_event(json_t *event, void *user_data)
     }
 }
 
-static char *body_of(const struct client_options *o, const char *prompt, bool all)
+static char *body_of(const struct client_options *o, const json_t *sampling, const char *prompt, bool all)
 {
     json_t *body = json_pack("{s:s, s:b}", "prompt", prompt, "stream", 1);
     if (body == NULL)
@@ -148,16 +148,17 @@ static char *body_of(const struct client_options *o, const char *prompt, bool al
         json_object_set_new(body, "model", json_string(o->model));
     if (o->max_tokens > 0)
         json_object_set_new(body, "max_tokens", json_integer(o->max_tokens));
+    json_object_update(body, (json_t *)sampling); /* NULL: as it is */
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return text;
 }
 
-int ask(const struct client_options *o, const char *prompt, bool all)
+int ask(const struct client_options *o, const json_t *sampling, const char *prompt, bool all)
 {
     struct asking a = {.o = o, .live = !o->json && !all && show_on_terminal(), .start_us = clock_us()};
     struct fault f = {0};
-    char *body = body_of(o, prompt, all);
+    char *body = body_of(o, sampling, prompt, all);
     if (body == NULL) {
         fault_set(&f, ERR_INVALID, "the prompt is not UTF-8 text");
         show_fault(&f);

@@ -140,8 +140,11 @@ static int run_all(struct chat *c, const char *args)
     if (args[0] == '\0')
         return fail((fault_set(&f, ERR_INVALID, "/all needs a prompt: every actor answers it"), &f));
     struct client_options o = *c->o;
+    const json_t *most = json_object_get(c->sampling, "max_tokens");
     o.model = c->model;
-    return ask(&o, args, true);
+    if (json_is_integer(most) && json_integer_value(most) > 0)
+        o.max_tokens = (uint32_t)json_integer_value(most);
+    return ask(&o, c->sampling, args, true);
 }
 
 static int run_status(struct chat *c, const char *args)

@@ -54,7 +54,7 @@ static int ask_with_echo(const struct client_options *o, const char *prompt, boo
 {
     if (!typed && !o->json)
         show_said("PROMPT", "%s", prompt);
-    return ask(o, prompt, all);
+    return ask(o, NULL, prompt, all);
 }
 
 /* Runs one line; *out_quit: the user wants to leave. */

@@ -79,6 +79,8 @@ def test_settings_go_along(echo, tmp_path):
         assert "  temperature 0.5\n  max_tokens 3\n" in say(t, "/set", r"takes\s+it\s+back\.\s+>>> $").replace("\r", "")
         assert body["model"] == "echo" and body["temperature"] == 0.5 and body["max_tokens"] == 3
         assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+        text = " ".join(say(t, "/all hi", r"FINAL RESPONSE(?s:.*)\n>>> $").split())
+        assert text.count("3 tokens, cut there") == 3 and "cut at 3 tokens (finish: length): more with" in text, text
         assert "cut" not in say(t, "/set max_tokens default" + ENTER + "hi")
 
 
