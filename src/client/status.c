@@ -89,7 +89,7 @@ static void add_actor_wide(struct table *t, const json_t *a)
 }
 
 /* Shows facts that have no column. */
-static void show_notes(const json_t *a, bool wide)
+static void show_notes(const json_t *a)
 {
     const char *worker = json_text(a, "worker_state", "ok");
     int id = (int)json_num(a, "id");
@@ -100,7 +100,7 @@ static void show_notes(const json_t *a, bool wide)
                      json_text(a, "trouble", ""));
     if (strcmp(worker, "ok") != 0)
         show_wrapped("  actor %d: its worker is %s: %s", id, worker, json_text(a, "worker_reason", ""));
-    if (rows_ready(a) && is_exact(a) && wide)
+    if (rows_ready(a) && is_exact(a))
         show_wrapped("  actor %d computes exactly: %s", id, json_text(a, "setup", ""));
 }
 
@@ -126,7 +126,7 @@ static void show_actors(const struct client_options *o, const json_t *answer)
     }
     table_end(&t, 2, o->wide);
     json_array_foreach(list, i, a)
-        show_notes(a, true);
+        show_notes(a);
     if (unmeasured)
         show_wrapped("  tokens/s -: not measured yet, it is with the first answer");
     if (fast && o->wide)

@@ -74,7 +74,7 @@ static const char *colour_of(struct str cell)
 {
     static const struct { const char *word, *colour; } states[] = {
         {"ok", "32"},     {"ready", "32"},   {"running", "32"}, {"cordoned", "33"}, {"draining", "33"}, {"loading", "33"}, {"slow", "33"},
-        {"queued", "33"}, {"silent", "33"},  {"lost", "31"},    {"hung", "31"},     {"failed", "31"},   {"ejected", "31"}, {"yes", "32"},
+        {"queued", "33"}, {"lost", "31"},    {"hung", "31"},     {"failed", "31"},   {"ejected", "31"}, {"yes", "32"},
     };
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         size_t n = strlen(states[i].word);

@@ -103,6 +103,14 @@ void jout_key_str(struct jout *j, struct str key)
     j->comma = false;
 }
 
+void jout_print(FILE *to, const char *text)
+{
+    struct buf out = buf_max(SIZE_MAX / 2);
+    jout_string(&out, str_of(text));
+    fwrite(out.p, 1, out.n, to);
+    buf_fini(&out);
+}
+
 void jout_str(struct jout *j, struct str s)
 {
     begin_value(j);

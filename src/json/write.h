@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 
@@ -46,6 +47,9 @@ void jout_key_str(struct jout *j, struct str key);
 /* Appends s as a JSON string, quoted and escaped, without a writer; bytes that are not UTF-8
  * become U+FFFD. */
 void jout_string(struct buf *out, struct str s);
+
+/* Prints text as jout_string() writes it, for output that is printed as it comes. */
+void jout_print(FILE *to, const char *text);
 
 /* Writes a string, as jout_string(). */
 void jout_str(struct jout *j, struct str s);

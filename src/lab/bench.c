@@ -5,6 +5,7 @@
 
 #include "base/plain.h"
 #include "brain/head.h"
+#include "json/write.h"
 #include "lab/bench_here.h"
 #include "lab/cluster.h"
 #include "lab/load.h"
@@ -130,7 +131,9 @@ static void put_json(const struct bench *b, bool first)
 static void put_head(const struct bench *b, bool json)
 {
     if (json) {
-        printf("{\"model\":\"%s\",\"machine\":\"", b->model);
+        printf("{\"model\":");
+        jout_print(stdout, b->model);
+        printf(",\"machine\":\"");
         lab_cluster_put_machine(stdout);
         printf("\",\"results\":[");
         return;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/plain.h"
+#include "json/write.h"
 #include "lab/cluster.h"
 #include "lab/load.h"
 #include "lab/progress.h"
@@ -77,7 +78,9 @@ static void put(const struct bench_here *b, bool json, bool first)
 static void put_head(const struct settings *s, bool json)
 {
     if (json) {
-        printf("{\"head\":\"%s\",\"results\":[", setting_text(s, SET_HEAD));
+        printf("{\"head\":");
+        jout_print(stdout, setting_text(s, SET_HEAD));
+        printf(",\"results\":[");
         return;
     }
     plain_print(stdout, "The cluster at %s: prompts of 50 to 100 words, answers of 48 to 64 tokens; times in ms", setting_text(s, SET_HEAD));

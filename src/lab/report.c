@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "json/write.h"
 #include "lab/cluster.h"
 
 bool report_accepts(const struct report *t, const struct judgement *j)
@@ -66,8 +67,10 @@ void report_put_json(struct report *t, struct runner *w, const struct report_abo
 {
     printf("{\"machine\":\"");
     lab_cluster_put_machine(stdout);
-    printf("\",\"pid\":%d,\"model\":\"%s\",\"exact\":%s,\"seed\":%llu,\"workers\":%u,\"heads\":%u,\"slots\":%u,\"at_once\":%u,\"faults\":{",
-           (int)getpid(), about->model, t->exact ? "true" : "false", (unsigned long long)w->schedule.seed, w->schedule.workers, w->schedule.heads,
+    printf("\",\"model\":");
+    jout_print(stdout, about->model);
+    printf(",\"pid\":%d,\"exact\":%s,\"seed\":%llu,\"workers\":%u,\"heads\":%u,\"slots\":%u,\"at_once\":%u,\"faults\":{",
+           (int)getpid(), t->exact ? "true" : "false", (unsigned long long)w->schedule.seed, w->schedule.workers, w->schedule.heads,
            about->slots, about->at_once);
     for (int k = 0; k < SCHEDULE_KINDS; k++)
         printf("%s\"%s\":%u", k > 0 ? "," : "", schedule_kind_name((enum schedule_kind)k), w->faults[k]);

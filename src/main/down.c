@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/plain.h"
+#include "json/write.h"
 #include "launch/pilot.h"
 #include "main/engine.h"
 #include "main/running.h"
@@ -23,20 +24,6 @@ struct down {
     struct fault fault;
 };
 
-static void add_json_text(struct buf *out, const char *text)
-{
-    buf_putc(out, '"');
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at == '"' || *at == '\\')
-            buf_printf(out, "\\%c", *at);
-        else if ((unsigned char)*at < 0x20)
-            buf_printf(out, "\\u%04x", *at);
-        else
-            buf_putc(out, *at);
-    }
-    buf_putc(out, '"');
-}
-
 static void on_took(const char *what, void *user_data)
 {
     struct down *d = user_data;
@@ -45,7 +32,7 @@ static void on_took(const char *what, void *user_data)
         plain_print(stdout, "down | %s", what);
     if (d->took_n > 1)
         buf_putc(&d->took, ',');
-    add_json_text(&d->took, what);
+    jout_string(&d->took, str_of(what));
 }
 
 /* ---- the process that runs it here ---- */
@@ -140,6 +127,20 @@ static int end_there(struct down *d, struct engine *e, struct fault *f)
     return f->err;
 }
 
+static void put_json(struct down *d)
+{
+    struct buf out = buf_max(2 * TOOK_BYTES_MAX);
+    struct jout j = jout_to(&out);
+    jout_object(&j);
+    jout_put_cstr(&j, "engine", setting_text(d->s, SET_ON));
+    jout_put_cstr(&j, "cluster", setting_text(d->s, SET_CLUSTER));
+    jout_key(&j, "took");
+    buf_printf(&out, "[%s]", buf_cstr(&d->took));
+    jout_object_end(&j);
+    plain_print(stdout, "%s", buf_cstr(&out));
+    buf_fini(&out);
+}
+
 int down_main(const struct settings *s)
 {
     struct down d = {.s = s, .json = setting_json(s), .took = buf_max(TOOK_BYTES_MAX)};
@@ -153,7 +154,7 @@ int down_main(const struct settings *s)
     if (err == 0 && strcmp(e.ops->engine, "local") != 0)
         err = end_there(&d, &e, &f);
     if (d.json)
-        plain_print(stdout, "{\"engine\":\"%s\",\"cluster\":\"%s\",\"took\":[%s]}", setting_text(s, SET_ON), setting_text(s, SET_CLUSTER), buf_cstr(&d.took));
+        put_json(&d);
     else if (err == 0 && d.took_n == 0)
         plain_print(stdout, "down | nothing of the cluster '%s' is there on %s", setting_text(s, SET_CLUSTER), setting_text(s, SET_ON));
     buf_fini(&d.took);

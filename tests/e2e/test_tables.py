@@ -76,6 +76,14 @@ def test_every_command_takes_yaml(run):
     assert json.loads(printed) == {"engine": "local", "cluster": "nothing-here", "took": []}
 
 
+@pytest.mark.parametrize("command", [("down", "--cluster", 'say "no"'), ("down", "--cluster", "back\\slash"),
+                                     ("chaos", "--streams", "2", "--faults", "0", "--model", 'echo:tokens=3,script=say "no"')])
+def test_words_of_the_user_are_quoted(run, command):
+    """Given a name with quotes or a backslash in it; when a command says it in its JSON, then that is JSON still."""
+    end = run(*command, "-o", "json")
+    assert command[-1] in json.loads(end.stdout).values(), end
+
+
 def test_watch(echo, tmp_path):
     """Given somebody who watches the requests; when another one is answered; then the list has it, in place; Ctrl-C ends it."""
     with Terminal("requests", "--watch", "--head", echo.address, folder=tmp_path) as t:
