@@ -38,24 +38,33 @@ static void write_block(struct buf *out, const struct api_in_block *b)
 {
     if (is_usual(b))
         return;
-    buf_printf(out, "b%u%c", b->n, b->kind == PART_TEXT ? 't' : b->kind == PART_REASONING ? 'h' : 'c');
+    buf_putc(out, 'b');
+    buf_put_uint(out, b->n);
+    buf_putc(out, b->kind == PART_TEXT ? 't' : b->kind == PART_REASONING ? 'h' : 'c');
     if (b->kind == PART_TOOL_ARGUMENTS)
-        buf_printf(out, "%u", b->call);
+        buf_put_uint(out, b->call);
 }
 
+/* Runs for each token of a stream: no printf. */
 void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
 {
-    buf_printf(out, "%016llx%s-", (unsigned long long)id->stream, id->whole ? "w" : "");
+    char name[API_NAME_BYTES];
+    buf_add_str(out, api_name("", id->stream, name));
+    buf_puts(out, id->whole ? "w-" : "-");
     for (uint32_t i = 0; i < id->n; i++) {
         const struct api_place *at = &id->at[i];
-        buf_printf(out, "%s%u", i > 0 ? "," : "", at->tokens);
-        if (at->chars > 0)
-            buf_printf(out, ".%u", at->chars);
+        if (i > 0)
+            buf_putc(out, ',');
+        buf_put_uint(out, at->tokens);
+        if (at->chars > 0) {
+            buf_putc(out, '.');
+            buf_put_uint(out, at->chars);
+        }
         write_block(out, &at->block);
         if (at->steps > 0)
             buf_putc(out, at->done ? 'd' : 'r');
         if (at->steps > 1)
-            buf_printf(out, "%u", at->steps);
+            buf_put_uint(out, at->steps);
     }
     if (id->ended)
         buf_putc(out, 'e');

@@ -32,6 +32,8 @@ int buf_reserve(struct buf *b, size_t n)
     size_t cap = b->cap != 0 ? b->cap : 64;
     while (cap < need)
         cap *= 2;
+    if (cap > b->max)
+        cap = b->max;
     /* one spare byte beyond cap, for the terminator of buf_cstr() */
     b->p = xrealloc(b->p, cap + 1);
     b->cap = cap;
@@ -40,7 +42,7 @@ int buf_reserve(struct buf *b, size_t n)
 
 int buf_add(struct buf *b, const void *p, size_t n)
 {
-    int err = buf_reserve(b, n);
+    int err = n <= b->cap - b->n ? 0 : buf_reserve(b, n);
     if (err != 0)
         return err;
     if (n > 0)
@@ -59,9 +61,14 @@ int buf_puts(struct buf *b, const char *cstr)
     return buf_add(b, cstr, strlen(cstr));
 }
 
-int buf_putc(struct buf *b, char c)
+int buf_put_uint(struct buf *b, uint64_t v)
 {
-    return buf_add(b, &c, 1);
+    char digits[20], *end = digits + sizeof digits, *p = end;
+    do {
+        *--p = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    return buf_add(b, p, (size_t)(end - p));
 }
 
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap)

@@ -15,7 +15,7 @@
 struct buf {
     char *p;         /* owned; NULL until the first append */
     size_t n;        /* bytes in use */
-    size_t cap;      /* bytes allocated */
+    size_t cap;      /* bytes allocated, never more than max */
     size_t max;      /* the caller's named limit; growth stops here */
     bool overflowed; /* an append was refused since the last buf_reset() */
 };
@@ -38,8 +38,16 @@ int buf_add(struct buf *b, const void *p, size_t n);
 int buf_add_str(struct buf *b, struct str s);
 /* As buf_add(), for a terminated string. */
 int buf_puts(struct buf *b, const char *cstr);
-/* As buf_add(), for one byte. */
-int buf_putc(struct buf *b, char c);
+/* As buf_add(), for one byte. Inline: JSON has some forty single bytes per token of a stream. */
+static inline int buf_putc(struct buf *b, char c)
+{
+    if (b->n >= b->cap)
+        return buf_add(b, &c, 1);
+    b->p[b->n++] = c;
+    return 0;
+}
+/* As buf_add(), for a number in decimal digits. */
+int buf_put_uint(struct buf *b, uint64_t v);
 /* As buf_add(), for formatted text. */
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* As buf_printf(), with the arguments as a va_list. */

@@ -38,18 +38,22 @@ struct fault call_named_fault(const struct call *c, const struct fault *f)
 
 void answer_place(const struct call *c, struct api_stream_id *out)
 {
-    struct api_stream_id id = {.stream = c->stream, .whole = call_keeps_text(c)};
+    out->stream = c->stream;
+    out->whole = call_keeps_text(c);
+    out->ended = false;
+    out->n = 0;
+    out->at[0] = (struct api_place){0}; /* the others are not read: all of them are 2 kB, and this runs for each token */
     bool with_chars = call_dialect(c)->counts_chars && c->api.request.sampling.logprobs != 0;
     uint32_t n = c->total > c->branches_n ? c->total : c->branches_n;
-    for (; id.n < n && id.n < API_BRANCHES_MAX; id.n++) {
-        const struct branch *b = id.n < c->branches_n ? &c->branches[id.n] : NULL;
+    for (; out->n < n && out->n < API_BRANCHES_MAX; out->n++) {
+        const struct branch *b = out->n < c->branches_n ? &c->branches[out->n] : NULL;
+        out->at[out->n] = (struct api_place){0};
         if (b != NULL)
-            id.at[id.n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->closed, .steps = b->steps,
-                                             .block = call_dialect(c)->begin != NULL ? b->told : (struct api_in_block){0}};
+            out->at[out->n] = (struct api_place){.tokens = b->sent, .chars = with_chars ? b->chars : 0, .done = b->closed, .steps = b->steps,
+                                                 .block = call_dialect(c)->begin != NULL ? b->told : (struct api_in_block){0}};
     }
-    if (id.n == 0)
-        id.n = 1;
-    *out = id;
+    if (out->n == 0)
+        out->n = 1;
 }
 
 void call_places(struct call *c, const struct api_stream_id *from, bool again)

@@ -241,7 +241,7 @@ void stream_fault(struct head_program *p, struct call *c, const struct fault *f)
 /* Returns the fault with the request's id or field added, for errors that people trace to a
  * request. */
 struct fault call_named_fault(const struct call *c, const struct fault *f);
-/* Writes the client's place in the stream to *out. */
+/* Writes the client's place in the stream to *out; of out->at, only the first out->n. */
 void answer_place(const struct call *c, struct api_stream_id *out);
 /* Sends how much of a branch's prompt is computed, if the dialect reports progress and the client
  * keeps up. */

@@ -119,13 +119,8 @@ void jout_str(struct jout *j, struct str s)
 
 void jout_uint(struct jout *j, uint64_t v)
 {
-    char digits[20], *end = digits + sizeof digits, *p = end;
-    do {
-        *--p = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
     begin_value(j);
-    buf_add(j->buf, p, (size_t)(end - p));
+    buf_put_uint(j->buf, v);
 }
 
 void jout_int(struct jout *j, int64_t v)

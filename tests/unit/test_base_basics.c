@@ -34,6 +34,33 @@ static void a_buffer_refuses_to_pass_its_maximum_and_remembers(void **state)
     buf_fini(&b);
 }
 
+static void single_bytes_stop_at_the_maximum(void **state)
+{
+    (void)state;
+    enum { MOST = 100 }; /* more than a first allocation, and no power of two */
+    struct buf b = buf_max(MOST);
+    for (int i = 0; i < MOST; i++)
+        assert_int_equal(buf_putc(&b, (char)('a' + i % 26)), 0);
+    assert_int_equal(buf_putc(&b, '!'), ERR_TOO_LARGE);
+    assert_true(b.overflowed && b.n == MOST && b.cap == MOST);
+    assert_int_equal(strlen(buf_cstr(&b)), MOST);
+    assert_int_equal(b.p[MOST - 1], 'a' + (MOST - 1) % 26);
+    buf_fini(&b);
+}
+
+static void numbers_have_all_their_digits(void **state)
+{
+    (void)state;
+    struct buf b = buf_max(64);
+    const uint64_t numbers[] = {0, 9, 10, UINT64_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        assert_int_equal(buf_put_uint(&b, numbers[i]), 0);
+        assert_int_equal(buf_putc(&b, ' '), 0);
+    }
+    assert_string_equal(buf_cstr(&b), "0 9 10 18446744073709551615 ");
+    buf_fini(&b);
+}
+
 static void long_formatted_text_arrives_whole(void **state)
 {
     (void)state;
@@ -179,6 +206,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buffer_refuses_to_pass_its_maximum_and_remembers),
+        cmocka_unit_test(single_bytes_stop_at_the_maximum),
+        cmocka_unit_test(numbers_have_all_their_digits),
         cmocka_unit_test(long_formatted_text_arrives_whole),
         cmocka_unit_test(an_id_table_walks_in_order_and_survives_removal_in_the_walk),
         cmocka_unit_test(the_nearest_word_is_offered_and_a_far_one_is_not),
