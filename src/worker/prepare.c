@@ -194,12 +194,22 @@ static int sort_out(const struct worker_program *p, bool already_out[AGENT_ACTOR
     return left > 0 ? 0 : fault_set(f, p->deployments[0].fault.err, "%s", p->deployments[0].fault.text);
 }
 
+/* An engine that is missing, broken or of another version is so at the next try, too: as unusable as
+ * such a model. */
+static int open_engine(struct worker_program *p, struct fault *f)
+{
+    int err = engine_open(p->o->engine, &p->ops, f);
+    if (err != 0)
+        err = f->err = ERR_MODEL;
+    return err;
+}
+
 int deployments_prepare(struct worker_program *p, struct fault *f)
 {
     bool out[AGENT_ACTORS_MAX] = {false};
     for (p->deployments_n = 0; p->deployments_n < p->o->models_n && p->deployments_n < AGENT_ACTORS_MAX; p->deployments_n++)
         fill(p, &p->deployments[p->deployments_n], p->deployments_n);
-    int none = sort_out(p, out, f), err = none != 0 && !p->o->patient ? none : engine_open(p->o->engine, &p->ops, f);
+    int none = sort_out(p, out, f), err = none != 0 && !p->o->patient ? none : open_engine(p, f);
     if (err != 0)
         return err;
     p->ops = file_hold_guard(engine_throttle(p->ops, p->o->throttle, p->o->pace));

@@ -127,8 +127,7 @@ int worker_main(const struct worker_options *o)
     log_info("WORKER NODE STARTING", EVENT("joining", KV("heads", o->heads)), "joining the cluster at %s", o->heads);
     if (prepare(&p, &f) != 0) {
         log_error("WORKER NODE STARTING", EVENT("not_started", KV("code", err_name(f.err))), "cannot start the worker: %s", f.text);
-        /* a missing model or engine is as unusable as a broken one: the launcher need not try
-         * again */
+        /* a missing model is as unusable as a broken one: the launcher need not try again */
         return err_exit(f.err == ERR_NOT_FOUND ? ERR_MODEL : f.err);
     }
     p.loop = net_loop_new();

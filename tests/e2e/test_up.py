@@ -4,11 +4,13 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
+import subprocess
 
 import pytest
 
-from cluster import REAL, alive, children, free_port, wait_for
+from cluster import PROGRAM, REAL, alive, children, environment, free_port, wait_for
 
 ECHO = ("--engine", "echo", "--model", "echo:tokens=20")
 
@@ -127,6 +129,28 @@ def test_a_worker_that_cannot_run_ends_the_cluster(run):
     """Given a model that is not there; when a cluster is to run it; then `manta up` ends with the model's error."""
     up = run("up", "--no-prompt", "--port", free_port(), "--model", "/nowhere/model.gguf")
     assert up.returncode not in (0, None) and "/nowhere/model.gguf" in up.stderr.strip().splitlines()[-1], up.stderr
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("engine, said", [("missing", "no engine 'llama'"), ("broken", "cannot load engine module"), ("old", "speaks version 1 of the engine interface")])
+def test_an_engine_that_cannot_be_used_ends_the_cluster(tmp_path, engine, said):
+    """Given a program whose engine module is not there, is no library, or is left over from another version; when a cluster is started; then
+    it ends with the reason, and no worker is started again and again."""
+    place = tmp_path / "program"
+    place.mkdir()
+    program, module = place / "manta", place / "manta-engine-llama.so"
+    shutil.copy(PROGRAM, program)
+    if engine == "broken":
+        module.write_text("not a library")
+    if engine == "old":
+        (tmp_path / "old.c").write_text("static const struct {unsigned abi;} ops = {1}; const void *manta_engine(void) { return &ops; }")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", module, tmp_path / "old.c"], check=True)
+    env = environment(tmp_path)
+    env.pop("MANTA_ENGINE_DIR", None)
+    end = subprocess.run([program, "up", "--no-prompt", "--verbose", "--port", str(free_port()), *REAL[:2]], env=env, capture_output=True, text=True,
+                         timeout=120, check=False)
+    assert end.returncode != 0 and said in end.stderr.strip().splitlines()[-1], end.stderr
+    assert "not starting it again" in end.stderr and "starting it again in" not in end.stderr, end.stderr
 
 
 def test_somebody_elses_head_on_the_port(cluster, run):
