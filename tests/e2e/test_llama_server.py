@@ -186,7 +186,7 @@ def test_a_gap_is_filled(filler):
 def test_a_model_without_tokens_for_gaps_refuses(smol):
     for path, body in (("/infill", {"input_prefix": BEFORE, "input_suffix": AFTER}), ("/v1/completions", {"prompt": BEFORE, "suffix": AFTER})):
         status, answer = smol.post(path, body)
-        assert status == 400 and "fills no gaps" in answer["error"]["message"], answer
+        assert status == 400 and "cannot fill gaps" in answer["error"]["message"], answer
 
 
 def test_a_completion_lives_on(cluster):

@@ -81,7 +81,7 @@ def test_refusals(ranks):
     for body, param in (({"documents": []}, "documents"), ({"documents": None}, "documents"), ({"documents": [1]}, "documents[0]"), ({"query": None}, "query"),
                         ({"documents": 5}, "documents"), ({"top_n": 0}, "top_n"), ({"return_documents": True}, "return_documents"), ({"truncate": True}, "truncate")):
         assert rank(ranks, 400, **body)["param"] == param, body
-    assert "ranks none" in rank(ranks, 400, model=EMBEDDER)["message"]
+    assert "only a reranker can rank" in rank(ranks, 400, model=EMBEDDER)["message"]
     assert rank(ranks, 400, model="echo")["type"] in ("not_supported_error", "invalid_request_error")
     status, answer = ranks.post("/v1/embeddings", {"model": RANKER, "input": "a"})
     assert status == 400 and "/v1/rerank" in answer["error"]["message"]

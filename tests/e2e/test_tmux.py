@@ -93,7 +93,7 @@ def test_what_a_chat_says_breaks_between_words(long, tmp_path, columns):
             s.wait(end.replace(" ", r"\s+"))
         words = " ".join(s.lines(everything=True)).split()
         assert all(width(line) <= columns for line in s.lines(everything=True))
-        answered, final = re.search(r"(?s)response: (.*)\[ANSWERED BY\].*?\[FINAL RESPONSE\](.*)>>> /help", s.text()).groups()
+        answered, final = re.search(r"(?s)response:(.*)\[ANSWERED BY\].*?\[FINAL RESPONSE\](.*)>>> /help", s.text()).groups()
         assert answered.split() == final.split(), "no word of a model is broken either"
         for word in "min_p, max_tokens, seed, presence_penalty, frequency_penalty, 'mood'; no-such-model questions".split():
             assert any(word in w for w in words), (word, s.text())
