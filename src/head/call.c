@@ -42,9 +42,9 @@ void answer_place(const struct call *c, struct api_stream_id *out)
     out->whole = call_keeps_text(c);
     out->ended = false;
     out->n = 0;
-    out->at[0] = (struct api_place){0}; /* the others are not read: all of them are 2 kB, and this runs for each token */
     bool with_chars = call_dialect(c)->counts_chars && c->api.request.sampling.logprobs != 0;
     uint32_t n = c->total > c->branches_n ? c->total : c->branches_n;
+    /* Only these places are written, not all 2 kB: this runs for each token. */
     for (; out->n < n && out->n < API_BRANCHES_MAX; out->n++) {
         const struct branch *b = out->n < c->branches_n ? &c->branches[out->n] : NULL;
         out->at[out->n] = (struct api_place){0};
@@ -53,7 +53,7 @@ void answer_place(const struct call *c, struct api_stream_id *out)
                                                  .block = call_dialect(c)->begin != NULL ? b->told : (struct api_in_block){0}};
     }
     if (out->n == 0)
-        out->n = 1;
+        out->at[out->n++] = (struct api_place){0};
 }
 
 void call_places(struct call *c, const struct api_stream_id *from, bool again)

@@ -135,13 +135,11 @@ int account_take(struct head_program *p, const struct wire_moved_account *m, str
         return fault_set(f, ERR_PROTOCOL, "the running head hands over an account of a request that no head has kept");
     struct account *a = account_new(p);
     if (out != NULL)
-        *out = a;
+        *out = m->ended == 0 ? a : NULL;
     if (a == NULL)
         return 0;
     keep(m, a);
     if (a->ended)
         list_push(&p->accounts, &a->link);
-    if (a->ended && out != NULL)
-        *out = NULL;
     return 0;
 }
