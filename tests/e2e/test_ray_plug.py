@@ -83,6 +83,45 @@ def test_both_are_killed_one_after_the_other():
     assert not path.parent.exists()
 
 
+SLOW_REMOVAL = """
+import os, sys, time
+from manta.ray import launcher
+rmdir = os.rmdir
+def slowly(path):
+    os.write(1, b"removing\\n")
+    time.sleep(1)  # for the other thread to end the process meanwhile, if it may
+    rmdir(path)
+os.rmdir = slowly
+launcher.relay(sys.argv[1])
+"""
+
+
+def test_a_removal_that_began_is_finished():
+    """Given a relay that has removed the socket of a dead actor and not yet its folder; when the launcher ends, too; then the folder is removed first."""
+    actor = start("-c", ACTOR)
+    path = pathlib.Path(actor.stdout.readline().strip())
+    relay = start("-c", SLOW_REMOVAL, path)
+    ask(relay)
+    actor.kill()
+    actor.wait()
+    assert relay.stdout.readline() == "removing\n"
+    relay.stdin.close()
+    relay.wait(60)
+    assert not path.parent.exists()
+
+
+def test_an_actor_that_is_killed_with_a_question_unread():
+    """Given an actor that is stopped while the launcher asks; when it is killed, which resets the connection; then the relay ends all the same."""
+    actor, relay, path = start_both()
+    actor.send_signal(signal.SIGSTOP)
+    relay.stdin.write('{"op": "list", "id": 6}\n' * 1000)
+    relay.stdin.flush()
+    actor.kill()
+    actor.wait()
+    assert relay.wait(60) == 1
+    assert not path.parent.exists()
+
+
 def test_a_launcher_that_comes_back_finds_the_actor():
     """Given a relay whose launcher ends while the actor lives; then the socket stays for the next one; the actor takes it away when it ends."""
     actor, relay, path = start_both()

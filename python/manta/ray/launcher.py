@@ -135,22 +135,29 @@ class Listener:
 
 
 def relay(path):
-    """stdin and stdout are the socket's. Ends with either."""
+    """stdin and stdout are the socket's. Ends the process with either: 0 when the launcher ended, 1 when the actor did."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
+    ending = threading.Lock()
 
-    def back():
-        while piece := connection.recv(65536):
-            os.write(1, piece)
-        remove_if_dead(path)
-        os._exit(1)  # the actor is gone, and the launcher with it
+    def pass_on(read, write, status):
+        try:
+            while piece := read(65536):
+                write(piece)
+        except OSError:  # an actor that is killed with questions unread resets the connection
+            pass
+        with ending:  # kept for good: the process must not end while the other thread has removed the socket and not yet its folder
+            remove_if_dead(path)
+            os._exit(status)
 
-    threading.Thread(target=back, daemon=True).start()
-    while piece := os.read(0, 65536):
-        connection.sendall(piece)
-    connection.close()
-    remove_if_dead(path)
-    return 0
+    threading.Thread(target=pass_on, args=(connection.recv, lambda piece: write_all(1, piece), 1), daemon=True).start()
+    pass_on(lambda most: os.read(0, most), connection.sendall, 0)
+
+
+def write_all(fd, piece):
+    """A pipe may take a part only."""
+    while piece:
+        piece = piece[os.write(fd, piece):]
 
 
 def remove_if_dead(path):
