@@ -16,7 +16,7 @@ program := build/release/manta
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/manta
 model := $(or $(MANTA_MODELS_DIR),$(cache)/models)/SmolLM2-135M-Instruct.Q4_1.gguf
 # A test waits most of its time. Files stay whole: their tests share clusters.
-side_by_side := -n 4 --dist loadfile
+side_by_side := -n $$(( $$(nproc) < 5 ? 2 + 2 * $$(nproc) : 12 )) --dist loadfile
 e2e_requirements := tests/e2e/requirements.txt
 # ThreadSanitizer of older compilers cannot live with every address layout: switch its randomisation off.
 fixed_addresses := $(shell command -v setarch >/dev/null && echo "setarch $$(uname -m) -R")
@@ -65,7 +65,7 @@ test-engine: ## The llama module with the real model: exactness, loading, sampli
 	@scripts/build release manta_engine_llama engine_tests
 	@venv=$$(scripts/venv $(e2e_requirements)); \
 		MANTA_TEST_FIXTURES=$$("$$venv/bin/python" tests/fixtures/fixtures.py) MANTA_TEST_MODEL=$(model) \
-		ctest --test-dir build/release --output-on-failure --no-tests=error -L model $(ARGS)
+		ctest --test-dir build/release --output-on-failure --no-tests=error -L model -j "$$(nproc)" $(ARGS)
 
 .PHONY: test-e2e
 test-e2e: ## The real program with the real model, asked by real clients (pytest)

@@ -97,20 +97,20 @@ def stream_of(head, path, body):
 def test_progress_of_a_prompt(smol):
     """Given a prompt of several batches, who asks for it is told how far it is, from what the cache had to the whole, before the first token; the
     answer is the same. Nobody else is told."""
-    words = " ".join(f"word{i}" for i in range(260))
+    words = " ".join(f"word{i}" for i in range(160))
     plain = {"prompt": words, "n_predict": 3, "temperature": 0, "seed": 1}
     ways = (("/completion", plain), ("/v1/completions", {**plain, "max_tokens": 3}), ("/v1/responses", {"input": words, "max_output_tokens": 3}),
             ("/v1/chat/completions", {"messages": [{"role": "user", "content": words}], "max_tokens": 3}))
     for path, body in ways:
-        assert not any("prompt_progress" in e for e in stream_of(smol, path, body))
         events = stream_of(smol, path, {**body, "return_progress": True, "timings_per_token": True, **({} if path == "/v1/responses" else {"cache_prompt": False})})
         told = [e["prompt_progress"] for e in events if "prompt_progress" in e]
         total = told[0]["total"]
-        assert len(told) >= 2 and total > 700 and told[0]["processed"] == told[0]["cache"] and told[-1]["processed"] == total, (path, told)
+        assert len(told) >= 2 and total > 400 and told[0]["processed"] == told[0]["cache"] and told[-1]["processed"] == total, (path, told)
         assert all(a["processed"] < b["processed"] and a["time_ms"] <= b["time_ms"] for a, b in zip(told, told[1:])), told
         assert path == "/v1/responses" or told[0]["cache"] == 0
         first = next(e for e in events if "prompt_progress" in e)["timings"]
         assert first["prompt_n"] == first["prompt_ms"] == first["predicted_n"] == 0
+        assert not any("prompt_progress" in e for e in stream_of(smol, path, body))
 
 
 @pytest.mark.model
