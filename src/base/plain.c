@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cells.h"
 #include "base/utf8.h"
 
 enum verdict { FINE, BLANK, RETURN, BAD };
@@ -99,6 +100,22 @@ void plain_print(FILE *to, const char *fmt, ...)
     plain_add(&line, buf_str(&text), PLAIN_LINE);
     fprintf(to, "%s\n", buf_cstr(&line));
     buf_fini(&text);
+    buf_fini(&line);
+}
+
+void plain_error(const char *fmt, ...)
+{
+    struct buf text = buf_max(SIZE_MAX / 2), plain = buf_max(SIZE_MAX / 2), line = buf_max(SIZE_MAX / 2);
+    bool colour = plain_takes_colours(STDERR_FILENO);
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    plain_add(&plain, buf_str(&text), PLAIN_LINE);
+    wrap_text(buf_str(&plain), isatty(STDERR_FILENO) != 0 ? cells_columns(STDERR_FILENO) : UINT32_MAX, 0, sizeof "error: " - 1, &line);
+    fprintf(stderr, "%serror:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", buf_cstr(&line));
+    buf_fini(&text);
+    buf_fini(&plain);
     buf_fini(&line);
 }
 

@@ -27,6 +27,10 @@ void plain_add_json(struct buf *out, struct str json);
 /* Prints the formatted arguments as one line, with a line end. */
 void plain_print(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Prints "error: " and the formatted arguments as one line to stderr; on a terminal in colour, and
+ * broken between words. */
+void plain_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Returns whether escape sequences may be written to fd: a terminal that knows them (TERM). */
 bool plain_takes_escapes(int fd);
 /* Returns whether, in addition, colours are wanted (NO_COLOR). */

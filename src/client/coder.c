@@ -228,7 +228,7 @@ static int launch(const struct client_options *o, const struct coder *c, const s
     } else if (only_print) {
         print_setup(c, &s, words, n);
     } else if (!is_installed(c->name)) {
-        plain_print(stderr, "error: %s is not installed (no program of that name is on the PATH): npm install -g %s", c->name, c->package);
+        plain_error("%s is not installed (no program of that name is on the PATH): npm install -g %s", c->name, c->package);
         status = NOT_INSTALLED;
     } else {
         warn_of_context(c, facts);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cells.h"
@@ -25,14 +26,18 @@ const char *show_tag(const char *tag)
 
 void show_said(const char *tag, const char *fmt, ...)
 {
-    struct buf text = buf_max(SIZE_MAX / 2);
+    struct buf text = buf_max(SIZE_MAX / 2), plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
+    unsigned at = (unsigned)strlen(tag) + 3; /* "[TAG] " */
     va_list ap;
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    printf("%s ", show_tag(tag));
-    plain_print(stdout, "%s", buf_cstr(&text));
+    plain_add(&plain, buf_str(&text), PLAIN_LINE);
+    wrap_text(buf_str(&plain), show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, 0, at, &out);
+    printf("%s %s\n", show_tag(tag), buf_cstr(&out));
     buf_fini(&text);
+    buf_fini(&plain);
+    buf_fini(&out);
 }
 
 enum { INDENT_MAX = 12 };
@@ -71,13 +76,7 @@ void show_fault(const struct fault *f)
         fprintf(stderr, "cancelled\n"); /* requested by the user: not an error */
         return;
     }
-    bool colour = plain_takes_colours(STDERR_FILENO);
-    struct buf plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
-    plain_add(&plain, str_of(f->text[0] != '\0' ? f->text : err_text(f->err)), PLAIN_LINE);
-    wrap_text(buf_str(&plain), isatty(STDERR_FILENO) ? cells_columns(STDERR_FILENO) : UINT32_MAX, 0, sizeof "error: " - 1, &out);
-    fprintf(stderr, "%serror:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", buf_cstr(&out));
-    buf_fini(&plain);
-    buf_fini(&out);
+    plain_error("%s", f->text[0] != '\0' ? f->text : err_text(f->err));
 }
 
 struct shown_size show_size(double bytes)

@@ -203,9 +203,9 @@ static void show_scale(const json_t *c)
     if (!launcher)
         printf("  no launcher is there to start any\n");
     if (why[0] != '\0')
-        printf("  last change %.0f s ago, %s: %s\n", json_num(c, "changed_s_ago"), json_text(c, "reason", "?"), why);
+        show_wrapped("  last change %s ago: %s", table_age(json_num(c, "changed_s_ago")).text, why);
     if (note[0] != '\0')
-        printf("  the launcher: %s\n", note);
+        show_wrapped("  the launcher: %s", note);
     if (by_load && json_num(c, "start_s") > 0)
         printf("  a worker takes %.0f s to start; one leaves after %.0f s in which fewer were enough\n", json_num(c, "start_s"), json_num(c, "idle_s"));
 }

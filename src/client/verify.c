@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/plain.h"
 #include "client/fetch.h"
 #include "client/show.h"
 
@@ -16,14 +15,19 @@ struct verify {
     unsigned failed;
 };
 
-/* Prints for people; nothing with -o json. */
-__attribute__((format(printf, 2, 3))) static void say(const struct verify *v, const char *fmt, ...)
+/* Prints a line for people, behind a tag if there is one; nothing with -o json. */
+__attribute__((format(printf, 3, 4))) static void say(const struct verify *v, const char *tag, const char *fmt, ...)
 {
+    struct buf text = buf_max(SIZE_MAX / 2);
     va_list ap;
     va_start(ap, fmt);
-    if (!v->o->json)
-        vprintf(fmt, ap);
+    buf_vprintf(&text, fmt, ap);
     va_end(ap);
+    if (!v->o->json && tag != NULL)
+        show_said(tag, "%s", buf_cstr(&text));
+    else if (!v->o->json)
+        show_wrapped("%s", buf_cstr(&text));
+    buf_fini(&text);
 }
 
 static void note(struct verify *v, const char *name, json_t *value)
@@ -35,14 +39,14 @@ static void fail(struct verify *v, const char *what)
 {
     v->failed++;
     if (!v->o->json)
-        plain_print(stdout, "  FAILED: %s", what);
+        show_wrapped("  FAILED: %s", what);
     json_array_append_new(json_object_get(v->report, "failed"), json_string(what));
 }
 
 static void test_resources(struct verify *v)
 {
     const json_t *r = json_object_get(v->status, "resources");
-    say(v, "%s cluster resources: found %.0f nodes, CPU: %.1f, Memory: %.1f GB\n", show_tag("TEST 1"), json_num(v->status, "nodes"),
+    say(v, "TEST 1", "cluster resources: found %.0f nodes, CPU: %.1f, Memory: %.1f GB", json_num(v->status, "nodes"),
            json_num(r, "CPU"), json_num(r, "memory") / 1e9);
     note(v, "nodes", json_integer((json_int_t)json_num(v->status, "nodes")));
     note(v, "workers", json_integer((json_int_t)json_num(v->status, "workers")));
@@ -54,7 +58,7 @@ static void test_coordinator(struct verify *v)
 {
     const json_t *head = json_object_get(v->status, "head");
     double actors = json_num(v->status, "actors");
-    say(v, "%s prompt coordinator: found '%s'; available inference actors: %.0f; %s\n", show_tag("TEST 2"), json_text(head, "coordinator", "?"),
+    say(v, "TEST 2", "prompt coordinator: found '%s'; available inference actors: %.0f; %s", json_text(head, "coordinator", "?"),
            actors, actors > 0 ? "workers have registered their actors" : "no worker has registered a ready actor");
     note(v, "coordinator", json_string(json_text(head, "coordinator", "")));
     note(v, "actors", json_integer((json_int_t)actors));
@@ -63,7 +67,7 @@ static void test_coordinator(struct verify *v)
         fail(v, "the head has no coordinator 'prompt_coordinator'");
     if (actors < 1)
         fail(v, "no actor is ready: is a model still loading (`manta actors`)?");
-    say(v, "  head: pid %.0f, memory %s, model files and engine modules mapped: %.0f\n", json_num(head, "pid"),
+    say(v, NULL, "  head: pid %.0f, memory %s, model files and engine modules mapped: %.0f", json_num(head, "pid"),
            show_size(json_num(head, "rss_bytes")).text, json_num(head, "models_mapped"));
     if (!json_is_integer(json_object_get(head, "models_mapped")) || json_num(head, "models_mapped") > 0)
         fail(v, "the head maps a model or an engine into its memory: it must be a coordinator only");
@@ -89,7 +93,7 @@ static void test_inference(struct verify *v)
 {
     double actors = json_num(v->status, "actors");
     if (actors < 1) {
-        say(v, "%s inference: not possible without an actor\n", show_tag("TEST 3"));
+        say(v, "TEST 3", "inference: not possible without an actor");
         return;
     }
     struct fault f = {0};
@@ -97,9 +101,8 @@ static void test_inference(struct verify *v)
     uint64_t start_us = clock_us();
     int err = fetch_json(v->o, "/manta/process_prompt",
                          "{\"prompt\":\"" CLIENT_TEST_PROMPT "\",\"actors\":\"all\",\"max_tokens\":32,\"temperature\":0}", &answer, NULL, &f);
-    say(v, "%s inference: testing with %.0f actors; ", show_tag("TEST 3"), actors);
     if (err != 0) {
-        say(v, "failed\n");
+        say(v, "TEST 3", "inference: testing with %.0f actors; failed", actors);
         fail(v, f.text);
         return;
     }
@@ -108,7 +111,7 @@ static void test_inference(struct verify *v)
     double good = actors_used(answer);
     const char *text = json_text(answer, "final_response", "");
     double seconds = (double)(clock_us() - start_us) / 1e6;
-    say(v, "completed in %.2f s; used %.0f/%.0f actors; response: %s\n", seconds, good, actors, text);
+    say(v, "TEST 3", "inference: testing with %.0f actors; completed in %.2f s; used %.0f/%.0f actors; response: %s", actors, seconds, good, actors, text);
     note(v, "actors_used", json_integer((json_int_t)good));
     note(v, "seconds", json_real(seconds));
     note(v, "response", json_string(text));
@@ -140,9 +143,9 @@ int client_verify(const struct client_options *o)
     if (o->json)
         show_json_value(v.report);
     else if (good)
-        say(&v, "%s architecture verified\n", show_tag("TEST COMPLETE"));
+        say(&v, "TEST COMPLETE", "architecture verified");
     else if (err == 0)
-        say(&v, "%s %u checks failed\n", show_tag("TEST FAILED"), v.failed);
+        say(&v, "TEST FAILED", "%u checks failed", v.failed);
     json_decref(v.status);
     json_decref(v.report);
     return good ? 0 : 1;

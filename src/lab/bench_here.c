@@ -110,6 +110,6 @@ int bench_here_main(const struct settings *s, const char *key)
     if (json)
         printf("\n]}\n");
     if (b.load.fault.err != 0)
-        plain_print(stderr, "error: %s", b.load.fault.text);
+        plain_error("%s", b.load.fault.text);
     return err_exit(b.load.fault.err);
 }

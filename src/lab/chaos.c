@@ -284,7 +284,7 @@ int chaos_main(const struct settings *s)
         status = c->load.fault.err == 0 && report_is_well(&c->report) ? 0 : 1;
     }
     if (c->load.fault.err != 0)
-        plain_print(stderr, "error: manta chaos: %s", c->load.fault.text);
+        plain_error("manta chaos: %s", c->load.fault.text);
     else if (setting_json(s))
         report_put_json(&c->report, &c->runner, &about);
     else

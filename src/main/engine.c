@@ -98,6 +98,6 @@ bool engine_help(const struct settings *s)
 int engine_fail(const struct fault *f)
 {
     log_flush();
-    plain_print(stderr, "error: %s", f->text);
+    plain_error("%s", f->text);
     return err_exit(f->err);
 }

@@ -18,9 +18,11 @@ static const struct { const char *title, *names; } groups[] = {
     {"parts of a cluster", "head worker launcher"},
 };
 
+/* In a pipe to a pager, stderr is the terminal on which the page will be read. */
 static unsigned help_columns(FILE *out)
 {
-    return isatty(fileno(out)) != 0 ? cells_columns(fileno(out)) : UINT32_MAX;
+    int fd = isatty(fileno(out)) != 0 ? fileno(out) : STDERR_FILENO;
+    return isatty(fd) != 0 ? cells_columns(fd) : UINT32_MAX;
 }
 
 /* Prints a sentence, wrapped between words. */
@@ -124,9 +126,9 @@ int help_unknown(const struct command *commands, int n, const char *name)
         names[i] = commands[i].name;
     const char *near = nearest_word(name, names, (size_t)n), *hint = hint_for(name);
     if (hint != NULL)
-        plain_print(stderr, "error: unknown command '%.60s': %s", name, hint);
+        plain_error("unknown command '%.60s': %s", name, hint);
     else
-        plain_print(stderr, "error: unknown command '%.60s'%s%s%s", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
+        plain_error("unknown command '%.60s'%s%s%s", name, near != NULL ? ": did you mean '" : ": `manta --help` lists them",
                     near != NULL ? near : "", near != NULL ? "'?" : "");
     return 2;
 }

@@ -131,7 +131,7 @@ int logs_main(const struct settings *s, const char *worker)
             print_rest(&l);
         fclose(l.file);
     } else {
-        plain_print(stderr, "error: %s", f.text);
+        plain_error("%s", f.text);
     }
     free(l.line);
     buf_fini(&l.half);

@@ -192,11 +192,11 @@ static int run_scale(const struct settings *s)
     char *end = NULL;
     unsigned long n = ask.policy == NULL ? strtoul(s->args[0], &end, 10) : 0;
     if (ask.policy == NULL && (*end != '\0' || s->args[0][0] < '0' || s->args[0][0] > '9' || n > 256)) {
-        plain_print(stderr, "error: scale: '%s' is not a number of workers from 0 to 256, nor auto or fixed", s->args[0]);
+        plain_error("scale: '%s' is not a number of workers from 0 to 256, nor auto or fixed", s->args[0]);
         return 2;
     }
     if ((min || max) && (ask.policy == NULL || strcmp(ask.policy, "auto") != 0)) {
-        plain_print(stderr, "error: scale: --%s goes with `manta scale auto`, not with '%s'", min ? "min" : "max", s->args[0]);
+        plain_error("scale: --%s goes with `manta scale auto`, not with '%s'", min ? "min" : "max", s->args[0]);
         return 2;
     }
     if (ask.policy == NULL)
@@ -232,7 +232,7 @@ static int run_health(const struct settings *s)
 {
     struct client_options o = options_client(s);
     if (s->args_n > 0 && strcmp(s->args[0], "worker") != 0) {
-        plain_print(stderr, "error: health: '%.*s' is not 'worker': without a word it asks for the head's health", UTF8_HEAD(s->args[0], 60));
+        plain_error("health: '%.*s' is not 'worker': without a word it asks for the head's health", UTF8_HEAD(s->args[0], 60));
         return 2;
     }
     struct fault f = {0};
@@ -261,7 +261,7 @@ static int run_models(const struct settings *s)
         return client_model_show(&o, names[0]);
     if (strcmp(word, "rm") == 0 && n > 0)
         return client_model_rm(&o, names, n);
-    plain_print(stderr, "error: manta models takes nothing, or catalogue, pull NAME..., show NAME, rm NAME..., not '%.*s'", UTF8_HEAD(word, 60));
+    plain_error("manta models takes nothing, or catalogue, pull NAME..., show NAME, rm NAME..., not '%.*s'", UTF8_HEAD(word, 60));
     return 2;
 }
 
@@ -300,7 +300,7 @@ static int run_with_needs(const struct command *c, const struct settings *s)
     struct fault f = {0};
     if (files_check(c->name, files_wanted(c, s), &f) == 0 && (!is_server(c) || needs_check(c->name, THREADS_SERVER, &f) == 0))
         return c->run(s);
-    plain_print(stderr, "error: %s", f.text);
+    plain_error("%s", f.text);
     return err_exit(f.err);
 }
 
@@ -313,12 +313,12 @@ static int run_command(const struct command *c, int argc, char **argv)
         err = running_head(&s, &f);
     bool hidden = settings_hide_keys(argc, argv);
     if (err != 0) {
-        plain_print(stderr, "error: %s", f.text);
+        plain_error("%s", f.text);
         status = err_exit(f.err);
     } else if (s.help) {
         help_command(c, s.args_n > 0 && strcmp(s.args[0], "all") == 0);
     } else if (s.args_n < c->args_min || s.args_n > c->args_max) {
-        plain_print(stderr, "error: manta %s takes %s; example: %.*s", c->name, c->args[0] != '\0' ? c->args : "no arguments",
+        plain_error("manta %s takes %s; example: %.*s", c->name, c->args[0] != '\0' ? c->args : "no arguments",
                 (int)strcspn(c->example, "\n"), c->example);
         status = 2;
     } else {

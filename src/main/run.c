@@ -47,9 +47,9 @@ int words_ask(const struct client_options *o, char *const *words, int n)
     for (int i = 0; i < n; i++)
         buf_printf(&prompt, "%s%s", i > 0 ? " " : "", words[i]);
     if (add_input(&prompt) == 0 && prompt.overflowed)
-        plain_print(stderr, "error: the prompt is longer than %d bytes", PROMPT_BYTES_MAX);
+        plain_error("the prompt is longer than %d bytes", PROMPT_BYTES_MAX);
     else if (prompt.n == 0)
-        plain_print(stderr, "error: there is nothing to ask: manta prompt WORDS, or text by a pipe; manta prompt alone opens a chat on a terminal");
+        plain_error("there is nothing to ask: manta prompt WORDS, or text by a pipe; manta prompt alone opens a chat on a terminal");
     int status = prompt.overflowed || prompt.n == 0 ? 2 : client_prompt(o, buf_cstr(&prompt));
     buf_fini(&prompt);
     return status;
@@ -127,7 +127,7 @@ static int find_cluster(const struct settings *s, const char *model, struct clie
         o->model = head;
     }
     if (err != 0)
-        plain_print(stderr, "error: %s", f.text);
+        plain_error("%s", f.text);
     return err_exit(err);
 }
 

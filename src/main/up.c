@@ -260,7 +260,7 @@ static int check_size(const struct settings *s, const char *model)
     for (const struct catalogue_entry *e = models_catalogue(); e->name != NULL; e++) {
         if (strcmp(e->name, model) != 0 || memory == 0 || e->bytes <= memory)
             continue;
-        plain_print(stderr, "error: '%s' needs about %.0f GiB of memory and a worker may have %.1f (nothing was downloaded): add --workers 1 --memory %.0fg",
+        plain_error("'%s' needs about %.0f GiB of memory and a worker may have %.1f (nothing was downloaded): add --workers 1 --memory %.0fg",
                     model, mib(models_memory(e)) / 1024, mib(memory) / 1024, mib(models_memory(e)) / 1024);
         return ERR_MEMORY;
     }
@@ -276,7 +276,7 @@ static int bring_model(const struct settings *s, const char *model, const struct
     if (err == ERR_NOT_FOUND)
         err = check_size(s, model) != 0 ? ERR_MEMORY : client_obtain(model, how, &m);
     else if (err != 0)
-        plain_print(stderr, "error: %s", f.text);
+        plain_error("%s", f.text);
     return err;
 }
 

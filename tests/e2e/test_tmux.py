@@ -71,7 +71,7 @@ def test_five_scripts_are_typed_and_shown(long, tmp_path, columns):
         assert " ".join(lines[first:last]).split() == answered["content"].split()
 
 
-@pytest.mark.parametrize("words", [("status",), ("actors",), ("models",), ("requests",), ("prompt", "hi"), ("up", "--help")], ids=" ".join)
+@pytest.mark.parametrize("words", [("status",), ("actors",), ("models",), ("requests",), ("prompt", "hi"), ("verify",), ("up", "--help")], ids=" ".join)
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_nothing_is_broken_by_the_edge(long, tmp_path, words, columns):
     """Given a window of some width; when a command prints; then no line of it, but for examples of help, is continued on the next one by the terminal."""
@@ -79,6 +79,27 @@ def test_nothing_is_broken_by_the_edge(long, tmp_path, words, columns):
         assert s.wait_end() == 0
         shown, joined = ("\n".join(lines).split("\nexample:")[0] for lines in (s.lines(everything=True), [line.rstrip() for line in s.text().rstrip().split("\n")]))
         assert shown == joined
+
+
+@pytest.mark.parametrize("words", [("prompt", ""), ("scale", "many"), ("models", "forget"), ("up", "--model", "qwen3-4b"), ("explain", "no-such-request"), ("up", "2")],
+                         ids=" ".join)
+@pytest.mark.parametrize("columns", [60, 80])
+def test_an_error_breaks_between_words(tmp_path, words, columns):
+    """Given a narrow window; when a command is refused, by whichever part of the program; then the sentence is broken between words, and not by the terminal."""
+    with Screen(*words, folder=tmp_path, columns=columns) as s:
+        assert s.wait_end() != 0
+        lines = s.lines(everything=True)
+        assert lines[0].startswith("error: ") and lines == [line.rstrip() for line in s.text().rstrip().split("\n")]
+
+
+def test_help_in_a_pager_fits_the_window(tmp_path):
+    """Given a window of 60 columns; when help goes through a pipe to a pager there; then its lines fit."""
+    with Screen(folder=tmp_path, columns=60, rows=60, shell=True) as s:
+        s.wait(r"\$ ")
+        s.type("manta logs --help | cat; echo done")
+        s.press("Enter")
+        s.wait("(?m)^done$")
+        assert s.lines(everything=True) == [line.rstrip() for line in s.text().rstrip().split("\n")]
 
 
 @pytest.mark.parametrize("columns", [60, 80])
