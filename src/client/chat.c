@@ -1,11 +1,14 @@
 #include "client/chat.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/nearest.h"
 #include "client/fetch.h"
 #include "client/show.h"
 #include "client/talk.h"
@@ -106,31 +109,62 @@ int chat_say(struct chat *c, const char *text)
 
 /* ---- settings ---- */
 
-static const struct { const char *name; bool whole; } fields[] = {
-    {"temperature", false}, {"top_p", false}, {"top_k", true},          {"min_p", false},           {"max_tokens", true},
-    {"seed", true},         {"stop", false},  {"presence_penalty", false}, {"frequency_penalty", false}, {"repeat_penalty", false},
+#define SEED_MAX 9007199254740992.0 /* beyond that a number is not read exactly */
+
+/* The bounds are those of the API (src/api/parse.c): a value that it would refuse with every question
+ * is refused once, here. */
+static const struct { const char *name; enum { TEXT, REAL, WHOLE } kind; double min, max; } fields[] = {
+    {"temperature", REAL, 0, 5},       {"top_p", REAL, 0, 1},         {"top_k", WHOLE, -1, INT32_MAX},
+    {"min_p", REAL, 0, 1},             {"max_tokens", WHOLE, 1, INT32_MAX}, {"seed", WHOLE, -SEED_MAX, SEED_MAX},
+    {"stop", TEXT, 0, 0},              {"presence_penalty", REAL, -2, 2}, {"frequency_penalty", REAL, -2, 2},
+    {"repeat_penalty", REAL, 0.01, 10},
 };
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
+static int unknown_field(const char *name, struct fault *f)
+{
+    const char *names[FIELDS], *near = NULL;
+    for (size_t i = 0; i < FIELDS; i++) {
+        names[i] = fields[i].name;
+        near = near == NULL && strncmp(names[i], name, strlen(name)) == 0 ? names[i] : near; /* "temp" */
+    }
+    near = near != NULL ? near : nearest_word(name, names, FIELDS);
+    if (near != NULL)
+        return fault_set(f, ERR_INVALID, "/set: no setting '%.60s': did you mean '%s'?", name, near);
+    return fault_set(f, ERR_INVALID, "/set: no setting '%.60s'; there are temperature, top_p, top_k, min_p, max_tokens, seed, stop, presence_penalty, "
+                                     "frequency_penalty, repeat_penalty", name);
+}
+
+static int set_number(struct chat *c, size_t field, const char *value, struct fault *f)
+{
+    char *end = NULL;
+    const char *name = fields[field].name;
+    bool whole = fields[field].kind == WHOLE;
+    double number = strtod(value, &end);
+    if (end == value || *end != '\0' || isnan(number) || (whole && number != floor(number)))
+        return fault_set(f, ERR_INVALID, "/set %s: '%.60s' is not a %snumber; /set %s default takes it back", name, value, whole ? "whole " : "", name);
+    if (number < fields[field].min || number > fields[field].max)
+        return fault_set(f, ERR_INVALID, "/set %s: %.60s is not between %.10g and %.10g", name, value, fields[field].min, fields[field].max);
+    json_object_set_new(c->sampling, name, whole ? json_integer((json_int_t)number) : json_real(number));
+    return 0;
+}
 
 int chat_set(struct chat *c, const char *name, const char *value, struct fault *f)
 {
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        char *end = NULL;
-        if (strcmp(fields[i].name, name) != 0)
-            continue;
-        double number = strtod(value, &end);
-        bool is_number = end != value && *end == '\0';
-        if (strcmp(value, "default") == 0)
-            json_object_del(c->sampling, name);
-        else if (strcmp(name, "stop") == 0)
-            json_object_set_new(c->sampling, name, json_string(value));
-        else if (!is_number)
-            return fault_set(f, ERR_INVALID, "/set %s: '%.60s' is not a number; /set %s default takes it back", name, value, name);
-        else
-            json_object_set_new(c->sampling, name, fields[i].whole ? json_integer((json_int_t)number) : json_real(number));
-        return 0;
-    }
-    return fault_set(f, ERR_INVALID, "/set: no setting '%.60s'; there are temperature, top_p, top_k, min_p, max_tokens, seed, stop, presence_penalty, "
-                                     "frequency_penalty, repeat_penalty", name);
+    size_t i = 0;
+    while (i < FIELDS && strcmp(fields[i].name, name) != 0)
+        i++;
+    if (i == FIELDS)
+        return unknown_field(name, f);
+    if (value[0] == '\0')
+        return fault_set(f, ERR_INVALID, "/set %s needs a value; example: /set temperature 0.7", name);
+    if (strcmp(value, "default") == 0)
+        json_object_del(c->sampling, name);
+    else if (fields[i].kind == TEXT)
+        json_object_set_new(c->sampling, name, json_string(value));
+    else
+        return set_number(c, i, value, f);
+    return 0;
 }
 
 /* ---- files ---- */

@@ -24,8 +24,8 @@ void chat_new(struct chat *c);
  * that no longer fit the context. Errors are shown and returned; after Ctrl-C, ERR_CANCELLED, and
  * the partial answer is remembered. */
 int chat_say(struct chat *c, const char *text);
-/* Sets one request field: "temperature", "0.7". Returns ERR_INVALID with f for an unknown setting
- * or an invalid value. */
+/* Sets one request field: "temperature", "0.7"; "default" takes it back. Returns ERR_INVALID with f
+ * for an unknown setting, and for a value that is missing, no number or out of bounds. */
 int chat_set(struct chat *c, const char *name, const char *value, struct fault *f);
 /* Writes the conversation as JSON, or as text for people if the path ends in ".md". Returns ERR_IO with
  * f. */

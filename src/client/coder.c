@@ -27,7 +27,7 @@ static const struct coder *find(const char *name, struct fault *f)
     for (const struct coder *k = coders; k->name != NULL; k++)
         buf_printf(&names, "%s%s", k == coders ? "" : ", ", k->name);
     if (c->name == NULL)
-        fault_set(f, ERR_USAGE, "launch: '%.60s' is no coding agent that is known here: %s", name, buf_cstr(&names));
+        fault_set(f, ERR_USAGE, "launch: unknown agent '%.60s'; there are %s", name, buf_cstr(&names));
     buf_fini(&names);
     return c->name != NULL ? c : NULL;
 }

@@ -1,4 +1,5 @@
 /* Commands of a chat: lines that begin with a slash are for manta, never for the model. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,22 @@ static bool has_model(const json_t *models, const char *name)
     return false;
 }
 
+static int no_model(const struct chat *c, const json_t *models, const char *name, struct fault *f)
+{
+    enum { MODELS_MAX = 64 };
+    size_t i;
+    json_t *m;
+    const char *names[MODELS_MAX];
+    json_array_foreach(models, i, m)
+        if (i < MODELS_MAX)
+            names[i] = json_text(m, "id", "");
+    const char *near = nearest_word(name, names, i < MODELS_MAX ? i : MODELS_MAX);
+    if (near != NULL)
+        return fault_set(f, ERR_NOT_FOUND, "the cluster has no model '%.120s': did you mean '%.120s'?", name, near);
+    return fault_set(f, ERR_NOT_FOUND, "the cluster has no model '%.120s' (/model lists those it has); questions go to %s as before", name,
+                     c->model[0] != '\0' ? c->model : "any model");
+}
+
 static void list_models(const struct chat *c, const json_t *models)
 {
     size_t i;
@@ -68,8 +85,7 @@ static int run_model(struct chat *c, const char *args)
     else if (has_model(models, args))
         choose_model(c, args);
     else
-        fault_set(&f, ERR_NOT_FOUND, "the cluster has no model '%.120s' (/model lists those it has); questions go to %s as before", args,
-                  c->model[0] != '\0' ? c->model : "any model");
+        no_model(c, models, args, &f);
     json_decref(all);
     return f.err != 0 ? fail(&f) : 0;
 }
@@ -113,8 +129,11 @@ static int run_set(struct chat *c, const char *args)
         return 0;
     }
     snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), args);
-    if (value[0] == '\0')
-        return fail((fault_set(&f, ERR_INVALID, "/set %s needs a value; example: /set temperature 0.7", name), &f));
+    if (strcmp(args, "default") == 0) {
+        json_object_clear(c->sampling);
+        printf("Nothing is set.\n");
+        return 0;
+    }
     if (chat_set(c, name, value, &f) != 0)
         return fail(&f);
     if (strcmp(value, "default") == 0)
@@ -203,6 +222,8 @@ int chat_command(struct chat *c, const char *line, bool *out_quit)
     size_t n = strcspn(line + 1, " \n\t");
     const char *args = line + 1 + n + strspn(line + 1 + n, " \n\t"), *names[COMMANDS];
     snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), line + 1);
+    for (char *p = word; *p != '\0'; p++)
+        *p = (char)tolower((unsigned char)*p);
     const char *name = other_name(word);
     for (int i = 0; i < COMMANDS; i++) {
         names[i] = commands[i].name;
@@ -213,6 +234,7 @@ int chat_command(struct chat *c, const char *line, bool *out_quit)
     }
     struct fault f = {0};
     const char *near = nearest_word(word, names, COMMANDS);
-    return fail((fault_set(&f, ERR_INVALID, "no command '/%s' (nothing was sent): %s%s%s", word, near != NULL ? "did you mean '/" : "/help lists them",
-                           near != NULL ? near : "", near != NULL ? "'?" : ""), &f));
+    if (near != NULL)
+        return fail((fault_set(&f, ERR_INVALID, "no command '/%s' (nothing was sent): did you mean '/%s'?", word, near), &f));
+    return fail((fault_set(&f, ERR_INVALID, "no command '/%s' (nothing was sent): /help lists them; between \"\"\" it is a message", word), &f));
 }

@@ -34,8 +34,11 @@ static bool is_ready(const json_t *status, const char *node)
 static int judge_worker(const json_t *status, const char *node, struct fault *f)
 {
     const json_t *w = find_node(status, node);
-    if (w == NULL)
+    if (w == NULL && json_array_size(json_object_get(status, "worker_nodes")) == 0)
         return fault_set(f, ERR_UNAVAILABLE, "%s has not joined the head", node);
+    if (w == NULL)
+        return fault_set(f, ERR_UNAVAILABLE, "%s has not joined the head; %s has, for example: --node names another worker than this host's", node,
+                         json_text(json_array_get(json_object_get(status, "worker_nodes"), 0), "node", "?"));
     const char *state = json_text(w, "state", "?");
     bool asked = strcmp(state, "cordoned") == 0 || strcmp(state, "draining") == 0; /* an operator wants it so */
     if (strcmp(state, "ok") != 0 && strcmp(state, "slow") != 0 && !asked)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/plain.h"
@@ -22,6 +23,7 @@ static struct {
     bool returned;     /* the last pasted character was a carriage return */
 } in;
 static volatile sig_atomic_t resized;
+static struct termios before; /* how the terminal was */
 
 static void on_resize(int signum)
 {
@@ -146,10 +148,31 @@ static unsigned char on_suspend(EditLine *el, int ch)
     return CC_REDISPLAY;
 }
 
+void keys_echo(bool on)
+{
+    struct termios modes;
+    if (tcgetattr(STDIN_FILENO, &modes) != 0)
+        return;
+    modes.c_lflag = on ? modes.c_lflag | ECHO : modes.c_lflag & ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSANOW, &modes);
+}
+
+/* Leaves the terminal as it was, unless somebody else has it: that would stop the process. */
+static void on_end(int signum)
+{
+    if (tcgetpgrp(STDIN_FILENO) == getpgrp())
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    signal(signum, SIG_DFL);
+    raise(signum);
+}
+
 void keys_open(EditLine *el)
 {
     struct sigaction act = {.sa_handler = on_resize}; /* without SA_RESTART, so that read() returns */
+    struct sigaction end = {.sa_handler = on_end};
     sigaction(SIGWINCH, &act, NULL);
+    if (tcgetattr(STDIN_FILENO, &before) == 0)
+        sigaction(SIGTERM, &end, NULL);
     el_set(el, EL_GETCFN, read_character);
     el_set(el, EL_ADDFN, "manta-interrupt", "empty the line", on_interrupt);
     el_set(el, EL_ADDFN, "manta-suspend", "stop", on_suspend);

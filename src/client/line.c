@@ -76,9 +76,11 @@ static const char *edited_line(struct line_reader *r)
 {
     int n = 0;
     HistEvent ev;
+    keys_echo(true);
     keys_begin(r->el);
     const char *line = el_gets(r->el, &n);
     keys_end();
+    keys_echo(false); /* until the next line: keys typed ahead would stand in the middle of the answer */
     if (line == NULL || n <= 0)
         return NULL;
     free(r->line);
@@ -166,6 +168,7 @@ void line_close(struct line_reader *r)
             save_history(r);
         history_end(r->history);
         el_end(r->el);
+        keys_echo(true);
     }
     buf_fini(&r->message);
     free(r->line);

@@ -135,7 +135,7 @@ static int greet(const struct chat *c)
  * model, put it between """. */
 static const char *as_command(const char *message)
 {
-    static const char *const words[][2] = {{"status", "/status"}, {"actors", "/actors"}, {"help", "/help"}, {"quit", "/bye"}, {"exit", "/bye"}};
+    static const char *const words[][2] = {{"status", "/status"}, {"actors", "/actors"}, {"help", "/help"}, {"/", "/help"}, {"quit", "/bye"}, {"exit", "/bye"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i][0], message) == 0)
             return words[i][1];

@@ -138,9 +138,9 @@ bool write_request(struct head_program *p, struct str name, const struct owner *
 static int not_explained(const struct head_program *p, struct str id, struct fault *f)
 {
     unsigned long long age_s = (net_now_us(p->loop) - p->started_us) / 1000000;
-    return fault_set(f, ERR_NOT_FOUND, "nothing is known here of a request '%.*s': this head began %llu s ago%s and keeps accounts of the last %u requests; "
-                                       "those of a head that was lost are lost with it. GET /manta/requests lists those there are",
-                     STR_ARG(utf8_head(id, 128)), age_s, p->o->replace ? ", with the accounts of the head it replaced," : "", ACCOUNTS_MAX);
+    return fault_set(f, ERR_NOT_FOUND, "there is no request '%.*s' here: this head began %llu s ago%s and keeps the last %u requests; "
+                                       "those of a head that was lost are lost with it. `manta requests` or GET /manta/requests lists them",
+                     STR_ARG(utf8_head(id, 128)), age_s, p->o->replace ? ", with the requests of the head it replaced," : "", ACCOUNTS_MAX);
 }
 
 int request_told(struct head_program *p, struct str rest, const struct owner *who, struct fault *f)

@@ -15,7 +15,7 @@
     C("prompt", "[WORDS...]", "chat with a model; with words, ask once", "manta prompt What is machine learning?", USE_CLIENT | USE_PROMPT, 0, 4096, run_prompt) \
     C("run", "MODEL [PROMPT...]", "ask a model; starts a cluster with it in the background where none runs", "manta run smollm2\n         manta run smollm2 \"Why is the sky blue?\"\n         cat notes.txt | manta run smollm2 \"Summarise:\"", USE_CLIENT | USE_PROMPT | USE_RUN, 1, 4096, run_run) \
     C("launch", "AGENT [ARG...]", "start a coding agent (codex, claude, opencode, pi) on the cluster; behind -- its own flags", "manta launch codex\n         manta launch claude --model qwen3-4b -- -p \"What does main.c do?\"\n         manta launch opencode --print    # what it would be told", USE_CLIENT | USE_CODER, 1, 4096, run_launch) \
-    C("status", "", "show the cluster: workers, actors, queue", "manta status --watch\n         manta status -o json", USE_CLIENT | USE_TABLES, 0, 0, run_status) \
+    C("status", "", "show the cluster: workers, actors, queue", "manta status --watch\n         manta status -o json", USE_CLIENT | USE_TABLES | USE_STATUS, 0, 0, run_status) \
     C("actors", "", "show which models are loaded, where, and how fast they are", "manta actors -o wide", USE_CLIENT | USE_TABLES, 0, 0, run_actors) \
     C("requests", "", "show queued and running requests, and the last ones that ended", "manta requests --watch", USE_CLIENT | USE_TABLES, 0, 0, run_requests) \
     C("top", "", "watch the cluster live on the whole screen", "manta top", USE_CLIENT, 0, 0, run_top) \
@@ -25,7 +25,7 @@
     C("cordon", "WORKER", "send a worker no new prompts", "manta cordon worker-2", USE_CLIENT, 1, 1, run_cordon) \
     C("uncordon", "WORKER", "let a cordoned worker take prompts again", "manta uncordon worker-2", USE_CLIENT, 1, 1, run_uncordon) \
     C("verify", "", "check a running cluster: nodes, coordinator, inference", "manta verify --head 127.0.0.1:8470", USE_CLIENT, 0, 0, run_verify) \
-    C("health", "[worker]", "health check for the head or, with `worker`, for this host's worker", "manta health worker", USE_CLIENT, 0, 1, run_health) \
+    C("health", "[worker]", "health check for the head or, with `worker`, for this host's worker", "manta health worker", USE_CLIENT | USE_HEALTH, 0, 1, run_health) \
     C("bench", "", "measure the running cluster, or compare strategies on small ones", "manta bench                      # the cluster that runs: tokens/s, time to the first token\n         manta bench --compare-balance    # each --balance on clusters of its own", USE_BENCH, 0, 0, run_bench) \
     C("chaos", "", "start a test cluster, kill and freeze its workers, and check that no answer changed", "manta chaos --model smollm2 --exact --streams 200 --faults 60", USE_CHAOS, 0, 0, run_chaos) \
     C("config", "", "show the effective settings and where each comes from", "manta config --config config/laptop.yaml\n         manta config -o json", USE_HEAD | USE_WORKER | USE_UP | USE_LAUNCHER | USE_CONFIG, 0, 0, run_config) \

@@ -25,6 +25,7 @@ struct logs {
     char *line;               /* of getline() */
     size_t cap;
     struct buf half;          /* of an incomplete line */
+    bool printed;             /* at least one line */
 };
 
 /* "worker-2 | …", or {"part":"worker-2",…} */
@@ -36,10 +37,11 @@ static bool is_wanted(const struct logs *l, const char *line)
     return l->worker == NULL || (strncmp(at, l->worker, n) == 0 && (strncmp(at + n, " | ", 3) == 0 || at[n] == '"'));
 }
 
-static void print_line(const struct logs *l, const char *line)
+static void print_line(struct logs *l, const char *line)
 {
     if (!is_wanted(l, line))
         return;
+    l->printed = true;
     if (isatty(STDOUT_FILENO) != 0)
         plain_print(stdout, "%.*s", (int)strcspn(line, "\n"), line);
     else
@@ -125,14 +127,17 @@ int logs_main(const struct settings *s, const char *worker)
                         errno == ENOENT ? ": no `manta up` has run there; --port N names another one" : "");
     if (err == 0) {
         skip_to_tail(&l, setting_number(s, SET_TAIL));
+        print_rest(&l);
+        if (setting_on(s, SET_FOLLOW) && worker != NULL && !l.printed)
+            plain_print(stderr, "waiting for the first line of '%.60s' in '%s'", worker, path);
         if (setting_on(s, SET_FOLLOW))
             follow(&l);
-        else
-            print_rest(&l);
+        else if (worker != NULL && !l.printed)
+            err = fault_set(&f, ERR_NOT_FOUND, "no line in '%s' is of '%.60s': lines are of head, up and the workers that `manta status` names", path, worker);
         fclose(l.file);
-    } else {
-        plain_error("%s", f.text);
     }
+    if (err != 0)
+        plain_error("%s", f.text);
     free(l.line);
     buf_fini(&l.half);
     return err_exit(err);

@@ -245,6 +245,19 @@ static int run_health(const struct settings *s)
     return client_health(&o, s->args_n > 0);
 }
 
+static int refuse_models(const char *word)
+{
+    static const char *const with_name[] = {"pull", "show", "rm"};
+    for (size_t i = 0; i < sizeof with_name / sizeof with_name[0]; i++) {
+        if (strcmp(word, with_name[i]) == 0) {
+            plain_error("manta models %s takes %s; example: manta models %s qwen3-4b", word, strcmp(word, "show") == 0 ? "one NAME" : "NAME...", word);
+            return 2;
+        }
+    }
+    plain_error("manta models '%.*s' is unknown; there are `manta models` alone, and catalogue, pull NAME..., show NAME, rm NAME...", UTF8_HEAD(word, 60));
+    return 2;
+}
+
 static int run_models(const struct settings *s)
 {
     struct client_options o = options_client(s);
@@ -261,8 +274,7 @@ static int run_models(const struct settings *s)
         return client_model_show(&o, names[0]);
     if (strcmp(word, "rm") == 0 && n > 0)
         return client_model_rm(&o, names, n);
-    plain_error("manta models takes nothing, or catalogue, pull NAME..., show NAME, rm NAME..., not '%.*s'", UTF8_HEAD(word, 60));
-    return 2;
+    return refuse_models(word);
 }
 
 static int run_bench(const struct settings *s)

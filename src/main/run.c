@@ -113,6 +113,8 @@ static int find_cluster(const struct settings *s, const char *model, struct clie
     size_t n = 0;
     short_name(model, name, sizeof name);
     int err = client_serves(o, name, &f);
+    if (err == ERR_NOT_FOUND)
+        (void)models_check(model, &f); /* a wrong name: another cluster would not have it either */
     if (err == ERR_UNAVAILABLE && s->values[SET_HEAD].source == FROM_DEFAULT) {
         int status = start_cluster(model, setting_text(s, SET_RUN_ENGINE));
         if (status != 0)

@@ -40,6 +40,9 @@ struct model_file {
 /* Writes the folder of models: MANTA_MODELS_DIR, else $XDG_CACHE_HOME/manta/models, else
  * ~/.cache/manta/models. Returns ERR_NOT_FOUND or ERR_TOO_LARGE with f filled. */
 int models_dir(char *out, size_t cap, struct fault *f);
+/* Checks that the reference may mean a model, on this machine or not: a file, a catalogue name, an
+ * address. Returns ERR_NOT_FOUND with f, which names the nearest. */
+int models_check(const char *reference, struct fault *f);
 /* Finds the file and checks that it is a whole GGUF (magic, version, header, and that the
  * tensors lie inside the file); finds its digest (remembered in the user's cache folder, see
  * digest.h; a catalogue name's must be the catalogue's). Returns ERR_NOT_FOUND, ERR_MODEL,

@@ -103,6 +103,12 @@ static int parse(const char *text, struct reference *r, struct fault *f)
     return 0;
 }
 
+int models_check(const char *reference, struct fault *f)
+{
+    struct reference r;
+    return parse(reference, &r, f);
+}
+
 int models_resolve(const char *reference, struct model_file *out, struct fault *f)
 {
     struct model_file m = {0};

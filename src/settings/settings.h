@@ -33,7 +33,9 @@ enum setting_use {
     USE_TABLES = 1 << 15, /* status, actors, requests, models */
     USE_CONFIG = 1 << 16, /* config */
     USE_CODER = 1 << 17, /* launch */
-    USE_ALL = 0x3ffff,
+    USE_HEALTH = 1 << 18, /* health */
+    USE_STATUS = 1 << 19, /* status */
+    USE_ALL = 0xfffff,
 };
 
 /* A LIST is given by repeating its flag, as a YAML list, or in the environment with commas
@@ -85,8 +87,8 @@ enum {
     S(HEAD_LIMIT_MEMORY, "head-limit-memory", "head.limit_memory", SETTING_BYTES, "0", 0, 1ull << 50, NULL, USE_HEAD, "hard memory limit for the head (control group, RLIMIT_DATA); 0: none") \
     S(HEAD_LIMIT_CPUS, "head-limit-cpus", "head.limit_cpus", SETTING_NUMBER, "0", 0, 1024, NULL, USE_HEAD, "CPU limit for the head (control group); 0: none") \
     S(HEAD, "head", "worker.head", SETTING_TEXT, "127.0.0.1:8470", 0, 0, NULL, USE_WORKER | USE_CLIENT | USE_BENCH, "address of the head, HOST:PORT, or several with commas between (a worker joins all; a client uses the first that answers); a number alone is a port of this machine, so is a client's --port N") \
-    S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_CLIENT, "name of this worker; default worker-<host name>") \
-    S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_WORKER | USE_CLIENT, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
+    S(NODE, "node", "worker.node", SETTING_TEXT, "", 0, 0, NULL, USE_WORKER | USE_HEALTH, "name of this worker; default worker-<host name>") \
+    S(MODEL, "model", "worker.model", SETTING_LIST, "smollm2", 0, 0, NULL, USE_WORKER | USE_PROMPT | USE_CODER, "model: a GGUF file, a name of `manta models catalogue`, or hf:owner/repo/file.gguf; a worker may be given several, each by its own --model") \
     S(ENGINE, "engine", "worker.engine", SETTING_CHOICE, "llama", 0, 0, "llama|echo", USE_WORKER, "inference engine (echo: scripted fake for tests)") \
     S(RUN_ENGINE, "engine", NULL, SETTING_TEXT, "llama", 0, 0, NULL, USE_RUN, NULL) /* for tests: the engine of the cluster that `manta run` starts */ \
     S(LAB_MODEL, "model", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_BENCH | USE_CHAOS, "model, named as for a worker; without: the echo engine's, with a script that takes time like a model") \
@@ -142,7 +144,7 @@ enum {
     S(TAGS, "tags", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "answers between tags also on a terminal, each prompt by itself, as in a pipe") \
     S(QUIET, "quiet", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_PROMPT, "print the answer and nothing else; -q for short") \
     S(PRINT, "print", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_CODER, "show what would be set, and the command, and start nothing") \
-    S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_TABLES, "status: show every limit with its value") \
+    S(LIMITS, "limits", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_STATUS, "show every limit with its value") \
     S(DEBUG_MAP, "debug-map", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_HEAD, NULL) /* for the tests of `manta verify` */ \
     S(DEBUG_PACE, "debug-pace", NULL, SETTING_TEXT, "", 0, 0, NULL, USE_WORKER, NULL) /* a file: for tests that stop an answer in its middle */ \
     S(AGAIN, "again", NULL, SETTING_SWITCH, "off", 0, 0, NULL, USE_WORKER, NULL) /* a launcher restarted it: it had loaded its models before */ \

@@ -84,6 +84,40 @@ def test_settings_go_along(echo, tmp_path):
         assert "cut" not in say(t, "/set max_tokens default" + ENTER + "hi")
 
 
+def test_a_setting_that_the_api_would_refuse_is_refused_at_once(echo, tmp_path):
+    """Given a chat; when a setting is set to the last value within its bounds and to the first one beyond them; then the chat takes and refuses what the API takes and
+    refuses, and says the bounds."""
+    bounds = {"temperature": (0, 5), "top_p": (0, 1), "min_p": (0, 1), "presence_penalty": (-2, 2), "frequency_penalty": (-2, 2), "repeat_penalty": (0.01, 10),
+              "top_k": (-1, 2**31 - 1), "max_tokens": (1, 2**31 - 1)}
+
+    def api(name, value):
+        return echo.request("POST", "/v1/chat/completions", json.dumps({"messages": [{"role": "user", "content": "hi"}], name: value}).encode())[0]
+    with at(echo, tmp_path) as t:
+        t.wait_text(">>> $")
+        for name, (low, high) in bounds.items():
+            for value, beyond in ((low, low - 1), (high, high + 1)):
+                assert api(name, value) == 200 and api(name, beyond) == 400, name
+                say(t, f"/set {name} {value}", r"from now on\.\s+>>> $")
+                assert "is not between" in say(t, f"/set {name} {beyond}", r"error:.*\n>>> $")
+        assert "is not a whole number" in say(t, "/set max_tokens 1.5", r"error:.*\n>>> $")
+        say(t, "/set default", r"Nothing is set\.\s+>>> $")
+        assert saved(t, tmp_path).keys() == {"messages"}
+
+
+def test_near_misses_of_names(echo, tmp_path):
+    """Given a chat; when a setting, a model or a command is given by half of its name, in capitals or mistyped; then the right one is named, or meant; a slash alone is a
+    question for help."""
+    with at(echo, tmp_path) as t:
+        t.wait_text(">>> $")
+        for typed in ("/set temp", "/set temp 0.5", "/set temprature 0.5"):
+            assert "did you mean 'temperature'?" in say(t, typed, r"error:.*\n>>> $")
+        assert "needs a value" in say(t, "/set temperature", r"error:.*\n>>> $")
+        assert "did you mean 'echo'?" in say(t, "/model ehco", r"error:.*\n>>> $")
+        say(t, "/HELP", r"Ctrl-C cancels.*\n>>> $")
+        say(t, "/", r"Ctrl-C cancels.*\n>>> $")
+        assert "between \"\"\" it is a message" in " ".join(say(t, "/usr/bin is what?", r"error:(?s:.*)message\s+>>> $").split())
+
+
 def test_messages_of_several_lines(echo, tmp_path):
     """Given a chat; when lines come between triple quotes, and when lines are pasted; then each is one message, with its line ends and tabs; a
     command within quotes is a message."""
@@ -240,6 +274,8 @@ def test_run_starts_a_cluster_where_none_is(run, tmp_path):
         assert again.returncode == 0 and again.stdout.strip()
         other = run("run", "qwen3-4b", "Say hi", env=env)
         assert other.returncode != 0 and "has echo, not 'qwen3-4b'" in other.stderr and "manta up --model qwen3-4b" in other.stderr
+        wrong = run("run", "qwen3-4bb", "Say hi", env=env)
+        assert wrong.returncode != 0 and "no model 'qwen3-4bb': did you mean 'qwen3-4b'?" in wrong.stderr and "manta up" not in wrong.stderr
     finally:
         run("down", env={})
 

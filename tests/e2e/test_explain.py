@@ -123,7 +123,7 @@ def test_a_head_that_was_killed_took_it_along(cluster, run):
     new.wait_ready(actors=1)
     name = "chatcmpl-" + t.last_id.split("-")[0]
     lost = run("explain", name, "--port", new.port)
-    assert lost.returncode != 0 and re.search(rf"nothing is known here of a request '{name}': this head began \d+ s ago and keeps accounts of the last 256 "
+    assert lost.returncode != 0 and re.search(rf"there is no request '{name}' here: this head began \d+ s ago and keeps the last 256 "
                                               "requests; those of a head that was lost are lost with it", lost.stderr), lost.stderr
     cluster.pace(0)
     assert t.once(new, None)

@@ -30,6 +30,25 @@ def test_json_of_checks_says_what_is_wrong(run, cluster):
     assert answer["verified"] is False and answer["actors"] == 0 and any("no worker has joined" in reason for reason in answer["failed"])
     answer = json.loads(run("health", "worker", "--node", "oak", "-o", "json", "--head", head.address).stdout)
     assert answer == {"ok": False, "worker": "oak", "workers": 0, "actors": 0, "error": "oak has not joined the head"}
+    cluster.echo_worker(head, "echo:tokens=1", "--node", "elm")
+    head.wait_ready(actors=1)
+    assert "oak has not joined the head; elm has, for example: --node names another worker" in run("health", "worker", "--node", "oak", "--head", head.address).stderr
+
+
+def test_half_of_a_command_says_the_other_half(run):
+    """Given words that lack a name, or are no command of `manta models`; when they are typed; then the error says how it goes on, with an example."""
+    assert "manta models pull takes NAME...; example: manta models pull qwen3-4b" in run("models", "pull").stderr
+    assert "manta models show takes one NAME" in run("models", "show", "a", "b").stderr
+    assert "'forget' is unknown; there are" in run("models", "forget").stderr
+    assert "unknown agent 'emacs'; there are codex, claude, opencode, pi" in run("launch", "emacs").stderr
+
+
+def test_help_lists_flags_that_do_something(run):
+    """Given commands that show a cluster; when their help is asked for; then it has none of a worker's flags, which are refused there as well."""
+    for command in ("status", "actors", "requests", "top", "explain", "scale", "drain", "verify", "models"):
+        assert not {"--node", "--model"} & set(run(command, "--help").stdout.split()), command
+        assert ("--limits" in run(command, "--help").stdout) is (command == "status"), command
+        assert "unknown flag '--node'" in run(command, "--node", "oak").stderr, command
 
 
 def test_an_answer_that_was_cut_says_so(cluster, run):

@@ -76,6 +76,8 @@ def test_logs_are_followed(tmp_path, run):
             t.wait_text(r"event=worker_\w+ .*node=worker-1(?s:.*)cordon")
             t.press(CTRL_C)
             t.wait_end()
+        nobody = run("logs", "worker-9", "--port", port)
+        assert nobody.returncode != 0 and nobody.stdout == "" and "is of 'worker-9'" in nobody.stderr and "head, up and the workers" in nobody.stderr
     finally:
         assert run("down").returncode == 0
 

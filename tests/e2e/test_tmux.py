@@ -1,7 +1,9 @@
 """Terminals as they are: manta in tmux, at three widths, without colours, with five scripts, pastes, keys of the shell, and windows that are resized."""
 
 import json
+import os
 import re
+import signal
 import unicodedata
 
 import pytest
@@ -173,6 +175,38 @@ def test_ctrl_c_in_mid_answer(slow, tmp_path):
         s.type("another")
         s.press("Enter")
         s.wait("120 tokens, ")
+
+
+def test_keys_typed_ahead_stand_behind_the_answer(slow, tmp_path):
+    """Given an answer in its middle; when the next question is typed already; then the answer is not mixed with it, and it stands at the next prompt, to be edited and sent."""
+    with chat(slow, tmp_path) as s:
+        s.wait(">>> ")
+        s.type("a long story")
+        s.press("Enter")
+        wait_for("an answer that has begun", lambda: any(r["tokens"] > 3 for r in slow.get("/manta/requests")["request_list"]))
+        s.type("TYPED-AHEAD")
+        s.wait(r"120 tokens, .*\n>>> TYPED-AHEAD")
+        assert s.text().count("TYPED-AHEAD") == 1
+        s.type(" and more")
+        s.press("Enter")
+        s.wait(r"TYPED-AHEAD and more\n(?s:.*)120 tokens, ")
+
+
+def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(slow, tmp_path):
+    """Given a chat that a script started, with an answer in its middle; when it is ended by a signal; then the script's terminal shows what is typed."""
+    (tmp_path / "begin").write_text(f"echo $$ >{tmp_path}/pid; exec manta prompt --head {slow.address}")
+    (tmp_path / "script").write_text(f"sh {tmp_path}/begin; stty -a | tr ' ' '\\n' | grep echo$")
+    with Screen(folder=tmp_path, shell=True) as s:
+        s.wait_shell()
+        s.type(f"sh {tmp_path}/script")
+        s.press("Enter")
+        s.wait(">>> ")
+        s.type("a long story")
+        s.press("Enter")
+        wait_for("an answer that has begun", lambda: any(r["tokens"] > 3 for r in slow.get("/manta/requests")["request_list"]))
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+        s.wait(r"(?m)^-?echo$")
+        assert "-echo" not in s.lines(everything=True)
 
 
 def test_stopped_by_ctrl_z_and_resumed(slow, tmp_path):
