@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cluster import SLOWED, pace_file, wait_for
+from cluster import QUICK, SLOWED, pace_file, wait_for
 from streams import ask
 from test_move import PROMPT, STREAM, Stream, totals, undisturbed
 
@@ -48,7 +48,8 @@ def test_an_answer_leaves_a_slow_worker(cluster, switch):
 def test_one_of_several_answers_goes_to_an_idle_worker(cluster):
     """Given three answers on a worker that computes one after the other; when an idle worker joins; then they are shared out, and
     each client has the undisturbed answer."""
-    script = "echo:tokens=450,decode_us=1000,stream_us=20000,prefill_us=100,kv=4k"
+    per_stream_us = 20000 * QUICK  # also where engines are quicker: the answers must not end before the other worker has joined
+    script = f"echo:tokens=450,decode_us=1000,stream_us={per_stream_us},prefill_us=100,kv=4k"
     bodies = [{**STREAM, "prompt": f"{i} {PROMPT}", "temperature": 1, "max_tokens": 450} for i in range(3)]
     expected = [undisturbed(cluster, script, body).what() for body in bodies]
     head = cluster.head("--beat-ms", 100)

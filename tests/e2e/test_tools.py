@@ -144,7 +144,8 @@ def test_a_call_lives_on(cluster, what, at):
     """Given a stream in its middle, thinking, or within the arguments of a call; when its worker is killed, its head is replaced, or killed
     and started again; then the client has the same message as without."""
     head = cluster.head()
-    workers = {node: cluster.echo_worker(head, SCRIPT, "--node", node) for node in ("ash", "fir")}
+    script = SCRIPT + " That is all." * 40  # it is not over before a reader who comes late has read so far
+    workers = {node: cluster.echo_worker(head, script, "--node", node) for node in ("ash", "fir")}
     head.wait_ready(actors=2)
     expected = gather(of(head).chat.completions.create(**ASK, stream=True))
     cluster.pace(30)
