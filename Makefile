@@ -156,7 +156,7 @@ test-sdks: ## LangChain, instructor, pydantic-ai, OpenAI's agents, litellm, llam
 	@MANTA=$(CURDIR)/$(program) tests/sdks/run $(ARGS)
 
 .PHONY: measure-sdks
-measure-sdks: ## Of 343 things that clients ask, those that hold, client by client: docs/clients.md (minutes)
+measure-sdks: ## Of 350 things that clients ask, those that hold, client by client: docs/clients.md (minutes)
 	@scripts/setup --tests
 	@scripts/fetch
 	@scripts/build release manta manta_engine_llama

@@ -5,7 +5,7 @@ import re
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 FEATURES = "chat stream tools required named parallel streamed schema reasoning vectors errors cancel retries resume".split()
-MARKS = {"-": "–", "?": "?"}
+MARKS = {"-": "–"}
 
 
 def rows():
