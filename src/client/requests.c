@@ -15,7 +15,7 @@ static void add_state(struct table *t, const json_t *r)
     else if (json_num(r, "status") == 200)
         table_cell(t, "200 %s", json_text(r, "finish_reason", ""));
     else
-        table_cell(t, "%.0f", json_num(r, "status"));
+        table_cell(t, "%.0f%s", json_num(r, "status"), json_num(r, "status") == 499 ? " cancelled" : "");
 }
 
 static void add_request(struct table *t, const json_t *r, bool ended)

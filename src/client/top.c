@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@
 #include "client/rows.h"
 #include "client/show.h"
 
-enum { EVERY_MS = 1000, BAR_CELLS = 20, KEYS = 16, PATIENCE_MS = 5000, CTRL_C = 3, CTRL_Z = 26 };
+enum { EVERY_MS = 1000, BAR_CELLS = 20, BAR_SIDES = 11, WIDE_COLUMNS = 80, KEYS = 16, PATIENCE_MS = 5000, CTRL_C = 3, CTRL_Z = 26 };
 
 struct rate {
     double id, tokens, per_s;
@@ -138,25 +140,67 @@ static void fetch_all(struct top *t)
 
 /* ---- the screen ---- */
 
-static void add_bar(struct buf *out, const struct top *t, const char *name, double part, double whole)
+static void add_bar(struct buf *out, const struct top *t, unsigned cells, const char *name, double part, double whole)
 {
-    unsigned full = whole > 0 && part > 0 ? (unsigned)(part / whole * BAR_CELLS + 0.5) : 0;
-    full = full > BAR_CELLS ? BAR_CELLS : full;
-    const char *colour = full * 4 >= BAR_CELLS * 3 ? "31" : full * 2 >= BAR_CELLS ? "33" : "32";
+    unsigned full = whole > 0 && part > 0 ? (unsigned)(part / whole * cells + 0.5) : 0;
+    full = full > cells ? cells : full;
+    const char *colour = full * 4 >= cells * 3 ? "31" : full * 2 >= cells ? "33" : "32";
     buf_printf(out, "%-7s [", name);
     if (t->colours)
         buf_printf(out, "\033[%sm", colour);
-    for (unsigned i = 0; i < BAR_CELLS; i++)
+    for (unsigned i = 0; i < cells; i++)
         buf_putc(out, i < full ? '|' : ' ');
     buf_printf(out, "%s] ", t->colours ? "\033[0m" : "");
 }
 
-static void add_head(struct buf *out, const struct top *t)
+/* Adds a part of a line if all of it fits into the columns that are left. */
+__attribute__((format(printf, 3, 4))) static void add_part(struct buf *out, unsigned *left, const char *fmt, ...)
+{
+    struct buf part = buf_max(SIZE_MAX / 2);
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&part, fmt, ap);
+    va_end(ap);
+    size_t cells = cells_of(buf_str(&part));
+    if (cells <= *left)
+        buf_add_str(out, buf_str(&part));
+    *left -= cells <= *left ? (unsigned)cells : *left;
+    buf_fini(&part);
+}
+
+/* The first line, its parts by importance: a narrow window has no room for all. */
+static void add_title(struct buf *out, const struct top *t, unsigned columns)
+{
+    const json_t *head = json_object_get(t->status, "head");
+    buf_printf(out, "manta %s at %s", json_text(head, "version", "?"), t->o.head); /* cut, if even that is too long */
+    size_t used = cells_of(buf_str(out));
+    columns = used < columns ? columns - (unsigned)used : 0;
+    if (t->fault.err != 0)
+        buf_printf(out, "   NO ANSWER: %s", t->fault.text);
+    add_part(out, &columns, "   workers %.0f", json_num(t->status, "workers"));
+    add_part(out, &columns, "   actors %.0f ready", json_num(t->status, "actors"));
+    add_part(out, &columns, "   up %s", table_age(json_num(head, "uptime_s")).text);
+    add_part(out, &columns, "   head %s", table_bytes(json_num(head, "rss_bytes")).text);
+    buf_putc(out, '\n');
+}
+
+static void add_work(struct buf *out, const struct top *t, unsigned left)
+{
+    double calls = json_num(t->status, "calls_total");
+    add_part(out, &left, "   queue %.0f", json_num(t->status, "queued"));
+    add_part(out, &left, "   %.0f tokens/s", t->tokens_per_s);
+    add_part(out, &left, "   %.0f request%s so far", calls, calls == 1 ? "" : "s");
+    add_part(out, &left, ", %.0f failed", json_num(t->status, "calls_failed"));
+    add_part(out, &left, ", %.0f moved", json_num(t->status, "jobs_rerouted"));
+    buf_putc(out, '\n');
+}
+
+static void add_head(struct buf *out, const struct top *t, unsigned columns)
 {
     size_t i;
     json_t *a, *w;
-    const json_t *head = json_object_get(t->status, "head");
     double busy = 0, slots = 0, used = 0, memory = 0;
+    unsigned bar = columns >= WIDE_COLUMNS ? BAR_CELLS : BAR_CELLS / 2, left = columns > bar + BAR_SIDES ? columns - bar - BAR_SIDES : 0;
     json_array_foreach(json_object_get(t->status, "actor_list"), i, a) {
         busy += json_num(a, "in_flight");
         slots += rows_ready(a) ? json_num(a, "slots") : 0;
@@ -165,14 +209,11 @@ static void add_head(struct buf *out, const struct top *t)
         used += json_num(w, "rss_bytes");
         memory += json_num(w, "memory_bytes");
     }
-    buf_printf(out, "manta %s at %s   up %s   head %s   workers %.0f   actors %.0f ready%s%s\n", json_text(head, "version", "?"), t->o.head,
-               table_age(json_num(head, "uptime_s")).text, table_bytes(json_num(head, "rss_bytes")).text, json_num(t->status, "workers"),
-               json_num(t->status, "actors"), t->fault.err != 0 ? "   NO ANSWER: " : "", t->fault.err != 0 ? t->fault.text : "");
-    add_bar(out, t, "slots", busy, slots);
-    buf_printf(out, "%.0f of %.0f   queue %.0f   %.0f tokens/s now   %.0f requests so far, %.0f failed, %.0f moved\n", busy, slots,
-               json_num(t->status, "queued"), t->tokens_per_s, json_num(t->status, "calls_total"), json_num(t->status, "calls_failed"),
-               json_num(t->status, "jobs_rerouted"));
-    add_bar(out, t, "memory", used, memory);
+    add_title(out, t, columns);
+    add_bar(out, t, bar, "slots", busy, slots);
+    add_part(out, &left, "%.0f of %.0f", busy, slots);
+    add_work(out, t, left);
+    add_bar(out, t, bar, "memory", used, memory);
     buf_printf(out, "%s of %s\n\n", table_bytes(used).text, table_bytes(memory).text);
 }
 
@@ -286,7 +327,7 @@ static void draw(struct top *t)
     struct buf out = buf_max(SIZE_MAX / 2), screen = buf_max(SIZE_MAX / 2);
     unsigned columns = cells_columns(STDOUT_FILENO), rows = cells_rows(STDOUT_FILENO);
     size_t queue = json_array_size(json_object_get(t->requests, "request_list"));
-    add_head(&out, t);
+    add_head(&out, t, columns);
     unsigned left = rows > 6 ? rows - 5 : 2, lower = queue > 0 ? left / 2 : 2;
     add_workers(&out, t, columns, left - lower);
     unsigned used = 0;

@@ -172,6 +172,8 @@ def test_ctrl_c_in_mid_answer(slow, tmp_path):
         s.wait(r"cancelled after [\d.]+ s\n>>>")
         slow.wait_idle()
         slow.cluster.pace(0)
+        with Screen("requests", "--head", slow.address, folder=tmp_path) as look:
+            assert look.wait_end() == 0 and "499 cancelled" in look.text()
         s.type("another")
         s.press("Enter")
         s.wait("120 tokens, ")
@@ -265,7 +267,10 @@ def test_top_with_forty_workers(cluster, tmp_path, columns, rows):
             lines = s.lines()
             return len(lines) == rows and "q quits" in lines[-1] and any(f" {worker} " in f" {line} " for line in lines)
         wait_for("the first screen", lambda: whole(rows, "worker-1"))
-        assert not any("worker-40" in line for line in s.lines()) and any(re.match(r"slots +\[ +\] 0 of 160", line) for line in s.lines())
+        title, slots, *lines = s.lines()
+        assert not any("worker-40" in line for line in lines)
+        assert re.fullmatch(r"manta \S+ at \S+   workers 40(   actors 40 ready(   up \S+(   head \S+)?)?)?", title), title  # nothing is cut in its middle
+        assert re.fullmatch(r"slots +\[ +\] 0 of 160   queue 0   0 tokens/s(   0 requests so far(, 0 failed(, 0 moved)?)?)?", slots), slots
         s.resize(columns - 10, rows - 4)
         wait_for("a smaller screen", lambda: whole(rows - 4, "worker-1"))
         s.type("j" * 40)

@@ -380,8 +380,16 @@ def looked_at(cluster, console, **options):
     return c, asked
 
 
+BROKEN_WORDS = """[...document.querySelectorAll("button, label, form.scale span, h1, h2, nav a")].filter(e => {
+    const word = document.createRange(), text = [...e.childNodes].find(n => n.nodeType === Node.TEXT_NODE && /^\\S+$/.test(n.data.trim()));
+    if (!text || !e.offsetParent) return false;
+    word.selectNodeContents(text);
+    return new Set([...word.getClientRects()].map(r => Math.round(r.top))).size > 1;
+}).map(e => e.textContent)"""
+
+
 def test_nothing_is_cut_off_at_320_pixels(cluster, console):
-    """Given a small phone; when each view is open, light and dark; then nothing is wider than the screen."""
+    """Given a small phone; when each view is open, light and dark; then nothing is wider than the screen, and no word of its controls is broken."""
     c, asked = looked_at(cluster, console, viewport={"width": 320, "height": 640})
     for scheme in "light", "dark":
         c.page.emulate_media(color_scheme=scheme)
@@ -389,6 +397,7 @@ def test_nothing_is_cut_off_at_320_pixels(cluster, console):
             c.go(view)
             c.page.wait_for_selector(f"#{view}:not([hidden])")
             assert c.page.evaluate("document.documentElement.scrollWidth") <= 320, (scheme, view)
+            assert c.page.evaluate(BROKEN_WORDS) == [], (scheme, view)
             c.shot(f"phone-{view}-{scheme}")
     asked.close()
 

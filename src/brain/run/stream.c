@@ -190,8 +190,8 @@ static void goes_on(struct head *h, const struct job *job)
 {
     const struct actor *a = job->attempt->actor;
     double sent_ms = (double)job->call->created_us / 1000 + (double)job->wait_ms;
-    double replay_ms = fmax((double)h->now_us / 1000 - sent_ms, 0);
     uint64_t wait_ms = (h->now_us - job->token_us) / 1000;
+    double replay_ms = fmin(fmax((double)h->now_us / 1000 - sent_ms, 0), (double)wait_ms); /* rounded, it would exceed the whole */
     h->jobs_resumed++;
     head_log(h, LOG_INFO, "FAILOVER",
              EVENT("job_resumed", KV("job", job->node.id), KV("token", job->said), KV("wait_ms", wait_ms), KV("replay_ms", replay_ms),

@@ -14,7 +14,7 @@ function row(request) {
 }
 
 function show(node, r) {
-  const state = r.status === undefined ? r.state : r.status === 200 ? `ended: ${r.finish_reason || "whole"}` : `ended: ${r.status}`;
+  const state = r.status === undefined ? r.state : r.status === 200 ? `ended: ${r.finish_reason || "whole"}` : r.status === 499 ? "cancelled" : `error ${r.status}`;
   const place = r.place ? `${r.place}${r.eta_s ? ` (${seconds(r.eta_s)})` : ""}` : "–";
   const values = [null, state, r.model || "any", r.node || "–", place, number(r.tokens || 0), seconds(r.age_s ?? r.total_s ?? 0), r.tenant || ""];
   node.dataset.state = r.status === undefined ? "open" : "ended";
