@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "api/anthropic.h"
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/tools.h"

@@ -3,7 +3,6 @@
  * An input is a text or an array of token ids. As in OpenAI's API, one array of numbers is one
  * input, and an empty text to embed is refused. */
 #include "base/utf8.h"
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 

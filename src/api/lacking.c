@@ -5,7 +5,6 @@
  * that has the field) is accepted: SDKs send those. */
 #include <stdlib.h>
 
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 

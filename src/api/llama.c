@@ -1,7 +1,6 @@
 /* llama-server's dialects: /completion and /infill, whole and streamed; /tokenize, /detokenize,
  * /apply-template. */
 #include "api/answer.h"
-#include "api/json_in.h"
 #include "api/llama.h"
 #include "api/logprobs.h"
 #include "api/readers.h"

@@ -1,6 +1,5 @@
 /* Parse chat messages, and the question of process_prompt, into turns. */
 #include "base/utf8.h"
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/tools.h"

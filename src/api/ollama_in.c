@@ -10,7 +10,6 @@
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/tools.h"
-#include "base/utf8.h"
 
 #define CHAT FIELD_FOR(API_OLLAMA_CHAT)
 #define GENERATE FIELD_FOR(API_OLLAMA_GENERATE)

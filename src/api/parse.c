@@ -7,7 +7,6 @@
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/tools.h"
-#include "base/alloc.h"
 
 #define CHAT FIELD_FOR(API_CHAT)
 #define LLAMA (FIELD_FOR(API_LLAMA) | FIELD_FOR(API_INFILL))

@@ -1,7 +1,6 @@
 /* Read variables of the chat template, and the handling of reasoning. */
 #include <stdlib.h>
 
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "base/utf8.h"

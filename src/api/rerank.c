@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "api/answer.h"
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "base/alloc.h"

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "api/responses.h"

@@ -1,7 +1,6 @@
 /* OpenAI's /v1/responses: the input as a list of items. */
 #include <stdio.h>
 
-#include "api/answer.h"
 #include "api/field.h"
 #include "api/json_in.h"
 #include "api/responses.h"

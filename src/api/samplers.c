@@ -1,5 +1,4 @@
 /* Read llama-server's additional samplers: their order, and DRY's sequence breakers. */
-#include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"
 #include "base/utf8.h"

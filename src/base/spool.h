@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 
 enum { SPOOL_CHUNK_BYTES = 16 << 10 }; /* written at once; a line longer than half of it is cut */
 

@@ -14,7 +14,6 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/request.h"
 #include "brain/dialler.h"
 #include "wire/wire.h"
 

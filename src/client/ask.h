@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 
-#include "base/err.h"
 #include "client/client.h"
 
 /* Sends a prompt. Streams the text if stdout is a terminal and one actor answers, then shows the block of

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/nearest.h"
 #include "client/fetch.h"
 #include "client/show.h"

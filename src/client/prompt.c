@@ -2,7 +2,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/plain.h"
 #include "client/ask.h"
 #include "client/chat.h"

@@ -1,10 +1,8 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "head/account.h"
 #include "head/desk.h"
 #include "head/memory.h"

@@ -1,6 +1,5 @@
 #include "head/keys.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/must.h"
-#include "brain/policy/prefix.h"
 #include "head/account.h"
 #include "head/stored.h"
 #include "head/watch.h"

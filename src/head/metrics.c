@@ -1,5 +1,3 @@
-#include <stdio.h>
-#include <unistd.h>
 
 #include "base/utf8.h"
 #include "head/page.h"

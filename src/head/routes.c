@@ -2,8 +2,6 @@
 #include <string.h>
 
 #include "api/dialect.h"
-#include "base/log.h"
-#include "base/utf8.h"
 #include "head/account.h"
 #include "head/admission.h"
 #include "head/console.h"

@@ -5,7 +5,6 @@
 
 #include "api/responses.h"
 #include "base/alloc.h"
-#include "base/utf8.h"
 
 static struct stored *at(struct list *pos)
 {

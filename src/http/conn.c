@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "base/must.h"
 
 /* Schedules the bytes in `behind` for the next turn. There are none while conn_parse() is on the

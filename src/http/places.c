@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
-#include "base/must.h"
 #include "base/states.h"
 
 static const struct state conn_states[] = {

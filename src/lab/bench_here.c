@@ -5,7 +5,6 @@
 
 #include "base/plain.h"
 #include "json/write.h"
-#include "lab/cluster.h"
 #include "lab/load.h"
 #include "lab/progress.h"
 

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/must.h"
 #include "launch/engines.h"
 #include "launch/kube_api.h"
 #include "launch/kube_pods.h"

@@ -16,7 +16,6 @@
 #include "base/must.h"
 #include "launch/head_link.h"
 #include "launch/say.h"
-#include "wire/wire.h"
 
 enum {
     HEAD_SAYS_MS = 1000, /* after the welcome, a head that knows the wanted number has sent it within this time */

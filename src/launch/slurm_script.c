@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/must.h"
 #include "launch/slurm.h"
 
 enum {

@@ -1,5 +1,4 @@
 /* Report Slurm's errors: all the lines it wrote, and a remedy. */
-#include <stdio.h>
 #include <string.h>
 
 #include "launch/slurm.h"

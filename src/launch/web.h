@@ -12,7 +12,6 @@
 
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "net/net.h"
 

@@ -1,7 +1,6 @@
 /* `manta down`: ends the cluster of that name, and nothing else. It stops the process that runs it
  * here and waits; then, for engines other than local, it removes everything with the cluster's name
  * there. Running it twice is harmless. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 

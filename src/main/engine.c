@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "base/plain.h"
-#include "main/options.h"
 #include "main/running.h"
 
 static void own_program(char *out, size_t cap)

@@ -1,9 +1,7 @@
 /* `manta launcher`: keeps as many workers running on an engine as its head wants. It may die at any
  * time: the next launcher finds the workers by the cluster's name. */
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"

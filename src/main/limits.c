@@ -1,7 +1,6 @@
 #include "main/limits.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 

@@ -2,7 +2,6 @@
 #include "main/logs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 
 #include "base/alloc.h"
 #include "base/plain.h"
-#include "main/options.h"
 #include "main/running.h"
 #include "main/up_log.h"
 

@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/plain.h"
-#include "base/utf8.h"
 #include "client/client.h"
 #include "launch/launch.h"
 #include "main/children.h"

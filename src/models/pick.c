@@ -1,5 +1,4 @@
 /* Choose the file of a repository that a quantisation means. */
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
 #include "models/curl.h"
 
 enum { HEADER_BYTES_MAX = 4096, IGNORED_BYTES_MAX = 65536, READ_BYTES = 256 << 10 };

@@ -3,7 +3,6 @@
  * stdout and stderr of a child that is read line by line are one pipe, so its lines keep their
  * order. After its end the rest of the pipe is read before on_exit: its last words matter most. A
  * grandchild that keeps the pipe open is not waited for. */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

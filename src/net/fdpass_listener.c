@@ -1,7 +1,6 @@
 /* Listen at a path for other processes of the same user, to pass frames and descriptors.
  * fdpass.c has the story. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

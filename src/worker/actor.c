@@ -11,8 +11,6 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/must.h"
-#include "os/last_words.h"
-#include "wire/wire.h"
 #include "worker/actor_mail.h"
 #include "worker/scribe.h"
 

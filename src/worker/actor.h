@@ -13,8 +13,6 @@
 #include "engine/batcher.h"
 #include "net/net.h"
 #include "worker/file_hold.h"
-#include "worker/tryout.h"
-#include "worker/worker.h"
 
 struct actor;
 

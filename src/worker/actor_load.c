@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "os/last_words.h"
 #include "worker/actor_mail.h"
+#include "worker/tryout.h"
 
 void actor_post(struct actor *a, struct actor_mail *l)
 {

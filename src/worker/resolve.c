@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/echo.h"
 #include "worker/program.h"
+#include "worker/tryout.h"
 
 /* Find the model of a reference, downloading it if necessary. */
 

@@ -1,6 +1,5 @@
 /* The child of a tryout: loads the model within limits, computes a few tokens, prints the
  * result. */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* The table of jobs, by ticket and by the heads' numbers; jobs that run on without their head, and orphans. */
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "base/must.h"
 #include "brain/agent/state.h"
 

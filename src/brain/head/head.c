@@ -30,7 +30,6 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/must.h"
 #include "brain/head/status.h"
 #include "brain/links/links.h"
 #include "brain/policy/prefix.h"

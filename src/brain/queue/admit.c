@@ -4,7 +4,6 @@
  * first place. With several tenants, one that already has waiting jobs may have at most
  * HEAD_TENANT_SHARE times the room left for others: a lone tenant gets four fifths of the queue,
  * two get four ninths each, and there is always room for one more. */
-#include "base/must.h"
 #include "brain/queue/queue.h"
 
 enum {

@@ -19,8 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
-#include "base/must.h"
 #include "base/smooth.h"
 #include "base/utf8.h"
 #include "brain/recover/recover.h"

@@ -14,7 +14,6 @@
  * one prompt, and run on several workers. */
 #include <stdlib.h>
 
-#include "base/must.h"
 #include "brain/queue/queue.h"
 #include "brain/recover/recover.h"
 #include "brain/registry/registry.h"

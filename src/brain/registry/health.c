@@ -2,7 +2,6 @@
  * are ejected and probed. */
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "brain/kit/text.h"
 #include "brain/registry/registry.h"
 

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/must.h"
 #include "brain/queue/queue.h"
 #include "brain/registry/registry.h"
 

@@ -6,7 +6,6 @@
  * impossible order ends the link. */
 #include <math.h>
 
-#include "base/alloc.h"
 #include "base/part.h"
 #include "base/smooth.h"
 #include "brain/registry/registry.h"

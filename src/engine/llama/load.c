@@ -13,7 +13,6 @@
 #include "engine/llama/bridge.h"
 #include "engine/llama/guard.h"
 #include "engine/llama/kernels.h"
-#include "engine/llama/meta.h"
 #include "engine/llama/module.h"
 #include "engine/llama/setup.h"
 

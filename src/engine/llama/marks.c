@@ -1,5 +1,4 @@
 /* Find the special tokens and templates of a vocabulary. */
-#include "base/alloc.h"
 #include "engine/llama/module.h"
 
 static int32_t end_of(const struct engine *e)
