@@ -296,9 +296,6 @@ void api_write_model(struct buf *out, const struct api_model *m);
 /* ---- POST /api/show: Ollama's {"model":"NAME"} ---- */
 /* Appends the name. Returns ERR_INVALID with `e` filled if it is missing. */
 int api_parse_show(struct str body, struct buf *model, struct api_error *e);
-/* Strips Ollama's ":latest", which is implied there by a name without a tag; returns a part of
- * `name`. */
-struct str api_ollama_model(struct str name);
 
 /* ---- process_prompt: manta's own answer ---- */
 

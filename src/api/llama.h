@@ -10,8 +10,6 @@ enum { API_RESPONSE_FIELDS_MAX = 64 };
 
 /* Reads "response_fields": names of members, "a/b" for nested ones. */
 api_field_fn api_read_response_fields;
-/* Writes the request's settings in llama-server's format, as an object. */
-void api_put_settings(struct jout *j, const struct api_call *c);
 /* Makes call.echo: the settings, and the selected members. Leaves it empty beyond
  * API_ECHO_BYTES_MAX. */
 void api_make_settings(struct api_reader *r);

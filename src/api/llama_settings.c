@@ -92,7 +92,8 @@ static void put_lists(struct jout *j, const struct request *q)
     jout_array_end(j);
 }
 
-void api_put_settings(struct jout *j, const struct api_call *c)
+/* Writes the request's settings in llama-server's format, as an object. */
+static void put_settings(struct jout *j, const struct api_call *c)
 {
     const struct sampling *s = &c->request.sampling;
     jout_object(j);
@@ -115,7 +116,7 @@ void api_make_settings(struct api_reader *r)
     struct buf text = buf_max(API_ECHO_BYTES_MAX);
     struct jout j = jout_to(&text);
     buf_puts(&text, SETTINGS);
-    api_put_settings(&j, r->call);
+    put_settings(&j, r->call);
     if (json_array_size(fields) > 0) {
         char *list = json_dumps(fields, JSON_COMPACT);
         buf_puts(&text, FIELDS);

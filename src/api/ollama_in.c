@@ -22,7 +22,9 @@
 
 /* ---- the name of a model ---- */
 
-struct str api_ollama_model(struct str name)
+/* Strips Ollama's ":latest", which is implied there by a name without a tag; returns a part of
+ * `name`. */
+static struct str untagged(struct str name)
 {
     static const char tag[] = ":latest"; /* Ollama's tag for a name without one; names here have none */
     size_t n = sizeof tag - 1;
@@ -35,7 +37,7 @@ static int read_model(struct api_reader *r, const char *path, const json_t *v)
     struct str name;
     int err = api_read_text(r, path, v, API_FIELD_BYTES_MAX, &name);
     if (err == 0)
-        r->call->request.model = api_ollama_model(name);
+        r->call->request.model = untagged(name);
     return err;
 }
 
@@ -50,7 +52,7 @@ int api_parse_show(struct str body, struct buf *model, struct api_error *e)
     if (!json_is_string(name))
         err = api_refuse(e, ERR_INVALID, "model", "is missing: the name of a model");
     else
-        buf_add_str(model, api_ollama_model(api_json_str(name)));
+        buf_add_str(model, untagged(api_json_str(name)));
     json_decref(root);
     return err;
 }

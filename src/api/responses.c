@@ -52,10 +52,10 @@ int api_parse_starting_after(struct str text, struct api_stream_id *id, struct f
 
 /* ---- writers ---- */
 
-static void put_name(struct jout *j, const char *key, const char *prefix, uint64_t id)
+static void put_id(struct jout *j, uint64_t id)
 {
     char name[API_NAME_BYTES];
-    jout_put_str(j, key, api_name(prefix, id, name));
+    jout_put_str(j, "id", api_name(api_dialect_responses.id_prefix, id, name));
 }
 
 void api_put_text_part(struct jout *j, const char *type, struct str text)
@@ -204,7 +204,7 @@ static void put_response(struct jout *j, const struct api_head *h, const struct 
 {
     uint8_t finish = f == NULL ? (c != NULL ? c->finish : FINISH_NONE) : f->err == ERR_CANCELLED ? FINISH_CANCELLED : FINISH_ERROR;
     jout_object(j);
-    put_name(j, "id", api_dialect_responses.id_prefix, h->id);
+    put_id(j, h->id);
     jout_put_cstr(j, "object", "response");
     jout_put_int(j, "created_at", h->created);
     jout_put_cstr(j, "status", status_of(finish));
@@ -405,7 +405,7 @@ void api_write_deleted(struct buf *out, uint64_t id)
 {
     struct jout j = jout_to(out);
     jout_object(&j);
-    put_name(&j, "id", api_dialect_responses.id_prefix, id);
+    put_id(&j, id);
     jout_put_cstr(&j, "object", "response");
     jout_put_bool(&j, "deleted", true);
     jout_object_end(&j);

@@ -32,7 +32,7 @@ enum fx_kind {
 struct fx_usage {
     uint32_t prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens;
     float wait_ms; /* in the head's queue */
-    float prefill_ms, decode_ms;
+    float prefill_ms;
     double logprob_sum;
 };
 
@@ -55,7 +55,6 @@ struct fx_choice {
     const char *why;               /* static: "best", "next in queue", "fan-out", "has it", "moved" */
     uint32_t attempt;              /* of the branch, from 1 */
     uint32_t queued;               /* jobs that waited for the same model at that time */
-    uint32_t open;                 /* actors with a free slot */
     const struct fx_candidate *candidates; /* the chosen actor first, then the best others; none: there was no choice */
     uint32_t n;
 };

@@ -219,7 +219,6 @@ struct head_beside {
     F(uint64_t, moving_bytes_max, w->carried.bytes_max, "moving_bytes_max", UINT) \
     F(float, temperature_c, w->temperature_c, "temperature_c", ABOVE_0) /* 0: the machine has no sensor */ \
     F(uint32_t, actors, ready_actors(w), "actors", UINT) \
-    F(uint64_t, joined_us, w->joined_us, "", NONE) \
     F(uint64_t, joined_age_us, now_us > w->joined_us ? now_us - w->joined_us : 0, "joined_age_ms", US_AS_MS) /* since it joined */ \
     F(uint64_t, beat_age_us, now_us > w->beat_us ? now_us - w->beat_us : 0, "beat_age_ms", US_AS_MS) /* since the last heartbeat */ \
     F(uint32_t, rtt_us, w->rtt_us, "rtt_us", UINT) /* 0: not known */

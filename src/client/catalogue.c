@@ -8,9 +8,11 @@
 
 #include "client/client.h"
 #include "client/fetch.h"
+#include "client/rows.h"
 #include "client/show.h"
 
-bool catalogue_is_here(const struct catalogue_entry *e)
+/* True if the model's file is in the models folder, with the expected size. */
+static bool is_here(const struct catalogue_entry *e)
 {
     char dir[900], path[1300];
     struct fault f;
@@ -27,7 +29,7 @@ json_t *catalogue_describe(const struct catalogue_entry *e)
     snprintf(address, sizeof address, "hf:%s@%s/%s", e->hub, e->revision, e->file);
     return json_pack("{s:s, s:I, s:s, s:s, s:s?, s:s, s:s, s:s, s:b}", "name", e->name, "bytes", (json_int_t)e->bytes, "licence", e->licence,
                      "about", e->about, "sha256", e->sha256, "file", e->file, "hub", e->hub, "address", address, "here",
-                     catalogue_is_here(e));
+                     is_here(e));
 }
 
 uint32_t catalogue_ready(const json_t *actors, const char *model)
@@ -36,7 +38,7 @@ uint32_t catalogue_ready(const json_t *actors, const char *model)
     json_t *a;
     uint32_t n = 0;
     json_array_foreach(json_object_get(actors, "actor_list"), i, a)
-        n += strcmp(json_text(a, "model", ""), model) == 0 && strcmp(json_text(a, "state", ""), "ready") == 0;
+        n += strcmp(json_text(a, "model", ""), model) == 0 && rows_ready(a);
     return n;
 }
 

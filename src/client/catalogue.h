@@ -7,8 +7,6 @@
 
 #include "models/models.h"
 
-/* True if the model's file is in the models folder, with the expected size. */
-bool catalogue_is_here(const struct catalogue_entry *e);
 /* Returns name, size, licence, digest (null: unknown so far), address, and whether the file is
  * here. The caller owns the object. */
 json_t *catalogue_describe(const struct catalogue_entry *e);

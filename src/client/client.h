@@ -83,7 +83,7 @@ struct client_news {
     int head_pid; /* the pid of the head that answered */
     uint32_t workers, ready, loading, failed;
     char model[64];          /* of the first actor; safe to print */
-    uint32_t models;         /* 1: all actors have that model; more: others, too */
+    bool others;             /* other actors have other models */
     double progress;         /* 0 to 1, mean of the loading actors */
     uint64_t weights_bytes;  /* of that model */
     double cpus;             /* of the first worker */

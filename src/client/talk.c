@@ -114,10 +114,8 @@ static void on_event(json_t *event, void *user_data)
     t->out->cut = t->out->cut || strcmp(json_text(choice, "finish_reason", ""), "length") == 0;
     if (json_text(choice, "finish_reason", "")[0] != '\0')
         t->ended = true;
-    if (json_is_object(usage)) {
-        t->out->prompt_tokens = (uint32_t)json_num(usage, "prompt_tokens");
+    if (json_is_object(usage))
         t->out->tokens = (uint32_t)json_num(usage, "completion_tokens");
-    }
 }
 
 /* Returns "3" for the key "queue" in "manta queue=3 eta=4.2s"; empty: none. */

@@ -10,7 +10,7 @@
 
 struct talk_answer {
     struct buf text;             /* owned by the caller; the answer without its reasoning */
-    uint32_t prompt_tokens, tokens;
+    uint32_t tokens;
     bool cut;                    /* the answer ended at a limit */
 };
 

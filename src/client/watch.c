@@ -13,11 +13,10 @@
  * Happy path: watch -> ask -> on_end -> news -> pause -> ask … until client_watch_free(). A head
  * that does not answer yet is asked again, without news. */
 
-enum { ASK_EVERY_US = 40000, ANSWER_BYTES_MAX = 16 << 20 };
+enum { ASK_EVERY_US = 40000, ANSWER_BYTES_MAX = 16 << 20, MODEL_CHARS = 60 };
 
 struct client_watch {
     struct net_loop *loop;
-    struct client_options o;      /* its strings are borrowed */
     client_news_fn *on_news;
     void *user_data;
     struct net_timer *timer;
@@ -37,11 +36,11 @@ static void count_actor(const json_t *a, struct client_news *n)
     n->loading += loading;
     n->failed += strcmp(state, "failed") == 0;
     n->progress += loading ? json_num(a, "progress") : 0;
-    if (n->models == 0 || strcmp(n->model, model) != 0)
-        n->models++;
-    if (n->models == 1)
-        snprintf(n->model, sizeof n->model, "%.60s", model);
-    if (strcmp(n->model, model) == 0 && json_num(a, "weights_bytes") > 0)
+    if (n->model[0] == '\0')
+        snprintf(n->model, sizeof n->model, "%.*s", MODEL_CHARS, model);
+    bool same = strncmp(n->model, model, MODEL_CHARS) == 0;
+    n->others |= !same;
+    if (same && json_num(a, "weights_bytes") > 0)
         n->weights_bytes = (uint64_t)json_num(a, "weights_bytes");
 }
 
@@ -130,7 +129,7 @@ struct client_watch *client_watch_start(struct net_loop *loop, const struct clie
                                         struct fault *f)
 {
     struct client_watch *w = xalloc(sizeof *w);
-    *w = (struct client_watch){.loop = loop, .o = *o, .on_news = on_news, .user_data = user_data, .body = buf_max(ANSWER_BYTES_MAX)};
+    *w = (struct client_watch){.loop = loop, .on_news = on_news, .user_data = user_data, .body = buf_max(ANSWER_BYTES_MAX)};
     if (http_parse_address(o->head, 8470, w->host, sizeof w->host, &w->port, f) != 0) {
         free(w);
         return NULL;

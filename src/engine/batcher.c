@@ -406,8 +406,6 @@ void batcher_load(const struct batcher *b, struct batcher_load *out)
         .decode_tps = cost_decode_tps(&b->cost),
         .last_token_us = b->last_token_us,
         .prompt_tokens = b->prompt_tokens,
-        .cached_tokens = b->cached_tokens,
-        .answer_tokens = b->answer_tokens,
         .prefixes = b->prefixes.n,
         .prefix_bytes = b->prefixes.bytes,
         .restored = b->restored,

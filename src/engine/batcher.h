@@ -138,7 +138,7 @@ struct batcher_load {
     float prefill_tps;      /* measured on this machine, one stream; 0 until known */
     float decode_tps;       /* same, of a single stream running alone */
     uint64_t last_token_us; /* now_us of the last token */
-    uint64_t prompt_tokens, cached_tokens, answer_tokens; /* totals */
+    uint64_t prompt_tokens; /* total */
     uint32_t prefixes;      /* saved in host memory */
     uint64_t prefix_bytes;  /* their size */
     uint64_t restored, restored_tokens; /* totals: prompts that began with a saved prefix, and the tokens this saved */

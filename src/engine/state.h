@@ -47,7 +47,7 @@ struct batcher {
     bool reporting;                  /* on_event is running: it must not call back */
     uint64_t submitted, done;        /* tickets, for B1 */
     uint64_t last_token_us;
-    uint64_t prompt_tokens, cached_tokens, answer_tokens;
+    uint64_t prompt_tokens;
 };
 
 /* Returns the time of the batcher's clock, in microseconds. */

@@ -63,7 +63,6 @@ void stream_draw(struct batcher *b, uint32_t slot, uint32_t row)
     if (!is_end_token) {
         MUST(j->answer_n == index + 1); /* B3 */
         j->logprob_sum += t.logprob;
-        b->answer_tokens++;
         b->last_token_us = j->last_us;
     }
     tell_drawn(b, j, &t, index, finish);

@@ -113,7 +113,6 @@ static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
 {
     struct job *j = b->slots.slot[slot].job;
     b->prompt_tokens += j->prompt_n;
-    b->cached_tokens += j->cached;
     b->hints_old = true;
     if (j->r->sampling.prompt_only == PROMPT_AND_ANSWER) {
         stream_draw(b, slot, last_row);

@@ -51,7 +51,7 @@ void answer_begin_stream(struct call *c)
         return;
     char extra[EXTRA_BYTES];
     extra_headers(c, 0, true, extra, sizeof extra);
-    http_stream_begin(c->r, 200, call_dialect(c)->lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8", extra);
+    http_stream_begin(c->r, call_dialect(c)->lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8", extra);
     c->streaming = true;
 }
 

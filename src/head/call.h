@@ -133,8 +133,6 @@ enum {
     CALL_NAME_BYTES = API_NAME_BYTES,
     CLIENT_ID_BYTES_MAX = 128, /* longer ids are dropped: requests cannot be looked up by them */
 };
-/* Sets the owner, and derives the stream's name for workers. */
-void call_own(struct call *c, const struct owner *who);
 /* Finds a call by the brain's number. NULL: the call has ended. */
 struct call *call_find(struct head_program *p, uint64_t id);
 /* Gives the call to the brain, which may answer at once, and frees the parts that the brain has

@@ -77,7 +77,8 @@ static uint64_t stream_name(struct head_program *p)
     return name;
 }
 
-void call_own(struct call *c, const struct owner *who)
+/* Sets the owner, and derives the stream's name for workers. */
+static void set_owner(struct call *c, const struct owner *who)
 {
     c->owner = who->id;
     c->admin = who->admin;
@@ -208,7 +209,7 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
     c->echo = api->echo.n > 0 ? xstr_dup(api->echo) : NULL;
     c->client_id = request_client_id(r);
     c->stream = from.stream != 0 ? from.stream : stream_name(p);
-    call_own(c, &who);
+    set_owner(c, &who);
     if (!api->seed_given) /* a client that repeats the request under the stream's name gets the same draws; the seed
                            * reveals nothing to workers */
         c->api.request.sampling.seed = rng_mix(c->sealed.name);
@@ -260,7 +261,7 @@ void call_begin_resume(struct head_program *p, struct http_request *r, const str
     struct call *c = call_new(p, r);
     uint64_t id = c->node.id;
     c->stream = from.stream;
-    call_own(c, &who);
+    set_owner(c, &who);
     c->api.shape = API_CHAT; /* until its note is found */
     c->head = (struct api_head){.shape = API_CHAT, .id = c->stream};
     call_resume(p, c, &from);

@@ -36,9 +36,10 @@ static size_t add(struct memory_part *out, size_t n, struct memory_part part)
     return n + 1;
 }
 
-static size_t add_counted(const struct head_program *p, struct memory_part *out, size_t n)
+static size_t add_counted(const struct head_program *p, struct memory_part *out)
 {
     struct head_totals t;
+    size_t n = 0;
     head_totals(p->brain, &t);
     n = add(out, n, (struct memory_part){"http_held_bytes_max", HTTP_HELD_BYTES_MAX, http_server_held(p->server),
                                          "requests that are coming in: the greediest unfinished one gives way, 503"});
@@ -85,7 +86,7 @@ static size_t add_numbers(const struct head_program *p, struct memory_part *out,
 size_t memory_parts(const struct head_program *p, struct memory_part out[MEMORY_PARTS_MAX])
 {
     uint64_t sum = 0;
-    size_t n = add_numbers(p, out, add_counted(p, out, 0));
+    size_t n = add_numbers(p, out, add_counted(p, out));
     for (size_t i = 0; i < n; i++)
         sum += out[i].bytes_max;
     return add(out, n, (struct memory_part){"allocator_bytes", sum / ALLOCATOR_PART, 0, "what lies between the others"});
@@ -149,7 +150,7 @@ void memory_tend(struct head_program *p)
 {
     struct memory_part parts[MEMORY_PARTS_MAX];
     uint64_t now = 0;
-    for (size_t i = add_counted(p, parts, 0); i > 0; i--)
+    for (size_t i = add_counted(p, parts); i > 0; i--)
         now += parts[i - 1].bytes;
     if (now > p->memory_peak)
         p->memory_peak = now;

@@ -273,7 +273,7 @@ void watch_ask(struct head_program *p, struct http_request *r, const struct owne
     insert(watch, x);
     watch->n++;
     http_set_user_data(r, &x->asker);
-    http_stream_begin(r, 200, "text/event-stream; charset=utf-8", "cache-control: no-store\r\nx-accel-buffering: no\r\n");
+    http_stream_begin(r, "text/event-stream; charset=utf-8", "cache-control: no-store\r\nx-accel-buffering: no\r\n");
     buf_reset(&p->json);
     write_history(p, &p->json);
     http_stream_write(r, buf_str(&p->json));

@@ -58,7 +58,7 @@ struct http_conn {
     bool trusted;                   /* http_trust() */
     bool guest;                     /* http_is_guest() */
     bool broken;                    /* a write failed: nothing more is written */
-    bool evicted;                   /* counted in server.leaving */
+    bool evicted;                   /* counted in server.evicted_n */
     bool continued;                 /* another process has sent "100 Continue" */
 };
 
@@ -117,7 +117,7 @@ struct http_server {
     uint32_t conns_n, conns_max;
     uint32_t places_max;           /* conns_max, had nothing else open files */
     uint32_t kept;                 /* more of them, see HTTP_CONNS_KEPT; fewer where few files may be open */
-    uint32_t leaving;              /* of conns_n: evicted, so that their descriptors are free already */
+    uint32_t evicted_n;            /* of conns_n: evicted, so that their descriptors are free already */
     uint32_t others;               /* open files that are not of conns_n, as far as new descriptors show */
     uint32_t files;                /* that the process may have open; 0: no limit */
     size_t held, held_max;         /* bytes of requests in memory, of all connections */
@@ -191,9 +191,6 @@ void http_conn_forget_ahead(struct http_conn *c);
 void http_conn_refuse(struct http_conn *c, const struct refusal *no);
 /* Closes after the written bytes are sent; http_conn_closed() follows. */
 void http_conn_close(struct http_conn *c);
-/* Makes room for others: with an error answer when c has begun a request, silently when idle;
- * while a request is being answered, as http_conn_forget_ahead(). */
-void http_conn_give_way(struct http_conn *c);
 /* Closes at once. */
 void http_conn_evict(struct http_conn *c);
 /* Removes c from all lists and frees it. */
@@ -237,7 +234,5 @@ void http_server_turn(struct http_server *s);
 bool http_server_sweep(struct http_server *s);
 /* Adds a connection over net/. Returns NULL as http_server_accept(). */
 struct http_conn *http_server_connect(struct http_server *s, struct net_conn *link);
-/* Drops the connection without a word to the peer, and frees it. */
-void http_server_disconnect(struct http_conn *c);
 
 #endif

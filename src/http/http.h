@@ -168,9 +168,9 @@ void http_answer_with(struct http_request *r, struct str lines);
 /* Sends the whole answer and frees r. `extra`: header lines each ending in \\r\n, or NULL. For a
  * HEAD, an empty body means that its length is unknown. */
 void http_reply(struct http_request *r, int status, const char *content_type, const char *extra, struct str body);
-/* Begins an answer of unknown length (in chunks; to an HTTP/1.0 client: until the connection's
- * end) and frees the request's text, as http_forget(). */
-void http_stream_begin(struct http_request *r, int status, const char *content_type, const char *extra);
+/* Begins an answer of unknown length, with status 200 (in chunks; to an HTTP/1.0 client: until the
+ * connection's end), and frees the request's text, as http_forget(). */
+void http_stream_begin(struct http_request *r, const char *content_type, const char *extra);
 /* Sends one chunk; nothing when empty. Cheap: all chunks of a loop turn go out with one send(). */
 void http_stream_write(struct http_request *r, struct str bytes);
 /* Returns whether the client reads slower than we write: hold new bytes back until on_drain. */

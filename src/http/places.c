@@ -138,7 +138,7 @@ void http_conn_evict(struct http_conn *c)
         http_conn_move(c, CONN_CLOSING);
     list_remove(&c->seat.link); /* it has nothing left to give */
     c->broken = c->evicted = true;
-    c->server->leaving++;
+    c->server->evicted_n++;
     c->calls->abort(c->link);
 }
 
@@ -154,7 +154,7 @@ void http_conn_refuse(struct http_conn *c, const struct refusal *no)
 void http_conn_free(struct http_conn *c)
 {
     c->server->held -= c->held;
-    c->server->leaving -= c->evicted;
+    c->server->evicted_n -= c->evicted;
     crowd_remove(&c->server->crowds[c->trusted], &c->seat);
     hoard_set(&c->server->greedy[c->trusted], &c->greed, 0);
     list_remove(&c->seat.link);
@@ -194,7 +194,9 @@ void http_conn_forget_ahead(struct http_conn *c)
     http_conn_count(c);
 }
 
-void http_conn_give_way(struct http_conn *c)
+/* Makes room for others: with an error answer when c has begun a request, silently when idle;
+ * while a request is being answered, as http_conn_forget_ahead(). */
+static void give_way(struct http_conn *c)
 {
     struct refusal no = {.status = 503};
     if (c->state == CONN_ANSWERING) {
@@ -218,7 +220,7 @@ bool http_server_relieve(struct http_server *s, struct http_conn *c)
         if (most == NULL || most == &c->greed)
             return c->held <= HTTP_OWN_BYTES;
         s->gave_way.bytes++;
-        http_conn_give_way(list_item(most, struct http_conn, greed));
+        give_way(list_item(most, struct http_conn, greed));
     }
     return true;
 }

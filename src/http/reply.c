@@ -67,17 +67,16 @@ void http_reply(struct http_request *r, int status, const char *content_type, co
 
 /* ---- streams ---- */
 
-void http_stream_begin(struct http_request *r, int status, const char *content_type, const char *extra)
+void http_stream_begin(struct http_request *r, const char *content_type, const char *extra)
 {
     struct http_conn *c = r->conn;
     MUST(c->request == r);
     MUST(!r->streaming);
-    MUST(may_have_body(status));
     r->streaming = true;
     if (r->old) /* HTTP/1.0 has no chunks: the end of the connection ends the answer */
         r->keep_alive = false;
     struct buf head = buf_max(REPLY_HEAD_BYTES_MAX);
-    add_head(r, &head, status, content_type, extra);
+    add_head(r, &head, 200, content_type, extra);
     if (!r->old)
         buf_puts(&head, "Transfer-Encoding: chunked\r\n");
     send_head(c, &head);

@@ -114,7 +114,7 @@ static void count_places(struct http_server *s, int newest)
 
 static bool crowded(const struct http_server *s)
 {
-    return s->conns_n - s->leaving >= s->conns_max;
+    return s->conns_n - s->evicted_n >= s->conns_max;
 }
 
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link)
@@ -124,7 +124,7 @@ struct http_conn *http_server_accept(struct http_server *s, const struct link_ca
     while (!s->closed && crowded(s) && give_place(s))
         ;
     bool full = crowded(s);
-    if (s->closed || (full && s->conns_n - s->leaving >= s->conns_max + s->kept)) {
+    if (s->closed || (full && s->conns_n - s->evicted_n >= s->conns_max + s->kept)) {
         struct refusal no = {.status = 503};
         fault_set(&no.fault, ERR_UNAVAILABLE, "%u connections are open, which is the limit", s->conns_n);
         struct buf out = buf_max(64 << 10);
@@ -194,7 +194,8 @@ struct http_conn *http_server_connect(struct http_server *s, struct net_conn *li
     return c;
 }
 
-void http_server_disconnect(struct http_conn *c)
+/* Drops the connection without a word to the peer, and frees it. */
+static void disconnect(struct http_conn *c)
 {
     net_conn_set(c->link, &deaf_calls, NULL);
     net_conn_abort(c->link);
@@ -336,7 +337,7 @@ void http_server_let_go(struct http_server *s)
     net_listener_close(s->listener);
     s->listener = NULL;
     LIST_EACH_SAFE(pos, next, &s->conns)
-        http_server_disconnect(list_item(pos, struct http_conn, all));
+        disconnect(list_item(pos, struct http_conn, all));
     end_timers(s);
     http_server_settle(s);
 }

@@ -18,7 +18,6 @@
 enum {
     EXEC_OUT_BYTES_MAX = 256 << 10,
     EXEC_ERR_BYTES_MAX = 8 << 10,   /* the end of stderr */
-    EXEC_INPUT_BYTES_MAX = 1 << 20,
     EXEC_TIMEOUT_MS = 30000,        /* default */
 };
 
@@ -37,7 +36,7 @@ typedef void exec_done_fn(const struct exec_result *r, void *user_data);
 struct exec_config {
     const char *const *argv;    /* [0] is looked up in PATH; NULL-terminated; borrowed for the call of exec_start() */
     const char *const *env_add; /* as net_child_config.env_add, for secrets; borrowed for the call */
-    /* written to its stdin, which is then closed; at most EXEC_INPUT_BYTES_MAX; borrowed for the
+    /* written to its stdin, which is then closed; at most NET_CHILD_INPUT_BYTES_MAX; borrowed for the
      * call */
     struct str input;
     uint32_t timeout_ms;        /* 0: EXEC_TIMEOUT_MS */

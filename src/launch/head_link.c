@@ -67,9 +67,15 @@ static void send_hello(struct head_link *k)
     }});
 }
 
+/* True between the head's welcome and the end of the connection. */
+static bool is_joined(const struct head_link *k)
+{
+    return k->dialler.state == DIALLER_WELCOMED;
+}
+
 void head_link_tell(struct head_link *k, const struct head_link_state *state)
 {
-    if (!head_link_is_joined(k))
+    if (!is_joined(k))
         return;
     send_msg(k, &(struct wire_msg){.type = WIRE_scale_state, .scale_state = {
         .running = state->running,
@@ -79,11 +85,6 @@ void head_link_tell(struct head_link *k, const struct head_link_state *state)
         .max = k->told.max,
         .note = str_of(state->note),
     }});
-}
-
-bool head_link_is_joined(const struct head_link *k)
-{
-    return k->dialler.state == DIALLER_WELCOMED;
 }
 
 /* ---- in ---- */
@@ -134,7 +135,7 @@ static size_t on_msg(const struct wire_msg *msg, size_t frame_bytes, void *user_
     case WIRE_refuse: on_refuse(k, &msg->refuse); break;
     case WIRE_scale:
         k->told = msg->scale;
-        if (head_link_is_joined(k))
+        if (is_joined(k))
             k->cfg.on_scale(msg->scale.workers, k->cfg.user_data);
         break;
     default: break; /* receiving beat_ack is enough: it updated heard_us */
@@ -309,7 +310,7 @@ static void leave(struct head_link *k)
 
 void head_link_stop(struct head_link *k)
 {
-    if (head_link_is_joined(k))
+    if (is_joined(k))
         send_msg(k, &(struct wire_msg){.type = WIRE_bye, .bye.reason = str_of("the launcher is stopping")});
     leave(k);
     if (k->conn != NULL)

@@ -46,8 +46,6 @@ struct head_link;
 int head_link_new(struct net_loop *l, const struct head_link_config *cfg, struct head_link **out, struct fault *f);
 /* Reports the numbers to the head. Does nothing while not joined: on_joined will ask. */
 void head_link_tell(struct head_link *k, const struct head_link_state *s);
-/* True between the head's welcome and the end of the connection. */
-bool head_link_is_joined(const struct head_link *k);
 /* Sends bye and closes; on_over follows, never within the call. */
 void head_link_stop(struct head_link *k);
 /* Closes without another callback; the link frees itself when it can. For an owner that goes away. */

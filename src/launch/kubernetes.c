@@ -82,7 +82,8 @@ static int replicas_of(const json_t *scale, uint32_t *out, struct fault *f)
 
 /* ---- opening ---- */
 
-int kubernetes_check_name(const char *what, const char *name, struct fault *f)
+/* Checks a name that becomes part of a path. ERR_USAGE: not a Kubernetes name ("" is allowed). */
+static int check_name(const char *what, const char *name, struct fault *f)
 {
     size_t n = strlen(name);
     if (n < KUBE_NAMESPACE_BYTES && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n)
@@ -142,7 +143,7 @@ static struct launcher *kubernetes_open(struct net_loop *l, const struct launche
     struct kube_config kc = {.namespace = launcher_option_value(a, "namespace"), .context = launcher_option_value(a, "context"),
                              .server = launcher_option_value(a, "server"), .token_file = launcher_option_value(a, "token-file"),
                              .ca_file = launcher_option_value(a, "ca-file")};
-    err = kubernetes_check_name("namespace", kc.namespace, f);
+    err = check_name("namespace", kc.namespace, f);
     if (err == 0)
         err = kube_open(l, &kc, &k->kube, f);
     if (err == 0 && kube_is_direct(k->kube) && kube_namespace(k->kube)[0] == '\0')

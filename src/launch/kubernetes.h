@@ -30,9 +30,6 @@ struct kubernetes {
     char action[80];             /* for faults of the call in flight, if it contains a number */
 };
 
-/* Checks a name that becomes part of a path. ERR_USAGE: not a Kubernetes name ("" is allowed). */
-int kubernetes_check_name(const char *what, const char *name, struct fault *f);
-
 /* ---- kube_op.c ---- */
 /* Begins an operation; none MUST be in progress. */
 void kubernetes_begin(struct kubernetes *k, enum kube_step step, uint64_t ticket);

@@ -242,14 +242,12 @@ static void count(struct reconcile *r, uint64_t now_us)
         if (!w->listed)
             continue;
         surplus += i >= r->desired;
-        n[w->state] += i < r->desired || w->state == LAUNCHER_ENDING;
+        n[w->state] += i < r->desired;
     }
     if (n[LAUNCHER_RUNNING] != r->running || n[LAUNCHER_PENDING] != r->pending)
         r->news_us = now_us;
     r->running = n[LAUNCHER_RUNNING];
     r->pending = n[LAUNCHER_PENDING];
-    r->ending = n[LAUNCHER_ENDING];
-    r->failed = n[LAUNCHER_FAILED];
     r->surplus = surplus;
 }
 

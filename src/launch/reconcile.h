@@ -83,7 +83,7 @@ struct reconcile {
     uint64_t quiet_until_us;     /* R4: the time that the engine named */
     struct fault list_fault, act_fault;  /* the last fault, until the same operation succeeds */
     char worker_note[400];       /* about workers that fail or wait */
-    uint32_t running, pending, ending, failed; /* in the last list: of the wanted workers; ending: of all */
+    uint32_t running, pending;   /* of the wanted workers, in the last list */
     uint32_t surplus;            /* listed beyond the desired number, ending ones included */
     uint64_t news_us;            /* time of the last event */
     uint64_t now_us;             /* of the last reconcile_next() */

@@ -215,7 +215,7 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
     row_of_the_api(&b, f);
     row(&b, "console", "http://%s (in a browser)", f->address);
     if (n->model[0] != '\0')
-        row(&b, "model", "%s, %.0f MiB of weights%s", n->model, mib(n->weights_bytes), n->models > 1 ? "; more: manta actors" : "");
+        row(&b, "model", "%s, %.0f MiB of weights%s", n->model, mib(n->weights_bytes), n->others ? "; more: manta actors" : "");
     if (n->workers > 0)
         row(&b, "workers", "%u, %swith %.0f CPU%s and %.1f GiB of memory at most", n->workers, n->workers > 1 ? "each " : "", n->cpus,
             n->cpus > 1 ? "s" : "", mib(n->memory_bytes) / 1024);

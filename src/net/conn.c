@@ -114,7 +114,8 @@ void dialling_delete(struct dialling *d)
     free(d);
 }
 
-void dialling_abandon(struct net_conn *c)
+/* When the connection ends: stops a running resolve. */
+static void abandon_dialling(struct net_conn *c)
 {
     struct dialling *d = c->dialling;
     if (d == NULL || !d->resolving)
@@ -180,7 +181,7 @@ void conn_shut(struct net_conn *c)
     list_remove(&c->dirty);
     list_remove(&c->timed);
     conn_not_hungry(c);
-    dialling_abandon(c);
+    abandon_dialling(c);
     if (!uv_is_closing((uv_handle_t *)&c->tcp)) /* else it is closing between two addresses: dial.c finishes it then */
         uv_close((uv_handle_t *)&c->tcp, on_closed);
 }

@@ -109,8 +109,6 @@ struct net_conn *conns_greediest(struct net_loop *l);
 
 /* Updates the count of the memory of its unsent bytes. */
 void conn_count(struct net_conn *c);
-/* When the connection ends: stops a running resolve. */
-void dialling_abandon(struct net_conn *c);
 /* Frees the dialling record; libuv must hold no request of it any more. */
 void dialling_free(struct net_conn *c);
 /* Frees a dialling record whose connection is gone. */

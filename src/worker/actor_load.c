@@ -8,13 +8,15 @@
 #include "worker/actor_mail.h"
 #include "worker/tryout.h"
 
-void actor_post(struct actor *a, struct actor_mail *l)
+/* Posts an event to the loop and gives the mail away. */
+static void post(struct actor *a, struct actor_mail *l)
 {
     l->event.key = a->cfg.key;
     net_mail_post(a->mail, &l->item);
 }
 
-bool actor_is_stopping(struct actor *a)
+/* Returns whether actor_stop() was called. */
+static bool is_stopping(struct actor *a)
 {
     pthread_mutex_lock(&a->lock);
     bool stop = a->stop;
@@ -31,9 +33,9 @@ static bool on_progress(float progress, void *user_data)
         struct actor_mail *l = xalloc(sizeof *l);
         l->event.kind = ACTOR_LOADING;
         l->event.progress = progress;
-        actor_post(a, l);
+        post(a, l);
     }
-    return !actor_is_stopping(a);
+    return !is_stopping(a);
 }
 
 static int try_first(struct actor *a, struct fault *f)
@@ -65,7 +67,7 @@ int actor_thread_load(struct actor *a)
         a->cfg.ops->free(a->engine);
     l->event.kind = err == 0 ? ACTOR_LOADED : ACTOR_FAILED;
     l->event.seen = seen;
-    actor_post(a, l);
+    post(a, l);
     return err;
 }
 
@@ -76,5 +78,5 @@ void actor_look_at_file(struct actor *a)
     struct actor_mail *l = xalloc(sizeof *l);
     l->event = (struct actor_event){.kind = ACTOR_LOST, .seen = file_mark_of(a->cfg.load.path)};
     fault_set(&l->event.fault, ERR_IO, "model file '%s' was changed while it was in use; it is loaded again when it is whole", a->cfg.load.path);
-    actor_post(a, l);
+    post(a, l);
 }

@@ -34,10 +34,6 @@ struct actor {
 };
 
 /* ---- actor_load.c: on the actor's thread ---- */
-/* Posts an event to the loop and gives the mail away. */
-void actor_post(struct actor *a, struct actor_mail *l);
-/* Returns whether actor_stop() was called. */
-bool actor_is_stopping(struct actor *a);
 /* Tries, probes and loads the model, and posts the outcome as an event. Returns 0 or an error. */
 int actor_thread_load(struct actor *a);
 /* Posts ACTOR_LOST, once, when the file was changed. */

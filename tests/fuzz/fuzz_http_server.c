@@ -34,7 +34,7 @@ static void answer(struct side *t, struct http_request *r)
     char letter = path.n > 1 ? path.p[1] : '/';
     t->answered++;
     if (letter == 's') {
-        http_stream_begin(r, 200, "text/event-stream", NULL);
+        http_stream_begin(r, "text/event-stream", NULL);
         http_stream_write(r, str_of("one"));
         http_stream_write(r, (struct str){0});
         http_stream_write(r, str_of("two"));

@@ -72,7 +72,7 @@ static inline void story_on_request(struct http_request *r, void *user_data)
         buf_fini(&body);
     } else {
         if (str_begins(path, "/stream"))
-            http_stream_begin(r, 200, "text/event-stream", "Cache-Control: no-cache\r\n");
+            http_stream_begin(r, "text/event-stream", "Cache-Control: no-cache\r\n");
         assert_true(t->open_n < STORY_OPEN_MAX);
         t->open[t->open_n++] = r;
     }

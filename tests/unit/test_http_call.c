@@ -46,12 +46,12 @@ static void on_request(struct http_request *r, void *user_data)
     } else if (str_is(path, "/echo")) {
         http_reply(r, 200, "text/plain", "X-Method: echo\r\n", http_body(r));
     } else if (str_is(path, "/stream")) {
-        http_stream_begin(r, 200, "text/event-stream", NULL);
+        http_stream_begin(r, "text/event-stream", NULL);
         http_stream_write(r, str_of("data: 1\n\n"));
         http_stream_write(r, str_of("data: 2\n\n"));
         http_stream_end(r);
     } else if (str_is(path, "/endless")) {
-        http_stream_begin(r, 200, "text/event-stream", NULL);
+        http_stream_begin(r, "text/event-stream", NULL);
         http_stream_write(r, str_of("data: 1\n\n"));
     } else if (!str_is(path, "/silence")) {
         http_reply(r, 404, "text/plain", NULL, str_of("nothing here"));

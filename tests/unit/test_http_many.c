@@ -82,7 +82,7 @@ static void client_close(struct net_conn *c, int err, const char *why, void *use
 static void on_request(struct http_request *r, void *user_data)
 {
     struct crowd *t = user_data;
-    http_stream_begin(r, 200, "text/event-stream", NULL);
+    http_stream_begin(r, "text/event-stream", NULL);
     http_set_user_data(r, &t->streams[t->begun]);
     t->streams[t->begun++] = r;
     if (t->begun == STREAMS)

@@ -60,7 +60,7 @@ static void on_request(struct http_request *r, void *user_data)
         return;
     }
     if (str_is(http_path(r), "/stream"))
-        http_stream_begin(r, 200, "text/event-stream", NULL);
+        http_stream_begin(r, "text/event-stream", NULL);
     assert_true(W.open_n < CONNS_MAX);
     W.open[W.open_n++] = r;
 }

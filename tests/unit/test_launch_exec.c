@@ -93,7 +93,7 @@ static void test_input_and_environment(void **state)
 static void test_input_that_nobody_reads(void **state)
 {
     struct story *s = *state;
-    struct buf much = buf_max(EXEC_INPUT_BYTES_MAX + 1);
+    struct buf much = buf_max(NET_CHILD_INPUT_BYTES_MAX + 1);
     while (much.n < 512 << 10)
         buf_puts(&much, "0123456789abcde\n");
     run(s, "exec <&-; echo unread", (struct exec_config){.input = buf_str(&much)});
@@ -105,7 +105,7 @@ static void test_input_that_nobody_reads(void **state)
 static void test_too_much_input(void **state)
 {
     struct story *s = *state;
-    static char much[EXEC_INPUT_BYTES_MAX + 1];
+    static char much[NET_CHILD_INPUT_BYTES_MAX + 1];
     memset(much, 'x', sizeof much);
     run(s, "cat >/dev/null", (struct exec_config){.input = str_n(much, sizeof much)});
     assert_int_equal(s->r.fault.err, ERR_TOO_LARGE);

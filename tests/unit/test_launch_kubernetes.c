@@ -120,7 +120,7 @@ static void behave(struct http_request *r)
     else if (strcmp(path, "/apis/apps/v1/namespaces/ai/statefulsets/manta-worker/scale") == 0)
         reply_scale(r);
     else if (strcmp(path, "/api/v1/namespaces/ai/pods") == 0 && http_query(r, "watch").n > 0) {
-        http_stream_begin(r, 200, "application/json", NULL);
+        http_stream_begin(r, "application/json", NULL);
         w.watch = r;
     } else if (strcmp(path, "/api/v1/namespaces/ai/pods") == 0)
         reply_pods(r);

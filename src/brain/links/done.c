@@ -58,7 +58,6 @@ static void done_fx(struct head *h, const struct job *job, const struct wire_don
         .reasoning_tokens = m->reasoning_tokens,
         .wait_ms = job->wait_ms,
         .prefill_ms = head_time_ms(m->prefill_ms),
-        .decode_ms = head_time_ms(m->decode_ms),
         .logprob_sum = logprob_sum(job, m),
     };
     job->call->reported = true;

@@ -48,7 +48,8 @@ enum actor_health head_actor_health(const struct actor *a)
     return ejected ? ACTOR_PROBED : ACTOR_WELL;
 }
 
-bool head_actor_is_able(const struct actor *a)
+/* Could take a job if no quarantined job occupied it. */
+static bool is_able(const struct actor *a)
 {
     enum worker_state w = a->worker->state; /* HUNG: perhaps because of another actor */
     bool worker_well = !a->worker->silent && w != WORKER_LOST;
@@ -60,12 +61,12 @@ bool head_actor_is_able(const struct actor *a)
 
 bool head_actor_is_open(const struct actor *a)
 {
-    return a->quarantined == NULL && head_actor_is_able(a);
+    return a->quarantined == NULL && is_able(a);
 }
 
 bool head_actor_takes_quarantined(const struct actor *a)
 {
-    return a->quarantined != NULL && a->quarantined->state == JOB_QUEUED && a->in_flight == 0 && head_actor_is_able(a);
+    return a->quarantined != NULL && a->quarantined->state == JOB_QUEUED && a->in_flight == 0 && is_able(a);
 }
 
 /* A failed actor does not return by itself; one whose worker left may. */

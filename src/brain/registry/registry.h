@@ -48,8 +48,6 @@ void head_actor_rested(struct head *h, struct actor *a);
 /* ---- actor.c ---- */
 /* Recomputes whether the actor is ready and open; call after each change of their conditions. */
 void head_actor_refresh(struct head *h, struct actor *a);
-/* Could take a job if no quarantined job occupied it. */
-bool head_actor_is_able(const struct actor *a);
 /* May get a job now. */
 bool head_actor_is_open(const struct actor *a);
 /* Its quarantined job waits, and the actor runs nothing else: the job can be sent now. */

@@ -88,7 +88,6 @@ void head_account_chosen(struct head *h, const struct job *job, const struct act
     }
     choice->attempt = job->attempts_n;
     choice->queued = job->call->pool->queue.n;
-    choice->open = a->member_of[POOL_MODEL].pool->open_n;
     struct fx *fx = fx_of(h, FX_CHOSEN, job, a);
     fx->choice = choice;
     fx->usage.wait_ms = job->attempts_n > 1 || job->adopts ? 0 : job->wait_ms; /* the time since the call came is not all the queue's by then */

@@ -7,7 +7,8 @@
 
 #define TAG "CLUSTER SCALING"
 
-bool head_scale_sleeps(const struct head *h)
+/* No actor serves, but a request would make a worker start. */
+static bool sleeps(const struct head *h)
 {
     return h->scale.known && h->scale.limits.mode == SCALE_AUTO && h->scale.limits.max > 0 && head_launcher(h) != NULL && h->actors_serving == 0;
 }
@@ -287,7 +288,7 @@ void head_scale_view(const struct head *h, struct head_scale_view *out)
         .hold_s = s->hold_s,
         .start_s = s->start_s,
         .wait_s = isfinite(s->wait_s) ? s->wait_s : head_scale_start_s(h),
-        .sleeps = head_scale_sleeps(h),
+        .sleeps = sleeps(h),
     };
     memcpy(out->changes, s->changes, sizeof out->changes);
 }

@@ -16,8 +16,6 @@ void head_scale(struct head *h, const struct head_event *ev);
 void head_scale_state(struct head *h, struct link *link, const struct wire_scale_state *m);
 /* A launcher has joined: sends it the number if that is this head's own. */
 void head_launcher_joins(struct head *h, const struct link *link);
-/* No actor serves, but a request would make a worker start. */
-bool head_scale_sleeps(const struct head *h);
 /* Returns the present need of all models together; advances their demand by `s` seconds. */
 struct scale_input head_scale_measure(struct head *h, double s);
 

@@ -23,11 +23,6 @@ const char *meta_architecture(const struct gguf_context *g)
     return id >= 0 && gguf_get_kv_type(g, id) == GGUF_TYPE_STRING ? gguf_get_val_str(g, id) : "";
 }
 
-bool meta_has(const struct gguf_context *g, const char *key)
-{
-    return find(g, key) >= 0;
-}
-
 /* Returns item i of `data`. Negative numbers are invalid for every key used here and count as
  * absent. */
 static uint64_t integer(enum gguf_type type, const void *data, size_t i, uint64_t otherwise)

@@ -19,7 +19,5 @@ const char *meta_architecture(const struct gguf_context *g);
 uint64_t meta_number(const struct gguf_context *g, const char *key, uint64_t otherwise);
 /* As meta_number(), for item i if the key holds one number per layer. */
 uint64_t meta_number_at(const struct gguf_context *g, const char *key, uint32_t i, uint64_t otherwise);
-/* Returns whether the file has that key. */
-bool meta_has(const struct gguf_context *g, const char *key);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "engine/llama/join.h"
+#include "engine/llama/llama_log.h"
 
 enum {
     BATCH_ROWS_MAX = 512, /* rows of one decode call; also libllama's micro-batch, so that a long chunk is not split.
