@@ -1,5 +1,5 @@
 """Hundreds of workers in one process of Python, which do what a test tells them: real connections, and frames made and read
-by the table in src/wire/schema.h, so that a new field there needs no change here."""
+by the tables in src/wire/schema.h and schema_handoff.h, so that a new field there needs no change here."""
 
 import asyncio
 import pathlib
@@ -19,7 +19,7 @@ UPGRADE = b"GET /manta/link HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade\r
 
 def read_schema():
     """(version, message -> number, message or part -> fields as (kind of entry, kind or part, name))."""
-    text = SCHEMA.read_text()
+    text = SCHEMA.read_text() + SCHEMA.with_name("schema_handoff.h").read_text()
     fields = {name: re.findall(r"\b([FLS])\((\w+), (\w+), \"", body)
               for name, body in re.findall(r"#define WIRE_(?:MSG|PART)_(\w+)\(F, L, S\)((?:.*\\\n)*.*\n)", text)}
     numbers = {name: int(n) for n, name in re.findall(r"\bM\((\d+), (\w+)\)", text)}
