@@ -70,14 +70,6 @@ void api_write_stream_id(struct buf *out, const struct api_stream_id *id)
         buf_putc(out, 'e');
 }
 
-static bool take_char(struct str *s, char c)
-{
-    if (s->n == 0 || s->p[0] != c)
-        return false;
-    *s = str_n(s->p + 1, s->n - 1);
-    return true;
-}
-
 static bool take_number(struct str *s, uint32_t *out)
 {
     uint32_t v = 0;
@@ -109,25 +101,25 @@ static bool take_name(struct str *s, uint64_t *out)
 
 static bool take_block(struct str *s, struct api_in_block *out)
 {
-    if (!take_char(s, 'b'))
+    if (!str_take(s, 'b'))
         return true;
     if (!take_number(s, &out->n) || out->n == 0)
         return false;
-    if (take_char(s, 't'))
+    if (str_take(s, 't'))
         return true;
     out->kind = PART_REASONING;
-    if (take_char(s, 'h'))
+    if (str_take(s, 'h'))
         return true;
     out->kind = PART_TOOL_ARGUMENTS;
-    return take_char(s, 'c') && take_number(s, &out->call);
+    return str_take(s, 'c') && take_number(s, &out->call);
 }
 
 static bool take_place(struct str *s, struct api_place *out)
 {
-    if (!take_number(s, &out->tokens) || (take_char(s, '.') && !take_number(s, &out->chars)) || !take_block(s, &out->block))
+    if (!take_number(s, &out->tokens) || (str_take(s, '.') && !take_number(s, &out->chars)) || !take_block(s, &out->block))
         return false;
-    out->done = take_char(s, 'd');
-    out->steps = out->done || take_char(s, 'r') ? 1 : 0;
+    out->done = str_take(s, 'd');
+    out->steps = out->done || str_take(s, 'r') ? 1 : 0;
     if (out->steps == 0 || s->n == 0 || s->p[0] < '0' || s->p[0] > '9')
         return true;
     return take_number(s, &out->steps) && out->steps > 1 && out->steps <= API_STEPS_MAX;
@@ -150,12 +142,12 @@ int api_parse_stream_id(struct str text, struct api_stream_id *out, struct fault
     skip_prefix(&s);
     bool right = take_name(&s, &id.stream);
     if (right && s.n > 0) {
-        id.whole = take_char(&s, 'w');
-        right = take_char(&s, '-');
+        id.whole = str_take(&s, 'w');
+        right = str_take(&s, '-');
         do
             right = right && id.n < API_BRANCHES_MAX && take_place(&s, &id.at[id.n++]);
-        while (right && take_char(&s, ','));
-        id.ended = take_char(&s, 'e');
+        while (right && str_take(&s, ','));
+        id.ended = str_take(&s, 'e');
     }
     if (!right || s.n > 0)
         return fault_set(f, ERR_INVALID, "'%.*s' names no stream: give the last `id:` that came in it, or the answer's id", STR_ARG(utf8_head(text, 80)));

@@ -48,4 +48,10 @@ static inline uint64_t rng_below(struct rng *r, uint64_t n)
     return rng_next(r) % n;
 }
 
+/* Uniform in [least, most]. */
+static inline uint32_t rng_between(struct rng *r, uint32_t least, uint32_t most)
+{
+    return least + (uint32_t)rng_below(r, most - least + 1);
+}
+
 #endif

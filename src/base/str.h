@@ -49,4 +49,25 @@ static inline bool str_is(struct str a, const char *cstr)
     return str_eq(a, str_of(cstr));
 }
 
+/* Returns whether a begins with the bytes of cstr. */
+static inline bool str_begins(struct str a, const char *cstr)
+{
+    return a.n >= strlen(cstr) && str_is(str_n(a.p, strlen(cstr)), cstr);
+}
+
+/* Returns what follows the first n bytes of a, which has as many. */
+static inline struct str str_behind(struct str a, size_t n)
+{
+    return str_n(a.p + n, a.n - n);
+}
+
+/* Removes the first byte if it is c, else returns false. */
+static inline bool str_take(struct str *a, char c)
+{
+    if (a->n == 0 || a->p[0] != c)
+        return false;
+    *a = str_behind(*a, 1);
+    return true;
+}
+
 #endif

@@ -236,11 +236,6 @@ static void show_status_page(const struct client_options *o, const json_t *answe
     show_budget(json_object_get(answer, "memory"));
 }
 
-static void show_actors_page(const struct client_options *o, const json_t *answer)
-{
-    show_actors(o, answer);
-}
-
 int client_status(const struct client_options *o)
 {
     return show_page(o, "/manta/status", show_status_page);
@@ -248,5 +243,5 @@ int client_status(const struct client_options *o)
 
 int client_actors(const struct client_options *o)
 {
-    return show_page(o, "/manta/actors", show_actors_page);
+    return show_page(o, "/manta/actors", show_actors);
 }

@@ -130,11 +130,6 @@ static struct str word(struct str text, const char *key)
     return found;
 }
 
-static bool begins(struct str text, const char *with)
-{
-    return text.n >= strlen(with) && memcmp(text.p, with, strlen(with)) == 0;
-}
-
 static const char *how_it_left(const struct talking *t)
 {
     return t->moved ? "handed it over" : "was lost";
@@ -163,9 +158,9 @@ static void on_comment(struct str text, void *user_data)
     struct talking *t = user_data;
     struct str eta = word(text, "eta");
     size_t cap = sizeof t->waits_for;
-    if (begins(text, "manta left "))
+    if (str_begins(text, "manta left "))
         on_left(t, text);
-    else if (begins(text, "manta resumed "))
+    else if (str_begins(text, "manta resumed "))
         on_resumed(t, text);
     else if (word(text, "queue").n > 0)
         snprintf(t->waits_for, cap, "place %.*s in the queue%s%.*s", STR_ARG(word(text, "queue")), eta.n > 0 ? ", about " : "", STR_ARG(eta));
@@ -173,9 +168,9 @@ static void on_comment(struct str text, void *user_data)
         snprintf(t->waits_for, cap, "the model is loading, %.*s", STR_ARG(word(text, "loading")));
     else if (word(text, "starting").n > 0)
         snprintf(t->waits_for, cap, "a worker is starting%s%.*s", eta.n > 0 ? ", about " : "", STR_ARG(eta));
-    else if (begins(text, "manta no worker"))
+    else if (str_begins(text, "manta no worker"))
         snprintf(t->waits_for, cap, "no worker has joined yet (manta status)");
-    else if (begins(text, "manta prefill"))
+    else if (str_begins(text, "manta prefill"))
         snprintf(t->waits_for, cap, "the prompt is being read");
 }
 

@@ -175,11 +175,6 @@ int composed_gap(const struct composing *c, struct fault *f)
 
 /* ---- a pair ---- */
 
-static bool begins(struct str s, const char *with)
-{
-    return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
-}
-
 /* Fills in the template of a model made for ranking, with {query} and {document} in it. */
 static int append_template(const struct composing *c, struct str form, struct fault *f)
 {
@@ -187,7 +182,7 @@ static int append_template(const struct composing *c, struct str form, struct fa
     struct engine_tokens tokens = {0};
     for (size_t at = 0; at < form.n;) {
         struct str rest = str_n(form.p + at, form.n - at);
-        bool query = begins(rest, "{query}"), document = begins(rest, "{document}");
+        bool query = str_begins(rest, "{query}"), document = str_begins(rest, "{document}");
         if (query || document)
             buf_add_str(&text, query ? turn_of(c->r, "query") : c->r->text);
         else

@@ -60,6 +60,11 @@ struct engine_needs {
     uint8_t kind;           /* kind of model: REQUEST_CHAT or REQUEST_EMBED */
     bool ranks;             /* as in struct engine_info */
 };
+/* Returns the memory that a model needs in all. */
+static inline uint64_t engine_needs_bytes(const struct engine_needs *n)
+{
+    return n->weights_bytes + n->repack_bytes + n->kv_bytes + n->compute_bytes;
+}
 
 /* Properties of a loaded model. */
 struct engine_info {

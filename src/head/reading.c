@@ -19,7 +19,7 @@ struct reading {
 
 static struct reading *reading_of(struct desk_item *d)
 {
-    return (struct reading *)(void *)((char *)d - offsetof(struct reading, desk));
+    return list_item(d, struct reading, desk);
 }
 
 static void reading_free(struct reading *g)

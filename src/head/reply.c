@@ -27,19 +27,13 @@ void reply_text(struct head_program *p, struct http_request *r, const char *cont
         http_reply(r, 200, content_type, extra, buf_str(&p->json));
 }
 
-static bool begins(struct str path, const char *with)
-{
-    size_t n = strlen(with);
-    return path.n >= n && memcmp(path.p, with, n) == 0;
-}
-
 /* Returns the dialect for errors and lists, by path and headers of the request. */
 const struct api_dialect *reply_dialect(const struct http_request *r)
 {
-    bool lists = begins(http_path(r), "/v1/models") && http_header(r, "anthropic-version").n > 0;
-    if (begins(http_path(r), "/api/"))
+    bool lists = str_begins(http_path(r), "/v1/models") && http_header(r, "anthropic-version").n > 0;
+    if (str_begins(http_path(r), "/api/"))
         return api_dialect(API_OLLAMA_CHAT);
-    return api_dialect(lists || begins(http_path(r), "/v1/messages") ? API_MESSAGES : API_CHAT);
+    return api_dialect(lists || str_begins(http_path(r), "/v1/messages") ? API_MESSAGES : API_CHAT);
 }
 
 /* `lines`: additional header lines. */

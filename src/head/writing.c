@@ -16,7 +16,7 @@ struct writing {
 
 static struct writing *writing_of(struct desk_item *d)
 {
-    return (struct writing *)(void *)((char *)d - offsetof(struct writing, desk));
+    return list_item(d, struct writing, desk);
 }
 
 static void writing_free(struct writing *w)

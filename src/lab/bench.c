@@ -118,10 +118,9 @@ static void put_row(const struct bench *b)
 static void put_json(const struct bench *b, bool first)
 {
     const struct load_result *r = &b->load.result;
-    printf("%s\n  {\"load\":\"%s\",\"balance\":\"%s\",\"calls\":%u,\"seconds\":%.3f,\"tokens_per_s\":%.2f,\"ttft_p50_ms\":%.1f,"
-           "\"ttft_p95_ms\":%.1f,\"gap_p95_ms\":%.1f,\"cached_share\":%.4f,\"shares\":{",
-           first ? "" : ",", b->shape->name, balance_name(b->balance), r->calls, r->seconds, r->tokens_per_s, r->ttft_p50_ms, r->ttft_p95_ms,
-           r->gap_p95_ms, r->cached);
+    printf("%s\n  {\"load\":\"%s\",\"balance\":\"%s\",", first ? "" : ",", b->shape->name, balance_name(b->balance));
+    load_put_json(r);
+    printf(",\"shares\":{");
     for (uint32_t i = 0; i < r->nodes; i++)
         printf("%s\"%s\":%.4f", i > 0 ? "," : "", r->shares[i].node, r->shares[i].part);
     printf("}}");

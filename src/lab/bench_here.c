@@ -64,11 +64,11 @@ static void run(struct bench_here *b, uint32_t clients)
 static void put(const struct bench_here *b, bool json, bool first)
 {
     const struct load_result *r = &b->load.result;
-    if (json)
-        printf("%s\n  {\"clients\":%u,\"calls\":%u,\"seconds\":%.3f,\"tokens_per_s\":%.2f,\"ttft_p50_ms\":%.1f,\"ttft_p95_ms\":%.1f,\"gap_p95_ms\":%.1f,"
-               "\"cached_share\":%.4f}",
-               first ? "" : ",", b->clients, r->calls, r->seconds, r->tokens_per_s, r->ttft_p50_ms, r->ttft_p95_ms, r->gap_p95_ms, r->cached);
-    else
+    if (json) {
+        printf("%s\n  {\"clients\":%u,", first ? "" : ",", b->clients);
+        load_put_json(r);
+        printf("}");
+    } else
         printf("%7u  %7u  %8.1f  %6.1f  %8.0f  %8.0f  %8.0f\n", b->clients, r->calls, r->tokens_per_s, r->tokens_per_s / b->clients, r->ttft_p50_ms,
                r->ttft_p95_ms, r->gap_p95_ms);
     fflush(stdout);

@@ -13,11 +13,6 @@ static bool agree(struct str a, struct str b)
     return (n == JUDGE_AGREE_BYTES || a.n == b.n) && (n == 0 || memcmp(a.p, b.p, n) == 0);
 }
 
-static struct str skip(struct str s, size_t n)
-{
-    return str_n(s.p + n, s.n - n);
-}
-
 static size_t common(struct str a, struct str b)
 {
     size_t n = least(a.n, b.n), i = 0;
@@ -31,8 +26,8 @@ static size_t common(struct str a, struct str b)
 static bool step(struct str twin, struct str got, size_t *out_twin, size_t *out_got)
 {
     for (size_t n = 1; n <= twin.n || n <= got.n; n++) {
-        bool more = n <= got.n && agree(twin, skip(got, n)), less = n <= twin.n && agree(skip(twin, n), got);
-        bool other = n <= got.n && n <= twin.n && agree(skip(twin, n), skip(got, n));
+        bool more = n <= got.n && agree(twin, str_behind(got, n)), less = n <= twin.n && agree(str_behind(twin, n), got);
+        bool other = n <= got.n && n <= twin.n && agree(str_behind(twin, n), str_behind(got, n));
         *out_twin = more ? 0 : n;
         *out_got = more || !less ? n : 0;
         if (more || less || other)
@@ -49,8 +44,8 @@ struct judge_bytes judge_text(struct str twin, struct str got)
     bool first = true;
     for (;;) {
         size_t same = common(twin, got);
-        twin = skip(twin, same);
-        got = skip(got, same);
+        twin = str_behind(twin, same);
+        got = str_behind(got, same);
         if (first)
             b.at = same;
         first = false;
@@ -69,8 +64,8 @@ struct judge_bytes judge_text(struct str twin, struct str got)
             b.duplicated += got_n;
         else
             b.changed += got_n;
-        twin = skip(twin, twin_n);
-        got = skip(got, got_n);
+        twin = str_behind(twin, twin_n);
+        got = str_behind(got, got_n);
     }
 }
 

@@ -49,21 +49,16 @@ static void put_words(struct buf *out, uint64_t seed, uint32_t n)
         buf_puts(out, words[rng_at(seed, i) % (sizeof words / sizeof words[0])]);
 }
 
-static uint32_t between(struct rng *rng, uint32_t least, uint32_t most)
-{
-    return least + (uint32_t)rng_below(rng, most - least + 1);
-}
-
 static void put_prompt(struct buf *out, const struct load_prompts *p, uint64_t seed, uint32_t number)
 {
     struct rng rng = {.seed = rng_at(seed, number)};
     buf_puts(out, "{\"prompt\":\"");
     if (p->prefixes > 0)
         put_words(out, rng_at(~seed, rng_below(&rng, p->prefixes)), p->prefix_words);
-    put_words(out, rng_next(&rng), between(&rng, p->prompt_least, p->prompt_most));
+    put_words(out, rng_next(&rng), rng_between(&rng, p->prompt_least, p->prompt_most));
     buf_printf(out, "\",\"max_tokens\":%u,\"ignore_eos\":true,\"temperature\":0,\"seed\":%u,\"stream\":true,"
                     "\"stream_options\":{\"include_usage\":true}}",
-               between(&rng, p->answer_least, p->answer_most), number);
+               rng_between(&rng, p->answer_least, p->answer_most), number);
 }
 
 /* ---- the end ---- */
@@ -74,12 +69,18 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double percentile(float *values, uint32_t n, double part)
+double lab_percentile(float *values, uint32_t n, double part)
 {
     if (n == 0)
         return 0;
     qsort(values, n, sizeof *values, by_size);
     return (double)values[(uint32_t)((double)(n - 1) * part + 0.5)];
+}
+
+void load_put_json(const struct load_result *r)
+{
+    printf("\"calls\":%u,\"seconds\":%.3f,\"tokens_per_s\":%.2f,\"ttft_p50_ms\":%.1f,\"ttft_p95_ms\":%.1f,\"gap_p95_ms\":%.1f,"
+           "\"cached_share\":%.4f", r->calls, r->seconds, r->tokens_per_s, r->ttft_p50_ms, r->ttft_p95_ms, r->gap_p95_ms, r->cached);
 }
 
 static void load_free(struct load *l)
@@ -97,9 +98,9 @@ static void load_end(struct load *l)
     struct load_config cfg = l->cfg;
     struct load_result *r = &l->result;
     r->calls = l->ttft_n;
-    r->ttft_p50_ms = percentile(l->ttft, l->ttft_n, 0.5);
-    r->ttft_p95_ms = percentile(l->ttft, l->ttft_n, 0.95);
-    r->gap_p95_ms = percentile(l->gaps, l->gaps_n, 0.95);
+    r->ttft_p50_ms = lab_percentile(l->ttft, l->ttft_n, 0.5);
+    r->ttft_p95_ms = lab_percentile(l->ttft, l->ttft_n, 0.95);
+    r->gap_p95_ms = lab_percentile(l->gaps, l->gaps_n, 0.95);
     r->tokens_per_s = r->seconds > 0 ? (double)l->tokens / r->seconds : 0;
     r->cached = l->prompt_tokens > 0 ? (double)l->cached_tokens / (double)l->prompt_tokens : 0;
     run->result = *r;

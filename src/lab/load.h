@@ -60,6 +60,10 @@ struct load_run {
     struct fault fault;                       /* the first one, also of the caller's; err 0: none */
 };
 
+/* Sorts the values, and returns the one below which that part of them is; 0 when there are none. */
+double lab_percentile(float *values, uint32_t n, double part);
+/* Prints the numbers of a result as members of a JSON object: "calls" to "cached_share". */
+void load_put_json(const struct load_result *r);
 /* Starts the clients on the loop. For sizes beyond the limits or a bad address the run's fault is
  * ERR_INVALID, and its loop stops. */
 void load_start(struct load_run *run, const struct load_config *cfg);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "lab/load.h"
 
 /* Faults come one after the other:
  *
@@ -27,16 +28,9 @@ void runner_times_add(struct runner_times *t, double ms)
         t->ms[t->n++] = (float)ms;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 double runner_median_ms(struct runner_times *t)
 {
-    qsort(t->ms, t->n, sizeof t->ms[0], by_size);
-    return t->n > 0 ? (double)t->ms[t->n / 2] : 0;
+    return lab_percentile(t->ms, t->n, 0.5);
 }
 
 double runner_longest_ms(const struct runner_times *t)

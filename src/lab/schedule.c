@@ -57,11 +57,6 @@ int schedule_parse_kinds(const char *text, unsigned *out_kinds, struct fault *f)
     return 0;
 }
 
-static uint32_t between(struct rng *rng, uint32_t least, uint32_t most)
-{
-    return least + (uint32_t)rng_below(rng, most - least + 1);
-}
-
 static enum schedule_kind draw_kind(struct rng *rng, unsigned wanted)
 {
     uint32_t sum = 0;
@@ -83,8 +78,8 @@ struct schedule_fault schedule_fault(const struct schedule *s, uint32_t n)
     struct rng rng = {.seed = rng_at(s->seed, n)};
     struct schedule_fault fault = {.kind = draw_kind(&rng, s->kinds), .ended = (uint32_t)((uint64_t)s->streams * n / s->faults)};
     fault.victim = (uint32_t)rng_below(&rng, fault.kind == SCHEDULE_HEAD ? s->heads : s->workers);
-    fault.patience_ms = between(&rng, PATIENCE_LEAST_MS, PATIENCE_MOST_MS);
-    fault.pause_ms = between(&rng, 0, PAUSE_MOST_MS);
-    fault.lasts_ms = between(&rng, kinds[fault.kind].lasts_least_ms, kinds[fault.kind].lasts_most_ms);
+    fault.patience_ms = rng_between(&rng, PATIENCE_LEAST_MS, PATIENCE_MOST_MS);
+    fault.pause_ms = rng_between(&rng, 0, PAUSE_MOST_MS);
+    fault.lasts_ms = rng_between(&rng, kinds[fault.kind].lasts_least_ms, kinds[fault.kind].lasts_most_ms);
     return fault;
 }

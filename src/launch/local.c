@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "launch/engines.h"
 #include "launch/state.h"
 
@@ -23,11 +24,6 @@ struct local {
     bool goes_down;          /* in down(): answered when no child is left */
     bool told_children;      /* took was called for the children */
 };
-
-static struct local *local_of(struct launch *a)
-{
-    return (struct local *)((char *)a - offsetof(struct local, launch));
-}
 
 static bool has_child(const struct launch *a)
 {
@@ -111,7 +107,7 @@ static void answer_soon(struct local *l, uint64_t ticket, bool is_list)
 static void on_part(struct launch *a, const struct fault *f)
 {
     (void)f;
-    struct local *l = local_of(a);
+    struct local *l = list_item(a, struct local, launch);
     if (l->goes_down && l->ticket != 0)
         net_timer_set(l->timer, 0);
     else if (!l->goes_down)

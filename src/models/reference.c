@@ -63,14 +63,6 @@ static struct str take(struct str *rest, const char *ends)
     return part;
 }
 
-static bool skip(struct str *rest, char c)
-{
-    if (rest->n == 0 || rest->p[0] != c)
-        return false;
-    *rest = str_n(rest->p + 1, rest->n - 1);
-    return true;
-}
-
 static bool put(char *out, size_t cap, struct str s)
 {
     if (s.n >= cap)
@@ -115,7 +107,7 @@ static bool put_file(struct reference *r, struct str path)
     do {
         if (!is_plain(take(&rest, "/"), "._-+=@,"))
             return false;
-    } while (skip(&rest, '/'));
+    } while (str_take(&rest, '/'));
     return ends_with(path, ".gguf") && put(r->file, sizeof r->file, path);
 }
 
@@ -123,13 +115,13 @@ static bool put_file(struct reference *r, struct str path)
  * file, and perhaps ?download=true. */
 static bool put_page(struct reference *r, struct str rest)
 {
-    skip(&rest, '/');
+    str_take(&rest, '/');
     if (rest.n == 0 || rest.p[0] == '?')
         return true;
     struct str whole = rest, how = take(&rest, "/");
     if (!str_is(how, "resolve") && !str_is(how, "blob") && !str_is(how, "raw"))
         return put_file(r, take(&whole, "?"));
-    if (!skip(&rest, '/') || !put_name(r->revision, take(&rest, "/")) || !skip(&rest, '/'))
+    if (!str_take(&rest, '/') || !put_name(r->revision, take(&rest, "/")) || !str_take(&rest, '/'))
         return false;
     return put_file(r, take(&rest, "?"));
 }
@@ -147,14 +139,14 @@ static int parse_hub(struct str text, bool page, struct reference *r, struct fau
     struct str rest = text;
     r->kind = REFERENCE_HUB;
     snprintf(r->revision, sizeof r->revision, "main");
-    bool good = put_name(r->owner, take(&rest, "/")) && skip(&rest, '/') && put_name(r->repo, take(&rest, "/@:?"));
-    if (good && skip(&rest, '@'))
+    bool good = put_name(r->owner, take(&rest, "/")) && str_take(&rest, '/') && put_name(r->repo, take(&rest, "/@:?"));
+    if (good && str_take(&rest, '@'))
         good = put_name(r->revision, take(&rest, "/:"));
     if (good && page && rest.n > 0 && rest.p[0] == '/')
         good = put_page(r, rest);
-    else if (good && skip(&rest, ':'))
+    else if (good && str_take(&rest, ':'))
         good = put_quant(r, rest);
-    else if (good && skip(&rest, '/'))
+    else if (good && str_take(&rest, '/'))
         good = put_file(r, rest);
     else if (good && rest.n > 0)
         good = page && rest.p[0] == '?';
@@ -179,7 +171,7 @@ static bool is_hub_host(struct str host)
 static bool is_loopback(struct str host)
 {
     struct str name = host;
-    if (skip(&name, '['))
+    if (str_take(&name, '['))
         name = take(&name, "]");
     else
         name = take(&name, ":");
@@ -193,7 +185,7 @@ static int parse_url(struct str text, bool secure, struct reference *r, struct f
     for (size_t i = 0; i < text.n; i++)
         if ((unsigned char)text.p[i] <= ' ' || (unsigned char)text.p[i] == 0x7f || strchr("\\\"<>{}|^`", text.p[i]) != NULL)
             return fault_set(f, ERR_INVALID, "'%.200s' is no web address: a space or sign that must be written as %%XX", show_bytes(text.p, text.n).text);
-    if (secure && is_hub_host(host) && skip(&rest, '/'))
+    if (secure && is_hub_host(host) && str_take(&rest, '/'))
         return parse_hub(rest, true, r, f);
     if (host.n == 0 || memchr(host.p, '@', host.n) != NULL)
         return fault_set(f, ERR_INVALID, "a model's web address needs a host, and no name or password in it; a token goes into HF_TOKEN");
@@ -203,7 +195,7 @@ static int parse_url(struct str text, bool secure, struct reference *r, struct f
     struct str path = take(&rest, "?"), name = path;
     while (name.n > 0 && memchr(name.p, '/', name.n) != NULL) {
         take(&name, "/");
-        skip(&name, '/');
+        str_take(&name, '/');
     }
     if (!is_plain(name, "._-+=@,") || !ends_with(name, ".gguf") || name.n >= HUB_FILE_BYTES)
         return fault_set(f, ERR_INVALID, "'%.200s' does not end in the name of a .gguf file", show_bytes(text.p, text.n).text);
@@ -270,7 +262,7 @@ static bool looks_like_repository(const char *text)
     struct str rest = str_of(text);
     if (strchr("/.~", text[0]) != NULL || ends_with(rest, ".gguf"))
         return false;
-    return is_plain(take(&rest, "/"), "._-") && skip(&rest, '/') && is_plain(take(&rest, ":#"), "._-") && memchr(rest.p, '/', rest.n) == NULL;
+    return is_plain(take(&rest, "/"), "._-") && str_take(&rest, '/') && is_plain(take(&rest, ":#"), "._-") && memchr(rest.p, '/', rest.n) == NULL;
 }
 
 static int parse(const char *text, struct reference *r, struct fault *f)
@@ -294,7 +286,7 @@ static int parse(const char *text, struct reference *r, struct fault *f)
         snprintf(r->file, sizeof r->file, "%s", r->entry->file);
         struct str rest = str_of(r->entry->hub);
         put(r->owner, sizeof r->owner, take(&rest, "/"));
-        skip(&rest, '/');
+        str_take(&rest, '/');
         put(r->repo, sizeof r->repo, rest);
         if (r->entry->sha256 != NULL)
             snprintf(r->sha256, sizeof r->sha256, "%s", r->entry->sha256);

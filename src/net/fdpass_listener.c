@@ -44,18 +44,13 @@ static bool same_user(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == geteuid();
 }
 
-static void free_caller(uv_handle_t *h)
-{
-    free(h->data);
-}
-
 /* Ends a caller; its socket stays open when a channel has it now. */
 static void caller_end(struct caller *c, bool hang_up)
 {
     if (uv_is_closing((uv_handle_t *)&c->poll))
         return;
     uv_poll_stop(&c->poll);
-    uv_close((uv_handle_t *)&c->poll, free_caller);
+    uv_close((uv_handle_t *)&c->poll, loop_free_data);
     list_remove(&c->link);
     c->listener->callers_n--;
     if (hang_up)

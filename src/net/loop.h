@@ -2,6 +2,8 @@
 #ifndef MANTA_NET_LOOP_H
 #define MANTA_NET_LOOP_H
 
+#include <stdlib.h>
+
 #include <uv.h>
 
 #include "base/list.h"
@@ -48,6 +50,11 @@ void turns_begin(struct net_loop *l);
 void loop_flush_soon(struct net_loop *l);
 
 /* Returns the loop of a uv handle. */
+/* A close callback: frees the record of a handle. */
+static inline void loop_free_data(uv_handle_t *h)
+{
+    free(h->data);
+}
 static inline struct net_loop *loop_of(const uv_handle_t *h)
 {
     return h->loop->data;

@@ -21,18 +21,13 @@ static void on_signal(uv_signal_t *uv, int signum)
     s->fn(signum, s->user_data);
 }
 
-static void on_signal_closed(uv_handle_t *h)
-{
-    free(h->data);
-}
-
 static void end_signal(struct net_object *o)
 {
     struct net_signal *s = (struct net_signal *)o;
     if (uv_is_closing((uv_handle_t *)&s->uv))
         return;
     list_remove(&s->link);
-    uv_close((uv_handle_t *)&s->uv, on_signal_closed);
+    uv_close((uv_handle_t *)&s->uv, loop_free_data);
 }
 
 static struct net_signal *find_signal(struct net_loop *l, int signum)

@@ -41,16 +41,11 @@ static void arm(struct net_timer *t)
     MUST(uv_timer_start(&t->uv, on_timer, wait_ms, 0) == 0);
 }
 
-static void on_timer_closed(uv_handle_t *h)
-{
-    free(h->data);
-}
-
 static void end_timer(struct net_object *o)
 {
     struct net_timer *t = (struct net_timer *)o;
     if (!uv_is_closing((uv_handle_t *)&t->uv))
-        uv_close((uv_handle_t *)&t->uv, on_timer_closed);
+        uv_close((uv_handle_t *)&t->uv, loop_free_data);
 }
 
 struct net_timer *net_timer_new(struct net_loop *l, net_timer_fn *fn, void *user_data)

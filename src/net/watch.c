@@ -19,16 +19,11 @@ static void on_ready(uv_poll_t *uv, int status, int events)
     w->fn(w, status < 0 ? NET_READABLE | NET_WRITABLE : ready, w->user_data);
 }
 
-static void on_watch_closed(uv_handle_t *h)
-{
-    free(h->data);
-}
-
 static void end_watch(struct net_object *o)
 {
     struct net_watch *w = (struct net_watch *)o;
     if (!uv_is_closing((uv_handle_t *)&w->uv))
-        uv_close((uv_handle_t *)&w->uv, on_watch_closed);
+        uv_close((uv_handle_t *)&w->uv, loop_free_data);
 }
 
 struct net_watch *net_watch_new(struct net_loop *l, int fd, net_watch_fn *fn, void *user_data)

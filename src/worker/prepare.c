@@ -18,11 +18,6 @@
 
 /* ---- memory ---- */
 
-static uint64_t total(const struct engine_needs *n)
-{
-    return n->weights_bytes + n->repack_bytes + n->kv_bytes + n->compute_bytes;
-}
-
 static int probe(const struct worker_program *p, const struct deployment *r, uint64_t memory_bytes, struct engine_needs *out, struct fault *f)
 {
     struct engine_load load = r->load;
@@ -58,7 +53,7 @@ static struct share needs_of(const struct worker_program *p, struct deployment *
     r->is.kind = most.kind;
     r->is.ranks = most.ranks;
     template_digest(p, r);
-    return (struct share){.least = total(&least), .want = total(&most)};
+    return (struct share){.least = engine_needs_bytes(&least), .want = engine_needs_bytes(&most)};
 }
 
 static struct beside most_beside(void)
@@ -103,7 +98,7 @@ uint64_t deployments_prefix(const struct worker_program *p, const struct deploym
     }
     if (r->is.kind == REQUEST_EMBED || p->ops->seq_save == NULL || chats == 0)
         return 0;
-    uint64_t part = p->o->prefix_bytes / chats, taken = total(&r->needs);
+    uint64_t part = p->o->prefix_bytes / chats, taken = engine_needs_bytes(&r->needs);
     if (p->o->memory_bytes == 0)
         return part;
     uint64_t share = deployments_share(p, r), left = share > taken ? share - taken : 0;
@@ -119,7 +114,7 @@ static void refuse(const struct worker_program *p, struct deployment *r, uint64_
     struct fault aside;
     if (probe(p, r, left, &needs, &aside) == 0)
         return;
-    r->load.advised_bytes = share_whole(taken + total(&needs), most_beside());
+    r->load.advised_bytes = share_whole(taken + engine_needs_bytes(&needs), most_beside());
     probe(p, r, left, &needs, &r->fault);
     fault_set(&r->fault, r->fault.err, "%s; that is what %skept streams (%.0f MiB), moving answers (%.0f MiB) and long prompts (%.0f MiB) leave of "
               "%.0f MiB", r->fault.text, taken > 0 ? "the models before it, " : "", mib(p->beside.kept_bytes), mib(p->beside.moving_bytes),
@@ -142,7 +137,7 @@ static void plan(struct worker_program *p)
             refuse(p, r, taken);
         if (r->fault.err != 0 || probe(p, r, shares[i].given + spare, &r->needs, &r->fault) != 0)
             continue;
-        r->load.memory_bytes = total(&r->needs);
+        r->load.memory_bytes = engine_needs_bytes(&r->needs);
         spare = shares[i].given + spare - r->load.memory_bytes;
         taken += shares[i].least;
     }

@@ -28,11 +28,6 @@ struct story {
     char rest[256];                            /* came with an upgrade */
 };
 
-static inline bool str_begins(struct str s, const char *with)
-{
-    return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
-}
-
 static inline bool story_is_known(struct http_request *r)
 {
     bool known = str_is(http_header(r, "authorization"), "yes");

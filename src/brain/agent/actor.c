@@ -16,10 +16,7 @@ static struct agent_actor *actor_find(struct agent *a, uint32_t key)
 
 const struct agent_actor *agent_actor_find(const struct agent *a, uint32_t key)
 {
-    for (size_t i = 0; i < AGENT_ACTORS_MAX; i++)
-        if (a->actors[i].used && a->actors[i].is.key == key)
-            return &a->actors[i];
-    return NULL;
+    return actor_find((struct agent *)a, key);
 }
 
 static struct agent_actor *actor_new(struct agent *a)

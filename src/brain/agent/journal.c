@@ -46,9 +46,9 @@ static struct journal **bucket(struct agent *a, uint64_t stream)
     return &a->journals_by_stream[rng_mix(stream) % AGENT_JOURNAL_BUCKETS];
 }
 
-struct journal *agent_journal_first(const struct agent *a, uint64_t stream)
+struct journal *agent_journal_first(struct agent *a, uint64_t stream)
 {
-    return a->journals_by_stream[rng_mix(stream) % AGENT_JOURNAL_BUCKETS];
+    return *bucket(a, stream);
 }
 
 struct journal *agent_journal_find(struct agent *a, uint64_t stream, uint32_t branch)

@@ -208,7 +208,7 @@ void agent_journal_alone(struct agent *a, struct journal *k, uint32_t head);
 /* Makes j's journal; NULL when the job has no stream or the journal does not fit. */
 struct journal *agent_journal_new(struct agent *a, const struct wire_run *run, struct agent_job *j);
 /* The first journal that may be of that stream; others follow by `next`. NULL: none. */
-struct journal *agent_journal_first(const struct agent *a, uint64_t stream);
+struct journal *agent_journal_first(struct agent *a, uint64_t stream);
 /* The journal of that branch; NULL: none. */
 struct journal *agent_journal_find(struct agent *a, uint64_t stream, uint32_t branch);
 /* Returns the number of the answer's tokens so far. */

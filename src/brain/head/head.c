@@ -144,7 +144,7 @@ static void timer_rings(struct head *h, struct timer *t)
     switch ((enum timer_kind)t->kind) {
     case TIMER_HELLO: head_link_overdue(h, list_item(t, struct link, timer)); break;
     case TIMER_WORKER: head_worker_overdue(h, list_item(t, struct worker, timer), t->due_us); break;
-    case TIMER_REST: head_actor_rested(h, list_item(t, struct actor, rest)); break;
+    case TIMER_REST: head_actor_refresh(h, list_item(t, struct actor, rest)); break;
     case TIMER_SEEK: head_seek_overdue(h, t); break;
     case TIMER_HANDOFF: head_handoff_overdue(h); break;
     case TIMER_SCALE: head_scale_overdue(h); break;

@@ -83,8 +83,3 @@ void head_actor_succeeds(struct head *h, struct actor *a)
     head_log(h, LOG_INFO, TAG, EVENT("actor_back", KV("actor", a->node.id), KV("node", a->worker->name)),
              "actor %u is back: a job ended well there", (unsigned)a->node.id);
 }
-
-void head_actor_rested(struct head *h, struct actor *a)
-{
-    head_actor_refresh(h, a);
-}

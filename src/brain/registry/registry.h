@@ -42,8 +42,6 @@ void head_actor_fails(struct head *h, struct actor *a, const char *how);
 void head_actor_rest(struct head *h, struct actor *a);
 /* A job ended well there: clears its failures. */
 void head_actor_succeeds(struct head *h, struct actor *a);
-/* The actor's rest timer rang: it may open again. */
-void head_actor_rested(struct head *h, struct actor *a);
 
 /* ---- actor.c ---- */
 /* Recomputes whether the actor is ready and open; call after each change of their conditions. */

@@ -166,11 +166,6 @@ static uint64_t compute_bytes_embedder(const struct shape *s, const struct engin
     return activations + pairs + vectors + s->vocab * 400 + (8u << 20);
 }
 
-static uint64_t total(const struct engine_needs *n)
-{
-    return n->weights_bytes + n->repack_bytes + n->kv_bytes + n->compute_bytes;
-}
-
 static struct engine_needs needs_at(const struct shape *s, const struct engine_load *load, uint64_t context)
 {
     uint64_t cells = (context + CELLS_STEP - 1) / CELLS_STEP * CELLS_STEP;
@@ -189,7 +184,7 @@ static struct engine_needs needs_at(const struct shape *s, const struct engine_l
 
 static bool fits(const struct engine_needs *n, const struct engine_load *load)
 {
-    return load->memory_bytes == 0 || total(n) <= load->memory_bytes;
+    return load->memory_bytes == 0 || engine_needs_bytes(n) <= load->memory_bytes;
 }
 
 /* Halves the context from `from` until it fits; CELLS_STEP if nothing does. */
@@ -245,7 +240,7 @@ static void advise(const struct shape *s, const struct engine_load *load, const 
     }
     if (out->n >= 2)
         out->n -= 2; /* the last comma */
-    buf_printf(out, "%s--memory %.0fm", out->n > 0 ? " or " : "", mib(load->advised_bytes > 0 ? load->advised_bytes : total(n)));
+    buf_printf(out, "%s--memory %.0fm", out->n > 0 ? " or " : "", mib(load->advised_bytes > 0 ? load->advised_bytes : engine_needs_bytes(n)));
 }
 
 static int too_big(const struct shape *s, const struct engine_load *load, const struct engine_needs *n, struct fault *f)
@@ -258,7 +253,7 @@ static int too_big(const struct shape *s, const struct engine_load *load, const 
     return fault_set(f, ERR_MEMORY,
                      "'%s' needs %.0f MiB: weights %.0f + KV %.0f (%u slots x %u tokens) + compute %.0f; the limit is "
                      "%.0f MiB (--memory); what would fit: %s",
-                     load->path, mib(total(n)), mib(n->weights_bytes + n->repack_bytes), mib(n->kv_bytes), load->slots,
+                     load->path, mib(engine_needs_bytes(n)), mib(n->weights_bytes + n->repack_bytes), mib(n->kv_bytes), load->slots,
                      n->context, mib(n->compute_bytes), (double)load->memory_bytes / (1 << 20), advice);
 }
 

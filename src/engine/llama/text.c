@@ -8,6 +8,7 @@
 #include "engine/llama/bridge.h"
 #include "engine/llama/guide.h"
 #include "engine/llama/module.h"
+#include "os/memory.h"
 
 enum {
     TEMPLATE_OPEN_CPU_MS = 2000, /* parsing a template and detecting its capabilities takes some milliseconds */
@@ -92,11 +93,6 @@ static struct bridge_bounds bounds_of(const struct engine_bounds *bounds)
     return (struct bridge_bounds){.memory_bytes = bounds->memory_bytes, .cpu_us = (uint64_t)bounds->cpu_ms * 1000,
                                   .stopped = bounds->stopped != NULL ? stopped : NULL,
                                   .user_data = (void *)(uintptr_t)bounds};
-}
-
-static double mib(uint64_t bytes)
-{
-    return (double)bytes / (1 << 20);
 }
 
 static const char *form_name(uint8_t form)
