@@ -61,11 +61,6 @@ static int run_logs(const struct settings *s)
     return logs_main(s, s->args_n > 0 ? s->args[0] : NULL);
 }
 
-static int run_down(const struct settings *s)
-{
-    return down_main(s);
-}
-
 /* Maps a model into a head, which no head does by itself, so that a test can check that `manta
  * verify` detects it. */
 static void map_by_force(const char *path)
@@ -132,11 +127,6 @@ static int run_prompt(const struct settings *s)
     return words_ask(&o, s->args, s->args_n);
 }
 
-static int run_run(const struct settings *s)
-{
-    return run_model(s);
-}
-
 static int run_launch(const struct settings *s)
 {
     struct client_options o = options_client(s);
@@ -165,11 +155,6 @@ static int run_top(const struct settings *s)
 {
     struct client_options o = options_client(s);
     return client_top(&o);
-}
-
-static int run_config(const struct settings *s)
-{
-    return config_main(s);
 }
 
 static int run_explain(const struct settings *s)
@@ -280,11 +265,6 @@ static int run_models(const struct settings *s)
 static int run_bench(const struct settings *s)
 {
     return bench_main(s, options_client(s).api_key);
-}
-
-static int run_chaos(const struct settings *s)
-{
-    return chaos_main(s);
 }
 
 static const struct command commands[] = {
