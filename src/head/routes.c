@@ -25,47 +25,14 @@ enum {
 
 struct route {
     const char *method, *path; /* a path ending in '/' matches everything below it */
-    handler_fn *handler;
     int flags;
+    /* One of: answers it; answers its owner; neither, and it is a prompt in this dialect. */
+    handler_fn *handler;
+    void (*shown)(struct head_program *p, struct http_request *r, const struct owner *who);
+    enum api_shape shape;
 };
 
-/* Finds the owner. False: the request names its owner in an invalid way, and was answered. */
-static bool know(struct head_program *p, struct http_request *r, struct owner *who)
-{
-    struct fault f = {0};
-    if (owner_of(p, r, who, &f) == 0)
-        return true;
-    reply_fault(p, r, &f);
-    return false;
-}
-
 /* ---- handlers ---- */
-
-/* Defines the handler for requests in a dialect. */
-#define ASKED(name, shape) \
-    static void name(struct head_program *p, struct http_request *r) \
-    { \
-        call_begin(p, r, shape); \
-    }
-ASKED(on_chat, API_CHAT)
-ASKED(on_completion, API_COMPLETION)
-ASKED(on_embeddings, API_EMBEDDINGS)
-ASKED(on_messages, API_MESSAGES)
-ASKED(on_responses, API_RESPONSES)
-ASKED(on_count, API_COUNT)
-ASKED(on_process_prompt, API_PROCESS_PROMPT)
-ASKED(on_llama, API_LLAMA)
-ASKED(on_tokenize, API_TOKENIZE)
-ASKED(on_detokenize, API_DETOKENIZE)
-ASKED(on_template, API_TEMPLATE)
-ASKED(on_ollama_chat, API_OLLAMA_CHAT)
-ASKED(on_ollama_generate, API_OLLAMA_GENERATE)
-ASKED(on_ollama_embed, API_OLLAMA_EMBED)
-ASKED(on_ollama_embeddings, API_OLLAMA_EMBEDDINGS)
-ASKED(on_infill, API_INFILL)
-ASKED(on_rerank, API_RERANK)
-ASKED(on_chat_count, API_CHAT_COUNT)
-ASKED(on_responses_count, API_RESPONSES_COUNT)
 
 static void on_models(struct head_program *p, struct http_request *r)
 {
@@ -96,7 +63,7 @@ static void on_model(struct head_program *p, struct http_request *r)
 /* Continues a stream of another head, or of an earlier process of this one. */
 static void on_stream(struct head_program *p, struct http_request *r)
 {
-    struct str path = http_path(r), id = str_n(path.p + strlen("/v1/streams/"), path.n - strlen("/v1/streams/"));
+    struct str id = str_behind(http_path(r), strlen("/v1/streams/"));
     struct api_stream_id from;
     struct fault f;
     if (api_parse_stream_id(id, &from, &f) == 0)
@@ -105,50 +72,19 @@ static void on_stream(struct head_program *p, struct http_request *r)
         reply_fault(p, r, &f);
 }
 
-static void on_metrics(struct head_program *p, struct http_request *r)
+static void on_requests(struct head_program *p, struct http_request *r, const struct owner *who)
 {
-    struct owner who;
-    if (!know(p, r, &who))
-        return;
-    reply_metrics(p, r, &who);
-}
-
-static void on_status(struct head_program *p, struct http_request *r)
-{
-    struct owner who;
-    if (!know(p, r, &who))
-        return;
-    reply_status(p, r, &who);
-}
-
-static void on_actors(struct head_program *p, struct http_request *r)
-{
-    struct owner who;
-    if (!know(p, r, &who))
-        return;
-    reply_actors(p, r, &who);
-}
-
-static void on_requests(struct head_program *p, struct http_request *r)
-{
-    struct owner who;
-    if (!know(p, r, &who))
-        return;
     buf_reset(&p->json);
     if (!http_is_head(r))
-        put_requests(p, &who, &(struct jout){.buf = &p->json});
+        put_requests(p, who, &(struct jout){.buf = &p->json});
     reply_json(p, r, 200, NULL);
 }
 
-static void on_request_by_id(struct head_program *p, struct http_request *r)
+static void on_request_by_id(struct head_program *p, struct http_request *r, const struct owner *who)
 {
-    struct str path = http_path(r), rest = str_n(path.p + strlen("/manta/requests/"), path.n - strlen("/manta/requests/"));
-    struct owner who;
     struct fault f;
-    if (!know(p, r, &who))
-        return;
     buf_reset(&p->json);
-    if (request_told(p, rest, &who, &f) == 0)
+    if (request_told(p, str_behind(http_path(r), strlen("/manta/requests/")), who, &f) == 0)
         reply_json(p, r, 200, NULL);
     else
         reply_fault(p, r, &f);
@@ -191,13 +127,6 @@ static void on_link(struct head_program *p, struct http_request *r)
     reply_fault(p, r, &f);
 }
 
-static void on_events(struct head_program *p, struct http_request *r)
-{
-    struct owner who;
-    if (know(p, r, &who))
-        watch_ask(p, r, &who);
-}
-
 static void on_console(struct head_program *p, struct http_request *r)
 {
     if (!console_reply(r))
@@ -231,67 +160,67 @@ static void on_root(struct head_program *p, struct http_request *r)
 }
 
 static const struct route routes[] = {
-    {"POST", "/v1/chat/completions", on_chat, LONG},
-    {"POST", "/v1/chat/completions/input_tokens", on_chat_count, LONG},
-    {"POST", "/v1/completions", on_completion, LONG},
-    {"POST", "/v1/embeddings", on_embeddings, LONG},
-    {"POST", "/v1/rerank", on_rerank, LONG},
-    {"POST", "/v1/reranking", on_rerank, LONG}, /* llama-server's other name */
-    {"POST", "/v1/responses", on_responses, LONG},
-    {"POST", "/v1/responses/input_tokens", on_responses_count, LONG},
-    {"GET", "/v1/responses/", on_stored_get, LONG},
-    {"POST", "/v1/responses/", on_stored_post, 0},
-    {"DELETE", "/v1/responses/", on_stored_delete, 0},
-    {"POST", "/v1/messages", on_messages, LONG},
-    {"POST", "/v1/messages/count_tokens", on_count, LONG},
-    {"GET", "/v1/models", on_models, 0},
-    {"GET", "/v1/models/", on_model, 0},
-    {"POST", "/chat/completions", on_chat, LONG}, /* without /v1, as some clients build their URLs; down to /models/ */
-    {"POST", "/completions", on_completion, LONG},
-    {"POST", "/embeddings", on_embeddings, LONG},
-    {"POST", "/chat/completions/input_tokens", on_chat_count, LONG},
-    {"POST", "/responses", on_responses, LONG},
-    {"POST", "/rerank", on_rerank, LONG},
-    {"POST", "/reranking", on_rerank, LONG},
-    {"GET", "/models", on_models, 0},
-    {"GET", "/models/", on_model, 0},
-    {"POST", "/completion", on_llama, LONG}, /* llama-server's; down to /slots */
-    {"POST", "/infill", on_infill, LONG},
-    {"POST", "/tokenize", on_tokenize, LONG},
-    {"POST", "/detokenize", on_detokenize, LONG},
-    {"POST", "/apply-template", on_template, LONG},
-    {"GET", "/props", reply_props, 0},
-    {"GET", "/slots", reply_slots, 0},
-    {"POST", "/api/chat", on_ollama_chat, LONG}, /* Ollama's; down to /api/delete */
-    {"POST", "/api/generate", on_ollama_generate, LONG},
-    {"POST", "/api/embed", on_ollama_embed, LONG},
-    {"POST", "/api/embeddings", on_ollama_embeddings, LONG},
-    {"GET", "/api/version", reply_ollama_version, 0},
-    {"GET", "/api/tags", on_models, 0},
-    {"GET", "/api/ps", on_models, 0},
-    {"POST", "/api/show", reply_ollama_show, 0},
-    {"POST", "/api/", reply_ollama_files, 0},
-    {"DELETE", "/api/delete", reply_ollama_files, 0},
-    {"GET", "/v1/streams/", on_stream, LONG},
-    {"POST", "/manta/process_prompt", on_process_prompt, LONG},
-    {"GET", "/manta/status", on_status, 0},
-    {"GET", "/manta/actors", on_actors, 0},
-    {"GET", "/manta/requests", on_requests, 0},
-    {"GET", "/manta/requests/", on_request_by_id, 0},
-    {"GET", "/manta/events", on_events, LONG},
-    {"POST", "/manta/scale", on_scale, ADMIN},
-    {"POST", "/manta/drain", on_drain, ADMIN},
-    {"POST", "/manta/cordon", on_cordon, ADMIN},
-    {"POST", "/manta/uncordon", on_uncordon, ADMIN},
-    {"GET", WIRE_PATH, on_link, OPEN | ANY_HOST}, /* requires the join token instead */
-    {"GET", "/metrics", on_metrics, 0},
-    {"GET", "/health", reply_health, OPEN | ANY_HOST},
-    {"GET", "/v1/health", reply_health, OPEN | ANY_HOST},
-    {"GET", "/livez", reply_live, OPEN | ANY_HOST},
-    {"GET", "/healthz", reply_live, OPEN | ANY_HOST},
-    {"GET", "/readyz", reply_ready, OPEN | ANY_HOST},
-    {"GET", "/console/", on_console, OPEN},
-    {"GET", "/", on_root, OPEN},
+    {"POST", "/v1/chat/completions", .shape = API_CHAT, .flags = LONG},
+    {"POST", "/v1/chat/completions/input_tokens", .shape = API_CHAT_COUNT, .flags = LONG},
+    {"POST", "/v1/completions", .shape = API_COMPLETION, .flags = LONG},
+    {"POST", "/v1/embeddings", .shape = API_EMBEDDINGS, .flags = LONG},
+    {"POST", "/v1/rerank", .shape = API_RERANK, .flags = LONG},
+    {"POST", "/v1/reranking", .shape = API_RERANK, .flags = LONG}, /* llama-server's other name */
+    {"POST", "/v1/responses", .shape = API_RESPONSES, .flags = LONG},
+    {"POST", "/v1/responses/input_tokens", .shape = API_RESPONSES_COUNT, .flags = LONG},
+    {"GET", "/v1/responses/", .handler = on_stored_get, .flags = LONG},
+    {"POST", "/v1/responses/", .handler = on_stored_post},
+    {"DELETE", "/v1/responses/", .handler = on_stored_delete},
+    {"POST", "/v1/messages", .shape = API_MESSAGES, .flags = LONG},
+    {"POST", "/v1/messages/count_tokens", .shape = API_COUNT, .flags = LONG},
+    {"GET", "/v1/models", .handler = on_models},
+    {"GET", "/v1/models/", .handler = on_model},
+    {"POST", "/chat/completions", .shape = API_CHAT, .flags = LONG}, /* without /v1, as some clients build their URLs; down to /models/ */
+    {"POST", "/completions", .shape = API_COMPLETION, .flags = LONG},
+    {"POST", "/embeddings", .shape = API_EMBEDDINGS, .flags = LONG},
+    {"POST", "/chat/completions/input_tokens", .shape = API_CHAT_COUNT, .flags = LONG},
+    {"POST", "/responses", .shape = API_RESPONSES, .flags = LONG},
+    {"POST", "/rerank", .shape = API_RERANK, .flags = LONG},
+    {"POST", "/reranking", .shape = API_RERANK, .flags = LONG},
+    {"GET", "/models", .handler = on_models},
+    {"GET", "/models/", .handler = on_model},
+    {"POST", "/completion", .shape = API_LLAMA, .flags = LONG}, /* llama-server's; down to /slots */
+    {"POST", "/infill", .shape = API_INFILL, .flags = LONG},
+    {"POST", "/tokenize", .shape = API_TOKENIZE, .flags = LONG},
+    {"POST", "/detokenize", .shape = API_DETOKENIZE, .flags = LONG},
+    {"POST", "/apply-template", .shape = API_TEMPLATE, .flags = LONG},
+    {"GET", "/props", .handler = reply_props},
+    {"GET", "/slots", .handler = reply_slots},
+    {"POST", "/api/chat", .shape = API_OLLAMA_CHAT, .flags = LONG}, /* Ollama's; down to /api/delete */
+    {"POST", "/api/generate", .shape = API_OLLAMA_GENERATE, .flags = LONG},
+    {"POST", "/api/embed", .shape = API_OLLAMA_EMBED, .flags = LONG},
+    {"POST", "/api/embeddings", .shape = API_OLLAMA_EMBEDDINGS, .flags = LONG},
+    {"GET", "/api/version", .handler = reply_ollama_version},
+    {"GET", "/api/tags", .handler = on_models},
+    {"GET", "/api/ps", .handler = on_models},
+    {"POST", "/api/show", .handler = reply_ollama_show},
+    {"POST", "/api/", .handler = reply_ollama_files},
+    {"DELETE", "/api/delete", .handler = reply_ollama_files},
+    {"GET", "/v1/streams/", .handler = on_stream, .flags = LONG},
+    {"POST", "/manta/process_prompt", .shape = API_PROCESS_PROMPT, .flags = LONG},
+    {"GET", "/manta/status", .shown = reply_status},
+    {"GET", "/manta/actors", .shown = reply_actors},
+    {"GET", "/manta/requests", .shown = on_requests},
+    {"GET", "/manta/requests/", .shown = on_request_by_id},
+    {"GET", "/manta/events", .shown = watch_ask, .flags = LONG},
+    {"POST", "/manta/scale", .handler = on_scale, .flags = ADMIN},
+    {"POST", "/manta/drain", .handler = on_drain, .flags = ADMIN},
+    {"POST", "/manta/cordon", .handler = on_cordon, .flags = ADMIN},
+    {"POST", "/manta/uncordon", .handler = on_uncordon, .flags = ADMIN},
+    {"GET", WIRE_PATH, .handler = on_link, .flags = OPEN | ANY_HOST}, /* requires the join token instead */
+    {"GET", "/metrics", .shown = reply_metrics},
+    {"GET", "/health", .handler = reply_health, .flags = OPEN | ANY_HOST},
+    {"GET", "/v1/health", .handler = reply_health, .flags = OPEN | ANY_HOST},
+    {"GET", "/livez", .handler = reply_live, .flags = OPEN | ANY_HOST},
+    {"GET", "/healthz", .handler = reply_live, .flags = OPEN | ANY_HOST},
+    {"GET", "/readyz", .handler = reply_ready, .flags = OPEN | ANY_HOST},
+    {"GET", "/console/", .handler = on_console, .flags = OPEN},
+    {"GET", "/", .handler = on_root, .flags = OPEN},
 };
 
 /* ---- dispatch ---- */
@@ -420,11 +349,25 @@ static const struct route *find_route(struct head_program *p, struct http_reques
     return NULL;
 }
 
+static void follow(const struct route *route, struct head_program *p, struct http_request *r)
+{
+    struct owner who;
+    struct fault f = {0};
+    if (route->handler != NULL)
+        route->handler(p, r);
+    else if (route->shown == NULL)
+        call_begin(p, r, route->shape);
+    else if (owner_of(p, r, &who, &f) == 0)
+        route->shown(p, r, &who);
+    else
+        reply_fault(p, r, &f);
+}
+
 void route(struct head_program *p, struct http_request *r)
 {
     const struct route *route = find_route(p, r);
     if (route != NULL)
-        route->handler(p, r);
+        follow(route, p, r);
 }
 
 bool route_head(struct head_program *p, struct http_request *r)
@@ -434,6 +377,6 @@ bool route_head(struct head_program *p, struct http_request *r)
         return false;
     if (strcmp(route->method, "POST") == 0)
         return true;
-    route->handler(p, r); /* no handler reads its body */
+    follow(route, p, r); /* no handler reads its body */
     return false;
 }
