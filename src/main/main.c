@@ -127,41 +127,24 @@ static int run_prompt(const struct settings *s)
     return words_ask(&o, s->args, s->args_n);
 }
 
-static int run_launch(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_launch_coder(&o, s->args[0], s->args + 1, s->args_n - 1, setting_on(s, SET_PRINT));
-}
-
-static int run_status(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_status(&o);
-}
-
-static int run_actors(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_actors(&o);
-}
-
-static int run_requests(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_requests(&o);
-}
-
-static int run_top(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_top(&o);
-}
-
-static int run_explain(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_explain(&o, s->args_n > 0 ? s->args[0] : NULL);
-}
+/* Defines a command that is one call of the client. */
+#define CLIENT(name, call) \
+    static int name(const struct settings *s) \
+    { \
+        struct client_options o = options_client(s); \
+        return call; \
+    }
+CLIENT(run_launch, client_launch_coder(&o, s->args[0], s->args + 1, s->args_n - 1, setting_on(s, SET_PRINT)))
+CLIENT(run_status, client_status(&o))
+CLIENT(run_actors, client_actors(&o))
+CLIENT(run_requests, client_requests(&o))
+CLIENT(run_top, client_top(&o))
+CLIENT(run_explain, client_explain(&o, s->args_n > 0 ? s->args[0] : NULL))
+CLIENT(run_drain, client_drain(&o, s->args[0], (uint32_t)setting_number(s, SET_GRACE), setting_on(s, SET_MOVE)))
+CLIENT(run_cordon, client_cordon(&o, s->args[0], true))
+CLIENT(run_uncordon, client_cordon(&o, s->args[0], false))
+CLIENT(run_verify, client_verify(&o))
+#undef CLIENT
 
 static int run_scale(const struct settings *s)
 {
@@ -187,30 +170,6 @@ static int run_scale(const struct settings *s)
     if (ask.policy == NULL)
         ask.workers = (int64_t)n;
     return client_scale(&o, &ask);
-}
-
-static int run_drain(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_drain(&o, s->args[0], (uint32_t)setting_number(s, SET_GRACE), setting_on(s, SET_MOVE));
-}
-
-static int run_cordon(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_cordon(&o, s->args[0], true);
-}
-
-static int run_uncordon(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_cordon(&o, s->args[0], false);
-}
-
-static int run_verify(const struct settings *s)
-{
-    struct client_options o = options_client(s);
-    return client_verify(&o);
 }
 
 static int run_health(const struct settings *s)
