@@ -5,29 +5,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/rng.h"
+#include "gguf_folder.h"
 #include "gguf_maker.h"
 #include "models/models.h"
-
-static char folder[48], file[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, P_tmpdir "/manta-gguf-%d", (int)getpid());
-    snprintf(file, sizeof file, "%s/m.gguf", folder);
-    return mkdir(folder, 0700);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(file);
-    return rmdir(folder);
-}
 
 /* Writes the bytes, frees them, and reads the facts. */
 static int read_bytes(struct buf *b, struct gguf_facts *facts, struct fault *f)

@@ -6,9 +6,8 @@
 
 #include <cmocka.h>
 #include <math.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "gguf_folder.h"
 #include "gguf_maker.h"
 #include "models/models.h"
 
@@ -37,23 +36,6 @@ static const struct pair usual[] = {
     {"tokenizer.ggml.scores", ARRAY, F32, 2, 0, ""},
 };
 enum { USUAL = sizeof usual / sizeof usual[0] };
-
-static char folder[48], file[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, P_tmpdir "/manta-check-%d", (int)getpid());
-    snprintf(file, sizeof file, "%s/m.gguf", folder);
-    return mkdir(folder, 0700);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(file);
-    return rmdir(folder);
-}
 
 static void put_value(struct buf *b, uint32_t type, double value, const char *text)
 {
