@@ -55,6 +55,12 @@ static inline bool str_begins(struct str a, const char *cstr)
     return a.n >= strlen(cstr) && str_is(str_n(a.p, strlen(cstr)), cstr);
 }
 
+/* Returns whether a contains the bytes of cstr, which is not empty. */
+static inline bool str_holds(struct str a, const char *cstr)
+{
+    return a.n > 0 && memmem(a.p, a.n, cstr, strlen(cstr)) != NULL;
+}
+
 /* Returns what follows the first n bytes of a, which has as many. */
 static inline struct str str_behind(struct str a, size_t n)
 {

@@ -57,21 +57,16 @@ static const char always[] =
     "cross-origin-resource-policy: same-origin\r\npermissions-policy: camera=(), microphone=(), geolocation=()\r\n"
     "cache-control: no-cache\r\nvary: Accept, Accept-Encoding\r\n";
 
-static bool holds(struct str s, const char *word)
-{
-    return s.n > 0 && memmem(s.p, s.n, word, strlen(word)) != NULL;
-}
-
 bool console_is_wanted(const struct http_request *r)
 {
-    return holds(http_header(r, "accept"), "text/html");
+    return str_holds(http_header(r, "accept"), "text/html");
 }
 
 /* A client that accepts gzip with a lower weight ("gzip;q=0.5") gets the plain file. */
 static bool takes_gzip(const struct http_request *r)
 {
     struct str s = http_header(r, "accept-encoding");
-    return holds(s, "gzip") && !holds(s, "gzip;q=0");
+    return str_holds(s, "gzip") && !str_holds(s, "gzip;q=0");
 }
 
 static void reply_file(struct http_request *r, const struct file *f)
@@ -81,7 +76,7 @@ static void reply_file(struct http_request *r, const struct file *f)
     char etag[32], extra[1024];
     snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)sum_of(body));
     snprintf(extra, sizeof extra, "%setag: %s\r\n%s", always, etag, packed ? "content-encoding: gzip\r\n" : "");
-    if (holds(http_header(r, "if-none-match"), etag))
+    if (str_holds(http_header(r, "if-none-match"), etag))
         http_reply(r, 304, NULL, extra, str_n(NULL, 0));
     else
         http_reply(r, 200, f->type, extra, body);

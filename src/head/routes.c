@@ -228,9 +228,8 @@ static const struct route routes[] = {
 static bool path_matches(const struct route *route, struct str path)
 {
     size_t n = strlen(route->path);
-    if (n > 1 && route->path[n - 1] == '/')
-        return path.n > n && memcmp(path.p, route->path, n) == 0;
-    return path.n == n && memcmp(path.p, route->path, n) == 0;
+    bool below = n > 1 && route->path[n - 1] == '/';
+    return below ? path.n > n && str_begins(path, route->path) : str_is(path, route->path);
 }
 
 static bool method_matches(const struct route *route, struct str method)

@@ -94,7 +94,7 @@ int http_parse_address(const char *text, uint16_t default_port, char *host, size
         s = str_n(s.p + 7, s.n - 7);
     if (s.n > 0 && s.p[s.n - 1] == '/')
         s.n--;
-    bool other_scheme = s.n > 0 && memmem(s.p, s.n, "://", 3) != NULL;
+    bool other_scheme = str_holds(s, "://");
     if (other_scheme || !split(s, &name, &digits, &has_port) || !host_is_sound(name))
         return fault_set(f, ERR_INVALID, "'%s' is not an address: " SHAPE, text);
     if (name.n >= host_cap)

@@ -103,7 +103,7 @@ static void on_exit_of(struct net_child *c, int64_t status, int signum, void *us
 /* Keeps the last line, or the last one that contains "error": it mostly says why the child ended. */
 static void note_words(struct part *p, struct str line)
 {
-    bool says_error = memmem(line.p, line.n, "error", 5) != NULL;
+    bool says_error = str_holds(line, "error");
     if (line.n == 0 || (p->says_error && !says_error))
         return;
     p->says_error = says_error;

@@ -94,9 +94,9 @@ static void note_line(struct ray *a, struct str line)
         snprintf(a->head, sizeof a->head, "%.*s", (int)n, at);
         a->head[strcspn(a->head, " ;,")] = '\0';
     }
-    if (memmem(line.p, line.n, "error", 5) != NULL || memmem(line.p, line.n, "Error", 5) != NULL)
+    if (str_holds(line, "error") || str_holds(line, "Error"))
         snprintf(a->error_line, sizeof a->error_line, "%.*s", STR_ARG(line));
-    if (a->takes_down && line.n > sizeof took && memcmp(line.p, took, sizeof took - 1) == 0 && a->base.events.took != NULL) {
+    if (a->takes_down && line.n > sizeof took && str_begins(line, took) && a->base.events.took != NULL) {
         char what[200];
         snprintf(what, sizeof what, "%.*s", (int)(line.n - (sizeof took - 1)), line.p + sizeof took - 1);
         a->base.events.took(what, a->base.user_data);

@@ -25,7 +25,7 @@ static struct str telling_part(struct str text)
 {
     while (text.n > 0 && isspace((unsigned char)text.p[text.n - 1]))
         text.n--;
-    if (text.n == 0 || memmem(text.p, text.n, "Traceback (most recent", 22) == NULL)
+    if (!str_holds(text, "Traceback (most recent"))
         return text;
     const char *line = memrchr(text.p, '\n', text.n);
     return line == NULL ? text : str_n(line + 1, text.n - (size_t)(line + 1 - text.p));

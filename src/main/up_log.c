@@ -228,14 +228,9 @@ void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct
         log_raw(line, isatty(STDERR_FILENO) ? sentence : n);
 }
 
-static bool holds(struct str line, const char *part)
-{
-    return memmem(line.p, line.n, part, strlen(part)) != NULL;
-}
-
 bool up_log_matters(struct str line)
 {
-    return holds(line, "] warning: ") || holds(line, "] error: ") || holds(line, " event=request ");
+    return str_holds(line, "] warning: ") || str_holds(line, "] error: ") || str_holds(line, " event=request ");
 }
 
 const char *up_log_path(const struct up_log *l)
