@@ -35,7 +35,7 @@ while tries < 60:
                     event = json.loads(line[6:])
                     if "error" in event:
                         sys.exit(event["error"]["message"])
-                    print(event["choices"][0]["delta"].get("content", "") if event["choices"] else "", end="", flush=True)
+                    print(event["choices"][0]["delta"].get("content") or "" if event["choices"] else "", end="", flush=True)
     except urllib.error.HTTPError as refused:
         if refused.code < 500:
             sys.exit(refused.read().decode())

@@ -1,7 +1,7 @@
 /* Read texts that are used unchanged: prompts of /v1/completions, and inputs of /v1/embeddings.
  *
- * An input is a text or an array of token ids. As in OpenAI's API, one array of numbers is one
- * input, and an empty text to embed is refused. */
+ * An input is a text, or an array of token ids with texts among them. As in OpenAI's API, one array
+ * with numbers is one input, and an empty text to embed is refused. */
 #include "base/utf8.h"
 #include "api/readers.h"
 #include "api/refuse.h"
@@ -15,24 +15,60 @@ static int read_text(struct api_reader *r, const char *path, const json_t *v, st
     return 0;
 }
 
+static int read_token(struct api_reader *r, const char *path, size_t i, const json_t *v, int32_t *out)
+{
+    char at[API_PATH_BYTES];
+    int64_t token;
+    api_path(at, "%s[%zu]", path, i);
+    if (!json_is_number(v))
+        return api_refuse_type(r, at, "a token id or a text", v);
+    int err = api_read_integer(r, at, v, 0, INT32_MAX, &token);
+    if (err == 0)
+        *out = (int32_t)token;
+    return err;
+}
+
+static int check_mixed(struct api_reader *r, const char *path, size_t texts_n, struct buf *text)
+{
+    if (texts_n > REQUEST_MIXED_TEXTS_MAX)
+        return api_refuse(r->e, ERR_INVALID, path, "has %zu texts among its token ids, at most %d are taken", texts_n, REQUEST_MIXED_TEXTS_MAX);
+    return text->overflowed ? api_refuse(r->e, ERR_TOO_LARGE, path, "has more than %d bytes of text", API_BODY_BYTES_MAX) : 0;
+}
+
+/* Reads one prompt as an array: token ids, or as llama-server takes them, texts and token ids in turn. */
 static int read_tokens(struct api_reader *r, const char *path, const json_t *v, struct input *out)
 {
-    size_t n = json_array_size(v);
+    size_t n = json_array_size(v), texts_n = 0;
+    struct buf text = buf_max(API_BODY_BYTES_MAX);
+    int err = 0;
     if (n == 0)
         return api_refuse(r->e, ERR_INVALID, path, "is empty: expected at least one token id");
     int32_t *tokens = api_arena_alloc(r->arena, n * sizeof *tokens);
-    for (size_t i = 0; i < n; i++) {
-        char at[API_PATH_BYTES];
-        int64_t token;
-        api_path(at, "%s[%zu]", path, i);
-        int err = api_read_integer(r, at, json_array_get(v, i), 0, INT32_MAX, &token);
-        if (err)
-            return err;
-        tokens[i] = (int32_t)token;
+    for (size_t i = 0; i < n && err == 0; i++) {
+        const json_t *part = json_array_get(v, i);
+        if (json_is_string(part)) {
+            buf_add_str(&text, api_json_str(part));
+            tokens[i] = input_mark(json_string_length(part));
+            texts_n++;
+        } else {
+            err = read_token(r, path, i, part, &tokens[i]);
+        }
     }
+    if (err == 0 && texts_n > 0 && (err = check_mixed(r, path, texts_n, &text)) == 0)
+        out->text = api_arena_str(r->arena, buf_str(&text));
+    buf_fini(&text);
     out->tokens = tokens;
     out->tokens_n = (uint32_t)n; /* at most API_JSON_WEIGHT_MAX */
-    return 0;
+    return err;
+}
+
+/* Returns whether an array is one prompt rather than a list of prompts: it has a token id in it. */
+static bool is_one(const json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (json_is_number(json_array_get(v, i)))
+            return true;
+    return false;
 }
 
 /* Reads llama-server's object around a text, which has a member for images. */
@@ -73,7 +109,7 @@ static int read_one(struct api_reader *r, const char *path, const json_t *v, str
         return read_text(r, path, v, out);
     if (json_is_array(v))
         return read_tokens(r, path, v, out);
-    return api_refuse_type(r, path, "a string or an array of token ids", v);
+    return api_refuse_type(r, path, "a string, or an array of token ids and texts", v);
 }
 
 static int read_many(struct api_reader *r, const char *path, const json_t *v, size_t n)
@@ -89,6 +125,19 @@ static int read_many(struct api_reader *r, const char *path, const json_t *v, si
     return 0;
 }
 
+int api_read_content(struct api_reader *r, const char *path, const json_t *v)
+{
+    struct request *q = &r->call->request;
+    struct input only = {0};
+    if (!json_is_string(v) && !json_is_array(v))
+        return api_refuse_type(r, path, "a string, or an array of texts and token ids", v);
+    int err = json_is_string(v) ? read_text(r, path, v, &only) : read_tokens(r, path, v, &only);
+    q->text = only.text;
+    q->tokens = only.tokens;
+    q->tokens_n = only.tokens_n;
+    return err;
+}
+
 int api_read_input(struct api_reader *r, const char *path, const json_t *v)
 {
     struct request *q = &r->call->request;
@@ -97,7 +146,7 @@ int api_read_input(struct api_reader *r, const char *path, const json_t *v)
     size_t n = json_array_size(v);
     if (json_is_array(v) && n == 0)
         return api_refuse(r->e, ERR_INVALID, path, "is empty: expected at least one text");
-    bool many = json_is_array(v) && !json_is_number(json_array_get(v, 0));
+    bool many = json_is_array(v) && !is_one(v);
     if (many && n > REQUEST_INPUTS_MAX)
         return api_refuse(r->e, ERR_INVALID, path, "has %zu texts, at most %d are taken in one request: send the rest in others",
                           n, REQUEST_INPUTS_MAX);
@@ -111,16 +160,17 @@ int api_read_prompt(struct api_reader *r, const char *path, const json_t *v)
     struct request *q = &r->call->request;
     size_t n = json_array_size(v);
     struct input only = {0};
+    bool one = is_one(v);
     if (json_is_array(v) && n == 0)
         return api_refuse(r->e, ERR_INVALID, path, "is empty: expected at least one text");
-    if (n > API_BRANCHES_MAX && !json_is_number(json_array_get(v, 0)))
+    if (n > API_BRANCHES_MAX && !one)
         return api_refuse(r->e, ERR_INVALID, path, "holds %zu prompts, at most %d are taken in one request: send the rest in others", n, API_BRANCHES_MAX);
-    if (n > 1 && !json_is_number(json_array_get(v, 0))) {
+    if (n > 1 && !one) {
         q->inputs_n = (uint32_t)n;
         q->inputs = api_arena_alloc(r->arena, n * sizeof *q->inputs);
         return read_many(r, path, v, n);
     }
-    int err = read_one(r, path, n == 1 && !json_is_number(json_array_get(v, 0)) ? json_array_get(v, 0) : v, &only);
+    int err = read_one(r, path, n == 1 && !one ? json_array_get(v, 0) : v, &only);
     q->text = only.text;
     q->tokens = only.tokens;
     q->tokens_n = only.tokens_n;

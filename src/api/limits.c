@@ -1,5 +1,6 @@
 /* Read fields that bound or steer an answer: max_tokens, seed, stop strings, logit biases,
  * fan-out. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -75,61 +76,69 @@ int api_read_stop(struct api_reader *r, const char *path, const json_t *v)
     return 0;
 }
 
-/* Adds one pair; the bias `false` means never, as in llama-server. */
-static int add_bias(struct api_reader *r, const char *path, int64_t token, const json_t *v)
+/* Adds one pair, of a text unless that is empty; the bias `false` means never, as in llama-server. */
+static int add_bias(struct api_reader *r, const char *path, int64_t token, struct str text, const json_t *v)
 {
     struct request *q = &r->call->request;
-    double bias = -100;
+    double bias = -INFINITY;
     int err = json_is_false(v) ? 0 : api_read_number(r, path, v, -100, 100, &bias);
     if (!err)
-        q->biases[q->biases_n++] = (struct logit_bias){.token = (int32_t)token, .bias = (float)bias};
+        q->biases[q->biases_n++] = (struct logit_bias){.token = (int32_t)token, .bias = (float)bias, .text = api_arena_str(r->arena, text)};
     return err;
 }
 
-static int read_bias_object(struct api_reader *r, const char *path, const json_t *v)
+static int add_text_bias(struct api_reader *r, const char *path, struct str text, const json_t *v)
 {
-    for (void *at = json_object_iter((json_t *)v); at != NULL; at = json_object_iter_next((json_t *)v, at)) {
-        const char *key = json_object_iter_key(at);
-        char *end = NULL;
-        long long token = strtoll(key, &end, 10);
-        if (*key < '0' || *key > '9' || *end != '\0' || token > INT32_MAX)
-            return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not a token id", UTF8_HEAD(key, 40));
-        char pair[API_PATH_BYTES];
-        api_path(pair, "%s[%lld]", path, token);
-        int err = add_bias(r, pair, token, json_object_iter_value(at));
-        if (err)
-            return err;
-    }
-    return 0;
+    if (text.n == 0)
+        return api_refuse(r->e, ERR_INVALID, path, "has an empty text: expected a token id or a text");
+    if (text.n > REQUEST_BIAS_BYTES_MAX)
+        return api_refuse(r->e, ERR_INVALID, path, "has a text of %zu bytes, at most %d are taken", text.n, REQUEST_BIAS_BYTES_MAX);
+    return add_bias(r, path, 0, text, v);
 }
 
-static int read_bias_array(struct api_reader *r, const char *path, const json_t *v)
+/* A key that is a number is a token id; any other one is a text. */
+static int read_bias_key(struct api_reader *r, const char *path, const char *key, const json_t *v)
 {
-    for (size_t i = 0; i < json_array_size(v); i++) {
-        char at[API_PATH_BYTES];
-        api_path(at, "%s[%zu]", path, i);
-        const json_t *pair = json_array_get(v, i);
-        if (!json_is_array(pair) || json_array_size(pair) != 2)
-            return api_refuse_type(r, at, "a pair of token id and bias", pair);
-        int64_t token;
-        int err = api_read_integer(r, at, json_array_get(pair, 0), 0, INT32_MAX, &token);
-        if (!err)
-            err = add_bias(r, at, token, json_array_get(pair, 1));
-        if (err)
-            return err;
-    }
-    return 0;
+    char *end = NULL, at[API_PATH_BYTES];
+    long long token = strtoll(key, &end, 10);
+    api_path(at, "%s['%.*s']", path, UTF8_HEAD(key, 40));
+    if (*end != '\0' || end == key)
+        return add_text_bias(r, at, str_of(key), v);
+    if (*key < '0' || *key > '9' || token > INT32_MAX)
+        return api_refuse(r->e, ERR_INVALID, path, "'%.*s' is not a token id", UTF8_HEAD(key, 40));
+    api_path(at, "%s[%lld]", path, token);
+    return add_bias(r, at, token, str_n(NULL, 0), v);
+}
+
+static int read_bias_pair(struct api_reader *r, const char *path, const json_t *pair)
+{
+    const json_t *of = json_array_get(pair, 0), *v = json_array_get(pair, 1);
+    int64_t token;
+    if (json_array_size(pair) != 2)
+        return api_refuse_type(r, path, "a pair of a token id, or a text, and its bias", pair);
+    if (json_is_string(of))
+        return add_text_bias(r, path, api_json_str(of), v);
+    int err = api_read_integer(r, path, of, 0, INT32_MAX, &token);
+    return err ? err : add_bias(r, path, token, str_n(NULL, 0), v);
 }
 
 int api_read_logit_bias(struct api_reader *r, const char *path, const json_t *v)
 {
+    int err = 0;
     size_t n = json_is_array(v) ? json_array_size(v) : json_object_size(v);
     if (!json_is_array(v) && !json_is_object(v))
-        return api_refuse_type(r, path, "an object of token ids and biases", v);
+        return api_refuse_type(r, path, "an object of token ids, or texts, and biases", v);
     if (n > REQUEST_BIASES_MAX)
         return api_refuse(r->e, ERR_INVALID, path, "has %zu biases, at most %d are taken", n, REQUEST_BIASES_MAX);
     r->call->request.biases = api_arena_alloc(r->arena, n * sizeof(struct logit_bias));
-    return json_is_array(v) ? read_bias_array(r, path, v) : read_bias_object(r, path, v);
+    for (size_t i = 0; json_is_array(v) && i < n && err == 0; i++) {
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        err = read_bias_pair(r, at, json_array_get(v, i));
+    }
+    for (void *at = json_object_iter((json_t *)v); at != NULL && err == 0; at = json_object_iter_next((json_t *)v, at))
+        err = read_bias_key(r, path, json_object_iter_key(at), json_object_iter_value(at));
+    return err;
 }
 
 int api_read_actors(struct api_reader *r, const char *path, const json_t *v)

@@ -142,7 +142,7 @@ static void ask_of_prompt(struct api_reader *r, bool text)
 static int check_tokenize(struct api_reader *r)
 {
     struct request *q = &r->call->request;
-    if (q->text.p == NULL)
+    if (q->text.p == NULL && q->tokens_n == 0)
         return api_refuse(r->e, ERR_INVALID, "content", "is missing: the text to make tokens of");
     ask_of_prompt(r, false);
     q->sampling.prompt_scores = r->call->with_pieces;
@@ -154,6 +154,8 @@ static int check_detokenize(struct api_reader *r)
 {
     if (r->call->request.tokens_n == 0)
         return api_refuse(r->e, ERR_INVALID, "tokens", "is missing: the token ids to make a text of");
+    if (r->call->request.text.n > 0)
+        return api_refuse(r->e, ERR_INVALID, "tokens", "has texts: expected token ids only");
     ask_of_prompt(r, true);
     return 0;
 }
@@ -172,7 +174,7 @@ static int parse_tokenize(struct str body, struct api_call *out, struct api_erro
     enum { HERE = FIELD_FOR(API_TOKENIZE) };
     static const struct field fields[] = {
         {"model", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
-        {"content", HERE, FIELD_TEXT, 0, API_BODY_BYTES_MAX, TO(request.text)},
+        {"content", HERE, FIELD_OTHER, .read = api_read_content},
         {"add_special", HERE, FIELD_BOOL, TO(with_special)},
         {"with_pieces", HERE, FIELD_BOOL, TO(with_pieces)},
         {"parse_special", HERE, FIELD_OTHER, .read = read_parse_special},

@@ -86,7 +86,10 @@ static void put_lists(struct jout *j, const struct request *q)
     for (uint32_t i = 0; i < q->biases_n; i++) {
         jout_object(j);
         put_float(j, "bias", q->biases[i].bias);
-        jout_put_int(j, "token", q->biases[i].token);
+        if (q->biases[i].text.n > 0)
+            jout_put_str(j, "text", q->biases[i].text); /* a head does not know its tokens */
+        else
+            jout_put_int(j, "token", q->biases[i].token);
         jout_object_end(j);
     }
     jout_array_end(j);

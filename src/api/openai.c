@@ -145,13 +145,16 @@ static void put_call_delta(struct jout *j, const struct api_head *h, const struc
     jout_array_end(j);
 }
 
+/* The role comes before it is known whether there will be text or a call: its content is null, as in
+ * llama-server's streams, and OpenAI's that begin with a call. */
 static void put_delta(struct jout *j, const struct api_head *h, const struct api_choice *c, bool role)
 {
     jout_key(j, "delta");
     jout_object(j);
-    if (role)
+    if (role) {
         jout_put_cstr(j, "role", "assistant");
-    if (c->text.n > 0 && c->kind == PART_REASONING)
+        jout_put_null(j, "content");
+    } else if (c->text.n > 0 && c->kind == PART_REASONING)
         jout_put_str(j, "reasoning_content", c->text);
     else if (c->text.n > 0 && c->kind != PART_TEXT)
         put_call_delta(j, h, c);

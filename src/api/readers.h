@@ -24,10 +24,11 @@ api_field_fn api_read_messages; /* array of {role, content} -> turns */
 api_field_fn api_read_question; /* process_prompt: string -> one user turn */
 
 /* inputs.c: prompts of completions, inputs of embeddings, and the format of vectors */
-api_field_fn api_read_prompt;          /* string, strings, token ids, arrays of token ids */
+api_field_fn api_read_prompt;          /* string, strings, token ids with strings among them, arrays of these */
+api_field_fn api_read_content;         /* the same, of one prompt; an array of strings is one */
 /* Applies "prompt", "n", "best_of" and "echo" together, after all fields are read. */
 int api_prompts_end(struct api_reader *r);
-api_field_fn api_read_input;           /* string, strings, token ids, arrays of token ids */
+api_field_fn api_read_input;           /* as api_read_prompt */
 api_field_fn api_read_encoding_format; /* "float", "base64" */
 
 /* limits.c: bounds, seeds, stop strings, fan-out */
@@ -35,7 +36,7 @@ api_field_fn api_read_max_tokens; /* 1 …, for texts 0 …; -1: until the conte
 api_field_fn api_read_top_k;      /* 0 and -1: off */
 api_field_fn api_read_seed;       /* any integer; -1: random, as in llama-server */
 api_field_fn api_read_stop;       /* string or array of strings */
-api_field_fn api_read_logit_bias; /* {"42": -100} or [[42, -100]] */
+api_field_fn api_read_logit_bias; /* {"42": -100, " cat": 1} or [[42, -100], [" cat", false]] */
 api_field_fn api_read_actors;     /* a number or "all" */
 api_field_fn api_read_final;      /* "first", "best", "vote" */
 api_field_fn api_read_timeout;    /* seconds */

@@ -72,6 +72,10 @@
     L(scale_max, HEAD_SCALE_MAX, "workers", "", "workers that one may ask a launcher for; more are refused, 400") \
     L(drain_grace_s, p->o->drain_grace_s, "s", "drain-grace", "after SIGTERM, time for answers to end; then they continue elsewhere") \
     L(form_bytes_max, REQUEST_FORM_BYTES_MAX, "bytes", "", "a grammar, schema or expression; a larger one is refused, 413") \
+    L(mixed_texts_max, REQUEST_MIXED_TEXTS_MAX, "texts", "", "among the token ids of one prompt; more are refused, 400") \
+    L(biases_max, REQUEST_BIASES_MAX, "biases", "", "of one request (logit_bias); more are refused, 400") \
+    L(bias_bytes_max, REQUEST_BIAS_BYTES_MAX, "bytes", "", "text of a bias; a longer one is refused, 400") \
+    L(bias_tokens_max, REQUEST_BIAS_TOKENS_MAX, "tokens", "", "tokens of such texts, of one request; more are refused, 400") \
     L(tools_max, API_TOOLS_MAX, "tools", "", "tools of one request; more are refused, 400") \
     L(tools_bytes_max, REQUEST_TOOLS_BYTES_MAX, "bytes", "", "tools of one request together; larger ones are refused, 413") \
     L(calls_max, API_CALLS_MAX, "calls", "", "calls of tools in one message; more are refused, 400") \

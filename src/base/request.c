@@ -41,6 +41,8 @@ static size_t text_bytes(const struct request *r)
         n += r->stops[i].n;
     for (uint32_t i = 0; i < r->breakers_n; i++)
         n += r->breakers[i].n;
+    for (uint32_t i = 0; i < r->biases_n; i++)
+        n += r->biases[i].text.n;
     return n;
 }
 
@@ -100,6 +102,8 @@ struct request *request_clone(const struct request *r)
         c->stops[i] = put_text(&at, r->stops[i]);
     for (uint32_t i = 0; i < r->breakers_n; i++)
         c->breakers[i] = put_text(&at, r->breakers[i]);
+    for (uint32_t i = 0; i < r->biases_n; i++)
+        c->biases[i].text = put_text(&at, r->biases[i].text);
     c->model = put_text(&at, r->model);
     c->text = put_text(&at, r->text);
     c->affinity = put_text(&at, r->affinity);

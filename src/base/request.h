@@ -66,7 +66,8 @@ enum tool_calls {
 
 struct logit_bias {
     int32_t token;
-    float bias; /* -100 … 100; added to the logit */
+    float bias;      /* -100 … 100, or minus infinity; added to the logit */
+    struct str text; /* not empty: each token of this text, instead of `token` */
 };
 
 /* Sampling parameters, named as in the OpenAI API or llama-server. sampling_default() fills
@@ -141,12 +142,24 @@ enum sampler {
     SAMPLERS,
 };
 
-/* One of several inputs of a REQUEST_EMBED or REQUEST_TEXT: text, or token ids used as they are. */
+/* One of several inputs of a REQUEST_EMBED or REQUEST_TEXT: text, or token ids used as they are, or
+ * both in turn. Then input_mark() stands among the ids for the next bytes of the text. */
 struct input {
     struct str text;
     const int32_t *tokens;
     uint32_t tokens_n;          /* 0: use the text */
 };
+
+/* Returns the number that stands for a text of so many bytes among token ids; it is negative. */
+static inline int32_t input_mark(size_t bytes)
+{
+    return (int32_t)(-1 - (int64_t)bytes);
+}
+/* Returns the bytes that a negative number among token ids stands for. */
+static inline size_t input_marked(int32_t mark)
+{
+    return (size_t)(-1 - (int64_t)mark);
+}
 
 struct request {
     uint8_t kind;               /* enum request_kind */
@@ -154,7 +167,7 @@ struct request {
     struct turn *turns;         /* REQUEST_CHAT; of other kinds: request_fills(), request_ranks() */
     uint32_t turns_n;
     struct str text;            /* REQUEST_TEXT, REQUEST_EMBED */
-    const int32_t *tokens;      /* REQUEST_TEXT, REQUEST_EMBED: token ids used as they are, instead of the text */
+    const int32_t *tokens;      /* REQUEST_TEXT, REQUEST_EMBED: as of an input: token ids used as they are, and marks of `text` */
     uint32_t tokens_n;
     struct input *inputs;       /* REQUEST_TEXT, REQUEST_EMBED: one job each, with its input as text or tokens; stays
                                    in the head, a worker never sees it */
@@ -190,9 +203,12 @@ enum {
     REQUEST_STOPS_MAX = 16,
     REQUEST_STOP_BYTES_MAX = 256,
     REQUEST_BIASES_MAX = 1024,
+    REQUEST_BIAS_BYTES_MAX = 256,   /* of a bias's text */
+    REQUEST_BIAS_TOKENS_MAX = 4096, /* with biases, of all texts together */
     REQUEST_BREAKERS_MAX = 16,
     REQUEST_BREAKER_BYTES_MAX = 40,
     REQUEST_TURNS_MAX = 4096,
+    REQUEST_MIXED_TEXTS_MAX = 256, /* texts among the token ids of one prompt */
     REQUEST_PRIORITY_MAX = 100,
     REQUEST_FORM_BYTES_MAX = 256 * 1024,
     REQUEST_TOOLS_BYTES_MAX = 1024 * 1024,

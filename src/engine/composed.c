@@ -16,7 +16,7 @@ static int32_t mark_of(const struct composing *c, enum engine_mark mark)
     return c->ops->mark != NULL ? c->ops->mark(c->engine, mark) : -1;
 }
 
-static void append(struct engine_tokens *out, const int32_t *tokens, uint32_t n)
+void composed_append(struct engine_tokens *out, const int32_t *tokens, uint32_t n)
 {
     if (out->n + n > out->cap) {
         out->cap = (out->n + n) * 2;
@@ -32,7 +32,7 @@ static void append_mark(const struct composing *c, struct engine_tokens *out, en
 {
     int32_t token = mark_of(c, mark);
     if (token >= 0)
-        append(out, &token, 1);
+        composed_append(out, &token, 1);
 }
 
 /* Appends text as it is: names of control tokens in it are plain text. */
@@ -41,7 +41,7 @@ static int append_text(const struct composing *c, struct engine_tokens *out, str
     struct engine_tokens tokens = {0};
     int err = text.n > 0 ? c->ops->tokenize(c->engine, text, ENGINE_BARE, c->bounds, &tokens, f) : 0;
     if (err == 0)
-        append(out, tokens.p, tokens.n);
+        composed_append(out, tokens.p, tokens.n);
     free(tokens.p);
     return err;
 }
@@ -146,13 +146,13 @@ static void join(const struct composing *c, const struct gap *g, uint32_t room)
     uint32_t after = least(g->after.n, room / 4 > g->inside.n ? room / 4 - g->inside.n : 0);
     uint32_t taken = before + after + g->inside.n, files = least(g->files.n, room > taken ? room - taken : 0);
     c->out->n = 0;
-    append(c->out, g->files.p + (g->files.n - files), files);
+    composed_append(c->out, g->files.p + (g->files.n - files), files);
     append_mark(c, c->out, MARK_BEGIN);
     append_mark(c, c->out, MARK_FIM_PREFIX);
-    append(c->out, g->before.p + (g->before.n - before), before);
-    append(c->out, g->inside.p, g->inside.n);
+    composed_append(c->out, g->before.p + (g->before.n - before), before);
+    composed_append(c->out, g->inside.p, g->inside.n);
     append_mark(c, c->out, MARK_FIM_SUFFIX);
-    append(c->out, g->after.p, after);
+    composed_append(c->out, g->after.p, after);
     append_mark(c, c->out, MARK_FIM_MIDDLE);
 }
 
@@ -192,7 +192,7 @@ static int append_template(const struct composing *c, struct str form, struct fa
     int err = text.overflowed ? fault_set(f, ERR_TOO_LARGE, "the question and the text are too large for the model's template")
                               : c->ops->tokenize(c->engine, buf_str(&text), ENGINE_BARE | ENGINE_CONTROL, c->bounds, &tokens, f);
     if (err == 0)
-        append(c->out, tokens.p, tokens.n);
+        composed_append(c->out, tokens.p, tokens.n);
     free(tokens.p);
     buf_fini(&text);
     return err;

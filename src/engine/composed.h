@@ -14,6 +14,8 @@ struct composing {
     struct engine_tokens *out;          /* replaced */
 };
 
+/* Appends n tokens to a list. */
+void composed_append(struct engine_tokens *out, const int32_t *tokens, uint32_t n);
 /* Builds the prompt of request_fills(r): the files, the text before the gap, the text after it,
  * and the beginning of its content. If the texts around the gap are too long, the parts nearest to
  * the gap are used: three quarters of the room for the text before, one quarter for the text

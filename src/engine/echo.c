@@ -277,7 +277,7 @@ static struct engine_sampler *echo_sampler_new(struct engine *e, const struct re
         text = buf_str(&rendered);
     }
     struct engine_sampler *s = xalloc(sizeof *s);
-    int32_t n = r->tokens_n > 0 ? (int32_t)r->tokens_n : echo_tokenize(text, true, NULL, 0);
+    int32_t n = r->tokens_n > 0 ? echo_count_mixed(r) : echo_tokenize(text, true, NULL, 0);
     *s = (struct engine_sampler){.r = r, .prompt_n = (uint32_t)n};
     take_script(s, e);
     buf_fini(&rendered);

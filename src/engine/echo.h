@@ -78,6 +78,8 @@ uint32_t echo_token_bytes_max(void);
 /* Returns the number of tokens of a text; writes the first cap of them. `special`: parse control
  * tokens. */
 int32_t echo_tokenize(struct str text, bool special, int32_t *out, int32_t cap);
+/* Returns the number of tokens that prompt_make() makes of r's token ids and the texts among them. */
+int32_t echo_count_mixed(const struct request *r);
 /* Writes the text of a token, as engine_ops.piece. */
 int32_t echo_piece(int32_t token, char *out, int32_t cap);
 /* Returns the k-th choice for the token after `last`, given the hash `state` of the text so far.

@@ -76,6 +76,19 @@ int32_t echo_tokenize(struct str text, bool special, int32_t *out, int32_t cap)
     return n;
 }
 
+int32_t echo_count_mixed(const struct request *r)
+{
+    int32_t n = 0;
+    size_t at = 0;
+    for (uint32_t i = 0; i < r->tokens_n; i++) {
+        size_t bytes = r->tokens[i] < 0 ? input_marked(r->tokens[i]) : 0;
+        int32_t those = r->tokens[i] >= 0 ? 1 : bytes > 0 || i == 0 ? echo_tokenize(str_n(r->text.p + at, bytes), true, NULL, 0) : 0;
+        n += r->tokens[i] < 0 && i > 0 && those > 1 ? those - 1 : those; /* only the first text brings the token that begins a text */
+        at += bytes;
+    }
+    return n;
+}
+
 int32_t echo_piece(int32_t token, char *out, int32_t cap)
 {
     MUST(token >= 0 && (uint32_t)token < echo_vocab());

@@ -19,7 +19,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 14,
+    ENGINE_ABI = 15,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; longer texts are truncated */
@@ -242,7 +242,7 @@ struct engine_ops {
      * ERR_INVALID if the state does not fit here; then the sequence is empty. */
     int (*seq_load)(struct engine *e, uint32_t seq, struct str state, int32_t n, struct fault *f);
 
-    /* guide: NULL, or borrowed for the lifetime of the sampler. */
+    /* guide: NULL, or borrowed for the lifetime of the sampler. The biases of r have no texts. */
     struct engine_sampler *(*sampler_new)(struct engine *e, const struct request *r, const struct engine_guide *guide);
     void (*sampler_free)(struct engine_sampler *s);
     /* Tells the sampler of a token that is part of the text: prompt, resumed or drawn. */

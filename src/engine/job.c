@@ -30,6 +30,7 @@ void job_free(struct job *j)
     buf_fini(&j->carry);
     free(j->tokens);
     free(j->resume);
+    free(j->biases);
     free(j->r);
     free(j);
 }
@@ -47,6 +48,12 @@ void job_take(struct job *j, struct prompt *p)
     p->tokens = (struct engine_tokens){0};
     j->guide = p->guide;
     p->guide = NULL;
+    if (p->biases != NULL) {
+        j->biases = p->biases;
+        j->r->biases = p->biases;
+        j->r->biases_n = p->biases_n;
+        p->biases = NULL;
+    }
     j->prompt_text = p->text;
     p->text = buf_max(0);
     j->cuts = j->guide != NULL && j->ops->guide_cuts != NULL && j->ops->guide_cuts(j->guide);

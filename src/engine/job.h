@@ -33,6 +33,7 @@ struct job {
     const struct engine_ops *ops;
     struct engine *engine; /* borrowed */
     struct request *r;     /* owned */
+    struct logit_bias *biases; /* owned; of r, in place of those with texts; NULL: r's own */
     int32_t *tokens;       /* owned; the prompt, then the answer so far */
     uint32_t cap;          /* room in tokens */
     uint32_t prompt_n;
@@ -63,7 +64,7 @@ struct job {
 struct job *job_new(const struct engine_ops *ops, struct engine *e, uint64_t ticket, struct request *r);
 /* NULL is allowed. */
 void job_free(struct job *j);
-/* Takes over the prompt's tokens and the guide; p is empty afterwards. */
+/* Takes over the prompt's tokens, the guide and the biases; p is empty afterwards. */
 void job_take(struct job *j, struct prompt *p);
 /* Replays tokens of the answer that were delivered before. *out_finish: how the answer ended with
  * them, if it did. Returns ERR_INVALID if they are not tokens of this model, ERR_CONTEXT if an

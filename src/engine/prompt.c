@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "engine/biases.h"
 #include "engine/composed.h"
 
 enum { GROUPED_BYTES = 32 };
@@ -83,11 +84,15 @@ static uint64_t kept_bytes(const struct request *r)
     return bytes;
 }
 
+static unsigned how_of(const struct request *r)
+{
+    unsigned bare = r->sampling.bare, how = r->kind == REQUEST_EMBED ? ENGINE_CLOSE : 0u;
+    return how | ((bare & BARE_TEXT) != 0 ? 0u : ENGINE_CONTROL) | ((bare & BARE_BEGIN) != 0 ? ENGINE_BARE : 0u);
+}
+
 static int tokenize(const struct making *m, struct str text, struct engine_tokens *out, struct fault *f)
 {
-    unsigned bare = m->r->sampling.bare, how = m->r->kind == REQUEST_EMBED ? ENGINE_CLOSE : 0u;
-    how |= ((bare & BARE_TEXT) != 0 ? 0u : ENGINE_CONTROL) | ((bare & BARE_BEGIN) != 0 ? ENGINE_BARE : 0u);
-    return m->ops->tokenize(m->engine, text, how, m->bounds, out, f);
+    return m->ops->tokenize(m->engine, text, how_of(m->r), m->bounds, out, f);
 }
 
 /* If a text is longer than texts that fit usually are, its beginning alone is mostly too long. */
@@ -123,6 +128,80 @@ static int take_text(const struct making *m, struct str text, struct engine_toke
     return err == 0 ? check_count(m, out, f) : err;
 }
 
+/* ---- texts and token ids in turn ---- */
+
+/* Returns the bounds of a part of a text: its share of the time, since the parts are tokenized one by one. */
+static struct engine_bounds share_of(const struct making *m, size_t bytes)
+{
+    struct engine_bounds b = *m->bounds;
+    uint64_t share = (uint64_t)b.cpu_ms * bytes / m->r->text.n + PROMPT_PIECE_CPU_MS;
+    b.cpu_ms = b.cpu_ms == 0 || share > b.cpu_ms ? b.cpu_ms : (uint32_t)share;
+    return b;
+}
+
+/* Makes the tokens of the text that is number i among the ids. Like a text alone it has the model's own first token if it
+ * begins the prompt, and the last one if it ends it. */
+static int take_piece(const struct making *m, uint32_t i, struct str text, struct engine_tokens *out, struct fault *f)
+{
+    struct engine_bounds share = {0};
+    struct making part = *m;
+    unsigned how = how_of(m->r);
+    if (m->bounds != NULL && text.n > 0) {
+        share = share_of(m, text.n);
+        part.bounds = &share;
+    }
+    if (i > 0)
+        how |= ENGINE_BARE;
+    if (i + 1 < m->r->tokens_n)
+        how &= ~(unsigned)ENGINE_CLOSE;
+    out->n = 0;
+    if (text.n == 0 && i > 0)
+        return 0;
+    int err = check_beginning(&part, text, out, f);
+    return err == 0 ? m->ops->tokenize(m->engine, text, how, part.bounds, out, f) : err;
+}
+
+static int check_id(const struct making *m, int32_t token, struct fault *f)
+{
+    if (token < 0 || (uint32_t)token >= m->info->vocab)
+        return fault_set(f, ERR_INVALID, "token %d is not one of this model's %u", token, m->info->vocab);
+    return 0;
+}
+
+static int take_mixed(const struct making *m, struct engine_tokens *out, struct fault *f)
+{
+    const struct request *r = m->r;
+    struct engine_tokens piece = {0};
+    size_t at = 0;
+    int err = check_size(m, r->text.n, f);
+    out->n = 0;
+    for (uint32_t i = 0; i < r->tokens_n && err == 0 && out->n <= tokens_max(m); i++) {
+        size_t n = r->tokens[i] < 0 ? input_marked(r->tokens[i]) : 0;
+        if (r->tokens[i] >= 0) {
+            err = check_id(m, r->tokens[i], f);
+            composed_append(out, &r->tokens[i], 1);
+        } else if (n > r->text.n - at) {
+            err = fault_set(f, ERR_INVALID, "%zu bytes of text among the prompt's tokens, where %zu are left", n, r->text.n - at);
+        } else {
+            err = take_piece(m, i, str_n(r->text.p + at, n), &piece, f);
+            composed_append(out, piece.p, err == 0 ? piece.n : 0);
+            at += n;
+        }
+    }
+    free(piece.p);
+    if (err == 0 && out->n > tokens_max(m))
+        return too_long(m, "at least ", out->n, f);
+    return err == 0 ? check_count(m, out, f) : err;
+}
+
+static bool is_mixed(const struct request *r)
+{
+    for (uint32_t i = 0; i < r->tokens_n; i++)
+        if (r->tokens[i] < 0)
+            return true;
+    return false;
+}
+
 /* The prompt arrived as token ids: used unchanged, without the model's own first and last token. */
 static int take_ids(const struct making *m, struct engine_tokens *out, struct fault *f)
 {
@@ -130,8 +209,8 @@ static int take_ids(const struct making *m, struct engine_tokens *out, struct fa
     if (r->tokens_n > tokens_max(m))
         return too_long(m, "", r->tokens_n, f);
     for (uint32_t i = 0; i < r->tokens_n; i++)
-        if (r->tokens[i] < 0 || (uint32_t)r->tokens[i] >= m->info->vocab)
-            return fault_set(f, ERR_INVALID, "token %d is not one of this model's %u", r->tokens[i], m->info->vocab);
+        if (check_id(m, r->tokens[i], f) != 0)
+            return f->err;
     *out = (struct engine_tokens){.p = xalloc_array(r->tokens_n, sizeof *out->p), .n = r->tokens_n, .cap = r->tokens_n};
     memcpy(out->p, r->tokens, r->tokens_n * sizeof *out->p);
     return 0;
@@ -147,15 +226,6 @@ static int check_stops(const struct request *r, struct fault *f)
         if (r->stops[i].n > REQUEST_STOP_BYTES_MAX)
             return fault_set(f, ERR_INVALID, "a stop string of %zu bytes; at most %d are allowed", r->stops[i].n,
                              REQUEST_STOP_BYTES_MAX);
-    return 0;
-}
-
-/* Ids beyond the vocabulary have no logit: the bias would be ignored. */
-static int check_biases(const struct request *r, const struct engine_info *info, struct fault *f)
-{
-    for (uint32_t i = 0; i < r->biases_n; i++)
-        if (r->biases[i].token < 0 || (uint32_t)r->biases[i].token >= info->vocab)
-            return fault_set(f, ERR_INVALID, "logit_bias: token %d is not one of this model's %u", r->biases[i].token, info->vocab);
     return 0;
 }
 
@@ -179,7 +249,7 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "unknown use of a prompt (%u)", (unsigned)r->sampling.prompt_only);
     if (request_has_tools(r) && r->kind != REQUEST_CHAT)
         return fault_set(f, ERR_UNSUPPORTED, "only chats can call tools");
-    int err = check_biases(r, info, f);
+    int err = biases_check(r, info, f);
     return err != 0 ? err : check_stops(r, f);
 }
 
@@ -201,7 +271,7 @@ static int make(const struct making *m, struct buf *text, struct engine_tokens *
     if (err != 0)
         return err;
     if (m->r->tokens_n > 0)
-        return take_ids(m, out, f);
+        return is_mixed(m->r) ? take_mixed(m, out, f) : take_ids(m, out, f);
     if (request_fills(m->r) || request_ranks(m->r))
         return take_composed(m, out, f);
     if (m->r->kind != REQUEST_CHAT)
@@ -223,10 +293,17 @@ static void add_piece(const struct making *m, int32_t token, struct buf *text)
 }
 
 /* Completes the prompt's text: as it arrived, was rendered, or as its tokens spell it. */
-static int tell_text(const struct making *m, const struct engine_tokens *tokens, struct buf *text, struct fault *f)
+static int tell_text(const struct making *m, struct buf *text, struct fault *f)
 {
-    for (uint32_t i = 0; i < m->r->tokens_n; i++)
-        add_piece(m, tokens->p[i], text);
+    size_t at = 0;
+    for (uint32_t i = 0; i < m->r->tokens_n; i++) {
+        size_t n = m->r->tokens[i] < 0 ? input_marked(m->r->tokens[i]) : 0;
+        if (m->r->tokens[i] >= 0)
+            add_piece(m, m->r->tokens[i], text);
+        if (n > 0)
+            buf_add(text, m->r->text.p + at, n);
+        at += n;
+    }
     if (m->r->kind != REQUEST_CHAT && m->r->tokens_n == 0)
         buf_add_str(text, m->r->text);
     if (text->overflowed || text->n > PROMPT_TEXT_BYTES_MAX)
@@ -250,8 +327,10 @@ struct prompt prompt_make(const struct engine_ops *ops, struct engine *e, const 
     int err = make(&m, &p.text, &p.tokens, &p.guide, &p.fault);
     if (err == 0)
         err = make_guide(&m, &p.guide, &p.fault);
+    if (err == 0)
+        err = biases_make(ops, e, r, bounds, &p.biases, &p.biases_n, &p.fault);
     if (err == 0 && r->sampling.prompt_text)
-        err = tell_text(&m, &p.tokens, &p.text, &p.fault);
+        err = tell_text(&m, &p.text, &p.fault);
     else
         buf_fini(&p.text);
     if (err != 0)
@@ -264,6 +343,9 @@ void prompt_free(struct prompt *p)
     buf_fini(&p->text);
     free(p->tokens.p);
     p->tokens = (struct engine_tokens){0};
+    free(p->biases);
+    p->biases = NULL;
+    p->biases_n = 0;
     if (p->guide != NULL)
         p->ops->guide_free(p->guide);
     p->guide = NULL;

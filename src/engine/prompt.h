@@ -1,4 +1,4 @@
-/* Turn a request into the tokens of its prompt and the guide of its answer, within bounds.
+/* Turn a request into the tokens of its prompt, the guide of its answer and its biases, within bounds.
  *
  * Files and clients determine the cost: a template may loop, and a text of spaces takes a tokenizer
  * hundreds of bytes per byte. A prompt that cannot fit the context is therefore refused by its
@@ -13,6 +13,7 @@ enum {
     PROMPT_RENDER_BYTES_MAX = 64 * 1024 * 1024, /* of a rendered prompt */
     PROMPT_PROBE_BYTES_PER_TOKEN = 16, /* a prompt with more bytes than this per context token is presumably too long … */
     PROMPT_PROBE_BYTES_MIN = 16 * 1024, /* … which tokenizing its beginning shows: tokenizing 1 MB takes most of a second */
+    PROMPT_PIECE_CPU_MS = 5, /* processor time for each text among token ids, besides its share by bytes */
     PROMPT_COUNTED_TOKENS_MAX = 128 * 1024, /* tokens of a prompt that is only counted or returned, if the context is smaller */
     PROMPT_TEXT_BYTES_MAX = 4 * 1024 * 1024, /* limit of a reported prompt text: with the ids it must fit one message of a link */
 };
@@ -21,6 +22,8 @@ struct prompt {
     const struct engine_ops *ops; /* the engine that made it */
     struct engine_tokens tokens; /* owned */
     struct engine_guide *guide;  /* owned; NULL if the answer is unconstrained */
+    struct logit_bias *biases;   /* owned; the request's, with the tokens of texts; NULL: none has a text */
+    uint32_t biases_n;
     struct buf text;             /* owned; if sampling.prompt_text asks for it */
     struct fault fault;          /* err 0: there are 1 … info.context tokens, or, if only counted, up to PROMPT_COUNTED_TOKENS_MAX */
 };

@@ -41,7 +41,7 @@ void wire_run_from_request(struct wire_run *run, const struct request *req, stru
     for (uint32_t i = 0; i < req->turns_n; i++)
         turns[i] = (struct wire_turn){.role = req->turns[i].role, .content = req->turns[i].content, .extra = req->turns[i].extra};
     for (uint32_t i = 0; i < req->biases_n; i++)
-        biases[i] = (struct wire_bias){.token = req->biases[i].token, .bias = req->biases[i].bias};
+        biases[i] = (struct wire_bias){.token = req->biases[i].token, .bias = req->biases[i].bias, .text = req->biases[i].text};
     run->kind = req->kind;
     run->scope = req->scope;
     run->turns = turns;
@@ -78,7 +78,7 @@ void wire_run_to_request(const struct wire_run *run, struct request *out, struct
     for (uint32_t i = 0; i < run->breakers.n; i++)
         stops[run->stops.n + i] = run->breakers.p[i];
     for (uint32_t i = 0; i < run->biases_n; i++)
-        biases[i] = (struct logit_bias){.token = run->biases[i].token, .bias = run->biases[i].bias};
+        biases[i] = (struct logit_bias){.token = run->biases[i].token, .bias = run->biases[i].bias, .text = run->biases[i].text};
     *out = (struct request){
         .kind = run->kind,
         .scope = run->scope,

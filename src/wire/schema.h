@@ -10,7 +10,6 @@
 #include "wire/schema_handoff.h"
 
 /* ---- parts ---- */
-
 #define WIRE_PART_turn(F, L, S) \
     F(STR, role, "system, user, assistant, ...") \
     F(STR, content, "UTF-8") \
@@ -18,7 +17,8 @@
 
 #define WIRE_PART_bias(F, L, S) \
     F(I32, token, "token id") \
-    F(F32, bias, "added to the logit")
+    F(F32, bias, "added to the logit") \
+    F(STR, text, "not empty: each token of this text, instead of the id")
 
 #define WIRE_PART_sampling(F, L, S) \
     F(F32, temperature, "0: greedy") \

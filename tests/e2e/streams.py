@@ -36,7 +36,7 @@ class Answer:
         i = c["index"]
         if "delta" in c:
             assert ("role" in c["delta"]) == (i not in self.roles), f"choice {i}: the role comes once, before all else"
-            assert i in self.roles or c["delta"] == {"role": "assistant", "content": ""}
+            assert i in self.roles or c["delta"] == {"role": "assistant", "content": None}
             self.roles.add(i)
         text = c.get("text") if "text" in c else (c.get("delta") or c.get("message") or {}).get("content")
         self.text[i] = self.text.get(i, "") + (text or "")

@@ -1,6 +1,7 @@
 """llama-server's own endpoints, as its clients call them: texts made tokens and back, chats made prompts, /completion whole and in events, /props, /slots."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -45,6 +46,52 @@ def test_texts_become_tokens_and_texts_again(smol):
                               ("/tokenize", {"content": "a", "parse_special": 7}, "parse_special")):
         status, answer = smol.post(path, body)
         assert status == 400 and answer["error"]["param"].startswith(param), answer
+
+
+@pytest.mark.model
+def test_texts_and_token_ids_are_one_prompt(smol):
+    """Given texts and token ids in one prompt, its tokens are those of the texts, each by itself, and the ids; alone, among other prompts, with its echo, as an
+    input of a vector's model; and too many texts, or what is neither, are refused by their place."""
+    ids = smol.post("/tokenize", {"content": " is"})[1]["tokens"]
+    mixed = ["The sea", *ids, " blue", " and"]
+    tokens = smol.post("/tokenize", {"content": mixed})[1]["tokens"]
+    assert tokens == [t for text in ("The sea", " is", " blue", " and") for t in smol.post("/tokenize", {"content": text})[1]["tokens"]]
+    assert smol.post("/tokenize", {"content": ["The sea", " is"]})[1]["tokens"] == tokens[:3]
+    alone = complete(smol, prompt=tokens)
+    assert complete(smol, prompt=mixed)["content"] == alone["content"] and alone["tokens_evaluated"] == len(tokens)
+    assert [a["content"] for a in complete(smol, prompt=["The sea is", mixed])] == [complete(smol)["content"], alone["content"]]
+    answer = smol.post("/v1/completions", {"prompt": mixed, "max_tokens": 0, "echo": True, "return_token_ids": True})[1]
+    assert answer["choices"][0]["text"] == "The sea is blue and" and answer["prompt_token_ids"] == tokens
+    for prompt, param in ((["a", 5, {}], "prompt[2]"), (["a"] * 257 + [5], "prompt"), (["a", 49152], None)):
+        status, answer = smol.post("/completion", {"prompt": prompt})
+        assert status == 400 and answer["error"]["param"] == param, answer
+    assert smol.post("/detokenize", {"tokens": ["a", 5]})[0] == 400
+
+
+@pytest.mark.model
+def test_a_word_is_biased_by_its_text(smol):
+    """Given a bias of a text, in either shape and in each dialect that has biases, it is that of the text's tokens; `false` means never."""
+    said = complete(smol, n_predict=16)["content"]
+    word = " " + said.split()[2]
+    ids = smol.post("/tokenize", {"content": word})[1]["tokens"]
+    by_id = complete(smol, n_predict=16, logit_bias=[[i, False] for i in ids])
+    assert word in said and word not in by_id["content"]
+    for bias in [[word, False]], [[word, -100]], {word: False}, {word: -100}, {**{str(i): -100 for i in ids}, "水": 0.5}:
+        assert complete(smol, n_predict=16, logit_bias=bias)["content"] == by_id["content"], bias
+    assert by_id["generation_settings"]["logit_bias"] == [{"bias": None, "token": i} for i in ids]
+    told = complete(smol, logit_bias={word: -7})["generation_settings"]["logit_bias"]
+    assert told == [{"bias": -7, "text": word}]
+    chat = {"messages": QUESTION, "temperature": 0, "max_tokens": 16}
+    for path, body, of in (("/v1/chat/completions", chat, lambda a: a["choices"][0]["message"]["content"]),
+                           ("/v1/completions", {"prompt": "The sea is", "temperature": 0}, lambda a: a["choices"][0]["text"]),
+                           ("/manta/process_prompt", {"prompt": QUESTION[1]["content"], "temperature": 0, "max_tokens": 16}, lambda a: a["final_response"])):
+        said = of(smol.post(path, body)[1])
+        word = " " + said.split()[1]
+        status, answer = smol.post(path, {**body, "logit_bias": {word: False}})
+        assert status == 200 and word + " " in said and word + " " not in of(answer), (said, answer)
+    for bias, param in (({"": 1}, "logit_bias['']"), ([["x" * 257, 1]], "logit_bias[0]"), ({"a": True}, "logit_bias['a']"), ({"-1": 1}, "logit_bias")):
+        status, answer = smol.post("/completion", {"prompt": "a", "logit_bias": bias})
+        assert status == 400 and answer["error"]["param"] == param, answer
 
 
 @pytest.mark.model
@@ -189,13 +236,22 @@ def test_a_model_without_tokens_for_gaps_refuses(smol):
         assert status == 400 and "cannot fill gaps" in answer["error"]["message"], answer
 
 
-def test_a_completion_lives_on(cluster):
-    """Given llama-server's events in their middle, when the worker is killed, or the head, the rest is what it would have been."""
+PLAIN = {"prompt": "tell"}
+MIXED = {"prompt": ["tell ", 270, 271, " me"], "logit_bias": [[" sea", False], [" rays", -100]]}  # token ids of the echo engine
+
+
+@pytest.mark.parametrize("asked", [PLAIN, MIXED], ids=["text", "texts-and-ids"])
+def test_a_completion_lives_on(cluster, asked):
+    """Given llama-server's events in their middle, when the worker is killed, or the head, the rest is what it would have been: also of a prompt of texts and
+    token ids, without words that it must not have."""
     head = cluster.head()
     workers = {node: cluster.echo_worker(head, "echo:tokens=80", "--node", node) for node in ("ash", "fir")}
     head.wait_ready(actors=2)
-    body = {"prompt": "tell", "n_predict": 70, "seed": 4, "stream": True}
-    expected = "".join(e["content"] for e in events_of(head.request("POST", "/completion", json.dumps(body))[2]))
+    body = {**asked, "n_predict": 70, "seed": 4, "stream": True}
+    expected = "".join(e["content"] for e in stream_of(head, "/completion", body))
+    if asked == MIXED:
+        unbiased = "".join(e["content"] for e in stream_of(head, "/completion", {**body, "logit_bias": None}))
+        assert re.search(" sea| rays", unbiased) and not re.search(" sea| rays", expected)
     for lost in ("worker", "head"):
         cluster.pace(20)
         conn = head.begin("/completion", body)

@@ -61,7 +61,7 @@ def test_every_event_says_where_the_client_is(cluster):
     places = [(int(m[1]), int(m[3])) for m in ids]
     assert places == sorted(places) and places[-1] == (5, 5) and ids[-1][2] == ids[-1][4] == "d"
     for choices in choices_of(events[:-1]).values():
-        assert choices[0]["delta"] == {"role": "assistant", "content": ""} and choices[0]["finish_reason"] is None
+        assert choices[0]["delta"] == {"role": "assistant", "content": None} and choices[0]["finish_reason"] is None
         assert choices[1]["delta"]["content"] != "" and not any("role" in c["delta"] for c in choices[1:])
 
 

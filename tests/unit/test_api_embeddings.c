@@ -41,6 +41,12 @@ static void test_every_form_of_input(void **state)
     assert_int_equal(c.request.inputs[0].tokens[2], 102);
     api_call_fini(&c);
 
+    c = parse("{\"input\":[\"a cat\",7,\"\",\"!\"]}");
+    assert_int_equal(c.request.inputs_n, 1);
+    assert_true(str_is(c.request.inputs[0].text, "a cat!") && c.request.inputs[0].tokens_n == 4);
+    assert_memory_equal(c.request.inputs[0].tokens, ((int32_t[]){input_mark(5), 7, input_mark(0), input_mark(1)}), 4 * sizeof(int32_t));
+    api_call_fini(&c);
+
     c = parse("{\"input\":[[1],\"cat\",[2,3]]}");
     struct request *copy = request_clone(&c.request);
     size_t bytes = request_prompt_bytes(&c.request);
@@ -67,8 +73,8 @@ static void test_what_is_refused(void **state)
         {"{\"input\":[\"a\",\"\"]}", "input[1]", "input[1]: is empty: expected a text to make a vector of"},
         {"{\"input\":[[1],[]]}", "input[1]", "input[1]: is empty: expected at least one token id"},
         {"{\"input\":true}", "input", "input: expected a string, an array of strings, or token ids, got true"},
-        {"{\"input\":[{}]}", "input[0]", "input[0]: expected a string or an array of token ids, got an object"},
-        {"{\"input\":[1,\"a\"]}", "input[1]", "input[1]: expected an integer, got a string"},
+        {"{\"input\":[{}]}", "input[0]", "input[0]: expected a string, or an array of token ids and texts, got an object"},
+        {"{\"input\":[1,{}]}", "input[1]", "input[1]: expected a token id or a text, got an object"},
         {"{\"input\":[[2147483648]]}", "input[0][0]", "input[0][0]: 2147483648 is out of range, 0 … 2147483647"},
         {"{\"input\":\"a\",\"encoding_format\":1}", "encoding_format",
          "encoding_format: expected \"float\" or \"base64\", got a number"},

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -110,13 +111,14 @@ static void test_null_is_not_given(void **state)
 static void test_other_spellings(void **state)
 {
     (void)state;
-    struct api_call c = parse(API_CHAT, "{" HELLO ",\"stop\":\"x\",\"logit_bias\":[[5,2],[6,false]],\"top_k\":-1,"
+    struct api_call c = parse(API_CHAT, "{" HELLO ",\"stop\":\"x\",\"logit_bias\":[[5,2],[6,false],[\" cat\",-1.5]],\"top_k\":-1,"
                                         "\"max_tokens\":-1,\"repetition_penalty\":1.5,\"n\":2.0,\"top_p\":0,"
                                         "\"user\":\"u\",\"prompt_cache_key\":\"k\",\"tool_choice\":\"none\","
                                         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}");
     assert_int_equal(c.request.stops_n, 1);
-    assert_int_equal(c.request.biases_n, 2);
-    assert_float_equal(c.request.biases[1].bias, -100, 0);
+    assert_int_equal(c.request.biases_n, 3);
+    assert_true(c.request.biases[1].bias == -INFINITY);
+    assert_true(str_is(c.request.biases[2].text, " cat") && c.request.biases[2].bias == -1.5f);
     assert_int_equal(c.request.sampling.top_k, 0);
     assert_int_equal(c.request.sampling.max_tokens, 0);
     assert_float_equal(c.request.sampling.repeat_penalty, 1.5f, 0);
@@ -286,7 +288,7 @@ static void test_forms(void **state)
 static void test_clone_outlives_call(void **state)
 {
     (void)state;
-    struct api_call c = parse(API_CHAT, "{" HELLO ",\"model\":\"m\",\"stop\":[\"a\",\"b\"],\"logit_bias\":{\"1\":1}}");
+    struct api_call c = parse(API_CHAT, "{" HELLO ",\"model\":\"m\",\"stop\":[\"a\",\"b\"],\"logit_bias\":{\"1\":1,\" cat\":2}}");
     struct request *copy = request_clone(&c.request);
     api_call_fini(&c);
     assert_str(copy->turns[0].content, "Hello");
@@ -294,6 +296,7 @@ static void test_clone_outlives_call(void **state)
     assert_str(copy->stops[1], "b");
     assert_str(copy->model, "m");
     assert_int_equal(copy->biases[0].token, 1);
+    assert_str(copy->biases[1].text, " cat");
     free(copy);
 }
 

@@ -45,7 +45,7 @@ static void test_chat_chunks(void **state)
     struct buf b = buf_max(OUT_MAX);
     struct api_choice c = {.text = str_of("Hi")};
     api_write_role_chunk(&b, &chat, 0);
-    assert_out(&b, CHUNK "{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
+    assert_out(&b, CHUNK "{\"role\":\"assistant\",\"content\":null},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
 
     api_write_chunk(&b, &chat, &c);
     assert_out(&b, CHUNK "{\"content\":\"Hi\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");

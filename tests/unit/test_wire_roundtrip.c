@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 #include "base/rng.h"
 #include "wire/wire.h"
@@ -18,7 +19,7 @@ static const struct wire_turn turns[] = {
     {.role = {"system", 6}, .content = {"be brief", 8}, .extra = {"{}", 2}},
     {.role = {"user", 4}, .content = {"", 0}},
 };
-static const struct wire_bias biases[] = {{.token = -1, .bias = 1.5f}, {.token = 70000, .bias = -100.0f}};
+static const struct wire_bias biases[] = {{.token = -1, .bias = 1.5f}, {.token = 70000, .bias = -100.0f}, {.bias = -INFINITY, .text = {" cat", 4}}};
 static const struct str stops[] = {{"\n\n", 2}, {"</s>", 4}};
 static const int32_t resume[] = {1, -2, 2147483647};
 static const float logprobs[] = {-0.5f, -1e30f};
@@ -68,6 +69,7 @@ static void a_run_comes_back_as_it_went(void **state)
     assert_true(str_is(got.run.stops.p[1], "</s>"));
     assert_int_equal(got.run.biases[1].token, 70000);
     assert_true(got.run.biases[1].bias == -100.0f);
+    assert_true(got.run.biases[2].bias == -INFINITY && str_is(got.run.biases[2].text, " cat"));
     assert_memory_equal(got.run.resume.p, resume, sizeof resume);
     assert_true(got.run.sampling.temperature == 0.7f);
     wire_arena_fini(&arena);
@@ -79,8 +81,8 @@ static void a_request_survives_the_way_through_run(void **state)
     (void)state;
     struct turn t[] = {{.role = {"user", 4}, .content = {"hi", 2}, .extra = {"{}", 2}}};
     struct str s[] = {{"END", 3}};
-    struct logit_bias b[] = {{.token = 5, .bias = 2.0f}};
-    struct request r = {.kind = REQUEST_CHAT, .turns = t, .turns_n = 1, .stops = s, .stops_n = 1, .biases = b, .biases_n = 1,
+    struct logit_bias b[] = {{.token = 5, .bias = 2.0f}, {.text = {" cat", 4}, .bias = -INFINITY}};
+    struct request r = {.kind = REQUEST_CHAT, .turns = t, .turns_n = 1, .stops = s, .stops_n = 1, .biases = b, .biases_n = 2,
                         .sampling = sampling_default()};
     int32_t ids[] = {101, 102};
     r.tokens = ids;
@@ -105,6 +107,7 @@ static void a_request_survives_the_way_through_run(void **state)
     assert_true(q.form == FORM_REGEX && str_is(q.form_text, "a+") && str_is(q.tools, "[]") && str_is(q.template_args, "{}"));
     assert_true(q.tool_choice == TOOLS_NONE && q.tool_calls == TOOL_CALLS_ONE && q.split_reasoning == 1 && q.continues == 1 && q.closed == 1);
     assert_int_equal(q.biases[0].token, 5);
+    assert_true(q.biases_n == 2 && str_is(q.biases[1].text, " cat") && q.biases[1].bias == -INFINITY);
     assert_int_equal(q.tokens_n, 2);
     assert_memory_equal(q.tokens, ids, sizeof ids);
     WIRE_PART_sampling(SAME_FIELD, NO_LIST, NO_LIST) /* by field: there may be padding between them */
