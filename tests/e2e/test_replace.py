@@ -190,11 +190,14 @@ def test_waiting_requests_keep_their_format(cluster):
     """Given requests in several formats that wait for a worker, when the head is replaced, each is answered in its own format, as without that."""
     asked = [("/tokenize", {"content": "a cat", "with_pieces": True}), ("/v1/messages/count_tokens", {"messages": [{"role": "user", "content": "a cat"}]}),
              ("/completion", {"prompt": "a cat", "n_predict": 5, "return_tokens": True, "cache_prompt": False, "seed": 7}),
-             ("/api/embed", {"input": "a cat", "dimensions": 4}), ("/v1/embeddings", {"input": "a cat"})]
+             ("/api/embed", {"input": "a cat", "dimensions": 4}), ("/v1/embeddings", {"input": "a cat"}),
+             ("/tokenize", {"content": ["a", 270, " cat"]}), ("/v1/embeddings", {"input": [["a", 270, " cat"], "a"]}),
+             ("/completion", {"prompt": ["a", 270, " cat"], "n_predict": 20, "seed": 7, "cache_prompt": False, "logit_bias": [[" sea", False], [" rays", -100], [5, 1]]}),
+             ("/v1/completions", {"prompt": [[270, " cat"], "a cat"], "seed": 7, "return_token_ids": True, "cache_prompt": False})]
     head = cluster.head()
 
     def fault():
-        wait_for("all to wait", lambda: head.get("/manta/status")["queued"] == len(asked))
+        wait_for("all to wait", lambda: head.get("/manta/status")["queued"] == len(asked) + 2)  # two are of two prompts
         replace(cluster, head)
         cluster.echo_worker(head, SCRIPT, "--node", "answers")
         cluster.echo_worker(head, "echo:embed=8", "--node", "vectors")
