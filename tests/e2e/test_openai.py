@@ -39,7 +39,7 @@ def test_stream_is_the_plain_answer_in_pieces(client):
     assert "".join(c.choices[0].delta.content or "" for c in pieces) == plain.choices[0].message.content
     assert len(pieces) > 3
     first = pieces[0].choices[0].delta
-    assert (first.role, first.content) == ("assistant", "") and not any(c.choices[0].delta.role for c in pieces[1:])
+    assert (first.role, first.content) == ("assistant", None) and not any(c.choices[0].delta.role for c in pieces[1:])
     assert [c.choices[0].finish_reason for c in pieces[:-1]] == [None] * (len(pieces) - 1)
     assert pieces[-1].choices[0].finish_reason == plain.choices[0].finish_reason
     assert [c.usage is not None for c in chunks] == [False] * (len(chunks) - 1) + [True]
@@ -202,7 +202,7 @@ def test_unknown_model_names_those_there_are(client):
     ({"stop": [5]}, "stop[0]"),
     ({"messages": [{"role": "user"}]}, "messages[0].content"),
     ({"messages": []}, "messages"),
-    ({"logit_bias": {"no": 1}}, "logit_bias"),
+    ({"logit_bias": {"-1": 1}}, "logit_bias"),
 ])
 def test_wrong_values_are_named(client, wrong, named):
     """Given a question with one wrong field; when it is asked; then the client raises BadRequestError with the field."""
