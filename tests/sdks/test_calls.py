@@ -30,16 +30,6 @@ RESULTS = {"weather": "rain", "clock": "noon"}
 SAY = [{"role": "user", "content": QUESTION}]
 
 
-@pytest.fixture(scope="session")
-def both(tmp_path_factory):
-    """One head with a worker that thinks, talks and calls two tools, and answers when it has their results."""
-    with Cluster(tmp_path_factory.mktemp("both")) as c:
-        head = c.head()
-        c.echo_worker(head, SCRIPT)
-        head.wait_ready(actors=1)
-        yield head
-
-
 # ---- a framework: told(head) gives its calls and its last words; pieces(head) gives the arguments as they come, and then its calls ----
 
 def langchain(head, way="chat"):

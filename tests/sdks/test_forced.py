@@ -8,7 +8,7 @@ import pydantic
 import pytest
 
 from test_calls import llama_index, pydantic_ai_model
-from test_sdks import Cluster, Person, of, smol  # noqa: F401
+from test_sdks import Cluster, Person, of
 
 SAYS = "Hello."
 

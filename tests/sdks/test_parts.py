@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from test_calls import QUESTION, both, langchain, litellm_ask, llama_index, openai_agent, pydantic_ai  # noqa: F401
+from test_calls import QUESTION, langchain, litellm_ask, llama_index, openai_agent, pydantic_ai
 from test_sdks import Cluster, of
 
-THOUGHT, SAID = "Paris, so France.", "Let me look."
+THOUGHT = "Paris, so France."
 
 
 # ---- a framework: the reasoning of an answer, whole and gathered from its stream ----

@@ -10,10 +10,7 @@ import sys
 import pydantic
 import pytest
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("e2e", "fixtures")]
-os.environ.update(OPENAI_API_KEY="none", OPENAI_AGENTS_DISABLE_TRACING="1", LITELLM_LOCAL_MODEL_COST_MAP="True")
-
-from cluster import REAL, Cluster  # noqa: E402
+from cluster import Cluster
 
 SCRIPT = 'echo:script=Let me look. <tool_call>{"name":"weather","arguments":{"city":"Paris"}}</tool_call><next>It rains in Paris.'
 QUESTION = "What is the weather in Paris?"
@@ -25,25 +22,6 @@ class Person(pydantic.BaseModel):
 
     name: str = pydantic.Field(max_length=20)
     age: int = pydantic.Field(ge=0, le=150)
-
-
-@pytest.fixture(scope="session")
-def smol(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("smol")) as c:
-        head = c.head()
-        c.worker(head, *REAL)
-        c.worker(head, *REAL)
-        head.wait_ready(actors=2)
-        yield head
-
-
-@pytest.fixture(scope="session")
-def scripted(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("scripted")) as c:
-        head = c.head()
-        c.echo_worker(head, SCRIPT)
-        head.wait_ready(actors=1)
-        yield head
 
 
 def of(head, **more):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from test_sdks import Cluster, of, scripted  # noqa: F401
+from test_sdks import Cluster, of
 
 SAYS = "Tell of rays."
 ASKED = [{"role": "user", "content": SAYS}]
