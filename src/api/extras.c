@@ -2,7 +2,6 @@
  *
  * A field that asks for something manta lacks is refused, not ignored: a client that wanted a tool
  * call would take any answer for one. The field's harmless value is accepted; SDKs send it. */
-#include "base/utf8.h"
 #include "api/json_in.h"
 #include "api/readers.h"
 #include "api/refuse.h"

@@ -3,7 +3,6 @@
 #define MANTA_CLIENT_CATALOGUE_H
 
 #include <jansson.h>
-#include <stdbool.h>
 
 #include "models/models.h"
 

@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "launch/compose.h"
 #include "launch/engines.h"
 #include "launch/exec.h"

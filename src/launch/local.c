@@ -5,7 +5,6 @@
  * dies; a child that ends with a status that another try would repeat is FAILED, and restarted when
  * the reconciler asks for it. Children do not outlive this process, so free() is the exception to
  * the last rule in launcher.h: it kills. `manta launcher --on local` ends with down(). */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

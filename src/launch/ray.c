@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/must.h"
 #include "launch/engines.h"
 #include "launch/ray_job.h"
 #include "launch/web.h"

@@ -4,7 +4,6 @@
 #define MANTA_ENGINE_LLAMA_META_H
 
 #include <gguf.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
