@@ -116,7 +116,7 @@ static int greet(const struct chat *c)
     }
     json_make_plain(status, true);
     if (c->o->launched && json_num(status, "actors") > 0) {
-        printf("/help lists commands, Ctrl-D or /bye leaves.\n");
+        show_wrapped("/help lists commands, Ctrl-D or /bye ends chat and cluster.");
         json_decref(status);
         return 0;
     }

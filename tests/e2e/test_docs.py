@@ -86,6 +86,7 @@ def test_a_shell_completes_commands_flags_and_words(completed, tmp_path):
     assert completed("manta wor", tmp_path) == ["worker"]
     assert completed("manta head --bal", tmp_path) == ["--balance"] and completed("manta status --bal", tmp_path) == []
     assert sorted(completed("manta head --balance pre", tmp_path)) == ["predicted", "prefix"]
+    assert completed("manta scale au", tmp_path) == ["auto"] and completed("manta models pu", tmp_path) == ["pull"] and completed("manta status au", tmp_path) == []
 
 
 def test_zsh_completes_at_a_terminal(tmp_path):
@@ -94,7 +95,7 @@ def test_zsh_completes_at_a_terminal(tmp_path):
         t.press(f"fpath=({COMPLETIONS} $fpath); autoload -U compinit; compinit -u -D; echo be''gun\r")
         t.wait_text("\nbegun")
         for typed, shown in (("manta wor\t", "manta worker "), ("manta head --bal\t", "manta head --balance "),
-                             ("manta head --balance pre\t\t", "predicted +prefix"), ("manta status --bal\tance", "manta status --bal\a?ance")):
+                             ("manta head --balance pre\t\t", "predicted +prefix"), ("manta scale au\t", "manta scale auto "), ("manta status --bal\tance", "manta status --bal\a?ance")):
             at = t.mark()
             t.press(typed)
             t.wait_text(shown, after=at)

@@ -1,6 +1,7 @@
 """The start, as a person meets it: `manta up` at a terminal, in the background, twice; its log; and how clients find it."""
 
 import re
+import socket
 import time
 
 import pytest
@@ -24,9 +25,12 @@ def test_the_screen_before_the_prompt(tmp_path, columns, env):
         others = "; without /v1: Anthropic, Ollama" if columns >= 80 else ""
         assert f"  API       http://127.0.0.1:{port}/v1 (OpenAI){others}" in [line.rstrip() for line in shown]
         assert "event=" not in t.text() and "next" in t.text()
+        assert shown[-2].strip().endswith("/bye ends chat and cluster.")  # as it does below
         assert env or "workers 2/2" in t.text()
-        t.press("quit" + ENTER)
+        t.press("/bye" + ENTER)
         assert t.wait_end() == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
     assert "worker-2 | " in (tmp_path / "manta" / f"up-{port}.log").read_text()
 
 
