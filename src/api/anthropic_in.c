@@ -295,7 +295,8 @@ static int read_thinking(struct api_reader *r, const char *path, const json_t *v
 static int read_output_config(struct api_reader *r, const char *path, const json_t *v)
 {
     const json_t *format = json_object_get(v, "format");
-    (void)path;
+    if (!json_is_object(v))
+        return api_refuse_type(r, path, "an object", v);
     return format == NULL || json_is_null(format) ? 0 : api_read_format(r, "output_config.format", format); /* "effort" is a hint */
 }
 
@@ -310,6 +311,8 @@ static int read_tool_choice(struct api_reader *r, const char *path, const json_t
         i++;
     if (i == sizeof known / sizeof known[0])
         return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"auto\", \"any\", \"tool\" or \"none\"");
+    if (single != NULL && !json_is_null(single) && !json_is_boolean(single))
+        return api_refuse_type(r, "tool_choice.disable_parallel_tool_use", "true or false", single);
     r->choice = known[i].choice;
     if (json_is_true(single) || strcmp(type, "tool") == 0)
         r->call->request.tool_calls = TOOL_CALLS_ONE;

@@ -147,7 +147,8 @@ static int refuse_images(struct api_reader *r, const char *path, const json_t *v
     const json_t *images = json_object_get(v, "images");
     char at[API_PATH_BYTES];
     api_path(at, "%s%simages", path, *path != '\0' ? "." : "");
-    return json_array_size(images) > 0 ? api_refuse(r->e, ERR_UNSUPPORTED, at, "are not supported") : 0;
+    bool none = images == NULL || json_is_null(images) || (json_is_array(images) && json_array_size(images) == 0);
+    return none ? 0 : api_refuse(r->e, ERR_UNSUPPORTED, at, "are not supported");
 }
 
 static int read_message(struct api_reader *r, const char *path, const json_t *v, struct reading *g, struct turn *out)
@@ -238,6 +239,13 @@ static int read_prompt(struct api_reader *r, const char *path, const json_t *v)
     return 0;
 }
 
+/* Checks the type; read_prompt() applies it. */
+static int read_raw(struct api_reader *r, const char *path, const json_t *v)
+{
+    bool raw;
+    return api_read_bool(r, path, v, &raw);
+}
+
 /* Reads the text after the gap that the answer fills. */
 static int read_suffix(struct api_reader *r, const char *path, const json_t *v)
 {
@@ -319,6 +327,7 @@ static const struct field fields[] = {
     {"model", ALL, FIELD_OTHER, .read = read_model},
     {"messages", CHAT, FIELD_OTHER, .read = read_messages},
     {"prompt", GENERATE, FIELD_OTHER, .read = read_prompt},
+    {"raw", GENERATE, FIELD_OTHER, .read = read_raw},
     {"suffix", GENERATE, FIELD_OTHER, .read = read_suffix},
     {"prompt", EMBEDDINGS, FIELD_OTHER, .read = read_text_input},
     {"input", EMBED, FIELD_OTHER, .read = api_read_input},

@@ -174,6 +174,8 @@ int api_parse_plan(const struct api_plan *plan, struct str body, struct api_call
     err = api_fields_read(&r, plan->fields, plan->n);
     if (!err)
         err = plan->check(&r);
+    if (!err)
+        err = api_refuse_elsewhere(&r);
     if (call.request.sampling.top_p == 0) /* clients mean "only the best token"; an engine requires p > 0 */
         call.request.sampling.top_p = 1e-6f;
     json_decref(root);

@@ -102,6 +102,8 @@ struct api_lacking {
 int api_refuse_lacking_of(struct api_reader *r, const struct api_lacking *of, size_t n);
 /* The same for OpenAI's and manta's fields. */
 int api_refuse_lacking(struct api_reader *r);
+/* elsewhere.c: the same for fields of other dialects that the call's own lacks. */
+int api_refuse_elsewhere(struct api_reader *r);
 /* The same for the fields of a message at `path`. */
 int api_refuse_lacking_in_message(struct api_reader *r, const char *path, const json_t *message);
 

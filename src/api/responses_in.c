@@ -201,8 +201,12 @@ static int read_item(struct api_reader *r, const char *path, const json_t *v, st
         int (*read)(struct api_reader *r, const char *path, const json_t *v, struct items *it);
     } kinds[] = {{"message", read_message}, {"function_call", read_call}, {"function_call_output", read_result}};
     const char *type = json_string_value(json_object_get(v, "type"));
+    char at[API_PATH_BYTES];
+    api_path(at, "%s.type", path);
     if (!json_is_object(v))
         return api_refuse_type(r, path, "an object", v);
+    if (type == NULL && json_object_get(v, "type") != NULL)
+        return api_refuse_type(r, at, "a string", json_object_get(v, "type"));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(type != NULL ? type : "message", kinds[i].type) == 0)
             return kinds[i].read(r, path, v, it);
@@ -298,6 +302,21 @@ static int read_tools(struct api_reader *r, const char *path, const json_t *v)
     return err;
 }
 
+/* The parts of an answer that are not always reported. Of what OpenAI's own tools and models add there is nothing here. */
+static int read_include(struct api_reader *r, const char *path, const json_t *v)
+{
+    if (!json_is_array(v))
+        return api_refuse_type(r, path, "an array of strings", v);
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const char *part = json_string_value(json_array_get(v, i));
+        if (part == NULL)
+            return api_refuse_type(r, path, "an array of strings", json_array_get(v, i));
+        if (strcmp(part, "message.output_text.logprobs") == 0)
+            return api_refuse(r->e, ERR_UNSUPPORTED, path, "'%s' is not supported: POST /v1/chat/completions has logprobs", part);
+    }
+    return 0;
+}
+
 /* Reads {"effort": "low"}; summaries are never made. */
 static int read_reasoning_field(struct api_reader *r, const char *path, const json_t *v)
 {
@@ -324,6 +343,7 @@ static const struct field fields[] = {
     {"priority", HERE, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)},
     {"user", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
     {"prompt_cache_key", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
+    {"include", HERE, FIELD_OTHER, .read = read_include},
     {"text", HERE, FIELD_OTHER, .read = read_text},
     {"tools", HERE, FIELD_OTHER, .read = read_tools},
     {"tool_choice", HERE, FIELD_OTHER, .read = api_read_tool_choice},

@@ -38,7 +38,7 @@ REFUSED = {
     (CHAT,): [("functions", [{"name": "f"}]), ("echo", True), ("suffix", "end")],
     (CHAT, ASK): [("function_call", {"name": "f"})],
     (TEXT,): [("top_logprobs", 3)],
-    (ASK,): [("timings_per_token", True), ("cache_prompt", False), ("return_progress", True), ("logprobs", True), ("top_logprobs", 2), ("n", 2), ("tools", [{}]), ("return_token_ids", True),
+    (ASK,): [("n_cmpl", 2), ("n_probs", 2), ("timings_per_token", True), ("cache_prompt", False), ("return_progress", True), ("logprobs", True), ("top_logprobs", 2), ("n", 2), ("tools", [{}]), ("return_token_ids", True),
              ("tool_choice", "required"), ("tool_choice", {"type": "function", "function": {"name": "f"}})],
     (EMBED,): [("embd_normalize", -1), ("normalize", False), ("pooling", "cls"), ("truncate", True), ("truncate_prompt_tokens", 3),
                ("task", "retrieval.query"), ("input_type", "query"), ("prompt_name", "query"), ("instruction", "a"), ("late_chunking", True),
