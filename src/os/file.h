@@ -1,8 +1,15 @@
-/* Read small text files: notes, tokens, files of the kernel. */
+/* Read small text files: notes, tokens, settings, files of the kernel. */
 #ifndef MANTA_OS_FILE_H
 #define MANTA_OS_FILE_H
 
 #include <stddef.h>
+#include <stdio.h>
+
+enum { FILE_WRITER_MS = 3000 }; /* time for somebody to open a named pipe for writing */
+
+/* Opens a file for reading. A named pipe may be one, but not without end: if nobody writes to it within FILE_WRITER_MS, it
+ * cannot be opened (ENODATA). NULL: errno says why. The caller closes it. */
+FILE *file_open_text(const char *path);
 
 /* Reads the beginning of a file, at most cap - 1 bytes, terminated. Returns the number of bytes;
  * 0, with out empty, for an empty file, or for one that cannot be read: errno then says why. */

@@ -4,6 +4,7 @@
 
 #include <yaml.h>
 
+#include "os/file.h"
 #include "settings/settings.h"
 
 /* Read a settings file: a map of sections ("head:", "worker:", "up:") of plain values, or of
@@ -200,7 +201,7 @@ static int read_text(const char *path, struct buf *out, struct fault *f)
 {
     char part[4096];
     size_t n;
-    FILE *file = fopen(path, "rbe");
+    FILE *file = file_open_text(path);
     if (file == NULL)
         return fault_set(f, ERR_NOT_FOUND, "cannot read the settings file '%s': %m", path);
     while ((n = fread(part, 1, sizeof part, file)) > 0 && buf_add(out, part, n) == 0)

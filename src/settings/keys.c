@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "os/file.h"
 #include "settings/settings.h"
 
 enum { KEY_FILE_BYTES_MAX = 128 << 10, KEY_LINE_BYTES_MAX = 511 };
@@ -68,7 +69,7 @@ static int read_one(const struct secret *x, const char *path, const char *text, 
 
 static int read_file(const struct secret *x, const char *path, struct buf *out, struct fault *f)
 {
-    FILE *in = fopen(path, "re");
+    FILE *in = file_open_text(path);
     if (in == NULL)
         return fault_set(f, ERR_USAGE, "--%s: cannot read '%.200s': %m", x->flag, path);
     char *text = xalloc(KEY_FILE_BYTES_MAX + 2);

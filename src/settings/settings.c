@@ -205,6 +205,14 @@ static int put_list(struct settings *s, enum setting_id id, const char *value, e
     return add_items(v, value, where, f);
 }
 
+/* Secrets become lines of HTTP headers and of logs. */
+static bool is_line(const char *s)
+{
+    while (*s != '\0' && (unsigned char)*s >= ' ' && *s != 0x7f)
+        s++;
+    return *s == '\0';
+}
+
 int setting_put(struct settings *s, enum setting_id id, const char *value, enum setting_source source, const char *where,
                 struct fault *f)
 {
@@ -212,7 +220,10 @@ int setting_put(struct settings *s, enum setting_id id, const char *value, enum 
     uint64_t number = 0;
     int err = 0;
     switch (t->kind) {
-    case SETTING_TEXT: break;
+    case SETTING_TEXT:
+        if (setting_is_secret(id) && !is_line(value))
+            return fault_set(f, ERR_USAGE, "%s: has a line break or another control character: give one line, keys with commas between them", where);
+        break;
     case SETTING_NUMBER:
     case SETTING_BYTES: err = parse_number(t, value, &number); break;
     case SETTING_SWITCH: err = parse_switch(value, &number); break;

@@ -1,12 +1,14 @@
 """Limits without containers, keys in files, and health checks."""
 
 import json
+import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
-from cluster import SANITIZED, wait_for
+from cluster import SANITIZED, free_port, smollm2, wait_for
 
 
 def test_a_worker_limits_itself_where_it_may(cluster, run):
@@ -49,6 +51,37 @@ def test_bad_key_files(run, tmp_path, content, says):
         (tmp_path / "key").write_text(content)
     out = run("head", "--port", 0, "--api-key-file", tmp_path / "key")
     assert out.returncode == 2 and "--api-key-file" in out.stderr and says in out.stderr, out.stderr
+
+
+@pytest.mark.parametrize("command", [("head", "--port", 0, "--api-key-file"), ("status", "--config"), ("worker", "--model", smollm2(), "--chat-template")])
+def test_a_pipe_that_nobody_writes_to(run, tmp_path, command):
+    """Given a named pipe in place of a file, and nobody who writes to it; when a command is to read it; then it says so within seconds."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    out = run(*command, pipe, env={"MANTA_HEAD": f"127.0.0.1:{free_port()}"})
+    assert out.returncode in (1, 2) and "cannot read" in out.stderr + out.stdout and str(pipe) in out.stderr + out.stdout, (out.returncode, out.stderr)
+
+
+def test_a_pipe_whose_writer_is_slow(run, tmp_path):
+    """Given a pipe as a shell makes it, `--config <(...)`, whose writer says nothing at first; then the command waits for it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", f"exec 3>{pipe}; sleep 4; echo 'head: {{port: 4711}}' >&3"]) as writer:
+        out = run("config", "--config", pipe, "-o", "json")
+        writer.wait(60)
+    assert out.returncode == 0 and "4711" in out.stdout, out.stderr
+
+
+@pytest.mark.parametrize("name", ["MANTA_API_KEY", "MANTA_JOIN_TOKEN"])
+@pytest.mark.parametrize("secret", ["key\n", "key\r\nx-more: header", "a\tb", "one: k\ntwo: j"])
+@pytest.mark.parametrize("command", [("status",), ("head", "--port", 0), ("worker", "--engine", "echo", "--model", "echo")])
+def test_a_secret_of_several_lines(run, name, secret, command):
+    """Given a key or token with a line break, as `kubectl create secret --from-file` leaves it; when a command that has the setting starts; then
+    it is refused by its name, without being shown: it would end a header, or never match."""
+    if command[0] == "status" and name == "MANTA_JOIN_TOKEN" or command[0] == "worker" and name == "MANTA_API_KEY":
+        return
+    out = run(*command, env={name: secret, "MANTA_HEAD": "127.0.0.1:1"})
+    assert out.returncode == 2 and name in out.stderr and "line break" in out.stderr and "x-more" not in out.stderr, out.stderr
 
 
 def test_health(cluster, run):
