@@ -70,8 +70,21 @@ void running_tell(const char *what, const char *engine, const char *cluster, con
         own_path[0] = '\0';
         return;
     }
-    fprintf(file, "%d %llu %s %s %s %s %u %s\n", pid, (unsigned long long)start_of(pid), ns, what, engine, cluster, port, host[0] != '\0' ? host : "-");
-    fclose(file);
+    int n = fprintf(file, "%d %llu %s %s %s %s %u %s\n", pid, (unsigned long long)start_of(pid), ns, what, engine, cluster, port,
+                    host[0] != '\0' ? host : "-");
+    if (fclose(file) != 0 || n < 0)
+        running_forget(); /* a full disk: half a note says nothing */
+}
+
+const char *running_how_to_stop(bool detached)
+{
+    static char text[120];
+    if (!detached)
+        return "Ctrl-C stops it";
+    if (own_path[0] != '\0')
+        return "`manta down` stops it";
+    snprintf(text, sizeof text, "`kill %d` stops it: `manta down` will not find it, the state folder takes no note of it", (int)getpid());
+    return text;
 }
 
 void running_forget(void)

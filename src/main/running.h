@@ -8,6 +8,7 @@
 #ifndef MANTA_MAIN_RUNNING_H
 #define MANTA_MAIN_RUNNING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,9 +26,11 @@ struct running {
     unsigned port;
 };
 
-/* Notes that this process runs the cluster. Without a state folder, does nothing, and `manta down`
- * will not find it. */
+/* Notes that this process runs the cluster. If the note cannot be written (no state folder, a full
+ * disk), `manta down` will not find it: running_how_to_stop() says so. */
 void running_tell(const char *what, const char *engine, const char *cluster, const char *host, unsigned port);
+/* Says how to stop this process, for people: "`manta down` stops it". In a static buffer. */
+const char *running_how_to_stop(bool detached);
 /* Removes the note; harmless without one. */
 void running_forget(void);
 /* Finds the running ones, at most RUNNING_MAX, sorted by pid. Returns ERR_IO with f if the folder

@@ -158,7 +158,7 @@ static void serve(struct up *u)
         return;
     }
     SAY(u, LOG_INFO, EVENT("up_ready", KV("address", u->head_address)), "ready: http://%s (%s)", u->head_address,
-        detach ? "`manta down` stops it" : "Ctrl-C stops it");
+        running_how_to_stop(detach));
     if (detach)
         detach_done();
 }

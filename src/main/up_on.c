@@ -143,7 +143,7 @@ static void serve(struct up_on *u)
         start_prompt(u);
         return;
     }
-    SAY(u, LOG_INFO, EVENT("up_ready", KV("address", u->address)), "ready: http://%s (%s)", u->address, detach ? "`manta down` stops it" : "Ctrl-C stops it");
+    SAY(u, LOG_INFO, EVENT("up_ready", KV("address", u->address)), "ready: http://%s (%s)", u->address, running_how_to_stop(detach));
     if (detach)
         detach_done();
 }

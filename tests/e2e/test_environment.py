@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from cluster import PROGRAM, SANITIZED, Beside, Head, Process, Up, alive, children, environment, free_port, wait_for
+from cluster import PROGRAM, SANITIZED, Api, Beside, Head, Process, Up, alive, children, environment, free_port, wait_for
 from terminal import CTRL_D, Terminal
 
 ECHO = ("--engine", "echo", "--model", "echo:tokens=20")
@@ -257,6 +257,26 @@ def test_a_cluster_without_a_place_to_write(cluster, tmp_path, case):
     finally:
         up.kill()
         up.wait(10)
+
+
+@pytest.mark.parametrize("case", ["full", "nowhere", "a file"])
+def test_a_cluster_in_the_background_that_cannot_be_noted(cluster, tmp_path, case):
+    """Given a state folder that takes no note; when a cluster is started in the background there; then it says how it can be stopped, and
+    what it says stops it: `manta down` would not find it."""
+    env = {"full": {}, "nowhere": {"XDG_STATE_HOME": "/proc/self"}, "a file": {"XDG_STATE_HOME": str(a_file(tmp_path))}}[case]
+    port = free_port()
+    start = subprocess.run([PROGRAM, "up", "-d", "--workers", "1", "--port", str(port), *ECHO], env=environment(tmp_path, **env), stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, timeout=120, check=False, preexec_fn=no_growth if case == "full" else None)
+    head = Api()
+    head.port = port
+    up = int(pathlib.Path(f"/proc/{head.status()['head']['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])  # the head's parent
+    try:
+        text = start.stdout + start.stderr
+        assert start.returncode == 0 and f"`kill {up}` stops it" in text and "`manta down` stops it" not in text, text
+    finally:
+        os.kill(up, signal.SIGTERM)
+    wait_for("its end", lambda: not alive(up))
+    assert not head.answers()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
