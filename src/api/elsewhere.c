@@ -96,7 +96,7 @@ static const struct api_lacking table[] = {
     {"text", CHAT, "", "send response_format"},
 
     /* the prompt */
-    {"messages", TEXT | ASK, "", "POST /v1/chat/completions takes a conversation"},
+    {"messages", TEXT, "", "POST /v1/chat/completions takes a conversation"},
     {"messages", GENERATE, "", "send the conversation to POST /api/chat"},
     {"prompt", CHAT | TEMPLATE | MESSAGES | OLLAMA_CHAT, "", "its text belongs into messages"},
     {"input", CHAT | TEMPLATE | MESSAGES | OLLAMA_CHAT, "", "its text belongs into messages"},
