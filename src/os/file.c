@@ -29,19 +29,20 @@ static int first_byte(int fd)
     }
 }
 
+static bool is_pipe(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 /* Opening without O_NONBLOCK would wait for a pipe's writer, and for some devices. */
 FILE *file_open_text(const char *path)
 {
-    struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), first = EOF;
     if (fd < 0)
         return NULL;
-    bool pipe = fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
-    FILE *file = NULL;
-    if (!pipe || (first = first_byte(fd)) != EOF) {
-        (void)fcntl(fd, F_SETFL, O_RDONLY);
-        file = fdopen(fd, "rb");
-    }
+    bool ready = !is_pipe(fd) || (first = first_byte(fd)) != EOF;
+    FILE *file = ready && fcntl(fd, F_SETFL, O_RDONLY) == 0 ? fdopen(fd, "rb") : NULL;
     if (file == NULL) {
         int why = errno;
         close(fd);

@@ -139,6 +139,8 @@ static int complain(const struct setting *t, const char *value, const char *wher
         return fault_set(f, ERR_USAGE, "%s: '%.80s' is not a size: write it like 500m or 2g", where, value);
     case SETTING_SWITCH: return fault_set(f, ERR_USAGE, "%s: '%.80s' is neither on nor off", where, value);
     case SETTING_CHOICE: return fault_set(f, ERR_USAGE, "%s: '%.80s' is not one of %s", where, value, t->choices);
+    case SETTING_TEXT: /* a secret, which is not shown */
+        return fault_set(f, ERR_USAGE, "%s: has a line break or another control character: give one line, keys with commas between them", where);
     default: return fault_set(f, ERR_USAGE, "%s: '%.80s' cannot be used", where, value);
     }
 }
@@ -220,10 +222,7 @@ int setting_put(struct settings *s, enum setting_id id, const char *value, enum 
     uint64_t number = 0;
     int err = 0;
     switch (t->kind) {
-    case SETTING_TEXT:
-        if (setting_is_secret(id) && !is_line(value))
-            return fault_set(f, ERR_USAGE, "%s: has a line break or another control character: give one line, keys with commas between them", where);
-        break;
+    case SETTING_TEXT: err = setting_is_secret(id) && !is_line(value) ? ERR_INVALID : 0; break;
     case SETTING_NUMBER:
     case SETTING_BYTES: err = parse_number(t, value, &number); break;
     case SETTING_SWITCH: err = parse_switch(value, &number); break;
