@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/responses.h"
 #include "base/alloc.h"
@@ -40,20 +41,37 @@ static struct stored *of_call(struct head_program *p, const struct call *c)
 
 /* ---- room ---- */
 
-static size_t bytes_of_owner(struct head_program *p, uint64_t owner)
+/* Bytes of one owner, in a table with open addressing: owners are numbers that no client can choose. */
+struct owned {
+    bool used;
+    uint64_t owner;
+    size_t bytes;
+};
+
+enum { OWNED_N = 4 * STORED_MAX };
+
+static struct owned *owned_of(struct owned *table, uint64_t owner)
 {
-    size_t bytes = 0;
-    LIST_EACH(pos, &p->stored)
-        bytes += at(pos)->owner == owner ? at(pos)->bytes : 0;
-    return bytes;
+    size_t i = owner % OWNED_N;
+    while (table[i].used && table[i].owner != owner)
+        i = (i + 1) % OWNED_N;
+    table[i].used = true;
+    table[i].owner = owner;
+    return &table[i];
 }
 
+/* Finds the oldest ended response of the owner with the most bytes. Takes two walks, not one per response: one large request may
+ * drop hundreds in one turn of the loop. */
 static struct stored *gives_way(struct head_program *p, const struct stored *but)
 {
+    static struct owned table[OWNED_N];
     struct stored *of_most = NULL;
     size_t most = 0;
+    memset(table, 0, sizeof table);
+    LIST_EACH(pos, &p->stored)
+        owned_of(table, at(pos)->owner)->bytes += at(pos)->bytes;
     LIST_EACH(pos, &p->stored) {
-        size_t bytes = at(pos) != but && at(pos)->call == NULL ? bytes_of_owner(p, at(pos)->owner) : 0;
+        size_t bytes = at(pos) != but && at(pos)->call == NULL ? owned_of(table, at(pos)->owner)->bytes : 0;
         if (bytes > most) {
             most = bytes;
             of_most = at(pos);

@@ -7,6 +7,8 @@ import signal
 import openai
 import pytest
 
+from cluster import SANITIZED, wait_for
+
 ASK = {"model": "echo", "input": "tell me of rays", "max_output_tokens": 40}
 SEED = {"extra_body": {"seed": 5}}  # not OpenAI's here: equal seeds, equal answers
 TEXT = ["response.output_item.added", "response.content_part.added", "response.output_text.delta", "response.output_text.done",
@@ -195,3 +197,23 @@ def test_waiting_is_told_by_events(cluster):
     busy.close()
     cluster.pace(0)
     assert list(waiting)[-1].type == "response.incomplete"
+
+
+def test_many_stored_responses_give_way_at_once(cluster):
+    """Given hundreds of small stored responses, and no worker; when requests of 4 MB come that wait, and all those responses give way to them;
+    then no turn of the head's loop takes more than 50 ms of processor time for it."""
+    head = cluster.head()
+    worker = cluster.echo_worker(head, "echo:tokens=1")
+    head.wait_ready(actors=1)
+    first = None
+    for i in range(480):
+        status, answer = head.post("/v1/responses", {"input": str(i), "max_output_tokens": 1})
+        assert status == 200
+        first = first or answer["id"]
+    worker.kill()
+    waiting = []
+    for i in range(18):
+        waiting.append(head.begin("/v1/responses", {"input": "x" * 4100000, "max_output_tokens": 1}))
+        wait_for("it, in the queue or refused", lambda: head.get("/manta/requests")["requests"] > i or i > 14)
+    wait_for("the first to give way", lambda: head.request("GET", f"/v1/responses/{first}")[0] == 404)
+    assert SANITIZED or "\nmanta_loop_turns_long_total 0\n" in head.request("GET", "/metrics")[2]
