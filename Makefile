@@ -202,12 +202,13 @@ asan-e2e: ## End to end, the program built with ASan and UBSan (the engine modul
 		MANTA=$(CURDIR)/build/dev/manta MANTA_ENGINE_DIR=$(CURDIR)/build/release "$$venv/bin/python" -m pytest $(side_by_side) tests/e2e $(ARGS)
 
 .PHONY: tsan-e2e
-tsan-e2e: ## End to end with the echo engine, the program built with ThreadSanitizer (minutes)
+tsan-e2e: ## End to end but for the real model, the program built with ThreadSanitizer (the engine module is the ordinary one; half an hour)
 	@scripts/setup --tests
-	@scripts/fetch llhttp
+	@scripts/fetch
 	@scripts/build tsan manta
+	@scripts/build release manta_engine_llama
 	@venv=$$(scripts/venv $(e2e_requirements)); \
-		MANTA=$(CURDIR)/build/tsan/manta $(fixed_addresses) "$$venv/bin/python" -m pytest $(side_by_side) tests/e2e -m "not model" $(ARGS)
+		MANTA=$(CURDIR)/build/tsan/manta MANTA_ENGINE_DIR=$(CURDIR)/build/release $(fixed_addresses) "$$venv/bin/python" -m pytest $(side_by_side) tests/e2e -m "not model" $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for SECONDS of processor time, as many at a time as there are processors

@@ -28,6 +28,7 @@ QUICK = int(os.environ.get("MANTA_TEST_QUICK", "1"))  # how many times faster th
 SANITIZER_REPORT = re.compile("Sanitizer: |runtime error: ")
 SANITIZED = re.search(b"__[at]san_init", pathlib.Path(PROGRAM).read_bytes())  # its memory says nothing about manta's
 LEAKS = pathlib.Path(__file__).with_name("leaks.txt")  # of libraries, which LeakSanitizer is not to count
+RACES = LEAKS.with_name("races.txt")
 SLOWED = SANITIZED and SANITIZED[0] == b"__tsan_init"  # so much that moving takes longer than computing
 
 open_clusters = []  # of all running tests; conftest.py prints their logs when one fails
@@ -126,7 +127,8 @@ def children(pid):
 def environment(folder, **more):
     """Ours without what would steer manta or the clients (but where its engines are), and with a place of its own for logs, history and settings."""
     env = {k: v for k, v in os.environ.items() if k == "MANTA_ENGINE_DIR" or not k.startswith(("MANTA", "OPENAI_", "XDG_STATE"))}
-    return {**env, "XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "NO_COLOR": "1", "LSAN_OPTIONS": f"suppressions={LEAKS}:print_suppressions=0", **more}
+    return {**env, "XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "NO_COLOR": "1", "LSAN_OPTIONS": f"suppressions={LEAKS}:print_suppressions=0",
+            "TSAN_OPTIONS": f"suppressions={RACES}:print_suppressions=0", **more}
 
 
 def pace_file(folder, name="pace"):

@@ -100,7 +100,7 @@ await check("ollama: a stream that is aborted", async () => {
 });
 await check("ollama: a typed error", async () => {
   try {
-    await ollama.chat({ ...message, model: "none" });
+    await ollama.chat({ model: "none", messages: message.messages });
   } catch (error) {
     return error.name === "ResponseError" && error.status_code === 404 && error.error.includes("none");
   }
