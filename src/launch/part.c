@@ -55,12 +55,12 @@ static bool is_hopeless(const struct part *p, int64_t status, int signum)
            status == err_exit(ERR_MODEL);
 }
 
-static void give_up(struct part *p, const char *how)
+static void give_up(struct part *p, const char *how, int64_t status)
 {
     struct fault f;
     move(p, PART_GIVEN_UP);
     launch_reason(&f, p->name, how, p->last_line);
-    say(&p->launch->listener, LOG_ERROR, EVENT("child_given_up", KV("part", p->name), KV("code", err_name(f.err))),
+    say(&p->launch->listener, LOG_ERROR, EVENT("child_given_up", KV("part", p->name), KV("code", err_name(f.err)), KV("status", (uint64_t)status)),
         "%s; not starting it again", f.text);
     p->launch->on_part(p->launch, &f);
 }
@@ -92,7 +92,7 @@ static void on_exit_of(struct net_child *c, int64_t status, int signum, void *us
         say(&p->launch->listener, LOG_INFO, EVENT("child_stopped", KV("part", p->name)), "%s stopped", p->name);
         p->launch->on_part(p->launch, NULL);
     } else if (is_hopeless(p, status, signum)) {
-        give_up(p, how);
+        give_up(p, how, status);
     } else {
         wait_and_try_again(p, how);
     }

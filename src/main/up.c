@@ -45,6 +45,7 @@ struct up {
     struct up_log *log;            /* NULL: it cannot be written */
     struct up_view view;
     bool quiet;                    /* the terminal belongs to the prompt */
+    uint64_t given_up_status;      /* with which the last part ended that was given up, as shown; 0: none was */
     struct children children;      /* their command lines and environments */
     const char *head_address;      /* points into `children` */
     int exit_status;
@@ -64,15 +65,25 @@ static void show_line(const char *who, struct str line, void *user_data)
 {
     struct up *u = user_data;
     bool shown = !u->quiet && (!u->view.on || (u->phase == SERVING && up_log_matters(line)));
-    if (!shown && u->phase == STARTING)
-        up_view_keep(&u->view, who, line);
     up_log_child(u->log, shown, who, line);
+}
+
+/* On a terminal a reason is shown once, not for each worker: their commands are the same, and what
+ * ends two of them with the same status is the same. */
+static bool is_known(struct up *u, const struct event_field *event)
+{
+    if (u->quiet || !event_is(event, "child_given_up"))
+        return false;
+    bool known = u->view.on && u->given_up_status == event_get(event, "status");
+    u->given_up_status = event_get(event, "status");
+    return known;
 }
 
 static void show_event(enum log_level level, const struct event_field *event, const char *text, void *user_data)
 {
     struct up *u = user_data;
-    up_log_say(u->log, !u->quiet && up_view_lets(&u->view, level), level, event, "%s", text);
+    bool shown = !u->quiet && !is_known(u, event);
+    up_log_say(u->log, shown && up_view_lets(&u->view, level), level, event, "%s", text);
 }
 
 /* Reports our own events, also while children's lines are hidden; with the view only problems. */
@@ -215,8 +226,8 @@ static void on_ended(const struct fault *f, void *user_data)
     struct up *u = user_data;
     u->phase = ENDING;
     if (f->err != 0) {
-        up_view_fail(&u->view);
-        SAY(u, LOG_ERROR, EVENT("up_ended", KV("code", err_name(f->err))), "%s", f->text);
+        bool shown = !u->view.on || u->given_up_status == 0;
+        up_log_say(u->log, shown && up_view_lets(&u->view, LOG_ERROR), LOG_ERROR, EVENT("up_ended", KV("code", err_name(f->err))), "%s", f->text);
         u->exit_status = err_exit(f->err);
         if (u->prompt != NULL)
             net_child_kill(u->prompt, SIGTERM);

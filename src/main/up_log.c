@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/cells.h"
 #include "base/plain.h"
 #include "base/spool.h"
 #include "base/utf8.h"
@@ -209,6 +210,15 @@ void up_log_child(struct up_log *l, bool shown, const char *who, struct str line
     buf_fini(&out);
 }
 
+/* On a terminal: without the fields, and broken between words. */
+static void show_sentence(struct str sentence)
+{
+    struct buf out = buf_max(LOG_LINE_BYTES_MAX * 2);
+    wrap_text(sentence, cells_columns(STDERR_FILENO), 0, 0, &out);
+    log_raw(out.p, out.n);
+    buf_fini(&out);
+}
+
 void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct event_field *event, const char *fmt, ...)
 {
     char text[LOG_LINE_BYTES_MAX], line[LOG_JSON_BYTES_MAX];
@@ -224,8 +234,10 @@ void up_log_say(struct up_log *l, bool shown, enum log_level level, const struct
         n = sentence + plain_in_place(line + sentence, event_write(level == LOG_ERROR ? NULL : event, false, line + sentence));
     }
     put_line(l, line, n);
-    if (shown)
-        log_raw(line, isatty(STDERR_FILENO) ? sentence : n);
+    if (shown && isatty(STDERR_FILENO) != 0 && log_format_now() != LOG_AS_JSON)
+        show_sentence(str_n(line, sentence));
+    else if (shown)
+        log_raw(line, n);
 }
 
 bool up_log_matters(struct str line)

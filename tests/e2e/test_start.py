@@ -40,13 +40,20 @@ def test_verbose_shows_the_log(tmp_path):
         assert "[HEAD NODE STARTING]" in t.text() and "[WORKER NODE READY]" in t.text()
 
 
-def test_a_failed_start_shows_why(tmp_path):
-    """Given a model that no worker can load; when a cluster is started with it at a terminal; then the log lines of the workers are shown, and the last
-    line is the error."""
-    with Terminal("up", "--port", free_port(), "--workers", 1, "--engine", "echo", "--model", "echo:no_such=1", folder=tmp_path) as t:
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_failed_start_says_why_once(tmp_path, columns):
+    """Given a model that none of three workers can load; when a cluster is started with it at a terminal; then the reason stands there once, broken between
+    words, and is the last line; each worker's own words are in the log."""
+    port = free_port()
+    with Terminal("up", "--port", port, "--workers", 3, "--engine", "echo", "--model", "echo:no_such=1", folder=tmp_path, columns=columns) as t:
         assert t.wait_end() != 0
         t.reader.join(30)
-        assert "worker-1 | " in t.text() and re.match(r"error: .*no_such", t.text().strip().splitlines()[-1])
+        shown = t.text()[t.text().index("error: "):]  # behind the line of progress
+        said = " ".join(shown.split())
+        assert said.count("no_such") == 1 and re.match(r"error: worker-\d ended with status \d+: ", said) and "event=" not in said, t.text()
+        assert all(len(line) <= columns for line in shown.splitlines())
+    log = (tmp_path / "manta" / f"up-{port}.log").read_text()
+    assert all(f"worker-{i} | " in log and re.search(rf"^error: worker-{i} ended", log, re.MULTILINE) for i in (1, 2, 3)), log
 
 
 def test_in_the_background(tmp_path, run):
