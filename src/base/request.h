@@ -150,12 +150,12 @@ struct input {
     uint32_t tokens_n;          /* 0: use the text */
 };
 
-/* Returns the number that stands for a text of so many bytes among token ids; it is negative. */
+/* Returns the negative number that represents a text of `bytes` bytes among token ids. */
 static inline int32_t input_mark(size_t bytes)
 {
     return (int32_t)(-1 - (int64_t)bytes);
 }
-/* Returns the bytes that a negative number among token ids stands for. */
+/* Returns the length of the text that a negative number among token ids represents. */
 static inline size_t input_marked(int32_t mark)
 {
     return (size_t)(-1 - (int64_t)mark);

@@ -157,7 +157,8 @@ void keys_echo(bool on)
     tcsetattr(STDIN_FILENO, TCSANOW, &modes);
 }
 
-/* Leaves the terminal as it was, unless somebody else has it: that would stop the process. */
+/* Restores the terminal's modes, unless another process group is in the foreground: the kernel
+ * would stop this process for trying. */
 static void on_end(int signum)
 {
     if (tcgetpgrp(STDIN_FILENO) == getpgrp())

@@ -140,7 +140,7 @@ static struct engine_bounds share_of(const struct making *m, size_t bytes)
 }
 
 /* Makes the tokens of the text that is number i among the ids. Like a text alone it has the model's own first token if it
- * begins the prompt, and the last one if it ends it. */
+ * begins the prompt, and the model's own last token if it ends the prompt. */
 static int take_piece(const struct making *m, uint32_t i, struct str text, struct engine_tokens *out, struct fault *f)
 {
     struct engine_bounds share = {0};

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { FILE_WRITER_MS = 3000 }; /* time for somebody to open a named pipe for writing */
+enum { FILE_WRITER_MS = 3000 }; /* a named pipe's writer must open it within this time */
 
 /* Opens a file for reading. A named pipe may be one, but not without end: if nobody writes to it within FILE_WRITER_MS, it
  * cannot be opened (ENODATA). NULL: errno says why. The caller closes it. */

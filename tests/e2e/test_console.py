@@ -187,7 +187,7 @@ def test_a_watcher_that_does_not_read_costs_nobody_anything(cluster):
 
 
 def drain(socks, rounds):
-    """Reads all of them until the first has had so many states; returns the bytes that came."""
+    """Reads all sockets until the first one has received `rounds` states; returns the number of bytes received."""
     total, states = 0, 0
     with selectors.DefaultSelector() as s:
         for sock in socks:

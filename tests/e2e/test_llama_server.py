@@ -70,7 +70,7 @@ def test_texts_and_token_ids_are_one_prompt(smol):
 
 @pytest.mark.model
 def test_a_word_is_biased_by_its_text(smol):
-    """Given a bias of a text, in either shape and in each dialect that has biases, it is that of the text's tokens; `false` means never."""
+    """Given a bias of a text, in either shape and in each dialect that has biases, each token of the text has that bias; `false` means never."""
     said = complete(smol, n_predict=16)["content"]
     word = " " + said.split()[2]
     ids = smol.post("/tokenize", {"content": word})[1]["tokens"]

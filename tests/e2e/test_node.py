@@ -60,7 +60,7 @@ def test_two_calls_by_the_ai_sdk(cluster, packages, tmp_path):
 
 
 def test_a_full_queue_is_tried_again(cluster, packages, tmp_path):
-    """Given a head whose queue is full, each client is told 429, comes again, and has its answer."""
+    """Given a head whose queue is full, each client gets a 429, retries, and gets its answer."""
     head = cluster.head("--queue-jobs", 1)
     cluster.echo_worker(head, "echo:tokens=400", "--slots", 1)
     head.wait_ready(actors=1)

@@ -36,7 +36,7 @@ def test_json_of_checks_says_what_is_wrong(run, cluster):
 
 
 def test_half_of_a_command_says_the_other_half(run):
-    """Given words that lack a name, or are no command of `manta models`; when they are typed; then the error says how it goes on, with an example."""
+    """Given words that lack a name, or are no command of `manta models`; when they are typed; then the error says how to complete the command, with an example."""
     assert "manta models pull takes NAME...; example: manta models pull qwen3-4b" in run("models", "pull").stderr
     assert "manta models show takes one NAME" in run("models", "show", "a", "b").stderr
     assert "'forget' is unknown; there are" in run("models", "forget").stderr

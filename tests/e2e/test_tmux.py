@@ -161,13 +161,18 @@ def test_a_window_that_is_resized_in_mid_answer(slow, tmp_path):
         assert all(width(line) <= 90 for line in s.lines(everything=True))
 
 
+def begin_a_story(s, slow):
+    """Asks for a long answer, and waits until it has begun."""
+    s.wait(">>> ")
+    s.type("a long story")
+    s.press("Enter")
+    wait_for("an answer that has begun", lambda: any(r["tokens"] > 3 for r in slow.get("/manta/requests")["request_list"]))
+
+
 def test_ctrl_c_in_mid_answer(slow, tmp_path):
     """Given an answer in its middle; when Ctrl-C is pressed; then it is cancelled, says so, and the chat answers the next question."""
     with chat(slow, tmp_path) as s:
-        s.wait(">>> ")
-        s.type("a long story")
-        s.press("Enter")
-        wait_for("an answer that has begun", lambda: any(r["tokens"] > 3 for r in slow.get("/manta/requests")["request_list"]))
+        begin_a_story(s, slow)
         s.press("C-c")
         s.wait(r"cancelled after [\d.]+ s\n>>>")
         slow.wait_idle()
@@ -182,10 +187,7 @@ def test_ctrl_c_in_mid_answer(slow, tmp_path):
 def test_keys_typed_ahead_stand_behind_the_answer(slow, tmp_path):
     """Given an answer in its middle; when the next question is typed already; then the answer is not mixed with it, and it stands at the next prompt, to be edited and sent."""
     with chat(slow, tmp_path) as s:
-        s.wait(">>> ")
-        s.type("a long story")
-        s.press("Enter")
-        wait_for("an answer that has begun", lambda: any(r["tokens"] > 3 for r in slow.get("/manta/requests")["request_list"]))
+        begin_a_story(s, slow)
         s.type("TYPED-AHEAD")
         s.wait(r"120 tokens, .*\n>>> TYPED-AHEAD")
         assert s.text().count("TYPED-AHEAD") == 1
@@ -202,10 +204,7 @@ def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(slow, tmp_path):
         s.wait_shell()
         s.type(f"sh {tmp_path}/script")
         s.press("Enter")
-        s.wait(">>> ")
-        s.type("a long story")
-        s.press("Enter")
-        wait_for("an answer that has begun", lambda: any(r["tokens"] > 3 for r in slow.get("/manta/requests")["request_list"]))
+        begin_a_story(s, slow)
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
         s.wait(r"(?m)^-?echo$")
         assert "-echo" not in s.lines(everything=True)
@@ -218,10 +217,7 @@ def test_stopped_by_ctrl_z_and_resumed(slow, tmp_path):
         s.wait_shell()
         s.type(f"manta prompt --head {slow.address}")
         s.press("Enter")
-        s.wait(">>> ")
-        s.type("a long story")
-        s.press("Enter")
-        wait_for("an answer that has begun", lambda: any(r["tokens"] > 3 for r in slow.get("/manta/requests")["request_list"]))
+        begin_a_story(s, slow)
         s.press("C-z")
         s.wait(r"Stopped")
         s.type("echo the shell is $((6 * 7))")
