@@ -24,7 +24,7 @@ _manta() {
         worker) words='--config --join-token --join-token-file --drain-grace --head --node --model --engine --chat-template --slots --context --threads --kv --exact --repack --memory --prefix-cache --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --log --log-format --help' ;;
         prompt) words='--config --api-key --api-key-file --head --model --log --log-format --output --max-tokens --tags --quiet --help' ;;
         run) words='--config --api-key --api-key-file --head --model --log --log-format --output --max-tokens --tags --quiet --help' ;;
-        launch) words='--config --api-key --api-key-file --head --model --log --log-format --output --print --help' ;;
+        launch) words='codex claude opencode pi --config --api-key --api-key-file --head --model --log --log-format --output --print --help' ;;
         status) words='--config --api-key --api-key-file --head --log --log-format --output --watch --limits --help' ;;
         actors) words='--config --api-key --api-key-file --head --log --log-format --output --watch --help' ;;
         requests) words='--config --api-key --api-key-file --head --log --log-format --output --watch --help' ;;

@@ -25,6 +25,7 @@ complete -c manta -n __fish_use_subcommand -a chaos -d 'start a test cluster, ki
 complete -c manta -n __fish_use_subcommand -a config -d 'show the effective settings and where each comes from'
 complete -c manta -n __fish_use_subcommand -a models -d 'list, download, remove models'
 complete -c manta -n '__fish_seen_subcommand_from logs' -a 'head'
+complete -c manta -n '__fish_seen_subcommand_from launch' -a 'codex claude opencode pi'
 complete -c manta -n '__fish_seen_subcommand_from scale' -a 'auto fixed'
 complete -c manta -n '__fish_seen_subcommand_from health' -a 'worker'
 complete -c manta -n '__fish_seen_subcommand_from models' -a 'pull show rm'

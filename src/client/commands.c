@@ -216,6 +216,13 @@ static const char *other_name(const char *name)
     return name;
 }
 
+static int superfluous(const char *name)
+{
+    struct fault f = {0};
+    fault_set(&f, ERR_INVALID, "/%s takes no arguments (nothing was done): /%s alone, or between \"\"\" for a message", name, name);
+    return fail(&f);
+}
+
 int chat_command(struct chat *c, const char *line, bool *out_quit)
 {
     char word[32];
@@ -229,6 +236,8 @@ int chat_command(struct chat *c, const char *line, bool *out_quit)
         names[i] = commands[i].name;
         if (strcmp(commands[i].name, name) != 0)
             continue;
+        if (commands[i].args[0] == '\0' && args[0] != '\0')
+            return superfluous(name);
         *out_quit = commands[i].run == NULL;
         return commands[i].run != NULL ? commands[i].run(c, args) : 0;
     }

@@ -42,10 +42,13 @@ static void print_text(FILE *out, const char *fmt, ...)
 
 static void print_line(FILE *out, const char *head, const char *text)
 {
-    enum { TEXT_COLUMN = 27 };
+    enum { HEAD_COLUMNS = 24, TEXT_COLUMN = 27 };
     struct buf line = buf_max(SIZE_MAX / 2);
     wrap_text(str_of(text), help_columns(out), TEXT_COLUMN, TEXT_COLUMN, &line);
-    fprintf(out, "  %-24s %s\n", head, buf_cstr(&line));
+    if (strlen(head) > HEAD_COLUMNS)
+        fprintf(out, "  %s\n%*s%s\n", head, TEXT_COLUMN, "", buf_cstr(&line));
+    else
+        fprintf(out, "  %-*s %s\n", HEAD_COLUMNS, head, buf_cstr(&line));
     buf_fini(&line);
 }
 

@@ -59,6 +59,8 @@ def test_what_begins_with_a_slash_is_never_sent(echo, tmp_path):
         assert "did you mean '/help'" in say(t, "/hlep", r"error:.*\n>>> $")
         assert "nothing was sent" in say(t, "/etc/passwd what is it", r"error:.*\n>>> $")
         assert "/model" in say(t, "/help", r"Ctrl-C cancels.*\n>>> $")
+        assert "/new takes no arguments" in say(t, "/new chat about tides", r"error:(?s:.*)\n>>> $")
+        assert "/bye takes no arguments" in say(t, "/bye for now", r"error:(?s:.*)\n>>> $")
         assert "not a number" in say(t, "/set temperature warm", r"error:.*\n>>> $")
         assert "echo" in say(t, "/model", r"The cluster has.*(?s:.*)\n>>> $")
         assert "the cluster has no model 'nope' (/model lists those it has); questions go to any model as before" in " ".join(say(t, "/model nope", r"as\s+before\s+>>> $").split())

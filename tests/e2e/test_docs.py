@@ -86,7 +86,7 @@ def test_a_shell_completes_commands_flags_and_words(completed, tmp_path):
     assert completed("manta wor", tmp_path) == ["worker"]
     assert completed("manta head --bal", tmp_path) == ["--balance"] and completed("manta status --bal", tmp_path) == []
     assert sorted(completed("manta head --balance pre", tmp_path)) == ["predicted", "prefix"]
-    assert completed("manta scale au", tmp_path) == ["auto"] and completed("manta models pu", tmp_path) == ["pull"] and completed("manta status au", tmp_path) == []
+    assert completed("manta scale au", tmp_path) == ["auto"] and completed("manta launch co", tmp_path) == ["codex"] and completed("manta models pu", tmp_path) == ["pull"] and completed("manta status au", tmp_path) == []
 
 
 def test_zsh_completes_at_a_terminal(tmp_path):

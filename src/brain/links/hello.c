@@ -154,5 +154,5 @@ void head_hello(struct head *h, struct link *link, const struct wire_hello *m)
     list_push(&h->launchers, &link->launches);
     welcome(h, link, 0);
     head_launcher_joins(h, link);
-    head_log(h, LOG_INFO, TAG, EVENT("launcher_joined", KV("node", link->name), KV("peer", link->peer)), "launcher joined");
+    head_log(h, LOG_INFO, TAG, EVENT("launcher_joined", KV("node", link->name), KV("peer", link->peer)), "joined: it starts this cluster's workers");
 }
