@@ -92,6 +92,7 @@ struct api_call {
     char form_field[24];         /* the field that request.form came from; empty: none */
     uint32_t timeout_ms;         /* 0: default; process_prompt "timeout_s" */
     bool store;                  /* responses: keep the answer, for later requests */
+    bool summary;                /* responses: thoughts are shown as summaries */
     bool instructed;             /* responses: the first turn holds the instructions, which apply to this call only */
     uint64_t previous;           /* responses: the answer that this call continues; 0: none */
     struct api_reference *refs;  /* responses: turns that stand for turns of other answers (api_call_refer()) */
@@ -141,6 +142,7 @@ struct api_head {
     const int32_t *prompt_ids;   /* whole answers: the prompt's token ids; NULL unless asked for */
     uint32_t prompt_ids_n;
     struct str echo;             /* as in api_call */
+    bool summary;                /* likewise */
     struct str fingerprint;      /* "system_fingerprint": equal fingerprints promise equal answers; empty: "build" */
 };
 /* Timings of an answer so far. */

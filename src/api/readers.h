@@ -77,6 +77,9 @@ api_field_fn api_read_tools;
 api_field_fn api_read_tool_choice; /* "none", "auto", "required", or a function */
 api_field_fn api_read_parallel_tool_calls;
 
+/* responses_turns.c: the input of /v1/responses, a text or items */
+api_field_fn api_read_items; /* also reads "instructions", the first turn */
+
 /* reasoning.c: variables of the chat template, and the handling of reasoning */
 api_field_fn api_read_reasoning_format; /* "none": reasoning stays in the text */
 api_field_fn api_read_template_args;    /* an object */

@@ -3,7 +3,9 @@
  *     created  in_progress  { output_item.added  content_part.added  output_text.delta …
  *         output_text.done  content_part.done  output_item.done } completed
  *
- * Each block of an answer is an item: a message, a function_call, or reasoning.
+ * Each block of an answer is an item: a message, a function_call, or reasoning. If the request asks for
+ * summaries, a thought is the item's summary instead of its content: no model here makes a summary, and
+ * many clients show nothing else. Its events have other names, and the same numbers.
  *
  * An event's sequence_number, which `starting_after` refers to, is the client's place as a number
  * (numbered()): it rises with gaps, and is the same on every head. While an answer waits,
@@ -72,6 +74,30 @@ void api_put_text_part(struct jout *j, const char *type, struct str text)
     jout_object_end(j);
 }
 
+void api_put_thought_part(struct jout *j, bool summary, struct str text)
+{
+    jout_object(j);
+    jout_put_cstr(j, "type", summary ? "summary_text" : "reasoning_text");
+    jout_put_str(j, "text", text);
+    jout_object_end(j);
+}
+
+static void put_thought_parts(struct jout *j, const char *key, bool summary, const struct str *text)
+{
+    jout_key(j, key);
+    jout_array(j);
+    if (text != NULL)
+        api_put_thought_part(j, summary, *text);
+    jout_array_end(j);
+}
+
+void api_put_thought(struct jout *j, bool summary, const struct str *text)
+{
+    put_thought_parts(j, "summary", true, summary ? text : NULL);
+    if (!summary)
+        put_thought_parts(j, "content", false, text);
+}
+
 static const char *status_of(uint8_t finish)
 {
     switch (finish) {
@@ -96,22 +122,17 @@ static void put_item_name(struct jout *j, const char *key, uint64_t id, const st
     jout_put_cstr(j, key, name);
 }
 
-static void put_reasoning_part(struct jout *j, struct str text)
+static bool is_summary(const struct api_head *h, const struct api_block *b)
 {
-    jout_object(j);
-    jout_put_cstr(j, "type", "reasoning_text");
-    jout_put_str(j, "text", text);
-    jout_object_end(j);
+    return h->summary && b->kind == PART_REASONING;
 }
 
 static void put_content(struct jout *j, const struct api_block *b, bool begun)
 {
     jout_key(j, "content");
     jout_array(j);
-    if (!begun && b->kind == PART_TEXT)
+    if (!begun)
         api_put_text_part(j, "output_text", b->text);
-    else if (!begun)
-        put_reasoning_part(j, b->text);
     jout_array_end(j);
 }
 
@@ -130,10 +151,7 @@ static void put_item(struct jout *j, const struct api_head *h, uint8_t finish, c
         jout_put_str(j, "call_id", api_call_name(h->id, 0, b->call, call));
         jout_put_str(j, "name", b->name);
     } else if (b->kind == PART_REASONING) {
-        jout_key(j, "summary");
-        jout_array(j);
-        jout_array_end(j);
-        put_content(j, b, finish == FINISH_NONE);
+        api_put_thought(j, h->summary, finish == FINISH_NONE ? NULL : &b->text);
     } else {
         jout_put_cstr(j, "role", "assistant");
         put_content(j, b, finish == FINISH_NONE);
@@ -272,7 +290,7 @@ static void put_where(struct jout *j, const struct api_event *ev)
     put_item_name(j, "item_id", ev->head->id, &ev->block);
     jout_put_uint(j, "output_index", ev->block.index);
     if (ev->block.kind != PART_TOOL_ARGUMENTS)
-        jout_put_uint(j, "content_index", 0);
+        jout_put_uint(j, is_summary(ev->head, &ev->block) ? "summary_index" : "content_index", 0);
 }
 
 static void put_part(struct jout *j, const struct api_event *ev, struct str text)
@@ -282,14 +300,15 @@ static void put_part(struct jout *j, const struct api_event *ev, struct str text
     if (ev->block.kind == PART_TEXT)
         api_put_text_part(j, "output_text", text);
     else
-        put_reasoning_part(j, text);
+        api_put_thought_part(j, ev->head->summary, text);
 }
 
 static bool write_begin(struct buf *out, const struct api_event *ev)
 {
     if (ev->step > (ev->block.kind == PART_TOOL_ARGUMENTS ? 0 : 1))
         return false;
-    struct jout j = event(out, ev->step == 0 ? "response.output_item.added" : "response.content_part.added", &ev->place);
+    const char *part = is_summary(ev->head, &ev->block) ? "response.reasoning_summary_part.added" : "response.content_part.added";
+    struct jout j = event(out, ev->step == 0 ? "response.output_item.added" : part, &ev->place);
     if (ev->step == 0)
         put_item_at(&j, ev, FINISH_NONE);
     else
@@ -305,16 +324,18 @@ static void put_logprobs(struct jout *j)
     jout_array_end(j);
 }
 
-static const char *delta_type(uint8_t kind)
+static const char *delta_type(const struct api_event *ev)
 {
-    return kind == PART_TEXT        ? "response.output_text.delta"
-           : kind == PART_REASONING ? "response.reasoning_text.delta"
-                                    : "response.function_call_arguments.delta";
+    switch (ev->block.kind) {
+    case PART_TEXT: return "response.output_text.delta";
+    case PART_REASONING: return ev->head->summary ? "response.reasoning_summary_text.delta" : "response.reasoning_text.delta";
+    default: return "response.function_call_arguments.delta";
+    }
 }
 
 static void write_piece(struct buf *out, const struct api_event *ev)
 {
-    struct jout j = event(out, delta_type(ev->block.kind), &ev->place);
+    struct jout j = event(out, delta_type(ev), &ev->place);
     put_where(&j, ev);
     jout_put_str(&j, "delta", ev->choice.text);
     if (ev->block.kind == PART_TEXT)
@@ -323,17 +344,22 @@ static void write_piece(struct buf *out, const struct api_event *ev)
     event_end(&j);
 }
 
-static const char *const *end_types(uint8_t kind)
+static const char *const *end_types(const struct api_event *ev)
 {
     static const char *const text[] = {"response.output_text.done", "response.content_part.done", "response.output_item.done", NULL};
     static const char *const reasoning[] = {"response.reasoning_text.done", "response.content_part.done", "response.output_item.done", NULL};
+    static const char *const summary[] = {"response.reasoning_summary_text.done", "response.reasoning_summary_part.done", "response.output_item.done", NULL};
     static const char *const call[] = {"response.function_call_arguments.done", "response.output_item.done", NULL};
-    return kind == PART_TEXT ? text : kind == PART_REASONING ? reasoning : call;
+    switch (ev->block.kind) {
+    case PART_TEXT: return text;
+    case PART_REASONING: return ev->head->summary ? summary : reasoning;
+    default: return call;
+    }
 }
 
 static bool write_end(struct buf *out, const struct api_event *ev)
 {
-    const char *const *types = end_types(ev->block.kind);
+    const char *const *types = end_types(ev);
     uint32_t n = 0;
     while (types[n] != NULL)
         n++;

@@ -24,6 +24,14 @@ static void put_given(json_t *to, const json_t *root, const char *key, json_t *i
     json_object_set_new(to, key, short_or(json_object_get(root, key), instead));
 }
 
+/* What the request says of reasoning, with null for the rest. */
+static json_t *reasoning_of(const json_t *given)
+{
+    json_t *all = json_pack("{s:n,s:n}", "effort", "summary");
+    json_object_update(all, (json_t *)(uintptr_t)given);
+    return all;
+}
+
 /* Collects the functions; other tools were dropped. */
 static const json_t *functions_of(const json_t *tools, json_t *to)
 {
@@ -45,7 +53,9 @@ void api_make_echo(struct api_reader *r)
     put_given(o, r->root, "metadata", json_object());
     json_object_set_new(o, "parallel_tool_calls", json_boolean(c->request.tool_calls != TOOL_CALLS_ONE));
     put_given(o, r->root, "previous_response_id", json_null());
-    put_given(o, r->root, "reasoning", json_pack("{s:n,s:n}", "effort", "summary"));
+    json_t *reasoning = reasoning_of(json_object_get(r->root, "reasoning"));
+    json_object_set_new(o, "reasoning", short_or(reasoning, reasoning_of(NULL)));
+    json_decref(reasoning);
     json_object_set_new(o, "store", json_boolean(c->store));
     json_object_set_new(o, "temperature", json_real((double)c->request.sampling.temperature));
     put_given(o, r->root, "text", json_pack("{s:{s:s}}", "format", "type", "text"));

@@ -1,9 +1,12 @@
-/* OpenAI's /v1/responses: the input as a list of items. */
+/* OpenAI's /v1/responses: the input as a list of items, and the answer as a turn of the conversation that
+ * continues it. */
 #include <stdio.h>
 
+#include "api/answer.h"
 #include "api/field.h"
 #include "api/json_in.h"
 #include "api/responses.h"
+#include "api/tools.h"
 
 enum { ITEM_NAME_BYTES = API_NAME_BYTES + 32 };
 
@@ -72,6 +75,14 @@ static struct str member(const json_t *o, const char *name)
     return api_json_str(json_object_get(o, name));
 }
 
+static void put_thought_item(struct put_items *p, struct str thought)
+{
+    if (!begin_item(p, "reasoning"))
+        return;
+    api_put_thought(p->j, p->pager->page.summary, &thought);
+    jout_object_end(p->j);
+}
+
 static void put_call_item(struct put_items *p, const json_t *call)
 {
     const json_t *function = json_object_get(call, "function");
@@ -100,9 +111,12 @@ static void put_input_item(struct pager *pager, uint32_t i, const struct turn *t
     if (t->extra.n > 0)
         (void)api_json_parse(t->extra, &extra, &e);
     const json_t *calls = json_object_get(extra, "tool_calls");
+    struct str thought = member(extra, "reasoning_content");
+    if (thought.n > 0)
+        put_thought_item(&p, thought);
     if (str_is(t->role, "tool"))
         put_result_item(&p, t, extra);
-    else if (t->content.n > 0 || json_array_size(calls) == 0)
+    else if (t->content.n > 0 || (json_array_size(calls) == 0 && thought.n == 0))
         put_message_item(&p, t);
     for (size_t k = 0; k < json_array_size(calls); k++)
         put_call_item(&p, json_array_get(calls, k));
@@ -135,4 +149,52 @@ bool api_write_input_items(struct buf *out, uint64_t id, const struct turn *turn
     jout_put_bool(&j, "has_more", p.more);
     jout_object_end(&j);
     return p.begun;
+}
+
+/* ---- the answer, as a turn of a later conversation ---- */
+
+static void put_call_of(struct jout *j, uint64_t id, const struct api_block *block)
+{
+    char name[API_CALL_NAME_BYTES];
+    jout_object(j);
+    jout_put_str(j, "id", api_call_name(id, 0, block->call, name));
+    jout_put_cstr(j, "type", "function");
+    jout_key(j, "function");
+    jout_object(j);
+    jout_put_str(j, "name", block->name);
+    jout_put_str(j, "arguments", block->text);
+    jout_object_end(j);
+    jout_object_end(j);
+}
+
+static bool has_kind(const struct api_block *blocks, uint32_t n, uint8_t kind)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (blocks[i].kind == kind && (kind == PART_TOOL_ARGUMENTS || blocks[i].text.n > 0))
+            return true;
+    return false;
+}
+
+static void put_calls(struct jout *j, uint64_t id, const struct api_block *blocks, uint32_t n)
+{
+    jout_key(j, "tool_calls");
+    jout_array(j);
+    for (uint32_t i = 0; i < n; i++)
+        if (blocks[i].kind == PART_TOOL_ARGUMENTS)
+            put_call_of(j, id, &blocks[i]);
+    jout_array_end(j);
+}
+
+void api_write_answer_extra(struct buf *out, uint64_t id, const struct api_block *blocks, uint32_t n)
+{
+    struct jout j = jout_to(out);
+    bool calls = has_kind(blocks, n, PART_TOOL_ARGUMENTS), thinks = has_kind(blocks, n, PART_REASONING);
+    if (!calls && !thinks)
+        return;
+    jout_object(&j);
+    if (calls)
+        put_calls(&j, id, blocks, n);
+    if (thinks)
+        api_write_reasoning(&j, "reasoning_content", &(struct api_choice){.blocks = blocks, .blocks_n = n});
+    jout_object_end(&j);
 }

@@ -330,32 +330,3 @@ struct str api_call_name(uint64_t id, uint32_t index, uint32_t call, char out[AP
     out[API_CALL_NAME_BYTES - 1] = '\0';
     return str_n(out, API_CALL_NAME_BYTES - 1);
 }
-
-void api_write_calls_extra(struct buf *out, uint64_t id, const struct api_block *blocks, uint32_t n)
-{
-    struct jout j = jout_to(out);
-    char name[API_CALL_NAME_BYTES];
-    uint32_t calls = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (blocks[i].kind != PART_TOOL_ARGUMENTS)
-            continue;
-        if (calls++ == 0) {
-            jout_object(&j);
-            jout_key(&j, "tool_calls");
-            jout_array(&j);
-        }
-        jout_object(&j);
-        jout_put_str(&j, "id", api_call_name(id, 0, blocks[i].call, name));
-        jout_put_cstr(&j, "type", "function");
-        jout_key(&j, "function");
-        jout_object(&j);
-        jout_put_str(&j, "name", blocks[i].name);
-        jout_put_str(&j, "arguments", blocks[i].text);
-        jout_object_end(&j);
-        jout_object_end(&j);
-    }
-    if (calls > 0) {
-        jout_array_end(&j);
-        jout_object_end(&j);
-    }
-}

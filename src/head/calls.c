@@ -218,7 +218,7 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
     c->total = api->spread ? 0 : api->n;
     c->has_body = true;
     c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = str_of(c->model),
-                                .include_usage = api->include_usage, .echo = str_n(c->echo, api->echo.n)};
+                                .include_usage = api->include_usage, .echo = str_n(c->echo, api->echo.n), .summary = api->summary};
     struct fault lost = {0};
     if (stored_begin(p, c, &lost) != 0 && from.stream == 0) {
         answer_fault(p, c, &lost, 0);

@@ -10,7 +10,7 @@
  * comes from a peer, so it is checked. */
 
 enum { NOTE_VERSION = 2 };
-enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4, NOTE_TIMINGS = 8, NOTE_MANY = 16, NOTE_ECHO = 32, NOTE_UNSCORED = 64 };
+enum { NOTE_STREAM = 1, NOTE_USAGE = 2, NOTE_SPREAD = 4, NOTE_TIMINGS = 8, NOTE_MANY = 16, NOTE_ECHO = 32, NOTE_UNSCORED = 64, NOTE_SUMMARY = 128 };
 
 static void put(struct buf *out, uint64_t v, size_t bytes)
 {
@@ -33,7 +33,7 @@ void note_write(struct buf *out, const struct call *c)
     put(out, c->api.shape, 1);
     put(out, (c->api.stream ? NOTE_STREAM : 0) | (c->api.include_usage ? NOTE_USAGE : 0) | (c->api.spread ? NOTE_SPREAD : 0) |
                  (c->api.timings ? NOTE_TIMINGS : 0) | (c->api.many ? NOTE_MANY : 0) | (c->api.with_prompt ? NOTE_ECHO : 0) |
-                 (c->api.hides_logprobs ? NOTE_UNSCORED : 0), 1);
+                 (c->api.hides_logprobs ? NOTE_UNSCORED : 0) | (c->api.summary ? NOTE_SUMMARY : 0), 1);
     put(out, c->api.final, 1);
     put(out, c->api.n, 4);
     put(out, c->api.each, 1);
@@ -66,6 +66,7 @@ bool note_read(struct str note, struct call *c)
     c->api.many = (flags & NOTE_MANY) != 0;
     c->api.with_prompt = (flags & NOTE_ECHO) != 0;
     c->api.hides_logprobs = (flags & NOTE_UNSCORED) != 0;
+    c->api.summary = (flags & NOTE_SUMMARY) != 0;
     c->api.n = (uint32_t)n;
     c->api.each = (uint32_t)each;
     c->api.shown = (uint32_t)shown;
@@ -78,6 +79,7 @@ bool note_read(struct str note, struct call *c)
     c->head.shape = c->api.shape;
     c->head.created = (int64_t)created;
     c->head.include_usage = c->api.include_usage;
+    c->head.summary = c->api.summary;
     free(c->echo);
     c->echo = echo.n > 0 ? xstr_dup(echo) : NULL;
     c->head.echo = str_n(c->echo, echo.n);

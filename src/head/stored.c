@@ -152,7 +152,7 @@ int stored_begin(struct head_program *p, struct call *c, struct fault *f)
     struct stored *s = xalloc(sizeof *s);
     struct request said = {.kind = c->api.request.kind, .turns = c->api.request.turns, .turns_n = c->api.request.turns_n};
     *s = (struct stored){.name = c->stream, .owner = c->owner, .call = c, .said = request_clone(&said), .instructed = c->api.instructed,
-                         .answer = buf_max(REPLY_JSON_BYTES_MAX), .extra = buf_max(REPLY_JSON_BYTES_MAX)};
+                         .summary = c->api.summary, .answer = buf_max(REPLY_JSON_BYTES_MAX), .extra = buf_max(REPLY_JSON_BYTES_MAX)};
     list_push(&p->stored, &s->all);
     p->stored_n++;
     (void)count(p, s);
@@ -168,7 +168,7 @@ static void keep_answer(struct stored *s, const struct call *c)
     if (c->branches_n > 0)
         backlog_text(&c->branches[0].whole, &text);
     s->text = xstr_dup(buf_str(&text));
-    api_write_calls_extra(&s->extra, s->name, blocks, n);
+    api_write_answer_extra(&s->extra, s->name, blocks, n);
     free(blocks);
     buf_fini(&text);
 }

@@ -19,8 +19,9 @@ struct stored {
     const struct call *call; /* borrowed; still running. NULL: ended */
     struct request *said;    /* owned; the conversation before the answer */
     uint32_t instructed;     /* its first turns that are instructions, which the next response does not inherit */
+    bool summary;            /* as in api_call */
     char *text;              /* owned; the answer without reasoning and tool calls; NULL while running */
-    struct buf extra;        /* its tool calls, as in struct turn */
+    struct buf extra;        /* its reasoning and tool calls, as in struct turn */
     struct buf answer;       /* as JSON */
     size_t bytes;
 };

@@ -55,7 +55,8 @@ static bool read_limit(struct str text, uint32_t *out)
 static void reply_items(struct head_program *p, struct http_request *r, const struct stored *s)
 {
     struct str limit = http_query(r, "limit");
-    struct api_items_page page = {.oldest_first = str_is(http_query(r, "order"), "asc"), .after = http_query(r, "after"), .limit = API_ITEMS};
+    struct api_items_page page = {.oldest_first = str_is(http_query(r, "order"), "asc"), .after = http_query(r, "after"), .limit = API_ITEMS,
+                                  .summary = s->summary};
     struct fault f;
     buf_reset(&p->json);
     if (limit.n > 0 && !read_limit(limit, &page.limit))

@@ -16,6 +16,7 @@ from test_tools import CALLS, CLOCK, QUESTION, SCRIPT, WEATHER, body, random_too
 FUNCTIONS = [{"type": "function", **t["function"]} for t in (WEATHER, CLOCK)]
 TOOLS = [{"name": t["function"]["name"], "input_schema": t["function"]["parameters"]} for t in (WEATHER, CLOCK)]
 ASK = {"model": "echo", "input": "What is the weather in Paris?", "tools": [{"type": "web_search"}, *FUNCTIONS]}
+SUMMARY = {**ASK, "reasoning": {"summary": "auto"}}
 SAY = {"model": "echo", "max_tokens": 1000, "messages": QUESTION, "tools": TOOLS}
 
 
@@ -73,7 +74,7 @@ def test_outputs_are_turned_in(scripted):
     named = client.responses.create(**{**ASK, "input": outputs}, previous_response_id=first.id)
     assert named.usage.input_tokens > first.usage.input_tokens + 40
     items = client.responses.input_items.list(named.id, order="asc").data
-    assert [i.type for i in items] == ["message", "message", "function_call", "function_call", "function_call_output", "function_call_output"]
+    assert [i.type for i in items] == ["message", "reasoning", "message", "function_call", "function_call", "function_call_output", "function_call_output"]
     spelt = client.responses.create(**{**ASK, "input": [{"role": "user", "content": ASK["input"]}, *(i.model_dump(exclude_none=True) for i in first.output[:4]), *outputs]})
     assert spelt.output_text == named.output_text
     referred = [{"role": "user", "content": ASK["input"]}, *({"type": "item_reference", "id": i.id} for i in first.output if i.type != "reasoning"), *outputs]
@@ -81,6 +82,79 @@ def test_outputs_are_turned_in(scripted):
     client.responses.delete(first.id)
     with pytest.raises(openai.BadRequestError, match="input: that response is not here"):
         client.responses.create(**{**ASK, "input": referred})
+
+
+THOUGHT = ["response.output_item.added", "response.reasoning_summary_part.added", "response.reasoning_summary_text.delta",
+           "response.reasoning_summary_text.done", "response.reasoning_summary_part.done", "response.output_item.done"]
+
+
+@pytest.mark.parametrize("reasoning", [{"summary": "auto"}, {"summary": "concise", "effort": "low"}, {"generate_summary": "detailed"}])
+def test_a_thought_as_a_summary(scripted, reasoning):
+    """Given a client that asks for summaries and reads nothing else, the thought is the summary, whole, streamed in OpenAI's order and stored; its
+    events have the numbers that they have without a summary."""
+    client = openai_of(scripted)
+    answer = client.responses.create(**ASK, reasoning=reasoning)
+    thought, text = ITEMS[0][1], lambda item: [part.text for part in item.summary]
+    assert text(answer.output[0]) == [thought] and answer.output[0].content is None and answer.output[0].status == "completed"
+    assert what(answer.output[1:]) == ITEMS[1:]
+    assert {k: v for k, v in answer.reasoning.model_dump().items() if v} == reasoning
+    assert client.responses.retrieve(answer.id) == answer
+    events = list(client.responses.create(**ASK, reasoning=reasoning, stream=True))
+    of_it = [e for e in events if getattr(e, "output_index", None) == 0]
+    kinds = [e.type for e in of_it]
+    assert sorted(kinds, key=THOUGHT.index) == kinds and set(kinds) == set(THOUGHT)
+    assert text(of_it[0].item) == [] and text(of_it[-1].item) == text(events[-1].response.output[0]) == [thought]
+    assert {(e.item_id, e.summary_index) for e in of_it[1:-1]} == {(of_it[0].item.id, 0)}
+    assert (of_it[1].part.type, of_it[1].part.text, of_it[-2].part.text, of_it[-3].text) == ("summary_text", "", thought, thought)
+    assert "".join(e.delta for e in of_it if e.type == THOUGHT[2]) == thought
+    plain = client.responses.create(**ASK, stream=True)
+    assert [e.sequence_number for e in events] == [e.sequence_number for e in plain]
+
+
+def test_a_summary_as_the_client_gathers_it(scripted):
+    """Given the client's own gathering of a stream, its response has the thought as its summary."""
+    with openai_of(scripted).responses.stream(**SUMMARY) as stream:
+        for _ in stream:
+            pass
+        item = stream.get_final_response().output[0]
+    assert [part.text for part in item.summary] == [ITEMS[0][1]]
+
+
+@pytest.mark.parametrize("asked", [ASK, SUMMARY])
+def test_thoughts_are_turned_in(scripted, asked):
+    """Given a thought, as content or as a summary, a conversation continues it, by its items, by its parts, or by the response's name: all have the
+    prompt that has the thought; the list of the input shows it as the response does."""
+    client = openai_of(scripted)
+    first = client.responses.create(**asked)
+    thought, *rest = [i.model_dump(exclude_none=True) for i in first.output[:4]]
+    outputs = [{"type": "function_call_output", "call_id": i["call_id"], "output": "fair"} for i in rest if i["type"] == "function_call"]
+    say = {"role": "user", "content": ASK["input"]}
+
+    def tokens(*items, **more):
+        return client.responses.create(**{**asked, "input": [*items, *outputs]}, **more).usage.input_tokens
+    with_it = tokens(say, thought, *rest)
+    assert with_it > tokens(say, *rest) + len(ITEMS[0][1]) // 4
+    words = [{"type": "reasoning_text", "text": t} for t in ("Paris, ", "so France.")]
+    assert tokens(say, {"type": "reasoning", "summary": [], "content": words}, *rest) == with_it
+    both = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "x"}], "content": words}
+    assert tokens(say, both, *rest) == with_it  # the thought itself, not what is left of it
+    for empty in ([], None):
+        summed = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Paris, so France."}], "content": empty}
+        assert tokens(say, summed, *rest) == with_it
+    last = client.responses.create(**{**asked, "input": [say, *(i.model_dump(exclude_none=True) for i in first.output), *outputs]})
+    named = client.responses.create(**{**asked, "input": outputs}, previous_response_id=first.id)
+    escape = len(r"\\u00ed") - len("í".encode())  # in the arguments, which the response keeps as the model wrote them
+    assert last.usage.input_tokens == named.usage.input_tokens - escape > with_it and last.output_text == named.output_text
+    items = client.responses.input_items.list(named.id, order="asc").data
+    assert [i.type for i in items] == ["message", "reasoning", "message", "function_call", "function_call", "function_call_output", "function_call_output"]
+    assert [p.text for p in items[1].content or items[1].summary] == [ITEMS[0][1]] and bool(items[1].summary) == (asked is SUMMARY)
+
+
+@pytest.mark.parametrize("wrong", ["long", 7, {}])
+def test_no_such_summary(scripted, wrong):
+    """Given a kind of summary that OpenAI does not have, the client is told which there are."""
+    with pytest.raises(openai.BadRequestError, match="reasoning.summary: "):
+        openai_of(scripted).responses.create(**{**ASK, "reasoning": {"summary": wrong}})
 
 
 def test_a_message_that_calls(scripted):
@@ -118,19 +192,28 @@ def events_of(text):
     return [(e["id"], json.loads(e["data"])) for e in events if "id" in e]
 
 
-@pytest.mark.parametrize("path, asked", [("/v1/responses", ASK), ("/v1/messages", SAY)])
+def numbers_of(events, name):
+    """Paths that resume a response by the numbers of its events."""
+    return [f"/v1/responses/{name}?stream=true&starting_after={data['sequence_number']}" for _, data in events if "sequence_number" in data]
+
+
+@pytest.mark.parametrize("path, asked", [("/v1/responses", ASK), ("/v1/responses", SUMMARY), ("/v1/messages", SAY)])
 def test_every_event_is_a_place_to_resume_from(scripted, path, asked):
     """Given a stream that has ended, whoever names any of its events gets all that came after it."""
     status, _, text = scripted.request("POST", path, json.dumps({**asked, "stream": True}), {"content-type": "application/json"})
     events = events_of(text)
     assert status == 200 and len({e[0] for e in events}) == len(events) > 60
-    for i, (event_id, _) in enumerate(events):
-        status, _, rest = scripted.request("GET", f"/v1/streams/{event_id}")
-        assert status == 200 and events_of(rest) == events[i + 1:], event_id
+    paths = [[f"/v1/streams/{event_id}" for event_id, _ in events]]
+    if path == "/v1/responses":
+        paths.append(numbers_of(events, events[0][1]["response"]["id"]))
+    for by in paths:
+        for i, place in enumerate(by):
+            status, _, rest = scripted.request("GET", place)
+            assert status == 200 and events_of(rest) == events[i + 1:], place
 
 
 @pytest.mark.parametrize("lost", ["worker", "head", "killed head"])
-@pytest.mark.parametrize("path, asked", [("/v1/responses", ASK), ("/v1/messages", SAY)])
+@pytest.mark.parametrize("path, asked", [("/v1/responses", ASK), ("/v1/responses", SUMMARY), ("/v1/messages", SAY)])
 @pytest.mark.parametrize("at", [12, 60, 90])
 def test_a_call_lives_on(cluster, path, asked, lost, at):
     """Given a stream in its middle, thinking or within a call; when its worker is killed, its head is replaced, or killed and started again and the

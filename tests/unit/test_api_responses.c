@@ -62,6 +62,33 @@ static void test_a_body(void **state)
     api_call_fini(&c);
 }
 
+/* What follows a call belongs to its turn, and results of an earlier response's calls get their names. */
+static void test_calls_of_a_turn(void **state)
+{
+    (void)state;
+#define CALL(id) "{\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"f" id "\",\"arguments\":\"{}\"}"
+#define RESULT(id) "{\"type\":\"function_call_output\",\"call_id\":\"" id "\",\"output\":\"x\"}"
+#define THOUGHT(text) "{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"" text "\"}]}"
+    struct api_call c = parsed("{\"input\":[{\"role\":\"user\",\"content\":\"q\"}," THOUGHT("a") "," THOUGHT("b")
+                               ",{\"role\":\"assistant\",\"content\":\"c\"}," CALL("1") "," THOUGHT("d") "," CALL("2")
+                               ",{\"role\":\"assistant\",\"content\":\"e\"}," RESULT("2") "," RESULT("1") "]}");
+    assert_int_equal(c.request.turns_n, 4);
+    assert_str(c.request.turns[1].content, "ce");
+    assert_non_null(strstr(c.request.turns[1].extra.p, "\"reasoning_content\":\"abd\""));
+    assert_non_null(strstr(c.request.turns[3].extra.p, "\"name\":\"f1\""));
+    api_call_fini(&c);
+
+    c = parsed("{\"previous_response_id\":\"resp_00000000000012ab\",\"input\":[" RESULT("7") "," RESULT("8") "]}");
+    assert_null(strstr(c.request.turns[0].extra.p, "name"));
+    const struct turn before[] = {{.role = str_of("user"), .content = str_of("q")},
+        {.role = str_of("assistant"), .content = str_of(""),
+         .extra = str_of("{\"tool_calls\":[{\"id\":\"7\",\"function\":{\"name\":\"f7\",\"arguments\":\"{}\"}}]}")}};
+    assert_int_equal(api_call_continue(&c, before, 2), 0);
+    assert_non_null(strstr(c.request.turns[2].extra.p, "\"name\":\"f7\""));
+    assert_null(strstr(c.request.turns[3].extra.p, "name"));
+    api_call_fini(&c);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -80,6 +107,7 @@ static void test_refusals(void **state)
         {"{\"input\":\"x\",\"tool_choice\":\"required\"}", "tool_choice: there are no tools to call"},
         {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\"}}}", "text.format: needs \"schema\""},
         {"{\"input\":\"x\",\"background\":true}", "background: is not supported"},
+        {"{\"input\":\"x\",\"reasoning\":{\"summary\":\"long\"}}", "reasoning.summary: 'long' is none"},
         {"{\"input\":\"x\",\"max_tokens\":5}", "max_tokens: is not supported"},
         {"{\"input\":\"x\",\"previous_response_id\":\"resp_1\"}", "previous_response_id: expected the id"},
     };
@@ -178,6 +206,40 @@ static void test_events(void **state)
     buf_fini(&b);
 }
 
+#define SUMMED(status, parts) "{\"id\":\"rs_00000000000012ab\",\"type\":\"reasoning\",\"status\":\"" status "\",\"summary\":[" parts "]}"
+#define SUMMED_AT "\"item_id\":\"rs_00000000000012ab\",\"output_index\":0,\"summary_index\":0"
+
+/* A thought whose request asked for summaries: each event to the byte. */
+static void test_a_summary(void **state)
+{
+    (void)state;
+    const struct api_dialect *d = api_dialect(API_RESPONSES);
+    struct api_head asked = head;
+    struct buf b = buf_max(OUT_MAX);
+    struct api_call c = parsed("{\"input\":\"x\",\"reasoning\":{\"summary\":\"auto\"}}");
+    asked.summary = c.summary;
+    assert_true(c.summary && strstr(c.echo.p, "\"reasoning\":{\"effort\":null,\"summary\":\"auto\"}") != NULL);
+    api_call_fini(&c);
+    struct api_event ev = {.head = &asked, .place = {.steps = 1}, .choice.text = str_of("Hm"), .block = {.kind = PART_REASONING, .text = str_of("Hm")}};
+    assert_true(d->begin(&b, &ev));
+    assert_out(&b, EVENT("output_item.added") ",\"output_index\":0,\"item\":" SUMMED("in_progress", "") "}\n\n");
+    ev.step = 1;
+    assert_true(d->begin(&b, &ev));
+    assert_out(&b, EVENT("reasoning_summary_part.added") "," SUMMED_AT ",\"part\":{\"type\":\"summary_text\",\"text\":\"\"}}\n\n");
+    d->piece(&b, &ev);
+    assert_out(&b, EVENT("reasoning_summary_text.delta") "," SUMMED_AT ",\"delta\":\"Hm\"}\n\n");
+    ev.step = 0;
+    assert_true(d->end(&b, &ev));
+    assert_out(&b, EVENT("reasoning_summary_text.done") "," SUMMED_AT ",\"text\":\"Hm\"}\n\n");
+    ev.step = 1;
+    assert_true(d->end(&b, &ev));
+    assert_out(&b, EVENT("reasoning_summary_part.done") "," SUMMED_AT ",\"part\":{\"type\":\"summary_text\",\"text\":\"Hm\"}}\n\n");
+    ev.step = 2;
+    assert_true(d->end(&b, &ev));
+    assert_out(&b, EVENT("output_item.done") ",\"output_index\":0,\"item\":" SUMMED("completed", "{\"type\":\"summary_text\",\"text\":\"Hm\"}") "}\n\n");
+    buf_fini(&b);
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -193,8 +255,8 @@ static void test_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_body), cmocka_unit_test(test_refusals), cmocka_unit_test(test_echoes),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_events), cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_a_body), cmocka_unit_test(test_calls_of_a_turn), cmocka_unit_test(test_refusals), cmocka_unit_test(test_echoes),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_events), cmocka_unit_test(test_a_summary), cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
