@@ -42,7 +42,7 @@ static void put_input(struct jout *j, struct str arguments)
 {
     struct api_error e;
     json_t *object = NULL;
-    bool right = arguments.n > 0 && api_json_parse(arguments, &object, &e) == 0;
+    bool right = arguments.n > 0 && api_json_parse_text(arguments, &object, &e) == 0;
     json_decref(object);
     jout_key(j, "input");
     jout_object(j);

@@ -99,6 +99,9 @@ static int refuse_syntax(const json_error_t *je, struct api_error *e)
         return api_refuse(e, ERR_INVALID, "", "the body holds a NUL character (\\u0000), near byte %zu", at);
     case json_error_numeric_overflow:
         return api_refuse(e, ERR_INVALID, "", "the body holds a number larger than 64 bits, near byte %zu", at);
+    case json_error_duplicate_key: /* jansson's text ends "… near '"key"'" */
+        return api_refuse(e, ERR_INVALID, "", "the body has a key twice in one object: send one of them; %.*s, byte %zu",
+                          UTF8_HEAD(strstr(je->text, "near") != NULL ? strstr(je->text, "near") : "", 80), at);
     default:
         return api_refuse(e, ERR_INVALID, "", "the body is not valid JSON: %s, near byte %zu", je->text, at);
     }
@@ -113,7 +116,7 @@ static char first_char(struct str body)
     return '\0';
 }
 
-int api_json_parse(struct str body, json_t **out, struct api_error *e)
+static int parse(struct str body, size_t flags, json_t **out, struct api_error *e)
 {
     if (body.n > API_BODY_BYTES_MAX)
         return api_refuse(e, ERR_TOO_LARGE, "", "the body has %zu bytes, at most %d are taken", body.n,
@@ -128,11 +131,21 @@ int api_json_parse(struct str body, json_t **out, struct api_error *e)
         return api_refuse(e, ERR_INVALID, "", "the body must be a JSON object, got %s",
                           first == '[' ? "an array" : "a string");
     json_error_t je = {0};
-    json_t *root = json_loadb(body.p, body.n, 0, &je);
+    json_t *root = json_loadb(body.p, body.n, flags, &je);
     if (root == NULL)
         return refuse_syntax(&je, e);
     *out = root;
     return 0;
+}
+
+int api_json_parse(struct str body, json_t **out, struct api_error *e)
+{
+    return parse(body, JSON_REJECT_DUPLICATES, out, e);
+}
+
+int api_json_parse_text(struct str text, json_t **out, struct api_error *e)
+{
+    return parse(text, 0, out, e);
 }
 
 const char *api_json_kind(const json_t *v)

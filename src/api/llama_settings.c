@@ -137,7 +137,7 @@ static json_t *echo_of(const struct api_head *h)
     struct api_error e;
     json_t *root = NULL;
     buf_printf(&text, "{%.*s}", STR_ARG(h->echo));
-    if (api_json_parse(buf_str(&text), &root, &e) != 0)
+    if (api_json_parse_text(buf_str(&text), &root, &e) != 0)
         root = NULL;
     buf_fini(&text);
     return root;

@@ -57,7 +57,7 @@ static bool is_whole(struct str arguments)
 {
     struct api_error e;
     json_t *object = NULL;
-    bool whole = arguments.n > 0 && api_json_parse(arguments, &object, &e) == 0;
+    bool whole = arguments.n > 0 && api_json_parse_text(arguments, &object, &e) == 0;
     json_decref(object);
     return whole;
 }

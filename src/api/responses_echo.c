@@ -81,7 +81,7 @@ bool api_echo_is_right(struct str echo)
     buf_putc(&text, '{');
     buf_add_str(&text, echo);
     buf_putc(&text, '}');
-    bool right = !text.overflowed && api_json_parse(buf_str(&text), &root, &e) == 0;
+    bool right = !text.overflowed && api_json_parse_text(buf_str(&text), &root, &e) == 0;
     json_decref(root);
     buf_fini(&text);
     return right;

@@ -170,7 +170,7 @@ static json_t *extra_of(const struct turn *turn)
     struct api_error e;
     json_t *extra = NULL;
     if (turn->extra.n > 0)
-        (void)api_json_parse(turn->extra, &extra, &e);
+        (void)api_json_parse_text(turn->extra, &extra, &e);
     return extra;
 }
 

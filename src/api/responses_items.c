@@ -109,7 +109,7 @@ static void put_input_item(struct pager *pager, uint32_t i, const struct turn *t
     struct api_error e;
     json_t *extra = NULL;
     if (t->extra.n > 0)
-        (void)api_json_parse(t->extra, &extra, &e);
+        (void)api_json_parse_text(t->extra, &extra, &e);
     const json_t *calls = json_object_get(extra, "tool_calls");
     struct str thought = member(extra, "reasoning_content");
     if (thought.n > 0)

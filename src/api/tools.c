@@ -242,7 +242,7 @@ static int read_arguments(struct api_reader *r, const char *path, const json_t *
     json_t *object = NULL;
     struct api_error e;
     bool text = json_is_string(v), empty = v == NULL || (text && json_string_length(v) == 0);
-    if (text && !empty && api_json_parse(api_json_str(v), &object, &e) != 0)
+    if (text && !empty && api_json_parse_text(api_json_str(v), &object, &e) != 0)
         object = NULL;
     if (!empty && !json_is_object(text ? object : v)) {
         json_decref(object);

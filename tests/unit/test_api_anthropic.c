@@ -87,7 +87,7 @@ static void test_refusals(void **state)
     static const struct { const char *body, *says; } cases[] = {
         {"{\"max_tokens\":1}", "messages: is missing"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "max_tokens: is missing"},
-        {ASKS("\"max_tokens\":0"), "max_tokens: 0 is out of range"},
+        {"{\"max_tokens\":0,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "max_tokens: 0 is out of range"},
         {ASKS("\"tools\":[{\"name\":\"t\"}]"), "tools[0]: a tool needs"},
         {ASKS("\"tool_choice\":{\"type\":\"any\"}"), "tool_choice: there are no tools to call"},
         {ASKS("\"thinking\":{\"type\":\"some\"}"), "thinking: needs"},

@@ -44,9 +44,11 @@ static const char *const fields[] = {
     "\"functions\":[{\"name\":\"f\"}]", "\"include\":[\"message.output_text.logprobs\"]",
 };
 
-/* Fields that a dialect has as a hint, or that belong to a part of a body which is not sent here. */
+/* Fields that a dialect has as a hint, that belong to a part of a body which is not sent here, or that the body has. */
 static bool is_exempt(enum api_shape shape, const char *field)
 {
+    if (shape == API_MESSAGES && strncmp(field, "\"max_tokens\"", 12) == 0)
+        return true;
     bool text = strncmp(field, "\"text\"", 6) == 0, include = strncmp(field, "\"include\"", 9) == 0;
     return (text && shape != API_CHAT && shape != API_RESPONSES) || (include && shape != API_RESPONSES);
 }

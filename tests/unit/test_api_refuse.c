@@ -40,6 +40,15 @@ static const struct bad bads[] = {
     {API_CHAT, "{\"seed\":99999999999999999999}", ERR_INVALID,
      "", "the body holds a number larger than 64 bits, near byte 28"},
     {API_CHAT, "{\"seed\":1e999}", ERR_INVALID, "", "the body holds a number larger than 64 bits, near byte 13"},
+    /* a key twice: also an equal one, one within a tool or a schema, and one that is spelt with an escape */
+    {API_CHAT, "{\"seed\":1,\"seed\":2}", ERR_INVALID,
+     "", "the body has a key twice in one object: send one of them; near '\"seed\"', byte 16"},
+    {API_RESPONSES, "{\"input\":\"x\",\"input\":\"x\"}", ERR_INVALID,
+     "", "the body has a key twice in one object: send one of them; near '\"input\"', byte 20"},
+    {API_MESSAGES, "{\"tools\":[{\"name\":\"a\",\"input_schema\":{\"type\":\"object\",\"type\":\"x\"}}]}", ERR_INVALID,
+     "", "the body has a key twice in one object: send one of them; near '\"type\"', byte 60"},
+    {API_OLLAMA_CHAT, "{\"model\":\"a\",\"mod\\u0065l\":\"b\"}", ERR_INVALID,
+     "", "the body has a key twice in one object: send one of them; near '\"mod\\u0065l\"', byte 25"},
 
     /* messages */
     {API_CHAT, "{}", ERR_INVALID, "messages", "messages: is missing: an array of {\"role\", \"content\"}"},
