@@ -14,9 +14,10 @@
 
 /* One request, one answer. Happy path: http_call_start -> on_head(200) -> on_body … -> on_end(0). If a stream
  * breaks, its head may have been killed: the request is sent again with the last event's id, to the next head
- * of the list, until one resumes the stream. It can fail by: no head answering (each head is tried once, or
- * for AWAY_S after a part of the answer has arrived), an HTTP error with the head's message in its body,
- * Ctrl-C (the call is cancelled, and with it the generation). */
+ * of the list, until one resumes the stream. A proxy in front of the head may end a broken stream in order,
+ * and answers with 502, 503 or 504 while no head is there: both count as a loss. It can fail by: no head
+ * answering (each head is tried once, or for AWAY_S after a stream has begun), an HTTP error with the head's
+ * message in its body, another program's answer, Ctrl-C (the call is cancelled, and with it the generation). */
 
 enum {
     AWAY_S = 60,
@@ -32,7 +33,10 @@ struct fetch {
     struct buf body;             /* the whole answer; of an event stream only an error's body */
     struct fetch_ears ears;      /* on_event NULL: not a stream */
     struct sse sse;
+    bool done;                   /* the stream has told of its end */
     bool interrupted, lost;      /* lost: no answer, or the answer broke off */
+    bool begun;                  /* a head has begun to stream the answer */
+    uint64_t give_up_us;         /* while the stream is interrupted; 0: it is not */
     char id[FETCH_ID_BYTES];     /* of the last event; empty: none so far */
     char head[300];              /* the head being asked */
     struct fault fault;          /* the error, also of an error event */
@@ -53,6 +57,9 @@ static bool read_error(const json_t *answer, struct fault *f)
 static void on_sse(struct str event, struct str data, struct str id, void *user_data)
 {
     struct fetch *q = user_data;
+    q->begun = true;
+    q->give_up_us = 0;
+    q->done = q->done || str_is(data, "[DONE]");
     if (str_is(event, ":") && q->ears.on_comment != NULL)
         q->ears.on_comment(data, q->ears.user_data);
     if (str_is(event, ":") || str_is(data, "[DONE]"))
@@ -112,8 +119,14 @@ static void on_interrupt(int signum, void *user_data)
         http_call_cancel(q->call);
 }
 
+static bool is_gateway_error(int status)
+{
+    return status >= 502 && status <= 504;
+}
+
 static void read_http_error(struct fetch *q)
 {
+    q->lost = is_gateway_error(q->status);
     json_t *answer = json_loadb(q->body.p, q->body.n, 0, NULL);
     if (!read_error(answer, &q->fault))
         fault_set(&q->fault, ERR_PROTOCOL, "%s answered with HTTP %d and no manta error: is it a manta head?", q->head, q->status);
@@ -126,6 +139,16 @@ static void read_http_error(struct fetch *q)
             q->fault.err = errs[i];
     }
     json_decref(answer);
+}
+
+/* The stream has ended in order, but no event has told so. */
+static void break_off(struct fetch *q)
+{
+    q->lost = q->begun;
+    if (q->begun)
+        fault_set(&q->fault, ERR_UNAVAILABLE, "the answer of %s ended before it was whole", q->head);
+    else
+        fault_set(&q->fault, ERR_PROTOCOL, "%s answered with something that is no stream of events: is it a manta head?", q->head);
 }
 
 void fetch_headers(char out[FETCH_HEADERS_BYTES], const char *key, const char *last_id)
@@ -144,7 +167,7 @@ static void ask_one(struct fetch *q, const struct http_address *head, const char
     fetch_headers(headers, q->o->api_key, q->id);
     snprintf(q->head, sizeof q->head, "%s", net_place(head->host, head->port).text);
     q->fault = (struct fault){0};
-    q->lost = false;
+    q->lost = q->done = false;
     q->status = 0;
     buf_reset(&q->body);
     q->loop = net_loop_new();
@@ -171,11 +194,25 @@ static void ask_one(struct fetch *q, const struct http_address *head, const char
     net_loop_free(q->loop);
     if (q->fault.err == 0 && q->status != 200)
         read_http_error(q);
+    else if (q->fault.err == 0 && q->ears.on_event != NULL && !q->done)
+        break_off(q);
 }
 
 static void wait_a_moment(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000l}, NULL);
+}
+
+/* The stream is interrupted: its reader is told once. */
+static void tell_away(struct fetch *q)
+{
+    if (q->give_up_us != 0)
+        return;
+    q->give_up_us = clock_us() + AWAY_S * 1000000ull;
+    if (q->ears.on_away != NULL)
+        q->ears.on_away(q->ears.user_data);
+    else
+        fprintf(stderr, "\n%s the head is gone; the answer resumes as soon as one is there\n", show_tag("RECONNECTING"));
 }
 
 static int run(struct fetch *q, const char *path, const char *body)
@@ -184,26 +221,38 @@ static int run(struct fetch *q, const char *path, const char *body)
     int err = follow_heads_parse(q->o->head, &heads, &q->fault);
     if (err != 0)
         return err;
-    uint64_t give_up_us = 0;
     for (uint32_t i = 0;; i++) {
         ask_one(q, &heads.at[i % heads.n], path, body);
         if (!q->lost)
             return q->fault.err;
-        if (q->id[0] == '\0' && i + 1 < heads.n)
+        if (!q->begun && i + 1 < heads.n)
             continue; /* another head may answer */
-        if (q->id[0] == '\0' || (give_up_us != 0 && clock_us() > give_up_us))
+        if (!q->begun || (q->give_up_us != 0 && clock_us() > q->give_up_us))
             return q->fault.err;
-        if (give_up_us == 0 && q->ears.on_away != NULL)
-            q->ears.on_away(q->ears.user_data);
-        if (give_up_us == 0) {
-            if (q->ears.on_away == NULL)
-                fprintf(stderr, "\n%s the head is gone; the answer resumes as soon as one is there\n", show_tag("RECONNECTING"));
-            give_up_us = clock_us() + AWAY_S * 1000000ull;
-        }
+        tell_away(q);
         sse_fini(&q->sse); /* an event may have arrived in part */
         sse_init(&q->sse);
         wait_a_moment();
     }
+}
+
+/* Any server may answer any path with JSON: a member that heads' answers always have tells them
+ * apart. */
+static bool is_of_head(const char *path, const json_t *answer)
+{
+    static const struct { const char *path, *member; json_type type; } marks[] = {
+        {"/manta/status", "head", JSON_OBJECT},      {"/manta/actors", "actor_list", JSON_ARRAY},
+        {"/manta/requests/", "id", JSON_STRING},     {"/manta/requests", "request_list", JSON_ARRAY},
+        {"/manta/scale", "target", JSON_INTEGER},    {"/manta/drain", "worker", JSON_STRING},
+        {"/manta/cordon", "worker", JSON_STRING},    {"/manta/uncordon", "worker", JSON_STRING},
+        {"/v1/models", "data", JSON_ARRAY},          {"/manta/process_prompt", "responses", JSON_ARRAY},
+    };
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const json_t *member = json_object_get(answer, marks[i].member);
+        if (strncmp(path, marks[i].path, strlen(marks[i].path)) == 0)
+            return member != NULL && json_typeof(member) == marks[i].type;
+    }
+    return true;
 }
 
 int fetch_json(const struct client_options *o, const char *path, const char *body, json_t **out, char **out_text, struct fault *f)
@@ -212,12 +261,15 @@ int fetch_json(const struct client_options *o, const char *path, const char *bod
     int err = run(&q, path, body);
     json_t *answer = err == 0 ? json_loadb(q.body.p, q.body.n, 0, NULL) : NULL;
     if (err == 0 && answer == NULL)
-        err = fault_set(&q.fault, ERR_PROTOCOL, "%s answered with something that is not JSON: is it a manta head?", o->head);
+        err = fault_set(&q.fault, ERR_PROTOCOL, "%s answered with something that is not JSON: is it a manta head?", q.head);
+    else if (err == 0 && !is_of_head(path, answer))
+        err = fault_set(&q.fault, ERR_PROTOCOL, "%s answered with other JSON than a head's: is it a manta head?", q.head);
     if (err == 0) {
         *out = answer;
         if (out_text != NULL)
             *out_text = strdup(buf_cstr(&q.body));
     } else {
+        json_decref(answer);
         *f = q.fault;
     }
     buf_fini(&q.body);
