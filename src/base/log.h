@@ -1,9 +1,9 @@
 /* Log one line per event, to stderr and into a ring that crash reports and `debug dump` show: a
  * sentence for people, and the event with its fields for programs (event.h).
  *
- *     12:01:07.123 [CLUSTER CONNECTION] warning: worker left: connection closed event=worker_left node=worker-2 worker=5 actors=1
+ *     12:01:07.123 [CLUSTER CONNECTION] warning: worker left: closed by the peer event=worker_left node=worker-2 worker=5 actors=1
  *     {"time":"2026-11-30T12:01:07.123Z","level":"warn","tag":"CLUSTER CONNECTION","event":"worker_left","node":"worker-2",
- *      "worker":5,"actors":1,"text":"worker left: connection closed"}                               (one line, --log-format json)
+ *      "worker":5,"actors":1,"text":"worker left: closed by the peer"}                               (one line, --log-format json)
  *
  * Rooms do not log, programs do. Trace lines are switched on by name: MANTA_TRACE=wire,limits. All
  * functions are safe from any thread.

@@ -270,10 +270,10 @@ class Api:
         status, _, text = self.request("POST", path, raw, {"content-type": "application/json", **(headers or {})}, **options)
         return status, json.loads(text)
 
-    def begin(self, path, body):
+    def begin(self, path, body, headers=None):
         """The connection of a request whose answer nobody waits for; to be closed."""
         conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        conn.request("POST", path, json.dumps(body), {"content-type": "application/json", **self.authorization()})
+        conn.request("POST", path, json.dumps(body), {"content-type": "application/json", **self.authorization(), **(headers or {})})
         return conn
 
     def ask(self, prompt, **fields):

@@ -13,7 +13,7 @@ from cluster import Beside, together, wait_for
 from hosts import Host
 from streams import ask
 
-SHORT = ("chaos", "--streams", 16, "--faults", 6, "--seed", 5)
+SHORT = ("chaos", "--streams", 16, "--faults", 6, "--seed", 5)  # docs/failover.md has it so: test_typed.py
 
 
 def test_chaos_finds_nothing_wrong(run):

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cluster import PROGRAM, environment
+from pages import code_of
 from terminal import CTRL_U, Terminal
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -102,16 +103,6 @@ def test_zsh_completes_at_a_terminal(tmp_path):
             t.press(CTRL_U)
 
 
-def code_of(page):
-    """The lines of a page that are typed: indented, or between fences; continued ones joined."""
-    lines, fenced = [], False
-    for line in re.sub(r"\\\n\s*", " ", page.read_text()).splitlines():
-        fenced ^= line.lstrip().startswith("```")
-        if line.startswith("    ") or fenced:
-            lines.append(line.strip())
-    return lines
-
-
 def typed_commands():
     """(page, command, flags) of each manta that a document types."""
     mistakes = ROOT / "docs" / "first-hour.md"  # typed by test_first_hour.py
@@ -140,17 +131,5 @@ def test_every_command_is_in_the_reference():
     """Given the commands that the program lists; then docs/commands.md has each of them, and no other."""
     said = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
     listed = set(re.findall(r"^  ([a-z]+)\b", said, re.M)) - {"manta"}
-    told = set(re.findall(r"\bmanta ([a-z]+)\b", "\n".join(code_of(ROOT / "docs/commands.md"))))
+    told = set(re.findall(r"\bmanta ([a-z]+)\b", "\n".join(code_of("docs/commands.md"))))
     assert len(listed) > 15 and told == listed
-
-
-@pytest.mark.model
-def test_what_the_readme_types(smol):
-    """Given a cluster; when the commands of README's "From a program" are typed as they are printed, with the port of this one; then both print an answer."""
-    part = (ROOT / "README.md").read_text().split("## From a program")[1].split("\n## ")[0].replace("http://127.0.0.1:8470", smol.url)
-    curl = next(line.strip() for line in part.splitlines() if line.startswith("    curl"))
-    said = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=120, check=True)
-    assert '"content": "' in said.stdout
-    python = "\n".join(line[4:] for line in part.split("With the OpenAI client")[1].splitlines() if line.startswith("    "))
-    env = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
-    assert subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, timeout=120, check=True, env=env).stdout.strip()
