@@ -81,7 +81,7 @@ struct api_call {
     uint32_t each;               /* … this many answers (0: all answers are to one prompt), … */
     uint32_t shown;              /* … of which this many, the best, are shown: "best_of" and "n" */
     bool hides_logprobs;         /* logprobs were requested only to choose the best answer */
-    bool with_prompt;            /* completions: "echo" */
+    bool with_prompt;            /* completions: "echo"; rerank: results have their texts */
     bool with_tokens;            /* /completion: "return_tokens" */
     bool with_pieces, with_special; /* tokenize: "with_pieces", "add_special" */
     bool spread;                 /* process_prompt: run on different actors */

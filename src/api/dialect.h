@@ -41,6 +41,7 @@ struct api_whole {
     const struct api_choice *choices; /* one per answer */
     const struct api_response *responses; /* the same, with their actors */
     const struct api_vector *vectors; /* embeddings */
+    const struct input *inputs;       /* rerank with call->with_prompt: the texts */
     uint32_t n;                       /* of each */
     struct api_usage usage;           /* of all together */
     struct api_cluster cluster;

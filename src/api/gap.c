@@ -15,10 +15,33 @@ static struct turn *add_turn(struct api_reader *r, const char *role, struct str 
     return t;
 }
 
+/* Joins texts. llama-server also takes token ids among them; here the texts around a gap are cut to what
+ * the model's context has room for, which the worker does before it has any tokens. */
+static int read_texts(struct api_reader *r, const char *path, const json_t *v, struct str *out)
+{
+    struct buf all = buf_max(API_BODY_BYTES_MAX);
+    int err = 0;
+    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
+        const json_t *part = json_array_get(v, i);
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        if (json_is_string(part))
+            buf_add_str(&all, api_json_str(part));
+        else if (json_is_number(part))
+            err = api_refuse(r->e, ERR_UNSUPPORTED, at, "token ids are not supported around a gap: send their text, which POST /detokenize gives");
+        else
+            err = api_refuse_type(r, at, "a string", part);
+    }
+    *out = api_arena_str(r->arena, buf_str(&all));
+    buf_fini(&all);
+    return err;
+}
+
 static int read_around(struct api_reader *r, const char *path, const json_t *v, const char *role)
 {
     struct str text;
-    int err = api_read_text(r, path, v, API_BODY_BYTES_MAX, &text);
+    bool many = json_is_array(v) && r->call->shape == API_INFILL;
+    int err = many ? read_texts(r, path, v, &text) : api_read_text(r, path, v, API_BODY_BYTES_MAX, &text);
     if (err == 0)
         add_turn(r, role, text);
     return err;

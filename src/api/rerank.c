@@ -58,22 +58,18 @@ static int read_query(struct api_reader *r, const char *path, const json_t *v)
     return 0;
 }
 
-static int refuse_texts(struct api_reader *r, const char *path, const json_t *v)
-{
-    bool wanted = false;
-    int err = api_read_bool(r, path, v, &wanted);
-    return err == 0 && wanted ? api_refuse(r->e, ERR_UNSUPPORTED, path, "is not supported: index says which text it is") : err;
-}
-
 static int check(struct api_reader *r)
 {
     const struct request *q = &r->call->request;
     static const struct api_lacking lacking[] = {
         {"truncate", FIELD_FOR(API_RERANK), "false", "a text that is too long is an error here, never cut"},
         {"truncate_prompt_tokens", FIELD_FOR(API_RERANK), "", "a text that is too long is an error here, never cut"},
-        {"rank_fields", FIELD_FOR(API_RERANK), "[\"text\"]", NULL},
+        {"truncation", FIELD_FOR(API_RERANK), "false", "a text that is too long is an error here, never cut"},
+        {"rank_fields", FIELD_FOR(API_RERANK), "[\"text\"]", "only the member \"text\" of a document is read"},
+        {"top_k", FIELD_FOR(API_RERANK), "", "send top_n"},
         {"raw_scores", FIELD_FOR(API_RERANK), "true|false", NULL},
         {"max_chunks_per_doc", FIELD_FOR(API_RERANK), "", "a text that is too long is an error here"},
+        {"max_tokens_per_doc", FIELD_FOR(API_RERANK), "", "a text that is too long is an error here, never cut"},
     };
     if (q->turns_n == 0)
         return api_refuse(r->e, ERR_INVALID, "query", "is missing: the question that the texts may answer");
@@ -91,8 +87,8 @@ static int parse(struct str body, struct api_call *out, struct api_error *e)
         {"texts", HERE, FIELD_OTHER, .read = read_texts},
         {"documents", HERE, FIELD_OTHER, .read = read_documents},
         {"top_n", HERE, FIELD_COUNT, 1, REQUEST_INPUTS_MAX, TO(dimensions)},
-        {"return_documents", HERE, FIELD_OTHER, .read = refuse_texts},
-        {"return_text", HERE, FIELD_OTHER, .read = refuse_texts},
+        {"return_documents", HERE, FIELD_BOOL, TO(with_prompt)},
+        {"return_text", HERE, FIELD_BOOL, TO(with_prompt)}, /* TEI's name */
         {"user", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
         {"priority", HERE, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)},
         {"timeout_s", HERE, FIELD_OTHER, .read = api_read_timeout},
@@ -115,6 +111,20 @@ static int compare(const void *a, const void *b)
     return x->score != y->score ? (x->score < y->score ? 1 : -1) : x->index < y->index ? -1 : 1;
 }
 
+/* Writes a result's text: a document as Jina and Cohere do, or a member as TEI does. */
+static void put_text(struct jout *j, const struct api_whole *w, uint32_t index)
+{
+    if (w->inputs == NULL)
+        return;
+    if (!w->call->base64) {
+        jout_key(j, "document");
+        jout_object(j);
+    }
+    jout_put_str(j, "text", w->inputs[index].text);
+    if (!w->call->base64)
+        jout_object_end(j);
+}
+
 static void put_results(struct jout *j, const struct api_whole *w, const char *key)
 {
     struct ranked *ranked = xalloc_array(w->n + 1, sizeof *ranked);
@@ -128,6 +138,7 @@ static void put_results(struct jout *j, const struct api_whole *w, const char *k
         jout_put_uint(j, "index", ranked[i].index);
         jout_key(j, key);
         jout_float(j, ranked[i].score);
+        put_text(j, w, ranked[i].index);
         jout_object_end(j);
     }
     jout_array_end(j);
@@ -141,7 +152,9 @@ static void write_ranks(struct buf *out, const struct api_whole *w)
         put_results(&j, w, "score");
         return;
     }
+    char name[API_NAME_BYTES];
     jout_object(&j);
+    jout_put_str(&j, "id", api_name(api_dialect_rerank.id_prefix, w->head->id, name));
     jout_put_str(&j, "model", w->head->model);
     jout_put_cstr(&j, "object", "list");
     jout_key(&j, "results");

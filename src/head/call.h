@@ -111,6 +111,7 @@ struct call {
     bool has_body;                 /* the client sent its request: if no worker has the stream, the call can start anew */
     struct request *brought;       /* owned; the request that api.request points into, for a has_body call of the
                                     * replaced head; else NULL */
+    struct request *texts;         /* owned; only inputs: those that the answer repeats; NULL: none */
     bool again;                    /* on the doomed list, to be started anew */
     bool computed_again;           /* started anew, although its client already has a part of the answer */
     bool exact;                    /* computed_again: on an actor that reproduces the same bits */
@@ -140,6 +141,8 @@ struct call *call_find(struct head_program *p, uint64_t id);
 void call_prompt(struct head_program *p, struct call *c);
 /* True if the client sent the request again and it can be the one that began the lost stream. */
 bool call_may_be_computed_again(const struct call *c);
+/* Keeps a copy of r's inputs if the answer repeats them. */
+void call_keep_texts(struct head_program *p, struct call *c, const struct request *r);
 /* Frees a branch's memory. */
 void call_branch_fini(struct branch *b);
 /* Makes a call for a request, with only its start time set. */

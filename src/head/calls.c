@@ -48,6 +48,7 @@ void call_free(struct head_program *p, struct call *c)
     free(c->branches);
     free(c->from);
     free(c->brought);
+    free(c->texts);
     memory_of_call(p, c, -(int64_t)c->bytes);
     free(c->client_id);
     free(c->tenant);
@@ -107,6 +108,15 @@ static struct str session_header(const struct http_request *r)
             return session;
     }
     return str_n(NULL, 0);
+}
+
+void call_keep_texts(struct head_program *p, struct call *c, const struct request *r)
+{
+    if (c->api.shape != API_RERANK || !c->api.with_prompt)
+        return;
+    struct request texts = {.inputs = r->inputs, .inputs_n = r->inputs_n};
+    c->texts = request_clone(&texts);
+    memory_of_call(p, c, (int64_t)request_bytes(c->texts));
 }
 
 void call_prompt(struct head_program *p, struct call *c)
@@ -219,6 +229,7 @@ static void call_parsed(struct head_program *p, struct http_request *r, enum api
     c->has_body = true;
     c->head = (struct api_head){.shape = shape, .id = c->stream, .created = clock_unix_s(), .model = str_of(c->model),
                                 .include_usage = api->include_usage, .echo = str_n(c->echo, api->echo.n), .summary = api->summary};
+    call_keep_texts(p, c, &c->api.request);
     struct fault lost = {0};
     if (stored_begin(p, c, &lost) != 0 && from.stream == 0) {
         answer_fault(p, c, &lost, 0);

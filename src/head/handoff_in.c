@@ -206,6 +206,7 @@ static int go_on(struct taking *t, struct call *c, const struct wire_moved_call 
         inputs[i] = (struct input){.text = m->inputs[i].text, .tokens = m->inputs[i].tokens.p, .tokens_n = m->inputs[i].tokens.n};
     r->inputs = inputs;
     r->inputs_n = m->inputs_n;
+    call_keep_texts(t->p, c, r);
     feed(t, c, m, r);
     free(inputs);
     return 0;

@@ -166,6 +166,7 @@ static const struct route routes[] = {
     {"POST", "/v1/embeddings", .shape = API_EMBEDDINGS, .flags = LONG},
     {"POST", "/v1/rerank", .shape = API_RERANK, .flags = LONG},
     {"POST", "/v1/reranking", .shape = API_RERANK, .flags = LONG}, /* llama-server's other name */
+    {"POST", "/v2/rerank", .shape = API_RERANK, .flags = LONG},    /* Cohere's */
     {"POST", "/v1/responses", .shape = API_RESPONSES, .flags = LONG},
     {"POST", "/v1/responses/input_tokens", .shape = API_RESPONSES_COUNT, .flags = LONG},
     {"GET", "/v1/responses/", .handler = on_stored_get, .flags = LONG},

@@ -94,7 +94,8 @@ static struct whole whole_of(struct call *c, const struct api_cluster *cluster)
     }
     free(shown);
     all.w = (struct api_whole){.head = &c->head, .call = &c->api, .choices = choices, .responses = responses, .n = n,
-                               .vectors = call_dialect(c)->vectors ? vectors_of(c) : NULL, .usage = usage_of(c), .cluster = *cluster};
+                               .vectors = call_dialect(c)->vectors ? vectors_of(c) : NULL, .usage = usage_of(c), .cluster = *cluster,
+                               .inputs = c->texts != NULL ? c->texts->inputs : NULL};
     return all;
 }
 

@@ -1,5 +1,7 @@
 """Reranking: which of several texts answer a question, as Jina asks it and as TEI does; what a reranker says is what an independent forward pass says."""
 
+import json
+
 import pytest
 
 import fixtures
@@ -55,13 +57,37 @@ def test_scores_are_the_references(ranks):
 def test_forms(ranks):
     """Given the paths and shapes of several servers, the same scores; top_n cuts them; TEI's answer is a bare list."""
     whole = rank(ranks)["results"]
-    for path in "/rerank", "/v1/reranking", "/reranking":
+    for path in "/rerank", "/v1/reranking", "/reranking", "/v2/rerank":
         assert [r["index"] for r in rank(ranks, path=path)["results"]] == [r["index"] for r in whole]
     assert [r["index"] for r in rank(ranks, top_n=2)["results"]] == [r["index"] for r in whole[:2]]
     assert len(rank(ranks, top_n=99)["results"]) == 4
     assert [r["index"] for r in rank(ranks, documents=[{"text": d} for d in DOCUMENTS])["results"]] == [r["index"] for r in whole]
     tei = rank(ranks, path="/rerank", documents=None, texts=DOCUMENTS, top_n=3)
     assert [t["index"] for t in tei] == [r["index"] for r in whole[:3]] and tei[0]["score"] == pytest.approx(whole[0]["relevance_score"], abs=1e-4)
+
+
+def test_results_with_their_texts(ranks):
+    """Given clients that ask for the texts beside the scores, each result has its own, in Jina's and Cohere's shape or in TEI's; without the
+    question there are none."""
+    plain = rank(ranks)["results"]
+    assert {"index", "relevance_score"} == set(plain[0]) and rank(ranks, return_documents=False)["results"] == plain
+    for documents in DOCUMENTS, [{"text": d} for d in DOCUMENTS]:
+        results = rank(ranks, documents=documents, return_documents=True, top_n=3)["results"]
+        assert [(r["index"], r["document"]) for r in results] == [(r["index"], {"text": DOCUMENTS[r["index"]]}) for r in plain[:3]]
+    tei = rank(ranks, path="/rerank", documents=None, texts=DOCUMENTS, return_text=True)
+    assert [(t["index"], t["text"]) for t in tei] == [(r["index"], DOCUMENTS[r["index"]]) for r in plain]
+
+
+def test_texts_outlive_their_head(cluster):
+    """Given a request whose texts wait for a model that still has to come, when its head is replaced, the answer has them all the same."""
+    head = cluster.head()
+    conn = head.begin("/v1/rerank", {"model": RANKER, "query": QUERY, "documents": DOCUMENTS, "return_documents": True})
+    head.wait_status(queued=len(DOCUMENTS))
+    after = cluster.head("--replace", port=head.port)
+    assert head.wait() == 0, head.log
+    cluster.worker(after, "--model", fixtures.file(RANKER), "--slots", 4, "--threads", 1)
+    results = json.loads(conn.getresponse().read())["results"]
+    assert sorted(r["document"]["text"] for r in results) == sorted(DOCUMENTS)
 
 
 def test_who_is_asked_without_a_name(ranks):
@@ -79,7 +105,8 @@ def test_who_is_asked_without_a_name(ranks):
 def test_refusals(ranks):
     """Given what is no question, or a model that ranks nothing, an error that names it."""
     for body, param in (({"documents": []}, "documents"), ({"documents": None}, "documents"), ({"documents": [1]}, "documents[0]"), ({"query": None}, "query"),
-                        ({"documents": 5}, "documents"), ({"top_n": 0}, "top_n"), ({"return_documents": True}, "return_documents"), ({"truncate": True}, "truncate")):
+                        ({"documents": 5}, "documents"), ({"top_n": 0}, "top_n"), ({"return_documents": 1}, "return_documents"), ({"truncate": True}, "truncate"),
+                        ({"max_tokens_per_doc": 4096}, "max_tokens_per_doc"), ({"rank_fields": ["title"]}, "rank_fields"), ({"top_k": 2}, "top_k")):
         assert rank(ranks, 400, **body)["param"] == param, body
     assert "only a reranker can rank" in rank(ranks, 400, model=EMBEDDER)["message"]
     assert rank(ranks, 400, model="echo")["type"] in ("not_supported_error", "invalid_request_error")

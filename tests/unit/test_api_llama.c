@@ -48,6 +48,11 @@ static void test_a_gap(void **state)
     assert_turn(&c.request, 3, "suffix", ")", "");
     api_call_fini(&c);
 
+    c = parse(API_INFILL, "{\"input_prefix\":[\"a\",\"(\"],\"input_suffix\":[]}");
+    assert_turn(&c.request, 0, "prefix", "a(", "");
+    assert_turn(&c.request, 1, "suffix", "", "");
+    api_call_fini(&c);
+
     c = parse(API_COMPLETION, "{\"prompt\":\"a(\",\"suffix\":\")\",\"n\":2}");
     assert_true(request_fills(&c.request) && c.request.text.n == 0 && c.n == 2);
     assert_turn(&c.request, 0, "suffix", ")", "");
@@ -65,10 +70,12 @@ static void test_no_gap(void **state)
     assert_refused(API_INFILL, "{\"input_suffix\":\")\"}", "input_prefix");
     assert_refused(API_INFILL, "{\"input_prefix\":\"(\"}", "input_suffix");
     assert_refused(API_INFILL, "{\"input_prefix\":\"(\",\"input_suffix\":7}", "input_suffix");
+    assert_refused(API_INFILL, "{\"input_prefix\":[\"(\",7],\"input_suffix\":\")\"}", "input_prefix[1]");
     assert_refused(API_INFILL, "{\"input_prefix\":\"(\",\"input_suffix\":\")\",\"prompt\":[1]}", "prompt");
     assert_refused(API_INFILL, "{\"input_prefix\":\"(\",\"input_suffix\":\")\",\"input_extra\":[{}]}", "input_extra[0]");
     assert_refused(API_INFILL, "{\"input_prefix\":\"(\",\"input_suffix\":\")\",\"input_extra\":[{\"text\":\"a\",\"filename\":1}]}", "input_extra[0].filename");
     assert_refused(API_COMPLETION, "{\"prompt\":[1,2],\"suffix\":\")\"}", "prompt");
+    assert_refused(API_COMPLETION, "{\"prompt\":\"a\",\"suffix\":[\")\"]}", "suffix");
     assert_refused(API_COMPLETION, "{\"prompt\":[\"a\",\"b\"],\"suffix\":\")\"}", "prompt");
     assert_refused(API_COMPLETION, "{\"prompt\":\"a\",\"suffix\":\")\",\"echo\":true}", "echo");
 }
@@ -86,7 +93,8 @@ static void test_ranks(void **state)
     assert_turn(&c.request, 0, "query", "q", "");
     struct api_whole w = {.head = &head, .call = &c, .vectors = vectors, .n = 3, .usage = {.prompt_tokens = 9}};
     api_dialect(API_RERANK)->answer(&out, &w);
-    assert_string_equal(buf_cstr(&out), "{\"model\":\"m\",\"object\":\"list\",\"results\":[{\"index\":1,\"relevance_score\":2},"
+    assert_string_equal(buf_cstr(&out), "{\"id\":\"rank-0000000000000000\",\"model\":\"m\",\"object\":\"list\",\"results\":["
+                                        "{\"index\":1,\"relevance_score\":2},"
                                         "{\"index\":2,\"relevance_score\":0.25}],\"usage\":{\"prompt_tokens\":9,\"total_tokens\":9}}");
     buf_reset(&out);
     api_call_fini(&c);
