@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 SECONDS ?= 60
 PREFIX ?= /usr/local
+RELEASE_URL ?=
 DESTDIR ?=
 unexport SECONDS
 
@@ -240,8 +241,8 @@ uninstall: ## Remove what `make install` put below PREFIX
 	@scripts/displace "$(DESTDIR)$(PREFIX)"
 
 .PHONY: package
-package: setup ## Build the portable archive and the Debian package, in build/packages (ARGS=FOLDER)
-	@scripts/package $(ARGS)
+package: setup ## Build the portable archive and the Debian package, in build/packages, a folder to serve (RELEASE_URL=http://HOST:8000; ARGS=FOLDER)
+	@RELEASE_URL="$(RELEASE_URL)" scripts/package $(ARGS)
 
 .PHONY: test-package
 test-package: setup ## Install the packages in clean Debian 12 and Ubuntu 24.04 systems, serve, upgrade under streams, remove (root; minutes)
