@@ -39,7 +39,7 @@ _manta() {
         bench) words='--config --api-key --api-key-file --head --model --engine --slots --compare-balance --load --calls --streams --seed --log --log-format --output --help' ;;
         chaos) words='--config --model --engine --slots --exact --seed --streams --faults --kinds --at-once --heads --workers --log --log-format --output --help' ;;
         config) words='--config --host --port --api-key --join-token --balance --api-key-file --join-token-file --allow-origin --allow-host --queue-jobs --queue-bytes --answer-bytes --queue-deadline-ms --token-stall-ms --beat-ms --lost-after-ms --status-every-ms --rebalance --share-prefix --billing-line --log-requests --drain-grace --scale --scale-min --scale-max --scale-idle --head-limit-memory --head-limit-cpus --head --node --model --engine --chat-template --slots --context --threads --kv --exact --repack --memory --prefix-cache --worker-limit-memory --worker-limit-cpus --load-stall-s --step-ms --offline --pull-limit --pull-stall-s --throttle --workers --on --cluster --set --address --worker-head --gpus --no-prompt --detach --verbose --test --log-bytes --log-files --log --log-format --output --help' ;;
-        models) words='pull show rm --config --api-key --api-key-file --head --offline --pull-limit --pull-stall-s --log --log-format --output --watch --help' ;;
+        models) words='catalogue pull show rm --config --api-key --api-key-file --head --offline --pull-limit --pull-stall-s --log --log-format --output --watch --help' ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

@@ -9,6 +9,8 @@
 #include "base/cells.h"
 #include "base/utf8.h"
 
+enum { INDENT_MAX = 12 };
+
 enum verdict { FINE, BLANK, RETURN, BAD };
 
 static bool turns_direction(uint32_t c)
@@ -101,6 +103,28 @@ void plain_print(FILE *to, const char *fmt, ...)
     fprintf(to, "%s\n", buf_cstr(&line));
     buf_fini(&text);
     buf_fini(&line);
+}
+
+void plain_vwrapped(FILE *to, const char *fmt, va_list args)
+{
+    struct buf text = buf_max(SIZE_MAX / 2), plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
+    buf_vprintf(&text, fmt, args);
+    plain_add(&plain, buf_str(&text), PLAIN_LINE);
+    size_t indent = strspn(buf_cstr(&plain), " "); /* also for continuation lines */
+    wrap_text(buf_str(&plain), isatty(fileno(to)) != 0 ? cells_columns(fileno(to)) : UINT32_MAX, indent < INDENT_MAX ? (unsigned)indent : INDENT_MAX,
+              0, &out);
+    fprintf(to, "%s\n", buf_cstr(&out));
+    buf_fini(&text);
+    buf_fini(&plain);
+    buf_fini(&out);
+}
+
+void plain_wrapped(FILE *to, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    plain_vwrapped(to, fmt, ap);
+    va_end(ap);
 }
 
 void plain_error(const char *fmt, ...)

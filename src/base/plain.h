@@ -5,6 +5,7 @@
 #ifndef MANTA_BASE_PLAIN_H
 #define MANTA_BASE_PLAIN_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -26,6 +27,11 @@ size_t plain_in_place(char *text, size_t n);
 void plain_add_json(struct buf *out, struct str json);
 /* Prints the formatted arguments as one line, with a line end. */
 void plain_print(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same; on a terminal broken between words, further lines as far from the left as the first. */
+void plain_wrapped(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same with arguments that a caller has collected. */
+void plain_vwrapped(FILE *to, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Prints "error: " and the formatted arguments as one line to stderr; on a terminal in colour, and
  * broken between words. */

@@ -40,22 +40,12 @@ void show_said(const char *tag, const char *fmt, ...)
     buf_fini(&out);
 }
 
-enum { INDENT_MAX = 12 };
-
 void show_wrapped(const char *fmt, ...)
 {
-    struct buf text = buf_max(SIZE_MAX / 2), plain = buf_max(SIZE_MAX / 2), out = buf_max(SIZE_MAX / 2);
     va_list ap;
     va_start(ap, fmt);
-    buf_vprintf(&text, fmt, ap);
+    plain_vwrapped(stdout, fmt, ap);
     va_end(ap);
-    plain_add(&plain, buf_str(&text), PLAIN_LINE);
-    size_t indent = strspn(buf_cstr(&plain), " "); /* also for continuation lines */
-    wrap_text(buf_str(&plain), show_on_terminal() ? cells_columns(STDOUT_FILENO) : UINT32_MAX, indent < INDENT_MAX ? (unsigned)indent : INDENT_MAX, 0, &out);
-    printf("%s\n", buf_cstr(&out));
-    buf_fini(&text);
-    buf_fini(&plain);
-    buf_fini(&out);
 }
 
 void show_paragraphs(struct str text, unsigned at)

@@ -189,10 +189,18 @@ static void make_token(struct head_program *p)
              path[0] != '\0' ? path : "the state folder (neither XDG_STATE_HOME nor HOME is set)");
 }
 
+static void say_if_browsers_refuse(uint16_t port)
+{
+    if (http_browsers_refuse(port))
+        log_warn("CLUSTER STATUS", EVENT("port_refused_by_browsers", KV("port", port)),
+                 "browsers refuse to open port %u: for the console, take another --port", port);
+}
+
 static void say_started(struct head_program *p)
 {
     struct net_place at = net_place(p->o->host, http_server_port(p->server));
     log_info("CLUSTER STATUS", EVENT("head_started", KV("address", at.text)), "cluster started on http://%s", at.text);
+    say_if_browsers_refuse(http_server_port(p->server));
     log_info("COORDINATOR MODE", EVENT("coordinator_only"),
              "head is coordinator only: waiting for worker nodes to join and register models; no models loaded here");
     log_info("REALTIME PROMPT SYSTEM", EVENT("coordinator_created"), "initializing; coordinator created and registered as 'prompt_coordinator'");

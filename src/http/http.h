@@ -245,6 +245,10 @@ void sse_fini(struct sse *s);
  * stream cannot be used further then. */
 int sse_feed(struct sse *s, struct str bytes, sse_event_fn *fn, void *user_data);
 
+/* Returns whether browsers, and Node.js, refuse to connect to this port (6000, 10080, …), so that
+ * no page can be opened there. */
+bool http_browsers_refuse(uint16_t port);
+
 /* Parses "http://host:port", "host:port" or "host"; default_port when the text has no port.
  * Returns ERR_INVALID or ERR_UNSUPPORTED (TLS) with f filled. */
 int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port,

@@ -82,7 +82,7 @@ static void put_head(const struct settings *s, bool json)
         printf(",\"results\":[");
         return;
     }
-    plain_print(stdout, "The cluster at %s: prompts of 50 to 100 words, answers of 48 to 64 tokens; times in ms", setting_text(s, SET_HEAD));
+    plain_wrapped(stdout, "The cluster at %s: prompts of 50 to 100 words, answers of 48 to 64 tokens; times in ms", setting_text(s, SET_HEAD));
     printf("%7s  %7s  %8s  %6s  %8s  %8s  %8s\n", "CLIENTS", "PROMPTS", "TOKENS/S", "EACH", "TTFT-P50", "TTFT-P95", "GAP-P95");
     fflush(stdout);
 }

@@ -29,7 +29,8 @@
     C("bench", "", "measure the running cluster, or compare strategies on small ones", "manta bench                      # the cluster that runs: tokens/s, time to the first token\n         manta bench --compare-balance    # each --balance on clusters of its own", USE_BENCH, 0, 0, run_bench) \
     C("chaos", "", "start a test cluster, kill and freeze its workers, and check that no answer changed", "manta chaos --model smollm2 --exact --streams 200 --faults 60", USE_CHAOS, 0, 0, chaos_main) \
     C("config", "", "show the effective settings and where each comes from", "manta config --config config/laptop.yaml\n         manta config -o json", USE_HEAD | USE_WORKER | USE_UP | USE_LAUNCHER | USE_CONFIG, 0, 0, config_main) \
-    C("models", "[pull|show|rm NAME]", "list, download, remove models", "manta models pull gpt2", USE_CLIENT | USE_MODELS | USE_TABLES, 0, 64, run_models)
+    C("models", "[catalogue|pull|show|rm NAME]", "list, download, remove models", \
+      "manta models catalogue    # those known by name\n         manta models pull gpt2", USE_CLIENT | USE_MODELS | USE_TABLES, 0, 64, run_models)
 /* clang-format on */
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/cells.h"
 #include "base/clock.h"
 #include "base/plain.h"
+#include "http/http.h"
 #include "launch/launch.h"
 #include "models/models.h"
 #include "os/memory.h"
@@ -189,6 +190,17 @@ static void row_of_the_api(struct box *b, const struct up_facts *f)
     row(b, "API", "http://%s/v1 (OpenAI%s)%s", f->address, f->key ? "; needs the key" : "", b->columns >= 80 ? "; without /v1: Anthropic, Ollama" : "");
 }
 
+static void row_of_the_console(struct box *b, const char *address)
+{
+    char host[256];
+    uint16_t port = 0;
+    struct fault f;
+    if (http_parse_address(address, 0, host, sizeof host, &port, &f) == 0 && http_browsers_refuse(port))
+        row(b, "console", "none: browsers refuse to open port %u; take another --port", port);
+    else
+        row(b, "console", "http://%s (in a browser)", address);
+}
+
 static void row_of_a_better_model(struct box *b, const char *toy)
 {
     uint64_t free_bytes = memory_free_bytes();
@@ -213,7 +225,7 @@ void up_view_box(struct up_view *v, const struct up_facts *f)
     snprintf(title, sizeof title, "%smanta %s, ready in %.1f s ", v->escapes ? "── " : "-- ", MANTA_VERSION, (double)(clock_us() - v->start_us) / 1e6);
     rule(&b, title);
     row_of_the_api(&b, f);
-    row(&b, "console", "http://%s (in a browser)", f->address);
+    row_of_the_console(&b, f->address);
     if (n->model[0] != '\0')
         row(&b, "model", "%s, %.0f MiB of weights%s", n->model, mib(n->weights_bytes), n->others ? "; more: manta actors" : "");
     if (n->workers > 0)

@@ -19,6 +19,7 @@ def test_help_has_an_example(run, command):
 def test_help_of_all(run):
     """Given manta; when it is asked for help; then every command is there; without any command the same page comes as
     an error."""
+    assert "[catalogue|pull|show|rm NAME]" in run("models", "--help").stdout
     assert all(f"  {command} " in run("--help").stdout for command in COMMANDS)
     nothing = run()
     assert nothing.returncode == 2 and "usage:" in nothing.stderr

@@ -34,6 +34,35 @@ def test_the_screen_before_the_prompt(tmp_path, columns, env):
     assert "worker-2 | " in (tmp_path / "manta" / f"up-{port}.log").read_text()
 
 
+def refused_by_browsers():
+    """A free port that browsers do not open."""
+    for port in 10080, 6566, 6697, 6679, 4190, 5061:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    pytest.skip("all of the ports that browsers refuse are taken")
+
+
+def test_a_port_that_browsers_refuse(cluster, tmp_path):
+    """Given a port that browsers do not open; when a cluster is started there; then the box says so in place of the console's address; so does a head by itself, in
+    its log; on another port neither does."""
+    port = refused_by_browsers()
+    with Terminal("up", "--port", port, *ECHO, folder=tmp_path) as t:
+        t.wait_text(r">>> $")
+        assert re.search(rf"console +none: browsers refuse to open port {port}; take another --port", t.text())
+        assert f"http://127.0.0.1:{port} (in a browser)" not in t.text() and "event=" not in t.text()
+        t.press("/bye" + ENTER)
+        assert t.wait_end() == 0
+    assert int(cluster.head(port=port).wait_event("port_refused_by_browsers")["port"]) == port
+    usual = cluster.head()
+    usual.wait_event("head_ready")
+    assert not usual.events("port_refused_by_browsers")
+
+
 def test_verbose_shows_the_log(tmp_path):
     with Terminal("up", "--port", free_port(), "--verbose", *ECHO, folder=tmp_path) as t:
         t.wait_text(r">>> $")

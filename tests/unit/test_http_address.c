@@ -77,12 +77,29 @@ static void lists_are_read_whole_or_not_at_all(void **state)
     assert_int_equal(n, 7);
 }
 
+/* Given the ports where browsers expect other protocols, and their neighbours; then just the former are refused. */
+static void browsers_refuse_ports_of_other_protocols(void **state)
+{
+    (void)state;
+    static const uint16_t bad[] = {1, 22, 25, 143, 995, 1719, 2049, 5060, 6000, 6665, 6666, 6669, 6697, 10080};
+    static const uint16_t good[] = {0, 80, 443, 6001, 6670, 8000, 8080, 8470, 10081, 65535};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_true(http_browsers_refuse(bad[i]));
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_false(http_browsers_refuse(good[i]));
+    unsigned n = 0;
+    for (uint32_t port = 0; port <= UINT16_MAX; port++)
+        n += http_browsers_refuse((uint16_t)port);
+    assert_int_equal(n, 82);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_ones),
         cmocka_unit_test(bad_ones_say_what_would_be_right),
         cmocka_unit_test(lists_are_read_whole_or_not_at_all),
+        cmocka_unit_test(browsers_refuse_ports_of_other_protocols),
     };
     return cmocka_run_group_tests_name("http_address", tests, NULL, NULL);
 }
