@@ -165,6 +165,7 @@ static void on_end(int signum)
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
     signal(signum, SIG_DFL);
     raise(signum);
+    _exit(128 + signum); /* the first process of a container outlives raise() */
 }
 
 void keys_open(EditLine *el)

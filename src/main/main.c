@@ -32,6 +32,7 @@
 #include "main/run.h"
 #include "main/running.h"
 #include "main/up.h"
+#include "net/first.h"
 #include "net/supervisor.h"
 #include "settings/settings.h"
 #include "os/crash.h"
@@ -332,6 +333,7 @@ static int end_output(int status)
 int main(int argc, char **argv)
 {
     files_open_standard();
+    first_begin();
     signal(SIGXFSZ, SIG_IGN); /* exceeding a file size limit (ulimit -f) becomes an error code, like a full disk */
     if (argc > 1 && strcmp(argv[1], TRYOUT_COMMAND) == 0) /* for workers, which report its crashes */
         return tryout_main(argc - 2, argv + 2);

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "net/loop.h"
+#include "net/orphans.h"
 
 extern char **environ;
 
@@ -23,6 +24,7 @@ enum {
 struct net_child {
     struct net_object object; /* first */
     uv_process_t process;
+    struct orphans_child waited; /* linked while the process lives */
     uv_pipe_t output;         /* used when on_line or on_out is set */
     uv_pipe_t errors;         /* used when on_err is set */
     uv_pipe_t input;          /* used with pipe_input, until it ends */
@@ -203,6 +205,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signum)
 {
     struct net_child *c = process->data;
     c->running = false;
+    orphans_ended(&c->waited);
     c->status = status;
     c->signum = signum;
     read_last_words(c);
@@ -280,7 +283,9 @@ static int spawn(struct net_child *c, const struct net_child_config *cfg, const 
         .stdio_count = 3,
         .stdio = stdio,
     };
+    orphans_starts();
     int r = uv_spawn(c->process.loop, &c->process, &options);
+    orphans_started(&c->waited, r == 0 ? uv_process_get_pid(&c->process) : 0);
     free(env);
     return r;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "net/conn.h"
+#include "net/orphans.h"
 
 enum {
     OPEN_FILES_WANTED = 65536, /* HTTP_CONNS_MAX connections and the rest, with room to spare */
@@ -99,6 +100,7 @@ struct net_loop *net_loop_new(void)
     MUST(uv_timer_start(&l->sweep, on_sweep, SWEEP_MS, SWEEP_MS) == 0);
     uv_timer_stop(&l->sweep);
     turns_init(l);
+    orphans_watch(l);
     return l;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "net/first.h"
 #include "net/loop.h"
 
 struct net_signal {
@@ -28,6 +29,7 @@ static void end_signal(struct net_object *o)
         return;
     list_remove(&s->link);
     uv_close((uv_handle_t *)&s->uv, loop_free_data);
+    first_default(s->signum);
 }
 
 static struct net_signal *find_signal(struct net_loop *l, int signum)

@@ -17,11 +17,19 @@ enum { REPORT_S = 5 }; /* time for the reader of stderr: a crashed process must 
 static const char *crash_version;
 static volatile sig_atomic_t crash_signum;
 
+/* Ends the process by a signal whose handler was removed. The kernel delivers none to the first
+ * process of a container. */
+static void end(int signum)
+{
+    raise(signum);
+    _exit(128 + signum);
+}
+
 static void on_stuck(int signum)
 {
     (void)signum;
     signal(crash_signum, SIG_DFL);
-    raise(crash_signum);
+    end(crash_signum);
 }
 
 static void say(const char *text)
@@ -70,7 +78,7 @@ static void on_crash(int signum, siginfo_t *info, void *context)
     say("last log lines:\n");
     log_dump(STDERR_FILENO);
     say("=== to here, and please report it ===\n");
-    raise(signum); /* SA_RESETHAND: this time the signal kills */
+    end(signum);
 }
 
 static void handle(int signum)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/orphans.h"
 #include "worker/tryout_lines.h"
 
 /* The parent's side: starts the child, reads its lines, judges its end. */
@@ -143,27 +144,37 @@ static int give_up(struct child *c, engine_progress_fn *progress, void *user_dat
     return 0;
 }
 
+/* Hears the child to its end, or ends it. */
+static int hear_out(struct child *c, engine_progress_fn *progress, void *user_data, int *out_status, struct fault *f)
+{
+    int err = 0;
+    while (err == 0) {
+        char bytes[4096];
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        ssize_t n = poll(&p, 1, LOOK_EVERY_MS) > 0 ? read(c->fd, bytes, sizeof bytes) : -1;
+        if (n == 0)
+            break; /* the child has ended, with all processes it started */
+        hear_bytes(c, bytes, n > 0 ? (size_t)n : 0);
+        err = give_up(c, progress, user_data, f);
+    }
+    if (err != 0)
+        kill(c->pid, SIGKILL);
+    close(c->fd);
+    while (waitpid(c->pid, out_status, 0) < 0 && errno == EINTR)
+        ;
+    return err;
+}
+
 int tryout_run(const struct tryout *t, engine_progress_fn *progress, void *user_data, struct fault *f)
 {
     struct fault said = {0};
     struct child c = {.t = t, .f = &said, .moved_us = clock_us()};
-    int err = spawn(&c, f), status = 0;
-    if (err != 0)
-        return err;
-    while (err == 0) {
-        char bytes[4096];
-        struct pollfd p = {.fd = c.fd, .events = POLLIN};
-        ssize_t n = poll(&p, 1, LOOK_EVERY_MS) > 0 ? read(c.fd, bytes, sizeof bytes) : -1;
-        if (n == 0)
-            break; /* the child has ended, with all processes it started */
-        hear_bytes(&c, bytes, n > 0 ? (size_t)n : 0);
-        err = give_up(&c, progress, user_data, f);
-    }
-    if (err != 0)
-        kill(c.pid, SIGKILL);
-    close(c.fd);
-    while (waitpid(c.pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    int status = 0;
+    orphans_not_mine(true);
+    int err = spawn(&c, f);
+    if (err == 0)
+        err = hear_out(&c, progress, user_data, &status, f);
+    orphans_not_mine(false);
     if (err != 0)
         return err;
     err = judge(&c, status, f);
