@@ -195,26 +195,52 @@ static void add_work(struct buf *out, const struct top *t, unsigned left)
     buf_putc(out, '\n');
 }
 
-static void add_head(struct buf *out, const struct top *t, unsigned columns)
+/* Sums a member of all elements of a list of the status. */
+static double sum_of(const struct top *t, const char *list, const char *member)
 {
     size_t i;
-    json_t *a, *w;
-    double busy = 0, slots = 0, used = 0, memory = 0;
-    unsigned bar = columns >= WIDE_COLUMNS ? BAR_CELLS : BAR_CELLS / 2, left = columns > bar + BAR_SIDES ? columns - bar - BAR_SIDES : 0;
+    json_t *one;
+    double sum = 0;
+    json_array_foreach(json_object_get(t->status, list), i, one)
+        sum += json_num(one, member);
+    return sum;
+}
+
+static void add_slots(struct buf *out, const struct top *t, unsigned bar, unsigned left)
+{
+    size_t i;
+    json_t *a;
+    double busy = 0, slots = 0;
     json_array_foreach(json_object_get(t->status, "actor_list"), i, a) {
         busy += json_num(a, "in_flight");
         slots += rows_ready(a) ? json_num(a, "slots") : 0;
     }
-    json_array_foreach(json_object_get(t->status, "worker_nodes"), i, w) {
-        used += json_num(w, "rss_bytes");
-        memory += json_num(w, "memory_bytes");
-    }
-    add_title(out, t, columns);
     add_bar(out, t, bar, "slots", busy, slots);
     add_part(out, &left, "%.0f of %.0f", busy, slots);
     add_work(out, t, left);
+}
+
+/* Also the prompts that actors keep beside their slots, once there are any. */
+static void add_memory(struct buf *out, const struct top *t, unsigned bar, unsigned left)
+{
+    double used = sum_of(t, "worker_nodes", "rss_bytes"), memory = sum_of(t, "worker_nodes", "memory_bytes");
+    double kept = sum_of(t, "actor_list", "prefixes"), restored = sum_of(t, "actor_list", "tokens_restored");
     add_bar(out, t, bar, "memory", used, memory);
-    buf_printf(out, "%s of %s\n\n", table_bytes(used).text, table_bytes(memory).text);
+    add_part(out, &left, "%s of %s", table_bytes(used).text, table_bytes(memory).text);
+    if (kept > 0 || restored > 0) {
+        add_part(out, &left, "   kept prompts %.0f", kept);
+        add_part(out, &left, ", %s", table_bytes(sum_of(t, "actor_list", "prefix_bytes")).text);
+        add_part(out, &left, ", %.0f tokens restored", restored);
+    }
+    buf_puts(out, "\n\n");
+}
+
+static void add_head(struct buf *out, const struct top *t, unsigned columns)
+{
+    unsigned bar = columns >= WIDE_COLUMNS ? BAR_CELLS : BAR_CELLS / 2, left = columns > bar + BAR_SIDES ? columns - bar - BAR_SIDES : 0;
+    add_title(out, t, columns);
+    add_slots(out, t, bar, left);
+    add_memory(out, t, bar, left);
 }
 
 static double rate_of(const struct top *t, double id)

@@ -55,6 +55,28 @@ def test_top_shows_what_runs(cluster, tmp_path):
     asked.close()
 
 
+@pytest.mark.parametrize("columns", [60, 120])
+def test_top_shows_kept_prompts(cluster, tmp_path, columns):
+    """Given a worker with one slot; when two conversations take turns there; then top shows, beside the memory, the prompts that are kept and, where
+    there is room, what was restored of them; before that it shows nothing of it."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=6,prefill_us=200", "--slots", 1, "--node", "oak")
+    head.wait_ready(actors=1)
+
+    def memory(t):
+        return next((line for line in screen(t) if line.startswith("memory")), "")
+    with Terminal("top", "--head", head.address, folder=tmp_path, columns=columns) as t:
+        assert "kept" not in wait_for("the first screen", lambda: memory(t))
+        for start in "the first story ", "another one ", "the first story ":
+            head.ask(start * 40)
+        a = wait_for("a kept prompt", lambda: next((a for a in head.ready_actors() if a["prefixes"] and a["tokens_restored"]), None))
+        line = wait_for("the kept prompts", lambda: re.search(r"   kept prompts [1-9].*", memory(t)))[0]
+        assert (f"{a['tokens_restored']:.0f} tokens restored" in line) == (columns == 120)
+        assert re.search(r"kept prompts \d+, [\d.]+[KMG]", line) and all(len(row) <= columns for row in screen(t))
+        t.press("q")
+        assert t.wait_end() == 0
+
+
 def test_top_without_a_terminal_is_the_status(run, echo):
     assert "[NODES] total 4" in run("top", "--head", echo.address).stdout
 

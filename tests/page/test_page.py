@@ -380,6 +380,24 @@ def looked_at(cluster, console, **options):
     return c, asked
 
 
+@pytest.mark.parametrize("width", [320, 1200])
+def test_kept_prompts_are_shown_once_there_are_any(cluster, console, width):
+    """Given a worker with one slot; when two conversations take turns there; then its actor's row says what it keeps and what was restored of it, also on
+    a small phone; before that there is no such line."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=6,prefill_us=200", "--slots", 1, "--node", "oak")
+    head.wait_ready(actors=1)
+    c = console(head, viewport={"width": width, "height": 640}).open().live()
+    c.wait_text("#workers", "oak")
+    assert not c.page.is_visible("#workers .kept")
+    for start in "the first story ", "another one ", "the first story ":
+        head.ask(start * 40)
+    a = wait_for("a kept prompt", lambda: next((a for a in head.ready_actors() if a["prefixes"] and a["tokens_restored"]), None))
+    c.wait_text("#workers .kept", f"{a['tokens_restored']:,} tokens restored")
+    assert c.page.inner_text("#workers .kept").startswith(f"{a['prefixes']} prompt")
+    assert c.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 BROKEN_WORDS = """[...document.querySelectorAll("button, label, form.scale span, h1, h2, nav a")].filter(e => {
     const word = document.createRange(), text = [...e.childNodes].find(n => n.nodeType === Node.TEXT_NODE && /^\\S+$/.test(n.data.trim()));
     if (!text || !e.offsetParent) return false;

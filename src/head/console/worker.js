@@ -54,9 +54,9 @@ export function workerCard(worker) {
 }
 
 function actorRow(actor) {
-  const slots = meter("Slots"), model = el("strong", {}), words = el("span", {class: "hint"});
+  const slots = meter("Slots"), model = el("strong", {}), words = el("span", {class: "hint"}), kept = el("span", {class: "hint kept"});
   const progress = el("progress", {max: 1, "aria-label": `Loading ${actor.model}`});
-  const node = el("li", {}, el("div", {class: "row"}, model, words), progress, slots);
+  const node = el("li", {}, el("div", {class: "row"}, model, words), progress, slots, kept);
   node.update = a => {
     put(model, a.model);
     const ready = a.state === "ready";
@@ -64,6 +64,7 @@ function actorRow(actor) {
     progress.value = a.progress;
     slots.hidden = !ready;
     slots.set(a.in_flight / a.slots, `${a.in_flight} of ${a.slots}`);
+    put(kept, ready && (a.prefixes || a.tokens_restored) ? `${plural(a.prefixes, "prompt")} kept, ${bytes(a.prefix_bytes)} · ${number(a.tokens_restored)} tokens restored` : "");
     const speed = a.decode_tps > 0 ? `${number(a.decode_tps)} tokens/s a stream` : "not measured yet";
     put(words, ready ? [a.health === "well" ? "" : a.health, speed].filter(Boolean).join(" · ")
       : a.state === "loading" ? `loading, ${Math.round(100 * a.progress)} %${a.note ? ` · ${a.note}` : ""}` : `${a.state}${a.note ? `: ${a.note}` : ""}`);
