@@ -18,6 +18,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/manta
 model := $(or $(MANTA_MODELS_DIR),$(cache)/models)/SmolLM2-135M-Instruct.Q4_1.gguf
 # A test waits most of its time. Files stay whole: their tests share clusters.
 side_by_side := -n $$(( $$(nproc) < 5 ? 2 + 2 * $$(nproc) : 12 )) --dist loadfile
+e2e := tests/e2e
 e2e_requirements := tests/e2e/requirements.txt
 # ThreadSanitizer of older compilers cannot live with every address layout: switch its randomisation off.
 fixed_addresses := $(shell command -v setarch >/dev/null && echo "setarch $$(uname -m) -R")
@@ -74,7 +75,11 @@ test-e2e: ## The real program with the real model, asked by real clients (pytest
 	@scripts/fetch
 	@scripts/build release manta manta_engine_llama
 	@venv=$$(scripts/venv $(e2e_requirements)); \
-		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest $(side_by_side) tests/e2e $(ARGS)
+		MANTA=$(CURDIR)/$(program) "$$venv/bin/python" -m pytest $(side_by_side) $(e2e) $(ARGS)
+
+.PHONY: test-docs
+test-docs: e2e := $(addprefix tests/e2e/test_,typed.py first_hour.py docs.py)
+test-docs: test-e2e ## README and docs/, typed as they are printed: a part of test-e2e (a minute)
 
 .PHONY: test-page
 test-page: ## The console in a real browser: clicks, keys, kills, a phone, axe; SCREENSHOTS=FOLDER keeps the pictures (a minute)
