@@ -18,6 +18,7 @@ import textwrap
 from cluster import PROGRAM, SANITIZER_REPORT, TEST_TIMEOUT_S, environment, smollm2, wait_for
 
 ROOT = pathlib.Path(__file__).parents[2]
+SCRIPTED = "worker:\n  engine: echo\n  model: [echo:tokens=12]\n"  # settings of a person who has no model
 
 
 def blocks(path):
@@ -86,17 +87,18 @@ class Typed:
             return found
         return wait_for(f"/{pattern}/ from {self.command}, logged in {self.log_path}", look)
 
-    def end(self, number=signal.SIGINT):
-        """The exit status, after a Ctrl-C where it still runs."""
+    def end(self):
+        """The exit status, after a Ctrl-C where it still runs; and no more input, for a chat takes a Ctrl-C as the end of what it is at."""
+        self.popen.stdin.close()
         if self.popen.poll() is None:
-            os.killpg(self.pid, number)
+            os.killpg(self.pid, signal.SIGINT)
         return self.popen.wait(TEST_TIMEOUT_S)
 
 
 class Page:
     """A page, and the person who types it in an empty folder, with settings for what a test has to set: a port, an engine."""
 
-    def __init__(self, path, folder, port, settings="worker:\n  engine: echo\n  model: [echo:tokens=12]\n", **env):
+    def __init__(self, path, folder, port, settings=SCRIPTED, **env):
         self.path, self.folder, self.port = path, folder, port
         self.text, self.blocks = (ROOT / path).read_text(), blocks(path)
         self.lines = [Line(text, block) for block in self.blocks for text in lines_of(block)]

@@ -127,6 +127,16 @@ def test_commands_in_the_documents_exist():
     assert n > 100 and not wrong, "\n".join(sorted(set(wrong)))
 
 
+def test_what_is_made_can_be_made():
+    """Given every `make TARGET` of the documents, those of the rooms, too; then the Makefile has the target."""
+    targets = set(re.findall(r"(?m)^([a-z0-9-]+):", (ROOT / "Makefile").read_text()))
+    named = {}
+    for page in [p for p in ROOT.rglob("*.md") if not {"build", "node_modules"} & {*p.relative_to(ROOT).parts}]:
+        typed = code_of(page) + re.findall(r"`([^`]*)`", page.read_text())
+        named |= {target: page for text in typed for target in re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z0-9-]+)", text)}
+    assert len(named) > 25 and not set(named) - targets, {target: named[target] for target in set(named) - targets}
+
+
 def test_every_command_is_in_the_reference():
     """Given the commands that the program lists; then docs/commands.md has each of them, and no other."""
     said = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout

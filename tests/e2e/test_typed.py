@@ -18,7 +18,7 @@ import pytest
 
 from cluster import PROGRAM, free_port, pace_file, smollm2, together, wait_for
 from hub import Hub, sha256
-from pages import ROOT, Page, as_shown, blocks
+from pages import ROOT, SCRIPTED, Page, as_shown, blocks
 from terminal import Terminal
 
 STANDS_IN = {"HOST:8470": "127.0.0.1:8470", "192.0.2.7:8470": "127.0.0.1:8470", "KEY": "a-key", "TOKEN": "a-token", "model.gguf": "echo:tokens=7"}
@@ -29,7 +29,6 @@ ELSEWHERE = {
     "docs/laptop.md": "scripts/transcripts",
     "docs/ray.md": "tests/engines/ray_story.py",
     "docs/ray-laptop.md": "tests/engines/test_ray_containers.py",
-    "docs/slurm.md": "tests/engines/slurm",
 }
 
 
@@ -102,7 +101,7 @@ def test_console(reads, cluster):
 def test_contributing(reads):
     """Given the page for contributors; then what it types is typed by others: by whoever runs this test, too."""
     with reads("CONTRIBUTING.md") as page:
-        page.elsewhere("make test-unit", "make test", why="this test is a part of it", by="Makefile::test-e2e")
+        page.elsewhere("make test-unit", "make test", "make test-docs", why="this test is a part of it", by="Makefile::test-e2e")
         page.elsewhere("make run", why="it compiles", by="tests/fresh/run::make run")
 
 
@@ -233,6 +232,21 @@ def test_scaling(reads, cluster, up, run):
         assert run("down", "--on", "plug", "--set", f"command={page.cwd}/my-engine").returncode == 0
 
 
+def test_scaling_heads(reads, cluster):
+    """Given two heads; when a worker joins both and one of them dies; then a prompt for both is answered by the other, which a new head can replace."""
+    page, heads = reads("docs/scaling.md"), [cluster.head() for _ in range(2)]
+    for line in page.lines:
+        line.named = True  # by test_scaling
+    with page:
+        page.changes["a:8470,b:8470"] = ",".join(head.address for head in heads)
+        page.starts("manta worker --head a:8470,b:8470", "Workers may join several heads", "event=worker_ready head=1")
+        heads[0].kill()
+        page.types("manta prompt --head a:8470,b:8470", "does that by itself", heads[1].address)
+        page.port = heads[1].port
+        page.starts("manta head --port 8470 --replace", "can take the place of a running head", "event=head_ready")
+        assert heads[1].wait() == 0
+
+
 @pytest.mark.model
 def test_forms(reads, smol):
     """Given the real model; when it is asked for an answer of a form; then the program prints what the page shows."""
@@ -263,11 +277,19 @@ def test_readme(reads, tmp_path):
             box = re.sub(r"better .* download\)", "better …", re.sub("─+", "…", box)).replace("1 CPU ", "1 CPU… ")  # this machine may be another one
             t.wait_text(as_shown(box) + r"\s*>>> ")
             t.press(f"{question.strip()}\r")
-            t.wait_text(as_shown(question.strip()) + r"\s+\w")
+            t.wait_text(as_shown(question.strip()) + r"[\s\S]*\w")
             page.types(page.shown("curl"), "## From a program", '"content": "')
             page.runs("from openai", "With the OpenAI client")
             t.press("/bye\r")
             assert t.wait_end() == 0
+        (page.folder / "manta.yaml").write_text(SCRIPTED)
+        page.changes |= {"build/release/manta": "manta", "WORKER": "worker-2"}
+        page.types("build/release/manta up -d", "runs the cluster in the background and `manta down` stops it", f"http://127.0.0.1:{page.port}")
+        page.types("build/release/manta status", "shows the same as text", r"\n +worker-3 +ready")
+        page.types("manta drain WORKER", "takes one out without losing a request", "worker-2 has left")
+        page.types("manta down", "runs the cluster in the background and `manta down` stops it", f"head at 127.0.0.1:{page.port}")
+        page.types("manta models catalogue", "lists all; any GGUF file or hub address works, too", "qwen3-4b")
+        page.types("manta --help", "lists all [commands](docs/commands.md)", r"\n +drain ")
         page.changes["--model qwen3-4b --memory 4g"] = "--engine echo --model echo:tokens=7"
         page.starts("manta head --host 0.0.0.0 --api-key KEY --join-token TOKEN", "on one", "event=head_ready")
         page.starts("manta worker --head HOST:8470 --join-token TOKEN --model qwen3-4b --memory 4g", "on each of the others", "event=worker_ready")
@@ -279,6 +301,52 @@ def test_readme_models(run):
     assert len(rows) == 3
     for memory, model, _, given in rows:
         assert f"a worker needs about {memory} GiB" in run("models", "show", model).stdout and (given or "2") == memory, model
+
+
+def test_slurm(reads):
+    """Given keys that are made as the page makes them; then only their owner can read them, and a head that others may use takes them."""
+    with reads("docs/slurm.md") as page:
+        page.types("(umask 077; openssl rand -hex 24 > manta-key; openssl rand -hex 24 > manta-token)", "they stay in files that only you can read", "^$")
+        assert {p.name: p.stat().st_mode & 0o777 for p in page.cwd.iterdir()} == {"manta-key": 0o600, "manta-token": 0o600}
+        page.starts("manta head --host 0.0.0.0 --api-key-file manta-key --join-token-file manta-token", "for a head that outlives your session", "event=head_ready")
+        page.types("export MANTA_HEAD=$(hostname):8470 MANTA_API_KEY_FILE=$PWD/manta-key", "From another terminal, or a program", "^$")
+        for lines, story in {
+                ("manta up --on slurm --workers 3 --host 0.0.0.0 --api-key-file manta-key --join-token-file manta-token --no-prompt", "manta verify",
+                 'manta prompt "What is a manta ray?"', "manta scale 5", "squeue --me"): "def the_document_is_typed",
+                ("manta launcher --on slurm --head $(hostname):8470 --join-token-file manta-token --workers 3",): "def two_launchers_start_nothing_twice",
+                ("manta up --on slurm --set partition=gpu --set account=lab --set time=8:00:00 --set gres=gpu:1 --set sbatch='--constraint=avx512 --exclude=n3'",):
+                    "def what_cannot_be_is_refused_in_slurms_words",
+                ("MANTA=/shared/bin/manta sbatch deploy/slurm/manta.sbatch", "scancel --signal=TERM --batch JOB",
+                 "srun --overlap --jobid=JOB --het-group=0 bash -c '. ~/.local/state/manta/slurm/job-JOB/env; manta verify'"): "def head_and_workers_in_one_allocation"}.items():
+            page.elsewhere(*lines, why="wants Slurm", by=f"tests/engines/slurm::{story}")
+
+
+def test_examples(reads, cluster):
+    """Given a cluster; when the client that resumes streams is started as its page says; then it prints an answer. The others want a real model."""
+    with reads("examples/README.md") as page:
+        page.elsewhere("bash examples/curl.sh", why="wants the real model", by='tests/e2e/test_examples.py::"bash", EXAMPLES / "curl.sh"')
+        page.elsewhere("env/bin/python examples/openai_client.py", why="wants the real model", by='tests/e2e/test_examples.py::sys.executable, EXAMPLES / "openai_client.py"')
+        page.elsewhere("python3 -m venv env && env/bin/pip install openai", why="downloads", by="tests/fresh/readme::python3 -m venv env && env/bin/pip install openai")
+        cluster.head(port=page.port)
+        cluster.echo_worker(f"127.0.0.1:{page.port}", "echo:tokens=12").wait_event("worker_ready")
+        page.cwd, page.env["MANTA_URL"] = ROOT, f"http://127.0.0.1:{page.port}"
+        assert "`MANTA_URL` names another one" in page.text
+        page.types('python3 examples/resume.py "Write a poem about the sea."', "a client that survives the head: standard library only", r"\w+ \w+")
+
+
+def test_troubleshooting(reads, cluster):
+    """Given a symptom of the page; when the command is typed that the page names; then it is what is printed."""
+    with reads("docs/troubleshooting.md") as page:
+        page.types("manta status", "`no answer from a manta head at ...`", f"error: no answer from a manta head at 127.0.0.1:{page.port}", status=4)
+        page.port = cluster.head().port
+        page.types("manta actors", "`No actor is ready`", r"\[ACTORS\] total 0 ready")
+        page.types("manta status", "`port 8470 on 127.0.0.1 is already in use`", r"\[NODES\] total 1")
+        page.changes["..."] = f"--port {page.port}"
+        page.types("MANTA_TRACE=wire manta head ...", "`port 8470 on 127.0.0.1 is already in use`", f"port {page.port} on 127.0.0.1 is already in use", status=1)
+        page.changes["..."] = f"--port {free_port()}"
+        traced = page.starts("MANTA_TRACE=wire manta head ...", "how to see the wire traffic", "event=head_ready")
+        cluster.echo_worker(page.changes["..."].replace("--port ", "127.0.0.1:"))
+        traced.wait_for(r"\[wire\] <- link=\d+ hello ")
 
 
 def test_packages(reads):
