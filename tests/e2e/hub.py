@@ -9,6 +9,7 @@
 Two hosts, as in reality: the hub answers 302 with the size and the digest, the storage (another port) has the bytes.
 """
 
+import functools
 import hashlib
 import http.server
 import json
@@ -36,6 +37,7 @@ def gguf(size=100_000, seed=0, name="pet"):
     return head + (block * (columns * 4 // len(block) + 1))[:columns * 4]
 
 
+@functools.lru_cache(16)
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
 

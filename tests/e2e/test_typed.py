@@ -19,6 +19,7 @@ import pytest
 from cluster import PROGRAM, free_port, pace_file, smollm2, together, wait_for
 from hub import Hub, sha256
 from pages import ROOT, SCRIPTED, Page, as_shown, blocks
+from release_host import Machine, ReleaseHost
 from terminal import Terminal
 
 STANDS_IN = {"HOST:8470": "127.0.0.1:8470", "192.0.2.7:8470": "127.0.0.1:8470", "KEY": "a-key", "TOKEN": "a-token", "model.gguf": "echo:tokens=7"}
@@ -175,6 +176,8 @@ def test_operations(reads, cluster):
         os.kill(next(w["pid"] for w in up.status()["worker_nodes"] if w["node"] == "worker-2"), signal.SIGKILL)
         up.wait_line('"event":"worker_left"')
         assert up.says(as_shown(page.shown('{"part":"head"'))), up.log
+        page.port = up.port
+        page.types("manta status -o json", "`manta status -o json`, `head.rss_bytes`", r'"head":\s*\{[^}]*"rss_bytes"')
         page.cwd = ROOT
         told = page.types("""grep -rho 'EVENT("[a-z_]*' src""", "lists all events", "worker_joined")
         listed = page.text.split("Some to watch:")[1]
@@ -349,9 +352,11 @@ def test_troubleshooting(reads, cluster):
         traced.wait_for(r"\[wire\] <- link=\d+ hello ")
 
 
-def test_packages(reads):
-    """Given a machine whose services are to serve others; when the keys are written as root; then only root can read them."""
+def test_packages(reads, tmp_path):
+    """Given packages; when one machine serves them; then another one has manta by the script. Given a machine whose services are to serve others; when the keys are
+    written as root; then only root can read them."""
     with reads("docs/packages.md") as page:
+        served_packages(page, tmp_path)
         page.elsewhere("sudo systemctl enable --now manta-head manta-worker", "manta status", why="wants systemd", by="tests/fresh/services::systemctl enable --now manta-head manta-worker")
         etc = page.folder / "etc"
         etc.mkdir()
@@ -362,10 +367,27 @@ def test_packages(reads):
         assert (etc / "worker.env").read_text() == "MANTA_JOIN_TOKEN=a-secret\n" and {p.stat().st_mode & 0o777 for p in etc.iterdir()} == {0o600}
 
 
+def served_packages(page, folder):
+    """A folder of packages served, and a machine of somebody who is not root."""
+    page.elsewhere("make package RELEASE_URL=http://build-machine:8000", why="it compiles", by="tests/fresh/package::scripts/package")
+    web, built = f"127.0.0.1:{free_port()}", page.cwd / "build/packages"
+    built.parent.mkdir()
+    host = ReleaseHost(built)
+    host.add("0.1.0", PROGRAM)
+    host.publish(f"http://{web}")
+    page.changes |= {"build-machine:8000": web, "build/packages 8000": f"build/packages {web.rpartition(':')[2]} --bind 127.0.0.1", "python3": "python3 -u"}
+    page.starts("python3 -m http.server -d build/packages 8000", "On the machine that compiled it", "Serving HTTP")
+    Machine(folder).fake("id", "echo 1000")
+    page.env["PATH"] = f"{folder}/home/.local/bin:{folder}/fakes:{os.environ['PATH']}"
+    page.types("curl -fsSL http://build-machine:8000/install.sh | sh", "or: wget -qO- … | sh", r"install: next: manta up\n$")
+    page.starts("manta up", "On each of the others", r"Available inference actors: 3")
+
+
 def test_head(reads):
     """Given the page of the head's costs; then its measurement is by hand."""
     with reads("docs/head.md") as page:
-        page.elsewhere(page.lines[0].command, why="a measurement of minutes", by="bench/head_steps.c::--workers")
+        page.elsewhere("for n in 10 100 1000 10000; do valgrind --tool=callgrind --callgrind-out-file=steps.$n --toggle-collect=head_step "
+                       "build/sim/bench_head_steps --workers $n; done", why="a measurement of minutes", by="bench/head_steps.c::bench_head_steps [--workers")
 
 
 AGENT = """#!/bin/sh
