@@ -11,13 +11,21 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "net/net.h"
 #include "os/dirs.h"
 #include "os/file.h"
 
-enum { USUAL_PORT = 8470, PATH_BYTES = 1100, TEXT_BYTES = 1024, NAMESPACE_BYTES = 40 };
+enum { USUAL_PORT = 8470, PATH_BYTES = 1100, TEXT_BYTES = 1024, PLACE_BYTES = 40, MACHINE_BYTES = 65 };
+
+/* Where a process runs. */
+struct place {
+    char pids[PLACE_BYTES], net[PLACE_BYTES]; /* its namespaces, as "pid:[4026531836]" */
+    char boot[PLACE_BYTES];                   /* id of the machine's present boot */
+    char machine[MACHINE_BYTES];
+};
 
 static char own_path[PATH_BYTES];
 
@@ -50,28 +58,49 @@ static uint64_t start_of(int pid)
     return at != NULL ? strtoull(at, NULL, 10) : 0;
 }
 
-static void own_namespace(char out[NAMESPACE_BYTES])
+static void read_namespace(const char *path, char out[PLACE_BYTES])
 {
-    ssize_t n = readlink("/proc/self/ns/pid", out, NAMESPACE_BYTES - 1);
-    out[n > 0 ? n : 0] = '\0';
+    ssize_t n = readlink(path, out, PLACE_BYTES - 1);
+    snprintf(out + (n > 0 ? n : 0), PLACE_BYTES - (size_t)(n > 0 ? n : 0), "%s", n > 0 ? "" : "-");
+}
+
+static struct place own_place(void)
+{
+    struct place p = {.boot = "-"};
+    struct utsname system;
+    read_namespace("/proc/self/ns/pid", p.pids);
+    read_namespace("/proc/self/ns/net", p.net);
+    if (file_read_text("/proc/sys/kernel/random/boot_id", p.boot, sizeof p.boot) > 0)
+        p.boot[strcspn(p.boot, "\n")] = '\0';
+    snprintf(p.machine, sizeof p.machine, "%.64s", uname(&system) == 0 && system.nodename[0] != '\0' ? system.nodename : "-");
+    for (char *at = p.machine; *at != '\0'; at++)
+        *at = *at == '/' || *at <= ' ' ? '_' : *at;
+    return p;
+}
+
+/* Processes of several machines and containers that share the folder may have the same pid. */
+static void name_note(const char *dir, int pid, const struct place *p)
+{
+    size_t digits = strcspn(p->pids, "0123456789");
+    snprintf(own_path, sizeof own_path, "%s/%d-%.*s-%s", dir, pid, (int)strspn(p->pids + digits, "0123456789"), p->pids + digits, p->machine);
 }
 
 void running_tell(const char *what, const char *engine, const char *cluster, const char *host, unsigned port)
 {
-    char dir[PATH_BYTES - 20], ns[NAMESPACE_BYTES];
+    char dir[PATH_BYTES - 120];
     int pid = (int)getpid();
     if (folder(dir, sizeof dir) != 0)
         return;
-    own_namespace(ns);
-    snprintf(own_path, sizeof own_path, "%s/%d", dir, pid);
+    struct place p = own_place();
+    name_note(dir, pid, &p);
     int fd = open(own_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (file == NULL) {
         own_path[0] = '\0';
         return;
     }
-    int n = fprintf(file, "%d %llu %s %s %s %s %u %s\n", pid, (unsigned long long)start_of(pid), ns, what, engine, cluster, port,
-                    host[0] != '\0' ? host : "-");
+    int n = fprintf(file, "%d %llu %s %s %s %s %u %s %s %s %s\n", pid, (unsigned long long)start_of(pid), p.pids, what, engine, cluster, port,
+                    host[0] != '\0' ? host : "-", p.net, p.boot, p.machine);
     if (fclose(file) != 0 || n < 0)
         running_forget(); /* a full disk: half a note says nothing */
 }
@@ -94,24 +123,36 @@ void running_forget(void)
     own_path[0] = '\0';
 }
 
-/* Returns false for an invalid file, for a process of another namespace, and for a process that has
- * `ended`. */
-static bool read_one(const char *path, const char *ns, struct running *r, bool *ended)
+/* Returns whether the file has a note. One of an earlier version lacks the last members of `p`, which
+ * stay as they are. */
+static bool parse(const char *path, struct running *r, struct place *p)
 {
-    char text[TEXT_BYTES], its_ns[NAMESPACE_BYTES];
+    char text[TEXT_BYTES];
     unsigned long long start;
     *r = (struct running){0};
-    *ended = false;
     if (file_read_text(path, text, sizeof text) == 0 ||
-        sscanf(text, "%d %llu %39s %15s %31s %63s %u %255s", &r->pid, &start, its_ns, r->what, r->engine, r->cluster, &r->port, r->host) != 8 || r->pid <= 1)
-        return false;
-    if (strcmp(its_ns, ns) != 0)
+        sscanf(text, "%d %llu %39s %15s %31s %63s %u %255s %39s %39s %64s", &r->pid, &start, p->pids, r->what, r->engine, r->cluster, &r->port, r->host,
+               p->net, p->boot, p->machine) < 8)
         return false;
     r->start = start;
     if (strcmp(r->host, "-") == 0)
         r->host[0] = '\0';
-    *ended = start_of(r->pid) != r->start;
-    return !*ended;
+    return r->pid > 0;
+}
+
+/* Returns false for an invalid file, for a process of another machine or namespace, and for a
+ * process that has `ended`. */
+static bool read_one(const char *path, const struct place *own, struct running *r, bool *ended)
+{
+    struct place p = *own;
+    *ended = false;
+    if (!parse(path, r, &p) || strcmp(p.machine, own->machine) != 0)
+        return false;
+    bool same_boot = strcmp(p.boot, own->boot) == 0;
+    if (same_boot && strcmp(p.pids, own->pids) != 0)
+        return false;
+    *ended = !same_boot || start_of(r->pid) != r->start;
+    return !*ended && strcmp(p.net, own->net) == 0;
 }
 
 static int by_pid(const void *a, const void *b)
@@ -122,7 +163,7 @@ static int by_pid(const void *a, const void *b)
 
 int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f)
 {
-    char dir[PATH_BYTES - 260], path[PATH_BYTES], ns[NAMESPACE_BYTES];
+    char dir[PATH_BYTES - 260], path[PATH_BYTES];
     size_t n = 0;
     bool ended;
     int err = folder(dir, sizeof dir);
@@ -132,12 +173,12 @@ int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f
     DIR *d = err == 0 ? opendir(dir) : NULL;
     if (d == NULL)
         return fault_set(f, ERR_IO, "cannot read the folder '%s', where running clusters are noted: %m", dir);
-    own_namespace(ns);
+    struct place own = own_place();
     for (struct dirent *e; n < RUNNING_MAX && (e = readdir(d)) != NULL;) {
         if (e->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (read_one(path, ns, &out[n], &ended))
+        if (read_one(path, &own, &out[n], &ended))
             n++;
         else if (ended)
             unlink(path);

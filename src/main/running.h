@@ -1,10 +1,13 @@
 /* Notes of this user's running clusters: a small file per `manta up` and `manta launcher` in the
  * state folder, for `manta down`.
  *
- *     ~/.local/state/manta/running/4711: "4711 889231 pid:[4026531836] up local manta 8470 127.0.0.1"
+ *     ~/.local/state/manta/running/4711-4026531836-ash:
+ *     "4711 889231 pid:[4026531836] up local manta 8470 127.0.0.1 net:[4026531840] 6c1f… ash"
  *
- * A process is identified by its pid, its start time and its pid namespace; the first reader that
- * finds the process ended removes the file. */
+ * A process is identified by its pid, its start time, its pid namespace and its machine (several may
+ * share a home): name, and the boot that the start time counts from. The first reader there that
+ * finds the process ended removes the file. A cluster in another network namespace is not reachable
+ * from here, and not meant by any command. */
 #ifndef MANTA_MAIN_RUNNING_H
 #define MANTA_MAIN_RUNNING_H
 

@@ -1,12 +1,17 @@
 """The start, as a person meets it: `manta up` at a terminal, in the background, twice; its log; and how clients find it."""
 
+import contextlib
+import os
 import re
+import signal
 import socket
+import subprocess
 import time
 
 import pytest
 
-from cluster import alive, children, free_port, wait_for
+from cluster import PROGRAM, alive, children, environment, free_port, wait_for
+from hosts import Host
 from terminal import CTRL_C, CTRL_Q, CTRL_S, ENTER, Terminal
 
 ECHO = ("--workers", 2, "--engine", "echo", "--model", "echo:tokens=20")
@@ -134,6 +139,84 @@ def test_several_clusters(tmp_path, run):
     finally:
         for port in ports:
             run("down", "--cluster", f"c{port}")
+
+
+def up_there(tmp_path, through, port, *flags):
+    """`manta up -d` by another command, such as nsenter; and commands in the same place."""
+    def there(*words):
+        return subprocess.run([*through, PROGRAM, *map(str, words)], env=environment(tmp_path), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=120, check=False)
+    assert there("up", "-d", "--port", port, *ECHO, *flags).returncode == 0
+    return there
+
+
+@pytest.fixture
+def noted(tmp_path):
+    """Where running clusters are noted; those that a failed test leaves are ended."""
+    folder = tmp_path / "manta/running"
+    yield folder
+    for note in folder.iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(note.read_text().split()[0]), signal.SIGTERM)
+
+
+def test_two_networks_of_one_machine(tmp_path, run, noted):
+    """Given two clusters of one user at the same port, in two networks of one machine; when status and down are given in each of them; then each
+    finds its own cluster, without an address, and down ends no other."""
+    port = free_port()
+    with Host() as host:
+        host.ip("link", "set", "lo", "up", there=True)
+        there = up_there(tmp_path, host.through, port)
+        assert run("up", "-d", "--port", port, *ECHO).returncode == 0
+        for ask in (there, run):
+            status, down = ask("status"), ask("down")
+            assert status.returncode == 0 and "[NODES] total 3" in status.stdout, status.stderr
+            assert down.returncode == 0 and down.stdout.count(f"head at 127.0.0.1:{port}") == 1, down.stdout + down.stderr
+            assert ask("down").stdout.startswith("down | nothing of the cluster")
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "--uts", "true"], capture_output=True, check=False).returncode != 0, reason="no other host name here")
+def test_a_home_that_two_machines_share(tmp_path, run, noted):
+    """Given a user whose home is on two machines, and a cluster on one of them; when status and down are given on the other; then they leave it
+    and its note alone, whatever runs there under its process id, and on its own machine down finds it."""
+    port = free_port()
+    there = up_there(tmp_path, ("unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "x"), port, "--workers", 1)
+    notes = list(noted.iterdir())
+    text = notes[0].read_text()
+    gone = noted / "5000000"
+    gone.write_text(text.replace(text.split()[0], "5000000", 1))
+    for words in ("down",), ("down", "--port", port):
+        assert run(*words).stdout.startswith("down | nothing of the cluster")
+    assert run("status").returncode == 4 and gone.exists() and notes[0].read_text() == text
+    assert there("status").returncode == 0 and not gone.exists()
+    assert f"head at 127.0.0.1:{port}" in there("down").stdout
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False).returncode != 0,
+                    reason="no PID namespaces here")
+def test_commands_beside_the_first_process_of_a_container(tmp_path):
+    """Given a cluster whose `manta up` is the first process of a container, not at the usual port, and another one's note of the same process id
+    in the same state folder; when status and down are given beside it, without an address; then they find it, and it ends."""
+    port, first = free_port(), ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+    ups = []
+    for n in range(2):
+        up = subprocess.Popen([*first, PROGRAM, "up", "--no-prompt", "--port", str(free_port() if n else port), *map(str, ECHO)], env=environment(tmp_path),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        ups.append(up)
+        assert any("event=up_ready" in line for line in up.stdout)
+
+    def beside(*words):
+        return subprocess.run(["nsenter", f"--target={children(ups[0].pid)[0]}", "--pid", "--mount", PROGRAM, *words], env=environment(tmp_path),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    try:
+        status = beside("status")
+        assert status.returncode == 0 and "[NODES] total 3" in status.stdout, status.stderr
+        beside("down")  # ends with the container
+        assert ups[0].wait(60) == 0 and ups[1].poll() is None
+    finally:
+        for up in ups:
+            up.kill()
+            up.communicate()
 
 
 def test_ctrl_c_during_a_start_in_the_background(tmp_path):
