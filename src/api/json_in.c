@@ -124,6 +124,7 @@ static int parse(struct str body, size_t flags, json_t **out, struct api_error *
     int err = scan(body, e);
     if (err)
         return err;
+    body = utf8_unmarked(body); /* RFC 8259 lets a reader ignore it */
     char first = first_char(body);
     if (first == '\0')
         return api_refuse(e, ERR_INVALID, "", "the body is empty: expected a JSON object");

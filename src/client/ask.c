@@ -160,7 +160,7 @@ int ask(const struct client_options *o, const json_t *sampling, const char *prom
     struct fault f = {0};
     char *body = body_of(o, sampling, prompt, all);
     if (body == NULL) {
-        fault_set(&f, ERR_INVALID, "the prompt is not UTF-8 text");
+        fault_set(&f, ERR_INVALID, "the prompt is not UTF-8 text, or has a NUL byte");
         show_fault(&f);
         return f.err;
     }

@@ -73,7 +73,7 @@ static int ask_until_it_fits(struct chat *c, struct talk_answer *answer, struct 
     for (;;) {
         char *body = body_of(c);
         if (body == NULL)
-            return fault_set(f, ERR_INVALID, "the message is not UTF-8 text");
+            return fault_set(f, ERR_INVALID, "the message is not UTF-8 text, or has a NUL byte");
         int err = talk(c->o, body, c->quiet, (uint32_t)json_num(c->sampling, "max_tokens"), answer, f);
         free(body);
         if (err == ERR_CONTEXT && leave_out(c))
@@ -89,7 +89,7 @@ int chat_say(struct chat *c, const char *text)
     struct talk_answer answer = {.text = buf_max(SIZE_MAX / 2)};
     struct fault f = {0};
     json_t *question = message("user", text), *said;
-    int err = question != NULL ? 0 : fault_set(&f, ERR_INVALID, "the message is not UTF-8 text");
+    int err = question != NULL ? 0 : fault_set(&f, ERR_INVALID, "the message is not UTF-8 text, or has a NUL byte");
     if (err == 0) {
         json_array_append(c->messages, question);
         err = ask_until_it_fits(c, &answer, &f);

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "client/keys.h"
 #include "os/dirs.h"
 
@@ -22,6 +23,7 @@ struct line_reader {
     struct buf message;   /* owned; a message of several lines */
     char *line;           /* owned; getline()'s, or a copy of the editor's */
     size_t line_cap;
+    bool begun;           /* a line of the pipe was read */
     char history_path[PATH_BYTES];
 };
 
@@ -134,10 +136,15 @@ const char *line_next(struct line_reader *r)
 {
     if (r->el != NULL)
         return edited_line(r);
-    if (getline(&r->line, &r->line_cap, stdin) < 0)
+    ssize_t n = getline(&r->line, &r->line_cap, stdin);
+    if (n < 0)
         return NULL;
+    for (char *nul; (nul = memchr(r->line, '\0', (size_t)n)) != NULL;)
+        *nul = '\xff'; /* it would cut the line; as text that is not UTF-8 the line is refused */
+    const char *line = r->begun ? r->line : utf8_unmarked(str_of(r->line)).p;
+    r->begun = true;
     r->line[strcspn(r->line, "\r\n")] = '\0';
-    return r->line;
+    return line;
 }
 
 /* Writes a new file and renames it: on a full disk the old one survives. */

@@ -82,6 +82,18 @@ static void plain_zone(char *host)
         memmove(zone + 1, zone + 3, strlen(zone + 3) + 1);
 }
 
+/* Cuts the path off. Returns it if it says something: clients of other APIs are given a base URL that
+ * ends with "/v1". */
+static struct str cut_path(struct str *s)
+{
+    const char *slash = s->n > 0 ? memchr(s->p, '/', s->n) : NULL;
+    if (slash == NULL)
+        return (struct str){0};
+    struct str path = str_n(slash, (size_t)(s->p + s->n - slash));
+    s->n = (size_t)(slash - s->p);
+    return str_is(path, "/") || str_is(path, "/v1") || str_is(path, "/v1/") ? (struct str){0} : path;
+}
+
 int http_parse_address(const char *text, uint16_t default_port, char *host, size_t host_cap, uint16_t *port,
                        struct fault *f)
 {
@@ -92,9 +104,10 @@ int http_parse_address(const char *text, uint16_t default_port, char *host, size
     bool is_url = begins(s, "http://");
     if (is_url)
         s = str_n(s.p + 7, s.n - 7);
-    if (s.n > 0 && s.p[s.n - 1] == '/')
-        s.n--;
     bool other_scheme = str_holds(s, "://");
+    struct str path = other_scheme ? (struct str){0} : cut_path(&s);
+    if (path.n > 0 && s.n > 0)
+        return fault_set(f, ERR_INVALID, "'%s' has a path, '%.*s': the address of a head has none, use http://%.*s", text, STR_ARG(path), STR_ARG(s));
     if (other_scheme || !split(s, &name, &digits, &has_port) || !host_is_sound(name))
         return fault_set(f, ERR_INVALID, "'%s' is not an address: " SHAPE, text);
     if (name.n >= host_cap)

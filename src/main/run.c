@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/plain.h"
+#include "base/utf8.h"
 #include "main/options.h"
 #include "main/running.h"
 #include "models/models.h"
@@ -24,6 +25,16 @@ static bool has_input(void)
     return fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size > 0));
 }
 
+/* Removes a byte order mark from the input, which begins at `at`. */
+static void leave_mark_out(struct buf *prompt, size_t at)
+{
+    if (prompt->n == at)
+        return;
+    struct str input = str_n(prompt->p + at, prompt->n - at), text = utf8_unmarked(input);
+    memmove(prompt->p + at, text.p, text.n);
+    prompt->n = at + text.n;
+}
+
 static int add_input(struct buf *prompt)
 {
     char part[65536];
@@ -32,8 +43,10 @@ static int add_input(struct buf *prompt)
         return 0;
     if (prompt->n > 0)
         buf_puts(prompt, "\n\n");
+    size_t words = prompt->n;
     while ((n = read(STDIN_FILENO, part, sizeof part)) > 0)
         buf_add(prompt, part, (size_t)n);
+    leave_mark_out(prompt, words);
     while (prompt->n > 0 && prompt->p[prompt->n - 1] == '\n')
         prompt->n--;
     return 0;
@@ -50,7 +63,10 @@ int words_ask(const struct client_options *o, char *const *words, int n)
         plain_error("the prompt is longer than %d bytes", PROMPT_BYTES_MAX);
     else if (prompt.n == 0)
         plain_error("there is nothing to ask: manta prompt WORDS, or text by a pipe; manta prompt alone opens a chat on a terminal");
-    int status = prompt.overflowed || prompt.n == 0 ? 2 : client_prompt(o, buf_cstr(&prompt));
+    else if (memchr(prompt.p, '\0', prompt.n) != NULL)
+        plain_error("the prompt has a NUL byte: it is no text, or not in UTF-8");
+    bool usable = !prompt.overflowed && prompt.n > 0 && memchr(prompt.p, '\0', prompt.n) == NULL;
+    int status = !usable ? 2 : client_prompt(o, buf_cstr(&prompt));
     buf_fini(&prompt);
     return status;
 }

@@ -4,8 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/utf8.h"
 
 enum { STEP_MS = 20 };
 
@@ -60,6 +63,8 @@ size_t file_read_text(const char *path, char *out, size_t cap)
     size_t n = file != NULL ? fread(out, 1, cap - 1, file) : 0;
     if (file != NULL)
         fclose(file);
-    out[n] = '\0';
-    return n;
+    struct str text = utf8_unmarked(str_n(out, n));
+    memmove(out, text.p, text.n);
+    out[text.n] = '\0';
+    return text.n;
 }

@@ -12,7 +12,8 @@ enum { FILE_WRITER_MS = 3000 }; /* a named pipe's writer must open it within thi
 FILE *file_open_text(const char *path);
 
 /* Reads the beginning of a file, at most cap - 1 bytes, terminated. Returns the number of bytes;
- * 0, with out empty, for an empty file, or for one that cannot be read: errno then says why. */
+ * 0, with out empty, for an empty file, or for one that cannot be read: errno then says why. A byte
+ * order mark is left out. */
 size_t file_read_text(const char *path, char *out, size_t cap);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "os/file.h"
 #include "settings/settings.h"
 
@@ -76,20 +77,16 @@ static int read_file(const struct secret *x, const char *path, struct buf *out, 
     size_t n = fread(text, 1, KEY_FILE_BYTES_MAX + 1, in);
     int err = ferror(in) ? fault_set(f, ERR_USAGE, "--%s: cannot read '%.200s': %m", x->flag, path) : 0;
     fclose(in);
-    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* skip the byte order mark that some editors write */
-        memmove(text, text + 3, n -= 3);
-        text[n] = '\0';
-    }
-    const char *at = text;
+    const char *keys = utf8_unmarked(str_n(text, n)).p, *at = keys;
     struct str first = trim(next_line(&at));
     if (err != 0)
         ;
     else if (n > KEY_FILE_BYTES_MAX || memchr(text, '\0', n) != NULL)
         err = fault_set(f, ERR_USAGE, "--%s: '%.200s' should be text of at most %d bytes", x->flag, path, KEY_FILE_BYTES_MAX);
     else if (x->several && (is_named(first) || (first.n > 0 && first.p[0] == '#')))
-        err = read_list(x, path, text, out, f);
+        err = read_list(x, path, keys, out, f);
     else
-        err = read_one(x, path, text, out, f);
+        err = read_one(x, path, keys, out, f);
     free(text);
     return err;
 }

@@ -67,9 +67,11 @@ class Proxy(Server):
     order. Where no head answers, it says so with 502."""
 
     def __init__(self, port):
-        self.port, self.refused, self.passed = port, 0, b""  # `passed`: what heads answered
+        self.port, self.refused = port, 0
+        self.asked, self.passed = b"", b""  # what clients sent, and what heads answered
 
     def answer(self, conn, request):
+        self.asked += request
         request = request.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
         try:
             with socket.create_connection(("127.0.0.1", self.port)) as head:

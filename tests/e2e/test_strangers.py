@@ -1,4 +1,5 @@
-"""What answers a client is not a head, or not the head alone: other programs on its port, proxies in front of it."""
+"""What answers a client is not a head, or not the head alone: other programs on its port, proxies in front of it. What it is given was written
+elsewhere: by editors of other systems, for other clients."""
 
 import json
 import subprocess
@@ -6,7 +7,7 @@ import subprocess
 import pytest
 
 from between import Proxy, Stranger
-from cluster import PATIENCE_S, PROGRAM, environment, free_port, wait_for
+from cluster import PATIENCE_S, PROGRAM, Head, environment, free_port, wait_for
 
 COMMANDS = [("status",), ("status", "-o", "json"), ("actors",), ("requests",), ("health",), ("verify",), ("scale", "3"), ("drain", "oak"), ("cordon", "oak"),
             ("uncordon", "oak"), ("explain",), ("explain", "cmpl-1"), ("prompt", "hello"), ("prompt", "-q", "hello"), ("prompt", "hello", "-o", "json"),
@@ -85,3 +86,45 @@ def test_a_prompt_that_waits_outlives_its_head(cluster, run):
         assert run("uncordon", "oak", "--head", again.address).returncode == 0
         out, err = asking.communicate(timeout=PATIENCE_S)
         assert asking.returncode == 0 and "[FINAL RESPONSE]" in out, out + err
+
+
+MARK = b"\xef\xbb\xbf"  # the byte order mark that Windows' editors and shells write
+
+
+def test_texts_with_a_byte_order_mark(cluster, run):
+    """Given a file of keys, settings, prompts and a request that begin with a byte order mark and have lines of Windows; when they are used; then
+    they mean what they mean without."""
+    keys, settings, prompts = (cluster.folder / name for name in ("keys", "settings.yaml", "prompts"))
+    port = free_port()
+    keys.write_bytes(MARK + b"anna: secret\r\n")
+    settings.write_bytes(MARK + f"join_token: t\r\nhead:\r\n  port: {port}\r\n  api_key_file: {keys}\r\n".encode())
+    prompts.write_bytes(MARK + "hello\r\nworld\r\n".encode())
+    head = cluster.add(Head, ["head", "--config", settings])
+    head.port, head.key = port, "secret"
+    cluster.echo_worker(head, "echo:tokens=5", "--join-token", "t")
+    head.wait_ready(actors=1)
+    status, answer = head.post("/manta/process_prompt", MARK + b'{"prompt":"hello"}')
+    assert status == 200 and answer["final_response"]
+    with Proxy(port) as proxy, open(prompts) as lines:
+        end = subprocess.run([PROGRAM, "prompt", "--head", proxy.address], env=environment(cluster.folder, MANTA_API_KEY="secret"), stdin=lines,
+                             capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert end.returncode == 0, end.stderr
+        assert b'"prompt":"hello"' in proxy.asked and b'"prompt":"world"' in proxy.asked
+
+
+@pytest.mark.parametrize("flags", [(), ("-q",)])
+def test_a_prompt_with_a_null_byte_is_not_cut(echo, tmp_path, flags):
+    """Given a pipe that brings a NUL byte, as text in UTF-16 has them; when it is a prompt; then it is refused, not sent in part."""
+    with Proxy(echo.port) as proxy:
+        end = subprocess.run([PROGRAM, "prompt", "--head", proxy.address, *flags], env=environment(tmp_path), input=b"hel\0lo\n", capture_output=True,
+                             timeout=PATIENCE_S, check=False)
+        assert end.returncode != 0 and b"NUL" in end.stderr and b'"hel' not in proxy.asked, end
+
+
+def test_the_address_of_another_client_is_one(echo, run):
+    """Given the base URL that OpenAI's clients are given for a cluster; when it is given as the head's address; then it is taken; another path
+    is refused with what is right."""
+    for url in (f"{echo.url}/v1", f"{echo.url}/v1/", f"{echo.address}/v1"):
+        assert run("health", "--head", url).returncode == 0
+    refused = run("health", "--head", f"{echo.url}/api")
+    assert refused.returncode != 0 and "has a path, '/api'" in refused.stderr and f"http://{echo.address}" in refused.stderr

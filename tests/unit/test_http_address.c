@@ -18,6 +18,7 @@ static void good_ones(void **state)
         {"HTTP://Head:65535/", "Head", 65535}, {"127.0.0.1:8471", "127.0.0.1", 8471}, {" head:1 ", "head", 1},
         {"[::1]:8471", "::1", 8471}, {"[::1]", "::1", 8470}, {"::1", "::1", 8470}, {"fe80::1:2", "fe80::1:2", 8470},
         {"http://[fe80::1]:80/", "fe80::1", 80}, {"my_head.local:9", "my_head.local", 9},
+        {"http://head:80/v1", "head", 80}, {"head/v1/", "head", 8470},
         {"9250", "127.0.0.1", 9250}, {"http://9250/", "127.0.0.1", 9250}, {"[fe80::1%eth0]:80", "fe80::1%eth0", 80},
         {"http://[fe80::1%25eth0]:80", "fe80::1%eth0", 80}, {"fe80::1%25", "fe80::1%25", 8470},
     };
@@ -41,7 +42,8 @@ static void bad_ones_say_what_would_be_right(void **state)
         {"head:", "is not a port: use a number from 1 to 65535"}, {"head:0", "'0' in 'head:0' is not a port"},
         {"head:65536", "is not a port"}, {"head:8x", "is not a port"}, {"head:-1", "is not a port"},
         {"head:000080", "is not a port"}, {"https://head", "TLS is not supported: use http://"},
-        {"http://head/v1", "is not an address"}, {"user@head", "is not an address"}, {"he ad", "is not an address"},
+        {"http://head/api", "has a path, '/api': the address of a head has none, use http://head"},
+        {"user@head", "is not an address"}, {"he ad", "is not an address"},
         {"[::1", "is not an address"}, {"[::1]x", "is not an address"}, {"[]:80", "is not an address"},
         {"ftp://head", "is not an address"}, {"0", "is not a port"}, {"65536", "is not a port"}, {"head?x", "is not an address"},
         {"a-name-of-more-than-thirty-one-bytes", "longer than 31 bytes"},
