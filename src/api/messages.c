@@ -4,6 +4,14 @@
 #include "api/refuse.h"
 #include "api/tools.h"
 
+/* The text of a part is the member that its type names: "text", or "refusal" in what an assistant has
+ * said. */
+static const json_t *words_of(const json_t *part)
+{
+    bool refused = str_is(api_json_str(json_object_get(part, "type")), "refusal");
+    return json_object_get(part, refused ? "refusal" : "text");
+}
+
 /* Returns the text of one part of a content array, borrowed from the tree. */
 static int read_part(struct api_reader *r, const char *path, const json_t *part, struct str *out)
 {
@@ -12,10 +20,10 @@ static int read_part(struct api_reader *r, const char *path, const json_t *part,
     const json_t *type = json_object_get(part, "type");
     if (!json_is_string(type))
         return api_refuse(r->e, ERR_INVALID, path, "a part needs \"type\": \"text\"");
-    if (!str_is(api_json_str(type), "text"))
+    if (!str_is(api_json_str(type), "text") && !str_is(api_json_str(type), "refusal"))
         return api_refuse(r->e, ERR_UNSUPPORTED, path, "parts of type '%.*s' are not supported, only 'text'",
                           UTF8_HEAD(json_string_value(type), 40));
-    const json_t *text = json_object_get(part, "text");
+    const json_t *text = words_of(part);
     if (!json_is_string(text))
         return api_refuse(r->e, ERR_INVALID, path, "a text part needs \"text\": \"…\"");
     *out = api_json_str(text);
@@ -40,7 +48,7 @@ static int read_parts(struct api_reader *r, const char *path, const json_t *part
     char *p = api_arena_alloc(r->arena, total);
     *out = str_n(p, total - 1);
     for (size_t i = 0; i < n; i++) {
-        struct str s = api_json_str(json_object_get(json_array_get(parts, i), "text"));
+        struct str s = api_json_str(words_of(json_array_get(parts, i)));
         if (i > 0)
             *p++ = '\n';
         memcpy(p, s.p, s.n);
@@ -156,7 +164,11 @@ static int read_message(struct api_reader *r, const char *list, size_t i, const 
     const json_t *content = json_object_get(v, "content");
     if (content == NULL && !str_is(out->role, "assistant"))
         return api_refuse(r->e, ERR_INVALID, at, "is missing: a string or an array of text parts");
-    return read_content(r, at, content, &out->content);
+    err = read_content(r, at, content, &out->content);
+    const json_t *refusal = json_object_get(v, "refusal");
+    if (err == 0 && out->content.n == 0 && json_is_string(refusal) && str_is(out->role, "assistant"))
+        out->content = api_arena_str(r->arena, api_json_str(refusal));
+    return err;
 }
 
 /* An answer may continue the assistant's message, but not a call: its result is missing. */

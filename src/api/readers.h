@@ -80,6 +80,9 @@ api_field_fn api_read_parallel_tool_calls;
 /* responses_turns.c: the input of /v1/responses, a text or items */
 api_field_fn api_read_items; /* also reads "instructions", the first turn */
 
+/* anthropic_turns.c: the messages of /v1/messages */
+api_field_fn api_read_dialogue; /* also reads "system", the first turn */
+
 /* reasoning.c: variables of the chat template, and the handling of reasoning */
 api_field_fn api_read_reasoning_format; /* "none": reasoning stays in the text */
 api_field_fn api_read_template_args;    /* an object */

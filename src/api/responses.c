@@ -207,6 +207,7 @@ static void put_usage(struct jout *j, const struct api_usage *u)
     jout_key(j, "input_tokens_details");
     jout_object(j);
     jout_put_uint(j, "cached_tokens", u->cached_tokens);
+    jout_put_uint(j, "cache_write_tokens", 0); /* OpenAI bills them; its clients' types require the member */
     jout_object_end(j);
     jout_put_uint(j, "output_tokens", u->completion_tokens);
     jout_key(j, "output_tokens_details");

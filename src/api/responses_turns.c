@@ -211,6 +211,16 @@ static int read_reasoning(struct api_reader *r, const json_t *v, struct items *i
     return 0;
 }
 
+/* A part outside a message would be dropped with its text, as other items are. */
+static int refuse_part(struct api_reader *r, const char *path, const char *type)
+{
+    static const char *const parts[] = {"input_text", "output_text", "text", "input_image", "input_file", "input_audio"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (strcmp(type, parts[i]) == 0)
+            return api_refuse(r->e, ERR_INVALID, path, "'%s' is a part of a message: send {\"role\": \"user\", \"content\": [part]}", type);
+    return 0;
+}
+
 /* Reads an item. Calls of tools that OpenAI runs itself are dropped: models here do not know
  * them. */
 static int read_item(struct api_reader *r, const char *path, const json_t *v, struct items *it)
@@ -233,7 +243,7 @@ static int read_item(struct api_reader *r, const char *path, const json_t *v, st
         return read_reasoning(r, v, it);
     if (strcmp(type, "item_reference") == 0)
         return read_reference(r, path, v, it);
-    return 0;
+    return refuse_part(r, at, type);
 }
 
 /* The last item is the assistant's: the answer continues a message. A call cannot be continued: its

@@ -8,10 +8,11 @@ import signal
 import anthropic
 import jsonschema
 import openai
+import pydantic
 import pytest
 
 from cluster import REAL, wait_for
-from test_tools import CALLS, CLOCK, QUESTION, SCRIPT, WEATHER, body, random_tools, scripted
+from test_tools import ASK as CHAT, CALLS, CLOCK, QUESTION, SCRIPT, WEATHER, body, random_tools, scripted
 
 FUNCTIONS = [{"type": "function", **t["function"]} for t in (WEATHER, CLOCK)]
 TOOLS = [{"name": t["function"]["name"], "input_schema": t["function"]["parameters"]} for t in (WEATHER, CLOCK)]
@@ -148,6 +149,40 @@ def test_thoughts_are_turned_in(scripted, asked):
     items = client.responses.input_items.list(named.id, order="asc").data
     assert [i.type for i in items] == ["message", "reasoning", "message", "function_call", "function_call", "function_call_output", "function_call_output"]
     assert [p.text for p in items[1].content or items[1].summary] == [ITEMS[0][1]] and bool(items[1].summary) == (asked is SUMMARY)
+
+
+@pytest.mark.parametrize("path, asked, whole, event", [
+    ("/v1/chat/completions", CHAT, openai.types.chat.ChatCompletion, openai.types.chat.ChatCompletionChunk),
+    ("/v1/chat/completions", {**CHAT, "logprobs": True, "top_logprobs": 2, "max_tokens": 5}, openai.types.chat.ChatCompletion, openai.types.chat.ChatCompletionChunk),
+    ("/v1/responses", ASK, openai.types.responses.Response, openai.types.responses.ResponseStreamEvent),
+    ("/v1/responses", {**SUMMARY, "max_output_tokens": 5, "metadata": {"a": "b"}}, openai.types.responses.Response, openai.types.responses.ResponseStreamEvent),
+    ("/v1/messages", SAY, anthropic.types.Message, anthropic.types.RawMessageStreamEvent)])
+def test_answers_have_the_clients_types(scripted, path, asked, whole, event):
+    """Given clients that check types, which the SDKs themselves do not, then whole answers and all events are of the types that the SDKs declare, with no
+    member missing."""
+    status, answer = scripted.post(path, asked)
+    assert status == 200 and pydantic.TypeAdapter(whole).validate_python(answer)
+    _, _, text = scripted.request("POST", path, json.dumps({**asked, "stream": True}), {"content-type": "application/json"})
+    events = [data for _, data in events_of(text) if data["type" if "type" in data else "object"] != "ping"]
+    for data in events:
+        pydantic.TypeAdapter(event).validate_python(data)
+    assert len(events) > 3
+
+
+def test_documents_are_texts(scripted):
+    """Given documents and search results in a message or in a tool's result, and what Anthropic's own tools did before, then the prompt is that of the
+    same texts; citations and files are refused by their names."""
+    client = anthropic_of(scripted)
+
+    def tokens(*content):
+        return client.messages.count_tokens(model="echo", messages=[{"role": "user", "content": [*content, {"type": "text", "text": "And?"}]}]).input_tokens
+    plain = tokens(*({"type": "text", "text": t} for t in ("Rays", "of the reef", "Rays glide.")))
+    document = {"type": "document", "title": "Rays", "context": "of the reef", "source": {"type": "text", "media_type": "text/plain", "data": "Rays glide."}}
+    found = {"type": "search_result", "title": "Rays", "source": "of the reef", "content": [{"type": "text", "text": "Rays glide."}]}
+    assert tokens(document) == tokens(found) == plain
+    for wrong, param in (({**document, "citations": {"enabled": True}}, "citations"), ({**document, "source": {"type": "file", "file_id": "f"}}, "source")):
+        with pytest.raises(anthropic.BadRequestError, match=rf"messages\[0\].content\[0\].{param}: "):
+            tokens(wrong)
 
 
 @pytest.mark.parametrize("wrong", ["long", 7, {}])

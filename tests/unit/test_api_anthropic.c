@@ -80,6 +80,33 @@ static void test_the_line_for_the_bill(void **state)
     }
 }
 
+/* Documents of text are texts of the message, also in results of tools; what Anthropic's own tools did is dropped. */
+static void test_documents(void **state)
+{
+    (void)state;
+#define FOUND "{\"type\":\"search_result\",\"source\":\"s\",\"title\":\"t\",\"content\":[{\"type\":\"text\",\"text\":\"f\"}]," \
+              "\"citations\":{\"enabled\":false}}"
+    struct api_call c;
+    struct api_error e;
+    static const char body[] =
+        "{\"max_tokens\":9,\"output_config\":{\"effort\":\"low\"},\"messages\":[{\"role\":\"user\",\"content\":["
+        "{\"type\":\"document\",\"title\":\"T\",\"context\":\"C\",\"source\":{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"D\"}},"
+        "{\"type\":\"document\",\"source\":{\"type\":\"content\",\"content\":[{\"type\":\"text\",\"text\":\"E\"}]}},"
+        FOUND ",{\"type\":\"text\",\"text\":\"q\"}]},{\"role\":\"assistant\",\"content\":["
+        "{\"type\":\"server_tool_use\",\"id\":\"w\",\"name\":\"web_search\",\"input\":{}},"
+        "{\"type\":\"web_search_tool_result\",\"tool_use_id\":\"w\",\"content\":[]},{\"type\":\"tool_use\",\"id\":\"1\",\"name\":\"f\",\"input\":{}}]},"
+        "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"1\",\"content\":["
+        FOUND ",{\"type\":\"tool_reference\",\"tool_name\":\"g\"}]}]}]}";
+    if (api_parse(API_MESSAGES, str_of(body), &c, &e) != 0)
+        fail_msg("%s", e.fault.text);
+    assert_int_equal(c.request.turns_n, 3);
+    assert_str(c.request.turns[0].content, "T\nC\nD\nE\nt\ns\nf\nq");
+    assert_str(c.request.turns[1].content, "");
+    assert_str(c.request.turns[2].content, "t\ns\nf\ng");
+    assert_str(c.request.template_args, "{\"reasoning_effort\":\"low\"}");
+    api_call_fini(&c);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -97,6 +124,12 @@ static void test_refusals(void **state)
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}", "messages[0].content[0]: images are not supported"},
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}]}", "messages[0].content[0]: expected a block"},
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":7}]}", "messages[0].content: expected a string"},
+        {ASKS("\"output_config\":{\"effort\":\"some\"}"), "output_config.effort: 'some' is none"},
+        {ASKS("\"output_format\":{\"type\":\"json_schema\"}"), "output_format: needs \"schema\""},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{\"type\":\"url\",\"url\":\"u\"}}]}]}",
+         "messages[0].content[0].source: only documents"},
+        {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"citations\":{\"enabled\":true},\"source\":"
+         "{\"type\":\"text\",\"data\":\"d\"}}]}]}", "messages[0].content[0].citations: are not supported"},
         {ASKS("\"system\":7"), "system: expected a string"},
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\"}]}", "messages[0].content: expected a string or an array of blocks, got nothing"},
     };
@@ -226,7 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_body),
         cmocka_unit_test(test_the_line_for_the_bill),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_documents), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_a_whole_answer),
         cmocka_unit_test(test_errors),

@@ -101,6 +101,7 @@ static void test_refusals(void **state)
         {"{\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]}", "input[0].call_id: is missing"},
         {"{\"input\":[{\"role\":\"user\"}]}", "input[0].content: expected a string or an array of parts, got nothing"},
         {"{\"input\":[{\"type\":\"item_reference\",\"id\":\"x\"}]}", "input[0]: expected the id of an item"},
+        {"{\"input\":[{\"type\":\"input_text\",\"text\":\"x\"}]}", "input[0].type: 'input_text' is a part of a message"},
         {"{\"input\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "input[0]: needs \"role\""},
         {"{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_image\"}]}]}", "input[0].content[0]: parts of type 'input_image'"},
         {"{\"input\":\"x\",\"tools\":[{\"type\":\"function\"}]}", "tools[0].name: is missing"},
@@ -171,7 +172,7 @@ static void test_numbers(void **state)
     "{\"id\":\"msg_00000000000012ab\",\"type\":\"message\",\"status\":\"" status "\",\"role\":\"assistant\",\"content\":[" content "]}"
 #define EVENT(type) "event: response." type "\ndata: {\"type\":\"response." type "\",\"sequence_number\":0"
 #define USAGE                                                                                                                               \
-    "{\"input_tokens\":11,\"input_tokens_details\":{\"cached_tokens\":8},\"output_tokens\":3," \
+    "{\"input_tokens\":11,\"input_tokens_details\":{\"cached_tokens\":8,\"cache_write_tokens\":0},\"output_tokens\":3," \
     "\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":14}"
 #define WHERE "\"item_id\":\"msg_00000000000012ab\",\"output_index\":0,\"content_index\":0"
 

@@ -157,6 +157,11 @@ static void what_was_called_and_what_came_of_it(void **state)
     c = parse(API_CHAT, "{\"messages\":[" USER "," CALLED(CALL("a", "f", "\"{\\\"x\\\":1,\\\"x\\\":2}\"")) "," RESULT("a") "]}");
     assert_non_null(strstr(c.request.turns[1].extra.p, "\"arguments\":\"{\\\"x\\\":2}\""));
     api_call_fini(&c);
+    c = parse(API_CHAT, "{\"messages\":[" USER ",{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}," USER
+                        ",{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"I\"},{\"type\":\"refusal\",\"refusal\":\"won't\"}]}," USER "]}");
+    assert_str(c.request.turns[1].content, "no"); /* what an assistant refused is what it said */
+    assert_str(c.request.turns[3].content, "I\nwon't");
+    api_call_fini(&c);
     static const struct { const char *body, *why; } wrong[] = {
         {"{\"messages\":[" USER "," RESULT("a") "]}", "messages[1].tool_call_id: 'a' is the id of no call"},
         {"{\"messages\":[" USER "," CALLED(CALL("a", "f", "\"{}\"")) "," USER "," RESULT("a") "]}", "messages[3].tool_call_id: 'a' is the id of no call"},
