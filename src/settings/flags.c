@@ -45,6 +45,12 @@ static const char *long_flag(const char *arg)
     return arg[1] == '-' ? arg + 2 : NULL;
 }
 
+/* An unset variable of a script ("--api-key $KEY") must not start a head without keys. */
+static bool is_missing(enum setting_id id, const char *value)
+{
+    return setting_kind(id) == SETTING_TEXT && value[0] == '\0' && id != SET_CONFIG;
+}
+
 /* Takes one flag at argv[*i]; moves *i over its value. */
 static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned uses, struct fault *f)
 {
@@ -66,6 +72,8 @@ static int put_flag(struct settings *s, int argc, char **argv, int *i, unsigned 
         return fault_set(f, ERR_USAGE, "%s needs a value", arg);
     char where[64];
     snprintf(where, sizeof where, "--%s", setting_flag((enum setting_id)id));
+    if (is_missing((enum setting_id)id, value))
+        return fault_set(f, ERR_USAGE, "%s: is empty: give it a value, or leave the flag out", where);
     return setting_put(s, (enum setting_id)id, value, FROM_FLAG, where, f);
 }
 

@@ -69,7 +69,7 @@ const char *const *setting_items(const struct settings *s, enum setting_id id, u
 char *setting_as_flag(const struct settings *s, enum setting_id id, uint32_t i)
 {
     const struct setting_value *v = &s->values[id];
-    if (i >= (table[id].kind == SETTING_LIST ? v->items_n : 1))
+    if (i >= (table[id].kind == SETTING_LIST ? v->items_n : 1) || (table[id].kind == SETTING_TEXT && v->text[0] == '\0'))
         return NULL;
     struct buf flag = buf_max(SIZE_MAX / 2);
     buf_printf(&flag, "--%s=%s", table[id].flag, table[id].kind == SETTING_LIST ? v->items[i] : v->text);

@@ -214,7 +214,7 @@ int settings_check(const struct settings *s, unsigned uses, struct fault *f);
 /* Returns the setting_use bits of a setting. */
 unsigned setting_uses(enum setting_id id);
 /* Returns "--port=8470", to pass the setting on to another manta; for a LIST its i-th item. NULL
- * when there is no i-th. The caller frees it. */
+ * when there is no i-th, or the text is empty. The caller frees it. */
 char *setting_as_flag(const struct settings *s, enum setting_id id, uint32_t i);
 
 /* Prints a command's flags for --help, wrapped to `columns`: the most common ones, or `all` in

@@ -56,6 +56,14 @@ def test_help_of_all(run):
     (["scale", "-3"], "-3"),
     (["scale", "1", "2"], "scale takes N|auto|fixed"),
     (["head", "now"], "takes no arguments"),
+    (["head", "--host", ""], "--host: is empty"),
+    (["head", "--api-key", ""], "--api-key: is empty: give it a value, or leave the flag out"),
+    (["up", "--api-key-file="], "--api-key-file: is empty"),
+    (["worker", "--join-token", ""], "--join-token: is empty"),
+    (["worker", "--node="], "--node: is empty"),
+    (["worker", "--chat-template", ""], "--chat-template: is empty"),
+    (["down", "--cluster", ""], "--cluster: is empty"),
+    (["status", "--head", ""], "--head: is empty"),
 ])
 def test_wrong_usage_is_named(run, args, said):
     """Given a wrong command, flag or value; when it is used; then the exit status is 2 and one line says what was wrong
