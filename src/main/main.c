@@ -250,7 +250,9 @@ static unsigned files_wanted(const struct command *c, const struct settings *s)
 static int run_with_needs(const struct command *c, const struct settings *s)
 {
     struct fault f = {0};
-    if (files_check(c->name, files_wanted(c, s), &f) == 0 && (!is_server(c) || needs_check(c->name, THREADS_SERVER, &f) == 0))
+    bool starts_others = is_server(c) && (c->uses & (USE_UP | USE_CHAOS | USE_BENCH | USE_LAUNCHER)) != 0;
+    if (files_check(c->name, files_wanted(c, s), &f) == 0 && (!is_server(c) || needs_check(c->name, THREADS_SERVER, &f) == 0) &&
+        (!starts_others || needs_places(c->name, &f) == 0))
         return c->run(s);
     plain_error("%s", f.text);
     return err_exit(f.err);

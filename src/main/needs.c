@@ -1,9 +1,13 @@
 #include "main/needs.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "os/memory.h"
 
@@ -55,6 +59,18 @@ static size_t stack_bytes(void)
     pthread_attr_getstacksize(&attr, &bytes);
     pthread_attr_destroy(&attr);
     return bytes;
+}
+
+int needs_places(const char *command, struct fault *f)
+{
+    if (access("/proc/self/exe", X_OK) != 0)
+        return fault_set(f, ERR_USAGE, "/proc is not mounted, and manta %s starts its parts by it: mount -t proc proc /proc", command);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing < 0)
+        return fault_set(f, ERR_USAGE, "/dev/null cannot be opened (%s), and manta %s starts its parts with it: mount --rbind the /dev of the machine there",
+                         strerror(errno), command);
+    close(nothing);
+    return 0;
 }
 
 int needs_check(const char *command, unsigned threads, struct fault *f)

@@ -11,5 +11,8 @@ int needs_stack(struct fault *f);
 /* Checks that so many threads can exist at once, with some memory. Returns ERR_USAGE with f if
  * not. */
 int needs_check(const char *command, unsigned threads, struct fault *f);
+/* Checks for a command that starts others that what it starts them by is there: a root that was
+ * made by hand may lack it. Returns ERR_USAGE with f if not. */
+int needs_places(const char *command, struct fault *f);
 
 #endif

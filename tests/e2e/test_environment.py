@@ -154,6 +154,18 @@ def test_little_of_anything(tmp_path, command, what):
             assert command[0] == "status" or not says, text
 
 
+@pytest.mark.skipif(subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0, reason="no mount namespace here")
+@pytest.mark.parametrize("place, command, says", [
+    ("/proc", ("up", "--no-prompt", *ECHO), "/proc is not mounted"), ("/proc", ("launcher", *NO_HEAD, *ECHO), "/proc is not mounted"),
+    ("/proc", ("chaos",), "/proc is not mounted"), ("/dev", ("up", "--no-prompt", *ECHO), "/dev/null cannot be opened")])
+def test_a_root_without_its_file_systems(tmp_path, place, command, says):
+    """Given a root in which /proc or /dev is an empty folder, as a plain chroot has it; when a command is started that starts others; then it says in one
+    line what is missing and how to bring it."""
+    end = subprocess.run(["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {place} && exec "$@"', "x", PROGRAM, *command], env=environment(tmp_path),
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    assert end.returncode == 2 and says in end.stderr and "mount" in end.stderr and end.stderr.count("\n") == 1, end.stderr
+
+
 def test_a_soft_limit_of_the_stack_is_raised(cluster):
     """Given a soft limit of the stack that is low and a hard one that is not; when a cluster is started; then it runs."""
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
