@@ -22,5 +22,5 @@ if(TARGET manta)
     list(APPEND checks check.binary)
 endif()
 
-set_tests_properties(${checks} PROPERTIES TIMEOUT 60 LABELS check
+set_tests_properties(${checks} PROPERTIES TIMEOUT 600 LABELS check
     ENVIRONMENT "CC=${CMAKE_C_COMPILER};C_INCLUDE_PATH=${LLHTTP_DIR}/include")

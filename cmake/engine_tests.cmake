@@ -16,7 +16,7 @@ foreach(source ${engine_sources})
     if(name MATCHES "^test_")
         target_link_libraries(${name} PRIVATE PkgConfig::CMOCKA)
         add_test(NAME model.${name} COMMAND ${name})
-        set_tests_properties(model.${name} PROPERTIES TIMEOUT 900 LABELS model
+        set_tests_properties(model.${name} PROPERTIES TIMEOUT 1800 LABELS model
             ENVIRONMENT MANTA_QUANTIZE=$<TARGET_FILE:fixture_quantize>)
     endif()
 endforeach()

@@ -81,11 +81,9 @@ static void copy_biases(struct engine_sampler *s, const struct engine *e, const 
             s->biases[s->biases_n++] = r->biases[i];
     for (uint32_t i = 0; i < ends_n; i++)
         s->biases[s->biases_n++] = (struct logit_bias){.token = e->ends[i], .bias = -INFINITY};
-    for (int32_t i = 0; i < suppressed_n; i++) {
-        if (suppressed[i] < 0 || suppressed[i] >= s->vocab)
-            continue; /* a file may list anything */
-        s->biases[s->biases_n++] = (struct logit_bias){.token = suppressed[i], .bias = -INFINITY};
-    }
+    for (int32_t i = 0; i < suppressed_n; i++)
+        if (suppressed[i] >= 0 && suppressed[i] < s->vocab) /* a file may list anything */
+            s->biases[s->biases_n++] = (struct logit_bias){.token = suppressed[i], .bias = -INFINITY};
 }
 
 struct engine_sampler *sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide)
@@ -248,16 +246,24 @@ static int by_token(const void *a, const void *b)
     return x->token < y->token ? -1 : x->token > y->token;
 }
 
+/* Returns the sum of the kept candidates' e^((logit - max) / temperature). Without fmax(), on which GCC 12 for arm64 crashes here. */
+static double sum_of_kept(const struct engine_sampler *s, double *out_max)
+{
+    double max = -INFINITY, total = 0;
+    for (int32_t i = 0; i < s->drawn_n; i++)
+        max = (double)s->candidates[i].logit > max ? (double)s->candidates[i].logit : max;
+    for (int32_t i = 0; i < s->drawn_n; i++)
+        total += exp(((double)s->candidates[i].logit - max) / s->drawn_temperature);
+    *out_max = max;
+    return total;
+}
+
 /* Draws one of the n kept candidates, which are ordered by id. */
 static int32_t draw_kept(struct engine_sampler *s, int32_t n, double temperature, double u)
 {
     s->drawn_n = n;
     s->drawn_temperature = temperature;
-    double max = -INFINITY, total = 0, sum = 0;
-    for (int32_t i = 0; i < n; i++)
-        max = fmax(max, (double)s->candidates[i].logit);
-    for (int32_t i = 0; i < n; i++)
-        total += exp(((double)s->candidates[i].logit - max) / temperature);
+    double max, total = sum_of_kept(s, &max), sum = 0;
     for (int32_t i = 0; i < n; i++) {
         sum += exp(((double)s->candidates[i].logit - max) / temperature);
         if (sum > u * total)
@@ -413,15 +419,11 @@ static uint32_t insert(struct engine_likely *out, uint32_t found, uint32_t n, st
 
 uint32_t sampler_drawn(const struct engine_sampler *s, int32_t token, uint32_t n, struct engine_likely *out, float *out_logprob)
 {
-    double max = -INFINITY, total = 0;
     uint32_t found = 0;
     *out_logprob = 0; /* nothing else was possible */
     if (s->drawn_n == 0)
         return n > 0 ? insert(out, 0, n, (struct engine_likely){.token = token}) : 0;
-    for (int32_t i = 0; i < s->drawn_n; i++)
-        max = fmax(max, (double)s->candidates[i].logit);
-    for (int32_t i = 0; i < s->drawn_n; i++)
-        total += exp(((double)s->candidates[i].logit - max) / s->drawn_temperature);
+    double max, total = sum_of_kept(s, &max);
     for (int32_t i = 0; i < s->drawn_n; i++) {
         float logprob = (float)(((double)s->candidates[i].logit - max) / s->drawn_temperature - log(total));
         if (n > 0)
