@@ -222,7 +222,8 @@ static const char *error_type(int err)
 }
 
 /* Writes the members after "type". */
-static void put_error(struct jout *j, const struct fault *f, struct str request_id)
+/* `code` is NULL, or what the client is to do something about. */
+static void put_error(struct jout *j, const struct fault *f, const char *code, struct str request_id)
 {
     char text[sizeof f->text];
     snprintf(text, sizeof text, "%s", f->text[0] != '\0' ? f->text : err_text(f->err));
@@ -232,6 +233,12 @@ static void put_error(struct jout *j, const struct fault *f, struct str request_
     jout_object(j);
     jout_put_cstr(j, "type", error_type(f->err));
     jout_put_cstr(j, "message", text);
+    if (code != NULL) {
+        jout_key(j, "details");
+        jout_object(j);
+        jout_put_cstr(j, "error_code", code);
+        jout_object_end(j);
+    }
     jout_object_end(j);
     jout_put_str(j, "request_id", request_id);
 }
@@ -240,7 +247,7 @@ static void write_fault(struct buf *out, const struct api_event *ev, const struc
 {
     char id[API_NAME_BYTES];
     struct jout j = event(out, "error");
-    put_error(&j, f, api_name(api_dialect_messages.id_prefix, ev->head->id, id));
+    put_error(&j, f, NULL, api_name(api_dialect_messages.id_prefix, ev->head->id, id));
     event_end(&j);
 }
 
@@ -249,7 +256,8 @@ static void write_error(struct buf *out, const struct api_error *e, struct str r
     struct jout j = jout_to(out);
     jout_object(&j);
     jout_put_cstr(&j, "type", "error");
-    put_error(&j, &e->fault, request_id);
+    bool is_thread = e->code != NULL && strcmp(e->code, API_CODE_THREAD) == 0;
+    put_error(&j, &e->fault, is_thread ? e->code : NULL, request_id);
     jout_object_end(&j);
 }
 

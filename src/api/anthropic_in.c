@@ -22,6 +22,20 @@ static int read_metadata(struct api_reader *r, const char *path, const json_t *v
     return api_read_text(r, "metadata.user_id", user, API_FIELD_BYTES_MAX, &r->call->request.affinity);
 }
 
+/* Conversations that the server keeps: the SDK's tool runner asks for one. This one keeps none, so to continue one is
+ * answered as if it were lost; the SDK knows that answer, and sends the whole conversation. */
+static int read_thread(struct api_reader *r, const char *path, const json_t *v)
+{
+    const char *type = json_string_value(json_object_get(v, "type"));
+    if (type != NULL && strcmp(type, "create") == 0)
+        return 0;
+    if (type == NULL || strcmp(type, "continue") != 0)
+        return api_refuse(r->e, ERR_INVALID, path, "needs \"type\": \"create\" or \"continue\"");
+    int err = api_refuse(r->e, ERR_NOT_FOUND, path, "that conversation is not kept here: send all of its messages");
+    r->e->code = API_CODE_THREAD;
+    return err;
+}
+
 /* "adaptive" leaves the choice to the model. A thinking budget is a hint, and not enforced. */
 static int read_thinking(struct api_reader *r, const char *path, const json_t *v)
 {
@@ -67,29 +81,9 @@ static int read_tool_choice(struct api_reader *r, const char *path, const json_t
     return 0;
 }
 
-/* Tools that Anthropic runs itself, or that its models are trained for, have a type and no schema:
- * they are dropped. */
-static int read_tools(struct api_reader *r, const char *path, const json_t *v)
-{
-    int err = 0;
-    if (!json_is_array(v))
-        return api_refuse_type(r, path, "an array", v);
-    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
-        const json_t *tool = json_array_get(v, i), *type = json_object_get(tool, "type"), *schema = json_object_get(tool, "input_schema");
-        char at[API_PATH_BYTES];
-        api_path(at, "%s[%zu]", path, i);
-        const struct api_tool known = {.name = json_object_get(tool, "name"), .description = json_object_get(tool, "description"), .parameters = schema,
-                                       .strict = json_object_get(tool, "strict"), .name_key = "name", .parameters_key = "input_schema"};
-        if (!json_is_object(tool))
-            err = api_refuse_type(r, at, "an object", tool);
-        else if (schema != NULL || type == NULL || (json_is_string(type) && str_is(api_json_str(type), "custom")))
-            err = schema != NULL ? api_tool_add(r, at, &known) : api_refuse(r->e, ERR_INVALID, at, "a tool needs \"input_schema\": {…}");
-    }
-    return err;
-}
-
 static const struct field fields[] = {
     {"model", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.model)},
+    {"thread", HERE, FIELD_OTHER, .read = read_thread}, /* first: the messages may be a part of it */
     {"messages", HERE, FIELD_OTHER, .read = api_read_dialogue},
     {"max_tokens", HERE, FIELD_COUNT, 1, INT32_MAX, TO_SAMPLING(max_tokens)},
     {"stream", HERE, FIELD_BOOL, TO(stream)},
@@ -105,7 +99,7 @@ static const struct field fields[] = {
     {"output_config", HERE, FIELD_OTHER, .read = read_output_config},
     {"output_format", HERE, FIELD_OTHER, .read = api_read_format}, /* the older name of output_config.format */
     {"tool_choice", HERE, FIELD_OTHER, .read = read_tool_choice},
-    {"tools", HERE, FIELD_OTHER, .read = read_tools},
+    {"tools", HERE, FIELD_OTHER, .read = api_read_typed_tools},
 };
 
 static const struct api_lacking lacking[] = {

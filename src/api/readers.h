@@ -82,6 +82,8 @@ api_field_fn api_read_items; /* also reads "instructions", the first turn */
 
 /* anthropic_turns.c: the messages of /v1/messages */
 api_field_fn api_read_dialogue; /* also reads "system", the first turn */
+/* anthropic_tools.c: its tools, with a schema or a type that stands for one */
+api_field_fn api_read_typed_tools;
 
 /* reasoning.c: variables of the chat template, and the handling of reasoning */
 api_field_fn api_read_reasoning_format; /* "none": reasoning stays in the text */

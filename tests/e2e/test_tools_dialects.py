@@ -6,6 +6,7 @@ import random
 import signal
 
 import anthropic
+import anthropic.lib.tools
 import jsonschema
 import openai
 import pydantic
@@ -183,6 +184,38 @@ def test_documents_are_texts(scripted):
     for wrong, param in (({**document, "citations": {"enabled": True}}, "citations"), ({**document, "source": {"type": "file", "file_id": "f"}}, "source")):
         with pytest.raises(anthropic.BadRequestError, match=rf"messages\[0\].content\[0\].{param}: "):
             tokens(wrong)
+
+
+class Notes(anthropic.lib.tools.BetaAbstractMemoryTool):
+    """A memory as the SDK wants it, of one file; it keeps what it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def view(self, command):
+        self.asked.append((command.command, command.path))
+        return "rays.txt"
+
+    def create(self, command):
+        self.asked.append((command.command, command.path, command.file_text))
+        return "done"
+    str_replace = insert = delete = rename = view
+
+
+def test_the_sdks_own_tools_are_called(cluster):
+    """Given the SDK's memory tool, which is sent with a type and no schema, and a model that calls it, then the SDK's runner, which asks the server to keep
+    the conversation and learns that it does not, has each call in the form that it checks, runs it, and gets the last answer."""
+    def call(**arguments):
+        return f'<tool_call>{json.dumps({"name": "memory", "arguments": arguments}, separators=(",", ":"))}</tool_call>'
+    head = cluster.head()
+    turns = call(command="view", path="/memories"), call(command="create", path="/memories/rays.txt", file_text="They glide."), "Noted."
+    cluster.echo_worker(head, "echo:script=" + "<next>".join(turns))
+    head.wait_ready(actors=1)
+    notes = Notes()
+    last = anthropic_of(head).beta.messages.tool_runner(model="echo", max_tokens=500, tools=[notes], messages=QUESTION).until_done()
+    assert notes.asked == [("view", "/memories"), ("create", "/memories/rays.txt", "They glide.")]
+    assert last.content[0].text == "Noted." and last.stop_reason == "end_turn"
 
 
 @pytest.mark.parametrize("wrong", ["long", 7, {}])

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "api_story.h"
 
@@ -104,6 +105,51 @@ static void test_documents(void **state)
     assert_str(c.request.turns[1].content, "");
     assert_str(c.request.turns[2].content, "t\ns\nf\ng");
     assert_str(c.request.template_args, "{\"reasoning_effort\":\"low\"}");
+    api_call_fini(&c);
+}
+
+/* Typed tools that a client runs are offered with a schema; others are dropped. */
+static void test_typed_tools(void **state)
+{
+    (void)state;
+    struct api_call c;
+    struct api_error e;
+    static const char body[] = "{\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
+                               "\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"},"
+                               "{\"type\":\"text_editor_20250728\",\"name\":\"edit\",\"max_characters\":9},{\"type\":\"memory_20250818\",\"name\":\"memory\"},"
+                               "{\"type\":\"computer_20250124\",\"name\":\"computer\"},{\"type\":\"code_execution_20250825\",\"name\":\"code_execution\"}]}";
+    if (api_parse(API_MESSAGES, str_of(body), &c, &e) != 0)
+        fail_msg("%s", e.fault.text);
+    json_t *tools = json_loadb(c.request.tools.p, c.request.tools.n, 0, NULL);
+    static const struct { const char *name, *needs; } offered[] = {{"bash", "command"}, {"edit", "insert_line"}, {"memory", "new_path"}};
+    assert_int_equal(json_array_size(tools), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *function = json_object_get(json_array_get(tools, i), "function");
+        assert_string_equal(json_string_value(json_object_get(function, "name")), offered[i].name);
+        assert_non_null(json_string_value(json_object_get(function, "description")));
+        assert_non_null(json_object_get(json_object_get(json_object_get(function, "parameters"), "properties"), offered[i].needs));
+    }
+    json_decref(tools);
+    api_call_fini(&c);
+}
+
+/* A conversation that the server should have kept is lost, and the client's SDK reads that from the error; to begin one asks for nothing. */
+static void test_threads(void **state)
+{
+    (void)state;
+    struct api_call c;
+    struct api_error e = {0};
+    struct buf b = buf_max(OUT_MAX);
+    static const char continued[] = "{\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"1\"}]}],"
+                                    "\"thread\":{\"type\":\"continue\",\"previous_message_id\":\"msg_1\"}}";
+    assert_int_equal(api_parse(API_MESSAGES, str_of(continued), &c, &e), ERR_NOT_FOUND);
+    api_dialect(API_MESSAGES)->error(&b, &e, str_of("req_1"));
+    assert_out(&b, "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\","
+                   "\"message\":\"thread: that conversation is not kept here: send all of its messages\","
+                   "\"details\":{\"error_code\":\"thread_not_found\"}},\"request_id\":\"req_1\"}");
+    buf_fini(&b);
+    static const char begun[] = "{\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"thread\":{\"type\":\"create\"}}";
+    assert_int_equal(api_parse(API_MESSAGES, str_of(begun), &c, &e), 0);
     api_call_fini(&c);
 }
 
@@ -259,7 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_body),
         cmocka_unit_test(test_the_line_for_the_bill),
-        cmocka_unit_test(test_documents), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_documents), cmocka_unit_test(test_threads), cmocka_unit_test(test_typed_tools), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_a_whole_answer),
         cmocka_unit_test(test_errors),
