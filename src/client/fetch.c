@@ -54,6 +54,13 @@ static bool read_error(const json_t *answer, struct fault *f)
     return true;
 }
 
+static void interrupt(struct fetch *q)
+{
+    q->interrupted = true;
+    if (q->call != NULL)
+        http_call_cancel(q->call);
+}
+
 static void on_sse(struct str event, struct str data, struct str id, void *user_data)
 {
     struct fetch *q = user_data;
@@ -70,6 +77,8 @@ static void on_sse(struct str event, struct str data, struct str id, void *user_
     if (parsed != NULL && !read_error(parsed, &q->fault))
         q->ears.on_event(parsed, q->ears.user_data);
     json_decref(parsed);
+    if (show_has_no_reader())
+        interrupt(q);
 }
 
 static void on_head(struct http_call *c, int status, void *user_data)
@@ -112,11 +121,8 @@ static void on_tick(struct net_timer *t, void *user_data)
 
 static void on_interrupt(int signum, void *user_data)
 {
-    struct fetch *q = user_data;
     (void)signum;
-    q->interrupted = true;
-    if (q->call != NULL)
-        http_call_cancel(q->call);
+    interrupt(user_data);
 }
 
 static bool is_gateway_error(int status)

@@ -8,6 +8,7 @@
 
 #include "base/cells.h"
 #include "base/plain.h"
+#include "os/file.h"
 
 bool show_on_terminal(void)
 {
@@ -59,11 +60,17 @@ void show_paragraphs(struct str text, unsigned at)
     buf_fini(&out);
 }
 
+bool show_has_no_reader(void)
+{
+    return ferror(stdout) != 0 || file_reader_is_gone(STDOUT_FILENO);
+}
+
 void show_fault(const struct fault *f)
 {
     fflush(stdout);
-    if (f->err == ERR_CANCELLED) {
-        fprintf(stderr, "cancelled\n"); /* requested by the user: not an error */
+    if (f->err == ERR_CANCELLED) { /* requested by the user: not an error; a reader that has left asks nothing */
+        if (!show_has_no_reader())
+            fprintf(stderr, "cancelled\n");
         return;
     }
     plain_error("%s", f->text[0] != '\0' ? f->text : err_text(f->err));

@@ -23,6 +23,8 @@ void show_json(struct str text);
 void show_json_value(const json_t *v);
 /* Prints harmless text of any number of lines on stdout, behind `at` columns that are written; on a terminal wrapped between words. */
 void show_paragraphs(struct str text, unsigned at);
+/* Returns whether stdout takes no more: its reader has left (`| head`), or a write has failed. */
+bool show_has_no_reader(void);
 /* Prints "error: …" on stderr, one line; on a terminal wrapped between words. */
 void show_fault(const struct fault *f);
 

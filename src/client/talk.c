@@ -89,6 +89,7 @@ static void show_text(struct talking *t, const char *text, bool reasoning)
         buf_fini(&plain);
     } else {
         fputs(text, stdout);
+        fflush(stdout); /* its reader need not wait for the whole answer */
         t->last = text[strlen(text) - 1];
     }
     t->wrote = true;

@@ -36,6 +36,7 @@
 #include "net/supervisor.h"
 #include "settings/settings.h"
 #include "os/crash.h"
+#include "os/file.h"
 #include "worker/last_run.h"
 #include "worker/tryout.h"
 #include "worker/worker.h"
@@ -323,11 +324,11 @@ static int run_program(int argc, char **argv)
  * (`| head`) is not. */
 static int end_output(int status)
 {
-    bool failed = ferror(stdout) != 0;
+    bool failed = ferror(stdout) != 0, gone = file_reader_is_gone(STDOUT_FILENO);
     errno = 0;
     if (fclose(stdout) == 0 && !failed)
         return status;
-    if (errno != EPIPE)
+    if (!gone)
         fprintf(stderr, "error: cannot write the output: %s\n", errno != 0 ? strerror(errno) : "not all of it was taken, is the disk full?");
     return status != 0 ? status : err_exit(ERR_IO);
 }

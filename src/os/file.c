@@ -68,3 +68,9 @@ size_t file_read_text(const char *path, char *out, size_t cap)
     out[text.n] = '\0';
     return text.n;
 }
+
+bool file_reader_is_gone(int fd)
+{
+    struct pollfd p = {.fd = fd};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}

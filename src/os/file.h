@@ -2,6 +2,7 @@
 #ifndef MANTA_OS_FILE_H
 #define MANTA_OS_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -15,5 +16,8 @@ FILE *file_open_text(const char *path);
  * 0, with out empty, for an empty file, or for one that cannot be read: errno then says why. A byte
  * order mark is left out. */
 size_t file_read_text(const char *path, char *out, size_t cap);
+
+/* Returns whether the descriptor is a pipe that nobody reads any longer: `| head` has seen enough. */
+bool file_reader_is_gone(int fd);
 
 #endif

@@ -69,6 +69,23 @@ def test_an_output_that_is_full(echo, tmp_path, command):
     assert "error: cannot write the output: " in end.stderr
 
 
+@pytest.mark.parametrize("command", [("prompt", "-q", "tell me"), ("prompt", "tell me")])
+def test_an_output_whose_reader_leaves(cluster, command):
+    """Given an answer that takes minutes, and a reader of it that has seen enough (`| head -1`); when the next words come; then the command ends
+    without a word, and the answer is cancelled."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=2000")
+    head.wait_ready(actors=1)
+    cluster.pace(100)
+    with subprocess.Popen([PROGRAM, *command, "--head", head.address], env=environment(cluster.folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as asking:
+        head.tokens(3)
+        assert asking.stdout.read(1)
+        asking.stdout.close()
+        assert asking.stderr.read() == b""
+    head.wait_idle()
+
+
 @pytest.mark.parametrize("files", [4, 8, 12, 19, 32, 40])
 @pytest.mark.parametrize("command", [("head", "--port", "0"), ("worker", *NO_HEAD, *ECHO), ("up", "--no-prompt", "--workers", "3", *ECHO), ("status", *NO_HEAD)])
 def test_few_open_files(cluster, command, files):
