@@ -106,6 +106,7 @@ static const struct api_lacking lacking[] = {
     {"mcp_servers", HERE, "", NULL},
     {"container", HERE, "", NULL},
     {"fallback_models", HERE, "", NULL},
+    {"compaction", FIELD_FOR(API_MESSAGES), "", "ask for a summary in a message"},
 };
 
 static int check(struct api_reader *r)

@@ -72,3 +72,11 @@ int api_read_functions(struct api_reader *r, const char *path, const json_t *v)
         return api_refuse_type(r, path, "an array", v);
     return json_array_size(v) == 0 ? 0 : api_refuse(r->e, ERR_UNSUPPORTED, path, "are not supported: send them as tools");
 }
+
+/* To prewarm a cache is to make no answer, so an answer would surprise the client. */
+int api_read_prompt_cache_options(struct api_reader *r, const char *path, const json_t *v)
+{
+    char at[API_PATH_BYTES];
+    api_path(at, "%s.prewarm", path);
+    return json_is_true(json_object_get(v, "prewarm")) ? api_refuse(r->e, ERR_UNSUPPORTED, at, "is not supported: leave it out") : 0;
+}

@@ -68,6 +68,7 @@ static const struct api_lacking table[] = {
     {"mm_processor_kwargs", ALL, "", NULL},
     {"audio", ALL, "", NULL},
     {"modalities", ALL, "[\"text\"]", NULL},
+    {"moderation", ALL, "", "nothing is moderated here"},
     {"lora", ALL, "", NULL},
     {"cache_prompt", ASK, "true", "a slot reuses what it holds of a prompt"},
 

@@ -80,6 +80,7 @@ static const struct field fields[] = {
     {"return_token_ids", OPENAI | EMBED, FIELD_FLAG, TO_SAMPLING(prompt_ids)},
 
     {"user", ALL | EMBED, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
+    {"prompt_cache_options", CHAT, FIELD_OTHER, .read = api_read_prompt_cache_options},
     {"prompt_cache_key", ALL, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
 
     {"priority", ALL | EMBED, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)},

@@ -63,6 +63,7 @@ api_field_fn api_read_n_probs;      /* llama-server's name of logprobs; 0: off *
 api_field_fn api_read_top_logprobs;
 api_field_fn api_read_cache_prompt; /* false: ignore the prefix cache */
 api_field_fn api_read_functions;
+api_field_fn api_read_prompt_cache_options; /* OpenAI's; hints but for "prewarm" */
 
 /* gap.c: texts around a gap that the answer fills */
 api_field_fn api_read_suffix;       /* completions: the prompt is the text before the gap */

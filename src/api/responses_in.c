@@ -117,6 +117,7 @@ static const struct field fields[] = {
     {"priority", HERE, FIELD_INT, -REQUEST_PRIORITY_MAX, REQUEST_PRIORITY_MAX, TO(request.priority)},
     {"user", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
     {"prompt_cache_key", HERE, FIELD_TEXT, 0, API_FIELD_BYTES_MAX, TO(request.affinity)},
+    {"prompt_cache_options", HERE, FIELD_OTHER, .read = api_read_prompt_cache_options},
     {"include", HERE, FIELD_OTHER, .read = read_include},
     {"text", HERE, FIELD_OTHER, .read = read_text},
     {"tools", HERE, FIELD_OTHER, .read = read_tools},
@@ -137,6 +138,7 @@ static const struct api_lacking lacking[] = {
     {"stop", HERE, "", "POST /v1/chat/completions has it"},
     {"n", HERE, "1", "POST /v1/chat/completions has it"},
     {"context_management", HERE, "", NULL},
+    {"moderation", HERE, "", "nothing is moderated here"},
 };
 
 static int check(struct api_reader *r)

@@ -166,6 +166,7 @@ static void test_refusals(void **state)
         {ASKS("\"thinking\":{\"type\":\"some\"}"), "thinking: needs"},
         {ASKS("\"output_config\":{\"format\":{\"type\":\"json_schema\"}}"), "output_config.format: needs \"schema\""},
         {ASKS("\"mcp_servers\":[{\"url\":\"u\"}]"), "mcp_servers: is not supported"},
+        {ASKS("\"compaction\":{\"instructions\":\"short\"}"), "compaction: is not supported"},
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages[0]: needs \"role\""},
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}", "messages[0].content[0]: images are not supported"},
         {"{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}]}", "messages[0].content[0]: expected a block"},

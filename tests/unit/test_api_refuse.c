@@ -50,6 +50,12 @@ static const struct bad bads[] = {
     {API_OLLAMA_CHAT, "{\"model\":\"a\",\"mod\\u0065l\":\"b\"}", ERR_INVALID,
      "", "the body has a key twice in one object: send one of them; near '\"mod\\u0065l\"', byte 25"},
 
+    /* what would change the answer */
+    {API_CHAT, "{\"moderation\":{\"model\":\"m\",\"policy\":{}},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", ERR_UNSUPPORTED,
+     "moderation", "moderation: is not supported: leave it out; nothing is moderated here"},
+    {API_CHAT, "{\"prompt_cache_options\":{\"prewarm\":true},\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", ERR_UNSUPPORTED,
+     "prompt_cache_options.prewarm", "prompt_cache_options.prewarm: is not supported: leave it out"},
+
     /* messages */
     {API_CHAT, "{}", ERR_INVALID, "messages", "messages: is missing: an array of {\"role\", \"content\"}"},
     {API_CHAT, "{\"messages\":null}", ERR_INVALID,

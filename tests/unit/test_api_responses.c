@@ -109,6 +109,8 @@ static void test_refusals(void **state)
         {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\"}}}", "text.format: needs \"schema\""},
         {"{\"input\":\"x\",\"background\":true}", "background: is not supported"},
         {"{\"input\":\"x\",\"reasoning\":{\"summary\":\"long\"}}", "reasoning.summary: 'long' is none"},
+        {"{\"input\":\"x\",\"moderation\":{\"model\":\"m\"}}", "moderation: is not supported"},
+        {"{\"input\":\"x\",\"prompt_cache_options\":{\"prewarm\":true}}", "prompt_cache_options.prewarm: is not supported"},
         {"{\"input\":\"x\",\"max_tokens\":5}", "max_tokens: is not supported"},
         {"{\"input\":\"x\",\"previous_response_id\":\"resp_1\"}", "previous_response_id: expected the id"},
     };
