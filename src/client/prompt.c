@@ -21,6 +21,21 @@ static void explain_no_actor(const char *head)
                  "(--head, now %s)?", head);
 }
 
+/* Reports on stderr that all actors are there and none is for new prompts. */
+static void tell_of_closed(const json_t *status, const char *head)
+{
+    size_t i, closed = 0;
+    json_t *a;
+    json_array_foreach(json_object_get(status, "actor_list"), i, a)
+    {
+        const char *state = json_text(a, "worker_state", "");
+        closed += strcmp(state, "cordoned") == 0 || strcmp(state, "draining") == 0;
+    }
+    if (closed > 0 && closed == json_array_size(json_object_get(status, "actor_list")))
+        plain_print(stderr, "no worker takes prompts at %s, all are cordoned or draining: the prompt waits. `manta status` shows them, "
+                            "`manta uncordon WORKER` lets one take prompts", head);
+}
+
 static int connect_first(const struct client_options *o)
 {
     struct fault f = {0};
@@ -40,6 +55,7 @@ static int connect_first(const struct client_options *o)
     if (json_num(status, "actors") < 1)
         explain_no_actor(o->head);
     printf("%s\n", help_text);
+    tell_of_closed(status, o->head);
     json_decref(status);
     return 0;
 }
@@ -197,6 +213,7 @@ static void tell_of_nobody(const struct client_options *o)
         plain_print(stderr, "no worker has joined the head at %s yet: the prompt waits. `manta worker --head %s` starts one", o->head, o->head);
     else if (json_num(status, "actors") < 1)
         plain_print(stderr, "no actor is ready yet at %s: the prompt waits. `manta status` shows who is there, `manta actors` what loads", o->head);
+    tell_of_closed(status, o->head);
     json_decref(status);
 }
 

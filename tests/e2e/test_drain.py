@@ -3,10 +3,11 @@
 import json
 import re
 import signal
+import subprocess
 
 import pytest
 
-from cluster import Beside, together, wait_for
+from cluster import PROGRAM, Beside, environment, manta, together, wait_for
 from streams import Load, ask
 
 SCRIPT = "echo:tokens=200"
@@ -210,3 +211,21 @@ def test_the_drain_of_a_worker_that_is_kept_up_brings_a_fresh_one(cluster, run):
     wait_for("a new worker-2", lambda: up.child("worker-2") != pid)
     up.wait_ready(actors=2)
     assert worker_of(up, "worker-2")["duty"] == "serves"
+
+
+@pytest.mark.parametrize("words, stdin", [(("prompt", "hello"), ""), (("prompt", "-q", "hello"), ""), (("prompt",), "hello\n")])
+def test_a_prompt_that_nobody_takes_says_so(cluster, words, stdin):
+    """Given a head whose workers are all cordoned; when a prompt comes from a command line or a pipe; then it waits and says for whom, with what to do;
+    after that has been done it is answered."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=5", "--node", "oak")
+    head.wait_ready(actors=1)
+    assert manta("cordon", "oak", "--head", head.address, folder=cluster.folder).returncode == 0
+    with subprocess.Popen([PROGRAM, *words, "--head", head.address], env=environment(cluster.folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as asking:
+        asking.stdin.write(stdin)
+        asking.stdin.close()
+        said = asking.stderr.readline()
+        assert "no worker takes prompts" in said and "`manta uncordon WORKER`" in said, said
+        assert manta("uncordon", "oak", "--head", head.address, folder=cluster.folder).returncode == 0
+        assert asking.stdout.read().strip() and asking.wait(60) == 0
