@@ -59,6 +59,16 @@ def test_two_calls_by_the_ai_sdk(cluster, packages, tmp_path):
     assert len(lines) == 6 and all(line.startswith("ok ") for line in lines), lines
 
 
+def test_thoughts_in_the_node_clients(cluster, packages, tmp_path):
+    """Given a worker that thinks, calls and answers, clients that read only summaries show the thought, whole and streamed, and send it back with the
+    call's result."""
+    head = cluster.head()
+    cluster.echo_worker(head, 'echo:script=<think>Paris, so France.</think><tool_call>{"name":"weather","arguments":{"city":"Paris"}}</tool_call><next>It rains.')
+    head.wait_ready(actors=1)
+    lines = run(head, packages, tmp_path, "thoughts.mjs")
+    assert len(lines) == 4 and all(line.startswith("ok ") for line in lines), lines
+
+
 def test_a_full_queue_is_tried_again(cluster, packages, tmp_path):
     """Given a head whose queue is full, each client gets a 429, retries, and gets its answer."""
     head = cluster.head("--queue-jobs", 1)
