@@ -42,7 +42,8 @@ REFUSED = {
              ("tool_choice", "required"), ("tool_choice", {"type": "function", "function": {"name": "f"}})],
     (EMBED,): [("embd_normalize", -1), ("normalize", False), ("pooling", "cls"), ("truncate", True), ("truncate_prompt_tokens", 3),
                ("task", "retrieval.query"), ("input_type", "query"), ("prompt_name", "query"), ("instruction", "a"), ("late_chunking", True),
-               ("options", {"num_ctx": 3})],
+               ("options", {"num_ctx": 3}), ("truncation", True), ("output_dimension", 2), ("output_dtype", "int8"), ("embedding_type", "binary"),
+               ("embedding_types", ["int8"])],
 }
 
 # What an answer must be: honoured by models (test_forms.py), refused by the echo engine, which keeps to nothing.
