@@ -97,6 +97,8 @@ struct client_watch;
  * o. */
 struct client_watch *client_watch_start(struct net_loop *loop, const struct client_options *o, client_news_fn *on_news, void *user_data,
                                         struct fault *f);
+/* Returns why the last question had no answer; "" if it had one. Valid until the next callback. */
+const char *client_watch_why(const struct client_watch *w);
 /* Also allowed within on_news. NULL is allowed. */
 void client_watch_free(struct client_watch *w);
 

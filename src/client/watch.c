@@ -25,6 +25,7 @@ struct client_watch {
     int status;
     char host[256], headers[FETCH_HEADERS_BYTES];
     uint16_t port;
+    char why[200];                /* the last call had no answer; empty: it had one */
     bool freed;                   /* by its owner, during a call */
 };
 
@@ -95,8 +96,8 @@ static void on_end(struct http_call *c, int err, const char *why, void *user_dat
 {
     struct client_watch *w = user_data;
     (void)c;
-    (void)why;
     w->call = NULL;
+    snprintf(w->why, sizeof w->why, "%s", err != 0 ? why : "");
     if (!w->freed)
         net_timer_set(w->timer, net_now_us(w->loop) + ASK_EVERY_US);
     if (!w->freed && err == 0)
@@ -138,6 +139,11 @@ struct client_watch *client_watch_start(struct net_loop *loop, const struct clie
     w->timer = net_timer_new(loop, on_timer, w);
     net_timer_set(w->timer, net_now_us(loop));
     return w;
+}
+
+const char *client_watch_why(const struct client_watch *w)
+{
+    return w->why;
 }
 
 void client_watch_free(struct client_watch *w)

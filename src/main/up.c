@@ -25,7 +25,7 @@
  * progress and then the next steps (up_view.h); with --verbose, or if the start fails, also those
  * lines. If stderr is no terminal, the lines are shown until the prompt starts. */
 
-enum { READY_MS = 300000 };
+enum { READY_MS = 300000, ANSWER_MS = 5000 };
 
 enum phase { STARTING, SERVING, ENDING };
 
@@ -36,7 +36,7 @@ struct up {
     struct launch *launch;
     struct client_watch *watch;
     struct client_options client;
-    struct net_timer *patience;
+    struct net_timer *patience, *answer; /* until all is ready; until the head answers */
     struct net_child *prompt;
     enum phase phase;
     uint32_t workers, actors;      /* expected numbers */
@@ -194,6 +194,18 @@ static void on_news(const struct client_news *n, void *user_data)
         serve(u);
 }
 
+/* The head has started, and cannot be reached from here. */
+static void on_no_answer(struct net_timer *t, void *user_data)
+{
+    struct up *u = user_data;
+    const char *why = u->watch != NULL ? client_watch_why(u->watch) : "";
+    (void)t;
+    if (u->phase == STARTING && !u->has_port)
+        SAY(u, LOG_WARN, EVENT("head_not_reached", KV("ms", ANSWER_MS)),
+            "the head has not answered for %d s%s%s: is the loopback interface up (ip link set lo up), does a firewall let it through?", ANSWER_MS / 1000,
+            why[0] != '\0' ? ": " : "", why);
+}
+
 static void on_patience(struct net_timer *t, void *user_data)
 {
     struct up *u = user_data;
@@ -341,6 +353,8 @@ static void run(struct up *u)
     u->loop = net_loop_new();
     u->patience = net_timer_new(u->loop, on_patience, u);
     net_timer_set(u->patience, net_now_us(u->loop) + READY_MS * 1000ull);
+    u->answer = net_timer_new(u->loop, on_no_answer, u);
+    net_timer_set(u->answer, net_now_us(u->loop) + ANSWER_MS * 1000ull);
     net_signal(u->loop, SIGINT, on_signal, u);
     net_signal(u->loop, SIGTERM, on_signal, u);
     net_signal(u->loop, SIGHUP, on_signal, u);
@@ -356,6 +370,7 @@ static void run(struct up *u)
     log_flush(); /* while signals are still handled: for the second of two kills */
     client_watch_free(u->watch);
     net_timer_free(u->patience);
+    net_timer_free(u->answer);
     launch_free(u->launch);
     net_loop_free(u->loop);
     up_log_close(u->log);

@@ -183,6 +183,17 @@ def test_a_root_without_its_file_systems(tmp_path, place, command, says):
     assert end.returncode == 2 and says in end.stderr and "mount" in end.stderr and end.stderr.count("\n") == 1, end.stderr
 
 
+@pytest.mark.skipif(subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode != 0, reason="no network namespace here")
+def test_a_host_whose_loopback_is_down(cluster):
+    """Given a network in which loopback is down; when a cluster is started there; then it says that its head is not reached, why, and what to do; once
+    loopback is up it becomes ready."""
+    up = cluster.add(Up, ["up", "--no-prompt", "--workers", 1, "--port", free_port(), *ECHO], through=("unshare", "--net"))
+    up.wait_line(r"the head has not answered .*network is unreachable.* \(ip link set lo up\)")
+    subprocess.run(["nsenter", f"--target={up.pid}", "--net", "ip", "link", "set", "lo", "up"], check=True)
+    up.wait_event("up_ready")
+    assert up.stop() == 0
+
+
 def test_a_soft_limit_of_the_stack_is_raised(cluster):
     """Given a soft limit of the stack that is low and a hard one that is not; when a cluster is started; then it runs."""
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
