@@ -189,6 +189,19 @@ int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f
     return 0;
 }
 
+bool running_at(unsigned port)
+{
+    static struct running all[RUNNING_MAX];
+    struct fault f;
+    size_t n;
+    bool there = false;
+    if (running_find(all, &n, &f) != 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        there = there || all[i].port == port;
+    return there;
+}
+
 int running_only(struct running *out, size_t *out_n, struct fault *f)
 {
     static struct running all[RUNNING_MAX];

@@ -39,6 +39,8 @@ void running_forget(void);
 /* Finds the running ones, at most RUNNING_MAX, sorted by pid. Returns ERR_IO with f if the folder
  * cannot be read. */
 int running_find(struct running out[RUNNING_MAX], size_t *out_n, struct fault *f);
+/* Returns whether a cluster of this user with its head at that port runs here, so that `manta down` ends it. */
+bool running_at(unsigned port);
 /* Finds the cluster that a command means by default: the only one with a head on this machine, or,
  * of several, the one at the default port. *out_n is 1 if there is such a cluster, else 0. Returns
  * ERR_USAGE with f for several clusters, none of them at the default port. */

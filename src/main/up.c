@@ -201,7 +201,7 @@ static void on_no_answer(struct net_timer *t, void *user_data)
     const char *why = u->watch != NULL ? client_watch_why(u->watch) : "";
     (void)t;
     if (u->phase == STARTING && !u->has_port)
-        SAY(u, LOG_WARN, EVENT("head_not_reached", KV("ms", ANSWER_MS)),
+        SAY(u, LOG_WARN, EVENT("head_not_reached", KV("ms", ANSWER_MS), KV("why", why)),
             "the head has not answered for %d s%s%s: is the loopback interface up (ip link set lo up), does a firewall let it through?", ANSWER_MS / 1000,
             why[0] != '\0' ? ": " : "", why);
 }
@@ -335,7 +335,12 @@ static int check_port(const struct up *u, struct fault *f)
     if (err == ERR_IN_USE) {
         char who[200];
         struct client_options o = {.head = u->head_address, .api_key = options_client(u->s).api_key, .model = ""};
-        if (client_who(&o, who, sizeof who))
+        bool manta = client_who(&o, who, sizeof who);
+        if (manta && !running_at(port))
+            fault_set(f, err, "%s already runs on %s, and no `manta up` of yours started it: `manta prompt --head %s` opens a prompt there; "
+                              "or give another --port",
+                      who, u->head_address, u->head_address);
+        else if (manta)
             fault_set(f, err, "%s already runs on %s: `manta prompt --head %s` opens a prompt there, `manta down` stops it; or give another --port", who,
                       u->head_address, u->head_address);
         else

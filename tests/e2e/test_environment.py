@@ -188,7 +188,7 @@ def test_a_host_whose_loopback_is_down(cluster):
     """Given a network in which loopback is down; when a cluster is started there; then it says that its head is not reached, why, and what to do; once
     loopback is up it becomes ready."""
     up = cluster.add(Up, ["up", "--no-prompt", "--workers", 1, "--port", free_port(), *ECHO], through=("unshare", "--net"))
-    up.wait_line(r"the head has not answered .*network is unreachable.* \(ip link set lo up\)")
+    assert "network is unreachable" in up.wait_event("head_not_reached")["why"]
     subprocess.run(["nsenter", f"--target={up.pid}", "--net", "ip", "link", "set", "lo", "up"], check=True)
     up.wait_event("up_ready")
     assert up.stop() == 0

@@ -51,7 +51,8 @@ def given(request, cluster, tmp_path):
     def prepare(what):
         env = {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
         if what == "a cluster on port 9250":
-            return request.getfixturevalue("busy").port, env
+            busy = request.getfixturevalue("busy")
+            return busy.port, {**env, "XDG_STATE_HOME": str(busy.log_path.parent)}  # the same user's
         if what == "a head with a key":
             return cluster.head("--api-key", "sesame").port, env
         if what == "a head without workers":

@@ -154,11 +154,12 @@ def test_an_engine_that_cannot_be_used_ends_the_cluster(tmp_path, engine, said):
 
 
 def test_somebody_elses_head_on_the_port(cluster, run):
-    """Given a head that listens on the port already; when a cluster is to use that port; then it ends with an error, and
-    the other head is as before, without strange workers."""
+    """Given a head that listens on the port already; when a cluster is to use that port; then it ends with an error that
+    does not advise what would not help, and the other head is as before, without strange workers."""
     head = cluster.head()
     up = run("up", "--test", "--port", head.port, *ECHO)
     assert up.returncode != 0 and str(head.port) in up.stderr and "[FINAL RESPONSE]" not in up.stdout
+    assert "no `manta up` of yours started it" in up.stderr and "`manta down` stops it" not in up.stderr, up.stderr
     head.wait_status(workers=0)
 
 
