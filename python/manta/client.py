@@ -27,10 +27,16 @@ class MantaError(Exception):
         return (MantaError, (self.message, self.status))
 
 
+def plain_address(address):
+    """"http://host:port/v1", which other clients are given, or a port of this machine -> "host:port"."""
+    text = address.strip().removeprefix("http://").rstrip("/").removesuffix("/v1")
+    return f"127.0.0.1:{text}" if text.isdigit() else text
+
+
 def split_address(address):
     """"host:port" or "[v6]:port" -> (host, port)."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or "/" in host or not port.isdigit():
         raise MantaError(f"'{address}' is not an address like 10.0.0.7:8470")
     return host.strip("[]"), int(port)
 
@@ -45,7 +51,7 @@ def error_of(status, body):
 
 class Client:
     def __init__(self, head=None, api_key=None, timeout_s=300):
-        self.head = head or os.environ.get("MANTA_HEAD", DEFAULT_HEAD)
+        self.head = plain_address(head or os.environ.get("MANTA_HEAD", DEFAULT_HEAD))
         self.host, self.port = split_address(self.head)
         key = os.environ.get("MANTA_API_KEY", "") if api_key is None else api_key
         auth = f"Authorization: Bearer {key}\r\n" if key else ""

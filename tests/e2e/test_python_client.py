@@ -145,3 +145,14 @@ def test_nonsense(client, nonsense):
     with pytest.raises(MantaError, match="no answer from a manta head"):
         client.status()
     server.close()
+
+
+def test_an_address_as_the_program_takes_it(echo):
+    """Given the addresses that `--head` and MANTA_HEAD take; when a client is made with one; then it reaches the head, and the Host header is the address alone."""
+    for address in (echo.address, f"http://{echo.address}", f"http://{echo.address}/", f"{echo.url}/v1", str(echo.port), f" {echo.address} "):
+        client = Client(address, "")
+        assert client.status()["workers"] == 3 and client.head == echo.address, address
+        client.close()
+    for wrong in ("", "http://", "head", f"https://{echo.address}", f"{echo.url}/api"):
+        with pytest.raises(MantaError, match="is not an address like"):
+            Client(wrong or "http://", "")
