@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "client/keys.h"
 #include "os/dirs.h"
+#include "os/file.h"
 
 enum { HISTORY_LINES = 500, PATH_BYTES = 1024 };
 
@@ -150,12 +151,12 @@ const char *line_next(struct line_reader *r)
 /* Writes a new file and renames it: on a full disk the old one survives. */
 static void save_history(struct line_reader *r)
 {
-    char path[PATH_BYTES], fresh[PATH_BYTES + 16];
+    char path[PATH_BYTES], fresh[PATH_BYTES + FILE_PART_BYTES];
     HistEvent ev;
     char *real = realpath(r->history_path, NULL); /* it may be a symbolic link */
     snprintf(path, sizeof path, "%s", real != NULL ? real : r->history_path);
     free(real);
-    snprintf(fresh, sizeof fresh, "%s.%d", path, (int)getpid());
+    file_part_name(path, fresh, sizeof fresh);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (file == NULL)

@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 #include "launch/launch.h"
 #include "os/dirs.h"
+#include "os/file.h"
 
 enum { RING_BYTES = 1 << 20, CLOSE_MS = 1000, PATH_BYTES = 1024 };
 
@@ -137,7 +138,7 @@ static void lead_to(const struct up_log *l)
         snprintf(old, sizeof old, "%s.old", l->link);
         rename(l->link, old);
     }
-    snprintf(fresh, sizeof fresh, "%s.%d", l->link, (int)getpid());
+    file_part_name(l->link, fresh, sizeof fresh);
     if (symlink(strrchr(l->path, '/') + 1, fresh) == 0 && rename(fresh, l->link) != 0)
         unlink(fresh);
 }

@@ -134,7 +134,7 @@ static bool recall(const char *note, const struct identity *id, char out[DIGEST_
 static void remember(const char *note, const struct identity *id, const char *digest)
 {
     char part[FOLDER_BYTES + 64];
-    snprintf(part, sizeof part, "%s.%d", note, (int)getpid());
+    file_part_name(note, part, sizeof part);
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return;

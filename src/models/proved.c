@@ -30,7 +30,7 @@ bool models_proved(const char *digest, const char *engine)
 static void write_note(const char *path, const char *text)
 {
     char part[FOLDER_BYTES + 120];
-    snprintf(part, sizeof part, "%s.%d", path, (int)getpid());
+    file_part_name(path, part, sizeof part);
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return;

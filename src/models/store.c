@@ -52,7 +52,7 @@ static bool read_note(const char *path, char out[NOTE_TEXT_BYTES])
 static bool write_note(const char *path, const char *text)
 {
     char part[STORE_PATH_BYTES + 64];
-    snprintf(part, sizeof part, "%s.%d", path, (int)getpid());
+    file_part_name(path, part, sizeof part);
     FILE *file = fopen(part, "we");
     if (file == NULL)
         return false;

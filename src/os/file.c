@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/utf8.h"
 
 enum { STEP_MS = 20 };
@@ -67,6 +69,14 @@ size_t file_read_text(const char *path, char *out, size_t cap)
     memmove(out, text.p, text.n);
     out[text.n] = '\0';
     return text.n;
+}
+
+void file_part_name(const char *path, char *out, size_t cap)
+{
+    uint32_t chance = 0;
+    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) != (ssize_t)sizeof chance)
+        chance = (uint32_t)clock_us();
+    snprintf(out, cap, "%s.%d-%08x", path, (int)getpid(), (unsigned)chance);
 }
 
 bool file_reader_is_gone(int fd)

@@ -17,6 +17,11 @@ FILE *file_open_text(const char *path);
  * order mark is left out. */
 size_t file_read_text(const char *path, char *out, size_t cap);
 
+enum { FILE_PART_BYTES = 32 }; /* longer than the path */
+/* Names the file that is written before it is renamed to `path`. No other process gets that name, neither on another machine nor in another
+ * container that shares the folder and has a process of the same id. */
+void file_part_name(const char *path, char *out, size_t cap);
+
 /* Returns whether the descriptor is a pipe that nobody reads any longer: `| head` has seen enough. */
 bool file_reader_is_gone(int fd);
 

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/must.h"
 #include "os/dirs.h"
+#include "os/file.h"
 
 enum { PATH_BYTES = 1024, TRIES = 3 };
 
@@ -63,8 +64,7 @@ static int make_own(const char *path)
 {
     char part[PATH_BYTES + 32], text[SECRET_BYTES + 1];
     secret_random(text);
-    snprintf(part, sizeof part, "%s.%d", path, (int)getpid());
-    (void)unlink(part);
+    file_part_name(path, part, sizeof part);
     int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return ERR_IO;

@@ -111,3 +111,15 @@ def test_a_crash_ends_it(cluster, number):
     p.send(number)
     assert p.wait() != 0
     assert p.log_path.read_text().count("manta crash report") == 1
+
+
+def test_a_folder_that_two_containers_share(cluster):
+    """Given a state folder in which a process of another container, which has the same id, has begun to write a secret; when a head starts there as
+    first process; then it makes its own, and leaves the other's file alone."""
+    theirs = cluster.folder / "manta/join.token.1"
+    theirs.parent.mkdir()
+    theirs.write_text("half of a")
+    p = serving(cluster, "head")
+    assert (theirs.parent / "join.token").stat().st_size == 64
+    assert theirs.read_text() == "half of a"
+    assert p.stop() == 0
