@@ -254,7 +254,7 @@ test-package: setup ## Install the packages in clean Debian 12 and Ubuntu 24.04 
 	@tests/fresh/package $(ARGS)
 
 .PHONY: test-arm64
-test-arm64: ## Cross compile for linux-arm64 in a clean Debian 12 system, run the unit tests in an emulator (root; minutes)
+test-arm64: ## Cross compile for linux-arm64 in a clean Debian 12 system, run the unit tests and some of the engine's in an emulator (root; minutes)
 	@tests/fresh/arm64 build/roots/arm64 $(ARGS)
 
 .PHONY: clean

@@ -77,6 +77,25 @@ def test_the_page_shows_the_cluster_live(cluster, console):
     c.wait_gone("#workers", "worker-3")
 
 
+def test_another_head_numbers_its_workers_anew(cluster, console):
+    """Given a page that shows the worker of a head; when that head is gone, and another worker is the first of the next one, before the page sees it; then
+    the page shows and drains the worker that is there, not the one whose number it has."""
+    head = cluster.head()
+    north = cluster.echo_worker(head, SCRIPT, "--node", "north")
+    c = console(head).open().live()
+    c.wait_text("#workers", "north")
+    c.page.route("**/manta/events", lambda route: route.abort())
+    head.kill()
+    north.kill()
+    head = cluster.head(port=head.port)
+    cluster.echo_worker(head, SCRIPT, "--node", "south")
+    head.wait_ready(actors=1)
+    c.page.unroute("**/manta/events")
+    c.page.wait_for_selector("button[aria-label='Drain south']")
+    assert c.page.locator("#workers h3").all_inner_texts() == ["south"]
+    assert c.page.locator("#workers .actions button").evaluate_all("all => all.map(b => b.ariaLabel)") == ["Cordon south", "Drain south"]
+
+
 def test_who_waits_is_shown_with_place_and_time(cluster, console):
     """Given one slot; when three streams want it; then the page shows one that runs and the places of the two that wait."""
     head = cluster.head()

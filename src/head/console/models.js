@@ -21,7 +21,7 @@ function card() {
       "File": a.digest ? a.digest.slice(0, 16) : "–",
     };
     keyed(facts, Object.entries(terms).flatMap(([name, value]) => [["dt", name, name], ["dd", `${name}=`, value]]), t => t[1], t => el(t[0], {}), (x, t) => put(x, t[2]));
-    keyed(loads, actors.filter(x => x.state !== "ready"), x => x.id, loading, (x, actor) => x.update(actor));
+    keyed(loads, actors.filter(x => x.state !== "ready"), x => `${x.id} ${x.node}`, loading, (x, actor) => x.update(actor));
   };
   return node;
 }

@@ -25,7 +25,8 @@ function showWorkers(now) {
   const byWorker = Map.groupBy ? Map.groupBy(now.actor_list, a => a.worker) : group(now.actor_list);
   const order = new Intl.Collator("en", {numeric: true});
   const workers = [...now.worker_nodes].sort((a, b) => order.compare(a.node, b.node));
-  keyed($("workers"), workers, w => w.id, workerCard, (node, w) => node.update(w, byWorker.get(w.id) || [], now.admin));
+  // Another head gives the same ids to other workers.
+  keyed($("workers"), workers, w => `${w.id} ${w.node}`, workerCard, (node, w) => node.update(w, byWorker.get(w.id) || [], now.admin));
   $("workers-none").hidden = now.workers > 0;
   $("workers-more").hidden = workers.length >= now.workers;
   put($("workers-more"), `The first ${workers.length} of ${now.workers} are shown.`);

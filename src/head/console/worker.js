@@ -48,7 +48,7 @@ export function workerCard(worker) {
     cordon.disabled = off && w.duty !== "cordoned";
     drains.disabled = w.duty === "drains" || w.state === "draining";
     actions.hidden = !admin;
-    keyed(actors, itsActors, a => a.id, actorRow, (row, a) => row.update(a));
+    keyed(actors, itsActors, a => `${a.id} ${a.model}`, actorRow, (row, a) => row.update(a));
   };
   return node;
 }
