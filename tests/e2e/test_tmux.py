@@ -199,7 +199,7 @@ def test_keys_typed_ahead_stand_behind_the_answer(slow, tmp_path):
 def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(slow, tmp_path):
     """Given a chat that a script started, with an answer in its middle; when it is ended by a signal; then the script's terminal shows what is typed."""
     (tmp_path / "begin").write_text(f"echo $$ >{tmp_path}/pid; exec manta prompt --head {slow.address}")
-    (tmp_path / "script").write_text(f"sh {tmp_path}/begin; stty -a | tr ' ' '\\n' | grep echo$")
+    (tmp_path / "script").write_text(f"sh {tmp_path}/begin; echo; stty -a | tr ' ' '\\n' | grep echo$")
     with Screen(folder=tmp_path, shell=True) as s:
         s.wait_shell()
         s.type(f"sh {tmp_path}/script")
