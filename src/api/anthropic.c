@@ -222,7 +222,7 @@ static const char *error_type(int err)
 }
 
 /* Writes the members after "type". */
-/* `code` is NULL, or what the client is to do something about. */
+/* `code`: an error that the client handles by itself; NULL: none. */
 static void put_error(struct jout *j, const struct fault *f, const char *code, struct str request_id)
 {
     char text[sizeof f->text];

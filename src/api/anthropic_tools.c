@@ -76,13 +76,5 @@ static int read_tool(struct api_reader *r, const char *path, const json_t *tool)
 
 int api_read_typed_tools(struct api_reader *r, const char *path, const json_t *v)
 {
-    int err = 0;
-    if (!json_is_array(v))
-        return api_refuse_type(r, path, "an array", v);
-    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
-        char at[API_PATH_BYTES];
-        api_path(at, "%s[%zu]", path, i);
-        err = read_tool(r, at, json_array_get(v, i));
-    }
-    return err;
+    return api_tools_each(r, path, v, read_tool);
 }

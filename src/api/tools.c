@@ -330,3 +330,16 @@ struct str api_call_name(uint64_t id, uint32_t index, uint32_t call, char out[AP
     out[API_CALL_NAME_BYTES - 1] = '\0';
     return str_n(out, API_CALL_NAME_BYTES - 1);
 }
+
+int api_tools_each(struct api_reader *r, const char *path, const json_t *v, api_field_fn *read)
+{
+    int err = 0;
+    if (!json_is_array(v))
+        return api_refuse_type(r, path, "an array", v);
+    for (size_t i = 0; i < json_array_size(v) && err == 0; i++) {
+        char at[API_PATH_BYTES];
+        api_path(at, "%s[%zu]", path, i);
+        err = read(r, at, json_array_get(v, i));
+    }
+    return err;
+}

@@ -14,6 +14,8 @@ struct api_tool {
 };
 /* Adds a tool to r->tools, in OpenAI's chat format. `path` is the tool's place. */
 int api_tool_add(struct api_reader *r, const char *path, const struct api_tool *tool);
+/* Reads each element of the array v with `read`. Returns its first error, or ERR_INVALID if v is no array. */
+int api_tools_each(struct api_reader *r, const char *path, const json_t *v, api_field_fn *read);
 
 /* Restricts calls to the function of that name; further calls add further functions. */
 void api_choose(struct api_reader *r, const json_t *name);

@@ -209,7 +209,7 @@ static void wait_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000l}, NULL);
 }
 
-/* The stream is interrupted: its reader is told once. */
+/* Tells the reader, once per interruption, that the stream is interrupted. */
 static void tell_away(struct fetch *q)
 {
     if (q->give_up_us != 0)
