@@ -221,8 +221,9 @@ void http_conn_answered(struct http_conn *c);
 void http_conn_hand_over(struct http_conn *c);
 
 /* ---- server.c ---- */
-/* Makes a server without a listener and timers, for tests. Free it with http_server_close(). */
-struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data);
+/* Makes a server without a listener and timers, for tests, too. The seed decides which origins share
+ * a group (base/crowd.h). Free it with http_server_close(). */
+struct http_server *http_server_new_in_memory(uint64_t seed, const struct http_server_calls *calls, void *user_data);
 /* Adds a connection over a link. Returns NULL when there are too many: an error was written and
  * the link told to close. */
 struct http_conn *http_server_accept(struct http_server *s, const struct link_calls *calls, void *link);

@@ -210,7 +210,7 @@ static void on_accept(struct net_conn *link, void *user_data)
 
 /* ---- beginning and end ---- */
 
-struct http_server *http_server_new_in_memory(const struct http_server_calls *calls, void *user_data)
+struct http_server *http_server_new_in_memory(uint64_t seed, const struct http_server_calls *calls, void *user_data)
 {
     struct http_server *s = xalloc(sizeof *s);
     s->calls = *calls;
@@ -223,7 +223,7 @@ struct http_server *http_server_new_in_memory(const struct http_server_calls *ca
     list_init(&s->ready);
     list_init(&s->closing);
     for (int trusted = 0; trusted < 2; trusted++) {
-        crowd_init(&s->crowds[trusted], rng_at(clock_us(), (uintptr_t)s));
+        crowd_init(&s->crowds[trusted], rng_at(seed, (uint64_t)trusted));
         hoard_init(&s->greedy[trusted]);
     }
     for (int what = 0; what < WAITS_N; what++)
@@ -241,6 +241,12 @@ void http_server_files(struct http_server *s, uint32_t files)
         s->kept = files / 8;
 }
 
+/* The address of the loop is random, too: a peer that guesses the time guesses no group. */
+static uint64_t secret_seed(const struct net_loop *l)
+{
+    return rng_at(clock_us(), (uintptr_t)l);
+}
+
 static void server_start(struct http_server *s, struct net_loop *l)
 {
     s->loop = l;
@@ -253,7 +259,7 @@ static void server_start(struct http_server *s, struct net_loop *l)
 int http_server_new(struct net_loop *l, const char *host, uint16_t port, const struct http_server_calls *calls,
                     void *user_data, struct http_server **out, struct fault *f)
 {
-    struct http_server *s = http_server_new_in_memory(calls, user_data);
+    struct http_server *s = http_server_new_in_memory(secret_seed(l), calls, user_data);
     int err = net_listen(l, host, port, on_accept, s, &s->listener, f);
     if (err != 0) {
         http_server_free(s);
@@ -267,7 +273,7 @@ int http_server_new(struct net_loop *l, const char *host, uint16_t port, const s
 int http_server_take(struct net_loop *l, int fd, const struct http_server_calls *calls, void *user_data,
                      struct http_server **out, struct fault *f)
 {
-    struct http_server *s = http_server_new_in_memory(calls, user_data);
+    struct http_server *s = http_server_new_in_memory(secret_seed(l), calls, user_data);
     int err = net_listener_take(l, fd, on_accept, s, &s->listener, f);
     if (err != 0) {
         http_server_free(s);
