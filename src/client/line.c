@@ -137,6 +137,7 @@ const char *line_next(struct line_reader *r)
 {
     if (r->el != NULL)
         return edited_line(r);
+    fflush(stdout); /* another program may wait for the answer before it writes the next line */
     ssize_t n = getline(&r->line, &r->line_cap, stdin);
     if (n < 0)
         return NULL;

@@ -108,9 +108,10 @@ static int prompt_with_tags(const struct client_options *o)
     const char *line;
     while (!quit && (line = line_next(lines)) != NULL) {
         err = obey(o, line, line_on_terminal(lines), &quit);
-        /* the user at a terminal has seen it; a script needs the status */
-        if (err != 0 && !line_on_terminal(lines))
-            last_err = err;
+        if (err == 0 || line_on_terminal(lines))
+            continue; /* the user has seen the error */
+        last_err = err;
+        quit = err == ERR_CANCELLED; /* Ctrl-C at a terminal ends the answer; it ends a script as a whole */
     }
     if (line_on_terminal(lines) && !quit)
         printf("\n");

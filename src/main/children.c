@@ -78,6 +78,11 @@ struct net_child *children_prompt(const struct children *c, struct net_loop *l, 
     return net_spawn(l, &cfg, f);
 }
 
+bool children_prompt_has_terminal(void)
+{
+    return isatty(STDIN_FILENO) != 0;
+}
+
 void children_fini(struct children *c)
 {
     while (c->owned_n > 0)

@@ -220,8 +220,7 @@ static void on_patience(struct net_timer *t, void *user_data)
 static void on_signal(int signum, void *user_data)
 {
     struct up *u = user_data;
-    /* While a prompt owns the terminal, Ctrl-C is the prompt's: it cancels the running answer. */
-    if (signum == SIGINT && u->prompt != NULL && u->phase == SERVING)
+    if (signum == SIGINT && u->prompt != NULL && u->phase == SERVING && children_prompt_has_terminal())
         return;
     if (signum == SIGHUP && u->phase == ENDING)
         return; /* one hang-up reaches us from the shell and from the kernel */

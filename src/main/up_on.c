@@ -100,8 +100,8 @@ static void on_head_ended(const struct fault *f, void *user_data)
 static void on_signal(int signum, void *user_data)
 {
     struct up_on *u = user_data;
-    if (signum == SIGINT && u->prompt != NULL && !u->ending)
-        return; /* the prompt cancels its running answer */
+    if (signum == SIGINT && u->prompt != NULL && !u->ending && children_prompt_has_terminal())
+        return;
     if (signum == SIGHUP && u->ending)
         return;
     u->exit_status = signum == SIGTERM || (signum == SIGINT && setting_on(u->s, SET_NO_PROMPT)) ? 0 : 128 + signum;

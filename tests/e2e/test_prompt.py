@@ -209,3 +209,39 @@ def test_sigint_without_a_terminal(slow, tmp_path):
     assert asking.wait(120) == 130 and "cancelled" in asking.stderr.read()
     asking.stderr.close()
     slow.wait_idle()
+
+
+def test_sigint_ends_a_script_of_prompts(slow, tmp_path):
+    """Given two prompts through a pipe that stays open, the first on its way; when SIGINT comes; then the status is 130 and the second one
+    is not asked."""
+    asking = subprocess.Popen([PROGRAM, "prompt", "--head", slow.address], env=environment(tmp_path), stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    asking.stdin.write("a story\nanother story\n")
+    asking.stdin.flush()
+    wait_for("a running job", lambda: slow.status()["running"] == 1)
+    asking.send_signal(signal.SIGINT)
+    assert asking.wait(120) == 130
+    assert "another" not in asking.stdout.read()
+    asking.stdin.close()
+    asking.stdout.close()
+    slow.wait_idle()
+
+
+def test_a_program_that_reads_each_answer_before_it_asks_again(cluster, tmp_path):
+    """Given a prompt at both ends of pipes; when a program writes a command or a prompt and reads until it has what that line asks for,
+    before it writes the next one; then each arrives, also a page that is smaller than a buffer."""
+    head = cluster.head()
+    cluster.echo_worker(head, "echo:tokens=3")
+    head.wait_ready(actors=1)
+    talk = subprocess.Popen([PROGRAM, "prompt", "--head", head.address], env=environment(tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            text=True)
+    said = talk.stdout
+    for line, sign in (None, "Commands:"), ("help", "quit or exit"), ("status", "[NODES]"), ("actors", "echo"), ("a story", "[FINAL RESPONSE]"):
+        if line is not None:
+            talk.stdin.write(line + "\n")
+            talk.stdin.flush()
+        while sign not in (got := said.readline()):
+            assert got, f"the prompt ended without {sign} for {line}"
+    talk.stdin.close()
+    assert talk.wait(120) == 0
+    said.close()

@@ -55,6 +55,25 @@ def test_a_signal_ends_everything(up, number):
     assert up.events("worker_stopped")
 
 
+@pytest.mark.parametrize("place", ["between", "in"])
+def test_sigint_of_a_script_ends_a_cluster_with_its_prompt(cluster, place):
+    """Given a cluster whose prompts come through a pipe that stays open; when its parent gets SIGINT, between two answers or in one;
+    then it ends with 130 and no process is left: Ctrl-C ends an answer alone only where somebody types at a terminal."""
+    up = cluster.up("--engine", "echo", "--model", "echo:tokens=20000,decode_us=20000", stdin=subprocess.PIPE)
+    try:
+        up.wait_line("Commands: any prompt")
+        pids = everybody(up)
+        assert len(pids) == 5
+        if place == "in":
+            up.popen.stdin.write(b"a story\n")
+            up.popen.stdin.flush()
+            wait_for("a running job", lambda: up.status()["running"] == 1)
+        assert up.stop(signal.SIGINT) == 130
+        assert not any(alive(pid) for pid in pids)
+    finally:
+        up.popen.stdin.close()
+
+
 def test_a_killed_parent_leaves_no_orphan(up):
     """Given a cluster; when its parent is killed with -9; then all its children end at once."""
     pids = everybody(up)
