@@ -260,14 +260,14 @@ enum {
     API_GRACE_S = 30,            /* the default */
     API_GRACE_S_MAX = 86400,
 };
-struct api_duty {
+struct api_availability {
     char worker[API_WORKER_BYTES_MAX + 1];
     uint32_t grace_s;
     bool move; /* running jobs migrate at once */
 };
 /* Parses a body. Returns ERR_INVALID with `e` filled and *out untouched. `graced`: "grace_s" and
  * "move" are allowed. */
-int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct api_error *e);
+int api_parse_availability(struct str body, bool graced, struct api_availability *out, struct api_error *e);
 
 /* ---- POST /manta/scale: {"workers":N}, {"policy":"auto","min":A,"max":B}, {"policy":"fixed"} ---- */
 enum { API_SCALE_MAX = 256 };    /* workers; heads allow the same number */

@@ -34,7 +34,7 @@
     L(regroup_ms, c->regroup_ms, "ms", "", "pause of a job that lost its actor: workers die in bunches") \
     L(seeks_max, c->seeks_max, "streams", "", "streams of other heads that are looked for at once; the next one is refused, 429") \
     L(seek_ms, c->seek_ms, "ms", "", "time for a worker that has the stream to join; then it is not found, 404") \
-    L(take_ms, c->take_ms, "ms", "", "time for the workers of a replaced head to come back; then its answers are computed again") \
+    L(handoff_ms, c->handoff_ms, "ms", "", "time for the workers of a replaced head to come back; then its answers are computed again") \
     L(seek_anew_ms, c->anew_ms, "ms", "", "as seek_ms, when the client has received nothing and re-sent its request; then it is computed") \
     L(seek_gather_ms, c->gather_ms, "ms", "", "after the first worker reports a stream, wait for reports from others") \
     L(settle_ms, c->settle_ms, "ms", "", "after the head's start: how long a request for an unknown model waits for its workers; then 404") \

@@ -98,7 +98,7 @@ const char *balance_name(enum balance balance);
     C(uint32_t, seeks_max, 1024) /* streams that workers are asked for at once */ \
     C(uint32_t, seek_ms, 10000) /* how long a worker that has the stream may take to join */ \
     C(uint32_t, anew_ms, 2000) /* seek timeout when the client has received nothing and re-sent its request */ \
-    C(uint32_t, take_ms, 2000) /* how long to wait for the workers of a replaced head */ \
+    C(uint32_t, handoff_ms, 2000) /* how long to wait for the workers of a replaced head */ \
     C(uint32_t, gather_ms, 100) /* after the first worker reports the stream, how long to wait for reports from others */ \
     C(uint32_t, status_every_ms, 30000) /* periodic [ACTOR STATUS] lines, also written on change */ \
     C(struct scale_limits, scale, ((struct scale_limits){.mode = SCALE_FIXED, .min = 0, .max = 8})) /* workers of the launcher, and who decides */
@@ -127,7 +127,7 @@ enum head_event_kind {
                          call's effects follow, or FX_CALL_FAILED with ERR_NOT_FOUND when no worker has any of it */
     HEAD_HANDOFF,        /* a call of a replaced head continues here, as a call like any other */
     HEAD_SCALE,       /* a client asks for `count` workers, or for `scale`; FX_CALL_END / FX_CALL_FAILED for `call` answers */
-    HEAD_DUTY,        /* a client asks worker `text` to serve, cordon or drain; answered likewise: ERR_NOT_FOUND
+    HEAD_AVAILABILITY,        /* a client asks worker `text` to serve, cordon or drain; answered likewise: ERR_NOT_FOUND
                          lists the names, ERR_IN_USE: it drains already */
 };
 
@@ -145,9 +145,9 @@ struct head_event {
     uint64_t link;                 /* LINK_*: rising numbers that the program gives */
     struct str peer;               /* LINK_OPEN: address of the dialler, "127.0.0.1:4312" */
     uint64_t origin;               /* LINK_OPEN: equal for all diallers from one address */
-    struct str text;               /* LINK_CLOSED: why; DUTY: the worker's name */
+    struct str text;               /* LINK_CLOSED: why; AVAILABILITY: the worker's name */
     const struct wire_msg *msg;    /* LINK_MSG; borrowed for the call */
-    uint64_t call;                 /* PROMPT, RESUME, CALL_GONE, SCALE, DUTY: rising numbers that the program gives */
+    uint64_t call;                 /* PROMPT, RESUME, CALL_GONE, SCALE, AVAILABILITY: rising numbers that the program gives */
     const struct request *request; /* PROMPT; borrowed, cloned when kept */
     uint32_t count;                /* PROMPT: branches, see spread (one for each of request.inputs, whatever the
                                       count); SCALE: workers */
@@ -167,9 +167,9 @@ struct head_event {
     uint32_t moved_jobs_n;
     uint32_t workers;              /* HANDOFF: workers of the former head, which are about to join */
     uint32_t deadline_ms;          /* PROMPT, RESUME: time in which a job must leave the queue; 0: the default */
-    uint8_t duty;                  /* DUTY: enum wire_duties */
-    uint32_t grace_ms;             /* DUTY, drain: after this the jobs that still run continue elsewhere */
-    bool move;                     /* DUTY, drain: jobs continue elsewhere at once */
+    uint8_t availability;          /* AVAILABILITY: enum wire_availabilities */
+    uint32_t grace_ms;             /* AVAILABILITY, drain: after this the jobs that still run continue elsewhere */
+    bool move;                     /* AVAILABILITY, drain: jobs continue elsewhere at once */
     const struct head_scale_ask *scale; /* SCALE; borrowed; NULL: `count` workers, whatever the load */
 };
 
@@ -204,7 +204,7 @@ struct head_beside {
     F(struct str, address, str_of(w->address), "address", ADMIN_STR) \
     F(enum worker_state, state, w->state, "state", WORKER_STATE) \
     F(struct str, reason, str_of(w->reason), "reason", STR) /* of the state; empty while ok */ \
-    F(uint8_t, duty, w->duty, "duty", DUTY) /* enum wire_duties: also while another state hides it */ \
+    F(uint8_t, availability, w->availability, "availability", AVAILABILITY) /* enum wire_availabilities: also while another state hides it */ \
     F(struct str, version, str_of(w->version), "version", STR) \
     F(struct str, engine, str_of(w->engine), "engine", STR) \
     F(struct str, cpu_features, str_of(w->cpu_features), "cpu_features", STR) \

@@ -383,7 +383,7 @@ void answer_fault(struct head_program *p, struct call *c, const struct fault *f,
     } else {
         struct api_error e = {.fault = call_named_fault(c, f)};
         e.code = f->err == ERR_NOT_FOUND && c->from != NULL   ? "stream_not_found"
-                 : f->err == ERR_NOT_FOUND && c->duty == NULL ? "model_not_found"
+                 : f->err == ERR_NOT_FOUND && c->availability == NULL ? "model_not_found"
                                                               : NULL;
         snprintf(e.param, sizeof e.param, "%s", f->err == ERR_FORM ? c->api.form_field : f->err == ERR_TOOLS ? "tools" : c->param);
         char extra[EXTRA_BYTES];

@@ -118,8 +118,8 @@ struct call {
     bool ended_sent;               /* another head has sent everything but [DONE] */
     bool ended;                    /* the brain has dropped the call; the held output and the end leave as the client reads */
     bool scale;                    /* a scale command: its end is the answer */
-    struct api_duty *duty;         /* owned; not NULL: a command that changes a worker's duty; its end is the answer */
-    uint8_t duty_to;               /* enum wire_duties */
+    struct api_availability *availability; /* owned; not NULL: a command that changes a worker's availability; its end is the answer */
+    uint8_t availability_to;      /* enum wire_availabilities */
     bool streaming;                /* the response header is sent */
     bool begun;                    /* the answer has begun, here or on another head */
     char *echo;                    /* owned; head.echo points here */

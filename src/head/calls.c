@@ -53,7 +53,7 @@ void call_free(struct head_program *p, struct call *c)
     free(c->client_id);
     free(c->tenant);
     api_call_fini(&c->api);
-    free(c->duty);
+    free(c->availability);
     free(c->model);
     free(c->echo);
     free(c);
@@ -290,13 +290,13 @@ void call_begin_scale(struct head_program *p, struct http_request *r, const stru
     head_feed(p, (struct head_event){.kind = HEAD_SCALE, .call = c->node.id, .scale = &ask});
 }
 
-void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what)
+void call_begin_availability(struct head_program *p, struct http_request *r, uint8_t availability, const struct api_availability *what)
 {
     struct call *c = call_new(p, r);
-    c->duty = xalloc(sizeof *c->duty);
-    *c->duty = *what;
-    c->duty_to = duty;
-    head_feed(p, (struct head_event){.kind = HEAD_DUTY, .call = c->node.id, .text = str_of(c->duty->worker), .duty = duty,
+    c->availability = xalloc(sizeof *c->availability);
+    *c->availability = *what;
+    c->availability_to = availability;
+    head_feed(p, (struct head_event){.kind = HEAD_AVAILABILITY, .call = c->node.id, .text = str_of(c->availability->worker), .availability = availability,
                                      .grace_ms = what->grace_s * 1000, .move = what->move});
 }
 

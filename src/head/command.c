@@ -18,15 +18,15 @@ static void end_scale(struct head_program *p, struct call *c)
     c->r = NULL;
 }
 
-/* A worker was asked to change its duty. */
-static void end_duty(struct head_program *p, struct call *c)
+/* A worker was asked to change its availability. */
+static void end_availability(struct head_program *p, struct call *c)
 {
     buf_reset(&p->json);
     buf_puts(&p->json, "{\"worker\":");
-    jout_string(&p->json, str_of(c->duty->worker));
-    buf_printf(&p->json, ",\"duty\":\"%s\"", duty_name(c->duty_to));
-    if (c->duty_to == WIRE_DUTY_DRAINS)
-        buf_printf(&p->json, ",\"grace_s\":%u", c->duty->grace_s);
+    jout_string(&p->json, str_of(c->availability->worker));
+    buf_printf(&p->json, ",\"availability\":\"%s\"", availability_name(c->availability_to));
+    if (c->availability_to == WIRE_DRAINING)
+        buf_printf(&p->json, ",\"grace_s\":%u", c->availability->grace_s);
     buf_puts(&p->json, "}");
     reply_json(p, c->r, 200, NULL);
     c->r = NULL;
@@ -36,8 +36,8 @@ bool answer_command(struct head_program *p, struct call *c)
 {
     if (c->scale)
         end_scale(p, c);
-    else if (c->duty != NULL)
-        end_duty(p, c);
+    else if (c->availability != NULL)
+        end_availability(p, c);
     else
         return false;
     return true;

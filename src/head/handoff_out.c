@@ -191,7 +191,7 @@ static int say_conn(struct net_conn *link, struct http_request *r, const struct 
     const struct call *c = r != NULL ? http_user_data(r) : NULL;
     if ((is->stage == HTTP_CLOSING) != y->ends)
         return 0;
-    if (r != NULL && (c == NULL || c->asker.kind != ASKER_CALL || c->writing != NULL || c->scale || c->duty != NULL))
+    if (r != NULL && (c == NULL || c->asker.kind != ASKER_CALL || c->writing != NULL || c->scale || c->availability != NULL))
         return fault_set(y->f, ERR_BUSY, "a command or a page is being answered: try again");
     struct wire_msg msg = {.type = WIRE_moved_conn};
     msg.moved_conn = (struct wire_moved_conn){

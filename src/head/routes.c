@@ -90,12 +90,12 @@ static void on_request_by_id(struct head_program *p, struct http_request *r, con
         reply_fault(p, r, &f);
 }
 
-static void duty(struct head_program *p, struct http_request *r, uint8_t to)
+static void availability(struct head_program *p, struct http_request *r, uint8_t to)
 {
     struct api_error e = {0};
-    struct api_duty what;
-    if (api_parse_duty(http_body(r), to == WIRE_DUTY_DRAINS, &what, &e) == 0) {
-        call_begin_duty(p, r, to, &what);
+    struct api_availability what;
+    if (api_parse_availability(http_body(r), to == WIRE_DRAINING, &what, &e) == 0) {
+        call_begin_availability(p, r, to, &what);
         return;
     }
     reply_api_error(p, r, &e);
@@ -103,17 +103,17 @@ static void duty(struct head_program *p, struct http_request *r, uint8_t to)
 
 static void on_drain(struct head_program *p, struct http_request *r)
 {
-    duty(p, r, WIRE_DUTY_DRAINS);
+    availability(p, r, WIRE_DRAINING);
 }
 
 static void on_cordon(struct head_program *p, struct http_request *r)
 {
-    duty(p, r, WIRE_DUTY_CORDONED);
+    availability(p, r, WIRE_CORDONED);
 }
 
 static void on_uncordon(struct head_program *p, struct http_request *r)
 {
-    duty(p, r, WIRE_DUTY_SERVES);
+    availability(p, r, WIRE_SERVING);
 }
 
 static void on_link(struct head_program *p, struct http_request *r)

@@ -107,7 +107,7 @@ void call_begin_resume(struct head_program *p, struct http_request *r, const str
 /* POST /manta/scale. */
 void call_begin_scale(struct head_program *p, struct http_request *r, const struct api_scale *what);
 /* POST /manta/drain, cordon and uncordon. */
-void call_begin_duty(struct head_program *p, struct http_request *r, uint8_t duty, const struct api_duty *what);
+void call_begin_availability(struct head_program *p, struct http_request *r, uint8_t availability, const struct api_availability *what);
 /* The client disconnected. Harmless for a request without a call. */
 void call_gone(struct head_program *p, struct http_request *r);
 /* The client reads again. */

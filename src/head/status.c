@@ -76,7 +76,7 @@ static void put_head(struct head_program *p, struct jout *j)
 #define PUT_WORKER_STATE(key, value) jout_put_cstr(j, key, worker_state_name(value));
 #define PUT_ACTOR_STATE(key, value) jout_put_cstr(j, key, actor_state_name(value));
 #define PUT_HEALTH(key, value) jout_put_cstr(j, key, health_name(value));
-#define PUT_DUTY(key, value) jout_put_cstr(j, key, duty_name(value));
+#define PUT_AVAILABILITY(key, value) jout_put_cstr(j, key, availability_name(value));
 #define PUT_KIND(key, value) jout_put_cstr(j, key, (value) == REQUEST_EMBED ? "embed" : "generate");
 #define PUT_ADMIN_UINT(key, value) if (who->admin) jout_put_uint(j, key, value);
 #define PUT_ADMIN_STR(key, value) if (who->admin) jout_put_str(j, key, value);

@@ -62,9 +62,9 @@ void wire_print(struct buf *out, const struct wire_msg *m)
         break;
     case WIRE_cancel: print_job(out, m->cancel.job, m->cancel.attempt); break;
     case WIRE_scale: buf_printf(out, " workers=%u policy=%u", m->scale.workers, m->scale.policy); break;
-    case WIRE_duty:
-        buf_printf(out, " duty=%u", m->duty.duty);
-        print_text(out, "reason", m->duty.reason);
+    case WIRE_availability:
+        buf_printf(out, " availability=%u", m->availability.availability);
+        print_text(out, "reason", m->availability.reason);
         break;
     case WIRE_seek: buf_printf(out, " stream=%016llx branches=%u", (unsigned long long)m->seek.stream, m->seek.said.n); break;
     case WIRE_held:

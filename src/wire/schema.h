@@ -183,8 +183,8 @@
 #define WIRE_MSG_bye(F, L, S) \
     F(STR, reason, "why the node leaves; its jobs go elsewhere")
 
-#define WIRE_MSG_duty(F, L, S) \
-    F(U8, duty, "enum wire_duties: whether it takes new jobs") \
+#define WIRE_MSG_availability(F, L, S) \
+    F(U8, availability, "enum wire_availabilities: whether it takes new jobs") \
     F(U8, moves, "1: running jobs are to move elsewhere now") \
     F(STR, reason, "in a few words, for people")
 
@@ -329,7 +329,7 @@
 /* number, name: numbers never change their meaning */
 #define WIRE_MESSAGES(M) \
     M(1, hello) M(2, actor) M(3, beat) M(4, prefilled) M(5, tokens) M(6, done) M(7, bye) M(8, scale_state) \
-    M(9, duty) M(10, held) M(11, progress) M(16, kv_saved) M(17, kv_part) M(18, kv_ack) M(20, crashed) \
+    M(9, availability) M(10, held) M(11, progress) M(16, kv_saved) M(17, kv_part) M(18, kv_ack) M(20, crashed) \
     M(33, welcome) M(34, refuse) M(35, actor_ack) M(36, beat_ack) M(37, run) M(38, cancel) M(39, scale) \
     M(40, seek) M(41, adopt) M(42, cordon) M(43, drain) M(48, kv_save) M(49, kv_pull) M(50, kv_drop) \
     M(64, replace) M(65, yields) M(66, moved_conn) M(67, moved_bytes) M(68, moved_job) M(69, moved_call) M(70, moved_all) M(71, moved_account)

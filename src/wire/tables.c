@@ -69,8 +69,8 @@ SCHEMA(MSG, bye)
 #define THIS wire_scale_state
 SCHEMA(MSG, scale_state)
 #undef THIS
-#define THIS wire_duty
-SCHEMA(MSG, duty)
+#define THIS wire_availability
+SCHEMA(MSG, availability)
 #undef THIS
 #define THIS wire_crashed
 SCHEMA(MSG, crashed)

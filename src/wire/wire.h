@@ -47,7 +47,7 @@ enum wire_actor_state {
 enum wire_scale_policy { WIRE_SCALE_UNKNOWN = 0, WIRE_SCALE_FIXED = 1, WIRE_SCALE_AUTO = 2 };
 
 /* Whether a worker takes new jobs; running jobs continue in any case. */
-enum wire_duties { WIRE_DUTY_SERVES = 0, WIRE_DUTY_CORDONED = 1, WIRE_DUTY_DRAINS = 2 };
+enum wire_availabilities { WIRE_SERVING = 0, WIRE_CORDONED = 1, WIRE_DRAINING = 2 };
 
 struct wire_i32s { const int32_t *p; uint32_t n; };    /* borrowed */
 struct wire_f32s { const float *p; uint32_t n; };      /* borrowed */

@@ -140,7 +140,7 @@ static void worker_drains(struct world *w, struct worker *k)
     if (!k->told) {
         k->told = true;
         k->due_us = UINT64_MAX;
-        tell(w, k->link, (struct wire_msg){.type = WIRE_duty, .duty = {.duty = WIRE_DUTY_DRAINS, .reason = str_of("SIGTERM")}});
+        tell(w, k->link, (struct wire_msg){.type = WIRE_availability, .availability = {.availability = WIRE_DRAINING, .reason = str_of("SIGTERM")}});
     }
     if (k->life == DRAINING && idle(w, k)) {
         tell(w, k->link, (struct wire_msg){.type = WIRE_bye, .bye.reason = str_of("drained")});

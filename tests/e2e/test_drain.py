@@ -66,7 +66,7 @@ def test_a_drain_under_load_loses_nothing(cluster, two, run, how):
         command = Beside(run, "drain", "a", "--grace", 3600, "--head", head.address)
     else:
         workers["a"].send(signal.SIGTERM)
-    wait_for("a to drain", lambda: (worker_of(head, "a") or {"duty": "gone"})["duty"] != "serves")
+    wait_for("a to drain", lambda: (worker_of(head, "a") or {"availability": "gone"})["availability"] != "serving")
     shown = worker_of(head, "a")
     assert shown["state"] == "draining" and shown["reason"]
     late = [ask(head, {**asked[0], "max_tokens": 1, "prompt": f"late {i}"}) for i in range(3)]
@@ -102,7 +102,7 @@ def test_a_second_signal_does_not_wait(cluster, two):
         head, workers = two("echo:tokens=2000", "--drain-grace", 3600)
         load = begun(cluster, head, bodies(4))
         workers["a"].send(signal.SIGTERM)
-        wait_for("a to drain", lambda: worker_of(head, "a")["duty"] == "drains")
+        wait_for("a to drain", lambda: worker_of(head, "a")["availability"] == "draining")
         assert workers["a"].stop(number) == 0
         head.stop(signal.SIGINT)
         load.end()
@@ -144,7 +144,7 @@ def test_a_cordon_outlives_the_link(cluster, two, run):
     head.kill()
     again = cluster.head("--beat-ms", 100, "--lost-after-ms", 2000, port=head.port)
     again.wait_ready(actors=2)
-    assert worker_of(again, "a")["duty"] == "cordoned" and worker_of(again, "b")["duty"] == "serves"
+    assert worker_of(again, "a")["availability"] == "cordoned" and worker_of(again, "b")["availability"] == "serving"
 
 
 def test_wrong_names_and_bodies(two, run):
@@ -161,7 +161,7 @@ def test_wrong_names_and_bodies(two, run):
     code, answer = head.post("/manta/drain", {"worker": "a", "grace_s": -1})
     assert code == 400 and "grace_s: expected seconds" in answer["error"]["message"]
     assert run("cordon", "--head", head.address).returncode == 2
-    assert [w["duty"] for w in head.status()["worker_nodes"]] == ["serves", "serves"]
+    assert [w["availability"] for w in head.status()["worker_nodes"]] == ["serving", "serving"]
 
 
 def test_a_head_that_is_asked_to_stop_ends_its_streams(cluster, two):
@@ -190,7 +190,7 @@ def test_a_surplus_worker_drains(cluster, run):
     load = begun(cluster, up, bodies(4))
     assert in_flight(up, "worker-2") > 0
     assert run("scale", 1, "--head", up.address).returncode == 0
-    wait_for("worker-2 to drain", lambda: worker_of(up, "worker-2")["duty"] != "serves")
+    wait_for("worker-2 to drain", lambda: worker_of(up, "worker-2")["availability"] != "serving")
     cluster.pace(0)
     up.wait_ready(actors=1)
     answers = load.end()
@@ -210,7 +210,7 @@ def test_the_drain_of_a_worker_that_is_kept_up_brings_a_fresh_one(cluster, run):
     assert drain.returncode == 0 and json.loads(drain.stdout)["left"] is True, drain
     wait_for("a new worker-2", lambda: up.child("worker-2") != pid)
     up.wait_ready(actors=2)
-    assert worker_of(up, "worker-2")["duty"] == "serves"
+    assert worker_of(up, "worker-2")["availability"] == "serving"
 
 
 @pytest.mark.parametrize("words, stdin", [(("prompt", "hello"), ""), (("prompt", "-q", "hello"), ""), (("prompt",), "hello\n")])

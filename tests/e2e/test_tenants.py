@@ -210,7 +210,7 @@ def test_lists_show_ones_own(cluster, tmp_path, path):
     assert head.get(f"/manta/requests/{ids['anna']}", headers=OPS)["tenant"] == "anna"
 
 
-DUTIES = {"/manta/scale": {"workers": 3}, "/manta/drain": {"worker": "oak", "grace_s": 0}, "/manta/cordon": {"worker": "oak"},
+COMMANDS = {"/manta/scale": {"workers": 3}, "/manta/drain": {"worker": "oak", "grace_s": 0}, "/manta/cordon": {"worker": "oak"},
           "/manta/uncordon": {"worker": "oak"}}
 
 
@@ -221,17 +221,17 @@ def test_only_an_admin_changes_the_cluster(cluster, run, tmp_path):
     head = cluster.head(*flags)
     cluster.echo_worker(head, SCRIPT, "--node", "oak")
     wait_for_actors(head, 1)
-    for path, body in DUTIES.items():
+    for path, body in COMMANDS.items():
         for who in ANNA, BEN:
             status, answer = head.post(path, body, headers=who)
             assert status == 403 and answer["error"]["type"] == "permission_error", answer
             assert "NAME[admin]: KEY" in answer["error"]["message"] and path in answer["error"]["message"]
         assert head.post(path, body)[0] == 401
-    assert head.get("/manta/status", headers=OPS)["worker_nodes"][0]["duty"] == "serves"
+    assert head.get("/manta/status", headers=OPS)["worker_nodes"][0]["availability"] == "serving"
     refused = run("cordon", "oak", "--head", head.address, env={"MANTA_API_KEY": "key-of-anna"})
     assert refused.returncode == 3 and "[admin]" in refused.stderr
     assert run("cordon", "oak", "--head", head.address, *flags).returncode == 0, "of a file of keys a command takes the admin's"
-    assert head.get("/manta/status", headers=OPS)["worker_nodes"][0]["duty"] == "cordoned"
+    assert head.get("/manta/status", headers=OPS)["worker_nodes"][0]["availability"] == "cordoned"
     assert head.post("/manta/uncordon", {"worker": "oak"}, headers=OPS)[0] == 200
 
 

@@ -153,7 +153,7 @@ async def long_messages(head):
     sure.begin(*sure.runs[0])
     chat = {"model": "w", "stream": True, "messages": [{"role": "user", "content": "x"}], "logprobs": True, "top_logprobs": 20}
     cases = [("tokens", "all of it", {name: value * (LONG // 300) for name, value in likely(20).items()} | {"ids": [7] * (LONG // 300)})]
-    for message in ("actor", "beat", "prefilled", "tokens", "done", "bye", "duty", "crashed", "held", "kv_saved", "kv_part", "kv_ack", "scale_state"):
+    for message in ("actor", "beat", "prefilled", "tokens", "done", "bye", "availability", "crashed", "held", "kv_saved", "kv_part", "kv_ack", "scale_state"):
         cases += [(message, name, {name: PARTS[kind] if entry != "L" else [{}] * (LONG // 24)})
                   for entry, kind, name in FIELDS[message] if entry == "L" or kind in PARTS]
     for message, name, long in cases:

@@ -382,8 +382,8 @@ def test_a_foreign_page_can_do_nothing(cluster, browser):
         page.close()
     assert "read" not in results and len(results) == 7, results
     after = up.status()
-    assert after["scale"]["desired"] == before["scale"]["desired"] and [(w["id"], w["state"], w["duty"]) for w in after["worker_nodes"]] == \
-        [(w["id"], w["state"], w["duty"]) for w in before["worker_nodes"]]
+    assert after["scale"]["desired"] == before["scale"]["desired"] and [(w["id"], w["state"], w["availability"]) for w in after["worker_nodes"]] == \
+        [(w["id"], w["state"], w["availability"]) for w in before["worker_nodes"]]
 
 
 # ---- everybody ----

@@ -307,7 +307,7 @@ static struct str name_of(struct sim *s, const struct coordinator *at, const str
     return str_of("nobody");
 }
 
-bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms)
+bool client_availability(struct sim *s, const struct worker *w, uint8_t availability, uint32_t grace_ms)
 {
     struct coordinator *at = coordinator_any(s);
     if (at == NULL)
@@ -315,12 +315,12 @@ bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t g
     struct call *c = call_new(s);
     char name[2 * SIM_NODE_BYTES];
     snprintf(name, sizeof name, "%.*s", STR_ARG(name_of(s, at, w)));
-    c->duty = true;
-    sim_trace(s, "duty", "", c->id, w->id, duty);
+    c->availability = true;
+    sim_trace(s, "availability", "", c->id, w->id, availability);
     const struct asking *k = asking_new(s, c, at, false);
-    coordinator_feed(s, at, (struct head_event){.kind = HEAD_DUTY, .call = k->no, .text = str_of(name), .duty = duty, .grace_ms = grace_ms,
-                                                 .move = duty == WIRE_DUTY_DRAINS && sim_chance(s, 60)});
-    SIM_MUST(s, c->state != CALL_OPEN, "nobody answered a question of duty");
+    coordinator_feed(s, at, (struct head_event){.kind = HEAD_AVAILABILITY, .call = k->no, .text = str_of(name), .availability = availability,
+                                                 .grace_ms = grace_ms, .move = availability == WIRE_DRAINING && sim_chance(s, 60)});
+    SIM_MUST(s, c->state != CALL_OPEN, "nobody answered a question of availability");
     return c->state == CALL_ENDED;
 }
 

@@ -397,7 +397,7 @@ static void fault_join(struct sim *s, struct worker *w)
     sim_at(s, faults_soon(s, 5000, 30000), leaves, extra->id, 0, 0);
 }
 
-/* ---- duty ---- */
+/* ---- availability ---- */
 
 static void drain_again(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 {
@@ -418,7 +418,7 @@ static void fault_drain(struct sim *s, struct worker *w)
         client_ask(s, sim_between(s, 0, s->heads_n - 1)); /* somebody's prompt is on its way to it, perhaps */
     if (sim_chance(s, 50))
         worker_feed(s, w, (struct agent_event){.kind = AGENT_DRAIN, .grace_ms = grace_ms, .text = str_of("SIGTERM")});
-    else if (!client_duty(s, w, WIRE_DUTY_DRAINS, grace_ms))
+    else if (!client_availability(s, w, WIRE_DRAINING, grace_ms))
         return;
     sim_at(s, faults_soon(s, 200, 10000), drain_again, w->id, 0, 0);
 }
@@ -428,18 +428,18 @@ static void uncordons(struct sim *s, uint64_t id, uint64_t b, uint64_t c)
 {
     (void)b, (void)c;
     const struct worker *w = table_get(&s->workers, id);
-    if (w->agent == NULL || w->duty != WIRE_DUTY_CORDONED) {
+    if (w->agent == NULL || w->availability != WIRE_CORDONED) {
         PROBE(s, uncordoned);
         return;
     }
-    if (!client_duty(s, w, WIRE_DUTY_SERVES, 0))
-        PROBE(s, duty_of_nobody);
+    if (!client_availability(s, w, WIRE_SERVING, 0))
+        PROBE(s, availability_of_nobody);
     sim_in(s, SIM_S, uncordons, id, 0, 0);
 }
 
 static void fault_cordon(struct sim *s, struct worker *w)
 {
-    if (!client_duty(s, w, WIRE_DUTY_CORDONED, 0))
+    if (!client_availability(s, w, WIRE_CORDONED, 0))
         return;
     if (worker_jobs(w) > 0)
         PROBE(s, cordoned);

@@ -262,9 +262,9 @@ static void branch_ends(struct sim *s, struct call *c, const struct fx *fx)
 
 static void call_ends(struct sim *s, struct call *c, const struct fx *fx)
 {
-    SIM_MUST(s, c->scale || c->duty || (fx->branches > 0 && fx->branches <= c->branches_n), "%u branches", fx->branches);
-    SIM_MUST(s, c->scale || c->duty || c->spread || fx->branches == c->count, "%u branches of %u", fx->branches, c->count);
-    for (uint32_t i = 0; i < fx->branches && !c->scale && !c->duty; i++)
+    SIM_MUST(s, c->scale || c->availability || (fx->branches > 0 && fx->branches <= c->branches_n), "%u branches", fx->branches);
+    SIM_MUST(s, c->scale || c->availability || c->spread || fx->branches == c->count, "%u branches of %u", fx->branches, c->count);
+    for (uint32_t i = 0; i < fx->branches && !c->scale && !c->availability; i++)
         SIM_MUST(s, c->branches[i].done, "O1: call %llu ended before its branch %u", (unsigned long long)c->id, i);
     call_end(s, c, CALL_ENDED);
     s->calls_answered++;
@@ -285,8 +285,8 @@ static void call_fails(struct sim *s, struct call *c, const struct fx *fx)
                  (unsigned long long)c->id);
     if (c->scale)
         PROBE(s, scaled_by_nobody);
-    else if (c->duty)
-        SIM_MUST(s, fx->fault.err == ERR_NOT_FOUND || fx->fault.err == ERR_IN_USE, "O5: a question of duty failed: %s %s", err_name(fx->fault.err),
+    else if (c->availability)
+        SIM_MUST(s, fx->fault.err == ERR_NOT_FOUND || fx->fault.err == ERR_IN_USE, "O5: a question of availability failed: %s %s", err_name(fx->fault.err),
                  fx->fault.text);
     else
         SIM_MUST(s, failure_is_true(s, c, fx->fault.err), "O5: call %llu failed: %s %s", (unsigned long long)c->id,

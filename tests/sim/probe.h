@@ -69,7 +69,7 @@
     P(run_crossed, "a job was on its way to a worker that took no new ones") \
     P(cordoned, "a worker was cordoned while it had jobs") \
     P(uncordoned, "and asked to serve again") \
-    P(duty_of_nobody, "somebody asked for the duty of a worker that had left") \
+    P(availability_of_nobody, "somebody asked for the availability of a worker that had left") \
     P(moved, "an answer continued elsewhere with what was computed of it") \
     P(moved_damaged, "what was computed of an answer was damaged on the way, and computed once more") \
     P(rebalanced, "an answer left a slow or crowded actor for an idle one") \

@@ -275,7 +275,7 @@ struct worker {
     size_t living_at;    /* its place in sim.living, while it lives */
     bool exited, was_joined, power_lost;
     bool launched;       /* by the launcher, or its engine */
-    uint8_t duty;        /* enum wire_duties, as it said last */
+    uint8_t availability;        /* enum wire_availabilities, as it said last */
     bool drains_jobs;    /* it was asked to drain while it had jobs */
     struct way ways[SIM_HEADS_MAX];
     int64_t clock_us;    /* its clock is virtual time plus this */
@@ -367,7 +367,7 @@ struct call {
     uint64_t sent_before[SIM_TENANTS]; /* of head.sent, for its model, when it came */
     bool spread, logprobs, scale;
     bool held;          /* no worker was there when it came, because none was needed */
-    bool duty;          /* a worker is asked to serve, be cordoned, or drain */
+    bool availability;          /* a worker is asked to serve, be cordoned, or drain */
     bool keeps_request; /* its client comes again with it: when nobody has the stream, it is computed again */
     bool too_long, early; /* the engine will say so; came before any worker */
     bool let_in;        /* the queue was full when it was handed on: it counts as if it had been sent once */
@@ -414,7 +414,7 @@ void call_end(struct sim *s, struct call *c, enum call_state how);
 void client_ask_poison(struct sim *s);
 /* Asks a head that a worker does so; false: it has no such worker, or one that drains. */
 const char *client_tenant(uint32_t tenant);
-bool client_duty(struct sim *s, const struct worker *w, uint8_t duty, uint32_t grace_ms);
+bool client_availability(struct sim *s, const struct worker *w, uint8_t availability, uint32_t grace_ms);
 void call_free(struct call *c);
 
 /* ---- return.c: clients that come again ---- */

@@ -123,9 +123,9 @@ static void carry_out(struct sim *s, struct worker *w, struct ag *ag)
             joined_probe(s, w, l);
         if (ag->msg.type == WIRE_done && ag->msg.done.finish == FINISH_ERROR)
             s->refused_job = ag->msg.done.job, s->refused_link = way->link;
-        if (ag->msg.type == WIRE_duty)
-            w->duty = ag->msg.duty.duty;
-        if (ag->msg.type == WIRE_done && ag->msg.done.error == -ERR_UNAVAILABLE && w->duty != WIRE_DUTY_SERVES)
+        if (ag->msg.type == WIRE_availability)
+            w->availability = ag->msg.availability.availability;
+        if (ag->msg.type == WIRE_done && ag->msg.done.error == -ERR_UNAVAILABLE && w->availability != WIRE_SERVING)
             PROBE(s, run_crossed);
         break;
     case AG_SEND_FRAMES:
@@ -139,7 +139,7 @@ static void carry_out(struct sim *s, struct worker *w, struct ag *ag)
     case AG_MEASURE:
         break; /* worker_feed() does it when all else is done */
     case AG_RUN:
-        SIM_MUST(s, w->duty == WIRE_DUTY_SERVES, "%s runs a job although it said that it takes none", w->node);
+        SIM_MUST(s, w->availability == WIRE_SERVING, "%s runs a job although it said that it takes none", w->node);
         engine_run(s, w, way->link, ag->key, ag->ticket, &ag->msg.run);
         break;
     case AG_CANCEL:

@@ -44,8 +44,8 @@ static inline void story_says(struct buf *b, uint32_t head, const struct wire_ms
     else if (m->type == WIRE_done)
         buf_printf(b, " job=%llu.%u finish=%u error=%u", (unsigned long long)m->done.job, m->done.attempt,
                    m->done.finish, m->done.error);
-    else if (m->type == WIRE_duty)
-        buf_printf(b, " %u: %.*s%s", m->duty.duty, STR_ARG(m->duty.reason), m->duty.moves ? " moves" : "");
+    else if (m->type == WIRE_availability)
+        buf_printf(b, " %u: %.*s%s", m->availability.availability, STR_ARG(m->availability.reason), m->availability.moves ? " moves" : "");
     else if (m->type == WIRE_kv_saved)
         buf_printf(b, " job=%llu.%u bytes=%llu%s%.*s", (unsigned long long)m->kv_saved.job, m->kv_saved.attempt,
                    (unsigned long long)m->kv_saved.bytes, m->kv_saved.message.n > 0 ? " " : "", STR_ARG(m->kv_saved.message));

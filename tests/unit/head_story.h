@@ -357,8 +357,8 @@ static inline void event_ack(struct story *s, uint64_t link, const char *line)
 
 static inline void event_moves(struct story *s, uint64_t link, const char *line)
 {
-    struct wire_msg m = {.type = WIRE_duty};
-    m.duty = (struct wire_duty){.duty = WIRE_DUTY_DRAINS, .moves = (uint8_t)number(line, "moves", 1), .reason = str_of("SIGTERM")};
+    struct wire_msg m = {.type = WIRE_availability};
+    m.availability = (struct wire_availability){.availability = WIRE_DRAINING, .moves = (uint8_t)number(line, "moves", 1), .reason = str_of("SIGTERM")};
     msg_step(s, link, &m);
 }
 
@@ -481,8 +481,9 @@ static inline void event(struct story *s, const char *line)
         event_done(s, id, line);
     else if (str_is(v, "bye"))
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_bye, .bye.reason = word(line, "reason", "stopping")}, &m));
-    else if (str_is(v, "duty"))
-        msg_step(s, id, (m = (struct wire_msg){.type = WIRE_duty, .duty = {.duty = (uint8_t)number(line, "duty", 0), .reason = word(line, "reason", "")}}, &m));
+    else if (str_is(v, "availability"))
+        msg_step(s, id, (m = (struct wire_msg){.type = WIRE_availability, .availability = {.availability = (uint8_t)number(line, "availability", 0),
+                                                                                                 .reason = word(line, "reason", "")}}, &m));
     else if (str_is(v, "crashed"))
         msg_step(s, id,
                  (m = (struct wire_msg){.type = WIRE_crashed,
@@ -491,9 +492,10 @@ static inline void event(struct story *s, const char *line)
                                                     .signal = 11,
                                                     .company = number(line, "company", 1)}},
                   &m));
-    else if (str_is(v, "ask")) /* somebody asks for a worker's duty */
-        step(s, (struct head_event){.kind = HEAD_DUTY, .call = id, .text = word(line, "worker", ""), .duty = (uint8_t)number(line, "duty", 0),
-                                    .grace_ms = number(line, "grace", 0), .move = number(line, "move", 0) != 0});
+    else if (str_is(v, "ask")) /* somebody asks for a worker's availability */
+        step(s, (struct head_event){.kind = HEAD_AVAILABILITY, .call = id, .text = word(line, "worker", ""),
+                                    .availability = (uint8_t)number(line, "availability", 0), .grace_ms = number(line, "grace", 0),
+                                    .move = number(line, "move", 0) != 0});
     else if (str_is(v, "run")) /* what only a head says */
         msg_step(s, id, (m = (struct wire_msg){.type = WIRE_run}, &m));
     else if (str_is(v, "scaled"))

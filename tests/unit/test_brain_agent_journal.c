@@ -443,7 +443,7 @@ static void what_was_saved_for_a_head_that_died_is_still_here(void **state)
     story_simple(&s, AGENT_LINKED, 0);
     story_forget(&s);
     story_welcome(&s, 0);
-    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 actor key=0 state=2 model=smollm2\n");
+    story_is(&s, "send 0 availability 2: SIGTERM\nsend 0 actor key=0 state=2 model=smollm2\n");
     seek(&s, 0, STREAM, 2);
     story_is(&s, "send 0 held stream=77.0 found=1 key=0 ids=2\n"
                  "send 0 held stream=77.0 found=0 key=0 ids=0\n");
@@ -518,7 +518,7 @@ static void a_head_that_was_only_out_of_reach_has_it_all(void **state)
     story_simple(&s, AGENT_LINKED, 0);
     story_forget(&s);
     story_welcome(&s, 0);
-    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 actor key=0 state=2 model=smollm2\n"
+    story_is(&s, "send 0 availability 2: SIGTERM\nsend 0 actor key=0 state=2 model=smollm2\n"
                  "send 0 bye\nhang up 0\nexit 0 \n");
     story_end(&s);
 }

@@ -332,7 +332,7 @@ static void an_attempt_that_goes_on_is_not_in_vain(void **state)
     given(&old, "open 1\nhello 1 node=a\nactor 1\nprompt 1 stream=71 text=one\n");
     move(&old, &new, 1, 0, 2);
     given(&new, "open 1\nhello 1 node=a\nactor 1\nheld 1 stream=71 found=1\nheld 1 stream=71\nheld 1 stream=0\n");
-    story(&new, "> duty 1 duty=1\n"
+    story(&new, "> availability 1 availability=1\n"
                 "> open 2\n"
                 "> hello 2 node=b\n"
                 "send 2 welcome worker=2\n"

@@ -49,7 +49,7 @@ static void counts(const struct reason *r, uint32_t attempts_max, uint32_t moves
     struct story s = begun(r, attempts_max, moves_max);
     given(&s, r->comes);
     if (!r->at_once)
-        given(&s, "duty 2 duty=0\nwait 100\n");
+        given(&s, "availability 2 availability=0\nwait 100\n");
     struct head_actor_view b;
     assert_true(head_actor_at(s.head, 2, &b) && b.in_flight == 1);
     buf_reset(&s.said);
@@ -65,7 +65,7 @@ static void follows(const struct reason *r)
 
     struct story s = begun(r, 9, 9);
     struct head_actor_view a;
-    given(&s, r->at_once ? "" : "duty 2 duty=1\n");
+    given(&s, r->at_once ? "" : "availability 2 availability=1\n");
     given(&s, r->comes);
     assert_int_equal(said(&s, "send 1 cancel job=1.1"), r->cancel);
     assert_int_equal(said(&s, "send 1 kv_pull job=1.1 offset=0\n"), r->kv);
@@ -121,7 +121,7 @@ static void its_actor_hangs(void **state)
 static void its_engine_fails(void **state)
 {
     (void)state;
-    follows(&(struct reason){.comes = "done 1 job=1 finish=4 error=1 message=broke\n", .closes = "duty 1 duty=1\n", .actors = "",
+    follows(&(struct reason){.comes = "done 1 job=1 finish=4 error=1 message=broke\n", .closes = "availability 1 availability=1\n", .actors = "",
                              .attempt = true, .move = true, .avoid = true, .rests = RESTS_FOR_A_FAILURE});
 }
 
@@ -129,7 +129,7 @@ static void its_engine_fails(void **state)
 static void its_worker_is_full(void **state)
 {
     (void)state;
-    follows(&(struct reason){.comes = "done 1 job=1 finish=4 error=8\n", .closes = "duty 1 duty=1\n", .actors = "",
+    follows(&(struct reason){.comes = "done 1 job=1 finish=4 error=8\n", .closes = "availability 1 availability=1\n", .actors = "",
                              .clock_runs = true, .avoid = true, .rests = RESTS_A_WHILE});
 }
 
@@ -137,11 +137,11 @@ static void its_worker_is_full(void **state)
 static void it_crosses_with_a_cordon(void **state)
 {
     (void)state;
-    follows(&(struct reason){.comes = "duty 1 duty=1\ndone 1 job=1 finish=4 error=9\n", .closes = "", .actors = "", .clock_runs = true});
+    follows(&(struct reason){.comes = "availability 1 availability=1\ndone 1 job=1 finish=4 error=9\n", .closes = "", .actors = "", .clock_runs = true});
 }
 
 /* b drains, and what it got crosses with that: the last reason is a job that was turned away. */
-#define IT_CROSSES_AT_B "duty 2 duty=1\ndone 2 job=1.2 finish=4 error=9\n"
+#define IT_CROSSES_AT_B "availability 2 availability=1\ndone 2 job=1.2 finish=4 error=9\n"
 
 /* Given a job of a worker that drains, when nobody alike is there, then it is computed elsewhere, which is no attempt of the job's. */
 static void it_is_computed_again_elsewhere(void **state)
@@ -162,7 +162,8 @@ static void it_migrates(void **state)
 static void it_was_saved_for_nobody(void **state)
 {
     (void)state;
-    follows(&(struct reason){.comes = "drains 1\nduty 2 duty=1\nsaved 1 job=1 bytes=800000\n", .closes = "", .actors = ALIKE, .pad = 8000, .move = true});
+    follows(&(struct reason){.comes = "drains 1\navailability 2 availability=1\nsaved 1 job=1 bytes=800000\n", .closes = "", .actors = ALIKE, .pad = 8000,
+                              .move = true});
 }
 
 int main(void)

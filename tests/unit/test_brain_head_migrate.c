@@ -111,7 +111,7 @@ static void a_short_prompt_is_computed_again(void **state)
               "prompt 1\nprefilled 1 job=1 prompt=10\ntokens 1 job=1 first=0 n=2\n");
     s.logs = true;
     tell(&s, "> drains 1\n"
-             "[WORKER DUTY] event=duty node=a duty=drains reason=SIGTERM\n"
+             "[WORKER AVAILABILITY] event=availability node=a availability=draining reason=SIGTERM\n"
              "[FAILOVER] event=job_recomputed job=1 reason=slower_to_move compute_s=0.012 move_s=0.02144 bytes=144000 bandwidth_mb_s=100 from=a to=b\n"
              "send 1 cancel job=1.1\n"
              "send 2 run job=1.2 key=0 seed=0 hi resume=7,8\n");
@@ -134,7 +134,7 @@ static void a_slow_network_is_remembered(void **state)
     given(&s, "open 3\nhello 3 node=c engine=e features=f\nactor 3 kv=q8_0 cells=12000 prefill=100\n"
               "prefilled 2 job=1.2 prompt=2000\ntokens 2 job=1.2 first=2 n=1\n");
     tell(&s, "> drains 2\n"
-             "[WORKER DUTY] event=duty node=b duty=drains reason=SIGTERM\n"
+             "[WORKER AVAILABILITY] event=availability node=b availability=draining reason=SIGTERM\n"
              "[FAILOVER] event=job_recomputed job=1 reason=slower_to_move compute_s=20.03 move_s=45.865 bytes=24036000 bandwidth_mb_s=0.524288 from=b to=c\n"
              "send 2 cancel job=1.2\n"
              "send 3 run job=1.3 key=0 seed=0 PROMPT resume=7,8,7\n");

@@ -146,7 +146,7 @@ static void a_guest_moves_on_when_its_quiet_actor_takes_no_more_jobs(void **stat
     (void)state;
     struct story s = workers(3, 4);
     given(&s, "prompt 1\nprompt 2\nprompt 3\ncrashed 1 job=1 company=2\nclosed 1\n"); /* it waits for w2 to be quiet */
-    story(&s, "> duty 2 duty=1\n"
+    story(&s, "> availability 2 availability=1\n"
               "> done 3 job=3\n"
               "done 3.0 finish=1 actor=2 node=w3\n"
               "end 3 of 1\n"
@@ -163,14 +163,14 @@ static void a_guest_that_runs_goes_on_under_a_cordon(void **state)
     (void)state;
     struct story s = workers(2, 4);
     given(&s, "prompt 1\ncrashed 1 job=1 company=2\nclosed 1\n"); /* it runs on w2, alone */
-    story(&s, "> duty 2 duty=1\n"
+    story(&s, "> availability 2 availability=1\n"
               "> prefilled 2 job=1.2\n"
               "started 1.0 actor=1 node=w2\n"
               "> done 2 job=1.2 tokens=1\n"
               "done 1.0 finish=1 actor=1 node=w2 tokens=1\n"
               "end 1 of 1\n"
               "> prompt 2\n"
-              "> duty 2 duty=0\n"
+              "> availability 2 availability=0\n"
               "send 2 run job=2.1 key=0 seed=0 hi\n");
     story_end(&s);
 }

@@ -177,7 +177,7 @@ static void nobody_suits(void **state)
         "open 3\nhello 3 node=c engine=e features=f\nactor 3 slots=3 context=8000 kv=q8_0 cells=12000 prefill=1000 decode=100\n"
         "beat 3 busy=1\n", /* works for another head */
         "open 3\nhello 3 node=c engine=e features=f\nactor 3 slots=3 context=8000 kv=q8_0 cells=12000 prefill=1000 decode=100\n"
-        "duty 3 duty=1\n",
+        "availability 3 availability=1\n",
         "open 3\nhello 3 node=c engine=e features=f\nactor 3 slots=3 context=8000 kv=q8_0 cells=12000 prefill=1000 decode=100\nprompt 2\n",
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {

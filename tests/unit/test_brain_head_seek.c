@@ -50,7 +50,7 @@ static void a_worker_that_takes_no_jobs_is_not_waited_for(void **state)
 {
     (void)state;
     struct story s = two_workers();
-    given(&s, "duty 2 duty=1 reason=asked\nresume 5 stream=77 said=2\nheld 2 stream=77 found=1 ids=2 seed=9\nheld 2 stream=77\n");
+    given(&s, "availability 2 availability=1 reason=asked\nresume 5 stream=77 said=2\nheld 2 stream=77 found=1 ids=2 seed=9\nheld 2 stream=77\n");
     story(&s, "> held 1 stream=77\n"
               "resumed 5 of 1 note=\n"
               "send 1 run job=1.2 key=0 seed=9 hi resume=7,8\n");
@@ -69,7 +69,7 @@ static void a_stream_that_was_leaving_its_worker_goes_on_with_another_one(void *
               "> hello 1 node=a\n"
               "send 1 welcome worker=1\n"
               "send 1 seek stream=77 said=2\n"
-              "> duty 1 duty=2 reason=SIGTERM\n"
+              "> availability 1 availability=2 reason=SIGTERM\n"
               "> actor 1\n"
               "send 1 actor_ack key=0 id=0\n"
               "> held 1 stream=77 found=1 ids=2 seed=9 note=chat\n"

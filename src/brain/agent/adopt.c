@@ -154,7 +154,7 @@ void agent_journal_adopt(struct agent *a, uint32_t head, const struct wire_adopt
     }
     size_t from = log_find(a, k, m->said);
     bool replays = from != SIZE_MAX && (k->done || k->job != NULL);
-    bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->duty == WIRE_DUTY_SERVES && a->jobs.n < AGENT_JOBS_MAX;
+    bool may_run = actor != NULL && actor->is.state == WIRE_ACTOR_READY && a->availability == WIRE_SERVING && a->jobs.n < AGENT_JOBS_MAX;
     if (!is_where_it_was(k) || (!replays && !may_run)) {
         agent_job_refuse(a, head, m->job, m->attempt, ERR_UNAVAILABLE, "the actor that began the stream takes no jobs now");
         return;

@@ -135,7 +135,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
     if (!a->left || ev->kind == AGENT_DONE) /* after AG_EXIT only the ends of tickets matter */
         agent_event_handle(a, ev);
     if (!a->left)
-        agent_duty_tick(a);
+        agent_availability_tick(a);
     if (!a->left)
         agent_journal_tick(a);
     if (!a->left)
@@ -150,7 +150,7 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct ag_effects
 
 uint64_t agent_deadline(const struct agent *a)
 {
-    uint64_t due = AGENT_NEVER, own[] = {agent_duty_deadline(a), agent_journal_deadline(a), agent_kv_deadline(a)};
+    uint64_t due = AGENT_NEVER, own[] = {agent_availability_deadline(a), agent_journal_deadline(a), agent_kv_deadline(a)};
     for (size_t i = 0; i < sizeof own / sizeof *own && !a->left; i++)
         due = own[i] < due ? own[i] : due;
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {
@@ -165,7 +165,7 @@ uint64_t agent_deadline(const struct agent *a)
 void agent_check(const struct agent *a)
 {
     agent_jobs_check(a); /* 1, 2, 3, 4 */
-    MUST((a->duty == WIRE_DUTY_DRAINS) == (a->drain_us != AGENT_NEVER)); /* 8 */
+    MUST((a->availability == WIRE_DRAINING) == (a->drain_us != AGENT_NEVER)); /* 8 */
     agent_journal_check(a);                                                 /* 9, 10 */
     agent_kv_check(a);                                                   /* 11 */
     for (uint32_t h = 0; h < a->cfg.heads_n; h++) {

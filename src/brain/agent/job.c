@@ -20,7 +20,7 @@ void agent_job_run(struct agent *a, uint32_t head, const struct wire_run *run)
         agent_job_refuse(a, head, run->job, run->attempt, ERR_IN_USE, "a job of this number and attempt is running already");
         return;
     }
-    if (a->duty != WIRE_DUTY_SERVES) { /* the run crossed our `duty` on the way */
+    if (a->availability != WIRE_SERVING) { /* the run crossed our `availability` on the way */
         agent_job_refuse(a, head, run->job, run->attempt, ERR_UNAVAILABLE, "this worker takes no new jobs");
         return;
     }

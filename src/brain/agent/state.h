@@ -100,10 +100,10 @@ struct agent {
     uint64_t now_us;     /* our time: never falls */
     uint64_t shift_us;   /* our time minus the program's: grows when the program's clock falls */
     bool left;           /* AG_EXIT was given */
-    uint8_t duty;        /* enum wire_duties */
-    char duty_reason[AGENT_REASON_BYTES]; /* short; empty while it serves */
-    uint64_t drain_us;   /* DRAINS: end of the grace time; else AGENT_NEVER */
-    uint64_t move_us;    /* DRAINS: from then on running jobs are to continue elsewhere */
+    uint8_t availability; /* enum wire_availabilities */
+    char availability_reason[AGENT_REASON_BYTES]; /* short; empty while it serves */
+    uint64_t drain_us;   /* DRAINING: end of the grace time; else AGENT_NEVER */
+    uint64_t move_us;    /* DRAINING: from then on running jobs are to continue elsewhere */
     bool moves;          /* heads were told so */
     bool signalled;      /* a signal asked it to drain: the next one ends it at once */
     struct list journals, expiring, told; /* journal.all; journal.expiring, by due_us (told: delivered in full) */
@@ -273,21 +273,21 @@ void agent_kv_check(const struct agent *a);
 /* Frees all KV caches at the agent's end. */
 void agent_kv_free(struct agent *a);
 
-/* ---- duty.c ---- */
+/* ---- availability.c ---- */
 /* Tells a head whether we take new jobs. */
-void agent_duty_tell(struct agent *a, uint32_t head);
+void agent_availability_tell(struct agent *a, uint32_t head);
 /* A head asks us to take no new jobs, or to take them again. */
 void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *cordon);
 /* Drain: end the running jobs, then leave. `move`: they are to continue elsewhere at once, not only when
  * the grace time is nearly over. */
 void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, struct str reason);
 /* Tells heads when it is time for jobs to continue elsewhere. */
-void agent_duty_tick(struct agent *a);
+void agent_availability_tick(struct agent *a);
 /* Returns why we leave now (static text): this worker has nothing left to do, or the grace time is
  * over. NULL: we stay. */
 const char *agent_drain_tick(struct agent *a);
 /* Returns when either is due; AGENT_NEVER: we do not drain. */
-uint64_t agent_duty_deadline(const struct agent *a);
+uint64_t agent_availability_deadline(const struct agent *a);
 
 /* ---- uplink.c: the link to one head ---- */
 /* Dials the head. */

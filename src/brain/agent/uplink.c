@@ -65,8 +65,8 @@ static void uplink_welcome(struct agent *a, uint32_t head, const struct wire_wel
     agent_log(a, LOG_INFO, TAG, EVENT("joined", KV("head", head), KV("worker", w->worker), KV("version", w->version)), "joined");
     agent_jobs_moved(a, head, w->epoch);
     agent_journal_rejoined(a, head, w->epoch);
-    if (a->duty != WIRE_DUTY_SERVES)
-        agent_duty_tell(a, head); /* before the head hears of an actor that it could send jobs to */
+    if (a->availability != WIRE_SERVING)
+        agent_availability_tell(a, head); /* before the head hears of an actor that it could send jobs to */
     agent_actors_register(a, head);
 }
 

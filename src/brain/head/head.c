@@ -192,7 +192,7 @@ void head_step(struct head *h, const struct head_event *ev, struct effects *fx)
             head_seek_gone(h, ev->call);
         break;
     case HEAD_SCALE: head_scale(h, ev); break;
-    case HEAD_DUTY: head_duty_ask(h, ev); break;
+    case HEAD_AVAILABILITY: head_availability_ask(h, ev); break;
     }
     head_dispatch(h);
     head_migration_more(h); /* after waiting jobs have got the free slots */

@@ -23,10 +23,10 @@ char *text_line_dup(struct str s, size_t max)
     return copy;
 }
 
-const char *duty_name(uint8_t duty)
+const char *availability_name(uint8_t availability)
 {
-    static const char *const names[] = {"serves", "cordoned", "drains"};
-    return names[duty];
+    static const char *const names[] = {"serving", "cordoned", "draining"};
+    return names[availability];
 }
 
 const char *actor_state_name(uint8_t state)

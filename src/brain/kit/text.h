@@ -14,8 +14,8 @@ bool text_is_name(struct str s, size_t max);
 bool text_is_line(struct str s, size_t max);
 /* An owned copy of at most max bytes, cut between characters, in which blanks and '?' replace control characters. */
 char *text_line_dup(struct str s, size_t max);
-/* A duty's name in status, events and answers: "serves", "cordoned", "drains". */
-const char *duty_name(uint8_t duty);
+/* An availability's name in status, events and answers: "serving", "cordoned", "draining". */
+const char *availability_name(uint8_t availability);
 /* The name of an actor's state (enum wire_actor_state): "loading", "ready", "failed", "gone". */
 const char *actor_state_name(uint8_t state);
 /* Replaces *field, which is owned; takes over `value`. */

@@ -4,7 +4,7 @@
  *      OK ─────────────────────▶ SLOW ────────────────────▶ LOST (link closed)
  *      ▲ ◀───────────────────────┘ beat
  *      ├──▶ SLOW while an actor is far slower (SLOW_BELOW) than another of its model, until it keeps up or rests
- *      ├──▶ CORDONED, DRAINING while it takes no new jobs (duty.c)
+ *      ├──▶ CORDONED, DRAINING while it takes no new jobs (availability.c)
  *      └──▶ HUNG while one of its actors is busy without a token for too long by its own measure */
 #include <math.h>
 

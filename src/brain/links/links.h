@@ -38,8 +38,8 @@ void head_hello(struct head *h, struct link *link, const struct wire_hello *hell
 int head_actor_msg(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 /* beat.c: `beat`. */
 int head_beat(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
-/* duty.c: `duty`. */
-int head_duty(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
+/* availability.c: `availability`. */
+int head_availability(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 /* done.c: `done`. */
 int head_done(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f);
 
@@ -47,7 +47,7 @@ int head_done(struct head *h, struct worker *w, const struct wire_msg *msg, stru
 void head_actor_drop(struct head *h, struct actor *a);
 /* beat.c: a worker's timer rang: is it silent, or lost? due_us: when the timer was due. */
 void head_worker_overdue(struct head *h, struct worker *w, uint64_t due_us);
-/* duty.c: HEAD_DUTY: asks a worker to serve, cordon or drain; head_answer() answers the client. */
-void head_duty_ask(struct head *h, const struct head_event *ev);
+/* availability.c: HEAD_AVAILABILITY: asks a worker to serve, cordon or drain; head_answer() answers the client. */
+void head_availability_ask(struct head *h, const struct head_event *ev);
 
 #endif

@@ -20,9 +20,9 @@ static int says_bye(struct head *h, struct worker *w, const struct wire_msg *msg
  * refused, having changed nothing. */
 static int (*const readers[])(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f) = {
     [WIRE_actor] = head_actor_msg,    [WIRE_beat] = head_beat,       [WIRE_bye] = says_bye,         [WIRE_crashed] = head_crashed,
-    [WIRE_done] = head_done,          [WIRE_duty] = head_duty,       [WIRE_held] = head_held,       [WIRE_kv_ack] = head_kv_ack,
+    [WIRE_done] = head_done,          [WIRE_held] = head_held,       [WIRE_kv_ack] = head_kv_ack,   [WIRE_progress] = head_progress,
     [WIRE_kv_part] = head_kv_part,    [WIRE_kv_saved] = head_kv_saved, [WIRE_prefilled] = head_prefilled, [WIRE_tokens] = head_tokens,
-    [WIRE_progress] = head_progress,
+    [WIRE_availability] = head_availability,
 };
 
 static void worker_says(struct head *h, struct worker *w, const struct wire_msg *msg)

@@ -6,7 +6,7 @@
  * all workers are back and have answered -> their actors open, and all jobs are sent in their old order.
  * A job that no worker has, because its worker died at that very moment, is recomputed after its
  * delivered tokens, as in any failover. It can fail by: a worker stays away (it is not awaited after
- * take_ms), an answer with too many tokens to be kept (it ends, as if its worker had died).
+ * handoff_ms), an answer with too many tokens to be kept (it ends, as if its worker had died).
  *
  * Until all workers are back no actor is open: each worker owes one more reply than it was asked for
  * (worker.replies_due). Otherwise new prompts would take slots in which streams of the next worker run,
@@ -160,7 +160,7 @@ void head_handoff(struct head *h, const struct head_event *ev)
     head_call_branch_ended(h, call);
     if (ev->workers > 0 && h->take_workers == 0) {
         h->take_workers = ev->workers;
-        timers_set(&h->timers, &h->handoff, head_after_ms(h, h->cfg.take_ms));
+        timers_set(&h->timers, &h->handoff, head_after_ms(h, h->cfg.handoff_ms));
     }
 }
 

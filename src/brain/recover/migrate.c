@@ -1,6 +1,6 @@
 /* KV migration: a job leaves a worker with its KV cache, so that the target need not recompute it.
  *
- * The happy path: a draining worker wants its jobs elsewhere (`duty` with `moves`), or an actor elsewhere is idle
+ * The happy path: a draining worker wants its jobs elsewhere (`availability` with `moves`), or an actor elsewhere is idle
  * (rebalance.c) -> a ready actor with the same cache layout is found, and moving the cache is predicted to be
  * quicker than recomputing -> kv_save -> the source stops the job and says kv_saved -> the job is sent to the
  * target, which holds it -> the cache follows part by part: kv_pull, kv_part, kv_ack; at most MIGRATION_WINDOW

@@ -23,7 +23,7 @@ void head_worker_judge(struct head *h, struct worker *w)
     if (hung != NULL)
         head_worker_is(h, w, WORKER_HUNG, "actor %u is busy without a token", (unsigned)hung->node.id);
     else if (head_worker_is_off(w))
-        head_worker_is(h, w, w->duty == WIRE_DUTY_DRAINS ? WORKER_DRAINING : WORKER_CORDONED, "%s", w->duty_reason);
+        head_worker_is(h, w, w->availability == WIRE_DRAINING ? WORKER_DRAINING : WORKER_CORDONED, "%s", w->availability_reason);
     else if (slow != NULL)
         head_worker_is(h, w, WORKER_SLOW, "actor %u makes %.1f tokens/s, another of its model %.1f at the same time",
                        (unsigned)slow->node.id, (double)slow->decode_tps, (double)head_pool_pace(h, slow->member_of[POOL_MODEL].pool));

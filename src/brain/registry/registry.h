@@ -30,11 +30,11 @@ static inline uint64_t head_cpus_milli(const struct worker *w)
 /* It takes no new jobs: it is cordoned, or drains. */
 static inline bool head_worker_is_off(const struct worker *w)
 {
-    return w->duty != WIRE_DUTY_SERVES;
+    return w->availability != WIRE_SERVING;
 }
 
 /* ---- health.c ---- */
-/* Sets the worker's state to the worst condition of its actors and its duty; a silent worker keeps its state. */
+/* Sets the worker's state to the worst condition of its actors and its availability; a silent worker keeps its state. */
 void head_worker_judge(struct head *h, struct worker *w);
 /* The actor failed a job: it rests, and after HEAD_EJECT_AFTER failures in a row it is ejected. */
 void head_actor_fails(struct head *h, struct actor *a, const char *how);

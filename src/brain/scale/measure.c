@@ -41,7 +41,7 @@ static void count_unmanaged(struct head *h)
     const struct link *l = head_launcher(h);
     uint32_t serving = 0;
     IDTAB_EACH(n, &h->workers)
-        serving += id_item(n, struct worker, node)->duty == WIRE_DUTY_SERVES;
+        serving += id_item(n, struct worker, node)->availability == WIRE_SERVING;
     bool quiet = l != NULL && !l->scale_unseen && s->orders_n == 0 && l->scale_running == s->desired && serving >= l->scale_running;
     uint32_t now = quiet ? serving - l->scale_running : s->unmanaged;
     if (!quiet || now == s->unmanaged || now != s->unmanaged_seen)

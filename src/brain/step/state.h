@@ -56,8 +56,8 @@ struct worker {
     char reason[160]; /* of the state; empty while ok */
     bool silent;      /* SLOW for silence: gets no jobs (slow in computing: routing decides) */
     bool left_cleanly;   /* LEAVE_LEFT: no job can have killed it */
-    uint8_t duty;     /* enum wire_duties: the worker's last word, or this head's request */
-    char duty_reason[128]; /* empty while it serves */
+    uint8_t availability; /* enum wire_availabilities: the worker's last word, or this head's request */
+    char availability_reason[128]; /* empty while it serves */
     uint32_t pid;
     float cpus, cpu_load;
     uint32_t rtt_us;                 /* of the link, measured by the worker; 0: not known */

@@ -3,7 +3,7 @@
 import {bytes, el, keyed, meter, number, plural, put, seconds, sure, toast} from "./dom.js";
 import {ask} from "./api.js";
 
-async function duty(path, body, done) {
+async function availability(path, body, done) {
   try {
     await ask("POST", path, body);
     toast(done);
@@ -16,7 +16,7 @@ async function drain(name) {
   const yes = await sure(`Drain ${name}?`, "It takes no new requests, finishes those it has or passes them on after 30 s, and leaves. No request is lost.", "Drain");
   if (!yes) return;
   toast(`${name} finishes its requests and leaves.`);
-  duty("/manta/drain", {worker: name, grace_s: 30}, `${name} has left.`);
+  availability("/manta/drain", {worker: name, grace_s: 30}, `${name} has left.`);
 }
 
 export function workerCard(worker) {
@@ -25,8 +25,8 @@ export function workerCard(worker) {
   const memory = meter("Memory"), load = meter("CPU"), about = el("p", {class: "about"});
   const actors = el("ul", {class: "actors"});
   const cordon = el("button", {type: "button", class: "quiet", onclick: () => cordon.dataset.off
-    ? duty("/manta/uncordon", {worker: name}, `${name} takes requests again.`)
-    : duty("/manta/cordon", {worker: name}, `${name} takes no new requests.`)});
+    ? availability("/manta/uncordon", {worker: name}, `${name} takes requests again.`)
+    : availability("/manta/cordon", {worker: name}, `${name} takes no new requests.`)});
   const drains = el("button", {type: "button", class: "quiet", onclick: () => drain(name)}, "Drain");
   drains.setAttribute("aria-label", `Drain ${name}`);
   const actions = el("div", {class: "actions"}, cordon, drains);
@@ -41,12 +41,12 @@ export function workerCard(worker) {
     memory.set(w.memory_bytes > 0 ? w.rss_bytes / w.memory_bytes : 0, w.memory_bytes > 0 ? `${bytes(w.rss_bytes)} of ${bytes(w.memory_bytes)}` : bytes(w.rss_bytes));
     put(about, [w.address, `manta ${w.version}`, w.engine, w.rtt_us ? `${(w.rtt_us / 1000).toFixed(1)} ms away` : "",
       w.temperature_c ? `${Math.round(w.temperature_c)} °C` : "", w.beat_age_ms > 3000 ? `silent for ${seconds(w.beat_age_ms / 1000)}` : ""].filter(Boolean).join(" · "));
-    const off = w.duty !== "serves";
-    cordon.dataset.off = w.duty === "cordoned" ? "yes" : "";
-    put(cordon, w.duty === "cordoned" ? "Uncordon" : "Cordon");
-    cordon.setAttribute("aria-label", `${w.duty === "cordoned" ? "Uncordon" : "Cordon"} ${name}`);
-    cordon.disabled = off && w.duty !== "cordoned";
-    drains.disabled = w.duty === "drains" || w.state === "draining";
+    const off = w.availability !== "serving";
+    cordon.dataset.off = w.availability === "cordoned" ? "yes" : "";
+    put(cordon, w.availability === "cordoned" ? "Uncordon" : "Cordon");
+    cordon.setAttribute("aria-label", `${w.availability === "cordoned" ? "Uncordon" : "Cordon"} ${name}`);
+    cordon.disabled = off && w.availability !== "cordoned";
+    drains.disabled = w.availability === "draining" || w.state === "draining";
     actions.hidden = !admin;
     keyed(actors, itsActors, a => `${a.id} ${a.model}`, actorRow, (row, a) => row.update(a));
   };

@@ -1,7 +1,7 @@
-/* Which workers take new jobs: their `duty` messages, and requests to change it.
+/* Which workers take new jobs: their `availability` messages, and requests to change it.
  *
- * The worker decides, and tells every head (agent/duty.c). A worker that this head asks gets no new
- * jobs at once, and answers with its actual duty. Its actors stay ready: running jobs continue,
+ * The worker decides, and tells every head (agent/availability.c). A worker that this head asks gets no new
+ * jobs at once, and answers with its actual availability. Its actors stay ready: running jobs continue,
  * requests for their models wait as usual, and no new job is bound to one of them. */
 #include <stdio.h>
 
@@ -12,13 +12,13 @@
 #include "brain/recover/recover.h"
 #include "brain/registry/registry.h"
 
-#define TAG "WORKER DUTY"
+#define TAG "WORKER AVAILABILITY"
 
-static const char *duty_says(uint8_t duty)
+static const char *availability_says(uint8_t availability)
 {
     static const char *const says[] = {"takes new jobs", "is cordoned: it gets no new jobs",
                                        "drains: it gets no new jobs, ends what runs, and leaves"};
-    return says[duty];
+    return says[availability];
 }
 
 /* Jobs bound to one of its actors wait for another actor. Jobs that wait for the same bits wait for
@@ -37,29 +37,30 @@ static void leave_alone(struct head *h, struct worker *w)
     }
 }
 
-static void duty_is(struct head *h, struct worker *w, uint8_t duty, struct str reason)
+static void availability_is(struct head *h, struct worker *w, uint8_t availability, struct str reason)
 {
-    bool news = w->duty != duty;
-    w->duty = duty;
-    snprintf(w->duty_reason, sizeof w->duty_reason, "%.*s", STR_ARG(reason));
+    bool news = w->availability != availability;
+    w->availability = availability;
+    snprintf(w->availability_reason, sizeof w->availability_reason, "%.*s", STR_ARG(reason));
     head_worker_judge(h, w);
     if (!news)
         return;
-    head_log(h, LOG_INFO, TAG, EVENT("duty", KV("node", w->name), KV("duty", duty_name(duty)), KV("reason", w->duty_reason)),
-             "%s%s%s", duty_says(duty), reason.n > 0 ? "; " : "", w->duty_reason);
+    head_log(h, LOG_INFO, TAG, EVENT("availability", KV("node", w->name), KV("availability", availability_name(availability)),
+                                         KV("reason", w->availability_reason)),
+             "%s%s%s", availability_says(availability), reason.n > 0 ? "; " : "", w->availability_reason);
     head_worker_refresh(h, w);
-    if (duty != WIRE_DUTY_SERVES)
+    if (availability != WIRE_SERVING)
         leave_alone(h, w);
 }
 
-int head_duty(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
+int head_availability(struct head *h, struct worker *w, const struct wire_msg *msg, struct fault *f)
 {
-    const struct wire_duty *m = &msg->duty;
-    if (m->duty > WIRE_DUTY_DRAINS || !text_is_line(m->reason, HEAD_LINE_BYTES_MAX))
-        return fault_set(f, ERR_PROTOCOL, "duty %u with a reason of %zu bytes: 0 to %d with a printable line can be", m->duty,
-                         m->reason.n, WIRE_DUTY_DRAINS);
-    duty_is(h, w, m->duty, m->reason);
-    head_moves(h, w, m->duty == WIRE_DUTY_DRAINS && m->moves != 0);
+    const struct wire_availability *m = &msg->availability;
+    if (m->availability > WIRE_DRAINING || !text_is_line(m->reason, HEAD_LINE_BYTES_MAX))
+        return fault_set(f, ERR_PROTOCOL, "availability %u with a reason of %zu bytes: 0 to %d with a printable line can be", m->availability,
+                         m->reason.n, WIRE_DRAINING);
+    availability_is(h, w, m->availability, m->reason);
+    head_moves(h, w, m->availability == WIRE_DRAINING && m->moves != 0);
     return 0;
 }
 
@@ -81,7 +82,7 @@ static struct str worker_names(struct head *h)
     return left > 0 ? head_text(h, "%s and %u more", text, left) : head_text(h, "%s", text[0] != '\0' ? text : "none");
 }
 
-static int find(struct head *h, struct str name, uint8_t duty, struct worker **out, struct fault *f)
+static int find(struct head *h, struct str name, uint8_t availability, struct worker **out, struct fault *f)
 {
     struct name_node *node = names_get(&h->worker_names, name);
     if (node == NULL)
@@ -89,28 +90,28 @@ static int find(struct head *h, struct str name, uint8_t duty, struct worker **o
                          STR_ARG(text_is_name(name, HEAD_NAME_BYTES_MAX) ? name : str_of("(no printable name)")),
                          STR_ARG(worker_names(h)));
     struct worker *w = id_item(node, struct worker, by_name);
-    if (w->duty == WIRE_DUTY_DRAINS && duty != WIRE_DUTY_DRAINS)
+    if (w->availability == WIRE_DRAINING && availability != WIRE_DRAINING)
         return fault_set(f, ERR_IN_USE, "worker '%s' drains: it ends what runs and leaves, which cannot be taken back", w->name);
     *out = w;
     return 0;
 }
 
-/* The new duty counts at once, except SERVES: the worker confirms that before this head sends it anything. */
-static void ask(struct head *h, struct worker *w, uint8_t duty, uint32_t grace_ms, bool move)
+/* The new availability counts at once, except SERVING: the worker confirms that before this head sends it anything. */
+static void ask(struct head *h, struct worker *w, uint8_t availability, uint32_t grace_ms, bool move)
 {
-    if (duty == WIRE_DUTY_DRAINS)
+    if (availability == WIRE_DRAINING)
         head_send(h, w->link, WIRE_drain)->drain = (struct wire_drain){.grace_ms = grace_ms, .move = move};
     else
-        head_send(h, w->link, WIRE_cordon)->cordon.on = duty == WIRE_DUTY_CORDONED;
-    if (duty != WIRE_DUTY_SERVES)
-        duty_is(h, w, duty, str_of("this head asked for it"));
+        head_send(h, w->link, WIRE_cordon)->cordon.on = availability == WIRE_CORDONED;
+    if (availability != WIRE_SERVING)
+        availability_is(h, w, availability, str_of("this head asked for it"));
 }
 
-void head_duty_ask(struct head *h, const struct head_event *ev)
+void head_availability_ask(struct head *h, const struct head_event *ev)
 {
     struct fault f = {0};
     struct worker *w = NULL;
-    if (find(h, ev->text, ev->duty, &w, &f) == 0)
-        ask(h, w, ev->duty, ev->grace_ms, ev->move);
+    if (find(h, ev->text, ev->availability, &w, &f) == 0)
+        ask(h, w, ev->availability, ev->grace_ms, ev->move);
     head_answer(h, ev->call, &f);
 }

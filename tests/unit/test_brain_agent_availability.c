@@ -15,7 +15,7 @@ static void a_signal_lets_what_runs_end_and_refuses_the_rest(void **state)
     story_run(&s, 1, 1, 1, 0);
     story_forget(&s);
     story_signal(&s, 8000);
-    story_is(&s, "send 0 duty 2: SIGTERM\nsend 1 duty 2: SIGTERM\n");
+    story_is(&s, "send 0 availability 2: SIGTERM\nsend 1 availability 2: SIGTERM\n");
     story_run(&s, 0, 2, 1, 0); /* it was on its way */
     story_is(&s, "send 0 done job=2.1 finish=4 error=9\n");
     the_engine_ends(&s, 1);
@@ -31,7 +31,7 @@ static void with_nothing_running_it_leaves_at_once(void **state)
     (void)state;
     struct story s = story_joined();
     story_signal(&s, 8000);
-    story_is(&s, "send 0 duty 2: SIGTERM\nsend 0 bye\nhang up 0\nexit 0 \n");
+    story_is(&s, "send 0 availability 2: SIGTERM\nsend 0 bye\nhang up 0\nexit 0 \n");
     story_end(&s);
 }
 
@@ -57,7 +57,7 @@ static void after_the_grace_time_it_leaves_with_jobs_running(void **state)
     story_wait(&s, 399);
     story_is(&s, "");
     story_wait(&s, 1); /* half of a short time: what runs shall go elsewhere */
-    story_is(&s, "send 0 duty 2: SIGTERM moves\n");
+    story_is(&s, "send 0 availability 2: SIGTERM moves\n");
     story_wait(&s, 399);
     story_is(&s, "");
     story_wait(&s, 1);
@@ -72,11 +72,11 @@ static void what_runs_goes_elsewhere_when_the_time_is_nearly_over(void **state)
     story_run(&s, 0, 1, 1, 0);
     story_drain(&s, 0, 60000);
     for (int i = 0; i < 57; i++) {
-        story_is(&s, i == 0 ? "run actor=0 ticket=1 hi\nsend 0 duty 2: a head asked for it\n" : "measure 0\n");
+        story_is(&s, i == 0 ? "run actor=0 ticket=1 hi\nsend 0 availability 2: a head asked for it\n" : "measure 0\n");
         story_wait(&s, 1000);
         story_msg(&s, 0, (struct wire_msg){.type = WIRE_beat_ack});
     }
-    story_is(&s, "send 0 duty 2: a head asked for it moves\nmeasure 0\n"); /* three seconds are left */
+    story_is(&s, "send 0 availability 2: a head asked for it moves\nmeasure 0\n"); /* three seconds are left */
 
     story_msg(&s, 0, (struct wire_msg){.type = WIRE_kv_save, .kv_save = {.job = 1, .attempt = 1}});
     struct buf carry = buf_max(100);
@@ -97,7 +97,7 @@ static void what_runs_goes_elsewhere_at_once_when_that_is_asked_for(void **state
     story_run(&s, 0, 1, 1, 0);
     story_forget(&s);
     story_msg(&s, 0, (struct wire_msg){.type = WIRE_drain, .drain = {.grace_ms = 60000, .move = 1}});
-    story_is(&s, "send 0 duty 2: a head asked for it moves\n");
+    story_is(&s, "send 0 availability 2: a head asked for it moves\n");
     story_end(&s);
 }
 
@@ -109,7 +109,7 @@ static void a_second_signal_does_not_wait(void **state)
     story_signal(&s, 8000);
     story_forget(&s);
     story_signal(&s, 8000);
-    story_is(&s, "send 0 duty 2: SIGTERM moves\nsend 0 bye\ncancel actor=0 ticket=1\nhang up 0\nexit 0 \n");
+    story_is(&s, "send 0 availability 2: SIGTERM moves\nsend 0 bye\ncancel actor=0 ticket=1\nhang up 0\nexit 0 \n");
     story_end(&s);
 }
 
@@ -120,7 +120,7 @@ static void a_head_may_change_the_grace_time_of_a_drain_but_not_make_a_signal_wa
     story_run(&s, 0, 1, 1, 0);
     story_forget(&s);
     story_drain(&s, 0, 500);
-    story_is(&s, "send 0 duty 2: a head asked for it\nsend 1 duty 2: a head asked for it\n");
+    story_is(&s, "send 0 availability 2: a head asked for it\nsend 1 availability 2: a head asked for it\n");
     story_drain(&s, 1, 60000); /* the other head gives more time */
     story_forget(&s);
     story_tick(&s, 10000);
@@ -142,15 +142,15 @@ static void a_cordon_is_told_to_all_heads_and_taken_back(void **state)
     story_run(&s, 0, 1, 1, 0);
     story_forget(&s);
     story_cordon(&s, 0, 1);
-    story_is(&s, "send 0 duty 1: a head asked for it\nsend 1 duty 1: a head asked for it\n");
+    story_is(&s, "send 0 availability 1: a head asked for it\nsend 1 availability 1: a head asked for it\n");
     story_run(&s, 1, 7, 1, 0);
     story_is(&s, "send 1 done job=7.1 finish=4 error=9\n");
     the_engine_ends(&s, 1); /* and it stays */
     story_is(&s, "send 0 done job=1.1 finish=1 error=0\n");
     story_cordon(&s, 1, 1); /* who asks for what is so hears it */
-    story_is(&s, "send 1 duty 1: a head asked for it\n");
+    story_is(&s, "send 1 availability 1: a head asked for it\n");
     story_cordon(&s, 1, 0);
-    story_is(&s, "send 0 duty 0: \nsend 1 duty 0: \n");
+    story_is(&s, "send 0 availability 0: \nsend 1 availability 0: \n");
     story_run(&s, 1, 7, 1, 0);
     story_is(&s, "run actor=0 ticket=2 hi\n");
     story_end(&s);
@@ -164,7 +164,7 @@ static void a_drain_is_not_taken_back(void **state)
     story_drain(&s, 0, 5000);
     story_forget(&s);
     story_cordon(&s, 0, 0);
-    story_is(&s, "send 0 duty 2: a head asked for it\n");
+    story_is(&s, "send 0 availability 2: a head asked for it\n");
     story_end(&s);
 }
 
@@ -178,7 +178,7 @@ static void a_head_that_welcomes_it_again_hears_of_it_first(void **state)
     story_simple(&s, AGENT_LINKED, 1);
     story_forget(&s);
     story_welcome(&s, 1);
-    story_is(&s, "send 1 duty 1: a head asked for it\nsend 1 actor key=0 state=2 model=smollm2\n");
+    story_is(&s, "send 1 availability 1: a head asked for it\nsend 1 actor key=0 state=2 model=smollm2\n");
     story_end(&s);
 }
 

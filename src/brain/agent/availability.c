@@ -1,10 +1,10 @@
 /* Whether this worker takes new jobs. The worker decides, and tells every head at each change and
  * after each welcome.
  *
- *               cordon on             drain, or a signal
- *     SERVES ─────────────▶ CORDONED ────────────────────▶ DRAINS ──▶ bye, exit
- *       ▲ ◀───────────────────┘ cordon off                   ▲
- *       └────────────────────────────────────────────────────┘
+ *                cordon on             drain, or a signal
+ *     SERVING ─────────────▶ CORDONED ────────────────────▶ DRAINING ──▶ bye, exit
+ *       ▲ ◀────────────────────┘ cordon off                   ▲
+ *       └─────────────────────────────────────────────────────┘
  *
  * The happy path of a drain: heads are told -> they send nothing new -> running jobs end within the
  * grace time -> bye -> AG_EXIT. Jobs that still run AGENT_MOVE_LEAD_MS before the grace time ends
@@ -19,44 +19,44 @@
 #include "brain/agent/state.h"
 #include "brain/kit/text.h"
 
-#define TAG "WORKER DUTY"
+#define TAG "WORKER AVAILABILITY"
 #define MS  1000u /* microseconds */
 
-static const char *duty_says(uint8_t duty)
+static const char *availability_says(uint8_t availability)
 {
     static const char *const names[] = {"serves", "is cordoned: it takes no new jobs", "drains: it takes no new jobs and leaves"};
-    return names[duty];
+    return names[availability];
 }
 
-void agent_duty_tell(struct agent *a, uint32_t head)
+void agent_availability_tell(struct agent *a, uint32_t head)
 {
-    agent_send(a, head, WIRE_duty)->duty = (struct wire_duty){
-        .duty = a->duty, .moves = a->moves, .reason = str_of(a->duty_reason)};
+    agent_send(a, head, WIRE_availability)->availability = (struct wire_availability){
+        .availability = a->availability, .moves = a->moves, .reason = str_of(a->availability_reason)};
 }
 
-static void duty_tell_all(struct agent *a)
+static void availability_tell_all(struct agent *a)
 {
     for (uint32_t h = 0; h < a->cfg.heads_n; h++)
         if (uplink_is_welcomed(a, h))
-            agent_duty_tell(a, h);
+            agent_availability_tell(a, h);
 }
 
-static void duty_is(struct agent *a, uint8_t duty, struct str reason)
+static void availability_is(struct agent *a, uint8_t availability, struct str reason)
 {
-    snprintf(a->duty_reason, sizeof a->duty_reason, "%.*s", STR_ARG(reason));
-    a->duty = duty;
-    agent_log(a, LOG_INFO, TAG, EVENT("duty", KV("duty", duty_name(duty))),
-              "this worker %s%s%s", duty_says(duty), reason.n > 0 ? "; " : "", a->duty_reason);
-    duty_tell_all(a);
+    snprintf(a->availability_reason, sizeof a->availability_reason, "%.*s", STR_ARG(reason));
+    a->availability = availability;
+    agent_log(a, LOG_INFO, TAG, EVENT("availability", KV("availability", availability_name(availability))),
+              "this worker %s%s%s", availability_says(availability), reason.n > 0 ? "; " : "", a->availability_reason);
+    availability_tell_all(a);
 }
 
 void agent_cordon(struct agent *a, uint32_t head, const struct wire_cordon *m)
 {
-    uint8_t duty = m->on != 0 ? WIRE_DUTY_CORDONED : WIRE_DUTY_SERVES;
-    if (a->duty == WIRE_DUTY_DRAINS || a->duty == duty)
-        agent_duty_tell(a, head); /* answers with the present duty */
+    uint8_t availability = m->on != 0 ? WIRE_CORDONED : WIRE_SERVING;
+    if (a->availability == WIRE_DRAINING || a->availability == availability)
+        agent_availability_tell(a, head); /* answers with the present availability */
     else
-        duty_is(a, duty, str_of(m->on != 0 ? "a head asked for it" : ""));
+        availability_is(a, availability, str_of(m->on != 0 ? "a head asked for it" : ""));
 }
 
 /* A head's later request counts, whether it gives more or less time. After a signal the deadline
@@ -73,22 +73,22 @@ void agent_drain(struct agent *a, uint32_t grace_ms, bool move, bool by_signal, 
     a->move_us = move ? a->now_us : due_us - (lead_us < left_us / 2 ? lead_us : left_us / 2);
     a->moves = a->now_us >= a->move_us;
     a->signalled = a->signalled || by_signal;
-    duty_is(a, WIRE_DUTY_DRAINS, reason);
+    availability_is(a, WIRE_DRAINING, reason);
 }
 
-void agent_duty_tick(struct agent *a)
+void agent_availability_tick(struct agent *a)
 {
-    if (a->duty != WIRE_DUTY_DRAINS || a->moves || a->now_us < a->move_us)
+    if (a->availability != WIRE_DRAINING || a->moves || a->now_us < a->move_us)
         return;
     a->moves = true;
     agent_log(a, LOG_INFO, TAG, EVENT("grace_ends", KV("jobs", agent_jobs_running(a))),
               "the grace time is nearly over: %u jobs shall continue elsewhere", agent_jobs_running(a));
-    duty_tell_all(a);
+    availability_tell_all(a);
 }
 
 const char *agent_drain_tick(struct agent *a)
 {
-    if (a->left || a->duty != WIRE_DUTY_DRAINS)
+    if (a->left || a->availability != WIRE_DRAINING)
         return NULL;
     bool wanted = a->carries_n > 0 || agent_journal_matters(a); /* KV caches of jobs that left; answers that a dead
                                                                    head may not have handed on */
@@ -100,7 +100,7 @@ const char *agent_drain_tick(struct agent *a)
     return why;
 }
 
-uint64_t agent_duty_deadline(const struct agent *a)
+uint64_t agent_availability_deadline(const struct agent *a)
 {
-    return a->duty == WIRE_DUTY_DRAINS && !a->moves && a->move_us < a->drain_us ? a->move_us : a->drain_us;
+    return a->availability == WIRE_DRAINING && !a->moves && a->move_us < a->drain_us ? a->move_us : a->drain_us;
 }

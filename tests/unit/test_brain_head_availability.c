@@ -28,10 +28,10 @@ static void a_cordoned_worker_ends_what_it_has_and_gets_nothing_new(void **state
     (void)state;
     struct story s = two_workers();
     given(&s, "prompt 1\nprefilled 1 job=1\n");
-    story(&s, "> ask 50 worker=a duty=1\n"
+    story(&s, "> ask 50 worker=a availability=1\n"
               "send 1 cordon on=1\n"
               "end 50 of 0\n"
-              "> duty 1 duty=1 reason=asked\n");
+              "> availability 1 availability=1 reason=asked\n");
     assert_int_equal(state_of(&s, 1), WORKER_CORDONED);
     assert_int_equal(serving(&s), 1);
     story(&s, "> tokens 1 job=1 text=x\n"
@@ -42,10 +42,10 @@ static void a_cordoned_worker_ends_what_it_has_and_gets_nothing_new(void **state
               "> prompt 2\n"
               "send 2 run job=2.1 key=0 seed=0 hi\n"
               "> prompt 3\n" /* waits beside the free slot of a */
-              "> ask 51 worker=a duty=0\n"
+              "> ask 51 worker=a availability=0\n"
               "send 1 cordon on=0\n"
               "end 51 of 0\n"
-              "> duty 1 duty=0\n"
+              "> availability 1 availability=0\n"
               "send 1 run job=3.1 key=0 seed=0 hi\n");
     assert_int_equal(state_of(&s, 1), WORKER_OK);
     story_end(&s);
@@ -56,10 +56,10 @@ static void a_worker_that_drains_leaves_and_its_last_jobs_go_on_elsewhere(void *
     (void)state;
     struct story s = two_workers();
     given(&s, "prompt 1\nprefilled 1 job=1\ntokens 1 job=1 text=x\n");
-    story(&s, "> ask 50 worker=a duty=2 grace=5000\n"
+    story(&s, "> ask 50 worker=a availability=2 grace=5000\n"
               "send 1 drain grace=5000\n"
               "end 50 of 0\n"
-              "> duty 1 duty=2 reason=asked\n"
+              "> availability 1 availability=2 reason=asked\n"
               "> wait 1000\n"
               "> bye 1 reason=grace-over\n"
               "close 1: it said bye: grace-over\n"
@@ -76,7 +76,7 @@ static void a_run_that_crossed_with_the_word_is_nobodys_fault(void **state)
     given(&s, "open 1\nhello 1 node=a\nactor 1\nopen 2\nhello 2 node=b\nactor 2\n");
     story(&s, "> prompt 1\n"
               "send 1 run job=1.1 key=0 seed=0 hi\n"
-              "> duty 1 duty=2 reason=SIGTERM\n"
+              "> availability 1 availability=2 reason=SIGTERM\n"
               "> done 1 job=1 finish=4 error=9\n"
               "send 2 run job=1.2 key=0 seed=0 hi\n"); /* although one attempt in vain is all there may be */
     struct head_actor_view v;
@@ -88,7 +88,7 @@ static void while_all_of_a_model_drain_requests_wait(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1\nduty 1 duty=2\nprompt 1\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1\navailability 1 availability=2\nprompt 1\n");
     story(&s, "> wait 2000\n"
               "> bye 1\n"
               "close 1: it said bye: stopping\n"
@@ -106,7 +106,7 @@ static void at_the_deadline_the_client_is_told_that_nobody_took_jobs(void **stat
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1\nduty 1 duty=1\nbeat 1\nprompt 1 deadline=2000\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1\navailability 1 availability=1\nbeat 1\nprompt 1 deadline=2000\n");
     story(&s, "> wait 2000\n"
               "failed 1 ERR_UNAVAILABLE: for 2 s the workers of 'any model' took no new jobs: they are cordoned or drain "
               "(`manta status`) retry=5\n");
@@ -119,7 +119,7 @@ static void a_prompt_to_all_does_not_wait_for_who_takes_no_jobs(void **state)
     struct story s = two_workers();
     given(&s, "prompt 1\nprompt 2\n"); /* both are busy */
     story(&s, "> prompt 3 spread=1 count=0\n" /* a branch waits for each */
-              "> duty 1 duty=1\n"             /* a's branch may wait for any other one now */
+              "> availability 1 availability=1\n"             /* a's branch may wait for any other one now */
               "> done 2 job=2\n"
               "done 2.0 finish=1 actor=1 node=b\n"
               "end 2 of 1\n"
@@ -149,7 +149,7 @@ static void who_waits_for_twins_that_take_no_jobs_waits_for_anybody(void **state
               "> done 3 job=3\n" /* its file, but not the same bits */
               "done 3.0 finish=1 actor=2 node=c\n"
               "end 3 of 1\n"
-              "> duty 2 duty=1\n"
+              "> availability 2 availability=1\n"
               "send 3 run job=1.2 key=0 seed=0 hi resume=7\n");
     story_end(&s);
 }
@@ -158,16 +158,16 @@ static void an_unknown_worker_is_not_found_and_one_that_drains_stays_so(void **s
 {
     (void)state;
     struct story s = two_workers();
-    story(&s, "> ask 50 worker=c duty=1\n"
+    story(&s, "> ask 50 worker=c availability=1\n"
               "failed 50 ERR_NOT_FOUND: there is no worker 'c'; there is: 'a', 'b'\n"
-              "> ask 51 worker=a duty=2 grace=1\n"
+              "> ask 51 worker=a availability=2 grace=1\n"
               "send 1 drain grace=1\n"
               "end 51 of 0\n"
-              "> ask 52 worker=a duty=0\n"
+              "> ask 52 worker=a availability=0\n"
               "failed 52 ERR_IN_USE: worker 'a' drains: it ends what runs and leaves, which cannot be taken back\n"
-              "> duty 2 duty=3\n"
-              "send 2 refuse ERR_PROTOCOL: duty 3 with a reason of 0 bytes: 0 to 2 with a printable line can be\n"
-              "close 2: duty 3 with a reason of 0 bytes: 0 to 2 with a printable line can be\n");
+              "> availability 2 availability=3\n"
+              "send 2 refuse ERR_PROTOCOL: availability 3 with a reason of 0 bytes: 0 to 2 with a printable line can be\n"
+              "close 2: availability 3 with a reason of 0 bytes: 0 to 2 with a printable line can be\n");
     story_end(&s);
 }
 
@@ -175,7 +175,7 @@ static void silence_and_hanging_show_through_a_cordon(void **state)
 {
     (void)state;
     struct story s = story_begin();
-    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprefilled 1 job=1\nduty 1 duty=1\nwait 2600\n");
+    given(&s, "open 1\nhello 1 node=a\nactor 1\nprompt 1\nprefilled 1 job=1\navailability 1 availability=1\nwait 2600\n");
     assert_int_equal(state_of(&s, 1), WORKER_SLOW);
     given(&s, "beat 1 busy=1\n");
     assert_int_equal(state_of(&s, 1), WORKER_CORDONED);

@@ -2,7 +2,7 @@
 #include "api/json_in.h"
 #include "api/refuse.h"
 
-static int read_worker(const json_t *v, struct api_duty *d, struct api_error *e)
+static int read_worker(const json_t *v, struct api_availability *d, struct api_error *e)
 {
     size_t n = v != NULL && json_is_string(v) ? json_string_length(v) : 0;
     if (v != NULL && !json_is_string(v))
@@ -14,7 +14,7 @@ static int read_worker(const json_t *v, struct api_duty *d, struct api_error *e)
     return 0;
 }
 
-static int read_grace(const json_t *v, struct api_duty *d, struct api_error *e)
+static int read_grace(const json_t *v, struct api_availability *d, struct api_error *e)
 {
     if (v == NULL || json_is_null(v))
         return 0;
@@ -24,7 +24,7 @@ static int read_grace(const json_t *v, struct api_duty *d, struct api_error *e)
     return 0;
 }
 
-static int read_move(const json_t *v, struct api_duty *d, struct api_error *e)
+static int read_move(const json_t *v, struct api_availability *d, struct api_error *e)
 {
     if (v != NULL && !json_is_boolean(v))
         return api_refuse(e, ERR_INVALID, "move", "expected true or false, got %s", api_json_kind(v));
@@ -32,13 +32,13 @@ static int read_move(const json_t *v, struct api_duty *d, struct api_error *e)
     return 0;
 }
 
-int api_parse_duty(struct str body, bool graced, struct api_duty *out, struct api_error *e)
+int api_parse_availability(struct str body, bool graced, struct api_availability *out, struct api_error *e)
 {
     json_t *root;
     int err = api_json_parse(body, &root, e);
     if (err != 0)
         return err;
-    struct api_duty d = {.grace_s = API_GRACE_S};
+    struct api_availability d = {.grace_s = API_GRACE_S};
     err = read_worker(json_object_get(root, "worker"), &d, e);
     if (err == 0 && graced)
         err = read_grace(json_object_get(root, "grace_s"), &d, e);

@@ -45,7 +45,7 @@ static int ask(const struct client_options *o, const char *path, const char *nod
     return err;
 }
 
-/* Polls the status until the worker's duty is `wanted`, or, if NULL, until it no longer drains: it
+/* Polls the status until the worker's availability is `wanted`, or, if NULL, until it no longer drains: it
  * has left (another worker of its name may have joined by then). */
 static int watch(const struct client_options *o, const char *node, const char *wanted, uint32_t patience_s, struct fault *f)
 {
@@ -57,7 +57,7 @@ static int watch(const struct client_options *o, const char *node, const char *w
         if (err != 0)
             return err;
         const json_t *w = find_worker(status, node, &running);
-        bool there = w != NULL, is = there && strcmp(json_text(w, "duty", ""), wanted != NULL ? wanted : "drains") == 0;
+        bool there = w != NULL, is = there && strcmp(json_text(w, "availability", ""), wanted != NULL ? wanted : "draining") == 0;
         json_decref(status);
         if (wanted != NULL ? is : !is)
             return 0;
@@ -95,11 +95,11 @@ int client_cordon(const struct client_options *o, const char *node, bool on)
     struct fault f = {0};
     int err = ask(o, on ? "/manta/cordon" : "/manta/uncordon", node, 0, false, &f);
     if (err == 0)
-        err = watch(o, node, on ? "cordoned" : "serves", PATIENCE_S, &f);
+        err = watch(o, node, on ? "cordoned" : "serving", PATIENCE_S, &f);
     if (err != 0)
         show_fault(&f);
     else if (o->json)
-        printf("{\"duty\":\"%s\"}\n", on ? "cordoned" : "serves");
+        printf("{\"availability\":\"%s\"}\n", on ? "cordoned" : "serving");
     else
         show_said(on ? "CORDON" : "UNCORDON", "%s %s", node,
                   on ? "gets no new prompts; what runs there continues" : "gets prompts again");
