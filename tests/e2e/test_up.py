@@ -61,7 +61,7 @@ def test_sigint_of_a_script_ends_a_cluster_with_its_prompt(cluster, place):
     then it ends with 130 and no process is left: Ctrl-C ends an answer alone only where somebody types at a terminal."""
     up = cluster.up("--engine", "echo", "--model", "echo:tokens=20000,decode_us=20000", stdin=subprocess.PIPE)
     try:
-        up.wait_line("prompt_coordinator")
+        wait_for("the prompt", lambda: up.says(r"\bquit\b"))
         pids = everybody(up)
         assert len(pids) == 5
         if place == "in":
