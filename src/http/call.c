@@ -2,9 +2,10 @@
  *
  * The happy path is: net_dial -> on_open: the request is written -> answer head (on_head) -> body
  * (on_body)… -> the message is whole -> the connection is aborted -> on_end(0). It can fail by: no
- * connection; silence until timeout_ms; an answer that is not HTTP; a head over its limit; the
- * connection ending too early; http_call_cancel(). Each failure records its reason (call_end) and
- * aborts the connection. All end in on_close, the only place that calls on_end and frees. */
+ * connection; no answer until timeout_ms; a server whose machine is gone (net_conn_probe()); an
+ * answer that is not HTTP; a head over its limit; the connection ending too early;
+ * http_call_cancel(). Each failure records its reason (call_end) and aborts the connection. All end
+ * in on_close, the only place that calls on_end and frees. */
 #include "http/call.h"
 
 #include <llhttp.h>
@@ -266,6 +267,8 @@ static void on_data(struct net_conn *link, struct str bytes, void *user_data)
 static void on_open(struct net_conn *link, void *user_data)
 {
     struct http_call *c = user_data;
+    if (c->up == NULL)
+        net_conn_probe(link); /* a link of workers has heartbeats, which are as slow as its operator wants them */
     int err = net_write(link, buf_str(&c->request));
     buf_fini(&c->request);
     if (err != 0)

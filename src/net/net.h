@@ -19,6 +19,7 @@
 
 enum {
     NET_READ_BYTES = 64 << 10,         /* one shared read buffer per loop */
+    NET_PROBE_S = 5,                   /* see net_conn_probe() */
     NET_PENDING_BYTES_MAX = 32 << 20,  /* unsent bytes of one connection; more is ERR_TOO_LARGE */
     NET_KERNEL_BYTES_MAX = 256 << 10,  /* of one connection, the most that the kernel may hold unsent; the rest stays
                                           here, where it is counted */
@@ -164,6 +165,10 @@ void net_conn_abort(struct net_conn *c);
 /* Appends the bytes that were written and not yet given to the kernel. Returns ERR_TOO_LARGE
  * when out is full. */
 int net_conn_unsent(const struct net_conn *c, struct buf *out);
+/* Has the system ask the peer's machine, whenever nothing comes from it for NET_PROBE_S, whether it
+ * still knows the connection: one that it does not know, or four questions without an answer, end
+ * it with ERR_NET. For an open connection whose peer may rightly be silent for long. */
+void net_conn_probe(struct net_conn *c);
 /* Returns the peer's address as "127.0.0.1:4312", valid while the connection is. */
 const char *net_conn_peer(const struct net_conn *c);
 /* Finds the user who owns the other end of a connection within this machine. Returns

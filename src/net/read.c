@@ -164,6 +164,26 @@ void conn_opened(struct net_conn *c)
         read_start(c);
 }
 
+void net_conn_probe(struct net_conn *c)
+{
+    enum { ON = 1, PROBES = 4 };
+    static const struct { int level, name, value; } settings[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, ON},
+#ifdef TCP_KEEPIDLE
+        {IPPROTO_TCP, TCP_KEEPIDLE, NET_PROBE_S},
+#else
+        {IPPROTO_TCP, TCP_KEEPALIVE, NET_PROBE_S}, /* macOS */
+#endif
+        {IPPROTO_TCP, TCP_KEEPINTVL, NET_PROBE_S},
+        {IPPROTO_TCP, TCP_KEEPCNT, PROBES},
+    };
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0)
+        return;
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        setsockopt(fd, settings[i].level, settings[i].name, &settings[i].value, sizeof settings[i].value);
+}
+
 void net_conn_pause(struct net_conn *c)
 {
     c->paused = true;

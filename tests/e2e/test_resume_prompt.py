@@ -1,9 +1,11 @@
 """`manta prompt` continues an answer whose head was killed."""
 
+import json
 import re
 import subprocess
 
-from cluster import PATIENCE_S, PROGRAM, environment, free_port
+from cluster import PATIENCE_S, PROGRAM, environment, free_port, wait_for
+from hosts import Host
 
 SCRIPT = "echo:tokens=160"
 
@@ -15,6 +17,11 @@ def prompt(cluster, head, *words):
 
 def response(text):
     return re.search(r"\[FINAL RESPONSE\] (.*)", text, re.DOTALL)[1]
+
+
+def tokens(requests):
+    """How many tokens the only request of that list has."""
+    return sum(r["tokens"] for r in json.loads(requests)["request_list"])
 
 
 def test_a_prompt_outlives_its_head(cluster):
@@ -53,3 +60,26 @@ def test_a_prompt_goes_to_the_next_head(cluster):
     asking = prompt(cluster, both, "tell me")
     out, err = asking.communicate(timeout=PATIENCE_S)
     assert asking.returncode == 0 and "[RECONNECTING]" not in err and len(response(out)) > 300
+
+
+def test_a_prompt_whose_heads_machine_is_gone(cluster, run):
+    """Given two heads, the first of them on another host; when that host is cut off in the middle of an answer, so that nobody closes the connection;
+    then the person is told, and the second head continues the answer."""
+    keys = ("--api-key", "k", "--join-token", "t")
+    with Host() as host:
+        far = cluster.head("--host", host.theirs, *keys, through=host.through)
+        near = cluster.head(*keys)
+        near.key = "k"
+        both = f"{host.theirs}:{far.port},{near.address}"
+        cluster.echo_worker(both, SCRIPT, "--join-token", "t")
+        far.wait_event("actors", actors=1)
+        near.wait_ready(actors=1)
+        cluster.pace(100)
+        asking = prompt(cluster, both, "--api-key", "k", "tell me")
+        wait_for("some tokens", lambda: tokens(run("requests", "-o", "json", "--head", f"{host.theirs}:{far.port}", "--api-key", "k").stdout) > 3)
+        host.cut()
+        near.wait_event("stream_resumed")
+        cluster.pace(0)
+        out, err = asking.communicate(timeout=PATIENCE_S)
+    assert asking.returncode == 0 and "[RECONNECTING]" in err, out + err
+    assert len(response(out)) > 300
