@@ -20,3 +20,7 @@ foreach(source ${engine_sources})
             ENVIRONMENT MANTA_QUANTIZE=$<TARGET_FILE:fixture_quantize>)
     endif()
 endforeach()
+# The module shows one symbol; this test compares a part of it with libllama's own.
+target_sources(test_llama_mirostat PRIVATE src/engine/llama/mirostat.c src/engine/llama/logits.c)
+target_link_libraries(test_llama_mirostat PRIVATE llama)
+set_target_properties(test_llama_mirostat PROPERTIES LINKER_LANGUAGE CXX)

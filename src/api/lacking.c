@@ -30,9 +30,6 @@ static const struct api_lacking table[] = {
     /* sampling */
     {"top_a", ALL, "0", NULL},
     {"tfs_z", ALL, "1", NULL},
-    {"mirostat", ALL, "0", "what it remembers would be lost with a worker"},
-    {"mirostat_tau", ALL, "5", NULL},
-    {"mirostat_eta", ALL, "0.1", NULL},
     {"adaptive_target", ALL, "-1", NULL},
     {"adaptive_decay", ALL, "0.9", NULL},
     {"use_beam_search", ALL, "false", NULL},

@@ -58,15 +58,15 @@ static void put_filters(struct jout *j, const struct sampling *s)
     put_float(j, "dry_base", s->dry_base);
     jout_put_int(j, "dry_allowed_length", s->dry_allowed_length);
     jout_put_int(j, "dry_penalty_last_n", s->dry_last_n);
+    jout_put_uint(j, "mirostat", s->mirostat);
+    put_float(j, "mirostat_tau", s->mirostat_tau);
+    put_float(j, "mirostat_eta", s->mirostat_eta);
     jout_put_uint(j, "min_keep", s->min_keep);
 }
 
 /* Writes features that manta lacks, with the values that mean "off". */
 static void put_lacking(struct jout *j)
 {
-    jout_put_uint(j, "mirostat", 0);
-    put_float(j, "mirostat_tau", 5);
-    put_float(j, "mirostat_eta", 0.1f);
     put_float(j, "adaptive_target", -1);
     put_float(j, "adaptive_decay", 0.9f);
     jout_key(j, "lora");

@@ -310,9 +310,11 @@ static int read_options(struct api_reader *r, const char *path, const json_t *v)
         {"repeat_last_n", ASK, FIELD_INT, -1, API_LAST_N_MAX, TO_SAMPLING(penalty_last_n)},
         {"presence_penalty", ASK, FIELD_FLOAT, -2, 2, TO_SAMPLING(presence_penalty)},
         {"frequency_penalty", ASK, FIELD_FLOAT, -2, 2, TO_SAMPLING(frequency_penalty)},
+        {"mirostat", ASK, FIELD_COUNT, 0, MIROSTAT_VERSIONS, TO_SAMPLING(mirostat)},
+        {"mirostat_tau", ASK, FIELD_FLOAT, 0, 100, TO_SAMPLING(mirostat_tau)},
+        {"mirostat_eta", ASK, FIELD_FLOAT, 0, 10, TO_SAMPLING(mirostat_eta)},
     };
     static const struct api_lacking lacking[] = {
-        {"mirostat", ASK, "0", "what it remembers would be lost with a worker"},
         {"tfs_z", ASK, "1", NULL},
     };
     struct api_reader within = *r;
@@ -376,6 +378,8 @@ static int check_ask(struct api_reader *r)
         err = api_tools_end(r);
     if (err == 0 && has_suffix(r))
         err = api_gap_end(r);
+    if (err == 0)
+        err = api_samplers_end(r);
     return err != 0 ? err : api_template_args_end(r);
 }
 

@@ -68,6 +68,9 @@ static const struct field fields[] = {
     {"dry_allowed_length", ALL, FIELD_INT, 0, API_LAST_N_MAX, TO_SAMPLING(dry_allowed_length)},
     {"dry_penalty_last_n", ALL, FIELD_INT, -1, API_LAST_N_MAX, TO_SAMPLING(dry_last_n)},
     {"dry_sequence_breakers", ALL, FIELD_OTHER, .read = api_read_breakers},
+    {"mirostat", ALL, FIELD_COUNT, 0, MIROSTAT_VERSIONS, TO_SAMPLING(mirostat)},
+    {"mirostat_tau", ALL, FIELD_FLOAT, 0, 100, TO_SAMPLING(mirostat_tau)},
+    {"mirostat_eta", ALL, FIELD_FLOAT, 0, 10, TO_SAMPLING(mirostat_eta)},
     {"min_keep", ALL, FIELD_COUNT, 0, API_LAST_N_MAX, TO_SAMPLING(min_keep)},
     {"samplers", ALL, FIELD_OTHER, .read = api_read_samplers},
     {"seed", ALL, FIELD_OTHER, .read = api_read_seed},
@@ -143,11 +146,12 @@ static int check_whole(struct api_reader *r)
             return api_refuse(r->e, ERR_INVALID, "prompt", "is missing: the text to answer");
         return api_refuse(r->e, ERR_INVALID, "messages", "is missing: an array of {\"role\", \"content\"}");
     }
-    api_breakers_default(r);
     bool is_chat = r->call->shape == API_CHAT || r->call->shape == API_TEMPLATE;
     err = is_chat ? api_tools_end(r) : 0;
     if (err == 0 && is_chat)
         err = api_template_args_end(r);
+    if (err == 0)
+        err = api_samplers_end(r);
     if (err)
         return err;
     if (q->kind == REQUEST_TEXT && ((err = api_gap_end(r)) != 0 || (err = api_prompts_end(r)) != 0))

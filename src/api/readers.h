@@ -44,8 +44,9 @@ api_field_fn api_read_timeout;    /* seconds */
 /* samplers.c: llama-server's additional samplers */
 api_field_fn api_read_breakers; /* array of strings, for DRY */
 api_field_fn api_read_samplers; /* the order: an array of names, or a string of letters */
-/* Sets DRY's default breakers if the request has none. */
-void api_breakers_default(struct api_reader *r);
+/* Sets DRY's default breakers if the request has none, and refuses a sampler beside a form that it cannot serve.
+ * After api_tools_end(). */
+int api_samplers_end(struct api_reader *r);
 
 /* form.c: the required form of an answer */
 api_field_fn api_read_grammar;            /* GBNF */

@@ -87,7 +87,7 @@ int api_read_breakers(struct api_reader *r, const char *path, const json_t *v)
     return 0;
 }
 
-void api_breakers_default(struct api_reader *r)
+static void set_breakers(struct api_reader *r)
 {
     static const char *const usual[] = {"\n", ":", "\"", "*"};
     struct request *q = &r->call->request;
@@ -97,4 +97,14 @@ void api_breakers_default(struct api_reader *r)
     q->breakers = api_arena_alloc(r->arena, q->breakers_n * sizeof *q->breakers);
     for (uint32_t i = 0; i < q->breakers_n; i++)
         q->breakers[i] = str_of(usual[i]);
+}
+
+int api_samplers_end(struct api_reader *r)
+{
+    const struct request *q = &r->call->request;
+    const char *beside = request_has_tools(q) ? "tools" : q->form != FORM_FREE ? "a grammar, schema or response_format" : NULL;
+    set_breakers(r);
+    if (q->sampling.mirostat == 0 || beside == NULL)
+        return 0;
+    return api_refuse(r->e, ERR_UNSUPPORTED, "mirostat", "cannot be combined with %s: leave one of them out", beside);
 }

@@ -18,6 +18,8 @@ struct sampling sampling_default(void)
         .top_n_sigma = -1.0f,
         .xtc_threshold = 0.1f,
         .dynatemp_exponent = 1.0f,
+        .mirostat_tau = 5.0f,
+        .mirostat_eta = 0.1f,
         .dry_base = 1.75f,
         .dry_allowed_length = 2,
         .dry_last_n = -1,

@@ -107,6 +107,9 @@ struct sampling {
     int32_t dry_allowed_length;
     int32_t dry_last_n;      /* window in tokens; -1: the whole context, 0: off */
     uint32_t min_keep;       /* minimum of candidates that a filter leaves; 0: one */
+    uint32_t mirostat;       /* 1, 2: this version instead of all filters and penalties; 0: off */
+    float mirostat_tau;      /* surprise to aim at, in bits */
+    float mirostat_eta;      /* learning rate */
     uint64_t order;          /* of the filters: four bits each, an enum sampler, the first in the lowest bits; 0:
                                 llama-server's order */
 };
@@ -199,6 +202,7 @@ struct request {
 };
 
 enum {
+    MIROSTAT_VERSIONS = 2,
     REQUEST_TOP_LOGPROBS_MAX = 20, /* OpenAI's limit */
     REQUEST_STOPS_MAX = 16,
     REQUEST_STOP_BYTES_MAX = 256,

@@ -19,7 +19,7 @@
 #include "base/request.h"
 
 enum {
-    ENGINE_ABI = 15,
+    ENGINE_ABI = 16,
     ENGINE_SLOTS_MAX = 64,
     ENGINE_WIDTH_MAX = 8192, /* numbers in a vector */
     ENGINE_TOKEN_BYTES_MAX = 8192, /* of a token's text in an answer; longer texts are truncated */
@@ -252,6 +252,11 @@ struct engine_ops {
      * filters and temperature; NULL if it was not requested, which halves the time of a draw.
      * Returns a negative value and sets f (ERR_FORM) if the guide allows no token. */
     int32_t (*sampler_draw)(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
+
+    /* Tells the sampler which token followed a row of the last decode: a token of a resumed answer, after
+     * sampler_accept of all of them. Only requests with `mirostat` need it, for each token of the answer in
+     * turn. NULL: this engine's draws depend on nothing but the tokens. */
+    void (*sampler_replay)(struct engine *e, struct engine_sampler *s, uint32_t row, int32_t token);
 
     /* Returns the log-probability of that token, computed as in sampler_draw. */
     float (*logprob)(struct engine *e, uint32_t row, int32_t token);

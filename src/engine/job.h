@@ -96,10 +96,23 @@ static inline bool job_scores(const struct job *j)
     return j->r->sampling.prompt_scores && j->r->sampling.prompt_only != PROMPT_COUNTED && j->r->kind != REQUEST_EMBED;
 }
 
+/* Returns whether a draw depends on how likely the tokens before it were, so that a resumed answer needs their
+ * logits again. */
+static inline bool job_remembers(const struct job *j)
+{
+    return j->r->sampling.mirostat != 0 && j->ops->sampler_replay != NULL;
+}
+
 /* Returns the number of tokens of prompt and answer together. */
 static inline uint32_t job_tokens(const struct job *j)
 {
     return j->prompt_n + j->answer_n;
+}
+
+/* Returns the number of tokens, from the first on, of which all but the last may be in place already. */
+static inline uint32_t job_reusable(const struct job *j)
+{
+    return job_remembers(j) ? j->prompt_n : job_tokens(j);
 }
 
 #endif

@@ -247,6 +247,8 @@ int prompt_check(const struct request *r, const struct engine_info *info, struct
         return fault_set(f, ERR_UNSUPPORTED, "unknown form of answer (%u)", (unsigned)r->form);
     if (r->sampling.prompt_only >= PROMPT_ONLY_KINDS || r->sampling.bare > BARE_ALL)
         return fault_set(f, ERR_UNSUPPORTED, "unknown use of a prompt (%u)", (unsigned)r->sampling.prompt_only);
+    if (r->sampling.mirostat > MIROSTAT_VERSIONS || (r->sampling.mirostat > 0 && (r->form != FORM_FREE || request_has_tools(r))))
+        return fault_set(f, ERR_UNSUPPORTED, "mirostat is 0, 1 or 2, and cannot be combined with tools or a form of the answer");
     if (request_has_tools(r) && r->kind != REQUEST_CHAT)
         return fault_set(f, ERR_UNSUPPORTED, "only chats can call tools");
     int err = biases_check(r, info, f);

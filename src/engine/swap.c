@@ -47,7 +47,7 @@ static bool pays(const struct batcher *b, uint32_t tokens, uint64_t us)
 struct slots_prefix swap_find(const struct batcher *b, uint32_t slot, struct slots_prefix without)
 {
     const struct job *j = b->slots.slot[slot].job;
-    struct prefixes_found found = prefixes_find(&b->prefixes, j->r->scope, j->tokens, job_tokens(j) - 1);
+    struct prefixes_found found = prefixes_find(&b->prefixes, j->r->scope, j->tokens, job_reusable(j) - 1);
     if (found.n <= without.n)
         return without;
     uint64_t us = cost_load(&b->cost, b->prefixes.entries[found.at].cells.n);

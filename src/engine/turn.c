@@ -6,19 +6,33 @@
 
 /* ---- prompts ---- */
 
+/* Replaces the slot's contents by cells that another engine computed; all but the last token, and of an answer with
+ * replayed draws only the prompt. */
+static void take_cells(struct batcher *b, uint32_t slot, const struct carry *c)
+{
+    const struct job *j = b->slots.slot[slot].job;
+    struct fault f = {0};
+    int err = b->ops->seq_load(b->engine, slot, c->cells, (int32_t)c->tokens_n, &f);
+    slots_cut(&b->slots, slot, 0);
+    slots_own(&b->slots, slot, j->r->scope);
+    slots_append(&b->slots, slot, j->tokens, err == 0 ? c->tokens_n : 0);
+    if (err == 0 && c->tokens_n >= job_reusable(j)) {
+        b->ops->seq_trim(b->engine, slot, (int32_t)job_reusable(j) - 1);
+        slots_cut(&b->slots, slot, job_reusable(j) - 1);
+    }
+}
+
 void turn_carry(struct batcher *b, uint32_t slot)
 {
     struct job *j = b->slots.slot[slot].job;
     struct carry c;
     struct fault f = {0};
     uint32_t held = slots_held(&b->slots.slot[slot], j->r->scope, j->tokens, job_tokens(j));
-    if (j->carry.n > 0 && !job_scores(j) && b->ops->seq_load != NULL && carry_open(buf_str(&j->carry), &c, &f) == 0 && c.tokens_n > held &&
+    bool useful = j->carry.n > 0 && !job_scores(j) && b->ops->seq_load != NULL;
+    if (useful && carry_open(buf_str(&j->carry), &c, &f) == 0 && c.tokens_n > held &&
         carry_common(&c, j->tokens, job_tokens(j)) == c.tokens_n) {
         swap_out(b, slot, held);
-        int err = b->ops->seq_load(b->engine, slot, c.cells, (int32_t)c.tokens_n, &f);
-        slots_cut(&b->slots, slot, 0);
-        slots_own(&b->slots, slot, j->r->scope);
-        slots_append(&b->slots, slot, j->tokens, err == 0 ? c.tokens_n : 0);
+        take_cells(b, slot, &c);
     }
     buf_fini(&j->carry);
 }
@@ -35,7 +49,7 @@ static struct slots_prefix find_prefix(const struct batcher *b, uint32_t slot)
     const struct job *j = b->slots.slot[slot].job;
     if (job_scores(j) || j->r->sampling.fresh) /* all of it is computed */
         return (struct slots_prefix){0};
-    return swap_find(b, slot, slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_tokens(j), copy_tokens(b)));
+    return swap_find(b, slot, slots_find_prefix(&b->slots, slot, j->r->scope, j->tokens, job_reusable(j), copy_tokens(b)));
 }
 
 /* Saves the slot's contents before the prompt replaces them. Returns true if the engine copied
@@ -109,6 +123,20 @@ static void tell_scores(struct batcher *b, const struct job *j, uint32_t from, u
         report_scored(b, j, from + i + 1, i);
 }
 
+/* Returns whether the row of that position is computed so that the sampler learns of the token after it, which is part of
+ * a resumed answer. */
+static bool is_replayed(const struct job *j, uint32_t position)
+{
+    return job_remembers(j) && position + 1 >= j->prompt_n && position + 1 < job_tokens(j);
+}
+
+static void replay(struct batcher *b, const struct job *j, uint32_t from, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (is_replayed(j, from + i))
+            b->ops->sampler_replay(b->engine, j->sampler, i, j->tokens[from + i + 1]);
+}
+
 static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
 {
     struct job *j = b->slots.slot[slot].job;
@@ -121,6 +149,13 @@ static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
     j->first_us = j->last_us = batcher_now(b);
     report_prefilled(b, j);
     report_end(b, stream_leave(b, slot), FINISH_LENGTH);
+}
+
+/* Limits the rows of a call of which more than the last are wanted. */
+static uint32_t wanted_rows(const struct batcher *b, const struct job *j, uint32_t from, uint32_t rows)
+{
+    bool many = job_scores(j) || (job_remembers(j) && j->answer_n > 0 && from + rows >= j->prompt_n);
+    return many && rows > b->info->wants_max ? b->info->wants_max : rows;
 }
 
 /* Limits the rows of a resumed answer so that it is computed in the same shape as before: its
@@ -154,10 +189,9 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
     }
     uint32_t from = at->n, total = job_tokens(at->job), n = total - from < rows ? total - from : rows;
     bool scores = job_scores(at->job);
-    n = replay_rows(b, at->job, from, n);
-    n = scores && n > b->info->wants_max ? b->info->wants_max : n;
+    n = wanted_rows(b, at->job, from, replay_rows(b, at->job, from, n));
     for (uint32_t i = 0; i < n; i++)
-        stream_put_row(b, i, slot, from + i, scores || from + i + 1 == total);
+        stream_put_row(b, i, slot, from + i, scores || from + i + 1 == total || is_replayed(at->job, from + i));
     uint64_t start_us = batcher_now(b);
     if (b->ops->decode(b->engine, b->rows, n, &f) != 0) {
         stream_fail(b, slot, &f);
@@ -170,6 +204,7 @@ void turn_prompt(struct batcher *b, uint32_t slot, uint32_t rows)
     else
         saw_copy(b, n, copy_us, took_us);
     tell_scores(b, at->job, from, n);
+    replay(b, at->job, from, n);
     report_progress(b, at->job, at->n);
     if (at->n == total)
         prompt_is_done(b, slot, n - 1);

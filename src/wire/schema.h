@@ -53,6 +53,9 @@
     F(I32, dry_allowed_length, "") \
     F(I32, dry_last_n, "tokens considered; -1: all") \
     F(U32, min_keep, "candidates that a filter leaves; 0: one") \
+    F(U32, mirostat, "1, 2: version; 0: off") \
+    F(F32, mirostat_tau, "bits") \
+    F(F32, mirostat_eta, "") \
     F(U64, order, "of the filters: four bits each, enum sampler; 0: as usual")
 
 #define WIRE_PART_part(F, L, S) \

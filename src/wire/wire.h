@@ -20,7 +20,7 @@
 #define WIRE_NOT_KNOWN UINT32_MAX /* scale_state.running: the launcher has not seen its engine yet */
 
 enum {
-    WIRE_VERSION = 18,
+    WIRE_VERSION = 19,
     WIRE_HANDED = WIRE_VERSION << 8 | 1, /* format of a handoff from a head to its successor; the low part counts its changes */
     WIRE_FRAME_BYTES_MAX = 8 << 20,   /* longer frames end the link */
     WIRE_TOKENS_BYTES_MAX = 256 << 10, /* likewise, `tokens`: an engine's step adds at most a quarter of that (engine/text.h) */

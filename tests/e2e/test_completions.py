@@ -160,7 +160,7 @@ SAMPLE = {"model": "smollm2", "messages": [{"role": "user", "content": "Tell me 
 SAMPLERS = [
     {"typical_p": 0.3}, {"top_n_sigma": 0.5}, {"xtc_probability": 1.0, "xtc_threshold": 0.02}, {"dynatemp_range": 0.5, "temperature": 1.2},
     {"dry_multiplier": 2.0, "dry_allowed_length": 1, "dry_sequence_breakers": ["\n"]}, {"samplers": ["temperature", "top_k", "penalties"], "temperature": 3, "top_k": 5},
-    {"samplers": "t"}, {"samplers": []}, {"min_keep": 3, "top_p": 0.01},
+    {"samplers": "t"}, {"samplers": []}, {"mirostat": 1}, {"mirostat": 2}, {"mirostat": 2, "mirostat_tau": 2, "temperature": 1.4}, {"min_keep": 3, "top_p": 0.01},
 ]
 
 
@@ -196,20 +196,25 @@ def test_samplers_do_what_they_are_named_for(smol):
     looped = smol.post("/v1/completions", loop)[1]["choices"][0]["text"]
     broken = smol.post("/v1/completions", {**loop, "dry_multiplier": 5})[1]["choices"][0]["text"]
     assert windows(looped) < 0.8 * windows(broken)
-    for wrong in ({"samplers": ["top_q"]}, {"mirostat": 2}, {"samplers": "kz"}):
+    for wrong in ({"samplers": ["top_q"]}, {"mirostat": 3}, {"samplers": "kz"}):
         status, answer = smol.post("/v1/chat/completions", {**SAMPLE, **wrong})
         assert status == 400 and answer["error"]["param"] == next(iter(wrong)), answer
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
     assert math.isfinite(json.loads(say(smol, xtc_probability=0.5, dry_multiplier=1, json_schema=schema, temperature=1.5))["n"])
 
 
+SHAPED = {"filters": {"dry_multiplier": 1.5, "xtc_probability": 0.5, "repeat_penalty": 1.3, "typical_p": 0.8, "temperature": 1.3, "min_keep": 2},
+          "mirostat": {"mirostat": 2, "mirostat_tau": 3, "mirostat_eta": 0.3, "temperature": 1.2}}
+
+
 @pytest.mark.model
-def test_sampled_answers_survive_their_worker(cluster):
-    """Given an answer that DRY, XTC and penalties shape, on exact workers; when its worker is killed in its middle; then it is the undisturbed one."""
+@pytest.mark.parametrize("fields", SHAPED.values(), ids=SHAPED)
+def test_sampled_answers_survive_their_worker(cluster, fields):
+    """Given an answer that DRY, XTC and penalties shape, or Mirostat, which needs to know how likely each token was; on exact
+    workers; when its worker is killed in its middle; then it is the undisturbed one."""
     head = cluster.head()
     workers = {name: cluster.worker(head, *REAL, "--exact", "--node", name) for name in ("oak", "elm")}
     head.wait_ready(actors=2)
-    fields = {"dry_multiplier": 1.5, "xtc_probability": 0.5, "repeat_penalty": 1.3, "typical_p": 0.8, "temperature": 1.3, "min_keep": 2}
     expected = say(head, **fields)
     cluster.pace(25)
     with Beside(strike, cluster, head, workers, "worker"):

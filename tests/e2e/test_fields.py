@@ -20,7 +20,7 @@ REFUSED = {
     (CHAT, TEXT, ASK): [
         ("grammar_lazy", True), ("format", "json"), ("min_tokens", 5), ("stop_token_ids", [7]), ("bad_words", ["a"]), ("allowed_token_ids", [7]), ("n_indent", 4),
         ("t_max_predict_ms", 50), ("t_max_prompt_ms", 50), ("top_a", 0.2),
-        ("tfs_z", 0.5), ("mirostat", 2), ("mirostat_tau", 3.0), ("mirostat_eta", 0.3),
+        ("tfs_z", 0.5),
         ("adaptive_target", 0.5), ("adaptive_decay", 0.5),
         ("use_beam_search", True), ("length_penalty", 0.5), ("early_stopping", True),
         ("chat_template", "{{ x }}"), ("documents", [{"text": "a"}]), ("generation_prompt", "a"),

@@ -178,7 +178,7 @@ def test_what_a_file_says(smol):
     ("/api/generate", {"prompt": "x", "template": "{{ .Prompt }}"}, 400, "template: is not supported"),
     ("/api/generate", {"prompt": "x", "context": [1, 2]}, 400, "context: is not supported"),
     ("/api/generate", {"prompt": "x", "options": {"temperature": 9}}, 400, "temperature: 9 is out of range"),
-    ("/api/generate", {"prompt": "x", "options": {"mirostat": 2}}, 400, "mirostat: is not supported"),
+    ("/api/generate", {"prompt": "x", "options": {"mirostat": 3}}, 400, "mirostat: 3 is out of range"),
     ("/api/generate", {"prompt": "x", "format": "yaml"}, 400, "format: expected \"json\" or a JSON schema"),
     ("/api/chat", {"messages": [{"role": "user", "content": "word " * 9000}]}, 400, "context"),
     ("/api/pull", {"model": "x"}, 400, "`manta models pull NAME`"),

@@ -40,6 +40,8 @@ static void on_event(const struct batcher_event *ev, void *user_data)
     }
 }
 
+static uint32_t mirostat; /* version that the answers are drawn with */
+
 static void submit(struct batcher *b, uint64_t ticket, uint32_t words, float temperature, const struct answer *so_far)
 {
     static char text[LONG * 6];
@@ -52,6 +54,7 @@ static void submit(struct batcher *b, uint64_t ticket, uint32_t words, float tem
     r.sampling.max_tokens = ANSWER;
     r.sampling.ignore_eos = 1;
     r.sampling.logprobs = 1;
+    r.sampling.mirostat = mirostat;
     answers[ticket] = so_far != NULL ? *so_far : (struct answer){0};
     batcher_submit(b, ticket, &r, answers[ticket].ids, answers[ticket].ids_n);
 }
@@ -109,7 +112,8 @@ static void moved(struct engine_load load, uint32_t prompt, float temperature)
     print_message("%zu bytes for %u tokens; saved in %.1f ms, loaded and next token in %.1f ms\n", bytes,
                   so_far.prompt_tokens + so_far.ids_n, (double)(saved_us - start_us) / 1000, (double)(clock_us() - saved_us) / 1000);
     finish(to);
-    assert_int_equal(answers[0].cached_tokens, answers[0].prompt_tokens); /* not computed again */
+    /* not computed again, but for what Mirostat has to learn anew */
+    assert_int_equal(answers[0].cached_tokens + (mirostat > 0), answers[0].prompt_tokens);
     assert_int_equal(answers[0].ids_n, ANSWER);
     assert_memory_equal(answers[0].ids, whole.ids, sizeof whole.ids);
     assert_memory_equal(answers[0].logprobs, whole.logprobs, sizeof whole.logprobs);
@@ -124,6 +128,14 @@ static void exact_answers_move(void **state)
     (void)state;
     moved((struct engine_load){.exact = true, .kv = ENGINE_KV_Q8_0}, SHORT, 0);
     moved((struct engine_load){.exact = true, .kv = ENGINE_KV_Q8_0}, LONG, 1.1f);
+}
+
+static void answers_of_mirostat_move(void **state)
+{
+    (void)state;
+    for (mirostat = 1; mirostat <= MIROSTAT_VERSIONS; mirostat++)
+        moved((struct engine_load){.exact = true, .kv = ENGINE_KV_Q8_0}, SHORT, 1.1f);
+    mirostat = 0;
 }
 
 static void fast_answers_move(void **state)
@@ -173,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_answers_move),
+        cmocka_unit_test(answers_of_mirostat_move),
         cmocka_unit_test(fast_answers_move),
         cmocka_unit_test(answers_move_without_flash_attention),
         cmocka_unit_test(unfit_cells_are_refused),

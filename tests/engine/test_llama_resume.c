@@ -38,6 +38,8 @@ static void on_event(const struct batcher_event *ev, void *user_data)
         a->finish = ev->finish;
 }
 
+static uint32_t mirostat; /* version that the answers are drawn with */
+
 static void submit(struct batcher *b, uint64_t ticket, const char *question, uint64_t seed, const int32_t *resume, uint32_t n)
 {
     struct turn turn = {.role = str_of("user"), .content = str_of(question)};
@@ -45,6 +47,9 @@ static void submit(struct batcher *b, uint64_t ticket, const char *question, uin
     r.sampling.seed = seed;
     r.sampling.temperature = 1.1f;
     r.sampling.repeat_penalty = 1.1f;
+    r.sampling.mirostat = mirostat;
+    r.sampling.mirostat_tau = 3;
+    r.sampling.mirostat_eta = 0.3f;
     r.sampling.max_tokens = ANSWER;
     r.sampling.ignore_eos = 1;
     answers[ticket] = (struct answer){.ids_n = n};
@@ -61,11 +66,8 @@ static struct batcher *open_batcher(struct engine *e)
 
 static const char *QUESTION = "Tell me about a river that runs uphill.";
 
-/* Given a sampled answer with penalties, made alone in one engine, when another engine with three other streams gets
- * the first 1, 17 or 39 tokens of it to resume from, then its ids are the same to the last one. */
-static void a_resumed_stream_draws_the_same_tokens(void **state)
+static void a_resumed_stream_is_the_same(void)
 {
-    (void)state;
     const uint32_t after[] = {1, 17, ANSWER - 1};
     struct engine *first = story_load(ops, (struct engine_load){.slots = 1, .context = 512, .exact = true});
     struct batcher *b = open_batcher(first);
@@ -97,6 +99,26 @@ static void a_resumed_stream_draws_the_same_tokens(void **state)
     ops->free(second);
 }
 
+/* Given a sampled answer with penalties, made alone in one engine, when another engine with three other streams gets
+ * the first 1, 17 or 39 tokens of it to resume from, then its ids are the same to the last one. */
+static void a_resumed_stream_draws_the_same_tokens(void **state)
+{
+    (void)state;
+    a_resumed_stream_is_the_same();
+}
+
+/* The same with both versions of Mirostat, whose next draw depends on the probabilities of all tokens before it. */
+static void a_resumed_stream_remembers_its_surprises(void **state)
+{
+    (void)state;
+    struct answer usual = answers[0];
+    for (mirostat = 1; mirostat <= MIROSTAT_VERSIONS; mirostat++) {
+        a_resumed_stream_is_the_same();
+        assert_true(memcmp(answers[0].ids, usual.ids, sizeof usual.ids) != 0);
+    }
+    mirostat = 0;
+}
+
 /* Another seed is another story: the equality above is not an accident. */
 static void another_seed_draws_other_tokens(void **state)
 {
@@ -116,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_resumed_stream_draws_the_same_tokens),
+        cmocka_unit_test(a_resumed_stream_remembers_its_surprises),
         cmocka_unit_test(another_seed_draws_other_tokens),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

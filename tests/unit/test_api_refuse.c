@@ -211,7 +211,11 @@ static const struct bad bads[] = {
      "samplers: 'top_q' is none of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, xtc, temperature"},
     {CHAT "\"samplers\":7}", ERR_INVALID, "samplers", "samplers: expected an array of names, got a number"},
     {CHAT "\"dry_sequence_breakers\":[1]}", ERR_INVALID, "dry_sequence_breakers[0]", "dry_sequence_breakers[0]: expected a string, got a number"},
-    {CHAT "\"mirostat\":2}", ERR_UNSUPPORTED, "mirostat", "mirostat: is not supported: leave it out; what it remembers would be lost with a worker"},
+    {CHAT "\"mirostat\":3}", ERR_INVALID, "mirostat", "mirostat: 3 is out of range, 0 … 2"},
+    {CHAT "\"mirostat\":2,\"response_format\":{\"type\":\"json_object\"}}", ERR_UNSUPPORTED, "mirostat",
+     "mirostat: cannot be combined with a grammar, schema or response_format: leave one of them out"},
+    {CHAT "\"mirostat\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}", ERR_UNSUPPORTED, "mirostat",
+     "mirostat: cannot be combined with tools: leave one of them out"},
 
     /* process_prompt */
     {API_PROCESS_PROMPT, "{}", ERR_INVALID, "prompt", "prompt: is missing: the text to answer"},

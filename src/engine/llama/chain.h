@@ -2,8 +2,8 @@
  * order.
  *
  * They narrow the candidates before our own draw. Their state depends only on the tokens, so a
- * resumed answer is filtered as it would have been. Mirostat is not supported, because its state
- * depends on the probability of each token. */
+ * resumed answer is filtered as it would have been. Mirostat, whose state depends on the probability
+ * of each token, is our own (mirostat.h). */
 #ifndef MANTA_ENGINE_LLAMA_CHAIN_H
 #define MANTA_ENGINE_LLAMA_CHAIN_H
 

@@ -72,6 +72,7 @@ static struct engine_ops ops = {
     .sampler_free = sampler_free,
     .sampler_accept = sampler_accept,
     .sampler_draw = sampler_draw,
+    .sampler_replay = sampler_replay,
     .logprob = sampler_logprob,
     .likely = sampler_likely,
     .drawn = sampler_drawn,

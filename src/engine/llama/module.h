@@ -152,6 +152,8 @@ void sampler_free(struct engine_sampler *s);
 void sampler_accept(struct engine_sampler *s, int32_t token);
 /* engine_ops.sampler_draw: u in [0, 1) decides among the allowed tokens. */
 int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f);
+/* engine_ops.sampler_replay: for Mirostat. */
+void sampler_replay(struct engine *e, struct engine_sampler *s, uint32_t row, int32_t token);
 /* Returns the log-probability of that token in that row. */
 float sampler_logprob(struct engine *e, uint32_t row, int32_t token);
 /* engine_ops.drawn. */

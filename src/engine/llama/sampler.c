@@ -15,18 +15,14 @@
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "engine/llama/adjust.h"
 #include "engine/llama/chain.h"
 #include "engine/llama/guide.h"
 #include "engine/llama/logits.h"
+#include "engine/llama/mirostat.h"
 #include "engine/llama/module.h"
 
 enum { LIKELY_MAX = REQUEST_TOP_LOGPROBS_MAX };
-
-/* A logit that was changed in place, and its former value. */
-struct patch {
-    int32_t token;
-    float was;
-};
 
 /* Buffers for choosing among the tokens that a guide allows; one block. */
 struct guided {
@@ -41,24 +37,12 @@ struct engine_sampler {
     struct guided *guided;        /* owned; with a guide */
     struct chain *chain;          /* owned; NULL: the usual filters */
     int32_t vocab;
-    struct logit_bias *biases;    /* owned */
-    uint32_t biases_n;
-    int32_t *recent;              /* owned ring of the last tokens; NULL without penalties */
-    uint32_t recent_max;
-    uint64_t accepted;            /* tokens accepted so far */
-    uint32_t *count;              /* owned; per token of the vocabulary: its number in the ring */
-    struct patch *patches;        /* owned; room for all biases and recent tokens */
-    uint32_t patches_n;
+    struct adjust adjust;         /* biases and penalties; with a chain or Mirostat only biases */
+    struct mirostat mirostat;     /* .version 0: off */
     struct candidate *candidates; /* owned; room for top_k, or for the whole vocabulary */
     int32_t drawn_n;              /* number of candidates of the last draw; 0: it took the best token */
     double drawn_temperature;
 };
-
-static bool penalises(const struct sampling *s)
-{
-    return s->penalty_last_n != 0 &&
-           (s->repeat_penalty != 1.0f || s->presence_penalty != 0.0f || s->frequency_penalty != 0.0f);
-}
 
 /* Each array has room for the vocabulary. */
 static struct guided *guided_new(size_t vocab)
@@ -70,44 +54,22 @@ static struct guided *guided_new(size_t vocab)
     return g;
 }
 
-static void copy_biases(struct engine_sampler *s, const struct engine *e, const struct request *r)
-{
-    int32_t suppressed_n = 0;
-    const llama_token *suppressed = llama_vocab_get_suppress_tokens(e->vocab, &suppressed_n);
-    uint32_t ends_n = r->sampling.ignore_eos ? e->ends_n : 0;
-    s->biases = xalloc_array(r->biases_n + ends_n + (uint32_t)suppressed_n + 1, sizeof *s->biases);
-    for (uint32_t i = 0; i < r->biases_n; i++)
-        if (r->biases[i].token >= 0 && r->biases[i].token < s->vocab)
-            s->biases[s->biases_n++] = r->biases[i];
-    for (uint32_t i = 0; i < ends_n; i++)
-        s->biases[s->biases_n++] = (struct logit_bias){.token = e->ends[i], .bias = -INFINITY};
-    for (int32_t i = 0; i < suppressed_n; i++)
-        if (suppressed[i] >= 0 && suppressed[i] < s->vocab) /* a file may list anything */
-            s->biases[s->biases_n++] = (struct logit_bias){.token = suppressed[i], .bias = -INFINITY};
-}
-
 struct engine_sampler *sampler_new(struct engine *e, const struct request *r, const struct engine_guide *guide)
 {
     struct engine_sampler *s = xalloc(sizeof *s);
     s->s = r->sampling;
     s->guide = guide;
     s->vocab = (int32_t)e->info.vocab;
-    copy_biases(s, e, r);
-    if (chain_is_wanted(&s->s) && (s->chain = chain_new(e->vocab, e->info.context, r)) == NULL) {
+    s->mirostat = mirostat_of(&s->s);
+    if (s->mirostat.version == 0 && chain_is_wanted(&s->s) && (s->chain = chain_new(e->vocab, e->info.context, r)) == NULL) {
         sampler_free(s);
         return NULL;
     }
-    if (penalises(&s->s) && s->chain == NULL) {
-        uint32_t n = s->s.penalty_last_n < 0 ? e->info.context : (uint32_t)s->s.penalty_last_n;
-        s->recent_max = n < e->info.context ? n : e->info.context;
-        s->recent = xalloc_array(s->recent_max, sizeof *s->recent);
-        s->count = xalloc_array(e->info.vocab, sizeof *s->count);
-    }
-    s->patches = xalloc_array(s->biases_n + s->recent_max + 1, sizeof *s->patches);
+    adjust_init(&s->adjust, e, r, s->chain == NULL && s->mirostat.version == 0);
     if (guide != NULL) {
         s->candidates = xalloc_array((size_t)s->vocab, sizeof *s->candidates);
         s->guided = guided_new((size_t)s->vocab);
-    } else if (s->chain != NULL) {
+    } else if (s->chain != NULL || s->mirostat.version != 0) {
         s->candidates = xalloc_array((size_t)s->vocab, sizeof *s->candidates);
     } else if (s->s.temperature > 0) {
         bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
@@ -121,10 +83,7 @@ void sampler_free(struct engine_sampler *s)
     if (s == NULL)
         return;
     chain_free(s->chain);
-    free(s->biases);
-    free(s->recent);
-    free(s->count);
-    free(s->patches);
+    adjust_fini(&s->adjust);
     free(s->candidates);
     free(s->guided);
     free(s);
@@ -134,51 +93,7 @@ void sampler_accept(struct engine_sampler *s, int32_t token)
 {
     if (s->chain != NULL && token >= 0 && token < s->vocab)
         chain_accept(s->chain, token);
-    if (s->recent == NULL || token < 0 || token >= s->vocab)
-        return;
-    int32_t *place = &s->recent[s->accepted % s->recent_max];
-    if (s->accepted >= s->recent_max)
-        s->count[*place]--;
-    *place = token;
-    s->count[token]++;
-    s->accepted++;
-}
-
-static void patch(struct engine_sampler *s, float *logits, int32_t token, float value)
-{
-    s->patches[s->patches_n++] = (struct patch){.token = token, .was = logits[token]};
-    logits[token] = value;
-}
-
-static float penalised(const struct sampling *s, float logit, uint32_t count)
-{
-    logit = logit <= 0 ? logit * s->repeat_penalty : logit / s->repeat_penalty;
-    return logit - (float)count * s->frequency_penalty - s->presence_penalty;
-}
-
-static void patch_row(struct engine_sampler *s, float *logits)
-{
-    uint64_t held = s->accepted < s->recent_max ? s->accepted : s->recent_max;
-    s->patches_n = 0;
-    for (uint32_t i = 0; i < s->biases_n; i++)
-        patch(s, logits, s->biases[i].token, logits[s->biases[i].token] + s->biases[i].bias);
-    for (uint64_t i = 0; i < held; i++) {
-        uint32_t count = s->count[s->recent[i]];
-        if (count == 0)
-            continue; /* done already, at an earlier position in the ring */
-        patch(s, logits, s->recent[i], penalised(&s->s, logits[s->recent[i]], count));
-        s->count[s->recent[i]] = 0;
-    }
-    for (uint64_t i = 0; i < held; i++)
-        s->count[s->recent[i]]++;
-}
-
-static void unpatch_row(struct engine_sampler *s, float *logits)
-{
-    while (s->patches_n > 0) {
-        s->patches_n--;
-        logits[s->patches[s->patches_n].token] = s->patches[s->patches_n].was;
-    }
+    adjust_accept(&s->adjust, token);
 }
 
 /* Returns how many of the sorted candidates carry the fraction top_p of `mass`. */
@@ -293,8 +208,33 @@ static int32_t draw_by_chain(struct engine_sampler *s, const float *logits, doub
     return token >= 0 ? token : logits_argmax(logits, s->vocab);
 }
 
+/* Keeps what Mirostat keeps, ordered by id. */
+static int32_t keep_of_mirostat(struct engine_sampler *s, const float *logits)
+{
+    int32_t n = mirostat_keep(&s->mirostat, logits, s->vocab, (double)s->s.temperature, s->candidates);
+    qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_token);
+    return n;
+}
+
+/* Tells Mirostat how likely the token was among those kept. */
+static void mirostat_learns(struct engine_sampler *s, int32_t token)
+{
+    float logprob;
+    sampler_drawn(s, token, 0, NULL, &logprob);
+    mirostat_saw(&s->mirostat, (double)logprob);
+}
+
+static int32_t draw_by_mirostat(struct engine_sampler *s, const float *logits, double u)
+{
+    int32_t token = draw_kept(s, keep_of_mirostat(s, logits), (double)s->s.temperature, u);
+    mirostat_learns(s, token);
+    return token;
+}
+
 static int32_t draw(struct engine_sampler *s, const float *logits, double u)
 {
+    if (s->mirostat.version != 0)
+        return draw_by_mirostat(s, logits, u);
     if (s->chain != NULL)
         return draw_by_chain(s, logits, u);
     bool few = s->s.top_k > 0 && s->s.top_k < s->vocab;
@@ -385,16 +325,28 @@ int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, d
     MUST(row < e->info.batch_rows_max);
     float *logits = e->row_logits[row];
     MUST(logits != NULL);
-    patch_row(s, logits);
+    adjust_apply(&s->adjust, logits);
     s->drawn_n = 0;
     bool guided = s->guide != NULL && !guide_rests(s->guide);
     int32_t token = guided                                       ? draw_guided(s, logits, u, f)
                     : s->s.temperature > 0 || s->chain != NULL ? draw(s, logits, u)
                                            : logits_argmax(logits, s->vocab);
-    unpatch_row(s, logits);
+    adjust_undo(&s->adjust, logits);
     if (out_logprob != NULL && token >= 0)
         *out_logprob = logprob(logits, s->vocab, token);
     return token;
+}
+
+void sampler_replay(struct engine *e, struct engine_sampler *s, uint32_t row, int32_t token)
+{
+    MUST(row < e->info.batch_rows_max && e->row_logits[row] != NULL);
+    if (s->mirostat.version == 0)
+        return;
+    adjust_apply(&s->adjust, e->row_logits[row]);
+    s->drawn_n = keep_of_mirostat(s, e->row_logits[row]);
+    s->drawn_temperature = (double)s->s.temperature;
+    mirostat_learns(s, token);
+    adjust_undo(&s->adjust, e->row_logits[row]);
 }
 
 float sampler_logprob(struct engine *e, uint32_t row, int32_t token)
