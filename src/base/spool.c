@@ -9,19 +9,16 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/wait.h"
 
 enum { STACK_BYTES = 256 << 10 };
 
 void spool_init(struct spool *s, char *ring, size_t cap)
 {
     MUST(cap >= 2 * SPOOL_CHUNK_BYTES);
-    pthread_condattr_t attr;
     *s = (struct spool){.ring = ring, .cap = cap};
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    wait_init(&s->changed);
 }
 
 /* ---- the ring ---- */
@@ -161,14 +158,7 @@ static bool is_done(const struct spool *s)
 /* With the lock held. */
 static bool wait_done(struct spool *s, uint32_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000l;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = wait_until(ms);
     while (!is_done(s)) {
         if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
             break;

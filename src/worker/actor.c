@@ -5,12 +5,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/must.h"
+#include "base/wait.h"
 #include "worker/actor_mail.h"
 #include "worker/scribe.h"
 
@@ -100,11 +100,9 @@ static void command(struct actor *a, struct command c)
  * change of the file meanwhile. Returns true when it is time to look at the file. */
 static bool is_time_to_look(struct actor *a)
 {
-    struct timespec until;
     if (a->hold.fd < 0 || a->lost)
         return pthread_cond_wait(&a->wake, &a->lock) != 0;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
+    struct timespec until = wait_until(1000);
     return pthread_cond_timedwait(&a->wake, &a->lock, &until) != 0;
 }
 
@@ -298,6 +296,10 @@ static void *actor_thread(void *arg)
     if (actor_thread_load(a) == 0)
         serve_until_stopped(a);
     file_hold_end(&a->hold);
+    pthread_mutex_lock(&a->lock);
+    a->ended = true;
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->lock);
     return NULL;
 }
 
@@ -309,7 +311,7 @@ struct actor *actor_start(struct net_loop *loop, const struct actor_config *cfg)
     a->cfg = *cfg;
     list_init(&a->commands);
     pthread_mutex_init(&a->lock, NULL);
-    pthread_cond_init(&a->wake, NULL);
+    wait_init(&a->wake);
     a->mail = net_mail_new(loop, on_mail, a);
     MUST(pthread_create(&a->thread, NULL, actor_thread, a) == 0);
     return a;
@@ -360,10 +362,8 @@ void actor_stop(struct actor *a)
     if (a == NULL)
         return;
     pthread_mutex_lock(&a->lock);
-    if (!a->stop) {
-        clock_gettime(CLOCK_REALTIME, &a->give_up);
-        a->give_up.tv_sec += ACTOR_STOP_S;
-    }
+    if (!a->stop)
+        a->give_up = wait_until(ACTOR_STOP_S * 1000);
     a->stop = true;
     pthread_cond_signal(&a->wake);
     pthread_mutex_unlock(&a->lock);
@@ -374,8 +374,12 @@ bool actor_free(struct actor *a)
     if (a == NULL)
         return true;
     actor_stop(a);
-    if (pthread_timedjoin_np(a->thread, NULL, &a->give_up) != 0)
+    pthread_mutex_lock(&a->lock);
+    bool ended = wait_flag(&a->wake, &a->lock, &a->ended, &a->give_up);
+    pthread_mutex_unlock(&a->lock);
+    if (!ended)
         return false; /* the thread is stuck in a call of the engine */
+    pthread_join(a->thread, NULL);
     actor_mail_open(net_mail_free(a->mail), ignore, NULL);
     LIST_EACH_SAFE(pos, nxt, &a->commands)
     {

@@ -14,11 +14,11 @@ struct actor {
     struct actor_config cfg;
     struct net_mail *mail;
     pthread_t thread;
-    pthread_mutex_t lock;  /* commands, stop, load */
-    pthread_cond_t wake;
+    pthread_mutex_t lock;  /* commands, stop, ended, load */
+    pthread_cond_t wake;   /* for the thread; ended: for the loop */
     struct list commands;
-    bool stop;
-    struct timespec give_up;  /* once stopping: the time at which actor_free() stops waiting */
+    bool stop, ended;
+    struct timespec give_up;  /* once stopping: when actor_free() stops waiting: wait_until() */
     struct batcher_load load;
     uint64_t progress_us; /* end of the last step, or of the wait before it */
     /* owned by the thread */

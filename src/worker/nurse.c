@@ -1,14 +1,13 @@
 #include "worker/nurse.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/must.h"
+#include "base/wait.h"
 #include "worker/tryout.h"
 
 struct nurse_mail {
@@ -22,7 +21,7 @@ struct nurse {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stop;
+    bool stop, ended;
     char said[sizeof((struct fault *)0)->text]; /* the last reason reported; used by the thread only */
 };
 
@@ -46,19 +45,11 @@ static void on_mail(struct net_mail *m, struct net_mail_item *items, void *user_
 /* Returns false to stop. */
 static bool sleep_a_while(struct nurse *n)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += NURSE_EVERY_MS / 1000;
-    until.tv_nsec += NURSE_EVERY_MS % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = wait_until(NURSE_EVERY_MS);
     pthread_mutex_lock(&n->lock);
-    int err = 0;
-    while (!n->stop && err != ETIMEDOUT)
-        err = pthread_cond_timedwait(&n->wake, &n->lock, &until);
-    bool go_on = !n->stop;
+    bool stop = wait_flag(&n->wake, &n->lock, &n->stop, &until);
     pthread_mutex_unlock(&n->lock);
-    return go_on;
+    return !stop;
 }
 
 static bool not_stopped(float progress, void *user_data)
@@ -120,6 +111,10 @@ static void *nurse_thread(void *arg)
         if (look_and_tell(n))
             break;
     }
+    pthread_mutex_lock(&n->lock);
+    n->ended = true;
+    pthread_cond_signal(&n->wake);
+    pthread_mutex_unlock(&n->lock);
     return NULL;
 }
 
@@ -130,7 +125,7 @@ struct nurse *nurse_start(struct net_loop *loop, const struct nurse_config *cfg)
     struct nurse *n = xalloc(sizeof *n);
     n->cfg = *cfg;
     pthread_mutex_init(&n->lock, NULL);
-    pthread_cond_init(&n->wake, NULL);
+    wait_init(&n->wake);
     n->mail = net_mail_new(loop, on_mail, n);
     MUST(pthread_create(&n->thread, NULL, nurse_thread, n) == 0);
     return n;
@@ -138,17 +133,17 @@ struct nurse *nurse_start(struct net_loop *loop, const struct nurse_config *cfg)
 
 bool nurse_free(struct nurse *n)
 {
-    struct timespec give_up;
     if (n == NULL)
         return true;
+    struct timespec give_up = wait_until(NURSE_STOP_S * 1000);
     pthread_mutex_lock(&n->lock);
     n->stop = true;
     pthread_cond_signal(&n->wake);
+    bool ended = wait_flag(&n->wake, &n->lock, &n->ended, &give_up);
     pthread_mutex_unlock(&n->lock);
-    clock_gettime(CLOCK_REALTIME, &give_up);
-    give_up.tv_sec += NURSE_STOP_S;
-    if (pthread_timedjoin_np(n->thread, NULL, &give_up) != 0)
+    if (!ended)
         return false;
+    pthread_join(n->thread, NULL);
     struct net_mail_item *items = net_mail_free(n->mail);
     while (items != NULL) {
         struct net_mail_item *next = items->next;
