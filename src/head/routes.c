@@ -13,8 +13,7 @@
  * methods name the alternatives. */
 
 typedef void handler_fn(struct head_program *p, struct http_request *r);
-struct route;
-static void reply_not_here(struct head_program *p, struct http_request *r, const struct route *other_method);
+static void reply_unknown(struct head_program *p, struct http_request *r);
 
 enum {
     OPEN = 1,     /* needs no API key */
@@ -24,7 +23,7 @@ enum {
 };
 
 struct route {
-    const char *method, *path; /* a path ending in '/' matches everything below it */
+    const char *method, *path; /* a path ending in '/' matches everything below it that has no row of its own */
     int flags;
     /* One of: answers it; answers its owner; neither, and it is a prompt in this dialect. */
     handler_fn *handler;
@@ -130,7 +129,7 @@ static void on_link(struct head_program *p, struct http_request *r)
 static void on_console(struct head_program *p, struct http_request *r)
 {
     if (!console_reply(r))
-        reply_not_here(p, r, NULL);
+        reply_unknown(p, r);
 }
 
 static void on_root(struct head_program *p, struct http_request *r)
@@ -226,11 +225,39 @@ static const struct route routes[] = {
 
 /* ---- dispatch ---- */
 
-static bool path_matches(const struct route *route, struct str path)
+enum { ROUTES_N = sizeof routes / sizeof routes[0] };
+
+static bool is_row_of(const struct route *route, struct str path)
+{
+    return str_is(path, route->path);
+}
+
+static bool is_row_above(const struct route *route, struct str path)
 {
     size_t n = strlen(route->path);
-    bool below = n > 1 && route->path[n - 1] == '/';
-    return below ? path.n > n && str_begins(path, route->path) : str_is(path, route->path);
+    return n > 1 && route->path[n - 1] == '/' && path.n > n && str_begins(path, route->path);
+}
+
+static bool has_row(struct str path)
+{
+    for (size_t i = 0; i < ROUTES_N; i++) {
+        if (is_row_of(&routes[i], path))
+            return true;
+    }
+    return false;
+}
+
+/* Returns the next row of a path from `*at` on, NULL behind the last one. A path with rows of its
+ * own has only those: GET /v1/responses/input_tokens is no stored response. */
+static const struct route *next_row(struct str path, size_t *at)
+{
+    bool own = has_row(path);
+    while (*at < ROUTES_N) {
+        const struct route *route = &routes[(*at)++];
+        if (own ? is_row_of(route, path) : is_row_above(route, path))
+            return route;
+    }
+    return NULL;
 }
 
 static bool method_matches(const struct route *route, struct str method)
@@ -238,29 +265,53 @@ static bool method_matches(const struct route *route, struct str method)
     return str_is(method, route->method) || (str_is(method, "HEAD") && strcmp(route->method, "GET") == 0);
 }
 
-static void reply_not_here(struct head_program *p, struct http_request *r, const struct route *other_method)
+/* Appends the methods of a path's rows, each behind `mark`. */
+static void put_methods(struct buf *out, struct str path, const char *mark)
+{
+    const struct route *route;
+    for (size_t at = 0; (route = next_row(path, &at)) != NULL;) {
+        buf_printf(out, "%s%s", mark, route->method);
+        if (method_matches(route, str_of("HEAD")))
+            buf_printf(out, "%sHEAD", mark);
+    }
+}
+
+static struct str shown_path(const struct http_request *r)
+{
+    struct str path = http_path(r);
+    return str_n(path.p, path.n < 100 ? path.n : 100);
+}
+
+static void reply_unknown(struct head_program *p, struct http_request *r)
 {
     struct fault f;
-    struct str path = http_path(r), method = http_method(r);
-    if (path.n > 100)
-        path.n = 100;
-    if (other_method == NULL) {
-        fault_set(&f, ERR_NOT_FOUND, "no such path: %.*s (GET / lists what there is)", STR_ARG(path));
-        reply_fault(p, r, &f);
-        return;
-    }
-    char allow[64];
-    snprintf(allow, sizeof allow, "allow: %s\r\n", other_method->method);
-    fault_set(&f, ERR_METHOD, "%.*s takes %s, not %.*s", STR_ARG(path), other_method->method, STR_ARG(method));
-    reply_error(p, r, &(struct api_error){.fault = f}, allow);
+    fault_set(&f, ERR_NOT_FOUND, "no such path: %.*s (GET / lists what there is)", STR_ARG(shown_path(r)));
+    reply_fault(p, r, &f);
+}
+
+/* The path is known, but not with this method. */
+static void reply_other_method(struct head_program *p, struct http_request *r)
+{
+    static const char comma[] = ", ", either[] = " or ";
+    struct fault f;
+    struct buf allow = buf_max(256), words = buf_max(256), line = buf_max(256);
+    put_methods(&allow, http_path(r), comma);
+    put_methods(&words, http_path(r), either);
+    buf_printf(&line, "allow: %s\r\n", buf_cstr(&allow) + strlen(comma));
+    fault_set(&f, ERR_METHOD, "%.*s takes %s, not %.*s", STR_ARG(shown_path(r)), buf_cstr(&words) + strlen(either), STR_ARG(http_method(r)));
+    reply_error(p, r, &(struct api_error){.fault = f}, buf_cstr(&line));
+    buf_fini(&allow);
+    buf_fini(&words);
+    buf_fini(&line);
 }
 
 /* ---- web pages ---- */
 
 static bool any_host(struct str path)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (path_matches(&routes[i], path) && (routes[i].flags & ANY_HOST) != 0)
+    const struct route *route;
+    for (size_t at = 0; (route = next_row(path, &at)) != NULL;) {
+        if ((route->flags & ANY_HOST) != 0)
             return true;
     }
     return false;
@@ -292,14 +343,11 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
 {
     struct str path = http_path(r);
     struct buf lines = buf_max(HTTP_LINES_BYTES_MAX);
-    bool preflight = web->origin.n > 0 && http_header(r, "access-control-request-method").n > 0, known = str_is(path, "*");
+    size_t first = 0;
+    bool preflight = web->origin.n > 0 && http_header(r, "access-control-request-method").n > 0;
+    bool known = str_is(path, "*") || next_row(path, &first) != NULL;
     buf_puts(&lines, "allow: OPTIONS");
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (!path_matches(&routes[i], path))
-            continue;
-        known = true;
-        buf_printf(&lines, ", %s", routes[i].method);
-    }
+    put_methods(&lines, path, ", ");
     buf_puts(&lines, "\r\n");
     if (preflight)
         web_preflight_lines(http_header(r, "access-control-request-headers"),
@@ -307,14 +355,33 @@ static void reply_options(struct head_program *p, struct http_request *r, const 
     if (known || preflight)
         http_reply(r, 200, NULL, buf_cstr(&lines), (struct str){0});
     else
-        reply_not_here(p, r, NULL);
+        reply_unknown(p, r);
     buf_fini(&lines);
+}
+
+/* The checks of a route that need only the header. Returns false if the request was refused. */
+static bool may_follow(struct head_program *p, struct http_request *r, const struct route *route)
+{
+    struct fault f;
+    if (admission_check_key(p, r, route->path, (route->flags & OPEN) != 0, (route->flags & ADMIN) != 0, &f) != 0 ||
+        admission_check_encoding(r, &f) != 0) {
+        reply_fault(p, r, &f);
+        return false;
+    }
+    if ((route->flags & OPEN) == 0 && p->keys.n > 0)
+        http_trust(r);
+    if ((route->flags & LONG) == 0 || !http_is_guest(r))
+        return true;
+    fault_set(&f, ERR_UNAVAILABLE, "all %u connections of this head are busy: try again in a moment", http_server_conns_max(p->server));
+    reply_fault(p, r, &f);
+    return false;
 }
 
 /* Finds the route, after all checks that need only the header. NULL: the request was answered. */
 static const struct route *find_route(struct head_program *p, struct http_request *r)
 {
-    const struct route *other_method = NULL;
+    const struct route *route;
+    bool known = false;
     struct str path = http_path(r), method = http_method(r);
     struct web_request web = admission_web(r);
     if (!admit(p, r, &web))
@@ -323,29 +390,14 @@ static const struct route *find_route(struct head_program *p, struct http_reques
         reply_options(p, r, &web);
         return NULL;
     }
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        const struct route *route = &routes[i];
-        if (!path_matches(route, path))
-            continue;
-        if (!method_matches(route, method)) {
-            other_method = route;
-            continue;
-        }
-        struct fault f;
-        if (admission_check_key(p, r, route->path, (route->flags & OPEN) != 0, (route->flags & ADMIN) != 0, &f) != 0 ||
-            admission_check_encoding(r, &f) != 0) {
-            reply_fault(p, r, &f);
-            return NULL;
-        }
-        if ((route->flags & OPEN) == 0 && p->keys.n > 0)
-            http_trust(r);
-        if ((route->flags & LONG) == 0 || !http_is_guest(r))
-            return route;
-        fault_set(&f, ERR_UNAVAILABLE, "all %u connections of this head are busy: try again in a moment", http_server_conns_max(p->server));
-        reply_fault(p, r, &f);
-        return NULL;
+    for (size_t at = 0; (route = next_row(path, &at)) != NULL; known = true) {
+        if (method_matches(route, method))
+            return may_follow(p, r, route) ? route : NULL;
     }
-    reply_not_here(p, r, other_method);
+    if (known)
+        reply_other_method(p, r);
+    else
+        reply_unknown(p, r);
     return NULL;
 }
 

@@ -140,6 +140,25 @@ def test_wrong_method_and_path(echo):
         assert (status, json.loads(text)["error"]["type"]) == (404, "not_found_error"), path
 
 
+@pytest.mark.parametrize("method, path, allowed", [
+    ("PUT", "/v1/responses/resp_1", {"GET", "HEAD", "POST", "DELETE"}),
+    ("GET", "/v1/responses/input_tokens", {"POST"}),
+    ("POST", "/api/tags", {"GET", "HEAD"}),
+    ("PUT", "/api/chat", {"POST"}),
+    ("POST", "/api/delete", {"DELETE"}),
+    ("POST", "/v1/models", {"GET", "HEAD"}),
+    ("DELETE", "/v1/models/echo", {"GET", "HEAD"}),
+])
+def test_all_methods_of_a_path_are_named(echo, method, path, allowed):
+    """Given a path that takes other methods than the one it is asked with, of its own or with everything below another path; then the error and OPTIONS name
+    each of them, once, and none that it would refuse."""
+    status, headers, text = echo.request(method, path)
+    assert status == 405 and sorted(headers["allow"].split(", ")) == sorted(allowed), (status, headers["allow"])
+    error = json.loads(text)["error"]
+    assert all(word in (error if isinstance(error, str) else error["message"]) for word in allowed), error
+    assert sorted(echo.request("OPTIONS", path)[1]["allow"].split(", ")) == sorted({"OPTIONS", *allowed})
+
+
 @pytest.mark.parametrize("raw, status", [
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400),
     (b"HELO example.org\r\n\r\n", 400),
