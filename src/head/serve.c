@@ -291,6 +291,7 @@ int head_main(const struct head_options *o)
     list_init(&p.pages);
     list_init(&p.desk);
     p.loop = net_loop_new();
+    net_work_begin(p.loop);
     log_info("HEAD NODE STARTING", EVENT("head_starting"), "coordinator");
     int err = start(&p, &f);
     if (err != 0)

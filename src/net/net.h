@@ -239,6 +239,9 @@ int net_listener_take(struct net_loop *l, int fd, net_accept_fn *fn, void *user_
 typedef void net_work_fn(void *data);
 /* Calls `work` on another thread, then `done` in the loop. net_loop_free() waits for both. */
 void net_work(struct net_loop *l, net_work_fn *work, net_work_fn *done, void *data);
+/* Starts the threads of net_work() now. libuv starts them with the first work, and aborts the process
+ * when its user has no threads left by then. */
+void net_work_begin(struct net_loop *l);
 /* ---- a witness: a process that outlives this one by a moment ---- */
 enum { NET_WITNESS_PLACES = 8 };
 /* Called in the witness, which shares nothing with its parent except copies of the descriptors

@@ -33,3 +33,13 @@ void net_work(struct net_loop *l, net_work_fn *work, net_work_fn *done, void *da
     w->req.data = w;
     MUST(uv_queue_work(&l->uv, &w->req, on_work, on_done) == 0);
 }
+
+static void nothing(void *data)
+{
+    (void)data;
+}
+
+void net_work_begin(struct net_loop *l)
+{
+    net_work(l, nothing, nothing, NULL);
+}

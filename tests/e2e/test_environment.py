@@ -171,6 +171,19 @@ def test_little_of_anything(tmp_path, command, what):
             assert command[0] == "status" or not says, text
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="of one's own user nobody knows how many threads there are")
+def test_a_user_who_has_no_more_threads(cluster):
+    """Given a head that runs, and then no thread is left to its user; when a prompt comes that is so long that the head reads it on another thread; then
+    it is answered as ever."""
+    head = cluster.head("--join-token", "t", user=65534, cwd="/")
+    cluster.echo_worker(head, "echo:tokens=5", "--join-token", "t")
+    head.wait_ready(actors=1)
+    subprocess.run(["prlimit", f"--pid={head.pid}", "--nproc=1:1"], user=65534, cwd="/", check=True)
+    status, answer = head.post("/v1/completions", {"model": "echo", "prompt": "a b " * 750_000})
+    assert status == 400 and "maximum context length" in answer["error"]["message"], answer
+    assert head.ask("hello")["responses"] and not head.crashed()
+
+
 @pytest.mark.skipif(subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0, reason="no mount namespace here")
 @pytest.mark.parametrize("place, command, says", [
     ("/proc", ("up", "--no-prompt", *ECHO), "/proc is not mounted"), ("/proc", ("launcher", *NO_HEAD, *ECHO), "/proc is not mounted"),
