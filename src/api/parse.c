@@ -73,6 +73,7 @@ static const struct field fields[] = {
     {"mirostat_eta", ALL, FIELD_FLOAT, 0, 10, TO_SAMPLING(mirostat_eta)},
     {"min_keep", ALL, FIELD_COUNT, 0, API_LAST_N_MAX, TO_SAMPLING(min_keep)},
     {"samplers", ALL, FIELD_OTHER, .read = api_read_samplers},
+    {"random_seed", ALL, FIELD_OTHER, .read = api_read_seed}, /* Mistral's */
     {"seed", ALL, FIELD_OTHER, .read = api_read_seed},
     {"logit_bias", ALL, FIELD_OTHER, .read = api_read_logit_bias},
 
@@ -97,6 +98,7 @@ static const struct field fields[] = {
     {"json_schema", ALL, FIELD_OTHER, .read = api_read_json_schema},
     {"guided_json", ALL, FIELD_OTHER, .read = api_read_json_schema},
     {"guided_regex", ALL, FIELD_OTHER, .read = api_read_regex},
+    {"regex", ALL, FIELD_OTHER, .read = api_read_regex}, /* SGLang's */
     {"guided_choice", ALL, FIELD_OTHER, .read = api_read_choice},
     {"structured_outputs", ALL, FIELD_OTHER, .read = api_read_structured_outputs},
     {"response_format", ALL, FIELD_OTHER, .read = api_read_response_format},

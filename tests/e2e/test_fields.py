@@ -32,6 +32,9 @@ REFUSED = {
         ("post_sampling_probs", True), ("prompt_logprobs", 1), ("include_stop_str_in_output", True), ("skip_special_tokens", False),
         ("spaces_between_special_tokens", False), ("return_tokens_as_token_ids", True),
         ("verbose", True), ("return_tokens", True), ("response_fields", ["content"]),
+        ("safe_prompt", True), ("prompt_mode", "reasoning"), ("tool_prompt", "a"), ("ebnf", 'root ::= "a"'), ("stop_regex", "a+"), ("no_stop_trim", True),
+        ("lora_path", "a"), ("custom_logit_processor", "a"), ("thinking_budget", 9), ("thinking_token_budget", 9), ("prompt_truncate_len", 9),
+        ("enable_search", True), ("search_parameters", {"mode": "on"}), ("data_sources", [{"type": "a"}]),
     ],
     (TEXT, ASK): [("add_generation_prompt", False), ("continue_final_message", True), ("chat_template_kwargs", {"enable_thinking": False}), ("reasoning_effort", "high"),
                   ("reasoning_format", "deepseek"), ("enable_thinking", True)],
@@ -49,7 +52,7 @@ REFUSED = {
 # What an answer must be: honoured by models (test_forms.py), refused by the echo engine, which keeps to nothing.
 FORMS = [
     ("grammar", 'root ::= "a"'), ("json_schema", {"type": "object"}), ("json_schema", {}), ("structured_outputs", {"choice": ["a"]}),
-    ("guided_json", {"type": "object"}), ("guided_choice", ["a", "b"]), ("guided_regex", "a+"), ("guided_grammar", 'root ::= "a"'),
+    ("guided_json", {"type": "object"}), ("guided_choice", ["a", "b"]), ("guided_regex", "a+"), ("regex", "a+"), ("guided_grammar", 'root ::= "a"'),
     ("response_format", {"type": "json_object"}), ("response_format", {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}),
 ]
 
@@ -62,6 +65,7 @@ HARMLESS = [
     ("cache_prompt", True), ("modalities", ["text"]), ("reasoning_format", "auto"), ("chat_template_kwargs", {}), ("lora", []),
     ("samplers", ["penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"]),
     ("response_format", {"type": "text"}), ("verbose", False), ("audio", None),
+    ("safe_prompt", False), ("prompt_mode", None), ("no_stop_trim", False), ("enable_search", False), ("regex", None), ("random_seed", None),
 ]
 HINTS = [("id_slot", 1), ("n_keep", 4), ("n_discard", 3), ("n_cache_reuse", 256), ("sse_ping_interval", 3), ("parallel_tool_calls", False),
          ("prediction", {"type": "content", "content": "a"}), ("verbosity", "low"), ("service_tier", "flex"), ("metadata", {"a": "b"}),
@@ -92,7 +96,7 @@ def test_what_manta_lacks_is_refused_by_its_name(head):
     """Given every field of other servers that changes an answer and that manta does not have; when it is sent with such a value, to
     every endpoint; then the answer is 400, names the field and says that it is not supported."""
     asked = pairs(REFUSED)
-    assert len({(path, field) for path, field, _ in asked}) >= 148
+    assert len({(path, field) for path, field, _ in asked}) >= 222
     wrong = []
     for path, field, value in asked:
         status, answer = send(head, path, **{field: value})
@@ -142,13 +146,18 @@ def test_limits_hold_under_every_name(head, path, field):
 
 
 def test_names_of_other_servers_that_are_honoured(head):
-    """Given llama-server's n_cmpl and n_probs; when they are sent; then there are so many answers, and log-probabilities."""
+    """Given llama-server's n_cmpl and n_probs, and Mistral's random_seed; when they are sent; then there are so many answers, log-probabilities, and the
+    answer of that seed."""
     answer = send(head, CHAT, n_cmpl=3)[1]
     assert len(answer["choices"]) == 3
     answer = send(head, CHAT, n_probs=2)[1]
     assert all(len(t["top_logprobs"]) == 2 for t in answer["choices"][0]["logprobs"]["content"])
     assert len(send(head, TEXT, n_probs=2)[1]["choices"][0]["logprobs"]["top_logprobs"][0]) == 2
     assert send(head, TEXT, n_probs=0)[1]["choices"][0]["logprobs"] is None
+    for path in (CHAT, TEXT):
+        seeds = [("seed", 7), *[("random_seed", 7)] * 3, ("random_seed", 8)]
+        texts = [json.dumps(send(head, path, **{name: n}, temperature=2)[1]["choices"][0], sort_keys=True) for name, n in seeds]
+        assert len(set(texts[:4])) == 1 and texts[4] != texts[0], texts
 
 
 @pytest.mark.parametrize("path", [CHAT, TEXT])

@@ -101,7 +101,7 @@ def test_a_form_survives_its_worker(cluster):
 def test_every_name_of_a_form_is_honoured(smol):
     """Given grammars, choices and expressions by all their names, for chats, texts and process_prompt; then the answer fits."""
     forms = [("grammar", 'root ::= "yes" | "no"', "yes|no"), ("guided_grammar", 'root ::= [ab] [ab]', "[ab]{2}"),
-             ("guided_choice", ["red", 'dark "blue"'], 'red|dark "blue"'), ("guided_regex", r"\d{4}-[a-f]+\.", r"\d{4}-[a-f]+\."),
+             ("guided_choice", ["red", 'dark "blue"'], 'red|dark "blue"'), ("guided_regex", r"\d{4}-[a-f]+\.", r"\d{4}-[a-f]+\."), ("regex", r"\d{3}", r"\d{3}"),
              ("structured_outputs", {"choice": ["up", "down"]}, "up|down"), ("structured_outputs", {"regex": "^x{3}$"}, "xxx"),
              ("json_schema", {"enum": [1, 22]}, "1|22"), ("guided_json", {"type": "boolean"}, "true|false"),
              ("response_format", {"type": "json_object", "schema": {"const": [1]}}, r"\[1\]")]

@@ -264,6 +264,7 @@ static void test_forms(void **state)
         {"\"json_schema\":{}", FORM_SCHEMA, "{}", "json_schema"},
         {"\"guided_json\":\"{\\\"b\\\":1,\\\"a\\\":2}\"", FORM_SCHEMA, "{\"b\":1,\"a\":2}", "guided_json"},
         {"\"guided_regex\":\"a+\"", FORM_REGEX, "a+", "guided_regex"},
+        {"\"regex\":\"a+\"", FORM_REGEX, "a+", "regex"},
         {"\"guided_choice\":[\"a\\\"b\",\"c\\\\d\\n\"]", FORM_GRAMMAR, "root ::= \"a\\\"b\" | \"c\\\\d\\n\"", "guided_choice"},
         {"\"structured_outputs\":{\"json\":{\"z\":1,\"a\":2}}", FORM_SCHEMA, "{\"z\":1,\"a\":2}", "structured_outputs"},
         {"\"structured_outputs\":{\"json_object\":true,\"regex\":null}", FORM_JSON, "", "structured_outputs"},
