@@ -128,6 +128,7 @@ int part_start(struct part *p, struct fault *f)
         return err;
     p->last_line[0] = '\0';
     p->says_error = false;
+    p->started_us = net_now_us(a->loop); /* also of a try that starts nothing: that part has not run */
     p->child = net_spawn(a->loop,
                          &(struct net_child_config){.argv = command.argv, .env_add = p->index == 0 ? a->cfg.head_env : a->cfg.worker_env, .on_line = on_line,
                                                     .on_exit = on_exit_of, .user_data = p}, f);
@@ -135,7 +136,6 @@ int part_start(struct part *p, struct fault *f)
         return ERR_IO;
     move(p, PART_RUNNING);
     p->starts++;
-    p->started_us = net_now_us(a->loop);
     say(&a->listener, LOG_INFO, EVENT("child_started", KV("part", p->name), KV("pid", net_child_pid(p->child))),
         "%s started, pid %d", p->name, net_child_pid(p->child));
     return 0;

@@ -399,6 +399,41 @@ static void test_no_such_program(void **state)
     assert_string_equal(f.text, "cannot start '/no/such/manta': no such file or directory");
 }
 
+static const char gone[] = "gone.sh"; /* the program of the next story: a name of /bin/sh, until it is taken away */
+
+static void take_the_program_away(struct story *s)
+{
+    s->act_at = NULL;
+    assert_int_equal(unlink(gone), 0);
+    assert_int_equal(launch_scale(s->launch, 2), 2);
+}
+
+static void stop_after_four_tries(enum log_level level, const struct event_field *event, const char *text, void *user_data)
+{
+    struct story *s = user_data;
+    on_event(level, event, text, user_data);
+    if (count(&s->events, "worker-2 cannot start") == 4 && s->launch != NULL)
+        launch_stop(s->launch);
+}
+
+/* Given a cluster whose program cannot be started any more; when it is scaled up; then each try for the new worker waits longer than the one before,
+ * although that worker has never run. */
+static void test_tries_that_start_nothing_become_rare(void **state)
+{
+    struct story *s = *state;
+    (void)unlink(gone);
+    assert_int_equal(symlink("/bin/sh", gone), 0);
+    s->cfg.program = "./gone.sh";
+    s->cfg.times.stable_ms = 1000;
+    s->cfg.on_event = stop_after_four_tries;
+    s->act_at = "worker-1 | up";
+    s->act = take_the_program_away;
+    run(s);
+    assert_int_equal(count(&s->events, "starting it again in 20 ms"), 1);
+    assert_int_equal(count(&s->events, "starting it again in 40 ms"), 1);
+    assert_int_equal(count(&s->events, "starting it again in 100 ms"), 1);
+}
+
 /* ---- no orphans ---- */
 
 /* The middle process of the next story: starts a launch of this very program and runs until it is killed. */
@@ -502,6 +537,7 @@ int main(int argc, char **argv)
         STORY(test_a_second_stop_does_not_wait),
         STORY(test_free_while_running),
         STORY(test_no_such_program),
+        STORY(test_tries_that_start_nothing_become_rare),
         STORY(test_no_orphans_of_a_killed_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
