@@ -111,6 +111,12 @@ def test_refusals(ranks):
         assert rank(ranks, 400, **body)["param"] == param, body
     assert "only a reranker can rank" in rank(ranks, 400, model=EMBEDDER)["message"]
     assert rank(ranks, 400, model="echo")["type"] in ("not_supported_error", "invalid_request_error")
+    for path, body, model, said in (("/v1/rerank", {"query": "a", "documents": ["b"]}, "echo", f"generates text, it ranks no texts; models for ranking: '{RANKER}'"),
+                                    ("/v1/rerank", {"query": "a", "documents": ["b"]}, "none", f"there is: '{RANKER}'"),
+                                    ("/v1/embeddings", {"input": "a"}, "echo", f"it makes no embeddings; models for embeddings: '{EMBEDDER}'"),
+                                    ("/v1/embeddings", {"input": "a"}, "none", f"there is: '{EMBEDDER}'"),
+                                    ("/v1/completions", {"prompt": "a"}, RANKER, "ranks texts, it generates no text; models for text: 'echo'")):
+        assert ranks.post(path, {**body, "model": model})[1]["error"]["message"].endswith(said), (path, model)
     status, answer = ranks.post("/v1/embeddings", {"model": RANKER, "input": "a"})
     assert status == 400 and "/v1/rerank" in answer["error"]["message"]
     assert rank(ranks, 400, documents=["word " * 2000])["type"] == "exceed_context_size_error"

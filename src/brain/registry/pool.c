@@ -286,14 +286,29 @@ void head_pool_paced(const struct head *h, struct pool *p, float decode_tps)
 
 /* ---- for people ---- */
 
-struct str head_pool_names(struct head *h, bool embeds)
+enum pool_work head_request_work(const struct request *r)
+{
+    return r->kind != REQUEST_EMBED ? WORK_TEXT : request_ranks(r) ? WORK_RANKS : WORK_VECTORS;
+}
+
+enum pool_work head_pool_work(const struct pool *p)
+{
+    return !p->embeds ? WORK_TEXT : p->ranks ? WORK_RANKS : WORK_VECTORS;
+}
+
+const char *head_work_text(enum pool_work work)
+{
+    return work == WORK_TEXT ? "generates text" : work == WORK_RANKS ? "ranks texts" : "makes embeddings";
+}
+
+struct str head_pool_names(struct head *h, unsigned works)
 {
     char text[320];
     struct buf names = buf_max(sizeof text - 1);
     uint32_t left = 0;
     LIST_EACH(pos, &h->pools) {
         const struct pool *p = list_item(pos, struct pool, order);
-        if (!p->registered || p->embeds != embeds)
+        if (!p->registered || (head_pool_work(p) & works) == 0)
             continue;
         if (left > 0 || buf_printf(&names, "%s'%s'", names.n > 0 ? ", " : "", p->name) != 0)
             left++;

@@ -104,8 +104,14 @@ bool head_pool_serves(const struct pool *p);
 void head_queue_hurry(struct head *h, struct pool *p);
 /* Does so for all pools. */
 void head_queues_hurry(struct head *h);
-/* "'gpt2', 'smollm2'": known models, for error texts. Lives as long as this step's effects. */
-struct str head_pool_names(struct head *h, bool embeds);
+/* What a model is for, as bits. */
+enum pool_work { WORK_TEXT = 1, WORK_VECTORS = 2, WORK_RANKS = 4 };
+enum pool_work head_request_work(const struct request *r);
+enum pool_work head_pool_work(const struct pool *p);
+/* "generates text", for error texts; static. */
+const char *head_work_text(enum pool_work work);
+/* "'gpt2', 'smollm2'": known models for these works (bits), for error texts. Lives as long as this step's effects. */
+struct str head_pool_names(struct head *h, unsigned works);
 
 /* ---- alias.c: two files under one name ---- */
 /* The pool of an actor that registers; made if there is none. */

@@ -22,22 +22,23 @@ static struct str printable(struct str name)
     return text_is_name(name, HEAD_NAME_BYTES_MAX) ? name : str_of("(no printable name)");
 }
 
-/* There are models, but none of the requested kind. */
-static int kind_fault(struct head *h, const struct request *r, const char *name, struct fault *f)
+/* There are models, but none of the requested kind; `other` is one that has the name. */
+static int kind_fault(struct head *h, const struct request *r, const struct pool *other, struct fault *f)
 {
-    struct str names = head_pool_names(h, embeds(r));
-    if (name[0] == '\0')
-        return fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s; there is: %.*s",
-                         embeds(r) ? "makes embeddings" : "generates text", STR_ARG(head_pool_names(h, !embeds(r))));
-    return fault_set(f, ERR_UNSUPPORTED, "model '%s' %s; %s: %.*s", name,
-                     embeds(r) ? "generates text, it makes no embeddings" : "makes embeddings, it generates no text",
-                     embeds(r) ? "models for embeddings" : "models for text",
+    enum pool_work work = head_request_work(r);
+    struct str names = head_pool_names(h, work);
+    if (other == NULL)
+        return fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s; there is: %.*s", head_work_text(work),
+                         STR_ARG(head_pool_names(h, embeds(r) ? WORK_TEXT : WORK_VECTORS | WORK_RANKS)));
+    return fault_set(f, ERR_UNSUPPORTED, "model '%s' %s, it %s: %.*s", other->name, head_work_text(head_pool_work(other)),
+                     work == WORK_TEXT ? "generates no text; models for text" :
+                     work == WORK_RANKS ? "ranks no texts; models for ranking" : "makes no embeddings; models for embeddings",
                      STR_ARG(names.n > 0 ? names : str_of("none here")));
 }
 
 static int unknown_fault(struct head *h, const struct request *r, struct fault *f)
 {
-    struct str names = head_pool_names(h, embeds(r));
+    struct str names = head_pool_names(h, head_request_work(r));
     if (names.n == 0)
         names = str_of("none of that kind");
     return fault_set(f, ERR_NOT_FOUND, "there is no model '%.*s'; there is: %.*s", STR_ARG(printable(r->model)),
@@ -52,7 +53,7 @@ static int find_pool(struct head *h, const struct request *r, struct pool **out,
     struct pool *p = head_pool_for(h, r);
     bool known = p != NULL && (p->registered || p->kind == POOL_ANY);
     if (head_pool_is_other_kind(h, r->model, embeds(r)))
-        return kind_fault(h, r, r->model.n > 0 ? head_pool_find(h, r->model, !embeds(r))->name : "", f);
+        return kind_fault(h, r, r->model.n > 0 ? head_pool_find(h, r->model, !embeds(r)) : NULL, f);
     if (!known && (!text_is_name(r->model, HEAD_NAME_BYTES_MAX) || head_pool_is_unknown(h, p)))
         return unknown_fault(h, r, f);
     if (known && head_pool_has_failed(h, p))

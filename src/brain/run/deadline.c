@@ -52,9 +52,9 @@ static void overdue_fault(struct head *h, const struct job *job, struct fault *f
     if (job->same_file != NULL) {
         stranded_fault(job, waited_s, f);
     } else if (head_pool_is_other_kind(h, str_of(p->name), p->embeds)) {
-        fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s", p->embeds ? "makes embeddings" : "generates text");
+        fault_set(f, ERR_UNSUPPORTED, "there is no model here that %s", head_work_text(head_request_work(job->call->request)));
     } else if (head_pool_is_unknown(h, p)) {
-        struct str names = head_pool_names(h, p->embeds);
+        struct str names = head_pool_names(h, head_request_work(job->call->request));
         fault_set(f, ERR_NOT_FOUND, "there is no model '%s'; there is: %.*s", p->name, STR_ARG(names));
     } else if (!head_pool_serves(p)) {
         nobody_fault(h, p, waited_s, f);
