@@ -56,9 +56,9 @@ int32_t logits_argmax(const float *logits, int32_t n)
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t ints __attribute__((vector_size(LANES * sizeof(int32_t))));
 
-static inline __attribute__((always_inline)) void add_exp(lanes *sum, const lanes *row, float max)
+static inline __attribute__((always_inline)) void add_exp(lanes *sum, const lanes *row, float max, float scale)
 {
-    lanes x = *row - max;
+    lanes x = (*row - max) * scale;
     ints fits = x > -87.0f; /* smaller values, and NaN, contribute nothing */
     x = (lanes)((ints)x & fits);
     ints k = __builtin_convertvector(x * 1.44269504f - 0.5f, ints);
@@ -74,25 +74,25 @@ static inline __attribute__((always_inline)) void add_exp(lanes *sum, const lane
     *sum += (lanes)((ints)p & fits);
 }
 
-WIDE static double sum_exp(const float *x, int32_t n, float max)
+WIDE static double sum_exp(const float *x, int32_t n, float max, float scale)
 {
     lanes sum = {0}, block;
     int32_t at = 0;
     for (; at + LANES <= n; at += LANES) {
         memcpy(&block, x + at, sizeof block);
-        add_exp(&sum, &block, max);
+        add_exp(&sum, &block, max, scale);
     }
     double total = 0;
     for (int i = 0; i < LANES; i++)
         total += (double)sum[i];
     for (; at < n; at++)
-        total += exp((double)(x[at] - max));
+        total += exp((double)((x[at] - max) * scale));
     return total;
 }
 
-double logits_sum_exp(const float *logits, int32_t n, float max)
+double logits_sum_exp(const float *logits, int32_t n, float max, float scale)
 {
-    return sum_exp(logits, n, max);
+    return sum_exp(logits, n, max, scale);
 }
 
 /* Returns whether a comes before b in the sorted order. */

@@ -12,8 +12,8 @@ struct candidate {
 
 /* Returns the token with the greatest logit, the first of equals; n > 0. NaN never wins. */
 int32_t logits_argmax(const float *logits, int32_t n);
-/* Returns the sum of exp(logit - max) over the row; relative error below 1e-6. */
-double logits_sum_exp(const float *logits, int32_t n, float max);
+/* Returns the sum of exp((logit - max) * scale) over the row; relative error below 1e-6. */
+double logits_sum_exp(const float *logits, int32_t n, float max, float scale);
 /* Writes the k greatest logits, greatest first, equal ones in order of tokens. Returns their number: k or
  * n. */
 int32_t logits_top(const float *logits, int32_t n, int32_t k, struct candidate *out);

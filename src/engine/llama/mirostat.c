@@ -53,10 +53,9 @@ static int32_t keep_estimated(const struct mirostat *m, const float *logits, int
 /* Keeps the tokens whose surprise is at most mu. */
 static int32_t keep_likely(const struct mirostat *m, const float *logits, int32_t vocab, double temperature, struct candidate *out)
 {
-    double max = (double)logits[logits_argmax(logits, vocab)], sum = 0;
-    for (int32_t i = 0; i < vocab; i++)
-        sum += exp(((double)logits[i] - max) / temperature);
-    return logits_above(logits, vocab, (float)(max + temperature * (log(sum) - m->mu * M_LN2)), out);
+    float max = logits[logits_argmax(logits, vocab)];
+    double sum = logits_sum_exp(logits, vocab, max, (float)(1 / temperature));
+    return logits_above(logits, vocab, (float)((double)max + temperature * (log(sum) - m->mu * M_LN2)), out);
 }
 
 int32_t mirostat_keep(const struct mirostat *m, const float *logits, int32_t vocab, double temperature, struct candidate *out)

@@ -144,7 +144,7 @@ static int32_t keep_of_all(struct engine_sampler *s, const float *logits)
     float least = s->s.min_p > 0 ? max + logf(s->s.min_p) : -INFINITY;
     if (s->s.top_p >= 1)
         return logits_above(logits, s->vocab, least, s->candidates);
-    double mass = logits_sum_exp(logits, s->vocab, max);
+    double mass = logits_sum_exp(logits, s->vocab, max, 1);
     for (float depth = 6;; depth *= 2) {
         bool all = depth > 64 || max - depth <= least;
         int32_t n = logits_above(logits, s->vocab, all ? least : max - depth, s->candidates);
@@ -317,7 +317,7 @@ static int32_t draw_guided(struct engine_sampler *s, const float *logits, double
 static float logprob(const float *logits, int32_t vocab, int32_t token)
 {
     float max = logits[logits_argmax(logits, vocab)];
-    return (float)((double)logits[token] - (double)max - log(logits_sum_exp(logits, vocab, max)));
+    return (float)((double)logits[token] - (double)max - log(logits_sum_exp(logits, vocab, max, 1)));
 }
 
 int32_t sampler_draw(struct engine *e, struct engine_sampler *s, uint32_t row, double u, float *out_logprob, struct fault *f)
@@ -394,7 +394,7 @@ uint32_t sampler_likely(struct engine *e, uint32_t row, uint32_t n, struct engin
     const float *logits = e->row_logits[row];
     MUST(logits != NULL);
     int32_t vocab = (int32_t)e->info.vocab, found = logits_top(logits, vocab, (int32_t)n, top);
-    double all = log(logits_sum_exp(logits, vocab, top[0].logit));
+    double all = log(logits_sum_exp(logits, vocab, top[0].logit, 1));
     for (int32_t i = 0; i < found; i++)
         out[i] = (struct engine_likely){.token = top[i].token,
                                         .logprob = (float)((double)top[i].logit - (double)top[0].logit - all)};
