@@ -224,12 +224,13 @@ static void write_answer(struct buf *out, const struct api_whole *w)
 {
     struct jout j = jout_to(out);
     static const struct api_choice nothing = {0};
+    static const struct api_usage uncounted = {0}; /* the prompt that only_load() made is not the client's */
     const struct api_choice *c = w->n > 0 ? &w->choices[0] : &nothing;
     bool only_loads = w->call->request.sampling.prompt_only != PROMPT_AND_ANSWER;
     put_head(&j, w->head);
     put_whole(&j, w->head, only_loads ? &nothing : c);
     put_logprobs(&j, c);
-    put_end(&j, only_loads ? "load" : reason_of(c), &w->usage, w->usage.timings);
+    put_end(&j, only_loads ? "load" : reason_of(c), only_loads ? &uncounted : &w->usage, w->usage.timings);
     jout_put_bool(&j, "done", true);
     jout_object_end(&j);
 }

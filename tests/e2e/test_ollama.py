@@ -60,6 +60,7 @@ def test_what_a_prompt_may_be(smol):
     assert told != plain and status == 200 and raw.response == completion["choices"][0]["text"]
     loaded = client.generate("smollm2", keep_alive=0), client.chat("smollm2", [])
     assert [(a.done, a.done_reason) for a in loaded] == [(True, "load")] * 2 and loaded[0].response == "" == loaded[1].message.content
+    assert [(a.prompt_eval_count, a.eval_count) for a in loaded] == [(0, 0)] * 2
     told = client.generate("smollm2", "Name a colour.", options=options, logprobs=True, top_logprobs=2)
     assert "".join(t.token for t in told.logprobs) == told.response and all(len(t.top_logprobs) == 2 for t in told.logprobs)
 

@@ -171,7 +171,8 @@ static void test_a_whole_answer(void **state)
     w.head = &text;
     call.request.sampling.prompt_only = PROMPT_COUNTED;
     api_dialect(API_OLLAMA_GENERATE)->answer(&b, &w);
-    assert_out(&b, "{" AT "\"response\":\"\",\"done_reason\":\"load\"," TOOK ",\"done\":true}");
+    assert_out(&b, "{" AT "\"response\":\"\",\"done_reason\":\"load\",\"total_duration\":8500000,\"load_duration\":1500000,"
+               "\"prompt_eval_count\":0,\"prompt_eval_duration\":2000000,\"eval_count\":0,\"eval_duration\":5000000,\"done\":true}");
     buf_fini(&b);
 }
 
