@@ -1,4 +1,4 @@
-/* Wait on a condition with a time limit that holds when somebody sets the machine's clock. */
+/* Wait on a condition with a time limit that does not change when the machine's clock is set. */
 #ifndef MANTA_BASE_WAIT_H
 #define MANTA_BASE_WAIT_H
 

@@ -109,7 +109,8 @@ static inline uint32_t job_tokens(const struct job *j)
     return j->prompt_n + j->answer_n;
 }
 
-/* Returns the number of tokens, from the first on, of which all but the last may be in place already. */
+/* Returns how many of the first tokens a cache may provide, plus one: the last of them is always computed, for its
+ * logits. */
 static inline uint32_t job_reusable(const struct job *j)
 {
     return job_remembers(j) ? j->prompt_n : job_tokens(j);

@@ -6,8 +6,8 @@
 
 /* ---- prompts ---- */
 
-/* Replaces the slot's contents by cells that another engine computed; all but the last token, and of an answer with
- * replayed draws only the prompt. */
+/* Replaces the slot's contents by cells that another engine computed. Cells that must be computed here are cut
+ * off: job_reusable(). */
 static void take_cells(struct batcher *b, uint32_t slot, const struct carry *c)
 {
     const struct job *j = b->slots.slot[slot].job;
@@ -123,8 +123,8 @@ static void tell_scores(struct batcher *b, const struct job *j, uint32_t from, u
         report_scored(b, j, from + i + 1, i);
 }
 
-/* Returns whether the row of that position is computed so that the sampler learns of the token after it, which is part of
- * a resumed answer. */
+/* Returns whether the sampler needs the logits of that position, because the token after it belongs to a resumed
+ * answer. */
 static bool is_replayed(const struct job *j, uint32_t position)
 {
     return job_remembers(j) && position + 1 >= j->prompt_n && position + 1 < job_tokens(j);
@@ -151,7 +151,7 @@ static void prompt_is_done(struct batcher *b, uint32_t slot, uint32_t last_row)
     report_end(b, stream_leave(b, slot), FINISH_LENGTH);
 }
 
-/* Limits the rows of a call of which more than the last are wanted. */
+/* Limits the rows of a call that needs the logits of more than its last row. */
 static uint32_t wanted_rows(const struct batcher *b, const struct job *j, uint32_t from, uint32_t rows)
 {
     bool many = job_scores(j) || (job_remembers(j) && j->answer_n > 0 && from + rows >= j->prompt_n);

@@ -37,8 +37,8 @@ const char *children_token(const struct children *c);
 struct net_child *children_prompt(const struct children *c, struct net_loop *l, const char *address,
                                   void (*on_exit)(struct net_child *c, int64_t status, int signum, void *user_data), void *user_data,
                                   struct fault *f);
-/* True: Ctrl-C is the prompt's while it runs, and cancels its answer. False: nobody types there (a pipe, a
- * script), and SIGINT ends the whole. For `manta up`, whose input is that of its prompt. */
+/* Returns whether the prompt, which shares our standard input, reads from a terminal. If so, Ctrl-C cancels its
+ * running answer; otherwise (a pipe, a script) SIGINT ends `manta up` and everything it started. */
 bool children_prompt_has_terminal(void);
 void children_fini(struct children *c);
 

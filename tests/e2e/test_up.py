@@ -58,7 +58,7 @@ def test_a_signal_ends_everything(up, number):
 @pytest.mark.parametrize("place", ["between", "in"])
 def test_sigint_of_a_script_ends_a_cluster_with_its_prompt(cluster, place):
     """Given a cluster whose prompts come through a pipe that stays open; when its parent gets SIGINT, between two answers or in one;
-    then it ends with 130 and no process is left: Ctrl-C ends an answer alone only where somebody types at a terminal."""
+    then it ends with 130 and no process is left: Ctrl-C cancels only the answer where the prompt reads from a terminal."""
     up = cluster.up("--engine", "echo", "--model", "echo:tokens=20000,decode_us=20000", stdin=subprocess.PIPE)
     try:
         wait_for("the prompt", lambda: up.says(r"\bquit\b"))

@@ -14,7 +14,7 @@ struct visitors {
     struct crowd_seat first, many[MANY], others[OTHERS];
 };
 
-/* One visitor, then eight of one origin, then others, each of an origin of its own. */
+/* Adds one visitor, then eight of one origin, then four with an origin each. */
 static void all_come(struct crowd *c, struct visitors *v)
 {
     *v = (struct visitors){0};

@@ -24,9 +24,9 @@ struct adjust {
     uint32_t patches_n;
 };
 
-/* Takes biases and penalties from the request; `penalises` false: only biases. */
-void adjust_init(struct adjust *a, const struct engine *e, const struct request *r, bool penalises);
-/* A zeroed one is allowed. */
+/* Takes biases and penalties from the request; only the biases if !may_penalise. */
+void adjust_init(struct adjust *a, const struct engine *e, const struct request *r, bool may_penalise);
+/* A zeroed struct is allowed. */
 void adjust_fini(struct adjust *a);
 /* Adds a token of the text: prompt, resumed or drawn. */
 void adjust_accept(struct adjust *a, int32_t token);

@@ -35,7 +35,8 @@ static double zipf_exponent(const struct candidate *sorted, int32_t n, double te
     return both / ranks;
 }
 
-/* Returns how many candidates carry a surprise of mu bits; of a vocabulary that follows Zipf's law. */
+/* Returns how many of the most likely tokens to keep for a surprise of at most mu bits, if the vocabulary
+ * follows Zipf's law with this exponent. */
 static int32_t count_for(const struct mirostat *m, double exponent, int32_t vocab)
 {
     double excess = exponent - 1;

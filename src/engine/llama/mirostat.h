@@ -18,7 +18,7 @@ struct mirostat {
     double mu;        /* the greatest surprise that is allowed now; 2 tau at first */
 };
 
-/* Returns its beginning. It is off if the request does not want it, or draws nothing (temperature 0). */
+/* Returns the initial state. Mirostat is off if the request does not want it, or draws nothing (temperature 0). */
 struct mirostat mirostat_of(const struct sampling *s);
 /* Writes the candidates that may be drawn, in any order, at least one. Returns their number; out has room for
  * the vocabulary. The temperature is above 0. */
